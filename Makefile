@@ -1,0 +1,129 @@
+# Swin-UMamba in C.   make help  lists the targets.
+#
+# Each room is a folder of the project; a program's main file stands in its room and is listed in
+# PROGRAMS; every other .c file of a room goes into one library. A new file needs no line here.
+
+VARIANT ?= release
+# make V=1 shows the commands; else just what is built.
+Q = $(if $(V),,@echo '  $@';)
+ifeq ($(VARIANT),release)
+B := build
+else
+B := build/$(VARIANT)
+endif
+
+ROOMS := base plans data preprocess planner network network/ops network/models inference trainer evaluation
+PROGRAMS := planner/plan_and_preprocess trainer/train inference/predict evaluation/evaluate \
+            data/make_phantom network/network_info network/convert_weights bench/bench tests/golden
+MAINS := $(wildcard $(PROGRAMS:=.c))
+
+CC ?= cc
+CFLAGS_release := -O3 -g1
+CFLAGS_debug := -O0 -g3
+CFLAGS_asan := -O1 -g3 -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
+CFLAGS_tsan := -O1 -g3 -fsanitize=thread
+ifeq ($(CFLAGS_$(VARIANT)),)
+$(error VARIANT=$(VARIANT): expected release, debug, asan or tsan)
+endif
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wno-unknown-pragmas
+ifdef CI
+WARNINGS += -Werror
+endif
+# No value is ever NaN-compared or sign-of-zero-inspected in a kernel: allow vector code for them.
+KERNELS := -ffp-contract=fast -fno-math-errno -fno-trapping-math -fno-signed-zeros
+ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -I. -fopenmp -MMD -MP $(WARNINGS) $(CFLAGS_$(VARIANT)) $(CFLAGS)
+
+# Dependencies: pkg-config where a package has it, else a compile test (make deps installs them).
+PKG_CONFIG ?= pkg-config
+PACKAGES := yaml-0.1 libpng libtiff-4 zlib
+LIBS_found = $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null)
+ALL_CFLAGS += $(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null)
+ALL_CFLAGS += -I/usr/include/nifti
+LIBS = $(LIBS_found) -ldnnl -lniftiio -lznz -lm -lpthread
+
+SOURCES := $(filter-out $(MAINS),$(wildcard $(ROOMS:=/*.c)))
+# network/ops is compiled once per SIMD level; which one runs is chosen at run time (network/op.h).
+ARCH := $(shell $(CC) -dumpmachine)
+ifneq ($(findstring x86_64,$(ARCH)),)
+LEVELS := avx512 avx2 portable
+else
+LEVELS := portable
+endif
+LEVEL_avx512 := -march=x86-64-v4 -mprefer-vector-width=512 -DSIMD_LEVEL=avx512
+LEVEL_avx2 := -march=x86-64-v3 -DSIMD_LEVEL=avx2
+LEVEL_portable := -DSIMD_LEVEL=portable -DSIMD_BASE
+OPS := $(filter network/ops/%,$(SOURCES))
+OBJECTS := $(patsubst %.c,$(B)/obj/%.o,$(filter-out $(OPS),$(SOURCES))) \
+           $(foreach level,$(LEVELS),$(OPS:%.c=$(B)/obj/%.$(level).o))
+LIBRARY := $(B)/libswinumamba.a
+
+TESTS := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/test_*.c))
+SUPPORT := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/support/*.c))
+BINARIES := $(foreach main,$(MAINS:.c=),$(B)/$(notdir $(main)))
+
+.PHONY: all check check-all golden bench demo deps install clean help
+.SECONDARY:
+all: $(BINARIES)
+
+$(B)/obj/%.o: %.c $(B)/flags
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -c $< -o $@
+
+define level_rule
+$(B)/obj/network/ops/%.$(1).o: network/ops/%.c $(B)/flags
+	@mkdir -p $$(@D)
+	$$(Q)$(CC) $(ALL_CFLAGS) $(KERNELS) $(LEVEL_$(1)) -c $$< -o $$@
+endef
+$(foreach level,$(LEVELS),$(eval $(call level_rule,$(level))))
+
+# Rebuilds everything when the flags change (CI, CFLAGS, another compiler).
+$(B)/flags: FORCE
+	@mkdir -p $(B)
+	@echo '$(CC) $(ALL_CFLAGS) $(KERNELS)' | cmp -s - $@ || echo '$(CC) $(ALL_CFLAGS) $(KERNELS)' > $@
+FORCE:
+
+$(LIBRARY): $(OBJECTS)
+	@rm -f $@
+	$(Q)ar rcs $@ $^
+
+define program_rule
+$(B)/$(notdir $(1)): $(B)/obj/$(1).o $(if $(filter tests/%,$(1)),$(SUPPORT)) $(LIBRARY)
+	$$(Q)$(CC) $(ALL_CFLAGS) $$^ -o $$@ $(LIBS)
+endef
+$(foreach main,$(MAINS:.c=),$(eval $(call program_rule,$(main))))
+
+$(B)/tests/%: $(B)/obj/tests/%.o $(SUPPORT) $(LIBRARY)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $^ -o $@ $(LIBS) -lcmocka
+
+check: all $(TESTS)
+	@tests/run $(B)
+
+check-all:
+	@tests/run_all
+
+golden: all
+	@$(B)/golden $(if $(GOLDEN),$(GOLDEN),../shared/golden) $(ONLY)
+
+bench: all
+	@$(B)/bench
+
+demo: all
+	@tests/demo $(B)
+
+deps:
+	@tests/deps
+
+prefix ?= /usr/local
+install: all
+	install -d $(DESTDIR)$(prefix)/bin
+	for program in $(filter-out bench golden,$(notdir $(BINARIES))); do \
+	    install $(B)/$$program $(DESTDIR)$(prefix)/bin/swin-umamba-$$(echo $$program | tr _ -); done
+
+clean:
+	rm -rf build
+
+help:
+	@echo 'all check check-all golden bench demo deps install clean; VARIANT=release|debug|asan|tsan'
+
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

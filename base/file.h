@@ -1,0 +1,60 @@
+/* All file access of the project.
+ *
+ * Writing is atomic: a temporary file in the same folder, flushed, fsynced, closed, renamed, the
+ * folder fsynced; each step's failure is named (the order of Redis' rdb.c). An OutFile that is not
+ * committed leaves nothing behind. Open temporaries are listed so that a signal handler can remove
+ * them (file_unlink_temporaries, async-signal-safe). Paths are borrowed; returned strings are owned
+ * by the caller (mem_free). */
+#ifndef BASE_FILE_H
+#define BASE_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+typedef struct OutFile {
+    int fd;              /* -1 when closed */
+    int slot;            /* of the list of open temporaries */
+    char *path;          /* final name */
+    char *temporary;     /* name while writing, same folder */
+    uint64_t written;    /* bytes */
+} OutFile;
+
+int file_create(OutFile *f, const char *path, Err *e);
+int file_write(OutFile *f, const void *data, size_t bytes, Err *e);
+int file_commit(OutFile *f, Err *e);  /* 0: the file stands under its final name; else nothing does */
+void file_abort(OutFile *f);          /* removes the temporary; does nothing after commit or abort */
+
+/* create, write, commit in one. */
+int file_put(const char *path, const void *data, size_t bytes, Err *e);
+
+/* The whole file in one block with a NUL behind it; *bytes is its length without the NUL. */
+int file_get(const char *path, char **data, size_t *bytes, Err *e);
+
+/* Maps a whole regular file read-only; an empty file gives NULL and 0 bytes. */
+int file_map(const char *path, void **data, size_t *bytes, Err *e);
+void file_unmap(void *data, size_t bytes);
+
+bool file_exists(const char *path);
+bool file_is_folder(const char *path);
+int file_make_folders(const char *path, Err *e);   /* like mkdir -p */
+int file_remove(const char *path, Err *e);
+
+/* Names in a folder, sorted bytewise, without "." and ".."; free with file_list_free. */
+typedef struct FileList {
+    char **names;
+    int count;
+} FileList;
+int file_list(FileList *list, const char *folder, Err *e);
+void file_list_free(FileList *list);
+
+/* "folder/name" from a format; NULL with e filled on lack of memory. */
+char *path_format(Err *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
+const char *path_base(const char *path);           /* what follows the last '/'; borrowed */
+bool path_ends_with(const char *path, const char *suffix);
+
+void file_unlink_temporaries(void);                /* async-signal-safe */
+
+#endif

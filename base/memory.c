@@ -1,0 +1,47 @@
+#include "base/memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void *mem_alloc(size_t bytes, Err *e)
+{
+    void *block = NULL;
+    const size_t rounded = (bytes + MEM_ALIGN - 1) / MEM_ALIGN * MEM_ALIGN;
+    if (rounded >= bytes && rounded < PTRDIFF_MAX) block = aligned_alloc(MEM_ALIGN, rounded ? rounded : MEM_ALIGN);
+    if (!block) err_set(e, ERR_NOMEM, "out of memory: %zu bytes could not be had", bytes);
+    return block;
+}
+
+void *mem_zalloc(size_t count, size_t size, Err *e)
+{
+    const size_t bytes = mem_product(count, size);
+    void *block = mem_alloc(bytes, e);
+    if (block) memset(block, 0, bytes);
+    return block;
+}
+
+int mem_grow(void **block, size_t used, size_t bytes, Err *e)
+{
+    void *larger = mem_alloc(bytes, e);
+    if (!larger) return ERR_NOMEM;
+    if (used) memcpy(larger, *block, used);
+    mem_free(*block);
+    *block = larger;
+    return 0;
+}
+
+char *mem_strdup(const char *text, Err *e)
+{
+    const size_t bytes = strlen(text) + 1;
+    char *copy = mem_alloc(bytes, e);
+    if (copy) memcpy(copy, text, bytes);
+    return copy;
+}
+
+void mem_free(void *block) { free(block); }
+
+size_t mem_product(size_t a, size_t b)
+{
+    size_t product;
+    return __builtin_mul_overflow(a, b, &product) ? SIZE_MAX : product;
+}

@@ -1,0 +1,213 @@
+#include "base/program.h"
+
+#include <errno.h>
+#include <math.h>
+#include <omp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/progress.h"
+
+static const char *program_name = "program";
+static struct timespec started;
+static bool stops_gracefully;
+static volatile sig_atomic_t signal_seen;
+
+static void on_signal(int number)
+{
+    if (stops_gracefully && !signal_seen) {
+        signal_seen = number;
+        return;
+    }
+    file_unlink_temporaries();
+    _exit(128 + number);
+}
+
+void program_begin(const char *name, bool graceful)
+{
+    program_name = name;
+    stops_gracefully = graceful;
+    clock_gettime(CLOCK_MONOTONIC, &started);
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file-size limit then shows as a failed write */
+    argp_err_exit_status = 2;
+}
+
+int program_interrupted(void) { return (int)signal_seen; }
+
+static void say(const char *kind, const char *format, va_list args)
+{
+    char line[2048];
+    vsnprintf(line, sizeof line, format, args);
+    progress_clear_line();
+    fprintf(stderr, "%s: %s%s\n", program_name, kind, line);
+}
+
+#define SAY(kind)                                                                                  \
+    do {                                                                                           \
+        va_list args;                                                                              \
+        va_start(args, format);                                                                    \
+        say(kind, format, args);                                                                   \
+        va_end(args);                                                                              \
+    } while (0)
+
+void program_say(const char *format, ...) { SAY(""); }
+void program_warn(const char *format, ...) { SAY("warning: "); }
+void program_error(const char *format, ...) { SAY("error: "); }
+
+int program_end(int code, const Err *e, bool quiet)
+{
+    const int interrupted = program_interrupted();
+    if (code && !(interrupted && code == ERR_INTERRUPTED)) program_error("%s", e->code ? e->text : "failed");
+    struct timespec now;
+    struct rusage usage;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    getrusage(RUSAGE_SELF, &usage);
+    const double wall = (double)(now.tv_sec - started.tv_sec) + 1e-9 * (double)(now.tv_nsec - started.tv_nsec);
+    const double cpu = (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+                       1e-6 * (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+    if (!quiet) {
+        program_say("version %s; %.1f s, CPU %.1f s, peak memory %.1f MiB", PROGRAM_VERSION, wall, cpu,
+                    (double)usage.ru_maxrss / 1024);
+    }
+    if (fflush(stdout) && !code) {
+        program_error("standard output: %s", strerror(errno));
+        return 1;
+    }
+    if (interrupted) return 128 + interrupted;
+    return code ? 1 : 0;
+}
+
+/* ---- options ---- */
+
+enum { KEY_QUIET = 0x1000, KEY_SEED, KEY_OVERWRITE, KEY_CONTINUE, KEY_DEVICE, KEY_PRECISION };
+
+static const struct {
+    unsigned bit;
+    struct argp_option option;
+} known[] = {
+    {OPT_OUTPUT, {"output", 'o', "PATH", 0, "Where to write (required)", 1}},
+    {OPT_THREADS, {"threads", 'j', "N", 0, "Threads (default: OMP_NUM_THREADS, else all cores)", 1}},
+    {OPT_DEVICE, {"device", KEY_DEVICE, "NAME", 0, "cpu (default) or cuda[:N]", 1}},
+    {OPT_PRECISION, {"precision", KEY_PRECISION, "NAME", 0, "fp32 (default), tf32 or bf16", 1}},
+    {OPT_SEED, {"seed", KEY_SEED, "N", 0, "Seed of all random choices", 1}},
+    {OPT_CONTINUE, {"continue", KEY_CONTINUE, NULL, 0, "Go on where an earlier run stopped", 1}},
+    {OPT_OVERWRITE, {"overwrite", KEY_OVERWRITE, NULL, 0, "Replace what is there", 1}},
+    {OPT_QUIET, {"quiet", KEY_QUIET, NULL, 0, "Only warnings and errors", 1}},
+};
+enum { KNOWN = sizeof known / sizeof known[0] };
+
+static error_t parse_common(int key, char *text, struct argp_state *state)
+{
+    CommonOptions *o = state->input;
+    switch (key) {
+    case 'o': o->output = text; return 0;
+    case 'j': o->threads = (int)option_integer(state, "--threads", text, 1, 4096); return 0;
+    case KEY_QUIET: o->quiet = true; return 0;
+    case KEY_OVERWRITE: o->overwrite = true; return 0;
+    case KEY_CONTINUE: o->resume = true; return 0;
+    case KEY_SEED: o->seed = (uint64_t)option_integer(state, "--seed", text, 0, 0x7fffffffffffffff); return 0;
+    case KEY_DEVICE:
+        if (strcmp(text, "cpu")) argp_error(state, "--device %s: this build knows only the device 'cpu'", text);
+        o->device = text;
+        return 0;
+    case KEY_PRECISION:
+        if (strcmp(text, "fp32")) argp_error(state, "--precision %s: this build computes in fp32 only", text);
+        o->precision = text;
+        return 0;
+    case ARGP_KEY_END:
+        if ((o->takes & OPT_OUTPUT) && !o->output) argp_error(state, "-o PATH is missing");
+        return 0;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* argp hands a child its input through the parent's ARGP_KEY_INIT: this wraps the program's parser. */
+typedef struct Parents {
+    const struct argp *own;
+    void *own_input;
+    CommonOptions *common;
+} Parents;
+
+static error_t hand_on(int key, char *text, struct argp_state *state)
+{
+    (void)text;
+    if (key != ARGP_KEY_INIT) return ARGP_ERR_UNKNOWN;
+    const Parents *parents = state->input;
+    state->child_inputs[0] = parents->own_input;
+    state->child_inputs[1] = parents->common;
+    return 0;
+}
+
+static void print_version(FILE *stream, struct argp_state *state)
+{
+    (void)state;
+    fprintf(stream, "%s (Swin-UMamba in C) %s\n", program_name, PROGRAM_VERSION);
+}
+
+void program_parse(const struct argp *own, void *own_input, CommonOptions *common, int argc, char **argv)
+{
+    struct argp_option options[KNOWN + 1] = {{0}};
+    int count = 0;
+    for (int i = 0; i < KNOWN; i++)
+        if (common->takes & known[i].bit) options[count++] = known[i].option;
+    common->device = "cpu";
+    common->precision = "fp32";
+    const struct argp common_argp = {.options = options, .parser = parse_common};
+    const struct argp_child children[] = {{own, 0, NULL, 0}, {&common_argp, 0, NULL, 0}, {NULL, 0, NULL, 0}};
+    const struct argp whole = {.parser = hand_on, .children = children};
+    Parents parents = {own, own_input, common};
+    argp_program_version_hook = print_version;
+    argp_parse(&whole, argc, argv, 0, NULL, &parents);
+}
+
+int program_threads(const CommonOptions *common)
+{
+    if (common->threads > 0) omp_set_num_threads(common->threads);
+    return omp_get_max_threads();
+}
+
+long option_integer(struct argp_state *state, const char *name, const char *text, long low, long high)
+{
+    char *end;
+    errno = 0;
+    const long value = strtol(text, &end, 10);
+    if (errno || end == text || *end || value < low || value > high)
+        argp_error(state, "%s %s: expected a whole number from %ld to %ld", name, text, low, high);
+    return value;
+}
+
+double option_number(struct argp_state *state, const char *name, const char *text, double low, double high)
+{
+    char *end;
+    const double value = strtod(text, &end);
+    if (end == text || *end || !(value >= low && value <= high))
+        argp_error(state, "%s %s: expected a number from %g to %g", name, text, low, high);
+    return value;
+}
+
+void option_size(struct argp_state *state, const char *name, const char *text, int64_t *sizes, int count)
+{
+    const char *at = text;
+    for (int i = 0; i < count; i++) {
+        char *end;
+        errno = 0;
+        const long long value = strtoll(at, &end, 10);
+        const bool last = i == count - 1;
+        if (errno || end == at || value < 1 || value > 1000000 || (last ? *end != '\0' : *end != 'x'))
+            argp_error(state, "%s %s: expected %d whole numbers joined by x, as in %s", name, text, count,
+                       count == 3 ? "32x256x256" : "320x320");
+        sizes[i] = value;
+        at = end + 1;
+    }
+}

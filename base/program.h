@@ -1,0 +1,67 @@
+/* What every program shares: options of one vocabulary, signals, messages, the closing line.
+ *
+ * Used by mains only: this file and progress.c are the only ones outside a main that print.
+ *   int main(int argc, char **argv)
+ *   {
+ *       program_begin("train");
+ *       argp_parse(…);                       // with &program_argp(...) as a child
+ *       return program_end(run(&options, &e), &e);
+ *   }
+ * Exit status: 0 done, 1 failed, 2 wrong usage, 128+n on signal n. */
+#ifndef BASE_PROGRAM_H
+#define BASE_PROGRAM_H
+
+#include <argp.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+#define PROGRAM_VERSION "0.1.0"
+
+/* The options that several programs understand; a program names those it takes (OPT_…). */
+typedef struct CommonOptions {
+    unsigned takes;       /* set before parsing: which of the options below this program has */
+    int threads;          /* -j, --threads; 0: OMP_NUM_THREADS, else all cores */
+    bool quiet;           /* --quiet */
+    bool overwrite;       /* --overwrite */
+    bool resume;          /* --continue */
+    uint64_t seed;        /* --seed, default as set before parsing */
+    const char *output;   /* -o, --output; required where taken */
+    const char *device;   /* --device cpu|cuda[:N], default cpu */
+    const char *precision;/* --precision fp32|tf32|bf16, default fp32 */
+} CommonOptions;
+
+enum {
+    OPT_OUTPUT = 1, OPT_THREADS = 2, OPT_QUIET = 4, OPT_SEED = 8, OPT_OVERWRITE = 16,
+    OPT_CONTINUE = 32, OPT_DEVICE = 64, OPT_PRECISION = 128
+};
+
+/* Parses argv with the program's own options and the common ones it takes; exits with status 2 and
+ * a hint on wrong usage. `own` has input = own_input. */
+void program_parse(const struct argp *own, void *own_input, CommonOptions *common, int argc, char **argv);
+
+/* Number of threads to use after parsing (at least 1); also tells OpenMP. */
+int program_threads(const CommonOptions *common);
+
+/* Names the program, notes the time, and installs the handlers: the first SIGINT or SIGTERM sets
+ * program_interrupted() if `graceful`; else, or on the second, temporaries are removed and the
+ * process ends with 128+n. */
+void program_begin(const char *name, bool graceful);
+int program_interrupted(void);        /* the signal's number, or 0 */
+
+/* "name: text" / "name: warning: text" to stderr, clear of a progress bar. */
+void program_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void program_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void program_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Reports e if code is not 0, prints the closing line (version, time, CPU time, peak memory) unless
+ * quiet, and returns the exit status: 0, 1, or 128+n after a signal. */
+int program_end(int code, const Err *e, bool quiet);
+
+/* Parsers of option values; on a bad one they end the program through argp_error (status 2). */
+long option_integer(struct argp_state *state, const char *name, const char *text, long low, long high);
+double option_number(struct argp_state *state, const char *name, const char *text, double low, double high);
+void option_size(struct argp_state *state, const char *name, const char *text, int64_t *sizes, int count); /* "HxW" */
+
+#endif

@@ -1,0 +1,73 @@
+#include "base/progress.h"
+
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+double clock_seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+const char *format_duration(double seconds, char *buffer, int bytes)
+{
+    const long whole = (long)(seconds + 0.5);
+    if (seconds < 10) snprintf(buffer, (size_t)bytes, "%.1f s", seconds);
+    else if (whole < 3600) snprintf(buffer, (size_t)bytes, "%ld:%02ld", whole / 60, whole % 60);
+    else snprintf(buffer, (size_t)bytes, "%ld:%02ld:%02ld", whole / 3600, whole / 60 % 60, whole % 60);
+    return buffer;
+}
+
+void progress_clear_line(void)
+{
+    if (isatty(STDERR_FILENO)) fputs("\r\033[K", stderr);
+}
+
+void progress_begin(Progress *p, const char *title, int64_t total, bool quiet)
+{
+    *p = (Progress){.total = total, .shown = !quiet, .terminal = isatty(STDERR_FILENO), .started = clock_seconds()};
+    snprintf(p->title, sizeof p->title, "%s", title);
+    pthread_mutex_init(&p->lock, NULL);
+}
+
+static void draw(const Progress *p, const char *note, double now)
+{
+    enum { WIDTH = 24 };
+    char bar[WIDTH + 1], left[32];
+    const double share = p->total ? (double)p->done / (double)p->total : 1;
+    for (int i = 0; i < WIDTH; i++) bar[i] = i < share * WIDTH ? '#' : '.';
+    bar[WIDTH] = '\0';
+    const double elapsed = now - p->started;
+    format_duration(share > 0 ? elapsed / share - elapsed : 0, left, sizeof left);
+    progress_clear_line();
+    fprintf(stderr, "%s [%s] %lld/%lld, %s left  %s%s", p->title, bar, (long long)p->done, (long long)p->total, left,
+            note ? note : "", p->terminal ? "" : "\n");
+    fflush(stderr);
+}
+
+void progress_step(Progress *p, int64_t more, const char *note)
+{
+    if (!p) return;
+    pthread_mutex_lock(&p->lock);
+    p->done += more;
+    const double now = clock_seconds();
+    if (p->shown && now - p->drawn >= (p->terminal ? 0.1 : 30)) {
+        /* A log file gets its first line only after a while: short work leaves no trace there. */
+        if (p->terminal || p->drawn > 0) draw(p, note, now);
+        p->drawn = now;
+    }
+    pthread_mutex_unlock(&p->lock);
+}
+
+void progress_end(Progress *p)
+{
+    char took[32];
+    if (p->shown) {
+        progress_clear_line();
+        fprintf(stderr, "%s: %lld done in %s\n", p->title, (long long)p->done,
+                format_duration(clock_seconds() - p->started, took, sizeof took));
+    }
+    pthread_mutex_destroy(&p->lock);
+}

@@ -1,0 +1,35 @@
+/* A progress bar on stderr: redrawn in place on a terminal, a line now and then in a log file.
+ *
+ *   Progress p;
+ *   progress_begin(&p, "preprocess", cases, quiet);
+ *   … progress_step(&p, 1, "hippocampus_001");    // from any thread
+ *   progress_end(&p);
+ * Nothing is printed when quiet. Used by mains and by what they hand a Progress to. */
+#ifndef BASE_PROGRESS_H
+#define BASE_PROGRESS_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct Progress {
+    char title[64];
+    int64_t total, done;
+    bool shown, terminal;
+    double started, drawn;   /* seconds of the monotonic clock */
+    pthread_mutex_t lock;
+} Progress;
+
+void progress_begin(Progress *p, const char *title, int64_t total, bool quiet);
+void progress_step(Progress *p, int64_t more, const char *note); /* note may be NULL; p may be NULL */
+void progress_end(Progress *p);
+
+/* Wipes a bar that stands on the current terminal line, so that a message can be printed. */
+void progress_clear_line(void);
+
+double clock_seconds(void);  /* monotonic */
+
+/* "1:02:03", "4:05" or "3.2 s" into buffer. */
+const char *format_duration(double seconds, char *buffer, int bytes);
+
+#endif

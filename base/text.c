@@ -1,0 +1,74 @@
+#include "base/text.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+static bool reserve(Text *t, size_t more)
+{
+    if (t->failed) return false;
+    if (t->length + more + 1 <= t->capacity) return true;
+    size_t capacity = t->capacity ? t->capacity * 2 : 256;
+    while (capacity < t->length + more + 1) capacity *= 2;
+    if (mem_grow((void **)&t->data, t->length, capacity, NULL)) t->failed = true;
+    else t->capacity = capacity;
+    return !t->failed;
+}
+
+void text_add_bytes(Text *t, const char *bytes, size_t count)
+{
+    if (!reserve(t, count)) return;
+    memcpy(t->data + t->length, bytes, count);
+    t->length += count;
+    t->data[t->length] = '\0';
+}
+
+void text_add(Text *t, const char *format, ...)
+{
+    va_list args, again;
+    va_start(args, format);
+    va_copy(again, args);
+    const int needed = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    if (needed >= 0 && reserve(t, (size_t)needed)) {
+        vsnprintf(t->data + t->length, (size_t)needed + 1, format, again);
+        t->length += (size_t)needed;
+    }
+    va_end(again);
+}
+
+void text_add_json_string(Text *t, const char *value)
+{
+    text_add(t, "\"");
+    for (const unsigned char *c = (const unsigned char *)value; *c; c++) {
+        if (*c == '"' || *c == '\\') text_add(t, "\\%c", *c);
+        else if (*c == '\n') text_add(t, "\\n");
+        else if (*c < 0x20) text_add(t, "\\u%04x", *c);
+        else text_add_bytes(t, (const char *)c, 1);
+    }
+    text_add(t, "\"");
+}
+
+void text_add_double(Text *t, double value)
+{
+    char digits[40];
+    for (int precision = 1; precision <= 17; precision++) {
+        snprintf(digits, sizeof digits, "%.*g", precision, value);
+        if (strtod(digits, NULL) == value || value != value) break;
+    }
+    text_add(t, "%s", digits);
+}
+
+int text_check(const Text *t, Err *e)
+{
+    return t->failed ? err_set(e, ERR_NOMEM, "out of memory while composing text") : 0;
+}
+
+void text_free(Text *t)
+{
+    mem_free(t->data);
+    *t = (Text){0};
+}

@@ -1,0 +1,33 @@
+/* A growing string, for messages, lists and files that are written in one piece.
+ *
+ * Start with `Text t = {0}`, end with text_free. Appending can fail only for lack of memory; the
+ * failure sticks, later appends do nothing, and text_check reports it once at the end. */
+#ifndef BASE_TEXT_H
+#define BASE_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/error.h"
+
+typedef struct Text {
+    char *data;    /* NUL-terminated once something was added; owned */
+    size_t length; /* bytes without the NUL */
+    size_t capacity;
+    bool failed;
+} Text;
+
+void text_add(Text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void text_add_bytes(Text *t, const char *bytes, size_t count);
+
+/* The bytes as a JSON string with its quotes. */
+void text_add_json_string(Text *t, const char *value);
+
+/* The shortest decimal form that reads back to the same double ("nan", "inf" as such). */
+void text_add_double(Text *t, double value);
+
+/* 0, or ERR_NOMEM if any append failed. */
+int text_check(const Text *t, Err *e);
+void text_free(Text *t);
+
+#endif

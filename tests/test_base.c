@@ -1,0 +1,126 @@
+/* base/: errors, text, arrays, atomic files, random numbers. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/array.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/random.h"
+#include "base/text.h"
+
+static void errors_gain_context(void **state)
+{
+    (void)state;
+    Err e = {0};
+    assert_int_equal(err_set(&e, ERR_VALUE, "spacing %d", 3), ERR_VALUE);
+    assert_int_equal(err_context(&e, "case %s", "c1"), ERR_VALUE);
+    assert_string_equal(e.text, "case c1: spacing 3");
+    for (int i = 0; i < 100; i++) err_context(&e, "a long context that fills the text");
+    assert_true(strlen(e.text) < sizeof e.text);
+}
+
+static void doubles_print_shortest(void **state)
+{
+    (void)state;
+    Text t = {0};
+    text_add_double(&t, 0.1);
+    text_add(&t, " ");
+    text_add_double(&t, 1.0 / 3);
+    text_add(&t, " ");
+    text_add_json_string(&t, "a\"b\n");
+    assert_string_equal(t.data, "0.1 0.3333333333333333 \"a\\\"b\\n\"");
+    text_free(&t);
+}
+
+static void arrays_refuse_overflow(void **state)
+{
+    (void)state;
+    Array a;
+    Err e = {0};
+    const int64_t huge[] = {INT64_MAX / 2, 16};
+    assert_int_equal(array_new(&a, DTYPE_F64, 2, huge, &e), ERR_NOMEM);
+    const int64_t negative[] = {-1};
+    assert_int_equal(array_new(&a, DTYPE_F64, 1, negative, &e), ERR_SHAPE);
+}
+
+static void files_appear_whole_or_not(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/test_base_XXXXXX", path[64];
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/x", folder);
+    Err e = {0};
+    OutFile f;
+    assert_int_equal(file_create(&f, path, &e), 0);
+    assert_int_equal(file_write(&f, "abc", 3, &e), 0);
+    assert_false(file_exists(path));
+    file_abort(&f);
+    FileList list;
+    assert_int_equal(file_list(&list, folder, &e), 0);
+    assert_int_equal(list.count, 0);
+    file_list_free(&list);
+    assert_int_equal(file_put(path, "abcd", 4, &e), 0);
+    char *data;
+    size_t bytes;
+    assert_int_equal(file_get(path, &data, &bytes, &e), 0);
+    assert_int_equal(bytes, 4);
+    assert_string_equal(data, "abcd");
+    mem_free(data);
+    assert_int_equal(file_put("/nonexistent/x", "a", 1, &e), ERR_IO);
+    assert_non_null(strstr(e.text, "/nonexistent/x"));
+    unlink(path);
+    rmdir(folder);
+}
+
+/* The raw generator by its published check value; shuffle by NumPy: RandomState(12345).shuffle(arange(10)). */
+static void mt19937_is_numpys(void **state)
+{
+    (void)state;
+    Mt19937 m;
+    mt_seed(&m, 5489);
+    uint32_t last = 0;
+    for (int i = 0; i < 10000; i++) last = mt_u32(&m);
+    assert_int_equal(last, 4123659995u); /* the value the C++ standard names for mt19937 */
+    mt_seed(&m, 12345);
+    int64_t v[10], expected[] = {0, 7, 3, 9, 6, 4, 1, 8, 5, 2};
+    for (int i = 0; i < 10; i++) v[i] = i;
+    mt_shuffle(&m, v, 10);
+    assert_memory_equal(v, expected, sizeof v);
+}
+
+static void rng_is_a_function_of_its_coordinates(void **state)
+{
+    (void)state;
+    Rng a = rng_make(7, 1, 2, 3, RNG_TEST), b = rng_make(7, 1, 2, 3, RNG_TEST), c = rng_make(7, 1, 2, 4, RNG_TEST);
+    int same = 0;
+    double mean = 0, square = 0;
+    for (int i = 0; i < 10000; i++) {
+        const double x = rng_normal(&a);
+        assert_true(x == rng_normal(&b));
+        same += x == rng_normal(&c);
+        mean += x / 10000;
+        square += x * x / 10000;
+    }
+    assert_true(same < 3);
+    assert_true(mean > -0.05 && mean < 0.05 && square > 0.95 && square < 1.05);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(errors_gain_context),
+        cmocka_unit_test(doubles_print_shortest),
+        cmocka_unit_test(arrays_refuse_overflow),
+        cmocka_unit_test(files_appear_whole_or_not),
+        cmocka_unit_test(mt19937_is_numpys),
+        cmocka_unit_test(rng_is_a_function_of_its_coordinates),
+    };
+    return cmocka_run_group_tests_name("base", tests, NULL, NULL);
+}

@@ -1,0 +1,30 @@
+/* GOLD bundles: the reference arrays under ../shared/golden.
+ *
+ * A bundle is a row of records "name dtype ndim d0 d1 …\n" + raw little-endian numbers, dtype one of
+ * f4 f8 i4 u1. gold_open copies every record into an aligned Array that the Gold owns; gold_close
+ * gives all back. `Gold g = {0}` is an empty bundle. */
+#ifndef TESTS_SUPPORT_GOLD_H
+#define TESTS_SUPPORT_GOLD_H
+
+#include "base/array.h"
+#include "base/error.h"
+
+typedef struct GoldRecord {
+    char *name;
+    Array array;
+} GoldRecord;
+
+typedef struct Gold {
+    GoldRecord *records; /* in the file's order */
+    int count;
+} Gold;
+
+/* Fails: ERR_IO; ERR_FORMAT with the record's number; ERR_NOMEM. On failure nothing is owned. */
+int gold_open(Gold *g, const char *path, Err *e);
+
+/* The record of that name, borrowed until gold_close; NULL if there is none. */
+const Array *gold_find(const Gold *g, const char *name);
+
+void gold_close(Gold *g);
+
+#endif

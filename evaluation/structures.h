@@ -1,0 +1,35 @@
+/* Structures: what is evaluated. A structure is one label, or a region: the union of several labels.
+ *
+ * Start with `Structures s = {0}`, add with structures_add (or a whole dataset.json with
+ * structures_from_dataset), end with structures_free. Not changed once cases are evaluated. */
+#ifndef EVALUATION_STRUCTURES_H
+#define EVALUATION_STRUCTURES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+typedef struct Structure {
+    char *name;        /* as dataset.json says it: "Anterior"; owned */
+    char *key;         /* nnU-Net's key in summary.json: "1", or "(1, 2)" for a region; owned */
+    int16_t *labels;   /* owned */
+    int label_count;
+} Structure;
+
+typedef struct Structures {
+    Structure *items;
+    int count;
+    bool has_ignore;   /* voxels whose reference is `ignore` count nowhere */
+    int16_t ignore;
+} Structures;
+
+/* Adds one structure; name is copied (NULL: the key stands for it). is_region only decides the key's
+ * form: "(3,)" for a region of one label, "3" for a label. Fails: ERR_NOMEM; ERR_VALUE without labels. */
+int structures_add(Structures *s, const char *name, const int16_t *labels, int label_count, bool is_region,
+                   Err *e);
+
+bool structure_has(const Structure *s, int16_t label);
+void structures_free(Structures *s);
+
+#endif

@@ -1,0 +1,151 @@
+/* evaluation/: overlap counts, means, summary.json. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/random.h"
+#include "evaluation/overlap.h"
+#include "evaluation/summary.h"
+
+static void add(Structures *s, const char *name, const int16_t *labels, int count, bool is_region)
+{
+    Err e = {0};
+    assert_int_equal(structures_add(s, name, labels, count, is_region, &e), 0);
+}
+
+/* The definition, voxel by voxel, as nnU-Net's compute_tp_fp_fn_tn says it. */
+static Overlap overlap_by_definition(const Structures *s, int index, const int16_t *ref, const int16_t *pred,
+                                     int n)
+{
+    Overlap o = {0};
+    for (int i = 0; i < n; i++) {
+        if (s->has_ignore && ref[i] == s->ignore) continue;
+        const bool r = structure_has(&s->items[index], ref[i]), p = structure_has(&s->items[index], pred[i]);
+        o.tp += r && p;
+        o.fp += !r && p;
+        o.fn += r && !p;
+        o.tn += !r && !p;
+    }
+    return o;
+}
+
+static void overlaps_equal_their_definition(void **state)
+{
+    (void)state;
+    enum { N = 5003 };
+    static int16_t ref[N], pred[N];
+    Rng rng = rng_make(1, 0, 0, 0, RNG_TEST);
+    for (int round = 0; round < 20; round++) {
+        /* Runs of all lengths; labels outside every structure; extremes of the type. */
+        static const int16_t labels[] = {0, 0, 0, 1, 2, 3, 4, 9, -1, INT16_MAX, INT16_MIN};
+        for (int i = 0, r = 0, p = 0; i < N; i++) {
+            if (rng_below(&rng, 6) == 0) r = (int)rng_below(&rng, 11);
+            if (rng_below(&rng, 6) == 0) p = (int)rng_below(&rng, 11);
+            ref[i] = labels[r];
+            pred[i] = labels[p];
+        }
+        Structures s = {.has_ignore = round % 2, .ignore = 4};
+        add(&s, "one", (int16_t[]){1}, 1, false);
+        add(&s, "both", (int16_t[]){2, 3}, 2, true);
+        add(&s, "extreme", (int16_t[]){INT16_MIN}, 1, false);
+        add(&s, "never there", (int16_t[]){77}, 1, false);
+        Overlap o[4];
+        UnknownLabels unknown;
+        Err e = {0};
+        assert_int_equal(overlap_count(o, &unknown, &s, ref, pred, N, &e), 0);
+        for (int i = 0; i < 4; i++) {
+            const Overlap want = overlap_by_definition(&s, i, ref, pred, N);
+            assert_memory_equal(&o[i], &want, sizeof want);
+        }
+        int64_t outside = 0;
+        for (int i = 0; i < N; i++)
+            outside += ref[i] == 9 || ref[i] == -1 || ref[i] == INT16_MAX || (ref[i] == 4 && !s.has_ignore);
+        assert_int_equal(unknown.in_reference, outside);
+        structures_free(&s);
+    }
+}
+
+static void absent_structures_have_no_dice(void **state)
+{
+    (void)state;
+    const Overlap nothing = {.tn = 10}, missed = {.fn = 3}, half = {.tp = 1, .fp = 1, .fn = 1};
+    assert_true(isnan(overlap_dice(&nothing)) && isnan(overlap_iou(&nothing)));
+    assert_true(overlap_dice(&missed) == 0 && overlap_iou(&missed) == 0);
+    assert_true(overlap_dice(&half) == 0.5 && overlap_iou(&half) == 1.0 / 3);
+}
+
+static void keys_are_those_of_python(void **state)
+{
+    (void)state;
+    Structures s = {0};
+    Err e = {0};
+    add(&s, NULL, (int16_t[]){12}, 1, false);
+    add(&s, "whole", (int16_t[]){1, 2, 3}, 3, true);
+    add(&s, "core", (int16_t[]){3}, 1, true);
+    assert_string_equal(s.items[0].key, "12");
+    assert_string_equal(s.items[0].name, "12");
+    assert_string_equal(s.items[1].key, "(1, 2, 3)");
+    assert_string_equal(s.items[2].key, "(3,)");
+    assert_int_equal(structures_add(&s, "empty", NULL, 0, true, &e), ERR_VALUE);
+    assert_int_equal(structures_add(&s, "two", (int16_t[]){1, 2}, 2, false, &e), ERR_VALUE);
+    assert_int_equal(s.count, 3);
+    structures_free(&s);
+}
+
+static void summary_json_is_nnunets(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/test_evaluation_XXXXXX", path[64];
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/summary.json", folder);
+    Structures structures = {0};
+    add(&structures, "b", (int16_t[]){2}, 1, false);
+    add(&structures, "a", (int16_t[]){10}, 1, false);
+    Summary s;
+    Err e = {0};
+    assert_int_equal(summary_new(&s, &structures, 3, &e), 0);
+    static const MetricRow rows[] = {{0.5, 1, 2, 1.0 / 3, 3, 4, 5, 6}, {NAN, 0, 0, NAN, 100, 0, 0, 0}};
+    for (int c = 0; c < 3; c++) {
+        s.cases[c].prediction_file = mem_strdup(c ? "p/b \"x\"" : "p/a", &e);
+        s.cases[c].reference_file = mem_strdup("r", &e);
+        s.cases[c].done = c != 1;
+        memcpy(s.cases[c].metrics[0], rows[0], sizeof rows[0]);
+        memcpy(s.cases[c].metrics[1], rows[1], sizeof rows[1]);
+    }
+    s.cases[2].metrics[0][METRIC_FN] = 2;
+    assert_int_equal(summary_means(&s, &e), 0);
+    assert_true(s.mean[0][METRIC_FN] == 1.5);
+    assert_true(isnan(s.mean[1][METRIC_DICE]) && isnan(s.foreground_mean[METRIC_DICE]));
+    assert_int_equal(summary_write_json(&s, path, &e), 0);
+    char *text, *want;
+    size_t bytes;
+    assert_int_equal(file_get(path, &text, &bytes, &e), 0);
+    assert_int_equal(file_get("tests/golden/evaluation_summary.json", &want, &bytes, &e), 0);
+    assert_string_equal(text, want);
+    mem_free(text);
+    mem_free(want);
+    summary_free(&s);
+    structures_free(&structures);
+    unlink(path);
+    rmdir(folder);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(overlaps_equal_their_definition),
+        cmocka_unit_test(absent_structures_have_no_dice),
+        cmocka_unit_test(keys_are_those_of_python),
+        cmocka_unit_test(summary_json_is_nnunets),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,65 @@
+/* DatasetInfo: what a raw dataset's dataset.json says (nnU-Net v2's format).
+ *
+ * dataset_info_read fills it; its strings and lists belong to it until dataset_info_free. One built by
+ * hand (of literals and the caller's arrays) can be written, and needs no free. */
+#ifndef PLANS_DATASET_JSON_H
+#define PLANS_DATASET_JSON_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+/* An entry of `labels`: a value, or a region, the union of several values. */
+typedef struct DatasetLabel {
+    const char *name;
+    const int *values;
+    int value_count;      /* 1 for a plain label */
+} DatasetLabel;
+
+/* An entry of `dataset`: a case whose files are named one by one, relative to the dataset's folder. */
+typedef struct DatasetFiles {
+    const char *id;
+    const char *const *images;   /* one per channel, or one file that holds all channels */
+    int image_count;
+    const char *label;           /* NULL where the case has none */
+} DatasetFiles;
+
+typedef struct DatasetInfo {
+    const char *name, *description;        /* NULL where absent */
+    const char *file_ending;               /* ".nii.gz" */
+    int64_t num_training;                  /* numTraining: used by the planner as it stands */
+    int channel_count;
+    const char *const *channel_names;      /* in the order of their index */
+    int label_count;
+    const DatasetLabel *labels;            /* in the file's order; background included, ignore not */
+    int max_value;                         /* largest value of labels */
+    int ignore_value;                      /* of the label `ignore`; -1 where there is none */
+    bool has_regions;                      /* some label has several values */
+    const int *regions_class_order;        /* value written for each foreground region, in order */
+    int regions_class_count;
+    const DatasetFiles *files;             /* NULL where the folders imagesTr, labelsTr decide */
+    int file_count;
+    struct DatasetMemory *memory;          /* owned; NULL for one built by hand */
+} DatasetInfo;
+
+/* Reads and checks: channels numbered from 0 without a gap, background 0 there, label values
+ * consecutive, `ignore` the highest, every region with its entry in regions_class_order …
+ * Fails: ERR_IO; ERR_FORMAT or ERR_VALUE with "file:line:column: what". */
+int dataset_info_read(DatasetInfo *info, const char *path, Err *e);
+int dataset_info_write(const DatasetInfo *info, const char *path, Err *e);
+void dataset_info_free(DatasetInfo *info);
+
+/* Entries of `labels`, ignore and regions included: what nnU-Net's planner counts as classes. */
+int dataset_label_entries(const DatasetInfo *info);
+
+/* Channels of the network's output: labels with background, or regions without it. */
+int dataset_head_count(const DatasetInfo *info);
+
+/* Whether a voxel of a label image may have this value (the ignore value included). */
+bool dataset_knows_value(const DatasetInfo *info, int64_t value);
+
+/* The index in `labels` of the k-th entry that is not background (k from 0), or -1. */
+int dataset_foreground(const DatasetInfo *info, int k);
+
+#endif

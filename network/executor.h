@@ -1,0 +1,76 @@
+/* Executor: a graph prepared for given sizes, outputs, mode and device, in memory planned beforehand.
+ *
+ *   ExecutorOptions o = {.outputs = &loss, .output_count = 1, .train = true};
+ *   Executor *x;
+ *   TRY(executor_new(&x, graph, parameters, &o, e));
+ *   … write executor_input(x, 0)->data, and once executor_output(x, 0)'s gradient seed …
+ *   executor_forward(x, &step);
+ *   executor_backward(x, &step);
+ *   … executor_gradients(x) …
+ *   executor_free(x);
+ *
+ * Only the nodes that the asked outputs need are run. Nothing is allocated after executor_new; running
+ * cannot fail. One executor is used by one thread at a time (it uses OpenMP inside); several executors
+ * of one graph share Parameters. */
+#ifndef NETWORK_EXECUTOR_H
+#define NETWORK_EXECUTOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/error.h"
+#include "network/graph.h"
+#include "network/op.h"
+#include "network/parameters.h"
+
+typedef struct Executor Executor;
+
+typedef struct ExecutorOptions {
+    const Shape *inputs;        /* one per graph input, channels as defined; NULL: the nominal ones */
+    const Ref *outputs;         /* what is wanted (borrowed during the call) */
+    int output_count;
+    bool train;                 /* training mode: drop path on, backward possible */
+    uint32_t unseeded;          /* bit i: outputs[i] is only looked at, no gradient starts there */
+    uint32_t input_gradients;   /* bit i: the gradient of input i is wanted too */
+    const bool *trained;        /* per parameter; NULL: all that are used */
+    const char *implementation; /* prefer impls of this name ("portable" …); NULL: the fastest */
+} ExecutorOptions;
+
+/* Gradients of the trained parameters in forward order, one flat arena. */
+typedef struct Gradients {
+    float *values;
+    int64_t count;
+    int64_t *offset;            /* per parameter: place in values, or -1 (frozen or never used) */
+} Gradients;
+
+/* Bytes of the plan. */
+typedef struct MemoryReport {
+    size_t arena;               /* activations, their gradients, saved and scratch memory */
+    size_t without_reuse;       /* the same with a place of its own for everything */
+    size_t parameters;          /* master parameters (shared by the executors of a graph) */
+    size_t parameter_gradients;
+} MemoryReport;
+
+/* parameters NULL: the plan alone is made (for counts and memory); such an executor cannot run.
+ * Fails: ERR_SHAPE (sizes that do not fit, with the node's name), ERR_NOMEM, ERR_UNSUPPORTED. */
+int executor_new(Executor **x, const Graph *g, Parameters *parameters, const ExecutorOptions *o, Err *e);
+void executor_free(Executor *x);
+
+Tensor *executor_input(Executor *x, int index);  /* dense; NULL if no asked output needs that input */
+
+/* The index-th asked output. data is valid from forward to the next forward; the caller writes grad (dense
+ * or by pitch) of every seeded output before each backward, which may destroy it. */
+Tensor *executor_output(Executor *x, int index);
+const Gradients *executor_gradients(const Executor *x);
+
+void executor_forward(Executor *x, const Step *step);
+void executor_backward(Executor *x, const Step *step);
+
+/* Looking in (network_info, tests). */
+int executor_node_count(const Executor *x);
+const Node *executor_node(const Executor *x, int index);
+MemoryReport executor_memory(const Executor *x);
+
+SimdLevel simd_level(void);                      /* the best level of this CPU */
+
+#endif

@@ -1,0 +1,55 @@
+/* The operations: one line each. A builder adds one node (and its parameters) to a graph.
+ * Shapes are N,H,W,C. `name` is the layer's name inside the current scope. */
+#ifndef NETWORK_OPS_OPS_H
+#define NETWORK_OPS_OPS_H
+
+#include "network/graph.h"
+
+/* y = x Wᵀ + b over channels. weight (out, c), bias (out). PyTorch Linear. */
+Ref linear(Graph *g, const char *name, Ref x, int64_t out_channels, bool bias);
+
+typedef struct Conv {
+    int64_t kernel, stride, padding;
+    bool bias;
+} Conv;
+/* weight (out, c, k, k), bias (out). PyTorch Conv2d. */
+Ref conv2d(Graph *g, const char *name, Ref x, int64_t out_channels, Conv conv);
+/* kernel = stride = factor, no padding, no bias: weight (c, out, factor, factor). PyTorch ConvTranspose2d. */
+Ref conv_transpose2d(Graph *g, const char *name, Ref x, int64_t out_channels, int64_t factor);
+/* 3×3, stride 1, padding 1, groups = c, with bias: weight (c, 1, 3, 3), bias (c). */
+Ref depthwise_conv2d(Graph *g, const char *name, Ref x);
+
+/* Over channels, eps 1e-5; weight (c), bias (c). */
+Ref layer_norm(Graph *g, const char *name, Ref x);
+/* Over height and width, biased variance, eps 1e-5; affine: weight (c), bias (c). */
+Ref instance_norm(Graph *g, const char *name, Ref x, bool affine);
+
+Ref silu(Graph *g, Ref x);
+Ref leaky_relu(Graph *g, Ref x, double slope);
+/* a + drop_path(b): in training a sample's b is dropped with probability `rate`, else b / (1 - rate). */
+Ref add_drop_path(Graph *g, const char *name, Ref a, Ref b, double rate);
+Ref add(Graph *g, Ref a, Ref b);
+Ref silu_gate(Graph *g, Ref y, Ref z);                               /* y · silu(z) */
+Ref concat(Graph *g, Ref a, Ref b);                                  /* along channels, a first */
+void split(Graph *g, Ref x, int64_t first_channels, Ref *a, Ref *b); /* along channels */
+/* (H, W, C) → (⌊H/f⌋, ⌊W/f⌋, f²C). PatchMerging2D's order for f = 2: (0,0), (1,0), (0,1), (1,1) in (h,w). */
+Ref space_to_depth(Graph *g, Ref x, int64_t factor);
+/* (H, W, f²C) → (fH, fW, C), channels in the order (p1 p2 c). */
+Ref depth_to_space(Graph *g, Ref x, int64_t factor);
+
+/* SS2D's core (Liu et al. 2024, VMamba): x (N,H,W,D) → y (N,H,W,D), four directions added.
+ * Parameters x_proj_weight (4, R+2S, D), dt_projs_weight (4, D, R), dt_projs_bias (4, D), A_logs (4D, S), Ds (4D). */
+Ref selective_scan(Graph *g, Ref x, int64_t dt_rank, int64_t states);
+
+/* Dice + cross-entropy of one head against full-resolution labels (int16, N,H,W,1), a scalar; labels are
+ * taken at the head's scale by nearest neighbour. See dice_ce_loss.c. */
+typedef struct DiceCE {
+    bool batch_dice;
+    double smooth;
+    int ignore_label;   /* -1: none */
+} DiceCE;
+Ref dice_ce_loss(Graph *g, const char *name, Ref logits, Ref labels, DiceCE loss);
+/* Σ weights[i] · terms[i] of scalars; at most NODE_INPUTS terms. */
+Ref weighted_sum(Graph *g, const char *name, const Ref *terms, const double *weights, int count);
+
+#endif

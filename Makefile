@@ -42,7 +42,7 @@ ALL_CFLAGS += -I/usr/include/nifti
 LIBS = $(LIBS_found) -ldnnl -lniftiio -lznz -lm -lpthread
 
 SOURCES := $(filter-out $(MAINS),$(wildcard $(ROOMS:=/*.c)))
-# An op file that names OP_IMPL is compiled once per SIMD level; which one runs is chosen at run time (network/op.h).
+# An op file with an OpImpl per SIMD level (SIMD_HEAD) is compiled once per SIMD level; which one runs is chosen at run time (network/op.h).
 ARCH := $(shell $(CC) -dumpmachine)
 ifneq ($(findstring x86_64,$(ARCH)),)
 LEVELS := avx512 avx2 portable
@@ -52,7 +52,7 @@ endif
 LEVEL_avx512 := -march=x86-64-v4 -mprefer-vector-width=512 -DSIMD_LEVEL=avx512
 LEVEL_avx2 := -march=x86-64-v3 -DSIMD_LEVEL=avx2
 LEVEL_portable := -DSIMD_LEVEL=portable -DSIMD_BASE
-OPS := $(shell grep -l 'OP_IMPL(' $(filter network/ops/%,$(SOURCES)) /dev/null)
+OPS := $(shell grep -l SIMD_HEAD $(filter network/ops/%,$(SOURCES)) /dev/null)
 OBJECTS := $(patsubst %.c,$(B)/obj/%.o,$(filter-out $(OPS),$(SOURCES))) \
            $(foreach level,$(LEVELS),$(OPS:%.c=$(B)/obj/%.$(level).o))
 LIBRARY := $(B)/libswinumamba.a

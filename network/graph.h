@@ -92,7 +92,8 @@ int64_t graph_parameter_elements(const Graph *g);       /* size of the flat aren
 int graph_find_param(const Graph *g, const char *name); /* index or -1 */
 bool graph_find(const Graph *g, const char *name, Ref *x); /* an output, input or scope's value by its name */
 
-/* Marks (true) the parameters that the computation of the outputs reads. used: graph_param_count entries. */
-void graph_used_params(const Graph *g, const Ref *outputs, int output_count, bool *used);
+/* Marks (true) the parameters that the computation of the outputs reads. used: graph_param_count entries.
+ * Fails: ERR_NOMEM. */
+int graph_used_params(const Graph *g, const Ref *outputs, int output_count, bool *used, Err *e);
 
 #endif

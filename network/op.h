@@ -49,6 +49,10 @@ typedef struct OpImpl {
 
 typedef enum Device { DEVICE_CPU, DEVICES } Device;
 
+/* Ops that only regroup channels: where the neighbours take pitches, the planner makes the parts slices of
+ * the whole, in data and gradient. Such an op finds a part already in place (same address) and skips it. */
+typedef enum OpView { VIEW_NONE, VIEW_CONCAT, VIEW_SPLIT } OpView;
+
 typedef struct OpClass {
     const char *name;
     int (*shape)(Node *, Err *);            /* from in[i]->shape: out[i]->shape (and dtype), or says why not */
@@ -57,6 +61,7 @@ typedef struct OpClass {
     uint32_t keeps_for_params;              /* bit i: reads in[i]->data only for a trained parameter */
     uint32_t may_overwrite;                 /* bit i: out[0] may take in[i]'s place in forward */
     uint32_t may_overwrite_grad;            /* bit i: in[i]'s gradient may take out[0]'s gradient's place */
+    OpView view;
     const OpImpl *const *on[DEVICES];       /* fastest first, plain reference last, NULL-terminated */
 } OpClass;
 

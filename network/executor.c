@@ -1,0 +1,138 @@
+#include "network/executor.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "network/executor_internal.h"
+
+SimdLevel simd_level(void)
+{
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("x86-64-v4")) return SIMD_AVX512;
+    if (__builtin_cpu_supports("x86-64-v3")) return SIMD_AVX2;
+#endif
+    return SIMD_PORTABLE;
+}
+
+static int allocate(Executor *x, Err *e)
+{
+    x->arena = mem_alloc(x->memory.arena, e);
+    x->gradients.values = mem_zalloc((size_t)x->gradients.count, sizeof(float), e);
+    return x->arena && x->gradients.values ? 0 : ERR_NOMEM;
+}
+
+/* Turns the plan's blocks into addresses. */
+static void assign_values(Executor *x)
+{
+    for (int v = 0; v < x->graph->value_count; v++) {
+        const ValuePlan *plan = &x->values[v], *whole = &x->values[plan->whole];
+        Tensor *t = &x->tensors[v];
+        if (!plan->exists) continue;
+        const size_t channel = (size_t)plan->channel;
+        t->data = x->arena + x->blocks[whole->data_block].offset + channel * dtype_size(t->dtype);
+        if (plan->has_grad) t->grad = x->arena + x->blocks[whole->grad_block].offset + channel * sizeof(float);
+    }
+}
+
+static void *at_block(const Executor *x, int block) { return block >= 0 ? x->arena + x->blocks[block].offset : NULL; }
+
+static void assign_saved(Executor *x)
+{
+    for (int i = 0; i < x->node_count; i++)
+        for (int s = 0; s < NODE_SAVED; s++) x->nodes[i].saved[s] = at_block(x, x->plans[i].saved_block[s]);
+}
+
+static void assign_parameters(Executor *x)
+{
+    for (int i = 0; i < x->node_count; i++) {
+        const NodeDef *d = &x->graph->nodes[x->plans[i].definition];
+        for (int k = 0; k < d->param_count; k++) {
+            const int64_t offset = x->gradients.offset[d->params[k]];
+            x->nodes[i].param[k] = parameters_of(x->parameters, d->params[k]);
+            x->nodes[i].param_grad[k] = offset >= 0 ? x->gradients.values + offset : NULL;
+        }
+    }
+}
+
+int executor_new(Executor **result, const Graph *g, Parameters *parameters, const ExecutorOptions *o, Err *e)
+{
+    Executor *x = *result = mem_zalloc(1, sizeof *x, e);
+    if (!x) return ERR_NOMEM;
+    x->graph = g;
+    x->parameters = parameters;
+    int failed = graph_check(g, e);
+    if (!failed) failed = executor_plan(x, o, e);
+    if (!failed && parameters) {
+        failed = allocate(x, e);
+        if (!failed) {
+            assign_values(x);
+            assign_saved(x);
+            assign_parameters(x);
+        }
+    }
+    if (failed) {
+        executor_free(x);
+        *result = NULL;
+    }
+    return failed;
+}
+
+void executor_free(Executor *x)
+{
+    if (!x) return;
+    for (int i = 0; i < x->node_count; i++) {
+        Node *node = &x->nodes[i];
+        if (node->impl && node->impl->release) node->impl->release(node);
+    }
+    mem_free(x->nodes);
+    mem_free(x->plans);
+    mem_free(x->tensors);
+    mem_free(x->values);
+    mem_free(x->outputs);
+    mem_free(x->gradients.values);
+    mem_free(x->gradients.offset);
+    mem_free(x->blocks);
+    mem_free(x->arena);
+    mem_free(x);
+}
+
+Tensor *executor_input(Executor *x, int index)
+{
+    const int value = x->graph->inputs[index];
+    return x->values[value].exists ? &x->tensors[value] : NULL;
+}
+
+Tensor *executor_output(Executor *x, int index) { return &x->tensors[x->outputs[index].value]; }
+const Gradients *executor_gradients(const Executor *x) { return &x->gradients; }
+int executor_node_count(const Executor *x) { return x->node_count; }
+const Node *executor_node(const Executor *x, int index) { return &x->nodes[index]; }
+MemoryReport executor_memory(const Executor *x) { return x->memory; }
+
+/* Lets the ops renew what they made of the parameters, if those have changed since. */
+static void refresh(Executor *x)
+{
+    if (x->seen_version == x->parameters->version) return;
+    for (int i = 0; i < x->node_count; i++)
+        if (x->nodes[i].impl->refresh) x->nodes[i].impl->refresh(&x->nodes[i]);
+    x->seen_version = x->parameters->version;
+}
+
+void executor_forward(Executor *x, const Step *step)
+{
+    refresh(x);
+    for (int i = 0; i < x->node_count; i++) {
+        Node *node = &x->nodes[i];
+        node->scratch = at_block(x, x->plans[i].scratch_block[0]);
+        node->impl->forward(node, step);
+    }
+}
+
+void executor_backward(Executor *x, const Step *step)
+{
+    for (int i = x->node_count - 1; i >= 0; i--) {
+        Node *node = &x->nodes[i];
+        if (!node->has_backward) continue;
+        node->scratch = at_block(x, x->plans[i].scratch_block[1]);
+        node->impl->backward(node, step);
+    }
+}

@@ -1,0 +1,455 @@
+/* The plan of an executor: which nodes run, what is kept for backward, who writes and who accumulates a
+ * gradient, which values are slices of others or share a place, and where everything lies.
+ *
+ * One run is a line of steps: node i of F works at step i in forward and at step 2F-1-i in backward. */
+#include <string.h>
+
+#include "base/memory.h"
+#include "network/executor_internal.h"
+
+static int backward_step(const Executor *x, int node) { return 2 * x->node_count - 1 - node; }
+static int end_step(const Executor *x) { return 2 * x->node_count; }
+static bool bit(uint32_t mask, int i) { return mask >> i & 1; }
+
+static const NodeDef *definition(const Executor *x, int i) { return &x->graph->nodes[x->plans[i].definition]; }
+
+/* ---- which nodes run, with which shapes ---- */
+
+static int make_tables(Executor *x, const ExecutorOptions *o, Err *e)
+{
+    const Graph *g = x->graph;
+    x->nodes = mem_zalloc((size_t)g->node_count, sizeof *x->nodes, e);
+    x->plans = mem_zalloc((size_t)g->node_count, sizeof *x->plans, e);
+    x->tensors = mem_zalloc((size_t)g->value_count, sizeof *x->tensors, e);
+    x->values = mem_zalloc((size_t)g->value_count, sizeof *x->values, e);
+    x->outputs = mem_zalloc((size_t)o->output_count, sizeof *x->outputs, e);
+    x->gradients.offset = mem_zalloc((size_t)g->param_count, sizeof *x->gradients.offset, e);
+    if (!x->nodes || !x->plans || !x->tensors || !x->values || !x->outputs || !x->gradients.offset) return ERR_NOMEM;
+    for (int v = 0; v < g->value_count; v++) {
+        x->values[v] = (ValuePlan){.whole = v, .data_last = -1, .data_block = -1, .grad_block = -1};
+        x->tensors[v].dtype = g->values[v].dtype;
+    }
+    for (int i = 0; i < o->output_count; i++) {
+        ValuePlan *v = &x->values[o->outputs[i].value];
+        v->asked = true;
+        v->seeded = o->train && !bit(o->unseeded, i);
+        x->outputs[i] = o->outputs[i];
+    }
+    x->output_count = o->output_count;
+    return 0;
+}
+
+static void connect(Executor *x, Node *node, const NodeDef *d)
+{
+    for (int i = 0; i < d->input_count; i++) node->in[i] = &x->tensors[d->inputs[i]];
+    for (int i = 0; i < d->output_count; i++) node->out[i] = &x->tensors[d->outputs[i]];
+    for (int i = 0; i < d->input_count; i++) x->values[d->inputs[i]].exists = true;
+    for (int i = 0; i < d->output_count; i++) x->values[d->outputs[i]].exists = true;
+}
+
+static int select_nodes(Executor *x, const ExecutorOptions *o, Err *e)
+{
+    const Graph *g = x->graph;
+    bool *needed = mem_alloc((size_t)g->node_count, e);
+    if (!needed) return ERR_NOMEM;
+    graph_mark_needed(g, o->outputs, o->output_count, needed);
+    for (int n = 0; n < g->node_count; n++) {
+        if (!needed[n]) continue;
+        Node *node = &x->nodes[x->node_count];
+        graph_describe_node(g, n, node);
+        node->train = o->train;
+        connect(x, node, &g->nodes[n]);
+        x->plans[x->node_count++] = (NodePlan){n, {-1, -1, -1}, {-1, -1}};
+    }
+    mem_free(needed);
+    return 0;
+}
+
+static int infer_shapes(Executor *x, const ExecutorOptions *o, Err *e)
+{
+    const Graph *g = x->graph;
+    for (int i = 0; i < g->input_count; i++) {
+        const Shape nominal = g->values[g->inputs[i]].shape, s = o->inputs ? o->inputs[i] : nominal;
+        if (s.c != nominal.c || s.n < 1 || s.h < 1 || s.w < 1)
+            return err_set(e, ERR_SHAPE, "input %d is (%lld, %lld, %lld, %lld): expected %lld channels and sizes from 1", i,
+                           (long long)s.n, (long long)s.h, (long long)s.w, (long long)s.c, (long long)nominal.c);
+        x->tensors[g->inputs[i]].shape = s;
+        x->tensors[g->inputs[i]].pitch = s.c;
+    }
+    for (int i = 0; i < x->node_count; i++) {
+        Node *node = &x->nodes[i];
+        if (node->op->shape(node, e)) return err_context(e, "%s (%s)", node->name, node->op->name);
+        for (int k = 0; k < node->output_count; k++) node->out[k]->pitch = node->out[k]->shape.c;
+    }
+    return 0;
+}
+
+/* ---- gradients: where they are needed, and where one can come from ---- */
+
+static bool is_trained(const ExecutorOptions *o, int param) { return o->train && (!o->trained || o->trained[param]); }
+
+static void mark_gradients(Executor *x, const ExecutorOptions *o)
+{
+    const Graph *g = x->graph;
+    for (int i = 0; i < g->input_count; i++)
+        x->values[g->inputs[i]].has_grad = o->train && bit(o->input_gradients, i);
+    /* Forward: a value needs a gradient if something above it does. */
+    for (int i = 0; i < x->node_count; i++) {
+        const NodeDef *d = definition(x, i);
+        bool needs = false;
+        for (int k = 0; k < d->param_count; k++) needs |= is_trained(o, d->params[k]);
+        for (int k = 0; k < d->input_count; k++) needs |= x->values[d->inputs[k]].has_grad;
+        for (int k = 0; k < d->output_count; k++) x->values[d->outputs[k]].has_grad = needs;
+    }
+}
+
+/* Backward: of these, one can come only to what leads to a seed. Node flags and parameter places follow. */
+static int settle_gradients(Executor *x, const ExecutorOptions *o, Err *e)
+{
+    bool *reached = mem_zalloc((size_t)x->graph->value_count, sizeof *reached, e);
+    if (!reached) return ERR_NOMEM;
+    memset(x->gradients.offset, -1, (size_t)x->graph->param_count * sizeof *x->gradients.offset);
+    for (int v = 0; v < x->graph->value_count; v++) reached[v] = x->values[v].seeded;
+    for (int i = x->node_count - 1; i >= 0; i--) {
+        const NodeDef *d = definition(x, i);
+        Node *node = &x->nodes[i];
+        bool reaches = false;
+        for (int k = 0; k < d->output_count; k++) reaches |= reached[d->outputs[k]];
+        for (int k = 0; reaches && k < d->input_count; k++) reached[d->inputs[k]] = true;
+        for (int k = 0; reaches && k < d->param_count; k++) {
+            if (!is_trained(o, d->params[k])) continue;
+            x->gradients.offset[d->params[k]] = 0;
+            node->trains_params = true;
+        }
+        for (int k = 0; k < d->input_count; k++) node->wants_grad[k] = reaches && x->values[d->inputs[k]].has_grad;
+        node->has_backward = node->trains_params;
+        for (int k = 0; k < d->input_count; k++) node->has_backward |= node->wants_grad[k];
+    }
+    for (int v = 0; v < x->graph->value_count; v++) x->values[v].has_grad &= reached[v];
+    for (int p = 0; p < x->graph->param_count; p++) {
+        if (x->gradients.offset[p] < 0) continue;
+        x->gradients.offset[p] = x->gradients.count;
+        x->gradients.count += x->graph->params[p].count;
+    }
+    mem_free(reached);
+    return 0;
+}
+
+/* In the order of backward, the first to give a value's gradient writes it, the others add. */
+static int settle_accumulation(Executor *x, Err *e)
+{
+    bool *written = mem_zalloc((size_t)x->graph->value_count, sizeof *written, e);
+    if (!written) return ERR_NOMEM;
+    for (int i = x->node_count - 1; i >= 0; i--) {
+        const NodeDef *d = definition(x, i);
+        for (int k = 0; k < d->input_count; k++) {
+            if (!x->nodes[i].wants_grad[k]) continue;
+            x->nodes[i].accumulate[k] = written[d->inputs[k]] || x->values[d->inputs[k]].seeded;
+            written[d->inputs[k]] = true;
+        }
+    }
+    mem_free(written);
+    return 0;
+}
+
+/* ---- implementations and slices ---- */
+
+static int choose_implementations(Executor *x, const ExecutorOptions *o, Err *e)
+{
+    for (int i = 0; i < x->node_count; i++) {
+        Node *node = &x->nodes[i];
+        for (const OpImpl *const *impl = node->op->on[DEVICE_CPU]; *impl; impl++) {
+            if ((*impl)->level > simd_level() || ((*impl)->supports && !(*impl)->supports(node))) continue;
+            const bool preferred = o->implementation && !strcmp(o->implementation, (*impl)->name);
+            if (!node->impl || preferred) node->impl = *impl;
+            if (preferred) break;
+        }
+        if (!node->impl) return err_set(e, ERR_UNSUPPORTED, "%s: no way to compute %s here", node->name, node->op->name);
+    }
+    return 0;
+}
+
+/* Whether every node that reads value v, but `except`, takes it as a slice; `last` is the last of them. */
+static bool readers_take_slices(const Executor *x, int v, int except, int *last)
+{
+    *last = -1;
+    for (int i = 0; i < x->node_count; i++) {
+        const NodeDef *d = definition(x, i);
+        for (int k = 0; k < d->input_count; k++) {
+            if (d->inputs[k] != v || i == except) continue;
+            if (!bit(x->nodes[i].impl->strided_in, k)) return false;
+            *last = i;
+        }
+    }
+    return true;
+}
+
+static bool writer_takes_slices(const Executor *x, int v)
+{
+    const int producer = x->graph->values[v].producer;
+    for (int i = 0; i < x->node_count; i++) {
+        if (x->plans[i].definition != producer) continue;
+        for (int k = 0; k < x->nodes[i].output_count; k++)
+            if (definition(x, i)->outputs[k] == v) return bit(x->nodes[i].impl->strided_out, k);
+    }
+    return false;
+}
+
+static bool is_plain(const Executor *x, int v) { return x->values[v].whole == v && !x->values[v].has_parts; }
+
+static void make_slice(Executor *x, int part, int whole, int64_t channel)
+{
+    x->values[part].whole = whole;
+    x->values[part].channel = channel;
+    x->values[whole].has_parts = true;
+    x->tensors[part].pitch = x->tensors[whole].shape.c;
+}
+
+/* Parts written straight into the whole. A gradient is taken over as a slice, so the concat must be the
+ * first to give it: no later node may read the part where gradients flow. */
+static void slice_concat(Executor *x, int i)
+{
+    const NodeDef *d = definition(x, i);
+    const int whole = d->outputs[0];
+    int64_t channel = 0;
+    if (x->values[whole].whole != whole) return;
+    for (int k = 0; k < d->input_count; k++) {
+        const int part = d->inputs[k];
+        int last;
+        const bool readable = readers_take_slices(x, part, i, &last);
+        const bool same_grad = x->values[part].has_grad == x->values[whole].has_grad;
+        const bool first_giver = !x->values[part].has_grad || last < i;
+        if (is_plain(x, part) && !x->values[part].asked && readable && same_grad && first_giver &&
+            writer_takes_slices(x, part) && (k == 0 || part != d->inputs[0]))
+            make_slice(x, part, whole, channel);
+        channel += x->tensors[part].shape.c;
+    }
+}
+
+static bool is_only_reader(const Executor *x, int v, int reader)
+{
+    for (int i = 0; i < x->node_count; i++)
+        for (int k = 0; k < definition(x, i)->input_count; k++)
+            if (definition(x, i)->inputs[k] == v && i != reader) return false;
+    return true;
+}
+
+/* Parts read straight from the whole: all of them or none, and only where nothing else reads the whole. */
+static void slice_split(Executor *x, int i)
+{
+    const NodeDef *d = definition(x, i);
+    const int whole = d->inputs[0];
+    int64_t channel = 0;
+    int last;
+    bool fits = x->values[whole].whole == whole && !x->values[whole].asked && is_only_reader(x, whole, i);
+    for (int k = 0; k < d->output_count; k++) {
+        const int part = d->outputs[k];
+        fits &= is_plain(x, part) && !x->values[part].asked && readers_take_slices(x, part, i, &last);
+        fits &= x->values[part].has_grad == x->values[whole].has_grad;
+    }
+    for (int k = 0; fits && k < d->output_count; k++) {
+        make_slice(x, d->outputs[k], whole, channel);
+        channel += x->tensors[d->outputs[k]].shape.c;
+    }
+}
+
+static void make_slices(Executor *x)
+{
+    for (int i = 0; i < x->node_count; i++) {
+        if (x->nodes[i].op->view == VIEW_CONCAT) slice_concat(x, i);
+        if (x->nodes[i].op->view == VIEW_SPLIT) slice_split(x, i);
+    }
+}
+
+/* ---- lifetimes ---- */
+
+static void find_last_reads(Executor *x)
+{
+    for (int i = 0; i < x->node_count; i++) {
+        const Node *node = &x->nodes[i];
+        const NodeDef *d = definition(x, i);
+        const OpClass *op = node->op;
+        for (int k = 0; k < d->input_count; k++) {
+            const bool kept = node->has_backward &&
+                              (bit(op->keeps_inputs, k) || (node->trains_params && bit(op->keeps_for_params, k)));
+            const int step = kept ? backward_step(x, i) : i;
+            if (step > x->values[d->inputs[k]].data_last) x->values[d->inputs[k]].data_last = step;
+        }
+        for (int k = 0; k < d->output_count; k++) {
+            const int step = node->has_backward && bit(op->keeps_outputs, k) ? backward_step(x, i) : i;
+            if (step > x->values[d->outputs[k]].data_last) x->values[d->outputs[k]].data_last = step;
+        }
+    }
+    for (int i = 0; i < x->output_count; i++) x->values[x->outputs[i].value].data_last = end_step(x);
+}
+
+static int add_block(Executor *x, size_t bytes, int first, int last, int *index, Err *e)
+{
+    if (x->block_count == x->block_room) {
+        const int room = x->block_room ? 2 * x->block_room : 256;
+        TRY(mem_grow((void **)&x->blocks, (size_t)x->block_count * sizeof *x->blocks, (size_t)room * sizeof *x->blocks, e));
+        x->block_room = room;
+    }
+    x->blocks[x->block_count] = (Block){.bytes = bytes, .first = first, .last = last};
+    *index = x->block_count++;
+    return 0;
+}
+
+static void extend(Block *b, int first, int last)
+{
+    if (first < b->first) b->first = first;
+    if (last > b->last) b->last = last;
+}
+
+static size_t bytes_of(const Executor *x, int v, bool grad)
+{
+    const Tensor *t = &x->tensors[v];
+    return (size_t)shape_count(t->shape) * (grad ? sizeof(float) : dtype_size(t->dtype));
+}
+
+/* Books the data (or gradient) of v for the steps first … last; slices book their whole. */
+static int book_value(Executor *x, int v, bool grad, int first, int last, Err *e)
+{
+    const int whole = x->values[v].whole;
+    int *block = grad ? &x->values[whole].grad_block : &x->values[whole].data_block;
+    if (*block < 0) return add_block(x, bytes_of(x, whole, grad), first, last, block, e);
+    extend(&x->blocks[*block], first, last);
+    return 0;
+}
+
+/* The input whose place out[0] can take at step i, or -1. */
+static int overwritten_input(const Executor *x, int i)
+{
+    const NodeDef *d = definition(x, i);
+    if (!d->op->may_overwrite || !is_plain(x, d->outputs[0])) return -1;
+    for (int k = 0; k < d->input_count; k++) {
+        const int v = d->inputs[k];
+        if (bit(d->op->may_overwrite, k) && is_plain(x, v) && x->graph->values[v].producer >= 0 &&
+            x->values[v].data_last == i && bytes_of(x, v, false) == bytes_of(x, d->outputs[0], false))
+            return v;
+    }
+    return -1;
+}
+
+static int book_forward(Executor *x, Err *e)
+{
+    const Graph *g = x->graph;
+    for (int i = 0; i < g->input_count; i++)
+        if (x->values[g->inputs[i]].exists)
+            TRY(book_value(x, g->inputs[i], false, -1, x->values[g->inputs[i]].data_last, e));
+    for (int i = 0; i < x->node_count; i++) {
+        const NodeDef *d = definition(x, i);
+        const int overwritten = overwritten_input(x, i);
+        if (overwritten >= 0) x->values[d->outputs[0]].data_block = x->values[overwritten].data_block;
+        for (int k = 0; k < d->output_count; k++)
+            TRY(book_value(x, d->outputs[k], false, i, x->values[d->outputs[k]].data_last, e));
+    }
+    return 0;
+}
+
+/* The input whose gradient can take the place of out[0]'s gradient, or -1. */
+static int overwritten_grad(const Executor *x, int i)
+{
+    const NodeDef *d = definition(x, i);
+    const Node *node = &x->nodes[i];
+    if (!d->op->may_overwrite_grad || !is_plain(x, d->outputs[0])) return -1;
+    for (int k = 0; k < d->input_count; k++) {
+        const int v = d->inputs[k];
+        if (bit(d->op->may_overwrite_grad, k) && node->wants_grad[k] && !node->accumulate[k] && is_plain(x, v) &&
+            x->values[v].grad_block < 0 && bytes_of(x, v, true) == bytes_of(x, d->outputs[0], true))
+            return v;
+    }
+    return -1;
+}
+
+/* The step of the last use of v's gradient: its producer's backward, or the end for an input's. */
+static int grad_last(const Executor *x, int v, const int *producer_node)
+{
+    return producer_node[v] >= 0 ? backward_step(x, producer_node[v]) : end_step(x);
+}
+
+static int book_backward(Executor *x, Err *e)
+{
+    int *producer_node = mem_alloc((size_t)x->graph->value_count * sizeof *producer_node, e);
+    if (!producer_node) return ERR_NOMEM;
+    int failed = 0;
+    for (int v = 0; v < x->graph->value_count; v++) producer_node[v] = -1;
+    for (int i = 0; i < x->node_count; i++)
+        for (int k = 0; k < x->nodes[i].output_count; k++) producer_node[definition(x, i)->outputs[k]] = i;
+    for (int i = 0; !failed && i < x->output_count; i++) {
+        const int v = x->outputs[i].value;
+        if (x->values[v].has_grad) failed = book_value(x, v, true, x->node_count, grad_last(x, v, producer_node), e);
+    }
+    for (int i = x->node_count - 1; !failed && i >= 0; i--) {
+        const NodeDef *d = definition(x, i);
+        if (!x->nodes[i].has_backward) continue;
+        const int overwritten = overwritten_grad(x, i);
+        if (overwritten >= 0) x->values[overwritten].grad_block = x->values[d->outputs[0]].grad_block;
+        for (int k = 0; !failed && k < d->input_count; k++) {
+            const int v = d->inputs[k];
+            if (!x->nodes[i].wants_grad[k]) continue;
+            failed = book_value(x, v, true, backward_step(x, i), grad_last(x, v, producer_node), e);
+        }
+    }
+    mem_free(producer_node);
+    return failed;
+}
+
+static int book_nodes(Executor *x, Err *e)
+{
+    for (int i = 0; i < x->node_count; i++) {
+        const Node *node = &x->nodes[i];
+        NodePlan *plan = &x->plans[i];
+        for (int s = 0; s < NODE_SAVED; s++) {
+            if (!node->saved_bytes[s] || !node->has_backward) continue;
+            TRY(add_block(x, node->saved_bytes[s], i, backward_step(x, i), &plan->saved_block[s], e));
+        }
+        for (int pass = 0; pass < 2; pass++) {
+            const int step = pass ? backward_step(x, i) : i;
+            if (!node->scratch_bytes[pass] || (pass && !node->has_backward)) continue;
+            TRY(add_block(x, node->scratch_bytes[pass], step, step, &plan->scratch_block[pass], e));
+        }
+    }
+    return 0;
+}
+
+static size_t bytes_without_reuse(const Executor *x)
+{
+    size_t bytes = 0;
+    for (int v = 0; v < x->graph->value_count; v++) {
+        if (x->values[v].exists) bytes += bytes_of(x, v, false);
+        if (x->values[v].has_grad) bytes += bytes_of(x, v, true);
+    }
+    for (int i = 0; i < x->node_count; i++) {
+        for (int s = 0; s < NODE_SAVED; s++)
+            if (x->plans[i].saved_block[s] >= 0) bytes += x->nodes[i].saved_bytes[s];
+        for (int pass = 0; pass < 2; pass++)
+            if (x->plans[i].scratch_block[pass] >= 0) bytes += x->nodes[i].scratch_bytes[pass];
+    }
+    return bytes;
+}
+
+int executor_plan(Executor *x, const ExecutorOptions *o, Err *e)
+{
+    TRY(make_tables(x, o, e));
+    TRY(select_nodes(x, o, e));
+    TRY(infer_shapes(x, o, e));
+    mark_gradients(x, o);
+    TRY(settle_gradients(x, o, e));
+    TRY(settle_accumulation(x, e));
+    TRY(choose_implementations(x, o, e));
+    make_slices(x);
+    for (int i = 0; i < x->node_count; i++) {
+        Node *node = &x->nodes[i];
+        if (node->impl->prepare && node->impl->prepare(node, e)) return err_context(e, "%s", node->name);
+    }
+    find_last_reads(x);
+    TRY(book_forward(x, e));
+    TRY(book_backward(x, e));
+    TRY(book_nodes(x, e));
+    TRY(memory_plan(x->blocks, x->block_count, &x->memory.arena, e));
+    x->memory.without_reuse = bytes_without_reuse(x);
+    x->memory.parameters = (size_t)x->graph->elements * sizeof(float);
+    x->memory.parameter_gradients = (size_t)x->gradients.count * sizeof(float);
+    return 0;
+}

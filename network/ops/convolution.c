@@ -1,0 +1,82 @@
+#include "network/ops/convolution.h"
+
+#include "base/memory.h"
+
+/* A primitive per direction; data and weights exist only where that gradient is wanted. */
+typedef struct Convolution {
+    Dnn *forward, *data, *weights;
+} Convolution;
+
+static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
+
+static size_t dense_bytes(const Tensor *t) { return (size_t)shape_count(t->shape) * sizeof(float); }
+
+static int prepare(Node *node, Err *e)
+{
+    DnnConv conv = *(const DnnConv *)node->attr;
+    conv.in = node->in[0]->shape;
+    conv.out = node->out[0]->shape;
+    Convolution *c = node->state = mem_zalloc(1, sizeof *c, e);
+    if (!c) return ERR_NOMEM;
+    TRY(dnn_conv_forward(&c->forward, &conv, e));
+    node->scratch_bytes[0] = dnn_scratch_bytes(c->forward);
+    if (node->wants_grad[0]) {
+        TRY(dnn_conv_backward_data(&c->data, &conv, e));
+        node->scratch_bytes[1] = dnn_scratch_bytes(c->data) + (node->accumulate[0] ? dense_bytes(node->in[0]) : 0);
+    }
+    if (node->trains_params) {
+        TRY(dnn_conv_backward_weights(&c->weights, &conv, e));
+        node->scratch_bytes[1] = larger(node->scratch_bytes[1], dnn_scratch_bytes(c->weights));
+    }
+    return 0;
+}
+
+static void refresh(Node *node)
+{
+    const Convolution *c = node->state;
+    dnn_pack(c->forward, node->param[0]);
+    if (c->data) dnn_pack(c->data, node->param[0]);
+}
+
+static void forward(Node *node, const Step *step)
+{
+    (void)step;
+    const Convolution *c = node->state;
+    dnn_run_forward(c->forward, node->in[0]->data, node->param[1], node->out[0]->data, node->scratch);
+}
+
+/* oneDNN writes a data gradient; where one is there already, it goes through scratch. */
+static void add_data_gradient(Node *node, const Convolution *c)
+{
+    const int64_t count = shape_count(node->in[0]->shape);
+    float *dx = node->in[0]->grad, *more = (float *)((char *)node->scratch + dnn_scratch_bytes(c->data));
+    dnn_run_backward_data(c->data, node->out[0]->grad, more, node->scratch);
+#pragma omp parallel for
+    for (int64_t i = 0; i < count; i++) dx[i] += more[i];
+}
+
+static void backward(Node *node, const Step *step)
+{
+    (void)step;
+    const Convolution *c = node->state;
+    const float *dy = node->out[0]->grad;
+    if (c->data && node->accumulate[0]) add_data_gradient(node, c);
+    else if (c->data) dnn_run_backward_data(c->data, dy, node->in[0]->grad, node->scratch);
+    if (c->weights)
+        dnn_run_backward_weights(c->weights, node->in[0]->data, dy, node->param_grad[0], node->param_grad[1], node->scratch);
+}
+
+static void release(Node *node)
+{
+    Convolution *c = node->state;
+    if (!c) return;
+    dnn_free(c->forward);
+    dnn_free(c->data);
+    dnn_free(c->weights);
+    mem_free(c);
+}
+
+static const OpImpl onednn = {.name = "onednn", .prepare = prepare, .refresh = refresh,
+                              .forward = forward, .backward = backward,
+                              .release = release};
+const OpImpl *const convolution_list[] = {&onednn, NULL};

@@ -1,0 +1,83 @@
+/* Swin-UMamba: a 7×7 stem, the VMamba encoder on 2×2 patches of it, and a convolutional decoder of residual
+ * blocks with a head per scale.
+ *
+ *   image ── stem (1/2) ── stage 0 (1/4) ── stage 1 (1/8) ── stage 2 (1/16) ── stage 3 (1/32)
+ *     │         │             │                │                │                 │
+ *   enc 1     enc 2         enc 3            enc 4            enc 5               │
+ *     │         │             │                │                │                 │
+ *   dec 2 ─── dec 3 ─────── dec 4 ────────── dec 5 ────────── dec 6 ──────────────┘
+ *     │         └ head1       └ head2          └ head3
+ *   dec 1 ─ head0
+ *
+ * The paper's first revision has no dec 6: enc 5 feeds dec 5, and stage 3, though defined, is not used. */
+#include <stdio.h>
+
+#include "network/models/blocks.h"
+
+static Ref stem(Graph *g, Ref image, int64_t channels)
+{
+    in(g, "stem");
+    Ref x = conv2d(g, "0", image, channels, (Conv){.kernel = 7, .stride = 2, .padding = 3, .bias = true});
+    return out(g, instance_norm(g, "1", x, true));
+}
+
+static Ref encoder(Graph *g, int index, Ref x, int64_t channels)
+{
+    char scope[16];
+    snprintf(scope, sizeof scope, "encoder%d", index);
+    in(g, scope);
+    return out(g, unetr_basic_block(g, x, channels));
+}
+
+static Ref decoder(Graph *g, int index, Ref x, Ref skip)
+{
+    char scope[16];
+    snprintf(scope, sizeof scope, "decoder%d", index);
+    in(g, scope);
+    return out(g, unetr_up_block(g, x, skip, graph_shape(g, skip).c));
+}
+
+static Ref out_layer(Graph *g, int index, Ref x, int64_t classes)
+{
+    char name[32];
+    snprintf(name, sizeof name, "out_layers.%d.conv.conv", index);
+    return conv2d(g, name, x, classes, (Conv){.kernel = 1, .stride = 1, .bias = true});
+}
+
+static void build(Graph *g, Ref image, const NetworkSpec *spec, bool paper, Ref heads[NETWORK_HEADS])
+{
+    const int64_t *dims = spec->dims;
+    Ref stages[NETWORK_STAGES];
+    graph_init_policy(g, (InitPolicy){INIT_KAIMING_UNIFORM, INIT_KAIMING_UNIFORM, INIT_TRUNC_NORMAL, INIT_ZERO});
+    const Ref half = stem(g, image, dims[0] / 2);
+    vss_encoder(g, half, 2, spec, stages);
+
+    const Ref enc1 = encoder(g, 1, image, dims[0] / 2);
+    const Ref enc2 = encoder(g, 2, half, dims[0]);
+    const Ref enc3 = encoder(g, 3, stages[0], dims[1]);
+    const Ref enc4 = encoder(g, 4, stages[1], dims[2]);
+    const Ref enc5 = encoder(g, 5, stages[2], dims[3]);
+
+    Ref x = paper ? enc5 : decoder(g, 6, stages[3], enc5);
+    const Ref dec5 = decoder(g, 5, x, enc4);
+    const Ref dec4 = decoder(g, 4, dec5, enc3);
+    const Ref dec3 = decoder(g, 3, dec4, enc2);
+    x = decoder(g, 2, dec3, enc1);
+    in(g, "decoder1");
+    x = out(g, unetr_basic_block(g, x, dims[0] / 2));
+
+    heads[0] = out_layer(g, 0, x, spec->classes);
+    heads[1] = out_layer(g, 1, dec3, spec->classes);
+    heads[2] = out_layer(g, 2, dec4, spec->classes);
+    heads[3] = out_layer(g, 3, dec5, spec->classes);
+}
+
+void swin_umamba(Graph *g, Ref image, const NetworkSpec *spec, Ref heads[NETWORK_HEADS])
+{
+    build(g, image, spec, false, heads);
+}
+
+void swin_umamba_paper(Graph *g, Ref image, const NetworkSpec *spec, Ref heads[NETWORK_HEADS])
+{
+    build(g, image, spec, true, heads);
+}

@@ -163,8 +163,12 @@ int plan_write(const Plan *plan, const char *path, Err *e);
  * name, the patch a multiple of what the network divides by, … Fails: ERR_VALUE or ERR_UNSUPPORTED. */
 int plan_check(const Plan *plan, Err *e);
 
-/* What height and width of a patch must be multiples of: 32 for the networks with five halvings; for
- * nnunet the product of the strides per axis. divisor_yx (2) written. */
+/* Whether configuration.architecture (nnU-Net's topology) describes the network: nnunet, umamba_bot,
+ * umamba_enc. The others are described by plan->network alone. */
+bool plan_uses_architecture(const Plan *plan);
+
+/* What height and width of a patch must be multiples of: the product of the strides per axis where
+ * the architecture decides, else 32 (five halvings). divisor_yx (2) written. */
 void plan_patch_divisor(const Plan *plan, int divisor_yx[2]);
 
 /* training.deep_supervision resolved. Auto: on, but for swin_umamba_d without pretrained weights,

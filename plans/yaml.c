@@ -137,7 +137,7 @@ static int refuse_double_keys(Builder *b, const DocNode *map)
     qsort(sorted, (size_t)n, sizeof *sorted, by_key);
     for (int i = 1; i < n && !code; i++)
         if (!strcmp(sorted[i - 1]->key, sorted[i]->key))
-            code = doc_key_error(sorted[i], b->e, "the key \"%s\" stands here a second time, first in line %d",
+            code = doc_key_error(sorted[i], b->e, "the key \"%.80s\" stands in line %d already",
                                  sorted[i]->key, sorted[i - 1]->key_line);
     mem_free(sorted);
     return code;

@@ -58,6 +58,10 @@ int doc_get_int(const DocNode *node, int64_t low, int64_t high, int64_t *value, 
 int doc_get_double(const DocNode *node, double *value, Err *e);
 int doc_get_bool(const DocNode *node, bool *value, Err *e);
 int doc_get_string(const DocNode *node, const char **value, Err *e);
+
+/* The number that a key of a mapping with the keys 0 … count-1 is. All keys are unique: when each of
+ * `count` is in range, none is missing. Fails: ERR_FORMAT. */
+int doc_key_index(const DocNode *node, int count, int *index, Err *e);
 bool doc_is_null(const DocNode *node);       /* null, ~ or nothing, not in quotes */
 
 /* Text as a number or truth value; false where it is none. Doubles: also nan, inf, Infinity, .inf … */
@@ -88,6 +92,7 @@ void doc_put_int(DocWriter *w, const char *key, int64_t value);
 void doc_put_double(DocWriter *w, const char *key, double value);  /* reads back to the same double */
 void doc_put_bool(DocWriter *w, const char *key, bool value);
 void doc_put_string(DocWriter *w, const char *key, const char *value); /* NULL: null */
+void doc_put_word(DocWriter *w, const char *key, const char *word);    /* without quotes: null, true … */
 void doc_comment(DocWriter *w, const char *comment);  /* behind what was written last; YAML only */
 
 /* Writes the file atomically, whatever happens gives the writer's memory back. */

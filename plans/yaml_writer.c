@@ -94,15 +94,23 @@ void doc_put_int(DocWriter *w, const char *key, int64_t value)
 
 void doc_put_bool(DocWriter *w, const char *key, bool value)
 {
+    doc_put_word(w, key, value ? "true" : "false");
+}
+
+void doc_put_word(DocWriter *w, const char *key, const char *word)
+{
     begin_entry(w, key, false);
-    text_add(&w->text, value ? "true" : "false");
+    text_add(&w->text, "%s", word);
 }
 
 void doc_put_string(DocWriter *w, const char *key, const char *value)
 {
+    if (!value) {
+        doc_put_word(w, key, "null");
+        return;
+    }
     begin_entry(w, key, false);
-    if (value) add_string(w, value);
-    else text_add(&w->text, "null");
+    add_string(w, value);
 }
 
 /* With a point in every number: YAML 1.1 takes 1e-05 for a string, and 146 would read as an integer. */
@@ -113,6 +121,8 @@ void doc_put_double(DocWriter *w, const char *key, double value)
         text_add(&w->text, w->json ? "NaN" : ".nan");
     } else if (isinf(value)) {
         text_add(&w->text, "%s%s", value < 0 ? "-" : "", w->json ? "Infinity" : ".inf");
+    } else if (value == trunc(value) && fabs(value) < 1e15) {
+        text_add(&w->text, "%.1f", value);
     } else {
         Text digits = {0};
         text_add_double(&digits, value);
@@ -121,7 +131,8 @@ void doc_put_double(DocWriter *w, const char *key, double value)
         } else {
             const size_t mantissa = strcspn(digits.data, "e");
             const bool whole = !memchr(digits.data, '.', mantissa);
-            text_add(&w->text, "%.*s%s%s", (int)mantissa, digits.data, whole ? ".0" : "", digits.data + mantissa);
+            text_add_bytes(&w->text, digits.data, mantissa);
+            text_add(&w->text, "%s%s", whole ? ".0" : "", digits.data + mantissa);
         }
         text_free(&digits);
     }

@@ -1,0 +1,99 @@
+#include "plans/plan.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "plans/plan_schema.h"
+#include "plans/yaml.h"
+
+#define UNET_MODULE "dynamic_network_architectures.architectures.unet."
+
+void plan_defaults(Plan *plan)
+{
+    memset(plan, 0, sizeof *plan);
+    schema_defaults(&plan_schema, plan);
+}
+
+/* Older planners give the class without its module, and a rule for the features instead of a list;
+ * converted as nnU-Net 2.8.1 does it (plans_handler.py). */
+static int fold_flat_architecture(PlanArchitecture *a, const char *path, Err *e)
+{
+    char name[sizeof a->network_class_name];
+    strcpy(name, a->network_class_name);
+    if (!strchr(name, '.') &&
+        snprintf(a->network_class_name, sizeof name, UNET_MODULE "%s", name) >= (int)sizeof name)
+        return err_set(e, ERR_FORMAT, "%s: UNet_class_name \"%s\" is too long", path, name);
+    if (!a->base_features) return 0;
+    const int64_t most = a->max_features ? a->max_features : 512;
+    a->n_stages = a->features_count = a->convs_count;
+    for (int i = 0; i < a->n_stages; i++) {
+        const int64_t features = (int64_t)a->base_features << i;
+        a->features_per_stage[i] = (int)(features < most ? features : most);
+    }
+    a->base_features = a->max_features = 0;
+    return 0;
+}
+
+static int read_over(Plan *plan, const char *path, SchemaMode mode, Text *notes, Err *e)
+{
+    Doc doc;
+    TRY(doc_read(&doc, path, e));
+    Plan read = *plan;
+    int64_t format = PLAN_FORMAT;
+    int code = 0;
+    const DocNode *stated = doc_find(doc.root, "format"); /* first: a later format may have any keys */
+    if (stated) code = doc_get_int(stated, 1, INT32_MAX, &format, e);
+    if (!code && format > PLAN_FORMAT)
+        code = err_set(e, ERR_UNSUPPORTED, "%s: format %d is of a later version: expected %d at most", path,
+                       (int)format, PLAN_FORMAT);
+    if (!code) code = schema_read(&plan_schema, &read, doc.root, mode, notes, e);
+    if (!code) code = fold_flat_architecture(&read.configuration.architecture, path, e);
+    doc_free(&doc);
+    if (!code) *plan = read;
+    return code;
+}
+
+int plan_read(Plan *plan, const char *path, Text *notes, Err *e)
+{
+    Plan read;
+    plan_defaults(&read);
+    TRY(read_over(&read, path, SCHEMA_WHOLE, notes, e));
+    *plan = read;
+    return 0;
+}
+
+int plan_override(Plan *plan, const char *path, Text *notes, Err *e)
+{
+    return read_over(plan, path, SCHEMA_PART, notes, e);
+}
+
+int plan_write(const Plan *plan, const char *path, Err *e)
+{
+    DocWriter w = {.json = doc_is_json_path(path)};
+    doc_open(&w, NULL, DOC_MAPPING, false);
+    schema_write(&plan_schema, plan, &w);
+    doc_close(&w);
+    return doc_finish(&w, path, e);
+}
+
+bool plan_uses_architecture(const Plan *plan)
+{
+    const char *name = plan->network.name;
+    return !strcmp(name, "nnunet") || !strcmp(name, "umamba_bot") || !strcmp(name, "umamba_enc");
+}
+
+void plan_patch_divisor(const Plan *plan, int divisor_yx[2])
+{
+    const PlanArchitecture *a = &plan->configuration.architecture;
+    for (int axis = 0; axis < 2; axis++) {
+        divisor_yx[axis] = plan_uses_architecture(plan) ? 1 : 32;
+        for (int i = 0; plan_uses_architecture(plan) && i < a->strides_count; i++)
+            divisor_yx[axis] *= a->strides[i][axis];
+    }
+}
+
+bool plan_deep_supervision(const Plan *plan)
+{
+    if (plan->training.deep_supervision != SWITCH_AUTO) return plan->training.deep_supervision == SWITCH_ON;
+    return strcmp(plan->network.name, "swin_umamba_d") || *plan->training.pretrained;
+}

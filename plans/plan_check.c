@@ -1,0 +1,147 @@
+/* Whether a plan's values fit each other and what we can do. */
+#include "plans/plan.h"
+
+#include <string.h>
+
+#include "plans/plan_schema.h"
+
+static int check_geometry(const Plan *plan, Err *e)
+{
+    for (int i = 0; i < 3; i++) {
+        const int axis = plan->transpose_forward[i];
+        if (plan->transpose_backward[axis] != i)
+            return err_set(e, ERR_VALUE, "transpose_backward is not the inverse of transpose_forward");
+    }
+    const int *patch = plan->configuration.patch_size;
+    int divisor[2], fitting[2];
+    plan_patch_divisor(plan, divisor);
+    for (int i = 0; i < 2; i++) fitting[i] = (patch[i] + divisor[i] - 1) / divisor[i] * divisor[i];
+    if (fitting[0] == patch[0] && fitting[1] == patch[1]) return 0;
+    return err_set(e, ERR_VALUE, "configurations.2d.patch_size: found %dx%d; %s needs multiples of %dx%d, "
+                   "such as %dx%d", patch[0], patch[1], plan->network.name, divisor[0], divisor[1],
+                   fitting[0], fitting[1]);
+}
+
+static int check_channels(const Plan *plan, Err *e)
+{
+    const PlanConfiguration *c = &plan->configuration;
+    if (c->channel_count < 1)
+        return err_set(e, ERR_VALUE, "normalization_schemes is empty, expected one for each channel");
+    if (c->mask_count != c->channel_count)
+        return err_set(e, ERR_VALUE, "use_mask_for_norm has %d entries, normalization_schemes %d",
+                       c->mask_count, c->channel_count);
+    for (int i = plan->intensity_count; i < c->channel_count; i++)
+        if (c->normalization_schemes[i] == NORMALIZE_CT)
+            return err_set(e, ERR_VALUE, "CTNormalization of channel %d needs its "
+                           "foreground_intensity_properties_per_channel", i);
+    return 0;
+}
+
+static int check_preprocessing(const PlanConfiguration *c, Err *e)
+{
+    const PlanResampling *const all[] = {&c->resampling_data, &c->resampling_seg,
+                                         &c->resampling_probabilities};
+    for (int i = 0; i < 3; i++) {
+        if (strcmp(all[i]->function, "resample_data_or_seg_to_shape"))
+            return err_set(e, ERR_UNSUPPORTED, "a resampling function \"%s\": only nnU-Net's "
+                           "resample_data_or_seg_to_shape is known here", all[i]->function);
+        if (all[i]->order == 2 || all[i]->order > 3 || all[i]->order_z == 2 || all[i]->order_z > 3)
+            return err_set(e, ERR_UNSUPPORTED, "resampling orders %d and %d: known are 0, 1 and 3",
+                           all[i]->order, all[i]->order_z);
+    }
+    if (strcmp(c->preprocessor_name, "DefaultPreprocessor"))
+        return err_set(e, ERR_UNSUPPORTED, "preprocessor_name %s: only DefaultPreprocessor is known",
+                       c->preprocessor_name);
+    return 0;
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+    const size_t length = strlen(text), tail = strlen(end);
+    return length >= tail && !strcmp(text + length - tail, end);
+}
+
+/* nnU-Net's U-Net as we have it: plain convolutions, instance norm, leaky ReLU, one list entry a stage. */
+static int check_architecture(const PlanArchitecture *a, Err *e)
+{
+    static const char where[] = "configurations.2d.architecture";
+    const struct { const char *key, *found, *known; } names[] = {
+        {"network_class_name", a->network_class_name, "PlainConvUNet"}, {"conv_op", a->conv_op, "Conv2d"},
+        {"norm_op", a->norm_op, "InstanceNorm2d"}, {"nonlin", a->nonlin, "LeakyReLU"}};
+    for (int i = 0; i < 4; i++)
+        if (!ends_with(names[i].found, names[i].known))
+            return err_set(e, ERR_UNSUPPORTED, "%s.%s: found \"%s\", only %s is known", where, names[i].key,
+                           names[i].found, names[i].known);
+    if (*a->dropout_op) return err_set(e, ERR_UNSUPPORTED, "%s.dropout_op: only null is known", where);
+    const struct { const char *key; int count, expected; } lists[] = {
+        {"features_per_stage", a->features_count, a->n_stages},
+        {"kernel_sizes", a->kernels_count, a->n_stages},
+        {"strides", a->strides_count, a->n_stages},
+        {"n_conv_per_stage", a->convs_count, a->n_stages},
+        {"n_conv_per_stage_decoder", a->decoder_convs_count, a->n_stages - 1}};
+    if (a->n_stages < 2)
+        return err_set(e, ERR_VALUE, "%s.n_stages: found %d, expected 2 or more", where, a->n_stages);
+    for (int i = 0; i < 5; i++)
+        if (lists[i].count != lists[i].expected)
+            return err_set(e, ERR_VALUE, "%s.%s: a list of %d, expected %d (n_stages: %d)", where,
+                           lists[i].key, lists[i].count, lists[i].expected, a->n_stages);
+    return 0;
+}
+
+static int check_swin(const PlanNetwork *n, Err *e)
+{
+    if (n->dims_count != 4 || n->depths_count != 4 || n->decoder_depths_count != 3)
+        return err_set(e, ERR_VALUE, "network: dims, depths, decoder_depths have %d, %d, %d entries; %s has "
+                       "4, 4, 3 stages", n->dims_count, n->depths_count, n->decoder_depths_count,
+                       n->name);
+    for (int i = 1; i < n->dims_count; i++)
+        if (n->dims[i] != 2 * n->dims[i - 1])
+            return err_set(e, ERR_VALUE, "network.dims: %d after %d; each stage has twice the channels of "
+                           "the one before", n->dims[i], n->dims[i - 1]);
+    return 0;
+}
+
+static int check_network(const Plan *plan, Err *e)
+{
+    const char *name = plan->network.name;
+    int known = 0;
+    for (const char *const *n = plan_network_names; *n && !known; n++) known = !strcmp(*n, name);
+    if (!known)
+        return err_set(e, ERR_VALUE, "network.name: unknown network %s; the nearest known one is %s", name,
+                       nearest_name(name, plan_network_names));
+    if (!strncmp(name, "swin_umamba", 11)) return check_swin(&plan->network, e);
+    return plan_uses_architecture(plan) ? check_architecture(&plan->configuration.architecture, e) : 0;
+}
+
+static int check_training(const PlanTraining *t, Err *e)
+{
+    if (t->schedule_epochs && t->schedule_epochs < t->epochs)
+        return err_set(e, ERR_VALUE, "training.schedule_epochs: %d, expected 0 or at least epochs, %d",
+                       t->schedule_epochs, t->epochs);
+    if (t->schedule == SCHEDULE_COSINE && t->final_learning_rate > t->learning_rate)
+        return err_set(e, ERR_VALUE, "training.final_learning_rate: %g is above learning_rate, %g",
+                       t->final_learning_rate, t->learning_rate);
+    return 0;
+}
+
+static int check_inference(const PlanInference *i, Err *e)
+{
+    if (i->mirror_axes_count == 2 && i->mirror_axes[0] == i->mirror_axes[1])
+        return err_set(e, ERR_VALUE, "inference.mirror_axes: axis %d twice", i->mirror_axes[0]);
+    return 0;
+}
+
+static int check_all(const Plan *plan, Err *e)
+{
+    TRY(check_network(plan, e));
+    TRY(check_channels(plan, e));
+    TRY(check_geometry(plan, e));
+    TRY(check_preprocessing(&plan->configuration, e));
+    TRY(check_training(&plan->training, e));
+    return check_inference(&plan->inference, e);
+}
+
+int plan_check(const Plan *plan, Err *e)
+{
+    return check_all(plan, e) ? err_context(e, "plan") : 0;
+}

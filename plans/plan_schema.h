@@ -1,0 +1,12 @@
+/* The tables of plan files: keys, ranges, defaults and what they mean, for reading and writing. */
+#ifndef PLANS_PLAN_SCHEMA_H
+#define PLANS_PLAN_SCHEMA_H
+
+#include "plans/schema.h"
+
+extern const Schema plan_schema;                  /* of a Plan */
+extern const Schema intensity_properties_schema;  /* of an IntensityProperties */
+
+extern const char *const plan_network_names[];    /* NULL at the end */
+
+#endif

@@ -62,6 +62,34 @@ void text_add_double(Text *t, double value)
     text_add(t, "%s", digits);
 }
 
+void text_add_utf8(Text *t, unsigned code)
+{
+    char bytes[4];
+    const int more = code < 0x80 ? 0 : code < 0x800 ? 1 : code < 0x10000 ? 2 : 3;
+    static const unsigned char first[4] = {0x00, 0xc0, 0xe0, 0xf0};
+    for (int i = more; i > 0; i--, code >>= 6) bytes[i] = (char)(0x80 | (code & 0x3f));
+    bytes[0] = (char)(first[more] | code);
+    text_add_bytes(t, bytes, (size_t)more + 1);
+}
+
+bool text_is_utf8(const char *bytes, size_t count)
+{
+    const unsigned char *at = (const unsigned char *)bytes, *end = at + count;
+    while (at < end) {
+        const unsigned char c = *at++;
+        if (c < 0x80) continue;
+        const int more = c >= 0xc2 && c < 0xe0 ? 1 : (c & 0xf0) == 0xe0 ? 2 : c >= 0xf0 && c < 0xf5 ? 3 : 0;
+        if (!more || end - at < more) return false;
+        const unsigned char second = *at;
+        /* Overlong forms (e0, f0), surrogates (ed), beyond 0x10ffff (f4). */
+        if ((c == 0xe0 && second < 0xa0) || (c == 0xed && second > 0x9f)) return false;
+        if ((c == 0xf0 && second < 0x90) || (c == 0xf4 && second > 0x8f)) return false;
+        for (int i = 0; i < more; i++)
+            if ((*at++ & 0xc0) != 0x80) return false;
+    }
+    return true;
+}
+
 int text_check(const Text *t, Err *e)
 {
     return t->failed ? err_set(e, ERR_NOMEM, "out of memory while composing text") : 0;

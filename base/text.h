@@ -26,6 +26,12 @@ void text_add_json_string(Text *t, const char *value);
 /* The shortest decimal form that reads back to the same double ("nan", "inf" as such). */
 void text_add_double(Text *t, double value);
 
+/* The code point (at most 0x10ffff) as UTF-8. */
+void text_add_utf8(Text *t, unsigned code);
+
+/* Whether the bytes are well-formed UTF-8 (RFC 3629: no overlong forms, no surrogates). */
+bool text_is_utf8(const char *bytes, size_t count);
+
 /* 0, or ERR_NOMEM if any append failed. */
 int text_check(const Text *t, Err *e);
 void text_free(Text *t);

@@ -89,7 +89,7 @@ static int read_unicode_escape(Reader *r)
         if (low < 0xdc00 || low > 0xdfff) return unexpected(r, "half a surrogate pair before here");
         code = 0x10000 + ((code - 0xd800) << 10 | (low - 0xdc00));
     }
-    if (code == 0 || (code >= 0xd800 && code <= 0xdfff)) return unexpected(r, "another character before here");
+    if (!code || (code >= 0xd800 && code <= 0xdfff)) return unexpected(r, "another character before here");
     text_add_utf8(&r->string, code);
     return 0;
 }

@@ -44,7 +44,8 @@ static void everything_comes_back(void **state)
         snprintf(name, sizeof name, "a.%s", dtype_name((DType)d));
         assert_int_equal(weights_add(&w, name, array_view((DType)d, 2, shape, numbers), &e), 0);
     }
-    assert_int_equal(weights_add(&w, "scalar \"\\\n\x01\u043a\U0001f600", array_view(DTYPE_F32, 0, shape, numbers), &e), 0);
+    const Array scalar = array_view(DTYPE_F32, 0, shape, numbers);
+    assert_int_equal(weights_add(&w, "scalar \"\\\n\x01\u043a\U0001f600", scalar, &e), 0);
     assert_int_equal(weights_add(&w, "empty", array_view(DTYPE_F64, 2, empty, NULL), &e), 0);
     assert_int_equal(weights_note(&w, &e, "epoch", "%d", 6), 0);
     assert_int_equal(weights_note(&w, &e, "epoch", "%d", 7), 0);
@@ -113,11 +114,14 @@ static void a_nan_is_named(void **state)
     }
 }
 
-/* A file of that header (its length right unless given) and that many bytes of numbers. */
-static int open_header(const char *header, int64_t length, size_t numbers, Err *e)
+#define TENSOR(name, dtype, shape, offsets)                                                        \
+    "\"" name "\":{\"dtype\":\"" dtype "\",\"shape\":[" shape "],\"data_offsets\":[" offsets "]}"
+
+/* Opens a file of that header (its length told right unless given) and that many bytes of numbers. */
+static int open_header(const char *header, size_t numbers, int64_t length, Err *e)
 {
     char file[4096] = {0};
-    const uint64_t bytes = strlen(header), said = length < 0 ? bytes : (uint64_t)length;
+    const uint64_t bytes = strlen(header), said = length ? (uint64_t)length : bytes;
     for (int i = 0; i < 8; i++) file[i] = (char)(said >> 8 * i);
     memcpy(file + 8, header, bytes);
     assert_int_equal(file_put(path, file, 8 + bytes + numbers, e), 0);
@@ -127,57 +131,62 @@ static int open_header(const char *header, int64_t length, size_t numbers, Err *
     return failed;
 }
 
+static void a_lying_header_length_is_refused(void **state)
+{
+    (void)state;
+    static const int64_t lengths[] = {1, 3, 100, INT64_MAX, -1};
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        Err e = {0};
+        assert_int_equal(open_header("{}", 0, lengths[i], &e), ERR_FORMAT);
+        assert_non_null(strstr(e.text, "header"));
+    }
+}
+
 static void lying_headers_are_refused(void **state)
 {
     (void)state;
     static const struct {
         const char *header;
-        int64_t length;
         size_t numbers;
         const char *says; /* part of the message; NULL: a good file */
     } cases[] = {
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}  ", -1, 8, NULL},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]}, \"__metadata__\" : {\"k\":\"\\u00e9\"}}", -1, 4, NULL},
-        {"{}", -1, 0, NULL},
-        {"{\"b\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},"
-         "\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[1,9]}}", -1, 9, NULL}, /* unaligned */
-        {"", -1, 0, "header byte 0"},
-        {"{}", 100, 0, "header length 100"},
-        {"{}", INT64_MAX, 0, "header length"},
-        {"{}", -1, 3, "3 bytes behind"},
-        {"[]", -1, 0, "expected '{'"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}", -1, 8, "',' or '}'"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}} x", -1, 8, "nothing but spaces"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,8]}}", -1, 8, "tensor 'a': bytes 0 to 8 do not fit"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", -1, 4, "'a': its bytes 0 to 8 reach beyond"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[8,0]}}", -1, 8, "tensor 'a'"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", -1, 8, "leave a gap"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},"
-         "\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", -1, 8, "tensor 'b': its bytes 4 to 8 overlap"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},"
-         "\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", -1, 8, "'a' stands there twice"},
-        {"{\"__metadata__\":{\"k\":\"1\",\"k\":\"2\"}}", -1, 0, "note 'k' stands there twice"},
-        {"{\"__metadata__\":{\"k\":1}}", -1, 0, "metadata is text"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904,4],\"data_offsets\":[0,0]}}", -1, 0, "do not fit"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[99999999999999999999],\"data_offsets\":[0,0]}}", -1, 0, "below 2^63"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}", -1, 4, "integer >= 0"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[01],\"data_offsets\":[0,4]}}", -1, 4, "leading zeros"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1.0],\"data_offsets\":[0,4]}}", -1, 4, "',' or ']'"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1,1,1,1,1],\"data_offsets\":[0,4]}}", -1, 4, "fewer integers"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0]}}", -1, 4, "two offsets"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1]}}", -1, 4, "tensor 'a': expected dtype, shape and data_offsets"},
-        {"{\"a\":{\"dtype\":\"F32\",\"dtype\":\"F32\"}}", -1, 4, "field 'dtype'"},
-        {"{\"a\":{\"extra\":1}}", -1, 4, "field 'extra'"},
-        {"{\"a\":{\"dtype\":\"C64\",\"shape\":[1],\"data_offsets\":[0,8]}}", -1, 8, "tensor 'a': type 'C64'"},
-        {"{\"a\xff\":{}}", -1, 0, "UTF-8"},
-        {"{\"a\nb\":{}}", -1, 0, "end of a string"},
-        {"{\"\\ud800\":{}}", -1, 0, "another character"},
-        {"{\"\\u0000\":{}}", -1, 0, "another character"},
-        {"{\"\\x\":{}}", -1, 0, "escape"},
+        {"{" TENSOR("a", "F32", "2", "0,8") "}  ", 8, NULL},
+        {"{" TENSOR("a", "F32", "", "0,4") ", \"__metadata__\" : {\"k\":\"\\u00e9\"}}", 4, NULL},
+        {"{}", 0, NULL},
+        {"{" TENSOR("b", "U8", "1", "0,1") "," TENSOR("a", "F32", "2", "1,9") "}", 9, NULL}, /* unaligned */
+        {"", 0, "header byte 0"},
+        {"{}", 3, "3 bytes behind"},
+        {"[]", 0, "expected '{'"},
+        {"{" TENSOR("a", "F32", "2", "0,8") "", 8, "',' or '}'"},
+        {"{" TENSOR("a", "F32", "2", "0,8") "} x", 8, "nothing but spaces"},
+        {"{" TENSOR("a", "F32", "3", "0,8") "}", 8, "tensor 'a': bytes 0 to 8 do not fit"},
+        {"{" TENSOR("a", "F32", "2", "0,8") "}", 4, "'a': its bytes 0 to 8 reach beyond"},
+        {"{" TENSOR("a", "F32", "2", "8,0") "}", 8, "tensor 'a'"},
+        {"{" TENSOR("a", "F32", "1", "4,8") "}", 8, "leave a gap"},
+        {"{" TENSOR("a", "F32", "2", "0,8") "," TENSOR("b", "F32", "1", "4,8") "}", 8, "tensor 'b': its bytes 4 to 8 overlap"},
+        {"{" TENSOR("a", "F32", "1", "0,4") "," TENSOR("a", "F32", "1", "4,8") "}", 8, "'a' stands there twice"},
+        {"{\"__metadata__\":{\"k\":\"1\",\"k\":\"2\"}}", 0, "note 'k' stands there twice"},
+        {"{\"__metadata__\":{\"k\":1}}", 0, "metadata is text"},
+        {"{" TENSOR("a", "F32", "4611686018427387904,4", "0,0") "}", 0, "do not fit"},
+        {"{" TENSOR("a", "F32", "99999999999999999999", "0,0") "}", 0, "below 2^63"},
+        {"{" TENSOR("a", "F32", "-1", "0,4") "}", 4, "integer >= 0"},
+        {"{" TENSOR("a", "F32", "01", "0,4") "}", 4, "leading zeros"},
+        {"{" TENSOR("a", "F32", "1.0", "0,4") "}", 4, "',' or ']'"},
+        {"{" TENSOR("a", "F32", "1,1,1,1,1,1,1,1,1", "0,4") "}", 4, "fewer integers"},
+        {"{" TENSOR("a", "F32", "1", "0") "}", 4, "two offsets"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1]}}", 4, "tensor 'a': expected dtype, shape and data_offsets"},
+        {"{\"a\":{\"dtype\":\"F32\",\"dtype\":\"F32\"}}", 4, "field 'dtype'"},
+        {"{\"a\":{\"extra\":1}}", 4, "field 'extra'"},
+        {"{" TENSOR("a", "C64", "1", "0,8") "}", 8, "tensor 'a': type 'C64'"},
+        {"{\"a\xff\":{}}", 0, "UTF-8"},
+        {"{\"a\nb\":{}}", 0, "end of a string"},
+        {"{\"\\ud800\":{}}", 0, "another character"},
+        {"{\"\\u0000\":{}}", 0, "another character"},
+        {"{\"\\x\":{}}", 0, "escape"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         Err e = {0};
-        const int failed = open_header(cases[i].header, cases[i].length, cases[i].numbers, &e);
+        const int failed = open_header(cases[i].header, cases[i].numbers, 0, &e);
         assert_true(!failed == !cases[i].says);
         if (!failed) continue;
         if (!strstr(e.text, cases[i].says)) print_error("%s\n  expected: %s\n", e.text, cases[i].says);
@@ -190,10 +199,11 @@ static void lying_headers_are_refused(void **state)
 static void damaged_files_do_no_harm(void **state)
 {
     (void)state;
-    static const char header[] = "{\"__metadata__\":{\"k\":\"\\u00e9\"},\"b\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\""
-                                 ":[0,1]},\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[1,9]}}";
+    static const char header[] = "{\"__metadata__\":{\"k\":\"\\u00e9\"},"
+                                 TENSOR("b", "U8", "1", "0,1") ","
+                                 TENSOR("a", "F32", "2", "1,9") "}";
     Err e = {0};
-    assert_int_equal(open_header(header, -1, 9, &e), 0);
+    assert_int_equal(open_header(header, 9, 0, &e), 0);
     char *good;
     size_t bytes;
     assert_int_equal(file_get(path, &good, &bytes, &e), 0);
@@ -220,8 +230,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everything_comes_back), cmocka_unit_test(writing_refuses_equal_names),
-        cmocka_unit_test(a_nan_is_named),        cmocka_unit_test(lying_headers_are_refused),
-        cmocka_unit_test(damaged_files_do_no_harm),
+        cmocka_unit_test(a_nan_is_named), cmocka_unit_test(a_lying_header_length_is_refused),
+        cmocka_unit_test(lying_headers_are_refused), cmocka_unit_test(damaged_files_do_no_harm),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -39,7 +39,7 @@ PACKAGES := yaml-0.1 libpng libtiff-4 zlib
 LIBS_found = $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null)
 ALL_CFLAGS += $(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null)
 ALL_CFLAGS += -I/usr/include/nifti
-LIBS = $(LIBS_found) -ldnnl -lniftiio -lznz -lm -lpthread
+LIBS = $(LIBS_found) -ldnnl -lnifti2 -lznz -lm -lpthread
 
 SOURCES := $(filter-out $(MAINS),$(wildcard $(ROOMS:=/*.c)))
 # An op file with an OpImpl per SIMD level (SIMD_HEAD) is compiled once per SIMD level; which one runs is chosen at run time (network/op.h).

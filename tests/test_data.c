@@ -1,9 +1,10 @@
-/* data/: .npy files. */
+/* data/: .npy files, NIfTI out and in again. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "data/image_io.h"
 #include "data/npy.h"
 
 static char folder[] = "/tmp/test_data.XXXXXX";
@@ -121,6 +123,143 @@ static void npy_refuses_cut_files(void **state)
     mem_free(bytes);
 }
 
+static const Geometry oblique = {
+    .dimensions = 3,
+    .shape_zyx = {4, 3, 5},
+    .spacing_zyx_mm = {2.5, 0.75, 0.5},
+    .orientation = {.units = 2, .qform_code = 1, .sform_code = 2, .qfac = -1, .quatern_bcd = {0.1, 0.2, -0.3},
+                    .offset_xyz = {-12.5, 3.25, 7}, .depth = 2.5,
+                    .sform = {{0.5, 0.25, 0, -9}, {-0.125, 0.75, 0, 4}, {0, 0, 2.5, 1.5}}},
+};
+
+static void assert_same_place(const Geometry *a, const Geometry *b)
+{
+    const Orientation *o = &a->orientation, *p = &b->orientation;
+    assert_int_equal(a->dimensions, b->dimensions);
+    assert_true(geometry_same_shape(a, b) && geometry_same_spacing(a, b) && geometry_same_affine(a, b));
+    assert_int_equal(o->qform_code, p->qform_code);
+    assert_int_equal(o->sform_code, p->sform_code);
+    assert_int_equal(o->units, p->units);
+    assert_true(o->qfac == p->qfac && o->depth == p->depth);
+    for (int i = 0; i < 3; i++) {
+        assert_float_equal(o->quatern_bcd[i], p->quatern_bcd[i], 1e-7);
+        assert_float_equal(o->offset_xyz[i], p->offset_xyz[i], 1e-7);
+    }
+}
+
+/* Writes `voxels` under `name`, reads it again and compares values and place. */
+static void round_trip(const char *name, const Geometry *g, const Array *voxels)
+{
+    Image image;
+    Err e = {0};
+    if (image_write(in_folder(name), g, voxels, &e) || image_read(&image, in_folder(name), &e)) fail_msg("%s", e.text);
+    assert_same_place(g, &image.geometry);
+    assert_int_equal(array_count(&image.voxels), array_count(voxels));
+    const float *got = image.voxels.data;
+    for (int64_t i = 0; i < array_count(voxels); i++) {
+        const double wanted = voxels->dtype == DTYPE_U8    ? ((uint8_t *)voxels->data)[i]
+                              : voxels->dtype == DTYPE_U16 ? ((uint16_t *)voxels->data)[i]
+                              : voxels->dtype == DTYPE_I16 ? ((int16_t *)voxels->data)[i]
+                                                           : (double)((float *)voxels->data)[i];
+        assert_true((double)got[i] == wanted);
+    }
+    image_free(&image);
+}
+
+static void nifti_round_trip(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"a.nii.gz", "a.nii", "b.hdr", "c.img.gz"};
+    static const DType types[] = {DTYPE_U8, DTYPE_U16, DTYPE_I16, DTYPE_F32};
+    for (int i = 0; i < 16; i++) {
+        Array voxels;
+        assert_int_equal(array_new(&voxels, types[i / 4], 3, oblique.shape_zyx, NULL), 0);
+        for (int64_t k = 0; k < array_count(&voxels); k++) {
+            if (types[i / 4] == DTYPE_F32) ((float *)voxels.data)[k] = 0.1f * (float)k;
+            else ((uint8_t *)voxels.data)[k * (int64_t)dtype_size(types[i / 4])] = (uint8_t)(3 * k);
+        }
+        round_trip(names[i % 4], &oblique, &voxels);
+        array_free(&voxels);
+    }
+}
+
+static void nifti_keeps_two_axes_and_long_ones(void **state)
+{
+    (void)state;
+    Array voxels;
+    Geometry plane = geometry_plane(2, 40000); /* NIfTI-1 ends at 32767 */
+    plane.spacing_zyx_mm[0] = 999 * 2;
+    plane.spacing_zyx_mm[1] = 2;
+    assert_int_equal(array_new(&voxels, DTYPE_U8, 3, plane.shape_zyx, NULL), 0);
+    ((uint8_t *)voxels.data)[79999] = 200;
+    round_trip("long.nii", &plane, &voxels);
+    array_free(&voxels);
+
+    const int64_t shape[4] = {2, 4, 3, 5};
+    assert_int_equal(array_new(&voxels, DTYPE_F32, 4, shape, NULL), 0);
+    ((float *)voxels.data)[61] = 0.25f;
+    round_trip("volumes.nii.gz", &oblique, &voxels);
+    array_free(&voxels);
+}
+
+static void labels_must_be_whole(void **state)
+{
+    (void)state;
+    static const struct {
+        float value;
+        const char *says; /* NULL: fine */
+    } cases[] = {{1.5f, "1.5 at z 1, y 0, x 2 (voxel 17"}, {NAN, "nan"}, {40000, "40000"}, {INFINITY, "inf"},
+                 {1.9999f, NULL}, {-1, NULL}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        Image image = {0};
+        Array labels;
+        Err e = {0};
+        assert_int_equal(array_new(&image.voxels, DTYPE_F32, 4, (int64_t[]){1, 4, 3, 5}, NULL), 0);
+        ((float *)image.voxels.data)[17] = cases[i].value;
+        assert_int_equal(image_to_labels(&labels, &image, &e), cases[i].says ? ERR_VALUE : 0);
+        if (cases[i].says) assert_non_null(strstr(e.text, cases[i].says));
+        else assert_int_equal(((int16_t *)labels.data)[17], lrintf(cases[i].value));
+        array_free(&labels);
+        image_free(&image);
+    }
+}
+
+static void channels_must_fit(void **state)
+{
+    (void)state;
+    Array voxels;
+    Image image;
+    Err e = {0};
+    Geometry other = oblique;
+    char first[256], second[256];
+    snprintf(first, sizeof first, "%s", in_folder("first.nii"));
+    snprintf(second, sizeof second, "%s", in_folder("second.nii"));
+    const char *const paths[] = {first, second};
+    assert_int_equal(array_new(&voxels, DTYPE_I16, 3, oblique.shape_zyx, NULL), 0);
+    ((int16_t *)voxels.data)[1] = -300;
+    assert_int_equal(image_write(first, &oblique, &voxels, NULL), 0);
+    ((int16_t *)voxels.data)[1] = 77;
+    assert_int_equal(image_write(second, &oblique, &voxels, NULL), 0);
+    assert_int_equal(image_read_channels(&image, paths, 2, &e), 0);
+    assert_int_equal(image.voxels.shape[0], 2);
+    assert_true(((float *)image.voxels.data)[1] == -300 && ((float *)image.voxels.data)[61] == 77);
+    image_free(&image);
+
+    other.spacing_zyx_mm[1] = 1;
+    assert_int_equal(image_write(second, &other, &voxels, NULL), 0);
+    assert_int_equal(image_read_channels(&image, paths, 2, &e), ERR_VALUE);
+    assert_non_null(strstr(e.text, "2.5x1x0.5"));
+    other.shape_zyx[0] = 2;
+    voxels.shape[0] = 2;
+    assert_int_equal(image_write(second, &oblique, &voxels, &e), ERR_SHAPE);
+    assert_int_equal(image_write(second, &other, &voxels, NULL), 0);
+    assert_int_equal(image_read_channels(&image, paths, 2, &e), ERR_SHAPE);
+    assert_non_null(strstr(e.text, "2x3x5"));
+    assert_int_equal(image_read(&image, in_folder("picture.bmp"), &e), ERR_UNSUPPORTED);
+    assert_non_null(strstr(e.text, ".nii.gz"));
+    array_free(&voxels);
+}
+
 static int make_folder(void **state)
 {
     (void)state;
@@ -144,6 +283,10 @@ int main(void)
         cmocka_unit_test(npy_reads_all_headers),
         cmocka_unit_test(npy_refuses_bad_files),
         cmocka_unit_test(npy_refuses_cut_files),
+        cmocka_unit_test(nifti_round_trip),
+        cmocka_unit_test(nifti_keeps_two_axes_and_long_ones),
+        cmocka_unit_test(labels_must_be_whole),
+        cmocka_unit_test(channels_must_fit),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

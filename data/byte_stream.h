@@ -1,0 +1,51 @@
+/* Bytes of a file one after the other, plain or gzip.
+ *
+ * ByteSource reads: what the file is shows by its first bytes, not its name. gzip members may follow
+ * each other; each one's checksum and length are tested. ByteSink writes atomically (base/file.h). */
+#ifndef DATA_BYTE_STREAM_H
+#define DATA_BYTE_STREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <zlib.h>
+
+#include "base/error.h"
+#include "base/file.h"
+
+typedef struct ByteSource {
+    const char *path;      /* borrowed */
+    uint8_t *bytes;        /* the mapped file */
+    size_t count, at;      /* its length; the first byte not yet used */
+    bool gzip, ended;      /* ended: the gzip member is complete */
+    z_stream zlib;
+} ByteSource;
+
+/* Fails: ERR_IO, ERR_NOMEM. source_close gives back what it holds, also after a failed open. */
+int source_open(ByteSource *s, const char *path, Err *e);
+void source_close(ByteSource *s);
+
+/* The next bytes, all of them. Fails: ERR_FORMAT (fewer bytes are there, or they are damaged). */
+int source_read(ByteSource *s, void *out, size_t bytes, Err *e);
+int source_skip(ByteSource *s, uint64_t bytes, Err *e);
+
+/* More bytes than this cannot follow: what is left of a plain file; deflate's best ratio for gzip. */
+uint64_t source_limit(const ByteSource *s);
+
+/* Tests the checksum of a gzip member whose bytes have been read. Fails: ERR_FORMAT. */
+int source_finish(ByteSource *s, Err *e);
+
+typedef struct ByteSink {
+    OutFile file;
+    bool gzip;
+    z_stream zlib;
+    uint8_t *buffer;
+} ByteSink;
+
+/* Fails: ERR_IO, ERR_NOMEM; then nothing is open. sink_abort is fine at any time after sink_open. */
+int sink_open(ByteSink *s, const char *path, bool gzip, Err *e);
+int sink_write(ByteSink *s, const void *data, size_t bytes, Err *e);
+int sink_commit(ByteSink *s, Err *e);
+void sink_abort(ByteSink *s);
+
+#endif

@@ -1,0 +1,41 @@
+/* Geometry: the grid of an image and its place in the world; all that an output of the same grid needs.
+ *
+ * A plain value. Axes are named as arrays have them (Z,Y,X); X is the axis that the file stores first. */
+#ifndef DATA_GEOMETRY_H
+#define DATA_GEOMETRY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* How NIfTI places an image in space, kept as stored so that an output repeats it. Codes of 0 mean
+ * "not given"; an image from a format without orientation has both 0. */
+typedef struct Orientation {
+    int units;                          /* xyzt_units as stored; spacings are not converted */
+    int qform_code, sform_code;
+    double qfac;                        /* 1 or -1 */
+    double quatern_bcd[3], offset_xyz[3];
+    double depth;                       /* size of a 2-D image's pixels across the plane */
+    double sform[3][4];                 /* (x,y,z,1) in voxels to x, y, z */
+} Orientation;
+
+typedef struct Geometry {
+    int dimensions;                     /* 3; or 2: Z is 1, and outputs have two axes as well */
+    int64_t shape_zyx[3];
+    double spacing_zyx_mm[3];           /* 2-D: Z as nnU-Net sets it (999; NIfTI: 999 * the larger one) */
+    Orientation orientation;
+} Geometry;
+
+/* A 2-D image without spacing or orientation: spacing (999,1,1), as nnU-Net sets it. */
+Geometry geometry_plane(int64_t height, int64_t width);
+
+/* Voxel (x,y,z) to world coordinates (x to the right, y to the front, z up): sform, else qform, else
+ * the spacing alone. */
+void geometry_affine(const Geometry *g, double affine[3][4]);
+
+bool geometry_same_shape(const Geometry *a, const Geometry *b);
+
+/* Equal as numpy.allclose says with its defaults: |a - b| <= 1e-8 + 1e-5 |b| for every number. */
+bool geometry_same_spacing(const Geometry *a, const Geometry *b);
+bool geometry_same_affine(const Geometry *a, const Geometry *b);
+
+#endif

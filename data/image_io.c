@@ -1,0 +1,162 @@
+#include "data/image_io.h"
+
+#include <math.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/file.h"
+#include "data/image_format.h"
+
+#define IMAGE_FORMAT_ADDRESS(name) &image_format_##name,
+static const ImageFormat *const formats[] = {IMAGE_FORMATS(IMAGE_FORMAT_ADDRESS)};
+enum { FORMAT_COUNT = sizeof formats / sizeof *formats };
+
+/* The format of path and where its ending begins, or NULL. */
+static const ImageFormat *format_of(const char *path, const char **ending)
+{
+    const size_t length = strlen(path_base(path));
+    for (int i = 0; i < FORMAT_COUNT; i++) {
+        for (const char *const *known = formats[i]->endings; *known; known++) {
+            if (length <= strlen(*known)) continue;
+            *ending = path + strlen(path) - strlen(*known);
+            if (!strcasecmp(*ending, *known)) return formats[i];
+        }
+    }
+    return NULL;
+}
+
+const char *image_ending(const char *path)
+{
+    const char *ending;
+    return format_of(path, &ending) ? ending : NULL;
+}
+
+static int find_format(const ImageFormat **format, const char *path, Err *e)
+{
+    const char *ending;
+    *format = format_of(path, &ending);
+    if (*format) return 0;
+    char known[256] = "";
+    for (int i = 0; i < FORMAT_COUNT; i++) {
+        for (const char *const *one = formats[i]->endings; *one; one++) {
+            strncat(known, " ", sizeof known - strlen(known) - 1);
+            strncat(known, *one, sizeof known - strlen(known) - 1);
+        }
+    }
+    return err_set(e, ERR_UNSUPPORTED, "%s: no image format has this ending: expected one of%s", path, known);
+}
+
+int image_read(Image *image, const char *path, Err *e)
+{
+    const ImageFormat *format;
+    *image = (Image){0};
+    TRY(find_format(&format, path, e));
+    const int failed = format->read(image, path, e);
+    if (failed) image_free(image);
+    return failed;
+}
+
+int image_probe(Geometry *g, int64_t *channels, const char *path, Err *e)
+{
+    const ImageFormat *format;
+    TRY(find_format(&format, path, e));
+    return format->probe(g, channels, path, e);
+}
+
+int image_write(const char *path, const Geometry *g, const Array *voxels, Err *e)
+{
+    const ImageFormat *format;
+    TRY(find_format(&format, path, e));
+    const int lead = voxels->rank - 3;
+    for (int i = 0; i < 3; i++) {
+        if (lead >= 0 && lead <= 1 && voxels->shape[lead + i] == g->shape_zyx[i]) continue;
+        return err_set(e, ERR_SHAPE, "%s: the voxels' shape is not that of the geometry, %lldx%lldx%lld", path,
+                       (long long)g->shape_zyx[0], (long long)g->shape_zyx[1], (long long)g->shape_zyx[2]);
+    }
+    return format->write(path, g, voxels, e);
+}
+
+void image_free(Image *image)
+{
+    array_free(&image->voxels);
+    *image = (Image){0};
+}
+
+static int same_grid(const Geometry *a, const Geometry *b, const char *path_a, const char *path_b, Err *e)
+{
+    if (!geometry_same_shape(a, b))
+        return err_set(e, ERR_SHAPE, "%s: shape %lldx%lldx%lld: expected %lldx%lldx%lld as in %s", path_b,
+                       (long long)b->shape_zyx[0], (long long)b->shape_zyx[1], (long long)b->shape_zyx[2],
+                       (long long)a->shape_zyx[0], (long long)a->shape_zyx[1], (long long)a->shape_zyx[2], path_a);
+    if (geometry_same_spacing(a, b)) return 0;
+    return err_set(e, ERR_VALUE, "%s: spacing %gx%gx%g mm: expected %gx%gx%g as in %s", path_b, b->spacing_zyx_mm[0],
+                   b->spacing_zyx_mm[1], b->spacing_zyx_mm[2], a->spacing_zyx_mm[0], a->spacing_zyx_mm[1],
+                   a->spacing_zyx_mm[2], path_a);
+}
+
+/* Adds the channels of `more` behind those of image. */
+static int append_channels(Image *image, const Image *more, Err *e)
+{
+    const int64_t *have = image->voxels.shape;
+    const int64_t shape[4] = {have[0] + more->voxels.shape[0], have[1], have[2], have[3]};
+    Array all;
+    TRY(array_new(&all, DTYPE_F32, 4, shape, e));
+    memcpy(all.data, image->voxels.data, array_bytes(&image->voxels));
+    memcpy((char *)all.data + array_bytes(&image->voxels), more->voxels.data, array_bytes(&more->voxels));
+    array_free(&image->voxels);
+    image->voxels = all;
+    return 0;
+}
+
+int image_read_channels(Image *image, const char *const *paths, int count, Err *e)
+{
+    TRY(image_read(image, paths[0], e));
+    int failed = 0;
+    for (int i = 1; i < count && !failed; i++) {
+        Image more;
+        failed = image_read(&more, paths[i], e);
+        if (!failed) failed = same_grid(&image->geometry, &more.geometry, paths[0], paths[i], e);
+        if (!failed) failed = append_channels(image, &more, e);
+        image_free(&more);
+    }
+    if (failed) image_free(image);
+    return failed;
+}
+
+int image_to_labels(Array *labels, const Image *image, Err *e)
+{
+    const int64_t *shape = image->voxels.shape;
+    *labels = (Array){0};
+    if (shape[0] != 1)
+        return err_set(e, ERR_SHAPE, "a label image with %lld channels: expected one", (long long)shape[0]);
+    TRY(array_new(labels, DTYPE_I16, 3, shape + 1, e));
+    const float *in = image->voxels.data;
+    int16_t *out = labels->data;
+    int64_t bad = 0, first = -1;
+    for (int64_t i = 0, n = array_count(labels); i < n; i++) {
+        const float whole = rintf(in[i]);
+        if (fabsf(in[i] - whole) <= 1e-3f && whole >= INT16_MIN && whole <= INT16_MAX) {
+            out[i] = (int16_t)whole;
+        } else {
+            if (!bad++) first = i;
+        }
+    }
+    if (!bad) return 0;
+    array_free(labels);
+    return err_set(e, ERR_VALUE,
+                   "%lld label voxel(s) that are no whole number within 16 bits, the first %g at z %lld, y %lld, "
+                   "x %lld (voxel %lld in storage order)",
+                   (long long)bad, in[first], (long long)(first / (shape[2] * shape[3])),
+                   (long long)(first / shape[3] % shape[2]), (long long)(first % shape[3]), (long long)first);
+}
+
+int image_read_labels(Array *labels, Geometry *g, const char *path, Err *e)
+{
+    Image image;
+    *labels = (Array){0};
+    TRY(image_read(&image, path, e));
+    const int failed = image_to_labels(labels, &image, e);
+    if (g) *g = image.geometry;
+    image_free(&image);
+    return failed ? err_context(e, "%s", path) : 0;
+}

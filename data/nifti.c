@@ -1,0 +1,179 @@
+/* NIfTI images: .nii, .hdr with .img, each also gzipped. */
+#include <nifti2_io.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "data/byte_stream.h"
+#include "data/convert.h"
+#include "data/image_format.h"
+#include "data/nii_header.h"
+
+enum { CHUNK_BYTES = 1 << 18 };
+
+static int read_header(NiiHeader *h, ByteSource *s, Err *e)
+{
+    uint8_t bytes[NII_MAX_HEADER_BYTES];
+    TRY(source_read(s, bytes, 4, e));
+    const size_t size = nii_header_bytes(bytes);
+    if (!size)
+        return err_set(e, ERR_FORMAT, "%s: not NIfTI: sizeof_hdr, the first number, is not 348 or 540", s->path);
+    TRY(source_read(s, bytes + 4, size - 4, e));
+    if (nii_header_parse(h, bytes, e)) return err_context(e, "%s", s->path);
+    if (!h->pair) h->data_at -= size; /* from here on */
+    return 0;
+}
+
+/* The other file of a pair: "x.hdr.gz" and 'i','m','g' give "x.img.gz"; letters keep their case. */
+static char *partner(const char *path, const char *ending, Err *e)
+{
+    char *name = mem_strdup(path, e);
+    if (!name) return NULL;
+    char *at = name + strlen(name) - (path_ends_with(name, "z") || path_ends_with(name, "Z") ? 6 : 3);
+    for (int i = 0; i < 3; i++) at[i] = (char)(at[i] < 'a' ? ending[i] - 'a' + 'A' : ending[i]);
+    return name;
+}
+
+/* Whether path ends in .img or .hdr, gzipped or not. */
+static bool is_half(const char *path, const char *half)
+{
+    const size_t length = strlen(path), plain = strlen(half);
+    return (length >= plain && !strcasecmp(path + length - plain, half)) ||
+           (length >= plain + 3 && !strncasecmp(path + length - plain - 3, half, plain));
+}
+
+/* Opens the data file of the pair whose header is path: gzipped or not, as is there. */
+static int open_data(ByteSource *s, char **name, const char *path, Err *e)
+{
+    *name = partner(path, "img", e);
+    if (!*name) return ERR_NOMEM;
+    if (!file_exists(*name)) {
+        const size_t length = strlen(*name);
+        char *other = path_ends_with(*name, ".gz") ? path_format(e, "%.*s", (int)length - 3, *name)
+                                                   : path_format(e, "%s.gz", *name);
+        if (!other) return ERR_NOMEM;
+        const bool there = file_exists(other);
+        if (!there) err_set(e, ERR_IO, "%s: the pair's other file, %s, is not there", path, *name);
+        mem_free(*name);
+        *name = other;
+        if (!there) return ERR_IO;
+    }
+    return source_open(s, *name, e);
+}
+
+/* Reads the voxels from their source, which stands `data_at` bytes in front of them. */
+static int read_voxels(Image *image, const NiiHeader *h, ByteSource *s, Err *e)
+{
+    const uint64_t wanted = nii_data_bytes(h), limit = source_limit(s);
+    const int64_t *shape = h->geometry.shape_zyx;
+    if (h->data_at > limit || wanted > limit - h->data_at)
+        return err_set(e, ERR_FORMAT, "%s: cut off, or the header is wrong: shape %lldx%lldx%lld, %lld volume(s) of "
+                       "%s, needs %llu bytes from byte %llu on; the file holds at most %llu", s->path,
+                       (long long)shape[0], (long long)shape[1], (long long)shape[2], (long long)h->volumes,
+                       dtype_name(h->dtype), (unsigned long long)wanted, (unsigned long long)h->data_at,
+                       (unsigned long long)limit);
+    TRY(source_skip(s, h->data_at, e));
+    const int64_t channels = h->volumes * h->components, plane = shape[0] * shape[1] * shape[2];
+    TRY(array_new(&image->voxels, DTYPE_F32, 4, (int64_t[]){channels, shape[0], shape[1], shape[2]}, e));
+    const int64_t value_bytes = (int64_t)dtype_size(h->dtype), voxel_bytes = value_bytes * h->components;
+    void *chunk = mem_alloc(CHUNK_BYTES, e);
+    if (!chunk) return ERR_NOMEM;
+    int failed = 0;
+    float *out = image->voxels.data;
+    for (int64_t volume = 0; volume < h->volumes && !failed; volume++, out += plane * h->components) {
+        for (int64_t done = 0, count; done < plane && !failed; done += count) {
+            count = plane - done < CHUNK_BYTES / voxel_bytes ? plane - done : CHUNK_BYTES / voxel_bytes;
+            failed = source_read(s, chunk, (size_t)(count * voxel_bytes), e);
+            if (failed) break;
+            if (h->swapped && value_bytes > 1) nifti_swap_Nbytes(count * h->components, (int)value_bytes, chunk);
+            const int64_t bad = convert_to_planes(out + done, plane, h->components, chunk, h->dtype, count, h->slope,
+                                                  h->intercept);
+            if (bad >= 0)
+                failed = err_set(e, ERR_VALUE, "%s: voxel %lld in storage order does not fit float32", s->path,
+                                 (long long)(volume * plane + done + bad / h->components));
+        }
+    }
+    mem_free(chunk);
+    return failed ? failed : source_finish(s, e);
+}
+
+/* Opens the header, of path or, where path is .img, of its pair; *name is what s->path points to. */
+static int open_header(NiiHeader *h, ByteSource *s, char **name, const char *path, Err *e)
+{
+    *name = is_half(path, ".img") ? partner(path, "hdr", e) : mem_strdup(path, e);
+    if (!*name) return ERR_NOMEM;
+    TRY(source_open(s, *name, e));
+    return read_header(h, s, e);
+}
+
+static int nii_read(Image *image, const char *path, Err *e)
+{
+    NiiHeader h = {0};
+    ByteSource header = {0}, data = {0};
+    char *header_name = NULL, *data_name = NULL;
+    int failed = open_header(&h, &header, &header_name, path, e);
+    if (failed) goto done;
+    image->geometry = h.geometry;
+    if (h.pair) failed = open_data(&data, &data_name, header_name, e);
+    if (!failed) failed = read_voxels(image, &h, h.pair ? &data : &header, e);
+done:
+    source_close(&header);
+    source_close(&data);
+    mem_free(header_name);
+    mem_free(data_name);
+    return failed;
+}
+
+static int nii_probe(Geometry *g, int64_t *channels, const char *path, Err *e)
+{
+    NiiHeader h = {0};
+    ByteSource s = {0};
+    char *name = NULL;
+    const int failed = open_header(&h, &s, &name, path, e);
+    *g = h.geometry;
+    *channels = h.volumes * h.components;
+    source_close(&s);
+    mem_free(name);
+    return failed;
+}
+
+static int write_file(const char *path, const void *first, size_t first_bytes, const void *second,
+                      size_t second_bytes, Err *e)
+{
+    ByteSink s;
+    TRY(sink_open(&s, path, path_ends_with(path, "z") || path_ends_with(path, "Z"), e));
+    int failed = sink_write(&s, first, first_bytes, e);
+    if (!failed) failed = sink_write(&s, second, second_bytes, e);
+    if (!failed) return sink_commit(&s, e);
+    sink_abort(&s);
+    return failed;
+}
+
+static int nii_write(const char *path, const Geometry *g, const Array *voxels, Err *e)
+{
+    const DType type = voxels->dtype;
+    if (type != DTYPE_U8 && type != DTYPE_U16 && type != DTYPE_I16 && type != DTYPE_F32)
+        return err_set(e, ERR_UNSUPPORTED, "%s: voxels of type %s: expected uint8, uint16, int16 or float32", path,
+                       dtype_name(type));
+    const NiiHeader h = {.geometry = *g, .volumes = voxels->rank == 4 ? voxels->shape[0] : 1, .components = 1,
+                         .dtype = type, .pair = is_half(path, ".hdr") || is_half(path, ".img")};
+    uint8_t bytes[NII_MAX_HEADER_BYTES];
+    const size_t count = nii_header_format(bytes, &h);
+    if (!h.pair) return write_file(path, bytes, count, voxels->data, array_bytes(voxels), e);
+    /* The header comes last: without it the pair does not count as there. */
+    char *header = partner(path, "hdr", e), *data = partner(path, "img", e);
+    int failed = header && data ? write_file(data, NULL, 0, voxels->data, array_bytes(voxels), e) : ERR_NOMEM;
+    if (!failed) failed = write_file(header, bytes, count, NULL, 0, e);
+    mem_free(header);
+    mem_free(data);
+    return failed;
+}
+
+const ImageFormat image_format_nifti = {
+    .name = "NIfTI",
+    .endings = (const char *const[]){".nii.gz", ".nii", ".hdr.gz", ".hdr", ".img.gz", ".img", NULL},
+    .read = nii_read,
+    .probe = nii_probe,
+    .write = nii_write,
+};

@@ -1,0 +1,128 @@
+/* Residual sum with stochastic depth: out = a + s b, where in training a sample's s is 0 with probability
+ * `rate`, else 1 / (1 - rate); s = 1 otherwise (Huang et al. 2016; timm's DropPath, per sample).
+ *
+ * The draw is the first number of rng_make(seed ^ hash, epoch, iteration, item, RNG_DROP_PATH), where hash
+ * is FNV-1a of the node's full name: every node and item has a stream of its own, and backward draws the
+ * same again. */
+#include "base/random.h"
+#include "network/ops/kernel.h"
+#include "network/ops/ops.h"
+
+static uint64_t hash_of(const char *name)
+{
+    uint64_t hash = 0xcbf29ce484222325u;
+    for (; *name; name++) hash = (hash ^ (unsigned char)*name) * 0x100000001b3u;
+    return hash;
+}
+
+static float scale_of(const Node *node, const Step *step, int64_t sample)
+{
+    const double rate = *(const double *)node->attr;
+    if (rate == 0 || !node->train) return 1;
+    Rng rng = rng_make(step->seed ^ hash_of(node->name), step->epoch, step->iteration,
+                       step->first_item + (uint32_t)sample, RNG_DROP_PATH);
+    return rng_uniform(&rng) < rate ? 0 : (float)(1 / (1 - rate));
+}
+
+/* Runs of one sample, as its scale differs from the next one's. */
+static Tensor sample_of(const Tensor *t, int64_t sample)
+{
+    Tensor one = *t;
+    const int64_t start = sample * t->shape.h * t->shape.w * t->pitch;
+    one.shape.n = 1;
+    one.data = (float *)t->data + start;
+    one.grad = t->grad ? (float *)t->grad + start : NULL;
+    return one;
+}
+
+static void forward_sample(Tensor *a, Tensor *b, Tensor *out, float scale)
+{
+    const Runs runs = runs_of((Tensor *[]){a, b, out}, 3);
+#pragma omp parallel for schedule(static)
+    for (int64_t r = 0; r < runs.count; r++) {
+        const float *x = (const float *)a->data + run_start(&runs, a, r);
+        const float *y = (const float *)b->data + run_start(&runs, b, r);
+        float *sum = (float *)out->data + run_start(&runs, out, r);
+        const int64_t n = run_length(&runs, r);
+        if (scale == 0) { /* a dropped b must not leave its NaN or inf behind */
+            if (sum != x) memmove(sum, x, (size_t)n * sizeof *sum);
+        } else {
+#pragma omp simd
+            for (int64_t i = 0; i < n; i++) sum[i] = x[i] + scale * y[i];
+        }
+    }
+}
+
+static void forward(Node *node, const Step *step)
+{
+    for (int64_t n = 0; n < node->out[0]->shape.n; n++) {
+        Tensor a = sample_of(node->in[0], n), b = sample_of(node->in[1], n),
+               out = sample_of(node->out[0], n);
+        forward_sample(&a, &b, &out, scale_of(node, step, n));
+    }
+}
+
+static void give_gradient(float *dx, const float *g, float scale, bool accumulate, int64_t n)
+{
+    if (accumulate) {
+#pragma omp simd
+        for (int64_t i = 0; i < n; i++) dx[i] += scale * g[i];
+    } else if (dx != g || scale != 1) {
+#pragma omp simd
+        for (int64_t i = 0; i < n; i++) dx[i] = scale * g[i];
+    }
+}
+
+/* At most one of da, db stands where g does (may_overwrite_grad); the other one is given first. */
+static void backward_sample(const Node *node, Tensor *a, Tensor *b, Tensor *out, float scale)
+{
+    const Runs runs = runs_of((Tensor *[]){a, b, out}, 3);
+#pragma omp parallel for schedule(static)
+    for (int64_t r = 0; r < runs.count; r++) {
+        const float *g = (const float *)out->grad + run_start(&runs, out, r);
+        float *da = node->wants_grad[0] ? (float *)a->grad + run_start(&runs, a, r) : NULL;
+        float *db = node->wants_grad[1] ? (float *)b->grad + run_start(&runs, b, r) : NULL;
+        const int64_t n = run_length(&runs, r);
+        if (da && da != g) give_gradient(da, g, 1, node->accumulate[0], n);
+        if (db) give_gradient(db, g, scale, node->accumulate[1], n);
+    }
+}
+
+static void backward(Node *node, const Step *step)
+{
+    for (int64_t n = 0; n < node->out[0]->shape.n; n++) {
+        Tensor a = sample_of(node->in[0], n), b = sample_of(node->in[1], n),
+               out = sample_of(node->out[0], n);
+        backward_sample(node, &a, &b, &out, scale_of(node, step, n));
+    }
+}
+
+OP_IMPL(add) = {SIMD_HEAD, .strided_in = 3, .strided_out = 1, .forward = forward, .backward = backward};
+
+#ifdef SIMD_BASE
+OP_LIST(add);
+
+static int shape(Node *node, Err *e)
+{
+    const double rate = *(const double *)node->attr;
+    if (!(rate >= 0 && rate < 1))
+        return err_set(e, ERR_VALUE, "drop path rate %g: expected 0 <= rate < 1", rate);
+    return shape_of_inputs(node, e);
+}
+
+static const OpClass add_class = {
+    .name = "add",
+    .shape = shape,
+    .may_overwrite = 3,
+    .may_overwrite_grad = 3,
+    .on = {add_list},
+};
+
+Ref add_drop_path(Graph *g, const char *name, Ref a, Ref b, double rate)
+{
+    const Ref inputs[] = {a, b};
+    return graph_node(g, &add_class, name, &rate, sizeof rate, inputs, 2, NULL, 0);
+}
+
+Ref add(Graph *g, Ref a, Ref b) { return add_drop_path(g, "add", a, b, 0); }
+#endif

@@ -1,0 +1,256 @@
+/* Instance norm over the pixels of each image and channel (Ulyanov et al. 2016; PyTorch's InstanceNorm2d,
+ * biased variance, eps 1e-5): x̂ = (x - mean) / √(var + eps), y = w x̂ + b (w = 1, b = 0 if not affine).
+ * Backward: dx = w (g - mean(g) - x̂ mean(g x̂)) / √(var + eps), dw = Σ g x̂, db = Σ g.
+ *
+ * Moments are taken in two passes over pieces of pixels that stay in cache, and the pieces' joined in
+ * double (Chan et al. 1983): one pass over memory, no cancellation. */
+#include <math.h>
+
+#include "network/ops/kernel.h"
+#include "network/ops/ops.h"
+#include "network/simd.h"
+
+enum { PIECE_FLOATS = 16384, PIECE_PIXELS = 16 };
+
+/* Pieces of one image's pixels. */
+static Pieces pieces_of_node(const Node *node)
+{
+    const Shape s = node->in[0]->shape;
+    int64_t size = PIECE_FLOATS / s.c;
+    if (size < PIECE_PIXELS) size = PIECE_PIXELS;
+    return pieces_of(s.h * s.w, size, s.h * s.w);
+}
+
+/* A table of two rows of c floats: mean and rstd, or two sums. */
+static float *row_of(float *table, int64_t entry, int which, int64_t c)
+{
+    return table + (2 * entry + which) * c;
+}
+
+/* Saved: mean and rstd of each image. Scratch: two sums for each piece, then two for each image. */
+static int prepare(Node *node, Err *e)
+{
+    (void)e;
+    const Shape s = node->in[0]->shape;
+    const int64_t pieces = pieces_of_node(node).count;
+    const size_t moments = (size_t)(s.n * 2 * s.c) * sizeof(float);
+    if (node->has_backward) node->saved_bytes[0] = moments;
+    for (int pass = 0; pass < (node->has_backward ? 2 : 1); pass++)
+        node->scratch_bytes[pass] = (size_t)(pieces + 1) * moments;
+    return 0;
+}
+
+/* Channels `channel …` of one piece: the mean over `pixels` pixels and the sum of squares about it. */
+SIMD_INLINE void moments_lanes(float *mean, float *squares, const float *x, int64_t pitch, int64_t pixels,
+                               int count)
+{
+    vf sum[2] = {{0}}, square[2] = {{0}};
+    int64_t p = 0;
+    for (; p + 2 <= pixels; p += 2)
+        for (int k = 0; k < 2; k++) sum[k] += v_load_first(x + (p + k) * pitch, count);
+    if (p < pixels) sum[0] += v_load_first(x + p * pitch, count);
+    const vf m = (sum[0] + sum[1]) / (float)pixels;
+    for (p = 0; p + 2 <= pixels; p += 2)
+        for (int k = 0; k < 2; k++) {
+            const vf d = v_load_first(x + (p + k) * pitch, count) - m;
+            square[k] += d * d;
+        }
+    if (p < pixels) {
+        const vf d = v_load_first(x + p * pitch, count) - m;
+        square[0] += d * d;
+    }
+    v_store_first(mean, m, count);
+    v_store_first(squares, square[0] + square[1], count);
+}
+
+/* mean and rstd of image n from its pieces' means and squares. */
+static void join_moments(float *moments, float *sums, const Pieces *pieces, int64_t n, int64_t c)
+{
+    for (int64_t i = 0; i < c; i++) {
+        double mean = 0, square = 0;
+        for (int64_t piece = 0; piece < pieces->count; piece++) {
+            const double pixels = (double)(piece_end(pieces, piece) - piece * pieces->size);
+            mean += pixels * (double)row_of(sums, n * pieces->count + piece, 0, c)[i];
+        }
+        mean /= (double)pieces->total;
+        for (int64_t piece = 0; piece < pieces->count; piece++) {
+            const double pixels = (double)(piece_end(pieces, piece) - piece * pieces->size);
+            const double away = (double)row_of(sums, n * pieces->count + piece, 0, c)[i] - mean;
+            square += (double)row_of(sums, n * pieces->count + piece, 1, c)[i] + pixels * away * away;
+        }
+        row_of(moments, n, 0, c)[i] = (float)mean;
+        row_of(moments, n, 1, c)[i] = (float)(1 / sqrt(square / (double)pieces->total + 1e-5));
+    }
+}
+
+/* The pixels of one piece of one image, and what goes with their channels. */
+typedef struct Piece {
+    const float *x, *g;
+    float *y, *dx;
+    int64_t x_pitch, y_pitch, pixels;
+    const float *mean, *rstd, *w, *b;
+    bool accumulate;
+} Piece;
+
+static Piece piece_of(const Node *node, const Pieces *pieces, int64_t index, float *moments)
+{
+    const Tensor *in = node->in[0], *out = node->out[0];
+    const int64_t n = index / pieces->count, piece = index % pieces->count, c = in->shape.c;
+    const int64_t first = n * pieces->total + piece * pieces->size;
+    return (Piece){.x = (const float *)in->data + first * in->pitch,
+                   .g = node->has_backward && out->grad ? (const float *)out->grad + first * out->pitch
+                                                        : NULL,
+                   .y = (float *)out->data + first * out->pitch,
+                   .dx = node->wants_grad[0] ? (float *)in->grad + first * in->pitch : NULL,
+                   .x_pitch = in->pitch,
+                   .y_pitch = out->pitch,
+                   .pixels = piece_end(pieces, piece) - piece * pieces->size,
+                   .mean = row_of(moments, n, 0, c),
+                   .rstd = row_of(moments, n, 1, c),
+                   .w = node->param_count ? node->param[0] : NULL,
+                   .b = node->param_count ? node->param[1] : NULL,
+                   .accumulate = node->accumulate[0]};
+}
+
+SIMD_INLINE void normalise_lanes(const Piece *p, int64_t i, int count)
+{
+    const vf mean = v_load_first(p->mean + i, count), rstd = v_load_first(p->rstd + i, count);
+    const vf scale = p->w ? rstd * v_load_first(p->w + i, count) : rstd;
+    const vf shift = p->b ? v_load_first(p->b + i, count) : v_set1(0);
+    for (int64_t k = 0; k < p->pixels; k++)
+        v_store_first(p->y + k * p->y_pitch + i,
+                      (v_load_first(p->x + k * p->x_pitch + i, count) - mean) * scale + shift, count);
+}
+
+static void forward(Node *node, const Step *step)
+{
+    (void)step;
+    const Tensor *in = node->in[0];
+    const Pieces pieces = pieces_of_node(node);
+    const int64_t c = in->shape.c, whole = c - c % SIMD_LANES, all = in->shape.n * pieces.count;
+    float *sums = node->scratch, *moments = node->has_backward ? node->saved[0] : row_of(sums, all, 0, c);
+#pragma omp parallel
+    {
+#pragma omp for schedule(static)
+        for (int64_t k = 0; k < all; k++) {
+            const Piece p = piece_of(node, &pieces, k, moments);
+            float *mean = row_of(sums, k, 0, c), *square = row_of(sums, k, 1, c);
+            for (int64_t i = 0; i < whole; i += SIMD_LANES)
+                moments_lanes(mean + i, square + i, p.x + i, p.x_pitch, p.pixels, SIMD_LANES);
+            if (whole < c)
+                moments_lanes(mean + whole, square + whole, p.x + whole, p.x_pitch, p.pixels,
+                              (int)(c - whole));
+        }
+#pragma omp for schedule(static)
+        for (int64_t n = 0; n < in->shape.n; n++) join_moments(moments, sums, &pieces, n, c);
+#pragma omp for schedule(static)
+        for (int64_t k = 0; k < all; k++) {
+            const Piece p = piece_of(node, &pieces, k, moments);
+            for (int64_t i = 0; i < whole; i += SIMD_LANES) normalise_lanes(&p, i, SIMD_LANES);
+            if (whole < c) normalise_lanes(&p, whole, (int)(c - whole));
+        }
+    }
+}
+
+/* Σ g and Σ g x̂ over the piece. */
+SIMD_INLINE void sums_lanes(float *sum, float *product, const Piece *p, int64_t i, int count)
+{
+    const vf mean = v_load_first(p->mean + i, count), rstd = v_load_first(p->rstd + i, count);
+    vf s = {0}, sx = {0};
+    for (int64_t k = 0; k < p->pixels; k++) {
+        const vf g = v_load_first(p->g + k * p->y_pitch + i, count);
+        s += g;
+        sx += g * (v_load_first(p->x + k * p->x_pitch + i, count) - mean);
+    }
+    v_store_first(sum + i, s, count);
+    v_store_first(product + i, sx * rstd, count);
+}
+
+SIMD_INLINE void give_lanes(const Piece *p, const float *sum, const float *product, float per_pixel,
+                            int64_t i, int count)
+{
+    const vf mean = v_load_first(p->mean + i, count), rstd = v_load_first(p->rstd + i, count);
+    const vf scale = p->w ? rstd * v_load_first(p->w + i, count) : rstd;
+    const vf mean_g = v_load_first(sum + i, count) * per_pixel;
+    const vf slope = rstd * v_load_first(product + i, count) * per_pixel;
+    for (int64_t k = 0; k < p->pixels; k++) {
+        float *at = p->dx + k * p->x_pitch + i;
+        const vf away = v_load_first(p->x + k * p->x_pitch + i, count) - mean;
+        vf d = (v_load_first(p->g + k * p->y_pitch + i, count) - mean_g - away * slope) * scale;
+        if (p->accumulate) d += v_load_first(at, count);
+        v_store_first(at, d, count);
+    }
+}
+
+/* Joins the pieces' sums to each image's, and the images' to the parameters' gradients. */
+static void join_sums(Node *node, float *sums, float *totals, int64_t pieces)
+{
+    const Shape s = node->in[0]->shape;
+    for (int64_t n = 0; n < s.n; n++)
+        sum_pieces(row_of(totals, n, 0, s.c), row_of(sums, n * pieces, 0, s.c), pieces, 2 * s.c, 2 * s.c);
+    if (!node->trains_params) return;
+    sum_pieces(node->param_grad[0], row_of(totals, 0, 1, s.c), s.n, 2 * s.c, s.c);
+    sum_pieces(node->param_grad[1], row_of(totals, 0, 0, s.c), s.n, 2 * s.c, s.c);
+}
+
+static void backward(Node *node, const Step *step)
+{
+    (void)step;
+    const Tensor *in = node->in[0];
+    const Pieces pieces = pieces_of_node(node);
+    const int64_t c = in->shape.c, whole = c - c % SIMD_LANES, all = in->shape.n * pieces.count;
+    float *sums = node->scratch, *totals = row_of(sums, all, 0, c), *moments = node->saved[0];
+#pragma omp parallel for schedule(static)
+    for (int64_t k = 0; k < all; k++) {
+        const Piece p = piece_of(node, &pieces, k, moments);
+        float *sum = row_of(sums, k, 0, c), *product = row_of(sums, k, 1, c);
+        for (int64_t i = 0; i < whole; i += SIMD_LANES) sums_lanes(sum, product, &p, i, SIMD_LANES);
+        if (whole < c) sums_lanes(sum, product, &p, whole, (int)(c - whole));
+    }
+    join_sums(node, sums, totals, pieces.count);
+    if (!node->wants_grad[0]) return;
+    const float per_pixel = 1 / (float)pieces.total;
+#pragma omp parallel for schedule(static)
+    for (int64_t k = 0; k < all; k++) {
+        const Piece p = piece_of(node, &pieces, k, moments);
+        const float *sum = row_of(totals, k / pieces.count, 0, c),
+                    *product = row_of(totals, k / pieces.count, 1, c);
+        for (int64_t i = 0; i < whole; i += SIMD_LANES)
+            give_lanes(&p, sum, product, per_pixel, i, SIMD_LANES);
+        if (whole < c) give_lanes(&p, sum, product, per_pixel, whole, (int)(c - whole));
+    }
+}
+
+OP_IMPL(instance_norm) = {SIMD_HEAD,          .strided_in = 1,    .strided_out = 1,
+                          .prepare = prepare, .forward = forward, .backward = backward};
+
+#ifdef SIMD_BASE
+OP_LIST(instance_norm);
+
+static int64_t macs(const Node *node)
+{
+    return (node->param_count ? 5 : 4) * shape_count(node->in[0]->shape);
+}
+
+static const OpClass instance_norm_class = {
+    .name = "instance_norm",
+    .shape = shape_of_inputs,
+    .macs = macs,
+    .keeps_inputs = 1,
+    .may_overwrite = 1,
+    .may_overwrite_grad = 1,
+    .on = {instance_norm_list},
+};
+
+Ref instance_norm(Graph *g, const char *name, Ref x, bool affine)
+{
+    const int64_t c = graph_shape(g, x).c;
+    int params[2] = {0};
+    in(g, name);
+    if (affine) {
+        params[0] = graph_param(g, "weight", 1, &c, INIT_ONE, 0);
+        params[1] = graph_param(g, "bias", 1, &c, INIT_ZERO, 0);
+    }
+    return out(g, graph_node(g, &instance_norm_class, "", NULL, 0, &x, 1, params, affine ? 2 : 0));
+}
+#endif

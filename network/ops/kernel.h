@@ -1,0 +1,134 @@
+/* What the kernels of several ops share: walking over tensors whose pixels may lie apart (pitch > c), and
+ * dividing work into pieces that do not depend on the number of threads, so that sums come out the same
+ * bit for bit whoever adds them. Only for files in network/ops. */
+#ifndef NETWORK_OPS_KERNEL_H
+#define NETWORK_OPS_KERNEL_H
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "network/op.h"
+
+/* ---- elementwise work: dense stretches of several tensors of one shape ---- */
+
+typedef struct Runs {
+    int64_t count, length, total; /* runs; floats in each (the last may be shorter); floats in all */
+    bool dense;                   /* no tensor has gaps: runs are cut freely, else each is a pixel */
+} Runs;
+
+enum { RUN_FLOATS = 8192 };
+
+static inline Runs runs_of(Tensor *const *tensors, int tensor_count)
+{
+    const Shape s = tensors[0]->shape;
+    Runs r = {.length = RUN_FLOATS, .total = shape_count(s), .dense = true};
+    for (int i = 0; i < tensor_count; i++) r.dense = r.dense && tensors[i]->pitch == s.c;
+    if (!r.dense) r.length = s.c;
+    r.count = (r.total + r.length - 1) / r.length;
+    return r;
+}
+
+/* Runs over a node's inputs and first output. */
+static inline Runs runs_of_node(const Node *node)
+{
+    Tensor *tensors[NODE_INPUTS + 1] = {node->out[0]};
+    for (int i = 0; i < node->input_count; i++) tensors[i + 1] = node->in[i];
+    return runs_of(tensors, node->input_count + 1);
+}
+
+/* Where run i starts in t, counted in floats. */
+static inline int64_t run_start(const Runs *r, const Tensor *t, int64_t i)
+{
+    return i * (r->dense ? r->length : t->pitch);
+}
+
+static inline int64_t run_length(const Runs *r, int64_t i)
+{
+    const int64_t left = r->total - i * r->length;
+    return left < r->length ? left : r->length;
+}
+
+/* ---- reductions: fixed pieces ---- */
+
+typedef struct Pieces {
+    int64_t count, size, total; /* pieces; things in each (the last may have fewer); things in all */
+} Pieces;
+
+/* At most `most` pieces of at least `least` things. */
+static inline Pieces pieces_of(int64_t total, int64_t least, int64_t most)
+{
+    int64_t size = (total + most - 1) / most;
+    if (size < least) size = least;
+    return (Pieces){(total + size - 1) / size, size, total};
+}
+
+static inline int64_t piece_end(const Pieces *p, int64_t i)
+{
+    const int64_t end = (i + 1) * p->size;
+    return end < p->total ? end : p->total;
+}
+
+/* sums[j] = Σ over the pieces of partial[piece · stride + j], in their order, in double. sums may be NULL. */
+static inline void sum_pieces(float *sums, const float *partial, int64_t pieces, int64_t stride,
+                              int64_t count)
+{
+    enum { BLOCK = 64 };
+    if (!sums) return;
+#pragma omp parallel for schedule(static)
+    for (int64_t start = 0; start < count; start += BLOCK) {
+        const int64_t n = count - start < BLOCK ? count - start : BLOCK;
+        double sum[BLOCK] = {0};
+        for (int64_t piece = 0; piece < pieces; piece++)
+            for (int64_t j = 0; j < n; j++) sum[j] += (double)partial[piece * stride + start + j];
+        for (int64_t j = 0; j < n; j++) sums[start + j] = (float)sum[j];
+    }
+}
+
+/* ---- moving ---- */
+
+static inline void move_floats(float *to, const float *from, int64_t count, bool accumulate)
+{
+    if (accumulate) {
+        for (int64_t i = 0; i < count; i++) to[i] += from[i];
+    } else {
+        memcpy(to, from, (size_t)count * sizeof *to);
+    }
+}
+
+/* `pixels` pixels of c channels from one place to another; nothing where they are there already. */
+static inline void move_pixels(float *to, int64_t to_pitch, const float *from, int64_t from_pitch,
+                               int64_t pixels, int64_t c, bool accumulate)
+{
+    if (to == from) return;
+#pragma omp parallel for schedule(static)
+    for (int64_t p = 0; p < pixels; p++)
+        move_floats(to + p * to_pitch, from + p * from_pitch, c, accumulate);
+}
+
+static inline void clear_pixels(float *to, int64_t pitch, int64_t pixels, int64_t c)
+{
+    for (int64_t p = 0; p < pixels; p++) memset(to + p * pitch, 0, (size_t)c * sizeof *to);
+}
+
+/* ---- shapes ---- */
+
+#define SHAPE_FORMAT  "(%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64 ")"
+#define SHAPE_ARGS(s) (s).n, (s).h, (s).w, (s).c
+
+/* out[0] gets in[0]'s shape and type; further inputs must have the same. */
+static inline int shape_of_inputs(Node *node, Err *e)
+{
+    const Shape a = node->in[0]->shape;
+    for (int i = 1; i < node->input_count; i++) {
+        const Shape b = node->in[i]->shape;
+        if (!shape_equal(a, b))
+            return err_set(e, ERR_SHAPE,
+                           "inputs of one shape expected, found " SHAPE_FORMAT " and " SHAPE_FORMAT,
+                           SHAPE_ARGS(a), SHAPE_ARGS(b));
+    }
+    node->out[0]->shape = a;
+    node->out[0]->dtype = node->in[0]->dtype;
+    return 0;
+}
+
+#endif

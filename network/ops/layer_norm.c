@@ -1,0 +1,176 @@
+/* Layer norm over the channels of each pixel (Ba et al. 2016; PyTorch's LayerNorm, eps 1e-5):
+ * x̂ = (x - mean) / √(var + eps), y = w x̂ + b; var is the mean square about the mean, in a second pass.
+ * Backward, with d = g w: dx = (d - mean(d) - x̂ mean(d x̂)) / √(var + eps), dw = Σ g x̂, db = Σ g. */
+#include <math.h>
+
+#include "network/ops/kernel.h"
+#include "network/ops/ops.h"
+#include "network/simd.h"
+
+typedef struct Moments {
+    float mean, rstd;
+} Moments;
+
+enum { PIECE_PIXELS = 64, PIECES = 128 };
+
+static Pieces pieces_of_node(const Node *node)
+{
+    return pieces_of(shape_pixels(node->in[0]->shape), PIECE_PIXELS, PIECES);
+}
+
+static int prepare(Node *node, Err *e)
+{
+    (void)e;
+    const Shape s = node->in[0]->shape;
+    if (node->has_backward) node->saved_bytes[0] = (size_t)shape_pixels(s) * sizeof(Moments);
+    if (node->trains_params)
+        node->scratch_bytes[1] = (size_t)(pieces_of_node(node).count * 2 * s.c) * sizeof(float);
+    return 0;
+}
+
+static Moments moments_of(const float *x, int64_t c)
+{
+    const int tail = (int)(c % SIMD_LANES);
+    const int64_t whole = c - tail;
+    vf sum = v_load_first(x + whole, tail), square = {0};
+    for (int64_t i = 0; i < whole; i += SIMD_LANES) sum += v_load(x + i);
+    const float mean = v_sum(sum) / (float)c;
+    for (int64_t i = 0; i < whole; i += SIMD_LANES) {
+        const vf d = v_load(x + i) - mean;
+        square += d * d;
+    }
+    float squares = v_sum(square);
+    for (int64_t i = whole; i < c; i++) squares += (x[i] - mean) * (x[i] - mean);
+    return (Moments){mean, 1 / sqrtf(squares / (float)c + 1e-5f)};
+}
+
+SIMD_INLINE void normalise_lanes(float *y, const float *x, const float *w, const float *b, Moments m,
+                                 int count)
+{
+    const vf normal = (v_load_first(x, count) - m.mean) * m.rstd;
+    v_store_first(y, normal * v_load_first(w, count) + v_load_first(b, count), count);
+}
+
+static void forward(Node *node, const Step *step)
+{
+    (void)step;
+    const Tensor *in = node->in[0], *out = node->out[0];
+    const int64_t c = in->shape.c, pixels = shape_pixels(in->shape);
+    const float *w = node->param[0], *b = node->param[1];
+    Moments *saved = node->has_backward ? node->saved[0] : NULL;
+#pragma omp parallel for schedule(static)
+    for (int64_t p = 0; p < pixels; p++) {
+        const float *x = (const float *)in->data + p * in->pitch;
+        float *y = (float *)out->data + p * out->pitch;
+        const Moments m = moments_of(x, c);
+        int64_t i = 0;
+        for (; i + SIMD_LANES <= c; i += SIMD_LANES)
+            normalise_lanes(y + i, x + i, w + i, b + i, m, SIMD_LANES);
+        if (i < c) normalise_lanes(y + i, x + i, w + i, b + i, m, (int)(c - i));
+        if (saved) saved[p] = m;
+    }
+}
+
+/* One pixel of backward. */
+typedef struct Pixel {
+    const float *x, *g, *w;
+    float *dx;      /* NULL: not wanted */
+    float *dw, *db; /* sums of this piece, both or neither */
+    Moments m;
+    float mean_d, mean_dx; /* of d and of d x̂ */
+    bool accumulate;
+} Pixel;
+
+SIMD_INLINE void sum_lanes(const Pixel *p, int64_t i, int count, vf *d, vf *dx)
+{
+    const vf gw = v_load_first(p->g + i, count) * v_load_first(p->w + i, count);
+    *d += gw;
+    *dx += gw * ((v_load_first(p->x + i, count) - p->m.mean) * p->m.rstd);
+}
+
+SIMD_INLINE void give_lanes(const Pixel *p, int64_t i, int count)
+{
+    const vf g = v_load_first(p->g + i, count),
+             normal = (v_load_first(p->x + i, count) - p->m.mean) * p->m.rstd;
+    if (p->dw) {
+        v_store_first(p->dw + i, v_load_first(p->dw + i, count) + g * normal, count);
+        v_store_first(p->db + i, v_load_first(p->db + i, count) + g, count);
+    }
+    if (p->dx) {
+        vf d = (g * v_load_first(p->w + i, count) - p->mean_d - normal * p->mean_dx) * p->m.rstd;
+        if (p->accumulate) d += v_load_first(p->dx + i, count);
+        v_store_first(p->dx + i, d, count);
+    }
+}
+
+static void backward_pixel(Pixel *p, int64_t c)
+{
+    const int tail = (int)(c % SIMD_LANES);
+    const int64_t whole = c - tail;
+    if (p->dx) {
+        vf d = {0}, dx = {0};
+        for (int64_t i = 0; i < whole; i += SIMD_LANES) sum_lanes(p, i, SIMD_LANES, &d, &dx);
+        if (tail) sum_lanes(p, whole, tail, &d, &dx);
+        p->mean_d = v_sum(d) / (float)c;
+        p->mean_dx = v_sum(dx) / (float)c;
+    }
+    for (int64_t i = 0; i < whole; i += SIMD_LANES) give_lanes(p, i, SIMD_LANES);
+    if (tail) give_lanes(p, whole, tail);
+}
+
+static void backward(Node *node, const Step *step)
+{
+    (void)step;
+    const Tensor *in = node->in[0], *out = node->out[0];
+    const int64_t c = in->shape.c;
+    const Moments *saved = node->saved[0];
+    const Pieces pieces = pieces_of_node(node);
+    float *sums = node->trains_params ? node->scratch : NULL; /* per piece: dw (c), db (c) */
+#pragma omp parallel for schedule(static)
+    for (int64_t piece = 0; piece < pieces.count; piece++) {
+        float *dw = sums ? sums + piece * 2 * c : NULL;
+        if (dw) memset(dw, 0, (size_t)(2 * c) * sizeof *dw);
+        for (int64_t p = piece * pieces.size; p < piece_end(&pieces, piece); p++) {
+            Pixel pixel = {.x = (const float *)in->data + p * in->pitch,
+                           .g = (const float *)out->grad + p * out->pitch,
+                           .w = node->param[0],
+                           .dx = node->wants_grad[0] ? (float *)in->grad + p * in->pitch : NULL,
+                           .dw = dw,
+                           .db = dw ? dw + c : NULL,
+                           .m = saved[p],
+                           .accumulate = node->accumulate[0]};
+            backward_pixel(&pixel, c);
+        }
+    }
+    if (!sums) return;
+    sum_pieces(node->param_grad[0], sums, pieces.count, 2 * c, c);
+    sum_pieces(node->param_grad[1], sums + c, pieces.count, 2 * c, c);
+}
+
+OP_IMPL(layer_norm) = {SIMD_HEAD,          .strided_in = 1,    .strided_out = 1,
+                       .prepare = prepare, .forward = forward, .backward = backward};
+
+#ifdef SIMD_BASE
+OP_LIST(layer_norm);
+
+static int64_t macs(const Node *node) { return 5 * shape_count(node->in[0]->shape); }
+
+static const OpClass layer_norm_class = {
+    .name = "layer_norm",
+    .shape = shape_of_inputs,
+    .macs = macs,
+    .keeps_inputs = 1,
+    .may_overwrite = 1,
+    .may_overwrite_grad = 1,
+    .on = {layer_norm_list},
+};
+
+Ref layer_norm(Graph *g, const char *name, Ref x)
+{
+    const int64_t channels = graph_shape(g, x).c;
+    in(g, name);
+    const int params[] = {graph_param(g, "weight", 1, &channels, INIT_ONE, 0),
+                          graph_param(g, "bias", 1, &channels, INIT_ZERO, 0)};
+    return out(g, graph_node(g, &layer_norm_class, "", NULL, 0, &x, 1, params, 2));
+}
+#endif

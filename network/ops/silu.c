@@ -1,0 +1,70 @@
+/* SiLU: y = x σ(x) (Elfwing et al. 2018; PyTorch's SiLU). Backward: dx = g σ(x) (1 + x (1 - σ(x))). */
+#include "network/ops/kernel.h"
+#include "network/ops/ops.h"
+#include "network/simd.h"
+
+SIMD_INLINE void forward_lanes(float *y, const float *x, int count)
+{
+    const vf v = v_load_first(x, count);
+    v_store_first(y, v * v_sigmoid(v), count);
+}
+
+SIMD_INLINE void backward_lanes(float *dx, const float *g, const float *x, bool accumulate, int count)
+{
+    const vf v = v_load_first(x, count), s = v_sigmoid(v);
+    vf d = v_load_first(g, count) * s * (1.0f + v * (1.0f - s));
+    if (accumulate) d += v_load_first(dx, count);
+    v_store_first(dx, d, count);
+}
+
+static void forward(Node *node, const Step *step)
+{
+    (void)step;
+    const Tensor *in = node->in[0], *out = node->out[0];
+    const Runs runs = runs_of_node(node);
+#pragma omp parallel for schedule(static)
+    for (int64_t r = 0; r < runs.count; r++) {
+        const float *x = (const float *)in->data + run_start(&runs, in, r);
+        float *y = (float *)out->data + run_start(&runs, out, r);
+        const int64_t n = run_length(&runs, r);
+        int64_t i = 0;
+        for (; i + SIMD_LANES <= n; i += SIMD_LANES) forward_lanes(y + i, x + i, SIMD_LANES);
+        if (i < n) forward_lanes(y + i, x + i, (int)(n - i));
+    }
+}
+
+static void backward(Node *node, const Step *step)
+{
+    (void)step;
+    const Tensor *in = node->in[0], *out = node->out[0];
+    const Runs runs = runs_of_node(node);
+    const bool accumulate = node->accumulate[0];
+#pragma omp parallel for schedule(static)
+    for (int64_t r = 0; r < runs.count; r++) {
+        const float *x = (const float *)in->data + run_start(&runs, in, r);
+        const float *g = (const float *)out->grad + run_start(&runs, out, r);
+        float *dx = (float *)in->grad + run_start(&runs, in, r);
+        const int64_t n = run_length(&runs, r);
+        int64_t i = 0;
+        for (; i + SIMD_LANES <= n; i += SIMD_LANES)
+            backward_lanes(dx + i, g + i, x + i, accumulate, SIMD_LANES);
+        if (i < n) backward_lanes(dx + i, g + i, x + i, accumulate, (int)(n - i));
+    }
+}
+
+OP_IMPL(silu) = {SIMD_HEAD, .strided_in = 1, .strided_out = 1, .forward = forward, .backward = backward};
+
+#ifdef SIMD_BASE
+OP_LIST(silu);
+
+static const OpClass silu_class = {
+    .name = "silu",
+    .shape = shape_of_inputs,
+    .keeps_inputs = 1,
+    .may_overwrite = 1,
+    .may_overwrite_grad = 1,
+    .on = {silu_list},
+};
+
+Ref silu(Graph *g, Ref x) { return graph_node(g, &silu_class, "silu", NULL, 0, &x, 1, NULL, 0); }
+#endif

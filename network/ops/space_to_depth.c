@@ -1,0 +1,54 @@
+/* Space to depth: (H, W, C) → (⌊H/f⌋, ⌊W/f⌋, f²C); what does not fill a block is cropped. Blocks go down
+ * a column first, as PatchMerging2D concatenates them: (0,0), (1,0), (0,1), (1,1) in (h,w) for f = 2
+ * (Liu et al. 2021, Swin Transformer; VMamba). */
+#include "network/ops/kernel.h"
+#include "network/ops/ops.h"
+#include "network/ops/pixel_blocks.h"
+
+static PixelBlocks blocks_of(const Node *node)
+{
+    return (PixelBlocks){.coarse = node->out[0],
+                         .fine = node->in[0],
+                         .factor = *(const int64_t *)node->attr,
+                         .column_first = true};
+}
+
+static void forward(Node *node, const Step *step)
+{
+    (void)step;
+    const PixelBlocks b = blocks_of(node);
+    pixel_blocks_to_coarse(&b);
+}
+
+static void backward(Node *node, const Step *step)
+{
+    (void)step;
+    PixelBlocks b = blocks_of(node);
+    b.grad = true;
+    b.accumulate = node->accumulate[0];
+    pixel_blocks_to_fine(&b);
+}
+
+static const OpImpl space_to_depth_portable = {
+    .name = "portable", .strided_in = 1, .strided_out = 1, .forward = forward, .backward = backward};
+static const OpImpl *const space_to_depth_list[] = {&space_to_depth_portable, NULL};
+
+static int shape(Node *node, Err *e)
+{
+    const int64_t f = *(const int64_t *)node->attr;
+    const Shape s = node->in[0]->shape;
+    if (f < 1 || s.h < f || s.w < f)
+        return err_set(e, ERR_SHAPE, "%" PRId64 "x%" PRId64 " pixels hold no block of %" PRId64 "x%" PRId64,
+                       s.h, s.w, f, f);
+    node->out[0]->shape = (Shape){s.n, s.h / f, s.w / f, s.c * f * f};
+    node->out[0]->dtype = node->in[0]->dtype;
+    return 0;
+}
+
+static const OpClass space_to_depth_class = {
+    .name = "space_to_depth", .shape = shape, .on = {space_to_depth_list}};
+
+Ref space_to_depth(Graph *g, Ref x, int64_t factor)
+{
+    return graph_node(g, &space_to_depth_class, "space_to_depth", &factor, sizeof factor, &x, 1, NULL, 0);
+}

@@ -1,0 +1,60 @@
+/* Split along channels: a = the first channels of x, b = the others. A part that the memory planner reads
+ * straight from x (or whose gradient stands in x's) needs no copy. */
+#include "network/ops/kernel.h"
+#include "network/ops/ops.h"
+
+static void forward(Node *node, const Step *step)
+{
+    (void)step;
+    const Tensor *in = node->in[0];
+    const float *place = in->data;
+    for (int i = 0; i < node->output_count; i++) {
+        const Tensor *out = node->out[i];
+        move_pixels(out->data, out->pitch, place, in->pitch, shape_pixels(in->shape), out->shape.c, false);
+        place += out->shape.c;
+    }
+}
+
+static void backward(Node *node, const Step *step)
+{
+    (void)step;
+    const Tensor *in = node->in[0];
+    const int64_t pixels = shape_pixels(in->shape);
+    float *place = in->grad;
+    for (int i = 0; i < node->output_count; i++) {
+        const Tensor *out = node->out[i];
+        if (out->grad)
+            move_pixels(place, in->pitch, out->grad, out->pitch, pixels, out->shape.c, node->accumulate[0]);
+        else if (!node->accumulate[0])
+            clear_pixels(place, in->pitch, pixels, out->shape.c); /* nobody uses this part */
+        place += out->shape.c;
+    }
+}
+
+static const OpImpl split_portable = {
+    .name = "portable", .strided_in = 1, .strided_out = 3, .forward = forward, .backward = backward};
+static const OpImpl *const split_list[] = {&split_portable, NULL};
+
+static int shape(Node *node, Err *e)
+{
+    const int64_t first = *(const int64_t *)node->attr;
+    const Shape s = node->in[0]->shape;
+    if (first < 1 || first >= s.c)
+        return err_set(e, ERR_SHAPE,
+                       "cannot take the first %" PRId64 " of %" PRId64 " channels and leave some", first,
+                       s.c);
+    for (int i = 0; i < 2; i++) {
+        node->out[i]->shape = (Shape){s.n, s.h, s.w, i ? s.c - first : first};
+        node->out[i]->dtype = node->in[0]->dtype;
+    }
+    return 0;
+}
+
+static const OpClass split_class = {
+    .name = "split", .shape = shape, .view = VIEW_SPLIT, .on = {split_list}};
+
+void split(Graph *g, Ref x, int64_t first_channels, Ref *a, Ref *b)
+{
+    *a = graph_node(g, &split_class, "split", &first_channels, sizeof first_channels, &x, 1, NULL, 0);
+    *b = (Ref){a->value + 1};
+}

@@ -1,0 +1,282 @@
+/* Vectors of floats, as wide as the SIMD level that a file is compiled for.
+ *
+ * A kernel is written once with `vf` (SIMD_LANES floats) in GCC's vector extensions — `a * b + c` on
+ * whole vectors, scalars are spread — and compiled for each level by the Makefile; what a level does
+ * better than the compiler would stands in its own section below. Only for files in network/ops.
+ * Errors are the largest seen against double precision (tests/test_simd.c). */
+#ifndef NETWORK_SIMD_H
+#define NETWORK_SIMD_H
+
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__AVX512F__) || defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
+#if defined(__AVX512F__)
+#define SIMD_BYTES 64
+#elif defined(__AVX2__)
+#define SIMD_BYTES 32
+#else
+#define SIMD_BYTES 16
+#endif
+enum { SIMD_LANES = SIMD_BYTES / 4 };
+
+typedef float vf __attribute__((vector_size(SIMD_BYTES)));
+typedef int32_t vi __attribute__((vector_size(SIMD_BYTES)));
+
+#define SIMD_INLINE static inline __attribute__((always_inline))
+/* Before a loop of constant length whose arrays of vectors are to live in registers. */
+#define SIMD_UNROLL _Pragma("GCC unroll 16")
+
+/* ---- moving ---- */
+
+SIMD_INLINE vf v_set1(float a)
+{
+    return a - (vf){0};
+}
+
+/* SIMD_LANES floats at p, which need not be aligned. */
+SIMD_INLINE vf v_load(const float *p)
+{
+    vf a;
+    memcpy(&a, p, sizeof a);
+    return a;
+}
+
+SIMD_INLINE void v_store(float *p, vf a)
+{
+    memcpy(p, &a, sizeof a);
+}
+
+/* The first `count` floats at p (0 … SIMD_LANES), zeros behind them; touches nothing beyond. */
+SIMD_INLINE vf v_load_first(const float *p, int count)
+{
+#if defined(__AVX512F__)
+    return (vf)_mm512_maskz_loadu_ps((__mmask16)((1u << count) - 1), p);
+#else
+    vf a = {0};
+    if (count == SIMD_LANES)
+        return v_load(p);
+    memcpy(&a, p, (size_t)count * sizeof *p);
+    return a;
+#endif
+}
+
+SIMD_INLINE void v_store_first(float *p, vf a, int count)
+{
+#if defined(__AVX512F__)
+    _mm512_mask_storeu_ps(p, (__mmask16)((1u << count) - 1), (__m512)a);
+#else
+    if (count == SIMD_LANES)
+        v_store(p, a);
+    else
+        memcpy(p, &a, (size_t)count * sizeof *p);
+#endif
+}
+
+/* ---- choosing ---- */
+
+/* mask lanes are 0 or -1, as comparisons of vectors give them. */
+SIMD_INLINE vf v_select(vi mask, vf yes, vf no)
+{
+    return (vf)((mask & (vi)yes) | (~mask & (vi)no));
+}
+
+/* A NaN in b stays. */
+SIMD_INLINE vf v_max(vf a, vf b)
+{
+#if defined(__AVX512F__)
+    return (vf)_mm512_max_ps((__m512)a, (__m512)b);
+#elif defined(__AVX2__)
+    return (vf)_mm256_max_ps((__m256)a, (__m256)b);
+#else
+    return v_select(a > b, a, b);
+#endif
+}
+
+SIMD_INLINE vf v_min(vf a, vf b)
+{
+#if defined(__AVX512F__)
+    return (vf)_mm512_min_ps((__m512)a, (__m512)b);
+#elif defined(__AVX2__)
+    return (vf)_mm256_min_ps((__m256)a, (__m256)b);
+#else
+    return v_select(a < b, a, b);
+#endif
+}
+
+SIMD_INLINE vf v_abs(vf a)
+{
+    return (vf)((vi)a & 0x7fffffff);
+}
+
+/* ---- summing lanes ---- */
+
+SIMD_INLINE float v_sum(vf a)
+{
+    float sum[SIMD_LANES];
+    v_store(sum, a);
+    for (int half = SIMD_LANES / 2; half; half /= 2)
+        for (int i = 0; i < half; i++)
+            sum[i] += sum[i + half];
+    return sum[0];
+}
+
+/* Sums of neighbouring lanes: pairs of a, then pairs of b, within each 16 bytes. */
+SIMD_INLINE vf v_add_pairs(vf a, vf b)
+{
+#if defined(__AVX512F__)
+    const __m512 x = (__m512)a, y = (__m512)b;
+    return (vf)_mm512_shuffle_ps(x, y, 0x88) + (vf)_mm512_shuffle_ps(x, y, 0xdd);
+#elif defined(__AVX2__)
+    return (vf)_mm256_hadd_ps((__m256)a, (__m256)b);
+#else
+    return __builtin_shuffle(a, b, (vi){0, 2, 4, 6}) + __builtin_shuffle(a, b, (vi){1, 3, 5, 7});
+#endif
+}
+
+/* The lane sums of SIMD_LANES consecutive vectors at p, in order: a transposition by halves. */
+SIMD_INLINE vf v_sums(const float *p)
+{
+    vf four[SIMD_LANES / 4]; /* in every 16 bytes: what they add to the sums of four vectors */
+    SIMD_UNROLL
+    for (int i = 0; i < SIMD_LANES / 4; i++) {
+        const float *q = p + 4 * i * SIMD_LANES;
+        four[i] = v_add_pairs(v_add_pairs(v_load(q), v_load(q + SIMD_LANES)),
+                              v_add_pairs(v_load(q + 2 * SIMD_LANES), v_load(q + 3 * SIMD_LANES)));
+    }
+#if defined(__AVX512F__)
+    vf eight[2];
+    SIMD_UNROLL
+    for (int i = 0; i < 2; i++) {
+        const __m512 a = (__m512)four[2 * i], b = (__m512)four[2 * i + 1];
+        eight[i] = (vf)_mm512_shuffle_f32x4(a, b, 0x88) + (vf)_mm512_shuffle_f32x4(a, b, 0xdd);
+    }
+    const __m512 a = (__m512)eight[0], b = (__m512)eight[1];
+    return (vf)_mm512_shuffle_f32x4(a, b, 0x88) + (vf)_mm512_shuffle_f32x4(a, b, 0xdd);
+#elif defined(__AVX2__)
+    const __m256 a = (__m256)four[0], b = (__m256)four[1];
+    return (vf)_mm256_permute2f128_ps(a, b, 0x20) + (vf)_mm256_permute2f128_ps(a, b, 0x31);
+#else
+    return four[0];
+#endif
+}
+
+/* ---- exponential, logarithm and what is made of them ---- */
+
+#define SIMD_LOG2E 1.44269502f
+#define SIMD_LN2 0.693147182f /* log(2) rounded, and what that leaves out */
+#define SIMD_LN2_REST -1.90465421e-9f
+
+/* 2^x as 2^power · 2^r: power is the multiple of 1/SIMD_EXP_STEPS next to x, r what is left. A float
+ * near SIMD_EXP_MAGIC counts in these steps: adding it rounds, and its low bits are the count. */
+#if defined(__AVX512F__)
+enum { SIMD_EXP_STEPS = 16 };
+#else
+enum { SIMD_EXP_STEPS = 1 };
+#endif
+#define SIMD_EXP_MAGIC v_set1(12582912.0f / SIMD_EXP_STEPS) /* 1.5 · 2^23 steps */
+
+#if defined(__AVX512F__)
+/* 2^(shifted - magic) · 2^r; polynomials are exactly 1 at r = 0, so that slow decays stay exact. */
+SIMD_INLINE vf v_exp2_parts(vf shifted, vf r)
+{
+    const vf sixteenths = {1.0f,        1.04427373f, 1.09050775f, 1.13878858f, 1.18920711f, 1.24185777f,
+                           1.29683959f, 1.35425556f, 1.41421354f, 1.4768262f,  1.54221082f, 1.61049032f,
+                           1.68179286f, 1.75625217f, 1.8340081f,  1.91520655f};
+    const vf step = (vf)_mm512_permutexvar_ps((__m512i)shifted, (__m512)sixteenths);
+    const vf q = (r * 0.0555041087f + 0.240226507f) * r + SIMD_LN2;
+    return (vf)_mm512_scalef_ps((__m512)((step * r) * q + step), (__m512)(shifted - SIMD_EXP_MAGIC));
+}
+#else
+SIMD_INLINE vf v_exp2_fraction(vf r)
+{
+    vf q = r * 1.53243e-4f + 1.33909585e-3f;
+    q = q * r + 9.61851756e-3f;
+    q = q * r + 5.55035959e-2f;
+    q = q * r + 2.40226476e-1f;
+    q = q * r + SIMD_LN2;
+    return q * r + 1.0f;
+}
+
+SIMD_INLINE vf v_exp2_parts(vf shifted, vf r)
+{
+    /* two factors, since neither 2^128 nor 2^-150 is a normal float */
+    const vi power = (vi)shifted - (vi)SIMD_EXP_MAGIC, half = power >> 1;
+    return v_exp2_fraction(r) * (vf)((half + 127) << 23) * (vf)((power - half + 127) << 23);
+}
+#endif
+
+/* 2^(a·b) for -1e18 <= a·b <= 0, the scan's inner loop. 1.1 ulp, and where
+ * there is no fused multiply-add half an ulp of a·b more; below 2^-126 at most that comes out. */
+SIMD_INLINE vf v_exp2_product(vf a, vf b)
+{
+#if defined(__AVX512F__)
+    const vf shifted = (vf)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)SIMD_EXP_MAGIC);
+    const __m512 power = (__m512)(shifted - SIMD_EXP_MAGIC);
+    return v_exp2_parts(shifted, (vf)_mm512_fmsub_ps((__m512)a, (__m512)b, power));
+#else
+    const vf x = v_max(v_set1(-126.0f), a * b);
+    const vf shifted = x + SIMD_EXP_MAGIC;
+    const vf power = (vf)(((vi)shifted << 23) + (127 << 23)); /* the magic's own bits are shifted out */
+    return v_exp2_fraction(x - (shifted - SIMD_EXP_MAGIC)) * power;
+#endif
+}
+
+/* e^x; inf, 0 and NaN where they must be. 1.4 ulp. */
+SIMD_INLINE vf v_exp(vf x)
+{
+    x = v_min(v_set1(89.0f), v_max(v_set1(-104.0f), x));
+    const vf shifted = x * SIMD_LOG2E + SIMD_EXP_MAGIC;
+    const vf power = shifted - SIMD_EXP_MAGIC;
+    /* x - power · ln 2 in two parts, of which the first is exact (Cody and Waite) */
+    const vf r = (x - power * 0.693359375f) + power * 2.12194440e-4f;
+    return v_exp2_parts(shifted, r * SIMD_LOG2E);
+}
+
+/* log(x) for normal x > 0. 1.1 ulp. */
+SIMD_INLINE vf v_log(vf x)
+{
+    /* x = 2^power · (1 + f), f from sqrt(1/2) - 1 to sqrt(2) - 1 */
+    const vi offset = (vi)x - 0x3f3504f3;
+    const vf power = __builtin_convertvector(offset >> 23, vf);
+    const vf f = (vf)((offset & 0x7fffff) + 0x3f3504f3) - 1.0f;
+    /* log(1 + f) = 2 atanh(s), arranged so that f itself stays exact (fdlibm) */
+    const vf s = f / (f + 2.0f), z = s * s, half_square = 0.5f * f * f;
+    const vf p = ((z * 0.280244584f + 0.27999143f) * z + 0.400216992f) * z + 0.66666414f;
+    return power * SIMD_LN2 + ((f - (half_square - s * (half_square + z * p))) + power * SIMD_LN2_REST);
+}
+
+/* log(1 + e) for 0 <= e <= 1. 1 ulp. */
+SIMD_INLINE vf v_log1p_unit(vf e)
+{
+    vf q = e * -0.00331847346f + 0.0202045888f;
+    q = q * e - 0.0576644503f;
+    q = q * e + 0.106805563f;
+    q = q * e - 0.153553963f;
+    q = q * e + 0.196954012f;
+    q = q * e - 0.249585882f;
+    q = q * e + 0.33330512f;
+    q = q * e - 0.499999315f;
+    return (e * e) * q + e;
+}
+
+/* 1 / (1 + e^-x). 3.2 ulp. */
+SIMD_INLINE vf v_sigmoid(vf x)
+{
+    return 1.0f / (v_exp(-x) + 1.0f);
+}
+
+/* log(1 + e^x), where PyTorch's threshold of 20 makes no difference in float32; *slope, if wanted: its
+ * derivative. 2.5 ulp. */
+SIMD_INLINE vf v_softplus(vf x, vf *slope)
+{
+    const vf e = v_exp(-v_abs(x));
+    if (slope)
+        *slope = v_select(x > 0.0f, v_set1(1.0f), e) / (e + 1.0f);
+    return v_max(v_set1(0.0f), x) + v_log1p_unit(e);
+}
+
+#endif

@@ -1,0 +1,258 @@
+#include "tests/support/op_reference.h"
+
+#include <math.h>
+#include <string.h>
+
+static int64_t at(Shape s, int64_t n, int64_t y, int64_t x) { return ((n * s.h + y) * s.w + x) * s.c; }
+
+static double sigmoid(double x) { return 1 / (1 + exp(-x)); }
+
+void reference_silu(const OpReference *r)
+{
+    for (int64_t i = 0; i < shape_count(r->in_shape[0]); i++)
+        r->out[0][i] = r->in[0][i] * sigmoid(r->in[0][i]);
+}
+
+void reference_silu_gate(const OpReference *r)
+{
+    for (int64_t i = 0; i < shape_count(r->in_shape[0]); i++)
+        r->out[0][i] = r->in[0][i] * r->in[1][i] * sigmoid(r->in[1][i]);
+}
+
+void reference_leaky_relu(const OpReference *r)
+{
+    for (int64_t i = 0; i < shape_count(r->in_shape[0]); i++)
+        r->out[0][i] = r->in[0][i] * (r->in[0][i] > 0 ? 1 : r->number);
+}
+
+void reference_add(const OpReference *r)
+{
+    for (int64_t i = 0; i < shape_count(r->in_shape[0]); i++) r->out[0][i] = r->in[0][i] + r->in[1][i];
+}
+
+void reference_weighted_sum(const OpReference *r)
+{
+    const double *weights = r->spec;
+    r->out[0][0] = 0;
+    for (int i = 0; i < NODE_INPUTS && r->in[i]; i++) r->out[0][0] += weights[i] * r->in[i][0];
+}
+
+void reference_concat(const OpReference *r)
+{
+    const int64_t a = r->in_shape[0].c, b = r->in_shape[1].c;
+    for (int64_t p = 0; p < shape_pixels(r->in_shape[0]); p++) {
+        memcpy(r->out[0] + p * (a + b), r->in[0] + p * a, (size_t)a * sizeof(double));
+        memcpy(r->out[0] + p * (a + b) + a, r->in[1] + p * b, (size_t)b * sizeof(double));
+    }
+}
+
+void reference_split(const OpReference *r)
+{
+    const int64_t a = r->out_shape[0].c, b = r->out_shape[1].c;
+    for (int64_t p = 0; p < shape_pixels(r->in_shape[0]); p++) {
+        memcpy(r->out[0] + p * a, r->in[0] + p * (a + b), (size_t)a * sizeof(double));
+        memcpy(r->out[1] + p * b, r->in[0] + p * (a + b) + a, (size_t)b * sizeof(double));
+    }
+}
+
+void reference_space_to_depth(const OpReference *r)
+{
+    const Shape in = r->in_shape[0], out = r->out_shape[0];
+    const int64_t f = (int64_t)r->number;
+    for (int64_t n = 0; n < out.n; n++)
+        for (int64_t y = 0; y < out.h * f; y++)
+            for (int64_t x = 0; x < out.w * f; x++)
+                for (int64_t c = 0; c < in.c; c++)
+                    r->out[0][at(out, n, y / f, x / f) + (x % f * f + y % f) * in.c + c] =
+                        r->in[0][at(in, n, y, x) + c];
+}
+
+void reference_depth_to_space(const OpReference *r)
+{
+    const Shape in = r->in_shape[0], out = r->out_shape[0];
+    const int64_t f = (int64_t)r->number;
+    for (int64_t n = 0; n < out.n; n++)
+        for (int64_t y = 0; y < out.h; y++)
+            for (int64_t x = 0; x < out.w; x++)
+                for (int64_t c = 0; c < out.c; c++)
+                    r->out[0][at(out, n, y, x) + c] =
+                        r->in[0][at(in, n, y / f, x / f) + (y % f * f + x % f) * out.c + c];
+}
+
+/* Normalises `count` numbers that stand `step` apart. */
+static void normalise(double *y, const double *x, int64_t count, int64_t step)
+{
+    double mean = 0, var = 0;
+    for (int64_t i = 0; i < count; i++) mean += x[i * step] / (double)count;
+    for (int64_t i = 0; i < count; i++) var += (x[i * step] - mean) * (x[i * step] - mean) / (double)count;
+    for (int64_t i = 0; i < count; i++) y[i * step] = (x[i * step] - mean) / sqrt(var + 1e-5);
+}
+
+static void scale_channels(const OpReference *r)
+{
+    const Shape s = r->in_shape[0];
+    for (int64_t i = 0; r->param[0] && i < shape_count(s); i++)
+        r->out[0][i] = r->out[0][i] * r->param[0][i % s.c] + r->param[1][i % s.c];
+}
+
+void reference_layer_norm(const OpReference *r)
+{
+    const Shape s = r->in_shape[0];
+    for (int64_t p = 0; p < shape_pixels(s); p++)
+        normalise(r->out[0] + p * s.c, r->in[0] + p * s.c, s.c, 1);
+    scale_channels(r);
+}
+
+void reference_instance_norm(const OpReference *r)
+{
+    const Shape s = r->in_shape[0];
+    for (int64_t n = 0; n < s.n; n++)
+        for (int64_t c = 0; c < s.c; c++)
+            normalise(r->out[0] + at(s, n, 0, 0) + c, r->in[0] + at(s, n, 0, 0) + c, s.h * s.w, s.c);
+    scale_channels(r);
+}
+
+void reference_linear(const OpReference *r)
+{
+    const int64_t in = r->in_shape[0].c, out = r->out_shape[0].c;
+    for (int64_t i = 0; i < shape_count(r->out_shape[0]); i++) {
+        double sum = r->param[1] ? r->param[1][i % out] : 0;
+        for (int64_t k = 0; k < in; k++) sum += r->in[0][i / out * in + k] * r->param[0][i % out * in + k];
+        r->out[0][i] = sum;
+    }
+}
+
+/* One output of a convolution with weights of shape (1, in channels first … first + count - 1, k, k). */
+static double convolve_at(const OpReference *r, Conv conv, const double *w, int64_t n, int64_t y, int64_t x,
+                          int64_t first, int64_t count)
+{
+    const Shape s = r->in_shape[0];
+    double sum = 0;
+    for (int64_t c = 0; c < count; c++)
+        for (int64_t k = 0; k < conv.kernel * conv.kernel; k++) {
+            const int64_t from_y = y * conv.stride - conv.padding + k / conv.kernel;
+            const int64_t from_x = x * conv.stride - conv.padding + k % conv.kernel;
+            if (from_y < 0 || from_y >= s.h || from_x < 0 || from_x >= s.w) continue;
+            sum += r->in[0][at(s, n, from_y, from_x) + first + c] * w[c * conv.kernel * conv.kernel + k];
+        }
+    return sum;
+}
+
+static void convolve(const OpReference *r, Conv conv, bool depthwise)
+{
+    const Shape out = r->out_shape[0];
+    const int64_t count = depthwise ? 1 : r->in_shape[0].c, taps = conv.kernel * conv.kernel * count;
+    for (int64_t n = 0; n < out.n; n++)
+        for (int64_t y = 0; y < out.h; y++)
+            for (int64_t x = 0; x < out.w; x++)
+                for (int64_t c = 0; c < out.c; c++)
+                    r->out[0][at(out, n, y, x) + c] =
+                        (conv.bias ? r->param[1][c] : 0) +
+                        convolve_at(r, conv, r->param[0] + c * taps, n, y, x, depthwise ? c : 0, count);
+}
+
+void reference_conv2d(const OpReference *r) { convolve(r, *(const Conv *)r->spec, false); }
+
+void reference_depthwise_conv2d(const OpReference *r)
+{
+    convolve(r, (Conv){.kernel = 3, .stride = 1, .padding = 1, .bias = true}, true);
+}
+
+void reference_conv_transpose2d(const OpReference *r)
+{
+    const Shape in = r->in_shape[0], out = r->out_shape[0];
+    const int64_t f = (int64_t)r->number;
+    for (int64_t n = 0; n < out.n; n++)
+        for (int64_t y = 0; y < out.h; y++)
+            for (int64_t x = 0; x < out.w; x++)
+                for (int64_t c = 0; c < out.c; c++) {
+                    double sum = 0;
+                    for (int64_t k = 0; k < in.c; k++)
+                        sum += r->in[0][at(in, n, y / f, x / f) + k] *
+                               r->param[0][((k * out.c + c) * f + y % f) * f + x % f];
+                    r->out[0][at(out, n, y, x) + c] = sum;
+                }
+}
+
+/* Adds one direction of one image: `step`-th position of the sequence → pixel by `order`. */
+static void scan(const OpReference *r, int64_t n, int direction)
+{
+    const Shape s = r->in_shape[0];
+    const int64_t states = (int64_t)r->number, length = s.h * s.w,
+                  rank = (int64_t) * (const double *)r->spec;
+    const double *project = r->param[0] + direction * (rank + 2 * states) * s.c;
+    double projected[64], h[64];
+    for (int64_t d = 0; d < s.c; d++) {
+        const int64_t row = direction * s.c + d;
+        memset(h, 0, sizeof h);
+        for (int64_t t = 0; t < length; t++) {
+            const int64_t place = direction < 2 ? t : length - 1 - t;
+            const int64_t pixel = direction % 2 ? place % s.h * s.w + place / s.h : place;
+            const double *x = r->in[0] + (n * length + pixel) * s.c;
+            for (int64_t k = 0; k < rank + 2 * states; k++) {
+                projected[k] = 0;
+                for (int64_t c = 0; c < s.c; c++) projected[k] += project[k * s.c + c] * x[c];
+            }
+            double dt = r->param[2][row], y = r->param[4][row] * x[d];
+            for (int64_t k = 0; k < rank; k++) dt += r->param[1][row * rank + k] * projected[k];
+            dt = dt > 20 ? dt : log1p(exp(dt));
+            for (int64_t k = 0; k < states; k++) {
+                h[k] =
+                    exp(-exp(r->param[3][row * states + k]) * dt) * h[k] + dt * projected[rank + k] * x[d];
+                y += h[k] * projected[rank + states + k];
+            }
+            r->out[0][(n * length + pixel) * s.c + d] += y;
+        }
+    }
+}
+
+void reference_selective_scan(const OpReference *r)
+{
+    memset(r->out[0], 0, (size_t)shape_count(r->out_shape[0]) * sizeof(double));
+    for (int64_t n = 0; n < r->in_shape[0].n; n++)
+        for (int direction = 0; direction < 4; direction++) scan(r, n, direction);
+}
+
+/* ---- Dice + cross-entropy: three sums for each item and class, kept here ---- */
+
+enum { ITEMS = 8, CLASSES = 32 };
+
+typedef struct LossSums {
+    double inside[ITEMS][CLASSES], truth[ITEMS][CLASSES], predicted[ITEMS][CLASSES];
+    double cross_entropy, valid;
+} LossSums;
+
+static void add_pixel(LossSums *sums, int64_t item, const double *z, int64_t classes, int label)
+{
+    double total = 0;
+    for (int64_t c = 0; c < classes; c++) total += exp(z[c]);
+    for (int64_t c = 0; c < classes; c++) sums->predicted[item][c] += exp(z[c]) / total;
+    sums->inside[item][label] += exp(z[label]) / total;
+    sums->truth[item][label] += 1;
+    sums->cross_entropy += log(total) - z[label];
+    sums->valid += 1;
+}
+
+void reference_dice_ce_loss(const OpReference *r)
+{
+    const DiceCE *loss = r->spec;
+    const Shape s = r->in_shape[0], full = r->in_shape[1];
+    LossSums sums = {0};
+    for (int64_t n = 0; n < s.n; n++)
+        for (int64_t p = 0; p < s.h * s.w; p++) {
+            const int64_t y = (int64_t)(((double)(p / s.w) + 0.5) * (double)full.h / (double)s.h);
+            const int64_t x = (int64_t)(((double)(p % s.w) + 0.5) * (double)full.w / (double)s.w);
+            const int label = (int)r->in[1][at(full, n, y, x)];
+            if (label != -1 && label == loss->ignore_label) continue;
+            add_pixel(&sums, loss->batch_dice ? 0 : n, r->in[0] + (n * s.h * s.w + p) * s.c, s.c,
+                      label < 0 ? 0 : label);
+        }
+    const int64_t items = loss->batch_dice ? 1 : s.n;
+    double dice = 0;
+    for (int64_t n = 0; n < items; n++)
+        for (int64_t c = 1; c < s.c; c++)
+            dice += (2 * sums.inside[n][c] + loss->smooth) /
+                    fmax(sums.truth[n][c] + sums.predicted[n][c] + loss->smooth, 1e-8);
+    r->out[0][0] =
+        (sums.valid > 0 ? sums.cross_entropy / sums.valid : 0) - dice / (double)(items * (s.c - 1));
+}

@@ -1,0 +1,162 @@
+#include "tests/support/op_run.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+
+enum { GUARD = 256 };
+static const uint32_t SENTINEL = 0x7fc0a5a5; /* a NaN */
+
+static bool is_sentinel(const char *p)
+{
+    uint32_t bits;
+    memcpy(&bits, p, sizeof bits);
+    return bits == SENTINEL;
+}
+
+static void fill(char *p, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i += sizeof SENTINEL) memcpy(p + i, &SENTINEL, sizeof SENTINEL);
+}
+
+static size_t rounded(size_t bytes) { return (bytes + 3) / 4 * 4; }
+
+/* A new guarded buffer, filled with sentinels itself. */
+static void *guarded(OpRun *r, size_t bytes, Err *e)
+{
+    Guarded *g = &r->buffers[r->buffer_count];
+    g->block = mem_alloc(rounded(bytes) + 2 * GUARD, e);
+    if (!g->block) return NULL;
+    g->start = g->block + GUARD;
+    g->bytes = bytes;
+    fill(g->block, rounded(bytes) + 2 * GUARD);
+    r->buffer_count++;
+    return g->start;
+}
+
+static int make_tensor(OpRun *r, Tensor *t, const Tensor *like, bool strided, OpRunOptions o, Err *e)
+{
+    *t = (Tensor){
+        .shape = like->shape, .dtype = like->dtype, .pitch = like->shape.c + (strided ? o.gap : 0)};
+    const size_t count = (size_t)(shape_pixels(t->shape) * t->pitch);
+    t->data = guarded(r, count * dtype_size(t->dtype), e);
+    if (o.backward && t->dtype == DTYPE_F32) t->grad = guarded(r, count * sizeof(float), e);
+    return t->data && (t->grad || !o.backward || t->dtype != DTYPE_F32) ? 0 : ERR_NOMEM;
+}
+
+static int make_tensors(OpRun *r, const Node *like, OpRunOptions o, Err *e)
+{
+    Node *n = &r->node;
+    for (int i = 0; i < n->input_count; i++) {
+        TRY(make_tensor(r, &r->in[i], like->in[i], n->impl->strided_in >> i & 1, o, e));
+        n->in[i] = &r->in[i];
+        n->wants_grad[i] = r->in[i].grad != NULL;
+        n->accumulate[i] = o.accumulate;
+    }
+    for (int i = 0; i < n->output_count; i++) {
+        TRY(make_tensor(r, &r->out[i], like->out[i], n->impl->strided_out >> i & 1, o, e));
+        n->out[i] = &r->out[i];
+    }
+    if (o.overwrite >= 0) r->out[0].data = r->in[o.overwrite].data;
+    if (o.overwrite_grad >= 0) r->in[o.overwrite_grad].grad = r->out[0].grad;
+    return 0;
+}
+
+static int make_params(OpRun *r, OpRunOptions o, Err *e)
+{
+    Node *n = &r->node;
+    for (int i = 0; i < n->param_count; i++) {
+        const size_t bytes = (size_t)n->param_info[i]->count * sizeof(float);
+        n->param[i] = r->param[i] = guarded(r, bytes, e);
+        if (!n->param[i]) return ERR_NOMEM;
+        n->param_grad[i] = o.backward ? guarded(r, bytes, e) : NULL;
+        if (o.backward && !n->param_grad[i]) return ERR_NOMEM;
+    }
+    return 0;
+}
+
+static int make_memory(OpRun *r, Err *e)
+{
+    Node *n = &r->node;
+    const size_t scratch =
+        n->scratch_bytes[0] > n->scratch_bytes[1] ? n->scratch_bytes[0] : n->scratch_bytes[1];
+    for (int i = 0; n->has_backward && i < NODE_SAVED; i++) {
+        n->saved[i] = n->saved_bytes[i] ? guarded(r, n->saved_bytes[i], e) : NULL;
+        if (n->saved_bytes[i] && !n->saved[i]) return ERR_NOMEM;
+    }
+    n->scratch = guarded(r, scratch, e);
+    return n->scratch ? 0 : ERR_NOMEM;
+}
+
+static int build(OpRun *r, const Node *like, OpRunOptions o, Err *e)
+{
+    Node *n = &r->node;
+    n->has_backward = o.backward;
+    n->trains_params = o.backward && n->param_count > 0;
+    TRY(make_tensors(r, like, o, e));
+    TRY(make_params(r, o, e));
+    if (n->impl->prepare) TRY(n->impl->prepare(n, e));
+    r->prepared = true;
+    return make_memory(r, e);
+}
+
+int op_run_new(OpRun *r, const Node *like, const OpImpl *impl, OpRunOptions o, Err *e)
+{
+    *r = (OpRun){.node = {.op = like->op,
+                          .impl = impl,
+                          .name = like->name,
+                          .attr = like->attr,
+                          .input_count = like->input_count,
+                          .output_count = like->output_count,
+                          .param_count = like->param_count,
+                          .train = o.backward}};
+    memcpy(r->node.param_info, like->param_info, sizeof like->param_info);
+    const int failed = build(r, like, o, e);
+    if (failed) op_run_free(r);
+    return failed;
+}
+
+void op_run_free(OpRun *r)
+{
+    if (r->prepared && r->node.impl->release) r->node.impl->release(&r->node);
+    for (int i = 0; i < r->buffer_count; i++) mem_free(r->buffers[i].block);
+    *r = (OpRun){0};
+}
+
+void op_run_set(void *data, const Tensor *t, const double *numbers)
+{
+    for (int64_t i = 0; i < shape_count(t->shape); i++) {
+        const int64_t place = i / t->shape.c * t->pitch + i % t->shape.c;
+        if (t->dtype == DTYPE_I16) ((int16_t *)data)[place] = (int16_t)numbers[i];
+        else ((float *)data)[place] = (float)numbers[i];
+    }
+}
+
+void op_run_get(const void *data, const Tensor *t, double *numbers)
+{
+    for (int64_t i = 0; i < shape_count(t->shape); i++)
+        numbers[i] = (double)((const float *)data)[i / t->shape.c * t->pitch + i % t->shape.c];
+}
+
+static bool gaps_intact(const void *data, const Tensor *t)
+{
+    for (int64_t p = 0; data && t->dtype == DTYPE_F32 && p < shape_pixels(t->shape); p++)
+        for (int64_t c = t->shape.c; c < t->pitch; c++)
+            if (!is_sentinel((const char *)data + (size_t)(p * t->pitch + c) * sizeof(float))) return false;
+    return true;
+}
+
+bool op_run_intact(const OpRun *r)
+{
+    bool intact = true;
+    for (int i = 0; i < r->buffer_count; i++)
+        for (size_t k = 0; k < GUARD; k += sizeof SENTINEL)
+            intact = intact && is_sentinel(r->buffers[i].block + k) &&
+                     is_sentinel(r->buffers[i].start + rounded(r->buffers[i].bytes) + k);
+    for (int i = 0; i < r->node.input_count; i++)
+        intact = intact && gaps_intact(r->in[i].data, &r->in[i]) && gaps_intact(r->in[i].grad, &r->in[i]);
+    for (int i = 0; i < r->node.output_count; i++)
+        intact =
+            intact && gaps_intact(r->out[i].data, &r->out[i]) && gaps_intact(r->out[i].grad, &r->out[i]);
+    return intact;
+}

@@ -40,7 +40,7 @@ typedef struct DatasetInfo {
     int regions_class_count;
     const DatasetFiles *files;             /* NULL where the folders imagesTr, labelsTr decide */
     int file_count;
-    struct DatasetMemory *memory;          /* owned; NULL for one built by hand */
+    struct Doc *doc;                       /* owned: all of the above lies in it; NULL if built by hand */
 } DatasetInfo;
 
 /* Reads and checks: channels numbered from 0 without a gap, background 0 there, label values

@@ -197,6 +197,10 @@ static int parser_error(Builder *b, const yaml_parser_t *parser, const char *byt
 {
     const char *problem = parser->problem ? parser->problem : "not YAML";
     if (parser->error == YAML_MEMORY_ERROR) return err_set(b->e, ERR_NOMEM, "%s: no memory", b->file);
+    if (parser->error != YAML_READER_ERROR && parser->context)
+        return err_set(b->e, ERR_FORMAT, "%s:%zu:%zu: %s %s that begins in line %zu", b->file,
+                       parser->problem_mark.line + 1, parser->problem_mark.column + 1, problem,
+                       parser->context, parser->context_mark.line + 1);
     if (parser->error != YAML_READER_ERROR) return place_error(b, parser->problem_mark, problem);
     yaml_mark_t mark = {0};
     for (size_t i = 0; i < parser->problem_offset && i < length; i++) {

@@ -1,0 +1,319 @@
+#include "plans/dataset_json.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "plans/yaml.h"
+
+/* Largest label value: preprocessed segmentations are int16. */
+enum { LABEL_MOST = 32767 };
+
+static int find_required(const DocNode *root, const char *key, const DocNode **node, Err *e)
+{
+    *node = doc_find(root, key);
+    return *node ? 0 : doc_error(root, e, "the key %s is missing", key);
+}
+
+static int read_optional_string(const DocNode *root, const char *key, const char **text, Err *e)
+{
+    const DocNode *node = doc_find(root, key);
+    return node && !doc_is_null(node) ? doc_get_string(node, text, e) : 0;
+}
+
+/* ---- channels */
+
+static int read_channels(DatasetInfo *info, const DocNode *root, Err *e)
+{
+    const DocNode *names = doc_find(root, "channel_names");
+    if (!names) names = doc_find(root, "modality"); /* its older name */
+    if (!names) return doc_error(root, e, "the key channel_names is missing");
+    TRY(doc_expect(names, DOC_MAPPING, e));
+    if (!names->count) return doc_error(names, e, "%s: no channel, expected at least one", names->key);
+    const char **list = doc_alloc(info->doc, (size_t)names->count, sizeof *list, e);
+    if (!list) return ERR_NOMEM;
+    for (const DocNode *name = names->first; name; name = name->next) {
+        int index = 0;
+        TRY(doc_key_index(name, names->count, &index, e));
+        TRY(doc_get_string(name, &list[index], e));
+    }
+    info->channel_names = list;
+    info->channel_count = names->count;
+    return 0;
+}
+
+/* ---- labels */
+
+static int read_label_value(const DocNode *node, int *value, Err *e)
+{
+    int64_t number = 0;
+    TRY(doc_get_int(node, 0, LABEL_MOST, &number, e));
+    *value = (int)number;
+    return 0;
+}
+
+static int read_label(DatasetInfo *info, DatasetLabel *label, const DocNode *node, Err *e)
+{
+    const bool is_region = node->kind == DOC_SEQUENCE;
+    const bool key_is_number = !node->key[strspn(node->key, "0123456789")];
+    int64_t number;
+    if (key_is_number && node->kind == DOC_SCALAR && !doc_text_to_int(node->text, &number))
+        return doc_error(node, e, "labels: found \"%s\": \"%.80s\", expected the name first, then its value",
+                         node->key, node->text);
+    label->name = node->key;
+    label->value_count = is_region ? node->count : 1;
+    if (!label->value_count) return doc_error(node, e, "labels: the region %s is empty", node->key);
+    int *values = doc_alloc(info->doc, (size_t)label->value_count, sizeof *values, e);
+    if (!values) return ERR_NOMEM;
+    label->values = values;
+    if (!is_region) return read_label_value(node, values, e);
+    for (const DocNode *item = node->first; item; item = item->next, values++) {
+        TRY(read_label_value(item, values, e));
+        if (*values == 0 && node->count > 1)
+            return doc_error(item, e, "labels: the region %s contains the background, 0", node->key);
+    }
+    return 0;
+}
+
+/* Plain labels must not share a value; regions may overlap. */
+static int refuse_shared_value(const DatasetInfo *info, const DatasetLabel *label, const DocNode *node,
+                               Err *e)
+{
+    for (const DatasetLabel *other = info->labels; other < label; other++)
+        if (label->value_count == 1 && other->value_count == 1 && label->values[0] == other->values[0])
+            return doc_error(node, e, "labels: %s and %s have the same value, %d", other->name, label->name,
+                             label->values[0]);
+    return 0;
+}
+
+/* All values from 0 to the largest must be there, the ignore label being the next one. */
+static int check_consecutive(DatasetInfo *info, const DocNode *labels, Err *e)
+{
+    for (int i = 0; i < info->label_count; i++)
+        for (int k = 0; k < info->labels[i].value_count; k++)
+            if (info->labels[i].values[k] > info->max_value) info->max_value = info->labels[i].values[k];
+    bool *there = doc_alloc(info->doc, (size_t)info->max_value + 1, sizeof *there, e);
+    if (!there) return ERR_NOMEM;
+    for (int i = 0; i < info->label_count; i++)
+        for (int k = 0; k < info->labels[i].value_count; k++) there[info->labels[i].values[k]] = true;
+    if (!there[0]) return doc_error(labels, e, "labels: no background: one label must have the value 0");
+    for (int value = 1; value < info->max_value; value++)
+        if (!there[value])
+            return doc_error(labels, e, "labels: %d is missing: the values up to the largest, %d, must be "
+                             "consecutive", value, info->max_value);
+    if (!info->max_value) return doc_error(labels, e, "labels: only background, expected one label more");
+    if (info->ignore_value >= 0 && info->ignore_value != info->max_value + 1)
+        return doc_error(doc_find(labels, "ignore"), e, "labels: ignore is %d, expected the highest value, "
+                         "%d", info->ignore_value, info->max_value + 1);
+    return 0;
+}
+
+static int read_labels(DatasetInfo *info, const DocNode *root, Err *e)
+{
+    const DocNode *labels;
+    TRY(find_required(root, "labels", &labels, e));
+    TRY(doc_expect(labels, DOC_MAPPING, e));
+    DatasetLabel *list = doc_alloc(info->doc, (size_t)labels->count, sizeof *list, e);
+    if (!list) return ERR_NOMEM;
+    info->labels = list;
+    for (const DocNode *node = labels->first; node; node = node->next) {
+        if (!strcmp(node->key, "ignore")) {
+            TRY(read_label_value(node, &info->ignore_value, e));
+            continue;
+        }
+        DatasetLabel *label = &list[info->label_count];
+        TRY(read_label(info, label, node, e));
+        TRY(refuse_shared_value(info, label, node, e));
+        if (label->value_count > 1) info->has_regions = true;
+        info->label_count++;
+    }
+    return check_consecutive(info, labels, e);
+}
+
+static int read_class_order(DatasetInfo *info, const DocNode *root, Err *e)
+{
+    const DocNode *order = doc_find(root, "regions_class_order");
+    if (!info->has_regions) return 0; /* nnU-Net does not look at it then */
+    if (!order)
+        return doc_error(root, e, "labels have regions: the key regions_class_order is missing; it says "
+                         "which value each region but the background is written with");
+    TRY(doc_expect(order, DOC_SEQUENCE, e));
+    if (order->count != dataset_head_count(info))
+        return doc_error(order, e, "regions_class_order: %d values, expected %d: one for each region but the "
+                         "background", order->count, dataset_head_count(info));
+    int *values = doc_alloc(info->doc, (size_t)order->count, sizeof *values, e);
+    if (!values) return ERR_NOMEM;
+    info->regions_class_order = values;
+    info->regions_class_count = order->count;
+    for (const DocNode *item = order->first; item; item = item->next, values++) {
+        TRY(read_label_value(item, values, e));
+        if (*values > info->max_value)
+            return doc_error(item, e, "regions_class_order: found %d, the largest label is %d", *values,
+                             info->max_value);
+    }
+    return 0;
+}
+
+/* ---- the file map */
+
+static int read_files(DatasetInfo *info, DatasetFiles *files, const DocNode *node, Err *e)
+{
+    TRY(doc_expect(node, DOC_MAPPING, e));
+    const DocNode *images = doc_find(node, "images");
+    if (!images) return doc_error(node, e, "case %s: the key images is missing", node->key);
+    TRY(doc_expect(images, DOC_SEQUENCE, e));
+    if (images->count != info->channel_count && images->count != 1)
+        return doc_error(images, e, "case %s: %d images for %d channels", node->key, images->count,
+                         info->channel_count);
+    const char **list = doc_alloc(info->doc, (size_t)images->count, sizeof *list, e);
+    if (!list) return ERR_NOMEM;
+    *files = (DatasetFiles){.id = node->key, .images = list, .image_count = images->count};
+    for (const DocNode *image = images->first; image; image = image->next, list++)
+        TRY(doc_get_string(image, list, e));
+    return read_optional_string(node, "label", &files->label, e);
+}
+
+static int read_file_map(DatasetInfo *info, const DocNode *root, Err *e)
+{
+    const DocNode *map = doc_find(root, "dataset");
+    if (!map) return 0;
+    TRY(doc_expect(map, DOC_MAPPING, e));
+    DatasetFiles *list = doc_alloc(info->doc, (size_t)map->count, sizeof *list, e);
+    if (!list) return ERR_NOMEM;
+    info->files = list;
+    for (const DocNode *node = map->first; node; node = node->next) {
+        if (!*node->key || strchr(node->key, '/'))
+            return doc_key_error(node, e, "dataset: the case name \"%.80s\" is no file name", node->key);
+        TRY(read_files(info, &list[info->file_count], node, e));
+        info->file_count++;
+    }
+    return 0;
+}
+
+/* ---- the whole */
+
+static int read_info(DatasetInfo *info, const char *path, Err *e)
+{
+    TRY(doc_read(info->doc, path, e));
+    const DocNode *root = info->doc->root, *node;
+    TRY(doc_expect(root, DOC_MAPPING, e));
+    TRY(read_channels(info, root, e));
+    TRY(read_labels(info, root, e));
+    TRY(read_class_order(info, root, e));
+    TRY(find_required(root, "numTraining", &node, e));
+    TRY(doc_get_int(node, 0, INT32_MAX, &info->num_training, e));
+    TRY(find_required(root, "file_ending", &node, e));
+    TRY(doc_get_string(node, &info->file_ending, e));
+    if (*info->file_ending != '.')
+        return doc_error(node, e, "file_ending: found \"%.80s\", expected one such as .nii.gz",
+                         info->file_ending);
+    TRY(read_optional_string(root, "name", &info->name, e));
+    TRY(read_optional_string(root, "description", &info->description, e));
+    return read_file_map(info, root, e);
+}
+
+int dataset_info_read(DatasetInfo *info, const char *path, Err *e)
+{
+    *info = (DatasetInfo){.ignore_value = -1};
+    info->doc = mem_zalloc(1, sizeof *info->doc, e);
+    if (!info->doc) return ERR_NOMEM;
+    const int code = read_info(info, path, e);
+    if (code) dataset_info_free(info);
+    return code;
+}
+
+void dataset_info_free(DatasetInfo *info)
+{
+    if (info->doc) doc_free(info->doc);
+    mem_free(info->doc);
+    *info = (DatasetInfo){.ignore_value = -1};
+}
+
+static void write_labels(const DatasetInfo *info, DocWriter *w)
+{
+    doc_open(w, "labels", DOC_MAPPING, false);
+    for (int i = 0; i < info->label_count; i++) {
+        const DatasetLabel *label = &info->labels[i];
+        if (label->value_count == 1) {
+            doc_put_int(w, label->name, label->values[0]);
+            continue;
+        }
+        doc_open(w, label->name, DOC_SEQUENCE, true);
+        for (int k = 0; k < label->value_count; k++) doc_put_int(w, NULL, label->values[k]);
+        doc_close(w);
+    }
+    if (info->ignore_value >= 0) doc_put_int(w, "ignore", info->ignore_value);
+    doc_close(w);
+    if (!info->has_regions) return;
+    doc_open(w, "regions_class_order", DOC_SEQUENCE, true);
+    for (int i = 0; i < info->regions_class_count; i++) doc_put_int(w, NULL, info->regions_class_order[i]);
+    doc_close(w);
+}
+
+static void write_file_map(const DatasetInfo *info, DocWriter *w)
+{
+    doc_open(w, "dataset", DOC_MAPPING, false);
+    for (int i = 0; i < info->file_count; i++) {
+        const DatasetFiles *files = &info->files[i];
+        doc_open(w, files->id, DOC_MAPPING, false);
+        doc_open(w, "images", DOC_SEQUENCE, true);
+        for (int k = 0; k < files->image_count; k++) doc_put_string(w, NULL, files->images[k]);
+        doc_close(w);
+        if (files->label) doc_put_string(w, "label", files->label);
+        doc_close(w);
+    }
+    doc_close(w);
+}
+
+int dataset_info_write(const DatasetInfo *info, const char *path, Err *e)
+{
+    DocWriter w = {.json = doc_is_json_path(path)};
+    doc_open(&w, NULL, DOC_MAPPING, false);
+    doc_open(&w, "channel_names", DOC_MAPPING, false);
+    for (int i = 0; i < info->channel_count; i++) {
+        char key[16];
+        snprintf(key, sizeof key, "%d", i);
+        doc_put_string(&w, key, info->channel_names[i]);
+    }
+    doc_close(&w);
+    write_labels(info, &w);
+    doc_put_int(&w, "numTraining", info->num_training);
+    doc_put_string(&w, "file_ending", info->file_ending);
+    if (info->name) doc_put_string(&w, "name", info->name);
+    if (info->description) doc_put_string(&w, "description", info->description);
+    if (info->files) write_file_map(info, &w);
+    doc_close(&w);
+    return doc_finish(&w, path, e);
+}
+
+/* ---- questions */
+
+static bool is_background(const DatasetLabel *label)
+{
+    return label->value_count == 1 && label->values[0] == 0;
+}
+
+int dataset_label_entries(const DatasetInfo *info)
+{
+    return info->label_count + (info->ignore_value >= 0);
+}
+
+int dataset_head_count(const DatasetInfo *info)
+{
+    if (!info->has_regions) return info->max_value + 1;
+    int regions = 0;
+    for (int i = 0; i < info->label_count; i++) regions += !is_background(&info->labels[i]);
+    return regions;
+}
+
+bool dataset_knows_value(const DatasetInfo *info, int64_t value)
+{
+    return value >= 0 && (value <= info->max_value || value == info->ignore_value);
+}
+
+int dataset_foreground(const DatasetInfo *info, int k)
+{
+    for (int i = 0; i < info->label_count; i++)
+        if (!is_background(&info->labels[i]) && k-- == 0) return i;
+    return -1;
+}

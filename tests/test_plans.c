@@ -1,0 +1,443 @@
+/* plans/: documents, plans, their checks, and files that are broken or hostile. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/random.h"
+#include "plans/plan.h"
+#include "plans/plan_schema.h"
+#include "tests/support/says.h"
+
+#define GOLDEN "tests/golden/plans/"
+
+static char folder[] = "/tmp/test_plans_XXXXXX";
+
+static int make_folder(void **state)
+{
+    (void)state;
+    return mkdtemp(folder) ? 0 : -1;
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    FileList list = {0};
+    char path[512];
+    if (file_list(&list, folder, NULL)) return -1;
+    for (int i = 0; i < list.count; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, list.names[i]);
+        file_remove(path, NULL);
+    }
+    file_list_free(&list);
+    return rmdir(folder);
+}
+
+/* The path of a file in the test's folder with this text. */
+static const char *file_with(const char *name, const char *text)
+{
+    static char path[512];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    assert_int_equal(file_put(path, text, strlen(text), NULL), 0);
+    return path;
+}
+
+/* ---- documents */
+
+static void documents_keep_places_and_kinds(void **state)
+{
+    (void)state;
+    static const char text[] = "a: 1\nlist:\n  - x\n  - [2.5, null]\n\"q\": \"1\"\n";
+    Doc doc;
+    Err e = {0};
+    assert_int_equal(doc_parse(&doc, "f.yaml", text, strlen(text), &e), 0);
+    const DocNode *list = doc_find(doc.root, "list"), *quoted = doc_find(doc.root, "q");
+    assert_int_equal(doc.root->count, 3);
+    assert_int_equal(list->kind, DOC_SEQUENCE);
+    assert_int_equal(list->key_line, 2);
+    const DocNode *inner = list->first->next;
+    assert_int_equal(inner->line, 4);
+    assert_int_equal(inner->column, 5);
+    assert_true(doc_is_null(inner->first->next));
+    int64_t number;
+    assert_int_equal(doc_get_int(quoted, 0, 9, &number, &e), ERR_FORMAT);
+    assert_string_equal(e.text, "f.yaml:5:6: q: found \"1\", expected a whole number from 0 to 9");
+    assert_null(doc_find(list, "a"));
+    doc_free(&doc);
+}
+
+static void documents_refuse_what_is_not_data(void **state)
+{
+    (void)state;
+    static const struct { const char *text, *says; } cases[] = {
+        {"", "f:1:1: the file is empty"},
+        {"a: &x [1]\n", "f:1:4: anchors"},
+        {"a: *x\n", "f:1:4: aliases"},
+        {"a: !!int 1\n", "tags"},
+        {"a: 1\n---\nb: 2\n", "f:2:1: a second document"},
+        {"a: 1\nb: 2\na: 3\n", "f:3:1: the key \"a\" stands in line 1 already"},
+        {"? [a]\n: 1\n", "a key must be plain text"},
+        {"a: \"x\\0y\"\n", "NUL"},
+        {"{\"a\":\n[1, 2", "f:3:1: did not find expected ',' or ']' while parsing a flow "
+                              "sequence that begins in line 2"},
+        {"a: 1\n b: 2\n", "f:2:"},
+        {"a: \xff\n", "f:1:4:"},
+        {"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1", "nested too deeply"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        Doc doc;
+        Err e = {0};
+        assert_int_equal(doc_parse(&doc, "f", cases[i].text, strlen(cases[i].text), &e), ERR_FORMAT);
+        assert_says(&e, cases[i].says);
+        assert_null(doc.blocks);
+    }
+}
+
+static void documents_read_json_as_python_writes_it(void **state)
+{
+    (void)state;
+    const char *path = file_with("python.json", "{\n\t\"a\": NaN, \"b\": -Infinity, \"c\": \"inf\",\n"
+                                 "\t\"d\": 146.0, \"e\": \"\\ud83d\\ude00 \\\\ud83d\\/\"}\n");
+    Doc doc;
+    Err e = {0};
+    assert_int_equal(doc_read(&doc, path, &e), 0);
+    double value;
+    int64_t number;
+    assert_int_equal(doc_get_double(doc_find(doc.root, "a"), &value, &e), 0);
+    assert_true(isnan(value));
+    assert_int_equal(doc_get_double(doc_find(doc.root, "b"), &value, &e), 0);
+    assert_true(value == -INFINITY);
+    assert_int_equal(doc_get_double(doc_find(doc.root, "c"), &value, &e), 0);
+    assert_true(value == INFINITY);
+    assert_int_equal(doc_get_int(doc_find(doc.root, "d"), 0, 1000, &number, &e), 0);
+    assert_int_equal(number, 146);
+    assert_string_equal(doc_find(doc.root, "e")->text, "\xf0\x9f\x98\x80 \\ud83d/");
+    doc_free(&doc);
+}
+
+static void write_samples(const char *path, const double *values, int n, const char *const *texts, int m)
+{
+    DocWriter w = {.json = doc_is_json_path(path)};
+    doc_open(&w, NULL, DOC_MAPPING, false);
+    doc_open(&w, "numbers", DOC_SEQUENCE, true);
+    for (int i = 0; i < n; i++) doc_put_double(&w, NULL, values[i]);
+    doc_close(&w);
+    doc_open(&w, "texts", DOC_SEQUENCE, false);
+    for (int i = 0; i < m; i++) doc_put_string(&w, NULL, texts[i]);
+    doc_close(&w);
+    doc_comment(&w, "a comment");
+    doc_open(&w, "nothing", DOC_MAPPING, false);
+    doc_close(&w);
+    doc_close(&w);
+    assert_int_equal(doc_finish(&w, path, NULL), 0);
+}
+
+static void documents_round_trip(void **state)
+{
+    (void)state;
+    static const double special[] = {
+        0.1, 1.0 / 3, 1e-5, 3e22, -0.0, 30, 5e-324, 1.7976931348623157e308, INFINITY};
+    static const char *const texts[] = {
+        "plain", "null", "1_000", "2024-01-01", "0x1F", "1e5", "yes", "", " a", "a: b", "# no", "quote\"s",
+        "line\nbreak", "ü", "2d", "-", "case_001", "001", ".5"};
+    enum { SPECIAL = sizeof special / sizeof *special, NUMBERS = 500, TEXTS = sizeof texts / sizeof *texts };
+    double values[NUMBERS];
+    Rng random = rng_make(1, 0, 0, 0, RNG_TEST);
+    for (int i = 0; i < NUMBERS; i++)
+        values[i] = i < SPECIAL ? special[i] : rng_normal(&random) * pow(10, rng_range(&random, -300, 300));
+    for (int json = 0; json < 2; json++) {
+        char path[512];
+        snprintf(path, sizeof path, "%s/samples.%s", folder, json ? "json" : "yaml");
+        write_samples(path, values, NUMBERS, texts, TEXTS);
+        Doc doc;
+        Err e = {0};
+        assert_int_equal(doc_read(&doc, path, &e), 0);
+        int i = 0;
+        for (const DocNode *node = doc_find(doc.root, "numbers")->first; node; node = node->next, i++) {
+            double value;
+            assert_int_equal(doc_get_double(node, &value, &e), 0);
+            assert_memory_equal(&value, &values[i], sizeof value);
+        }
+        assert_int_equal(i, NUMBERS);
+        i = 0;
+        for (const DocNode *node = doc_find(doc.root, "texts")->first; node; node = node->next, i++) {
+            assert_string_equal(node->text, texts[i]);
+            if (i == 1) assert_false(doc_is_null(node));
+        }
+        assert_int_equal(doc_find(doc.root, "nothing")->kind, DOC_MAPPING);
+        doc_free(&doc);
+    }
+}
+
+/* ---- plans */
+
+static void defaults_are_the_paper_s(void **state)
+{
+    (void)state;
+    Plan plan;
+    plan_defaults(&plan);
+    static const int dims[] = {96, 192, 384, 768}, depths[] = {2, 2, 9, 2}, decoder[] = {2, 2, 2};
+    assert_string_equal(plan.network.name, "swin_umamba_d");
+    assert_memory_equal(plan.network.dims, dims, sizeof dims);
+    assert_memory_equal(plan.network.depths, depths, sizeof depths);
+    assert_int_equal(plan.network.decoder_depths_count, 3);
+    assert_memory_equal(plan.network.decoder_depths, decoder, sizeof decoder);
+    assert_true(plan.network.width == 1 && plan.network.drop_path == 0.2 && plan.network.d_state == 16);
+    assert_true(plan.training.learning_rate == 1e-4 && plan.training.weight_decay == 0.05);
+    assert_true(plan.training.epsilon == 1e-5 && plan.training.gradient_clip == 12);
+    assert_int_equal(plan.training.optimizer, OPTIMIZER_ADAMW);
+    assert_true(plan.inference.step == 0.5 && plan.inference.gaussian && !plan.inference.mirroring);
+    assert_int_equal(plan.inference.mirror_axes_count, 2);
+    assert_false(plan_deep_supervision(&plan));
+    strcpy(plan.training.pretrained, "vmamba.pth");
+    assert_true(plan_deep_supervision(&plan));
+}
+
+static void assert_round_trip(const Plan *plan)
+{
+    static const char *const names[] = {"plan.yaml", "plan.json"};
+    for (int i = 0; i < 2; i++) {
+        char path[512];
+        Plan again;
+        Err e = {0};
+        snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+        assert_int_equal(plan_write(plan, path, &e), 0);
+        if (plan_read(&again, path, NULL, &e)) fail_msg("%s", e.text);
+        assert_memory_equal(plan, &again, sizeof again);
+    }
+}
+
+static void nnunet_plans_of_both_forms_agree(void **state)
+{
+    (void)state;
+    Plan now, old;
+    Err e = {0};
+    Text notes = {0};
+    if (plan_read(&now, GOLDEN "nnUNetPlans_2_8.json", &notes, &e)) fail_msg("%s", e.text);
+    assert_non_null(strstr(notes.data, ".json:173:9: configurations.3d_fullres: not used here\n"));
+    assert_non_null(strstr(notes.data, "architecture._kw_requires_import"));
+    text_free(&notes);
+    if (plan_read(&old, GOLDEN "nnUNetPlans_2_1.json", NULL, &e)) fail_msg("%s", e.text);
+    assert_memory_equal(&now, &old, sizeof now);
+    assert_string_equal(now.configuration.architecture.network_class_name,
+                        "dynamic_network_architectures.architectures.unet.PlainConvUNet");
+    assert_int_equal(now.configuration.architecture.features_per_stage[5], 512);
+    assert_int_equal(now.configuration.normalization_schemes[0], NORMALIZE_CT);
+    assert_true(now.intensities[1].std == 209.26075744628906);
+    assert_true(now.original_median_spacing_mm[0] == 4.920000076293945);
+    assert_int_equal(now.transpose_forward[0], 2);
+    assert_int_equal(plan_check(&now, &e), 0);
+    strcpy(now.network.name, "nnunet");
+    if (plan_check(&now, &e)) fail_msg("%s", e.text);
+    assert_round_trip(&now);
+}
+
+static void every_golden_plan_is_read_and_written_back(void **state)
+{
+    (void)state;
+    static const char golden[] = "../shared/golden/nnunet/plans";
+    if (!file_is_folder(golden)) skip();
+    FileList list = {0};
+    assert_int_equal(file_list(&list, golden, NULL), 0);
+    int count = 0;
+    for (int i = 0; i < list.count; i++) {
+        if (!strstr(list.names[i], "Plans.json")) continue;
+        char path[512];
+        Plan plan;
+        Err e = {0};
+        snprintf(path, sizeof path, "%s/%s", golden, list.names[i]);
+        if (plan_read(&plan, path, NULL, &e)) fail_msg("%s", e.text);
+        strcpy(plan.network.name, "nnunet");
+        if (plan_check(&plan, &e)) fail_msg("%s: %s", path, e.text);
+        assert_round_trip(&plan);
+        count++;
+    }
+    file_list_free(&list);
+    assert_true(count >= 4);
+}
+
+static void overrides_change_only_what_they_name(void **state)
+{
+    (void)state;
+    static const struct { const char *file; int patch[2], batch, epochs; } papers[] = {
+        {"plans/abdomen_mri.yaml", {320, 320}, 30, 100},
+        {"plans/endoscopy.yaml", {384, 640}, 13, 250},
+        {"plans/microscopy.yaml", {512, 512}, 12, 350}};
+    for (int i = 0; i < 3; i++) {
+        Plan before, after;
+        Err e = {0};
+        assert_int_equal(plan_read(&before, GOLDEN "nnUNetPlans_2_8.json", NULL, &e), 0);
+        after = before;
+        if (plan_override(&after, papers[i].file, NULL, &e)) fail_msg("%s", e.text);
+        assert_int_equal(plan_check(&after, &e), 0);
+        assert_int_equal(after.training.schedule_epochs, 1000);
+        before.training.schedule_epochs = 1000;
+        before.training.epochs = papers[i].epochs;
+        before.configuration.batch_size = papers[i].batch;
+        memcpy(before.configuration.patch_size, papers[i].patch, sizeof papers[i].patch);
+        assert_memory_equal(&before, &after, sizeof after);
+    }
+}
+
+static void faults_in_plans_are_named_with_their_place(void **state)
+{
+    (void)state;
+    static const struct { const char *text, *says; } cases[] = {
+        {"training:\n  epoch: 3", "o.yaml:2:3: unknown key training.epoch; the nearest known key is epochs"},
+        {"Training: {}\n", "o.yaml:1:1: unknown key Training; the nearest known key is training"},
+        {"training:\n  epochs: many", "o.yaml:2:11: epochs: found \"many\", expected a whole number from 1"},
+        {"training: {epochs: 0}\n", "expected a whole number from 1"},
+        {"training: {epochs: 2.5}\n", "epochs: found \"2.5\""},
+        {"training: {learning_rate: nan}\n", "learning_rate: found nan, expected a number from 0 to 100"},
+        {"training: {recompute: 3}\n", "recompute: found \"3\", expected true or false"},
+        {"training: {optimizer: adam}\n", "optimizer: found \"adam\", expected one of adamw, sgd"},
+        {"training: [1]\n", "training: found a list, expected a mapping"},
+        {"training:\n", "training: found nothing, expected a mapping"},
+        {"network: {depths: 2}\n", "depths: found \"2\", expected a list"},
+        {"network: {depths: [1,2,3,4,5,6,7,8,9,1,2,3,4,5,6,7,8]}", "a list of 17, expected at most 16"},
+        {"configurations: {2d: {patch_size: [1, 2, 3]}}\n", "patch_size: a list of 3, expected exactly 2"},
+        {"configurations: {2d: {architecture: {arch_kwargs: {strides: [[2]]}}}}", "a list of 1, expected 2"},
+        {"configurations: {2d: {normalization_schemes: [ZScore]}}\n", "expected one of ZScoreNormalization"},
+        {"foreground_intensity_properties_per_channel: {\"1\": {}}", "found the key \"1\", expected"},
+        {"format: 2\nnew_key: 1\n", "format 2 is of a later version"},
+        {"[1]\n", "found a list, expected a mapping"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        Plan before, plan;
+        Err e = {0};
+        plan_defaults(&before);
+        plan = before;
+        assert_true(plan_override(&plan, file_with("o.yaml", cases[i].text), NULL, &e) < 0);
+        assert_says(&e, cases[i].says);
+        assert_memory_equal(&before, &plan, sizeof plan);
+    }
+    Plan plan;
+    Err e = {0};
+    assert_int_equal(plan_read(&plan, file_with("o.yaml", "format: 1\n"), NULL, &e), ERR_FORMAT);
+    assert_says(&e, "o.yaml:1:1: the key transpose_forward is missing");
+    assert_int_equal(plan_read(&plan, "/nonexistent/plans.yaml", NULL, &e), ERR_IO);
+}
+
+static void checks_find_what_does_not_fit(void **state)
+{
+    (void)state;
+    static const struct { const char *text, *says; } cases[] = {
+        {"network: {name: swin_umamba_e}", "unknown network swin_umamba_e; the nearest known one is swin_"},
+        {"configurations: {2d: {patch_size: [320, 300]}}",
+         "found 320x300; swin_umamba_d needs multiples of 32x32, such as 320x320"},
+        {"configurations: {2d: {use_mask_for_norm: [true]}}", "use_mask_for_norm has 1 entries"},
+        {"foreground_intensity_properties_per_channel: {}", "CTNormalization of channel 0 needs"},
+        {"transpose_backward: [0, 1, 2]", "transpose_backward is not the inverse"},
+        {"network: {dims: [96, 192, 384, 700]}", "network.dims: 700 after 384"},
+        {"network: {depths: [2, 2]}", "network: dims, depths, decoder_depths have 4, 2, 3 entries"},
+        {"network: {name: nnunet}\nconfigurations: {2d: {architecture: {arch_kwargs: {n_stages: 7}}}}",
+         "features_per_stage: a list of 6, expected 7"},
+        {"network: {name: nnunet}\nconfigurations: {2d: {architecture: {arch_kwargs: {norm_op: Norm}}}}",
+         "norm_op: found \"Norm\", only InstanceNorm2d is known"},
+        {"configurations: {2d: {resampling_fn_seg: resample_torch}}", "function \"resample_torch\""},
+        {"configurations: {2d: {resampling_fn_data_kwargs: {order: 2}}}", "known are 0, 1 and 3"},
+        {"configurations: {2d: {preprocessor_name: Mine}}", "preprocessor_name Mine"},
+        {"training: {schedule_epochs: 10}", "schedule_epochs: 10, expected 0 or at least epochs, 1000"},
+        {"training: {final_learning_rate: 1}", "final_learning_rate: 1 is above learning_rate"},
+        {"inference: {mirror_axes: [1, 1]}", "mirror_axes: axis 1 twice"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        Plan plan;
+        Err e = {0};
+        assert_int_equal(plan_read(&plan, GOLDEN "nnUNetPlans_2_8.json", NULL, &e), 0);
+        if (plan_override(&plan, file_with("o.yaml", cases[i].text), NULL, &e)) fail_msg("%s", e.text);
+        assert_true(plan_check(&plan, &e) < 0);
+        assert_says(&e, cases[i].says);
+    }
+}
+
+/* ---- files from anywhere: no crash, no leak; what is refused says why */
+
+static void try_bytes(const char *bytes, size_t length)
+{
+    Doc doc;
+    Err e = {0};
+    if (doc_parse(&doc, "fuzz", bytes, length, &e)) {
+        assert_says(&e, "fuzz:");
+        assert_null(doc.blocks);
+        return;
+    }
+    Plan plan;
+    Text notes = {0};
+    plan_defaults(&plan);
+    if (schema_read(&plan_schema, &plan, doc.root, SCHEMA_PART, &notes, &e)) assert_says(&e, "fuzz:");
+    else plan_check(&plan, &e);
+    text_free(&notes);
+    doc_free(&doc);
+}
+
+static void hostile_files_are_survived(void **state)
+{
+    (void)state;
+    static const char corpus[] = "tests/golden/fuzz_yaml";
+    FileList list = {0};
+    assert_int_equal(file_list(&list, corpus, NULL), 0);
+    assert_true(list.count >= 20);
+    for (int i = 0; i < list.count; i++) {
+        char path[512], *bytes = NULL;
+        size_t length = 0;
+        Plan plan;
+        Err e = {0};
+        snprintf(path, sizeof path, "%s/%s", corpus, list.names[i]);
+        assert_int_equal(file_get(path, &bytes, &length, NULL), 0);
+        try_bytes(bytes, length);
+        mem_free(bytes);
+        assert_true(plan_read(&plan, path, NULL, &e) < 0);
+        assert_says(&e, list.names[i]);
+    }
+    file_list_free(&list);
+}
+
+static void damaged_plans_are_survived(void **state)
+{
+    (void)state;
+    static const char *const seeds[] = {GOLDEN "nnUNetPlans_2_1.json", "plans/endoscopy.yaml"};
+    static const char marks[] = "{}[]:,\"'\n\t -#&*!|>%@`?0x\\\xff";
+    for (int s = 0; s < 2; s++) {
+        char *bytes = NULL, *damaged;
+        size_t length = 0;
+        assert_int_equal(file_get(seeds[s], &bytes, &length, NULL), 0);
+        damaged = mem_alloc(length, NULL);
+        for (size_t cut = 0; cut < length; cut += 1 + length / 150) try_bytes(bytes, cut);
+        Rng random = rng_make(7, 0, 0, (uint32_t)s, RNG_TEST);
+        for (int round = 0; round < 400; round++) {
+            memcpy(damaged, bytes, length);
+            for (uint32_t n = 1 + rng_below(&random, 4); n > 0; n--)
+                damaged[rng_below(&random, (uint32_t)length)] = marks[rng_below(&random, sizeof marks)];
+            try_bytes(damaged, length);
+        }
+        mem_free(damaged);
+        mem_free(bytes);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(documents_keep_places_and_kinds),
+        cmocka_unit_test(documents_refuse_what_is_not_data),
+        cmocka_unit_test(documents_read_json_as_python_writes_it),
+        cmocka_unit_test(documents_round_trip),
+        cmocka_unit_test(defaults_are_the_paper_s),
+        cmocka_unit_test(nnunet_plans_of_both_forms_agree),
+        cmocka_unit_test(every_golden_plan_is_read_and_written_back),
+        cmocka_unit_test(overrides_change_only_what_they_name),
+        cmocka_unit_test(faults_in_plans_are_named_with_their_place),
+        cmocka_unit_test(checks_find_what_does_not_fit),
+        cmocka_unit_test(hostile_files_are_survived),
+        cmocka_unit_test(damaged_plans_are_survived),
+    };
+    return cmocka_run_group_tests_name("plans", tests, make_folder, remove_folder);
+}

@@ -52,7 +52,8 @@ static int unpack(ByteSource *s, void *out, size_t bytes, size_t *got, Err *e)
     const size_t left = s->count - s->at;
     *got = 0;
     if (s->ended) {
-        if (!left) return err_set(e, ERR_FORMAT, "%s: cut off: the gzip data are complete, but too short", s->path);
+        if (!left)
+            return err_set(e, ERR_FORMAT, "%s: cut off: the gzip data are complete, but too short", s->path);
         inflateReset(&s->zlib);
         s->ended = false;
     }
@@ -68,7 +69,8 @@ static int unpack(ByteSource *s, void *out, size_t bytes, size_t *got, Err *e)
     s->zlib.avail_in = 0;
     if (status == Z_OK || status == Z_STREAM_END) return 0;
     if (status == Z_MEM_ERROR) return err_set(e, ERR_NOMEM, "%s: no memory to unpack it", s->path);
-    if (status == Z_BUF_ERROR) return err_set(e, ERR_FORMAT, "%s: cut off: the gzip data end in the middle", s->path);
+    if (status == Z_BUF_ERROR)
+        return err_set(e, ERR_FORMAT, "%s: cut off: the gzip data end in the middle", s->path);
     return err_set(e, ERR_FORMAT, "%s: damaged gzip data near byte %zu: %s", s->path, s->at,
                    s->zlib.msg ? s->zlib.msg : "a dictionary is asked for");
 }
@@ -81,8 +83,8 @@ int source_read(ByteSource *s, void *out, size_t bytes, Err *e)
         return 0;
     }
     if (bytes > s->count - s->at)
-        return err_set(e, ERR_FORMAT, "%s: cut off: %zu bytes are there, %zu wanted from byte %zu on", s->path,
-                       s->count, bytes, s->at);
+        return err_set(e, ERR_FORMAT, "%s: cut off: %zu bytes are there, %zu wanted from byte %zu on",
+                       s->path, s->count, bytes, s->at);
     if (bytes) memcpy(out, s->bytes + s->at, bytes);
     s->at += bytes;
     return 0;

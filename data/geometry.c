@@ -20,8 +20,8 @@ void geometry_affine(const Geometry *g, double affine[3][4])
     if (o->sform_code > 0) {
         memcpy(affine, o->sform, sizeof o->sform);
     } else if (o->qform_code > 0) {
-        const nifti_dmat44 q = nifti_quatern_to_dmat44(b[0], b[1], b[2], at[0], at[1], at[2], spacing[2], spacing[1],
-                                                       depth, o->qfac);
+        const nifti_dmat44 q = nifti_quatern_to_dmat44(b[0], b[1], b[2], at[0], at[1], at[2], spacing[2],
+                                                       spacing[1], depth, o->qfac);
         memcpy(affine, q.m, sizeof o->sform);
     } else {
         const double plain[3][4] = {{spacing[2], 0, 0, 0}, {0, spacing[1], 0, 0}, {0, 0, depth, 0}};
@@ -52,4 +52,18 @@ bool geometry_same_affine(const Geometry *a, const Geometry *b)
     geometry_affine(a, first);
     geometry_affine(b, second);
     return all_close(first[0], second[0], 12);
+}
+
+int geometry_expect_grid(const Geometry *found, const Geometry *expected, const char *of, Err *e)
+{
+    const int64_t *n = found->shape_zyx, *m = expected->shape_zyx;
+    const double *s = found->spacing_zyx_mm, *t = expected->spacing_zyx_mm;
+    if (!geometry_same_shape(found, expected))
+        return err_set(e, ERR_SHAPE, "shape %lldx%lldx%lld (x,y,z): expected that of %s, %lldx%lldx%lld",
+                       (long long)n[2], (long long)n[1], (long long)n[0], of, (long long)m[2],
+                       (long long)m[1], (long long)m[0]);
+    if (!geometry_same_spacing(found, expected))
+        return err_set(e, ERR_VALUE, "spacing %gx%gx%g mm (x,y,z): expected that of %s, %gx%gx%g mm", s[2],
+                       s[1], s[0], of, t[2], t[1], t[0]);
+    return 0;
 }

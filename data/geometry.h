@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/error.h"
+
 /* How NIfTI places an image in space, kept as stored so that an output repeats it. Codes of 0 mean
  * "not given"; an image from a format without orientation has both 0. */
 typedef struct Orientation {
@@ -37,5 +39,9 @@ bool geometry_same_shape(const Geometry *a, const Geometry *b);
 /* Equal as numpy.allclose says with its defaults: |a - b| <= 1e-8 + 1e-5 |b| for every number. */
 bool geometry_same_spacing(const Geometry *a, const Geometry *b);
 bool geometry_same_affine(const Geometry *a, const Geometry *b);
+
+/* Shape and spacing of `found` must be those of `expected`, which belong to the file `of`. Fails:
+ * ERR_SHAPE, ERR_VALUE, with both (in the file's order: x,y,z). */
+int geometry_expect_grid(const Geometry *found, const Geometry *expected, const char *of, Err *e);
 
 #endif

@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "base/file.h"
+#include "base/memory.h"
 #include "data/image_format.h"
 
 #define IMAGE_FORMAT_ADDRESS(name) &image_format_##name,
@@ -70,8 +71,9 @@ int image_write(const char *path, const Geometry *g, const Array *voxels, Err *e
     const int lead = voxels->rank - 3;
     for (int i = 0; i < 3; i++) {
         if (lead >= 0 && lead <= 1 && voxels->shape[lead + i] == g->shape_zyx[i]) continue;
-        return err_set(e, ERR_SHAPE, "%s: the voxels' shape is not that of the geometry, %lldx%lldx%lld", path,
-                       (long long)g->shape_zyx[0], (long long)g->shape_zyx[1], (long long)g->shape_zyx[2]);
+        return err_set(e, ERR_SHAPE, "%s: the voxels' shape is not that of the geometry, %lldx%lldx%lld",
+                       path, (long long)g->shape_zyx[0], (long long)g->shape_zyx[1],
+                       (long long)g->shape_zyx[2]);
     }
     return format->write(path, g, voxels, e);
 }
@@ -82,44 +84,42 @@ void image_free(Image *image)
     *image = (Image){0};
 }
 
-static int same_grid(const Geometry *a, const Geometry *b, const char *path_a, const char *path_b, Err *e)
+int image_join(Image *image, Image *parts, int count, Err *e)
 {
-    if (!geometry_same_shape(a, b))
-        return err_set(e, ERR_SHAPE, "%s: shape %lldx%lldx%lld: expected %lldx%lldx%lld as in %s", path_b,
-                       (long long)b->shape_zyx[0], (long long)b->shape_zyx[1], (long long)b->shape_zyx[2],
-                       (long long)a->shape_zyx[0], (long long)a->shape_zyx[1], (long long)a->shape_zyx[2], path_a);
-    if (geometry_same_spacing(a, b)) return 0;
-    return err_set(e, ERR_VALUE, "%s: spacing %gx%gx%g mm: expected %gx%gx%g as in %s", path_b, b->spacing_zyx_mm[0],
-                   b->spacing_zyx_mm[1], b->spacing_zyx_mm[2], a->spacing_zyx_mm[0], a->spacing_zyx_mm[1],
-                   a->spacing_zyx_mm[2], path_a);
-}
-
-/* Adds the channels of `more` behind those of image. */
-static int append_channels(Image *image, const Image *more, Err *e)
-{
-    const int64_t *have = image->voxels.shape;
-    const int64_t shape[4] = {have[0] + more->voxels.shape[0], have[1], have[2], have[3]};
-    Array all;
-    TRY(array_new(&all, DTYPE_F32, 4, shape, e));
-    memcpy(all.data, image->voxels.data, array_bytes(&image->voxels));
-    memcpy((char *)all.data + array_bytes(&image->voxels), more->voxels.data, array_bytes(&more->voxels));
-    array_free(&image->voxels);
-    image->voxels = all;
+    const int64_t *shape = parts[0].voxels.shape;
+    int64_t channels = 0;
+    *image = (Image){0};
+    for (int i = 0; i < count; i++) channels += parts[i].voxels.shape[0];
+    if (count == 1) {
+        *image = parts[0];
+        parts[0] = (Image){0};
+        return 0;
+    }
+    TRY(array_new(&image->voxels, DTYPE_F32, 4, (int64_t[]){channels, shape[1], shape[2], shape[3]}, e));
+    char *at = image->voxels.data;
+    for (int i = 0; i < count; i++) {
+        const size_t bytes = array_bytes(&parts[i].voxels);
+        memcpy(at, parts[i].voxels.data, bytes);
+        at += bytes;
+    }
+    image->geometry = parts[0].geometry;
     return 0;
 }
 
 int image_read_channels(Image *image, const char *const *paths, int count, Err *e)
 {
-    TRY(image_read(image, paths[0], e));
+    *image = (Image){0};
+    Image *parts = mem_zalloc((size_t)count, sizeof *parts, e);
+    if (!parts) return ERR_NOMEM;
     int failed = 0;
-    for (int i = 1; i < count && !failed; i++) {
-        Image more;
-        failed = image_read(&more, paths[i], e);
-        if (!failed) failed = same_grid(&image->geometry, &more.geometry, paths[0], paths[i], e);
-        if (!failed) failed = append_channels(image, &more, e);
-        image_free(&more);
+    for (int i = 0; i < count && !failed; i++) {
+        failed = image_read(&parts[i], paths[i], e);
+        if (failed || !geometry_expect_grid(&parts[i].geometry, &parts[0].geometry, paths[0], e)) continue;
+        failed = err_context(e, "%s", paths[i]);
     }
-    if (failed) image_free(image);
+    if (!failed) failed = image_join(image, parts, count, e);
+    for (int i = 0; i < count; i++) image_free(&parts[i]);
+    mem_free(parts);
     return failed;
 }
 
@@ -143,11 +143,12 @@ int image_to_labels(Array *labels, const Image *image, Err *e)
     }
     if (!bad) return 0;
     array_free(labels);
-    return err_set(e, ERR_VALUE,
-                   "%lld label voxel(s) that are no whole number within 16 bits, the first %g at z %lld, y %lld, "
-                   "x %lld (voxel %lld in storage order)",
-                   (long long)bad, in[first], (long long)(first / (shape[2] * shape[3])),
-                   (long long)(first / shape[3] % shape[2]), (long long)(first % shape[3]), (long long)first);
+    return err_set(
+        e, ERR_VALUE,
+        "%lld label voxel(s) that are no whole number within 16 bits, the first %g at z %lld, y %lld, "
+        "x %lld (voxel %lld in storage order)",
+        (long long)bad, in[first], (long long)(first / (shape[2] * shape[3])),
+        (long long)(first / shape[3] % shape[2]), (long long)(first % shape[3]), (long long)first);
 }
 
 int image_read_labels(Array *labels, Geometry *g, const char *path, Err *e)

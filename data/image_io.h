@@ -33,6 +33,10 @@ int image_read(Image *image, const char *path, Err *e);
  * with ERR_SHAPE, ERR_VALUE where shapes or spacings differ from the first file's. */
 int image_read_channels(Image *image, const char *const *paths, int count, Err *e);
 
+/* Stacks the channels of images of one shape; the geometry is the first one's. A single part is moved.
+ * The parts stay the caller's. Fails: ERR_NOMEM. */
+int image_join(Image *image, Image *parts, int count, Err *e);
+
 /* Reads only what precedes the voxels. *channels as image_read would give. */
 int image_probe(Geometry *g, int64_t *channels, const char *path, Err *e);
 

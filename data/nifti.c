@@ -18,7 +18,8 @@ static int read_header(NiiHeader *h, ByteSource *s, Err *e)
     TRY(source_read(s, bytes, 4, e));
     const size_t size = nii_header_bytes(bytes);
     if (!size)
-        return err_set(e, ERR_FORMAT, "%s: not NIfTI: sizeof_hdr, the first number, is not 348 or 540", s->path);
+        return err_set(e, ERR_FORMAT, "%s: not NIfTI: sizeof_hdr, the first number, is not 348 or 540",
+                       s->path);
     TRY(source_read(s, bytes + 4, size - 4, e));
     if (nii_header_parse(h, bytes, e)) return err_context(e, "%s", s->path);
     if (!h->pair) h->data_at -= size; /* from here on */
@@ -68,11 +69,12 @@ static int read_voxels(Image *image, const NiiHeader *h, ByteSource *s, Err *e)
     const uint64_t wanted = nii_data_bytes(h), limit = source_limit(s);
     const int64_t *shape = h->geometry.shape_zyx;
     if (h->data_at > limit || wanted > limit - h->data_at)
-        return err_set(e, ERR_FORMAT, "%s: cut off, or the header is wrong: shape %lldx%lldx%lld, %lld volume(s) of "
-                       "%s, needs %llu bytes from byte %llu on; the file holds at most %llu", s->path,
-                       (long long)shape[0], (long long)shape[1], (long long)shape[2], (long long)h->volumes,
-                       dtype_name(h->dtype), (unsigned long long)wanted, (unsigned long long)h->data_at,
-                       (unsigned long long)limit);
+        return err_set(e, ERR_FORMAT,
+                       "%s: cut off, or the header is wrong: shape %lldx%lldx%lld, %lld volume(s) of "
+                       "%s, needs %llu bytes from byte %llu on; the file holds at most %llu",
+                       s->path, (long long)shape[0], (long long)shape[1], (long long)shape[2],
+                       (long long)h->volumes, dtype_name(h->dtype), (unsigned long long)wanted,
+                       (unsigned long long)h->data_at, (unsigned long long)limit);
     TRY(source_skip(s, h->data_at, e));
     const int64_t channels = h->volumes * h->components, plane = shape[0] * shape[1] * shape[2];
     TRY(array_new(&image->voxels, DTYPE_F32, 4, (int64_t[]){channels, shape[0], shape[1], shape[2]}, e));
@@ -86,12 +88,13 @@ static int read_voxels(Image *image, const NiiHeader *h, ByteSource *s, Err *e)
             count = plane - done < CHUNK_BYTES / voxel_bytes ? plane - done : CHUNK_BYTES / voxel_bytes;
             failed = source_read(s, chunk, (size_t)(count * voxel_bytes), e);
             if (failed) break;
-            if (h->swapped && value_bytes > 1) nifti_swap_Nbytes(count * h->components, (int)value_bytes, chunk);
-            const int64_t bad = convert_to_planes(out + done, plane, h->components, chunk, h->dtype, count, h->slope,
-                                                  h->intercept);
+            if (h->swapped && value_bytes > 1)
+                nifti_swap_Nbytes(count * h->components, (int)value_bytes, chunk);
+            const int64_t bad = convert_to_planes(out + done, plane, h->components, chunk, h->dtype, count,
+                                                  h->slope, h->intercept);
             if (bad >= 0)
-                failed = err_set(e, ERR_VALUE, "%s: voxel %lld in storage order does not fit float32", s->path,
-                                 (long long)(volume * plane + done + bad / h->components));
+                failed = err_set(e, ERR_VALUE, "%s: voxel %lld in storage order does not fit float32",
+                                 s->path, (long long)(volume * plane + done + bad / h->components));
         }
     }
     mem_free(chunk);
@@ -154,8 +157,8 @@ static int nii_write(const char *path, const Geometry *g, const Array *voxels, E
 {
     const DType type = voxels->dtype;
     if (type != DTYPE_U8 && type != DTYPE_U16 && type != DTYPE_I16 && type != DTYPE_F32)
-        return err_set(e, ERR_UNSUPPORTED, "%s: voxels of type %s: expected uint8, uint16, int16 or float32", path,
-                       dtype_name(type));
+        return err_set(e, ERR_UNSUPPORTED, "%s: voxels of type %s: expected uint8, uint16, int16 or float32",
+                       path, dtype_name(type));
     const NiiHeader h = {.geometry = *g, .volumes = voxels->rank == 4 ? voxels->shape[0] : 1, .components = 1,
                          .dtype = type, .pair = is_half(path, ".hdr") || is_half(path, ".img")};
     uint8_t bytes[NII_MAX_HEADER_BYTES];

@@ -69,7 +69,8 @@ static int take_type(Cursor *c, DType *dtype)
         return 0;
     }
     return err_set(c->e, ERR_UNSUPPORTED,
-                   "%s: .npy type '%s': expected a little-endian number or bool, such as '<f4'", c->path, code);
+                   "%s: .npy type '%s': expected a little-endian number or bool, such as '<f4'", c->path,
+                   code);
 }
 
 static int take_shape(Cursor *c, Array *a)
@@ -134,16 +135,16 @@ static int parse_header(Array *a, size_t *data_at, const char *bytes, size_t cou
     size_t length = (size_t)head[8] | (size_t)head[9] << 8;
     if (head[6] > 1) length |= (size_t)head[10] << 16 | (size_t)head[11] << 24;
     if (length > count - start)
-        return err_set(e, ERR_FORMAT, "%s: the header asks for %zu bytes, the file ends after %zu", path, length,
-                       count - start);
+        return err_set(e, ERR_FORMAT, "%s: the header asks for %zu bytes, the file ends after %zu", path,
+                       length, count - start);
     Cursor c = {bytes + start, bytes + start + length, path, e};
     TRY(take_dict(&c, a));
     *data_at = start + length;
     size_t wanted = dtype_size(a->dtype);
     for (int i = 0; i < a->rank; i++) wanted = mem_product(wanted, (size_t)a->shape[i]);
     if (wanted > count - *data_at)
-        return err_set(e, ERR_FORMAT, "%s: shape and type ask for %zu bytes of data, the file holds %zu", path,
-                       wanted, count - *data_at);
+        return err_set(e, ERR_FORMAT, "%s: shape and type ask for %zu bytes of data, the file holds %zu",
+                       path, wanted, count - *data_at);
     return 0;
 }
 

@@ -37,7 +37,8 @@ static double number_of(const DocNode *mapping, const char *key) { return number
 static int numbers(const DocNode *list, double *values, int most)
 {
     int count = 0;
-    for (const DocNode *item = list->first; item && count < most; item = item->next) values[count++] = number(item);
+    for (const DocNode *item = list->first; item && count < most; item = item->next)
+        values[count++] = number(item);
     return count;
 }
 
@@ -140,7 +141,8 @@ static void check_nifti(const Image *image, const DocNode *expect)
         assert_near((double)found[3 - i], shape[i], 0, "shape");
         assert_near(image->geometry.spacing_zyx_mm[2 - i], spacing[i], 1e-6 * spacing[i], "spacing");
     }
-    if (rank == 2) assert_near(image->geometry.spacing_zyx_mm[0], 999 * fmax(spacing[0], spacing[1]), 1e-6, "depth");
+    if (rank == 2)
+        assert_near(image->geometry.spacing_zyx_mm[0], 999 * fmax(spacing[0], spacing[1]), 1e-6, "depth");
     check_affine(&image->geometry, expect);
     const Sums s = sums_of(image->voxels.data, array_count(&image->voxels));
     check_sums(image, expect);

@@ -1,0 +1,58 @@
+/* A raw dataset folder in nnU-Net v2's form: which cases there are, and whether they are sound.
+ *
+ *   FOLDER/dataset.json, imagesTr/CASE_0000.nii.gz …, labelsTr/CASE.nii.gz
+ * or the explicit `dataset:` map of dataset.json. What is wrong goes to a FaultList, all of it: names
+ * when the dataset is opened, headers by dataset_check_headers, contents by dataset_load_case; the
+ * last two are safe to call from several threads. A dataset with an error must not be trained on. */
+#ifndef DATA_DATASET_H
+#define DATA_DATASET_H
+
+#include "data/faults.h"
+#include "data/image_io.h"
+#include "plans/dataset_json.h"
+
+typedef struct Case {
+    char *id;
+    char **images;       /* paths, in the order of the channels; one file may hold several */
+    int image_count;
+    char *label;         /* path; NULL where there is none */
+} Case;
+
+/* Owns its cases, sorted by id: case_list_free. */
+typedef struct CaseList {
+    Case *cases;
+    int count;
+} CaseList;
+
+typedef struct Dataset {
+    char *folder;
+    DatasetInfo info;
+    CaseList training;   /* the cases that have all files; the others are among the faults */
+} Dataset;
+
+/* Reads dataset.json and finds the training cases. Adds to faults: images without a label and labels
+ * without an image, gaps in the channel numbers, other files (a warning), a wrong numTraining.
+ * Fails, with nothing owned, where no list can be made: ERR_IO, ERR_FORMAT, ERR_VALUE, ERR_NOMEM. */
+int dataset_open(Dataset *d, const char *folder, FaultList *faults, Err *e);
+void dataset_close(Dataset *d);
+
+/* The cases of a folder of images alone (CASE_NNNN + ending); labels are NULL. Fails: ERR_IO, ERR_NOMEM. */
+int case_list_images(CaseList *list, const char *folder, const char *ending, FaultList *faults, Err *e);
+void case_list_free(CaseList *list);
+
+/* Reads the headers of a case's files only. Adds to faults: unreadable files, a wrong number of
+ * channels, shapes or spacings that differ between the files; another place in the world (a warning). */
+void dataset_check_headers(const DatasetInfo *info, const Case *c, FaultList *faults);
+
+typedef struct CaseData {
+    Image image;         /* all channels */
+    Array labels;        /* int16 (Z,Y,X); empty where the case has no label file */
+} CaseData;
+
+/* Reads a case whole. Adds to faults what dataset_check_headers would, and: label voxels that are no
+ * whole number or that info does not name, image voxels that are not finite; a constant channel (a
+ * warning). 0: data is the caller's (case_data_free); negative: an error was added, nothing is owned. */
+int dataset_load_case(CaseData *data, const DatasetInfo *info, const Case *c, FaultList *faults);
+void case_data_free(CaseData *data);
+
+#endif

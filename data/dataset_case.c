@@ -1,0 +1,207 @@
+/* What can be wrong within a case: dataset_check_headers, dataset_load_case. */
+#include <math.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/text.h"
+#include "data/dataset.h"
+
+/* The files of a case as they are met one after the other: the first image's grid decides. */
+typedef struct CaseCheck {
+    const DatasetInfo *info;
+    const Case *c;
+    FaultList *faults;
+    bool have_first;
+    Geometry first;
+    int64_t channels;     /* of all images so far */
+} CaseCheck;
+
+static void add_error(CaseCheck *check, const Err *e)
+{
+    fault_add(check->faults, FAULT_ERROR, "case %s: %s", check->c->id, e->text);
+}
+
+static void check_place(CaseCheck *check, const Geometry *g, const char *path)
+{
+    Err e;
+    if (!check->have_first) {
+        check->have_first = true;
+        check->first = *g;
+    } else if (geometry_expect_grid(g, &check->first, check->c->images[0], &e)) {
+        err_context(&e, "%s", path);
+        add_error(check, &e);
+    } else if (!geometry_same_affine(g, &check->first)) {
+        double found[3][4], expected[3][4];
+        geometry_affine(g, found);
+        geometry_affine(&check->first, expected);
+        fault_add(check->faults, FAULT_WARNING,
+                  "case %s: %s: origin %gx%gx%g (x,y,z) or direction: expected that of %s, "
+                  "%gx%gx%g; voxels are taken to lie on each other as they are stored",
+                  check->c->id, path, found[0][3], found[1][3], found[2][3], check->c->images[0],
+                  expected[0][3], expected[1][3], expected[2][3]);
+    }
+}
+
+static void check_channels(CaseCheck *check)
+{
+    const int expected = check->info->channel_count;
+    if (check->channels == expected) return;
+    if (check->channels < expected)
+        fault_add(check->faults, FAULT_ERROR,
+                  "case %s: %lld channel(s) in %d file(s), the first is %s: expected %d; "
+                  "channel %lld, %s, is missing (a file _%04lld)",
+                  check->c->id, (long long)check->channels, check->c->image_count, check->c->images[0],
+                  expected, (long long)check->channels, check->info->channel_names[check->channels],
+                  (long long)check->channels);
+    else
+        fault_add(check->faults, FAULT_ERROR,
+                  "case %s: %lld channel(s) in %d file(s), the first is %s: expected %d, as "
+                  "dataset.json names",
+                  check->c->id, (long long)check->channels, check->c->image_count, check->c->images[0],
+                  expected);
+}
+
+static void probe(CaseCheck *check, const char *path, bool is_label)
+{
+    Err e;
+    Geometry g;
+    int64_t channels;
+    if (image_probe(&g, &channels, path, &e)) {
+        add_error(check, &e);
+        return;
+    }
+    check_place(check, &g, path);
+    if (!is_label) check->channels += channels;
+    else if (channels != 1)
+        fault_add(check->faults, FAULT_ERROR, "case %s: %s: %lld channels: expected one in a label",
+                  check->c->id, path, (long long)channels);
+}
+
+void dataset_check_headers(const DatasetInfo *info, const Case *c, FaultList *faults)
+{
+    CaseCheck check = {.info = info, .c = c, .faults = faults};
+    const int before = faults->errors;
+    for (int i = 0; i < c->image_count; i++) probe(&check, c->images[i], false);
+    if (faults->errors == before) check_channels(&check);
+    if (c->label) probe(&check, c->label, true);
+}
+
+/* Says what is wrong with the voxels of an image file. */
+static void check_voxels(CaseCheck *check, const Image *image, const char *path)
+{
+    const int64_t channels = image->voxels.shape[0], count = array_count(&image->voxels) / channels;
+    for (int64_t channel = 0; channel < channels; channel++) {
+        const float *values = (const float *)image->voxels.data + channel * count;
+        int64_t strange = 0, first = 0;
+        float low = INFINITY, high = -INFINITY;
+        for (int64_t i = 0; i < count; i++) {
+            if (!isfinite(values[i]) && !strange++) first = i;
+            low = values[i] < low ? values[i] : low;
+            high = values[i] > high ? values[i] : high;
+        }
+        if (strange)
+            fault_add(check->faults, FAULT_ERROR,
+                      "case %s: %s: %lld voxel(s) that are not finite, the first %g at voxel "
+                      "%lld in storage order: expected numbers; replace them",
+                      check->c->id, path, (long long)strange, (double)values[first],
+                      (long long)(channel * count + first));
+        else if (low == high)
+            fault_add(check->faults, FAULT_WARNING, "case %s: %s: all voxels are %g: nothing to learn from",
+                      check->c->id, path, (double)low);
+    }
+}
+
+/* Reads all image files of the case, saying of each what is wrong; the channels are joined at the end. */
+static int load_images(CaseCheck *check, Image *image)
+{
+    const Case *c = check->c;
+    const int before = check->faults->errors;
+    Err e;
+    Image *parts = mem_zalloc((size_t)c->image_count, sizeof *parts, &e);
+    if (!parts) {
+        add_error(check, &e);
+        return ERR_NOMEM;
+    }
+    for (int i = 0; i < c->image_count; i++) {
+        if (image_read(&parts[i], c->images[i], &e)) {
+            add_error(check, &e);
+            continue;
+        }
+        check_place(check, &parts[i].geometry, c->images[i]);
+        check_voxels(check, &parts[i], c->images[i]);
+        check->channels += parts[i].voxels.shape[0];
+    }
+    if (check->faults->errors == before) check_channels(check);
+    if (check->faults->errors == before && image_join(image, parts, c->image_count, &e)) add_error(check, &e);
+    for (int i = 0; i < c->image_count; i++) image_free(&parts[i]);
+    mem_free(parts);
+    return check->faults->errors == before ? 0 : ERR_VALUE;
+}
+
+/* Names the values that dataset.json does not: the first ones, and how many voxels they have. */
+static void check_values(CaseCheck *check, const Array *labels)
+{
+    enum { VALUES = 1 << 16, SHOWN = 10 };
+    Err e;
+    Text text = {0};
+    int64_t *voxels = mem_zalloc(VALUES, sizeof *voxels, &e);
+    if (!voxels) {
+        add_error(check, &e);
+        return;
+    }
+    const int16_t *values = labels->data;
+    for (int64_t i = 0, count = array_count(labels); i < count; i++) voxels[(uint16_t)values[i]]++;
+    int unknown = 0;
+    for (int value = INT16_MIN; value <= INT16_MAX; value++) {
+        const int64_t count = voxels[(uint16_t)value];
+        if (!count || dataset_knows_value(check->info, value) || unknown++ >= SHOWN) continue;
+        text_add(&text, "%s%d (%lld voxels)", unknown > 1 ? ", " : "", value, (long long)count);
+    }
+    if (unknown)
+        fault_add(check->faults, FAULT_ERROR,
+                  "case %s: %s: label value(s) %s%s: expected those of dataset.json, 0 to %d%s", check->c->id,
+                  check->c->label, text.data ? text.data : "", unknown > SHOWN ? " …" : "",
+                  check->info->max_value, check->info->ignore_value >= 0 ? " and the ignore label" : "");
+    text_free(&text);
+    mem_free(voxels);
+}
+
+static int load_labels(CaseCheck *check, Array *labels)
+{
+    const int before = check->faults->errors;
+    Geometry g;
+    Image image;
+    Err e;
+    int failed = image_read(&image, check->c->label, &e);
+    if (failed) {
+        add_error(check, &e);
+        return failed;
+    }
+    g = image.geometry;
+    failed = image_to_labels(labels, &image, &e);
+    image_free(&image);
+    check_place(check, &g, check->c->label);
+    if (failed) {
+        err_context(&e, "%s", check->c->label);
+        add_error(check, &e);
+        return failed;
+    }
+    check_values(check, labels);
+    return check->faults->errors == before ? 0 : ERR_VALUE;
+}
+
+int dataset_load_case(CaseData *data, const DatasetInfo *info, const Case *c, FaultList *faults)
+{
+    CaseCheck check = {.info = info, .c = c, .faults = faults};
+    *data = (CaseData){0};
+    const int bad_image = load_images(&check, &data->image);
+    const int bad_labels = c->label ? load_labels(&check, &data->labels) : 0;
+    if (bad_image || bad_labels) case_data_free(data);
+    return bad_image ? bad_image : bad_labels;
+}
+
+void case_data_free(CaseData *data)
+{
+    image_free(&data->image);
+    array_free(&data->labels);
+}

@@ -1,0 +1,32 @@
+/* FaultList: everything found wrong with a dataset, so that one run can list all of it.
+ *
+ * `FaultList list = {0}` is empty; faults_free ends it. Nothing is printed here. In parallel loops each
+ * case gets a list of its own, and faults_move joins them in order. */
+#ifndef DATA_FAULTS_H
+#define DATA_FAULTS_H
+
+#include <stdbool.h>
+
+#include "base/error.h"
+
+typedef enum FaultSeverity { FAULT_WARNING, FAULT_ERROR } FaultSeverity;
+
+typedef struct Fault {
+    FaultSeverity severity;
+    char *text;               /* case, file, what was found, what was expected; owned by the list */
+} Fault;
+
+typedef struct FaultList {
+    Fault *faults;
+    int count, errors;        /* errors: those of FAULT_ERROR, and one if memory ran out */
+    bool lost;                /* memory ran out: not all faults are listed */
+} FaultList;
+
+void fault_add(FaultList *list, FaultSeverity severity, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Appends what `from` holds and leaves it empty. */
+void faults_move(FaultList *to, FaultList *from);
+void faults_free(FaultList *list);
+
+#endif

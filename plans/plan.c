@@ -12,6 +12,10 @@ void plan_defaults(Plan *plan)
 {
     memset(plan, 0, sizeof *plan);
     schema_defaults(&plan_schema, plan);
+    plan->configuration.resampling_data.order = 3; /* the three share a table: nnU-Net's orders */
+    plan->configuration.resampling_seg.order = 1;
+    plan->configuration.resampling_seg.is_seg = true;
+    plan->configuration.resampling_probabilities.order = 1;
 }
 
 /* Older planners give the class without its module, and a rule for the features instead of a list;

@@ -70,6 +70,8 @@ typedef struct PlanArchitecture {
     bool conv_bias;
     char conv_op[PLAN_NAME_BYTES], norm_op[PLAN_NAME_BYTES];
     char dropout_op[PLAN_NAME_BYTES], nonlin[PLAN_NAME_BYTES]; /* "" is the file's null */
+    double norm_epsilon, nonlin_slope;
+    bool norm_affine;
     int features_count, kernels_count, strides_count, convs_count, decoder_convs_count; /* list lengths */
     int base_features, max_features; /* older plans state these; folded into features_per_stage when read */
 } PlanArchitecture;

@@ -73,6 +73,10 @@ static int check_architecture(const PlanArchitecture *a, Err *e)
             return err_set(e, ERR_UNSUPPORTED, "%s.%s: found \"%s\", only %s is known", where, names[i].key,
                            names[i].found, names[i].known);
     if (*a->dropout_op) return err_set(e, ERR_UNSUPPORTED, "%s.dropout_op: only null is known", where);
+    if (!a->norm_affine || a->norm_epsilon != 1e-5 || a->nonlin_slope != 0.01)
+        return err_set(e, ERR_UNSUPPORTED, "%s: eps %g, affine %s, negative_slope %g: only 1e-05, true, 0.01 "
+                       "are known", where, a->norm_epsilon, a->norm_affine ? "true" : "false",
+                       a->nonlin_slope);
     const struct { const char *key; int count, expected; } lists[] = {
         {"features_per_stage", a->features_count, a->n_stages},
         {"kernel_sizes", a->kernels_count, a->n_stages},

@@ -44,6 +44,15 @@ static const Schema resampling_schema = SCHEMA("resampling_fn_kwargs", resamplin
 #define PAIRS(KEY, MEMBER, COUNT) \
     {ROW(FIELD_INT, KEY, PlanArchitecture, MEMBER), LIST_OF(PlanArchitecture, MEMBER, COUNT), .inner = 2, \
      .low = 1, .high = 64}
+static const Field norm_fields[] = {
+    ROW_DOUBLE("eps", PlanArchitecture, norm_epsilon, 0, 1, "1e-5", NULL),
+    ROW_BOOL("affine", PlanArchitecture, norm_affine, "true", NULL)};
+static const Schema norm_schema = SCHEMA("norm_op_kwargs", norm_fields, NULL);
+static const Field nonlin_fields[] = {
+    ROW_DOUBLE("negative_slope", PlanArchitecture, nonlin_slope, 0, 1, "0.01", NULL)};
+static const char *const nonlin_unused[] = {"inplace", NULL};
+static const Schema nonlin_schema = SCHEMA("nonlin_kwargs", nonlin_fields, nonlin_unused);
+
 static const Field arch_kwargs_fields[] = {
     ROW_INT("n_stages", PlanArchitecture, n_stages, 0, PLAN_MAX_STAGES, NULL, NULL),
     COUNTS("features_per_stage", features_per_stage, features_count),
@@ -54,14 +63,16 @@ static const Field arch_kwargs_fields[] = {
     COUNTS("n_conv_per_stage_decoder", n_conv_per_stage_decoder, decoder_convs_count),
     ROW_BOOL("conv_bias", PlanArchitecture, conv_bias, "true", NULL),
     ROW_STRING("norm_op", PlanArchitecture, norm_op, "torch.nn.modules.instancenorm.InstanceNorm2d", NULL),
+    {.key = "norm_op_kwargs", .type = FIELD_GROUP, .schema = &norm_schema}, /* of the same struct */
     ROW_STRING("dropout_op", PlanArchitecture, dropout_op, NULL, NULL),
     ROW_STRING("nonlin", PlanArchitecture, nonlin, "torch.nn.LeakyReLU", NULL),
+    {.key = "nonlin_kwargs", .type = FIELD_GROUP, .schema = &nonlin_schema},
     {ROW(FIELD_INT, "n_blocks_per_stage", PlanArchitecture, n_conv_per_stage), /* residual encoders */
      LIST_OF(PlanArchitecture, n_conv_per_stage, convs_count), .low = 1, .high = MOST_FEATURES,
      .use = FIELD_LEGACY}};
 static const char *const arch_kwargs_unused[] = {
-    "norm_op_kwargs", "dropout_op_kwargs", "nonlin_kwargs", "nonlin_first", "input_channels", "num_classes",
-    "deep_supervision", "block", "bottleneck_channels", "stem_channels", "squeeze_excitation", NULL};
+    "dropout_op_kwargs", "nonlin_first", "input_channels", "num_classes", "deep_supervision", "block",
+    "bottleneck_channels", "stem_channels", "squeeze_excitation", NULL};
 static const Schema arch_kwargs_schema =
     SCHEMA("configurations.2d.architecture.arch_kwargs", arch_kwargs_fields, arch_kwargs_unused);
 

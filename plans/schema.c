@@ -230,7 +230,8 @@ static const Field *find_field(const Schema *schema, const char *key)
 
 static int read_mapping(const Reader *r, const Schema *schema, void *object, const DocNode *map)
 {
-    TRY(doc_expect(map, DOC_MAPPING, r->e));
+    const bool left_empty = map->key && doc_is_null(map); /* a key whose lines are all commented out */
+    if (!left_empty) TRY(doc_expect(map, DOC_MAPPING, r->e));
     for (const DocNode *child = map->first; child; child = child->next) {
         const Field *field = find_field(schema, child->key);
         if (field) TRY(read_field(r, field, object, child));

@@ -197,6 +197,8 @@ static void defaults_are_the_paper_s(void **state)
     assert_int_equal(plan.training.optimizer, OPTIMIZER_ADAMW);
     assert_true(plan.inference.step == 0.5 && plan.inference.gaussian && !plan.inference.mirroring);
     assert_int_equal(plan.inference.mirror_axes_count, 2);
+    assert_int_equal(plan.configuration.resampling_data.order, 3);
+    assert_true(plan.configuration.resampling_seg.is_seg && plan.configuration.resampling_seg.order == 1);
     assert_false(plan_deep_supervision(&plan));
     strcpy(plan.training.pretrained, "vmamba.pth");
     assert_true(plan_deep_supervision(&plan));
@@ -288,6 +290,18 @@ static void overrides_change_only_what_they_name(void **state)
     }
 }
 
+static void empty_groups_change_nothing(void **state)
+{
+    (void)state;
+    Plan before, after;
+    Err e = {0};
+    plan_defaults(&before);
+    after = before;
+    if (plan_override(&after, file_with("o.yaml", "training:\n  # epochs: 3\nnetwork:\n"), NULL, &e))
+        fail_msg("%s", e.text);
+    assert_memory_equal(&before, &after, sizeof after);
+}
+
 static void faults_in_plans_are_named_with_their_place(void **state)
 {
     (void)state;
@@ -301,7 +315,8 @@ static void faults_in_plans_are_named_with_their_place(void **state)
         {"training: {recompute: 3}\n", "recompute: found \"3\", expected true or false"},
         {"training: {optimizer: adam}\n", "optimizer: found \"adam\", expected one of adamw, sgd"},
         {"training: [1]\n", "training: found a list, expected a mapping"},
-        {"training:\n", "training: found nothing, expected a mapping"},
+        {"", "o.yaml:1:1: the file is empty"},
+        {"~", "found nothing, expected a mapping"},
         {"network: {depths: 2}\n", "depths: found \"2\", expected a list"},
         {"network: {depths: [1,2,3,4,5,6,7,8,9,1,2,3,4,5,6,7,8]}", "a list of 17, expected at most 16"},
         {"configurations: {2d: {patch_size: [1, 2, 3]}}\n", "patch_size: a list of 3, expected exactly 2"},
@@ -342,6 +357,9 @@ static void checks_find_what_does_not_fit(void **state)
          "features_per_stage: a list of 6, expected 7"},
         {"network: {name: nnunet}\nconfigurations: {2d: {architecture: {arch_kwargs: {norm_op: Norm}}}}",
          "norm_op: found \"Norm\", only InstanceNorm2d is known"},
+        {"network: {name: nnunet}\n"
+         "configurations: {2d: {architecture: {arch_kwargs: {norm_op_kwargs: {eps: 1}}}}}",
+         "eps 1, affine true, negative_slope 0.01: only"},
         {"configurations: {2d: {resampling_fn_seg: resample_torch}}", "function \"resample_torch\""},
         {"configurations: {2d: {resampling_fn_data_kwargs: {order: 2}}}", "known are 0, 1 and 3"},
         {"configurations: {2d: {preprocessor_name: Mine}}", "preprocessor_name Mine"},
@@ -434,6 +452,7 @@ int main(void)
         cmocka_unit_test(nnunet_plans_of_both_forms_agree),
         cmocka_unit_test(every_golden_plan_is_read_and_written_back),
         cmocka_unit_test(overrides_change_only_what_they_name),
+        cmocka_unit_test(empty_groups_change_nothing),
         cmocka_unit_test(faults_in_plans_are_named_with_their_place),
         cmocka_unit_test(checks_find_what_does_not_fit),
         cmocka_unit_test(hostile_files_are_survived),

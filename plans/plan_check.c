@@ -112,7 +112,7 @@ static int check_network(const Plan *plan, Err *e)
     for (const char *const *n = plan_network_names; *n && !known; n++) known = !strcmp(*n, name);
     if (!known)
         return err_set(e, ERR_VALUE, "network.name: unknown network %s; the nearest known one is %s", name,
-                       nearest_name(name, plan_network_names));
+                       schema_nearest_name(name, plan_network_names));
     if (!strncmp(name, "swin_umamba", 11)) return check_swin(&plan->network, e);
     return plan_uses_architecture(plan) ? check_architecture(&plan->configuration.architecture, e) : 0;
 }

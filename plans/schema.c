@@ -34,7 +34,7 @@ static int edit_distance(const char *a, const char *b)
     return row[columns];
 }
 
-const char *nearest_name(const char *word, const char *const *names)
+const char *schema_nearest_name(const char *word, const char *const *names)
 {
     const char *nearest = NULL;
     for (int least = INT_MAX; *names; names++) {

@@ -71,7 +71,7 @@ int schema_read(const Schema *schema, void *object, const DocNode *map, SchemaMo
 void schema_write(const Schema *schema, const void *object, DocWriter *w);
 
 /* The name in a NULL-terminated list that is nearest to `word` by edit distance, case aside. */
-const char *nearest_name(const char *word, const char *const *names);
+const char *schema_nearest_name(const char *word, const char *const *names);
 
 /* Rows of a table: KEY as in the file, MEMBER in the struct S, DEFAULT as `fallback`, DOC as `doc`. */
 #define ROW(TYPE, KEY, S, MEMBER) .key = KEY, .type = TYPE, .offset = offsetof(S, MEMBER)

@@ -12,6 +12,7 @@ typedef struct Histogram {
     int16_t *slot_of;   /* (LABELS), by label - INT16_MIN */
     int16_t *label_of;  /* (slots); [OTHER] is not used */
     int64_t *counts;    /* (slots of reference, slots of prediction) */
+    Box *boxes;         /* (slots): of the label in either */
     int slots;
 } Histogram;
 
@@ -20,6 +21,7 @@ static void histogram_free(Histogram *h)
     mem_free(h->slot_of);
     mem_free(h->label_of);
     mem_free(h->counts);
+    mem_free(h->boxes);
 }
 
 static void name_label(Histogram *h, int16_t label)
@@ -43,7 +45,8 @@ static int histogram_new(Histogram *h, const Structures *s, Err *e)
     for (int i = 0; i < s->count; i++)
         for (int j = 0; j < s->items[i].label_count; j++) name_label(h, s->items[i].labels[j]);
     h->counts = mem_zalloc((size_t)h->slots * (size_t)h->slots, sizeof *h->counts, e);
-    return h->counts ? 0 : ERR_NOMEM;
+    h->boxes = mem_zalloc((size_t)h->slots, sizeof *h->boxes, e);
+    return h->counts && h->boxes ? 0 : ERR_NOMEM;
 }
 
 /* Length of the run of equal pairs at the start; neighbours mostly agree, so four are looked at at once. */
@@ -62,14 +65,42 @@ static int64_t run_length(const int16_t *reference, const int16_t *prediction, i
     return run;
 }
 
-static void histogram_fill(Histogram *h, const int16_t *reference, const int16_t *prediction, int64_t voxels)
+static bool box_is_empty(const Box *b) { return b->high_zyx[0] == 0; }
+
+static void box_add(Box *box, const Box *more)
 {
-    for (int64_t i = 0; i < voxels;) {
-        const int64_t run = run_length(reference + i, prediction + i, voxels - i);
-        const int r = h->slot_of[reference[i] - INT16_MIN], p = h->slot_of[prediction[i] - INT16_MIN];
-        h->counts[r * h->slots + p] += run;
-        i += run;
+    if (box_is_empty(more)) return;
+    if (box_is_empty(box)) *box = *more;
+    for (int d = 0; d < 3; d++) {
+        if (more->low_zyx[d] < box->low_zyx[d]) box->low_zyx[d] = more->low_zyx[d];
+        if (more->high_zyx[d] > box->high_zyx[d]) box->high_zyx[d] = more->high_zyx[d];
     }
+}
+
+static void histogram_fill(Histogram *h, const int16_t *reference, const int16_t *prediction,
+                           const int64_t shape_zyx[3])
+{
+    const int64_t ny = shape_zyx[1], nx = shape_zyx[2];
+    for (int64_t row = 0; row < shape_zyx[0] * ny; row++, reference += nx, prediction += nx) {
+        const int64_t z = row / ny, y = row % ny;
+        for (int64_t x = 0; x < nx;) {
+            const int64_t run = run_length(reference + x, prediction + x, nx - x);
+            const int r = h->slot_of[reference[x] - INT16_MIN], p = h->slot_of[prediction[x] - INT16_MIN];
+            const Box box = {{z, y, x}, {z + 1, y + 1, x + run}};
+            h->counts[r * h->slots + p] += run;
+            box_add(&h->boxes[r], &box);
+            box_add(&h->boxes[p], &box);
+            x += run;
+        }
+    }
+}
+
+static Box box_of(const Histogram *h, const Structure *structure)
+{
+    Box box = {0};
+    for (int i = 1; i < h->slots; i++)
+        if (structure_has(structure, h->label_of[i])) box_add(&box, &h->boxes[i]);
+    return box;
 }
 
 static Overlap overlap_of(const Histogram *h, const Structure *structure, const Structures *s)
@@ -87,14 +118,17 @@ static Overlap overlap_of(const Histogram *h, const Structure *structure, const 
     return o;
 }
 
-int overlap_count(Overlap *overlaps, UnknownLabels *unknown, const Structures *s, const int16_t *reference,
-                  const int16_t *prediction, int64_t voxels, Err *e)
+int overlap_count(Overlap *overlaps, Box *boxes, UnknownLabels *unknown, const Structures *s,
+                  const int16_t *reference, const int16_t *prediction, const int64_t shape_zyx[3], Err *e)
 {
     Histogram h;
     const int code = histogram_new(&h, s, e);
     if (code) goto done;
-    histogram_fill(&h, reference, prediction, voxels);
-    for (int i = 0; i < s->count; i++) overlaps[i] = overlap_of(&h, &s->items[i], s);
+    histogram_fill(&h, reference, prediction, shape_zyx);
+    for (int i = 0; i < s->count; i++) {
+        overlaps[i] = overlap_of(&h, &s->items[i], s);
+        if (boxes) boxes[i] = box_of(&h, &s->items[i]);
+    }
     if (unknown) {
         *unknown = (UnknownLabels){0};
         for (int i = 0; i < h.slots; i++) {
@@ -112,3 +146,15 @@ static double share(int64_t part, int64_t whole) { return whole ? (double)part /
 double overlap_dice(const Overlap *o) { return share(2 * o->tp, 2 * o->tp + o->fp + o->fn); }
 
 double overlap_iou(const Overlap *o) { return share(o->tp, o->tp + o->fp + o->fn); }
+
+void overlap_metrics(MetricRow row, const Overlap *o)
+{
+    row[METRIC_DICE] = overlap_dice(o);
+    row[METRIC_IOU] = overlap_iou(o);
+    row[METRIC_TP] = (double)o->tp;
+    row[METRIC_FP] = (double)o->fp;
+    row[METRIC_FN] = (double)o->fn;
+    row[METRIC_TN] = (double)o->tn;
+    row[METRIC_N_PRED] = (double)(o->tp + o->fp);
+    row[METRIC_N_REF] = (double)(o->tp + o->fn);
+}

@@ -10,22 +10,31 @@
 
 #include "base/error.h"
 #include "evaluation/structures.h"
+#include "evaluation/summary.h"
 
 typedef struct Overlap {
     int64_t tp, fp, fn, tn;   /* voxels */
 } Overlap;
+
+/* Where a structure is, in the reference or the prediction; high is excluded, all 0 where it is not. */
+typedef struct Box {
+    int64_t low_zyx[3], high_zyx[3];
+} Box;
 
 /* Voxels whose label is neither background (0), nor in a structure, nor the ignore label. */
 typedef struct UnknownLabels {
     int64_t in_reference, in_prediction;
 } UnknownLabels;
 
-/* Writes one Overlap per structure of s. reference and prediction (voxels) are borrowed and of one
- * shape; unknown may be NULL. Fails: ERR_NOMEM. */
-int overlap_count(Overlap *overlaps, UnknownLabels *unknown, const Structures *s, const int16_t *reference,
-                  const int16_t *prediction, int64_t voxels, Err *e);
+/* Writes one Overlap per structure of s, and one Box where boxes is not NULL. reference and prediction
+ * (Z,Y,X) are borrowed; unknown may be NULL. Fails: ERR_NOMEM. */
+int overlap_count(Overlap *overlaps, Box *boxes, UnknownLabels *unknown, const Structures *s,
+                  const int16_t *reference, const int16_t *prediction, const int64_t shape_zyx[3], Err *e);
 
 double overlap_dice(const Overlap *o);   /* 2 TP / (2 TP + FP + FN); NaN for 0 / 0 */
 double overlap_iou(const Overlap *o);    /* TP / (TP + FP + FN); NaN for 0 / 0 */
+
+/* The metrics of `row` that voxel counts decide: nnU-Net's, in its names. */
+void overlap_metrics(MetricRow row, const Overlap *o);
 
 #endif

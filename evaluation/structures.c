@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "data/image_io.h"
 
 /* str(label) or str(tuple) of Python: nnU-Net's label_or_region_to_key. */
 static int make_key(char **key, const int16_t *labels, int count, bool is_region, Err *e)
@@ -46,6 +47,63 @@ int structures_add(Structures *s, const char *name, const int16_t *labels, int l
 fail:
     structure_free(&item);
     return ERR_NOMEM;
+}
+
+static int add_dataset_label(Structures *s, const DatasetLabel *label, Err *e)
+{
+    int16_t *values = mem_alloc((size_t)label->value_count * sizeof *values, e);
+    if (!values) return ERR_NOMEM;
+    int code = 0;
+    for (int i = 0; i < label->value_count && !code; i++) {
+        values[i] = (int16_t)label->values[i];
+        if (label->values[i] != values[i])
+            code = err_set(e, ERR_VALUE, "label '%s' has the value %d: at most %d can be evaluated",
+                           label->name, label->values[i], INT16_MAX);
+    }
+    if (!code) code = structures_add(s, label->name, values, label->value_count, label->value_count > 1, e);
+    mem_free(values);
+    return code;
+}
+
+int structures_from_dataset(Structures *s, const DatasetInfo *info, Err *e)
+{
+    for (int k = 0, index; (index = dataset_foreground(info, k)) >= 0; k++)
+        TRY(add_dataset_label(s, &info->labels[index], e));
+    s->has_ignore = info->ignore_value >= 0;
+    if (s->has_ignore) s->ignore = (int16_t)info->ignore_value;
+    return s->count ? 0 : err_set(e, ERR_VALUE, "no label but the background: nothing to evaluate");
+}
+
+int structures_from_references(Structures *s, const Pairs *pairs, Err *e)
+{
+    enum { MOST = 255 };
+    bool *seen = mem_zalloc(INT16_MAX + 1, sizeof *seen, e);
+    if (!seen) return ERR_NOMEM;
+#pragma omp parallel for schedule(dynamic)
+    for (int c = 0; c < pairs->count; c++) {
+        Array labels;
+        const char *path = pairs->items[c].reference;
+        if (!path || image_read_labels(&labels, NULL, path, NULL)) continue;
+        const int16_t *values = labels.data;
+        for (int64_t i = 0, count = array_count(&labels); i < count; i++) {
+            if (values[i] <= 0 || (i && values[i] == values[i - 1])) continue;
+#pragma omp atomic write
+            seen[values[i]] = true;
+        }
+        array_free(&labels);
+    }
+    int code = 0;
+    for (int value = 1; value <= INT16_MAX && !code; value++) {
+        const int16_t label = (int16_t)value;
+        if (!seen[label]) continue;
+        code = s->count < MOST ? structures_add(s, NULL, &label, 1, false, e)
+                               : err_set(e, ERR_VALUE, "the references have more than %d labels: give the "
+                                         "dataset.json that names them by -d", MOST);
+    }
+    mem_free(seen);
+    if (!code && !s->count)
+        code = err_set(e, ERR_VALUE, "no reference could be read, or none has a label above 0");
+    return code;
 }
 
 bool structure_has(const Structure *s, int16_t label)

@@ -1,7 +1,7 @@
 /* Structures: what is evaluated. A structure is one label, or a region: the union of several labels.
  *
- * Start with `Structures s = {0}`, add with structures_add (or a whole dataset.json with
- * structures_from_dataset), end with structures_free. Not changed once cases are evaluated. */
+ * Start with `Structures s = {0}`, add with structures_add or structures_from_…, end with
+ * structures_free. Not changed once cases are evaluated. */
 #ifndef EVALUATION_STRUCTURES_H
 #define EVALUATION_STRUCTURES_H
 
@@ -9,6 +9,8 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "evaluation/pairs.h"
+#include "plans/dataset_json.h"
 
 typedef struct Structure {
     char *name;        /* as dataset.json says it: "Anterior"; owned */
@@ -28,6 +30,15 @@ typedef struct Structures {
  * form: "(3,)" for a region of one label, "3" for a label. Fails: ERR_NOMEM; ERR_VALUE without labels. */
 int structures_add(Structures *s, const char *name, const int16_t *labels, int label_count, bool is_region,
                    Err *e);
+
+/* The foreground of a dataset in nnU-Net's way: labels, or regions where it has any; the ignore label is
+ * none of them. Fails: ERR_NOMEM; ERR_VALUE without foreground or with a label beyond int16. */
+int structures_from_dataset(Structures *s, const DatasetInfo *info, Err *e);
+
+/* Every label above 0 that some reference of the pairs has, by value; reads them all. Fails: ERR_VALUE
+ * without a label, or with more than 255 (these are no label maps); ERR_NOMEM. A reference that cannot be
+ * read is left to the evaluation to report. */
+int structures_from_references(Structures *s, const Pairs *pairs, Err *e);
 
 bool structure_has(const Structure *s, int16_t label);
 void structures_free(Structures *s);

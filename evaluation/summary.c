@@ -1,26 +1,35 @@
 #include "evaluation/summary.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "evaluation/statistics.h"
+#include "plans/yaml.h"
 
 const MetricInfo metric_info[METRIC_COUNT] = {
-    [METRIC_DICE] = {"Dice", false},     [METRIC_FN] = {"FN", true},          [METRIC_FP] = {"FP", true},
-    [METRIC_IOU] = {"IoU", false},       [METRIC_TN] = {"TN", true},          [METRIC_TP] = {"TP", true},
-    [METRIC_N_PRED] = {"n_pred", true},  [METRIC_N_REF] = {"n_ref", true},
+    [METRIC_ASD] = {"ASD", false, false},      [METRIC_DICE] = {"Dice", false, true},
+    [METRIC_FN] = {"FN", true, true},          [METRIC_FP] = {"FP", true, true},
+    [METRIC_HD] = {"HD", false, false},        [METRIC_HD95] = {"HD95", false, false},
+    [METRIC_IOU] = {"IoU", false, true},       [METRIC_NSD] = {"NSD", false, false},
+    [METRIC_TN] = {"TN", true, true},          [METRIC_TP] = {"TP", true, true},
+    [METRIC_VD] = {"VD", false, false},        [METRIC_N_PRED] = {"n_pred", true, true},
+    [METRIC_N_REF] = {"n_ref", true, true},
 };
 
-int summary_new(Summary *s, const Structures *structures, int case_count, Err *e)
+bool summary_has(const Summary *s, Metric m) { return metric_info[m].by_nnunet || !s->only_overlap; }
+
+int summary_new(Summary *s, const Structures *structures, const Pairs *pairs, Err *e)
 {
-    *s = (Summary){.structures = structures, .case_count = case_count};
+    *s = (Summary){.structures = structures, .case_count = pairs->count};
     const size_t rows = (size_t)structures->count;
     s->mean = mem_zalloc(rows, sizeof *s->mean, e);
-    s->cases = mem_zalloc((size_t)case_count, sizeof *s->cases, e);
+    s->cases = mem_zalloc((size_t)pairs->count, sizeof *s->cases, e);
     if (!s->mean || !s->cases) goto fail;
-    for (int i = 0; i < case_count; i++) {
+    for (int i = 0; i < pairs->count; i++) {
+        s->cases[i].prediction_file = pairs->items[i].prediction;
+        s->cases[i].reference_file = pairs->items[i].reference;
         s->cases[i].metrics = mem_zalloc(rows, sizeof *s->cases[i].metrics, e);
         if (!s->cases[i].metrics) goto fail;
     }
@@ -32,38 +41,10 @@ fail:
 
 void summary_free(Summary *s)
 {
-    for (int i = 0; s->cases && i < s->case_count; i++) {
-        mem_free(s->cases[i].prediction_file);
-        mem_free(s->cases[i].reference_file);
-        mem_free(s->cases[i].metrics);
-    }
+    for (int i = 0; s->cases && i < s->case_count; i++) mem_free(s->cases[i].metrics);
     mem_free(s->cases);
     mem_free(s->mean);
     *s = (Summary){0};
-}
-
-/* Sum as NumPy forms it (pairwise_sum of its umath loops), NaN taken as 0: so that a summary.json equals
- * nnU-Net's to the last digit. */
-static double pairwise_sum(const double *values, int count)
-{
-    double sum = 0, lane[8] = {0};
-    if (count > 128) {
-        const int half = count / 2 - count / 2 % 8;
-        return pairwise_sum(values, half) + pairwise_sum(values + half, count - half);
-    }
-    int i = 0;
-    for (; count >= 8 && i + 8 <= count; i += 8)
-        for (int j = 0; j < 8; j++) lane[j] += isnan(values[i + j]) ? 0 : values[i + j];
-    sum = ((lane[0] + lane[1]) + (lane[2] + lane[3])) + ((lane[4] + lane[5]) + (lane[6] + lane[7]));
-    for (; i < count; i++) sum += isnan(values[i]) ? 0 : values[i];
-    return sum;
-}
-
-double mean_without_nan(const double *values, int count)
-{
-    int valid = 0;
-    for (int i = 0; i < count; i++) valid += !isnan(values[i]);
-    return valid ? pairwise_sum(values, count) / valid : NAN;
 }
 
 int summary_means(Summary *s, Err *e)
@@ -74,8 +55,10 @@ int summary_means(Summary *s, Err *e)
     for (int m = 0; m < METRIC_COUNT; m++) {
         for (int i = 0; i < rows; i++) {
             int n = 0;
-            for (int c = 0; c < s->case_count; c++)
-                if (s->cases[c].done) values[n++] = s->cases[c].metrics[i][m];
+            for (int c = 0; c < s->case_count; c++) {
+                const double value = s->cases[c].metrics[i][m];
+                if (s->cases[c].done) values[n++] = isinf(value) ? NAN : value;
+            }
             s->mean[i][m] = mean_without_nan(values, n);
         }
         bool all = true;
@@ -89,60 +72,26 @@ int summary_means(Summary *s, Err *e)
     return 0;
 }
 
-/* ---- summary.json, as Python's json.dump(…, indent=4, sort_keys=True) writes it ---- */
+/* ---- summary.json ---- */
 
-static void add_number(Text *out, double value, bool whole)
+static void put_row(DocWriter *w, const char *key, const Summary *s, const double *row, bool one_case)
 {
-    if (isnan(value)) text_add(out, "NaN");
-    else if (isinf(value)) text_add(out, value < 0 ? "-Infinity" : "Infinity");
-    else if (whole) text_add(out, "%.0f", value);
-    else if (value == rint(value) && fabs(value) < 1e16) text_add(out, "%.1f", value);
-    else text_add_double(out, value);
-}
-
-static void add_line(Text *out, int indent, const char *key)
-{
-    text_add(out, "%*s", 4 * indent, "");
-    text_add_json_string(out, key);
-    text_add(out, ": ");
-}
-
-static void add_row(Text *out, int indent, const double *row, bool one_case)
-{
-    text_add(out, "{\n");
+    doc_open(w, key, DOC_MAPPING, false);
     for (int m = 0; m < METRIC_COUNT; m++) {
-        add_line(out, indent + 1, metric_info[m].key);
-        add_number(out, row[m], one_case && metric_info[m].is_count);
-        text_add(out, m + 1 < METRIC_COUNT ? ",\n" : "\n");
+        if (!summary_has(s, (Metric)m)) continue;
+        if (one_case && metric_info[m].is_count) doc_put_int(w, metric_info[m].key, (int64_t)row[m]);
+        else doc_put_double(w, metric_info[m].key, row[m]);
     }
-    text_add(out, "%*s}", 4 * indent, "");
+    doc_close(w);
 }
 
-static void add_structures(Text *out, int indent, const Summary *s, const int *order, MetricRow *rows,
+static void put_structures(DocWriter *w, const char *key, const Summary *s, const int *order, MetricRow *rows,
                            bool one_case)
 {
-    const int count = s->structures->count;
-    text_add(out, "{\n");
-    for (int i = 0; i < count; i++) {
-        add_line(out, indent + 1, s->structures->items[order[i]].key);
-        add_row(out, indent + 1, rows[order[i]], one_case);
-        text_add(out, i + 1 < count ? ",\n" : "\n");
-    }
-    text_add(out, "%*s}", 4 * indent, "");
-}
-
-static void add_case(Text *out, const Summary *s, const int *order, const CaseResult *c)
-{
-    text_add(out, "        {\n");
-    add_line(out, 3, "metrics");
-    add_structures(out, 3, s, order, c->metrics, true);
-    text_add(out, ",\n");
-    add_line(out, 3, "prediction_file");
-    text_add_json_string(out, c->prediction_file);
-    text_add(out, ",\n");
-    add_line(out, 3, "reference_file");
-    text_add_json_string(out, c->reference_file);
-    text_add(out, "\n        }");
+    doc_open(w, key, DOC_MAPPING, false);
+    for (int i = 0; i < s->structures->count; i++)
+        put_row(w, s->structures->items[order[i]].key, s, rows[order[i]], one_case);
+    doc_close(w);
 }
 
 /* Python sorts the keys as strings: "1", "10", "2". */
@@ -158,30 +107,26 @@ static void sort_by_key(int *order, const Structures *s)
 
 int summary_write_json(const Summary *s, const char *path, Err *e)
 {
-    Text out = {0};
-    int code = ERR_NOMEM;
     int *order = mem_alloc((size_t)s->structures->count * sizeof *order, e);
-    if (!order) goto done;
+    if (!order) return ERR_NOMEM;
     sort_by_key(order, s->structures);
-    text_add(&out, "{\n    \"foreground_mean\": ");
-    add_row(&out, 1, s->foreground_mean, false);
-    text_add(&out, ",\n    \"mean\": ");
-    add_structures(&out, 1, s, order, s->mean, false);
-    text_add(&out, ",\n    \"metric_per_case\": [");
-    const char *separator = "\n";
+    DocWriter w = {.json = true};
+    doc_open(&w, NULL, DOC_MAPPING, false);
+    put_row(&w, "foreground_mean", s, s->foreground_mean, false);
+    put_structures(&w, "mean", s, order, s->mean, false);
+    doc_open(&w, "metric_per_case", DOC_SEQUENCE, false);
     for (int c = 0; c < s->case_count; c++) {
         if (!s->cases[c].done) continue;
-        text_add(&out, "%s", separator);
-        add_case(&out, s, order, &s->cases[c]);
-        separator = ",\n";
+        doc_open(&w, NULL, DOC_MAPPING, false);
+        put_structures(&w, "metrics", s, order, s->cases[c].metrics, true);
+        doc_put_string(&w, "prediction_file", s->cases[c].prediction_file);
+        doc_put_string(&w, "reference_file", s->cases[c].reference_file);
+        doc_close(&w);
     }
-    text_add(&out, "\n    ]\n}");
-    code = text_check(&out, e);
-    if (!code) code = file_put(path, out.data, out.length, e);
-done:
+    doc_close(&w);
+    doc_close(&w);
     mem_free(order);
-    text_free(&out);
-    return code;
+    return doc_finish(&w, path, e);
 }
 
 /* ---- the table for a terminal ---- */
@@ -198,10 +143,13 @@ static const CaseResult *worst_case(const Summary *s, int structure)
     return worst;
 }
 
-static void add_columns(Text *out, const double *row)
+static void add_columns(Text *out, const Summary *s, const double *row)
 {
-    text_add(out, " %7.4f %7.4f %11.1f %11.1f %11.1f %11.1f", row[METRIC_DICE], row[METRIC_IOU],
-             row[METRIC_TP], row[METRIC_FP], row[METRIC_FN], row[METRIC_N_REF]);
+    text_add(out, " %7.4f %7.4f", row[METRIC_DICE], row[METRIC_IOU]);
+    if (!s->only_overlap)
+        text_add(out, " %7.4f %8.3f %8.3f %8.3f", row[METRIC_NSD], row[METRIC_HD95], row[METRIC_HD],
+                 row[METRIC_ASD]);
+    text_add(out, " %11.1f %11.1f", row[METRIC_N_REF], row[METRIC_N_PRED]);
 }
 
 static int name_width(const Structures *s)
@@ -217,19 +165,20 @@ static int name_width(const Structures *s)
 void summary_add_table(const Summary *s, Text *out)
 {
     const int width = name_width(s->structures);
-    text_add(out, "%-*s %7s %7s %11s %11s %11s %11s  %s\n", width, "mean over cases", "Dice", "IoU", "TP",
-             "FP", "FN", "n_ref", "lowest Dice");
+    text_add(out, "%-*s %7s %7s", width, "mean over cases", "Dice", "IoU");
+    if (!s->only_overlap) text_add(out, " %7s %8s %8s %8s", "NSD", "HD95", "HD", "ASD");
+    text_add(out, " %11s %11s  %s\n", "n_ref", "n_pred", "lowest Dice");
     for (int i = 0; i < s->structures->count; i++) {
         const Structure *structure = &s->structures->items[i];
         const int used = (int)strlen(structure->key) + 1;
         text_add(out, "%s %-*s", structure->key, width - used, structure->name);
-        add_columns(out, s->mean[i]);
+        add_columns(out, s, s->mean[i]);
         const CaseResult *worst = worst_case(s, i);
         if (worst)
             text_add(out, "  %.4f %s", worst->metrics[i][METRIC_DICE], path_base(worst->prediction_file));
         text_add(out, "\n");
     }
     text_add(out, "%-*s", width, "foreground mean");
-    add_columns(out, s->foreground_mean);
+    add_columns(out, s, s->foreground_mean);
     text_add(out, "\n");
 }

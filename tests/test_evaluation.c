@@ -38,10 +38,25 @@ static Overlap overlap_by_definition(const Structures *s, int index, const int16
     return o;
 }
 
+static Box box_by_definition(const Structure *s, const int16_t *ref, const int16_t *pred,
+                             const int64_t shape[3])
+{
+    Box box = {{INT64_MAX, INT64_MAX, INT64_MAX}, {0}};
+    for (int64_t i = 0; i < shape[0] * shape[1] * shape[2]; i++) {
+        if (!structure_has(s, ref[i]) && !structure_has(s, pred[i])) continue;
+        const int64_t at[3] = {i / (shape[1] * shape[2]), i / shape[2] % shape[1], i % shape[2]};
+        for (int d = 0; d < 3; d++) {
+            if (at[d] < box.low_zyx[d]) box.low_zyx[d] = at[d];
+            if (at[d] >= box.high_zyx[d]) box.high_zyx[d] = at[d] + 1;
+        }
+    }
+    return box.high_zyx[0] ? box : (Box){0};
+}
+
 static void overlaps_equal_their_definition(void **state)
 {
     (void)state;
-    enum { N = 5003 };
+    enum { N = 5005 };
     static int16_t ref[N], pred[N];
     Rng rng = rng_make(1, 0, 0, 0, RNG_TEST);
     for (int round = 0; round < 20; round++) {
@@ -59,12 +74,16 @@ static void overlaps_equal_their_definition(void **state)
         add(&s, "extreme", (int16_t[]){INT16_MIN}, 1, false);
         add(&s, "never there", (int16_t[]){77}, 1, false);
         Overlap o[4];
+        Box boxes[4];
+        const int64_t shape[3] = {1, 7, N / 7};
         UnknownLabels unknown;
         Err e = {0};
-        assert_int_equal(overlap_count(o, &unknown, &s, ref, pred, N, &e), 0);
+        assert_int_equal(overlap_count(o, boxes, &unknown, &s, ref, pred, shape, &e), 0);
         for (int i = 0; i < 4; i++) {
             const Overlap want = overlap_by_definition(&s, i, ref, pred, N);
             assert_memory_equal(&o[i], &want, sizeof want);
+            const Box box = box_by_definition(&s.items[i], ref, pred, shape);
+            assert_memory_equal(&boxes[i], &box, sizeof box);
         }
         int64_t outside = 0;
         for (int i = 0; i < N; i++)
@@ -112,11 +131,15 @@ static void summary_json_is_nnunets(void **state)
     add(&structures, "a", (int16_t[]){10}, 1, false);
     Summary s;
     Err e = {0};
-    assert_int_equal(summary_new(&s, &structures, 3, &e), 0);
-    static const MetricRow rows[] = {{0.5, 1, 2, 1.0 / 3, 3, 4, 5, 6}, {NAN, 0, 0, NAN, 100, 0, 0, 0}};
+    Pair items[] = {{"a", "p/a", "r"}, {"x", "p/x", "r"}, {"b", "p/b \"x\"", "r"}};
+    const Pairs pairs = {.items = items, .count = 3};
+    assert_int_equal(summary_new(&s, &structures, &pairs, &e), 0);
+    s.only_overlap = true;
+    const MetricRow rows[] = {
+        {[METRIC_DICE] = 0.5, [METRIC_FN] = 1, [METRIC_FP] = 2, [METRIC_IOU] = 1.0 / 3, [METRIC_TN] = 3,
+         [METRIC_TP] = 4, [METRIC_N_PRED] = 5, [METRIC_N_REF] = 6},
+        {[METRIC_DICE] = NAN, [METRIC_IOU] = NAN, [METRIC_TN] = 100}};
     for (int c = 0; c < 3; c++) {
-        s.cases[c].prediction_file = mem_strdup(c ? "p/b \"x\"" : "p/a", &e);
-        s.cases[c].reference_file = mem_strdup("r", &e);
         s.cases[c].done = c != 1;
         memcpy(s.cases[c].metrics[0], rows[0], sizeof rows[0]);
         memcpy(s.cases[c].metrics[1], rows[1], sizeof rows[1]);

@@ -1,0 +1,160 @@
+#include "evaluation/case.h"
+
+#include <math.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "data/image_io.h"
+#include "evaluation/surface.h"
+
+/* Spacings pass through float32 and through the text of other programs. */
+static const double SPACING_TOLERANCE = 1e-3;
+
+typedef struct Volumes {
+    Array reference, prediction;   /* int16 (Z,Y,X) */
+    Geometry geometry;             /* of the reference */
+} Volumes;
+
+static void volumes_free(Volumes *v)
+{
+    array_free(&v->reference);
+    array_free(&v->prediction);
+}
+
+static int check_fit(const Geometry *reference, const Geometry *prediction, Err *e)
+{
+    const int64_t *r = reference->shape_zyx, *p = prediction->shape_zyx;
+    if (r[0] != p[0] || r[1] != p[1] || r[2] != p[2])
+        return err_set(e, ERR_SHAPE,
+                       "the reference has the shape (z,y,x) %lldx%lldx%lld, the prediction %lldx%lldx%lld: "
+                       "the prediction must lie on the reference's grid",
+                       (long long)r[0], (long long)r[1], (long long)r[2], (long long)p[0], (long long)p[1],
+                       (long long)p[2]);
+    const double *a = reference->spacing_zyx_mm, *b = prediction->spacing_zyx_mm;
+    for (int d = 0; d < 3; d++)
+        if (fabs(a[d] - b[d]) > SPACING_TOLERANCE * a[d])
+            return err_set(e, ERR_VALUE,
+                           "the reference has the spacing (z,y,x) %g, %g, %g mm, the prediction "
+                           "%g, %g, %g mm: the prediction must lie on the reference's grid",
+                           a[0], a[1], a[2], b[0], b[1], b[2]);
+    return 0;
+}
+
+static int volumes_read(Volumes *v, const Pair *pair, Err *e)
+{
+    *v = (Volumes){0};
+    Geometry geometry;
+    if (!pair->reference) return err_set(e, ERR_VALUE, "%s has no reference", path_base(pair->prediction));
+    TRY(image_probe(&v->geometry, &(int64_t){0}, pair->reference, e));
+    TRY(image_probe(&geometry, &(int64_t){0}, pair->prediction, e));
+    TRY(check_fit(&v->geometry, &geometry, e)); /* before any voxel is read */
+    TRY(image_read_labels(&v->reference, NULL, pair->reference, e));
+    return image_read_labels(&v->prediction, NULL, pair->prediction, e);
+}
+
+/* ---- surfaces ---- */
+
+/* The structure's voxels within the box, without those whose reference is the ignore label. */
+static void cut_mask(uint8_t *mask, const Array *labels, const Array *reference, const Structures *s,
+                     int index, const Box *box)
+{
+    const int64_t ny = labels->shape[1], nx = labels->shape[2];
+    const int64_t width = box->high_zyx[2] - box->low_zyx[2];
+    const Structure *structure = &s->items[index];
+    for (int64_t z = box->low_zyx[0]; z < box->high_zyx[0]; z++) {
+        for (int64_t y = box->low_zyx[1]; y < box->high_zyx[1]; y++, mask += width) {
+            const int64_t row = (z * ny + y) * nx + box->low_zyx[2];
+            const int16_t *values = (const int16_t *)labels->data + row;
+            const int16_t *truth = (const int16_t *)reference->data + row;
+            for (int64_t x = 0; x < width; x++)
+                mask[x] = structure_has(structure, values[x]) && !(s->has_ignore && truth[x] == s->ignore);
+        }
+    }
+}
+
+static void surface_metrics(MetricRow row, const SurfacePair *pair, double tolerance_mm)
+{
+    const int64_t in_reference = pair->reference.count, in_prediction = pair->prediction.count;
+    row[METRIC_NSD] = surface_dice(pair, tolerance_mm);
+    if (in_reference && in_prediction) {
+        row[METRIC_HD] = surface_hausdorff(pair, 100);
+        row[METRIC_HD95] = surface_hausdorff(pair, 95);
+        row[METRIC_ASD] = 0.5 * (surface_mean_distance(&pair->reference) +
+                                 surface_mean_distance(&pair->prediction));
+    } else {
+        row[METRIC_HD] = row[METRIC_HD95] = row[METRIC_ASD] = in_reference || in_prediction ? INFINITY : NAN;
+    }
+}
+
+static int measure_surfaces(MetricRow row, const Volumes *v, const Rules *rules, int index, const Box *box,
+                            Err *e)
+{
+    const bool flat = v->geometry.shape_zyx[0] == 1;
+    int64_t shape[3];
+    for (int d = 0; d < 3; d++) shape[d] = box->high_zyx[d] - box->low_zyx[d];
+    const size_t voxels = (size_t)(shape[0] * shape[1] * shape[2]);
+    uint8_t *reference = mem_alloc(voxels, e), *prediction = mem_alloc(voxels, e);
+    int code = ERR_NOMEM;
+    if (!reference || !prediction) goto done;
+    cut_mask(reference, &v->reference, &v->reference, rules->structures, index, box);
+    cut_mask(prediction, &v->prediction, &v->reference, rules->structures, index, box);
+    SurfacePair pair;
+    code = surface_measure(&pair, reference, prediction, shape, v->geometry.spacing_zyx_mm, flat, e);
+    if (code) goto done;
+    surface_metrics(row, &pair, rules->tolerance_mm[index]);
+    surface_free(&pair);
+done:
+    mem_free(reference);
+    mem_free(prediction);
+    return code;
+}
+
+/* ---- the case ---- */
+
+static double voxel_size(const Geometry *g)
+{
+    const double *s = g->spacing_zyx_mm;
+    return g->shape_zyx[0] == 1 ? s[1] * s[2] : s[0] * s[1] * s[2];
+}
+
+static int measure(CaseResult *result, UnknownLabels *unknown, const Volumes *v, const Rules *rules, Err *e)
+{
+    const Structures *s = rules->structures;
+    Overlap *overlaps = mem_alloc((size_t)s->count * sizeof *overlaps, e);
+    Box *boxes = mem_alloc((size_t)s->count * sizeof *boxes, e);
+    int code = ERR_NOMEM;
+    if (!overlaps || !boxes) goto done;
+    code = overlap_count(overlaps, boxes, unknown, s, v->reference.data, v->prediction.data,
+                         v->geometry.shape_zyx, e);
+    for (int i = 0; i < s->count && !code; i++) {
+        double *row = result->metrics[i];
+        const bool absent = overlaps[i].tp + overlaps[i].fp + overlaps[i].fn == 0;
+        overlap_metrics(row, &overlaps[i]);
+        row[METRIC_VD] = absent ? NAN : (row[METRIC_N_PRED] - row[METRIC_N_REF]) * voxel_size(&v->geometry);
+        if (!rules->only_overlap) code = measure_surfaces(row, v, rules, i, &boxes[i], e);
+    }
+done:
+    mem_free(overlaps);
+    mem_free(boxes);
+    return code;
+}
+
+int case_evaluate(CaseResult *result, UnknownLabels *unknown, const Pair *pair, const Rules *rules, Err *e)
+{
+    Volumes v;
+    *unknown = (UnknownLabels){0};
+    int code = volumes_read(&v, pair, e);
+    if (!code) code = measure(result, unknown, &v, rules, e);
+    volumes_free(&v);
+    result->done = !code;
+    return code ? err_context(e, "case %s", pair->id) : 0;
+}
+
+int64_t case_bytes(const Pair *pair)
+{
+    /* Reading: float32 and stored voxels beside both label maps; later masks, corner codes and distances. */
+    enum { BYTES_PER_VOXEL = 14 };
+    Geometry g;
+    if (!pair->reference || image_probe(&g, &(int64_t){0}, pair->reference, NULL)) return 0;
+    return g.shape_zyx[0] * g.shape_zyx[1] * g.shape_zyx[2] * BYTES_PER_VOXEL;
+}

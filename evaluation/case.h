@@ -1,0 +1,29 @@
+/* One case: reads its two files, checks that they fit, and computes its metrics. */
+#ifndef EVALUATION_CASE_H
+#define EVALUATION_CASE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "evaluation/overlap.h"
+#include "evaluation/pairs.h"
+#include "evaluation/summary.h"
+
+typedef struct Rules {
+    const Structures *structures;
+    const double *tolerance_mm;   /* (structures): for NSD */
+    bool only_overlap;            /* no surface distances: nnU-Net's metrics only */
+} Rules;
+
+/* Fills result's metrics and `done`, and unknown. Volumes one voxel thick are measured in 2D. Surface
+ * metrics of a structure that is absent in both are NaN; absent in one: NSD 0, distances infinite.
+ * Fails: as image_read_labels; ERR_SHAPE or ERR_VALUE where shapes or spacings differ; ERR_VALUE for a
+ * pair without a reference. */
+int case_evaluate(CaseResult *result, UnknownLabels *unknown, const Pair *pair, const Rules *rules, Err *e);
+
+/* An estimate of the most memory that case_evaluate takes for this pair, from the files' headers; 0 where
+ * they cannot be read. */
+int64_t case_bytes(const Pair *pair);
+
+#endif

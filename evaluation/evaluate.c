@@ -1,0 +1,272 @@
+/* evaluate: compares predicted with reference segmentations, case by case. */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/program.h"
+#include "base/progress.h"
+#include "data/image_io.h"
+#include "evaluation/case.h"
+#include "evaluation/pairs.h"
+#include "evaluation/summary.h"
+
+/* ---- options ---- */
+
+enum { KEY_TOLERANCE = 0x2000, KEY_ONLY_OVERLAP, MAX_TOLERANCES = 64 };
+
+typedef struct Options {
+    CommonOptions common;
+    const char *reference, *prediction, *dataset;
+    const char *tolerances[MAX_TOLERANCES];   /* as given: "2" or "Liver=5" */
+    int tolerance_count;
+    bool only_overlap;
+} Options;
+
+static const struct argp_option option_table[] = {
+    {"dataset", 'd', "FILE", 0,
+     "dataset.json with the labels (default: the one in or above one of the folders, else every label of the "
+     "references)", 0},
+    {"tolerance", KEY_TOLERANCE, "[LABEL=]MM", 0,
+     "Tolerance of the surface Dice NSD, for all labels or for one by its name or value; may be repeated "
+     "(default: 1 mm, in 2D images 1 pixel)", 0},
+    {"only-overlap", KEY_ONLY_OVERLAP, NULL, 0, "Leave the surface distances out: nnU-Net's metrics only", 0},
+    {0},
+};
+
+static error_t parse_option(int key, char *text, struct argp_state *state)
+{
+    Options *o = state->input;
+    switch (key) {
+    case 'd': o->dataset = text; return 0;
+    case KEY_ONLY_OVERLAP: o->only_overlap = true; return 0;
+    case KEY_TOLERANCE: {
+        const char *equals = strrchr(text, '=');
+        option_number(state, "--tolerance", equals ? equals + 1 : text, 0, 1e6);
+        if (o->tolerance_count == MAX_TOLERANCES)
+            argp_error(state, "--tolerance: at most %d times", MAX_TOLERANCES);
+        o->tolerances[o->tolerance_count++] = text;
+        return 0;
+    }
+    case ARGP_KEY_ARG:
+        if (state->arg_num > 1) argp_error(state, "%s: GROUND_TRUTH and PREDICTIONS are enough", text);
+        *(state->arg_num ? &o->prediction : &o->reference) = text;
+        return 0;
+    case ARGP_KEY_END:
+        if (state->arg_num < 2) argp_error(state, "GROUND_TRUTH and PREDICTIONS are needed");
+        return 0;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* ---- labels and tolerances ---- */
+
+/* The first dataset.json in or above the folders; NULL without one. Owned by the caller. */
+static int find_dataset(char **found, const Options *o, Err *e)
+{
+    const char *const images[] = {o->prediction, o->reference};
+    *found = NULL;
+    for (int i = 0; i < 4; i++) {
+        const char *at = images[i % 2];
+        const int folder = file_is_folder(at) ? (int)strlen(at) : (int)(path_base(at) - at);
+        char *path =
+            path_format(e, "%.*s%s%sdataset.json", folder, at, folder ? "/" : "", i < 2 ? "" : "../");
+        if (!path) return ERR_NOMEM;
+        if (file_exists(path)) {
+            *found = path;
+            return 0;
+        }
+        mem_free(path);
+    }
+    return 0;
+}
+
+static int choose_structures(Structures *s, const Options *o, const Pairs *pairs, Err *e)
+{
+    char *found = NULL;
+    DatasetInfo info = {0};
+    if (!o->dataset) TRY(find_dataset(&found, o, e));
+    const char *path = o->dataset ? o->dataset : found;
+    int code;
+    if (path) {
+        code = dataset_info_read(&info, path, e);
+        if (!code) code = structures_from_dataset(s, &info, e);
+        dataset_info_free(&info);
+    } else {
+        code = structures_from_references(s, pairs, e);
+    }
+    if (!code && !o->common.quiet) program_say("labels: those of %s", path ? path : "the references");
+    mem_free(found);
+    return code;
+}
+
+/* Sets the tolerance of every structure that an option names; later options win. */
+static int choose_tolerances(double *tolerance_mm, const Structures *s, const Options *o, Err *e)
+{
+    for (int i = 0; i < s->count; i++) tolerance_mm[i] = 1;
+    for (int k = 0; k < o->tolerance_count; k++) {
+        const char *text = o->tolerances[k], *equals = strrchr(text, '=');
+        const size_t length = equals ? (size_t)(equals - text) : 0;
+        bool used = !equals;
+        for (int i = 0; i < s->count; i++) {
+            const char *const names[] = {s->items[i].name, s->items[i].key};
+            for (int n = 0; n < 2; n++) {
+                if (equals && (strlen(names[n]) != length || memcmp(names[n], text, length))) continue;
+                tolerance_mm[i] = strtod(equals ? equals + 1 : text, NULL);
+                used = true;
+            }
+        }
+        if (!used) return err_set(e, ERR_VALUE, "--tolerance %s: there is no label of this name", text);
+    }
+    return 0;
+}
+
+/* ---- cases ---- */
+
+/* Lets so many cases in at a time that their memory stays within a budget; one always may. */
+typedef struct Gate {
+    pthread_mutex_t lock;
+    pthread_cond_t freed;
+    int64_t budget, left;   /* bytes */
+} Gate;
+
+static void gate_enter(Gate *g, int64_t bytes)
+{
+    pthread_mutex_lock(&g->lock);
+    while (g->left < bytes) pthread_cond_wait(&g->freed, &g->lock);
+    g->left -= bytes;
+    pthread_mutex_unlock(&g->lock);
+}
+
+static void gate_leave(Gate *g, int64_t bytes)
+{
+    pthread_mutex_lock(&g->lock);
+    g->left += bytes;
+    pthread_cond_broadcast(&g->freed);
+    pthread_mutex_unlock(&g->lock);
+}
+
+static void warn_of_unknown(const Pair *pair, const UnknownLabels *unknown)
+{
+    if (unknown->in_prediction)
+        program_warn("case %s: %lld voxels of the prediction have a label that is not evaluated", pair->id,
+                     (long long)unknown->in_prediction);
+    if (unknown->in_reference)
+        program_warn("case %s: %lld voxels of the reference have a label that is not evaluated", pair->id,
+                     (long long)unknown->in_reference);
+}
+
+/* Evaluates all pairs, several at a time; returns how many failed. */
+static int evaluate_cases(Summary *summary, const Pairs *pairs, const Rules *rules, int threads, bool quiet)
+{
+    const int64_t half_of_memory = sysconf(_SC_PHYS_PAGES) / 2 * sysconf(_SC_PAGESIZE);
+    Gate gate = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, half_of_memory, half_of_memory};
+    int failed = 0;
+    Progress progress;
+    progress_begin(&progress, "evaluate", pairs->count, quiet);
+    if (threads > pairs->count) threads = pairs->count; /* what is left over works within a case */
+#pragma omp parallel for num_threads(threads) schedule(dynamic)
+    for (int c = 0; c < pairs->count; c++) {
+        Err e = {0};
+        UnknownLabels unknown;
+        const int64_t wanted = case_bytes(&pairs->items[c]);
+        const int64_t bytes = wanted < gate.budget ? wanted : gate.budget;
+        gate_enter(&gate, bytes);
+        const int code = case_evaluate(&summary->cases[c], &unknown, &pairs->items[c], rules, &e);
+        gate_leave(&gate, bytes);
+#pragma omp critical(messages)
+        {
+            if (code) program_error("%s", e.text);
+            else warn_of_unknown(&pairs->items[c], &unknown);
+            failed += code != 0;
+        }
+        progress_step(&progress, 1, pairs->items[c].id);
+    }
+    progress_end(&progress);
+    return failed;
+}
+
+/* ---- the program ---- */
+
+static void report_unpredicted(const Pairs *pairs)
+{
+    enum { SHOWN = 5 };
+    Text names = {0};
+    for (int i = 0; i < pairs->unpredicted_count && i < SHOWN; i++)
+        text_add(&names, "%s%s", i ? ", " : "", pairs->unpredicted[i]);
+    if (pairs->unpredicted_count > SHOWN) text_add(&names, ", …");
+    if (pairs->unpredicted_count)
+        program_say("%d references have no prediction and are left out: %s", pairs->unpredicted_count,
+                    names.data ? names.data : "");
+    text_free(&names);
+}
+
+static int write_results(const Summary *s, const char *folder, Err *e)
+{
+    Text table = {0};
+    char *path = NULL;
+    int code = file_make_folders(folder, e);
+    if (code) goto done;
+    code = ERR_NOMEM;
+    path = path_format(e, "%s/summary.json", folder);
+    if (!path) goto done;
+    code = summary_write_json(s, path, e);
+    if (code) goto done;
+    summary_add_table(s, &table);
+    code = text_check(&table, e);
+    if (!code) fputs(table.data, stdout);
+done:
+    mem_free(path);
+    text_free(&table);
+    return code;
+}
+
+static int run(const Options *o, Err *e)
+{
+    const int threads = program_threads(&o->common);
+    Pairs pairs = {0};
+    Structures structures = {0};
+    Summary summary = {0};
+    double *tolerance_mm = NULL;
+    int code = pairs_find(&pairs, o->reference, o->prediction, e);
+    if (!code) code = choose_structures(&structures, o, &pairs, e);
+    if (code) goto done;
+    if (!o->common.quiet) report_unpredicted(&pairs);
+    code = ERR_NOMEM;
+    tolerance_mm = mem_alloc((size_t)structures.count * sizeof *tolerance_mm, e);
+    if (!tolerance_mm) goto done;
+    code = choose_tolerances(tolerance_mm, &structures, o, e);
+    if (!code) code = summary_new(&summary, &structures, &pairs, e);
+    if (code) goto done;
+    summary.only_overlap = o->only_overlap;
+    const Rules rules = {&structures, tolerance_mm, o->only_overlap};
+    const int failed = evaluate_cases(&summary, &pairs, &rules, threads, o->common.quiet);
+    code = failed == pairs.count ? 0 : summary_means(&summary, e);
+    if (!code && failed < pairs.count) code = write_results(&summary, o->common.output, e);
+    if (!code && failed)
+        code = err_set(e, ERR_VALUE, "%d of %d cases could not be evaluated (above)", failed, pairs.count);
+done:
+    mem_free(tolerance_mm);
+    summary_free(&summary);
+    structures_free(&structures);
+    pairs_free(&pairs);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct argp own = {
+        .options = option_table, .parser = parse_option, .args_doc = "GROUND_TRUTH PREDICTIONS",
+        .doc = "Compares the segmentations in PREDICTIONS with those of the same names in GROUND_TRUTH (two "
+               "folders, or two files): writes OUT/summary.json, as nnU-Net does with surface "
+               "distances beside, and prints a table.\vExit status: 0 done, 1 some case could not be "
+               "evaluated, 2 wrong usage."};
+    Options options = {.common = {.takes = OPT_OUTPUT | OPT_THREADS | OPT_QUIET}};
+    Err e = {0};
+    program_begin("evaluate", false);
+    program_parse(&own, &options, &options.common, argc, argv);
+    return program_end(run(&options, &e), &e, options.common.quiet);
+}

@@ -1,0 +1,147 @@
+#include "evaluation/pairs.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "data/image_io.h"
+
+typedef struct Entry {
+    char *id, *path;   /* owned */
+} Entry;
+
+typedef struct Entries {
+    Entry *items;
+    int count;
+} Entries;
+
+static void entries_free(Entries *list)
+{
+    for (int i = 0; i < list->count; i++) {
+        mem_free(list->items[i].id);
+        mem_free(list->items[i].path);
+    }
+    mem_free(list->items);
+}
+
+static int by_id(const void *a, const void *b)
+{
+    return strcmp(((const Entry *)a)->id, ((const Entry *)b)->id);
+}
+
+/* Takes over path, also on failure. */
+static int add_entry(Entries *list, char *path, Err *e)
+{
+    const char *ending = path ? image_ending(path) : NULL;
+    const int length = ending ? (int)(ending - path_base(path)) : 0;
+    char *id = path ? path_format(e, "%.*s", length, path_base(path)) : NULL;
+    list->items[list->count++] = (Entry){id, path};
+    return id ? 0 : ERR_NOMEM;
+}
+
+static int list_images(Entries *list, const char *folder, Err *e)
+{
+    FileList files;
+    TRY(file_list(&files, folder, e));
+    list->items = mem_alloc((size_t)files.count * sizeof *list->items, e);
+    int code = list->items ? 0 : ERR_NOMEM;
+    for (int i = 0; i < files.count && !code; i++)
+        if (image_ending(files.names[i]))
+            code = add_entry(list, path_format(e, "%s/%s", folder, files.names[i]), e);
+    file_list_free(&files);
+    if (code) return code;
+    qsort(list->items, (size_t)list->count, sizeof *list->items, by_id);
+    for (int i = 1; i < list->count; i++) {
+        if (by_id(&list->items[i - 1], &list->items[i])) continue;
+        return err_set(e, ERR_VALUE, "case %s has two files, %s and %s: remove one", list->items[i].id,
+                       list->items[i - 1].path, list->items[i].path);
+    }
+    return 0;
+}
+
+static int one_file(Entries *list, const char *path, Err *e)
+{
+    list->items = mem_alloc(sizeof *list->items, e);
+    return list->items ? add_entry(list, mem_strdup(path, e), e) : ERR_NOMEM;
+}
+
+static char *take(char **owned)
+{
+    char *taken = *owned;
+    *owned = NULL;
+    return taken;
+}
+
+/* Both lists are sorted: one walk through them, taking over their strings. */
+static int merge(Pairs *pairs, Entries *references, Entries *predictions, Err *e)
+{
+    pairs->items = mem_zalloc((size_t)predictions->count, sizeof *pairs->items, e);
+    pairs->unpredicted = mem_zalloc((size_t)references->count, sizeof *pairs->unpredicted, e);
+    if (!pairs->items || !pairs->unpredicted) return ERR_NOMEM;
+    int r = 0, p = 0;
+    while (r < references->count || p < predictions->count) {
+        Entry *reference = r < references->count ? &references->items[r] : NULL;
+        Entry *prediction = p < predictions->count ? &predictions->items[p] : NULL;
+        const int order = !reference ? 1 : !prediction ? -1 : by_id(reference, prediction);
+        if (order < 0) {
+            pairs->unpredicted[pairs->unpredicted_count++] = take(&reference->id);
+        } else {
+            char *found = order == 0 ? take(&reference->path) : NULL;
+            pairs->items[pairs->count++] = (Pair){take(&prediction->id), take(&prediction->path), found};
+            p++;
+        }
+        r += order <= 0;
+    }
+    return 0;
+}
+
+/* Two files are one case, whatever their names. */
+static int pair_files(Pairs *pairs, Entries *references, Entries *predictions, Err *e)
+{
+    mem_free(references->items[0].id);
+    references->items[0].id = mem_strdup(predictions->items[0].id, e);
+    return references->items[0].id ? merge(pairs, references, predictions, e) : ERR_NOMEM;
+}
+
+int pairs_find(Pairs *pairs, const char *reference, const char *prediction, Err *e)
+{
+    *pairs = (Pairs){0};
+    Entries references = {0}, predictions = {0};
+    const bool folders = file_is_folder(prediction);
+    int code;
+    if (!file_exists(prediction) || !file_exists(reference)) {
+        const char *missing = file_exists(prediction) ? reference : prediction;
+        code = err_set(e, ERR_IO, "%s: does not exist; give two folders or two image files", missing);
+    } else if (folders != file_is_folder(reference)) {
+        code = err_set(e, ERR_VALUE, "%s and %s: one is a folder, one is not; give two folders or two files",
+                       reference, prediction);
+    } else if (!folders) {
+        code = one_file(&references, reference, e);
+        if (!code) code = one_file(&predictions, prediction, e);
+        if (!code) code = pair_files(pairs, &references, &predictions, e);
+    } else {
+        code = list_images(&references, reference, e);
+        if (!code) code = list_images(&predictions, prediction, e);
+        if (!code) code = merge(pairs, &references, &predictions, e);
+        if (!code && !pairs->count)
+            code = err_set(e, ERR_VALUE, "%s: there is no image in this folder", prediction);
+    }
+    entries_free(&references);
+    entries_free(&predictions);
+    if (code) pairs_free(pairs);
+    return code;
+}
+
+void pairs_free(Pairs *pairs)
+{
+    for (int i = 0; i < pairs->count; i++) {
+        mem_free(pairs->items[i].id);
+        mem_free(pairs->items[i].prediction);
+        mem_free(pairs->items[i].reference);
+    }
+    for (int i = 0; i < pairs->unpredicted_count; i++) mem_free(pairs->unpredicted[i]);
+    mem_free(pairs->items);
+    mem_free(pairs->unpredicted);
+    *pairs = (Pairs){0};
+}

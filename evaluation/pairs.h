@@ -1,0 +1,28 @@
+/* Pairs: which prediction is compared with which reference.
+ *
+ * Every image in the folder of predictions is a pair (nnU-Net's rule); its reference is the image of the
+ * same case, whatever the format. pairs_find fills the list, pairs_free takes it back. */
+#ifndef EVALUATION_PAIRS_H
+#define EVALUATION_PAIRS_H
+
+#include "base/error.h"
+
+typedef struct Pair {
+    char *id;           /* file name without its ending */
+    char *prediction;   /* paths */
+    char *reference;    /* NULL where there is none */
+} Pair;
+
+typedef struct Pairs {
+    Pair *items;        /* by id, ascending; owned */
+    int count;
+    char **unpredicted; /* ids of the references without a prediction; owned */
+    int unpredicted_count;
+} Pairs;
+
+/* reference and prediction: two folders, or two image files. Fails: ERR_IO; ERR_VALUE for two files of
+ * one case in a folder, or no image among the predictions; ERR_NOMEM. */
+int pairs_find(Pairs *pairs, const char *reference, const char *prediction, Err *e);
+void pairs_free(Pairs *pairs);
+
+#endif

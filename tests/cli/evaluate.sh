@@ -1,0 +1,59 @@
+#!/bin/sh
+# evaluate BUILD: the program on real label maps, good and bad.
+build=$1
+data=../shared/data/Dataset004_Hippocampus
+out=$(mktemp -d); trap 'rm -rf "$out"' EXIT
+if [ ! -d $data/labelsTs ]; then
+    echo "ok - evaluate on real label maps # SKIP $data is not here"
+    exit 0
+fi
+check() { # WHAT STATUS COMMAND…: runs it, keeps its output
+    what=$1; want=$2; shift 2
+    "$@" >"$out/stdout" 2>"$out/stderr"; status=$?
+    if [ $status -eq "$want" ]; then echo "ok - $what"; else
+        echo "not ok - $what (status $status, expected $want)"; cat "$out/stderr"; fi
+}
+has() { # WHAT PATTERN FILE
+    if grep -q -e "$2" "$out/$3"; then echo "ok - $1"; else echo "not ok - $1: no '$2' in $3"; cat "$out/$3"; fi
+}
+lacks() { if grep -q -e "$2" "$out/$3"; then echo "not ok - $1: '$2' in $3"; else echo "ok - $1"; fi; }
+
+check "labels against themselves" 0 "$build/evaluate" $data/labelsTs $data/labelsTs -o "$out/self"
+has "the mean is 1" '^foreground mean *1.0000 *1.0000 *1.0000 *0.000' stdout
+has "labels have the names of the dataset.json above" '^1 Anterior' stdout
+has "the file has nnU-Net's keys" '"foreground_mean": {' self/summary.json
+has "every case is in the file" 'hippocampus_099.nii.gz' self/summary.json
+
+check "nnU-Net's metrics only" 0 "$build/evaluate" $data/labelsTs $data/labelsTs -o "$out/overlap" --only-overlap
+lacks "no surface metric is written" HD95 overlap/summary.json
+
+mkdir "$out/pred" "$out/ref"
+set -- $data/labelsTs/*.nii.gz
+cp "$1" "$2" "$3" "$4" "$out/ref"
+cp "$1" "$out/pred"
+cp "$3" "$out/pred/$(basename "$2")"     # another case's label map: another shape
+head -c 200 "$4" >"$out/pred/$(basename "$4")"  # cut off
+cp "$5" "$out/pred/stranger.nii.gz"      # no reference
+check "bad cases make the status 1" 1 "$build/evaluate" "$out/ref" "$out/pred" -o "$out/bad"
+has "a wrong shape is named with both shapes" 'the reference has the shape (z,y,x) [0-9]*x[0-9]*x[0-9]*, the prediction' stderr
+has "a cut file is named" "$(basename "$4")" stderr
+has "a prediction without a reference is named" 'case stranger: stranger.nii.gz has no reference' stderr
+has "a reference without a prediction is listed" '1 references have no prediction' stderr
+has "the count of failures is said" '3 of 4 cases' stderr
+has "the good case is evaluated" "$(basename "$1")" bad/summary.json
+lacks "no bad case is in the file" stranger bad/summary.json
+has "without dataset.json the references' labels are taken" 'labels: those of the references' stderr
+has "labels without a name are their value" '^1 1 ' stdout
+
+check "two files" 0 "$build/evaluate" "$1" "$1" -o "$out/file" -d $data/dataset.json
+check "a tolerance for one label" 0 "$build/evaluate" "$1" "$1" -o "$out/file" --tolerance 2 --tolerance Anterior=3
+check "a tolerance for no label" 1 "$build/evaluate" "$1" "$1" -o "$out/file" --tolerance Liver=3
+has "it is said which" 'Liver=3: there is no label' stderr
+check "no such folder" 1 "$build/evaluate" $data/labelsTs "$out/none" -o "$out/x"
+has "it is named" "$out/none: does not exist" stderr
+check "an empty folder" 1 sh -c "mkdir '$out/empty'; '$build/evaluate' $data/labelsTs '$out/empty' -o '$out/x'"
+check "a broken dataset.json" 1 "$build/evaluate" $data/labelsTs $data/labelsTs -o "$out/x" -d "$1"
+check "an output that cannot be written" 1 "$build/evaluate" $data/labelsTs $data/labelsTs -o /dev/null/x
+check "wrong usage" 2 "$build/evaluate" $data/labelsTs
+check "no output" 2 "$build/evaluate" $data/labelsTs $data/labelsTs
+check "a bad number" 2 "$build/evaluate" $data/labelsTs $data/labelsTs -o "$out/x" --tolerance two

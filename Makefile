@@ -75,6 +75,7 @@ $(B)/obj/network/ops/%.$(1).o: network/ops/%.c $(B)/flags
 	$$(Q)$(CC) $(ALL_CFLAGS) $(KERNELS) $(LEVEL_$(1)) -c $$< -o $$@
 endef
 $(foreach level,$(LEVELS),$(eval $(call level_rule,$(level))))
+$(B)/obj/network/optimizer.o: private ALL_CFLAGS += $(KERNELS)
 
 # Rebuilds everything when the flags change (CI, CFLAGS, another compiler).
 $(B)/flags: FORCE

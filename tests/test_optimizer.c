@@ -1,0 +1,283 @@
+/* The optimiser against PyTorch's numbers and its own promises: who is left alone, what is kept, what does
+ * not depend on threads. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+#include <omp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/random.h"
+#include "network/optimizer.h"
+#include "tests/support/gold.h"
+
+static const AdamW swin_umamba = {0.9, 0.999, 1e-5, 0.05, 12};
+
+/* Three parameters and gradients for any of them. */
+enum { PARAMS = 3, ELEMENTS = 35 + 11 + 54 };
+static const int64_t counts[PARAMS] = {35, 11, 54}, starts[PARAMS] = {0, 35, 46};
+
+typedef struct Fixture {
+    Graph *graph;
+    Parameters *parameters;
+    Optimizer *optimizer;
+    Gradients gradients;
+    float values[ELEMENTS];
+    int64_t offset[PARAMS];
+} Fixture;
+
+static void set_up(Fixture *f, const AdamW *adamw)
+{
+    static const int64_t shapes[PARAMS][4] = {{7, 5}, {11}, {3, 2, 3, 3}};
+    static const int ranks[PARAMS] = {2, 1, 4};
+    *f = (Fixture){.graph = graph_new(NULL)};
+    graph_param(f->graph, "p0", ranks[0], shapes[0], INIT_ZERO, 0);
+    graph_param(f->graph, "p1", ranks[1], shapes[1], INIT_ZERO, 0);
+    graph_param(f->graph, "p2", ranks[2], shapes[2], INIT_ZERO, 0);
+    assert_int_equal(parameters_new(&f->parameters, f->graph, NULL), 0);
+    assert_int_equal(optimizer_new(&f->optimizer, f->parameters, adamw, NULL), 0);
+    f->gradients = (Gradients){f->values, ELEMENTS, f->offset};
+}
+
+static void tear_down(Fixture *f)
+{
+    optimizer_free(f->optimizer);
+    parameters_free(f->parameters);
+    graph_free(f->graph);
+}
+
+/* Only the marked parameters have a gradient from now on. */
+static void train(Fixture *f, bool first, bool second, bool third)
+{
+    const bool trained[PARAMS] = {first, second, third};
+    for (int i = 0; i < PARAMS; i++) f->offset[i] = trained[i] ? starts[i] : -1;
+    assert_int_equal(optimizer_adopt(f->optimizer, &f->gradients, NULL), 0);
+}
+
+static void draw(float *x, int64_t count, uint32_t stream)
+{
+    Rng rng = rng_make(1, 0, 0, stream, RNG_TEST);
+    for (int64_t i = 0; i < count; i++) x[i] = (float)rng_normal(&rng);
+}
+
+/* ---- PyTorch: five steps with clipping; the second parameter has no gradient in two of them ---- */
+
+static const Array *record(const Gold *g, const char *kind, int step, int param)
+{
+    char name[32];
+    if (step < 0) snprintf(name, sizeof name, "%s.p%d", kind, param);
+    else snprintf(name, sizeof name, "%s.%d.p%d", kind, step, param);
+    return gold_find(g, name);
+}
+
+static void compare_change(const Gold *g, Fixture *f, int step, int param)
+{
+    const double *expected = record(g, "out", step, param)->data;
+    const float *start = record(g, "par", -1, param)->data, *found = parameters_of(f->parameters, param);
+    double change = 0, error = 0;
+    for (int64_t i = 0; i < counts[param]; i++) {
+        change += pow(expected[i] - (double)start[i], 2);
+        error += pow(expected[i] - (double)found[i], 2);
+    }
+    /* what rounding the parameters themselves to float32 leaves of a change of 1e-4 */
+    if (sqrt(error / change) > 5e-4)
+        fail_msg("step %d parameter %d: %.3g", step, param, sqrt(error / change));
+}
+
+static void follows_pytorch(void **state)
+{
+    (void)state;
+    static const double norms[] = {117.39633630143115, 2.6803247317782666, 16.378133417974414,
+                                   0.0005849919033844627, 0};
+    Err e = {0};
+    Gold g;
+    Fixture f;
+    if (gold_open(&g, "tests/golden/ops/adamw_clip.gold", &e)) fail_msg("%s", e.text);
+    set_up(&f, &swin_umamba);
+    for (int p = 0; p < PARAMS; p++)
+        memcpy(parameters_of(f.parameters, p), record(&g, "par", -1, p)->data,
+               (size_t)counts[p] * sizeof(float));
+    for (int step = 0; step < 5; step++) {
+        train(&f, record(&g, "grad", step, 0), record(&g, "grad", step, 1), record(&g, "grad", step, 2));
+        for (int p = 0; p < PARAMS; p++) {
+            const Array *grad = record(&g, "grad", step, p);
+            if (grad) memcpy(f.values + starts[p], grad->data, (size_t)counts[p] * sizeof(float));
+        }
+        const double norm = optimizer_step(f.optimizer, 1e-4);
+        assert_true(fabs(norm - norms[step]) <= 1e-6 * norms[step]);
+        for (int p = 0; p < PARAMS; p++) compare_change(&g, &f, step, p);
+    }
+    assert_int_equal(optimizer_state(f.optimizer, 0)->step, 5);
+    assert_int_equal(optimizer_state(f.optimizer, 1)->step, 3);
+    tear_down(&f);
+    gold_close(&g);
+}
+
+/* ---- promises ---- */
+
+static void untrained_stay_as_they_are(void **state)
+{
+    (void)state;
+    Fixture f;
+    set_up(&f, &swin_umamba);
+    draw(f.parameters->values, ELEMENTS, 0);
+    draw(f.values, ELEMENTS, 1);
+    float before[ELEMENTS];
+    memcpy(before, f.parameters->values, sizeof before);
+    const uint64_t version = f.parameters->version;
+    train(&f, true, false, false);
+    optimizer_step(f.optimizer, 1e-3);
+    assert_memory_not_equal(parameters_of(f.parameters, 0), before, 35 * sizeof(float));
+    assert_memory_equal(parameters_of(f.parameters, 1), before + 35, 65 * sizeof(float));
+    assert_null(optimizer_state(f.optimizer, 1)->exp_avg);
+    assert_int_equal(optimizer_state(f.optimizer, 1)->step, 0);
+    assert_true(f.parameters->version != version);
+    tear_down(&f);
+}
+
+static void unfreezing_keeps_states(void **state)
+{
+    (void)state;
+    Fixture f;
+    set_up(&f, &swin_umamba);
+    draw(f.values, ELEMENTS, 1);
+    train(&f, true, false, true);
+    optimizer_step(f.optimizer, 1e-3);
+    float kept[35];
+    memcpy(kept, optimizer_state(f.optimizer, 0)->exp_avg, sizeof kept);
+    train(&f, true, true, true);
+    assert_memory_equal(optimizer_state(f.optimizer, 0)->exp_avg, kept, sizeof kept);
+    optimizer_step(f.optimizer, 1e-3);
+    assert_int_equal(optimizer_state(f.optimizer, 0)->step, 2);
+    assert_int_equal(optimizer_state(f.optimizer, 1)->step, 1);
+    tear_down(&f);
+}
+
+static void restored_state_goes_on_bit_for_bit(void **state)
+{
+    (void)state;
+    Fixture f, again;
+    set_up(&f, &swin_umamba);
+    set_up(&again, &swin_umamba);
+    draw(f.values, ELEMENTS, 1);
+    draw(again.values, ELEMENTS, 1);
+    train(&f, true, false, true);
+    optimizer_step(f.optimizer, 1e-3);
+    memcpy(again.parameters->values, f.parameters->values, ELEMENTS * sizeof(float));
+    assert_int_equal(optimizer_reserve(again.optimizer, (bool[]){true, false, true}, NULL), 0);
+    for (int i = 0; i < PARAMS; i++) {
+        const OptimizerState *from = optimizer_state(f.optimizer, i);
+        OptimizerState *to = optimizer_state(again.optimizer, i);
+        assert_int_equal(from->exp_avg != NULL, to->exp_avg != NULL);
+        if (!from->exp_avg) continue;
+        memcpy(to->exp_avg, from->exp_avg, (size_t)counts[i] * sizeof(float));
+        memcpy(to->exp_avg_sq, from->exp_avg_sq, (size_t)counts[i] * sizeof(float));
+        to->step = from->step;
+    }
+    train(&f, true, true, true);
+    train(&again, true, true, true);
+    for (int step = 0; step < 3; step++) {
+        optimizer_step(f.optimizer, 1e-3);
+        optimizer_step(again.optimizer, 1e-3);
+    }
+    assert_memory_equal(again.parameters->values, f.parameters->values, ELEMENTS * sizeof(float));
+    tear_down(&f);
+    tear_down(&again);
+}
+
+static void a_norm_that_is_not_finite_changes_nothing(void **state)
+{
+    (void)state;
+    Fixture f;
+    set_up(&f, &swin_umamba);
+    draw(f.parameters->values, ELEMENTS, 0);
+    draw(f.values, ELEMENTS, 1);
+    float before[ELEMENTS];
+    memcpy(before, f.parameters->values, sizeof before);
+    f.values[40] = NAN;
+    train(&f, true, true, true);
+    assert_true(isnan(optimizer_step(f.optimizer, 1e-3)));
+    assert_memory_equal(f.parameters->values, before, sizeof before);
+    assert_int_equal(optimizer_state(f.optimizer, 0)->step, 0);
+    /* the bad number lies in the second parameter: without it, the step is taken */
+    train(&f, true, false, true);
+    assert_true(isfinite(optimizer_step(f.optimizer, 1e-3)));
+    assert_int_equal(optimizer_state(f.optimizer, 0)->step, 1);
+    tear_down(&f);
+}
+
+static void without_a_limit_nothing_is_clipped(void **state)
+{
+    (void)state;
+    AdamW free_norm = swin_umamba;
+    free_norm.clip_norm = 0;
+    Fixture f;
+    set_up(&f, &free_norm);
+    for (int i = 0; i < ELEMENTS; i++) f.values[i] = 100;
+    train(&f, true, true, true);
+    assert_true(fabs(optimizer_step(f.optimizer, 1e-3) - 1000) < 1e-9);
+    assert_true(fabsf(optimizer_state(f.optimizer, 0)->exp_avg[0] - 10) < 1e-5f);
+    tear_down(&f);
+}
+
+/* ---- threads: many pieces, the same bits ---- */
+
+enum { LARGE = 100003 };
+
+static void step_large(float *result, int threads)
+{
+    const int before = omp_get_max_threads();
+    const int64_t shape = LARGE;
+    int64_t offset = 0;
+    float *values = mem_alloc(LARGE * sizeof *values, NULL);
+    Gradients gradients = {values, LARGE, &offset};
+    Graph *graph = graph_new(NULL);
+    Parameters *parameters;
+    Optimizer *optimizer;
+    graph_param(graph, "p", 1, &shape, INIT_ZERO, 0);
+    assert_int_equal(parameters_new(&parameters, graph, NULL), 0);
+    assert_int_equal(optimizer_new(&optimizer, parameters, &swin_umamba, NULL), 0);
+    assert_int_equal(optimizer_adopt(optimizer, &gradients, NULL), 0);
+    draw(values, LARGE, 1);
+    draw(parameters->values, LARGE, 2);
+    omp_set_num_threads(threads);
+    for (int step = 0; step < 3; step++) optimizer_step(optimizer, 1e-3);
+    omp_set_num_threads(before);
+    memcpy(result, parameters->values, LARGE * sizeof *result);
+    optimizer_free(optimizer);
+    parameters_free(parameters);
+    graph_free(graph);
+    mem_free(values);
+}
+
+static void threads_do_not_matter(void **state)
+{
+    (void)state;
+    float *one = mem_alloc(2 * LARGE * sizeof *one, NULL);
+    step_large(one, 1);
+    for (int threads = 2; threads <= 3; threads++) {
+        step_large(one + LARGE, threads);
+        assert_memory_equal(one, one + LARGE, LARGE * sizeof *one);
+    }
+    mem_free(one);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(follows_pytorch),
+        cmocka_unit_test(untrained_stay_as_they_are),
+        cmocka_unit_test(unfreezing_keeps_states),
+        cmocka_unit_test(restored_state_goes_on_bit_for_bit),
+        cmocka_unit_test(a_norm_that_is_not_finite_changes_nothing),
+        cmocka_unit_test(without_a_limit_nothing_is_clipped),
+        cmocka_unit_test(threads_do_not_matter),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,35 @@
+/* AxisMap: where each output sample of one axis comes from, and with which weights.
+ *
+ * Made once per axis and volume (axis_map_new … axis_map_free), then used for every line. */
+#ifndef PREPROCESS_AXIS_MAP_H
+#define PREPROCESS_AXIS_MAP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+/* Lines that are resized together, so that the recursions along them run in vector registers. */
+enum { AXIS_LANES = 16, AXIS_MARGIN = 2 };
+
+typedef struct AxisMap {
+    int order;
+    int taps;              /* order + 1 */
+    int64_t in, out;       /* lengths */
+    int32_t *first;        /* out: index of the first tap; -2 … for a spline */
+    double *weights;       /* out * taps */
+    bool identity;         /* in == out: nothing to do */
+} AxisMap;
+
+/* Fails: ERR_NOMEM; ERR_VALUE for an order other than 0, 1, 3. */
+int axis_map_new(AxisMap *m, int64_t in, int64_t out, int order, Err *e);
+void axis_map_free(AxisMap *m);
+
+/* Doubles that a block of lines takes: (in + 2 * AXIS_MARGIN) * AXIS_LANES; the samples stand behind the margin. */
+int64_t axis_block_size(const AxisMap *m);
+
+/* Resizes AXIS_LANES lines. block: sample i of lane l at (AXIS_MARGIN + i) * AXIS_LANES + l; overwritten.
+ * out: sample k of lane l at k * AXIS_LANES + l. */
+void axis_resize(const AxisMap *m, double *block, double *out);
+
+#endif

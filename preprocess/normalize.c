@@ -1,0 +1,89 @@
+#include "preprocess/normalize.h"
+
+#include <math.h>
+
+static float *row_of(const Volume *v, int64_t z, int64_t y) { return (float *)volume_row(v, z, y); }
+
+/* value = (clipped value - shift) / divisor, rounding after each step as float32 arithmetic does */
+typedef struct Rule {
+    float low, high, shift, divisor;
+} Rule;
+
+static void apply(Volume *v, const Rule *rule, const Volume *inside)
+{
+    const int64_t step = v->stride[2] / (int64_t)sizeof(float);
+    for (int64_t z = 0; z < v->shape[0]; z++)
+        for (int64_t y = 0; y < v->shape[1]; y++) {
+            float *row = row_of(v, z, y);
+            const int16_t *mask = inside ? (const int16_t *)volume_row(inside, z, y) : NULL;
+            for (int64_t x = 0; x < v->shape[2]; x++) {
+                if (mask && mask[x] < 0) continue;
+                const float value = row[x * step];
+                const float clipped = value < rule->low ? rule->low : value > rule->high ? rule->high : value;
+                row[x * step] = (clipped - rule->shift) / rule->divisor;
+            }
+        }
+}
+
+typedef struct Moments {
+    double sum, squares;   /* of differences to the offset */
+    int64_t count;
+    float low, high;
+} Moments;
+
+static Moments moments(const Volume *v, const Volume *inside, double offset)
+{
+    Moments m = {.low = INFINITY, .high = -INFINITY};
+    const int64_t step = v->stride[2] / (int64_t)sizeof(float);
+    for (int64_t z = 0; z < v->shape[0]; z++)
+        for (int64_t y = 0; y < v->shape[1]; y++) {
+            const float *row = row_of(v, z, y);
+            const int16_t *mask = inside ? (const int16_t *)volume_row(inside, z, y) : NULL;
+            for (int64_t x = 0; x < v->shape[2]; x++) {
+                if (mask && mask[x] < 0) continue;
+                const float value = row[x * step];
+                const double difference = value - offset;
+                m.sum += difference;
+                m.squares += difference * difference;
+                m.count++;
+                if (value < m.low) m.low = value;
+                if (value > m.high) m.high = value;
+            }
+        }
+    return m;
+}
+
+static void normalize_zscore(Volume *v, const Volume *inside)
+{
+    const Moments first = moments(v, inside, 0);
+    if (!first.count) return;
+    const double mean = first.sum / (double)first.count;
+    const Moments second = moments(v, inside, mean);   /* two passes: no cancellation */
+    const double std = sqrt(second.squares / (double)second.count);
+    apply(v, &(Rule){-INFINITY, INFINITY, (float)mean, fmaxf((float)std, 1e-8f)}, inside);
+}
+
+int normalize_channel(Volume *v, Normalization scheme, const IntensityRange *dataset, const Volume *inside,
+                      Err *e)
+{
+    if (scheme == NORMALIZE_NONE) return 0;
+    if (scheme == NORMALIZE_ZSCORE) {
+        normalize_zscore(v, inside);
+        return 0;
+    }
+    if (scheme == NORMALIZE_CT) {
+        apply(v, &(Rule){(float)dataset->percentile_00_5, (float)dataset->percentile_99_5, (float)dataset->mean,
+                         fmaxf((float)dataset->std, 1e-8f)}, NULL);
+        return 0;
+    }
+    const Moments m = moments(v, NULL, 0);
+    if (scheme == NORMALIZE_RESCALE) {
+        apply(v, &(Rule){-INFINITY, INFINITY, m.low, fmaxf(m.high - m.low, 1e-8f)}, NULL);
+        return 0;
+    }
+    if (m.low < 0 || m.high > 255)
+        return err_set(e, ERR_VALUE, "values from %g to %g: rgb_to_0_1 expects 0 to 255; give the channel another "
+                       "name in dataset.json", (double)m.low, (double)m.high);
+    apply(v, &(Rule){-INFINITY, INFINITY, 0, 255}, NULL);
+    return 0;
+}

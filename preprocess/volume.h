@@ -1,0 +1,41 @@
+/* Volume: one channel of a volume (or a crop of it, or it with its axes exchanged), seen in place.
+ *
+ * A view: it owns nothing and lives no longer than the block that it looks into. Transposing, cropping
+ * and picking a channel change only shape, strides and the first address, so that these steps cost
+ * nothing and every kernel of this room reads and writes any layout. */
+#ifndef PREPROCESS_VOLUME_H
+#define PREPROCESS_VOLUME_H
+
+#include <stdint.h>
+
+#include "base/array.h"
+
+typedef struct Volume {
+    DType dtype;
+    char *data;           /* of voxel (0,0,0) */
+    int64_t shape[3];
+    int64_t stride[3];    /* bytes */
+} Volume;
+
+/* A box of voxels: first inclusive, past exclusive, per axis. */
+typedef struct Box {
+    int64_t first[3], past[3];
+} Box;
+
+Volume volume_of_array(const Array *a);                                /* rank 3: (Z,Y,X) */
+Volume volume_of_channel_first(const Array *a, int64_t channel);       /* rank 4: (C,Z,Y,X) */
+Volume volume_of_channel_last(const Array *a, int64_t channel);        /* rank 4: (Z,Y,X,C) */
+
+/* Axis i of the result is axis order[i] of v, as numpy.transpose. */
+Volume volume_transposed(Volume v, const int order[3]);
+/* The given axis becomes axis 0, the others keep their order; -1: as it is. */
+Volume volume_with_first(Volume v, int axis);
+Volume volume_cropped(Volume v, const Box *box);
+int64_t volume_count(const Volume *v);
+
+static inline char *volume_row(const Volume *v, int64_t z, int64_t y)
+{
+    return v->data + z * v->stride[0] + y * v->stride[1];
+}
+
+#endif

@@ -1,6 +1,7 @@
 #include "preprocess/axis_map.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "base/memory.h"
 
@@ -11,19 +12,17 @@ static void cubic_weights(double x, double *w)
     w[0] = y * y * y / 6;
     w[1] = (x * x * (x - 2) * 3 + 4) / 6;
     w[2] = (y * y * (y - 2) * 3 + 4) / 6;
-    w[3] = x * x * x / 6;
+    w[3] = 1 - w[0] - w[1] - w[2];
 }
 
 static void map_sample(AxisMap *m, int64_t k)
 {
-    const double last = (double)(m->in - 1), scale = (double)m->in / (double)m->out;
-    double t = ((double)k + 0.5) * scale - 0.5;
-    double *w = m->weights + k * m->taps;
-    if (m->order < 3) t = fmin(fmax(t, 0), last);   /* a spline goes on beyond the edge */
+    const double t = ((double)k + 0.5) * ((double)m->in / (double)m->out) - 0.5;
     const double whole = floor(m->order == 0 ? t + 0.5 : t), fraction = t - whole;
+    double *w = m->weights + k * m->taps;
     m->first[k] = (int32_t)whole - (m->order == 3);
-    if (m->order == 0) w[0] = 1;
-    if (m->order == 1) w[0] = 1 - fraction, w[1] = fraction;
+    if (m->order == 0) w[0] = 1, m->first[k] = (int32_t)axis_clamp(m, m->first[k]);
+    if (m->order == 1) w[0] = 1 - fraction, w[1] = 1 - w[0];   /* scipy's rounding: the last is the rest */
     if (m->order == 3) cubic_weights(fraction, w);
 }
 
@@ -80,8 +79,9 @@ void axis_resize(const AxisMap *m, double *block, double *out)
     double *samples = block + AXIS_MARGIN * AXIS_LANES;
     if (m->order == 3) {
         cubic_prefilter(block, m->in);
-    } else {   /* the second tap of the last sample has no weight, but is read */
-        for (int l = 0; l < AXIS_LANES; l++) samples[m->in * AXIS_LANES + l] = 0;
+    } else {
+        memcpy(samples - AXIS_LANES, samples, AXIS_LANES * sizeof *block);
+        memcpy(samples + m->in * AXIS_LANES, samples + (m->in - 1) * AXIS_LANES, AXIS_LANES * sizeof *block);
     }
     for (int64_t k = 0; k < m->out; k++, out += AXIS_LANES) {
         const double *from = samples + (int64_t)m->first[k] * AXIS_LANES, *w = m->weights + k * m->taps;

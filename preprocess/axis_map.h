@@ -16,7 +16,7 @@ typedef struct AxisMap {
     int order;
     int taps;              /* order + 1 */
     int64_t in, out;       /* lengths */
-    int32_t *first;        /* out: index of the first tap; -2 … for a spline */
+    int32_t *first;        /* out: index of the first tap; taps may lie beyond the edges */
     double *weights;       /* out * taps */
     bool identity;         /* in == out: nothing to do */
 } AxisMap;
@@ -24,6 +24,12 @@ typedef struct AxisMap {
 /* Fails: ERR_NOMEM; ERR_VALUE for an order other than 0, 1, 3. */
 int axis_map_new(AxisMap *m, int64_t in, int64_t out, int order, Err *e);
 void axis_map_free(AxisMap *m);
+
+/* The sample that a tap reads: beyond an edge, the edge. */
+static inline int64_t axis_clamp(const AxisMap *m, int64_t tap)
+{
+    return tap < 0 ? 0 : tap < m->in ? tap : m->in - 1;
+}
 
 /* Doubles that a block of lines takes: (in + 2 * AXIS_MARGIN) * AXIS_LANES; the samples stand behind the margin. */
 int64_t axis_block_size(const AxisMap *m);

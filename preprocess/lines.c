@@ -1,28 +1,19 @@
 #include "preprocess/lines.h"
 
 #include "base/half.h"
-#include "preprocess/axis_map.h"
 
 #define DEFINE_LOAD(name, type, to_double)                                                               \
-    static void name(const Lines *from, double *block)                                                   \
+    static void name(const Line *line, double *values)                                                   \
     {                                                                                                    \
-        for (int64_t i = 0; i < from->n; i++, block += AXIS_LANES) {                                     \
-            const char *sample = from->data + i * from->sample_stride;                                   \
-            for (int64_t l = 0; l < from->lanes; l++)                                                    \
-                block[l] = to_double(*(const type *)(sample + l * from->lane_stride));                   \
-            for (int64_t l = from->lanes; l < AXIS_LANES; l++) block[l] = block[from->lanes - 1];        \
-        }                                                                                                \
+        for (int64_t i = 0; i < line->n; i++) values[i] = to_double(*(type *)(line->data + i * line->stride)); \
     }
 
 #define DEFINE_STORE(name, type, from_double)                                                            \
-    static void name(const Lines *to, const double *block, Range clip)                                   \
+    static void name(const Line *line, const double *values, Range clip)                                 \
     {                                                                                                    \
-        for (int64_t i = 0; i < to->n; i++, block += AXIS_LANES) {                                       \
-            char *sample = to->data + i * to->sample_stride;                                             \
-            for (int64_t l = 0; l < to->lanes; l++) {                                                    \
-                const double v = block[l], clipped = v < clip.low ? clip.low : v > clip.high ? clip.high : v; \
-                *(type *)(sample + l * to->lane_stride) = from_double(clipped);                          \
-            }                                                                                            \
+        for (int64_t i = 0; i < line->n; i++) {                                                          \
+            const double v = values[i], clipped = v < clip.low ? clip.low : v > clip.high ? clip.high : v; \
+            *(type *)(line->data + i * line->stride) = from_double(clipped);                             \
         }                                                                                                \
     }
 
@@ -33,16 +24,34 @@ DEFINE_STORE(store_f64, double, )
 DEFINE_STORE(store_f32, float, (float))
 DEFINE_STORE(store_f16, uint16_t, half_from_double)
 
-void lines_load(const Lines *from, double *block)
+void line_load(const Line *line, double *values)
 {
-    if (from->dtype == DTYPE_F64) load_f64(from, block);
-    else if (from->dtype == DTYPE_F32) load_f32(from, block);
-    else load_f16(from, block);
+    if (line->dtype == DTYPE_F64) load_f64(line, values);
+    else if (line->dtype == DTYPE_F32) load_f32(line, values);
+    else load_f16(line, values);
 }
 
-void lines_store(const Lines *to, const double *block, Range clip)
+void line_store(const Line *line, const double *values, Range clip)
 {
-    if (to->dtype == DTYPE_F64) store_f64(to, block, clip);
-    else if (to->dtype == DTYPE_F32) store_f32(to, block, clip);
-    else store_f16(to, block, clip);
+    if (line->dtype == DTYPE_F64) store_f64(line, values, clip);
+    else if (line->dtype == DTYPE_F32) store_f32(line, values, clip);
+    else store_f16(line, values, clip);
+}
+
+Plane plane_of(const Volume *v, int axis, int64_t at)
+{
+    const int a = axis == 0 ? 1 : 0, b = axis == 2 ? 1 : 2;
+    char *data = v->data + at * v->stride[axis];
+    return (Plane){v->dtype, data, {v->shape[a], v->shape[b]}, {v->stride[a], v->stride[b]}};
+}
+
+Plane plane_of_doubles(double *data, int64_t rows, int64_t columns)
+{
+    const int64_t item = sizeof(double);
+    return (Plane){DTYPE_F64, (char *)data, {rows, columns}, {columns * item, item}};
+}
+
+Line plane_row(const Plane *p, int64_t row)
+{
+    return (Line){p->dtype, p->data + row * p->stride[0], p->shape[1], p->stride[1]};
 }

@@ -1,24 +1,33 @@
-/* Lines: blocks of parallel lines between a volume of any type and layout and the resizer's doubles. */
+/* Lines: rows of a volume of any type and layout, to and from the resizer's doubles. */
 #ifndef PREPROCESS_LINES_H
 #define PREPROCESS_LINES_H
 
 #include "preprocess/volume.h"
 
-/* Up to AXIS_LANES lines of n samples: sample i of lane l lies at data + i * sample_stride + l * lane_stride. */
-typedef struct Lines {
-    DType dtype;           /* float16, float32 or float64 */
+/* n samples, `stride` bytes apart. dtype: float16, float32 or float64. */
+typedef struct Line {
+    DType dtype;
     char *data;
-    int64_t n, lanes;
-    int64_t sample_stride, lane_stride;   /* bytes */
-} Lines;
+    int64_t n, stride;
+} Line;
 
 /* A range that values are clipped to. */
 typedef struct Range {
     double low, high;
 } Range;
 
-/* block: n * AXIS_LANES doubles; lanes that are missing repeat the last one. */
-void lines_load(const Lines *from, double *block);
-void lines_store(const Lines *to, const double *block, Range clip);
+/* Two axes of a volume at one place of the third. */
+typedef struct Plane {
+    DType dtype;
+    char *data;
+    int64_t shape[2], stride[2];   /* rows, columns; bytes */
+} Plane;
+
+void line_load(const Line *line, double *values);
+void line_store(const Line *line, const double *values, Range clip);
+
+Plane plane_of(const Volume *v, int axis, int64_t at);
+Plane plane_of_doubles(double *data, int64_t rows, int64_t columns);
+Line plane_row(const Plane *p, int64_t row);
 
 #endif

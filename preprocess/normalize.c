@@ -63,8 +63,8 @@ static void normalize_zscore(Volume *v, const Volume *inside)
     apply(v, &(Rule){-INFINITY, INFINITY, (float)mean, fmaxf((float)std, 1e-8f)}, inside);
 }
 
-int normalize_channel(Volume *v, Normalization scheme, const IntensityRange *dataset, const Volume *inside,
-                      Err *e)
+int normalize_channel(Volume *v, PlanNormalization scheme, const IntensityProperties *dataset,
+                      const Volume *inside, Err *e)
 {
     if (scheme == NORMALIZE_NONE) return 0;
     if (scheme == NORMALIZE_ZSCORE) {
@@ -77,7 +77,7 @@ int normalize_channel(Volume *v, Normalization scheme, const IntensityRange *dat
         return 0;
     }
     const Moments m = moments(v, NULL, 0);
-    if (scheme == NORMALIZE_RESCALE) {
+    if (scheme == NORMALIZE_RESCALE_0_1) {
         apply(v, &(Rule){-INFINITY, INFINITY, m.low, fmaxf(m.high - m.low, 1e-8f)}, NULL);
         return 0;
     }

@@ -20,11 +20,11 @@ static void maps_free(LabelMaps *m)
     }
 }
 
-static int maps_new(LabelMaps *m, const Volume *in, const Volume *out, const Resampling *how, Err *e)
+static int maps_new(LabelMaps *m, const Volume *in, const Volume *out, bool at_half, Err *e)
 {
     const int64_t item = sizeof(int16_t);
     *m = (LabelMaps){.in_step = in->stride[2] / item, .out_step = out->stride[2] / item,
-                     .labels_at_half = how->labels_at_half};
+                     .labels_at_half = at_half};
     int code = 0;
     for (int i = 0; i < 3 && !code; i++) {
         code = axis_map_new(&m->nearest[i], in->shape[i], out->shape[i], 0, e);
@@ -67,8 +67,8 @@ static void label_row(const LabelMaps *m, const int16_t *const rows[4], const do
 {
     const AxisMap *x = &m->linear[2];
     for (int64_t k = 0; k < x->out; k++) {
-        const int64_t first = x->first[k], left = first * m->in_step;
-        const int64_t right = first + 1 < x->in ? left + m->in_step : left;
+        const int64_t left = axis_clamp(x, x->first[k]) * m->in_step;
+        const int64_t right = axis_clamp(x, x->first[k] + 1) * m->in_step;
         int16_t corners[8];
         double weights[8];
         bool same = true;
@@ -94,7 +94,7 @@ static void label_slice(const LabelMaps *m, const Volume *in, const int64_t z[2]
     const AxisMap *y = &m->linear[1];
     const int depth = wz[1] != 0 ? 2 : 1;
     for (int64_t k = 0; k < y->out; k++) {
-        const int64_t up = y->first[k], down = up + 1 < y->in ? up + 1 : up;
+        const int64_t up = axis_clamp(y, y->first[k]), down = axis_clamp(y, y->first[k] + 1);
         const int16_t *rows[4];
         double weights[4];
         for (int i = 0; i < depth; i++) {
@@ -128,7 +128,7 @@ static void flat_slice(const LabelMaps *m, int order, const Volume *in, int64_t 
 static void blend_slices(const LabelMaps *m, const Volume *slices, int64_t k, const Volume *out)
 {
     const AxisMap *across = &m->linear[0];
-    const int64_t low = across->first[k], high = low + 1 < across->in ? low + 1 : low;
+    const int64_t low = axis_clamp(across, across->first[k]), high = axis_clamp(across, across->first[k] + 1);
     const double *w = across->weights + 2 * k;
     for (int64_t y = 0; y < out->shape[1]; y++) {
         const int16_t *a = (const int16_t *)volume_row(slices, low, y), *b = (const int16_t *)volume_row(slices, high, y);
@@ -138,7 +138,7 @@ static void blend_slices(const LabelMaps *m, const Volume *slices, int64_t k, co
     }
 }
 
-static int resample_by_slices(LabelMaps *m, const Volume *in, const Volume *out, const Resampling *how, Err *e)
+static int resample_by_slices(LabelMaps *m, const Volume *in, const Volume *out, const PlanResampling *how, Err *e)
 {
     const bool blend = how->order_z == 1 && in->shape[0] != out->shape[0];
     if (!blend) {
@@ -161,7 +161,7 @@ static void resample_in_space(const LabelMaps *m, const Volume *in, const Volume
 {
     const AxisMap *z = &m->linear[0];
     for (int64_t k = 0; k < out->shape[0]; k++) {
-        const int64_t low = z->first[k], near[2] = {low, low + 1 < z->in ? low + 1 : low};
+        const int64_t near[2] = {axis_clamp(z, z->first[k]), axis_clamp(z, z->first[k] + 1)};
         if (order == 0) nearest_slice(m, in, m->nearest[0].first[k], out, k);
         else label_slice(m, in, near, z->weights + 2 * k, m->nearest[0].first[k], out, k);
     }
@@ -178,7 +178,8 @@ static void copy_labels(const Volume *in, const Volume *out)
         }
 }
 
-int resample_labels(const Volume *in, const Volume *out, const Resampling *how, int axis, Err *e)
+int resample_labels(const Volume *in, const Volume *out, const PlanResampling *how, bool at_half, int axis,
+                    Err *e)
 {
     if (how->order > 1 || how->order_z > 1)
         return err_set(e, ERR_VALUE, "labels with resampling orders %d and %d (across slices): 0 and 1 are possible",
@@ -189,7 +190,7 @@ int resample_labels(const Volume *in, const Volume *out, const Resampling *how, 
     }
     const Volume from = volume_with_first(*in, axis), to = volume_with_first(*out, axis);
     LabelMaps m;
-    TRY(maps_new(&m, &from, &to, how, e));
+    TRY(maps_new(&m, &from, &to, at_half, e));
     int code = 0;
     if (axis >= 0) code = resample_by_slices(&m, &from, &to, how, e);
     else resample_in_space(&m, &from, &to, how->order);

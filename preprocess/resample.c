@@ -227,6 +227,10 @@ static void resize_volume(Resizer *r, const Volume *in, const Volume *out, bool 
 
 static int copy_volume(const Volume *in, const Volume *out, Err *e)
 {
+    if (in->dtype == out->dtype) {
+        volume_copy(in, out);
+        return 0;
+    }
     double *row = doubles(in->shape[2], e);
     if (!row) return ERR_NOMEM;
     for (int64_t z = 0; z < in->shape[0]; z++)

@@ -167,17 +167,6 @@ static void resample_in_space(const LabelMaps *m, const Volume *in, const Volume
     }
 }
 
-static void copy_labels(const Volume *in, const Volume *out)
-{
-    for (int64_t z = 0; z < in->shape[0]; z++)
-        for (int64_t y = 0; y < in->shape[1]; y++) {
-            const char *from = volume_row(in, z, y);
-            char *to = volume_row(out, z, y);
-            for (int64_t x = 0; x < in->shape[2]; x++)
-                *(int16_t *)(to + x * out->stride[2]) = *(const int16_t *)(from + x * in->stride[2]);
-        }
-}
-
 int resample_labels(const Volume *in, const Volume *out, const PlanResampling *how, bool at_half, int axis,
                     Err *e)
 {
@@ -185,7 +174,7 @@ int resample_labels(const Volume *in, const Volume *out, const PlanResampling *h
         return err_set(e, ERR_VALUE, "labels with resampling orders %d and %d (across slices): 0 and 1 are possible",
                        how->order, how->order_z);
     if (!memcmp(in->shape, out->shape, sizeof in->shape)) {
-        copy_labels(in, out);
+        volume_copy(in, out);
         return 0;
     }
     const Volume from = volume_with_first(*in, axis), to = volume_with_first(*out, axis);

@@ -33,6 +33,9 @@ Volume volume_with_first(Volume v, int axis);
 Volume volume_cropped(Volume v, const Box *box);
 int64_t volume_count(const Volume *v);
 
+/* Voxel by voxel; both of one dtype and shape. */
+void volume_copy(const Volume *from, const Volume *to);
+
 static inline char *volume_row(const Volume *v, int64_t z, int64_t y)
 {
     return v->data + z * v->stride[0] + y * v->stride[1];

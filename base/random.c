@@ -83,24 +83,46 @@ void mt_seed(Mt19937 *m, uint32_t seed)
     m->index = 624;
 }
 
+static uint32_t mt_twist(uint32_t here, uint32_t next, uint32_t far)
+{
+    const uint32_t y = (here & 0x80000000u) | (next & 0x7fffffffu);
+    return far ^ (y >> 1) ^ (-(y & 1) & 0x9908b0dfu);
+}
+
+/* In three stretches without a wrap, so that the loops become vector code. */
 static void mt_refill(Mt19937 *m)
 {
     uint32_t *s = m->state;
-    for (int i = 0; i < 624; i++) {
-        const uint32_t y = (s[i] & 0x80000000u) | (s[(i + 1) % 624] & 0x7fffffffu);
-        s[i] = s[(i + 397) % 624] ^ (y >> 1) ^ (y & 1 ? 0x9908b0dfu : 0);
-    }
+    for (int i = 0; i < 227; i++) s[i] = mt_twist(s[i], s[i + 1], s[i + 397]);
+    for (int i = 227; i < 623; i++) s[i] = mt_twist(s[i], s[i + 1], s[i - 227]);
+    s[623] = mt_twist(s[623], s[0], s[396]);
     m->index = 0;
+}
+
+static uint32_t mt_temper(uint32_t y)
+{
+    y ^= y >> 11;
+    y ^= (y << 7) & 0x9d2c5680u;
+    y ^= (y << 15) & 0xefc60000u;
+    return y ^ (y >> 18);
 }
 
 uint32_t mt_u32(Mt19937 *m)
 {
     if (m->index == 624) mt_refill(m);
-    uint32_t y = m->state[m->index++];
-    y ^= y >> 11;
-    y ^= (y << 7) & 0x9d2c5680u;
-    y ^= (y << 15) & 0xefc60000u;
-    return y ^ (y >> 18);
+    return mt_temper(m->state[m->index++]);
+}
+
+void mt_fill(Mt19937 *m, uint32_t *numbers, int64_t n)
+{
+    while (n > 0) {
+        if (m->index == 624) mt_refill(m);
+        const int left = 624 - m->index, some = n < left ? (int)n : left;
+        for (int i = 0; i < some; i++) numbers[i] = mt_temper(m->state[m->index + i]);
+        m->index += some;
+        numbers += some;
+        n -= some;
+    }
 }
 
 double mt_uniform(Mt19937 *m)
@@ -109,10 +131,15 @@ double mt_uniform(Mt19937 *m)
     return to_unit(a, b);
 }
 
+uint32_t mt_mask(uint32_t max)
+{
+    for (int shift = 1; shift < 32; shift *= 2) max |= max >> shift;
+    return max;
+}
+
 uint32_t mt_bounded(Mt19937 *m, uint32_t max)
 {
-    uint32_t mask = max;
-    for (int shift = 1; shift < 32; shift *= 2) mask |= mask >> shift;
+    const uint32_t mask = mt_mask(max);
     if (!max) return 0;
     for (;;) {
         const uint32_t value = mt_u32(m) & mask;

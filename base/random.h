@@ -37,7 +37,9 @@ typedef struct Mt19937 {
 
 void mt_seed(Mt19937 *m, uint32_t seed);                       /* RandomState(seed) */
 uint32_t mt_u32(Mt19937 *m);
+void mt_fill(Mt19937 *m, uint32_t *numbers, int64_t n);        /* n times mt_u32, faster */
 double mt_uniform(Mt19937 *m);                                 /* random_sample(): 53 bits */
+uint32_t mt_mask(uint32_t max);                                /* the smallest 2^k - 1 >= max */
 uint32_t mt_bounded(Mt19937 *m, uint32_t max);                 /* 0 … max by masked rejection */
 void mt_shuffle(Mt19937 *m, int64_t *values, int64_t n);       /* shuffle(); n < 2^32 */
 

@@ -1,0 +1,78 @@
+#include "planner/network_fit.h"
+
+static const double gib = 1024.0 * 1024 * 1024;
+
+static int step_bytes(const Plan *plan, const PlannerInput *in, int batch, double *bytes, Err *e)
+{
+    const int *patch = plan->configuration.patch_size;
+    const int64_t found = in->training_bytes(plan, dataset_head_count(in->dataset), batch, patch[0], patch[1], e);
+    *bytes = (double)found;
+    return found < 0 ? err_context(e, "the memory plan of %s", plan->network.name) : 0;
+}
+
+/* Takes one divisor off the axis that is the largest part of the median image and can still give one. */
+static bool shrink(PlanConfiguration *c, const int divisor[2])
+{
+    const double *median = c->median_image_size_in_voxels;
+    int axis = c->patch_size[1] / median[1] >= c->patch_size[0] / median[0] ? 1 : 0;
+    if (c->patch_size[axis] <= divisor[axis]) axis = !axis;
+    if (c->patch_size[axis] <= divisor[axis]) return false;
+    c->patch_size[axis] -= divisor[axis];
+    return true;
+}
+
+static int fit_patch(Plan *plan, const PlannerInput *in, double most, double *bytes, Text *explain, Err *e)
+{
+    PlanConfiguration *c = &plan->configuration;
+    int divisor[2];
+    plan_patch_divisor(plan, divisor);
+    for (;;) {
+        TRY(step_bytes(plan, in, PLANNER_MIN_BATCH, bytes, e));
+        if (*bytes <= most) return 0;
+        text_add(explain, "%d patches of %d x %d take %.2f GiB, more than %g\n", PLANNER_MIN_BATCH, c->patch_size[0],
+                 c->patch_size[1], *bytes / gib, most / gib);
+        if (!shrink(c, divisor))
+            return err_set(e, ERR_VALUE, "%s: %d patches of %d x %d take %.2f GiB; give a larger --memory-target, or a "
+                           "smaller network.width", plan->network.name, PLANNER_MIN_BATCH, c->patch_size[0],
+                           c->patch_size[1], *bytes / gib);
+    }
+}
+
+/* Memory grows almost linearly with the batch, so that a guess along the line through two known points lands at
+ * or next to the answer. */
+static int fit_batch(Plan *plan, const PlannerInput *in, double most, int bound, double low_bytes, Err *e)
+{
+    int low = PLANNER_MIN_BATCH, high = bound + 1;   /* low fits; high does not, or is not wanted */
+    double slope = low_bytes / low;
+    while (high - low > 1) {
+        const double guess = low + (most - low_bytes) / slope;
+        int probe = guess >= high ? high - 1 : (int)guess;
+        if (probe <= low) probe = low + 1;
+        double bytes;
+        TRY(step_bytes(plan, in, probe, &bytes, e));
+        if (bytes > low_bytes) slope = (bytes - low_bytes) / (probe - low);
+        if (bytes <= most) {
+            low = probe;
+            low_bytes = bytes;
+        } else {
+            high = probe;
+        }
+    }
+    plan->configuration.batch_size = low;
+    return 0;
+}
+
+int fit_network_memory(Plan *plan, const PlannerInput *in, double covered_pixels, Text *explain, Err *e)
+{
+    PlanConfiguration *c = &plan->configuration;
+    const double most = in->memory_gb * gib;
+    double bytes;
+    TRY(fit_patch(plan, in, most, &bytes, explain, e));
+    const int bound = planner_batch_bound(covered_pixels, c->patch_size);
+    TRY(fit_batch(plan, in, most, bound, bytes, e));
+    TRY(step_bytes(plan, in, c->batch_size, &bytes, e));
+    text_add(explain, "batch: %d patches of %d x %d take %.2f of %g GiB by the memory plan of %s; at most %d are 5 %% of "
+             "the dataset's voxels\n", c->batch_size, c->patch_size[0], c->patch_size[1], bytes / gib, in->memory_gb,
+             plan->network.name, bound);
+    return 0;
+}

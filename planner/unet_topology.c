@@ -1,0 +1,72 @@
+#include "planner/unet_topology.h"
+
+#include <math.h>
+
+enum { MIN_EDGE = 4, BASE_FEATURES = 32, MAX_FEATURES = 512 };
+enum { ENCODER_CONVOLUTIONS = 2, DECODER_CONVOLUTIONS = 3 };   /* of a stage; the transposed one counts */
+
+int unet_features(int stage) { return stage < 4 ? BASE_FEATURES << stage : MAX_FEATURES; }
+
+/* Which axes can be halved; returns how many. */
+static int poolable(const double spacing_mm[2], const double size[2], bool axes[2])
+{
+    double smallest = INFINITY;
+    int count = 0, last = 0;
+    for (int i = 0; i < 2; i++)
+        if (size[i] >= 2 * MIN_EDGE) smallest = fmin(smallest, spacing_mm[i]);
+    for (int i = 0; i < 2; i++) {
+        axes[i] = size[i] >= 2 * MIN_EDGE && spacing_mm[i] / smallest < 2;
+        if (axes[i]) count++, last = i;
+    }
+    return count == 1 && size[last] < 3 * MIN_EDGE ? 0 : count;
+}
+
+static void finish(UnetTopology *t, const double size[2])
+{
+    for (int i = 0; i < 2; i++) {
+        t->divisor[i] = 1;
+        for (int s = 0; s < t->stages; s++) t->divisor[i] *= t->strides[s][i];
+        t->patch[i] = (int)ceil(size[i] / t->divisor[i]) * t->divisor[i];
+        t->kernels[t->stages - 1][i] = 3;
+    }
+}
+
+int unet_topology(UnetTopology *t, const double spacing_mm[2], const double size[2], Err *e)
+{
+    double spacing[2] = {spacing_mm[0], spacing_mm[1]}, left[2] = {size[0], size[1]};
+    int kernel[2] = {1, 1};
+    bool pooled[2];
+    *t = (UnetTopology){.stages = 1, .strides = {{1, 1}}};
+    while (poolable(spacing, left, pooled)) {
+        if (t->stages == PLAN_MAX_STAGES)
+            return err_set(e, ERR_VALUE, "a patch of %gx%g at %gx%g mm would need a network of more than %d stages",
+                           size[0], size[1], spacing_mm[0], spacing_mm[1], PLAN_MAX_STAGES);
+        const double smallest = fmin(spacing[0], spacing[1]);
+        for (int i = 0; i < 2; i++) {
+            if (spacing[i] / smallest < 2) kernel[i] = 3;   /* and stays so */
+            t->kernels[t->stages - 1][i] = kernel[i];
+            t->strides[t->stages][i] = pooled[i] ? 2 : 1;
+        }
+        for (int i = 0; i < 2; i++) {
+            if (!pooled[i]) continue;
+            spacing[i] *= 2;
+            left[i] = ceil(left[i] / 2);
+        }
+        t->stages++;
+    }
+    finish(t, size);
+    return 0;
+}
+
+double unet_feature_map_size(const UnetTopology *t, int classes)
+{
+    int64_t size[2] = {t->patch[0], t->patch[1]};
+    double values = (double)classes * (double)(size[0] * size[1]);
+    for (int s = 0; s < t->stages; s++) {
+        size[0] /= t->strides[s][0];
+        size[1] /= t->strides[s][1];
+        const int convolutions = ENCODER_CONVOLUTIONS + (s < t->stages - 1 ? DECODER_CONVOLUTIONS : 0);
+        values += (double)convolutions * unet_features(s) * (double)(size[0] * size[1]);
+    }
+    return values;
+}

@@ -199,6 +199,15 @@ bool file_is_folder(const char *path)
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
+int file_version(const char *path, uint64_t *bytes, int64_t *modified_ns, Err *e)
+{
+    struct stat info;
+    if (stat(path, &info)) return err_errno(e, errno, "%s: cannot be looked at", path);
+    *bytes = (uint64_t)info.st_size;
+    *modified_ns = (int64_t)info.st_mtim.tv_sec * 1000000000 + info.st_mtim.tv_nsec;
+    return 0;
+}
+
 int file_make_folders(const char *path, Err *e)
 {
     char *partial = mem_strdup(path, e);

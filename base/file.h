@@ -39,6 +39,9 @@ void file_unmap(void *data, size_t bytes);
 
 bool file_exists(const char *path);
 bool file_is_folder(const char *path);
+
+/* What tells that a file has changed: its size and when it was written last (ns since 1970). */
+int file_version(const char *path, uint64_t *bytes, int64_t *modified_ns, Err *e);
 int file_make_folders(const char *path, Err *e);   /* like mkdir -p */
 int file_remove(const char *path, Err *e);
 

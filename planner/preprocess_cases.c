@@ -1,0 +1,55 @@
+#include "planner/preprocess_cases.h"
+
+#include <string.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "planner/case_loop.h"
+#include "planner/stamp.h"
+#include "preprocess/case.h"
+
+/* Whether the case's properties, which are written last, carry this stamp. */
+static int up_to_date(const PreprocessRun *run, const Case *c, const char *stamp, bool *fresh, Err *e)
+{
+    CaseProperties properties;
+    char found[CASE_STAMP_BYTES];
+    Err unreadable = {0};
+    char *path = path_format(e, "%s/%s.yaml", run->folder, c->id);
+    if (!path) return ERR_NOMEM;
+    *fresh = file_exists(path) && !case_properties_read(&properties, path, found, sizeof found, &unreadable) &&
+             !strcmp(found, stamp);
+    mem_free(path);
+    return 0;
+}
+
+static int preprocess_one(void *context, int index, const Case *c, FaultList *faults, Err *e)
+{
+    (void)index;
+    PreprocessRun *run = context;
+    const DatasetInfo *info = &run->dataset->info;
+    char stamp[CASE_STAMP_BYTES];
+    bool fresh = false;
+    CaseData data;
+    PreprocessedCase out;
+    TRY(stamp_of_case(stamp, c, info, run->plan, e));
+    if (!run->overwrite) TRY(up_to_date(run, c, stamp, &fresh, e));
+    if (fresh) {
+#pragma omp atomic
+        run->skipped++;
+        return 0;
+    }
+    if (dataset_load_case(&data, info, c, faults)) return 0;   /* its fault stands in the list */
+    const Array *labels = data.labels.data ? &data.labels : NULL;
+    int code = case_preprocess(&out, &data.image.voxels, data.image.geometry.spacing_zyx_mm, labels, run->plan, info, e);
+    case_data_free(&data);
+    if (code) return code;
+    code = case_write(&out, run->folder, c->id, stamp, e);
+    case_free(&out);
+    return code;
+}
+
+int preprocess_cases(PreprocessRun *run, int threads, Progress *progress, FaultList *faults, Err *e)
+{
+    run->skipped = 0;
+    return for_each_case(run->dataset, preprocess_one, run, threads, progress, faults, e);
+}

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-double half_to_double(uint16_t half);      /* exact; fits a float exactly too */
-uint16_t half_from_double(double value);   /* rounded once; overflow gives infinity, NaN stays NaN */
+double half_to_double(uint16_t half);    /* exact; fits a float exactly too */
+uint16_t half_from_double(double value); /* rounded once; overflow gives infinity, NaN stays NaN */
 
 #endif

@@ -17,9 +17,9 @@ enum { REFERENCE_BATCH = 12, LARGEST_EDGE = 2048 };
 
 /* What the decisions are made from, in the file's order of axes. */
 typedef struct Medians {
-    double spacing_mm[3], size[3];     /* numpy.median */
+    double spacing_mm[3], size[3]; /* numpy.median */
     double target_mm[3];
-    double new_size[3];                /* at the target spacing */
+    double new_size[3]; /* at the target spacing */
 } Medians;
 
 /* One column of the fingerprint: all cases' values along an axis, sorted. */
@@ -28,7 +28,9 @@ static void sorted_column(double *column, const Fingerprint *f, int axis, const 
     for (int i = 0; i < f->case_count; i++) {
         const int *shape = f->shapes_after_crop[i];
         const double *mm = f->spacings_mm[i];
-        column[i] = !sizes ? mm[axis] : target_mm ? nearbyint(mm[axis] / target_mm[axis] * shape[axis]) : shape[axis];
+        column[i] = !sizes      ? mm[axis]
+                    : target_mm ? nearbyint(mm[axis] / target_mm[axis] * shape[axis])
+                                : shape[axis];
     }
     sort_doubles(column, f->case_count);
 }
@@ -69,8 +71,8 @@ static void choose_target_spacing(Medians *m, const Fingerprint *f, double *colu
     const double others = larger_of_others(m->target_mm, worst);
     const bool thick = m->target_mm[worst] > anisotropy * others;
     const bool few = median_size[worst] * anisotropy < smaller_of_others(median_size, worst);
-    text_add(explain, "target spacing: the median over cases is %g x %g x %g mm", m->target_mm[0], m->target_mm[1],
-             m->target_mm[2]);
+    text_add(explain, "target spacing: the median over cases is %g x %g x %g mm", m->target_mm[0],
+             m->target_mm[1], m->target_mm[2]);
     if (thick && few) {
         sorted_column(column, f, worst, NULL, false);
         const double tenth = sorted_percentile(column, f->case_count, 10);
@@ -103,11 +105,13 @@ static void choose_transpose(Plan *plan, const Medians *m, Text *explain)
         plan->configuration.spacing_mm[i] = m->target_mm[forward[1 + i]];
         plan->configuration.median_image_size_in_voxels[i] = m->new_size[forward[1 + i]];
     }
-    text_add(explain, "order of axes: %d %d %d of the file, axis %d has the largest spacing; slices lie across it\n",
+    text_add(explain,
+             "order of axes: %d %d %d of the file, axis %d has the largest spacing; slices lie across it\n",
              forward[0], forward[1], forward[2], first);
     text_add(explain, "median image in the plane: %g x %g voxels of %g x %g mm\n",
-             plan->configuration.median_image_size_in_voxels[0], plan->configuration.median_image_size_in_voxels[1],
-             plan->configuration.spacing_mm[0], plan->configuration.spacing_mm[1]);
+             plan->configuration.median_image_size_in_voxels[0],
+             plan->configuration.median_image_size_in_voxels[1], plan->configuration.spacing_mm[0],
+             plan->configuration.spacing_mm[1]);
 }
 
 static const struct {
@@ -115,8 +119,11 @@ static const struct {
     PlanNormalization scheme;
     const char *name;
 } schemes[] = {
-    {"CT", NORMALIZE_CT, "CT"}, {"noNorm", NORMALIZE_NONE, "none"}, {"zscore", NORMALIZE_ZSCORE, "z-score"},
-    {"rescale_to_0_1", NORMALIZE_RESCALE_0_1, "0 to 1"}, {"rgb_to_0_1", NORMALIZE_RGB_0_1, "RGB to 0 to 1"},
+    {"CT", NORMALIZE_CT, "CT"},
+    {"noNorm", NORMALIZE_NONE, "none"},
+    {"zscore", NORMALIZE_ZSCORE, "z-score"},
+    {"rescale_to_0_1", NORMALIZE_RESCALE_0_1, "0 to 1"},
+    {"rgb_to_0_1", NORMALIZE_RGB_0_1, "RGB to 0 to 1"},
 };
 
 static PlanNormalization scheme_of_channel(const char *name, bool any_case)
@@ -133,7 +140,8 @@ static int choose_normalization(Plan *plan, const PlannerInput *in, Text *explai
     const DatasetInfo *dataset = in->dataset;
     const double kept = in->fingerprint->median_relative_size_after_cropping;
     if (dataset->channel_count > PLAN_MAX_CHANNELS)
-        return err_set(e, ERR_UNSUPPORTED, "%d channels: at most %d", dataset->channel_count, PLAN_MAX_CHANNELS);
+        return err_set(e, ERR_UNSUPPORTED, "%d channels: at most %d", dataset->channel_count,
+                       PLAN_MAX_CHANNELS);
     c->channel_count = c->mask_count = dataset->channel_count;
     for (int i = 0; i < c->channel_count; i++) {
         const bool any_case = plan->compatibility != COMPATIBILITY_NNUNET_2_1;
@@ -159,7 +167,8 @@ static void initial_patch(double size[2], const PlanConfiguration *c)
     const double inverse[2] = {1 / c->spacing_mm[0], 1 / c->spacing_mm[1]};
     const double area = (double)LARGEST_EDGE * LARGEST_EDGE;
     const double factor = pow(area / (inverse[0] * inverse[1]), 0.5);
-    for (int i = 0; i < 2; i++) size[i] = fmin(nearbyint(inverse[i] * factor), c->median_image_size_in_voxels[i]);
+    for (int i = 0; i < 2; i++)
+        size[i] = fmin(nearbyint(inverse[i] * factor), c->median_image_size_in_voxels[i]);
 }
 
 /* One step down: the axis whose patch is the largest part of the median image loses one divisor. */
@@ -202,7 +211,8 @@ static double covered_pixels(const Plan *plan, const Medians *m, const PlannerIn
     return voxels * (double)in->dataset->num_training * covered_share;
 }
 
-static void choose_batch(Plan *plan, const PlannerInput *in, const Medians *m, const UnetTopology *t, Text *explain)
+static void choose_batch(Plan *plan, const PlannerInput *in, const Medians *m, const UnetTopology *t,
+                         Text *explain)
 {
     PlanConfiguration *c = &plan->configuration;
     const double reference = reference_values * (in->memory_gb / reference_gb);
@@ -210,8 +220,10 @@ static void choose_batch(Plan *plan, const PlannerInput *in, const Medians *m, c
     const double fits = nearbyint(reference / estimate * REFERENCE_BATCH);
     const int bound = planner_batch_bound(covered_pixels(plan, m, in), c->patch_size);
     c->batch_size = fits < PLANNER_MIN_BATCH ? PLANNER_MIN_BATCH : fits < bound ? (int)fits : bound;
-    text_add(explain, "batch: %.0f fit %g GB by nnU-Net's estimate (%.4g values an image), %d are 5 %% of the "
-             "dataset's voxels: %d\n", fits, in->memory_gb, estimate, bound, c->batch_size);
+    text_add(explain,
+             "batch: %.0f fit %g GB by nnU-Net's estimate (%.4g values an image), %d are 5 %% of the "
+             "dataset's voxels: %d\n",
+             fits, in->memory_gb, estimate, bound, c->batch_size);
 }
 
 static int choose_patch_and_batch(Plan *plan, const PlannerInput *in, const Medians *m, Text *explain, Err *e)
@@ -225,8 +237,8 @@ static int choose_patch_and_batch(Plan *plan, const PlannerInput *in, const Medi
     double size[2];
     initial_patch(size, c);
     TRY(unet_topology(&t, c->spacing_mm, size, e));
-    text_add(explain, "patch: %g x %g of the median image, %d x %d so that it can be halved %d times", size[0], size[1],
-             t.patch[0], t.patch[1], t.stages - 1);
+    text_add(explain, "patch: %g x %g of the median image, %d x %d so that it can be halved %d times",
+             size[0], size[1], t.patch[0], t.patch[1], t.stages - 1);
     while (unet_feature_map_size(&t, classes) * images > reference) TRY(reduce_patch(&t, c, e));
     text_add(explain, "; by memory %d x %d, %d times\n", t.patch[0], t.patch[1], t.stages - 1);
     memcpy(c->patch_size, t.patch, sizeof c->patch_size);
@@ -248,8 +260,8 @@ static int choose_for_network(Plan *plan, const PlannerInput *in, const Medians 
         c->patch_size[i] = (c->patch_size[i] + divisor[i] - 1) / divisor[i] * divisor[i];
         size[i] = c->patch_size[i];
     }
-    text_add(explain, "%s needs multiples of %d x %d: a patch of %d x %d\n", plan->network.name, divisor[0], divisor[1],
-             c->patch_size[0], c->patch_size[1]);
+    text_add(explain, "%s needs multiples of %d x %d: a patch of %d x %d\n", plan->network.name, divisor[0],
+             divisor[1], c->patch_size[0], c->patch_size[1]);
     if (in->training_bytes) return fit_network_memory(plan, in, covered_pixels(plan, m, in), explain, e);
     TRY(unet_topology(&t, c->spacing_mm, size, e));
     choose_batch(plan, in, m, &t, explain);

@@ -1,6 +1,6 @@
 /* From a dataset's fingerprint to its plan: nnU-Net's planner for the 2d configuration, 2.8.1's or the older
- * one of 2.1 (FACTS section 4), to the last bit; for other networks the patch becomes a multiple of 32 and the
- * batch is what the engine's memory plan says fits. */
+ * one of 2.1 (FACTS section 4), to the last bit; for other networks the patch becomes a multiple of 32 and
+ * the batch is what the engine's memory plan says fits. */
 #ifndef PLANNER_EXPERIMENT_PLANNER_H
 #define PLANNER_EXPERIMENT_PLANNER_H
 
@@ -9,18 +9,18 @@
 #include "plans/fingerprint.h"
 #include "plans/plan.h"
 
-/* Bytes that one training step takes with this plan's network, for a batch of patches of height x width; negative
- * if that is not known, with e filled. classes: outputs of the network. */
+/* Bytes that one training step takes with this plan's network, for a batch of patches of height x width;
+ * negative if that is not known, with e filled. classes: outputs of the network. */
 typedef int64_t TrainingBytes(const Plan *plan, int classes, int batch, int height, int width, Err *e);
 
 enum { PLANNER_MIN_BATCH = 2 };
 
 typedef struct PlannerInput {
     const DatasetInfo *dataset;
-    const Fingerprint *fingerprint;      /* intensities may be absent (channel_count 0) */
+    const Fingerprint *fingerprint; /* intensities may be absent (channel_count 0) */
     const char *dataset_name;
-    double memory_gb;                    /* target; nnU-Net's default is 8 */
-    TrainingBytes *training_bytes;       /* NULL: nnU-Net's own estimate for every network */
+    double memory_gb;              /* target; nnU-Net's default is 8 */
+    TrainingBytes *training_bytes; /* NULL: nnU-Net's own estimate for every network */
 } PlannerInput;
 
 /* plan: on entry defaults with network and compatibility chosen (plan_defaults, overrides); everything that

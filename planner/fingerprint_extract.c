@@ -14,17 +14,17 @@ enum { ALL_DRAWS = 100000000 };
 typedef struct Extraction {
     const Dataset *dataset;
     Fingerprint *fingerprint;
-    int64_t draws;             /* of one case and channel */
-    double *relative_sizes;    /* per case */
-    Moments *moments;          /* per case and channel */
-    PoolChannel *pool;         /* per channel */
+    int64_t draws;          /* of one case and channel */
+    double *relative_sizes; /* per case */
+    Moments *moments;       /* per case and channel */
+    PoolChannel *pool;      /* per channel */
 } Extraction;
 
 /* The region of a case as fingerprints see it: axes in the file's order. */
 typedef struct Region {
     Box box;
-    Volume labels;             /* cropped */
-    int64_t foreground;        /* voxels with a label above 0 */
+    Volume labels;      /* cropped */
+    int64_t foreground; /* voxels with a label above 0 */
 } Region;
 
 static int64_t count_foreground(const Volume *labels)
@@ -108,10 +108,11 @@ static int extract_case(void *context, int index, const Case *c, FaultList *faul
     Extraction *x = context;
     CaseData data;
     Region region;
-    if (dataset_load_case(&data, &x->dataset->info, c, faults)) return 0;   /* its fault stands in the list */
+    if (dataset_load_case(&data, &x->dataset->info, c, faults)) return 0; /* its fault stands in the list */
     int code = find_region(&region, &data, e);
     if (!code) note_geometry(x, index, &data, &region);
-    if (!code && region.foreground >= UINT32_MAX) code = err_set(e, ERR_UNSUPPORTED, "2^32 foreground voxels");
+    if (!code && region.foreground >= UINT32_MAX)
+        code = err_set(e, ERR_UNSUPPORTED, "2^32 foreground voxels");
     if (!code && region.foreground) code = sample_channels(x, index, &data, &region, e);
     case_data_free(&data);
     return code;
@@ -122,7 +123,7 @@ static void write_statistics(Extraction *x)
     Fingerprint *f = x->fingerprint;
     for (int c = 0; c < f->channel_count; c++) {
         Moments all = {0};
-        bool as_float = true;   /* a case without foreground makes NumPy's joined array one of doubles */
+        bool as_float = true; /* a case without foreground makes NumPy's joined array one of doubles */
         for (int i = 0; i < f->case_count; i++) {
             const Moments *one = &x->moments[i * f->channel_count + c];
             all = moments_join(all, *one);
@@ -135,9 +136,13 @@ static void write_statistics(Extraction *x)
         }
         double percentiles[3];
         pool_percentiles(&x->pool[c], as_float, percentiles);
-        *p = (IntensityProperties){.min = all.low, .max = all.high, .mean = (float)all.mean,
-                                   .std = (float)sqrt(all.squares / all.count), .median = percentiles[1],
-                                   .percentile_00_5 = percentiles[0], .percentile_99_5 = percentiles[2]};
+        *p = (IntensityProperties){.min = all.low,
+                                   .max = all.high,
+                                   .mean = (float)all.mean,
+                                   .std = (float)sqrt(all.squares / all.count),
+                                   .median = percentiles[1],
+                                   .percentile_00_5 = percentiles[0],
+                                   .percentile_99_5 = percentiles[2]};
     }
     sort_doubles(x->relative_sizes, f->case_count);
     f->median_relative_size_after_cropping = sorted_median(x->relative_sizes, f->case_count);
@@ -147,7 +152,8 @@ static int run_passes(Extraction *x, int threads, Progress *progress, FaultList 
 {
     TRY(for_each_case(x->dataset, extract_case, x, threads, progress, faults, e));
     bool again = false;
-    for (int c = 0; c < x->fingerprint->channel_count; c++) again = again || pool_needs_second_pass(&x->pool[c]);
+    for (int c = 0; c < x->fingerprint->channel_count; c++)
+        again = again || pool_needs_second_pass(&x->pool[c]);
     if (!again || faults->errors) return 0;
     for (int c = 0; c < x->fingerprint->channel_count; c++) pool_begin_second_pass(&x->pool[c]);
     FaultList known = {0};
@@ -156,7 +162,8 @@ static int run_passes(Extraction *x, int threads, Progress *progress, FaultList 
     return code;
 }
 
-int fingerprint_extract(Fingerprint *f, const Dataset *d, int threads, Progress *progress, FaultList *faults, Err *e)
+int fingerprint_extract(Fingerprint *f, const Dataset *d, int threads, Progress *progress, FaultList *faults,
+                        Err *e)
 {
     const int cases = d->training.count, channels = d->info.channel_count;
     if (!cases) return err_set(e, ERR_VALUE, "%s: no training cases", d->folder);

@@ -7,7 +7,7 @@
 #include "base/memory.h"
 #include "planner/order_statistics.h"
 
-enum { SEED = 1234, TABLE = 1 << 16, MAX_VALUES = 4 << 20 };   /* 32 MiB of distinct values */
+enum { SEED = 1234, TABLE = 1 << 16, MAX_VALUES = 4 << 20 }; /* 32 MiB of distinct values */
 static const double percents[3] = {0.5, 50, 99.5};
 
 void draw_begin(DrawStream *s)
@@ -77,7 +77,7 @@ Moments moments_join(Moments a, Moments b)
 static uint32_t key_of(float value)
 {
     uint32_t bits;
-    value += 0.0f;   /* -0 becomes 0 */
+    value += 0.0f; /* -0 becomes 0 */
     memcpy(&bits, &value, sizeof bits);
     return bits >> 31 ? ~bits : bits | 0x80000000u;
 }
@@ -137,7 +137,8 @@ static int make_room(PoolChannel *p, Err *e)
         return 0;
     }
     const int64_t capacity = 2 * p->capacity + 1024;
-    TRY(mem_grow((void **)&p->values, (size_t)p->count * sizeof *p->values, (size_t)capacity * sizeof *p->values, e));
+    TRY(mem_grow((void **)&p->values, (size_t)p->count * sizeof *p->values,
+                 (size_t)capacity * sizeof *p->values, e));
     p->capacity = capacity;
     return 0;
 }

@@ -42,17 +42,17 @@ Moments moments_of_draws(const float *values, const uint32_t *counts, int64_t n)
 Moments moments_join(Moments a, Moments b);
 
 typedef struct ValueCount {
-    uint32_t key, count;   /* the value's bits, in ascending order of values */
+    uint32_t key, count; /* the value's bits, in ascending order of values */
 } ValueCount;
 
 typedef struct PoolChannel {
-    uint64_t *table;       /* 65536: draws by the upper half of the key */
-    ValueCount *values;    /* distinct values, sorted up to `sorted` */
+    uint64_t *table;    /* 65536: draws by the upper half of the key */
+    ValueCount *values; /* distinct values, sorted up to `sorted` */
     int64_t count, sorted, capacity;
     uint64_t draws;
-    bool overflowed;       /* more distinct values than the list may hold: only the table counted on */
-    bool selective;        /* second pass: only values near a percentile are listed */
-    bool *wanted;          /* 65536, second pass */
+    bool overflowed; /* more distinct values than the list may hold: only the table counted on */
+    bool selective;  /* second pass: only values near a percentile are listed */
+    bool *wanted;    /* 65536, second pass */
 } PoolChannel;
 
 int pool_new(PoolChannel *p, Err *e);
@@ -64,8 +64,8 @@ int pool_add(PoolChannel *p, const float *values, const uint32_t *counts, int64_
 bool pool_needs_second_pass(const PoolChannel *p);
 void pool_begin_second_pass(PoolChannel *p);
 
-/* The 0.5th, 50th and 99.5th percentile of all draws (there is at least one). as_float: differences of two values
- * are rounded to float32, as NumPy does for float32 arrays. */
+/* The 0.5th, 50th and 99.5th percentile of all draws (there is at least one). as_float: differences of two
+ * values are rounded to float32, as NumPy does for float32 arrays. */
 void pool_percentiles(PoolChannel *p, bool as_float, double percentiles[3]);
 
 #endif

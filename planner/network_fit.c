@@ -5,7 +5,8 @@ static const double gib = 1024.0 * 1024 * 1024;
 static int step_bytes(const Plan *plan, const PlannerInput *in, int batch, double *bytes, Err *e)
 {
     const int *patch = plan->configuration.patch_size;
-    const int64_t found = in->training_bytes(plan, dataset_head_count(in->dataset), batch, patch[0], patch[1], e);
+    const int64_t found =
+        in->training_bytes(plan, dataset_head_count(in->dataset), batch, patch[0], patch[1], e);
     *bytes = (double)found;
     return found < 0 ? err_context(e, "the memory plan of %s", plan->network.name) : 0;
 }
@@ -29,20 +30,22 @@ static int fit_patch(Plan *plan, const PlannerInput *in, double most, double *by
     for (;;) {
         TRY(step_bytes(plan, in, PLANNER_MIN_BATCH, bytes, e));
         if (*bytes <= most) return 0;
-        text_add(explain, "%d patches of %d x %d take %.2f GiB, more than %g\n", PLANNER_MIN_BATCH, c->patch_size[0],
-                 c->patch_size[1], *bytes / gib, most / gib);
+        text_add(explain, "%d patches of %d x %d take %.2f GiB, more than %g\n", PLANNER_MIN_BATCH,
+                 c->patch_size[0], c->patch_size[1], *bytes / gib, most / gib);
         if (!shrink(c, divisor))
-            return err_set(e, ERR_VALUE, "%s: %d patches of %d x %d take %.2f GiB; give a larger --memory-target, or a "
-                           "smaller network.width", plan->network.name, PLANNER_MIN_BATCH, c->patch_size[0],
-                           c->patch_size[1], *bytes / gib);
+            return err_set(e, ERR_VALUE,
+                           "%s: %d patches of %d x %d take %.2f GiB; give a larger --memory-target, or a "
+                           "smaller network.width",
+                           plan->network.name, PLANNER_MIN_BATCH, c->patch_size[0], c->patch_size[1],
+                           *bytes / gib);
     }
 }
 
-/* Memory grows almost linearly with the batch, so that a guess along the line through two known points lands at
- * or next to the answer. */
+/* Memory grows almost linearly with the batch, so that a guess along the line through two known points lands
+ * at or next to the answer. */
 static int fit_batch(Plan *plan, const PlannerInput *in, double most, int bound, double low_bytes, Err *e)
 {
-    int low = PLANNER_MIN_BATCH, high = bound + 1;   /* low fits; high does not, or is not wanted */
+    int low = PLANNER_MIN_BATCH, high = bound + 1; /* low fits; high does not, or is not wanted */
     double slope = low_bytes / low;
     while (high - low > 1) {
         const double guess = low + (most - low_bytes) / slope;
@@ -71,8 +74,11 @@ int fit_network_memory(Plan *plan, const PlannerInput *in, double covered_pixels
     const int bound = planner_batch_bound(covered_pixels, c->patch_size);
     TRY(fit_batch(plan, in, most, bound, bytes, e));
     TRY(step_bytes(plan, in, c->batch_size, &bytes, e));
-    text_add(explain, "batch: %d patches of %d x %d take %.2f of %g GiB by the memory plan of %s; at most %d are 5 %% of "
-             "the dataset's voxels\n", c->batch_size, c->patch_size[0], c->patch_size[1], bytes / gib, in->memory_gb,
+    text_add(explain,
+             "batch: %d patches of %d x %d take %.2f of %g GiB by the memory plan of %s; at most %d are 5 %% "
+             "of "
+             "the dataset's voxels\n",
+             c->batch_size, c->patch_size[0], c->patch_size[1], bytes / gib, in->memory_gb,
              plan->network.name, bound);
     return 0;
 }

@@ -13,7 +13,8 @@ double sorted_median(const double *values, int n);
 /* numpy.percentile (linear) of n >= 1 sorted values; percent 0 … 100. */
 double sorted_percentile(const double *values, int n, double percent);
 
-/* Where a percentile of n values lies: between the values of rank `low` and `high` (from 0), `part` of the way. */
+/* Where a percentile of n values lies: between the values of rank `low` and `high` (from 0), `part` of the
+ * way. */
 typedef struct PercentileRank {
     int64_t low, high;
     double part;

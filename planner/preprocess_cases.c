@@ -16,7 +16,8 @@ static int up_to_date(const PreprocessRun *run, const Case *c, const char *stamp
     Err unreadable = {0};
     char *path = path_format(e, "%s/%s.yaml", run->folder, c->id);
     if (!path) return ERR_NOMEM;
-    *fresh = file_exists(path) && !case_properties_read(&properties, path, found, sizeof found, &unreadable) &&
+    *fresh = file_exists(path) &&
+             !case_properties_read(&properties, path, found, sizeof found, &unreadable) &&
              !strcmp(found, stamp);
     mem_free(path);
     return 0;
@@ -38,9 +39,10 @@ static int preprocess_one(void *context, int index, const Case *c, FaultList *fa
         run->skipped++;
         return 0;
     }
-    if (dataset_load_case(&data, info, c, faults)) return 0;   /* its fault stands in the list */
+    if (dataset_load_case(&data, info, c, faults)) return 0; /* its fault stands in the list */
     const Array *labels = data.labels.data ? &data.labels : NULL;
-    int code = case_preprocess(&out, &data.image.voxels, data.image.geometry.spacing_zyx_mm, labels, run->plan, info, e);
+    int code = case_preprocess(&out, &data.image.voxels, data.image.geometry.spacing_zyx_mm, labels,
+                               run->plan, info, e);
     case_data_free(&data);
     if (code) return code;
     code = case_write(&out, run->folder, c->id, stamp, e);

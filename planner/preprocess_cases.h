@@ -9,13 +9,14 @@
 typedef struct PreprocessRun {
     const Dataset *dataset;
     const Plan *plan;
-    const char *folder;        /* exists */
-    bool overwrite;            /* also what is up to date */
-    int skipped;               /* written: cases that were up to date */
+    const char *folder; /* exists */
+    bool overwrite;     /* also what is up to date */
+    int skipped;        /* written: cases that were up to date */
 } PreprocessRun;
 
-/* Writes every case that is not there yet, or was made from other files or by another plan. Memory: `threads` cases
- * at a time. Faults of cases are added to `faults`. Fails: ERR_NOMEM, ERR_IO, ERR_VALUE, ERR_SHAPE. */
+/* Writes every case that is not there yet, or was made from other files or by another plan. Memory:
+ * `threads` cases at a time. Faults of cases are added to `faults`. Fails: ERR_NOMEM, ERR_IO, ERR_VALUE,
+ * ERR_SHAPE. */
 int preprocess_cases(PreprocessRun *run, int threads, Progress *progress, FaultList *faults, Err *e);
 
 #endif

@@ -5,7 +5,7 @@
 
 #include "base/file.h"
 
-enum { STAMP_FORMAT = 1 };   /* to be raised when preprocessing itself changes */
+enum { STAMP_FORMAT = 1 }; /* to be raised when preprocessing itself changes */
 
 static int add_file(Text *t, const char *path, Err *e)
 {
@@ -70,7 +70,8 @@ static int finish(char stamp[CASE_STAMP_BYTES], Text *t, int code, Err *e)
     return code;
 }
 
-int stamp_of_case(char stamp[CASE_STAMP_BYTES], const Case *c, const DatasetInfo *info, const Plan *plan, Err *e)
+int stamp_of_case(char stamp[CASE_STAMP_BYTES], const Case *c, const DatasetInfo *info, const Plan *plan,
+                  Err *e)
 {
     Text t = {0};
     const int code = add_case(&t, c, e);

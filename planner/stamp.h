@@ -7,7 +7,8 @@
 #include "preprocess/case.h"
 
 /* Of a preprocessed case: its files' sizes and times, the labels, and what the plan says on preprocessing. */
-int stamp_of_case(char stamp[CASE_STAMP_BYTES], const Case *c, const DatasetInfo *info, const Plan *plan, Err *e);
+int stamp_of_case(char stamp[CASE_STAMP_BYTES], const Case *c, const DatasetInfo *info, const Plan *plan,
+                  Err *e);
 
 /* Of a fingerprint: the files of all cases, and the labels. */
 int stamp_of_dataset(char stamp[CASE_STAMP_BYTES], const Dataset *d, Err *e);

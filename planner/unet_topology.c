@@ -3,7 +3,7 @@
 #include <math.h>
 
 enum { MIN_EDGE = 4, BASE_FEATURES = 32, MAX_FEATURES = 512 };
-enum { ENCODER_CONVOLUTIONS = 2, DECODER_CONVOLUTIONS = 3 };   /* of a stage; the transposed one counts */
+enum { ENCODER_CONVOLUTIONS = 2, DECODER_CONVOLUTIONS = 3 }; /* of a stage; the transposed one counts */
 
 int unet_features(int stage) { return stage < 4 ? BASE_FEATURES << stage : MAX_FEATURES; }
 
@@ -39,11 +39,12 @@ int unet_topology(UnetTopology *t, const double spacing_mm[2], const double size
     *t = (UnetTopology){.stages = 1, .strides = {{1, 1}}};
     while (poolable(spacing, left, pooled)) {
         if (t->stages == PLAN_MAX_STAGES)
-            return err_set(e, ERR_VALUE, "a patch of %gx%g at %gx%g mm would need a network of more than %d stages",
+            return err_set(e, ERR_VALUE,
+                           "a patch of %gx%g at %gx%g mm would need a network of more than %d stages",
                            size[0], size[1], spacing_mm[0], spacing_mm[1], PLAN_MAX_STAGES);
         const double smallest = fmin(spacing[0], spacing[1]);
         for (int i = 0; i < 2; i++) {
-            if (spacing[i] / smallest < 2) kernel[i] = 3;   /* and stays so */
+            if (spacing[i] / smallest < 2) kernel[i] = 3; /* and stays so */
             t->kernels[t->stages - 1][i] = kernel[i];
             t->strides[t->stages][i] = pooled[i] ? 2 : 1;
         }

@@ -22,7 +22,7 @@ static void map_sample(AxisMap *m, int64_t k)
     double *w = m->weights + k * m->taps;
     m->first[k] = (int32_t)whole - (m->order == 3);
     if (m->order == 0) w[0] = 1, m->first[k] = (int32_t)axis_clamp(m, m->first[k]);
-    if (m->order == 1) w[0] = 1 - fraction, w[1] = 1 - w[0];   /* scipy's rounding: the last is the rest */
+    if (m->order == 1) w[0] = 1 - fraction, w[1] = 1 - w[0]; /* scipy's rounding: the last is the rest */
     if (m->order == 3) cubic_weights(fraction, w);
 }
 
@@ -59,7 +59,7 @@ static void cubic_prefilter(double *block, int64_t n)
     for (int l = 0; l < AXIS_LANES; l++) {
         const double before = gain * first[l] / (1 - z);
         for (int i = 1; i <= AXIS_MARGIN; i++) first[l - i * AXIS_LANES] = before;
-        last[l + AXIS_LANES] = gain * last[l] / (1 - z);   /* where the causal recursion tends to */
+        last[l + AXIS_LANES] = gain * last[l] / (1 - z); /* where the causal recursion tends to */
     }
     for (double *c = first; c <= last; c += AXIS_LANES)
         for (int l = 0; l < AXIS_LANES; l++) c[l] = gain * c[l] + z * c[l - AXIS_LANES];

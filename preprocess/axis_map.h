@@ -14,11 +14,11 @@ enum { AXIS_LANES = 16, AXIS_MARGIN = 2 };
 
 typedef struct AxisMap {
     int order;
-    int taps;              /* order + 1 */
-    int64_t in, out;       /* lengths */
-    int32_t *first;        /* out: index of the first tap; taps may lie beyond the edges */
-    double *weights;       /* out * taps */
-    bool identity;         /* in == out: nothing to do */
+    int taps;        /* order + 1 */
+    int64_t in, out; /* lengths */
+    int32_t *first;  /* out: index of the first tap; taps may lie beyond the edges */
+    double *weights; /* out * taps */
+    bool identity;   /* in == out: nothing to do */
 } AxisMap;
 
 /* Fails: ERR_NOMEM; ERR_VALUE for an order other than 0, 1, 3. */
@@ -31,7 +31,8 @@ static inline int64_t axis_clamp(const AxisMap *m, int64_t tap)
     return tap < 0 ? 0 : tap < m->in ? tap : m->in - 1;
 }
 
-/* Doubles that a block of lines takes: (in + 2 * AXIS_MARGIN) * AXIS_LANES; the samples stand behind the margin. */
+/* Doubles that a block of lines takes: (in + 2 * AXIS_MARGIN) * AXIS_LANES; the samples stand behind the
+ * margin. */
 int64_t axis_block_size(const AxisMap *m);
 
 /* Resizes AXIS_LANES lines. block: sample i of lane l at (AXIS_MARGIN + i) * AXIS_LANES + l; overwritten.

@@ -17,37 +17,38 @@ enum { CASE_STAMP_BYTES = 64 };
 /* All but spacing_mm in the plan's order of axes. A plain value, nothing to free. */
 typedef struct CaseProperties {
     int64_t shape_before_crop[3];
-    Box box;                       /* of the nonzero region */
-    int64_t shape[3];              /* preprocessed */
+    Box box;          /* of the nonzero region */
+    int64_t shape[3]; /* preprocessed */
     int transpose_forward[3];
-    double spacing_mm[3];          /* of the file, in the file's order of axes */
+    double spacing_mm[3]; /* of the file, in the file's order of axes */
 } CaseProperties;
 
 typedef struct PreprocessedCase {
-    Array image;                   /* float32 (Z,Y,X,C) */
-    Array labels;                  /* int16 (Z,Y,X), -1 outside; empty for a case without labels */
-    Array locations;               /* class_locations.h; empty likewise */
+    Array image;     /* float32 (Z,Y,X,C) */
+    Array labels;    /* int16 (Z,Y,X), -1 outside; empty for a case without labels */
+    Array locations; /* class_locations.h; empty likewise */
     CaseProperties properties;
 } PreprocessedCase;
 
-/* image: float32 (C,Z,Y,X), is used as working memory: its values are lost. labels: int16 (Z,Y,X), or NULL; info is
- * needed with labels only. out: new arrays, case_free. Fails: ERR_NOMEM; ERR_SHAPE where image, labels and plan
- * do not fit; ERR_VALUE where intensities are out of range. */
+/* image: float32 (C,Z,Y,X), is used as working memory: its values are lost. labels: int16 (Z,Y,X), or NULL;
+ * info is needed with labels only. out: new arrays, case_free. Fails: ERR_NOMEM; ERR_SHAPE where image,
+ * labels and plan do not fit; ERR_VALUE where intensities are out of range. */
 int case_preprocess(PreprocessedCase *out, Array *image, const double spacing_mm[3], const Array *labels,
                     const Plan *plan, const DatasetInfo *info, Err *e);
 void case_free(PreprocessedCase *c);
 
-/* FOLDER/CASE.npy, CASE_seg.npy, CASE_locations.npy and, last, CASE.yaml, each atomically. The properties carry
- * `stamp`, a text (below CASE_STAMP_BYTES) that says from what the case was made (planner: to skip what is up to date). */
+/* FOLDER/CASE.npy, CASE_seg.npy, CASE_locations.npy and, last, CASE.yaml, each atomically. The properties
+ * carry `stamp`, a text (below CASE_STAMP_BYTES) that says from what the case was made (planner: to skip
+ * what is up to date). */
 int case_write(const PreprocessedCase *c, const char *folder, const char *id, const char *stamp, Err *e);
 
 /* Reads CASE.yaml; stamp (may be NULL) receives the text, cut to its size. Fails: ERR_IO, ERR_FORMAT. */
 int case_properties_read(CaseProperties *p, const char *path, char *stamp, int stamp_bytes, Err *e);
 
-/* One channel of a prediction (float16, float32 or float64, preprocessed shape) to the shape of the crop, by the plan's
- * resampling of probabilities. Fails: ERR_NOMEM, ERR_SHAPE, ERR_VALUE. */
-int case_resample_back(const Volume *prediction, const Volume *cropped, const Plan *plan, const CaseProperties *p,
-                       Err *e);
+/* One channel of a prediction (float16, float32 or float64, preprocessed shape) to the shape of the crop, by
+ * the plan's resampling of probabilities. Fails: ERR_NOMEM, ERR_SHAPE, ERR_VALUE. */
+int case_resample_back(const Volume *prediction, const Volume *cropped, const Plan *plan,
+                       const CaseProperties *p, Err *e);
 
 /* Pastes an array of the crop's shape into one of the raw shape, in the file's order of axes. raw: any dtype,
  * the caller's array of the file's shape, filled by the caller with what stands outside the crop. */

@@ -14,15 +14,17 @@ typedef struct PropertiesFile {
     char stamp[CASE_STAMP_BYTES];
 } PropertiesFile;
 
-#define ROW_AXES(TYPE, KEY, MEMBER, LOW, HIGH, DOC)                                                            \
-    {ROW(TYPE, KEY, PropertiesFile, MEMBER), .use = FIELD_REQUIRED, .low = LOW, .high = HIGH, EXACTLY(3), .doc = DOC}
+#define ROW_AXES(TYPE, KEY, MEMBER, LOW, HIGH, DOC)                                                      \
+    {ROW(TYPE, KEY, PropertiesFile, MEMBER), .use = FIELD_REQUIRED, .low = LOW, .high = HIGH, EXACTLY(3), \
+     .doc = DOC}
 
 enum { FORMAT = 1 };
 
 static const Field fields[] = {
     {ROW(FIELD_INT, "format", PropertiesFile, format), .use = FIELD_REQUIRED, .low = FORMAT, .high = FORMAT},
     ROW_AXES(FIELD_DOUBLE, "spacing", p.spacing_mm, 0, 1e9, "mm, in the file's order of axes"),
-    ROW_AXES(FIELD_INT, "transpose_forward", p.transpose_forward, 0, 2, "the file's axis that each axis below is"),
+    ROW_AXES(FIELD_INT, "transpose_forward", p.transpose_forward, 0, 2,
+             "the file's axis that each axis below is"),
     ROW_AXES(FIELD_INT64, "shape_before_cropping", p.shape_before_crop, 1, INT32_MAX, NULL),
     ROW_AXES(FIELD_INT64, "crop_first", p.box.first, 0, INT32_MAX, "first voxel of the nonzero region's box"),
     ROW_AXES(FIELD_INT64, "crop_past", p.box.past, 1, INT32_MAX, "one past its last voxel"),
@@ -73,10 +75,14 @@ static int check_properties(const CaseProperties *p, const char *path, Err *e)
         axes |= 1 << p->transpose_forward[i];
         if (p->box.first[i] >= p->box.past[i] || p->box.past[i] > p->shape_before_crop[i])
             return err_set(e, ERR_FORMAT, "%s: axis %d is cropped to %lld … %lld of %lld voxels", path, i,
-                           (long long)p->box.first[i], (long long)p->box.past[i], (long long)p->shape_before_crop[i]);
-        if (!(p->spacing_mm[i] > 0)) return err_set(e, ERR_FORMAT, "%s: a spacing of %g mm", path, p->spacing_mm[i]);
+                           (long long)p->box.first[i], (long long)p->box.past[i],
+                           (long long)p->shape_before_crop[i]);
+        if (!(p->spacing_mm[i] > 0))
+            return err_set(e, ERR_FORMAT, "%s: a spacing of %g mm", path, p->spacing_mm[i]);
     }
-    return axes == 7 ? 0 : err_set(e, ERR_FORMAT, "%s: transpose_forward does not name each of the axes 0, 1, 2", path);
+    return axes == 7
+               ? 0
+               : err_set(e, ERR_FORMAT, "%s: transpose_forward does not name each of the axes 0, 1, 2", path);
 }
 
 int case_properties_read(CaseProperties *p, const char *path, char *stamp, int stamp_bytes, Err *e)

@@ -1,11 +1,11 @@
 /* Class locations: a sample of the voxels of each class, from which training draws patches that show
  * foreground (nnU-Net's rule; FACTS section 5).
  *
- * An int32 array of shape (N,4), its rows (class, z, y, x) in ascending order of class, in the shuffled order
- * of the drawing within a class; the file is CASE_locations.npy. Classes count from 0: the label values from 1
- * on in ascending order, or, for a dataset with regions, its regions in the order of dataset.json; where the
- * dataset has an ignore label one more class follows: every voxel that is not ignored. A class that a case
- * does not show has no rows. */
+ * An int32 array of shape (N,4), its rows (class, z, y, x) in ascending order of class, in the shuffled
+ * order of the drawing within a class; the file is CASE_locations.npy. Classes count from 0: the label
+ * values from 1 on in ascending order, or, for a dataset with regions, its regions in the order of
+ * dataset.json; where the dataset has an ignore label one more class follows: every voxel that is not
+ * ignored. A class that a case does not show has no rows. */
 #ifndef PREPROCESS_CLASS_LOCATIONS_H
 #define PREPROCESS_CLASS_LOCATIONS_H
 

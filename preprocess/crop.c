@@ -26,8 +26,8 @@ int nonzero_mask(Array *mask, const Volume *channels, int count, Err *e)
 
 /* A run of zeros along x; runs that touch form a tree, whose root stands for the whole piece. */
 typedef struct Run {
-    int32_t first, past;   /* x */
-    int64_t parent;        /* OUTSIDE is run 0 */
+    int32_t first, past; /* x */
+    int64_t parent;      /* OUTSIDE is run 0 */
 } Run;
 
 enum { OUTSIDE = 0 };
@@ -35,7 +35,7 @@ enum { OUTSIDE = 0 };
 typedef struct Runs {
     Run *runs;
     int64_t count, capacity;
-    int64_t *row_first;    /* rows + 1: the first run of each row */
+    int64_t *row_first; /* rows + 1: the first run of each row */
 } Runs;
 
 static int64_t run_root(Run *runs, int64_t i)
@@ -48,7 +48,7 @@ static void runs_join(Run *runs, int64_t a, int64_t b)
 {
     a = run_root(runs, a);
     b = run_root(runs, b);
-    if (a < b) runs[b].parent = a;   /* the smaller wins: OUTSIDE stays a root */
+    if (a < b) runs[b].parent = a; /* the smaller wins: OUTSIDE stays a root */
     else runs[a].parent = b;
 }
 

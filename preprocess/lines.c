@@ -2,19 +2,20 @@
 
 #include "base/half.h"
 
-#define DEFINE_LOAD(name, type, to_double)                                                               \
-    static void name(const Line *line, double *values)                                                   \
-    {                                                                                                    \
-        for (int64_t i = 0; i < line->n; i++) values[i] = to_double(*(type *)(line->data + i * line->stride)); \
+#define DEFINE_LOAD(name, type, to_double)                                   \
+    static void name(const Line *line, double *values)                       \
+    {                                                                        \
+        for (int64_t i = 0; i < line->n; i++)                                \
+            values[i] = to_double(*(type *)(line->data + i * line->stride)); \
     }
 
-#define DEFINE_STORE(name, type, from_double)                                                            \
-    static void name(const Line *line, const double *values, Range clip)                                 \
-    {                                                                                                    \
-        for (int64_t i = 0; i < line->n; i++) {                                                          \
+#define DEFINE_STORE(name, type, from_double)                                                              \
+    static void name(const Line *line, const double *values, Range clip)                                   \
+    {                                                                                                      \
+        for (int64_t i = 0; i < line->n; i++) {                                                            \
             const double v = values[i], clipped = v < clip.low ? clip.low : v > clip.high ? clip.high : v; \
-            *(type *)(line->data + i * line->stride) = from_double(clipped);                             \
-        }                                                                                                \
+            *(type *)(line->data + i * line->stride) = from_double(clipped);                               \
+        }                                                                                                  \
     }
 
 DEFINE_LOAD(load_f64, double, )

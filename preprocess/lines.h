@@ -20,7 +20,7 @@ typedef struct Range {
 typedef struct Plane {
     DType dtype;
     char *data;
-    int64_t shape[2], stride[2];   /* rows, columns; bytes */
+    int64_t shape[2], stride[2]; /* rows, columns; bytes */
 } Plane;
 
 void line_load(const Line *line, double *values);

@@ -26,7 +26,7 @@ static void apply(Volume *v, const Rule *rule, const Volume *inside)
 }
 
 typedef struct Moments {
-    double sum, squares;   /* of differences to the offset */
+    double sum, squares; /* of differences to the offset */
     int64_t count;
     float low, high;
 } Moments;
@@ -58,7 +58,7 @@ static void normalize_zscore(Volume *v, const Volume *inside)
     const Moments first = moments(v, inside, 0);
     if (!first.count) return;
     const double mean = first.sum / (double)first.count;
-    const Moments second = moments(v, inside, mean);   /* two passes: no cancellation */
+    const Moments second = moments(v, inside, mean); /* two passes: no cancellation */
     const double std = sqrt(second.squares / (double)second.count);
     apply(v, &(Rule){-INFINITY, INFINITY, (float)mean, fmaxf((float)std, 1e-8f)}, inside);
 }
@@ -72,8 +72,10 @@ int normalize_channel(Volume *v, PlanNormalization scheme, const IntensityProper
         return 0;
     }
     if (scheme == NORMALIZE_CT) {
-        apply(v, &(Rule){(float)dataset->percentile_00_5, (float)dataset->percentile_99_5, (float)dataset->mean,
-                         fmaxf((float)dataset->std, 1e-8f)}, NULL);
+        apply(v,
+              &(Rule){(float)dataset->percentile_00_5, (float)dataset->percentile_99_5, (float)dataset->mean,
+                      fmaxf((float)dataset->std, 1e-8f)},
+              NULL);
         return 0;
     }
     const Moments m = moments(v, NULL, 0);
@@ -82,8 +84,10 @@ int normalize_channel(Volume *v, PlanNormalization scheme, const IntensityProper
         return 0;
     }
     if (m.low < 0 || m.high > 255)
-        return err_set(e, ERR_VALUE, "values from %g to %g: rgb_to_0_1 expects 0 to 255; give the channel another "
-                       "name in dataset.json", (double)m.low, (double)m.high);
+        return err_set(e, ERR_VALUE,
+                       "values from %g to %g: rgb_to_0_1 expects 0 to 255; give the channel another "
+                       "name in dataset.json",
+                       (double)m.low, (double)m.high);
     apply(v, &(Rule){-INFINITY, INFINITY, 0, 255}, NULL);
     return 0;
 }

@@ -36,11 +36,11 @@ void resample_shape(int64_t out[3], const int64_t shape[3], const double old_mm[
 /* What one volume's resizing needs: a map per axis, and room for a block of lines and a slice. */
 typedef struct Resizer {
     AxisMap maps[3];
-    bool each_slice;           /* slices are resized for themselves, then the lines across them */
-    bool linear;               /* order 1 within the slices, or in space */
-    double *block, *resized;   /* a block of lines before and after */
-    double *slice;             /* between the two passes of a slice */
-    double *slices;            /* all slices before the pass across them, or NULL */
+    bool each_slice;         /* slices are resized for themselves, then the lines across them */
+    bool linear;             /* order 1 within the slices, or in space */
+    double *block, *resized; /* a block of lines before and after */
+    double *slice;           /* between the two passes of a slice */
+    double *slices;          /* all slices before the pass across them, or NULL */
 } Resizer;
 
 static void resizer_free(Resizer *r)
@@ -52,7 +52,10 @@ static void resizer_free(Resizer *r)
     mem_free(r->slices);
 }
 
-static double *doubles(int64_t count, Err *e) { return mem_alloc(mem_product((size_t)count, sizeof(double)), e); }
+static double *doubles(int64_t count, Err *e)
+{
+    return mem_alloc(mem_product((size_t)count, sizeof(double)), e);
+}
 
 static bool resizer_keeps_slices(const Resizer *r)
 {
@@ -78,8 +81,8 @@ static int resizer_allocate(Resizer *r, const Volume *in, const Volume *out, Err
     return r->slices ? 0 : ERR_NOMEM;
 }
 
-static int resizer_new(Resizer *r, const Volume *in, const Volume *out, const PlanResampling *how, bool each_slice,
-                       Err *e)
+static int resizer_new(Resizer *r, const Volume *in, const Volume *out, const PlanResampling *how,
+                       bool each_slice, Err *e)
 {
     *r = (Resizer){.each_slice = each_slice, .linear = how->order == 1};
     int code = 0;
@@ -96,7 +99,8 @@ static int resizer_new(Resizer *r, const Volume *in, const Volume *out, const Pl
 static Line plane_samples(const Plane *p, int axis, int64_t sample, int64_t lane)
 {
     const int64_t left = p->shape[!axis] - lane, lanes = left < AXIS_LANES ? left : AXIS_LANES;
-    return (Line){p->dtype, p->data + sample * p->stride[axis] + lane * p->stride[!axis], lanes, p->stride[!axis]};
+    return (Line){p->dtype, p->data + sample * p->stride[axis] + lane * p->stride[!axis], lanes,
+                  p->stride[!axis]};
 }
 
 /* Resizes a plane along one of its axes; the other one keeps its length. */
@@ -210,7 +214,9 @@ static void resize_volume(Resizer *r, const Volume *in, const Volume *out, bool 
 {
     const Range whole = clips && !r->each_slice ? volume_range(r, in) : no_clip;
     const int64_t item = sizeof(double), plane = out->shape[1] * out->shape[2];
-    const Volume slices = {DTYPE_F64, (char *)r->slices, {in->shape[0], out->shape[1], out->shape[2]},
+    const Volume slices = {DTYPE_F64,
+                           (char *)r->slices,
+                           {in->shape[0], out->shape[1], out->shape[2]},
                            {plane * item, out->shape[2] * item, item}};
     const Volume *to = r->slices ? &slices : out;
     for (int64_t k = 0; k < to->shape[0]; k++) {
@@ -236,7 +242,8 @@ static int copy_volume(const Volume *in, const Volume *out, Err *e)
     for (int64_t z = 0; z < in->shape[0]; z++)
         for (int64_t y = 0; y < in->shape[1]; y++) {
             line_load(&(Line){in->dtype, volume_row(in, z, y), in->shape[2], in->stride[2]}, row);
-            line_store(&(Line){out->dtype, volume_row(out, z, y), out->shape[2], out->stride[2]}, row, no_clip);
+            line_store(&(Line){out->dtype, volume_row(out, z, y), out->shape[2], out->stride[2]}, row,
+                       no_clip);
         }
     mem_free(row);
     return 0;

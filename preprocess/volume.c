@@ -54,10 +54,11 @@ Volume volume_cropped(Volume v, const Box *box)
 
 int64_t volume_count(const Volume *v) { return v->shape[0] * v->shape[1] * v->shape[2]; }
 
-#define DEFINE_COPY_ROW(name, type)                                                                            \
-    static void name(const char *from, int64_t from_stride, char *to, int64_t to_stride, int64_t n)            \
-    {                                                                                                          \
-        for (int64_t i = 0; i < n; i++) *(type *)(to + i * to_stride) = *(const type *)(from + i * from_stride); \
+#define DEFINE_COPY_ROW(name, type)                                                                 \
+    static void name(const char *from, int64_t from_stride, char *to, int64_t to_stride, int64_t n) \
+    {                                                                                               \
+        for (int64_t i = 0; i < n; i++)                                                             \
+            *(type *)(to + i * to_stride) = *(const type *)(from + i * from_stride);                \
     }
 
 DEFINE_COPY_ROW(copy_row_1, uint8_t)
@@ -68,9 +69,12 @@ DEFINE_COPY_ROW(copy_row_8, uint64_t)
 void volume_copy(const Volume *from, const Volume *to)
 {
     const size_t item = dtype_size(from->dtype);
-    void (*const copy_row)(const char *, int64_t, char *, int64_t, int64_t) =
-        item == 1 ? copy_row_1 : item == 2 ? copy_row_2 : item == 4 ? copy_row_4 : copy_row_8;
+    void (*const copy_row)(const char *, int64_t, char *, int64_t, int64_t) = item == 1   ? copy_row_1
+                                                                              : item == 2 ? copy_row_2
+                                                                              : item == 4 ? copy_row_4
+                                                                                          : copy_row_8;
     for (int64_t z = 0; z < from->shape[0]; z++)
         for (int64_t y = 0; y < from->shape[1]; y++)
-            copy_row(volume_row(from, z, y), from->stride[2], volume_row(to, z, y), to->stride[2], from->shape[2]);
+            copy_row(volume_row(from, z, y), from->stride[2], volume_row(to, z, y), to->stride[2],
+                     from->shape[2]);
 }

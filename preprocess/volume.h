@@ -12,9 +12,9 @@
 
 typedef struct Volume {
     DType dtype;
-    char *data;           /* of voxel (0,0,0) */
+    char *data; /* of voxel (0,0,0) */
     int64_t shape[3];
-    int64_t stride[3];    /* bytes */
+    int64_t stride[3]; /* bytes */
 } Volume;
 
 /* A box of voxels: first inclusive, past exclusive, per axis. */
@@ -22,9 +22,9 @@ typedef struct Box {
     int64_t first[3], past[3];
 } Box;
 
-Volume volume_of_array(const Array *a);                                /* rank 3: (Z,Y,X) */
-Volume volume_of_channel_first(const Array *a, int64_t channel);       /* rank 4: (C,Z,Y,X) */
-Volume volume_of_channel_last(const Array *a, int64_t channel);        /* rank 4: (Z,Y,X,C) */
+Volume volume_of_array(const Array *a);                          /* rank 3: (Z,Y,X) */
+Volume volume_of_channel_first(const Array *a, int64_t channel); /* rank 4: (C,Z,Y,X) */
+Volume volume_of_channel_last(const Array *a, int64_t channel);  /* rank 4: (Z,Y,X,C) */
 
 /* Axis i of the result is axis order[i] of v, as numpy.transpose. */
 Volume volume_transposed(Volume v, const int order[3]);

@@ -1,0 +1,131 @@
+#include "planner/outputs.h"
+
+#include <string.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "plans/splits.h"
+
+int output_dataset_json(const Dataset *d, const char *folder, Err *e)
+{
+    char *bytes = NULL, *from = path_format(e, "%s/dataset.json", d->folder);
+    char *to = path_format(e, "%s/dataset.json", folder);
+    size_t length;
+    int code = from && to ? file_get(from, &bytes, &length, e) : ERR_NOMEM;
+    if (!code) code = file_put(to, bytes, length, e);
+    mem_free(bytes);
+    mem_free(to);
+    mem_free(from);
+    return code;
+}
+
+/* The stamp is removed first and written last: where it stands, it speaks of the file beside it. */
+int output_fingerprint(const Fingerprint *f, const char *stamp, const char *folder, Err *e)
+{
+    char *path = path_format(e, "%s/dataset_fingerprint.yaml", folder);
+    char *stamp_path = path_format(e, "%s/fingerprint_made_from.txt", folder);
+    int code = path && stamp_path ? 0 : ERR_NOMEM;
+    if (!code && file_exists(stamp_path)) code = file_remove(stamp_path, e);
+    if (!code) code = fingerprint_write(f, path, e);
+    if (!code) code = file_put(stamp_path, stamp, strlen(stamp), e);
+    mem_free(stamp_path);
+    mem_free(path);
+    return code;
+}
+
+int output_fingerprint_reuse(Fingerprint *f, bool *found, const char *stamp, const char *folder, Err *e)
+{
+    char *path = path_format(e, "%s/dataset_fingerprint.yaml", folder), *bytes = NULL;
+    char *stamp_path = path_format(e, "%s/fingerprint_made_from.txt", folder);
+    size_t length;
+    Err unreadable = {0};
+    *found = false;
+    int code = path && stamp_path ? 0 : ERR_NOMEM;
+    if (!code && file_exists(stamp_path) && !file_get(stamp_path, &bytes, &length, &unreadable))
+        *found = !strcmp(bytes, stamp) && !fingerprint_read(f, path, &unreadable);
+    mem_free(bytes);
+    mem_free(stamp_path);
+    mem_free(path);
+    return code;
+}
+
+static const char **case_names(const Dataset *d, Err *e)
+{
+    const char **names = mem_alloc((size_t)d->training.count * sizeof *names, e);
+    for (int i = 0; names && i < d->training.count; i++) names[i] = d->training.cases[i].id;
+    return names;
+}
+
+/* The user's own splits: names must be known; found is false where there is no such file. */
+static int read_own(Splits *s, bool *found, const char *folder, const char *name, const Dataset *d, Err *e)
+{
+    if (*found) return 0;
+    char *path = path_format(e, "%s/%s", folder, name);
+    if (!path) return ERR_NOMEM;
+    int code = 0;
+    if (file_exists(path)) {
+        code = splits_read(s, path, e);
+        *found = !code;
+    }
+    mem_free(path);
+    if (!*found) return code;
+    const char **names = case_names(d, e);
+    code = names ? 0 : ERR_NOMEM;
+    for (int fold = 0; fold < s->count && !code; fold++) {
+        Split split;
+        code = splits_fold(&split, s, names, d->training.count, fold, e);
+        if (!code) split_free(&split);
+    }
+    mem_free(names);
+    if (!code) return 0;
+    splits_free(s);
+    *found = false;
+    return err_context(e, "%s/%s", folder, name);
+}
+
+static int find_own(Splits *s, bool *found, const char *folder, const Dataset *d, Err *e)
+{
+    *found = false;
+    TRY(read_own(s, found, folder, "splits_final.json", d, e));
+    TRY(read_own(s, found, d->folder, "splits_final.yaml", d, e));
+    return read_own(s, found, d->folder, "splits_final.json", d, e);
+}
+
+static int make_splits(const Dataset *d, const char *folder, const char *path, Text *note, Err *e)
+{
+    Splits s;
+    bool own;
+    TRY(find_own(&s, &own, folder, d, e));
+    if (!own && d->training.count < SPLITS_FOLDS) {
+        text_add(note, "%d cases are too few for %d folds: no splits_final.yaml; train with fold \"all\"",
+                 d->training.count, SPLITS_FOLDS);
+        return 0;
+    }
+    if (!own) {
+        const char **names = case_names(d, e);
+        const int code = names ? splits_make(&s, names, d->training.count, e) : ERR_NOMEM;
+        mem_free(names);
+        if (code) return code;
+    }
+    text_add(note, own ? "splits: the dataset's own" : "splits: five folds by nnU-Net's rule");
+    const int code = splits_write(&s, path, e);
+    splits_free(&s);
+    return code;
+}
+
+int output_splits(const Dataset *d, const char *folder, Text *note, Err *e)
+{
+    char *path = path_format(e, "%s/splits_final.yaml", folder);
+    if (!path) return ERR_NOMEM;
+    Splits s;
+    bool there = false;
+    int code = read_own(&s, &there, folder, "splits_final.yaml", d, e);
+    if (there) {
+        text_add(note, "splits: those that are there");
+        splits_free(&s);
+    } else if (!code) {
+        code = make_splits(d, folder, path, note, e);
+    }
+    mem_free(path);
+    return code;
+}

@@ -1,0 +1,24 @@
+/* What plan_and_preprocess leaves in PREPROCESSED beside the cases (docs/design.md, section 2). */
+#ifndef PLANNER_OUTPUTS_H
+#define PLANNER_OUTPUTS_H
+
+#include "base/text.h"
+#include "data/dataset.h"
+#include "plans/fingerprint.h"
+
+/* FOLDER/dataset.json: the dataset's own file, byte for byte. Fails: ERR_IO, ERR_NOMEM. */
+int output_dataset_json(const Dataset *d, const char *folder, Err *e);
+
+/* FOLDER/dataset_fingerprint.yaml and the stamp of what it was made from (fingerprint_made_from.txt). */
+int output_fingerprint(const Fingerprint *f, const char *stamp, const char *folder, Err *e);
+
+/* Reads it back if it stands there with this stamp; else *found is false and nothing is owned. */
+int output_fingerprint_reuse(Fingerprint *f, bool *found, const char *stamp, const char *folder, Err *e);
+
+/* FOLDER/splits_final.yaml. What is there stays; else a splits_final.json there, or a splits_final.yaml or
+ * .json in the dataset's folder is the user's own and is taken over; else nnU-Net's five folds are made.
+ * With fewer than 5 cases there are none: nothing is written. note: what was done, for the user. Fails:
+ * ERR_IO, ERR_FORMAT, and ERR_VALUE where the user's own names a case that the dataset lacks. */
+int output_splits(const Dataset *d, const char *folder, Text *note, Err *e);
+
+#endif

@@ -1,0 +1,242 @@
+/* plan_and_preprocess: from a raw dataset to everything that training needs. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/program.h"
+#include "base/progress.h"
+#include "planner/experiment_planner.h"
+#include "planner/fingerprint_extract.h"
+#include "planner/outputs.h"
+#include "planner/preprocess_cases.h"
+#include "planner/stamp.h"
+#include "plans/plan.h"
+
+typedef struct Options {
+    CommonOptions common;
+    const char *dataset, *network, *override, *plans;
+    double memory_gb;
+    bool explain;
+} Options;
+
+enum { KEY_NETWORK = 'n', KEY_OVERRIDE = 0x100, KEY_PLANS, KEY_MEMORY, KEY_EXPLAIN };
+
+static const struct argp_option option_list[] = {
+    {"network", KEY_NETWORK, "NAME", 0, "Network to plan for (default: swin_umamba_d)", 0},
+    {"override", KEY_OVERRIDE, "PLAN.yaml", 0, "Plan keys that shall have other values than planned", 0},
+    {"plans", KEY_PLANS, "FILE", 0,
+     "Take this plan (ours, or nnU-Net's nnUNetPlans.json) instead of planning", 0},
+    {"memory-target", KEY_MEMORY, "SIZE", 0, "Memory that a training step may take, such as 8G (default)", 0},
+    {"explain", KEY_EXPLAIN, NULL, 0, "Print each decision of the planner and what it came from", 0},
+    {0},
+};
+
+/* "8G", "8", "500M" to GiB. */
+static double parse_memory(struct argp_state *state, const char *text)
+{
+    char number[32];
+    const size_t length = strlen(text);
+    const char unit = length ? text[length - 1] : 0;
+    const bool has_unit = unit == 'G' || unit == 'M';
+    snprintf(number, sizeof number, "%.*s", (int)(length - has_unit), text);
+    const double value = option_number(state, "--memory-target", number, 1e-3, 1e6);
+    return unit == 'M' ? value / 1024 : value;
+}
+
+static error_t parse_option(int key, char *text, struct argp_state *state)
+{
+    Options *o = state->input;
+    switch (key) {
+    case KEY_NETWORK: o->network = text; return 0;
+    case KEY_OVERRIDE: o->override = text; return 0;
+    case KEY_PLANS: o->plans = text; return 0;
+    case KEY_MEMORY: o->memory_gb = parse_memory(state, text); return 0;
+    case KEY_EXPLAIN: o->explain = true; return 0;
+    case ARGP_KEY_ARG:
+        if (o->dataset) argp_error(state, "one dataset at a time: %s and %s were given", o->dataset, text);
+        o->dataset = text;
+        return 0;
+    case ARGP_KEY_END:
+        if (!o->dataset) argp_error(state, "the folder of the dataset is missing");
+        return 0;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* Everything that one run owns. */
+typedef struct Run {
+    const Options *options;
+    int threads;
+    Dataset dataset;
+    Fingerprint fingerprint;
+    Plan plan;
+    FaultList faults;
+    Text text; /* notes and explanations */
+} Run;
+
+static void print_faults(FaultList *faults)
+{
+    for (int i = 0; i < faults->count; i++) {
+        if (faults->faults[i].severity == FAULT_ERROR) program_error("%s", faults->faults[i].text);
+        else program_warn("%s", faults->faults[i].text);
+    }
+}
+
+/* Prints what was found so far; an error among it ends the run. */
+static int report_faults(Run *r, Err *e)
+{
+    const int errors = r->faults.errors;
+    print_faults(&r->faults);
+    faults_free(&r->faults);
+    if (!errors) return 0;
+    return err_set(e, ERR_VALUE,
+                   "%s: %d error%s in the dataset; nothing can be planned before they are mended",
+                   r->options->dataset, errors, errors == 1 ? "" : "s");
+}
+
+static int make_fingerprint(Run *r, const char *stamp, Err *e)
+{
+    Progress progress;
+    progress_begin(&progress, "fingerprint", r->dataset.training.count, r->options->common.quiet);
+    const int code = fingerprint_extract(&r->fingerprint, &r->dataset, r->threads, &progress, &r->faults, e);
+    progress_end(&progress);
+    if (code) return code;
+    TRY(report_faults(r, e));
+    TRY(file_make_folders(r->options->common.output, e));
+    return output_fingerprint(&r->fingerprint, stamp, r->options->common.output, e);
+}
+
+/* Reading all cases checks them too; what was checked and has not changed since is taken as it stands. */
+static int check_and_measure(Run *r, Err *e)
+{
+    const Options *o = r->options;
+    char stamp[CASE_STAMP_BYTES];
+    bool found = false;
+    TRY(dataset_open(&r->dataset, o->dataset, &r->faults, e));
+    if (!r->dataset.training.count || r->faults.errors) TRY(report_faults(r, e));
+    TRY(stamp_of_dataset(stamp, &r->dataset, e));
+    if (!o->common.overwrite)
+        TRY(output_fingerprint_reuse(&r->fingerprint, &found, stamp, o->common.output, e));
+    return found ? report_faults(r, e) : make_fingerprint(r, stamp, e);
+}
+
+static void dataset_name(char name[PLAN_NAME_BYTES], const char *folder)
+{
+    size_t length = strlen(folder);
+    while (length > 1 && folder[length - 1] == '/') length--;
+    char trimmed[PLAN_PATH_BYTES];
+    snprintf(trimmed, sizeof trimmed, "%.*s", (int)length, folder);
+    snprintf(name, PLAN_NAME_BYTES, "%s", path_base(trimmed));
+}
+
+static int choose_network(Plan *plan, const char *name)
+{
+    if (name) snprintf(plan->network.name, sizeof plan->network.name, "%s", name);
+    return 0;
+}
+
+/* Overrides are read twice: the network and the compatibility steer the planner, and what it would decide
+ * otherwise is overruled afterwards. */
+static int make_plan(Run *r, Text *notes, Err *e)
+{
+    const Options *o = r->options;
+    char name[PLAN_NAME_BYTES];
+    dataset_name(name, o->dataset);
+    if (o->plans) {
+        TRY(plan_read(&r->plan, o->plans, notes, e));
+        choose_network(&r->plan, o->network);
+    } else {
+        const PlannerInput in = {&r->dataset.info, &r->fingerprint, name, o->memory_gb, NULL};
+        plan_defaults(&r->plan);
+        if (o->override) TRY(plan_override(&r->plan, o->override, NULL, e));
+        choose_network(&r->plan, o->network);
+        TRY(plan_experiment(&r->plan, &in, &r->text, e));
+    }
+    if (o->override) TRY(plan_override(&r->plan, o->override, notes, e));
+    TRY(plan_check(&r->plan, e));
+    if (r->plan.configuration.channel_count == r->dataset.info.channel_count) return 0;
+    return err_set(e, ERR_VALUE, "%s: the plan is for %d channels, the dataset has %d", o->plans,
+                   r->plan.configuration.channel_count, r->dataset.info.channel_count);
+}
+
+static int plan_dataset(Run *r, Err *e)
+{
+    const Options *o = r->options;
+    Text notes = {0};
+    int code = make_plan(r, &notes, e);
+    if (!code && notes.length && !o->common.quiet)
+        program_say("keys of the plan that have no use here:\n%s", notes.data);
+    text_free(&notes);
+    if (code) return code;
+    if (o->explain && r->text.length) fputs(r->text.data, stdout);
+    const PlanConfiguration *c = &r->plan.configuration;
+    if (!o->common.quiet)
+        program_say("plan: %s, patch %dx%d, batch %d, %g x %g mm", r->plan.network.name, c->patch_size[0],
+                    c->patch_size[1], c->batch_size, c->spacing_mm[0], c->spacing_mm[1]);
+    return 0;
+}
+
+static int write_outputs(Run *r, Err *e)
+{
+    const char *folder = r->options->common.output;
+    Text note = {0};
+    char *path = path_format(e, "%s/plans.yaml", folder);
+    int code = path ? plan_write(&r->plan, path, e) : ERR_NOMEM;
+    mem_free(path);
+    if (!code) code = output_dataset_json(&r->dataset, folder, e);
+    if (!code) code = output_splits(&r->dataset, folder, &note, e);
+    if (!code && note.length && !r->options->common.quiet) program_say("%s", note.data);
+    text_free(&note);
+    return code;
+}
+
+static int preprocess_dataset(Run *r, Err *e)
+{
+    const Options *o = r->options;
+    Progress progress;
+    char *folder = path_format(e, "%s/2d", o->common.output);
+    int code = folder ? file_make_folders(folder, e) : ERR_NOMEM;
+    if (!code) {
+        PreprocessRun run = {&r->dataset, &r->plan, folder, o->common.overwrite, 0};
+        progress_begin(&progress, "preprocess", r->dataset.training.count, o->common.quiet);
+        code = preprocess_cases(&run, r->threads, &progress, &r->faults, e);
+        progress_end(&progress);
+        if (!code && run.skipped && !o->common.quiet) program_say("%d cases were up to date", run.skipped);
+    }
+    mem_free(folder);
+    if (code) return code;
+    const int errors = r->faults.errors;
+    if (errors) return report_faults(r, e);
+    faults_free(&r->faults); /* warnings, which the first reading has shown */
+    return 0;
+}
+
+static int run(Run *r, Err *e)
+{
+    TRY(check_and_measure(r, e));
+    TRY(plan_dataset(r, e));
+    TRY(write_outputs(r, e));
+    return preprocess_dataset(r, e);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct argp argp = {.options = option_list,
+                                     .parser = parse_option,
+                                     .args_doc = "DATASET",
+                                     .doc = "Checks a raw dataset in nnU-Net's form, measures it, plans its "
+                                            "preprocessing and training, and "
+                                            "writes the preprocessed cases to the folder given by -o."};
+    Options options = {.common.takes = OPT_OUTPUT | OPT_THREADS | OPT_OVERWRITE | OPT_QUIET, .memory_gb = 8};
+    program_begin("plan_and_preprocess", false);
+    program_parse(&argp, &options, &options.common, argc, argv);
+    Run r = {.options = &options, .threads = program_threads(&options.common)};
+    Err e = {0};
+    const int code = run(&r, &e);
+    faults_free(&r.faults);
+    text_free(&r.text);
+    fingerprint_free(&r.fingerprint);
+    dataset_close(&r.dataset);
+    return program_end(code, &e, options.common.quiet);
+}

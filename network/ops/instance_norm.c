@@ -40,27 +40,21 @@ static int prepare(Node *node, Err *e)
     return 0;
 }
 
-/* Channels `channel …` of one piece: the mean over `pixels` pixels and the sum of squares about it. */
+/* Some channels of one piece: the mean over its pixels, taken from the first one on so that numbers far from
+ * 0 lose no digits in the sum, and the sum of squares about it. */
 SIMD_INLINE void moments_lanes(float *mean, float *squares, const float *x, int64_t pitch, int64_t pixels,
                                int count)
 {
-    vf sum[2] = {{0}}, square[2] = {{0}};
-    int64_t p = 0;
-    for (; p + 2 <= pixels; p += 2)
-        for (int k = 0; k < 2; k++) sum[k] += v_load_first(x + (p + k) * pitch, count);
-    if (p < pixels) sum[0] += v_load_first(x + p * pitch, count);
-    const vf m = (sum[0] + sum[1]) / (float)pixels;
-    for (p = 0; p + 2 <= pixels; p += 2)
-        for (int k = 0; k < 2; k++) {
-            const vf d = v_load_first(x + (p + k) * pitch, count) - m;
-            square[k] += d * d;
-        }
-    if (p < pixels) {
+    const vf first = v_load_first(x, count);
+    vf sum = {0}, square = {0};
+    for (int64_t p = 1; p < pixels; p++) sum += v_load_first(x + p * pitch, count) - first;
+    const vf m = first + sum / (float)pixels;
+    for (int64_t p = 0; p < pixels; p++) {
         const vf d = v_load_first(x + p * pitch, count) - m;
-        square[0] += d * d;
+        square += d * d;
     }
     v_store_first(mean, m, count);
-    v_store_first(squares, square[0] + square[1], count);
+    v_store_first(squares, square, count);
 }
 
 /* mean and rstd of image n from its pieces' means and squares. */

@@ -28,13 +28,15 @@ static int prepare(Node *node, Err *e)
     return 0;
 }
 
+/* The mean is taken from the first channel on, so that numbers far from 0 lose no digits in the sum. */
 static Moments moments_of(const float *x, int64_t c)
 {
-    const int tail = (int)(c % SIMD_LANES);
-    const int64_t whole = c - tail;
-    vf sum = v_load_first(x + whole, tail), square = {0};
-    for (int64_t i = 0; i < whole; i += SIMD_LANES) sum += v_load(x + i);
-    const float mean = v_sum(sum) / (float)c;
+    const int64_t whole = c - c % SIMD_LANES;
+    vf sum = {0}, square = {0};
+    for (int64_t i = 0; i < whole; i += SIMD_LANES) sum += v_load(x + i) - x[0];
+    float from_first = v_sum(sum);
+    for (int64_t i = whole; i < c; i++) from_first += x[i] - x[0];
+    const float mean = x[0] + from_first / (float)c;
     for (int64_t i = 0; i < whole; i += SIMD_LANES) {
         const vf d = v_load(x + i) - mean;
         square += d * d;

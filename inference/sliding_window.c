@@ -1,0 +1,264 @@
+#include "inference/sliding_window.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/half.h"
+#include "base/memory.h"
+
+int64_t window_starts(int64_t image, int64_t tile, double step, int64_t *starts)
+{
+    const int64_t count = (int64_t)ceil((double)(image - tile) / ((double)tile * step)) + 1;
+    const double actual = count > 1 ? (double)(image - tile) / (double)(count - 1) : 0;
+    if (starts)
+        for (int64_t i = 0; i < count; i++) starts[i] = (int64_t)rint(actual * (double)i);
+    return count;
+}
+
+static float to_half(double value) { return (float)half_to_double(half_from_double(value)); }
+
+/* A Gaussian around tile/2 as scipy.ndimage makes it: cut at 4 sigma, sum 1 before the tile cuts it. */
+static void gaussian_line(double *line, int64_t tile)
+{
+    const double sigma = (double)tile / 8;
+    const int64_t radius = (int64_t)(4 * sigma + 0.5), middle = tile / 2;
+    double sum = 0;
+    for (int64_t k = -radius; k <= radius; k++) sum += exp(-0.5 / (sigma * sigma) * (double)(k * k));
+    for (int64_t i = 0; i < tile; i++) {
+        const int64_t k = i - middle;
+        line[i] = k < -radius || k > radius ? 0 : exp(-0.5 / (sigma * sigma) * (double)(k * k)) / sum;
+    }
+}
+
+int window_importance(float *map, const int64_t tile_yx[2], bool gaussian, Err *e)
+{
+    const int64_t height = tile_yx[0], width = tile_yx[1], pixels = height * width;
+    if (!gaussian) {
+        for (int64_t i = 0; i < pixels; i++) map[i] = 1;
+        return 0;
+    }
+    double *lines = mem_alloc((size_t)(height + width) * sizeof(double), e);
+    if (!lines) return ERR_NOMEM;
+    gaussian_line(lines, height);
+    gaussian_line(lines + height, width);
+    const double unit = lines[height / 2] * lines[height + width / 2] / 10;
+    float smallest = INFINITY;
+    for (int64_t i = 0; i < pixels; i++) {
+        map[i] = to_half(lines[i / width] * lines[height + i % width] / unit);
+        if (map[i] > 0 && map[i] < smallest) smallest = map[i];
+    }
+    for (int64_t i = 0; i < pixels; i++)
+        if (map[i] == 0) map[i] = smallest;
+    mem_free(lines);
+    return 0;
+}
+
+/* ---- one prediction ---- */
+
+enum { MIRRORINGS = 4 }; /* none, y, x, both: bit 0 mirrors y, bit 1 x */
+
+typedef struct Run {
+    const WindowOptions *o;
+    const TileNetwork *network;
+    const RowSink *sink;
+    const float *image;
+    int64_t slices, height, width;          /* of the image */
+    int64_t padded[2], before[2];           /* (y,x): size with padding; padding above and left */
+    int64_t *starts[2], count[2];           /* tiles per axis */
+    int mirrorings[MIRRORINGS], mirroring_count;
+    float *importance;                      /* (tile_y, tile_x) */
+    float *tile;                            /* (tile_y, tile_x, classes): mean over the mirror images */
+    float *sums, *weights;                  /* rings of tile_y rows: (padded_x, classes), (padded_x) */
+    float *row;                             /* (width, classes) */
+} Run;
+
+/* The n-th tile image to predict: slice by slice, row by row of tiles, mirror images innermost. */
+typedef struct Job {
+    int64_t z, tile_row, tile_column;
+    int mirroring;
+} Job;
+
+static Job job_at(const Run *r, int64_t n)
+{
+    Job job;
+    job.mirroring = (int)(n % r->mirroring_count);
+    n /= r->mirroring_count;
+    job.tile_column = n % r->count[1];
+    n /= r->count[1];
+    job.tile_row = n % r->count[0];
+    job.z = n / r->count[0];
+    return job;
+}
+
+static int64_t clamp(int64_t value, int64_t low, int64_t high) { return value < low ? low : value > high ? high : value; }
+
+/* Copies one row of a tile, zero outside the image. */
+static void read_row(const Run *r, int64_t z, int64_t y, int64_t x0, float *out)
+{
+    const int64_t channels = r->network->channels, tile_width = r->o->tile_yx[1];
+    const int64_t first = clamp(-x0, 0, tile_width), past = clamp(r->width - x0, first, tile_width);
+    if (y < 0 || y >= r->height || first == past) {
+        memset(out, 0, (size_t)(tile_width * channels) * sizeof(float));
+        return;
+    }
+    const float *in = r->image + ((z * r->height + y) * r->width + x0 + first) * channels;
+    memset(out, 0, (size_t)(first * channels) * sizeof(float));
+    memcpy(out + first * channels, in, (size_t)((past - first) * channels) * sizeof(float));
+    memset(out + past * channels, 0, (size_t)((tile_width - past) * channels) * sizeof(float));
+}
+
+static void reverse_pixels(float *row, int64_t width, int64_t channels)
+{
+    for (int64_t j = 0; j < width / 2; j++)
+        for (int64_t c = 0; c < channels; c++) {
+            float *a = row + j * channels + c, *b = row + (width - 1 - j) * channels + c, swap = *a;
+            *a = *b;
+            *b = swap;
+        }
+}
+
+static void read_tile(const Run *r, const Job *job, float *out)
+{
+    const int64_t height = r->o->tile_yx[0], width = r->o->tile_yx[1], channels = r->network->channels;
+    const int64_t y0 = r->starts[0][job->tile_row] - r->before[0], x0 = r->starts[1][job->tile_column] - r->before[1];
+    const int mirroring = r->mirrorings[job->mirroring];
+    for (int64_t i = 0; i < height; i++) {
+        float *row = out + (mirroring & 1 ? height - 1 - i : i) * width * channels;
+        read_row(r, job->z, y0 + i, x0, row);
+        if (mirroring & 2) reverse_pixels(row, width, channels);
+    }
+}
+
+/* tile (+)= logits, mirrored back. */
+static void gather_mirrored(const Run *r, const Job *job, const float *logits)
+{
+    const int64_t height = r->o->tile_yx[0], width = r->o->tile_yx[1], classes = r->network->classes;
+    const int mirroring = r->mirrorings[job->mirroring];
+    for (int64_t i = 0; i < height; i++) {
+        const float *from = logits + (mirroring & 1 ? height - 1 - i : i) * width * classes;
+        float *to = r->tile + i * width * classes;
+        for (int64_t j = 0; j < width; j++) {
+            const float *pixel = from + (mirroring & 2 ? width - 1 - j : j) * classes;
+            for (int64_t k = 0; k < classes; k++)
+                to[j * classes + k] = (job->mirroring ? to[j * classes + k] : 0) + pixel[k];
+        }
+    }
+}
+
+static void add_tile(const Run *r, const Job *job, const float *logits)
+{
+    const int64_t height = r->o->tile_yx[0], width = r->o->tile_yx[1], classes = r->network->classes;
+    const int64_t y0 = r->starts[0][job->tile_row], x0 = r->starts[1][job->tile_column];
+    const float share = (float)r->mirroring_count;
+    for (int64_t i = 0; i < height; i++) {
+        const int64_t ring_row = (y0 + i) % height * r->padded[1] + x0;
+        float *sums = r->sums + ring_row * classes, *weights = r->weights + ring_row;
+        const float *from = logits + i * width * classes, *importance = r->importance + i * width;
+        for (int64_t j = 0; j < width; j++) {
+            const float g = importance[j];
+            for (int64_t k = 0; k < classes; k++) sums[j * classes + k] += from[j * classes + k] / share * g;
+            weights[j] += g;
+        }
+        if (!r->o->half) continue;
+        for (int64_t j = 0; j < width * classes; j++) sums[j] = to_half(sums[j]);
+        for (int64_t j = 0; j < width; j++) weights[j] = to_half(weights[j]);
+    }
+}
+
+/* Hands out the rows first … past - 1 (of the padded slice) and clears their place for later rows. */
+static int emit_rows(const Run *r, int64_t z, int64_t first, int64_t past, Err *e)
+{
+    const int64_t classes = r->network->classes;
+    for (int64_t i = first; i < past; i++) {
+        const int64_t ring_row = i % r->o->tile_yx[0] * r->padded[1], y = i - r->before[0];
+        float *sums = r->sums + ring_row * classes, *weights = r->weights + ring_row;
+        if (y >= 0 && y < r->height) {
+            for (int64_t j = 0; j < r->width; j++) {
+                const float weight = weights[r->before[1] + j];
+                for (int64_t k = 0; k < classes; k++)
+                    r->row[j * classes + k] = sums[(r->before[1] + j) * classes + k] / weight;
+            }
+            if (r->o->half)
+                for (int64_t j = 0; j < r->width * classes; j++) r->row[j] = to_half(r->row[j]);
+            TRY(r->sink->row(r->sink->context, z, y, r->row, e));
+        }
+        memset(sums, 0, (size_t)(r->padded[1] * classes) * sizeof(float));
+        memset(weights, 0, (size_t)r->padded[1] * sizeof(float));
+    }
+    return 0;
+}
+
+static int take_logits(const Run *r, const Job *job, const float *logits, Err *e)
+{
+    if (r->mirroring_count > 1) gather_mirrored(r, job, logits);
+    if (job->mirroring < r->mirroring_count - 1) return 0;
+    add_tile(r, job, r->mirroring_count > 1 ? r->tile : logits);
+    if (job->tile_column < r->count[1] - 1) return 0;
+    const bool last = job->tile_row == r->count[0] - 1;
+    const int64_t *starts = r->starts[0] + job->tile_row;
+    return emit_rows(r, job->z, starts[0], last ? r->padded[0] : starts[1], e);
+}
+
+static int run_jobs(const Run *r, Err *e)
+{
+    const TileNetwork *network = r->network;
+    const int64_t pixels = r->o->tile_yx[0] * r->o->tile_yx[1];
+    const int64_t jobs = r->slices * r->count[0] * r->count[1] * r->mirroring_count;
+    for (int64_t first = 0; first < jobs; first += network->batch) {
+        const int64_t past = first + network->batch < jobs ? first + network->batch : jobs;
+        for (int64_t n = first; n < past; n++) {
+            const Job job = job_at(r, n);
+            read_tile(r, &job, network->images + (n - first) * pixels * network->channels);
+        }
+        network->run(network->context);
+        for (int64_t n = first; n < past; n++) {
+            const Job job = job_at(r, n);
+            TRY(take_logits(r, &job, network->logits + (n - first) * pixels * network->classes, e));
+        }
+    }
+    return 0;
+}
+
+static int plan_axis(Run *r, int axis, int64_t image, Err *e)
+{
+    const int64_t tile = r->o->tile_yx[axis], missing = image < tile ? tile - image : 0;
+    r->padded[axis] = image + missing;
+    r->before[axis] = missing / 2;
+    r->count[axis] = window_starts(r->padded[axis], tile, r->o->step, NULL);
+    r->starts[axis] = mem_alloc((size_t)r->count[axis] * sizeof(int64_t), e);
+    if (!r->starts[axis]) return ERR_NOMEM;
+    window_starts(r->padded[axis], tile, r->o->step, r->starts[axis]);
+    return 0;
+}
+
+static int prepare(Run *r, Err *e)
+{
+    for (int m = 0; m < MIRRORINGS; m++)
+        if ((!(m & 1) || r->o->mirror_yx[0]) && (!(m & 2) || r->o->mirror_yx[1]))
+            r->mirrorings[r->mirroring_count++] = m;
+    TRY(plan_axis(r, 0, r->height, e));
+    TRY(plan_axis(r, 1, r->width, e));
+    const size_t pixels = (size_t)(r->o->tile_yx[0] * r->o->tile_yx[1]), classes = (size_t)r->network->classes;
+    const size_t ring = (size_t)(r->o->tile_yx[0] * r->padded[1]);
+    r->importance = mem_alloc(pixels * sizeof(float), e);
+    r->tile = mem_alloc(pixels * classes * sizeof(float), e);
+    r->sums = mem_zalloc(mem_product(ring, classes), sizeof(float), e);
+    r->weights = mem_zalloc(ring, sizeof(float), e);
+    r->row = mem_alloc((size_t)r->width * classes * sizeof(float), e);
+    if (!r->importance || !r->tile || !r->sums || !r->weights || !r->row) return ERR_NOMEM;
+    return window_importance(r->importance, r->o->tile_yx, r->o->gaussian, e);
+}
+
+int window_predict(const WindowOptions *o, const TileNetwork *network, const float *image,
+                   const int64_t shape_zyx[3], const RowSink *sink, Err *e)
+{
+    Run r = {.o = o, .network = network, .sink = sink, .image = image};
+    r.slices = shape_zyx[0];
+    r.height = shape_zyx[1];
+    r.width = shape_zyx[2];
+    int code = prepare(&r, e);
+    if (!code) code = run_jobs(&r, e);
+    void *const owned[] = {r.starts[0], r.starts[1], r.importance, r.tile, r.sums, r.weights, r.row};
+    for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++) mem_free(owned[i]);
+    return code;
+}

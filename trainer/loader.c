@@ -1,0 +1,181 @@
+#include "trainer/loader.h"
+
+#include <pthread.h>
+
+#include "base/memory.h"
+
+/* A place in the ring. */
+typedef struct Slot {
+    Batch batch;
+    int items_done;
+    Err error;               /* of the first item that failed */
+} Slot;
+
+typedef struct Worker {
+    Loader *loader;
+    pthread_t thread;
+    SamplerWorkspace workspace;
+} Worker;
+
+struct Loader {
+    LoaderOptions o;
+    int batch_size;
+    int64_t pixels;          /* of a patch */
+    int channels;
+    Slot *slots;             /* o.ring; batch number n stands in slot n % ring */
+    Worker *workers;
+    int started;             /* workers that run */
+    int64_t last;            /* batches in all */
+    pthread_mutex_t lock;    /* guards all below, and items_done and error of the slots */
+    pthread_cond_t room, ready;
+    int64_t next_item;       /* counted over all batches */
+    int64_t given_back;      /* batches */
+    bool stop;
+};
+
+static void describe(const LoaderOptions *o, int64_t number, Batch *batch)
+{
+    const int64_t per_epoch = o->iterations + o->validation_iterations;
+    const int64_t position = o->first_iteration + number;
+    const int within = (int)(position % per_epoch);
+    batch->epoch = o->first_epoch + (int)(position / per_epoch);
+    batch->is_validation = within >= o->iterations;
+    batch->iteration = batch->is_validation ? within - o->iterations : within;
+}
+
+/* Takes the next item that fits the ring; false when there is nothing more to do. Called locked. */
+static bool take_item(Loader *l, Slot **slot, int *item)
+{
+    while (!l->stop && l->next_item / l->batch_size < l->last &&
+           l->next_item / l->batch_size >= l->given_back + l->o.ring)
+        pthread_cond_wait(&l->room, &l->lock);
+    const int64_t number = l->next_item / l->batch_size;
+    if (l->stop || number >= l->last) return false;
+    *slot = &l->slots[number % l->o.ring];
+    *item = (int)(l->next_item++ % l->batch_size);
+    if (*item == 0) describe(&l->o, number, &(*slot)->batch);
+    return true;
+}
+
+static void *work(void *argument)
+{
+    Worker *w = argument;
+    Loader *l = w->loader;
+    Slot *slot;
+    int item;
+    pthread_mutex_lock(&l->lock);
+    while (take_item(l, &slot, &item)) {
+        const Batch batch = slot->batch;
+        pthread_mutex_unlock(&l->lock);
+        Err e = {0};
+        const Sampler *sampler = batch.is_validation ? l->o.validation : l->o.training;
+        const int code = sampler_fill(sampler, &w->workspace, batch.epoch, batch.iteration, item,
+                                      batch.images + item * l->pixels * l->channels,
+                                      batch.labels + item * l->pixels, &e);
+        pthread_mutex_lock(&l->lock);
+        if (code && !slot->error.code) slot->error = e;
+        if (++slot->items_done == l->batch_size) pthread_cond_signal(&l->ready);
+    }
+    pthread_mutex_unlock(&l->lock);
+    return NULL;
+}
+
+static int new_slots(Loader *l, Err *e)
+{
+    l->slots = mem_zalloc((size_t)l->o.ring, sizeof *l->slots, e);
+    if (!l->slots) return ERR_NOMEM;
+    const size_t pixels = mem_product((size_t)l->batch_size, (size_t)l->pixels);
+    for (int i = 0; i < l->o.ring; i++) {
+        Batch *batch = &l->slots[i].batch;
+        batch->images = mem_alloc(mem_product(pixels, (size_t)l->channels * sizeof(float)), e);
+        batch->labels = mem_alloc(mem_product(pixels, sizeof(int16_t)), e);
+        if (!batch->images || !batch->labels) return ERR_NOMEM;
+    }
+    return 0;
+}
+
+static int start_workers(Loader *l, Err *e)
+{
+    l->workers = mem_zalloc((size_t)l->o.threads, sizeof *l->workers, e);
+    if (!l->workers) return ERR_NOMEM;
+    for (int i = 0; i < l->o.threads; i++) {
+        Worker *w = &l->workers[i];
+        w->loader = l;
+        TRY(sampler_workspace_new(&w->workspace, l->o.training, e));
+        const int failed = pthread_create(&w->thread, NULL, work, w);
+        if (failed) {
+            sampler_workspace_free(&w->workspace);
+            return err_errno(e, failed, "a loader thread could not be started");
+        }
+        l->started++;
+    }
+    return 0;
+}
+
+int loader_new(Loader **loader, const LoaderOptions *o, Err *e)
+{
+    Loader *l = *loader = mem_zalloc(1, sizeof *l, e);
+    if (!l) return ERR_NOMEM;
+    l->o = *o;
+    l->batch_size = o->training->batch_size;
+    l->pixels = o->training->geometry.final_yx[0] * o->training->geometry.final_yx[1];
+    l->channels = o->training->cases->channels;
+    l->last = (int64_t)(o->epochs - o->first_epoch) * (o->iterations + o->validation_iterations) - o->first_iteration;
+    pthread_mutex_init(&l->lock, NULL);
+    pthread_cond_init(&l->room, NULL);
+    pthread_cond_init(&l->ready, NULL);
+    int code = new_slots(l, e);
+    if (!code) code = start_workers(l, e);
+    if (code) {
+        loader_free(l);
+        *loader = NULL;
+    }
+    return code;
+}
+
+void loader_free(Loader *l)
+{
+    if (!l) return;
+    pthread_mutex_lock(&l->lock);
+    l->stop = true;
+    pthread_cond_broadcast(&l->room);
+    pthread_mutex_unlock(&l->lock);
+    for (int i = 0; i < l->started; i++) {
+        pthread_join(l->workers[i].thread, NULL);
+        sampler_workspace_free(&l->workers[i].workspace);
+    }
+    for (int i = 0; l->slots && i < l->o.ring; i++) {
+        mem_free(l->slots[i].batch.images);
+        mem_free(l->slots[i].batch.labels);
+    }
+    mem_free(l->slots);
+    mem_free(l->workers);
+    pthread_cond_destroy(&l->room);
+    pthread_cond_destroy(&l->ready);
+    pthread_mutex_destroy(&l->lock);
+    mem_free(l);
+}
+
+int loader_borrow(Loader *l, const Batch **batch, Err *e)
+{
+    pthread_mutex_lock(&l->lock);
+    int code = 0;
+    Slot *slot = &l->slots[l->given_back % l->o.ring];
+    if (l->given_back >= l->last) code = err_set(e, ERR_VALUE, "the loader has no batch after the last epoch's");
+    while (!code && slot->items_done < l->batch_size) pthread_cond_wait(&l->ready, &l->lock);
+    if (!code && slot->error.code) {
+        *e = slot->error;
+        code = e->code;
+    }
+    *batch = &slot->batch;
+    pthread_mutex_unlock(&l->lock);
+    return code;
+}
+
+void loader_give_back(Loader *l)
+{
+    pthread_mutex_lock(&l->lock);
+    l->slots[l->given_back++ % l->o.ring].items_done = 0;
+    pthread_cond_broadcast(&l->room);
+    pthread_mutex_unlock(&l->lock);
+}

@@ -1,0 +1,46 @@
+/* Loader: threads that fill a ring of batches ahead of the trainer.
+ *
+ *   loader_new(&loader, &options, e);
+ *   while (…) {
+ *       loader_borrow(loader, &batch, e);      // waits; batches come in order, whoever made them
+ *       … use batch->images, batch->labels …
+ *       loader_give_back(loader);
+ *   }
+ *   loader_free(loader);
+ * The sequence of an epoch is its training iterations, then its validation iterations. The loader owns
+ * the batches; one is out at a time. It is used by one thread; its own threads use no OpenMP. */
+#ifndef TRAINER_LOADER_H
+#define TRAINER_LOADER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "trainer/sampler.h"
+
+typedef struct Loader Loader;
+
+typedef struct Batch {
+    int epoch, iteration;        /* iteration of the epoch's training, or of its validation */
+    bool is_validation;
+    float *images;               /* (items, height, width, channels) */
+    int16_t *labels;             /* (items, height, width) */
+} Batch;
+
+typedef struct LoaderOptions {
+    const Sampler *training, *validation;   /* of the same patch and batch size */
+    int iterations, validation_iterations;  /* per epoch */
+    int epochs;                             /* where to stop */
+    int first_epoch, first_iteration;       /* where to begin: a training iteration */
+    int threads, ring;                      /* at least 1; batches made ahead, at least 2 */
+} LoaderOptions;
+
+/* Starts the threads. Options are copied, samplers borrowed. Fails: ERR_NOMEM, ERR_IO (no thread). */
+int loader_new(Loader **loader, const LoaderOptions *o, Err *e);
+void loader_free(Loader *loader);            /* stops and joins them; NULL is fine */
+
+/* The next batch, valid until loader_give_back. Fails as sampler_fill; ERR_VALUE after the last one. */
+int loader_borrow(Loader *loader, const Batch **batch, Err *e);
+void loader_give_back(Loader *loader);
+
+#endif

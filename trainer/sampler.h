@@ -1,0 +1,46 @@
+/* Sampler: makes one item of a batch — choosing case, place and augmentation — as a pure function of
+ * (seed, epoch, iteration, item), so that any thread can make any item (nnU-Net's 2D loader; FACTS
+ * section 10).
+ *
+ * A plain value without owned memory; what it points to must outlive it. Threads may share one, each
+ * with a workspace of its own (sampler_workspace_new … sampler_workspace_free). */
+#ifndef TRAINER_SAMPLER_H
+#define TRAINER_SAMPLER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "plans/plan.h"
+#include "trainer/case_set.h"
+#include "trainer/patch.h"
+
+typedef struct Sampler {
+    CaseSet *cases;
+    PatchGeometry geometry;
+    int batch_size;
+    double oversample_foreground;        /* share of a batch that must show foreground */
+    const ForegroundClass *classes;      /* what counts as foreground, each as likely */
+    int class_count;
+    const ForegroundClass *annotated;    /* with an ignore label: all that is annotated; else NULL */
+    bool augment;                        /* else the patch as it is (validation) */
+    bool mirror_axes[2];
+    bool mask_channel[PLAN_MAX_CHANNELS]; /* set to 0 outside: normalised only inside */
+    uint64_t seed;
+} Sampler;
+
+typedef struct SamplerWorkspace {
+    float *planes, *scratch;             /* (channels, height, width), (height, width) */
+    int16_t *labels;                     /* (height, width) */
+} SamplerWorkspace;
+
+int sampler_workspace_new(SamplerWorkspace *w, const Sampler *s, Err *e);
+void sampler_workspace_free(SamplerWorkspace *w);
+
+/* Writes image (height, width, channels) and labels (height, width) of one item. Validation counts its
+ * iterations like training and never shares numbers with it. Fails: ERR_VALUE or ERR_NOMEM when a
+ * case's labels are looked through for the first time. */
+int sampler_fill(const Sampler *s, SamplerWorkspace *w, int epoch, int iteration, int item, float *image,
+                 int16_t *labels, Err *e);
+
+#endif

@@ -1,13 +1,13 @@
 #include "trainer/case_set.h"
 
-#include <stdio.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "base/memory.h"
 #include "data/npy.h"
 
-static const char LABEL_ENDING[] = "_seg.npy";
+static const char IMAGE_ENDING[] = ".npy", LABEL_ENDING[] = "_seg.npy", LOCATIONS_ENDING[] = "_locations.npy";
 
 int case_names(char ***names, int *count, const char *folder, Err *e)
 {
@@ -40,47 +40,63 @@ void case_names_free(char **names, int count)
     mem_free(names);
 }
 
+static int check_array(const Array *a, const char *name, const char *ending, DType dtype, int rank, Err *e)
+{
+    if (a->dtype == dtype && a->rank == rank) return 0;
+    return err_set(e, ERR_SHAPE, "%s%s: expected %s of rank %d, found %s of rank %d", name, ending,
+                   dtype_name(dtype), rank, dtype_name(a->dtype), a->rank);
+}
+
+/* Every location must be a voxel of the case: training reads there unchecked. */
+static int check_locations(const TrainingCase *c, Err *e)
+{
+    TRY(check_array(&c->locations, c->name, LOCATIONS_ENDING, DTYPE_I32, 2, e));
+    const int32_t *rows = c->locations.data;
+    bool fits = c->locations.shape[1] == 4;
+    for (int64_t i = 0; fits && i < c->locations.shape[0]; i++)
+        for (int axis = 0; axis < 3; axis++)
+            fits = fits && rows[4 * i + 1 + axis] >= 0 && rows[4 * i + 1 + axis] < c->labels.shape[axis];
+    return fits ? 0 : err_set(e, ERR_SHAPE, "%s%s: not locations in this case; preprocess again", c->name, LOCATIONS_ENDING);
+}
+
 static int check_case(const TrainingCase *c, int channels, Err *e)
 {
     const Array *image = &c->image, *labels = &c->labels;
-    if (image->dtype != DTYPE_F32 || image->rank != 4)
-        return err_set(e, ERR_SHAPE, "%s.npy: expected a float32 array (Z,Y,X,C), found %s of rank %d", c->name,
-                       dtype_name(image->dtype), image->rank);
-    if (labels->dtype != DTYPE_I16 || labels->rank != 3)
-        return err_set(e, ERR_SHAPE, "%s%s: expected an int16 array (Z,Y,X), found %s of rank %d", c->name,
-                       LABEL_ENDING, dtype_name(labels->dtype), labels->rank);
+    TRY(check_array(image, c->name, IMAGE_ENDING, DTYPE_F32, 4, e));
+    TRY(check_array(labels, c->name, LABEL_ENDING, DTYPE_I16, 3, e));
     for (int axis = 0; axis < 3; axis++)
         if (image->shape[axis] != labels->shape[axis] || image->shape[axis] < 1)
             return err_set(e, ERR_SHAPE, "%s: image and labels have %lld and %lld voxels along axis %d", c->name,
                            (long long)image->shape[axis], (long long)labels->shape[axis], axis);
     if (image->shape[3] != channels)
-        return err_set(e, ERR_SHAPE, "%s.npy: %lld channels, but the plan has %d; preprocess again", c->name,
-                       (long long)image->shape[3], channels);
-    return 0;
+        return err_set(e, ERR_SHAPE, "%s%s: %lld channels, but the plan has %d; preprocess again", c->name,
+                       IMAGE_ENDING, (long long)image->shape[3], channels);
+    return check_locations(c, e);
+}
+
+static int read_part(Array *a, const char *folder, const char *name, const char *ending, Err *e)
+{
+    char *path = path_format(e, "%s/%s%s", folder, name, ending);
+    const int code = path ? npy_read(a, path, e) : ERR_NOMEM;
+    mem_free(path);
+    return code;
 }
 
 static int open_case(TrainingCase *c, const char *folder, const char *name, int channels, Err *e)
 {
-    char *image = path_format(e, "%s/%s.npy", folder, name);
-    char *labels = path_format(e, "%s/%s%s", folder, name, LABEL_ENDING);
-    int code = ERR_NOMEM;
-    if (!image || !labels || !(c->name = mem_strdup(name, e))) goto done;
-    code = npy_read(&c->image, image, e);
-    if (!code) code = npy_read(&c->labels, labels, e);
-    if (!code) code = check_case(c, channels, e);
-done:
-    mem_free(image);
-    mem_free(labels);
-    return code;
+    c->name = mem_strdup(name, e);
+    if (!c->name) return ERR_NOMEM;
+    TRY(read_part(&c->image, folder, name, IMAGE_ENDING, e));
+    TRY(read_part(&c->labels, folder, name, LABEL_ENDING, e));
+    TRY(read_part(&c->locations, folder, name, LOCATIONS_ENDING, e));
+    return check_case(c, channels, e);
 }
 
 int case_set_open(CaseSet *set, const char *folder, char *const *names, int count, int channels, Err *e)
 {
     *set = (CaseSet){.channels = channels};
-    pthread_mutex_init(&set->lock, NULL);
-    int code = 0;
     set->cases = mem_zalloc((size_t)count, sizeof *set->cases, e);
-    if (!set->cases) code = ERR_NOMEM;
+    int code = set->cases ? 0 : ERR_NOMEM;
     while (!code && set->count < count) {
         code = open_case(&set->cases[set->count], folder, names[set->count], channels, e);
         set->count++;
@@ -96,24 +112,8 @@ void case_set_close(CaseSet *set)
         mem_free(c->name);
         array_free(&c->image);
         array_free(&c->labels);
-        foreground_index_free(&c->index);
+        array_free(&c->locations);
     }
     mem_free(set->cases);
-    if (set->channels) pthread_mutex_destroy(&set->lock);
     *set = (CaseSet){0};
-}
-
-int case_set_index(CaseSet *set, int i, const ForegroundIndex **index, Err *e)
-{
-    TrainingCase *c = &set->cases[i];
-    int code = 0;
-    pthread_mutex_lock(&set->lock);
-    if (!c->is_indexed) {
-        code = foreground_index_new(&c->index, c->labels.data, c->labels.shape, e);
-        if (code) err_context(e, "%s%s", c->name, LABEL_ENDING);
-        c->is_indexed = !code;
-    }
-    pthread_mutex_unlock(&set->lock);
-    *index = &c->index;
-    return code;
 }

@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "base/random.h"
+#include "preprocess/class_locations.h"
 #include "trainer/augment.h"
 #include "trainer/spatial.h"
 
@@ -32,15 +33,24 @@ typedef struct Place {
     Crop crop;
 } Place;
 
-/* The class to centre on: a uniform choice among those that the case shows; NULL if it shows none. */
-static const ForegroundClass *choose_class(const Sampler *s, const ForegroundIndex *index, Rng *rng)
+static bool shows(const TrainingCase *c, int class_index)
 {
+    int64_t first, past;
+    class_locations_range(&c->locations, class_index, &first, &past);
+    return first < past;
+}
+
+/* The class to centre on, or -1 for none: if forced, a uniform choice among those that the case shows;
+ * with an ignore label every other patch shows something annotated. */
+static int choose_class(const Sampler *s, const TrainingCase *c, bool forced, Rng *rng)
+{
+    const int annotated = s->has_ignore && shows(c, s->class_count) ? s->class_count : -1;
     uint32_t present = 0;
-    for (int i = 0; i < s->class_count; i++) present += foreground_count(index, &s->classes[i]) > 0;
-    if (!present) return s->annotated && foreground_count(index, s->annotated) > 0 ? s->annotated : NULL;
+    for (int i = 0; forced && i < s->class_count; i++) present += shows(c, i);
+    if (!present) return annotated;
     uint32_t rank = rng_below(rng, present);
     for (int i = 0;; i++)
-        if (foreground_count(index, &s->classes[i]) > 0 && rank-- == 0) return &s->classes[i];
+        if (shows(c, i) && rank-- == 0) return i;
 }
 
 static int64_t uniform_between(Rng *rng, int64_t low, int64_t high)
@@ -48,37 +58,22 @@ static int64_t uniform_between(Rng *rng, int64_t low, int64_t high)
     return low + (int64_t)rng_below(rng, (uint32_t)(high - low + 1));
 }
 
-/* The rank of a voxel among `count`, which may exceed 32 bits. */
-static int64_t uniform_rank(Rng *rng, int64_t count)
+static Place choose_place(const Sampler *s, const TrainingCase *c, bool forced, Rng *rng)
 {
-    const int64_t rank = (int64_t)(rng_uniform(rng) * (double)count);
-    return rank < count ? rank : count - 1;
-}
-
-static int choose_place(const Sampler *s, int which, bool forced, Rng *rng, Place *place, Err *e)
-{
-    const TrainingCase *c = &s->cases->cases[which];
     const int64_t *crop = s->augment ? s->geometry.initial_yx : s->geometry.final_yx, *shape = c->labels.shape;
-    int64_t low[2], high[2], voxel[3];
+    int64_t low[2], high[2], first, past;
     for (int axis = 0; axis < 2; axis++)
         patch_corner_range(shape[axis + 1], s->geometry.final_yx[axis], crop[axis], &low[axis], &high[axis]);
-    place->crop = (Crop){.height = crop[0], .width = crop[1]};
-    const ForegroundIndex *index = NULL;
-    const ForegroundClass *shown = NULL;
-    if (forced || s->annotated) TRY(case_set_index(s->cases, which, &index, e));
-    if (forced) shown = choose_class(s, index, rng);
-    else if (s->annotated && foreground_count(index, s->annotated) > 0) shown = s->annotated;
-    if (!shown) {
-        place->z = uniform_between(rng, 0, shape[0] - 1);
-        place->crop.y = uniform_between(rng, low[0], high[0]);
-        place->crop.x = uniform_between(rng, low[1], high[1]);
-        return 0;
+    const int shown = choose_class(s, c, forced, rng);
+    if (shown < 0) {
+        const int64_t z = uniform_between(rng, 0, shape[0] - 1), y = uniform_between(rng, low[0], high[0]);
+        return (Place){z, {y, uniform_between(rng, low[1], high[1]), crop[0], crop[1]}};
     }
-    foreground_voxel(index, c->labels.data, shown, uniform_rank(rng, foreground_count(index, shown)), voxel);
-    place->z = voxel[0];
-    place->crop.y = patch_corner_around(voxel[1], crop[0], low[0]);
-    place->crop.x = patch_corner_around(voxel[2], crop[1], low[1]);
-    return 0;
+    class_locations_range(&c->locations, shown, &first, &past);
+    const int32_t *voxel = (const int32_t *)c->locations.data + 4 * uniform_between(rng, first, past - 1);
+    return (Place){voxel[1],
+                   {patch_corner_around(voxel[2], crop[0], low[0]), patch_corner_around(voxel[3], crop[1], low[1]),
+                    crop[0], crop[1]}};
 }
 
 static SliceView slice_of(const TrainingCase *c, int64_t z)
@@ -88,16 +83,15 @@ static SliceView slice_of(const TrainingCase *c, int64_t z)
                        (const int16_t *)c->labels.data + z * height * width, height, width, (int)channels};
 }
 
-int sampler_fill(const Sampler *s, SamplerWorkspace *w, int epoch, int iteration, int item, float *image,
-                 int16_t *labels, Err *e)
+void sampler_fill(const Sampler *s, SamplerWorkspace *w, int epoch, int iteration, int item, float *image,
+                  int16_t *labels)
 {
     const uint32_t time = s->augment ? (uint32_t)iteration : (uint32_t)iteration | VALIDATION;
     Rng choice = rng_make(s->seed, (uint32_t)epoch, time, (uint32_t)item, RNG_SAMPLE);
-    const int which = (int)rng_below(&choice, (uint32_t)s->cases->count);
-    Place place;
-    TRY(choose_place(s, which, patch_is_forced(item, s->batch_size, s->oversample_foreground), &choice, &place, e));
+    const TrainingCase *c = &s->cases->cases[rng_below(&choice, (uint32_t)s->cases->count)];
+    const Place place = choose_place(s, c, patch_is_forced(item, s->batch_size, s->oversample_foreground), &choice);
 
-    const SliceView slice = slice_of(&s->cases->cases[which], place.z);
+    const SliceView slice = slice_of(c, place.z);
     Patch patch = {w->planes, w->labels, s->geometry.final_yx[0], s->geometry.final_yx[1], slice.channels};
     AugmentDraw draw = {0};
     Rng augment = rng_make(s->seed, (uint32_t)epoch, time, (uint32_t)item, RNG_AUGMENT);
@@ -106,5 +100,4 @@ int sampler_fill(const Sampler *s, SamplerWorkspace *w, int epoch, int iteration
     else spatial_copy(&slice, patch_center(place.crop, s->geometry.final_yx), &patch);
     augment_intensities(&patch, &draw, &augment, w->scratch);
     augment_store(&patch, draw.mirror_yx, s->mask_channel, image, labels);
-    return 0;
 }

@@ -16,13 +16,12 @@
 #include "trainer/patch.h"
 
 typedef struct Sampler {
-    CaseSet *cases;
+    const CaseSet *cases;
     PatchGeometry geometry;
     int batch_size;
     double oversample_foreground;        /* share of a batch that must show foreground */
-    const ForegroundClass *classes;      /* what counts as foreground, each as likely */
-    int class_count;
-    const ForegroundClass *annotated;    /* with an ignore label: all that is annotated; else NULL */
+    int class_count;                     /* of the locations, each as likely */
+    bool has_ignore;                     /* one more class follows: all that is annotated */
     bool augment;                        /* else the patch as it is (validation) */
     bool mirror_axes[2];
     bool mask_channel[PLAN_MAX_CHANNELS]; /* set to 0 outside: normalised only inside */
@@ -38,9 +37,8 @@ int sampler_workspace_new(SamplerWorkspace *w, const Sampler *s, Err *e);
 void sampler_workspace_free(SamplerWorkspace *w);
 
 /* Writes image (height, width, channels) and labels (height, width) of one item. Validation counts its
- * iterations like training and never shares numbers with it. Fails: ERR_VALUE or ERR_NOMEM when a
- * case's labels are looked through for the first time. */
-int sampler_fill(const Sampler *s, SamplerWorkspace *w, int epoch, int iteration, int item, float *image,
-                 int16_t *labels, Err *e);
+ * iterations like training and never shares numbers with it. */
+void sampler_fill(const Sampler *s, SamplerWorkspace *w, int epoch, int iteration, int item, float *image,
+                  int16_t *labels);
 
 #endif

@@ -1,0 +1,422 @@
+/* trainer/: patches, augmentation kernels, sampling, loading, schedules. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/random.h"
+#include "data/npy.h"
+#include "preprocess/class_locations.h"
+#include "trainer/augment.h"
+#include "trainer/intensity.h"
+#include "trainer/loader.h"
+#include "trainer/schedule.h"
+
+static const char GOLDEN[] = "../shared/golden/nnunet/augment";
+static const double PI = 3.14159265358979323846;
+
+/* ---- geometry ---- */
+
+static void initial_patches_are_nnunets(void **state)
+{
+    (void)state;
+    static const int64_t cases[][4] = {
+        {56, 40, 65, 65},     {64, 64, 75, 75},     {160, 192, 225, 225},     {224, 288, 338, 338},
+        {320, 320, 376, 376}, {384, 640, 631, 752}, {1024, 1280, 1505, 1505}, {40, 61, 64, 71},
+        {48, 72, 84, 84},     {33, 50, 52, 58}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const PatchGeometry g = patch_geometry(cases[i]);
+        assert_int_equal(g.initial_yx[0], cases[i][2]);
+        assert_int_equal(g.initial_yx[1], cases[i][3]);
+    }
+}
+
+static void corners_are_nnunets(void **state)
+{
+    (void)state;
+    int64_t low, high;
+    patch_corner_range(51, 56, 78, &low, &high); /* augment.json, patch_bbox 0 */
+    assert_int_equal(low, -14);
+    assert_int_equal(high, -13);
+    patch_corner_range(35, 40, 55, &low, &high);
+    assert_int_equal(low, -10);
+    assert_int_equal(high, -10);
+    patch_corner_range(146, 160, 263, &low, &high);
+    assert_int_equal(low, -59);
+    assert_int_equal(high, -58);
+    patch_corner_range(100, 64, 64, &low, &high); /* validation: no enlarged crop */
+    assert_int_equal(low, 0);
+    assert_int_equal(high, 36);
+    assert_int_equal(patch_corner_around(44, 78, -14), 5);
+    assert_int_equal(patch_corner_around(3, 78, -14), -14);
+}
+
+static void the_last_third_of_a_batch_is_forced(void **state)
+{
+    (void)state;
+    static const int expected[][2] = {{2, 1}, {3, 1}, {4, 1}, {5, 2}, {6, 2}, {7, 2}, {9, 3}, {12, 4}, {13, 4}, {90, 30}};
+    for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
+        int forced = 0;
+        for (int item = 0; item < expected[i][0]; item++) forced += patch_is_forced(item, expected[i][0], 0.33);
+        assert_int_equal(forced, expected[i][1]);
+        assert_true(patch_is_forced(expected[i][0] - 1, expected[i][0], 0.33));
+    }
+}
+
+/* ---- kernels against batchgeneratorsv2 ---- */
+
+enum { CHANNELS = 2, HEIGHT = 70, WIDTH = 61, PIXELS = HEIGHT * WIDTH };
+
+static bool golden_is_there(void)
+{
+    return file_is_folder(GOLDEN);
+}
+
+static Array golden(const char *name)
+{
+    Err e = {0};
+    Array a = {0};
+    char path[256];
+    snprintf(path, sizeof path, "%s/%s.npy", GOLDEN, name);
+    assert_int_equal(npy_read(&a, path, &e), 0);
+    return a;
+}
+
+typedef void (*Kernel)(float *plane, const double *parameters, float *scratch);
+
+static void blur(float *plane, const double *p, float *scratch) { intensity_blur(plane, HEIGHT, WIDTH, p, scratch); }
+
+static void gamma_kernel(float *plane, const double *p, float *scratch)
+{
+    (void)scratch;
+    intensity_gamma(plane, PIXELS, p[0], p[1] != 0, p[2] != 0);
+}
+
+static void contrast(float *plane, const double *p, float *scratch)
+{
+    (void)scratch;
+    intensity_contrast(plane, PIXELS, p[0], p[1] != 0);
+}
+
+static void low_resolution(float *plane, const double *p, float *scratch)
+{
+    intensity_low_resolution(plane, HEIGHT, WIDTH, p[0], scratch);
+}
+
+static void intensity_kernels_are_batchgenerators(void **state)
+{
+    (void)state;
+    if (!golden_is_there()) skip();
+    static const struct {
+        const char *file;
+        Kernel kernel;
+        double parameters[3];
+    } cases[] = {
+        {"new_blur_0", blur, {0.5, 0.5}},
+        {"new_blur_1", blur, {0.6, 0.93}},
+        {"new_blur_2", blur, {1.0, 0.75}},
+        {"new_blur_3", blur, {1.0, 1.0}},
+        {"new_gamma_0", gamma_kernel, {0.7, 0, 1}},
+        {"new_gamma_1", gamma_kernel, {1.5, 0, 1}},
+        {"new_gamma_2", gamma_kernel, {0.8, 1, 1}},
+        {"new_gamma_3", gamma_kernel, {1.3, 1, 1}},
+        {"new_gamma_4", gamma_kernel, {1.2, 0, 0}},
+        {"new_gamma_5", gamma_kernel, {0.9, 1, 0}},
+        {"new_contrast_0", contrast, {0.75, 1}},
+        {"new_contrast_1", contrast, {1.25, 1}},
+        {"new_contrast_2", contrast, {1.25, 0}},
+        {"new_lowres_0", low_resolution, {0.5}},
+        {"new_lowres_1", low_resolution, {0.63}},
+        {"new_lowres_2", low_resolution, {0.777}},
+        {"new_lowres_3", low_resolution, {0.9}},
+        {"new_lowres_4", low_resolution, {1.0}},
+    };
+    Array image = golden("img");
+    float plane[PIXELS], scratch[PIXELS];
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        Array expected = golden(cases[i].file);
+        double worst = 0;
+        for (int c = 0; c < CHANNELS; c++) {
+            memcpy(plane, (const float *)image.data + c * PIXELS, sizeof plane);
+            cases[i].kernel(plane, cases[i].parameters, scratch);
+            for (int k = 0; k < PIXELS; k++)
+                worst = fmax(worst, fabs(plane[k] - ((const float *)expected.data)[c * PIXELS + k]));
+        }
+        if (worst > 2e-5) print_error("%s: off by %g\n", cases[i].file, worst);
+        assert_true(worst <= 2e-5);
+        array_free(&expected);
+    }
+    array_free(&image);
+}
+
+static float *interleaved(const Array *image)
+{
+    float *out = malloc((size_t)(CHANNELS * PIXELS) * sizeof *out);
+    for (int c = 0; c < CHANNELS; c++)
+        for (int i = 0; i < PIXELS; i++) out[i * CHANNELS + c] = ((const float *)image->data)[c * PIXELS + i];
+    return out;
+}
+
+static void spatial_transform_is_batchgenerators(void **state)
+{
+    (void)state;
+    if (!golden_is_there()) skip();
+    static const struct {
+        int64_t patch[2];
+        double angle, scale;
+    } cases[] = {{{48, 40}, 0.3, 1},  {{48, 40}, 0, 0.7}, {{48, 40}, 0, 1.4},      {{48, 40}, -0.2, 1.2}, {{48, 40}, 0, 0},
+                 {{47, 41}, 0, 0},    {{70, 61}, PI / 2, 1}, {{60, 60}, 2.5, 0.85}, {{48, 40}, 0, 1}};
+    Array image = golden("img"), labels = golden("seg");
+    float *pixels = interleaved(&image);
+    const SliceView slice = {pixels, labels.data, HEIGHT, WIDTH, CHANNELS};
+    float planes[CHANNELS * PIXELS];
+    int16_t sampled[PIXELS];
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "new_spatial_%zu", i);
+        Array expected = golden(name);
+        strcat(name, "_seg");
+        Array expected_labels = golden(name);
+        const int64_t count = cases[i].patch[0] * cases[i].patch[1];
+        Patch patch = {planes, sampled, cases[i].patch[0], cases[i].patch[1], CHANNELS};
+        const Crop whole = {0, 0, HEIGHT, WIDTH};
+        if (cases[i].scale > 0) spatial_transform(&slice, whole, cases[i].angle, cases[i].scale, &patch);
+        else spatial_copy(&slice, patch_center(whole, cases[i].patch), &patch);
+        double worst = 0;
+        int wrong = 0;
+        for (int64_t k = 0; k < CHANNELS * count; k++)
+            worst = fmax(worst, fabs(planes[k] - ((const float *)expected.data)[k]));
+        for (int64_t k = 0; k < count; k++) wrong += sampled[k] != ((const int16_t *)expected_labels.data)[k];
+        if (worst > 5e-5 || wrong) print_error("%s: image off by %g, %d labels differ\n", name, worst, wrong);
+        assert_true(worst <= 5e-5);
+        assert_int_equal(wrong, 0);
+        array_free(&expected);
+        array_free(&expected_labels);
+    }
+    free(pixels);
+    array_free(&image);
+    array_free(&labels);
+}
+
+/* ---- sampler and loader, on a folder of three small cases ---- */
+
+enum { CASES = 3, BATCH = 5 };
+
+static void write_part(const char *folder, int i, const char *ending, Array *a)
+{
+    Err e = {0};
+    char path[128];
+    snprintf(path, sizeof path, "%s/case_%d%s", folder, i, ending);
+    assert_int_equal(npy_write(path, a, &e), 0);
+    array_free(a);
+}
+
+/* Labels are -1, 0, 1 and 2; the last case shows no foreground. */
+static char *write_cases(void)
+{
+    static const int values[] = {1, 2};
+    const DatasetLabel declared[] = {{"background", (int[]){0}, 1}, {"one", values, 1}, {"two", values + 1, 1}};
+    const DatasetInfo info = {.label_count = 3, .labels = declared, .max_value = 2, .ignore_value = -1};
+    char template[] = "/tmp/test_trainer_XXXXXX";
+    char *folder = strdup(mkdtemp(template));
+    Rng rng = rng_make(3, 0, 0, 0, RNG_TEST);
+    for (int i = 0; i < CASES; i++) {
+        Err e = {0};
+        Array image, labels, locations;
+        const int64_t shape[4] = {2 + i, 30 + 7 * i, 50 - 9 * i, 2};
+        assert_int_equal(array_new(&image, DTYPE_F32, 4, shape, &e), 0);
+        assert_int_equal(array_new(&labels, DTYPE_I16, 3, shape, &e), 0);
+        for (int64_t k = 0; k < array_count(&image); k++) ((float *)image.data)[k] = (float)rng_normal(&rng) + 5;
+        for (int64_t k = 0; i < 2 && k < array_count(&labels); k++)
+            ((int16_t *)labels.data)[k] = (int16_t)(k % 400 == 0 ? 1 : k % 411 == 0 ? 2 : k % 5 == 0 ? -1 : 0);
+        assert_int_equal(class_locations_sample(&locations, &labels, &info, &e), 0);
+        write_part(folder, i, ".npy", &image);
+        write_part(folder, i, "_seg.npy", &labels);
+        write_part(folder, i, "_locations.npy", &locations);
+    }
+    return folder;
+}
+
+static void remove_cases(char *folder)
+{
+    char command[128];
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    assert_int_equal(system(command), 0);
+    free(folder);
+}
+
+static void open_cases(CaseSet *set, const char *folder)
+{
+    Err e = {0};
+    char **names;
+    int count;
+    assert_int_equal(case_names(&names, &count, folder, &e), 0);
+    assert_int_equal(count, CASES);
+    assert_int_equal(case_set_open(set, folder, names, count, 2, &e), 0);
+    case_names_free(names, count);
+}
+
+static Sampler small_sampler(CaseSet *set, bool augment)
+{
+    static const int64_t patch[2] = {32, 24};
+    return (Sampler){.cases = set, .geometry = patch_geometry(patch), .batch_size = BATCH, .oversample_foreground = 0.33,
+                     .class_count = 2, .augment = augment, .mirror_axes = {true, true},
+                     .seed = 7};
+}
+
+static void forced_patches_show_foreground(void **state)
+{
+    (void)state;
+    char *folder = write_cases();
+    CaseSet set;
+    open_cases(&set, folder);
+    Sampler sampler = small_sampler(&set, false);
+    sampler.oversample_foreground = 1;
+    SamplerWorkspace w;
+    Err e = {0};
+    assert_int_equal(sampler_workspace_new(&w, &sampler, &e), 0);
+    float image[32 * 24 * 2];
+    int16_t labels[32 * 24];
+    int shown[3] = {0}, items = 0;
+    for (int iteration = 0; iteration < 100; iteration++)
+        for (int item = 0; item < BATCH; item++, items++) {
+            sampler_fill(&sampler, &w, 0, iteration, item, image, labels);
+            bool seen[3] = {false};
+            for (int k = 0; k < 32 * 24; k++) {
+                assert_in_range(labels[k], 0, 2);
+                seen[labels[k]] = true;
+            }
+            if (seen[1] || seen[2]) shown[0]++;
+            shown[1] += seen[1];
+            shown[2] += seen[2];
+        }
+    assert_true(shown[0] > items / 2 && shown[0] < items * 3 / 4); /* two cases of three have foreground */
+    assert_true(shown[1] > items / 4 && shown[2] > items / 4);
+    sampler_workspace_free(&w);
+    case_set_close(&set);
+    remove_cases(folder);
+}
+
+static void batches_do_not_depend_on_threads(void **state)
+{
+    (void)state;
+    char *folder = write_cases();
+    CaseSet set;
+    open_cases(&set, folder);
+    const Sampler training = small_sampler(&set, true), validation = small_sampler(&set, false);
+    enum { EPOCHS = 3, ITERATIONS = 4, VALIDATION = 2, ALL = EPOCHS * (ITERATIONS + VALIDATION) };
+    const size_t image_bytes = BATCH * 32 * 24 * 2 * sizeof(float), label_bytes = BATCH * 32 * 24 * sizeof(int16_t);
+    char *first = malloc(ALL * (image_bytes + label_bytes));
+    for (int threads = 1; threads <= 4; threads += 3) {
+        /* The second time begins in the middle, as a resumed run does. */
+        LoaderOptions o = {&training, &validation, ITERATIONS, VALIDATION, EPOCHS, threads > 1, threads > 1 ? 2 : 0,
+                           threads, 2};
+        Loader *loader;
+        Err e = {0};
+        assert_int_equal(loader_new(&loader, &o, &e), 0);
+        for (int n = threads > 1 ? ITERATIONS + VALIDATION + 2 : 0; n < ALL; n++) {
+            const Batch *batch = loader_borrow(loader);
+            assert_non_null(batch);
+            assert_int_equal(batch->epoch, n / (ITERATIONS + VALIDATION));
+            assert_int_equal(batch->is_validation, n % (ITERATIONS + VALIDATION) >= ITERATIONS);
+            char *at = first + (size_t)n * (image_bytes + label_bytes);
+            if (threads == 1) {
+                memcpy(at, batch->images, image_bytes);
+                memcpy(at + image_bytes, batch->labels, label_bytes);
+            }
+            assert_memory_equal(at, batch->images, image_bytes);
+            assert_memory_equal(at + image_bytes, batch->labels, label_bytes);
+            loader_give_back(loader);
+        }
+        assert_null(loader_borrow(loader));
+        loader_free(loader);
+    }
+    free(first);
+    case_set_close(&set);
+    remove_cases(folder);
+}
+
+static void a_loader_can_stop_early(void **state)
+{
+    (void)state;
+    char *folder = write_cases();
+    CaseSet set;
+    open_cases(&set, folder);
+    const Sampler sampler = small_sampler(&set, true);
+    for (int used = 0; used < 4; used++) {
+        const LoaderOptions o = {&sampler, &sampler, 100, 1, 1, 0, 0, 2, 3};
+        Loader *loader;
+        Err e = {0};
+        assert_int_equal(loader_new(&loader, &o, &e), 0);
+        for (int i = 0; i < used; i++) {
+            assert_non_null(loader_borrow(loader));
+            loader_give_back(loader);
+        }
+        loader_free(loader);
+    }
+    case_set_close(&set);
+    remove_cases(folder);
+}
+
+static void cases_that_do_not_fit_are_named(void **state)
+{
+    (void)state;
+    char *folder = write_cases();
+    CaseSet set;
+    Err e = {0};
+    char *names[] = {"case_0", "nowhere"};
+    assert_int_equal(case_set_open(&set, folder, names, 1, 3, &e), ERR_SHAPE);
+    assert_non_null(strstr(e.text, "case_0.npy: 2 channels, but the plan has 3"));
+    assert_int_equal(case_set_open(&set, folder, names, 2, 2, &e), ERR_IO);
+    assert_non_null(strstr(e.text, "nowhere.npy"));
+    Array far;
+    const int64_t shape[2] = {1, 4};
+    assert_int_equal(array_new(&far, DTYPE_I32, 2, shape, &e), 0);
+    ((int32_t *)far.data)[2] = 30;
+    write_part(folder, 0, "_locations.npy", &far);
+    assert_int_equal(case_set_open(&set, folder, names, 1, 2, &e), ERR_SHAPE);
+    assert_non_null(strstr(e.text, "case_0_locations.npy"));
+    remove_cases(folder);
+}
+
+/* ---- schedules ---- */
+
+static void learning_rates_are_the_trainers(void **state)
+{
+    (void)state;
+    PlanTraining t = {.epochs = 1000, .learning_rate = 1e-4, .final_learning_rate = 1e-6, .schedule = SCHEDULE_COSINE};
+    assert_true(fabs(schedule_learning_rate(&t, 0) - 1e-4) <= 1e-18);
+    assert_true(fabs(schedule_learning_rate(&t, 99) - 9.763e-5) <= 5e-9); /* FACTS of Swin-UMamba, section 1 */
+    assert_true(fabs(schedule_learning_rate(&t, 249) - 8.561e-5) <= 5e-9);
+    assert_true(fabs(schedule_learning_rate(&t, 349) - 7.311e-5) <= 5e-9);
+    t.schedule_epochs = 10;
+    assert_true(fabs(schedule_learning_rate(&t, 10) - 1e-6) <= 1e-18);
+    assert_true(fabs(schedule_learning_rate(&t, 500) - 1e-6) <= 1e-18);
+    t = (PlanTraining){.epochs = 1000, .learning_rate = 0.01, .schedule = SCHEDULE_POLY, .poly_power = 0.9};
+    assert_true(fabs(schedule_learning_rate(&t, 500) - 0.01 * pow(0.5, 0.9)) <= 1e-15);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(initial_patches_are_nnunets),
+        cmocka_unit_test(corners_are_nnunets),
+        cmocka_unit_test(the_last_third_of_a_batch_is_forced),
+        cmocka_unit_test(intensity_kernels_are_batchgenerators),
+        cmocka_unit_test(spatial_transform_is_batchgenerators),
+        cmocka_unit_test(forced_patches_show_foreground),
+        cmocka_unit_test(batches_do_not_depend_on_threads),
+        cmocka_unit_test(a_loader_can_stop_early),
+        cmocka_unit_test(cases_that_do_not_fit_are_named),
+        cmocka_unit_test(learning_rates_are_the_trainers),
+    };
+    return cmocka_run_group_tests_name("trainer", tests, NULL, NULL);
+}

@@ -15,6 +15,16 @@ int64_t window_starts(int64_t image, int64_t tile, double step, int64_t *starts)
     return count;
 }
 
+int64_t window_tiles(const WindowOptions *o, const int64_t shape_zyx[3])
+{
+    int64_t tiles = shape_zyx[0];
+    for (int axis = 0; axis < 2; axis++) {
+        const int64_t size = shape_zyx[axis + 1], tile = o->tile_yx[axis];
+        tiles *= window_starts(size > tile ? size : tile, tile, o->step, NULL) * (o->mirror_yx[axis] ? 2 : 1);
+    }
+    return tiles;
+}
+
 static float to_half(double value) { return (float)half_to_double(half_from_double(value)); }
 
 /* A Gaussian around tile/2 as scipy.ndimage makes it: cut at 4 sigma, sum 1 before the tile cuts it. */
@@ -203,7 +213,7 @@ static int run_jobs(const Run *r, Err *e)
 {
     const TileNetwork *network = r->network;
     const int64_t pixels = r->o->tile_yx[0] * r->o->tile_yx[1];
-    const int64_t jobs = r->slices * r->count[0] * r->count[1] * r->mirroring_count;
+    const int64_t jobs = window_tiles(r->o, (int64_t[]){r->slices, r->height, r->width});
     for (int64_t first = 0; first < jobs; first += network->batch) {
         const int64_t past = first + network->batch < jobs ? first + network->batch : jobs;
         for (int64_t n = first; n < past; n++) {

@@ -43,6 +43,9 @@ int64_t window_starts(int64_t image, int64_t tile, double step, int64_t *starts)
  * precision has it, nowhere 0; all ones if not gaussian. Fails: ERR_NOMEM. */
 int window_importance(float *map, const int64_t tile_yx[2], bool gaussian, Err *e);
 
+/* Tiles, mirror images included, that a prediction of that size runs. */
+int64_t window_tiles(const WindowOptions *o, const int64_t shape_zyx[3]);
+
 /* Predicts image (Z, Y, X, channels), borrowed. Slices smaller than a tile are padded with 0.
  * Fails: ERR_NOMEM, or as the sink does. */
 int window_predict(const WindowOptions *o, const TileNetwork *network, const float *image,

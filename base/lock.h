@@ -1,0 +1,18 @@
+/* A lock on a folder, so that two runs do not write into it at once.
+ *
+ * The lock is the kernel's (flock): it ends with the process that holds it, however that dies, and
+ * leaves nothing to clean up but an empty file. Owner: who took it, with folder_unlock. */
+#ifndef BASE_LOCK_H
+#define BASE_LOCK_H
+
+#include "base/error.h"
+
+typedef struct FolderLock {
+    int fd;       /* -1: none */
+} FolderLock;
+
+/* Locks FOLDER/.lock. Fails: ERR_VALUE if another process holds it; ERR_IO. */
+int folder_lock(FolderLock *lock, const char *folder, Err *e);
+void folder_unlock(FolderLock *lock);
+
+#endif

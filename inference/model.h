@@ -1,0 +1,35 @@
+/* Model: a plan's network and its weights. Rooms below know either plans or networks; they meet here.
+ *
+ *   Model m = {0};
+ *   model_new(&m, &plan, &info, e);
+ *   model_read(&m, "checkpoint_final.safetensors", e);    // or parameters_initialize(m.parameters, seed)
+ *   … executors of m.graph with m.parameters …
+ *   model_free(&m);                                       // after its executors */
+#ifndef INFERENCE_MODEL_H
+#define INFERENCE_MODEL_H
+
+#include "base/error.h"
+#include "network/network.h"
+#include "network/parameters.h"
+#include "network/weights.h"
+#include "plans/dataset_json.h"
+#include "plans/plan.h"
+
+typedef struct Model {
+    Graph *graph;
+    Parameters *parameters;
+} Model;
+
+/* Builds the network for the patch, the channels and the dataset's classes; weights are 0. Fails:
+ * ERR_VALUE, ERR_SHAPE, ERR_NOMEM; ERR_UNSUPPORTED for what the plan knows but this build cannot make. */
+int model_new(Model *m, const Plan *plan, const DatasetInfo *info, Err *e);
+void model_free(Model *m);
+
+/* Fills every parameter from the float32 tensor of its name. Fails: ERR_FORMAT with the first name that
+ * is missing or has another shape or type. */
+int model_take(Model *m, const WeightsFile *weights, Err *e);
+
+/* model_take from a safetensors file. Fails as safetensors_open and model_take, with the path. */
+int model_read(Model *m, const char *path, Err *e);
+
+#endif

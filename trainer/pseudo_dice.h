@@ -1,0 +1,32 @@
+/* Pseudo-Dice: nnU-Net's figure of an epoch, from the validation patches alone (FACTS section 9).
+ *
+ * True and false positives and false negatives are summed over all patches of the epoch; a class's Dice
+ * is 2 tp / (2 tp + fp + fn). pseudo_dice_new … pseudo_dice_free. */
+#ifndef TRAINER_PSEUDO_DICE_H
+#define TRAINER_PSEUDO_DICE_H
+
+#include <stdint.h>
+
+#include "base/error.h"
+
+typedef struct ClassCounts {
+    int64_t tp, fp, fn;
+} ClassCounts;
+
+typedef struct PseudoDice {
+    int classes;             /* background included */
+    ClassCounts *counts;     /* per class */
+} PseudoDice;
+
+int pseudo_dice_new(PseudoDice *d, int classes, Err *e);
+void pseudo_dice_free(PseudoDice *d);
+void pseudo_dice_clear(PseudoDice *d);
+
+/* logits (pixels, classes): the largest wins, the first of equal ones. labels (pixels); pixels of
+ * ignore_label (-1: none), and labels that no class is for, do not count. */
+void pseudo_dice_add(PseudoDice *d, const float *logits, const int16_t *labels, int64_t pixels, int ignore_label);
+
+double pseudo_dice_of(const PseudoDice *d, int class_index);  /* NaN if neither was there */
+double pseudo_dice_mean(const PseudoDice *d);                 /* over the foreground classes that have one */
+
+#endif

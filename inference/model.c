@@ -63,10 +63,10 @@ static int take_one(Parameters *parameters, int index, const WeightsFile *weight
     return 0;
 }
 
-int model_take(Model *m, const WeightsFile *weights, Err *e)
+int model_take(Parameters *parameters, const WeightsFile *weights, Err *e)
 {
-    for (int i = 0; i < graph_param_count(m->graph); i++) TRY(take_one(m->parameters, i, weights, e));
-    parameters_changed(m->parameters);
+    for (int i = 0; i < graph_param_count(parameters->graph); i++) TRY(take_one(parameters, i, weights, e));
+    parameters_changed(parameters);
     return 0;
 }
 
@@ -74,7 +74,7 @@ int model_read(Model *m, const char *path, Err *e)
 {
     WeightsFile weights = {0};
     TRY(safetensors_open(&weights, path, e));
-    const int code = model_take(m, &weights, e);
+    const int code = model_take(m->parameters, &weights, e);
     weights_close(&weights);
     return code ? err_context(e, "%s", path) : 0;
 }

@@ -27,7 +27,7 @@ void model_free(Model *m);
 
 /* Fills every parameter from the float32 tensor of its name. Fails: ERR_FORMAT with the first name that
  * is missing or has another shape or type. */
-int model_take(Model *m, const WeightsFile *weights, Err *e);
+int model_take(Parameters *parameters, const WeightsFile *weights, Err *e);
 
 /* model_take from a safetensors file. Fails as safetensors_open and model_take, with the path. */
 int model_read(Model *m, const char *path, Err *e);

@@ -71,13 +71,28 @@ int plan_override(Plan *plan, const char *path, Text *notes, Err *e)
     return read_over(plan, path, SCHEMA_PART, notes, e);
 }
 
-int plan_write(const Plan *plan, const char *path, Err *e)
+static DocWriter write_document(const Plan *plan, bool json)
 {
-    DocWriter w = {.json = doc_is_json_path(path)};
+    DocWriter w = {.json = json};
     doc_open(&w, NULL, DOC_MAPPING, false);
     schema_write(&plan_schema, plan, &w);
     doc_close(&w);
+    return w;
+}
+
+int plan_write(const Plan *plan, const char *path, Err *e)
+{
+    DocWriter w = write_document(plan, doc_is_json_path(path));
     return doc_finish(&w, path, e);
+}
+
+int plan_text(const Plan *plan, Text *text, Err *e)
+{
+    DocWriter w = write_document(plan, false);
+    const int code = text_check(&w.text, e);
+    if (!code) text_add_bytes(text, w.text.data, w.text.length);
+    text_free(&w.text);
+    return code ? code : text_check(text, e);
 }
 
 bool plan_uses_architecture(const Plan *plan)

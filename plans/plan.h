@@ -161,6 +161,9 @@ int plan_override(Plan *plan, const char *path, Text *notes, Err *e);
 /* Writes atomically: YAML, or JSON where the path ends in .json. Doubles read back exactly. */
 int plan_write(const Plan *plan, const char *path, Err *e);
 
+/* What plan_write writes as YAML, appended to text: plans are equal where their texts are. Fails: ERR_NOMEM. */
+int plan_text(const Plan *plan, Text *text, Err *e);
+
 /* Whether the values fit each other and what we can do: lists as long as the channels, the network's
  * name, the patch a multiple of what the network divides by, … Fails: ERR_VALUE or ERR_UNSUPPORTED. */
 int plan_check(const Plan *plan, Err *e);

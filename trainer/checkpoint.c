@@ -1,0 +1,153 @@
+#include "trainer/checkpoint.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "inference/model.h"
+#include "network/safetensors.h"
+
+static const char STEPS[] = "optimizer.step";
+static const char *const MOMENTS[] = {"optimizer.exp_avg.", "optimizer.exp_avg_sq."};
+
+static float **moment(OptimizerState *state, int which) { return which ? &state->exp_avg_sq : &state->exp_avg; }
+
+/* ---- writing ---- */
+
+static int add_view(WeightsFile *w, const char *prefix, const Param *p, float *values, Err *e)
+{
+    Text name = {0};
+    text_add(&name, "%s%s", prefix, p->name);
+    int code = text_check(&name, e);
+    if (!code) code = weights_add(w, name.data, array_view(DTYPE_F32, p->rank, p->shape, values), e);
+    text_free(&name);
+    return code;
+}
+
+static int add_optimizer(WeightsFile *w, const Graph *g, Optimizer *optimizer, Err *e)
+{
+    Array steps;
+    const int64_t count = graph_param_count(g);
+    TRY(array_new(&steps, DTYPE_I64, 1, &count, e));
+    for (int i = 0; i < count; i++) {
+        OptimizerState *state = optimizer_state(optimizer, i);
+        if (!state->exp_avg) continue;
+        ((int64_t *)steps.data)[i] = state->step;
+        for (int which = 0; which < 2; which++) {
+            const int code = add_view(w, MOMENTS[which], &graph_params(g)[i], *moment(state, which), e);
+            if (code) {
+                array_free(&steps);
+                return code;
+            }
+        }
+    }
+    return weights_add(w, STEPS, steps, e);
+}
+
+static int add_number(WeightsFile *w, const char *key, double value, Err *e)
+{
+    Text text = {0};
+    text_add_double(&text, value);
+    int code = text_check(&text, e);
+    if (!code) code = weights_add_note(w, key, text.data, e);
+    text_free(&text);
+    return code;
+}
+
+static int add_state(WeightsFile *w, const RunState *state, Err *e)
+{
+    TRY(weights_note(w, e, "epoch", "%d", state->epoch));
+    TRY(weights_note(w, e, "iteration", "%d", state->iteration));
+    TRY(add_number(w, "loss_sum", state->loss_sum, e));
+    TRY(add_number(w, "seconds", state->seconds, e));
+    TRY(add_number(w, "best_ema", state->best_ema, e));
+    Text curves = {0};
+    history_text(&state->history, &curves);
+    int code = text_check(&curves, e);
+    if (!code) code = weights_add_note(w, "curves", curves.data, e);
+    text_free(&curves);
+    return code;
+}
+
+int checkpoint_write(const char *path, Parameters *parameters, Optimizer *optimizer, const RunState *state, Err *e)
+{
+    const Graph *g = parameters->graph;
+    WeightsFile w = {0};
+    int code = 0;
+    for (int i = 0; i < graph_param_count(g) && !code; i++)
+        code = add_view(&w, "", &graph_params(g)[i], parameters_of(parameters, i), e);
+    if (!code) code = add_optimizer(&w, g, optimizer, e);
+    if (!code) code = add_state(&w, state, e);
+    if (!code) code = safetensors_write(&w, path, e);
+    weights_close(&w);
+    return code;
+}
+
+/* ---- reading ---- */
+
+static int read_moment(const WeightsFile *w, const char *prefix, const Param *p, float *to, Err *e)
+{
+    Text name = {0};
+    text_add(&name, "%s%s", prefix, p->name);
+    int code = text_check(&name, e);
+    const Array *a = code ? NULL : weights_find(w, name.data);
+    if (!code && (!a || a->dtype != DTYPE_F32 || array_count(a) != p->count))
+        code = err_set(e, ERR_FORMAT, "%s is missing or of another size", name.data);
+    if (!code) memcpy(to, a->data, (size_t)p->count * sizeof(float));
+    text_free(&name);
+    return code;
+}
+
+static int read_optimizer(const WeightsFile *w, const Graph *g, Optimizer *optimizer, Err *e)
+{
+    const int count = graph_param_count(g);
+    const Array *steps = weights_find(w, STEPS);
+    if (!steps || steps->dtype != DTYPE_I64 || array_count(steps) != count)
+        return err_set(e, ERR_FORMAT, "%s is missing or of another size: no run can go on from these weights", STEPS);
+    bool *marked = mem_zalloc((size_t)count, sizeof *marked, e);
+    if (!marked) return ERR_NOMEM;
+    for (int i = 0; i < count; i++) marked[i] = ((const int64_t *)steps->data)[i] > 0;
+    int code = optimizer_reserve(optimizer, marked, e);
+    for (int i = 0; i < count && !code; i++) {
+        OptimizerState *state = optimizer_state(optimizer, i);
+        if (!marked[i]) continue;
+        state->step = ((const int64_t *)steps->data)[i];
+        for (int which = 0; which < 2 && !code; which++)
+            code = read_moment(w, MOMENTS[which], &graph_params(g)[i], *moment(state, which), e);
+    }
+    mem_free(marked);
+    return code;
+}
+
+static int read_count(const WeightsFile *w, const char *key, int *value, Err *e)
+{
+    int64_t number = 0;
+    TRY(weights_note_integer(w, key, &number, e));
+    if (number < 0 || number > INT32_MAX) return err_set(e, ERR_FORMAT, "%s: %lld", key, (long long)number);
+    *value = (int)number;
+    return 0;
+}
+
+static int read_state(const WeightsFile *w, RunState *state, Err *e)
+{
+    TRY(read_count(w, "epoch", &state->epoch, e));
+    TRY(read_count(w, "iteration", &state->iteration, e));
+    TRY(weights_note_number(w, "loss_sum", &state->loss_sum, e));
+    TRY(weights_note_number(w, "seconds", &state->seconds, e));
+    TRY(weights_note_number(w, "best_ema", &state->best_ema, e));
+    const char *curves = weights_note_text(w, "curves");
+    if (!curves) return err_set(e, ERR_FORMAT, "the curves are missing");
+    return history_parse(&state->history, curves, e);
+}
+
+int checkpoint_read(const char *path, Parameters *parameters, Optimizer *optimizer, RunState *state, Err *e)
+{
+    WeightsFile w = {0};
+    TRY(safetensors_open(&w, path, e));
+    int code = model_take(parameters, &w, e);
+    if (!code) code = read_optimizer(&w, parameters->graph, optimizer, e);
+    if (!code) code = read_state(&w, state, e);
+    weights_close(&w);
+    return code ? err_context(e, "%s", path) : 0;
+}

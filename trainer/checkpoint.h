@@ -1,0 +1,30 @@
+/* Checkpoint: all that a run needs to go on bit for bit as if it had not stopped.
+ *
+ * A safetensors file: the weights under their official names, optimizer.exp_avg.NAME and
+ * optimizer.exp_avg_sq.NAME, optimizer.step (one per parameter; 0: no state), and in the header's notes
+ * where the run stands, with its curves. Written atomically: a checkpoint is there whole or not at all. */
+#ifndef TRAINER_CHECKPOINT_H
+#define TRAINER_CHECKPOINT_H
+
+#include "base/error.h"
+#include "network/optimizer.h"
+#include "network/parameters.h"
+#include "trainer/history.h"
+
+/* Where a run stands. */
+typedef struct RunState {
+    int epoch, iteration;     /* the training iteration to do next; = iterations per epoch: validation is next */
+    double loss_sum;          /* of this epoch's training iterations so far */
+    double seconds;           /* spent in this epoch so far */
+    double best_ema;          /* largest ema_pseudo_dice so far; NaN: none yet */
+    History history;          /* of the finished epochs; owned */
+} RunState;
+
+/* Fails: ERR_IO, ERR_NOMEM. */
+int checkpoint_write(const char *path, Parameters *parameters, Optimizer *optimizer, const RunState *state, Err *e);
+
+/* Fills parameters, optimizer and state (empty before). Fails: ERR_IO; ERR_FORMAT with the path where the
+ * file is damaged or belongs to another network; ERR_NOMEM. */
+int checkpoint_read(const char *path, Parameters *parameters, Optimizer *optimizer, RunState *state, Err *e);
+
+#endif

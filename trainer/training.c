@@ -1,0 +1,278 @@
+#include "trainer/training.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/progress.h"
+#include "plans/splits.h"
+#include "preprocess/class_locations.h"
+#include "trainer/schedule.h"
+#include "trainer/training_parts.h"
+#include "trainer/training_plan.h"
+
+/* ---- opening ---- */
+
+static int read_dataset(Training *t, const char *preprocessed, Err *e)
+{
+    char *path = path_format(e, "%s/dataset.json", preprocessed);
+    const int code = path ? dataset_info_read(&t->info, path, e) : ERR_NOMEM;
+    t->has_info = !code;
+    mem_free(path);
+    return code;
+}
+
+static int open_cases(Training *t, const TrainingOptions *o, Err *e)
+{
+    char *cases = path_format(e, "%s/2d", o->preprocessed), *path = path_format(e, "%s/splits_final.yaml", o->preprocessed);
+    char **names = NULL;
+    int count = 0;
+    Splits splits = {0};
+    Split split = {0};
+    int code = cases && path ? case_names(&names, &count, cases, e) : ERR_NOMEM;
+    if (!code) code = splits_read(&splits, path, e);
+    if (!code) code = splits_fold(&split, &splits, (const char *const *)names, count, o->fold, e);
+    if (!code && !split.train_count)
+        code = err_set(e, ERR_VALUE, "%s: fold %d has no case to train on", path, o->fold);
+    if (!code && !split.val_count && t->plan.training.validation_iterations)
+        code = err_set(e, ERR_VALUE, "%s: fold %d has no case to validate on", path, o->fold);
+    const int channels = t->plan.configuration.channel_count;
+    if (!code) code = case_set_open(&t->training_cases, cases, split.train, split.train_count, channels, e);
+    if (!code) code = case_set_open(&t->validation_cases, cases, split.val, split.val_count, channels, e);
+    split_free(&split);
+    splits_free(&splits);
+    case_names_free(names, count);
+    mem_free(path);
+    mem_free(cases);
+    return code;
+}
+
+static Sampler make_sampler(const Training *t, const CaseSet *cases, bool augment)
+{
+    const PlanConfiguration *c = &t->plan.configuration;
+    Sampler s = {.cases = cases,
+                 .geometry = patch_geometry((int64_t[]){c->patch_size[0], c->patch_size[1]}),
+                 .batch_size = c->batch_size,
+                 .oversample_foreground = t->plan.training.oversample_foreground,
+                 .has_ignore = t->info.ignore_value >= 0,
+                 .augment = augment,
+                 .seed = (uint64_t)t->plan.training.seed};
+    s.class_count = class_locations_classes(&t->info) - s.has_ignore;
+    for (int i = 0; i < t->plan.inference.mirror_axes_count; i++) s.mirror_axes[t->plan.inference.mirror_axes[i]] = true;
+    memcpy(s.mask_channel, c->use_mask_for_norm, sizeof s.mask_channel);
+    return s;
+}
+
+static int make_executor(Executor **x, const Training *t, bool train, Err *e)
+{
+    const PlanConfiguration *c = &t->plan.configuration;
+    const Shape pixels = {c->batch_size, c->patch_size[0], c->patch_size[1], 1};
+    const Shape inputs[] = {{pixels.n, pixels.h, pixels.w, c->channel_count}, pixels};
+    Ref outputs[2];
+    if (!graph_find(t->model.graph, "loss", &outputs[0]) || !graph_find(t->model.graph, "head0", &outputs[1]))
+        return err_set(e, ERR_UNSUPPORTED, "the network %s has no output named loss, or none named head0",
+                       t->plan.network.name);
+    const ExecutorOptions options = {.inputs = inputs, .outputs = outputs, .output_count = train ? 1 : 2, .train = train};
+    return executor_new(x, t->model.graph, t->model.parameters, &options, e);
+}
+
+static int make_network(Training *t, Err *e)
+{
+    const PlanTraining *p = &t->plan.training;
+    if (p->optimizer != OPTIMIZER_ADAMW)
+        return err_set(e, ERR_UNSUPPORTED, "training.optimizer: this build has AdamW only");
+    if (*p->pretrained) return err_set(e, ERR_UNSUPPORTED, "training.pretrained: this build trains from scratch only");
+    if (t->info.has_regions) return err_set(e, ERR_UNSUPPORTED, "this build trains on plain labels, not on regions");
+    TRY(model_new(&t->model, &t->plan, &t->info, e));
+    parameters_initialize(t->model.parameters, (uint64_t)p->seed);
+    TRY(make_executor(&t->trainer, t, true, e));
+    TRY(make_executor(&t->validator, t, false, e));
+    const AdamW adamw = {0.9, 0.999, p->epsilon, p->weight_decay, p->gradient_clip};
+    TRY(optimizer_new(&t->optimizer, t->model.parameters, &adamw, e));
+    return pseudo_dice_new(&t->dice, dataset_head_count(&t->info), e);
+}
+
+static int resume(Training *t, Err *e)
+{
+    char *latest = run_folder_checkpoint(&t->folder, "latest", e), *final = run_folder_checkpoint(&t->folder, "final", e);
+    const char *path = latest && file_exists(latest) ? latest : final && file_exists(final) ? final : NULL;
+    int code = latest && final ? 0 : ERR_NOMEM;
+    if (!code && path) code = checkpoint_read(path, t->model.parameters, t->optimizer, &t->state, e);
+    mem_free(latest);
+    mem_free(final);
+    return code;
+}
+
+static int open_parts(Training *t, const TrainingOptions *o, Err *e)
+{
+    TRY(run_folder_open(&t->folder, o->results, o->fold, o->mode, e));
+    TRY(training_plan_make(&t->plan, o, &t->folder, e));
+    TRY(read_dataset(t, o->preprocessed, e));
+    TRY(open_cases(t, o, e));
+    t->training_sampler = make_sampler(t, &t->training_cases, true);
+    t->validation_sampler = make_sampler(t, &t->validation_cases, false);
+    t->loader_threads = o->threads / 4 > 1 ? o->threads / 4 : 1;
+    TRY(make_network(t, e));
+    t->state.best_ema = NAN;
+    if (o->mode == RUN_CONTINUE) TRY(resume(t, e));
+    return optimizer_adopt(t->optimizer, executor_gradients(t->trainer), e);
+}
+
+int training_open(Training **result, const TrainingOptions *o, Err *e)
+{
+    Training *t = *result = mem_zalloc(1, sizeof *t, e);
+    if (!t) return ERR_NOMEM;
+    t->folder.lock.fd = -1;
+    const int code = open_parts(t, o, e);
+    if (code) {
+        training_close(t);
+        *result = NULL;
+    }
+    return code;
+}
+
+void training_close(Training *t)
+{
+    if (!t) return;
+    loader_free(t->loader);
+    optimizer_free(t->optimizer);
+    executor_free(t->trainer);
+    executor_free(t->validator);
+    model_free(&t->model);
+    pseudo_dice_free(&t->dice);
+    history_free(&t->state.history);
+    case_set_close(&t->training_cases);
+    case_set_close(&t->validation_cases);
+    if (t->has_info) dataset_info_free(&t->info);
+    run_folder_close(&t->folder);
+    mem_free(t);
+}
+
+const Plan *training_plan(const Training *t) { return &t->plan; }
+bool training_is_finished(const Training *t) { return t->state.epoch >= t->plan.training.epochs; }
+int training_epochs_done(const Training *t) { return t->state.epoch; }
+
+size_t training_memory_bytes(const Training *t)
+{
+    const MemoryReport trainer = executor_memory(t->trainer), validator = executor_memory(t->validator);
+    return trainer.arena + trainer.parameters + 3 * trainer.parameter_gradients + validator.arena;
+}
+
+/* ---- running ---- */
+
+int training_save(Training *t, const char *name, Err *e)
+{
+    char *path = run_folder_checkpoint(&t->folder, name, e);
+    const int code = path ? checkpoint_write(path, t->model.parameters, t->optimizer, &t->state, e) : ERR_NOMEM;
+    mem_free(path);
+    return code;
+}
+
+static int write_curves(Training *t, Err *e)
+{
+    Text text = {0};
+    history_text(&t->state.history, &text);
+    char *path = path_format(e, "%s/metrics.csv", t->folder.path);
+    int code = path ? text_check(&text, e) : ERR_NOMEM;
+    if (!code) code = file_put(path, text.data, text.length, e);
+    mem_free(path);
+    text_free(&text);
+    return code;
+}
+
+static int log_epoch(Training *t, const EpochRecord *r, Err *e)
+{
+    Text classes = {0};
+    for (int k = 1; k < t->dice.classes; k++) text_add(&classes, " %.4f", pseudo_dice_of(&t->dice, k));
+    int code = text_check(&classes, e);
+    if (!code)
+        code = run_folder_log(&t->folder, e, "epoch %d: learning rate %.4g, training loss %.4f, validation loss %.4f, "
+                              "pseudo Dice%s, mean %.4f, EMA %.4f, %.1f s", r->epoch, r->learning_rate, r->train_loss,
+                              r->val_loss, classes.data ? classes.data : "", r->pseudo_dice, r->ema_pseudo_dice, r->seconds);
+    text_free(&classes);
+    return code;
+}
+
+/* The epoch is done: its record, and the state of the next one's beginning. */
+static int finish_epoch(Training *t, double validation_loss, Err *e)
+{
+    RunState *s = &t->state;
+    EpochRecord record = {.epoch = s->epoch,
+                          .learning_rate = schedule_learning_rate(&t->plan.training, s->epoch),
+                          .train_loss = s->loss_sum / t->plan.training.iterations_per_epoch,
+                          .val_loss = validation_loss,
+                          .pseudo_dice = pseudo_dice_mean(&t->dice),
+                          .seconds = s->seconds};
+    TRY(history_add(&s->history, record, e));
+    const double ema = s->history.records[s->history.count - 1].ema_pseudo_dice;
+    const bool is_best = !isnan(ema) && !(ema <= s->best_ema);
+    if (is_best) s->best_ema = ema;
+    s->epoch++;
+    s->iteration = 0;
+    s->loss_sum = s->seconds = 0;
+    if (is_best) TRY(training_save(t, "best", e));
+    TRY(training_save(t, "latest", e));
+    TRY(write_curves(t, e));
+    return log_epoch(t, &s->history.records[s->history.count - 1], e);
+}
+
+static int start_loader(Training *t, Err *e)
+{
+    const LoaderOptions o = {&t->training_sampler, &t->validation_sampler, t->plan.training.iterations_per_epoch,
+                             t->plan.training.validation_iterations, t->plan.training.epochs, t->state.epoch,
+                             t->state.iteration, t->loader_threads, t->loader_threads + 1};
+    return loader_new(&t->loader, &o, e);
+}
+
+static int run_epochs(Training *t, const TrainingWatch *watch, Err *e)
+{
+    double saved_at = clock_seconds(), validation_loss;
+    while (!training_is_finished(t)) {
+        int code = epoch_train(t, watch, &saved_at, e);
+        if (!code) code = epoch_validate(t, watch, &validation_loss, e);
+        if (code == ERR_INTERRUPTED) {
+            Err saving = {0};
+            if (training_save(t, "latest", &saving)) return *e = saving, e->code;
+        }
+        if (code) return code;
+        TRY(finish_epoch(t, validation_loss, e));
+        saved_at = clock_seconds();
+        if (watch->epoch) watch->epoch(watch->context, &t->state.history.records[t->state.history.count - 1], &t->dice);
+    }
+    return 0;
+}
+
+/* checkpoint_final takes the place of checkpoint_latest. */
+static int finish_run(Training *t, Err *e)
+{
+    char *latest = run_folder_checkpoint(&t->folder, "latest", e);
+    int code = latest ? 0 : ERR_NOMEM;
+    if (!code && file_exists(latest)) {
+        code = training_save(t, "final", e);
+        if (!code) code = file_remove(latest, e);
+    }
+    mem_free(latest);
+    return code;
+}
+
+int training_run(Training *t, const TrainingWatch *watch, Err *e)
+{
+    TRY(run_folder_log(&t->folder, e, "%s from epoch %d, iteration %d of %d epochs: %s, fold folder %s, %d training and "
+                       "%d validation cases, batch %d of %dx%d", t->state.history.count || t->state.iteration ? "going on" : "beginning",
+                       t->state.epoch, t->state.iteration, t->plan.training.epochs, t->plan.network.name,
+                       path_base(t->folder.path), t->training_cases.count, t->validation_cases.count,
+                       t->plan.configuration.batch_size, t->plan.configuration.patch_size[0],
+                       t->plan.configuration.patch_size[1]));
+    int code = 0;
+    if (!training_is_finished(t)) code = start_loader(t, e);
+    if (!code) code = run_epochs(t, watch, e);
+    loader_free(t->loader);
+    t->loader = NULL;
+    if (code) {
+        run_folder_log(&t->folder, NULL, "stopped in epoch %d, iteration %d: %s", t->state.epoch, t->state.iteration,
+                       e->text);
+        return code;
+    }
+    return finish_run(t, e);
+}

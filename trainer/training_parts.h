@@ -1,0 +1,41 @@
+/* What a Training is made of: shared by training.c (opening, the order of epochs, checkpoints) and
+ * epoch.c (what happens within one). */
+#ifndef TRAINER_TRAINING_PARTS_H
+#define TRAINER_TRAINING_PARTS_H
+
+#include "inference/model.h"
+#include "network/executor.h"
+#include "network/optimizer.h"
+#include "trainer/checkpoint.h"
+#include "trainer/loader.h"
+#include "trainer/training.h"
+
+struct Training {
+    Plan plan;
+    DatasetInfo info;
+    bool has_info;
+    RunFolder folder;
+    CaseSet training_cases, validation_cases;
+    Sampler training_sampler, validation_sampler;
+    int loader_threads;
+    Loader *loader;             /* while training_run runs */
+    Model model;
+    Executor *trainer;          /* output 0: loss */
+    Executor *validator;        /* output 0: loss, output 1: head0 */
+    Optimizer *optimizer;
+    PseudoDice dice;
+    RunState state;
+};
+
+/* The training iterations of the state's epoch that are left. saved_at: when the last checkpoint was
+ * written (monotonic seconds). Fails: ERR_INTERRUPTED after a finished iteration; ERR_VALUE where loss or
+ * gradients are no numbers; as training_save. */
+int epoch_train(Training *t, const TrainingWatch *watch, double *saved_at, Err *e);
+
+/* All validation iterations: *mean_loss, and the counts in t->dice. Fails: ERR_INTERRUPTED. */
+int epoch_validate(Training *t, const TrainingWatch *watch, double *mean_loss, Err *e);
+
+/* Writes FOLDER/checkpoint_NAME.safetensors. */
+int training_save(Training *t, const char *name, Err *e);
+
+#endif

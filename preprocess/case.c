@@ -160,16 +160,21 @@ void case_raw_shape(const CaseProperties *p, int64_t shape[3])
     for (int i = 0; i < 3; i++) shape[p->transpose_forward[i]] = p->shape_before_crop[i];
 }
 
-int case_resample_back(const Volume *prediction, const Volume *cropped, const Plan *plan,
-                       const CaseProperties *p, Err *e)
+int case_separate_axis_back(const Plan *plan, const CaseProperties *p)
 {
-    const PlanResampling *how = &plan->configuration.resampling_probabilities;
     double own_mm[3], planned_mm[3];
     transposed_spacing(p, own_mm);
     /* Older releases took the spacing as stored here, whatever the order of axes (FACTS section 8). */
     if (plan->compatibility == COMPATIBILITY_NNUNET_2_1) memcpy(own_mm, p->spacing_mm, sizeof own_mm);
     target_spacing(own_mm, &plan->configuration, planned_mm);
-    return resample_values(prediction, cropped, how, apart(how, planned_mm, own_mm), e);
+    return apart(&plan->configuration.resampling_probabilities, planned_mm, own_mm);
+}
+
+int case_resample_back(const Volume *prediction, const Volume *cropped, const Plan *plan,
+                       const CaseProperties *p, Err *e)
+{
+    return resample_values(prediction, cropped, &plan->configuration.resampling_probabilities,
+                           case_separate_axis_back(plan, p), e);
 }
 
 void case_paste(const Volume *cropped, const CaseProperties *p, const Volume *raw)

@@ -50,6 +50,9 @@ int case_properties_read(CaseProperties *p, const char *path, char *stamp, int s
 int case_resample_back(const Volume *prediction, const Volume *cropped, const Plan *plan,
                        const CaseProperties *p, Err *e);
 
+/* The axis that resampling a prediction handles apart (with order_z), or -1. */
+int case_separate_axis_back(const Plan *plan, const CaseProperties *p);
+
 /* Pastes an array of the crop's shape into one of the raw shape, in the file's order of axes. raw: any dtype,
  * the caller's array of the file's shape, filled by the caller with what stands outside the crop. */
 void case_paste(const Volume *cropped, const CaseProperties *p, const Volume *raw);

@@ -101,7 +101,7 @@ static int measure_surfaces(MetricRow row, const Volumes *v, const Rules *rules,
     SurfacePair pair;
     code = surface_measure(&pair, reference, prediction, shape, v->geometry.spacing_zyx_mm, flat, e);
     if (code) goto done;
-    surface_metrics(row, &pair, rules->tolerance_mm[index]);
+    surface_metrics(row, &pair, rules->structures->items[index].tolerance_mm);
     surface_free(&pair);
 done:
     mem_free(reference);
@@ -145,6 +145,8 @@ int case_evaluate(CaseResult *result, UnknownLabels *unknown, const Pair *pair, 
     *unknown = (UnknownLabels){0};
     int code = volumes_read(&v, pair, e);
     if (!code) code = measure(result, unknown, &v, rules, e);
+    if (!code && rules->instances.wanted)
+        code = instance_case(&result->instances, pair, &v.reference, &v.prediction, &rules->instances, e);
     volumes_free(&v);
     result->done = !code;
     return code ? err_context(e, "case %s", pair->id) : 0;

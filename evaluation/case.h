@@ -6,14 +6,15 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "evaluation/instance_case.h"
 #include "evaluation/overlap.h"
 #include "evaluation/pairs.h"
 #include "evaluation/summary.h"
 
 typedef struct Rules {
     const Structures *structures;
-    const double *tolerance_mm;   /* (structures): for NSD */
     bool only_overlap;            /* no surface distances: nnU-Net's metrics only */
+    InstanceRules instances;
 } Rules;
 
 /* Fills result's metrics and `done`, and unknown. Volumes one voxel thick are measured in 2D. Surface

@@ -12,11 +12,14 @@
 #include "data/image_io.h"
 #include "evaluation/case.h"
 #include "evaluation/pairs.h"
-#include "evaluation/summary.h"
+#include "evaluation/summary_files.h"
 
 /* ---- options ---- */
 
-enum { KEY_TOLERANCE = 0x2000, KEY_ONLY_OVERLAP, MAX_TOLERANCES = 64 };
+enum {
+    KEY_TOLERANCE = 0x2000, KEY_ONLY_OVERLAP, KEY_INSTANCES, KEY_INSTANCE_RULE, KEY_COUNT_BORDER,
+    MAX_TOLERANCES = 64
+};
 
 typedef struct Options {
     CommonOptions common;
@@ -24,6 +27,8 @@ typedef struct Options {
     const char *tolerances[MAX_TOLERANCES];   /* as given: "2" or "Liver=5" */
     int tolerance_count;
     bool only_overlap;
+    InstanceRules instances;
+    const char *instance_folder;              /* NULL: looked for */
 } Options;
 
 static const struct argp_option option_table[] = {
@@ -34,6 +39,14 @@ static const struct argp_option option_table[] = {
      "Tolerance of the surface Dice NSD, for all labels or for one by its name or value; may be repeated "
      "(default: 1 mm, in 2D images 1 pixel)", 0},
     {"only-overlap", KEY_ONLY_OVERLAP, NULL, 0, "Leave the surface distances out: nnU-Net's metrics only", 0},
+    {"instances", KEY_INSTANCES, "FOLDER", OPTION_ARG_OPTIONAL,
+     "Also score the instances of three-class labels (1 interior, 2 boundary) against the instance maps in "
+     "FOLDER (default: instancesTr beside labelsTr; without it the instances of the references' labels)", 0},
+    {"instance-rule", KEY_INSTANCE_RULE, "NAME", 0,
+     "How labels become instances: grow (default: components of the interior grown over the boundary) or "
+     "components (as U-Mamba's evaluation)", 0},
+    {"count-border", KEY_COUNT_BORDER, NULL, 0,
+     "Keep instances that touch the outer 2 pixels of an image (default: leave them out, as U-Mamba)", 0},
     {0},
 };
 
@@ -43,6 +56,16 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     switch (key) {
     case 'd': o->dataset = text; return 0;
     case KEY_ONLY_OVERLAP: o->only_overlap = true; return 0;
+    case KEY_INSTANCES:
+        o->instances.wanted = true;
+        o->instance_folder = text;
+        return 0;
+    case KEY_INSTANCE_RULE:
+        o->instances.components = !strcmp(text, "components");
+        if (!o->instances.components && strcmp(text, "grow"))
+            argp_error(state, "--instance-rule %s: expected grow or components", text);
+        return 0;
+    case KEY_COUNT_BORDER: o->instances.count_border = true; return 0;
     case KEY_TOLERANCE: {
         const char *equals = strrchr(text, '=');
         option_number(state, "--tolerance", equals ? equals + 1 : text, 0, 1e6);
@@ -104,9 +127,8 @@ static int choose_structures(Structures *s, const Options *o, const Pairs *pairs
 }
 
 /* Sets the tolerance of every structure that an option names; later options win. */
-static int choose_tolerances(double *tolerance_mm, const Structures *s, const Options *o, Err *e)
+static int choose_tolerances(Structures *s, const Options *o, Err *e)
 {
-    for (int i = 0; i < s->count; i++) tolerance_mm[i] = 1;
     for (int k = 0; k < o->tolerance_count; k++) {
         const char *text = o->tolerances[k], *equals = strrchr(text, '=');
         const size_t length = equals ? (size_t)(equals - text) : 0;
@@ -115,13 +137,44 @@ static int choose_tolerances(double *tolerance_mm, const Structures *s, const Op
             const char *const names[] = {s->items[i].name, s->items[i].key};
             for (int n = 0; n < 2; n++) {
                 if (equals && (strlen(names[n]) != length || memcmp(names[n], text, length))) continue;
-                tolerance_mm[i] = strtod(equals ? equals + 1 : text, NULL);
+                s->items[i].tolerance_mm = strtod(equals ? equals + 1 : text, NULL);
                 used = true;
             }
         }
         if (!used) return err_set(e, ERR_VALUE, "--tolerance %s: there is no label of this name", text);
     }
     return 0;
+}
+
+/* labelsTr has its instance maps in instancesTr beside it: that path if it is a folder, else NULL. */
+static int find_instances(char **found, const char *labels, Err *e)
+{
+    static const char prefix[] = "labels";
+    int end = (int)strlen(labels), base;
+    *found = NULL;
+    while (end > 1 && labels[end - 1] == '/') end--;
+    for (base = end; base > 0 && labels[base - 1] != '/'; base--) continue;
+    const int suffix = base + (int)strlen(prefix);
+    if (suffix > end || memcmp(labels + base, prefix, strlen(prefix))) return 0;
+    *found = path_format(e, "%.*sinstances%.*s", base, labels, end - suffix, labels + suffix);
+    if (!*found) return ERR_NOMEM;
+    if (file_is_folder(*found)) return 0;
+    mem_free(*found);
+    *found = NULL;
+    return 0;
+}
+
+static int choose_instances(Pairs *pairs, const Options *o, Err *e)
+{
+    char *found = NULL;
+    if (!o->instances.wanted) return 0;
+    if (!o->instance_folder) TRY(find_instances(&found, o->reference, e));
+    const char *folder = o->instance_folder ? o->instance_folder : found;
+    const int code = folder ? pairs_add_instances(pairs, folder, e) : 0;
+    if (!code && !o->common.quiet)
+        program_say("instances: those of %s", folder ? folder : "the references' labels, by the same rule");
+    mem_free(found);
+    return code;
 }
 
 /* ---- cases ---- */
@@ -206,20 +259,25 @@ static void report_unpredicted(const Pairs *pairs)
 
 static int write_results(const Summary *s, const char *folder, Err *e)
 {
+    static const struct {
+        const char *name;
+        int (*write)(const Summary *, const char *, Err *);
+    } files[] = {
+        {"summary.json", summary_write_json}, {"summary.yaml", summary_write_yaml},
+        {"per_case.csv", summary_write_csv}, {"instances.csv", summary_write_instance_csv},
+    };
     Text table = {0};
-    char *path = NULL;
     int code = file_make_folders(folder, e);
-    if (code) goto done;
-    code = ERR_NOMEM;
-    path = path_format(e, "%s/summary.json", folder);
-    if (!path) goto done;
-    code = summary_write_json(s, path, e);
-    if (code) goto done;
+    for (size_t i = 0; i < sizeof files / sizeof *files && !code; i++) {
+        if (files[i].write == summary_write_instance_csv && !s->has_instances) continue;
+        char *path = path_format(e, "%s/%s", folder, files[i].name);
+        code = path ? files[i].write(s, path, e) : ERR_NOMEM;
+        mem_free(path);
+    }
+    if (code) return code;
     summary_add_table(s, &table);
     code = text_check(&table, e);
     if (!code) fputs(table.data, stdout);
-done:
-    mem_free(path);
     text_free(&table);
     return code;
 }
@@ -230,26 +288,23 @@ static int run(const Options *o, Err *e)
     Pairs pairs = {0};
     Structures structures = {0};
     Summary summary = {0};
-    double *tolerance_mm = NULL;
     int code = pairs_find(&pairs, o->reference, o->prediction, e);
     if (!code) code = choose_structures(&structures, o, &pairs, e);
     if (code) goto done;
     if (!o->common.quiet) report_unpredicted(&pairs);
-    code = ERR_NOMEM;
-    tolerance_mm = mem_alloc((size_t)structures.count * sizeof *tolerance_mm, e);
-    if (!tolerance_mm) goto done;
-    code = choose_tolerances(tolerance_mm, &structures, o, e);
+    code = choose_tolerances(&structures, o, e);
+    if (!code) code = choose_instances(&pairs, o, e);
     if (!code) code = summary_new(&summary, &structures, &pairs, e);
     if (code) goto done;
     summary.only_overlap = o->only_overlap;
-    const Rules rules = {&structures, tolerance_mm, o->only_overlap};
+    summary.has_instances = o->instances.wanted;
+    const Rules rules = {&structures, o->only_overlap, o->instances};
     const int failed = evaluate_cases(&summary, &pairs, &rules, threads, o->common.quiet);
-    code = failed == pairs.count ? 0 : summary_means(&summary, e);
+    code = failed == pairs.count ? 0 : summary_means(&summary, o->common.seed, e);
     if (!code && failed < pairs.count) code = write_results(&summary, o->common.output, e);
     if (!code && failed)
         code = err_set(e, ERR_VALUE, "%d of %d cases could not be evaluated (above)", failed, pairs.count);
 done:
-    mem_free(tolerance_mm);
     summary_free(&summary);
     structures_free(&structures);
     pairs_free(&pairs);
@@ -261,10 +316,10 @@ int main(int argc, char **argv)
     static const struct argp own = {
         .options = option_table, .parser = parse_option, .args_doc = "GROUND_TRUTH PREDICTIONS",
         .doc = "Compares the segmentations in PREDICTIONS with those of the same names in GROUND_TRUTH (two "
-               "folders, or two files): writes OUT/summary.json, as nnU-Net does with surface "
-               "distances beside, and prints a table.\vExit status: 0 done, 1 some case could not be "
-               "evaluated, 2 wrong usage."};
-    Options options = {.common = {.takes = OPT_OUTPUT | OPT_THREADS | OPT_QUIET}};
+               "folders, or two files). Writes into OUT: summary.json, as nnU-Net does with surface "
+               "distances beside; summary.yaml, with 95 % intervals; per_case.csv. Prints a table."
+               "\vExit status: 0 done, 1 some case could not be evaluated, 2 wrong usage."};
+    Options options = {.common = {.takes = OPT_OUTPUT | OPT_THREADS | OPT_SEED | OPT_QUIET, .seed = 1}};
     Err e = {0};
     program_begin("evaluate", false);
     program_parse(&own, &options, &options.common, argc, argv);

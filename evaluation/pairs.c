@@ -88,7 +88,8 @@ static int merge(Pairs *pairs, Entries *references, Entries *predictions, Err *e
             pairs->unpredicted[pairs->unpredicted_count++] = take(&reference->id);
         } else {
             char *found = order == 0 ? take(&reference->path) : NULL;
-            pairs->items[pairs->count++] = (Pair){take(&prediction->id), take(&prediction->path), found};
+            pairs->items[pairs->count++] = (Pair){
+                .id = take(&prediction->id), .prediction = take(&prediction->path), .reference = found};
             p++;
         }
         r += order <= 0;
@@ -133,12 +134,29 @@ int pairs_find(Pairs *pairs, const char *reference, const char *prediction, Err 
     return code;
 }
 
+int pairs_add_instances(Pairs *pairs, const char *folder, Err *e)
+{
+    Entries maps = {0};
+    int code = list_images(&maps, folder, e);
+    for (int i = 0; i < pairs->count && !code; i++) {
+        Pair *pair = &pairs->items[i];
+        const Entry wanted = {pair->id, NULL};
+        Entry *found = bsearch(&wanted, maps.items, (size_t)maps.count, sizeof wanted, by_id);
+        if (found) pair->instances = take(&found->path);
+        else if (pair->reference)
+            code = err_set(e, ERR_VALUE, "case %s: %s has no map of its instances", pair->id, folder);
+    }
+    entries_free(&maps);
+    return code;
+}
+
 void pairs_free(Pairs *pairs)
 {
     for (int i = 0; i < pairs->count; i++) {
         mem_free(pairs->items[i].id);
         mem_free(pairs->items[i].prediction);
         mem_free(pairs->items[i].reference);
+        mem_free(pairs->items[i].instances);
     }
     for (int i = 0; i < pairs->unpredicted_count; i++) mem_free(pairs->unpredicted[i]);
     mem_free(pairs->items);

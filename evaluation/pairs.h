@@ -11,6 +11,7 @@ typedef struct Pair {
     char *id;           /* file name without its ending */
     char *prediction;   /* paths */
     char *reference;    /* NULL where there is none */
+    char *instances;    /* map of the reference's instances, likewise */
 } Pair;
 
 typedef struct Pairs {
@@ -23,6 +24,10 @@ typedef struct Pairs {
 /* reference and prediction: two folders, or two image files. Fails: ERR_IO; ERR_VALUE for two files of
  * one case in a folder, or no image among the predictions; ERR_NOMEM. */
 int pairs_find(Pairs *pairs, const char *reference, const char *prediction, Err *e);
+
+/* Fills in the instance maps of a folder by their ids. Fails as pairs_find, and with ERR_VALUE where a pair
+ * with a reference has none. */
+int pairs_add_instances(Pairs *pairs, const char *folder, Err *e);
 void pairs_free(Pairs *pairs);
 
 #endif

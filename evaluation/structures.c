@@ -36,7 +36,7 @@ int structures_add(Structures *s, const char *name, const int16_t *labels, int l
     const size_t used = (size_t)s->count * sizeof *s->items;
     TRY(mem_grow(&items, used, used + sizeof *s->items, e));
     s->items = items;
-    Structure item = {.label_count = label_count};
+    Structure item = {.label_count = label_count, .tolerance_mm = 1};
     if (make_key(&item.key, labels, label_count, is_region, e)) goto fail;
     item.name = mem_strdup(name ? name : item.key, e);
     item.labels = mem_alloc((size_t)label_count * sizeof *labels, e);

@@ -17,6 +17,7 @@ typedef struct Structure {
     char *key;         /* nnU-Net's key in summary.json: "1", or "(1, 2)" for a region; owned */
     int16_t *labels;   /* owned */
     int label_count;
+    double tolerance_mm;  /* of the surface Dice NSD; 1 unless set */
 } Structure;
 
 typedef struct Structures {

@@ -1,12 +1,8 @@
 #include "evaluation/summary.h"
 
 #include <math.h>
-#include <string.h>
 
-#include "base/file.h"
 #include "base/memory.h"
-#include "evaluation/statistics.h"
-#include "plans/yaml.h"
 
 const MetricInfo metric_info[METRIC_COUNT] = {
     [METRIC_ASD] = {"ASD", false, false},      [METRIC_DICE] = {"Dice", false, true},
@@ -28,6 +24,7 @@ int summary_new(Summary *s, const Structures *structures, const Pairs *pairs, Er
     s->cases = mem_zalloc((size_t)pairs->count, sizeof *s->cases, e);
     if (!s->mean || !s->cases) goto fail;
     for (int i = 0; i < pairs->count; i++) {
+        s->cases[i].id = pairs->items[i].id;
         s->cases[i].prediction_file = pairs->items[i].prediction;
         s->cases[i].reference_file = pairs->items[i].reference;
         s->cases[i].metrics = mem_zalloc(rows, sizeof *s->cases[i].metrics, e);
@@ -47,138 +44,81 @@ void summary_free(Summary *s)
     *s = (Summary){0};
 }
 
-int summary_means(Summary *s, Err *e)
+/* ---- means ---- */
+
+/* values (columns, done cases): one metric of every structure. Returns the number of done cases. */
+static int gather(double *values, const Summary *s, int metric)
 {
-    const int rows = s->structures->count, most = s->case_count > rows ? s->case_count : rows;
-    double *values = mem_alloc((size_t)most * sizeof *values, e);
-    if (!values) return ERR_NOMEM;
-    for (int m = 0; m < METRIC_COUNT; m++) {
-        for (int i = 0; i < rows; i++) {
-            int n = 0;
-            for (int c = 0; c < s->case_count; c++) {
-                const double value = s->cases[c].metrics[i][m];
-                if (s->cases[c].done) values[n++] = isinf(value) ? NAN : value;
-            }
-            s->mean[i][m] = mean_without_nan(values, n);
+    int done = 0;
+    for (int c = 0; c < s->case_count; c++) done += s->cases[c].done;
+    for (int i = 0; i < s->structures->count; i++) {
+        for (int c = 0; c < s->case_count; c++) {
+            const double value = s->cases[c].metrics[i][metric];
+            if (s->cases[c].done) *values++ = isinf(value) ? NAN : value;
         }
-        bool all = true;
-        for (int i = 0; i < rows; i++) {
-            values[i] = s->mean[i][m];
-            all = all && !isnan(values[i]);
-        }
-        s->foreground_mean[m] = all ? mean_without_nan(values, rows) : NAN;
     }
-    mem_free(values);
+    return done;
+}
+
+static int mean_of_metric(Summary *s, int metric, double *values, Interval *intervals, uint64_t seed, Err *e)
+{
+    const int rows = s->structures->count, done = gather(values, s, metric);
+    Interval joint = {NAN, NAN};
+    for (int i = 0; i < rows; i++) intervals[i] = joint;
+    if (!metric_info[metric].is_count) TRY(bootstrap_means(intervals, &joint, values, rows, done, seed, e));
+    bool all = true;
+    for (int i = 0; i < rows; i++) {
+        const double mean = mean_without_nan(values + (int64_t)i * done, done);
+        s->mean[i][metric] = (Mean){mean, intervals[i]};
+        values[i] = mean; /* the columns still to come begin behind it */
+        all = all && !isnan(mean);
+    }
+    s->foreground_mean[metric] = (Mean){all ? mean_without_nan(values, rows) : NAN, joint};
     return 0;
 }
 
-/* ---- summary.json ---- */
-
-static void put_row(DocWriter *w, const char *key, const Summary *s, const double *row, bool one_case)
+static int means_of_instances(Summary *s, double *values, uint64_t seed, Err *e)
 {
-    doc_open(w, key, DOC_MAPPING, false);
-    for (int m = 0; m < METRIC_COUNT; m++) {
-        if (!summary_has(s, (Metric)m)) continue;
-        if (one_case && metric_info[m].is_count) doc_put_int(w, metric_info[m].key, (int64_t)row[m]);
-        else doc_put_double(w, metric_info[m].key, row[m]);
+    enum { COLUMNS = INSTANCE_METRICS * INSTANCE_THRESHOLDS };
+    int done = 0;
+    for (int c = 0; c < s->case_count; c++) done += s->cases[c].done;
+    for (int k = 0; k < COLUMNS; k++) {
+        double *next = values + (int64_t)k * done;
+        for (int c = 0; c < s->case_count; c++)
+            if (s->cases[c].done)
+                *next++ = instance_metric(&s->cases[c].instances.at[k % INSTANCE_THRESHOLDS],
+                                          k / INSTANCE_THRESHOLDS);
     }
-    doc_close(w);
+    Interval intervals[COLUMNS], joint;
+    TRY(bootstrap_means(intervals, &joint, values, COLUMNS, done, seed, e));
+    for (int k = 0; k < COLUMNS; k++)
+        s->instance_mean[k / INSTANCE_THRESHOLDS][k % INSTANCE_THRESHOLDS] =
+            (Mean){mean_without_nan(values + (int64_t)k * done, done), intervals[k]};
+    return 0;
 }
 
-static void put_structures(DocWriter *w, const char *key, const Summary *s, const int *order, MetricRow *rows,
-                           bool one_case)
+int summary_means(Summary *s, uint64_t seed, Err *e)
 {
-    doc_open(w, key, DOC_MAPPING, false);
-    for (int i = 0; i < s->structures->count; i++)
-        put_row(w, s->structures->items[order[i]].key, s, rows[order[i]], one_case);
-    doc_close(w);
+    const int rows = s->structures->count, columns = rows + INSTANCE_METRICS * INSTANCE_THRESHOLDS;
+    double *values = mem_alloc(mem_product((size_t)s->case_count * (size_t)columns, sizeof *values), e);
+    Interval *intervals = mem_alloc((size_t)rows * sizeof *intervals, e);
+    int code = values && intervals ? 0 : ERR_NOMEM;
+    for (int m = 0; m < METRIC_COUNT && !code; m++)
+        if (summary_has(s, (Metric)m)) code = mean_of_metric(s, m, values, intervals, seed, e);
+    if (!code && s->has_instances) code = means_of_instances(s, values, seed, e);
+    mem_free(values);
+    mem_free(intervals);
+    return code;
 }
 
-/* Python sorts the keys as strings: "1", "10", "2". */
-static void sort_by_key(int *order, const Structures *s)
+Lost summary_lost(const Summary *s, int structure)
 {
-    for (int i = 0; i < s->count; i++) {
-        int at = i;
-        for (; at > 0 && strcmp(s->items[order[at - 1]].key, s->items[i].key) > 0; at--)
-            order[at] = order[at - 1];
-        order[at] = i;
-    }
-}
-
-int summary_write_json(const Summary *s, const char *path, Err *e)
-{
-    int *order = mem_alloc((size_t)s->structures->count * sizeof *order, e);
-    if (!order) return ERR_NOMEM;
-    sort_by_key(order, s->structures);
-    DocWriter w = {.json = true};
-    doc_open(&w, NULL, DOC_MAPPING, false);
-    put_row(&w, "foreground_mean", s, s->foreground_mean, false);
-    put_structures(&w, "mean", s, order, s->mean, false);
-    doc_open(&w, "metric_per_case", DOC_SEQUENCE, false);
+    Lost lost = {0};
     for (int c = 0; c < s->case_count; c++) {
         if (!s->cases[c].done) continue;
-        doc_open(&w, NULL, DOC_MAPPING, false);
-        put_structures(&w, "metrics", s, order, s->cases[c].metrics, true);
-        doc_put_string(&w, "prediction_file", s->cases[c].prediction_file);
-        doc_put_string(&w, "reference_file", s->cases[c].reference_file);
-        doc_close(&w);
+        const double *row = s->cases[c].metrics[structure];
+        lost.missed += row[METRIC_N_REF] > 0 && row[METRIC_N_PRED] == 0;
+        lost.invented += row[METRIC_N_REF] == 0 && row[METRIC_N_PRED] > 0;
     }
-    doc_close(&w);
-    doc_close(&w);
-    mem_free(order);
-    return doc_finish(&w, path, e);
-}
-
-/* ---- the table for a terminal ---- */
-
-static const CaseResult *worst_case(const Summary *s, int structure)
-{
-    const CaseResult *worst = NULL;
-    for (int c = 0; c < s->case_count; c++) {
-        const CaseResult *one = &s->cases[c];
-        if (!one->done || isnan(one->metrics[structure][METRIC_DICE])) continue;
-        if (!worst || one->metrics[structure][METRIC_DICE] < worst->metrics[structure][METRIC_DICE])
-            worst = one;
-    }
-    return worst;
-}
-
-static void add_columns(Text *out, const Summary *s, const double *row)
-{
-    text_add(out, " %7.4f %7.4f", row[METRIC_DICE], row[METRIC_IOU]);
-    if (!s->only_overlap)
-        text_add(out, " %7.4f %8.3f %8.3f %8.3f", row[METRIC_NSD], row[METRIC_HD95], row[METRIC_HD],
-                 row[METRIC_ASD]);
-    text_add(out, " %11.1f %11.1f", row[METRIC_N_REF], row[METRIC_N_PRED]);
-}
-
-static int name_width(const Structures *s)
-{
-    int width = (int)strlen("foreground mean");
-    for (int i = 0; i < s->count; i++) {
-        const int used = (int)(strlen(s->items[i].key) + 1 + strlen(s->items[i].name));
-        if (used > width) width = used;
-    }
-    return width;
-}
-
-void summary_add_table(const Summary *s, Text *out)
-{
-    const int width = name_width(s->structures);
-    text_add(out, "%-*s %7s %7s", width, "mean over cases", "Dice", "IoU");
-    if (!s->only_overlap) text_add(out, " %7s %8s %8s %8s", "NSD", "HD95", "HD", "ASD");
-    text_add(out, " %11s %11s  %s\n", "n_ref", "n_pred", "lowest Dice");
-    for (int i = 0; i < s->structures->count; i++) {
-        const Structure *structure = &s->structures->items[i];
-        const int used = (int)strlen(structure->key) + 1;
-        text_add(out, "%s %-*s", structure->key, width - used, structure->name);
-        add_columns(out, s, s->mean[i]);
-        const CaseResult *worst = worst_case(s, i);
-        if (worst)
-            text_add(out, "  %.4f %s", worst->metrics[i][METRIC_DICE], path_base(worst->prediction_file));
-        text_add(out, "\n");
-    }
-    text_add(out, "%-*s", width, "foreground mean");
-    add_columns(out, s, s->foreground_mean);
-    text_add(out, "\n");
+    return lost;
 }

@@ -1,17 +1,20 @@
-/* Summary of an evaluation: metrics per case and structure, their means, and the files that hold them.
+/* Summary of an evaluation: metrics per case and structure, and their means.
  *
  * summary_new makes room for all cases; the evaluation fills them (each by one thread) and sets `done`;
  * summary_means then computes the means over the cases that are done, without NaN (structure absent in
  * both) and without infinite distances (absent in one). summary_free gives all back. The rules of the
- * other means and summary.json are nnU-Net v2's (compute_metrics_on_folder, save_summary_json). */
+ * other means are nnU-Net v2's (compute_metrics_on_folder). Files: evaluation/summary_files.h. */
 #ifndef EVALUATION_SUMMARY_H
 #define EVALUATION_SUMMARY_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/error.h"
 #include "base/text.h"
+#include "evaluation/instance_case.h"
 #include "evaluation/pairs.h"
+#include "evaluation/statistics.h"
 #include "evaluation/structures.h"
 
 /* In the order of their keys in summary.json. NSD, HD, HD95, ASD: evaluation/surface.h. */
@@ -42,18 +45,29 @@ extern const MetricInfo metric_info[METRIC_COUNT];
 typedef double MetricRow[METRIC_COUNT];
 
 typedef struct CaseResult {
-    const char *prediction_file, *reference_file;   /* borrowed from the pairs; a path, or NULL */
-    MetricRow *metrics;                             /* (structures); NaN where a metric is not defined */
+    const char *id, *prediction_file, *reference_file;   /* borrowed from the pairs */
+    MetricRow *metrics;           /* (structures); NaN where a metric is not defined */
+    InstanceResult instances;     /* where the summary has instances */
     bool done;
 } CaseResult;
+
+/* A mean over cases and its 95 % interval (evaluation/statistics.h); no interval for counts. */
+typedef struct Mean {
+    double value;
+    Interval interval;
+} Mean;
+
+typedef Mean MeanRow[METRIC_COUNT];
 
 typedef struct Summary {
     const Structures *structures;   /* borrowed */
     bool only_overlap;              /* only nnU-Net's metrics were computed */
+    bool has_instances;
     CaseResult *cases;              /* in the order of their names */
     int case_count;
-    MetricRow *mean;                /* (structures) */
-    MetricRow foreground_mean;      /* over structures; NaN if a structure's mean is */
+    MeanRow *mean;                  /* (structures) */
+    MeanRow foreground_mean;        /* over structures; NaN if a structure's mean is */
+    Mean instance_mean[INSTANCE_METRICS][INSTANCE_THRESHOLDS];
 } Summary;
 
 /* One case per pair; structures and pairs must outlive the summary. Fails: ERR_NOMEM. */
@@ -61,14 +75,13 @@ int summary_new(Summary *s, const Structures *structures, const Pairs *pairs, Er
 void summary_free(Summary *s);
 bool summary_has(const Summary *s, Metric m);
 
-int summary_means(Summary *s, Err *e);   /* fails: ERR_NOMEM */
+/* seed: of the intervals' resampling. Fails: ERR_NOMEM. */
+int summary_means(Summary *s, uint64_t seed, Err *e);
 
-/* summary.json as nnU-Net writes it, with the other metrics beside its own; NaN as Python writes it.
- * Atomic. Fails: ERR_IO, ERR_NOMEM. */
-int summary_write_json(const Summary *s, const char *path, Err *e);
-
-/* A table of the means for a terminal: one row per structure, the mean over structures, and the case
- * with the lowest Dice. */
-void summary_add_table(const Summary *s, Text *out);
+/* In how many cases a structure is only in the reference (missed) or only in the prediction (invented). */
+typedef struct Lost {
+    int missed, invented;
+} Lost;
+Lost summary_lost(const Summary *s, int structure);
 
 #endif

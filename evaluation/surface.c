@@ -141,9 +141,9 @@ void surface_free(SurfacePair *pair)
 
 static double area_within(const Surface *s, double tolerance_mm)
 {
-    double area = 0;
-    for (int64_t i = 0; i < s->count && s->distance_mm[i] <= tolerance_mm; i++) area += s->area_mm2[i];
-    return area;
+    int64_t within = 0;
+    while (within < s->count && s->distance_mm[within] <= tolerance_mm) within++;
+    return pairwise_sum(s->area_mm2, within);
 }
 
 double surface_dice(const SurfacePair *pair, double tolerance_mm)

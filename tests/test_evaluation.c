@@ -14,7 +14,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "evaluation/overlap.h"
-#include "evaluation/summary.h"
+#include "evaluation/summary_files.h"
 
 static void add(Structures *s, const char *name, const int16_t *labels, int count, bool is_region)
 {
@@ -131,7 +131,7 @@ static void summary_json_is_nnunets(void **state)
     add(&structures, "a", (int16_t[]){10}, 1, false);
     Summary s;
     Err e = {0};
-    Pair items[] = {{"a", "p/a", "r"}, {"x", "p/x", "r"}, {"b", "p/b \"x\"", "r"}};
+    Pair items[] = {{"a", "p/a", "r", NULL}, {"x", "p/x", "r", NULL}, {"b", "p/b \"x\"", "r", NULL}};
     const Pairs pairs = {.items = items, .count = 3};
     assert_int_equal(summary_new(&s, &structures, &pairs, &e), 0);
     s.only_overlap = true;
@@ -145,9 +145,9 @@ static void summary_json_is_nnunets(void **state)
         memcpy(s.cases[c].metrics[1], rows[1], sizeof rows[1]);
     }
     s.cases[2].metrics[0][METRIC_FN] = 2;
-    assert_int_equal(summary_means(&s, &e), 0);
-    assert_true(s.mean[0][METRIC_FN] == 1.5);
-    assert_true(isnan(s.mean[1][METRIC_DICE]) && isnan(s.foreground_mean[METRIC_DICE]));
+    assert_int_equal(summary_means(&s, 1, &e), 0);
+    assert_true(s.mean[0][METRIC_FN].value == 1.5);
+    assert_true(isnan(s.mean[1][METRIC_DICE].value) && isnan(s.foreground_mean[METRIC_DICE].value));
     assert_int_equal(summary_write_json(&s, path, &e), 0);
     char *text, *want;
     size_t bytes;

@@ -19,10 +19,13 @@ has() { # WHAT PATTERN FILE
 lacks() { if grep -q -e "$2" "$out/$3"; then echo "not ok - $1: '$2' in $3"; else echo "ok - $1"; fi; }
 
 check "labels against themselves" 0 "$build/evaluate" $data/labelsTs $data/labelsTs -o "$out/self"
-has "the mean is 1" '^foreground mean *1.0000 *1.0000 *1.0000 *0.000' stdout
+has "the mean is 1" '^foreground mean *1.0000 *1.0000 to 1.0000 *1.0000 *1.0000 *0.000' stdout
 has "labels have the names of the dataset.json above" '^1 Anterior' stdout
 has "the file has nnU-Net's keys" '"foreground_mean": {' self/summary.json
 has "every case is in the file" 'hippocampus_099.nii.gz' self/summary.json
+
+has "the means have their intervals" 'Dice: {mean: 1.0, low: 1.0, high: 1.0}' self/summary.yaml
+has "a row per case and label" 'hippocampus_099,2,Posterior,0,1,0,0,0,0,1,1,45049,1283,0,1283,1283' self/per_case.csv
 
 check "nnU-Net's metrics only" 0 "$build/evaluate" $data/labelsTs $data/labelsTs -o "$out/overlap" --only-overlap
 lacks "no surface metric is written" HD95 overlap/summary.json

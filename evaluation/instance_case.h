@@ -1,0 +1,34 @@
+/* Instances of one case: from its files to the numbers of found, missed and invented instances. */
+#ifndef EVALUATION_INSTANCE_CASE_H
+#define EVALUATION_INSTANCE_CASE_H
+
+#include <stdbool.h>
+
+#include "base/array.h"
+#include "base/error.h"
+#include "evaluation/instances.h"
+#include "evaluation/pairs.h"
+
+enum { INSTANCE_THRESHOLDS = 5, INSTANCE_METRICS = 4 };
+extern const double instance_thresholds[INSTANCE_THRESHOLDS];       /* IoU 0.5, 0.6 … 0.9 */
+extern const char *const instance_metric_keys[INSTANCE_METRICS];    /* precision, recall, F1, AP */
+
+typedef struct InstanceRules {
+    bool wanted;
+    bool components;     /* U-Mamba's rule, components of the interior; else grown over the boundary */
+    bool count_border;   /* keep the instances at the border of a plane (evaluation/instances.h) */
+} InstanceRules;
+
+typedef struct InstanceResult {
+    InstanceScore at[INSTANCE_THRESHOLDS];
+} InstanceResult;
+
+double instance_metric(const InstanceScore *s, int metric);
+
+/* Scores the instances of a predicted label map against the pair's instance map or, without one, against
+ * the instances of the reference's label map by the same rule. Labels int16 (Z,Y,X) borrowed. Fails: as
+ * image_read; ERR_SHAPE where the map's shape differs; ERR_VALUE for a map that is not one. */
+int instance_case(InstanceResult *result, const Pair *pair, const Array *reference, const Array *prediction,
+                  const InstanceRules *rules, Err *e);
+
+#endif

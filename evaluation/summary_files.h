@@ -1,0 +1,25 @@
+/* The files of an evaluation, all atomic, and its table. Functions fail with ERR_IO or ERR_NOMEM. */
+#ifndef EVALUATION_SUMMARY_FILES_H
+#define EVALUATION_SUMMARY_FILES_H
+
+#include "base/error.h"
+#include "base/text.h"
+#include "evaluation/summary.h"
+
+/* summary.json as nnU-Net writes it, NaN as Python writes it; the other metrics stand beside its own. */
+int summary_write_json(const Summary *s, const char *path, Err *e);
+
+/* summary.yaml: the means with their 95 % intervals, tolerances, missed structures, instances. */
+int summary_write_yaml(const Summary *s, const char *path, Err *e);
+
+/* per_case.csv: a row per case and structure. */
+int summary_write_csv(const Summary *s, const char *path, Err *e);
+
+/* instances.csv: a row per case and IoU threshold. */
+int summary_write_instance_csv(const Summary *s, const char *path, Err *e);
+
+/* The table for a terminal: a row per structure, the mean over structures, the case with the lowest Dice;
+ * below it the instances. */
+void summary_add_table(const Summary *s, Text *out);
+
+#endif

@@ -1,0 +1,128 @@
+/* make_phantom: writes a made-up labelled dataset in nnU-Net's raw format. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/program.h"
+#include "base/progress.h"
+#include "data/phantom.h"
+
+typedef struct Options {
+    CommonOptions common;
+    PhantomOptions phantom;
+    int cases;
+} Options;
+
+enum { KEY_CASES = 0x2000, KEY_SIZE, KEY_CHANNELS };
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+    Options *o = state->input;
+    switch (key) {
+    case KEY_CASES: o->cases = (int)option_integer(state, "--cases", text, 1, 100000); return 0;
+    case KEY_SIZE: option_size(state, "--size", text, o->phantom.shape_zyx, 3); return 0;
+    case KEY_CHANNELS:
+        o->phantom.channels = (int)option_integer(state, "--channels", text, 1, 1000);
+        return 0;
+    case ARGP_KEY_ARG: argp_error(state, "unexpected argument '%s'", text); return EINVAL;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_option options[] = {
+    {"cases", KEY_CASES, "N", 0, "Number of cases (default: 16)", 0},
+    {"size", KEY_SIZE, "ZxYxX", 0, "Voxels of a case (default: 16x96x96)", 0},
+    {"channels", KEY_CHANNELS, "N", 0, "Image channels (default: 1)", 0},
+    {0},
+};
+static const struct argp own = {
+    .options = options,
+    .parser = parse,
+    .doc = "Writes a labelled dataset in nnU-Net's raw format: volumes with two organs that no threshold "
+           "finds, noise and a bias field.\vThe same seed, size and channels give the same files.",
+};
+
+/* Removes the cases of an earlier run: there may have been more of them. */
+static int remove_cases(const char *output, const char *folder, Err *e)
+{
+    FileList files = {0};
+    char *path = path_format(e, "%s/%s", output, folder);
+    int failed = !path ? ERR_NOMEM : file_exists(path) ? file_list(&files, path, e) : 0;
+    for (int i = 0; i < files.count && !failed; i++) {
+        if (strncmp(files.names[i], "phantom_", 8)) continue;
+        char *file = path_format(e, "%s/%s", path, files.names[i]);
+        failed = file ? file_remove(file, e) : ERR_NOMEM;
+        mem_free(file);
+    }
+    file_list_free(&files);
+    mem_free(path);
+    return failed;
+}
+
+static int prepare(const Options *o, Err *e)
+{
+    char *json = path_format(e, "%s/dataset.json", o->common.output);
+    if (!json) return ERR_NOMEM;
+    int failed = 0;
+    if (file_exists(json)) {
+        if (o->common.overwrite) failed = file_remove(json, e);
+        else
+            failed =
+                err_set(e, ERR_VALUE, "%s is there already: choose another folder, or --overwrite", json);
+    }
+    mem_free(json);
+    if (!failed) failed = remove_cases(o->common.output, "imagesTr", e);
+    return failed ? failed : remove_cases(o->common.output, "labelsTr", e);
+}
+
+/* All cases, on all threads; the first failure is reported and stops the rest. */
+static int write_cases(const Options *o, Progress *progress, Err *e)
+{
+    int failed = 0;
+#pragma omp parallel for schedule(dynamic)
+    for (int i = 0; i < o->cases; i++) {
+        Err own_error;
+        int stop;
+#pragma omp atomic read
+        stop = failed;
+        if (stop || program_interrupted()) continue;
+        const int code = phantom_write_case(o->common.output, &o->phantom, i, &own_error);
+        progress_step(progress, 1, NULL);
+        if (!code) continue;
+#pragma omp critical
+        if (!failed) {
+            *e = own_error;
+#pragma omp atomic write
+            failed = code;
+        }
+    }
+    if (!failed && program_interrupted()) failed = err_set(e, ERR_INTERRUPTED, "interrupted");
+    return failed;
+}
+
+/* dataset.json comes last: where it stands, the dataset is whole. */
+static int run(const Options *o, Err *e)
+{
+    Progress progress;
+    TRY(prepare(o, e));
+    progress_begin(&progress, "phantoms", o->cases, o->common.quiet);
+    const int failed = write_cases(o, &progress, e);
+    progress_end(&progress);
+    return failed ? failed : phantom_write_json(o->common.output, &o->phantom, o->cases, e);
+}
+
+int main(int argc, char **argv)
+{
+    Options o = {
+        .common = {.takes = OPT_OUTPUT | OPT_THREADS | OPT_QUIET | OPT_SEED | OPT_OVERWRITE},
+        .phantom = {.shape_zyx = {16, 96, 96}, .channels = 1},
+        .cases = 16,
+    };
+    Err e = {0};
+    program_begin("make_phantom", true);
+    program_parse(&own, &o, &o.common, argc, argv);
+    o.phantom.seed = o.common.seed;
+    program_threads(&o.common);
+    return program_end(run(&o, &e), &e, o.common.quiet);
+}

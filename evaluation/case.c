@@ -1,10 +1,12 @@
 #include "evaluation/case.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "base/file.h"
 #include "base/memory.h"
 #include "data/image_io.h"
+#include "evaluation/mask.h"
 #include "evaluation/surface.h"
 
 /* Spacings pass through float32 and through the text of other programs. */
@@ -20,6 +22,16 @@ static void volumes_free(Volumes *v)
     array_free(&v->reference);
     array_free(&v->prediction);
 }
+
+static LabelPair label_pair(const Volumes *v)
+{
+    LabelPair pair = {.reference = v->reference.data, .prediction = v->prediction.data};
+    memcpy(pair.shape_zyx, v->geometry.shape_zyx, sizeof pair.shape_zyx);
+    memcpy(pair.spacing_zyx_mm, v->geometry.spacing_zyx_mm, sizeof pair.spacing_zyx_mm);
+    return pair;
+}
+
+static bool is_flat(const LabelPair *pair) { return pair->shape_zyx[0] == 1; }
 
 static int check_fit(const Geometry *reference, const Geometry *prediction, Err *e)
 {
@@ -54,24 +66,6 @@ static int volumes_read(Volumes *v, const Pair *pair, Err *e)
 
 /* ---- surfaces ---- */
 
-/* The structure's voxels within the box, without those whose reference is the ignore label. */
-static void cut_mask(uint8_t *mask, const Array *labels, const Array *reference, const Structures *s,
-                     int index, const Box *box)
-{
-    const int64_t ny = labels->shape[1], nx = labels->shape[2];
-    const int64_t width = box->high_zyx[2] - box->low_zyx[2];
-    const Structure *structure = &s->items[index];
-    for (int64_t z = box->low_zyx[0]; z < box->high_zyx[0]; z++) {
-        for (int64_t y = box->low_zyx[1]; y < box->high_zyx[1]; y++, mask += width) {
-            const int64_t row = (z * ny + y) * nx + box->low_zyx[2];
-            const int16_t *values = (const int16_t *)labels->data + row;
-            const int16_t *truth = (const int16_t *)reference->data + row;
-            for (int64_t x = 0; x < width; x++)
-                mask[x] = structure_has(structure, values[x]) && !(s->has_ignore && truth[x] == s->ignore);
-        }
-    }
-}
-
 static void surface_metrics(MetricRow row, const SurfacePair *pair, double tolerance_mm)
 {
     const int64_t in_reference = pair->reference.count, in_prediction = pair->prediction.count;
@@ -86,52 +80,44 @@ static void surface_metrics(MetricRow row, const SurfacePair *pair, double toler
     }
 }
 
-static int measure_surfaces(MetricRow row, const Volumes *v, const Rules *rules, int index, const Box *box,
-                            Err *e)
+static int measure_surfaces(MetricRow row, const LabelPair *pair, const Structures *s, int index,
+                            const Box *box, Err *e)
 {
-    const bool flat = v->geometry.shape_zyx[0] == 1;
-    int64_t shape[3];
-    for (int d = 0; d < 3; d++) shape[d] = box->high_zyx[d] - box->low_zyx[d];
-    const size_t voxels = (size_t)(shape[0] * shape[1] * shape[2]);
-    uint8_t *reference = mem_alloc(voxels, e), *prediction = mem_alloc(voxels, e);
-    int code = ERR_NOMEM;
-    if (!reference || !prediction) goto done;
-    cut_mask(reference, &v->reference, &v->reference, rules->structures, index, box);
-    cut_mask(prediction, &v->prediction, &v->reference, rules->structures, index, box);
-    SurfacePair pair;
-    code = surface_measure(&pair, reference, prediction, shape, v->geometry.spacing_zyx_mm, flat, e);
-    if (code) goto done;
-    surface_metrics(row, &pair, rules->structures->items[index].tolerance_mm);
-    surface_free(&pair);
-done:
-    mem_free(reference);
-    mem_free(prediction);
-    return code;
+    Masks masks;
+    SurfacePair surfaces;
+    TRY(masks_cut(&masks, pair, &s->items[index], s->has_ignore ? &s->ignore : NULL, box, e));
+    const int code = surface_measure(&surfaces, masks.reference, masks.prediction, masks.shape_zyx,
+                                     pair->spacing_zyx_mm, is_flat(pair), e);
+    masks_free(&masks);
+    if (code) return code;
+    surface_metrics(row, &surfaces, s->items[index].tolerance_mm);
+    surface_free(&surfaces);
+    return 0;
 }
 
 /* ---- the case ---- */
 
-static double voxel_size(const Geometry *g)
+static double voxel_size(const LabelPair *pair)
 {
-    const double *s = g->spacing_zyx_mm;
-    return g->shape_zyx[0] == 1 ? s[1] * s[2] : s[0] * s[1] * s[2];
+    const double *s = pair->spacing_zyx_mm;
+    return is_flat(pair) ? s[1] * s[2] : s[0] * s[1] * s[2];
 }
 
-static int measure(CaseResult *result, UnknownLabels *unknown, const Volumes *v, const Rules *rules, Err *e)
+static int measure(CaseResult *result, UnknownLabels *unknown, const LabelPair *pair, const Rules *rules,
+                   Err *e)
 {
     const Structures *s = rules->structures;
     Overlap *overlaps = mem_alloc((size_t)s->count * sizeof *overlaps, e);
     Box *boxes = mem_alloc((size_t)s->count * sizeof *boxes, e);
     int code = ERR_NOMEM;
     if (!overlaps || !boxes) goto done;
-    code = overlap_count(overlaps, boxes, unknown, s, v->reference.data, v->prediction.data,
-                         v->geometry.shape_zyx, e);
+    code = overlap_count(overlaps, boxes, unknown, s, pair->reference, pair->prediction, pair->shape_zyx, e);
     for (int i = 0; i < s->count && !code; i++) {
         double *row = result->metrics[i];
         const bool absent = overlaps[i].tp + overlaps[i].fp + overlaps[i].fn == 0;
         overlap_metrics(row, &overlaps[i]);
-        row[METRIC_VD] = absent ? NAN : (row[METRIC_N_PRED] - row[METRIC_N_REF]) * voxel_size(&v->geometry);
-        if (!rules->only_overlap) code = measure_surfaces(row, v, rules, i, &boxes[i], e);
+        row[METRIC_VD] = absent ? NAN : (row[METRIC_N_PRED] - row[METRIC_N_REF]) * voxel_size(pair);
+        if (!rules->only_overlap) code = measure_surfaces(row, pair, s, i, &boxes[i], e);
     }
 done:
     mem_free(overlaps);
@@ -144,9 +130,11 @@ int case_evaluate(CaseResult *result, UnknownLabels *unknown, const Pair *pair, 
     Volumes v;
     *unknown = (UnknownLabels){0};
     int code = volumes_read(&v, pair, e);
-    if (!code) code = measure(result, unknown, &v, rules, e);
+    const LabelPair labels = label_pair(&v);
+    if (!code) code = measure(result, unknown, &labels, rules, e);
     if (!code && rules->instances.wanted)
         code = instance_case(&result->instances, pair, &v.reference, &v.prediction, &rules->instances, e);
+    if (!code && rules->paper != PAPER_NONE) code = paper_score(&result->paper, rules->paper, &labels, e);
     volumes_free(&v);
     result->done = !code;
     return code ? err_context(e, "case %s", pair->id) : 0;

@@ -15,6 +15,7 @@ typedef struct Rules {
     const Structures *structures;
     bool only_overlap;            /* no surface distances: nnU-Net's metrics only */
     InstanceRules instances;
+    Paper paper;                  /* also score by this convention */
 } Rules;
 
 /* Fills result's metrics and `done`, and unknown. Volumes one voxel thick are measured in 2D. Surface

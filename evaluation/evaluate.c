@@ -17,7 +17,7 @@
 /* ---- options ---- */
 
 enum {
-    KEY_TOLERANCE = 0x2000, KEY_ONLY_OVERLAP, KEY_INSTANCES, KEY_INSTANCE_RULE, KEY_COUNT_BORDER,
+    KEY_TOLERANCE = 0x2000, KEY_ONLY_OVERLAP, KEY_INSTANCES, KEY_INSTANCE_RULE, KEY_COUNT_BORDER, KEY_PAPER,
     MAX_TOLERANCES = 64
 };
 
@@ -29,6 +29,7 @@ typedef struct Options {
     bool only_overlap;
     InstanceRules instances;
     const char *instance_folder;              /* NULL: looked for */
+    Paper paper;
 } Options;
 
 static const struct argp_option option_table[] = {
@@ -47,6 +48,8 @@ static const struct argp_option option_table[] = {
      "components (as U-Mamba's evaluation)", 0},
     {"count-border", KEY_COUNT_BORDER, NULL, 0,
      "Keep instances that touch the outer 2 pixels of an image (default: leave them out, as U-Mamba)", 0},
+    {"paper", KEY_PAPER, "NAME", 0,
+     "Also score as the paper does, into paper.csv: abdomen_mri (13 organs, labels 1 to 13) or endoscopy", 0},
     {0},
 };
 
@@ -64,6 +67,10 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
         o->instances.components = !strcmp(text, "components");
         if (!o->instances.components && strcmp(text, "grow"))
             argp_error(state, "--instance-rule %s: expected grow or components", text);
+        return 0;
+    case KEY_PAPER:
+        o->paper = paper_by_name(text);
+        if (o->paper == PAPER_NONE) argp_error(state, "--paper %s: expected abdomen_mri or endoscopy", text);
         return 0;
     case KEY_COUNT_BORDER: o->instances.count_border = true; return 0;
     case KEY_TOLERANCE: {
@@ -265,11 +272,13 @@ static int write_results(const Summary *s, const char *folder, Err *e)
     } files[] = {
         {"summary.json", summary_write_json}, {"summary.yaml", summary_write_yaml},
         {"per_case.csv", summary_write_csv}, {"instances.csv", summary_write_instance_csv},
+        {"paper.csv", summary_write_paper_csv},
     };
     Text table = {0};
     int code = file_make_folders(folder, e);
     for (size_t i = 0; i < sizeof files / sizeof *files && !code; i++) {
         if (files[i].write == summary_write_instance_csv && !s->has_instances) continue;
+        if (files[i].write == summary_write_paper_csv && s->paper == PAPER_NONE) continue;
         char *path = path_format(e, "%s/%s", folder, files[i].name);
         code = path ? files[i].write(s, path, e) : ERR_NOMEM;
         mem_free(path);
@@ -298,7 +307,8 @@ static int run(const Options *o, Err *e)
     if (code) goto done;
     summary.only_overlap = o->only_overlap;
     summary.has_instances = o->instances.wanted;
-    const Rules rules = {&structures, o->only_overlap, o->instances};
+    summary.paper = o->paper;
+    const Rules rules = {&structures, o->only_overlap, o->instances, o->paper};
     const int failed = evaluate_cases(&summary, &pairs, &rules, threads, o->common.quiet);
     code = failed == pairs.count ? 0 : summary_means(&summary, o->common.seed, e);
     if (!code && failed < pairs.count) code = write_results(&summary, o->common.output, e);

@@ -9,8 +9,8 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "evaluation/metrics.h"
 #include "evaluation/structures.h"
-#include "evaluation/summary.h"
 
 typedef struct Overlap {
     int64_t tp, fp, fn, tn;   /* voxels */

@@ -4,16 +4,6 @@
 
 #include "base/memory.h"
 
-const MetricInfo metric_info[METRIC_COUNT] = {
-    [METRIC_ASD] = {"ASD", false, false},      [METRIC_DICE] = {"Dice", false, true},
-    [METRIC_FN] = {"FN", true, true},          [METRIC_FP] = {"FP", true, true},
-    [METRIC_HD] = {"HD", false, false},        [METRIC_HD95] = {"HD95", false, false},
-    [METRIC_IOU] = {"IoU", false, true},       [METRIC_NSD] = {"NSD", false, false},
-    [METRIC_TN] = {"TN", true, true},          [METRIC_TP] = {"TP", true, true},
-    [METRIC_VD] = {"VD", false, false},        [METRIC_N_PRED] = {"n_pred", true, true},
-    [METRIC_N_REF] = {"n_ref", true, true},
-};
-
 bool summary_has(const Summary *s, Metric m) { return metric_info[m].by_nnunet || !s->only_overlap; }
 
 int summary_new(Summary *s, const Structures *structures, const Pairs *pairs, Err *e)
@@ -97,6 +87,18 @@ static int means_of_instances(Summary *s, double *values, uint64_t seed, Err *e)
     return 0;
 }
 
+static void means_of_paper(Summary *s, double *values)
+{
+    for (int k = 0; k < 2 * paper_columns(s->paper); k++) {
+        int n = 0;
+        for (int c = 0; c < s->case_count; c++) {
+            const PaperScores *scores = &s->cases[c].paper;
+            if (s->cases[c].done) values[n++] = k % 2 ? scores->nsd[k / 2] : scores->dsc[k / 2];
+        }
+        (k % 2 ? s->paper_mean.nsd : s->paper_mean.dsc)[k / 2] = mean_without_nan(values, n);
+    }
+}
+
 int summary_means(Summary *s, uint64_t seed, Err *e)
 {
     const int rows = s->structures->count, columns = rows + INSTANCE_METRICS * INSTANCE_THRESHOLDS;
@@ -106,6 +108,7 @@ int summary_means(Summary *s, uint64_t seed, Err *e)
     for (int m = 0; m < METRIC_COUNT && !code; m++)
         if (summary_has(s, (Metric)m)) code = mean_of_metric(s, m, values, intervals, seed, e);
     if (!code && s->has_instances) code = means_of_instances(s, values, seed, e);
+    if (!code && s->paper != PAPER_NONE) means_of_paper(s, values);
     mem_free(values);
     mem_free(intervals);
     return code;

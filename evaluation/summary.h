@@ -13,41 +13,17 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "evaluation/instance_case.h"
+#include "evaluation/metrics.h"
 #include "evaluation/pairs.h"
+#include "evaluation/paper.h"
 #include "evaluation/statistics.h"
 #include "evaluation/structures.h"
-
-/* In the order of their keys in summary.json. NSD, HD, HD95, ASD: evaluation/surface.h. */
-typedef enum Metric {
-    METRIC_ASD,         /* mean of both directions' average surface distances, mm */
-    METRIC_DICE,
-    METRIC_FN,
-    METRIC_FP,
-    METRIC_HD,          /* mm */
-    METRIC_HD95,        /* mm */
-    METRIC_IOU,
-    METRIC_NSD,         /* at the structure's tolerance */
-    METRIC_TN,
-    METRIC_TP,
-    METRIC_VD,          /* volume difference, prediction minus reference: mm3, in 2D mm2 */
-    METRIC_N_PRED,
-    METRIC_N_REF,
-    METRIC_COUNT
-} Metric;
-
-typedef struct MetricInfo {
-    const char *key;
-    bool is_count;      /* a whole number of voxels */
-    bool by_nnunet;     /* nnU-Net's evaluation has it */
-} MetricInfo;
-extern const MetricInfo metric_info[METRIC_COUNT];
-
-typedef double MetricRow[METRIC_COUNT];
 
 typedef struct CaseResult {
     const char *id, *prediction_file, *reference_file;   /* borrowed from the pairs */
     MetricRow *metrics;           /* (structures); NaN where a metric is not defined */
     InstanceResult instances;     /* where the summary has instances */
+    PaperScores paper;            /* where the summary has a convention */
     bool done;
 } CaseResult;
 
@@ -63,11 +39,13 @@ typedef struct Summary {
     const Structures *structures;   /* borrowed */
     bool only_overlap;              /* only nnU-Net's metrics were computed */
     bool has_instances;
+    Paper paper;
     CaseResult *cases;              /* in the order of their names */
     int case_count;
     MeanRow *mean;                  /* (structures) */
     MeanRow foreground_mean;        /* over structures; NaN if a structure's mean is */
     Mean instance_mean[INSTANCE_METRICS][INSTANCE_THRESHOLDS];
+    PaperScores paper_mean;         /* per column, over cases */
 } Summary;
 
 /* One case per pair; structures and pairs must outlive the summary. Fails: ERR_NOMEM. */

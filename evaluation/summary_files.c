@@ -206,3 +206,33 @@ int summary_write_instance_csv(const Summary *s, const char *path, Err *e)
     }
     return put_csv(&out, path, e);
 }
+
+static void add_scores(Text *out, Paper paper, const PaperScores *scores)
+{
+    for (int k = 0; k < 2 * paper_columns(paper); k++) {
+        const int column = k % paper_columns(paper);
+        text_add(out, ",");
+        text_add_double(out, k < paper_columns(paper) ? scores->dsc[column] : scores->nsd[column]);
+    }
+    text_add(out, "\n");
+}
+
+int summary_write_paper_csv(const Summary *s, const char *path, Err *e)
+{
+    Text out = {0};
+    const int columns = paper_columns(s->paper);
+    text_add(&out, "Name");
+    for (int k = 0; k < 2 * columns; k++) {
+        const char *name = paper_column(s->paper, k % columns);
+        text_add(&out, ",%s%s%s", name, *name ? "_" : "", k < columns ? "DSC" : "NSD");
+    }
+    text_add(&out, "\n");
+    for (int c = 0; c < s->case_count; c++) {
+        if (!s->cases[c].done) continue;
+        add_field(&out, path_base(s->cases[c].prediction_file));
+        add_scores(&out, s->paper, &s->cases[c].paper);
+    }
+    text_add(&out, "mean");
+    add_scores(&out, s->paper, &s->paper_mean);
+    return put_csv(&out, path, e);
+}

@@ -18,8 +18,11 @@ int summary_write_csv(const Summary *s, const char *path, Err *e);
 /* instances.csv: a row per case and IoU threshold. */
 int summary_write_instance_csv(const Summary *s, const char *path, Err *e);
 
+/* paper.csv: a row per case and a last one of the means, in the columns of the paper's scripts. */
+int summary_write_paper_csv(const Summary *s, const char *path, Err *e);
+
 /* The table for a terminal: a row per structure, the mean over structures, the case with the lowest Dice;
- * below it the instances. */
+ * below it the instances and the paper's scores. */
 void summary_add_table(const Summary *s, Text *out);
 
 #endif

@@ -47,6 +47,17 @@ static void add_instances(const Summary *s, Text *out)
     }
 }
 
+static void add_paper(const Summary *s, Text *out)
+{
+    const int columns = paper_columns(s->paper);
+    text_add(out, "\nas in the paper      DSC      NSD\n");
+    for (int k = 0; k < columns && columns > 1; k++)
+        text_add(out, "%-15s %8.4f %8.4f\n", paper_column(s->paper, k), s->paper_mean.dsc[k],
+                 s->paper_mean.nsd[k]);
+    text_add(out, "%-15s %8.4f %8.4f\n", "average", mean_without_nan(s->paper_mean.dsc, columns),
+             mean_without_nan(s->paper_mean.nsd, columns));
+}
+
 void summary_add_table(const Summary *s, Text *out)
 {
     const int width = name_width(s->structures);
@@ -67,4 +78,5 @@ void summary_add_table(const Summary *s, Text *out)
     add_columns(out, s, s->foreground_mean);
     text_add(out, "\n");
     if (s->has_instances) add_instances(s, out);
+    if (s->paper != PAPER_NONE) add_paper(s, out);
 }

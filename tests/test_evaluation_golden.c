@@ -16,6 +16,7 @@
 #include "data/npy.h"
 #include "evaluation/instances.h"
 #include "evaluation/overlap.h"
+#include "evaluation/paper.h"
 #include "evaluation/summary.h"
 #include "evaluation/surface.h"
 #include "plans/yaml.h"
@@ -294,6 +295,74 @@ static void cells_equal_umambas(void **state)
     doc_free(&doc);
 }
 
+/* ---- the paper's organs and endoscopy ---- */
+
+static LabelPair read_label_pair(Array *ref, Array *pred, Paper paper, int index)
+{
+    const char *name = paper == PAPER_ABDOMEN_MRI ? "abdomen" : "endoscopy";
+    *ref = read_int16(METRICS "umamba/%s_gt_%d.npy", name, index);
+    *pred = read_int16(METRICS "umamba/%s_seg_%d.npy", name, index);
+    LabelPair pair = {.reference = ref->data, .prediction = pred->data};
+    for (int d = 0; d < 2; d++) pair.shape_zyx[d + 1] = ref->shape[d];
+    pair.shape_zyx[0] = 1;
+    return pair;
+}
+
+/* nibabel's arrays are (x,y,z): to ours. */
+static void reverse_axes(Array *a)
+{
+    Err e = {0};
+    Array reversed;
+    const int64_t shape[3] = {a->shape[2], a->shape[1], a->shape[0]};
+    assert_int_equal(array_new(&reversed, DTYPE_I16, 3, shape, &e), 0);
+    for (int64_t i = 0; i < array_count(a); i++) {
+        const int64_t z = i / (shape[1] * shape[2]), y = i / shape[2] % shape[1], x = i % shape[2];
+        ((int16_t *)reversed.data)[i] = ((int16_t *)a->data)[(x * shape[1] + y) * shape[0] + z];
+    }
+    array_free(a);
+    *a = reversed;
+}
+
+static void check_paper(const DocNode *root, Paper paper)
+{
+    const bool abdomen = paper == PAPER_ABDOMEN_MRI;
+    const DocNode *dsc = doc_find(doc_find(root, abdomen ? "abdomen_DSC" : "endoscopy_DSC"), "rows");
+    const DocNode *nsd = doc_find(doc_find(root, abdomen ? "abdomen_NSD" : "endoscopy_NSD"), "rows");
+    for (int c = 0; c < dsc->count; c++) {
+        Array ref, pred;
+        LabelPair pair = read_label_pair(&ref, &pred, paper, c);
+        if (abdomen) {
+            reverse_axes(&ref);
+            reverse_axes(&pred);
+            pair.reference = ref.data;
+            pair.prediction = pred.data;
+            for (int d = 0; d < 3; d++) {
+                pair.shape_zyx[d] = ref.shape[d];
+                pair.spacing_zyx_mm[d] = number(item(item(doc_find(root, "spacings_abdomen"), c), 2 - d));
+            }
+        }
+        PaperScores scores;
+        Err e = {0};
+        assert_int_equal(paper_score(&scores, paper, &pair, &e), 0);
+        for (int k = 0; k < paper_columns(paper); k++) {
+            assert_close(scores.dsc[k], item(item(dsc, c), k + 1), 1e-12, paper_column(paper, k));
+            assert_close(scores.nsd[k], item(item(nsd, c), k + 1), 1e-12, paper_column(paper, k));
+        }
+        array_free(&ref);
+        array_free(&pred);
+    }
+}
+
+static void scores_equal_the_papers(void **state)
+{
+    (void)state;
+    Doc doc;
+    const DocNode *root = open_golden(&doc, METRICS "umamba/umamba_eval.json");
+    check_paper(root, PAPER_ABDOMEN_MRI);
+    check_paper(root, PAPER_ENDOSCOPY);
+    doc_free(&doc);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -301,6 +370,7 @@ int main(void)
         cmocka_unit_test(areas_equal_the_packages),
         cmocka_unit_test(distances_equal_the_packages),
         cmocka_unit_test(cells_equal_umambas),
+        cmocka_unit_test(scores_equal_the_papers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -50,6 +50,10 @@ has "labels without a name are their value" '^1 1 ' stdout
 
 check "two files" 0 "$build/evaluate" "$1" "$1" -o "$out/file" -d $data/dataset.json
 check "a tolerance for one label" 0 "$build/evaluate" "$1" "$1" -o "$out/file" --tolerance 2 --tolerance Anterior=3
+check "the paper's scores" 0 "$build/evaluate" "$1" "$1" -o "$out/paper" --paper endoscopy
+has "as a table" '^average *1.0000 *1.0000' stdout
+has "and as a file" '^mean,1,1$' paper/paper.csv
+check "an unknown paper" 2 "$build/evaluate" "$1" "$1" -o "$out/x" --paper nature
 check "a tolerance for no label" 1 "$build/evaluate" "$1" "$1" -o "$out/file" --tolerance Liver=3
 has "it is said which" 'Liver=3: there is no label' stderr
 check "no such folder" 1 "$build/evaluate" $data/labelsTs "$out/none" -o "$out/x"

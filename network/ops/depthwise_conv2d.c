@@ -2,7 +2,8 @@
  * y[p,c] = b[c] + Σ_k w[c,k] x[p+k,c] over the nine neighbours k. Backward: dx is the same with w turned
  * by 180° and no bias, dw[c,k] = Σ_p g[p,c] x[p+k,c], db[c] = Σ_p g[p,c].
  *
- * Neighbours outside the image are a row of zeros, so that the loops over channels know no borders. */
+ * Rows outside the image are rows of zeros; for columns outside, pixels at an edge leave out taps that are
+ * known when compiling. So the loops over channels know no borders. */
 #include "network/ops/kernel.h"
 #include "network/ops/ops.h"
 #include "network/simd.h"
@@ -22,15 +23,23 @@ static Pieces pieces_of_node(const Node *node)
     return pieces_of(s.n * s.h, 1, PIECES); /* of rows */
 }
 
-/* Scratch: zeros (padded c), packed weights (TERMS · padded c), in backward each piece's sums (likewise). */
+/* Pixels of zeros that stand for a row outside: those that one window reaches. */
+static int64_t zeros_length(const Node *node)
+{
+    const Tensor *in = node->in[0], *out = node->out[0];
+    return (COLUMNS + 2) * (in->pitch > out->pitch ? in->pitch : out->pitch);
+}
+
+/* Scratch: packed weights (TERMS · padded c), in backward each piece's sums (likewise), then zeros. */
 static int prepare(Node *node, Err *e)
 {
     (void)e;
     const int64_t c = padded(node->in[0]->shape.c),
                   pieces = node->trains_params ? pieces_of_node(node).count : 0;
-    node->scratch_bytes[0] = (size_t)(c * (1 + TERMS)) * sizeof(float);
-    if (node->has_backward)
-        node->scratch_bytes[1] = (size_t)(c * (1 + TERMS + pieces * TERMS)) * sizeof(float);
+    const size_t packed = (size_t)(c * TERMS) * sizeof(float),
+                 zeros = (size_t)zeros_length(node) * sizeof(float);
+    node->scratch_bytes[0] = packed + zeros;
+    if (node->has_backward) node->scratch_bytes[1] = packed * (size_t)(1 + pieces) + zeros;
     return 0;
 }
 
@@ -51,131 +60,153 @@ static void pack(float *packed, const Node *node, bool turned)
     }
 }
 
-/* The image that is read, and the neighbourhood of `columns` pixels of one row. */
+/* The image that is read. */
 typedef struct Image {
     const float *data, *zeros;
     int64_t pitch, h, w;
 } Image;
 
+/* The three rows around a pixel, at its own column. */
 typedef struct Window {
-    const float *at[3][COLUMNS + 2]; /* rows above, here, below; columns from the left neighbour on */
+    const float *row[3];
+    int64_t pitch;
 } Window;
 
-static Window window_of(const Image *m, int64_t row, int64_t column, int columns)
+static Window window_of(const Image *m, int64_t row, int64_t column)
 {
-    Window v;
+    Window v = {.pitch = m->pitch};
     for (int i = 0; i < 3; i++) {
         const int64_t y = row % m->h + i - 1;
-        const float *line = m->data + (row + i - 1) * m->w * m->pitch;
-        for (int j = 0; j < columns + 2; j++) {
-            const int64_t x = column + j - 1;
-            v.at[i][j] = y < 0 || y >= m->h || x < 0 || x >= m->w ? m->zeros : line + x * m->pitch;
-        }
+        v.row[i] =
+            y < 0 || y >= m->h ? m->zeros + m->pitch : m->data + ((row + i - 1) * m->w + column) * m->pitch;
     }
     return v;
 }
 
-/* y of `columns` pixels at channels channel … channel + count - 1. */
-SIMD_INLINE void convolve_lanes(float *y, int64_t pitch, const Window *v, const float *packed,
-                                int64_t channel, int columns, bool accumulate, int count)
+/* A stretch of pixels of one row that is computed together, without the taps outside the image; constants
+ * at every call, so that each kind is compiled apart. */
+typedef struct Stretch {
+    int columns, low, high; /* pixels; first and last column of taps, 0 … 2 */
+} Stretch;
+
+SIMD_INLINE vf tap(const Window *v, int row, int column, int64_t channel, int count)
+{
+    return v_load_first(v->row[row] + (column - 1) * v->pitch + channel, count);
+}
+
+/* The row below is new to the cache, and too short a stream at a time for the hardware to see. */
+SIMD_INLINE void prefetch(const Window *v, int64_t channel, Stretch s)
+{
+    SIMD_UNROLL
+    for (int j = 0; j < s.columns; j++) __builtin_prefetch(v->row[2] + (s.columns + 1 + j) * v->pitch + channel);
+}
+
+/* A run of pixels: the numbers it is about (y of forward, g of backward). */
+typedef struct Pixels {
+    float *at;
+    int64_t pitch, c;
+    bool accumulate;
+} Pixels;
+
+/* y of the pixels at channels channel … channel + count - 1. */
+SIMD_INLINE void convolve_lanes(Pixels y, const Window *v, const float *packed, int64_t channel, Stretch s,
+                                int count)
 {
     const float *terms = packed + channel * TERMS;
     vf sum[COLUMNS];
+    prefetch(v, channel, s);
     SIMD_UNROLL
-    for (int j = 0; j < columns; j++) sum[j] = v_load(terms + TAPS * SIMD_LANES);
+    for (int j = 0; j < s.columns; j++) sum[j] = v_load(terms + TAPS * SIMD_LANES);
     SIMD_UNROLL
     for (int k = 0; k < TAPS; k++) {
+        if (k % 3 < s.low || k % 3 > s.high) continue;
         const vf weight = v_load(terms + k * SIMD_LANES);
         SIMD_UNROLL
-        for (int j = 0; j < columns; j++)
-            sum[j] += weight * v_load_first(v->at[k / 3][j + k % 3] + channel, count);
+        for (int j = 0; j < s.columns; j++) sum[j] += weight * tap(v, k / 3, j + k % 3, channel, count);
     }
     SIMD_UNROLL
-    for (int j = 0; j < columns; j++) {
-        float *at = y + j * pitch + channel;
-        v_store_first(at, accumulate ? sum[j] + v_load_first(at, count) : sum[j], count);
+    for (int j = 0; j < s.columns; j++) {
+        float *at = y.at + j * y.pitch + channel;
+        v_store_first(at, y.accumulate ? sum[j] + v_load_first(at, count) : sum[j], count);
     }
 }
 
-SIMD_INLINE void convolve_pixels(float *y, int64_t pitch, const Window *v, const float *packed, int64_t c,
-                                 int columns, bool accumulate)
+/* Adds what the pixels' g gives to the sums of dw and db. */
+SIMD_INLINE void correlate_lanes(Pixels g, const Window *v, float *sums, int64_t channel, Stretch s,
+                                 int count)
 {
-    int64_t i = 0;
-    for (; i + SIMD_LANES <= c; i += SIMD_LANES)
-        convolve_lanes(y, pitch, v, packed, i, columns, accumulate, SIMD_LANES);
-    if (i < c) convolve_lanes(y, pitch, v, packed, i, columns, accumulate, (int)(c - i));
+    float *terms = sums + channel * TERMS;
+    prefetch(v, channel, s);
+    vf d[COLUMNS], bias = v_load(terms + TAPS * SIMD_LANES);
+    SIMD_UNROLL
+    for (int j = 0; j < s.columns; j++) {
+        d[j] = v_load_first(g.at + j * g.pitch + channel, count);
+        bias += d[j];
+    }
+    v_store(terms + TAPS * SIMD_LANES, bias);
+    SIMD_UNROLL
+    for (int k = 0; k < TAPS; k++) {
+        if (k % 3 < s.low || k % 3 > s.high) continue;
+        vf sum = v_load(terms + k * SIMD_LANES);
+        SIMD_UNROLL
+        for (int j = 0; j < s.columns; j++) sum += d[j] * tap(v, k / 3, j + k % 3, channel, count);
+        v_store(terms + k * SIMD_LANES, sum);
+    }
 }
 
-static void convolve(float *y, int64_t pitch, const Image *m, const float *packed, Shape s, bool accumulate)
+/* One stretch, all channels: convolves (packed) or correlates (sums). */
+SIMD_INLINE void run_stretch(Pixels p, const Image *m, int64_t row, int64_t x, const float *packed,
+                             float *sums, Stretch s)
 {
-#pragma omp parallel for schedule(static)
-    for (int64_t row = 0; row < s.n * s.h; row++) {
-        int64_t x = 0;
-        for (; x + COLUMNS <= s.w; x += COLUMNS) {
-            const Window v = window_of(m, row, x, COLUMNS);
-            convolve_pixels(y + (row * s.w + x) * pitch, pitch, &v, packed, s.c, COLUMNS, accumulate);
-        }
-        for (; x < s.w; x++) {
-            const Window v = window_of(m, row, x, 1);
-            convolve_pixels(y + (row * s.w + x) * pitch, pitch, &v, packed, s.c, 1, accumulate);
-        }
+    const Window v = window_of(m, row, x);
+    const int64_t whole = p.c - p.c % SIMD_LANES;
+    const int tail = (int)(p.c - whole);
+    p.at += (row * m->w + x) * p.pitch;
+    for (int64_t i = 0; i < whole; i += SIMD_LANES) {
+        if (sums) correlate_lanes(p, &v, sums, i, s, SIMD_LANES);
+        else convolve_lanes(p, &v, packed, i, s, SIMD_LANES);
     }
+    if (!tail) return;
+    if (sums) correlate_lanes(p, &v, sums, whole, s, tail);
+    else convolve_lanes(p, &v, packed, whole, s, tail);
+}
+
+SIMD_INLINE void run_row(Pixels p, const Image *m, int64_t row, const float *packed, float *sums)
+{
+    const int64_t last = m->w - 1;
+    int64_t x = 1;
+    if (!last) {
+        run_stretch(p, m, row, 0, packed, sums, (Stretch){1, 1, 1});
+        return;
+    }
+    run_stretch(p, m, row, 0, packed, sums, (Stretch){1, 1, 2});
+    for (; x + COLUMNS <= last; x += COLUMNS)
+        run_stretch(p, m, row, x, packed, sums, (Stretch){COLUMNS, 0, 2});
+    for (; x < last; x++) run_stretch(p, m, row, x, packed, sums, (Stretch){1, 0, 2});
+    run_stretch(p, m, row, last, packed, sums, (Stretch){1, 0, 1});
+}
+
+static void convolve_row(Pixels y, const Image *m, int64_t row, const float *packed)
+{
+    run_row(y, m, row, packed, NULL);
+}
+static void correlate_row(Pixels g, const Image *m, int64_t row, float *sums)
+{
+    run_row(g, m, row, NULL, sums);
 }
 
 static void forward(Node *node, const Step *step)
 {
     (void)step;
     const Tensor *in = node->in[0], *out = node->out[0];
-    float *zeros = node->scratch, *packed = zeros + padded(in->shape.c);
-    memset(zeros, 0, (size_t)padded(in->shape.c) * sizeof *zeros);
+    const Shape s = in->shape;
+    float *packed = node->scratch, *zeros = packed + padded(s.c) * TERMS;
+    memset(zeros, 0, (size_t)zeros_length(node) * sizeof *zeros);
     pack(packed, node, false);
-    const Image image = {in->data, zeros, in->pitch, in->shape.h, in->shape.w};
-    convolve(out->data, out->pitch, &image, packed, in->shape, false);
-}
-
-/* Adds what `columns` pixels give to the sums of dw and db. */
-SIMD_INLINE void correlate_lanes(float *sums, const Window *v, const float *g, int64_t pitch,
-                                 int64_t channel, int columns, int count)
-{
-    float *terms = sums + channel * TERMS;
-    vf d[COLUMNS], bias = v_load(terms + TAPS * SIMD_LANES);
-    SIMD_UNROLL
-    for (int j = 0; j < columns; j++) {
-        d[j] = v_load_first(g + j * pitch + channel, count);
-        bias += d[j];
-    }
-    v_store(terms + TAPS * SIMD_LANES, bias);
-    SIMD_UNROLL
-    for (int k = 0; k < TAPS; k++) {
-        vf sum = v_load(terms + k * SIMD_LANES);
-        SIMD_UNROLL
-        for (int j = 0; j < columns; j++)
-            sum += d[j] * v_load_first(v->at[k / 3][j + k % 3] + channel, count);
-        v_store(terms + k * SIMD_LANES, sum);
-    }
-}
-
-SIMD_INLINE void correlate_pixels(float *sums, const Window *v, const float *g, int64_t pitch, int64_t c,
-                                  int columns)
-{
-    int64_t i = 0;
-    for (; i + SIMD_LANES <= c; i += SIMD_LANES) correlate_lanes(sums, v, g, pitch, i, columns, SIMD_LANES);
-    if (i < c) correlate_lanes(sums, v, g, pitch, i, columns, (int)(c - i));
-}
-
-static void correlate_row(float *sums, const Image *m, const Tensor *out, int64_t row)
-{
-    const Shape s = out->shape;
-    const float *g = (const float *)out->grad + row * s.w * out->pitch;
-    int64_t x = 0;
-    for (; x + COLUMNS <= s.w; x += COLUMNS) {
-        const Window v = window_of(m, row, x, COLUMNS);
-        correlate_pixels(sums, &v, g + x * out->pitch, out->pitch, s.c, COLUMNS);
-    }
-    for (; x < s.w; x++) {
-        const Window v = window_of(m, row, x, 1);
-        correlate_pixels(sums, &v, g + x * out->pitch, out->pitch, s.c, 1);
-    }
+    const Image image = {in->data, zeros, in->pitch, s.h, s.w};
+#pragma omp parallel for schedule(static)
+    for (int64_t row = 0; row < s.n * s.h; row++)
+        convolve_row((Pixels){out->data, out->pitch, s.c, false}, &image, row, packed);
 }
 
 static void give_params(Node *node, const float *zeros, float *sums)
@@ -188,7 +219,7 @@ static void give_params(Node *node, const float *zeros, float *sums)
     for (int64_t piece = 0; piece < pieces.count; piece++) {
         memset(sums + piece * stride, 0, (size_t)stride * sizeof *sums);
         for (int64_t row = piece * pieces.size; row < piece_end(&pieces, piece); row++)
-            correlate_row(sums + piece * stride, &image, out, row);
+            correlate_row((Pixels){out->grad, out->pitch, c, false}, &image, row, sums + piece * stride);
     }
     sum_pieces(sums, sums, pieces.count, stride, stride);
     for (int64_t i = 0; i < c; i++) {
@@ -202,14 +233,18 @@ static void backward(Node *node, const Step *step)
 {
     (void)step;
     const Tensor *in = node->in[0], *out = node->out[0];
-    const int64_t c = padded(in->shape.c);
-    float *zeros = node->scratch, *packed = zeros + c;
-    memset(zeros, 0, (size_t)c * sizeof *zeros);
-    if (node->trains_params) give_params(node, zeros, packed + c * TERMS);
+    const Shape s = in->shape;
+    const int64_t block = padded(s.c) * TERMS,
+                  pieces = node->trains_params ? pieces_of_node(node).count : 0;
+    float *packed = node->scratch, *sums = packed + block, *zeros = sums + pieces * block;
+    memset(zeros, 0, (size_t)zeros_length(node) * sizeof *zeros);
+    if (node->trains_params) give_params(node, zeros, sums);
     if (!node->wants_grad[0]) return;
     pack(packed, node, true);
-    const Image image = {out->grad, zeros, out->pitch, in->shape.h, in->shape.w};
-    convolve(in->grad, in->pitch, &image, packed, in->shape, node->accumulate[0]);
+    const Image image = {out->grad, zeros, out->pitch, s.h, s.w};
+#pragma omp parallel for schedule(static)
+    for (int64_t row = 0; row < s.n * s.h; row++)
+        convolve_row((Pixels){in->grad, in->pitch, s.c, node->accumulate[0]}, &image, row, packed);
 }
 
 OP_IMPL(depthwise_conv2d) = {SIMD_HEAD,          .strided_in = 1,    .strided_out = 1,

@@ -12,9 +12,17 @@ typedef struct ImageFormat {
     int (*write)(const char *path, const Geometry *g, const Array *voxels, Err *e);
 } ImageFormat;
 
+/* 2-D formats refuse larger pictures, which would need gigabytes before a damaged file is noticed. */
+enum { IMAGE_MAX_PIXELS = 1 << 28 };
+
+/* What the 2-D formats can write: voxels (1,Y,X) of uint8 or uint16. Fails: ERR_SHAPE, ERR_UNSUPPORTED. */
+int image_expect_plane(const char *path, const Geometry *g, const Array *voxels, Err *e);
+
 /* All formats: image_format_NAME is defined in data/NAME.c. */
 #define IMAGE_FORMATS(FORMAT) \
-    FORMAT(nifti)
+    FORMAT(nifti)             \
+    FORMAT(png)               \
+    FORMAT(tiff)
 
 #define IMAGE_FORMAT_DECLARE(name) extern const ImageFormat image_format_##name;
 IMAGE_FORMATS(IMAGE_FORMAT_DECLARE)

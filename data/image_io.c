@@ -78,6 +78,17 @@ int image_write(const char *path, const Geometry *g, const Array *voxels, Err *e
     return format->write(path, g, voxels, e);
 }
 
+int image_expect_plane(const char *path, const Geometry *g, const Array *voxels, Err *e)
+{
+    if (voxels->dtype != DTYPE_U8 && voxels->dtype != DTYPE_U16)
+        return err_set(e, ERR_UNSUPPORTED, "%s: voxels of type %s: expected uint8 or uint16", path,
+                       dtype_name(voxels->dtype));
+    if (voxels->rank != 3 || g->shape_zyx[0] != 1)
+        return err_set(e, ERR_SHAPE, "%s: %lld slices: expected one in a 2-D format", path,
+                       (long long)g->shape_zyx[0]);
+    return 0;
+}
+
 void image_free(Image *image)
 {
     array_free(&image->voxels);

@@ -1,4 +1,4 @@
-/* data/: .npy files, NIfTI out and in again. */
+/* data/: .npy files, images out and in again. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,6 +14,7 @@
 #include "base/memory.h"
 #include "data/image_io.h"
 #include "data/npy.h"
+#include "data/picture.h"
 
 static char folder[] = "/tmp/test_data.XXXXXX";
 
@@ -204,6 +205,45 @@ static void nifti_keeps_two_axes_and_long_ones(void **state)
     array_free(&voxels);
 }
 
+static void pictures_round_trip(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"a.png", "b.tif", "c.tiff", "d.PNG"};
+    const Geometry plane = geometry_plane(211, 390);
+    Err e = {0};
+    for (int i = 0; i < 8; i++) {
+        Array voxels;
+        assert_int_equal(array_new(&voxels, i / 4 ? DTYPE_U16 : DTYPE_U8, 3, plane.shape_zyx, NULL), 0);
+        for (size_t k = 0; k < array_bytes(&voxels); k++) ((uint8_t *)voxels.data)[k] = (uint8_t)(k * k / 7);
+        round_trip(names[i % 4], &plane, &voxels);
+        voxels.dtype = DTYPE_F32;
+        assert_int_equal(image_write(in_folder(names[i % 4]), &plane, &voxels, &e), ERR_UNSUPPORTED);
+        array_free(&voxels);
+    }
+    Array solid;
+    assert_int_equal(array_new(&solid, DTYPE_U8, 3, oblique.shape_zyx, NULL), 0);
+    assert_int_equal(image_write(in_folder("solid.tif"), &oblique, &solid, &e), ERR_SHAPE);
+    assert_int_equal(image_write(in_folder("solid.png"), &oblique, &solid, &e), ERR_SHAPE);
+    array_free(&solid);
+}
+
+static void colour_pictures_are_three_channels(void **state)
+{
+    (void)state;
+    const uint8_t pixels[2][2][3] = {{{1, 2, 3}, {4, 5, 6}}, {{7, 8, 9}, {10, 11, 255}}};
+    Image image;
+    Err e = {0};
+    assert_int_equal(picture_write(in_folder("colour.png"), &pixels[0][0][0], 2, 2, 3, NULL), 0);
+    assert_int_equal(image_read(&image, in_folder("colour.png"), NULL), 0);
+    assert_int_equal(image.voxels.shape[0], 3);
+    for (int i = 0; i < 12; i++)
+        assert_true(((float *)image.voxels.data)[i] == (float)(&pixels[0][0][0])[i % 4 * 3 + i / 4]);
+    image_free(&image);
+    assert_int_equal(picture_write(in_folder("none/colour.png"), &pixels[0][0][0], 2, 2, 3, &e), ERR_IO);
+    assert_int_equal(picture_write(in_folder("empty.png"), &pixels[0][0][0], 0, 2, 3, &e), ERR_SHAPE);
+    assert_false(file_exists(in_folder("empty.png")));
+}
+
 static void labels_must_be_whole(void **state)
 {
     (void)state;
@@ -287,6 +327,8 @@ int main(void)
         cmocka_unit_test(npy_refuses_cut_files),
         cmocka_unit_test(nifti_round_trip),
         cmocka_unit_test(nifti_keeps_two_axes_and_long_ones),
+        cmocka_unit_test(pictures_round_trip),
+        cmocka_unit_test(colour_pictures_are_three_channels),
         cmocka_unit_test(labels_must_be_whole),
         cmocka_unit_test(channels_must_fit),
     };

@@ -11,19 +11,25 @@
 #include "base/progress.h"
 #include "data/image_io.h"
 #include "evaluation/case.h"
+#include "evaluation/compare.h"
 #include "evaluation/pairs.h"
 #include "evaluation/summary_files.h"
 
 /* ---- options ---- */
 
 enum {
-    KEY_TOLERANCE = 0x2000, KEY_ONLY_OVERLAP, KEY_INSTANCES, KEY_INSTANCE_RULE, KEY_COUNT_BORDER, KEY_PAPER,
+    KEY_TOLERANCE = 0x2000, KEY_ONLY_OVERLAP, KEY_INSTANCES, KEY_INSTANCE_RULE, KEY_COUNT_BORDER,
+    KEY_PAPER, KEY_COMPARE,
     MAX_TOLERANCES = 64
 };
 
 typedef struct Options {
     CommonOptions common;
-    const char *reference, *prediction, *dataset;
+    const char *arguments[COMPARE_MOST];
+    int argument_count;
+    const char *reference, *prediction;       /* the first two, unless compare */
+    bool compare;
+    const char *dataset;
     const char *tolerances[MAX_TOLERANCES];   /* as given: "2" or "Liver=5" */
     int tolerance_count;
     bool only_overlap;
@@ -48,10 +54,25 @@ static const struct argp_option option_table[] = {
      "components (as U-Mamba's evaluation)", 0},
     {"count-border", KEY_COUNT_BORDER, NULL, 0,
      "Keep instances that touch the outer 2 pixels of an image (default: leave them out, as U-Mamba)", 0},
+    {"compare", KEY_COMPARE, NULL, 0,
+     "Compare evaluations, given as their output folders or summary.json files, with the first; -o FOLDER "
+     "also writes comparison.csv", 0},
     {"paper", KEY_PAPER, "NAME", 0,
      "Also score as the paper does, into paper.csv: abdomen_mri (13 organs, labels 1 to 13) or endoscopy", 0},
     {0},
 };
+
+static void check_arguments(Options *o, struct argp_state *state)
+{
+    if (o->compare) {
+        if (o->argument_count < 2) argp_error(state, "--compare needs two evaluations or more");
+        return;
+    }
+    if (o->argument_count != 2) argp_error(state, "GROUND_TRUTH and PREDICTIONS are needed, and no more");
+    if (!*o->common.output) argp_error(state, "-o PATH is missing");
+    o->reference = o->arguments[0];
+    o->prediction = o->arguments[1];
+}
 
 static error_t parse_option(int key, char *text, struct argp_state *state)
 {
@@ -81,13 +102,13 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
         o->tolerances[o->tolerance_count++] = text;
         return 0;
     }
+    case KEY_COMPARE: o->compare = true; return 0;
     case ARGP_KEY_ARG:
-        if (state->arg_num > 1) argp_error(state, "%s: GROUND_TRUTH and PREDICTIONS are enough", text);
-        *(state->arg_num ? &o->prediction : &o->reference) = text;
+        if (o->argument_count == COMPARE_MOST)
+            argp_error(state, "%s: at most %d arguments", text, COMPARE_MOST);
+        o->arguments[o->argument_count++] = text;
         return 0;
-    case ARGP_KEY_END:
-        if (state->arg_num < 2) argp_error(state, "GROUND_TRUTH and PREDICTIONS are needed");
-        return 0;
+    case ARGP_KEY_END: check_arguments(o, state); return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
 }
@@ -321,17 +342,40 @@ done:
     return code;
 }
 
+static int run_compare(const Options *o, Err *e)
+{
+    Comparison c;
+    Text table = {0};
+    char *path = NULL;
+    TRY(comparison_read(&c, o->arguments, o->argument_count, e));
+    if (c.left_out) program_warn("%d cases are not in all evaluations and left out", c.left_out);
+    int code = comparison_add_table(&c, &table, e);
+    if (!code) fputs(table.data, stdout);
+    if (!code && *o->common.output) {
+        code = file_make_folders(o->common.output, e);
+        if (!code) path = path_format(e, "%s/comparison.csv", o->common.output);
+        if (!code) code = path ? comparison_write_csv(&c, path, e) : ERR_NOMEM;
+    }
+    mem_free(path);
+    text_free(&table);
+    comparison_free(&c);
+    return code;
+}
+
 int main(int argc, char **argv)
 {
     static const struct argp own = {
-        .options = option_table, .parser = parse_option, .args_doc = "GROUND_TRUTH PREDICTIONS",
+        .options = option_table, .parser = parse_option,
+        .args_doc = "GROUND_TRUTH PREDICTIONS\n--compare EVALUATION...",
         .doc = "Compares the segmentations in PREDICTIONS with those of the same names in GROUND_TRUTH (two "
                "folders, or two files). Writes into OUT: summary.json, as nnU-Net does with surface "
                "distances beside; summary.yaml, with 95 % intervals; per_case.csv. Prints a table."
                "\vExit status: 0 done, 1 some case could not be evaluated, 2 wrong usage."};
     Options options = {.common = {.takes = OPT_OUTPUT | OPT_THREADS | OPT_SEED | OPT_QUIET, .seed = 1}};
+    options.common.output = ""; /* only needed to evaluate: check_arguments */
     Err e = {0};
     program_begin("evaluate", false);
     program_parse(&own, &options, &options.common, argc, argv);
-    return program_end(run(&options, &e), &e, options.common.quiet);
+    const int code = options.compare ? run_compare(&options, &e) : run(&options, &e);
+    return program_end(code, &e, options.common.quiet);
 }

@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/random.h"
+#include "evaluation/compare.h"
 #include "evaluation/overlap.h"
 #include "evaluation/summary_files.h"
 
@@ -162,6 +163,62 @@ static void summary_json_is_nnunets(void **state)
     rmdir(folder);
 }
 
+/* Twelve cases of one label; the second evaluation has two cases less and one that the first has not. */
+static void write_evaluation(const char *path, int first, int last, double bonus)
+{
+    Structures structures = {0};
+    add(&structures, "a", (int16_t[]){1}, 1, false);
+    Pair items[16] = {{0}};
+    char names[16][16];
+    Err e = {0};
+    const Pairs pairs = {.items = items, .count = last - first};
+    for (int i = 0; i < pairs.count; i++) {
+        snprintf(names[i], sizeof names[i], "c%02d.nii.gz", first + i);
+        items[i] = (Pair){names[i], names[i], names[i], NULL};
+    }
+    Summary s;
+    assert_int_equal(summary_new(&s, &structures, &pairs, &e), 0);
+    for (int i = 0; i < pairs.count; i++) {
+        for (int m = 0; m < METRIC_COUNT; m++) s.cases[i].metrics[0][m] = m;
+        s.cases[i].metrics[0][METRIC_DICE] = 0.5 + bonus * (first + i);
+        s.cases[i].metrics[0][METRIC_HD] = i == 3 ? INFINITY : 2;
+        s.cases[i].done = true;
+    }
+    assert_int_equal(summary_means(&s, 1, &e), 0);
+    assert_int_equal(summary_write_json(&s, path, &e), 0);
+    summary_free(&s);
+    structures_free(&structures);
+}
+
+static void evaluations_are_compared_by_case(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/test_evaluation_XXXXXX", a[64], b[64];
+    assert_non_null(mkdtemp(folder));
+    snprintf(a, sizeof a, "%s/a.json", folder);
+    snprintf(b, sizeof b, "%s/summary.json", folder);
+    write_evaluation(a, 0, 12, 0);
+    write_evaluation(b, 2, 13, 0.01);
+    Comparison c;
+    Err e = {0};
+    Text table = {0};
+    assert_int_equal(comparison_read(&c, (const char *const[]){a, folder}, 2, &e), 0);
+    assert_true(c.case_count == 10 && c.left_out == 2 && c.label_count == 1);
+    assert_int_equal(comparison_add_table(&c, &table, &e), 0);
+    /* Ten differences of one sign: p = 2 / 2^10. */
+    if (!strstr(table.data, "0.5000       0.5650   +0.0650   0.0020\n")) fail_msg("%s", table.data);
+    assert_null(strstr(table.data, "TP"));
+    text_free(&table);
+    comparison_free(&c);
+    write_evaluation(b, 12, 14, 0);
+    assert_int_equal(comparison_read(&c, (const char *const[]){a, b}, 2, &e), ERR_VALUE);
+    assert_int_equal(file_put(b, "{\"mean\": {}, \"metric_per_case\": [3]}", 35, &e), 0);
+    assert_int_equal(comparison_read(&c, (const char *const[]){b, a}, 2, &e), ERR_FORMAT);
+    unlink(a);
+    unlink(b);
+    rmdir(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -169,6 +226,7 @@ int main(void)
         cmocka_unit_test(absent_structures_have_no_dice),
         cmocka_unit_test(keys_are_those_of_python),
         cmocka_unit_test(summary_json_is_nnunets),
+        cmocka_unit_test(evaluations_are_compared_by_case),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

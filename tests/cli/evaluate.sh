@@ -48,6 +48,14 @@ lacks "no bad case is in the file" stranger bad/summary.json
 has "without dataset.json the references' labels are taken" 'labels: those of the references' stderr
 has "labels without a name are their value" '^1 1 ' stdout
 
+check "evaluations are compared" 0 "$build/evaluate" --compare "$out/self" "$out/overlap/summary.json" -o "$out/both"
+has "over the common cases" '^20 cases' stdout
+has "metrics of both are shown" '^Dice ' stdout
+lacks "a metric that one has not is not" '^NSD ' stdout
+has "as a file" '^Dice,"mean",2,1,0,nan,0$' both/comparison.csv
+check "one evaluation is not enough" 2 "$build/evaluate" --compare "$out/self"
+check "no summary.json" 1 "$build/evaluate" --compare "$out/self" $data/dataset.json
+has "it is said" 'dataset.json:[0-9:]* no cases' stderr
 check "two files" 0 "$build/evaluate" "$1" "$1" -o "$out/file" -d $data/dataset.json
 check "a tolerance for one label" 0 "$build/evaluate" "$1" "$1" -o "$out/file" --tolerance 2 --tolerance Anterior=3
 check "the paper's scores" 0 "$build/evaluate" "$1" "$1" -o "$out/paper" --paper endoscopy

@@ -97,8 +97,9 @@ SIMD_INLINE vf tap(const Window *v, int row, int column, int64_t channel, int co
 /* The row below is new to the cache, and too short a stream at a time for the hardware to see. */
 SIMD_INLINE void prefetch(const Window *v, int64_t channel, Stretch s)
 {
+    const float *next = v->row[2] + (s.columns + 1) * v->pitch + channel;
     SIMD_UNROLL
-    for (int j = 0; j < s.columns; j++) __builtin_prefetch(v->row[2] + (s.columns + 1 + j) * v->pitch + channel);
+    for (int j = 0; j < s.columns; j++) __builtin_prefetch(next + j * v->pitch);
 }
 
 /* A run of pixels: the numbers it is about (y of forward, g of backward). */

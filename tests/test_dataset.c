@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "data/dataset.h"
 #include "data/phantom.h"
+#include "plans/yaml.h"
 
 static const char broken[] = "../shared/data/broken";
 
@@ -108,6 +109,65 @@ static void headers_tell_most(void **state)
     if (!file_is_folder(broken)) skip();
     for (int i = 0; i < SET_COUNT; i++) check_set(i, false);
 }
+
+static double number_of(const DocNode *mapping, const char *key, const char *other_key)
+{
+    double value;
+    const DocNode *node = doc_find(mapping, key);
+    assert_int_equal(doc_get_double(node ? node : doc_find(mapping, other_key)->first, &value, NULL), 0);
+    return value;
+}
+
+/* The first channel's sum and the voxels of each label against an entry of cases.json. */
+static void check_case(const CaseData *data, const DocNode *entry)
+{
+    const int64_t count = array_count(&data->labels);
+    double sum = 0;
+    int64_t voxels[4] = {0};
+    for (int64_t i = 0; i < count; i++) sum += (double)((float *)data->image.voxels.data)[i];
+    for (int64_t i = 0; i < count; i++) voxels[((int16_t *)data->labels.data)[i] & 3]++;
+    assert_float_equal(sum, number_of(entry, "image_sum", "image_sum_per_channel"), 1e-6 * sum);
+    const DocNode *counts = doc_find(entry, "label_voxels");
+    if (!counts) counts = doc_find(entry, "label_pixels");
+    int label = 0;
+    for (const DocNode *item = counts->first; item; item = item->next) {
+        int64_t wanted;
+        assert_int_equal(doc_get_int(item, 0, INT64_MAX, &wanted, NULL), 0);
+        assert_int_equal(voxels[label++], wanted);
+    }
+}
+
+static void check_real_set(const char *set)
+{
+    char path[256];
+    Dataset d;
+    Doc doc;
+    FaultList faults = {0};
+    Err e = {0};
+    snprintf(path, sizeof path, "../shared/data/%s/cases.json", set);
+    if (!file_exists(path)) skip();
+    assert_int_equal(doc_read(&doc, path, &e), 0);
+    snprintf(path, sizeof path, "../shared/data/%s", set);
+    if (dataset_open(&d, path, &faults, &e)) fail_msg("%s", e.text);
+    const DocNode *entry = doc_find(doc.root, "train")->first;
+    for (int i = 0; i < d.training.count; i++, entry = entry->next) {
+        CaseData data;
+        assert_string_equal(d.training.cases[i].id, doc_find(entry, "case")->text);
+        assert_int_equal(dataset_load_case(&data, &d.info, &d.training.cases[i], &faults), 0);
+        check_case(&data, entry);
+        case_data_free(&data);
+    }
+    assert_null(entry);
+    assert_int_equal(faults.errors, 0);
+    faults_free(&faults);
+    dataset_close(&d);
+    doc_free(&doc);
+}
+
+static void hippocampus_is_read(void **state) { check_real_set(((void)state, "Dataset004_Hippocampus")); }
+static void membrane_is_read(void **state) { check_real_set(((void)state, "Dataset120_Membrane")); }
+static void cells_are_read(void **state) { check_real_set(((void)state, "Dataset703_Cells")); }
+static void retina_is_read(void **state) { check_real_set(((void)state, "Dataset704_RetinaVessels")); }
 
 /* A phantom dataset of three cases in a folder of its own. */
 static const PhantomOptions small = {.shape_zyx = {2, 9, 11}, .channels = 2, .seed = 3};
@@ -229,6 +289,10 @@ int main(void)
         cmocka_unit_test(broken_sets_are_described), cmocka_unit_test(headers_tell_most),
         cmocka_unit_test(sound_set_has_no_faults),   cmocka_unit_test(all_faults_come_in_one_run),
         cmocka_unit_test(explicit_files_are_used),
+        cmocka_unit_test(hippocampus_is_read),
+        cmocka_unit_test(membrane_is_read),
+        cmocka_unit_test(cells_are_read),
+        cmocka_unit_test(retina_is_read),
     };
     return cmocka_run_group_tests(tests, make_set, remove_set);
 }

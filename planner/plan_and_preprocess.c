@@ -114,9 +114,9 @@ static int check_and_measure(Run *r, Err *e)
     char stamp[CASE_STAMP_BYTES];
     bool found = false;
     TRY(dataset_open(&r->dataset, o->dataset, &r->faults, e));
-    if (!r->dataset.training.count || r->faults.errors) TRY(report_faults(r, e));
+    if (!r->dataset.training.count) TRY(report_faults(r, e));
     TRY(stamp_of_dataset(stamp, &r->dataset, e));
-    if (!o->common.overwrite)
+    if (!o->common.overwrite && !r->faults.errors) /* with errors, all cases are read: all faults in one run */
         TRY(output_fingerprint_reuse(&r->fingerprint, &found, stamp, o->common.output, e));
     return found ? report_faults(r, e) : make_fingerprint(r, stamp, e);
 }

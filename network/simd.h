@@ -116,12 +116,17 @@ SIMD_INLINE vf v_abs(vf a)
 
 SIMD_INLINE float v_sum(vf a)
 {
+#if defined(__AVX2__)
     float sum[SIMD_LANES];
     v_store(sum, a);
     for (int half = SIMD_LANES / 2; half; half /= 2)
         for (int i = 0; i < half; i++)
             sum[i] += sum[i + half];
     return sum[0];
+#else
+    const vf pairs = a + __builtin_shuffle(a, (vi){2, 3, 0, 1});
+    return pairs[0] + pairs[1];
+#endif
 }
 
 /* Sums of neighbouring lanes: pairs of a, then pairs of b, within each 16 bytes. */

@@ -36,11 +36,13 @@ static int convert(const Options *options, const CommonOptions *common, Err *e)
     if (file_exists(out) && !common->overwrite)
         return err_set(e, ERR_VALUE, "%s: exists already; --overwrite replaces it", out);
     TRY(weights_read(&w, in, e));
+    const int dropped = weights_drop(&w, WEIGHTS_OPTIMIZER);
     size_t bytes = 0;
     for (int i = 0; i < w.count; i++) bytes += array_bytes(&w.tensors[i].array);
     const int failed = weights_write(&w, out, e);
     if (!failed && !common->quiet) {
         program_say("%s: %d tensors, %.1f MB", out, w.count, (double)bytes / 1e6);
+        if (dropped) program_say("not kept: %d tensors of the optimizer's state", dropped);
         for (int i = 0; i < w.note_count; i++) {
             const char *value = w.notes[i].value;
             program_say("note %s: %.60s%s", w.notes[i].key, value, strlen(value) > 60 ? " …" : "");

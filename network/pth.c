@@ -72,7 +72,7 @@ static int resolve_zip(const Zip *z, const ZipEntry *pickle, Storage *storages, 
 static int read_zip(Pth *p, Err *e)
 {
     Zip z;
-    TRY(zip_read(&z, p->mapping, p->mapping_bytes, e));
+    TRY(zip_read(&z, p->data, p->bytes, e));
     const ZipEntry *pickle = find_pickle(&z, e), *order = NULL;
     int failed = pickle ? 0 : ERR_FORMAT;
     if (!failed) failed = find_entry(&z, pickle, "byteorder", &order, e);
@@ -186,7 +186,7 @@ static int read_storages(Legacy *l, Storage *storages, const Value *keys, Err *e
 
 static int read_legacy(Pth *p, Err *e)
 {
-    Legacy l = {.data = p->mapping, .bytes = p->mapping_bytes};
+    Legacy l = {.data = p->data, .bytes = p->bytes};
     Pickle keys;
     TRY(read_preamble(&l, e));
     TRY(next_pickle(&l, &p->pickle, e));
@@ -199,24 +199,35 @@ static int read_legacy(Pth *p, Err *e)
 
 /* ---- both ---- */
 
+int pth_parse(Pth *p, const char *data, size_t bytes, Err *e)
+{
+    *p = (Pth){.data = data, .bytes = bytes};
+    int failed;
+    if (bytes > 4 && !memcmp(data, "PK\3\4", 4)) failed = read_zip(p, e);
+    else if (bytes > 4 && data[0] == '\x80') failed = read_legacy(p, e);
+    else failed = err_set(e, ERR_FORMAT, "no PyTorch file: neither a zip archive nor a legacy pickle");
+    if (failed) pth_close(p);
+    return failed;
+}
+
 int pth_open(Pth *p, const char *path, Err *e)
 {
+    void *data;
+    size_t bytes;
     *p = (Pth){0};
-    TRY(file_map(path, &p->mapping, &p->mapping_bytes, e));
-    const char *data = p->mapping;
-    int failed;
-    if (p->mapping_bytes > 4 && !memcmp(data, "PK\3\4", 4)) failed = read_zip(p, e);
-    else if (p->mapping_bytes > 4 && data[0] == '\x80') failed = read_legacy(p, e);
-    else failed = err_set(e, ERR_FORMAT, "no PyTorch file: neither a zip archive nor a legacy pickle");
-    if (!failed) return 0;
-    pth_close(p);
-    return err_context(e, "%s", path);
+    TRY(file_map(path, &data, &bytes, e));
+    if (pth_parse(p, data, bytes, e)) {
+        file_unmap(data, bytes);
+        return err_context(e, "%s", path);
+    }
+    p->mapped = true;
+    return 0;
 }
 
 void pth_close(Pth *p)
 {
     pickle_free(&p->pickle);
-    file_unmap(p->mapping, p->mapping_bytes);
+    if (p->mapped) file_unmap((void *)p->data, p->bytes);
     *p = (Pth){0};
 }
 

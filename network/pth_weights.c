@@ -103,14 +103,22 @@ static int add_notes(WeightsFile *w, const Value *root, const Value *weights, Er
     return 0;
 }
 
-static int take_weights(WeightsFile *w, const Pth *p, Err *e)
+static int fill(WeightsFile *w, const Pth *p, Err *e)
 {
     const Value *root = p->pickle.root, *weights = find_weights(root);
     if (root->kind != VALUE_DICT) return err_set(e, ERR_FORMAT, "no dictionary was saved in it");
-    TRY(add_tensors(w, weights, UNFOLD_FACTOR * p->mapping_bytes + UNFOLD_SLACK, e));
+    TRY(add_tensors(w, weights, UNFOLD_FACTOR * p->bytes + UNFOLD_SLACK, e));
     TRY(add_notes(w, root, weights, e));
     TRY(weights_check_names(w, e));
     return weights_refuse_nan(w, e);
+}
+
+int pth_weights(WeightsFile *w, const Pth *p, Err *e)
+{
+    *w = (WeightsFile){0};
+    const int failed = fill(w, p, e);
+    if (failed) weights_close(w);
+    return failed;
 }
 
 int pth_read_weights(WeightsFile *w, const char *path, Err *e)
@@ -118,14 +126,12 @@ int pth_read_weights(WeightsFile *w, const char *path, Err *e)
     Pth p;
     *w = (WeightsFile){0};
     TRY(pth_open(&p, path, e));
-    const int failed = take_weights(w, &p, e);
+    const int failed = pth_weights(w, &p, e);
     if (!failed) {
-        w->mapping = p.mapping; /* the arrays view it */
-        w->mapping_bytes = p.mapping_bytes;
-        p.mapping = NULL;
+        w->mapping = (void *)p.data; /* the arrays view it */
+        w->mapping_bytes = p.bytes;
+        p.mapped = false;
     }
     pth_close(&p);
-    if (!failed) return 0;
-    weights_close(w);
-    return err_context(e, "%s", path);
+    return failed ? err_context(e, "%s", path) : 0;
 }

@@ -46,6 +46,23 @@ int weights_add_note(WeightsFile *w, const char *key, const char *value, Err *e)
     return 0;
 }
 
+int weights_drop(WeightsFile *w, const char *prefix)
+{
+    int kept = 0;
+    for (int i = 0; i < w->count; i++) {
+        WeightsTensor *tensor = &w->tensors[i];
+        if (strncmp(tensor->name, prefix, strlen(prefix))) {
+            w->tensors[kept++] = *tensor;
+        } else {
+            mem_free(tensor->name);
+            array_free(&tensor->array);
+        }
+    }
+    const int dropped = w->count - kept;
+    w->count = kept;
+    return dropped;
+}
+
 static WeightsNote *find_note(const WeightsFile *w, const char *key)
 {
     for (int i = 0; i < w->note_count; i++)

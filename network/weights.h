@@ -50,6 +50,12 @@ const char *weights_note_text(const WeightsFile *w, const char *key);
 int weights_note_integer(const WeightsFile *w, const char *key, int64_t *value, Err *e);
 int weights_note_number(const WeightsFile *w, const char *key, double *value, Err *e);
 
+/* Names that begin so hold an optimizer's state (a training checkpoint), not weights. */
+#define WEIGHTS_OPTIMIZER "optimizer."
+
+/* Drops all tensors whose names begin so; returns how many. */
+int weights_drop(WeightsFile *w, const char *prefix);
+
 /* ERR_FORMAT naming the first name that two tensors, or the first key that two notes, share. */
 int weights_check_names(const WeightsFile *w, Err *e);
 

@@ -42,7 +42,8 @@ ALL_CFLAGS += -I/usr/include/nifti
 LIBS = $(LIBS_found) -ldnnl -lnifti2 -lznz -lm -lpthread
 
 SOURCES := $(filter-out $(MAINS),$(wildcard $(ROOMS:=/*.c)))
-# An op file with an OpImpl per SIMD level (SIMD_HEAD) is compiled once per SIMD level; which one runs is chosen at run time (network/op.h).
+# A file with an OpImpl or a function for each SIMD level (SIMD_HEAD, SIMD_NAME) is compiled once for each;
+# which one runs is chosen at run time (network/op.h).
 ARCH := $(shell $(CC) -dumpmachine)
 ifneq ($(findstring x86_64,$(ARCH)),)
 LEVELS := avx512 avx2 portable
@@ -52,7 +53,7 @@ endif
 LEVEL_avx512 := -march=x86-64-v4 -mprefer-vector-width=512 -DSIMD_LEVEL=avx512
 LEVEL_avx2 := -march=x86-64-v3 -DSIMD_LEVEL=avx2
 LEVEL_portable := -DSIMD_LEVEL=portable -DSIMD_BASE
-OPS := $(shell grep -l SIMD_HEAD $(filter network/ops/%,$(SOURCES)) /dev/null)
+OPS := $(shell grep -lE 'SIMD_HEAD|SIMD_NAME' $(filter network/ops/%,$(SOURCES)) /dev/null)
 OBJECTS := $(patsubst %.c,$(B)/obj/%.o,$(filter-out $(OPS),$(SOURCES))) \
            $(foreach level,$(LEVELS),$(OPS:%.c=$(B)/obj/%.$(level).o))
 LIBRARY := $(B)/libswinumamba.a

@@ -55,6 +55,7 @@ BUILD(linear_plain, linear(g, "linear", in[0], (int64_t)c->number, false))
 BUILD(conv2d, conv2d(g, "conv", in[0], (int64_t)c->number, *(const Conv *)c->spec))
 BUILD(conv_transpose2d, conv_transpose2d(g, "conv", in[0], 5, (int64_t)c->number))
 BUILD(dice_ce_loss, dice_ce_loss(g, "loss", in[0], in[1], *(const DiceCE *)c->spec))
+BUILD(selective_scan, selective_scan(g, in[0], (int64_t)*(const double *)c->spec, (int64_t)c->number))
 BUILD(weighted_sum, weighted_sum(g, "sum", in, c->spec, 3))
 
 static void build_split(Graph *g, const OpCase *c, const Ref *in, Ref *outputs)
@@ -63,6 +64,7 @@ static void build_split(Graph *g, const OpCase *c, const Ref *in, Ref *outputs)
 }
 
 static const double weights[] = {0.5, -2, 0.25, 0};
+static const double ranks[] = {[1] = 1, [2] = 2, [3] = 3, [5] = 5, [13] = 13}; /* of dt */
 static const Conv stem = {7, 2, 3, true}, same = {3, 1, 1, false}, head = {1, 1, 0, true};
 static const Conv patch = {4, 4, 0, true};
 static const DiceCE batch = {true, 1e-5, -1}, items = {false, 1e-5, -1}, ignoring = {true, 1e-5, 2};
@@ -113,6 +115,16 @@ static const OpCase cases[] = {
      .spec = &batch, .labels = 3},
     {"dice_ce_loss pieces", OP(dice_ce_loss), .in = {{2, 33, 40, 14}, {2, 33, 40, 1}},
      .spec = &batch, .labels = 13},
+    {"selective_scan", OP(selective_scan), .in = {{2, 3, 5, 20}}, .number = 16,
+     .spec = &ranks[2], .macs = 4 * 600 * (2 * 2 + 32 + 57)},
+    {"selective_scan row", OP(selective_scan), .in = {{1, 1, 70, 8}}, .number = 5,
+     .spec = &ranks[1], .macs = 2 * 560 * (2 * 12 + 37)},
+    {"selective_scan column", OP(selective_scan), .in = {{2, 67, 1, 3}}, .number = 2,
+     .spec = &ranks[3], .macs = 4 * 402 * (2 * 3 + 4 + 8)},
+    {"selective_scan groups", OP(selective_scan), .in = {{1, 5, 14, 70}}, .number = 16,
+     .spec = &ranks[5], .macs = 4 * 4900 * (2 * 5 + 32 + 57)},
+    {"selective_scan states", OP(selective_scan), .in = {{1, 4, 3, 5}}, .number = 43,
+     .spec = &ranks[13], .macs = 2 * 60 * (2 * 112 + 303)},
     {"weighted_sum", OP(weighted_sum), .in = {{1, 1, 1, 1}, {1, 1, 1, 1}, {1, 1, 1, 1}}, .spec = weights},
 };
 

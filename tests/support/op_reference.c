@@ -174,35 +174,42 @@ void reference_conv_transpose2d(const OpReference *r)
                 }
 }
 
-/* Adds one direction of one image: `step`-th position of the sequence → pixel by `order`. */
+enum { SCAN_CHANNELS = 96, SCAN_STATES = 64, SCAN_RANK = 64 };
+
+/* One channel's step: h and the pixel's [dt | B | C] → what it adds to y. */
+static double scan_step(const OpReference *r, int64_t row, int64_t rank, const double *projected, double x,
+                        double *h)
+{
+    const int64_t states = (int64_t)r->number;
+    double dt = r->param[2][row], y = r->param[4][row] * x;
+    for (int64_t k = 0; k < rank; k++) dt += r->param[1][row * rank + k] * projected[k];
+    dt = dt > 20 ? dt : log1p(exp(dt));
+    for (int64_t k = 0; k < states; k++) {
+        h[k] = exp(-exp(r->param[3][row * states + k]) * dt) * h[k] + dt * projected[rank + k] * x;
+        y += h[k] * projected[rank + states + k];
+    }
+    return y;
+}
+
+/* Adds one direction of one image. */
 static void scan(const OpReference *r, int64_t n, int direction)
 {
     const Shape s = r->in_shape[0];
     const int64_t states = (int64_t)r->number, length = s.h * s.w,
                   rank = (int64_t) * (const double *)r->spec;
     const double *project = r->param[0] + direction * (rank + 2 * states) * s.c;
-    double projected[64], h[64];
-    for (int64_t d = 0; d < s.c; d++) {
-        const int64_t row = direction * s.c + d;
-        memset(h, 0, sizeof h);
-        for (int64_t t = 0; t < length; t++) {
-            const int64_t place = direction < 2 ? t : length - 1 - t;
-            const int64_t pixel = direction % 2 ? place % s.h * s.w + place / s.h : place;
-            const double *x = r->in[0] + (n * length + pixel) * s.c;
-            for (int64_t k = 0; k < rank + 2 * states; k++) {
-                projected[k] = 0;
-                for (int64_t c = 0; c < s.c; c++) projected[k] += project[k * s.c + c] * x[c];
-            }
-            double dt = r->param[2][row], y = r->param[4][row] * x[d];
-            for (int64_t k = 0; k < rank; k++) dt += r->param[1][row * rank + k] * projected[k];
-            dt = dt > 20 ? dt : log1p(exp(dt));
-            for (int64_t k = 0; k < states; k++) {
-                h[k] =
-                    exp(-exp(r->param[3][row * states + k]) * dt) * h[k] + dt * projected[rank + k] * x[d];
-                y += h[k] * projected[rank + states + k];
-            }
-            r->out[0][(n * length + pixel) * s.c + d] += y;
+    double projected[SCAN_RANK + 2 * SCAN_STATES], h[SCAN_CHANNELS][SCAN_STATES] = {{0}};
+    for (int64_t t = 0; t < length; t++) {
+        const int64_t place = direction < 2 ? t : length - 1 - t;
+        const int64_t pixel = direction % 2 ? place % s.h * s.w + place / s.h : place;
+        const double *x = r->in[0] + (n * length + pixel) * s.c;
+        double *y = r->out[0] + (n * length + pixel) * s.c;
+        for (int64_t k = 0; k < rank + 2 * states; k++) {
+            projected[k] = 0;
+            for (int64_t c = 0; c < s.c; c++) projected[k] += project[k * s.c + c] * x[c];
         }
+        for (int64_t d = 0; d < s.c; d++)
+            y[d] += scan_step(r, direction * s.c + d, rank, projected, x[d], h[d]);
     }
 }
 

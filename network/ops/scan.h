@@ -1,0 +1,104 @@
+/* The selective scan over images: the kernel below the op selective_scan (Gu & Dao 2023, "Mamba",
+ * section 3; Liu et al. 2024, "VMamba", section 3: the directions).
+ *
+ * Along each direction k, at each pixel and for each channel d, with u = x there, the projections'
+ * row [dt (R) | B (S) | C (S)] of k there, and A = -exp(A_logs):
+ *     delta = softplus(dt_weight[k][d] · dt + dt_bias[k][d])
+ *     h_s   = exp(delta A_s) h_s + delta u B_s           h starts at 0
+ *     y    += Σ_s C_s h_s + Ds[k][d] u
+ * Directions read x and write y in place, by strides. Everything is float32, and the result has the
+ * same bits for any number of threads. Nothing is allocated: the caller owns all memory, aligned to
+ * 64 bytes where scan_sizes gave the size. One ScanKernel for each SIMD level. */
+#ifndef NETWORK_OPS_SCAN_H
+#define NETWORK_OPS_SCAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "network/op.h"
+
+enum {
+    SCAN_DIRECTIONS = 4,
+    SCAN_CHUNK = 64  /* positions between saved states, and the unit of work */
+};
+
+typedef enum ScanOrder { SCAN_ROWS, SCAN_COLUMNS, SCAN_ROWS_BACK, SCAN_COLUMNS_BACK } ScanOrder;
+
+typedef struct ScanShape {
+    int64_t batch, height, width, channels;
+    int states, rank;                 /* S, R >= 1 */
+    int directions;                   /* K <= SCAN_DIRECTIONS */
+    ScanOrder order[SCAN_DIRECTIONS];
+    int threads;                      /* at most so many work */
+} ScanShape;
+
+/* The projections of a pixel: K rows [dt (R) | B (S) | C (S)] one after the other. */
+static inline int64_t scan_row(const ScanShape *s)
+{
+    return s->rank + 2 * s->states;
+}
+
+/* Parameters in PyTorch's layout. */
+typedef struct ScanParams {
+    const float *dt_weight; /* (K, D, R) */
+    const float *dt_bias;   /* (K, D) */
+    const float *A_logs;    /* (K·D, S) */
+    const float *Ds;        /* (K·D) */
+} ScanParams;
+
+/* Their gradients, written; a NULL one is not wanted. */
+typedef struct ScanParamGradients {
+    float *dt_weight, *dt_bias, *A_logs, *Ds;
+} ScanParamGradients;
+
+/* A value (N,H,W,D) whose pixels are `pitch` elements apart. */
+typedef struct ScanImage {
+    float *data;
+    int64_t pitch;
+} ScanImage;
+
+typedef struct ScanValues {
+    ScanImage x;              /* read */
+    const float *projections; /* (N·H·W, K·row), dense; read */
+    ScanImage y;              /* written by forward, not used by backward */
+    float *states;            /* what backward needs; filled by forward, NULL in inference */
+} ScanValues;
+
+typedef struct ScanGradients {
+    ScanImage y;        /* read */
+    ScanImage x;        /* written, or added to what is there; not what reaches x through the projections;
+                           data NULL: not wanted */
+    bool accumulate_x;
+    float *projections; /* as in ScanValues; written */
+    ScanParamGradients params;
+} ScanGradients;
+
+/* Bytes that the caller provides. */
+typedef struct ScanSizes {
+    size_t packed;           /* parameters as the kernel reads them */
+    size_t states;           /* kept from a training forward to backward */
+    size_t forward_scratch;
+    size_t backward_scratch;
+} ScanSizes;
+
+ScanSizes scan_sizes(const ScanShape *s);
+
+typedef struct ScanKernel {
+    const char *name;
+    SimdLevel level;
+
+    /* To be called after each change of the parameters. */
+    void (*pack)(const ScanShape *s, const ScanParams *params, float *packed);
+
+    void (*forward)(const ScanShape *s, const float *packed, const ScanValues *values, void *scratch);
+    void (*backward)(const ScanShape *s, const float *packed, const ScanValues *values,
+                     const ScanGradients *gradients, void *scratch);
+} ScanKernel;
+
+#if defined(__x86_64__)
+extern const ScanKernel scan_kernel_avx512, scan_kernel_avx2;
+#endif
+extern const ScanKernel scan_kernel_portable;
+
+#endif

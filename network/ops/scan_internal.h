@@ -1,0 +1,244 @@
+/* What the two passes of the scan share: layout of its memory, order of its work, a chunk's inputs.
+ *
+ * Lanes are channels: a block is SIMD_LANES of them. The unit of work (Item) is a group of blocks
+ * along one chunk of one direction of one image. Threads draw items in one fixed order; whatever
+ * depends on the item before — the state, sums — waits for its turn (Turn), so that every sum has one
+ * order for any number of threads. An item depends on earlier ones only: no deadlock. */
+#ifndef NETWORK_OPS_SCAN_INTERNAL_H
+#define NETWORK_OPS_SCAN_INTERNAL_H
+
+#include <omp.h>
+#include <sched.h>
+#include <stdatomic.h>
+
+#include "network/ops/scan.h"
+#include "network/simd.h"
+
+enum {
+    SCAN_LINE = 16,   /* channels that share a cache line; all sizes count whole lines */
+    SCAN_GROUP = 64,  /* channels of an item */
+    SCAN_BATCH = 8    /* positions whose projections are done together; divides SCAN_CHUNK */
+};
+
+static inline int64_t scan_length(const ScanShape *s)
+{
+    return s->height * s->width;
+}
+
+static inline int64_t scan_chunks(const ScanShape *s)
+{
+    return (scan_length(s) + SCAN_CHUNK - 1) / SCAN_CHUNK;
+}
+
+static inline int64_t scan_blocks(const ScanShape *s)
+{
+    return (s->channels + SIMD_LANES - 1) / SIMD_LANES;
+}
+
+static inline int64_t scan_groups(const ScanShape *s)
+{
+    return (s->channels + SCAN_GROUP - 1) / SCAN_GROUP;
+}
+
+/* Vectors of a block's parameters: A (S), dt_weight (R), dt_bias, these times log2(e), and Ds; likewise, but
+ * without that factor, of their gradients. */
+static inline int64_t scan_block_vectors(const ScanShape *s)
+{
+    return s->states + s->rank + 2;
+}
+
+static inline int64_t scan_block_offset(const ScanShape *s, int64_t direction, int64_t block)
+{
+    return (direction * scan_blocks(s) + block) * scan_block_vectors(s) * SIMD_LANES;
+}
+
+/* The state (S vectors) with which `chunk` >= 1 of a direction starts. */
+static inline float *scan_saved_state(const ScanShape *s, float *states, int64_t image, int64_t direction,
+                                      int64_t chunk, int64_t block)
+{
+    const int64_t row = (image * s->directions + direction) * (scan_chunks(s) - 1) + chunk - 1;
+    return states + (row * scan_blocks(s) + block) * s->states * SIMD_LANES;
+}
+
+/* ---- each level's parts (scan.c, scan_forward.c, scan_backward.c) ---- */
+
+void SIMD_NAME(scan_forward)(const ScanShape *s, const float *packed, const ScanValues *v, void *scratch);
+void SIMD_NAME(scan_backward)(const ScanShape *s, const float *packed, const ScanValues *v,
+                              const ScanGradients *g, void *scratch);
+
+/* Gradients laid out as packed parameters, one set for each image, to their sums in PyTorch's layout.
+ * The first set is overwritten. */
+void SIMD_NAME(scan_unpack)(const ScanShape *s, const float *packed, float *sets,
+                            const ScanParamGradients *params);
+
+/* A thread's memory in vectors. */
+static inline int64_t scan_forward_slab(const ScanShape *s)
+{
+    return SCAN_CHUNK * (1 + s->states + scan_row(s));
+}
+
+static inline int64_t scan_backward_slab(const ScanShape *s)
+{
+    return SCAN_CHUNK * (7 + 2 * s->states + 2 * scan_row(s)) + SCAN_LINE;
+}
+
+/* ---- turns ---- */
+
+typedef struct Turn {
+    _Alignas(64) atomic_int done; /* steps that are finished */
+} Turn;
+
+static inline bool turn_has_come(Turn *t, int step)
+{
+    return atomic_load_explicit(&t->done, memory_order_acquire) >= step;
+}
+
+static inline void turn_wait(Turn *t, int step)
+{
+    for (int tries = 0; !turn_has_come(t, step); tries++)
+        if (tries > 100)
+            sched_yield();
+}
+
+static inline void turn_pass(Turn *t, int step)
+{
+    atomic_store_explicit(&t->done, step + 1, memory_order_release);
+}
+
+/* ---- items ---- */
+
+typedef struct Item {
+    int64_t image, direction, chunk;
+    int step;                            /* number of the chunk in the whole pass over the image */
+    int64_t group, block, block_end;
+    int count;                           /* positions, 1 … SCAN_CHUNK */
+    int64_t pixel[SCAN_CHUNK];           /* in the order of the scan; beyond count: some pixel */
+} Item;
+
+/* Pixels of positions first … first + count - 1 along a direction. */
+static inline void item_pixels(const ScanShape *s, ScanOrder order, int64_t image, int64_t first, Item *it)
+{
+    const bool back = order == SCAN_ROWS_BACK || order == SCAN_COLUMNS_BACK;
+    const bool columns = order == SCAN_COLUMNS || order == SCAN_COLUMNS_BACK;
+    const int64_t inner = columns ? s->height : s->width;
+    const int64_t inner_stride = columns ? s->width : 1, outer_stride = columns ? 1 : s->width;
+    const int64_t length = scan_length(s), start = back ? length - 1 - first : first;
+    int64_t o = start / inner, i = start % inner;
+
+    for (int t = 0; t < SCAN_CHUNK; t++) {
+        it->pixel[t] = image * length + o * outer_stride + i * inner_stride;
+        if (t + 1 >= it->count)
+            continue;
+        i += back ? -1 : 1;
+        if (i < 0) {
+            i = inner - 1;
+            o--;
+        } else if (i == inner) {
+            i = 0;
+            o++;
+        }
+    }
+}
+
+/* The ticket-th item: groups change fastest, then images, chunks (backwards if so asked), directions. */
+static inline void item_set(const ScanShape *s, int64_t ticket, bool backwards, Item *it)
+{
+    const int64_t chunks = scan_chunks(s), groups = scan_groups(s), blocks = scan_blocks(s);
+    it->group = ticket % groups;
+    it->image = ticket / groups % s->batch;
+    it->step = (int)(ticket / groups / s->batch);
+    it->direction = it->step / chunks;
+    it->chunk = backwards ? chunks - 1 - it->step % chunks : it->step % chunks;
+    it->block = it->group * (SCAN_GROUP / SIMD_LANES);
+    it->block_end = it->group + 1 < groups ? it->block + SCAN_GROUP / SIMD_LANES : blocks;
+
+    const int64_t first = it->chunk * SCAN_CHUNK, left = scan_length(s) - first;
+    it->count = left < SCAN_CHUNK ? (int)left : SCAN_CHUNK;
+    item_pixels(s, s->order[it->direction], it->image, first, it);
+}
+
+/* Copies the projections of the item's positions together: SCAN_CHUNK rows. */
+static inline void item_rows(const ScanShape *s, const Item *it, const float *projections, float *rows)
+{
+    const int64_t row = scan_row(s);
+    for (int t = 0; t < SCAN_CHUNK; t++)
+        memcpy(rows + t * row, projections + (it->pixel[t] * s->directions + it->direction) * row,
+               (size_t)row * sizeof *rows);
+}
+
+static inline int64_t item_count(const ScanShape *s)
+{
+    return s->directions * scan_chunks(s) * s->batch * scan_groups(s);
+}
+
+/* ---- a chunk's inputs for one block ---- */
+
+/* One block's channels of an image. */
+typedef struct Lane {
+    float *data;
+    int64_t pitch;
+    int count; /* channels, at most SIMD_LANES */
+} Lane;
+
+static inline Lane lane_of(const ScanShape *s, ScanImage image, int64_t block)
+{
+    const int64_t channel = block * SIMD_LANES, left = s->channels - channel;
+    return (Lane){image.data + channel, image.pitch, left < SIMD_LANES ? (int)left : SIMD_LANES};
+}
+
+SIMD_INLINE vf lane_load(Lane l, const Item *it, int t)
+{
+    return v_load_first(l.data + it->pixel[t] * l.pitch, l.count);
+}
+
+SIMD_INLINE void lane_store(Lane l, const Item *it, int t, vf value, bool add)
+{
+    float *p = l.data + it->pixel[t] * l.pitch;
+    v_store_first(p, add ? v_load_first(p, l.count) + value : value, l.count);
+}
+
+/* Asks for a position some steps ahead, at the chunk's end for the next block's first ones: a scan's steps
+ * through memory are no prefetcher's. */
+SIMD_INLINE void lane_prefetch(Lane l, const Item *it, int t, const int write)
+{
+    const int ahead = t + 8;
+    const int64_t next = ahead < it->count ? 0 : SIMD_LANES;
+    __builtin_prefetch(l.data + it->pixel[ahead % SCAN_CHUNK] * l.pitch + next, write);
+}
+
+/* delta = softplus(dt_weight · dt + dt_bias); slope, if asked for, its derivative there. */
+SIMD_INLINE void chunk_delta(const ScanShape *s, const Item *it, const float *rows, const float *block,
+                             float *delta, float *slope)
+{
+    const float *weight = block + (int64_t)s->states * SIMD_LANES;
+    for (int t = 0; t < it->count; t += SCAN_BATCH) {
+        const float *dt = rows + t * scan_row(s);
+        vf sum[SCAN_BATCH];
+        SIMD_UNROLL
+        for (int i = 0; i < SCAN_BATCH; i++)
+            sum[i] = v_load(weight + s->rank * SIMD_LANES);
+        for (int r = 0; r < s->rank; r++) {
+            const vf w = v_load(weight + r * SIMD_LANES);
+            SIMD_UNROLL
+            for (int i = 0; i < SCAN_BATCH; i++)
+                sum[i] += w * dt[i * scan_row(s) + r];
+        }
+        SIMD_UNROLL
+        for (int i = 0; i < SCAN_BATCH; i++) {
+            vf derivative;
+            v_store(delta + (t + i) * SIMD_LANES, v_softplus_log2(sum[i], slope ? &derivative : NULL));
+            if (slope)
+                v_store(slope + (t + i) * SIMD_LANES, derivative);
+        }
+    }
+}
+
+/* The largest of `most`, most/2 … 1 that is not above `left`: states that are done at once. */
+static inline int tile_of(int left, int most)
+{
+    while (most > left)
+        most /= 2;
+    return most;
+}
+
+#endif

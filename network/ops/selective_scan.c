@@ -1,0 +1,157 @@
+/* SS2D's core (Liu et al. 2024, "VMamba", section 3; Swin-UMamba's SS2D.forward_core): the projections to
+ * dt, B and C of all four directions as one matrix product over pixels, then the scans (scan.h).
+ * Kept from forward to backward: the projections and the states between chunks. */
+#include <omp.h>
+
+#include "base/memory.h"
+#include "network/onednn.h"
+#include "network/ops/kernel.h"
+#include "network/ops/ops.h"
+#include "network/ops/scan.h"
+
+typedef struct SelectiveScan {
+    int64_t rank, states;
+} SelectiveScan;
+
+enum { X_PROJ, DT_WEIGHT, DT_BIAS, A_LOGS, DS, PARAMS };
+enum { SAVED_PROJECTIONS, SAVED_STATES };
+
+typedef struct State {
+    ScanShape shape;
+    ScanSizes sizes;
+    size_t projection_bytes; /* whole cache lines */
+    Dnn *projection;
+    float *packed;
+} State;
+
+extern const ScanKernel SIMD_NAME(scan_kernel);
+static const ScanKernel *const kernel = &SIMD_NAME(scan_kernel);
+
+static void release(Node *node)
+{
+    State *state = node->state;
+    if (!state) return;
+    dnn_free(state->projection);
+    mem_free(state->packed);
+    mem_free(state);
+    node->state = NULL;
+}
+
+static int prepare(Node *node, Err *e)
+{
+    const SelectiveScan *scan = node->attr;
+    const Tensor *x = node->in[0];
+    State *state = node->state = mem_zalloc(1, sizeof *state, e);
+    if (!state) return ERR_NOMEM;
+    state->shape = (ScanShape){
+        .batch = x->shape.n, .height = x->shape.h, .width = x->shape.w, .channels = x->shape.c,
+        .states = (int)scan->states, .rank = (int)scan->rank, .directions = SCAN_DIRECTIONS,
+        .order = {SCAN_ROWS, SCAN_COLUMNS, SCAN_ROWS_BACK, SCAN_COLUMNS_BACK},
+        .threads = omp_get_max_threads(),
+    };
+    const int64_t pixels = shape_pixels(x->shape), columns = SCAN_DIRECTIONS * scan_row(&state->shape);
+    state->sizes = scan_sizes(&state->shape);
+    state->projection_bytes = ((size_t)(pixels * columns) * sizeof(float) + 63) / 64 * 64;
+    state->packed = mem_alloc(state->sizes.packed, e);
+    if (!state->packed ||
+        dnn_linear_forward(&state->projection, pixels, x->shape.c, x->pitch, columns, columns, false, e)) {
+        release(node);
+        return e ? (int)e->code : ERR_NOMEM;
+    }
+
+    const size_t product = dnn_scratch_bytes(state->projection), forward = state->sizes.forward_scratch;
+    node->scratch_bytes[0] = product > forward ? product : forward;
+    if (node->has_backward) {
+        node->saved_bytes[SAVED_PROJECTIONS] = state->projection_bytes;
+        node->saved_bytes[SAVED_STATES] = state->sizes.states;
+        node->scratch_bytes[1] = state->projection_bytes + state->sizes.backward_scratch;
+    } else {
+        node->scratch_bytes[0] += state->projection_bytes;
+    }
+    return 0;
+}
+
+static void refresh(Node *node)
+{
+    State *state = node->state;
+    const float *const *p = node->param;
+    const ScanParams params = {p[DT_WEIGHT], p[DT_BIAS], p[A_LOGS], p[DS]};
+    dnn_pack(state->projection, node->param[X_PROJ]);
+    kernel->pack(&state->shape, &params, state->packed);
+}
+
+static void forward(Node *node, const Step *step)
+{
+    (void)step;
+    State *state = node->state;
+    const Tensor *x = node->in[0], *y = node->out[0];
+    float *projections = node->has_backward ? node->saved[SAVED_PROJECTIONS] : node->scratch;
+    char *scratch = (char *)node->scratch + (node->has_backward ? 0 : state->projection_bytes);
+    dnn_run_forward(state->projection, x->data, NULL, projections, scratch);
+    const ScanValues values = {.x = {x->data, x->pitch}, .projections = projections, .y = {y->data, y->pitch},
+                               .states = node->has_backward ? node->saved[SAVED_STATES] : NULL};
+    kernel->forward(&state->shape, state->packed, &values, scratch);
+}
+
+static void backward(Node *node, const Step *step)
+{
+    (void)step;
+    State *state = node->state;
+    const Tensor *x = node->in[0], *y = node->out[0];
+    const int64_t pixels = shape_pixels(x->shape), columns = SCAN_DIRECTIONS * scan_row(&state->shape);
+    float *const *grads = node->param_grad, *dprojections = node->scratch;
+    const ScanValues values = {.x = {x->data, x->pitch}, .projections = node->saved[SAVED_PROJECTIONS],
+                               .states = node->saved[SAVED_STATES]};
+    const ScanGradients gradients = {
+        .y = {y->grad, y->pitch}, .x = {node->wants_grad[0] ? x->grad : NULL, x->pitch},
+        .accumulate_x = node->accumulate[0], .projections = dprojections,
+        .params = {grads[DT_WEIGHT], grads[DT_BIAS], grads[A_LOGS], grads[DS]}};
+    kernel->backward(&state->shape, state->packed, &values, &gradients,
+                     (char *)node->scratch + state->projection_bytes);
+    if (node->wants_grad[0])
+        dnn_gemm(false, false, pixels, x->shape.c, columns, dprojections, columns, node->param[X_PROJ],
+                 x->shape.c, true, x->grad, x->pitch);
+    if (grads[X_PROJ])
+        dnn_gemm(true, false, columns, x->shape.c, pixels, dprojections, columns, x->data, x->pitch, false,
+                 grads[X_PROJ], x->shape.c);
+}
+
+OP_IMPL(selective_scan) = {SIMD_HEAD, .strided_in = 1, .strided_out = 1, .prepare = prepare,
+                           .refresh = refresh, .forward = forward, .backward = backward,
+                           .release = release};
+
+#ifdef SIMD_BASE
+OP_LIST(selective_scan);
+
+/* The two projections, and (3.5 S + 1) for each position and channel of a direction: FACTS of VMamba's count
+ * for its first tables (flops_selective_scan_ref). */
+static int64_t macs(const Node *node)
+{
+    const SelectiveScan *scan = node->attr;
+    const int64_t each = scan->rank + 2 * scan->states + scan->rank;
+    return SCAN_DIRECTIONS * shape_count(node->in[0]->shape) * (2 * each + 7 * scan->states + 2) / 2;
+}
+
+static const OpClass selective_scan_class = {
+    .name = "selective_scan",
+    .shape = shape_of_inputs,
+    .macs = macs,
+    .keeps_inputs = 1,
+    .on = {selective_scan_list},
+};
+
+Ref selective_scan(Graph *g, Ref x, int64_t dt_rank, int64_t states)
+{
+    const SelectiveScan attr = {dt_rank, states};
+    const int64_t d = graph_shape(g, x).c, k = SCAN_DIRECTIONS;
+    const int params[PARAMS] = {
+        [X_PROJ] = graph_param(g, "x_proj_weight", 3, (int64_t[]){k, dt_rank + 2 * states, d},
+                               INIT_KAIMING_UNIFORM, d),
+        [DT_WEIGHT] = graph_param(g, "dt_projs_weight", 3, (int64_t[]){k, d, dt_rank}, INIT_SSM_DT_WEIGHT, 0),
+        [DT_BIAS] = graph_param(g, "dt_projs_bias", 2, (int64_t[]){k, d}, INIT_SSM_DT_BIAS, 0),
+        [A_LOGS] = graph_param(g, "A_logs", 2, (int64_t[]){k * d, states}, INIT_SSM_A_LOG, 0),
+        [DS] = graph_param(g, "Ds", 1, (int64_t[]){k * d}, INIT_ONE, 0),
+    };
+    return graph_node(g, &selective_scan_class, "selective_scan", &attr, sizeof attr, &x, 1, params, PARAMS);
+}
+#endif

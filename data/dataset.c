@@ -70,9 +70,18 @@ typedef struct Strangers {
     const char *first;
 } Strangers;
 
-static void add_stranger(Strangers *s, const char *name)
+/* The other file of a .hdr and .img pair belongs to the dataset too. */
+static bool is_other_half(const char *name, const char *ending)
 {
-    if (!s->count++) s->first = name;
+    const char *own = image_ending(name);
+    if (!own || *name == '.') return false;
+    return (!strncmp(ending, ".hdr", 4) && !strncmp(own, ".img", 4)) ||
+           (!strncmp(ending, ".img", 4) && !strncmp(own, ".hdr", 4));
+}
+
+static void add_stranger(Strangers *s, const char *name, const char *ending)
+{
+    if (!is_other_half(name, ending) && !s->count++) s->first = name;
 }
 
 static void report_strangers(const Strangers *s, const char *folder, const char *form, const char *ending,
@@ -125,7 +134,7 @@ int case_list_images(CaseList *list, const char *folder, const char *ending, Fau
         int channel;
         const size_t id_length = split_name(files.names[i], ending, &channel);
         if (id_length) failed = add_image(list, folder, files.names[i], id_length, channel, faults, e);
-        else add_stranger(&strangers, files.names[i]);
+        else add_stranger(&strangers, files.names[i], ending);
     }
     report_strangers(&strangers, folder, "CASE_0000", ending, faults);
     if (failed) case_list_free(list);
@@ -145,7 +154,7 @@ static int attach_labels(CaseList *list, const char *folder, const char *ending,
     for (int i = 0; i < files.count && !failed; i++) {
         const char *name = files.names[i];
         if (*name == '.' || !path_ends_with(name, ending)) {
-            add_stranger(&strangers, name);
+            add_stranger(&strangers, name, ending);
             continue;
         }
         char *id = path_format(e, "%.*s", (int)(strlen(name) - strlen(ending)), name);

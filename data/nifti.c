@@ -63,40 +63,54 @@ static int open_data(ByteSource *s, char **name, const char *path, Err *e)
     return source_open(s, *name, e);
 }
 
-/* Reads the voxels from their source, which stands `data_at` bytes in front of them. */
-static int read_voxels(Image *image, const NiiHeader *h, ByteSource *s, Err *e)
+/* The data must fit into what is left of the file: only then is memory taken for them. */
+static int check_length(const NiiHeader *h, const ByteSource *s, Err *e)
 {
     const uint64_t wanted = nii_data_bytes(h), limit = source_limit(s);
     const int64_t *shape = h->geometry.shape_zyx;
-    if (h->data_at > limit || wanted > limit - h->data_at)
-        return err_set(e, ERR_FORMAT,
-                       "%s: cut off, or the header is wrong: shape %lldx%lldx%lld, %lld volume(s) of "
-                       "%s, needs %llu bytes from byte %llu on; the file holds at most %llu",
-                       s->path, (long long)shape[0], (long long)shape[1], (long long)shape[2],
-                       (long long)h->volumes, dtype_name(h->dtype), (unsigned long long)wanted,
-                       (unsigned long long)h->data_at, (unsigned long long)limit);
-    TRY(source_skip(s, h->data_at, e));
-    const int64_t channels = h->volumes * h->components, plane = shape[0] * shape[1] * shape[2];
-    TRY(array_new(&image->voxels, DTYPE_F32, 4, (int64_t[]){channels, shape[0], shape[1], shape[2]}, e));
+    if (h->data_at <= limit && wanted <= limit - h->data_at) return 0;
+    return err_set(e, ERR_FORMAT,
+                   "%s: cut off, or the header is wrong: shape %lldx%lldx%lld (x,y,z), %lld volume(s) of %s, "
+                   "needs %llu bytes from byte %llu on; the file holds at most %llu",
+                   s->path, (long long)shape[2], (long long)shape[1], (long long)shape[0],
+                   (long long)h->volumes, dtype_name(h->dtype), (unsigned long long)wanted,
+                   (unsigned long long)h->data_at, (unsigned long long)limit);
+}
+
+/* The next volume to its planes, in pieces through `chunk`; first_voxel is its number in storage order. */
+static int read_volume(float *out, const NiiHeader *h, ByteSource *s, void *chunk, int64_t first_voxel,
+                       Err *e)
+{
+    const int64_t *shape = h->geometry.shape_zyx, plane = shape[0] * shape[1] * shape[2];
     const int64_t value_bytes = (int64_t)dtype_size(h->dtype), voxel_bytes = value_bytes * h->components;
+    for (int64_t done = 0, count; done < plane; done += count) {
+        count = plane - done < CHUNK_BYTES / voxel_bytes ? plane - done : CHUNK_BYTES / voxel_bytes;
+        TRY(source_read(s, chunk, (size_t)(count * voxel_bytes), e));
+        if (h->swapped && value_bytes > 1)
+            nifti_swap_Nbytes(count * h->components, (int)value_bytes, chunk);
+        const int64_t bad = convert_to_planes(out + done, plane, h->components, chunk, h->dtype, count,
+                                              h->slope, h->intercept);
+        if (bad >= 0)
+            return err_set(e, ERR_VALUE, "%s: voxel %lld in storage order does not fit float32", s->path,
+                           (long long)(first_voxel + done + bad / h->components));
+    }
+    return 0;
+}
+
+/* Reads the voxels from their source, which stands `data_at` bytes in front of them. */
+static int read_voxels(Image *image, const NiiHeader *h, ByteSource *s, Err *e)
+{
+    const int64_t *shape = h->geometry.shape_zyx, channels = h->volumes * h->components;
+    TRY(check_length(h, s, e));
+    TRY(source_skip(s, h->data_at, e));
+    TRY(array_new(&image->voxels, DTYPE_F32, 4, (int64_t[]){channels, shape[0], shape[1], shape[2]}, e));
     void *chunk = mem_alloc(CHUNK_BYTES, e);
     if (!chunk) return ERR_NOMEM;
-    int failed = 0;
+    const int64_t plane = shape[0] * shape[1] * shape[2];
     float *out = image->voxels.data;
-    for (int64_t volume = 0; volume < h->volumes && !failed; volume++, out += plane * h->components) {
-        for (int64_t done = 0, count; done < plane && !failed; done += count) {
-            count = plane - done < CHUNK_BYTES / voxel_bytes ? plane - done : CHUNK_BYTES / voxel_bytes;
-            failed = source_read(s, chunk, (size_t)(count * voxel_bytes), e);
-            if (failed) break;
-            if (h->swapped && value_bytes > 1)
-                nifti_swap_Nbytes(count * h->components, (int)value_bytes, chunk);
-            const int64_t bad = convert_to_planes(out + done, plane, h->components, chunk, h->dtype, count,
-                                                  h->slope, h->intercept);
-            if (bad >= 0)
-                failed = err_set(e, ERR_VALUE, "%s: voxel %lld in storage order does not fit float32",
-                                 s->path, (long long)(volume * plane + done + bad / h->components));
-        }
-    }
+    int failed = 0;
+    for (int64_t volume = 0; volume < h->volumes && !failed; volume++, out += plane * h->components)
+        failed = read_volume(out, h, s, chunk, volume * plane, e);
     mem_free(chunk);
     return failed ? failed : source_finish(s, e);
 }

@@ -116,7 +116,8 @@ static int check_and_measure(Run *r, Err *e)
     TRY(dataset_open(&r->dataset, o->dataset, &r->faults, e));
     if (!r->dataset.training.count) TRY(report_faults(r, e));
     TRY(stamp_of_dataset(stamp, &r->dataset, e));
-    if (!o->common.overwrite && !r->faults.errors) /* with errors, all cases are read: all faults in one run */
+    if (!o->common.overwrite &&
+        !r->faults.errors) /* with errors, all cases are read: all faults in one run */
         TRY(output_fingerprint_reuse(&r->fingerprint, &found, stamp, o->common.output, e));
     return found ? report_faults(r, e) : make_fingerprint(r, stamp, e);
 }

@@ -258,6 +258,24 @@ static void all_faults_come_in_one_run(void **state)
     faults_free(&faults);
 }
 
+static void pairs_are_one_image(void **state)
+{
+    (void)state;
+    const Geometry g = geometry_plane(3, 5);
+    Array voxels;
+    CaseList list;
+    FaultList faults = {0};
+    assert_int_equal(array_new(&voxels, DTYPE_U8, 3, g.shape_zyx, NULL), 0);
+    assert_int_equal(file_make_folders(in_folder("pairs"), NULL), 0);
+    assert_int_equal(image_write(in_folder("pairs/one_0000.hdr"), &g, &voxels, NULL), 0);
+    assert_true(file_exists(in_folder("pairs/one_0000.img")));
+    assert_int_equal(case_list_images(&list, in_folder("pairs"), ".hdr", &faults, NULL), 0);
+    assert_int_equal(list.count, 1);
+    assert_int_equal(faults.count, 0);
+    case_list_free(&list);
+    array_free(&voxels);
+}
+
 static void explicit_files_are_used(void **state)
 {
     (void)state;
@@ -288,6 +306,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(broken_sets_are_described), cmocka_unit_test(headers_tell_most),
         cmocka_unit_test(sound_set_has_no_faults),   cmocka_unit_test(all_faults_come_in_one_run),
+        cmocka_unit_test(pairs_are_one_image),
         cmocka_unit_test(explicit_files_are_used),
         cmocka_unit_test(hippocampus_is_read),
         cmocka_unit_test(membrane_is_read),

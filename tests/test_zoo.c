@@ -7,12 +7,15 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/progress.h"
+#include "base/random.h"
 #include "data/image_io.h"
 #include "plans/yaml.h"
 
@@ -239,6 +242,41 @@ static void zoo_file(void **state)
     image_free(&image);
 }
 
+/* Damages a file of the zoo in many ways: whatever comes of it, it ends in an image or a clear error. */
+static void zoo_damaged(void **state)
+{
+    const char *folder = *state;
+    enum { TRIES = 12, MOST_BYTES = 20000 };
+    char source[512], damaged[] = "/tmp/test_zoo.XXXXXX", path[600];
+    FileList files;
+    assert_non_null(mkdtemp(damaged));
+    assert_int_equal(file_list(&files, folder, NULL), 0);
+    for (int i = 0; i < files.count; i++) {
+        char *bytes;
+        size_t count;
+        if (!image_ending(files.names[i])) continue;
+        snprintf(source, sizeof source, "%s/%s", folder, files.names[i]);
+        snprintf(path, sizeof path, "%s/%s", damaged, files.names[i]);
+        assert_int_equal(file_get(source, &bytes, &count, NULL), 0);
+        Rng r = rng_make(1, (uint32_t)i, 0, 0, RNG_TEST);
+        for (int k = 0; k < TRIES && count && count < MOST_BYTES; k++) {
+            Image image;
+            Err e = {0};
+            const size_t head = count < 600 ? count : 600; /* most of what is read into is in front */
+            for (int flips = 1 + k % 3; flips; flips--)
+                bytes[rng_below(&r, (uint32_t)(k % 2 ? head : count))] = (char)rng_u32(&r);
+            const size_t kept = k % 4 == 3 ? rng_below(&r, (uint32_t)count) : count;
+            assert_int_equal(file_put(path, bytes, kept, NULL), 0);
+            if (image_read(&image, path, &e)) assert_non_null(strstr(e.text, damaged));
+            image_free(&image);
+        }
+        mem_free(bytes);
+        if (file_exists(path)) assert_int_equal(file_remove(path, NULL), 0);
+    }
+    file_list_free(&files);
+    assert_int_equal(rmdir(damaged), 0);
+}
+
 static void zoo_missing(void **state)
 {
     (void)state;
@@ -259,7 +297,7 @@ static int walk(const char *folder, void (*check)(const Image *, const DocNode *
     }
     const DocNode *files = doc_find(doc.root, "files");
     const size_t count = (size_t)files->count;
-    struct CMUnitTest *tests = mem_zalloc(count, sizeof *tests, &e);
+    struct CMUnitTest *tests = mem_zalloc(count + 1, sizeof *tests, &e);
     ZooFile *zoo = mem_zalloc(count, sizeof *zoo, &e);
     size_t i = 0;
     for (const DocNode *file = files->first; tests && zoo && file; file = file->next, i++) {
@@ -268,7 +306,10 @@ static int walk(const char *folder, void (*check)(const Image *, const DocNode *
                  doc_find(file, "name")->text);
         tests[i] = (struct CMUnitTest){.name = zoo[i].name, .test_func = zoo_file, .initial_state = &zoo[i]};
     }
-    const int failed = _cmocka_run_group_tests(folder, tests, i, NULL, NULL);
+    if (i == count)
+        tests[i] = (struct CMUnitTest){
+            .name = "damaged files", .test_func = zoo_damaged, .initial_state = (void *)folder};
+    const int failed = _cmocka_run_group_tests(folder, tests, i + (i == count), NULL, NULL);
     mem_free(tests);
     mem_free(zoo);
     doc_free(&doc);

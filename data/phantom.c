@@ -93,6 +93,7 @@ static double depth_in_organ(const Organ *o, double x, double y, double z)
 {
     const double dx = x - o->centre[0], dy = y - o->centre[1], c = cos(o->angle), s = sin(o->angle);
     const double u = (c * dx + s * dy) / o->radius[0], v = (c * dy - s * dx) / o->radius[1];
+    if (u * u + v * v > 4) return -1; /* far outside: spare the angle */
     const double w = (z - o->centre[2]) / o->radius[2], around = atan2(v, u);
     const double outline =
         1 + o->wobble[0] * cos(2 * around + o->phase[0]) + o->wobble[1] * cos(3 * around + o->phase[1]);
@@ -131,6 +132,7 @@ static uint8_t mix(Mixture *m, const Body *b, double x, double y, double z, doub
     blend(m, cover(depth - b->bright_layer, pixel), true);
     const double inner = cover(depth - layers, pixel);
     *m = (Mixture){inner, m->bright * (1 - inner), m->dark * (1 - inner)};
+    if (inner == 0) return 0;
     for (int i = 0; i < VESSELS; i++) {
         const Vessel *t = &b->vessel[i];
         const double dx = x - t->x - t->lean_x * z, dy = y - t->y - t->lean_y * z;

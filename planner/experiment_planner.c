@@ -268,6 +268,20 @@ static int choose_for_network(Plan *plan, const PlannerInput *in, const Medians 
     return 0;
 }
 
+/* nnU-Net's name of the reader that opens files with this ending. */
+static const char *reader_name(const char *ending)
+{
+    static const struct {
+        const char *ending, *reader;
+    } readers[] = {{".png", "NaturalImage2DIO"},
+                   {".bmp", "NaturalImage2DIO"},
+                   {".tif", "NaturalImage2DIO"},
+                   {".tiff", "Tiff3DIO"}};
+    for (size_t i = 0; i < sizeof readers / sizeof *readers; i++)
+        if (!strcasecmp(ending, readers[i].ending)) return readers[i].reader;
+    return "SimpleITKIO";
+}
+
 int plan_experiment(Plan *plan, const PlannerInput *in, Text *explain, Err *e)
 {
     const Fingerprint *f = in->fingerprint;
@@ -277,6 +291,9 @@ int plan_experiment(Plan *plan, const PlannerInput *in, Text *explain, Err *e)
     if (!f->case_count) return err_set(e, ERR_VALUE, "the fingerprint has no cases");
     double *column = mem_alloc((size_t)f->case_count * sizeof *column, e);
     if (!column) return ERR_NOMEM;
+    const char *ending = in->dataset->file_ending;
+    if (ending)
+        snprintf(plan->image_reader_writer, sizeof plan->image_reader_writer, "%s", reader_name(ending));
     snprintf(plan->dataset_name, sizeof plan->dataset_name, "%s", in->dataset_name);
     choose_target_spacing(&m, f, column, explain);
     measure_new_size(&m, f, column);

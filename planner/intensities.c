@@ -7,7 +7,7 @@
 #include "base/memory.h"
 #include "planner/order_statistics.h"
 
-enum { SEED = 1234, TABLE = 1 << 16, MAX_VALUES = 4 << 20 }; /* 32 MiB of distinct values */
+enum { SEED = 1234, TABLE = 1 << 16, MAX_VALUES = 2 << 20 }; /* 16 MiB of distinct values */
 static const double percents[3] = {0.5, 50, 99.5};
 
 void draw_begin(DrawStream *s)
@@ -131,12 +131,12 @@ static int make_room(PoolChannel *p, Err *e)
 {
     compact(p);
     if (p->count < p->capacity / 2) return 0;
-    if (p->count >= MAX_VALUES / 2 && !p->selective) {
+    const int64_t capacity = 2 * p->capacity + 1024;
+    if (capacity > MAX_VALUES && !p->selective) {
         p->overflowed = true;
         p->count = p->sorted = 0;
         return 0;
     }
-    const int64_t capacity = 2 * p->capacity + 1024;
     TRY(mem_grow((void **)&p->values, (size_t)p->count * sizeof *p->values,
                  (size_t)capacity * sizeof *p->values, e));
     p->capacity = capacity;
@@ -154,6 +154,7 @@ int pool_add(PoolChannel *p, const float *values, const uint32_t *counts, int64_
         }
         if (p->selective ? !p->wanted[upper] : p->overflowed) continue;
         if (p->count == p->capacity) TRY(make_room(p, e));
+        if (p->overflowed) continue;
         p->values[p->count++] = (ValueCount){key, counts[i]};
     }
     return 0;

@@ -1,4 +1,4 @@
-/* preprocess/: every kernel against its definition, written here once more the plain way; a case there and back. */
+/* preprocess/: every kernel against its definition, written once more the plain way; a case there and back. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -164,7 +164,7 @@ static double bspline3(double x)
     return x < 1 ? 2.0 / 3 - x * x + x * x * x / 2 : x < 2 ? (2 - x) * (2 - x) * (2 - x) / 6 : 0;
 }
 
-/* A line by the definition: the edge goes on for PAD samples, the coefficients solve the tridiagonal system. */
+/* A line by definition: the edge goes on for PAD samples, the coefficients solve a tridiagonal system. */
 static void resize_line(const double *in, int64_t n, double *out, int64_t m, int order)
 {
     enum { PAD = 40, LONGEST = 128 };

@@ -1,0 +1,426 @@
+/* planner/: sampling and statistics against the plain way, topologies, memory, stamps, files that are left. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "planner/case_loop.h"
+#include "planner/experiment_planner.h"
+#include "planner/intensities.h"
+#include "planner/order_statistics.h"
+#include "planner/outputs.h"
+#include "planner/stamp.h"
+#include "planner/unet_topology.h"
+#include "plans/splits.h"
+#include "tests/support/says.h"
+
+/* ---- order statistics ---- */
+
+static void percentiles_round_as_numpy(void **state)
+{
+    (void)state;
+    /* numpy.percentile([.1, .2, .4, .7], [0, 10, 50, 99.5, 100]) */
+    static const double v[] = {.1, .2, .4, .7}, percents[] = {0, 10, 50, 99.5, 100};
+    static const double expected[] = {.1, .13, .30000000000000004, .6954999999999999, .7};
+    for (int i = 0; i < 5; i++) assert_true(sorted_percentile(v, 4, percents[i]) == expected[i]);
+    assert_true(sorted_median(v, 4) == .30000000000000004);
+    assert_true(sorted_median(v, 3) == .2);
+    assert_true(sorted_percentile(v, 1, 99.5) == .1);
+}
+
+/* ---- sampling ---- */
+
+static void draws_are_numpys(void **state)
+{
+    (void)state;
+    static const int64_t populations[] = {1, 2, 3, 37, 64, 65, 1000, 70000};
+    DrawStream *stream = mem_alloc(sizeof *stream, NULL);
+    for (size_t p = 0; p < sizeof populations / sizeof *populations; p++) {
+        const int64_t n = populations[p], draws = 30000;
+        const size_t places = (size_t)mt_mask((uint32_t)(n - 1)) + 1;
+        uint32_t *counts = mem_zalloc(places, sizeof *counts, NULL);
+        uint32_t *expected = mem_zalloc(places, sizeof *expected, NULL);
+        Mt19937 m;
+        mt_seed(&m, 1234);
+        draw_begin(stream);
+        for (int channel = 0; channel < 2; channel++) { /* the second goes on in the same stream */
+            memset(counts, 0, places * sizeof *counts);
+            memset(expected, 0, places * sizeof *expected);
+            draw_counts(stream, n, draws, counts);
+            for (int64_t i = 0; i < draws; i++) expected[mt_bounded(&m, (uint32_t)(n - 1))]++;
+            assert_memory_equal(counts, expected, (size_t)n * sizeof *counts);
+        }
+        mem_free(counts);
+        mem_free(expected);
+    }
+    mem_free(stream);
+}
+
+static int compare_floats(const void *a, const void *b)
+{
+    const float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+/* Statistics of values that stand in a list as often as they were drawn. */
+static void statistics_equal_the_list(void **state)
+{
+    (void)state;
+    enum { N = 700, MOST = N * 5 };
+    float values[N], *list = mem_alloc(MOST * sizeof *list, NULL);
+    uint32_t counts[N];
+    Rng rng = rng_make(1, 0, 0, 0, RNG_TEST);
+    PoolChannel pool;
+    Moments all = {0};
+    int drawn = 0;
+    double sum = 0, squares = 0, percentiles[3];
+    assert_int_equal(pool_new(&pool, NULL), 0);
+    for (int i = 0; i < N; i++) {
+        values[i] = i % 50 ? (float)(rng_normal(&rng) * 100) : i % 100 ? 0.0f : -0.0f;
+        counts[i] = rng_below(&rng, 5);
+        for (uint32_t k = 0; k < counts[i]; k++) list[drawn++] = values[i];
+    }
+    for (int part = 0; part < 7; part++) { /* as cases would */
+        all = moments_join(all, moments_of_draws(values + part * 100, counts + part * 100, 100));
+        assert_int_equal(pool_add(&pool, values + part * 100, counts + part * 100, 100, NULL), 0);
+    }
+    qsort(list, (size_t)drawn, sizeof *list, compare_floats);
+    for (int i = 0; i < drawn; i++) sum += list[i];
+    for (int i = 0; i < drawn; i++) squares += (list[i] - sum / drawn) * (list[i] - sum / drawn);
+    assert_true(all.count == drawn && all.low == list[0] && all.high == list[drawn - 1]);
+    assert_true(fabs(all.mean - sum / drawn) < 1e-10);
+    assert_true(fabs(all.squares / squares - 1) < 1e-12);
+    assert_false(pool_needs_second_pass(&pool));
+    pool_percentiles(&pool, false, percentiles);
+    static const double percents[] = {0.5, 50, 99.5};
+    for (int i = 0; i < 3; i++) {
+        const PercentileRank r = percentile_rank(drawn, percents[i]);
+        const double a = list[r.low], b = list[r.high];
+        assert_true(percentiles[i] == percentile_between(a, b, b - a, r.part));
+    }
+    pool_free(&pool);
+    mem_free(list);
+}
+
+/* More distinct values than the pool will hold: a second pass gives the same percentiles. */
+static void many_values_take_a_second_pass(void **state)
+{
+    (void)state;
+    enum { N = 2500000 };
+    float *values = mem_alloc(N * sizeof *values, NULL);
+    uint32_t *counts = mem_alloc(N * sizeof *counts, NULL);
+    PoolChannel pool;
+    double percentiles[3];
+    assert_int_equal(pool_new(&pool, NULL), 0);
+    for (int i = 0; i < N; i++) {
+        values[i] = (float)((int64_t)i * 1999993 % N) - 1000000; /* a permutation */
+        counts[i] = 1;
+    }
+    assert_int_equal(pool_add(&pool, values, counts, N, NULL), 0);
+    assert_true(pool_needs_second_pass(&pool));
+    pool_begin_second_pass(&pool);
+    for (int part = 0; part < 5; part++)
+        assert_int_equal(pool_add(&pool, values + part * (N / 5), counts, N / 5, NULL), 0);
+    assert_false(pool_needs_second_pass(&pool));
+    pool_percentiles(&pool, false, percentiles);
+    assert_true(fabs(percentiles[0] - ((N - 1) * 0.005 - 1000000)) < 1e-6);
+    assert_true(percentiles[1] == (N - 1) * 0.5 - 1000000);
+    assert_true(fabs(percentiles[2] - ((N - 1) * 0.995 - 1000000)) < 1e-6);
+    pool_free(&pool);
+    mem_free(values);
+    mem_free(counts);
+}
+
+/* ---- planning ---- */
+
+static void topologies_follow_the_rules(void **state)
+{
+    (void)state;
+    static const struct {
+        double mm[2], size[2];
+        int stages, patch[2], last_stride[2], first_kernel[2];
+    } cases[] = {
+        {{1, 1}, {50.5, 36}, 4, {56, 40}, {2, 2}, {3, 3}},
+        {{1, 1}, {320, 320}, 7, {320, 320}, {2, 2}, {3, 3}},
+        {{1, 1}, {11, 7}, 1, {11, 7}, {1, 1}, {3, 3}}, /* one axis alone needs 12 */
+        {{1, 1}, {12, 7}, 2, {12, 7}, {2, 1}, {3, 3}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        UnetTopology t;
+        assert_int_equal(unet_topology(&t, cases[i].mm, cases[i].size, NULL), 0);
+        for (int axis = 0; axis < 2; axis++) assert_int_equal(t.patch[axis] % t.divisor[axis], 0);
+        assert_int_equal(t.stages, cases[i].stages);
+        assert_memory_equal(t.patch, cases[i].patch, sizeof t.patch);
+        assert_memory_equal(t.strides[t.stages - 1], cases[i].last_stride, sizeof t.strides[0]);
+        assert_memory_equal(t.kernels[0], cases[i].first_kernel, sizeof t.kernels[0]);
+    }
+    UnetTopology t;
+    Err e = {0};
+    /* The coarse axis starts late, with kernels of 1. */
+    assert_int_equal(unet_topology(&t, (const double[]){3, 1}, (const double[]){64, 64}, NULL), 0);
+    assert_true(t.strides[1][0] == 1 && t.strides[1][1] == 2 && t.kernels[0][0] == 1 && t.kernels[0][1] == 3);
+    assert_true(t.strides[2][0] == 2 && t.kernels[1][0] == 3);
+    assert_int_equal(unet_topology(&t, (const double[]){1, 1}, (const double[]){1e6, 1e6}, &e), ERR_VALUE);
+    assert_says(&e, "stages");
+}
+
+static void feature_maps_are_counted(void **state)
+{
+    (void)state;
+    UnetTopology t;
+    assert_int_equal(unet_topology(&t, (const double[]){1, 1}, (const double[]){16, 16}, NULL), 0);
+    assert_int_equal(t.stages, 3);
+    /* Encoder 2, decoder 3 convolutions at each size, and the head. */
+    const double expected = 5 * 32 * 256 + 5 * 64 * 64 + 2 * 128 * 16 + 3 * 256;
+    assert_true(unet_feature_map_size(&t, 3) == expected);
+}
+
+enum { BYTES_PER_PIXEL = 100000 };
+
+static int64_t pretend_bytes(const Plan *plan, int classes, int batch, int height, int width, Err *e)
+{
+    (void)e;
+    assert_string_equal(plan->network.name, "swin_umamba_d");
+    assert_int_equal(classes, 3);
+    return 50000000 + (int64_t)batch * height * width * BYTES_PER_PIXEL;
+}
+
+static int64_t fail_bytes(const Plan *plan, int classes, int batch, int height, int width, Err *e)
+{
+    (void)plan, (void)classes, (void)batch, (void)height, (void)width;
+    return err_set(e, ERR_SHAPE, "no such network");
+}
+
+static const int none[] = {0}, one[] = {1}, two[] = {2};
+static const DatasetLabel labels[] = {{"background", none, 1}, {"a", one, 1}, {"b", two, 1}};
+static const char *const channel_names[] = {"ct", "T1"};
+
+static DatasetInfo info_of(int64_t cases)
+{
+    return (DatasetInfo){.file_ending = ".nii.gz",
+                         .num_training = cases,
+                         .channel_count = 2,
+                         .max_value = 2,
+                         .channel_names = channel_names,
+                         .label_count = 3,
+                         .labels = labels,
+                         .ignore_value = -1};
+}
+
+static int plan_images(Plan *plan, int64_t cases, int side, double gb, TrainingBytes *bytes, Text *explain,
+                       Err *e)
+{
+    double spacing_mm[1][3] = {{5, 1, 1}};
+    int shape[1][3] = {{40, side, side + 20}};
+    const DatasetInfo info = info_of(cases);
+    IntensityProperties intensities[2] = {{.std = 1}, {.std = 1}};
+    const Fingerprint f = {.case_count = 1,
+                           .spacings_mm = spacing_mm,
+                           .shapes_after_crop = shape,
+                           .median_relative_size_after_cropping = 0.5,
+                           .channel_count = 2,
+                           .intensities = intensities};
+    plan_defaults(plan);
+    return plan_experiment(plan, &(PlannerInput){&info, &f, "Dataset001_X", gb, bytes}, explain, e);
+}
+
+static void batches_come_from_the_memory_plan(void **state)
+{
+    (void)state;
+    Plan plan;
+    Text explain = {0};
+    const PlanConfiguration *c = &plan.configuration;
+    assert_int_equal(plan_images(&plan, 100, 300, 8, pretend_bytes, &explain, NULL), 0);
+    assert_int_equal(c->patch_size[0] % 32 + c->patch_size[1] % 32, 0);
+    const double pixels = (double)c->patch_size[0] * c->patch_size[1];
+    const double fits = floor((8.0 * (1 << 30) - 50000000) / (pixels * BYTES_PER_PIXEL));
+    assert_true(c->batch_size == fits || fits < 2);
+    assert_int_equal(plan_check(&plan, NULL), 0);
+    assert_non_null(strstr(explain.data, "memory plan of swin_umamba_d"));
+    text_free(&explain);
+
+    /* So little that the patch itself must shrink. */
+    assert_int_equal(plan_images(&plan, 100, 300, 2, pretend_bytes, NULL, NULL), 0);
+    assert_int_equal(c->batch_size, 2);
+    assert_true(50000000.0 + 2.0 * c->patch_size[0] * c->patch_size[1] * BYTES_PER_PIXEL <= 2.0 * (1 << 30));
+    /* Plenty: 5 % of the voxels bound it. */
+    assert_int_equal(plan_images(&plan, 10, 60, 1000, pretend_bytes, NULL, NULL), 0);
+    assert_int_equal(c->batch_size,
+                     (int)nearbyint(40.0 * 60 * 80 * 10 * 0.05 / (c->patch_size[0] * c->patch_size[1])));
+    Err e = {0};
+    assert_int_equal(plan_images(&plan, 10, 60, 0.01, pretend_bytes, NULL, &e), ERR_VALUE);
+    assert_says(&e, "--memory-target");
+    assert_int_equal(plan_images(&plan, 10, 60, 8, fail_bytes, NULL, &e), ERR_SHAPE);
+    assert_says(&e, "memory plan of swin_umamba_d: no such network");
+}
+
+static void schemes_follow_the_channel_names(void **state)
+{
+    (void)state;
+    Plan plan;
+    assert_int_equal(plan_images(&plan, 10, 60, 8, NULL, NULL, NULL), 0);
+    assert_int_equal(plan.configuration.normalization_schemes[0], NORMALIZE_CT);
+    assert_int_equal(plan.configuration.normalization_schemes[1], NORMALIZE_ZSCORE);
+    assert_false(plan.configuration.use_mask_for_norm[0]);
+    assert_true(plan.configuration.use_mask_for_norm[1]);
+    assert_string_equal(plan.dataset_name, "Dataset001_X");
+    assert_string_equal(plan.image_reader_writer, "SimpleITKIO");
+
+    /* The older planner minds the case of letters: "ct" is no CT there. */
+    double spacing_mm[1][3] = {{5, 1, 1}};
+    int shape[1][3] = {{40, 60, 80}};
+    const DatasetInfo info = info_of(10);
+    const Fingerprint f = {.case_count = 1, .spacings_mm = spacing_mm, .shapes_after_crop = shape};
+    plan_defaults(&plan);
+    plan.compatibility = COMPATIBILITY_NNUNET_2_1;
+    assert_int_equal(plan_experiment(&plan, &(PlannerInput){&info, &f, "X", 8, NULL}, NULL, NULL), 0);
+    assert_int_equal(plan.configuration.normalization_schemes[0], NORMALIZE_ZSCORE);
+}
+
+/* ---- loops, stamps, files ---- */
+
+static char folder[] = "/tmp/test_planner_XXXXXX";
+
+static int make_folder(void **state)
+{
+    (void)state;
+    return mkdtemp(folder) ? 0 : -1;
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    char command[64];
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    return system(command);
+}
+
+static const char *in_folder(const char *name)
+{
+    static char path[256];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return path;
+}
+
+static int note_index(void *context, int index, const Case *c, FaultList *faults, Err *e)
+{
+    (void)context;
+    fault_add(faults, FAULT_WARNING, "%d %s", index, c->id);
+    return index == 90 ? err_set(e, ERR_VALUE, "the ninetieth") : 0;
+}
+
+static void loops_keep_the_order_of_cases(void **state)
+{
+    (void)state;
+    enum { CASES = 100 };
+    Case cases[CASES];
+    char ids[CASES][8], expected[32];
+    for (int i = 0; i < CASES; i++) {
+        snprintf(ids[i], sizeof ids[i], "c%d", i);
+        cases[i] = (Case){.id = ids[i]};
+    }
+    const Dataset d = {.training = {cases, 80}}, failing = {.training = {cases, CASES}};
+    FaultList faults = {0};
+    Err e = {0};
+    assert_int_equal(for_each_case(&d, note_index, NULL, 4, NULL, &faults, &e), 0);
+    assert_int_equal(faults.count, 80);
+    for (int i = 0; i < 80; i++) {
+        snprintf(expected, sizeof expected, "%d c%d", i, i);
+        assert_string_equal(faults.faults[i].text, expected);
+    }
+    assert_int_equal(for_each_case(&failing, note_index, NULL, 4, NULL, &faults, &e), ERR_VALUE);
+    assert_string_equal(e.text, "case c90: the ninetieth");
+    faults_free(&faults);
+}
+
+static void stamps_change_with_files_and_plan(void **state)
+{
+    (void)state;
+    char image[256], first[CASE_STAMP_BYTES], second[CASE_STAMP_BYTES], *images[] = {image};
+    const DatasetInfo info = info_of(1);
+    Plan plan;
+    Err e = {0};
+    snprintf(image, sizeof image, "%s", in_folder("c_0000.nii.gz"));
+    const Case c = {.id = "c", .images = images, .image_count = 1};
+    assert_int_equal(stamp_of_case(first, &c, &info, &plan, &e), ERR_IO);
+    assert_says(&e, "c_0000.nii.gz");
+    assert_int_equal(file_put(image, "abc", 3, NULL), 0);
+    assert_int_equal(plan_images(&plan, 10, 60, 8, NULL, NULL, NULL), 0);
+    assert_int_equal(stamp_of_case(first, &c, &info, &plan, NULL), 0);
+    plan.configuration.batch_size++; /* no matter of preprocessing */
+    assert_int_equal(stamp_of_case(second, &c, &info, &plan, NULL), 0);
+    assert_string_equal(first, second);
+    plan.configuration.spacing_mm[1] *= 1.0000001;
+    assert_int_equal(stamp_of_case(second, &c, &info, &plan, NULL), 0);
+    assert_string_not_equal(first, second);
+    plan.configuration.spacing_mm[1] = 1;
+    assert_int_equal(file_put(image, "abcd", 4, NULL), 0);
+    assert_int_equal(stamp_of_case(second, &c, &info, &plan, NULL), 0);
+    assert_string_not_equal(first, second);
+}
+
+static void own_splits_are_honoured(void **state)
+{
+    (void)state;
+    char raw[256], out[256], path[300];
+    char *ids[] = {"a", "b", "c", "d", "e", "f"};
+    Case cases[6];
+    Text note = {0};
+    Err e = {0};
+    Splits s;
+    for (int i = 0; i < 6; i++) cases[i] = (Case){.id = ids[i]};
+    snprintf(raw, sizeof raw, "%s", in_folder("raw"));
+    snprintf(out, sizeof out, "%s", in_folder("out"));
+    assert_int_equal(mkdir(raw, 0700) | mkdir(out, 0700), 0);
+    Dataset d = {.folder = raw, .training = {cases, 4}};
+    assert_int_equal(output_splits(&d, out, &note, NULL), 0);
+    snprintf(path, sizeof path, "%s/splits_final.yaml", out);
+    assert_false(file_exists(path));
+    assert_non_null(strstr(note.data, "too few"));
+    d.training.count = 6;
+    snprintf(path, sizeof path, "%s/splits_final.json", raw);
+    static const char unknown[] = "[{\"train\": [\"a\", \"zz\"], \"val\": [\"b\"]}]";
+    static const char own[] = "[{\"train\": [\"a\", \"c\"], \"val\": [\"b\"]}]";
+    assert_int_equal(file_put(path, unknown, strlen(unknown), NULL), 0);
+    assert_int_not_equal(output_splits(&d, out, &note, &e), 0);
+    assert_says(&e, "zz");
+    assert_int_equal(file_put(path, own, strlen(own), NULL), 0);
+    assert_int_equal(output_splits(&d, out, &note, NULL), 0);
+    assert_int_equal(file_remove(path, NULL), 0);
+    assert_int_equal(output_splits(&d, out, &note, NULL), 0); /* what is there stays */
+    snprintf(path, sizeof path, "%s/splits_final.yaml", out);
+    assert_int_equal(splits_read(&s, path, NULL), 0);
+    assert_int_equal(s.count, 1);
+    assert_string_equal(s.folds[0].val[0], "b");
+    splits_free(&s);
+    text_free(&note);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(percentiles_round_as_numpy),
+        cmocka_unit_test(draws_are_numpys),
+        cmocka_unit_test(statistics_equal_the_list),
+        cmocka_unit_test(many_values_take_a_second_pass),
+        cmocka_unit_test(topologies_follow_the_rules),
+        cmocka_unit_test(feature_maps_are_counted),
+        cmocka_unit_test(batches_come_from_the_memory_plan),
+        cmocka_unit_test(schemes_follow_the_channel_names),
+        cmocka_unit_test(loops_keep_the_order_of_cases),
+        cmocka_unit_test(stamps_change_with_files_and_plan),
+        cmocka_unit_test(own_splits_are_honoured),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}

@@ -91,7 +91,7 @@ static int report_faults(Run *r, Err *e)
     faults_free(&r->faults);
     if (!errors) return 0;
     return err_set(e, ERR_VALUE,
-                   "%s: %d error%s in the dataset; nothing can be planned before they are mended",
+                   "%s: %d error%s in the dataset, to be mended before it can be planned",
                    r->options->dataset, errors, errors == 1 ? "" : "s");
 }
 

@@ -1,0 +1,67 @@
+#!/bin/sh
+# plan_and_preprocess BUILD: what it writes, what it skips, whose word counts; the same numbers for any threads.
+build=$1
+program=$build/plan_and_preprocess
+out=$(mktemp -d); trap 'rm -rf "$out"' EXIT
+raw=$out/Dataset900_Phantom
+
+check() { # WHAT COMMAND…
+    what=$1; shift
+    if "$@" >"$out/log" 2>&1; then echo "ok - $what"; else echo "not ok - $what"; cat "$out/log"; fi
+}
+exits() { # STATUS WORDS COMMAND…
+    want=$1; words=$2; shift 2
+    "$@" >"$out/said" 2>&1; status=$?
+    [ $status -eq "$want" ] || { echo "status $status, expected $want"; cat "$out/said"; return 1; }
+    grep -q -e "$words" "$out/said" || { echo "no '$words' in:"; cat "$out/said"; return 1; }
+}
+runs() { "$program" "$raw" -o "$out/p" "$@"; }
+has() { grep -q -e "$2" "$1" || { cat "$1"; return 1; }; }
+files() { for file; do [ -s "$file" ] || { echo "$file is missing"; return 1; }; done; }
+
+check "a phantom dataset" "$build/make_phantom" -o "$raw" --cases 6 --size 5x40x48 --channels 2 --quiet
+check "plans and preprocesses" exits 0 "6 done" runs -j 2
+check "writes all files" files "$out/p/plans.yaml" "$out/p/dataset_fingerprint.yaml" "$out/p/splits_final.yaml" \
+    "$out/p/dataset.json" "$out/p/2d/phantom_003.npy" "$out/p/2d/phantom_003_seg.npy" \
+    "$out/p/2d/phantom_003_locations.npy" "$out/p/2d/phantom_003.yaml"
+check "the dataset's name" has "$out/p/plans.yaml" "^dataset_name: Dataset900_Phantom"
+check "a patch that the network can halve" has "$out/p/plans.yaml" "patch_size: \[[0-9]*\(32\|64\|96\|128\|160\|192\|224\|256\), "
+check "what is up to date is skipped" exits 0 "6 cases were up to date" runs
+check "--overwrite makes all anew" sh -c "! '$program' '$raw' -o '$out/p' --overwrite 2>&1 | grep 'up to date'"
+touch "$raw/labelsTr/phantom_002.nii.gz"
+check "a changed case is made anew" exits 0 "5 cases were up to date" runs
+rm "$out/p/2d/phantom_004.yaml"
+check "an unfinished case is made anew" exits 0 "5 cases were up to date" runs
+cp -r "$out/p" "$out/one"
+check "one thread gives the same files" exits 0 done "$program" "$raw" -o "$out/one" -j 1 --overwrite
+check "byte for byte" diff -r "$out/p" "$out/one"
+check "--explain" exits 0 "^batch: " runs --explain
+printf 'configurations:\n  2d:\n    patch_size: [64, 96]\n    batch_size: 3\n' >"$out/over.yaml"
+check "an override has the last word" exits 0 "patch 64x96, batch 3" runs --override "$out/over.yaml"
+check "a larger memory target gives no smaller batch" exits 0 "batch" runs --memory-target 16G
+check "a plan of one's own" exits 0 "patch 64x96" "$program" "$raw" -o "$out/q" --plans "$out/p/plans.yaml" \
+    --override "$out/over.yaml"
+check "nnunet plans its own patch" exits 0 "plan: nnunet" "$program" "$raw" -o "$out/n" --network nnunet
+printf 'configurations:\n  2d:\n    patch_size: [65, 96]\n' >"$out/over.yaml"
+check "a patch that cannot be halved is refused" exits 1 "multiples of 32x32" runs --override "$out/over.yaml"
+printf 'configurations:\n  2d:\n    patch_sice: [64, 96]\n' >"$out/over.yaml"
+check "an unknown key is named" exits 1 "over.yaml:3:.*patch_size" runs --override "$out/over.yaml"
+check "an unknown network is named" exits 1 "nearest known one is swin_umamba_d" runs --network swin_umamba_e
+cp "$out/p/splits_final.yaml" "$out/mine.yaml"
+printf -- '- train: [phantom_001, phantom_002]\n  val: [phantom_003]\n' >"$out/p/splits_final.yaml"
+cp "$out/p/splits_final.yaml" "$out/mine.yaml"
+check "the user's own splits stay" exits 0 "splits: those that are there" runs
+check "untouched" cmp "$out/p/splits_final.yaml" "$out/mine.yaml"
+check "no dataset is wrong usage" exits 2 "the folder of the dataset is missing" "$program" -o "$out/p"
+check "no output is wrong usage" exits 2 "PATH is missing" "$program" "$raw"
+check "a dataset that is not there" exits 1 "dataset.json" "$program" "$out/nowhere" -o "$out/p"
+printf x >"$out/file"
+check "an output that cannot be made" exits 1 "file" "$program" "$raw" -o "$out/file/p"
+
+# Killed while it writes: what stands is whole, and the next run completes it.
+rm -rf "$out/p"
+"$program" "$raw" -o "$out/p" --quiet 2>/dev/null & pid=$!
+sleep 0.03; kill -9 $pid 2>/dev/null; wait $pid 2>/dev/null
+find "$out/p" -name '*.tmp*' -delete 2>/dev/null
+check "goes on where it was killed" exits 0 "6 done" runs
+check "and ends with the same cases" diff -r "$out/p/2d" "$out/one/2d"

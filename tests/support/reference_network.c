@@ -1,0 +1,100 @@
+#include "tests/support/reference_network.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "tests/support/rule.h"
+
+const char *reference_network_name(const char *golden_name)
+{
+    static const struct {
+        const char *golden, *ours;
+    } names[] = {{"U_", "swin_umamba"}, {"D_", "swin_umamba_d"}, {"P_", "swin_umamba_paper"},
+                 {"SwinUMambaD", "swin_umamba_d"}, {"SwinUMamba", "swin_umamba"}};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (!strncmp(golden_name, names[i].golden, strlen(names[i].golden))) return names[i].ours;
+    return NULL;
+}
+
+int reference_network_open(ReferenceNetwork *r, const char *name, const int64_t *shape, int64_t classes,
+                           const char *prefix, Err *e)
+{
+    NetworkSpec spec;
+    const char *ours = reference_network_name(name);
+    *r = (ReferenceNetwork){.graph = NULL};
+    if (!ours) return err_set(e, ERR_VALUE, "no network is known as '%s'", name);
+    TRY(network_defaults(&spec, ours, 1, e));
+    spec.channels = shape[1];
+    spec.height = shape[2];
+    spec.width = shape[3];
+    spec.classes = classes;
+    spec.deep_supervision = true;
+    return reference_network_build(r, &spec, shape[0], prefix, e);
+}
+
+int reference_network_build(ReferenceNetwork *r, const NetworkSpec *spec, int64_t batch, const char *prefix, Err *e)
+{
+    *r = (ReferenceNetwork){.spec = *spec, .input = {batch, spec->height, spec->width, spec->channels}};
+    int failed = network_build(&r->graph, spec, e);
+    if (!failed) failed = parameters_new(&r->parameters, r->graph, e);
+    for (int i = 0; !failed && prefix && i < graph_param_count(r->graph); i++) {
+        const Param *p = &graph_params(r->graph)[i];
+        rule_param(parameters_of(r->parameters, i), prefix, p->name, p->rank, p->shape);
+    }
+    for (int i = 0; !failed && i < NETWORK_HEADS; i++) {
+        char head[16];
+        snprintf(head, sizeof head, "head%d", i);
+        if (!graph_find(r->graph, head, &r->heads[i])) failed = err_set(e, ERR_VALUE, "the network has no %s", head);
+    }
+    if (!failed && !graph_find(r->graph, "loss", &r->loss)) failed = err_set(e, ERR_VALUE, "the network has no loss");
+    if (failed) reference_network_close(r);
+    else parameters_changed(r->parameters);
+    return failed;
+}
+
+void reference_network_close(ReferenceNetwork *r)
+{
+    parameters_free(r->parameters);
+    graph_free(r->graph);
+    *r = (ReferenceNetwork){.graph = NULL};
+}
+
+int reference_fill_image(Executor *x, const char *prefix, const char *rule_name, Err *e)
+{
+    const Tensor *image = executor_input(x, 0);
+    const Shape s = image->shape;
+    float *nchw = mem_alloc((size_t)shape_count(s) * sizeof *nchw, e);
+    if (!nchw) return ERR_NOMEM;
+    rule_tensor(nchw, prefix, rule_name, shape_count(s), sqrt(3));
+    golden_to_nhwc(image->data, nchw, s.n, s.c, s.h, s.w);
+    mem_free(nchw);
+    return 0;
+}
+
+int reference_fill_labels(Executor *x, const char *prefix, const char *rule_name, int classes, Err *e)
+{
+    const Tensor *labels = executor_input(x, 1);
+    const int64_t count = shape_count(labels->shape);
+    int16_t *out = labels->data;
+    uint8_t *bytes = mem_alloc((size_t)count, e);
+    if (!bytes) return ERR_NOMEM;
+    rule_labels(bytes, prefix, rule_name, count, classes);
+    for (int64_t i = 0; i < count; i++) out[i] = bytes[i];
+    mem_free(bytes);
+    return 0;
+}
+
+float *reference_nchw(const Tensor *t, bool grad, Err *e)
+{
+    const Shape s = t->shape;
+    const float *data = grad ? t->grad : t->data;
+    float *out = mem_alloc((size_t)shape_count(s) * sizeof *out, e);
+    if (!out) return NULL;
+    for (int64_t b = 0; b < s.n; b++)
+        for (int64_t p = 0; p < s.h * s.w; p++)
+            for (int64_t c = 0; c < s.c; c++)
+                out[(b * s.c + c) * s.h * s.w + p] = data[(b * s.h * s.w + p) * t->pitch + c];
+    return out;
+}

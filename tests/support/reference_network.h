@@ -1,0 +1,34 @@
+/* A network of the goldens, ready to run: weights by the rule, input by the rule. */
+#ifndef TESTS_SUPPORT_REFERENCE_NETWORK_H
+#define TESTS_SUPPORT_REFERENCE_NETWORK_H
+
+#include "network/executor.h"
+#include "network/network.h"
+#include "tests/support/golden.h"
+
+typedef struct ReferenceNetwork {
+    NetworkSpec spec;
+    Graph *graph;
+    Parameters *parameters;
+    Ref heads[NETWORK_HEADS], loss;
+    Shape input;
+} ReferenceNetwork;
+
+/* name begins with U, D or P and an underscore ("D_1x1x64x64") or is the official class name; shape is
+ * (B,C,H,W); classes of the logits. prefix NULL: parameters stay zero. */
+int reference_network_open(ReferenceNetwork *r, const char *name, const int64_t *shape_nchw, int64_t classes,
+                           const char *prefix, Err *e);
+/* As above from a filled spec (narrow networks). */
+int reference_network_build(ReferenceNetwork *r, const NetworkSpec *spec, int64_t batch, const char *prefix, Err *e);
+void reference_network_close(ReferenceNetwork *r);
+
+const char *reference_network_name(const char *golden_name);   /* our name for U, D, P or an official class; NULL */
+
+/* Writes the rule's input, (B,C,H,W) in the rule, into an executor's image. */
+int reference_fill_image(Executor *x, const char *prefix, const char *rule_name, Err *e);
+int reference_fill_labels(Executor *x, const char *prefix, const char *rule_name, int classes, Err *e);
+
+/* A value of an executor as dense (N,C,H,W); owned by the caller (mem_free). NULL with e filled. */
+float *reference_nchw(const Tensor *t, bool grad, Err *e);
+
+#endif

@@ -31,6 +31,7 @@ int reference_network_open(ReferenceNetwork *r, const char *name, const int64_t 
     spec.width = shape[3];
     spec.classes = classes;
     spec.deep_supervision = true;
+    spec.drop_path = 0; /* the references run in evaluation mode; nothing else differs from training */
     return reference_network_build(r, &spec, shape[0], prefix, e);
 }
 

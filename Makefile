@@ -3,6 +3,20 @@
 # Each room is a folder of the project; a program's main file stands in its room and is listed in
 # PROGRAMS; every other .c file of a room goes into one library. A new file needs no line here.
 
+ifeq ($(filter -j%,$(MAKEFLAGS)),)
+MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 1)
+endif
+
+# `make deps check`: what is installed first decides how the rest is built, so the rest is a make of its own.
+ifneq ($(filter deps,$(MAKECMDGOALS)),)
+REST := $(filter-out deps,$(MAKECMDGOALS))
+.PHONY: deps $(REST)
+deps:
+	@tests/deps
+$(REST): deps
+	@$(MAKE) $@
+else
+
 VARIANT ?= release
 # make V=1 shows the commands; else just what is built.
 Q = $(if $(V),,@echo '  $@';)
@@ -62,7 +76,7 @@ TESTS := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/test_*.c))
 SUPPORT := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/support/*.c))
 BINARIES := $(foreach main,$(MAINS:.c=),$(B)/$(notdir $(main)))
 
-.PHONY: all check check-all golden bench demo deps install clean help
+.PHONY: all check check-all golden bench demo install clean help
 .SECONDARY:
 all: $(BINARIES)
 
@@ -113,9 +127,6 @@ bench: all
 demo: all
 	@tests/demo $(B)
 
-deps:
-	@tests/deps
-
 prefix ?= /usr/local
 install: all
 	install -d $(DESTDIR)$(prefix)/bin
@@ -129,3 +140,5 @@ help:
 	@echo 'all check check-all golden bench demo deps install clean; VARIANT=release|debug|asan|tsan'
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
+
+endif

@@ -3,7 +3,7 @@
 # Each room is a folder of the project; a program's main file stands in its room and is listed in
 # PROGRAMS; every other .c file of a room goes into one library. A new file needs no line here.
 
-ifeq ($(filter -j%,$(MAKEFLAGS)),)
+ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
 MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 1)
 endif
 

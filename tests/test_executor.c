@@ -1,0 +1,218 @@
+/* network/: the memory plan, and what an executor decides (which nodes run, who writes or adds gradients,
+ * what frozen parameters cost), on small graphs of linear layers and convolutions. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <math.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/random.h"
+#include "network/executor.h"
+#include "network/memory_plan.h"
+#include "network/ops/ops.h"
+
+static void blocks_never_share_memory_while_they_live(void **state)
+{
+    (void)state;
+    enum { COUNT = 300 };
+    static Block blocks[COUNT];
+    Rng r = rng_make(1, 0, 0, 0, RNG_TEST);
+    for (int i = 0; i < COUNT; i++) {
+        const int first = (int)rng_below(&r, 200);
+        blocks[i] = (Block){.bytes = 1 + rng_below(&r, 5000), .first = first, .last = first + (int)rng_below(&r, 30)};
+    }
+    size_t total;
+    assert_int_equal(memory_plan(blocks, COUNT, &total, NULL), 0);
+    for (int i = 0; i < COUNT; i++) {
+        assert_int_equal(blocks[i].offset % MEM_ALIGN, 0);
+        assert_true(blocks[i].offset + blocks[i].bytes <= total);
+        for (int k = 0; k < i; k++) {
+            const bool together = blocks[i].first <= blocks[k].last && blocks[k].first <= blocks[i].last;
+            const bool overlap = blocks[i].offset < blocks[k].offset + blocks[k].bytes &&
+                                 blocks[k].offset < blocks[i].offset + blocks[i].bytes;
+            assert_false(together && overlap);
+        }
+    }
+    const size_t bound = memory_plan_bound(blocks, COUNT);
+    assert_true(total >= bound && (double)total < 1.25 * (double)bound);
+}
+
+/* image → conv a → linear b ┬→ linear c → "first"
+ *                           └→ linear d → "second" */
+typedef struct Net {
+    Graph *graph;
+    Parameters *parameters;
+    Ref first, second;
+} Net;
+
+static void open_net(Net *n)
+{
+    Err e = {ERR_NONE, ""};
+    n->graph = graph_new(&e);
+    Ref x = graph_input(n->graph, "image", (Shape){2, 5, 6, 3}, DTYPE_F32);
+    in(n->graph, "trunk");
+    x = conv2d(n->graph, "a", x, 7, (Conv){.kernel = 3, .stride = 2, .padding = 1, .bias = true});
+    x = out(n->graph, linear(n->graph, "b", x, 20, true));
+    n->first = linear(n->graph, "c", x, 4, false);
+    n->second = linear(n->graph, "d", x, 5, true);
+    graph_output(n->graph, "first", n->first);
+    assert_int_equal(graph_check(n->graph, &e), 0);
+    assert_int_equal(parameters_new(&n->parameters, n->graph, &e), 0);
+    parameters_initialize(n->parameters, 3);
+}
+
+static void close_net(Net *n)
+{
+    parameters_free(n->parameters);
+    graph_free(n->graph);
+}
+
+static Executor *prepare(const Net *n, ExecutorOptions o)
+{
+    Err e = {ERR_NONE, ""};
+    Executor *x;
+    if (executor_new(&x, n->graph, n->parameters, &o, &e)) fail_msg("%s", e.text);
+    return x;
+}
+
+static void fill(float *values, int64_t count, uint32_t item)
+{
+    Rng r = rng_make(9, 0, 0, item, RNG_TEST);
+    for (int64_t i = 0; i < count; i++) values[i] = (float)rng_range(&r, -1, 1);
+}
+
+/* Σ of all outputs, each weighted by fixed random numbers; seeds the gradients with these. */
+static double forward_loss(Executor *x, int outputs)
+{
+    double loss = 0;
+    Tensor *image = executor_input(x, 0);
+    fill(image->data, shape_count(image->shape), 100);
+    executor_forward(x, &(Step){0});
+    for (int i = 0; i < outputs; i++) {
+        const Tensor *y = executor_output(x, i);
+        float weights[400];
+        fill(weights, shape_count(y->shape), (uint32_t)i);
+        for (int64_t k = 0; k < shape_count(y->shape); k++) loss += (double)weights[k] * ((const float *)y->data)[k];
+        if (y->grad) memcpy(y->grad, weights, (size_t)shape_count(y->shape) * sizeof(float));
+    }
+    return loss;
+}
+
+static void gradients_match_finite_differences(void **state)
+{
+    (void)state;
+    Net n;
+    open_net(&n);
+    const Ref outputs[] = {n.first, n.second};
+    Executor *x = prepare(&n, (ExecutorOptions){.outputs = outputs, .output_count = 2, .train = true});
+    forward_loss(x, 2);
+    executor_backward(x, &(Step){0});
+    const Gradients *gradients = executor_gradients(x);
+    assert_int_equal(gradients->count, graph_parameter_elements(n.graph));
+    for (int p = 0; p < graph_param_count(n.graph); p++) {
+        float *values = parameters_of(n.parameters, p);
+        const int64_t count = graph_params(n.graph)[p].count, at = count / 2;
+        const float kept = values[at], h = 1e-2f;
+        double loss[2];
+        for (int side = 0; side < 2; side++) {
+            values[at] = side ? kept - h : kept + h;
+            parameters_changed(n.parameters);
+            loss[side] = forward_loss(x, 2);
+        }
+        values[at] = kept;
+        const double expected = (loss[0] - loss[1]) / (2.0 * (double)h), found = gradients->values[gradients->offset[p] + at];
+        assert_true(fabs(found - expected) < 2e-3 * (1 + fabs(expected)));
+    }
+    executor_free(x);
+    close_net(&n);
+}
+
+static void only_what_an_output_needs_runs(void **state)
+{
+    (void)state;
+    Net n;
+    open_net(&n);
+    Executor *x = prepare(&n, (ExecutorOptions){.outputs = &n.first, .output_count = 1, .train = true});
+    assert_int_equal(executor_node_count(x), 3);
+    const int d = graph_find_param(n.graph, "d.weight");
+    assert_true(d >= 0);
+    assert_int_equal(executor_gradients(x)->offset[d], -1);
+    executor_free(x);
+    bool used[8];
+    assert_int_equal(graph_used_params(n.graph, &n.first, 1, used, NULL), 0);
+    assert_false(used[d]);
+    assert_true(used[graph_find_param(n.graph, "trunk.a.bias")]);
+    close_net(&n);
+}
+
+/* Frozen parameters have no gradient and cost no memory, yet what lies below them still gets its gradient. */
+static void frozen_parameters_pass_gradients_on(void **state)
+{
+    (void)state;
+    Net n;
+    open_net(&n);
+    bool trained[8] = {false};
+    trained[graph_find_param(n.graph, "trunk.a.weight")] = true;
+    const ExecutorOptions all = {.outputs = &n.first, .output_count = 1, .train = true};
+    ExecutorOptions some = all;
+    some.trained = trained;
+    Executor *a = prepare(&n, all), *b = prepare(&n, some);
+    assert_int_equal(executor_gradients(b)->count, 7 * 3 * 9);
+    assert_true(executor_memory(b).without_reuse < executor_memory(a).without_reuse);
+    assert_int_equal(executor_memory(b).parameter_gradients, 7 * 3 * 9 * sizeof(float));
+    const int w = graph_find_param(n.graph, "trunk.a.weight");
+    Executor *both[] = {a, b};
+    for (int i = 0; i < 2; i++) {
+        forward_loss(both[i], 1);
+        executor_backward(both[i], &(Step){0});
+    }
+    assert_memory_equal(executor_gradients(a)->values + executor_gradients(a)->offset[w],
+                        executor_gradients(b)->values, 7 * 3 * 9 * sizeof(float));
+    executor_free(a);
+    executor_free(b);
+    close_net(&n);
+}
+
+static void definitions_report_their_first_failure(void **state)
+{
+    (void)state;
+    Err e = {ERR_NONE, ""};
+    Graph *g = graph_new(&e);
+    Ref x = graph_input(g, "image", (Shape){1, 2, 2, 3}, DTYPE_F32);
+    in(g, "stem");
+    x = conv2d(g, "big", x, 4, (Conv){.kernel = 5, .stride = 1});
+    x = out(g, linear(g, "after", x, 4, true));
+    assert_int_equal(graph_check(g, &e), ERR_SHAPE);
+    assert_non_null(strstr(e.text, "stem.big"));
+    graph_free(g);
+}
+
+static void sizes_that_do_not_fit_are_refused(void **state)
+{
+    (void)state;
+    Net n;
+    open_net(&n);
+    Err e = {ERR_NONE, ""};
+    Executor *x;
+    const Shape wrong = {1, 8, 8, 2};
+    const ExecutorOptions o = {.inputs = &wrong, .outputs = &n.first, .output_count = 1};
+    assert_int_equal(executor_new(&x, n.graph, n.parameters, &o, &e), ERR_SHAPE);
+    assert_null(x);
+    close_net(&n);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(blocks_never_share_memory_while_they_live),
+        cmocka_unit_test(gradients_match_finite_differences),
+        cmocka_unit_test(only_what_an_output_needs_runs),
+        cmocka_unit_test(frozen_parameters_pass_gradients_on),
+        cmocka_unit_test(definitions_report_their_first_failure),
+        cmocka_unit_test(sizes_that_do_not_fit_are_refused),
+    };
+    return cmocka_run_group_tests_name("executor", tests, NULL, NULL);
+}

@@ -150,7 +150,9 @@ typedef struct ScanRun {
     ScanShape shape;
     ScanValues values;
     ScanGradients gradients;
-    ScanParams params;
+    struct {
+        float *dt_weight, *dt_bias, *A_logs, *Ds;
+    } params; /* a ScanParams that may be written */
     float *packed, *block;
     void *scratch;
 } ScanRun;
@@ -181,8 +183,11 @@ static int open_scan(ScanRun *r, int64_t batch, int64_t length, int64_t channels
     r->gradients.y = (ScanImage){carve(&at, pixels * d), d};
     r->values.projections = carve(&at, pixels * row);
     r->gradients.projections = carve(&at, pixels * row);
-    r->params = (ScanParams){carve(&at, d * d), carve(&at, d), carve(&at, d * s), carve(&at, d)};
-    r->gradients.params = (ScanParams){carve(&at, d * d), carve(&at, d), carve(&at, d * s), carve(&at, d)};
+    r->params.dt_weight = carve(&at, d * d);
+    r->params.dt_bias = carve(&at, d);
+    r->params.A_logs = carve(&at, d * s);
+    r->params.Ds = carve(&at, d);
+    r->gradients.params = (ScanParamGradients){carve(&at, d * d), carve(&at, d), carve(&at, d * s), carve(&at, d)};
     for (int64_t k = 0; k < d; k++) r->params.dt_weight[k * d + k] = 1;
     return 0;
 }
@@ -207,7 +212,8 @@ static const ScanKernel *best_scan_kernel(void)
 static void run_scan_kernel(ScanRun *r)
 {
     const ScanKernel *kernel = best_scan_kernel();
-    kernel->pack(&r->shape, &r->params, r->packed);
+    const ScanParams params = {r->params.dt_weight, r->params.dt_bias, r->params.A_logs, r->params.Ds};
+    kernel->pack(&r->shape, &params, r->packed);
     kernel->forward(&r->shape, r->packed, &r->values, r->scratch);
     kernel->backward(&r->shape, r->packed, &r->values, &r->gradients, r->scratch);
 }

@@ -161,7 +161,6 @@ static void frozen_parameters_pass_gradients_on(void **state)
     some.trained = trained;
     Executor *a = prepare(&n, all), *b = prepare(&n, some);
     assert_int_equal(executor_gradients(b)->count, 7 * 3 * 9);
-    assert_true(executor_memory(b).without_reuse < executor_memory(a).without_reuse);
     assert_int_equal(executor_memory(b).parameter_gradients, 7 * 3 * 9 * sizeof(float));
     const int w = graph_find_param(n.graph, "trunk.a.weight");
     Executor *both[] = {a, b};

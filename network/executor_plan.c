@@ -119,7 +119,7 @@ static int settle_gradients(Executor *x, const ExecutorOptions *o, Err *e)
         for (int k = 0; reaches && k < d->param_count; k++) {
             if (!is_trained(o, d->params[k])) continue;
             x->gradients.offset[d->params[k]] = 0;
-            node->trains_params = true;
+            node->trains_params = node->trains_param[k] = true;
         }
         for (int k = 0; k < d->input_count; k++) node->wants_grad[k] = reaches && x->values[d->inputs[k]].has_grad;
         node->has_backward = node->trains_params;

@@ -79,7 +79,8 @@ struct Node {
     bool accumulate[NODE_INPUTS];           /* … and adds to what is there */
     bool train;                             /* training mode (drop path is on) */
     bool has_backward;                      /* backward will be called after each forward */
-    bool trains_params;                     /* some param_grad is wanted */
+    bool trains_param[NODE_PARAMS];         /* that param_grad is wanted */
+    bool trains_params;                     /* some is */
     size_t saved_bytes[NODE_SAVED];         /* set by prepare: kept from forward to backward */
     void *saved[NODE_SAVED];
     size_t scratch_bytes[2];                /* set by prepare: for forward, for backward */

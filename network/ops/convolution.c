@@ -11,6 +11,13 @@ static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 
 static size_t dense_bytes(const Tensor *t) { return (size_t)shape_count(t->shape) * sizeof(float); }
 
+/* oneDNN gives the gradients of weight and bias together; one that is frozen alone goes to scratch. */
+static size_t unwanted_bytes(const Node *node, int param)
+{
+    if (node->trains_param[param]) return 0;
+    return ((size_t)node->param_info[param]->count * sizeof(float) + MEM_ALIGN - 1) / MEM_ALIGN * MEM_ALIGN;
+}
+
 static int prepare(Node *node, Err *e)
 {
     DnnConv conv = *(const DnnConv *)node->attr;
@@ -26,7 +33,9 @@ static int prepare(Node *node, Err *e)
     }
     if (node->trains_params) {
         TRY(dnn_conv_backward_weights(&c->weights, &conv, e));
-        node->scratch_bytes[1] = larger(node->scratch_bytes[1], dnn_scratch_bytes(c->weights));
+        size_t bytes = dnn_scratch_bytes(c->weights);
+        for (int i = 0; i < node->param_count; i++) bytes += unwanted_bytes(node, i);
+        node->scratch_bytes[1] = larger(node->scratch_bytes[1], bytes);
     }
     return 0;
 }
@@ -62,8 +71,12 @@ static void backward(Node *node, const Step *step)
     const float *dy = node->out[0]->grad;
     if (c->data && node->accumulate[0]) add_data_gradient(node, c);
     else if (c->data) dnn_run_backward_data(c->data, dy, node->in[0]->grad, node->scratch);
-    if (c->weights)
-        dnn_run_backward_weights(c->weights, node->in[0]->data, dy, node->param_grad[0], node->param_grad[1], node->scratch);
+    if (!c->weights) return;
+    char *unwanted = (char *)node->scratch + dnn_scratch_bytes(c->weights);
+    float *gradients[2] = {node->param_grad[0], node->param_grad[1]};
+    for (int i = 0; i < node->param_count; unwanted += unwanted_bytes(node, i), i++)
+        if (!gradients[i]) gradients[i] = (float *)unwanted;
+    dnn_run_backward_weights(c->weights, node->in[0]->data, dy, gradients[0], gradients[1], node->scratch);
 }
 
 static void release(Node *node)

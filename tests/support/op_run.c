@@ -93,6 +93,7 @@ static int build(OpRun *r, const Node *like, OpRunOptions o, Err *e)
     Node *n = &r->node;
     n->has_backward = o.backward;
     n->trains_params = o.backward && n->param_count > 0;
+    for (int i = 0; i < n->param_count; i++) n->trains_param[i] = n->trains_params;
     TRY(make_tensors(r, like, o, e));
     TRY(make_params(r, o, e));
     if (n->impl->prepare) TRY(n->impl->prepare(n, e));

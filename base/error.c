@@ -53,6 +53,12 @@ int err_context(Err *e, const char *format, ...)
     return e->code;
 }
 
+void err_plain(Err *e)
+{
+    for (char *c = e ? e->text : ""; *c; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7f) *c = '?';
+}
+
 void err_clear(Err *e)
 {
     e->code = ERR_NONE;

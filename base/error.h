@@ -33,6 +33,9 @@ int err_errno(Err *e, int saved_errno, const char *format, ...) __attribute__((f
 /* Puts "format: " in front of the text and returns e->code, so that it can close a failing call. */
 int err_context(Err *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Makes the text one plain line (control characters become '?'), where it quotes a file's content. */
+void err_plain(Err *e);
+
 void err_clear(Err *e);
 
 /* Passes a failure on; only where nothing is owned yet. */

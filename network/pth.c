@@ -206,7 +206,10 @@ int pth_parse(Pth *p, const char *data, size_t bytes, Err *e)
     if (bytes > 4 && !memcmp(data, "PK\3\4", 4)) failed = read_zip(p, e);
     else if (bytes > 4 && data[0] == '\x80') failed = read_legacy(p, e);
     else failed = err_set(e, ERR_FORMAT, "no PyTorch file: neither a zip archive nor a legacy pickle");
-    if (failed) pth_close(p);
+    if (failed) {
+        err_plain(e);
+        pth_close(p);
+    }
     return failed;
 }
 

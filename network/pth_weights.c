@@ -117,7 +117,10 @@ int pth_weights(WeightsFile *w, const Pth *p, Err *e)
 {
     *w = (WeightsFile){0};
     const int failed = fill(w, p, e);
-    if (failed) weights_close(w);
+    if (failed) {
+        err_plain(e);
+        weights_close(w);
+    }
     return failed;
 }
 

@@ -322,6 +322,7 @@ int safetensors_open(WeightsFile *w, const char *path, Err *e)
     text_free(&r.string);
     if (!failed) return 0;
     weights_close(w);
+    err_plain(e);
     return err_context(e, "%s", path);
 }
 

@@ -157,7 +157,8 @@ static void a_checkpoint_can_be_looked_into(void **state)
     if (pth_open(&p, path, &e)) fail_msg("%s", e.text);
     const Value *root = p.pickle.root, *states = value_at(root, "optimizer_state/state");
     assert_non_null(states);
-    assert_int_equal(states->list.count / 2, strtol(text_of(entry, "n_params_with_optimizer_state"), NULL, 10));
+    const char *wanted = text_of(entry, "n_params_with_optimizer_state");
+    assert_int_equal(states->list.count / 2, strtol(wanted, NULL, 10));
     Array moment;
     assert_int_equal(pth_array(value_at(states, "0/exp_avg"), &moment, &e), 0);
     assert_int_equal(moment.dtype, DTYPE_F32);
@@ -297,6 +298,7 @@ static void contradicting_parts_are_refused(void **state)
          "storage '0' of 2 float32: it stands there twice"},
         {BYTES(PICKLE("K\2", "K\1") KEYS(ZERO) COUNT("\3") ONE_TWO), "another length"},
         {BYTES(PICKLE("K\2", "K\1") KEYS(ZERO) COUNT("\2") "\0\0\0\0"), "the file ends within it"},
+        {BYTES(PICKLE("K\2", "K\1") KEYS("X\2\0\0\0x\n")), "storage 'x?' belongs to no tensor"},
         {BYTES(PICKLE("K\2", "K\1") KEYS("N")), "a storage without a name"},
         {BYTES(PICKLE("K\2", "K\1") "}."), "no list of storages"},
         {BYTES(PICKLE("K\2", "K\1") KEYS(ZERO) COUNT("\2") "\0\0\xc0\x7f\0\0\0\0"), "element 0 of 2 is NaN"},

@@ -118,7 +118,9 @@ void mt_fill(Mt19937 *m, uint32_t *numbers, int64_t n)
     while (n > 0) {
         if (m->index == 624) mt_refill(m);
         const int left = 624 - m->index, some = n < left ? (int)n : left;
-        for (int i = 0; i < some; i++) numbers[i] = mt_temper(m->state[m->index + i]);
+        const uint32_t *restrict state = m->state + m->index;
+        uint32_t *restrict out = numbers;   /* restrict: so that this becomes vector code */
+        for (int i = 0; i < some; i++) out[i] = mt_temper(state[i]);
         m->index += some;
         numbers += some;
         n -= some;

@@ -161,7 +161,7 @@ static int choose_normalization(Plan *plan, const PlannerInput *in, Text *explai
     return 0;
 }
 
-/* The patch to start from: the median image, but no larger than 2048 x 2048 pixels of the same proportions. */
+/* The patch to start from: the median image, at most 2048 x 2048 pixels of the same proportions. */
 static void initial_patch(double size[2], const PlanConfiguration *c)
 {
     const double inverse[2] = {1 / c->spacing_mm[0], 1 / c->spacing_mm[1]};

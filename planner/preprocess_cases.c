@@ -5,8 +5,14 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "planner/case_loop.h"
+#include "planner/case_writer.h"
 #include "planner/stamp.h"
 #include "preprocess/case.h"
+
+typedef struct Pass {
+    PreprocessRun *run;
+    CaseWriter *writer;
+} Pass;
 
 /* Whether the case's properties, which are written last, carry this stamp. */
 static int up_to_date(const PreprocessRun *run, const Case *c, const char *stamp, bool *fresh, Err *e)
@@ -26,7 +32,8 @@ static int up_to_date(const PreprocessRun *run, const Case *c, const char *stamp
 static int preprocess_one(void *context, int index, const Case *c, FaultList *faults, Err *e)
 {
     (void)index;
-    PreprocessRun *run = context;
+    const Pass *pass = context;
+    PreprocessRun *run = pass->run;
     const DatasetInfo *info = &run->dataset->info;
     char stamp[CASE_STAMP_BYTES];
     bool fresh = false;
@@ -44,14 +51,20 @@ static int preprocess_one(void *context, int index, const Case *c, FaultList *fa
     int code = case_preprocess(&out, &data.image.voxels, data.image.geometry.spacing_zyx_mm, labels,
                                run->plan, info, e);
     case_data_free(&data);
-    if (code) return code;
-    code = case_write(&out, run->folder, c->id, stamp, e);
-    case_free(&out);
-    return code;
+    return code ? code : case_writer_give(pass->writer, &out, c->id, stamp, e);
 }
 
 int preprocess_cases(PreprocessRun *run, int threads, Progress *progress, FaultList *faults, Err *e)
 {
+    Pass pass = {.run = run};
+    Err unwritten = {0};
     run->skipped = 0;
-    return for_each_case(run->dataset, preprocess_one, run, threads, progress, faults, e);
+    TRY(case_writer_new(&pass.writer, run->folder, e));
+    int code = for_each_case(run->dataset, preprocess_one, &pass, threads, progress, faults, e);
+    const int writing = case_writer_finish(pass.writer, &unwritten);
+    if (writing && !code) {
+        *e = unwritten;
+        code = writing;
+    }
+    return code;
 }

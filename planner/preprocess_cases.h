@@ -15,8 +15,8 @@ typedef struct PreprocessRun {
 } PreprocessRun;
 
 /* Writes every case that is not there yet, or was made from other files or by another plan. Memory:
- * `threads` cases at a time. Faults of cases are added to `faults`. Fails: ERR_NOMEM, ERR_IO, ERR_VALUE,
- * ERR_SHAPE. */
+ * `threads` cases at a time, and CASE_WRITER_BYTES of finished ones. Faults of cases are added to `faults`.
+ * Fails: ERR_NOMEM, ERR_IO, ERR_VALUE, ERR_SHAPE. */
 int preprocess_cases(PreprocessRun *run, int threads, Progress *progress, FaultList *faults, Err *e);
 
 #endif

@@ -1,0 +1,28 @@
+/* CaseWriter: files of finished cases are made durable behind the back of those who compute the next ones.
+ *
+ * Waiting for the disk takes longer than preprocessing a small case, and several waits share one turn of the
+ * disk; so a few threads of its own write what it is given. It holds no more than CASE_WRITER_BYTES of cases:
+ * larger ones are written at once by the thread that gives them, so that memory stays that of the threads.
+ *
+ *   TRY(case_writer_new(&w, folder, e));
+ *   … case_writer_give(w, &out, id, stamp, e) …    from any thread
+ *   code = case_writer_finish(w, e);               waits for all, gives everything back */
+#ifndef PLANNER_CASE_WRITER_H
+#define PLANNER_CASE_WRITER_H
+
+#include "preprocess/case.h"
+
+enum { CASE_WRITER_BYTES = 64 << 20 };
+
+typedef struct CaseWriter CaseWriter;
+
+/* folder is borrowed until the end. Fails: ERR_NOMEM. */
+int case_writer_new(CaseWriter **w, const char *folder, Err *e);
+
+/* Takes c over in any case and leaves it empty. Fails, here or for a case given before: as case_write. */
+int case_writer_give(CaseWriter *w, PreprocessedCase *c, const char *id, const char *stamp, Err *e);
+
+/* The first failure that no give has reported yet; w (may be NULL) is gone afterwards. */
+int case_writer_finish(CaseWriter *w, Err *e);
+
+#endif

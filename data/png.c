@@ -22,7 +22,8 @@ typedef struct PngFile {
     size_t count, at;
     uint8_t *pixels;           /* reading: the rows as stored, one sample in one or two bytes */
     uint8_t **rows;
-    OutFile out;               /* writing */
+    OutFile out;               /* writing a file */
+    Text *memory;              /* writing to memory instead; borrowed */
     int64_t height, width;
     int components, depth;     /* samples of a stored pixel; bits of a sample in pixels: 8 or 16 */
 } PngFile;
@@ -202,7 +203,8 @@ static int probe_image(Geometry *g, int64_t *channels, const char *path, Err *e)
 static void write_bytes(png_structp png, png_bytep from, size_t bytes)
 {
     PngFile *f = png_get_io_ptr(png);
-    if (file_write(&f->out, from, bytes, &f->error)) png_error(png, "cannot write");
+    if (f->memory) text_add_bytes(f->memory, (const char *)from, bytes);
+    else if (file_write(&f->out, from, bytes, &f->error)) png_error(png, "cannot write");
 }
 
 static void flush_nothing(png_structp png) { (void)png; }
@@ -219,14 +221,13 @@ static void write_rows(PngFile *f)
     png_write_end(f->png, f->info);
 }
 
-/* Writes f's pixels (borrowed), height, width, components and depth. */
-static int write_png(PngFile *f, Err *e)
+/* Encodes f's pixels (borrowed), height, width, components and depth into f's file or memory. */
+static int encode_png(PngFile *f, Err *e)
 {
     const int64_t longest = INT32_MAX;
     if (f->height < 1 || f->width < 1 || f->height > longest || f->width > longest)
         return err_set(e, ERR_SHAPE, "%s: a picture of %lldx%lld pixels: expected 1 to 2^31-1 each", f->path,
                        (long long)f->height, (long long)f->width);
-    TRY(file_create(&f->out, f->path, e));
     f->png = png_create_write_struct_2(PNG_LIBPNG_VER_STRING, f, on_error, on_warning, NULL, take_memory,
                                        give_memory);
     if (f->png) f->info = png_create_info_struct(f->png);
@@ -240,6 +241,13 @@ static int write_png(PngFile *f, Err *e)
         failed = err_set(e, ERR_NOMEM, "%s: no memory to write it", f->path);
     }
     png_destroy_write_struct(&f->png, &f->info);
+    return failed;
+}
+
+static int write_png(PngFile *f, Err *e)
+{
+    TRY(file_create(&f->out, f->path, e));
+    const int failed = encode_png(f, e);
     if (!failed) return file_commit(&f->out, e);
     file_abort(&f->out);
     return failed;
@@ -259,6 +267,14 @@ int picture_write(const char *path, const uint8_t *pixels, int64_t height, int64
     PngFile f = {.path = path, .pixels = (uint8_t *)pixels, .height = height, .width = width,
                  .components = components, .depth = 8};
     return write_png(&f, e);
+}
+
+int picture_encode(Text *out, const uint8_t *pixels, int64_t height, int64_t width, int components, Err *e)
+{
+    PngFile f = {.path = "a picture", .pixels = (uint8_t *)pixels, .height = height, .width = width,
+                 .components = components, .depth = 8, .memory = out};
+    TRY(encode_png(&f, e));
+    return text_check(out, e);
 }
 
 const ImageFormat image_format_png = {

@@ -239,6 +239,16 @@ static void colour_pictures_are_three_channels(void **state)
     for (int i = 0; i < 12; i++)
         assert_true(((float *)image.voxels.data)[i] == (float)(&pixels[0][0][0])[i % 4 * 3 + i / 4]);
     image_free(&image);
+    Text encoded = {0};
+    char *written;
+    size_t bytes;
+    assert_int_equal(picture_encode(&encoded, &pixels[0][0][0], 2, 2, 3, &e), 0);
+    assert_int_equal(file_get(in_folder("colour.png"), &written, &bytes, &e), 0);
+    assert_int_equal(encoded.length, bytes);
+    assert_memory_equal(encoded.data, written, bytes);
+    mem_free(written);
+    text_free(&encoded);
+    assert_int_equal(picture_encode(&encoded, &pixels[0][0][0], 0, 2, 3, &e), ERR_SHAPE);
     assert_int_equal(picture_write(in_folder("none/colour.png"), &pixels[0][0][0], 2, 2, 3, &e), ERR_IO);
     assert_int_equal(picture_write(in_folder("empty.png"), &pixels[0][0][0], 0, 2, 3, &e), ERR_SHAPE);
     assert_false(file_exists(in_folder("empty.png")));

@@ -13,13 +13,14 @@
 #include "evaluation/case.h"
 #include "evaluation/compare.h"
 #include "evaluation/pairs.h"
+#include "evaluation/report.h"
 #include "evaluation/summary_files.h"
 
 /* ---- options ---- */
 
 enum {
     KEY_TOLERANCE = 0x2000, KEY_ONLY_OVERLAP, KEY_INSTANCES, KEY_INSTANCE_RULE, KEY_COUNT_BORDER,
-    KEY_PAPER, KEY_COMPARE,
+    KEY_PAPER, KEY_COMPARE, KEY_IMAGES, KEY_NO_REPORT,
     MAX_TOLERANCES = 64
 };
 
@@ -29,7 +30,8 @@ typedef struct Options {
     int argument_count;
     const char *reference, *prediction;       /* the first two, unless compare */
     bool compare;
-    const char *dataset;
+    const char *dataset, *images;
+    bool no_report;
     const char *tolerances[MAX_TOLERANCES];   /* as given: "2" or "Liver=5" */
     int tolerance_count;
     bool only_overlap;
@@ -57,6 +59,9 @@ static const struct argp_option option_table[] = {
     {"compare", KEY_COMPARE, NULL, 0,
      "Compare evaluations, given as their output folders or summary.json files, with the first; -o FOLDER "
      "also writes comparison.csv", 0},
+    {"images", KEY_IMAGES, "FOLDER", 0,
+     "Images to show in report.html (default: imagesTr beside labelsTr)", 0},
+    {"no-report", KEY_NO_REPORT, NULL, 0, "Do not write report.html", 0},
     {"paper", KEY_PAPER, "NAME", 0,
      "Also score as the paper does, into paper.csv: abdomen_mri (13 organs, labels 1 to 13) or endoscopy", 0},
     {0},
@@ -102,6 +107,8 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
         o->tolerances[o->tolerance_count++] = text;
         return 0;
     }
+    case KEY_IMAGES: o->images = text; return 0;
+    case KEY_NO_REPORT: o->no_report = true; return 0;
     case KEY_COMPARE: o->compare = true; return 0;
     case ARGP_KEY_ARG:
         if (o->argument_count == COMPARE_MOST)
@@ -174,8 +181,9 @@ static int choose_tolerances(Structures *s, const Options *o, Err *e)
     return 0;
 }
 
-/* labelsTr has its instance maps in instancesTr beside it: that path if it is a folder, else NULL. */
-static int find_instances(char **found, const char *labels, Err *e)
+/* labelsTr has its images in imagesTr beside it, its instance maps in instancesTr: the path with that word
+ * if it is a folder, else NULL. */
+static int find_sibling(char **found, const char *labels, const char *word, Err *e)
 {
     static const char prefix[] = "labels";
     int end = (int)strlen(labels), base;
@@ -184,7 +192,7 @@ static int find_instances(char **found, const char *labels, Err *e)
     for (base = end; base > 0 && labels[base - 1] != '/'; base--) continue;
     const int suffix = base + (int)strlen(prefix);
     if (suffix > end || memcmp(labels + base, prefix, strlen(prefix))) return 0;
-    *found = path_format(e, "%.*sinstances%.*s", base, labels, end - suffix, labels + suffix);
+    *found = path_format(e, "%.*s%s%.*s", base, labels, word, end - suffix, labels + suffix);
     if (!*found) return ERR_NOMEM;
     if (file_is_folder(*found)) return 0;
     mem_free(*found);
@@ -196,7 +204,7 @@ static int choose_instances(Pairs *pairs, const Options *o, Err *e)
 {
     char *found = NULL;
     if (!o->instances.wanted) return 0;
-    if (!o->instance_folder) TRY(find_instances(&found, o->reference, e));
+    if (!o->instance_folder) TRY(find_sibling(&found, o->reference, "instances", e));
     const char *folder = o->instance_folder ? o->instance_folder : found;
     const int code = folder ? pairs_add_instances(pairs, folder, e) : 0;
     if (!code && !o->common.quiet)
@@ -312,6 +320,18 @@ static int write_results(const Summary *s, const char *folder, Err *e)
     return code;
 }
 
+static int write_report(const Summary *s, const Pairs *pairs, const Options *o, Err *e)
+{
+    char *found = NULL, *path = path_format(e, "%s/report.html", o->common.output);
+    int code = path ? 0 : ERR_NOMEM;
+    if (!code && !o->images) code = find_sibling(&found, o->reference, "images", e);
+    const Report report = {s, pairs, o->images ? o->images : found, o->reference, o->prediction};
+    if (!code) code = report_write(&report, path, e);
+    mem_free(found);
+    mem_free(path);
+    return code;
+}
+
 static int run(const Options *o, Err *e)
 {
     const int threads = program_threads(&o->common);
@@ -333,6 +353,7 @@ static int run(const Options *o, Err *e)
     const int failed = evaluate_cases(&summary, &pairs, &rules, threads, o->common.quiet);
     code = failed == pairs.count ? 0 : summary_means(&summary, o->common.seed, e);
     if (!code && failed < pairs.count) code = write_results(&summary, o->common.output, e);
+    if (!code && failed < pairs.count && !o->no_report) code = write_report(&summary, &pairs, o, e);
     if (!code && failed)
         code = err_set(e, ERR_VALUE, "%d of %d cases could not be evaluated (above)", failed, pairs.count);
 done:
@@ -369,7 +390,8 @@ int main(int argc, char **argv)
         .args_doc = "GROUND_TRUTH PREDICTIONS\n--compare EVALUATION...",
         .doc = "Compares the segmentations in PREDICTIONS with those of the same names in GROUND_TRUTH (two "
                "folders, or two files). Writes into OUT: summary.json, as nnU-Net does with surface "
-               "distances beside; summary.yaml, with 95 % intervals; per_case.csv. Prints a table."
+               "distances beside; summary.yaml, with 95 % intervals; per_case.csv; report.html. Prints a "
+               "table."
                "\vExit status: 0 done, 1 some case could not be evaluated, 2 wrong usage."};
     Options options = {.common = {.takes = OPT_OUTPUT | OPT_THREADS | OPT_SEED | OPT_QUIET, .seed = 1}};
     options.common.output = ""; /* only needed to evaluate: check_arguments */

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "base/program.h"
 #include "tests/support/golden.h"
+#include "tests/support/golden_nnunet.h"
 
 static bool holds(const char *folder, const char *name)
 {
@@ -32,6 +33,8 @@ static const struct {
 } families[] = {
     {"swin_umamba", {"manifest_ops.json", "manifest_full.json", "manifest_grad.json", "manifest_train.json",
                      "manifest_big.json", "manifest_files.json"}, run_swin_umamba},
+    {"nnunet", {"plans", "splits", "resample", "preprocessed", "inference", "metrics", "augment", "postprocessing"},
+     golden_nnunet},
 };
 
 static bool run_family(Golden *g)

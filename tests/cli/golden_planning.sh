@@ -1,0 +1,28 @@
+#!/bin/sh
+# golden_planning BUILD: the references of planning and preprocessing, and that a changed one is noticed.
+build=$1
+golden=../shared/golden/nnunet
+[ -d "$golden" ] || { echo "ok - golden planning # SKIP $golden is not here"; exit 0; }
+out=$(mktemp -d); trap 'chmod -R u+w "$out"; rm -rf "$out"' EXIT
+
+for part in plans splits resample preprocessed; do
+    if "$build/golden" "$golden" $part >"$out/log" 2>&1; then
+        echo "ok - golden $part: $(tail -1 "$out/log")"
+    else
+        echo "not ok - golden $part"; grep -v '^ok' "$out/log"
+    fi
+done
+
+# FILE SED-COMMAND PART: one number of a copy is changed, and exactly one entry fails.
+notices() {
+    rm -rf "$out/copy"; cp -r "$golden" "$out/copy"; chmod -R u+w "$out/copy"
+    sed -i "$2" "$out/copy/$1"
+    "$build/golden" "$out/copy" "$3" >"$out/log" 2>&1
+    if tail -1 "$out/log" | grep -q ' passed, 1 failed$'; then echo "ok - a change of $1 fails"
+    else echo "not ok - a change of $1"; tail -3 "$out/log"; fi
+}
+notices splits/split_vectors.json 's/3992670690/3992670691/' splits
+notices plans/D5_nnUNetPlans.json '0,/"batch_size": 9/s//"batch_size": 10/' plans/D5
+notices plans/planner_vectors.json '0,/"batch_size": 3,/s//"batch_size": 4,/' plans/planner_vectors.json
+notices resample/resample.json '0,/"new_spacing": \[5.0, 0.62/s//"new_spacing": [0.1, 0.62/' resample/data_sepz_up
+notices preprocessed/D4_2d_all_cases.json '0,/"1": 1324/s//"1": 1325/' preprocessed/D4_2d_all

@@ -1,0 +1,40 @@
+/* The parts of the nnU-Net family (../shared/golden/nnunet: README.md, FACTS.md) for the golden runner; each
+ * runs the entries that are asked for. An entry is one item of a part's JSON. Sets (D4, D5 …) are found by
+ * their plan files, their raw data in raw/<dataset_name>. */
+#ifndef TESTS_SUPPORT_GOLDEN_NNUNET_H
+#define TESTS_SUPPORT_GOLDEN_NNUNET_H
+
+#include "base/file.h"
+#include "data/dataset.h"
+#include "plans/plan.h"
+#include "tests/support/golden.h"
+
+void golden_nnunet(Golden *g); /* all parts; one that has no runner yet is counted as skipped */
+void golden_plans(Golden *g);
+void golden_splits(Golden *g);
+void golden_resample(Golden *g);
+void golden_preprocessed(Golden *g);
+
+/* A set: its plan and its raw data. golden_set_open, golden_set_close. */
+typedef struct GoldenSet {
+    Plan plan;
+    Dataset dataset;
+} GoldenSet;
+
+/* Fails: ERR_IO and what readers fail with; ERR_VALUE where the raw data have errors. */
+int golden_set_open(GoldenSet *set, const Golden *g, const char *name, Err *e);
+void golden_set_close(GoldenSet *set);
+
+/* Opens FOLDER/part/file as a document; path is what golden_wanted is asked for. NULL where it is not wanted
+ * or, after counting a failed entry, cannot be read. */
+const DocNode *golden_document(Golden *g, Doc *doc, const char *part, const char *file);
+
+/* Every number of a node (lists in lists included; truth values are 0 and 1) against `found`. tolerance is
+ * relative to the expected value; 0: equal. */
+void golden_expect_numbers(Golden *g, const char *name, const DocNode *expected, const double *found,
+                           int count, double tolerance);
+
+/* The file names of a part, sorted; an empty list where there is no such part. */
+void golden_files(const Golden *g, const char *part, FileList *list);
+
+#endif

@@ -6,16 +6,37 @@
 #include "base/memory.h"
 #include "plans/splits.h"
 
+static int copy_file(const char *from, const char *to, Err *e)
+{
+    char *bytes = NULL;
+    size_t length;
+    TRY(file_get(from, &bytes, &length, e));
+    const int code = file_put(to, bytes, length, e);
+    mem_free(bytes);
+    return code;
+}
+
 int output_dataset_json(const Dataset *d, const char *folder, Err *e)
 {
-    char *bytes = NULL, *from = path_format(e, "%s/dataset.json", d->folder);
-    char *to = path_format(e, "%s/dataset.json", folder);
-    size_t length;
-    int code = from && to ? file_get(from, &bytes, &length, e) : ERR_NOMEM;
-    if (!code) code = file_put(to, bytes, length, e);
-    mem_free(bytes);
+    char *from = path_format(e, "%s/dataset.json", d->folder), *to = path_format(e, "%s/dataset.json", folder);
+    const int code = from && to ? copy_file(from, to, e) : ERR_NOMEM;
     mem_free(to);
     mem_free(from);
+    return code;
+}
+
+int output_references(const Dataset *d, const char *folder, Err *e)
+{
+    char *references = path_format(e, "%s/gt_segmentations", folder);
+    int code = references ? file_make_folders(references, e) : ERR_NOMEM;
+    for (int i = 0; i < d->training.count && !code; i++) {
+        const Case *c = &d->training.cases[i];
+        const char *ending = image_ending(c->label);
+        char *to = path_format(e, "%s/%s%s", references, c->id, ending ? ending : "");
+        code = to ? copy_file(c->label, to, e) : ERR_NOMEM;
+        mem_free(to);
+    }
+    mem_free(references);
     return code;
 }
 

@@ -21,4 +21,8 @@ int output_fingerprint_reuse(Fingerprint *f, bool *found, const char *stamp, con
  * ERR_IO, ERR_FORMAT, and ERR_VALUE where the user's own names a case that the dataset lacks. */
 int output_splits(const Dataset *d, const char *folder, Text *note, Err *e);
 
+/* FOLDER/gt_segmentations: the label files byte for byte, so that a training can score its validation
+ * cases as they are without the raw dataset (nnU-Net's folder). Fails: ERR_IO, ERR_NOMEM. */
+int output_references(const Dataset *d, const char *folder, Err *e);
+
 #endif

@@ -186,6 +186,7 @@ static int write_outputs(Run *r, Err *e)
     int code = path ? plan_write(&r->plan, path, e) : ERR_NOMEM;
     mem_free(path);
     if (!code) code = output_dataset_json(&r->dataset, folder, e);
+    if (!code) code = output_references(&r->dataset, folder, e);
     if (!code) code = output_splits(&r->dataset, folder, &note, e);
     if (!code && note.length && !r->options->common.quiet) program_say("%s", note.data);
     text_free(&note);

@@ -219,6 +219,8 @@ static void write_part(const char *folder, int i, const char *ending, Array *a)
     array_free(a);
 }
 
+static char *const case_list[CASES] = {"case_0", "case_1", "case_2"};
+
 /* Labels are -1, 0, 1 and 2; the last case shows no foreground. */
 static char *write_cases(void)
 {
@@ -256,12 +258,7 @@ static void remove_cases(char *folder)
 static void open_cases(CaseSet *set, const char *folder)
 {
     Err e = {0};
-    char **names;
-    int count;
-    assert_int_equal(case_names(&names, &count, folder, &e), 0);
-    assert_int_equal(count, CASES);
-    assert_int_equal(case_set_open(set, folder, names, count, 2, &e), 0);
-    case_names_free(names, count);
+    assert_int_equal(case_set_open(set, folder, case_list, CASES, 2, &e), 0);
 }
 
 static Sampler small_sampler(CaseSet *set, bool augment)

@@ -9,35 +9,58 @@
 
 static const char IMAGE_ENDING[] = ".npy", LABEL_ENDING[] = "_seg.npy", LOCATIONS_ENDING[] = "_locations.npy";
 
-int case_names(char ***names, int *count, const char *folder, Err *e)
+static void free_names(char **names, int count)
 {
-    FileList files = {0};
-    *names = NULL;
-    *count = 0;
+    for (int i = 0; i < count; i++) mem_free(names[i]);
+    mem_free(names);
+}
+
+/* The names of all cases in a folder, sorted; *names is owned by the caller, on failure too. */
+static int list_cases(char ***names, int *count, const char *folder, Err *e)
+{
+    FileList files;
     TRY(file_list(&files, folder, e));
-    int code = ERR_NOMEM;
-    char **list = mem_zalloc((size_t)files.count + 1, sizeof *list, e);
-    if (!list) goto done;
-    for (int i = 0; i < files.count; i++) {
+    int code = 0;
+    *names = mem_zalloc((size_t)files.count + 1, sizeof **names, e);
+    if (!*names) code = ERR_NOMEM;
+    for (int i = 0; i < files.count && !code; i++) {
         if (!path_ends_with(files.names[i], LABEL_ENDING)) continue;
         files.names[i][strlen(files.names[i]) - strlen(LABEL_ENDING)] = '\0';
-        if (!(list[*count] = mem_strdup(files.names[i], e))) goto done;
-        ++*count;
+        (*names)[*count] = mem_strdup(files.names[i], e);
+        if ((*names)[*count]) ++*count;
+        else code = ERR_NOMEM;
     }
-    code = 0;
-    if (!*count) code = err_set(e, ERR_VALUE, "%s: no preprocessed case (NAME.npy with NAME_seg.npy) is there; "
-                                "run plan_and_preprocess first", folder);
-    if (!code) *names = list;
-done:
-    if (code) case_names_free(list, *count);
     file_list_free(&files);
+    if (code || *count) return code;
+    return err_set(e, ERR_VALUE, "%s: no preprocessed case (NAME.npy with NAME_seg.npy) is there; run "
+                   "plan_and_preprocess first", folder);
+}
+
+/* Without a file of splits there are no folds, but `all` still means every case. */
+static int choose_fold(Split *split, const char *path, char **names, int count, int fold, Err *e)
+{
+    Splits splits = {0};
+    if (fold != SPLITS_FOLD_ALL || file_exists(path)) TRY(splits_read(&splits, path, e));
+    int code = splits_fold(split, &splits, (const char *const *)names, count, fold, e);
+    splits_free(&splits);
+    if (!code && !split->train_count) {
+        split_free(split);
+        code = err_set(e, ERR_VALUE, "%s: fold %d has no case to train on", path, fold);
+    }
     return code;
 }
 
-void case_names_free(char **names, int count)
+int case_split(Split *split, const char *preprocessed, int fold, Err *e)
 {
-    for (int i = 0; names && i < count; i++) mem_free(names[i]);
-    mem_free(names);
+    char *folder = path_format(e, "%s/2d", preprocessed), *path = path_format(e, "%s/splits_final.yaml", preprocessed);
+    char **names = NULL;
+    int count = 0;
+    int code = folder && path ? list_cases(&names, &count, folder, e) : ERR_NOMEM;
+    if (!code) code = choose_fold(split, path, names, count, fold, e);
+    free_names(names, count);
+    mem_free(path);
+    mem_free(folder);
+    return code;
 }
 
 static int check_array(const Array *a, const char *name, const char *ending, DType dtype, int rank, Err *e)

@@ -7,6 +7,7 @@
 
 #include "base/array.h"
 #include "base/error.h"
+#include "plans/splits.h"
 
 typedef struct TrainingCase {
     char *name;
@@ -21,10 +22,10 @@ typedef struct CaseSet {
     int channels;
 } CaseSet;
 
-/* The names of all cases in a folder of preprocessed cases, sorted: *names is an array of `count`
- * strings and owned by the caller (case_names_free). Fails: ERR_IO, ERR_NOMEM; ERR_VALUE if there is none. */
-int case_names(char ***names, int *count, const char *folder, Err *e);
-void case_names_free(char **names, int count);
+/* The cases that a fold trains and validates on: PREPROCESSED/splits_final.yaml, of the cases in
+ * PREPROCESSED/2d. fold: 0 …, or SPLITS_FOLD_ALL. split_free takes it back. Fails: ERR_IO, ERR_FORMAT,
+ * ERR_NOMEM; ERR_VALUE if there is no case, or none to train on. */
+int case_split(Split *split, const char *preprocessed, int fold, Err *e);
 
 /* Maps folder/NAME.npy, NAME_seg.npy and NAME_locations.npy of each name. Fails: ERR_IO, ERR_FORMAT, ERR_NOMEM;
  * ERR_SHAPE if a case's files do not fit each other or the number of channels. */

@@ -6,7 +6,6 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/progress.h"
-#include "plans/splits.h"
 #include "preprocess/class_locations.h"
 #include "trainer/schedule.h"
 #include "trainer/training_parts.h"
@@ -25,26 +24,17 @@ static int read_dataset(Training *t, const char *preprocessed, Err *e)
 
 static int open_cases(Training *t, const TrainingOptions *o, Err *e)
 {
-    char *cases = path_format(e, "%s/2d", o->preprocessed), *path = path_format(e, "%s/splits_final.yaml", o->preprocessed);
-    char **names = NULL;
-    int count = 0;
-    Splits splits = {0};
-    Split split = {0};
-    int code = cases && path ? case_names(&names, &count, cases, e) : ERR_NOMEM;
-    if (!code) code = splits_read(&splits, path, e);
-    if (!code) code = splits_fold(&split, &splits, (const char *const *)names, count, o->fold, e);
-    if (!code && !split.train_count)
-        code = err_set(e, ERR_VALUE, "%s: fold %d has no case to train on", path, o->fold);
-    if (!code && !split.val_count && t->plan.training.validation_iterations)
-        code = err_set(e, ERR_VALUE, "%s: fold %d has no case to validate on", path, o->fold);
+    Split split;
+    TRY(case_split(&split, o->preprocessed, o->fold, e));
     const int channels = t->plan.configuration.channel_count;
-    if (!code) code = case_set_open(&t->training_cases, cases, split.train, split.train_count, channels, e);
-    if (!code) code = case_set_open(&t->validation_cases, cases, split.val, split.val_count, channels, e);
+    char *folder = path_format(e, "%s/2d", o->preprocessed);
+    int code = folder ? 0 : ERR_NOMEM;
+    if (!code && !split.val_count && t->plan.training.validation_iterations)
+        code = err_set(e, ERR_VALUE, "%s/splits_final.yaml: fold %d has no case to validate on", o->preprocessed, o->fold);
+    if (!code) code = case_set_open(&t->training_cases, folder, split.train, split.train_count, channels, e);
+    if (!code) code = case_set_open(&t->validation_cases, folder, split.val, split.val_count, channels, e);
+    mem_free(folder);
     split_free(&split);
-    splits_free(&splits);
-    case_names_free(names, count);
-    mem_free(path);
-    mem_free(cases);
     return code;
 }
 

@@ -1,0 +1,191 @@
+/* train: trains one fold of a preprocessed dataset. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/program.h"
+#include "base/progress.h"
+#include "plans/splits.h"
+#include "trainer/training.h"
+#include "trainer/validation.h"
+
+typedef struct Options {
+    CommonOptions common;
+    TrainingOptions training;
+    int positional;
+    bool validate_only, skip_validation;
+} Options;
+
+enum {
+    KEY_EPOCHS = 0x100, KEY_ITERATIONS, KEY_VALIDATION_ITERATIONS, KEY_BATCH, KEY_PATCH, KEY_RATE, KEY_OVERRIDE,
+    KEY_VALIDATE_ONLY, KEY_SKIP_VALIDATION
+};
+
+static const struct argp_option option_list[] = {
+    {"epochs", KEY_EPOCHS, "N", 0, "Epochs to train (default: the plan's, 1000 by nnU-Net)", 0},
+    {"iterations-per-epoch", KEY_ITERATIONS, "N", 0, "Batches to train on in an epoch (default: the plan's, 250)", 0},
+    {"validation-iterations", KEY_VALIDATION_ITERATIONS, "N", 0, "Batches to validate on after it (the plan's, 50)", 0},
+    {"batch-size", KEY_BATCH, "N", 0, "Patches in a batch (default: the plan's)", 0},
+    {"patch-size", KEY_PATCH, "HxW", 0, "Size of a patch (default: the plan's)", 0},
+    {"learning-rate", KEY_RATE, "RATE", 0, "Of the first epoch (default: the plan's)", 0},
+    {"override", KEY_OVERRIDE, "PLAN.yaml", 0, "Plan keys that shall have other values than planned", 0},
+    {"val-only", KEY_VALIDATE_ONLY, NULL, 0, "Only predict the validation cases with the finished training", 0},
+    {"no-validation", KEY_SKIP_VALIDATION, NULL, 0, "Don't predict the validation cases at the end", 0},
+    {0},
+};
+
+static void parse_fold(Options *o, const char *text, struct argp_state *state)
+{
+    o->training.fold = SPLITS_FOLD_ALL;
+    if (strcmp(text, "all")) o->training.fold = (int)option_integer(state, "FOLD", text, 0, 63);
+}
+
+static void parse_patch(Options *o, const char *text, struct argp_state *state)
+{
+    int64_t size[2];
+    option_size(state, "--patch-size", text, size, 2);
+    for (int i = 0; i < 2; i++) o->training.overrides.patch_size[i] = (int)size[i];
+}
+
+static error_t parse_option(int key, char *text, struct argp_state *state)
+{
+    Options *o = state->input;
+    TrainingOverrides *change = &o->training.overrides;
+    const int most = 1000000;
+    switch (key) {
+    case KEY_EPOCHS: change->epochs = (int)option_integer(state, "--epochs", text, 1, most); return 0;
+    case KEY_ITERATIONS:
+        change->iterations_per_epoch = (int)option_integer(state, "--iterations-per-epoch", text, 1, most);
+        return 0;
+    case KEY_VALIDATION_ITERATIONS:
+        change->validation_iterations = (int)option_integer(state, "--validation-iterations", text, 1, most);
+        return 0;
+    case KEY_BATCH: change->batch_size = (int)option_integer(state, "--batch-size", text, 1, 65536); return 0;
+    case KEY_PATCH: parse_patch(o, text, state); return 0;
+    case KEY_RATE: change->learning_rate = option_number(state, "--learning-rate", text, 1e-12, 100); return 0;
+    case KEY_OVERRIDE: change->file = text; return 0;
+    case KEY_VALIDATE_ONLY: o->validate_only = true; return 0;
+    case KEY_SKIP_VALIDATION: o->skip_validation = true; return 0;
+    case ARGP_KEY_ARG:
+        if (state->arg_num > 1) argp_error(state, "%s: PREPROCESSED and FOLD are enough", text);
+        if (state->arg_num) parse_fold(o, text, state);
+        else o->training.preprocessed = text;
+        return 0;
+    case ARGP_KEY_END:
+        if (state->arg_num < 2) argp_error(state, "PREPROCESSED and FOLD are needed");
+        return 0;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* ---- what one sees of the run ---- */
+
+typedef struct Display {
+    Progress bar;              /* over all iterations of the run */
+    int epochs;
+    double seconds_per_epoch;  /* of the last one; 0: not known yet */
+    bool quiet;
+} Display;
+
+static void show_iteration(void *context, int epoch, bool validating, int done, int total, double mean_loss)
+{
+    Display *d = context;
+    char note[96];
+    (void)done, (void)total;
+    const int used = snprintf(note, sizeof note, "epoch %d/%d, %sloss %.4f", epoch + 1, d->epochs,
+                              validating ? "validation " : "", mean_loss);
+    if (d->seconds_per_epoch > 0)
+        snprintf(note + used, sizeof note - (size_t)used, ", %.1f s/epoch", d->seconds_per_epoch);
+    progress_step(&d->bar, 1, note);
+}
+
+static void show_epoch(void *context, const EpochRecord *r, const PseudoDice *dice)
+{
+    Display *d = context;
+    char classes[256] = "", left[32];
+    size_t used = 0;
+    for (int k = 1; k < dice->classes && used < sizeof classes - 16; k++)
+        used += (size_t)snprintf(classes + used, sizeof classes - used, " %.3f", pseudo_dice_of(dice, k));
+    d->seconds_per_epoch = r->seconds;
+    if (d->quiet) return;
+    program_say("epoch %d/%d: loss %.4f, validation %.4f, pseudo Dice%s, EMA %.3f, %.1f s, %s left", r->epoch + 1,
+                d->epochs, r->train_loss, r->val_loss, classes, r->ema_pseudo_dice, r->seconds,
+                format_duration((d->epochs - r->epoch - 1) * r->seconds, left, sizeof left));
+}
+
+static void announce(const Training *t)
+{
+    const Plan *plan = training_plan(t);
+    program_say("%s, width %g, patch %dx%d, batch %d, %d epochs of %d iterations, memory of the network %.0f MiB%s",
+                plan->network.name, plan->network.width, plan->configuration.patch_size[0],
+                plan->configuration.patch_size[1], plan->configuration.batch_size, plan->training.epochs,
+                plan->training.iterations_per_epoch, (double)training_memory_bytes(t) / (1 << 20),
+                training_epochs_done(t) ? "; going on" : "");
+}
+
+static int train(const Options *o, Training *t, Err *e)
+{
+    const Plan *plan = training_plan(t);
+    if (!o->common.quiet) announce(t);
+    Display display = {.epochs = plan->training.epochs, .quiet = o->common.quiet};
+    const int64_t per_epoch = plan->training.iterations_per_epoch + plan->training.validation_iterations;
+    progress_begin(&display.bar, "train", per_epoch * (plan->training.epochs - training_epochs_done(t)), o->common.quiet);
+    const TrainingWatch watch = {show_iteration, show_epoch, program_interrupted, &display};
+    const int code = training_run(t, &watch, e);
+    progress_end(&display.bar);
+    return code;
+}
+
+static void show_case(void *context, int done, int total, const char *name)
+{
+    Progress *bar = context;
+    if (done == 0) bar->total = total;
+    progress_step(bar, done > 0, name);
+}
+
+static int validate(const Options *o, Err *e)
+{
+    Progress bar;
+    double dice;
+    progress_begin(&bar, "validation", 0, o->common.quiet);
+    const ValidationOptions validation = {o->training.preprocessed, o->training.results, o->training.fold, show_case,
+                                          program_interrupted, &bar};
+    const int code = validation_run(&validation, &dice, e);
+    progress_end(&bar);
+    if (!code && !o->common.quiet) program_say("mean foreground Dice of the validation cases: %.4f", dice);
+    return code;
+}
+
+static int run(const Options *o, Err *e)
+{
+    if (!o->validate_only) {
+        Training *t;
+        TRY(training_open(&t, &o->training, e));
+        const int code = train(o, t, e);
+        training_close(t);
+        if (code) return code;
+    }
+    return o->skip_validation ? 0 : validate(o, e);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct argp argp = {.options = option_list,
+                                     .parser = parse_option,
+                                     .args_doc = "PREPROCESSED FOLD",
+                                     .doc = "Trains fold FOLD (0 to 4, or all) of what plan_and_preprocess wrote, and "
+                                            "predicts its validation cases at the end. Results go to the folder given "
+                                            "by -o: plans.yaml, dataset.json and fold_FOLD/."};
+    Options o = {.common.takes = OPT_OUTPUT | OPT_THREADS | OPT_QUIET | OPT_SEED | OPT_OVERWRITE | OPT_CONTINUE |
+                                 OPT_DEVICE | OPT_PRECISION,
+                 .common.seed = UINT64_MAX};
+    program_begin("train", true);
+    program_parse(&argp, &o, &o.common, argc, argv);
+    o.training.results = o.common.output;
+    o.training.mode = o.common.resume ? RUN_CONTINUE : o.common.overwrite ? RUN_OVERWRITE : RUN_NEW;
+    o.training.threads = program_threads(&o.common);
+    o.training.overrides.seed = o.common.seed == UINT64_MAX ? -1 : (int64_t)o.common.seed;
+    Err e = {0};
+    return program_end(run(&o, &e), &e, o.common.quiet);
+}

@@ -1,0 +1,118 @@
+#include "trainer/validation.h"
+
+#include <string.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "data/image_io.h"
+#include "data/npy.h"
+#include "inference/predictor.h"
+#include "plans/splits.h"
+#include "trainer/case_set.h"
+#include "trainer/validation_score.h"
+
+typedef struct Validation {
+    const ValidationOptions *o;
+    Predictor *predictor;
+    Split split;
+    char *references, *output;   /* folders */
+} Validation;
+
+/* The image in a folder whose name without its ending is the case's; NULL with e filled. */
+static char *find_reference(const char *folder, const char *name, Err *e)
+{
+    FileList files;
+    if (file_list(&files, folder, e)) return NULL;
+    char *path = NULL;
+    const size_t length = strlen(name);
+    for (int i = 0; i < files.count && !path; i++) {
+        const char *ending = image_ending(files.names[i]);
+        if (ending && !strncmp(files.names[i], name, length) && files.names[i] + length == ending)
+            path = path_format(e, "%s/%s", folder, files.names[i]);
+    }
+    if (!path && !e->code) err_set(e, ERR_IO, "%s: no labels of the case %s are there; preprocess again", folder, name);
+    file_list_free(&files);
+    return path;
+}
+
+static int read_preprocessed(Array *image, CaseProperties *properties, const char *preprocessed, const char *name,
+                             Err *e)
+{
+    char *array = path_format(e, "%s/2d/%s.npy", preprocessed, name);
+    char *yaml = path_format(e, "%s/2d/%s.yaml", preprocessed, name);
+    int code = array && yaml ? case_properties_read(properties, yaml, NULL, 0, e) : ERR_NOMEM;
+    if (!code) code = npy_read(image, array, e);
+    if (!code && (image->dtype != DTYPE_F32 || image->rank != 4 ||
+                  memcmp(image->shape, properties->shape, sizeof properties->shape))) {
+        code = err_set(e, ERR_SHAPE, "%s does not fit %s; preprocess again", array, yaml);
+        array_free(image);
+    }
+    mem_free(array);
+    mem_free(yaml);
+    return code;
+}
+
+static int predict_to(const Validation *v, const char *name, const Geometry *geometry, const char *path, Err *e)
+{
+    Array image, labels;
+    CaseProperties properties;
+    TRY(read_preprocessed(&image, &properties, v->o->preprocessed, name, e));
+    int code = predictor_predict_preprocessed(v->predictor, &image, &properties, &labels, e);
+    array_free(&image);
+    if (code) return err_context(e, "%s", name);
+    code = image_write(path, geometry, &labels, e);
+    array_free(&labels);
+    return code;
+}
+
+static int predict_case(const Validation *v, const char *name, Err *e)
+{
+    Geometry geometry;
+    int64_t channels;
+    char *path = NULL, *reference = find_reference(v->references, name, e);
+    int code = reference ? image_probe(&geometry, &channels, reference, e) : e->code;
+    if (!code) path = path_format(e, "%s/%s", v->output, path_base(reference));
+    if (!code && !path) code = ERR_NOMEM;
+    if (!code && !file_exists(path)) code = predict_to(v, name, &geometry, path, e);
+    mem_free(path);
+    mem_free(reference);
+    return code;
+}
+
+static int predict_cases(const Validation *v, Err *e)
+{
+    const ValidationOptions *o = v->o;
+    for (int i = 0; i < v->split.val_count; i++) {
+        if (o->progress) o->progress(o->context, i, v->split.val_count, v->split.val[i]);
+        TRY(predict_case(v, v->split.val[i], e));
+        if (o->interrupted && o->interrupted()) return err_set(e, ERR_INTERRUPTED, "interrupted");
+    }
+    if (o->progress) o->progress(o->context, v->split.val_count, v->split.val_count, NULL);
+    return 0;
+}
+
+static int open_validation(Validation *v, Err *e)
+{
+    const ValidationOptions *o = v->o;
+    const PredictorOptions options = {.folds = &o->fold, .fold_count = 1};
+    v->references = path_format(e, "%s/gt_segmentations", o->preprocessed);
+    v->output = o->fold == SPLITS_FOLD_ALL ? path_format(e, "%s/fold_all/validation", o->results)
+                                           : path_format(e, "%s/fold_%d/validation", o->results, o->fold);
+    if (!v->references || !v->output) return ERR_NOMEM;
+    TRY(case_split(&v->split, o->preprocessed, o->fold, e));
+    TRY(predictor_open(&v->predictor, o->results, &options, e));
+    return file_make_folders(v->output, e);
+}
+
+int validation_run(const ValidationOptions *o, double *mean_dice, Err *e)
+{
+    Validation v = {.o = o};
+    int code = open_validation(&v, e);
+    if (!code) code = predict_cases(&v, e);
+    if (!code) code = validation_score(v.references, v.output, predictor_dataset(v.predictor), mean_dice, e);
+    predictor_close(v.predictor);
+    split_free(&v.split);
+    mem_free(v.references);
+    mem_free(v.output);
+    return code;
+}

@@ -1,0 +1,38 @@
+#include "trainer/validation_score.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "evaluation/case.h"
+
+static int score_pairs(const Pairs *pairs, const Structures *structures, const char *path, double *mean_dice, Err *e)
+{
+    const Rules rules = {.structures = structures, .only_overlap = true};
+    Summary summary;
+    TRY(summary_new(&summary, structures, pairs, e));
+    summary.only_overlap = true;
+    int code = 0;
+    for (int i = 0; i < pairs->count && !code; i++) {
+        UnknownLabels unknown;
+        code = case_evaluate(&summary.cases[i], &unknown, &pairs->items[i], &rules, e);
+    }
+    if (!code) code = summary_means(&summary, e);
+    if (!code) code = summary_write_json(&summary, path, e);
+    *mean_dice = summary.foreground_mean[METRIC_DICE];
+    summary_free(&summary);
+    return code;
+}
+
+int validation_score(const char *references, const char *predictions, const DatasetInfo *info, double *mean_dice,
+                     Err *e)
+{
+    Pairs pairs = {0};
+    Structures structures = {0};
+    char *path = path_format(e, "%s/summary.json", predictions);
+    int code = path ? pairs_find(&pairs, references, predictions, e) : ERR_NOMEM;
+    if (!code) code = structures_from_dataset(&structures, info, e);
+    if (!code) code = score_pairs(&pairs, &structures, path, mean_dice, e);
+    structures_free(&structures);
+    pairs_free(&pairs);
+    mem_free(path);
+    return code;
+}

@@ -1,5 +1,6 @@
 #include "network/executor.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -117,22 +118,73 @@ static void refresh(Executor *x)
     x->seen_version = x->parameters->version;
 }
 
+static void run_forward(Executor *x, int i, const Step *step)
+{
+    Node *node = &x->nodes[i];
+    node->scratch = at_block(x, x->plans[i].scratch_block[0]);
+    node->impl->forward(node, step);
+}
+
+static void run_backward(Executor *x, int i, const Step *step)
+{
+    Node *node = &x->nodes[i];
+    node->scratch = at_block(x, x->plans[i].scratch_block[1]);
+    node->impl->backward(node, step);
+}
+
 void executor_forward(Executor *x, const Step *step)
 {
     refresh(x);
-    for (int i = 0; i < x->node_count; i++) {
-        Node *node = &x->nodes[i];
-        node->scratch = at_block(x, x->plans[i].scratch_block[0]);
-        node->impl->forward(node, step);
-    }
+    for (int i = 0; i < x->node_count; i++) run_forward(x, i, step);
 }
 
 void executor_backward(Executor *x, const Step *step)
 {
-    for (int i = x->node_count - 1; i >= 0; i--) {
-        Node *node = &x->nodes[i];
-        if (!node->has_backward) continue;
-        node->scratch = at_block(x, x->plans[i].scratch_block[1]);
-        node->impl->backward(node, step);
+    for (int i = x->node_count - 1; i >= 0; i--)
+        if (x->nodes[i].has_backward) run_backward(x, i, step);
+}
+
+static bool all_finite(const float *values, int64_t pixels, int64_t channels, int64_t pitch)
+{
+    for (int64_t p = 0; p < pixels; p++)
+        for (int64_t c = 0; c < channels; c++)
+            if (!isfinite(values[p * pitch + c])) return false;
+    return true;
+}
+
+static bool forward_is_finite(const Node *node)
+{
+    for (int k = 0; k < node->output_count; k++) {
+        const Tensor *t = node->out[k];
+        if (t->dtype == DTYPE_F32 && !all_finite(t->data, shape_pixels(t->shape), t->shape.c, t->pitch)) return false;
     }
+    return true;
+}
+
+static bool backward_is_finite(const Node *node)
+{
+    for (int k = 0; k < node->input_count; k++) {
+        const Tensor *t = node->in[k];
+        if (node->wants_grad[k] && !all_finite(t->grad, shape_pixels(t->shape), t->shape.c, t->pitch)) return false;
+    }
+    for (int k = 0; k < node->param_count; k++)
+        if (node->param_grad[k] && !all_finite(node->param_grad[k], 1, node->param_info[k]->count, 0)) return false;
+    return true;
+}
+
+const Node *executor_first_nonfinite(Executor *x, const Step *step, bool *in_backward)
+{
+    *in_backward = false;
+    refresh(x);
+    for (int i = 0; i < x->node_count; i++) {
+        run_forward(x, i, step);
+        if (!forward_is_finite(&x->nodes[i])) return &x->nodes[i];
+    }
+    *in_backward = true;
+    for (int i = x->node_count - 1; i >= 0; i--) {
+        if (!x->nodes[i].has_backward) continue;
+        run_backward(x, i, step);
+        if (!backward_is_finite(&x->nodes[i])) return &x->nodes[i];
+    }
+    return NULL;
 }

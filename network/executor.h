@@ -66,6 +66,10 @@ const Gradients *executor_gradients(const Executor *x);
 void executor_forward(Executor *x, const Step *step);
 void executor_backward(Executor *x, const Step *step);
 
+/* Runs forward and, where backward is possible (gradient seeds in place), backward, looking at what each
+ * node writes: the first node with a number that is not finite, or NULL. Slow; says where a loss broke. */
+const Node *executor_first_nonfinite(Executor *x, const Step *step, bool *in_backward);
+
 /* Looking in (network_info, tests). */
 int executor_node_count(const Executor *x);
 const Node *executor_node(const Executor *x, int index);

@@ -15,9 +15,15 @@
 #include "base/random.h"
 #include "data/npy.h"
 #include "preprocess/class_locations.h"
+#include "network/executor.h"
+#include "network/ops/ops.h"
+#include "network/safetensors.h"
 #include "trainer/augment.h"
+#include "trainer/checkpoint.h"
 #include "trainer/intensity.h"
 #include "trainer/loader.h"
+#include "trainer/pseudo_dice.h"
+#include "trainer/run_folder.h"
 #include "trainer/schedule.h"
 
 static const char GOLDEN[] = "../shared/golden/nnunet/augment";
@@ -401,6 +407,189 @@ static void learning_rates_are_the_trainers(void **state)
     assert_true(fabs(schedule_learning_rate(&t, 500) - 0.01 * pow(0.5, 0.9)) <= 1e-15);
 }
 
+/* ---- what a run keeps ---- */
+
+static void curves_read_back(void **state)
+{
+    (void)state;
+    History h = {0}, again = {0};
+    Err e = {0};
+    const double dice[] = {NAN, 0.5, 0.7, NAN, 0.1};
+    for (int i = 0; i < 5; i++) {
+        const EpochRecord r = {i, 1e-4 / (i + 1), -0.1 * i, i == 2 ? NAN : 0.3, dice[i], 0, 1.0 / 3};
+        assert_int_equal(history_add(&h, r, &e), 0);
+    }
+    assert_true(isnan(h.records[0].ema_pseudo_dice));
+    assert_true(fabs(h.records[2].ema_pseudo_dice - (0.9 * 0.5 + 0.1 * 0.7)) < 1e-15);
+    assert_true(h.records[3].ema_pseudo_dice == h.records[2].ema_pseudo_dice);
+    Text text = {0};
+    history_text(&h, &text);
+    assert_int_equal(history_parse(&again, text.data, &e), 0);
+    Text second = {0};
+    history_text(&again, &second);
+    assert_string_equal(text.data, second.data);
+    history_free(&again);
+    text.data[text.length - 3] = ',';
+    assert_int_equal(history_parse(&again, text.data, &e), ERR_FORMAT);
+    assert_int_equal(history_parse(&again, "epoch\n", &e), ERR_FORMAT);
+    history_free(&again);
+    history_free(&h);
+    text_free(&text);
+    text_free(&second);
+}
+
+static void pseudo_dice_counts_like_its_definition(void **state)
+{
+    (void)state;
+    static const float logits[] = {0, 1, 0, /**/ 2, 2, 1, /**/ 0, 0, 5, /**/ 1, 3, 2, /**/ 9, 0, 0, /**/ 0, 0, 1};
+    static const int16_t labels[] = {1, 1, 2, 0, 4, -1};  /* predicted: 1 0 2 1 0 2; 4 is ignored */
+    PseudoDice d;
+    Err e = {0};
+    assert_int_equal(pseudo_dice_new(&d, 3, &e), 0);
+    assert_true(isnan(pseudo_dice_mean(&d)));
+    pseudo_dice_add(&d, logits, labels, 6, 4);
+    assert_true(fabs(pseudo_dice_of(&d, 1) - 2.0 / 4) < 1e-15);   /* tp 1, fp 1, fn 1 */
+    assert_true(fabs(pseudo_dice_of(&d, 2) - 2.0 / 3) < 1e-15);   /* tp 1, fp 1 */
+    assert_true(fabs(pseudo_dice_mean(&d) - (0.5 + 2.0 / 3) / 2) < 1e-15);
+    pseudo_dice_clear(&d);
+    assert_true(isnan(pseudo_dice_of(&d, 1)));
+    pseudo_dice_free(&d);
+}
+
+/* A network of two convolutions; the second output's parameters are never trained. */
+static Graph *small_network(void)
+{
+    Err e = {0};
+    Graph *g = graph_new(&e);
+    const Ref image = graph_input(g, "image", (Shape){1, 8, 8, 2}, DTYPE_F32);
+    graph_output(g, "head0", conv2d(g, "first", image, 3, (Conv){3, 1, 1, true}));
+    graph_output(g, "head1", conv2d(g, "second", image, 2, (Conv){1, 1, 0, false}));
+    assert_int_equal(graph_check(g, &e), 0);
+    return g;
+}
+
+typedef struct Small {
+    Parameters *parameters;
+    Executor *executor;
+    Optimizer *optimizer;
+} Small;
+
+static Small small_training(const Graph *g, const char *checkpoint, RunState *run)
+{
+    Small s;
+    Err e = {0};
+    Ref head;
+    const AdamW adamw = {0.9, 0.999, 1e-5, 0.05, 12};
+    assert_true(graph_find(g, "head0", &head));
+    const ExecutorOptions options = {.outputs = &head, .output_count = 1, .train = true};
+    assert_int_equal(parameters_new(&s.parameters, g, &e), 0);
+    parameters_initialize(s.parameters, 5);
+    assert_int_equal(executor_new(&s.executor, g, s.parameters, &options, &e), 0);
+    assert_int_equal(optimizer_new(&s.optimizer, s.parameters, &adamw, &e), 0);
+    if (checkpoint) assert_int_equal(checkpoint_read(checkpoint, s.parameters, s.optimizer, run, &e), 0);
+    assert_int_equal(optimizer_adopt(s.optimizer, executor_gradients(s.executor), &e), 0);
+    return s;
+}
+
+static void small_step(Small *s, int iteration)
+{
+    Tensor *image = executor_input(s->executor, 0), *head = executor_output(s->executor, 0);
+    Rng rng = rng_make(1, 0, (uint32_t)iteration, 0, RNG_TEST);
+    const Step step = {0};
+    for (int64_t i = 0; i < shape_count(image->shape); i++) ((float *)image->data)[i] = (float)rng_normal(&rng);
+    executor_forward(s->executor, &step);
+    for (int64_t i = 0; i < shape_count(head->shape); i++)
+        ((float *)head->grad)[i] = ((const float *)head->data)[i] - (float)rng_normal(&rng);
+    executor_backward(s->executor, &step);
+    assert_true(isfinite(optimizer_step(s->optimizer, 1e-2)));
+}
+
+static void small_free(Small *s)
+{
+    optimizer_free(s->optimizer);
+    executor_free(s->executor);
+    parameters_free(s->parameters);
+}
+
+static void a_checkpoint_goes_on_bit_for_bit(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/test_trainer_XXXXXX", path[128];
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/checkpoint_latest.safetensors", folder);
+    Graph *g = small_network();
+    Err e = {0};
+    RunState run = {3, 5, 1.0 / 3, 2.5, NAN, {0}};
+    assert_int_equal(history_add(&run.history, (EpochRecord){.epoch = 2, .pseudo_dice = 0.4}, &e), 0);
+    Small undisturbed = small_training(g, NULL, NULL);
+    for (int i = 0; i < 4; i++) small_step(&undisturbed, i);
+    assert_int_equal(checkpoint_write(path, undisturbed.parameters, undisturbed.optimizer, &run, &e), 0);
+    RunState again = {0};
+    Small resumed = small_training(g, path, &again);
+    assert_int_equal(again.epoch, 3);
+    assert_int_equal(again.iteration, 5);
+    assert_true(again.loss_sum == run.loss_sum && again.seconds == run.seconds && isnan(again.best_ema));
+    assert_int_equal(again.history.count, 1);
+    for (int i = 4; i < 7; i++) {
+        small_step(&undisturbed, i);
+        small_step(&resumed, i);
+    }
+    assert_memory_equal(undisturbed.parameters->values, resumed.parameters->values,
+                        (size_t)graph_parameter_elements(g) * sizeof(float));
+    assert_null(optimizer_state(resumed.optimizer, graph_find_param(g, "second.weight"))->exp_avg);
+
+    /* Weights alone are no checkpoint; another network's are refused. */
+    WeightsFile weights = {0};
+    const Param *p = &graph_params(g)[0];
+    assert_int_equal(weights_add(&weights, p->name, array_view(DTYPE_F32, p->rank, p->shape, undisturbed.parameters->values), &e), 0);
+    assert_int_equal(safetensors_write(&weights, path, &e), 0);
+    weights_close(&weights);
+    assert_int_equal(checkpoint_read(path, resumed.parameters, resumed.optimizer, &again, &e), ERR_FORMAT);
+    assert_non_null(strstr(e.text, "first.bias is missing"));
+    small_free(&undisturbed);
+    small_free(&resumed);
+    history_free(&run.history);
+    history_free(&again.history);
+    graph_free(g);
+    assert_int_equal(file_remove(path, &e), 0);
+    assert_int_equal(rmdir(folder), 0);
+}
+
+static void a_run_folder_has_one_owner(void **state)
+{
+    (void)state;
+    char results[] = "/tmp/test_trainer_XXXXXX", command[64];
+    assert_non_null(mkdtemp(results));
+    RunFolder f, second;
+    Err e = {0};
+    bool siblings;
+    assert_int_equal(run_folder_open(&f, results, 0, RUN_NEW, &e), 0);
+    assert_int_equal(run_folder_open(&second, results, 0, RUN_CONTINUE, &e), ERR_VALUE);
+    assert_non_null(strstr(e.text, "another run is writing"));
+    char *path = run_folder_checkpoint(&f, "latest", &e);
+    assert_int_equal(file_put(path, "x", 1, &e), 0);
+    mem_free(path);
+    assert_int_equal(run_folder_log(&f, &e, "line %d", 1), 0);
+    run_folder_close(&f);
+    assert_int_equal(run_folder_open(&f, results, 0, RUN_NEW, &e), ERR_VALUE);
+    assert_non_null(strstr(e.text, "--continue"));
+    assert_int_equal(run_folder_open(&f, results, 0, RUN_CONTINUE, &e), 0);
+    assert_non_null(strstr(f.log.data, "line 1"));
+    assert_int_equal(run_folder_open(&second, results, SPLITS_FOLD_ALL, RUN_NEW, &e), 0);
+    assert_int_equal(run_folder_has_siblings(&second, &siblings, &e), 0);
+    assert_true(siblings);
+    assert_int_equal(run_folder_has_siblings(&f, &siblings, &e), 0);
+    assert_false(siblings);
+    run_folder_close(&second);
+    run_folder_close(&f);
+    assert_int_equal(run_folder_open(&f, results, 0, RUN_OVERWRITE, &e), 0);
+    run_folder_close(&f);
+    assert_int_equal(run_folder_open(&f, results, 0, RUN_NEW, &e), 0); /* nothing is left of the run */
+    run_folder_close(&f);
+    snprintf(command, sizeof command, "rm -r %s", results);
+    assert_int_equal(system(command), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -414,6 +603,10 @@ int main(void)
         cmocka_unit_test(a_loader_can_stop_early),
         cmocka_unit_test(cases_that_do_not_fit_are_named),
         cmocka_unit_test(learning_rates_are_the_trainers),
+        cmocka_unit_test(curves_read_back),
+        cmocka_unit_test(pseudo_dice_counts_like_its_definition),
+        cmocka_unit_test(a_checkpoint_goes_on_bit_for_bit),
+        cmocka_unit_test(a_run_folder_has_one_owner),
     };
     return cmocka_run_group_tests_name("trainer", tests, NULL, NULL);
 }

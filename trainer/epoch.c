@@ -21,20 +21,29 @@ static int interrupted(const TrainingWatch *watch, Err *e)
     return watch->interrupted && watch->interrupted() ? err_set(e, ERR_INTERRUPTED, "interrupted") : 0;
 }
 
+/* Says which operation made the first number that is none: the batch is run again, looked at step by step. */
+static int report_broken(Training *t, const Batch *batch, const Step *step, Err *e)
+{
+    bool in_backward;
+    feed(t->trainer, batch);
+    *(float *)executor_output(t->trainer, 0)->grad = 1;
+    const Node *node = executor_first_nonfinite(t->trainer, step, &in_backward);
+    return err_set(e, ERR_VALUE, "epoch %d, iteration %d: %s is not a number, first so in %s %s (%s); try a lower "
+                   "learning rate; the last checkpoint stands", batch->epoch, batch->iteration,
+                   in_backward ? "the gradient" : "the loss", in_backward ? "the backward pass of" : "the output of",
+                   node ? node->name : "no operation", node ? node->op->name : "the optimizer");
+}
+
 static int train_on(Training *t, const Batch *batch, double learning_rate, Err *e)
 {
     const Step step = {t->training_sampler.seed, (uint32_t)batch->epoch, (uint32_t)batch->iteration, 0};
     feed(t->trainer, batch);
     executor_forward(t->trainer, &step);
     const double loss = loss_of(t->trainer);
-    if (!isfinite(loss))
-        return err_set(e, ERR_VALUE, "the loss is %g in epoch %d, iteration %d: try a lower learning rate; the last "
-                       "checkpoint stands", loss, batch->epoch, batch->iteration);
+    if (!isfinite(loss)) return report_broken(t, batch, &step, e);
     *(float *)executor_output(t->trainer, 0)->grad = 1;
     executor_backward(t->trainer, &step);
-    if (!isfinite(optimizer_step(t->optimizer, learning_rate)))
-        return err_set(e, ERR_VALUE, "the gradients are no numbers in epoch %d, iteration %d: try a lower learning rate; "
-                       "the last checkpoint stands", batch->epoch, batch->iteration);
+    if (!isfinite(optimizer_step(t->optimizer, learning_rate))) return report_broken(t, batch, &step, e);
     t->state.loss_sum += loss;
     return 0;
 }

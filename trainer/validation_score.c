@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "evaluation/case.h"
+#include "evaluation/summary_files.h"
 
 static int score_pairs(const Pairs *pairs, const Structures *structures, const char *path, double *mean_dice, Err *e)
 {
@@ -15,9 +16,9 @@ static int score_pairs(const Pairs *pairs, const Structures *structures, const c
         UnknownLabels unknown;
         code = case_evaluate(&summary.cases[i], &unknown, &pairs->items[i], &rules, e);
     }
-    if (!code) code = summary_means(&summary, e);
+    if (!code) code = summary_means(&summary, 0, e);
     if (!code) code = summary_write_json(&summary, path, e);
-    *mean_dice = summary.foreground_mean[METRIC_DICE];
+    *mean_dice = summary.foreground_mean[METRIC_DICE].value;
     summary_free(&summary);
     return code;
 }

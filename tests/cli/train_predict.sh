@@ -1,0 +1,96 @@
+#!/bin/sh
+# train_predict BUILD: from a phantom to predictions; runs that are stopped, killed and continued.
+build=$1
+out=$(mktemp -d); trap 'rm -rf "$out"' EXIT
+export OMP_NUM_THREADS=2
+check() { # WHAT STATUS COMMAND…: runs it, keeps its output
+    what=$1; want=$2; shift 2
+    "$@" >"$out/stdout" 2>"$out/stderr"; status=$?
+    if [ $status -eq "$want" ]; then echo "ok - $what"; else
+        echo "not ok - $what (status $status, expected $want)"; cat "$out/stderr"; fi
+}
+has() { # WHAT PATTERN FILE
+    if grep -q -e "$2" "$out/$3"; then echo "ok - $1"; else echo "not ok - $1: no '$2' in $3"; cat "$out/$3"; fi
+}
+is() { # WHAT COMMAND…
+    what=$1; shift
+    if "$@" >/dev/null 2>&1; then echo "ok - $what"; else echo "not ok - $what"; fi
+}
+numbers() { # the tensors of a safetensors file, without its header
+    header=$(od -An -tu8 -N8 "$1" | tr -d ' ')
+    tail -c +$((header + 9)) "$1" | cksum
+}
+
+"$build/make_phantom" -o "$out/raw" --cases 6 --size 6x40x44 --quiet 2>/dev/null
+printf 'network: {width: 0.0625, depths: [1, 1, 1, 1], decoder_depths: [1, 1, 1]}\n' >"$out/narrow.yaml"
+check "the phantom is preprocessed" 0 "$build/plan_and_preprocess" "$out/raw" -o "$out/pre" --override "$out/narrow.yaml" --quiet
+run= # in the background: exec, so that the process is the program itself
+train() { # RESULTS FOLD OPTIONS…
+    results=$1; fold=$2; shift 2
+    $run "$build/train" "$out/pre" "$fold" -o "$results" --epochs 3 --iterations-per-epoch 4 --validation-iterations 2 \
+        --batch-size 3 --patch-size 32x32 "$@"
+}
+
+check "a training runs to its end" 0 train "$out/a" 0
+for file in plans.yaml dataset.json fold_0/checkpoint_final.safetensors fold_0/checkpoint_best.safetensors \
+    fold_0/training_log.txt fold_0/metrics.csv fold_0/validation/summary.json; do
+    is "it leaves $file" test -s "$out/a/$file"
+done
+is "but not the checkpoint it no longer needs" test ! -e "$out/a/fold_0/checkpoint_latest.safetensors"
+has "the plan has what was changed" 'patch_size: \[32, 32\]' a/plans.yaml
+has "one record per epoch" '^2,' a/fold_0/metrics.csv
+
+check "a folder that holds a run is not touched" 1 train "$out/a" 0
+has "it says what to do" 'continue to go on.*overwrite' stderr
+before=$(numbers "$out/a/fold_0/checkpoint_final.safetensors")
+check "continuing a finished run is done at once" 0 train "$out/a" 0 --continue
+is "and changes nothing" test "$before" = "$(numbers "$out/a/fold_0/checkpoint_final.safetensors")"
+check "another fold follows the same plan" 0 train "$out/a" 1 --no-validation
+check "or is refused" 1 train "$out/a" 2 --batch-size 2
+has "with the reason" 'another plan' stderr
+check "--overwrite trains anew" 0 train "$out/a" 0 --overwrite
+is "to the same bits" test "$before" = "$(numbers "$out/a/fold_0/checkpoint_final.safetensors")"
+
+# Killed and stopped at many moments, continued each time.
+long() { train "$1" 0 --epochs 10 --iterations-per-epoch 8 --no-validation --quiet --continue; }
+check "an undisturbed run" 0 long "$out/u"
+kills=0; round=0
+while [ $round -lt 20 ] && [ ! -e "$out/b/fold_0/checkpoint_final.safetensors" ]; do
+    { run=exec; long "$out/b" 2>>"$out/kills"; } & pid=$!
+    sleep "0.$((round * 37 % 29 + 12))"
+    if [ $((round % 3)) -eq 2 ]; then kill -TERM $pid 2>/dev/null; else kill -KILL $pid 2>/dev/null; fi
+    wait $pid 2>/dev/null || kills=$((kills + 1))
+    round=$((round + 1))
+done
+check "a run killed $kills times goes on" 0 long "$out/b"
+is "to the same bits as an undisturbed one" test "$(numbers "$out/u/fold_0/checkpoint_final.safetensors")" = \
+    "$(numbers "$out/b/fold_0/checkpoint_final.safetensors")"
+
+# Stopped in the middle of an epoch.
+{ run=exec; train "$out/c" 0 --iterations-per-epoch 100000 --quiet 2>"$out/first"; } & pid=$!
+while [ ! -e "$out/c/fold_0/training_log.txt" ] && kill -0 $pid 2>/dev/null; do sleep 0.05; done
+check "a second run in the folder is refused" 1 train "$out/c" 0 --continue --iterations-per-epoch 100000
+has "while the first is there" 'another run is writing' stderr
+kill -INT $pid; wait $pid; status=$?
+is "SIGINT ends it with 130" test $status -eq 130
+is "and its state is saved" test -s "$out/c/fold_0/checkpoint_latest.safetensors"
+
+check "a loss that is no number ends it" 1 train "$out/d" 0 --learning-rate 100 --epochs 50
+has "with one clear line" 'error: epoch [0-9]*, iteration [0-9]*: the .* is not a number, first so in' stderr
+check "an unwritable place too" 1 train /proc/nowhere 0
+check "no such fold" 1 train "$out/e" 0 --override "$out/none.yaml"
+check "wrong usage" 2 "$build/train" "$out/pre" five -o "$out/e"
+
+check "the folds predict together" 0 "$build/predict" -i "$out/raw/imagesTr" -o "$out/pred" -m "$out/a"
+has "both of them" '2 folds, 6 cases' stderr
+is "one label map per case" test "$(ls "$out/pred" | wc -l)" -eq 6
+check "they can be evaluated" 0 "$build/evaluate" "$out/raw/labelsTr" "$out/pred" -o "$out/eval" -d "$out/a/dataset.json"
+check "a rerun keeps what is there" 0 "$build/predict" -i "$out/raw/imagesTr" -o "$out/pred" -m "$out/a"
+has "and says so" '6 of 6 cases were there already' stderr
+first=$(ls "$out/raw/imagesTr" | head -1); second=$(ls "$out/raw/imagesTr" | sed -n 2p)
+head -c 300 "$out/raw/imagesTr/$second" >"$out/cut_0000.nii.gz"
+check "a bad case does not stop the others" 1 \
+    "$build/predict" -i "$out/cut_0000.nii.gz" -i "$out/raw/imagesTr/$first" -o "$out/one" -m "$out/a" -f 1 --tta
+has "it is named" 'case cut: .*cut_0000.nii.gz' stderr
+is "the other is there" test -s "$out/one/${first%_0000.nii.gz}.nii.gz"
+check "a fold that is not there" 1 "$build/predict" -i "$out/raw/imagesTr" -o "$out/x" -m "$out/a" -f 4

@@ -1,4 +1,4 @@
-/* inference/: sliding window. */
+/* inference/: sliding window and export. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,6 +13,7 @@
 #include "base/half.h"
 #include "base/memory.h"
 #include "data/npy.h"
+#include "inference/export.h"
 #include "inference/sliding_window.h"
 
 static const char GOLDEN[] = "../shared/golden/nnunet/inference";
@@ -179,12 +180,124 @@ static void window_is_nnunets(void **state)
     array_free(&bias);
 }
 
+/* ---- export ---- */
+
+static const struct {
+    const char *name;
+    int64_t shape[3], before[3], first[3], past[3];
+    double spacing_mm[3];
+} exports[] = {
+    {"case_000", {22, 131, 153}, {25, 173, 193}, {1, 20, 19}, {23, 161, 184}, {0.7570000290870667, 0.7570000290870667, 4.980000019073486}},
+    {"case_005", {20, 147, 205}, {22, 169, 209}, {1, 15, 11}, {21, 156, 196}, {0.8500000238418579, 0.9010000228881836, 5.179999828338623}},
+    {"case_002", {27, 145, 175}, {30, 178, 195}, {2, 17, 18}, {29, 163, 194}, {0.8090000152587891, 0.8090000152587891, 2.200000047683716}},
+};
+
+static float rule_logit(int k, double u, double v, double w)
+{
+    switch (k) {
+    case 0: return 0.6f;
+    case 1: return (float)(sin(9 * v + 2 * u) * cos(7 * w));
+    case 2: return (float)(cos(11 * w - 3 * u) * sin(5 * v + 1));
+    default: return (float)(sin(6 * (v + w)) * cos(8 * (w - v) + 4 * u));
+    }
+}
+
+static const DatasetLabel four_labels[] = {
+    {"background", (int[]){0}, 1}, {"a", (int[]){1}, 1}, {"b", (int[]){2}, 1}, {"c", (int[]){3}, 1}};
+
+/* How many voxels differ from the golden segmentation of that name. */
+static int64_t export_differences(int which, PlanCompatibility compatibility, const char *file)
+{
+    enum { HEADS = 4 };
+    const DatasetInfo info = {.label_count = 4, .labels = four_labels, .max_value = 3, .ignore_value = -1};
+    const int64_t *shape = exports[which].shape;
+    CaseProperties p = {.transpose_forward = {2, 0, 1}};
+    for (int i = 0; i < 3; i++) {
+        p.shape_before_crop[i] = exports[which].before[i];
+        p.box.first[i] = exports[which].first[i];
+        p.box.past[i] = exports[which].past[i];
+        p.shape[i] = shape[i];
+        p.spacing_mm[i] = exports[which].spacing_mm[i];
+    }
+    Plan plan;
+    plan_defaults(&plan);
+    plan.compatibility = compatibility;
+    plan.configuration.spacing_mm[0] = plan.configuration.spacing_mm[1] = 0.8140000104904175;
+    Err e = {0};
+    Array labels;
+    Exporter *x;
+    assert_int_equal(export_labels_new(&labels, &info, &p, &e), 0);
+    assert_int_equal(exporter_new(&x, &plan, &info, &p, &labels, &e), 0);
+    const RowSink sink = exporter_sink(x);
+    float *row = malloc((size_t)shape[2] * HEADS * sizeof *row);
+    for (int64_t z = 0; z < shape[0]; z++)
+        for (int64_t y = 0; y < shape[1]; y++) {
+            for (int64_t i = 0; i < shape[2] * HEADS; i++) {
+                row[i] = rule_logit((int)(i % HEADS), (double)z / (double)shape[0], (double)y / (double)shape[1],
+                                    (double)(i / HEADS) / (double)shape[2]);
+                if (compatibility != COMPATIBILITY_NONE) row[i] = (float)half_to_double(half_from_double(row[i]));
+            }
+            assert_int_equal(sink.row(sink.context, z, y, row, &e), 0);
+        }
+    Array expected = golden("%s", file);
+    assert_int_equal(labels.dtype, DTYPE_U8);
+    assert_int_equal(array_count(&labels), array_count(&expected));
+    int64_t differences = 0;
+    for (int64_t i = 0; i < array_count(&labels); i++)
+        differences += ((uint8_t *)labels.data)[i] != ((uint8_t *)expected.data)[i];
+    free(row);
+    exporter_free(x);
+    array_free(&labels);
+    array_free(&expected);
+    return differences;
+}
+
+static void export_is_nnunets(void **state)
+{
+    (void)state;
+    if (!file_is_folder(GOLDEN)) skip();
+    for (int which = 0; which < 3; which++) {
+        char file[64];
+        snprintf(file, sizeof file, "export_%s_2d_float16_seg", exports[which].name);
+        assert_int_equal(export_differences(which, COMPATIBILITY_NNUNET, file), 0);
+        snprintf(file, sizeof file, "export_%s_2d_float32_seg", exports[which].name);
+        assert_int_equal(export_differences(which, COMPATIBILITY_NONE, file), 0);
+    }
+    assert_int_equal(export_differences(0, COMPATIBILITY_NNUNET_2_1, "export_old_case_000_2d_float16_seg"), 0);
+}
+
+static void regions_overwrite_in_their_order(void **state)
+{
+    (void)state;
+    static const int whole[] = {1, 2, 3}, core[] = {2, 3}, inner[] = {3}, order[] = {1, 2, 3};
+    const DatasetLabel regions[] = {{"background", (int[]){0}, 1}, {"whole", whole, 3}, {"core", core, 2}, {"inner", inner, 1}};
+    const DatasetInfo info = {.label_count = 4, .labels = regions, .max_value = 3, .ignore_value = -1,
+                              .has_regions = true, .regions_class_order = order, .regions_class_count = 3};
+    const CaseProperties p = {{1, 1, 4}, {{0, 0, 0}, {1, 1, 4}}, {1, 1, 4}, {0, 1, 2}, {1, 1, 1}};
+    Plan plan;
+    plan_defaults(&plan);
+    plan.configuration.spacing_mm[0] = plan.configuration.spacing_mm[1] = 1;
+    Array labels;
+    Exporter *x;
+    Err e = {0};
+    assert_int_equal(export_labels_new(&labels, &info, &p, &e), 0);
+    assert_int_equal(exporter_new(&x, &plan, &info, &p, &labels, &e), 0);
+    static const float logits[] = {1, -1, -1, /**/ -1, 2, -3, /**/ -1, -1, -1e-3f, /**/ -1, 1, 0.1f};
+    const RowSink sink = exporter_sink(x);
+    assert_int_equal(sink.row(sink.context, 0, 0, logits, &e), 0);
+    assert_memory_equal(labels.data, ((uint8_t[]){1, 2, 0, 3}), 4);
+    exporter_free(x);
+    array_free(&labels);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(steps_are_nnunets),
         cmocka_unit_test(importance_is_nnunets),
         cmocka_unit_test(window_is_nnunets),
+        cmocka_unit_test(export_is_nnunets),
+        cmocka_unit_test(regions_overwrite_in_their_order),
     };
     return cmocka_run_group_tests_name("inference", tests, NULL, NULL);
 }

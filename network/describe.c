@@ -40,7 +40,7 @@ int64_t executor_multiply_adds(const Executor *x, ScanRule rule)
 
 /* ---- the drawing ---- */
 
-enum { BOX_WIDTH = 150, BOX_HEIGHT = 46, STEP_X = 172, STEP_Y = 96, MARGIN = 40, TITLE = 50 };
+enum { BOX_WIDTH = 230, BOX_HEIGHT = 44, STEP_X = 250, STEP_Y = 66, MARGIN = 30, TITLE = 50 };
 
 typedef struct Group {
     char name[64];
@@ -83,30 +83,47 @@ static int writer_of(const Executor *x, const Tensor *t)
     return -1;
 }
 
-/* Nodes without parameters belong to the block whose output they work on. */
+/* A node outside any block (a concat in "decoder") belongs to the block whose output it works on. */
+static int group_of(const Executor *x, Drawing *d, int i)
+{
+    const Node *node = executor_node(x, i);
+    const int before = writer_of(x, node->in[0]);
+    char block[sizeof d->groups->name];
+    block_of(node->name, block, sizeof block);
+    const bool outside = !strpbrk(block, ".0123456789") && !node->param_count;
+    if (outside && before >= 0) return d->group_of_node[before];
+    int group = 0;
+    while (group < d->count && strcmp(d->groups[group].name, block)) group++;
+    if (group == d->count) snprintf(d->groups[d->count++].name, sizeof block, "%s", block);
+    return group;
+}
+
 static void group_nodes(const Executor *x, Drawing *d)
 {
     const int64_t height = executor_node_count(x) ? executor_node(x, 0)->in[0]->shape.h : 1;
     for (int i = 0; i < executor_node_count(x); i++) {
         const Node *node = executor_node(x, i);
-        const int before = writer_of(x, node->in[0]);
-        char block[sizeof d->groups->name];
-        block_of(node->name, block, sizeof block);
-        int group = !node->param_count && before >= 0 ? d->group_of_node[before] : 0;
-        if (node->param_count)
-            while (group < d->count && strcmp(d->groups[group].name, block)) group++;
-        if (group == d->count) snprintf(d->groups[d->count++].name, sizeof block, "%s", block);
+        const int group = d->group_of_node[i] = group_of(x, d, i);
         Group *g = &d->groups[group];
         g->shape = node->out[0]->shape;
         g->parameters += node_parameters(node);
         g->multiply_adds += node_multiply_adds(node, SCAN_RULE_PAPER);
         g->level = (int)lround(log2((double)height / (double)g->shape.h));
-        d->group_of_node[i] = group;
     }
 }
 
-static double box_x(int group) { return MARGIN + (double)group * STEP_X; }
-static double box_y(const Group *g) { return TITLE + MARGIN + (double)g->level * STEP_Y; }
+/* Time runs downwards, resolution falls to the right. */
+static double box_x(const Group *g) { return MARGIN + (double)g->level * STEP_X; }
+static double box_y(int group) { return TITLE + MARGIN + (double)group * STEP_Y; }
+
+static void draw_edge(const Drawing *d, int from, int to, Text *svg)
+{
+    const double x0 = box_x(&d->groups[from]) + BOX_WIDTH / 2.0, y0 = box_y(from) + BOX_HEIGHT;
+    const double x1 = box_x(&d->groups[to]) + BOX_WIDTH / 2.0, y1 = box_y(to), bend = (y1 - y0) / 2;
+    /* A long way down its own column passes beside the boxes between. */
+    const double aside = x0 == x1 && to - from > 1 ? BOX_WIDTH * 0.62 : 0;
+    text_add(svg, "<path d=\"M%.0f %.0fC%.0f %.0f %.0f %.0f %.0f %.0f\"/>\n", x0, y0, x0 + aside, y0 + bend, x1 + aside, y1 - bend, x1, y1);
+}
 
 static void draw_edges(const Executor *x, const Drawing *d, Text *svg)
 {
@@ -114,21 +131,18 @@ static void draw_edges(const Executor *x, const Drawing *d, Text *svg)
         const Node *node = executor_node(x, i);
         for (int k = 0; k < node->input_count; k++) {
             const int writer = writer_of(x, node->in[k]);
-            const int to = d->group_of_node[i], from = writer >= 0 ? d->group_of_node[writer] : to;
-            if (from == to) continue;
-            const double x0 = box_x(from) + BOX_WIDTH, y0 = box_y(&d->groups[from]) + BOX_HEIGHT / 2.0;
-            const double x1 = box_x(to), y1 = box_y(&d->groups[to]) + BOX_HEIGHT / 2.0, bend = (x1 - x0) / 2;
-            text_add(svg, "<path d=\"M%.0f %.0fC%.0f %.0f %.0f %.0f %.0f %.0f\"/>\n", x0, y0, x0 + bend, y0, x1 - bend, y1, x1, y1);
+            if (writer >= 0 && d->group_of_node[writer] != d->group_of_node[i])
+                draw_edge(d, d->group_of_node[writer], d->group_of_node[i], svg);
         }
     }
 }
 
 static void draw_box(const Group *g, int index, Text *svg)
 {
-    const double x = box_x(index), y = box_y(g);
-    text_add(svg, "<g transform=\"translate(%.0f %.0f)\"><rect width=\"%d\" height=\"%d\" rx=\"6\"/>", x, y, BOX_WIDTH, BOX_HEIGHT);
+    text_add(svg, "<g transform=\"translate(%.0f %.0f)\"><rect width=\"%d\" height=\"%d\" rx=\"6\"/>", box_x(g), box_y(index),
+             BOX_WIDTH, BOX_HEIGHT);
     text_add(svg, "<text class=\"name\" x=\"8\" y=\"17\">%s</text>", g->name);
-    text_add(svg, "<text x=\"8\" y=\"35\">%lld×%lld×%lld · %.2f M · %.2f G</text></g>\n", (long long)g->shape.h,
+    text_add(svg, "<text x=\"8\" y=\"34\">%lld×%lld×%lld   %.2f M   %.2f G</text></g>\n", (long long)g->shape.h,
              (long long)g->shape.w, (long long)g->shape.c, (double)g->parameters * 1e-6, (double)g->multiply_adds * 1e-9);
 }
 
@@ -137,13 +151,15 @@ static void draw(const Executor *x, const Drawing *d, const char *title, Text *s
     int levels = 0;
     for (int i = 0; i < d->count; i++)
         if (d->groups[i].level > levels) levels = d->groups[i].level;
-    const int width = 2 * MARGIN + d->count * STEP_X, height = TITLE + 2 * MARGIN + levels * STEP_Y + BOX_HEIGHT;
-    text_add(svg, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" font-family=\"sans-serif\" font-size=\"11\">\n",
+    const int width = 2 * MARGIN + (levels + 1) * STEP_X, height = TITLE + 2 * MARGIN + d->count * STEP_Y;
+    text_add(svg, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" font-family=\"sans-serif\" font-size=\"12\">\n",
              width, height);
-    text_add(svg, "<style>rect{fill:#eef4fb;stroke:#35618f}path{fill:none;stroke:#8a97a6}text{fill:#333}"
-                  ".name{font-weight:bold;font-size:12px}.title{font-size:20px}</style>\n"
+    text_add(svg, "<style>rect{fill:#eef4fb;stroke:#35618f}path{fill:none;stroke:#8a97a6;stroke-width:1.5}text{fill:#333}"
+                  ".name{font-weight:bold}.title{font-size:20px}</style>\n"
                   "<rect width=\"100%%\" height=\"100%%\" style=\"fill:white;stroke:none\"/>\n"
-                  "<text class=\"title\" x=\"%d\" y=\"40\">%s</text>\n", MARGIN, title);
+                  "<text class=\"title\" x=\"%d\" y=\"36\">%s</text>\n"
+                  "<text x=\"%d\" y=\"58\">output H×W×C, parameters, multiply-adds; time runs down, resolution falls to the right</text>\n",
+             MARGIN, title, MARGIN);
     draw_edges(x, d, svg);
     for (int i = 0; i < d->count; i++) draw_box(&d->groups[i], i, svg);
     text_add(svg, "</svg>\n");

@@ -209,6 +209,11 @@ bool graph_find(const Graph *g, const char *name, Ref *x)
         x->value = g->names[i].value;
         return true;
     }
+    for (int i = 0; i < g->node_count; i++) {
+        if (strcmp(g->nodes[i].name, name)) continue;
+        x->value = g->nodes[i].outputs[0];
+        return true;
+    }
     return false;
 }
 

@@ -90,7 +90,8 @@ int graph_param_count(const Graph *g);
 const Param *graph_params(const Graph *g);              /* graph_param_count entries, borrowed */
 int64_t graph_parameter_elements(const Graph *g);       /* size of the flat arena */
 int graph_find_param(const Graph *g, const char *name); /* index or -1 */
-bool graph_find(const Graph *g, const char *name, Ref *x); /* an output, input or scope's value by its name */
+/* The value of an output, an input, a scope, or (its first) a node, by name. */
+bool graph_find(const Graph *g, const char *name, Ref *x);
 
 /* Marks (true) the parameters that the computation of the outputs reads. used: graph_param_count entries.
  * Fails: ERR_NOMEM. */

@@ -112,16 +112,27 @@ static int write_svg(const Executor *x, const Options *o, Err *e)
     return failed;
 }
 
-static int describe(const Graph *g, const Options *o, Err *e)
+/* All heads, and the encoder's last scan: what the official code computes without using it was dropped from its
+ * counts, but for scans (opaque to PyTorch's tracer) and what leads to them. */
+static int plan_everything(Executor **x, const Graph *g, const Options *o, const NetworkSpec *spec, Err *e)
 {
-    Ref heads[NETWORK_HEADS];
-    Executor *x;
-    for (int i = 0; i < NETWORK_HEADS; i++) {
-        char name[16];
-        snprintf(name, sizeof name, "head%d", i);
-        graph_find(g, name, &heads[i]);
+    Ref outputs[NETWORK_HEADS + 1];
+    char name[96];
+    int count = 0;
+    for (; count < NETWORK_HEADS; count++) {
+        snprintf(name, sizeof name, "head%d", count);
+        graph_find(g, name, &outputs[count]);
     }
-    TRY(plan(&x, g, o, heads, NETWORK_HEADS, 1, false, e));
+    snprintf(name, sizeof name, "vssm_encoder.layers.%d.blocks.%d.self_attention.selective_scan", NETWORK_STAGES - 1,
+             (int)spec->depths[NETWORK_STAGES - 1] - 1);
+    if (graph_find(g, name, &outputs[count])) count++;
+    return plan(x, g, o, outputs, count, 1, false, e);
+}
+
+static int describe(const Graph *g, const Options *o, const NetworkSpec *spec, Err *e)
+{
+    Executor *x;
+    TRY(plan_everything(&x, g, o, spec, e));
     print_layers(x, o);
     const int64_t macs = executor_multiply_adds(x, o->scan_rule);
     int failed = o->svg ? write_svg(x, o, e) : 0;
@@ -145,7 +156,7 @@ static int run(const Options *o, Err *e)
     spec.classes = o->classes;
     spec.deep_supervision = true;
     TRY(network_build(&g, &spec, e));
-    const int failed = describe(g, o, e);
+    const int failed = describe(g, o, &spec, e);
     graph_free(g);
     return failed;
 }

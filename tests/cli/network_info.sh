@@ -1,0 +1,32 @@
+#!/bin/sh
+# network_info: the paper's counts to the last printed digit, and its outputs.
+build=$1
+work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
+count() { # NETWORK HxW CHANNELS CLASSES RULE PARAMETERS MULTIPLY_ADDS
+    found=$("$build/network_info" "$1" -p "$2" -c "$3" -n "$4" --scan-rule "$5" --quiet | tail -2 | tr '\n' ' ')
+    want="parameters: $6 multiply_adds: $7 G "
+    [ "$found" = "$want" ] && echo "ok - $1 $2 $5" || echo "not ok - $1 $2 $5: $found, expected $want"
+}
+count swin_umamba_d 320x320 1 14 paper 27497720 15.02
+count swin_umamba_d 384x640 3 8 paper 27496160 35.94
+count swin_umamba_d 512x512 3 3 paper 27492300 38.20
+count swin_umamba_paper 320x320 1 14 paper 40425176 58.42
+count swin_umamba_paper 384x640 3 8 paper 40426496 140.60
+count swin_umamba_paper 512x512 3 3 paper 40422876 149.85
+count swin_umamba 320x320 1 14 paper 59889368 65.62
+count swin_umamba 384x640 3 8 paper 59890688 157.88
+count swin_umamba 512x512 3 3 paper 59887068 168.28
+count swin_umamba 320x320 1 14 later 59889368 68.00
+count swin_umamba 384x640 3 8 later 59890688 163.59
+count swin_umamba 512x512 3 3 later 59887068 174.37
+
+check() { [ "$2" = "$3" ] && echo "ok - $1" || echo "not ok - $1: $2, expected $3"; }
+"$build/network_info" swin_umamba_d --width 0.25 -p 64x64 --svg "$work/net.svg" --yaml --quiet > "$work/net.yaml"
+check "draws an SVG" "$(head -c 4 "$work/net.svg")" "<svg"
+check "YAML lists the layers" "$(grep -c 'name: vssm_encoder.layers.2.blocks.8.self_attention.in_proj' "$work/net.yaml")" 1
+"$build/network_info" swin_umamba_d -p 48x64 > /dev/null 2> "$work/err"; status=$?
+check "refuses sizes that are no multiples of 32" "$status $(grep -c 'multiples of 32' "$work/err")" "1 1"
+"$build/network_info" swin_umamba_x > /dev/null 2> "$work/err"; status=$?
+check "names the networks that there are" "$status $(grep -c 'swin_umamba_paper' "$work/err")" "1 1"
+"$build/network_info" > /dev/null 2> "$work/err"; status=$?
+check "wrong usage is exit status 2" "$status" 2

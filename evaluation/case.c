@@ -140,11 +140,12 @@ int case_evaluate(CaseResult *result, UnknownLabels *unknown, const Pair *pair, 
     return code ? err_context(e, "case %s", pair->id) : 0;
 }
 
-int64_t case_bytes(const Pair *pair)
+int64_t case_bytes(const Pair *pair, const Rules *rules)
 {
-    /* Reading: float32 and stored voxels beside both label maps; later masks, corner codes and distances. */
-    enum { BYTES_PER_VOXEL = 14 };
+    /* Reading: float32 and stored voxels beside both label maps; later masks, corner codes and distances.
+     * Instances: two maps, and the queue in which they grow. */
+    const int64_t bytes_per_voxel = rules->instances.wanted ? 24 : 14;
     Geometry g;
     if (!pair->reference || image_probe(&g, &(int64_t){0}, pair->reference, NULL)) return 0;
-    return g.shape_zyx[0] * g.shape_zyx[1] * g.shape_zyx[2] * BYTES_PER_VOXEL;
+    return g.shape_zyx[0] * g.shape_zyx[1] * g.shape_zyx[2] * bytes_per_voxel;
 }

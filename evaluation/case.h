@@ -26,6 +26,6 @@ int case_evaluate(CaseResult *result, UnknownLabels *unknown, const Pair *pair, 
 
 /* An estimate of the most memory that case_evaluate takes for this pair, from the files' headers; 0 where
  * they cannot be read. */
-int64_t case_bytes(const Pair *pair);
+int64_t case_bytes(const Pair *pair, const Rules *rules);
 
 #endif

@@ -24,7 +24,7 @@ typedef struct Plane {
 typedef struct Grid {
     const uint8_t *sites, *wanted;
     int64_t nz, ny, nx;
-    const double *spacing_mm;
+    double spacing_mm[3];
     uint16_t *near;      /* (Z,Y,X): planes to the nearest site along z */
     int64_t *first;      /* (Z): number of wanted points before this plane */
     Plane *planes;       /* (threads) */
@@ -154,7 +154,7 @@ static void rows_of_plane(const Grid *g, Plane *p, int64_t z, double *out)
 static int grid_new(Grid *g, Err *e)
 {
     const size_t area = (size_t)(g->ny * g->nx), line = (size_t)(g->ny > g->nx ? g->ny : g->nx);
-    g->threads = omp_get_max_threads();
+    g->threads = omp_get_max_threads() < g->nz ? omp_get_max_threads() : (int)g->nz;
     g->near = mem_alloc(mem_product(mem_product((size_t)g->nz, area), sizeof *g->near), e);
     g->first = mem_zalloc((size_t)g->nz + 1, sizeof *g->first, e);
     g->planes = mem_zalloc((size_t)g->threads, sizeof *g->planes, e);
@@ -187,7 +187,12 @@ int distance_to_sites(double *out_mm, const uint8_t *sites, const uint8_t *wante
                       const double spacing_mm[3], Err *e)
 {
     Grid g = {.sites = sites, .wanted = wanted, .nz = shape_zyx[0], .ny = shape_zyx[1], .nx = shape_zyx[2],
-              .spacing_mm = spacing_mm};
+              .spacing_mm = {spacing_mm[0], spacing_mm[1], spacing_mm[2]}};
+    if (g.nz == 1) { /* a plane is taken as its rows one behind the other: less memory, more threads */
+        g.nz = g.ny;
+        g.ny = 1;
+        g.spacing_mm[0] = spacing_mm[1];
+    }
     if (g.nz >= NO_SITE)
         return err_set(e, ERR_UNSUPPORTED, "surface distances of %lld planes: at most %d", (long long)g.nz,
                        NO_SITE - 1);
@@ -195,7 +200,7 @@ int distance_to_sites(double *out_mm, const uint8_t *sites, const uint8_t *wante
     if (code) goto done;
     count_wanted(&g);
     sweep_z(&g);
-#pragma omp parallel for schedule(dynamic)
+#pragma omp parallel for schedule(dynamic) num_threads(g.threads)
     for (int64_t z = 0; z < g.nz; z++) {
         if (g.first[z] == g.first[z + 1]) continue;
         Plane *p = &g.planes[omp_get_thread_num()];

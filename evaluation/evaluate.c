@@ -261,7 +261,7 @@ static int evaluate_cases(Summary *summary, const Pairs *pairs, const Rules *rul
     for (int c = 0; c < pairs->count; c++) {
         Err e = {0};
         UnknownLabels unknown;
-        const int64_t wanted = case_bytes(&pairs->items[c]);
+        const int64_t wanted = case_bytes(&pairs->items[c], rules);
         const int64_t bytes = wanted < gate.budget ? wanted : gate.budget;
         gate_enter(&gate, bytes);
         const int code = case_evaluate(&summary->cases[c], &unknown, &pairs->items[c], rules, &e);

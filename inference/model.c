@@ -5,7 +5,7 @@
 
 #include "network/safetensors.h"
 
-static int spec_of_plan(NetworkSpec *spec, const Plan *plan, const DatasetInfo *info, Err *e)
+int model_spec(NetworkSpec *spec, const Plan *plan, const DatasetInfo *info, Err *e)
 {
     const PlanNetwork *n = &plan->network;
     TRY(network_defaults(spec, n->name, n->width, e));
@@ -33,7 +33,7 @@ int model_new(Model *m, const Plan *plan, const DatasetInfo *info, Err *e)
 {
     NetworkSpec spec;
     *m = (Model){0};
-    TRY(spec_of_plan(&spec, plan, info, e));
+    TRY(model_spec(&spec, plan, info, e));
     TRY(network_build(&m->graph, &spec, e));
     const int code = parameters_new(&m->parameters, m->graph, e);
     if (code) model_free(m);

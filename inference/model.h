@@ -20,6 +20,10 @@ typedef struct Model {
     Parameters *parameters;
 } Model;
 
+/* What network_build takes, from a plan and its dataset. Fails: ERR_VALUE; ERR_UNSUPPORTED for what the plan
+ * knows but this build cannot make. */
+int model_spec(NetworkSpec *spec, const Plan *plan, const DatasetInfo *info, Err *e);
+
 /* Builds the network for the patch, the channels and the dataset's classes; weights are 0. Fails:
  * ERR_VALUE, ERR_SHAPE, ERR_NOMEM; ERR_UNSUPPORTED for what the plan knows but this build cannot make. */
 int model_new(Model *m, const Plan *plan, const DatasetInfo *info, Err *e);

@@ -10,8 +10,9 @@
 #include "plans/plan.h"
 
 /* Bytes that one training step takes with this plan's network, for a batch of patches of height x width;
- * negative if that is not known, with e filled. classes: outputs of the network. */
-typedef int64_t TrainingBytes(const Plan *plan, int classes, int batch, int height, int width, Err *e);
+ * negative if that cannot be told, with e filled. */
+typedef int64_t TrainingBytes(const Plan *plan, const DatasetInfo *dataset, int batch, int height, int width,
+                              Err *e);
 
 enum { PLANNER_MIN_BATCH = 2 };
 

@@ -5,8 +5,7 @@ static const double gib = 1024.0 * 1024 * 1024;
 static int step_bytes(const Plan *plan, const PlannerInput *in, int batch, double *bytes, Err *e)
 {
     const int *patch = plan->configuration.patch_size;
-    const int64_t found =
-        in->training_bytes(plan, dataset_head_count(in->dataset), batch, patch[0], patch[1], e);
+    const int64_t found = in->training_bytes(plan, in->dataset, batch, patch[0], patch[1], e);
     *bytes = (double)found;
     return found < 0 ? err_context(e, "the memory plan of %s", plan->network.name) : 0;
 }

@@ -11,6 +11,7 @@
 #include "planner/outputs.h"
 #include "planner/preprocess_cases.h"
 #include "planner/stamp.h"
+#include "planner/training_memory.h"
 #include "plans/plan.h"
 
 typedef struct Options {
@@ -148,7 +149,7 @@ static int make_plan(Run *r, Text *notes, Err *e)
         TRY(plan_read(&r->plan, o->plans, notes, e));
         choose_network(&r->plan, o->network);
     } else {
-        const PlannerInput in = {&r->dataset.info, &r->fingerprint, name, o->memory_gb, NULL};
+        const PlannerInput in = {&r->dataset.info, &r->fingerprint, name, o->memory_gb, training_memory};
         plan_defaults(&r->plan);
         if (o->override) TRY(plan_override(&r->plan, o->override, NULL, e));
         choose_network(&r->plan, o->network);

@@ -188,17 +188,17 @@ static void feature_maps_are_counted(void **state)
 
 enum { BYTES_PER_PIXEL = 100000 };
 
-static int64_t pretend_bytes(const Plan *plan, int classes, int batch, int height, int width, Err *e)
+static int64_t pretend_bytes(const Plan *plan, const DatasetInfo *info, int batch, int height, int width, Err *e)
 {
     (void)e;
     assert_string_equal(plan->network.name, "swin_umamba_d");
-    assert_int_equal(classes, 3);
+    assert_int_equal(dataset_head_count(info), 3);
     return 50000000 + (int64_t)batch * height * width * BYTES_PER_PIXEL;
 }
 
-static int64_t fail_bytes(const Plan *plan, int classes, int batch, int height, int width, Err *e)
+static int64_t fail_bytes(const Plan *plan, const DatasetInfo *info, int batch, int height, int width, Err *e)
 {
-    (void)plan, (void)classes, (void)batch, (void)height, (void)width;
+    (void)plan, (void)info, (void)batch, (void)height, (void)width;
     return err_set(e, ERR_SHAPE, "no such network");
 }
 
@@ -325,7 +325,7 @@ static void loops_keep_the_order_of_cases(void **state)
     (void)state;
     enum { CASES = 100 };
     Case cases[CASES];
-    char ids[CASES][8], expected[32];
+    char ids[CASES][16], expected[32];
     for (int i = 0; i < CASES; i++) {
         snprintf(ids[i], sizeof ids[i], "c%d", i);
         cases[i] = (Case){.id = ids[i]};
@@ -351,6 +351,7 @@ static void stamps_change_with_files_and_plan(void **state)
     const DatasetInfo info = info_of(1);
     Plan plan;
     Err e = {0};
+    plan_defaults(&plan);
     snprintf(image, sizeof image, "%s", in_folder("c_0000.nii.gz"));
     const Case c = {.id = "c", .images = images, .image_count = 1};
     assert_int_equal(stamp_of_case(first, &c, &info, &plan, &e), ERR_IO);

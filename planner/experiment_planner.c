@@ -247,23 +247,30 @@ static int choose_patch_and_batch(Plan *plan, const PlannerInput *in, const Medi
     return 0;
 }
 
+bool planner_round_patch(Plan *plan)
+{
+    int *patch = plan->configuration.patch_size, divisor[2];
+    bool changed = false;
+    plan_patch_divisor(plan, divisor);
+    for (int i = 0; i < 2; i++) {
+        const int rounded = (patch[i] + divisor[i] - 1) / divisor[i] * divisor[i];
+        changed = changed || rounded != patch[i];
+        patch[i] = rounded;
+    }
+    return changed;
+}
+
 /* Networks other than nnU-Net's own: a patch that they can halve, and a batch that their memory allows. */
 static int choose_for_network(Plan *plan, const PlannerInput *in, const Medians *m, Text *explain, Err *e)
 {
     PlanConfiguration *c = &plan->configuration;
     if (!strcmp(plan->network.name, "nnunet")) return 0;
     UnetTopology t;
-    double size[2];
-    int divisor[2];
-    plan_patch_divisor(plan, divisor);
-    for (int i = 0; i < 2; i++) {
-        c->patch_size[i] = (c->patch_size[i] + divisor[i] - 1) / divisor[i] * divisor[i];
-        size[i] = c->patch_size[i];
-    }
-    text_add(explain, "%s needs multiples of %d x %d: a patch of %d x %d\n", plan->network.name, divisor[0],
-             divisor[1], c->patch_size[0], c->patch_size[1]);
+    planner_round_patch(plan);
+    text_add(explain, "%s needs a patch that it can halve: %d x %d\n", plan->network.name, c->patch_size[0],
+             c->patch_size[1]);
     if (in->training_bytes) return fit_network_memory(plan, in, covered_pixels(plan, m, in), explain, e);
-    TRY(unet_topology(&t, c->spacing_mm, size, e));
+    TRY(unet_topology(&t, c->spacing_mm, (const double[]){c->patch_size[0], c->patch_size[1]}, e));
     choose_batch(plan, in, m, &t, explain);
     return 0;
 }

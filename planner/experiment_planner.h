@@ -29,6 +29,9 @@ typedef struct PlannerInput {
  * from. Fails: ERR_VALUE, ERR_NOMEM, what training_bytes fails with. */
 int plan_experiment(Plan *plan, const PlannerInput *in, Text *explain, Err *e);
 
+/* Rounds the patch up to what the plan's network can halve; true if that changed it. */
+bool planner_round_patch(Plan *plan);
+
 /* How many patches cover so many pixels: rounded, at least PLANNER_MIN_BATCH. */
 int planner_batch_bound(double covered_pixels, const int patch_yx[2]);
 

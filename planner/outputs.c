@@ -18,7 +18,8 @@ static int copy_file(const char *from, const char *to, Err *e)
 
 int output_dataset_json(const Dataset *d, const char *folder, Err *e)
 {
-    char *from = path_format(e, "%s/dataset.json", d->folder), *to = path_format(e, "%s/dataset.json", folder);
+    char *from = path_format(e, "%s/dataset.json", d->folder);
+    char *to = path_format(e, "%s/dataset.json", folder);
     const int code = from && to ? copy_file(from, to, e) : ERR_NOMEM;
     mem_free(to);
     mem_free(from);

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "base/program.h"
 #include "base/progress.h"
+#include "planner/contact_sheet.h"
 #include "planner/experiment_planner.h"
 #include "planner/fingerprint_extract.h"
 #include "planner/outputs.h"
@@ -18,10 +19,10 @@ typedef struct Options {
     CommonOptions common;
     const char *dataset, *network, *override, *plans;
     double memory_gb;
-    bool explain;
+    bool explain, verify;
 } Options;
 
-enum { KEY_NETWORK = 'n', KEY_OVERRIDE = 0x100, KEY_PLANS, KEY_MEMORY, KEY_EXPLAIN };
+enum { KEY_NETWORK = 'n', KEY_OVERRIDE = 0x100, KEY_PLANS, KEY_MEMORY, KEY_EXPLAIN, KEY_VERIFY };
 
 static const struct argp_option option_list[] = {
     {"network", KEY_NETWORK, "NAME", 0, "Network to plan for (default: swin_umamba_d)", 0},
@@ -29,6 +30,7 @@ static const struct argp_option option_list[] = {
     {"plans", KEY_PLANS, "FILE", 0,
      "Take this plan (ours, or nnU-Net's nnUNetPlans.json) instead of planning", 0},
     {"memory-target", KEY_MEMORY, "SIZE", 0, "Memory that a training step may take, such as 8G (default)", 0},
+    {"verify", KEY_VERIFY, NULL, 0, "Also draw every case with its labels' contours into OUTPUT/verify", 0},
     {"explain", KEY_EXPLAIN, NULL, 0, "Print each decision of the planner and what it came from", 0},
     {0},
 };
@@ -53,6 +55,7 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     case KEY_OVERRIDE: o->override = text; return 0;
     case KEY_PLANS: o->plans = text; return 0;
     case KEY_MEMORY: o->memory_gb = parse_memory(state, text); return 0;
+    case KEY_VERIFY: o->verify = true; return 0;
     case KEY_EXPLAIN: o->explain = true; return 0;
     case ARGP_KEY_ARG:
         if (o->dataset) argp_error(state, "one dataset at a time: %s and %s were given", o->dataset, text);
@@ -123,6 +126,20 @@ static int check_and_measure(Run *r, Err *e)
     return found ? report_faults(r, e) : make_fingerprint(r, stamp, e);
 }
 
+static int draw_sheets(Run *r, Err *e)
+{
+    const Options *o = r->options;
+    Progress progress;
+    char *folder = path_format(e, "%s/verify", o->common.output);
+    if (!folder) return ERR_NOMEM;
+    progress_begin(&progress, "contact sheets", r->dataset.training.count, o->common.quiet);
+    const int code = contact_sheets(&r->dataset, folder, r->threads, &progress, e);
+    progress_end(&progress);
+    if (!code && !o->common.quiet) program_say("the dataset is sound; look at %s", folder);
+    mem_free(folder);
+    return code;
+}
+
 static void dataset_name(char name[PLAN_NAME_BYTES], const char *folder)
 {
     size_t length = strlen(folder);
@@ -132,10 +149,9 @@ static void dataset_name(char name[PLAN_NAME_BYTES], const char *folder)
     snprintf(name, PLAN_NAME_BYTES, "%s", path_base(trimmed));
 }
 
-static int choose_network(Plan *plan, const char *name)
+static void choose_network(Plan *plan, const char *name)
 {
     if (name) snprintf(plan->network.name, sizeof plan->network.name, "%s", name);
-    return 0;
 }
 
 /* Overrides are read twice: the network and the compatibility steer the planner, and what it would decide
@@ -148,6 +164,10 @@ static int make_plan(Run *r, Text *notes, Err *e)
     if (o->plans) {
         TRY(plan_read(&r->plan, o->plans, notes, e));
         choose_network(&r->plan, o->network);
+        if (planner_round_patch(&r->plan))
+            program_warn("%s: its patch is rounded up to %dx%d, which %s can halve", o->plans,
+                         r->plan.configuration.patch_size[0], r->plan.configuration.patch_size[1],
+                         r->plan.network.name);
     } else {
         const PlannerInput in = {&r->dataset.info, &r->fingerprint, name, o->memory_gb, training_memory};
         plan_defaults(&r->plan);
@@ -218,6 +238,7 @@ static int preprocess_dataset(Run *r, Err *e)
 static int run(Run *r, Err *e)
 {
     TRY(check_and_measure(r, e));
+    if (r->options->verify) TRY(draw_sheets(r, e));
     TRY(plan_dataset(r, e));
     TRY(write_outputs(r, e));
     return preprocess_dataset(r, e);

@@ -1,4 +1,4 @@
-/* planner/: sampling and statistics against the plain way, topologies, memory, stamps, files that are left. */
+/* planner/: sampling and statistics against the plain way, topologies, memory, stamps, pictures, files. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "planner/case_loop.h"
+#include "planner/contact_sheet.h"
 #include "planner/experiment_planner.h"
 #include "planner/intensities.h"
 #include "planner/order_statistics.h"
@@ -188,7 +189,8 @@ static void feature_maps_are_counted(void **state)
 
 enum { BYTES_PER_PIXEL = 100000 };
 
-static int64_t pretend_bytes(const Plan *plan, const DatasetInfo *info, int batch, int height, int width, Err *e)
+static int64_t pretend_bytes(const Plan *plan, const DatasetInfo *info, int batch, int height, int width,
+                             Err *e)
 {
     (void)e;
     assert_string_equal(plan->network.name, "swin_umamba_d");
@@ -371,6 +373,36 @@ static void stamps_change_with_files_and_plan(void **state)
     assert_string_not_equal(first, second);
 }
 
+/* The slice with the most foreground, contours in the labels' colours, the right proportions. */
+static void sheets_show_the_contours(void **state)
+{
+    (void)state;
+    static uint8_t tile[CONTACT_TILE * CONTACT_TILE * 3];
+    CaseData data = {
+        .image.geometry = {.dimensions = 3, .shape_zyx = {3, 20, 20}, .spacing_zyx_mm = {5, 1, 2}}};
+    assert_int_equal(array_new(&data.image.voxels, DTYPE_F32, 4, (const int64_t[]){1, 3, 20, 20}, NULL), 0);
+    assert_int_equal(array_new(&data.labels, DTYPE_I16, 3, (const int64_t[]){3, 20, 20}, NULL), 0);
+    for (int i = 0; i < 400; i++) {
+        ((float *)data.image.voxels.data)[400 + i] = (float)(i % 20);
+        ((int16_t *)data.labels.data)[400 + i] = i / 20 >= 5 && i / 20 < 15 && i % 20 >= 5 && i % 20 < 15;
+    }
+    assert_int_equal(contact_tile(tile, 3 * CONTACT_TILE, &data, NULL), 0);
+    const int width = CONTACT_TILE - 2, height = width / 2;
+    int contour = 0, lit = 0;
+    for (int y = 0; y < CONTACT_TILE; y++)
+        for (int x = 0; x < CONTACT_TILE; x++) {
+            const uint8_t *pixel = tile + 3 * (y * CONTACT_TILE + x);
+            const bool colored = pixel[0] != pixel[1];
+            contour += colored;
+            lit += pixel[0] > 0;
+            assert_true((x < width && y < height) || !pixel[0]);
+            assert_true(!colored || (x >= width / 4 - 1 && x <= 3 * width / 4 && y >= height / 4 - 1));
+        }
+    assert_true(abs(contour - (width + height)) < 12); /* once around half the width, half the height */
+    assert_true(lit > width * height * 8 / 10);
+    case_data_free(&data);
+}
+
 static void own_splits_are_honoured(void **state)
 {
     (void)state;
@@ -421,6 +453,7 @@ int main(void)
         cmocka_unit_test(schemes_follow_the_channel_names),
         cmocka_unit_test(loops_keep_the_order_of_cases),
         cmocka_unit_test(stamps_change_with_files_and_plan),
+        cmocka_unit_test(sheets_show_the_contours),
         cmocka_unit_test(own_splits_are_honoured),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -35,6 +35,8 @@ check "an unfinished case is made anew" exits 0 "5 cases were up to date" runs
 cp -r "$out/p" "$out/one"
 check "one thread gives the same files" exits 0 done "$program" "$raw" -o "$out/one" -j 1 --overwrite
 check "byte for byte" diff -r "$out/p" "$out/one"
+check "--verify draws all cases" exits 0 "is sound" runs --verify
+check "its files" files "$out/p/verify/sheet_001.png" "$out/p/verify/index.yaml"
 check "--explain" exits 0 "^batch: " runs --explain
 printf 'configurations:\n  2d:\n    patch_size: [64, 96]\n    batch_size: 3\n' >"$out/over.yaml"
 check "an override has the last word" exits 0 "patch 64x96, batch 3" runs --override "$out/over.yaml"
@@ -42,6 +44,8 @@ check "a larger memory target gives no smaller batch" exits 0 "batch" runs --mem
 check "a plan of one's own" exits 0 "patch 64x96" "$program" "$raw" -o "$out/q" --plans "$out/p/plans.yaml" \
     --override "$out/over.yaml"
 check "nnunet plans its own patch" exits 0 "plan: nnunet" "$program" "$raw" -o "$out/n" --network nnunet
+check "the U-Net's plan, rounded up for another network" exits 0 "rounded up to 64x64" "$program" "$raw" \
+    -o "$out/r" --plans "$out/n/plans.yaml" --network swin_umamba
 printf 'configurations:\n  2d:\n    patch_size: [65, 96]\n' >"$out/over.yaml"
 check "a patch that cannot be halved is refused" exits 1 "multiples of 32x32" runs --override "$out/over.yaml"
 printf 'configurations:\n  2d:\n    patch_sice: [64, 96]\n' >"$out/over.yaml"

@@ -22,7 +22,9 @@ static void run_swin_umamba(Golden *g)
 {
     golden_networks(g);
     golden_gradients(g);
+    golden_train(g);
     golden_ops(g);
+    golden_weight_files(g);
 }
 
 /* The families: how each is recognised, and what runs it. */

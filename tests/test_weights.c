@@ -5,7 +5,6 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,13 +12,12 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "network/bytes.h"
 #include "network/pth.h"
 #include "network/weights_io.h"
 #include "plans/yaml.h"
 #include "tests/support/fuzz_pth.h"
-#include "tests/support/rule.h"
 #include "tests/support/says.h"
+#include "tests/support/weights_reference.h"
 
 static const char FAMILY[] = "../shared/golden/swin_umamba";
 static char folder[] = "/tmp/test_weights_XXXXXX", path[96];
@@ -62,68 +60,13 @@ static const DocNode *find_file(const DocNode *files, const char *name)
     return entry;
 }
 
-static double element(const Array *a, int64_t i)
-{
-    const char *at = (const char *)a->data + (size_t)i * dtype_size(a->dtype);
-    const uint64_t bits = bytes_le(at, (int)dtype_size(a->dtype));
-    const uint32_t bf16 = (uint32_t)bits << 16;
-    float single;
-    double value;
-    switch (a->dtype) {
-    case DTYPE_F64: memcpy(&value, at, 8); return value;
-    case DTYPE_F32: memcpy(&single, at, 4); return (double)single;
-    case DTYPE_BF16: memcpy(&single, &bf16, 4); return (double)single;
-    case DTYPE_F16: /* the golden values are normal numbers and zero */
-        value = (double)((bits & 1023) + 1024) / 1024 * (double)(1 << (bits >> 10 & 31)) / 32768;
-        return bits & 0x7fff ? (bits & 0x8000 ? -value : value) : 0.0;
-    case DTYPE_I64: return (double)(int64_t)bits;
-    default: return (double)bits;
-    }
-}
-
-static void check_tensor(const DocNode *node, const WeightsTensor *tensor)
-{
-    const Array *a = &tensor->array;
-    assert_string_equal(tensor->name, text_of(node, "name"));
-    assert_string_equal(dtype_name(a->dtype), text_of(node, "dtype"));
-    const DocNode *shape = doc_find(node, "shape"), *values = doc_find(node, "values");
-    assert_int_equal(a->rank, shape->count);
-    int i = 0;
-    for (const DocNode *extent = shape->first; extent; extent = extent->next)
-        assert_int_equal(a->shape[i++], strtoll(extent->text, NULL, 10));
-    if (values) {
-        assert_int_equal(array_count(a), values->count);
-        i = 0;
-        for (const DocNode *value = values->first; value; value = value->next)
-            assert_true(element(a, i++) == strtod(value->text, NULL));
-    } else {
-        char hash[17];
-        snprintf(hash, sizeof hash, "%016" PRIx64, rule_fnv1a64(a->data, (int64_t)array_bytes(a)));
-        assert_string_equal(hash, text_of(node, "fnv1a64_of_bytes"));
-    }
-}
-
-static void check_notes(const DocNode *scalars, const WeightsFile *w)
-{
-    for (const DocNode *s = scalars ? scalars->first : NULL; s; s = s->next) {
-        const char *note = weights_note_text(w, s->key);
-        if (!note) fail_msg("no note %s", s->key);
-        if (s->kind == DOC_SCALAR) assert_string_equal(note, s->text);
-        else assert_string_equal(note, "[0,1]");
-    }
-}
-
 static int check_file(const char *name, const DocNode *content)
 {
     Err e = {0};
     WeightsFile w;
     snprintf(path, sizeof path, "%s/%s", FAMILY, name);
     if (pth_read_weights(&w, path, &e)) fail_msg("%s", e.text);
-    const DocNode *tensors = doc_find(content, "tensors");
-    assert_int_equal(w.count, tensors->count);
-    int i = 0;
-    for (const DocNode *node = tensors->first; node; node = node->next) check_tensor(node, &w.tensors[i++]);
-    check_notes(doc_find(content, "scalars"), &w);
+    if (weights_reference_compare(&w, content, &e)) fail_msg("%s: %s", path, e.text);
     weights_close(&w);
     return 1;
 }
@@ -135,9 +78,9 @@ static void golden_files_load_bit_for_bit(void **state)
     const DocNode *files = doc_find(doc.root, "files");
     int checked = 0;
     for (const DocNode *entry = files->first; entry; entry = entry->next) {
-        const char *name = text_of(entry, "file"), *twin = text_of(entry, "same_as");
+        const char *name = text_of(entry, "file");
         if (!name) continue;
-        checked += check_file(name, twin ? find_file(files, twin) : entry);
+        checked += check_file(name, weights_reference_entry(files, entry));
         if (text_of(entry, "also")) checked += check_file(text_of(entry, "also"), entry);
     }
     assert_true(checked >= 8);
@@ -213,9 +156,9 @@ static void views_and_types_are_read(void **state)
         assert_int_equal(w.count, 12);
         const Array *a = weights_find(&w, "transposed");
         assert_true(a->shape[0] == 6 && a->shape[1] == 4);
-        for (int k = 0; k < 24; k++) assert_true(element(a, k) == k / 4 + k % 4 * 6);
-        assert_true(element(weights_find(&w, "view_offset"), 0) == 5.0);
-        assert_true(element(weights_find(&w, "i64"), 2) == 1099511627776.0);
+        for (int k = 0; k < 24; k++) assert_true(weights_reference_element(a, k) == k / 4 + k % 4 * 6);
+        assert_true(weights_reference_element(weights_find(&w, "view_offset"), 0) == 5.0);
+        assert_true(weights_reference_element(weights_find(&w, "i64"), 2) == 1099511627776.0);
         assert_int_equal(weights_find(&w, "empty")->shape[1], 3);
         assert_int_equal(weights_find(&w, "scalar")->rank, 0);
         weights_close(&w);

@@ -52,7 +52,9 @@ void golden_manifest(Golden *g, const char *file, const char *part,
 
 /* The parts of the Swin-UMamba family; each runs the entries that are asked for. */
 void golden_networks(Golden *g);     /* full, big */
-void golden_gradients(Golden *g);    /* grad, train */
+void golden_gradients(Golden *g);    /* grad */
+void golden_train(Golden *g);        /* train */
 void golden_ops(Golden *g);          /* ops */
+void golden_weight_files(Golden *g); /* files */
 
 #endif

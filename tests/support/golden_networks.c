@@ -33,16 +33,6 @@ static void scope_of_feature(const char *feature, char *scope, size_t bytes)
     }
 }
 
-static void compare_tensor(Golden *g, const char *name, const Tensor *t, const Array *expected, const DocNode *record)
-{
-    Err e = {ERR_NONE, ""};
-    float *found = reference_nchw(t, false, &e);
-    if (!found) golden_fail(g, "%s", e.text);
-    else if (array_count(expected) != shape_count(t->shape)) golden_fail(g, "%s: the golden has another shape", name);
-    else golden_expect_values(g, name, found, expected->data, array_count(expected), record);
-    mem_free(found);
-}
-
 static void compare_heads(Golden *g, Executor *x, const DocNode *outputs, Err *e)
 {
     int i = 0;
@@ -51,7 +41,7 @@ static void compare_heads(Golden *g, Executor *x, const DocNode *outputs, Err *e
         Array expected = {0};
         char *path = golden_path(g, golden_string(head, "file"), e);
         snprintf(name, sizeof name, "head%d", i);
-        if (path && !npy_read(&expected, path, e)) compare_tensor(g, name, executor_output(x, i), &expected, head);
+        if (path && !npy_read(&expected, path, e)) reference_expect(g, name, executor_output(x, i), &expected, head);
         array_free(&expected);
         mem_free(path);
     }
@@ -69,7 +59,7 @@ static void compare_features(Golden *g, Executor *x, int first, const DocNode *f
     for (const DocNode *f = doc_find(features, "records")->first; f; f = f->next, i++) {
         const char *name = golden_string(f, "name");
         const Array *expected = gold_find(&gold, name);
-        if (expected) compare_tensor(g, name, executor_output(x, i), expected, f);
+        if (expected) reference_expect(g, name, executor_output(x, i), expected, f);
         else golden_fail(g, "%s: not in the bundle", name);
     }
     gold_close(&gold);

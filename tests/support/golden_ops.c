@@ -299,20 +299,14 @@ static void run_network(Golden *g, const DocNode *c, const Gold *gold, Err *e)
 {
     const DocNode *meta = doc_find(c, "meta");
     const char *name = reference_network_name(golden_string(meta, "op"));
-    int64_t shape[4], dims[NETWORK_STAGES];
+    int64_t shape[4];
     NetworkSpec spec;
     ReferenceNetwork n;
-    if (!name || golden_shape(doc_find(c, "inputs"), "x", shape, 4) != 4 || golden_shape(meta, "dims", dims, 4) != 4) {
-        err_set(e, ERR_FORMAT, "a network with inputs or dims that are not understood");
+    if (!name || golden_shape(doc_find(c, "inputs"), "x", shape, 4) != 4) {
+        err_set(e, ERR_FORMAT, "a network with a name or an input that is not understood");
         return;
     }
-    if (network_defaults(&spec, name, (double)dims[0] / 96, e)) return;
-    golden_shape(meta, "depths", spec.depths, NETWORK_STAGES);
-    spec.channels = shape[1];
-    spec.height = shape[2];
-    spec.width = shape[3];
-    spec.classes = (int64_t)golden_number(meta, "out_chans", 0);
-    spec.drop_path = 0;
+    if (reference_network_spec(&spec, name, meta, shape, (int64_t)golden_number(meta, "out_chans", 0), e)) return;
     if (reference_network_build(&n, &spec, shape[0], NULL, e)) return;
     OpRun r = {.graph = n.graph, .parameters = n.parameters, .input_count = 1, .input_rank = {4},
                .inputs = {doc_find(c, "inputs")->first}, .output_count = NETWORK_HEADS};

@@ -35,6 +35,23 @@ int reference_network_open(ReferenceNetwork *r, const char *name, const int64_t 
     return reference_network_build(r, &spec, shape[0], prefix, e);
 }
 
+int reference_network_spec(NetworkSpec *spec, const char *name, const DocNode *entry, const int64_t *shape,
+                           int64_t classes, Err *e)
+{
+    int64_t dims[NETWORK_STAGES], depths[NETWORK_STAGES];
+    if (golden_shape(entry, "dims", dims, NETWORK_STAGES) != NETWORK_STAGES ||
+        golden_shape(entry, "depths", depths, NETWORK_STAGES) != NETWORK_STAGES)
+        return err_set(e, ERR_FORMAT, "expected dims and depths of %d stages", NETWORK_STAGES);
+    TRY(network_defaults(spec, name, (double)dims[0] / 96, e));
+    memcpy(spec->depths, depths, sizeof depths);
+    spec->channels = shape[1];
+    spec->height = shape[2];
+    spec->width = shape[3];
+    spec->classes = classes;
+    spec->drop_path = 0;
+    return 0;
+}
+
 int reference_network_build(ReferenceNetwork *r, const NetworkSpec *spec, int64_t batch, const char *prefix, Err *e)
 {
     *r = (ReferenceNetwork){.spec = *spec, .input = {batch, spec->height, spec->width, spec->channels}};
@@ -98,4 +115,14 @@ float *reference_nchw(const Tensor *t, bool grad, Err *e)
             for (int64_t c = 0; c < s.c; c++)
                 out[(b * s.c + c) * s.h * s.w + p] = data[(b * s.h * s.w + p) * t->pitch + c];
     return out;
+}
+
+void reference_expect(Golden *g, const char *name, const Tensor *t, const Array *expected, const DocNode *record)
+{
+    Err e = {ERR_NONE, ""};
+    float *found = reference_nchw(t, false, &e);
+    if (!found) golden_fail(g, "%s", e.text);
+    else if (array_count(expected) != shape_count(t->shape)) golden_fail(g, "%s: the golden has another shape", name);
+    else golden_expect_values(g, name, found, expected->data, array_count(expected), record);
+    mem_free(found);
 }

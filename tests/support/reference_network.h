@@ -20,6 +20,10 @@ int reference_network_open(ReferenceNetwork *r, const char *name, const int64_t 
                            const char *prefix, Err *e);
 /* As above from a filled spec (narrow networks). */
 int reference_network_build(ReferenceNetwork *r, const NetworkSpec *spec, int64_t batch, const char *prefix, Err *e);
+/* The spec of a narrow network: our name; "dims" and "depths" of the manifest's entry; (B,C,H,W); classes. Drop path
+ * is off: the references run in evaluation mode, and nothing else differs from training. */
+int reference_network_spec(NetworkSpec *spec, const char *name, const DocNode *entry, const int64_t *shape_nchw,
+                           int64_t classes, Err *e);
 void reference_network_close(ReferenceNetwork *r);
 
 const char *reference_network_name(const char *golden_name);   /* our name for U, D, P or an official class; NULL */
@@ -30,5 +34,8 @@ int reference_fill_labels(Executor *x, const char *prefix, const char *rule_name
 
 /* A value of an executor as dense (N,C,H,W); owned by the caller (mem_free). NULL with e filled. */
 float *reference_nchw(const Tensor *t, bool grad, Err *e);
+
+/* Compares a value with a golden (N,C,H,W) by the rule for forward values. */
+void reference_expect(Golden *g, const char *name, const Tensor *t, const Array *expected, const DocNode *record);
 
 #endif

@@ -1,0 +1,186 @@
+/* Part train: steps of the optimiser on whole networks, with the encoder frozen in the first ones of a case B. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "data/npy.h"
+#include "network/import.h"
+#include "network/optimizer.h"
+#include "tests/support/golden.h"
+#include "tests/support/reference_network.h"
+#include "tests/support/rule.h"
+#include "trainer/schedule.h"
+
+/* The official trainer's: the encoder trains from this epoch on. */
+enum { UNFREEZE_EPOCH = 10 };
+
+/* A case under way. The executor is made anew when the encoder thaws, as the trainer does. */
+typedef struct Run {
+    const DocNode *entry;
+    const char *prefix;
+    ReferenceNetwork network;
+    Executor *executor;
+    Optimizer *optimizer;
+    bool *trained;       /* per parameter */
+    float *start;        /* all parameters before the first step */
+    Array deltas;        /* [steps, parameters, RULE_SAMPLES] */
+    bool frozen;
+} Run;
+
+static int open_run(Run *r, const Golden *g, Err *e)
+{
+    int64_t shape[4];
+    const DocNode *input = doc_find(r->entry, "input"), *labels = doc_find(r->entry, "labels");
+    const AdamW adamw = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-5, .weight_decay = 0.05, .clip_norm = 12};
+    if (!input || !labels || golden_shape(input, "shape", shape, 4) != 4 || !doc_find(r->entry, "steps") ||
+        !doc_find(r->entry, "params"))
+        return err_set(e, ERR_FORMAT, "the case has no input shape, labels, steps or params");
+    const int64_t classes = (int64_t)golden_number(labels, "classes", 0);
+    TRY(reference_network_open(&r->network, golden_string(r->entry, "name"), shape, classes, r->prefix, e));
+    const size_t count = (size_t)graph_param_count(r->network.graph);
+    const size_t elements = (size_t)graph_parameter_elements(r->network.graph);
+    r->trained = mem_alloc(count * sizeof *r->trained, e);
+    r->start = mem_alloc(elements * sizeof *r->start, e);
+    if (!r->trained || !r->start) return ERR_NOMEM;
+    memcpy(r->start, r->network.parameters->values, elements * sizeof *r->start);
+    char *path = golden_path(g, golden_string(r->entry, "delta_file"), e);
+    const int failed = path ? npy_read(&r->deltas, path, e) : ERR_NOMEM;
+    mem_free(path);
+    return failed ? failed : optimizer_new(&r->optimizer, r->network.parameters, &adamw, e);
+}
+
+static void close_run(Run *r)
+{
+    executor_free(r->executor);
+    optimizer_free(r->optimizer);
+    mem_free(r->trained);
+    mem_free(r->start);
+    array_free(&r->deltas);
+    reference_network_close(&r->network);
+}
+
+/* Makes the executor that trains what the epoch trains, unless it stands already. */
+static int prepare(Run *r, bool frozen, Err *e)
+{
+    if (r->executor && r->frozen == frozen) return 0;
+    const Graph *graph = r->network.graph;
+    const Shape image = r->network.input, sizes[] = {image, {image.n, image.h, image.w, 1}};
+    import_mark_unfrozen(graph, r->trained);
+    const ExecutorOptions o = {.inputs = sizes, .outputs = &r->network.loss, .output_count = 1, .train = true,
+                               .trained = frozen ? r->trained : NULL};
+    executor_free(r->executor);
+    TRY(executor_new(&r->executor, graph, r->network.parameters, &o, e));
+    r->frozen = frozen;
+    return optimizer_adopt(r->optimizer, executor_gradients(r->executor), e);
+}
+
+/* The same input and labels in every step. */
+static int forward(Run *r, double *loss, Err *e)
+{
+    const DocNode *input = doc_find(r->entry, "input"), *labels = doc_find(r->entry, "labels");
+    const int classes = (int)golden_number(labels, "classes", 0);
+    TRY(reference_fill_image(r->executor, r->prefix, golden_string(input, "rule_name"), e));
+    TRY(reference_fill_labels(r->executor, r->prefix, golden_string(labels, "rule_name"), classes, e));
+    executor_forward(r->executor, &(Step){0});
+    *loss = *(const float *)executor_output(r->executor, 0)->data;
+    return 0;
+}
+
+/* A number of a step against the golden's; the golden's single-precision run tells what rounding does to it. */
+static void expect_number(Golden *g, const char *name, double found, const DocNode *exact, const DocNode *single,
+                          const char *key)
+{
+    const double expected = golden_number(exact, key, NAN), noise = fabs(golden_number(single, key, expected) - expected);
+    golden_expect(g, name, fabs(found - expected), fmax(8 * noise, 1e-5 * fabs(expected)));
+}
+
+/* The change of all sampled parameters since the start. */
+static void compare_change(Golden *g, const Run *r, int step, const DocNode *noise)
+{
+    char name[32];
+    double difference = 0, change = 0;
+    const float *expected = (const float *)r->deltas.data + (int64_t)step * r->deltas.shape[1] * RULE_SAMPLES;
+    for (const DocNode *p = doc_find(r->entry, "params")->first; p; p = p->next, expected += RULE_SAMPLES) {
+        const int index = graph_find_param(r->network.graph, p->text);
+        if (index < 0) {
+            golden_fail(g, "the network has no parameter %s", p->text);
+            return;
+        }
+        const Param *q = &graph_params(r->network.graph)[index];
+        const float *now = parameters_of(r->network.parameters, index), *before = r->start + q->offset;
+        int64_t at[RULE_SAMPLES];
+        const int64_t count = rule_samples(at, r->prefix, q->name, q->count, RULE_SAMPLES);
+        for (int64_t i = 0; i < count; i++) {
+            const double target = expected[i];
+            difference += pow((double)now[at[i]] - before[at[i]] - target, 2);
+            change += target * target;
+        }
+    }
+    snprintf(name, sizeof name, "change after step %d", step + 1);
+    golden_expect(g, name, sqrt(difference / change), fmax(2e-3, 8 * golden_number(noise, "noise_rel_l2", 0)));
+}
+
+static int count_gradients(const Run *r)
+{
+    const Gradients *gradients = executor_gradients(r->executor);
+    int count = 0;
+    for (int i = 0; i < graph_param_count(r->network.graph); i++) count += gradients->offset[i] >= 0;
+    return count;
+}
+
+static int run_step(Golden *g, Run *r, int step, const DocNode *exact, const DocNode *single, const DocNode *noise, Err *e)
+{
+    const int epoch = (int)golden_number(exact, "epoch", 0);
+    const PlanTraining schedule = {.schedule = SCHEDULE_COSINE, .learning_rate = 1e-4, .final_learning_rate = 1e-6,
+                                   .schedule_epochs = (int)golden_number(r->entry, "T_max", 1)};
+    const double rate = schedule_learning_rate(&schedule, epoch), expected_rate = golden_number(exact, "lr", NAN);
+    TRY(prepare(r, strstr(golden_string(r->entry, "name"), "_B_") && epoch < UNFREEZE_EPOCH, e));
+    golden_expect(g, "learning rate", fabs(rate - expected_rate), 1e-12 * expected_rate);
+    double loss;
+    TRY(forward(r, &loss, e));
+    expect_number(g, "loss", loss, exact, single, "loss");
+    *(float *)executor_output(r->executor, 0)->grad = 1;
+    executor_backward(r->executor, &(Step){0});
+    expect_number(g, "gradient norm", optimizer_step(r->optimizer, rate), exact, single, "grad_norm_before_clip");
+    golden_expect(g, "parameters with a gradient", abs(count_gradients(r) - (int)golden_number(exact, "params_with_grad", -1)), 0);
+    compare_change(g, r, step, noise);
+    return 0;
+}
+
+static int run_steps(Golden *g, Run *r, Err *e)
+{
+    const DocNode *steps = doc_find(r->entry, "steps"), *singles = doc_find(r->entry, "steps_f32");
+    const DocNode *noises = doc_find(r->entry, "delta_noise"), *params = doc_find(r->entry, "params");
+    const Array *d = &r->deltas;
+    if (d->dtype != DTYPE_F32 || d->rank != 3 || d->shape[0] != steps->count || d->shape[1] != params->count ||
+        d->shape[2] != RULE_SAMPLES || params->count != graph_param_count(r->network.graph))
+        return err_set(e, ERR_FORMAT, "%d steps of %d parameters, but the deltas or the network differ", steps->count,
+                       params->count);
+    const DocNode *single = singles ? singles->first : NULL, *noise = noises ? noises->first : NULL;
+    int i = 0;
+    for (const DocNode *step = steps->first; step; step = step->next, i++) {
+        TRY(run_step(g, r, i, step, single, noise, e));
+        single = single ? single->next : NULL;
+        noise = noise ? noise->next : NULL;
+    }
+    double loss;
+    TRY(forward(r, &loss, e));
+    const double after = golden_number(r->entry, "loss_after", NAN);
+    const double rounding = fabs(golden_number(r->entry, "loss_after_f32", after) - after);
+    golden_expect(g, "loss after", fabs(loss - after), fmax(8 * rounding, 1e-5 * fabs(after)));
+    return 0;
+}
+
+static void run_case(Golden *g, const DocNode *entry, const char *prefix)
+{
+    Err e = {ERR_NONE, ""};
+    Run r = {.entry = entry, .prefix = prefix};
+    if (!golden_begin(g, "train/%s", golden_string(entry, "name"))) return;
+    if (open_run(&r, g, &e) || run_steps(g, &r, &e)) golden_fail(g, "%s", e.text);
+    close_run(&r);
+    golden_end(g);
+}
+
+void golden_train(Golden *g) { golden_manifest(g, "manifest_train.json", "train", run_case); }

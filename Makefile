@@ -67,13 +67,15 @@ endif
 LEVEL_avx512 := -march=x86-64-v4 -mprefer-vector-width=512 -DSIMD_LEVEL=avx512
 LEVEL_avx2 := -march=x86-64-v3 -DSIMD_LEVEL=avx2
 LEVEL_portable := -DSIMD_LEVEL=portable -DSIMD_BASE
-OPS := $(shell grep -lE 'SIMD_HEAD|SIMD_NAME' $(filter network/ops/%,$(SOURCES)) /dev/null)
-OBJECTS := $(patsubst %.c,$(B)/obj/%.o,$(filter-out $(OPS),$(SOURCES))) \
-           $(foreach level,$(LEVELS),$(OPS:%.c=$(B)/obj/%.$(level).o))
+LEVELLED := $(shell grep -lE 'SIMD_HEAD|SIMD_NAME' $(wildcard network/ops/*.c bench/*.c) /dev/null)
+objects_of = $(patsubst %.c,$(B)/obj/%.o,$(filter-out $(LEVELLED),$(1))) \
+             $(foreach level,$(LEVELS),$(patsubst %.c,$(B)/obj/%.$(level).o,$(filter $(LEVELLED),$(1))))
+OBJECTS := $(call objects_of,$(SOURCES))
 LIBRARY := $(B)/libswinumamba.a
 
 TESTS := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/test_*.c))
 SUPPORT := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/support/*.c))
+BENCH := $(call objects_of,$(filter-out $(MAINS),$(wildcard bench/*.c)))
 BINARIES := $(foreach main,$(MAINS:.c=),$(B)/$(notdir $(main)))
 
 .PHONY: all check check-all golden bench demo install clean help
@@ -85,7 +87,7 @@ $(B)/obj/%.o: %.c $(B)/flags
 	$(Q)$(CC) $(ALL_CFLAGS) -c $< -o $@
 
 define level_rule
-$(B)/obj/network/ops/%.$(1).o: network/ops/%.c $(B)/flags
+$(B)/obj/%.$(1).o: %.c $(B)/flags
 	@mkdir -p $$(@D)
 	$$(Q)$(CC) $(ALL_CFLAGS) $(KERNELS) $(LEVEL_$(1)) -c $$< -o $$@
 endef
@@ -103,7 +105,7 @@ $(LIBRARY): $(OBJECTS)
 	$(Q)ar rcs $@ $^
 
 define program_rule
-$(B)/$(notdir $(1)): $(B)/obj/$(1).o $(if $(filter tests/%,$(1)),$(SUPPORT)) $(LIBRARY)
+$(B)/$(notdir $(1)): $(B)/obj/$(1).o $(if $(filter tests/%,$(1)),$(SUPPORT)) $(if $(filter bench/%,$(1)),$(BENCH)) $(LIBRARY)
 	$$(Q)$(CC) $(ALL_CFLAGS) $$^ -o $$@ $(LIBS)
 endef
 $(foreach main,$(MAINS:.c=),$(eval $(call program_rule,$(main))))

@@ -118,30 +118,30 @@ static void refresh(Executor *x)
     x->seen_version = x->parameters->version;
 }
 
-static void run_forward(Executor *x, int i, const Step *step)
+void executor_forward_node(Executor *x, int index, const Step *step)
 {
-    Node *node = &x->nodes[i];
-    node->scratch = at_block(x, x->plans[i].scratch_block[0]);
+    Node *node = &x->nodes[index];
+    node->scratch = at_block(x, x->plans[index].scratch_block[0]);
     node->impl->forward(node, step);
 }
 
-static void run_backward(Executor *x, int i, const Step *step)
+void executor_backward_node(Executor *x, int index, const Step *step)
 {
-    Node *node = &x->nodes[i];
-    node->scratch = at_block(x, x->plans[i].scratch_block[1]);
+    Node *node = &x->nodes[index];
+    node->scratch = at_block(x, x->plans[index].scratch_block[1]);
     node->impl->backward(node, step);
 }
 
 void executor_forward(Executor *x, const Step *step)
 {
     refresh(x);
-    for (int i = 0; i < x->node_count; i++) run_forward(x, i, step);
+    for (int i = 0; i < x->node_count; i++) executor_forward_node(x, i, step);
 }
 
 void executor_backward(Executor *x, const Step *step)
 {
     for (int i = x->node_count - 1; i >= 0; i--)
-        if (x->nodes[i].has_backward) run_backward(x, i, step);
+        if (x->nodes[i].has_backward) executor_backward_node(x, i, step);
 }
 
 static bool all_finite(const float *values, int64_t pixels, int64_t channels, int64_t pitch)
@@ -177,13 +177,13 @@ const Node *executor_first_nonfinite(Executor *x, const Step *step, bool *in_bac
     *in_backward = false;
     refresh(x);
     for (int i = 0; i < x->node_count; i++) {
-        run_forward(x, i, step);
+        executor_forward_node(x, i, step);
         if (!forward_is_finite(&x->nodes[i])) return &x->nodes[i];
     }
     *in_backward = true;
     for (int i = x->node_count - 1; i >= 0; i--) {
         if (!x->nodes[i].has_backward) continue;
-        run_backward(x, i, step);
+        executor_backward_node(x, i, step);
         if (!backward_is_finite(&x->nodes[i])) return &x->nodes[i];
     }
     return NULL;

@@ -75,6 +75,11 @@ int executor_node_count(const Executor *x);
 const Node *executor_node(const Executor *x, int index);
 MemoryReport executor_memory(const Executor *x);
 
+/* One node of a run, in the order of executor_forward and executor_backward (which leaves out nodes without
+ * has_backward); only after a whole executor_forward with the present parameters (bench). */
+void executor_forward_node(Executor *x, int index, const Step *step);
+void executor_backward_node(Executor *x, int index, const Step *step);
+
 SimdLevel simd_level(void);                      /* the best level of this CPU */
 
 #endif

@@ -2,7 +2,7 @@
  *
  * A kernel is written once with `vf` (SIMD_LANES floats) in GCC's vector extensions — `a * b + c` on
  * whole vectors, scalars are spread — and compiled for each level by the Makefile; what a level does
- * better than the compiler would stands in its own section below. Only for files in network/ops.
+ * better than the compiler would stands in its own section below. Only for files in network/ops and bench.
  * Errors are the largest seen against double precision (tests/test_simd.c). */
 #ifndef NETWORK_SIMD_H
 #define NETWORK_SIMD_H

@@ -1,0 +1,132 @@
+/* bench: what this machine can do, and what of it the ops, networks and the rest of the pipeline reach. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/program.h"
+#include "bench/measure.h"
+
+typedef struct Options {
+    CommonOptions common;
+    MeasureOptions measure;
+    bool ops, networks, pipeline;      /* which parts; none named: all */
+    const char *json, *compare;
+} Options;
+
+enum {
+    KEY_OPS = 0x2000, KEY_NETWORKS, KEY_PIPELINE, KEY_SIZE, KEY_JSON, KEY_COMPARE, KEY_QUICK, KEY_WHAT,
+    KEY_SECONDS
+};
+
+static const struct argp_option option_table[] = {
+    {"ops", KEY_OPS, NULL, 0, "Measure every op at its shapes in the networks, where training runs it", 0},
+    {"networks", KEY_NETWORKS, NULL, 0, "Measure whole networks", 0},
+    {"pipeline", KEY_PIPELINE, NULL, 0, "Measure preprocessing, augmentation, sliding window, metrics", 0},
+    {"network", 'n', "NAME", 0, "Only this network; may be repeated (default swin_umamba, swin_umamba_d)", 0},
+    {"size", KEY_SIZE, "HxW", 0,
+     "Only this image size; may be repeated (default 320x320, 384x640, 512x512)", 0},
+    {"batch-size", 'b', "N", 0,
+     "Only this batch size; may be repeated (default 1 and 4; ops take the first)", 0},
+    {"what", KEY_WHAT, "WHAT", 0, "Only forward or train", 0},
+    {"seconds", KEY_SECONDS, "S", 0, "Spent on each figure, the best run counts (default 3)", 0},
+    {"quick", KEY_QUICK, NULL, 0, "A rough look: 320x320, one run of everything", 0},
+    {"json", KEY_JSON, "FILE", 0, "Write the figures to FILE", 0},
+    {"compare", KEY_COMPARE, "OLD.json", 0, "Print this run's figures as multiples of an earlier one's", 0},
+    {0},
+};
+
+static const char documentation[] =
+    "Measures the machine's limits, then the ops, networks and the pipeline against them.\v"
+    "All figures are the best of several runs. Fractions of the peak count 2 × the multiply-adds of convolutions and "
+    "matrix products, three times that for a training step, over the best matrix product of as many threads.";
+
+static void add_network(struct argp_state *state, MeasureOptions *m, const char *name)
+{
+    if (m->network_count == MEASURE_NETWORKS) argp_error(state, "--network: at most %d", MEASURE_NETWORKS);
+    m->networks[m->network_count++] = name;
+}
+
+static void add_size(struct argp_state *state, MeasureOptions *m, const char *text)
+{
+    if (m->size_count == MEASURE_SIZES) argp_error(state, "--size: at most %d", MEASURE_SIZES);
+    option_size(state, "--size", text, m->sizes[m->size_count++], 2);
+}
+
+static void add_batch(struct argp_state *state, MeasureOptions *m, const char *text)
+{
+    if (m->batch_count == MEASURE_BATCHES) argp_error(state, "--batch-size: at most %d", MEASURE_BATCHES);
+    m->batches[m->batch_count++] = (int)option_integer(state, "--batch-size", text, 1, 1024);
+}
+
+static void choose_what(struct argp_state *state, MeasureOptions *m, const char *text)
+{
+    m->forward = !strcmp(text, "forward");
+    m->train = !strcmp(text, "train");
+    if (!m->forward && !m->train) argp_error(state, "--what %s: expected forward or train", text);
+}
+
+/* What was not chosen. */
+static void complete(struct argp_state *state, Options *o)
+{
+    MeasureOptions *m = &o->measure;
+    static const int64_t sizes[][2] = {{320, 320}, {384, 640}, {512, 512}};
+    if (!o->ops && !o->networks && !o->pipeline) o->ops = o->networks = o->pipeline = true;
+    if (!m->network_count) {
+        add_network(state, m, "swin_umamba");
+        add_network(state, m, "swin_umamba_d");
+    }
+    if (!m->size_count) {
+        m->size_count = m->quick ? 1 : 3;
+        memcpy(m->sizes, sizes, sizeof sizes);
+    }
+    if (!m->batch_count) {
+        add_batch(state, m, "1");
+        if (!m->quick) add_batch(state, m, "4");
+    }
+    if (!m->seconds) m->seconds = m->quick ? 0.001 : 3;
+}
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+    Options *o = state->input;
+    switch (key) {
+    case KEY_OPS: o->ops = true; return 0;
+    case KEY_NETWORKS: o->networks = true; return 0;
+    case KEY_PIPELINE: o->pipeline = true; return 0;
+    case KEY_QUICK: o->measure.quick = true; return 0;
+    case KEY_JSON: o->json = text; return 0;
+    case KEY_COMPARE: o->compare = text; return 0;
+    case KEY_SECONDS: o->measure.seconds = option_number(state, "--seconds", text, 0.001, 3600); return 0;
+    case KEY_WHAT: choose_what(state, &o->measure, text); return 0;
+    case KEY_SIZE: add_size(state, &o->measure, text); return 0;
+    case 'n': add_network(state, &o->measure, text); return 0;
+    case 'b': add_batch(state, &o->measure, text); return 0;
+    case ARGP_KEY_END: complete(state, o); return 0;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static int measure(const Options *o, Report *r, Err *e)
+{
+    Limits limits;
+    TRY(measure_limits(&limits, &o->measure, r, e));
+    if (o->ops) TRY(measure_ops(&limits, &o->measure, r, e));
+    if (o->networks) TRY(measure_networks(&limits, &o->measure, r, e));
+    if (o->pipeline) TRY(measure_preparation(&o->measure, r, e));
+    if (o->pipeline) TRY(measure_results(&o->measure, r, e));
+    if (o->json) TRY(report_write(r, o->json, e));
+    return o->compare ? report_compare(r, o->compare, e) : 0;
+}
+
+int main(int argc, char **argv)
+{
+    Options o = {.common = {.takes = OPT_THREADS | OPT_QUIET}, .measure = {.forward = true, .train = true}};
+    Report report = {0};
+    Err e = {ERR_NONE, ""};
+    static const struct argp argp = {option_table, parse, "", documentation, NULL, NULL, NULL};
+    program_begin("bench", false);
+    program_parse(&argp, &o, &o.common, argc, argv);
+    o.measure.threads = program_threads(&o.common);
+    const int failed = measure(&o, &report, &e);
+    report_free(&report);
+    return program_end(failed, &e, o.common.quiet);
+}

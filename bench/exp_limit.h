@@ -1,0 +1,14 @@
+/* How fast this machine takes exponentials that lie in its nearest cache: in place, one thread. */
+#ifndef BENCH_EXP_LIMIT_H
+#define BENCH_EXP_LIMIT_H
+
+#include <stdint.h>
+
+#include "network/op.h"
+
+/* values[i] = exp(values[i] - 1); count a multiple of 16. */
+typedef void ExpLimit(float *values, int64_t count);
+
+ExpLimit *exp_limit_of(SimdLevel level);
+
+#endif

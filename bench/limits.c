@@ -1,0 +1,114 @@
+/* What the machine can do at best, in the same run as all that is compared with it. */
+#include <omp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/random.h"
+#include "bench/exp_limit.h"
+#include "bench/measure.h"
+#include "network/onednn.h"
+
+typedef struct Product {
+    int64_t size;
+    const float *a, *b;
+    float *c;
+} Product;
+
+static void multiply(void *context)
+{
+    const Product *p = context;
+    dnn_gemm(false, false, p->size, p->size, p->size, p->a, p->size, p->b, p->size, false, p->c, p->size);
+}
+
+static void fill(float *values, int64_t count)
+{
+    Rng rng = rng_make(1, 0, 0, 0, RNG_TEST);
+    for (int64_t i = 0; i < count; i++) values[i] = (float)(rng_u32(&rng) >> 8) * 0x1p-23f - 1;
+}
+
+/* The best of square products: floating-point operations per second. */
+static int measure_product(double *flops, int64_t largest, double seconds, Err *e)
+{
+    const int64_t count = largest * largest;
+    float *memory = mem_alloc(3 * (size_t)count * sizeof(float), e);
+    if (!memory) return ERR_NOMEM;
+    fill(memory, 2 * count);
+    *flops = 0;
+    for (int64_t size = 1024; size <= largest; size *= 2) {
+        Product product = {size, memory, memory + count, memory + 2 * count};
+        const double rate = 2.0 * (double)(size * size * size) / measure_best(multiply, &product, seconds);
+        if (rate > *flops) *flops = rate;
+    }
+    mem_free(memory);
+    return 0;
+}
+
+typedef struct Copy {
+    const char *from;
+    char *to;
+    int64_t bytes;
+} Copy;
+
+static void copy(void *context)
+{
+    const Copy *c = context;
+    enum { PIECE = 1 << 20 };
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < c->bytes; i += PIECE) memcpy(c->to + i, c->from + i, PIECE);
+}
+
+/* Bytes read and written per second by copying what fits into no cache. */
+static int measure_copy(double *bytes, double seconds, Err *e)
+{
+    const int64_t size = 256 << 20;
+    char *memory = mem_alloc(2 * (size_t)size, e);
+    if (!memory) return ERR_NOMEM;
+    memset(memory, 1, (size_t)size);
+    Copy c = {memory, memory + size, size};
+    *bytes = 2.0 * (double)size / measure_best(copy, &c, seconds);
+    mem_free(memory);
+    return 0;
+}
+
+typedef struct Exps {
+    ExpLimit *run;
+    float *values;
+} Exps;
+
+enum { EXP_VALUES = 4096, EXP_ROUNDS = 256 };
+
+static void exps(void *context)
+{
+    const Exps *x = context;
+    for (int i = 0; i < EXP_ROUNDS; i++) x->run(x->values, EXP_VALUES);
+}
+
+static int measure_exps(double *rate, double seconds, Err *e)
+{
+    Exps x = {exp_limit_of(simd_level()), mem_zalloc(EXP_VALUES, sizeof(float), e)};
+    if (!x.values) return ERR_NOMEM;
+    *rate = (double)EXP_VALUES * EXP_ROUNDS / measure_best(exps, &x, seconds);
+    mem_free(x.values);
+    return 0;
+}
+
+int measure_limits(Limits *limits, const MeasureOptions *o, Report *r, Err *e)
+{
+    const double seconds = o->quick ? 0.05 : 0.5;
+    for (int all = 0; all < 2; all++) {
+        omp_set_num_threads(all ? o->threads : 1);
+        TRY(measure_product(&limits->flops[all], o->quick ? 1024 : 4096, seconds, e));
+        TRY(measure_copy(&limits->copy_bytes[all], seconds, e));
+    }
+    TRY(measure_exps(&limits->exps, seconds, e));
+    report_row(r, "limits");
+    report_measure(r, "threads", o->threads);
+    report_measure(r, "sgemm_gflops_1", limits->flops[0] * 1e-9);
+    report_measure(r, "sgemm_gflops_all", limits->flops[1] * 1e-9);
+    report_measure(r, "copy_gbytes_1", limits->copy_bytes[0] * 1e-9);
+    report_measure(r, "copy_gbytes_all", limits->copy_bytes[1] * 1e-9);
+    report_measure(r, "exp_giga_1", limits->exps * 1e-9);
+    report_end(r);
+    return report_check(r, e);
+}

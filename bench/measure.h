@@ -1,0 +1,54 @@
+/* The parts of the bench. Each measures and adds rows to the report; what fails is lack of memory. */
+#ifndef BENCH_MEASURE_H
+#define BENCH_MEASURE_H
+
+#include <stdbool.h>
+
+#include "base/error.h"
+#include "bench/report.h"
+#include "network/executor.h"
+#include "network/network.h"
+
+enum { MEASURE_SIZES = 8, MEASURE_BATCHES = 4, MEASURE_NETWORKS = 4 };
+
+/* What the machine can do at best; rates per second. Index 0: one thread, 1: all. */
+typedef struct Limits {
+    double flops[2], copy_bytes[2], exps;
+} Limits;
+
+typedef struct MeasureOptions {
+    const char *networks[MEASURE_NETWORKS];
+    int network_count;
+    int64_t sizes[MEASURE_SIZES][2];   /* height, width */
+    int size_count;
+    int batches[MEASURE_BATCHES];
+    int batch_count;
+    bool forward, train;
+    int threads;                       /* "all" of them */
+    double seconds;                    /* spent on each figure, where one run takes less */
+    bool quick;
+} MeasureOptions;
+
+int measure_limits(Limits *limits, const MeasureOptions *o, Report *r, Err *e);
+int measure_ops(const Limits *limits, const MeasureOptions *o, Report *r, Err *e);
+int measure_networks(const Limits *limits, const MeasureOptions *o, Report *r, Err *e);
+int measure_preparation(const MeasureOptions *o, Report *r, Err *e);   /* preprocessing, augmentation */
+int measure_results(const MeasureOptions *o, Report *r, Err *e);       /* sliding window, metrics */
+
+/* The least seconds that run(context) takes, tried for about `seconds` after one run to warm up. */
+double measure_best(void (*run)(void *context), void *context, double seconds);
+
+/* Reports one step of the pipeline, of which `amount` units took that long. */
+void measure_tell(Report *r, const char *what, const char *unit, double amount, double seconds);
+
+/* A network of the official widths with random weights and its multiply-adds; 14 classes, 3 channels. */
+int measure_build(Graph **g, const char *network, const int64_t size[2], Err *e);
+
+/* Multiply-adds of convolutions and matrix products: all that a fraction of the peak counts. */
+int64_t measure_products(const Node *node);
+
+/* A dense executor of the network's loss (train) or first head, with random inputs. */
+int measure_executor(Executor **x, const Graph *g, Parameters *parameters, const int64_t size[2], int batch,
+                     bool train, Err *e);
+
+#endif

@@ -1,0 +1,136 @@
+/* Every op at the shapes it has in the networks, where it stands in them: a training step runs node by node,
+ * each is timed, and nodes of one kind and shape are taken together (the least of all their times). */
+#include <omp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/progress.h"
+#include "bench/measure.h"
+
+typedef struct Timing {
+    double forward, backward; /* least seconds; 0: not run yet */
+} Timing;
+
+static void keep_least(double *least, double seconds)
+{
+    if (!*least || seconds < *least) *least = seconds;
+}
+
+static void run_once(Executor *x, Timing *timings, const Step *step)
+{
+    const int count = executor_node_count(x);
+    for (int i = 0; i < count; i++) {
+        const double start = clock_seconds();
+        executor_forward_node(x, i, step);
+        keep_least(&timings[i].forward, clock_seconds() - start);
+    }
+    *(float *)executor_output(x, 0)->grad = 1;
+    for (int i = count - 1; i >= 0; i--) {
+        if (!executor_node(x, i)->has_backward) continue;
+        const double start = clock_seconds();
+        executor_backward_node(x, i, step);
+        keep_least(&timings[i].backward, clock_seconds() - start);
+    }
+}
+
+static void describe(char *text, size_t bytes, int rank, const int64_t *extents)
+{
+    size_t used = 0;
+    for (int i = 0; i < rank && used < bytes; i++)
+        used += (size_t)snprintf(text + used, bytes - used, i ? "x%lld" : "%lld", (long long)extents[i]);
+}
+
+static void describe_shape(char *text, size_t bytes, Shape s)
+{
+    describe(text, bytes, 4, (int64_t[]){s.n, s.h, s.w, s.c});
+}
+
+/* Whether two nodes are one row: the same op on the same shapes, with gradients for the same things. */
+static bool is_alike(const Node *a, const Node *b)
+{
+    if (a->op != b->op || a->impl != b->impl || a->has_backward != b->has_backward ||
+        a->wants_grad[0] != b->wants_grad[0] || !shape_equal(a->in[0]->shape, b->in[0]->shape) ||
+        !shape_equal(a->out[0]->shape, b->out[0]->shape))
+        return false;
+    if (a->param_count != b->param_count) return false;
+    return !a->param_count || a->param_info[0]->count == b->param_info[0]->count;
+}
+
+static double rate(double amount, double seconds) { return seconds ? amount / seconds * 1e-9 : 0; }
+
+static void report(Report *r, const char *network, const Node *node, int uses, const Timing *t)
+{
+    char text[REPORT_TEXT] = "";
+    const double flops = 2 * (double)measure_products(node);
+    report_row(r, "ops");
+    report_text(r, "network", network);
+    report_text(r, "op", node->op->name);
+    report_text(r, "implementation", node->impl->name);
+    describe_shape(text, sizeof text, node->in[0]->shape);
+    report_text(r, "input", text);
+    describe_shape(text, sizeof text, node->out[0]->shape);
+    report_text(r, "output", text);
+    *text = '\0';
+    if (node->param_count) describe(text, sizeof text, node->param_info[0]->rank, node->param_info[0]->shape);
+    report_text(r, "weight", text);
+    report_number(r, "uses", uses);
+    report_measure(r, "forward_ms", t->forward * 1e3);
+    report_measure(r, "forward_gflops", rate(flops, t->forward));
+    report_measure(r, "backward_ms", t->backward * 1e3);
+    const int gradients = node->wants_grad[0] + node->trains_params;
+    report_measure(r, "backward_gflops", rate(flops * gradients, t->backward));
+    report_end(r);
+}
+
+static void report_kinds(Report *r, const char *network, const Executor *x, Timing *timings)
+{
+    const int count = executor_node_count(x);
+    for (int i = 0; i < count; i++) {
+        int uses = 1;
+        if (timings[i].forward == 0) continue;
+        for (int k = i + 1; k < count; k++) {
+            if (timings[k].forward == 0 || !is_alike(executor_node(x, i), executor_node(x, k))) continue;
+            keep_least(&timings[i].forward, timings[k].forward);
+            keep_least(&timings[i].backward, timings[k].backward);
+            timings[k].forward = 0; /* told with this one */
+            uses++;
+        }
+        report(r, network, executor_node(x, i), uses, &timings[i]);
+    }
+}
+
+static int measure_nodes(const char *network, Executor *x, const MeasureOptions *o, Report *r, Err *e)
+{
+    const Step step = {.seed = 1};
+    Timing *timings = mem_zalloc((size_t)executor_node_count(x), sizeof *timings, e);
+    if (!timings) return ERR_NOMEM;
+    executor_forward(x, &step); /* packs the weights */
+    const double start = clock_seconds();
+    do run_once(x, timings, &step);
+    while (clock_seconds() - start < 3 * o->seconds);
+    report_kinds(r, network, x, timings);
+    mem_free(timings);
+    return 0;
+}
+
+int measure_ops(const Limits *limits, const MeasureOptions *o, Report *r, Err *e)
+{
+    (void)limits;
+    omp_set_num_threads(o->threads);
+    for (int i = 0; i < o->network_count; i++) {
+        Graph *g;
+        Parameters *parameters = NULL;
+        Executor *x = NULL;
+        TRY(measure_build(&g, o->networks[i], o->sizes[0], e));
+        int failed = parameters_new(&parameters, g, e);
+        if (!failed) parameters_initialize(parameters, 1);
+        if (!failed) failed = measure_executor(&x, g, parameters, o->sizes[0], o->batches[0], true, e);
+        if (!failed) failed = measure_nodes(o->networks[i], x, o, r, e);
+        executor_free(x);
+        parameters_free(parameters);
+        graph_free(g);
+        if (failed) return failed;
+    }
+    return report_check(r, e);
+}

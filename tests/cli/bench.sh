@@ -20,8 +20,9 @@ for field in network height width batch precision what seconds fraction_of_peak 
     check "networks have $field" sh -c "sed -n '/\"networks\"/,/\"pipeline\"/p' '$work/a.json' | grep -q '\"$field\"'"
 done
 check 'runs are compared' bench --networks -n swin_umamba_d --compare "$work/a.json"
-check 'with ratios' grep -q 'swin_umamba_d.*forward.*seconds ×' "$work/log"
+cp "$work/log" "$work/ratios"
+check 'with ratios' grep -q 'swin_umamba_d.*forward.*seconds ×' "$work/ratios"
 check 'an unknown network is an error' status_is 1 bench --networks -n swin_umamba_e
-check 'a size that no network takes is an error' status_is 1 bench --networks --size 65x64 -n swin_umamba_d
+check 'a size that no network takes is wrong usage' status_is 2 bench --networks --size 64
 check 'a missing file to compare with is an error' status_is 1 bench --networks --compare "$work/none.json"
 check 'a wrong option is wrong usage' status_is 2 bench --what backward

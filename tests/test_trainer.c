@@ -271,8 +271,7 @@ static Sampler small_sampler(CaseSet *set, bool augment)
 {
     static const int64_t patch[2] = {32, 24};
     return (Sampler){.cases = set, .geometry = patch_geometry(patch), .batch_size = BATCH, .oversample_foreground = 0.33,
-                     .class_count = 2, .augment = augment, .mirror_axes = {true, true},
-                     .seed = 7};
+                     .class_count = 2, .augment = augment, .rules = {PI, {true, true}, false}, .seed = 7};
 }
 
 static void forced_patches_show_foreground(void **state)
@@ -291,7 +290,7 @@ static void forced_patches_show_foreground(void **state)
     int shown[3] = {0}, items = 0;
     for (int iteration = 0; iteration < 100; iteration++)
         for (int item = 0; item < BATCH; item++, items++) {
-            sampler_fill(&sampler, &w, 0, iteration, item, image, labels);
+            assert_int_equal(sampler_fill(&sampler, &w, 0, iteration, item, image, labels, &e), 0);
             bool seen[3] = {false};
             for (int k = 0; k < 32 * 24; k++) {
                 assert_in_range(labels[k], 0, 2);
@@ -310,11 +309,13 @@ static void forced_patches_show_foreground(void **state)
 
 static void batches_do_not_depend_on_threads(void **state)
 {
-    (void)state;
     char *folder = write_cases();
     CaseSet set;
     open_cases(&set, folder);
-    const Sampler training = small_sampler(&set, true), validation = small_sampler(&set, false);
+    const bool older = *state;
+    Sampler training = small_sampler(&set, true);
+    training.rules.older = older;
+    const Sampler validation = small_sampler(&set, false);
     enum { EPOCHS = 3, ITERATIONS = 4, VALIDATION = 2, ALL = EPOCHS * (ITERATIONS + VALIDATION) };
     const size_t image_bytes = BATCH * 32 * 24 * 2 * sizeof(float), label_bytes = BATCH * 32 * 24 * sizeof(int16_t);
     char *first = malloc(ALL * (image_bytes + label_bytes));
@@ -326,8 +327,8 @@ static void batches_do_not_depend_on_threads(void **state)
         Err e = {0};
         assert_int_equal(loader_new(&loader, &o, &e), 0);
         for (int n = threads > 1 ? ITERATIONS + VALIDATION + 2 : 0; n < ALL; n++) {
-            const Batch *batch = loader_borrow(loader);
-            assert_non_null(batch);
+            const Batch *batch;
+            assert_int_equal(loader_borrow(loader, &batch, &e), 0);
             assert_int_equal(batch->epoch, n / (ITERATIONS + VALIDATION));
             assert_int_equal(batch->is_validation, n % (ITERATIONS + VALIDATION) >= ITERATIONS);
             char *at = first + (size_t)n * (image_bytes + label_bytes);
@@ -339,7 +340,8 @@ static void batches_do_not_depend_on_threads(void **state)
             assert_memory_equal(at + image_bytes, batch->labels, label_bytes);
             loader_give_back(loader);
         }
-        assert_null(loader_borrow(loader));
+        const Batch *none;
+        assert_int_equal(loader_borrow(loader, &none, &e), ERR_VALUE);
         loader_free(loader);
     }
     free(first);
@@ -360,7 +362,8 @@ static void a_loader_can_stop_early(void **state)
         Err e = {0};
         assert_int_equal(loader_new(&loader, &o, &e), 0);
         for (int i = 0; i < used; i++) {
-            assert_non_null(loader_borrow(loader));
+            const Batch *batch;
+            assert_int_equal(loader_borrow(loader, &batch, &e), 0);
             loader_give_back(loader);
         }
         loader_free(loader);
@@ -590,6 +593,8 @@ static void a_run_folder_has_one_owner(void **state)
     assert_int_equal(system(command), 0);
 }
 
+static bool older_rules = true;
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -599,7 +604,8 @@ int main(void)
         cmocka_unit_test(intensity_kernels_are_batchgenerators),
         cmocka_unit_test(spatial_transform_is_batchgenerators),
         cmocka_unit_test(forced_patches_show_foreground),
-        cmocka_unit_test(batches_do_not_depend_on_threads),
+        cmocka_unit_test_prestate(batches_do_not_depend_on_threads, NULL),
+        cmocka_unit_test_prestate(batches_do_not_depend_on_threads, &older_rules),
         cmocka_unit_test(a_loader_can_stop_early),
         cmocka_unit_test(cases_that_do_not_fit_are_named),
         cmocka_unit_test(learning_rates_are_the_trainers),

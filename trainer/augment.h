@@ -3,16 +3,23 @@
  *
  * Drawing is apart from applying: a draw can be looked at, repeated and tested. The order of the
  * transforms is: spatial, noise, blur, brightness, contrast, low resolution, gamma of the inverted
- * image, gamma, mirroring. Plain values; nothing is allocated, nothing fails. */
+ * image, gamma, mirroring. Plain values. */
 #ifndef TRAINER_AUGMENT_H
 #define TRAINER_AUGMENT_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/error.h"
 #include "base/random.h"
 #include "plans/plan.h"
 #include "trainer/spatial.h"
+
+typedef struct AugmentRules {
+    double largest_angle;        /* radians */
+    bool mirror_axes[2];         /* which may be mirrored, (y,x) */
+    bool older;                  /* nnU-Net's list before 2.8: other draws around 1, batchgenerators' kernels */
+} AugmentRules;
 
 /* Of one channel; a value of 0 stands for "not drawn". */
 typedef struct ChannelDraw {
@@ -27,11 +34,12 @@ typedef struct AugmentDraw {
     bool mirror_yx[2];
 } AugmentDraw;
 
-/* All choices for one patch; mirror_axes says which axes may be mirrored. */
-AugmentDraw augment_draw(Rng *rng, int channels, double largest_angle, const bool mirror_axes[2]);
+/* All choices for one patch. */
+AugmentDraw augment_draw(Rng *rng, const AugmentRules *rules, int channels);
 
-/* Noise to gamma, in place. noise: its stream; scratch: one plane. */
-void augment_intensities(Patch *patch, const AugmentDraw *draw, Rng *noise, float *scratch);
+/* Noise to gamma, in place. noise: its stream; scratch: one plane of doubles. Fails: ERR_NOMEM, by the
+ * older rules only. */
+int augment_intensities(Patch *patch, const AugmentDraw *draw, bool older, Rng *noise, double *scratch, Err *e);
 
 /* Writes the patch into a batch: image (height, width, channels), labels (height, width), mirrored as
  * told. mask_channel (channels): such a channel is set to 0 outside (label -1), as it was normalised

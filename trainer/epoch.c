@@ -55,7 +55,8 @@ int epoch_train(Training *t, const TrainingWatch *watch, double *saved_at, Err *
     const double learning_rate = schedule_learning_rate(&t->plan.training, s->epoch);
     while (s->iteration < iterations) {
         const double began = clock_seconds();
-        const Batch *batch = loader_borrow(t->loader);
+        const Batch *batch;
+        TRY(loader_borrow(t->loader, &batch, e));
         const int code = train_on(t, batch, learning_rate, e);
         loader_give_back(t->loader);
         if (code) return code;
@@ -79,7 +80,8 @@ int epoch_validate(Training *t, const TrainingWatch *watch, double *mean_loss, E
     double sum = 0;
     pseudo_dice_clear(&t->dice);
     for (int i = 0; i < iterations; i++) {
-        const Batch *batch = loader_borrow(t->loader);
+        const Batch *batch;
+        TRY(loader_borrow(t->loader, &batch, e));
         const Step step = {t->training_sampler.seed, (uint32_t)batch->epoch, (uint32_t)batch->iteration, 0};
         feed(t->validator, batch);
         executor_forward(t->validator, &step);

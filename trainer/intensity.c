@@ -17,10 +17,11 @@ typedef struct Taps {
     float weight[2 * MAX_RADIUS + 1];
 } Taps;
 
-/* The odd length nearest to 6 sigma + 0.5. */
+int intensity_blur_length(double sigma) { return 2 * (int)((6 * sigma + 0.5) / 2) + 1; }
+
 static Taps gaussian_taps(double sigma)
 {
-    Taps t = {.radius = (int)((6 * sigma + 0.5) / 2)};
+    Taps t = {.radius = intensity_blur_length(sigma) / 2};
     if (t.radius > MAX_RADIUS) t.radius = MAX_RADIUS;
     double sum = 0;
     for (int k = -t.radius; k <= t.radius; k++) sum += exp(-0.5 * k * k / (sigma * sigma));

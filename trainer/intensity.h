@@ -14,8 +14,10 @@
 /* Adds normal noise of that standard deviation. */
 void intensity_noise(float *plane, int64_t pixels, double sigma, Rng *rng);
 
-/* Gaussian of 6 sigma length per axis, mirrored at the border without repeating the edge. */
+/* Gaussian of intensity_blur_length per axis, mirrored at the border without repeating the edge. */
 void intensity_blur(float *plane, int64_t height, int64_t width, const double sigma_yx[2], float *scratch);
+
+int intensity_blur_length(double sigma); /* the odd number nearest to 6 sigma + 0.5 */
 
 void intensity_brightness(float *plane, int64_t pixels, double factor);
 

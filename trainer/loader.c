@@ -8,6 +8,7 @@
 typedef struct Slot {
     Batch batch;
     int items_done;
+    Err error;               /* of an item that failed */
 } Slot;
 
 typedef struct Worker {
@@ -25,7 +26,7 @@ struct Loader {
     Worker *workers;
     int started;             /* workers that run */
     int64_t last;            /* batches in all */
-    pthread_mutex_t lock;    /* guards all below, and items_done of the slots */
+    pthread_mutex_t lock;    /* guards all below, and items_done and error of the slots */
     pthread_cond_t room, ready;
     int64_t next_item;       /* counted over all batches */
     int64_t given_back;      /* batches */
@@ -66,10 +67,13 @@ static void *work(void *argument)
     while (take_item(l, &slot, &item)) {
         const Batch batch = slot->batch;
         pthread_mutex_unlock(&l->lock);
+        Err e = {0};
         const Sampler *sampler = batch.is_validation ? l->o.validation : l->o.training;
-        sampler_fill(sampler, &w->workspace, batch.epoch, batch.iteration, item,
-                     batch.images + item * l->pixels * l->channels, batch.labels + item * l->pixels);
+        const int code = sampler_fill(sampler, &w->workspace, batch.epoch, batch.iteration, item,
+                                      batch.images + item * l->pixels * l->channels,
+                                      batch.labels + item * l->pixels, &e);
         pthread_mutex_lock(&l->lock);
+        if (code) slot->error = e;
         if (++slot->items_done == l->batch_size) pthread_cond_signal(&l->ready);
     }
     pthread_mutex_unlock(&l->lock);
@@ -152,13 +156,16 @@ void loader_free(Loader *l)
     mem_free(l);
 }
 
-const Batch *loader_borrow(Loader *l)
+int loader_borrow(Loader *l, const Batch **batch, Err *e)
 {
+    if (l->given_back >= l->last) return err_set(e, ERR_VALUE, "the loader has no batch after the last epoch's");
     pthread_mutex_lock(&l->lock);
-    Slot *slot = l->given_back < l->last ? &l->slots[l->given_back % l->o.ring] : NULL;
-    while (slot && slot->items_done < l->batch_size) pthread_cond_wait(&l->ready, &l->lock);
+    Slot *slot = &l->slots[l->given_back % l->o.ring];
+    while (slot->items_done < l->batch_size) pthread_cond_wait(&l->ready, &l->lock);
+    if (slot->error.code) *e = slot->error;
     pthread_mutex_unlock(&l->lock);
-    return slot ? &slot->batch : NULL;
+    *batch = &slot->batch;
+    return slot->error.code;
 }
 
 void loader_give_back(Loader *l)

@@ -2,7 +2,7 @@
  *
  *   loader_new(&loader, &options, e);
  *   while (…) {
- *       const Batch *batch = loader_borrow(loader);      // waits; batches come in order, whoever made them
+ *       loader_borrow(loader, &batch, e);      // waits; batches come in order, whoever made them
  *       … use batch->images, batch->labels …
  *       loader_give_back(loader);
  *   }
@@ -39,8 +39,8 @@ typedef struct LoaderOptions {
 int loader_new(Loader **loader, const LoaderOptions *o, Err *e);
 void loader_free(Loader *loader);            /* stops and joins them; NULL is fine */
 
-/* The next batch, valid until loader_give_back; NULL after the last one. */
-const Batch *loader_borrow(Loader *loader);
+/* The next batch, valid until loader_give_back. Fails: as sampler_fill; ERR_VALUE after the last one. */
+int loader_borrow(Loader *loader, const Batch **batch, Err *e);
 void loader_give_back(Loader *loader);
 
 #endif

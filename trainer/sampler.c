@@ -3,8 +3,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "preprocess/class_locations.h"
-#include "trainer/augment.h"
-#include "trainer/spatial.h"
+#include "trainer/older_transforms.h"
 
 static const uint32_t VALIDATION = 0x80000000u; /* keeps its random numbers apart from training's */
 
@@ -12,7 +11,7 @@ int sampler_workspace_new(SamplerWorkspace *w, const Sampler *s, Err *e)
 {
     const size_t pixels = (size_t)(s->geometry.final_yx[0] * s->geometry.final_yx[1]);
     w->planes = mem_alloc(pixels * (size_t)s->cases->channels * sizeof(float), e);
-    w->scratch = mem_alloc(pixels * sizeof(float), e);
+    w->scratch = mem_alloc((size_t)(s->geometry.initial_yx[0] * s->geometry.initial_yx[1]) * sizeof(double), e);
     w->labels = mem_alloc(pixels * sizeof(int16_t), e);
     if (w->planes && w->scratch && w->labels) return 0;
     sampler_workspace_free(w);
@@ -83,8 +82,17 @@ static SliceView slice_of(const TrainingCase *c, int64_t z)
                        (const int16_t *)c->labels.data + z * height * width, height, width, (int)channels};
 }
 
-void sampler_fill(const Sampler *s, SamplerWorkspace *w, int epoch, int iteration, int item, float *image,
-                  int16_t *labels)
+static void cut_patch(const Sampler *s, const SliceView *slice, const Place *place, const AugmentDraw *draw,
+                      Patch *patch, double *scratch)
+{
+    if (!draw->spatial) spatial_copy(slice, patch_center(place->crop, s->geometry.final_yx), patch);
+    else if (s->rules.older)
+        older_spatial_transform(slice, place->crop, draw->angle, draw->scale, 1, patch, scratch);
+    else spatial_transform(slice, place->crop, draw->angle, draw->scale, patch);
+}
+
+int sampler_fill(const Sampler *s, SamplerWorkspace *w, int epoch, int iteration, int item, float *image,
+                 int16_t *labels, Err *e)
 {
     const uint32_t time = s->augment ? (uint32_t)iteration : (uint32_t)iteration | VALIDATION;
     Rng choice = rng_make(s->seed, (uint32_t)epoch, time, (uint32_t)item, RNG_SAMPLE);
@@ -95,9 +103,9 @@ void sampler_fill(const Sampler *s, SamplerWorkspace *w, int epoch, int iteratio
     Patch patch = {w->planes, w->labels, s->geometry.final_yx[0], s->geometry.final_yx[1], slice.channels};
     AugmentDraw draw = {0};
     Rng augment = rng_make(s->seed, (uint32_t)epoch, time, (uint32_t)item, RNG_AUGMENT);
-    if (s->augment) draw = augment_draw(&augment, slice.channels, s->geometry.largest_angle, s->mirror_axes);
-    if (draw.spatial) spatial_transform(&slice, place.crop, draw.angle, draw.scale, &patch);
-    else spatial_copy(&slice, patch_center(place.crop, s->geometry.final_yx), &patch);
-    augment_intensities(&patch, &draw, &augment, w->scratch);
+    if (s->augment) draw = augment_draw(&augment, &s->rules, slice.channels);
+    cut_patch(s, &slice, &place, &draw, &patch, w->scratch);
+    TRY(augment_intensities(&patch, &draw, s->rules.older, &augment, w->scratch, e));
     augment_store(&patch, draw.mirror_yx, s->mask_channel, image, labels);
+    return 0;
 }

@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "plans/plan.h"
+#include "trainer/augment.h"
 #include "trainer/case_set.h"
 #include "trainer/patch.h"
 
@@ -23,13 +24,14 @@ typedef struct Sampler {
     int class_count;                     /* of the locations, each as likely */
     bool has_ignore;                     /* one more class follows: all that is annotated */
     bool augment;                        /* else the patch as it is (validation) */
-    bool mirror_axes[2];
+    AugmentRules rules;
     bool mask_channel[PLAN_MAX_CHANNELS]; /* set to 0 outside: normalised only inside */
     uint64_t seed;
 } Sampler;
 
 typedef struct SamplerWorkspace {
-    float *planes, *scratch;             /* (channels, height, width), (height, width) */
+    float *planes;                       /* (channels, height, width) */
+    double *scratch;                     /* one per pixel of the initial crop */
     int16_t *labels;                     /* (height, width) */
 } SamplerWorkspace;
 
@@ -37,8 +39,8 @@ int sampler_workspace_new(SamplerWorkspace *w, const Sampler *s, Err *e);
 void sampler_workspace_free(SamplerWorkspace *w);
 
 /* Writes image (height, width, channels) and labels (height, width) of one item. Validation counts its
- * iterations like training and never shares numbers with it. */
-void sampler_fill(const Sampler *s, SamplerWorkspace *w, int epoch, int iteration, int item, float *image,
-                  int16_t *labels);
+ * iterations like training and never shares numbers with it. Fails: as augment_intensities. */
+int sampler_fill(const Sampler *s, SamplerWorkspace *w, int epoch, int iteration, int item, float *image,
+                 int16_t *labels, Err *e);
 
 #endif

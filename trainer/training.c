@@ -49,7 +49,10 @@ static Sampler make_sampler(const Training *t, const CaseSet *cases, bool augmen
                  .augment = augment,
                  .seed = (uint64_t)t->plan.training.seed};
     s.class_count = class_locations_classes(&t->info) - s.has_ignore;
-    for (int i = 0; i < t->plan.inference.mirror_axes_count; i++) s.mirror_axes[t->plan.inference.mirror_axes[i]] = true;
+    s.rules.largest_angle = s.geometry.largest_angle;
+    s.rules.older = t->plan.compatibility == COMPATIBILITY_NNUNET_2_1;
+    for (int i = 0; i < t->plan.inference.mirror_axes_count; i++)
+        s.rules.mirror_axes[t->plan.inference.mirror_axes[i]] = true;
     memcpy(s.mask_channel, c->use_mask_for_norm, sizeof s.mask_channel);
     return s;
 }

@@ -60,8 +60,7 @@ static int label_at(const Node *node, int64_t n, int64_t pixel)
 {
     const DiceCE *loss = node->attr;
     const Shape s = node->in[0]->shape, full = node->in[1]->shape;
-    const int64_t y = (2 * (pixel / s.w) + 1) * full.h / (2 * s.h),
-                  x = (2 * (pixel % s.w) + 1) * full.w / (2 * s.w);
+    const int64_t y = loss_label_source(pixel / s.w, full.h, s.h), x = loss_label_source(pixel % s.w, full.w, s.w);
     const int label = ((const int16_t *)node->in[1]->data)[(n * full.h + y) * full.w + x];
     if (label == -1) return 0;
     return label == loss->ignore_label || label < 0 || label >= s.c ? -1 : label;

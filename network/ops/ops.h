@@ -49,6 +49,8 @@ typedef struct DiceCE {
     int ignore_label;   /* -1: none */
 } DiceCE;
 Ref dice_ce_loss(Graph *g, const char *name, Ref logits, Ref labels, DiceCE loss);
+/* The full-resolution row (or column) whose label stands for row i of a head: nearest neighbour. */
+static inline int64_t loss_label_source(int64_t i, int64_t full, int64_t head) { return (2 * i + 1) * full / (2 * head); }
 /* Σ weights[i] · terms[i] of scalars; at most NODE_INPUTS terms. */
 Ref weighted_sum(Graph *g, const char *name, const Ref *terms, const double *weights, int count);
 

@@ -15,6 +15,7 @@ static const struct {
     {"splits", golden_splits},
     {"resample", golden_resample},
     {"preprocessed", golden_preprocessed},
+    {"augment", golden_augment},
     {"raw", NULL},
 };
 

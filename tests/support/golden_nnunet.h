@@ -14,6 +14,7 @@ void golden_plans(Golden *g);
 void golden_splits(Golden *g);
 void golden_resample(Golden *g);
 void golden_preprocessed(Golden *g);
+void golden_augment(Golden *g);
 
 /* A set: its plan and its raw data. golden_set_open, golden_set_close. */
 typedef struct GoldenSet {

@@ -19,6 +19,7 @@ struct Predictor {
     DatasetInfo info;
     bool has_info;
     WindowOptions window;
+    bool probabilities;
     Model *models;             /* one per fold */
     int fold_count;
     pthread_mutex_t lock;      /* guards what follows: the executors of the batch size last used */
@@ -98,6 +99,7 @@ int predictor_open(Predictor **result, const char *results, const PredictorOptio
     Predictor *p = *result = mem_zalloc(1, sizeof *p, e);
     if (!p) return ERR_NOMEM;
     pthread_mutex_init(&p->lock, NULL);
+    p->probabilities = o->probabilities;
     int code = read_plan(p, results, o, e);
     if (!code) code = read_models(p, results, o, e);
     if (code) {
@@ -193,28 +195,43 @@ static int predict_locked(Predictor *p, const Array *image, const RowSink *sink,
     return window_predict(&p->window, &network, image->data, image->shape, sink, e);
 }
 
-int predictor_predict_preprocessed(Predictor *p, const Array *image, const CaseProperties *properties,
-                                   Array *labels, Err *e)
+void prediction_free(Prediction *prediction)
 {
-    Exporter *exporter = NULL;
-    TRY(export_labels_new(labels, &p->info, properties, e));
-    int code = exporter_new(&exporter, &p->plan, &p->info, properties, labels, e);
-    if (!code) {
-        const RowSink sink = exporter_sink(exporter);
-        pthread_mutex_lock(&p->lock);
-        code = predict_locked(p, image, &sink, e);
-        pthread_mutex_unlock(&p->lock);
-    }
+    array_free(&prediction->labels);
+    array_free(&prediction->probabilities);
+}
+
+static int predict_into(Predictor *p, const Array *image, const CaseProperties *properties, Prediction *out, Err *e)
+{
+    Exporter *exporter;
+    TRY(export_labels_new(&out->labels, &p->info, properties, e));
+    if (p->probabilities) TRY(export_probabilities_new(&out->probabilities, &p->info, properties, e));
+    TRY(exporter_new(&exporter, &p->plan, &p->info, properties, &out->labels,
+                     p->probabilities ? &out->probabilities : NULL, e));
+    const RowSink sink = exporter_sink(exporter);
+    pthread_mutex_lock(&p->lock);
+    const int code = predict_locked(p, image, &sink, e);
+    pthread_mutex_unlock(&p->lock);
     exporter_free(exporter);
-    if (code) array_free(labels);
     return code;
 }
 
-int predictor_predict(Predictor *p, Array *image, const double spacing_zyx_mm[3], Array *labels, Err *e)
+int predictor_predict_preprocessed(Predictor *p, const Array *image, const CaseProperties *properties,
+                                   Prediction *out, Err *e)
+{
+    *out = (Prediction){0};
+    const int code = predict_into(p, image, properties, out, e);
+    if (code) prediction_free(out);
+    return code;
+}
+
+int predictor_predict(Predictor *p, Array *image, const double spacing_zyx_mm[3], Prediction *out, Err *e)
 {
     PreprocessedCase c;
-    TRY(case_preprocess(&c, image, spacing_zyx_mm, NULL, &p->plan, NULL, e));
-    const int code = predictor_predict_preprocessed(p, &c.image, &c.properties, labels, e);
+    const int failed = case_preprocess(&c, image, spacing_zyx_mm, NULL, &p->plan, NULL, e);
+    array_free(image);
+    if (failed) return failed;
+    const int code = predictor_predict_preprocessed(p, &c.image, &c.properties, out, e);
     case_free(&c);
     return code;
 }

@@ -26,6 +26,7 @@ typedef struct PredictorOptions {
     const char *checkpoint;   /* "final", "best" or "latest"; NULL: final */
     PlanSwitch mirroring;     /* auto: as the plan says */
     double step;              /* of the sliding window; 0: as the plan says */
+    bool probabilities;       /* wanted beside the labels */
 } PredictorOptions;
 
 /* Reads plans.yaml, dataset.json and each fold's checkpoint. Fails: ERR_IO, ERR_FORMAT, ERR_VALUE with
@@ -37,13 +38,20 @@ const Plan *predictor_plan(const Predictor *p);              /* borrowed until p
 const DatasetInfo *predictor_dataset(const Predictor *p);
 int predictor_fold_count(const Predictor *p);
 
-/* image: float32 (C,Z,Y,X) with the axes of its file, used as working memory: its values are lost.
- * labels: a new array, uint8 or uint16 (Z,Y,X), the caller's. Fails: ERR_SHAPE, ERR_VALUE where the
+/* What a prediction gives; the caller's, with prediction_free. */
+typedef struct Prediction {
+    Array labels;             /* uint8 or uint16 (Z,Y,X), the axes of the image's file */
+    Array probabilities;      /* float32 (heads,Z,Y,X), where asked for; else empty */
+} Prediction;
+void prediction_free(Prediction *prediction);
+
+/* image: float32 (C,Z,Y,X) with the axes of its file; used as working memory and freed early, so that it
+ * and its preprocessed form do not stand side by side for long. Fails: ERR_SHAPE, ERR_VALUE where the
  * image does not fit the plan; ERR_NOMEM. */
-int predictor_predict(Predictor *p, Array *image, const double spacing_zyx_mm[3], Array *labels, Err *e);
+int predictor_predict(Predictor *p, Array *image, const double spacing_zyx_mm[3], Prediction *out, Err *e);
 
 /* The same for a case that is preprocessed already: image float32 (Z,Y,X,C), borrowed. */
 int predictor_predict_preprocessed(Predictor *p, const Array *image, const CaseProperties *properties,
-                                   Array *labels, Err *e);
+                                   Prediction *out, Err *e);
 
 #endif

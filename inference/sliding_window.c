@@ -40,21 +40,29 @@ static void gaussian_line(double *line, int64_t tile)
     }
 }
 
-int window_importance(float *map, const int64_t tile_yx[2], bool gaussian, Err *e)
+int window_importance(float *map, const int64_t *tile, int rank, Err *e)
 {
-    const int64_t height = tile_yx[0], width = tile_yx[1], pixels = height * width;
-    if (!gaussian) {
-        for (int64_t i = 0; i < pixels; i++) map[i] = 1;
-        return 0;
+    int64_t pixels = 1, length = 0;
+    for (int axis = 0; axis < rank; axis++) {
+        pixels *= tile[axis];
+        length += tile[axis];
     }
-    double *lines = mem_alloc((size_t)(height + width) * sizeof(double), e);
+    double *lines = mem_alloc((size_t)length * sizeof(double), e), unit = 0.1;
     if (!lines) return ERR_NOMEM;
-    gaussian_line(lines, height);
-    gaussian_line(lines + height, width);
-    const double unit = lines[height / 2] * lines[height + width / 2] / 10;
+    for (int axis = 0, at = 0; axis < rank; at += (int)tile[axis++]) {
+        gaussian_line(lines + at, tile[axis]);
+        unit *= lines[at + tile[axis] / 2];
+    }
     float smallest = INFINITY;
     for (int64_t i = 0; i < pixels; i++) {
-        map[i] = to_half(lines[i / width] * lines[height + i % width] / unit);
+        double value = 1;
+        int64_t rest = i, at = length;
+        for (int axis = rank - 1; axis >= 0; axis--) {
+            at -= tile[axis];
+            value *= lines[at + rest % tile[axis]];
+            rest /= tile[axis];
+        }
+        map[i] = to_half((float)(value / unit)); /* PyTorch rounds twice, too */
         if (map[i] > 0 && map[i] < smallest) smallest = map[i];
     }
     for (int64_t i = 0; i < pixels; i++)
@@ -256,7 +264,8 @@ static int prepare(Run *r, Err *e)
     r->weights = mem_zalloc(ring, sizeof(float), e);
     r->row = mem_alloc((size_t)r->width * classes * sizeof(float), e);
     if (!r->importance || !r->tile || !r->sums || !r->weights || !r->row) return ERR_NOMEM;
-    return window_importance(r->importance, r->o->tile_yx, r->o->gaussian, e);
+    for (size_t i = 0; i < pixels; i++) r->importance[i] = 1;
+    return r->o->gaussian ? window_importance(r->importance, r->o->tile_yx, 2, e) : 0;
 }
 
 int window_predict(const WindowOptions *o, const TileNetwork *network, const float *image,

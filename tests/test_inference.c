@@ -61,7 +61,7 @@ static void importance_is_nnunets(void **state)
         const int64_t pixels = tiles[i][0] * tiles[i][1];
         float *map = malloc((size_t)pixels * sizeof *map);
         Err e = {0};
-        assert_int_equal(window_importance(map, tiles[i], true, &e), 0);
+        assert_int_equal(window_importance(map, tiles[i], 2, &e), 0);
         int wrong = 0;
         for (int64_t k = 0; k < pixels; k++) wrong += map[k] != half_to_double(((uint16_t *)expected.data)[k]);
         if (wrong) print_error("%s: %d of %d values differ\n", name, wrong, (int)pixels);
@@ -227,7 +227,7 @@ static int64_t export_differences(int which, PlanCompatibility compatibility, co
     Array labels;
     Exporter *x;
     assert_int_equal(export_labels_new(&labels, &info, &p, &e), 0);
-    assert_int_equal(exporter_new(&x, &plan, &info, &p, &labels, &e), 0);
+    assert_int_equal(exporter_new(&x, &plan, &info, &p, &labels, NULL, &e), 0);
     const RowSink sink = exporter_sink(x);
     float *row = malloc((size_t)shape[2] * HEADS * sizeof *row);
     for (int64_t z = 0; z < shape[0]; z++)
@@ -281,7 +281,7 @@ static void regions_overwrite_in_their_order(void **state)
     Exporter *x;
     Err e = {0};
     assert_int_equal(export_labels_new(&labels, &info, &p, &e), 0);
-    assert_int_equal(exporter_new(&x, &plan, &info, &p, &labels, &e), 0);
+    assert_int_equal(exporter_new(&x, &plan, &info, &p, &labels, NULL, &e), 0);
     static const float logits[] = {1, -1, -1, /**/ -1, 2, -3, /**/ -1, -1, -1e-3f, /**/ -1, 1, 0.1f};
     const RowSink sink = exporter_sink(x);
     assert_int_equal(sink.row(sink.context, 0, 0, logits, &e), 0);

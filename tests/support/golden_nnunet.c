@@ -16,6 +16,7 @@ static const struct {
     {"resample", golden_resample},
     {"preprocessed", golden_preprocessed},
     {"augment", golden_augment},
+    {"inference", golden_inference},
     {"raw", NULL},
 };
 

@@ -15,6 +15,7 @@ void golden_splits(Golden *g);
 void golden_resample(Golden *g);
 void golden_preprocessed(Golden *g);
 void golden_augment(Golden *g);
+void golden_inference(Golden *g);
 
 /* A set: its plan and its raw data. golden_set_open, golden_set_close. */
 typedef struct GoldenSet {

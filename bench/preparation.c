@@ -95,7 +95,8 @@ typedef struct Augmentation {
     SliceView slice;
     Patch patch;
     PatchGeometry geometry;
-    float *memory, *scratch, *image;
+    double *scratch;
+    float *planes, *image;
     int16_t *labels;
 } Augmentation;
 
@@ -104,14 +105,15 @@ static void augment(void *context)
 {
     const Augmentation *a = context;
     const Crop crop = {20, 20, a->geometry.initial_yx[0], a->geometry.initial_yx[1]};
-    const bool mirror[] = {true, true}, mask_channel[] = {false};
+    const AugmentRules rules = {a->geometry.largest_angle, {true, true}, false};
+    const bool mask_channel[] = {false};
     for (uint32_t i = 0; i < PATCHES; i++) {
         Patch patch = a->patch;
         Rng rng = rng_make(1, 0, 0, i, RNG_AUGMENT);
-        const AugmentDraw draw = augment_draw(&rng, 1, a->geometry.largest_angle, mirror);
+        const AugmentDraw draw = augment_draw(&rng, &rules, 1);
         if (draw.spatial) spatial_transform(&a->slice, crop, draw.angle, draw.scale, &patch);
         else spatial_copy(&a->slice, patch_center(crop, a->geometry.final_yx), &patch);
-        augment_intensities(&patch, &draw, &rng, a->scratch);
+        augment_intensities(&patch, &draw, rules.older, &rng, a->scratch, NULL);
         augment_store(&patch, draw.mirror_yx, mask_channel, a->image, a->labels);
     }
 }
@@ -121,15 +123,15 @@ static int measure_augmentation(const Case *c, const MeasureOptions *o, Report *
     enum { PIXELS = PATCH * PATCH };
     Augmentation a = {.slice = {c->image.data, c->labels.data, c->image.shape[1], c->image.shape[2], 1},
                       .geometry = patch_geometry((int64_t[]){PATCH, PATCH}),
-                      .memory = mem_alloc(PIXELS * (3 * sizeof(float) + 2 * sizeof(int16_t)), e)};
-    if (!a.memory) return ERR_NOMEM;
-    a.scratch = a.memory + PIXELS;
-    a.image = a.scratch + PIXELS;
+                      .scratch = mem_alloc(PIXELS * (sizeof(double) + 2 * sizeof(float) + 2 * sizeof(int16_t)), e)};
+    if (!a.scratch) return ERR_NOMEM;
+    a.planes = (float *)(a.scratch + PIXELS);
+    a.image = a.planes + PIXELS;
     a.labels = (int16_t *)(a.image + PIXELS);
-    a.patch = (Patch){a.memory, a.labels + PIXELS, PATCH, PATCH, 1};
+    a.patch = (Patch){a.planes, a.labels + PIXELS, PATCH, PATCH, 1};
     const double seconds = measure_best(augment, &a, o->seconds / 3);
     measure_tell(r, "augmentation", "patches 320x320", PATCHES, seconds);
-    mem_free(a.memory);
+    mem_free(a.scratch);
     return 0;
 }
 

@@ -10,7 +10,8 @@ int ensemble_add(Array *sum, const Array *part, Err *e)
     if (part->rank != sum->rank || memcmp(part->shape, sum->shape, (size_t)sum->rank * sizeof *sum->shape))
         return err_set(e, ERR_SHAPE, "probabilities of another shape than those before");
     if (part->dtype != DTYPE_F32 && part->dtype != DTYPE_F16)
-        return err_set(e, ERR_SHAPE, "probabilities of type %s, expected float32 or float16", dtype_name(part->dtype));
+        return err_set(e, ERR_SHAPE, "probabilities of type %s, expected float32 or float16",
+                       dtype_name(part->dtype));
     float *to = sum->data;
     for (int64_t i = 0; i < array_count(sum); i++)
         to[i] += part->dtype == DTYPE_F32 ? ((const float *)part->data)[i]

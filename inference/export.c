@@ -13,7 +13,7 @@ struct Exporter {
     AxisMap y_map, x_map;         /* from the preprocessed to the cropped grid */
     Volume labels;                /* the box of the file's image, in the plan's order of axes */
     Volume *probabilities;        /* one per head, likewise; NULL: not wanted */
-    double *rows[2];              /* (cropped width, heads): preprocessed rows y - 1 and y, stretched along x */
+    double *rows[2]; /* (cropped width, heads): preprocessed rows y - 1 and y, stretched along x */
     float *logits;                /* (cropped width, heads) */
     float *pixel;                 /* (heads) */
     int64_t next_y;               /* cropped row to write next */
@@ -45,7 +45,8 @@ static int plan_axes(Exporter *x, const Plan *plan, const CaseProperties *p, Err
 {
     const PlanResampling *how = &plan->configuration.resampling_probabilities;
     const int apart = case_separate_axis_back(plan, p);
-    const int y_order = apart == 1 ? how->order_z : how->order, x_order = apart == 2 ? how->order_z : how->order;
+    const int y_order = apart == 1 ? how->order_z : how->order,
+              x_order = apart == 2 ? how->order_z : how->order;
     if (y_order > 1 || x_order > 1)
         return err_set(e, ERR_UNSUPPORTED, "resampling of probabilities with order %d: 0 and 1 are possible",
                        y_order > 1 ? y_order : x_order);
@@ -69,7 +70,8 @@ static int place_probabilities(Exporter *x, const Array *probabilities, const Ca
 {
     x->probabilities = mem_alloc((size_t)x->heads * sizeof *x->probabilities, e);
     if (!x->probabilities) return ERR_NOMEM;
-    for (int h = 0; h < x->heads; h++) x->probabilities[h] = box_of(volume_of_channel_first(probabilities, h), p);
+    for (int h = 0; h < x->heads; h++)
+        x->probabilities[h] = box_of(volume_of_channel_first(probabilities, h), p);
     return 0;
 }
 

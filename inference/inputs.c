@@ -10,8 +10,8 @@ static int move_case(CaseList *list, Case *c, Err *e)
 {
     for (int i = 0; i < list->count; i++)
         if (!strcmp(list->cases[i].id, c->id))
-            return err_set(e, ERR_VALUE, "case %s is given twice: by %s and by %s", c->id, list->cases[i].images[0],
-                           c->images[0]);
+            return err_set(e, ERR_VALUE, "case %s is given twice: by %s and by %s", c->id,
+                           list->cases[i].images[0], c->images[0]);
     void *block = list->cases;
     TRY(mem_grow(&block, (size_t)list->count * sizeof *c, (size_t)(list->count + 1) * sizeof *c, e));
     list->cases = block;

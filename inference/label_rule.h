@@ -1,4 +1,4 @@
-/* From the outputs of one pixel to its probabilities and its label (nnU-Net's LabelManager; FACTS section 8). */
+/* From the outputs of a pixel to its probabilities and its label (nnU-Net's LabelManager; FACTS section 8). */
 #ifndef INFERENCE_LABEL_RULE_H
 #define INFERENCE_LABEL_RULE_H
 

@@ -20,8 +20,10 @@ int model_spec(NetworkSpec *spec, const Plan *plan, const DatasetInfo *info, Err
     spec->decoder_depth = n->decoder_depths[0];
     for (int i = 1; i < n->decoder_depths_count; i++)
         if (n->decoder_depths[i] != n->decoder_depths[0])
-            return err_set(e, ERR_UNSUPPORTED, "network.decoder_depths: %d and %d, but only the same depth in every "
-                           "stage is possible", n->decoder_depths[0], n->decoder_depths[i]);
+            return err_set(e, ERR_UNSUPPORTED,
+                           "network.decoder_depths: %d and %d, but only the same depth in every "
+                           "stage is possible",
+                           n->decoder_depths[0], n->decoder_depths[i]);
     spec->states = n->d_state;
     spec->drop_path = n->drop_path;
     spec->deep_supervision = plan_deep_supervision(plan);
@@ -51,13 +53,15 @@ static int take_one(Parameters *parameters, int index, const WeightsFile *weight
 {
     const Param *p = &graph_params(parameters->graph)[index];
     const Array *a = weights_find(weights, p->name);
-    if (!a) return err_set(e, ERR_FORMAT, "weight %s is missing: these are weights of another network", p->name);
+    if (!a)
+        return err_set(e, ERR_FORMAT, "weight %s is missing: these are weights of another network", p->name);
     if (a->dtype != DTYPE_F32)
         return err_set(e, ERR_FORMAT, "weight %s is %s, expected float32", p->name, dtype_name(a->dtype));
     bool same = a->rank == p->rank;
     for (int i = 0; same && i < p->rank; i++) same = a->shape[i] == p->shape[i];
     if (!same)
-        return err_set(e, ERR_FORMAT, "weight %s has %lld values, expected %lld: these are weights of another network",
+        return err_set(e, ERR_FORMAT,
+                       "weight %s has %lld values, expected %lld: these are weights of another network",
                        p->name, (long long)array_count(a), (long long)p->count);
     memcpy(parameters_of(parameters, index), a->data, (size_t)p->count * sizeof(float));
     return 0;

@@ -47,7 +47,8 @@ static void parse_folds(Options *o, const char *text, struct argp_state *state)
         else fold = strtol(at, &end, 10);
         if (end == at || (*end && *end != ',') || fold < SPLITS_FOLD_ALL || fold > 63 ||
             o->predictor.fold_count == MAX_FOLDS)
-            argp_error(state, "--folds %s: expected numbers of folds joined by commas, such as 0,1,2, or all", text);
+            argp_error(state, "--folds %s: expected numbers of folds joined by commas, such as 0,1,2, or all",
+                       text);
         o->folds[o->predictor.fold_count++] = (int)fold;
         at = end;
         if (!*at) return;
@@ -91,14 +92,15 @@ static int list_cases(CaseList *list, const Options *o, const char *ending, Err 
 {
     FaultList faults = {0};
     int code = 0;
-    for (int i = 0; i < o->input_count && !code; i++) code = inputs_add(list, o->inputs[i], ending, &faults, e);
+    for (int i = 0; i < o->input_count && !code; i++)
+        code = inputs_add(list, o->inputs[i], ending, &faults, e);
     for (int i = 0; i < faults.count; i++) program_warn("%s", faults.faults[i].text);
     faults_free(&faults);
     return code;
 }
 
-static int write_prediction(const Prediction *prediction, const Geometry *geometry, const Case *c, const char *path,
-                            const char *folder, Err *e)
+static int write_prediction(const Prediction *prediction, const Geometry *geometry, const Case *c,
+                            const char *path, const char *folder, Err *e)
 {
     if (prediction->probabilities.data) { /* the labels come last: where they stand, all does */
         char *probabilities = path_format(e, "%s/%s.npy", folder, c->id);
@@ -152,7 +154,8 @@ static int predict_cases(Predictor *p, const CaseList *list, const Options *o, E
     }
     progress_end(&progress);
     if (kept_count && !o->common.quiet)
-        program_say("%d of %d cases were there already and are kept (--overwrite replaces them)", kept_count, list->count);
+        program_say("%d of %d cases were there already and are kept (--overwrite replaces them)", kept_count,
+                    list->count);
     return failed ? err_set(e, ERR_VALUE, "%d of %d cases failed (above)", failed, list->count) : 0;
 }
 
@@ -174,13 +177,15 @@ static int run(const Options *o, Err *e)
 
 int main(int argc, char **argv)
 {
-    static const struct argp argp = {.options = option_list,
-                                     .parser = parse_option,
-                                     .args_doc = "[IMAGE…]",
-                                     .doc = "Segments images with the networks in RESULTS: writes one label image per "
-                                            "case, with the image's shape and geometry, to the folder given by -o.\v"
-                                            "Exit status: 0 done, 1 some case failed, 2 wrong usage."};
-    Options o = {.common.takes = OPT_OUTPUT | OPT_THREADS | OPT_QUIET | OPT_OVERWRITE | OPT_DEVICE | OPT_PRECISION};
+    static const struct argp argp = {
+        .options = option_list,
+        .parser = parse_option,
+        .args_doc = "[IMAGE…]",
+        .doc = "Segments images with the networks in RESULTS: writes one label image per "
+               "case, with the image's shape and geometry, to the folder given by -o.\v"
+               "Exit status: 0 done, 1 some case failed, 2 wrong usage."};
+    Options o = {.common.takes = OPT_OUTPUT | OPT_THREADS | OPT_QUIET | OPT_OVERWRITE | OPT_DEVICE |
+                                 OPT_PRECISION};
     Err e = {0};
     program_begin("predict", false);
     o.inputs = mem_alloc(MAX_INPUTS * sizeof *o.inputs, &e);

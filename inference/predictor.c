@@ -34,14 +34,17 @@ static char *checkpoint_path(const char *results, int fold, const PredictorOptio
 {
     char name[16] = "all";
     if (fold != SPLITS_FOLD_ALL) snprintf(name, sizeof name, "%d", fold);
-    return path_format(e, "%s/fold_%s/checkpoint_%s.safetensors", results, name, o->checkpoint ? o->checkpoint : "final");
+    return path_format(e, "%s/fold_%s/checkpoint_%s.safetensors", results, name,
+                       o->checkpoint ? o->checkpoint : "final");
 }
 
 /* The folds to use: those asked for, or all whose checkpoint is there. */
-static int choose_folds(const char *results, const PredictorOptions *o, int folds[MAX_FOLDS], int *count, Err *e)
+static int choose_folds(const char *results, const PredictorOptions *o, int folds[MAX_FOLDS], int *count,
+                        Err *e)
 {
     *count = 0;
-    if (o->fold_count > MAX_FOLDS) return err_set(e, ERR_VALUE, "%d folds, at most %d are possible", o->fold_count, MAX_FOLDS);
+    if (o->fold_count > MAX_FOLDS)
+        return err_set(e, ERR_VALUE, "%d folds, at most %d are possible", o->fold_count, MAX_FOLDS);
     for (int i = 0; i < o->fold_count; i++) folds[(*count)++] = o->folds[i];
     for (int fold = SPLITS_FOLD_ALL; !o->fold_count && fold < MAX_FOLDS; fold++) {
         char *path = checkpoint_path(results, fold, o, e);
@@ -51,13 +54,16 @@ static int choose_folds(const char *results, const PredictorOptions *o, int fold
         if (fold == SPLITS_FOLD_ALL && *count) break; /* trained on everything: needs no company */
     }
     if (*count) return 0;
-    return err_set(e, ERR_VALUE, "%s: no fold_*/checkpoint_%s.safetensors is there; finish a training first, or name "
-                   "another checkpoint", results, o->checkpoint ? o->checkpoint : "final");
+    return err_set(e, ERR_VALUE,
+                   "%s: no fold_*/checkpoint_%s.safetensors is there; finish a training first, or name "
+                   "another checkpoint",
+                   results, o->checkpoint ? o->checkpoint : "final");
 }
 
 static int read_plan(Predictor *p, const char *results, const PredictorOptions *o, Err *e)
 {
-    char *plans = path_format(e, "%s/plans.yaml", results), *dataset = path_format(e, "%s/dataset.json", results);
+    char *plans = path_format(e, "%s/plans.yaml", results),
+         *dataset = path_format(e, "%s/dataset.json", results);
     int code = plans && dataset ? plan_read(&p->plan, plans, NULL, e) : ERR_NOMEM;
     if (!code && (code = plan_check(&p->plan, e))) err_context(e, "%s", plans);
     if (!code && !(code = dataset_info_read(&p->info, dataset, e))) p->has_info = true;
@@ -69,7 +75,8 @@ static int read_plan(Predictor *p, const char *results, const PredictorOptions *
                                 o->step > 0 ? o->step : inference->step, inference->gaussian, {false, false},
                                 p->plan.compatibility != COMPATIBILITY_NONE};
     if (o->mirroring == SWITCH_ON || (o->mirroring == SWITCH_AUTO && inference->mirroring))
-        for (int i = 0; i < inference->mirror_axes_count; i++) p->window.mirror_yx[inference->mirror_axes[i]] = true;
+        for (int i = 0; i < inference->mirror_axes_count; i++)
+            p->window.mirror_yx[inference->mirror_axes[i]] = true;
     return 0;
 }
 
@@ -150,7 +157,8 @@ static int choose_batch(const Predictor *p, int64_t tiles)
 static int new_executor(Executor **x, const Model *m, Shape input, Err *e)
 {
     Ref head;
-    if (!graph_find(m->graph, "head0", &head)) return err_set(e, ERR_UNSUPPORTED, "the network has no output head0");
+    if (!graph_find(m->graph, "head0", &head))
+        return err_set(e, ERR_UNSUPPORTED, "the network has no output head0");
     const Shape inputs[] = {input, {input.n, input.h, input.w, 1}}; /* labels are not asked for */
     const ExecutorOptions options = {.inputs = inputs, .outputs = &head, .output_count = 1};
     return executor_new(x, m->graph, m->parameters, &options, e);
@@ -160,10 +168,12 @@ static int prepare_executors(Predictor *p, int batch, Err *e)
 {
     if (p->batch == batch) return 0;
     free_executors(p);
-    const Shape input = {batch, p->window.tile_yx[0], p->window.tile_yx[1], p->plan.configuration.channel_count};
+    const Shape input = {batch, p->window.tile_yx[0], p->window.tile_yx[1],
+                         p->plan.configuration.channel_count};
     for (int i = 0; i < p->fold_count; i++) TRY(new_executor(&p->executors[i], &p->models[i], input, e));
     if (p->fold_count > 1) {
-        p->mean = mem_alloc((size_t)shape_count(executor_output(p->executors[0], 0)->shape) * sizeof(float), e);
+        p->mean = mem_alloc((size_t)shape_count(executor_output(p->executors[0], 0)->shape) * sizeof(float),
+                            e);
         if (!p->mean) return ERR_NOMEM;
     }
     p->batch = batch;
@@ -176,12 +186,14 @@ static void run_folds(void *context)
     const Step step = {0};
     const Tensor *first = executor_input(p->executors[0], 0);
     const size_t bytes = (size_t)shape_count(first->shape) * sizeof(float);
-    for (int i = 1; i < p->fold_count; i++) memcpy(executor_input(p->executors[i], 0)->data, first->data, bytes);
+    for (int i = 1; i < p->fold_count; i++)
+        memcpy(executor_input(p->executors[i], 0)->data, first->data, bytes);
     for (int i = 0; i < p->fold_count; i++) executor_forward(p->executors[i], &step);
     const int64_t count = shape_count(executor_output(p->executors[0], 0)->shape);
     for (int64_t k = 0; p->mean && k < count; k++) {
         float sum = 0;
-        for (int i = 0; i < p->fold_count; i++) sum += ((const float *)executor_output(p->executors[i], 0)->data)[k];
+        for (int i = 0; i < p->fold_count; i++)
+            sum += ((const float *)executor_output(p->executors[i], 0)->data)[k];
         p->mean[k] = sum / (float)p->fold_count;
     }
 }
@@ -190,8 +202,13 @@ static int predict_locked(Predictor *p, const Array *image, const RowSink *sink,
 {
     TRY(prepare_executors(p, choose_batch(p, window_tiles(&p->window, image->shape)), e));
     const Tensor *head = executor_output(p->executors[0], 0);
-    const TileNetwork network = {p->batch, p->plan.configuration.channel_count, (int)head->shape.c,
-                                 executor_input(p->executors[0], 0)->data, p->mean ? p->mean : head->data, run_folds, p};
+    const TileNetwork network = {p->batch,
+                                 p->plan.configuration.channel_count,
+                                 (int)head->shape.c,
+                                 executor_input(p->executors[0], 0)->data,
+                                 p->mean ? p->mean : head->data,
+                                 run_folds,
+                                 p};
     return window_predict(&p->window, &network, image->data, image->shape, sink, e);
 }
 
@@ -201,7 +218,8 @@ void prediction_free(Prediction *prediction)
     array_free(&prediction->probabilities);
 }
 
-static int predict_into(Predictor *p, const Array *image, const CaseProperties *properties, Prediction *out, Err *e)
+static int predict_into(Predictor *p, const Array *image, const CaseProperties *properties, Prediction *out,
+                        Err *e)
 {
     Exporter *exporter;
     TRY(export_labels_new(&out->labels, &p->info, properties, e));

@@ -108,7 +108,10 @@ static Job job_at(const Run *r, int64_t n)
     return job;
 }
 
-static int64_t clamp(int64_t value, int64_t low, int64_t high) { return value < low ? low : value > high ? high : value; }
+static int64_t clamp(int64_t value, int64_t low, int64_t high)
+{
+    return value < low ? low : value > high ? high : value;
+}
 
 /* Copies one row of a tile, zero outside the image. */
 static void read_row(const Run *r, int64_t z, int64_t y, int64_t x0, float *out)
@@ -138,7 +141,8 @@ static void reverse_pixels(float *row, int64_t width, int64_t channels)
 static void read_tile(const Run *r, const Job *job, float *out)
 {
     const int64_t height = r->o->tile_yx[0], width = r->o->tile_yx[1], channels = r->network->channels;
-    const int64_t y0 = r->starts[0][job->tile_row] - r->before[0], x0 = r->starts[1][job->tile_column] - r->before[1];
+    const int64_t y0 = r->starts[0][job->tile_row] - r->before[0],
+                  x0 = r->starts[1][job->tile_column] - r->before[1];
     const int mirroring = r->mirrorings[job->mirroring];
     for (int64_t i = 0; i < height; i++) {
         float *row = out + (mirroring & 1 ? height - 1 - i : i) * width * channels;
@@ -256,7 +260,8 @@ static int prepare(Run *r, Err *e)
             r->mirrorings[r->mirroring_count++] = m;
     TRY(plan_axis(r, 0, r->height, e));
     TRY(plan_axis(r, 1, r->width, e));
-    const size_t pixels = (size_t)(r->o->tile_yx[0] * r->o->tile_yx[1]), classes = (size_t)r->network->classes;
+    const size_t pixels = (size_t)(r->o->tile_yx[0] * r->o->tile_yx[1]),
+                 classes = (size_t)r->network->classes;
     const size_t ring = (size_t)(r->o->tile_yx[0] * r->padded[1]);
     r->importance = mem_alloc(pixels * sizeof(float), e);
     r->tile = mem_alloc(pixels * classes * sizeof(float), e);

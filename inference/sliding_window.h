@@ -36,7 +36,7 @@ typedef struct RowSink {
     void *context;
 } RowSink;
 
-/* The first pixel of every tile along one axis, image >= tile; starts (NULL: only count). Returns the number. */
+/* The first pixel of every tile along one axis, image >= tile; starts may be NULL. Returns their number. */
 int64_t window_starts(int64_t image, int64_t tile, double step, int64_t *starts);
 
 /* The importance map of a tile of `rank` axes: a Gaussian of an eighth of the tile, at most 10, as half

@@ -63,7 +63,8 @@ static void importance_is_nnunets(void **state)
         Err e = {0};
         assert_int_equal(window_importance(map, tiles[i], 2, &e), 0);
         int wrong = 0;
-        for (int64_t k = 0; k < pixels; k++) wrong += map[k] != half_to_double(((uint16_t *)expected.data)[k]);
+        for (int64_t k = 0; k < pixels; k++)
+            wrong += map[k] != half_to_double(((uint16_t *)expected.data)[k]);
         if (wrong) print_error("%s: %d of %d values differ\n", name, wrong, (int)pixels);
         assert_int_equal(wrong, 0);
         free(map);
@@ -100,7 +101,8 @@ static void run_formula(void *context)
                     float sum = f->bias[k];
                     for (int t = 0; t < CHANNELS * 9; t++) {
                         const volatile float product = f->weights[k * CHANNELS * 9 + t] *
-                                                       pixel_of(f, image, y + t % 9 / 3 - 1, x + t % 3 - 1, t / 9);
+                                                       pixel_of(f, image, y + t % 9 / 3 - 1, x + t % 3 - 1,
+                                                                t / 9);
                         sum += product; /* volatile: no fused multiply-add */
                     }
                     logits[(y * f->width + x) * CLASSES + k] = sum;
@@ -118,7 +120,8 @@ static int collect(void *context, int64_t z, int64_t y, const float *logits, Err
     (void)e;
     Collected *c = context;
     assert_int_equal(z * c->height + y, c->rows++);
-    memcpy(c->logits + (z * c->height + y) * c->width * CLASSES, logits, (size_t)(c->width * CLASSES) * sizeof(float));
+    memcpy(c->logits + (z * c->height + y) * c->width * CLASSES, logits,
+           (size_t)(c->width * CLASSES) * sizeof(float));
     return 0;
 }
 
@@ -129,7 +132,8 @@ static Array channels_last(const Array *in)
     const int64_t *s = in->shape, shape[4] = {s[1], s[2], s[3], s[0]}, voxels = s[1] * s[2] * s[3];
     assert_int_equal(array_new(&out, DTYPE_F32, 4, shape, &e), 0);
     for (int64_t i = 0; i < voxels; i++)
-        for (int64_t c = 0; c < s[0]; c++) ((float *)out.data)[i * s[0] + c] = ((const float *)in->data)[c * voxels + i];
+        for (int64_t c = 0; c < s[0]; c++)
+            ((float *)out.data)[i * s[0] + c] = ((const float *)in->data)[c * voxels + i];
     return out;
 }
 
@@ -137,9 +141,10 @@ static const struct {
     const char *name;
     bool mirror, gaussian;
     double step;
-} windows[] = {{"big_nomirror", false, true, 0.5}, {"big_mirror", true, true, 0.5}, {"nogauss", true, false, 0.5},
-               {"smaller", true, true, 0.5},       {"smaller_one_axis", true, true, 0.5},
-               {"exact", true, true, 0.5},         {"step1", false, true, 1}};
+} windows[] = {
+    {"big_nomirror", false, true, 0.5}, {"big_mirror", true, true, 0.5},       {"nogauss", true, false, 0.5},
+    {"smaller", true, true, 0.5},       {"smaller_one_axis", true, true, 0.5}, {"exact", true, true, 0.5},
+    {"step1", false, true, 1}};
 
 static void window_is_nnunets(void **state)
 {
@@ -148,7 +153,8 @@ static void window_is_nnunets(void **state)
     Array weights = golden("%s", "net_w"), bias = golden("%s", "net_b");
     for (size_t i = 0; i < 2 * sizeof windows / sizeof windows[0]; i++) {
         const bool half = i % 2;
-        Array raw = golden("sw_%s_in", windows[i / 2].name), expected = golden("sw_%s_logits", windows[i / 2].name);
+        Array raw = golden("sw_%s_in", windows[i / 2].name),
+              expected = golden("sw_%s_logits", windows[i / 2].name);
         Array image = channels_last(&raw);
         const WindowOptions o = {{32, 40}, windows[i / 2].step, windows[i / 2].gaussian,
                                  {windows[i / 2].mirror, windows[i / 2].mirror}, half};
@@ -156,7 +162,8 @@ static void window_is_nnunets(void **state)
         Formula formula = {32, 40, tiles, tile_logits, weights.data, bias.data, 0};
         const TileNetwork network = {BATCH, CHANNELS, CLASSES, tiles, tile_logits, run_formula, &formula};
         const int64_t voxels = array_count(&image) / CHANNELS;
-        Collected out = {malloc((size_t)(voxels * CLASSES) * sizeof(float)), image.shape[1], image.shape[2], 0};
+        Collected out = {malloc((size_t)(voxels * CLASSES) * sizeof(float)), image.shape[1], image.shape[2],
+                         0};
         const RowSink sink = {collect, &out};
         Err e = {0};
         assert_int_equal(window_predict(&o, &network, image.data, image.shape, &sink, &e), 0);
@@ -169,7 +176,8 @@ static void window_is_nnunets(void **state)
                 worst = fmax(worst, fabs(out.logits[v * CLASSES + k] - wanted));
                 differ += out.logits[v * CLASSES + k] != wanted;
             }
-        if (half ? differ : worst > 0.03) print_error("%s: %d logits differ, worst %g\n", windows[i / 2].name, differ, worst);
+        if (half ? differ : worst > 0.03)
+            print_error("%s: %d logits differ, worst %g\n", windows[i / 2].name, differ, worst);
         assert_true(half ? differ == 0 : worst <= 0.03);
         free(out.logits);
         array_free(&image);
@@ -187,9 +195,24 @@ static const struct {
     int64_t shape[3], before[3], first[3], past[3];
     double spacing_mm[3];
 } exports[] = {
-    {"case_000", {22, 131, 153}, {25, 173, 193}, {1, 20, 19}, {23, 161, 184}, {0.7570000290870667, 0.7570000290870667, 4.980000019073486}},
-    {"case_005", {20, 147, 205}, {22, 169, 209}, {1, 15, 11}, {21, 156, 196}, {0.8500000238418579, 0.9010000228881836, 5.179999828338623}},
-    {"case_002", {27, 145, 175}, {30, 178, 195}, {2, 17, 18}, {29, 163, 194}, {0.8090000152587891, 0.8090000152587891, 2.200000047683716}},
+    {"case_000",
+     {22, 131, 153},
+     {25, 173, 193},
+     {1, 20, 19},
+     {23, 161, 184},
+     {0.7570000290870667, 0.7570000290870667, 4.980000019073486}},
+    {"case_005",
+     {20, 147, 205},
+     {22, 169, 209},
+     {1, 15, 11},
+     {21, 156, 196},
+     {0.8500000238418579, 0.9010000228881836, 5.179999828338623}},
+    {"case_002",
+     {27, 145, 175},
+     {30, 178, 195},
+     {2, 17, 18},
+     {29, 163, 194},
+     {0.8090000152587891, 0.8090000152587891, 2.200000047683716}},
 };
 
 static float rule_logit(int k, double u, double v, double w)
@@ -233,9 +256,10 @@ static int64_t export_differences(int which, PlanCompatibility compatibility, co
     for (int64_t z = 0; z < shape[0]; z++)
         for (int64_t y = 0; y < shape[1]; y++) {
             for (int64_t i = 0; i < shape[2] * HEADS; i++) {
-                row[i] = rule_logit((int)(i % HEADS), (double)z / (double)shape[0], (double)y / (double)shape[1],
-                                    (double)(i / HEADS) / (double)shape[2]);
-                if (compatibility != COMPATIBILITY_NONE) row[i] = (float)half_to_double(half_from_double(row[i]));
+                row[i] = rule_logit((int)(i % HEADS), (double)z / (double)shape[0],
+                                    (double)y / (double)shape[1], (double)(i / HEADS) / (double)shape[2]);
+                if (compatibility != COMPATIBILITY_NONE)
+                    row[i] = (float)half_to_double(half_from_double(row[i]));
             }
             assert_int_equal(sink.row(sink.context, z, y, row, &e), 0);
         }
@@ -263,14 +287,18 @@ static void export_is_nnunets(void **state)
         snprintf(file, sizeof file, "export_%s_2d_float32_seg", exports[which].name);
         assert_int_equal(export_differences(which, COMPATIBILITY_NONE, file), 0);
     }
-    assert_int_equal(export_differences(0, COMPATIBILITY_NNUNET_2_1, "export_old_case_000_2d_float16_seg"), 0);
+    assert_int_equal(export_differences(0, COMPATIBILITY_NNUNET_2_1, "export_old_case_000_2d_float16_seg"),
+                     0);
 }
 
 static void regions_overwrite_in_their_order(void **state)
 {
     (void)state;
     static const int whole[] = {1, 2, 3}, core[] = {2, 3}, inner[] = {3}, order[] = {1, 2, 3};
-    const DatasetLabel regions[] = {{"background", (int[]){0}, 1}, {"whole", whole, 3}, {"core", core, 2}, {"inner", inner, 1}};
+    const DatasetLabel regions[] = {{"background", (int[]){0}, 1},
+                                    {"whole", whole, 3},
+                                    {"core", core, 2},
+                                    {"inner", inner, 1}};
     const DatasetInfo info = {.label_count = 4, .labels = regions, .max_value = 3, .ignore_value = -1,
                               .has_regions = true, .regions_class_order = order, .regions_class_count = 3};
     const CaseProperties p = {{1, 1, 4}, {{0, 0, 0}, {1, 1, 4}}, {1, 1, 4}, {0, 1, 2}, {1, 1, 1}};

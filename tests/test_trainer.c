@@ -68,10 +68,12 @@ static void corners_are_nnunets(void **state)
 static void the_last_third_of_a_batch_is_forced(void **state)
 {
     (void)state;
-    static const int expected[][2] = {{2, 1}, {3, 1}, {4, 1}, {5, 2}, {6, 2}, {7, 2}, {9, 3}, {12, 4}, {13, 4}, {90, 30}};
+    static const int expected[][2] = {{2, 1}, {3, 1}, {4, 1},  {5, 2},  {6, 2},
+                                      {7, 2}, {9, 3}, {12, 4}, {13, 4}, {90, 30}};
     for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
         int forced = 0;
-        for (int item = 0; item < expected[i][0]; item++) forced += patch_is_forced(item, expected[i][0], 0.33);
+        for (int item = 0; item < expected[i][0]; item++)
+            forced += patch_is_forced(item, expected[i][0], 0.33);
         assert_int_equal(forced, expected[i][1]);
         assert_true(patch_is_forced(expected[i][0] - 1, expected[i][0], 0.33));
     }
@@ -98,7 +100,10 @@ static Array golden(const char *name)
 
 typedef void (*Kernel)(float *plane, const double *parameters, float *scratch);
 
-static void blur(float *plane, const double *p, float *scratch) { intensity_blur(plane, HEIGHT, WIDTH, p, scratch); }
+static void blur(float *plane, const double *p, float *scratch)
+{
+    intensity_blur(plane, HEIGHT, WIDTH, p, scratch);
+}
 
 static void gamma_kernel(float *plane, const double *p, float *scratch)
 {
@@ -178,8 +183,9 @@ static void spatial_transform_is_batchgenerators(void **state)
     static const struct {
         int64_t patch[2];
         double angle, scale;
-    } cases[] = {{{48, 40}, 0.3, 1},  {{48, 40}, 0, 0.7}, {{48, 40}, 0, 1.4},      {{48, 40}, -0.2, 1.2}, {{48, 40}, 0, 0},
-                 {{47, 41}, 0, 0},    {{70, 61}, PI / 2, 1}, {{60, 60}, 2.5, 0.85}, {{48, 40}, 0, 1}};
+    } cases[] = {{{48, 40}, 0.3, 1},    {{48, 40}, 0, 0.7},    {{48, 40}, 0, 1.4},
+                 {{48, 40}, -0.2, 1.2}, {{48, 40}, 0, 0},      {{47, 41}, 0, 0},
+                 {{70, 61}, PI / 2, 1}, {{60, 60}, 2.5, 0.85}, {{48, 40}, 0, 1}};
     Array image = golden("img"), labels = golden("seg");
     float *pixels = interleaved(&image);
     const SliceView slice = {pixels, labels.data, HEIGHT, WIDTH, CHANNELS};
@@ -231,7 +237,9 @@ static char *const case_list[CASES] = {"case_0", "case_1", "case_2"};
 static char *write_cases(void)
 {
     static const int values[] = {1, 2};
-    const DatasetLabel declared[] = {{"background", (int[]){0}, 1}, {"one", values, 1}, {"two", values + 1, 1}};
+    const DatasetLabel declared[] = {{"background", (int[]){0}, 1},
+                                     {"one", values, 1},
+                                     {"two", values + 1, 1}};
     const DatasetInfo info = {.label_count = 3, .labels = declared, .max_value = 2, .ignore_value = -1};
     char template[] = "/tmp/test_trainer_XXXXXX";
     char *folder = strdup(mkdtemp(template));
@@ -242,9 +250,13 @@ static char *write_cases(void)
         const int64_t shape[4] = {2 + i, 30 + 7 * i, 50 - 9 * i, 2};
         assert_int_equal(array_new(&image, DTYPE_F32, 4, shape, &e), 0);
         assert_int_equal(array_new(&labels, DTYPE_I16, 3, shape, &e), 0);
-        for (int64_t k = 0; k < array_count(&image); k++) ((float *)image.data)[k] = (float)rng_normal(&rng) + 5;
+        for (int64_t k = 0; k < array_count(&image); k++)
+            ((float *)image.data)[k] = (float)rng_normal(&rng) + 5;
         for (int64_t k = 0; i < 2 && k < array_count(&labels); k++)
-            ((int16_t *)labels.data)[k] = (int16_t)(k % 400 == 0 ? 1 : k % 411 == 0 ? 2 : k % 5 == 0 ? -1 : 0);
+            ((int16_t *)labels.data)[k] = (int16_t)(k % 400 == 0   ? 1
+                                                    : k % 411 == 0 ? 2
+                                                    : k % 5 == 0   ? -1
+                                                                   : 0);
         assert_int_equal(class_locations_sample(&locations, &labels, &info, &e), 0);
         write_part(folder, i, ".npy", &image);
         write_part(folder, i, "_seg.npy", &labels);
@@ -270,8 +282,14 @@ static void open_cases(CaseSet *set, const char *folder)
 static Sampler small_sampler(CaseSet *set, bool augment)
 {
     static const int64_t patch[2] = {32, 24};
-    return (Sampler){.cases = set, .geometry = patch_geometry(patch), .batch_size = BATCH, .oversample_foreground = 0.33,
-                     .class_count = 2, .augment = augment, .rules = {PI, {true, true}, false}, .seed = 7};
+    return (Sampler){.cases = set,
+                     .geometry = patch_geometry(patch),
+                     .batch_size = BATCH,
+                     .oversample_foreground = 0.33,
+                     .class_count = 2,
+                     .augment = augment,
+                     .rules = {PI, {true, true}, false},
+                     .seed = 7};
 }
 
 static void forced_patches_show_foreground(void **state)
@@ -317,12 +335,13 @@ static void batches_do_not_depend_on_threads(void **state)
     training.rules.older = older;
     const Sampler validation = small_sampler(&set, false);
     enum { EPOCHS = 3, ITERATIONS = 4, VALIDATION = 2, ALL = EPOCHS * (ITERATIONS + VALIDATION) };
-    const size_t image_bytes = BATCH * 32 * 24 * 2 * sizeof(float), label_bytes = BATCH * 32 * 24 * sizeof(int16_t);
+    const size_t image_bytes = BATCH * 32 * 24 * 2 * sizeof(float),
+                 label_bytes = BATCH * 32 * 24 * sizeof(int16_t);
     char *first = malloc(ALL * (image_bytes + label_bytes));
     for (int threads = 1; threads <= 4; threads += 3) {
         /* The second time begins in the middle, as a resumed run does. */
-        LoaderOptions o = {&training, &validation, ITERATIONS, VALIDATION, EPOCHS, threads > 1, threads > 1 ? 2 : 0,
-                           threads, 2};
+        LoaderOptions o = {&training,   &validation,         ITERATIONS, VALIDATION, EPOCHS,
+                           threads > 1, threads > 1 ? 2 : 0, threads,    2};
         Loader *loader;
         Err e = {0};
         assert_int_equal(loader_new(&loader, &o, &e), 0);
@@ -398,9 +417,13 @@ static void cases_that_do_not_fit_are_named(void **state)
 static void learning_rates_are_the_trainers(void **state)
 {
     (void)state;
-    PlanTraining t = {.epochs = 1000, .learning_rate = 1e-4, .final_learning_rate = 1e-6, .schedule = SCHEDULE_COSINE};
+    PlanTraining t = {.epochs = 1000,
+                      .learning_rate = 1e-4,
+                      .final_learning_rate = 1e-6,
+                      .schedule = SCHEDULE_COSINE};
     assert_true(fabs(schedule_learning_rate(&t, 0) - 1e-4) <= 1e-18);
-    assert_true(fabs(schedule_learning_rate(&t, 99) - 9.763e-5) <= 5e-9); /* FACTS of Swin-UMamba, section 1 */
+    assert_true(fabs(schedule_learning_rate(&t, 99) - 9.763e-5) <=
+                5e-9); /* FACTS of Swin-UMamba, section 1 */
     assert_true(fabs(schedule_learning_rate(&t, 249) - 8.561e-5) <= 5e-9);
     assert_true(fabs(schedule_learning_rate(&t, 349) - 7.311e-5) <= 5e-9);
     t.schedule_epochs = 10;
@@ -444,7 +467,8 @@ static void curves_read_back(void **state)
 static void pseudo_dice_counts_like_its_definition(void **state)
 {
     (void)state;
-    static const float logits[] = {0, 1, 0, /**/ 2, 2, 1, /**/ 0, 0, 5, /**/ 1, 3, 2, /**/ 9, 0, 0, /**/ 0, 0, 1};
+    static const float logits[] = {0,      1, 0, /**/ 2, 2, 1, /**/ 0, 0, 5,
+                                   /**/ 1, 3, 2, /**/ 9, 0, 0, /**/ 0, 0, 1};
     static const int16_t labels[] = {1, 1, 2, 0, 4, -1};  /* predicted: 1 0 2 1 0 2; 4 is ignored */
     PseudoDice d;
     Err e = {0};
@@ -499,7 +523,8 @@ static void small_step(Small *s, int iteration)
     Tensor *image = executor_input(s->executor, 0), *head = executor_output(s->executor, 0);
     Rng rng = rng_make(1, 0, (uint32_t)iteration, 0, RNG_TEST);
     const Step step = {0};
-    for (int64_t i = 0; i < shape_count(image->shape); i++) ((float *)image->data)[i] = (float)rng_normal(&rng);
+    for (int64_t i = 0; i < shape_count(image->shape); i++)
+        ((float *)image->data)[i] = (float)rng_normal(&rng);
     executor_forward(s->executor, &step);
     for (int64_t i = 0; i < shape_count(head->shape); i++)
         ((float *)head->grad)[i] = ((const float *)head->data)[i] - (float)rng_normal(&rng);
@@ -544,7 +569,10 @@ static void a_checkpoint_goes_on_bit_for_bit(void **state)
     /* Weights alone are no checkpoint; another network's are refused. */
     WeightsFile weights = {0};
     const Param *p = &graph_params(g)[0];
-    assert_int_equal(weights_add(&weights, p->name, array_view(DTYPE_F32, p->rank, p->shape, undisturbed.parameters->values), &e), 0);
+    assert_int_equal(weights_add(&weights, p->name,
+                                 array_view(DTYPE_F32, p->rank, p->shape, undisturbed.parameters->values),
+                                 &e),
+                     0);
     assert_int_equal(safetensors_write(&weights, path, &e), 0);
     weights_close(&weights);
     assert_int_equal(checkpoint_read(path, resumed.parameters, resumed.optimizer, &again, &e), ERR_FORMAT);

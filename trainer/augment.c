@@ -38,7 +38,8 @@ AugmentDraw augment_draw(Rng *rng, const AugmentRules *rules, int channels)
     draw_blur(&d, rng, channels, rules->older);
     if (chance(rng, 0.15))
         for (int c = 0; c < channels; c++)
-            d.channel[c].brightness = rules->older ? rng_range(rng, 0.75, 1.25) : factor_around_one(rng, 0.75, 1.25);
+            d.channel[c].brightness = rules->older ? rng_range(rng, 0.75, 1.25)
+                                                   : factor_around_one(rng, 0.75, 1.25);
     if (chance(rng, 0.15))
         for (int c = 0; c < channels; c++) d.channel[c].contrast = factor_around_one(rng, 0.75, 1.25);
     if (chance(rng, 0.25))
@@ -58,14 +59,16 @@ static void blur(float *plane, const Patch *patch, const double sigma_yx[2], boo
     else intensity_blur(plane, patch->height, patch->width, sigma_yx, (float *)(void *)scratch);
 }
 
-static int lower_resolution(float *plane, const Patch *patch, double scale, bool older, double *scratch, Err *e)
+static int lower_resolution(float *plane, const Patch *patch, double scale, bool older, double *scratch,
+                            Err *e)
 {
     if (older) return older_low_resolution(plane, patch->height, patch->width, scale, scratch, e);
     intensity_low_resolution(plane, patch->height, patch->width, scale, (float *)(void *)scratch);
     return 0;
 }
 
-int augment_intensities(Patch *patch, const AugmentDraw *draw, bool older, Rng *noise, double *scratch, Err *e)
+int augment_intensities(Patch *patch, const AugmentDraw *draw, bool older, Rng *noise, double *scratch,
+                        Err *e)
 {
     const int64_t pixels = patch->height * patch->width;
     void (*const gamma)(float *, int64_t, double, bool, bool) = older ? older_gamma : intensity_gamma;

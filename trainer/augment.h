@@ -18,7 +18,7 @@
 typedef struct AugmentRules {
     double largest_angle;        /* radians */
     bool mirror_axes[2];         /* which may be mirrored, (y,x) */
-    bool older;                  /* nnU-Net's list before 2.8: other draws around 1, batchgenerators' kernels */
+    bool older; /* nnU-Net's list before 2.8: other draws around 1, batchgenerators' kernels */
 } AugmentRules;
 
 /* Of one channel; a value of 0 stands for "not drawn". */
@@ -39,7 +39,8 @@ AugmentDraw augment_draw(Rng *rng, const AugmentRules *rules, int channels);
 
 /* Noise to gamma, in place. noise: its stream; scratch: one plane of doubles. Fails: ERR_NOMEM, by the
  * older rules only. */
-int augment_intensities(Patch *patch, const AugmentDraw *draw, bool older, Rng *noise, double *scratch, Err *e);
+int augment_intensities(Patch *patch, const AugmentDraw *draw, bool older, Rng *noise, double *scratch,
+                        Err *e);
 
 /* Writes the patch into a batch: image (height, width, channels), labels (height, width), mirrored as
  * told. mask_channel (channels): such a channel is set to 0 outside (label -1), as it was normalised

@@ -52,7 +52,8 @@ static int choose_fold(Split *split, const char *path, char **names, int count, 
 
 int case_split(Split *split, const char *preprocessed, int fold, Err *e)
 {
-    char *folder = path_format(e, "%s/2d", preprocessed), *path = path_format(e, "%s/splits_final.yaml", preprocessed);
+    char *folder = path_format(e, "%s/2d", preprocessed),
+         *path = path_format(e, "%s/splits_final.yaml", preprocessed);
     char **names = NULL;
     int count = 0;
     int code = folder && path ? list_cases(&names, &count, folder, e) : ERR_NOMEM;
@@ -79,7 +80,9 @@ static int check_locations(const TrainingCase *c, Err *e)
     for (int64_t i = 0; fits && i < c->locations.shape[0]; i++)
         for (int axis = 0; axis < 3; axis++)
             fits = fits && rows[4 * i + 1 + axis] >= 0 && rows[4 * i + 1 + axis] < c->labels.shape[axis];
-    return fits ? 0 : err_set(e, ERR_SHAPE, "%s%s: not locations in this case; preprocess again", c->name, LOCATIONS_ENDING);
+    return fits ? 0
+                : err_set(e, ERR_SHAPE, "%s%s: not locations in this case; preprocess again", c->name,
+                          LOCATIONS_ENDING);
 }
 
 static int check_case(const TrainingCase *c, int channels, Err *e)
@@ -89,8 +92,8 @@ static int check_case(const TrainingCase *c, int channels, Err *e)
     TRY(check_array(labels, c->name, LABEL_ENDING, DTYPE_I16, 3, e));
     for (int axis = 0; axis < 3; axis++)
         if (image->shape[axis] != labels->shape[axis] || image->shape[axis] < 1)
-            return err_set(e, ERR_SHAPE, "%s: image and labels have %lld and %lld voxels along axis %d", c->name,
-                           (long long)image->shape[axis], (long long)labels->shape[axis], axis);
+            return err_set(e, ERR_SHAPE, "%s: image and labels have %lld and %lld voxels along axis %d",
+                           c->name, (long long)image->shape[axis], (long long)labels->shape[axis], axis);
     if (image->shape[3] != channels)
         return err_set(e, ERR_SHAPE, "%s%s: %lld channels, but the plan has %d; preprocess again", c->name,
                        IMAGE_ENDING, (long long)image->shape[3], channels);

@@ -27,8 +27,8 @@ typedef struct CaseSet {
  * ERR_NOMEM; ERR_VALUE if there is no case, or none to train on. */
 int case_split(Split *split, const char *preprocessed, int fold, Err *e);
 
-/* Maps folder/NAME.npy, NAME_seg.npy and NAME_locations.npy of each name. Fails: ERR_IO, ERR_FORMAT, ERR_NOMEM;
- * ERR_SHAPE if a case's files do not fit each other or the number of channels. */
+/* Maps folder/NAME.npy, NAME_seg.npy and NAME_locations.npy of each name. Fails: ERR_IO, ERR_FORMAT,
+ * ERR_NOMEM; ERR_SHAPE if a case's files do not fit each other or the number of channels. */
 int case_set_open(CaseSet *set, const char *folder, char *const *names, int count, int channels, Err *e);
 void case_set_close(CaseSet *set);
 

@@ -11,7 +11,10 @@
 static const char STEPS[] = "optimizer.step";
 static const char *const MOMENTS[] = {"optimizer.exp_avg.", "optimizer.exp_avg_sq."};
 
-static float **moment(OptimizerState *state, int which) { return which ? &state->exp_avg_sq : &state->exp_avg; }
+static float **moment(OptimizerState *state, int which)
+{
+    return which ? &state->exp_avg_sq : &state->exp_avg;
+}
 
 /* ---- writing ---- */
 
@@ -70,7 +73,8 @@ static int add_state(WeightsFile *w, const RunState *state, Err *e)
     return code;
 }
 
-int checkpoint_write(const char *path, Parameters *parameters, Optimizer *optimizer, const RunState *state, Err *e)
+int checkpoint_write(const char *path, Parameters *parameters, Optimizer *optimizer, const RunState *state,
+                     Err *e)
 {
     const Graph *g = parameters->graph;
     WeightsFile w = {0};
@@ -104,7 +108,8 @@ static int read_optimizer(const WeightsFile *w, const Graph *g, Optimizer *optim
     const int count = graph_param_count(g);
     const Array *steps = weights_find(w, STEPS);
     if (!steps || steps->dtype != DTYPE_I64 || array_count(steps) != count)
-        return err_set(e, ERR_FORMAT, "%s is missing or of another size: no run can go on from these weights", STEPS);
+        return err_set(e, ERR_FORMAT, "%s is missing or of another size: no run can go on from these weights",
+                       STEPS);
     bool *marked = mem_zalloc((size_t)count, sizeof *marked, e);
     if (!marked) return ERR_NOMEM;
     for (int i = 0; i < count; i++) marked[i] = ((const int64_t *)steps->data)[i] > 0;

@@ -13,7 +13,7 @@
 
 /* Where a run stands. */
 typedef struct RunState {
-    int epoch, iteration;     /* the training iteration to do next; = iterations per epoch: validation is next */
+    int epoch, iteration; /* the training iteration to do next; = iterations per epoch: validation is next */
     double loss_sum;          /* of this epoch's training iterations so far */
     double seconds;           /* spent in this epoch so far */
     double best_ema;          /* largest ema_pseudo_dice so far; NaN: none yet */
@@ -21,7 +21,8 @@ typedef struct RunState {
 } RunState;
 
 /* Fails: ERR_IO, ERR_NOMEM. */
-int checkpoint_write(const char *path, Parameters *parameters, Optimizer *optimizer, const RunState *state, Err *e);
+int checkpoint_write(const char *path, Parameters *parameters, Optimizer *optimizer, const RunState *state,
+                     Err *e);
 
 /* Fills parameters, optimizer and state (empty before). Fails: ERR_IO; ERR_FORMAT with the path where the
  * file is damaged or belongs to another network; ERR_NOMEM. */

@@ -28,10 +28,12 @@ static int report_broken(Training *t, const Batch *batch, const Step *step, Err 
     feed(t->trainer, batch);
     *(float *)executor_output(t->trainer, 0)->grad = 1;
     const Node *node = executor_first_nonfinite(t->trainer, step, &in_backward);
-    return err_set(e, ERR_VALUE, "epoch %d, iteration %d: %s is not a number, first so in %s %s (%s); try a lower "
-                   "learning rate; the last checkpoint stands", batch->epoch, batch->iteration,
-                   in_backward ? "the gradient" : "the loss", in_backward ? "the backward pass of" : "the output of",
-                   node ? node->name : "no operation", node ? node->op->name : "the optimizer");
+    return err_set(e, ERR_VALUE,
+                   "epoch %d, iteration %d: %s is not a number, first so in %s %s (%s); try a lower "
+                   "learning rate; the last checkpoint stands",
+                   batch->epoch, batch->iteration, in_backward ? "the gradient" : "the loss",
+                   in_backward ? "the backward pass of" : "the output of", node ? node->name : "no operation",
+                   node ? node->op->name : "the optimizer");
 }
 
 static int train_on(Training *t, const Batch *batch, double learning_rate, Err *e)
@@ -63,7 +65,8 @@ int epoch_train(Training *t, const TrainingWatch *watch, double *saved_at, Err *
         s->iteration++;
         s->seconds += clock_seconds() - began;
         if (watch->iteration)
-            watch->iteration(watch->context, s->epoch, false, s->iteration, iterations, s->loss_sum / s->iteration);
+            watch->iteration(watch->context, s->epoch, false, s->iteration, iterations,
+                             s->loss_sum / s->iteration);
         TRY(interrupted(watch, e));
         if (clock_seconds() - *saved_at > SAVE_INTERVAL) {
             TRY(training_save(t, "latest", e));
@@ -89,7 +92,8 @@ int epoch_validate(Training *t, const TrainingWatch *watch, double *mean_loss, E
         pseudo_dice_add(&t->dice, head->data, batch->labels, shape_pixels(head->shape), t->info.ignore_value);
         loader_give_back(t->loader);
         sum += loss_of(t->validator);
-        if (watch->iteration) watch->iteration(watch->context, t->state.epoch, true, i + 1, iterations, sum / (i + 1));
+        if (watch->iteration)
+            watch->iteration(watch->context, t->state.epoch, true, i + 1, iterations, sum / (i + 1));
         TRY(interrupted(watch, e));
     }
     t->state.seconds += clock_seconds() - began;

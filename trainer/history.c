@@ -23,7 +23,8 @@ static int append(History *h, const EpochRecord *record, Err *e)
 
 int history_add(History *h, EpochRecord record, Err *e)
 {
-    const double dice = record.pseudo_dice, before = h->count ? h->records[h->count - 1].ema_pseudo_dice : NAN;
+    const double dice = record.pseudo_dice,
+                 before = h->count ? h->records[h->count - 1].ema_pseudo_dice : NAN;
     record.ema_pseudo_dice = isnan(before) ? dice : isnan(dice) ? before : 0.9 * before + 0.1 * dice;
     return append(h, &record, e);
 }
@@ -33,8 +34,8 @@ void history_text(const History *h, Text *t)
     text_add(t, "%s", HEADER);
     for (int i = 0; i < h->count; i++) {
         const EpochRecord *r = &h->records[i];
-        const double values[] = {r->learning_rate, r->train_loss, r->val_loss, r->pseudo_dice, r->ema_pseudo_dice,
-                                 r->seconds};
+        const double values[] = {r->learning_rate, r->train_loss,      r->val_loss,
+                                 r->pseudo_dice,   r->ema_pseudo_dice, r->seconds};
         text_add(t, "%d", r->epoch);
         for (size_t k = 0; k < sizeof values / sizeof values[0]; k++) {
             text_add(t, ",");
@@ -46,8 +47,8 @@ void history_text(const History *h, Text *t)
 
 static const char *parse_record(EpochRecord *r, const char *line)
 {
-    double *const values[] = {&r->learning_rate, &r->train_loss, &r->val_loss, &r->pseudo_dice, &r->ema_pseudo_dice,
-                              &r->seconds};
+    double *const values[] = {&r->learning_rate, &r->train_loss,      &r->val_loss,
+                              &r->pseudo_dice,   &r->ema_pseudo_dice, &r->seconds};
     char *end;
     r->epoch = (int)strtol(line, &end, 10);
     for (size_t k = 0; k < sizeof values / sizeof values[0]; k++) {
@@ -59,7 +60,8 @@ static const char *parse_record(EpochRecord *r, const char *line)
 
 int history_parse(History *h, const char *text, Err *e)
 {
-    if (strncmp(text, HEADER, strlen(HEADER))) return err_set(e, ERR_FORMAT, "curves: expected the header %s", HEADER);
+    if (strncmp(text, HEADER, strlen(HEADER)))
+        return err_set(e, ERR_FORMAT, "curves: expected the header %s", HEADER);
     const char *line = text + strlen(HEADER);
     while (*line) {
         EpochRecord record;

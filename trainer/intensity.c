@@ -153,7 +153,8 @@ void intensity_low_resolution(float *plane, int64_t height, int64_t width, doubl
             int64_t x0, x1;
             float wx;
             linear_taps(j, low_width, width, &x0, &x1, &wx);
-            const float above = upper[x0] * (1 - wx) + upper[x1] * wx, below = lower[x0] * (1 - wx) + lower[x1] * wx;
+            const float above = upper[x0] * (1 - wx) + upper[x1] * wx,
+                        below = lower[x0] * (1 - wx) + lower[x1] * wx;
             plane[i * width + j] = above * (1 - wy) + below * wy;
         }
     }

@@ -120,7 +120,8 @@ int loader_new(Loader **loader, const LoaderOptions *o, Err *e)
     l->batch_size = o->training->batch_size;
     l->pixels = o->training->geometry.final_yx[0] * o->training->geometry.final_yx[1];
     l->channels = o->training->cases->channels;
-    l->last = (int64_t)(o->epochs - o->first_epoch) * (o->iterations + o->validation_iterations) - o->first_iteration;
+    l->last = (int64_t)(o->epochs - o->first_epoch) * (o->iterations + o->validation_iterations) -
+              o->first_iteration;
     pthread_mutex_init(&l->lock, NULL);
     pthread_cond_init(&l->room, NULL);
     pthread_cond_init(&l->ready, NULL);
@@ -158,7 +159,8 @@ void loader_free(Loader *l)
 
 int loader_borrow(Loader *l, const Batch **batch, Err *e)
 {
-    if (l->given_back >= l->last) return err_set(e, ERR_VALUE, "the loader has no batch after the last epoch's");
+    if (l->given_back >= l->last)
+        return err_set(e, ERR_VALUE, "the loader has no batch after the last epoch's");
     pthread_mutex_lock(&l->lock);
     Slot *slot = &l->slots[l->given_back % l->o.ring];
     while (slot->items_done < l->batch_size) pthread_cond_wait(&l->ready, &l->lock);

@@ -23,13 +23,15 @@ void older_blur(float *plane, int64_t height, int64_t width, double sigma, float
     for (int64_t i = 0; i < height; i++)
         for (int64_t j = 0; j < width; j++) {
             double value = 0;
-            for (int k = -radius; k <= radius; k++) value += weight[k + radius] * plane[reflected(i + k, height) * width + j];
+            for (int k = -radius; k <= radius; k++)
+                value += weight[k + radius] * plane[reflected(i + k, height) * width + j];
             scratch[i * width + j] = (float)value;
         }
     for (int64_t i = 0; i < height; i++)
         for (int64_t j = 0; j < width; j++) {
             double value = 0;
-            for (int k = -radius; k <= radius; k++) value += weight[k + radius] * scratch[i * width + reflected(j + k, width)];
+            for (int k = -radius; k <= radius; k++)
+                value += weight[k + radius] * scratch[i * width + reflected(j + k, width)];
             plane[i * width + j] = (float)value;
         }
 }
@@ -57,7 +59,8 @@ void older_gamma(float *plane, int64_t pixels, double gamma, bool invert, bool r
         high = fmaxf(high, plane[i]);
     }
     const double range = (double)(high - low) + 1e-7;
-    for (int64_t i = 0; i < pixels; i++) plane[i] = (float)(pow((plane[i] - low) / range, gamma) * range + low);
+    for (int64_t i = 0; i < pixels; i++)
+        plane[i] = (float)(pow((plane[i] - low) / range, gamma) * range + low);
     if (retain_stats) mean_and_std(plane, pixels, &mean_now, &std_now);
     const double factor = retain_stats ? std / (std_now + 1e-8) : 1;
     for (int64_t i = 0; i < pixels; i++) plane[i] = (float)((plane[i] - mean_now) * factor + mean) * sign;
@@ -73,7 +76,8 @@ static Volume plane_volume(void *data, DType dtype, int64_t height, int64_t widt
 
 int older_low_resolution(float *plane, int64_t height, int64_t width, double zoom, double *low, Err *e)
 {
-    const int64_t low_height = (int64_t)rint((double)height * zoom), low_width = (int64_t)rint((double)width * zoom);
+    const int64_t low_height = (int64_t)rint((double)height * zoom),
+                  low_width = (int64_t)rint((double)width * zoom);
     if (low_height < 1 || low_width < 1) return 0;
     const Volume full = plane_volume(plane, DTYPE_F32, height, width);
     const Volume small = plane_volume(low, DTYPE_F64, low_height, low_width);

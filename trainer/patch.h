@@ -25,7 +25,8 @@ typedef struct Crop {
 PatchGeometry patch_geometry(const int64_t final_yx[2]);
 
 /* The first and last (inclusive) corner that a random crop of `crop_size` may have along one axis. */
-void patch_corner_range(int64_t image_size, int64_t final_size, int64_t crop_size, int64_t *low, int64_t *high);
+void patch_corner_range(int64_t image_size, int64_t final_size, int64_t crop_size, int64_t *low,
+                        int64_t *high);
 
 /* The corner of a crop that shows a chosen pixel: centred on it, but not left of `low`. */
 int64_t patch_corner_around(int64_t pixel, int64_t crop_size, int64_t low);

@@ -19,7 +19,8 @@ void pseudo_dice_free(PseudoDice *d)
 
 void pseudo_dice_clear(PseudoDice *d) { memset(d->counts, 0, (size_t)d->classes * sizeof *d->counts); }
 
-void pseudo_dice_add(PseudoDice *d, const float *logits, const int16_t *labels, int64_t pixels, int ignore_label)
+void pseudo_dice_add(PseudoDice *d, const float *logits, const int16_t *labels, int64_t pixels,
+                     int ignore_label)
 {
     for (int64_t i = 0; i < pixels; i++) {
         const float *pixel = logits + i * d->classes;

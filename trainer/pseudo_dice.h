@@ -24,7 +24,8 @@ void pseudo_dice_clear(PseudoDice *d);
 
 /* logits (pixels, classes): the largest wins, the first of equal ones. labels (pixels); pixels of
  * ignore_label (-1: none), and labels that no class is for, do not count. */
-void pseudo_dice_add(PseudoDice *d, const float *logits, const int16_t *labels, int64_t pixels, int ignore_label);
+void pseudo_dice_add(PseudoDice *d, const float *logits, const int16_t *labels, int64_t pixels,
+                     int ignore_label);
 
 double pseudo_dice_of(const PseudoDice *d, int class_index);  /* NaN if neither was there */
 double pseudo_dice_mean(const PseudoDice *d);                 /* over the foreground classes that have one */

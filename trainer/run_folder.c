@@ -72,8 +72,10 @@ static int take_over(RunFolder *f, RunMode mode, Err *e)
     TRY(folder_lock(&f->lock, f->path, e));
     TRY(holds_run(f->path, &holds, e));
     if (holds && mode == RUN_NEW)
-        return err_set(e, ERR_VALUE, "%s holds a training run: give --continue to go on with it or --overwrite to "
-                       "replace it", f->path);
+        return err_set(e, ERR_VALUE,
+                       "%s holds a training run: give --continue to go on with it or --overwrite to "
+                       "replace it",
+                       f->path);
     if (mode == RUN_OVERWRITE) TRY(remove_run(f->path, e));
     return mode == RUN_CONTINUE ? read_log(f, e) : 0;
 }
@@ -81,7 +83,8 @@ static int take_over(RunFolder *f, RunMode mode, Err *e)
 int run_folder_open(RunFolder *f, const char *results, int fold, RunMode mode, Err *e)
 {
     *f = (RunFolder){.results = results, .lock = {-1}};
-    f->path = fold == SPLITS_FOLD_ALL ? path_format(e, "%s/fold_all", results) : path_format(e, "%s/fold_%d", results, fold);
+    f->path = fold == SPLITS_FOLD_ALL ? path_format(e, "%s/fold_all", results)
+                                      : path_format(e, "%s/fold_%d", results, fold);
     const int code = f->path ? take_over(f, mode, e) : ERR_NOMEM;
     if (code) run_folder_close(f);
     return code;

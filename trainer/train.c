@@ -18,19 +18,29 @@ typedef struct Options {
 } Options;
 
 enum {
-    KEY_EPOCHS = 0x100, KEY_ITERATIONS, KEY_VALIDATION_ITERATIONS, KEY_BATCH, KEY_PATCH, KEY_RATE, KEY_OVERRIDE,
-    KEY_VALIDATE_ONLY, KEY_SKIP_VALIDATION
+    KEY_EPOCHS = 0x100,
+    KEY_ITERATIONS,
+    KEY_VALIDATION_ITERATIONS,
+    KEY_BATCH,
+    KEY_PATCH,
+    KEY_RATE,
+    KEY_OVERRIDE,
+    KEY_VALIDATE_ONLY,
+    KEY_SKIP_VALIDATION
 };
 
 static const struct argp_option option_list[] = {
     {"epochs", KEY_EPOCHS, "N", 0, "Epochs to train (default: the plan's, 1000 by nnU-Net)", 0},
-    {"iterations-per-epoch", KEY_ITERATIONS, "N", 0, "Batches to train on in an epoch (default: the plan's, 250)", 0},
-    {"validation-iterations", KEY_VALIDATION_ITERATIONS, "N", 0, "Batches to validate on after it (the plan's, 50)", 0},
+    {"iterations-per-epoch", KEY_ITERATIONS, "N", 0,
+     "Batches to train on in an epoch (default: the plan's, 250)", 0},
+    {"validation-iterations", KEY_VALIDATION_ITERATIONS, "N", 0,
+     "Batches to validate on after it (the plan's, 50)", 0},
     {"batch-size", KEY_BATCH, "N", 0, "Patches in a batch (default: the plan's)", 0},
     {"patch-size", KEY_PATCH, "HxW", 0, "Size of a patch (default: the plan's)", 0},
     {"learning-rate", KEY_RATE, "RATE", 0, "Of the first epoch (default: the plan's)", 0},
     {"override", KEY_OVERRIDE, "PLAN.yaml", 0, "Plan keys that shall have other values than planned", 0},
-    {"val-only", KEY_VALIDATE_ONLY, NULL, 0, "Only predict the validation cases with the finished training", 0},
+    {"val-only", KEY_VALIDATE_ONLY, NULL, 0, "Only predict the validation cases with the finished training",
+     0},
     {"no-validation", KEY_SKIP_VALIDATION, NULL, 0, "Don't predict the validation cases at the end", 0},
     {0},
 };
@@ -63,7 +73,9 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
         return 0;
     case KEY_BATCH: change->batch_size = (int)option_integer(state, "--batch-size", text, 1, 65536); return 0;
     case KEY_PATCH: parse_patch(o, text, state); return 0;
-    case KEY_RATE: change->learning_rate = option_number(state, "--learning-rate", text, 1e-12, 100); return 0;
+    case KEY_RATE:
+        change->learning_rate = option_number(state, "--learning-rate", text, 1e-12, 100);
+        return 0;
     case KEY_OVERRIDE: change->file = text; return 0;
     case KEY_VALIDATE_ONLY: o->validate_only = true; return 0;
     case KEY_SKIP_VALIDATION: o->skip_validation = true; return 0;
@@ -109,19 +121,20 @@ static void show_epoch(void *context, const EpochRecord *r, const PseudoDice *di
         used += (size_t)snprintf(classes + used, sizeof classes - used, " %.3f", pseudo_dice_of(dice, k));
     d->seconds_per_epoch = r->seconds;
     if (d->quiet) return;
-    program_say("epoch %d/%d: loss %.4f, validation %.4f, pseudo Dice%s, EMA %.3f, %.1f s, %s left", r->epoch + 1,
-                d->epochs, r->train_loss, r->val_loss, classes, r->ema_pseudo_dice, r->seconds,
+    program_say("epoch %d/%d: loss %.4f, validation %.4f, pseudo Dice%s, EMA %.3f, %.1f s, %s left",
+                r->epoch + 1, d->epochs, r->train_loss, r->val_loss, classes, r->ema_pseudo_dice, r->seconds,
                 format_duration((d->epochs - r->epoch - 1) * r->seconds, left, sizeof left));
 }
 
 static void announce(const Training *t)
 {
     const Plan *plan = training_plan(t);
-    program_say("%s, width %g, patch %dx%d, batch %d, %d epochs of %d iterations, memory of the network %.0f MiB%s",
-                plan->network.name, plan->network.width, plan->configuration.patch_size[0],
-                plan->configuration.patch_size[1], plan->configuration.batch_size, plan->training.epochs,
-                plan->training.iterations_per_epoch, (double)training_memory_bytes(t) / (1 << 20),
-                training_epochs_done(t) ? "; going on" : "");
+    program_say(
+        "%s, width %g, patch %dx%d, batch %d, %d epochs of %d iterations, memory of the network %.0f MiB%s",
+        plan->network.name, plan->network.width, plan->configuration.patch_size[0],
+        plan->configuration.patch_size[1], plan->configuration.batch_size, plan->training.epochs,
+        plan->training.iterations_per_epoch, (double)training_memory_bytes(t) / (1 << 20),
+        training_epochs_done(t) ? "; going on" : "");
 }
 
 static int train(const Options *o, Training *t, Err *e)
@@ -130,7 +143,8 @@ static int train(const Options *o, Training *t, Err *e)
     if (!o->common.quiet) announce(t);
     Display display = {.epochs = plan->training.epochs, .quiet = o->common.quiet};
     const int64_t per_epoch = plan->training.iterations_per_epoch + plan->training.validation_iterations;
-    progress_begin(&display.bar, "train", per_epoch * (plan->training.epochs - training_epochs_done(t)), o->common.quiet);
+    progress_begin(&display.bar, "train", per_epoch * (plan->training.epochs - training_epochs_done(t)),
+                   o->common.quiet);
     const TrainingWatch watch = {show_iteration, show_epoch, program_interrupted, &display};
     const int code = training_run(t, &watch, e);
     progress_end(&display.bar);
@@ -149,8 +163,9 @@ static int validate(const Options *o, Err *e)
     Progress bar;
     double dice;
     progress_begin(&bar, "validation", 0, o->common.quiet);
-    const ValidationOptions validation = {o->training.preprocessed, o->training.results, o->training.fold, show_case,
-                                          program_interrupted, &bar};
+    const ValidationOptions validation = {o->training.preprocessed, o->training.results,
+                                          o->training.fold,         show_case,
+                                          program_interrupted,      &bar};
     const int code = validation_run(&validation, &dice, e);
     progress_end(&bar);
     if (!code && !o->common.quiet) program_say("mean foreground Dice of the validation cases: %.4f", dice);
@@ -171,14 +186,15 @@ static int run(const Options *o, Err *e)
 
 int main(int argc, char **argv)
 {
-    static const struct argp argp = {.options = option_list,
-                                     .parser = parse_option,
-                                     .args_doc = "PREPROCESSED FOLD",
-                                     .doc = "Trains fold FOLD (0 to 4, or all) of what plan_and_preprocess wrote, and "
-                                            "predicts its validation cases at the end. Results go to the folder given "
-                                            "by -o: plans.yaml, dataset.json and fold_FOLD/."};
-    Options o = {.common.takes = OPT_OUTPUT | OPT_THREADS | OPT_QUIET | OPT_SEED | OPT_OVERWRITE | OPT_CONTINUE |
-                                 OPT_DEVICE | OPT_PRECISION,
+    static const struct argp argp = {
+        .options = option_list,
+        .parser = parse_option,
+        .args_doc = "PREPROCESSED FOLD",
+        .doc = "Trains fold FOLD (0 to 4, or all) of what plan_and_preprocess wrote, and "
+               "predicts its validation cases at the end. Results go to the folder given "
+               "by -o: plans.yaml, dataset.json and fold_FOLD/."};
+    Options o = {.common.takes = OPT_OUTPUT | OPT_THREADS | OPT_QUIET | OPT_SEED | OPT_OVERWRITE |
+                                 OPT_CONTINUE | OPT_DEVICE | OPT_PRECISION,
                  .common.seed = UINT64_MAX};
     program_begin("train", true);
     program_parse(&argp, &o, &o.common, argc, argv);

@@ -30,7 +30,8 @@ static int open_cases(Training *t, const TrainingOptions *o, Err *e)
     char *folder = path_format(e, "%s/2d", o->preprocessed);
     int code = folder ? 0 : ERR_NOMEM;
     if (!code && !split.val_count && t->plan.training.validation_iterations)
-        code = err_set(e, ERR_VALUE, "%s/splits_final.yaml: fold %d has no case to validate on", o->preprocessed, o->fold);
+        code = err_set(e, ERR_VALUE, "%s/splits_final.yaml: fold %d has no case to validate on",
+                       o->preprocessed, o->fold);
     if (!code) code = case_set_open(&t->training_cases, folder, split.train, split.train_count, channels, e);
     if (!code) code = case_set_open(&t->validation_cases, folder, split.val, split.val_count, channels, e);
     mem_free(folder);
@@ -66,7 +67,10 @@ static int make_executor(Executor **x, const Training *t, bool train, Err *e)
     if (!graph_find(t->model.graph, "loss", &outputs[0]) || !graph_find(t->model.graph, "head0", &outputs[1]))
         return err_set(e, ERR_UNSUPPORTED, "the network %s has no output named loss, or none named head0",
                        t->plan.network.name);
-    const ExecutorOptions options = {.inputs = inputs, .outputs = outputs, .output_count = train ? 1 : 2, .train = train};
+    const ExecutorOptions options = {.inputs = inputs,
+                                     .outputs = outputs,
+                                     .output_count = train ? 1 : 2,
+                                     .train = train};
     return executor_new(x, t->model.graph, t->model.parameters, &options, e);
 }
 
@@ -75,8 +79,10 @@ static int make_network(Training *t, Err *e)
     const PlanTraining *p = &t->plan.training;
     if (p->optimizer != OPTIMIZER_ADAMW)
         return err_set(e, ERR_UNSUPPORTED, "training.optimizer: this build has AdamW only");
-    if (*p->pretrained) return err_set(e, ERR_UNSUPPORTED, "training.pretrained: this build trains from scratch only");
-    if (t->info.has_regions) return err_set(e, ERR_UNSUPPORTED, "this build trains on plain labels, not on regions");
+    if (*p->pretrained)
+        return err_set(e, ERR_UNSUPPORTED, "training.pretrained: this build trains from scratch only");
+    if (t->info.has_regions)
+        return err_set(e, ERR_UNSUPPORTED, "this build trains on plain labels, not on regions");
     TRY(model_new(&t->model, &t->plan, &t->info, e));
     parameters_initialize(t->model.parameters, (uint64_t)p->seed);
     TRY(make_executor(&t->trainer, t, true, e));
@@ -88,7 +94,8 @@ static int make_network(Training *t, Err *e)
 
 static int resume(Training *t, Err *e)
 {
-    char *latest = run_folder_checkpoint(&t->folder, "latest", e), *final = run_folder_checkpoint(&t->folder, "final", e);
+    char *latest = run_folder_checkpoint(&t->folder, "latest", e),
+         *final = run_folder_checkpoint(&t->folder, "final", e);
     const char *path = latest && file_exists(latest) ? latest : final && file_exists(final) ? final : NULL;
     int code = latest && final ? 0 : ERR_NOMEM;
     if (!code && path) code = checkpoint_read(path, t->model.parameters, t->optimizer, &t->state, e);
@@ -157,7 +164,8 @@ size_t training_memory_bytes(const Training *t)
 int training_save(Training *t, const char *name, Err *e)
 {
     char *path = run_folder_checkpoint(&t->folder, name, e);
-    const int code = path ? checkpoint_write(path, t->model.parameters, t->optimizer, &t->state, e) : ERR_NOMEM;
+    const int code = path ? checkpoint_write(path, t->model.parameters, t->optimizer, &t->state, e)
+                          : ERR_NOMEM;
     mem_free(path);
     return code;
 }
@@ -180,9 +188,12 @@ static int log_epoch(Training *t, const EpochRecord *r, Err *e)
     for (int k = 1; k < t->dice.classes; k++) text_add(&classes, " %.4f", pseudo_dice_of(&t->dice, k));
     int code = text_check(&classes, e);
     if (!code)
-        code = run_folder_log(&t->folder, e, "epoch %d: learning rate %.4g, training loss %.4f, validation loss %.4f, "
-                              "pseudo Dice%s, mean %.4f, EMA %.4f, %.1f s", r->epoch, r->learning_rate, r->train_loss,
-                              r->val_loss, classes.data ? classes.data : "", r->pseudo_dice, r->ema_pseudo_dice, r->seconds);
+        code = run_folder_log(&t->folder, e,
+                              "epoch %d: learning rate %.4g, training loss %.4f, validation loss %.4f, "
+                              "pseudo Dice%s, mean %.4f, EMA %.4f, %.1f s",
+                              r->epoch, r->learning_rate, r->train_loss, r->val_loss,
+                              classes.data ? classes.data : "", r->pseudo_dice, r->ema_pseudo_dice,
+                              r->seconds);
     text_free(&classes);
     return code;
 }
@@ -212,9 +223,15 @@ static int finish_epoch(Training *t, double validation_loss, Err *e)
 
 static int start_loader(Training *t, Err *e)
 {
-    const LoaderOptions o = {&t->training_sampler, &t->validation_sampler, t->plan.training.iterations_per_epoch,
-                             t->plan.training.validation_iterations, t->plan.training.epochs, t->state.epoch,
-                             t->state.iteration, t->loader_threads, t->loader_threads + 1};
+    const LoaderOptions o = {&t->training_sampler,
+                             &t->validation_sampler,
+                             t->plan.training.iterations_per_epoch,
+                             t->plan.training.validation_iterations,
+                             t->plan.training.epochs,
+                             t->state.epoch,
+                             t->state.iteration,
+                             t->loader_threads,
+                             t->loader_threads + 1};
     return loader_new(&t->loader, &o, e);
 }
 
@@ -231,7 +248,8 @@ static int run_epochs(Training *t, const TrainingWatch *watch, Err *e)
         if (code) return code;
         TRY(finish_epoch(t, validation_loss, e));
         saved_at = clock_seconds();
-        if (watch->epoch) watch->epoch(watch->context, &t->state.history.records[t->state.history.count - 1], &t->dice);
+        if (watch->epoch)
+            watch->epoch(watch->context, &t->state.history.records[t->state.history.count - 1], &t->dice);
     }
     return 0;
 }
@@ -251,8 +269,10 @@ static int finish_run(Training *t, Err *e)
 
 int training_run(Training *t, const TrainingWatch *watch, Err *e)
 {
-    TRY(run_folder_log(&t->folder, e, "%s from epoch %d, iteration %d of %d epochs: %s, fold folder %s, %d training and "
-                       "%d validation cases, batch %d of %dx%d", t->state.history.count || t->state.iteration ? "going on" : "beginning",
+    TRY(run_folder_log(&t->folder, e,
+                       "%s from epoch %d, iteration %d of %d epochs: %s, fold folder %s, %d training and "
+                       "%d validation cases, batch %d of %dx%d",
+                       t->state.history.count || t->state.iteration ? "going on" : "beginning",
                        t->state.epoch, t->state.iteration, t->plan.training.epochs, t->plan.network.name,
                        path_base(t->folder.path), t->training_cases.count, t->validation_cases.count,
                        t->plan.configuration.batch_size, t->plan.configuration.patch_size[0],
@@ -263,8 +283,8 @@ int training_run(Training *t, const TrainingWatch *watch, Err *e)
     loader_free(t->loader);
     t->loader = NULL;
     if (code) {
-        run_folder_log(&t->folder, NULL, "stopped in epoch %d, iteration %d: %s", t->state.epoch, t->state.iteration,
-                       e->text);
+        run_folder_log(&t->folder, NULL, "stopped in epoch %d, iteration %d: %s", t->state.epoch,
+                       t->state.iteration, e->text);
         return code;
     }
     return finish_run(t, e);

@@ -50,8 +50,10 @@ static int check_recorded(const Plan *recorded, Plan plan, const char *results, 
     plan.training.schedule_epochs = recorded->training.schedule_epochs;
     TRY(differ(recorded, &plan, &differs, e));
     if (!differs) return 0;
-    return err_set(e, ERR_VALUE, "%s/plans.yaml is another plan than this run's: give the options of the earlier run, "
-                   "or another results folder", results);
+    return err_set(e, ERR_VALUE,
+                   "%s/plans.yaml is another plan than this run's: give the options of the earlier run, "
+                   "or another results folder",
+                   results);
 }
 
 /* What training chooses may change between preprocessing and results; the data may not. */
@@ -69,13 +71,16 @@ static int check_preprocessed(const Plan *plan, const char *preprocessed, Err *e
     memcpy(now.configuration.patch_size, plan->configuration.patch_size, sizeof now.configuration.patch_size);
     TRY(differ(plan, &now, &differs, e));
     if (!differs) return 0;
-    return err_set(e, ERR_VALUE, "%s was preprocessed anew, by another plan, since this run began: it cannot go on; "
-                   "give --overwrite or another results folder", preprocessed);
+    return err_set(e, ERR_VALUE,
+                   "%s was preprocessed anew, by another plan, since this run began: it cannot go on; "
+                   "give --overwrite or another results folder",
+                   preprocessed);
 }
 
 static int copy_dataset(const char *from_folder, const char *to_folder, Err *e)
 {
-    char *from = path_format(e, "%s/dataset.json", from_folder), *to = path_format(e, "%s/dataset.json", to_folder);
+    char *from = path_format(e, "%s/dataset.json", from_folder),
+         *to = path_format(e, "%s/dataset.json", to_folder);
     char *text = NULL;
     size_t bytes;
     int code = from && to ? file_get(from, &text, &bytes, e) : ERR_NOMEM;

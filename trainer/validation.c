@@ -30,13 +30,14 @@ static char *find_reference(const char *folder, const char *name, Err *e)
         if (ending && !strncmp(files.names[i], name, length) && files.names[i] + length == ending)
             path = path_format(e, "%s/%s", folder, files.names[i]);
     }
-    if (!path && !e->code) err_set(e, ERR_IO, "%s: no labels of the case %s are there; preprocess again", folder, name);
+    if (!path && !e->code)
+        err_set(e, ERR_IO, "%s: no labels of the case %s are there; preprocess again", folder, name);
     file_list_free(&files);
     return path;
 }
 
-static int read_preprocessed(Array *image, CaseProperties *properties, const char *preprocessed, const char *name,
-                             Err *e)
+static int read_preprocessed(Array *image, CaseProperties *properties, const char *preprocessed,
+                             const char *name, Err *e)
 {
     char *array = path_format(e, "%s/2d/%s.npy", preprocessed, name);
     char *yaml = path_format(e, "%s/2d/%s.yaml", preprocessed, name);
@@ -52,7 +53,8 @@ static int read_preprocessed(Array *image, CaseProperties *properties, const cha
     return code;
 }
 
-static int predict_to(const Validation *v, const char *name, const Geometry *geometry, const char *path, Err *e)
+static int predict_to(const Validation *v, const char *name, const Geometry *geometry, const char *path,
+                      Err *e)
 {
     Array image;
     Prediction prediction;

@@ -5,7 +5,8 @@
 #include "evaluation/case.h"
 #include "evaluation/summary_files.h"
 
-static int score_pairs(const Pairs *pairs, const Structures *structures, const char *path, double *mean_dice, Err *e)
+static int score_pairs(const Pairs *pairs, const Structures *structures, const char *path, double *mean_dice,
+                       Err *e)
 {
     const Rules rules = {.structures = structures, .only_overlap = true};
     Summary summary;
@@ -23,8 +24,8 @@ static int score_pairs(const Pairs *pairs, const Structures *structures, const c
     return code;
 }
 
-int validation_score(const char *references, const char *predictions, const DatasetInfo *info, double *mean_dice,
-                     Err *e)
+int validation_score(const char *references, const char *predictions, const DatasetInfo *info,
+                     double *mean_dice, Err *e)
 {
     Pairs pairs = {0};
     Structures structures = {0};

@@ -1,4 +1,5 @@
-/* augment: the transforms one by one, patch geometry and sampling; `new` is 2.8.1, `old` what Swin-UMamba used. */
+/* augment: the transforms one by one, patch geometry and sampling; `new` is 2.8.1, `old` what Swin-UMamba
+ * used. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,7 +37,8 @@ static int picture_open(Picture *p, const Golden *g, Err *e)
     *p = (Picture){0};
     TRY(read_array(&p->image, g, "img", "", e));
     TRY(read_array(&p->labels, g, "seg", "", e));
-    if (p->image.rank != 3 || p->labels.rank != 2) return err_set(e, ERR_SHAPE, "img.npy, seg.npy: other shapes than expected");
+    if (p->image.rank != 3 || p->labels.rank != 2)
+        return err_set(e, ERR_SHAPE, "img.npy, seg.npy: other shapes than expected");
     p->channels = p->image.shape[0];
     p->height = p->image.shape[1];
     p->width = p->image.shape[2];
@@ -94,15 +96,16 @@ static int new_gamma(const Picture *p, float *plane, int channel, const DocNode 
 static int old_gamma(const Picture *p, float *plane, int channel, const DocNode *item, Err *e)
 {
     (void)e;
-    older_gamma(plane, p->height * p->width, at_index(item, "gamma_per_channel", channel), flag(item, "invert"),
-                flag(item, "retain_stats"));
+    older_gamma(plane, p->height * p->width, at_index(item, "gamma_per_channel", channel),
+                flag(item, "invert"), flag(item, "retain_stats"));
     return 0;
 }
 
 static int contrast(const Picture *p, float *plane, int channel, const DocNode *item, Err *e)
 {
     (void)channel, (void)e;
-    intensity_contrast(plane, p->height * p->width, golden_number(item, "factor", NAN), flag(item, "preserve_range"));
+    intensity_contrast(plane, p->height * p->width, golden_number(item, "factor", NAN),
+                       flag(item, "preserve_range"));
     return 0;
 }
 
@@ -179,7 +182,8 @@ static void cut_free(Cut *cut)
     mem_free(cut->labels);
 }
 
-static void compare_cut(Golden *g, const Cut *cut, const Picture *p, int64_t count, bool old, const DocNode *item)
+static void compare_cut(Golden *g, const Cut *cut, const Picture *p, int64_t count, bool old,
+                        const DocNode *item)
 {
     Err e = {0};
     Array image, labels;
@@ -188,8 +192,10 @@ static void compare_cut(Golden *g, const Cut *cut, const Picture *p, int64_t cou
         golden_fail(g, "%s", e.text);
     } else {
         double differ = labels.dtype == DTYPE_I16 && array_count(&labels) == count ? 0 : NAN;
-        for (int64_t i = 0; i < count && !isnan(differ); i++) differ += cut->labels[i] != ((const int16_t *)labels.data)[i];
-        golden_expect(g, "image", image_difference(cut->planes, &image, p->channels * count), old ? old_bound : new_spatial_bound);
+        for (int64_t i = 0; i < count && !isnan(differ); i++)
+            differ += cut->labels[i] != ((const int16_t *)labels.data)[i];
+        golden_expect(g, "image", image_difference(cut->planes, &image, p->channels * count),
+                      old ? old_bound : new_spatial_bound);
         golden_expect(g, "labels", differ, 0);
         array_free(&labels);
     }
@@ -213,7 +219,9 @@ static void run_spatial(Golden *g, const Picture *p, bool old, const DocNode *it
     const Crop whole = {0, 0, p->height, p->width};
     Patch patch = {cut.planes, cut.labels, size[0], size[1], (int)p->channels};
     if (plain) spatial_copy(&slice, patch_center(whole, size), &patch);
-    else if (old) older_spatial_transform(&slice, whole, a, s, (int)golden_number(item, "order_seg", 1), &patch, p->doubles);
+    else if (old)
+        older_spatial_transform(&slice, whole, a, s, (int)golden_number(item, "order_seg", 1), &patch,
+                                p->doubles);
     else spatial_transform(&slice, whole, a, s, &patch);
     compare_cut(g, &cut, p, size[0] * size[1], old, item);
     cut_free(&cut);
@@ -262,7 +270,10 @@ static void run_flags(Golden *g, const DocNode *item)
 }
 
 /* np.random.randint(low, high + 1) of the legacy generator. */
-static int64_t draw(Mt19937 *m, int64_t low, int64_t high) { return low + mt_bounded(m, (uint32_t)(high - low)); }
+static int64_t draw(Mt19937 *m, int64_t low, int64_t high)
+{
+    return low + mt_bounded(m, (uint32_t)(high - low));
+}
 
 static int class_rows(const DocNode *locations, int wanted, const DocNode **rows)
 {
@@ -286,7 +297,8 @@ static void foreground_corner(const DocNode *item, Mt19937 *m, const int64_t ini
     while (which-- > 0) row = row->next;
     int64_t voxel[4] = {0};
     int i = 0;
-    for (const DocNode *n = row->first; n && i < 4; n = n->next) doc_get_int(n, INT64_MIN, INT64_MAX, &voxel[i++], NULL);
+    for (const DocNode *n = row->first; n && i < 4; n = n->next)
+        doc_get_int(n, INT64_MIN, INT64_MAX, &voxel[i++], NULL);
     corner[0] = (double)voxel[1];
     for (int axis = 0; axis < 2; axis++)
         corner[axis + 1] = (double)patch_corner_around(voxel[axis + 2], init[axis], low[axis + 1]);
@@ -312,7 +324,8 @@ static void run_corners(Golden *g, const DocNode *item)
     mt_seed(&foreground, 43);
     double corners[3 * DRAWS], centred[3 * DRAWS];
     for (int i = 0; i < DRAWS; i++) {
-        for (int axis = 0; axis < 3; axis++) corners[3 * i + axis] = (double)draw(&random, low[axis], high[axis]);
+        for (int axis = 0; axis < 3; axis++)
+            corners[3 * i + axis] = (double)draw(&random, low[axis], high[axis]);
         foreground_corner(item, &foreground, init, low, centred + 3 * i);
     }
     golden_expect_numbers(g, "random_seed42", doc_find(item, "random_seed42"), corners, 3 * DRAWS, 0);

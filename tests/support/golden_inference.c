@@ -124,7 +124,8 @@ static int channels_last(Array *out, const Array *in, Err *e)
     const int64_t *s = in->shape, shape[4] = {s[1], s[2], s[3], s[0]}, voxels = s[1] * s[2] * s[3];
     TRY(array_new(out, DTYPE_F32, 4, shape, e));
     for (int64_t i = 0; i < voxels; i++)
-        for (int64_t c = 0; c < s[0]; c++) ((float *)out->data)[i * s[0] + c] = ((const float *)in->data)[c * voxels + i];
+        for (int64_t c = 0; c < s[0]; c++)
+            ((float *)out->data)[i * s[0] + c] = ((const float *)in->data)[c * voxels + i];
     return 0;
 }
 
@@ -135,7 +136,8 @@ static double half_difference(const Array *found, const Array *expected, bool *e
     *equal = true;
     if (array_count(expected) != array_count(found)) return NAN;
     for (int64_t i = 0; i < voxels * classes; i++) {
-        const double wanted = half_to_double(((const uint16_t *)expected->data)[i % classes * voxels + i / classes]);
+        const double wanted = half_to_double(
+            ((const uint16_t *)expected->data)[i % classes * voxels + i / classes]);
         const double difference = fabs(((const float *)found->data)[i] - wanted);
         if (!(difference <= worst)) worst = difference;
     }
@@ -146,16 +148,20 @@ static double half_difference(const Array *found, const Array *expected, bool *e
 static int predict(const DocNode *item, Formula *f, const Array *image, bool half, Collected *out, Err *e)
 {
     const bool mirror = flag(item, "use_mirroring");
-    WindowOptions o = {.step = golden_number(item, "tile_step_size", NAN), .gaussian = flag(item, "use_gaussian"), .half = half};
+    WindowOptions o = {.step = golden_number(item, "tile_step_size", NAN),
+                       .gaussian = flag(item, "use_gaussian"),
+                       .half = half};
     golden_shape(item, "patch", o.tile_yx, 2);
     const DocNode *axes = doc_find(item, "mirror_axes");
-    for (const DocNode *n = axes && mirror ? axes->first : NULL; n; n = n->next) o.mirror_yx[*n->text == '1'] = true;
+    for (const DocNode *n = axes && mirror ? axes->first : NULL; n; n = n->next)
+        o.mirror_yx[*n->text == '1'] = true;
     f->height = o.tile_yx[0];
     f->width = o.tile_yx[1];
     const size_t pixels = (size_t)(BATCH * f->height * f->width);
     f->images = mem_zalloc(pixels * (size_t)f->channels, sizeof(float), e);
     f->logits = mem_zalloc(pixels * (size_t)f->classes, sizeof(float), e);
-    const TileNetwork network = {BATCH, (int)f->channels, (int)f->classes, f->images, f->logits, run_formula, f};
+    const TileNetwork network = {BATCH, (int)f->channels, (int)f->classes, f->images, f->logits, run_formula,
+                                 f};
     const RowSink sink = {collect, out};
     const int64_t shape[4] = {image->shape[0], image->shape[1], image->shape[2], f->classes};
     int code = f->images && f->logits ? array_new(&out->values, DTYPE_F32, 4, shape, e) : ERR_NOMEM;
@@ -175,12 +181,17 @@ static void run_window(Golden *g, const DocNode *item)
     if (!code) code = read_array(&raw, g, "%s/inference/sw_%s_in.npy", name, &e);
     if (!code) code = read_array(&expected, g, "%s/inference/sw_%s_logits.npy", name, &e);
     if (!code) code = channels_last(&image, &raw, &e);
-    Formula f = {.channels = raw.shape[0], .classes = bias.shape[0], .weights = weights.data, .bias = bias.data};
+    Formula f = {.channels = raw.shape[0],
+                 .classes = bias.shape[0],
+                 .weights = weights.data,
+                 .bias = bias.data};
     for (int half = 0; half < 2 && !code; half++) {
         Collected out = {{0}};
         bool equal;
         code = predict(item, &f, &image, half, &out, &e);
-        if (!code) golden_expect(g, half ? "half" : "float32", half_difference(&out.values, &expected, &equal), half ? 0 : 0.03);
+        if (!code)
+            golden_expect(g, half ? "half" : "float32", half_difference(&out.values, &expected, &equal),
+                          half ? 0 : 0.03);
         array_free(&out.values);
     }
     if (code) golden_fail(g, "%s", e.text);
@@ -194,7 +205,8 @@ enum { HEADS = 4 };
 
 static const DatasetLabel plain_labels[HEADS] = {
     {"background", (int[]){0}, 1}, {"a", (int[]){1}, 1}, {"b", (int[]){2}, 1}, {"c", (int[]){3}, 1}};
-static const DatasetInfo plain_info = {.label_count = HEADS, .labels = plain_labels, .max_value = HEADS - 1, .ignore_value = -1};
+static const DatasetInfo plain_info = {
+    .label_count = HEADS, .labels = plain_labels, .max_value = HEADS - 1, .ignore_value = -1};
 
 /* The README's rule, at (z,y,x) of the preprocessed shape. */
 static float rule_logit(int k, double u, double v, double w)
@@ -221,7 +233,8 @@ static void read_properties(CaseProperties *p, Plan *plan, const DocNode *item)
         doc_get_int(n->first->next, 0, INT32_MAX, &p->box.past[i], NULL);
     }
     i = 0;
-    for (const DocNode *n = doc_find(item, "spacing")->first; n && i < 3; n = n->next) doc_get_double(n, &p->spacing_mm[i++], NULL);
+    for (const DocNode *n = doc_find(item, "spacing")->first; n && i < 3; n = n->next)
+        doc_get_double(n, &p->spacing_mm[i++], NULL);
     i = 0;
     for (const DocNode *n = doc_find(item, "config_spacing")->first; n && i < 2; n = n->next)
         doc_get_double(n, &plan->configuration.spacing_mm[i++], NULL);
@@ -237,7 +250,8 @@ static int feed_rule(Exporter *x, const int64_t shape[3], bool half, Err *e)
     float *row = mem_alloc((size_t)(shape[2] * HEADS) * sizeof *row, e);
     int code = row ? 0 : ERR_NOMEM;
     for (int64_t n = 0; n < shape[0] * shape[1] && !code; n++) {
-        const double u = (double)(n / shape[1]) / (double)shape[0], v = (double)(n % shape[1]) / (double)shape[1];
+        const double u = (double)(n / shape[1]) / (double)shape[0],
+                     v = (double)(n % shape[1]) / (double)shape[1];
         for (int64_t i = 0; i < shape[2] * HEADS; i++) {
             row[i] = rule_logit((int)(i % HEADS), u, v, (double)(i / HEADS) / (double)shape[2]);
             if (half) row[i] = (float)half_to_double(half_from_double(row[i]));
@@ -289,7 +303,8 @@ static void run_export(Golden *g, const DocNode *item, PlanCompatibility compati
     CaseProperties p;
     Array labels = {0}, probabilities = {0}, expected = {0};
     Exporter *x = NULL;
-    const DocNode *wanted = compatibility == COMPATIBILITY_NNUNET_2_1 ? NULL : doc_find(item, "probabilities");
+    const DocNode *wanted = compatibility == COMPATIBILITY_NNUNET_2_1 ? NULL
+                                                                      : doc_find(item, "probabilities");
     plan_defaults(&plan);
     plan.compatibility = compatibility;
     read_properties(&p, &plan, item);
@@ -323,7 +338,8 @@ static void run_exports(Golden *g, const DocNode *root)
     for (const DocNode *n = list ? list->first : NULL; n; n = n->next) {
         const char *dtype = golden_string(n, "logits_dtype");
         if (!golden_begin(g, "inference/export_%s_%s", golden_string(n, "case"), dtype)) continue;
-        snprintf(file, sizeof file, "export_%s_%s_%s_seg", golden_string(n, "case"), golden_string(n, "configuration"), dtype);
+        snprintf(file, sizeof file, "export_%s_%s_%s_seg", golden_string(n, "case"),
+                 golden_string(n, "configuration"), dtype);
         run_export(g, n, strcmp(dtype, "float16") ? COMPATIBILITY_NONE : COMPATIBILITY_NNUNET, file);
         golden_end(g);
     }
@@ -351,7 +367,8 @@ static void read_labels(Labels *l, const DocNode *item)
 {
     int used = 0;
     *l = (Labels){.info = {.labels = l->items, .ignore_value = -1, .regions_class_order = l->order}};
-    for (const DocNode *n = doc_find(item, "labels")->first; n && l->info.label_count < MAX_LABELS; n = n->next) {
+    for (const DocNode *n = doc_find(item, "labels")->first; n && l->info.label_count < MAX_LABELS;
+         n = n->next) {
         const DocNode *first = n->kind == DOC_SEQUENCE ? n->first : n;
         DatasetLabel label = {n->key, l->values + used, 0};
         for (const DocNode *v = first; v && used < MAX_VALUES; v = n->kind == DOC_SEQUENCE ? v->next : NULL) {
@@ -366,7 +383,8 @@ static void read_labels(Labels *l, const DocNode *item)
         l->info.has_regions |= label.value_count > 1;
     }
     const DocNode *order = doc_find(item, "regions_class_order");
-    for (const DocNode *n = order ? order->first : NULL; n && l->info.regions_class_count < MAX_LABELS; n = n->next) {
+    for (const DocNode *n = order ? order->first : NULL; n && l->info.regions_class_count < MAX_LABELS;
+         n = n->next) {
         int64_t value = 0;
         doc_get_int(n, 0, INT16_MAX, &value, NULL);
         l->order[l->info.regions_class_count++] = (int)value;
@@ -381,7 +399,8 @@ static int collect_numbers(const DocNode *node, double *values, int most)
         return 1;
     }
     int count = 0;
-    for (const DocNode *n = node->first; n; n = n->next) count += collect_numbers(n, values + count, most - count);
+    for (const DocNode *n = node->first; n; n = n->next)
+        count += collect_numbers(n, values + count, most - count);
     return count;
 }
 
@@ -393,13 +412,15 @@ static void run_labels(Golden *g, const DocNode *item)
     Labels l;
     read_labels(&l, item);
     const double heads = dataset_head_count(&l.info);
-    const int count = collect_numbers(doc_find(item, "logits"), logits, MOST_NUMBERS), voxels = count / (int)heads;
+    const int count = collect_numbers(doc_find(item, "logits"), logits, MOST_NUMBERS),
+              voxels = count / (int)heads;
     float pixel[MAX_LABELS];
     for (int i = 0; i < voxels; i++) {
         for (int h = 0; h < (int)heads; h++) pixel[h] = (float)logits[h * voxels + i];
         found[i] = label_of_logits(&l.info, (int)heads, pixel);
     }
-    golden_expect_numbers(g, "num_segmentation_heads", doc_find(item, "num_segmentation_heads"), &heads, 1, 0);
+    golden_expect_numbers(g, "num_segmentation_heads", doc_find(item, "num_segmentation_heads"), &heads, 1,
+                          0);
     golden_expect_numbers(g, "segmentation", doc_find(item, "segmentation"), found, voxels, 0);
 }
 
@@ -431,7 +452,8 @@ static void run_ensemble(Golden *g, const DocNode *item)
         for (int i = 0; i < count; i++) found[i] = ((float *)sum.data)[i];
         golden_expect_numbers(g, "mean", doc_find(item, "mean"), found, count, 1e-7);
         for (int i = 0; i < count / heads; i++) found[i] = ((uint8_t *)labels.data)[i];
-        golden_expect_numbers(g, "segmentation", doc_find(item, "segmentation"), found, count / (int)heads, 0);
+        golden_expect_numbers(g, "segmentation", doc_find(item, "segmentation"), found, count / (int)heads,
+                              0);
     }
     Array *const all[] = {&sum, &halves, &floats, &labels};
     for (int i = 0; i < 4; i++) array_free(all[i]);
@@ -439,12 +461,14 @@ static void run_ensemble(Golden *g, const DocNode *item)
 
 /* ---- the part ---- */
 
-static void run_list(Golden *g, const DocNode *list, const char *name, void (*run)(Golden *g, const DocNode *item))
+static void run_list(Golden *g, const DocNode *list, const char *name,
+                     void (*run)(Golden *g, const DocNode *item))
 {
     int number = 0;
     for (const DocNode *n = list ? list->first : NULL; n; n = n->next, number++) {
         const char *own = golden_string(n, "name");
-        const bool wanted = *own ? golden_begin(g, "inference/%s_%s", name, own) : golden_begin(g, "inference/%s_%d", name, number);
+        const bool wanted = *own ? golden_begin(g, "inference/%s_%s", name, own)
+                                 : golden_begin(g, "inference/%s_%d", name, number);
         if (!wanted) continue;
         run(g, n);
         golden_end(g);

@@ -1,9 +1,9 @@
 #include "inference/model.h"
 
 #include <math.h>
-#include <string.h>
 
-#include "network/safetensors.h"
+#include "network/import.h"
+#include "network/weights_io.h"
 
 int model_spec(NetworkSpec *spec, const Plan *plan, const DatasetInfo *info, Err *e)
 {
@@ -49,36 +49,11 @@ void model_free(Model *m)
     *m = (Model){0};
 }
 
-static int take_one(Parameters *parameters, int index, const WeightsFile *weights, Err *e)
-{
-    const Param *p = &graph_params(parameters->graph)[index];
-    const Array *a = weights_find(weights, p->name);
-    if (!a)
-        return err_set(e, ERR_FORMAT, "weight %s is missing: these are weights of another network", p->name);
-    if (a->dtype != DTYPE_F32)
-        return err_set(e, ERR_FORMAT, "weight %s is %s, expected float32", p->name, dtype_name(a->dtype));
-    bool same = a->rank == p->rank;
-    for (int i = 0; same && i < p->rank; i++) same = a->shape[i] == p->shape[i];
-    if (!same)
-        return err_set(e, ERR_FORMAT,
-                       "weight %s has %lld values, expected %lld: these are weights of another network",
-                       p->name, (long long)array_count(a), (long long)p->count);
-    memcpy(parameters_of(parameters, index), a->data, (size_t)p->count * sizeof(float));
-    return 0;
-}
-
-int model_take(Parameters *parameters, const WeightsFile *weights, Err *e)
-{
-    for (int i = 0; i < graph_param_count(parameters->graph); i++) TRY(take_one(parameters, i, weights, e));
-    parameters_changed(parameters);
-    return 0;
-}
-
 int model_read(Model *m, const char *path, Err *e)
 {
     WeightsFile weights = {0};
-    TRY(safetensors_open(&weights, path, e));
-    const int code = model_take(m->parameters, &weights, e);
+    TRY(weights_read(&weights, path, e));
+    const int code = import_network(m->parameters, &weights, e);
     weights_close(&weights);
     return code ? err_context(e, "%s", path) : 0;
 }

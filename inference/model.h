@@ -11,7 +11,6 @@
 #include "base/error.h"
 #include "network/network.h"
 #include "network/parameters.h"
-#include "network/weights.h"
 #include "plans/dataset_json.h"
 #include "plans/plan.h"
 
@@ -29,11 +28,8 @@ int model_spec(NetworkSpec *spec, const Plan *plan, const DatasetInfo *info, Err
 int model_new(Model *m, const Plan *plan, const DatasetInfo *info, Err *e);
 void model_free(Model *m);
 
-/* Fills every parameter from the float32 tensor of its name. Fails: ERR_FORMAT with the first name that
- * is missing or has another shape or type. */
-int model_take(Parameters *parameters, const WeightsFile *weights, Err *e);
-
-/* model_take from a safetensors file. Fails as safetensors_open and model_take, with the path. */
+/* Fills every parameter from a file of weights (safetensors or PyTorch's). Fails as weights_read and
+ * import_network, with the path. */
 int model_read(Model *m, const char *path, Err *e);
 
 #endif

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "inference/model.h"
+#include "network/import.h"
 #include "network/safetensors.h"
 
 static const char STEPS[] = "optimizer.step";
@@ -150,7 +150,7 @@ int checkpoint_read(const char *path, Parameters *parameters, Optimizer *optimiz
 {
     WeightsFile w = {0};
     TRY(safetensors_open(&w, path, e));
-    int code = model_take(parameters, &w, e);
+    int code = import_network(parameters, &w, e);
     if (!code) code = read_optimizer(&w, parameters->graph, optimizer, e);
     if (!code) code = read_state(&w, state, e);
     weights_close(&w);

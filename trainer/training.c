@@ -6,6 +6,8 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/progress.h"
+#include "network/import.h"
+#include "network/weights_io.h"
 #include "preprocess/class_locations.h"
 #include "trainer/schedule.h"
 #include "trainer/training_parts.h"
@@ -58,7 +60,7 @@ static Sampler make_sampler(const Training *t, const CaseSet *cases, bool augmen
     return s;
 }
 
-static int make_executor(Executor **x, const Training *t, bool train, Err *e)
+static int new_executor(Executor **x, const Training *t, bool train, const bool *trained, Err *e)
 {
     const PlanConfiguration *c = &t->plan.configuration;
     const Shape pixels = {c->batch_size, c->patch_size[0], c->patch_size[1], 1};
@@ -70,8 +72,36 @@ static int make_executor(Executor **x, const Training *t, bool train, Err *e)
     const ExecutorOptions options = {.inputs = inputs,
                                      .outputs = outputs,
                                      .output_count = train ? 1 : 2,
-                                     .train = train};
+                                     .train = train,
+                                     .trained = trained};
     return executor_new(x, t->model.graph, t->model.parameters, &options, e);
+}
+
+/* In its first epochs a pretrained encoder stays as it is (official trainers: 10). */
+static bool is_frozen(const Training *t)
+{
+    return *t->plan.training.pretrained && t->state.epoch < t->plan.training.freeze_encoder_epochs;
+}
+
+static int make_trainer(Training *t, Err *e)
+{
+    bool *trained = NULL;
+    t->encoder_frozen = is_frozen(t);
+    if (t->encoder_frozen) {
+        trained = mem_zalloc((size_t)graph_param_count(t->model.graph), sizeof *trained, e);
+        if (!trained) return ERR_NOMEM;
+        import_mark_unfrozen(t->model.graph, trained);
+    }
+    executor_free(t->trainer);
+    t->trainer = NULL;
+    int code = new_executor(&t->trainer, t, true, trained, e);
+    mem_free(trained);
+    return code ? code : optimizer_adopt(t->optimizer, executor_gradients(t->trainer), e);
+}
+
+static int begin_epoch(Training *t, Err *e)
+{
+    return t->encoder_frozen == is_frozen(t) ? 0 : make_trainer(t, e);
 }
 
 static int make_network(Training *t, Err *e)
@@ -79,19 +109,37 @@ static int make_network(Training *t, Err *e)
     const PlanTraining *p = &t->plan.training;
     if (p->optimizer != OPTIMIZER_ADAMW)
         return err_set(e, ERR_UNSUPPORTED, "training.optimizer: this build has AdamW only");
-    if (*p->pretrained)
-        return err_set(e, ERR_UNSUPPORTED, "training.pretrained: this build trains from scratch only");
     if (t->info.has_regions)
         return err_set(e, ERR_UNSUPPORTED, "this build trains on plain labels, not on regions");
     TRY(model_new(&t->model, &t->plan, &t->info, e));
-    parameters_initialize(t->model.parameters, (uint64_t)p->seed);
-    TRY(make_executor(&t->trainer, t, true, e));
-    TRY(make_executor(&t->validator, t, false, e));
+    TRY(new_executor(&t->validator, t, false, NULL, e));
     const AdamW adamw = {0.9, 0.999, p->epsilon, p->weight_decay, p->gradient_clip};
     TRY(optimizer_new(&t->optimizer, t->model.parameters, &adamw, e));
     return pseudo_dice_new(&t->dice, dataset_head_count(&t->info), e);
 }
 
+static int take_pretrained(Training *t, Err *e)
+{
+    const char *path = t->plan.training.pretrained;
+    WeightsFile weights = {0};
+    ImportReport report = {0};
+    if (!*path) return 0;
+    TRY(weights_read(&weights, path, e));
+    int code = import_weights(t->model.parameters, &weights, &report, e);
+    if (code) err_context(e, "%s", path);
+    else code = run_folder_log(&t->folder, e, "%s: %s", path, report.text.data ? report.text.data : "");
+    import_report_free(&report);
+    weights_close(&weights);
+    return code;
+}
+
+static int initialize(Training *t, Err *e)
+{
+    parameters_initialize(t->model.parameters, (uint64_t)t->plan.training.seed);
+    return take_pretrained(t, e);
+}
+
+/* From the last checkpoint, or from the beginning where there is none. */
 static int resume(Training *t, Err *e)
 {
     char *latest = run_folder_checkpoint(&t->folder, "latest", e),
@@ -99,6 +147,7 @@ static int resume(Training *t, Err *e)
     const char *path = latest && file_exists(latest) ? latest : final && file_exists(final) ? final : NULL;
     int code = latest && final ? 0 : ERR_NOMEM;
     if (!code && path) code = checkpoint_read(path, t->model.parameters, t->optimizer, &t->state, e);
+    if (!code && !path) code = initialize(t, e);
     mem_free(latest);
     mem_free(final);
     return code;
@@ -115,8 +164,8 @@ static int open_parts(Training *t, const TrainingOptions *o, Err *e)
     t->loader_threads = o->threads / 4 > 1 ? o->threads / 4 : 1;
     TRY(make_network(t, e));
     t->state.best_ema = NAN;
-    if (o->mode == RUN_CONTINUE) TRY(resume(t, e));
-    return optimizer_adopt(t->optimizer, executor_gradients(t->trainer), e);
+    TRY(o->mode == RUN_CONTINUE ? resume(t, e) : initialize(t, e));
+    return make_trainer(t, e);
 }
 
 int training_open(Training **result, const TrainingOptions *o, Err *e)
@@ -239,7 +288,8 @@ static int run_epochs(Training *t, const TrainingWatch *watch, Err *e)
 {
     double saved_at = clock_seconds(), validation_loss;
     while (!training_is_finished(t)) {
-        int code = epoch_train(t, watch, &saved_at, e);
+        int code = begin_epoch(t, e);
+        if (!code) code = epoch_train(t, watch, &saved_at, e);
         if (!code) code = epoch_validate(t, watch, &validation_loss, e);
         if (code == ERR_INTERRUPTED) {
             Err saving = {0};

@@ -20,6 +20,7 @@ struct Training {
     int loader_threads;
     Loader *loader;             /* while training_run runs */
     Model model;
+    bool encoder_frozen;        /* in the epochs that trainer is made for */
     Executor *trainer;          /* output 0: loss */
     Executor *validator;        /* output 0: loss, output 1: head0 */
     Optimizer *optimizer;

@@ -75,6 +75,10 @@ kill -INT $pid; wait $pid; status=$?
 is "SIGINT ends it with 130" test $status -eq 130
 is "and its state is saved" test -s "$out/c/fold_0/checkpoint_latest.safetensors"
 
+printf 'training: {pretrained: "%s", freeze_encoder_epochs: 2}\n' "$out/a/fold_0/checkpoint_final.safetensors" >"$out/tuned.yaml"
+check "a training starts from weights" 0 train "$out/f" 0 --override "$out/tuned.yaml" --no-validation
+has "and logs what it took" 'checkpoint_final.safetensors: ' f/fold_0/training_log.txt
+
 check "a loss that is no number ends it" 1 train "$out/d" 0 --learning-rate 100 --epochs 50
 has "with one clear line" 'error: epoch [0-9]*, iteration [0-9]*: the .* is not a number, first so in' stderr
 check "an unwritable place too" 1 train /proc/nowhere 0

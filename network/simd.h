@@ -142,38 +142,27 @@ SIMD_INLINE vf v_add_pairs(vf a, vf b)
 #endif
 }
 
-/* The lane sums of SIMD_LANES consecutive vectors at p, in order: a transposition by halves. */
-SIMD_INLINE vf v_sums(const float *p)
+typedef float vf4 __attribute__((vector_size(16)));
+
+/* The lane sums of a, b, c and d. */
+SIMD_INLINE vf4 v_sum_each(vf a, vf b, vf c, vf d)
 {
-    vf four[SIMD_LANES / 4]; /* in every 16 bytes: what they add to the sums of four vectors */
-    SIMD_UNROLL
-    for (int i = 0; i < SIMD_LANES / 4; i++) {
-        const float *q = p + 4 * i * SIMD_LANES;
-        four[i] = v_add_pairs(v_add_pairs(v_load(q), v_load(q + SIMD_LANES)),
-                              v_add_pairs(v_load(q + 2 * SIMD_LANES), v_load(q + 3 * SIMD_LANES)));
-    }
+    const vf sums = v_add_pairs(v_add_pairs(a, b), v_add_pairs(c, d)); /* each 16 bytes' share of the four */
 #if defined(__AVX512F__)
-    vf eight[2];
-    SIMD_UNROLL
-    for (int i = 0; i < 2; i++) {
-        const __m512 a = (__m512)four[2 * i], b = (__m512)four[2 * i + 1];
-        eight[i] = (vf)_mm512_shuffle_f32x4(a, b, 0x88) + (vf)_mm512_shuffle_f32x4(a, b, 0xdd);
-    }
-    const __m512 a = (__m512)eight[0], b = (__m512)eight[1];
-    return (vf)_mm512_shuffle_f32x4(a, b, 0x88) + (vf)_mm512_shuffle_f32x4(a, b, 0xdd);
+    const __m256 upper = _mm512_extractf32x8_ps((__m512)sums, 1);
+    const __m256 half = _mm256_add_ps(_mm512_castps512_ps256((__m512)sums), upper);
+    return (vf4)_mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
 #elif defined(__AVX2__)
-    const __m256 a = (__m256)four[0], b = (__m256)four[1];
-    return (vf)_mm256_permute2f128_ps(a, b, 0x20) + (vf)_mm256_permute2f128_ps(a, b, 0x31);
+    return (vf4)_mm_add_ps(_mm256_castps256_ps128((__m256)sums), _mm256_extractf128_ps((__m256)sums, 1));
 #else
-    return four[0];
+    return sums;
 #endif
 }
 
-/* ---- exponential, logarithm and what is made of them ---- */
+/* ---- the exponential and what is made of it ---- */
 
 #define SIMD_LOG2E 1.44269502f
-#define SIMD_LN2 0.693147182f /* log(2) rounded, and what that leaves out */
-#define SIMD_LN2_REST -1.90465421e-9f
+#define SIMD_LN2 0.693147182f
 
 /* 2^x as 2^power · 2^r: power is the multiple of 1/SIMD_EXP_STEPS next to x, r what is left. A float
  * near SIMD_EXP_MAGIC counts in these steps: adding it rounds, and its low bits are the count. */
@@ -256,19 +245,6 @@ SIMD_INLINE vf v_exp(vf x)
     /* x - power · ln 2 in two parts, of which the first is exact (Cody and Waite) */
     const vf r = (x - power * 0.693359375f) + power * 2.12194440e-4f;
     return v_exp2_parts(shifted, r * SIMD_LOG2E);
-}
-
-/* log(x) for normal x > 0. 1.1 ulp. */
-SIMD_INLINE vf v_log(vf x)
-{
-    /* x = 2^power · (1 + f), f from sqrt(1/2) - 1 to sqrt(2) - 1 */
-    const vi offset = (vi)x - 0x3f3504f3;
-    const vf power = __builtin_convertvector(offset >> 23, vf);
-    const vf f = (vf)((offset & 0x7fffff) + 0x3f3504f3) - 1.0f;
-    /* log(1 + f) = 2 atanh(s), arranged so that f itself stays exact (fdlibm) */
-    const vf s = f / (f + 2.0f), z = s * s, half_square = 0.5f * f * f;
-    const vf p = ((z * 0.280244584f + 0.27999143f) * z + 0.400216992f) * z + 0.66666414f;
-    return power * SIMD_LN2 + ((f - (half_square - s * (half_square + z * p))) + power * SIMD_LN2_REST);
 }
 
 /* log(1 + e) for 0 <= e <= 1. 1 ulp. */

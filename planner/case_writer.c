@@ -6,7 +6,7 @@
 
 #include "base/memory.h"
 
-enum { WRITERS = 32, SHARES = 8 };
+enum { WRITERS = 12 };
 
 typedef struct Job {
     struct Job *next;
@@ -129,7 +129,7 @@ static int enqueue(CaseWriter *w, Job *job, Err *e)
 int case_writer_give(CaseWriter *w, PreprocessedCase *c, const char *id, const char *stamp, Err *e)
 {
     int code;
-    if (w->started && case_bytes(c) <= CASE_WRITER_BYTES / SHARES) {
+    if (w->started && case_bytes(c) <= CASE_WRITER_BYTES / WRITERS) {
         Job *job = job_new(c, id, stamp, e);
         code = job ? enqueue(w, job, e) : ERR_NOMEM;
     } else {

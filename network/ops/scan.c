@@ -7,7 +7,6 @@ ScanSizes scan_sizes(const ScanShape *s)
     const size_t channels = (size_t)((s->channels + SCAN_LINE - 1) / SCAN_LINE) * SCAN_LINE;
     const size_t images = (size_t)s->batch, directions = (size_t)s->directions;
     const size_t threads = (size_t)s->threads;
-    const size_t vector = SCAN_LINE * sizeof(float);
     const size_t packed = directions * channels * (size_t)scan_block_vectors(s) * sizeof(float);
     const size_t state = images * channels * (size_t)s->states * sizeof(float);
     const size_t turns = images * (channels / SIMD_LANES) * sizeof(Turn);
@@ -15,9 +14,9 @@ ScanSizes scan_sizes(const ScanShape *s)
     return (ScanSizes){
         .packed = packed,
         .states = state * directions * (size_t)(scan_chunks(s) - 1),
-        .forward_scratch = turns + state + threads * (size_t)scan_forward_slab(s) * vector,
+        .forward_scratch = turns + state + threads * (size_t)scan_forward_slab(s, SCAN_LINE) * sizeof(float),
         .backward_scratch = turns + group_turns + state + images * packed +
-                            threads * (size_t)scan_backward_slab(s) * vector,
+                            threads * (size_t)scan_backward_slab(s, SCAN_LINE) * sizeof(float),
     };
 }
 #endif
@@ -32,7 +31,7 @@ static void pack_rows(const float *from, int64_t count, int64_t columns, float *
 
 static void pack_block(const ScanShape *s, const ScanParams *p, int64_t direction, int64_t block, float *to)
 {
-    const int64_t first = direction * s->channels + block * SIMD_LANES, left = s->channels - block * SIMD_LANES;
+    const int64_t left = s->channels - block * SIMD_LANES, first = (direction + 1) * s->channels - left;
     const int64_t count = left < SIMD_LANES ? left : SIMD_LANES;
     pack_rows(p->A_logs + first * s->states, count, s->states, to);
     for (int n = 0; n < s->states; n++, to += SIMD_LANES)

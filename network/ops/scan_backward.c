@@ -4,9 +4,8 @@
  *     g = C dy + a' g'        dC = dy h            dB = delta u g
  *     q = g a h_before        d(delta) = Σ_s A_s q + u Σ_s B_s g        dA = Σ delta q
  *     du = Ds dy + delta Σ_s B_s g
- * States are computed again for a chunk at a time, from the one kept at its start. dC, dB and d(dt)
- * are sums over channels: they gather in a vector for each, to which all blocks of an item add; its
- * lanes are summed at the end. */
+ * States are made again for a chunk at a time, from the one kept at its start. dC, dB and d(dt) are
+ * sums over channels: an item adds up its blocks', and adds that after the groups before it. */
 #include "network/ops/scan_internal.h"
 
 #if defined(__AVX512F__)
@@ -21,25 +20,21 @@ typedef struct Slab {
     float delta[SCAN_CHUNK * SIMD_LANES];
     float slope[SCAN_CHUNK * SIMD_LANES];  /* of softplus */
     float dy[SCAN_CHUNK * SIMD_LANES];
-    float dx[SCAN_CHUNK * SIMD_LANES];
     float ddu[SCAN_CHUNK * SIMD_LANES];    /* Σ_s B_s g, gradient of delta · u */
     float ddelta[SCAN_CHUNK * SIMD_LANES]; /* Σ_s A_s q log2(e), later the whole gradient before softplus */
-    float vectors[];                       /* the rest: see slab_parts */
+    float rows[];                          /* and the rest: see slab_parts */
 } Slab;
 
 typedef struct Parts {
-    float *decay;    /* SCAN_CHUNK × S: a */
-    float *kept;     /* SCAN_CHUNK × S: a h_before */
-    float *gathered; /* SCAN_CHUNK × row: gradients of the projections, lanes not yet summed */
-    float *rows;     /* SCAN_CHUNK rows of projections */
+    float *sums;  /* SCAN_CHUNK rows: gradients of the projections */
+    float *decay; /* SCAN_CHUNK × S vectors: a */
+    float *kept;  /* SCAN_CHUNK × S vectors: a h_before */
 } Parts;
 
 static Parts slab_parts(const ScanShape *s, Slab *m)
 {
-    const int64_t states = (int64_t)SCAN_CHUNK * s->states * SIMD_LANES;
-    float *gathered = m->vectors + 2 * states;
-    return (Parts){m->vectors, m->vectors + states, gathered,
-                   gathered + (SCAN_CHUNK * scan_row(s) + SCAN_LINE) * SIMD_LANES};
+    float *sums = m->rows + SCAN_CHUNK * scan_row(s), *decay = sums + SCAN_CHUNK * scan_row(s);
+    return (Parts){sums, decay, decay + (int64_t)SCAN_CHUNK * s->states * SIMD_LANES};
 }
 
 typedef struct Backward {
@@ -55,99 +50,150 @@ typedef struct Backward {
     atomic_llong ticket;
 } Backward;
 
-/* Makes the states n … n + tile - 1 along the chunk again; gathers dC. */
-SIMD_INLINE void states_tile(const int tile, const ScanShape *s, const Item *it, const float *block, int n,
-                             Slab *m, const float *from)
+/* What one block of an item works with. */
+typedef struct Work {
+    const ScanShape *s;
+    const Item *it;
+    Slab *m;
+    Lane x, dy, dx;
+    bool wants_dx, add_dx;
+    const float *params; /* packed */
+    const float *from;   /* state at the chunk's start; NULL: 0 */
+    float *carry, *sums; /* the block's */
+} Work;
+
+/* Adds the lane sums of `count` vectors to as many floats. */
+SIMD_INLINE void add_sums(const int count, const vf *v, float *to)
 {
-    const Parts p = slab_parts(s, m);
-    const float *rate = block + n * SIMD_LANES;
-    vf h[TILE];
+    const vf none = {0};
     SIMD_UNROLL
-    for (int i = 0; i < tile; i++)
-        h[i] = from ? v_load(from + (n + i) * SIMD_LANES) : (vf){0};
+    for (int i = 0; i + 4 <= count; i += 4) {
+        vf4 before;
+        memcpy(&before, to + i, sizeof before);
+        before += v_sum_each(v[i], v[i + 1], v[i + 2], v[i + 3]);
+        memcpy(to + i, &before, sizeof before);
+    }
+    if (count < 4) {
+        const vf4 sums = v_sum_each(v[0], count > 1 ? v[1] : none, none, none);
+        for (int i = 0; i < count; i++)
+            to[i] += sums[i];
+    }
+}
+
+/* Makes the states n … n + tile - 1 along the chunk again; a and a h_before go to `place` vectors from the
+ * start of their memory. The first tile fetches u and dy. */
+SIMD_INLINE void states_tile(const int tile, const Work *w, int n, int64_t place)
+{
+    const ScanShape *s = w->s;
+    const Item *it = w->it;
+    Slab *m = w->m;
+    const Parts p = slab_parts(s, m);
+    const int64_t row = scan_row(s);
+    const Lane x = w->x, y = w->dy;
+    vf h[TILE], rates[TILE];
+    SIMD_UNROLL
+    for (int i = 0; i < tile; i++) {
+        rates[i] = v_load(w->params + (n + i) * SIMD_LANES);
+        h[i] = w->from ? v_load(w->from + (n + i) * SIMD_LANES) : (vf){0};
+    }
     for (int t = 0; t < it->count; t++) {
-        const float *B = p.rows + t * scan_row(s) + s->rank + n;
+        if (n == 0) {
+            lane_prefetch(x, it, t, 0);
+            lane_prefetch(y, it, t, 0);
+            v_store(m->u + t * SIMD_LANES, lane_load(x, it, t));
+            v_store(m->dy + t * SIMD_LANES, lane_load(y, it, t));
+        }
+        const float *B = m->rows + t * row + s->rank + n;
         const vf delta = v_load(m->delta + t * SIMD_LANES), du = delta * v_load(m->u + t * SIMD_LANES);
-        const vf dy = v_load(m->dy + t * SIMD_LANES);
-        float *decay = p.decay + (t * s->states + n) * SIMD_LANES;
-        float *kept = p.kept + (t * s->states + n) * SIMD_LANES;
-        float *dC = p.gathered + (t * scan_row(s) + s->rank + s->states + n) * SIMD_LANES;
+        const int64_t at = (place + t * tile) * SIMD_LANES;
         SIMD_UNROLL
         for (int i = 0; i < tile; i++) {
-            const vf a = v_exp2_product(delta, v_load(rate + i * SIMD_LANES)), ah = a * h[i];
+            const vf a = v_exp2_product(delta, rates[i]), ah = a * h[i];
             h[i] = du * B[i] + ah;
-            v_store(decay + i * SIMD_LANES, a);
-            v_store(kept + i * SIMD_LANES, ah);
-            v_store(dC + i * SIMD_LANES, dy * h[i] + v_load(dC + i * SIMD_LANES));
+            v_store(p.decay + at + i * SIMD_LANES, a);
+            v_store(p.kept + at + i * SIMD_LANES, ah);
         }
     }
 }
 
-/* Runs against the scan: g by `carry`, gathers dB, adds to ddu and ddelta (which the first tile starts),
- * and adds dA to `sums`. */
-SIMD_INLINE void gradients_tile(const int tile, const ScanShape *s, const Item *it, const float *block, int n,
-                                Slab *m, float *carry, float *sums)
+/* The same states' gradients, against the scan: a' g' in the block's carry, dB and dC, dA; adds to ddu and
+ * ddelta, which the first tile starts. */
+SIMD_INLINE void gradients_tile(const int tile, const Work *w, int n, int64_t place)
 {
+    const ScanShape *s = w->s;
+    const Item *it = w->it;
+    Slab *m = w->m;
     const Parts p = slab_parts(s, m);
-    const float *rate = block + n * SIMD_LANES;
-    vf ag[TILE], dA[TILE];
+    const int64_t row = scan_row(s);
+    const Lane dx = w->dx;
+    vf ag[TILE], dA[TILE], rates[TILE];
     SIMD_UNROLL
     for (int i = 0; i < tile; i++) {
-        ag[i] = v_load(carry + (n + i) * SIMD_LANES);
-        dA[i] = v_load(sums + (n + i) * SIMD_LANES);
+        rates[i] = v_load(w->params + (n + i) * SIMD_LANES);
+        ag[i] = v_load(w->carry + (n + i) * SIMD_LANES);
+        dA[i] = v_load(w->sums + (n + i) * SIMD_LANES);
     }
     for (int t = it->count - 1; t >= 0; t--) {
-        const float *B = p.rows + t * scan_row(s) + s->rank + n, *C = B + s->states;
+        const float *B = m->rows + t * row + s->rank + n, *C = B + s->states;
         const vf delta = v_load(m->delta + t * SIMD_LANES), du = delta * v_load(m->u + t * SIMD_LANES);
         const vf dy = v_load(m->dy + t * SIMD_LANES);
-        const float *decay = p.decay + (t * s->states + n) * SIMD_LANES;
-        const float *kept = p.kept + (t * s->states + n) * SIMD_LANES;
-        float *dB = p.gathered + (t * scan_row(s) + s->rank + n) * SIMD_LANES;
-        vf ddu = n ? v_load(m->ddu + t * SIMD_LANES) : (vf){0};
-        vf ddelta = n ? v_load(m->ddelta + t * SIMD_LANES) : (vf){0};
+        const int64_t at = (place + t * tile) * SIMD_LANES;
+        vf ddu = {0}, ddelta = {0}, dB[TILE], dC[TILE];
+        if (n) {
+            ddu = v_load(m->ddu + t * SIMD_LANES);
+            ddelta = v_load(m->ddelta + t * SIMD_LANES);
+        } else {
+            __builtin_prefetch(dx.data + it->pixel[t] * dx.pitch, 1);
+        }
         SIMD_UNROLL
         for (int i = 0; i < tile; i++) {
-            const vf g = dy * C[i] + ag[i], q = g * v_load(kept + i * SIMD_LANES);
+            const vf ah = v_load(p.kept + at + i * SIMD_LANES);
+            const vf g = dy * C[i] + ag[i], q = g * ah;
             ddu += g * B[i];
-            ddelta += q * v_load(rate + i * SIMD_LANES);
+            ddelta += q * rates[i];
             dA[i] += q * delta;
-            ag[i] = g * v_load(decay + i * SIMD_LANES);
-            v_store(dB + i * SIMD_LANES, g * du + v_load(dB + i * SIMD_LANES));
+            ag[i] = g * v_load(p.decay + at + i * SIMD_LANES);
+            dB[i] = g * du;
+            dC[i] = dy * (du * B[i] + ah);
         }
         v_store(m->ddu + t * SIMD_LANES, ddu);
         v_store(m->ddelta + t * SIMD_LANES, ddelta);
+        add_sums(tile, dB, p.sums + t * row + s->rank + n);
+        add_sums(tile, dC, p.sums + t * row + s->rank + s->states + n);
     }
     SIMD_UNROLL
     for (int i = 0; i < tile; i++) {
-        v_store(carry + (n + i) * SIMD_LANES, ag[i]);
-        v_store(sums + (n + i) * SIMD_LANES, dA[i]);
+        v_store(w->carry + (n + i) * SIMD_LANES, ag[i]);
+        v_store(w->sums + (n + i) * SIMD_LANES, dA[i]);
     }
 }
 
-/* Rows r … r + tile - 1 of dt: its gradient is gathered, that of dt_weight added to sums. */
-SIMD_INLINE void dt_tile(const int tile, const ScanShape *s, const Item *it, const float *weight, int r,
-                         Slab *m, float *sums)
+/* Inputs r … r + tile - 1 of dt: their gradients, and those of dt_weight added to sums. */
+SIMD_INLINE void dt_tile(const int tile, const Work *w, int r)
 {
-    const Parts p = slab_parts(s, m);
-    float *gathered = p.gathered + r * SIMD_LANES;
-    vf w[TILE], dw[TILE];
+    const Parts p = slab_parts(w->s, w->m);
+    const int64_t row = scan_row(w->s), first = (int64_t)(w->s->states + r) * SIMD_LANES;
+    vf weight[TILE], dweight[TILE];
     SIMD_UNROLL
     for (int i = 0; i < tile; i++) {
-        w[i] = v_load(weight + (r + i) * SIMD_LANES);
-        dw[i] = v_load(sums + (r + i) * SIMD_LANES);
+        weight[i] = v_load(w->params + first + i * SIMD_LANES);
+        dweight[i] = v_load(w->sums + first + i * SIMD_LANES);
     }
-    for (int t = 0; t < it->count; t++) {
-        const vf d = v_load(m->ddelta + t * SIMD_LANES), d_log2 = d * SIMD_LN2; /* w is in units of log2(e) */
-        float *ddt = gathered + t * scan_row(s) * SIMD_LANES;
+    for (int t = 0; t < w->it->count; t++) {
+        const float *dt = w->m->rows + t * row + r;
+        const vf d = v_load(w->m->ddelta + t * SIMD_LANES);
+        const vf d_log2 = d * SIMD_LN2; /* the packed weight is times log2(e) */
+        vf ddt[TILE];
         SIMD_UNROLL
         for (int i = 0; i < tile; i++) {
-            dw[i] += d * p.rows[t * scan_row(s) + r + i];
-            v_store(ddt + i * SIMD_LANES, d_log2 * w[i] + v_load(ddt + i * SIMD_LANES));
+            dweight[i] += d * dt[i];
+            ddt[i] = d_log2 * weight[i];
         }
+        add_sums(tile, ddt, p.sums + t * row + r);
     }
     SIMD_UNROLL
     for (int i = 0; i < tile; i++)
-        v_store(sums + (r + i) * SIMD_LANES, dw[i]);
+        v_store(w->sums + first + i * SIMD_LANES, dweight[i]);
 }
 
 #if defined(__AVX512F__)
@@ -163,42 +209,43 @@ SIMD_INLINE void dt_tile(const int tile, const ScanShape *s, const Item *it, con
     case 1: call(1); break
 #endif
 
-static void make_states(const ScanShape *s, const Item *it, const float *block, Slab *m, const float *from)
+static void make_states(const Work *w, int n, int64_t place)
 {
-#define STATES(tile) states_tile(tile, s, it, block, n, m, from)
-    for (int n = 0, tile; n < s->states; n += tile)
-        switch (tile = tile_of(s->states - n, TILE)) {
-            EACH_TILE(STATES);
-        }
+#define STATES(tile) states_tile(tile, w, n, place)
+    switch (tile_of(w->s->states - n, TILE)) {
+        EACH_TILE(STATES);
+    }
 }
 
-static void make_gradients(const ScanShape *s, const Item *it, const float *block, Slab *m, float *carry,
-                           float *sums)
+static void make_gradients(const Work *w, int n, int64_t place)
 {
-#define GRADIENTS(tile) gradients_tile(tile, s, it, block, n, m, carry, sums)
-    for (int n = 0, tile; n < s->states; n += tile)
-        switch (tile = tile_of(s->states - n, TILE)) {
-            EACH_TILE(GRADIENTS);
-        }
+#define GRADIENTS(tile) gradients_tile(tile, w, n, place)
+    switch (tile_of(w->s->states - n, TILE)) {
+        EACH_TILE(GRADIENTS);
+    }
 }
 
 /* From ddu and ddelta to what lies before them: dx, dt and the remaining parameters. */
-static void make_inputs(const ScanShape *s, const Item *it, const float *block, Slab *m, float *sums)
+static void make_inputs(const Work *w)
 {
-    const int64_t weight = (int64_t)s->states * SIMD_LANES, bias = weight + (int64_t)s->rank * SIMD_LANES;
-    const vf skip = v_load(block + bias + SIMD_LANES);
-    vf dbias = v_load(sums + bias), dskip = v_load(sums + bias + SIMD_LANES);
-    for (int t = 0; t < it->count * SIMD_LANES; t += SIMD_LANES) {
-        const vf u = v_load(m->u + t), dy = v_load(m->dy + t), ddu = v_load(m->ddu + t);
-        const vf d = (v_load(m->ddelta + t) * SIMD_LN2 + ddu * u) * v_load(m->slope + t);
-        v_store(m->ddelta + t, d);
-        v_store(m->dx + t, skip * dy + ddu * v_load(m->delta + t));
+    const ScanShape *s = w->s;
+    Slab *m = w->m;
+    const int64_t bias = (int64_t)(s->states + s->rank) * SIMD_LANES;
+    const vf skip = v_load(w->params + bias + SIMD_LANES);
+    vf dbias = v_load(w->sums + bias), dskip = v_load(w->sums + bias + SIMD_LANES);
+    for (int t = 0; t < w->it->count; t++) {
+        const int i = t * SIMD_LANES;
+        const vf u = v_load(m->u + i), dy = v_load(m->dy + i), ddu = v_load(m->ddu + i);
+        const vf d = (v_load(m->ddelta + i) * SIMD_LN2 + ddu * u) * v_load(m->slope + i);
+        v_store(m->ddelta + i, d);
+        if (w->wants_dx)
+            lane_store(w->dx, w->it, t, skip * dy + ddu * v_load(m->delta + i), w->add_dx);
         dbias += d;
         dskip += dy * u;
     }
-    v_store(sums + bias, dbias);
-    v_store(sums + bias + SIMD_LANES, dskip);
-#define DT(tile) dt_tile(tile, s, it, block + weight, r, m, sums + weight)
+    v_store(w->sums + bias, dbias);
+    v_store(w->sums + bias + SIMD_LANES, dskip);
+#define DT(tile) dt_tile(tile, w, r)
     for (int r = 0, tile; r < s->rank; r += tile)
         switch (tile = tile_of(s->rank - r, TILE)) {
             EACH_TILE(DT);
@@ -208,70 +255,73 @@ static void make_inputs(const ScanShape *s, const Item *it, const float *block, 
 static void backward_block(Backward *b, const Item *it, int64_t block, Slab *m)
 {
     const ScanShape *s = b->s;
-    const int64_t chunks = scan_chunks(s), offset = scan_block_offset(s, it->direction, block);
-    const float *params = b->packed + offset;
-    float *carry = b->carry + (it->image * scan_blocks(s) + block) * s->states * SIMD_LANES;
-    float *sums = b->sums + it->image * scan_block_offset(s, s->directions, 0) + offset;
-    const float *from =
-        it->chunk ? scan_saved_state(s, b->values->states, it->image, it->direction, it->chunk, block) : NULL;
+    const int64_t offset = scan_block_offset(s, it->direction, block);
+    const Work w = {
+        .s = s, .it = it, .m = m,
+        .x = lane_of(s, b->values->x, block),
+        .dy = lane_of(s, b->gradients->y, block),
+        .dx = lane_of(s, b->gradients->x, block),
+        .wants_dx = b->gradients->x.data != NULL,
+        .add_dx = it->direction > 0 || b->gradients->accumulate_x,
+        .params = b->packed + offset,
+        .from = scan_saved_state(s, b->values->states, it, block, it->chunk),
+        .carry = b->carry + (it->image * scan_blocks(s) + block) * s->states * SIMD_LANES,
+        .sums = b->sums + it->image * scan_block_offset(s, s->directions, 0) + offset,
+    };
     Turn *turn = &b->turns[it->image * scan_blocks(s) + block];
 
-    const Lane x = lane_of(s, b->values->x, block), y = lane_of(s, b->gradients->y, block);
-    for (int t = 0; t < it->count; t++) {
-        v_store(m->u + t * SIMD_LANES, lane_load(x, it, t));
-        v_store(m->dy + t * SIMD_LANES, lane_load(y, it, t));
-    }
-    chunk_delta(s, it, slab_parts(s, m).rows, params, m->delta, m->slope);
-    make_states(s, it, params, m, from);
+    for (int n = 0; w.from && n < s->states; n++)
+        __builtin_prefetch(w.from + n * SIMD_LANES);
+    chunk_delta(s, it, m->rows, w.params, m->delta, m->slope);
+    /* Somebody is still at the chunk after this one: make all states meanwhile. Else one tile's at a time,
+     * which then are still in the cache. */
+    const bool early = !turn_has_come(turn, it->step);
+    for (int n = 0; early && n < s->states; n += tile_of(s->states - n, TILE))
+        make_states(&w, n, (int64_t)n * SCAN_CHUNK);
     turn_wait(turn, it->step);
-    if (it->chunk == chunks - 1) {
-        memset(carry, 0, (size_t)s->states * sizeof(vf));
-        memset(sums, 0, (size_t)scan_block_vectors(s) * sizeof(vf));
+    if (it->chunk == scan_chunks(s) - 1) {
+        memset(w.carry, 0, (size_t)s->states * sizeof(vf));
+        memset(w.sums, 0, (size_t)scan_block_vectors(s) * sizeof(vf));
     }
-    make_gradients(s, it, params, m, carry, sums);
-    make_inputs(s, it, params, m, sums);
-    const bool add = it->direction > 0 || b->gradients->accumulate_x;
-    const Lane dx = lane_of(s, b->gradients->x, block);
-    for (int t = 0; b->gradients->x.data && t < it->count; t++)
-        lane_store(dx, it, t, v_load(m->dx + t * SIMD_LANES), add);
+    for (int n = 0; n < s->states; n += tile_of(s->states - n, TILE)) {
+        if (!early)
+            make_states(&w, n, 0);
+        make_gradients(&w, n, early ? (int64_t)n * SCAN_CHUNK : 0);
+    }
+    make_inputs(&w);
     turn_pass(turn, it->step);
 }
 
-/* Sums the lanes of what the item's blocks have gathered, and adds that after the groups before. */
-static void give_projections(Backward *b, const Item *it, Slab *m)
+/* Gives what the item's blocks have added up, after the groups before. */
+static void give_projections(Backward *b, const Item *it, const float *sums)
 {
-    const ScanShape *s = b->s;
-    const int64_t row = scan_row(s), count = it->count * row;
-    float *gathered = slab_parts(s, m).gathered;
-    Turn *turns = b->group_turns + it->image * scan_groups(s);
-    /* in place: a sum of SIMD_LANES vectors never lies behind the first of them */
-    for (int64_t i = 0; i < count; i += SIMD_LANES)
-        v_store(gathered + i, v_sums(gathered + i * SIMD_LANES));
+    const int64_t row = scan_row(b->s);
+    Turn *turns = b->group_turns + it->image * scan_groups(b->s);
     if (it->group > 0)
         turn_wait(&turns[it->group - 1], it->step + 1);
     for (int t = 0; t < it->count; t++) {
-        float *to = b->gradients->projections + (it->pixel[t] * s->directions + it->direction) * row;
-        const float *from = gathered + t * row;
+        float *to = b->gradients->projections + (it->pixel[t] * b->s->directions + it->direction) * row;
         for (int64_t i = 0; i < row; i++)
-            to[i] = it->group ? to[i] + from[i] : from[i];
+            to[i] = (it->group ? to[i] : 0.0f) + sums[t * row + i];
     }
     turn_pass(&turns[it->group], it->step);
 }
 
 static void backward_work(Backward *b)
 {
-    Slab *m = (Slab *)(b->slabs + omp_get_thread_num() * scan_backward_slab(b->s) * SIMD_LANES);
+    Slab *m = (Slab *)(b->slabs + omp_get_thread_num() * scan_backward_slab(b->s, SIMD_LANES));
+    float *sums = slab_parts(b->s, m).sums;
     for (;;) {
         const int64_t ticket = atomic_fetch_add(&b->ticket, 1);
         if (ticket >= item_count(b->s))
             return;
         Item it;
         item_set(b->s, ticket, true, &it);
-        item_rows(b->s, &it, b->values->projections, slab_parts(b->s, m).rows);
-        memset(slab_parts(b->s, m).gathered, 0, (size_t)(it.count * scan_row(b->s)) * sizeof(vf));
+        item_rows(b->s, &it, b->values->projections, m->rows);
+        memset(sums, 0, (size_t)(it.count * scan_row(b->s)) * sizeof *sums);
         for (int64_t block = it.block; block < it.block_end; block++)
             backward_block(b, &it, block, m);
-        give_projections(b, &it, m);
+        give_projections(b, &it, sums);
     }
 }
 

@@ -29,33 +29,45 @@ typedef struct Forward {
     atomic_llong ticket;
 } Forward;
 
-static void scan_decays(const ScanShape *s, const Item *it, const float *rate, const float *delta, float *decay)
+/* What one block of an item works with. */
+typedef struct Work {
+    const ScanShape *s;
+    const Item *it;
+    Slab *m;
+    Lane x, y;
+    const float *params; /* packed */
+    const float *from;   /* state at the chunk's start; NULL: 0 */
+    float *to;           /* where it goes at the chunk's end; NULL: nowhere */
+} Work;
+
+static void make_decays(const Work *w)
 {
-    for (int t = 0; t < it->count; t++)
-        for (int n = 0; n < s->states; n++)
-            v_store(decay + (t * s->states + n) * SIMD_LANES,
-                    v_exp2_product(v_load(delta + t * SIMD_LANES), v_load(rate + n * SIMD_LANES)));
+    float *decay = slab_decay(w->s, w->m);
+    for (int t = 0; t < w->it->count; t++) {
+        const vf delta = v_load(w->m->delta + t * SIMD_LANES);
+        for (int n = 0; n < w->s->states; n++, decay += SIMD_LANES)
+            v_store(decay, v_exp2_product(delta, v_load(w->params + n * SIMD_LANES)));
+    }
 }
 
-/* States n … n + tile - 1 along the chunk: their state from `from` (NULL: 0) to `to` (may be NULL), their
- * share of y written, or added; the first tile brings Ds u with it. */
-SIMD_INLINE void scan_tile(const int tile, const bool made, const ScanShape *s, const Item *it, const Lane x,
-                           const Lane y, const float *block, int n, Slab *m, const float *from, float *to)
+/* States n … n + tile - 1 along the chunk, with decays made before or here; their share of y written or
+ * added. The first tile brings Ds u with it. */
+SIMD_INLINE void scan_tile(const int tile, const bool made, const Work *w, int n)
 {
-    const vf skip = n ? (vf){0} : v_load(block + (s->states + s->rank + 1) * SIMD_LANES);
-    const float *rate = block + n * SIMD_LANES;
+    const ScanShape *s = w->s;
+    const Item *it = w->it;
+    const Slab *m = w->m;
+    const Lane x = w->x, y = w->y;
+    const int64_t row = scan_row(s), states = s->states;
+    const float *rows = m->rows + s->rank + n, *decay = slab_decay(s, w->m) + n * SIMD_LANES;
+    const vf skip = n ? (vf){0} : v_load(w->params + (s->states + s->rank + 1) * SIMD_LANES);
     const bool add = n || it->direction;
-    const float *decay = slab_decay(s, m);
-    const int64_t row = scan_row(s);
-    const int states = s->states;
-    const float *rows = m->rows + s->rank + n;
     vf h[TILE], rates[TILE];
     SIMD_UNROLL
-    for (int i = 0; i < tile; i++)
-        rates[i] = v_load(rate + i * SIMD_LANES);
-    SIMD_UNROLL
-    for (int i = 0; i < tile; i++)
-        h[i] = from ? v_load(from + (n + i) * SIMD_LANES) : (vf){0};
+    for (int i = 0; i < tile; i++) {
+        rates[i] = v_load(w->params + (n + i) * SIMD_LANES);
+        h[i] = w->from ? v_load(w->from + (n + i) * SIMD_LANES) : (vf){0};
+    }
     for (int t = 0; t < it->count; t++) {
         const float *B = rows + t * row, *C = B + states;
         const vf delta = v_load(m->delta + t * SIMD_LANES), u = lane_load(x, it, t), du = delta * u;
@@ -64,33 +76,32 @@ SIMD_INLINE void scan_tile(const int tile, const bool made, const ScanShape *s, 
         vf sum[2] = {skip * u, {0}};
         SIMD_UNROLL
         for (int i = 0; i < tile; i++) {
-            const vf a = made ? v_load(decay + (t * states + n + i) * SIMD_LANES)
+            const vf a = made ? v_load(decay + (t * states + i) * SIMD_LANES)
                               : v_exp2_product(delta, rates[i]);
             h[i] = a * h[i] + du * B[i];
             sum[i % 2] += h[i] * C[i];
         }
         lane_store(y, it, t, sum[0] + sum[1], add);
     }
-    if (!to)
+    if (!w->to)
         return;
     SIMD_UNROLL
     for (int i = 0; i < tile; i++)
-        v_store(to + (n + i) * SIMD_LANES, h[i]);
+        v_store(w->to + (n + i) * SIMD_LANES, h[i]);
 }
 
 #define SCAN_TILE(size)                                                                            \
     case size:                                                                                     \
         if (made)                                                                                  \
-            scan_tile(size, true, s, it, x, y, block, n, m, from, to);                                   \
+            scan_tile(size, true, w, n);                                                           \
         else                                                                                       \
-            scan_tile(size, false, s, it, x, y, block, n, m, from, to);                                  \
+            scan_tile(size, false, w, n);                                                          \
         break
 
-static void scan_states(const ScanShape *s, const Item *it, const Lane x, const Lane y, const float *block,
-                        bool made, Slab *m, const float *from, float *to)
+static void scan_states(const Work *w, bool made)
 {
-    for (int n = 0, tile; n < s->states; n += tile) {
-        switch (tile = tile_of(s->states - n, TILE)) {
+    for (int n = 0, tile; n < w->s->states; n += tile) {
+        switch (tile = tile_of(w->s->states - n, TILE)) {
 #if defined(__AVX512F__)
         SCAN_TILE(16);
 #endif
@@ -105,32 +116,31 @@ static void scan_states(const ScanShape *s, const Item *it, const Lane x, const 
 static void forward_block(Forward *f, const Item *it, int64_t block, Slab *m)
 {
     const ScanShape *s = f->s;
-    const float *params = f->packed + scan_block_offset(s, it->direction, block);
+    float *states = f->values->states;
+    float *carry = f->carry + (it->image * scan_blocks(s) + block) * s->states * SIMD_LANES;
+    const Work w = {
+        .s = s, .it = it, .m = m,
+        .x = lane_of(s, f->values->x, block),
+        .y = lane_of(s, f->values->y, block),
+        .params = f->packed + scan_block_offset(s, it->direction, block),
+        .from = states ? scan_saved_state(s, states, it, block, it->chunk) : it->chunk ? carry : NULL,
+        .to = states ? scan_saved_state(s, states, it, block, it->chunk + 1) : carry,
+    };
     Turn *turn = &f->turns[it->image * scan_blocks(s) + block];
-    float *states = f->values->states, *from = NULL, *to = NULL;
-    if (!states)
-        from = to = f->carry + (it->image * scan_blocks(s) + block) * s->states * SIMD_LANES;
-    else if (it->chunk + 1 < scan_chunks(s))
-        to = scan_saved_state(s, states, it->image, it->direction, it->chunk + 1, block);
-    if (it->chunk == 0)
-        from = NULL;
-    else if (states)
-        from = scan_saved_state(s, states, it->image, it->direction, it->chunk, block);
 
-    const Lane x = lane_of(s, f->values->x, block), y = lane_of(s, f->values->y, block);
-    chunk_delta(s, it, m->rows, params, m->delta, NULL);
+    chunk_delta(s, it, m->rows, w.params, m->delta, NULL);
     /* Somebody is still at the chunk before: most of our work can be done meanwhile. */
     const bool early = !turn_has_come(turn, it->step);
     if (early)
-        scan_decays(s, it, params, m->delta, slab_decay(s, m));
+        make_decays(&w);
     turn_wait(turn, it->step);
-    scan_states(s, it, x, y, params, early, m, from, to);
+    scan_states(&w, early);
     turn_pass(turn, it->step);
 }
 
 static void forward_work(Forward *f)
 {
-    Slab *m = (Slab *)(f->slabs + omp_get_thread_num() * scan_forward_slab(f->s) * SIMD_LANES);
+    Slab *m = (Slab *)(f->slabs + omp_get_thread_num() * scan_forward_slab(f->s, SIMD_LANES));
     for (;;) {
         const int64_t ticket = atomic_fetch_add(&f->ticket, 1);
         if (ticket >= item_count(f->s))

@@ -52,14 +52,6 @@ static inline int64_t scan_block_offset(const ScanShape *s, int64_t direction, i
     return (direction * scan_blocks(s) + block) * scan_block_vectors(s) * SIMD_LANES;
 }
 
-/* The state (S vectors) with which `chunk` >= 1 of a direction starts. */
-static inline float *scan_saved_state(const ScanShape *s, float *states, int64_t image, int64_t direction,
-                                      int64_t chunk, int64_t block)
-{
-    const int64_t row = (image * s->directions + direction) * (scan_chunks(s) - 1) + chunk - 1;
-    return states + (row * scan_blocks(s) + block) * s->states * SIMD_LANES;
-}
-
 /* ---- each level's parts (scan.c, scan_forward.c, scan_backward.c) ---- */
 
 void SIMD_NAME(scan_forward)(const ScanShape *s, const float *packed, const ScanValues *v, void *scratch);
@@ -71,15 +63,15 @@ void SIMD_NAME(scan_backward)(const ScanShape *s, const float *packed, const Sca
 void SIMD_NAME(scan_unpack)(const ScanShape *s, const float *packed, float *sets,
                             const ScanParamGradients *params);
 
-/* A thread's memory in vectors. */
-static inline int64_t scan_forward_slab(const ScanShape *s)
+/* A thread's memory: floats, where vectors have so many lanes. */
+static inline int64_t scan_forward_slab(const ScanShape *s, int64_t lanes)
 {
-    return SCAN_CHUNK * (1 + s->states + scan_row(s));
+    return SCAN_CHUNK * ((1 + s->states) * lanes + scan_row(s));
 }
 
-static inline int64_t scan_backward_slab(const ScanShape *s)
+static inline int64_t scan_backward_slab(const ScanShape *s, int64_t lanes)
 {
-    return SCAN_CHUNK * (7 + 2 * s->states + 2 * scan_row(s)) + SCAN_LINE;
+    return SCAN_CHUNK * ((6 + 2 * s->states) * lanes + 2 * scan_row(s));
 }
 
 /* ---- turns ---- */
@@ -96,7 +88,7 @@ static inline bool turn_has_come(Turn *t, int step)
 static inline void turn_wait(Turn *t, int step)
 {
     for (int tries = 0; !turn_has_come(t, step); tries++)
-        if (tries > 100)
+        if (tries > 10000) /* some microseconds: an item or two */
             sched_yield();
 }
 
@@ -172,6 +164,18 @@ static inline int64_t item_count(const ScanShape *s)
 }
 
 /* ---- a chunk's inputs for one block ---- */
+
+/* Where the state (S vectors) is kept with which `chunk` of the item's direction starts; NULL for the first,
+ * which starts from 0, and behind the last. */
+static inline float *scan_saved_state(const ScanShape *s, float *states, const Item *it, int64_t block,
+                                      int64_t chunk)
+{
+    const int64_t chunks = scan_chunks(s);
+    if (chunk == 0 || chunk == chunks)
+        return NULL;
+    const int64_t row = (it->image * s->directions + it->direction) * (chunks - 1) + chunk - 1;
+    return states + (row * scan_blocks(s) + block) * s->states * SIMD_LANES;
+}
 
 /* One block's channels of an image. */
 typedef struct Lane {

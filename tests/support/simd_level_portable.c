@@ -1,0 +1,2 @@
+#define SIMD_LEVEL portable
+#include "tests/support/simd_level_body.h"

@@ -6,7 +6,7 @@
 
 #include "base/memory.h"
 
-enum { WRITERS = 12 };
+enum { WRITERS = 32, SHARES = 8 };
 
 typedef struct Job {
     struct Job *next;
@@ -129,7 +129,7 @@ static int enqueue(CaseWriter *w, Job *job, Err *e)
 int case_writer_give(CaseWriter *w, PreprocessedCase *c, const char *id, const char *stamp, Err *e)
 {
     int code;
-    if (w->started && case_bytes(c) <= CASE_WRITER_BYTES / WRITERS) {
+    if (w->started && case_bytes(c) <= CASE_WRITER_BYTES / SHARES) {
         Job *job = job_new(c, id, stamp, e);
         code = job ? enqueue(w, job, e) : ERR_NOMEM;
     } else {

@@ -1,8 +1,9 @@
 /* CaseWriter: files of finished cases are made durable behind the back of those who compute the next ones.
  *
- * Waiting for the disk takes longer than preprocessing a small case, and several waits share one turn of the
- * disk; so a few threads of its own write what it is given. It holds no more than CASE_WRITER_BYTES of cases:
- * larger ones are written at once by the thread that gives them, so that memory stays that of the threads.
+ * Waiting for the disk takes longer than preprocessing a small case, and many waits share one turn of the
+ * disk; so threads of its own write what it is given. It holds no more than CASE_WRITER_BYTES of cases; a
+ * case beyond an eighth of that is written at once by the thread that gives it, so that memory stays that of
+ * the threads.
  *
  *   TRY(case_writer_new(&w, folder, e));
  *   … case_writer_give(w, &out, id, stamp, e) …    from any thread

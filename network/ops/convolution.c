@@ -1,6 +1,7 @@
 #include "network/ops/convolution.h"
 
 #include "base/memory.h"
+#include "network/ops/plain.h"
 
 /* A primitive per direction; data and weights exist only where that gradient is wanted. */
 typedef struct Convolution {
@@ -92,4 +93,4 @@ static void release(Node *node)
 static const OpImpl onednn = {.name = "onednn", .prepare = prepare, .refresh = refresh,
                               .forward = forward, .backward = backward,
                               .release = release};
-const OpImpl *const convolution_list[] = {&onednn, NULL};
+const OpImpl *const convolution_list[] = {&onednn, &plain_convolution, NULL};

@@ -4,6 +4,7 @@
 #include "network/onednn.h"
 #include "network/op.h"
 #include "network/ops/ops.h"
+#include "network/ops/plain.h"
 
 typedef struct Linear {
     int64_t out_channels;
@@ -78,7 +79,7 @@ static void backward(Node *node, const Step *step)
 
 static const OpImpl onednn = {.name = "onednn", .strided_in = 1, .strided_out = 1, .prepare = prepare, .refresh = refresh,
                               .forward = forward, .backward = backward, .release = release};
-static const OpImpl *const impls[] = {&onednn, NULL};
+static const OpImpl *const impls[] = {&onednn, &plain_linear, NULL};
 static const OpClass linear_class = {.name = "linear", .shape = shape, .macs = macs, .keeps_for_params = 1, .on = {impls}};
 
 Ref linear(Graph *g, const char *name, Ref x, int64_t out_channels, bool bias)

@@ -66,6 +66,6 @@ check "an output that cannot be made" exits 1 "file" "$program" "$raw" -o "$out/
 rm -rf "$out/p"
 "$program" "$raw" -o "$out/p" --quiet 2>/dev/null & pid=$!
 sleep 0.03; kill -9 $pid 2>/dev/null; wait $pid 2>/dev/null
-find "$out/p" -name '*.tmp*' -delete 2>/dev/null
+mkdir -p "$out/p/2d"; echo x >"$out/p/2d/phantom_001.npy.tmp-1-1"
 check "goes on where it was killed" exits 0 "6 done" runs
 check "and ends with the same cases" diff -r "$out/p/2d" "$out/one/2d"

@@ -29,7 +29,10 @@ static const char *bare(const char *name)
     return name;
 }
 
-static bool is_floating(DType t) { return t == DTYPE_F32 || t == DTYPE_F64 || t == DTYPE_F16 || t == DTYPE_BF16; }
+static bool is_floating(DType t)
+{
+    return t == DTYPE_F32 || t == DTYPE_F64 || t == DTYPE_F16 || t == DTYPE_BF16;
+}
 
 static bool fits(const Param *p, const Array *a)
 {
@@ -45,7 +48,10 @@ static void add_shape(Text *t, const int64_t *shape, int rank)
     text_add(t, ")");
 }
 
-static void leave_out(Matching *m, const char *name, const char *why) { text_add(&m->left_out, "%s: %s\n", name, why); }
+static void leave_out(Matching *m, const char *name, const char *why)
+{
+    text_add(&m->left_out, "%s: %s\n", name, why);
+}
 
 /* Tensor `name` of the file is meant for the parameter `wanted`. */
 static int match(Matching *m, const char *name, const char *wanted, const Array *a, Err *e)
@@ -78,6 +84,7 @@ static int match_encoder(Matching *m, const char *name, const Array *a, Err *e)
 {
     static const char downsample[] = ".downsample.";
     char wanted[256];
+    const char *rest;
     int layer = 0, used = 0;
     if (begins(name, "norm.") || begins(name, "head.")) {
         leave_out(m, name, "it belongs to the classifier");
@@ -88,8 +95,9 @@ static int match_encoder(Matching *m, const char *name, const Array *a, Err *e)
         return 0;
     }
     sscanf(name, "layers.%4d%n", &layer, &used);
-    if (used && begins(name + used, downsample))
-        snprintf(wanted, sizeof wanted, "%sdownsamples.%d.%s", ENCODER, layer, name + used + strlen(downsample));
+    rest = name + used;
+    if (used && begins(rest, downsample))
+        snprintf(wanted, sizeof wanted, "%sdownsamples.%d.%s", ENCODER, layer, rest + strlen(downsample));
     else
         snprintf(wanted, sizeof wanted, "%s%s", ENCODER, name);
     return match(m, name, wanted, a, e);
@@ -197,11 +205,11 @@ static int write_report(ImportReport *r, const Matching *m, Err *e)
 
 static int nothing_fits(const Matching *m, Err *e)
 {
-    static const char hint[] = "expected names like those of the network, or of VMamba's first version (layers.0.blocks.0."
-                               "self_attention.in_proj.weight), and its widths";
+    static const char hint[] = "expected names like those of the network, or of VMamba's first version "
+                               "(layers.0.blocks.0.self_attention.in_proj.weight), and its widths";
     if (!m->left_out.length) return err_set(e, ERR_VALUE, "no weights in it: %s", hint);
-    return err_set(e, ERR_VALUE, "none of its %d tensors fits the network (%.*s): %s", m->weights->count, first_length(m),
-                   m->left_out.data, hint);
+    return err_set(e, ERR_VALUE, "none of its %d tensors fits the network (%.*s): %s", m->weights->count,
+                   first_length(m), m->left_out.data, hint);
 }
 
 int import_weights(Parameters *p, const WeightsFile *w, ImportReport *report, Err *e)
@@ -229,9 +237,11 @@ static int check_complete(const Matching *m, Err *e)
 {
     static const char other[] = "these are weights of another network";
     if (m->encoder_only) return err_set(e, ERR_FORMAT, "no tensor is named like a parameter: %s", other);
-    if (m->left_out.length) return err_set(e, ERR_FORMAT, "%.*s: %s", first_length(m), m->left_out.data, other);
+    if (m->left_out.length)
+        return err_set(e, ERR_FORMAT, "%.*s: %s", first_length(m), m->left_out.data, other);
     for (int i = 0; i < graph_param_count(m->graph); i++)
-        if (!m->source[i]) return err_set(e, ERR_FORMAT, "%s is missing: %s", graph_params(m->graph)[i].name, other);
+        if (!m->source[i])
+            return err_set(e, ERR_FORMAT, "%s is missing: %s", graph_params(m->graph)[i].name, other);
     return 0;
 }
 

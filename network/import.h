@@ -1,6 +1,6 @@
 /* Import: a network's parameters out of weights that were trained elsewhere.
  *
- * The names of a file tell what it is: a whole network's (ours, or an nnU-Net trainer's; prefixes of wrappers,
+ * The names of a file tell what it is: a whole network's (ours, or an nnU-Net trainer's; the prefixes of wrappers,
  * "module." and "_orig_mod.", don't count), or a VMamba classifier's, which fills "vssm_encoder" by the official
  * rules (load_pretrained_ckpt of SwinUMamba.py and SwinUMambaD.py): layers.I.downsample becomes downsamples.I;
  * norm.* and head.* are the classifier's own; patch_embed is taken where its convolution fits, but never by a
@@ -20,12 +20,12 @@
 typedef struct ImportReport {
     bool encoder_only;   /* the weights were a VMamba classifier's */
     int taken;           /* parameters that were filled */
-    Text text;           /* lines: how many were taken, what was left out and why, what keeps its values; owned */
+    Text text;           /* lines: how many were taken, what was left out and why, what is kept; owned */
 } ImportReport;
 
 /* Fills what fits; other parameters stay as they are. `report` is the caller's (import_report_free), empty on
- * failure. Fails, with all parameters as they were: ERR_VALUE if nothing fits, ERR_FORMAT if two tensors are meant
- * for one parameter, ERR_NOMEM. */
+ * failure. Fails, with all parameters as they were: ERR_VALUE if nothing fits, ERR_FORMAT if two tensors are
+ * meant for one parameter, ERR_NOMEM. */
 int import_weights(Parameters *p, const WeightsFile *w, ImportReport *report, Err *e);
 void import_report_free(ImportReport *report);
 

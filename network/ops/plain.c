@@ -163,7 +163,7 @@ static void backward(Node *node, const Step *step)
     if (p->conv.bias && node->param_grad[1]) backward_bias(node, &p->conv);
 }
 
-const OpImpl plain_convolution = {.name = "plain", .supports = has_room, .prepare = prepare_convolution,
-                                  .refresh = refresh, .forward = forward, .backward = backward, .release = release};
-const OpImpl plain_linear = {.name = "plain", .supports = has_room, .prepare = prepare_linear,
-                             .refresh = refresh, .forward = forward, .backward = backward, .release = release};
+#define PLAIN(prepare_it)                                                                          \
+    {.name = "plain", .supports = has_room, .prepare = prepare_it, .refresh = refresh,             \
+     .forward = forward, .backward = backward, .release = release}
+const OpImpl plain_convolution = PLAIN(prepare_convolution), plain_linear = PLAIN(prepare_linear);

@@ -1,5 +1,5 @@
-/* Part files: weight files of PyTorch. Good ones load bit for bit and give the stored outputs in the network that
- * they are for; VMamba's fill encoders by the official rules; each bad one is refused, nothing is executed. */
+/* Part files: weight files of PyTorch. Good ones load bit for bit and give the stored outputs in the network
+ * that they are for; VMamba's fill encoders by the official rules; each bad one is refused, nothing is run. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,8 +40,9 @@ static int compare_outputs(Golden *g, ReferenceNetwork *r, const Gold *gold, con
     return 0;
 }
 
-/* VMamba's encoder alone, its stages as heads; patch size and channels as its first convolution has them. */
-static int open_encoder(ReferenceNetwork *r, const DocNode *entry, const int64_t *shape, const WeightsFile *w, Err *e)
+/* VMamba's encoder alone, its stages as heads; its patch size as the first convolution has it. */
+static int open_encoder(ReferenceNetwork *r, const DocNode *entry, const int64_t *shape, const WeightsFile *w,
+                        Err *e)
 {
     *r = (ReferenceNetwork){.input = {shape[0], shape[2], shape[3], shape[1]}};
     const Array *first = weights_find(w, "patch_embed.proj.weight");
@@ -60,6 +61,15 @@ static const char *network_of(const DocNode *entry)
     char name[8];
     snprintf(name, sizeof name, "%.1s_", golden_string(entry, "model"));
     return reference_network_name(name);
+}
+
+static int open_network(ReferenceNetwork *r, const char *network, const DocNode *entry, const int64_t *shape,
+                        const char *prefix, Err *e)
+{
+    NetworkSpec spec;
+    const int64_t classes = (int64_t)golden_number(entry, "out_chans", 0);
+    TRY(reference_network_spec(&spec, network, entry, shape, classes, e));
+    return reference_network_build(r, &spec, shape[0], prefix, e);
 }
 
 /* Opens the entry's bundle, which holds the input and the outputs. */
@@ -86,9 +96,7 @@ static int run_checkpoint(Golden *g, const DocNode *entry, const WeightsFile *w,
     const char *network = network_of(entry);
     int failed = open_bundle(g, entry, &gold, shape, e);
     if (!failed && network) {
-        NetworkSpec spec;
-        failed = reference_network_spec(&spec, network, entry, shape, (int64_t)golden_number(entry, "out_chans", 0), e);
-        if (!failed) failed = reference_network_build(&r, &spec, shape[0], NULL, e);
+        failed = open_network(&r, network, entry, shape, NULL, e);
         if (!failed) failed = import_network(r.parameters, w, e);
     } else if (!failed) {
         failed = open_encoder(&r, entry, shape, w, e);
@@ -154,16 +162,14 @@ static int import_pretrained(Golden *g, const DocNode *entry, const char *rule_p
     WeightsFile w = {0};
     ReferenceNetwork r = {.graph = NULL};
     ImportReport report = {.taken = 0};
-    NetworkSpec spec;
-    if (sscanf(golden_string(entry, "kind"), "rule.param(prefix,'%63[^']'+name) model with %159s", scope, file) != 2 ||
+    const char *kind = golden_string(entry, "kind");
+    if (sscanf(kind, "rule.param(prefix,'%63[^']'+name) model with %159s", scope, file) != 2 ||
         strncmp(name, "pretrained_", 11) || !(network = reference_network_name(name + 11)))
         return err_set(e, ERR_FORMAT, "an entry of unknown kind");
     snprintf(prefix, sizeof prefix, "%s%s", rule_prefix, scope);
     int failed = open_bundle(g, entry, &gold, shape, e);
     if (!failed) failed = read_file(g, file, &w, e);
-    if (!failed)
-        failed = reference_network_spec(&spec, network, entry, shape, (int64_t)golden_number(entry, "out_chans", 0), e);
-    if (!failed) failed = reference_network_build(&r, &spec, shape[0], prefix, e);
+    if (!failed) failed = open_network(&r, network, entry, shape, prefix, e);
     if (!failed) failed = import_weights(r.parameters, &w, &report, e);
     if (!failed) {
         const DocNode *taken = doc_find(entry, "params_taken_from_ckpt");

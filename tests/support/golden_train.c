@@ -1,8 +1,8 @@
 /* Part train: steps of the optimiser on whole networks, with the encoder frozen in the first ones of a case B.
  *
- * Networks with leaky ReLUs run on the plain convolutions and linear layers, summed in double: rounding that takes one
- * number of a million across 0 changes a slope, and steps amplify that (FACTS, section 7). Parts full and grad
- * compare the same networks on the fast ones. */
+ * Networks with leaky ReLUs run on the plain convolutions and linear layers, summed in double: rounding that
+ * takes one number of a million across 0 changes a slope, and steps amplify that (FACTS, section 7). Parts full
+ * and grad compare the same networks on the fast ones. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,10 +95,11 @@ static int forward(Run *r, double *loss, Err *e)
 }
 
 /* A number of a step against the golden's; the golden's single-precision run tells what rounding does to it. */
-static void expect_number(Golden *g, const char *name, double found, const DocNode *exact, const DocNode *single,
-                          const char *key)
+static void expect_number(Golden *g, const char *name, double found, const DocNode *exact,
+                          const DocNode *single, const char *key)
 {
-    const double expected = golden_number(exact, key, NAN), noise = fabs(golden_number(single, key, expected) - expected);
+    const double expected = golden_number(exact, key, NAN);
+    const double noise = fabs(golden_number(single, key, expected) - expected);
     golden_expect(g, name, fabs(found - expected), fmax(8 * noise, 1e-5 * fabs(expected)));
 }
 
@@ -125,7 +126,8 @@ static void compare_change(Golden *g, const Run *r, int step, const DocNode *noi
         }
     }
     snprintf(name, sizeof name, "change after step %d", step + 1);
-    golden_expect(g, name, sqrt(difference / change), fmax(2e-3, 8 * golden_number(noise, "noise_rel_l2", 0)));
+    const double rounding = golden_number(noise, "noise_rel_l2", 0);
+    golden_expect(g, name, sqrt(difference / change), fmax(2e-3, 8 * rounding));
 }
 
 static int count_gradients(const Run *r)
@@ -136,14 +138,16 @@ static int count_gradients(const Run *r)
     return count;
 }
 
-static int run_step(Golden *g, Run *r, int step, const DocNode *exact, const DocNode *single, const DocNode *noise,
-                    Err *e)
+static int run_step(Golden *g, Run *r, int step, const DocNode *exact, const DocNode *single,
+                    const DocNode *noise, Err *e)
 {
     const int epoch = (int)golden_number(exact, "epoch", 0);
-    const PlanTraining schedule = {.schedule = SCHEDULE_COSINE, .learning_rate = 1e-4, .final_learning_rate = 1e-6,
-                                   .schedule_epochs = (int)golden_number(r->entry, "T_max", 1)};
+    const int length = (int)golden_number(r->entry, "T_max", 1);
+    const PlanTraining schedule = {.schedule = SCHEDULE_COSINE, .learning_rate = 1e-4,
+                                   .final_learning_rate = 1e-6, .schedule_epochs = length};
     const double rate = schedule_learning_rate(&schedule, epoch), expected_rate = golden_number(exact, "lr", NAN);
-    TRY(prepare(r, strstr(golden_string(r->entry, "name"), "_B_") && epoch < UNFREEZE_EPOCH, e));
+    const bool freezes = strstr(golden_string(r->entry, "name"), "_B_");
+    TRY(prepare(r, freezes && epoch < UNFREEZE_EPOCH, e));
     golden_expect(g, "learning rate", fabs(rate - expected_rate), 1e-12 * expected_rate);
     double loss;
     TRY(forward(r, &loss, e));

@@ -60,9 +60,11 @@ static int compare_tensor(const WeightsTensor *found, const DocNode *tensor, Err
 {
     const Array *a = &found->array;
     const char *name = text_of(tensor, "name");
-    if (strcmp(found->name, name)) return err_set(e, ERR_VALUE, "tensor %s stands where %s is expected", found->name, name);
-    if (strcmp(dtype_name(a->dtype), text_of(tensor, "dtype")))
-        return err_set(e, ERR_VALUE, "%s is %s, expected %s", name, dtype_name(a->dtype), text_of(tensor, "dtype"));
+    const char *dtype = text_of(tensor, "dtype");
+    if (strcmp(found->name, name))
+        return err_set(e, ERR_VALUE, "tensor %s stands where %s is expected", found->name, name);
+    if (strcmp(dtype_name(a->dtype), dtype))
+        return err_set(e, ERR_VALUE, "%s is %s, expected %s", name, dtype_name(a->dtype), dtype);
     if (!same_shape(a, doc_find(tensor, "shape"))) return err_set(e, ERR_VALUE, "%s has another shape", name);
     return same_numbers(a, tensor) ? 0 : err_set(e, ERR_VALUE, "%s has other numbers", name);
 }
@@ -73,11 +75,14 @@ static int compare_notes(const WeightsFile *w, const DocNode *scalars, Err *e)
     for (const DocNode *s = scalars ? scalars->first : NULL; s; s = s->next) {
         const char *note = weights_note_text(w, s->key);
         char list[256] = "[";
-        for (const DocNode *item = s->first; item; item = item->next)
-            snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", item->text, item->next ? "," : "]");
+        for (const DocNode *item = s->first; item; item = item->next) {
+            const size_t used = strlen(list);
+            snprintf(list + used, sizeof list - used, "%s%s", item->text, item->next ? "," : "]");
+        }
         const char *expected = s->kind == DOC_SCALAR ? s->text : list;
         if (!note || strcmp(note, expected))
-            return err_set(e, ERR_VALUE, "note %s is %s, expected %s", s->key, note ? note : "missing", expected);
+            return err_set(e, ERR_VALUE, "note %s is %s, expected %s", s->key, note ? note : "missing",
+                           expected);
     }
     return 0;
 }

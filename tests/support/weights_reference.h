@@ -12,7 +12,7 @@ double weights_reference_element(const Array *a, int64_t i);
 /* 0, or ERR_VALUE with the first difference between the weights and the entry ("tensors", "scalars"). */
 int weights_reference_compare(const WeightsFile *w, const DocNode *entry, Err *e);
 
-/* The entry that describes this one's content: itself, or the one that its "same_as" names; NULL if there is none. */
+/* The entry that describes this one's content: itself, or the one that its "same_as" names; NULL: none does. */
 const DocNode *weights_reference_entry(const DocNode *files, const DocNode *entry);
 
 #endif

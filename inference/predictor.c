@@ -1,13 +1,12 @@
 #include "inference/predictor.h"
 
 #include <pthread.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "base/memory.h"
 #include "inference/export.h"
 #include "inference/model.h"
+#include "inference/results.h"
 #include "inference/sliding_window.h"
 #include "network/executor.h"
 #include "plans/splits.h"
@@ -30,75 +29,68 @@ struct Predictor {
 
 /* ---- opening ---- */
 
-static char *checkpoint_path(const char *results, int fold, const PredictorOptions *o, Err *e)
+/* The checkpoints to use: of the folds asked for, or of all where it is there; a fold trained on
+ * everything needs no company. */
+static int find_checkpoints(const char *results, const PredictorOptions *o, char *paths[MAX_FOLDS],
+                            int *count, Err *e)
 {
-    char name[16] = "all";
-    if (fold != SPLITS_FOLD_ALL) snprintf(name, sizeof name, "%d", fold);
-    return path_format(e, "%s/fold_%s/checkpoint_%s.safetensors", results, name,
-                       o->checkpoint ? o->checkpoint : "final");
-}
-
-/* The folds to use: those asked for, or all whose checkpoint is there. */
-static int choose_folds(const char *results, const PredictorOptions *o, int folds[MAX_FOLDS], int *count,
-                        Err *e)
-{
+    const char *name = o->checkpoint ? o->checkpoint : "final";
+    const int tries = o->fold_count ? o->fold_count : MAX_FOLDS - 1;
     *count = 0;
-    if (o->fold_count > MAX_FOLDS)
-        return err_set(e, ERR_VALUE, "%d folds, at most %d are possible", o->fold_count, MAX_FOLDS);
-    for (int i = 0; i < o->fold_count; i++) folds[(*count)++] = o->folds[i];
-    for (int fold = SPLITS_FOLD_ALL; !o->fold_count && fold < MAX_FOLDS; fold++) {
-        char *path = checkpoint_path(results, fold, o, e);
-        if (!path) return ERR_NOMEM;
-        if (file_exists(path)) folds[(*count)++] = fold;
-        mem_free(path);
-        if (fold == SPLITS_FOLD_ALL && *count) break; /* trained on everything: needs no company */
+    if (tries > MAX_FOLDS)
+        return err_set(e, ERR_VALUE, "%d folds, at most %d are possible", tries, MAX_FOLDS);
+    for (int i = 0; i < tries; i++) {
+        const int fold = o->fold_count ? o->folds[i] : i + SPLITS_FOLD_ALL;
+        TRY(results_checkpoint(&paths[*count], results, fold, name, e));
+        if (paths[*count]) ++*count;
+        else if (o->fold_count)
+            return err_set(e, ERR_VALUE, "%s: fold %d has no checkpoint_%s; train it first", results, fold,
+                           name);
+        if (!o->fold_count && fold == SPLITS_FOLD_ALL && *count) break;
     }
     if (*count) return 0;
     return err_set(e, ERR_VALUE,
-                   "%s: no fold_*/checkpoint_%s.safetensors is there; finish a training first, or name "
-                   "another checkpoint",
-                   results, o->checkpoint ? o->checkpoint : "final");
+                   "%s: no fold has a checkpoint_%s; finish a training first, or name another checkpoint",
+                   results, name);
 }
 
-static int read_plan(Predictor *p, const char *results, const PredictorOptions *o, Err *e)
+static WindowOptions window_of(const Plan *plan, const PredictorOptions *o)
 {
-    char *plans = path_format(e, "%s/plans.yaml", results),
-         *dataset = path_format(e, "%s/dataset.json", results);
-    int code = plans && dataset ? plan_read(&p->plan, plans, NULL, e) : ERR_NOMEM;
-    if (!code && (code = plan_check(&p->plan, e))) err_context(e, "%s", plans);
-    if (!code && !(code = dataset_info_read(&p->info, dataset, e))) p->has_info = true;
-    mem_free(plans);
-    mem_free(dataset);
-    if (code) return code;
-    const PlanInference *inference = &p->plan.inference;
-    p->window = (WindowOptions){{p->plan.configuration.patch_size[0], p->plan.configuration.patch_size[1]},
-                                o->step > 0 ? o->step : inference->step, inference->gaussian, {false, false},
-                                p->plan.compatibility != COMPATIBILITY_NONE};
+    const PlanInference *inference = &plan->inference;
+    WindowOptions w = {.tile_yx = {plan->configuration.patch_size[0], plan->configuration.patch_size[1]},
+                       .step = o->step > 0 ? o->step : inference->step,
+                       .gaussian = inference->gaussian,
+                       .half = plan->compatibility != COMPATIBILITY_NONE};
     if (o->mirroring == SWITCH_ON || (o->mirroring == SWITCH_AUTO && inference->mirroring))
-        for (int i = 0; i < inference->mirror_axes_count; i++)
-            p->window.mirror_yx[inference->mirror_axes[i]] = true;
-    return 0;
+        for (int i = 0; i < inference->mirror_axes_count; i++) w.mirror_yx[inference->mirror_axes[i]] = true;
+    return w;
 }
 
-static int read_models(Predictor *p, const char *results, const PredictorOptions *o, Err *e)
+static int read_models(Predictor *p, char *const *paths, int count, Err *e)
 {
-    int folds[MAX_FOLDS], count;
-    TRY(choose_folds(results, o, folds, &count, e));
     p->models = mem_zalloc((size_t)count, sizeof *p->models, e);
     p->executors = mem_zalloc((size_t)count, sizeof(Executor *), e);
     if (!p->models || !p->executors) return ERR_NOMEM;
-    for (p->fold_count = 0; p->fold_count < count; p->fold_count++) {
+    while (p->fold_count < count) {
         Model *m = &p->models[p->fold_count];
         TRY(model_new(m, &p->plan, &p->info, e));
-        char *path = checkpoint_path(results, folds[p->fold_count], o, e);
-        const int code = path ? model_read(m, path, e) : ERR_NOMEM;
-        mem_free(path);
-        if (code) {
-            model_free(m);
-            return code;
-        }
+        TRY(model_read(m, paths[p->fold_count++], e));
     }
     return 0;
+}
+
+static int open_results(Predictor *p, const char *results, const PredictorOptions *o, Err *e)
+{
+    char *paths[MAX_FOLDS];
+    int count;
+    int code = find_checkpoints(results, o, paths, &count, e);
+    if (!code && !(code = results_read(&p->plan, &p->info, results, paths[0], e))) p->has_info = true;
+    if (!code) {
+        p->window = window_of(&p->plan, o);
+        code = read_models(p, paths, count, e);
+    }
+    for (int i = 0; i < count; i++) mem_free(paths[i]);
+    return code;
 }
 
 int predictor_open(Predictor **result, const char *results, const PredictorOptions *o, Err *e)
@@ -107,8 +99,7 @@ int predictor_open(Predictor **result, const char *results, const PredictorOptio
     if (!p) return ERR_NOMEM;
     pthread_mutex_init(&p->lock, NULL);
     p->probabilities = o->probabilities;
-    int code = read_plan(p, results, o, e);
-    if (!code) code = read_models(p, results, o, e);
+    const int code = open_results(p, results, o, e);
     if (code) {
         predictor_close(p);
         *result = NULL;

@@ -29,8 +29,8 @@ typedef struct PredictorOptions {
     bool probabilities;       /* wanted beside the labels */
 } PredictorOptions;
 
-/* Reads plans.yaml, dataset.json and each fold's checkpoint. Fails: ERR_IO, ERR_FORMAT, ERR_VALUE with
- * the file; ERR_NOMEM. */
+/* Reads plan, dataset.json and each fold's checkpoint, of our results or an nnU-Net trainer's. Fails: ERR_IO,
+ * ERR_FORMAT, ERR_VALUE with the file; ERR_NOMEM. */
 int predictor_open(Predictor **p, const char *results, const PredictorOptions *o, Err *e);
 void predictor_close(Predictor *p);                          /* NULL is fine */
 

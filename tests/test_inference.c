@@ -14,6 +14,7 @@
 #include "base/memory.h"
 #include "data/npy.h"
 #include "inference/export.h"
+#include "inference/results.h"
 #include "inference/sliding_window.h"
 
 static const char GOLDEN[] = "../shared/golden/nnunet/inference";
@@ -318,6 +319,15 @@ static void regions_overwrite_in_their_order(void **state)
     array_free(&labels);
 }
 
+static void official_trainers_name_their_network(void **state)
+{
+    (void)state;
+    assert_string_equal(results_network_of("nnUNetTrainerSwinUMambaDScratch"), "swin_umamba_d");
+    assert_string_equal(results_network_of("nnUNetTrainerSwinUMambaScratch"), "swin_umamba");
+    assert_string_equal(results_network_of("nnUNetTrainer"), "nnunet");
+    assert_null(results_network_of("SomebodysTrainer"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -326,6 +336,7 @@ int main(void)
         cmocka_unit_test(window_is_nnunets),
         cmocka_unit_test(export_is_nnunets),
         cmocka_unit_test(regions_overwrite_in_their_order),
+        cmocka_unit_test(official_trainers_name_their_network),
     };
     return cmocka_run_group_tests_name("inference", tests, NULL, NULL);
 }

@@ -98,3 +98,11 @@ check "a bad case does not stop the others" 1 \
 has "it is named" 'case cut: .*cut_0000.nii.gz' stderr
 is "the other is there" test -s "$out/one/${first%_0000.nii.gz}.nii.gz"
 check "a fold that is not there" 1 "$build/predict" -i "$out/raw/imagesTr" -o "$out/x" -m "$out/a" -f 4
+
+mkdir -p "$out/official/fold_0"
+cp "$out/a/plans.yaml" "$out/official/plans.json"
+cp "$out/a/dataset.json" "$out/official"
+"$build/convert_weights" "$out/a/fold_0/checkpoint_final.safetensors" "$out/official/fold_0/checkpoint_final.pth" 2>/dev/null
+check "an nnU-Net results folder predicts" 0 "$build/predict" "$out/raw/imagesTr/$first" -o "$out/pth" -m "$out/official"
+check "as ours does" 0 "$build/predict" "$out/raw/imagesTr/$first" -o "$out/own" -m "$out/a" -f 0
+is "to the same bits" cmp "$out/pth/${first%_0000.nii.gz}.nii.gz" "$out/own/${first%_0000.nii.gz}.nii.gz"

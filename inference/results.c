@@ -1,0 +1,78 @@
+#include "inference/results.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "network/weights_io.h"
+#include "plans/splits.h"
+
+static const char *const ENDINGS[] = {".safetensors", ".pth"};
+
+int results_checkpoint(char **path, const char *results, int fold, const char *name, Err *e)
+{
+    char folder[16] = "all";
+    if (fold != SPLITS_FOLD_ALL) snprintf(folder, sizeof folder, "%d", fold);
+    for (int i = 0; i < 2; i++) {
+        *path = path_format(e, "%s/fold_%s/checkpoint_%s%s", results, folder, name, ENDINGS[i]);
+        if (!*path) return ERR_NOMEM;
+        if (file_exists(*path)) return 0;
+        mem_free(*path);
+    }
+    *path = NULL;
+    return 0;
+}
+
+const char *results_network_of(const char *trainer)
+{
+    static const struct {
+        const char *trainer, *network; /* the longest beginning that fits counts: the more special first */
+    } known[] = {{"nnUNetTrainerSwinUMambaD", "swin_umamba_d"},
+                 {"nnUNetTrainerSwinUMamba", "swin_umamba"},
+                 {"nnUNetTrainerUMambaBot", "umamba_bot"},
+                 {"nnUNetTrainerUMambaEnc", "umamba_enc"},
+                 {"nnUNetTrainer", "nnunet"}};
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (!strncmp(trainer, known[i].trainer, strlen(known[i].trainer))) return known[i].network;
+    return NULL;
+}
+
+/* nnU-Net's plan does not name the network: its checkpoint does. */
+static int take_network(Plan *plan, const char *checkpoint, Err *e)
+{
+    WeightsFile weights = {0};
+    TRY(weights_read(&weights, checkpoint, e));
+    const char *trainer = weights_note_text(&weights, "trainer_name");
+    const char *network = trainer ? results_network_of(trainer) : plan->network.name;
+    int code = 0;
+    if (network) memmove(plan->network.name, network, strlen(network) + 1);
+    else
+        code = err_set(e, ERR_UNSUPPORTED, "%s: the network of trainer %s is not known here", checkpoint,
+                       trainer);
+    weights_close(&weights);
+    return code;
+}
+
+static int read_plan(Plan *plan, const char *results, const char *checkpoint, Err *e)
+{
+    char *ours = path_format(e, "%s/plans.yaml", results), *theirs = path_format(e, "%s/plans.json", results);
+    int code = ours && theirs ? 0 : ERR_NOMEM;
+    const bool is_theirs = !code && !file_exists(ours) && file_exists(theirs);
+    const char *path = is_theirs ? theirs : ours;
+    if (!code) code = plan_read(plan, path, NULL, e);
+    if (!code && is_theirs) code = take_network(plan, checkpoint, e);
+    if (!code && (code = plan_check(plan, e))) err_context(e, "%s", path);
+    mem_free(ours);
+    mem_free(theirs);
+    return code;
+}
+
+int results_read(Plan *plan, DatasetInfo *info, const char *results, const char *checkpoint, Err *e)
+{
+    TRY(read_plan(plan, results, checkpoint, e));
+    char *path = path_format(e, "%s/dataset.json", results);
+    const int code = path ? dataset_info_read(info, path, e) : ERR_NOMEM;
+    mem_free(path);
+    return code;
+}

@@ -1,0 +1,26 @@
+/* Results: what stands where in a results folder — ours, or one that an nnU-Net trainer left.
+ *
+ * Ours: plans.yaml, dataset.json, fold_F/checkpoint_NAME.safetensors. nnU-Net's: plans.json, dataset.json,
+ * fold_F/checkpoint_NAME.pth; there the trainer's name, stored with the weights, says which network it is. */
+#ifndef INFERENCE_RESULTS_H
+#define INFERENCE_RESULTS_H
+
+#include <stdbool.h>
+
+#include "base/error.h"
+#include "plans/dataset_json.h"
+#include "plans/plan.h"
+
+/* The checkpoint of that name, "final", "best" or "latest": *path is the caller's, NULL where there is none.
+ * Fails: ERR_NOMEM. */
+int results_checkpoint(char **path, const char *results, int fold, const char *name, Err *e);
+
+/* checkpoint: of any fold, asked where the plan itself does not say which network it is. info is the
+ * caller's (dataset_info_free). Fails: ERR_IO, ERR_FORMAT, ERR_VALUE with the file; ERR_UNSUPPORTED for a
+ * trainer whose network is not known here. */
+int results_read(Plan *plan, DatasetInfo *info, const char *results, const char *checkpoint, Err *e);
+
+/* The plan's name of the network that an nnU-Net trainer trains; NULL if it is not known. */
+const char *results_network_of(const char *trainer);
+
+#endif

@@ -10,11 +10,13 @@
 #include "trainer/training.h"
 #include "trainer/validation.h"
 
+enum { SHOWN_PATCHES = 48 };
+
 typedef struct Options {
     CommonOptions common;
     TrainingOptions training;
-    int positional;
-    bool validate_only, skip_validation;
+    const char *show;         /* folder for pictures of patches */
+    bool validate_only, skip_validation, json;
 } Options;
 
 enum {
@@ -26,7 +28,9 @@ enum {
     KEY_RATE,
     KEY_OVERRIDE,
     KEY_VALIDATE_ONLY,
-    KEY_SKIP_VALIDATION
+    KEY_SKIP_VALIDATION,
+    KEY_SHOW,
+    KEY_JSON
 };
 
 static const struct argp_option option_list[] = {
@@ -39,9 +43,11 @@ static const struct argp_option option_list[] = {
     {"patch-size", KEY_PATCH, "HxW", 0, "Size of a patch (default: the plan's)", 0},
     {"learning-rate", KEY_RATE, "RATE", 0, "Of the first epoch (default: the plan's)", 0},
     {"override", KEY_OVERRIDE, "PLAN.yaml", 0, "Plan keys that shall have other values than planned", 0},
+    {"json-log", KEY_JSON, NULL, 0, "Print a line of JSON per epoch to standard output", 0},
     {"val-only", KEY_VALIDATE_ONLY, NULL, 0, "Only predict the validation cases with the finished training",
      0},
     {"no-validation", KEY_SKIP_VALIDATION, NULL, 0, "Don't predict the validation cases at the end", 0},
+    {"show-augmentation", KEY_SHOW, "DIR", 0, "Write pictures of augmented patches with their labels there, and end", 0},
     {0},
 };
 
@@ -79,6 +85,8 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     case KEY_OVERRIDE: change->file = text; return 0;
     case KEY_VALIDATE_ONLY: o->validate_only = true; return 0;
     case KEY_SKIP_VALIDATION: o->skip_validation = true; return 0;
+    case KEY_JSON: o->json = true; return 0;
+    case KEY_SHOW: o->show = text; return 0;
     case ARGP_KEY_ARG:
         if (state->arg_num > 1) argp_error(state, "%s: PREPROCESSED and FOLD are enough", text);
         if (state->arg_num) parse_fold(o, text, state);
@@ -97,7 +105,7 @@ typedef struct Display {
     Progress bar;              /* over all iterations of the run */
     int epochs;
     double seconds_per_epoch;  /* of the last one; 0: not known yet */
-    bool quiet;
+    bool quiet, json;
 } Display;
 
 static void show_iteration(void *context, int epoch, bool validating, int done, int total, double mean_loss)
@@ -112,9 +120,34 @@ static void show_iteration(void *context, int epoch, bool validating, int done, 
     progress_step(&d->bar, 1, note);
 }
 
+static void print_number(const char *key, double value)
+{
+    if (isfinite(value)) printf(", \"%s\": %.9g", key, value);
+    else printf(", \"%s\": null", key);
+}
+
+static void print_json(const EpochRecord *r, const PseudoDice *dice)
+{
+    printf("{\"epoch\": %d", r->epoch);
+    print_number("learning_rate", r->learning_rate);
+    print_number("train_loss", r->train_loss);
+    print_number("val_loss", r->val_loss);
+    print_number("pseudo_dice", r->pseudo_dice);
+    print_number("ema_pseudo_dice", r->ema_pseudo_dice);
+    print_number("seconds", r->seconds);
+    for (int k = 1; k < dice->classes; k++) {
+        char key[32];
+        snprintf(key, sizeof key, "pseudo_dice_%d", k);
+        print_number(key, pseudo_dice_of(dice, k));
+    }
+    puts("}");
+    fflush(stdout);
+}
+
 static void show_epoch(void *context, const EpochRecord *r, const PseudoDice *dice)
 {
     Display *d = context;
+    if (d->json) print_json(r, dice);
     char classes[256] = "", left[32];
     size_t used = 0;
     for (int k = 1; k < dice->classes && used < sizeof classes - 16; k++)
@@ -141,7 +174,7 @@ static int train(const Options *o, Training *t, Err *e)
 {
     const Plan *plan = training_plan(t);
     if (!o->common.quiet) announce(t);
-    Display display = {.epochs = plan->training.epochs, .quiet = o->common.quiet};
+    Display display = {.epochs = plan->training.epochs, .quiet = o->common.quiet, .json = o->json};
     const int64_t per_epoch = plan->training.iterations_per_epoch + plan->training.validation_iterations;
     progress_begin(&display.bar, "train", per_epoch * (plan->training.epochs - training_epochs_done(t)),
                    o->common.quiet);
@@ -177,9 +210,9 @@ static int run(const Options *o, Err *e)
     if (!o->validate_only) {
         Training *t;
         TRY(training_open(&t, &o->training, e));
-        const int code = train(o, t, e);
+        const int code = o->show ? training_show_patches(t, SHOWN_PATCHES, o->show, e) : train(o, t, e);
         training_close(t);
-        if (code) return code;
+        if (code || o->show) return code;
     }
     return o->skip_validation ? 0 : validate(o, e);
 }

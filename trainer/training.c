@@ -9,6 +9,8 @@
 #include "network/import.h"
 #include "network/weights_io.h"
 #include "preprocess/class_locations.h"
+#include "trainer/augmentation_pictures.h"
+#include "trainer/progress_picture.h"
 #include "trainer/schedule.h"
 #include "trainer/training_parts.h"
 #include "trainer/training_plan.h"
@@ -208,6 +210,11 @@ size_t training_memory_bytes(const Training *t)
     return trainer.arena + trainer.parameters + 3 * trainer.parameter_gradients + validator.arena;
 }
 
+int training_show_patches(const Training *t, int count, const char *folder, Err *e)
+{
+    return augmentation_pictures_write(&t->training_sampler, t->state.epoch, count, folder, e);
+}
+
 /* ---- running ---- */
 
 int training_save(Training *t, const char *name, Err *e)
@@ -228,6 +235,10 @@ static int write_curves(Training *t, Err *e)
     if (!code) code = file_put(path, text.data, text.length, e);
     mem_free(path);
     text_free(&text);
+    if (code) return code;
+    path = path_format(e, "%s/progress.png", t->folder.path);
+    code = path ? progress_picture_write(&t->state.history, path, e) : ERR_NOMEM;
+    mem_free(path);
     return code;
 }
 

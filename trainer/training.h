@@ -54,6 +54,9 @@ bool training_is_finished(const Training *t); /* nothing is left to do but the f
 int training_epochs_done(const Training *t);
 size_t training_memory_bytes(const Training *t);  /* of network, gradients and activations */
 
+/* Writes pictures of the next epoch's first patches to a folder (augmentation_pictures.h). */
+int training_show_patches(const Training *t, int count, const char *folder, Err *e);
+
 /* Trains to the end. Fails: ERR_INTERRUPTED after a signal; ERR_VALUE where the loss is no number;
  * ERR_IO where a checkpoint cannot be written (the last good one stands). */
 int training_run(Training *t, const TrainingWatch *watch, Err *e);

@@ -31,9 +31,11 @@ train() { # RESULTS FOLD OPTIONS…
         --batch-size 3 --patch-size 32x32 "$@"
 }
 
+check "augmented patches can be looked at" 0 train "$out/look" 0 --show-augmentation "$out/patches"
+is "as pictures" test "$(ls "$out"/patches/*.png | wc -l)" -eq 48
 check "a training runs to its end" 0 train "$out/a" 0
 for file in plans.yaml dataset.json fold_0/checkpoint_final.safetensors fold_0/checkpoint_best.safetensors \
-    fold_0/training_log.txt fold_0/metrics.csv fold_0/validation/summary.json; do
+    fold_0/training_log.txt fold_0/metrics.csv fold_0/progress.png fold_0/validation/summary.json; do
     is "it leaves $file" test -s "$out/a/$file"
 done
 is "but not the checkpoint it no longer needs" test ! -e "$out/a/fold_0/checkpoint_latest.safetensors"
@@ -45,7 +47,8 @@ has "it says what to do" 'continue to go on.*overwrite' stderr
 before=$(numbers "$out/a/fold_0/checkpoint_final.safetensors")
 check "continuing a finished run is done at once" 0 train "$out/a" 0 --continue
 is "and changes nothing" test "$before" = "$(numbers "$out/a/fold_0/checkpoint_final.safetensors")"
-check "another fold follows the same plan" 0 train "$out/a" 1 --no-validation
+check "another fold follows the same plan" 0 train "$out/a" 1 --no-validation --json-log
+has "and tells every epoch in JSON" '^{"epoch": 2, "learning_rate": .*, "pseudo_dice_2": .*}$' stdout
 check "or is refused" 1 train "$out/a" 2 --batch-size 2
 has "with the reason" 'another plan' stderr
 check "--overwrite trains anew" 0 train "$out/a" 0 --overwrite

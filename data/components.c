@@ -116,3 +116,9 @@ done:
     mem_free(runs.first);
     return code;
 }
+
+int64_t components_bytes(const int64_t shape_zyx[3])
+{
+    const int64_t rows = shape_zyx[0] * shape_zyx[1], most_runs = rows * ((shape_zyx[2] + 1) / 2);
+    return most_runs * (int64_t)sizeof(Run) + (rows + 1) * (int64_t)sizeof(int64_t);
+}

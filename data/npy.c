@@ -169,27 +169,34 @@ done:
     return failed;
 }
 
-int npy_write(const char *path, const Array *a, Err *e)
+int npy_create(OutFile *f, const char *path, DType dtype, int rank, const int64_t *shape, Err *e)
 {
     char header[512];
     memcpy(header, "\x93NUMPY\x01\x00", 8);
     size_t length = 10;
     length += (size_t)snprintf(header + length, sizeof header - length,
-                               "{'descr': '%s', 'fortran_order': False, 'shape': (", type_codes[a->dtype]);
-    for (int i = 0; i < a->rank; i++)
+                               "{'descr': '%s', 'fortran_order': False, 'shape': (", type_codes[dtype]);
+    for (int i = 0; i < rank; i++)
         length += (size_t)snprintf(header + length, sizeof header - length, i ? ", %lld" : "%lld",
-                                   (long long)a->shape[i]);
-    length += (size_t)snprintf(header + length, sizeof header - length, a->rank == 1 ? ",), }" : "), }");
+                                   (long long)shape[i]);
+    length += (size_t)snprintf(header + length, sizeof header - length, rank == 1 ? ",), }" : "), }");
     const size_t padded = (length + 1 + HEADER_ALIGN - 1) / HEADER_ALIGN * HEADER_ALIGN;
     memset(header + length, ' ', padded - length);
     header[padded - 1] = '\n';
     header[8] = (char)((padded - 10) & 0xff);
     header[9] = (char)((padded - 10) >> 8);
 
+    TRY(file_create(f, path, e));
+    const int failed = file_write(f, header, padded, e);
+    if (failed) file_abort(f);
+    return failed;
+}
+
+int npy_write(const char *path, const Array *a, Err *e)
+{
     OutFile f;
-    TRY(file_create(&f, path, e));
-    int failed = file_write(&f, header, padded, e);
-    if (!failed) failed = file_write(&f, a->data, array_bytes(a), e);
+    TRY(npy_create(&f, path, a->dtype, a->rank, a->shape, e));
+    const int failed = file_write(&f, a->data, array_bytes(a), e);
     if (!failed) return file_commit(&f, e);
     file_abort(&f);
     return failed;

@@ -7,6 +7,7 @@
 
 #include "base/array.h"
 #include "base/error.h"
+#include "base/file.h"
 
 /* The array in the file: ARRAY_MAPPED, data not writable; or ARRAY_HEAP where the file's data are not
  * aligned to an element (NumPy aligns them) or there are none. The caller frees it (array_free).
@@ -16,5 +17,9 @@ int npy_read(Array *a, const char *path, Err *e);
 
 /* Writes a as version 1.0, atomically. Fails: ERR_IO, ERR_NOMEM. */
 int npy_write(const char *path, const Array *a, Err *e);
+
+/* Begins such a file: the caller writes the numbers in C order (file_write), then file_commit or file_abort.
+ * On failure nothing is open. Fails: ERR_IO, ERR_NOMEM. */
+int npy_create(OutFile *f, const char *path, DType dtype, int rank, const int64_t *shape, Err *e);
 
 #endif

@@ -9,13 +9,13 @@ struct Exporter {
     const DatasetInfo *info;
     int heads;
     bool half;                    /* results rounded as nnU-Net does */
-    bool by_probabilities;        /* labels follow the probabilities' rounding, as older releases' do */
     AxisMap y_map, x_map;         /* from the preprocessed to the cropped grid */
     Volume labels;                /* the box of the file's image, in the plan's order of axes */
-    Volume *probabilities;        /* one per head, likewise; NULL: not wanted */
     double *rows[2]; /* (cropped width, heads): preprocessed rows y - 1 and y, stretched along x */
-    float *logits;                /* (cropped width, heads) */
-    float *pixel;                 /* (heads) */
+    const RowSink *probabilities; /* NULL: not asked for */
+    bool by_probability;          /* labels follow from probabilities */
+    float *logits;                /* (cropped width, heads); probabilities where labels follow from them */
+    uint16_t *row;                /* (cropped width): labels */
     int64_t next_y;               /* cropped row to write next */
 };
 
@@ -23,22 +23,7 @@ int export_labels_new(Array *labels, const DatasetInfo *info, const CaseProperti
 {
     int64_t shape[3];
     case_raw_shape(p, shape);
-    return array_new(labels, info->max_value < 255 ? DTYPE_U8 : DTYPE_U16, 3, shape, e);
-}
-
-int export_probabilities_new(Array *probabilities, const DatasetInfo *info, const CaseProperties *p, Err *e)
-{
-    int64_t shape[4] = {dataset_head_count(info)};
-    case_raw_shape(p, shape + 1);
-    TRY(array_new(probabilities, DTYPE_F32, 4, shape, e));
-    float *background = probabilities->data;
-    for (int64_t i = 0; !info->has_regions && i < shape[1] * shape[2] * shape[3]; i++) background[i] = 1;
-    return 0;
-}
-
-static Volume box_of(Volume whole, const CaseProperties *p)
-{
-    return volume_cropped(volume_transposed(whole, p->transpose_forward), &p->box);
+    return array_new(labels, label_dtype(info), 3, shape, e);
 }
 
 static int plan_axes(Exporter *x, const Plan *plan, const CaseProperties *p, Err *e)
@@ -56,38 +41,26 @@ static int plan_axes(Exporter *x, const Plan *plan, const CaseProperties *p, Err
     return axis_map_new(&x->x_map, p->shape[2], crop[2], x_order, e);
 }
 
-static int make_rows(Exporter *x, Err *e)
-{
-    const size_t values = (size_t)(x->x_map.out * x->heads);
-    x->rows[0] = mem_zalloc(values, sizeof(double), e);
-    x->rows[1] = mem_zalloc(values, sizeof(double), e);
-    x->logits = mem_alloc(values * sizeof(float), e);
-    x->pixel = mem_alloc((size_t)x->heads * sizeof(float), e);
-    return x->rows[0] && x->rows[1] && x->logits && x->pixel ? 0 : ERR_NOMEM;
-}
-
-static int place_probabilities(Exporter *x, const Array *probabilities, const CaseProperties *p, Err *e)
-{
-    x->probabilities = mem_alloc((size_t)x->heads * sizeof *x->probabilities, e);
-    if (!x->probabilities) return ERR_NOMEM;
-    for (int h = 0; h < x->heads; h++)
-        x->probabilities[h] = box_of(volume_of_channel_first(probabilities, h), p);
-    return 0;
-}
-
 int exporter_new(Exporter **result, const Plan *plan, const DatasetInfo *info, const CaseProperties *p,
-                 const Array *labels, const Array *probabilities, Err *e)
+                 const Array *labels, const RowSink *probabilities, Err *e)
 {
     Exporter *x = *result = mem_zalloc(1, sizeof *x, e);
     if (!x) return ERR_NOMEM;
     x->info = info;
     x->heads = dataset_head_count(info);
     x->half = plan->compatibility != COMPATIBILITY_NONE;
-    x->by_probabilities = probabilities || plan->compatibility == COMPATIBILITY_NNUNET_2_1;
-    x->labels = box_of(volume_of_array(labels), p);
+    x->probabilities = probabilities;
+    x->by_probability = probabilities || plan->compatibility == COMPATIBILITY_NNUNET_2_1;
+    x->labels = volume_cropped(volume_transposed(volume_of_array(labels), p->transpose_forward), &p->box);
     int code = plan_axes(x, plan, p, e);
-    if (!code) code = make_rows(x, e);
-    if (!code && probabilities) code = place_probabilities(x, probabilities, p, e);
+    if (!code) {
+        const size_t values = (size_t)(x->x_map.out * x->heads);
+        x->rows[0] = mem_zalloc(values, sizeof(double), e);
+        x->rows[1] = mem_zalloc(values, sizeof(double), e);
+        x->logits = mem_alloc(values * sizeof(float), e);
+        x->row = mem_alloc((size_t)x->x_map.out * sizeof *x->row, e);
+        if (!x->rows[0] || !x->rows[1] || !x->logits || !x->row) code = ERR_NOMEM;
+    }
     if (code) {
         exporter_free(x);
         *result = NULL;
@@ -103,8 +76,7 @@ void exporter_free(Exporter *x)
     mem_free(x->rows[0]);
     mem_free(x->rows[1]);
     mem_free(x->logits);
-    mem_free(x->pixel);
-    mem_free(x->probabilities);
+    mem_free(x->row);
     mem_free(x);
 }
 
@@ -138,32 +110,21 @@ static void blend_rows(Exporter *x, int64_t k, int64_t y)
     }
 }
 
-/* The label of pixel i of the row in x->logits, cropped row k; its probabilities are stored where wanted. */
-static int finish_pixel(const Exporter *x, int64_t z, int64_t k, int64_t i)
+/* x->row = labels of x->logits; probabilities go to their sink. */
+static int label_row(Exporter *x, int64_t z, int64_t k, Err *e)
 {
-    const float *logits = x->logits + i * x->heads;
-    if (!x->by_probabilities) return label_of_logits(x->info, x->heads, logits);
-    label_probabilities(x->info, x->heads, logits, x->pixel);
-    for (int h = 0; x->probabilities && h < x->heads; h++) {
-        const Volume *v = &x->probabilities[h];
-        *(float *)(void *)(volume_row(v, z, k) + i * v->stride[2]) = x->pixel[h];
+    const int64_t width = x->x_map.out;
+    if (!x->by_probability) {
+        labels_of_logits(x->row, x->logits, width, x->info);
+        return 0;
     }
-    return label_of_probabilities(x->info, x->heads, x->pixel);
-}
-
-static void write_row(const Exporter *x, int64_t z, int64_t k)
-{
-    char *to = volume_row(&x->labels, z, k);
-    for (int64_t i = 0; i < x->x_map.out; i++, to += x->labels.stride[2]) {
-        const int label = finish_pixel(x, z, k, i);
-        if (x->labels.dtype == DTYPE_U8) *(uint8_t *)to = (uint8_t)label;
-        else *(uint16_t *)(void *)to = (uint16_t)label;
-    }
+    probabilities_of_logits(x->logits, x->logits, width, x->info);
+    labels_of_probabilities(x->row, x->logits, width, x->info);
+    return x->probabilities ? x->probabilities->row(x->probabilities->context, z, k, x->logits, e) : 0;
 }
 
 static int take_row(void *context, int64_t z, int64_t y, const float *logits, Err *e)
 {
-    (void)e;
     Exporter *x = context;
     const AxisMap *m = &x->y_map;
     double *oldest = x->rows[0];
@@ -173,7 +134,8 @@ static int take_row(void *context, int64_t z, int64_t y, const float *logits, Er
     if (y == 0) x->next_y = 0;
     for (; x->next_y < m->out && tap(m, x->next_y, m->taps - 1) <= y; x->next_y++) {
         blend_rows(x, x->next_y, y);
-        write_row(x, z, x->next_y);
+        TRY(label_row(x, z, x->next_y, e));
+        label_row_put(&x->labels, z, x->next_y, x->row);
     }
     return 0;
 }

@@ -3,7 +3,8 @@
  * An Exporter is a RowSink of window_predict: each row is resampled to the cropped shape (order 1, in
  * double; FACTS sections 6 and 8), turned into labels, pasted into the box and into the file's order
  * of axes. Two rows of logits are kept, nothing of the size of the volume but the labels themselves.
- * exporter_new … exporter_free. */
+ * Where probabilities are asked for, their rows (in the box) are handed on, and labels follow from them,
+ * as nnU-Net does it. exporter_new … exporter_free. */
 #ifndef INFERENCE_EXPORT_H
 #define INFERENCE_EXPORT_H
 
@@ -17,18 +18,15 @@
 
 typedef struct Exporter Exporter;
 
-/* labels: uint8 or uint16 (Z,Y,X) of the file's shape, all 0, written row by row. probabilities: as made by
- * export_probabilities_new, or NULL. All are borrowed, like p and info, until exporter_free. Fails:
- * ERR_UNSUPPORTED for a resampling order other than 0 and 1; ERR_NOMEM. */
+/* labels: uint8 or uint16 (Z,Y,X) of the file's shape, all 0, written row by row; borrowed like p, info and
+ * probabilities (may be NULL) until exporter_free. Fails: ERR_UNSUPPORTED for a resampling order other than
+ * 0 and 1; ERR_NOMEM. Rows fail as the rows of probabilities. */
 int exporter_new(Exporter **x, const Plan *plan, const DatasetInfo *info, const CaseProperties *p,
-                 const Array *labels, const Array *probabilities, Err *e);
+                 const Array *labels, const RowSink *probabilities, Err *e);
 void exporter_free(Exporter *x);
 RowSink exporter_sink(Exporter *x);
 
 /* A new label image for the case: uint8, or uint16 from 255 foreground labels on. Fails: ERR_NOMEM. */
 int export_labels_new(Array *labels, const DatasetInfo *info, const CaseProperties *p, Err *e);
-
-/* New probabilities for the case: float32 (heads,Z,Y,X), certain background everywhere. Fails: ERR_NOMEM. */
-int export_probabilities_new(Array *probabilities, const DatasetInfo *info, const CaseProperties *p, Err *e);
 
 #endif

@@ -1,15 +1,32 @@
-/* From the outputs of a pixel to its probabilities and its label (nnU-Net's LabelManager; FACTS section 8). */
+/* Label rule: from pixels' scores to their labels (nnU-Net's label manager; FACTS section 8).
+ *
+ * Without regions a class per head: softmax, and the first of the largest. With regions: sigmoid, and the
+ * last of those above one half, in the order of regions_class_order. */
 #ifndef INFERENCE_LABEL_RULE_H
 #define INFERENCE_LABEL_RULE_H
 
+#include <stdint.h>
+
+#include "base/array.h"
 #include "plans/dataset_json.h"
+#include "preprocess/volume.h"
 
-/* logits (heads) to probabilities (heads), in float32: softmax, or with regions the sigmoid of each. */
-void label_probabilities(const DatasetInfo *info, int heads, const float *logits, float *probabilities);
+/* probabilities (pixels, heads) of logits of that shape; may be the same block. */
+void probabilities_of_logits(float *probabilities, const float *logits, int64_t pixels,
+                             const DatasetInfo *info);
 
-/* The label that logits, or probabilities, (heads) stand for: the first of the largest; with regions the last
- * in regions_class_order whose probability is above one half, else 0. */
-int label_of_logits(const DatasetInfo *info, int heads, const float *logits);
-int label_of_probabilities(const DatasetInfo *info, int heads, const float *probabilities);
+/* The pixels' labels by their logits, or by their probabilities (pixels, heads). */
+void labels_of_logits(uint16_t *labels, const float *logits, int64_t pixels, const DatasetInfo *info);
+void labels_of_probabilities(uint16_t *labels, const float *probabilities, int64_t pixels,
+                             const DatasetInfo *info);
+
+/* What a pixel outside the predicted box has: background for certain. probabilities (heads) written. */
+void probabilities_outside(float *probabilities, const DatasetInfo *info);
+
+/* The type of label images: uint8, or uint16 from 255 foreground labels on. */
+DType label_dtype(const DatasetInfo *info);
+
+/* Writes row y of slice z (shape[2] labels) of an image of such a type. */
+void label_row_put(const Volume *image, int64_t z, int64_t y, const uint16_t *labels);
 
 #endif

@@ -7,9 +7,9 @@
 #include "base/memory.h"
 #include "base/program.h"
 #include "base/progress.h"
-#include "data/npy.h"
 #include "inference/inputs.h"
 #include "inference/predictor.h"
+#include "inference/probabilities.h"
 #include "plans/splits.h"
 
 enum { MAX_INPUTS = 65536, MAX_FOLDS = 64 };
@@ -21,6 +21,7 @@ typedef struct Options {
     const char *model;
     int folds[MAX_FOLDS];
     PredictorOptions predictor;
+    bool save_probabilities;
 } Options;
 
 enum { KEY_TTA = 0x100, KEY_NO_TTA, KEY_STEP, KEY_CHECKPOINT, KEY_PROBABILITIES };
@@ -33,7 +34,8 @@ static const struct argp_option option_list[] = {
     {"tta", KEY_TTA, NULL, 0, "Average over mirrored predictions (default: as the plan says)", 0},
     {"no-tta", KEY_NO_TTA, NULL, 0, "Don't", 0},
     {"step", KEY_STEP, "TILES", 0, "Step of the sliding window (default: the plan's, 0.5)", 0},
-    {"save-probabilities", KEY_PROBABILITIES, NULL, 0, "Write CASE.npy too: float32 (classes, Z, Y, X)", 0},
+    {"save-probabilities", KEY_PROBABILITIES, NULL, 0,
+     "Write CASE.npy too, float32 (Z,Y,X,classes) in the plan's order of axes, and CASE.yaml", 0},
     {0},
 };
 
@@ -71,7 +73,7 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     case 'f': parse_folds(o, text, state); return 0;
     case KEY_TTA: o->predictor.mirroring = SWITCH_ON; return 0;
     case KEY_NO_TTA: o->predictor.mirroring = SWITCH_OFF; return 0;
-    case KEY_PROBABILITIES: o->predictor.probabilities = true; return 0;
+    case KEY_PROBABILITIES: o->save_probabilities = true; return 0;
     case KEY_STEP: o->predictor.step = option_number(state, "--step", text, 0.01, 1); return 0;
     case KEY_CHECKPOINT:
         if (strcmp(text, "final") && strcmp(text, "best") && strcmp(text, "latest"))
@@ -99,28 +101,24 @@ static int list_cases(CaseList *list, const Options *o, const char *ending, Err 
     return code;
 }
 
-static int write_prediction(const Prediction *prediction, const Geometry *geometry, const Case *c,
-                            const char *path, const char *folder, Err *e)
+static int predict_labels(Predictor *p, Image *image, Array *labels, const Case *c, const Options *o, Err *e)
 {
-    if (prediction->probabilities.data) { /* the labels come last: where they stand, all does */
-        char *probabilities = path_format(e, "%s/%s.npy", folder, c->id);
-        const int code = probabilities ? npy_write(probabilities, &prediction->probabilities, e) : ERR_NOMEM;
-        mem_free(probabilities);
-        if (code) return code;
-    }
-    return image_write(path, geometry, &prediction->labels, e);
+    const double *spacing_mm = image->geometry.spacing_zyx_mm;
+    if (!o->save_probabilities) return predictor_predict(p, &image->voxels, spacing_mm, labels, NULL, e);
+    ProbabilityFile file;
+    const ProbabilitySink sink = probability_file_sink(&file, o->common.output, c->id);
+    const int code = predictor_predict(p, &image->voxels, spacing_mm, labels, &sink, e);
+    return probability_file_finish(&file, code, e);
 }
 
-static int predict_image(Predictor *p, const Case *c, const char *path, const char *folder, Err *e)
+static int predict_image(Predictor *p, const Case *c, const char *path, const Options *o, Err *e)
 {
     Image image;
-    Prediction prediction;
+    Array labels = {0};
     TRY(image_read_channels(&image, (const char *const *)c->images, c->image_count, e));
-    int code = predictor_predict(p, &image.voxels, image.geometry.spacing_zyx_mm, &prediction, e);
-    if (!code) {
-        code = write_prediction(&prediction, &image.geometry, c, path, folder, e);
-        prediction_free(&prediction);
-    }
+    int code = predict_labels(p, &image, &labels, c, o, e);
+    if (!code) code = image_write(path, &image.geometry, &labels, e); /* last: where they stand, all does */
+    array_free(&labels);
     image_free(&image);
     return code;
 }
@@ -130,8 +128,9 @@ static int predict_case(Predictor *p, const Case *c, const Options *o, bool *kep
 {
     char *path = path_format(e, "%s/%s%s", o->common.output, c->id, predictor_dataset(p)->file_ending);
     if (!path) return ERR_NOMEM;
-    *kept = !o->common.overwrite && file_exists(path);
-    const int code = *kept ? 0 : predict_image(p, c, path, o->common.output, e);
+    *kept = !o->common.overwrite && file_exists(path) &&
+            (!o->save_probabilities || probabilities_exist(o->common.output, c->id));
+    const int code = *kept ? 0 : predict_image(p, c, path, o, e);
     mem_free(path);
     return code;
 }

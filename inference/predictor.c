@@ -18,7 +18,6 @@ struct Predictor {
     DatasetInfo info;
     bool has_info;
     WindowOptions window;
-    bool probabilities;
     Model *models;             /* one per fold */
     int fold_count;
     pthread_mutex_t lock;      /* guards what follows: the executors of the batch size last used */
@@ -98,7 +97,6 @@ int predictor_open(Predictor **result, const char *results, const PredictorOptio
     Predictor *p = *result = mem_zalloc(1, sizeof *p, e);
     if (!p) return ERR_NOMEM;
     pthread_mutex_init(&p->lock, NULL);
-    p->probabilities = o->probabilities;
     const int code = open_results(p, results, o, e);
     if (code) {
         predictor_close(p);
@@ -203,20 +201,13 @@ static int predict_locked(Predictor *p, const Array *image, const RowSink *sink,
     return window_predict(&p->window, &network, image->data, image->shape, sink, e);
 }
 
-void prediction_free(Prediction *prediction)
-{
-    array_free(&prediction->labels);
-    array_free(&prediction->probabilities);
-}
-
-static int predict_into(Predictor *p, const Array *image, const CaseProperties *properties, Prediction *out,
-                        Err *e)
+static int predict_into(Predictor *p, const Array *image, const CaseProperties *properties,
+                        const Array *labels, const ProbabilitySink *probabilities, Err *e)
 {
     Exporter *exporter;
-    TRY(export_labels_new(&out->labels, &p->info, properties, e));
-    if (p->probabilities) TRY(export_probabilities_new(&out->probabilities, &p->info, properties, e));
-    TRY(exporter_new(&exporter, &p->plan, &p->info, properties, &out->labels,
-                     p->probabilities ? &out->probabilities : NULL, e));
+    if (probabilities) TRY(probabilities->begin(probabilities->rows.context, properties, &p->info, e));
+    TRY(exporter_new(&exporter, &p->plan, &p->info, properties, labels,
+                     probabilities ? &probabilities->rows : NULL, e));
     const RowSink sink = exporter_sink(exporter);
     pthread_mutex_lock(&p->lock);
     const int code = predict_locked(p, image, &sink, e);
@@ -226,21 +217,22 @@ static int predict_into(Predictor *p, const Array *image, const CaseProperties *
 }
 
 int predictor_predict_preprocessed(Predictor *p, const Array *image, const CaseProperties *properties,
-                                   Prediction *out, Err *e)
+                                   Array *labels, const ProbabilitySink *probabilities, Err *e)
 {
-    *out = (Prediction){0};
-    const int code = predict_into(p, image, properties, out, e);
-    if (code) prediction_free(out);
+    TRY(export_labels_new(labels, &p->info, properties, e));
+    const int code = predict_into(p, image, properties, labels, probabilities, e);
+    if (code) array_free(labels);
     return code;
 }
 
-int predictor_predict(Predictor *p, Array *image, const double spacing_zyx_mm[3], Prediction *out, Err *e)
+int predictor_predict(Predictor *p, Array *image, const double spacing_zyx_mm[3], Array *labels,
+                      const ProbabilitySink *probabilities, Err *e)
 {
     PreprocessedCase c;
     const int failed = case_preprocess(&c, image, spacing_zyx_mm, NULL, &p->plan, NULL, e);
     array_free(image);
     if (failed) return failed;
-    const int code = predictor_predict_preprocessed(p, &c.image, &c.properties, out, e);
+    const int code = predictor_predict_preprocessed(p, &c.image, &c.properties, labels, probabilities, e);
     case_free(&c);
     return code;
 }

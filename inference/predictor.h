@@ -3,7 +3,7 @@
  *   Predictor *p;
  *   PredictorOptions o = {0};                      // what the plan says, all folds that are there
  *   predictor_open(&p, "results", &o, e);
- *   predictor_predict(p, &image, spacing_zyx_mm, &labels, e);
+ *   predictor_predict(p, &image, spacing_zyx_mm, &labels, NULL, e);
  *   predictor_close(p);
  * Several folds are an ensemble: the mean of their logits. A Predictor may be used by several threads;
  * they take turns. */
@@ -14,6 +14,7 @@
 
 #include "base/array.h"
 #include "base/error.h"
+#include "inference/probabilities.h"
 #include "plans/dataset_json.h"
 #include "plans/plan.h"
 #include "preprocess/case.h"
@@ -26,7 +27,6 @@ typedef struct PredictorOptions {
     const char *checkpoint;   /* "final", "best" or "latest"; NULL: final */
     PlanSwitch mirroring;     /* auto: as the plan says */
     double step;              /* of the sliding window; 0: as the plan says */
-    bool probabilities;       /* wanted beside the labels */
 } PredictorOptions;
 
 /* Reads plan, dataset.json and each fold's checkpoint, of our results or an nnU-Net trainer's. Fails: ERR_IO,
@@ -38,20 +38,15 @@ const Plan *predictor_plan(const Predictor *p);              /* borrowed until p
 const DatasetInfo *predictor_dataset(const Predictor *p);
 int predictor_fold_count(const Predictor *p);
 
-/* What a prediction gives; the caller's, with prediction_free. */
-typedef struct Prediction {
-    Array labels;             /* uint8 or uint16 (Z,Y,X), the axes of the image's file */
-    Array probabilities;      /* float32 (heads,Z,Y,X), where asked for; else empty */
-} Prediction;
-void prediction_free(Prediction *prediction);
-
 /* image: float32 (C,Z,Y,X) with the axes of its file; used as working memory and freed early, so that it
- * and its preprocessed form do not stand side by side for long. Fails: ERR_SHAPE, ERR_VALUE where the
- * image does not fit the plan; ERR_NOMEM. */
-int predictor_predict(Predictor *p, Array *image, const double spacing_zyx_mm[3], Prediction *out, Err *e);
+ * and its preprocessed form do not stand side by side for long. labels: new, uint8 or uint16 (Z,Y,X), the
+ * caller's. probabilities: where they go (inference/probabilities.h: an array or a file), or NULL. Fails:
+ * ERR_SHAPE, ERR_VALUE where the image does not fit the plan; ERR_NOMEM; as the sink. */
+int predictor_predict(Predictor *p, Array *image, const double spacing_zyx_mm[3], Array *labels,
+                      const ProbabilitySink *probabilities, Err *e);
 
 /* The same for a case that is preprocessed already: image float32 (Z,Y,X,C), borrowed. */
 int predictor_predict_preprocessed(Predictor *p, const Array *image, const CaseProperties *properties,
-                                   Prediction *out, Err *e);
+                                   Array *labels, const ProbabilitySink *probabilities, Err *e);
 
 #endif

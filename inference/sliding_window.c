@@ -25,7 +25,8 @@ int64_t window_tiles(const WindowOptions *o, const int64_t shape_zyx[3])
     return tiles;
 }
 
-static float to_half(double value) { return (float)half_to_double(half_from_double(value)); }
+/* By way of float32, as PyTorch converts. */
+static float to_half(double value) { return (float)half_to_double(half_from_double((float)value)); }
 
 /* A Gaussian around tile/2 as scipy.ndimage makes it: cut at 4 sigma, sum 1 before the tile cuts it. */
 static void gaussian_line(double *line, int64_t tile)
@@ -40,32 +41,41 @@ static void gaussian_line(double *line, int64_t tile)
     }
 }
 
-int window_importance(float *map, const int64_t *tile, int rank, Err *e)
+/* The product of the lines at the index-th place of the map, first axis first. */
+static double product_at(const double *lines, const int64_t *tile, int axes, int64_t index)
 {
-    int64_t pixels = 1, length = 0;
-    for (int axis = 0; axis < rank; axis++) {
-        pixels *= tile[axis];
-        length += tile[axis];
+    double product = 1;
+    int64_t inner = 1; /* places per step along the axis */
+    for (int a = 1; a < axes; a++) inner *= tile[a];
+    for (int a = 0; a < axes; a++) {
+        product *= lines[index / inner % tile[a]];
+        lines += tile[a];
+        if (a + 1 < axes) inner /= tile[a + 1];
     }
-    double *lines = mem_alloc((size_t)length * sizeof(double), e), unit = 0.1;
+    return product;
+}
+
+int window_importance(float *map, const int64_t *tile, int axes, bool gaussian, Err *e)
+{
+    int64_t count = 1, length = 0, middle = 0;
+    for (int a = 0; a < axes; a++) {
+        count *= tile[a];
+        length += tile[a];
+        middle = middle * tile[a] + tile[a] / 2;
+    }
+    for (int64_t i = 0; i < count; i++) map[i] = 1;
+    if (!gaussian) return 0;
+    double *lines = mem_alloc((size_t)length * sizeof(double), e);
     if (!lines) return ERR_NOMEM;
-    for (int axis = 0, at = 0; axis < rank; at += (int)tile[axis++]) {
-        gaussian_line(lines + at, tile[axis]);
-        unit *= lines[at + tile[axis] / 2];
-    }
+    double *line = lines;
+    for (int a = 0; a < axes; line += tile[a++]) gaussian_line(line, tile[a]);
+    const double unit = product_at(lines, tile, axes, middle) / 10;
     float smallest = INFINITY;
-    for (int64_t i = 0; i < pixels; i++) {
-        double value = 1;
-        int64_t rest = i, at = length;
-        for (int axis = rank - 1; axis >= 0; axis--) {
-            at -= tile[axis];
-            value *= lines[at + rest % tile[axis]];
-            rest /= tile[axis];
-        }
-        map[i] = to_half((float)(value / unit)); /* PyTorch rounds twice, too */
+    for (int64_t i = 0; i < count; i++) {
+        map[i] = to_half(product_at(lines, tile, axes, i) / unit);
         if (map[i] > 0 && map[i] < smallest) smallest = map[i];
     }
-    for (int64_t i = 0; i < pixels; i++)
+    for (int64_t i = 0; i < count; i++)
         if (map[i] == 0) map[i] = smallest;
     mem_free(lines);
     return 0;
@@ -269,8 +279,7 @@ static int prepare(Run *r, Err *e)
     r->weights = mem_zalloc(ring, sizeof(float), e);
     r->row = mem_alloc((size_t)r->width * classes * sizeof(float), e);
     if (!r->importance || !r->tile || !r->sums || !r->weights || !r->row) return ERR_NOMEM;
-    for (size_t i = 0; i < pixels; i++) r->importance[i] = 1;
-    return r->o->gaussian ? window_importance(r->importance, r->o->tile_yx, 2, e) : 0;
+    return window_importance(r->importance, r->o->tile_yx, 2, r->o->gaussian, e);
 }
 
 int window_predict(const WindowOptions *o, const TileNetwork *network, const float *image,

@@ -39,9 +39,9 @@ typedef struct RowSink {
 /* The first pixel of every tile along one axis, image >= tile; starts may be NULL. Returns their number. */
 int64_t window_starts(int64_t image, int64_t tile, double step, int64_t *starts);
 
-/* The importance map of a tile of `rank` axes: a Gaussian of an eighth of the tile, at most 10, as half
- * precision has it, nowhere 0. Fails: ERR_NOMEM. */
-int window_importance(float *map, const int64_t *tile, int rank, Err *e);
+/* The importance map of a tile of `axes` extents, row-major: a Gaussian of an eighth of the tile, at most
+ * 10, as half precision has it, nowhere 0; all ones if not gaussian. Fails: ERR_NOMEM. */
+int window_importance(float *map, const int64_t *tile, int axes, bool gaussian, Err *e);
 
 /* Tiles, mirror images included, that a prediction of that size runs. */
 int64_t window_tiles(const WindowOptions *o, const int64_t shape_zyx[3]);

@@ -42,7 +42,9 @@ void case_free(PreprocessedCase *c);
  * what is up to date). */
 int case_write(const PreprocessedCase *c, const char *folder, const char *id, const char *stamp, Err *e);
 
-/* Reads CASE.yaml; stamp (may be NULL) receives the text, cut to its size. Fails: ERR_IO, ERR_FORMAT. */
+/* CASE.yaml alone. stamp (may be NULL when reading) receives the text, cut to its size. Fail: ERR_IO,
+ * ERR_NOMEM; ERR_FORMAT. */
+int case_properties_write(const CaseProperties *p, const char *path, const char *stamp, Err *e);
 int case_properties_read(CaseProperties *p, const char *path, char *stamp, int stamp_bytes, Err *e);
 
 /* One channel of a prediction (float16, float32 or float64, preprocessed shape) to the shape of the crop, by

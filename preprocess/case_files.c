@@ -43,7 +43,7 @@ static int write_array(const Array *a, const char *folder, const char *id, const
     return code;
 }
 
-static int write_properties(const CaseProperties *p, const char *path, const char *stamp, Err *e)
+int case_properties_write(const CaseProperties *p, const char *path, const char *stamp, Err *e)
 {
     PropertiesFile file = {.format = FORMAT, .p = *p};
     strncat(file.stamp, stamp, sizeof file.stamp - 1);
@@ -62,7 +62,7 @@ int case_write(const PreprocessedCase *c, const char *folder, const char *id, co
     if (!code) code = write_array(&c->image, folder, id, "", e);
     if (!code && c->labels.data) code = write_array(&c->labels, folder, id, "_seg", e);
     if (!code && c->labels.data) code = write_array(&c->locations, folder, id, "_locations", e);
-    if (!code) code = write_properties(&c->properties, path, stamp, e);
+    if (!code) code = case_properties_write(&c->properties, path, stamp, e);
     mem_free(path);
     return code;
 }

@@ -56,15 +56,14 @@ static int read_preprocessed(Array *image, CaseProperties *properties, const cha
 static int predict_to(const Validation *v, const char *name, const Geometry *geometry, const char *path,
                       Err *e)
 {
-    Array image;
-    Prediction prediction;
+    Array image, labels;
     CaseProperties properties;
     TRY(read_preprocessed(&image, &properties, v->o->preprocessed, name, e));
-    int code = predictor_predict_preprocessed(v->predictor, &image, &properties, &prediction, e);
+    int code = predictor_predict_preprocessed(v->predictor, &image, &properties, &labels, NULL, e);
     array_free(&image);
     if (code) return err_context(e, "%s", name);
-    code = image_write(path, geometry, &prediction.labels, e);
-    prediction_free(&prediction);
+    code = image_write(path, geometry, &labels, e);
+    array_free(&labels);
     return code;
 }
 

@@ -1,10 +1,13 @@
 #include "tests/support/golden_nnunet.h"
 
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/half.h"
 #include "base/memory.h"
+#include "data/npy.h"
 
 /* The parts: one line each. raw holds inputs only. */
 static const struct {
@@ -17,6 +20,8 @@ static const struct {
     {"preprocessed", golden_preprocessed},
     {"augment", golden_augment},
     {"inference", golden_inference},
+    {"postprocessing", golden_postprocessing},
+    {"metrics", golden_metrics},
     {"raw", NULL},
 };
 
@@ -73,6 +78,58 @@ const DocNode *golden_document(Golden *g, Doc *doc, const char *part, const char
         golden_end(g);
     }
     return NULL;
+}
+
+double golden_value(const Array *a, int64_t i)
+{
+    switch (a->dtype) {
+    case DTYPE_F64: return ((double *)a->data)[i];
+    case DTYPE_F32: return ((float *)a->data)[i];
+    case DTYPE_F16: return half_to_double(((uint16_t *)a->data)[i]);
+    case DTYPE_I64: return (double)((int64_t *)a->data)[i];
+    case DTYPE_I32: return ((int32_t *)a->data)[i];
+    case DTYPE_I16: return ((int16_t *)a->data)[i];
+    case DTYPE_I8: return ((int8_t *)a->data)[i];
+    case DTYPE_U16: return ((uint16_t *)a->data)[i];
+    case DTYPE_BOOL:
+    case DTYPE_U8: return ((uint8_t *)a->data)[i];
+    default: return NAN;
+    }
+}
+
+static int read_formed(Array *a, const Golden *g, const char *format, va_list args, Err *e)
+{
+    char file[256];
+    vsnprintf(file, sizeof file, format, args);
+    *a = (Array){0};
+    char *path = golden_path(g, file, e);
+    const int code = path ? npy_read(a, path, e) : ERR_NOMEM;
+    mem_free(path);
+    return code;
+}
+
+int golden_array(Array *a, const Golden *g, Err *e, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    const int code = read_formed(a, g, format, args, e);
+    va_end(args);
+    return code;
+}
+
+int golden_labels(Array *a, const Golden *g, Err *e, const char *format, ...)
+{
+    Array stored;
+    va_list args;
+    va_start(args, format);
+    int code = read_formed(&stored, g, format, args, e);
+    va_end(args);
+    *a = (Array){0};
+    if (!code) code = array_new(a, DTYPE_I16, stored.rank, stored.shape, e);
+    for (int64_t i = 0; !code && i < array_count(a); i++)
+        ((int16_t *)a->data)[i] = (int16_t)golden_value(&stored, i);
+    array_free(&stored);
+    return code;
 }
 
 static double scalar(const DocNode *node)

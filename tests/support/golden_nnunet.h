@@ -16,6 +16,8 @@ void golden_resample(Golden *g);
 void golden_preprocessed(Golden *g);
 void golden_augment(Golden *g);
 void golden_inference(Golden *g);
+void golden_postprocessing(Golden *g);
+void golden_metrics(Golden *g);       /* evaluate, surface, umamba */
 
 /* A set: its plan and its raw data. golden_set_open, golden_set_close. */
 typedef struct GoldenSet {
@@ -30,6 +32,17 @@ void golden_set_close(GoldenSet *set);
 /* Opens FOLDER/part/file as a document; path is what golden_wanted is asked for. NULL where it is not wanted
  * or, after counting a failed entry, cannot be read. */
 const DocNode *golden_document(Golden *g, Doc *doc, const char *part, const char *file);
+
+/* Reads FOLDER/path, a .npy file whose path is formed from format. *a is empty on failure. */
+int golden_array(Array *a, const Golden *g, Err *e, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* The same with any type of integers made int16. */
+int golden_labels(Array *a, const Golden *g, Err *e, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* The i-th value of an array of any type. */
+double golden_value(const Array *a, int64_t i);
 
 /* Every number of a node (lists in lists included; truth values are 0 and 1) against `found`. tolerance is
  * relative to the expected value; 0: equal. */

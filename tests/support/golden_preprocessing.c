@@ -4,9 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/half.h"
 #include "base/memory.h"
-#include "data/npy.h"
 #include "preprocess/case.h"
 #include "preprocess/class_locations.h"
 #include "preprocess/resample.h"
@@ -14,34 +12,12 @@
 
 static const double resample_tolerance = 1e-12, channel_tolerance = 1e-5;
 
-static int read_array(Array *a, const Golden *g, const char *part, const char *name, const char *suffix,
-                      Err *e)
-{
-    char *path = path_format(e, "%s/%s/%s%s.npy", g->folder, part, name, suffix);
-    *a = (Array){0};
-    const int code = path ? npy_read(a, path, e) : ERR_NOMEM;
-    mem_free(path);
-    return code;
-}
-
-static double value_at(const Array *a, int64_t i)
-{
-    switch (a->dtype) {
-    case DTYPE_F64: return ((double *)a->data)[i];
-    case DTYPE_F32: return ((float *)a->data)[i];
-    case DTYPE_F16: return half_to_double(((uint16_t *)a->data)[i]);
-    case DTYPE_I16: return ((int16_t *)a->data)[i];
-    case DTYPE_I8: return ((int8_t *)a->data)[i];
-    default: return NAN;
-    }
-}
-
 static double largest_difference(const Array *a, const Array *b)
 {
     double worst = 0;
     if (array_count(a) != array_count(b)) return NAN;
     for (int64_t i = 0; i < array_count(a); i++) {
-        const double difference = fabs(value_at(a, i) - value_at(b, i));
+        const double difference = fabs(golden_value(a, i) - golden_value(b, i));
         if (!(difference <= worst)) worst = difference;
     }
     return worst;
@@ -95,11 +71,11 @@ static void compare_output(Golden *g, const char *suffix, double tolerance, cons
 {
     Array out, found = {0};
     Err e = {0};
-    if (read_array(&out, g, "resample", name, suffix, &e) || resample_all(&found, in, &out, c, &e)) {
+    if (golden_array(&out, g, &e, "resample/%s%s.npy", name, suffix) || resample_all(&found, in, &out, c, &e)) {
         golden_fail(g, "%s", e.text);
     } else {
         double largest = 0;
-        for (int64_t i = 0; i < array_count(&out); i++) largest = fmax(largest, fabs(value_at(&out, i)));
+        for (int64_t i = 0; i < array_count(&out); i++) largest = fmax(largest, fabs(golden_value(&out, i)));
         golden_expect(g, *suffix == '_' ? suffix + 1 : suffix, largest_difference(&found, &out),
                       tolerance * fmax(1, largest));
     }
@@ -114,7 +90,7 @@ static void run_call(Golden *g, const DocNode *item)
     Call c;
     Err e = {0};
     if (read_call(&c, item)) golden_fail(g, "a call that this program does not understand");
-    else if (read_array(&in, g, "resample", name, "_in", &e)) golden_fail(g, "%s", e.text);
+    else if (golden_array(&in, g, &e, "resample/%s_in.npy", name)) golden_fail(g, "%s", e.text);
     else {
         /* Labels and halves are equal; float32 outputs may differ where the last bit of a double decides. */
         compare_output(g, "_out", in.dtype == DTYPE_F32 ? 0x1p-23 : 0, name, &in, &c);
@@ -280,8 +256,8 @@ static void compare_arrays(Golden *g, const PreprocessedCase *c, const char *nam
 {
     Array data = {0}, seg = {0};
     Err e = {0};
-    if (read_array(&data, g, "preprocessed", name, "_data", &e) ||
-        read_array(&seg, g, "preprocessed", name, "_seg", &e)) {
+    if (golden_array(&data, g, &e, "preprocessed/%s_data.npy", name) ||
+        golden_array(&seg, g, &e, "preprocessed/%s_seg.npy", name)) {
         golden_fail(g, "%s", e.text);
     } else if (array_count(&data) != array_count(&c->image)) {
         golden_fail(g, "the stored data have another size");

@@ -1,0 +1,61 @@
+#!/bin/sh
+# golden_perturbed BUILD: the golden runner fails, and names the entry, where a reference is off by a little.
+build=$1
+family=../shared/golden/swin_umamba
+[ -d "$family" ] || { echo "ok - perturbed references # SKIP $family is not here"; exit 0; }
+copy=$(mktemp -d); trap 'rm -rf "$copy"' EXIT
+export OMP_NUM_THREADS=2
+mkdir "$copy/set"
+for folder in full train ops files; do
+    mkdir "$copy/set/$folder"
+    ln -s "$(cd "$family/$folder" && pwd)"/* "$copy/set/$folder/"
+done
+cp "$family"/manifest_*.json "$copy/set/"
+
+golden() { # STATUS PART…
+    want=$1; shift
+    "$build/golden" "$copy/set" "$@" >"$copy/log" 2>&1
+    [ $? -eq "$want" ]
+}
+
+# FILE OFFSET FIRST COUNT FACTOR: multiplies float32 numbers (those of FIRST < 0: the largest alone) that begin OFFSET
+# bytes into the file; the link to the original becomes a changed copy.
+scale() {
+    file=$copy/set/$1
+    cp --remove-destination "$(readlink -f "$file")" "$file" && chmod u+w "$file"
+    od -An -v -tf4 -w4 -j "$2" "$file" | awk -v first="$3" -v count="$4" -v factor="$5" '
+        function byte(b) { return sprintf("\\%03o", b) }
+        function bytes(x,  sign, e, m) { # IEEE 754 single precision, little-endian
+            sign = x < 0 ? 128 : 0; if (x < 0) x = -x
+            if (x == 0) return byte(0) byte(0) byte(0) byte(sign)
+            for (e = 127; x >= 2; e++) x /= 2
+            for (; x < 1; e--) x *= 2
+            m = int((x - 1) * 8388608 + 0.5)
+            return byte(m % 256) byte(int(m / 256) % 256) byte(int(m / 65536) + e % 2 * 128) byte(int(e / 2) + sign)
+        }
+        { x[NR - 1] = $1; if ($1 * $1 > x[largest + 0] ^ 2) largest = NR - 1 }
+        END {
+            if (first < 0) { first = largest; count = 1 }
+            printf "%d ", first
+            for (i = first; i < first + count; i++) printf "%s", bytes(x[i] * factor)
+        }' >"$copy/bytes"
+    read -r first text <"$copy/bytes" || true
+    printf "$text" | dd of="$file" bs=1 seek=$(($2 + 4 * first)) conv=notrunc 2>/dev/null
+}
+
+# PART FILE OFFSET FIRST COUNT FACTOR WHAT: the part passes; with the file changed, it fails.
+try() {
+    part=$1; shift
+    if golden 0 "$part"; then echo "ok - $part passes"; else echo "not ok - $part passes"; sed 's/^/# /' "$copy/log"; fi
+    scale "$1" "$2" "$3" "$4" "$5"
+    if golden 1 "$part" && grep -q "^FAILED $part" "$copy/log"; then echo "ok - not with $6"
+    else echo "not ok - not with $6"; sed 's/^/# /' "$copy/log"; fi
+}
+
+header=128 # of an .npy file
+try full/D_1x1x64x64 full/D_1x1x64x64_head0.npy $header -1 1 1.001 'the largest value of a head off by a thousandth'
+try grad/D_1x1x64x64 full/D_1x1x64x64_grad.npy $header $((64 * 100)) 64 1.02 'the gradient of one parameter off by 2 %'
+record=$(head -c 200 "$family/ops/patchexpand_d12.gold" | head -n 1 | wc -c)
+try ops/patchexpand_d12 ops/patchexpand_d12.gold "$record" 0 1 1.01 'one input off by 1 %'
+bytes=$(wc -c <"$family/files/vmamba_narrow_legacy.pth")
+try files/vmamba_narrow_legacy files/vmamba_narrow_legacy.pth $((bytes - 8)) 0 1 1.001 'one number of a file changed'

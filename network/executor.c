@@ -46,7 +46,7 @@ static void assign_saved(Executor *x)
 static void assign_parameters(Executor *x)
 {
     for (int i = 0; i < x->node_count; i++) {
-        const NodeDef *d = &x->graph->nodes[x->plans[i].definition];
+        const NodeDef *d = &x->plans[i].definition;
         for (int k = 0; k < d->param_count; k++) {
             const int64_t offset = x->gradients.offset[d->params[k]];
             x->nodes[i].param[k] = parameters_of(x->parameters, d->params[k]);
@@ -84,6 +84,7 @@ void executor_free(Executor *x)
     for (int i = 0; i < x->node_count; i++) {
         Node *node = &x->nodes[i];
         if (node->impl && node->impl->release) node->impl->release(node);
+        mem_free(x->plans[i].fused_attr);
     }
     mem_free(x->nodes);
     mem_free(x->plans);

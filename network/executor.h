@@ -33,6 +33,7 @@ typedef struct ExecutorOptions {
     uint32_t unseeded;          /* bit i: outputs[i] is only looked at, no gradient starts there */
     uint32_t input_gradients;   /* bit i: the gradient of input i is wanted too */
     const bool *trained;        /* per parameter; NULL: all that are used */
+    bool unfused;               /* run the graph's own nodes: nothing is merged (fuse.h) */
     const char *implementation; /* prefer impls of this name ("portable" …); NULL: the fastest */
 } ExecutorOptions;
 

@@ -9,6 +9,7 @@
 /* What the plan knows of a value of the graph. */
 typedef struct ValuePlan {
     bool exists;         /* some node that runs reads or writes it */
+    int producer;        /* node that runs and writes it; -1: an input */
     bool asked, seeded;  /* an asked output; one where a gradient starts */
     bool has_grad;
     bool has_parts;      /* other values are slices of this one */
@@ -20,7 +21,8 @@ typedef struct ValuePlan {
 } ValuePlan;
 
 typedef struct NodePlan {
-    int definition;      /* index in the graph */
+    NodeDef definition;  /* the graph's, or what fuse_nodes made of several; names and attr are borrowed */
+    void *fused_attr;    /* owned: the attr of a merged node */
     int saved_block[NODE_SAVED], scratch_block[2]; /* -1: none */
 } NodePlan;
 

@@ -6,12 +6,13 @@
 
 #include "base/memory.h"
 #include "network/executor_internal.h"
+#include "network/fuse.h"
 
 static int backward_step(const Executor *x, int node) { return 2 * x->node_count - 1 - node; }
 static int end_step(const Executor *x) { return 2 * x->node_count; }
 static bool bit(uint32_t mask, int i) { return mask >> i & 1; }
 
-static const NodeDef *definition(const Executor *x, int i) { return &x->graph->nodes[x->plans[i].definition]; }
+static const NodeDef *definition(const Executor *x, int i) { return &x->plans[i].definition; }
 
 /* ---- which nodes run, with which shapes ---- */
 
@@ -26,7 +27,7 @@ static int make_tables(Executor *x, const ExecutorOptions *o, Err *e)
     x->gradients.offset = mem_zalloc((size_t)g->param_count, sizeof *x->gradients.offset, e);
     if (!x->nodes || !x->plans || !x->tensors || !x->values || !x->outputs || !x->gradients.offset) return ERR_NOMEM;
     for (int v = 0; v < g->value_count; v++) {
-        x->values[v] = (ValuePlan){.whole = v, .data_last = -1, .data_block = -1, .grad_block = -1};
+        x->values[v] = (ValuePlan){.producer = -1, .whole = v, .data_last = -1, .data_block = -1, .grad_block = -1};
         x->tensors[v].dtype = g->values[v].dtype;
     }
     for (int i = 0; i < o->output_count; i++) {
@@ -39,12 +40,20 @@ static int make_tables(Executor *x, const ExecutorOptions *o, Err *e)
     return 0;
 }
 
-static void connect(Executor *x, Node *node, const NodeDef *d)
+/* The nodes of what is planned, and the values that they read and write. */
+static void make_nodes(Executor *x, bool train)
 {
-    for (int i = 0; i < d->input_count; i++) node->in[i] = &x->tensors[d->inputs[i]];
-    for (int i = 0; i < d->output_count; i++) node->out[i] = &x->tensors[d->outputs[i]];
-    for (int i = 0; i < d->input_count; i++) x->values[d->inputs[i]].exists = true;
-    for (int i = 0; i < d->output_count; i++) x->values[d->outputs[i]].exists = true;
+    for (int i = 0; i < x->node_count; i++) {
+        const NodeDef *d = definition(x, i);
+        Node *node = &x->nodes[i];
+        graph_describe_node(x->graph, d, node);
+        node->train = train;
+        for (int k = 0; k < d->input_count; k++) node->in[k] = &x->tensors[d->inputs[k]];
+        for (int k = 0; k < d->output_count; k++) node->out[k] = &x->tensors[d->outputs[k]];
+        for (int k = 0; k < d->input_count; k++) x->values[d->inputs[k]].exists = true;
+        for (int k = 0; k < d->output_count; k++) x->values[d->outputs[k]].exists = true;
+        for (int k = 0; k < d->output_count; k++) x->values[d->outputs[k]].producer = i;
+    }
 }
 
 static int select_nodes(Executor *x, const ExecutorOptions *o, Err *e)
@@ -54,12 +63,7 @@ static int select_nodes(Executor *x, const ExecutorOptions *o, Err *e)
     if (!needed) return ERR_NOMEM;
     graph_mark_needed(g, o->outputs, o->output_count, needed);
     for (int n = 0; n < g->node_count; n++) {
-        if (!needed[n]) continue;
-        Node *node = &x->nodes[x->node_count];
-        graph_describe_node(g, n, node);
-        node->train = o->train;
-        connect(x, node, &g->nodes[n]);
-        x->plans[x->node_count++] = (NodePlan){n, {-1, -1, -1}, {-1, -1}};
+        if (needed[n]) x->plans[x->node_count++] = (NodePlan){g->nodes[n], NULL, {-1, -1, -1}, {-1, -1}};
     }
     mem_free(needed);
     return 0;
@@ -186,13 +190,11 @@ static bool readers_take_slices(const Executor *x, int v, int except, int *last)
 
 static bool writer_takes_slices(const Executor *x, int v)
 {
-    const int producer = x->graph->values[v].producer;
-    for (int i = 0; i < x->node_count; i++) {
-        if (x->plans[i].definition != producer) continue;
-        for (int k = 0; k < x->nodes[i].output_count; k++)
-            if (definition(x, i)->outputs[k] == v) return bit(x->nodes[i].impl->strided_out, k);
-    }
-    return false;
+    const int producer = x->values[v].producer;
+    if (producer < 0) return false;
+    int k = 0;
+    while (definition(x, producer)->outputs[k] != v) k++;
+    return bit(x->nodes[producer].impl->strided_out, k);
 }
 
 static bool is_plain(const Executor *x, int v) { return x->values[v].whole == v && !x->values[v].has_parts; }
@@ -324,7 +326,7 @@ static int overwritten_input(const Executor *x, int i)
     if (!d->op->may_overwrite || !is_plain(x, d->outputs[0])) return -1;
     for (int k = 0; k < d->input_count; k++) {
         const int v = d->inputs[k];
-        if (bit(d->op->may_overwrite, k) && is_plain(x, v) && x->graph->values[v].producer >= 0 &&
+        if (bit(d->op->may_overwrite, k) && is_plain(x, v) && x->values[v].producer >= 0 &&
             x->values[v].data_last == i && bytes_of(x, v, false) == bytes_of(x, d->outputs[0], false))
             return v;
     }
@@ -363,36 +365,29 @@ static int overwritten_grad(const Executor *x, int i)
 }
 
 /* The step of the last use of v's gradient: its producer's backward, or the end for an input's. */
-static int grad_last(const Executor *x, int v, const int *producer_node)
+static int grad_last(const Executor *x, int v)
 {
-    return producer_node[v] >= 0 ? backward_step(x, producer_node[v]) : end_step(x);
+    return x->values[v].producer >= 0 ? backward_step(x, x->values[v].producer) : end_step(x);
 }
 
 static int book_backward(Executor *x, Err *e)
 {
-    int *producer_node = mem_alloc((size_t)x->graph->value_count * sizeof *producer_node, e);
-    if (!producer_node) return ERR_NOMEM;
-    int failed = 0;
-    for (int v = 0; v < x->graph->value_count; v++) producer_node[v] = -1;
-    for (int i = 0; i < x->node_count; i++)
-        for (int k = 0; k < x->nodes[i].output_count; k++) producer_node[definition(x, i)->outputs[k]] = i;
-    for (int i = 0; !failed && i < x->output_count; i++) {
+    for (int i = 0; i < x->output_count; i++) {
         const int v = x->outputs[i].value;
-        if (x->values[v].has_grad) failed = book_value(x, v, true, x->node_count, grad_last(x, v, producer_node), e);
+        if (x->values[v].has_grad) TRY(book_value(x, v, true, x->node_count, grad_last(x, v), e));
     }
-    for (int i = x->node_count - 1; !failed && i >= 0; i--) {
+    for (int i = x->node_count - 1; i >= 0; i--) {
         const NodeDef *d = definition(x, i);
         if (!x->nodes[i].has_backward) continue;
         const int overwritten = overwritten_grad(x, i);
         if (overwritten >= 0) x->values[overwritten].grad_block = x->values[d->outputs[0]].grad_block;
-        for (int k = 0; !failed && k < d->input_count; k++) {
+        for (int k = 0; k < d->input_count; k++) {
             const int v = d->inputs[k];
             if (!x->nodes[i].wants_grad[k]) continue;
-            failed = book_value(x, v, true, backward_step(x, i), grad_last(x, v, producer_node), e);
+            TRY(book_value(x, v, true, backward_step(x, i), grad_last(x, v), e));
         }
     }
-    mem_free(producer_node);
-    return failed;
+    return 0;
 }
 
 static int book_nodes(Executor *x, Err *e)
@@ -433,6 +428,8 @@ int executor_plan(Executor *x, const ExecutorOptions *o, Err *e)
 {
     TRY(make_tables(x, o, e));
     TRY(select_nodes(x, o, e));
+    if (!o->unfused) TRY(fuse_nodes(x, o->train, e));
+    make_nodes(x, o->train);
     TRY(infer_shapes(x, o, e));
     mark_gradients(x, o);
     TRY(settle_gradients(x, o, e));

@@ -141,9 +141,8 @@ int graph_param(Graph *g, const char *name, int rank, const int64_t *shape, Init
     return g->param_count++;
 }
 
-void graph_describe_node(const Graph *g, int index, Node *node)
+void graph_describe_node(const Graph *g, const NodeDef *d, Node *node)
 {
-    const NodeDef *d = &g->nodes[index];
     *node = (Node){.op = d->op, .name = d->name, .attr = d->attr, .input_count = d->input_count,
                    .output_count = d->output_count, .param_count = d->param_count};
     for (int i = 0; i < d->param_count; i++) node->param_info[i] = &g->params[d->params[i]];
@@ -155,7 +154,7 @@ static int infer_outputs(Graph *g, int index)
     NodeDef *d = &g->nodes[index];
     Node node;
     Tensor inputs[NODE_INPUTS] = {{.pitch = 0}}, outputs[NODE_OUTPUTS] = {{.pitch = 0}};
-    graph_describe_node(g, index, &node);
+    graph_describe_node(g, d, &node);
     for (int i = 0; i < d->input_count; i++) {
         const ValueDef *v = &g->values[d->inputs[i]];
         inputs[i] = (Tensor){.shape = v->shape, .dtype = v->dtype, .pitch = v->shape.c};

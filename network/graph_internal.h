@@ -39,7 +39,7 @@ struct Graph {
 };
 
 /* Fills a Node with what the definition knows (op, name, attr, parameter descriptions). */
-void graph_describe_node(const Graph *g, int index, Node *node);
+void graph_describe_node(const Graph *g, const NodeDef *d, Node *node);
 
 /* Marks the nodes that the outputs need (needed: node_count entries, cleared first). */
 void graph_mark_needed(const Graph *g, const Ref *outputs, int output_count, bool *needed);

@@ -74,10 +74,12 @@ static void print_layers(const Executor *x, const Options *o)
     }
 }
 
-static int plan(Executor **x, const Graph *g, const Options *o, const Ref *outputs, int count, int batch, bool train, Err *e)
+static int plan(Executor **x, const Graph *g, const Options *o, const Ref *outputs, int count, int batch, bool train,
+                bool unfused, Err *e)
 {
     const Shape sizes[] = {{batch, o->size[0], o->size[1], o->channels}, {batch, o->size[0], o->size[1], 1}};
-    const ExecutorOptions options = {.inputs = sizes, .outputs = outputs, .output_count = count, .train = train};
+    const ExecutorOptions options = {.inputs = sizes, .outputs = outputs, .output_count = count, .train = train,
+                                     .unfused = unfused};
     return executor_new(x, g, NULL, &options, e);
 }
 
@@ -87,7 +89,7 @@ static int print_memory(const Graph *g, const Options *o, const char *name, bool
     Ref output;
     Executor *x;
     graph_find(g, train ? "loss" : "head0", &output);
-    TRY(plan(&x, g, o, &output, 1, o->batch, train, e));
+    TRY(plan(&x, g, o, &output, 1, o->batch, train, false, e));
     const MemoryReport m = executor_memory(x);
     const size_t total = m.arena + m.parameters + 3 * m.parameter_gradients;
     if (o->yaml)
@@ -126,7 +128,7 @@ static int plan_everything(Executor **x, const Graph *g, const Options *o, const
     snprintf(name, sizeof name, "vssm_encoder.layers.%d.blocks.%d.self_attention.selective_scan", NETWORK_STAGES - 1,
              (int)spec->depths[NETWORK_STAGES - 1] - 1);
     if (graph_find(g, name, &outputs[count])) count++;
-    return plan(x, g, o, outputs, count, 1, false, e);
+    return plan(x, g, o, outputs, count, 1, false, true, e);
 }
 
 static int describe(const Graph *g, const Options *o, const NetworkSpec *spec, Err *e)

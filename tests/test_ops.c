@@ -49,6 +49,7 @@ BUILD(depth_to_space, depth_to_space(g, in[0], (int64_t)c->number))
 BUILD(layer_norm, layer_norm(g, "norm", in[0]))
 BUILD(instance_norm, instance_norm(g, "norm", in[0], false))
 BUILD(instance_norm_affine, instance_norm(g, "norm", in[0], true))
+BUILD(instance_norm_act, leaky_relu(g, instance_norm(g, "norm", in[0], true), c->number))
 BUILD(depthwise_conv2d, depthwise_conv2d(g, "conv", in[0]))
 BUILD(linear, linear(g, "linear", in[0], (int64_t)c->number, true))
 BUILD(linear_plain, linear(g, "linear", in[0], (int64_t)c->number, false))
@@ -57,6 +58,12 @@ BUILD(conv_transpose2d, conv_transpose2d(g, "conv", in[0], 5, (int64_t)c->number
 BUILD(dice_ce_loss, dice_ce_loss(g, "loss", in[0], in[1], *(const DiceCE *)c->spec))
 BUILD(selective_scan, selective_scan(g, in[0], (int64_t)*(const double *)c->spec, (int64_t)c->number))
 BUILD(weighted_sum, weighted_sum(g, "sum", in, c->spec, 3))
+
+/* The order of the inputs is the chain's: the norm's first. */
+static void build_instance_norm_add_act(Graph *g, const OpCase *c, const Ref *in, Ref *outputs)
+{
+    outputs[0] = leaky_relu(g, add(g, in[1], instance_norm(g, "norm", in[0], false)), c->number);
+}
 
 static void build_split(Graph *g, const OpCase *c, const Ref *in, Ref *outputs)
 {
@@ -93,6 +100,11 @@ static const OpCase cases[] = {
      .in = {{2, 5, 7, 19}}, .macs = 5 * 1330},
     {"instance_norm pieces", .build = build_instance_norm_affine, .reference = reference_instance_norm,
      .in = {{1, 9, 5, 1030}}, .macs = 5 * 46350},
+    {"instance_norm + leaky_relu", OP(instance_norm_act), .in = {{2, 5, 7, 19}}, .number = 0.01,
+     .macs = 5 * 1330},
+    {"instance_norm + add + leaky_relu", .build = build_instance_norm_add_act,
+     .reference = reference_instance_norm_act, .in = {{2, 5, 7, 19}, {2, 5, 7, 19}}, .number = 0.25,
+     .macs = 4 * 1330},
     {"depthwise_conv2d", OP(depthwise_conv2d), .in = {{2, 5, 6, 10}}, .macs = 9 * 600},
     {"depthwise_conv2d wide", OP(depthwise_conv2d), .in = {{1, 3, 9, 37}}, .macs = 9 * 999},
     {"depthwise_conv2d row", OP(depthwise_conv2d), .in = {{2, 1, 5, 16}}, .macs = 9 * 160},

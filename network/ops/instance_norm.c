@@ -2,15 +2,23 @@
  * biased variance, eps 1e-5): x̂ = (x - mean) / √(var + eps), y = w x̂ + b (w = 1, b = 0 if not affine).
  * Backward: dx = w (g - mean(g) - x̂ mean(g x̂)) / √(var + eps), dw = Σ g x̂, db = Σ g.
  *
+ * Merged with what follows it in a residual block (fuse.h): y = leaky_relu(w x̂ + b + r), r being a second
+ * input, if there is one. The sign of y tells that of the sum, so backward starts from g or slope · g by it.
+ *
  * Moments are taken in two passes over pieces of pixels that stay in cache, and the pieces' joined in
  * double (Chan et al. 1983): one pass over memory, no cancellation. */
 #include <math.h>
 
+#include "network/fuse.h"
 #include "network/ops/kernel.h"
 #include "network/ops/ops.h"
 #include "network/simd.h"
 
 enum { PIECE_FLOATS = 16384, PIECE_PIXELS = 16 };
+
+typedef struct Activation {
+    float slope; /* 0 … 1; 1 where there is no activation */
+} Activation;
 
 /* Pieces of one image's pixels. */
 static Pieces pieces_of_node(const Node *node)
@@ -79,31 +87,44 @@ static void join_moments(float *moments, float *sums, const Pieces *pieces, int6
 
 /* The pixels of one piece of one image, and what goes with their channels. */
 typedef struct Piece {
-    const float *x, *g;
-    float *y, *dx;
-    int64_t x_pitch, y_pitch, pixels;
+    const float *x, *r, *g;
+    float *y, *dx, *dr; /* r, dr: NULL where there is none */
+    int64_t x_pitch, r_pitch, y_pitch, pixels;
     const float *mean, *rstd, *w, *b;
-    bool accumulate;
+    float slope;
+    bool accumulate, accumulate_r;
 } Piece;
+
+/* Where data or gradient of t starts at that pixel; NULL stays. */
+static float *pixel_of(float *start, const Tensor *t, int64_t pixel)
+{
+    return start ? start + pixel * t->pitch : NULL;
+}
 
 static Piece piece_of(const Node *node, const Pieces *pieces, int64_t index, float *moments)
 {
     const Tensor *in = node->in[0], *out = node->out[0];
     const int64_t n = index / pieces->count, piece = index % pieces->count, c = in->shape.c;
     const int64_t first = n * pieces->total + piece * pieces->size;
-    return (Piece){.x = (const float *)in->data + first * in->pitch,
-                   .g = node->has_backward && out->grad ? (const float *)out->grad + first * out->pitch
-                                                        : NULL,
-                   .y = (float *)out->data + first * out->pitch,
-                   .dx = node->wants_grad[0] ? (float *)in->grad + first * in->pitch : NULL,
+    const Tensor *more = node->input_count > 1 ? node->in[1] : NULL;
+    const Activation *activation = node->attr;
+    return (Piece){.x = pixel_of(in->data, in, first),
+                   .r = more ? pixel_of(more->data, more, first) : NULL,
+                   .g = pixel_of(out->grad, out, first),
+                   .y = pixel_of(out->data, out, first),
+                   .dx = node->wants_grad[0] ? pixel_of(in->grad, in, first) : NULL,
+                   .dr = node->wants_grad[1] ? pixel_of(more->grad, more, first) : NULL,
                    .x_pitch = in->pitch,
+                   .r_pitch = more ? more->pitch : 0,
                    .y_pitch = out->pitch,
                    .pixels = piece_end(pieces, piece) - piece * pieces->size,
                    .mean = row_of(moments, n, 0, c),
                    .rstd = row_of(moments, n, 1, c),
                    .w = node->param_count ? node->param[0] : NULL,
                    .b = node->param_count ? node->param[1] : NULL,
-                   .accumulate = node->accumulate[0]};
+                   .slope = activation->slope,
+                   .accumulate = node->accumulate[0],
+                   .accumulate_r = node->accumulate[1]};
 }
 
 SIMD_INLINE void normalise_lanes(const Piece *p, int64_t i, int count)
@@ -111,9 +132,12 @@ SIMD_INLINE void normalise_lanes(const Piece *p, int64_t i, int count)
     const vf mean = v_load_first(p->mean + i, count), rstd = v_load_first(p->rstd + i, count);
     const vf scale = p->w ? rstd * v_load_first(p->w + i, count) : rstd;
     const vf shift = p->b ? v_load_first(p->b + i, count) : v_set1(0);
-    for (int64_t k = 0; k < p->pixels; k++)
-        v_store_first(p->y + k * p->y_pitch + i,
-                      (v_load_first(p->x + k * p->x_pitch + i, count) - mean) * scale + shift, count);
+    for (int64_t k = 0; k < p->pixels; k++) {
+        vf y = (v_load_first(p->x + k * p->x_pitch + i, count) - mean) * scale + shift;
+        if (p->r) y += v_load_first(p->r + k * p->r_pitch + i, count);
+        if (p->slope != 1) y = v_max(y * p->slope, y);
+        v_store_first(p->y + k * p->y_pitch + i, y, count);
+    }
 }
 
 static void forward(Node *node, const Step *step)
@@ -146,15 +170,27 @@ static void forward(Node *node, const Step *step)
     }
 }
 
-/* Σ g and Σ g x̂ over the piece. */
+/* The gradient before the activation, of pixel k. */
+SIMD_INLINE vf gradient_lanes(const Piece *p, int64_t k, int64_t i, int count)
+{
+    const vf g = v_load_first(p->g + k * p->y_pitch + i, count);
+    if (p->slope == 1) return g;
+    return v_select(v_load_first(p->y + k * p->y_pitch + i, count) > 0.0f, g, g * p->slope);
+}
+
+/* Σ g and Σ g x̂ over the piece; gives r its gradient. */
 SIMD_INLINE void sums_lanes(float *sum, float *product, const Piece *p, int64_t i, int count)
 {
     const vf mean = v_load_first(p->mean + i, count), rstd = v_load_first(p->rstd + i, count);
     vf s = {0}, sx = {0};
     for (int64_t k = 0; k < p->pixels; k++) {
-        const vf g = v_load_first(p->g + k * p->y_pitch + i, count);
+        const vf g = gradient_lanes(p, k, i, count);
         s += g;
         sx += g * (v_load_first(p->x + k * p->x_pitch + i, count) - mean);
+        if (p->dr) {
+            float *at = p->dr + k * p->r_pitch + i;
+            v_store_first(at, p->accumulate_r ? g + v_load_first(at, count) : g, count);
+        }
     }
     v_store_first(sum + i, s, count);
     v_store_first(product + i, sx * rstd, count);
@@ -170,7 +206,7 @@ SIMD_INLINE void give_lanes(const Piece *p, const float *sum, const float *produ
     for (int64_t k = 0; k < p->pixels; k++) {
         float *at = p->dx + k * p->x_pitch + i;
         const vf away = v_load_first(p->x + k * p->x_pitch + i, count) - mean;
-        vf d = (v_load_first(p->g + k * p->y_pitch + i, count) - mean_g - away * slope) * scale;
+        vf d = (gradient_lanes(p, k, i, count) - mean_g - away * slope) * scale;
         if (p->accumulate) d += v_load_first(at, count);
         v_store_first(at, d, count);
     }
@@ -215,7 +251,7 @@ static void backward(Node *node, const Step *step)
     }
 }
 
-OP_IMPL(instance_norm) = {SIMD_HEAD,          .strided_in = 1,    .strided_out = 1,
+OP_IMPL(instance_norm) = {SIMD_HEAD,          .strided_in = 3,    .strided_out = 1,
                           .prepare = prepare, .forward = forward, .backward = backward};
 
 #ifdef SIMD_BASE
@@ -236,15 +272,46 @@ static const OpClass instance_norm_class = {
     .on = {instance_norm_list},
 };
 
+static const OpClass instance_norm_act_class = {
+    .name = "instance_norm_act",
+    .shape = shape_of_inputs,
+    .macs = macs,
+    .keeps_inputs = 1,
+    .keeps_outputs = 1,
+    .may_overwrite = 3,
+    .may_overwrite_grad = 1,
+    .on = {instance_norm_list},
+};
+
+static bool merge(void *attr, const void *const *attrs, bool train)
+{
+    (void)train;
+    const double slope = *(const double *)attrs[1];
+    *(Activation *)attr = (Activation){(float)slope};
+    return slope >= 0 && slope <= 1;
+}
+
+static bool merge_residual(void *attr, const void *const *attrs, bool train)
+{
+    const double drop_path = *(const double *)attrs[1];
+    return merge(attr, attrs + 1, train) && (drop_path == 0 || !train);
+}
+
+const OpFusion fuse_norm_act = {{"instance_norm", "leaky_relu"}, {0, 1}, &instance_norm_act_class,
+                                sizeof(Activation), merge};
+const OpFusion fuse_norm_add_act = {{"instance_norm", "add", "leaky_relu"}, {0, 3, 1}, &instance_norm_act_class,
+                                    sizeof(Activation), merge_residual};
+
 Ref instance_norm(Graph *g, const char *name, Ref x, bool affine)
 {
     const int64_t c = graph_shape(g, x).c;
+    const Activation none = {1};
     int params[2] = {0};
     in(g, name);
     if (affine) {
         params[0] = graph_param(g, "weight", 1, &c, INIT_ONE, 0);
         params[1] = graph_param(g, "bias", 1, &c, INIT_ZERO, 0);
     }
-    return out(g, graph_node(g, &instance_norm_class, "", NULL, 0, &x, 1, params, affine ? 2 : 0));
+    return out(g, graph_node(g, &instance_norm_class, "", &none, sizeof none, &x, 1, params, affine ? 2 : 0));
 }
 #endif

@@ -153,6 +153,16 @@ static void convolve(const OpReference *r, Conv conv, bool depthwise)
 
 void reference_conv2d(const OpReference *r) { convolve(r, *(const Conv *)r->spec, false); }
 
+/* leaky_relu(norm(in[0]) + in[1]), the second only if it is there. */
+void reference_instance_norm_act(const OpReference *r)
+{
+    reference_instance_norm(r);
+    for (int64_t i = 0; i < shape_count(r->out_shape[0]); i++) {
+        const double y = r->out[0][i] + (r->in[1] ? r->in[1][i] : 0);
+        r->out[0][i] = y > 0 ? y : r->number * y;
+    }
+}
+
 void reference_depthwise_conv2d(const OpReference *r)
 {
     convolve(r, (Conv){.kernel = 3, .stride = 1, .padding = 1, .bias = true}, true);

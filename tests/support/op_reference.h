@@ -18,7 +18,7 @@ typedef void OpReferenceFunction(const OpReference *r);
 
 OpReferenceFunction reference_silu, reference_silu_gate, reference_leaky_relu, reference_add,
     reference_concat, reference_split, reference_space_to_depth, reference_depth_to_space,
-    reference_layer_norm, reference_instance_norm, reference_depthwise_conv2d, reference_linear,
+    reference_layer_norm, reference_instance_norm, reference_instance_norm_act, reference_depthwise_conv2d, reference_linear,
     reference_conv2d, reference_conv_transpose2d, reference_dice_ce_loss, reference_weighted_sum;
 
 /* number: states; the rank of dt is x_proj's. */

@@ -11,9 +11,10 @@ void *mem_alloc(size_t bytes, Err *e)
     void *block = NULL;
     const size_t align = bytes < 2 * HUGE_PAGE ? MEM_ALIGN : HUGE_PAGE;
     const size_t rounded = (bytes + MEM_ALIGN - 1) / MEM_ALIGN * MEM_ALIGN;
-    if (rounded >= bytes && rounded < PTRDIFF_MAX) block = aligned_alloc(align, rounded ? rounded : MEM_ALIGN);
+    const bool possible = rounded >= bytes && rounded < PTRDIFF_MAX;
+    if (!possible || posix_memalign(&block, align, rounded ? rounded : MEM_ALIGN)) block = NULL;
     /* Large blocks on huge pages, where the system has them: a fraction of the page faults and TLB misses. */
-    if (block && align == HUGE_PAGE) madvise(block, rounded / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
+    if (block && align == HUGE_PAGE) madvise(block, rounded, MADV_HUGEPAGE);
     if (!block) err_set(e, ERR_NOMEM, "out of memory: %zu bytes could not be had", bytes);
     return block;
 }

@@ -62,6 +62,12 @@ check "a dataset that is not there" exits 1 "dataset.json" "$program" "$out/nowh
 printf x >"$out/file"
 check "an output that cannot be made" exits 1 "file" "$program" "$raw" -o "$out/file/p"
 
+# A file-size limit stands for a full disk: the case is named, and nothing half written stays.
+rm -rf "$out/full"
+limited() { sh -c "ulimit -f 40; exec '$program' '$raw' -o '$out/full' --quiet"; }
+check "a full disk ends the run" exits 1 "error: case phantom_.*2d/phantom_.*npy" limited
+check "with nothing half written" sh -c "! ls '$out/full/2d' | grep -v _seg"
+
 # Killed while it writes: what stands is whole, and the next run completes it.
 rm -rf "$out/p"
 "$program" "$raw" -o "$out/p" --quiet 2>/dev/null & pid=$!

@@ -1,3 +1,7 @@
+/* strerror_r as POSIX has it: GNU's returns the text, where success would read as failure. */
+#undef _GNU_SOURCE
+#define _POSIX_C_SOURCE 200809L
+
 #include "base/error.h"
 
 #include <errno.h>

@@ -1,6 +1,5 @@
 #include "base/text.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,11 +27,17 @@ void text_add_bytes(Text *t, const char *bytes, size_t count)
 
 void text_add(Text *t, const char *format, ...)
 {
-    va_list args, again;
+    va_list args;
     va_start(args, format);
+    text_add_args(t, format, args);
+    va_end(args);
+}
+
+void text_add_args(Text *t, const char *format, va_list args)
+{
+    va_list again;
     va_copy(again, args);
     const int needed = vsnprintf(NULL, 0, format, args);
-    va_end(args);
     if (needed >= 0 && reserve(t, (size_t)needed)) {
         vsnprintf(t->data + t->length, (size_t)needed + 1, format, again);
         t->length += (size_t)needed;

@@ -5,6 +5,7 @@
 #ifndef BASE_TEXT_H
 #define BASE_TEXT_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -18,6 +19,7 @@ typedef struct Text {
 } Text;
 
 void text_add(Text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void text_add_args(Text *t, const char *format, va_list args);
 void text_add_bytes(Text *t, const char *bytes, size_t count);
 
 /* The bytes as a JSON string with its quotes. */

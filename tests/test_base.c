@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,15 @@ static void errors_gain_context(void **state)
     assert_string_equal(e.text, "case c1: spacing 3");
     for (int i = 0; i < 100; i++) err_context(&e, "a long context that fills the text");
     assert_true(strlen(e.text) < sizeof e.text);
+}
+
+static void errors_tell_the_system_s_reason(void **state)
+{
+    (void)state;
+    Err e = {0};
+    assert_int_equal(err_errno(&e, ENOENT, "%s: cannot open", "a.txt"), ERR_IO);
+    assert_string_equal(e.text, "a.txt: cannot open: No such file or directory");
+    assert_int_equal(err_errno(&e, ENOMEM, "a.txt"), ERR_NOMEM);
 }
 
 static void doubles_print_shortest(void **state)
@@ -116,6 +126,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(errors_gain_context),
+        cmocka_unit_test(errors_tell_the_system_s_reason),
         cmocka_unit_test(doubles_print_shortest),
         cmocka_unit_test(arrays_refuse_overflow),
         cmocka_unit_test(files_appear_whole_or_not),

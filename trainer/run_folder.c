@@ -121,15 +121,16 @@ int run_folder_has_siblings(const RunFolder *f, bool *has, Err *e)
 
 int run_folder_log(RunFolder *f, Err *e, const char *format, ...)
 {
-    char line[4096], stamp[32];
+    char stamp[32];
     const time_t now = time(NULL);
     struct tm local;
     strftime(stamp, sizeof stamp, "%Y-%m-%d %H:%M:%S", localtime_r(&now, &local));
     va_list args;
+    text_add(&f->log, "%s  ", stamp);
     va_start(args, format);
-    vsnprintf(line, sizeof line, format, args);
+    text_add_args(&f->log, format, args);
     va_end(args);
-    text_add(&f->log, "%s  %s\n", stamp, line);
+    text_add(&f->log, "\n");
     TRY(text_check(&f->log, e));
     char *path = path_format(e, "%s/training_log.txt", f->path);
     const int code = path ? file_put(path, f->log.data, f->log.length, e) : ERR_NOMEM;

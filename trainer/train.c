@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/program.h"
 #include "base/progress.h"
 #include "plans/splits.h"
@@ -26,6 +27,7 @@ enum {
     KEY_BATCH,
     KEY_PATCH,
     KEY_RATE,
+    KEY_PRETRAINED,
     KEY_OVERRIDE,
     KEY_VALIDATE_ONLY,
     KEY_SKIP_VALIDATION,
@@ -42,6 +44,8 @@ static const struct argp_option option_list[] = {
     {"batch-size", KEY_BATCH, "N", 0, "Patches in a batch (default: the plan's)", 0},
     {"patch-size", KEY_PATCH, "HxW", 0, "Size of a patch (default: the plan's)", 0},
     {"learning-rate", KEY_RATE, "RATE", 0, "Of the first epoch (default: the plan's)", 0},
+    {"pretrained", KEY_PRETRAINED, "FILE", 0,
+     "Start from these weights: VMamba's for the encoder, or a whole network's (.pth or .safetensors)", 0},
     {"override", KEY_OVERRIDE, "PLAN.yaml", 0, "Plan keys that shall have other values than planned", 0},
     {"json-log", KEY_JSON, NULL, 0, "Print a line of JSON per epoch to standard output", 0},
     {"val-only", KEY_VALIDATE_ONLY, NULL, 0, "Only predict the validation cases with the finished training",
@@ -82,6 +86,7 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     case KEY_RATE:
         change->learning_rate = option_number(state, "--learning-rate", text, 1e-12, 100);
         return 0;
+    case KEY_PRETRAINED: change->pretrained = text; return 0;
     case KEY_OVERRIDE: change->file = text; return 0;
     case KEY_VALIDATE_ONLY: o->validate_only = true; return 0;
     case KEY_SKIP_VALIDATION: o->skip_validation = true; return 0;
@@ -159,6 +164,16 @@ static void show_epoch(void *context, const EpochRecord *r, const PseudoDice *di
                 format_duration((d->epochs - r->epoch - 1) * r->seconds, left, sizeof left));
 }
 
+/* What a run took from the weights that it starts from, line by line. */
+static void announce_pretrained(const Plan *plan, const char *line)
+{
+    if (!line) return;
+    for (; *line; line += strcspn(line, "\n") + 1)
+        program_say("%s: %.*s", path_base(plan->training.pretrained), (int)strcspn(line, "\n"), line);
+    if (plan->training.freeze_encoder_epochs)
+        program_say("the encoder is frozen in the first %d epochs", plan->training.freeze_encoder_epochs);
+}
+
 static void announce(const Training *t)
 {
     const Plan *plan = training_plan(t);
@@ -168,6 +183,7 @@ static void announce(const Training *t)
         plan->configuration.patch_size[1], plan->configuration.batch_size, plan->training.epochs,
         plan->training.iterations_per_epoch, (double)training_memory_bytes(t) / (1 << 20),
         training_epochs_done(t) ? "; going on" : "");
+    announce_pretrained(plan, training_imported(t));
 }
 
 static int train(const Options *o, Training *t, Err *e)

@@ -6,7 +6,6 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/progress.h"
-#include "network/import.h"
 #include "network/weights_io.h"
 #include "preprocess/class_locations.h"
 #include "trainer/augmentation_pictures.h"
@@ -124,13 +123,13 @@ static int take_pretrained(Training *t, Err *e)
 {
     const char *path = t->plan.training.pretrained;
     WeightsFile weights = {0};
-    ImportReport report = {0};
     if (!*path) return 0;
     TRY(weights_read(&weights, path, e));
-    int code = import_weights(t->model.parameters, &weights, &report, e);
+    int code = import_weights(t->model.parameters, &weights, &t->imported, e);
     if (code) err_context(e, "%s", path);
-    else code = run_folder_log(&t->folder, e, "%s: %s", path, report.text.data ? report.text.data : "");
-    import_report_free(&report);
+    else
+        code = run_folder_log(&t->folder, e, "%s: %.*s", path, (int)t->imported.text.length - 1,
+                              t->imported.text.data);
     weights_close(&weights);
     return code;
 }
@@ -191,6 +190,7 @@ void training_close(Training *t)
     executor_free(t->trainer);
     executor_free(t->validator);
     model_free(&t->model);
+    import_report_free(&t->imported);
     pseudo_dice_free(&t->dice);
     history_free(&t->state.history);
     case_set_close(&t->training_cases);
@@ -202,6 +202,7 @@ void training_close(Training *t)
 
 const Plan *training_plan(const Training *t) { return &t->plan; }
 bool training_is_finished(const Training *t) { return t->state.epoch >= t->plan.training.epochs; }
+const char *training_imported(const Training *t) { return t->imported.text.data; }
 int training_epochs_done(const Training *t) { return t->state.epoch; }
 
 size_t training_memory_bytes(const Training *t)

@@ -24,6 +24,7 @@ typedef struct TrainingOverrides {
     int epochs, iterations_per_epoch, validation_iterations, batch_size;
     int patch_size[2];
     double learning_rate;
+    const char *pretrained;       /* weights to start from; NULL: as it is */
     int64_t seed;
 } TrainingOverrides;
 
@@ -52,6 +53,7 @@ void training_close(Training *t);             /* NULL is fine */
 const Plan *training_plan(const Training *t);
 bool training_is_finished(const Training *t); /* nothing is left to do but the final validation */
 int training_epochs_done(const Training *t);
+const char *training_imported(const Training *t); /* what came from pretrained weights, in lines; NULL: nothing */
 size_t training_memory_bytes(const Training *t);  /* of network, gradients and activations */
 
 /* Writes pictures of the next epoch's first patches to a folder (augmentation_pictures.h). */

@@ -5,6 +5,7 @@
 
 #include "inference/model.h"
 #include "network/executor.h"
+#include "network/import.h"
 #include "network/optimizer.h"
 #include "trainer/checkpoint.h"
 #include "trainer/loader.h"
@@ -20,6 +21,7 @@ struct Training {
     int loader_threads;
     Loader *loader;             /* while training_run runs */
     Model model;
+    ImportReport imported;      /* of pretrained weights, where the run began with some */
     bool encoder_frozen;        /* in the epochs that trainer is made for */
     Executor *trainer;          /* output 0: loss */
     Executor *validator;        /* output 0: loss, output 1: head0 */

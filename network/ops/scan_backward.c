@@ -312,11 +312,10 @@ static void backward_work(Backward *b)
     Slab *m = (Slab *)(b->slabs + omp_get_thread_num() * scan_backward_slab(b->s, SIMD_LANES));
     float *sums = slab_parts(b->s, m).sums;
     for (;;) {
-        const int64_t ticket = atomic_fetch_add(&b->ticket, 1);
-        if (ticket >= item_count(b->s))
-            return;
         Item it;
-        item_set(b->s, ticket, true, &it);
+        item_set(b->s, atomic_fetch_add(&b->ticket, 1), true, &it);
+        if (!it.count)
+            return;
         item_rows(b->s, &it, b->values->projections, m->rows);
         memset(sums, 0, (size_t)(it.count * scan_row(b->s)) * sizeof *sums);
         for (int64_t block = it.block; block < it.block_end; block++)

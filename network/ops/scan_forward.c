@@ -32,7 +32,8 @@ typedef struct Forward {
 /* What one block of an item works with. */
 typedef struct Work {
     const ScanShape *s;
-    const Item *it;
+    const Item *it, *next;    /* and the item that this thread does after it: its rows are asked for meanwhile */
+    const float *projections; /* of the whole batch */
     Slab *m;
     Lane x, y;
     const float *params; /* packed */
@@ -73,6 +74,8 @@ SIMD_INLINE void scan_tile(const int tile, const bool made, const Work *w, int n
         const vf delta = v_load(m->delta + t * SIMD_LANES), u = lane_load(x, it, t), du = delta * u;
         lane_prefetch(x, it, t, 0);
         lane_prefetch(y, it, t, 1);
+        if (n == 0)
+            item_prefetch(s, w->next, w->projections, t);
         vf sum[2] = {skip * u, {0}};
         SIMD_UNROLL
         for (int i = 0; i < tile; i++) {
@@ -113,13 +116,13 @@ static void scan_states(const Work *w, bool made)
     }
 }
 
-static void forward_block(Forward *f, const Item *it, int64_t block, Slab *m)
+static void forward_block(Forward *f, const Item *it, int64_t block, const Item *next, Slab *m)
 {
     const ScanShape *s = f->s;
     float *states = f->values->states;
     float *carry = f->carry + (it->image * scan_blocks(s) + block) * s->states * SIMD_LANES;
     const Work w = {
-        .s = s, .it = it, .m = m,
+        .s = s, .it = it, .next = next, .projections = f->values->projections, .m = m,
         .x = lane_of(s, f->values->x, block),
         .y = lane_of(s, f->values->y, block),
         .params = f->packed + scan_block_offset(s, it->direction, block),
@@ -141,15 +144,14 @@ static void forward_block(Forward *f, const Item *it, int64_t block, Slab *m)
 static void forward_work(Forward *f)
 {
     Slab *m = (Slab *)(f->slabs + omp_get_thread_num() * scan_forward_slab(f->s, SIMD_LANES));
-    for (;;) {
-        const int64_t ticket = atomic_fetch_add(&f->ticket, 1);
-        if (ticket >= item_count(f->s))
-            return;
-        Item it;
-        item_set(f->s, ticket, false, &it);
-        item_rows(f->s, &it, f->values->projections, m->rows);
-        for (int64_t block = it.block; block < it.block_end; block++)
-            forward_block(f, &it, block, m);
+    Item items[2];
+    item_set(f->s, atomic_fetch_add(&f->ticket, 1), false, &items[0]);
+    for (int i = 0; items[i].count; i = !i) {
+        const Item *it = &items[i];
+        item_set(f->s, atomic_fetch_add(&f->ticket, 1), false, &items[!i]);
+        item_rows(f->s, it, f->values->projections, m->rows);
+        for (int64_t block = it->block; block < it->block_end; block++)
+            forward_block(f, it, block, &items[!i], m);
     }
 }
 

@@ -132,10 +132,14 @@ static inline void item_pixels(const ScanShape *s, ScanOrder order, int64_t imag
     }
 }
 
-/* The ticket-th item: groups change fastest, then images, chunks (backwards if so asked), directions. */
+/* The ticket-th item, of count 0 if there are not so many: groups change fastest, then images, chunks
+ * (backwards if so asked), directions. */
 static inline void item_set(const ScanShape *s, int64_t ticket, bool backwards, Item *it)
 {
     const int64_t chunks = scan_chunks(s), groups = scan_groups(s), blocks = scan_blocks(s);
+    it->count = 0;
+    if (ticket >= s->directions * chunks * s->batch * groups)
+        return;
     it->group = ticket % groups;
     it->image = ticket / groups % s->batch;
     it->step = (int)(ticket / groups / s->batch);
@@ -158,9 +162,15 @@ static inline void item_rows(const ScanShape *s, const Item *it, const float *pr
                (size_t)row * sizeof *rows);
 }
 
-static inline int64_t item_count(const ScanShape *s)
+/* Asks for the t-th of these rows, if there is such an item. */
+SIMD_INLINE void item_prefetch(const ScanShape *s, const Item *it, const float *projections, int t)
 {
-    return s->directions * scan_chunks(s) * s->batch * scan_groups(s);
+    if (t >= it->count)
+        return;
+    const int64_t row = scan_row(s);
+    const float *p = projections + (it->pixel[t] * s->directions + it->direction) * row;
+    for (int64_t i = 0; i < row; i += SCAN_LINE)
+        __builtin_prefetch(p + i);
 }
 
 /* ---- a chunk's inputs for one block ---- */

@@ -32,7 +32,7 @@ typedef struct Forward {
 /* What one block of an item works with. */
 typedef struct Work {
     const ScanShape *s;
-    const Item *it, *next;    /* and the item that this thread does after it: its rows are asked for meanwhile */
+    const Item *it, *next;    /* next: what this thread does after it, whose rows are asked for meanwhile */
     const float *projections; /* of the whole batch */
     Slab *m;
     Lane x, y;

@@ -199,6 +199,12 @@ bool file_is_folder(const char *path)
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
+int64_t file_size(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) ? 0 : (int64_t)info.st_size;
+}
+
 int file_version(const char *path, uint64_t *bytes, int64_t *modified_ns, Err *e)
 {
     struct stat info;

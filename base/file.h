@@ -39,6 +39,7 @@ void file_unmap(void *data, size_t bytes);
 
 bool file_exists(const char *path);
 bool file_is_folder(const char *path);
+int64_t file_size(const char *path);               /* in bytes; 0 where there is no file */
 
 /* What tells that a file has changed: its size and when it was written last (ns since 1970). */
 int file_version(const char *path, uint64_t *bytes, int64_t *modified_ns, Err *e);

@@ -1,5 +1,7 @@
 #include "inference/export.h"
 
+#include <string.h>
+
 #include "base/half.h"
 #include "base/memory.h"
 #include "inference/label_rule.h"
@@ -11,7 +13,7 @@ struct Exporter {
     bool half;                    /* results rounded as nnU-Net does */
     AxisMap y_map, x_map;         /* from the preprocessed to the cropped grid */
     Volume labels;                /* the box of the file's image, in the plan's order of axes */
-    double *rows[2]; /* (cropped width, heads): preprocessed rows y - 1 and y, stretched along x */
+    float *rows[2];               /* (preprocessed width, heads): rows y - 1 and y */
     const RowSink *probabilities; /* NULL: not asked for */
     bool by_probability;          /* labels follow from probabilities */
     float *logits;                /* (cropped width, heads); probabilities where labels follow from them */
@@ -41,6 +43,16 @@ static int plan_axes(Exporter *x, const Plan *plan, const CaseProperties *p, Err
     return axis_map_new(&x->x_map, p->shape[2], crop[2], x_order, e);
 }
 
+static int make_rows(Exporter *x, Err *e)
+{
+    const size_t values = (size_t)(x->x_map.in * x->heads);
+    x->rows[0] = mem_zalloc(values, sizeof(float), e);
+    x->rows[1] = mem_zalloc(values, sizeof(float), e);
+    x->logits = mem_alloc((size_t)(x->x_map.out * x->heads) * sizeof(float), e);
+    x->row = mem_alloc((size_t)x->x_map.out * sizeof *x->row, e);
+    return x->rows[0] && x->rows[1] && x->logits && x->row ? 0 : ERR_NOMEM;
+}
+
 int exporter_new(Exporter **result, const Plan *plan, const DatasetInfo *info, const CaseProperties *p,
                  const Array *labels, const RowSink *probabilities, Err *e)
 {
@@ -53,14 +65,7 @@ int exporter_new(Exporter **result, const Plan *plan, const DatasetInfo *info, c
     x->by_probability = probabilities || plan->compatibility == COMPATIBILITY_NNUNET_2_1;
     x->labels = volume_cropped(volume_transposed(volume_of_array(labels), p->transpose_forward), &p->box);
     int code = plan_axes(x, plan, p, e);
-    if (!code) {
-        const size_t values = (size_t)(x->x_map.out * x->heads);
-        x->rows[0] = mem_zalloc(values, sizeof(double), e);
-        x->rows[1] = mem_zalloc(values, sizeof(double), e);
-        x->logits = mem_alloc(values * sizeof(float), e);
-        x->row = mem_alloc((size_t)x->x_map.out * sizeof *x->row, e);
-        if (!x->rows[0] || !x->rows[1] || !x->logits || !x->row) code = ERR_NOMEM;
-    }
+    if (!code) code = make_rows(x, e);
     if (code) {
         exporter_free(x);
         *result = NULL;
@@ -86,26 +91,24 @@ static int64_t tap(const AxisMap *m, int64_t k, int t)
     return source < 0 ? 0 : source < m->in ? source : m->in - 1;
 }
 
-static void stretch_row(const Exporter *x, const float *logits, double *out)
+/* Corner by corner in scipy's order, so that what is rounded to half precision rounds alike. */
+static double sample(const Exporter *x, const float *const rows[2], const double *wy, int64_t i, int head)
 {
     const AxisMap *m = &x->x_map;
-    for (int64_t k = 0; k < m->out; k++)
-        for (int h = 0; h < x->heads; h++) {
-            double sum = 0;
-            for (int t = 0; t < m->taps; t++)
-                sum += m->weights[k * m->taps + t] * (double)logits[tap(m, k, t) * x->heads + h];
-            out[k * x->heads + h] = sum;
-        }
+    double sum = 0;
+    for (int v = 0; v < x->y_map.taps; v++)
+        for (int h = 0; h < m->taps; h++)
+            sum += rows[v][tap(m, i, h) * x->heads + head] * wy[v] * m->weights[i * m->taps + h];
+    return sum;
 }
 
 /* x->logits = cropped row k, from the preprocessed rows y - 1 and y. */
-static void blend_rows(Exporter *x, int64_t k, int64_t y)
+static void resample_row(Exporter *x, int64_t k, int64_t y)
 {
     const AxisMap *m = &x->y_map;
-    const double *upper = x->rows[tap(m, k, 0) == y], *lower = x->rows[tap(m, k, m->taps - 1) == y];
-    const double *w = m->weights + k * m->taps, second = m->taps > 1 ? w[1] : 0;
+    const float *const rows[2] = {x->rows[tap(m, k, 0) == y], x->rows[tap(m, k, m->taps - 1) == y]};
     for (int64_t i = 0; i < x->x_map.out * x->heads; i++) {
-        const double value = w[0] * upper[i] + second * lower[i];
+        const double value = sample(x, rows, m->weights + k * m->taps, i / x->heads, (int)(i % x->heads));
         x->logits[i] = x->half ? (float)half_to_double(half_from_double(value)) : (float)value;
     }
 }
@@ -127,13 +130,13 @@ static int take_row(void *context, int64_t z, int64_t y, const float *logits, Er
 {
     Exporter *x = context;
     const AxisMap *m = &x->y_map;
-    double *oldest = x->rows[0];
+    float *oldest = x->rows[0];
     x->rows[0] = x->rows[1];
     x->rows[1] = oldest;
-    stretch_row(x, logits, oldest);
+    memcpy(oldest, logits, (size_t)(x->x_map.in * x->heads) * sizeof(float));
     if (y == 0) x->next_y = 0;
     for (; x->next_y < m->out && tap(m, x->next_y, m->taps - 1) <= y; x->next_y++) {
-        blend_rows(x, x->next_y, y);
+        resample_row(x, x->next_y, y);
         TRY(label_row(x, z, x->next_y, e));
         label_row_put(&x->labels, z, x->next_y, x->row);
     }

@@ -2,7 +2,9 @@
 
 #include <math.h>
 
+#include "base/file.h"
 #include "network/import.h"
+#include "network/safetensors.h"
 #include "network/weights_io.h"
 
 int model_spec(NetworkSpec *spec, const Plan *plan, const DatasetInfo *info, Err *e)
@@ -52,7 +54,8 @@ void model_free(Model *m)
 int model_read(Model *m, const char *path, Err *e)
 {
     WeightsFile weights = {0};
-    TRY(weights_read(&weights, path, e));
+    /* Of our own checkpoints only the weights are touched, a third of the file. */
+    TRY(path_ends_with(path, ".safetensors") ? safetensors_open(&weights, path, e) : weights_read(&weights, path, e));
     const int code = import_network(m->parameters, &weights, e);
     weights_close(&weights);
     return code ? err_context(e, "%s", path) : 0;

@@ -21,10 +21,10 @@ typedef struct Options {
     const char *model;
     int folds[MAX_FOLDS];
     PredictorOptions predictor;
-    bool save_probabilities;
+    bool save_probabilities, explain;
 } Options;
 
-enum { KEY_TTA = 0x100, KEY_NO_TTA, KEY_STEP, KEY_CHECKPOINT, KEY_PROBABILITIES };
+enum { KEY_TTA = 0x100, KEY_NO_TTA, KEY_STEP, KEY_CHECKPOINT, KEY_PROBABILITIES, KEY_EXPLAIN, KEY_MEMORY };
 
 static const struct argp_option option_list[] = {
     {"input", 'i', "PATH", 0, "Folder of images (CASE_0000.nii.gz …), or an image; may be repeated", 0},
@@ -36,6 +36,8 @@ static const struct argp_option option_list[] = {
     {"step", KEY_STEP, "TILES", 0, "Step of the sliding window (default: the plan's, 0.5)", 0},
     {"save-probabilities", KEY_PROBABILITIES, NULL, 0,
      "Write CASE.npy too, float32 (Z,Y,X,classes) in the plan's order of axes, and CASE.yaml", 0},
+    {"memory", KEY_MEMORY, "MIB", 0, "Memory that the program may take, in MiB (default: what it needs)", 0},
+    {"explain", KEY_EXPLAIN, NULL, 0, "Print how much memory each case takes at most, before it begins", 0},
     {0},
 };
 
@@ -73,6 +75,10 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     case 'f': parse_folds(o, text, state); return 0;
     case KEY_TTA: o->predictor.mirroring = SWITCH_ON; return 0;
     case KEY_NO_TTA: o->predictor.mirroring = SWITCH_OFF; return 0;
+    case KEY_EXPLAIN: o->explain = true; return 0;
+    case KEY_MEMORY:
+        o->predictor.memory_limit = (size_t)option_integer(state, "--memory", text, 1, 1 << 30) << 20;
+        return 0;
     case KEY_PROBABILITIES: o->save_probabilities = true; return 0;
     case KEY_STEP: o->predictor.step = option_number(state, "--step", text, 0.01, 1); return 0;
     case KEY_CHECKPOINT:
@@ -123,6 +129,29 @@ static int predict_image(Predictor *p, const Case *c, const char *path, const Op
     return code;
 }
 
+static double mebibytes(size_t bytes) { return (double)bytes / (1 << 20); }
+
+/* Whether the case's memory stays within the limit, known from its headers. */
+static int check_memory(Predictor *p, const Case *c, const Options *o, Err *e)
+{
+    Geometry geometry;
+    MemoryBound b;
+    int64_t channels;
+    if (!o->explain && !o->predictor.memory_limit) return 0;
+    TRY(image_probe(&geometry, &channels, c->images[0], e));
+    MemoryCase size = {.files = c->image_count};
+    memcpy(size.shape_zyx, geometry.shape_zyx, sizeof size.shape_zyx);
+    memcpy(size.spacing_zyx_mm, geometry.spacing_zyx_mm, sizeof size.spacing_zyx_mm);
+    for (int i = 0; i < c->image_count; i++) size.file_bytes += file_size(c->images[i]);
+    TRY(predictor_memory(p, &size, &b, e));
+    if (o->explain)
+        printf("%s: at most %.0f MiB: program %.0f, network %.0f, then reading %.0f, preprocessing %.0f or "
+               "predicting %.0f\n",
+               c->id, mebibytes(memory_bound_peak(&b)), mebibytes(b.program), mebibytes(b.network),
+               mebibytes(b.reading), mebibytes(b.preprocessing), mebibytes(b.predicting));
+    return 0;
+}
+
 /* *kept: the output stood there already. */
 static int predict_case(Predictor *p, const Case *c, const Options *o, bool *kept, Err *e)
 {
@@ -130,7 +159,8 @@ static int predict_case(Predictor *p, const Case *c, const Options *o, bool *kep
     if (!path) return ERR_NOMEM;
     *kept = !o->common.overwrite && file_exists(path) &&
             (!o->save_probabilities || probabilities_exist(o->common.output, c->id));
-    const int code = *kept ? 0 : predict_image(p, c, path, o, e);
+    int code = *kept ? 0 : check_memory(p, c, o, e);
+    if (!code && !*kept) code = predict_image(p, c, path, o, e);
     mem_free(path);
     return code;
 }

@@ -18,6 +18,7 @@ struct Predictor {
     DatasetInfo info;
     bool has_info;
     WindowOptions window;
+    size_t memory_limit;
     Model *models;             /* one per fold */
     int fold_count;
     pthread_mutex_t lock;      /* guards what follows: the executors of the batch size last used */
@@ -97,6 +98,7 @@ int predictor_open(Predictor **result, const char *results, const PredictorOptio
     Predictor *p = *result = mem_zalloc(1, sizeof *p, e);
     if (!p) return ERR_NOMEM;
     pthread_mutex_init(&p->lock, NULL);
+    p->memory_limit = o->memory_limit;
     const int code = open_results(p, results, o, e);
     if (code) {
         predictor_close(p);
@@ -134,15 +136,7 @@ int predictor_fold_count(const Predictor *p) { return p->fold_count; }
 
 /* ---- predicting ---- */
 
-/* A power of two of tiles that fills the machine, and no more than there are. */
-static int choose_batch(const Predictor *p, int64_t tiles)
-{
-    const int64_t pixels = p->window.tile_yx[0] * p->window.tile_yx[1];
-    int batch = 1;
-    while (2 * batch <= tiles && 2 * batch * pixels <= BATCH_PIXELS) batch *= 2;
-    return batch;
-}
-
+/* m->parameters NULL: only the plan is made. */
 static int new_executor(Executor **x, const Model *m, Shape input, Err *e)
 {
     Ref head;
@@ -153,13 +147,54 @@ static int new_executor(Executor **x, const Model *m, Shape input, Err *e)
     return executor_new(x, m->graph, m->parameters, &options, e);
 }
 
+static Shape tiles_shape(const Predictor *p, int batch)
+{
+    return (Shape){batch, p->window.tile_yx[0], p->window.tile_yx[1], p->plan.configuration.channel_count};
+}
+
+/* Weights, what is packed of them, and activations, of all folds. */
+static int network_bytes(const Predictor *p, int batch, size_t *bytes, Err *e)
+{
+    Executor *x;
+    const Model plan_only = {p->models[0].graph, NULL};
+    TRY(new_executor(&x, &plan_only, tiles_shape(p, batch), e));
+    const MemoryReport r = executor_memory(x);
+    executor_free(x);
+    const size_t mean = (size_t)batch * (size_t)(p->window.tile_yx[0] * p->window.tile_yx[1]) *
+                        (size_t)dataset_head_count(&p->info) * sizeof(float);
+    *bytes = (size_t)p->fold_count * (2 * r.parameters + r.arena) + (p->fold_count > 1 ? mean : 0);
+    return 0;
+}
+
+/* A power of two of tiles that fills the machine, no more than there are, and no more than the memory limit
+ * allows beside `rest` bytes. */
+static int choose_batch(const Predictor *p, int64_t tiles, size_t rest, int *batch, size_t *network, Err *e)
+{
+    const int64_t pixels = p->window.tile_yx[0] * p->window.tile_yx[1];
+    *batch = 1;
+    while (2 * *batch <= tiles && 2 * *batch * pixels <= BATCH_PIXELS) *batch *= 2;
+    for (;; *batch /= 2) {
+        TRY(network_bytes(p, *batch, network, e));
+        if (!p->memory_limit || rest + *network <= p->memory_limit) return 0;
+        if (*batch == 1)
+            return err_set(e, ERR_VALUE, "%.0f MiB of memory are needed, %.0f MiB are allowed",
+                           (double)(rest + *network) / (1 << 20), (double)p->memory_limit / (1 << 20));
+    }
+}
+
+int predictor_memory(Predictor *p, const MemoryCase *c, MemoryBound *bound, Err *e)
+{
+    int batch;
+    *bound = memory_bound(&p->plan, dataset_head_count(&p->info), &p->window, 0, c);
+    return choose_batch(p, INT64_MAX / 4, memory_bound_peak(bound), &batch, &bound->network, e);
+}
+
 static int prepare_executors(Predictor *p, int batch, Err *e)
 {
     if (p->batch == batch) return 0;
     free_executors(p);
-    const Shape input = {batch, p->window.tile_yx[0], p->window.tile_yx[1],
-                         p->plan.configuration.channel_count};
-    for (int i = 0; i < p->fold_count; i++) TRY(new_executor(&p->executors[i], &p->models[i], input, e));
+    for (int i = 0; i < p->fold_count; i++)
+        TRY(new_executor(&p->executors[i], &p->models[i], tiles_shape(p, batch), e));
     if (p->fold_count > 1) {
         p->mean = mem_alloc((size_t)shape_count(executor_output(p->executors[0], 0)->shape) * sizeof(float),
                             e);
@@ -187,9 +222,13 @@ static void run_folds(void *context)
     }
 }
 
-static int predict_locked(Predictor *p, const Array *image, const RowSink *sink, Err *e)
+/* rest: what the process takes beside the network, for the memory limit. */
+static int predict_locked(Predictor *p, const Array *image, size_t rest, const RowSink *sink, Err *e)
 {
-    TRY(prepare_executors(p, choose_batch(p, window_tiles(&p->window, image->shape)), e));
+    int batch;
+    size_t bytes;
+    TRY(choose_batch(p, window_tiles(&p->window, image->shape), rest, &batch, &bytes, e));
+    TRY(prepare_executors(p, batch, e));
     const Tensor *head = executor_output(p->executors[0], 0);
     const TileNetwork network = {p->batch,
                                  p->plan.configuration.channel_count,
@@ -209,8 +248,12 @@ static int predict_into(Predictor *p, const Array *image, const CaseProperties *
     TRY(exporter_new(&exporter, &p->plan, &p->info, properties, labels,
                      probabilities ? &probabilities->rows : NULL, e));
     const RowSink sink = exporter_sink(exporter);
+    MemoryCase size = {0};
+    case_raw_shape(properties, size.shape_zyx);
+    memcpy(size.spacing_zyx_mm, properties->spacing_mm, sizeof size.spacing_zyx_mm);
+    const MemoryBound bound = memory_bound(&p->plan, dataset_head_count(&p->info), &p->window, 0, &size);
     pthread_mutex_lock(&p->lock);
-    const int code = predict_locked(p, image, &sink, e);
+    const int code = predict_locked(p, image, memory_bound_peak(&bound), &sink, e);
     pthread_mutex_unlock(&p->lock);
     exporter_free(exporter);
     return code;

@@ -111,6 +111,13 @@ void plan_patch_divisor(const Plan *plan, int divisor_yx[2])
     }
 }
 
+bool plan_uses_mask(const PlanConfiguration *c)
+{
+    for (int i = 0; i < c->channel_count; i++)
+        if (c->use_mask_for_norm[i]) return true;
+    return false;
+}
+
 bool plan_deep_supervision(const Plan *plan)
 {
     if (plan->training.deep_supervision != SWITCH_AUTO) return plan->training.deep_supervision == SWITCH_ON;

@@ -176,6 +176,9 @@ bool plan_uses_architecture(const Plan *plan);
  * the architecture decides, else 32 (five halvings). divisor_yx (2) written. */
 void plan_patch_divisor(const Plan *plan, int divisor_yx[2]);
 
+/* Whether some channel is normalised inside its nonzero region only. */
+bool plan_uses_mask(const PlanConfiguration *c);
+
 /* training.deep_supervision resolved. Auto: on, but for swin_umamba_d without pretrained weights,
  * which its authors could not train from scratch with it (Liu et al. 2024, section 4). */
 bool plan_deep_supervision(const Plan *plan);

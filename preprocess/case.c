@@ -50,13 +50,14 @@ static int crop_labels(Array *cropped, const Array *labels, const Array *mask, c
     return 0;
 }
 
+/* cropped stays empty where neither labels nor the mask are needed. */
 static int find_crop(CaseProperties *p, Array *cropped, const Volume *channels, const Array *labels,
                      const PlanConfiguration *c, Err *e)
 {
     Array mask;
     TRY(nonzero_mask(&mask, channels, c->channel_count, e));
     p->box = mask_box(&mask);
-    const int code = crop_labels(cropped, labels, &mask, p, e);
+    const int code = labels || plan_uses_mask(c) ? crop_labels(cropped, labels, &mask, p, e) : 0;
     array_free(&mask);
     return code;
 }

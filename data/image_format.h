@@ -12,8 +12,9 @@ typedef struct ImageFormat {
     int (*write)(const char *path, const Geometry *g, const Array *voxels, Err *e);
 } ImageFormat;
 
-/* 2-D formats refuse larger pictures, which would need gigabytes before a damaged file is noticed. */
-enum { IMAGE_MAX_PIXELS = 1 << 28 };
+/* 2-D formats refuse larger pictures, and above IMAGE_LARGE_PIXELS those with more pixels to a byte of the file
+ * than any picture packs: they would need gigabytes before a damaged file is noticed. */
+enum { IMAGE_MAX_PIXELS = 1 << 30, IMAGE_LARGE_PIXELS = 1 << 28, IMAGE_PIXELS_PER_BYTE = 2048 };
 
 /* What the 2-D formats can write: voxels (1,Y,X) of uint8 or uint16. Fails: ERR_SHAPE, ERR_UNSUPPORTED. */
 int image_expect_plane(const char *path, const Geometry *g, const Array *voxels, Err *e);

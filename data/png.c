@@ -81,7 +81,10 @@ static void read_header(PngFile *f)
     f->depth = stored == 16 ? 16 : 8;
     const double needed = (double)f->height * (double)f->width * f->components * stored / 8;
     if (needed > (double)f->count * DEFLATE_RATIO) png_error(f->png, "too short for its width and height");
-    if (f->height > IMAGE_MAX_PIXELS / f->width) png_error(f->png, "too large: expected at most 2^28 pixels");
+    if (f->height > IMAGE_MAX_PIXELS / f->width) png_error(f->png, "too large: expected at most 2^30 pixels");
+    const int64_t pixels = f->height * f->width;
+    if (pixels > IMAGE_LARGE_PIXELS && pixels / IMAGE_PIXELS_PER_BYTE > (int64_t)f->count)
+        png_error(f->png, "too large: more pixels than a file of its size holds");
 }
 
 static void read_pixels(PngFile *f)

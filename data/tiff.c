@@ -176,7 +176,7 @@ static int read_layout(Layout *l, const TiffFile *f, Err *e)
     *l = (Layout){.height = height, .width = width, .samples = samples, .bits = bits,
                   .planar = planar == PLANARCONFIG_SEPARATE && samples > 1};
     if (!height || !width || height > IMAGE_MAX_PIXELS / width)
-        return err_set(e, ERR_FORMAT, "%s: %u rows of %u pixels: expected at least 1 and at most 2^28 pixels",
+        return err_set(e, ERR_FORMAT, "%s: %u rows of %u pixels: expected at least 1 and at most 2^30 pixels",
                        f->path, height, width);
     if (sample_type(&l->dtype, format, bits))
         return err_set(e, ERR_UNSUPPORTED,

@@ -1,12 +1,13 @@
 /* Import: a network's parameters out of weights that were trained elsewhere.
  *
- * The names of a file tell what it is: a whole network's (ours, or an nnU-Net trainer's; the prefixes of wrappers,
- * "module." and "_orig_mod.", don't count), or a VMamba classifier's, which fills "vssm_encoder" by the official
- * rules (load_pretrained_ckpt of SwinUMamba.py and SwinUMambaD.py): layers.I.downsample becomes downsamples.I;
- * norm.* and head.* are the classifier's own; patch_embed is taken where its convolution fits, but never by a
- * network that has a stem in front of it, except for patch_embed.norm.bias, which the official list forgot.
- * A tensor is taken if its parameter has the same shape; any floating type is converted to fp32. Tensors of an
- * optimizer (ours), and tables of integers that no parameter is named like, are passed over. */
+ * The names of a file tell what it is: a whole network's (ours, or an nnU-Net trainer's; the prefixes of
+ * wrappers, "module." and "_orig_mod.", don't count), or a VMamba classifier's, which fills "vssm_encoder"
+ * by the official rules (load_pretrained_ckpt of SwinUMamba.py and SwinUMambaD.py): layers.I.downsample
+ * becomes downsamples.I; norm.* and head.* are the classifier's own; patch_embed is taken where its
+ * convolution fits, but never by a network that has a stem in front of it, except for patch_embed.norm.bias,
+ * which the official list forgot. A tensor is taken if its parameter has the same shape; any floating type
+ * is converted to fp32. Tensors of an optimizer (ours), and tables of integers that no parameter is named
+ * like, are passed over. */
 #ifndef NETWORK_IMPORT_H
 #define NETWORK_IMPORT_H
 

@@ -1,5 +1,5 @@
-/* Initialisation: every parameter of the networks is drawn as its layer's official code draws it, whatever the
- * number of threads. What is expected is worked out here from the parameter's name and shape alone. */
+/* Initialisation: every parameter of the networks is drawn as its layer's official code draws it, whatever
+ * the number of threads. What is expected is worked out here from the parameter's name and shape alone. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -28,7 +28,8 @@ static Net open_net(const char *name, uint64_t seed)
     spec.height = spec.width = 32;
     spec.channels = 3;
     spec.classes = 14;
-    if (network_build(&n.graph, &spec, &e) || parameters_new(&n.parameters, n.graph, &e)) fail_msg("%s", e.text);
+    if (network_build(&n.graph, &spec, &e)) fail_msg("%s", e.text);
+    if (parameters_new(&n.parameters, n.graph, &e)) fail_msg("%s", e.text);
     parameters_initialize(n.parameters, seed);
     return n;
 }
@@ -117,7 +118,8 @@ static void check_uniform(const char *name, const double *x, int64_t count, doub
     const Statistics s = statistics_of(x, count);
     check_moments(name, x, count, 0, bound / sqrt(3));
     if (s.largest > bound * (1 + 1e-6)) fail_msg("%s: %g is beyond ±%g", name, s.largest, bound);
-    if (count >= 1000 && s.largest < 0.98 * bound) fail_msg("%s: nothing above %g of ±%g", name, s.largest, bound);
+    if (count >= 1000 && s.largest < 0.98 * bound)
+        fail_msg("%s: nothing above %g of ±%g", name, s.largest, bound);
 }
 
 static void check_normal(const char *name, const double *x, int64_t count, double deviation)
@@ -159,12 +161,22 @@ static void check_parameter(const Net *n, bool is_d, int index)
 static void check_network(const char *name)
 {
     Net n = open_net(name, 12345);
-    for (int i = 0; i < graph_param_count(n.graph); i++) check_parameter(&n, !strcmp(name, "swin_umamba_d"), i);
+    const bool is_d = !strcmp(name, "swin_umamba_d");
+    for (int i = 0; i < graph_param_count(n.graph); i++) check_parameter(&n, is_d, i);
     close_net(&n);
 }
 
-static void swin_umamba_starts_as_the_official_one(void **state) { (void)state; check_network("swin_umamba"); }
-static void swin_umamba_d_starts_as_the_official_one(void **state) { (void)state; check_network("swin_umamba_d"); }
+static void swin_umamba_starts_as_the_official_one(void **state)
+{
+    (void)state;
+    check_network("swin_umamba");
+}
+
+static void swin_umamba_d_starts_as_the_official_one(void **state)
+{
+    (void)state;
+    check_network("swin_umamba_d");
+}
 
 /* ---- seeds ---- */
 

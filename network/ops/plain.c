@@ -25,8 +25,15 @@ static int prepare(Node *node, DnnConv conv, Err *e)
     return p->weights ? 0 : ERR_NOMEM;
 }
 
-static int prepare_convolution(Node *node, Err *e) { return prepare(node, *(const DnnConv *)node->attr, e); }
-static int prepare_linear(Node *node, Err *e) { return prepare(node, (DnnConv){.kernel = 1, .stride = 1}, e); }
+static int prepare_convolution(Node *node, Err *e)
+{
+    return prepare(node, *(const DnnConv *)node->attr, e);
+}
+
+static int prepare_linear(Node *node, Err *e)
+{
+    return prepare(node, (DnnConv){.kernel = 1, .stride = 1}, e);
+}
 
 static void release(Node *node)
 {

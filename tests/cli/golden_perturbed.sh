@@ -18,8 +18,8 @@ golden() { # STATUS PART…
     [ $? -eq "$want" ]
 }
 
-# FILE OFFSET FIRST COUNT FACTOR: multiplies float32 numbers (those of FIRST < 0: the largest alone) that begin OFFSET
-# bytes into the file; the link to the original becomes a changed copy.
+# FILE OFFSET FIRST COUNT FACTOR: multiplies COUNT of the float32 numbers that begin OFFSET bytes into a file,
+# from number FIRST on (below 0: the largest one alone); the link to the original becomes a changed copy.
 scale() {
     file=$copy/set/$1
     cp --remove-destination "$(readlink -f "$file")" "$file" && chmod u+w "$file"
@@ -31,7 +31,8 @@ scale() {
             for (e = 127; x >= 2; e++) x /= 2
             for (; x < 1; e--) x *= 2
             m = int((x - 1) * 8388608 + 0.5)
-            return byte(m % 256) byte(int(m / 256) % 256) byte(int(m / 65536) + e % 2 * 128) byte(int(e / 2) + sign)
+            return byte(m % 256) byte(int(m / 256) % 256) byte(int(m / 65536) + e % 2 * 128) \
+                   byte(int(e / 2) + sign)
         }
         { x[NR - 1] = $1; if ($1 * $1 > x[largest + 0] ^ 2) largest = NR - 1 }
         END {
@@ -46,16 +47,19 @@ scale() {
 # PART FILE OFFSET FIRST COUNT FACTOR WHAT: the part passes; with the file changed, it fails.
 try() {
     part=$1; shift
-    if golden 0 "$part"; then echo "ok - $part passes"; else echo "not ok - $part passes"; sed 's/^/# /' "$copy/log"; fi
+    if golden 0 "$part"; then echo "ok - $part passes"
+    else echo "not ok - $part passes"; sed 's/^/# /' "$copy/log"; fi
     scale "$1" "$2" "$3" "$4" "$5"
     if golden 1 "$part" && grep -q "^FAILED $part" "$copy/log"; then echo "ok - not with $6"
     else echo "not ok - not with $6"; sed 's/^/# /' "$copy/log"; fi
 }
 
 header=128 # of an .npy file
-try full/D_1x1x64x64 full/D_1x1x64x64_head0.npy $header -1 1 1.001 'the largest value of a head off by a thousandth'
-try grad/D_1x1x64x64 full/D_1x1x64x64_grad.npy $header $((64 * 100)) 64 1.02 'the gradient of one parameter off by 2 %'
+case=D_1x1x64x64
+try full/$case full/${case}_head0.npy $header -1 1 1.001 'the largest value of a head off by a thousandth'
+try grad/$case full/${case}_grad.npy $header $((64 * 100)) 64 1.02 'the gradient of a parameter off by 2 %'
 record=$(head -c 200 "$family/ops/patchexpand_d12.gold" | head -n 1 | wc -c)
 try ops/patchexpand_d12 ops/patchexpand_d12.gold "$record" 0 1 1.01 'one input off by 1 %'
-bytes=$(wc -c <"$family/files/vmamba_narrow_legacy.pth")
-try files/vmamba_narrow_legacy files/vmamba_narrow_legacy.pth $((bytes - 8)) 0 1 1.001 'one number of a file changed'
+part=files/vmamba_narrow_legacy
+bytes=$(wc -c <"$family/$part.pth")
+try $part $part.pth $((bytes - 8)) 0 1 1.001 'one number of a file changed'

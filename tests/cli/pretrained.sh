@@ -39,8 +39,8 @@ END
 "$build/convert_weights" $files/vmamba_narrow.pth "$out/vmamba.safetensors" 2>/dev/null
 train() { # RESULTS OPTIONS…
     results=$1; shift
-    "$build/train" "$out/pre" 0 -o "$out/$results" --iterations-per-epoch 3 --validation-iterations 1 --batch-size 2 \
-        --patch-size 32x32 --no-validation "$@"
+    "$build/train" "$out/pre" 0 -o "$out/$results" --iterations-per-epoch 3 --validation-iterations 1 \
+        --batch-size 2 --patch-size 32x32 --no-validation "$@"
 }
 final() { echo "$out/$1/fold_0/checkpoint_final.safetensors"; }
 norm=layers.0.blocks.0.ln_1.weight
@@ -70,3 +70,13 @@ has "with the reason" 'error: .*badcrc.pth.*CRC' stderr
 check "weights of something else too" 1 train e --epochs 1 --pretrained $files/exotic.pth
 has "with what was expected" 'none of its .* tensors fits the network' stderr
 check "and a file that is not there" 1 train f --epochs 1 --pretrained "$out/none.pth"
+
+predict() { "$build/predict" -i "$out/raw/imagesTr" -o "$out/$1" -m "$out/c" --quiet; }
+check "such a checkpoint is converted" 0 \
+    "$build/convert_weights" $files/narrow_U_checkpoint_final.pth "$out/u.safetensors"
+mv "$out/u.safetensors" "$(final c)"
+check "and predicts" 0 predict one
+"$build/convert_weights" $files/narrow_D_checkpoint_final.pth "$out/d.safetensors" 2>/dev/null
+mv "$out/d.safetensors" "$(final c)"
+check "one of another network does not" 1 predict two
+has "and it is said why" 'checkpoint_final.safetensors: .*these are weights of another network' stderr

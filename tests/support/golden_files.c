@@ -1,5 +1,5 @@
 /* Part files: weight files of PyTorch. Good ones load bit for bit and give the stored outputs in the network
- * that they are for; VMamba's fill encoders by the official rules; each bad one is refused, nothing is run. */
+ * that they are for; VMamba's fill encoders by the official rules; each bad one is refused, unexecuted. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,8 +17,8 @@
 
 /* ---- running ---- */
 
-/* Runs the network, its parameters filled, on the bundle's input, and compares its heads with the outputs. What
- * the manifest lists beyond them (VMamba's classifier) is no part of the product. */
+/* Runs the network, its parameters filled, on the bundle's input, and compares its heads with the outputs.
+ * What the manifest lists beyond them (VMamba's classifier) is no part of the product. */
 static int compare_outputs(Golden *g, ReferenceNetwork *r, const Gold *gold, const DocNode *outputs, Err *e)
 {
     const Array *image = gold_find(gold, "in.x");
@@ -151,8 +151,8 @@ static void run_bad(Golden *g, const char *file)
     golden_end(g);
 }
 
-/* A network of the rule's weights whose encoder comes from a VMamba checkpoint. The entry's "kind" names both:
- * rule.param(prefix,'pre.U1.'+name) model with files/vmamba_narrow.pth loaded by … */
+/* A network of the rule's weights whose encoder comes from a VMamba checkpoint. The entry's "kind" names
+ * both: rule.param(prefix,'pre.U1.'+name) model with files/vmamba_narrow.pth loaded by … */
 static int import_pretrained(Golden *g, const DocNode *entry, const char *rule_prefix, Err *e)
 {
     char scope[64], prefix[128], file[160];

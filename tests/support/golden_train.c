@@ -1,8 +1,8 @@
-/* Part train: steps of the optimiser on whole networks, with the encoder frozen in the first ones of a case B.
+/* Part train: steps of the optimiser on whole networks, the encoder frozen in the first ones of a case B.
  *
  * Networks with leaky ReLUs run on the plain convolutions and linear layers, summed in double: rounding that
- * takes one number of a million across 0 changes a slope, and steps amplify that (FACTS, section 7). Parts full
- * and grad compare the same networks on the fast ones. */
+ * takes one number of a million across 0 changes a slope, and steps amplify that (FACTS, section 7). Parts
+ * full and grad compare the same networks on the fast ones. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,7 +38,7 @@ static int open_run(Run *r, const Golden *g, Err *e)
     int64_t shape[4];
     const DocNode *input = doc_find(r->entry, "input"), *labels = doc_find(r->entry, "labels");
     r->has_kinks = golden_string(r->entry, "name")[0] != 'D';
-    const AdamW adamw = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-5, .weight_decay = 0.05, .clip_norm = 12};
+    const AdamW adamw = {0.9, 0.999, .epsilon = 1e-5, .weight_decay = 0.05, .clip_norm = 12};
     if (!input || !labels || golden_shape(input, "shape", shape, 4) != 4 || !doc_find(r->entry, "steps") ||
         !doc_find(r->entry, "params"))
         return err_set(e, ERR_FORMAT, "the case has no input shape, labels, steps or params");
@@ -94,7 +94,7 @@ static int forward(Run *r, double *loss, Err *e)
     return 0;
 }
 
-/* A number of a step against the golden's; the golden's single-precision run tells what rounding does to it. */
+/* A number of a step against the golden's; the golden's single-precision run tells what rounding does. */
 static void expect_number(Golden *g, const char *name, double found, const DocNode *exact,
                           const DocNode *single, const char *key)
 {
@@ -145,7 +145,8 @@ static int run_step(Golden *g, Run *r, int step, const DocNode *exact, const Doc
     const int length = (int)golden_number(r->entry, "T_max", 1);
     const PlanTraining schedule = {.schedule = SCHEDULE_COSINE, .learning_rate = 1e-4,
                                    .final_learning_rate = 1e-6, .schedule_epochs = length};
-    const double rate = schedule_learning_rate(&schedule, epoch), expected_rate = golden_number(exact, "lr", NAN);
+    const double rate = schedule_learning_rate(&schedule, epoch);
+    const double expected_rate = golden_number(exact, "lr", NAN);
     const bool freezes = strstr(golden_string(r->entry, "name"), "_B_");
     TRY(prepare(r, freezes && epoch < UNFREEZE_EPOCH, e));
     golden_expect(g, "learning rate", fabs(rate - expected_rate), 1e-12 * expected_rate);
@@ -154,7 +155,8 @@ static int run_step(Golden *g, Run *r, int step, const DocNode *exact, const Doc
     expect_number(g, "loss", loss, exact, single, "loss");
     *(float *)executor_output(r->executor, 0)->grad = 1;
     executor_backward(r->executor, &(Step){0});
-    expect_number(g, "gradient norm", optimizer_step(r->optimizer, rate), exact, single, "grad_norm_before_clip");
+    const double norm = optimizer_step(r->optimizer, rate);
+    expect_number(g, "gradient norm", norm, exact, single, "grad_norm_before_clip");
     const int gradients = (int)golden_number(exact, "params_with_grad", -1);
     golden_expect(g, "parameters with a gradient", abs(count_gradients(r) - gradients), 0);
     compare_change(g, r, step, noise);
@@ -166,10 +168,11 @@ static int run_steps(Golden *g, Run *r, Err *e)
     const DocNode *steps = doc_find(r->entry, "steps"), *singles = doc_find(r->entry, "steps_f32");
     const DocNode *noises = doc_find(r->entry, "delta_noise"), *params = doc_find(r->entry, "params");
     const Array *d = &r->deltas;
-    if (d->dtype != DTYPE_F32 || d->rank != 3 || d->shape[0] != steps->count || d->shape[1] != params->count ||
-        d->shape[2] != RULE_SAMPLES || params->count != graph_param_count(r->network.graph))
-        return err_set(e, ERR_FORMAT, "%d steps of %d parameters, but the deltas or the network differ", steps->count,
-                       params->count);
+    const bool fits = d->dtype == DTYPE_F32 && d->rank == 3 && d->shape[0] == steps->count &&
+                      d->shape[1] == params->count && d->shape[2] == RULE_SAMPLES;
+    if (!fits || params->count != graph_param_count(r->network.graph))
+        return err_set(e, ERR_FORMAT, "%d steps of %d parameters, but the deltas or the network differ",
+                       steps->count, params->count);
     const DocNode *single = singles ? singles->first : NULL, *noise = noises ? noises->first : NULL;
     int i = 0;
     for (const DocNode *step = steps->first; step; step = step->next, i++) {

@@ -14,18 +14,19 @@
 #include "network/ops/ops.h"
 #include "network/simd.h"
 
-enum { PIECE_FLOATS = 16384, PIECE_PIXELS = 16 };
+enum { PIECE_FLOATS = 16384, LEAST_PIXELS = 16, MOST_PIXELS = 256 };
 
 typedef struct Activation {
     float slope; /* 0 … 1; 1 where there is no activation */
 } Activation;
 
-/* Pieces of one image's pixels. */
+/* Pieces of one image's pixels: what stays in cache, and few enough for sums in single precision. */
 static Pieces pieces_of_node(const Node *node)
 {
     const Shape s = node->in[0]->shape;
     int64_t size = PIECE_FLOATS / s.c;
-    if (size < PIECE_PIXELS) size = PIECE_PIXELS;
+    if (size < LEAST_PIXELS) size = LEAST_PIXELS;
+    if (size > MOST_PIXELS) size = MOST_PIXELS;
     return pieces_of(s.h * s.w, size, s.h * s.w);
 }
 

@@ -2,21 +2,11 @@
 # evaluate BUILD: the program on real label maps, good and bad.
 build=$1
 data=../shared/data/Dataset004_Hippocampus
-out=$(mktemp -d); trap 'rm -rf "$out"' EXIT
+. tests/support/tap.sh
 if [ ! -d $data/labelsTs ]; then
     echo "ok - evaluate on real label maps # SKIP $data is not here"
     exit 0
 fi
-check() { # WHAT STATUS COMMAND…: runs it, keeps its output
-    what=$1; want=$2; shift 2
-    "$@" >"$out/stdout" 2>"$out/stderr"; status=$?
-    if [ $status -eq "$want" ]; then echo "ok - $what"; else
-        echo "not ok - $what (status $status, expected $want)"; cat "$out/stderr"; fi
-}
-has() { # WHAT PATTERN FILE
-    if grep -q -e "$2" "$out/$3"; then echo "ok - $1"; else echo "not ok - $1: no '$2' in $3"; cat "$out/$3"; fi
-}
-lacks() { if grep -q -e "$2" "$out/$3"; then echo "not ok - $1: '$2' in $3"; else echo "ok - $1"; fi; }
 
 check "labels against themselves" 0 "$build/evaluate" $data/labelsTs $data/labelsTs -o "$out/self"
 has "the mean is 1" '^foreground mean *1.0000 *1.0000 to 1.0000 *1.0000 *1.0000 *0.000' stdout

@@ -3,31 +3,14 @@
 build=$1
 files=../shared/golden/swin_umamba/files
 [ -d "$files" ] || { echo "ok - pretrained weights # SKIP $files is not here"; exit 0; }
-out=$(mktemp -d); trap 'rm -rf "$out"' EXIT
+. tests/support/tap.sh
 export OMP_NUM_THREADS=2
-check() { # WHAT STATUS COMMAND…: runs it, keeps its output
-    what=$1; want=$2; shift 2
-    "$@" >"$out/stdout" 2>"$out/stderr"; status=$?
-    if [ $status -eq "$want" ]; then echo "ok - $what"; else
-        echo "not ok - $what (status $status, expected $want)"; cat "$out/stderr"; fi
-}
-has() { # WHAT PATTERN FILE
-    if grep -q -e "$2" "$out/$3"; then echo "ok - $1"; else echo "not ok - $1: no '$2' in $3"; cat "$out/$3"; fi
-}
-is() { # WHAT COMMAND…
-    what=$1; shift
-    if "$@" >/dev/null 2>&1; then echo "ok - $what"; else echo "not ok - $what"; fi
-}
 tensor() { # FILE.safetensors NAME: a sum over the tensor's numbers
     header=$(od -An -tu8 -N8 "$1" | tr -d ' ')
     place=$(head -c $((header + 8)) "$1" | tail -c "$header" |
         sed -n 's/.*"'"$2"'":{[^}]*"data_offsets":\[\([0-9]*\),\([0-9]*\)\].*/\1 \2/p')
     [ "$place" ] || return 1
     tail -c +$((header + 9 + ${place% *})) "$1" | head -c $((${place#* } - ${place% *})) | cksum
-}
-numbers() { # all tensors of a safetensors file
-    header=$(od -An -tu8 -N8 "$1" | tr -d ' ')
-    tail -c +$((header + 9)) "$1" | cksum
 }
 
 "$build/make_phantom" -o "$out/raw" --cases 6 --size 6x40x44 --quiet 2>/dev/null

@@ -1,25 +1,8 @@
 #!/bin/sh
 # train_predict BUILD: from a phantom to predictions; runs that are stopped, killed and continued.
 build=$1
-out=$(mktemp -d); trap 'rm -rf "$out"' EXIT
+. tests/support/tap.sh
 export OMP_NUM_THREADS=2
-check() { # WHAT STATUS COMMAND…: runs it, keeps its output
-    what=$1; want=$2; shift 2
-    "$@" >"$out/stdout" 2>"$out/stderr"; status=$?
-    if [ $status -eq "$want" ]; then echo "ok - $what"; else
-        echo "not ok - $what (status $status, expected $want)"; cat "$out/stderr"; fi
-}
-has() { # WHAT PATTERN FILE
-    if grep -q -e "$2" "$out/$3"; then echo "ok - $1"; else echo "not ok - $1: no '$2' in $3"; cat "$out/$3"; fi
-}
-is() { # WHAT COMMAND…
-    what=$1; shift
-    if "$@" >/dev/null 2>&1; then echo "ok - $what"; else echo "not ok - $what"; fi
-}
-numbers() { # the tensors of a safetensors file, without its header
-    header=$(od -An -tu8 -N8 "$1" | tr -d ' ')
-    tail -c +$((header + 9)) "$1" | cksum
-}
 
 "$build/make_phantom" -o "$out/raw" --cases 6 --size 6x40x44 --quiet 2>/dev/null
 printf 'network: {width: 0.0625, depths: [1, 1, 1, 1], decoder_depths: [1, 1, 1]}\n' >"$out/narrow.yaml"

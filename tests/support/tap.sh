@@ -1,0 +1,22 @@
+# Sourced by command-line tests: a scratch folder $out that goes away, and checks that print TAP lines.
+out=$(mktemp -d); trap 'rm -rf "$out"' EXIT
+check() { # WHAT STATUS COMMAND…: runs it, keeps its output in $out/stdout and $out/stderr
+    what=$1; want=$2; shift 2
+    "$@" >"$out/stdout" 2>"$out/stderr"; status=$?
+    if [ $status -eq "$want" ]; then echo "ok - $what"; else
+        echo "not ok - $what (status $status, expected $want)"; cat "$out/stderr"; fi
+}
+has() { # WHAT PATTERN FILE-IN-$out
+    if grep -q -e "$2" "$out/$3"; then echo "ok - $1"; else echo "not ok - $1: no '$2' in $3"; cat "$out/$3"; fi
+}
+lacks() { # WHAT PATTERN FILE-IN-$out
+    if grep -q -e "$2" "$out/$3"; then echo "not ok - $1: '$2' in $3"; else echo "ok - $1"; fi
+}
+is() { # WHAT COMMAND…
+    what=$1; shift
+    if "$@" >/dev/null 2>&1; then echo "ok - $what"; else echo "not ok - $what"; fi
+}
+numbers() { # FILE.safetensors: a checksum of its tensors, without the header
+    header=$(od -An -tu8 -N8 "$1" | tr -d ' ')
+    tail -c +$((header + 9)) "$1" | cksum
+}

@@ -94,6 +94,9 @@ check "as ours does" 0 "$build/predict" "$out/raw/imagesTr/$first" -o "$out/own"
 is "to the same bits" cmp "$out/pth/${first%_0000.nii.gz}.nii.gz" "$out/own/${first%_0000.nii.gz}.nii.gz"
 
 # The bound that is printed before a case begins holds; a limit below it is refused.
+case $build in
+*san) echo "ok - memory stays within its bound # SKIP a sanitizer needs memory of its own"; exit 0 ;;
+esac
 for size in 2x33x70 5x200x150 20x256x256 3x700x900 12x512x512; do
     "$build/make_phantom" -o "$out/size_$size" --cases 1 --size $size --quiet 2>/dev/null
     "$build/predict" -i "$out/size_$size/imagesTr" -o "$out/pred_$size" -m "$out/a" -f 0 --step 1 --explain \

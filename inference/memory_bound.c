@@ -7,7 +7,10 @@ static const size_t PROGRAM = (size_t)96 << 20;
 
 static size_t max_size(size_t a, size_t b) { return a > b ? a : b; }
 
-static size_t voxels_of(const int64_t shape[3]) { return (size_t)shape[0] * (size_t)shape[1] * (size_t)shape[2]; }
+static size_t voxels_of(const int64_t shape[3])
+{
+    return (size_t)shape[0] * (size_t)shape[1] * (size_t)shape[2];
+}
 
 /* The preprocessed shape of the uncropped image, in the plan's order of axes. */
 static void planned_shape(const Plan *plan, const MemoryCase *c, int64_t own[3], int64_t planned[3])
@@ -42,7 +45,8 @@ MemoryBound memory_bound(const Plan *plan, int heads, const WindowOptions *windo
     int64_t own[3], planned[3];
     planned_shape(plan, c, own, planned);
     const size_t channels = (size_t)plan->configuration.channel_count, voxels = voxels_of(own);
-    const size_t raw = channels * voxels * sizeof(float), ready = channels * voxels_of(planned) * sizeof(float);
+    const size_t raw = channels * voxels * sizeof(float),
+                 ready = channels * voxels_of(planned) * sizeof(float);
     const size_t mask = voxels * (plan_uses_mask(&plan->configuration) ? 1 + sizeof(int16_t) : 1);
     const size_t labels = voxels * (heads > 255 ? 2 : 1);
     return (MemoryBound){

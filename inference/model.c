@@ -55,7 +55,8 @@ int model_read(Model *m, const char *path, Err *e)
 {
     WeightsFile weights = {0};
     /* Of our own checkpoints only the weights are touched, a third of the file. */
-    TRY(path_ends_with(path, ".safetensors") ? safetensors_open(&weights, path, e) : weights_read(&weights, path, e));
+    TRY(path_ends_with(path, ".safetensors") ? safetensors_open(&weights, path, e)
+                                             : weights_read(&weights, path, e));
     const int code = import_network(m->parameters, &weights, e);
     weights_close(&weights);
     return code ? err_context(e, "%s", path) : 0;

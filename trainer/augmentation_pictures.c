@@ -34,7 +34,8 @@ static double label_color(int label, int component)
     return 0.5 + 0.5 * cos(2 * 3.14159265358979323846 * hue);
 }
 
-/* Three channels are shown as colours, else the first one is shown in gray; each from its minimum to its maximum. */
+/* Three channels are shown as colours, else the first one is shown in gray; each from its minimum to its
+ * maximum. */
 static void paint(const Item *item, int64_t height, int64_t width, int64_t channels)
 {
     for (int component = 0; component < 3; component++) {
@@ -55,11 +56,12 @@ static void paint(const Item *item, int64_t height, int64_t width, int64_t chann
     }
 }
 
-static int write_item(const Sampler *s, SamplerWorkspace *w, int epoch, int number, const Item *item, const char *folder,
-                      Err *e)
+static int write_item(const Sampler *s, SamplerWorkspace *w, int epoch, int number, const Item *item,
+                      const char *folder, Err *e)
 {
     const int64_t height = s->geometry.final_yx[0], width = s->geometry.final_yx[1];
-    TRY(sampler_fill(s, w, epoch, number / s->batch_size, number % s->batch_size, item->image, item->labels, e));
+    TRY(sampler_fill(s, w, epoch, number / s->batch_size, number % s->batch_size, item->image, item->labels,
+                     e));
     paint(item, height, width, s->cases->channels);
     char *path = path_format(e, "%s/patch_%02d.png", folder, number);
     const int code = path ? picture_write(path, item->pixels, height, 2 * width, 3, e) : ERR_NOMEM;
@@ -73,7 +75,8 @@ int augmentation_pictures_write(const Sampler *s, int epoch, int count, const ch
     SamplerWorkspace workspace = {0};
     int code = file_make_folders(folder, e);
     if (!code) code = sampler_workspace_new(&workspace, s, e);
-    if (!code) code = item_new(&item, s->geometry.final_yx[0] * s->geometry.final_yx[1], s->cases->channels, e);
+    if (!code)
+        code = item_new(&item, s->geometry.final_yx[0] * s->geometry.final_yx[1], s->cases->channels, e);
     for (int i = 0; i < count && !code; i++) code = write_item(s, &workspace, epoch, i, &item, folder, e);
     item_free(&item);
     sampler_workspace_free(&workspace);

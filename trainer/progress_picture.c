@@ -34,7 +34,10 @@ typedef struct Scale {
     double low, high, step;
 } Scale;
 
-static double value_of(const EpochRecord *r, const Curve *c) { return *(const double *)(const void *)((const char *)r + c->member); }
+static double value_of(const EpochRecord *r, const Curve *c)
+{
+    return *(const double *)(const void *)((const char *)r + c->member);
+}
 
 /* Round steps of 1, 2 or 5, about five of them. */
 static Scale scale_over(double low, double high)
@@ -95,14 +98,15 @@ static void draw_epochs(Canvas *c, const Scale *s, int top)
     canvas_line(c, LEFT, top + TOP, LEFT, bottom, 1.5, BLACK);
 }
 
-static void draw_curve(Canvas *c, const History *h, const Curve *curve, const Scale *x, const Scale *y, int top)
+static void draw_curve(Canvas *c, const History *h, const Curve *curve, const Scale *x, const Scale *y,
+                       int top)
 {
     for (int i = 0; i < h->count; i++) {
         const int before = i ? i - 1 : 0;
         const double from = value_of(&h->records[before], curve), to = value_of(&h->records[i], curve);
         if (!isfinite(from) || !isfinite(to)) continue;
-        canvas_line(c, place_x(x, h->records[before].epoch), place_y(y, top, from), place_x(x, h->records[i].epoch),
-                    place_y(y, top, to), curve->thickness, curve->color);
+        canvas_line(c, place_x(x, h->records[before].epoch), place_y(y, top, from),
+                    place_x(x, h->records[i].epoch), place_y(y, top, to), curve->thickness, curve->color);
     }
 }
 

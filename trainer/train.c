@@ -51,7 +51,8 @@ static const struct argp_option option_list[] = {
     {"val-only", KEY_VALIDATE_ONLY, NULL, 0, "Only predict the validation cases with the finished training",
      0},
     {"no-validation", KEY_SKIP_VALIDATION, NULL, 0, "Don't predict the validation cases at the end", 0},
-    {"show-augmentation", KEY_SHOW, "DIR", 0, "Write pictures of augmented patches with their labels there, and end", 0},
+    {"show-augmentation", KEY_SHOW, "DIR", 0,
+     "Write pictures of augmented patches with their labels there, and end", 0},
     {0},
 };
 

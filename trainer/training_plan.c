@@ -28,8 +28,8 @@ static int apply(Plan *plan, const TrainingOverrides *o, Err *e)
         if (changes[i].value) *changes[i].field = changes[i].value;
     if (o->learning_rate > 0) plan->training.learning_rate = o->learning_rate;
     if (o->pretrained && strlen(o->pretrained) >= sizeof plan->training.pretrained)
-        return err_set(e, ERR_VALUE, "%s: the path is too long, at most %zu bytes are possible", o->pretrained,
-                       sizeof plan->training.pretrained - 1);
+        return err_set(e, ERR_VALUE, "%s: the path is too long, at most %zu bytes are possible",
+                       o->pretrained, sizeof plan->training.pretrained - 1);
     if (o->pretrained) strcpy(plan->training.pretrained, o->pretrained);
     if (o->seed >= 0) plan->training.seed = o->seed;
     return plan_check(plan, e);

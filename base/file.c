@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -98,7 +99,8 @@ int file_commit(OutFile *f, Err *e)
     if (fsync(f->fd)) failed = err_errno(e, errno, "%s: cannot flush to disk", f->path);
     if (close(f->fd) && !failed) failed = err_errno(e, errno, "%s: cannot close", f->path);
     f->fd = -1;
-    if (!failed && rename(f->temporary, f->path)) failed = err_errno(e, errno, "%s: cannot rename into place", f->path);
+    if (!failed && rename(f->temporary, f->path))
+        failed = err_errno(e, errno, "%s: cannot rename into place", f->path);
     if (failed) {
         file_abort(f);
         return failed;
@@ -281,6 +283,14 @@ char *path_format(Err *e, const char *format, ...)
     if (path) vsnprintf(path, (size_t)length + 1, format, again);
     va_end(again);
     return path;
+}
+
+char *path_absolute(const char *path, Err *e)
+{
+    char resolved[PATH_MAX];
+    if (realpath(path, resolved)) return mem_strdup(resolved, e);
+    err_errno(e, errno, "%s: cannot be found", path);
+    return NULL;
 }
 
 const char *path_base(const char *path)

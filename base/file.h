@@ -56,6 +56,7 @@ void file_list_free(FileList *list);
 
 /* "folder/name" from a format; NULL with e filled on lack of memory. */
 char *path_format(Err *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
+char *path_absolute(const char *path, Err *e); /* of what is there: no links, no ".."; NULL with e filled */
 const char *path_base(const char *path);           /* what follows the last '/'; borrowed */
 bool path_ends_with(const char *path, const char *suffix);
 

@@ -27,3 +27,5 @@ uint16_t half_from_double(double value)
     const int fraction = (int)nearbyint(ldexp(magnitude, 10 - exponent));
     return sign | (uint16_t)(((exponent + 15) << 10) + fraction - 1024);
 }
+
+float half_rounded(double value) { return (float)half_to_double(half_from_double(value)); }

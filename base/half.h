@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 double half_to_double(uint16_t half);    /* exact; fits a float exactly too */
+float half_rounded(double value);        /* the nearest half, as a float */
 uint16_t half_from_double(double value); /* rounded once; overflow gives infinity, NaN stays NaN */
 
 #endif

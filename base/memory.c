@@ -1,8 +1,12 @@
 #include "base/memory.h"
 
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 enum { HUGE_PAGE = 2 << 20 };
 
@@ -46,6 +50,24 @@ char *mem_strdup(const char *text, Err *e)
 }
 
 void mem_free(void *block) { free(block); }
+
+int64_t mem_resident(void)
+{
+    char text[128];
+    long long pages = 0;
+    const int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    const ssize_t count = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    if (fd >= 0) close(fd);
+    if (count < 1) return 0;
+    text[count] = '\0';
+    return sscanf(text, "%*d %lld", &pages) == 1 ? pages * sysconf(_SC_PAGESIZE) : 0;
+}
+
+int64_t mem_resident_most(void)
+{
+    struct rusage usage;
+    return getrusage(RUSAGE_SELF, &usage) ? 0 : (int64_t)usage.ru_maxrss * 1024; /* Linux counts in KiB */
+}
 
 size_t mem_product(size_t a, size_t b)
 {

@@ -25,6 +25,11 @@ int mem_grow(void **block, size_t used, size_t bytes, Err *e);
 char *mem_strdup(const char *text, Err *e);
 void mem_free(void *block);
 
+/* Bytes of the process that are in memory now, and the most there have been; 0 where the system hides them.
+ */
+int64_t mem_resident(void);
+int64_t mem_resident_most(void);
+
 /* a * b, or SIZE_MAX where that overflows (an allocation of SIZE_MAX fails). */
 size_t mem_product(size_t a, size_t b);
 

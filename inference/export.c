@@ -107,9 +107,13 @@ static void resample_row(Exporter *x, int64_t k, int64_t y)
 {
     const AxisMap *m = &x->y_map;
     const float *const rows[2] = {x->rows[tap(m, k, 0) == y], x->rows[tap(m, k, m->taps - 1) == y]};
+    if (m->identity && x->x_map.identity) {
+        memcpy(x->logits, rows[0], (size_t)(x->x_map.out * x->heads) * sizeof(float));
+        return;
+    }
     for (int64_t i = 0; i < x->x_map.out * x->heads; i++) {
         const double value = sample(x, rows, m->weights + k * m->taps, i / x->heads, (int)(i % x->heads));
-        x->logits[i] = x->half ? (float)half_to_double(half_from_double(value)) : (float)value;
+        x->logits[i] = x->half ? half_rounded(value) : (float)value;
     }
 }
 
@@ -144,3 +148,10 @@ static int take_row(void *context, int64_t z, int64_t y, const float *logits, Er
 }
 
 RowSink exporter_sink(Exporter *x) { return (RowSink){take_row, x}; }
+
+int64_t exporter_bytes(const DatasetInfo *info, const int64_t shape[3], const int64_t crop[3])
+{
+    const int64_t heads = dataset_head_count(info), taps = 2 * (int64_t)(sizeof(double) + sizeof(int32_t));
+    return (2 * shape[2] + crop[2]) * heads * (int64_t)sizeof(float) + crop[2] * (int64_t)sizeof(uint16_t) +
+           (crop[1] + crop[2]) * taps;
+}

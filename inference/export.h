@@ -26,6 +26,10 @@ int exporter_new(Exporter **x, const Plan *plan, const DatasetInfo *info, const 
 void exporter_free(Exporter *x);
 RowSink exporter_sink(Exporter *x);
 
+/* The memory that an exporter takes beside the labels, for a preprocessed shape and the
+ * box's. */
+int64_t exporter_bytes(const DatasetInfo *info, const int64_t shape[3], const int64_t crop[3]);
+
 /* A new label image for the case: uint8, or uint16 from 255 foreground labels on. Fails: ERR_NOMEM. */
 int export_labels_new(Array *labels, const DatasetInfo *info, const CaseProperties *p, Err *e);
 

@@ -1,4 +1,4 @@
-/* predict: segments images with what train left in a results folder. */
+/* predict: segments images with what train left in a results folder, or as inference.yaml says. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,63 +6,84 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/program.h"
-#include "base/progress.h"
+#include "inference/average.h"
+#include "inference/batch.h"
+#include "inference/configuration.h"
 #include "inference/inputs.h"
 #include "inference/predictor.h"
 #include "inference/probabilities.h"
-#include "plans/splits.h"
 
-enum { MAX_INPUTS = 65536, MAX_FOLDS = 64 };
+enum { MAX_INPUTS = 65536 };
 
 typedef struct Options {
     CommonOptions common;
     const char **inputs;      /* input_count paths */
     int input_count;
-    const char *model;
-    int folds[MAX_FOLDS];
+    const char *model;        /* a results folder, or inference.yaml */
+    const char *postprocessing;
+    int folds[CONFIGURATION_FOLDS], fold_count;
     PredictorOptions predictor;
     bool save_probabilities, explain;
 } Options;
 
-enum { KEY_TTA = 0x100, KEY_NO_TTA, KEY_STEP, KEY_CHECKPOINT, KEY_PROBABILITIES, KEY_EXPLAIN, KEY_MEMORY };
+enum {
+    KEY_TTA = 0x100, KEY_NO_TTA, KEY_STEP, KEY_CHECKPOINT, KEY_PROBABILITIES, KEY_POSTPROCESSING, KEY_MEMORY,
+    KEY_EXPLAIN
+};
 
 static const struct argp_option option_list[] = {
     {"input", 'i', "PATH", 0, "Folder of images (CASE_0000.nii.gz …), or an image; may be repeated", 0},
-    {"model", 'm', "RESULTS", 0, "Results folder of train", 0},
+    {"model", 'm', "RESULTS", 0, "Results folder of train, or inference.yaml of find_best_configuration", 0},
     {"folds", 'f', "0,1,2", 0, "Folds to average (default: all that are there)", 0},
     {"checkpoint", KEY_CHECKPOINT, "NAME", 0, "final (default), best or latest", 0},
     {"tta", KEY_TTA, NULL, 0, "Average over mirrored predictions (default: as the plan says)", 0},
     {"no-tta", KEY_NO_TTA, NULL, 0, "Don't", 0},
     {"step", KEY_STEP, "TILES", 0, "Step of the sliding window (default: the plan's, 0.5)", 0},
     {"save-probabilities", KEY_PROBABILITIES, NULL, 0,
-     "Write CASE.npy too, float32 (Z,Y,X,classes) in the plan's order of axes, and CASE.yaml", 0},
-    {"memory", KEY_MEMORY, "MIB", 0, "Memory that the program may take, in MiB (default: what it needs)", 0},
-    {"explain", KEY_EXPLAIN, NULL, 0, "Print how much memory each case takes at most, before it begins", 0},
+     "Write CASE.npy too, float32 (Z,Y,X,classes) in the plan's order of axes, with CASE.yaml and "
+     "dataset.json",
+     0},
+    {"postprocessing", KEY_POSTPROCESSING, "FILE", 0, "Post-process as this inference.yaml says", 0},
+    {"memory", KEY_MEMORY, "SIZE", 0, "Take no more memory than this, such as 4G or 800M", 0},
+    {"explain", KEY_EXPLAIN, NULL, 0,
+     "First print how much work and memory each case takes at most; without -o nothing else", 0},
     {0},
 };
 
+/* "4G", "800M", "2.5g": binary multiples of bytes. */
+static int64_t parse_memory(const char *text, struct argp_state *state)
+{
+    static const char units[] = "KMGT";
+    char *end;
+    const double number = strtod(text, &end);
+    const char *unit = *end ? strchr(units, *end >= 'a' ? *end - 'a' + 'A' : *end) : NULL;
+    if (end == text || !(number > 0) || (*end && (!unit || end[1])))
+        argp_error(state, "--memory %s: expected a size such as 4G or 800M", text);
+    double bytes = number;
+    for (const char *u = units; unit && u <= unit; u++) bytes *= 1024;
+    if (bytes >= 9e18) argp_error(state, "--memory %s: too large", text);
+    return (int64_t)bytes;
+}
+
 static void parse_folds(Options *o, const char *text, struct argp_state *state)
 {
-    o->predictor.folds = o->folds;
-    for (const char *at = text;; at++) {
-        char *end;
-        long fold = SPLITS_FOLD_ALL;
-        if (!strncmp(at, "all", 3)) end = (char *)at + 3;
-        else fold = strtol(at, &end, 10);
-        if (end == at || (*end && *end != ',') || fold < SPLITS_FOLD_ALL || fold > 63 ||
-            o->predictor.fold_count == MAX_FOLDS)
-            argp_error(state, "--folds %s: expected numbers of folds joined by commas, such as 0,1,2, or all",
-                       text);
-        o->folds[o->predictor.fold_count++] = (int)fold;
-        at = end;
-        if (!*at) return;
-    }
+    Err e = {0};
+    if (configuration_parse_folds(text, o->folds, &o->fold_count, &e))
+        argp_error(state, "--folds %s", e.text);
 }
 
 static void add_input(Options *o, const char *path, struct argp_state *state)
 {
     if (o->input_count == MAX_INPUTS) argp_error(state, "more than %d inputs", MAX_INPUTS);
     o->inputs[o->input_count++] = path;
+}
+
+static void check_options(const Options *o, struct argp_state *state)
+{
+    if (!o->input_count) argp_error(state, "-i PATH is missing");
+    if (!o->model) argp_error(state, "-m RESULTS is missing");
+    if (!o->explain && !*o->common.output) argp_error(state, "-o PATH is missing");
+    if (o->fold_count && !file_is_folder(o->model)) argp_error(state, "--folds is for a results folder only");
 }
 
 static error_t parse_option(int key, char *text, struct argp_state *state)
@@ -75,26 +96,44 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     case 'f': parse_folds(o, text, state); return 0;
     case KEY_TTA: o->predictor.mirroring = SWITCH_ON; return 0;
     case KEY_NO_TTA: o->predictor.mirroring = SWITCH_OFF; return 0;
-    case KEY_EXPLAIN: o->explain = true; return 0;
-    case KEY_MEMORY:
-        o->predictor.memory_limit = (size_t)option_integer(state, "--memory", text, 1, 1 << 30) << 20;
-        return 0;
     case KEY_PROBABILITIES: o->save_probabilities = true; return 0;
+    case KEY_POSTPROCESSING: o->postprocessing = text; return 0;
+    case KEY_MEMORY: o->predictor.memory = parse_memory(text, state); return 0;
+    case KEY_EXPLAIN: o->explain = true; return 0;
     case KEY_STEP: o->predictor.step = option_number(state, "--step", text, 0.01, 1); return 0;
     case KEY_CHECKPOINT:
         if (strcmp(text, "final") && strcmp(text, "best") && strcmp(text, "latest"))
             argp_error(state, "--checkpoint %s: expected final, best or latest", text);
         o->predictor.checkpoint = text;
         return 0;
-    case ARGP_KEY_END:
-        if (!o->input_count) argp_error(state, "-i PATH is missing");
-        if (!o->model) argp_error(state, "-m RESULTS is missing");
-        return 0;
+    case ARGP_KEY_END: check_options(o, state); return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
 }
 
-/* ---- cases ---- */
+/* ---- one model ---- */
+
+/* A model on its way through the cases. */
+typedef struct Job {
+    const Options *o;
+    const Postprocessing *postprocessing;
+    Predictor *predictor;
+    CaseList list;
+    const char *folder;        /* of the outputs */
+    bool save_probabilities;
+    Progress *progress;        /* while a case is under way */
+    const char *id;
+} Job;
+
+static void report(const char *id, const Err *fault) { program_error("case %s: %s", id, fault->text); }
+
+static void show_tiles(void *context, int64_t done, int64_t tiles)
+{
+    const Job *job = context;
+    char note[160];
+    snprintf(note, sizeof note, "%s: tile %lld of %lld", job->id, (long long)done, (long long)tiles);
+    progress_step(job->progress, 0, note);
+}
 
 static int list_cases(CaseList *list, const Options *o, const char *ending, Err *e)
 {
@@ -107,100 +146,212 @@ static int list_cases(CaseList *list, const Options *o, const char *ending, Err 
     return code;
 }
 
-static int predict_labels(Predictor *p, Image *image, Array *labels, const Case *c, const Options *o, Err *e)
+/* What the headers of a case say of its size. */
+static int probe_case(CaseSize *size, const Case *c, const Postprocessing *p, Err *e)
+{
+    *size = (CaseSize){0};
+    int64_t largest_file = 0;
+    for (int i = 0; i < c->image_count; i++) {
+        Geometry g;
+        int64_t channels;
+        TRY(image_probe(&g, &channels, c->images[i], e));
+        const int64_t bytes = file_size(c->images[i]);
+        if (bytes > largest_file) largest_file = bytes;
+        size->channels += channels;
+        memcpy(size->shape_zyx, g.shape_zyx, sizeof size->shape_zyx);
+        memcpy(size->spacing_zyx_mm, g.spacing_zyx_mm, sizeof size->spacing_zyx_mm);
+    }
+    const int64_t samples = size->channels * size->shape_zyx[0] * size->shape_zyx[1] * size->shape_zyx[2];
+    const bool several = c->image_count > 1; /* they are put together in a block of its own */
+    size->reading_bytes = largest_file + samples * (int64_t)(sizeof(uint16_t) + several * sizeof(float));
+    size->finishing_bytes = postprocessing_bytes(p, size->shape_zyx);
+    return 0;
+}
+
+static int cost_of_case(const Job *job, const Case *c, PredictionCost *cost, Err *e)
+{
+    CaseSize size;
+    TRY(probe_case(&size, c, job->postprocessing, e));
+    return predictor_cost(job->predictor, &size, cost, e);
+}
+
+static int predict_labels(const Job *job, Image *image, Array *labels, const char *id, Err *e)
 {
     const double *spacing_mm = image->geometry.spacing_zyx_mm;
-    if (!o->save_probabilities) return predictor_predict(p, &image->voxels, spacing_mm, labels, NULL, e);
+    if (!job->save_probabilities)
+        return predictor_predict(job->predictor, &image->voxels, spacing_mm, labels, NULL, e);
     ProbabilityFile file;
-    const ProbabilitySink sink = probability_file_sink(&file, o->common.output, c->id);
-    const int code = predictor_predict(p, &image->voxels, spacing_mm, labels, &sink, e);
+    const ProbabilitySink sink = probability_file_sink(&file, job->folder, id);
+    const int code = predictor_predict(job->predictor, &image->voxels, spacing_mm, labels, &sink, e);
     return probability_file_finish(&file, code, e);
 }
 
-static int predict_image(Predictor *p, const Case *c, const char *path, const Options *o, Err *e)
+static int predict_image(const Job *job, const Case *c, const char *path, Err *e)
 {
     Image image;
     Array labels = {0};
+    PredictionCost cost;
+    TRY(cost_of_case(job, c, &cost, e));
     TRY(image_read_channels(&image, (const char *const *)c->images, c->image_count, e));
-    int code = predict_labels(p, &image, &labels, c, o, e);
+    int code = predict_labels(job, &image, &labels, c->id, e);
+    if (!code) code = postprocessing_apply(job->postprocessing, &labels, e);
     if (!code) code = image_write(path, &image.geometry, &labels, e); /* last: where they stand, all does */
     array_free(&labels);
     image_free(&image);
     return code;
 }
 
-static double mebibytes(size_t bytes) { return (double)bytes / (1 << 20); }
-
-/* Whether the case's memory stays within the limit, known from its headers. */
-static int check_memory(Predictor *p, const Case *c, const Options *o, Err *e)
+static const char *case_name(const void *context, int index)
 {
-    Geometry geometry;
-    MemoryBound b;
-    int64_t channels;
-    if (!o->explain && !o->predictor.memory_limit) return 0;
-    TRY(image_probe(&geometry, &channels, c->images[0], e));
-    MemoryCase size = {.files = c->image_count};
-    memcpy(size.shape_zyx, geometry.shape_zyx, sizeof size.shape_zyx);
-    memcpy(size.spacing_zyx_mm, geometry.spacing_zyx_mm, sizeof size.spacing_zyx_mm);
-    for (int i = 0; i < c->image_count; i++) size.file_bytes += file_size(c->images[i]);
-    TRY(predictor_memory(p, &size, &b, e));
-    if (o->explain)
-        printf("%s: at most %.0f MiB: program %.0f, network %.0f, then reading %.0f, preprocessing %.0f or "
-               "predicting %.0f\n",
-               c->id, mebibytes(memory_bound_peak(&b)), mebibytes(b.program), mebibytes(b.network),
-               mebibytes(b.reading), mebibytes(b.preprocessing), mebibytes(b.predicting));
-    return 0;
+    return ((const Job *)context)->list.cases[index].id;
 }
 
-/* *kept: the output stood there already. */
-static int predict_case(Predictor *p, const Case *c, const Options *o, bool *kept, Err *e)
+static int predict_case(void *context, int index, Progress *progress, bool *kept, Err *e)
 {
-    char *path = path_format(e, "%s/%s%s", o->common.output, c->id, predictor_dataset(p)->file_ending);
+    Job *job = context;
+    const Case *c = &job->list.cases[index];
+    char *path = path_format(e, "%s/%s%s", job->folder, c->id,
+                             predictor_dataset(job->predictor)->file_ending);
     if (!path) return ERR_NOMEM;
-    *kept = !o->common.overwrite && file_exists(path) &&
-            (!o->save_probabilities || probabilities_exist(o->common.output, c->id));
-    int code = *kept ? 0 : check_memory(p, c, o, e);
-    if (!code && !*kept) code = predict_image(p, c, path, o, e);
+    job->progress = progress;
+    job->id = c->id;
+    *kept = !job->o->common.overwrite && file_exists(path) &&
+            (!job->save_probabilities || probabilities_exist(job->folder, c->id));
+    const int code = *kept ? 0 : predict_image(job, c, path, e);
     mem_free(path);
     return code;
 }
 
-static int predict_cases(Predictor *p, const CaseList *list, const Options *o, Err *e)
+static void explain(const Job *job)
 {
-    Progress progress;
-    int failed = 0, kept_count = 0;
-    progress_begin(&progress, "predict", list->count, o->common.quiet);
-    for (int i = 0; i < list->count; i++) {
+    static const double mib = 1 << 20;
+    printf("%-24s %9s %6s %10s %10s %10s %10s %10s %10s\n", "MiB", "tiles", "batch", "networks", "reading",
+           "preprocess", "predicting", "finishing", "peak");
+    for (int i = 0; i < job->list.count; i++) {
+        const Case *c = &job->list.cases[i];
+        PredictionCost cost;
         Err fault = {0};
-        bool kept;
-        if (predict_case(p, &list->cases[i], o, &kept, &fault)) {
-            program_error("case %s: %s", list->cases[i].id, fault.text);
-            failed++;
-        } else {
-            kept_count += kept;
+        if (cost_of_case(job, c, &cost, &fault)) {
+            printf("%-24s %s\n", c->id, fault.text);
+            continue;
         }
-        progress_step(&progress, 1, list->cases[i].id);
+        printf("%-24s %9lld %6d %10.0f %10.0f %10.0f %10.0f %10.0f %10.0f\n", c->id, (long long)cost.tiles,
+               cost.batch, (double)cost.networks / mib, (double)cost.reading / mib,
+               (double)cost.preprocessing / mib, (double)cost.predicting / mib, (double)cost.finishing / mib,
+               (double)cost.peak / mib);
     }
-    progress_end(&progress);
-    if (kept_count && !o->common.quiet)
-        program_say("%d of %d cases were there already and are kept (--overwrite replaces them)", kept_count,
-                    list->count);
-    return failed ? err_set(e, ERR_VALUE, "%d of %d cases failed (above)", failed, list->count) : 0;
+    fflush(stdout);
+}
+
+static int save_dataset(const Job *job, Err *e)
+{
+    char *path = path_format(e, "%s/dataset.json", job->folder);
+    const int code = path ? dataset_info_write(predictor_dataset(job->predictor), path, e) : ERR_NOMEM;
+    mem_free(path);
+    return code;
+}
+
+static void say_kept(const Options *o, int kept, int all)
+{
+    if (kept && !o->common.quiet)
+        program_say("%d of %d cases were there already and are kept (--overwrite replaces them)", kept, all);
+}
+
+static int run_job(Job *job, Err *e)
+{
+    const Options *o = job->o;
+    const Predictor *p = job->predictor;
+    int kept;
+    TRY(list_cases(&job->list, o, predictor_dataset(p)->file_ending, e));
+    if (o->explain) explain(job);
+    if (!*o->common.output) return 0;
+    TRY(file_make_folders(job->folder, e));
+    if (job->save_probabilities) TRY(save_dataset(job, e));
+    if (!o->common.quiet)
+        program_say("%s, %d fold%s, %d case%s", predictor_plan(p)->network.name, predictor_fold_count(p),
+                    predictor_fold_count(p) == 1 ? "" : "s", job->list.count,
+                    job->list.count == 1 ? "" : "s");
+    const Batch batch = {.title = "predict",
+                         .count = job->list.count,
+                         .quiet = o->common.quiet,
+                         .id = case_name,
+                         .work = predict_case,
+                         .report = report,
+                         .context = job};
+    const int code = batch_run(&batch, &kept, e);
+    say_kept(o, kept, job->list.count);
+    return code;
+}
+
+static int predict_with(const Options *o, const ConfiguredModel *model, const char *folder,
+                        bool save_probabilities, const Postprocessing *postprocessing, Err *e)
+{
+    Job job = {
+        .o = o, .postprocessing = postprocessing, .folder = folder, .save_probabilities = save_probabilities};
+    PredictorOptions options = o->predictor;
+    options.folds = model->folds;
+    options.fold_count = model->fold_count;
+    options.progress = show_tiles;
+    options.context = &job;
+    TRY(predictor_open(&job.predictor, model->results, &options, e));
+    const int code = run_job(&job, e);
+    case_list_free(&job.list);
+    predictor_close(job.predictor);
+    return code;
+}
+
+/* ---- several models ---- */
+
+/* Each model in a folder of its own, then their mean. A bad case ends up in no mean; the others go on. */
+static int predict_with_all(const Options *o, const Configuration *c, Err *e)
+{
+    static const Postprocessing none = {0};
+    AverageJob average = {.output = o->common.output, .postprocessing = &c->postprocessing, .report = report,
+                          .overwrite = o->common.overwrite, .quiet = o->common.quiet};
+    char *folders[CONFIGURATION_MODELS] = {NULL};
+    int code = 0;
+    Err bad_case = {0};
+    for (int i = 0; i < c->model_count && !code; i++) {
+        average.folders[average.folder_count++] = folders[i] = path_format(e, "%s/model_%d", o->common.output,
+                                                                           i + 1);
+        code = folders[i] ? predict_with(o, &c->models[i], folders[i], true, &none, e) : ERR_NOMEM;
+        if (code != ERR_VALUE || !file_is_folder(folders[i])) continue;
+        bad_case = *e;
+        code = 0;
+    }
+    if (!code && *o->common.output) {
+        code = average_run(&average, e);
+        if (!code) say_kept(o, average.kept, average.case_count);
+    }
+    for (int i = 0; i < c->model_count; i++) mem_free(folders[i]);
+    if (!code && bad_case.code) *e = bad_case;
+    return code ? code : (int)bad_case.code;
+}
+
+/* ---- the program ---- */
+
+static int read_configuration(Configuration *c, const Options *o, Err *e)
+{
+    if (!file_is_folder(o->model) && file_exists(o->model)) TRY(configuration_read(c, o->model, e));
+    else TRY(configuration_add(c, o->model, o->folds, o->fold_count, e));
+    if (!o->postprocessing) return 0;
+    Configuration other;
+    TRY(configuration_read(&other, o->postprocessing, e));
+    const Postprocessing theirs = other.postprocessing;
+    other.postprocessing = c->postprocessing; /* exchanged: freed with `other` */
+    c->postprocessing = theirs;
+    configuration_free(&other);
+    return 0;
 }
 
 static int run(const Options *o, Err *e)
 {
-    Predictor *p;
-    CaseList list = {0};
-    TRY(predictor_open(&p, o->model, &o->predictor, e));
-    int code = list_cases(&list, o, predictor_dataset(p)->file_ending, e);
-    if (!code) code = file_make_folders(o->common.output, e);
-    if (!code && !o->common.quiet)
-        program_say("%s, %d fold%s, %d case%s", predictor_plan(p)->network.name, predictor_fold_count(p),
-                    predictor_fold_count(p) == 1 ? "" : "s", list.count, list.count == 1 ? "" : "s");
-    if (!code) code = predict_cases(p, &list, o, e);
-    case_list_free(&list);
-    predictor_close(p);
+    Configuration c = {0};
+    int code = read_configuration(&c, o, e);
+    if (!code && c.model_count == 1)
+        code = predict_with(o, &c.models[0], o->common.output, o->save_probabilities, &c.postprocessing, e);
+    else if (!code) code = predict_with_all(o, &c, e);
+    configuration_free(&c);
     return code;
 }
 
@@ -212,9 +363,11 @@ int main(int argc, char **argv)
         .args_doc = "[IMAGE…]",
         .doc = "Segments images with the networks in RESULTS: writes one label image per "
                "case, with the image's shape and geometry, to the folder given by -o.\v"
-               "Exit status: 0 done, 1 some case failed, 2 wrong usage."};
-    Options o = {.common.takes = OPT_OUTPUT | OPT_THREADS | OPT_QUIET | OPT_OVERWRITE | OPT_DEVICE |
-                                 OPT_PRECISION};
+               "Several models of an inference.yaml leave their probabilities in OUT/model_1, model_2 …; "
+               "their mean "
+               "decides.\nExit status: 0 done, 1 some case failed, 2 wrong usage."};
+    Options o = {.common = {.takes = OPT_OUTPUT | OPT_THREADS | OPT_QUIET | OPT_OVERWRITE | OPT_DEVICE |
+                                     OPT_PRECISION, .output = ""}};
     Err e = {0};
     program_begin("predict", false);
     o.inputs = mem_alloc(MAX_INPUTS * sizeof *o.inputs, &e);

@@ -1,30 +1,30 @@
 #include "inference/predictor.h"
 
+#include <math.h>
 #include <pthread.h>
-#include <string.h>
 
 #include "base/memory.h"
 #include "inference/export.h"
-#include "inference/model.h"
+#include "inference/fold_networks.h"
+#include "inference/label_rule.h"
 #include "inference/results.h"
-#include "inference/sliding_window.h"
-#include "network/executor.h"
 #include "plans/splits.h"
 
 enum { BATCH_PIXELS = 1 << 16, MAX_FOLDS = 64 };
+static const double MIB = 1 << 20;
 
 struct Predictor {
     Plan plan;
     DatasetInfo info;
     bool has_info;
+    PredictorOptions options;  /* its pointers, context apart, are not used after opening */
     WindowOptions window;
-    size_t memory_limit;
     Model *models;             /* one per fold */
-    int fold_count;
-    pthread_mutex_t lock;      /* guards what follows: the executors of the batch size last used */
-    Executor **executors;      /* one per fold */
-    int batch;
-    float *mean;               /* logits of an ensemble (batch, tile_y, tile_x, heads) */
+    int64_t base_bytes;        /* of the process once opened */
+    pthread_mutex_t lock;      /* guards what follows */
+    FoldNetworks networks;     /* prepared for the batch last used */
+    int most_batch;            /* what memory allows; 0: any */
+    int64_t tiles, tiles_done; /* of the prediction under way */
 };
 
 /* ---- opening ---- */
@@ -69,12 +69,16 @@ static WindowOptions window_of(const Plan *plan, const PredictorOptions *o)
 static int read_models(Predictor *p, char *const *paths, int count, Err *e)
 {
     p->models = mem_zalloc((size_t)count, sizeof *p->models, e);
-    p->executors = mem_zalloc((size_t)count, sizeof(Executor *), e);
-    if (!p->models || !p->executors) return ERR_NOMEM;
-    while (p->fold_count < count) {
-        Model *m = &p->models[p->fold_count];
+    if (!p->models) return ERR_NOMEM;
+    p->networks = (FoldNetworks){.models = p->models,
+                                 .channels = p->plan.configuration.channel_count,
+                                 .heads = dataset_head_count(&p->info),
+                                 .tile_yx = {p->window.tile_yx[0], p->window.tile_yx[1]},
+                                 .apart = p->window.half && count > 1};
+    while (p->networks.count < count) {
+        Model *m = &p->models[p->networks.count];
         TRY(model_new(m, &p->plan, &p->info, e));
-        TRY(model_read(m, paths[p->fold_count++], e));
+        TRY(model_read(m, paths[p->networks.count++], e));
     }
     return 0;
 }
@@ -98,8 +102,9 @@ int predictor_open(Predictor **result, const char *results, const PredictorOptio
     Predictor *p = *result = mem_zalloc(1, sizeof *p, e);
     if (!p) return ERR_NOMEM;
     pthread_mutex_init(&p->lock, NULL);
-    p->memory_limit = o->memory_limit;
+    p->options = *o;
     const int code = open_results(p, results, o, e);
+    p->base_bytes = mem_resident();
     if (code) {
         predictor_close(p);
         *result = NULL;
@@ -107,24 +112,12 @@ int predictor_open(Predictor **result, const char *results, const PredictorOptio
     return code;
 }
 
-static void free_executors(Predictor *p)
-{
-    for (int i = 0; i < p->fold_count; i++) {
-        executor_free(p->executors[i]);
-        p->executors[i] = NULL;
-    }
-    mem_free(p->mean);
-    p->mean = NULL;
-    p->batch = 0;
-}
-
 void predictor_close(Predictor *p)
 {
     if (!p) return;
-    free_executors(p);
-    for (int i = 0; i < p->fold_count; i++) model_free(&p->models[i]);
+    fold_networks_release(&p->networks);
+    for (int i = 0; i < p->networks.count; i++) model_free(&p->models[i]);
     mem_free(p->models);
-    mem_free(p->executors);
     if (p->has_info) dataset_info_free(&p->info);
     pthread_mutex_destroy(&p->lock);
     mem_free(p);
@@ -132,112 +125,125 @@ void predictor_close(Predictor *p)
 
 const Plan *predictor_plan(const Predictor *p) { return &p->plan; }
 const DatasetInfo *predictor_dataset(const Predictor *p) { return &p->info; }
-int predictor_fold_count(const Predictor *p) { return p->fold_count; }
+int predictor_fold_count(const Predictor *p) { return p->networks.count; }
+
+/* ---- memory ---- */
+
+/* The parts of a cost that no batch changes. */
+static void count_phases(const Predictor *p, const CaseSize *size, PredictionCost *cost)
+{
+    int64_t shape[3], crop[3];
+    const int64_t voxels = size->shape_zyx[0] * size->shape_zyx[1] * size->shape_zyx[2];
+    const int64_t image = size->channels * voxels * (int64_t)sizeof(float);
+    const int64_t labels = voxels * (int64_t)dtype_size(label_dtype(&p->info));
+    for (int i = 0; i < 3; i++) crop[i] = size->shape_zyx[p->plan.transpose_forward[i]];
+    cost->reading = image + size->reading_bytes;
+    cost->preprocessing = case_preprocess_bytes(shape, size->shape_zyx, size->spacing_zyx_mm, &p->plan);
+    cost->predicting = shape[0] * shape[1] * shape[2] * size->channels * (int64_t)sizeof(float) + labels +
+                       window_bytes(&p->window,
+                                    p->networks.heads * (p->networks.apart ? p->networks.count : 1), shape) +
+                       exporter_bytes(&p->info, shape, crop);
+    cost->finishing = labels + size->finishing_bytes;
+    cost->tiles = window_tiles(&p->window, shape);
+}
+
+static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
+
+static int count_peak(const Predictor *p, PredictionCost *cost, Err *e)
+{
+    /* The libraries' own: their buffers, machine code made at run time, threads' stacks. */
+    static const int64_t allowance = 24 << 20;
+    TRY(fold_networks_bytes(&p->networks, cost->batch, &cost->networks, e));
+    const int64_t phases = larger(larger(cost->reading, cost->preprocessing),
+                                  larger(cost->predicting, cost->finishing));
+    cost->peak = larger(mem_resident_most(), p->base_bytes + allowance + cost->networks + phases);
+    return 0;
+}
+
+/* A power of two of tiles that fills the machine, no more than there are, and that memory allows. */
+static int choose_batch(const Predictor *p, int64_t tiles)
+{
+    const int64_t pixels = p->window.tile_yx[0] * p->window.tile_yx[1];
+    int batch = 1;
+    while (2 * batch <= tiles && 2 * batch * pixels <= BATCH_PIXELS &&
+           (!p->most_batch || 2 * batch <= p->most_batch))
+        batch *= 2;
+    return batch;
+}
+
+static int cost_locked(Predictor *p, PredictionCost *cost, Err *e)
+{
+    const int64_t limit = p->options.memory;
+    cost->batch = choose_batch(p, cost->tiles);
+    TRY(count_peak(p, cost, e));
+    while (limit && cost->peak > limit && cost->batch > 1) {
+        p->most_batch = cost->batch /= 2;
+        fold_networks_release(&p->networks);
+        TRY(count_peak(p, cost, e));
+    }
+    if (!limit || cost->peak <= limit) return 0;
+    return err_set(e, ERR_NOMEM,
+                   "needs up to %.0f MiB, and may take %.0f: allow more, or take a smaller network, "
+                   "fewer folds or a part of the image",
+                   ceil((double)cost->peak / MIB), floor((double)limit / MIB));
+}
+
+int predictor_cost(Predictor *p, const CaseSize *size, PredictionCost *cost, Err *e)
+{
+    *cost = (PredictionCost){0};
+    if (size->channels != p->plan.configuration.channel_count)
+        return err_set(e, ERR_SHAPE, "%lld channels, the plan has %d", (long long)size->channels,
+                       p->plan.configuration.channel_count);
+    count_phases(p, size, cost);
+    pthread_mutex_lock(&p->lock);
+    const int code = cost_locked(p, cost, e);
+    pthread_mutex_unlock(&p->lock);
+    return code;
+}
 
 /* ---- predicting ---- */
 
-/* m->parameters NULL: only the plan is made. */
-static int new_executor(Executor **x, const Model *m, Shape input, Err *e)
+/* Between the window, whose rows may hold the folds side by side, and who takes rows of their mean. */
+typedef struct FoldMean {
+    const FoldNetworks *networks;
+    const RowSink *sink;
+    int64_t width;
+    float *row;    /* (width, heads) */
+} FoldMean;
+
+static int mean_row(void *context, int64_t z, int64_t y, const float *logits, Err *e)
 {
-    Ref head;
-    if (!graph_find(m->graph, "head0", &head))
-        return err_set(e, ERR_UNSUPPORTED, "the network has no output head0");
-    const Shape inputs[] = {input, {input.n, input.h, input.w, 1}}; /* labels are not asked for */
-    const ExecutorOptions options = {.inputs = inputs, .outputs = &head, .output_count = 1};
-    return executor_new(x, m->graph, m->parameters, &options, e);
+    const FoldMean *m = context;
+    fold_mean(m->row, logits, m->width, m->networks->count, m->networks->heads);
+    return m->sink->row(m->sink->context, z, y, m->row, e);
 }
 
-static Shape tiles_shape(const Predictor *p, int batch)
-{
-    return (Shape){batch, p->window.tile_yx[0], p->window.tile_yx[1], p->plan.configuration.channel_count};
-}
-
-/* Weights, what is packed of them, and activations, of all folds. */
-static int network_bytes(const Predictor *p, int batch, size_t *bytes, Err *e)
-{
-    Executor *x;
-    const Model plan_only = {p->models[0].graph, NULL};
-    TRY(new_executor(&x, &plan_only, tiles_shape(p, batch), e));
-    const MemoryReport r = executor_memory(x);
-    executor_free(x);
-    const size_t mean = (size_t)batch * (size_t)(p->window.tile_yx[0] * p->window.tile_yx[1]) *
-                        (size_t)dataset_head_count(&p->info) * sizeof(float);
-    *bytes = (size_t)p->fold_count * (2 * r.parameters + r.arena) + (p->fold_count > 1 ? mean : 0);
-    return 0;
-}
-
-/* A power of two of tiles that fills the machine, no more than there are, and no more than the memory limit
- * allows beside `rest` bytes. */
-static int choose_batch(const Predictor *p, int64_t tiles, size_t rest, int *batch, size_t *network, Err *e)
-{
-    const int64_t pixels = p->window.tile_yx[0] * p->window.tile_yx[1];
-    *batch = 1;
-    while (2 * *batch <= tiles && 2 * *batch * pixels <= BATCH_PIXELS) *batch *= 2;
-    for (;; *batch /= 2) {
-        TRY(network_bytes(p, *batch, network, e));
-        if (!p->memory_limit || rest + *network <= p->memory_limit) return 0;
-        if (*batch == 1)
-            return err_set(e, ERR_VALUE, "%.0f MiB of memory are needed, %.0f MiB are allowed",
-                           (double)(rest + *network) / (1 << 20), (double)p->memory_limit / (1 << 20));
-    }
-}
-
-int predictor_memory(Predictor *p, const MemoryCase *c, MemoryBound *bound, Err *e)
-{
-    int batch;
-    *bound = memory_bound(&p->plan, dataset_head_count(&p->info), &p->window, 0, c);
-    return choose_batch(p, INT64_MAX / 4, memory_bound_peak(bound), &batch, &bound->network, e);
-}
-
-static int prepare_executors(Predictor *p, int batch, Err *e)
-{
-    if (p->batch == batch) return 0;
-    free_executors(p);
-    for (int i = 0; i < p->fold_count; i++)
-        TRY(new_executor(&p->executors[i], &p->models[i], tiles_shape(p, batch), e));
-    if (p->fold_count > 1) {
-        p->mean = mem_alloc((size_t)shape_count(executor_output(p->executors[0], 0)->shape) * sizeof(float),
-                            e);
-        if (!p->mean) return ERR_NOMEM;
-    }
-    p->batch = batch;
-    return 0;
-}
-
-static void run_folds(void *context)
+static void run_tiles(void *context)
 {
     Predictor *p = context;
-    const Step step = {0};
-    const Tensor *first = executor_input(p->executors[0], 0);
-    const size_t bytes = (size_t)shape_count(first->shape) * sizeof(float);
-    for (int i = 1; i < p->fold_count; i++)
-        memcpy(executor_input(p->executors[i], 0)->data, first->data, bytes);
-    for (int i = 0; i < p->fold_count; i++) executor_forward(p->executors[i], &step);
-    const int64_t count = shape_count(executor_output(p->executors[0], 0)->shape);
-    for (int64_t k = 0; p->mean && k < count; k++) {
-        float sum = 0;
-        for (int i = 0; i < p->fold_count; i++)
-            sum += ((const float *)executor_output(p->executors[i], 0)->data)[k];
-        p->mean[k] = sum / (float)p->fold_count;
-    }
+    const TileNetwork network = fold_networks_tiles(&p->networks);
+    network.run(network.context);
+    p->tiles_done += network.batch;
+    if (p->tiles_done > p->tiles) p->tiles_done = p->tiles;
+    if (p->options.progress) p->options.progress(p->options.context, p->tiles_done, p->tiles);
 }
 
-/* rest: what the process takes beside the network, for the memory limit. */
-static int predict_locked(Predictor *p, const Array *image, size_t rest, const RowSink *sink, Err *e)
+static int predict_locked(Predictor *p, const Array *image, const RowSink *sink, Err *e)
 {
-    int batch;
-    size_t bytes;
-    TRY(choose_batch(p, window_tiles(&p->window, image->shape), rest, &batch, &bytes, e));
-    TRY(prepare_executors(p, batch, e));
-    const Tensor *head = executor_output(p->executors[0], 0);
-    const TileNetwork network = {p->batch,
-                                 p->plan.configuration.channel_count,
-                                 (int)head->shape.c,
-                                 executor_input(p->executors[0], 0)->data,
-                                 p->mean ? p->mean : head->data,
-                                 run_folds,
-                                 p};
-    return window_predict(&p->window, &network, image->data, image->shape, sink, e);
+    p->tiles = window_tiles(&p->window, image->shape);
+    p->tiles_done = 0;
+    TRY(fold_networks_prepare(&p->networks, choose_batch(p, p->tiles), e));
+    TileNetwork network = fold_networks_tiles(&p->networks);
+    network.run = run_tiles;
+    network.context = p;
+    if (!p->networks.apart) return window_predict(&p->window, &network, image->data, image->shape, sink, e);
+    FoldMean mean = {.networks = &p->networks, .sink = sink, .width = image->shape[2]};
+    mean.row = mem_alloc((size_t)(mean.width * p->networks.heads) * sizeof *mean.row, e);
+    if (!mean.row) return ERR_NOMEM;
+    const RowSink rows = {mean_row, &mean};
+    const int code = window_predict(&p->window, &network, image->data, image->shape, &rows, e);
+    mem_free(mean.row);
+    return code;
 }
 
 static int predict_into(Predictor *p, const Array *image, const CaseProperties *properties,
@@ -248,12 +254,8 @@ static int predict_into(Predictor *p, const Array *image, const CaseProperties *
     TRY(exporter_new(&exporter, &p->plan, &p->info, properties, labels,
                      probabilities ? &probabilities->rows : NULL, e));
     const RowSink sink = exporter_sink(exporter);
-    MemoryCase size = {0};
-    case_raw_shape(properties, size.shape_zyx);
-    memcpy(size.spacing_zyx_mm, properties->spacing_mm, sizeof size.spacing_zyx_mm);
-    const MemoryBound bound = memory_bound(&p->plan, dataset_head_count(&p->info), &p->window, 0, &size);
     pthread_mutex_lock(&p->lock);
-    const int code = predict_locked(p, image, memory_bound_peak(&bound), &sink, e);
+    const int code = predict_locked(p, image, &sink, e);
     pthread_mutex_unlock(&p->lock);
     exporter_free(exporter);
     return code;

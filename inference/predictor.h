@@ -14,7 +14,6 @@
 
 #include "base/array.h"
 #include "base/error.h"
-#include "inference/memory_bound.h"
 #include "inference/probabilities.h"
 #include "plans/dataset_json.h"
 #include "plans/plan.h"
@@ -28,7 +27,9 @@ typedef struct PredictorOptions {
     const char *checkpoint;   /* "final", "best" or "latest"; NULL: final */
     PlanSwitch mirroring;     /* auto: as the plan says */
     double step;              /* of the sliding window; 0: as the plan says */
-    size_t memory_limit;      /* bytes that the process may take; 0: as many as it needs */
+    int64_t memory;           /* bytes that the process may take; 0: any */
+    void (*progress)(void *context, int64_t done, int64_t tiles); /* of each prediction; may be NULL */
+    void *context;
 } PredictorOptions;
 
 /* Reads plan, dataset.json and each fold's checkpoint, of our results or an nnU-Net trainer's. Fails: ERR_IO,
@@ -40,15 +41,31 @@ const Plan *predictor_plan(const Predictor *p);              /* borrowed until p
 const DatasetInfo *predictor_dataset(const Predictor *p);
 int predictor_fold_count(const Predictor *p);
 
-/* The most memory that this case will take, with the limit taken into account. Fails: ERR_VALUE where the
- * limit is too low for it; ERR_NOMEM. May be asked before the case is read. */
-int predictor_memory(Predictor *p, const MemoryCase *c, MemoryBound *bound, Err *e);
+/* A case before it is read. */
+typedef struct CaseSize {
+    int64_t channels, shape_zyx[3];
+    double spacing_zyx_mm[3];
+    int64_t reading_bytes;    /* what reading takes beside the image */
+    int64_t finishing_bytes;  /* what the caller does with the labels takes beside them */
+} CaseSize;
+
+/* What predicting it takes; more than it will where the image has a border of zeros, which is cut off. */
+typedef struct PredictionCost {
+    int64_t tiles;            /* mirror images included */
+    int batch;                /* tiles at a time */
+    int64_t reading, preprocessing, predicting, finishing;  /* bytes, at most, in each of these phases */
+    int64_t networks;         /* bytes, in every phase */
+    int64_t peak;             /* bytes of the whole process, at most */
+} PredictionCost;
+
+/* Finds the largest batch with which the case fits into options.memory; predictor_predict keeps to it from
+ * now on. Fails: ERR_NOMEM where none does, with the bytes needed; as executor_new. */
+int predictor_cost(Predictor *p, const CaseSize *size, PredictionCost *cost, Err *e);
 
 /* image: float32 (C,Z,Y,X) with the axes of its file; used as working memory and freed early, so that it
  * and its preprocessed form do not stand side by side for long. labels: new, uint8 or uint16 (Z,Y,X), the
  * caller's. probabilities: where they go (inference/probabilities.h: an array or a file), or NULL. Fails:
- * ERR_SHAPE, ERR_VALUE where the image does not fit the plan or the memory limit is too low; ERR_NOMEM; as
- * the sink. */
+ * ERR_SHAPE, ERR_VALUE where the image does not fit the plan; ERR_NOMEM; as the sink. */
 int predictor_predict(Predictor *p, Array *image, const double spacing_zyx_mm[3], Array *labels,
                       const ProbabilitySink *probabilities, Err *e);
 

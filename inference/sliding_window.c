@@ -25,9 +25,6 @@ int64_t window_tiles(const WindowOptions *o, const int64_t shape_zyx[3])
     return tiles;
 }
 
-/* By way of float32, as PyTorch converts. */
-static float to_half(double value) { return (float)half_to_double(half_from_double((float)value)); }
-
 /* A Gaussian around tile/2 as scipy.ndimage makes it: cut at 4 sigma, sum 1 before the tile cuts it. */
 static void gaussian_line(double *line, int64_t tile)
 {
@@ -72,7 +69,8 @@ int window_importance(float *map, const int64_t *tile, int axes, bool gaussian, 
     const double unit = product_at(lines, tile, axes, middle) / 10;
     float smallest = INFINITY;
     for (int64_t i = 0; i < count; i++) {
-        map[i] = to_half(product_at(lines, tile, axes, i) / unit);
+        map[i] = half_rounded(
+            (float)(product_at(lines, tile, axes, i) / unit)); /* PyTorch rounds twice, too */
         if (map[i] > 0 && map[i] < smallest) smallest = map[i];
     }
     for (int64_t i = 0; i < count; i++)
@@ -192,8 +190,8 @@ static void add_tile(const Run *r, const Job *job, const float *logits)
             weights[j] += g;
         }
         if (!r->o->half) continue;
-        for (int64_t j = 0; j < width * classes; j++) sums[j] = to_half(sums[j]);
-        for (int64_t j = 0; j < width; j++) weights[j] = to_half(weights[j]);
+        for (int64_t j = 0; j < width * classes; j++) sums[j] = half_rounded(sums[j]);
+        for (int64_t j = 0; j < width; j++) weights[j] = half_rounded(weights[j]);
     }
 }
 
@@ -211,7 +209,7 @@ static int emit_rows(const Run *r, int64_t z, int64_t first, int64_t past, Err *
                     r->row[j * classes + k] = sums[(r->before[1] + j) * classes + k] / weight;
             }
             if (r->o->half)
-                for (int64_t j = 0; j < r->width * classes; j++) r->row[j] = to_half(r->row[j]);
+                for (int64_t j = 0; j < r->width * classes; j++) r->row[j] = half_rounded(r->row[j]);
             TRY(r->sink->row(r->sink->context, z, y, r->row, e));
         }
         memset(sums, 0, (size_t)(r->padded[1] * classes) * sizeof(float));
@@ -280,6 +278,17 @@ static int prepare(Run *r, Err *e)
     r->row = mem_alloc((size_t)r->width * classes * sizeof(float), e);
     if (!r->importance || !r->tile || !r->sums || !r->weights || !r->row) return ERR_NOMEM;
     return window_importance(r->importance, r->o->tile_yx, 2, r->o->gaussian, e);
+}
+
+int64_t window_bytes(const WindowOptions *o, int classes, const int64_t shape_zyx[3])
+{
+    const int64_t *tile = o->tile_yx, height = shape_zyx[1] > tile[0] ? shape_zyx[1] : tile[0];
+    const int64_t width = shape_zyx[2] > tile[1] ? shape_zyx[2] : tile[1];
+    const int64_t starts = window_starts(height, tile[0], o->step, NULL) +
+                           window_starts(width, tile[1], o->step, NULL);
+    const int64_t floats = tile[0] * tile[1] * (classes + 1) + tile[0] * width * (classes + 1) +
+                           width * classes;
+    return floats * (int64_t)sizeof(float) + starts * (int64_t)sizeof(int64_t);
 }
 
 int window_predict(const WindowOptions *o, const TileNetwork *network, const float *image,

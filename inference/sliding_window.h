@@ -46,6 +46,9 @@ int window_importance(float *map, const int64_t *tile, int axes, bool gaussian, 
 /* Tiles, mirror images included, that a prediction of that size runs. */
 int64_t window_tiles(const WindowOptions *o, const int64_t shape_zyx[3]);
 
+/* The memory that window_predict takes beside image and network. */
+int64_t window_bytes(const WindowOptions *o, int classes, const int64_t shape_zyx[3]);
+
 /* Predicts image (Z, Y, X, channels), borrowed. Slices smaller than a tile are padded with 0.
  * Fails: ERR_NOMEM, or as the sink does. */
 int window_predict(const WindowOptions *o, const TileNetwork *network, const float *image,

@@ -50,6 +50,7 @@ typedef struct MemoryReport {
     size_t without_reuse;       /* the same with a place of its own for everything */
     size_t parameters;          /* master parameters (shared by the executors of a graph) */
     size_t parameter_gradients;
+    size_t packed;              /* the operations' own copies of parameters, in the layouts they like */
 } MemoryReport;
 
 /* parameters NULL: the plan alone is made (for counts and memory); such an executor cannot run.

@@ -448,5 +448,6 @@ int executor_plan(Executor *x, const ExecutorOptions *o, Err *e)
     x->memory.without_reuse = bytes_without_reuse(x);
     x->memory.parameters = (size_t)x->graph->elements * sizeof(float);
     x->memory.parameter_gradients = (size_t)x->gradients.count * sizeof(float);
+    for (int i = 0; i < x->node_count; i++) x->memory.packed += x->nodes[i].packed_bytes;
     return 0;
 }

@@ -18,6 +18,7 @@ struct Dnn {
     size_t primitive_scratch;
     dnnl_memory_t plain;       /* weights in PyTorch's layout */
     dnnl_primitive_t reorder;  /* plain → packed (or back, for weight gradients); NULL: same layout */
+    size_t packed_bytes;
     void *packed;              /* owned; NULL where the reorder is not needed or the scratch serves */
 };
 
@@ -68,6 +69,7 @@ static int make_packing(Dnn *d, const dnnl_memory_desc_t *plain, const dnnl_memo
     if (gradient) {
         d->scratch_bytes += rounded(bytes);
     } else {
+        d->packed_bytes = bytes;
         d->packed = mem_zalloc(1, bytes, e);
         if (!d->packed) return ERR_NOMEM;
         DNN(dnnl_memory_set_data_handle(d->args[ARG_WEIGHTS].memory, d->packed));
@@ -256,6 +258,7 @@ void dnn_free(Dnn *d)
 }
 
 size_t dnn_scratch_bytes(const Dnn *d) { return d->scratch_bytes; }
+size_t dnn_packed_bytes(const Dnn *d) { return d ? d->packed_bytes : 0; }
 
 static void set_data(dnnl_memory_t memory, const void *data) { dnnl_memory_set_data_handle(memory, (void *)data); }
 

@@ -33,6 +33,7 @@ int dnn_linear_forward(Dnn **d, int64_t rows, int64_t in, int64_t in_pitch, int6
 
 void dnn_free(Dnn *d);
 size_t dnn_scratch_bytes(const Dnn *d);
+size_t dnn_packed_bytes(const Dnn *d);   /* of the packed copy that it owns; NULL has none */
 
 /* Renews the packed weights from PyTorch's layout (forward and backward_data). */
 void dnn_pack(Dnn *d, const float *weights);

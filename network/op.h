@@ -84,6 +84,7 @@ struct Node {
     size_t saved_bytes[NODE_SAVED];         /* set by prepare: kept from forward to backward */
     void *saved[NODE_SAVED];
     size_t scratch_bytes[2];                /* set by prepare: for forward, for backward */
+    size_t packed_bytes;                    /* set by prepare: the impl's own copies of parameters */
     void *scratch;                          /* valid within one call; 64-byte aligned */
     void *state;                            /* the impl's own, made by prepare, given back by release */
 };

@@ -83,7 +83,7 @@ static int normalize_and_resample(PreprocessedCase *out, Volume *channels, const
 {
     const PlanConfiguration *c = &plan->configuration;
     const CaseProperties *p = &out->properties;
-    const Volume inside = volume_of_array(cropped);
+    const Volume inside = cropped->data ? volume_of_array(cropped) : (Volume){0};
     const int64_t shape[] = {p->shape[0], p->shape[1], p->shape[2], c->channel_count};
     TRY(array_new(&out->image, DTYPE_F32, 4, shape, e));
     for (int i = 0; i < c->channel_count; i++) {
@@ -142,6 +142,30 @@ int case_preprocess(PreprocessedCase *out, Array *image, const double spacing_mm
     array_free(&cropped);
     if (code) case_free(out);
     return code;
+}
+
+static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
+
+int64_t case_preprocess_bytes(int64_t out_shape[3], const int64_t shape[3], const double spacing_mm[3],
+                              const Plan *plan)
+{
+    const PlanConfiguration *c = &plan->configuration;
+    const int64_t voxels = shape[0] * shape[1] * shape[2], sample = c->channel_count * (int64_t)sizeof(float);
+    CaseProperties p = {0};
+    double own_mm[3], target_mm[3];
+    memcpy(p.spacing_mm, spacing_mm, sizeof p.spacing_mm);
+    memcpy(p.transpose_forward, plan->transpose_forward, sizeof p.transpose_forward);
+    for (int i = 0; i < 3; i++) p.shape_before_crop[i] = shape[p.transpose_forward[i]];
+    transposed_spacing(&p, own_mm);
+    target_spacing(own_mm, c, target_mm);
+    resample_shape(out_shape, p.shape_before_crop, own_mm, target_mm);
+    const int64_t labels = plan_uses_mask(c) ? voxels * (int64_t)sizeof(int16_t) : 0;
+    const int64_t result = out_shape[0] * out_shape[1] * out_shape[2] * sample;
+    const int64_t cropping = voxels + larger(fill_holes_bytes(p.shape_before_crop), labels);
+    const int axis = apart(&c->resampling_data, own_mm, target_mm);
+    return voxels * sample +
+           larger(cropping, labels + result +
+                                resample_bytes(p.shape_before_crop, out_shape, &c->resampling_data, axis));
 }
 
 void case_free(PreprocessedCase *c)

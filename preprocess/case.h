@@ -37,6 +37,12 @@ int case_preprocess(PreprocessedCase *out, Array *image, const double spacing_mm
                     const Plan *plan, const DatasetInfo *info, Err *e);
 void case_free(PreprocessedCase *c);
 
+/* The most memory that case_preprocess takes for an image of that shape without labels, the image and the
+ * result included. out_shape: the result's largest shape, in the plan's order of axes (nothing is cropped).
+ */
+int64_t case_preprocess_bytes(int64_t out_shape[3], const int64_t shape[3], const double spacing_mm[3],
+                              const Plan *plan);
+
 /* FOLDER/CASE.npy, CASE_seg.npy, CASE_locations.npy and, last, CASE.yaml, each atomically. The properties
  * carry `stamp`, a text (below CASE_STAMP_BYTES) that says from what the case was made (planner: to skip
  * what is up to date). */

@@ -34,7 +34,7 @@ enum { OUTSIDE = 0 };
 
 typedef struct Runs {
     Run *runs;
-    int64_t count, capacity;
+    int64_t count;
     int64_t *row_first; /* rows + 1: the first run of each row */
 } Runs;
 
@@ -52,19 +52,23 @@ static void runs_join(Run *runs, int64_t a, int64_t b)
     else runs[a].parent = b;
 }
 
-static int runs_add(Runs *r, int64_t first, int64_t past, Err *e)
+static int64_t count_runs(const uint8_t *voxels, int64_t rows, int64_t width)
 {
-    if (r->count == r->capacity) {
-        const int64_t capacity = 2 * r->capacity + 1024;
-        TRY(mem_grow((void **)&r->runs, (size_t)r->count * sizeof(Run), (size_t)capacity * sizeof(Run), e));
-        r->capacity = capacity;
+    int64_t count = 0;
+    for (int64_t row = 0; row < rows; row++, voxels += width) {
+        count += !voxels[0];
+        for (int64_t x = 1; x < width; x++) count += voxels[x] < voxels[x - 1];
     }
-    r->runs[r->count] = (Run){(int32_t)first, (int32_t)past, r->count};
-    r->count++;
-    return 0;
+    return count;
 }
 
-static int runs_add_row(Runs *r, const uint8_t *row, int64_t width, Err *e)
+static void runs_add(Runs *r, int64_t first, int64_t past)
+{
+    r->runs[r->count] = (Run){(int32_t)first, (int32_t)past, r->count};
+    r->count++;
+}
+
+static void runs_add_row(Runs *r, const uint8_t *row, int64_t width)
 {
     for (int64_t x = 0; x < width;) {
         if (row[x]) {
@@ -73,10 +77,9 @@ static int runs_add_row(Runs *r, const uint8_t *row, int64_t width, Err *e)
         }
         const uint8_t *end = memchr(row + x, 1, (size_t)(width - x));
         const int64_t past = end ? end - row : width;
-        TRY(runs_add(r, x, past, e));
+        runs_add(r, x, past);
         x = past;
     }
-    return 0;
 }
 
 static void runs_join_rows(Runs *r, int64_t row, int64_t other)
@@ -96,33 +99,50 @@ static void runs_join_border(Runs *r, int64_t row, bool whole_row, int64_t width
         if (whole_row || r->runs[i].first == 0 || r->runs[i].past == width) runs_join(r->runs, OUTSIDE, i);
 }
 
-int fill_holes(Array *mask, Err *e)
+static void runs_find(Runs *r, const uint8_t *voxels, const int64_t shape[3])
 {
-    const int64_t depth = mask->shape[0], height = mask->shape[1], width = mask->shape[2];
-    uint8_t *voxels = mask->data;
-    Runs r = {0};
-    int code = ERR_NOMEM;
-    r.row_first = mem_zalloc((size_t)(depth * height + 1), sizeof *r.row_first, e);
-    if (!r.row_first) goto done;
-    if ((code = runs_add(&r, 0, 0, e))) goto done;
+    const int64_t depth = shape[0], height = shape[1], width = shape[2];
+    runs_add(r, 0, 0); /* OUTSIDE */
     for (int64_t z = 0; z < depth; z++)
         for (int64_t y = 0; y < height; y++) {
             const int64_t row = z * height + y;
-            r.row_first[row] = r.count;
-            if ((code = runs_add_row(&r, voxels + row * width, width, e))) goto done;
-            r.row_first[row + 1] = r.count;
-            runs_join_border(&r, row, z == 0 || z == depth - 1 || y == 0 || y == height - 1, width);
-            if (y) runs_join_rows(&r, row, row - 1);
-            if (z) runs_join_rows(&r, row, row - height);
+            r->row_first[row] = r->count;
+            runs_add_row(r, voxels + row * width, width);
+            r->row_first[row + 1] = r->count;
+            runs_join_border(r, row, z == 0 || z == depth - 1 || y == 0 || y == height - 1, width);
+            if (y) runs_join_rows(r, row, row - 1);
+            if (z) runs_join_rows(r, row, row - height);
         }
-    for (int64_t row = 0; row < depth * height; row++)
+}
+
+/* An array of one or two voxels along an axis is border all over. */
+static bool can_have_holes(const int64_t shape[3]) { return shape[0] > 2 && shape[1] > 2 && shape[2] > 2; }
+
+int fill_holes(Array *mask, Err *e)
+{
+    const int64_t rows = mask->shape[0] * mask->shape[1], width = mask->shape[2];
+    uint8_t *voxels = mask->data;
+    Runs r = {0};
+    if (!can_have_holes(mask->shape)) return 0;
+    const size_t most = (size_t)count_runs(voxels, rows, width) + 1;
+    r.runs = mem_alloc(mem_product(most, sizeof *r.runs), e);
+    r.row_first = mem_zalloc((size_t)(rows + 1), sizeof *r.row_first, e);
+    const int code = r.runs && r.row_first ? 0 : ERR_NOMEM;
+    if (!code) runs_find(&r, voxels, mask->shape);
+    for (int64_t row = 0; row < rows && !code; row++)
         for (int64_t i = r.row_first[row]; i < r.row_first[row + 1]; i++)
             if (run_root(r.runs, i) != OUTSIDE)
                 memset(voxels + row * width + r.runs[i].first, 1, (size_t)(r.runs[i].past - r.runs[i].first));
-done:
     mem_free(r.runs);
     mem_free(r.row_first);
     return code;
+}
+
+int64_t fill_holes_bytes(const int64_t shape[3])
+{
+    const int64_t rows = shape[0] * shape[1], most_runs = rows * ((shape[2] + 1) / 2) + 1;
+    if (!can_have_holes(shape)) return 0;
+    return most_runs * (int64_t)sizeof(Run) + (rows + 1) * (int64_t)sizeof(int64_t);
 }
 
 Box mask_box(const Array *mask)

@@ -16,6 +16,9 @@ int nonzero_mask(Array *mask, const Volume *channels, int count, Err *e);
  * Fails: ERR_NOMEM. */
 int fill_holes(Array *mask, Err *e);
 
+/* The most memory that it takes beside the mask, whatever stands there. */
+int64_t fill_holes_bytes(const int64_t shape[3]);
+
 /* The box around the ones of mask (uint8, rank 3); the whole array if there is none. */
 Box mask_box(const Array *mask);
 

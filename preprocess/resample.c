@@ -259,3 +259,20 @@ int resample_values(const Volume *in, const Volume *out, const PlanResampling *h
     resizer_free(&r);
     return 0;
 }
+
+int64_t resample_bytes(const int64_t in[3], const int64_t out[3], const PlanResampling *how, int axis)
+{
+    const Volume from = volume_with_first((Volume){.shape = {in[0], in[1], in[2]}}, axis);
+    const Volume to = volume_with_first((Volume){.shape = {out[0], out[1], out[2]}}, axis);
+    int64_t longest = 0, doubles_in_all = 0;
+    for (int i = 0; i < 3; i++) {
+        const int64_t lengths = from.shape[i] + to.shape[i];
+        longest = lengths > longest ? lengths : longest;
+        doubles_in_all += (how->order + 2) * to.shape[i]; /* an axis map */
+    }
+    doubles_in_all += 2 * (longest + 2 * AXIS_MARGIN) * AXIS_LANES;
+    doubles_in_all += (from.shape[1] + 4) * (from.shape[2] > to.shape[2] ? from.shape[2] : to.shape[2]);
+    const bool across = from.shape[0] != to.shape[0] && (axis >= 0 ? how->order_z : how->order) > 0;
+    if (across) doubles_in_all += from.shape[0] * to.shape[1] * to.shape[2];
+    return doubles_in_all * (int64_t)sizeof(double);
+}

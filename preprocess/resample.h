@@ -23,6 +23,9 @@ int resample_separate_axis(PlanSwitch force, const double current_mm[3], const d
  * Fails: ERR_NOMEM, ERR_VALUE (an order that we don't have). */
 int resample_values(const Volume *in, const Volume *out, const PlanResampling *how, int axis, Err *e);
 
+/* The most memory that resample_values takes beside in and out. */
+int64_t resample_bytes(const int64_t in[3], const int64_t out[3], const PlanResampling *how, int axis);
+
 /* Labels: int16, dense along x. The label with the largest score wins, the score being its 0/1 map
  * resized; exact ties go to the nearest voxel's label if it takes part, else to the lowest.
  * at_half: instead, as earlier releases did, each label in ascending order wherever its score is 0.5 or more,

@@ -17,7 +17,7 @@ typedef struct Options {
     CommonOptions common;
     TrainingOptions training;
     const char *show;         /* folder for pictures of patches */
-    bool validate_only, skip_validation, json;
+    bool validate_only, skip_validation, save_probabilities, json;
 } Options;
 
 enum {
@@ -31,6 +31,7 @@ enum {
     KEY_OVERRIDE,
     KEY_VALIDATE_ONLY,
     KEY_SKIP_VALIDATION,
+    KEY_PROBABILITIES,
     KEY_SHOW,
     KEY_JSON
 };
@@ -51,6 +52,8 @@ static const struct argp_option option_list[] = {
     {"val-only", KEY_VALIDATE_ONLY, NULL, 0, "Only predict the validation cases with the finished training",
      0},
     {"no-validation", KEY_SKIP_VALIDATION, NULL, 0, "Don't predict the validation cases at the end", 0},
+    {"save-probabilities", KEY_PROBABILITIES, NULL, 0,
+     "Keep the validation cases' probabilities too, for find_best_configuration to try ensembles", 0},
     {"show-augmentation", KEY_SHOW, "DIR", 0,
      "Write pictures of augmented patches with their labels there, and end", 0},
     {0},
@@ -90,6 +93,7 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     case KEY_PRETRAINED: change->pretrained = text; return 0;
     case KEY_OVERRIDE: change->file = text; return 0;
     case KEY_VALIDATE_ONLY: o->validate_only = true; return 0;
+    case KEY_PROBABILITIES: o->save_probabilities = true; return 0;
     case KEY_SKIP_VALIDATION: o->skip_validation = true; return 0;
     case KEY_JSON: o->json = true; return 0;
     case KEY_SHOW: o->show = text; return 0;
@@ -213,9 +217,13 @@ static int validate(const Options *o, Err *e)
     Progress bar;
     double dice;
     progress_begin(&bar, "validation", 0, o->common.quiet);
-    const ValidationOptions validation = {o->training.preprocessed, o->training.results,
-                                          o->training.fold,         show_case,
-                                          program_interrupted,      &bar};
+    const ValidationOptions validation = {.preprocessed = o->training.preprocessed,
+                                          .results = o->training.results,
+                                          .fold = o->training.fold,
+                                          .save_probabilities = o->save_probabilities,
+                                          .progress = show_case,
+                                          .interrupted = program_interrupted,
+                                          .context = &bar};
     const int code = validation_run(&validation, &dice, e);
     progress_end(&bar);
     if (!code && !o->common.quiet) program_say("mean foreground Dice of the validation cases: %.4f", dice);

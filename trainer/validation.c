@@ -7,6 +7,7 @@
 #include "data/image_io.h"
 #include "data/npy.h"
 #include "inference/predictor.h"
+#include "inference/probabilities.h"
 #include "plans/splits.h"
 #include "trainer/case_set.h"
 #include "trainer/validation_score.h"
@@ -56,13 +57,17 @@ static int read_preprocessed(Array *image, CaseProperties *properties, const cha
 static int predict_to(const Validation *v, const char *name, const Geometry *geometry, const char *path,
                       Err *e)
 {
-    Array image, labels;
+    Array image, labels = {0};
     CaseProperties properties;
     TRY(read_preprocessed(&image, &properties, v->o->preprocessed, name, e));
-    int code = predictor_predict_preprocessed(v->predictor, &image, &properties, &labels, NULL, e);
+    ProbabilityFile file;
+    const ProbabilitySink sink = probability_file_sink(&file, v->output, name);
+    const ProbabilitySink *probabilities = v->o->save_probabilities ? &sink : NULL;
+    int code = predictor_predict_preprocessed(v->predictor, &image, &properties, &labels, probabilities, e);
+    if (probabilities) code = probability_file_finish(&file, code, e);
     array_free(&image);
-    if (code) return err_context(e, "%s", name);
-    code = image_write(path, geometry, &labels, e);
+    if (code) err_context(e, "%s", name);
+    else code = image_write(path, geometry, &labels, e);
     array_free(&labels);
     return code;
 }
@@ -75,7 +80,9 @@ static int predict_case(const Validation *v, const char *name, Err *e)
     int code = reference ? image_probe(&geometry, &channels, reference, e) : e->code;
     if (!code) path = path_format(e, "%s/%s", v->output, path_base(reference));
     if (!code && !path) code = ERR_NOMEM;
-    if (!code && !file_exists(path)) code = predict_to(v, name, &geometry, path, e);
+    const bool kept = !code && file_exists(path) &&
+                      (!v->o->save_probabilities || probabilities_exist(v->output, name));
+    if (!code && !kept) code = predict_to(v, name, &geometry, path, e);
     mem_free(path);
     mem_free(reference);
     return code;

@@ -3,11 +3,14 @@
 #ifndef TRAINER_VALIDATION_H
 #define TRAINER_VALIDATION_H
 
+#include <stdbool.h>
+
 #include "base/error.h"
 
 typedef struct ValidationOptions {
     const char *preprocessed, *results;
     int fold;                       /* SPLITS_FOLD_ALL for `all` */
+    bool save_probabilities;        /* CASE.npy and CASE.yaml too (inference/probabilities.h) */
     void (*progress)(void *context, int done, int total, const char *case_name); /* may be NULL */
     int (*interrupted)(void);       /* not 0: stop after this case; NULL: never */
     void *context;

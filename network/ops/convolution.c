@@ -38,6 +38,7 @@ static int prepare(Node *node, Err *e)
         for (int i = 0; i < node->param_count; i++) bytes += unwanted_bytes(node, i);
         node->scratch_bytes[1] = larger(node->scratch_bytes[1], bytes);
     }
+    node->packed_bytes = dnn_packed_bytes(c->forward) + dnn_packed_bytes(c->data);
     return 0;
 }
 

@@ -32,6 +32,7 @@ static int prepare(Node *node, Err *e)
     TRY(dnn_linear_forward(&forward, shape_pixels(x->shape), x->shape.c, x->pitch, y->shape.c, y->pitch, linear->bias, e));
     node->state = forward;
     node->scratch_bytes[0] = dnn_scratch_bytes(forward);
+    node->packed_bytes = dnn_packed_bytes(forward);
     return 0;
 }
 

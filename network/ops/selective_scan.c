@@ -59,6 +59,7 @@ static int prepare(Node *node, Err *e)
         return e ? (int)e->code : ERR_NOMEM;
     }
 
+    node->packed_bytes = state->sizes.packed + dnn_packed_bytes(state->projection);
     const size_t product = dnn_scratch_bytes(state->projection), forward = state->sizes.forward_scratch;
     node->scratch_bytes[0] = product > forward ? product : forward;
     if (node->has_backward) {

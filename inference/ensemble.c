@@ -1,0 +1,72 @@
+/* ensemble: label images from the probabilities that several predictions saved. */
+#include <stdio.h>
+
+#include "base/program.h"
+#include "inference/average.h"
+#include "inference/configuration.h"
+
+typedef struct Options {
+    CommonOptions common;
+    AverageJob job;
+    const char *postprocessing;
+} Options;
+
+static const struct argp_option option_list[] = {
+    {"dataset", 'd', "FILE", 0, "dataset.json with the labels (default: the one in the first folder)", 0},
+    {"postprocessing", 'p', "FILE", 0, "Post-process as this inference.yaml says", 0},
+    {0},
+};
+
+static error_t parse_option(int key, char *text, struct argp_state *state)
+{
+    Options *o = state->input;
+    switch (key) {
+    case 'd': o->job.dataset = text; return 0;
+    case 'p': o->postprocessing = text; return 0;
+    case ARGP_KEY_ARG:
+        if (o->job.folder_count == AVERAGE_MEMBERS)
+            argp_error(state, "more than %d folders", AVERAGE_MEMBERS);
+        o->job.folders[o->job.folder_count++] = text;
+        return 0;
+    case ARGP_KEY_END:
+        if (!o->job.folder_count) argp_error(state, "folders of predictions are needed");
+        return 0;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static void report(const char *id, const Err *fault) { program_error("case %s: %s", id, fault->text); }
+
+static int run(Options *o, Err *e)
+{
+    Configuration c = {0};
+    if (o->postprocessing) TRY(configuration_read(&c, o->postprocessing, e));
+    o->job.output = o->common.output;
+    o->job.overwrite = o->common.overwrite;
+    o->job.quiet = o->common.quiet;
+    o->job.report = report;
+    o->job.postprocessing = &c.postprocessing;
+    const int code = average_run(&o->job, e);
+    configuration_free(&c);
+    if (o->job.kept && !o->common.quiet)
+        program_say("%d of %d cases were there already and are kept (--overwrite replaces them)", o->job.kept,
+                    o->job.case_count);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct argp argp = {
+        .options = option_list,
+        .parser = parse_option,
+        .args_doc = "FOLDER FOLDER…",
+        .doc =
+            "Averages the probabilities that predict --save-probabilities left in each FOLDER and writes one "
+            "label image per case to the folder given by -o.\v"
+            "Exit status: 0 done, 1 some case failed, 2 wrong usage."};
+    Options o = {.common.takes = OPT_OUTPUT | OPT_QUIET | OPT_OVERWRITE};
+    Err e = {0};
+    program_begin("ensemble", false);
+    program_parse(&argp, &o, &o.common, argc, argv);
+    return program_end(run(&o, &e), &e, o.common.quiet);
+}

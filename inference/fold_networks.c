@@ -1,0 +1,120 @@
+#include "inference/fold_networks.h"
+
+#include <string.h>
+
+#include "base/half.h"
+#include "base/memory.h"
+
+static int new_executor(Executor **x, const FoldNetworks *f, int fold, int batch, Parameters *parameters,
+                        Err *e)
+{
+    const Graph *graph = f->models[fold].graph;
+    Ref head;
+    if (!graph_find(graph, "head0", &head))
+        return err_set(e, ERR_UNSUPPORTED, "the network has no output head0");
+    const Shape inputs[] = {{batch, f->tile_yx[0], f->tile_yx[1], f->channels},
+                            {batch, f->tile_yx[0], f->tile_yx[1], 1}}; /* labels are not asked for */
+    const ExecutorOptions options = {.inputs = inputs, .outputs = &head, .output_count = 1};
+    return executor_new(x, graph, parameters, &options, e);
+}
+
+/* Of the logits of all folds; 0 where the executor's own serve. */
+static size_t logit_bytes(const FoldNetworks *f, int batch)
+{
+    const int64_t values = batch * f->tile_yx[0] * f->tile_yx[1] * f->heads * (f->apart ? f->count : 1);
+    return f->count > 1 ? (size_t)values * sizeof(float) : 0;
+}
+
+int fold_networks_prepare(FoldNetworks *f, int batch, Err *e)
+{
+    if (f->batch == batch) return 0;
+    fold_networks_release(f);
+    f->executors = mem_zalloc((size_t)f->count, sizeof *f->executors, e);
+    if (!f->executors) return ERR_NOMEM;
+    for (int i = 0; i < f->count; i++)
+        TRY(new_executor(&f->executors[i], f, i, batch, f->models[i].parameters, e));
+    if (f->count > 1 && !(f->logits = mem_alloc(logit_bytes(f, batch), e))) return ERR_NOMEM;
+    f->batch = batch;
+    return 0;
+}
+
+void fold_networks_release(FoldNetworks *f)
+{
+    for (int i = 0; f->executors && i < f->count; i++) executor_free(f->executors[i]);
+    mem_free(f->executors);
+    mem_free(f->logits);
+    f->executors = NULL;
+    f->logits = NULL;
+    f->batch = 0;
+}
+
+int fold_networks_bytes(const FoldNetworks *f, int batch, int64_t *bytes, Err *e)
+{
+    Executor *plan;
+    TRY(new_executor(&plan, f, 0, batch, NULL, e));
+    const MemoryReport m = executor_memory(plan);
+    executor_free(plan);
+    *bytes = f->count * (int64_t)(m.arena + m.packed) + (int64_t)logit_bytes(f, batch);
+    return 0;
+}
+
+/* ---- running ---- */
+
+static const float *logits_of(const FoldNetworks *f, int fold)
+{
+    return executor_output(f->executors[fold], 0)->data;
+}
+
+static void average(const FoldNetworks *f)
+{
+    const int64_t values = f->batch * f->tile_yx[0] * f->tile_yx[1] * f->heads;
+    for (int64_t k = 0; k < values; k++) {
+        float sum = 0;
+        for (int i = 0; i < f->count; i++) sum += logits_of(f, i)[k];
+        f->logits[k] = sum / (float)f->count;
+    }
+}
+
+static void lay_side_by_side(const FoldNetworks *f)
+{
+    const int64_t pixels = f->batch * f->tile_yx[0] * f->tile_yx[1];
+    const size_t heads = (size_t)f->heads;
+    for (int i = 0; i < f->count; i++)
+        for (int64_t p = 0; p < pixels; p++)
+            memcpy(f->logits + (p * f->count + i) * f->heads, logits_of(f, i) + p * f->heads,
+                   heads * sizeof(float));
+}
+
+static void run(void *context)
+{
+    FoldNetworks *f = context;
+    const Step step = {0};
+    const Tensor *first = executor_input(f->executors[0], 0);
+    const size_t bytes = (size_t)shape_count(first->shape) * sizeof(float);
+    for (int i = 1; i < f->count; i++) memcpy(executor_input(f->executors[i], 0)->data, first->data, bytes);
+    for (int i = 0; i < f->count; i++) executor_forward(f->executors[i], &step);
+    if (f->count > 1) (f->apart ? lay_side_by_side : average)(f);
+}
+
+TileNetwork fold_networks_tiles(FoldNetworks *f)
+{
+    return (TileNetwork){
+        .batch = f->batch,
+        .channels = f->channels,
+        .classes = f->heads * (f->apart ? f->count : 1),
+        .images = executor_input(f->executors[0], 0)->data,
+        .logits = f->logits ? f->logits : logits_of(f, 0),
+        .run = run,
+        .context = f,
+    };
+}
+
+void fold_mean(float *mean, const float *logits, int64_t pixels, int folds, int heads)
+{
+    for (int64_t p = 0; p < pixels; p++, logits += (int64_t)folds * heads)
+        for (int h = 0; h < heads; h++) {
+            float sum = logits[h];
+            for (int i = 1; i < folds; i++) sum = half_rounded(sum + logits[i * heads + h]);
+            mean[p * heads + h] = half_rounded(sum / (float)folds);
+        }
+}

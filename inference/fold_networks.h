@@ -1,0 +1,40 @@
+/* FoldNetworks: the networks of all folds as one network of tiles.
+ *
+ * Their logits are averaged before the sliding window weights them, which is the same as averaging what it
+ * gives but for rounding. With `apart` they lie side by side instead (pixel, fold, head): nnU-Net's half
+ * precision rounds each fold's result before the mean (fold_mean).
+ *   FoldNetworks f = {.models = …, .count = …, …};  fold_networks_prepare … fold_networks_release */
+#ifndef INFERENCE_FOLD_NETWORKS_H
+#define INFERENCE_FOLD_NETWORKS_H
+
+#include <stdbool.h>
+
+#include "inference/model.h"
+#include "inference/sliding_window.h"
+#include "network/executor.h"
+
+typedef struct FoldNetworks {
+    const Model *models;      /* borrowed */
+    int count, channels, heads;
+    int64_t tile_yx[2];
+    bool apart;
+    int batch;                /* 0: not prepared */
+    Executor **executors;     /* one per fold; owned, like logits */
+    float *logits;            /* (batch, tile_y, tile_x, folds?, heads); NULL: the only executor's own */
+} FoldNetworks;
+
+/* Makes the executors for that many tiles at a time; does nothing where they are there. Fails: as
+ * executor_new. */
+int fold_networks_prepare(FoldNetworks *f, int batch, Err *e);
+void fold_networks_release(FoldNetworks *f);
+
+/* The bytes that prepare takes. Fails: as executor_new. */
+int fold_networks_bytes(const FoldNetworks *f, int batch, int64_t *bytes, Err *e);
+
+/* Once prepared; valid until release. classes counts the folds that lie apart. */
+TileNetwork fold_networks_tiles(FoldNetworks *f);
+
+/* mean (pixels, heads) of logits (pixels, folds, heads), each sum and the quotient rounded to half. */
+void fold_mean(float *mean, const float *logits, int64_t pixels, int folds, int heads);
+
+#endif

@@ -27,7 +27,8 @@ B := build/$(VARIANT)
 endif
 
 ROOMS := base plans data preprocess planner network network/ops network/models inference trainer evaluation
-PROGRAMS := planner/plan_and_preprocess trainer/train inference/predict inference/ensemble evaluation/evaluate \
+PROGRAMS := planner/plan_and_preprocess trainer/train inference/predict inference/ensemble \
+            inference/find_best_configuration evaluation/evaluate \
             data/make_phantom network/network_info network/convert_weights bench/bench tests/golden
 MAINS := $(wildcard $(PROGRAMS:=.c))
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# predict_batch BUILD: predictions of many cases, their probabilities and ensembles.
+# predict_batch BUILD: predictions of many cases, their probabilities, ensembles, and the choice of the best.
 build=$1
 . tests/support/tap.sh
 export OMP_NUM_THREADS=2
@@ -69,3 +69,31 @@ check "a bad image among good ones" 1 "$build/predict" -i "$out/mixed" -o "$out/
 has "is named" "case $case: .*${case}_0000.nii.gz" stderr
 has "and counted" '1 of 6 cases failed' stderr
 is "the others are there" test "$(ls "$out"/some/*.nii.gz | wc -l)" -eq 5
+
+# find_best_configuration: over trained networks; over made-up ones whose order is known.
+best() { "$build/find_best_configuration" "$@" -o "$out/inference.yaml"; }
+check "networks are compared" 0 best "$out/a" "$out/b" -f 0
+is "three candidates" test "$(grep -c "^$out.* 0\.[0-9]*" "$out/stdout")" -eq 3
+has "and the command to run" "^predict -i IMAGES -o OUT -m $out/inference.yaml" stdout
+check "which runs" 0 predict -o "$out/chosen" -m "$out/inference.yaml"
+check "other folds than the second has" 1 best "$out/a" "$out/b"
+has "are named" 'b/fold_1/validation/summary.json' stderr
+check "a network without validation" 1 best "$out/raw"
+check "nothing to compare" 2 best
+fake() { # NAME: its predictions are in $out/NAME/fold_0/validation
+    cp "$out/a/dataset.json" "$out/$1"
+    "$build/evaluate" "$out/raw/labelsTr" "$out/$1/fold_0/validation" -o "$out/eval" -d "$out/a/dataset.json" --only-overlap \
+        --no-report --quiet >/dev/null 2>&1
+    cp "$out/eval/summary.json" "$out/$1/fold_0/validation"
+}
+mkdir -p "$out/right/fold_0/validation" "$out/poor/fold_0/validation"
+cp "$out"/raw/labelsTr/*.nii.gz "$out/right/fold_0/validation"; fake right
+cp "$out"/labels/*.nii.gz "$out/poor/fold_0/validation"; fake poor
+check "the truth" 0 best "$out/poor" "$out/right"
+has "is best" 'right  *1.0000  <- best' stdout
+has "and nothing helps it" 'post-processing: none helps' stdout
+has "the file names it" "results: \"\?.*/right" inference.yaml
+has "pairs need probabilities" 'poor has no probabilities' stderr
+rm "$out/right/fold_0/validation/$case.nii.gz"; fake right
+check "other cases" 1 best "$out/poor" "$out/right"
+has "are no comparison" "case $case is not in the same fold" stderr

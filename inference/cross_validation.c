@@ -1,0 +1,188 @@
+#include "inference/cross_validation.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "data/image_io.h"
+#include "inference/average.h"
+#include "inference/probabilities.h"
+#include "plans/yaml.h"
+
+static char *validation_folder(const char *results, int fold, Err *e)
+{
+    return path_format(e, "%s/fold_%d/validation", results, fold);
+}
+
+int cross_validation_folds(const char *results, int *folds, int most)
+{
+    int count = 0;
+    for (int fold = 0; fold < most; fold++) {
+        char *path = path_format(NULL, "%s/fold_%d/validation/summary.json", results, fold);
+        if (path && file_exists(path)) folds[count++] = fold;
+        mem_free(path);
+    }
+    return count;
+}
+
+/* ---- reading ---- */
+
+static void free_case(ValidationCase *c)
+{
+    mem_free(c->id);
+    mem_free(c->folder);
+    mem_free(c->prediction);
+    mem_free(c->reference);
+}
+
+void cross_validation_free(CrossValidation *v)
+{
+    for (int i = 0; i < v->count; i++) free_case(&v->cases[i]);
+    mem_free(v->cases);
+    *v = (CrossValidation){0};
+}
+
+/* The name of a label image without its ending; NULL with e filled where it is none. */
+static char *case_id(const char *path, Err *e)
+{
+    const char *ending = image_ending(path), *base = path_base(path);
+    if (ending) return path_format(e, "%.*s", (int)(ending - base), base);
+    err_set(e, ERR_FORMAT, "%s is no image", path);
+    return NULL;
+}
+
+static int find_reference(ValidationCase *c, const char *stated, const char *references, Err *e)
+{
+    const char *name = path_base(c->prediction);
+    c->reference = references ? path_format(e, "%s/%s", references, name) : mem_strdup(stated, e);
+    if (!c->reference) return ERR_NOMEM;
+    if (file_exists(c->reference)) return 0;
+    return err_set(e, ERR_VALUE,
+                   "case %s: its reference %s is not there; name the folder with --ground-truth", c->id,
+                   c->reference);
+}
+
+static int read_case(ValidationCase *c, const DocNode *entry, const char *folder, int fold,
+                     const char *references, Err *e)
+{
+    const DocNode *prediction = doc_find(entry, "prediction_file"),
+                  *reference = doc_find(entry, "reference_file");
+    const char *stated, *own;
+    if (!prediction || !reference) return doc_error(entry, e, "prediction_file or reference_file is missing");
+    TRY(doc_get_string(prediction, &own, e));
+    TRY(doc_get_string(reference, &stated, e));
+    c->fold = fold;
+    c->id = case_id(own, e);
+    if (!c->id) return e ? (int)e->code : ERR_FORMAT;
+    c->folder = mem_strdup(folder, e);
+    c->prediction = path_format(e, "%s/%s", folder, path_base(own));
+    if (!c->folder || !c->prediction) return ERR_NOMEM;
+    return find_reference(c, stated, references, e);
+}
+
+static int read_entries(CrossValidation *v, const DocNode *root, const char *folder, int fold,
+                        const char *references, Err *e)
+{
+    const DocNode *entries = doc_find(root, "metric_per_case");
+    if (!entries) return doc_error(root, e, "metric_per_case is missing");
+    const size_t used = (size_t)v->count * sizeof *v->cases;
+    void *block = v->cases;
+    TRY(mem_grow(&block, used, used + (size_t)entries->count * sizeof *v->cases, e));
+    v->cases = block;
+    for (const DocNode *n = entries->first; n; n = n->next) {
+        ValidationCase *c = &v->cases[v->count++];
+        *c = (ValidationCase){0};
+        TRY(read_case(c, n, folder, fold, references, e));
+        v->has_probabilities = v->has_probabilities && probabilities_exist(folder, c->id);
+    }
+    return 0;
+}
+
+static int read_fold(CrossValidation *v, const char *results, int fold, const char *references, Err *e)
+{
+    Doc doc = {0};
+    char *folder = validation_folder(results, fold, e);
+    char *summary = folder ? path_format(e, "%s/summary.json", folder) : NULL;
+    int code = summary ? doc_read(&doc, summary, e) : ERR_NOMEM;
+    if (!code) code = read_entries(v, doc.root, folder, fold, references, e);
+    doc_free(&doc);
+    mem_free(summary);
+    mem_free(folder);
+    return code;
+}
+
+static int by_id(const void *a, const void *b)
+{
+    return strcmp(((const ValidationCase *)a)->id, ((const ValidationCase *)b)->id);
+}
+
+int cross_validation_read(CrossValidation *v, const char *results, const int *folds, int fold_count,
+                          const char *references, Err *e)
+{
+    *v = (CrossValidation){.has_probabilities = true};
+    int code = 0;
+    for (int i = 0; i < fold_count && !code; i++) code = read_fold(v, results, folds[i], references, e);
+    if (!code && !v->count) code = err_set(e, ERR_VALUE, "%s: no validation case", results);
+    if (!code) qsort(v->cases, (size_t)v->count, sizeof *v->cases, by_id);
+    for (int i = 1; i < v->count && !code; i++)
+        if (!by_id(&v->cases[i - 1], &v->cases[i]))
+            code = err_set(e, ERR_VALUE, "%s: case %s is in folds %d and %d", results, v->cases[i].id,
+                           v->cases[i - 1].fold, v->cases[i].fold);
+    if (code) cross_validation_free(v);
+    return code;
+}
+
+int cross_validation_expect_same(const CrossValidation *a, const CrossValidation *b, const char *first,
+                                 const char *second, Err *e)
+{
+    for (int i = 0; i < a->count || i < b->count; i++) {
+        const ValidationCase *one = i < a->count ? &a->cases[i] : NULL,
+                             *other = i < b->count ? &b->cases[i] : NULL;
+        if (one && other && !by_id(one, other) && one->fold == other->fold) continue;
+        const char *id = !other || (one && by_id(one, other) < 0) ? one->id : other->id;
+        return err_set(e, ERR_VALUE,
+                       "case %s is not in the same fold of %s and %s: networks are compared on the "
+                       "same cases, choose folds that all have (--folds)",
+                       id, first, second);
+    }
+    return 0;
+}
+
+/* ---- candidates ---- */
+
+static int average_case(const Candidate *c, int index, Array *prediction, Err *e)
+{
+    const char *folders[AVERAGE_MEMBERS];
+    Array labels;
+    for (int i = 0; i < c->member_count; i++) folders[i] = c->members[i]->cases[index].folder;
+    TRY(average_labels(&labels, folders, c->member_count, c->members[0]->cases[index].id, c->info, e));
+    const int code = array_new(prediction, DTYPE_I16, 3, labels.shape, e);
+    for (int64_t i = 0; i < array_count(&labels) && !code; i++)
+        ((int16_t *)prediction->data)[i] = labels.dtype == DTYPE_U8 ? ((uint8_t *)labels.data)[i]
+                                                                    : (int16_t)((uint16_t *)labels.data)[i];
+    array_free(&labels);
+    return code;
+}
+
+static int load_case(void *context, int index, Array *reference, Array *prediction, Err *e)
+{
+    const Candidate *c = context;
+    const ValidationCase *one = &c->members[0]->cases[index];
+    *prediction = (Array){0};
+    TRY(image_read_labels(reference, NULL, one->reference, e));
+    int code = c->member_count == 1 ? image_read_labels(prediction, NULL, one->prediction, e)
+                                    : average_case(c, index, prediction, e);
+    if (!code && memcmp(reference->shape, prediction->shape, 3 * sizeof *reference->shape))
+        code = err_set(e, ERR_SHAPE, "case %s: the prediction in %s has another shape than its reference %s",
+                       one->id, one->folder, one->reference);
+    if (!code) return 0;
+    array_free(reference);
+    array_free(prediction);
+    return code;
+}
+
+LabelledCases candidate_cases(const Candidate *c)
+{
+    return (LabelledCases){c->members[0]->count, load_case, (void *)c};
+}

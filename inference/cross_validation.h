@@ -1,0 +1,51 @@
+/* CrossValidation: the validation cases of a trained network, over its folds, with what it predicted for
+ * them.
+ *
+ * Read from RESULTS/fold_F/validation, where train leaves label images, summary.json (which names the
+ * reference of each) and, where asked to, probabilities. `CrossValidation v = {0}`; cross_validation_free. */
+#ifndef INFERENCE_CROSS_VALIDATION_H
+#define INFERENCE_CROSS_VALIDATION_H
+
+#include <stdbool.h>
+
+#include "inference/choice.h"
+
+typedef struct ValidationCase {
+    char *id;          /* owned, like the others */
+    char *folder;      /* RESULTS/fold_F/validation */
+    char *prediction;  /* paths of label images */
+    char *reference;
+    int fold;
+} ValidationCase;
+
+typedef struct CrossValidation {
+    ValidationCase *cases;   /* by id */
+    int count;
+    bool has_probabilities;  /* of all cases */
+} CrossValidation;
+
+/* The folds of the results that were validated, SPLITS_FOLD_ALL not among them, ascending; at most `most`. */
+int cross_validation_folds(const char *results, int *folds, int most);
+
+/* references: a folder with the label images, or NULL: where summary.json says. Fails: ERR_IO, ERR_FORMAT,
+ * ERR_NOMEM; ERR_VALUE for a case that two folds have, or a reference that is not there. */
+int cross_validation_read(CrossValidation *v, const char *results, const int *folds, int fold_count,
+                          const char *references, Err *e);
+void cross_validation_free(CrossValidation *v);
+
+/* Whether both have the same cases in the same folds; `first` and `second` name them. Fails: ERR_VALUE. */
+int cross_validation_expect_same(const CrossValidation *a, const CrossValidation *b, const char *first,
+                                 const char *second, Err *e);
+
+/* One candidate: a network's predictions or, of several, the labels by the mean of their probabilities. All
+ * borrowed. */
+typedef struct Candidate {
+    const CrossValidation *const *members;
+    int member_count;
+    const DatasetInfo *info;
+} Candidate;
+
+/* Its cases to choose by (inference/choice.h); c must stay. */
+LabelledCases candidate_cases(const Candidate *c);
+
+#endif

@@ -38,18 +38,31 @@ const char *results_network_of(const char *trainer)
     return NULL;
 }
 
-/* nnU-Net's plan does not name the network: its checkpoint does. */
+/* The axes along which the trainer mirrored, "[0, 1]": no others may be used. */
+static void take_mirror_axes(PlanInference *inference, const char *axes)
+{
+    inference->mirror_axes_count = 0;
+    for (int axis = 0; axis < 2; axis++)
+        if (strchr(axes, '0' + axis)) inference->mirror_axes[inference->mirror_axes_count++] = axis;
+}
+
+/* nnU-Net's plan does not name the network: its checkpoint does, and has its width. */
 static int take_network(Plan *plan, const char *checkpoint, Err *e)
 {
+    enum { WHOLE_WIDTH = 96 }; /* channels after the patch embedding at width 1 */
     WeightsFile weights = {0};
     TRY(weights_read(&weights, checkpoint, e));
     const char *trainer = weights_note_text(&weights, "trainer_name");
+    const char *axes = weights_note_text(&weights, "inference_allowed_mirroring_axes");
     const char *network = trainer ? results_network_of(trainer) : plan->network.name;
+    const Array *embedding = weights_find(&weights, "vssm_encoder.patch_embed.proj.bias");
     int code = 0;
     if (network) memmove(plan->network.name, network, strlen(network) + 1);
     else
         code = err_set(e, ERR_UNSUPPORTED, "%s: the network of trainer %s is not known here", checkpoint,
                        trainer);
+    if (embedding) plan->network.width = (double)array_count(embedding) / WHOLE_WIDTH;
+    if (axes) take_mirror_axes(&plan->inference, axes);
     weights_close(&weights);
     return code;
 }

@@ -98,8 +98,8 @@ static const struct {
 } known[] = {
     {OPT_OUTPUT, {"output", 'o', "PATH", 0, "Where to write (required)", 1}},
     {OPT_THREADS, {"threads", 'j', "N", 0, "Threads (default: OMP_NUM_THREADS, else all cores)", 1}},
-    {OPT_DEVICE, {"device", KEY_DEVICE, "NAME", 0, "cpu (default) or cuda[:N]", 1}},
-    {OPT_PRECISION, {"precision", KEY_PRECISION, "NAME", 0, "fp32 (default), tf32 or bf16", 1}},
+    {OPT_DEVICE, {"device", KEY_DEVICE, "NAME", 0, "Where to compute: cpu (this build has no other)", 1}},
+    {OPT_PRECISION, {"precision", KEY_PRECISION, "NAME", 0, "Of the arithmetic: fp32 (this build has no other)", 1}},
     {OPT_SEED, {"seed", KEY_SEED, "N", 0, "Seed of all random choices", 1}},
     {OPT_CONTINUE, {"continue", KEY_CONTINUE, NULL, 0, "Go on where an earlier run stopped", 1}},
     {OPT_OVERWRITE, {"overwrite", KEY_OVERWRITE, NULL, 0, "Replace what is there", 1}},

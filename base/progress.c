@@ -36,22 +36,23 @@ static void draw(const Progress *p, const char *note, double now)
 {
     enum { WIDTH = 24 };
     char bar[WIDTH + 1], left[32];
-    const double share = p->total ? (double)p->done / (double)p->total : 1;
+    const double share = p->total ? ((double)p->done + p->part) / (double)p->total : 1;
     for (int i = 0; i < WIDTH; i++) bar[i] = i < share * WIDTH ? '#' : '.';
     bar[WIDTH] = '\0';
     const double elapsed = now - p->started;
-    format_duration(share > 0 ? elapsed / share - elapsed : 0, left, sizeof left);
+    if (share > 0) format_duration(elapsed / share - elapsed, left, sizeof left);
     progress_clear_line();
-    fprintf(stderr, "%s [%s] %lld/%lld, %s left  %s%s", p->title, bar, (long long)p->done, (long long)p->total, left,
-            note ? note : "", p->terminal ? "" : "\n");
+    fprintf(stderr, "%s [%s] %lld/%lld, %s left  %s%s", p->title, bar, (long long)p->done, (long long)p->total,
+            share > 0 ? left : "?", note ? note : "", p->terminal ? "" : "\n");
     fflush(stderr);
 }
 
-void progress_step(Progress *p, int64_t more, const char *note)
+static void advance(Progress *p, int64_t more, double part, const char *note)
 {
     if (!p) return;
     pthread_mutex_lock(&p->lock);
     p->done += more;
+    p->part = part;
     const double now = clock_seconds();
     if (p->shown && now - p->drawn >= (p->terminal ? 0.1 : 30)) {
         /* A log file gets its first line only after a while: short work leaves no trace there. */
@@ -60,6 +61,9 @@ void progress_step(Progress *p, int64_t more, const char *note)
     }
     pthread_mutex_unlock(&p->lock);
 }
+
+void progress_step(Progress *p, int64_t more, const char *note) { advance(p, more, 0, note); }
+void progress_part(Progress *p, double part, const char *note) { advance(p, 0, part, note); }
 
 void progress_end(Progress *p)
 {

@@ -15,6 +15,7 @@
 typedef struct Progress {
     char title[64];
     int64_t total, done;
+    double part;             /* of the item under way, 0 … 1 */
     bool shown, terminal;
     double started, drawn;   /* seconds of the monotonic clock */
     pthread_mutex_t lock;
@@ -22,6 +23,8 @@ typedef struct Progress {
 
 void progress_begin(Progress *p, const char *title, int64_t total, bool quiet);
 void progress_step(Progress *p, int64_t more, const char *note); /* note may be NULL; p may be NULL */
+/* How much of the item under way is done, where one takes long. */
+void progress_part(Progress *p, double part, const char *note);
 void progress_end(Progress *p);
 
 /* Wipes a bar that stands on the current terminal line, so that a message can be printed. */

@@ -132,7 +132,7 @@ static void show_tiles(void *context, int64_t done, int64_t tiles)
     const Job *job = context;
     char note[160];
     snprintf(note, sizeof note, "%s: tile %lld of %lld", job->id, (long long)done, (long long)tiles);
-    progress_step(job->progress, 0, note);
+    progress_part(job->progress, (double)done / (double)tiles, note);
 }
 
 static int list_cases(CaseList *list, const Options *o, const char *ending, Err *e)

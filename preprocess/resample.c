@@ -262,6 +262,7 @@ int resample_values(const Volume *in, const Volume *out, const PlanResampling *h
 
 int64_t resample_bytes(const int64_t in[3], const int64_t out[3], const PlanResampling *how, int axis)
 {
+    if (!memcmp(in, out, 3 * sizeof *in)) return 0;
     const Volume from = volume_with_first((Volume){.shape = {in[0], in[1], in[2]}}, axis);
     const Volume to = volume_with_first((Volume){.shape = {out[0], out[1], out[2]}}, axis);
     int64_t longest = 0, doubles_in_all = 0;

@@ -61,10 +61,11 @@ SOURCES := $(filter-out $(MAINS),$(wildcard $(ROOMS:=/*.c)))
 # which one runs is chosen at run time (network/op.h).
 ARCH := $(shell $(CC) -dumpmachine)
 ifneq ($(findstring x86_64,$(ARCH)),)
-LEVELS := avx512 avx2 portable
+LEVELS := avx512_bf16 avx512 avx2 portable
 else
 LEVELS := portable
 endif
+LEVEL_avx512_bf16 := -march=x86-64-v4 -mavx512bf16 -mprefer-vector-width=512 -DSIMD_LEVEL=avx512_bf16 -DSIMD_BF16
 LEVEL_avx512 := -march=x86-64-v4 -mprefer-vector-width=512 -DSIMD_LEVEL=avx512
 LEVEL_avx2 := -march=x86-64-v3 -DSIMD_LEVEL=avx2
 LEVEL_portable := -DSIMD_LEVEL=portable -DSIMD_BASE

@@ -17,7 +17,7 @@ extern ExpLimit exp_limit_avx512, exp_limit_avx2;
 ExpLimit *exp_limit_of(SimdLevel level)
 {
 #if defined(__x86_64__)
-    if (level == SIMD_AVX512) return exp_limit_avx512;
+    if (level >= SIMD_AVX512) return exp_limit_avx512;
     if (level == SIMD_AVX2) return exp_limit_avx2;
 #endif
     (void)level;

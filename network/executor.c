@@ -9,10 +9,16 @@
 SimdLevel simd_level(void)
 {
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("x86-64-v4")) return SIMD_AVX512;
+    if (__builtin_cpu_supports("x86-64-v4"))
+        return __builtin_cpu_supports("avx512bf16") ? SIMD_AVX512_BF16 : SIMD_AVX512;
     if (__builtin_cpu_supports("x86-64-v3")) return SIMD_AVX2;
 #endif
     return SIMD_PORTABLE;
+}
+
+bool executor_supports(DType precision)
+{
+    return precision == DTYPE_F32 || (precision == DTYPE_BF16 && simd_level() >= SIMD_AVX512_BF16);
 }
 
 static int allocate(Executor *x, Err *e)
@@ -31,7 +37,8 @@ static void assign_values(Executor *x)
         if (!plan->exists) continue;
         const size_t channel = (size_t)plan->channel;
         t->data = x->arena + x->blocks[whole->data_block].offset + channel * dtype_size(t->dtype);
-        if (plan->has_grad) t->grad = x->arena + x->blocks[whole->grad_block].offset + channel * sizeof(float);
+        if (plan->has_grad)
+            t->grad = x->arena + x->blocks[whole->grad_block].offset + channel * dtype_size(t->dtype);
     }
 }
 
@@ -145,31 +152,35 @@ void executor_backward(Executor *x, const Step *step)
         if (x->nodes[i].has_backward) executor_backward_node(x, i, step);
 }
 
-static bool all_finite(const float *values, int64_t pixels, int64_t channels, int64_t pitch)
+static bool is_finite(const void *values, DType dtype, int64_t i)
 {
-    for (int64_t p = 0; p < pixels; p++)
-        for (int64_t c = 0; c < channels; c++)
-            if (!isfinite(values[p * pitch + c])) return false;
+    if (dtype == DTYPE_F32) return isfinite(((const float *)values)[i]);
+    return dtype != DTYPE_BF16 || (((const uint16_t *)values)[i] & 0x7f80) != 0x7f80; /* exponent of inf and NaN */
+}
+
+/* Of a tensor's data or gradient. */
+static bool all_finite(const Tensor *t, const void *values)
+{
+    for (int64_t p = 0; p < shape_pixels(t->shape); p++)
+        for (int64_t c = 0; c < t->shape.c; c++)
+            if (!is_finite(values, t->dtype, p * t->pitch + c)) return false;
     return true;
 }
 
 static bool forward_is_finite(const Node *node)
 {
-    for (int k = 0; k < node->output_count; k++) {
-        const Tensor *t = node->out[k];
-        if (t->dtype == DTYPE_F32 && !all_finite(t->data, shape_pixels(t->shape), t->shape.c, t->pitch)) return false;
-    }
+    for (int k = 0; k < node->output_count; k++)
+        if (!all_finite(node->out[k], node->out[k]->data)) return false;
     return true;
 }
 
 static bool backward_is_finite(const Node *node)
 {
-    for (int k = 0; k < node->input_count; k++) {
-        const Tensor *t = node->in[k];
-        if (node->wants_grad[k] && !all_finite(t->grad, shape_pixels(t->shape), t->shape.c, t->pitch)) return false;
-    }
+    for (int k = 0; k < node->input_count; k++)
+        if (node->wants_grad[k] && !all_finite(node->in[k], node->in[k]->grad)) return false;
     for (int k = 0; k < node->param_count; k++)
-        if (node->param_grad[k] && !all_finite(node->param_grad[k], 1, node->param_info[k]->count, 0)) return false;
+        for (int64_t i = 0; node->param_grad[k] && i < node->param_info[k]->count; i++)
+            if (!isfinite(node->param_grad[k][i])) return false;
     return true;
 }
 

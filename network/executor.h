@@ -33,6 +33,7 @@ typedef struct ExecutorOptions {
     uint32_t unseeded;          /* bit i: outputs[i] is only looked at, no gradient starts there */
     uint32_t input_gradients;   /* bit i: the gradient of input i is wanted too */
     const bool *trained;        /* per parameter; NULL: all that are used */
+    DType precision;            /* of activations and packed weights: DTYPE_F32 (default) or DTYPE_BF16 */
     bool unfused;               /* run the graph's own nodes: nothing is merged (fuse.h) */
     const char *implementation; /* prefer impls of this name ("portable" …); NULL: the fastest */
 } ExecutorOptions;
@@ -83,5 +84,8 @@ void executor_forward_node(Executor *x, int index, const Step *step);
 void executor_backward_node(Executor *x, int index, const Step *step);
 
 SimdLevel simd_level(void);                      /* the best level of this CPU */
+
+/* Whether executors can have that precision on this CPU. */
+bool executor_supports(DType precision);
 
 #endif

@@ -44,6 +44,10 @@ struct Executor {
     MemoryReport memory;
 };
 
+/* Settles the types of all values and who computes each node (executor_choice.c); part of executor_plan.
+ * Fails: ERR_UNSUPPORTED where nobody can. */
+int executor_choose(Executor *x, const ExecutorOptions *o, Err *e);
+
 /* Fills everything but addresses and the memory behind them; part of executor_new. */
 int executor_plan(Executor *x, const ExecutorOptions *o, Err *e);
 

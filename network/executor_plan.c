@@ -156,22 +156,7 @@ static int settle_accumulation(Executor *x, Err *e)
     return 0;
 }
 
-/* ---- implementations and slices ---- */
-
-static int choose_implementations(Executor *x, const ExecutorOptions *o, Err *e)
-{
-    for (int i = 0; i < x->node_count; i++) {
-        Node *node = &x->nodes[i];
-        for (const OpImpl *const *impl = node->op->on[DEVICE_CPU]; *impl; impl++) {
-            if ((*impl)->level > simd_level() || ((*impl)->supports && !(*impl)->supports(node))) continue;
-            const bool preferred = o->implementation && !strcmp(o->implementation, (*impl)->name);
-            if (!node->impl || preferred) node->impl = *impl;
-            if (preferred) break;
-        }
-        if (!node->impl) return err_set(e, ERR_UNSUPPORTED, "%s: no way to compute %s here", node->name, node->op->name);
-    }
-    return 0;
-}
+/* ---- slices ---- */
 
 /* Whether every node that reads value v, but `except`, takes it as a slice; `last` is the last of them. */
 static bool readers_take_slices(const Executor *x, int v, int except, int *last)
@@ -303,10 +288,11 @@ static void extend(Block *b, int first, int last)
     if (last > b->last) b->last = last;
 }
 
-static size_t bytes_of(const Executor *x, int v, bool grad)
+/* Of its data, and of its gradient. */
+static size_t bytes_of(const Executor *x, int v)
 {
     const Tensor *t = &x->tensors[v];
-    return (size_t)shape_count(t->shape) * (grad ? sizeof(float) : dtype_size(t->dtype));
+    return (size_t)shape_count(t->shape) * dtype_size(t->dtype);
 }
 
 /* Books the data (or gradient) of v for the steps first … last; slices book their whole. */
@@ -314,7 +300,7 @@ static int book_value(Executor *x, int v, bool grad, int first, int last, Err *e
 {
     const int whole = x->values[v].whole;
     int *block = grad ? &x->values[whole].grad_block : &x->values[whole].data_block;
-    if (*block < 0) return add_block(x, bytes_of(x, whole, grad), first, last, block, e);
+    if (*block < 0) return add_block(x, bytes_of(x, whole), first, last, block, e);
     extend(&x->blocks[*block], first, last);
     return 0;
 }
@@ -327,7 +313,7 @@ static int overwritten_input(const Executor *x, int i)
     for (int k = 0; k < d->input_count; k++) {
         const int v = d->inputs[k];
         if (bit(d->op->may_overwrite, k) && is_plain(x, v) && x->values[v].producer >= 0 &&
-            x->values[v].data_last == i && bytes_of(x, v, false) == bytes_of(x, d->outputs[0], false))
+            x->values[v].data_last == i && bytes_of(x, v) == bytes_of(x, d->outputs[0]))
             return v;
     }
     return -1;
@@ -358,7 +344,7 @@ static int overwritten_grad(const Executor *x, int i)
     for (int k = 0; k < d->input_count; k++) {
         const int v = d->inputs[k];
         if (bit(d->op->may_overwrite_grad, k) && node->wants_grad[k] && !node->accumulate[k] && is_plain(x, v) &&
-            x->values[v].grad_block < 0 && bytes_of(x, v, true) == bytes_of(x, d->outputs[0], true))
+            x->values[v].grad_block < 0 && bytes_of(x, v) == bytes_of(x, d->outputs[0]))
             return v;
     }
     return -1;
@@ -412,8 +398,8 @@ static size_t bytes_without_reuse(const Executor *x)
 {
     size_t bytes = 0;
     for (int v = 0; v < x->graph->value_count; v++) {
-        if (x->values[v].exists) bytes += bytes_of(x, v, false);
-        if (x->values[v].has_grad) bytes += bytes_of(x, v, true);
+        if (x->values[v].exists) bytes += bytes_of(x, v);
+        if (x->values[v].has_grad) bytes += bytes_of(x, v);
     }
     for (int i = 0; i < x->node_count; i++) {
         for (int s = 0; s < NODE_SAVED; s++)
@@ -434,7 +420,7 @@ int executor_plan(Executor *x, const ExecutorOptions *o, Err *e)
     mark_gradients(x, o);
     TRY(settle_gradients(x, o, e));
     TRY(settle_accumulation(x, e));
-    TRY(choose_implementations(x, o, e));
+    TRY(executor_choose(x, o, e));
     make_slices(x);
     for (int i = 0; i < x->node_count; i++) {
         Node *node = &x->nodes[i];

@@ -7,6 +7,13 @@
 
 enum { ARG_SRC, ARG_WEIGHTS, ARG_BIAS, ARG_DST, ARG_SCRATCH, ARGS };
 
+/* A copy into another type or layout, or one that adds. */
+typedef struct Reorder {
+    dnnl_primitive_t primitive;  /* NULL: not needed */
+    dnnl_memory_t from, to;
+    int64_t offset;              /* packing: floats from the start of the weights to where it reads */
+} Reorder;
+
 /* args[i].arg is 0 where the primitive has no such argument. In a backward primitive the slots hold the
  * gradients that it reads or writes in that place. */
 struct Dnn {
@@ -14,12 +21,14 @@ struct Dnn {
     dnnl_stream_t stream;
     dnnl_primitive_t primitive;
     dnnl_exec_arg_t args[ARGS];
-    size_t scratch_bytes;      /* the primitive's own, rounded up, plus the packed weight gradient's */
-    size_t primitive_scratch;
-    dnnl_memory_t plain;       /* weights in PyTorch's layout */
-    dnnl_primitive_t reorder;  /* plain → packed (or back, for weight gradients); NULL: same layout */
+    size_t scratch_bytes;      /* the primitive's own, then what follows, each rounded up */
+    size_t place[ARGS];        /* in scratch, of arguments that are not the caller's own memory */
+    Reorder feed[ARGS];        /* the caller's → scratch, before: activations of another type */
+    Reorder drain[ARGS];       /* scratch → the caller's, after: packed gradients of weights, sums */
+    Reorder *pack;             /* the weights' pieces → packed */
+    int pack_count;            /* 0: the primitive takes them as they are */
+    void *packed;
     size_t packed_bytes;
-    void *packed;              /* owned; NULL where the reorder is not needed or the scratch serves */
 };
 
 /* oneDNN reports by status; what fails here is memory or an unknown shape, never data. */
@@ -37,102 +46,166 @@ static int fail(dnnl_status_t status, const char *call, Err *e)
 
 static size_t rounded(size_t bytes) { return (bytes + MEM_ALIGN - 1) / MEM_ALIGN * MEM_ALIGN; }
 
-static int describe_nhwc(dnnl_memory_desc_t *md, Shape s, Err *e)
-{
-    const dnnl_dims_t dims = {s.n, s.c, s.h, s.w};
-    DNN(dnnl_memory_desc_init_by_tag(md, 4, dims, dnnl_f32, dnnl_nhwc));
-    return 0;
-}
+static dnnl_data_type_t type_of(DType dtype) { return dtype == DTYPE_BF16 ? dnnl_bf16 : dnnl_f32; }
 
-/* The weight's extents in the logical order of the primitive (out, in, k, k), as PyTorch lays them out or any. */
-static int describe_conv_weights(dnnl_memory_desc_t *md, const DnnConv *c, bool any, Err *e)
-{
-    const dnnl_dims_t dims = {c->out.c, c->in.c, c->kernel, c->kernel};
-    const dnnl_format_tag_t plain = c->transposed ? dnnl_iohw : dnnl_oihw;
-    DNN(dnnl_memory_desc_init_by_tag(md, 4, dims, dnnl_f32, any ? dnnl_format_tag_any : plain));
-    return 0;
-}
+/* ---- the parts of a primitive ---- */
 
-static int make_argument(Dnn *d, int slot, int arg, const dnnl_memory_desc_t *md, Err *e)
+static int make_attr(dnnl_primitive_attr_t *attr, bool accumulate, Err *e)
 {
-    d->args[slot].arg = arg;
-    DNN(dnnl_memory_create(&d->args[slot].memory, md, d->engine, DNNL_MEMORY_NONE));
-    return 0;
-}
-
-/* Where the primitive wants another layout than PyTorch's: a reorder and a place for the packed weights. */
-static int make_packing(Dnn *d, const dnnl_memory_desc_t *plain, const dnnl_memory_desc_t *wanted, bool gradient, Err *e)
-{
-    DNN(dnnl_memory_create(&d->plain, plain, d->engine, DNNL_MEMORY_NONE));
-    if (dnnl_memory_desc_equal(plain, wanted)) return 0;
-    const size_t bytes = dnnl_memory_desc_get_size(wanted);
-    if (gradient) {
-        d->scratch_bytes += rounded(bytes);
-    } else {
-        d->packed_bytes = bytes;
-        d->packed = mem_zalloc(1, bytes, e);
-        if (!d->packed) return ERR_NOMEM;
-        DNN(dnnl_memory_set_data_handle(d->args[ARG_WEIGHTS].memory, d->packed));
-    }
-    dnnl_primitive_desc_t pd;
-    DNN(gradient ? dnnl_reorder_primitive_desc_create(&pd, wanted, d->engine, plain, d->engine, NULL)
-                 : dnnl_reorder_primitive_desc_create(&pd, plain, d->engine, wanted, d->engine, NULL));
-    const dnnl_status_t status = dnnl_primitive_create(&d->reorder, pd);
-    dnnl_primitive_desc_destroy(pd);
+    dnnl_post_ops_t ops = NULL;
+    DNN(dnnl_primitive_attr_create(attr));
+    DNN(dnnl_primitive_attr_set_scratchpad_mode(*attr, dnnl_scratchpad_mode_user));
+    if (!accumulate) return 0;
+    DNN(dnnl_post_ops_create(&ops));
+    dnnl_status_t status = dnnl_post_ops_append_sum(ops, 1);
+    if (status == dnnl_success) status = dnnl_primitive_attr_set_post_ops(*attr, ops);
+    dnnl_post_ops_destroy(ops);
     DNN(status);
     return 0;
 }
 
-/* What the slots of a primitive are called, and which layout its weights have for the user. */
+static int make_reorder(const Dnn *d, Reorder *r, const dnnl_memory_desc_t *from, const dnnl_memory_desc_t *to,
+                        bool accumulate, Err *e)
+{
+    dnnl_primitive_attr_t attr = NULL;
+    dnnl_primitive_desc_t pd = NULL;
+    DNN(dnnl_memory_create(&r->from, from, d->engine, DNNL_MEMORY_NONE));
+    DNN(dnnl_memory_create(&r->to, to, d->engine, DNNL_MEMORY_NONE));
+    const int failed = make_attr(&attr, accumulate, e);
+    dnnl_status_t status = dnnl_success;
+    if (!failed) status = dnnl_reorder_primitive_desc_create(&pd, from, d->engine, to, d->engine, attr);
+    if (!failed && status == dnnl_success) status = dnnl_primitive_create(&r->primitive, pd);
+    dnnl_primitive_desc_destroy(pd);
+    dnnl_primitive_attr_destroy(attr);
+    if (failed) return failed;
+    DNN(status);
+    return 0;
+}
+
+static void free_reorder(Reorder *r)
+{
+    dnnl_primitive_destroy(r->primitive);
+    dnnl_memory_destroy(r->from);
+    dnnl_memory_destroy(r->to);
+}
+
+/* Gives the argument a place in scratch. */
+static void reserve(Dnn *d, int slot, const dnnl_memory_desc_t *md)
+{
+    d->place[slot] = d->scratch_bytes;
+    d->scratch_bytes += rounded(dnnl_memory_desc_get_size(md));
+}
+
+/* An argument that the caller has as `own`: if the primitive wants it otherwise, it goes through scratch. */
+static int make_argument(Dnn *d, int slot, int arg, const dnnl_memory_desc_t *md, const dnnl_memory_desc_t *own,
+                         bool is_input, bool accumulate, Err *e)
+{
+    d->args[slot].arg = arg;
+    DNN(dnnl_memory_create(&d->args[slot].memory, md, d->engine, DNNL_MEMORY_NONE));
+    if (!accumulate && dnnl_memory_desc_equal(md, own)) return 0;
+    reserve(d, slot, md);
+    return is_input ? make_reorder(d, &d->feed[slot], own, md, false, e)
+                    : make_reorder(d, &d->drain[slot], md, own, accumulate, e);
+}
+
+/* How weights come: a descriptor of one of `count` pieces, and which piece is which. */
+typedef struct Weights {
+    dnnl_memory_desc_t plain;
+    int turned;                /* kernel size k: k² pieces, one for each tap, turned by 180°; 0: one piece */
+} Weights;
+
+/* Where the weights' packed copy lies, and what fills it. */
+static int make_packing(Dnn *d, const Weights *own, const dnnl_memory_desc_t *wanted, Err *e)
+{
+    const int k = own->turned;
+    if (!k && dnnl_memory_desc_equal(&own->plain, wanted)) return 0;
+    d->packed_bytes = dnnl_memory_desc_get_size(wanted);
+    d->packed = mem_zalloc(1, d->packed_bytes, e);
+    d->pack = mem_zalloc(k ? (size_t)(k * k) : 1, sizeof *d->pack, e);
+    if (!d->packed || !d->pack) return ERR_NOMEM;
+    DNN(dnnl_memory_set_data_handle(d->args[ARG_WEIGHTS].memory, d->packed));
+    for (int tap = 0; tap < (k ? k * k : 1); tap++) {
+        dnnl_memory_desc_t piece = *wanted;
+        Reorder *r = &d->pack[d->pack_count++];
+        if (k) {
+            const dnnl_dims_t place = {0, 0, tap / k, tap % k};
+            DNN(dnnl_memory_desc_init_submemory(&piece, wanted, own->plain.dims, place));
+            r->offset = k * k - 1 - tap;
+        }
+        TRY(make_reorder(d, r, &own->plain, &piece, false, e));
+        DNN(dnnl_memory_set_data_handle(r->to, d->packed));
+    }
+    return 0;
+}
+
+/* What the slots of a primitive are called. */
 typedef struct Slots {
     int src, weights, bias, dst;
-    dnnl_query_t src_md, weights_md, bias_md, dst_md;
+    dnnl_query_t src_md, weights_md, dst_md;
+    bool src_is_input, weights_are_input, dst_is_input;
 } Slots;
 
 static const Slots forward_slots = {DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_BIAS, DNNL_ARG_DST,
-                                    dnnl_query_src_md, dnnl_query_weights_md, dnnl_query_weights_md, dnnl_query_dst_md};
+                                    dnnl_query_src_md, dnnl_query_weights_md, dnnl_query_dst_md, true, true, false};
 static const Slots data_slots = {DNNL_ARG_DIFF_SRC, DNNL_ARG_WEIGHTS, 0, DNNL_ARG_DIFF_DST,
-                                 dnnl_query_diff_src_md, dnnl_query_weights_md, 0, dnnl_query_diff_dst_md};
+                                 dnnl_query_diff_src_md, dnnl_query_weights_md, dnnl_query_diff_dst_md, false, true, true};
 static const Slots weights_slots = {DNNL_ARG_SRC, DNNL_ARG_DIFF_WEIGHTS, DNNL_ARG_DIFF_BIAS, DNNL_ARG_DIFF_DST,
-                                    dnnl_query_src_md, dnnl_query_diff_weights_md, dnnl_query_diff_weights_md,
-                                    dnnl_query_diff_dst_md};
+                                    dnnl_query_src_md, dnnl_query_diff_weights_md, dnnl_query_diff_dst_md,
+                                    true, false, true};
 
-static int fill(Dnn *d, dnnl_primitive_desc_t pd, const Slots *slots, bool bias, const dnnl_memory_desc_t *plain, Err *e)
+/* A primitive to be, and how the caller has its arguments. */
+typedef struct Plan {
+    const_dnnl_op_desc_t op;
+    dnnl_primitive_desc_t hint;    /* a forward descriptor that backward needs, or NULL */
+    const Slots *slots;
+    dnnl_memory_desc_t src, dst;
+    Weights weights;
+    bool packs, bias;              /* packs: the weights are packed once */
+    bool accumulate;               /* the result is added */
+    bool can_accumulate;           /* … by the primitive itself */
+} Plan;
+
+static int fill(Dnn *d, dnnl_primitive_desc_t pd, const Plan *p, Err *e)
 {
-    const dnnl_memory_desc_t *weights = dnnl_primitive_desc_query_md(pd, slots->weights_md, 0);
+    const Slots *s = p->slots;
+    const bool through = p->accumulate && !p->can_accumulate;
+    const dnnl_memory_desc_t *weights = dnnl_primitive_desc_query_md(pd, s->weights_md, 0);
     const dnnl_memory_desc_t *scratch = dnnl_primitive_desc_query_md(pd, dnnl_query_scratchpad_md, 0);
     DNN(dnnl_primitive_create(&d->primitive, pd));
-    TRY(make_argument(d, ARG_SRC, slots->src, dnnl_primitive_desc_query_md(pd, slots->src_md, 0), e));
-    TRY(make_argument(d, ARG_WEIGHTS, slots->weights, weights, e));
-    TRY(make_argument(d, ARG_DST, slots->dst, dnnl_primitive_desc_query_md(pd, slots->dst_md, 0), e));
-    TRY(make_argument(d, ARG_SCRATCH, DNNL_ARG_SCRATCHPAD, scratch, e));
-    if (bias) TRY(make_argument(d, ARG_BIAS, slots->bias, dnnl_primitive_desc_query_md(pd, slots->bias_md, 1), e));
-    d->primitive_scratch = rounded(dnnl_memory_desc_get_size(scratch));
-    d->scratch_bytes = d->primitive_scratch;
-    return make_packing(d, plain, weights, slots == &weights_slots, e);
+    d->args[ARG_SCRATCH].arg = DNNL_ARG_SCRATCHPAD;
+    DNN(dnnl_memory_create(&d->args[ARG_SCRATCH].memory, scratch, d->engine, DNNL_MEMORY_NONE));
+    reserve(d, ARG_SCRATCH, scratch);
+    TRY(make_argument(d, ARG_SRC, s->src, dnnl_primitive_desc_query_md(pd, s->src_md, 0), &p->src, s->src_is_input,
+                      through && !s->src_is_input, e));
+    TRY(make_argument(d, ARG_DST, s->dst, dnnl_primitive_desc_query_md(pd, s->dst_md, 0), &p->dst, s->dst_is_input,
+                      through && !s->dst_is_input, e));
+    TRY(make_argument(d, ARG_WEIGHTS, s->weights, weights, p->packs ? weights : &p->weights.plain,
+                      s->weights_are_input, false, e));
+    if (p->bias) {
+        const dnnl_memory_desc_t *bias = dnnl_primitive_desc_query_md(pd, s->weights_md, 1);
+        TRY(make_argument(d, ARG_BIAS, s->bias, bias, bias, true, false, e));
+    }
+    return p->packs ? make_packing(d, &p->weights, weights, e) : 0;
 }
 
-static int begin(Dnn **d, dnnl_primitive_attr_t *attr, Err *e)
+static int begin(Dnn **d, Err *e)
 {
     *d = mem_zalloc(1, sizeof **d, e);
     if (!*d) return ERR_NOMEM;
     DNN(dnnl_engine_create(&(*d)->engine, dnnl_cpu, 0));
     DNN(dnnl_stream_create(&(*d)->stream, (*d)->engine, dnnl_stream_default_flags));
-    DNN(dnnl_primitive_attr_create(attr));
-    DNN(dnnl_primitive_attr_set_scratchpad_mode(*attr, dnnl_scratchpad_mode_user));
     return 0;
 }
 
-/* Makes the primitive of an operation descriptor; hint is a forward descriptor that backward needs, or NULL. */
-static int complete(Dnn **d, const_dnnl_op_desc_t op, dnnl_primitive_desc_t hint, const Slots *slots, bool bias,
-                    const dnnl_memory_desc_t *plain, Err *e)
+static int complete(Dnn **d, const Plan *p, Err *e)
 {
     dnnl_primitive_attr_t attr = NULL;
     dnnl_primitive_desc_t pd = NULL;
-    int failed = begin(d, &attr, e);
+    int failed = begin(d, e);
+    if (!failed) failed = make_attr(&attr, p->accumulate && p->can_accumulate, e);
     if (!failed) {
-        const dnnl_status_t status = dnnl_primitive_desc_create(&pd, op, attr, (*d)->engine, hint);
-        failed = status == dnnl_success ? fill(*d, pd, slots, bias, plain, e) : fail(status, "the primitive", e);
+        const dnnl_status_t status = dnnl_primitive_desc_create(&pd, p->op, attr, (*d)->engine, p->hint);
+        failed = status == dnnl_success ? fill(*d, pd, p, e) : fail(status, "the primitive", e);
     }
     dnnl_primitive_desc_destroy(pd);
     dnnl_primitive_attr_destroy(attr);
@@ -143,18 +216,31 @@ static int complete(Dnn **d, const_dnnl_op_desc_t op, dnnl_primitive_desc_t hint
     return failed;
 }
 
+/* ---- convolutions ---- */
+
+static int describe_image(dnnl_memory_desc_t *md, Shape s, DType dtype, Err *e)
+{
+    const dnnl_dims_t dims = {s.n, s.c, s.h, s.w};
+    DNN(dnnl_memory_desc_init_by_tag(md, 4, dims, type_of(dtype), dnnl_nhwc));
+    return 0;
+}
+
+/* in, out, weights: as the primitive has them. */
 typedef struct ConvDescs {
-    dnnl_memory_desc_t in, out, weights, plain, bias;
+    dnnl_memory_desc_t in, out, weights, gradient, bias;
     dnnl_dims_t strides, padding;
 } ConvDescs;
 
-static int describe_conv(ConvDescs *m, const DnnConv *c, Err *e)
+static int describe_conv(ConvDescs *m, Plan *p, const DnnConv *c, Err *e)
 {
-    const dnnl_dims_t bias_dims = {c->out.c};
-    TRY(describe_nhwc(&m->in, c->in, e));
-    TRY(describe_nhwc(&m->out, c->out, e));
-    TRY(describe_conv_weights(&m->weights, c, true, e));
-    TRY(describe_conv_weights(&m->plain, c, false, e));
+    const dnnl_dims_t dims = {c->out.c, c->in.c, c->kernel, c->kernel}, bias_dims = {c->out.c};
+    TRY(describe_image(&m->in, c->in, c->dtype, e));
+    TRY(describe_image(&m->out, c->out, c->dtype, e));
+    TRY(describe_image(&p->src, c->in, c->in_dtype, e));
+    TRY(describe_image(&p->dst, c->out, c->out_dtype, e));
+    DNN(dnnl_memory_desc_init_by_tag(&m->weights, 4, dims, type_of(c->dtype), dnnl_format_tag_any));
+    DNN(dnnl_memory_desc_init_by_tag(&m->gradient, 4, dims, dnnl_f32, dnnl_format_tag_any));
+    DNN(dnnl_memory_desc_init_by_tag(&p->weights.plain, 4, dims, dnnl_f32, c->transposed ? dnnl_iohw : dnnl_oihw));
     DNN(dnnl_memory_desc_init_by_tag(&m->bias, 1, bias_dims, dnnl_f32, dnnl_x));
     m->strides[0] = m->strides[1] = c->stride;
     m->padding[0] = m->padding[1] = c->padding;
@@ -165,10 +251,11 @@ static int describe_conv(ConvDescs *m, const DnnConv *c, Err *e)
 static int describe_forward(dnnl_convolution_desc_t *op, const ConvDescs *m, const DnnConv *c, Err *e)
 {
     const dnnl_memory_desc_t *bias = c->bias ? &m->bias : NULL;
-    DNN(c->transposed ? dnnl_deconvolution_forward_desc_init(op, dnnl_forward_training, dnnl_deconvolution_direct, &m->in,
-                                                             &m->weights, bias, &m->out, m->strides, m->padding, m->padding)
-                      : dnnl_convolution_forward_desc_init(op, dnnl_forward_training, dnnl_convolution_direct, &m->in,
-                                                           &m->weights, bias, &m->out, m->strides, m->padding, m->padding));
+    DNN(c->transposed
+            ? dnnl_deconvolution_forward_desc_init(op, dnnl_forward_training, dnnl_deconvolution_direct, &m->in,
+                                                   &m->weights, bias, &m->out, m->strides, m->padding, m->padding)
+            : dnnl_convolution_forward_desc_init(op, dnnl_forward_training, dnnl_convolution_direct, &m->in,
+                                                 &m->weights, bias, &m->out, m->strides, m->padding, m->padding));
     return 0;
 }
 
@@ -176,9 +263,11 @@ int dnn_conv_forward(Dnn **d, const DnnConv *c, Err *e)
 {
     ConvDescs m;
     dnnl_convolution_desc_t op;
-    TRY(describe_conv(&m, c, e));
+    Plan p = {.op = &op, .slots = &forward_slots, .packs = true, .bias = c->bias};
+    TRY(describe_conv(&m, &p, c, e));
+    m.out = p.dst; /* float32 results cost the primitive nothing */
     TRY(describe_forward(&op, &m, c, e));
-    return complete(d, &op, NULL, &forward_slots, c->bias, &m.plain, e);
+    return complete(d, &p, e);
 }
 
 /* The forward descriptor that a backward one asks for; the caller destroys it. */
@@ -194,19 +283,39 @@ static int make_hint(dnnl_primitive_desc_t *hint, const ConvDescs *m, const DnnC
     return 0;
 }
 
-int dnn_conv_backward_data(Dnn **d, const DnnConv *c, Err *e)
+/* Gradients of a convolution of stride 1 that keeps the size are a forward convolution of dy with weights turned
+ * by 180°, inputs and outputs exchanged: seen to be 1.2 times as fast as the backward primitive, and it adds. */
+static int make_turned(Dnn **d, const DnnConv *c, bool accumulate, Err *e)
+{
+    const DnnConv turned = {.in = c->out, .out = c->in, .kernel = c->kernel, .stride = 1, .padding = c->padding,
+                            .dtype = c->dtype, .in_dtype = c->out_dtype, .out_dtype = c->in_dtype};
+    const int64_t k = c->kernel;
+    ConvDescs m;
+    dnnl_convolution_desc_t op;
+    Plan p = {.op = &op, .slots = &forward_slots, .packs = true, .accumulate = accumulate, .can_accumulate = true};
+    TRY(describe_conv(&m, &p, &turned, e));
+    m.out = p.dst;
+    const dnnl_dims_t tap = {c->in.c, c->out.c, 1, 1}, strides = {k * k, c->in.c * k * k, k, 1};
+    DNN(dnnl_memory_desc_init_by_strides(&p.weights.plain, 4, tap, dnnl_f32, strides));
+    p.weights.turned = (int)k;
+    TRY(describe_forward(&op, &m, &turned, e));
+    return complete(d, &p, e);
+}
+
+int dnn_conv_backward_data(Dnn **d, const DnnConv *c, bool accumulate, Err *e)
 {
     ConvDescs m;
     dnnl_convolution_desc_t op;
-    dnnl_primitive_desc_t hint;
-    TRY(describe_conv(&m, c, e));
+    Plan p = {.op = &op, .slots = &data_slots, .packs = true, .accumulate = accumulate};
+    if (!c->transposed && c->stride == 1 && c->kernel == 2 * c->padding + 1) return make_turned(d, c, accumulate, e);
+    TRY(describe_conv(&m, &p, c, e));
     DNN(c->transposed ? dnnl_deconvolution_backward_data_desc_init(&op, dnnl_deconvolution_direct, &m.in, &m.weights,
                                                                    &m.out, m.strides, m.padding, m.padding)
-                      : dnnl_convolution_backward_data_desc_init(&op, dnnl_convolution_direct, &m.in, &m.weights, &m.out,
-                                                                 m.strides, m.padding, m.padding));
-    TRY(make_hint(&hint, &m, c, e));
-    const int failed = complete(d, &op, hint, &data_slots, false, &m.plain, e);
-    dnnl_primitive_desc_destroy(hint);
+                      : dnnl_convolution_backward_data_desc_init(&op, dnnl_convolution_direct, &m.in, &m.weights,
+                                                                 &m.out, m.strides, m.padding, m.padding));
+    TRY(make_hint(&p.hint, &m, c, e));
+    const int failed = complete(d, &p, e);
+    dnnl_primitive_desc_destroy(p.hint);
     return failed;
 }
 
@@ -214,45 +323,56 @@ int dnn_conv_backward_weights(Dnn **d, const DnnConv *c, Err *e)
 {
     ConvDescs m;
     dnnl_convolution_desc_t op;
-    dnnl_primitive_desc_t hint;
-    TRY(describe_conv(&m, c, e));
+    Plan p = {.op = &op, .slots = &weights_slots, .bias = c->bias};
+    TRY(describe_conv(&m, &p, c, e));
     const dnnl_memory_desc_t *bias = c->bias ? &m.bias : NULL;
     DNN(c->transposed
-            ? dnnl_deconvolution_backward_weights_desc_init(&op, dnnl_deconvolution_direct, &m.in, &m.weights, bias,
+            ? dnnl_deconvolution_backward_weights_desc_init(&op, dnnl_deconvolution_direct, &m.in, &m.gradient, bias,
                                                             &m.out, m.strides, m.padding, m.padding)
-            : dnnl_convolution_backward_weights_desc_init(&op, dnnl_convolution_direct, &m.in, &m.weights, bias, &m.out,
-                                                          m.strides, m.padding, m.padding));
-    TRY(make_hint(&hint, &m, c, e));
-    const int failed = complete(d, &op, hint, &weights_slots, c->bias, &m.plain, e);
-    dnnl_primitive_desc_destroy(hint);
+            : dnnl_convolution_backward_weights_desc_init(&op, dnnl_convolution_direct, &m.in, &m.gradient, bias,
+                                                          &m.out, m.strides, m.padding, m.padding));
+    TRY(make_hint(&p.hint, &m, c, e));
+    const int failed = complete(d, &p, e);
+    dnnl_primitive_desc_destroy(p.hint);
     return failed;
 }
 
-int dnn_linear_forward(Dnn **d, int64_t rows, int64_t in, int64_t in_pitch, int64_t out, int64_t out_pitch, bool bias,
-                       Err *e)
+/* ---- matrix products ---- */
+
+int dnn_product(Dnn **d, const DnnProduct *m, Err *e)
 {
-    dnnl_memory_desc_t x, w, b, y, plain;
+    dnnl_memory_desc_t b, bias;
     dnnl_matmul_desc_t op;
-    const dnnl_dims_t x_dims = {rows, in}, x_strides = {in_pitch, 1}, y_dims = {rows, out}, y_strides = {out_pitch, 1};
-    const dnnl_dims_t w_dims = {in, out}, b_dims = {1, out};
-    DNN(dnnl_memory_desc_init_by_strides(&x, 2, x_dims, dnnl_f32, x_strides));
-    DNN(dnnl_memory_desc_init_by_strides(&y, 2, y_dims, dnnl_f32, y_strides));
-    DNN(dnnl_memory_desc_init_by_tag(&w, 2, w_dims, dnnl_f32, dnnl_format_tag_any));
-    DNN(dnnl_memory_desc_init_by_tag(&plain, 2, w_dims, dnnl_f32, dnnl_ba));
-    DNN(dnnl_memory_desc_init_by_tag(&b, 2, b_dims, dnnl_f32, dnnl_ab));
-    DNN(dnnl_matmul_desc_init(&op, &x, &w, bias ? &b : NULL, &y));
-    return complete(d, &op, NULL, &forward_slots, bias, &plain, e);
+    Plan p = {.op = &op, .slots = &forward_slots, .packs = m->weights, .bias = m->bias, .accumulate = m->accumulate,
+              .can_accumulate = true};
+    const dnnl_dims_t a_dims = {m->rows, m->depth}, b_dims = {m->depth, m->columns}, c_dims = {m->rows, m->columns};
+    const dnnl_dims_t a_strides = {m->a_strides[0], m->a_strides[1]}, b_strides = {m->b_strides[0], m->b_strides[1]};
+    const dnnl_dims_t c_strides = {m->c_pitch, 1}, bias_dims = {1, m->columns};
+    const dnnl_data_type_t type = type_of(m->dtype);
+    DNN(dnnl_memory_desc_init_by_strides(&p.src, 2, a_dims, type, a_strides));
+    DNN(dnnl_memory_desc_init_by_strides(&p.dst, 2, c_dims, type_of(m->c_dtype), c_strides));
+    DNN(dnnl_memory_desc_init_by_strides(&p.weights.plain, 2, b_dims, m->weights ? dnnl_f32 : type, b_strides));
+    DNN(dnnl_memory_desc_init_by_tag(&b, 2, b_dims, type, dnnl_format_tag_any));
+    DNN(dnnl_memory_desc_init_by_tag(&bias, 2, bias_dims, dnnl_f32, dnnl_ab));
+    DNN(dnnl_matmul_desc_init(&op, &p.src, m->weights ? &b : &p.weights.plain, m->bias ? &bias : NULL, &p.dst));
+    return complete(d, &p, e);
 }
+
+/* ---- running ---- */
 
 void dnn_free(Dnn *d)
 {
     if (!d) return;
-    for (int i = 0; i < ARGS; i++) dnnl_memory_destroy(d->args[i].memory);
-    dnnl_memory_destroy(d->plain);
-    dnnl_primitive_destroy(d->reorder);
+    for (int i = 0; i < ARGS; i++) {
+        dnnl_memory_destroy(d->args[i].memory);
+        free_reorder(&d->feed[i]);
+        free_reorder(&d->drain[i]);
+    }
+    for (int i = 0; i < d->pack_count; i++) free_reorder(&d->pack[i]);
     dnnl_primitive_destroy(d->primitive);
     dnnl_stream_destroy(d->stream);
     dnnl_engine_destroy(d->engine);
+    mem_free(d->pack);
     mem_free(d->packed);
     mem_free(d);
 }
@@ -262,59 +382,86 @@ size_t dnn_packed_bytes(const Dnn *d) { return d ? d->packed_bytes : 0; }
 
 static void set_data(dnnl_memory_t memory, const void *data) { dnnl_memory_set_data_handle(memory, (void *)data); }
 
-static void reorder(Dnn *d, dnnl_memory_t from, dnnl_memory_t to)
+static void run_reorder(const Dnn *d, const Reorder *r)
 {
-    const dnnl_exec_arg_t args[] = {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}};
-    dnnl_primitive_execute(d->reorder, d->stream, 2, args);
+    const dnnl_exec_arg_t args[] = {{DNNL_ARG_FROM, r->from}, {DNNL_ARG_TO, r->to}};
+    dnnl_primitive_execute(r->primitive, d->stream, 2, args);
 }
 
 void dnn_pack(Dnn *d, const float *weights)
 {
-    if (!d->reorder) {
-        set_data(d->args[ARG_WEIGHTS].memory, weights);
+    if (!d->pack_count) set_data(d->args[ARG_WEIGHTS].memory, weights);
+    for (int i = 0; i < d->pack_count; i++) {
+        set_data(d->pack[i].from, weights + d->pack[i].offset);
+        run_reorder(d, &d->pack[i]);
+    }
+    dnnl_stream_wait(d->stream);
+}
+
+/* Binds an argument to the caller's memory, or to its place in scratch. */
+static void bind(Dnn *d, int slot, const void *data, char *scratch)
+{
+    const bool feeds = d->feed[slot].primitive, drains = d->drain[slot].primitive;
+    if (!d->args[slot].arg) return;
+    if (!feeds && !drains) {
+        set_data(d->args[slot].memory, data);
         return;
     }
-    set_data(d->plain, weights);
-    reorder(d, d->plain, d->args[ARG_WEIGHTS].memory);
+    const void *own = scratch + d->place[slot];
+    set_data(d->args[slot].memory, own);
+    if (feeds) {
+        set_data(d->feed[slot].from, data);
+        set_data(d->feed[slot].to, own);
+        run_reorder(d, &d->feed[slot]);
+    } else {
+        set_data(d->drain[slot].from, own);
+        set_data(d->drain[slot].to, data);
+    }
 }
 
 static void execute(Dnn *d, void *scratch)
 {
     dnnl_exec_arg_t args[ARGS];
     int count = 0;
-    set_data(d->args[ARG_SCRATCH].memory, scratch);
+    set_data(d->args[ARG_SCRATCH].memory, (char *)scratch + d->place[ARG_SCRATCH]);
     for (int i = 0; i < ARGS; i++)
         if (d->args[i].arg) args[count++] = d->args[i];
     dnnl_primitive_execute(d->primitive, d->stream, count, args);
+    for (int i = 0; i < ARGS; i++)
+        if (d->drain[i].primitive) run_reorder(d, &d->drain[i]);
     dnnl_stream_wait(d->stream);
 }
 
-void dnn_run_forward(Dnn *d, const float *x, const float *bias, float *y, void *scratch)
+void dnn_run_forward(Dnn *d, const void *x, const float *bias, void *y, void *scratch)
 {
-    set_data(d->args[ARG_SRC].memory, x);
-    set_data(d->args[ARG_DST].memory, y);
-    if (d->args[ARG_BIAS].arg) set_data(d->args[ARG_BIAS].memory, bias);
+    dnn_run_product(d, x, NULL, bias, y, scratch);
+}
+
+void dnn_run_product(Dnn *d, const void *a, const void *b, const float *bias, void *c, void *scratch)
+{
+    bind(d, ARG_SRC, a, scratch);
+    if (b) bind(d, ARG_WEIGHTS, b, scratch);
+    bind(d, ARG_BIAS, bias, scratch);
+    bind(d, ARG_DST, c, scratch);
     execute(d, scratch);
 }
 
-void dnn_run_backward_data(Dnn *d, const float *dy, float *dx, void *scratch)
+/* A turned convolution reads dy as its source. */
+void dnn_run_backward_data(Dnn *d, const void *dy, void *dx, void *scratch)
 {
-    set_data(d->args[ARG_SRC].memory, dx);
-    set_data(d->args[ARG_DST].memory, dy);
+    const bool turned = d->args[ARG_SRC].arg == DNNL_ARG_SRC;
+    bind(d, ARG_SRC, turned ? dy : dx, scratch);
+    bind(d, ARG_DST, turned ? dx : dy, scratch);
     execute(d, scratch);
 }
 
-void dnn_run_backward_weights(Dnn *d, const float *x, const float *dy, float *dw, float *db, void *scratch)
+void dnn_run_backward_weights(Dnn *d, const void *x, const void *dy, float *dw, float *db, void *scratch)
 {
-    set_data(d->args[ARG_SRC].memory, x);
-    set_data(d->args[ARG_DST].memory, dy);
-    set_data(d->args[ARG_WEIGHTS].memory, d->reorder ? (char *)scratch + d->primitive_scratch : (void *)dw);
-    if (d->args[ARG_BIAS].arg) set_data(d->args[ARG_BIAS].memory, db);
+    bind(d, ARG_SRC, x, scratch);
+    bind(d, ARG_DST, dy, scratch);
+    bind(d, ARG_WEIGHTS, dw, scratch);
+    bind(d, ARG_BIAS, db, scratch);
     execute(d, scratch);
-    if (!d->reorder) return;
-    set_data(d->plain, dw);
-    reorder(d, d->args[ARG_WEIGHTS].memory, d->plain);
-    dnnl_stream_wait(d->stream);
 }
 
 void dnn_gemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float *a, int64_t lda,

@@ -1,8 +1,9 @@
 /* All that the project uses of oneDNN (its version 2 and version 3 differ only in onednn.c).
  *
- * A Dnn is one prepared primitive on NHWC activations with weights in PyTorch's layout; it owns a packed copy
- * of them in the layout that the primitive likes best, renewed by dnn_pack. Made in an op's prepare, given
- * back in its release. Running needs scratch (dnn_scratch_bytes, 64-byte aligned), allocates nothing. */
+ * A Dnn is one prepared primitive on NHWC activations, float32 or bfloat16, with float32 weights in PyTorch's
+ * layout; it owns a packed copy of them in the layout and type that the primitive likes best, renewed by
+ * dnn_pack. Made in an op's prepare, given back in its release. Running needs scratch (dnn_scratch_bytes,
+ * 64-byte aligned), allocates nothing. Sums are float32 in either type. */
 #ifndef NETWORK_ONEDNN_H
 #define NETWORK_ONEDNN_H
 
@@ -20,29 +21,42 @@ typedef struct DnnConv {
     Shape in, out;
     int64_t kernel, stride, padding;
     bool bias;
-    bool transposed;        /* weight (in, out, k, k) instead of (out, in, k, k) */
+    bool transposed;          /* weight (in, out, k, k) instead of (out, in, k, k) */
+    DType dtype;              /* what it computes with */
+    DType in_dtype, out_dtype;/* of x and y and their gradients: dtype, or float32 */
 } DnnConv;
 
 int dnn_conv_forward(Dnn **d, const DnnConv *conv, Err *e);
-int dnn_conv_backward_data(Dnn **d, const DnnConv *conv, Err *e);
+/* accumulate: dx is added to what is there. */
+int dnn_conv_backward_data(Dnn **d, const DnnConv *conv, bool accumulate, Err *e);
 int dnn_conv_backward_weights(Dnn **d, const DnnConv *conv, Err *e);
 
-/* y (rows, out) = x (rows, in) Wᵀ + b; W (out, in); pitches in elements from row to row. */
-int dnn_linear_forward(Dnn **d, int64_t rows, int64_t in, int64_t in_pitch, int64_t out, int64_t out_pitch, bool bias,
-                       Err *e);
+/* C (rows, columns) = A (rows, depth) B (depth, columns) + bias, or C += with `accumulate`. Strides in elements,
+ * from row to row and from column to column (one of both 1); C's columns are dense. */
+typedef struct DnnProduct {
+    int64_t rows, depth, columns;
+    int64_t a_strides[2], b_strides[2], c_pitch;
+    DType dtype, c_dtype;
+    bool weights;             /* B is weights: float32, packed once (b_strides say how they come) */
+    bool bias, accumulate;
+} DnnProduct;
+
+int dnn_product(Dnn **d, const DnnProduct *product, Err *e);
 
 void dnn_free(Dnn *d);
 size_t dnn_scratch_bytes(const Dnn *d);
 size_t dnn_packed_bytes(const Dnn *d);   /* of the packed copy that it owns; NULL has none */
 
-/* Renews the packed weights from PyTorch's layout (forward and backward_data). */
+/* Renews the packed weights from PyTorch's layout (forward, backward_data, a product with weights). */
 void dnn_pack(Dnn *d, const float *weights);
 
-/* The executions. Buffers are dense NHWC (linear: by the pitches given). */
-void dnn_run_forward(Dnn *d, const float *x, const float *bias, float *y, void *scratch);
-void dnn_run_backward_data(Dnn *d, const float *dy, float *dx, void *scratch);
+/* The executions. Images are dense NHWC; matrices as their strides say. */
+void dnn_run_forward(Dnn *d, const void *x, const float *bias, void *y, void *scratch);
+void dnn_run_backward_data(Dnn *d, const void *dy, void *dx, void *scratch);
 /* dw, db written in PyTorch's layout; db may be NULL where conv.bias is false. */
-void dnn_run_backward_weights(Dnn *d, const float *x, const float *dy, float *dw, float *db, void *scratch);
+void dnn_run_backward_weights(Dnn *d, const void *x, const void *dy, float *dw, float *db, void *scratch);
+/* b NULL where it is weights; bias NULL where there is none. */
+void dnn_run_product(Dnn *d, const void *a, const void *b, const float *bias, void *c, void *scratch);
 
 /* C (m, n) = op(A) op(B), or C += with `accumulate`; row-major, ld in elements; op transposes where told. */
 void dnn_gemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float *a, int64_t lda,

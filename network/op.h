@@ -22,7 +22,7 @@ typedef struct Tensor {
     DType dtype;
     int64_t pitch; /* elements from pixel to pixel, of data and of grad */
     void *data;
-    void *grad;    /* float32, same layout; NULL where none is wanted */
+    void *grad;    /* same type and layout; NULL where none is wanted */
 } Tensor;
 
 /* All that a run knows of time: random choices inside ops are functions of it (base/random.h). */
@@ -33,11 +33,14 @@ typedef struct Step {
 
 typedef struct Node Node;
 
-typedef enum SimdLevel { SIMD_PORTABLE, SIMD_AVX2, SIMD_AVX512 } SimdLevel;
+/* SIMD_AVX512_BF16: also converts to bfloat16 and multiplies it. */
+typedef enum SimdLevel { SIMD_PORTABLE, SIMD_AVX2, SIMD_AVX512, SIMD_AVX512_BF16 } SimdLevel;
 
 typedef struct OpImpl {
     const char *name;                       /* "onednn", "avx512", "avx2", "portable" */
     SimdLevel level;                        /* what the CPU must have */
+    DType dtype;                            /* of activations and their gradients: float32 or bfloat16 */
+    bool mixes;                             /* bfloat16, but in[0] and out[0] may be float32 too */
     uint32_t strided_in, strided_out;       /* bit i: takes pitch > c there (data and grad) */
     bool (*supports)(const Node *);         /* NULL: everything of the class */
     int (*prepare)(Node *, Err *);          /* makes primitives, sets saved_bytes and scratch_bytes; may be NULL */
@@ -99,6 +102,7 @@ struct Node {
 #define SIMD_NAME(name) SIMD_JOIN(name, SIMD_LEVEL) /* f → f_avx512 */
 #define SIMD_TEXT2(a) #a
 #define SIMD_TEXT(a) SIMD_TEXT2(a)
+#define SIMD_ENUM_avx512_bf16 SIMD_AVX512_BF16
 #define SIMD_ENUM_avx512 SIMD_AVX512
 #define SIMD_ENUM_avx2 SIMD_AVX2
 #define SIMD_ENUM_portable SIMD_PORTABLE
@@ -107,17 +111,29 @@ struct Node {
 #define OP_IMPL(op)                                                                                \
     extern const OpImpl SIMD_NAME(op);                                                             \
     const OpImpl SIMD_NAME(op)
-#define SIMD_HEAD .name = SIMD_TEXT(SIMD_LEVEL), .level = SIMD_JOIN(SIMD_ENUM, SIMD_LEVEL)
+#define SIMD_ID .name = SIMD_TEXT(SIMD_LEVEL), .level = SIMD_JOIN(SIMD_ENUM, SIMD_LEVEL)
+#define SIMD_HEAD SIMD_ID, .dtype = SIMD_DTYPE
+#if defined(SIMD_BF16)
+#define SIMD_DTYPE DTYPE_BF16
+#else
+#define SIMD_DTYPE DTYPE_F32
+#endif
 
-/* The list of a class: OP_LIST(silu); in file scope, then `.on = {silu_list}`. */
+/* The list of a class: OP_LIST(silu); in file scope, then `.on = {silu_list}`. OP_LIST_F32: of one that is
+ * never computed in bfloat16. */
 #if defined(__x86_64__)
-#define OP_LIST(op)                                                                                \
+#define OP_LIST_F32(op)                                                                            \
     extern const OpImpl op##_avx512, op##_avx2, op##_portable;                                     \
     static const OpImpl *const op##_list[] = {&op##_avx512, &op##_avx2, &op##_portable, NULL}
-#else
 #define OP_LIST(op)                                                                                \
+    extern const OpImpl op##_avx512_bf16, op##_avx512, op##_avx2, op##_portable;                   \
+    static const OpImpl *const op##_list[] = {&op##_avx512_bf16, &op##_avx512, &op##_avx2,         \
+                                              &op##_portable, NULL}
+#else
+#define OP_LIST_F32(op)                                                                            \
     extern const OpImpl op##_portable;                                                             \
     static const OpImpl *const op##_list[] = {&op##_portable, NULL}
+#define OP_LIST(op) OP_LIST_F32(op)
 #endif
 
 #endif

@@ -3,6 +3,7 @@
  * A kernel is written once with `vf` (SIMD_LANES floats) in GCC's vector extensions — `a * b + c` on
  * whole vectors, scalars are spread — and compiled for each level by the Makefile; what a level does
  * better than the compiler would stands in its own section below. Only for files in network/ops and bench.
+ * The level avx512_bf16 is avx512 with activations in bfloat16 (Elem); vectors stay float32.
  * Errors are the largest seen against double precision (tests/test_simd.c). */
 #ifndef NETWORK_SIMD_H
 #define NETWORK_SIMD_H
@@ -75,6 +76,38 @@ SIMD_INLINE void v_store_first(float *p, vf a, int count)
         memcpy(p, &a, (size_t)count * sizeof *p);
 #endif
 }
+
+/* ---- elements of activations: float, or bfloat16 in the level for that ---- */
+
+#if defined(SIMD_BF16)
+typedef uint16_t Elem;
+
+SIMD_INLINE vf v_get(const Elem *p, int count)
+{
+    const __m256i bits = _mm256_maskz_loadu_epi16((__mmask16)((1u << count) - 1), p);
+    return (vf)_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16);
+}
+
+/* Rounds half to even. */
+SIMD_INLINE void v_put(Elem *p, vf a, int count)
+{
+    const __m256i bits = (__m256i)_mm512_cvtneps_pbh((__m512)a);
+    _mm256_mask_storeu_epi16(p, (__mmask16)((1u << count) - 1), bits);
+}
+#else
+typedef float Elem;
+
+/* The first `count` elements at p, zeros behind them. */
+SIMD_INLINE vf v_get(const Elem *p, int count)
+{
+    return v_load_first(p, count);
+}
+
+SIMD_INLINE void v_put(Elem *p, vf a, int count)
+{
+    v_store_first(p, a, count);
+}
+#endif
 
 /* ---- choosing ---- */
 

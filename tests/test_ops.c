@@ -160,12 +160,12 @@ static double *numbers(int64_t count)
     return x;
 }
 
-/* Away from 0, where a kink may be; as floats, so that the kernels see the same. */
+/* Away from 0, where a kink may be; as bfloat16 can hold them, so that all kernels see the same. */
 static void draw(double *x, int64_t count, uint32_t stream)
 {
     Rng rng = rng_make(7, 0, 0, stream, RNG_TEST);
     for (int64_t i = 0; i < count; i++)
-        x[i] = (double)(float)(rng_range(&rng, 0.1, 1.5) * (rng_uniform(&rng) < 0.5 ? -1 : 1));
+        x[i] = nearbyint(rng_range(&rng, 0.1, 1.49) * 128) / 128 * (rng_uniform(&rng) < 0.5 ? -1 : 1);
 }
 
 static void evaluate(const Problem *p)
@@ -311,18 +311,19 @@ static void compare_values(const char *what, const double *found, const double *
 
 /* Relative L2 over the sampled elements. added: what the gradient was added to (which rounds it), or NULL. */
 static void compare_gradient(const char *what, double *found, const double *expected, const double *added,
-                             int64_t count)
+                             int64_t count, DType dtype)
 {
+    const double bound = dtype == DTYPE_BF16 ? 1e-2 : 1e-5, unit = dtype == DTYPE_BF16 ? 1e-5 : 1e-14;
     double norm = 0, error = 0, rounding = 1e-16;
     for (int64_t i = 0; i < count; i++) {
         if (!isfinite(found[i])) fail_msg("%s: element %ld is %g", what, (long)i, found[i]);
         if (isnan(expected[i])) continue;
         const double base = added ? added[i] : 0, d = found[i] - expected[i] - base;
         norm += expected[i] * expected[i];
-        rounding += base * base * 1e-14;
+        rounding += base * base * unit;
         error += d * d;
     }
-    if (sqrt(error) > 1e-5 * sqrt(norm) + sqrt(rounding))
+    if (sqrt(error) > bound * sqrt(norm) + sqrt(rounding))
         fail_msg("%s: error %.3g of a gradient of norm %.3g", what, sqrt(error), sqrt(norm));
 }
 
@@ -332,13 +333,14 @@ static void check(const Problem *p, const OpImpl *impl, OpRunOptions o)
     char what[256];
     run(p, &r, impl, o);
     const Node *n = &r.node;
+    const DType dtype = impl->dtype;
     snprintf(what, sizeof what, "%s %s gap %d backward %d accumulate %d overwrite %d %d", p->op->name,
              impl->name, (int)o.gap, o.backward, o.accumulate, o.overwrite, o.overwrite_grad);
     if (!op_run_intact(&r)) fail_msg("%s: wrote where nothing of it is", what);
     for (int i = 0; i < n->output_count; i++) {
         double *found = numbers(shape_count(n->out[i]->shape));
         op_run_get(r.out[i].data, &r.out[i], found);
-        compare_values(what, found, p->out[i], shape_count(n->out[i]->shape), 4e-6);
+        compare_values(what, found, p->out[i], shape_count(n->out[i]->shape), dtype == DTYPE_BF16 ? 1e-2 : 4e-6);
         mem_free(found);
     }
     for (int i = 0; o.backward && i < n->input_count; i++) {
@@ -346,13 +348,13 @@ static void check(const Problem *p, const OpImpl *impl, OpRunOptions o)
         double *found = numbers(shape_count(n->in[i]->shape));
         op_run_get(r.in[i].grad, &r.in[i], found);
         compare_gradient(what, found, p->in_grad[i], o.accumulate ? p->in[i] : NULL,
-                         shape_count(n->in[i]->shape));
+                         shape_count(n->in[i]->shape), dtype);
         mem_free(found);
     }
     for (int i = 0; o.backward && i < n->param_count; i++) {
         double *found = numbers(n->param_info[i]->count);
         for (int64_t k = 0; k < n->param_info[i]->count; k++) found[k] = (double)n->param_grad[i][k];
-        compare_gradient(what, found, p->param_grad[i], NULL, n->param_info[i]->count);
+        compare_gradient(what, found, p->param_grad[i], NULL, n->param_info[i]->count, dtype);
         mem_free(found);
     }
     op_run_free(&r);

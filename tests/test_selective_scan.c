@@ -80,7 +80,8 @@ static void run_kernel(Run *r, const ScanKernel *kernel, bool train, bool accumu
 {
     const ScanParams params = {at(r, DT_WEIGHT), at(r, DT_BIAS), at(r, A_LOGS), at(r, DS)};
     const ScanValues values = {.x = {at(r, X), r->pitch}, .projections = at(r, PROJECTIONS),
-                               .y = {at(r, Y), r->pitch}, .states = train ? at(r, STATES) : NULL};
+                               .y = {at(r, Y), r->pitch}, .sums = {at(r, Y), r->pitch},
+                               .states = train ? at(r, STATES) : NULL};
     float *grads[INPUTS];
     for (int i = 0; i < INPUTS; i++) grads[i] = at(r, GRADIENTS + i);
     const ScanGradients gradients = {

@@ -30,8 +30,8 @@ static Tensor sample_of(const Tensor *t, int64_t sample)
     Tensor one = *t;
     const int64_t start = sample * t->shape.h * t->shape.w * t->pitch;
     one.shape.n = 1;
-    one.data = (float *)t->data + start;
-    one.grad = t->grad ? (float *)t->grad + start : NULL;
+    one.data = (Elem *)t->data + start;
+    one.grad = t->grad ? (Elem *)t->grad + start : NULL;
     return one;
 }
 
@@ -40,15 +40,17 @@ static void forward_sample(Tensor *a, Tensor *b, Tensor *out, float scale)
     const Runs runs = runs_of((Tensor *[]){a, b, out}, 3);
 #pragma omp parallel for schedule(static)
     for (int64_t r = 0; r < runs.count; r++) {
-        const float *x = (const float *)a->data + run_start(&runs, a, r);
-        const float *y = (const float *)b->data + run_start(&runs, b, r);
-        float *sum = (float *)out->data + run_start(&runs, out, r);
+        const Elem *x = (const Elem *)a->data + run_start(&runs, a, r);
+        const Elem *y = (const Elem *)b->data + run_start(&runs, b, r);
+        Elem *sum = (Elem *)out->data + run_start(&runs, out, r);
         const int64_t n = run_length(&runs, r);
         if (scale == 0) { /* a dropped b must not leave its NaN or inf behind */
             if (sum != x) memmove(sum, x, (size_t)n * sizeof *sum);
-        } else {
-#pragma omp simd
-            for (int64_t i = 0; i < n; i++) sum[i] = x[i] + scale * y[i];
+            continue;
+        }
+        for (int64_t i = 0; i < n; i += SIMD_LANES) {
+            const int lanes = lanes_left(n - i);
+            v_put(sum + i, v_get(x + i, lanes) + scale * v_get(y + i, lanes), lanes);
         }
     }
 }
@@ -62,14 +64,13 @@ static void forward(Node *node, const Step *step)
     }
 }
 
-static void give_gradient(float *dx, const float *g, float scale, bool accumulate, int64_t n)
+static void give_gradient(Elem *dx, const Elem *g, float scale, bool accumulate, int64_t n)
 {
-    if (accumulate) {
-#pragma omp simd
-        for (int64_t i = 0; i < n; i++) dx[i] += scale * g[i];
-    } else if (dx != g || scale != 1) {
-#pragma omp simd
-        for (int64_t i = 0; i < n; i++) dx[i] = scale * g[i];
+    if (!accumulate && dx == g && scale == 1) return;
+    for (int64_t i = 0; i < n; i += SIMD_LANES) {
+        const int lanes = lanes_left(n - i);
+        const vf d = scale * v_get(g + i, lanes);
+        v_put(dx + i, accumulate ? d + v_get(dx + i, lanes) : d, lanes);
     }
 }
 
@@ -79,9 +80,9 @@ static void backward_sample(const Node *node, Tensor *a, Tensor *b, Tensor *out,
     const Runs runs = runs_of((Tensor *[]){a, b, out}, 3);
 #pragma omp parallel for schedule(static)
     for (int64_t r = 0; r < runs.count; r++) {
-        const float *g = (const float *)out->grad + run_start(&runs, out, r);
-        float *da = node->wants_grad[0] ? (float *)a->grad + run_start(&runs, a, r) : NULL;
-        float *db = node->wants_grad[1] ? (float *)b->grad + run_start(&runs, b, r) : NULL;
+        const Elem *g = (const Elem *)out->grad + run_start(&runs, out, r);
+        Elem *da = node->wants_grad[0] ? (Elem *)a->grad + run_start(&runs, a, r) : NULL;
+        Elem *db = node->wants_grad[1] ? (Elem *)b->grad + run_start(&runs, b, r) : NULL;
         const int64_t n = run_length(&runs, r);
         if (da && da != g) give_gradient(da, g, 1, node->accumulate[0], n);
         if (db) give_gradient(db, g, scale, node->accumulate[1], n);

@@ -7,7 +7,7 @@ static void forward(Node *node, const Step *step)
 {
     (void)step;
     const Tensor *out = node->out[0];
-    float *place = out->data;
+    Elem *place = out->data;
     for (int i = 0; i < node->input_count; i++) {
         const Tensor *in = node->in[i];
         move_pixels(place, out->pitch, in->data, in->pitch, shape_pixels(in->shape), in->shape.c, false);
@@ -19,7 +19,7 @@ static void backward(Node *node, const Step *step)
 {
     (void)step;
     const Tensor *out = node->out[0];
-    const float *place = out->grad;
+    const Elem *place = out->grad;
     for (int i = 0; i < node->input_count; i++) {
         const Tensor *in = node->in[i];
         if (node->wants_grad[i])
@@ -29,9 +29,10 @@ static void backward(Node *node, const Step *step)
     }
 }
 
-static const OpImpl concat_portable = {
-    .name = "portable", .strided_in = 3, .strided_out = 1, .forward = forward, .backward = backward};
-static const OpImpl *const concat_list[] = {&concat_portable, NULL};
+OP_IMPL(concat) = {SIMD_HEAD, .strided_in = 3, .strided_out = 1, .forward = forward, .backward = backward};
+
+#ifdef SIMD_BASE
+OP_LIST(concat);
 
 static int shape(Node *node, Err *e)
 {
@@ -53,3 +54,4 @@ Ref concat(Graph *g, Ref a, Ref b)
     const Ref inputs[] = {a, b};
     return graph_node(g, &concat_class, "concat", NULL, 0, inputs, 2, NULL, 0);
 }
+#endif

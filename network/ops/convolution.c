@@ -10,8 +10,6 @@ typedef struct Convolution {
 
 static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 
-static size_t dense_bytes(const Tensor *t) { return (size_t)shape_count(t->shape) * sizeof(float); }
-
 /* oneDNN gives the gradients of weight and bias together; one that is frozen alone goes to scratch. */
 static size_t unwanted_bytes(const Node *node, int param)
 {
@@ -24,13 +22,16 @@ static int prepare(Node *node, Err *e)
     DnnConv conv = *(const DnnConv *)node->attr;
     conv.in = node->in[0]->shape;
     conv.out = node->out[0]->shape;
+    conv.dtype = node->impl->dtype;
+    conv.in_dtype = node->in[0]->dtype;
+    conv.out_dtype = node->out[0]->dtype;
     Convolution *c = node->state = mem_zalloc(1, sizeof *c, e);
     if (!c) return ERR_NOMEM;
     TRY(dnn_conv_forward(&c->forward, &conv, e));
     node->scratch_bytes[0] = dnn_scratch_bytes(c->forward);
     if (node->wants_grad[0]) {
-        TRY(dnn_conv_backward_data(&c->data, &conv, e));
-        node->scratch_bytes[1] = dnn_scratch_bytes(c->data) + (node->accumulate[0] ? dense_bytes(node->in[0]) : 0);
+        TRY(dnn_conv_backward_data(&c->data, &conv, node->accumulate[0], e));
+        node->scratch_bytes[1] = dnn_scratch_bytes(c->data);
     }
     if (node->trains_params) {
         TRY(dnn_conv_backward_weights(&c->weights, &conv, e));
@@ -56,23 +57,12 @@ static void forward(Node *node, const Step *step)
     dnn_run_forward(c->forward, node->in[0]->data, node->param[1], node->out[0]->data, node->scratch);
 }
 
-/* oneDNN writes a data gradient; where one is there already, it goes through scratch. */
-static void add_data_gradient(Node *node, const Convolution *c)
-{
-    const int64_t count = shape_count(node->in[0]->shape);
-    float *dx = node->in[0]->grad, *more = (float *)((char *)node->scratch + dnn_scratch_bytes(c->data));
-    dnn_run_backward_data(c->data, node->out[0]->grad, more, node->scratch);
-#pragma omp parallel for
-    for (int64_t i = 0; i < count; i++) dx[i] += more[i];
-}
-
 static void backward(Node *node, const Step *step)
 {
     (void)step;
     const Convolution *c = node->state;
-    const float *dy = node->out[0]->grad;
-    if (c->data && node->accumulate[0]) add_data_gradient(node, c);
-    else if (c->data) dnn_run_backward_data(c->data, dy, node->in[0]->grad, node->scratch);
+    const void *dy = node->out[0]->grad;
+    if (c->data) dnn_run_backward_data(c->data, dy, node->in[0]->grad, node->scratch);
     if (!c->weights) return;
     char *unwanted = (char *)node->scratch + dnn_scratch_bytes(c->weights);
     float *gradients[2] = {node->param_grad[0], node->param_grad[1]};
@@ -91,7 +81,9 @@ static void release(Node *node)
     mem_free(c);
 }
 
-static const OpImpl onednn = {.name = "onednn", .prepare = prepare, .refresh = refresh,
-                              .forward = forward, .backward = backward,
-                              .release = release};
-const OpImpl *const convolution_list[] = {&onednn, &plain_convolution, NULL};
+static const OpImpl onednn_bf16 = {
+    .name = "onednn", .level = SIMD_AVX512_BF16, .dtype = DTYPE_BF16, .mixes = true, .prepare = prepare,
+    .refresh = refresh, .forward = forward, .backward = backward, .release = release};
+static const OpImpl onednn = {.name = "onednn", .prepare = prepare, .refresh = refresh, .forward = forward,
+                              .backward = backward, .release = release};
+const OpImpl *const convolution_list[] = {&onednn_bf16, &onednn, &plain_convolution, NULL};

@@ -14,7 +14,7 @@ static void forward(Node *node, const Step *step)
 {
     (void)step;
     const PixelBlocks b = blocks_of(node);
-    pixel_blocks_to_fine(&b);
+    SIMD_NAME(pixel_blocks_to_fine)(&b);
 }
 
 static void backward(Node *node, const Step *step)
@@ -23,12 +23,14 @@ static void backward(Node *node, const Step *step)
     PixelBlocks b = blocks_of(node);
     b.grad = true;
     b.accumulate = node->accumulate[0];
-    pixel_blocks_to_coarse(&b);
+    SIMD_NAME(pixel_blocks_to_coarse)(&b);
 }
 
-static const OpImpl depth_to_space_portable = {
-    .name = "portable", .strided_in = 1, .strided_out = 1, .forward = forward, .backward = backward};
-static const OpImpl *const depth_to_space_list[] = {&depth_to_space_portable, NULL};
+OP_IMPL(depth_to_space) = {SIMD_HEAD, .strided_in = 1, .strided_out = 1, .forward = forward,
+                           .backward = backward};
+
+#ifdef SIMD_BASE
+OP_LIST(depth_to_space);
 
 static int shape(Node *node, Err *e)
 {
@@ -48,3 +50,4 @@ Ref depth_to_space(Graph *g, Ref x, int64_t factor)
 {
     return graph_node(g, &depth_to_space_class, "depth_to_space", &factor, sizeof factor, &x, 1, NULL, 0);
 }
+#endif

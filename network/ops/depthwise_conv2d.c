@@ -6,7 +6,6 @@
  * known when compiling. So the loops over channels know no borders. */
 #include "network/ops/kernel.h"
 #include "network/ops/ops.h"
-#include "network/simd.h"
 
 enum {
     TAPS = 9,
@@ -37,7 +36,7 @@ static int prepare(Node *node, Err *e)
     const int64_t c = padded(node->in[0]->shape.c),
                   pieces = node->trains_params ? pieces_of_node(node).count : 0;
     const size_t packed = (size_t)(c * TERMS) * sizeof(float),
-                 zeros = (size_t)zeros_length(node) * sizeof(float);
+                 zeros = (size_t)zeros_length(node) * sizeof(Elem);
     node->scratch_bytes[0] = packed + zeros;
     if (node->has_backward) node->scratch_bytes[1] = packed * (size_t)(1 + pieces) + zeros;
     return 0;
@@ -62,13 +61,13 @@ static void pack(float *packed, const Node *node, bool turned)
 
 /* The image that is read. */
 typedef struct Image {
-    const float *data, *zeros;
+    const Elem *data, *zeros;
     int64_t pitch, h, w;
 } Image;
 
 /* The three rows around a pixel, at its own column. */
 typedef struct Window {
-    const float *row[3];
+    const Elem *row[3];
     int64_t pitch;
 } Window;
 
@@ -91,20 +90,20 @@ typedef struct Stretch {
 
 SIMD_INLINE vf tap(const Window *v, int row, int column, int64_t channel, int count)
 {
-    return v_load_first(v->row[row] + (column - 1) * v->pitch + channel, count);
+    return v_get(v->row[row] + (column - 1) * v->pitch + channel, count);
 }
 
 /* The row below is new to the cache, and too short a stream at a time for the hardware to see. */
 SIMD_INLINE void prefetch(const Window *v, int64_t channel, Stretch s)
 {
-    const float *next = v->row[2] + (s.columns + 1) * v->pitch + channel;
+    const Elem *next = v->row[2] + (s.columns + 1) * v->pitch + channel;
     SIMD_UNROLL
     for (int j = 0; j < s.columns; j++) __builtin_prefetch(next + j * v->pitch);
 }
 
 /* A run of pixels: the numbers it is about (y of forward, g of backward). */
 typedef struct Pixels {
-    float *at;
+    Elem *at;
     int64_t pitch, c;
     bool accumulate;
 } Pixels;
@@ -127,8 +126,8 @@ SIMD_INLINE void convolve_lanes(Pixels y, const Window *v, const float *packed, 
     }
     SIMD_UNROLL
     for (int j = 0; j < s.columns; j++) {
-        float *at = y.at + j * y.pitch + channel;
-        v_store_first(at, y.accumulate ? sum[j] + v_load_first(at, count) : sum[j], count);
+        Elem *at = y.at + j * y.pitch + channel;
+        v_put(at, y.accumulate ? sum[j] + v_get(at, count) : sum[j], count);
     }
 }
 
@@ -141,7 +140,7 @@ SIMD_INLINE void correlate_lanes(Pixels g, const Window *v, float *sums, int64_t
     vf d[COLUMNS], bias = v_load(terms + TAPS * SIMD_LANES);
     SIMD_UNROLL
     for (int j = 0; j < s.columns; j++) {
-        d[j] = v_load_first(g.at + j * g.pitch + channel, count);
+        d[j] = v_get(g.at + j * g.pitch + channel, count);
         bias += d[j];
     }
     v_store(terms + TAPS * SIMD_LANES, bias);
@@ -201,7 +200,8 @@ static void forward(Node *node, const Step *step)
     (void)step;
     const Tensor *in = node->in[0], *out = node->out[0];
     const Shape s = in->shape;
-    float *packed = node->scratch, *zeros = packed + padded(s.c) * TERMS;
+    float *packed = node->scratch;
+    Elem *zeros = (Elem *)(packed + padded(s.c) * TERMS);
     memset(zeros, 0, (size_t)zeros_length(node) * sizeof *zeros);
     pack(packed, node, false);
     const Image image = {in->data, zeros, in->pitch, s.h, s.w};
@@ -210,7 +210,7 @@ static void forward(Node *node, const Step *step)
         convolve_row((Pixels){out->data, out->pitch, s.c, false}, &image, row, packed);
 }
 
-static void give_params(Node *node, const float *zeros, float *sums)
+static void give_params(Node *node, const Elem *zeros, float *sums)
 {
     const Tensor *in = node->in[0], *out = node->out[0];
     const Image image = {in->data, zeros, in->pitch, in->shape.h, in->shape.w};
@@ -237,7 +237,8 @@ static void backward(Node *node, const Step *step)
     const Shape s = in->shape;
     const int64_t block = padded(s.c) * TERMS,
                   pieces = node->trains_params ? pieces_of_node(node).count : 0;
-    float *packed = node->scratch, *sums = packed + block, *zeros = sums + pieces * block;
+    float *packed = node->scratch, *sums = packed + block;
+    Elem *zeros = (Elem *)(sums + pieces * block);
     memset(zeros, 0, (size_t)zeros_length(node) * sizeof *zeros);
     if (node->trains_params) give_params(node, zeros, sums);
     if (!node->wants_grad[0]) return;

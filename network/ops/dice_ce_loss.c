@@ -263,7 +263,7 @@ OP_IMPL(dice_ce_loss) = {SIMD_HEAD, .strided_in = 1, .prepare = prepare, .forwar
                          .backward = backward};
 
 #ifdef SIMD_BASE
-OP_LIST(dice_ce_loss);
+OP_LIST_F32(dice_ce_loss);
 
 static int shape(Node *node, Err *e)
 {

@@ -12,7 +12,6 @@
 #include "network/fuse.h"
 #include "network/ops/kernel.h"
 #include "network/ops/ops.h"
-#include "network/simd.h"
 
 enum { PIECE_FLOATS = 16384, LEAST_PIXELS = 16, MOST_PIXELS = 256 };
 
@@ -51,15 +50,15 @@ static int prepare(Node *node, Err *e)
 
 /* Some channels of one piece: the mean over its pixels, taken from the first one on so that numbers far from
  * 0 lose no digits in the sum, and the sum of squares about it. */
-SIMD_INLINE void moments_lanes(float *mean, float *squares, const float *x, int64_t pitch, int64_t pixels,
+SIMD_INLINE void moments_lanes(float *mean, float *squares, const Elem *x, int64_t pitch, int64_t pixels,
                                int count)
 {
-    const vf first = v_load_first(x, count);
+    const vf first = v_get(x, count);
     vf sum = {0}, square = {0};
-    for (int64_t p = 1; p < pixels; p++) sum += v_load_first(x + p * pitch, count) - first;
+    for (int64_t p = 1; p < pixels; p++) sum += v_get(x + p * pitch, count) - first;
     const vf m = first + sum / (float)pixels;
     for (int64_t p = 0; p < pixels; p++) {
-        const vf d = v_load_first(x + p * pitch, count) - m;
+        const vf d = v_get(x + p * pitch, count) - m;
         square += d * d;
     }
     v_store_first(mean, m, count);
@@ -88,8 +87,8 @@ static void join_moments(float *moments, float *sums, const Pieces *pieces, int6
 
 /* The pixels of one piece of one image, and what goes with their channels. */
 typedef struct Piece {
-    const float *x, *r, *g;
-    float *y, *dx, *dr; /* r, dr: NULL where there is none */
+    const Elem *x, *r, *g;
+    Elem *y, *dx, *dr; /* r, dr: NULL where there is none */
     int64_t x_pitch, r_pitch, y_pitch, pixels;
     const float *mean, *rstd, *w, *b;
     float slope;
@@ -97,7 +96,7 @@ typedef struct Piece {
 } Piece;
 
 /* Where data or gradient of t starts at that pixel; NULL stays. */
-static float *pixel_of(float *start, const Tensor *t, int64_t pixel)
+static Elem *pixel_of(Elem *start, const Tensor *t, int64_t pixel)
 {
     return start ? start + pixel * t->pitch : NULL;
 }
@@ -134,10 +133,10 @@ SIMD_INLINE void normalise_lanes(const Piece *p, int64_t i, int count)
     const vf scale = p->w ? rstd * v_load_first(p->w + i, count) : rstd;
     const vf shift = p->b ? v_load_first(p->b + i, count) : v_set1(0);
     for (int64_t k = 0; k < p->pixels; k++) {
-        vf y = (v_load_first(p->x + k * p->x_pitch + i, count) - mean) * scale + shift;
-        if (p->r) y += v_load_first(p->r + k * p->r_pitch + i, count);
+        vf y = (v_get(p->x + k * p->x_pitch + i, count) - mean) * scale + shift;
+        if (p->r) y += v_get(p->r + k * p->r_pitch + i, count);
         if (p->slope != 1) y = v_max(y * p->slope, y);
-        v_store_first(p->y + k * p->y_pitch + i, y, count);
+        v_put(p->y + k * p->y_pitch + i, y, count);
     }
 }
 
@@ -174,9 +173,9 @@ static void forward(Node *node, const Step *step)
 /* The gradient before the activation, of pixel k. */
 SIMD_INLINE vf gradient_lanes(const Piece *p, int64_t k, int64_t i, int count)
 {
-    const vf g = v_load_first(p->g + k * p->y_pitch + i, count);
+    const vf g = v_get(p->g + k * p->y_pitch + i, count);
     if (p->slope == 1) return g;
-    return v_select(v_load_first(p->y + k * p->y_pitch + i, count) > 0.0f, g, g * p->slope);
+    return v_select(v_get(p->y + k * p->y_pitch + i, count) > 0.0f, g, g * p->slope);
 }
 
 /* Σ g and Σ g x̂ over the piece; gives r its gradient. */
@@ -187,10 +186,10 @@ SIMD_INLINE void sums_lanes(float *sum, float *product, const Piece *p, int64_t 
     for (int64_t k = 0; k < p->pixels; k++) {
         const vf g = gradient_lanes(p, k, i, count);
         s += g;
-        sx += g * (v_load_first(p->x + k * p->x_pitch + i, count) - mean);
+        sx += g * (v_get(p->x + k * p->x_pitch + i, count) - mean);
         if (p->dr) {
-            float *at = p->dr + k * p->r_pitch + i;
-            v_store_first(at, p->accumulate_r ? g + v_load_first(at, count) : g, count);
+            Elem *at = p->dr + k * p->r_pitch + i;
+            v_put(at, p->accumulate_r ? g + v_get(at, count) : g, count);
         }
     }
     v_store_first(sum + i, s, count);
@@ -205,11 +204,11 @@ SIMD_INLINE void give_lanes(const Piece *p, const float *sum, const float *produ
     const vf mean_g = v_load_first(sum + i, count) * per_pixel;
     const vf slope = rstd * v_load_first(product + i, count) * per_pixel;
     for (int64_t k = 0; k < p->pixels; k++) {
-        float *at = p->dx + k * p->x_pitch + i;
-        const vf away = v_load_first(p->x + k * p->x_pitch + i, count) - mean;
+        Elem *at = p->dx + k * p->x_pitch + i;
+        const vf away = v_get(p->x + k * p->x_pitch + i, count) - mean;
         vf d = (gradient_lanes(p, k, i, count) - mean_g - away * slope) * scale;
-        if (p->accumulate) d += v_load_first(at, count);
-        v_store_first(at, d, count);
+        if (p->accumulate) d += v_get(at, count);
+        v_put(at, d, count);
     }
 }
 

@@ -8,20 +8,21 @@
 #include <string.h>
 
 #include "network/op.h"
+#include "network/simd.h"
 
 /* ---- elementwise work: dense stretches of several tensors of one shape ---- */
 
 typedef struct Runs {
-    int64_t count, length, total; /* runs; floats in each (the last may be shorter); floats in all */
+    int64_t count, length, total; /* runs; elements in each (the last may be shorter); elements in all */
     bool dense;                   /* no tensor has gaps: runs are cut freely, else each is a pixel */
 } Runs;
 
-enum { RUN_FLOATS = 8192 };
+enum { RUN_ELEMENTS = 8192 };
 
 static inline Runs runs_of(Tensor *const *tensors, int tensor_count)
 {
     const Shape s = tensors[0]->shape;
-    Runs r = {.length = RUN_FLOATS, .total = shape_count(s), .dense = true};
+    Runs r = {.length = RUN_ELEMENTS, .total = shape_count(s), .dense = true};
     for (int i = 0; i < tensor_count; i++) r.dense = r.dense && tensors[i]->pitch == s.c;
     if (!r.dense) r.length = s.c;
     r.count = (r.total + r.length - 1) / r.length;
@@ -36,7 +37,7 @@ static inline Runs runs_of_node(const Node *node)
     return runs_of(tensors, node->input_count + 1);
 }
 
-/* Where run i starts in t, counted in floats. */
+/* Where run i starts in t, counted in elements. */
 static inline int64_t run_start(const Runs *r, const Tensor *t, int64_t i)
 {
     return i * (r->dense ? r->length : t->pitch);
@@ -86,26 +87,32 @@ static inline void sum_pieces(float *sums, const float *partial, int64_t pieces,
 
 /* ---- moving ---- */
 
-static inline void move_floats(float *to, const float *from, int64_t count, bool accumulate)
+/* How many of `left` numbers go into the next vector. */
+static inline int lanes_left(int64_t left) { return left < SIMD_LANES ? (int)left : SIMD_LANES; }
+
+static inline void move_elements(Elem *to, const Elem *from, int64_t count, bool accumulate)
 {
-    if (accumulate) {
-        for (int64_t i = 0; i < count; i++) to[i] += from[i];
-    } else {
+    if (!accumulate) {
         memcpy(to, from, (size_t)count * sizeof *to);
+        return;
+    }
+    for (int64_t i = 0; i < count; i += SIMD_LANES) {
+        const int n = lanes_left(count - i);
+        v_put(to + i, v_get(to + i, n) + v_get(from + i, n), n);
     }
 }
 
 /* `pixels` pixels of c channels from one place to another; nothing where they are there already. */
-static inline void move_pixels(float *to, int64_t to_pitch, const float *from, int64_t from_pitch,
+static inline void move_pixels(Elem *to, int64_t to_pitch, const Elem *from, int64_t from_pitch,
                                int64_t pixels, int64_t c, bool accumulate)
 {
     if (to == from) return;
 #pragma omp parallel for schedule(static)
     for (int64_t p = 0; p < pixels; p++)
-        move_floats(to + p * to_pitch, from + p * from_pitch, c, accumulate);
+        move_elements(to + p * to_pitch, from + p * from_pitch, c, accumulate);
 }
 
-static inline void clear_pixels(float *to, int64_t pitch, int64_t pixels, int64_t c)
+static inline void clear_pixels(Elem *to, int64_t pitch, int64_t pixels, int64_t c)
 {
     for (int64_t p = 0; p < pixels; p++) memset(to + p * pitch, 0, (size_t)c * sizeof *to);
 }

@@ -5,7 +5,6 @@
 
 #include "network/ops/kernel.h"
 #include "network/ops/ops.h"
-#include "network/simd.h"
 
 typedef struct Moments {
     float mean, rstd;
@@ -29,28 +28,31 @@ static int prepare(Node *node, Err *e)
 }
 
 /* The mean is taken from the first channel on, so that numbers far from 0 lose no digits in the sum. */
-static Moments moments_of(const float *x, int64_t c)
+static Moments moments_of(const Elem *x, int64_t c)
 {
-    const int64_t whole = c - c % SIMD_LANES;
-    vf sum = {0}, square = {0};
-    for (int64_t i = 0; i < whole; i += SIMD_LANES) sum += v_load(x + i) - x[0];
+    const int tail = (int)(c % SIMD_LANES);
+    const int64_t whole = c - tail;
+    const float first = v_get(x, 1)[0];
+    vf sum = {0}, square = {0}, last = {0};
+    for (int64_t i = 0; i < whole; i += SIMD_LANES) sum += v_get(x + i, SIMD_LANES) - first;
+    if (tail) last = v_get(x + whole, tail);
     float from_first = v_sum(sum);
-    for (int64_t i = whole; i < c; i++) from_first += x[i] - x[0];
-    const float mean = x[0] + from_first / (float)c;
+    for (int i = 0; i < tail; i++) from_first += last[i] - first;
+    const float mean = first + from_first / (float)c;
     for (int64_t i = 0; i < whole; i += SIMD_LANES) {
-        const vf d = v_load(x + i) - mean;
+        const vf d = v_get(x + i, SIMD_LANES) - mean;
         square += d * d;
     }
     float squares = v_sum(square);
-    for (int64_t i = whole; i < c; i++) squares += (x[i] - mean) * (x[i] - mean);
+    for (int i = 0; i < tail; i++) squares += (last[i] - mean) * (last[i] - mean);
     return (Moments){mean, 1 / sqrtf(squares / (float)c + 1e-5f)};
 }
 
-SIMD_INLINE void normalise_lanes(float *y, const float *x, const float *w, const float *b, Moments m,
+SIMD_INLINE void normalise_lanes(Elem *y, const Elem *x, const float *w, const float *b, Moments m,
                                  int count)
 {
-    const vf normal = (v_load_first(x, count) - m.mean) * m.rstd;
-    v_store_first(y, normal * v_load_first(w, count) + v_load_first(b, count), count);
+    const vf normal = (v_get(x, count) - m.mean) * m.rstd;
+    v_put(y, normal * v_load_first(w, count) + v_load_first(b, count), count);
 }
 
 static void forward(Node *node, const Step *step)
@@ -62,8 +64,8 @@ static void forward(Node *node, const Step *step)
     Moments *saved = node->has_backward ? node->saved[0] : NULL;
 #pragma omp parallel for schedule(static)
     for (int64_t p = 0; p < pixels; p++) {
-        const float *x = (const float *)in->data + p * in->pitch;
-        float *y = (float *)out->data + p * out->pitch;
+        const Elem *x = (const Elem *)in->data + p * in->pitch;
+        Elem *y = (Elem *)out->data + p * out->pitch;
         const Moments m = moments_of(x, c);
         int64_t i = 0;
         for (; i + SIMD_LANES <= c; i += SIMD_LANES)
@@ -75,8 +77,9 @@ static void forward(Node *node, const Step *step)
 
 /* One pixel of backward. */
 typedef struct Pixel {
-    const float *x, *g, *w;
-    float *dx;      /* NULL: not wanted */
+    const Elem *x, *g;
+    const float *w;
+    Elem *dx;       /* NULL: not wanted */
     float *dw, *db; /* sums of this piece, both or neither */
     Moments m;
     float mean_d, mean_dx; /* of d and of d x̂ */
@@ -85,23 +88,23 @@ typedef struct Pixel {
 
 SIMD_INLINE void sum_lanes(const Pixel *p, int64_t i, int count, vf *d, vf *dx)
 {
-    const vf gw = v_load_first(p->g + i, count) * v_load_first(p->w + i, count);
+    const vf gw = v_get(p->g + i, count) * v_load_first(p->w + i, count);
     *d += gw;
-    *dx += gw * ((v_load_first(p->x + i, count) - p->m.mean) * p->m.rstd);
+    *dx += gw * ((v_get(p->x + i, count) - p->m.mean) * p->m.rstd);
 }
 
 SIMD_INLINE void give_lanes(const Pixel *p, int64_t i, int count)
 {
-    const vf g = v_load_first(p->g + i, count),
-             normal = (v_load_first(p->x + i, count) - p->m.mean) * p->m.rstd;
+    const vf g = v_get(p->g + i, count),
+             normal = (v_get(p->x + i, count) - p->m.mean) * p->m.rstd;
     if (p->dw) {
         v_store_first(p->dw + i, v_load_first(p->dw + i, count) + g * normal, count);
         v_store_first(p->db + i, v_load_first(p->db + i, count) + g, count);
     }
     if (p->dx) {
         vf d = (g * v_load_first(p->w + i, count) - p->mean_d - normal * p->mean_dx) * p->m.rstd;
-        if (p->accumulate) d += v_load_first(p->dx + i, count);
-        v_store_first(p->dx + i, d, count);
+        if (p->accumulate) d += v_get(p->dx + i, count);
+        v_put(p->dx + i, d, count);
     }
 }
 
@@ -133,10 +136,10 @@ static void backward(Node *node, const Step *step)
         float *dw = sums ? sums + piece * 2 * c : NULL;
         if (dw) memset(dw, 0, (size_t)(2 * c) * sizeof *dw);
         for (int64_t p = piece * pieces.size; p < piece_end(&pieces, piece); p++) {
-            Pixel pixel = {.x = (const float *)in->data + p * in->pitch,
-                           .g = (const float *)out->grad + p * out->pitch,
+            Pixel pixel = {.x = (const Elem *)in->data + p * in->pitch,
+                           .g = (const Elem *)out->grad + p * out->pitch,
                            .w = node->param[0],
-                           .dx = node->wants_grad[0] ? (float *)in->grad + p * in->pitch : NULL,
+                           .dx = node->wants_grad[0] ? (Elem *)in->grad + p * in->pitch : NULL,
                            .dw = dw,
                            .db = dw ? dw + c : NULL,
                            .m = saved[p],

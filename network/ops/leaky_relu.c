@@ -11,11 +11,14 @@ static void forward(Node *node, const Step *step)
     const Runs runs = runs_of_node(node);
 #pragma omp parallel for schedule(static)
     for (int64_t r = 0; r < runs.count; r++) {
-        const float *x = (const float *)in->data + run_start(&runs, in, r);
-        float *y = (float *)out->data + run_start(&runs, out, r);
+        const Elem *x = (const Elem *)in->data + run_start(&runs, in, r);
+        Elem *y = (Elem *)out->data + run_start(&runs, out, r);
         const int64_t n = run_length(&runs, r);
-#pragma omp simd
-        for (int64_t i = 0; i < n; i++) y[i] = x[i] > 0 ? x[i] : slope * x[i];
+        for (int64_t i = 0; i < n; i += SIMD_LANES) {
+            const int lanes = lanes_left(n - i);
+            const vf a = v_get(x + i, lanes);
+            v_put(y + i, v_select(a > 0.0f, a, slope * a), lanes);
+        }
     }
 }
 
@@ -28,16 +31,15 @@ static void backward(Node *node, const Step *step)
     const bool accumulate = node->accumulate[0];
 #pragma omp parallel for schedule(static)
     for (int64_t r = 0; r < runs.count; r++) {
-        const float *y = (const float *)out->data + run_start(&runs, out, r);
-        const float *g = (const float *)out->grad + run_start(&runs, out, r);
-        float *dx = (float *)in->grad + run_start(&runs, in, r);
+        const Elem *y = (const Elem *)out->data + run_start(&runs, out, r);
+        const Elem *g = (const Elem *)out->grad + run_start(&runs, out, r);
+        Elem *dx = (Elem *)in->grad + run_start(&runs, in, r);
         const int64_t n = run_length(&runs, r);
-        if (accumulate) {
-#pragma omp simd
-            for (int64_t i = 0; i < n; i++) dx[i] += y[i] > 0 ? g[i] : slope * g[i];
-        } else {
-#pragma omp simd
-            for (int64_t i = 0; i < n; i++) dx[i] = y[i] > 0 ? g[i] : slope * g[i];
+        for (int64_t i = 0; i < n; i += SIMD_LANES) {
+            const int lanes = lanes_left(n - i);
+            const vf a = v_get(g + i, lanes);
+            const vf d = v_select(v_get(y + i, lanes) > 0.0f, a, slope * a);
+            v_put(dx + i, accumulate ? d + v_get(dx + i, lanes) : d, lanes);
         }
     }
 }

@@ -1,5 +1,7 @@
 /* y = x Wᵀ + b over the channels of every pixel (PyTorch Linear: W (out, in), b (out)).
  *   dx = dy W,  dW = dyᵀ x,  db = Σ dy. */
+#include <string.h>
+
 #include "base/memory.h"
 #include "network/onednn.h"
 #include "network/op.h"
@@ -24,39 +26,103 @@ static int shape(Node *node, Err *e)
 
 static int64_t macs(const Node *node) { return shape_count(node->in[0]->shape) * node->out[0]->shape.c; }
 
-static int prepare(Node *node, Err *e)
+/* y = x Wᵀ with packed weights; the gradients' products only in bfloat16: in float32 nothing need be packed. */
+typedef struct Products {
+    Dnn *forward, *data, *weights;
+} Products;
+
+static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
+
+static int prepare_forward(Node *node, Products *p, Err *e)
 {
     const Linear *linear = node->attr;
     const Tensor *x = node->in[0], *y = node->out[0];
-    Dnn *forward;
-    TRY(dnn_linear_forward(&forward, shape_pixels(x->shape), x->shape.c, x->pitch, y->shape.c, y->pitch, linear->bias, e));
-    node->state = forward;
-    node->scratch_bytes[0] = dnn_scratch_bytes(forward);
-    node->packed_bytes = dnn_packed_bytes(forward);
+    const DnnProduct product = {
+        .rows = shape_pixels(x->shape), .depth = x->shape.c, .columns = y->shape.c, .a_strides = {x->pitch, 1},
+        .b_strides = {1, x->shape.c}, .c_pitch = y->pitch, .dtype = x->dtype, .c_dtype = y->dtype, .weights = true,
+        .bias = linear->bias};
+    TRY(dnn_product(&p->forward, &product, e));
+    node->scratch_bytes[0] = dnn_scratch_bytes(p->forward);
     return 0;
 }
 
-static void refresh(Node *node) { dnn_pack(node->state, node->param[0]); }
-static void release(Node *node) { dnn_free(node->state); }
+static int prepare_backward(Node *node, Products *p, Err *e)
+{
+    const Tensor *x = node->in[0], *y = node->out[0];
+    const int64_t rows = shape_pixels(x->shape);
+    const DnnProduct data = {
+        .rows = rows, .depth = y->shape.c, .columns = x->shape.c, .a_strides = {y->pitch, 1},
+        .b_strides = {x->shape.c, 1}, .c_pitch = x->pitch, .dtype = x->dtype, .c_dtype = x->dtype, .weights = true,
+        .accumulate = node->accumulate[0]};
+    const DnnProduct weights = {
+        .rows = y->shape.c, .depth = rows, .columns = x->shape.c, .a_strides = {1, y->pitch},
+        .b_strides = {x->pitch, 1}, .c_pitch = x->shape.c, .dtype = x->dtype};
+    if (node->wants_grad[0]) TRY(dnn_product(&p->data, &data, e));
+    if (node->trains_param[0]) TRY(dnn_product(&p->weights, &weights, e));
+    node->scratch_bytes[1] = larger(p->data ? dnn_scratch_bytes(p->data) : 0,
+                                    p->weights ? dnn_scratch_bytes(p->weights) : 0);
+    return 0;
+}
+
+static int prepare(Node *node, Err *e)
+{
+    Products *p = node->state = mem_zalloc(1, sizeof *p, e);
+    if (!p) return ERR_NOMEM;
+    TRY(prepare_forward(node, p, e));
+    if (node->impl->dtype == DTYPE_BF16) TRY(prepare_backward(node, p, e));
+    node->packed_bytes = dnn_packed_bytes(p->forward) + dnn_packed_bytes(p->data);
+    return 0;
+}
+
+static void refresh(Node *node)
+{
+    const Products *p = node->state;
+    dnn_pack(p->forward, node->param[0]);
+    if (p->data) dnn_pack(p->data, node->param[0]);
+}
+
+static void release(Node *node)
+{
+    Products *p = node->state;
+    if (!p) return;
+    dnn_free(p->forward);
+    dnn_free(p->data);
+    dnn_free(p->weights);
+    mem_free(p);
+}
 
 static void forward(Node *node, const Step *step)
 {
     (void)step;
-    dnn_run_forward(node->state, node->in[0]->data, node->param[1], node->out[0]->data, node->scratch);
+    const Products *p = node->state;
+    dnn_run_product(p->forward, node->in[0]->data, NULL, node->param[1], node->out[0]->data, node->scratch);
+}
+
+static float float_of(uint16_t bf16)
+{
+    const uint32_t bits = (uint32_t)bf16 << 16;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
 }
 
 /* Sums the rows of dy; a cache line of columns at a time, in double between short runs. */
-static void sum_rows(const float *dy, int64_t rows, int64_t pitch, int64_t columns, float *sums)
+static void sum_rows(const Tensor *y, float *sums)
 {
     enum { BLOCK = 16, RUN = 128 };
+    const int64_t rows = shape_pixels(y->shape), columns = y->shape.c;
+    const float *floats = y->dtype == DTYPE_F32 ? y->grad : NULL;
+    const uint16_t *halves = y->grad;
 #pragma omp parallel for
     for (int64_t first = 0; first < columns; first += BLOCK) {
         const int64_t width = columns - first < BLOCK ? columns - first : BLOCK;
         double total[BLOCK] = {0};
         for (int64_t begin = 0; begin < rows; begin += RUN) {
             float run[BLOCK] = {0};
-            for (int64_t r = begin; r < rows && r < begin + RUN; r++)
-                for (int64_t c = 0; c < width; c++) run[c] += dy[r * pitch + first + c];
+            for (int64_t r = begin; r < rows && r < begin + RUN; r++) {
+                const int64_t at = r * y->pitch + first;
+                for (int64_t c = 0; c < width; c++) run[c] += floats ? floats[at + c] : float_of(halves[at + c]);
+            }
             for (int64_t c = 0; c < width; c++) total[c] += run[c];
         }
         for (int64_t c = 0; c < width; c++) sums[first + c] = (float)total[c];
@@ -75,12 +141,25 @@ static void backward(Node *node, const Step *step)
     if (node->param_grad[0])
         dnn_gemm(true, false, out_channels, in_channels, rows, dy, y->pitch, x->data, x->pitch, false,
                  node->param_grad[0], in_channels);
-    if (node->param_count > 1 && node->param_grad[1]) sum_rows(dy, rows, y->pitch, out_channels, node->param_grad[1]);
+    if (node->param_count > 1 && node->param_grad[1]) sum_rows(y, node->param_grad[1]);
 }
 
+static void backward_bf16(Node *node, const Step *step)
+{
+    (void)step;
+    const Products *p = node->state;
+    const Tensor *x = node->in[0], *y = node->out[0];
+    if (p->data) dnn_run_product(p->data, y->grad, NULL, NULL, x->grad, node->scratch);
+    if (p->weights) dnn_run_product(p->weights, y->grad, x->data, NULL, node->param_grad[0], node->scratch);
+    if (node->param_count > 1 && node->param_grad[1]) sum_rows(y, node->param_grad[1]);
+}
+
+static const OpImpl onednn_bf16 = {
+    .name = "onednn", .level = SIMD_AVX512_BF16, .dtype = DTYPE_BF16, .strided_in = 1, .strided_out = 1,
+    .prepare = prepare, .refresh = refresh, .forward = forward, .backward = backward_bf16, .release = release};
 static const OpImpl onednn = {.name = "onednn", .strided_in = 1, .strided_out = 1, .prepare = prepare, .refresh = refresh,
                               .forward = forward, .backward = backward, .release = release};
-static const OpImpl *const impls[] = {&onednn, &plain_linear, NULL};
+static const OpImpl *const impls[] = {&onednn_bf16, &onednn, &plain_linear, NULL};
 static const OpClass linear_class = {.name = "linear", .shape = shape, .macs = macs, .keeps_for_params = 1, .on = {impls}};
 
 Ref linear(Graph *g, const char *name, Ref x, int64_t out_channels, bool bias)

@@ -1,5 +1,6 @@
 /* Moving numbers between a coarse image, whose pixels hold factor × factor blocks in their channels, and
- * the fine image that the blocks tile: the common part of space_to_depth and depth_to_space. */
+ * the fine image that the blocks tile: the common part of space_to_depth and depth_to_space, once for each
+ * SIMD level. */
 #ifndef NETWORK_OPS_PIXEL_BLOCKS_H
 #define NETWORK_OPS_PIXEL_BLOCKS_H
 
@@ -13,9 +14,9 @@ typedef struct PixelBlocks {
     bool accumulate;   /* adds to what is there */
 } PixelBlocks;
 
-void pixel_blocks_to_coarse(const PixelBlocks *b);
+void SIMD_NAME(pixel_blocks_to_coarse)(const PixelBlocks *b);
 
 /* Pixels of the fine image beyond the last whole block get 0 (accumulating: nothing). */
-void pixel_blocks_to_fine(const PixelBlocks *b);
+void SIMD_NAME(pixel_blocks_to_fine)(const PixelBlocks *b);
 
 #endif

@@ -6,8 +6,8 @@
  *     delta = softplus(dt_weight[k][d] · dt + dt_bias[k][d])
  *     h_s   = exp(delta A_s) h_s + delta u B_s           h starts at 0
  *     y    += Σ_s C_s h_s + Ds[k][d] u
- * Directions read x and write y in place, by strides. Everything is float32, and the result has the
- * same bits for any number of threads. Nothing is allocated: the caller owns all memory, aligned to
+ * Directions read x and write y in place, by strides. Everything is float32 (but x, y and dy in the kernel
+ * for bfloat16), and the result has the same bits for any number of threads. Nothing is allocated: the caller owns all memory, aligned to
  * 64 bytes where scan_sizes gave the size. One ScanKernel for each SIMD level. */
 #ifndef NETWORK_OPS_SCAN_H
 #define NETWORK_OPS_SCAN_H
@@ -54,21 +54,23 @@ typedef struct ScanParamGradients {
 
 /* A value (N,H,W,D) whose pixels are `pitch` elements apart. */
 typedef struct ScanImage {
-    float *data;
+    void *data;
     int64_t pitch;
 } ScanImage;
 
 typedef struct ScanValues {
-    ScanImage x;              /* read */
+    ScanImage x;              /* read; of the kernel's dtype */
     const float *projections; /* (N·H·W, K·row), dense; read */
-    ScanImage y;              /* written by forward, not used by backward */
+    ScanImage y;              /* likewise; written by forward, not used by backward */
+    ScanImage sums;           /* float32 memory in which the directions' shares of y are added up; y itself where
+                                 that is float32, else like it */
     float *states;            /* what backward needs; filled by forward, NULL in inference */
 } ScanValues;
 
 typedef struct ScanGradients {
-    ScanImage y;        /* read */
-    ScanImage x;        /* written, or added to what is there; not what reaches x through the projections;
-                           data NULL: not wanted */
+    ScanImage y;        /* read; of the kernel's dtype */
+    ScanImage x;        /* float32; written, or added to what is there; not what reaches x through the
+                           projections; data NULL: not wanted */
     bool accumulate_x;
     float *projections; /* as in ScanValues; written */
     ScanParamGradients params;
@@ -87,6 +89,7 @@ ScanSizes scan_sizes(const ScanShape *s);
 typedef struct ScanKernel {
     const char *name;
     SimdLevel level;
+    DType dtype; /* of x, y and dy */
 
     /* To be called after each change of the parameters. */
     void (*pack)(const ScanShape *s, const ScanParams *params, float *packed);
@@ -97,7 +100,7 @@ typedef struct ScanKernel {
 } ScanKernel;
 
 #if defined(__x86_64__)
-extern const ScanKernel scan_kernel_avx512, scan_kernel_avx2;
+extern const ScanKernel scan_kernel_avx512_bf16, scan_kernel_avx512, scan_kernel_avx2;
 #endif
 extern const ScanKernel scan_kernel_portable;
 

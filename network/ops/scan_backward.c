@@ -55,7 +55,8 @@ typedef struct Work {
     const ScanShape *s;
     const Item *it;
     Slab *m;
-    Lane x, dy, dx;
+    Lane x, dy;
+    SumLane dx;
     bool wants_dx, add_dx;
     const float *params; /* packed */
     const float *from;   /* state at the chunk's start; NULL: 0 */
@@ -98,8 +99,8 @@ SIMD_INLINE void states_tile(const int tile, const Work *w, int n, int64_t place
     }
     for (int t = 0; t < it->count; t++) {
         if (n == 0) {
-            lane_prefetch(x, it, t, 0);
-            lane_prefetch(y, it, t, 0);
+            lane_prefetch(x, it, t);
+            lane_prefetch(y, it, t);
             v_store(m->u + t * SIMD_LANES, lane_load(x, it, t));
             v_store(m->dy + t * SIMD_LANES, lane_load(y, it, t));
         }
@@ -125,7 +126,7 @@ SIMD_INLINE void gradients_tile(const int tile, const Work *w, int n, int64_t pl
     Slab *m = w->m;
     const Parts p = slab_parts(s, m);
     const int64_t row = scan_row(s);
-    const Lane dx = w->dx;
+    const SumLane dx = w->dx;
     vf ag[TILE], dA[TILE], rates[TILE];
     SIMD_UNROLL
     for (int i = 0; i < tile; i++) {
@@ -238,8 +239,10 @@ static void make_inputs(const Work *w)
         const vf u = v_load(m->u + i), dy = v_load(m->dy + i), ddu = v_load(m->ddu + i);
         const vf d = (v_load(m->ddelta + i) * SIMD_LN2 + ddu * u) * v_load(m->slope + i);
         v_store(m->ddelta + i, d);
-        if (w->wants_dx)
-            lane_store(w->dx, w->it, t, skip * dy + ddu * v_load(m->delta + i), w->add_dx);
+        if (w->wants_dx) {
+            const vf dx = skip * dy + ddu * v_load(m->delta + i);
+            sum_lane_store(w->dx, w->it, t, w->add_dx ? dx + sum_lane_load(w->dx, w->it, t) : dx);
+        }
         dbias += d;
         dskip += dy * u;
     }
@@ -260,7 +263,7 @@ static void backward_block(Backward *b, const Item *it, int64_t block, Slab *m)
         .s = s, .it = it, .m = m,
         .x = lane_of(s, b->values->x, block),
         .dy = lane_of(s, b->gradients->y, block),
-        .dx = lane_of(s, b->gradients->x, block),
+        .dx = sum_lane_of(s, b->gradients->x, block),
         .wants_dx = b->gradients->x.data != NULL,
         .add_dx = it->direction > 0 || b->gradients->accumulate_x,
         .params = b->packed + offset,

@@ -36,6 +36,7 @@ typedef struct Work {
     const float *projections; /* of the whole batch */
     Slab *m;
     Lane x, y;
+    SumLane sums;        /* of y */
     const float *params; /* packed */
     const float *from;   /* state at the chunk's start; NULL: 0 */
     float *to;           /* where it goes at the chunk's end; NULL: nowhere */
@@ -52,17 +53,19 @@ static void make_decays(const Work *w)
 }
 
 /* States n … n + tile - 1 along the chunk, with decays made before or here; their share of y written or
- * added. The first tile brings Ds u with it. */
+ * added to its sums, the last one to y. The first tile brings Ds u with it. */
 SIMD_INLINE void scan_tile(const int tile, const bool made, const Work *w, int n)
 {
     const ScanShape *s = w->s;
     const Item *it = w->it;
     const Slab *m = w->m;
     const Lane x = w->x, y = w->y;
+    const SumLane sums = w->sums;
     const int64_t row = scan_row(s), states = s->states;
     const float *rows = m->rows + s->rank + n, *decay = slab_decay(s, w->m) + n * SIMD_LANES;
     const vf skip = n ? (vf){0} : v_load(w->params + (s->states + s->rank + 1) * SIMD_LANES);
     const bool add = n || it->direction;
+    const bool last = n + tile == s->states && it->direction + 1 == s->directions;
     vf h[TILE], rates[TILE];
     SIMD_UNROLL
     for (int i = 0; i < tile; i++) {
@@ -72,8 +75,8 @@ SIMD_INLINE void scan_tile(const int tile, const bool made, const Work *w, int n
     for (int t = 0; t < it->count; t++) {
         const float *B = rows + t * row, *C = B + states;
         const vf delta = v_load(m->delta + t * SIMD_LANES), u = lane_load(x, it, t), du = delta * u;
-        lane_prefetch(x, it, t, 0);
-        lane_prefetch(y, it, t, 1);
+        lane_prefetch(x, it, t);
+        sum_lane_prefetch(sums, it, t);
         if (n == 0)
             item_prefetch(s, w->next, w->projections, t);
         vf sum[2] = {skip * u, {0}};
@@ -84,7 +87,10 @@ SIMD_INLINE void scan_tile(const int tile, const bool made, const Work *w, int n
             h[i] = a * h[i] + du * B[i];
             sum[i % 2] += h[i] * C[i];
         }
-        lane_store(y, it, t, sum[0] + sum[1], add);
+        vf total = sum[0] + sum[1];
+        if (add) total += sum_lane_load(sums, it, t);
+        if (last) lane_store(y, it, t, total);
+        else sum_lane_store(sums, it, t, total);
     }
     if (!w->to)
         return;
@@ -125,6 +131,7 @@ static void forward_block(Forward *f, const Item *it, int64_t block, const Item 
         .s = s, .it = it, .next = next, .projections = f->values->projections, .m = m,
         .x = lane_of(s, f->values->x, block),
         .y = lane_of(s, f->values->y, block),
+        .sums = sum_lane_of(s, f->values->sums, block),
         .params = f->packed + scan_block_offset(s, it->direction, block),
         .from = states ? scan_saved_state(s, states, it, block, it->chunk) : it->chunk ? carry : NULL,
         .to = states ? scan_saved_state(s, states, it, block, it->chunk + 1) : carry,

@@ -189,35 +189,70 @@ static inline float *scan_saved_state(const ScanShape *s, float *states, const I
 
 /* One block's channels of an image. */
 typedef struct Lane {
-    float *data;
+    Elem *data;
     int64_t pitch;
     int count; /* channels, at most SIMD_LANES */
 } Lane;
 
+/* Likewise, of a float32 image in which something is added up. */
+typedef struct SumLane {
+    float *data;
+    int64_t pitch;
+    int count;
+} SumLane;
+
+static inline int lane_count(const ScanShape *s, int64_t block)
+{
+    const int64_t left = s->channels - block * SIMD_LANES;
+    return left < SIMD_LANES ? (int)left : SIMD_LANES;
+}
+
 static inline Lane lane_of(const ScanShape *s, ScanImage image, int64_t block)
 {
-    const int64_t channel = block * SIMD_LANES, left = s->channels - channel;
-    return (Lane){image.data + channel, image.pitch, left < SIMD_LANES ? (int)left : SIMD_LANES};
+    return (Lane){(Elem *)image.data + block * SIMD_LANES, image.pitch, lane_count(s, block)};
+}
+
+static inline SumLane sum_lane_of(const ScanShape *s, ScanImage image, int64_t block)
+{
+    return (SumLane){(float *)image.data + block * SIMD_LANES, image.pitch, lane_count(s, block)};
 }
 
 SIMD_INLINE vf lane_load(Lane l, const Item *it, int t)
 {
+    return v_get(l.data + it->pixel[t] * l.pitch, l.count);
+}
+
+SIMD_INLINE void lane_store(Lane l, const Item *it, int t, vf value)
+{
+    v_put(l.data + it->pixel[t] * l.pitch, value, l.count);
+}
+
+SIMD_INLINE vf sum_lane_load(SumLane l, const Item *it, int t)
+{
     return v_load_first(l.data + it->pixel[t] * l.pitch, l.count);
 }
 
-SIMD_INLINE void lane_store(Lane l, const Item *it, int t, vf value, bool add)
+SIMD_INLINE void sum_lane_store(SumLane l, const Item *it, int t, vf value)
 {
-    float *p = l.data + it->pixel[t] * l.pitch;
-    v_store_first(p, add ? v_load_first(p, l.count) + value : value, l.count);
+    v_store_first(l.data + it->pixel[t] * l.pitch, value, l.count);
 }
 
 /* Asks for a position some steps ahead, at the chunk's end for the next block's first ones: a scan's steps
  * through memory are no prefetcher's. */
-SIMD_INLINE void lane_prefetch(Lane l, const Item *it, int t, const int write)
+SIMD_INLINE int64_t element_ahead(const Item *it, int t, int64_t pitch)
 {
     const int ahead = t + 8;
-    const int64_t next = ahead < it->count ? 0 : SIMD_LANES;
-    __builtin_prefetch(l.data + it->pixel[ahead % SCAN_CHUNK] * l.pitch + next, write);
+    return it->pixel[ahead % SCAN_CHUNK] * pitch + (ahead < it->count ? 0 : SIMD_LANES);
+}
+
+SIMD_INLINE void lane_prefetch(Lane l, const Item *it, int t)
+{
+    __builtin_prefetch(l.data + element_ahead(it, t, l.pitch), 0);
+}
+
+SIMD_INLINE void sum_lane_prefetch(SumLane l, const Item *it, int t)
+{
+    __builtin_prefetch(l.data + element_ahead(it, t, l.pitch), 1);
 }
 
 /* delta = softplus(dt_weight · dt + dt_bias); slope, if asked for, its derivative there. */

@@ -20,12 +20,17 @@ typedef struct State {
     ScanShape shape;
     ScanSizes sizes;
     size_t projection_bytes; /* whole cache lines */
+    size_t image_bytes;      /* bfloat16 only: x's, y's or a gradient's numbers as floats, in scratch */
     Dnn *projection;
     float *packed;
 } State;
 
 extern const ScanKernel SIMD_NAME(scan_kernel);
 static const ScanKernel *const kernel = &SIMD_NAME(scan_kernel);
+
+enum { BF16 = SIMD_DTYPE == DTYPE_BF16 };
+
+static size_t rounded(size_t bytes) { return (bytes + MEM_ALIGN - 1) / MEM_ALIGN * MEM_ALIGN; }
 
 static void release(Node *node)
 {
@@ -51,21 +56,24 @@ static int prepare(Node *node, Err *e)
     };
     const int64_t pixels = shape_pixels(x->shape), columns = SCAN_DIRECTIONS * scan_row(&state->shape);
     state->sizes = scan_sizes(&state->shape);
-    state->projection_bytes = ((size_t)(pixels * columns) * sizeof(float) + 63) / 64 * 64;
+    state->projection_bytes = rounded((size_t)(pixels * columns) * sizeof(float));
+    if (BF16) state->image_bytes = rounded((size_t)shape_count(x->shape) * sizeof(float));
     state->packed = mem_alloc(state->sizes.packed, e);
-    if (!state->packed ||
-        dnn_linear_forward(&state->projection, pixels, x->shape.c, x->pitch, columns, columns, false, e)) {
+    const DnnProduct projection = {
+        .rows = pixels, .depth = x->shape.c, .columns = columns, .a_strides = {x->pitch, 1},
+        .b_strides = {1, x->shape.c}, .c_pitch = columns, .dtype = x->dtype, .weights = true};
+    if (!state->packed || dnn_product(&state->projection, &projection, e)) {
         release(node);
         return e ? (int)e->code : ERR_NOMEM;
     }
 
     node->packed_bytes = state->sizes.packed + dnn_packed_bytes(state->projection);
     const size_t product = dnn_scratch_bytes(state->projection), forward = state->sizes.forward_scratch;
-    node->scratch_bytes[0] = product > forward ? product : forward;
+    node->scratch_bytes[0] = state->image_bytes + (product > forward ? product : forward);
     if (node->has_backward) {
         node->saved_bytes[SAVED_PROJECTIONS] = state->projection_bytes;
         node->saved_bytes[SAVED_STATES] = state->sizes.states;
-        node->scratch_bytes[1] = state->projection_bytes + state->sizes.backward_scratch;
+        node->scratch_bytes[1] = state->projection_bytes + state->image_bytes + state->sizes.backward_scratch;
     } else {
         node->scratch_bytes[0] += state->projection_bytes;
     }
@@ -86,12 +94,54 @@ static void forward(Node *node, const Step *step)
     (void)step;
     State *state = node->state;
     const Tensor *x = node->in[0], *y = node->out[0];
-    float *projections = node->has_backward ? node->saved[SAVED_PROJECTIONS] : node->scratch;
-    char *scratch = (char *)node->scratch + (node->has_backward ? 0 : state->projection_bytes);
-    dnn_run_forward(state->projection, x->data, NULL, projections, scratch);
+    char *image = node->scratch, *scratch = image + state->image_bytes;
+    float *projections = node->has_backward ? node->saved[SAVED_PROJECTIONS] : (float *)scratch;
+    if (!node->has_backward) scratch += state->projection_bytes;
+    dnn_run_product(state->projection, x->data, NULL, NULL, projections, scratch);
     const ScanValues values = {.x = {x->data, x->pitch}, .projections = projections, .y = {y->data, y->pitch},
+                               .sums = BF16 ? (ScanImage){image, y->shape.c} : (ScanImage){y->data, y->pitch},
                                .states = node->has_backward ? node->saved[SAVED_STATES] : NULL};
     kernel->forward(&state->shape, state->packed, &values, scratch);
+}
+
+/* Between elements, pixels `pitch` apart, and dense floats. */
+static void get_pixels(float *to, const Elem *from, int64_t pitch, Shape s)
+{
+#pragma omp parallel for schedule(static)
+    for (int64_t p = 0; p < shape_pixels(s); p++)
+        for (int64_t i = 0; i < s.c; i += SIMD_LANES) {
+            const int lanes = lanes_left(s.c - i);
+            v_store_first(to + p * s.c + i, v_get(from + p * pitch + i, lanes), lanes);
+        }
+}
+
+static void put_pixels(Elem *to, int64_t pitch, const float *from, Shape s, bool accumulate)
+{
+#pragma omp parallel for schedule(static)
+    for (int64_t p = 0; p < shape_pixels(s); p++)
+        for (int64_t i = 0; i < s.c; i += SIMD_LANES) {
+            const int lanes = lanes_left(s.c - i);
+            Elem *at = to + p * pitch + i;
+            const vf value = v_load_first(from + p * s.c + i, lanes);
+            v_put(at, accumulate ? value + v_get(at, lanes) : value, lanes);
+        }
+}
+
+/* The projections' gradients on to x and to x_proj; in bfloat16, dx comes in and goes through `image`. */
+static void give_projections(const Node *node, const State *state, const float *dprojections, float *image)
+{
+    const Tensor *x = node->in[0];
+    const Shape s = x->shape;
+    const int64_t pixels = shape_pixels(s), columns = SCAN_DIRECTIONS * scan_row(&state->shape);
+    const int64_t pitch = BF16 ? s.c : x->pitch;
+    if (node->wants_grad[0])
+        dnn_gemm(false, false, pixels, s.c, columns, dprojections, columns, node->param[X_PROJ], s.c, true,
+                 BF16 ? image : x->grad, pitch);
+    if (BF16 && node->wants_grad[0]) put_pixels(x->grad, x->pitch, image, s, node->accumulate[0]);
+    if (!node->param_grad[X_PROJ]) return;
+    if (BF16) get_pixels(image, x->data, x->pitch, s);
+    dnn_gemm(true, false, columns, s.c, pixels, dprojections, columns, BF16 ? image : x->data, pitch, false,
+             node->param_grad[X_PROJ], s.c);
 }
 
 static void backward(Node *node, const Step *step)
@@ -99,22 +149,21 @@ static void backward(Node *node, const Step *step)
     (void)step;
     State *state = node->state;
     const Tensor *x = node->in[0], *y = node->out[0];
-    const int64_t pixels = shape_pixels(x->shape), columns = SCAN_DIRECTIONS * scan_row(&state->shape);
     float *const *grads = node->param_grad, *dprojections = node->scratch;
+    char *image = (char *)node->scratch + state->projection_bytes;
     const ScanValues values = {.x = {x->data, x->pitch}, .projections = node->saved[SAVED_PROJECTIONS],
                                .states = node->saved[SAVED_STATES]};
-    const ScanGradients gradients = {
-        .y = {y->grad, y->pitch}, .x = {node->wants_grad[0] ? x->grad : NULL, x->pitch},
-        .accumulate_x = node->accumulate[0], .projections = dprojections,
+    ScanGradients gradients = {
+        .y = {y->grad, y->pitch}, .x = {x->grad, x->pitch}, .accumulate_x = node->accumulate[0],
+        .projections = dprojections,
         .params = {grads[DT_WEIGHT], grads[DT_BIAS], grads[A_LOGS], grads[DS]}};
-    kernel->backward(&state->shape, state->packed, &values, &gradients,
-                     (char *)node->scratch + state->projection_bytes);
-    if (node->wants_grad[0])
-        dnn_gemm(false, false, pixels, x->shape.c, columns, dprojections, columns, node->param[X_PROJ],
-                 x->shape.c, true, x->grad, x->pitch);
-    if (grads[X_PROJ])
-        dnn_gemm(true, false, columns, x->shape.c, pixels, dprojections, columns, x->data, x->pitch, false,
-                 grads[X_PROJ], x->shape.c);
+    if (BF16) {
+        gradients.x = (ScanImage){image, x->shape.c};
+        gradients.accumulate_x = false;
+    }
+    if (!node->wants_grad[0]) gradients.x.data = NULL;
+    kernel->backward(&state->shape, state->packed, &values, &gradients, image + state->image_bytes);
+    give_projections(node, state, dprojections, (float *)image);
 }
 
 OP_IMPL(selective_scan) = {SIMD_HEAD, .strided_in = 1, .strided_out = 1, .prepare = prepare,

@@ -1,20 +1,19 @@
 /* SiLU: y = x σ(x) (Elfwing et al. 2018; PyTorch's SiLU). Backward: dx = g σ(x) (1 + x (1 - σ(x))). */
 #include "network/ops/kernel.h"
 #include "network/ops/ops.h"
-#include "network/simd.h"
 
-SIMD_INLINE void forward_lanes(float *y, const float *x, int count)
+SIMD_INLINE void forward_lanes(Elem *y, const Elem *x, int count)
 {
-    const vf v = v_load_first(x, count);
-    v_store_first(y, v * v_sigmoid(v), count);
+    const vf v = v_get(x, count);
+    v_put(y, v * v_sigmoid(v), count);
 }
 
-SIMD_INLINE void backward_lanes(float *dx, const float *g, const float *x, bool accumulate, int count)
+SIMD_INLINE void backward_lanes(Elem *dx, const Elem *g, const Elem *x, bool accumulate, int count)
 {
-    const vf v = v_load_first(x, count), s = v_sigmoid(v);
-    vf d = v_load_first(g, count) * s * (1.0f + v * (1.0f - s));
-    if (accumulate) d += v_load_first(dx, count);
-    v_store_first(dx, d, count);
+    const vf v = v_get(x, count), s = v_sigmoid(v);
+    vf d = v_get(g, count) * s * (1.0f + v * (1.0f - s));
+    if (accumulate) d += v_get(dx, count);
+    v_put(dx, d, count);
 }
 
 static void forward(Node *node, const Step *step)
@@ -24,8 +23,8 @@ static void forward(Node *node, const Step *step)
     const Runs runs = runs_of_node(node);
 #pragma omp parallel for schedule(static)
     for (int64_t r = 0; r < runs.count; r++) {
-        const float *x = (const float *)in->data + run_start(&runs, in, r);
-        float *y = (float *)out->data + run_start(&runs, out, r);
+        const Elem *x = (const Elem *)in->data + run_start(&runs, in, r);
+        Elem *y = (Elem *)out->data + run_start(&runs, out, r);
         const int64_t n = run_length(&runs, r);
         int64_t i = 0;
         for (; i + SIMD_LANES <= n; i += SIMD_LANES) forward_lanes(y + i, x + i, SIMD_LANES);
@@ -41,9 +40,9 @@ static void backward(Node *node, const Step *step)
     const bool accumulate = node->accumulate[0];
 #pragma omp parallel for schedule(static)
     for (int64_t r = 0; r < runs.count; r++) {
-        const float *x = (const float *)in->data + run_start(&runs, in, r);
-        const float *g = (const float *)out->grad + run_start(&runs, out, r);
-        float *dx = (float *)in->grad + run_start(&runs, in, r);
+        const Elem *x = (const Elem *)in->data + run_start(&runs, in, r);
+        const Elem *g = (const Elem *)out->grad + run_start(&runs, out, r);
+        Elem *dx = (Elem *)in->grad + run_start(&runs, in, r);
         const int64_t n = run_length(&runs, r);
         int64_t i = 0;
         for (; i + SIMD_LANES <= n; i += SIMD_LANES)

@@ -2,32 +2,31 @@
  * Backward: dy = g silu(z), dz = g y σ(z) (1 + z (1 - σ(z))). */
 #include "network/ops/kernel.h"
 #include "network/ops/ops.h"
-#include "network/simd.h"
 
 /* Where one run's numbers lie; gradients that are not wanted are NULL. */
 typedef struct Run {
-    const float *y, *z, *g;
-    float *out, *dy, *dz;
+    const Elem *y, *z, *g;
+    Elem *out, *dy, *dz;
     bool add_dy, add_dz;
 } Run;
 
 SIMD_INLINE void forward_lanes(const Run *r, int64_t i, int count)
 {
-    const vf z = v_load_first(r->z + i, count);
-    v_store_first(r->out + i, v_load_first(r->y + i, count) * z * v_sigmoid(z), count);
+    const vf z = v_get(r->z + i, count);
+    v_put(r->out + i, v_get(r->y + i, count) * z * v_sigmoid(z), count);
 }
 
 /* All is read before anything is written: dy or dz may stand where g does. */
 SIMD_INLINE void backward_lanes(const Run *r, int64_t i, int count)
 {
-    const vf y = v_load_first(r->y + i, count), z = v_load_first(r->z + i, count);
-    const vf g = v_load_first(r->g + i, count), s = v_sigmoid(z);
+    const vf y = v_get(r->y + i, count), z = v_get(r->z + i, count);
+    const vf g = v_get(r->g + i, count), s = v_sigmoid(z);
     if (r->dy)
-        v_store_first(r->dy + i, g * z * s + (r->add_dy ? v_load_first(r->dy + i, count) : v_set1(0)),
+        v_put(r->dy + i, g * z * s + (r->add_dy ? v_get(r->dy + i, count) : v_set1(0)),
                       count);
     if (r->dz) {
         const vf d = g * y * s * (1.0f + z * (1.0f - s));
-        v_store_first(r->dz + i, d + (r->add_dz ? v_load_first(r->dz + i, count) : v_set1(0)), count);
+        v_put(r->dz + i, d + (r->add_dz ? v_get(r->dz + i, count) : v_set1(0)), count);
     }
 }
 
@@ -39,9 +38,9 @@ static void forward(Node *node, const Step *step)
 #pragma omp parallel for schedule(static)
     for (int64_t r = 0; r < runs.count; r++) {
         const int64_t n = run_length(&runs, r);
-        const Run run = {.y = (const float *)y->data + run_start(&runs, y, r),
-                         .z = (const float *)z->data + run_start(&runs, z, r),
-                         .out = (float *)out->data + run_start(&runs, out, r)};
+        const Run run = {.y = (const Elem *)y->data + run_start(&runs, y, r),
+                         .z = (const Elem *)z->data + run_start(&runs, z, r),
+                         .out = (Elem *)out->data + run_start(&runs, out, r)};
         int64_t i = 0;
         for (; i + SIMD_LANES <= n; i += SIMD_LANES) forward_lanes(&run, i, SIMD_LANES);
         if (i < n) forward_lanes(&run, i, (int)(n - i));
@@ -57,11 +56,11 @@ static void backward(Node *node, const Step *step)
     for (int64_t r = 0; r < runs.count; r++) {
         const int64_t n = run_length(&runs, r), at_y = run_start(&runs, y, r),
                       at_z = run_start(&runs, z, r);
-        const Run run = {.y = (const float *)y->data + at_y,
-                         .z = (const float *)z->data + at_z,
-                         .g = (const float *)out->grad + run_start(&runs, out, r),
-                         .dy = node->wants_grad[0] ? (float *)y->grad + at_y : NULL,
-                         .dz = node->wants_grad[1] ? (float *)z->grad + at_z : NULL,
+        const Run run = {.y = (const Elem *)y->data + at_y,
+                         .z = (const Elem *)z->data + at_z,
+                         .g = (const Elem *)out->grad + run_start(&runs, out, r),
+                         .dy = node->wants_grad[0] ? (Elem *)y->grad + at_y : NULL,
+                         .dz = node->wants_grad[1] ? (Elem *)z->grad + at_z : NULL,
                          .add_dy = node->accumulate[0],
                          .add_dz = node->accumulate[1]};
         int64_t i = 0;

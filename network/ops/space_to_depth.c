@@ -17,7 +17,7 @@ static void forward(Node *node, const Step *step)
 {
     (void)step;
     const PixelBlocks b = blocks_of(node);
-    pixel_blocks_to_coarse(&b);
+    SIMD_NAME(pixel_blocks_to_coarse)(&b);
 }
 
 static void backward(Node *node, const Step *step)
@@ -26,12 +26,14 @@ static void backward(Node *node, const Step *step)
     PixelBlocks b = blocks_of(node);
     b.grad = true;
     b.accumulate = node->accumulate[0];
-    pixel_blocks_to_fine(&b);
+    SIMD_NAME(pixel_blocks_to_fine)(&b);
 }
 
-static const OpImpl space_to_depth_portable = {
-    .name = "portable", .strided_in = 1, .strided_out = 1, .forward = forward, .backward = backward};
-static const OpImpl *const space_to_depth_list[] = {&space_to_depth_portable, NULL};
+OP_IMPL(space_to_depth) = {SIMD_HEAD, .strided_in = 1, .strided_out = 1, .forward = forward,
+                           .backward = backward};
+
+#ifdef SIMD_BASE
+OP_LIST(space_to_depth);
 
 static int shape(Node *node, Err *e)
 {
@@ -52,3 +54,4 @@ Ref space_to_depth(Graph *g, Ref x, int64_t factor)
 {
     return graph_node(g, &space_to_depth_class, "space_to_depth", &factor, sizeof factor, &x, 1, NULL, 0);
 }
+#endif

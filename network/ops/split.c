@@ -7,7 +7,7 @@ static void forward(Node *node, const Step *step)
 {
     (void)step;
     const Tensor *in = node->in[0];
-    const float *place = in->data;
+    const Elem *place = in->data;
     for (int i = 0; i < node->output_count; i++) {
         const Tensor *out = node->out[i];
         move_pixels(out->data, out->pitch, place, in->pitch, shape_pixels(in->shape), out->shape.c, false);
@@ -20,7 +20,7 @@ static void backward(Node *node, const Step *step)
     (void)step;
     const Tensor *in = node->in[0];
     const int64_t pixels = shape_pixels(in->shape);
-    float *place = in->grad;
+    Elem *place = in->grad;
     for (int i = 0; i < node->output_count; i++) {
         const Tensor *out = node->out[i];
         if (out->grad)
@@ -31,9 +31,10 @@ static void backward(Node *node, const Step *step)
     }
 }
 
-static const OpImpl split_portable = {
-    .name = "portable", .strided_in = 1, .strided_out = 3, .forward = forward, .backward = backward};
-static const OpImpl *const split_list[] = {&split_portable, NULL};
+OP_IMPL(split) = {SIMD_HEAD, .strided_in = 1, .strided_out = 3, .forward = forward, .backward = backward};
+
+#ifdef SIMD_BASE
+OP_LIST(split);
 
 static int shape(Node *node, Err *e)
 {
@@ -58,3 +59,4 @@ void split(Graph *g, Ref x, int64_t first_channels, Ref *a, Ref *b)
     *a = graph_node(g, &split_class, "split", &first_channels, sizeof first_channels, &x, 1, NULL, 0);
     *b = (Ref){a->value + 1};
 }
+#endif

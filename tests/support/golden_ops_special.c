@@ -178,7 +178,7 @@ static int open_scan(ScanRun *r, int64_t batch, int64_t length, int64_t channels
     if (!r->block || !r->packed || !r->scratch || !r->values.states) return ERR_NOMEM;
     float *at = r->block;
     r->values.x = (ScanImage){carve(&at, pixels * d), d};
-    r->values.y = (ScanImage){carve(&at, pixels * d), d};
+    r->values.y = r->values.sums = (ScanImage){carve(&at, pixels * d), d};
     r->gradients.x = (ScanImage){carve(&at, pixels * d), d};
     r->gradients.y = (ScanImage){carve(&at, pixels * d), d};
     r->values.projections = carve(&at, pixels * row);
@@ -203,7 +203,7 @@ static void close_scan(ScanRun *r)
 static const ScanKernel *best_scan_kernel(void)
 {
 #if defined(__x86_64__)
-    if (simd_level() == SIMD_AVX512) return &scan_kernel_avx512;
+    if (simd_level() >= SIMD_AVX512) return &scan_kernel_avx512;
     if (simd_level() == SIMD_AVX2) return &scan_kernel_avx2;
 #endif
     return &scan_kernel_portable;
@@ -289,11 +289,11 @@ static void run_softplus(Golden *g, const DocNode *c, const Gold *gold, Err *e)
     float *values = mem_zalloc((size_t)count, 2 * sizeof(float), e);
     if (!values) return;
     if (!open_scan(&r, count, 1, 1, 1, e)) {
-        float *projections = (float *)r.values.projections;
+        float *projections = (float *)r.values.projections, *u = r.values.x.data, *dy = r.gradients.y.data;
         for (int64_t i = 0; i < count; i++) {
-            r.values.x.data[i] = projections[3 * i + 1] = projections[3 * i + 2] = 1;
+            u[i] = projections[3 * i + 1] = projections[3 * i + 2] = 1;
             projections[3 * i] = ((const float *)x->data)[i];
-            r.gradients.y.data[i] = ((const float *)cotangent->data)[i];
+            dy[i] = ((const float *)cotangent->data)[i];
         }
         run_scan_kernel(&r);
         for (int64_t i = 0; i < count; i++) values[i] = r.gradients.projections[3 * i];

@@ -36,12 +36,13 @@ static void *guarded(OpRun *r, size_t bytes, Err *e)
 
 static int make_tensor(OpRun *r, Tensor *t, const Tensor *like, bool strided, OpRunOptions o, Err *e)
 {
-    *t = (Tensor){
-        .shape = like->shape, .dtype = like->dtype, .pitch = like->shape.c + (strided ? o.gap : 0)};
-    const size_t count = (size_t)(shape_pixels(t->shape) * t->pitch);
-    t->data = guarded(r, count * dtype_size(t->dtype), e);
-    if (o.backward && t->dtype == DTYPE_F32) t->grad = guarded(r, count * sizeof(float), e);
-    return t->data && (t->grad || !o.backward || t->dtype != DTYPE_F32) ? 0 : ERR_NOMEM;
+    const bool labels = like->dtype == DTYPE_I16;
+    *t = (Tensor){.shape = like->shape, .dtype = labels ? DTYPE_I16 : r->node.impl->dtype,
+                  .pitch = like->shape.c + (strided ? o.gap : 0)};
+    const size_t bytes = (size_t)(shape_pixels(t->shape) * t->pitch) * dtype_size(t->dtype);
+    t->data = guarded(r, bytes, e);
+    if (o.backward && !labels) t->grad = guarded(r, bytes, e);
+    return t->data && (t->grad || !o.backward || labels) ? 0 : ERR_NOMEM;
 }
 
 static int make_tensors(OpRun *r, const Node *like, OpRunOptions o, Err *e)
@@ -124,26 +125,47 @@ void op_run_free(OpRun *r)
     *r = (OpRun){0};
 }
 
+static uint16_t bf16_of(double number)
+{
+    const float single = (float)number;
+    uint32_t bits;
+    memcpy(&bits, &single, sizeof bits);
+    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+static double number_of(uint16_t bf16)
+{
+    const uint32_t bits = (uint32_t)bf16 << 16;
+    float single;
+    memcpy(&single, &bits, sizeof single);
+    return (double)single;
+}
+
 void op_run_set(void *data, const Tensor *t, const double *numbers)
 {
     for (int64_t i = 0; i < shape_count(t->shape); i++) {
         const int64_t place = i / t->shape.c * t->pitch + i % t->shape.c;
         if (t->dtype == DTYPE_I16) ((int16_t *)data)[place] = (int16_t)numbers[i];
+        else if (t->dtype == DTYPE_BF16) ((uint16_t *)data)[place] = bf16_of(numbers[i]);
         else ((float *)data)[place] = (float)numbers[i];
     }
 }
 
 void op_run_get(const void *data, const Tensor *t, double *numbers)
 {
-    for (int64_t i = 0; i < shape_count(t->shape); i++)
-        numbers[i] = (double)((const float *)data)[i / t->shape.c * t->pitch + i % t->shape.c];
+    for (int64_t i = 0; i < shape_count(t->shape); i++) {
+        const int64_t place = i / t->shape.c * t->pitch + i % t->shape.c;
+        numbers[i] = t->dtype == DTYPE_BF16 ? number_of(((const uint16_t *)data)[place])
+                                            : (double)((const float *)data)[place];
+    }
 }
 
 static bool gaps_intact(const void *data, const Tensor *t)
 {
-    for (int64_t p = 0; data && t->dtype == DTYPE_F32 && p < shape_pixels(t->shape); p++)
-        for (int64_t c = t->shape.c; c < t->pitch; c++)
-            if (!is_sentinel((const char *)data + (size_t)(p * t->pitch + c) * sizeof(float))) return false;
+    const size_t size = dtype_size(t->dtype);
+    for (int64_t p = 0; data && p < shape_pixels(t->shape); p++)
+        for (size_t i = (size_t)(p * t->pitch + t->shape.c) * size; i < (size_t)((p + 1) * t->pitch) * size; i++)
+            if (((const char *)data)[i] != ((const char *)&SENTINEL)[i % sizeof SENTINEL]) return false;
     return true;
 }
 

@@ -32,6 +32,6 @@ static void level_copy_first(const float *x, float *y, int count)
 }
 
 const SimdFunctions SIMD_NAME(simd_functions) = {
-    SIMD_HEAD,         SIMD_LANES,          level_exp,      level_exp2_negative, level_exp2_product,
+    SIMD_ID,           SIMD_LANES,          level_exp,      level_exp2_negative, level_exp2_product,
     level_sigmoid, level_softplus_log2, level_sum_each, level_sum,           level_copy_first
 };

@@ -99,7 +99,7 @@ static const struct {
     {OPT_OUTPUT, {"output", 'o', "PATH", 0, "Where to write (required)", 1}},
     {OPT_THREADS, {"threads", 'j', "N", 0, "Threads (default: OMP_NUM_THREADS, else all cores)", 1}},
     {OPT_DEVICE, {"device", KEY_DEVICE, "NAME", 0, "Where to compute: cpu (this build has no other)", 1}},
-    {OPT_PRECISION, {"precision", KEY_PRECISION, "NAME", 0, "Of the arithmetic: fp32 (this build has no other)", 1}},
+    {OPT_PRECISION, {"precision", KEY_PRECISION, "NAME", 0, "Of the network: fp32 (default) or bf16", 1}},
     {OPT_SEED, {"seed", KEY_SEED, "N", 0, "Seed of all random choices", 1}},
     {OPT_CONTINUE, {"continue", KEY_CONTINUE, NULL, 0, "Go on where an earlier run stopped", 1}},
     {OPT_OVERWRITE, {"overwrite", KEY_OVERWRITE, NULL, 0, "Replace what is there", 1}},
@@ -122,7 +122,8 @@ static error_t parse_common(int key, char *text, struct argp_state *state)
         o->device = text;
         return 0;
     case KEY_PRECISION:
-        if (strcmp(text, "fp32")) argp_error(state, "--precision %s: this build computes in fp32 only", text);
+        if (strcmp(text, "fp32") && strcmp(text, "bf16"))
+            argp_error(state, "--precision %s: expected fp32 or bf16", text);
         o->precision = text;
         return 0;
     case ARGP_KEY_END:

@@ -29,7 +29,7 @@ typedef struct CommonOptions {
     uint64_t seed;        /* --seed, default as set before parsing */
     const char *output;   /* -o, --output; required where taken */
     const char *device;   /* --device cpu|cuda[:N], default cpu */
-    const char *precision;/* --precision fp32|tf32|bf16, default fp32 */
+    const char *precision;/* --precision: fp32 (default) or bf16 */
 } CommonOptions;
 
 enum {

@@ -14,7 +14,8 @@ static int new_executor(Executor **x, const FoldNetworks *f, int fold, int batch
         return err_set(e, ERR_UNSUPPORTED, "the network has no output head0");
     const Shape inputs[] = {{batch, f->tile_yx[0], f->tile_yx[1], f->channels},
                             {batch, f->tile_yx[0], f->tile_yx[1], 1}}; /* labels are not asked for */
-    const ExecutorOptions options = {.inputs = inputs, .outputs = &head, .output_count = 1};
+    const ExecutorOptions options = {.inputs = inputs, .outputs = &head, .output_count = 1,
+                                     .precision = f->precision};
     return executor_new(x, graph, parameters, &options, e);
 }
 

@@ -18,6 +18,7 @@ typedef struct FoldNetworks {
     int count, channels, heads;
     int64_t tile_yx[2];
     bool apart;
+    DType precision;          /* of the networks' arithmetic (network/precision.h) */
     int batch;                /* 0: not prepared */
     Executor **executors;     /* one per fold; owned, like logits */
     float *logits;            /* (batch, tile_y, tile_x, folds?, heads); NULL: the only executor's own */

@@ -12,6 +12,7 @@
 #include "inference/inputs.h"
 #include "inference/predictor.h"
 #include "inference/probabilities.h"
+#include "network/precision.h"
 
 enum { MAX_INPUTS = 65536 };
 
@@ -374,6 +375,9 @@ int main(int argc, char **argv)
     if (!o.inputs) return program_end(ERR_NOMEM, &e, false);
     program_parse(&argp, &o, &o.common, argc, argv);
     program_threads(&o.common);
+    const char *lacks;
+    o.predictor.precision = precision_of(o.common.precision, &lacks);
+    if (lacks) program_warn("%s", lacks);
     const int code = run(&o, &e);
     mem_free(o.inputs);
     return program_end(code, &e, o.common.quiet);

@@ -74,7 +74,8 @@ static int read_models(Predictor *p, char *const *paths, int count, Err *e)
                                  .channels = p->plan.configuration.channel_count,
                                  .heads = dataset_head_count(&p->info),
                                  .tile_yx = {p->window.tile_yx[0], p->window.tile_yx[1]},
-                                 .apart = p->window.half && count > 1};
+                                 .apart = p->window.half && count > 1,
+                                 .precision = p->options.precision};
     while (p->networks.count < count) {
         Model *m = &p->models[p->networks.count];
         TRY(model_new(m, &p->plan, &p->info, e));

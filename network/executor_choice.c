@@ -1,43 +1,18 @@
 /* What types the values of an executor have, and which implementation computes each node.
  *
- * In bfloat16 every value is, but for the graph's inputs, what ops read or write that are never computed so
- * (the loss), and asked outputs where their op can write float32 (convolutions: so logits are not rounded). */
+ * In bfloat16 every value is, but for the graph's inputs, what exact nodes and ops that are never computed so (the
+ * loss) read and write, and asked outputs where their op can write float32 (convolutions: so logits are not rounded).
+ * Products take and give float32 beside bfloat16; a node that does not and has some is computed in float32 whole. So
+ * the sums of residual blocks stay float32 behind an exact one. */
 #include <string.h>
 
 #include "network/executor_internal.h"
-
-static bool has_type(const OpClass *op, DType dtype)
-{
-    for (const OpImpl *const *impl = op->on[DEVICE_CPU]; *impl; impl++)
-        if ((*impl)->dtype == dtype) return true;
-    return false;
-}
 
 static bool mixes(const OpClass *op)
 {
     for (const OpImpl *const *impl = op->on[DEVICE_CPU]; *impl; impl++)
         if ((*impl)->mixes) return true;
     return false;
-}
-
-static DType node_type(const Node *node, DType precision)
-{
-    return has_type(node->op, precision) ? precision : DTYPE_F32;
-}
-
-static void settle_types(Executor *x, DType precision)
-{
-    for (int i = 0; i < x->node_count; i++)
-        for (int k = 0; k < x->nodes[i].output_count; k++)
-            if (x->nodes[i].out[k]->dtype == DTYPE_F32) x->nodes[i].out[k]->dtype = node_type(&x->nodes[i], precision);
-    for (int i = 0; i < x->node_count; i++)
-        for (int k = 0; k < x->nodes[i].input_count; k++)
-            if (node_type(&x->nodes[i], precision) == DTYPE_F32 && x->nodes[i].in[k]->dtype == precision)
-                x->nodes[i].in[k]->dtype = DTYPE_F32;
-    for (int i = 0; i < x->output_count; i++) {
-        const int v = x->outputs[i].value, producer = x->values[v].producer;
-        if (producer >= 0 && mixes(x->nodes[producer].op)) x->tensors[v].dtype = DTYPE_F32;
-    }
 }
 
 /* Whether the implementation takes the node's tensors; labels are nobody's matter here. */
@@ -51,9 +26,50 @@ static bool takes_types(const OpImpl *impl, const Node *node)
     return true;
 }
 
-static bool can_run(const OpImpl *impl, const Node *node, DType precision)
+static bool fits(const Node *node, DType precision)
 {
-    return impl->dtype == node_type(node, precision) && impl->level <= simd_level() && takes_types(impl, node) &&
+    for (const OpImpl *const *impl = node->op->on[DEVICE_CPU]; *impl; impl++)
+        if ((*impl)->dtype == precision && takes_types(*impl, node)) return true;
+    return false;
+}
+
+static void make_float(Tensor *t)
+{
+    if (t->dtype != DTYPE_I16) t->dtype = DTYPE_F32;
+}
+
+static void make_exact(Executor *x, int i)
+{
+    Node *node = &x->nodes[i];
+    x->plans[i].definition.exact = true;
+    for (int k = 0; k < node->input_count; k++) make_float(node->in[k]);
+    for (int k = 0; k < node->output_count; k++) make_float(node->out[k]);
+}
+
+static void settle_types(Executor *x, DType precision)
+{
+    for (int i = 0; i < x->node_count; i++)
+        for (int k = 0; k < x->nodes[i].output_count; k++)
+            if (x->nodes[i].out[k]->dtype == DTYPE_F32) x->nodes[i].out[k]->dtype = precision;
+    for (int i = 0; i < x->output_count; i++) {
+        const int v = x->outputs[i].value, producer = x->values[v].producer;
+        if (producer >= 0 && mixes(x->nodes[producer].op)) x->tensors[v].dtype = DTYPE_F32;
+    }
+    for (int i = 0; i < x->node_count; i++)
+        if (x->plans[i].definition.exact) make_exact(x, i);
+    for (bool changed = true; changed;) {
+        changed = false;
+        for (int i = 0; i < x->node_count; i++) {
+            if (x->plans[i].definition.exact || fits(&x->nodes[i], precision)) continue;
+            make_exact(x, i);
+            changed = true;
+        }
+    }
+}
+
+static bool can_run(const OpImpl *impl, const Node *node, DType dtype)
+{
+    return impl->dtype == dtype && impl->level <= simd_level() && takes_types(impl, node) &&
            (!impl->supports || impl->supports(node));
 }
 
@@ -64,8 +80,9 @@ int executor_choose(Executor *x, const ExecutorOptions *o, Err *e)
     if (o->precision != DTYPE_F32) settle_types(x, o->precision);
     for (int i = 0; i < x->node_count; i++) {
         Node *node = &x->nodes[i];
+        const DType dtype = x->plans[i].definition.exact ? DTYPE_F32 : o->precision;
         for (const OpImpl *const *impl = node->op->on[DEVICE_CPU]; *impl; impl++) {
-            if (!can_run(*impl, node, o->precision)) continue;
+            if (!can_run(*impl, node, dtype)) continue;
             const bool preferred = o->implementation && !strcmp(o->implementation, (*impl)->name);
             if (!node->impl || preferred) node->impl = *impl;
             if (preferred) break;

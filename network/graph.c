@@ -118,6 +118,7 @@ Ref out(Graph *g, Ref x)
 
 void graph_init_policy(Graph *g, InitPolicy policy) { g->policy = policy; }
 InitPolicy graph_policy(const Graph *g) { return g->policy; }
+void graph_exact(Graph *g, bool exact) { g->exact = exact; }
 
 int graph_param(Graph *g, const char *name, int rank, const int64_t *shape, Init init, int64_t fan_in)
 {
@@ -177,7 +178,7 @@ Ref graph_node(Graph *g, const OpClass *op, const char *name, const void *attr, 
     scoped(g, name, path, sizeof path);
     const int index = g->node_count;
     NodeDef *d = &g->nodes[index];
-    *d = (NodeDef){.op = op, .input_count = input_count, .param_count = param_count};
+    *d = (NodeDef){.op = op, .input_count = input_count, .param_count = param_count, .exact = g->exact};
     for (int i = 0; i < input_count; i++) d->inputs[i] = inputs[i].value;
     for (int i = 0; i < param_count; i++) d->params[i] = params[i];
     d->name = mem_strdup(path, &g->error);

@@ -76,6 +76,10 @@ Ref out(Graph *g, Ref x);                /* closes it and gives x the scope's pa
 void graph_init_policy(Graph *g, InitPolicy policy);
 InitPolicy graph_policy(const Graph *g);
 
+/* Whether the nodes defined from here on compute in float32 in executors of any precision: where rounding would
+ * be felt in all that follows. */
+void graph_exact(Graph *g, bool exact);
+
 /* For op files: a parameter "scope.name"; fan_in 0 stands for the product of shape[1:]. Returns its index. */
 int graph_param(Graph *g, const char *name, int rank, const int64_t *shape, Init init, int64_t fan_in);
 

@@ -17,6 +17,7 @@ typedef struct NodeDef {
     void *attr;
     int inputs[NODE_INPUTS], outputs[NODE_OUTPUTS], params[NODE_PARAMS];
     int input_count, output_count, param_count;
+    bool exact;                 /* computes in float32 in every executor */
 } NodeDef;
 
 typedef struct NamedValue {
@@ -34,6 +35,7 @@ struct Graph {
     int value_room, node_room, param_room, name_room, input_room;
     int64_t elements;
     InitPolicy policy;
+    bool exact;                 /* of the nodes to come */
     char scope[512];
     Err error;
 };

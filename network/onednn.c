@@ -339,22 +339,32 @@ int dnn_conv_backward_weights(Dnn **d, const DnnConv *c, Err *e)
 
 /* ---- matrix products ---- */
 
+/* A matrix as the caller has it, and as a product of that type takes it: the same, or a dense copy. */
+static int describe_matrix(dnnl_memory_desc_t *own, dnnl_memory_desc_t *taken, const dnnl_dims_t dims,
+                           const int64_t strides[2], DType own_type, DType type, Err *e)
+{
+    const dnnl_dims_t as_they_are = {strides[0], strides[1]};
+    DNN(dnnl_memory_desc_init_by_strides(own, 2, dims, type_of(own_type), as_they_are));
+    *taken = *own;
+    if (own_type != type)
+        DNN(dnnl_memory_desc_init_by_tag(taken, 2, dims, type_of(type), strides[1] == 1 ? dnnl_ab : dnnl_ba));
+    return 0;
+}
+
 int dnn_product(Dnn **d, const DnnProduct *m, Err *e)
 {
-    dnnl_memory_desc_t b, bias;
+    dnnl_memory_desc_t a, b, bias;
     dnnl_matmul_desc_t op;
     Plan p = {.op = &op, .slots = &forward_slots, .packs = m->weights, .bias = m->bias, .accumulate = m->accumulate,
               .can_accumulate = true};
     const dnnl_dims_t a_dims = {m->rows, m->depth}, b_dims = {m->depth, m->columns}, c_dims = {m->rows, m->columns};
-    const dnnl_dims_t a_strides = {m->a_strides[0], m->a_strides[1]}, b_strides = {m->b_strides[0], m->b_strides[1]};
     const dnnl_dims_t c_strides = {m->c_pitch, 1}, bias_dims = {1, m->columns};
-    const dnnl_data_type_t type = type_of(m->dtype);
-    DNN(dnnl_memory_desc_init_by_strides(&p.src, 2, a_dims, type, a_strides));
+    TRY(describe_matrix(&p.src, &a, a_dims, m->a_strides, m->a_dtype, m->dtype, e));
+    TRY(describe_matrix(&p.weights.plain, &b, b_dims, m->b_strides, m->weights ? DTYPE_F32 : m->b_dtype, m->dtype, e));
+    if (m->weights) DNN(dnnl_memory_desc_init_by_tag(&b, 2, b_dims, type_of(m->dtype), dnnl_format_tag_any));
     DNN(dnnl_memory_desc_init_by_strides(&p.dst, 2, c_dims, type_of(m->c_dtype), c_strides));
-    DNN(dnnl_memory_desc_init_by_strides(&p.weights.plain, 2, b_dims, m->weights ? dnnl_f32 : type, b_strides));
-    DNN(dnnl_memory_desc_init_by_tag(&b, 2, b_dims, type, dnnl_format_tag_any));
     DNN(dnnl_memory_desc_init_by_tag(&bias, 2, bias_dims, dnnl_f32, dnnl_ab));
-    DNN(dnnl_matmul_desc_init(&op, &p.src, m->weights ? &b : &p.weights.plain, m->bias ? &bias : NULL, &p.dst));
+    DNN(dnnl_matmul_desc_init(&op, &a, &b, m->bias ? &bias : NULL, &p.dst));
     return complete(d, &p, e);
 }
 

@@ -36,7 +36,8 @@ int dnn_conv_backward_weights(Dnn **d, const DnnConv *conv, Err *e);
 typedef struct DnnProduct {
     int64_t rows, depth, columns;
     int64_t a_strides[2], b_strides[2], c_pitch;
-    DType dtype, c_dtype;
+    DType dtype;              /* what it computes with */
+    DType a_dtype, b_dtype, c_dtype; /* of the matrices: dtype, or float32; b_dtype not of weights */
     bool weights;             /* B is weights: float32, packed once (b_strides say how they come) */
     bool bias, accumulate;
 } DnnProduct;

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/program.h"
 #include "base/progress.h"
+#include "network/precision.h"
 #include "plans/splits.h"
 #include "trainer/training.h"
 #include "trainer/validation.h"
@@ -179,12 +180,12 @@ static void announce_pretrained(const Plan *plan, const char *line)
         program_say("the encoder is frozen in the first %d epochs", plan->training.freeze_encoder_epochs);
 }
 
-static void announce(const Training *t)
+static void announce(const Training *t, DType precision)
 {
     const Plan *plan = training_plan(t);
     program_say(
-        "%s, width %g, patch %dx%d, batch %d, %d epochs of %d iterations, memory of the network %.0f MiB%s",
-        plan->network.name, plan->network.width, plan->configuration.patch_size[0],
+        "%s, width %g, %s, patch %dx%d, batch %d, %d epochs of %d iterations, memory of the network %.0f MiB%s",
+        plan->network.name, plan->network.width, precision_name(precision), plan->configuration.patch_size[0],
         plan->configuration.patch_size[1], plan->configuration.batch_size, plan->training.epochs,
         plan->training.iterations_per_epoch, (double)training_memory_bytes(t) / (1 << 20),
         training_epochs_done(t) ? "; going on" : "");
@@ -194,7 +195,7 @@ static void announce(const Training *t)
 static int train(const Options *o, Training *t, Err *e)
 {
     const Plan *plan = training_plan(t);
-    if (!o->common.quiet) announce(t);
+    if (!o->common.quiet) announce(t, o->training.precision);
     Display display = {.epochs = plan->training.epochs, .quiet = o->common.quiet, .json = o->json};
     const int64_t per_epoch = plan->training.iterations_per_epoch + plan->training.validation_iterations;
     progress_begin(&display.bar, "train", per_epoch * (plan->training.epochs - training_epochs_done(t)),
@@ -220,6 +221,7 @@ static int validate(const Options *o, Err *e)
     const ValidationOptions validation = {.preprocessed = o->training.preprocessed,
                                           .results = o->training.results,
                                           .fold = o->training.fold,
+                                          .precision = o->training.precision,
                                           .save_probabilities = o->save_probabilities,
                                           .progress = show_case,
                                           .interrupted = program_interrupted,
@@ -259,6 +261,9 @@ int main(int argc, char **argv)
     o.training.results = o.common.output;
     o.training.mode = o.common.resume ? RUN_CONTINUE : o.common.overwrite ? RUN_OVERWRITE : RUN_NEW;
     o.training.threads = program_threads(&o.common);
+    const char *lacks;
+    o.training.precision = precision_of(o.common.precision, &lacks);
+    if (lacks) program_warn("%s", lacks);
     o.training.overrides.seed = o.common.seed == UINT64_MAX ? -1 : (int64_t)o.common.seed;
     Err e = {0};
     return program_end(run(&o, &e), &e, o.common.quiet);

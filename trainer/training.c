@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/progress.h"
+#include "network/precision.h"
 #include "network/weights_io.h"
 #include "preprocess/class_locations.h"
 #include "trainer/augmentation_pictures.h"
@@ -74,7 +75,8 @@ static int new_executor(Executor **x, const Training *t, bool train, const bool 
                                      .outputs = outputs,
                                      .output_count = train ? 1 : 2,
                                      .train = train,
-                                     .trained = trained};
+                                     .trained = trained,
+                                     .precision = t->precision};
     return executor_new(x, t->model.graph, t->model.parameters, &options, e);
 }
 
@@ -162,6 +164,7 @@ static int open_parts(Training *t, const TrainingOptions *o, Err *e)
     TRY(open_cases(t, o, e));
     t->training_sampler = make_sampler(t, &t->training_cases, true);
     t->validation_sampler = make_sampler(t, &t->validation_cases, false);
+    t->precision = o->precision;
     t->loader_threads = o->threads / 4 > 1 ? o->threads / 4 : 1;
     TRY(make_network(t, e));
     t->state.best_ema = NAN;
@@ -333,12 +336,12 @@ int training_run(Training *t, const TrainingWatch *watch, Err *e)
 {
     TRY(run_folder_log(&t->folder, e,
                        "%s from epoch %d, iteration %d of %d epochs: %s, fold folder %s, %d training and "
-                       "%d validation cases, batch %d of %dx%d",
+                       "%d validation cases, batch %d of %dx%d, %s",
                        t->state.history.count || t->state.iteration ? "going on" : "beginning",
                        t->state.epoch, t->state.iteration, t->plan.training.epochs, t->plan.network.name,
                        path_base(t->folder.path), t->training_cases.count, t->validation_cases.count,
                        t->plan.configuration.batch_size, t->plan.configuration.patch_size[0],
-                       t->plan.configuration.patch_size[1]));
+                       t->plan.configuration.patch_size[1], precision_name(t->precision)));
     int code = 0;
     if (!training_is_finished(t)) code = start_loader(t, e);
     if (!code) code = run_epochs(t, watch, e);

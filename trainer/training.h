@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 
+#include "base/array.h"
 #include "base/error.h"
 #include "plans/plan.h"
 #include "trainer/history.h"
@@ -33,6 +34,7 @@ typedef struct TrainingOptions {
     int fold;                     /* SPLITS_FOLD_ALL for `all` */
     RunMode mode;
     int threads;                  /* of the machine to use */
+    DType precision;              /* of the network's arithmetic (network/precision.h) */
     TrainingOverrides overrides;
 } TrainingOptions;
 

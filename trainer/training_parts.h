@@ -19,6 +19,7 @@ struct Training {
     CaseSet training_cases, validation_cases;
     Sampler training_sampler, validation_sampler;
     int loader_threads;
+    DType precision;            /* of the executors */
     Loader *loader;             /* while training_run runs */
     Model model;
     ImportReport imported;      /* of pretrained weights, where the run began with some */

@@ -103,7 +103,7 @@ static int predict_cases(const Validation *v, Err *e)
 static int open_validation(Validation *v, Err *e)
 {
     const ValidationOptions *o = v->o;
-    const PredictorOptions options = {.folds = &o->fold, .fold_count = 1};
+    const PredictorOptions options = {.folds = &o->fold, .fold_count = 1, .precision = o->precision};
     v->references = path_format(e, "%s/gt_segmentations", o->preprocessed);
     v->output = o->fold == SPLITS_FOLD_ALL ? path_format(e, "%s/fold_all/validation", o->results)
                                            : path_format(e, "%s/fold_%d/validation", o->results, o->fold);

@@ -5,11 +5,13 @@
 
 #include <stdbool.h>
 
+#include "base/array.h"
 #include "base/error.h"
 
 typedef struct ValidationOptions {
     const char *preprocessed, *results;
     int fold;                       /* SPLITS_FOLD_ALL for `all` */
+    DType precision;                /* of the network's arithmetic (network/precision.h) */
     bool save_probabilities;        /* CASE.npy and CASE.yaml too (inference/probabilities.h) */
     void (*progress)(void *context, int done, int total, const char *case_name); /* may be NULL */
     int (*interrupted)(void);       /* not 0: stop after this case; NULL: never */

@@ -17,6 +17,7 @@
 static Ref stem(Graph *g, Ref image, int64_t channels)
 {
     in(g, "stem");
+    graph_exact(g, true);
     Ref x = conv2d(g, "0", image, channels, (Conv){.kernel = 7, .stride = 2, .padding = 3, .bias = true});
     return out(g, instance_norm(g, "1", x, true));
 }

@@ -39,8 +39,8 @@ static int prepare_forward(Node *node, Products *p, Err *e)
     const Tensor *x = node->in[0], *y = node->out[0];
     const DnnProduct product = {
         .rows = shape_pixels(x->shape), .depth = x->shape.c, .columns = y->shape.c, .a_strides = {x->pitch, 1},
-        .b_strides = {1, x->shape.c}, .c_pitch = y->pitch, .dtype = x->dtype, .c_dtype = y->dtype, .weights = true,
-        .bias = linear->bias};
+        .b_strides = {1, x->shape.c}, .c_pitch = y->pitch, .dtype = node->impl->dtype, .a_dtype = x->dtype, .c_dtype = y->dtype,
+        .weights = true, .bias = linear->bias};
     TRY(dnn_product(&p->forward, &product, e));
     node->scratch_bytes[0] = dnn_scratch_bytes(p->forward);
     return 0;
@@ -52,11 +52,12 @@ static int prepare_backward(Node *node, Products *p, Err *e)
     const int64_t rows = shape_pixels(x->shape);
     const DnnProduct data = {
         .rows = rows, .depth = y->shape.c, .columns = x->shape.c, .a_strides = {y->pitch, 1},
-        .b_strides = {x->shape.c, 1}, .c_pitch = x->pitch, .dtype = x->dtype, .c_dtype = x->dtype, .weights = true,
-        .accumulate = node->accumulate[0]};
+        .b_strides = {x->shape.c, 1}, .c_pitch = x->pitch, .dtype = node->impl->dtype, .a_dtype = y->dtype,
+        .c_dtype = x->dtype, .weights = true, .accumulate = node->accumulate[0]};
     const DnnProduct weights = {
         .rows = y->shape.c, .depth = rows, .columns = x->shape.c, .a_strides = {1, y->pitch},
-        .b_strides = {x->pitch, 1}, .c_pitch = x->shape.c, .dtype = x->dtype};
+        .b_strides = {x->pitch, 1}, .c_pitch = x->shape.c, .dtype = node->impl->dtype, .a_dtype = y->dtype,
+        .b_dtype = x->dtype};
     if (node->wants_grad[0]) TRY(dnn_product(&p->data, &data, e));
     if (node->trains_param[0]) TRY(dnn_product(&p->weights, &weights, e));
     node->scratch_bytes[1] = larger(p->data ? dnn_scratch_bytes(p->data) : 0,
@@ -155,8 +156,8 @@ static void backward_bf16(Node *node, const Step *step)
 }
 
 static const OpImpl onednn_bf16 = {
-    .name = "onednn", .level = SIMD_AVX512_BF16, .dtype = DTYPE_BF16, .strided_in = 1, .strided_out = 1,
-    .prepare = prepare, .refresh = refresh, .forward = forward, .backward = backward_bf16, .release = release};
+    .name = "onednn", .level = SIMD_AVX512_BF16, .dtype = DTYPE_BF16, .mixes = true, .strided_in = 1,
+    .strided_out = 1, .prepare = prepare, .refresh = refresh, .forward = forward, .backward = backward_bf16, .release = release};
 static const OpImpl onednn = {.name = "onednn", .strided_in = 1, .strided_out = 1, .prepare = prepare, .refresh = refresh,
                               .forward = forward, .backward = backward, .release = release};
 static const OpImpl *const impls[] = {&onednn_bf16, &onednn, &plain_linear, NULL};

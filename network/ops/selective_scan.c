@@ -61,7 +61,7 @@ static int prepare(Node *node, Err *e)
     state->packed = mem_alloc(state->sizes.packed, e);
     const DnnProduct projection = {
         .rows = pixels, .depth = x->shape.c, .columns = columns, .a_strides = {x->pitch, 1},
-        .b_strides = {1, x->shape.c}, .c_pitch = columns, .dtype = x->dtype, .weights = true};
+        .b_strides = {1, x->shape.c}, .c_pitch = columns, .dtype = x->dtype, .a_dtype = x->dtype, .weights = true};
     if (!state->packed || dnn_product(&state->projection, &projection, e)) {
         release(node);
         return e ? (int)e->code : ERR_NOMEM;

@@ -12,6 +12,8 @@
 #include "base/error.h"
 #include "plans/yaml.h"
 
+#define GOLDEN_BF16_BOUND 2e-2 /* relative L2 error of a head in bfloat16 */
+
 typedef struct Golden {
     const char *folder;              /* of the family */
     char *const *only;               /* path prefixes asked for; none: everything */

@@ -33,15 +33,18 @@ static void scope_of_feature(const char *feature, char *scope, size_t bytes)
     }
 }
 
-static void compare_heads(Golden *g, Executor *x, const DocNode *outputs, Err *e)
+static void compare_heads(Golden *g, Executor *x, bool bf16, const DocNode *outputs, Err *e)
 {
     int i = 0;
     for (const DocNode *head = outputs->first; head && !e->code; head = head->next, i++) {
-        char name[16];
+        char name[24];
         Array expected = {0};
         char *path = golden_path(g, golden_string(head, "file"), e);
-        snprintf(name, sizeof name, "head%d", i);
-        if (path && !npy_read(&expected, path, e)) reference_expect(g, name, executor_output(x, i), &expected, head);
+        snprintf(name, sizeof name, bf16 ? "head%d in bf16" : "head%d", i);
+        if (path && !npy_read(&expected, path, e)) {
+            if (bf16) reference_expect_near(g, name, executor_output(x, i), &expected, GOLDEN_BF16_BOUND);
+            else reference_expect(g, name, executor_output(x, i), &expected, head);
+        }
         array_free(&expected);
         mem_free(path);
     }
@@ -82,23 +85,38 @@ static int list_outputs(const ReferenceNetwork *r, const DocNode *features, Ref 
     return count;
 }
 
-/* Opens the case's network and runs it on its input; 0, or negative with e filled. */
+/* Runs the case's network on its input, to the heads and these features (NULL: none); 0, or negative with e filled. */
+static int run_network(const ReferenceNetwork *r, Executor **x, const DocNode *c, const char *prefix, DType precision,
+                       const DocNode *features, Err *e)
+{
+    Ref outputs[MOST_VALUES];
+    const int count = list_outputs(r, features, outputs, e);
+    if (count < 0) return count;
+    const Shape sizes[] = {r->input, {r->input.n, r->input.h, r->input.w, 1}};
+    const ExecutorOptions o = {.inputs = sizes, .outputs = outputs, .output_count = count, .precision = precision};
+    TRY(executor_new(x, r->graph, r->parameters, &o, e));
+    TRY(reference_fill_image(*x, prefix, golden_string(doc_find(c, "input"), "rule_name"), e));
+    executor_forward(*x, &(Step){0});
+    return 0;
+}
+
+/* Opens the case's network and runs it in float32; 0, or negative with e filled. */
 static int run_case(ReferenceNetwork *r, Executor **x, const DocNode *c, const char *prefix, int64_t classes, Err *e)
 {
     int64_t shape[4];
-    Ref outputs[MOST_VALUES];
     const DocNode *input = doc_find(c, "input");
-    *x = NULL;
     if (!input || golden_shape(input, "shape", shape, 4) != 4) return err_set(e, ERR_FORMAT, "the case has no input shape");
     TRY(reference_network_open(r, golden_string(c, "name"), shape, classes, prefix, e));
-    const int count = list_outputs(r, doc_find(c, "features"), outputs, e);
-    if (count < 0) return count;
-    const Shape sizes[] = {r->input, {r->input.n, r->input.h, r->input.w, 1}};
-    const ExecutorOptions o = {.inputs = sizes, .outputs = outputs, .output_count = count};
-    TRY(executor_new(x, r->graph, r->parameters, &o, e));
-    TRY(reference_fill_image(*x, prefix, golden_string(input, "rule_name"), e));
-    executor_forward(*x, &(Step){0});
-    return 0;
+    return run_network(r, x, c, prefix, DTYPE_F32, doc_find(c, "features"), e);
+}
+
+/* The heads again in bfloat16, where this CPU has it. */
+static void run_bf16(Golden *g, const ReferenceNetwork *r, const DocNode *c, const char *prefix, Err *e)
+{
+    Executor *x = NULL;
+    if (!executor_supports(DTYPE_BF16)) return;
+    if (!run_network(r, &x, c, prefix, DTYPE_BF16, NULL, e)) compare_heads(g, x, true, doc_find(c, "outputs"), e);
+    executor_free(x);
 }
 
 static void run_full(Golden *g, const DocNode *c, const char *prefix)
@@ -110,8 +128,9 @@ static void run_full(Golden *g, const DocNode *c, const char *prefix)
     if (!golden_begin(g, "full/%s", golden_string(c, "name"))) return;
     if (!outputs) err_set(&e, ERR_FORMAT, "the case has no outputs");
     if (!e.code && !run_case(&r, &x, c, prefix, (int64_t)golden_number(c, "out_chans", 0), &e)) {
-        compare_heads(g, x, outputs, &e);
+        compare_heads(g, x, false, outputs, &e);
         if (features && !e.code) compare_features(g, x, NETWORK_HEADS, features, &e);
+        if (!e.code) run_bf16(g, &r, c, prefix, &e);
     }
     if (e.code) golden_fail(g, "%s", e.text);
     executor_free(x);

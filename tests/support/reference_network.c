@@ -117,12 +117,29 @@ float *reference_nchw(const Tensor *t, bool grad, Err *e)
     return out;
 }
 
-void reference_expect(Golden *g, const char *name, const Tensor *t, const Array *expected, const DocNode *record)
+/* As dense (N,C,H,W), or NULL with the failure noted. */
+static float *values_like(Golden *g, const char *name, const Tensor *t, const Array *expected)
 {
     Err e = {ERR_NONE, ""};
+    if (array_count(expected) != shape_count(t->shape)) {
+        golden_fail(g, "%s: the golden has another shape", name);
+        return NULL;
+    }
     float *found = reference_nchw(t, false, &e);
     if (!found) golden_fail(g, "%s", e.text);
-    else if (array_count(expected) != shape_count(t->shape)) golden_fail(g, "%s: the golden has another shape", name);
-    else golden_expect_values(g, name, found, expected->data, array_count(expected), record);
+    return found;
+}
+
+void reference_expect(Golden *g, const char *name, const Tensor *t, const Array *expected, const DocNode *record)
+{
+    float *found = values_like(g, name, t, expected);
+    if (found) golden_expect_values(g, name, found, expected->data, array_count(expected), record);
+    mem_free(found);
+}
+
+void reference_expect_near(Golden *g, const char *name, const Tensor *t, const Array *expected, double bound)
+{
+    float *found = values_like(g, name, t, expected);
+    if (found) golden_expect(g, name, golden_relative_l2(found, expected->data, array_count(expected)), bound);
     mem_free(found);
 }

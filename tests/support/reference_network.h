@@ -37,5 +37,7 @@ float *reference_nchw(const Tensor *t, bool grad, Err *e);
 
 /* Compares a value with a golden (N,C,H,W) by the rule for forward values. */
 void reference_expect(Golden *g, const char *name, const Tensor *t, const Array *expected, const DocNode *record);
+/* Likewise by relative L2 error. */
+void reference_expect_near(Golden *g, const char *name, const Tensor *t, const Array *expected, double bound);
 
 #endif

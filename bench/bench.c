@@ -14,7 +14,7 @@ typedef struct Options {
 
 enum {
     KEY_OPS = 0x2000, KEY_NETWORKS, KEY_PIPELINE, KEY_SIZE, KEY_JSON, KEY_COMPARE, KEY_QUICK, KEY_WHAT,
-    KEY_SECONDS
+    KEY_SECONDS, KEY_PRECISION
 };
 
 static const struct argp_option option_table[] = {
@@ -26,6 +26,7 @@ static const struct argp_option option_table[] = {
      "Only this image size; may be repeated (default 320x320, 384x640, 512x512)", 0},
     {"batch-size", 'b', "N", 0,
      "Only this batch size; may be repeated (default 1 and 4; ops take the first)", 0},
+    {"precision", KEY_PRECISION, "NAME", 0, "Only ops and networks in fp32 or bf16 (default: both)", 0},
     {"what", KEY_WHAT, "WHAT", 0, "Only forward or train", 0},
     {"seconds", KEY_SECONDS, "S", 0, "Spent on each figure, the best run counts (default 3)", 0},
     {"quick", KEY_QUICK, NULL, 0, "A rough look: 320x320, one run of everything", 0},
@@ -55,6 +56,14 @@ static void add_batch(struct argp_state *state, MeasureOptions *m, const char *t
 {
     if (m->batch_count == MEASURE_BATCHES) argp_error(state, "--batch-size: at most %d", MEASURE_BATCHES);
     m->batches[m->batch_count++] = (int)option_integer(state, "--batch-size", text, 1, 1024);
+}
+
+static void choose_precision(struct argp_state *state, MeasureOptions *m, const char *text)
+{
+    m->fp32 = !strcmp(text, "fp32");
+    m->bf16 = !strcmp(text, "bf16");
+    if (!m->fp32 && !m->bf16) argp_error(state, "--precision %s: expected fp32 or bf16", text);
+    if (m->bf16 && !executor_supports(DTYPE_BF16)) argp_error(state, "--precision bf16: this CPU has no bfloat16");
 }
 
 static void choose_what(struct argp_state *state, MeasureOptions *m, const char *text)
@@ -96,6 +105,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_JSON: o->json = text; return 0;
     case KEY_COMPARE: o->compare = text; return 0;
     case KEY_SECONDS: o->measure.seconds = option_number(state, "--seconds", text, 0.001, 3600); return 0;
+    case KEY_PRECISION: choose_precision(state, &o->measure, text); return 0;
     case KEY_WHAT: choose_what(state, &o->measure, text); return 0;
     case KEY_SIZE: add_size(state, &o->measure, text); return 0;
     case 'n': add_network(state, &o->measure, text); return 0;
@@ -107,9 +117,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
 
 static int measure(const Options *o, Report *r, Err *e)
 {
-    Limits limits;
+    Limits limits = {.exps = 0};
     TRY(measure_limits(&limits, &o->measure, r, e));
-    if (o->ops) TRY(measure_ops(&limits, &o->measure, r, e));
+    if (o->ops) TRY(measure_ops(&o->measure, r, e));
     if (o->networks) TRY(measure_networks(&limits, &o->measure, r, e));
     if (o->pipeline) TRY(measure_preparation(&o->measure, r, e));
     if (o->pipeline) TRY(measure_results(&o->measure, r, e));
@@ -120,6 +130,8 @@ static int measure(const Options *o, Report *r, Err *e)
 int main(int argc, char **argv)
 {
     Options o = {.common = {.takes = OPT_THREADS | OPT_QUIET}, .measure = {.forward = true, .train = true}};
+    o.measure.fp32 = true;
+    o.measure.bf16 = executor_supports(DTYPE_BF16);
     Report report = {0};
     Err e = {ERR_NONE, ""};
     static const struct argp argp = {option_table, parse, "", documentation, NULL, NULL, NULL};

@@ -11,37 +11,60 @@
 
 typedef struct Product {
     int64_t size;
-    const float *a, *b;
-    float *c;
+    const void *a, *b;
+    void *c, *scratch;
+    Dnn *bf16;      /* NULL: float32 */
 } Product;
 
 static void multiply(void *context)
 {
     const Product *p = context;
-    dnn_gemm(false, false, p->size, p->size, p->size, p->a, p->size, p->b, p->size, false, p->c, p->size);
+    if (p->bf16) dnn_run_product(p->bf16, p->a, p->b, NULL, p->c, p->scratch);
+    else dnn_gemm(false, false, p->size, p->size, p->size, p->a, p->size, p->b, p->size, false, p->c, p->size);
 }
 
-static void fill(float *values, int64_t count)
+/* Numbers that are such in either type. */
+static void fill(uint16_t *values, int64_t count)
 {
     Rng rng = rng_make(1, 0, 0, 0, RNG_TEST);
-    for (int64_t i = 0; i < count; i++) values[i] = (float)(rng_u32(&rng) >> 8) * 0x1p-23f - 1;
+    for (int64_t i = 0; i < count; i++) values[i] = (uint16_t)(0x3f00 | (rng_u32(&rng) & 0x80ff)); /* ±0.5 … 2 */
+}
+
+/* One size in the memory given; bfloat16 results are float32. */
+static int measure_size(double *flops, Product *p, bool bf16, double seconds, Err *e)
+{
+    const int64_t n = p->size;
+    const DnnProduct product = {n, n, n, {n, 1}, {n, 1}, n, .dtype = DTYPE_BF16, .a_dtype = DTYPE_BF16,
+                                .b_dtype = DTYPE_BF16, .c_dtype = DTYPE_F32};
+    if (bf16) {
+        TRY(dnn_product(&p->bf16, &product, e));
+        p->scratch = mem_alloc(dnn_scratch_bytes(p->bf16), e);
+    }
+    const bool failed = bf16 && !p->scratch;
+    const double rate = failed ? 0 : 2.0 * (double)(n * n * n) / measure_best(multiply, p, seconds);
+    if (rate > *flops) *flops = rate;
+    dnn_free(p->bf16);
+    mem_free(p->scratch);
+    p->bf16 = NULL;
+    p->scratch = NULL;
+    return failed ? ERR_NOMEM : 0;
 }
 
 /* The best of square products: floating-point operations per second. */
-static int measure_product(double *flops, int64_t largest, double seconds, Err *e)
+static int measure_product(double *flops, bool bf16, int64_t largest, double seconds, Err *e)
 {
     const int64_t count = largest * largest;
     float *memory = mem_alloc(3 * (size_t)count * sizeof(float), e);
     if (!memory) return ERR_NOMEM;
-    fill(memory, 2 * count);
+    fill((uint16_t *)memory, 4 * count);
     *flops = 0;
-    for (int64_t size = 1024; size <= largest; size *= 2) {
-        Product product = {size, memory, memory + count, memory + 2 * count};
-        const double rate = 2.0 * (double)(size * size * size) / measure_best(multiply, &product, seconds);
-        if (rate > *flops) *flops = rate;
+    int failed = 0;
+    for (int64_t size = 1024; !failed && size <= largest; size *= 2) {
+        Product p = {.size = size, .a = memory, .b = memory + count, .c = memory + 2 * count};
+        failed = measure_size(flops, &p, bf16, seconds, e);
     }
     mem_free(memory);
-    return 0;
+    return failed;
 }
 
 typedef struct Copy {
@@ -98,7 +121,10 @@ int measure_limits(Limits *limits, const MeasureOptions *o, Report *r, Err *e)
     const double seconds = o->quick ? 0.05 : 0.5;
     for (int all = 0; all < 2; all++) {
         omp_set_num_threads(all ? o->threads : 1);
-        TRY(measure_product(&limits->flops[all], o->quick ? 1024 : 4096, seconds, e));
+        const int64_t largest = o->quick ? 1024 : 4096;
+        TRY(measure_product(&limits->flops[all], false, largest, seconds, e));
+        if (executor_supports(DTYPE_BF16))
+            TRY(measure_product(&limits->bf16_flops[all], true, largest, seconds, e));
         TRY(measure_copy(&limits->copy_bytes[all], seconds, e));
     }
     TRY(measure_exps(&limits->exps, seconds, e));
@@ -106,6 +132,8 @@ int measure_limits(Limits *limits, const MeasureOptions *o, Report *r, Err *e)
     report_measure(r, "threads", o->threads);
     report_measure(r, "sgemm_gflops_1", limits->flops[0] * 1e-9);
     report_measure(r, "sgemm_gflops_all", limits->flops[1] * 1e-9);
+    report_measure(r, "bf16_gflops_1", limits->bf16_flops[0] * 1e-9);
+    report_measure(r, "bf16_gflops_all", limits->bf16_flops[1] * 1e-9);
     report_measure(r, "copy_gbytes_1", limits->copy_bytes[0] * 1e-9);
     report_measure(r, "copy_gbytes_all", limits->copy_bytes[1] * 1e-9);
     report_measure(r, "exp_giga_1", limits->exps * 1e-9);

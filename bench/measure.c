@@ -62,14 +62,15 @@ static void fill_inputs(Executor *x, int64_t classes)
         truth[i] = (int16_t)rng_below(&rng, (uint32_t)classes);
 }
 
-int measure_executor(Executor **x, const Graph *g, Parameters *parameters, const int64_t size[2], int batch,
-                     bool train, Err *e)
+int measure_executor(Executor **x, const Graph *g, Parameters *parameters, const MeasureRun *run, Err *e)
 {
     Ref output, head;
-    graph_find(g, train ? "loss" : "head0", &output);
+    graph_find(g, run->train ? "loss" : "head0", &output);
     graph_find(g, "head0", &head);
-    const Shape shapes[] = {{batch, size[0], size[1], 3}, {batch, size[0], size[1], 1}};
-    const ExecutorOptions options = {.inputs = shapes, .outputs = &output, .output_count = 1, .train = train};
+    const Shape pixels = {run->batch, run->size[0], run->size[1], 1};
+    const Shape shapes[] = {{pixels.n, pixels.h, pixels.w, 3}, pixels};
+    const ExecutorOptions options = {.inputs = shapes, .outputs = &output, .output_count = 1, .train = run->train,
+                                     .precision = run->precision};
     TRY(executor_new(x, g, parameters, &options, e));
     fill_inputs(*x, graph_shape(g, head).c);
     return 0;

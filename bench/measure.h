@@ -13,7 +13,7 @@ enum { MEASURE_SIZES = 8, MEASURE_BATCHES = 4, MEASURE_NETWORKS = 4 };
 
 /* What the machine can do at best; rates per second. Index 0: one thread, 1: all. */
 typedef struct Limits {
-    double flops[2], copy_bytes[2], exps;
+    double flops[2], bf16_flops[2], copy_bytes[2], exps; /* bf16_flops: 0 where the CPU has no bfloat16 */
 } Limits;
 
 typedef struct MeasureOptions {
@@ -24,13 +24,14 @@ typedef struct MeasureOptions {
     int batches[MEASURE_BATCHES];
     int batch_count;
     bool forward, train;
+    bool fp32, bf16;                   /* precisions of whole networks; bf16 only where the CPU has it */
     int threads;                       /* "all" of them */
     double seconds;                    /* spent on each figure, where one run takes less */
     bool quick;
 } MeasureOptions;
 
 int measure_limits(Limits *limits, const MeasureOptions *o, Report *r, Err *e);
-int measure_ops(const Limits *limits, const MeasureOptions *o, Report *r, Err *e);
+int measure_ops(const MeasureOptions *o, Report *r, Err *e);
 int measure_networks(const Limits *limits, const MeasureOptions *o, Report *r, Err *e);
 int measure_preparation(const MeasureOptions *o, Report *r, Err *e);   /* preprocessing, augmentation */
 int measure_results(const MeasureOptions *o, Report *r, Err *e);       /* sliding window, metrics */
@@ -47,8 +48,14 @@ int measure_build(Graph **g, const char *network, const int64_t size[2], Err *e)
 /* Multiply-adds of convolutions and matrix products: all that a fraction of the peak counts. */
 int64_t measure_products(const Node *node);
 
-/* A dense executor of the network's loss (train) or first head, with random inputs. */
-int measure_executor(Executor **x, const Graph *g, Parameters *parameters, const int64_t size[2], int batch,
-                     bool train, Err *e);
+typedef struct MeasureRun {
+    const int64_t *size;               /* height, width */
+    int batch;
+    bool train;
+    DType precision;
+} MeasureRun;
+
+/* An executor of the network's loss (train) or first head, with random inputs. */
+int measure_executor(Executor **x, const Graph *g, Parameters *parameters, const MeasureRun *run, Err *e);
 
 #endif

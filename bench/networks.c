@@ -4,23 +4,23 @@
 #include "base/memory.h"
 #include "bench/measure.h"
 #include "network/optimizer.h"
+#include "network/precision.h"
 
-typedef struct Run {
+typedef struct Work {
     Executor *executor;
     Optimizer *optimizer;   /* NULL: forward only */
     Step step;
-} Run;
+} Work;
 
 static void run_step(void *context)
 {
-    Run *run = context;
-    executor_forward(run->executor, &run->step);
-    if (run->optimizer) {
-        *(float *)executor_output(run->executor, 0)->grad = 1;
-        executor_backward(run->executor, &run->step);
-        optimizer_step(run->optimizer, 1e-4);
-        run->step.iteration++;
-    }
+    Work *w = context;
+    executor_forward(w->executor, &w->step);
+    if (!w->optimizer) return;
+    *(float *)executor_output(w->executor, 0)->grad = 1;
+    executor_backward(w->executor, &w->step);
+    optimizer_step(w->optimizer, 1e-4);
+    w->step.iteration++;
 }
 
 static double products_of(const Executor *x, bool train)
@@ -33,9 +33,8 @@ static double products_of(const Executor *x, bool train)
 /* What one measurement is of. */
 typedef struct What {
     const char *network;
-    const int64_t *size;
-    int batch, threads;
-    bool train;
+    MeasureRun run;
+    int threads;
 } What;
 
 static void report(Report *r, const What *what, const Executor *x, double seconds, double peak_flops)
@@ -43,14 +42,14 @@ static void report(Report *r, const What *what, const Executor *x, double second
     const MemoryReport m = executor_memory(x);
     report_row(r, "networks");
     report_text(r, "network", what->network);
-    report_number(r, "height", (double)what->size[0]);
-    report_number(r, "width", (double)what->size[1]);
-    report_number(r, "batch", what->batch);
-    report_text(r, "precision", "fp32");
-    report_text(r, "what", what->train ? "train" : "forward");
+    report_number(r, "height", (double)what->run.size[0]);
+    report_number(r, "width", (double)what->run.size[1]);
+    report_number(r, "batch", what->run.batch);
+    report_text(r, "precision", precision_name(what->run.precision));
+    report_text(r, "what", what->run.train ? "train" : "forward");
     report_number(r, "threads", what->threads);
     report_measure(r, "seconds", seconds);
-    report_measure(r, "fraction_of_peak", 2 * products_of(x, what->train) / seconds / peak_flops);
+    report_measure(r, "fraction_of_peak", 2 * products_of(x, what->run.train) / seconds / peak_flops);
     report_measure(r, "peak_bytes", (double)(m.arena + m.parameters + 3 * m.parameter_gradients));
     report_measure(r, "bytes_without_reuse", (double)m.without_reuse);
     report_end(r);
@@ -60,32 +59,32 @@ static int measure(const What *what, const Graph *g, Parameters *parameters, con
                    const MeasureOptions *o, Report *r, Err *e)
 {
     static const AdamW adamw = {0.9, 0.999, 1e-5, 0.05, 12};
-    Run run = {.step = {.seed = 1}};
+    const int all = what->threads == o->threads;
+    const double flops = (what->run.precision == DTYPE_BF16 ? limits->bf16_flops : limits->flops)[all];
+    Work work = {.step = {.seed = 1}};
     omp_set_num_threads(what->threads);
-    int failed = measure_executor(&run.executor, g, parameters, what->size, what->batch, what->train, e);
-    if (!failed && what->train) failed = optimizer_new(&run.optimizer, parameters, &adamw, e);
-    if (!failed && what->train) failed = optimizer_adopt(run.optimizer, executor_gradients(run.executor), e);
-    if (!failed)
-        report(r, what, run.executor, measure_best(run_step, &run, o->seconds),
-               limits->flops[what->threads == o->threads]);
-    optimizer_free(run.optimizer);
-    executor_free(run.executor);
+    int failed = measure_executor(&work.executor, g, parameters, &what->run, e);
+    if (!failed && what->run.train) failed = optimizer_new(&work.optimizer, parameters, &adamw, e);
+    if (!failed && what->run.train) failed = optimizer_adopt(work.optimizer, executor_gradients(work.executor), e);
+    if (!failed) report(r, what, work.executor, measure_best(run_step, &work, o->seconds), flops);
+    optimizer_free(work.optimizer);
+    executor_free(work.executor);
     return failed;
 }
 
 /* Forward and training of one size; forward with one image on one thread besides. */
-static int measure_size(const char *network, const int64_t size[2], const Graph *g, Parameters *parameters,
+static int measure_size(const char *network, MeasureRun run, const Graph *g, Parameters *parameters,
                         const Limits *limits, const MeasureOptions *o, Report *r, Err *e)
 {
-    What what = {network, size, 1, 1, false};
-    if (o->forward && o->threads > 1) TRY(measure(&what, g, parameters, limits, o, r, e));
-    what.threads = o->threads;
+    run.batch = 1;
+    run.train = false;
+    if (o->forward && o->threads > 1) TRY(measure(&(What){network, run, 1}, g, parameters, limits, o, r, e));
     for (int b = 0; b < o->batch_count; b++) {
-        what.batch = o->batches[b];
-        what.train = false;
-        if (o->forward) TRY(measure(&what, g, parameters, limits, o, r, e));
-        what.train = true;
-        if (o->train) TRY(measure(&what, g, parameters, limits, o, r, e));
+        run.batch = o->batches[b];
+        for (int train = !o->forward; train <= o->train; train++) {
+            run.train = train;
+            TRY(measure(&(What){network, run, o->threads}, g, parameters, limits, o, r, e));
+        }
     }
     return 0;
 }
@@ -99,7 +98,10 @@ static int measure_network(const char *network, const Limits *limits, const Meas
     int failed = parameters_new(&parameters, g, e);
     if (!failed) parameters_initialize(parameters, 1);
     for (int s = 0; !failed && s < o->size_count; s++)
-        failed = measure_size(network, o->sizes[s], g, parameters, limits, o, r, e);
+        for (int bf16 = !o->fp32; !failed && bf16 <= o->bf16; bf16++) {
+            const MeasureRun run = {.size = o->sizes[s], .precision = bf16 ? DTYPE_BF16 : DTYPE_F32};
+            failed = measure_size(network, run, g, parameters, limits, o, r, e);
+        }
     parameters_free(parameters);
     graph_free(g);
     return failed;

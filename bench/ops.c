@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/progress.h"
 #include "bench/measure.h"
+#include "network/precision.h"
 
 typedef struct Timing {
     double forward, backward; /* least seconds; 0: not run yet */
@@ -59,12 +60,19 @@ static bool is_alike(const Node *a, const Node *b)
 
 static double rate(double amount, double seconds) { return seconds ? amount / seconds * 1e-9 : 0; }
 
-static void report(Report *r, const char *network, const Node *node, int uses, const Timing *t)
+/* The network and how it runs. */
+typedef struct Setting {
+    const char *network;
+    MeasureRun run;
+} Setting;
+
+static void report(Report *r, const Setting *setting, const Node *node, int uses, const Timing *t)
 {
     char text[REPORT_TEXT] = "";
     const double flops = 2 * (double)measure_products(node);
     report_row(r, "ops");
-    report_text(r, "network", network);
+    report_text(r, "network", setting->network);
+    report_text(r, "precision", precision_name(setting->run.precision));
     report_text(r, "op", node->op->name);
     report_text(r, "implementation", node->impl->name);
     describe_shape(text, sizeof text, node->in[0]->shape);
@@ -83,7 +91,7 @@ static void report(Report *r, const char *network, const Node *node, int uses, c
     report_end(r);
 }
 
-static void report_kinds(Report *r, const char *network, const Executor *x, Timing *timings)
+static void report_kinds(Report *r, const Setting *setting, const Executor *x, Timing *timings)
 {
     const int count = executor_node_count(x);
     for (int i = 0; i < count; i++) {
@@ -96,11 +104,11 @@ static void report_kinds(Report *r, const char *network, const Executor *x, Timi
             timings[k].forward = 0; /* told with this one */
             uses++;
         }
-        report(r, network, executor_node(x, i), uses, &timings[i]);
+        report(r, setting, executor_node(x, i), uses, &timings[i]);
     }
 }
 
-static int measure_nodes(const char *network, Executor *x, const MeasureOptions *o, Report *r, Err *e)
+static int measure_nodes(const Setting *setting, Executor *x, const MeasureOptions *o, Report *r, Err *e)
 {
     const Step step = {.seed = 1};
     Timing *timings = mem_zalloc((size_t)executor_node_count(x), sizeof *timings, e);
@@ -109,28 +117,33 @@ static int measure_nodes(const char *network, Executor *x, const MeasureOptions 
     const double start = clock_seconds();
     do run_once(x, timings, &step);
     while (clock_seconds() - start < 3 * o->seconds);
-    report_kinds(r, network, x, timings);
+    report_kinds(r, setting, x, timings);
     mem_free(timings);
     return 0;
 }
 
-int measure_ops(const Limits *limits, const MeasureOptions *o, Report *r, Err *e)
+static int measure_network(const char *network, const MeasureOptions *o, Report *r, Err *e)
 {
-    (void)limits;
-    omp_set_num_threads(o->threads);
-    for (int i = 0; i < o->network_count; i++) {
-        Graph *g;
-        Parameters *parameters = NULL;
+    Graph *g;
+    Parameters *parameters = NULL;
+    TRY(measure_build(&g, network, o->sizes[0], e));
+    int failed = parameters_new(&parameters, g, e);
+    if (!failed) parameters_initialize(parameters, 1);
+    for (int bf16 = !o->fp32; !failed && bf16 <= o->bf16; bf16++) {
+        const Setting setting = {network, {o->sizes[0], o->batches[0], true, bf16 ? DTYPE_BF16 : DTYPE_F32}};
         Executor *x = NULL;
-        TRY(measure_build(&g, o->networks[i], o->sizes[0], e));
-        int failed = parameters_new(&parameters, g, e);
-        if (!failed) parameters_initialize(parameters, 1);
-        if (!failed) failed = measure_executor(&x, g, parameters, o->sizes[0], o->batches[0], true, e);
-        if (!failed) failed = measure_nodes(o->networks[i], x, o, r, e);
+        failed = measure_executor(&x, g, parameters, &setting.run, e);
+        if (!failed) failed = measure_nodes(&setting, x, o, r, e);
         executor_free(x);
-        parameters_free(parameters);
-        graph_free(g);
-        if (failed) return failed;
     }
+    parameters_free(parameters);
+    graph_free(g);
+    return failed;
+}
+
+int measure_ops(const MeasureOptions *o, Report *r, Err *e)
+{
+    omp_set_num_threads(o->threads);
+    for (int i = 0; i < o->network_count; i++) TRY(measure_network(o->networks[i], o, r, e));
     return report_check(r, e);
 }

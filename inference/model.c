@@ -7,6 +7,19 @@
 #include "network/safetensors.h"
 #include "network/weights_io.h"
 
+int model_region_loss(DiceBCE *loss, const Plan *plan, const DatasetInfo *info, Err *e)
+{
+    *loss = (DiceBCE){plan->configuration.batch_dice, 1e-5, info->ignore_value, {0}};
+    if (info->max_value >= LOSS_LABELS || dataset_head_count(info) > LOSS_REGIONS)
+        return err_set(e, ERR_UNSUPPORTED,
+                       "%d regions of labels up to %d: at most %d of labels below %d are possible",
+                       dataset_head_count(info), info->max_value, LOSS_REGIONS, LOSS_LABELS);
+    for (int r = 0, index; (index = dataset_foreground(info, r)) >= 0; r++)
+        for (int i = 0; i < info->labels[index].value_count; i++)
+            loss->regions[info->labels[index].values[i]] |= UINT64_C(1) << r;
+    return 0;
+}
+
 int model_spec(NetworkSpec *spec, const Plan *plan, const DatasetInfo *info, Err *e)
 {
     const PlanNetwork *n = &plan->network;
@@ -29,8 +42,11 @@ int model_spec(NetworkSpec *spec, const Plan *plan, const DatasetInfo *info, Err
     spec->states = n->d_state;
     spec->drop_path = n->drop_path;
     spec->deep_supervision = plan_deep_supervision(plan);
-    spec->loss = (DiceCE){plan->configuration.batch_dice, 1e-5, info->ignore_value};
-    return 0;
+    spec->loss = (DiceCE){.batch_dice = plan->configuration.batch_dice,
+                          .smooth = 1e-5,
+                          .ignore_label = info->ignore_value};
+    spec->has_regions = info->has_regions;
+    return info->has_regions ? model_region_loss(&spec->region_loss, plan, info, e) : 0;
 }
 
 int model_new(Model *m, const Plan *plan, const DatasetInfo *info, Err *e)

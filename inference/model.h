@@ -23,6 +23,9 @@ typedef struct Model {
  * knows but this build cannot make. */
 int model_spec(NetworkSpec *spec, const Plan *plan, const DatasetInfo *info, Err *e);
 
+/* The loss of a dataset with regions: which labels belong to which. Fails: ERR_UNSUPPORTED for too many. */
+int model_region_loss(DiceBCE *loss, const Plan *plan, const DatasetInfo *info, Err *e);
+
 /* Builds the network for the patch, the channels and the dataset's classes; weights are 0. Fails:
  * ERR_VALUE, ERR_SHAPE, ERR_NOMEM; ERR_UNSUPPORTED for what the plan knows but this build cannot make. */
 int model_new(Model *m, const Plan *plan, const DatasetInfo *info, Err *e);

@@ -72,7 +72,8 @@ static Ref add_loss(Graph *g, const NetworkSpec *spec, const Ref heads[NETWORK_H
     char name[16];
     for (int i = 0; i < NETWORK_HEADS; i++) {
         snprintf(name, sizeof name, "loss%d", i);
-        terms[i] = dice_ce_loss(g, name, heads[i], labels, spec->loss);
+        terms[i] = spec->has_regions ? dice_bce_loss(g, name, heads[i], labels, &spec->region_loss)
+                                     : dice_ce_loss(g, name, heads[i], labels, spec->loss);
         graph_output(g, name, terms[i]);
     }
     network_head_weights(NETWORK_HEADS, weights);
@@ -88,9 +89,10 @@ int network_build(Graph **result, const NetworkSpec *spec, Err *e)
     if (spec->height < multiple || spec->width < multiple || spec->height % multiple || spec->width % multiple)
         return err_set(e, ERR_SHAPE, "%s cannot take %lldx%lld images: height and width must be multiples of %lld", spec->name,
                        (long long)spec->height, (long long)spec->width, (long long)multiple);
-    if (spec->channels < 1 || spec->classes < 2)
-        return err_set(e, ERR_VALUE, "%s with %lld channels and %lld classes: expected at least 1 and 2", spec->name,
-                       (long long)spec->channels, (long long)spec->classes);
+    const int least = spec->has_regions ? 1 : 2;
+    if (spec->channels < 1 || spec->classes < least)
+        return err_set(e, ERR_VALUE, "%s with %lld channels and %lld classes: expected at least 1 and %d", spec->name,
+                       (long long)spec->channels, (long long)spec->classes, least);
     Graph *g = graph_new(e);
     if (!g) return ERR_NOMEM;
     Ref heads[NETWORK_HEADS];

@@ -2,7 +2,7 @@
  *
  * Inputs of the graph: "image" (N,H,W,C) and "labels" (N,H,W,1, int16; -1, outside, counts as background).
  * Outputs: "head0" (full resolution logits), "head1" … (coarser, official order), "loss" (a scalar: Dice +
- * cross-entropy over the heads that deep supervision weighs) and "loss0" … (each head's own). An executor
+ * (binary) cross-entropy over the heads that deep supervision weighs) and "loss0" … (each head's own). An executor
  * runs only what its outputs need: inference asks for head0 and never touches the rest. */
 #ifndef NETWORK_NETWORK_H
 #define NETWORK_NETWORK_H
@@ -16,7 +16,7 @@ enum { NETWORK_STAGES = 4, NETWORK_NAME = 32 };
 typedef struct NetworkSpec {
     char name[NETWORK_NAME];        /* "swin_umamba_d", "swin_umamba", "swin_umamba_paper" */
     int64_t height, width;          /* nominal image size (the plan's patch) */
-    int64_t channels, classes;      /* of the image; of the logits, background included */
+    int64_t channels, classes;      /* of the image; of the logits, background included unless they are regions */
     int64_t dims[NETWORK_STAGES];   /* channels of the encoder's stages: 96, 192, 384, 768 */
     int64_t depths[NETWORK_STAGES]; /* VSS blocks per stage: 2, 2, 9, 2 */
     int64_t decoder_depth;          /* VSS blocks per decoder stage of swin_umamba_d: 2 */
@@ -24,6 +24,8 @@ typedef struct NetworkSpec {
     double drop_path;               /* largest rate: 0.2 */
     bool deep_supervision;
     DiceCE loss;
+    bool has_regions;               /* the logits' channels are regions: region_loss in place of loss */
+    DiceBCE region_loss;
 } NetworkSpec;
 
 /* The official values for a network, of the given width factor (1 = official). Fails: ERR_VALUE (unknown

@@ -56,6 +56,7 @@ BUILD(linear_plain, linear(g, "linear", in[0], (int64_t)c->number, false))
 BUILD(conv2d, conv2d(g, "conv", in[0], (int64_t)c->number, *(const Conv *)c->spec))
 BUILD(conv_transpose2d, conv_transpose2d(g, "conv", in[0], 5, (int64_t)c->number))
 BUILD(dice_ce_loss, dice_ce_loss(g, "loss", in[0], in[1], *(const DiceCE *)c->spec))
+BUILD(dice_bce_loss, dice_bce_loss(g, "loss", in[0], in[1], c->spec))
 BUILD(selective_scan, selective_scan(g, in[0], (int64_t)*(const double *)c->spec, (int64_t)c->number))
 BUILD(weighted_sum, weighted_sum(g, "sum", in, c->spec, 3))
 
@@ -74,7 +75,12 @@ static const double weights[] = {0.5, -2, 0.25, 0};
 static const double ranks[] = {[1] = 1, [2] = 2, [3] = 3, [5] = 5, [13] = 13}; /* of dt */
 static const Conv stem = {7, 2, 3, true}, same = {3, 1, 1, false}, head = {1, 1, 0, true};
 static const Conv patch = {4, 4, 0, true};
-static const DiceCE batch = {true, 1e-5, -1}, items = {false, 1e-5, -1}, ignoring = {true, 1e-5, 2};
+static const DiceCE batch = {.batch_dice = true, .smooth = 1e-5, .ignore_label = -1},
+                    items = {.smooth = 1e-5, .ignore_label = -1},
+                    ignoring = {.batch_dice = true, .smooth = 1e-5, .ignore_label = 2},
+                    all_classes = {.batch_dice = true, .smooth = 1, .ignore_label = 1, .background = true},
+                    dice_alone = {.smooth = 1e-5, .ignore_label = -1, .dice_only = true};
+static const DiceBCE nested = {true, 1e-5, -1, {0, 1, 3, 7}}, overlapping = {false, 1, 2, {0, 5, 7, 2, 6}};
 
 /* Sizes have tails for every vector width, borders, several pieces, and single rows and columns. */
 #define OP(op) .build = build_##op, .reference = reference_##op
@@ -127,6 +133,17 @@ static const OpCase cases[] = {
      .spec = &batch, .labels = 3},
     {"dice_ce_loss pieces", OP(dice_ce_loss), .in = {{2, 33, 40, 14}, {2, 33, 40, 1}},
      .spec = &batch, .labels = 13},
+    {"dice_ce_loss with background", OP(dice_ce_loss), .in = {{2, 5, 7, 3}, {2, 5, 7, 1}},
+     .spec = &all_classes, .labels = 3},
+    {"dice_ce_loss dice alone", OP(dice_ce_loss), .in = {{2, 5, 7, 3}, {2, 5, 7, 1}},
+     .spec = &dice_alone, .labels = 3},
+    {"dice_bce_loss", OP(dice_bce_loss), .in = {{2, 5, 7, 3}, {2, 5, 7, 1}}, .spec = &nested, .labels = 4},
+    {"dice_bce_loss ignoring", OP(dice_bce_loss), .in = {{3, 9, 11, 3}, {3, 9, 11, 1}},
+     .spec = &overlapping, .labels = 5},
+    {"dice_bce_loss coarse", OP(dice_bce_loss), .in = {{2, 4, 6, 1}, {2, 17, 22, 1}},
+     .spec = &nested, .labels = 3},
+    {"dice_bce_loss pieces", OP(dice_bce_loss), .in = {{2, 33, 40, 3}, {2, 33, 40, 1}},
+     .spec = &nested, .labels = 4},
     {"selective_scan", OP(selective_scan), .in = {{2, 3, 5, 20}}, .number = 16,
      .spec = &ranks[2], .macs = 4 * 600 * (2 * 2 + 32 + 57)},
     {"selective_scan row", OP(selective_scan), .in = {{1, 1, 70, 8}}, .number = 5,

@@ -472,7 +472,7 @@ static void pseudo_dice_counts_like_its_definition(void **state)
     static const int16_t labels[] = {1, 1, 2, 0, 4, -1};  /* predicted: 1 0 2 1 0 2; 4 is ignored */
     PseudoDice d;
     Err e = {0};
-    assert_int_equal(pseudo_dice_new(&d, 3, &e), 0);
+    assert_int_equal(pseudo_dice_new(&d, 3, NULL, &e), 0);
     assert_true(isnan(pseudo_dice_mean(&d)));
     pseudo_dice_add(&d, logits, labels, 6, 4);
     assert_true(fabs(pseudo_dice_of(&d, 1) - 2.0 / 4) < 1e-15);   /* tp 1, fp 1, fn 1 */
@@ -480,6 +480,22 @@ static void pseudo_dice_counts_like_its_definition(void **state)
     assert_true(fabs(pseudo_dice_mean(&d) - (0.5 + 2.0 / 3) / 2) < 1e-15);
     pseudo_dice_clear(&d);
     assert_true(isnan(pseudo_dice_of(&d, 1)));
+    pseudo_dice_free(&d);
+}
+
+static void pseudo_dice_of_regions_counts_each_alone(void **state)
+{
+    (void)state;
+    static const uint64_t regions[LOSS_LABELS] = {[1] = 1, [2] = 3}; /* 1 or 2; 2 */
+    static const float logits[] = {1, -1, /**/ 2, 1, /**/ 3, 0, /**/ -1, 5, /**/ -1, -1, /**/ 1, 1};
+    static const int16_t labels[] = {1, 1, 2, 2, -1, 4}; /* 4 is ignored */
+    PseudoDice d;
+    Err e = {0};
+    assert_int_equal(pseudo_dice_new(&d, 2, regions, &e), 0);
+    pseudo_dice_add(&d, logits, labels, 6, 4);
+    assert_true(fabs(pseudo_dice_of(&d, 0) - 6.0 / 7) < 1e-15); /* tp 3, fn 1 */
+    assert_true(fabs(pseudo_dice_of(&d, 1) - 2.0 / 4) < 1e-15); /* tp 1, fp 1, fn 1 */
+    assert_true(fabs(pseudo_dice_mean(&d) - (6.0 / 7 + 0.5) / 2) < 1e-15);
     pseudo_dice_free(&d);
 }
 
@@ -639,6 +655,7 @@ int main(void)
         cmocka_unit_test(learning_rates_are_the_trainers),
         cmocka_unit_test(curves_read_back),
         cmocka_unit_test(pseudo_dice_counts_like_its_definition),
+        cmocka_unit_test(pseudo_dice_of_regions_counts_each_alone),
         cmocka_unit_test(a_checkpoint_goes_on_bit_for_bit),
         cmocka_unit_test(a_run_folder_has_one_owner),
     };

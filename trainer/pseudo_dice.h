@@ -14,19 +14,22 @@ typedef struct ClassCounts {
 } ClassCounts;
 
 typedef struct PseudoDice {
-    int classes;             /* background included */
+    int classes;             /* background included; or regions */
+    const uint64_t *regions; /* which each label belongs to (DiceBCE); NULL: classes */
     ClassCounts *counts;     /* per class */
 } PseudoDice;
 
-int pseudo_dice_new(PseudoDice *d, int classes, Err *e);
+/* regions is borrowed until pseudo_dice_free. */
+int pseudo_dice_new(PseudoDice *d, int classes, const uint64_t *regions, Err *e);
 void pseudo_dice_free(PseudoDice *d);
 void pseudo_dice_clear(PseudoDice *d);
 
-/* logits (pixels, classes): the largest wins, the first of equal ones. labels (pixels); pixels of
- * ignore_label (-1: none), and labels that no class is for, do not count. */
+/* logits (pixels, classes): the largest wins, the first of equal ones; of regions each above 0. labels
+ * (pixels); pixels of ignore_label (-1: none), and labels that no class is for, do not count. */
 void pseudo_dice_add(PseudoDice *d, const float *logits, const int16_t *labels, int64_t pixels,
                      int ignore_label);
 
+int pseudo_dice_first(const PseudoDice *d);                   /* the first that is foreground */
 double pseudo_dice_of(const PseudoDice *d, int class_index);  /* NaN if neither was there */
 double pseudo_dice_mean(const PseudoDice *d);                 /* over the foreground classes that have one */
 

@@ -146,7 +146,7 @@ static void print_json(const EpochRecord *r, const PseudoDice *dice)
     print_number("pseudo_dice", r->pseudo_dice);
     print_number("ema_pseudo_dice", r->ema_pseudo_dice);
     print_number("seconds", r->seconds);
-    for (int k = 1; k < dice->classes; k++) {
+    for (int k = pseudo_dice_first(dice); k < dice->classes; k++) {
         char key[32];
         snprintf(key, sizeof key, "pseudo_dice_%d", k);
         print_number(key, pseudo_dice_of(dice, k));
@@ -161,7 +161,7 @@ static void show_epoch(void *context, const EpochRecord *r, const PseudoDice *di
     if (d->json) print_json(r, dice);
     char classes[256] = "", left[32];
     size_t used = 0;
-    for (int k = 1; k < dice->classes && used < sizeof classes - 16; k++)
+    for (int k = pseudo_dice_first(dice); k < dice->classes && used < sizeof classes - 16; k++)
         used += (size_t)snprintf(classes + used, sizeof classes - used, " %.3f", pseudo_dice_of(dice, k));
     d->seconds_per_epoch = r->seconds;
     if (d->quiet) return;

@@ -112,13 +112,13 @@ static int make_network(Training *t, Err *e)
     const PlanTraining *p = &t->plan.training;
     if (p->optimizer != OPTIMIZER_ADAMW)
         return err_set(e, ERR_UNSUPPORTED, "training.optimizer: this build has AdamW only");
-    if (t->info.has_regions)
-        return err_set(e, ERR_UNSUPPORTED, "this build trains on plain labels, not on regions");
+    if (t->info.has_regions) TRY(model_region_loss(&t->region_loss, &t->plan, &t->info, e));
     TRY(model_new(&t->model, &t->plan, &t->info, e));
     TRY(new_executor(&t->validator, t, false, NULL, e));
     const AdamW adamw = {0.9, 0.999, p->epsilon, p->weight_decay, p->gradient_clip};
     TRY(optimizer_new(&t->optimizer, t->model.parameters, &adamw, e));
-    return pseudo_dice_new(&t->dice, dataset_head_count(&t->info), e);
+    return pseudo_dice_new(&t->dice, dataset_head_count(&t->info),
+                           t->info.has_regions ? t->region_loss.regions : NULL, e);
 }
 
 static int take_pretrained(Training *t, Err *e)
@@ -249,7 +249,8 @@ static int write_curves(Training *t, Err *e)
 static int log_epoch(Training *t, const EpochRecord *r, Err *e)
 {
     Text classes = {0};
-    for (int k = 1; k < t->dice.classes; k++) text_add(&classes, " %.4f", pseudo_dice_of(&t->dice, k));
+    for (int k = pseudo_dice_first(&t->dice); k < t->dice.classes; k++)
+        text_add(&classes, " %.4f", pseudo_dice_of(&t->dice, k));
     int code = text_check(&classes, e);
     if (!code)
         code = run_folder_log(&t->folder, e,

@@ -27,6 +27,7 @@ struct Training {
     Executor *trainer;          /* output 0: loss */
     Executor *validator;        /* output 0: loss, output 1: head0 */
     Optimizer *optimizer;
+    DiceBCE region_loss;          /* of a dataset with regions */
     PseudoDice dice;
     RunState state;
 };

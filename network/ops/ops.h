@@ -47,8 +47,19 @@ typedef struct DiceCE {
     bool batch_dice;
     double smooth;
     int ignore_label;   /* -1: none */
+    bool background;    /* Dice of class 0 counts too */
+    bool dice_only;     /* no cross-entropy */
 } DiceCE;
 Ref dice_ce_loss(Graph *g, const char *name, Ref logits, Ref labels, DiceCE loss);
+/* The same for regions, which may overlap: each channel of the logits is one. See dice_bce_loss.c. */
+enum { LOSS_LABELS = 256, LOSS_REGIONS = 64 };
+typedef struct DiceBCE {
+    bool batch_dice;
+    double smooth;
+    int ignore_label;               /* -1: none */
+    uint64_t regions[LOSS_LABELS];  /* by label: bit r is set where it belongs to region r */
+} DiceBCE;
+Ref dice_bce_loss(Graph *g, const char *name, Ref logits, Ref labels, const DiceBCE *loss);
 /* The full-resolution row (or column) whose label stands for row i of a head: nearest neighbour. */
 static inline int64_t loss_label_source(int64_t i, int64_t full, int64_t head) { return (2 * i + 1) * full / (2 * head); }
 /* Σ weights[i] · terms[i] of scalars; at most NODE_INPUTS terms. */

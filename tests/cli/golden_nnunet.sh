@@ -29,5 +29,6 @@ notices preprocessed/D4_2d_all_cases.json '0,/"1": 1324/s//"1": 1325/' preproces
 notices inference/inference.json '0,/4.265625/s//4.26953125/' inference/inference.json/gaussian
 notices inference/inference.json '0,/"tile_step_size": 0.5/s//"tile_step_size": 0.7/' inference/inference.json/sliding
 notices metrics/surface/surface.json '0,/0.664559866/s//0.664559868/' metrics/surface
+notices metrics/losses/losses.json '0,/1.87501275/s//1.87503275/' metrics/losses
 notices metrics/umamba/umamba_eval.json '0,/0.9508/s//0.9509/' metrics/umamba
 notices postprocessing/postprocessing.json '0,/"labels_or_regions": 2}/s//"labels_or_regions": 1}/' postprocessing/determine

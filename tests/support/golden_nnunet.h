@@ -17,7 +17,8 @@ void golden_preprocessed(Golden *g);
 void golden_augment(Golden *g);
 void golden_inference(Golden *g);
 void golden_postprocessing(Golden *g);
-void golden_metrics(Golden *g);       /* evaluate, surface, umamba */
+void golden_metrics(Golden *g);       /* evaluate, surface, umamba, losses */
+void golden_losses(Golden *g, const char *path, const DocNode *root); /* one document of that part */
 
 /* A set: its plan and its raw data. golden_set_open, golden_set_close. */
 typedef struct GoldenSet {

@@ -250,26 +250,64 @@ static void add_pixel(LossSums *sums, int64_t item, const double *z, int64_t cla
     sums->valid += 1;
 }
 
+/* The label at the head's pixel p of item n, 0 for what is outside. */
+static int loss_label(const OpReference *r, int64_t n, int64_t p)
+{
+    const Shape s = r->in_shape[0], full = r->in_shape[1];
+    const int64_t y = (int64_t)(((double)(p / s.w) + 0.5) * (double)full.h / (double)s.h);
+    const int64_t x = (int64_t)(((double)(p % s.w) + 0.5) * (double)full.w / (double)s.w);
+    const int label = (int)r->in[1][at(full, n, y, x)];
+    return label < 0 ? 0 : label;
+}
+
+static double mean_dice(const LossSums *sums, int64_t items, int64_t first, int64_t classes, double smooth)
+{
+    double dice = 0;
+    for (int64_t n = 0; n < items; n++)
+        for (int64_t c = first; c < classes; c++)
+            dice += (2 * sums->inside[n][c] + smooth) /
+                    fmax(sums->truth[n][c] + sums->predicted[n][c] + smooth, 1e-8);
+    return dice / (double)(items * (classes - first));
+}
+
 void reference_dice_ce_loss(const OpReference *r)
 {
     const DiceCE *loss = r->spec;
-    const Shape s = r->in_shape[0], full = r->in_shape[1];
+    const Shape s = r->in_shape[0];
     LossSums sums = {0};
     for (int64_t n = 0; n < s.n; n++)
         for (int64_t p = 0; p < s.h * s.w; p++) {
-            const int64_t y = (int64_t)(((double)(p / s.w) + 0.5) * (double)full.h / (double)s.h);
-            const int64_t x = (int64_t)(((double)(p % s.w) + 0.5) * (double)full.w / (double)s.w);
-            const int label = (int)r->in[1][at(full, n, y, x)];
-            if (label != -1 && label == loss->ignore_label) continue;
-            add_pixel(&sums, loss->batch_dice ? 0 : n, r->in[0] + (n * s.h * s.w + p) * s.c, s.c,
-                      label < 0 ? 0 : label);
+            const int label = loss_label(r, n, p);
+            if (label == loss->ignore_label) continue;
+            add_pixel(&sums, loss->batch_dice ? 0 : n, r->in[0] + (n * s.h * s.w + p) * s.c, s.c, label);
         }
-    const int64_t items = loss->batch_dice ? 1 : s.n;
-    double dice = 0;
-    for (int64_t n = 0; n < items; n++)
-        for (int64_t c = 1; c < s.c; c++)
-            dice += (2 * sums.inside[n][c] + loss->smooth) /
-                    fmax(sums.truth[n][c] + sums.predicted[n][c] + loss->smooth, 1e-8);
-    r->out[0][0] =
-        (sums.valid > 0 ? sums.cross_entropy / sums.valid : 0) - dice / (double)(items * (s.c - 1));
+    const double entropy = sums.valid > 0 && !loss->dice_only ? sums.cross_entropy / sums.valid : 0;
+    r->out[0][0] = entropy -
+                   mean_dice(&sums, loss->batch_dice ? 1 : s.n, !loss->background, s.c, loss->smooth);
+}
+
+void reference_dice_bce_loss(const OpReference *r)
+{
+    const DiceBCE *loss = r->spec;
+    const Shape s = r->in_shape[0];
+    LossSums sums = {0};
+    for (int64_t n = 0; n < s.n; n++)
+        for (int64_t p = 0; p < s.h * s.w; p++) {
+            const int label = loss_label(r, n, p);
+            const double *z = r->in[0] + (n * s.h * s.w + p) * s.c;
+            const int64_t item = loss->batch_dice ? 0 : n;
+            if (label == loss->ignore_label) continue;
+            for (int64_t c = 0; c < s.c; c++) {
+                const double probability = 1 / (1 + exp(-z[c])),
+                             truth = (double)(loss->regions[label] >> c & 1);
+                sums.inside[item][c] += probability * truth;
+                sums.truth[item][c] += truth;
+                sums.predicted[item][c] += probability;
+                sums.cross_entropy -= truth > 0 ? log(probability) : log(1 - probability);
+            }
+            sums.valid += 1;
+        }
+    const double share = loss->ignore_label < 0 ? sums.valid * (double)s.c : sums.valid;
+    r->out[0][0] = (sums.valid > 0 ? sums.cross_entropy / share : 0) -
+                   mean_dice(&sums, loss->batch_dice ? 1 : s.n, 0, s.c, loss->smooth);
 }

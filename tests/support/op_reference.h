@@ -11,7 +11,7 @@ typedef struct OpReference {
     const double *in[NODE_INPUTS], *param[NODE_PARAMS];
     double *out[NODE_OUTPUTS];
     double number;    /* slope, factor, channels: the op's one argument, if it has one */
-    const void *spec; /* Conv or DiceCE, where the op takes one */
+    const void *spec; /* Conv, DiceCE or DiceBCE, where the op takes one */
 } OpReference;
 
 typedef void OpReferenceFunction(const OpReference *r);
@@ -19,7 +19,8 @@ typedef void OpReferenceFunction(const OpReference *r);
 OpReferenceFunction reference_silu, reference_silu_gate, reference_leaky_relu, reference_add,
     reference_concat, reference_split, reference_space_to_depth, reference_depth_to_space,
     reference_layer_norm, reference_instance_norm, reference_instance_norm_act, reference_depthwise_conv2d, reference_linear,
-    reference_conv2d, reference_conv_transpose2d, reference_dice_ce_loss, reference_weighted_sum;
+    reference_conv2d, reference_conv_transpose2d, reference_dice_ce_loss, reference_dice_bce_loss,
+    reference_weighted_sum;
 
 /* number: states; the rank of dt is x_proj's. */
 OpReferenceFunction reference_selective_scan;

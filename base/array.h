@@ -32,6 +32,11 @@ typedef struct Array {
     size_t mapping_bytes;
 } Array;
 
+/* A box of the elements of an array of rank 3: first inclusive, past exclusive, per axis. */
+typedef struct Box {
+    int64_t first[3], past[3];
+} Box;
+
 size_t dtype_size(DType dtype);        /* bytes of one element */
 const char *dtype_name(DType dtype);   /* "float32", "uint8" … as NumPy says it */
 

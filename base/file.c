@@ -189,6 +189,13 @@ void file_unmap(void *data, size_t bytes)
     if (data) munmap(data, bytes);
 }
 
+void file_forget(const void *data, size_t bytes)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), start = (uintptr_t)data;
+    const uintptr_t first = (start + page - 1) / page * page, past = (start + bytes) / page * page;
+    if (first < past) madvise((char *)data + (first - start), past - first, MADV_DONTNEED);
+}
+
 bool file_exists(const char *path)
 {
     struct stat info;

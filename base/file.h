@@ -36,6 +36,8 @@ int file_get(const char *path, char **data, size_t *bytes, Err *e);
 /* Maps a whole regular file read-only; an empty file gives NULL and 0 bytes. */
 int file_map(const char *path, void **data, size_t *bytes, Err *e);
 void file_unmap(void *data, size_t bytes);
+/* Takes a part of a mapping out of the process's memory; it comes back where it is read again. */
+void file_forget(const void *data, size_t bytes);
 
 bool file_exists(const char *path);
 bool file_is_folder(const char *path);

@@ -6,10 +6,10 @@ static void cut(uint8_t *mask, const int16_t *labels, const LabelPair *pair, con
                 const int16_t *ignore, const Box *box)
 {
     const int64_t ny = pair->shape_zyx[1], nx = pair->shape_zyx[2];
-    const int64_t width = box->high_zyx[2] - box->low_zyx[2];
-    for (int64_t z = box->low_zyx[0]; z < box->high_zyx[0]; z++) {
-        for (int64_t y = box->low_zyx[1]; y < box->high_zyx[1]; y++, mask += width) {
-            const int64_t row = (z * ny + y) * nx + box->low_zyx[2];
+    const int64_t width = box->past[2] - box->first[2];
+    for (int64_t z = box->first[0]; z < box->past[0]; z++) {
+        for (int64_t y = box->first[1]; y < box->past[1]; y++, mask += width) {
+            const int64_t row = (z * ny + y) * nx + box->first[2];
             for (int64_t x = 0; x < width; x++)
                 mask[x] = structure_has(structure, labels[row + x]) &&
                           !(ignore && pair->reference[row + x] == *ignore);
@@ -20,7 +20,7 @@ static void cut(uint8_t *mask, const int16_t *labels, const LabelPair *pair, con
 int masks_cut(Masks *m, const LabelPair *pair, const Structure *structure, const int16_t *ignore,
               const Box *box, Err *e)
 {
-    for (int d = 0; d < 3; d++) m->shape_zyx[d] = box->high_zyx[d] - box->low_zyx[d];
+    for (int d = 0; d < 3; d++) m->shape_zyx[d] = box->past[d] - box->first[d];
     const size_t voxels = (size_t)(m->shape_zyx[0] * m->shape_zyx[1] * m->shape_zyx[2]);
     m->reference = mem_alloc(voxels, e);
     m->prediction = mem_alloc(voxels, e);

@@ -65,15 +65,15 @@ static int64_t run_length(const int16_t *reference, const int16_t *prediction, i
     return run;
 }
 
-static bool box_is_empty(const Box *b) { return b->high_zyx[0] == 0; }
+static bool box_is_empty(const Box *b) { return b->past[0] == 0; }
 
 static void box_add(Box *box, const Box *more)
 {
     if (box_is_empty(more)) return;
     if (box_is_empty(box)) *box = *more;
     for (int d = 0; d < 3; d++) {
-        if (more->low_zyx[d] < box->low_zyx[d]) box->low_zyx[d] = more->low_zyx[d];
-        if (more->high_zyx[d] > box->high_zyx[d]) box->high_zyx[d] = more->high_zyx[d];
+        if (more->first[d] < box->first[d]) box->first[d] = more->first[d];
+        if (more->past[d] > box->past[d]) box->past[d] = more->past[d];
     }
 }
 

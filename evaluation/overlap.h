@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-#include "base/error.h"
+#include "base/array.h"
 #include "evaluation/metrics.h"
 #include "evaluation/structures.h"
 
@@ -16,18 +16,14 @@ typedef struct Overlap {
     int64_t tp, fp, fn, tn;   /* voxels */
 } Overlap;
 
-/* Where a structure is, in the reference or the prediction; high is excluded, all 0 where it is not. */
-typedef struct Box {
-    int64_t low_zyx[3], high_zyx[3];
-} Box;
-
 /* Voxels whose label is neither background (0), nor in a structure, nor the ignore label. */
 typedef struct UnknownLabels {
     int64_t in_reference, in_prediction;
 } UnknownLabels;
 
-/* Writes one Overlap per structure of s, and one Box where boxes is not NULL. reference and prediction
- * (Z,Y,X) are borrowed; unknown may be NULL. Fails: ERR_NOMEM. */
+/* Writes one Overlap per structure of s and, where boxes is not NULL, the Box that holds it in reference and
+ * prediction (all 0 where it is in neither). reference and prediction (Z,Y,X) are borrowed; unknown may be
+ * NULL. Fails: ERR_NOMEM. */
 int overlap_count(Overlap *overlaps, Box *boxes, UnknownLabels *unknown, const Structures *s,
                   const int16_t *reference, const int16_t *prediction, const int64_t shape_zyx[3], Err *e);
 

@@ -46,8 +46,8 @@ static Extent find_extent(const LabelPair *p, int16_t label)
         if (!in_reference && !in_prediction) continue;
         const int64_t at[3] = {i / (shape[1] * shape[2]), i / shape[2] % shape[1], i % shape[2]};
         for (int d = 0; d < 3; d++) {
-            if (at[d] < found.box.low_zyx[d]) found.box.low_zyx[d] = at[d];
-            if (at[d] >= found.box.high_zyx[d]) found.box.high_zyx[d] = at[d] + 1;
+            if (at[d] < found.box.first[d]) found.box.first[d] = at[d];
+            if (at[d] >= found.box.past[d]) found.box.past[d] = at[d] + 1;
         }
         found.reference += in_reference;
         found.prediction += in_prediction;
@@ -75,8 +75,8 @@ static int score_label(double *dsc, double *nsd, const LabelPair *p, int16_t lab
     *dsc = *nsd = extent.prediction ? 0 : 1; /* where the reference has none */
     if (!extent.reference) return 0;
     if (labelled_slices) {
-        extent.box.low_zyx[0] = extent.first_z;
-        extent.box.high_zyx[0] = extent.last_z; /* excluded */
+        extent.box.first[0] = extent.first_z;
+        extent.box.past[0] = extent.last_z; /* excluded */
     }
     Masks masks;
     SurfacePair surfaces;

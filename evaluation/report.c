@@ -37,13 +37,36 @@ static void add_value(Text *out, Metric m, double value)
 }
 
 /* A table cell whose sorting key is exact. */
-static void add_cell(Text *out, Metric m, double value)
+static void begin_cell(Text *out, Metric m, double value)
 {
     text_add(out, "<td data-v=\"");
     text_add_double(out, value);
     text_add(out, "\">");
     add_value(out, m, value);
+}
+
+static void add_cell(Text *out, Metric m, double value)
+{
+    begin_cell(out, m, value);
     text_add(out, "</td>");
+}
+
+/* "0.7697 to 0.7961"; nothing where there is no interval. */
+static void add_interval(Text *out, Metric m, const Interval *interval)
+{
+    if (isnan(interval->low)) return;
+    add_value(out, m, interval->low);
+    text_add(out, " to ");
+    add_value(out, m, interval->high);
+}
+
+/* The interval stands below the mean. */
+static void add_mean_cell(Text *out, Metric m, const Mean *mean)
+{
+    begin_cell(out, m, mean->value);
+    text_add(out, "<small>");
+    add_interval(out, m, &mean->interval);
+    text_add(out, "</small></td>");
 }
 
 /* Mean of a case's Dice over the structures that it has. */
@@ -67,21 +90,30 @@ static void add_tile(Text *out, const Summary *s, Metric m, const char *name)
     const Mean *mean = &s->foreground_mean[m];
     text_add(out, "<div class=tile><span>%s</span><b>", name);
     add_value(out, m, mean->value);
-    text_add(out, "</b><small>");
-    if (!isnan(mean->interval.low)) {
-        text_add(out, "95 %% interval ");
-        add_value(out, m, mean->interval.low);
-        text_add(out, " to ");
-        add_value(out, m, mean->interval.high);
-    }
+    text_add(out, "</b><small>%s", isnan(mean->interval.low) ? "" : "95 % interval ");
+    add_interval(out, m, &mean->interval);
     text_add(out, "</small></div>\n");
+}
+
+/* ": 38 cases, 2 more could not be evaluated (a, b)." */
+static void add_case_count(Text *out, const Summary *s)
+{
+    int done = 0, named = 0;
+    for (int c = 0; c < s->case_count; c++) done += s->cases[c].done;
+    text_add(out, ": %d cases", done);
+    if (done < s->case_count)
+        text_add(out, ", <strong>%d more could not be evaluated</strong> (", s->case_count - done);
+    for (int c = 0; c < s->case_count; c++) {
+        if (s->cases[c].done) continue;
+        text_add(out, "%s", named++ ? ", " : "");
+        html_add(out, s->cases[c].id);
+    }
+    text_add(out, "%s.</p>", named ? ")" : "");
 }
 
 static void add_head(Text *out, const Report *r)
 {
     const Summary *s = r->summary;
-    int done = 0;
-    for (int c = 0; c < s->case_count; c++) done += s->cases[c].done;
     text_add(out, "<!doctype html>\n<html lang=en><head><meta charset=utf-8>\n"
              "<meta name=viewport content=\"width=device-width,initial-scale=1\">\n<title>Evaluation of ");
     html_add(out, r->prediction);
@@ -91,10 +123,8 @@ static void add_head(Text *out, const Report *r)
     html_add(out, r->prediction);
     text_add(out, " against ");
     html_add(out, r->reference);
-    text_add(out, ": %d cases", done);
-    if (done < s->case_count)
-        text_add(out, ", <strong>%d more could not be evaluated</strong>", s->case_count - done);
-    text_add(out, ".</p><button id=theme type=button hidden>light / dark</button></header>\n"
+    add_case_count(out, s);
+    text_add(out, "<button id=theme type=button hidden>light / dark</button></header>\n"
              "<section class=tiles>\n");
     add_tile(out, s, METRIC_DICE, "mean Dice");
     add_tile(out, s, METRIC_IOU, "mean IoU");
@@ -119,7 +149,8 @@ static void add_column_heads(Text *out, const Summary *s)
 
 static void add_means_table(Text *out, const Summary *s)
 {
-    text_add(out, "<section><h2>Means</h2><div class=scroll><table class=sortable><thead><tr><th>label</th>");
+    text_add(out, "<section><h2>Means</h2><div class=scroll><table class=\"sortable means\"><thead><tr>"
+             "<th>label</th>");
     add_column_heads(out, s);
     text_add(out, "<th>missed</th><th>invented</th></tr></thead><tbody>\n");
     for (int i = 0; i < s->structures->count; i++) {
@@ -129,13 +160,14 @@ static void add_means_table(Text *out, const Summary *s)
         html_add(out, structure->name);
         text_add(out, "</th>");
         for (int k = 0; k < SHOWN; k++)
-            if (summary_has(s, shown[k])) add_cell(out, shown[k], s->mean[i][shown[k]].value);
+            if (summary_has(s, shown[k])) add_mean_cell(out, shown[k], &s->mean[i][shown[k]]);
         text_add(out, "<td data-v=%d>%d</td><td data-v=%d>%d</td></tr>\n", lost.missed, lost.missed,
                  lost.invented, lost.invented);
     }
     text_add(out, "</tbody></table></div><p class=note>Means over the cases that have the label in the "
-             "reference or the prediction. Missed and invented: cases with the label only in the reference, "
-             "only in the prediction; their infinite distances are not in the means.");
+             "reference or the prediction, with their 95 %% intervals. Missed and invented: cases with the "
+             "label only in the reference, only in the prediction; their infinite distances are not in the "
+             "means.");
     if (!s->only_overlap) {
         text_add(out, " NSD at a tolerance of");
         for (int i = 0; i < s->structures->count; i++) {
@@ -194,13 +226,14 @@ static void add_label_table(Text *out, const Summary *s, int index)
 
 static void add_instance_table(Text *out, const Summary *s)
 {
-    text_add(out, "<section><h2>Instances</h2><div class=scroll><table><thead><tr><th>IoU at least</th>");
+    text_add(out, "<section><h2>Instances</h2><div class=scroll><table class=means><thead><tr>"
+             "<th>IoU at least</th>");
     for (int t = 0; t < INSTANCE_THRESHOLDS; t++) text_add(out, "<th>%.1f</th>", instance_thresholds[t]);
     text_add(out, "</tr></thead><tbody>\n");
     for (int k = 0; k < INSTANCE_METRICS; k++) {
         text_add(out, "<tr><th>%s</th>", instance_metric_keys[k]);
         for (int t = 0; t < INSTANCE_THRESHOLDS; t++)
-            text_add(out, "<td>%.4f</td>", s->instance_mean[k][t].value);
+            add_mean_cell(out, METRIC_DICE, &s->instance_mean[k][t]); /* written alike */
         text_add(out, "</tr>\n");
     }
     text_add(out, "</tbody></table></div></section>\n");

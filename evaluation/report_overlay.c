@@ -335,7 +335,7 @@ static int add_figure(Text *out, const Shown *v, const Window *w, const char *ca
     const double *spacing = v->geometry.spacing_zyx_mm;
     const int64_t height = window_height(w), width = window_width(w);
     text_add(out, "<figure><svg viewBox=\"0 0 %lld %lld\" preserveAspectRatio=none "
-             "style=\"aspect-ratio:%g/%g\">", (long long)width, (long long)height,
+             "style=\"--ratio:%g/%g\">", (long long)width, (long long)height,
              (double)width * spacing[v->columns], (double)height * spacing[v->rows]);
     if (v->image.voxels.data) TRY(add_picture(out, v, w, e));
     add_contour(out, "ref", &v->reference, v, w);

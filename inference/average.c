@@ -36,9 +36,19 @@ static int members_open(Members *m, const char *const *folders, int folder_count
     return 0;
 }
 
+/* The mapped values first … past - 1 have been read: they need not stay in memory. */
+static void forget_values(const Members *m, int64_t first, int64_t past)
+{
+    for (int i = 0; i < m->count; i++)
+        if (m->arrays[i].owner == ARRAY_MAPPED)
+            file_forget((const float *)m->arrays[i].data + first, (size_t)(past - first) * sizeof(float));
+}
+
 static int label_rows(const Members *m, const Volume *labels, const DatasetInfo *info, Err *e)
 {
+    enum { KEPT_VALUES = 1 << 20 };
     const int64_t width = labels->shape[2], values = width * dataset_head_count(info);
+    int64_t forgotten = 0;
     float *mean = mem_alloc((size_t)values * sizeof *mean, e);
     uint16_t *row = mem_alloc((size_t)width * sizeof *row, e);
     const int code = mean && row ? 0 : ERR_NOMEM;
@@ -46,6 +56,9 @@ static int label_rows(const Members *m, const Volume *labels, const DatasetInfo 
         probabilities_mean(mean, m->arrays, m->count, r * values, values);
         labels_of_probabilities(row, mean, width, info);
         label_row_put(labels, r / labels->shape[1], r % labels->shape[1], row);
+        if ((r + 1) * values - forgotten < KEPT_VALUES) continue;
+        forget_values(m, forgotten, (r + 1) * values);
+        forgotten = (r + 1) * values;
     }
     mem_free(mean);
     mem_free(row);

@@ -159,7 +159,6 @@ int configuration_write(const Configuration *c, const char *path, Err *e)
     for (int i = 0; i < c->model_count && !code; i++) code = put_model(&w, &c->models[i], e);
     doc_close(&w);
     postprocessing_put(&c->postprocessing, &w, "postprocessing");
-    doc_comment(&w, "in each step these labels together keep only their largest component");
     if (!isnan(c->dice)) {
         doc_put_double(&w, "dice", c->dice);
         doc_comment(&w, "foreground mean on the cross-validation");

@@ -106,6 +106,7 @@ int64_t postprocessing_bytes(const Postprocessing *p, const int64_t shape_zyx[3]
 void postprocessing_put(const Postprocessing *p, DocWriter *w, const char *key)
 {
     doc_open(w, key, DOC_SEQUENCE, false);
+    if (p->count) doc_comment(w, "in each step these labels together keep only their largest component");
     for (int i = 0; i < p->count; i++) {
         doc_open(w, NULL, DOC_SEQUENCE, true);
         for (int k = 0; k < p->steps[i].label_count; k++) doc_put_int(w, NULL, p->steps[i].labels[k]);

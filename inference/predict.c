@@ -117,14 +117,17 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
 /* A model on its way through the cases. */
 typedef struct Job {
     const Options *o;
+    const char *results;       /* folder of the model */
+    bool is_member;            /* its probabilities go into a mean, and only that is post-processed */
     const Postprocessing *postprocessing;
     Predictor *predictor;
     CaseList list;
     const char *folder;        /* of the outputs */
-    bool save_probabilities;
     Progress *progress;        /* while a case is under way */
     const char *id;
 } Job;
+
+static bool saves_probabilities(const Job *job) { return job->is_member || job->o->save_probabilities; }
 
 static void report(const char *id, const Err *fault) { program_error("case %s: %s", id, fault->text); }
 
@@ -179,12 +182,25 @@ static int cost_of_case(const Job *job, const Case *c, PredictionCost *cost, Err
 static int predict_labels(const Job *job, Image *image, Array *labels, const char *id, Err *e)
 {
     const double *spacing_mm = image->geometry.spacing_zyx_mm;
-    if (!job->save_probabilities)
+    if (!saves_probabilities(job))
         return predictor_predict(job->predictor, &image->voxels, spacing_mm, labels, NULL, e);
     ProbabilityFile file;
     const ProbabilitySink sink = probability_file_sink(&file, job->folder, id);
     const int code = predictor_predict(job->predictor, &image->voxels, spacing_mm, labels, &sink, e);
     return probability_file_finish(&file, code, e);
+}
+
+/* Of a lone file predicted into its own folder. */
+static int expect_no_input(const char *path, const Case *c, Err *e)
+{
+    char *output = path_absolute(path, e), *input = path_absolute(c->images[0], e);
+    int code = output && input ? 0 : e->code;
+    if (!code && !strcmp(output, input))
+        code = err_set(e, ERR_VALUE, "its labels would replace the image %s: name another folder with -o",
+                       path);
+    mem_free(output);
+    mem_free(input);
+    return code;
 }
 
 static int predict_image(const Job *job, const Case *c, const char *path, Err *e)
@@ -195,7 +211,7 @@ static int predict_image(const Job *job, const Case *c, const char *path, Err *e
     TRY(cost_of_case(job, c, &cost, e));
     TRY(image_read_channels(&image, (const char *const *)c->images, c->image_count, e));
     int code = predict_labels(job, &image, &labels, c->id, e);
-    if (!code) code = postprocessing_apply(job->postprocessing, &labels, e);
+    if (!code && !job->is_member) code = postprocessing_apply(job->postprocessing, &labels, e);
     if (!code) code = image_write(path, &image.geometry, &labels, e); /* last: where they stand, all does */
     array_free(&labels);
     image_free(&image);
@@ -216,16 +232,21 @@ static int predict_case(void *context, int index, Progress *progress, bool *kept
     if (!path) return ERR_NOMEM;
     job->progress = progress;
     job->id = c->id;
-    *kept = !job->o->common.overwrite && file_exists(path) &&
-            (!job->save_probabilities || probabilities_exist(job->folder, c->id));
-    const int code = *kept ? 0 : predict_image(job, c, path, e);
+    const bool exists = file_exists(path);
+    int code = exists ? expect_no_input(path, c, e) : 0;
+    *kept = !code && exists && !job->o->common.overwrite &&
+            (!saves_probabilities(job) || probabilities_exist(job->folder, c->id));
+    if (!code && !*kept) code = predict_image(job, c, path, e);
     mem_free(path);
     return code;
 }
 
-static void explain(const Job *job)
+/* Returns how many cases cannot be predicted. */
+static int explain(const Job *job)
 {
     static const double mib = 1 << 20;
+    int impossible = 0;
+    if (job->is_member) printf("%s\n", job->results);
     printf("%-24s %9s %6s %10s %10s %10s %10s %10s %10s\n", "MiB", "tiles", "batch", "networks", "reading",
            "preprocess", "predicting", "finishing", "peak");
     for (int i = 0; i < job->list.count; i++) {
@@ -234,6 +255,7 @@ static void explain(const Job *job)
         Err fault = {0};
         if (cost_of_case(job, c, &cost, &fault)) {
             printf("%-24s %s\n", c->id, fault.text);
+            impossible++;
             continue;
         }
         printf("%-24s %9lld %6d %10.0f %10.0f %10.0f %10.0f %10.0f %10.0f\n", c->id, (long long)cost.tiles,
@@ -242,6 +264,7 @@ static void explain(const Job *job)
                (double)cost.peak / mib);
     }
     fflush(stdout);
+    return impossible;
 }
 
 static int save_dataset(const Job *job, Err *e)
@@ -264,10 +287,13 @@ static int run_job(Job *job, Err *e)
     const Predictor *p = job->predictor;
     int kept;
     TRY(list_cases(&job->list, o, predictor_dataset(p)->file_ending, e));
-    if (o->explain) explain(job);
-    if (!*o->common.output) return 0;
+    const int impossible = o->explain ? explain(job) : 0;
+    if (!*o->common.output)
+        return impossible ? err_set(e, ERR_VALUE, "%d of %d cases cannot be predicted (above)", impossible,
+                                    job->list.count)
+                          : 0;
     TRY(file_make_folders(job->folder, e));
-    if (job->save_probabilities) TRY(save_dataset(job, e));
+    if (saves_probabilities(job)) TRY(save_dataset(job, e));
     if (!o->common.quiet)
         program_say("%s, %d fold%s, %d case%s", predictor_plan(p)->network.name, predictor_fold_count(p),
                     predictor_fold_count(p) == 1 ? "" : "s", job->list.count,
@@ -284,11 +310,14 @@ static int run_job(Job *job, Err *e)
     return code;
 }
 
-static int predict_with(const Options *o, const ConfiguredModel *model, const char *folder,
-                        bool save_probabilities, const Postprocessing *postprocessing, Err *e)
+static int predict_with(const Options *o, const ConfiguredModel *model, const char *folder, bool is_member,
+                        const Postprocessing *postprocessing, Err *e)
 {
-    Job job = {
-        .o = o, .postprocessing = postprocessing, .folder = folder, .save_probabilities = save_probabilities};
+    Job job = {.o = o,
+               .results = model->results,
+               .is_member = is_member,
+               .postprocessing = postprocessing,
+               .folder = folder};
     PredictorOptions options = o->predictor;
     options.folds = model->folds;
     options.fold_count = model->fold_count;
@@ -306,16 +335,16 @@ static int predict_with(const Options *o, const ConfiguredModel *model, const ch
 /* Each model in a folder of its own, then their mean. A bad case ends up in no mean; the others go on. */
 static int predict_with_all(const Options *o, const Configuration *c, Err *e)
 {
-    static const Postprocessing none = {0};
     AverageJob average = {.output = o->common.output, .postprocessing = &c->postprocessing, .report = report,
                           .overwrite = o->common.overwrite, .quiet = o->common.quiet};
     char *folders[CONFIGURATION_MODELS] = {NULL};
     int code = 0;
     Err bad_case = {0};
     for (int i = 0; i < c->model_count && !code; i++) {
-        average.folders[average.folder_count++] = folders[i] = path_format(e, "%s/model_%d", o->common.output,
-                                                                           i + 1);
-        code = folders[i] ? predict_with(o, &c->models[i], folders[i], true, &none, e) : ERR_NOMEM;
+        folders[i] = path_format(e, "%s/model_%d", o->common.output, i + 1);
+        average.folders[average.folder_count++] = folders[i];
+        code = folders[i] ? predict_with(o, &c->models[i], folders[i], true, &c->postprocessing, e)
+                          : ERR_NOMEM;
         if (code != ERR_VALUE || !file_is_folder(folders[i])) continue;
         bad_case = *e;
         code = 0;
@@ -333,7 +362,10 @@ static int predict_with_all(const Options *o, const Configuration *c, Err *e)
 
 static int read_configuration(Configuration *c, const Options *o, Err *e)
 {
-    if (!file_is_folder(o->model) && file_exists(o->model)) TRY(configuration_read(c, o->model, e));
+    if (!file_exists(o->model))
+        return err_set(e, ERR_VALUE, "%s: does not exist: expected a results folder, or inference.yaml",
+                       o->model);
+    if (!file_is_folder(o->model)) TRY(configuration_read(c, o->model, e));
     else TRY(configuration_add(c, o->model, o->folds, o->fold_count, e));
     if (!o->postprocessing) return 0;
     Configuration other;
@@ -350,7 +382,7 @@ static int run(const Options *o, Err *e)
     Configuration c = {0};
     int code = read_configuration(&c, o, e);
     if (!code && c.model_count == 1)
-        code = predict_with(o, &c.models[0], o->common.output, o->save_probabilities, &c.postprocessing, e);
+        code = predict_with(o, &c.models[0], o->common.output, false, &c.postprocessing, e);
     else if (!code) code = predict_with_all(o, &c, e);
     configuration_free(&c);
     return code;

@@ -175,13 +175,14 @@ static int choose_batch(const Predictor *p, int64_t tiles)
 static int cost_locked(Predictor *p, PredictionCost *cost, Err *e)
 {
     const int64_t limit = p->options.memory;
+    p->most_batch = 0;
     cost->batch = choose_batch(p, cost->tiles);
     TRY(count_peak(p, cost, e));
     while (limit && cost->peak > limit && cost->batch > 1) {
         p->most_batch = cost->batch /= 2;
-        fold_networks_release(&p->networks);
         TRY(count_peak(p, cost, e));
     }
+    if (p->networks.batch != cost->batch) fold_networks_release(&p->networks); /* the last case's */
     if (!limit || cost->peak <= limit) return 0;
     return err_set(e, ERR_NOMEM,
                    "needs up to %.0f MiB, and may take %.0f: allow more, or take a smaller network, "
@@ -271,11 +272,31 @@ int predictor_predict_preprocessed(Predictor *p, const Array *image, const CaseP
     return code;
 }
 
+/* One voxel that is no number would make its whole channel none, and all of it background. */
+static int expect_numbers(const Array *image, Err *e)
+{
+    const float *values = image->data;
+    const int64_t count = array_count(image);
+    int64_t strange = 0, first = count;
+#pragma omp parallel for reduction(+ : strange) reduction(min : first)
+    for (int64_t i = 0; i < count; i++) {
+        if (isfinite(values[i])) continue;
+        strange++;
+        first = i < first ? i : first;
+    }
+    if (!strange) return 0;
+    return err_set(e, ERR_VALUE,
+                   "%lld voxel(s) are not finite, the first %g at voxel %lld in storage order: expected "
+                   "numbers; replace them",
+                   (long long)strange, (double)values[first], (long long)first);
+}
+
 int predictor_predict(Predictor *p, Array *image, const double spacing_zyx_mm[3], Array *labels,
                       const ProbabilitySink *probabilities, Err *e)
 {
     PreprocessedCase c;
-    const int failed = case_preprocess(&c, image, spacing_zyx_mm, NULL, &p->plan, NULL, e);
+    int failed = expect_numbers(image, e);
+    if (!failed) failed = case_preprocess(&c, image, spacing_zyx_mm, NULL, &p->plan, NULL, e);
     array_free(image);
     if (failed) return failed;
     const int code = predictor_predict_preprocessed(p, &c.image, &c.properties, labels, probabilities, e);

@@ -59,14 +59,15 @@ typedef struct PredictionCost {
     int64_t peak;             /* bytes of the whole process, at most */
 } PredictionCost;
 
-/* Finds the largest batch with which the case fits into options.memory; predictor_predict keeps to it from
- * now on. Fails: ERR_NOMEM where none does, with the bytes needed; as executor_new. */
+/* Finds the largest batch with which the case fits into options.memory; predictor_predict keeps to it until
+ * it is asked about another case. Fails: ERR_NOMEM where none does, with the bytes needed; as executor_new. */
 int predictor_cost(Predictor *p, const CaseSize *size, PredictionCost *cost, Err *e);
 
 /* image: float32 (C,Z,Y,X) with the axes of its file; used as working memory and freed early, so that it
  * and its preprocessed form do not stand side by side for long. labels: new, uint8 or uint16 (Z,Y,X), the
  * caller's. probabilities: where they go (inference/probabilities.h: an array or a file), or NULL. Fails:
- * ERR_SHAPE, ERR_VALUE where the image does not fit the plan; ERR_NOMEM; as the sink. */
+ * ERR_SHAPE, ERR_VALUE where the image does not fit the plan or holds NaN or infinity; ERR_NOMEM; as the
+ * sink. */
 int predictor_predict(Predictor *p, Array *image, const double spacing_zyx_mm[3], Array *labels,
                       const ProbabilitySink *probabilities, Err *e);
 

@@ -17,11 +17,6 @@ typedef struct Volume {
     int64_t stride[3]; /* bytes */
 } Volume;
 
-/* A box of voxels: first inclusive, past exclusive, per axis. */
-typedef struct Box {
-    int64_t first[3], past[3];
-} Box;
-
 Volume volume_of_array(const Array *a);                          /* rank 3: (Z,Y,X) */
 Volume volume_of_channel_first(const Array *a, int64_t channel); /* rank 4: (C,Z,Y,X) */
 Volume volume_of_channel_last(const Array *a, int64_t channel);  /* rank 4: (Z,Y,X,C) */

@@ -47,11 +47,11 @@ static Box box_by_definition(const Structure *s, const int16_t *ref, const int16
         if (!structure_has(s, ref[i]) && !structure_has(s, pred[i])) continue;
         const int64_t at[3] = {i / (shape[1] * shape[2]), i / shape[2] % shape[1], i % shape[2]};
         for (int d = 0; d < 3; d++) {
-            if (at[d] < box.low_zyx[d]) box.low_zyx[d] = at[d];
-            if (at[d] >= box.high_zyx[d]) box.high_zyx[d] = at[d] + 1;
+            if (at[d] < box.first[d]) box.first[d] = at[d];
+            if (at[d] >= box.past[d]) box.past[d] = at[d] + 1;
         }
     }
-    return box.high_zyx[0] ? box : (Box){0};
+    return box.past[0] ? box : (Box){0};
 }
 
 static void overlaps_equal_their_definition(void **state)

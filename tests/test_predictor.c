@@ -247,6 +247,12 @@ static void images_that_do_not_fit_are_refused(void **state)
     assert_int_equal(predictor_predict(p, &image, (double[]){999, 1, 1}, &labels, NULL, &e), ERR_SHAPE);
     assert_says(&e, "2 channels, the plan has 1");
     assert_null(image.data);
+    assert_int_equal(array_new(&image, DTYPE_F32, 4, (int64_t[]){1, 1, 40, 40}, &e), 0);
+    ((float *)image.data)[7] = NAN;
+    ((float *)image.data)[9] = INFINITY;
+    assert_int_equal(predictor_predict(p, &image, (double[]){999, 1, 1}, &labels, NULL, &e), ERR_VALUE);
+    assert_says(&e, "2 voxel(s) are not finite, the first nan at voxel 7");
+    assert_null(image.data);
     PredictionCost cost;
     const CaseSize size = {.channels = 1, .shape_zyx = {1, 40, 40}, .spacing_zyx_mm = {999, 1, 1}};
     assert_int_equal(predictor_cost(p, &size, &cost, &e), ERR_NOMEM);

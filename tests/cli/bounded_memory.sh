@@ -48,4 +48,14 @@ is "that change no label" cmp "$out"/free/*.nii.gz "$out"/capped/*.nii.gz
 check "too little memory is refused" 1 predict -o "$out/none" --memory 20M
 has "with what is needed" 'needs up to [0-9]* MiB, and may take 20' stderr
 is "before anything is written" test -z "$(ls "$out/none")"
+check "beforehand too" 1 "$build/predict" -i "$image" -m "$out/a" --step 1 --explain --memory 20M
+mkdir "$out/two"
+cp "$image"/*_0000.nii.gz "$out/two/big_0000.nii.gz"
+"$build/make_phantom" -o "$out/small" --cases 1 --size 12x40x44 --quiet 2>/dev/null
+cp "$out"/small/imagesTr/*_0000.nii.gz "$out/two/small_0000.nii.gz"
+both() { "$build/predict" -i "$out/two" -m "$out/a" --step 1 --explain "$@"; }
+check "two cases" 0 both; mv "$out/stdout" "$out/wide"
+check "of which a limit concerns one" 0 both --memory $(($(value NF wide) - 3))M; mv "$out/stdout" "$out/narrow"
+is "have a batch each" test "$(value 3 narrow)" -lt "$(value 3 wide)"
+is "as large as it may be" test "$(awk 'NR == 3 {print $3}' "$out/narrow")" -eq "$(awk 'NR == 3 {print $3}' "$out/wide")"
 check "a size that is none" 2 predict -o "$out/none" --memory 4X

@@ -31,7 +31,7 @@ static const struct argp_option option_table[] = {
     {"seconds", KEY_SECONDS, "S", 0, "Spent on each figure, the best run counts (default 3)", 0},
     {"quick", KEY_QUICK, NULL, 0, "A rough look: 320x320, one run of everything", 0},
     {"json", KEY_JSON, "FILE", 0, "Write the figures to FILE", 0},
-    {"compare", KEY_COMPARE, "OLD.json", 0, "Print this run's figures as multiples of an earlier one's", 0},
+    {"compare", KEY_COMPARE, "OLD.json", 0, "Print this run's figures over those of an earlier --json", 0},
     {0},
 };
 

@@ -129,7 +129,7 @@ int measure_limits(Limits *limits, const MeasureOptions *o, Report *r, Err *e)
     }
     TRY(measure_exps(&limits->exps, seconds, e));
     report_row(r, "limits");
-    report_measure(r, "threads", o->threads);
+    report_number(r, "threads", o->threads);
     report_measure(r, "sgemm_gflops_1", limits->flops[0] * 1e-9);
     report_measure(r, "sgemm_gflops_all", limits->flops[1] * 1e-9);
     report_measure(r, "bf16_gflops_1", limits->bf16_flops[0] * 1e-9);

@@ -23,6 +23,18 @@ static void run_step(void *context)
     w->step.iteration++;
 }
 
+typedef struct Network {
+    const char *name;
+    Graph *graph;
+    Parameters *parameters;
+} Network;
+
+/* What a measurement finds. */
+typedef struct Found {
+    double seconds, products; /* of one run; multiply-adds, those of backward included */
+    size_t bytes;             /* with AdamW's moments */
+} Found;
+
 static double products_of(const Executor *x, bool train)
 {
     double macs = 0;
@@ -30,85 +42,103 @@ static double products_of(const Executor *x, bool train)
     return macs * (train ? 3 : 1);
 }
 
-/* What one measurement is of. */
-typedef struct What {
-    const char *network;
-    MeasureRun run;
-    int threads;
-} What;
-
-static void report(Report *r, const What *what, const Executor *x, double seconds, double peak_flops)
-{
-    const MemoryReport m = executor_memory(x);
-    report_row(r, "networks");
-    report_text(r, "network", what->network);
-    report_number(r, "height", (double)what->run.size[0]);
-    report_number(r, "width", (double)what->run.size[1]);
-    report_number(r, "batch", what->run.batch);
-    report_text(r, "precision", precision_name(what->run.precision));
-    report_text(r, "what", what->run.train ? "train" : "forward");
-    report_number(r, "threads", what->threads);
-    report_measure(r, "seconds", seconds);
-    report_measure(r, "fraction_of_peak", 2 * products_of(x, what->run.train) / seconds / peak_flops);
-    report_measure(r, "peak_bytes", (double)(m.arena + m.parameters + 3 * m.parameter_gradients));
-    report_measure(r, "bytes_without_reuse", (double)m.without_reuse);
-    report_end(r);
-}
-
-static int measure(const What *what, const Graph *g, Parameters *parameters, const Limits *limits,
-                   const MeasureOptions *o, Report *r, Err *e)
+static int measure(Found *found, const Network *n, const MeasureRun *run, int threads, double seconds, Err *e)
 {
     static const AdamW adamw = {0.9, 0.999, 1e-5, 0.05, 12};
-    const int all = what->threads == o->threads;
-    const double flops = (what->run.precision == DTYPE_BF16 ? limits->bf16_flops : limits->flops)[all];
     Work work = {.step = {.seed = 1}};
-    omp_set_num_threads(what->threads);
-    int failed = measure_executor(&work.executor, g, parameters, &what->run, e);
-    if (!failed && what->run.train) failed = optimizer_new(&work.optimizer, parameters, &adamw, e);
-    if (!failed && what->run.train) failed = optimizer_adopt(work.optimizer, executor_gradients(work.executor), e);
-    if (!failed) report(r, what, work.executor, measure_best(run_step, &work, o->seconds), flops);
+    omp_set_num_threads(threads);
+    int failed = measure_executor(&work.executor, n->graph, n->parameters, run, e);
+    if (!failed && run->train) failed = optimizer_new(&work.optimizer, n->parameters, &adamw, e);
+    if (!failed && run->train) failed = optimizer_adopt(work.optimizer, executor_gradients(work.executor), e);
+    if (!failed) {
+        const MemoryReport m = executor_memory(work.executor);
+        found->seconds = measure_best(run_step, &work, seconds);
+        found->products = products_of(work.executor, run->train);
+        found->bytes = m.arena + m.parameters + m.packed + 3 * m.parameter_gradients;
+    }
     optimizer_free(work.optimizer);
     executor_free(work.executor);
     return failed;
 }
 
-/* Forward and training of one size; forward with one image on one thread besides. */
-static int measure_size(const char *network, MeasureRun run, const Graph *g, Parameters *parameters,
-                        const Limits *limits, const MeasureOptions *o, Report *r, Err *e)
+static void report_run(Report *r, const char *section, const char *network, const MeasureRun *run)
 {
-    run.batch = 1;
-    run.train = false;
-    if (o->forward && o->threads > 1) TRY(measure(&(What){network, run, 1}, g, parameters, limits, o, r, e));
+    report_row(r, section);
+    report_text(r, "network", network);
+    report_number(r, "height", run->size[0]);
+    report_number(r, "width", run->size[1]);
+    report_number(r, "batch", run->batch);
+    report_text(r, "precision", precision_name(run->precision));
+    report_text(r, "what", run->train ? "train" : "forward");
+}
+
+static void report_found(Report *r, const char *network, const MeasureRun *run, const Found *f, const Limits *limits)
+{
+    const double peak = (run->precision == DTYPE_BF16 ? limits->bf16_flops : limits->flops)[1];
+    report_run(r, "networks", network, run);
+    report_measure(r, "seconds", f->seconds);
+    report_measure(r, "fraction_of_peak", 2 * f->products / f->seconds / peak);
+    report_measure(r, "peak_bytes", (double)f->bytes);
+    report_end(r);
+}
+
+static void report_scaling(Report *r, const char *network, const MeasureRun *run, double one, double all)
+{
+    report_run(r, "scaling", network, run);
+    report_measure(r, "seconds_1", one);
+    report_measure(r, "seconds_all", all);
+    report_measure(r, "speedup", one / all);
+    report_end(r);
+}
+
+/* Forward and training with each batch. */
+static int measure_size(const Network *n, MeasureRun run, const Limits *limits, const MeasureOptions *o, Report *r,
+                        Err *e)
+{
+    Found found;
     for (int b = 0; b < o->batch_count; b++) {
         run.batch = o->batches[b];
         for (int train = !o->forward; train <= o->train; train++) {
             run.train = train;
-            TRY(measure(&(What){network, run, o->threads}, g, parameters, limits, o, r, e));
+            TRY(measure(&found, n, &run, o->threads, o->seconds, e));
+            report_found(r, n->name, &run, &found, limits);
         }
     }
     return 0;
 }
 
-static int measure_network(const char *network, const Limits *limits, const MeasureOptions *o, Report *r,
+/* How the first forward gains from threads. */
+static int measure_scaling(const Network *n, const MeasureRun *run, const MeasureOptions *o, Report *r, Err *e)
+{
+    Found one, all;
+    TRY(measure(&one, n, run, 1, o->seconds, e));
+    TRY(measure(&all, n, run, o->threads, o->seconds, e));
+    report_scaling(r, n->name, run, one.seconds, all.seconds);
+    return 0;
+}
+
+static int measure_network(const char *name, bool scaling, const Limits *limits, const MeasureOptions *o, Report *r,
                            Err *e)
 {
-    Graph *g;
-    Parameters *parameters = NULL;
-    TRY(measure_build(&g, network, o->sizes[0], e));
-    int failed = parameters_new(&parameters, g, e);
-    if (!failed) parameters_initialize(parameters, 1);
-    for (int s = 0; !failed && s < o->size_count; s++)
+    Network n = {.name = name};
+    TRY(measure_build(&n.graph, name, o->sizes[0], e));
+    int failed = parameters_new(&n.parameters, n.graph, e);
+    if (!failed) parameters_initialize(n.parameters, 1);
+    for (int s = 0; !failed && s < (scaling ? 1 : o->size_count); s++)
         for (int bf16 = !o->fp32; !failed && bf16 <= o->bf16; bf16++) {
-            const MeasureRun run = {.size = o->sizes[s], .precision = bf16 ? DTYPE_BF16 : DTYPE_F32};
-            failed = measure_size(network, run, g, parameters, limits, o, r, e);
+            const MeasureRun run = {o->sizes[s], o->batches[0], false, bf16 ? DTYPE_BF16 : DTYPE_F32};
+            failed = scaling ? measure_scaling(&n, &run, o, r, e) : measure_size(&n, run, limits, o, r, e);
         }
-    parameters_free(parameters);
-    graph_free(g);
+    parameters_free(n.parameters);
+    graph_free(n.graph);
     return failed;
 }
 
 int measure_networks(const Limits *limits, const MeasureOptions *o, Report *r, Err *e)
 {
-    for (int i = 0; i < o->network_count; i++) TRY(measure_network(o->networks[i], limits, o, r, e));
+    const bool scales = o->forward && o->threads > 1;
+    for (int scaling = 0; scaling <= scales; scaling++)
+        for (int i = 0; i < o->network_count; i++)
+            TRY(measure_network(o->networks[i], scaling, limits, o, r, e));
     return report_check(r, e);
 }

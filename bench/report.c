@@ -22,11 +22,11 @@ void report_text(Report *r, const char *name, const char *text)
     field->is_text = true;
 }
 
-void report_number(Report *r, const char *name, double number)
+void report_number(Report *r, const char *name, int64_t number)
 {
     Field *field = add_field(r, name);
-    snprintf(field->text, sizeof field->text, "%.12g", number);
-    field->number = number;
+    snprintf(field->text, sizeof field->text, "%lld", (long long)number);
+    field->number = (double)number;
 }
 
 void report_measure(Report *r, const char *name, double value)
@@ -97,7 +97,7 @@ void report_free(Report *r)
 
 /* ---- as data ---- */
 
-static const char *const sections[] = {"limits", "ops", "networks", "pipeline"};
+static const char *const sections[] = {"limits", "ops", "networks", "scaling", "pipeline"};
 enum { SECTIONS = sizeof sections / sizeof sections[0] };
 
 /* Limits stand in one mapping, as each has a name of its own. */
@@ -109,7 +109,8 @@ static void write_row(DocWriter *w, const Row *row)
     for (int i = 0; i < row->count; i++) {
         const Field *field = &row->fields[i];
         if (field->is_text) doc_put_string(w, field->name, field->text);
-        else doc_put_double(w, field->name, field->number);
+        else if (field->is_measure) doc_put_double(w, field->name, field->number);
+        else doc_put_int(w, field->name, (int64_t)field->number);
     }
     if (!is_mapping(row->section)) doc_close(w);
 }

@@ -10,6 +10,7 @@
 #define BENCH_REPORT_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/error.h"
 
@@ -23,7 +24,7 @@ typedef struct Field {
 } Field;
 
 typedef struct Row {
-    const char *section;       /* "limits", "ops", "networks", "pipeline" */
+    const char *section;       /* "limits", "ops", "networks", "scaling", "pipeline" */
     Field fields[REPORT_FIELDS];
     int count;
 } Row;
@@ -37,7 +38,7 @@ typedef struct Report {
 
 void report_row(Report *r, const char *section);
 void report_text(Report *r, const char *name, const char *text);
-void report_number(Report *r, const char *name, double number);
+void report_number(Report *r, const char *name, int64_t number);
 void report_measure(Report *r, const char *name, double value);
 void report_end(Report *r);                         /* keeps and prints the row */
 int report_check(const Report *r, Err *e);

@@ -100,6 +100,7 @@ void executor_free(Executor *x)
     mem_free(x->outputs);
     mem_free(x->gradients.values);
     mem_free(x->gradients.offset);
+    mem_free(x->turns);
     mem_free(x->blocks);
     mem_free(x->arena);
     mem_free(x);
@@ -140,16 +141,22 @@ void executor_backward_node(Executor *x, int index, const Step *step)
     node->impl->backward(node, step);
 }
 
+static void run_turn(Executor *x, int index, const Step *step)
+{
+    const Turn turn = x->turns[index];
+    if (turn.pass == PASS_BACKWARD) executor_backward_node(x, turn.node, step);
+    else executor_forward_node(x, turn.node, step);
+}
+
 void executor_forward(Executor *x, const Step *step)
 {
     refresh(x);
-    for (int i = 0; i < x->node_count; i++) executor_forward_node(x, i, step);
+    for (int i = 0; i < x->node_count; i++) run_turn(x, i, step);
 }
 
 void executor_backward(Executor *x, const Step *step)
 {
-    for (int i = x->node_count - 1; i >= 0; i--)
-        if (x->nodes[i].has_backward) executor_backward_node(x, i, step);
+    for (int i = x->node_count; i < x->turn_count; i++) run_turn(x, i, step);
 }
 
 static bool is_finite(const void *values, DType dtype, int64_t i)
@@ -186,17 +193,13 @@ static bool backward_is_finite(const Node *node)
 
 const Node *executor_first_nonfinite(Executor *x, const Step *step, bool *in_backward)
 {
-    *in_backward = false;
     refresh(x);
-    for (int i = 0; i < x->node_count; i++) {
-        executor_forward_node(x, i, step);
-        if (!forward_is_finite(&x->nodes[i])) return &x->nodes[i];
+    for (int i = 0; i < x->turn_count; i++) {
+        const Node *node = &x->nodes[x->turns[i].node];
+        *in_backward = x->turns[i].pass == PASS_BACKWARD;
+        run_turn(x, i, step);
+        if (!(*in_backward ? backward_is_finite(node) : forward_is_finite(node))) return node;
     }
-    *in_backward = true;
-    for (int i = x->node_count - 1; i >= 0; i--) {
-        if (!x->nodes[i].has_backward) continue;
-        executor_backward_node(x, i, step);
-        if (!backward_is_finite(&x->nodes[i])) return &x->nodes[i];
-    }
+    *in_backward = false;
     return NULL;
 }

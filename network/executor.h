@@ -34,6 +34,8 @@ typedef struct ExecutorOptions {
     uint32_t input_gradients;   /* bit i: the gradient of input i is wanted too */
     const bool *trained;        /* per parameter; NULL: all that are used */
     DType precision;            /* of activations and packed weights: DTYPE_F32 (default) or DTYPE_BF16 */
+    bool recompute;             /* less memory, more time, the same numbers: most results of forward are
+                                   given up, and computed again for backward (executor_recompute.c) */
     bool unfused;               /* run the graph's own nodes: nothing is merged (fuse.h) */
     const char *implementation; /* prefer impls of this name ("portable" …); NULL: the fastest */
 } ExecutorOptions;
@@ -62,10 +64,11 @@ void executor_free(Executor *x);
 Tensor *executor_input(Executor *x, int index);  /* dense; NULL if no asked output needs that input */
 
 /* The index-th asked output. data is valid from forward to the next forward; the caller writes grad (dense
- * or by pitch) of every seeded output before each backward, which may destroy it. */
+ * or by pitch) of every seeded output before each backward (forward leaves it alone), which may destroy it. */
 Tensor *executor_output(Executor *x, int index);
 const Gradients *executor_gradients(const Executor *x);
 
+/* Backward is given forward's step. */
 void executor_forward(Executor *x, const Step *step);
 void executor_backward(Executor *x, const Step *step);
 
@@ -79,7 +82,7 @@ const Node *executor_node(const Executor *x, int index);
 MemoryReport executor_memory(const Executor *x);
 
 /* One node of a run, in the order of executor_forward and executor_backward (which leaves out nodes without
- * has_backward); only after a whole executor_forward with the present parameters (bench). */
+ * has_backward); only after a whole executor_forward with the present parameters, without recompute (bench). */
 void executor_forward_node(Executor *x, int index, const Step *step);
 void executor_backward_node(Executor *x, int index, const Step *step);
 

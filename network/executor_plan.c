@@ -1,16 +1,10 @@
-/* The plan of an executor: which nodes run, what is kept for backward, who writes and who accumulates a
- * gradient, which values are slices of others or share a place, and where everything lies.
- *
- * One run is a line of steps: node i of F works at step i in forward and at step 2F-1-i in backward. */
+/* What an executor runs: which nodes, with which shapes; who writes and who accumulates a gradient; which
+ * values are slices of others. */
 #include <string.h>
 
 #include "base/memory.h"
 #include "network/executor_internal.h"
 #include "network/fuse.h"
-
-static int backward_step(const Executor *x, int node) { return 2 * x->node_count - 1 - node; }
-static int end_step(const Executor *x) { return 2 * x->node_count; }
-static bool bit(uint32_t mask, int i) { return mask >> i & 1; }
 
 static const NodeDef *definition(const Executor *x, int i) { return &x->plans[i].definition; }
 
@@ -27,13 +21,14 @@ static int make_tables(Executor *x, const ExecutorOptions *o, Err *e)
     x->gradients.offset = mem_zalloc((size_t)g->param_count, sizeof *x->gradients.offset, e);
     if (!x->nodes || !x->plans || !x->tensors || !x->values || !x->outputs || !x->gradients.offset) return ERR_NOMEM;
     for (int v = 0; v < g->value_count; v++) {
-        x->values[v] = (ValuePlan){.producer = -1, .whole = v, .data_last = -1, .data_block = -1, .grad_block = -1};
+        x->values[v] = (ValuePlan){
+            .producer = -1, .whole = v, .life = {no_life, no_life}, .data_block = -1, .grad_block = -1};
         x->tensors[v].dtype = g->values[v].dtype;
     }
     for (int i = 0; i < o->output_count; i++) {
         ValuePlan *v = &x->values[o->outputs[i].value];
         v->asked = true;
-        v->seeded = o->train && !bit(o->unseeded, i);
+        v->seeded = o->train && !mask_has(o->unseeded, i);
         x->outputs[i] = o->outputs[i];
     }
     x->output_count = o->output_count;
@@ -63,7 +58,7 @@ static int select_nodes(Executor *x, const ExecutorOptions *o, Err *e)
     if (!needed) return ERR_NOMEM;
     graph_mark_needed(g, o->outputs, o->output_count, needed);
     for (int n = 0; n < g->node_count; n++) {
-        if (needed[n]) x->plans[x->node_count++] = (NodePlan){g->nodes[n], NULL, {-1, -1, -1}, {-1, -1}};
+        if (needed[n]) x->plans[x->node_count++] = (NodePlan){.definition = g->nodes[n]};
     }
     mem_free(needed);
     return 0;
@@ -96,7 +91,7 @@ static void mark_gradients(Executor *x, const ExecutorOptions *o)
 {
     const Graph *g = x->graph;
     for (int i = 0; i < g->input_count; i++)
-        x->values[g->inputs[i]].has_grad = o->train && bit(o->input_gradients, i);
+        x->values[g->inputs[i]].has_grad = o->train && mask_has(o->input_gradients, i);
     /* Forward: a value needs a gradient if something above it does. */
     for (int i = 0; i < x->node_count; i++) {
         const NodeDef *d = definition(x, i);
@@ -166,7 +161,7 @@ static bool readers_take_slices(const Executor *x, int v, int except, int *last)
         const NodeDef *d = definition(x, i);
         for (int k = 0; k < d->input_count; k++) {
             if (d->inputs[k] != v || i == except) continue;
-            if (!bit(x->nodes[i].impl->strided_in, k)) return false;
+            if (!mask_has(x->nodes[i].impl->strided_in, k)) return false;
             *last = i;
         }
     }
@@ -179,10 +174,8 @@ static bool writer_takes_slices(const Executor *x, int v)
     if (producer < 0) return false;
     int k = 0;
     while (definition(x, producer)->outputs[k] != v) k++;
-    return bit(x->nodes[producer].impl->strided_out, k);
+    return mask_has(x->nodes[producer].impl->strided_out, k);
 }
-
-static bool is_plain(const Executor *x, int v) { return x->values[v].whole == v && !x->values[v].has_parts; }
 
 static void make_slice(Executor *x, int part, int whole, int64_t channel)
 {
@@ -206,7 +199,7 @@ static void slice_concat(Executor *x, int i)
         const bool readable = readers_take_slices(x, part, i, &last);
         const bool same_grad = x->values[part].has_grad == x->values[whole].has_grad;
         const bool first_giver = !x->values[part].has_grad || last < i;
-        if (is_plain(x, part) && !x->values[part].asked && readable && same_grad && first_giver &&
+        if (value_is_plain(x, part) && !x->values[part].asked && readable && same_grad && first_giver &&
             writer_takes_slices(x, part) && (k == 0 || part != d->inputs[0]))
             make_slice(x, part, whole, channel);
         channel += x->tensors[part].shape.c;
@@ -231,7 +224,7 @@ static void slice_split(Executor *x, int i)
     bool fits = x->values[whole].whole == whole && !x->values[whole].asked && is_only_reader(x, whole, i);
     for (int k = 0; k < d->output_count; k++) {
         const int part = d->outputs[k];
-        fits &= is_plain(x, part) && !x->values[part].asked && readers_take_slices(x, part, i, &last);
+        fits &= value_is_plain(x, part) && !x->values[part].asked && readers_take_slices(x, part, i, &last);
         fits &= x->values[part].has_grad == x->values[whole].has_grad;
     }
     for (int k = 0; fits && k < d->output_count; k++) {
@@ -246,168 +239,6 @@ static void make_slices(Executor *x)
         if (x->nodes[i].op->view == VIEW_CONCAT) slice_concat(x, i);
         if (x->nodes[i].op->view == VIEW_SPLIT) slice_split(x, i);
     }
-}
-
-/* ---- lifetimes ---- */
-
-static void find_last_reads(Executor *x)
-{
-    for (int i = 0; i < x->node_count; i++) {
-        const Node *node = &x->nodes[i];
-        const NodeDef *d = definition(x, i);
-        const OpClass *op = node->op;
-        for (int k = 0; k < d->input_count; k++) {
-            const bool kept = node->has_backward &&
-                              (bit(op->keeps_inputs, k) || (node->trains_params && bit(op->keeps_for_params, k)));
-            const int step = kept ? backward_step(x, i) : i;
-            if (step > x->values[d->inputs[k]].data_last) x->values[d->inputs[k]].data_last = step;
-        }
-        for (int k = 0; k < d->output_count; k++) {
-            const int step = node->has_backward && bit(op->keeps_outputs, k) ? backward_step(x, i) : i;
-            if (step > x->values[d->outputs[k]].data_last) x->values[d->outputs[k]].data_last = step;
-        }
-    }
-    for (int i = 0; i < x->output_count; i++) x->values[x->outputs[i].value].data_last = end_step(x);
-}
-
-static int add_block(Executor *x, size_t bytes, int first, int last, int *index, Err *e)
-{
-    if (x->block_count == x->block_room) {
-        const int room = x->block_room ? 2 * x->block_room : 256;
-        TRY(mem_grow((void **)&x->blocks, (size_t)x->block_count * sizeof *x->blocks, (size_t)room * sizeof *x->blocks, e));
-        x->block_room = room;
-    }
-    x->blocks[x->block_count] = (Block){.bytes = bytes, .first = first, .last = last};
-    *index = x->block_count++;
-    return 0;
-}
-
-static void extend(Block *b, int first, int last)
-{
-    if (first < b->first) b->first = first;
-    if (last > b->last) b->last = last;
-}
-
-/* Of its data, and of its gradient. */
-static size_t bytes_of(const Executor *x, int v)
-{
-    const Tensor *t = &x->tensors[v];
-    return (size_t)shape_count(t->shape) * dtype_size(t->dtype);
-}
-
-/* Books the data (or gradient) of v for the steps first … last; slices book their whole. */
-static int book_value(Executor *x, int v, bool grad, int first, int last, Err *e)
-{
-    const int whole = x->values[v].whole;
-    int *block = grad ? &x->values[whole].grad_block : &x->values[whole].data_block;
-    if (*block < 0) return add_block(x, bytes_of(x, whole), first, last, block, e);
-    extend(&x->blocks[*block], first, last);
-    return 0;
-}
-
-/* The input whose place out[0] can take at step i, or -1. */
-static int overwritten_input(const Executor *x, int i)
-{
-    const NodeDef *d = definition(x, i);
-    if (!d->op->may_overwrite || !is_plain(x, d->outputs[0])) return -1;
-    for (int k = 0; k < d->input_count; k++) {
-        const int v = d->inputs[k];
-        if (bit(d->op->may_overwrite, k) && is_plain(x, v) && x->values[v].producer >= 0 &&
-            x->values[v].data_last == i && bytes_of(x, v) == bytes_of(x, d->outputs[0]))
-            return v;
-    }
-    return -1;
-}
-
-static int book_forward(Executor *x, Err *e)
-{
-    const Graph *g = x->graph;
-    for (int i = 0; i < g->input_count; i++)
-        if (x->values[g->inputs[i]].exists)
-            TRY(book_value(x, g->inputs[i], false, -1, x->values[g->inputs[i]].data_last, e));
-    for (int i = 0; i < x->node_count; i++) {
-        const NodeDef *d = definition(x, i);
-        const int overwritten = overwritten_input(x, i);
-        if (overwritten >= 0) x->values[d->outputs[0]].data_block = x->values[overwritten].data_block;
-        for (int k = 0; k < d->output_count; k++)
-            TRY(book_value(x, d->outputs[k], false, i, x->values[d->outputs[k]].data_last, e));
-    }
-    return 0;
-}
-
-/* The input whose gradient can take the place of out[0]'s gradient, or -1. */
-static int overwritten_grad(const Executor *x, int i)
-{
-    const NodeDef *d = definition(x, i);
-    const Node *node = &x->nodes[i];
-    if (!d->op->may_overwrite_grad || !is_plain(x, d->outputs[0])) return -1;
-    for (int k = 0; k < d->input_count; k++) {
-        const int v = d->inputs[k];
-        if (bit(d->op->may_overwrite_grad, k) && node->wants_grad[k] && !node->accumulate[k] && is_plain(x, v) &&
-            x->values[v].grad_block < 0 && bytes_of(x, v) == bytes_of(x, d->outputs[0]))
-            return v;
-    }
-    return -1;
-}
-
-/* The step of the last use of v's gradient: its producer's backward, or the end for an input's. */
-static int grad_last(const Executor *x, int v)
-{
-    return x->values[v].producer >= 0 ? backward_step(x, x->values[v].producer) : end_step(x);
-}
-
-static int book_backward(Executor *x, Err *e)
-{
-    for (int i = 0; i < x->output_count; i++) {
-        const int v = x->outputs[i].value;
-        if (x->values[v].has_grad) TRY(book_value(x, v, true, x->node_count, grad_last(x, v), e));
-    }
-    for (int i = x->node_count - 1; i >= 0; i--) {
-        const NodeDef *d = definition(x, i);
-        if (!x->nodes[i].has_backward) continue;
-        const int overwritten = overwritten_grad(x, i);
-        if (overwritten >= 0) x->values[overwritten].grad_block = x->values[d->outputs[0]].grad_block;
-        for (int k = 0; k < d->input_count; k++) {
-            const int v = d->inputs[k];
-            if (!x->nodes[i].wants_grad[k]) continue;
-            TRY(book_value(x, v, true, backward_step(x, i), grad_last(x, v), e));
-        }
-    }
-    return 0;
-}
-
-static int book_nodes(Executor *x, Err *e)
-{
-    for (int i = 0; i < x->node_count; i++) {
-        const Node *node = &x->nodes[i];
-        NodePlan *plan = &x->plans[i];
-        for (int s = 0; s < NODE_SAVED; s++) {
-            if (!node->saved_bytes[s] || !node->has_backward) continue;
-            TRY(add_block(x, node->saved_bytes[s], i, backward_step(x, i), &plan->saved_block[s], e));
-        }
-        for (int pass = 0; pass < 2; pass++) {
-            const int step = pass ? backward_step(x, i) : i;
-            if (!node->scratch_bytes[pass] || (pass && !node->has_backward)) continue;
-            TRY(add_block(x, node->scratch_bytes[pass], step, step, &plan->scratch_block[pass], e));
-        }
-    }
-    return 0;
-}
-
-static size_t bytes_without_reuse(const Executor *x)
-{
-    size_t bytes = 0;
-    for (int v = 0; v < x->graph->value_count; v++) {
-        if (x->values[v].exists) bytes += bytes_of(x, v);
-        if (x->values[v].has_grad) bytes += bytes_of(x, v);
-    }
-    for (int i = 0; i < x->node_count; i++) {
-        for (int s = 0; s < NODE_SAVED; s++)
-            if (x->plans[i].saved_block[s] >= 0) bytes += x->nodes[i].saved_bytes[s];
-        for (int pass = 0; pass < 2; pass++)
-            if (x->plans[i].scratch_block[pass] >= 0) bytes += x->nodes[i].scratch_bytes[pass];
-    }
-    return bytes;
 }
 
 int executor_plan(Executor *x, const ExecutorOptions *o, Err *e)
@@ -426,14 +257,6 @@ int executor_plan(Executor *x, const ExecutorOptions *o, Err *e)
         Node *node = &x->nodes[i];
         if (node->impl->prepare && node->impl->prepare(node, e)) return err_context(e, "%s", node->name);
     }
-    find_last_reads(x);
-    TRY(book_forward(x, e));
-    TRY(book_backward(x, e));
-    TRY(book_nodes(x, e));
-    TRY(memory_plan(x->blocks, x->block_count, &x->memory.arena, e));
-    x->memory.without_reuse = bytes_without_reuse(x);
-    x->memory.parameters = (size_t)x->graph->elements * sizeof(float);
-    x->memory.parameter_gradients = (size_t)x->gradients.count * sizeof(float);
-    for (int i = 0; i < x->node_count; i++) x->memory.packed += x->nodes[i].packed_bytes;
-    return 0;
+    if (o->recompute) TRY(executor_cut(x, e));
+    return executor_place(x, e);
 }

@@ -10,7 +10,16 @@ static int larger_first(const void *a, const void *b)
 {
     const Block *x = *(Block *const *)a, *y = *(Block *const *)b;
     if (x->bytes != y->bytes) return x->bytes < y->bytes ? 1 : -1;
-    return x->first != y->first ? (x->first > y->first ? 1 : -1) : (x > y ? 1 : -1);
+    const int x_first = x->life[0].first, y_first = y->life[0].first;
+    return x_first != y_first ? (x_first > y_first ? 1 : -1) : (x > y ? 1 : -1);
+}
+
+static bool blocks_meet(const Block *a, const Block *b)
+{
+    for (int i = 0; i < 2; i++)
+        for (int k = 0; k < 2; k++)
+            if (lives_meet(a->life[i], b->life[k])) return true;
+    return false;
 }
 
 /* Puts `block` at the lowest free offset among `placed`, which is kept sorted by offset. */
@@ -19,7 +28,7 @@ static void place(Block **placed, int count, Block *block)
     size_t at = 0;
     for (int i = 0; i < count; i++) {
         const Block *other = placed[i];
-        if (other->first > block->last || other->last < block->first) continue;
+        if (!blocks_meet(other, block)) continue;
         if (other->offset >= at + aligned(block->bytes)) break;
         if (other->offset + aligned(other->bytes) > at) at = other->offset + aligned(other->bytes);
     }
@@ -46,14 +55,22 @@ int memory_plan(Block *blocks, int count, size_t *total, Err *e)
     return 0;
 }
 
+static size_t live_at(const Block *blocks, int count, int step)
+{
+    const Block now = {.life = {{step, step}, no_life}};
+    size_t live = 0;
+    for (int k = 0; k < count; k++)
+        if (blocks_meet(&blocks[k], &now)) live += aligned(blocks[k].bytes);
+    return live;
+}
+
 size_t memory_plan_bound(const Block *blocks, int count)
 {
     size_t most = 0;
-    for (int i = 0; i < count; i++) {
-        size_t live = 0;
-        for (int k = 0; k < count; k++)
-            if (blocks[k].first <= blocks[i].first && blocks[i].first <= blocks[k].last) live += aligned(blocks[k].bytes);
-        if (live > most) most = live;
-    }
+    for (int i = 0; i < count; i++)
+        for (int k = 0; k < 2; k++) {
+            const size_t live = life_is_none(blocks[i].life[k]) ? 0 : live_at(blocks, count, blocks[i].life[k].first);
+            if (live > most) most = live;
+        }
     return most;
 }

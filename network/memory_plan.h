@@ -4,13 +4,32 @@
 #ifndef NETWORK_MEMORY_PLAN_H
 #define NETWORK_MEMORY_PLAN_H
 
+#include <limits.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/error.h"
 
+/* Steps of the run, both included. */
+typedef struct Life {
+    int first, last;
+} Life;
+
+static const Life no_life = {INT_MAX, -1};
+
+static inline bool life_is_none(Life life) { return life.first > life.last; }
+static inline bool lives_meet(Life a, Life b) { return a.first <= b.last && b.first <= a.last; }
+
+/* The shortest life that holds both. */
+static inline Life lives_joined(Life a, Life b)
+{
+    return (Life){a.first < b.first ? a.first : b.first, a.last > b.last ? a.last : b.last};
+}
+
+/* A place that is used, left to others, and used again (what is computed twice) has two lives. */
 typedef struct Block {
     size_t bytes;
-    int first, last;   /* steps of the run in which it is used, both included */
+    Life life[2];      /* each may be no_life */
     size_t offset;     /* result; a multiple of MEM_ALIGN */
 } Block;
 

@@ -74,32 +74,42 @@ static void print_layers(const Executor *x, const Options *o)
     }
 }
 
-static int plan(Executor **x, const Graph *g, const Options *o, const Ref *outputs, int count, int batch, bool train,
-                bool unfused, Err *e)
+static int plan(Executor **x, const Graph *g, const Options *o, int batch, ExecutorOptions how, Err *e)
 {
     const Shape sizes[] = {{batch, o->size[0], o->size[1], o->channels}, {batch, o->size[0], o->size[1], 1}};
-    const ExecutorOptions options = {.inputs = sizes, .outputs = outputs, .output_count = count, .train = train,
-                                     .unfused = unfused};
-    return executor_new(x, g, NULL, &options, e);
+    how.inputs = sizes;
+    return executor_new(x, g, NULL, &how, e);
 }
 
-/* Prints what inference or training takes at the chosen batch; AdamW keeps two numbers per parameter. */
-static int print_memory(const Graph *g, const Options *o, const char *name, bool train, Err *e)
+/* Prints what one use takes at the chosen batch; AdamW keeps two numbers per parameter. */
+static int print_use(const Graph *g, const Options *o, const char *name, const char *key, ExecutorOptions how, Err *e)
 {
-    Ref output;
     Executor *x;
-    graph_find(g, train ? "loss" : "head0", &output);
-    TRY(plan(&x, g, o, &output, 1, o->batch, train, false, e));
+    TRY(plan(&x, g, o, o->batch, how, e));
     const MemoryReport m = executor_memory(x);
     const size_t total = m.arena + m.parameters + 3 * m.parameter_gradients;
     if (o->yaml)
-        printf("%s_bytes: %zu\n%s_arena_bytes: %zu\n%s_arena_bytes_without_reuse: %zu\n", name, total, name, m.arena, name,
+        printf("%s_bytes: %zu\n%s_arena_bytes: %zu\n%s_arena_bytes_without_reuse: %zu\n", key, total, key, m.arena, key,
                m.without_reuse);
     else
         printf("%s memory: %.1f MiB, of it activations %.1f MiB (%.1f MiB without reuse)\n", name, (double)total / 1048576,
                (double)m.arena / 1048576, (double)m.without_reuse / 1048576);
     executor_free(x);
     return 0;
+}
+
+static int print_memory(const Graph *g, const Options *o, Err *e)
+{
+    Ref head, loss;
+    graph_find(g, "head0", &head);
+    graph_find(g, "loss", &loss);
+    ExecutorOptions how = {.outputs = &head, .output_count = 1};
+    TRY(print_use(g, o, "inference", "inference", how, e));
+    how.outputs = &loss;
+    how.train = true;
+    TRY(print_use(g, o, "training", "training", how, e));
+    how.recompute = true;
+    return print_use(g, o, "training with recomputation", "training_recompute", how, e);
 }
 
 static int write_svg(const Executor *x, const Options *o, Err *e)
@@ -128,7 +138,7 @@ static int plan_everything(Executor **x, const Graph *g, const Options *o, const
     snprintf(name, sizeof name, "vssm_encoder.layers.%d.blocks.%d.self_attention.selective_scan", NETWORK_STAGES - 1,
              (int)spec->depths[NETWORK_STAGES - 1] - 1);
     if (graph_find(g, name, &outputs[count])) count++;
-    return plan(x, g, o, outputs, count, 1, false, true, e);
+    return plan(x, g, o, 1, (ExecutorOptions){.outputs = outputs, .output_count = count, .unfused = true}, e);
 }
 
 static int describe(const Graph *g, const Options *o, const NetworkSpec *spec, Err *e)
@@ -139,8 +149,7 @@ static int describe(const Graph *g, const Options *o, const NetworkSpec *spec, E
     const int64_t macs = executor_multiply_adds(x, o->scan_rule);
     int failed = o->svg ? write_svg(x, o, e) : 0;
     executor_free(x);
-    if (!failed) failed = print_memory(g, o, "inference", false, e);
-    if (!failed) failed = print_memory(g, o, "training", true, e);
+    if (!failed) failed = print_memory(g, o, e);
     if (failed) return failed;
     printf("parameters: %lld\n", (long long)graph_parameter_elements(g));
     printf("multiply_adds: %.2f G\n", (double)macs * 1e-9);

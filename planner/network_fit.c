@@ -33,10 +33,10 @@ static int fit_patch(Plan *plan, const PlannerInput *in, double most, double *by
                  c->patch_size[0], c->patch_size[1], *bytes / gib, most / gib);
         if (!shrink(c, divisor))
             return err_set(e, ERR_VALUE,
-                           "%s: %d patches of %d x %d take %.2f GiB; give a larger --memory-target, or a "
-                           "smaller network.width",
+                           "%s: %d patches of %d x %d take %.2f GiB; give a larger --memory-target, a "
+                           "smaller network.width%s",
                            plan->network.name, PLANNER_MIN_BATCH, c->patch_size[0], c->patch_size[1],
-                           *bytes / gib);
+                           *bytes / gib, plan->training.recompute ? "" : ", or training.recompute: true");
     }
 }
 
@@ -74,10 +74,9 @@ int fit_network_memory(Plan *plan, const PlannerInput *in, double covered_pixels
     TRY(fit_batch(plan, in, most, bound, bytes, e));
     TRY(step_bytes(plan, in, c->batch_size, &bytes, e));
     text_add(explain,
-             "batch: %d patches of %d x %d take %.2f of %g GiB by the memory plan of %s; at most %d are 5 %% "
-             "of "
-             "the dataset's voxels\n",
-             c->batch_size, c->patch_size[0], c->patch_size[1], bytes / gib, in->memory_gb,
-             plan->network.name, bound);
+             "batch: %d patches of %d x %d take %.2f of %g GiB by the memory plan of %s%s; at most %d are 5 %% "
+             "of the dataset's voxels\n",
+             c->batch_size, c->patch_size[0], c->patch_size[1], bytes / gib, in->memory_gb, plan->network.name,
+             plan->training.recompute ? " with recomputation" : "", bound);
     return 0;
 }

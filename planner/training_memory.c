@@ -5,14 +5,15 @@
 
 enum { NUMBERS_PER_GRADIENT = 3 }; /* itself, and two moments */
 
-static int step_bytes(const Graph *g, const NetworkSpec *spec, int batch, int64_t *bytes, Err *e)
+static int step_bytes(const Graph *g, const NetworkSpec *spec, int batch, bool recompute, int64_t *bytes, Err *e)
 {
     const Shape sizes[] = {{batch, spec->height, spec->width, spec->channels},
                            {batch, spec->height, spec->width, 1}};
     Ref loss;
     Executor *x;
     if (!graph_find(g, "loss", &loss)) return err_set(e, ERR_VALUE, "the network %s has no loss", spec->name);
-    const ExecutorOptions options = {.inputs = sizes, .outputs = &loss, .output_count = 1, .train = true};
+    const ExecutorOptions options = {
+        .inputs = sizes, .outputs = &loss, .output_count = 1, .train = true, .recompute = recompute};
     TRY(executor_new(&x, g, NULL, &options, e));
     const MemoryReport m = executor_memory(x);
     *bytes = (int64_t)(m.arena + m.parameters + NUMBERS_PER_GRADIENT * m.parameter_gradients);
@@ -30,7 +31,7 @@ int64_t training_memory(const Plan *plan, const DatasetInfo *dataset, int batch,
     spec.height = height;
     spec.width = width;
     TRY(network_build(&g, &spec, e));
-    const int code = step_bytes(g, &spec, batch, &bytes, e);
+    const int code = step_bytes(g, &spec, batch, plan->training.recompute, &bytes, e);
     graph_free(g);
     return code ? code : bytes;
 }

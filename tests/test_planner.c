@@ -22,6 +22,7 @@
 #include "planner/order_statistics.h"
 #include "planner/outputs.h"
 #include "planner/stamp.h"
+#include "planner/training_memory.h"
 #include "planner/unet_topology.h"
 #include "plans/splits.h"
 #include "tests/support/says.h"
@@ -267,6 +268,18 @@ static void batches_come_from_the_memory_plan(void **state)
     assert_says(&e, "memory plan of swin_umamba_d: no such network");
 }
 
+static void recomputation_leaves_room_for_larger_batches(void **state)
+{
+    (void)state;
+    Plan plan;
+    const DatasetInfo info = info_of(10);
+    assert_int_equal(plan_images(&plan, 10, 60, 8, NULL, NULL, NULL), 0);
+    const int64_t kept = training_memory(&plan, &info, 2, 256, 256, NULL);
+    plan.training.recompute = true;
+    const int64_t again = training_memory(&plan, &info, 4, 256, 256, NULL);
+    assert_true(again > 0 && again < kept);
+}
+
 static void schemes_follow_the_channel_names(void **state)
 {
     (void)state;
@@ -450,6 +463,7 @@ int main(void)
         cmocka_unit_test(topologies_follow_the_rules),
         cmocka_unit_test(feature_maps_are_counted),
         cmocka_unit_test(batches_come_from_the_memory_plan),
+        cmocka_unit_test(recomputation_leaves_room_for_larger_batches),
         cmocka_unit_test(schemes_follow_the_channel_names),
         cmocka_unit_test(loops_keep_the_order_of_cases),
         cmocka_unit_test(stamps_change_with_files_and_plan),

@@ -75,6 +75,7 @@ static int new_executor(Executor **x, const Training *t, bool train, const bool 
                                      .outputs = outputs,
                                      .output_count = train ? 1 : 2,
                                      .train = train,
+                                     .recompute = train && t->plan.training.recompute,
                                      .trained = trained,
                                      .precision = t->precision};
     return executor_new(x, t->model.graph, t->model.parameters, &options, e);

@@ -46,12 +46,13 @@ static int differ(const Plan *a, const Plan *b, bool *differs, Err *e)
     return code;
 }
 
-/* The recorded plan must be this one, but for how long it trains. */
+/* The recorded plan must be this one, but for how long it trains and what memory that may take. */
 static int check_recorded(const Plan *recorded, Plan plan, const char *results, Err *e)
 {
     bool differs = false;
     plan.training.epochs = recorded->training.epochs;
     plan.training.schedule_epochs = recorded->training.schedule_epochs;
+    plan.training.recompute = recorded->training.recompute;
     TRY(differ(recorded, &plan, &differs, e));
     if (!differs) return 0;
     return err_set(e, ERR_VALUE,

@@ -24,6 +24,8 @@ check() { [ "$2" = "$3" ] && echo "ok - $1" || echo "not ok - $1: $2, expected $
 "$build/network_info" swin_umamba_d --width 0.25 -p 64x64 --svg "$work/net.svg" --yaml --quiet > "$work/net.yaml"
 check "draws an SVG" "$(head -c 4 "$work/net.svg")" "<svg"
 check "YAML lists the layers" "$(grep -c 'name: vssm_encoder.layers.2.blocks.8.self_attention.in_proj' "$work/net.yaml")" 1
+bytes() { sed -n "s/^$1_bytes: //p" "$work/net.yaml"; }
+check "recomputation takes less memory" "$(($(bytes training_recompute) < $(bytes training)))" 1
 "$build/network_info" swin_umamba_d -p 48x64 > /dev/null 2> "$work/err"; status=$?
 check "refuses sizes that are no multiples of 32" "$status $(grep -c 'multiples of 32' "$work/err")" "1 1"
 "$build/network_info" swin_umamba_x > /dev/null 2> "$work/err"; status=$?

@@ -38,6 +38,8 @@ check "byte for byte" diff -r "$out/p" "$out/one"
 check "--verify draws all cases" exits 0 "is sound" runs --verify
 check "its files" files "$out/p/verify/sheet_001.png" "$out/p/verify/index.yaml"
 check "--explain" exits 0 "^batch: " runs --explain
+printf 'training: {recompute: true}\n' >"$out/over.yaml"
+check "with less memory for more time" exits 0 "swin_umamba_d with recomputation" runs --explain --override "$out/over.yaml"
 printf 'configurations:\n  2d:\n    patch_size: [64, 96]\n    batch_size: 3\n' >"$out/over.yaml"
 check "an override has the last word" exits 0 "patch 64x96, batch 3" runs --override "$out/over.yaml"
 check "a larger memory target gives no smaller batch" exits 0 "batch" runs --memory-target 16G

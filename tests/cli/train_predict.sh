@@ -37,6 +37,13 @@ has "with the reason" 'another plan' stderr
 check "--overwrite trains anew" 0 train "$out/a" 0 --overwrite
 is "to the same bits" test "$before" = "$(numbers "$out/a/fold_0/checkpoint_final.safetensors")"
 
+mib() { sed -n 's/.*memory of the network \([0-9]*\) MiB.*/\1/p' "$out/stderr"; }
+kept=$(mib)
+printf 'training: {recompute: true}\n' >"$out/recompute.yaml"
+check "a run that recomputes" 0 train "$out/r" 0 --override "$out/recompute.yaml" --no-validation
+is "comes to the same bits" test "$before" = "$(numbers "$out/r/fold_0/checkpoint_final.safetensors")"
+is "with less memory" test "$(mib)" -lt "$kept"
+
 # Killed and stopped at many moments, continued each time.
 long() { train "$1" 0 --epochs 10 --iterations-per-epoch 8 --no-validation --quiet --continue; }
 check "an undisturbed run" 0 long "$out/u"

@@ -18,8 +18,10 @@ static const CaseResult *worst_case(const Summary *s, int structure)
 static void add_columns(Text *out, const Summary *s, const Mean *row)
 {
     const Mean *dice = &row[METRIC_DICE];
-    text_add(out, " %7.4f  %.4f to %.4f %7.4f", dice->value, dice->interval.low, dice->interval.high,
-             row[METRIC_IOU].value);
+    text_add(out, " %7.4f  ", dice->value);
+    if (isnan(dice->interval.low)) text_add(out, "%16s", "-"); /* of a single case */
+    else text_add(out, "%.4f to %.4f", dice->interval.low, dice->interval.high);
+    text_add(out, " %7.4f", row[METRIC_IOU].value);
     if (!s->only_overlap)
         text_add(out, " %7.4f %8.3f %8.3f %8.3f", row[METRIC_NSD].value, row[METRIC_HD95].value,
                  row[METRIC_HD].value, row[METRIC_ASD].value);

@@ -104,7 +104,9 @@ static int open_validation(Validation *v, Err *e)
 {
     const ValidationOptions *o = v->o;
     const PredictorOptions options = {.folds = &o->fold, .fold_count = 1, .precision = o->precision};
-    v->references = path_format(e, "%s/gt_segmentations", o->preprocessed);
+    char *preprocessed = path_absolute(o->preprocessed, e); /* for summary.json, wherever it is read from */
+    v->references = preprocessed ? path_format(e, "%s/gt_segmentations", preprocessed) : NULL;
+    mem_free(preprocessed);
     v->output = o->fold == SPLITS_FOLD_ALL ? path_format(e, "%s/fold_all/validation", o->results)
                                            : path_format(e, "%s/fold_%d/validation", o->results, o->fold);
     if (!v->references || !v->output) return ERR_NOMEM;

@@ -149,7 +149,9 @@ SIMD_INLINE vf v_abs(vf a)
 
 SIMD_INLINE float v_sum(vf a)
 {
-#if defined(__AVX2__)
+#if defined(__AVX512F__)
+    return _mm512_reduce_add_ps((__m512)a); /* halves upon halves, as below */
+#elif defined(__AVX2__)
     float sum[SIMD_LANES];
     v_store(sum, a);
     for (int half = SIMD_LANES / 2; half; half /= 2)

@@ -48,7 +48,7 @@ static int measure(Found *found, const Network *n, const MeasureRun *run, int th
     Work work = {.step = {.seed = 1}};
     omp_set_num_threads(threads);
     int failed = measure_executor(&work.executor, n->graph, n->parameters, run, e);
-    if (!failed && run->train) failed = optimizer_new(&work.optimizer, n->parameters, &adamw, e);
+    if (!failed && run->train) failed = optimizer_new_adamw(&work.optimizer, n->parameters, &adamw, e);
     if (!failed && run->train) failed = optimizer_adopt(work.optimizer, executor_gradients(work.executor), e);
     if (!failed) {
         const MemoryReport m = executor_memory(work.executor);

@@ -12,24 +12,35 @@ typedef struct Piece {
     int64_t start, count;
 } Piece;
 
+/* A kind of optimizer: the names of its moments, and how it updates a piece; rate: of learning, clip: what
+ * the gradients are multiplied by. */
+typedef struct Rule {
+    const char *moments[OPTIMIZER_MOMENTS];
+    void (*update)(const Optimizer *o, const Piece *piece, double rate, double clip);
+} Rule;
+
 struct Optimizer {
+    const Rule *rule;
+    AdamW adamw; /* of the rule that it is for */
+    SGD sgd;     /* likewise */
+    double clip_norm;
     Parameters *parameters;
-    AdamW adamw;
     const Gradients *gradients; /* adopted; borrowed */
     OptimizerState *states;     /* one per parameter */
     float **slabs;              /* moments, one slab for all states that came at one time */
     int slab_count;
+    size_t moment_bytes;        /* in all slabs */
     Piece *pieces;   /* of the adopted gradients */
     double *squares; /* likewise: Σ g² */
     int64_t piece_count;
 };
 
-int optimizer_new(Optimizer **result, Parameters *parameters, const AdamW *adamw, Err *e)
+static int new_optimizer(Optimizer **result, Parameters *parameters, const Optimizer *kind, Err *e)
 {
-    Optimizer *o = *result = mem_zalloc(1, sizeof *o, e);
+    Optimizer *o = *result = mem_alloc(sizeof *o, e);
     if (!o) return ERR_NOMEM;
+    *o = *kind;
     o->parameters = parameters;
-    o->adamw = *adamw;
     o->states = mem_zalloc((size_t)graph_param_count(parameters->graph), sizeof *o->states, e);
     if (o->states) return 0;
     optimizer_free(o);
@@ -49,23 +60,30 @@ void optimizer_free(Optimizer *o)
 }
 
 OptimizerState *optimizer_state(Optimizer *o, int index) { return &o->states[index]; }
+bool optimizer_has_state(const Optimizer *o, int index) { return o->states[index].moments[0]; }
+size_t optimizer_bytes(const Optimizer *o) { return o->moment_bytes; }
+const char *optimizer_moment_name(const Optimizer *o, int which) { return o->rule->moments[which]; }
 
 int optimizer_reserve(Optimizer *o, const bool *marked, Err *e)
 {
     const Param *params = graph_params(o->parameters->graph);
     const int count = graph_param_count(o->parameters->graph);
     int64_t elements = 0;
+    int moments = 0;
+    while (moments < OPTIMIZER_MOMENTS && o->rule->moments[moments]) moments++;
     for (int i = 0; i < count; i++)
-        if (marked[i] && !o->states[i].exp_avg) elements += params[i].count;
+        if (marked[i] && !optimizer_has_state(o, i)) elements += params[i].count;
     if (!elements) return 0;
     const size_t slabs = (size_t)o->slab_count * sizeof *o->slabs;
     TRY(mem_grow((void **)&o->slabs, slabs, slabs + sizeof *o->slabs, e));
-    float *slab = mem_zalloc(2 * (size_t)elements, sizeof *slab, e);
+    const size_t bytes = (size_t)(moments * elements) * sizeof(float);
+    float *slab = mem_zalloc(1, bytes, e);
     if (!slab) return ERR_NOMEM;
     o->slabs[o->slab_count++] = slab;
+    o->moment_bytes += bytes;
     for (int i = 0; i < count; i++) {
-        if (!marked[i] || o->states[i].exp_avg) continue;
-        o->states[i] = (OptimizerState){.exp_avg = slab, .exp_avg_sq = slab + elements};
+        if (!marked[i] || optimizer_has_state(o, i)) continue;
+        for (int k = 0; k < moments; k++) o->states[i].moments[k] = slab + k * elements;
         slab += params[i].count;
     }
     return 0;
@@ -148,7 +166,7 @@ static double global_norm(const Optimizer *o)
 }
 
 /* Decay and step are one subtraction: 1 - rate · decay would lose most of its digits in a float. */
-static void update_piece(const Optimizer *o, const Piece *piece, double rate, double clip)
+static void update_adamw(const Optimizer *o, const Piece *piece, double rate, double clip)
 {
     const AdamW *a = &o->adamw;
     const OptimizerState *s = &o->states[piece->param];
@@ -159,7 +177,7 @@ static void update_piece(const Optimizer *o, const Piece *piece, double rate, do
                 root = (float)(1 / sqrt(1 - pow(a->beta2, t)));
     const float decay = (float)(rate * a->weight_decay), scale = (float)clip;
     const float *g = gradient_of(o, piece);
-    float *m = s->exp_avg + piece->start, *v = s->exp_avg_sq + piece->start;
+    float *m = s->moments[0] + piece->start, *v = s->moments[1] + piece->start;
     float *p = parameters_of(o->parameters, piece->param) + piece->start;
 #pragma omp simd
     for (int64_t i = 0; i < piece->count; i++) {
@@ -170,15 +188,46 @@ static void update_piece(const Optimizer *o, const Piece *piece, double rate, do
     }
 }
 
+static void update_sgd(const Optimizer *o, const Piece *piece, double rate, double clip)
+{
+    const float momentum = (float)o->sgd.momentum, decay = (float)o->sgd.weight_decay;
+    const float step = (float)rate, scale = (float)clip;
+    const float *g = gradient_of(o, piece);
+    float *m = o->states[piece->param].moments[0] + piece->start;
+    float *p = parameters_of(o->parameters, piece->param) + piece->start;
+#pragma omp simd
+    for (int64_t i = 0; i < piece->count; i++) {
+        const float gi = g[i] * scale + decay * p[i];
+        m[i] = momentum * m[i] + gi;
+        p[i] -= step * (gi + momentum * m[i]);
+    }
+}
+
 double optimizer_step(Optimizer *o, double learning_rate)
 {
-    const double norm = global_norm(o), most = o->adamw.clip_norm / (norm + 1e-6);
-    const double clip = o->adamw.clip_norm > 0 && most < 1 ? most : 1;
+    const double norm = global_norm(o), most = o->clip_norm / (norm + 1e-6);
+    const double clip = o->clip_norm > 0 && most < 1 ? most : 1;
     if (!isfinite(norm)) return norm;
     for (int i = 0; i < graph_param_count(o->parameters->graph); i++)
         if (o->gradients->offset[i] >= 0) o->states[i].step++;
 #pragma omp parallel for schedule(static)
-    for (int64_t i = 0; i < o->piece_count; i++) update_piece(o, &o->pieces[i], learning_rate, clip);
+    for (int64_t i = 0; i < o->piece_count; i++) o->rule->update(o, &o->pieces[i], learning_rate, clip);
     parameters_changed(o->parameters);
     return norm;
+}
+
+/* ---- the two kinds ---- */
+
+int optimizer_new_adamw(Optimizer **o, Parameters *parameters, const AdamW *adamw, Err *e)
+{
+    static const Rule rule = {{"exp_avg", "exp_avg_sq"}, update_adamw};
+    const Optimizer kind = {.rule = &rule, .adamw = *adamw, .clip_norm = adamw->clip_norm};
+    return new_optimizer(o, parameters, &kind, e);
+}
+
+int optimizer_new_sgd(Optimizer **o, Parameters *parameters, const SGD *sgd, Err *e)
+{
+    static const Rule rule = {{"momentum_buffer"}, update_sgd};
+    const Optimizer kind = {.rule = &rule, .sgd = *sgd, .clip_norm = sgd->clip_norm};
+    return new_optimizer(o, parameters, &kind, e);
 }

@@ -149,11 +149,6 @@ static void dataset_name(char name[PLAN_NAME_BYTES], const char *folder)
     snprintf(name, PLAN_NAME_BYTES, "%s", path_base(trimmed));
 }
 
-static void choose_network(Plan *plan, const char *name)
-{
-    if (name) snprintf(plan->network.name, sizeof plan->network.name, "%s", name);
-}
-
 /* Overrides are read twice: the network and the compatibility steer the planner, and what it would decide
  * otherwise is overruled afterwards. */
 static int make_plan(Run *r, Text *notes, Err *e)
@@ -163,7 +158,7 @@ static int make_plan(Run *r, Text *notes, Err *e)
     dataset_name(name, o->dataset);
     if (o->plans) {
         TRY(plan_read(&r->plan, o->plans, notes, e));
-        choose_network(&r->plan, o->network);
+        if (o->network && strcmp(o->network, r->plan.network.name)) plan_choose_network(&r->plan, o->network);
         if (planner_round_patch(&r->plan))
             program_warn("%s: its patch is rounded up to %dx%d, which %s can halve", o->plans,
                          r->plan.configuration.patch_size[0], r->plan.configuration.patch_size[1],
@@ -172,7 +167,7 @@ static int make_plan(Run *r, Text *notes, Err *e)
         const PlannerInput in = {&r->dataset.info, &r->fingerprint, name, o->memory_gb, training_memory};
         plan_defaults(&r->plan);
         if (o->override) TRY(plan_override(&r->plan, o->override, NULL, e));
-        choose_network(&r->plan, o->network);
+        plan_choose_network(&r->plan, o->network ? o->network : r->plan.network.name);
         TRY(plan_experiment(&r->plan, &in, &r->text, e));
     }
     if (o->override) TRY(plan_override(&r->plan, o->override, notes, e));

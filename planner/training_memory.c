@@ -3,20 +3,23 @@
 #include "inference/model.h"
 #include "network/executor.h"
 
-enum { NUMBERS_PER_GRADIENT = 3 }; /* itself, and two moments */
-
-static int step_bytes(const Graph *g, const NetworkSpec *spec, int batch, bool recompute, int64_t *bytes, Err *e)
+static int step_bytes(const Graph *g, const NetworkSpec *spec, const PlanTraining *training, int batch,
+                      int64_t *bytes, Err *e)
 {
+    const size_t moments = training->optimizer == OPTIMIZER_ADAMW ? 2 : 1; /* for each gradient */
     const Shape sizes[] = {{batch, spec->height, spec->width, spec->channels},
                            {batch, spec->height, spec->width, 1}};
     Ref loss;
     Executor *x;
     if (!graph_find(g, "loss", &loss)) return err_set(e, ERR_VALUE, "the network %s has no loss", spec->name);
-    const ExecutorOptions options = {
-        .inputs = sizes, .outputs = &loss, .output_count = 1, .train = true, .recompute = recompute};
+    const ExecutorOptions options = {.inputs = sizes,
+                                     .outputs = &loss,
+                                     .output_count = 1,
+                                     .train = true,
+                                     .recompute = training->recompute};
     TRY(executor_new(&x, g, NULL, &options, e));
     const MemoryReport m = executor_memory(x);
-    *bytes = (int64_t)(m.arena + m.parameters + NUMBERS_PER_GRADIENT * m.parameter_gradients);
+    *bytes = (int64_t)(m.arena + m.parameters + (1 + moments) * m.parameter_gradients);
     executor_free(x);
     return 0;
 }
@@ -31,7 +34,7 @@ int64_t training_memory(const Plan *plan, const DatasetInfo *dataset, int batch,
     spec.height = height;
     spec.width = width;
     TRY(network_build(&g, &spec, e));
-    const int code = step_bytes(g, &spec, batch, plan->training.recompute, &bytes, e);
+    const int code = step_bytes(g, &spec, &plan->training, batch, &bytes, e);
     graph_free(g);
     return code ? code : bytes;
 }

@@ -95,6 +95,35 @@ int plan_text(const Plan *plan, Text *text, Err *e)
     return code ? code : text_check(text, e);
 }
 
+/* How a network's authors train it, or U-Mamba's (UNETR, SwinUNETR). The last: any other, the defaults. */
+typedef struct Recipe {
+    const char *network;
+    PlanOptimizer optimizer;
+    double learning_rate, weight_decay;
+    PlanSchedule schedule;
+    double poly_power;
+} Recipe;
+
+static const Recipe recipes[] = {{"nnunet", OPTIMIZER_SGD, 1e-2, 3e-5, SCHEDULE_POLY, 0.9},
+                                 {"umamba_bot", OPTIMIZER_SGD, 1e-2, 3e-5, SCHEDULE_POLY, 0.9},
+                                 {"umamba_enc", OPTIMIZER_SGD, 1e-2, 3e-5, SCHEDULE_POLY, 0.9},
+                                 {"nnformer", OPTIMIZER_SGD, 1e-2, 3e-5, SCHEDULE_POLY, 0.9},
+                                 {"unetr", OPTIMIZER_ADAMW, 1e-4, 0.01, SCHEDULE_POLY, 1},
+                                 {"swinunetr", OPTIMIZER_ADAMW, 8e-4, 0.01, SCHEDULE_COSINE, 0.9},
+                                 {NULL, OPTIMIZER_ADAMW, 1e-4, 0.05, SCHEDULE_COSINE, 0.9}};
+
+void plan_choose_network(Plan *plan, const char *name)
+{
+    const Recipe *r = recipes;
+    while (r->network && strcmp(r->network, name)) r++;
+    if (name != plan->network.name) snprintf(plan->network.name, sizeof plan->network.name, "%s", name);
+    plan->training.optimizer = r->optimizer;
+    plan->training.learning_rate = r->learning_rate;
+    plan->training.weight_decay = r->weight_decay;
+    plan->training.schedule = r->schedule;
+    plan->training.poly_power = r->poly_power;
+}
+
 bool plan_uses_architecture(const Plan *plan)
 {
     const char *name = plan->network.name;

@@ -168,6 +168,10 @@ int plan_text(const Plan *plan, Text *text, Err *e);
  * name, the patch a multiple of what the network divides by, … Fails: ERR_VALUE or ERR_UNSUPPORTED. */
 int plan_check(const Plan *plan, Err *e);
 
+/* Takes the network, and with it the optimizer, its rates and the schedule that the authors train it with:
+ * SGD and poly for nnU-Net's own and what is built on its trainer, else the defaults. */
+void plan_choose_network(Plan *plan, const char *name);
+
 /* Whether configuration.architecture (nnU-Net's topology) describes the network: nnunet, umamba_bot,
  * umamba_enc. The others are described by plan->network alone. */
 bool plan_uses_architecture(const Plan *plan);

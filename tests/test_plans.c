@@ -378,6 +378,22 @@ static void checks_find_what_does_not_fit(void **state)
 
 /* ---- files from anywhere: no crash, no leak; what is refused says why */
 
+static void a_network_comes_with_its_training(void **state)
+{
+    (void)state;
+    Plan plan, defaults;
+    plan_defaults(&plan);
+    plan_defaults(&defaults);
+    plan_choose_network(&plan, "nnunet");
+    assert_string_equal(plan.network.name, "nnunet");
+    assert_int_equal(plan.training.optimizer, OPTIMIZER_SGD);
+    assert_int_equal(plan.training.schedule, SCHEDULE_POLY);
+    assert_true(plan.training.learning_rate == 1e-2 && plan.training.weight_decay == 3e-5);
+    assert_true(plan.training.momentum == 0.99 && plan.training.poly_power == 0.9);
+    plan_choose_network(&plan, defaults.network.name);
+    assert_memory_equal(&plan.training, &defaults.training, sizeof plan.training);
+}
+
 static void try_bytes(const char *bytes, size_t length)
 {
     Doc doc;
@@ -455,6 +471,7 @@ int main(void)
         cmocka_unit_test(empty_groups_change_nothing),
         cmocka_unit_test(faults_in_plans_are_named_with_their_place),
         cmocka_unit_test(checks_find_what_does_not_fit),
+        cmocka_unit_test(a_network_comes_with_its_training),
         cmocka_unit_test(hostile_files_are_survived),
         cmocka_unit_test(damaged_plans_are_survived),
     };

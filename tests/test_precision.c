@@ -172,7 +172,7 @@ static double train(Net *n, DType precision, int steps)
     Err e = {0};
     Optimizer *o;
     Executor *x = prepare(n, precision, true);
-    assert_int_equal(optimizer_new(&o, n->parameters, &adamw, &e), 0);
+    assert_int_equal(optimizer_new_adamw(&o, n->parameters, &adamw, &e), 0);
     assert_int_equal(optimizer_adopt(o, executor_gradients(x), &e), 0);
     for (int i = 0; i < steps; i++) {
         executor_forward(x, &(Step){.iteration = (uint32_t)i});

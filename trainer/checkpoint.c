@@ -9,22 +9,30 @@
 #include "network/safetensors.h"
 
 static const char STEPS[] = "optimizer.step";
-static const char *const MOMENTS[] = {"optimizer.exp_avg.", "optimizer.exp_avg_sq."};
-
-static float **moment(OptimizerState *state, int which)
-{
-    return which ? &state->exp_avg_sq : &state->exp_avg;
-}
 
 /* ---- writing ---- */
 
-static int add_view(WeightsFile *w, const char *prefix, const Param *p, float *values, Err *e)
+static int add_view(WeightsFile *w, const char *name, const Param *p, float *values, Err *e)
 {
-    Text name = {0};
-    text_add(&name, "%s%s", prefix, p->name);
-    int code = text_check(&name, e);
-    if (!code) code = weights_add(w, name.data, array_view(DTYPE_F32, p->rank, p->shape, values), e);
-    text_free(&name);
+    return weights_add(w, name, array_view(DTYPE_F32, p->rank, p->shape, values), e);
+}
+
+/* "optimizer.exp_avg.NAME" … */
+static int moment_name(Text *name, const Optimizer *optimizer, int which, const Param *p, Err *e)
+{
+    text_add(name, "optimizer.%s.%s", optimizer_moment_name(optimizer, which), p->name);
+    return text_check(name, e);
+}
+
+static int add_moments(WeightsFile *w, const Param *p, int index, Optimizer *optimizer, Err *e)
+{
+    int code = 0;
+    for (int k = 0; k < OPTIMIZER_MOMENTS && optimizer_moment_name(optimizer, k) && !code; k++) {
+        Text name = {0};
+        code = moment_name(&name, optimizer, k, p, e);
+        if (!code) code = add_view(w, name.data, p, optimizer_state(optimizer, index)->moments[k], e);
+        text_free(&name);
+    }
     return code;
 }
 
@@ -34,15 +42,12 @@ static int add_optimizer(WeightsFile *w, const Graph *g, Optimizer *optimizer, E
     const int64_t count = graph_param_count(g);
     TRY(array_new(&steps, DTYPE_I64, 1, &count, e));
     for (int i = 0; i < count; i++) {
-        OptimizerState *state = optimizer_state(optimizer, i);
-        if (!state->exp_avg) continue;
-        ((int64_t *)steps.data)[i] = state->step;
-        for (int which = 0; which < 2; which++) {
-            const int code = add_view(w, MOMENTS[which], &graph_params(g)[i], *moment(state, which), e);
-            if (code) {
-                array_free(&steps);
-                return code;
-            }
+        if (!optimizer_has_state(optimizer, i)) continue;
+        ((int64_t *)steps.data)[i] = optimizer_state(optimizer, i)->step;
+        const int code = add_moments(w, &graph_params(g)[i], i, optimizer, e);
+        if (code) {
+            array_free(&steps);
+            return code;
         }
     }
     return weights_add(w, STEPS, steps, e);
@@ -80,7 +85,7 @@ int checkpoint_write(const char *path, Parameters *parameters, Optimizer *optimi
     WeightsFile w = {0};
     int code = 0;
     for (int i = 0; i < graph_param_count(g) && !code; i++)
-        code = add_view(&w, "", &graph_params(g)[i], parameters_of(parameters, i), e);
+        code = add_view(&w, graph_params(g)[i].name, &graph_params(g)[i], parameters_of(parameters, i), e);
     if (!code) code = add_optimizer(&w, g, optimizer, e);
     if (!code) code = add_state(&w, state, e);
     if (!code) code = safetensors_write(&w, path, e);
@@ -90,16 +95,18 @@ int checkpoint_write(const char *path, Parameters *parameters, Optimizer *optimi
 
 /* ---- reading ---- */
 
-static int read_moment(const WeightsFile *w, const char *prefix, const Param *p, float *to, Err *e)
+static int read_moments(const WeightsFile *w, const Param *p, int index, Optimizer *optimizer, Err *e)
 {
-    Text name = {0};
-    text_add(&name, "%s%s", prefix, p->name);
-    int code = text_check(&name, e);
-    const Array *a = code ? NULL : weights_find(w, name.data);
-    if (!code && (!a || a->dtype != DTYPE_F32 || array_count(a) != p->count))
-        code = err_set(e, ERR_FORMAT, "%s is missing or of another size", name.data);
-    if (!code) memcpy(to, a->data, (size_t)p->count * sizeof(float));
-    text_free(&name);
+    int code = 0;
+    for (int k = 0; k < OPTIMIZER_MOMENTS && optimizer_moment_name(optimizer, k) && !code; k++) {
+        Text name = {0};
+        code = moment_name(&name, optimizer, k, p, e);
+        const Array *a = code ? NULL : weights_find(w, name.data);
+        if (!code && (!a || a->dtype != DTYPE_F32 || array_count(a) != p->count))
+            code = err_set(e, ERR_FORMAT, "%s is missing or of another size", name.data);
+        if (!code) memcpy(optimizer_state(optimizer, index)->moments[k], a->data, array_bytes(a));
+        text_free(&name);
+    }
     return code;
 }
 
@@ -115,11 +122,9 @@ static int read_optimizer(const WeightsFile *w, const Graph *g, Optimizer *optim
     for (int i = 0; i < count; i++) marked[i] = ((const int64_t *)steps->data)[i] > 0;
     int code = optimizer_reserve(optimizer, marked, e);
     for (int i = 0; i < count && !code; i++) {
-        OptimizerState *state = optimizer_state(optimizer, i);
         if (!marked[i]) continue;
-        state->step = ((const int64_t *)steps->data)[i];
-        for (int which = 0; which < 2 && !code; which++)
-            code = read_moment(w, MOMENTS[which], &graph_params(g)[i], *moment(state, which), e);
+        optimizer_state(optimizer, i)->step = ((const int64_t *)steps->data)[i];
+        code = read_moments(w, &graph_params(g)[i], i, optimizer, e);
     }
     mem_free(marked);
     return code;

@@ -1,8 +1,9 @@
 /* Checkpoint: all that a run needs to go on bit for bit as if it had not stopped.
  *
- * A safetensors file: the weights under their official names, optimizer.exp_avg.NAME and
- * optimizer.exp_avg_sq.NAME, optimizer.step (one per parameter; 0: no state), and in the header's notes
- * where the run stands, with its curves. Written atomically: a checkpoint is there whole or not at all. */
+ * A safetensors file: the weights under their official names, what the optimizer keeps of each
+ * (optimizer.exp_avg.NAME and optimizer.exp_avg_sq.NAME, or optimizer.momentum_buffer.NAME), optimizer.step
+ * (one per parameter; 0: no state), and in the header's notes where the run stands, with its curves. Written
+ * atomically: a checkpoint is there whole or not at all. */
 #ifndef TRAINER_CHECKPOINT_H
 #define TRAINER_CHECKPOINT_H
 

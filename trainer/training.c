@@ -108,16 +108,22 @@ static int begin_epoch(Training *t, Err *e)
     return t->encoder_frozen == is_frozen(t) ? 0 : make_trainer(t, e);
 }
 
+static int new_optimizer(Optimizer **o, Parameters *parameters, const PlanTraining *p, Err *e)
+{
+    if (p->optimizer == OPTIMIZER_SGD) {
+        const SGD sgd = {p->momentum, p->weight_decay, p->gradient_clip};
+        return optimizer_new_sgd(o, parameters, &sgd, e);
+    }
+    const AdamW adamw = {0.9, 0.999, p->epsilon, p->weight_decay, p->gradient_clip};
+    return optimizer_new_adamw(o, parameters, &adamw, e);
+}
+
 static int make_network(Training *t, Err *e)
 {
-    const PlanTraining *p = &t->plan.training;
-    if (p->optimizer != OPTIMIZER_ADAMW)
-        return err_set(e, ERR_UNSUPPORTED, "training.optimizer: this build has AdamW only");
     if (t->info.has_regions) TRY(model_region_loss(&t->region_loss, &t->plan, &t->info, e));
     TRY(model_new(&t->model, &t->plan, &t->info, e));
     TRY(new_executor(&t->validator, t, false, NULL, e));
-    const AdamW adamw = {0.9, 0.999, p->epsilon, p->weight_decay, p->gradient_clip};
-    TRY(optimizer_new(&t->optimizer, t->model.parameters, &adamw, e));
+    TRY(new_optimizer(&t->optimizer, t->model.parameters, &t->plan.training, e));
     return pseudo_dice_new(&t->dice, dataset_head_count(&t->info),
                            t->info.has_regions ? t->region_loss.regions : NULL, e);
 }
@@ -212,7 +218,8 @@ int training_epochs_done(const Training *t) { return t->state.epoch; }
 size_t training_memory_bytes(const Training *t)
 {
     const MemoryReport trainer = executor_memory(t->trainer), validator = executor_memory(t->validator);
-    return trainer.arena + trainer.parameters + 3 * trainer.parameter_gradients + validator.arena;
+    return trainer.arena + trainer.parameters + trainer.parameter_gradients + optimizer_bytes(t->optimizer) +
+           validator.arena;
 }
 
 int training_show_patches(const Training *t, int count, const char *folder, Err *e)

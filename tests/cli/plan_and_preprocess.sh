@@ -46,8 +46,10 @@ check "a larger memory target gives no smaller batch" exits 0 "batch" runs --mem
 check "a plan of one's own" exits 0 "patch 64x96" "$program" "$raw" -o "$out/q" --plans "$out/p/plans.yaml" \
     --override "$out/over.yaml"
 check "nnunet plans its own patch" exits 0 "plan: nnunet" "$program" "$raw" -o "$out/n" --network nnunet
+check "and nnU-Net's training" has "$out/n/plans.yaml" "optimizer: sgd"
 check "the U-Net's plan, rounded up for another network" exits 0 "rounded up to 64x64" "$program" "$raw" \
     -o "$out/r" --plans "$out/n/plans.yaml" --network swin_umamba
+check "with that network's training" has "$out/r/plans.yaml" "optimizer: adamw"
 printf 'configurations:\n  2d:\n    patch_size: [65, 96]\n' >"$out/over.yaml"
 check "a patch that cannot be halved is refused" exits 1 "multiples of 32x32" runs --override "$out/over.yaml"
 printf 'configurations:\n  2d:\n    patch_sice: [64, 96]\n' >"$out/over.yaml"

@@ -59,6 +59,16 @@ check "a run killed $kills times goes on" 0 long "$out/b"
 is "to the same bits as an undisturbed one" test "$(numbers "$out/u/fold_0/checkpoint_final.safetensors")" = \
     "$(numbers "$out/b/fold_0/checkpoint_final.safetensors")"
 
+# The other optimizer, in one go and in two.
+printf 'training: {optimizer: sgd, learning_rate: 0.01, weight_decay: 3e-5, schedule: poly, schedule_epochs: 3}\n' >"$out/sgd.yaml"
+sgd() { results=$1; shift; train "$results" 0 --override "$out/sgd.yaml" --no-validation --quiet "$@"; }
+check "SGD trains" 0 sgd "$out/g"
+has "by its own schedule" '^2,0.0037' g/fold_0/metrics.csv
+check "and begins" 0 sgd "$out/h" --epochs 2
+check "and goes on" 0 sgd "$out/h" --continue
+is "to the same bits" test "$(numbers "$out/g/fold_0/checkpoint_final.safetensors")" = \
+    "$(numbers "$out/h/fold_0/checkpoint_final.safetensors")"
+
 # Stopped in the middle of an epoch.
 { run=exec; train "$out/c" 0 --iterations-per-epoch 100000 --quiet 2>"$out/first"; } & pid=$!
 while [ ! -e "$out/c/fold_0/training_log.txt" ] && kill -0 $pid 2>/dev/null; do sleep 0.05; done

@@ -376,7 +376,8 @@ static void run_adamw(Golden *g, const DocNode *c, const Gold *gold, Err *e)
     if (!graph) return;
     const Ref last = define_parameters(graph, gold);
     const int count = graph_param_count(graph) / 2;
-    if (!graph_check(graph, e) && !parameters_new(&parameters, graph, e) && !optimizer_new(&optimizer, parameters, &adamw, e)) {
+    if (!graph_check(graph, e) && !parameters_new(&parameters, graph, e) &&
+        !optimizer_new_adamw(&optimizer, parameters, &adamw, e)) {
         char record[32];
         for (int i = 0; i < count; i++) {
             snprintf(record, sizeof record, "par.p%d", i);

@@ -59,7 +59,7 @@ static int open_run(Run *r, const Golden *g, Err *e)
     char *path = golden_path(g, golden_string(r->entry, "delta_file"), e);
     const int failed = path ? npy_read(&r->deltas, path, e) : ERR_NOMEM;
     mem_free(path);
-    return failed ? failed : optimizer_new(&r->optimizer, r->network.parameters, &adamw, e);
+    return failed ? failed : optimizer_new_adamw(&r->optimizer, r->network.parameters, &adamw, e);
 }
 
 static void close_run(Run *r)

@@ -18,7 +18,7 @@ static double loss_of(Executor *x) { return *(const float *)executor_output(x, 0
 
 static int interrupted(const TrainingWatch *watch, Err *e)
 {
-    return watch->interrupted && watch->interrupted() ? err_set(e, ERR_INTERRUPTED, "interrupted") : 0;
+    return watch && watch->interrupted && watch->interrupted() ? err_set(e, ERR_INTERRUPTED, "interrupted") : 0;
 }
 
 /* Says which operation made the first number that is none: the batch is run again, looked at step by step. */
@@ -64,7 +64,7 @@ int epoch_train(Training *t, const TrainingWatch *watch, double *saved_at, Err *
         if (code) return code;
         s->iteration++;
         s->seconds += clock_seconds() - began;
-        if (watch->iteration)
+        if (watch && watch->iteration)
             watch->iteration(watch->context, s->epoch, false, s->iteration, iterations,
                              s->loss_sum / s->iteration);
         TRY(interrupted(watch, e));
@@ -92,7 +92,7 @@ int epoch_validate(Training *t, const TrainingWatch *watch, double *mean_loss, E
         pseudo_dice_add(&t->dice, head->data, batch->labels, shape_pixels(head->shape), t->info.ignore_value);
         loader_give_back(t->loader);
         sum += loss_of(t->validator);
-        if (watch->iteration)
+        if (watch && watch->iteration)
             watch->iteration(watch->context, t->state.epoch, true, i + 1, iterations, sum / (i + 1));
         TRY(interrupted(watch, e));
     }

@@ -24,6 +24,7 @@ typedef struct Options {
 enum {
     KEY_EPOCHS = 0x100,
     KEY_ITERATIONS,
+    KEY_MINUTES,
     KEY_VALIDATION_ITERATIONS,
     KEY_BATCH,
     KEY_PATCH,
@@ -39,6 +40,8 @@ enum {
 
 static const struct argp_option option_list[] = {
     {"epochs", KEY_EPOCHS, "N", 0, "Epochs to train (default: the plan's, 1000 by nnU-Net)", 0},
+    {"minutes", KEY_MINUTES, "N", 0,
+     "Train for about so long: a few iterations are timed, and epochs and iterations are chosen by that", 0},
     {"iterations-per-epoch", KEY_ITERATIONS, "N", 0,
      "Batches to train on in an epoch (default: the plan's, 250)", 0},
     {"validation-iterations", KEY_VALIDATION_ITERATIONS, "N", 0,
@@ -83,6 +86,7 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     case KEY_ITERATIONS:
         change->iterations_per_epoch = (int)option_integer(state, "--iterations-per-epoch", text, 1, most);
         return 0;
+    case KEY_MINUTES: change->minutes = option_number(state, "--minutes", text, 0.01, 1e6); return 0;
     case KEY_VALIDATION_ITERATIONS:
         change->validation_iterations = (int)option_integer(state, "--validation-iterations", text, 1, most);
         return 0;
@@ -105,6 +109,7 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
         return 0;
     case ARGP_KEY_END:
         if (state->arg_num < 2) argp_error(state, "PREPROCESSED and FOLD are needed");
+        if (change->minutes > 0 && change->epochs) argp_error(state, "--minutes or --epochs, not both");
         return 0;
     default: return ARGP_ERR_UNKNOWN;
     }

@@ -10,6 +10,7 @@
 #include "network/weights_io.h"
 #include "preprocess/class_locations.h"
 #include "trainer/augmentation_pictures.h"
+#include "trainer/length.h"
 #include "trainer/progress_picture.h"
 #include "trainer/schedule.h"
 #include "trainer/training_parts.h"
@@ -136,9 +137,6 @@ static int take_pretrained(Training *t, Err *e)
     TRY(weights_read(&weights, path, e));
     int code = import_weights(t->model.parameters, &weights, &t->imported, e);
     if (code) err_context(e, "%s", path);
-    else
-        code = run_folder_log(&t->folder, e, "%s: %.*s", path, (int)t->imported.text.length - 1,
-                              t->imported.text.data);
     weights_close(&weights);
     return code;
 }
@@ -163,20 +161,89 @@ static int resume(Training *t, Err *e)
     return code;
 }
 
+static int open_network(Training *t, RunMode mode, Err *e)
+{
+    TRY(make_network(t, e));
+    t->state.best_ema = NAN;
+    TRY(mode == RUN_CONTINUE ? resume(t, e) : initialize(t, e));
+    return make_trainer(t, e);
+}
+
+static void close_network(Training *t)
+{
+    optimizer_free(t->optimizer);
+    executor_free(t->trainer);
+    executor_free(t->validator);
+    model_free(&t->model);
+    import_report_free(&t->imported);
+    pseudo_dice_free(&t->dice);
+    history_free(&t->state.history);
+    t->optimizer = NULL;
+    t->trainer = t->validator = NULL;
+    t->state = (RunState){0};
+}
+
+static int start_loader(Training *t, Err *e)
+{
+    const LoaderOptions o = {&t->training_sampler,
+                             &t->validation_sampler,
+                             t->plan.training.iterations_per_epoch,
+                             t->plan.training.validation_iterations,
+                             t->plan.training.epochs,
+                             t->state.epoch,
+                             t->state.iteration,
+                             t->loader_threads,
+                             t->loader_threads + 1};
+    return loader_new(&t->loader, &o, e);
+}
+
+/* What an iteration takes, from a few of a run that is thrown away. */
+static int time_iterations(Training *t, IterationTimes *times, Err *e)
+{
+    enum { WARMING = 1, TIMED = 3 };
+    const PlanTraining planned = t->plan.training;
+    double never_saved = INFINITY, loss, began = 0;
+    t->plan.training.iterations_per_epoch = WARMING + TIMED;
+    t->plan.training.validation_iterations = planned.validation_iterations ? TIMED : 0;
+    int code = start_loader(t, e);
+    t->plan.training.iterations_per_epoch = WARMING;
+    if (!code) code = epoch_train(t, NULL, &never_saved, e);
+    t->plan.training.iterations_per_epoch = WARMING + TIMED;
+    began = clock_seconds();
+    if (!code) code = epoch_train(t, NULL, &never_saved, e);
+    times->training = (clock_seconds() - began) / TIMED;
+    began = clock_seconds();
+    if (!code) code = epoch_validate(t, NULL, &loss, e);
+    times->validation = (clock_seconds() - began) / TIMED;
+    loader_free(t->loader);
+    t->loader = NULL;
+    t->plan.training = planned;
+    return code;
+}
+
+static int fit_length(Training *t, const TrainingOptions *o, Err *e)
+{
+    IterationTimes times;
+    TRY(time_iterations(t, &times, e));
+    length_fit(&t->plan.training, o->overrides.minutes, times);
+    close_network(t);
+    return open_network(t, o->mode, e);
+}
+
 static int open_parts(Training *t, const TrainingOptions *o, Err *e)
 {
+    bool is_bound;
     TRY(run_folder_open(&t->folder, o->results, o->fold, o->mode, e));
-    TRY(training_plan_make(&t->plan, o, &t->folder, e));
+    TRY(training_plan_make(&t->plan, &is_bound, o, &t->folder, e));
     TRY(read_dataset(t, o->preprocessed, e));
     TRY(open_cases(t, o, e));
     t->training_sampler = make_sampler(t, &t->training_cases, true);
     t->validation_sampler = make_sampler(t, &t->validation_cases, false);
     t->precision = o->precision;
     t->loader_threads = o->threads / 4 > 1 ? o->threads / 4 : 1;
-    TRY(make_network(t, e));
-    t->state.best_ema = NAN;
-    TRY(o->mode == RUN_CONTINUE ? resume(t, e) : initialize(t, e));
-    return make_trainer(t, e);
+    TRY(open_network(t, o->mode, e));
+    if (o->overrides.minutes > 0 && !is_bound) TRY(fit_length(t, o, e));
+    return training_plan_record(&t->plan, o, e);
 }
 
 int training_open(Training **result, const TrainingOptions *o, Err *e)
@@ -196,13 +263,7 @@ void training_close(Training *t)
 {
     if (!t) return;
     loader_free(t->loader);
-    optimizer_free(t->optimizer);
-    executor_free(t->trainer);
-    executor_free(t->validator);
-    model_free(&t->model);
-    import_report_free(&t->imported);
-    pseudo_dice_free(&t->dice);
-    history_free(&t->state.history);
+    close_network(t);
     case_set_close(&t->training_cases);
     case_set_close(&t->validation_cases);
     if (t->has_info) dataset_info_free(&t->info);
@@ -294,20 +355,6 @@ static int finish_epoch(Training *t, double validation_loss, Err *e)
     return log_epoch(t, &s->history.records[s->history.count - 1], e);
 }
 
-static int start_loader(Training *t, Err *e)
-{
-    const LoaderOptions o = {&t->training_sampler,
-                             &t->validation_sampler,
-                             t->plan.training.iterations_per_epoch,
-                             t->plan.training.validation_iterations,
-                             t->plan.training.epochs,
-                             t->state.epoch,
-                             t->state.iteration,
-                             t->loader_threads,
-                             t->loader_threads + 1};
-    return loader_new(&t->loader, &o, e);
-}
-
 static int run_epochs(Training *t, const TrainingWatch *watch, Err *e)
 {
     double saved_at = clock_seconds(), validation_loss;
@@ -341,8 +388,17 @@ static int finish_run(Training *t, Err *e)
     return code;
 }
 
+static int log_pretrained(Training *t, Err *e)
+{
+    const Text *text = &t->imported.text;
+    return text->length ? run_folder_log(&t->folder, e, "%s: %.*s", t->plan.training.pretrained,
+                                         (int)text->length - 1, text->data)
+                        : 0;
+}
+
 int training_run(Training *t, const TrainingWatch *watch, Err *e)
 {
+    TRY(log_pretrained(t, e));
     TRY(run_folder_log(&t->folder, e,
                        "%s from epoch %d, iteration %d of %d epochs: %s, fold folder %s, %d training and "
                        "%d validation cases, batch %d of %dx%d, %s",

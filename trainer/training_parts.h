@@ -32,7 +32,7 @@ struct Training {
     RunState state;
 };
 
-/* The training iterations of the state's epoch that are left. saved_at: when the last checkpoint was
+/* The training iterations of the state's epoch that are left. watch: NULL is fine. saved_at: when the last checkpoint was
  * written (monotonic seconds). Fails: ERR_INTERRUPTED after a finished iteration; ERR_VALUE where loss or
  * gradients are no numbers; as training_save. */
 int epoch_train(Training *t, const TrainingWatch *watch, double *saved_at, Err *e);

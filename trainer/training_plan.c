@@ -96,7 +96,15 @@ static int copy_dataset(const char *from_folder, const char *to_folder, Err *e)
     return code;
 }
 
-int training_plan_make(Plan *plan, const TrainingOptions *o, const RunFolder *folder, Err *e)
+/* A run that is bound to a recorded plan is as long as that says, whatever time there is. */
+static void take_length(PlanTraining *training, const PlanTraining *recorded)
+{
+    training->epochs = recorded->epochs;
+    training->iterations_per_epoch = recorded->iterations_per_epoch;
+    training->validation_iterations = recorded->validation_iterations;
+}
+
+int training_plan_make(Plan *plan, bool *is_bound, const TrainingOptions *o, const RunFolder *folder, Err *e)
 {
     bool has_siblings = false;
     Plan recorded;
@@ -104,14 +112,22 @@ int training_plan_make(Plan *plan, const TrainingOptions *o, const RunFolder *fo
     if (!path) return ERR_NOMEM;
     int code = run_folder_has_siblings(folder, &has_siblings, e);
     const bool goes_on = o->mode == RUN_CONTINUE && file_exists(path);
-    const bool is_bound = file_exists(path) && (goes_on || has_siblings);
-    if (!code && is_bound) code = read_plan(&recorded, o->results, e);
+    *is_bound = file_exists(path) && (goes_on || has_siblings);
+    mem_free(path);
+    if (!code && *is_bound) code = read_plan(&recorded, o->results, e);
     if (!code && goes_on) *plan = recorded;
     else if (!code) code = read_plan(plan, o->preprocessed, e);
     if (!code) code = apply(plan, &o->overrides, e);
-    if (!code && is_bound) code = check_recorded(&recorded, *plan, o->results, e);
+    if (!code && *is_bound && o->overrides.minutes > 0) take_length(&plan->training, &recorded.training);
+    if (!code && *is_bound) code = check_recorded(&recorded, *plan, o->results, e);
     if (!code && goes_on) code = check_preprocessed(plan, o->preprocessed, e);
-    if (!code) code = plan_write(plan, path, e);
+    return code;
+}
+
+int training_plan_record(const Plan *plan, const TrainingOptions *o, Err *e)
+{
+    char *path = path_format(e, "%s/plans.yaml", o->results);
+    const int code = path ? plan_write(plan, path, e) : ERR_NOMEM;
     mem_free(path);
     return code ? code : copy_dataset(o->preprocessed, o->results, e);
 }

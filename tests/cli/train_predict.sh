@@ -44,6 +44,15 @@ check "a run that recomputes" 0 train "$out/r" 0 --override "$out/recompute.yaml
 is "comes to the same bits" test "$before" = "$(numbers "$out/r/fold_0/checkpoint_final.safetensors")"
 is "with less memory" test "$(mib)" -lt "$kept"
 
+# As long as there is time for.
+check "a training of some seconds" 0 "$build/train" "$out/pre" 0 -o "$out/brief" --minutes 0.05 --batch-size 2 \
+    --patch-size 32x32 --no-validation
+has "its length stands in the plan" 'epochs: [1-9]' brief/plans.yaml
+is "and is another than planned" test "$(grep -c '^ *epochs: 1000$' "$out/brief/plans.yaml")" -eq 0
+check "another fold is as long" 0 "$build/train" "$out/pre" 1 -o "$out/brief" --minutes 3 --batch-size 2 \
+    --patch-size 32x32 --no-validation
+check "minutes and epochs exclude each other" 2 train "$out/brief2" 0 --minutes 1
+
 # Killed and stopped at many moments, continued each time.
 long() { train "$1" 0 --epochs 10 --iterations-per-epoch 8 --no-validation --quiet --continue; }
 check "an undisturbed run" 0 long "$out/u"

@@ -1,5 +1,7 @@
-# Sourced by command-line tests: a scratch folder $out that goes away, and checks that print TAP lines.
-out=$(mktemp -d); trap 'rm -rf "$out"' EXIT
+# Sourced by command-line tests: a scratch folder $out and a program in the background, $pid, that go away, and
+# checks that print TAP lines.
+pid=
+out=$(mktemp -d); trap '[ -z "$pid" ] || kill -9 $pid 2>/dev/null; rm -rf "$out"' EXIT; trap 'exit 1' HUP INT TERM
 check() { # WHAT STATUS COMMAND…: runs it, keeps its output in $out/stdout and $out/stderr
     what=$1; want=$2; shift 2
     "$@" >"$out/stdout" 2>"$out/stderr"; status=$?

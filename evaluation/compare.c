@@ -220,7 +220,10 @@ static void add_table_row(const Comparison *c, Text *out, int metric, int label,
     text_add(out, "%-12s", label_name(c, label));
     for (int i = 0; i < c->count; i++) {
         text_add(out, " %12.4f", row->mean[i]);
-        if (i) text_add(out, " %+9.4f %8.4f", row->mean[i] - row->mean[0], row->p[i]);
+        if (!i) continue;
+        text_add(out, " %+9.4f ", row->mean[i] - row->mean[0]);
+        if (isnan(row->p[i])) text_add(out, "%8s", "-"); /* no pair differs */
+        else text_add(out, row->p[i] < 1e-3 ? "%8.1e" : "%8.4f", row->p[i]);
     }
     text_add(out, "\n");
 }

@@ -68,6 +68,17 @@ EOF
 render "$out/use.html"
 has "tables sort, contours hide, tabs and theme change" '<title>true true true true true</title>' "$out/dom"
 lacks "without an error" 'CONSOLE|Uncaught' "$out/log"
+# On a phone: a frame 390 pixels wide, whose page tells its own width.
+for page in volumes cells; do
+    cp "$out/$page/report.html" "$out/frame.html"
+    echo "<script>parent.postMessage(innerWidth + ' ' + root.scrollWidth, '*')</script>" >>"$out/frame.html"
+    cat >"$out/phone.html" <<'EOF'
+<script>addEventListener('message', event => { document.title = event.data })</script>
+<iframe src="frame.html" style="width:390px;height:844px;border:0"></iframe>
+EOF
+    render "$out/phone.html"
+    has "$page: nothing is wider than a phone" '<title>390 3[0-9]*</title>' "$out/dom"
+done
 # This test can fail: a script error is seen.
 sed 's/use strict.;/&undefined_name();/' "$out/volumes/report.html" >"$out/wrong.html"
 render "$out/wrong.html"

@@ -157,9 +157,7 @@ static int run_cases(AverageJob *job, Work *w, Err *e)
 {
     TRY(list_cases(&w->ids, job->folders[0], e));
     job->case_count = w->ids.count;
-    if (!w->ids.count)
-        return err_set(e, ERR_VALUE, "%s: no probabilities are there; predict with --save-probabilities",
-                       job->folders[0]);
+    if (!w->ids.count) return 0;
     TRY(file_make_folders(job->output, e));
     const Batch batch = {.title = "average", .count = w->ids.count, .quiet = job->quiet, .id = case_id,
                          .work = work_on_case, .report = job->report, .context = w};

@@ -28,7 +28,7 @@ typedef struct AverageJob {
 } AverageJob;
 
 /* Each image has the place in the world of the first folder's label image. Fails: ERR_IO, ERR_FORMAT;
- * ERR_VALUE without a case, and at the end if some failed. */
+ * ERR_VALUE at the end if some failed. */
 int average_run(AverageJob *job, Err *e);
 
 #endif

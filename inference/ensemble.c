@@ -46,7 +46,10 @@ static int run(Options *o, Err *e)
     o->job.quiet = o->common.quiet;
     o->job.report = report;
     o->job.postprocessing = &c.postprocessing;
-    const int code = average_run(&o->job, e);
+    int code = average_run(&o->job, e);
+    if (!code && !o->job.case_count)
+        code = err_set(e, ERR_VALUE, "%s: no probabilities are there; predict with --save-probabilities",
+                       o->job.folders[0]);
     configuration_free(&c);
     if (o->job.kept && !o->common.quiet)
         program_say("%d of %d cases were there already and are kept (--overwrite replaces them)", o->job.kept,

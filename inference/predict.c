@@ -223,19 +223,32 @@ static const char *case_name(const void *context, int index)
     return ((const Job *)context)->list.cases[index].id;
 }
 
+static char *label_path(const Job *job, const char *folder, const char *id, Err *e)
+{
+    return path_format(e, "%s/%s%s", folder, id, predictor_dataset(job->predictor)->file_ending);
+}
+
+/* Whether all that is wanted of the case stands there; of a member also where the mean does. */
+static int is_finished(const Job *job, const char *id, const char *path, bool *finished, Err *e)
+{
+    *finished = file_exists(path) && (!saves_probabilities(job) || probabilities_exist(job->folder, id));
+    if (!job->is_member || *finished) return 0;
+    char *mean = label_path(job, job->o->common.output, id, e);
+    *finished = mean && file_exists(mean);
+    mem_free(mean);
+    return mean ? 0 : ERR_NOMEM;
+}
+
 static int predict_case(void *context, int index, Progress *progress, bool *kept, Err *e)
 {
     Job *job = context;
     const Case *c = &job->list.cases[index];
-    char *path = path_format(e, "%s/%s%s", job->folder, c->id,
-                             predictor_dataset(job->predictor)->file_ending);
+    char *path = label_path(job, job->folder, c->id, e);
     if (!path) return ERR_NOMEM;
     job->progress = progress;
     job->id = c->id;
-    const bool exists = file_exists(path);
-    int code = exists ? expect_no_input(path, c, e) : 0;
-    *kept = !code && exists && !job->o->common.overwrite &&
-            (!saves_probabilities(job) || probabilities_exist(job->folder, c->id));
+    int code = file_exists(path) ? expect_no_input(path, c, e) : 0;
+    if (!code && !job->o->common.overwrite) code = is_finished(job, c->id, path, kept, e);
     if (!code && !*kept) code = predict_image(job, c, path, e);
     mem_free(path);
     return code;

@@ -42,6 +42,10 @@ printf 'format: 1\nmodels:\n  - {results: a, folds: [0, 1]}\n  - {results: b, fo
     >"$out/both.yaml"
 check "predict runs both by itself" 0 predict -o "$out/both" -m "$out/both.yaml"
 same "to the same labels as the ensemble's" "$out/eab" "$out/both"
+rm -r "$out/both/model_1" "$out/both/model_2" "$out/both/$case.nii.gz"
+check "what is there is kept without the models' own" 0 predict -o "$out/both" -m "$out/both.yaml"
+has "what is not is made" '5 of 6 cases were there already' stderr
+same "again" "$out/eab" "$out/both"
 sed 's/\[\]$/[[1, 2, 3]]/' "$out/both.yaml" >"$out/processed.yaml"
 check "post-processing" 0 predict -o "$out/processed" -m "$out/a" --postprocessing "$out/processed.yaml"
 check "of the saved ones too" 0 "$build/ensemble" "$out/pa" -o "$out/eap" -p "$out/processed.yaml"

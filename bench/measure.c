@@ -51,18 +51,20 @@ int64_t measure_products(const Node *node)
     return shape_pixels(node->in[0]->shape) * (node->param_info[0]->count + node->param_info[1]->count);
 }
 
-static void fill_inputs(Executor *x, int64_t classes)
+static int make_inputs(Subject *s, int64_t classes, Err *e)
 {
     Rng rng = rng_make(1, 0, 0, 0, RNG_TEST);
-    Tensor *image = executor_input(x, 0), *labels = executor_input(x, 1);
-    float *pixels = image->data;
-    int16_t *truth = labels ? labels->data : NULL;
-    for (int64_t i = 0; i < shape_count(image->shape); i++) pixels[i] = (float)rng_normal(&rng);
-    for (int64_t i = 0; truth && i < shape_count(labels->shape); i++)
-        truth[i] = (int16_t)rng_below(&rng, (uint32_t)classes);
+    const Tensor *image = executor_input(s->executor, 0), *labels = executor_input(s->executor, 1);
+    const int64_t values = shape_count(image->shape), pixels = labels ? shape_count(labels->shape) : 0;
+    float *value = s->inputs[0] = mem_alloc((size_t)values * sizeof *value, e);
+    int16_t *label = s->inputs[1] = labels ? mem_alloc((size_t)pixels * sizeof *label, e) : NULL;
+    if (!value || (labels && !label)) return ERR_NOMEM;
+    for (int64_t i = 0; i < values; i++) value[i] = (float)rng_normal(&rng);
+    for (int64_t i = 0; i < pixels; i++) label[i] = (int16_t)rng_below(&rng, (uint32_t)classes);
+    return 0;
 }
 
-int measure_executor(Executor **x, const Graph *g, Parameters *parameters, const MeasureRun *run, Err *e)
+int measure_subject(Subject *s, const Graph *g, Parameters *parameters, const MeasureRun *run, Err *e)
 {
     Ref output, head;
     graph_find(g, run->train ? "loss" : "head0", &output);
@@ -71,7 +73,21 @@ int measure_executor(Executor **x, const Graph *g, Parameters *parameters, const
     const Shape shapes[] = {{pixels.n, pixels.h, pixels.w, 3}, pixels};
     const ExecutorOptions options = {.inputs = shapes, .outputs = &output, .output_count = 1, .train = run->train,
                                      .precision = run->precision};
-    TRY(executor_new(x, g, parameters, &options, e));
-    fill_inputs(*x, graph_shape(g, head).c);
-    return 0;
+    *s = (Subject){.executor = NULL};
+    TRY(executor_new(&s->executor, g, parameters, &options, e));
+    return make_inputs(s, graph_shape(g, head).c, e);
+}
+
+void measure_drop(Subject *s)
+{
+    executor_free(s->executor);
+    for (int i = 0; i < 2; i++) mem_free(s->inputs[i]);
+}
+
+void measure_feed(const Subject *s)
+{
+    for (int i = 0; i < 2; i++) {
+        const Tensor *t = executor_input(s->executor, i);
+        if (t) memcpy(t->data, s->inputs[i], (size_t)shape_count(t->shape) * dtype_size(t->dtype));
+    }
 }

@@ -55,7 +55,14 @@ typedef struct MeasureRun {
     DType precision;
 } MeasureRun;
 
-/* An executor of the network's loss (train) or first head, with random inputs. */
-int measure_executor(Executor **x, const Graph *g, Parameters *parameters, const MeasureRun *run, Err *e);
+/* An executor of the network's loss (train) or first head, and random inputs for it. */
+typedef struct Subject {
+    Executor *executor;
+    void *inputs[2];                   /* image, labels (NULL: forward alone) */
+} Subject;
+
+int measure_subject(Subject *s, const Graph *g, Parameters *parameters, const MeasureRun *run, Err *e);
+void measure_drop(Subject *s);
+void measure_feed(const Subject *s);   /* copies the inputs in, as a loader does before each forward */
 
 #endif

@@ -7,7 +7,7 @@
 #include "network/precision.h"
 
 typedef struct Work {
-    Executor *executor;
+    Subject subject;
     Optimizer *optimizer;   /* NULL: forward only */
     Step step;
 } Work;
@@ -15,10 +15,12 @@ typedef struct Work {
 static void run_step(void *context)
 {
     Work *w = context;
-    executor_forward(w->executor, &w->step);
+    Executor *x = w->subject.executor;
+    measure_feed(&w->subject);
+    executor_forward(x, &w->step);
     if (!w->optimizer) return;
-    *(float *)executor_output(w->executor, 0)->grad = 1;
-    executor_backward(w->executor, &w->step);
+    *(float *)executor_output(x, 0)->grad = 1;
+    executor_backward(x, &w->step);
     optimizer_step(w->optimizer, 1e-4);
     w->step.iteration++;
 }
@@ -47,17 +49,18 @@ static int measure(Found *found, const Network *n, const MeasureRun *run, int th
     static const AdamW adamw = {0.9, 0.999, 1e-5, 0.05, 12};
     Work work = {.step = {.seed = 1}};
     omp_set_num_threads(threads);
-    int failed = measure_executor(&work.executor, n->graph, n->parameters, run, e);
+    int failed = measure_subject(&work.subject, n->graph, n->parameters, run, e);
+    Executor *x = work.subject.executor;
     if (!failed && run->train) failed = optimizer_new_adamw(&work.optimizer, n->parameters, &adamw, e);
-    if (!failed && run->train) failed = optimizer_adopt(work.optimizer, executor_gradients(work.executor), e);
+    if (!failed && run->train) failed = optimizer_adopt(work.optimizer, executor_gradients(x), e);
     if (!failed) {
-        const MemoryReport m = executor_memory(work.executor);
+        const MemoryReport m = executor_memory(x);
         found->seconds = measure_best(run_step, &work, seconds);
-        found->products = products_of(work.executor, run->train);
+        found->products = products_of(x, run->train);
         found->bytes = m.arena + m.parameters + m.packed + 3 * m.parameter_gradients;
     }
     optimizer_free(work.optimizer);
-    executor_free(work.executor);
+    measure_drop(&work.subject);
     return failed;
 }
 

@@ -18,8 +18,10 @@ static void keep_least(double *least, double seconds)
     if (!*least || seconds < *least) *least = seconds;
 }
 
-static void run_once(Executor *x, Timing *timings, const Step *step)
+static void run_once(const Subject *s, Timing *timings, const Step *step)
 {
+    Executor *x = s->executor;
+    measure_feed(s);
     const int count = executor_node_count(x);
     for (int i = 0; i < count; i++) {
         const double start = clock_seconds();
@@ -108,14 +110,16 @@ static void report_kinds(Report *r, const Setting *setting, const Executor *x, T
     }
 }
 
-static int measure_nodes(const Setting *setting, Executor *x, const MeasureOptions *o, Report *r, Err *e)
+static int measure_nodes(const Setting *setting, const Subject *s, const MeasureOptions *o, Report *r, Err *e)
 {
     const Step step = {.seed = 1};
+    Executor *x = s->executor;
     Timing *timings = mem_zalloc((size_t)executor_node_count(x), sizeof *timings, e);
     if (!timings) return ERR_NOMEM;
+    measure_feed(s);
     executor_forward(x, &step); /* packs the weights */
     const double start = clock_seconds();
-    do run_once(x, timings, &step);
+    do run_once(s, timings, &step);
     while (clock_seconds() - start < 3 * o->seconds);
     report_kinds(r, setting, x, timings);
     mem_free(timings);
@@ -131,10 +135,10 @@ static int measure_network(const char *network, const MeasureOptions *o, Report 
     if (!failed) parameters_initialize(parameters, 1);
     for (int bf16 = !o->fp32; !failed && bf16 <= o->bf16; bf16++) {
         const Setting setting = {network, {o->sizes[0], o->batches[0], true, bf16 ? DTYPE_BF16 : DTYPE_F32}};
-        Executor *x = NULL;
-        failed = measure_executor(&x, g, parameters, &setting.run, e);
-        if (!failed) failed = measure_nodes(&setting, x, o, r, e);
-        executor_free(x);
+        Subject s;
+        failed = measure_subject(&s, g, parameters, &setting.run, e);
+        if (!failed) failed = measure_nodes(&setting, &s, o, r, e);
+        measure_drop(&s);
     }
     parameters_free(parameters);
     graph_free(g);

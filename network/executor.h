@@ -61,7 +61,9 @@ typedef struct MemoryReport {
 int executor_new(Executor **x, const Graph *g, Parameters *parameters, const ExecutorOptions *o, Err *e);
 void executor_free(Executor *x);
 
-Tensor *executor_input(Executor *x, int index);  /* dense; NULL if no asked output needs that input */
+/* Dense; NULL if no asked output needs that input. To be written before every forward, which may put other values in
+ * its place. */
+Tensor *executor_input(Executor *x, int index);
 
 /* The index-th asked output. data is valid from forward to the next forward; the caller writes grad (dense
  * or by pitch) of every seeded output before each backward (forward leaves it alone), which may destroy it. */

@@ -49,15 +49,9 @@ static void close_net(Net *n)
     graph_free(n->graph);
 }
 
-/* A noisy disc, labelled; the loss and head0 of it. */
-static Executor *prepare(const Net *n, DType precision, bool train)
+/* A noisy disc, labelled. To be written before each forward, which may take the inputs' place. */
+static void fill_inputs(Executor *x)
 {
-    Err e = {0};
-    Executor *x;
-    const Ref outputs[] = {n->loss, n->head};
-    const ExecutorOptions o = {
-        .outputs = outputs, .output_count = 2, .train = train, .unseeded = 2, .precision = precision};
-    if (executor_new(&x, n->graph, n->parameters, &o, &e)) fail_msg("%s", e.text);
     Rng rng = rng_make(2, 0, 0, 0, RNG_TEST);
     float *image = executor_input(x, 0)->data;
     int16_t *labels = executor_input(x, 1)->data;
@@ -67,6 +61,18 @@ static Executor *prepare(const Net *n, DType precision, bool train)
         image[2 * i] = (float)(labels[i] + 0.3 * rng_normal(&rng));
         image[2 * i + 1] = (float)rng_normal(&rng);
     }
+}
+
+/* The loss and head0. */
+static Executor *prepare(const Net *n, DType precision, bool train)
+{
+    Err e = {0};
+    Executor *x;
+    const Ref outputs[] = {n->loss, n->head};
+    const ExecutorOptions o = {
+        .outputs = outputs, .output_count = 2, .train = train, .unseeded = 2, .precision = precision};
+    if (executor_new(&x, n->graph, n->parameters, &o, &e)) fail_msg("%s", e.text);
+    fill_inputs(x);
     return x;
 }
 
@@ -175,11 +181,13 @@ static double train(Net *n, DType precision, int steps)
     assert_int_equal(optimizer_new_adamw(&o, n->parameters, &adamw, &e), 0);
     assert_int_equal(optimizer_adopt(o, executor_gradients(x), &e), 0);
     for (int i = 0; i < steps; i++) {
+        fill_inputs(x);
         executor_forward(x, &(Step){.iteration = (uint32_t)i});
         *(float *)executor_output(x, 0)->grad = 1;
         executor_backward(x, &(Step){.iteration = (uint32_t)i});
         optimizer_step(o, 1e-3);
     }
+    fill_inputs(x);
     executor_forward(x, &(Step){0});
     const double loss = (double)*(const float *)executor_output(x, 0)->data;
     optimizer_free(o);
@@ -200,9 +208,8 @@ static void training_learns_as_well(void **state)
         close_net(&n);
     }
     assert_true(fabs(loss[1][0] - loss[0][0]) < 0.02 * fabs(loss[0][0]));
-    const double learned = loss[0][0] - loss[0][1];
-    assert_true(learned > 0.3);
-    assert_true(loss[1][0] - loss[1][1] > 0.8 * learned);
+    assert_true(loss[0][0] - loss[0][1] > 1);
+    assert_true(fabs(loss[1][1] - loss[0][1]) < 0.01);
 }
 
 static void names(void **state)

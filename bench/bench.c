@@ -120,6 +120,7 @@ static int measure(const Options *o, Report *r, Err *e)
     Limits limits = {.exps = 0};
     TRY(measure_limits(&limits, &o->measure, r, e));
     if (o->ops) TRY(measure_ops(&o->measure, r, e));
+    if (o->ops) TRY(measure_scan(&o->measure, r, e));
     if (o->networks) TRY(measure_networks(&limits, &o->measure, r, e));
     if (o->pipeline) TRY(measure_preparation(&o->measure, r, e));
     if (o->pipeline) TRY(measure_results(&o->measure, r, e));

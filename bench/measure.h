@@ -32,6 +32,7 @@ typedef struct MeasureOptions {
 
 int measure_limits(Limits *limits, const MeasureOptions *o, Report *r, Err *e);
 int measure_ops(const MeasureOptions *o, Report *r, Err *e);
+int measure_scan(const MeasureOptions *o, Report *r, Err *e);          /* the scan's kernel alone */
 int measure_networks(const Limits *limits, const MeasureOptions *o, Report *r, Err *e);
 int measure_preparation(const MeasureOptions *o, Report *r, Err *e);   /* preprocessing, augmentation */
 int measure_results(const MeasureOptions *o, Report *r, Err *e);       /* sliding window, metrics */

@@ -97,7 +97,7 @@ void report_free(Report *r)
 
 /* ---- as data ---- */
 
-static const char *const sections[] = {"limits", "ops", "networks", "scaling", "pipeline"};
+static const char *const sections[] = {"limits", "ops", "scan", "networks", "scaling", "pipeline"};
 enum { SECTIONS = sizeof sections / sizeof sections[0] };
 
 /* Limits stand in one mapping, as each has a name of its own. */

@@ -24,7 +24,7 @@ typedef struct Field {
 } Field;
 
 typedef struct Row {
-    const char *section;       /* "limits", "ops", "networks", "scaling", "pipeline" */
+    const char *section;       /* "limits", "ops", "scan", "networks", "scaling", "pipeline" */
     Field fields[REPORT_FIELDS];
     int count;
 } Row;

@@ -150,7 +150,7 @@ static const OpCase cases[] = {
      .spec = &ranks[1], .macs = 2 * 560 * (2 * 12 + 37)},
     {"selective_scan column", OP(selective_scan), .in = {{2, 67, 1, 3}}, .number = 2,
      .spec = &ranks[3], .macs = 4 * 402 * (2 * 3 + 4 + 8)},
-    {"selective_scan groups", OP(selective_scan), .in = {{1, 5, 14, 70}}, .number = 16,
+    {"selective_scan blocks", OP(selective_scan), .in = {{1, 5, 14, 70}}, .number = 16,
      .spec = &ranks[5], .macs = 4 * 4900 * (2 * 5 + 32 + 57)},
     {"selective_scan states", OP(selective_scan), .in = {{1, 4, 3, 5}}, .number = 43,
      .spec = &ranks[13], .macs = 2 * 60 * (2 * 112 + 303)},

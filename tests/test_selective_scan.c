@@ -221,7 +221,7 @@ static const ScanShape shapes[] = {
     {1, 13, 11, 40, 3, 5, 1, {SCAN_COLUMNS_BACK}, 2},
     {1, 1, 130, 5, 16, 2, 2, {SCAN_ROWS, SCAN_ROWS_BACK}, 2},
     {2, 64, 1, 16, 1, 9, 3, {SCAN_COLUMNS_BACK, SCAN_ROWS, SCAN_COLUMNS}, 2},
-    {1, 10, 10, 150, 16, 7, 4, {SCAN_ROWS, SCAN_COLUMNS, SCAN_ROWS_BACK, SCAN_COLUMNS_BACK}, 2},
+    {1, 10, 10, 210, 16, 7, 4, {SCAN_ROWS, SCAN_COLUMNS, SCAN_ROWS_BACK, SCAN_COLUMNS_BACK}, 2},
     {1, 5, 6, 6, 64, 20, 2, {SCAN_COLUMNS, SCAN_ROWS_BACK}, 1},
     {3, 1, 1, 17, 8, 1, 4, {SCAN_ROWS, SCAN_COLUMNS, SCAN_ROWS_BACK, SCAN_COLUMNS_BACK}, 2},
 };
@@ -264,7 +264,7 @@ static void assert_same(const Run *a, const Run *b, int buffer, const char *what
 static void test_threads(void **state)
 {
     (void)state;
-    static const ScanShape wide = {1, 9, 16, 80, 16, 3, 4,
+    static const ScanShape wide = {1, 9, 16, 210, 16, 3, 4,
                                    {SCAN_ROWS, SCAN_COLUMNS, SCAN_ROWS_BACK, SCAN_COLUMNS_BACK}, 1};
     for (int narrow = 0; narrow < 2; narrow++)
         for (const ScanKernel *const *kernel = kernels(); *kernel; kernel++) {

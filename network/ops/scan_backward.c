@@ -28,7 +28,7 @@ typedef struct Slab {
 typedef struct Parts {
     float *sums;  /* SCAN_CHUNK rows: gradients of the projections */
     float *decay; /* SCAN_CHUNK × S vectors: a */
-    float *kept;  /* SCAN_CHUNK × S vectors: a h_before */
+    float *state; /* (1 + SCAN_CHUNK) × S vectors: h, from before the chunk on */
 } Parts;
 
 static Parts slab_parts(const ScanShape *s, Slab *m)
@@ -81,8 +81,8 @@ SIMD_INLINE void add_sums(const int count, const vf *v, float *to)
     }
 }
 
-/* Makes the states n … n + tile - 1 along the chunk again; a and a h_before go to `place` vectors from the
- * start of their memory. The first tile fetches u and dy. */
+/* Makes the states n … n + tile - 1 along the chunk again; they and their decays go `place` chunks of
+ * vectors into their memory. The first tile fetches u and dy. */
 SIMD_INLINE void states_tile(const int tile, const Work *w, int n, int64_t place)
 {
     const ScanShape *s = w->s;
@@ -91,11 +91,14 @@ SIMD_INLINE void states_tile(const int tile, const Work *w, int n, int64_t place
     const Parts p = slab_parts(s, m);
     const int64_t row = scan_row(s);
     const Lane x = w->x, y = w->dy;
+    float *decay = p.decay + place * SCAN_CHUNK * SIMD_LANES;
+    float *state = p.state + place * (SCAN_CHUNK + 1) * SIMD_LANES;
     vf h[TILE], rates[TILE];
     SIMD_UNROLL
     for (int i = 0; i < tile; i++) {
         rates[i] = v_load(w->params + (n + i) * SIMD_LANES);
         h[i] = w->from ? v_load(w->from + (n + i) * SIMD_LANES) : (vf){0};
+        v_store(state + i * SIMD_LANES, h[i]);
     }
     for (int t = 0; t < it->count; t++) {
         if (n == 0) {
@@ -106,13 +109,12 @@ SIMD_INLINE void states_tile(const int tile, const Work *w, int n, int64_t place
         }
         const float *B = m->rows + t * row + s->rank + n;
         const vf delta = v_load(m->delta + t * SIMD_LANES), du = delta * v_load(m->u + t * SIMD_LANES);
-        const int64_t at = (place + t * tile) * SIMD_LANES;
         SIMD_UNROLL
         for (int i = 0; i < tile; i++) {
-            const vf a = v_exp2_product(delta, rates[i]), ah = a * h[i];
-            h[i] = du * B[i] + ah;
-            v_store(p.decay + at + i * SIMD_LANES, a);
-            v_store(p.kept + at + i * SIMD_LANES, ah);
+            const vf a = v_exp2_product(delta, rates[i]);
+            h[i] = a * h[i] + du * B[i];
+            v_store(decay + (t * tile + i) * SIMD_LANES, a);
+            v_store(state + ((t + 1) * tile + i) * SIMD_LANES, h[i]);
         }
     }
 }
@@ -138,7 +140,9 @@ SIMD_INLINE void gradients_tile(const int tile, const Work *w, int n, int64_t pl
         const float *B = m->rows + t * row + s->rank + n, *C = B + s->states;
         const vf delta = v_load(m->delta + t * SIMD_LANES), du = delta * v_load(m->u + t * SIMD_LANES);
         const vf dy = v_load(m->dy + t * SIMD_LANES);
-        const int64_t at = (place + t * tile) * SIMD_LANES;
+        const float *decay = p.decay + (place * SCAN_CHUNK + t * tile) * SIMD_LANES;
+        const float *before = p.state + (place * (SCAN_CHUNK + 1) + t * tile) * SIMD_LANES;
+        const float *h = before + tile * SIMD_LANES;
         vf ddu = {0}, ddelta = {0}, dB[TILE], dC[TILE];
         if (n) {
             ddu = v_load(m->ddu + t * SIMD_LANES);
@@ -148,14 +152,14 @@ SIMD_INLINE void gradients_tile(const int tile, const Work *w, int n, int64_t pl
         }
         SIMD_UNROLL
         for (int i = 0; i < tile; i++) {
-            const vf ah = v_load(p.kept + at + i * SIMD_LANES);
-            const vf g = dy * C[i] + ag[i], q = g * ah;
+            const vf g = dy * C[i] + ag[i];
+            ag[i] = g * v_load(decay + i * SIMD_LANES);
+            const vf q = ag[i] * v_load(before + i * SIMD_LANES);
             ddu += g * B[i];
             ddelta += q * rates[i];
             dA[i] += q * delta;
-            ag[i] = g * v_load(p.decay + at + i * SIMD_LANES);
             dB[i] = g * du;
-            dC[i] = dy * (du * B[i] + ah);
+            dC[i] = dy * v_load(h + i * SIMD_LANES);
         }
         v_store(m->ddu + t * SIMD_LANES, ddu);
         v_store(m->ddelta + t * SIMD_LANES, ddelta);
@@ -280,7 +284,7 @@ static void backward_block(Backward *b, const Item *it, int64_t block, Slab *m)
      * which then are still in the cache. */
     const bool early = !turn_has_come(turn, it->step);
     for (int n = 0; early && n < s->states; n += tile_of(s->states - n, TILE))
-        make_states(&w, n, (int64_t)n * SCAN_CHUNK);
+        make_states(&w, n, n);
     turn_wait(turn, it->step);
     if (it->chunk == scan_chunks(s) - 1) {
         memset(w.carry, 0, (size_t)s->states * sizeof(vf));
@@ -289,7 +293,7 @@ static void backward_block(Backward *b, const Item *it, int64_t block, Slab *m)
     for (int n = 0; n < s->states; n += tile_of(s->states - n, TILE)) {
         if (!early)
             make_states(&w, n, 0);
-        make_gradients(&w, n, early ? (int64_t)n * SCAN_CHUNK : 0);
+        make_gradients(&w, n, early ? n : 0);
     }
     make_inputs(&w);
     turn_pass(turn, it->step);

@@ -138,6 +138,8 @@ static void forward_block(Forward *f, const Item *it, int64_t block, const Item 
     };
     Turn *turn = &f->turns[it->image * scan_blocks(s) + block];
 
+    for (int n = 0; states && w.to && n < s->states; n++) /* written at the end, all at once */
+        __builtin_prefetch(w.to + n * SIMD_LANES, 1);
     chunk_delta(s, it, m->rows, w.params, m->delta, NULL);
     /* Somebody is still at the chunk before: most of our work can be done meanwhile. */
     const bool early = !turn_has_come(turn, it->step);

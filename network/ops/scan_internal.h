@@ -16,7 +16,7 @@
 
 enum {
     SCAN_LINE = 16,   /* channels that share a cache line; all sizes count whole lines */
-    SCAN_GROUP = 64,  /* channels of an item */
+    SCAN_GROUP = 192, /* channels of an item: many, since rows of projections are copied for each */
     SCAN_BATCH = 8    /* positions whose projections are done together; divides SCAN_CHUNK */
 };
 
@@ -71,7 +71,8 @@ static inline int64_t scan_forward_slab(const ScanShape *s, int64_t lanes)
 
 static inline int64_t scan_backward_slab(const ScanShape *s, int64_t lanes)
 {
-    return SCAN_CHUNK * ((6 + 2 * s->states) * lanes + 2 * scan_row(s));
+    const int64_t states = (2 * SCAN_CHUNK + 1) * s->states;
+    return (6 * SCAN_CHUNK + states) * lanes + 2 * SCAN_CHUNK * scan_row(s);
 }
 
 /* ---- turns ---- */

@@ -13,7 +13,7 @@ status_is() { # STATUS COMMAND…
 bench() { "$build/bench" --quick --size 64x64 -j 1 --quiet "$@"; }
 
 check 'parts are measured' bench --ops --networks --pipeline -n swin_umamba_d --json "$work/a.json"
-for section in limits ops networks scaling pipeline; do
+for section in limits ops scan networks scaling pipeline; do
     check "the file has $section" grep -q "\"$section\"" "$work/a.json"
 done
 for field in network height width batch precision what seconds fraction_of_peak peak_bytes; do

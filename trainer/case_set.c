@@ -36,11 +36,22 @@ static int list_cases(char ***names, int *count, const char *folder, Err *e)
                    "plan_and_preprocess first", folder);
 }
 
+static int report_no_splits(const char *path, int cases, int fold, Err *e)
+{
+    if (cases >= SPLITS_FOLDS)
+        return err_set(e, ERR_IO, "%s: not there, so there is no fold %d; run plan_and_preprocess again", path, fold);
+    return err_set(e, ERR_VALUE,
+                   "%d case%s too few for five folds: train fold \"all\", or write %s yourself (a list of "
+                   "{train: [CASE, ...], val: [CASE, ...]})",
+                   cases, cases == 1 ? " is" : "s are", path);
+}
+
 /* Without a file of splits there are no folds, but `all` still means every case. */
 static int choose_fold(Split *split, const char *path, char **names, int count, int fold, Err *e)
 {
     Splits splits = {0};
-    if (fold != SPLITS_FOLD_ALL || file_exists(path)) TRY(splits_read(&splits, path, e));
+    if (file_exists(path)) TRY(splits_read(&splits, path, e));
+    else if (fold != SPLITS_FOLD_ALL) return report_no_splits(path, count, fold, e);
     int code = splits_fold(split, &splits, (const char *const *)names, count, fold, e);
     splits_free(&splits);
     if (!code && !split->train_count) {

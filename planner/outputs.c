@@ -4,7 +4,22 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "plans/plan.h"
 #include "plans/splits.h"
+
+int output_refuse_other(const char *dataset, const char *folder, Err *e)
+{
+    char *path = path_format(e, "%s/plans.yaml", folder);
+    if (!path) return ERR_NOMEM;
+    Plan there;
+    Err unreadable = {0};
+    int code = 0;
+    if (file_exists(path) && !plan_read(&there, path, NULL, &unreadable) && strcmp(there.dataset_name, dataset))
+        code = err_set(e, ERR_VALUE, "%s holds %s: choose another folder for %s, or --overwrite", folder,
+                       there.dataset_name, dataset);
+    mem_free(path);
+    return code;
+}
 
 static int copy_file(const char *from, const char *to, Err *e)
 {
@@ -102,7 +117,7 @@ static int read_own(Splits *s, bool *found, const char *folder, const char *name
     if (!code) return 0;
     splits_free(s);
     *found = false;
-    return err_context(e, "%s/%s", folder, name);
+    return err_context(e, "%s/%s (remove it to have it made anew)", folder, name);
 }
 
 static int find_own(Splits *s, bool *found, const char *folder, const Dataset *d, Err *e)

@@ -6,6 +6,9 @@
 #include "data/dataset.h"
 #include "plans/fingerprint.h"
 
+/* A folder of another dataset's (by the dataset_name of its plans.yaml) is refused: ERR_VALUE. */
+int output_refuse_other(const char *dataset, const char *folder, Err *e);
+
 /* FOLDER/dataset.json: the dataset's own file, byte for byte. Fails: ERR_IO, ERR_NOMEM. */
 int output_dataset_json(const Dataset *d, const char *folder, Err *e);
 

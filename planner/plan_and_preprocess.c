@@ -72,6 +72,7 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
 typedef struct Run {
     const Options *options;
     int threads;
+    char name[PLAN_NAME_BYTES]; /* the dataset's: its folder's */
     Dataset dataset;
     Fingerprint fingerprint;
     Plan plan;
@@ -119,6 +120,7 @@ static int check_and_measure(Run *r, Err *e)
     bool found = false;
     TRY(dataset_open(&r->dataset, o->dataset, &r->faults, e));
     if (!r->dataset.training.count) TRY(report_faults(r, e));
+    if (!o->common.overwrite) TRY(output_refuse_other(r->name, o->common.output, e));
     TRY(stamp_of_dataset(stamp, &r->dataset, e));
     if (!o->common.overwrite &&
         !r->faults.errors) /* with errors, all cases are read: all faults in one run */
@@ -140,31 +142,21 @@ static int draw_sheets(Run *r, Err *e)
     return code;
 }
 
-static void dataset_name(char name[PLAN_NAME_BYTES], const char *folder)
-{
-    size_t length = strlen(folder);
-    while (length > 1 && folder[length - 1] == '/') length--;
-    char trimmed[PLAN_PATH_BYTES];
-    snprintf(trimmed, sizeof trimmed, "%.*s", (int)length, folder);
-    snprintf(name, PLAN_NAME_BYTES, "%s", path_base(trimmed));
-}
-
 /* Overrides are read twice: the network and the compatibility steer the planner, and what it would decide
  * otherwise is overruled afterwards. */
 static int make_plan(Run *r, Text *notes, Err *e)
 {
     const Options *o = r->options;
-    char name[PLAN_NAME_BYTES];
-    dataset_name(name, o->dataset);
     if (o->plans) {
         TRY(plan_read(&r->plan, o->plans, notes, e));
+        memcpy(r->plan.dataset_name, r->name, sizeof r->name);
         if (o->network && strcmp(o->network, r->plan.network.name)) plan_choose_network(&r->plan, o->network);
         if (planner_round_patch(&r->plan))
             program_warn("%s: its patch is rounded up to %dx%d, which %s can halve", o->plans,
                          r->plan.configuration.patch_size[0], r->plan.configuration.patch_size[1],
                          r->plan.network.name);
     } else {
-        const PlannerInput in = {&r->dataset.info, &r->fingerprint, name, o->memory_gb, training_memory};
+        const PlannerInput in = {&r->dataset.info, &r->fingerprint, r->name, o->memory_gb, training_memory};
         plan_defaults(&r->plan);
         if (o->override) TRY(plan_override(&r->plan, o->override, NULL, e));
         plan_choose_network(&r->plan, o->network ? o->network : r->plan.network.name);
@@ -230,8 +222,18 @@ static int preprocess_dataset(Run *r, Err *e)
     return 0;
 }
 
+static void dataset_name(char name[PLAN_NAME_BYTES], const char *folder)
+{
+    size_t length = strlen(folder);
+    while (length > 1 && folder[length - 1] == '/') length--;
+    char trimmed[PLAN_PATH_BYTES];
+    snprintf(trimmed, sizeof trimmed, "%.*s", (int)length, folder);
+    snprintf(name, PLAN_NAME_BYTES, "%s", path_base(trimmed));
+}
+
 static int run(Run *r, Err *e)
 {
+    dataset_name(r->name, r->options->dataset);
     TRY(check_and_measure(r, e));
     if (r->options->verify) TRY(draw_sheets(r, e));
     TRY(plan_dataset(r, e));

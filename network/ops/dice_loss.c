@@ -88,7 +88,7 @@ static void *sum_items(const Node *node, const LossKernels *kernels, double *ite
 
 /* The Dice of each class over one set of sums, added up; its slopes, each over `count`. */
 static double dice_of(const double *sums, int64_t classes, const LossRule *rule, double count,
-                               DiceSlope *slopes)
+                      DiceSlope *slopes)
 {
     double total = 0;
     for (int64_t c = 0; c < rule->first_class; c++) slopes[c] = (DiceSlope){0, 0};

@@ -63,6 +63,13 @@ check "untouched" cmp "$out/p/splits_final.yaml" "$out/mine.yaml"
 check "no dataset is wrong usage" exits 2 "the folder of the dataset is missing" "$program" -o "$out/p"
 check "no output is wrong usage" exits 2 "PATH is missing" "$program" "$raw"
 check "a dataset that is not there" exits 1 "dataset.json" "$program" "$out/nowhere" -o "$out/p"
+ln -s "$raw" "$out/Dataset901_Other"
+cp "$out/p/plans.yaml" "$out/before.yaml"
+check "another dataset's folder is refused" exits 1 "p holds Dataset900_Phantom: choose another folder for Dataset901_Other" \
+    "$program" "$out/Dataset901_Other" -o "$out/p" --network nnunet
+check "and nothing in it changed" cmp "$out/p/plans.yaml" "$out/before.yaml"
+check "a plan is no part of that" exits 0 "done" "$program" "$out/Dataset901_Other" -o "$out/o" --plans "$out/p/plans.yaml"
+check "but is the dataset's from then on" has "$out/o/plans.yaml" "^dataset_name: Dataset901_Other"
 printf x >"$out/file"
 check "an output that cannot be made" exits 1 "file" "$program" "$raw" -o "$out/file/p"
 

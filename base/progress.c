@@ -4,12 +4,16 @@
 #include <time.h>
 #include <unistd.h>
 
-double clock_seconds(void)
+static double seconds_of(clockid_t clock)
 {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(clock, &now);
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
+
+double clock_seconds(void) { return seconds_of(CLOCK_MONOTONIC); }
+double cpu_seconds(void) { return seconds_of(CLOCK_PROCESS_CPUTIME_ID); }
+double cpu_seconds_thread(void) { return seconds_of(CLOCK_THREAD_CPUTIME_ID); }
 
 const char *format_duration(double seconds, char *buffer, int bytes)
 {

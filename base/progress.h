@@ -31,6 +31,8 @@ void progress_end(Progress *p);
 void progress_clear_line(void);
 
 double clock_seconds(void);  /* monotonic */
+double cpu_seconds(void);          /* of all threads of the process */
+double cpu_seconds_thread(void);   /* of the calling thread */
 
 /* "1:02:03", "4:05" or "3.2 s" into buffer. */
 const char *format_duration(double seconds, char *buffer, int bytes);

@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include "base/memory.h"
+#include "base/progress.h"
 
 /* A place in the ring. */
 typedef struct Slot {
@@ -30,6 +31,7 @@ struct Loader {
     pthread_cond_t room, ready;
     int64_t next_item;       /* counted over all batches */
     int64_t given_back;      /* batches */
+    double cpu_seconds;
     bool stop;
 };
 
@@ -68,11 +70,14 @@ static void *work(void *argument)
         const Batch batch = slot->batch;
         pthread_mutex_unlock(&l->lock);
         Err e = {0};
+        const double began = cpu_seconds_thread();
         const Sampler *sampler = batch.is_validation ? l->o.validation : l->o.training;
         const int code = sampler_fill(sampler, &w->workspace, batch.epoch, batch.iteration, item,
                                       batch.images + item * l->pixels * l->channels,
                                       batch.labels + item * l->pixels, &e);
+        const double took = cpu_seconds_thread() - began;
         pthread_mutex_lock(&l->lock);
+        l->cpu_seconds += took;
         if (code) slot->error = e;
         if (++slot->items_done == l->batch_size) pthread_cond_signal(&l->ready);
     }
@@ -176,4 +181,12 @@ void loader_give_back(Loader *l)
     l->slots[l->given_back++ % l->o.ring].items_done = 0;
     pthread_cond_broadcast(&l->room);
     pthread_mutex_unlock(&l->lock);
+}
+
+double loader_cpu_seconds(Loader *l)
+{
+    pthread_mutex_lock(&l->lock);
+    const double seconds = l->cpu_seconds;
+    pthread_mutex_unlock(&l->lock);
+    return seconds;
 }

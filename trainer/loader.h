@@ -43,4 +43,7 @@ void loader_free(Loader *loader);            /* stops and joins them; NULL is fi
 int loader_borrow(Loader *loader, const Batch **batch, Err *e);
 void loader_give_back(Loader *loader);
 
+/* CPU seconds that its threads have spent on patches so far. */
+double loader_cpu_seconds(Loader *loader);
+
 #endif

@@ -396,6 +396,20 @@ static int log_pretrained(Training *t, Err *e)
                         : 0;
 }
 
+/* From the loader's first patch to the last step: what patches took of all. */
+static int run_loaded(Training *t, const TrainingWatch *watch, Err *e)
+{
+    const double began = cpu_seconds();
+    TRY(start_loader(t, e));
+    int code = run_epochs(t, watch, e);
+    const double all = cpu_seconds() - began, loading = loader_cpu_seconds(t->loader);
+    loader_free(t->loader);
+    t->loader = NULL;
+    const int logged = run_folder_log(&t->folder, code ? NULL : e, "the loader took %.1f of %.1f CPU seconds (%.1f %%)",
+                                      loading, all, 100 * loading / all);
+    return code ? code : logged;
+}
+
 int training_run(Training *t, const TrainingWatch *watch, Err *e)
 {
     TRY(log_pretrained(t, e));
@@ -407,11 +421,7 @@ int training_run(Training *t, const TrainingWatch *watch, Err *e)
                        path_base(t->folder.path), t->training_cases.count, t->validation_cases.count,
                        t->plan.configuration.batch_size, t->plan.configuration.patch_size[0],
                        t->plan.configuration.patch_size[1], precision_name(t->precision)));
-    int code = 0;
-    if (!training_is_finished(t)) code = start_loader(t, e);
-    if (!code) code = run_epochs(t, watch, e);
-    loader_free(t->loader);
-    t->loader = NULL;
+    const int code = training_is_finished(t) ? 0 : run_loaded(t, watch, e);
     if (code) {
         run_folder_log(&t->folder, NULL, "stopped in epoch %d, iteration %d: %s", t->state.epoch,
                        t->state.iteration, e->text);

@@ -24,6 +24,7 @@ done
 is "but not the checkpoint it no longer needs" test ! -e "$out/a/fold_0/checkpoint_latest.safetensors"
 has "the plan has what was changed" 'patch_size: \[32, 32\]' a/plans.yaml
 has "one record per epoch" '^2,' a/fold_0/metrics.csv
+has "the log tells the loader's share" 'the loader took [0-9.]* of [0-9.]* CPU seconds ([0-9.]* %)' a/fold_0/training_log.txt
 
 check "a folder that holds a run is not touched" 1 train "$out/a" 0
 has "it says what to do" 'continue to go on.*overwrite' stderr

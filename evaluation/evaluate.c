@@ -326,6 +326,8 @@ static int write_report(const Summary *s, const Pairs *pairs, const Options *o, 
     int code = path ? 0 : ERR_NOMEM;
     if (!code && !o->images) code = find_sibling(&found, o->reference, "images", e);
     const Report report = {s, pairs, o->images ? o->images : found, o->reference, o->prediction};
+    if (!code && !report.images && !o->common.quiet)
+        program_say("report.html will show contours on black: no images are known (--images FOLDER)");
     if (!code) code = report_write(&report, path, e);
     mem_free(found);
     mem_free(path);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "base/text.h"
 
 /* The only process-wide state below a main: names that a dying process must remove. */
 enum { MAX_OPEN = 64 };
@@ -281,14 +282,10 @@ void file_list_free(FileList *list)
 
 char *path_format(Err *e, const char *format, ...)
 {
-    va_list args, again;
+    va_list args;
     va_start(args, format);
-    va_copy(again, args);
-    const int length = vsnprintf(NULL, 0, format, args);
+    char *path = text_format(e, format, args);
     va_end(args);
-    char *path = length < 0 ? NULL : mem_alloc((size_t)length + 1, e);
-    if (path) vsnprintf(path, (size_t)length + 1, format, again);
-    va_end(again);
     return path;
 }
 

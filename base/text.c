@@ -45,6 +45,17 @@ void text_add_args(Text *t, const char *format, va_list args)
     va_end(again);
 }
 
+char *text_format(Err *e, const char *format, va_list args)
+{
+    va_list again;
+    va_copy(again, args);
+    const int length = vsnprintf(NULL, 0, format, args);
+    char *text = length < 0 ? NULL : mem_alloc((size_t)length + 1, e);
+    if (text) vsnprintf(text, (size_t)length + 1, format, again);
+    va_end(again);
+    return text;
+}
+
 void text_add_json_string(Text *t, const char *value)
 {
     text_add(t, "\"");

@@ -34,6 +34,9 @@ void text_add_utf8(Text *t, unsigned code);
 /* Whether the bytes are well-formed UTF-8 (RFC 3629: no overlong forms, no surrogates). */
 bool text_is_utf8(const char *bytes, size_t count);
 
+/* What printf would print, as a string of its own (mem_free); NULL with e filled for lack of memory. */
+char *text_format(Err *e, const char *format, va_list args);
+
 /* 0, or ERR_NOMEM if any append failed. */
 int text_check(const Text *t, Err *e);
 void text_free(Text *t);

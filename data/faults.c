@@ -1,9 +1,9 @@
 #include "data/faults.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 
 #include "base/memory.h"
+#include "base/text.h"
 
 /* A list without faults has no block; with n faults the block has room up to the next power of two. */
 static bool make_room(FaultList *list)
@@ -28,14 +28,10 @@ static void append(FaultList *list, FaultSeverity severity, char *text)
 
 void fault_add(FaultList *list, FaultSeverity severity, const char *format, ...)
 {
-    va_list args, again;
+    va_list args;
     va_start(args, format);
-    va_copy(again, args);
-    const int length = vsnprintf(NULL, 0, format, args);
+    char *text = text_format(NULL, format, args);
     va_end(args);
-    char *text = length < 0 ? NULL : mem_alloc((size_t)length + 1, NULL);
-    if (text) vsnprintf(text, (size_t)length + 1, format, again);
-    va_end(again);
     append(list, severity, text);
 }
 

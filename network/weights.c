@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/text.h"
 
 /* Makes room for one more entry of a list that doubles. */
 static int room(void **list, int count, int *capacity, size_t size, Err *e)
@@ -72,14 +73,10 @@ static WeightsNote *find_note(const WeightsFile *w, const char *key)
 
 int weights_note(WeightsFile *w, Err *e, const char *key, const char *format, ...)
 {
-    va_list args, again;
+    va_list args;
     va_start(args, format);
-    va_copy(again, args);
-    const int length = vsnprintf(NULL, 0, format, args);
+    char *value = text_format(e, format, args);
     va_end(args);
-    char *value = length < 0 ? NULL : mem_alloc((size_t)length + 1, e);
-    if (value) vsnprintf(value, (size_t)length + 1, format, again);
-    va_end(again);
     if (!value) return ERR_NOMEM;
     WeightsNote *note = find_note(w, key);
     if (!note) {

@@ -14,7 +14,7 @@ const char *const report_css[] = {
     "  --page: #131518; --card: #1c1f24; --text: #e8eaed; --soft: #9aa0a8; --line: #343941;",
     "  --accent: #76aef0; --ref: #35c6f4; --pred: #ff9240; }",
     "* { box-sizing: border-box; }",
-    "body { margin: 0 auto; max-width: 72rem; padding: 1rem; background: var(--page); color: var(--text);",
+    "body { margin: 0 auto; max-width: 80rem; padding: 1rem; background: var(--page); color: var(--text);",
     "  font: 16px/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }",
     "header { position: relative; }",
     "header p { margin: .2rem 0 1rem; color: var(--soft); }",

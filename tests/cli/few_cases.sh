@@ -20,7 +20,7 @@ is "and leaves no results" test ! -e "$out/results/plans.yaml"
 check "fold all can" 0 train all
 is "all cases are validated" test "$(grep -c '"prediction_file"' "$out/results/fold_all/validation/summary.json")" -eq 3
 check "its network predicts" 0 "$build/predict" -i "$out/raw/imagesTr" -o "$out/predictions" -m "$out/results" --quiet
-printf -- '- train: [phantom_000, phantom_002]\n  val: [phantom_001]\n' >"$out/pre/splits_final.yaml"
+printf -- '- train: [phantom_001, phantom_003]\n  val: [phantom_002]\n' >"$out/pre/splits_final.yaml"
 check "with splits of one's own fold 0 can" 0 train 0
 is "its one case is validated" test "$(grep -c '"prediction_file"' "$out/results/fold_0/validation/summary.json")" -eq 1
 check "fold 4, a random split, too" 0 train 4

@@ -21,9 +21,14 @@ bool executor_supports(DType precision)
     return precision == DTYPE_F32 || (precision == DTYPE_BF16 && simd_level() >= SIMD_AVX512_BF16);
 }
 
-static int allocate(Executor *x, Err *e)
+static int allocate(Executor *x, const Executor *lender, Err *e)
 {
-    x->arena = mem_alloc(x->memory.arena, e);
+    if (lender && lender->memory.arena >= x->memory.arena) {
+        x->arena = lender->arena;
+        x->memory.arena = 0;
+    } else {
+        x->arena = x->own_arena = mem_alloc(x->memory.arena, e);
+    }
     x->gradients.values = mem_zalloc((size_t)x->gradients.count, sizeof(float), e);
     return x->arena && x->gradients.values ? 0 : ERR_NOMEM;
 }
@@ -71,7 +76,7 @@ int executor_new(Executor **result, const Graph *g, Parameters *parameters, cons
     int failed = graph_check(g, e);
     if (!failed) failed = executor_plan(x, o, e);
     if (!failed && parameters) {
-        failed = allocate(x, e);
+        failed = allocate(x, o->lender, e);
         if (!failed) {
             assign_values(x);
             assign_saved(x);
@@ -102,7 +107,7 @@ void executor_free(Executor *x)
     mem_free(x->gradients.offset);
     mem_free(x->turns);
     mem_free(x->blocks);
-    mem_free(x->arena);
+    mem_free(x->own_arena);
     mem_free(x);
 }
 

@@ -36,6 +36,8 @@ typedef struct ExecutorOptions {
     DType precision;            /* of activations and packed weights: DTYPE_F32 (default) or DTYPE_BF16 */
     bool recompute;             /* less memory, more time, the same numbers: most results of forward are
                                    given up, and computed again for backward (executor_recompute.c) */
+    const Executor *lender;     /* its arena serves this one too, where it is large enough: a run of one destroys
+                                   the results of the other's. It is freed last. NULL: an arena of its own */
     bool unfused;               /* run the graph's own nodes: nothing is merged (fuse.h) */
     const char *implementation; /* prefer impls of this name ("portable" …); NULL: the fastest */
 } ExecutorOptions;
@@ -49,7 +51,7 @@ typedef struct Gradients {
 
 /* Bytes of the plan. */
 typedef struct MemoryReport {
-    size_t arena;               /* activations, their gradients, saved and scratch memory */
+    size_t arena;               /* activations, their gradients, saved and scratch memory; 0: the lender's */
     size_t without_reuse;       /* the same with a place of its own for everything */
     size_t parameters;          /* master parameters (shared by the executors of a graph) */
     size_t parameter_gradients;

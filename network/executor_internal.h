@@ -59,7 +59,7 @@ struct Executor {
     int turn_count;
     Block *blocks;
     int block_count, block_room;
-    char *arena;
+    char *arena, *own_arena; /* own: NULL where it is the lender's */
     MemoryReport memory;
 };
 

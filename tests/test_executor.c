@@ -196,6 +196,38 @@ static void frozen_parameters_pass_gradients_on(void **state)
     close_net(&n);
 }
 
+/* Taking turns in one arena, training and inference give what each gives alone. A small arena serves no large need. */
+static void an_arena_is_lent_to_who_takes_turns(void **state)
+{
+    (void)state;
+    Net n;
+    open_net(&n);
+    const ExecutorOptions train = {.outputs = &n.first, .output_count = 1, .train = true};
+    ExecutorOptions infer = {.outputs = &n.first, .output_count = 1};
+    Executor *alone = prepare(&n, infer), *lender = prepare(&n, train);
+    infer.lender = lender;
+    Executor *guest = prepare(&n, infer);
+    assert_int_equal(executor_memory(guest).arena, 0);
+    const double expected = forward_loss(alone, 1);
+    float gradients[2][1000];
+    const size_t bytes = (size_t)executor_gradients(lender)->count * sizeof(float);
+    assert_true(bytes <= sizeof gradients[0]);
+    for (int turn = 0; turn < 2; turn++) {
+        forward_loss(lender, 1);
+        executor_backward(lender, &(Step){0});
+        memcpy(gradients[turn], executor_gradients(lender)->values, bytes);
+        assert_true(forward_loss(guest, 1) == expected);
+    }
+    assert_memory_equal(gradients[0], gradients[1], bytes);
+    ExecutorOptions large = train;
+    large.lender = alone;
+    Executor *own = prepare(&n, large);
+    assert_int_equal(executor_memory(own).arena, executor_memory(lender).arena);
+    Executor *const all[] = {own, guest, lender, alone};
+    for (int i = 0; i < 4; i++) executor_free(all[i]);
+    close_net(&n);
+}
+
 static void definitions_report_their_first_failure(void **state)
 {
     (void)state;
@@ -232,6 +264,7 @@ int main(void)
         cmocka_unit_test(gradients_match_finite_differences),
         cmocka_unit_test(only_what_an_output_needs_runs),
         cmocka_unit_test(frozen_parameters_pass_gradients_on),
+        cmocka_unit_test(an_arena_is_lent_to_who_takes_turns),
         cmocka_unit_test(definitions_report_their_first_failure),
         cmocka_unit_test(sizes_that_do_not_fit_are_refused),
     };

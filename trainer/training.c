@@ -78,8 +78,16 @@ static int new_executor(Executor **x, const Training *t, bool train, const bool 
                                      .train = train,
                                      .recompute = train && t->plan.training.recompute,
                                      .trained = trained,
-                                     .precision = t->precision};
+                                     .precision = t->precision,
+                                     .lender = train ? NULL : t->trainer};
     return executor_new(x, t->model.graph, t->model.parameters, &options, e);
+}
+
+static void free_executors(Training *t)
+{
+    executor_free(t->validator);
+    executor_free(t->trainer);
+    t->trainer = t->validator = NULL;
 }
 
 /* In its first epochs a pretrained encoder stays as it is (official trainers: 10). */
@@ -88,7 +96,8 @@ static bool is_frozen(const Training *t)
     return *t->plan.training.pretrained && t->state.epoch < t->plan.training.freeze_encoder_epochs;
 }
 
-static int make_trainer(Training *t, Err *e)
+/* Training and validation take turns: one arena serves both. */
+static int make_executors(Training *t, Err *e)
 {
     bool *trained = NULL;
     t->encoder_frozen = is_frozen(t);
@@ -97,16 +106,16 @@ static int make_trainer(Training *t, Err *e)
         if (!trained) return ERR_NOMEM;
         import_mark_unfrozen(t->model.graph, trained);
     }
-    executor_free(t->trainer);
-    t->trainer = NULL;
+    free_executors(t);
     int code = new_executor(&t->trainer, t, true, trained, e);
+    if (!code) code = new_executor(&t->validator, t, false, NULL, e);
     mem_free(trained);
     return code ? code : optimizer_adopt(t->optimizer, executor_gradients(t->trainer), e);
 }
 
 static int begin_epoch(Training *t, Err *e)
 {
-    return t->encoder_frozen == is_frozen(t) ? 0 : make_trainer(t, e);
+    return t->encoder_frozen == is_frozen(t) ? 0 : make_executors(t, e);
 }
 
 static int new_optimizer(Optimizer **o, Parameters *parameters, const PlanTraining *p, Err *e)
@@ -123,7 +132,6 @@ static int make_network(Training *t, Err *e)
 {
     if (t->info.has_regions) TRY(model_region_loss(&t->region_loss, &t->plan, &t->info, e));
     TRY(model_new(&t->model, &t->plan, &t->info, e));
-    TRY(new_executor(&t->validator, t, false, NULL, e));
     TRY(new_optimizer(&t->optimizer, t->model.parameters, &t->plan.training, e));
     return pseudo_dice_new(&t->dice, dataset_head_count(&t->info),
                            t->info.has_regions ? t->region_loss.regions : NULL, e);
@@ -166,20 +174,18 @@ static int open_network(Training *t, RunMode mode, Err *e)
     TRY(make_network(t, e));
     t->state.best_ema = NAN;
     TRY(mode == RUN_CONTINUE ? resume(t, e) : initialize(t, e));
-    return make_trainer(t, e);
+    return make_executors(t, e);
 }
 
 static void close_network(Training *t)
 {
     optimizer_free(t->optimizer);
-    executor_free(t->trainer);
-    executor_free(t->validator);
+    free_executors(t);
     model_free(&t->model);
     import_report_free(&t->imported);
     pseudo_dice_free(&t->dice);
     history_free(&t->state.history);
     t->optimizer = NULL;
-    t->trainer = t->validator = NULL;
     t->state = (RunState){0};
 }
 

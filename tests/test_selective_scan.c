@@ -289,6 +289,28 @@ static void test_threads(void **state)
         }
 }
 
+/* More threads than cores, groups that add to the same projections, items so short that one is often held up between
+ * its work and its turn to hand it on. */
+static void test_groups(void **state)
+{
+    (void)state;
+    const ScanKernel *kernel = *kernels();
+    ScanShape shape = {1, 32, 128, 400, 1, 1, 4, {SCAN_ROWS, SCAN_COLUMNS, SCAN_ROWS_BACK, SCAN_COLUMNS_BACK}, 1};
+    Run one, many;
+    run_new(&one, shape, 0);
+    run_draw(&one);
+    shape.threads = 16;
+    run_new(&many, shape, 0);
+    run_draw(&many);
+    run_kernel(&one, kernel, true, false);
+    for (int i = 0; i < 8; i++) {
+        run_kernel(&many, kernel, true, false);
+        assert_same(&one, &many, GRADIENTS + PROJECTIONS, kernel->name);
+    }
+    run_free(&one);
+    run_free(&many);
+}
+
 /* Inference, which keeps nothing, gives the bits of training; a gradient may be added to what is there. */
 static void test_modes(void **state)
 {
@@ -345,6 +367,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_shapes),
         cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_groups),
         cmocka_unit_test(test_modes),
         cmocka_unit_test(test_extremes),
     };

@@ -7,8 +7,8 @@
  *     h_s   = exp(delta A_s) h_s + delta u B_s           h starts at 0
  *     y    += Σ_s C_s h_s + Ds[k][d] u
  * Directions read x and write y in place, by strides. Everything is float32 (but x, y and dy in the kernel
- * for bfloat16), and the result has the same bits for any number of threads. Nothing is allocated: the caller owns all memory, aligned to
- * 64 bytes where scan_sizes gave the size. One ScanKernel for each SIMD level. */
+ * for bfloat16), and the result has the same bits for any number of threads. Nothing is allocated: the caller
+ * owns all memory, aligned to 64 bytes where scan_sizes gave the size. One ScanKernel for each SIMD level. */
 #ifndef NETWORK_OPS_SCAN_H
 #define NETWORK_OPS_SCAN_H
 

@@ -311,6 +311,9 @@ static void give_projections(Backward *b, const Item *it, const float *sums)
         for (int64_t i = 0; i < row; i++)
             to[i] = (it->group ? to[i] : 0.0f) + sums[t * row + i];
     }
+    if (it->group + 1 == scan_groups(b->s))
+        return;
+    turn_wait(&turns[it->group], it->step); /* a later step may have got here first, but says that all before it are done */
     turn_pass(&turns[it->group], it->step);
 }
 

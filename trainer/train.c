@@ -208,6 +208,9 @@ static int train(const Options *o, Training *t, Err *e)
     const TrainingWatch watch = {show_iteration, show_epoch, program_interrupted, &display};
     const int code = training_run(t, &watch, e);
     progress_end(&display.bar);
+    if (code == ERR_INTERRUPTED && !o->common.quiet)
+        program_say("interrupted after epoch %d; all is saved in %s: --continue goes on", training_epochs_done(t),
+                    o->training.results);
     return code;
 }
 

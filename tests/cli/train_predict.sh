@@ -80,12 +80,13 @@ is "to the same bits" test "$(numbers "$out/g/fold_0/checkpoint_final.safetensor
     "$(numbers "$out/h/fold_0/checkpoint_final.safetensors")"
 
 # Stopped in the middle of an epoch.
-{ run=exec; train "$out/c" 0 --iterations-per-epoch 100000 --quiet 2>"$out/first"; } & pid=$!
+{ run=exec; train "$out/c" 0 --iterations-per-epoch 100000 >"$out/told" 2>"$out/first"; } & pid=$!
 while [ ! -e "$out/c/fold_0/training_log.txt" ] && kill -0 $pid 2>/dev/null; do sleep 0.05; done
 check "a second run in the folder is refused" 1 train "$out/c" 0 --continue --iterations-per-epoch 100000
 has "while the first is there" 'another run is writing' stderr
 kill -INT $pid; wait $pid; status=$?
 is "SIGINT ends it with 130" test $status -eq 130
+has "it says how to go on" 'interrupted after epoch 0; all is saved in .*: --continue goes on' first
 is "and its state is saved" test -s "$out/c/fold_0/checkpoint_latest.safetensors"
 
 printf 'training: {pretrained: "%s", freeze_encoder_epochs: 2}\n' "$out/a/fold_0/checkpoint_final.safetensors" >"$out/tuned.yaml"

@@ -50,7 +50,7 @@ ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -I. -fopenmp -MMD -MP $(WARNINGS) $(CFLAGS_
 
 # Dependencies: pkg-config where a package has it, else a compile test (make deps installs them).
 PKG_CONFIG ?= pkg-config
-PACKAGES := yaml-0.1 libpng libtiff-4 zlib
+PACKAGES := yaml-0.1 libpng libtiff-4 zlib libxxhash
 LIBS_found = $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null)
 ALL_CFLAGS += $(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null)
 ALL_CFLAGS += -I/usr/include/nifti

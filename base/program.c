@@ -1,5 +1,6 @@
 #include "base/program.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <omp.h>
@@ -7,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -195,6 +197,22 @@ double option_number(struct argp_state *state, const char *name, const char *tex
     if (end == text || *end || !(value >= low && value <= high))
         argp_error(state, "%s %s: expected a number from %g to %g", name, text, low, high);
     return value;
+}
+
+int64_t option_bytes(struct argp_state *state, const char *name, const char *text)
+{
+    static const char units[] = "KMGT";
+    static const char *const endings[] = {"", "B", "iB"};
+    char *end;
+    const double number = strtod(text, &end);
+    const char *unit = *end ? strchr(units, toupper((unsigned char)*end)) : units + 2;
+    bool is_known = end != text && unit && !*end;
+    for (int i = 0; i < 3 && unit && *end; i++) is_known = is_known || !strcasecmp(end + 1, endings[i]);
+    const double bytes = is_known ? ldexp(number, 10 * (int)(unit - units + 1)) : 0;
+    if (!(bytes >= 1 << 20 && bytes < 0x1p62))
+        argp_error(state, "%s %s: expected an amount of memory of at least 1M, such as 8G (8 means the same) or 800M",
+                   name, text);
+    return (int64_t)bytes;
 }
 
 void option_size(struct argp_state *state, const char *name, const char *text, int64_t *sizes, int count)

@@ -62,6 +62,8 @@ int program_end(int code, const Err *e, bool quiet);
 /* Parsers of option values; on a bad one they end the program through argp_error (status 2). */
 long option_integer(struct argp_state *state, const char *name, const char *text, long low, long high);
 double option_number(struct argp_state *state, const char *name, const char *text, double low, double high);
+/* An amount of memory, in bytes: 8, 8G, 8GB and 8GiB are the same; so with K, M and T. At least 1 MiB. */
+int64_t option_bytes(struct argp_state *state, const char *name, const char *text);
 void option_size(struct argp_state *state, const char *name, const char *text, int64_t *sizes, int count); /* "HxW" */
 
 #endif

@@ -45,26 +45,11 @@ static const struct argp_option option_list[] = {
      "dataset.json",
      0},
     {"postprocessing", KEY_POSTPROCESSING, "FILE", 0, "Post-process as this inference.yaml says", 0},
-    {"memory", KEY_MEMORY, "SIZE", 0, "Take no more memory than this, such as 4G or 800M", 0},
+    {"memory", KEY_MEMORY, "SIZE", 0, "Take no more memory than this, such as 4G (4 means the same) or 800M", 0},
     {"explain", KEY_EXPLAIN, NULL, 0,
      "First print how much work and memory each case takes at most; without -o nothing else", 0},
     {0},
 };
-
-/* "4G", "800M", "2.5g": binary multiples of bytes. */
-static int64_t parse_memory(const char *text, struct argp_state *state)
-{
-    static const char units[] = "KMGT";
-    char *end;
-    const double number = strtod(text, &end);
-    const char *unit = *end ? strchr(units, *end >= 'a' ? *end - 'a' + 'A' : *end) : NULL;
-    if (end == text || !(number > 0) || (*end && (!unit || end[1])))
-        argp_error(state, "--memory %s: expected a size such as 4G or 800M", text);
-    double bytes = number;
-    for (const char *u = units; unit && u <= unit; u++) bytes *= 1024;
-    if (bytes >= 9e18) argp_error(state, "--memory %s: too large", text);
-    return (int64_t)bytes;
-}
 
 static void parse_folds(Options *o, const char *text, struct argp_state *state)
 {
@@ -99,7 +84,7 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     case KEY_NO_TTA: o->predictor.mirroring = SWITCH_OFF; return 0;
     case KEY_PROBABILITIES: o->save_probabilities = true; return 0;
     case KEY_POSTPROCESSING: o->postprocessing = text; return 0;
-    case KEY_MEMORY: o->predictor.memory = parse_memory(text, state); return 0;
+    case KEY_MEMORY: o->predictor.memory = option_bytes(state, "--memory", text); return 0;
     case KEY_EXPLAIN: o->explain = true; return 0;
     case KEY_STEP: o->predictor.step = option_number(state, "--step", text, 0.01, 1); return 0;
     case KEY_CHECKPOINT:

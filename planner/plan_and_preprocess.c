@@ -35,18 +35,6 @@ static const struct argp_option option_list[] = {
     {0},
 };
 
-/* "8G", "8", "500M" to GiB. */
-static double parse_memory(struct argp_state *state, const char *text)
-{
-    char number[32];
-    const size_t length = strlen(text);
-    const char unit = length ? text[length - 1] : 0;
-    const bool has_unit = unit == 'G' || unit == 'M';
-    snprintf(number, sizeof number, "%.*s", (int)(length - has_unit), text);
-    const double value = option_number(state, "--memory-target", number, 1e-3, 1e6);
-    return unit == 'M' ? value / 1024 : value;
-}
-
 static error_t parse_option(int key, char *text, struct argp_state *state)
 {
     Options *o = state->input;
@@ -54,7 +42,7 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     case KEY_NETWORK: o->network = text; return 0;
     case KEY_OVERRIDE: o->override = text; return 0;
     case KEY_PLANS: o->plans = text; return 0;
-    case KEY_MEMORY: o->memory_gb = parse_memory(state, text); return 0;
+    case KEY_MEMORY: o->memory_gb = (double)option_bytes(state, "--memory-target", text) / (1 << 30); return 0;
     case KEY_VERIFY: o->verify = true; return 0;
     case KEY_EXPLAIN: o->explain = true; return 0;
     case ARGP_KEY_ARG:

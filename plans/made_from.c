@@ -1,0 +1,133 @@
+#include "plans/made_from.h"
+
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/memory.h"
+
+/* Takes over value. */
+static int add(MadeFrom *m, const char *key, char *value, Err *e)
+{
+    const size_t size = sizeof *m->items, count = (size_t)m->count;
+    char *copy = value ? mem_strdup(key, e) : NULL;
+    if (!copy || mem_grow((void **)&m->items, count * size, (count + 1) * size, e)) {
+        mem_free(copy);
+        mem_free(value);
+        return ERR_NOMEM;
+    }
+    m->items[m->count++] = (MadeFromItem){copy, value};
+    return 0;
+}
+
+void made_from_add(MadeFrom *m, const char *key, const char *format, ...)
+{
+    va_list args;
+    if (m->failure.code) return;
+    va_start(args, format);
+    add(m, key, text_format(&m->failure, format, args), &m->failure);
+    va_end(args);
+}
+
+void made_from_add_file(MadeFrom *m, const char *key, const char *path)
+{
+    char hash[HASH_BYTES];
+    if (!m->failure.code && !hash_file(hash, path, &m->failure)) made_from_add(m, key, "%s", hash);
+}
+
+int made_from_check(const MadeFrom *m, Err *e)
+{
+    if (m->failure.code && e) *e = m->failure;
+    return m->failure.code;
+}
+
+void made_from_free(MadeFrom *m)
+{
+    for (int i = 0; i < m->count; i++) {
+        mem_free(m->items[i].key);
+        mem_free(m->items[i].value);
+    }
+    mem_free(m->items);
+    *m = (MadeFrom){0};
+}
+
+const char *made_from_find(const MadeFrom *m, const char *key)
+{
+    for (int i = 0; i < m->count; i++)
+        if (!strcmp(m->items[i].key, key)) return m->items[i].value;
+    return NULL;
+}
+
+bool made_from_same(const MadeFrom *a, const MadeFrom *b)
+{
+    if (a->count != b->count) return false;
+    for (int i = 0; i < a->count; i++) {
+        const char *other = made_from_find(b, a->items[i].key);
+        if (!other || strcmp(a->items[i].value, other)) return false;
+    }
+    return true;
+}
+
+static int add_difference(Text *text, int before, const char *key, const char *then, const char *now)
+{
+    if (then && now && !strcmp(then, now)) return 0;
+    text_add(text, "%s%s: %s, now %s", before ? "; " : "", key, then ? then : "none", now ? now : "none");
+    return 1;
+}
+
+int made_from_differences(Text *text, const MadeFrom *then, const MadeFrom *now, const char *prefix)
+{
+    const size_t length = strlen(prefix);
+    int found = 0;
+    for (int i = 0; i < now->count; i++) {
+        const MadeFromItem *item = &now->items[i];
+        if (!strncmp(item->key, prefix, length))
+            found += add_difference(text, found, item->key, made_from_find(then, item->key), item->value);
+    }
+    for (int i = 0; i < then->count; i++) {
+        const MadeFromItem *item = &then->items[i];
+        if (!strncmp(item->key, prefix, length) && !made_from_find(now, item->key))
+            found += add_difference(text, found, item->key, item->value, NULL);
+    }
+    return found;
+}
+
+/* ---- files ---- */
+
+void made_from_put(DocWriter *w, const char *key, const MadeFrom *m)
+{
+    doc_open(w, key, DOC_MAPPING, false);
+    for (int i = 0; i < m->count; i++) doc_put_string(w, m->items[i].key, m->items[i].value);
+    doc_close(w);
+}
+
+int made_from_get(MadeFrom *m, const DocNode *node, Err *e)
+{
+    *m = (MadeFrom){0};
+    TRY(doc_expect(node, DOC_MAPPING, e));
+    int code = 0;
+    for (const DocNode *item = node->first; item && !code; item = item->next) {
+        const char *value;
+        code = doc_get_string(item, &value, e);
+        if (!code) code = add(m, item->key, mem_strdup(value, e), e);
+    }
+    if (code) made_from_free(m);
+    return code;
+}
+
+int made_from_write(const MadeFrom *m, const char *path, Err *e)
+{
+    DocWriter w = {.json = doc_is_json_path(path)};
+    TRY(made_from_check(m, e));
+    made_from_put(&w, NULL, m);
+    return doc_finish(&w, path, e);
+}
+
+int made_from_read(MadeFrom *m, const char *path, Err *e)
+{
+    Doc doc;
+    *m = (MadeFrom){0};
+    TRY(doc_read(&doc, path, e));
+    const int code = made_from_get(m, doc.root, e);
+    doc_free(&doc);
+    return code;
+}

@@ -1,0 +1,55 @@
+/* MadeFrom: from what a result was made, as a list of named texts that is kept beside the result.
+ *
+ * Whoever uses a result makes the list anew and compares: where they differ, the result is made again or
+ * refused, and the message names the keys. Files count by their content, not by their time.
+ *   MadeFrom m = {0};
+ *   made_from_add(&m, "spacing", "%g %g", y, x);
+ *   made_from_add_file(&m, "label", path);
+ *   … made_from_write(&m, path, e);
+ *   made_from_free(&m);
+ * Adding can fail (no memory; a file that cannot be read): the first failure sticks, later additions do
+ * nothing, and made_from_check reports it once. */
+#ifndef PLANS_MADE_FROM_H
+#define PLANS_MADE_FROM_H
+
+#include <stdbool.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "plans/yaml.h"
+
+typedef struct MadeFromItem {
+    char *key, *value;    /* owned */
+} MadeFromItem;
+
+typedef struct MadeFrom {
+    MadeFromItem *items;  /* count of them, in the order in which they were added */
+    int count;
+    Err failure;
+} MadeFrom;
+
+/* key: unique in the list; copied. */
+void made_from_add(MadeFrom *m, const char *key, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void made_from_add_file(MadeFrom *m, const char *key, const char *path); /* the content's hash (base/hash.h) */
+int made_from_check(const MadeFrom *m, Err *e);
+void made_from_free(MadeFrom *m);
+
+/* The text of a key, borrowed; NULL where it is not there. */
+const char *made_from_find(const MadeFrom *m, const char *key);
+
+bool made_from_same(const MadeFrom *a, const MadeFrom *b);
+
+/* Adds what differs to text: "spacing: 1 1, now 2 2; label: none, now 3f…". Only keys that begin with `prefix`
+ * ("" for all) count. Returns how many differ. */
+int made_from_differences(Text *text, const MadeFrom *then, const MadeFrom *now, const char *prefix);
+
+/* A file of its own (YAML): a mapping of keys to texts. Read: *m is new, the caller's. Fail: as doc_read,
+ * doc_finish and made_from_check. */
+int made_from_write(const MadeFrom *m, const char *path, Err *e);
+int made_from_read(MadeFrom *m, const char *path, Err *e);
+
+/* As the value of a key in a larger file. */
+void made_from_put(DocWriter *w, const char *key, const MadeFrom *m);
+int made_from_get(MadeFrom *m, const DocNode *node, Err *e);
+
+#endif

@@ -1,0 +1,31 @@
+#include "inference/prediction_job.h"
+
+static void tell_costs(const PredictionOptions *o, const char *id, const PredictionCost *cost)
+{
+    static const double mib = 1 << 20;
+    prediction_tell(o, TELL_TABLE, "%-24s %9lld %6d %10.0f %10.0f %10.0f %10.0f %10.0f %10.0f\n", id,
+                    (long long)cost->tiles, cost->batch, (double)cost->networks / mib,
+                    (double)cost->reading / mib, (double)cost->preprocessing / mib,
+                    (double)cost->predicting / mib, (double)cost->finishing / mib, (double)cost->peak / mib);
+}
+
+int prediction_job_explain(const PredictionJob *job)
+{
+    const PredictionOptions *o = job->o;
+    int impossible = 0;
+    if (job->is_member) prediction_tell(o, TELL_TABLE, "%s\n", job->results);
+    prediction_tell(o, TELL_TABLE, "%-24s %9s %6s %10s %10s %10s %10s %10s %10s\n", "MiB", "tiles", "batch",
+                    "networks", "reading", "preprocess", "predicting", "finishing", "peak");
+    for (int i = 0; i < job->list.count; i++) {
+        const Case *c = &job->list.cases[i];
+        PredictionCost cost;
+        Err fault = {0};
+        if (prediction_job_cost(job, c, &cost, &fault)) {
+            prediction_tell(o, TELL_TABLE, "%-24s %s\n", c->id, fault.text);
+            impossible++;
+        } else {
+            tell_costs(o, c->id, &cost);
+        }
+    }
+    return impossible;
+}

@@ -136,6 +136,7 @@ int case_evaluate(CaseResult *result, UnknownLabels *unknown, const Pair *pair, 
         code = instance_case(&result->instances, pair, &v.reference, &v.prediction, &rules->instances, e);
     if (!code && rules->paper != PAPER_NONE) code = paper_score(&result->paper, rules->paper, &labels, e);
     volumes_free(&v);
+    if (!code) code = text_check(&result->notes, e);
     result->done = !code;
     return code ? err_context(e, "case %s", pair->id) : 0;
 }

@@ -28,10 +28,22 @@ fail:
 
 void summary_free(Summary *s)
 {
-    for (int i = 0; s->cases && i < s->case_count; i++) mem_free(s->cases[i].metrics);
+    for (int i = 0; s->cases && i < s->case_count; i++) {
+        mem_free(s->cases[i].metrics);
+        text_free(&s->cases[i].notes);
+    }
     mem_free(s->cases);
     mem_free(s->mean);
     *s = (Summary){0};
+}
+
+void case_note(CaseResult *c, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    if (c->notes.length) text_add(&c->notes, "; ");
+    text_add_args(&c->notes, format, args);
+    va_end(args);
 }
 
 /* ---- means ---- */

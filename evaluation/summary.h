@@ -24,8 +24,13 @@ typedef struct CaseResult {
     MetricRow *metrics;           /* (structures); NaN where a metric is not defined */
     InstanceResult instances;     /* where the summary has instances */
     PaperScores paper;            /* where the summary has a convention */
+    Text notes;                   /* what a reader must know of the numbers (case_note); owned by the summary */
     bool done;
 } CaseResult;
+
+/* Adds a note on a case; it comes to stand in summary.json, summary.yaml, per_case.csv and report.html. A lack
+ * of memory sticks in c->notes (text_check). */
+void case_note(CaseResult *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* A mean over cases and its 95 % interval (evaluation/statistics.h); no interval for counts. */
 typedef struct Mean {

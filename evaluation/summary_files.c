@@ -35,6 +35,7 @@ static void put_case(DocWriter *w, const Summary *s, const int *order, const Cas
     for (int i = 0; i < s->structures->count; i++)
         put_metrics(w, s->structures->items[order[i]].key, s, c->metrics[order[i]]);
     doc_close(w);
+    if (c->notes.length) doc_put_string(w, "notes", c->notes.data);
     doc_put_string(w, "prediction_file", c->prediction_file);
     doc_put_string(w, "reference_file", c->reference_file);
     doc_close(w);
@@ -105,6 +106,14 @@ static void put_instances(DocWriter *w, const Summary *s)
     doc_close(w);
 }
 
+static void put_notes(DocWriter *w, const Summary *s)
+{
+    doc_open(w, "notes", DOC_MAPPING, false);
+    for (int c = 0; c < s->case_count; c++)
+        if (s->cases[c].notes.length) doc_put_string(w, s->cases[c].id, s->cases[c].notes.data);
+    doc_close(w);
+}
+
 int summary_write_yaml(const Summary *s, const char *path, Err *e)
 {
     int done = 0;
@@ -130,6 +139,7 @@ int summary_write_yaml(const Summary *s, const char *path, Err *e)
         doc_close(&w);
     }
     doc_close(&w);
+    put_notes(&w, s);
     if (s->has_instances) put_instances(&w, s);
     doc_close(&w);
     return doc_finish(&w, path, e);
@@ -162,7 +172,7 @@ int summary_write_csv(const Summary *s, const char *path, Err *e)
     text_add(&out, "case,label,name");
     for (int m = 0; m < METRIC_COUNT; m++)
         if (summary_has(s, (Metric)m)) text_add(&out, ",%s", metric_info[m].key);
-    text_add(&out, "\n");
+    text_add(&out, ",notes\n");
     for (int c = 0; c < s->case_count; c++) {
         if (!s->cases[c].done) continue;
         for (int i = 0; i < s->structures->count; i++) {
@@ -178,6 +188,8 @@ int summary_write_csv(const Summary *s, const char *path, Err *e)
                 if (metric_info[m].is_count) text_add(&out, "%.0f", s->cases[c].metrics[i][m]);
                 else text_add_double(&out, s->cases[c].metrics[i][m]);
             }
+            text_add(&out, ",");
+            if (s->cases[c].notes.length) add_field(&out, s->cases[c].notes.data);
             text_add(&out, "\n");
         }
     }

@@ -197,6 +197,30 @@ void file_forget(const void *data, size_t bytes)
     if (first < past) madvise((char *)data + (first - start), past - first, MADV_DONTNEED);
 }
 
+/* What the system said of a path; a link to what is not there is named as such. */
+static int path_error(Err *e, int saved_errno, const char *path, const char *what)
+{
+    char target[PATH_MAX];
+    const ssize_t length = saved_errno == ENOENT ? readlink(path, target, sizeof target - 1) : -1;
+    if (length < 0) return err_errno(e, saved_errno, "%s: %s", path, what);
+    target[length] = '\0';
+    return err_set(e, ERR_IO, "%s: %s: it is a link that points to %s, which is not there", path, what, target);
+}
+
+int file_is_there(const char *path, bool *there, Err *e)
+{
+    struct stat info;
+    *there = false;
+    if (!path) return err_set(e, ERR_NOMEM, "out of memory: a path could not be composed");
+    if (!stat(path, &info)) {
+        *there = true;
+        return 0;
+    }
+    const int saved = errno;
+    const bool nothing = (saved == ENOENT && lstat(path, &info)) || saved == ENOTDIR;
+    return nothing ? 0 : path_error(e, saved, path, "cannot tell whether it is there");
+}
+
 bool file_exists(const char *path)
 {
     struct stat info;

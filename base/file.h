@@ -39,7 +39,11 @@ void file_unmap(void *data, size_t bytes);
 /* Takes a part of a mapping out of the process's memory; it comes back where it is read again. */
 void file_forget(const void *data, size_t bytes);
 
-bool file_exists(const char *path);
+/* Whether something stands under the path. 0 with *there set; it is false only where the system says that nothing is.
+ * Negative where that cannot be told, which is not the same as "no": no permission, an input/output error, a link
+ * to what is not there (ERR_IO), or path is NULL because it could not be composed (ERR_NOMEM). */
+int file_is_there(const char *path, bool *there, Err *e);
+bool file_exists(const char *path); /* to be replaced by file_is_there: "no" for whatever fails */
 bool file_is_folder(const char *path);
 int64_t file_size(const char *path);               /* in bytes; 0 where there is no file */
 

@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <omp.h>
 #include <signal.h>
@@ -31,8 +32,21 @@ static void on_signal(int number)
     _exit(128 + number);
 }
 
+/* A file that the program opens must not get the number of a standard stream that was closed: messages would be
+ * written into it. */
+static void open_standard_streams(void)
+{
+    int fd;
+    do fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd > STDERR_FILENO) close(fd);
+    for (int i = 0; fd < 0 && i <= STDERR_FILENO; i++)
+        if (fcntl(i, F_GETFD) < 0) _exit(1); /* neither the stream nor /dev/null: nothing can be said safely */
+}
+
 void program_begin(const char *name, bool graceful)
 {
+    open_standard_streams();
     program_name = name;
     stops_gracefully = graceful;
     clock_gettime(CLOCK_MONOTONIC, &started);

@@ -44,7 +44,7 @@ void program_parse(const struct argp *own, void *own_input, CommonOptions *commo
 /* Number of threads to use after parsing (at least 1); also tells OpenMP. */
 int program_threads(const CommonOptions *common);
 
-/* Names the program, notes the time, and installs the handlers: the first SIGINT or SIGTERM sets
+/* Opens standard streams that were closed on /dev/null, names the program, notes the time, and installs the handlers: the first SIGINT or SIGTERM sets
  * program_interrupted() if `graceful`; else, or on the second, temporaries are removed and the
  * process ends with 128+n. */
 void program_begin(const char *name, bool graceful);

@@ -86,12 +86,12 @@ int average_labels(Array *labels, const char *const *folders, int folder_count, 
 }
 
 /* Whether CASE.yaml's array is there too. */
-static bool has_array(const char *folder, const char *name, const char *ending)
+static int has_array(bool *there, const char *folder, const char *name, const char *ending, Err *e)
 {
-    char *path = path_format(NULL, "%s/%.*s.npy", folder, (int)(strlen(name) - strlen(ending)), name);
-    const bool there = path && file_exists(path);
+    char *path = path_format(e, "%s/%.*s.npy", folder, (int)(strlen(name) - strlen(ending)), name);
+    const int code = file_is_there(path, there, e);
     mem_free(path);
-    return there;
+    return code;
 }
 
 /* The cases whose probabilities are in a folder. */
@@ -99,10 +99,12 @@ static int list_cases(FileList *ids, const char *folder, Err *e)
 {
     static const char ending[] = ".yaml";
     TRY(file_list(ids, folder, e));
-    int kept = 0;
+    int kept = 0, code = 0;
     for (int i = 0; i < ids->count; i++) {
         char *name = ids->names[i];
-        if (path_ends_with(name, ending) && has_array(folder, name, ending)) {
+        bool is_case = false;
+        if (!code && path_ends_with(name, ending)) code = has_array(&is_case, folder, name, ending, e);
+        if (is_case) {
             name[strlen(name) - strlen(ending)] = '\0';
             ids->names[kept++] = name;
         } else {
@@ -110,7 +112,7 @@ static int list_cases(FileList *ids, const char *folder, Err *e)
         }
     }
     ids->count = kept;
-    return 0;
+    return code;
 }
 
 typedef struct Work {
@@ -147,8 +149,8 @@ static int work_on_case(void *context, int index, Progress *progress, bool *kept
     const char *id = w->ids.names[index];
     char *path = path_format(e, "%s/%s%s", w->job->output, id, w->info.file_ending);
     if (!path) return ERR_NOMEM;
-    *kept = !w->job->overwrite && file_exists(path);
-    const int code = *kept ? 0 : write_case(w, id, path, e);
+    int code = w->job->overwrite ? 0 : file_is_there(path, kept, e);
+    if (!code && !*kept) code = write_case(w, id, path, e);
     mem_free(path);
     return code;
 }

@@ -9,59 +9,60 @@
 #include "plans/schema.h"
 #include "plans/splits.h"
 
-enum { FORMAT = 1, LAST_FOLD = CONFIGURATION_FOLDS - 1 };
+enum { FORMAT = 1 };
 
-int configuration_add(Configuration *c, const char *results, const int *folds, int fold_count, Err *e)
+static void free_model(ConfiguredModel *m)
+{
+    mem_free(m->results);
+    fold_list_free(&m->folds);
+}
+
+int configuration_add(Configuration *c, const char *results, const FoldList *folds, Err *e)
 {
     if (c->model_count == CONFIGURATION_MODELS)
         return err_set(e, ERR_VALUE, "more than %d models", CONFIGURATION_MODELS);
-    if (fold_count > CONFIGURATION_FOLDS)
-        return err_set(e, ERR_VALUE, "%s: more than %d folds", results, CONFIGURATION_FOLDS);
-    ConfiguredModel *m = &c->models[c->model_count];
-    *m = (ConfiguredModel){.results = mem_strdup(results, e), .fold_count = fold_count};
-    if (!m->results) return ERR_NOMEM;
-    memcpy(m->folds, folds, (size_t)fold_count * sizeof *folds);
-    c->model_count++;
+    ConfiguredModel m = {.results = mem_strdup(results, e)};
+    if (!m.results || fold_list_copy(&m.folds, folds, e)) {
+        free_model(&m);
+        return ERR_NOMEM;
+    }
+    c->models[c->model_count++] = m;
     return 0;
 }
 
 void configuration_free(Configuration *c)
 {
-    for (int i = 0; i < c->model_count; i++) mem_free(c->models[i].results);
+    for (int i = 0; i < c->model_count; i++) free_model(&c->models[i]);
     postprocessing_free(&c->postprocessing);
     *c = (Configuration){0};
 }
 
-int configuration_parse_folds(const char *text, int *folds, int *count, Err *e)
-{
-    *count = 0;
-    for (const char *at = text;; at++) {
-        char *end;
-        long fold = SPLITS_FOLD_ALL;
-        if (!strncmp(at, "all", 3)) end = (char *)at + 3;
-        else fold = strtol(at, &end, 10);
-        if (end == at || (*end && *end != ',') || fold < SPLITS_FOLD_ALL || fold > LAST_FOLD ||
-            *count == CONFIGURATION_FOLDS)
-            return err_set(e, ERR_VALUE,
-                           "%s: expected numbers of folds joined by commas, such as 0,1,2, or all", text);
-        folds[(*count)++] = (int)fold;
-        at = end;
-        if (!*at) return 0;
-    }
-}
-
 /* ---- reading ---- */
 
-static int get_folds(ConfiguredModel *m, const DocNode *node, Err *e)
+static int get_folds(FoldList *folds, const DocNode *node, Err *e)
 {
     TRY(doc_expect(node, DOC_SEQUENCE, e));
-    if (node->count < 1 || node->count > CONFIGURATION_FOLDS)
-        return doc_error(node, e, "%d folds: expected 1 to %d", node->count, CONFIGURATION_FOLDS);
+    if (!node->count) return doc_error(node, e, "no fold: expected their numbers, or all");
     for (const DocNode *n = node->first; n; n = n->next) {
         int64_t fold = SPLITS_FOLD_ALL;
+        Err fault;
         const bool is_all = n->kind == DOC_SCALAR && !strcmp(n->text, "all");
-        if (!is_all) TRY(doc_get_int(n, 0, LAST_FOLD, &fold, e));
-        m->folds[m->fold_count++] = (int)fold;
+        if (!is_all) TRY(doc_get_int(n, 0, FOLDS_LAST, &fold, e));
+        const int code = fold_list_add(folds, (int)fold, &fault);
+        if (code == ERR_NOMEM) return err_set(e, code, "%s", fault.text);
+        if (code) return doc_error(n, e, "%s", fault.text);
+    }
+    return 0;
+}
+
+static int expect_known_keys(const DocNode *node, const char *const *known, Err *e)
+{
+    for (const DocNode *n = node->first; n; n = n->next) {
+        int k = 0;
+        while (known[k] && strcmp(known[k], n->key)) k++;
+        if (!known[k])
+            return doc_key_error(n, e, "unknown key %s; the nearest known one is %s", n->key,
+                                 schema_nearest_name(n->key, known));
     }
     return 0;
 }
@@ -74,18 +75,33 @@ static const DocNode *required(const DocNode *node, const char *key, Err *e)
     return value;
 }
 
+/* The results folder: `results`, whose relative path counts from the folder of the file; where that is not
+ * there, `absolute`. The caller's; NULL with e filled. */
+static char *find_results(const DocNode *file, const char *results, const char *absolute, Err *e)
+{
+    const char *slash = strrchr(file->file, '/');
+    const int folder = *results == '/' || !slash ? 0 : (int)(slash + 1 - file->file);
+    char *path = path_format(e, "%.*s%s", folder, file->file, results);
+    if (!path || !absolute || file_is_folder(path) || !file_is_folder(absolute)) return path;
+    mem_free(path);
+    return mem_strdup(absolute, e);
+}
+
 static int get_model(Configuration *c, const DocNode *node, Err *e)
 {
-    const char *results, *slash = strrchr(node->file, '/');
-    const DocNode *path, *folds;
-    ConfiguredModel m = {0};
+    static const char *const known[] = {"results", "absolute", "folds", NULL};
+    const char *results, *elsewhere = NULL;
+    const DocNode *path, *numbers, *absolute;
+    FoldList folds = {0};
     TRY(doc_expect(node, DOC_MAPPING, e));
-    if (!(path = required(node, "results", e)) || !(folds = required(node, "folds", e))) return ERR_FORMAT;
+    TRY(expect_known_keys(node, known, e));
+    if (!(path = required(node, "results", e)) || !(numbers = required(node, "folds", e))) return ERR_FORMAT;
     TRY(doc_get_string(path, &results, e));
-    TRY(get_folds(&m, folds, e));
-    const int folder = *results == '/' || !slash ? 0 : (int)(slash + 1 - node->file);
-    char *full = path_format(e, "%.*s%s", folder, node->file, results);
-    const int code = full ? configuration_add(c, full, m.folds, m.fold_count, e) : ERR_NOMEM;
+    if ((absolute = doc_find(node, "absolute"))) TRY(doc_get_string(absolute, &elsewhere, e));
+    int code = get_folds(&folds, numbers, e);
+    char *full = code ? NULL : find_results(node, results, elsewhere, e);
+    if (!code) code = full ? configuration_add(c, full, &folds, e) : ERR_NOMEM;
+    fold_list_free(&folds);
     mem_free(full);
     return code;
 }
@@ -104,13 +120,7 @@ static int get_all(Configuration *c, const DocNode *root, Err *e)
     int64_t format;
     const DocNode *stated, *models;
     TRY(doc_expect(root, DOC_MAPPING, e));
-    for (const DocNode *n = root->first; n; n = n->next) {
-        int k = 0;
-        while (known[k] && strcmp(known[k], n->key)) k++;
-        if (!known[k])
-            return doc_key_error(n, e, "unknown key %s; the nearest known one is %s", n->key,
-                                 schema_nearest_name(n->key, known));
-    }
+    TRY(expect_known_keys(root, known, e));
     if (!(stated = required(root, "format", e)) || !(models = required(root, "models", e))) return ERR_FORMAT;
     TRY(doc_get_int(stated, FORMAT, FORMAT, &format, e));
     TRY(get_models(c, models, e));
@@ -130,33 +140,83 @@ int configuration_read(Configuration *c, const char *path, Err *e)
     return code;
 }
 
+int configuration_expect_results(const Configuration *c, const char *path, Err *e)
+{
+    for (int i = 0; i < c->model_count; i++) {
+        const char *results = c->models[i].results;
+        if (file_is_folder(results)) continue;
+        return err_set(e, ERR_VALUE,
+                       "%s: the results folder of model %d is not there: %s. Write where it is now into this "
+                       "file, as 'results:' of that model; a relative path counts from the folder of this file",
+                       path, i + 1, results);
+    }
+    return 0;
+}
+
 /* ---- writing ---- */
 
-static int put_model(DocWriter *w, const ConfiguredModel *m, Err *e)
+/* The way from a folder to a path, both absolute and without links: "../results/d". The caller's. */
+static char *relative_path(const char *path, const char *folder, Err *e)
+{
+    size_t common = 0; /* bytes of the parts that both have */
+    for (size_t i = 0;; i++) {
+        const bool ends = !path[i] || path[i] == '/', folder_ends = !folder[i] || folder[i] == '/';
+        if (ends && folder_ends) common = i;
+        if (!path[i] || path[i] != folder[i]) break;
+    }
+    Text way = {0};
+    const char *rest = folder + common, *down = path + common + (path[common] == '/');
+    for (; *rest; rest++)
+        if (*rest == '/' && rest[1]) text_add(&way, "../");
+    text_add(&way, "%s", *down ? down : way.length ? "" : ".");
+    char *owned = text_check(&way, e) ? NULL : mem_strdup(way.data, e);
+    text_free(&way);
+    return owned;
+}
+
+static int put_model(DocWriter *w, const ConfiguredModel *m, const char *folder, Err *e)
 {
     char *path = path_absolute(m->results, e);
-    if (!path) return e ? e->code : ERR_IO;
+    char *relative = path ? relative_path(path, folder, e) : NULL;
+    if (!relative) {
+        mem_free(path);
+        return e ? e->code : ERR_IO;
+    }
     doc_open(w, NULL, DOC_MAPPING, false);
-    doc_put_string(w, "results", path);
+    doc_put_string(w, "results", relative);
+    doc_put_string(w, "absolute", path);
     doc_open(w, "folds", DOC_SEQUENCE, true);
-    for (int i = 0; i < m->fold_count; i++) {
-        if (m->folds[i] == SPLITS_FOLD_ALL) doc_put_word(w, NULL, "all");
-        else doc_put_int(w, NULL, m->folds[i]);
+    for (int i = 0; i < m->folds.count; i++) {
+        if (m->folds.numbers[i] == SPLITS_FOLD_ALL) doc_put_string(w, NULL, "all");
+        else doc_put_int(w, NULL, m->folds.numbers[i]);
     }
     doc_close(w);
     doc_close(w);
+    mem_free(relative);
     mem_free(path);
     return 0;
+}
+
+/* The absolute path of the folder that a file is to stand in; the caller's; NULL with e filled. */
+static char *folder_of(const char *path, Err *e)
+{
+    const int length = (int)(path_base(path) - path);
+    char *folder = path_format(e, "%.*s", length ? length : 1, length ? path : ".");
+    char *absolute = folder ? path_absolute(folder, e) : NULL;
+    mem_free(folder);
+    return absolute;
 }
 
 int configuration_write(const Configuration *c, const char *path, Err *e)
 {
     DocWriter w = {.json = doc_is_json_path(path)};
-    int code = 0;
+    char *folder = folder_of(path, e);
+    int code = folder ? 0 : e ? (int)e->code : ERR_IO;
     doc_open(&w, NULL, DOC_MAPPING, false);
     doc_put_int(&w, "format", FORMAT);
     doc_open(&w, "models", DOC_SEQUENCE, false);
-    for (int i = 0; i < c->model_count && !code; i++) code = put_model(&w, &c->models[i], e);
+    for (int i = 0; i < c->model_count && !code; i++) code = put_model(&w, &c->models[i], folder, e);
+    mem_free(folder);
     doc_close(&w);
     postprocessing_put(&c->postprocessing, &w, "postprocessing");
     if (!isnan(c->dice)) {

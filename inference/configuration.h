@@ -3,7 +3,8 @@
  *
  *   format: 1
  *   models:                      # several: the mean of their probabilities
- *     - results: /data/d         # a results folder; a relative path counts from this file's folder
+ *     - results: ../results/d    # a results folder; a relative path counts from this file's folder
+ *       absolute: /data/d        # where it was when this was written: used where `results` is not there
  *       folds: [0, 1, 2, 3, 4]
  *   postprocessing: [[1, 2]]     # inference/postprocess.h
  *   dice: 0.87                   # foreground mean on the cross-validation, with post-processing
@@ -12,14 +13,14 @@
 #ifndef INFERENCE_CONFIGURATION_H
 #define INFERENCE_CONFIGURATION_H
 
+#include "inference/folds.h"
 #include "inference/postprocess.h"
 
-enum { CONFIGURATION_MODELS = 16, CONFIGURATION_FOLDS = 64 };
+enum { CONFIGURATION_MODELS = 16 };
 
 typedef struct ConfiguredModel {
-    char *results;                    /* owned */
-    int folds[CONFIGURATION_FOLDS];   /* SPLITS_FOLD_ALL for `all` */
-    int fold_count;
+    char *results;     /* owned, as folds */
+    FoldList folds;    /* none: all that are there */
 } ConfiguredModel;
 
 typedef struct Configuration {
@@ -29,17 +30,20 @@ typedef struct Configuration {
     double dice;                      /* NaN where not known */
 } Configuration;
 
-/* results is copied. Fails: ERR_VALUE for too many models or folds; ERR_NOMEM. */
-int configuration_add(Configuration *c, const char *results, const int *folds, int fold_count, Err *e);
+/* results and folds are copied. Fails: ERR_VALUE for too many models; ERR_NOMEM. */
+int configuration_add(Configuration *c, const char *results, const FoldList *folds, Err *e);
 void configuration_free(Configuration *c);
 
-/* "0,1,2", or "all". folds (CONFIGURATION_FOLDS) and *count written. Fails: ERR_VALUE. */
-int configuration_parse_folds(const char *text, int *folds, int *count, Err *e);
-
-/* Fails: ERR_IO, ERR_NOMEM; ERR_FORMAT with "file:line:column: what". */
+/* The models' results folders need not be there. Fails: ERR_IO, ERR_NOMEM; ERR_FORMAT with
+ * "file:line:column: what". */
 int configuration_read(Configuration *c, const char *path, Err *e);
 
-/* Results folders are written as absolute paths. Fails: ERR_IO (one is not there), ERR_NOMEM. */
+/* Whether the results folder of every model is there; path: the file that c was read from, for the message.
+ * Fails: ERR_VALUE. */
+int configuration_expect_results(const Configuration *c, const char *path, Err *e);
+
+/* Results folders are written relative to path's folder, and as absolute paths: the file still leads to them
+ * when it was moved together with them, or alone. Fails: ERR_IO (one is not there), ERR_NOMEM. */
 int configuration_write(const Configuration *c, const char *path, Err *e);
 
 #endif

@@ -8,6 +8,7 @@
 #include "data/image_io.h"
 #include "inference/average.h"
 #include "inference/probabilities.h"
+#include "plans/splits.h"
 #include "plans/yaml.h"
 
 static char *validation_folder(const char *results, int fold, Err *e)
@@ -15,15 +16,35 @@ static char *validation_folder(const char *results, int fold, Err *e)
     return path_format(e, "%s/fold_%d/validation", results, fold);
 }
 
-int cross_validation_folds(const char *results, int *folds, int most)
+static int no_fold(const FoldList *all, const char *results, Err *e)
 {
-    int count = 0;
-    for (int fold = 0; fold < most; fold++) {
-        char *path = path_format(NULL, "%s/fold_%d/validation/summary.json", results, fold);
-        if (path && file_exists(path)) folds[count++] = fold;
+    if (all->count == 1 && all->numbers[0] == SPLITS_FOLD_ALL)
+        return err_set(e, ERR_VALUE,
+                       "%s: only fold_all is there. Its validation cases were trained on, so nothing can be "
+                       "chosen by them; train folds 0 to 4", results);
+    return err_set(e, ERR_VALUE,
+                   "%s: no fold has been validated (fold_*/validation/summary.json); train folds 0 to 4 to their "
+                   "end, or use train --val-only", results);
+}
+
+int cross_validation_folds(FoldList *folds, const char *results, Err *e)
+{
+    FoldList all;
+    *folds = (FoldList){0};
+    TRY(fold_list_of_results(&all, results, e));
+    int code = 0;
+    for (int i = 0; i < all.count && !code; i++) {
+        bool there = false;
+        if (all.numbers[i] == SPLITS_FOLD_ALL) continue;
+        char *path = path_format(e, "%s/fold_%d/validation/summary.json", results, all.numbers[i]);
+        code = file_is_there(path, &there, e);
+        if (!code && there) code = fold_list_add(folds, all.numbers[i], e);
         mem_free(path);
     }
-    return count;
+    if (!code && !folds->count) code = no_fold(&all, results, e);
+    if (code) fold_list_free(folds);
+    fold_list_free(&all);
+    return code;
 }
 
 /* ---- reading ---- */
@@ -56,8 +77,9 @@ static int find_reference(ValidationCase *c, const char *stated, const char *ref
 {
     const char *name = path_base(c->prediction);
     c->reference = references ? path_format(e, "%s/%s", references, name) : mem_strdup(stated, e);
-    if (!c->reference) return ERR_NOMEM;
-    if (file_exists(c->reference)) return 0;
+    bool there;
+    TRY(file_is_there(c->reference, &there, e));
+    if (there) return 0;
     return err_set(e, ERR_VALUE,
                    "case %s: its reference %s is not there; name the folder with --ground-truth", c->id,
                    c->reference);
@@ -94,7 +116,9 @@ static int read_entries(CrossValidation *v, const DocNode *root, const char *fol
         ValidationCase *c = &v->cases[v->count++];
         *c = (ValidationCase){0};
         TRY(read_case(c, n, folder, fold, references, e));
-        v->has_probabilities = v->has_probabilities && probabilities_exist(folder, c->id);
+        bool exist = false;
+        if (v->has_probabilities) TRY(probabilities_exist(&exist, folder, c->id, e));
+        v->has_probabilities = exist;
     }
     return 0;
 }
@@ -117,12 +141,13 @@ static int by_id(const void *a, const void *b)
     return strcmp(((const ValidationCase *)a)->id, ((const ValidationCase *)b)->id);
 }
 
-int cross_validation_read(CrossValidation *v, const char *results, const int *folds, int fold_count,
+int cross_validation_read(CrossValidation *v, const char *results, const FoldList *folds,
                           const char *references, Err *e)
 {
     *v = (CrossValidation){.has_probabilities = true};
     int code = 0;
-    for (int i = 0; i < fold_count && !code; i++) code = read_fold(v, results, folds[i], references, e);
+    for (int i = 0; i < folds->count && !code; i++)
+        code = read_fold(v, results, folds->numbers[i], references, e);
     if (!code && !v->count) code = err_set(e, ERR_VALUE, "%s: no validation case", results);
     if (!code) qsort(v->cases, (size_t)v->count, sizeof *v->cases, by_id);
     for (int i = 1; i < v->count && !code; i++)

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "inference/choice.h"
+#include "inference/folds.h"
 
 typedef struct ValidationCase {
     char *id;          /* owned, like the others */
@@ -24,12 +25,13 @@ typedef struct CrossValidation {
     bool has_probabilities;  /* of all cases */
 } CrossValidation;
 
-/* The folds of the results that were validated, SPLITS_FOLD_ALL not among them, ascending; at most `most`. */
-int cross_validation_folds(const char *results, int *folds, int most);
+/* The folds of the results that were validated, fold_all not among them, ascending. folds is new. Fails: ERR_IO;
+ * ERR_VALUE without one, where fold_all alone is there too: its cases were trained on; ERR_NOMEM. */
+int cross_validation_folds(FoldList *folds, const char *results, Err *e);
 
 /* references: a folder with the label images, or NULL: where summary.json says. Fails: ERR_IO, ERR_FORMAT,
  * ERR_NOMEM; ERR_VALUE for a case that two folds have, or a reference that is not there. */
-int cross_validation_read(CrossValidation *v, const char *results, const int *folds, int fold_count,
+int cross_validation_read(CrossValidation *v, const char *results, const FoldList *folds,
                           const char *references, Err *e);
 void cross_validation_free(CrossValidation *v);
 

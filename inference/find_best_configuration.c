@@ -8,6 +8,7 @@
 #include "base/program.h"
 #include "inference/configuration.h"
 #include "inference/cross_validation.h"
+#include "plans/splits.h"
 
 enum { MOST_CANDIDATES = CONFIGURATION_MODELS * (CONFIGURATION_MODELS + 1) / 2 };
 
@@ -15,7 +16,7 @@ typedef struct Options {
     CommonOptions common;
     const char *results[CONFIGURATION_MODELS];
     int count;
-    int folds[CONFIGURATION_FOLDS], fold_count;
+    FoldList folds;
     const char *references;
     bool no_ensembles;
 } Options;
@@ -35,8 +36,9 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     Err e = {0};
     switch (key) {
     case 'f':
-        if (configuration_parse_folds(text, o->folds, &o->fold_count, &e))
-            argp_error(state, "--folds %s", e.text);
+        if (fold_list_parse(&o->folds, text, &e)) argp_error(state, "--folds %s", e.text);
+        if (fold_list_has(&o->folds, SPLITS_FOLD_ALL))
+            argp_error(state, "--folds %s: what fold all validates on was trained on; name other folds", text);
         return 0;
     case 'g': o->references = text; return 0;
     case KEY_NO_ENSEMBLES: o->no_ensembles = true; return 0;
@@ -63,7 +65,7 @@ typedef struct Search {
     const Options *o;
     DatasetInfo info;
     Structures structures;
-    int folds[CONFIGURATION_FOLDS], fold_count;
+    FoldList folds;
     CrossValidation validations[CONFIGURATION_MODELS];
     Entry *entries;                 /* single networks first */
     int entry_count;
@@ -98,15 +100,10 @@ static int score_entry(Search *s, int first, int second, Err *e)
 static int read_validations(Search *s, Err *e)
 {
     const Options *o = s->o;
-    s->fold_count = o->fold_count;
-    memcpy(s->folds, o->folds, sizeof s->folds);
-    if (!s->fold_count) s->fold_count = cross_validation_folds(o->results[0], s->folds, CONFIGURATION_FOLDS);
-    if (!s->fold_count)
-        return err_set(e, ERR_VALUE, "%s: no fold has been validated (fold_*/validation/summary.json)",
-                       o->results[0]);
+    if (o->folds.count) TRY(fold_list_copy(&s->folds, &o->folds, e));
+    else TRY(cross_validation_folds(&s->folds, o->results[0], e));
     for (int i = 0; i < o->count; i++) {
-        TRY(cross_validation_read(&s->validations[i], o->results[i], s->folds, s->fold_count, o->references,
-                                  e));
+        TRY(cross_validation_read(&s->validations[i], o->results[i], &s->folds, o->references, e));
         TRY(cross_validation_expect_same(&s->validations[0], &s->validations[i], o->results[0], o->results[i],
                                          e));
     }
@@ -173,7 +170,7 @@ static int choose(Search *s, Err *e)
     int code = postprocessing_choose(&c.postprocessing, &score, &s->structures, &cases, e);
     c.dice = score.foreground_mean;
     for (int i = 0; i < best->member_count && !code; i++)
-        code = configuration_add(&c, s->o->results[best->results[i]], s->folds, s->fold_count, e);
+        code = configuration_add(&c, s->o->results[best->results[i]], &s->folds, e);
     if (!code) code = configuration_write(&c, s->o->common.output, e);
     if (!code) print_outcome(s, best, &c);
     configuration_free(&c);
@@ -194,6 +191,7 @@ static int run(const Options *o, Err *e)
     if (!code) code = choose(&s, e);
     for (int i = 0; i < o->count; i++) cross_validation_free(&s.validations[i]);
     structures_free(&s.structures);
+    fold_list_free(&s.folds);
     mem_free(s.entries);
     dataset_info_free(&s.info);
     return code;
@@ -216,5 +214,7 @@ int main(int argc, char **argv)
     program_begin("find_best_configuration", false);
     program_parse(&argp, &o, &o.common, argc, argv);
     program_threads(&o.common);
-    return program_end(run(&o, &e), &e, o.common.quiet);
+    const int code = run(&o, &e);
+    fold_list_free(&o.folds);
+    return program_end(code, &e, o.common.quiet);
 }

@@ -16,7 +16,7 @@ typedef struct Options {
     const char **inputs;      /* prediction.input_count paths */
     const char *model;        /* a results folder, or inference.yaml */
     const char *postprocessing;
-    int folds[CONFIGURATION_FOLDS], fold_count;
+    FoldList folds;
     PredictionOptions prediction;
 } Options;
 
@@ -47,7 +47,7 @@ static const struct argp_option option_list[] = {
 static void parse_folds(Options *o, const char *text, struct argp_state *state)
 {
     Err e = {0};
-    if (configuration_parse_folds(text, o->folds, &o->fold_count, &e))
+    if (fold_list_parse(&o->folds, text, &e))
         argp_error(state, "--folds %s", e.text);
 }
 
@@ -62,7 +62,7 @@ static void check_options(const Options *o, struct argp_state *state)
     if (!o->prediction.input_count) argp_error(state, "-i PATH is missing");
     if (!o->model) argp_error(state, "-m RESULTS is missing");
     if (!o->prediction.explain && !*o->common.output) argp_error(state, "-o PATH is missing");
-    if (o->fold_count && !file_is_folder(o->model)) argp_error(state, "--folds is for a results folder only");
+    if (o->folds.count && !file_is_folder(o->model)) argp_error(state, "--folds is for a results folder only");
 }
 
 static error_t parse_option(int key, char *text, struct argp_state *state)
@@ -109,8 +109,12 @@ static int read_configuration(Configuration *c, const Options *o, Err *e)
     if (!file_exists(o->model))
         return err_set(e, ERR_VALUE, "%s: does not exist: expected a results folder, or inference.yaml",
                        o->model);
-    if (!file_is_folder(o->model)) TRY(configuration_read(c, o->model, e));
-    else TRY(configuration_add(c, o->model, o->folds, o->fold_count, e));
+    if (!file_is_folder(o->model)) {
+        TRY(configuration_read(c, o->model, e));
+        TRY(configuration_expect_results(c, o->model, e));
+    } else {
+        TRY(configuration_add(c, o->model, &o->folds, e));
+    }
     if (!o->postprocessing) return 0;
     Configuration other;
     TRY(configuration_read(&other, o->postprocessing, e));
@@ -161,5 +165,6 @@ int main(int argc, char **argv)
     if (lacks) program_warn("%s", lacks);
     const int code = run(&o, &e);
     mem_free(o.inputs);
+    fold_list_free(&o.folds);
     return program_end(code, &e, o.common.quiet);
 }

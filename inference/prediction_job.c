@@ -127,12 +127,13 @@ static char *label_path(const PredictionJob *job, const char *folder, const char
 /* Whether all that is wanted of the case stands there; of a member also where the mean does. */
 static int is_finished(const PredictionJob *job, const char *id, const char *path, bool *finished, Err *e)
 {
-    *finished = file_exists(path) && (!saves_probabilities(job) || probabilities_exist(job->folder, id));
+    TRY(file_is_there(path, finished, e));
+    if (*finished && saves_probabilities(job)) TRY(probabilities_exist(finished, job->folder, id, e));
     if (!job->is_member || *finished) return 0;
     char *mean = label_path(job, job->o->output, id, e);
-    *finished = mean && file_exists(mean);
+    const int code = file_is_there(mean, finished, e);
     mem_free(mean);
-    return mean ? 0 : ERR_NOMEM;
+    return code;
 }
 
 static int predict_case(void *context, int index, Progress *progress, bool *kept, Err *e)
@@ -202,8 +203,8 @@ int prediction_job_run(const PredictionOptions *o, const ConfiguredModel *model,
                          .postprocessing = postprocessing,
                          .folder = folder};
     PredictorOptions options = o->predictor;
-    options.folds = model->folds;
-    options.fold_count = model->fold_count;
+    options.folds = model->folds.numbers;
+    options.fold_count = model->folds.count;
     options.progress = show_tiles;
     options.context = &job;
     TRY(predictor_open(&job.predictor, model->results, &options, e));

@@ -83,12 +83,12 @@ int probability_file_finish(ProbabilityFile *f, int code, Err *e)
     return code;
 }
 
-bool probabilities_exist(const char *folder, const char *id)
+int probabilities_exist(bool *there, const char *folder, const char *id, Err *e)
 {
-    char *path = file_name(folder, id, ".yaml", NULL);
-    const bool there = path && file_exists(path);
+    char *path = file_name(folder, id, ".yaml", e);
+    const int code = file_is_there(path, there, e);
     mem_free(path);
-    return there;
+    return code;
 }
 
 int probabilities_read(Array *a, CaseProperties *p, const char *folder, const char *id,

@@ -38,7 +38,8 @@ ProbabilitySink probability_file_sink(ProbabilityFile *f, const char *folder, co
  * failed now: ERR_IO, ERR_NOMEM. */
 int probability_file_finish(ProbabilityFile *f, int code, Err *e);
 
-bool probabilities_exist(const char *folder, const char *id);
+/* Whether a case's probabilities stand in a folder. Fails: ERR_IO where that cannot be told; ERR_NOMEM. */
+int probabilities_exist(bool *there, const char *folder, const char *id, Err *e);
 
 /* Maps a file read-only. Fails: as npy_read and case_properties_read; ERR_SHAPE where they do not fit each
  * other or the dataset. */

@@ -162,7 +162,12 @@ static void files_and_arrays_hold_the_same(void **state)
     assert_int_equal(probability_file_finish(&file, 0, &e), 0);
     sink = probability_array_sink(&array);
     send(&sink);
-    assert_true(probabilities_exist(folder, "case"));
+    bool there = false;
+    assert_int_equal(probabilities_exist(&there, folder, "case", &e), 0);
+    assert_true(there);
+    assert_int_equal(probabilities_exist(&there, folder, "other", &e), 0);
+    assert_false(there);
+    assert_int_equal(probabilities_exist(&there, "/dev/null/x", "case", &e), 0);
     assert_int_equal(probabilities_read(&mapped, &read, folder, "case", &info, &e), 0);
     assert_memory_equal(&read, &properties, sizeof read);
     const int64_t *raw = array.values.shape;

@@ -80,8 +80,9 @@ static int predict_case(const Validation *v, const char *name, Err *e)
     int code = reference ? image_probe(&geometry, &channels, reference, e) : e->code;
     if (!code) path = path_format(e, "%s/%s", v->output, path_base(reference));
     if (!code && !path) code = ERR_NOMEM;
-    const bool kept = !code && file_exists(path) &&
-                      (!v->o->save_probabilities || probabilities_exist(v->output, name));
+    bool kept = false;
+    if (!code) code = file_is_there(path, &kept, e);
+    if (!code && kept && v->o->save_probabilities) code = probabilities_exist(&kept, v->output, name, e);
     if (!code && !kept) code = predict_to(v, name, &geometry, path, e);
     mem_free(path);
     mem_free(reference);

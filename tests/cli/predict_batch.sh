@@ -101,7 +101,8 @@ cp "$out"/labels/*.nii.gz "$out/poor/fold_0/validation"; fake poor
 check "the truth" 0 best "$out/poor" "$out/right"
 has "is best" 'right  *1.0000  <- best' stdout
 has "and nothing helps it" 'post-processing: none helps' stdout
-has "the file names it" "results: \"\?.*/right" inference.yaml
+has "the file names it" "results: right$" inference.yaml
+has "and where it was" "absolute: /.*/right$" inference.yaml
 has "pairs need probabilities" 'poor has no probabilities' stderr
 rm "$out/right/fold_0/validation/$case.nii.gz"; fake right
 check "other cases" 1 best "$out/poor" "$out/right"

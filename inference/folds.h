@@ -1,0 +1,35 @@
+/* FoldList: numbers of folds, SPLITS_FOLD_ALL for `all`; each at most once.
+ *
+ * `FoldList f = {0}`; fold_list_free. */
+#ifndef INFERENCE_FOLDS_H
+#define INFERENCE_FOLDS_H
+
+#include <stdbool.h>
+
+#include "base/error.h"
+
+enum { FOLDS_LAST = 999999 };   /* the largest number of a fold */
+
+typedef struct FoldList {
+    int *numbers;   /* owned */
+    int count;
+} FoldList;
+
+/* Fails: ERR_VALUE for a number beyond FOLDS_LAST or one that is there already; ERR_NOMEM. */
+int fold_list_add(FoldList *f, int fold, Err *e);
+int fold_list_copy(FoldList *to, const FoldList *from, Err *e);   /* `to` is new. Fails: ERR_NOMEM. */
+bool fold_list_has(const FoldList *f, int fold);
+void fold_list_free(FoldList *f);
+
+/* Adds "0,1,2", or "all". Fails: as fold_list_add; ERR_VALUE for another text. */
+int fold_list_parse(FoldList *f, const char *text, Err *e);
+
+/* The folds that a results folder has: its folders fold_N, ascending; fold_all is the first. f is new. Fails:
+ * ERR_IO, ERR_NOMEM. */
+int fold_list_of_results(FoldList *f, const char *results, Err *e);
+
+/* "3", or "all": what follows fold_ in the name of its folder. text (FOLD_NAME_BYTES) is written and returned. */
+enum { FOLD_NAME_BYTES = 16 };
+const char *fold_name(char *text, int fold);
+
+#endif

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,130 +15,31 @@
 #include "base/memory.h"
 #include "base/text.h"
 
-/* The only process-wide state below a main: names that a dying process must remove. */
-enum { MAX_OPEN = 64 };
-static _Atomic(const char *) open_temporaries[MAX_OPEN];
-
-static int take_slot(const char *temporary)
+/* What the system said of a path; a link to what is not there is named as such. */
+static int path_error(Err *e, int saved_errno, const char *path, const char *what)
 {
-    for (int i = 0; i < MAX_OPEN; i++) {
-        const char *none = NULL;
-        if (atomic_compare_exchange_strong(&open_temporaries[i], &none, temporary)) return i;
-    }
-    return -1; /* more files open than slots: this one is not removed by a signal */
+    char target[PATH_MAX];
+    const ssize_t length = saved_errno == ENOENT ? readlink(path, target, sizeof target - 1) : -1;
+    if (length < 0) return err_errno(e, saved_errno, "%s: %s", path, what);
+    target[length] = '\0';
+    return err_set(e, ERR_IO, "%s: %s: it is a link that points to %s, which is not there", path, what, target);
 }
 
-void file_unlink_temporaries(void)
+static const char *kind_of(mode_t mode)
 {
-    for (int i = 0; i < MAX_OPEN; i++) {
-        const char *temporary = atomic_load(&open_temporaries[i]);
-        if (temporary) unlink(temporary);
-    }
+    return S_ISDIR(mode) ? "a folder" : S_ISFIFO(mode) ? "a named pipe" : S_ISSOCK(mode) ? "a socket" : "a device";
 }
 
-static void release(OutFile *f)
-{
-    if (f->slot >= 0) atomic_store(&open_temporaries[f->slot], NULL);
-    mem_free(f->path);
-    mem_free(f->temporary);
-    *f = (OutFile){.fd = -1, .slot = -1};
-}
-
-int file_create(OutFile *f, const char *path, Err *e)
-{
-    static atomic_uint serial;
-    *f = (OutFile){.fd = -1, .slot = -1};
-    f->path = mem_strdup(path, e);
-    f->temporary = path_format(e, "%s.tmp-%ld-%u", path, (long)getpid(), atomic_fetch_add(&serial, 1));
-    if (!f->path || !f->temporary) {
-        release(f);
-        return ERR_NOMEM;
-    }
-    f->slot = take_slot(f->temporary);
-    f->fd = open(f->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (f->fd < 0) {
-        const int saved = errno;
-        release(f);
-        return err_errno(e, saved, "%s: cannot create the file", path);
-    }
-    return 0;
-}
-
-int file_write(OutFile *f, const void *data, size_t bytes, Err *e)
-{
-    for (const char *at = data; bytes;) {
-        const ssize_t done = write(f->fd, at, bytes);
-        if (done < 0 && errno == EINTR) continue;
-        if (done <= 0) {
-            return err_errno(e, done ? errno : ENOSPC, "%s: cannot write (after %llu bytes)", f->path,
-                             (unsigned long long)f->written);
-        }
-        at += done;
-        bytes -= (size_t)done;
-        f->written += (uint64_t)done;
-    }
-    return 0;
-}
-
-static int sync_folder_of(const char *path)
-{
-    char folder[4096];
-    const char *slash = strrchr(path, '/');
-    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
-    const int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) return errno;
-    /* Some file systems cannot sync a folder (EINVAL): then the rename is all there is. */
-    const int failed = fsync(fd) && errno != EINVAL && errno != EROFS ? errno : 0;
-    close(fd);
-    return failed;
-}
-
-int file_commit(OutFile *f, Err *e)
-{
-    int failed = 0;
-    if (fsync(f->fd)) failed = err_errno(e, errno, "%s: cannot flush to disk", f->path);
-    if (close(f->fd) && !failed) failed = err_errno(e, errno, "%s: cannot close", f->path);
-    f->fd = -1;
-    if (!failed && rename(f->temporary, f->path))
-        failed = err_errno(e, errno, "%s: cannot rename into place", f->path);
-    if (failed) {
-        file_abort(f);
-        return failed;
-    }
-    const int unsynced = sync_folder_of(f->path);
-    if (unsynced) failed = err_errno(e, unsynced, "%s: cannot flush its folder", f->path);
-    release(f);
-    return failed;
-}
-
-void file_abort(OutFile *f)
-{
-    if (f->fd >= 0) close(f->fd);
-    if (f->temporary) unlink(f->temporary);
-    release(f);
-}
-
-int file_put(const char *path, const void *data, size_t bytes, Err *e)
-{
-    OutFile f;
-    TRY(file_create(&f, path, e));
-    const int failed = file_write(&f, data, bytes, e);
-    if (failed) {
-        file_abort(&f);
-        return failed;
-    }
-    return file_commit(&f, e);
-}
-
-/* Opens a regular file and tells its size. */
+/* Opens a regular file and tells its size. O_NONBLOCK: a pipe that nobody writes to must not stop us. */
 static int open_for_reading(const char *path, int *fd, size_t *bytes, Err *e)
 {
     struct stat info;
-    *fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (*fd < 0) return err_errno(e, errno, "%s: cannot open", path);
+    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (*fd < 0) return path_error(e, errno, path, "cannot open");
     int failed = 0;
     if (fstat(*fd, &info)) failed = err_errno(e, errno, "%s: cannot tell its size", path);
-    else if (!S_ISREG(info.st_mode)) failed = err_set(e, ERR_IO, "%s: not a regular file", path);
+    else if (!S_ISREG(info.st_mode))
+        failed = err_set(e, ERR_IO, "%s: not a regular file but %s", path, kind_of(info.st_mode));
     else *bytes = (size_t)info.st_size;
     if (failed) close(*fd);
     return failed;
@@ -197,16 +97,6 @@ void file_forget(const void *data, size_t bytes)
     if (first < past) madvise((char *)data + (first - start), past - first, MADV_DONTNEED);
 }
 
-/* What the system said of a path; a link to what is not there is named as such. */
-static int path_error(Err *e, int saved_errno, const char *path, const char *what)
-{
-    char target[PATH_MAX];
-    const ssize_t length = saved_errno == ENOENT ? readlink(path, target, sizeof target - 1) : -1;
-    if (length < 0) return err_errno(e, saved_errno, "%s: %s", path, what);
-    target[length] = '\0';
-    return err_set(e, ERR_IO, "%s: %s: it is a link that points to %s, which is not there", path, what, target);
-}
-
 int file_is_there(const char *path, bool *there, Err *e)
 {
     struct stat info;
@@ -242,14 +132,24 @@ int64_t file_size(const char *path)
 int file_version(const char *path, uint64_t *bytes, int64_t *modified_ns, Err *e)
 {
     struct stat info;
-    if (stat(path, &info)) return err_errno(e, errno, "%s: cannot be looked at", path);
+    if (stat(path, &info)) return path_error(e, errno, path, "cannot be looked at");
     *bytes = (uint64_t)info.st_size;
     *modified_ns = (int64_t)info.st_mtim.tv_sec * 1000000000 + info.st_mtim.tv_nsec;
     return 0;
 }
 
+static int make_folder(const char *path, Err *e)
+{
+    if (!mkdir(path, 0777)) return 0;
+    const int saved = errno;
+    if (file_is_folder(path)) return 0;
+    if (saved == EEXIST) return err_set(e, ERR_IO, "%s: cannot make the folder: there is a file of that name", path);
+    return err_errno(e, saved, "%s: cannot make the folder", path);
+}
+
 int file_make_folders(const char *path, Err *e)
 {
+    if (!*path) return err_set(e, ERR_VALUE, "the path of a folder to be made is empty");
     char *partial = mem_strdup(path, e);
     if (!partial) return ERR_NOMEM;
     int failed = 0;
@@ -257,12 +157,12 @@ int file_make_folders(const char *path, Err *e)
         if (*at != '/' && *at != '\0') continue;
         const char ending = *at;
         *at = '\0';
-        if (mkdir(partial, 0777) && !(errno == EEXIST && file_is_folder(partial)))
-            failed = err_errno(e, errno, "%s: cannot make the folder", partial);
+        failed = make_folder(partial, e);
         *at = ending;
         if (!ending) break;
     }
     mem_free(partial);
+    if (!failed) file_remove_leftovers(path);
     return failed;
 }
 
@@ -279,8 +179,12 @@ int file_list(FileList *list, const char *folder, Err *e)
     DIR *dir = opendir(folder);
     if (!dir) return err_errno(e, errno, "%s: cannot list the folder", folder);
     int capacity = 0, failed = 0;
-    for (const struct dirent *entry; !failed && (entry = readdir(dir));) {
-        if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..")) continue;
+    while (!failed) {
+        errno = 0;
+        const struct dirent *entry = readdir(dir);
+        if (!entry && errno) failed = err_errno(e, errno, "%s: cannot list the folder to its end", folder);
+        if (!entry) break;
+        if (entry->d_name[0] == '.') continue;
         if (list->count == capacity) {
             capacity = capacity ? 2 * capacity : 64;
             failed = mem_grow((void **)&list->names, (size_t)list->count * sizeof *list->names,

@@ -1,10 +1,15 @@
 /* All file access of the project.
  *
- * Writing is atomic: a temporary file in the same folder, flushed, fsynced, closed, renamed, the
- * folder fsynced; each step's failure is named (the order of Redis' rdb.c). An OutFile that is not
- * committed leaves nothing behind. Open temporaries are listed so that a signal handler can remove
- * them (file_unlink_temporaries, async-signal-safe). Paths are borrowed; returned strings are owned
- * by the caller (mem_free). */
+ * Writing is atomic: a temporary file in the same folder, NAME.tmp-PID-SERIAL, is flushed, fsynced, closed, renamed, the
+ * folder fsynced (the order of Redis' rdb.c). An OutFile that is not committed leaves nothing behind. Open temporaries
+ * are listed so that a signal handler can remove them (file_unlink_temporaries, async-signal-safe).
+ *
+ * A temporary is locked (flock) while it is written. A process that is killed leaves its temporaries, and they are no
+ * longer locked: so they are told from those of a process that still writes, also where process numbers repeat
+ * (containers) or belong to another machine (shared file systems). They are removed by the next process that writes into
+ * the folder or makes it its output folder.
+ *
+ * Paths are borrowed; returned strings are owned by the caller (mem_free). */
 #ifndef BASE_FILE_H
 #define BASE_FILE_H
 
@@ -24,11 +29,16 @@ typedef struct OutFile {
 
 int file_create(OutFile *f, const char *path, Err *e);
 int file_write(OutFile *f, const void *data, size_t bytes, Err *e);
-int file_commit(OutFile *f, Err *e);  /* 0: the file stands under its final name; else nothing does */
+/* 0: the file stands complete under its final name. Else it does not: what stood there before stands as it was.
+ * The folder is flushed last. Where the system refuses that (a folder that may be written but not read, some network
+ * file systems), the file stands all the same and the result is 0. */
+int file_commit(OutFile *f, Err *e);
 void file_abort(OutFile *f);          /* removes the temporary; does nothing after commit or abort */
 
 /* create, write, commit in one. */
 int file_put(const char *path, const void *data, size_t bytes, Err *e);
+
+/* What is read must be a regular file: a folder, a named pipe, a device or a link to nothing is an error that says so. */
 
 /* The whole file in one block with a NUL behind it; *bytes is its length without the NUL. */
 int file_get(const char *path, char **data, size_t *bytes, Err *e);
@@ -49,10 +59,16 @@ int64_t file_size(const char *path);               /* in bytes; 0 where there is
 
 /* What tells that a file has changed: its size and when it was written last (ns since 1970). */
 int file_version(const char *path, uint64_t *bytes, int64_t *modified_ns, Err *e);
-int file_make_folders(const char *path, Err *e);   /* like mkdir -p */
+
+/* Makes a folder to write into, and those above it, as mkdir -p does; what killed processes left in it is removed. */
+int file_make_folders(const char *path, Err *e);
+/* Removes the temporaries that killed processes left in a folder, once in the life of this process: a folder may hold
+ * very many files. Done by file_create and file_make_folders. What cannot be removed stays: it does no harm. */
+void file_remove_leftovers(const char *folder);
 int file_remove(const char *path, Err *e);
 
-/* Names in a folder, sorted bytewise, without "." and ".."; free with file_list_free. */
+/* Names in a folder, sorted bytewise; free with file_list_free. Hidden files (".name": of the system, of editors, of
+ * macOS "._name") are no one's data and left out. */
 typedef struct FileList {
     char **names;
     int count;
@@ -66,6 +82,8 @@ char *path_absolute(const char *path, Err *e); /* of what is there: no links, no
 const char *path_base(const char *path);           /* what follows the last '/'; borrowed */
 bool path_ends_with(const char *path, const char *suffix);
 
-void file_unlink_temporaries(void);                /* async-signal-safe */
+/* Removes the open temporaries of this process, which must end right after: threads that want to create or finish a
+ * file from now on wait for ever. Async-signal-safe. */
+void file_unlink_temporaries(void);
 
 #endif

@@ -54,28 +54,11 @@ static int preprocess_one(void *context, int index, const Case *c, FaultList *fa
     return code ? code : case_writer_give(pass->writer, &out, c->id, stamp, e);
 }
 
-/* What a run that was killed left half written. */
-static int remove_leftovers(const char *folder, Err *e)
-{
-    FileList list;
-    int code = 0;
-    TRY(file_list(&list, folder, e));
-    for (int i = 0; i < list.count && !code; i++) {
-        if (!strstr(list.names[i], ".tmp-")) continue;
-        char *path = path_format(e, "%s/%s", folder, list.names[i]);
-        code = path ? file_remove(path, e) : ERR_NOMEM;
-        mem_free(path);
-    }
-    file_list_free(&list);
-    return code;
-}
-
 int preprocess_cases(PreprocessRun *run, int threads, Progress *progress, FaultList *faults, Err *e)
 {
     Pass pass = {.run = run};
     Err unwritten = {0};
     run->skipped = 0;
-    TRY(remove_leftovers(run->folder, e));
     TRY(case_writer_new(&pass.writer, run->folder, e));
     int code = for_each_case(run->dataset, preprocess_one, &pass, threads, progress, faults, e);
     const int writing = case_writer_finish(pass.writer, &unwritten);

@@ -1,4 +1,4 @@
-/* Files as they are met outside: what is there and what cannot be told. */
+/* Files as they are met outside: what cannot be told, what killed processes left, what is no file. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,7 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -15,30 +18,40 @@
 #include "base/memory.h"
 #include "tests/support/says.h"
 
-static char folder[32];
+static char all[32], folder[64];
 
 /* A path in this test's folder; good until the fourth call after it. */
 static const char *in_folder(const char *name)
 {
-    static char paths[4][128];
+    static char paths[4][320];
     static int next;
     char *path = paths[next++ % 4];
     snprintf(path, sizeof paths[0], "%s/%s", folder, name);
     return path;
 }
 
-static int make_folder(void **state)
+static int make_all(void **state)
 {
     (void)state;
-    strcpy(folder, "/tmp/test_files_XXXXXX");
-    return mkdtemp(folder) ? 0 : -1;
+    strcpy(all, "/tmp/test_files_XXXXXX");
+    return mkdtemp(all) && !chmod(all, 0755) ? 0 : -1;
 }
 
-static int remove_folder(void **state)
+/* Each test has a folder of its own. None is removed before the end: a new one would get its number (inode), by which
+ * the leftovers' part knows the folders that it has looked through. */
+static int make_folder(void **state)
+{
+    static int number;
+    (void)state;
+    snprintf(folder, sizeof folder, "%s/%d", all, number++);
+    return mkdir(folder, 0777);
+}
+
+static int remove_all(void **state)
 {
     (void)state;
     char command[128];
-    snprintf(command, sizeof command, "chmod -R u+rwx %s; rm -rf %s", folder, folder);
+    snprintf(command, sizeof command, "chmod -R u+rwx %s; rm -rf %s", all, all);
     return system(command);
 }
 
@@ -71,10 +84,169 @@ static void what_is_there_is_told_apart_from_what_cannot_be_told(void **state)
     assert_int_equal(file_is_there(endless, &there, &e), ERR_IO);
 }
 
+/* A child that holds a temporary of that name as a process that still writes does; it ends when *end is closed. */
+static pid_t hold(const char *path, int *end)
+{
+    int ready[2], stop[2];
+    char byte;
+    assert_int_equal(pipe(ready) || pipe(stop), 0);
+    const pid_t child = fork();
+    if (!child) {
+        close(stop[1]);
+        const int fd = open(path, O_WRONLY | O_CREAT, 0666);
+        if (flock(fd, LOCK_EX) || write(ready[1], "r", 1) != 1) _exit(1);
+        if (read(stop[0], &byte, 1)) _exit(1); /* until the parent closes its end */
+        _exit(0);
+    }
+    close(stop[0]);
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    close(ready[0]);
+    close(ready[1]);
+    *end = stop[1];
+    return child;
+}
+
+/* How many names the folder holds that contain the part. */
+static int count_of(const char *part)
+{
+    FileList list;
+    int count = 0;
+    assert_int_equal(file_list(&list, folder, NULL), 0);
+    for (int i = 0; i < list.count; i++) count += strstr(list.names[i], part) != NULL;
+    file_list_free(&list);
+    return count;
+}
+
+/* In a container the process numbers repeat: what a killed process of the same number left has our names. */
+static void temporaries_of_others_are_no_obstacle(void **state)
+{
+    (void)state;
+    Err e = {0};
+    OutFile f;
+    int end;
+    char held[64];
+    for (int i = 0; i < 40; i++) {
+        char dead[64];
+        snprintf(dead, sizeof dead, "x.tmp-%ld-%d", (long)getpid(), i);
+        if (i == 20) strcpy(held, dead);
+        else fclose(fopen(in_folder(dead), "w"));
+    }
+    fclose(fopen(in_folder("y.tmp-77-1"), "w"));
+    fclose(fopen(in_folder("notes.tmp-a-1"), "w"));
+    fclose(fopen(in_folder("notes.tmp-1"), "w"));
+    fclose(fopen(in_folder("notes.tmp-1-2b"), "w"));
+    const pid_t child = hold(in_folder(held), &end);
+    assert_int_equal(file_put(in_folder("x"), "new", 3, &e), 0);
+    assert_int_equal(count_of("x.tmp-"), 1); /* the one that is held */
+    assert_int_equal(count_of("y.tmp-"), 0);
+    assert_int_equal(count_of("notes.tmp-"), 3);
+    assert_int_equal(file_create(&f, in_folder("x"), &e), 0);
+    assert_int_equal(count_of("x.tmp-"), 2); /* an open one is not a leftover */
+    file_remove_leftovers(folder);
+    assert_int_equal(count_of("x.tmp-"), 2);
+    file_abort(&f);
+    close(end);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+}
+
+/* Without the removal: names that are taken are passed over. */
+static void the_next_serial_is_taken(void **state)
+{
+    (void)state;
+    Err e = {0};
+    assert_int_equal(file_put(in_folder("first"), "", 0, &e), 0); /* the folder is looked through now */
+    for (int i = 0; i < 400; i++) {
+        char taken[64];
+        snprintf(taken, sizeof taken, "z.tmp-%ld-%d", (long)getpid(), i);
+        fclose(fopen(in_folder(taken), "w"));
+    }
+    assert_int_equal(file_put(in_folder("z"), "new", 3, &e), 0);
+    assert_int_equal(count_of("z"), 401);
+}
+
+static void a_failure_names_the_temporary(void **state)
+{
+    (void)state;
+    Err e = {0};
+    OutFile f;
+    char name[256];
+    memset(name, 'n', 250); /* fits into a folder, but not with the ending of a temporary */
+    name[250] = '\0';
+    assert_int_equal(file_create(&f, in_folder(name), &e), ERR_IO);
+    assert_says(&e, ".tmp-");
+    assert_int_equal(file_create(&f, "", &e), ERR_VALUE);
+    assert_int_equal(file_make_folders("", &e), ERR_VALUE);
+    assert_says(&e, "empty");
+    assert_int_equal(file_put(in_folder("file"), "", 0, &e), 0);
+    assert_int_equal(file_make_folders(in_folder("file"), &e), ERR_IO);
+    assert_says(&e, "there is a file of that name");
+}
+
+/* As an ordinary user, to whom modes apply. */
+static void a_folder_that_cannot_be_read_can_be_written(void **state)
+{
+    (void)state;
+    int status;
+    const pid_t child = fork();
+    if (!child) {
+        if (!geteuid() && (chown(folder, 65534, 65534) || setuid(65534))) _exit(9);
+        if (chmod(folder, 0333) || file_put(in_folder("x"), "abc", 3, NULL)) _exit(1);
+        char *data;
+        size_t bytes;
+        const int failed = file_get(in_folder("x"), &data, &bytes, NULL);
+        _exit(failed || bytes != 3 ? 2 : 0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
+static void what_is_no_regular_file_is_refused_at_once(void **state)
+{
+    (void)state;
+    Err e = {0};
+    char *data;
+    void *mapped;
+    size_t bytes;
+    alarm(10); /* opening a pipe that nobody writes to would wait for ever */
+    assert_int_equal(mkfifo(in_folder("pipe"), 0666), 0);
+    assert_int_equal(file_get(in_folder("pipe"), &data, &bytes, &e), ERR_IO);
+    assert_says(&e, "named pipe");
+    assert_int_equal(file_map(in_folder("pipe"), &mapped, &bytes, &e), ERR_IO);
+    assert_int_equal(file_get(folder, &data, &bytes, &e), ERR_IO);
+    assert_says(&e, "a folder");
+    assert_int_equal(file_get("/dev/zero", &data, &bytes, &e), ERR_IO);
+    assert_says(&e, "a device");
+    assert_int_equal(symlink("gone", in_folder("link")), 0);
+    assert_int_equal(file_get(in_folder("link"), &data, &bytes, &e), ERR_IO);
+    assert_says(&e, "a link that points to gone");
+    alarm(0);
+}
+
+static void hidden_files_are_not_listed(void **state)
+{
+    (void)state;
+    FileList list;
+    Err e = {0};
+    static const char *const names[] = {"._case_0000.nii.gz", ".DS_Store", ".lock", "case_0000.nii.gz"};
+    for (int i = 0; i < 4; i++) assert_int_equal(file_put(in_folder(names[i]), "", 0, &e), 0);
+    assert_int_equal(file_list(&list, folder, &e), 0);
+    assert_int_equal(list.count, 1);
+    assert_string_equal(list.names[0], "case_0000.nii.gz");
+    file_list_free(&list);
+}
+
+#define IN_FOLDER(test) cmocka_unit_test_setup(test, make_folder)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(what_is_there_is_told_apart_from_what_cannot_be_told, make_folder, remove_folder),
+        IN_FOLDER(what_is_there_is_told_apart_from_what_cannot_be_told),
+        IN_FOLDER(temporaries_of_others_are_no_obstacle),
+        IN_FOLDER(the_next_serial_is_taken),
+        IN_FOLDER(a_failure_names_the_temporary),
+        IN_FOLDER(a_folder_that_cannot_be_read_can_be_written),
+        IN_FOLDER(what_is_no_regular_file_is_refused_at_once),
+        IN_FOLDER(hidden_files_are_not_listed),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, make_all, remove_all);
 }

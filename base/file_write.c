@@ -1,0 +1,202 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+
+/* Process-wide state: the names that a dying process must remove. */
+enum { MAX_OPEN = 64, MAX_TRIES = 1000 };
+static _Atomic(const char *) open_temporaries[MAX_OPEN];
+static atomic_int changing; /* threads that create a temporary or take one off the list right now */
+static atomic_bool ending;
+
+/* Between begin_change and end_change no signal handler runs on this thread, and one on another thread waits. */
+static void begin_change(sigset_t *before)
+{
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, before);
+    atomic_fetch_add(&changing, 1);
+    if (!atomic_load(&ending)) return;
+    atomic_fetch_sub(&changing, 1);
+    for (;;) pause(); /* the process ends now */
+}
+
+static void end_change(const sigset_t *before)
+{
+    atomic_fetch_sub(&changing, 1);
+    pthread_sigmask(SIG_SETMASK, before, NULL);
+}
+
+void file_unlink_temporaries(void)
+{
+    const struct timespec millisecond = {.tv_nsec = 1000000};
+    atomic_store(&ending, true);
+    /* At most 2 s: a file system that does not answer must not keep the process alive. */
+    for (int i = 0; i < 2000 && atomic_load(&changing); i++) nanosleep(&millisecond, NULL);
+    for (int i = 0; i < MAX_OPEN; i++) {
+        const char *temporary = atomic_load(&open_temporaries[i]);
+        if (temporary) unlink(temporary);
+    }
+}
+
+static int take_slot(const char *temporary)
+{
+    for (int i = 0; i < MAX_OPEN; i++) {
+        const char *none = NULL;
+        if (atomic_compare_exchange_strong(&open_temporaries[i], &none, temporary)) return i;
+    }
+    return -1; /* more files open than slots: the next process removes this one */
+}
+
+static void release(OutFile *f)
+{
+    sigset_t before;
+    begin_change(&before);
+    if (f->slot >= 0) atomic_store(&open_temporaries[f->slot], NULL);
+    end_change(&before);
+    mem_free(f->path);
+    mem_free(f->temporary);
+    *f = (OutFile){.fd = -1, .slot = -1};
+}
+
+/* Locks a temporary just made. False where a process that removes leftovers was quicker: the name is gone. A file
+ * system without locks is taken as it is; there leftovers stay. */
+static bool lock_temporary(int fd)
+{
+    struct stat info;
+    if (flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK) return false;
+    return fstat(fd, &info) || info.st_nlink > 0;
+}
+
+/* Opens f->temporary, which must be new; errno, or 0. EEXIST: another name is needed. */
+static int open_temporary(OutFile *f)
+{
+    sigset_t before;
+    begin_change(&before);
+    f->slot = take_slot(f->temporary);
+    f->fd = open(f->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    int failed = f->fd < 0 ? errno : 0;
+    if (!failed && !lock_temporary(f->fd)) {
+        close(f->fd);
+        f->fd = -1;
+        failed = EEXIST;
+    }
+    if (failed && f->slot >= 0) atomic_store(&open_temporaries[f->slot], NULL);
+    if (failed) f->slot = -1;
+    end_change(&before);
+    return failed;
+}
+
+/* "folder of path"; owned. */
+static char *folder_of(const char *path, Err *e)
+{
+    const char *slash = strrchr(path, '/');
+    return path_format(e, "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
+}
+
+int file_create(OutFile *f, const char *path, Err *e)
+{
+    static atomic_uint serial;
+    *f = (OutFile){.fd = -1, .slot = -1};
+    if (!*path) return err_set(e, ERR_VALUE, "the path of a file to be written is empty");
+    char *folder = folder_of(path, e);
+    f->path = folder ? mem_strdup(path, e) : NULL;
+    if (f->path) file_remove_leftovers(folder);
+    mem_free(folder);
+    int failed = f->path ? EEXIST : ENOMEM;
+    for (int tries = 0; failed == EEXIST && tries < MAX_TRIES; tries++) {
+        mem_free(f->temporary);
+        f->temporary = path_format(e, "%s.tmp-%ld-%u", path, (long)getpid(), atomic_fetch_add(&serial, 1));
+        failed = f->temporary ? open_temporary(f) : ENOMEM;
+    }
+    if (!failed) return 0;
+    const int code = !f->path || !f->temporary
+                         ? ERR_NOMEM
+                         : err_errno(e, failed, "%s: cannot create the file, at first named %s", path, path_base(f->temporary));
+    release(f);
+    return code;
+}
+
+int file_write(OutFile *f, const void *data, size_t bytes, Err *e)
+{
+    for (const char *at = data; bytes;) {
+        const ssize_t done = write(f->fd, at, bytes);
+        if (done < 0 && errno == EINTR) continue;
+        if (done <= 0) {
+            return err_errno(e, done ? errno : ENOSPC, "%s: cannot write (after %llu bytes)", f->path,
+                             (unsigned long long)f->written);
+        }
+        at += done;
+        bytes -= (size_t)done;
+        f->written += (uint64_t)done;
+    }
+    return 0;
+}
+
+/* Opened before the rename, so that a failure comes before anything stands. *fd is -1 where the folder may be written
+ * but not read: then it cannot be flushed. */
+static int open_folder_of(const char *path, int *fd, Err *e)
+{
+    char *folder = folder_of(path, e);
+    if (!folder) return ERR_NOMEM;
+    *fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const int code = *fd < 0 && errno != EACCES ? err_errno(e, errno, "%s: cannot open its folder to flush it", path) : 0;
+    mem_free(folder);
+    return code;
+}
+
+/* Flushes and closes the file and gives it its name. It stays locked (by a second descriptor) until it has it: else it
+ * would look like a leftover. */
+static int move_into_place(OutFile *f, Err *e)
+{
+    const int held = fcntl(f->fd, F_DUPFD_CLOEXEC, 0);
+    if (held < 0) return err_errno(e, errno, "%s: cannot be kept locked", f->path);
+    int failed = fsync(f->fd) ? err_errno(e, errno, "%s: cannot flush to disk", f->path) : 0;
+    if (close(f->fd) && !failed) failed = err_errno(e, errno, "%s: cannot close", f->path);
+    f->fd = -1;
+    if (!failed && rename(f->temporary, f->path))
+        failed = err_errno(e, errno, "%s: cannot rename %s into place", f->path, path_base(f->temporary));
+    close(held);
+    return failed;
+}
+
+int file_commit(OutFile *f, Err *e)
+{
+    int folder = -1;
+    int failed = open_folder_of(f->path, &folder, e);
+    if (!failed) failed = move_into_place(f, e);
+    if (!failed && folder >= 0) fsync(folder);
+    if (folder >= 0) close(folder);
+    if (failed) file_abort(f);
+    else release(f);
+    return failed;
+}
+
+void file_abort(OutFile *f)
+{
+    if (f->temporary) unlink(f->temporary);
+    if (f->fd >= 0) close(f->fd);
+    release(f);
+}
+
+int file_put(const char *path, const void *data, size_t bytes, Err *e)
+{
+    OutFile f;
+    TRY(file_create(&f, path, e));
+    const int failed = file_write(&f, data, bytes, e);
+    if (failed) {
+        file_abort(&f);
+        return failed;
+    }
+    return file_commit(&f, e);
+}

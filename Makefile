@@ -29,7 +29,7 @@ endif
 ROOMS := base plans data preprocess planner network network/ops network/models inference trainer evaluation
 PROGRAMS := planner/plan_and_preprocess trainer/train inference/predict inference/ensemble \
             inference/find_best_configuration evaluation/evaluate \
-            data/make_phantom network/network_info network/convert_weights bench/bench tests/golden
+            data/make_phantom network/network_info network/convert_weights bench/bench tests/golden tests/turn
 MAINS := $(wildcard $(PROGRAMS:=.c))
 
 CC ?= cc
@@ -134,7 +134,7 @@ demo: all
 prefix ?= /usr/local
 install: all
 	install -d $(DESTDIR)$(prefix)/bin
-	for program in $(filter-out bench golden,$(notdir $(BINARIES))); do \
+	for program in $(filter-out bench golden turn,$(notdir $(BINARIES))); do \
 	    install $(B)/$$program $(DESTDIR)$(prefix)/bin/swin-umamba-$$(echo $$program | tr _ -); done
 
 clean:

@@ -95,6 +95,17 @@ void image_free(Image *image)
     *image = (Image){0};
 }
 
+int image_turn_onto(Image *image, const Geometry *onto, GridMatch *match, Err *e)
+{
+    GridAxes axes;
+    const GridMatch found = grid_match(&image->geometry, onto, &axes);
+    if (match) *match = found;
+    if (found != GRID_TURNED) return 0;
+    TRY(grid_axes_turn(&axes, &image->voxels, e));
+    image->geometry = grid_axes_apply(&axes, &image->geometry);
+    return 0;
+}
+
 int image_join(Image *image, Image *parts, int count, Err *e)
 {
     const int64_t *shape = parts[0].voxels.shape;
@@ -162,13 +173,25 @@ int image_to_labels(Array *labels, const Image *image, Err *e)
         (long long)(first / shape[3] % shape[2]), (long long)(first % shape[3]), (long long)first);
 }
 
-int image_read_labels(Array *labels, Geometry *g, const char *path, Err *e)
+/* g and onto may be NULL. */
+static int read_labels(Array *labels, Geometry *g, const char *path, const Geometry *onto, Err *e)
 {
     Image image;
     *labels = (Array){0};
     TRY(image_read(&image, path, e));
-    const int failed = image_to_labels(labels, &image, e);
+    int failed = onto ? image_turn_onto(&image, onto, NULL, e) : 0;
+    if (!failed) failed = image_to_labels(labels, &image, e);
     if (g) *g = image.geometry;
     image_free(&image);
     return failed ? err_context(e, "%s", path) : 0;
+}
+
+int image_read_labels(Array *labels, Geometry *g, const char *path, Err *e)
+{
+    return read_labels(labels, g, path, NULL, e);
+}
+
+int image_read_labels_onto(Array *labels, const char *path, const Geometry *onto, Err *e)
+{
+    return read_labels(labels, NULL, path, onto, e);
 }

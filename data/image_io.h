@@ -1,7 +1,8 @@
 /* Images on disk: one face for every file format.
  *
  * An image is float32 voxels (C,Z,Y,X) and the Geometry that an output of the same shape needs. Axes
- * stay as they are stored: nothing is reoriented (nnU-Net's rule, FACTS section 1). The format is known
+ * are read as they are stored (nnU-Net's rule, FACTS section 1); what meets another image is brought onto
+ * its grid (data/grid_axes.h). The format is known
  * by the file's ending. A new format is one file and one line in data/image_format.h. */
 #ifndef DATA_IMAGE_IO_H
 #define DATA_IMAGE_IO_H
@@ -11,7 +12,7 @@
 
 #include "base/array.h"
 #include "base/error.h"
-#include "data/geometry.h"
+#include "data/grid_axes.h"
 
 /* Owns its voxels: image_free. */
 typedef struct Image {
@@ -33,6 +34,10 @@ int image_read(Image *image, const char *path, Err *e);
  * with ERR_SHAPE, ERR_VALUE where shapes or spacings differ from the first file's. */
 int image_read_channels(Image *image, const char *const *paths, int count, Err *e);
 
+/* Turns the image onto the grid of `onto` where only the order and the direction of its axes differ (GRID_TURNED);
+ * else it stays as it is. Its geometry then is that of the turned voxels. match may be NULL. Fails: ERR_NOMEM. */
+int image_turn_onto(Image *image, const Geometry *onto, GridMatch *match, Err *e);
+
 /* Stacks the channels of images of one shape; the geometry is the first one's. A single part is moved.
  * The parts stay the caller's. Fails: ERR_NOMEM. */
 int image_join(Image *image, Image *parts, int count, Err *e);
@@ -49,6 +54,9 @@ int image_to_labels(Array *labels, const Image *image, Err *e);
 
 /* image_read and image_to_labels; g may be NULL. */
 int image_read_labels(Array *labels, Geometry *g, const char *path, Err *e);
+
+/* The same, turned by image_turn_onto. */
+int image_read_labels_onto(Array *labels, const char *path, const Geometry *onto, Err *e);
 
 /* Writes voxels (Z,Y,X), shape as in g, atomically, with g's spacing and orientation. uint8 and uint16
  * everywhere (a 2-D format takes Z of 1); NIfTI takes int16 and float32 too, and float32 (C,Z,Y,X) as

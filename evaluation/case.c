@@ -9,9 +9,6 @@
 #include "evaluation/mask.h"
 #include "evaluation/surface.h"
 
-/* Spacings pass through float32 and through the text of other programs. */
-static const double SPACING_TOLERANCE = 1e-3;
-
 typedef struct Volumes {
     Array reference, prediction;   /* int16 (Z,Y,X) */
     Geometry geometry;             /* of the reference */
@@ -33,35 +30,54 @@ static LabelPair label_pair(const Volumes *v)
 
 static bool is_flat(const LabelPair *pair) { return pair->shape_zyx[0] == 1; }
 
-static int check_fit(const Geometry *reference, const Geometry *prediction, Err *e)
+/* Says what keeps the prediction from lying on the reference's grid. */
+static int say_misfit(const Geometry *reference, const Geometry *prediction, Err *e)
 {
+    static const char rule[] = "the prediction must lie on the reference's grid";
     const int64_t *r = reference->shape_zyx, *p = prediction->shape_zyx;
-    if (r[0] != p[0] || r[1] != p[1] || r[2] != p[2])
-        return err_set(e, ERR_SHAPE,
-                       "the reference has the shape (z,y,x) %lldx%lldx%lld, the prediction %lldx%lldx%lld: "
-                       "the prediction must lie on the reference's grid",
-                       (long long)r[0], (long long)r[1], (long long)r[2], (long long)p[0], (long long)p[1],
-                       (long long)p[2]);
     const double *a = reference->spacing_zyx_mm, *b = prediction->spacing_zyx_mm;
-    for (int d = 0; d < 3; d++)
-        if (fabs(a[d] - b[d]) > SPACING_TOLERANCE * a[d])
-            return err_set(e, ERR_VALUE,
-                           "the reference has the spacing (z,y,x) %g, %g, %g mm, the prediction "
-                           "%g, %g, %g mm: the prediction must lie on the reference's grid",
-                           a[0], a[1], a[2], b[0], b[1], b[2]);
+    if (!geometry_same_shape(reference, prediction))
+        return err_set(e, ERR_SHAPE,
+                       "the reference has the shape (z,y,x) %lldx%lldx%lld, the prediction %lldx%lldx%lld: %s",
+                       (long long)r[0], (long long)r[1], (long long)r[2], (long long)p[0], (long long)p[1],
+                       (long long)p[2], rule);
+    if (!grid_same_spacing(prediction, reference))
+        return err_set(e, ERR_VALUE,
+                       "the reference has the spacing (z,y,x) %g, %g, %g mm, the prediction %g, %g, %g mm: %s",
+                       a[0], a[1], a[2], b[0], b[1], b[2], rule);
+    char found[GRID_PLACE_BYTES], expected[GRID_PLACE_BYTES];
+    grid_place_text(prediction, found);
+    grid_place_text(reference, expected);
+    return err_set(e, ERR_VALUE,
+                   "the reference has %s, the prediction %s: they show different places; resample the prediction "
+                   "onto the reference's grid, or correct the header that is wrong", expected, found);
+}
+
+/* Fails where the prediction would have to be resampled; a turn of its axes is noted. */
+static int check_fit(CaseResult *result, const Geometry *reference, const Geometry *prediction, Err *e)
+{
+    GridAxes axes;
+    const GridMatch match = grid_match(prediction, reference, &axes);
+    if (match == GRID_MOVED || match == GRID_DIFFERENT) return say_misfit(reference, prediction, e);
+    if (match == GRID_SAME) return 0;
+    char found[GRID_CODE_BYTES], expected[GRID_CODE_BYTES];
+    grid_axes_code(prediction, found);
+    grid_axes_code(reference, expected);
+    case_note(result, "the prediction is stored with axes %s, the reference with %s: the prediction was turned onto "
+              "the reference's grid", found, expected);
     return 0;
 }
 
-static int volumes_read(Volumes *v, const Pair *pair, Err *e)
+static int volumes_read(Volumes *v, CaseResult *result, const Pair *pair, Err *e)
 {
     *v = (Volumes){0};
     Geometry geometry;
     if (!pair->reference) return err_set(e, ERR_VALUE, "%s has no reference", path_base(pair->prediction));
     TRY(image_probe(&v->geometry, &(int64_t){0}, pair->reference, e));
     TRY(image_probe(&geometry, &(int64_t){0}, pair->prediction, e));
-    TRY(check_fit(&v->geometry, &geometry, e)); /* before any voxel is read */
+    TRY(check_fit(result, &v->geometry, &geometry, e)); /* before any voxel is read */
     TRY(image_read_labels(&v->reference, NULL, pair->reference, e));
-    return image_read_labels(&v->prediction, NULL, pair->prediction, e);
+    return image_read_labels_onto(&v->prediction, pair->prediction, &v->geometry, e);
 }
 
 /* ---- surfaces ---- */
@@ -129,11 +145,12 @@ int case_evaluate(CaseResult *result, UnknownLabels *unknown, const Pair *pair, 
 {
     Volumes v;
     *unknown = (UnknownLabels){0};
-    int code = volumes_read(&v, pair, e);
+    int code = volumes_read(&v, result, pair, e);
     const LabelPair labels = label_pair(&v);
     if (!code) code = measure(result, unknown, &labels, rules, e);
     if (!code && rules->instances.wanted)
-        code = instance_case(&result->instances, pair, &v.reference, &v.prediction, &rules->instances, e);
+        code = instance_case(&result->instances, pair, &v.geometry, &v.reference, &v.prediction,
+                             &rules->instances, e);
     if (!code && rules->paper != PAPER_NONE) code = paper_score(&result->paper, rules->paper, &labels, e);
     volumes_free(&v);
     if (!code) code = text_check(&result->notes, e);

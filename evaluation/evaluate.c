@@ -270,6 +270,8 @@ static int evaluate_cases(Summary *summary, const Pairs *pairs, const Rules *rul
         {
             if (code) program_error("%s", e.text);
             else warn_of_unknown(&pairs->items[c], &unknown);
+            if (!code && summary->cases[c].notes.length)
+                program_warn("case %s: %s", pairs->items[c].id, summary->cases[c].notes.data);
             failed += code != 0;
         }
         progress_step(&progress, 1, pairs->items[c].id);

@@ -28,26 +28,39 @@ static int copy_map(int32_t *map, const Image *image, const char *path, int64_t 
     return 0;
 }
 
-static int read_map(int32_t *map, int32_t *count, const char *path, const int64_t shape_zyx[3], Err *e)
+static int say_place(const char *path, const Geometry *found, const Geometry *grid, Err *e)
+{
+    char there[GRID_PLACE_BYTES], expected[GRID_PLACE_BYTES];
+    grid_place_text(found, there);
+    grid_place_text(grid, expected);
+    return err_set(e, ERR_VALUE, "%s has %s: expected that of the reference, %s", path, there, expected);
+}
+
+static int read_map(int32_t *map, int32_t *count, const char *path, const Geometry *grid, Err *e)
 {
     Image image;
+    GridMatch match;
     TRY(image_read(&image, path, e));
-    const int64_t *s = image.geometry.shape_zyx, voxels = shape_zyx[0] * shape_zyx[1] * shape_zyx[2];
-    int code;
-    if (image.voxels.shape[0] != 1 || s[0] != shape_zyx[0] || s[1] != shape_zyx[1] || s[2] != shape_zyx[2])
+    const int64_t *shape_zyx = grid->shape_zyx, *s = image.geometry.shape_zyx;
+    const int64_t voxels = shape_zyx[0] * shape_zyx[1] * shape_zyx[2];
+    int code = image_turn_onto(&image, grid, &match, e);
+    if (code) err_context(e, "%s", path);
+    else if (image.voxels.shape[0] != 1 || s[0] != shape_zyx[0] || s[1] != shape_zyx[1] || s[2] != shape_zyx[2])
         code = err_set(e, ERR_SHAPE,
                        "%s has %lld channels of %lldx%lldx%lld voxels, expected one of %lldx%lldx%lld as the "
                        "reference has", path, (long long)image.voxels.shape[0], (long long)s[0],
                        (long long)s[1], (long long)s[2], (long long)shape_zyx[0], (long long)shape_zyx[1],
                        (long long)shape_zyx[2]);
+    else if ((match == GRID_MOVED || match == GRID_DIFFERENT) && grid_same_spacing(&image.geometry, grid))
+        code = say_place(path, &image.geometry, grid, e);
     else
         code = copy_map(map, &image, path, voxels, e);
     image_free(&image);
     return code ? code : instances_renumber(map, count, voxels, e);
 }
 
-int instance_case(InstanceResult *result, const Pair *pair, const Array *reference, const Array *prediction,
-                  const InstanceRules *rules, Err *e)
+int instance_case(InstanceResult *result, const Pair *pair, const Geometry *grid, const Array *reference,
+                  const Array *prediction, const InstanceRules *rules, Err *e)
 {
     const int64_t *shape = reference->shape, voxels = array_count(reference);
     const bool grow = !rules->components, drop = shape[0] == 1 && !rules->count_border;
@@ -56,7 +69,7 @@ int instance_case(InstanceResult *result, const Pair *pair, const Array *referen
     int32_t *found = mem_alloc((size_t)voxels * sizeof *found, e);
     int code = ERR_NOMEM;
     if (!wanted || !found) goto done;
-    code = pair->instances ? read_map(wanted, &wanted_count, pair->instances, shape, e)
+    code = pair->instances ? read_map(wanted, &wanted_count, pair->instances, grid, e)
                            : instances_from_labels(wanted, &wanted_count, reference->data, shape, grow, e);
     if (!code) code = instances_from_labels(found, &found_count, prediction->data, shape, grow, e);
     if (!code && drop) code = instances_drop_at_frame(wanted, &wanted_count, shape, INSTANCE_FRAME, e);

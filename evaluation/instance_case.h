@@ -6,6 +6,7 @@
 
 #include "base/array.h"
 #include "base/error.h"
+#include "data/geometry.h"
 #include "evaluation/instances.h"
 #include "evaluation/pairs.h"
 
@@ -26,9 +27,10 @@ typedef struct InstanceResult {
 double instance_metric(const InstanceScore *s, int metric);
 
 /* Scores the instances of a predicted label map against the pair's instance map or, without one, against
- * the instances of the reference's label map by the same rule. Labels int16 (Z,Y,X) borrowed. Fails: as
- * image_read; ERR_SHAPE where the map's shape differs; ERR_VALUE for a map that is not one. */
-int instance_case(InstanceResult *result, const Pair *pair, const Array *reference, const Array *prediction,
-                  const InstanceRules *rules, Err *e);
+ * the instances of the reference's label map by the same rule. Labels int16 (Z,Y,X) borrowed, on the
+ * reference's `grid`, onto which the map is turned. Fails: as image_read; ERR_SHAPE where the map's shape
+ * differs; ERR_VALUE where it lies at another place, and for a map that is not one. */
+int instance_case(InstanceResult *result, const Pair *pair, const Geometry *grid, const Array *reference,
+                  const Array *prediction, const InstanceRules *rules, Err *e);
 
 #endif

@@ -36,7 +36,8 @@ static void read_image(Shown *v, const Report *r, const Pair *pair)
     for (int i = 0; i < 2 && r->images && !v->image.voxels.data; i++) {
         char *path = path_format(NULL, "%s/%s%s%s", r->images, pair->id, i ? "" : "_0000", ending);
         if (path && file_exists(path) && !image_read(&v->image, path, NULL) &&
-            memcmp(v->image.geometry.shape_zyx, v->geometry.shape_zyx, sizeof v->geometry.shape_zyx))
+            (image_turn_onto(&v->image, &v->geometry, NULL, NULL) ||
+            !geometry_same_shape(&v->image.geometry, &v->geometry)))
             image_free(&v->image);
         mem_free(path);
     }
@@ -69,7 +70,7 @@ static int shown_read(Shown *v, const Report *r, const Pair *pair, Err *e)
 {
     *v = (Shown){0};
     int code = image_read_labels(&v->reference, &v->geometry, pair->reference, e);
-    if (!code) code = image_read_labels(&v->prediction, NULL, pair->prediction, e);
+    if (!code) code = image_read_labels_onto(&v->prediction, pair->prediction, &v->geometry, e);
     if (!code) {
         read_image(v, r, pair);
         choose_axes(v);

@@ -1,0 +1,70 @@
+/* GridAxes: how the axes of one array lie in another, up to their order and direction (48 ways in 3-D).
+ *
+ * The same grid of voxels in space can be stored in 48 ways: the axes in any order, each forwards or backwards.
+ * What meets in space (channels of a case, labels and image, reference and prediction) is brought onto one grid
+ * here where that needs no interpolation, and told apart where it does. Axes are named as arrays have them
+ * (Z,Y,X). Plain values. */
+#ifndef DATA_GRID_AXES_H
+#define DATA_GRID_AXES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/array.h"
+#include "data/geometry.h"
+
+/* Axis i of the result is axis from[i] of the source, read backwards where flip[i]. */
+typedef struct GridAxes {
+    int from[3];
+    bool flip[3];
+} GridAxes;
+
+typedef enum GridMatch {
+    GRID_SAME,      /* shape, spacing and place are equal, or a place is not given */
+    GRID_TURNED,    /* the same voxels, the axes in another order or direction */
+    GRID_MOVED,     /* equal shape, spacing and direction, another origin */
+    GRID_DIFFERENT
+} GridMatch;
+
+/* Voxels at the same place are at most so far apart, in voxels: headers pass through float32, and qform and
+ * sform of one file differ by rounding. */
+#define GRID_TOLERANCE 0.1
+
+GridAxes grid_axes_stored(void);                      /* as it is stored: nothing changes */
+bool grid_axes_is_stored(const GridAxes *axes);
+GridAxes grid_axes_inverse(const GridAxes *axes);
+
+/* Whether g says where its voxels are: not a format without orientation, both codes 0, or an axis of length 0. */
+bool grid_has_place(const Geometry *g);
+
+/* How `found` lies to `expected`. axes: what brings an array of `found` onto the grid of `expected`
+ * (GRID_SAME, GRID_TURNED), else as stored. Spacings are equal within a thousandth. Without a place, equal shape
+ * and spacing are GRID_SAME. In a 2-D image the axis across the plane is left out. */
+GridMatch grid_match(const Geometry *found, const Geometry *expected, GridAxes *axes);
+
+/* Spacings equal as grid_match takes them, axis by axis as stored; the depth of a 2-D image is made up. */
+bool grid_same_spacing(const Geometry *found, const Geometry *expected);
+
+/* What brings an array of g into RAS+ order, the nearest of the 48: x to the right, y to the front, z up. It is
+ * what nibabel does (io_orientation, as_closest_canonical); as there, x runs to the left in a volume without
+ * orientation. A 2-D image stays as it is stored. */
+GridAxes grid_axes_canonical(const Geometry *g);
+
+/* The geometry of the array after that: shape, spacing, place (then in the sform, without a qform). */
+Geometry grid_axes_apply(const GridAxes *axes, const Geometry *g);
+
+/* Turns an array (Z,Y,X) or (C,Z,Y,X) that owns its memory, in place. Takes the memory of one channel besides.
+ * Fails: ERR_NOMEM. */
+int grid_axes_turn(const GridAxes *axes, Array *a, Err *e);
+
+/* "RAS", "LPS" …: where the file's axes x, y and z run to, each the nearest (nibabel's aff2axcodes); "none"
+ * where no place is given. code: 5 bytes. */
+enum { GRID_CODE_BYTES = 5 };
+void grid_axes_code(const Geometry *g, char code[GRID_CODE_BYTES]);
+
+/* "origin 1x2x3 mm, direction RAS" for messages; an oblique direction with its numbers. The world's axes are
+ * NIfTI's. */
+enum { GRID_PLACE_BYTES = 200 };
+void grid_place_text(const Geometry *g, char text[GRID_PLACE_BYTES]);
+
+#endif

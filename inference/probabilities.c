@@ -69,7 +69,7 @@ static int commit(ProbabilityFile *f, Err *e)
     TRY(skip_rows(f, shape[0] * shape[1], e));
     TRY(file_commit(&f->out, e));
     char *path = file_name(f->folder, f->id, ".yaml", e);
-    const int code = path ? case_properties_write(&f->properties, path, "", e) : ERR_NOMEM;
+    const int code = path ? case_properties_write(&f->properties, path, NULL, e) : ERR_NOMEM;
     mem_free(path);
     return code;
 }
@@ -96,7 +96,7 @@ int probabilities_read(Array *a, CaseProperties *p, const char *folder, const ch
 {
     *a = (Array){0};
     char *array = file_name(folder, id, ".npy", e), *yaml = file_name(folder, id, ".yaml", e);
-    int code = array && yaml ? case_properties_read(p, yaml, NULL, 0, e) : ERR_NOMEM;
+    int code = array && yaml ? case_properties_read(p, yaml, NULL, e) : ERR_NOMEM;
     if (!code) code = npy_read(a, array, e);
     if (!code && (a->dtype != DTYPE_F32 || a->rank != 4 || a->shape[3] != dataset_head_count(info) ||
                   memcmp(a->shape, p->shape_before_crop, sizeof p->shape_before_crop))) {

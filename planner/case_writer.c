@@ -2,7 +2,6 @@
 
 #include <pthread.h>
 #include <stdbool.h>
-#include <stdio.h>
 
 #include "base/memory.h"
 
@@ -12,7 +11,7 @@ typedef struct Job {
     struct Job *next;
     PreprocessedCase c;
     char *id;
-    char stamp[CASE_STAMP_BYTES];
+    MadeFrom made_from;
 } Job;
 
 struct CaseWriter {
@@ -44,6 +43,7 @@ static void note_failure(CaseWriter *w, int code, const Err *e, const char *id)
 static void job_free(Job *job)
 {
     case_free(&job->c);
+    made_from_free(&job->made_from);
     mem_free(job->id);
     mem_free(job);
 }
@@ -66,7 +66,7 @@ static void *write_jobs(void *argument)
         Err e = {0};
         int code = w->code;
         pthread_mutex_unlock(&w->lock);
-        if (!code) code = case_write(&job->c, w->folder, job->id, job->stamp, &e);
+        if (!code) code = case_write(&job->c, w->folder, job->id, &job->made_from, &e);
         pthread_mutex_lock(&w->lock);
         if (code) note_failure(w, code, &e, job->id);
         job_free(job);
@@ -91,7 +91,7 @@ int case_writer_new(CaseWriter **out, const char *folder, Err *e)
     return 0;
 }
 
-static Job *job_new(PreprocessedCase *c, const char *id, const char *stamp, Err *e)
+static Job *job_new(PreprocessedCase *c, const char *id, MadeFrom *made_from, Err *e)
 {
     Job *job = mem_zalloc(1, sizeof *job, e);
     if (!job) return NULL;
@@ -100,9 +100,10 @@ static Job *job_new(PreprocessedCase *c, const char *id, const char *stamp, Err 
         mem_free(job);
         return NULL;
     }
-    snprintf(job->stamp, sizeof job->stamp, "%s", stamp);
     job->c = *c;
+    job->made_from = *made_from;
     *c = (PreprocessedCase){0};
+    *made_from = (MadeFrom){0};
     return job;
 }
 
@@ -126,16 +127,17 @@ static int enqueue(CaseWriter *w, Job *job, Err *e)
     return code;
 }
 
-int case_writer_give(CaseWriter *w, PreprocessedCase *c, const char *id, const char *stamp, Err *e)
+int case_writer_give(CaseWriter *w, PreprocessedCase *c, const char *id, MadeFrom *made_from, Err *e)
 {
     int code;
     if (w->started && case_bytes(c) <= CASE_WRITER_BYTES / SHARES) {
-        Job *job = job_new(c, id, stamp, e);
+        Job *job = job_new(c, id, made_from, e);
         code = job ? enqueue(w, job, e) : ERR_NOMEM;
     } else {
-        code = case_write(c, w->folder, id, stamp, e);
+        code = case_write(c, w->folder, id, made_from, e);
     }
     case_free(c);
+    made_from_free(made_from);
     return code;
 }
 

@@ -6,7 +6,7 @@
  * the threads.
  *
  *   TRY(case_writer_new(&w, folder, e));
- *   … case_writer_give(w, &out, id, stamp, e) …    from any thread
+ *   … case_writer_give(w, &out, id, &made_from, e) …    from any thread
  *   code = case_writer_finish(w, e);               waits for all, gives everything back */
 #ifndef PLANNER_CASE_WRITER_H
 #define PLANNER_CASE_WRITER_H
@@ -20,8 +20,9 @@ typedef struct CaseWriter CaseWriter;
 /* folder is borrowed until the end. Fails: ERR_NOMEM. */
 int case_writer_new(CaseWriter **w, const char *folder, Err *e);
 
-/* Takes c over in any case and leaves it empty. Fails, here or for a case given before: as case_write. */
-int case_writer_give(CaseWriter *w, PreprocessedCase *c, const char *id, const char *stamp, Err *e);
+/* Takes c and made_from over in any case and leaves them empty. Fails, here or for a case given before: as
+ * case_write. */
+int case_writer_give(CaseWriter *w, PreprocessedCase *c, const char *id, MadeFrom *made_from, Err *e);
 
 /* The first failure that no give has reported yet; w (may be NULL) is gone afterwards. */
 int case_writer_finish(CaseWriter *w, Err *e);

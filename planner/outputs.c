@@ -7,6 +7,8 @@
 #include "plans/plan.h"
 #include "plans/splits.h"
 
+static const char FINGERPRINT_MADE_FROM[] = "fingerprint_made_from.yaml";
+
 int output_refuse_other(const char *dataset, const char *folder, Err *e)
 {
     char *path = path_format(e, "%s/plans.yaml", folder);
@@ -21,12 +23,24 @@ int output_refuse_other(const char *dataset, const char *folder, Err *e)
     return code;
 }
 
+/* Whether a file holds just these bytes. */
+static bool holds(const char *path, const char *bytes, size_t length)
+{
+    void *data;
+    size_t there;
+    if (!file_exists(path) || file_map(path, &data, &there, NULL)) return false;
+    const bool same = there == length && (!length || !memcmp(data, bytes, length));
+    file_unmap(data, there);
+    return same;
+}
+
+/* What is equal already stays as it is. */
 static int copy_file(const char *from, const char *to, Err *e)
 {
     char *bytes = NULL;
     size_t length;
     TRY(file_get(from, &bytes, &length, e));
-    const int code = file_put(to, bytes, length, e);
+    const int code = holds(to, bytes, length) ? 0 : file_put(to, bytes, length, e);
     mem_free(bytes);
     return code;
 }
@@ -56,32 +70,33 @@ int output_references(const Dataset *d, const char *folder, Err *e)
     return code;
 }
 
-/* The stamp is removed first and written last: where it stands, it speaks of the file beside it. */
-int output_fingerprint(const Fingerprint *f, const char *stamp, const char *folder, Err *e)
+/* What it was made from is removed first and written last: where it stands, it speaks of the file beside it. */
+int output_fingerprint(const Fingerprint *f, const MadeFrom *made_from, const char *folder, Err *e)
 {
     char *path = path_format(e, "%s/dataset_fingerprint.yaml", folder);
-    char *stamp_path = path_format(e, "%s/fingerprint_made_from.txt", folder);
-    int code = path && stamp_path ? 0 : ERR_NOMEM;
-    if (!code && file_exists(stamp_path)) code = file_remove(stamp_path, e);
+    char *origin = path_format(e, "%s/%s", folder, FINGERPRINT_MADE_FROM);
+    int code = path && origin ? 0 : ERR_NOMEM;
+    if (!code && file_exists(origin)) code = file_remove(origin, e);
     if (!code) code = fingerprint_write(f, path, e);
-    if (!code) code = file_put(stamp_path, stamp, strlen(stamp), e);
-    mem_free(stamp_path);
+    if (!code) code = made_from_write(made_from, origin, e);
+    mem_free(origin);
     mem_free(path);
     return code;
 }
 
-int output_fingerprint_reuse(Fingerprint *f, bool *found, const char *stamp, const char *folder, Err *e)
+int output_fingerprint_reuse(Fingerprint *f, bool *found, const MadeFrom *made_from, const char *folder, Err *e)
 {
-    char *path = path_format(e, "%s/dataset_fingerprint.yaml", folder), *bytes = NULL;
-    char *stamp_path = path_format(e, "%s/fingerprint_made_from.txt", folder);
-    size_t length;
+    char *path = path_format(e, "%s/dataset_fingerprint.yaml", folder);
+    char *origin = path_format(e, "%s/%s", folder, FINGERPRINT_MADE_FROM);
     Err unreadable = {0};
+    MadeFrom then = {0};
     *found = false;
-    int code = path && stamp_path ? 0 : ERR_NOMEM;
-    if (!code && file_exists(stamp_path) && !file_get(stamp_path, &bytes, &length, &unreadable))
-        *found = !strcmp(bytes, stamp) && !fingerprint_read(f, path, &unreadable);
-    mem_free(bytes);
-    mem_free(stamp_path);
+    const int code = path && origin ? 0 : ERR_NOMEM;
+    if (!code && !made_from_check(made_from, NULL) && file_exists(origin) &&
+        !made_from_read(&then, origin, &unreadable))
+        *found = made_from_same(&then, made_from) && !fingerprint_read(f, path, &unreadable);
+    made_from_free(&then);
+    mem_free(origin);
     mem_free(path);
     return code;
 }

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "data/dataset.h"
 #include "plans/fingerprint.h"
+#include "plans/made_from.h"
 
 /* A folder of another dataset's (by the dataset_name of its plans.yaml) is refused: ERR_VALUE. */
 int output_refuse_other(const char *dataset, const char *folder, Err *e);
@@ -12,11 +13,12 @@ int output_refuse_other(const char *dataset, const char *folder, Err *e);
 /* FOLDER/dataset.json: the dataset's own file, byte for byte. Fails: ERR_IO, ERR_NOMEM. */
 int output_dataset_json(const Dataset *d, const char *folder, Err *e);
 
-/* FOLDER/dataset_fingerprint.yaml and the stamp of what it was made from (fingerprint_made_from.txt). */
-int output_fingerprint(const Fingerprint *f, const char *stamp, const char *folder, Err *e);
+/* FOLDER/dataset_fingerprint.yaml, and what it was made from beside it (fingerprint_made_from.yaml). Fails:
+ * ERR_IO, ERR_NOMEM; as made_from_check. */
+int output_fingerprint(const Fingerprint *f, const MadeFrom *made_from, const char *folder, Err *e);
 
-/* Reads it back if it stands there with this stamp; else *found is false and nothing is owned. */
-int output_fingerprint_reuse(Fingerprint *f, bool *found, const char *stamp, const char *folder, Err *e);
+/* Reads it back if it stands there and was made from the very same; else *found is false and nothing is owned. */
+int output_fingerprint_reuse(Fingerprint *f, bool *found, const MadeFrom *made_from, const char *folder, Err *e);
 
 /* FOLDER/splits_final.yaml. What is there stays; else a splits_final.json there, or a splits_final.yaml or
  * .json in the dataset's folder is the user's own and is taken over; else nnU-Net's five folds are made.
@@ -24,7 +26,7 @@ int output_fingerprint_reuse(Fingerprint *f, bool *found, const char *stamp, con
  * ERR_IO, ERR_FORMAT, and ERR_VALUE where the user's own names a case that the dataset lacks. */
 int output_splits(const Dataset *d, const char *folder, Text *note, Err *e);
 
-/* FOLDER/gt_segmentations: the label files byte for byte, so that a training can score its validation
+/* FOLDER/gt_segmentations: the label files byte for byte (what is equal already is not written again), so that a training can score its validation
  * cases as they are without the raw dataset (nnU-Net's folder). Fails: ERR_IO, ERR_NOMEM. */
 int output_references(const Dataset *d, const char *folder, Err *e);
 

@@ -9,9 +9,9 @@
 #include "planner/contact_sheet.h"
 #include "planner/experiment_planner.h"
 #include "planner/fingerprint_extract.h"
+#include "planner/origins.h"
 #include "planner/outputs.h"
 #include "planner/preprocess_cases.h"
-#include "planner/stamp.h"
 #include "planner/training_memory.h"
 #include "plans/plan.h"
 
@@ -62,6 +62,7 @@ typedef struct Run {
     int threads;
     char name[PLAN_NAME_BYTES]; /* the dataset's: its folder's */
     Dataset dataset;
+    Origins origins;
     Fingerprint fingerprint;
     Plan plan;
     FaultList faults;
@@ -88,7 +89,7 @@ static int report_faults(Run *r, Err *e)
                    r->options->dataset, errors, errors == 1 ? "" : "s");
 }
 
-static int make_fingerprint(Run *r, const char *stamp, Err *e)
+static int make_fingerprint(Run *r, const MadeFrom *made_from, Err *e)
 {
     Progress progress;
     progress_begin(&progress, "fingerprint", r->dataset.training.count, r->options->common.quiet);
@@ -97,23 +98,41 @@ static int make_fingerprint(Run *r, const char *stamp, Err *e)
     if (code) return code;
     TRY(report_faults(r, e));
     TRY(file_make_folders(r->options->common.output, e));
-    return output_fingerprint(&r->fingerprint, stamp, r->options->common.output, e);
+    return output_fingerprint(&r->fingerprint, made_from, r->options->common.output, e);
+}
+
+static int read_origins(Run *r, Err *e)
+{
+    Progress progress;
+    progress_begin(&progress, "compare files", r->dataset.training.count, r->options->common.quiet);
+    const int code = origins_read(&r->origins, &r->dataset, r->threads, &progress, e);
+    progress_end(&progress);
+    return code;
+}
+
+static int take_or_make_fingerprint(Run *r, const MadeFrom *made_from, Err *e)
+{
+    const Options *o = r->options;
+    bool found = false;
+    if (!o->common.overwrite &&
+        !r->faults.errors) /* with errors, all cases are read: all faults in one run */
+        TRY(output_fingerprint_reuse(&r->fingerprint, &found, made_from, o->common.output, e));
+    return found ? report_faults(r, e) : make_fingerprint(r, made_from, e);
 }
 
 /* Reading all cases checks them too; what was checked and has not changed since is taken as it stands. */
 static int check_and_measure(Run *r, Err *e)
 {
     const Options *o = r->options;
-    char stamp[CASE_STAMP_BYTES];
-    bool found = false;
+    MadeFrom made_from;
     TRY(dataset_open(&r->dataset, o->dataset, &r->faults, e));
     if (!r->dataset.training.count) TRY(report_faults(r, e));
     if (!o->common.overwrite) TRY(output_refuse_other(r->name, o->common.output, e));
-    TRY(stamp_of_dataset(stamp, &r->dataset, e));
-    if (!o->common.overwrite &&
-        !r->faults.errors) /* with errors, all cases are read: all faults in one run */
-        TRY(output_fingerprint_reuse(&r->fingerprint, &found, stamp, o->common.output, e));
-    return found ? report_faults(r, e) : make_fingerprint(r, stamp, e);
+    TRY(read_origins(r, e));
+    origins_of_fingerprint(&made_from, &r->origins, &r->dataset);
+    const int code = take_or_make_fingerprint(r, &made_from, e);
+    made_from_free(&made_from);
+    return code;
 }
 
 static int draw_sheets(Run *r, Err *e)
@@ -196,7 +215,7 @@ static int preprocess_dataset(Run *r, Err *e)
     char *folder = path_format(e, "%s/2d", o->common.output);
     int code = folder ? file_make_folders(folder, e) : ERR_NOMEM;
     if (!code) {
-        PreprocessRun run = {&r->dataset, &r->plan, folder, o->common.overwrite, 0};
+        PreprocessRun run = {&r->dataset, &r->origins, &r->plan, folder, o->common.overwrite, 0};
         progress_begin(&progress, "preprocess", r->dataset.training.count, o->common.quiet);
         code = preprocess_cases(&run, r->threads, &progress, &r->faults, e);
         progress_end(&progress);
@@ -246,6 +265,7 @@ int main(int argc, char **argv)
     faults_free(&r.faults);
     text_free(&r.text);
     fingerprint_free(&r.fingerprint);
+    origins_free(&r.origins);
     dataset_close(&r.dataset);
     return program_end(code, &e, options.common.quiet);
 }

@@ -6,52 +6,60 @@
 #include "base/memory.h"
 #include "planner/case_loop.h"
 #include "planner/case_writer.h"
-#include "planner/stamp.h"
 #include "preprocess/case.h"
+#include "preprocess/case_settings.h"
 
 typedef struct Pass {
     PreprocessRun *run;
     CaseWriter *writer;
+    MadeFrom settings;
 } Pass;
 
-/* Whether the case's properties, which are written last, carry this stamp. */
-static int up_to_date(const PreprocessRun *run, const Case *c, const char *stamp, bool *fresh, Err *e)
+/* Whether the case's properties, which are written last, say that it was made from the very same. */
+static int up_to_date(const PreprocessRun *run, const Case *c, const MadeFrom *made_from, bool *fresh, Err *e)
 {
     CaseProperties properties;
-    char found[CASE_STAMP_BYTES];
+    CaseRecord record;
     Err unreadable = {0};
     char *path = path_format(e, "%s/%s.yaml", run->folder, c->id);
     if (!path) return ERR_NOMEM;
-    *fresh = file_exists(path) &&
-             !case_properties_read(&properties, path, found, sizeof found, &unreadable) &&
-             !strcmp(found, stamp);
+    const bool is_read = !made_from_check(made_from, NULL) && file_exists(path) &&
+                         !case_properties_read(&properties, path, &record, &unreadable);
+    *fresh = is_read && made_from_same(&record.made_from, made_from);
+    if (is_read) case_record_free(&record);
     mem_free(path);
     return 0;
 }
 
-static int preprocess_one(void *context, int index, const Case *c, FaultList *faults, Err *e)
+static int make_case(const Pass *pass, const Case *c, MadeFrom *made_from, FaultList *faults, Err *e)
 {
-    (void)index;
-    const Pass *pass = context;
-    PreprocessRun *run = pass->run;
+    const PreprocessRun *run = pass->run;
     const DatasetInfo *info = &run->dataset->info;
-    char stamp[CASE_STAMP_BYTES];
-    bool fresh = false;
     CaseData data;
     PreprocessedCase out;
-    TRY(stamp_of_case(stamp, c, info, run->plan, e));
-    if (!run->overwrite) TRY(up_to_date(run, c, stamp, &fresh, e));
-    if (fresh) {
-#pragma omp atomic
-        run->skipped++;
-        return 0;
-    }
     if (dataset_load_case(&data, info, c, faults)) return 0; /* its fault stands in the list */
     const Array *labels = data.labels.data ? &data.labels : NULL;
     int code = case_preprocess(&out, &data.image.voxels, data.image.geometry.spacing_zyx_mm, labels,
                                run->plan, info, e);
     case_data_free(&data);
-    return code ? code : case_writer_give(pass->writer, &out, c->id, stamp, e);
+    return code ? code : case_writer_give(pass->writer, &out, c->id, made_from, e);
+}
+
+static int preprocess_one(void *context, int index, const Case *c, FaultList *faults, Err *e)
+{
+    const Pass *pass = context;
+    PreprocessRun *run = pass->run;
+    MadeFrom made_from;
+    bool fresh = false;
+    origins_of_case(&made_from, run->origins, index, &pass->settings);
+    int code = run->overwrite ? 0 : up_to_date(run, c, &made_from, &fresh, e);
+    if (fresh) {
+#pragma omp atomic
+        run->skipped++;
+    }
+    if (!code && !fresh) code = make_case(pass, c, &made_from, faults, e);
+    made_from_free(&made_from);
+    return code;
 }
 
 int preprocess_cases(PreprocessRun *run, int threads, Progress *progress, FaultList *faults, Err *e)
@@ -60,11 +68,13 @@ int preprocess_cases(PreprocessRun *run, int threads, Progress *progress, FaultL
     Err unwritten = {0};
     run->skipped = 0;
     TRY(case_writer_new(&pass.writer, run->folder, e));
+    case_settings_add(&pass.settings, run->plan, &run->dataset->info);
     int code = for_each_case(run->dataset, preprocess_one, &pass, threads, progress, faults, e);
     const int writing = case_writer_finish(pass.writer, &unwritten);
     if (writing && !code) {
         *e = unwritten;
         code = writing;
     }
+    made_from_free(&pass.settings);
     return code;
 }

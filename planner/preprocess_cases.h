@@ -4,10 +4,12 @@
 
 #include "base/progress.h"
 #include "data/dataset.h"
+#include "planner/origins.h"
 #include "plans/plan.h"
 
 typedef struct PreprocessRun {
     const Dataset *dataset;
+    const Origins *origins; /* of the dataset */
     const Plan *plan;
     const char *folder; /* exists */
     bool overwrite;     /* also what is up to date */

@@ -34,6 +34,12 @@ void made_from_add_file(MadeFrom *m, const char *key, const char *path)
     if (!m->failure.code && !hash_file(hash, path, &m->failure)) made_from_add(m, key, "%s", hash);
 }
 
+void made_from_add_all(MadeFrom *m, const MadeFrom *other)
+{
+    for (int i = 0; i < other->count; i++) made_from_add(m, other->items[i].key, "%s", other->items[i].value);
+    if (!m->failure.code) m->failure = other->failure;
+}
+
 int made_from_check(const MadeFrom *m, Err *e)
 {
     if (m->failure.code && e) *e = m->failure;

@@ -9,10 +9,9 @@
 
 #include "base/array.h"
 #include "plans/dataset_json.h"
+#include "plans/made_from.h"
 #include "plans/plan.h"
 #include "preprocess/volume.h"
-
-enum { CASE_STAMP_BYTES = 64 };
 
 /* All but spacing_mm in the plan's order of axes. A plain value, nothing to free. */
 typedef struct CaseProperties {
@@ -43,15 +42,27 @@ void case_free(PreprocessedCase *c);
 int64_t case_preprocess_bytes(int64_t out_shape[3], const int64_t shape[3], const double spacing_mm[3],
                               const Plan *plan);
 
-/* FOLDER/CASE.npy, CASE_seg.npy, CASE_locations.npy and, last, CASE.yaml, each atomically. The properties
- * carry `stamp`, a text (below CASE_STAMP_BYTES) that says from what the case was made (planner: to skip
- * what is up to date). */
-int case_write(const PreprocessedCase *c, const char *folder, const char *id, const char *stamp, Err *e);
+/* What CASE.yaml tells beside the properties. made_from: of what the case was made, files and settings
+ * (case_settings.h). content: "image", "labels", "locations", each array's hash (hash_sampled), so that a file
+ * of another case or of another run is noticed. Both are empty where a file does not tell them. */
+typedef struct CaseRecord {
+    MadeFrom made_from, content;
+} CaseRecord;
 
-/* CASE.yaml alone. stamp (may be NULL when reading) receives the text, cut to its size. Fail: ERR_IO,
+void case_record_free(CaseRecord *r);
+
+/* FOLDER/CASE.npy, CASE_seg.npy, CASE_locations.npy and, last, CASE.yaml, each atomically. made_from is
+ * borrowed. Fails: ERR_IO, ERR_NOMEM. */
+int case_write(const PreprocessedCase *c, const char *folder, const char *id, const MadeFrom *made_from, Err *e);
+
+/* CASE.yaml alone. record may be NULL; when reading it is new, the caller's (case_record_free). Fail: ERR_IO,
  * ERR_NOMEM; ERR_FORMAT. */
-int case_properties_write(const CaseProperties *p, const char *path, const char *stamp, Err *e);
-int case_properties_read(CaseProperties *p, const char *path, char *stamp, int stamp_bytes, Err *e);
+int case_properties_write(const CaseProperties *p, const char *path, const CaseRecord *record, Err *e);
+int case_properties_read(CaseProperties *p, const char *path, CaseRecord *record, Err *e);
+
+/* Whether an array is the one that the record's content tells under this key; where the content tells
+ * nothing of it, it is not. */
+bool case_content_is(const CaseRecord *record, const char *key, const Array *a);
 
 /* One channel of a prediction (float16, float32 or float64, preprocessed shape) to the shape of the crop, by
  * the plan's resampling of probabilities. Fails: ERR_NOMEM, ERR_SHAPE, ERR_VALUE. */

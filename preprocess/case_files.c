@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/memory.h"
 #include "data/npy.h"
 #include "plans/schema.h"
@@ -11,7 +12,6 @@
 typedef struct PropertiesFile {
     int format;
     CaseProperties p;
-    char stamp[CASE_STAMP_BYTES];
 } PropertiesFile;
 
 #define ROW_AXES(TYPE, KEY, MEMBER, LOW, HIGH, DOC)                                                      \
@@ -29,10 +29,17 @@ static const Field fields[] = {
     ROW_AXES(FIELD_INT64, "crop_first", p.box.first, 0, INT32_MAX, "first voxel of the nonzero region's box"),
     ROW_AXES(FIELD_INT64, "crop_past", p.box.past, 1, INT32_MAX, "one past its last voxel"),
     ROW_AXES(FIELD_INT64, "shape", p.shape, 1, INT32_MAX, "after resampling"),
-    ROW_STRING("made_from", PropertiesFile, stamp, "", "changes with the inputs and the plan"),
 };
+static const char MADE_FROM[] = "made_from", CONTENT[] = "content"; /* read and written apart */
+static const char *const apart_keys[] = {MADE_FROM, CONTENT, NULL};
 
-static const Schema schema = {"", fields, sizeof fields / sizeof *fields, NULL};
+static const Schema schema = {"", fields, sizeof fields / sizeof *fields, apart_keys};
+
+void case_record_free(CaseRecord *r)
+{
+    made_from_free(&r->made_from);
+    made_from_free(&r->content);
+}
 
 static int write_array(const Array *a, const char *folder, const char *id, const char *suffix, Err *e)
 {
@@ -43,18 +50,52 @@ static int write_array(const Array *a, const char *folder, const char *id, const
     return code;
 }
 
-int case_properties_write(const CaseProperties *p, const char *path, const char *stamp, Err *e)
+int case_properties_write(const CaseProperties *p, const char *path, const CaseRecord *record, Err *e)
 {
-    PropertiesFile file = {.format = FORMAT, .p = *p};
-    strncat(file.stamp, stamp, sizeof file.stamp - 1);
+    const PropertiesFile file = {.format = FORMAT, .p = *p};
     DocWriter w = {0};
+    if (record) TRY(made_from_check(&record->made_from, e));
+    if (record) TRY(made_from_check(&record->content, e));
     doc_open(&w, NULL, DOC_MAPPING, false);
     schema_write(&schema, &file, &w);
+    if (record) made_from_put(&w, MADE_FROM, &record->made_from);
+    if (record) made_from_put(&w, CONTENT, &record->content);
     doc_close(&w);
     return doc_finish(&w, path, e);
 }
 
-int case_write(const PreprocessedCase *c, const char *folder, const char *id, const char *stamp, Err *e)
+static void hash_of(char hash[HASH_BYTES], const Array *a)
+{
+    hash_sampled(hash, a->data, array_bytes(a));
+}
+
+static void add_content(MadeFrom *m, const char *key, const Array *a)
+{
+    char hash[HASH_BYTES];
+    hash_of(hash, a);
+    made_from_add(m, key, "%s", hash);
+}
+
+bool case_content_is(const CaseRecord *record, const char *key, const Array *a)
+{
+    char hash[HASH_BYTES];
+    const char *written = made_from_find(&record->content, key);
+    hash_of(hash, a);
+    return written && !strcmp(written, hash);
+}
+
+static int write_record(const PreprocessedCase *c, const char *path, const MadeFrom *made_from, Err *e)
+{
+    CaseRecord record = {.made_from = *made_from}; /* its items stay the caller's */
+    add_content(&record.content, "image", &c->image);
+    if (c->labels.data) add_content(&record.content, "labels", &c->labels);
+    if (c->labels.data) add_content(&record.content, "locations", &c->locations);
+    const int code = case_properties_write(&c->properties, path, &record, e);
+    made_from_free(&record.content);
+    return code;
+}
+
+int case_write(const PreprocessedCase *c, const char *folder, const char *id, const MadeFrom *made_from, Err *e)
 {
     char *path = path_format(e, "%s/%s.yaml", folder, id);
     if (!path) return ERR_NOMEM;
@@ -62,7 +103,7 @@ int case_write(const PreprocessedCase *c, const char *folder, const char *id, co
     if (!code) code = write_array(&c->image, folder, id, "", e);
     if (!code && c->labels.data) code = write_array(&c->labels, folder, id, "_seg", e);
     if (!code && c->labels.data) code = write_array(&c->locations, folder, id, "_locations", e);
-    if (!code) code = case_properties_write(&c->properties, path, stamp, e);
+    if (!code) code = write_record(c, path, made_from, e);
     mem_free(path);
     return code;
 }
@@ -85,16 +126,30 @@ static int check_properties(const CaseProperties *p, const char *path, Err *e)
                : err_set(e, ERR_FORMAT, "%s: transpose_forward does not name each of the axes 0, 1, 2", path);
 }
 
-int case_properties_read(CaseProperties *p, const char *path, char *stamp, int stamp_bytes, Err *e)
+/* Versions before wrote one text, and no content: nothing is known then. */
+static int read_list(MadeFrom *m, const DocNode *node, Err *e)
+{
+    return node && node->kind == DOC_MAPPING ? made_from_get(m, node, e) : 0;
+}
+
+static int read_record(CaseRecord *record, const DocNode *root, Err *e)
+{
+    *record = (CaseRecord){0};
+    int code = read_list(&record->made_from, doc_find(root, MADE_FROM), e);
+    if (!code) code = read_list(&record->content, doc_find(root, CONTENT), e);
+    if (code) case_record_free(record);
+    return code;
+}
+
+int case_properties_read(CaseProperties *p, const char *path, CaseRecord *record, Err *e)
 {
     PropertiesFile file = {0};
     Doc doc;
     TRY(doc_read(&doc, path, e));
     int code = schema_read(&schema, &file, doc.root, SCHEMA_WHOLE, NULL, e);
-    doc_free(&doc);
     if (!code) code = check_properties(&file.p, path, e);
-    if (code) return code;
-    *p = file.p;
-    if (stamp) snprintf(stamp, (size_t)stamp_bytes, "%s", file.stamp);
-    return 0;
+    if (!code && record) code = read_record(record, doc.root, e);
+    doc_free(&doc);
+    if (!code) *p = file.p;
+    return code;
 }

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +22,8 @@
 #include "planner/intensities.h"
 #include "planner/order_statistics.h"
 #include "planner/outputs.h"
-#include "planner/stamp.h"
+#include "planner/origins.h"
+#include "preprocess/case_settings.h"
 #include "planner/training_memory.h"
 #include "planner/unet_topology.h"
 #include "plans/splits.h"
@@ -359,31 +361,93 @@ static void loops_keep_the_order_of_cases(void **state)
     faults_free(&faults);
 }
 
-static void stamps_change_with_files_and_plan(void **state)
+/* Whether the case's list differs from `before`, which it becomes. */
+static bool changes(MadeFrom *before, const Dataset *d, const Plan *plan)
+{
+    Origins origins;
+    MadeFrom settings = {0}, now;
+    Err e = {0};
+    assert_int_equal(origins_read(&origins, d, 1, NULL, &e), 0);
+    case_settings_add(&settings, plan, &d->info);
+    origins_of_case(&now, &origins, 0, &settings);
+    assert_int_equal(made_from_check(&now, &e), 0);
+    const bool same = made_from_same(before, &now);
+    made_from_free(before);
+    *before = now;
+    made_from_free(&settings);
+    origins_free(&origins);
+    return !same;
+}
+
+/* Another content of the same size and the same times. */
+static void correct_unseen(const char *path)
+{
+    struct stat info;
+    assert_int_equal(stat(path, &info), 0);
+    assert_int_equal(file_put(path, "abd", 3, NULL), 0);
+    assert_int_equal(utimensat(AT_FDCWD, path, (const struct timespec[]){info.st_atim, info.st_mtim}, 0), 0);
+}
+
+static void origins_change_with_content_and_plan(void **state)
 {
     (void)state;
-    char image[256], first[CASE_STAMP_BYTES], second[CASE_STAMP_BYTES], *images[] = {image};
-    const DatasetInfo info = info_of(1);
+    char image[256], label[256], *images[] = {image};
+    Case c = {.id = "c", .images = images, .image_count = 1, .label = label};
+    const Dataset d = {.folder = folder, .info = info_of(1), .training = {&c, 1}};
     Plan plan;
+    MadeFrom before = {0};
+    Origins origins;
     Err e = {0};
     plan_defaults(&plan);
     snprintf(image, sizeof image, "%s", in_folder("c_0000.nii.gz"));
-    const Case c = {.id = "c", .images = images, .image_count = 1};
-    assert_int_equal(stamp_of_case(first, &c, &info, &plan, &e), ERR_IO);
+    snprintf(label, sizeof label, "%s", in_folder("c.nii.gz"));
+    assert_int_equal(origins_read(&origins, &d, 1, NULL, &e), 0); /* no failure yet: all faults in one run */
+    assert_int_equal(made_from_check(&origins.cases[0], &e), ERR_IO);
     assert_says(&e, "c_0000.nii.gz");
-    assert_int_equal(file_put(image, "abc", 3, NULL), 0);
+    origins_free(&origins);
+    assert_int_equal(file_put(image, "abc", 3, NULL) | file_put(label, "abc", 3, NULL), 0);
     assert_int_equal(plan_images(&plan, 10, 60, 8, NULL, NULL, NULL), 0);
-    assert_int_equal(stamp_of_case(first, &c, &info, &plan, NULL), 0);
+    plan.configuration.normalization_schemes[0] = NORMALIZE_ZSCORE;
+    assert_true(changes(&before, &d, &plan));
+    assert_false(changes(&before, &d, &plan));
     plan.configuration.batch_size++; /* no matter of preprocessing */
-    assert_int_equal(stamp_of_case(second, &c, &info, &plan, NULL), 0);
-    assert_string_equal(first, second);
+    plan.intensities[0].mean++;      /* nor of a channel that is not CT */
+    assert_false(changes(&before, &d, &plan));
     plan.configuration.spacing_mm[1] *= 1.0000001;
-    assert_int_equal(stamp_of_case(second, &c, &info, &plan, NULL), 0);
-    assert_string_not_equal(first, second);
-    plan.configuration.spacing_mm[1] = 1;
-    assert_int_equal(file_put(image, "abcd", 4, NULL), 0);
-    assert_int_equal(stamp_of_case(second, &c, &info, &plan, NULL), 0);
-    assert_string_not_equal(first, second);
+    assert_true(changes(&before, &d, &plan));
+    correct_unseen(label);
+    assert_true(changes(&before, &d, &plan));
+    plan.configuration.normalization_schemes[0] = NORMALIZE_CT;
+    assert_true(changes(&before, &d, &plan));
+    plan.intensities[0].mean++;
+    assert_true(changes(&before, &d, &plan));
+    plan.compatibility = COMPATIBILITY_NNUNET_2_1;
+    assert_true(changes(&before, &d, &plan));
+    made_from_free(&before);
+}
+
+static void settings_that_differ_are_named(void **state)
+{
+    (void)state;
+    const DatasetInfo info = info_of(1);
+    Plan plan;
+    MadeFrom then = {0}, now = {0};
+    Text text = {0};
+    plan_defaults(&plan);
+    assert_int_equal(plan_images(&plan, 10, 60, 8, NULL, NULL, NULL), 0);
+    plan.configuration.spacing_mm[0] = plan.configuration.spacing_mm[1] = 1;
+    plan.configuration.normalization_schemes[0] = NORMALIZE_ZSCORE;
+    made_from_add(&then, "image 0", "0123");
+    case_settings_add(&then, &plan, &info);
+    plan.configuration.spacing_mm[0] = 2.5;
+    plan.configuration.normalization_schemes[0] = NORMALIZE_NONE;
+    case_settings_add(&now, &plan, &info);
+    assert_int_equal(case_settings_differ(&text, &then, &now), 2);
+    assert_string_equal(text.data, "plan spacing: [1.0, 1.0], now [2.5, 1.0]; plan normalization_schemes: "
+                                   "[ZScoreNormalization, ZScoreNormalization], now [NoNormalization, ZScoreNormalization]");
+    text_free(&text);
+    made_from_free(&then);
+    made_from_free(&now);
 }
 
 /* The slice with the most foreground, contours in the labels' colours, the right proportions. */
@@ -466,7 +530,8 @@ int main(void)
         cmocka_unit_test(recomputation_leaves_room_for_larger_batches),
         cmocka_unit_test(schemes_follow_the_channel_names),
         cmocka_unit_test(loops_keep_the_order_of_cases),
-        cmocka_unit_test(stamps_change_with_files_and_plan),
+        cmocka_unit_test(origins_change_with_content_and_plan),
+        cmocka_unit_test(settings_that_differ_are_named),
         cmocka_unit_test(sheets_show_the_contours),
         cmocka_unit_test(own_splits_are_honoured),
     };

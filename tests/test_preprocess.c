@@ -17,6 +17,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "preprocess/case.h"
+#include "preprocess/case_settings.h"
 #include "preprocess/class_locations.h"
 #include "preprocess/crop.h"
 #include "preprocess/normalize.h"
@@ -552,7 +553,9 @@ static void cases_that_do_not_fit_are_refused(void **state)
 static void properties_read_back(void **state)
 {
     (void)state;
-    char folder[] = "/tmp/test_preprocess_XXXXXX", path[128], stamp[CASE_STAMP_BYTES];
+    char folder[] = "/tmp/test_preprocess_XXXXXX", path[128];
+    MadeFrom made_from = {0};
+    CaseRecord record;
     assert_non_null(mkdtemp(folder));
     snprintf(path, sizeof path, "%s/c.yaml", folder);
     Array image, labels;
@@ -563,9 +566,18 @@ static void properties_read_back(void **state)
     make_case(&image, &labels);
     assert_int_equal(
         case_preprocess(&c, &image, (const double[]){0.1, 1.0 / 3, 4}, &labels, &plan, &plain_info, NULL), 0);
-    assert_int_equal(case_write(&c, folder, "c", "stamp 1", NULL), 0);
-    assert_int_equal(case_properties_read(&p, path, stamp, sizeof stamp, NULL), 0);
-    assert_string_equal(stamp, "stamp 1");
+    made_from_add(&made_from, "label", "0123abc");
+    case_settings_add(&made_from, &plan, &plain_info);
+    assert_int_equal(case_write(&c, folder, "c", &made_from, NULL), 0);
+    assert_int_equal(case_properties_read(&p, path, &record, NULL), 0);
+    assert_true(made_from_same(&record.made_from, &made_from));
+    assert_true(case_content_is(&record, "image", &c.image));
+    assert_true(case_content_is(&record, "labels", &c.labels));
+    assert_true(case_content_is(&record, "locations", &c.locations));
+    ((int16_t *)c.labels.data)[1] += 1;
+    assert_false(case_content_is(&record, "labels", &c.labels));
+    case_record_free(&record);
+    made_from_free(&made_from);
     assert_memory_equal(&p, &c.properties, sizeof p);
 
     static const struct {
@@ -580,13 +592,13 @@ static void properties_read_back(void **state)
     size_t length;
     assert_int_equal(file_get(path, &text, &length, NULL), 0);
     for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
-        char changed[2048];
+        char changed[8192];
         const char *at = strstr(text, faults[i].from);
         assert_non_null(at);
         snprintf(changed, sizeof changed, "%.*s%s%s", (int)(at - text), text, faults[i].to,
                  at + strlen(faults[i].from));
         assert_int_equal(file_put(path, changed, strlen(changed), NULL), 0);
-        assert_int_equal(case_properties_read(&p, path, NULL, 0, &e), ERR_FORMAT);
+        assert_int_equal(case_properties_read(&p, path, NULL, &e), ERR_FORMAT);
         assert_says(&e, faults[i].says);
     }
     static const char *const names[] = {"c.yaml", "c.npy", "c_seg.npy", "c_locations.npy"};

@@ -42,7 +42,7 @@ static int read_preprocessed(Array *image, CaseProperties *properties, const cha
 {
     char *array = path_format(e, "%s/2d/%s.npy", preprocessed, name);
     char *yaml = path_format(e, "%s/2d/%s.yaml", preprocessed, name);
-    int code = array && yaml ? case_properties_read(properties, yaml, NULL, 0, e) : ERR_NOMEM;
+    int code = array && yaml ? case_properties_read(properties, yaml, NULL, e) : ERR_NOMEM;
     if (!code) code = npy_read(image, array, e);
     if (!code && (image->dtype != DTYPE_F32 || image->rank != 4 ||
                   memcmp(image->shape, properties->shape, sizeof properties->shape))) {

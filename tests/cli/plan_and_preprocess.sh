@@ -29,7 +29,19 @@ check "a patch that the network can halve" has "$out/p/plans.yaml" "patch_size: 
 check "what is up to date is skipped" exits 0 "6 cases were up to date" runs
 check "--overwrite makes all anew" sh -c "! '$program' '$raw' -o '$out/p' --overwrite 2>&1 | grep 'up to date'"
 touch "$raw/labelsTr/phantom_002.nii.gz"
-check "a changed case is made anew" exits 0 "5 cases were up to date" runs
+check "a time alone decides nothing" exits 0 "6 cases were up to date" runs
+cp -p "$raw/labelsTr/phantom_001.nii.gz" "$out/kept.nii.gz"
+gzip -dc "$out/kept.nii.gz" >"$out/corrected"
+printf '\001' | dd of="$out/corrected" bs=1 seek=360 conv=notrunc 2>"$out/dd"
+gzip -c "$out/corrected" >"$raw/labelsTr/phantom_001.nii.gz"
+touch -r "$out/kept.nii.gz" "$raw/labelsTr/phantom_001.nii.gz"
+check "a corrected label is noticed" exits 0 "5 cases were up to date" runs
+check "also where references are kept" cmp "$raw/labelsTr/phantom_001.nii.gz" "$out/p/gt_segmentations/phantom_001.nii.gz"
+cp -p "$out/kept.nii.gz" "$raw/labelsTr/phantom_001.nii.gz"
+check "and that it is taken back" exits 0 "5 cases were up to date" runs
+inode=$(ls -i "$out/p/gt_segmentations/phantom_002.nii.gz")
+check "references that are right" exits 0 "6 cases were up to date" runs
+check "are not written again" test "$inode" = "$(ls -i "$out/p/gt_segmentations/phantom_002.nii.gz")"
 rm "$out/p/2d/phantom_004.yaml"
 check "an unfinished case is made anew" exits 0 "5 cases were up to date" runs
 cp -r "$out/p" "$out/one"

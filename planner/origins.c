@@ -1,0 +1,71 @@
+#include "planner/origins.h"
+
+#include <stdio.h>
+
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/memory.h"
+#include "planner/case_loop.h"
+
+enum { FINGERPRINT_VERSION = 2 }; /* to be raised when the fingerprint itself changes */
+
+static int read_case(void *context, int index, const Case *c, FaultList *faults, Err *e)
+{
+    MadeFrom *m = &((Origins *)context)->cases[index];
+    char key[32];
+    (void)faults, (void)e;
+    for (int i = 0; i < c->image_count; i++) {
+        snprintf(key, sizeof key, "image %d", i);
+        made_from_add_file(m, key, c->images[i]);
+    }
+    if (c->label) made_from_add_file(m, "label", c->label);
+    return 0;
+}
+
+int origins_read(Origins *o, const Dataset *d, int threads, Progress *progress, Err *e)
+{
+    *o = (Origins){mem_zalloc((size_t)d->training.count + 1, sizeof *o->cases, e), d->training.count};
+    FaultList none = {0};
+    if (!o->cases) return ERR_NOMEM;
+    return for_each_case(d, read_case, o, threads, progress, &none, e);
+}
+
+void origins_free(Origins *o)
+{
+    for (int i = 0; i < o->count; i++) made_from_free(&o->cases[i]);
+    mem_free(o->cases);
+    *o = (Origins){0};
+}
+
+static int add_case(Text *t, const MadeFrom *origin, const char *id, Err *e)
+{
+    TRY(made_from_check(origin, e));
+    text_add(t, "%s\n", id);
+    for (int i = 0; i < origin->count; i++) text_add(t, "%s %s\n", origin->items[i].key, origin->items[i].value);
+    return 0;
+}
+
+void origins_of_fingerprint(MadeFrom *m, const Origins *o, const Dataset *d)
+{
+    Text t = {0};
+    char hash[HASH_BYTES] = "";
+    *m = (MadeFrom){0};
+    int code = 0;
+    for (int i = 0; i < o->count && !code; i++)
+        code = add_case(&t, &o->cases[i], d->training.cases[i].id, &m->failure);
+    if (!code) code = text_check(&t, &m->failure);
+    if (!code) hash_bytes(hash, t.data ? t.data : "", t.length);
+    text_free(&t);
+    char *description = path_format(&m->failure, "%s/dataset.json", d->folder);
+    made_from_add(m, "version", "%d", FINGERPRINT_VERSION);
+    if (description) made_from_add_file(m, "dataset.json", description);
+    made_from_add(m, "cases", "%d with names and content %s", o->count, hash);
+    mem_free(description);
+}
+
+void origins_of_case(MadeFrom *m, const Origins *o, int index, const MadeFrom *settings)
+{
+    *m = (MadeFrom){0};
+    made_from_add_all(m, &o->cases[index]);
+    made_from_add_all(m, settings);
+}

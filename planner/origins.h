@@ -1,0 +1,29 @@
+/* Origins: what the files of a dataset's training cases hold, as hashes, and what is made from them.
+ *
+ *   origins_read(&o, &dataset, threads, progress, e);   // reads every file once
+ *   … origins_of_fingerprint(&m, &o, &dataset), origins_of_case(&m, &o, index, settings) …
+ *   origins_free(&o); */
+#ifndef PLANNER_ORIGINS_H
+#define PLANNER_ORIGINS_H
+
+#include "base/progress.h"
+#include "data/dataset.h"
+#include "plans/made_from.h"
+
+typedef struct Origins {
+    MadeFrom *cases; /* "image 0" …, "label": content hashes; count of them, in the order of the cases */
+    int count;
+} Origins;
+
+/* A file that cannot be read is no failure here: it sticks in the list of its case (made_from_check), so that
+ * whoever reads the case reports it together with all other faults. Fails: ERR_NOMEM. */
+int origins_read(Origins *o, const Dataset *d, int threads, Progress *progress, Err *e);
+void origins_free(Origins *o);
+
+/* A new list, the caller's (made_from_free), of all that the fingerprint comes from. */
+void origins_of_fingerprint(MadeFrom *m, const Origins *o, const Dataset *d);
+
+/* The same for a preprocessed case. settings: case_settings.h. */
+void origins_of_case(MadeFrom *m, const Origins *o, int index, const MadeFrom *settings);
+
+#endif

@@ -1,0 +1,55 @@
+#include "plans/plan_keys.h"
+
+#include <string.h>
+
+static const char CONFIGURATION[] = "configurations.2d."; /* there is no other: left out */
+
+static void add_value(Text *t, const DocNode *node)
+{
+    if (node->kind == DOC_SCALAR) {
+        text_add(t, "%s", node->text);
+        return;
+    }
+    text_add(t, "[");
+    for (const DocNode *item = node->first; item; item = item->next) {
+        add_value(t, item);
+        if (item->next) text_add(t, ", ");
+    }
+    text_add(t, "]");
+}
+
+static void add_leaf(MadeFrom *keys, const char *name, const DocNode *node)
+{
+    Text value = {0};
+    const size_t length = strlen(CONFIGURATION);
+    add_value(&value, node);
+    if (!text_check(&value, &keys->failure))
+        made_from_add(keys, strncmp(name, CONFIGURATION, length) ? name : name + length, "%s", value.data);
+    text_free(&value);
+}
+
+static void add_mapping(MadeFrom *keys, const char *prefix, const DocNode *map)
+{
+    for (const DocNode *node = map->first; node && !keys->failure.code; node = node->next) {
+        const bool is_group = node->kind == DOC_MAPPING;
+        Text name = {0};
+        text_add(&name, "%s%s%s", prefix, node->key, is_group ? "." : "");
+        if (text_check(&name, &keys->failure)) return;
+        if (is_group) add_mapping(keys, name.data, node);
+        else add_leaf(keys, name.data, node);
+        text_free(&name);
+    }
+}
+
+void plan_keys(MadeFrom *keys, const Plan *plan)
+{
+    Text text = {0};
+    Doc doc;
+    Err *e = &keys->failure;
+    if (e->code) return;
+    if (!plan_text(plan, &text, e) && !doc_parse(&doc, "plan", text.data, text.length, e)) {
+        add_mapping(keys, "", doc.root);
+        doc_free(&doc);
+    }
+    text_free(&text);
+}

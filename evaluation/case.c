@@ -133,7 +133,9 @@ static int measure(CaseResult *result, UnknownLabels *unknown, const LabelPair *
         const bool absent = overlaps[i].tp + overlaps[i].fp + overlaps[i].fn == 0;
         overlap_metrics(row, &overlaps[i]);
         row[METRIC_VD] = absent ? NAN : (row[METRIC_N_PRED] - row[METRIC_N_REF]) * voxel_size(pair);
-        if (!rules->only_overlap) code = measure_surfaces(row, pair, s, i, &boxes[i], e);
+        if (rules->only_overlap) continue;
+        if (absent) row[METRIC_NSD] = row[METRIC_HD] = row[METRIC_HD95] = row[METRIC_ASD] = NAN;
+        else code = measure_surfaces(row, pair, s, i, &boxes[i], e);
     }
 done:
     mem_free(overlaps);

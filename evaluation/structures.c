@@ -106,13 +106,6 @@ int structures_from_references(Structures *s, const Pairs *pairs, Err *e)
     return code;
 }
 
-bool structure_has(const Structure *s, int16_t label)
-{
-    for (int i = 0; i < s->label_count; i++)
-        if (s->labels[i] == label) return true;
-    return false;
-}
-
 void structures_free(Structures *s)
 {
     for (int i = 0; i < s->count; i++) structure_free(&s->items[i]);

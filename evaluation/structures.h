@@ -41,7 +41,6 @@ int structures_from_dataset(Structures *s, const DatasetInfo *info, Err *e);
  * read is left to the evaluation to report. */
 int structures_from_references(Structures *s, const Pairs *pairs, Err *e);
 
-bool structure_has(const Structure *s, int16_t label);
 void structures_free(Structures *s);
 
 #endif

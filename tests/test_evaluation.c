@@ -24,6 +24,13 @@ static void add(Structures *s, const char *name, const int16_t *labels, int coun
 }
 
 /* The definition, voxel by voxel, as nnU-Net's compute_tp_fp_fn_tn says it. */
+static bool structure_has(const Structure *s, int16_t label)
+{
+    for (int i = 0; i < s->label_count; i++)
+        if (s->labels[i] == label) return true;
+    return false;
+}
+
 static Overlap overlap_by_definition(const Structures *s, int index, const int16_t *ref, const int16_t *pred,
                                      int n)
 {

@@ -41,7 +41,8 @@ int case_list_images(CaseList *list, const char *folder, const char *ending, Fau
 void case_list_free(CaseList *list);
 
 /* Reads the headers of a case's files only. Adds to faults: unreadable files, a wrong number of
- * channels, shapes or spacings that differ between the files; another place in the world (a warning). */
+ * channels, shapes, spacings or directions that differ between the files. Warnings: axes in another order or
+ * direction (the file is turned onto the first image's grid), another origin (grid_bring). */
 void dataset_check_headers(const DatasetInfo *info, const Case *c, FaultList *faults);
 
 typedef struct CaseData {

@@ -21,25 +21,22 @@ static void add_error(CaseCheck *check, const Err *e)
     fault_add(check->faults, FAULT_ERROR, "case %s: %s", check->c->id, e->text);
 }
 
-static void check_place(CaseCheck *check, const Geometry *g, const char *path)
+/* axes: what brings the file onto the first image's grid. */
+static void check_place(CaseCheck *check, const Geometry *g, const char *path, GridAxes *axes)
 {
     Err e;
+    Text note = {0};
+    *axes = grid_axes_stored();
     if (!check->have_first) {
         check->have_first = true;
         check->first = *g;
-    } else if (geometry_expect_grid(g, &check->first, check->c->images[0], &e)) {
+    } else if (grid_bring(axes, &note, g, &check->first, check->c->images[0], &e)) {
         err_context(&e, "%s", path);
         add_error(check, &e);
-    } else if (!geometry_same_affine(g, &check->first)) {
-        double found[3][4], expected[3][4];
-        geometry_affine(g, found);
-        geometry_affine(&check->first, expected);
-        fault_add(check->faults, FAULT_WARNING,
-                  "case %s: %s: origin %gx%gx%g (x,y,z) or direction: expected that of %s, "
-                  "%gx%gx%g; voxels are taken to lie on each other as they are stored",
-                  check->c->id, path, found[0][3], found[1][3], found[2][3], check->c->images[0],
-                  expected[0][3], expected[1][3], expected[2][3]);
+    } else if (note.length) {
+        fault_add(check->faults, FAULT_WARNING, "case %s: %s: %s", check->c->id, path, note.data);
     }
+    text_free(&note);
 }
 
 static void check_channels(CaseCheck *check)
@@ -65,12 +62,13 @@ static void probe(CaseCheck *check, const char *path, bool is_label)
 {
     Err e;
     Geometry g;
+    GridAxes axes;
     int64_t channels;
     if (image_probe(&g, &channels, path, &e)) {
         add_error(check, &e);
         return;
     }
-    check_place(check, &g, path);
+    check_place(check, &g, path, &axes);
     if (!is_label) check->channels += channels;
     else if (channels != 1)
         fault_add(check->faults, FAULT_ERROR, "case %s: %s: %lld channels: expected one in a label",
@@ -117,6 +115,7 @@ static int load_images(CaseCheck *check, Image *image)
     const Case *c = check->c;
     const int before = check->faults->errors;
     Err e;
+    GridAxes axes;
     Image *parts = mem_zalloc((size_t)c->image_count, sizeof *parts, &e);
     if (!parts) {
         add_error(check, &e);
@@ -127,7 +126,8 @@ static int load_images(CaseCheck *check, Image *image)
             add_error(check, &e);
             continue;
         }
-        check_place(check, &parts[i].geometry, c->images[i]);
+        check_place(check, &parts[i].geometry, c->images[i], &axes);
+        if (grid_axes_turn(&axes, &parts[i].voxels, &e)) add_error(check, &e);
         check_voxels(check, &parts[i], c->images[i]);
         check->channels += parts[i].voxels.shape[0];
     }
@@ -169,7 +169,7 @@ static void check_values(CaseCheck *check, const Array *labels)
 static int load_labels(CaseCheck *check, Array *labels)
 {
     const int before = check->faults->errors;
-    Geometry g;
+    GridAxes axes;
     Image image;
     Err e;
     int failed = image_read(&image, check->c->label, &e);
@@ -177,10 +177,10 @@ static int load_labels(CaseCheck *check, Array *labels)
         add_error(check, &e);
         return failed;
     }
-    g = image.geometry;
-    failed = image_to_labels(labels, &image, &e);
+    check_place(check, &image.geometry, check->c->label, &axes);
+    failed = grid_axes_turn(&axes, &image.voxels, &e);
+    if (!failed) failed = image_to_labels(labels, &image, &e);
     image_free(&image);
-    check_place(check, &g, check->c->label);
     if (failed) {
         err_context(&e, "%s", check->c->label);
         add_error(check, &e);

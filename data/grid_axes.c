@@ -331,3 +331,23 @@ void grid_place_text(const Geometry *g, char text[GRID_PLACE_BYTES])
                  unit[0][0], unit[0][1], unit[0][2], unit[1][0], unit[1][1], unit[1][2], unit[2][0], unit[2][1],
                  unit[2][2]);
 }
+
+int grid_bring(GridAxes *axes, Text *note, const Geometry *found, const Geometry *expected, const char *of, Err *e)
+{
+    char there[GRID_PLACE_BYTES], wanted[GRID_PLACE_BYTES];
+    const GridMatch match = grid_match(found, expected, axes);
+    const Geometry turned = grid_axes_apply(axes, found);
+    TRY(geometry_expect_grid(&turned, expected, of, e));
+    if (match == GRID_SAME) return 0;
+    grid_place_text(found, there);
+    grid_place_text(expected, wanted);
+    if (match == GRID_DIFFERENT)
+        return err_set(e, ERR_VALUE,
+                       "%s: expected that of %s, %s; resample it onto that grid, or, if the voxels lie on each other as "
+                       "they are stored, give it that header", there, of, wanted);
+    if (match == GRID_TURNED) text_add(note, "%s: turned onto the grid of %s, %s", there, of, wanted);
+    else
+        text_add(note, "%s: expected that of %s, %s; voxels are taken to lie on each other as they are stored", there,
+                 of, wanted);
+    return text_check(note, e);
+}

@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "base/array.h"
+#include "base/text.h"
 #include "data/geometry.h"
 
 /* Axis i of the result is axis from[i] of the source, read backwards where flip[i]. */
@@ -66,5 +67,12 @@ void grid_axes_code(const Geometry *g, char code[GRID_CODE_BYTES]);
  * NIfTI's. */
 enum { GRID_PLACE_BYTES = 200 };
 void grid_place_text(const Geometry *g, char text[GRID_PLACE_BYTES]);
+
+/* What all files of a case go through, images and label: `found` must lie on the grid of `expected`, which belongs
+ * to the file `of`. axes: what brings it there. note: what the user must know, a clause without a full stop, or
+ * nothing: the axes are turned; or the origin is another one, and the voxels are taken to lie on each other as they
+ * are stored (nnU-Net's rule, which warns likewise). Fails: as geometry_expect_grid; ERR_VALUE where the direction
+ * is another one, with both places. */
+int grid_bring(GridAxes *axes, Text *note, const Geometry *found, const Geometry *expected, const char *of, Err *e);
 
 #endif

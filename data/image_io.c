@@ -128,7 +128,19 @@ int image_join(Image *image, Image *parts, int count, Err *e)
     return 0;
 }
 
-int image_read_channels(Image *image, const char *const *paths, int count, Err *e)
+/* Brings a part onto the grid of the first one. */
+static int bring_part(Image *part, const Image *first, const char *path, const char *of, FaultList *notes, Err *e)
+{
+    GridAxes axes;
+    Text note = {0};
+    int failed = grid_bring(&axes, &note, &part->geometry, &first->geometry, of, e);
+    if (!failed) failed = grid_axes_turn(&axes, &part->voxels, e);
+    if (!failed && note.length) fault_add(notes, FAULT_WARNING, "%s: %s", path, note.data);
+    text_free(&note);
+    return failed ? err_context(e, "%s", path) : 0;
+}
+
+int image_read_channels(Image *image, const char *const *paths, int count, FaultList *notes, Err *e)
 {
     *image = (Image){0};
     Image *parts = mem_zalloc((size_t)count, sizeof *parts, e);
@@ -136,8 +148,7 @@ int image_read_channels(Image *image, const char *const *paths, int count, Err *
     int failed = 0;
     for (int i = 0; i < count && !failed; i++) {
         failed = image_read(&parts[i], paths[i], e);
-        if (failed || !geometry_expect_grid(&parts[i].geometry, &parts[0].geometry, paths[0], e)) continue;
-        failed = err_context(e, "%s", paths[i]);
+        if (!failed && i) failed = bring_part(&parts[i], &parts[0], paths[i], paths[0], notes, e);
     }
     if (!failed) failed = image_join(image, parts, count, e);
     for (int i = 0; i < count; i++) image_free(&parts[i]);

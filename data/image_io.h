@@ -12,6 +12,7 @@
 
 #include "base/array.h"
 #include "base/error.h"
+#include "data/faults.h"
 #include "data/grid_axes.h"
 
 /* Owns its voxels: image_free. */
@@ -30,9 +31,10 @@ const char *image_ending(const char *path);
  * seen to be long enough for it. */
 int image_read(Image *image, const char *path, Err *e);
 
-/* Reads `count` files of one case and stacks their channels in this order. Fails as image_read, and
- * with ERR_SHAPE, ERR_VALUE where shapes or spacings differ from the first file's. */
-int image_read_channels(Image *image, const char *const *paths, int count, Err *e);
+/* Reads `count` files of one case and stacks their channels in this order, on the first file's grid (grid_bring,
+ * whose notes are added to `notes` with the file's name). Fails as image_read, and with ERR_SHAPE, ERR_VALUE where
+ * shape, spacing or direction differ from the first file's. */
+int image_read_channels(Image *image, const char *const *paths, int count, FaultList *notes, Err *e);
 
 /* Turns the image onto the grid of `onto` where only the order and the direction of its axes differ (GRID_TURNED);
  * else it stays as it is. Its geometry then is that of the turned voxels. match may be NULL. Fails: ERR_NOMEM. */

@@ -58,6 +58,7 @@ static int probe_case(CaseSize *size, const Case *c, const Postprocessing *p, Er
         const int64_t bytes = file_size(c->images[i]);
         if (bytes > largest_file) largest_file = bytes;
         size->channels += channels;
+        if (i > 0) continue; /* the others are brought onto its grid */
         memcpy(size->shape_zyx, g.shape_zyx, sizeof size->shape_zyx);
         memcpy(size->spacing_zyx_mm, g.spacing_zyx_mm, sizeof size->spacing_zyx_mm);
     }
@@ -99,13 +100,23 @@ static int expect_no_input(const char *path, const Case *c, Err *e)
     return code;
 }
 
+/* All channels, on the first one's grid. */
+static int read_case(const PredictionJob *job, const Case *c, Image *image, Err *e)
+{
+    FaultList notes = {0};
+    const int code = image_read_channels(image, (const char *const *)c->images, c->image_count, &notes, e);
+    for (int i = 0; i < notes.count && !code; i++) prediction_job_warn(job, "%s", notes.faults[i].text);
+    faults_free(&notes);
+    return code;
+}
+
 static int predict_image(const PredictionJob *job, const Case *c, const char *path, Err *e)
 {
     Image image;
     Array labels = {0};
     PredictionCost cost;
     TRY(prediction_job_cost(job, c, &cost, e));
-    TRY(image_read_channels(&image, (const char *const *)c->images, c->image_count, e));
+    TRY(read_case(job, c, &image, e));
     int code = predict_labels(job, &image, &labels, c->id, e);
     if (!code && !job->is_member) code = postprocessing_apply(job->postprocessing, &labels, e);
     if (!code) code = image_write(path, &image.geometry, &labels, e); /* last: where they stand, all does */

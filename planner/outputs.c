@@ -55,6 +55,22 @@ int output_dataset_json(const Dataset *d, const char *folder, Err *e)
     return code;
 }
 
+/* The label file as it is; or, where its axes are stored otherwise than the image's, turned onto the image's grid:
+ * what is predicted lies there. */
+static int put_reference(const Case *c, const char *to, Err *e)
+{
+    Geometry image, label;
+    GridAxes axes;
+    Array labels;
+    TRY(image_probe(&image, &(int64_t){0}, c->images[0], e));
+    TRY(image_probe(&label, &(int64_t){0}, c->label, e));
+    if (grid_match(&label, &image, &axes) != GRID_TURNED) return copy_file(c->label, to, e);
+    TRY(image_read_labels_onto(&labels, c->label, &image, e));
+    const int code = image_write(to, &image, &labels, e);
+    array_free(&labels);
+    return code;
+}
+
 int output_references(const Dataset *d, const char *folder, Err *e)
 {
     char *references = path_format(e, "%s/gt_segmentations", folder);
@@ -63,7 +79,7 @@ int output_references(const Dataset *d, const char *folder, Err *e)
         const Case *c = &d->training.cases[i];
         const char *ending = image_ending(c->label);
         char *to = path_format(e, "%s/%s%s", references, c->id, ending ? ending : "");
-        code = to ? copy_file(c->label, to, e) : ERR_NOMEM;
+        code = to ? put_reference(c, to, e) : ERR_NOMEM;
         mem_free(to);
     }
     mem_free(references);

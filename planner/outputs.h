@@ -26,7 +26,8 @@ int output_fingerprint_reuse(Fingerprint *f, bool *found, const MadeFrom *made_f
  * ERR_IO, ERR_FORMAT, and ERR_VALUE where the user's own names a case that the dataset lacks. */
 int output_splits(const Dataset *d, const char *folder, Text *note, Err *e);
 
-/* FOLDER/gt_segmentations: the label files byte for byte (what is equal already is not written again), so that a training can score its validation
+/* FOLDER/gt_segmentations: the label files byte for byte (what is equal already is not written again; turned onto
+ * the image's grid where they are stored with other axes), so that a training can score its validation
  * cases as they are without the raw dataset (nnU-Net's folder). Fails: ERR_IO, ERR_NOMEM. */
 int output_references(const Dataset *d, const char *folder, Err *e);
 

@@ -282,6 +282,7 @@ static void channels_must_fit(void **state)
     Array voxels;
     Image image;
     Err e = {0};
+    FaultList notes = {0};
     Geometry other = oblique;
     char first[256], second[256];
     snprintf(first, sizeof first, "%s", in_folder("first.nii"));
@@ -292,20 +293,53 @@ static void channels_must_fit(void **state)
     assert_int_equal(image_write(first, &oblique, &voxels, NULL), 0);
     ((int16_t *)voxels.data)[1] = 77;
     assert_int_equal(image_write(second, &oblique, &voxels, NULL), 0);
-    assert_int_equal(image_read_channels(&image, paths, 2, &e), 0);
+    assert_int_equal(image_read_channels(&image, paths, 2, &notes, &e), 0);
     assert_int_equal(image.voxels.shape[0], 2);
     assert_true(((float *)image.voxels.data)[1] == -300 && ((float *)image.voxels.data)[61] == 77);
     image_free(&image);
+    assert_int_equal(notes.count, 0);
+
+    /* the same grid stored with other axes: turned, with a note */
+    const GridAxes turn = {.from = {2, 0, 1}, .flip = {true, false, true}};
+    Geometry turned = grid_axes_apply(&turn, &oblique);
+    assert_int_equal(grid_axes_turn(&turn, &voxels, NULL), 0);
+    assert_int_equal(image_write(second, &turned, &voxels, NULL), 0);
+    assert_int_equal(image_read_channels(&image, paths, 2, &notes, &e), 0);
+    assert_true(((float *)image.voxels.data)[1] == -300 && ((float *)image.voxels.data)[61] == 77);
+    assert_memory_equal(image.geometry.shape_zyx, oblique.shape_zyx, sizeof oblique.shape_zyx);
+    assert_int_equal(notes.count, 1);
+    assert_non_null(strstr(notes.faults[0].text, "second.nii"));
+    assert_non_null(strstr(notes.faults[0].text, "turned onto the grid of"));
+    faults_free(&notes);
+    image_free(&image);
+    const GridAxes back = grid_axes_inverse(&turn);
+    assert_int_equal(grid_axes_turn(&back, &voxels, NULL), 0);
+
+    /* another origin: a note; another direction: refused */
+    turned = grid_axes_apply(&back, &turned);
+    Geometry moved = turned;
+    moved.orientation.sform[0][3] += 40;
+    assert_int_equal(image_write(second, &moved, &voxels, NULL), 0);
+    assert_int_equal(image_read_channels(&image, paths, 2, &notes, &e), 0);
+    assert_int_equal(notes.count, 1);
+    assert_non_null(strstr(notes.faults[0].text, "as they are stored"));
+    faults_free(&notes);
+    image_free(&image);
+    for (int i = 0; i < 3; i++) turned.orientation.sform[i][0] *= -1;
+    assert_int_equal(image_write(second, &turned, &voxels, NULL), 0);
+    assert_int_equal(image_read_channels(&image, paths, 2, &notes, &e), ERR_VALUE);
+    assert_non_null(strstr(e.text, "direction"));
+    assert_non_null(strstr(e.text, "first.nii"));
 
     other.spacing_zyx_mm[1] = 1;
     assert_int_equal(image_write(second, &other, &voxels, NULL), 0);
-    assert_int_equal(image_read_channels(&image, paths, 2, &e), ERR_VALUE);
+    assert_int_equal(image_read_channels(&image, paths, 2, &notes, &e), ERR_VALUE);
     assert_non_null(strstr(e.text, "0.5x1x2.5"));
     other.shape_zyx[0] = 2;
     voxels.shape[0] = 2;
     assert_int_equal(image_write(second, &oblique, &voxels, &e), ERR_SHAPE);
     assert_int_equal(image_write(second, &other, &voxels, NULL), 0);
-    assert_int_equal(image_read_channels(&image, paths, 2, &e), ERR_SHAPE);
+    assert_int_equal(image_read_channels(&image, paths, 2, &notes, &e), ERR_SHAPE);
     assert_non_null(strstr(e.text, "5x3x2"));
     assert_int_equal(image_read(&image, in_folder("picture.bmp"), &e), ERR_UNSUPPORTED);
     assert_non_null(strstr(e.text, ".nii.gz"));

@@ -13,6 +13,9 @@ typedef struct FolderLock {
 
 /* Locks FOLDER/.lock. Fails: ERR_VALUE if another process holds it; ERR_IO. */
 int folder_lock(FolderLock *lock, const char *folder, Err *e);
+
+/* The same, but waits for another process: for what is done in a moment. Fails: ERR_IO. */
+int folder_lock_wait(FolderLock *lock, const char *folder, Err *e);
 void folder_unlock(FolderLock *lock);
 
 #endif

@@ -73,10 +73,22 @@ bool made_from_same(const MadeFrom *a, const MadeFrom *b)
     return true;
 }
 
+/* A value for a message: of a hash its first digits tell it from another one. */
+static void add_value(Text *text, const char *value)
+{
+    enum { SHOWN = 8 };
+    const bool is_hash = value && strlen(value) == HASH_BYTES - 1 && strspn(value, "0123456789abcdef") == HASH_BYTES - 1;
+    if (is_hash) text_add(text, "%.*s…", SHOWN, value);
+    else text_add(text, "%s", value ? value : "none");
+}
+
 static int add_difference(Text *text, int before, const char *key, const char *then, const char *now)
 {
     if (then && now && !strcmp(then, now)) return 0;
-    text_add(text, "%s%s: %s, now %s", before ? "; " : "", key, then ? then : "none", now ? now : "none");
+    text_add(text, "%s%s: ", before ? "; " : "", key);
+    add_value(text, then);
+    text_add(text, ", now ");
+    add_value(text, now);
     return 1;
 }
 

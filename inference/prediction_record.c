@@ -1,0 +1,308 @@
+#include "inference/prediction_record.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/lock.h"
+#include "base/memory.h"
+#include "data/image_io.h"
+#include "inference/prediction_record_file.h"
+
+struct PredictionRecord {
+    char *folder, *path;
+    bool replace, begun, is_written;   /* is_written: the file holds all that `mine` does */
+    RecordContent mine;                /* this run's planned cases; its made_from is borrowed */
+    RecordContent others;              /* what the file held when it was read last */
+    double written_at, writing_took;   /* seconds */
+};
+
+/* A name as it stands in the file: bytes that are no UTF-8 as %E9, for YAML cannot hold them. */
+static char *plain_name(const char *name, Err *e)
+{
+    if (text_is_utf8(name, strlen(name))) return mem_strdup(name, e);
+    Text t = {0};
+    for (const char *c = name; *c; c++) {
+        if (*c & 0x80) text_add(&t, "%%%02X", (unsigned char)*c);
+        else text_add_bytes(&t, c, 1);
+    }
+    char *plain = text_check(&t, e) ? NULL : mem_strdup(t.data, e);
+    text_free(&t);
+    return plain;
+}
+
+static RecordedCase *find_case(const RecordContent *c, const char *id)
+{
+    char *plain = plain_name(id, NULL);
+    RecordedCase *found = plain ? record_content_find(c, plain) : NULL;
+    mem_free(plain);
+    return found;
+}
+
+static int read_others(PredictionRecord *r, Err *e)
+{
+    bool there;
+    record_content_free(&r->others);
+    TRY(file_is_there(r->path, &there, e));
+    return there ? record_content_read(&r->others, r->path, e) : 0;
+}
+
+int prediction_record_open(PredictionRecord **result, const char *folder, const MadeFrom *made_from, bool replace,
+                           Err *e)
+{
+    *result = NULL;
+    TRY(made_from_check(made_from, e));
+    PredictionRecord *r = mem_zalloc(1, sizeof *r, e);
+    if (!r) return ERR_NOMEM;
+    r->replace = replace;
+    r->mine.made_from = *made_from;
+    r->folder = mem_strdup(folder, e);
+    r->path = path_format(e, "%s/%s", folder, PREDICTION_RECORD_NAME);
+    int code = r->folder && r->path ? read_others(r, e) : ERR_NOMEM;
+    if (code == ERR_FORMAT && replace) code = 0;
+    if (code) prediction_record_close(r, NULL);
+    else *result = r;
+    return code;
+}
+
+bool prediction_record_is_other(const PredictionRecord *r, Text *differences)
+{
+    if (r->replace || !r->others.made_from.count || made_from_same(&r->others.made_from, &r->mine.made_from))
+        return false;
+    if (differences) made_from_differences(differences, &r->others.made_from, &r->mine.made_from, "");
+    return true;
+}
+
+/* ---- what is there ---- */
+
+/* Of a file that is there and belongs to a case that was recorded. */
+static int compare_file(const RecordedCase *c, const char *path, const char *name, OutputState *state, Err *e)
+{
+    char hash[HASH_BYTES];
+    char *plain = plain_name(name, e);
+    if (!plain) return ERR_NOMEM;
+    const MadeFrom outputs = recorded_files_view(&c->outputs);
+    const char *recorded = made_from_find(&outputs, plain);
+    mem_free(plain);
+    *state = OUTPUT_FOREIGN;
+    if (!recorded) return 0;
+    TRY(hash_file(hash, path, e));
+    *state = strcmp(hash, recorded) ? OUTPUT_CHANGED : OUTPUT_WHOLE;
+    return 0;
+}
+
+static int look_at_file(const PredictionRecord *r, const RecordedCase *c, const char *name, OutputState *state,
+                        Err *e)
+{
+    bool there;
+    char *path = path_format(e, "%s/%s", r->folder, name);
+    if (!path) return ERR_NOMEM;
+    int code = file_is_there(path, &there, e);
+    if (code) ;
+    else if (!there) *state = OUTPUT_NONE;
+    else if (r->replace || (c && c->state == RECORD_PLANNED)) *state = OUTPUT_UNFINISHED;
+    else if (!c) *state = OUTPUT_FOREIGN;
+    else code = compare_file(c, path, name, state, e);
+    mem_free(path);
+    return code;
+}
+
+int prediction_record_look(const PredictionRecord *r, const char *id, const char *const *files, int count,
+                           OutputState *state, const char **which, Err *e)
+{
+    /* Of the states of its files the last in this order is the case's. */
+    static const int weight[] = {[OUTPUT_WHOLE] = 0, [OUTPUT_NONE] = 1, [OUTPUT_UNFINISHED] = 2,
+                                 [OUTPUT_CHANGED] = 3, [OUTPUT_FOREIGN] = 4};
+    const RecordedCase *c = find_case(&r->others, id);
+    *state = OUTPUT_WHOLE;
+    for (int i = 0; i < count; i++) {
+        OutputState one;
+        TRY(look_at_file(r, c, files[i], &one, e));
+        if (i && weight[one] <= weight[*state]) continue;
+        *state = one;
+        if (which) *which = files[i];
+    }
+    if (*state == OUTPUT_WHOLE && c->state != RECORD_DONE) *state = OUTPUT_UNFINISHED;
+    return 0;
+}
+
+bool prediction_record_same_inputs(const PredictionRecord *r, const char *id, const MadeFrom *inputs, Text *why)
+{
+    const RecordedCase *c = find_case(&r->others, id);
+    if (!c) return false;
+    const MadeFrom then = recorded_files_view(&c->inputs);
+    const bool same = made_from_same(&then, inputs);
+    if (!same && why) made_from_differences(why, &then, inputs, "");
+    return same;
+}
+
+/* ---- writing ---- */
+
+static double now_s(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+/* Keeps what other processes wrote meanwhile, if it was made by the same. */
+static int write_locked(PredictionRecord *r, Err *e)
+{
+    const bool drop = r->replace && !r->begun;
+    const int code = read_others(r, e);
+    if (code && !(code == ERR_FORMAT && drop)) return code;
+    if (r->others.made_from.count && !made_from_same(&r->others.made_from, &r->mine.made_from)) {
+        if (r->begun)
+            return err_set(e, ERR_VALUE,
+                           "%s: another run with another model or other options has begun to write there: give "
+                           "each a folder of its own",
+                           r->folder);
+        record_content_free(&r->others);
+    }
+    for (int i = 0; i < r->others.warnings.count; i++)
+        TRY(record_texts_add(&r->mine.warnings, r->others.warnings.texts[i], e));
+    return record_content_write(&r->mine, &r->others, r->path, e);
+}
+
+static int write_now(PredictionRecord *r, Err *e)
+{
+    FolderLock lock;
+    const double start = now_s();
+    TRY(folder_lock_wait(&lock, r->folder, e));
+    const int code = write_locked(r, e);
+    folder_unlock(&lock);
+    r->written_at = now_s();
+    r->writing_took = r->written_at - start;
+    r->is_written = !code;
+    return code;
+}
+
+/* Writes if that takes no more than a small part of the time. */
+static int write_now_and_then(PredictionRecord *r, Err *e)
+{
+    enum { SHARE = 30 };
+    r->is_written = false;
+    return now_s() - r->written_at > SHARE * r->writing_took ? write_now(r, e) : 0;
+}
+
+int prediction_record_plan(PredictionRecord *r, const char *id, Err *e)
+{
+    char *plain = plain_name(id, e);
+    const int code = plain ? record_content_add(&r->mine, plain, RECORD_PLANNED, e) : ERR_NOMEM;
+    mem_free(plain);
+    return code;
+}
+
+int prediction_record_begin(PredictionRecord *r, Err *e)
+{
+    TRY(file_make_folders(r->folder, e));
+    record_content_sort(&r->mine);
+    TRY(write_now(r, e));
+    r->begun = true;
+    return 0;
+}
+
+/* The files' names and contents. An earlier run's may be there of a case that failed: they are known as ours;
+ * of one that did not fail all must be there. */
+static int take_outputs(const PredictionRecord *r, RecordedCase *c, const char *const *files, int count, Err *e)
+{
+    MadeFrom outputs = {0};
+    int code = 0;
+    for (int i = 0; i < count && !code; i++) {
+        bool there = true;
+        char *path = path_format(e, "%s/%s", r->folder, files[i]), *plain = plain_name(files[i], e);
+        code = path && plain ? 0 : ERR_NOMEM;
+        if (!code && c->state == RECORD_FAILED) code = file_is_there(path, &there, e);
+        if (!code && there) made_from_add_file(&outputs, plain, path);
+        mem_free(path);
+        mem_free(plain);
+    }
+    if (!code) code = recorded_files_take(&c->outputs, &outputs, e);
+    made_from_free(&outputs);
+    return code;
+}
+
+static int begin_case(PredictionRecord *r, RecordedCase **c, const char *id, RecordState state, Err *e)
+{
+    *c = find_case(&r->mine, id);
+    if (!*c) return err_set(e, ERR_VALUE, "case %s was not planned", id);
+    recorded_case_clear(*c);
+    (*c)->state = state;
+    return 0;
+}
+
+int prediction_record_done(PredictionRecord *r, const char *id, MadeFrom *inputs, const char *const *files,
+                           int count, Err *e)
+{
+    RecordedCase *c;
+    TRY(begin_case(r, &c, id, RECORD_DONE, e));
+    TRY(recorded_files_take(&c->inputs, inputs, e));
+    TRY(take_outputs(r, c, files, count, e));
+    return write_now_and_then(r, e);
+}
+
+int prediction_record_failed(PredictionRecord *r, const char *id, const char *error, const char *const *files,
+                             int count, Err *e)
+{
+    RecordedCase *c;
+    TRY(begin_case(r, &c, id, RECORD_FAILED, e));
+    TRY(take_outputs(r, c, files, count, e));
+    if (!(c->error = plain_name(error, e))) return ERR_NOMEM;
+    return write_now_and_then(r, e);
+}
+
+int prediction_record_warn(PredictionRecord *r, const char *id, const char *text, Err *e)
+{
+    RecordedCase *c = id ? find_case(&r->mine, id) : NULL;
+    char *plain = plain_name(text, e);
+    const int code = plain ? record_texts_add(c ? &c->warnings : &r->mine.warnings, plain, e) : ERR_NOMEM;
+    mem_free(plain);
+    r->is_written = false;
+    return code;
+}
+
+int prediction_record_close(PredictionRecord *r, Err *e)
+{
+    if (!r) return 0;
+    const int code = r->begun && !r->is_written ? write_now(r, e) : 0;
+    r->mine.made_from = (MadeFrom){0};
+    record_content_free(&r->mine);
+    record_content_free(&r->others);
+    mem_free(r->folder);
+    mem_free(r->path);
+    mem_free(r);
+    return code;
+}
+
+/* ---- inputs ---- */
+
+/* The file that belongs to a .hdr or .img: the other one, if it is there; NULL. The caller's. */
+static char *other_half(const char *path, Err *e)
+{
+    static const char *const pairs[][2] = {{".hdr", ".img"}, {".hdr", ".img.gz"}, {".hdr.gz", ".img.gz"},
+                                           {".img", ".hdr"}, {".img.gz", ".hdr"}, {".img.gz", ".hdr.gz"}};
+    const char *ending = image_ending(path);
+    for (size_t i = 0; ending && i < sizeof pairs / sizeof *pairs; i++) {
+        if (strcmp(ending, pairs[i][0])) continue;
+        char *other = path_format(e, "%.*s%s", (int)(ending - path), path, pairs[i][1]);
+        if (other && file_exists(other)) return other;
+        mem_free(other);
+    }
+    return NULL;
+}
+
+static void add_file(MadeFrom *inputs, const char *path)
+{
+    char *plain = plain_name(path_base(path), &inputs->failure);
+    if (plain) made_from_add_file(inputs, plain, path);
+    mem_free(plain);
+}
+
+void prediction_inputs_add(MadeFrom *inputs, const char *path)
+{
+    add_file(inputs, path);
+    char *other = other_half(path, &inputs->failure);
+    if (other) add_file(inputs, other);
+    mem_free(other);
+}

@@ -1,0 +1,71 @@
+/* RecordContent: what stands in predict.yaml.
+ *
+ *   format: 1
+ *   made_from:                    # every output: model, plan, options, version (inference/prediction_record.h)
+ *     folds: "0,1"
+ *   warnings: []                  # that belong to no case
+ *   cases:                        # sorted by name
+ *     - {case: a, state: done, inputs: {a_0000.nii.gz: 2f…}, outputs: {a.nii.gz: 77…}}
+ *     - {case: b, state: failed, error: "…"}
+ *     - {case: c, state: planned} # no file of it was there when this was written, or it may be replaced
+ * Files are named without their folders and known by their contents' hashes: a folder that moved stays valid.
+ * `RecordContent c = {0}`; record_content_free. */
+#ifndef INFERENCE_PREDICTION_RECORD_FILE_H
+#define INFERENCE_PREDICTION_RECORD_FILE_H
+
+#include <stdbool.h>
+
+#include "base/error.h"
+#include "plans/made_from.h"
+
+typedef enum RecordState { RECORD_PLANNED, RECORD_DONE, RECORD_FAILED } RecordState;
+
+/* Names of files and the hashes of their contents: a MadeFrom without its place for an error, of which there
+ * would be one for each of thousands of cases. */
+typedef struct RecordedFiles {
+    MadeFromItem *items;       /* owned */
+    int count;
+} RecordedFiles;
+
+typedef struct RecordTexts {
+    char **texts;     /* owned */
+    int count;
+} RecordTexts;
+
+typedef struct RecordedCase {
+    char *id;
+    RecordState state;
+    RecordedFiles inputs, outputs;
+    char *error;               /* of a case that failed, else NULL */
+    RecordTexts warnings;
+} RecordedCase;
+
+typedef struct RecordContent {
+    MadeFrom made_from;
+    RecordTexts warnings;
+    RecordedCase *cases;       /* sorted by id */
+    int count;
+} RecordContent;
+
+/* *c is new. Fails: ERR_IO, ERR_NOMEM; ERR_FORMAT with "file:line:column: what". */
+int record_content_read(RecordContent *c, const char *path, Err *e);
+
+/* Writes made_from and warnings, and the cases of both lists; where both have one, that of `mine`. Fails: as
+ * doc_finish. */
+int record_content_write(const RecordContent *mine, const RecordContent *others, const char *path, Err *e);
+void record_content_free(RecordContent *c);
+
+RecordedCase *record_content_find(const RecordContent *c, const char *id);   /* NULL if it is not there */
+/* Adds a case without files. Cases are sorted only after record_content_sort. Fails: ERR_NOMEM. */
+int record_content_add(RecordContent *c, const char *id, RecordState state, Err *e);
+void record_content_sort(RecordContent *c);
+void recorded_case_clear(RecordedCase *c);   /* its id and warnings stay */
+
+/* Moves the list there; it is empty afterwards. Fails: as made_from_check. */
+int recorded_files_take(RecordedFiles *to, MadeFrom *from, Err *e);
+MadeFrom recorded_files_view(const RecordedFiles *files);   /* borrowed: not to be freed */
+
+/* Does nothing if that text is there already. Fails: ERR_NOMEM. */
+int record_texts_add(RecordTexts *t, const char *text, Err *e);
+
+#endif

@@ -1,0 +1,289 @@
+/* inference/prediction_record: which predictions are kept, and what predict.yaml says of them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "inference/prediction_record.h"
+#include "inference/prediction_record_file.h"
+
+static char folder[] = "/tmp/test_prediction_record_XXXXXX";
+static MadeFrom model;    /* of every output */
+
+static int begin_test(void **state)
+{
+    (void)state;
+    strcpy(strrchr(folder, '_'), "_XXXXXX");
+    made_from_add(&model, "folds", "0");
+    made_from_add(&model, "step", "0.5");
+    return mkdtemp(folder) ? 0 : -1;
+}
+
+static int end_test(void **state)
+{
+    (void)state;
+    FileList files;
+    if (file_list(&files, folder, NULL)) return -1;
+    for (int i = 0; i < files.count; i++) {
+        char *path = path_format(NULL, "%s/%s", folder, files.names[i]);
+        unlink(path);
+        mem_free(path);
+    }
+    file_list_free(&files);
+    char *lock = path_format(NULL, "%s/.lock", folder);
+    unlink(lock);
+    mem_free(lock);
+    made_from_free(&model);
+    return rmdir(folder);
+}
+
+static void put(const char *name, const char *content)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    assert_int_equal(file_put(path, content, strlen(content), NULL), 0);
+}
+
+static PredictionRecord *open_record(bool replace)
+{
+    PredictionRecord *r;
+    Err e = {0};
+    if (prediction_record_open(&r, folder, &model, replace, &e)) fail_msg("%s", e.text);
+    return r;
+}
+
+static OutputState look(const PredictionRecord *r, const char *id)
+{
+    char name[64];
+    const char *const files[] = {name};
+    OutputState state;
+    snprintf(name, sizeof name, "%s.nii", id);
+    assert_int_equal(prediction_record_look(r, id, files, 1, &state, NULL, NULL), 0);
+    return state;
+}
+
+static MadeFrom inputs_of(const char *hash)
+{
+    MadeFrom inputs = {0};
+    made_from_add(&inputs, "a_0000.nii", "%s", hash);
+    return inputs;
+}
+
+static bool same_inputs(const PredictionRecord *r, const char *id, const char *hash)
+{
+    MadeFrom inputs = inputs_of(hash);
+    const bool same = prediction_record_same_inputs(r, id, &inputs, NULL);
+    made_from_free(&inputs);
+    return same;
+}
+
+static void finish(PredictionRecord *r, const char *id, const char *hash)
+{
+    char name[64];
+    const char *const files[] = {name};
+    Err e = {0};
+    MadeFrom inputs = inputs_of(hash);
+    snprintf(name, sizeof name, "%s.nii", id);
+    put(name, "labels");
+    if (prediction_record_done(r, id, &inputs, files, 1, &e)) fail_msg("%s", e.text);
+    assert_int_equal(inputs.count, 0);
+}
+
+/* Cases a and b are predicted; b's files are written but the run is killed before it can record them. */
+static void predict_two(const char *hash)
+{
+    PredictionRecord *r = open_record(false);
+    assert_int_equal(prediction_record_plan(r, "b", NULL), 0);
+    assert_int_equal(prediction_record_plan(r, "a", NULL), 0);
+    assert_int_equal(prediction_record_begin(r, NULL), 0);
+    finish(r, "a", hash);
+    put("b.nii", "labels");
+    assert_int_equal(prediction_record_close(r, NULL), 0);
+}
+
+static void what_is_there_is_told_apart(void **state)
+{
+    (void)state;
+    predict_two("11");
+    put("mine.nii", "by hand");
+    PredictionRecord *r = open_record(false);
+    assert_false(prediction_record_is_other(r, NULL));
+    assert_int_equal(look(r, "a"), OUTPUT_WHOLE);
+    assert_int_equal(look(r, "b"), OUTPUT_UNFINISHED);
+    assert_int_equal(look(r, "c"), OUTPUT_NONE);
+    assert_int_equal(look(r, "mine"), OUTPUT_FOREIGN);
+    assert_true(same_inputs(r, "a", "11"));
+    assert_false(same_inputs(r, "a", "12"));
+    assert_false(same_inputs(r, "c", "11"));
+    put("a.nii", "corrected by hand");
+    assert_int_equal(look(r, "a"), OUTPUT_CHANGED);
+    prediction_record_close(r, NULL);
+    r = open_record(true);
+    assert_int_equal(look(r, "a"), OUTPUT_UNFINISHED);
+    assert_int_equal(look(r, "mine"), OUTPUT_UNFINISHED);
+    assert_int_equal(look(r, "c"), OUTPUT_NONE);
+    prediction_record_close(r, NULL);
+}
+
+static void another_file_of_a_case_is_wanted(void **state)
+{
+    (void)state;
+    static const char *const both[] = {"a.nii", "a.npy"};
+    OutputState found;
+    predict_two("11");
+    PredictionRecord *r = open_record(false);
+    assert_int_equal(prediction_record_look(r, "a", both, 2, &found, NULL, NULL), 0);
+    assert_int_equal(found, OUTPUT_NONE);
+    put("a.npy", "somebody else's");
+    const char *which = NULL;
+    assert_int_equal(prediction_record_look(r, "a", both, 2, &found, &which, NULL), 0);
+    assert_int_equal(found, OUTPUT_FOREIGN);
+    assert_string_equal(which, "a.npy");
+    prediction_record_close(r, NULL);
+}
+
+static void other_options_are_named(void **state)
+{
+    (void)state;
+    Text why = {0};
+    predict_two("11");
+    made_from_add(&model, "mirroring", "y x");
+    PredictionRecord *r = open_record(false);
+    assert_true(prediction_record_is_other(r, &why));
+    assert_string_equal(why.data, "mirroring: none, now y x");
+    text_free(&why);
+    prediction_record_close(r, NULL);
+    r = open_record(true); /* what is replaced is another's, and no longer recorded */
+    assert_false(prediction_record_is_other(r, NULL));
+    assert_int_equal(prediction_record_plan(r, "b", NULL), 0);
+    assert_int_equal(prediction_record_begin(r, NULL), 0);
+    finish(r, "b", "11");
+    assert_int_equal(prediction_record_close(r, NULL), 0);
+    r = open_record(false);
+    assert_int_equal(look(r, "a"), OUTPUT_FOREIGN);
+    assert_int_equal(look(r, "b"), OUTPUT_WHOLE);
+    prediction_record_close(r, NULL);
+}
+
+static void a_failed_case_leaves_what_was_there(void **state)
+{
+    (void)state;
+    static const char *const files[] = {"a.nii"};
+    predict_two("11");
+    PredictionRecord *r = open_record(false);
+    assert_int_equal(prediction_record_plan(r, "a", NULL), 0);
+    assert_int_equal(prediction_record_begin(r, NULL), 0);
+    assert_int_equal(prediction_record_failed(r, "a", "a_0000.nii: cut off", files, 1, NULL), 0);
+    assert_int_equal(prediction_record_close(r, NULL), 0);
+    r = open_record(false);
+    assert_int_equal(look(r, "a"), OUTPUT_UNFINISHED);
+    put("a.nii", "by hand");
+    assert_int_equal(look(r, "a"), OUTPUT_CHANGED);
+    prediction_record_close(r, NULL);
+}
+
+static void two_runs_share_a_folder(void **state)
+{
+    (void)state;
+    Err e = {0};
+    PredictionRecord *one = open_record(false), *two = open_record(false);
+    assert_int_equal(prediction_record_plan(one, "a", NULL), 0);
+    assert_int_equal(prediction_record_plan(two, "b", NULL), 0);
+    assert_int_equal(prediction_record_begin(one, NULL), 0);
+    assert_int_equal(prediction_record_begin(two, NULL), 0);
+    finish(one, "a", "11");
+    finish(two, "b", "12");
+    assert_int_equal(prediction_record_close(one, NULL), 0);
+    assert_int_equal(prediction_record_close(two, NULL), 0);
+    one = open_record(false);
+    assert_int_equal(look(one, "a"), OUTPUT_WHOLE);
+    assert_int_equal(look(one, "b"), OUTPUT_WHOLE);
+    assert_true(same_inputs(one, "a", "11") && same_inputs(one, "b", "12"));
+    assert_int_equal(prediction_record_plan(one, "c", NULL), 0);
+    assert_int_equal(prediction_record_begin(one, NULL), 0);
+    made_from_add(&model, "mirroring", "y x"); /* another model takes the folder meanwhile */
+    two = open_record(true);
+    assert_int_equal(prediction_record_begin(two, NULL), 0);
+    assert_int_equal(prediction_record_close(two, NULL), 0);
+    put("c.nii", "labels");
+    prediction_record_warn(one, "c", "late", NULL);
+    assert_int_equal(prediction_record_close(one, &e), ERR_VALUE);
+    assert_non_null(strstr(e.text, "another run"));
+}
+
+static void damage_is_named(void **state)
+{
+    (void)state;
+    PredictionRecord *r;
+    Err e = {0};
+    put(PREDICTION_RECORD_NAME, "format: 1\nmade_from: {}\ncases: [{case: a, state: dome}]\n");
+    assert_int_equal(prediction_record_open(&r, folder, &model, false, &e), ERR_FORMAT);
+    assert_non_null(strstr(e.text, "predict.yaml:3:"));
+    assert_non_null(strstr(e.text, "dome"));
+    r = open_record(true);
+    assert_int_equal(prediction_record_begin(r, NULL), 0);
+    assert_int_equal(prediction_record_close(r, NULL), 0);
+    r = open_record(false);
+    prediction_record_close(r, NULL);
+}
+
+static void names_and_warnings_come_back(void **state)
+{
+    (void)state;
+    char path[128];
+    RecordContent content;
+    PredictionRecord *r = open_record(false);
+    assert_int_equal(prediction_record_plan(r, "fr\xe9\"d: #1", NULL), 0);
+    assert_int_equal(prediction_record_begin(r, NULL), 0);
+    assert_int_equal(prediction_record_warn(r, "fr\xe9\"d: #1", "odd\nspacing", NULL), 0);
+    assert_int_equal(prediction_record_warn(r, NULL, "slow", NULL), 0);
+    assert_int_equal(prediction_record_warn(r, NULL, "slow", NULL), 0);
+    finish(r, "fr\xe9\"d: #1", "11");
+    assert_int_equal(prediction_record_close(r, NULL), 0);
+    r = open_record(false);
+    assert_int_equal(look(r, "fr\xe9\"d: #1"), OUTPUT_WHOLE);
+    prediction_record_close(r, NULL);
+    snprintf(path, sizeof path, "%s/%s", folder, PREDICTION_RECORD_NAME);
+    assert_int_equal(record_content_read(&content, path, NULL), 0);
+    assert_int_equal(content.warnings.count, 1);
+    assert_int_equal(content.count, 1);
+    assert_string_equal(content.cases[0].id, "fr%E9\"d: #1");
+    assert_string_equal(content.cases[0].warnings.texts[0], "odd\nspacing");
+    record_content_free(&content);
+}
+
+static void a_pair_of_files_is_one_input(void **state)
+{
+    (void)state;
+    char path[128];
+    MadeFrom inputs = {0};
+    put("x_0000.hdr", "header");
+    put("x_0000.img", "voxels");
+    snprintf(path, sizeof path, "%s/x_0000.hdr", folder);
+    prediction_inputs_add(&inputs, path);
+    assert_int_equal(made_from_check(&inputs, NULL), 0);
+    assert_int_equal(inputs.count, 2);
+    assert_non_null(made_from_find(&inputs, "x_0000.img"));
+    made_from_free(&inputs);
+    prediction_inputs_add(&inputs, "/nowhere/x.nii");
+    assert_int_equal(made_from_check(&inputs, NULL), ERR_IO);
+    made_from_free(&inputs);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin_test, end_test)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(what_is_there_is_told_apart), TEST(another_file_of_a_case_is_wanted), TEST(other_options_are_named),
+        TEST(a_failed_case_leaves_what_was_there), TEST(two_runs_share_a_folder), TEST(damage_is_named),
+        TEST(names_and_warnings_come_back), TEST(a_pair_of_files_is_one_input)};
+    return cmocka_run_group_tests_name("prediction_record", tests, NULL, NULL);
+}

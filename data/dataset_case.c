@@ -1,10 +1,12 @@
 /* What can be wrong within a case: dataset_check_headers, dataset_load_case. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/memory.h"
 #include "base/text.h"
 #include "data/dataset.h"
+#include "data/image_channels.h"
 
 /* The files of a case as they are met one after the other: the first image's grid decides. */
 typedef struct CaseCheck {
@@ -13,8 +15,12 @@ typedef struct CaseCheck {
     FaultList *faults;
     bool have_first;
     Geometry first;
-    int64_t channels;     /* of all images so far */
 } CaseCheck;
+
+static ChannelNames channels_wanted(const CaseCheck *check)
+{
+    return (ChannelNames){check->info->channel_count, check->info->channel_names};
+}
 
 static void add_error(CaseCheck *check, const Err *e)
 {
@@ -39,49 +45,60 @@ static void check_place(CaseCheck *check, const Geometry *g, const char *path, G
     text_free(&note);
 }
 
-static void check_channels(CaseCheck *check)
-{
-    const int expected = check->info->channel_count;
-    if (check->channels == expected) return;
-    if (check->channels < expected)
-        fault_add(check->faults, FAULT_ERROR,
-                  "case %s: %lld channel(s) in %d file(s), the first is %s: expected %d; "
-                  "channel %lld, %s, is missing (a file _%04lld)",
-                  check->c->id, (long long)check->channels, check->c->image_count, check->c->images[0],
-                  expected, (long long)check->channels, check->info->channel_names[check->channels],
-                  (long long)check->channels);
-    else
-        fault_add(check->faults, FAULT_ERROR,
-                  "case %s: %lld channel(s) in %d file(s), the first is %s: expected %d, as "
-                  "dataset.json names",
-                  check->c->id, (long long)check->channels, check->c->image_count, check->c->images[0],
-                  expected);
-}
-
-static void probe(CaseCheck *check, const char *path, bool is_label)
+/* Reads a header; whether there was one. */
+static bool probe(CaseCheck *check, ImageHeader *header, const char *path, ImageUse use)
 {
     Err e;
-    Geometry g;
     GridAxes axes;
-    int64_t channels;
-    if (image_probe(&g, &channels, path, &e)) {
+    if (image_read_header(header, path, use, &e)) {
         add_error(check, &e);
-        return;
+        return false;
     }
-    check_place(check, &g, path, &axes);
-    if (!is_label) check->channels += channels;
-    else if (channels != 1)
-        fault_add(check->faults, FAULT_ERROR, "case %s: %s: %lld channels: expected one in a label",
-                  check->c->id, path, (long long)channels);
+    check_place(check, &header->geometry, path, &axes);
+    return true;
+}
+
+static void probe_images(CaseCheck *check)
+{
+    const Case *c = check->c;
+    const int before = check->faults->errors;
+    Err e;
+    ImageHeader *headers = mem_zalloc((size_t)c->image_count, sizeof *headers, &e);
+    for (int i = 0; headers && i < c->image_count; i++)
+        probe(check, &headers[i], c->images[i], IMAGE_INTENSITIES);
+    const ChannelNames wanted = channels_wanted(check);
+    int failed = headers ? 0 : ERR_NOMEM;
+    if (check->faults->errors == before && !failed)
+        failed = image_expect_channels(&(int64_t){0}, headers, (const char *const *)c->images, c->image_count,
+                                       &wanted, &e);
+    if (failed) add_error(check, &e);
+    mem_free(headers);
 }
 
 void dataset_check_headers(const DatasetInfo *info, const Case *c, FaultList *faults)
 {
     CaseCheck check = {.info = info, .c = c, .faults = faults};
-    const int before = faults->errors;
-    for (int i = 0; i < c->image_count; i++) probe(&check, c->images[i], false);
-    if (faults->errors == before) check_channels(&check);
-    if (c->label) probe(&check, c->label, true);
+    ImageHeader header;
+    probe_images(&check);
+    if (c->label && probe(&check, &header, c->label, IMAGE_LABELS) && header.channels != 1)
+        fault_add(faults, FAULT_ERROR, "case %s: %s: %lld channels: expected one in a label", c->id, c->label,
+                  (long long)header.channels);
+}
+
+/* " (channel 3, alpha)" where the file holds several channels; the names are dataset.json's where the file
+ * has as many as that. */
+static const char *channel_name(char *text, size_t bytes, const CaseCheck *check, const Image *image,
+                                int64_t channel)
+{
+    const int64_t channels = image->voxels.shape[0];
+    text[0] = '\0';
+    if (image->alpha && channel == channels - 1)
+        snprintf(text, bytes, ": channel %lld, alpha", (long long)channel);
+    else if (channels > 1 && check->c->image_count == 1 && channel < check->info->channel_count)
+        snprintf(text, bytes, ": channel %lld, %s", (long long)channel, check->info->channel_names[channel]);
+    else if (channels > 1)
+        snprintf(text, bytes, ": channel %lld", (long long)channel);
+    return text;
 }
 
 /* Says what is wrong with the voxels of an image file. */
@@ -90,7 +107,9 @@ static void check_voxels(CaseCheck *check, const Image *image, const char *path)
     const int64_t channels = image->voxels.shape[0], count = array_count(&image->voxels) / channels;
     for (int64_t channel = 0; channel < channels; channel++) {
         const float *values = (const float *)image->voxels.data + channel * count;
+        char named[128];
         int64_t strange = 0, first = 0;
+        channel_name(named, sizeof named, check, image, channel);
         float low = INFINITY, high = -INFINITY;
         for (int64_t i = 0; i < count; i++) {
             if (!isfinite(values[i]) && !strange++) first = i;
@@ -99,39 +118,49 @@ static void check_voxels(CaseCheck *check, const Image *image, const char *path)
         }
         if (strange)
             fault_add(check->faults, FAULT_ERROR,
-                      "case %s: %s: %lld voxel(s) that are not finite, the first %g at voxel "
+                      "case %s: %s%s: %lld voxel(s) that are not finite, the first %g at voxel "
                       "%lld in storage order: expected numbers; replace them",
-                      check->c->id, path, (long long)strange, (double)values[first],
+                      check->c->id, path, named, (long long)strange, (double)values[first],
                       (long long)(channel * count + first));
         else if (low == high)
-            fault_add(check->faults, FAULT_WARNING, "case %s: %s: all voxels are %g: nothing to learn from",
-                      check->c->id, path, (double)low);
+            fault_add(check->faults, FAULT_WARNING, "case %s: %s%s: all voxels are %g: nothing to learn from",
+                      check->c->id, path, named, (double)low);
     }
 }
 
-/* Reads all image files of the case, saying of each what is wrong; the channels are joined at the end. */
+/* Reads all image files, saying of each what is wrong. */
+static void read_parts(CaseCheck *check, Image *parts)
+{
+    Err e;
+    GridAxes axes;
+    for (int i = 0; i < check->c->image_count; i++) {
+        if (image_read(&parts[i], check->c->images[i], &e)) {
+            add_error(check, &e);
+            continue;
+        }
+        check_place(check, &parts[i].geometry, check->c->images[i], &axes);
+        if (grid_axes_turn(&axes, &parts[i].voxels, &e)) add_error(check, &e);
+    }
+}
+
+/* Reads all image files of the case; where they are sound, the channels are fitted and joined. */
 static int load_images(CaseCheck *check, Image *image)
 {
     const Case *c = check->c;
     const int before = check->faults->errors;
+    const ChannelNames wanted = channels_wanted(check);
     Err e;
-    GridAxes axes;
     Image *parts = mem_zalloc((size_t)c->image_count, sizeof *parts, &e);
     if (!parts) {
         add_error(check, &e);
         return ERR_NOMEM;
     }
-    for (int i = 0; i < c->image_count; i++) {
-        if (image_read(&parts[i], c->images[i], &e)) {
-            add_error(check, &e);
-            continue;
-        }
-        check_place(check, &parts[i].geometry, c->images[i], &axes);
-        if (grid_axes_turn(&axes, &parts[i].voxels, &e)) add_error(check, &e);
-        check_voxels(check, &parts[i], c->images[i]);
-        check->channels += parts[i].voxels.shape[0];
-    }
-    if (check->faults->errors == before) check_channels(check);
+    read_parts(check, parts);
+    if (check->faults->errors == before &&
+        image_fit_channels(parts, (const char *const *)c->images, c->image_count, &wanted, check->faults, &e))
+        add_error(check, &e);
+    for (int i = 0; i < c->image_count; i++)
+        if (parts[i].voxels.data) check_voxels(check, &parts[i], c->images[i]);
     if (check->faults->errors == before && image_join(image, parts, c->image_count, &e)) add_error(check, &e);
     for (int i = 0; i < c->image_count; i++) image_free(&parts[i]);
     mem_free(parts);
@@ -172,7 +201,7 @@ static int load_labels(CaseCheck *check, Array *labels)
     GridAxes axes;
     Image image;
     Err e;
-    int failed = image_read(&image, check->c->label, &e);
+    int failed = image_read_as(&image, check->c->label, IMAGE_LABELS, &e);
     if (failed) {
         add_error(check, &e);
         return failed;

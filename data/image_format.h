@@ -7,8 +7,9 @@
 typedef struct ImageFormat {
     const char *name;
     const char *const *endings;    /* NULL-terminated; an ending before those that end it too */
-    int (*read)(Image *image, const char *path, Err *e);
-    int (*probe)(Geometry *g, int64_t *channels, const char *path, Err *e);
+    bool pictures;                 /* colours are channels: an RGB image is one file with three */
+    int (*read)(Image *image, const char *path, ImageUse use, Err *e);
+    int (*probe)(ImageHeader *header, const char *path, ImageUse use, Err *e);
     int (*write)(const char *path, const Geometry *g, const Array *voxels, Err *e);
 } ImageFormat;
 
@@ -23,7 +24,8 @@ int image_expect_plane(const char *path, const Geometry *g, const Array *voxels,
 #define IMAGE_FORMATS(FORMAT) \
     FORMAT(nifti)             \
     FORMAT(png)               \
-    FORMAT(tiff)
+    FORMAT(tiff)              \
+    FORMAT(bmp)
 
 #define IMAGE_FORMAT_DECLARE(name) extern const ImageFormat image_format_##name;
 IMAGE_FORMATS(IMAGE_FORMAT_DECLARE)

@@ -5,7 +5,6 @@
 #include <strings.h>
 
 #include "base/file.h"
-#include "base/memory.h"
 #include "data/image_format.h"
 
 #define IMAGE_FORMAT_ADDRESS(name) &image_format_##name,
@@ -47,21 +46,43 @@ static int find_format(const ImageFormat **format, const char *path, Err *e)
     return err_set(e, ERR_UNSUPPORTED, "%s: no image format has this ending: expected one of%s", path, known);
 }
 
-int image_read(Image *image, const char *path, Err *e)
+bool image_is_picture(const char *path)
+{
+    const char *ending;
+    const ImageFormat *format = format_of(path, &ending);
+    return format && format->pictures;
+}
+
+int image_read_as(Image *image, const char *path, ImageUse use, Err *e)
 {
     const ImageFormat *format;
     *image = (Image){0};
     TRY(find_format(&format, path, e));
-    const int failed = format->read(image, path, e);
+    const int failed = format->read(image, path, use, e);
     if (failed) image_free(image);
     return failed;
 }
 
-int image_probe(Geometry *g, int64_t *channels, const char *path, Err *e)
+int image_read(Image *image, const char *path, Err *e)
+{
+    return image_read_as(image, path, IMAGE_INTENSITIES, e);
+}
+
+int image_read_header(ImageHeader *header, const char *path, ImageUse use, Err *e)
 {
     const ImageFormat *format;
+    *header = (ImageHeader){0};
     TRY(find_format(&format, path, e));
-    return format->probe(g, channels, path, e);
+    return format->probe(header, path, use, e);
+}
+
+int image_probe(Geometry *g, int64_t *channels, const char *path, Err *e)
+{
+    ImageHeader header;
+    const int failed = image_read_header(&header, path, IMAGE_INTENSITIES, e);
+    *g = header.geometry;
+    *channels = header.channels;
+    return failed;
 }
 
 int image_write(const char *path, const Geometry *g, const Array *voxels, Err *e)
@@ -106,56 +127,6 @@ int image_turn_onto(Image *image, const Geometry *onto, GridMatch *match, Err *e
     return 0;
 }
 
-int image_join(Image *image, Image *parts, int count, Err *e)
-{
-    const int64_t *shape = parts[0].voxels.shape;
-    int64_t channels = 0;
-    *image = (Image){0};
-    for (int i = 0; i < count; i++) channels += parts[i].voxels.shape[0];
-    if (count == 1) {
-        *image = parts[0];
-        parts[0] = (Image){0};
-        return 0;
-    }
-    TRY(array_new(&image->voxels, DTYPE_F32, 4, (int64_t[]){channels, shape[1], shape[2], shape[3]}, e));
-    char *at = image->voxels.data;
-    for (int i = 0; i < count; i++) {
-        const size_t bytes = array_bytes(&parts[i].voxels);
-        memcpy(at, parts[i].voxels.data, bytes);
-        at += bytes;
-    }
-    image->geometry = parts[0].geometry;
-    return 0;
-}
-
-/* Brings a part onto the grid of the first one. */
-static int bring_part(Image *part, const Image *first, const char *path, const char *of, FaultList *notes, Err *e)
-{
-    GridAxes axes;
-    Text note = {0};
-    int failed = grid_bring(&axes, &note, &part->geometry, &first->geometry, of, e);
-    if (!failed) failed = grid_axes_turn(&axes, &part->voxels, e);
-    if (!failed && note.length) fault_add(notes, FAULT_WARNING, "%s: %s", path, note.data);
-    text_free(&note);
-    return failed ? err_context(e, "%s", path) : 0;
-}
-
-int image_read_channels(Image *image, const char *const *paths, int count, FaultList *notes, Err *e)
-{
-    *image = (Image){0};
-    Image *parts = mem_zalloc((size_t)count, sizeof *parts, e);
-    if (!parts) return ERR_NOMEM;
-    int failed = 0;
-    for (int i = 0; i < count && !failed; i++) {
-        failed = image_read(&parts[i], paths[i], e);
-        if (!failed && i) failed = bring_part(&parts[i], &parts[0], paths[i], paths[0], notes, e);
-    }
-    if (!failed) failed = image_join(image, parts, count, e);
-    for (int i = 0; i < count; i++) image_free(&parts[i]);
-    mem_free(parts);
-    return failed;
-}
-
 int image_to_labels(Array *labels, const Image *image, Err *e)
 {
     const int64_t *shape = image->voxels.shape;
@@ -189,7 +160,7 @@ static int read_labels(Array *labels, Geometry *g, const char *path, const Geome
 {
     Image image;
     *labels = (Array){0};
-    TRY(image_read(&image, path, e));
+    TRY(image_read_as(&image, path, IMAGE_LABELS, e));
     int failed = onto ? image_turn_onto(&image, onto, NULL, e) : 0;
     if (!failed) failed = image_to_labels(labels, &image, e);
     if (g) *g = image.geometry;

@@ -124,14 +124,16 @@ static int open_header(NiiHeader *h, ByteSource *s, char **name, const char *pat
     return read_header(h, s, e);
 }
 
-static int nii_read(Image *image, const char *path, Err *e)
+static int nii_read(Image *image, const char *path, ImageUse use, Err *e)
 {
+    (void)use;
     NiiHeader h = {0};
     ByteSource header = {0}, data = {0};
     char *header_name = NULL, *data_name = NULL;
     int failed = open_header(&h, &header, &header_name, path, e);
     if (failed) goto done;
     image->geometry = h.geometry;
+    image->alpha = h.components == 4;
     if (h.pair) failed = open_data(&data, &data_name, header_name, e);
     if (!failed) failed = read_voxels(image, &h, h.pair ? &data : &header, e);
 done:
@@ -142,14 +144,14 @@ done:
     return failed;
 }
 
-static int nii_probe(Geometry *g, int64_t *channels, const char *path, Err *e)
+static int nii_probe(ImageHeader *header, const char *path, ImageUse use, Err *e)
 {
+    (void)use;
     NiiHeader h = {0};
     ByteSource s = {0};
     char *name = NULL;
     const int failed = open_header(&h, &s, &name, path, e);
-    *g = h.geometry;
-    *channels = h.volumes * h.components;
+    *header = (ImageHeader){h.geometry, h.volumes * h.components, h.components == 4};
     source_close(&s);
     mem_free(name);
     return failed;

@@ -1,5 +1,6 @@
-/* PNG images: gray, RGB, with or without alpha, 1 to 16 bits, interlaced or not; colours of a palette
- * are looked up. libpng leaves by longjmp: it only ever runs inside guarded(). */
+/* PNG images: gray, RGB, with or without alpha, 1 to 16 bits, interlaced or not. A palette gives its
+ * colours, or its indices where labels are read. libpng leaves by longjmp: it only ever runs inside
+ * guarded(). */
 #include <png.h>
 #include <setjmp.h>
 #include <string.h>
@@ -142,26 +143,37 @@ static Palette palette_of(const PngFile *f)
 }
 
 /* Looks the colours of a palette up: out is (components, height, width). */
-static int look_up(float *out, const Palette *p, const PngFile *f, Err *e)
+static void look_up(float *out, const Palette *p, const PngFile *f)
 {
     const int64_t plane = f->height * f->width;
     for (int64_t i = 0; i < plane; i++) {
         const int index = f->pixels[i];
-        if (index >= p->count)
-            return err_set(e, ERR_FORMAT, "%s: pixel %lld has colour %d of a palette of %d", f->path,
-                           (long long)i, index, p->count);
         out[i] = p->colours[index].red;
         out[plane + i] = p->colours[index].green;
         out[2 * plane + i] = p->colours[index].blue;
         if (p->components == 4) out[3 * plane + i] = index < p->alphas ? p->alpha[index] : 255;
     }
+}
+
+static bool has_alpha(const PngFile *f, const Palette *p)
+{
+    return p->components == 4 || (png_get_color_type(f->png, f->info) & PNG_COLOR_MASK_ALPHA);
+}
+
+static int check_indices(const Palette *p, const PngFile *f, Err *e)
+{
+    for (int64_t i = 0, plane = f->height * f->width; i < plane; i++)
+        if (f->pixels[i] >= p->count)
+            return err_set(e, ERR_FORMAT, "%s: pixel %lld has colour %d of a palette of %d", f->path,
+                           (long long)i, f->pixels[i], p->count);
     return 0;
 }
 
-static int read_planes(Image *image, PngFile *f, Err *e)
+static int read_planes(Image *image, PngFile *f, ImageUse use, Err *e)
 {
     const Palette palette = palette_of(f);
-    const int64_t channels = palette.components ? palette.components : f->components;
+    const bool colours = palette.components && use == IMAGE_INTENSITIES;
+    const int64_t channels = colours ? palette.components : f->components;
     const int64_t plane = f->height * f->width;
     const size_t row_bytes = (size_t)f->width * (size_t)f->components * (size_t)f->depth / 8;
     f->pixels = mem_alloc(mem_product(row_bytes, (size_t)f->height), e);
@@ -175,28 +187,31 @@ static int read_planes(Image *image, PngFile *f, Err *e)
     }
     image->geometry = geometry_plane(f->height, f->width);
     TRY(array_new(&image->voxels, DTYPE_F32, 4, (int64_t[]){channels, 1, f->height, f->width}, e));
-    if (palette.components) return look_up(image->voxels.data, &palette, f, e);
+    if (palette.components) TRY(check_indices(&palette, f, e));
+    image->alpha = has_alpha(f, &palette) && channels > 1;
+    if (colours) return look_up(image->voxels.data, &palette, f), 0;
     convert_to_planes(image->voxels.data, plane, f->components, f->pixels,
                       f->depth == 16 ? DTYPE_U16 : DTYPE_U8, plane, 1, 0);
     return 0;
 }
 
-static int read_image(Image *image, const char *path, Err *e)
+static int read_image(Image *image, const char *path, ImageUse use, Err *e)
 {
     PngFile f;
     int failed = open_png(&f, path, e);
-    if (!failed) failed = read_planes(image, &f, e);
+    if (!failed) failed = read_planes(image, &f, use, e);
     close_png(&f);
     return failed;
 }
 
-static int probe_image(Geometry *g, int64_t *channels, const char *path, Err *e)
+static int probe_image(ImageHeader *header, const char *path, ImageUse use, Err *e)
 {
     PngFile f;
     const int failed = open_png(&f, path, e);
-    *g = geometry_plane(f.height, f.width);
-    const int looked_up = failed ? 0 : palette_of(&f).components;
-    *channels = looked_up ? looked_up : f.components;
+    *header = (ImageHeader){geometry_plane(f.height, f.width), f.components, false};
+    const Palette palette = failed ? (Palette){0} : palette_of(&f);
+    if (palette.components && use == IMAGE_INTENSITIES) header->channels = palette.components;
+    if (!failed) header->alpha = has_alpha(&f, &palette) && header->channels > 1;
     close_png(&f);
     return failed;
 }
@@ -283,6 +298,7 @@ int picture_encode(Text *out, const uint8_t *pixels, int64_t height, int64_t wid
 const ImageFormat image_format_png = {
     .name = "PNG",
     .endings = (const char *const[]){".png", NULL},
+    .pictures = true,
     .read = read_image,
     .probe = probe_image,
     .write = write_image,

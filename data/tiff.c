@@ -249,6 +249,7 @@ static int read_planes(Image *image, const TiffFile *f, const Layout *l, Err *e)
     uint8_t *block = mem_alloc(bytes, e);
     if (!block) return ERR_NOMEM;
     image->geometry = geometry_plane(l->height, l->width);
+    image->alpha = l->samples % 2 == 0;
     int failed = array_new(&image->voxels, DTYPE_F32, 4, (int64_t[]){l->samples, 1, l->height, l->width}, e);
     if (!failed) failed = (tiled ? read_tiles : read_strips)(image->voxels.data, f, l, block, e);
     mem_free(block);
@@ -274,8 +275,9 @@ static void close_after_reading(TiffFile *f)
     file_unmap(f->bytes, f->count);
 }
 
-static int read_image(Image *image, const char *path, Err *e)
+static int read_image(Image *image, const char *path, ImageUse use, Err *e)
 {
+    (void)use;
     TiffFile f;
     Layout l;
     int failed = open_for_reading(&f, &l, path, e);
@@ -284,13 +286,13 @@ static int read_image(Image *image, const char *path, Err *e)
     return failed;
 }
 
-static int probe_image(Geometry *g, int64_t *channels, const char *path, Err *e)
+static int probe_image(ImageHeader *header, const char *path, ImageUse use, Err *e)
 {
+    (void)use;
     TiffFile f;
     Layout l;
     const int failed = open_for_reading(&f, &l, path, e);
-    *g = geometry_plane(l.height, l.width);
-    *channels = l.samples;
+    *header = (ImageHeader){geometry_plane(l.height, l.width), l.samples, l.samples % 2 == 0};
     close_after_reading(&f);
     return failed;
 }
@@ -331,6 +333,7 @@ static int write_image(const char *path, const Geometry *g, const Array *voxels,
 const ImageFormat image_format_tiff = {
     .name = "TIFF",
     .endings = (const char *const[]){".tiff", ".tif", NULL},
+    .pictures = true,
     .read = read_image,
     .probe = probe_image,
     .write = write_image,

@@ -40,7 +40,7 @@ static int read_map(int32_t *map, int32_t *count, const char *path, const Geomet
 {
     Image image;
     GridMatch match;
-    TRY(image_read(&image, path, e));
+    TRY(image_read_as(&image, path, IMAGE_LABELS, e));
     const int64_t *shape_zyx = grid->shape_zyx, *s = image.geometry.shape_zyx;
     const int64_t voxels = shape_zyx[0] * shape_zyx[1] * shape_zyx[2];
     int code = image_turn_onto(&image, grid, &match, e);

@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "data/image_channels.h"
 #include "inference/batch.h"
 #include "inference/inputs.h"
 #include "inference/probabilities.h"
@@ -46,33 +47,48 @@ static int list_cases(PredictionJob *job, Err *e)
     return code;
 }
 
+static ChannelNames channels_wanted(const PredictionJob *job)
+{
+    const DatasetInfo *info = predictor_dataset(job->predictor);
+    return (ChannelNames){info->channel_count, info->channel_names};
+}
+
+/* The headers of all files of a case; the first one's in headers[0]. */
+static int probe_files(ImageHeader *headers, int64_t *channels, const PredictionJob *job, const Case *c, Err *e)
+{
+    const ChannelNames wanted = channels_wanted(job);
+    for (int i = 0; i < c->image_count; i++)
+        TRY(image_read_header(&headers[i], c->images[i], IMAGE_INTENSITIES, e));
+    return image_expect_channels(channels, headers, (const char *const *)c->images, c->image_count, &wanted, e);
+}
+
 /* What the headers of a case say of its size. */
-static int probe_case(CaseSize *size, const Case *c, const Postprocessing *p, Err *e)
+static int probe_case(CaseSize *size, const PredictionJob *job, const Case *c, Err *e)
 {
     *size = (CaseSize){0};
     int64_t largest_file = 0;
+    ImageHeader *headers = mem_zalloc((size_t)c->image_count, sizeof *headers, e);
+    const int code = headers ? probe_files(headers, &size->channels, job, c, e) : ERR_NOMEM;
+    const Geometry g = code ? (Geometry){0} : headers[0].geometry;
+    mem_free(headers);
+    if (code) return code;
     for (int i = 0; i < c->image_count; i++) {
-        Geometry g;
-        int64_t channels;
-        TRY(image_probe(&g, &channels, c->images[i], e));
         const int64_t bytes = file_size(c->images[i]);
         if (bytes > largest_file) largest_file = bytes;
-        size->channels += channels;
-        if (i > 0) continue; /* the others are brought onto its grid */
-        memcpy(size->shape_zyx, g.shape_zyx, sizeof size->shape_zyx);
-        memcpy(size->spacing_zyx_mm, g.spacing_zyx_mm, sizeof size->spacing_zyx_mm);
     }
+    memcpy(size->shape_zyx, g.shape_zyx, sizeof size->shape_zyx);
+    memcpy(size->spacing_zyx_mm, g.spacing_zyx_mm, sizeof size->spacing_zyx_mm);
     const int64_t samples = size->channels * size->shape_zyx[0] * size->shape_zyx[1] * size->shape_zyx[2];
     const bool several = c->image_count > 1; /* they are put together in a block of its own */
     size->reading_bytes = largest_file + samples * (int64_t)(sizeof(uint16_t) + several * sizeof(float));
-    size->finishing_bytes = postprocessing_bytes(p, size->shape_zyx);
+    size->finishing_bytes = postprocessing_bytes(job->postprocessing, size->shape_zyx);
     return 0;
 }
 
 int prediction_job_cost(const PredictionJob *job, const Case *c, PredictionCost *cost, Err *e)
 {
     CaseSize size;
-    TRY(probe_case(&size, c, job->postprocessing, e));
+    TRY(probe_case(&size, job, c, e));
     return predictor_cost(job->predictor, &size, cost, e);
 }
 
@@ -104,7 +120,9 @@ static int expect_no_input(const char *path, const Case *c, Err *e)
 static int read_case(const PredictionJob *job, const Case *c, Image *image, Err *e)
 {
     FaultList notes = {0};
-    const int code = image_read_channels(image, (const char *const *)c->images, c->image_count, &notes, e);
+    const ChannelNames wanted = channels_wanted(job);
+    const int code = image_read_channels(image, (const char *const *)c->images, c->image_count, &wanted,
+                                         &notes, e);
     for (int i = 0; i < notes.count && !code; i++) prediction_job_warn(job, "%s", notes.faults[i].text);
     faults_free(&notes);
     return code;

@@ -12,7 +12,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "data/image_io.h"
+#include "data/image_channels.h"
 #include "data/npy.h"
 #include "data/picture.h"
 
@@ -293,7 +293,7 @@ static void channels_must_fit(void **state)
     assert_int_equal(image_write(first, &oblique, &voxels, NULL), 0);
     ((int16_t *)voxels.data)[1] = 77;
     assert_int_equal(image_write(second, &oblique, &voxels, NULL), 0);
-    assert_int_equal(image_read_channels(&image, paths, 2, &notes, &e), 0);
+    assert_int_equal(image_read_channels(&image, paths, 2, NULL, &notes, &e), 0);
     assert_int_equal(image.voxels.shape[0], 2);
     assert_true(((float *)image.voxels.data)[1] == -300 && ((float *)image.voxels.data)[61] == 77);
     image_free(&image);
@@ -304,7 +304,7 @@ static void channels_must_fit(void **state)
     Geometry turned = grid_axes_apply(&turn, &oblique);
     assert_int_equal(grid_axes_turn(&turn, &voxels, NULL), 0);
     assert_int_equal(image_write(second, &turned, &voxels, NULL), 0);
-    assert_int_equal(image_read_channels(&image, paths, 2, &notes, &e), 0);
+    assert_int_equal(image_read_channels(&image, paths, 2, NULL, &notes, &e), 0);
     assert_true(((float *)image.voxels.data)[1] == -300 && ((float *)image.voxels.data)[61] == 77);
     assert_memory_equal(image.geometry.shape_zyx, oblique.shape_zyx, sizeof oblique.shape_zyx);
     assert_int_equal(notes.count, 1);
@@ -320,28 +320,28 @@ static void channels_must_fit(void **state)
     Geometry moved = turned;
     moved.orientation.sform[0][3] += 40;
     assert_int_equal(image_write(second, &moved, &voxels, NULL), 0);
-    assert_int_equal(image_read_channels(&image, paths, 2, &notes, &e), 0);
+    assert_int_equal(image_read_channels(&image, paths, 2, NULL, &notes, &e), 0);
     assert_int_equal(notes.count, 1);
     assert_non_null(strstr(notes.faults[0].text, "as they are stored"));
     faults_free(&notes);
     image_free(&image);
     for (int i = 0; i < 3; i++) turned.orientation.sform[i][0] *= -1;
     assert_int_equal(image_write(second, &turned, &voxels, NULL), 0);
-    assert_int_equal(image_read_channels(&image, paths, 2, &notes, &e), ERR_VALUE);
+    assert_int_equal(image_read_channels(&image, paths, 2, NULL, &notes, &e), ERR_VALUE);
     assert_non_null(strstr(e.text, "direction"));
     assert_non_null(strstr(e.text, "first.nii"));
 
     other.spacing_zyx_mm[1] = 1;
     assert_int_equal(image_write(second, &other, &voxels, NULL), 0);
-    assert_int_equal(image_read_channels(&image, paths, 2, &notes, &e), ERR_VALUE);
+    assert_int_equal(image_read_channels(&image, paths, 2, NULL, &notes, &e), ERR_VALUE);
     assert_non_null(strstr(e.text, "0.5x1x2.5"));
     other.shape_zyx[0] = 2;
     voxels.shape[0] = 2;
     assert_int_equal(image_write(second, &oblique, &voxels, &e), ERR_SHAPE);
     assert_int_equal(image_write(second, &other, &voxels, NULL), 0);
-    assert_int_equal(image_read_channels(&image, paths, 2, &notes, &e), ERR_SHAPE);
+    assert_int_equal(image_read_channels(&image, paths, 2, NULL, &notes, &e), ERR_SHAPE);
     assert_non_null(strstr(e.text, "5x3x2"));
-    assert_int_equal(image_read(&image, in_folder("picture.bmp"), &e), ERR_UNSUPPORTED);
+    assert_int_equal(image_read(&image, in_folder("picture.gif"), &e), ERR_UNSUPPORTED);
     assert_non_null(strstr(e.text, ".nii.gz"));
     array_free(&voxels);
 }

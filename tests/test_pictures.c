@@ -1,0 +1,289 @@
+/* data/: pictures: palettes as labels and as colours, alpha, gray among colours, BMP. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <png.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "data/dataset.h"
+#include "data/image_channels.h"
+
+static char folder[] = "/tmp/test_pictures.XXXXXX";
+enum { HEIGHT = 5, WIDTH = 6, PLANE = HEIGHT * WIDTH };
+
+static const char *in_folder(const char *name)
+{
+    static char paths[4][256];
+    static int at;
+    at = (at + 1) % 4;
+    snprintf(paths[at], sizeof paths[at], "%s/%s", folder, name);
+    return paths[at];
+}
+
+/* Pixel i of channel c of a file of this kind. */
+static uint8_t sample(int i, int c, int channels, bool constant_alpha)
+{
+    if (constant_alpha && channels % 2 == 0 && c == channels - 1) return 255;
+    return (uint8_t)(7 * i + 50 * c);
+}
+
+static void write_png(const char *path, int type, int channels, bool constant_alpha)
+{
+    FILE *file = fopen(path, "wb");
+    png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, NULL, NULL);
+    png_infop info = png_create_info_struct(png);
+    png_color palette[4] = {{0, 0, 0}, {128, 0, 0}, {0, 128, 0}, {128, 128, 0}};
+    png_init_io(png, file);
+    png_set_IHDR(png, info, WIDTH, HEIGHT, 8, type, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
+                 PNG_FILTER_TYPE_DEFAULT);
+    if (type == PNG_COLOR_TYPE_PALETTE) png_set_PLTE(png, info, palette, 4);
+    png_write_info(png, info);
+    for (int y = 0; y < HEIGHT; y++) {
+        uint8_t row[4 * WIDTH];
+        for (int k = 0; k < WIDTH * channels; k++) {
+            const int i = y * WIDTH + k / channels;
+            row[k] = type == PNG_COLOR_TYPE_PALETTE ? (uint8_t)(i % 4)
+                                                    : sample(i, k % channels, channels, constant_alpha);
+        }
+        png_write_row(png, row);
+    }
+    png_write_end(png, info);
+    png_destroy_write_struct(&png, &info);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void palette_is_labels_or_colours(void **state)
+{
+    (void)state;
+    static const uint8_t red[4] = {0, 128, 0, 128}, green[4] = {0, 0, 128, 128};
+    Array labels;
+    Image image;
+    ImageHeader header;
+    const char *path = in_folder("voc.png");
+    write_png(path, PNG_COLOR_TYPE_PALETTE, 1, false);
+    assert_int_equal(image_read_labels(&labels, NULL, path, NULL), 0);
+    assert_int_equal(image_read(&image, path, NULL), 0);
+    assert_int_equal(image.voxels.shape[0], 3);
+    assert_false(image.alpha);
+    for (int i = 0; i < PLANE; i++) {
+        assert_int_equal(((int16_t *)labels.data)[i], i % 4);
+        assert_true(((float *)image.voxels.data)[i] == red[i % 4]);
+        assert_true(((float *)image.voxels.data)[PLANE + i] == green[i % 4]);
+    }
+    assert_int_equal(image_read_header(&header, path, IMAGE_LABELS, NULL), 0);
+    assert_int_equal(header.channels, 1);
+    assert_int_equal(image_read_header(&header, path, IMAGE_INTENSITIES, NULL), 0);
+    assert_int_equal(header.channels, 3);
+    array_free(&labels);
+    image_free(&image);
+}
+
+static const char *const rgb_names[] = {"R", "G", "B", "A"};
+
+/* Reads one file for a dataset of so many channels: 0 and the channels read, or the error's text in e. */
+static int read_for(const char *path, int wanted, int64_t *channels, FaultList *notes, Err *e)
+{
+    Image image;
+    const ChannelNames names = {wanted, rgb_names};
+    const int failed = image_read_channels(&image, &path, 1, &names, notes, e);
+    *channels = failed ? 0 : image.voxels.shape[0];
+    image_free(&image);
+    return failed;
+}
+
+static void alpha_and_gray_are_told(void **state)
+{
+    (void)state;
+    static const struct {
+        int type, channels, wanted;
+        bool constant_alpha;
+        const char *error, *note; /* NULL: none */
+    } cases[] = {
+        {PNG_COLOR_TYPE_RGB_ALPHA, 4, 3, true, NULL, "channel 3, alpha, is 255 everywhere"},
+        {PNG_COLOR_TYPE_RGB_ALPHA, 4, 3, false, "channel 3, alpha, is not constant", NULL},
+        {PNG_COLOR_TYPE_RGB_ALPHA, 4, 4, true, NULL, NULL},
+        {PNG_COLOR_TYPE_RGB_ALPHA, 4, 4, false, NULL, NULL},
+        {PNG_COLOR_TYPE_GRAY_ALPHA, 2, 1, true, NULL, "channel 1, alpha, is 255 everywhere"},
+        {PNG_COLOR_TYPE_GRAY_ALPHA, 2, 1, false, "channel 1, alpha, is not constant", NULL},
+        {PNG_COLOR_TYPE_GRAY, 1, 3, false, "gray, the dataset has 3 channels (R, G, B): convert it", NULL},
+        {PNG_COLOR_TYPE_RGB, 3, 1, false, "colours (RGB), the dataset has one channel (R): convert it", NULL},
+        {PNG_COLOR_TYPE_RGB_ALPHA, 4, 1, true, "colours (RGB), the dataset has one", "alpha, is 255"},
+        {PNG_COLOR_TYPE_RGB, 3, 2, false, "3 channel(s) in 1 file(s)", NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        FaultList notes = {0};
+        Err e = {0};
+        int64_t channels;
+        const char *path = in_folder("one.png");
+        write_png(path, cases[i].type, cases[i].channels, cases[i].constant_alpha);
+        const int failed = read_for(path, cases[i].wanted, &channels, &notes, &e);
+        if (!cases[i].error != !failed || (failed && !strstr(e.text, cases[i].error)))
+            fail_msg("case %zu: %s", i, e.text);
+        if (failed)
+            assert_non_null(strstr(e.text, path));
+        else
+            assert_int_equal(channels, cases[i].wanted);
+        assert_int_equal(notes.count, cases[i].note != NULL);
+        if (cases[i].note) assert_non_null(strstr(notes.faults[0].text, cases[i].note));
+        faults_free(&notes);
+    }
+}
+
+/* A dataset of one RGBA image with a palette label, as the planner loads it. */
+static void dataset_takes_palette_and_alpha(void **state)
+{
+    (void)state;
+    char *images[] = {(char *)in_folder("c_0000.png")};
+    const int value[] = {0, 1, 2, 3};
+    const DatasetLabel labels[] = {
+        {"background", &value[0], 1}, {"a", &value[1], 1}, {"b", &value[2], 1}, {"c", &value[3], 1}};
+    const DatasetInfo info = {.file_ending = ".png",
+                              .channel_count = 3,
+                              .channel_names = rgb_names,
+                              .label_count = 4,
+                              .labels = labels,
+                              .max_value = 3,
+                              .ignore_value = -1};
+    const Case c = {
+        .id = (char *)"c", .images = images, .image_count = 1, .label = (char *)in_folder("c.png")};
+    CaseData data;
+    FaultList faults = {0};
+    write_png(images[0], PNG_COLOR_TYPE_RGB_ALPHA, 4, true);
+    write_png(c.label, PNG_COLOR_TYPE_PALETTE, 1, false);
+    dataset_check_headers(&info, &c, &faults);
+    assert_int_equal(faults.count, 0);
+    assert_int_equal(dataset_load_case(&data, &info, &c, &faults), 0);
+    assert_int_equal(faults.count, 1);
+    assert_int_equal(faults.errors, 0);
+    assert_non_null(strstr(faults.faults[0].text, "alpha"));
+    assert_int_equal(data.image.voxels.shape[0], 3);
+    assert_int_equal(((int16_t *)data.labels.data)[7], 3);
+    case_data_free(&data);
+    faults_free(&faults);
+}
+
+/* A BMP of WIDTH 6 and HEIGHT 5; colours are (blue, green, red, alpha). */
+static size_t make_bmp(uint8_t *bytes, int bits, bool from_above, bool masks)
+{
+    const int header = masks ? 56 : 40, palette = bits <= 8 ? 4 << bits : 0, first = 14 + header + palette;
+    const int row_bytes = (WIDTH * bits + 31) / 32 * 4;
+    const int32_t height = from_above ? -HEIGHT : HEIGHT;
+    static const uint8_t bgra[16] = {0, 0, 0xff, 0, 0, 0xff, 0, 0, 0xff, 0, 0, 0, 0, 0, 0, 0xff};
+    memset(bytes, 0, 2048);
+    memcpy(bytes, "BM", 2);
+    bytes[10] = (uint8_t)first;
+    bytes[11] = (uint8_t)(first >> 8);
+    bytes[14] = (uint8_t)header;
+    bytes[18] = WIDTH;
+    memcpy(bytes + 22, &height, 4);
+    bytes[26] = 1;
+    bytes[28] = (uint8_t)bits;
+    bytes[30] = masks ? 3 : 0;
+    if (masks) memcpy(bytes + 54, bgra, 16);
+    for (int i = 0; i < palette / 4; i++) bytes[14 + header + 4 * i + 1] = (uint8_t)(255 - i); /* greens */
+    for (int y = 0; y < HEIGHT; y++) {
+        uint8_t *row = bytes + first + (from_above ? y : HEIGHT - 1 - y) * row_bytes;
+        for (int x = 0; x < WIDTH; x++) {
+            const int i = y * WIDTH + x;
+            if (bits <= 8) row[x * bits / 8] |= (uint8_t)(i % 2 << (8 - bits - x * bits % 8));
+            for (int c = 0; c < bits / 8 && bits > 8; c++)
+                row[x * bits / 8 + c] = (uint8_t)(i + 100 - 20 * c);
+        }
+    }
+    return (size_t)(first + row_bytes * HEIGHT);
+}
+
+static void check_bmp(int bits, bool from_above, bool masks)
+{
+    static uint8_t bytes[2048];
+    const size_t count = make_bmp(bytes, bits, from_above, masks);
+    const char *path = in_folder("x.bmp");
+    Image image;
+    Err e = {0};
+    assert_int_equal(file_put(path, bytes, count, NULL), 0);
+    if (image_read(&image, path, &e)) fail_msg("%s", e.text);
+    assert_int_equal(image.voxels.shape[0], masks ? 4 : 3);
+    assert_int_equal(image.alpha, masks);
+    const float *values = image.voxels.data;
+    for (int i = 0; i < PLANE; i++) {
+        assert_true(values[PLANE + i] == (float)(bits <= 8 ? 255 - i % 2 : i + 80));
+        assert_true(values[2 * PLANE + i] == (float)(bits <= 8 ? 0 : i + 100));
+        assert_true(values[i] == (float)(bits <= 8 ? 0 : i + 60));
+        if (masks) assert_true(values[3 * PLANE + i] == (float)(i + 40));
+    }
+    image_free(&image);
+    Array labels;
+    const int failed = image_read_labels(&labels, NULL, path, &e);
+    assert_int_equal(failed, bits <= 8 ? 0 : ERR_SHAPE);
+    for (int i = 0; i < PLANE && !failed; i++) assert_int_equal(((int16_t *)labels.data)[i], i % 2);
+    array_free(&labels);
+    for (size_t cut = 0; cut < count; cut += cut < 80 ? 1 : 13) { /* cut off anywhere, it is refused */
+        assert_int_equal(file_put(path, bytes, cut, NULL), 0);
+        assert_int_not_equal(image_read(&image, path, &e), 0);
+        assert_non_null(strstr(e.text, path));
+    }
+}
+
+static void bmp_is_read(void **state)
+{
+    (void)state;
+    static const int bits[] = {1, 4, 8, 24, 32};
+    for (int i = 0; i < 5; i++)
+        for (int from_above = 0; from_above < 2; from_above++) check_bmp(bits[i], from_above, false);
+    check_bmp(32, false, true);
+}
+
+static void bmp_is_written(void **state)
+{
+    (void)state;
+    const Geometry plane = geometry_plane(HEIGHT, WIDTH);
+    uint8_t values[PLANE];
+    uint16_t large[PLANE] = {300};
+    for (int i = 0; i < PLANE; i++) values[i] = (uint8_t)(i * 9);
+    const Array voxels = array_view(DTYPE_U8, 3, plane.shape_zyx, values);
+    const Array wide = array_view(DTYPE_U16, 3, plane.shape_zyx, large);
+    Image image;
+    Err e = {0};
+    const char *path = in_folder("y.BMP");
+    assert_int_equal(image_write(path, &plane, &voxels, NULL), 0);
+    assert_int_equal(image_read(&image, path, NULL), 0);
+    assert_int_equal(image.voxels.shape[0], 1); /* its palette is gray */
+    for (int i = 0; i < PLANE; i++) assert_true(((float *)image.voxels.data)[i] == values[i]);
+    image_free(&image);
+    assert_int_equal(image_write(path, &plane, &wide, &e), ERR_UNSUPPORTED);
+    assert_non_null(strstr(e.text, "255"));
+}
+
+static int begin(void **state)
+{
+    return (void)state, !mkdtemp(folder);
+}
+
+static int end(void **state)
+{
+    (void)state;
+    FileList files;
+    if (file_list(&files, folder, NULL)) return 1;
+    for (int i = 0; i < files.count; i++) file_remove(in_folder(files.names[i]), NULL);
+    file_list_free(&files);
+    return rmdir(folder);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(palette_is_labels_or_colours),
+        cmocka_unit_test(alpha_and_gray_are_told),
+        cmocka_unit_test(dataset_takes_palette_and_alpha),
+        cmocka_unit_test(bmp_is_read),
+        cmocka_unit_test(bmp_is_written),
+    };
+    return cmocka_run_group_tests(tests, begin, end);
+}

@@ -10,6 +10,7 @@
 #include "inference/batch.h"
 #include "inference/inputs.h"
 #include "inference/probabilities.h"
+#include "plans/splits.h"
 
 static bool saves_probabilities(const PredictionJob *job)
 {
@@ -194,16 +195,41 @@ static int expect_possible(int impossible, int count, Err *e)
     return err_set(e, ERR_VALUE, "%d of %d cases cannot be predicted (above)", impossible, count);
 }
 
+/* Folds that are there and do not predict. */
+static void tell_unused_folds(const PredictionJob *job)
+{
+    const ModelSource *s = predictor_source(job->predictor);
+    char name[FOLD_NAME_BYTES];
+    for (int i = 0; i < s->unused.count; i++) {
+        const int fold = s->unused.numbers[i];
+        if (fold == SPLITS_FOLD_ALL && s->folds.count)
+            prediction_tell(job->o, TELL_NOTE, "%s/fold_all is left out: numbered folds are there (-f all takes it)",
+                            s->results);
+        else
+            prediction_tell(job->o, TELL_WARNING,
+                            "%s/fold_%s is left out: it has no checkpoint_%s; its training is not finished",
+                            s->results, fold_name(name, fold), s->checkpoint);
+    }
+}
+
+static void tell_start(const PredictionJob *job)
+{
+    const ModelSource *s = predictor_source(job->predictor);
+    Text folds = {0};
+    fold_list_text(&s->folds, &folds);
+    prediction_tell(job->o, TELL_NOTE, "%s, %s, %d case%s", s->plan.network.name, folds.data ? folds.data : "",
+                    job->list.count, job->list.count == 1 ? "" : "s");
+    text_free(&folds);
+    tell_unused_folds(job);
+}
+
 static int run_cases(PredictionJob *job, Err *e)
 {
     const PredictionOptions *o = job->o;
-    const Predictor *p = job->predictor;
     int kept;
     TRY(file_make_folders(job->folder, e));
     if (saves_probabilities(job)) TRY(save_dataset(job, e));
-    prediction_tell(o, TELL_NOTE, "%s, %d fold%s, %d case%s", predictor_plan(p)->network.name,
-                    predictor_fold_count(p), predictor_fold_count(p) == 1 ? "" : "s", job->list.count,
-                    job->list.count == 1 ? "" : "s");
+    tell_start(job);
     const Batch batch = {.title = "predict",
                          .count = job->list.count,
                          .quiet = o->quiet,

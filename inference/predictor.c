@@ -7,16 +7,12 @@
 #include "inference/export.h"
 #include "inference/fold_networks.h"
 #include "inference/label_rule.h"
-#include "inference/results.h"
-#include "plans/splits.h"
 
-enum { BATCH_PIXELS = 1 << 16, MAX_FOLDS = 64 };
+enum { BATCH_PIXELS = 1 << 16 };
 static const double MIB = 1 << 20;
 
 struct Predictor {
-    Plan plan;
-    DatasetInfo info;
-    bool has_info;
+    ModelSource source;
     PredictorOptions options;  /* its pointers, context apart, are not used after opening */
     WindowOptions window;
     Model *models;             /* one per fold */
@@ -29,32 +25,7 @@ struct Predictor {
 
 /* ---- opening ---- */
 
-/* The checkpoints to use: of the folds asked for, or of all where it is there; a fold trained on
- * everything needs no company. */
-static int find_checkpoints(const char *results, const PredictorOptions *o, char *paths[MAX_FOLDS],
-                            int *count, Err *e)
-{
-    const char *name = o->checkpoint ? o->checkpoint : "final";
-    const int tries = o->fold_count ? o->fold_count : MAX_FOLDS - 1;
-    *count = 0;
-    if (tries > MAX_FOLDS)
-        return err_set(e, ERR_VALUE, "%d folds, at most %d are possible", tries, MAX_FOLDS);
-    for (int i = 0; i < tries; i++) {
-        const int fold = o->fold_count ? o->folds[i] : i + SPLITS_FOLD_ALL;
-        TRY(results_checkpoint(&paths[*count], results, fold, name, e));
-        if (paths[*count]) ++*count;
-        else if (o->fold_count)
-            return err_set(e, ERR_VALUE, "%s: fold %d has no checkpoint_%s; train it first", results, fold,
-                           name);
-        if (!o->fold_count && fold == SPLITS_FOLD_ALL && *count) break;
-    }
-    if (*count) return 0;
-    return err_set(e, ERR_VALUE,
-                   "%s: no fold has a checkpoint_%s; finish a training first, or name another checkpoint",
-                   results, name);
-}
-
-static WindowOptions window_of(const Plan *plan, const PredictorOptions *o)
+WindowOptions predictor_window(const Plan *plan, const PredictorOptions *o)
 {
     const PlanInference *inference = &plan->inference;
     WindowOptions w = {.tile_yx = {plan->configuration.patch_size[0], plan->configuration.patch_size[1]},
@@ -66,45 +37,38 @@ static WindowOptions window_of(const Plan *plan, const PredictorOptions *o)
     return w;
 }
 
-static int read_models(Predictor *p, char *const *paths, int count, Err *e)
+static int read_models(Predictor *p, Err *e)
 {
+    const int count = p->source.folds.count;
     p->models = mem_zalloc((size_t)count, sizeof *p->models, e);
     if (!p->models) return ERR_NOMEM;
     p->networks = (FoldNetworks){.models = p->models,
-                                 .channels = p->plan.configuration.channel_count,
-                                 .heads = dataset_head_count(&p->info),
+                                 .channels = p->source.plan.configuration.channel_count,
+                                 .heads = dataset_head_count(&p->source.info),
                                  .tile_yx = {p->window.tile_yx[0], p->window.tile_yx[1]},
                                  .apart = p->window.half && count > 1,
                                  .precision = p->options.precision};
     while (p->networks.count < count) {
         Model *m = &p->models[p->networks.count];
-        TRY(model_new(m, &p->plan, &p->info, e));
-        TRY(model_read(m, paths[p->networks.count++], e));
+        TRY(model_new(m, &p->source.plan, &p->source.info, e));
+        TRY(model_read(m, p->source.paths[p->networks.count++], e));
     }
     return 0;
 }
 
-static int open_results(Predictor *p, const char *results, const PredictorOptions *o, Err *e)
-{
-    char *paths[MAX_FOLDS];
-    int count;
-    int code = find_checkpoints(results, o, paths, &count, e);
-    if (!code && !(code = results_read(&p->plan, &p->info, results, paths[0], e))) p->has_info = true;
-    if (!code) {
-        p->window = window_of(&p->plan, o);
-        code = read_models(p, paths, count, e);
-    }
-    for (int i = 0; i < count; i++) mem_free(paths[i]);
-    return code;
-}
-
-int predictor_open(Predictor **result, const char *results, const PredictorOptions *o, Err *e)
+int predictor_open_source(Predictor **result, ModelSource *source, const PredictorOptions *o, Err *e)
 {
     Predictor *p = *result = mem_zalloc(1, sizeof *p, e);
-    if (!p) return ERR_NOMEM;
+    if (!p) {
+        model_source_free(source);
+        return ERR_NOMEM;
+    }
     pthread_mutex_init(&p->lock, NULL);
     p->options = *o;
-    const int code = open_results(p, results, o, e);
+    p->source = *source;
+    *source = (ModelSource){0};
+    p->window = predictor_window(&p->source.plan, o);
+    const int code = read_models(p, e);
     p->base_bytes = mem_resident();
     if (code) {
         predictor_close(p);
@@ -113,19 +77,28 @@ int predictor_open(Predictor **result, const char *results, const PredictorOptio
     return code;
 }
 
+int predictor_open(Predictor **p, const char *results, const PredictorOptions *o, Err *e)
+{
+    ModelSource source;
+    *p = NULL;
+    TRY(model_source_open(&source, results, o->folds, o->fold_count, o->checkpoint, e));
+    return predictor_open_source(p, &source, o, e);
+}
+
 void predictor_close(Predictor *p)
 {
     if (!p) return;
     fold_networks_release(&p->networks);
     for (int i = 0; i < p->networks.count; i++) model_free(&p->models[i]);
     mem_free(p->models);
-    if (p->has_info) dataset_info_free(&p->info);
+    model_source_free(&p->source);
     pthread_mutex_destroy(&p->lock);
     mem_free(p);
 }
 
-const Plan *predictor_plan(const Predictor *p) { return &p->plan; }
-const DatasetInfo *predictor_dataset(const Predictor *p) { return &p->info; }
+const Plan *predictor_plan(const Predictor *p) { return &p->source.plan; }
+const DatasetInfo *predictor_dataset(const Predictor *p) { return &p->source.info; }
+const ModelSource *predictor_source(const Predictor *p) { return &p->source; }
 int predictor_fold_count(const Predictor *p) { return p->networks.count; }
 
 /* ---- memory ---- */
@@ -136,14 +109,14 @@ static void count_phases(const Predictor *p, const CaseSize *size, PredictionCos
     int64_t shape[3], crop[3];
     const int64_t voxels = size->shape_zyx[0] * size->shape_zyx[1] * size->shape_zyx[2];
     const int64_t image = size->channels * voxels * (int64_t)sizeof(float);
-    const int64_t labels = voxels * (int64_t)dtype_size(label_dtype(&p->info));
-    for (int i = 0; i < 3; i++) crop[i] = size->shape_zyx[p->plan.transpose_forward[i]];
+    const int64_t labels = voxels * (int64_t)dtype_size(label_dtype(&p->source.info));
+    for (int i = 0; i < 3; i++) crop[i] = size->shape_zyx[p->source.plan.transpose_forward[i]];
     cost->reading = image + size->reading_bytes;
-    cost->preprocessing = case_preprocess_bytes(shape, size->shape_zyx, size->spacing_zyx_mm, &p->plan);
+    cost->preprocessing = case_preprocess_bytes(shape, size->shape_zyx, size->spacing_zyx_mm, &p->source.plan);
     cost->predicting = shape[0] * shape[1] * shape[2] * size->channels * (int64_t)sizeof(float) + labels +
                        window_bytes(&p->window,
                                     p->networks.heads * (p->networks.apart ? p->networks.count : 1), shape) +
-                       exporter_bytes(&p->info, shape, crop);
+                       exporter_bytes(&p->source.info, shape, crop);
     cost->finishing = labels + size->finishing_bytes;
     cost->tiles = window_tiles(&p->window, shape);
 }
@@ -193,9 +166,9 @@ static int cost_locked(Predictor *p, PredictionCost *cost, Err *e)
 int predictor_cost(Predictor *p, const CaseSize *size, PredictionCost *cost, Err *e)
 {
     *cost = (PredictionCost){0};
-    if (size->channels != p->plan.configuration.channel_count)
+    if (size->channels != p->source.plan.configuration.channel_count)
         return err_set(e, ERR_SHAPE, "%lld channels, the plan has %d", (long long)size->channels,
-                       p->plan.configuration.channel_count);
+                       p->source.plan.configuration.channel_count);
     count_phases(p, size, cost);
     pthread_mutex_lock(&p->lock);
     const int code = cost_locked(p, cost, e);
@@ -252,8 +225,8 @@ static int predict_into(Predictor *p, const Array *image, const CaseProperties *
                         const Array *labels, const ProbabilitySink *probabilities, Err *e)
 {
     Exporter *exporter;
-    if (probabilities) TRY(probabilities->begin(probabilities->rows.context, properties, &p->info, e));
-    TRY(exporter_new(&exporter, &p->plan, &p->info, properties, labels,
+    if (probabilities) TRY(probabilities->begin(probabilities->rows.context, properties, &p->source.info, e));
+    TRY(exporter_new(&exporter, &p->source.plan, &p->source.info, properties, labels,
                      probabilities ? &probabilities->rows : NULL, e));
     const RowSink sink = exporter_sink(exporter);
     pthread_mutex_lock(&p->lock);
@@ -266,7 +239,7 @@ static int predict_into(Predictor *p, const Array *image, const CaseProperties *
 int predictor_predict_preprocessed(Predictor *p, const Array *image, const CaseProperties *properties,
                                    Array *labels, const ProbabilitySink *probabilities, Err *e)
 {
-    TRY(export_labels_new(labels, &p->info, properties, e));
+    TRY(export_labels_new(labels, &p->source.info, properties, e));
     const int code = predict_into(p, image, properties, labels, probabilities, e);
     if (code) array_free(labels);
     return code;
@@ -296,7 +269,7 @@ int predictor_predict(Predictor *p, Array *image, const double spacing_zyx_mm[3]
 {
     PreprocessedCase c;
     int failed = expect_numbers(image, e);
-    if (!failed) failed = case_preprocess(&c, image, spacing_zyx_mm, NULL, &p->plan, NULL, e);
+    if (!failed) failed = case_preprocess(&c, image, spacing_zyx_mm, NULL, &p->source.plan, NULL, e);
     array_free(image);
     if (failed) return failed;
     const int code = predictor_predict_preprocessed(p, &c.image, &c.properties, labels, probabilities, e);

@@ -14,15 +14,16 @@
 
 #include "base/array.h"
 #include "base/error.h"
+#include "inference/model_source.h"
 #include "inference/probabilities.h"
-#include "plans/dataset_json.h"
-#include "plans/plan.h"
+#include "inference/sliding_window.h"
+#include "plans/made_from.h"
 #include "preprocess/case.h"
 
 typedef struct Predictor Predictor;
 
 typedef struct PredictorOptions {
-    const int *folds;         /* fold_count of them, SPLITS_FOLD_ALL for `all`; NULL: all that are there */
+    const int *folds;         /* fold_count of them, SPLITS_FOLD_ALL for `all`; none: as model_source_open */
     int fold_count;
     const char *checkpoint;   /* "final", "best" or "latest"; NULL: final */
     PlanSwitch mirroring;     /* auto: as the plan says */
@@ -36,11 +37,23 @@ typedef struct PredictorOptions {
 /* Reads plan, dataset.json and each fold's checkpoint, of our results or an nnU-Net trainer's. Fails: ERR_IO,
  * ERR_FORMAT, ERR_VALUE with the file; ERR_NOMEM. */
 int predictor_open(Predictor **p, const char *results, const PredictorOptions *o, Err *e);
+
+/* The same from what model_source_open found: taken over, empty afterwards also where this fails. */
+int predictor_open_source(Predictor **p, ModelSource *source, const PredictorOptions *o, Err *e);
 void predictor_close(Predictor *p);                          /* NULL is fine */
 
 const Plan *predictor_plan(const Predictor *p);              /* borrowed until predictor_close */
 const DatasetInfo *predictor_dataset(const Predictor *p);
+const ModelSource *predictor_source(const Predictor *p);
 int predictor_fold_count(const Predictor *p);
+
+/* The sliding window that a plan and the options give. */
+WindowOptions predictor_window(const Plan *plan, const PredictorOptions *o);
+
+/* Adds all that decides what the model predicts: program version, network and plan (but for its training), folds,
+ * checkpoint, the content of each fold's weights, labels, window, mirroring, precision. Each key begins with
+ * `prefix`. Failures stick in m (made_from_check). */
+void predictor_made_from(MadeFrom *m, const char *prefix, const ModelSource *source, const PredictorOptions *o);
 
 /* A case before it is read. */
 typedef struct CaseSize {

@@ -1,26 +1,27 @@
 #include "inference/results.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "inference/folds.h"
 #include "network/weights_io.h"
-#include "plans/splits.h"
 
 static const char *const ENDINGS[] = {".safetensors", ".pth"};
 
 int results_checkpoint(char **path, const char *results, int fold, const char *name, Err *e)
 {
-    char folder[16] = "all";
-    if (fold != SPLITS_FOLD_ALL) snprintf(folder, sizeof folder, "%d", fold);
+    char folder[FOLD_NAME_BYTES];
+    fold_name(folder, fold);
     for (int i = 0; i < 2; i++) {
+        bool there;
         *path = path_format(e, "%s/fold_%s/checkpoint_%s%s", results, folder, name, ENDINGS[i]);
-        if (!*path) return ERR_NOMEM;
-        if (file_exists(*path)) return 0;
+        const int code = *path ? file_is_there(*path, &there, e) : ERR_NOMEM;
+        if (!code && there) return 0;
         mem_free(*path);
+        *path = NULL;
+        if (code) return code;
     }
-    *path = NULL;
     return 0;
 }
 

@@ -12,7 +12,7 @@
 #include "plans/plan.h"
 
 /* The checkpoint of that name, "final", "best" or "latest": *path is the caller's, NULL where there is none.
- * Fails: ERR_NOMEM. */
+ * Fails: ERR_NOMEM; ERR_IO where that cannot be told. */
 int results_checkpoint(char **path, const char *results, int fold, const char *name, Err *e);
 
 /* checkpoint: of any fold, asked where the plan itself does not say which network it is. info is the

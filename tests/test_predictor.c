@@ -156,7 +156,7 @@ static void folds_of_one_kind_change_nothing(void **state)
     const PredictorOptions missing = {.folds = (int[]){4}, .fold_count = 1};
     Predictor *p;
     assert_int_equal(predictor_open(&p, folder, &missing, &e), ERR_VALUE);
-    assert_says(&e, "fold 4 has no checkpoint_final");
+    assert_says(&e, "there is no fold_4, only folds 0, 1, 2");
     assert_null(p);
     array_free(&labels[0]);
     array_free(&labels[1]);
@@ -258,7 +258,7 @@ static void images_that_do_not_fit_are_refused(void **state)
     assert_int_equal(predictor_cost(p, &size, &cost, &e), ERR_NOMEM);
     assert_says(&e, "may take 1");
     predictor_close(p);
-    assert_int_equal(predictor_open(&p, "/tmp/no such folder", &(PredictorOptions){0}, &e), ERR_VALUE);
+    assert_int_equal(predictor_open(&p, "/tmp/no such folder", &(PredictorOptions){0}, &e), ERR_IO);
     remove_results(folder, 1);
 }
 

@@ -1,0 +1,98 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "base/program.h"
+#include "inference/predictor.h"
+#include "plans/plan_keys.h"
+
+enum { KEY_BYTES = 256 };
+
+static void add(MadeFrom *m, const char *prefix, const char *key, const char *value)
+{
+    char whole[KEY_BYTES];
+    snprintf(whole, sizeof whole, "%s%s", prefix, key);
+    made_from_add(m, whole, "%s", value);
+}
+
+static void add_text(MadeFrom *m, const char *prefix, const char *key, Text *value)
+{
+    if (!text_check(value, &m->failure)) add(m, prefix, key, value->data ? value->data : "");
+    text_free(value);
+}
+
+static void add_number(MadeFrom *m, const char *prefix, const char *key, double value)
+{
+    Text text = {0};
+    text_add_double(&text, value);
+    add_text(m, prefix, key, &text);
+}
+
+static void add_weights(MadeFrom *m, const char *prefix, const ModelSource *s)
+{
+    Text folds = {0};
+    char name[FOLD_NAME_BYTES], key[KEY_BYTES];
+    for (int i = 0; i < s->folds.count; i++)
+        text_add(&folds, "%s%s", i ? " " : "", fold_name(name, s->folds.numbers[i]));
+    add_text(m, prefix, "folds", &folds);
+    add(m, prefix, "checkpoint", s->checkpoint);
+    for (int i = 0; i < s->folds.count; i++) {
+        snprintf(key, sizeof key, "%sweights of fold %s", prefix, fold_name(name, s->folds.numbers[i]));
+        made_from_add_file(m, key, s->paths[i]);
+    }
+}
+
+/* "background=0 liver=1 tumour=2 both=1+2", and in which order regions are written. */
+static void add_labels(MadeFrom *m, const char *prefix, const DatasetInfo *info)
+{
+    Text labels = {0}, order = {0};
+    for (int i = 0; i < info->label_count; i++) {
+        text_add(&labels, "%s%s", i ? " " : "", info->labels[i].name);
+        for (int k = 0; k < info->labels[i].value_count; k++)
+            text_add(&labels, "%c%d", k ? '+' : '=', info->labels[i].values[k]);
+    }
+    for (int i = 0; i < info->regions_class_count; i++)
+        text_add(&order, "%s%d", i ? " " : "", info->regions_class_order[i]);
+    add_text(m, prefix, "labels", &labels);
+    add_text(m, prefix, "regions_class_order", &order);
+    add(m, prefix, "file_ending", info->file_ending);
+}
+
+static void add_window(MadeFrom *m, const char *prefix, const WindowOptions *w)
+{
+    add_number(m, prefix, "step", w->step);
+    add(m, prefix, "gaussian", w->gaussian ? "true" : "false");
+    add(m, prefix, "mirroring",
+        w->mirror_yx[0] ? w->mirror_yx[1] ? "height and width" : "height" : w->mirror_yx[1] ? "width" : "none");
+}
+
+/* Training changes weights, and these are compared; the options of inference are added as they are in effect. */
+static bool decides_labels(const char *key)
+{
+    return strncmp(key, "training.", 9) && strncmp(key, "inference.", 10) && strcmp(key, "format") &&
+           strcmp(key, "batch_size") && strcmp(key, "batch_dice");
+}
+
+static void add_plan(MadeFrom *m, const char *prefix, const Plan *plan)
+{
+    char name[KEY_BYTES];
+    MadeFrom keys = {0};
+    plan_keys(&keys, plan);
+    if (!m->failure.code) made_from_check(&keys, &m->failure);
+    for (int i = 0; i < keys.count; i++) {
+        if (!decides_labels(keys.items[i].key)) continue;
+        snprintf(name, sizeof name, "plan %s", keys.items[i].key);
+        add(m, prefix, name, keys.items[i].value);
+    }
+    made_from_free(&keys);
+}
+
+void predictor_made_from(MadeFrom *m, const char *prefix, const ModelSource *s, const PredictorOptions *o)
+{
+    const WindowOptions window = predictor_window(&s->plan, o);
+    add(m, prefix, "program version", PROGRAM_VERSION);
+    add_weights(m, prefix, s);
+    add_labels(m, prefix, &s->info);
+    add_window(m, prefix, &window);
+    add(m, prefix, "precision", o->precision == DTYPE_BF16 ? "bf16" : "fp32");
+    add_plan(m, prefix, &s->plan);
+}

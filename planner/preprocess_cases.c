@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "data/npy.h"
 #include "planner/case_loop.h"
 #include "planner/case_writer.h"
 #include "preprocess/case.h"
@@ -15,17 +16,34 @@ typedef struct Pass {
     MadeFrom settings;
 } Pass;
 
+static bool holds(const CaseRecord *record, const char *folder, const char *id, const char *ending, const char *key)
+{
+    Array a = {0};
+    char *path = path_format(NULL, "%s/%s%s.npy", folder, id, ending);
+    const bool same = path && !npy_read(&a, path, NULL) && case_content_is(record, key, &a);
+    array_free(&a);
+    mem_free(path);
+    return same;
+}
+
+/* Whether the arrays stand there that were written with these properties. */
+static bool is_whole(const CaseRecord *record, const char *folder, const Case *c)
+{
+    return holds(record, folder, c->id, "", "image") &&
+           (!c->label || (holds(record, folder, c->id, "_seg", "labels") &&
+                          holds(record, folder, c->id, "_locations", "locations")));
+}
+
 /* Whether the case's properties, which are written last, say that it was made from the very same. */
 static int up_to_date(const PreprocessRun *run, const Case *c, const MadeFrom *made_from, bool *fresh, Err *e)
 {
     CaseProperties properties;
     CaseRecord record;
-    Err unreadable = {0};
     char *path = path_format(e, "%s/%s.yaml", run->folder, c->id);
     if (!path) return ERR_NOMEM;
     const bool is_read = !made_from_check(made_from, NULL) && file_exists(path) &&
-                         !case_properties_read(&properties, path, &record, &unreadable);
-    *fresh = is_read && made_from_same(&record.made_from, made_from);
+                         !case_properties_read(&properties, path, &record, NULL);
+    *fresh = is_read && made_from_same(&record.made_from, made_from) && is_whole(&record, run->folder, c);
     if (is_read) case_record_free(&record);
     mem_free(path);
     return 0;

@@ -288,6 +288,7 @@ static Sampler small_sampler(CaseSet *set, bool augment)
                      .batch_size = BATCH,
                      .oversample_foreground = 0.33,
                      .class_count = 2,
+                     .largest_label = 2,
                      .augment = augment,
                      .rules = {PI, {true, true}, false},
                      .seed = 7};

@@ -103,7 +103,7 @@ static int check_case(const TrainingCase *c, int channels, Err *e)
     TRY(check_array(labels, c->name, LABEL_ENDING, DTYPE_I16, 3, e));
     for (int axis = 0; axis < 3; axis++)
         if (image->shape[axis] != labels->shape[axis] || image->shape[axis] < 1)
-            return err_set(e, ERR_SHAPE, "%s: image and labels have %lld and %lld voxels along axis %d",
+            return err_set(e, ERR_SHAPE, "%s: image and labels have %lld and %lld voxels along axis %d; preprocess again",
                            c->name, (long long)image->shape[axis], (long long)labels->shape[axis], axis);
     if (image->shape[3] != channels)
         return err_set(e, ERR_SHAPE, "%s%s: %lld channels, but the plan has %d; preprocess again", c->name,

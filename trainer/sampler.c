@@ -93,6 +93,18 @@ static void cut_patch(const Sampler *s, const SliceView *slice, const Place *pla
     else spatial_transform(slice, place->crop, draw->angle, draw->scale, patch);
 }
 
+static int check_labels(const Sampler *s, const TrainingCase *c, const Patch *patch, Err *e)
+{
+    int low = -1, high = 0;
+    for (int64_t i = 0; i < patch->height * patch->width; i++) {
+        low = patch->labels[i] < low ? patch->labels[i] : low;
+        high = patch->labels[i] > high ? patch->labels[i] : high;
+    }
+    if (low >= -1 && high <= s->largest_label) return 0;
+    return err_set(e, ERR_VALUE, "%s_seg.npy: the label value %d, expected -1 to %d; preprocess again", c->name,
+                   low < -1 ? low : high, s->largest_label);
+}
+
 int sampler_fill(const Sampler *s, SamplerWorkspace *w, int epoch, int iteration, int item, float *image,
                  int16_t *labels, Err *e)
 {
@@ -108,6 +120,7 @@ int sampler_fill(const Sampler *s, SamplerWorkspace *w, int epoch, int iteration
     Rng augment = rng_make(s->seed, (uint32_t)epoch, time, (uint32_t)item, RNG_AUGMENT);
     if (s->augment) draw = augment_draw(&augment, &s->rules, slice.channels);
     cut_patch(s, &slice, &place, &draw, &patch, w->scratch);
+    TRY(check_labels(s, c, &patch, e));
     TRY(augment_intensities(&patch, &draw, s->rules.older, &augment, w->scratch, e));
     augment_store(&patch, draw.mirror_yx, s->mask_channel, image, labels);
     return 0;

@@ -23,6 +23,7 @@ typedef struct Sampler {
     double oversample_foreground;        /* share of a batch that must show foreground */
     int class_count;                     /* of the locations, each as likely */
     bool has_ignore;                     /* one more class follows: all that is annotated */
+    int largest_label;                   /* that a voxel may have, the ignore label included */
     bool augment;                        /* else the patch as it is (validation) */
     AugmentRules rules;
     bool mask_channel[PLAN_MAX_CHANNELS]; /* set to 0 outside: normalised only inside */
@@ -39,7 +40,8 @@ int sampler_workspace_new(SamplerWorkspace *w, const Sampler *s, Err *e);
 void sampler_workspace_free(SamplerWorkspace *w);
 
 /* Writes image (height, width, channels) and labels (height, width) of one item. Validation counts its
- * iterations like training and never shares numbers with it. Fails: as augment_intensities. */
+ * iterations like training and never shares numbers with it. Fails: as augment_intensities; ERR_VALUE where the
+ * patch holds a label that there is no class for. */
 int sampler_fill(const Sampler *s, SamplerWorkspace *w, int epoch, int iteration, int item, float *image,
                  int16_t *labels, Err *e);
 

@@ -10,6 +10,7 @@
 #include "network/weights_io.h"
 #include "preprocess/class_locations.h"
 #include "trainer/augmentation_pictures.h"
+#include "trainer/case_check.h"
 #include "trainer/length.h"
 #include "trainer/progress_picture.h"
 #include "trainer/schedule.h"
@@ -39,6 +40,9 @@ static int open_cases(Training *t, const TrainingOptions *o, Err *e)
                        o->preprocessed, o->fold);
     if (!code) code = case_set_open(&t->training_cases, folder, split.train, split.train_count, channels, e);
     if (!code) code = case_set_open(&t->validation_cases, folder, split.val, split.val_count, channels, e);
+    const CaseCheck check = {o->preprocessed, &t->plan, &t->info, o->overrides.file};
+    if (!code) code = case_check_set(&check, &t->training_cases, e);
+    if (!code) code = case_check_set(&check, &t->validation_cases, e);
     mem_free(folder);
     split_free(&split);
     return code;
@@ -52,6 +56,7 @@ static Sampler make_sampler(const Training *t, const CaseSet *cases, bool augmen
                  .batch_size = c->batch_size,
                  .oversample_foreground = t->plan.training.oversample_foreground,
                  .has_ignore = t->info.ignore_value >= 0,
+                 .largest_label = t->info.ignore_value >= 0 ? t->info.ignore_value : t->info.max_value,
                  .augment = augment,
                  .seed = (uint64_t)t->plan.training.seed};
     s.class_count = class_locations_classes(&t->info) - s.has_ignore;

@@ -5,10 +5,10 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "data/image_io.h"
-#include "data/npy.h"
 #include "inference/predictor.h"
 #include "inference/probabilities.h"
 #include "plans/splits.h"
+#include "trainer/case_check.h"
 #include "trainer/case_set.h"
 #include "trainer/validation_score.h"
 
@@ -16,6 +16,7 @@ typedef struct Validation {
     const ValidationOptions *o;
     Predictor *predictor;
     Split split;
+    CaseCheck check;
     char *references, *output;   /* folders */
 } Validation;
 
@@ -37,29 +38,12 @@ static char *find_reference(const char *folder, const char *name, Err *e)
     return path;
 }
 
-static int read_preprocessed(Array *image, CaseProperties *properties, const char *preprocessed,
-                             const char *name, Err *e)
-{
-    char *array = path_format(e, "%s/2d/%s.npy", preprocessed, name);
-    char *yaml = path_format(e, "%s/2d/%s.yaml", preprocessed, name);
-    int code = array && yaml ? case_properties_read(properties, yaml, NULL, e) : ERR_NOMEM;
-    if (!code) code = npy_read(image, array, e);
-    if (!code && (image->dtype != DTYPE_F32 || image->rank != 4 ||
-                  memcmp(image->shape, properties->shape, sizeof properties->shape))) {
-        code = err_set(e, ERR_SHAPE, "%s does not fit %s; preprocess again", array, yaml);
-        array_free(image);
-    }
-    mem_free(array);
-    mem_free(yaml);
-    return code;
-}
-
 static int predict_to(const Validation *v, const char *name, const Geometry *geometry, const char *path,
                       Err *e)
 {
     Array image, labels = {0};
     CaseProperties properties;
-    TRY(read_preprocessed(&image, &properties, v->o->preprocessed, name, e));
+    TRY(case_check_read(&image, &properties, &v->check, name, e));
     ProbabilityFile file;
     const ProbabilitySink sink = probability_file_sink(&file, v->output, name);
     const ProbabilitySink *probabilities = v->o->save_probabilities ? &sink : NULL;
@@ -113,6 +97,8 @@ static int open_validation(Validation *v, Err *e)
     if (!v->references || !v->output) return ERR_NOMEM;
     TRY(case_split(&v->split, o->preprocessed, o->fold, e));
     TRY(predictor_open(&v->predictor, o->results, &options, e));
+    v->check = (CaseCheck){o->preprocessed, predictor_plan(v->predictor), predictor_dataset(v->predictor), NULL};
+    TRY(case_check_names(&v->check, v->split.val, v->split.val_count, e));
     return file_make_folders(v->output, e);
 }
 

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "plans/splits.h"
+#include "trainer/validation_folder.h"
 
 static const char *const CHECKPOINTS[] = {"latest", "best", "final"};
 static const char *const OTHER_FILES[] = {"metrics.csv", "training_log.txt", "progress.png"};
@@ -32,26 +33,24 @@ static int remove_file(const char *folder, const char *name, Err *e)
     return code;
 }
 
-static int remove_validation(const char *folder, Err *e)
+int run_folder_remove_validation(const RunFolder *f, Err *e)
 {
-    FileList files = {0};
-    char *path = path_format(e, "%s/validation", folder);
-    int code = !path ? ERR_NOMEM : file_is_folder(path) ? file_list(&files, path, e) : 0;
-    for (int i = 0; !code && i < files.count; i++) code = remove_file(path, files.names[i], e);
-    file_list_free(&files);
+    char *path = path_format(e, "%s/validation", f->path);
+    const int code = path ? validation_folder_clear(path, e) : ERR_NOMEM;
     mem_free(path);
     return code;
 }
 
-static int remove_run(const char *folder, Err *e)
+static int remove_run(const RunFolder *f, Err *e)
 {
+    const char *folder = f->path;
     for (int i = 0; i < CHECKPOINT_KINDS; i++) {
         char name[64];
         snprintf(name, sizeof name, "checkpoint_%s.safetensors", CHECKPOINTS[i]);
         TRY(remove_file(folder, name, e));
     }
     for (int i = 0; i < OTHER_KINDS; i++) TRY(remove_file(folder, OTHER_FILES[i], e));
-    return remove_validation(folder, e);
+    return run_folder_remove_validation(f, e);
 }
 
 static int read_log(RunFolder *f, Err *e)
@@ -76,7 +75,7 @@ static int take_over(RunFolder *f, RunMode mode, Err *e)
                        "%s holds a training run: give --continue to go on with it or --overwrite to "
                        "replace it",
                        f->path);
-    if (mode == RUN_OVERWRITE) TRY(remove_run(f->path, e));
+    if (mode == RUN_OVERWRITE) TRY(remove_run(f, e));
     return mode == RUN_CONTINUE ? read_log(f, e) : 0;
 }
 

@@ -32,6 +32,9 @@ char *run_folder_checkpoint(const RunFolder *f, const char *name, Err *e);
 /* Whether some fold of the results, this one apart, holds a run. Fails: ERR_IO, ERR_NOMEM. */
 int run_folder_has_siblings(const RunFolder *f, bool *has, Err *e);
 
+/* Predictions of the weights that were there so far, and their summary. Fails: ERR_IO, ERR_NOMEM. */
+int run_folder_remove_validation(const RunFolder *f, Err *e);
+
 /* Adds a line with the time to training_log.txt. Fails: ERR_IO, ERR_NOMEM. */
 int run_folder_log(RunFolder *f, Err *e, const char *format, ...) __attribute__((format(printf, 3, 4)));
 

@@ -224,7 +224,7 @@ static void show_case(void *context, int done, int total, const char *name)
 static int validate(const Options *o, Err *e)
 {
     Progress bar;
-    double dice;
+    ValidationResult result;
     progress_begin(&bar, "validation", 0, o->common.quiet);
     const ValidationOptions validation = {.preprocessed = o->training.preprocessed,
                                           .results = o->training.results,
@@ -234,9 +234,14 @@ static int validate(const Options *o, Err *e)
                                           .progress = show_case,
                                           .interrupted = program_interrupted,
                                           .context = &bar};
-    const int code = validation_run(&validation, &dice, e);
+    const int code = validation_run(&validation, &result, e);
     progress_end(&bar);
-    if (!code && !o->common.quiet) program_say("mean foreground Dice of the validation cases: %.4f", dice);
+    if (!code && !o->common.quiet) {
+        if (result.kept)
+            program_say("%d of %d validation cases had been predicted with these weights before: kept", result.kept,
+                        result.cases);
+        program_say("mean foreground Dice of the validation cases: %.4f", result.mean_dice);
+    }
     return code;
 }
 

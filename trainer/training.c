@@ -386,13 +386,14 @@ static int run_epochs(Training *t, const TrainingWatch *watch, Err *e)
     return 0;
 }
 
-/* checkpoint_final takes the place of checkpoint_latest. */
+/* checkpoint_final takes the place of checkpoint_latest. Predictions of earlier weights go first. */
 static int finish_run(Training *t, Err *e)
 {
     char *latest = run_folder_checkpoint(&t->folder, "latest", e);
     int code = latest ? 0 : ERR_NOMEM;
     if (!code && file_exists(latest)) {
-        code = training_save(t, "final", e);
+        code = run_folder_remove_validation(&t->folder, e);
+        if (!code) code = training_save(t, "final", e);
         if (!code) code = file_remove(latest, e);
     }
     mem_free(latest);

@@ -3,39 +3,122 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/lock.h"
 #include "base/memory.h"
+#include "base/program.h"
 #include "data/image_io.h"
+#include "inference/prediction_record.h"
 #include "inference/predictor.h"
 #include "inference/probabilities.h"
+#include "inference/results.h"
+#include "network/precision.h"
+#include "plans/plan_keys.h"
 #include "plans/splits.h"
 #include "trainer/case_check.h"
 #include "trainer/case_set.h"
+#include "trainer/validation_folder.h"
 #include "trainer/validation_score.h"
 
 typedef struct Validation {
     const ValidationOptions *o;
+    FolderLock lock;             /* on the fold's folder: its weights stay the same meanwhile */
     Predictor *predictor;
     Split split;
     CaseCheck check;
-    char *references, *output;   /* folders */
+    MadeFrom made_from;          /* of every prediction */
+    PredictionRecord *record;
+    char *references, *fold, *output;   /* folders */
+    FileList reference_names;
+    int kept;
 } Validation;
 
-/* The image in a folder whose name without its ending is the case's; NULL with e filled. */
-static char *find_reference(const char *folder, const char *name, Err *e)
+/* ---- what a prediction is made from ---- */
+
+/* All of the plan but how the weights were trained: those are known by their content. */
+static void add_plan(MadeFrom *m, const Plan *plan)
 {
-    FileList files;
-    if (file_list(&files, folder, e)) return NULL;
-    char *path = NULL;
-    const size_t length = strlen(name);
-    for (int i = 0; i < files.count && !path; i++) {
-        const char *ending = image_ending(files.names[i]);
-        if (ending && !strncmp(files.names[i], name, length) && files.names[i] + length == ending)
-            path = path_format(e, "%s/%s", folder, files.names[i]);
+    static const char *const of_training[] = {"training.", "batch_size", "dataset_name", "plans_name"};
+    MadeFrom keys = {0};
+    plan_keys(&keys, plan);
+    made_from_check(&keys, &m->failure);
+    for (int i = 0; i < keys.count; i++) {
+        bool counts = true;
+        for (size_t k = 0; k < sizeof of_training / sizeof *of_training; k++)
+            counts = counts && strncmp(keys.items[i].key, of_training[k], strlen(of_training[k]));
+        if (counts) made_from_add(m, keys.items[i].key, "%s", keys.items[i].value);
     }
-    if (!path && !e->code)
-        err_set(e, ERR_IO, "%s: no labels of the case %s are there; preprocess again", folder, name);
-    file_list_free(&files);
-    return path;
+    made_from_free(&keys);
+}
+
+static int describe(Validation *v, Err *e)
+{
+    MadeFrom *m = &v->made_from;
+    char *checkpoint = NULL, *dataset = path_format(e, "%s/dataset.json", v->o->results);
+    int code = dataset ? results_checkpoint(&checkpoint, v->o->results, v->o->fold, "final", e) : ERR_NOMEM;
+    made_from_add(m, "version", "%s", PROGRAM_VERSION);
+    if (checkpoint) made_from_add_file(m, "checkpoint_final", checkpoint);
+    if (dataset) made_from_add_file(m, "dataset.json", dataset);
+    made_from_add(m, "precision", "%s", precision_name(v->o->precision));
+    add_plan(m, predictor_plan(v->predictor));
+    mem_free(checkpoint);
+    mem_free(dataset);
+    return code ? code : made_from_check(m, e);
+}
+
+/* Of one case: its reference, and its properties, which tell the content of its image. */
+static int describe_case(MadeFrom *inputs, const Validation *v, const char *name, const char *reference, Err *e)
+{
+    *inputs = (MadeFrom){0};
+    char *properties = path_format(e, "%s/2d/%s.yaml", v->o->preprocessed, name);
+    if (!properties) return ERR_NOMEM;
+    prediction_inputs_add(inputs, properties);
+    prediction_inputs_add(inputs, reference);
+    mem_free(properties);
+    const int code = made_from_check(inputs, e);
+    if (code) made_from_free(inputs);
+    return code;
+}
+
+/* ---- one case ---- */
+
+/* A case's names: of its reference, and of the files that its prediction consists of. */
+typedef struct CaseNames {
+    char *reference;             /* path */
+    char *outputs[3];            /* in the folder of predictions */
+    int count;
+} CaseNames;
+
+static void free_names(CaseNames *n)
+{
+    mem_free(n->reference);
+    for (int i = 0; i < 3; i++) mem_free(n->outputs[i]);
+    *n = (CaseNames){0};
+}
+
+/* The file among the references whose name without its ending is the case's; NULL. */
+static const char *find_reference(const Validation *v, const char *name)
+{
+    const size_t length = strlen(name);
+    for (int i = 0; i < v->reference_names.count; i++) {
+        const char *file = v->reference_names.names[i], *ending = image_ending(file);
+        if (ending && !strncmp(file, name, length) && file + length == ending) return file;
+    }
+    return NULL;
+}
+
+static int find_names(CaseNames *n, const Validation *v, const char *name, Err *e)
+{
+    const char *reference = find_reference(v, name);
+    *n = (CaseNames){.count = v->o->save_probabilities ? 3 : 1};
+    if (!reference)
+        return err_set(e, ERR_IO, "%s: no labels of the case %s are there; preprocess again", v->references, name);
+    n->reference = path_format(e, "%s/%s", v->references, reference);
+    n->outputs[0] = mem_strdup(reference, e);
+    n->outputs[1] = path_format(e, "%s.npy", name);
+    n->outputs[2] = path_format(e, "%s.yaml", name);
+    if (n->reference && n->outputs[0] && n->outputs[1] && n->outputs[2]) return 0;
+    free_names(n);
+    return ERR_NOMEM;
 }
 
 static int predict_to(const Validation *v, const char *name, const Geometry *geometry, const char *path,
@@ -56,61 +139,143 @@ static int predict_to(const Validation *v, const char *name, const Geometry *geo
     return code;
 }
 
-static int predict_case(const Validation *v, const char *name, Err *e)
+static int predict_named(Validation *v, const char *name, const CaseNames *n, Err *e)
 {
     Geometry geometry;
     int64_t channels;
-    char *path = NULL, *reference = find_reference(v->references, name, e);
-    int code = reference ? image_probe(&geometry, &channels, reference, e) : e->code;
-    if (!code) path = path_format(e, "%s/%s", v->output, path_base(reference));
-    if (!code && !path) code = ERR_NOMEM;
-    bool kept = false;
-    if (!code) code = file_is_there(path, &kept, e);
-    if (!code && kept && v->o->save_probabilities) code = probabilities_exist(&kept, v->output, name, e);
-    if (!code && !kept) code = predict_to(v, name, &geometry, path, e);
+    MadeFrom inputs;
+    TRY(describe_case(&inputs, v, name, n->reference, e));
+    char *path = path_format(e, "%s/%s", v->output, n->outputs[0]);
+    int code = path ? image_probe(&geometry, &channels, n->reference, e) : ERR_NOMEM;
+    if (!code) code = predict_to(v, name, &geometry, path, e);
+    if (!code)
+        code = prediction_record_done(v->record, name, &inputs, (const char *const *)n->outputs, n->count, e);
+    made_from_free(&inputs);
     mem_free(path);
-    mem_free(reference);
     return code;
 }
 
-static int predict_cases(const Validation *v, Err *e)
+/* A prediction that stands there counts only if these very weights made it from this very case. */
+static int plan_case(Validation *v, const char *name, bool *planned, Err *e)
+{
+    OutputState state;
+    CaseNames n;
+    MadeFrom inputs;
+    TRY(find_names(&n, v, name, e));
+    int code = describe_case(&inputs, v, name, n.reference, e);
+    if (!code) {
+        code = prediction_record_look(v->record, name, (const char *const *)n.outputs, n.count, &state, NULL, e);
+        *planned = !code && !(state == OUTPUT_WHOLE && prediction_record_same_inputs(v->record, name, &inputs, NULL));
+        if (*planned) code = prediction_record_plan(v->record, name, e);
+        made_from_free(&inputs);
+    }
+    free_names(&n);
+    return code;
+}
+
+/* ---- all cases ---- */
+
+static int predict_cases(Validation *v, const bool *planned, Err *e)
 {
     const ValidationOptions *o = v->o;
     for (int i = 0; i < v->split.val_count; i++) {
-        if (o->progress) o->progress(o->context, i, v->split.val_count, v->split.val[i]);
-        TRY(predict_case(v, v->split.val[i], e));
+        CaseNames n;
+        const char *name = v->split.val[i];
+        if (o->progress) o->progress(o->context, i, v->split.val_count, name);
+        if (!planned[i]) continue;
+        TRY(find_names(&n, v, name, e));
+        const int code = predict_named(v, name, &n, e);
+        free_names(&n);
+        if (code) return code;
         if (o->interrupted && o->interrupted()) return err_set(e, ERR_INTERRUPTED, "interrupted");
     }
     if (o->progress) o->progress(o->context, v->split.val_count, v->split.val_count, NULL);
     return 0;
 }
 
+/* What was made by other weights, or cannot be told, counts for nothing. */
+static int open_record(Validation *v, Err *e)
+{
+    Err damaged = {0};
+    int code = prediction_record_open(&v->record, v->output, &v->made_from, false, &damaged);
+    if (!code && !prediction_record_is_other(v->record, NULL)) return 0;
+    if (code && code != ERR_FORMAT) {
+        *e = damaged;
+        return code;
+    }
+    prediction_record_close(v->record, NULL);
+    return prediction_record_open(&v->record, v->output, &v->made_from, true, e);
+}
+
+static int plan_and_predict(Validation *v, bool *planned, Err *e)
+{
+    int made = 0;
+    for (int i = 0; i < v->split.val_count; i++) {
+        TRY(plan_case(v, v->split.val[i], &planned[i], e));
+        made += planned[i];
+    }
+    v->kept = v->split.val_count - made;
+    if (made) TRY(validation_folder_remove_summary(v->output, e));
+    TRY(validation_folder_keep_only(v->output, v->split.val, v->split.val_count, e));
+    TRY(prediction_record_begin(v->record, e));
+    return predict_cases(v, planned, e);
+}
+
+static int predict_all(Validation *v, Err *e)
+{
+    bool *planned = mem_zalloc((size_t)v->split.val_count + 1, sizeof *planned, e);
+    if (!planned) return ERR_NOMEM;
+    int code = open_record(v, e);
+    if (!code) code = plan_and_predict(v, planned, e);
+    const int closing = prediction_record_close(v->record, code ? NULL : e);
+    mem_free(planned);
+    return code ? code : closing;
+}
+
+static int open_folders(Validation *v, Err *e)
+{
+    const ValidationOptions *o = v->o;
+    char *preprocessed = path_absolute(o->preprocessed, e); /* for summary.json, wherever it is read from */
+    v->references = preprocessed ? path_format(e, "%s/gt_segmentations", preprocessed) : NULL;
+    mem_free(preprocessed);
+    v->fold = o->fold == SPLITS_FOLD_ALL ? path_format(e, "%s/fold_all", o->results)
+                                         : path_format(e, "%s/fold_%d", o->results, o->fold);
+    v->output = v->fold ? path_format(e, "%s/validation", v->fold) : NULL;
+    if (!v->references || !v->output) return e->code ? (int)e->code : ERR_NOMEM;
+    TRY(file_list(&v->reference_names, v->references, e));
+    return file_is_folder(v->fold) ? folder_lock(&v->lock, v->fold, e) : 0;
+}
+
 static int open_validation(Validation *v, Err *e)
 {
     const ValidationOptions *o = v->o;
     const PredictorOptions options = {.folds = &o->fold, .fold_count = 1, .precision = o->precision};
-    char *preprocessed = path_absolute(o->preprocessed, e); /* for summary.json, wherever it is read from */
-    v->references = preprocessed ? path_format(e, "%s/gt_segmentations", preprocessed) : NULL;
-    mem_free(preprocessed);
-    v->output = o->fold == SPLITS_FOLD_ALL ? path_format(e, "%s/fold_all/validation", o->results)
-                                           : path_format(e, "%s/fold_%d/validation", o->results, o->fold);
-    if (!v->references || !v->output) return ERR_NOMEM;
+    TRY(open_folders(v, e));
     TRY(case_split(&v->split, o->preprocessed, o->fold, e));
     TRY(predictor_open(&v->predictor, o->results, &options, e));
     v->check = (CaseCheck){o->preprocessed, predictor_plan(v->predictor), predictor_dataset(v->predictor), NULL};
     TRY(case_check_names(&v->check, v->split.val, v->split.val_count, e));
+    TRY(describe(v, e));
     return file_make_folders(v->output, e);
 }
 
-int validation_run(const ValidationOptions *o, double *mean_dice, Err *e)
+int validation_run(const ValidationOptions *o, ValidationResult *result, Err *e)
 {
-    Validation v = {.o = o};
+    Validation v = {.o = o, .lock = {-1}};
+    *result = (ValidationResult){0};
     int code = open_validation(&v, e);
-    if (!code) code = predict_cases(&v, e);
-    if (!code) code = validation_score(v.references, v.output, predictor_dataset(v.predictor), mean_dice, e);
+    if (!code) code = predict_all(&v, e);
+    if (!code)
+        code = validation_score(v.references, v.output, predictor_dataset(v.predictor), &result->mean_dice, e);
+    result->kept = v.kept;
+    result->cases = v.split.val_count;
     predictor_close(v.predictor);
     split_free(&v.split);
+    made_from_free(&v.made_from);
+    file_list_free(&v.reference_names);
+    folder_unlock(&v.lock);
     mem_free(v.references);
+    mem_free(v.fold);
     mem_free(v.output);
     return code;
 }

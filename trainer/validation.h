@@ -18,9 +18,17 @@ typedef struct ValidationOptions {
     void *context;
 } ValidationOptions;
 
-/* Writes RESULTS/fold_F/validation/CASE + ending, and summary.json by nnU-Net's rules; *mean_dice is the
- * foreground's. References are those of PREPROCESSED/gt_segmentations. Cases that stand there already
- * are kept. Fails: ERR_IO, ERR_FORMAT, ERR_VALUE, ERR_NOMEM; ERR_INTERRUPTED. */
-int validation_run(const ValidationOptions *o, double *mean_dice, Err *e);
+typedef struct ValidationResult {
+    double mean_dice;               /* of the foreground */
+    int cases, kept;                /* kept: predictions that the very same weights had made before */
+} ValidationResult;
+
+/* Writes RESULTS/fold_F/validation/CASE + ending, and summary.json by nnU-Net's rules. References are those of
+ * PREPROCESSED/gt_segmentations. predict.yaml there (inference/prediction_record.h) says from what each prediction
+ * was made: one that stands there already is kept only if these very weights made it from this very case, by
+ * content; whatever else is there is made anew, and predictions of cases that the fold no longer has are removed.
+ * Fails: ERR_IO, ERR_FORMAT, ERR_NOMEM; ERR_VALUE, also where another run is writing into the fold's folder or the
+ * preprocessed cases are not of the weights' plan (case_check.h); ERR_INTERRUPTED. */
+int validation_run(const ValidationOptions *o, ValidationResult *result, Err *e);
 
 #endif

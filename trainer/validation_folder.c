@@ -1,0 +1,66 @@
+#include "trainer/validation_folder.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "data/image_io.h"
+#include "inference/prediction_record.h"
+
+static const char SUMMARY[] = "summary.json";
+
+static int remove_file(const char *folder, const char *name, Err *e)
+{
+    bool there = false;
+    char *path = path_format(e, "%s/%s", folder, name);
+    int code = file_is_there(path, &there, e);
+    if (!code && there) code = file_remove(path, e);
+    mem_free(path);
+    return code;
+}
+
+int validation_folder_remove_summary(const char *folder, Err *e) { return remove_file(folder, SUMMARY, e); }
+
+/* How long the name of its case is, if a file is part of a prediction; else -1. */
+static int case_length(const char *name)
+{
+    const char *ending = image_ending(name);
+    if (ending) return (int)(ending - name);
+    if (strcmp(name, PREDICTION_RECORD_NAME) && (path_ends_with(name, ".npy") || path_ends_with(name, ".yaml")))
+        return (int)(strrchr(name, '.') - name);
+    return -1;
+}
+
+static bool is_among(const char *name, int length, char *const *cases, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (strlen(cases[i]) == (size_t)length && !strncmp(cases[i], name, (size_t)length)) return true;
+    return false;
+}
+
+int validation_folder_keep_only(const char *folder, char *const *cases, int count, Err *e)
+{
+    FileList files;
+    TRY(file_list(&files, folder, e));
+    int code = 0;
+    for (int i = 0; i < files.count && !code; i++) {
+        const int length = case_length(files.names[i]);
+        if (length >= 0 && !is_among(files.names[i], length, cases, count)) code = remove_file(folder, files.names[i], e);
+    }
+    file_list_free(&files);
+    return code;
+}
+
+/* The summary goes first: it is what others read. */
+int validation_folder_clear(const char *folder, Err *e)
+{
+    FileList files;
+    if (!file_is_folder(folder)) return 0;
+    TRY(validation_folder_remove_summary(folder, e));
+    TRY(file_list(&files, folder, e));
+    int code = 0;
+    for (int i = 0; i < files.count && !code; i++) code = remove_file(folder, files.names[i], e);
+    file_list_free(&files);
+    return code;
+}

@@ -51,11 +51,12 @@ static void draw(const Progress *p, const char *note, double now)
     fflush(stderr);
 }
 
-static void advance(Progress *p, int64_t more, double part, const char *note)
+static void advance(Progress *p, int64_t more, int64_t failed, double part, const char *note)
 {
     if (!p) return;
     pthread_mutex_lock(&p->lock);
     p->done += more;
+    p->failed += failed;
     p->part = part;
     const double now = clock_seconds();
     if (p->shown && now - p->drawn >= (p->terminal ? 0.1 : 30)) {
@@ -66,16 +67,18 @@ static void advance(Progress *p, int64_t more, double part, const char *note)
     pthread_mutex_unlock(&p->lock);
 }
 
-void progress_step(Progress *p, int64_t more, const char *note) { advance(p, more, 0, note); }
-void progress_part(Progress *p, double part, const char *note) { advance(p, 0, part, note); }
+void progress_step(Progress *p, int64_t more, const char *note) { advance(p, more, 0, 0, note); }
+void progress_fail(Progress *p, const char *note) { advance(p, 1, 1, 0, note); }
+void progress_part(Progress *p, double part, const char *note) { advance(p, 0, 0, part, note); }
 
 void progress_end(Progress *p)
 {
     char took[32];
     if (p->shown) {
         progress_clear_line();
-        fprintf(stderr, "%s: %lld done in %s\n", p->title, (long long)p->done,
-                format_duration(clock_seconds() - p->started, took, sizeof took));
+        fprintf(stderr, "%s: %lld done", p->title, (long long)(p->done - p->failed));
+        if (p->failed) fprintf(stderr, ", %lld failed,", (long long)p->failed);
+        fprintf(stderr, " in %s\n", format_duration(clock_seconds() - p->started, took, sizeof took));
     }
     pthread_mutex_destroy(&p->lock);
 }

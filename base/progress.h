@@ -2,7 +2,7 @@
  *
  *   Progress p;
  *   progress_begin(&p, "preprocess", cases, quiet);
- *   … progress_step(&p, 1, "hippocampus_001");    // from any thread
+ *   … progress_step(&p, 1, "hippocampus_001");    // from any thread; progress_fail where it failed
  *   progress_end(&p);
  * Nothing is printed when quiet. Used by mains and by what they hand a Progress to. */
 #ifndef BASE_PROGRESS_H
@@ -14,7 +14,8 @@
 
 typedef struct Progress {
     char title[64];
-    int64_t total, done;
+    int64_t total, done;     /* failed ones are among the done */
+    int64_t failed;
     double part;             /* of the item under way, 0 … 1 */
     bool shown, terminal;
     double started, drawn;   /* seconds of the monotonic clock */
@@ -23,6 +24,8 @@ typedef struct Progress {
 
 void progress_begin(Progress *p, const char *title, int64_t total, bool quiet);
 void progress_step(Progress *p, int64_t more, const char *note); /* note may be NULL; p may be NULL */
+/* An item is over, but it failed: the last line does not count it as done. p may be NULL. */
+void progress_fail(Progress *p, const char *note);
 /* How much of the item under way is done, where one takes long. */
 void progress_part(Progress *p, double part, const char *note);
 void progress_end(Progress *p);

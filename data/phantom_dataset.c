@@ -44,8 +44,8 @@ int phantom_write_case(const char *folder, const PhantomOptions *options, int in
 static int write_info(const char *folder, int channels, const char *const *channel_names, int cases, Err *e)
 {
     static const int values[] = {0, 1, 2};
-    const DatasetLabel labels[] = {{"background", &values[0], 1}, {"bright_organ", &values[1], 1},
-                                   {"dark_organ", &values[2], 1}};
+    const DatasetLabel labels[] = {{"background", &values[0], 1, false}, {"bright_organ", &values[1], 1, false},
+                                   {"dark_organ", &values[2], 1, false}};
     const DatasetInfo info = {
         .name = "Phantom",
         .description = "made by make_phantom",

@@ -119,15 +119,26 @@ static double voxel_size(const LabelPair *pair)
     return is_flat(pair) ? s[1] * s[2] : s[0] * s[1] * s[2];
 }
 
-static int measure(CaseResult *result, UnknownLabels *unknown, const LabelPair *pair, const Rules *rules,
-                   Err *e)
+static void note_unknown(CaseResult *result, const UnknownLabels *unknown)
 {
+    if (unknown->in_prediction)
+        case_note(result, "%lld voxels of the prediction have a label that is not evaluated",
+                  (long long)unknown->in_prediction);
+    if (unknown->in_reference)
+        case_note(result, "%lld voxels of the reference have a label that is not evaluated",
+                  (long long)unknown->in_reference);
+}
+
+static int measure(CaseResult *result, const LabelPair *pair, const Rules *rules, Err *e)
+{
+    UnknownLabels unknown;
     const Structures *s = rules->structures;
     Overlap *overlaps = mem_alloc((size_t)s->count * sizeof *overlaps, e);
     Box *boxes = mem_alloc((size_t)s->count * sizeof *boxes, e);
     int code = ERR_NOMEM;
     if (!overlaps || !boxes) goto done;
-    code = overlap_count(overlaps, boxes, unknown, s, pair->reference, pair->prediction, pair->shape_zyx, e);
+    code = overlap_count(overlaps, boxes, &unknown, s, pair->reference, pair->prediction, pair->shape_zyx, e);
+    if (!code) note_unknown(result, &unknown);
     for (int i = 0; i < s->count && !code; i++) {
         double *row = result->metrics[i];
         const bool absent = overlaps[i].tp + overlaps[i].fp + overlaps[i].fn == 0;
@@ -143,13 +154,12 @@ done:
     return code;
 }
 
-int case_evaluate(CaseResult *result, UnknownLabels *unknown, const Pair *pair, const Rules *rules, Err *e)
+int case_evaluate(CaseResult *result, const Pair *pair, const Rules *rules, Err *e)
 {
     Volumes v;
-    *unknown = (UnknownLabels){0};
     int code = volumes_read(&v, result, pair, e);
     const LabelPair labels = label_pair(&v);
-    if (!code) code = measure(result, unknown, &labels, rules, e);
+    if (!code) code = measure(result, &labels, rules, e);
     if (!code && rules->instances.wanted)
         code = instance_case(&result->instances, pair, &v.geometry, &v.reference, &v.prediction,
                              &rules->instances, e);
@@ -157,6 +167,7 @@ int case_evaluate(CaseResult *result, UnknownLabels *unknown, const Pair *pair, 
     volumes_free(&v);
     if (!code) code = text_check(&result->notes, e);
     result->done = !code;
+    if (code && e) case_note(result, "not evaluated: %s", e->text);
     return code ? err_context(e, "case %s", pair->id) : 0;
 }
 

@@ -1,5 +1,4 @@
 /* evaluate: compares predicted with reference segmentations, case by case. */
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,19 +8,20 @@
 #include "base/memory.h"
 #include "base/program.h"
 #include "base/progress.h"
-#include "data/image_io.h"
 #include "evaluation/case.h"
 #include "evaluation/compare.h"
+#include "evaluation/gate.h"
+#include "evaluation/outputs.h"
 #include "evaluation/pairs.h"
 #include "evaluation/report.h"
+#include "evaluation/setup.h"
 #include "evaluation/summary_files.h"
 
 /* ---- options ---- */
 
 enum {
     KEY_TOLERANCE = 0x2000, KEY_ONLY_OVERLAP, KEY_INSTANCES, KEY_INSTANCE_RULE, KEY_COUNT_BORDER,
-    KEY_PAPER, KEY_COMPARE, KEY_IMAGES, KEY_NO_REPORT,
-    MAX_TOLERANCES = 64
+    KEY_PAPER, KEY_COMPARE, KEY_IMAGES, KEY_NO_REPORT, KEY_ALLOW_MISSING, KEY_CHILL
 };
 
 typedef struct Options {
@@ -31,8 +31,8 @@ typedef struct Options {
     const char *reference, *prediction;       /* the first two, unless compare */
     bool compare;
     const char *dataset, *images;
-    bool no_report;
-    const char *tolerances[MAX_TOLERANCES];   /* as given: "2" or "Liver=5" */
+    bool no_report, allow_missing;
+    const char **tolerances;                  /* as given: "2" or "Liver=5"; owned */
     int tolerance_count;
     bool only_overlap;
     InstanceRules instances;
@@ -47,6 +47,9 @@ static const struct argp_option option_table[] = {
     {"tolerance", KEY_TOLERANCE, "[LABEL=]MM", 0,
      "Tolerance of the surface Dice NSD, for all labels or for one by its name or value; may be repeated "
      "(default: 1 mm, in 2D images 1 pixel)", 0},
+    {"allow-missing", KEY_ALLOW_MISSING, NULL, 0,
+     "References without a prediction are no error (exit status 0); they are named all the same", 0},
+    {"chill", KEY_CHILL, NULL, OPTION_HIDDEN, NULL, 0}, /* nnU-Net's name of it */
     {"only-overlap", KEY_ONLY_OVERLAP, NULL, 0, "Leave the surface distances out: nnU-Net's metrics only", 0},
     {"instances", KEY_INSTANCES, "FOLDER", OPTION_ARG_OPTIONAL,
      "Also score the instances of three-class labels (1 interior, 2 boundary) against the instance maps in "
@@ -102,13 +105,13 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     case KEY_TOLERANCE: {
         const char *equals = strrchr(text, '=');
         option_number(state, "--tolerance", equals ? equals + 1 : text, 0, 1e6);
-        if (o->tolerance_count == MAX_TOLERANCES)
-            argp_error(state, "--tolerance: at most %d times", MAX_TOLERANCES);
         o->tolerances[o->tolerance_count++] = text;
         return 0;
     }
     case KEY_IMAGES: o->images = text; return 0;
     case KEY_NO_REPORT: o->no_report = true; return 0;
+    case KEY_ALLOW_MISSING:
+    case KEY_CHILL: o->allow_missing = true; return 0;
     case KEY_COMPARE: o->compare = true; return 0;
     case ARGP_KEY_ARG:
         if (o->argument_count == COMPARE_MOST)
@@ -120,250 +123,210 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     }
 }
 
-/* ---- labels and tolerances ---- */
+/* ---- before the work ---- */
 
-/* The first dataset.json in or above the folders; NULL without one. Owned by the caller. */
-static int find_dataset(char **found, const Options *o, Err *e)
-{
-    const char *const images[] = {o->prediction, o->reference};
-    *found = NULL;
-    for (int i = 0; i < 4; i++) {
-        const char *at = images[i % 2];
-        const int folder = file_is_folder(at) ? (int)strlen(at) : (int)(path_base(at) - at);
-        char *path =
-            path_format(e, "%.*s%s%sdataset.json", folder, at, folder ? "/" : "", i < 2 ? "" : "../");
-        if (!path) return ERR_NOMEM;
-        if (file_exists(path)) {
-            *found = path;
-            return 0;
-        }
-        mem_free(path);
-    }
-    return 0;
-}
+/* Everything that an evaluation works with. */
+typedef struct Work {
+    const Options *o;
+    Pairs pairs;
+    Structures structures;
+    char *dataset;             /* found beside the folders, or NULL; owned, as the next two */
+    char *instances, *images;
+    Summary summary;
+} Work;
 
-static int choose_structures(Structures *s, const Options *o, const Pairs *pairs, Err *e)
+static const char *dataset_of(const Work *w) { return w->o->dataset ? w->o->dataset : w->dataset; }
+
+static int choose_structures(Work *w, Err *e)
 {
-    char *found = NULL;
     DatasetInfo info = {0};
-    if (!o->dataset) TRY(find_dataset(&found, o, e));
-    const char *path = o->dataset ? o->dataset : found;
+    const Options *o = w->o;
+    if (!o->dataset) TRY(setup_find_dataset(&w->dataset, o->reference, o->prediction, e));
+    const char *path = dataset_of(w);
     int code;
     if (path) {
         code = dataset_info_read(&info, path, e);
-        if (!code) code = structures_from_dataset(s, &info, e);
+        if (!code) code = structures_from_dataset(&w->structures, &info, e);
         dataset_info_free(&info);
     } else {
-        code = structures_from_references(s, pairs, e);
+        code = structures_from_references(&w->structures, &w->pairs, e);
     }
     if (!code && !o->common.quiet) program_say("labels: those of %s", path ? path : "the references");
-    mem_free(found);
-    return code;
+    return code ? code : setup_tolerances(&w->structures, o->tolerances, o->tolerance_count, e);
 }
 
-/* Sets the tolerance of every structure that an option names; later options win. */
-static int choose_tolerances(Structures *s, const Options *o, Err *e)
+static int choose_instances(Work *w, Err *e)
 {
-    for (int k = 0; k < o->tolerance_count; k++) {
-        const char *text = o->tolerances[k], *equals = strrchr(text, '=');
-        const size_t length = equals ? (size_t)(equals - text) : 0;
-        bool used = !equals;
-        for (int i = 0; i < s->count; i++) {
-            const char *const names[] = {s->items[i].name, s->items[i].key};
-            for (int n = 0; n < 2; n++) {
-                if (equals && (strlen(names[n]) != length || memcmp(names[n], text, length))) continue;
-                s->items[i].tolerance_mm = strtod(equals ? equals + 1 : text, NULL);
-                used = true;
-            }
-        }
-        if (!used) return err_set(e, ERR_VALUE, "--tolerance %s: there is no label of this name", text);
-    }
-    return 0;
-}
-
-/* labelsTr has its images in imagesTr beside it, its instance maps in instancesTr: the path with that word
- * if it is a folder, else NULL. */
-static int find_sibling(char **found, const char *labels, const char *word, Err *e)
-{
-    static const char prefix[] = "labels";
-    int end = (int)strlen(labels), base;
-    *found = NULL;
-    while (end > 1 && labels[end - 1] == '/') end--;
-    for (base = end; base > 0 && labels[base - 1] != '/'; base--) continue;
-    const int suffix = base + (int)strlen(prefix);
-    if (suffix > end || memcmp(labels + base, prefix, strlen(prefix))) return 0;
-    *found = path_format(e, "%.*s%s%.*s", base, labels, word, end - suffix, labels + suffix);
-    if (!*found) return ERR_NOMEM;
-    if (file_is_folder(*found)) return 0;
-    mem_free(*found);
-    *found = NULL;
-    return 0;
-}
-
-static int choose_instances(Pairs *pairs, const Options *o, Err *e)
-{
-    char *found = NULL;
+    const Options *o = w->o;
     if (!o->instances.wanted) return 0;
-    if (!o->instance_folder) TRY(find_sibling(&found, o->reference, "instances", e));
-    const char *folder = o->instance_folder ? o->instance_folder : found;
-    const int code = folder ? pairs_add_instances(pairs, folder, e) : 0;
+    TRY(setup_expect_instance_labels(&w->structures, dataset_of(w) ? dataset_of(w) : "the references", e));
+    if (!o->instance_folder) TRY(setup_find_sibling(&w->instances, o->reference, "instances", e));
+    const char *folder = o->instance_folder ? o->instance_folder : w->instances;
+    const int code = folder ? pairs_add_instances(&w->pairs, folder, e) : 0;
     if (!code && !o->common.quiet)
         program_say("instances: those of %s", folder ? folder : "the references' labels, by the same rule");
-    mem_free(found);
     return code;
+}
+
+static int choose_images(Work *w, Err *e)
+{
+    const Options *o = w->o;
+    if (o->no_report) return 0;
+    if (!o->images) TRY(setup_find_sibling(&w->images, o->reference, "images", e));
+    if (!o->images && !w->images && !o->common.quiet)
+        program_say("report.html will show contours on black: no images are known (--images FOLDER)");
+    return 0;
+}
+
+/* "a, b, c and 4 more" */
+static void add_name(Text *names, const char *name, int index, int count)
+{
+    enum { SHOWN = 5 };
+    if (index < SHOWN) text_add(names, "%s%s", index ? ", " : "", name);
+    else if (index == SHOWN) text_add(names, " and %d more (all are in summary.yaml)", count - SHOWN);
+}
+
+static void say_missing(const Work *w)
+{
+    const Pairs *p = &w->pairs;
+    Text names = {0};
+    for (int i = 0; i < p->unpredicted_count; i++) add_name(&names, p->unpredicted[i], i, p->unpredicted_count);
+    if (p->unpredicted_count)
+        (w->o->allow_missing ? program_warn : program_error)(
+            "%d reference%s no prediction and %s left out of all means: %s", p->unpredicted_count,
+            p->unpredicted_count == 1 ? " has" : "s have", p->unpredicted_count == 1 ? "is" : "are",
+            names.data ? names.data : "");
+    text_free(&names);
+}
+
+/* All that can be wrong before a case is read. */
+static int prepare(Work *w, Err *e)
+{
+    const Options *o = w->o;
+    TRY(pairs_find(&w->pairs, o->reference, o->prediction, e));
+    if (o->images) TRY(setup_expect_folder("--images", o->images, e));
+    if (o->instance_folder) TRY(setup_expect_folder("--instances", o->instance_folder, e));
+    TRY(outputs_check(o->common.output, e));
+    TRY(choose_structures(w, e));
+    TRY(choose_instances(w, e));
+    TRY(choose_images(w, e));
+    say_missing(w);
+    TRY(summary_new(&w->summary, &w->structures, &w->pairs, e));
+    w->summary.only_overlap = o->only_overlap;
+    w->summary.has_instances = o->instances.wanted;
+    w->summary.paper = o->paper;
+    w->summary.references = o->reference;
+    w->summary.predictions = o->prediction;
+    w->summary.dataset = dataset_of(w);
+    return 0;
 }
 
 /* ---- cases ---- */
 
-/* Lets so many cases in at a time that their memory stays within a budget; one always may. */
-typedef struct Gate {
-    pthread_mutex_t lock;
-    pthread_cond_t freed;
-    int64_t budget, left;   /* bytes */
-} Gate;
-
-static void gate_enter(Gate *g, int64_t bytes)
+/* Evaluates all pairs, several at a time. */
+static void evaluate_cases(Work *w, int threads)
 {
-    pthread_mutex_lock(&g->lock);
-    while (g->left < bytes) pthread_cond_wait(&g->freed, &g->lock);
-    g->left -= bytes;
-    pthread_mutex_unlock(&g->lock);
-}
-
-static void gate_leave(Gate *g, int64_t bytes)
-{
-    pthread_mutex_lock(&g->lock);
-    g->left += bytes;
-    pthread_cond_broadcast(&g->freed);
-    pthread_mutex_unlock(&g->lock);
-}
-
-static void warn_of_unknown(const Pair *pair, const UnknownLabels *unknown)
-{
-    if (unknown->in_prediction)
-        program_warn("case %s: %lld voxels of the prediction have a label that is not evaluated", pair->id,
-                     (long long)unknown->in_prediction);
-    if (unknown->in_reference)
-        program_warn("case %s: %lld voxels of the reference have a label that is not evaluated", pair->id,
-                     (long long)unknown->in_reference);
-}
-
-/* Evaluates all pairs, several at a time; returns how many failed. */
-static int evaluate_cases(Summary *summary, const Pairs *pairs, const Rules *rules, int threads, bool quiet)
-{
-    const int64_t half_of_memory = sysconf(_SC_PHYS_PAGES) / 2 * sysconf(_SC_PAGESIZE);
-    Gate gate = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, half_of_memory, half_of_memory};
-    int failed = 0;
+    const Options *o = w->o;
+    const Rules rules = {&w->structures, o->only_overlap, o->instances, o->paper};
+    const Pair *pairs = w->pairs.items;
+    const int count = w->pairs.count;
+    Gate gate = gate_make(sysconf(_SC_PHYS_PAGES) / 2 * sysconf(_SC_PAGESIZE));
     Progress progress;
-    progress_begin(&progress, "evaluate", pairs->count, quiet);
-    if (threads > pairs->count) threads = pairs->count; /* what is left over works within a case */
+    progress_begin(&progress, "evaluate", count, o->common.quiet);
+    if (threads > count) threads = count; /* what is left over works within a case */
 #pragma omp parallel for num_threads(threads) schedule(dynamic)
-    for (int c = 0; c < pairs->count; c++) {
+    for (int c = 0; c < count; c++) {
         Err e = {0};
-        UnknownLabels unknown;
-        const int64_t wanted = case_bytes(&pairs->items[c], rules);
-        const int64_t bytes = wanted < gate.budget ? wanted : gate.budget;
+        CaseResult *result = &w->summary.cases[c];
+        const int64_t bytes = case_bytes(&pairs[c], &rules);
         gate_enter(&gate, bytes);
-        const int code = case_evaluate(&summary->cases[c], &unknown, &pairs->items[c], rules, &e);
+        const int code = case_evaluate(result, &pairs[c], &rules, &e);
         gate_leave(&gate, bytes);
 #pragma omp critical(messages)
         {
             if (code) program_error("%s", e.text);
-            else warn_of_unknown(&pairs->items[c], &unknown);
-            if (!code && summary->cases[c].notes.length)
-                program_warn("case %s: %s", pairs->items[c].id, summary->cases[c].notes.data);
-            failed += code != 0;
+            else if (result->notes.length) program_warn("case %s: %s", pairs[c].id, result->notes.data);
         }
-        progress_step(&progress, 1, pairs->items[c].id);
+        if (code) progress_fail(&progress, pairs[c].id);
+        else progress_step(&progress, 1, pairs[c].id);
     }
     progress_end(&progress);
-    return failed;
 }
 
-/* ---- the program ---- */
+/* ---- after the work ---- */
 
-static void report_unpredicted(const Pairs *pairs)
+static void warn_of_absent(const Summary *s)
 {
-    enum { SHOWN = 5 };
     Text names = {0};
-    for (int i = 0; i < pairs->unpredicted_count && i < SHOWN; i++)
-        text_add(&names, "%s%s", i ? ", " : "", pairs->unpredicted[i]);
-    if (pairs->unpredicted_count > SHOWN) text_add(&names, ", …");
-    if (pairs->unpredicted_count)
-        program_say("%d references have no prediction and are left out: %s", pairs->unpredicted_count,
-                    names.data ? names.data : "");
+    int named = 0;
+    for (int i = 0; i < s->structures->count; i++)
+        if (s->absent[i]) add_name(&names, s->structures->items[i].name, named++, s->absent_count);
+    if (s->absent_count)
+        program_warn("%d of %d labels %s in no case, neither in a reference nor in a prediction, and %s left out of the "
+                     "means: %s", s->absent_count, s->structures->count, s->absent_count == 1 ? "is" : "are",
+                     s->absent_count == 1 ? "is" : "are", names.data ? names.data : "");
     text_free(&names);
 }
 
-static int write_results(const Summary *s, const char *folder, Err *e)
+static int print_table(const Summary *s, Err *e)
 {
-    static const struct {
-        const char *name;
-        int (*write)(const Summary *, const char *, Err *);
-    } files[] = {
-        {"summary.json", summary_write_json}, {"summary.yaml", summary_write_yaml},
-        {"per_case.csv", summary_write_csv}, {"instances.csv", summary_write_instance_csv},
-        {"paper.csv", summary_write_paper_csv},
-    };
     Text table = {0};
-    int code = file_make_folders(folder, e);
-    for (size_t i = 0; i < sizeof files / sizeof *files && !code; i++) {
-        if (files[i].write == summary_write_instance_csv && !s->has_instances) continue;
-        if (files[i].write == summary_write_paper_csv && s->paper == PAPER_NONE) continue;
-        char *path = path_format(e, "%s/%s", folder, files[i].name);
-        code = path ? files[i].write(s, path, e) : ERR_NOMEM;
-        mem_free(path);
-    }
-    if (code) return code;
     summary_add_table(s, &table);
-    code = text_check(&table, e);
+    const int code = text_check(&table, e);
     if (!code) fputs(table.data, stdout);
     text_free(&table);
     return code;
 }
 
-static int write_report(const Summary *s, const Pairs *pairs, const Options *o, Err *e)
+static int write_report(const Work *w, Err *e)
 {
-    char *found = NULL, *path = path_format(e, "%s/report.html", o->common.output);
-    int code = path ? 0 : ERR_NOMEM;
-    if (!code && !o->images) code = find_sibling(&found, o->reference, "images", e);
-    const Report report = {s, pairs, o->images ? o->images : found, o->reference, o->prediction};
-    if (!code && !report.images && !o->common.quiet)
-        program_say("report.html will show contours on black: no images are known (--images FOLDER)");
-    if (!code) code = report_write(&report, path, e);
-    mem_free(found);
+    const Options *o = w->o;
+    char *path = path_format(e, "%s/report.html", o->common.output);
+    const Report report = {&w->summary, &w->pairs, o->images ? o->images : w->images, o->reference, o->prediction};
+    const int code = path ? report_write(&report, path, e) : ERR_NOMEM;
     mem_free(path);
     return code;
 }
 
+/* The exit status: bad cases, and references without a prediction unless they are allowed, are failures. */
+static int judge(const Work *w, Err *e)
+{
+    const int failed = w->pairs.count - summary_done(&w->summary);
+    const int missing = w->o->allow_missing ? 0 : w->pairs.unpredicted_count;
+    Text text = {0};
+    if (failed) text_add(&text, "%d of %d cases could not be evaluated (above)", failed, w->pairs.count);
+    if (missing)
+        text_add(&text, "%s%d of %d references ha%s no prediction (--allow-missing lets that pass)", failed ? "; " : "",
+                 missing, missing + w->pairs.count - summary_extra(&w->summary), missing == 1 ? "s" : "ve");
+    int code = text_check(&text, e);
+    if (!code && text.length) code = err_set(e, ERR_VALUE, "%s", text.data);
+    text_free(&text);
+    return code;
+}
+
+static int evaluate(Work *w, int threads, Err *e)
+{
+    Summary *s = &w->summary;
+    TRY(prepare(w, e));
+    evaluate_cases(w, threads);
+    TRY(summary_means(s, w->o->common.seed, e));
+    if (summary_done(s)) warn_of_absent(s);
+    TRY(outputs_write(s, w->o->common.output, e));
+    if (summary_done(s)) TRY(print_table(s, e));
+    if (!w->o->no_report) TRY(write_report(w, e));
+    return judge(w, e);
+}
+
 static int run(const Options *o, Err *e)
 {
-    const int threads = program_threads(&o->common);
-    Pairs pairs = {0};
-    Structures structures = {0};
-    Summary summary = {0};
-    int code = pairs_find(&pairs, o->reference, o->prediction, e);
-    if (!code) code = choose_structures(&structures, o, &pairs, e);
-    if (code) goto done;
-    if (!o->common.quiet) report_unpredicted(&pairs);
-    code = choose_tolerances(&structures, o, e);
-    if (!code) code = choose_instances(&pairs, o, e);
-    if (!code) code = summary_new(&summary, &structures, &pairs, e);
-    if (code) goto done;
-    summary.only_overlap = o->only_overlap;
-    summary.has_instances = o->instances.wanted;
-    summary.paper = o->paper;
-    const Rules rules = {&structures, o->only_overlap, o->instances, o->paper};
-    const int failed = evaluate_cases(&summary, &pairs, &rules, threads, o->common.quiet);
-    code = failed == pairs.count ? 0 : summary_means(&summary, o->common.seed, e);
-    if (!code && failed < pairs.count) code = write_results(&summary, o->common.output, e);
-    if (!code && failed < pairs.count && !o->no_report) code = write_report(&summary, &pairs, o, e);
-    if (!code && failed)
-        code = err_set(e, ERR_VALUE, "%d of %d cases could not be evaluated (above)", failed, pairs.count);
-done:
-    summary_free(&summary);
-    structures_free(&structures);
-    pairs_free(&pairs);
+    Work w = {.o = o};
+    const int code = evaluate(&w, program_threads(&o->common), e);
+    summary_free(&w.summary);
+    structures_free(&w.structures);
+    pairs_free(&w.pairs);
+    mem_free(w.dataset);
+    mem_free(w.instances);
+    mem_free(w.images);
     return code;
 }
 
@@ -396,12 +359,15 @@ int main(int argc, char **argv)
                "folders, or two files). Writes into OUT: summary.json, as nnU-Net does with surface "
                "distances beside; summary.yaml, with 95 % intervals; per_case.csv; report.html. Prints a "
                "table."
-               "\vExit status: 0 done, 1 some case could not be evaluated, 2 wrong usage."};
+               "\vExit status: 0 done, 1 some case could not be evaluated or has no prediction, 2 wrong usage."};
     Options options = {.common = {.takes = OPT_OUTPUT | OPT_THREADS | OPT_SEED | OPT_QUIET, .seed = 1}};
     options.common.output = ""; /* only needed to evaluate: check_arguments */
     Err e = {0};
     program_begin("evaluate", false);
+    options.tolerances = mem_alloc((size_t)argc * sizeof *options.tolerances, &e);
+    if (!options.tolerances) return program_end(ERR_NOMEM, &e, false);
     program_parse(&own, &options, &options.common, argc, argv);
     const int code = options.compare ? run_compare(&options, &e) : run(&options, &e);
+    mem_free(options.tolerances);
     return program_end(code, &e, options.common.quiet);
 }

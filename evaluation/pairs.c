@@ -47,7 +47,7 @@ static int list_images(Entries *list, const char *folder, Err *e)
     list->items = mem_alloc((size_t)files.count * sizeof *list->items, e);
     int code = list->items ? 0 : ERR_NOMEM;
     for (int i = 0; i < files.count && !code; i++)
-        if (image_ending(files.names[i]))
+        if (*files.names[i] != '.' && image_ending(files.names[i])) /* hidden files are no cases: ._x, .x.tmp */
             code = add_entry(list, path_format(e, "%s/%s", folder, files.names[i]), e);
     file_list_free(&files);
     if (code) return code;
@@ -110,10 +110,13 @@ int pairs_find(Pairs *pairs, const char *reference, const char *prediction, Err 
     *pairs = (Pairs){0};
     Entries references = {0}, predictions = {0};
     const bool folders = file_is_folder(prediction);
+    bool predicted, referenced;
     int code;
-    if (!file_exists(prediction) || !file_exists(reference)) {
-        const char *missing = file_exists(prediction) ? reference : prediction;
-        code = err_set(e, ERR_IO, "%s: does not exist; give two folders or two image files", missing);
+    TRY(file_is_there(prediction, &predicted, e));
+    TRY(file_is_there(reference, &referenced, e));
+    if (!predicted || !referenced) {
+        code = err_set(e, ERR_IO, "%s: does not exist; give two folders or two image files",
+                       predicted ? reference : prediction);
     } else if (folders != file_is_folder(reference)) {
         code = err_set(e, ERR_VALUE, "%s and %s: one is a folder, one is not; give two folders or two files",
                        reference, prediction);

@@ -95,12 +95,24 @@ static void add_tile(Text *out, const Summary *s, Metric m, const char *name)
     text_add(out, "</small></div>\n");
 }
 
+static void add_missing(Text *out, const Summary *s)
+{
+    if (!s->missing_count) return;
+    text_add(out, " <strong>%d reference%s no prediction</strong> (", s->missing_count,
+             s->missing_count == 1 ? " has" : "s have");
+    for (int i = 0; i < s->missing_count; i++) {
+        text_add(out, "%s", i ? ", " : "");
+        html_add(out, s->missing[i]);
+    }
+    text_add(out, ").");
+}
+
 /* ": 38 cases, 2 more could not be evaluated (a, b)." */
 static void add_case_count(Text *out, const Summary *s)
 {
-    int done = 0, named = 0;
-    for (int c = 0; c < s->case_count; c++) done += s->cases[c].done;
-    text_add(out, ": %d cases", done);
+    const int done = summary_done(s);
+    int named = 0;
+    text_add(out, ": %d case%s", done, done == 1 ? "" : "s");
     if (done < s->case_count)
         text_add(out, ", <strong>%d more could not be evaluated</strong> (", s->case_count - done);
     for (int c = 0; c < s->case_count; c++) {
@@ -108,7 +120,9 @@ static void add_case_count(Text *out, const Summary *s)
         text_add(out, "%s", named++ ? ", " : "");
         html_add(out, s->cases[c].id);
     }
-    text_add(out, "%s.</p>", named ? ")" : "");
+    text_add(out, "%s.", named ? ")" : "");
+    add_missing(out, s);
+    text_add(out, "</p>");
 }
 
 static void add_head(Text *out, const Report *r)

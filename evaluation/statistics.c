@@ -68,16 +68,26 @@ static void resample(int *weights, int cases, uint64_t seed, int number)
     for (int c = 0; c < cases; c++) weights[rng_below(&rng, (uint32_t)cases)]++;
 }
 
-static double weighted_mean(const double *values, const int *weights, int cases)
+/* The mean over the cases `valid` (count of them), each as often as the resample has it. */
+static double weighted_mean(const double *values, const int *valid, int count, const int *weights)
 {
     double sum = 0;
-    int count = 0;
-    for (int c = 0; c < cases; c++) {
-        if (!weights[c] || isnan(values[c])) continue;
-        sum += weights[c] * values[c];
-        count += weights[c];
+    int all = 0;
+    for (int i = 0; i < count; i++) {
+        sum += weights[valid[i]] * values[valid[i]];
+        all += weights[valid[i]];
     }
-    return count ? sum / count : NAN;
+    return all ? sum / all : NAN;
+}
+
+/* means (resamples) of one column; valid (cases) is scratch. */
+static void resampled_means(double *means, const double *values, int cases, const int *weights, int *valid)
+{
+    int count = 0;
+    for (int c = 0; c < cases; c++)
+        if (!isnan(values[c])) valid[count++] = c;
+    for (int b = 0; b < BOOTSTRAP_RESAMPLES; b++)
+        means[b] = weighted_mean(values, valid, count, weights + (int64_t)b * cases);
 }
 
 static Interval middle_95(double *means)
@@ -93,23 +103,25 @@ int bootstrap_means(Interval *intervals, Interval *joint, const double *values, 
     *joint = (Interval){NAN, NAN};
     if (cases < 2) return 0;
     int code = ERR_NOMEM;
-    int *weights = mem_alloc((size_t)cases * sizeof *weights, e);
-    /* (columns + 1, resamples); the last row is the joint mean. */
-    double *means = mem_alloc(mem_product((size_t)columns + 1, BOOTSTRAP_RESAMPLES * sizeof *means), e);
+    /* (resamples + 1, cases); the last row is scratch. */
+    int *weights = mem_alloc(mem_product(BOOTSTRAP_RESAMPLES + 1, (size_t)cases * sizeof *weights), e);
+    /* (3, resamples): of one column; the sum over columns, and how many columns are in it. */
+    double *means = mem_zalloc(3 * (size_t)BOOTSTRAP_RESAMPLES, sizeof *means, e);
     if (!weights || !means) goto done;
-    double *joint_means = means + (int64_t)columns * BOOTSTRAP_RESAMPLES;
-    for (int b = 0; b < BOOTSTRAP_RESAMPLES; b++) {
-        resample(weights, cases, seed, b);
-        double sum = 0;
-        for (int k = 0; k < columns; k++) {
-            const double mean = weighted_mean(values + (int64_t)k * cases, weights, cases);
-            means[(int64_t)k * BOOTSTRAP_RESAMPLES + b] = mean;
-            sum += mean;
+    double *sums = means + BOOTSTRAP_RESAMPLES, *counts = sums + BOOTSTRAP_RESAMPLES;
+    for (int b = 0; b < BOOTSTRAP_RESAMPLES; b++) resample(weights + (int64_t)b * cases, cases, seed, b);
+    for (int k = 0; k < columns; k++) {
+        resampled_means(means, values + (int64_t)k * cases, cases, weights,
+                        weights + (int64_t)BOOTSTRAP_RESAMPLES * cases);
+        for (int b = 0; b < BOOTSTRAP_RESAMPLES; b++) {
+            if (isnan(means[b])) continue;
+            sums[b] += means[b];
+            counts[b]++;
         }
-        joint_means[b] = sum / columns;
+        intervals[k] = middle_95(means);
     }
-    for (int k = 0; k < columns; k++) intervals[k] = middle_95(means + (int64_t)k * BOOTSTRAP_RESAMPLES);
-    *joint = middle_95(joint_means);
+    for (int b = 0; b < BOOTSTRAP_RESAMPLES; b++) sums[b] = counts[b] > 0 ? sums[b] / counts[b] : NAN;
+    *joint = middle_95(sums);
     code = 0;
 done:
     mem_free(weights);

@@ -49,7 +49,7 @@ fail:
     return ERR_NOMEM;
 }
 
-static int add_dataset_label(Structures *s, const DatasetLabel *label, Err *e)
+static int add_dataset_label(Structures *s, const DatasetLabel *label, bool is_region, Err *e)
 {
     int16_t *values = mem_alloc((size_t)label->value_count * sizeof *values, e);
     if (!values) return ERR_NOMEM;
@@ -60,15 +60,18 @@ static int add_dataset_label(Structures *s, const DatasetLabel *label, Err *e)
             code = err_set(e, ERR_VALUE, "label '%s' has the value %d: at most %d can be evaluated",
                            label->name, label->values[i], INT16_MAX);
     }
-    if (!code) code = structures_add(s, label->name, values, label->value_count, label->value_count > 1, e);
+    if (!code) code = structures_add(s, label->name, values, label->value_count, is_region, e);
     mem_free(values);
     return code;
 }
 
 int structures_from_dataset(Structures *s, const DatasetInfo *info, Err *e)
 {
-    for (int k = 0, index; (index = dataset_foreground(info, k)) >= 0; k++)
-        TRY(add_dataset_label(s, &info->labels[index], e));
+    for (int k = 0, index; (index = dataset_foreground(info, k)) >= 0; k++) {
+        const DatasetLabel *label = &info->labels[index];
+        /* Where a dataset has regions, nnU-Net takes all that is a list for one. */
+        TRY(add_dataset_label(s, label, label->value_count > 1 || (info->has_regions && label->is_list), e));
+    }
     s->has_ignore = info->ignore_value >= 0;
     if (s->has_ignore) s->ignore = (int16_t)info->ignore_value;
     return s->count ? 0 : err_set(e, ERR_VALUE, "no label but the background: nothing to evaluate");

@@ -8,11 +8,13 @@ bool summary_has(const Summary *s, Metric m) { return metric_info[m].by_nnunet |
 
 int summary_new(Summary *s, const Structures *structures, const Pairs *pairs, Err *e)
 {
-    *s = (Summary){.structures = structures, .case_count = pairs->count};
+    *s = (Summary){.structures = structures, .case_count = pairs->count, .missing = pairs->unpredicted,
+                   .missing_count = pairs->unpredicted_count};
     const size_t rows = (size_t)structures->count;
     s->mean = mem_zalloc(rows, sizeof *s->mean, e);
     s->cases = mem_zalloc((size_t)pairs->count, sizeof *s->cases, e);
-    if (!s->mean || !s->cases) goto fail;
+    s->absent = mem_zalloc(rows, sizeof *s->absent, e);
+    if (!s->mean || !s->cases || !s->absent) goto fail;
     for (int i = 0; i < pairs->count; i++) {
         s->cases[i].id = pairs->items[i].id;
         s->cases[i].prediction_file = pairs->items[i].prediction;
@@ -34,6 +36,7 @@ void summary_free(Summary *s)
     }
     mem_free(s->cases);
     mem_free(s->mean);
+    mem_free(s->absent);
     *s = (Summary){0};
 }
 
@@ -51,15 +54,13 @@ void case_note(CaseResult *c, const char *format, ...)
 /* values (columns, done cases): one metric of every structure. Returns the number of done cases. */
 static int gather(double *values, const Summary *s, int metric)
 {
-    int done = 0;
-    for (int c = 0; c < s->case_count; c++) done += s->cases[c].done;
     for (int i = 0; i < s->structures->count; i++) {
         for (int c = 0; c < s->case_count; c++) {
             const double value = s->cases[c].metrics[i][metric];
             if (s->cases[c].done) *values++ = isinf(value) ? NAN : value;
         }
     }
-    return done;
+    return summary_done(s);
 }
 
 static int mean_of_metric(Summary *s, int metric, double *values, Interval *intervals, uint64_t seed, Err *e)
@@ -68,22 +69,21 @@ static int mean_of_metric(Summary *s, int metric, double *values, Interval *inte
     Interval joint = {NAN, NAN};
     for (int i = 0; i < rows; i++) intervals[i] = joint;
     if (!metric_info[metric].is_count) TRY(bootstrap_means(intervals, &joint, values, rows, done, seed, e));
-    bool all = true;
+    s->foreground_count[metric] = 0;
     for (int i = 0; i < rows; i++) {
         const double mean = mean_without_nan(values + (int64_t)i * done, done);
         s->mean[i][metric] = (Mean){mean, intervals[i]};
         values[i] = mean; /* the columns still to come begin behind it */
-        all = all && !isnan(mean);
+        s->foreground_count[metric] += !isnan(mean);
     }
-    s->foreground_mean[metric] = (Mean){all ? mean_without_nan(values, rows) : NAN, joint};
+    s->foreground_mean[metric] = (Mean){mean_without_nan(values, rows), joint};
     return 0;
 }
 
 static int means_of_instances(Summary *s, double *values, uint64_t seed, Err *e)
 {
     enum { COLUMNS = INSTANCE_METRICS * INSTANCE_THRESHOLDS };
-    int done = 0;
-    for (int c = 0; c < s->case_count; c++) done += s->cases[c].done;
+    const int done = summary_done(s);
     for (int k = 0; k < COLUMNS; k++) {
         double *next = values + (int64_t)k * done;
         for (int c = 0; c < s->case_count; c++)
@@ -111,8 +111,22 @@ static void means_of_paper(Summary *s, double *values)
     }
 }
 
+static void find_absent(Summary *s)
+{
+    s->absent_count = 0;
+    for (int i = 0; i < s->structures->count; i++) {
+        s->absent[i] = true;
+        for (int c = 0; c < s->case_count; c++) {
+            const double *row = s->cases[c].metrics[i];
+            if (s->cases[c].done && (row[METRIC_N_REF] > 0 || row[METRIC_N_PRED] > 0)) s->absent[i] = false;
+        }
+        s->absent_count += s->absent[i];
+    }
+}
+
 int summary_means(Summary *s, uint64_t seed, Err *e)
 {
+    find_absent(s);
     const int rows = s->structures->count, columns = rows + INSTANCE_METRICS * INSTANCE_THRESHOLDS;
     double *values = mem_alloc(mem_product((size_t)s->case_count * (size_t)columns, sizeof *values), e);
     Interval *intervals = mem_alloc((size_t)rows * sizeof *intervals, e);
@@ -124,6 +138,20 @@ int summary_means(Summary *s, uint64_t seed, Err *e)
     mem_free(values);
     mem_free(intervals);
     return code;
+}
+
+int summary_done(const Summary *s)
+{
+    int done = 0;
+    for (int c = 0; c < s->case_count; c++) done += s->cases[c].done;
+    return done;
+}
+
+int summary_extra(const Summary *s)
+{
+    int extra = 0;
+    for (int c = 0; c < s->case_count; c++) extra += !s->cases[c].reference_file;
+    return extra;
 }
 
 Lost summary_lost(const Summary *s, int structure)

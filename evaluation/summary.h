@@ -3,7 +3,8 @@
  * summary_new makes room for all cases; the evaluation fills them (each by one thread) and sets `done`;
  * summary_means then computes the means over the cases that are done, without NaN (structure absent in
  * both) and without infinite distances (absent in one). summary_free gives all back. The rules of the
- * other means are nnU-Net v2's (compute_metrics_on_folder). Files: evaluation/summary_files.h. */
+ * means are nnU-Net v2's (compute_metrics_on_folder), but where nnU-Net's mean over structures is NaN because
+ * one has no mean, ours is over the others. Files: evaluation/summary_files.h. */
 #ifndef EVALUATION_SUMMARY_H
 #define EVALUATION_SUMMARY_H
 
@@ -24,7 +25,8 @@ typedef struct CaseResult {
     MetricRow *metrics;           /* (structures); NaN where a metric is not defined */
     InstanceResult instances;     /* where the summary has instances */
     PaperScores paper;            /* where the summary has a convention */
-    Text notes;                   /* what a reader must know of the numbers (case_note); owned by the summary */
+    Text notes;                   /* what a reader must know of the numbers (case_note), or why there are none;
+                                   * owned by the summary */
     bool done;
 } CaseResult;
 
@@ -47,19 +49,29 @@ typedef struct Summary {
     Paper paper;
     CaseResult *cases;              /* in the order of their names */
     int case_count;
+    char *const *missing;           /* ids of the references without a prediction; borrowed from the pairs */
+    int missing_count;
+    const char *references, *predictions, *dataset;   /* what was compared, for the files; borrowed, or NULL */
+    bool *absent;                   /* (structures) in no case, neither in the reference nor in the prediction */
+    int absent_count;
     MeanRow *mean;                  /* (structures) */
-    MeanRow foreground_mean;        /* over structures; NaN if a structure's mean is */
+    MeanRow foreground_mean;        /* over the structures that have a mean; NaN without one */
+    int foreground_count[METRIC_COUNT];   /* structures in it */
     Mean instance_mean[INSTANCE_METRICS][INSTANCE_THRESHOLDS];
     PaperScores paper_mean;         /* per column, over cases */
 } Summary;
 
-/* One case per pair; structures and pairs must outlive the summary. Fails: ERR_NOMEM. */
+/* One case per pair; its missing references are the pairs'. structures and pairs must outlive the summary. Fails: ERR_NOMEM. */
 int summary_new(Summary *s, const Structures *structures, const Pairs *pairs, Err *e);
 void summary_free(Summary *s);
 bool summary_has(const Summary *s, Metric m);
 
 /* seed: of the intervals' resampling. Fails: ERR_NOMEM. */
 int summary_means(Summary *s, uint64_t seed, Err *e);
+
+/* Cases that are done; a prediction without a reference is never. */
+int summary_done(const Summary *s);
+int summary_extra(const Summary *s);   /* cases without a reference */
 
 /* In how many cases a structure is only in the reference (missed) or only in the prediction (invented). */
 typedef struct Lost {

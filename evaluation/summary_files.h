@@ -9,10 +9,12 @@
 /* summary.json as nnU-Net writes it, NaN as Python writes it; the other metrics stand beside its own. */
 int summary_write_json(const Summary *s, const char *path, Err *e);
 
-/* summary.yaml: the means with their 95 % intervals, tolerances, missed structures, instances. */
+/* summary.yaml: what was compared, what is missing, the means with their 95 % intervals, tolerances, missed
+ * structures, instances. */
 int summary_write_yaml(const Summary *s, const char *path, Err *e);
 
-/* per_case.csv: a row per case and structure. */
+/* per_case.csv: a row per case and structure; one without numbers for a case that could not be evaluated and for a
+ * reference without a prediction, with the reason. */
 int summary_write_csv(const Summary *s, const char *path, Err *e);
 
 /* instances.csv: a row per case and IoU threshold. */

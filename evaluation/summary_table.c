@@ -15,16 +15,25 @@ static const CaseResult *worst_case(const Summary *s, int structure)
     return worst;
 }
 
+/* A number, or - where there is none: the label is in no case. */
+static void add_number(Text *out, int width, int digits, double value)
+{
+    if (isnan(value)) text_add(out, " %*s", width, "-");
+    else text_add(out, " %*.*f", width, digits, value);
+}
+
 static void add_columns(Text *out, const Summary *s, const Mean *row)
 {
     const Mean *dice = &row[METRIC_DICE];
-    text_add(out, " %7.4f  ", dice->value);
-    if (isnan(dice->interval.low)) text_add(out, "%16s", "-"); /* of a single case */
-    else text_add(out, "%.4f to %.4f", dice->interval.low, dice->interval.high);
-    text_add(out, " %7.4f", row[METRIC_IOU].value);
-    if (!s->only_overlap)
-        text_add(out, " %7.4f %8.3f %8.3f %8.3f", row[METRIC_NSD].value, row[METRIC_HD95].value,
-                 row[METRIC_HD].value, row[METRIC_ASD].value);
+    add_number(out, 7, 4, dice->value);
+    if (isnan(dice->interval.low)) text_add(out, "  %16s", "-"); /* of a single case */
+    else text_add(out, "  %.4f to %.4f", dice->interval.low, dice->interval.high);
+    add_number(out, 7, 4, row[METRIC_IOU].value);
+    if (s->only_overlap) return;
+    add_number(out, 7, 4, row[METRIC_NSD].value);
+    add_number(out, 8, 3, row[METRIC_HD95].value);
+    add_number(out, 8, 3, row[METRIC_HD].value);
+    add_number(out, 8, 3, row[METRIC_ASD].value);
 }
 
 static int name_width(const Structures *s)
@@ -44,9 +53,17 @@ static void add_instances(const Summary *s, Text *out)
     text_add(out, "\n");
     for (int k = 0; k < INSTANCE_METRICS; k++) {
         text_add(out, "%-17s", instance_metric_keys[k]);
-        for (int t = 0; t < INSTANCE_THRESHOLDS; t++) text_add(out, "  %7.4f", s->instance_mean[k][t].value);
+        for (int t = 0; t < INSTANCE_THRESHOLDS; t++) add_number(out, 8, 4, s->instance_mean[k][t].value);
         text_add(out, "\n");
     }
+}
+
+static void add_scores(Text *out, const char *name, double dsc, double nsd)
+{
+    text_add(out, "%-15s", name);
+    add_number(out, 8, 4, dsc);
+    add_number(out, 8, 4, nsd);
+    text_add(out, "\n");
 }
 
 static void add_paper(const Summary *s, Text *out)
@@ -54,10 +71,9 @@ static void add_paper(const Summary *s, Text *out)
     const int columns = paper_columns(s->paper);
     text_add(out, "\nas in the paper      DSC      NSD\n");
     for (int k = 0; k < columns && columns > 1; k++)
-        text_add(out, "%-15s %8.4f %8.4f\n", paper_column(s->paper, k), s->paper_mean.dsc[k],
-                 s->paper_mean.nsd[k]);
-    text_add(out, "%-15s %8.4f %8.4f\n", "average", mean_without_nan(s->paper_mean.dsc, columns),
-             mean_without_nan(s->paper_mean.nsd, columns));
+        add_scores(out, paper_column(s->paper, k), s->paper_mean.dsc[k], s->paper_mean.nsd[k]);
+    add_scores(out, "average", mean_without_nan(s->paper_mean.dsc, columns),
+               mean_without_nan(s->paper_mean.nsd, columns));
 }
 
 void summary_add_table(const Summary *s, Text *out)

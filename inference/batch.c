@@ -11,7 +11,9 @@ int batch_run(const Batch *b, int *kept, Err *e)
         bool was_there = false;
         if (b->work(b->context, i, &progress, &was_there, &fault)) {
             b->report(b->id(b->context, i), &fault);
+            progress_fail(&progress, b->id(b->context, i));
             failed++;
+            continue;
         }
         *kept += was_there;
         progress_step(&progress, 1, b->id(b->context, i));

@@ -27,7 +27,8 @@ int for_each_case(const Dataset *d, CaseWork *work, void *context, int threads, 
                 failed = code;
             }
         }
-        progress_step(progress, 1, c->id);
+        if (code || own[i].errors) progress_fail(progress, c->id);
+        else progress_step(progress, 1, c->id);
     }
     for (int i = 0; i < count; i++) faults_move(faults, &own[i]);
     mem_free(own);

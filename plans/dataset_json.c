@@ -62,6 +62,7 @@ static int read_label(DatasetInfo *info, DatasetLabel *label, const DocNode *nod
                          node->key, node->text);
     label->name = node->key;
     label->value_count = is_region ? node->count : 1;
+    label->is_list = is_region;
     if (!label->value_count) return doc_error(node, e, "labels: the region %s is empty", node->key);
     int *values = doc_alloc(info->doc, (size_t)label->value_count, sizeof *values, e);
     if (!values) return ERR_NOMEM;
@@ -234,7 +235,7 @@ static void write_labels(const DatasetInfo *info, DocWriter *w)
     doc_open(w, "labels", DOC_MAPPING, false);
     for (int i = 0; i < info->label_count; i++) {
         const DatasetLabel *label = &info->labels[i];
-        if (label->value_count == 1) {
+        if (label->value_count == 1 && !label->is_list) {
             doc_put_int(w, label->name, label->values[0]);
             continue;
         }

@@ -15,6 +15,7 @@ typedef struct DatasetLabel {
     const char *name;
     const int *values;
     int value_count;      /* 1 for a plain label */
+    bool is_list;         /* written as a list, also where it has one value: nnU-Net's key of it is (3,), not 3 */
 } DatasetLabel;
 
 /* An entry of `dataset`: a case whose files are named one by one, relative to the dataset's folder. */

@@ -139,8 +139,9 @@ static void summary_json_is_nnunets(void **state)
     add(&structures, "a", (int16_t[]){10}, 1, false);
     Summary s;
     Err e = {0};
-    Pair items[] = {{"a", "p/a", "r", NULL}, {"x", "p/x", "r", NULL}, {"b", "p/b \"x\"", "r", NULL}};
-    const Pairs pairs = {.items = items, .count = 3};
+    Pair items[] = {{"a", "p/a", "r", NULL}, {"x", "p/x", NULL, NULL}, {"b", "p/b \"x\"", "r", NULL}};
+    char *unpredicted[] = {"y", "z"};
+    const Pairs pairs = {.items = items, .count = 3, .unpredicted = unpredicted, .unpredicted_count = 2};
     assert_int_equal(summary_new(&s, &structures, &pairs, &e), 0);
     s.only_overlap = true;
     const MetricRow rows[] = {
@@ -153,9 +154,14 @@ static void summary_json_is_nnunets(void **state)
         memcpy(s.cases[c].metrics[1], rows[1], sizeof rows[1]);
     }
     s.cases[2].metrics[0][METRIC_FN] = 2;
+    case_note(&s.cases[1], "not evaluated: %s", "cut off");
+    case_note(&s.cases[2], "turned");
+    case_note(&s.cases[2], "%d voxels unknown", 3);
     assert_int_equal(summary_means(&s, 1, &e), 0);
     assert_true(s.mean[0][METRIC_FN].value == 1.5);
-    assert_true(isnan(s.mean[1][METRIC_DICE].value) && isnan(s.foreground_mean[METRIC_DICE].value));
+    assert_true(isnan(s.mean[1][METRIC_DICE].value) && s.absent[1] && !s.absent[0]);
+    assert_true(s.foreground_mean[METRIC_DICE].value == 0.5); /* nnU-Net: NaN */
+    assert_int_equal(s.foreground_count[METRIC_DICE], 1);
     assert_int_equal(summary_write_json(&s, path, &e), 0);
     char *text, *want;
     size_t bytes;

@@ -154,7 +154,7 @@ static void regions_overwrite_in_their_order(void **state)
     (void)state;
     static const int whole[] = {1, 2, 3}, core[] = {2, 3}, inner[] = {3}, order[] = {1, 2, 3};
     const DatasetLabel regions[] = {
-        {"background", (int[]){0}, 1}, {"whole", whole, 3}, {"core", core, 2}, {"inner", inner, 1}};
+        {"background", (int[]){0}, 1, false}, {"whole", whole, 3, true}, {"core", core, 2, true}, {"inner", inner, 1, true}};
     const DatasetInfo info = {.label_count = 4, .labels = regions, .max_value = 3, .ignore_value = -1,
                               .has_regions = true, .regions_class_order = order, .regions_class_count = 3};
     const CaseProperties p = {{1, 1, 4}, {{0, 0, 0}, {1, 1, 4}}, {1, 1, 4}, {0, 1, 2}, {1, 1, 1}};

@@ -208,7 +208,7 @@ static int64_t fail_bytes(const Plan *plan, const DatasetInfo *info, int batch, 
 }
 
 static const int none[] = {0}, one[] = {1}, two[] = {2};
-static const DatasetLabel labels[] = {{"background", none, 1}, {"a", one, 1}, {"b", two, 1}};
+static const DatasetLabel labels[] = {{"background", none, 1, false}, {"a", one, 1, false}, {"b", two, 1, false}};
 static const char *const channel_names[] = {"ct", "T1"};
 
 static DatasetInfo info_of(int64_t cases)

@@ -129,7 +129,7 @@ static void what_helps_is_chosen(void **state)
 
 /* ---- probabilities ---- */
 
-static const DatasetLabel labels[] = {{"background", (int[]){0}, 1}, {"a", (int[]){1}, 1}};
+static const DatasetLabel labels[] = {{"background", (int[]){0}, 1, false}, {"a", (int[]){1}, 1, false}};
 static const DatasetInfo info = {.label_count = 2, .labels = labels, .max_value = 1, .ignore_value = -1};
 
 /* A box in a grid whose axes the plan exchanges. */

@@ -413,7 +413,7 @@ static void locations_follow_numpy(void **state)
 static void locations_know_regions_and_ignore(void **state)
 {
     (void)state;
-    static const DatasetLabel regions[] = {{"background", none, 1}, {"whole", whole, 2}, {"core", two, 1}};
+    static const DatasetLabel regions[] = {{"background", none, 1, false}, {"whole", whole, 2, true}, {"core", two, 1, false}};
     const DatasetInfo info = {
         .label_count = 3, .labels = regions, .max_value = 2, .ignore_value = 3, .has_regions = true};
     Array labels = new_array(DTYPE_I16, 1, 4, 5), locations;

@@ -238,9 +238,9 @@ static char *const case_list[CASES] = {"case_0", "case_1", "case_2"};
 static char *write_cases(void)
 {
     static const int values[] = {1, 2};
-    const DatasetLabel declared[] = {{"background", (int[]){0}, 1},
-                                     {"one", values, 1},
-                                     {"two", values + 1, 1}};
+    const DatasetLabel declared[] = {{"background", (int[]){0}, 1, false},
+                                     {"one", values, 1, false},
+                                     {"two", values + 1, 1, false}};
     const DatasetInfo info = {.label_count = 3, .labels = declared, .max_value = 2, .ignore_value = -1};
     char template[] = "/tmp/test_trainer_XXXXXX";
     char *folder = strdup(mkdtemp(template));

@@ -14,8 +14,7 @@ static int score_pairs(const Pairs *pairs, const Structures *structures, const c
     summary.only_overlap = true;
     int code = 0;
     for (int i = 0; i < pairs->count && !code; i++) {
-        UnknownLabels unknown;
-        code = case_evaluate(&summary.cases[i], &unknown, &pairs->items[i], &rules, e);
+        code = case_evaluate(&summary.cases[i], &pairs->items[i], &rules, e);
     }
     if (!code) code = summary_means(&summary, 0, e);
     if (!code) code = summary_write_json(&summary, path, e);

@@ -31,10 +31,10 @@ check "bad cases make the status 1" 1 "$build/evaluate" "$out/ref" "$out/pred" -
 has "a wrong shape is named with both shapes" 'the reference has the shape (z,y,x) [0-9]*x[0-9]*x[0-9]*, the prediction' stderr
 has "a cut file is named" "$(basename "$4")" stderr
 has "a prediction without a reference is named" 'case stranger: stranger.nii.gz has no reference' stderr
-has "a reference without a prediction is listed" '1 references have no prediction' stderr
+has "a reference without a prediction is listed" '1 reference has no prediction' stderr
 has "the count of failures is said" '3 of 4 cases' stderr
 has "the good case is evaluated" "$(basename "$1")" bad/summary.json
-lacks "no bad case is in the file" stranger bad/summary.json
+lacks "no bad case has metrics" '"prediction_file": .*stranger' bad/summary.json
 has "without dataset.json the references' labels are taken" 'labels: those of the references' stderr
 has "labels without a name are their value" '^1 1 ' stdout
 

@@ -38,7 +38,7 @@ static void plain_labels(Labels *l, int heads)
     *l = (Labels){.info = {.ignore_value = -1, .max_value = heads - 1, .label_count = heads}};
     for (int i = 0; i < heads; i++) {
         l->values[i][0] = i;
-        l->list[i] = (DatasetLabel){"", l->values[i], 1};
+        l->list[i] = (DatasetLabel){"", l->values[i], 1, false};
     }
     labels_close(l);
 }
@@ -60,7 +60,7 @@ static void add_label(Labels *l, const DocNode *node)
         return;
     }
     info->has_regions |= count > 1;
-    l->list[info->label_count++] = (DatasetLabel){node->key, values, count};
+    l->list[info->label_count++] = (DatasetLabel){node->key, values, count, count > 1};
 }
 
 static void read_labels(Labels *l, const DocNode *item)

@@ -267,7 +267,7 @@ static int vector_read(Vector *v, const DocNode *in, Err *e)
     v->fingerprint.median_relative_size_after_cropping = golden_number(in, "rel", NAN);
     for (const DocNode *n = names->first; n; n = n->next) v->names[v->info.channel_count++] = n->text;
     static const int zero[] = {0};
-    for (int i = 0; i < 256; i++) v->labels[i] = (DatasetLabel){"label", zero, 1};
+    for (int i = 0; i < 256; i++) v->labels[i] = (DatasetLabel){"label", zero, 1, false};
     v->info.channel_names = v->names;
     v->info.labels = v->labels;
     v->info.label_count = (int)golden_number(in, "n_labels", 0);

@@ -1,0 +1,53 @@
+#include "evaluation/outputs.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "evaluation/summary_files.h"
+
+int outputs_check(const char *folder, Err *e)
+{
+    OutFile probe;
+    TRY(file_make_folders(folder, e));
+    char *path = path_format(e, "%s/summary.json", folder);
+    int code = path ? 0 : ERR_NOMEM;
+    if (!code && file_is_folder(path)) code = err_set(e, ERR_IO, "%s: a folder stands where this file is to be", path);
+    if (!code) code = file_create(&probe, path, e);
+    if (!code) file_abort(&probe);
+    mem_free(path);
+    return code;
+}
+
+static int remove_old(const char *folder, const char *name, Err *e)
+{
+    bool there;
+    char *path = path_format(e, "%s/%s", folder, name);
+    int code = file_is_there(path, &there, e);
+    if (!code && there) code = file_remove(path, e);
+    mem_free(path);
+    return code;
+}
+
+int outputs_write(const Summary *s, const char *folder, Err *e)
+{
+    const struct {
+        const char *name;
+        int (*write)(const Summary *, const char *, Err *);   /* NULL: written later, or not at all */
+    } files[] = {
+        {"report.html", NULL},
+        {"instances.csv", s->has_instances ? summary_write_instance_csv : NULL},
+        {"paper.csv", s->paper != PAPER_NONE ? summary_write_paper_csv : NULL},
+        {"per_case.csv", summary_write_csv}, {"summary.yaml", summary_write_yaml},
+        {"summary.json", summary_write_json},
+    };
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        if (!files[i].write) {
+            TRY(remove_old(folder, files[i].name, e));
+            continue;
+        }
+        char *path = path_format(e, "%s/%s", folder, files[i].name);
+        const int code = path ? files[i].write(s, path, e) : ERR_NOMEM;
+        mem_free(path);
+        TRY(code);
+    }
+    return 0;
+}

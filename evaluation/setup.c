@@ -1,0 +1,126 @@
+#include "evaluation/setup.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "evaluation/instances.h"
+
+int setup_find_dataset(char **found, const char *reference, const char *prediction, Err *e)
+{
+    const char *const images[] = {prediction, reference};
+    *found = NULL;
+    for (int i = 0; i < 4; i++) {
+        const char *at = images[i % 2];
+        bool there;
+        const int folder = file_is_folder(at) ? (int)strlen(at) : (int)(path_base(at) - at);
+        char *path = path_format(e, "%.*s%s%sdataset.json", folder, at, folder ? "/" : "", i < 2 ? "" : "../");
+        const int code = file_is_there(path, &there, e);
+        if (!code && there) {
+            *found = path;
+            return 0;
+        }
+        mem_free(path);
+        TRY(code);
+    }
+    return 0;
+}
+
+int setup_expect_folder(const char *option, const char *path, Err *e)
+{
+    bool there;
+    TRY(file_is_there(path, &there, e));
+    if (file_is_folder(path)) return 0;
+    return err_set(e, ERR_VALUE, "%s %s: %s; expected a folder", option, path,
+                   there ? "this is no folder" : "it does not exist");
+}
+
+int setup_find_sibling(char **found, const char *labels, const char *word, Err *e)
+{
+    static const char prefix[] = "labels";
+    int end = (int)strlen(labels), base;
+    *found = NULL;
+    while (end > 1 && labels[end - 1] == '/') end--;
+    for (base = end; base > 0 && labels[base - 1] != '/'; base--) continue;
+    const int suffix = base + (int)strlen(prefix);
+    if (suffix > end || memcmp(labels + base, prefix, strlen(prefix))) return 0;
+    char *path = path_format(e, "%.*s%s%.*s", base, labels, word, end - suffix, labels + suffix);
+    bool there;
+    const int code = file_is_there(path, &there, e);
+    if (!code && file_is_folder(path)) *found = path;
+    else mem_free(path);
+    return code;
+}
+
+/* ---- names of labels ---- */
+
+/* "Anterior, Posterior", the first of them where they are many. */
+static void list_names(Text *out, const Structures *s)
+{
+    enum { SHOWN = 10 };
+    for (int i = 0; i < s->count && i < SHOWN; i++)
+        text_add(out, "%s%s", i ? ", " : "", s->items[i].name);
+    if (s->count > SHOWN) text_add(out, " and %d more", s->count - SHOWN);
+}
+
+static int no_such_label(const char *text, int length, const Structures *s, Err *e)
+{
+    Text names = {0};
+    list_names(&names, s);
+    int code = text_check(&names, e);
+    if (!code)
+        code = err_set(e, ERR_VALUE, "--tolerance %s: there is no label '%.*s'; the labels are %s", text, length, text,
+                       names.data);
+    text_free(&names);
+    return code;
+}
+
+int setup_tolerances(Structures *s, const char *const *texts, int count, Err *e)
+{
+    for (int k = 0; k < count; k++) {
+        const char *text = texts[k], *equals = strrchr(text, '=');
+        const size_t length = equals ? (size_t)(equals - text) : 0;
+        bool used = !equals;
+        for (int i = 0; i < s->count; i++) {
+            const char *const names[] = {s->items[i].name, s->items[i].key};
+            for (int n = 0; n < 2; n++) {
+                if (equals && (strlen(names[n]) != length || memcmp(names[n], text, length))) continue;
+                s->items[i].tolerance_mm = strtod(equals ? equals + 1 : text, NULL);
+                used = true;
+            }
+        }
+        if (!used) return no_such_label(text, (int)length, s, e);
+    }
+    return 0;
+}
+
+/* ---- instances ---- */
+
+static const Structure *structure_of(const Structures *s, int16_t label)
+{
+    for (int i = 0; i < s->count; i++)
+        if (s->items[i].label_count == 1 && s->items[i].labels[0] == label) return &s->items[i];
+    return NULL;
+}
+
+int setup_expect_instance_labels(const Structures *s, const char *source, Err *e)
+{
+    static const char expected[] = "--instances needs label maps with 0 background, 1 interior, 2 boundary";
+    const Structure *interior = structure_of(s, INSTANCE_INTERIOR), *boundary = structure_of(s, INSTANCE_BOUNDARY);
+    Text names = {0};
+    int code = 0;
+    list_names(&names, s);
+    if (text_check(&names, e)) code = ERR_NOMEM;
+    else if (!interior)
+        code = err_set(e, ERR_VALUE, "%s; %s has no label 1, its labels are %s", expected, source, names.data);
+    else if (s->count > 1 + (boundary != NULL))
+        code = err_set(e, ERR_VALUE, "%s; %s has %d labels: %s. Instance maps of the references are given by "
+                       "--instances=FOLDER, their label maps as GROUND_TRUTH", expected, source, s->count, names.data);
+    else if (strcasestr(interior->name, "bound") || strcasestr(interior->name, "border"))
+        code = err_set(e, ERR_VALUE, "%s; in %s label 1 is '%s'", expected, source, interior->name);
+    text_free(&names);
+    return code;
+}

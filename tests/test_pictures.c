@@ -143,7 +143,7 @@ static void dataset_takes_palette_and_alpha(void **state)
     char *images[] = {(char *)in_folder("c_0000.png")};
     const int value[] = {0, 1, 2, 3};
     const DatasetLabel labels[] = {
-        {"background", &value[0], 1}, {"a", &value[1], 1}, {"b", &value[2], 1}, {"c", &value[3], 1}};
+        {"background", &value[0], 1, false}, {"a", &value[1], 1, false}, {"b", &value[2], 1, false}, {"c", &value[3], 1, false}};
     const DatasetInfo info = {.file_ending = ".png",
                               .channel_count = 3,
                               .channel_names = rgb_names,

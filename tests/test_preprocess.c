@@ -383,7 +383,7 @@ static void separate_axis_follows_the_spacing(void **state)
 /* ---- class locations ---- */
 
 static const int none[] = {0}, one[] = {1}, two[] = {2}, whole[] = {1, 2};
-static const DatasetLabel plain_labels[] = {{"background", none, 1}, {"a", one, 1}, {"b", two, 1}};
+static const DatasetLabel plain_labels[] = {{"background", none, 1, false}, {"a", one, 1, false}, {"b", two, 1, false}};
 static const DatasetInfo plain_info = {
     .label_count = 3, .labels = plain_labels, .max_value = 2, .ignore_value = -1};
 

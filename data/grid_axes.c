@@ -11,11 +11,17 @@ static const double spacing_tolerance = 1e-3; /* relative: spacings pass through
 
 GridAxes grid_axes_stored(void) { return (GridAxes){.from = {0, 1, 2}}; }
 
-bool grid_axes_is_stored(const GridAxes *axes)
+bool grid_axes_equal(const GridAxes *a, const GridAxes *b)
 {
     for (int i = 0; i < 3; i++)
-        if (axes->from[i] != i || axes->flip[i]) return false;
+        if (a->from[i] != b->from[i] || a->flip[i] != b->flip[i]) return false;
     return true;
+}
+
+bool grid_axes_is_stored(const GridAxes *axes)
+{
+    const GridAxes stored = grid_axes_stored();
+    return grid_axes_equal(axes, &stored);
 }
 
 GridAxes grid_axes_inverse(const GridAxes *axes)
@@ -204,14 +210,15 @@ static void nearest_axes(const Geometry *g, int world[3], bool backwards[3])
     }
 }
 
-GridAxes grid_axes_canonical(const Geometry *g)
+GridAxes grid_axes_read(const Geometry *g, ReaderAxes reader)
 {
     GridAxes axes = grid_axes_stored();
     int world[3];
     bool backwards[3];
-    if (g->dimensions == 2) return axes;
+    if (g->dimensions == 2 || reader == READER_STORED) return axes;
     if (!grid_has_place(g)) {
-        axes.flip[2] = true;
+        axes.flip[2] = reader == READER_RAS_NIBABEL || reader == READER_RAS_ITK;
+        axes.flip[1] = reader == READER_RAS_ITK;
         return axes;
     }
     nearest_axes(g, world, backwards);

@@ -13,6 +13,7 @@
 #include "base/array.h"
 #include "base/text.h"
 #include "data/geometry.h"
+#include "plans/readers.h"
 
 /* Axis i of the result is axis from[i] of the source, read backwards where flip[i]. */
 typedef struct GridAxes {
@@ -33,6 +34,7 @@ typedef enum GridMatch {
 
 GridAxes grid_axes_stored(void);                      /* as it is stored: nothing changes */
 bool grid_axes_is_stored(const GridAxes *axes);
+bool grid_axes_equal(const GridAxes *a, const GridAxes *b);
 GridAxes grid_axes_inverse(const GridAxes *axes);
 
 /* Whether g says where its voxels are: not a format without orientation, both codes 0, or an axis of length 0. */
@@ -46,10 +48,10 @@ GridMatch grid_match(const Geometry *found, const Geometry *expected, GridAxes *
 /* Spacings equal as grid_match takes them, axis by axis as stored; the depth of a 2-D image is made up. */
 bool grid_same_spacing(const Geometry *found, const Geometry *expected);
 
-/* What brings an array of g into RAS+ order, the nearest of the 48: x to the right, y to the front, z up. It is
- * what nibabel does (io_orientation, as_closest_canonical); as there, x runs to the left in a volume without
- * orientation. A 2-D image stays as it is stored. */
-GridAxes grid_axes_canonical(const Geometry *g);
+/* What brings an array of g into the order of axes that a reader gives. RAS+ is the nearest of the 48: x to the
+ * right, y to the front, z up, as nibabel does it (io_orientation, as_closest_canonical). A 2-D image stays as it is
+ * stored. */
+GridAxes grid_axes_read(const Geometry *g, ReaderAxes axes);
 
 /* The geometry of the array after that: shape, spacing, place (then in the sform, without a qform). */
 Geometry grid_axes_apply(const GridAxes *axes, const Geometry *g);

@@ -28,6 +28,7 @@ static int members_open(Members *m, const char *const *folders, int folder_count
         TRY(probabilities_read(&m->arrays[m->count], &p, folders[m->count], id, info, e));
         if (!m->count++) *first = p;
         if (memcmp(p.shape_before_crop, first->shape_before_crop, sizeof p.shape_before_crop) ||
+            !grid_axes_equal(&p.axes, &first->axes) ||
             memcmp(p.transpose_forward, first->transpose_forward, sizeof p.transpose_forward))
             return err_set(e, ERR_SHAPE,
                            "case %s: the probabilities in %s and %s have another shape or order of axes", id,
@@ -77,7 +78,7 @@ int average_labels(Array *labels, const char *const *folders, int folder_count, 
         code = array_new(labels, label_dtype(info), 3, shape, e);
     }
     if (!code) {
-        const Volume rows = volume_transposed(volume_of_array(labels), m.properties.transpose_forward);
+        const Volume rows = case_view(&m.properties, volume_of_array(labels));
         code = label_rows(&m, &rows, info, e);
     }
     members_close(&m);

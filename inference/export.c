@@ -63,7 +63,7 @@ int exporter_new(Exporter **result, const Plan *plan, const DatasetInfo *info, c
     x->half = plan->compatibility != COMPATIBILITY_NONE;
     x->probabilities = probabilities;
     x->by_probability = probabilities || plan->compatibility == COMPATIBILITY_NNUNET_2_1;
-    x->labels = volume_cropped(volume_transposed(volume_of_array(labels), p->transpose_forward), &p->box);
+    x->labels = volume_cropped(case_view(p, volume_of_array(labels)), &p->box);
     int code = plan_axes(x, plan, p, e);
     if (!code) code = make_rows(x, e);
     if (code) {

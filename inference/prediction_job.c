@@ -70,9 +70,11 @@ static int probe_case(CaseSize *size, const PredictionJob *job, const Case *c, E
     int64_t largest_file = 0;
     ImageHeader *headers = mem_zalloc((size_t)c->image_count, sizeof *headers, e);
     const int code = headers ? probe_files(headers, &size->channels, job, c, e) : ERR_NOMEM;
-    const Geometry g = code ? (Geometry){0} : headers[0].geometry;
+    const Geometry first = code ? (Geometry){0} : headers[0].geometry; /* the others are brought onto its grid */
     mem_free(headers);
     if (code) return code;
+    const GridAxes axes = grid_axes_read(&first, plan_reader_axes(predictor_plan(job->predictor)));
+    const Geometry g = grid_axes_apply(&axes, &first);
     for (int i = 0; i < c->image_count; i++) {
         const int64_t bytes = file_size(c->images[i]);
         if (bytes > largest_file) largest_file = bytes;
@@ -96,11 +98,12 @@ int prediction_job_cost(const PredictionJob *job, const Case *c, PredictionCost 
 static int predict_labels(const PredictionJob *job, Image *image, Array *labels, const char *id, Err *e)
 {
     const double *spacing_mm = image->geometry.spacing_zyx_mm;
+    const GridAxes axes = grid_axes_read(&image->geometry, plan_reader_axes(predictor_plan(job->predictor)));
     if (!saves_probabilities(job))
-        return predictor_predict(job->predictor, &image->voxels, spacing_mm, labels, NULL, e);
+        return predictor_predict(job->predictor, &image->voxels, spacing_mm, &axes, labels, NULL, e);
     ProbabilityFile file;
     const ProbabilitySink sink = probability_file_sink(&file, job->folder, id);
-    const int code = predictor_predict(job->predictor, &image->voxels, spacing_mm, labels, &sink, e);
+    const int code = predictor_predict(job->predictor, &image->voxels, spacing_mm, &axes, labels, &sink, e);
     return probability_file_finish(&file, code, e);
 }
 
@@ -129,6 +132,29 @@ static int read_case(const PredictionJob *job, const Case *c, Image *image, Err 
     return code;
 }
 
+/* Whether the plan's list, "RAS, LPS", has this one; of a 2-D image, "RA", the third axis may be any. */
+static bool has_orientation(const char *list, const char *code)
+{
+    for (size_t length; *list; list += length + strspn(list + length, ", ")) {
+        length = strcspn(list, ", ");
+        const size_t other = strlen(code), both = length < other ? length : other;
+        if (!strncmp(list, code, both) && (length == other || both == 2)) return true;
+    }
+    return false;
+}
+
+/* A network that never saw an orientation may take left for right. */
+static void warn_of_orientation(const PredictionJob *job, const Case *c, const Geometry *g)
+{
+    const Plan *plan = predictor_plan(job->predictor);
+    char code[GRID_CODE_BYTES];
+    grid_axes_code(g, code);
+    if (!*plan->orientations || plan_reader_axes(plan) != READER_STORED || has_orientation(plan->orientations, code)) return;
+    prediction_job_warn(job, "%s: its orientation is %s, and training saw %s only: the network may take its sides for others; "
+                        "reorient the image, or train with \"orientation: canonical\"", c->images[0], code,
+                        plan->orientations);
+}
+
 static int predict_image(const PredictionJob *job, const Case *c, const char *path, Err *e)
 {
     Image image;
@@ -136,6 +162,7 @@ static int predict_image(const PredictionJob *job, const Case *c, const char *pa
     PredictionCost cost;
     TRY(prediction_job_cost(job, c, &cost, e));
     TRY(read_case(job, c, &image, e));
+    warn_of_orientation(job, c, &image.geometry);
     int code = predict_labels(job, &image, &labels, c->id, e);
     if (!code && !job->is_member) code = postprocessing_apply(job->postprocessing, &labels, e);
     if (!code) code = image_write(path, &image.geometry, &labels, e); /* last: where they stand, all does */

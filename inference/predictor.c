@@ -264,12 +264,12 @@ static int expect_numbers(const Array *image, Err *e)
                    (long long)strange, (double)values[first], (long long)first);
 }
 
-int predictor_predict(Predictor *p, Array *image, const double spacing_zyx_mm[3], Array *labels,
+int predictor_predict(Predictor *p, Array *image, const double spacing_zyx_mm[3], const GridAxes *axes, Array *labels,
                       const ProbabilitySink *probabilities, Err *e)
 {
     PreprocessedCase c;
     int failed = expect_numbers(image, e);
-    if (!failed) failed = case_preprocess(&c, image, spacing_zyx_mm, NULL, &p->source.plan, NULL, e);
+    if (!failed) failed = case_preprocess(&c, image, spacing_zyx_mm, axes, NULL, &p->source.plan, NULL, e);
     array_free(image);
     if (failed) return failed;
     const int code = predictor_predict_preprocessed(p, &c.image, &c.properties, labels, probabilities, e);

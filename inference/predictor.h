@@ -3,7 +3,7 @@
  *   Predictor *p;
  *   PredictorOptions o = {0};                      // what the plan says, all folds that are there
  *   predictor_open(&p, "results", &o, e);
- *   predictor_predict(p, &image, spacing_zyx_mm, &labels, NULL, e);
+ *   predictor_predict(p, &image, spacing_zyx_mm, NULL, &labels, NULL, e);
  *   predictor_close(p);
  * Several folds are an ensemble: the mean of their logits. A Predictor may be used by several threads;
  * they take turns. */
@@ -55,7 +55,7 @@ WindowOptions predictor_window(const Plan *plan, const PredictorOptions *o);
  * `prefix`. Failures stick in m (made_from_check). */
 void predictor_made_from(MadeFrom *m, const char *prefix, const ModelSource *source, const PredictorOptions *o);
 
-/* A case before it is read. */
+/* A case before it is read; shape and spacing with the axes in the order in which the plan reads them. */
 typedef struct CaseSize {
     int64_t channels, shape_zyx[3];
     double spacing_zyx_mm[3];
@@ -76,12 +76,13 @@ typedef struct PredictionCost {
  * it is asked about another case. Fails: ERR_NOMEM where none does, with the bytes needed; as executor_new. */
 int predictor_cost(Predictor *p, const CaseSize *size, PredictionCost *cost, Err *e);
 
-/* image: float32 (C,Z,Y,X) with the axes of its file; used as working memory and freed early, so that it
+/* image: float32 (C,Z,Y,X) with the axes of its file; axes: how the plan reads it (grid_axes_read, plan_reader_axes), NULL: as
+ * it is stored; used as working memory and freed early, so that it
  * and its preprocessed form do not stand side by side for long. labels: new, uint8 or uint16 (Z,Y,X), the
  * caller's. probabilities: where they go (inference/probabilities.h: an array or a file), or NULL. Fails:
  * ERR_SHAPE, ERR_VALUE where the image does not fit the plan or holds NaN or infinity; ERR_NOMEM; as the
  * sink. */
-int predictor_predict(Predictor *p, Array *image, const double spacing_zyx_mm[3], Array *labels,
+int predictor_predict(Predictor *p, Array *image, const double spacing_zyx_mm[3], const GridAxes *axes, Array *labels,
                       const ProbabilitySink *probabilities, Err *e);
 
 /* The same for a case that is preprocessed already: image float32 (Z,Y,X,C), borrowed. */

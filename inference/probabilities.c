@@ -132,8 +132,7 @@ static int paste_row(void *context, int64_t z, int64_t y, const float *probabili
     const ProbabilityArray *a = context;
     const CaseProperties *p = &a->properties;
     const int64_t heads = a->values.shape[3];
-    const Volume box = volume_cropped(
-        volume_transposed(volume_of_channel_last(&a->values, 0), p->transpose_forward), &p->box);
+    const Volume box = volume_cropped(case_view(p, volume_of_channel_last(&a->values, 0)), &p->box);
     char *to = volume_row(&box, z, y);
     for (int64_t x = 0; x < box.shape[2]; x++, to += box.stride[2], probabilities += heads)
         memcpy(to, probabilities, (size_t)heads * sizeof(float));

@@ -298,8 +298,9 @@ int plan_experiment(Plan *plan, const PlannerInput *in, Text *explain, Err *e)
     if (!f->case_count) return err_set(e, ERR_VALUE, "the fingerprint has no cases");
     double *column = mem_alloc((size_t)f->case_count * sizeof *column, e);
     if (!column) return ERR_NOMEM;
-    const char *ending = in->dataset->file_ending;
-    if (ending)
+    const char *ending = in->dataset->file_ending, *reader = in->dataset->reader;
+    if (reader) snprintf(plan->image_reader_writer, sizeof plan->image_reader_writer, "%s", reader);
+    else if (ending)
         snprintf(plan->image_reader_writer, sizeof plan->image_reader_writer, "%s", reader_name(ending));
     snprintf(plan->dataset_name, sizeof plan->dataset_name, "%s", in->dataset_name);
     choose_target_spacing(&m, f, column, explain);

@@ -13,6 +13,7 @@ enum { ALL_DRAWS = 100000000 };
 
 typedef struct Extraction {
     const Dataset *dataset;
+    ReaderAxes axes;
     Fingerprint *fingerprint;
     int64_t draws;          /* of one case and channel */
     double *relative_sizes; /* per case */
@@ -20,7 +21,7 @@ typedef struct Extraction {
     PoolChannel *pool;      /* per channel */
 } Extraction;
 
-/* The region of a case as fingerprints see it: axes in the file's order. */
+/* The region of a case as fingerprints see it: axes in the order in which they are read. */
 typedef struct Region {
     Box box;
     Volume labels;      /* cropped */
@@ -103,13 +104,24 @@ static int sample_channels(Extraction *x, int index, const CaseData *data, const
     return code;
 }
 
+/* Brings a case into the order of axes in which it is read. */
+static int turn_case(CaseData *data, ReaderAxes reader, Err *e)
+{
+    const GridAxes axes = grid_axes_read(&data->image.geometry, reader);
+    TRY(grid_axes_turn(&axes, &data->image.voxels, e));
+    data->image.geometry = grid_axes_apply(&axes, &data->image.geometry);
+    return grid_axes_turn(&axes, &data->labels, e);
+}
+
 static int extract_case(void *context, int index, const Case *c, FaultList *faults, Err *e)
 {
     Extraction *x = context;
     CaseData data;
     Region region;
     if (dataset_load_case(&data, &x->dataset->info, c, faults)) return 0; /* its fault stands in the list */
-    int code = find_region(&region, &data, e);
+    grid_axes_code(&data.image.geometry, x->fingerprint->orientations[index]);
+    int code = turn_case(&data, x->axes, e);
+    if (!code) code = find_region(&region, &data, e);
     if (!code) note_geometry(x, index, &data, &region);
     if (!code && region.foreground >= UINT32_MAX)
         code = err_set(e, ERR_UNSUPPORTED, "2^32 foreground voxels");
@@ -162,13 +174,13 @@ static int run_passes(Extraction *x, int threads, Progress *progress, FaultList 
     return code;
 }
 
-int fingerprint_extract(Fingerprint *f, const Dataset *d, int threads, Progress *progress, FaultList *faults,
-                        Err *e)
+int fingerprint_extract(Fingerprint *f, const Dataset *d, ReaderAxes axes, int threads, Progress *progress,
+                        FaultList *faults, Err *e)
 {
     const int cases = d->training.count, channels = d->info.channel_count;
     if (!cases) return err_set(e, ERR_VALUE, "%s: no training cases", d->folder);
     TRY(fingerprint_new(f, cases, channels, e));
-    Extraction x = {.dataset = d, .fingerprint = f, .draws = ALL_DRAWS / cases};
+    Extraction x = {.dataset = d, .axes = axes, .fingerprint = f, .draws = ALL_DRAWS / cases};
     int code = ERR_NOMEM;
     x.relative_sizes = mem_zalloc((size_t)cases, sizeof *x.relative_sizes, e);
     x.moments = mem_zalloc((size_t)cases * (size_t)channels, sizeof *x.moments, e);

@@ -6,11 +6,11 @@
 #include "data/dataset.h"
 #include "plans/fingerprint.h"
 
-/* Fills *f (fingerprint_free) from the training cases. What is wrong with the cases is added to `faults`;
+/* Fills *f (fingerprint_free) from the training cases, with their axes in the order in which they are read. What is wrong with the cases is added to `faults`;
  * where that is an error, *f is incomplete and must not be used. Memory: `threads` cases at a time. Where a
  * channel has millions of distinct values the cases are read twice. Fails: ERR_NOMEM; ERR_VALUE without any
  * case. */
-int fingerprint_extract(Fingerprint *f, const Dataset *d, int threads, Progress *progress, FaultList *faults,
-                        Err *e);
+int fingerprint_extract(Fingerprint *f, const Dataset *d, ReaderAxes axes, int threads, Progress *progress,
+                        FaultList *faults, Err *e);
 
 #endif

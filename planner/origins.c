@@ -7,7 +7,7 @@
 #include "base/memory.h"
 #include "planner/case_loop.h"
 
-enum { FINGERPRINT_VERSION = 2 }; /* to be raised when the fingerprint itself changes */
+enum { FINGERPRINT_VERSION = 3 }; /* to be raised when the fingerprint itself changes */
 
 static int read_case(void *context, int index, const Case *c, FaultList *faults, Err *e)
 {
@@ -45,7 +45,7 @@ static int add_case(Text *t, const MadeFrom *origin, const char *id, Err *e)
     return 0;
 }
 
-void origins_of_fingerprint(MadeFrom *m, const Origins *o, const Dataset *d)
+void origins_of_fingerprint(MadeFrom *m, const Origins *o, const Dataset *d, ReaderAxes axes)
 {
     Text t = {0};
     char hash[HASH_BYTES] = "";
@@ -58,6 +58,7 @@ void origins_of_fingerprint(MadeFrom *m, const Origins *o, const Dataset *d)
     text_free(&t);
     char *description = path_format(&m->failure, "%s/dataset.json", d->folder);
     made_from_add(m, "version", "%d", FINGERPRINT_VERSION);
+    made_from_add(m, "axes", "%d", (int)axes);
     if (description) made_from_add_file(m, "dataset.json", description);
     made_from_add(m, "cases", "%d with names and content %s", o->count, hash);
     mem_free(description);

@@ -21,7 +21,7 @@ int origins_read(Origins *o, const Dataset *d, int threads, Progress *progress, 
 void origins_free(Origins *o);
 
 /* A new list, the caller's (made_from_free), of all that the fingerprint comes from. */
-void origins_of_fingerprint(MadeFrom *m, const Origins *o, const Dataset *d);
+void origins_of_fingerprint(MadeFrom *m, const Origins *o, const Dataset *d, ReaderAxes axes);
 
 /* The same for a preprocessed case. settings: case_settings.h. */
 void origins_of_case(MadeFrom *m, const Origins *o, int index, const MadeFrom *settings);

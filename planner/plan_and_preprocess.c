@@ -9,6 +9,7 @@
 #include "planner/contact_sheet.h"
 #include "planner/experiment_planner.h"
 #include "planner/fingerprint_extract.h"
+#include "planner/orientations.h"
 #include "planner/origins.h"
 #include "planner/outputs.h"
 #include "planner/preprocess_cases.h"
@@ -62,6 +63,7 @@ typedef struct Run {
     int threads;
     char name[PLAN_NAME_BYTES]; /* the dataset's: its folder's */
     Dataset dataset;
+    ReaderAxes axes; /* in which the images are read */
     Origins origins;
     Fingerprint fingerprint;
     Plan plan;
@@ -93,7 +95,7 @@ static int make_fingerprint(Run *r, const MadeFrom *made_from, Err *e)
 {
     Progress progress;
     progress_begin(&progress, "fingerprint", r->dataset.training.count, r->options->common.quiet);
-    const int code = fingerprint_extract(&r->fingerprint, &r->dataset, r->threads, &progress, &r->faults, e);
+    const int code = fingerprint_extract(&r->fingerprint, &r->dataset, r->axes, r->threads, &progress, &r->faults, e);
     progress_end(&progress);
     if (code) return code;
     TRY(report_faults(r, e));
@@ -108,6 +110,21 @@ static int read_origins(Run *r, Err *e)
     const int code = origins_read(&r->origins, &r->dataset, r->threads, &progress, e);
     progress_end(&progress);
     return code;
+}
+
+/* The order of axes decides what is measured: it is taken from where the plan will have it. */
+static int choose_axes(Run *r, Err *e)
+{
+    const Options *o = r->options;
+    const char *reader = r->dataset.info.reader;
+    Plan plan;
+    plan_defaults(&plan);
+    if (o->plans) TRY(plan_read(&plan, o->plans, NULL, e));
+    else if (reader) snprintf(plan.image_reader_writer, sizeof plan.image_reader_writer, "%s", reader);
+    if (o->override) TRY(plan_override(&plan, o->override, NULL, e));
+    TRY(reader_axes(&r->axes, plan.image_reader_writer, "image_reader_writer", e));
+    r->axes = plan_reader_axes(&plan);
+    return 0;
 }
 
 static int take_or_make_fingerprint(Run *r, const MadeFrom *made_from, Err *e)
@@ -128,8 +145,9 @@ static int check_and_measure(Run *r, Err *e)
     TRY(dataset_open(&r->dataset, o->dataset, &r->faults, e));
     if (!r->dataset.training.count) TRY(report_faults(r, e));
     if (!o->common.overwrite) TRY(output_refuse_other(r->name, o->common.output, e));
+    TRY(choose_axes(r, e));
     TRY(read_origins(r, e));
-    origins_of_fingerprint(&made_from, &r->origins, &r->dataset);
+    origins_of_fingerprint(&made_from, &r->origins, &r->dataset, r->axes);
     const int code = take_or_make_fingerprint(r, &made_from, e);
     made_from_free(&made_from);
     return code;
@@ -169,6 +187,7 @@ static int make_plan(Run *r, Text *notes, Err *e)
         plan_choose_network(&r->plan, o->network ? o->network : r->plan.network.name);
         TRY(plan_experiment(&r->plan, &in, &r->text, e));
     }
+    orientations_of_plan(r->plan.orientations, &r->fingerprint);
     if (o->override) TRY(plan_override(&r->plan, o->override, notes, e));
     TRY(plan_check(&r->plan, e));
     if (r->plan.configuration.channel_count == r->dataset.info.channel_count) return 0;
@@ -176,11 +195,24 @@ static int make_plan(Run *r, Text *notes, Err *e)
                    r->plan.configuration.channel_count, r->dataset.info.channel_count);
 }
 
+static int warn_of_mixed_orientations(const Run *r, Err *e)
+{
+    Text mixed = {0};
+    if (r->axes == READER_STORED) orientations_add_mixed(&mixed, &r->fingerprint, &r->dataset);
+    const int code = text_check(&mixed, e);
+    if (!code && mixed.length)
+        program_warn("the images are stored with different orientations, and the network sees them so: %s; "
+                     "\"orientation: canonical\" in --override turns them all alike", mixed.data);
+    text_free(&mixed);
+    return code;
+}
+
 static int plan_dataset(Run *r, Err *e)
 {
     const Options *o = r->options;
     Text notes = {0};
     int code = make_plan(r, &notes, e);
+    if (!code) code = warn_of_mixed_orientations(r, e);
     if (!code && notes.length && !o->common.quiet)
         program_say("keys of the plan that have no use here:\n%s", notes.data);
     text_free(&notes);

@@ -57,8 +57,10 @@ static int make_case(const Pass *pass, const Case *c, MadeFrom *made_from, Fault
     PreprocessedCase out;
     if (dataset_load_case(&data, info, c, faults)) return 0; /* its fault stands in the list */
     const Array *labels = data.labels.data ? &data.labels : NULL;
-    int code = case_preprocess(&out, &data.image.voxels, data.image.geometry.spacing_zyx_mm, labels,
-                               run->plan, info, e);
+    const Geometry *g = &data.image.geometry;
+    const GridAxes axes = grid_axes_read(g, plan_reader_axes(run->plan));
+    int code =
+        case_preprocess(&out, &data.image.voxels, g->spacing_zyx_mm, &axes, labels, run->plan, info, e);
     case_data_free(&data);
     return code ? code : case_writer_give(pass->writer, &out, c->id, made_from, e);
 }

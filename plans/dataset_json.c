@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "plans/readers.h"
 #include "plans/yaml.h"
 
 /* Largest label value: preprocessed segmentations are int16. */
@@ -193,6 +194,18 @@ static int read_file_map(DatasetInfo *info, const DocNode *root, Err *e)
 
 /* ---- the whole */
 
+/* nnU-Net warns of an unknown reader and takes another: what the user wrote would be passed over. */
+static int read_reader(DatasetInfo *info, const DocNode *root, Err *e)
+{
+    static const char key[] = "overwrite_image_reader_writer";
+    ReaderAxes axes;
+    TRY(read_optional_string(root, key, &info->reader, e));
+    if (info->reader && !strcmp(info->reader, "None")) info->reader = NULL; /* as nnU-Net writes it */
+    Err unknown;
+    if (!info->reader || !reader_axes(&axes, info->reader, key, &unknown)) return 0;
+    return doc_error(doc_find(root, key), e, "%s", unknown.text);
+}
+
 static int read_info(DatasetInfo *info, const char *path, Err *e)
 {
     TRY(doc_read(info->doc, path, e));
@@ -208,6 +221,7 @@ static int read_info(DatasetInfo *info, const char *path, Err *e)
     if (*info->file_ending != '.')
         return doc_error(node, e, "file_ending: found \"%.80s\", expected one such as .nii.gz",
                          info->file_ending);
+    TRY(read_reader(info, root, e));
     TRY(read_optional_string(root, "name", &info->name, e));
     TRY(read_optional_string(root, "description", &info->description, e));
     return read_file_map(info, root, e);
@@ -280,6 +294,7 @@ int dataset_info_write(const DatasetInfo *info, const char *path, Err *e)
     write_labels(info, &w);
     doc_put_int(&w, "numTraining", info->num_training);
     doc_put_string(&w, "file_ending", info->file_ending);
+    if (info->reader) doc_put_string(&w, "overwrite_image_reader_writer", info->reader);
     if (info->name) doc_put_string(&w, "name", info->name);
     if (info->description) doc_put_string(&w, "description", info->description);
     if (info->files) write_file_map(info, &w);

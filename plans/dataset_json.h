@@ -29,6 +29,7 @@ typedef struct DatasetFiles {
 typedef struct DatasetInfo {
     const char *name, *description;        /* NULL where absent */
     const char *file_ending;               /* ".nii.gz" */
+    const char *reader;                    /* overwrite_image_reader_writer; NULL: by file_ending */
     int64_t num_training;                  /* numTraining: used by the planner as it stands */
     int channel_count;
     const char *const *channel_names;      /* in the order of their index */

@@ -1,6 +1,7 @@
 #include "plans/fingerprint.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "plans/plan_schema.h"
@@ -13,8 +14,9 @@ int fingerprint_new(Fingerprint *f, int case_count, int channel_count, Err *e)
     *f = (Fingerprint){.case_count = case_count, .channel_count = channel_count};
     f->spacings_mm = mem_zalloc((size_t)case_count, sizeof *f->spacings_mm, e);
     f->shapes_after_crop = mem_zalloc((size_t)case_count, sizeof *f->shapes_after_crop, e);
+    f->orientations = mem_zalloc((size_t)case_count, sizeof *f->orientations, e);
     f->intensities = mem_zalloc((size_t)channel_count, sizeof *f->intensities, e);
-    if (f->spacings_mm && f->shapes_after_crop && f->intensities) return 0;
+    if (f->spacings_mm && f->shapes_after_crop && f->orientations && f->intensities) return 0;
     fingerprint_free(f);
     return ERR_NOMEM;
 }
@@ -23,6 +25,7 @@ void fingerprint_free(Fingerprint *f)
 {
     mem_free(f->spacings_mm);
     mem_free(f->shapes_after_crop);
+    mem_free(f->orientations);
     mem_free(f->intensities);
     *f = (Fingerprint){0};
 }
@@ -72,6 +75,24 @@ static int read_parts(Fingerprint *f, const DocNode *spacings, const DocNode *sh
     return 0;
 }
 
+/* The key is ours: nnU-Net's own files lack it. */
+static int read_orientations(Fingerprint *f, const DocNode *codes, Err *e)
+{
+    if (!codes) return 0;
+    TRY(doc_expect(codes, DOC_SEQUENCE, e));
+    if (codes->count != f->case_count)
+        return doc_error(codes, e, "orientations of %d cases, spacings of %d", codes->count, f->case_count);
+    int i = 0;
+    for (const DocNode *item = codes->first; item; item = item->next, i++) {
+        const char *code;
+        TRY(doc_get_string(item, &code, e));
+        if (strlen(code) >= sizeof f->orientations[i])
+            return doc_error(item, e, "orientation \"%.20s\", expected one such as RAS", code);
+        strcpy(f->orientations[i], code);
+    }
+    return 0;
+}
+
 static int read_root(Fingerprint *f, const DocNode *root, Err *e)
 {
     const DocNode *spacings, *shapes, *channels;
@@ -87,6 +108,7 @@ static int read_root(Fingerprint *f, const DocNode *root, Err *e)
     TRY(fingerprint_new(f, spacings->count, channels->count, e));
     int code = doc_get_double(relative, &f->median_relative_size_after_cropping, e);
     if (!code) code = read_parts(f, spacings, shapes, channels, e);
+    if (!code) code = read_orientations(f, doc_find(root, "orientations"), e);
     if (code) fingerprint_free(f);
     return code;
 }
@@ -115,6 +137,11 @@ int fingerprint_write(const Fingerprint *f, const char *path, Err *e)
     }
     doc_close(&w);
     doc_put_double(&w, "median_relative_size_after_cropping", f->median_relative_size_after_cropping);
+    if (f->case_count && *f->orientations[0]) {
+        doc_open(&w, "orientations", DOC_SEQUENCE, true);
+        for (int i = 0; i < f->case_count; i++) doc_put_string(&w, NULL, f->orientations[i]);
+        doc_close(&w);
+    }
     doc_open(&w, "shapes_after_crop", DOC_SEQUENCE, false);
     for (int i = 0; i < f->case_count; i++) {
         doc_open(&w, NULL, DOC_SEQUENCE, true);

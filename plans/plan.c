@@ -124,6 +124,14 @@ void plan_choose_network(Plan *plan, const char *name)
     plan->training.poly_power = r->poly_power;
 }
 
+ReaderAxes plan_reader_axes(const Plan *plan)
+{
+    ReaderAxes axes;
+    Err unknown = {0};
+    if (reader_axes(&axes, plan->image_reader_writer, "", &unknown)) axes = READER_STORED;
+    return axes == READER_STORED && plan->orientation == ORIENTATION_CANONICAL ? READER_RAS : axes;
+}
+
 bool plan_uses_architecture(const Plan *plan)
 {
     const char *name = plan->network.name;

@@ -20,14 +20,20 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "plans/readers.h"
 
 enum {
     PLAN_FORMAT = 1,
     PLAN_MAX_CHANNELS = 64,   /* of an image */
     PLAN_MAX_STAGES = 16,     /* of a network */
     PLAN_NAME_BYTES = 128,    /* names, with the NUL */
-    PLAN_PATH_BYTES = 1024
+    PLAN_PATH_BYTES = 1024,
+    PLAN_ORIENTATIONS_BYTES = 256
 };
+
+/* Of a plan's spacing, in mm. */
+#define PLAN_LEAST_SPACING 1e-9
+#define PLAN_MOST_SPACING 1e9
 
 /* compatibility: whose rules hold where releases of nnU-Net differ. */
 typedef enum PlanCompatibility {
@@ -37,6 +43,8 @@ typedef enum PlanCompatibility {
 } PlanCompatibility;
 
 typedef enum PlanSwitch { SWITCH_AUTO, SWITCH_ON, SWITCH_OFF } PlanSwitch;
+
+typedef enum PlanOrientation { ORIENTATION_STORED, ORIENTATION_CANONICAL } PlanOrientation;
 
 /* Named in the file as nnU-Net's classes: ZScoreNormalization, CTNormalization … */
 typedef enum PlanNormalization {
@@ -135,6 +143,8 @@ typedef struct Plan {
     double original_median_spacing_mm[3];   /* key: original_median_spacing_after_transp; (z,y,x) */
     int original_median_shape[3];           /* key: original_median_shape_after_transp; voxels, (z,y,x) */
     char image_reader_writer[PLAN_NAME_BYTES];
+    PlanOrientation orientation;            /* canonical: every volume is turned to RAS+ */
+    char orientations[PLAN_ORIENTATIONS_BYTES];  /* of the training images, "RAS, LPS"; "": not known */
     int transpose_forward[3], transpose_backward[3];
     PlanConfiguration configuration;        /* configurations: 2d */
     char experiment_planner_used[PLAN_NAME_BYTES], label_manager[PLAN_NAME_BYTES];
@@ -171,6 +181,9 @@ int plan_check(const Plan *plan, Err *e);
 /* Takes the network, and with it the optimizer, its rates and the schedule that the authors train it with:
  * SGD and poly for nnU-Net's own and what is built on its trainer, else the defaults. */
 void plan_choose_network(Plan *plan, const char *name);
+
+/* In which order of axes volumes are read: by image_reader_writer and orientation. The plan is checked. */
+ReaderAxes plan_reader_axes(const Plan *plan);
 
 /* Whether configuration.architecture (nnU-Net's topology) describes the network: nnunet, umamba_bot,
  * umamba_enc. The others are described by plan->network alone. */

@@ -135,8 +135,26 @@ static int check_inference(const PlanInference *i, Err *e)
     return 0;
 }
 
+/* What the schema says of a file holds for what the planner makes, too: it writes no plan that none can read. */
+static int check_spacing(const PlanConfiguration *c, Err *e)
+{
+    for (int i = 0; i < 2; i++)
+        if (!(c->spacing_mm[i] >= PLAN_LEAST_SPACING && c->spacing_mm[i] <= PLAN_MOST_SPACING))
+            return err_set(e, ERR_VALUE, "configurations.2d.spacing: found %g mm, expected %g to %g; look at the spacings "
+                           "in the images' headers", c->spacing_mm[i], PLAN_LEAST_SPACING, PLAN_MOST_SPACING);
+    return 0;
+}
+
+static int check_reader(const Plan *plan, Err *e)
+{
+    ReaderAxes axes;
+    return reader_axes(&axes, plan->image_reader_writer, "image_reader_writer", e);
+}
+
 static int check_all(const Plan *plan, Err *e)
 {
+    TRY(check_reader(plan, e));
+    TRY(check_spacing(&plan->configuration, e));
     TRY(check_network(plan, e));
     TRY(check_channels(plan, e));
     TRY(check_geometry(plan, e));

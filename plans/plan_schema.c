@@ -9,6 +9,7 @@ enum { MOST_PIXELS = 1 << 20, MOST_FEATURES = 1 << 16 };
 static const char *const compatibilities[] = {"none", "nnunet", "nnunet_2_1", NULL};
 static const char *const optimizers[] = {"adamw", "sgd", NULL};
 static const char *const schedules[] = {"cosine", "poly", NULL};
+static const char *const orientations[] = {"stored", "canonical", NULL};
 static const char *const switches[] = {"auto", "true", "false", NULL};
 static const char *const nullable_flags[] = {"null", "true", "false", NULL};
 static const char *const normalizations[] = {
@@ -101,8 +102,8 @@ static const Field configuration_fields[] = {
      .high = MOST_PIXELS, .doc = "pixels, height and width"},
     {ROW(FIELD_DOUBLE, "median_image_size_in_voxels", C, median_image_size_in_voxels), EXACTLY(2), .low = 0,
      .high = 1e9},
-    {ROW(FIELD_DOUBLE, "spacing", C, spacing_mm), .use = FIELD_REQUIRED, EXACTLY(2), .low = 1e-9, .high = 1e9,
-     .doc = "mm, along height and width"},
+    {ROW(FIELD_DOUBLE, "spacing", C, spacing_mm), .use = FIELD_REQUIRED, EXACTLY(2), .low = PLAN_LEAST_SPACING,
+     .high = PLAN_MOST_SPACING, .doc = "mm, along height and width"},
     {ROW(FIELD_CHOICE, "normalization_schemes", C, normalization_schemes), .use = FIELD_REQUIRED,
      LIST_OF(C, normalization_schemes, channel_count), .choices = normalizations},
     {ROW(FIELD_BOOL, "use_mask_for_norm", C, use_mask_for_norm), .use = FIELD_REQUIRED,
@@ -195,6 +196,9 @@ static const Field plan_fields[] = {
     {ROW(FIELD_INT, "original_median_shape_after_transp", Plan, original_median_shape), EXACTLY(3), .low = 0,
      .high = 1 << 30},
     ROW_STRING("image_reader_writer", Plan, image_reader_writer, "SimpleITKIO", NULL),
+    ROW_CHOICE("orientation", Plan, orientation, orientations, "stored",
+               "canonical: volumes are turned to RAS before the network, results back"),
+    ROW_STRING("orientations", Plan, orientations, NULL, "of the training images"),
     {ROW(FIELD_INT, "transpose_forward", Plan, transpose_forward), .use = FIELD_REQUIRED, EXACTLY(3),
      .low = 0, .high = 2, .fallback = "0, 1, 2"},
     {ROW(FIELD_INT, "transpose_backward", Plan, transpose_backward), .use = FIELD_REQUIRED, EXACTLY(3),

@@ -22,7 +22,7 @@ static int check_fit(const Array *image, const Array *labels, const PlanConfigur
 
 static void transposed_spacing(const CaseProperties *p, double mm[3])
 {
-    for (int i = 0; i < 3; i++) mm[i] = p->spacing_mm[p->transpose_forward[i]];
+    for (int i = 0; i < 3; i++) mm[i] = p->spacing_mm[p->axes.from[p->transpose_forward[i]]];
 }
 
 /* Slices are never merged: the first axis keeps its spacing. */
@@ -42,7 +42,7 @@ static int crop_labels(Array *cropped, const Array *labels, const Array *mask, c
     TRY(array_new(cropped, DTYPE_I16, 3, shape, e));
     if (labels) {
         const Volume from =
-            volume_cropped(volume_transposed(volume_of_array(labels), p->transpose_forward), &p->box);
+            volume_cropped(case_view(p, volume_of_array(labels)), &p->box);
         const Volume to = volume_of_array(cropped);
         volume_copy(&from, &to);
     }
@@ -113,8 +113,8 @@ static int apart(const PlanResampling *how, const double from_mm[3], const doubl
     return resample_separate_axis(how->force_separate_z, from_mm, to_mm);
 }
 
-int case_preprocess(PreprocessedCase *out, Array *image, const double spacing_mm[3], const Array *labels,
-                    const Plan *plan, const DatasetInfo *info, Err *e)
+int case_preprocess(PreprocessedCase *out, Array *image, const double spacing_mm[3], const GridAxes *axes,
+                    const Array *labels, const Plan *plan, const DatasetInfo *info, Err *e)
 {
     const PlanConfiguration *c = &plan->configuration;
     CaseProperties *p = &out->properties;
@@ -124,9 +124,9 @@ int case_preprocess(PreprocessedCase *out, Array *image, const double spacing_mm
     *out = (PreprocessedCase){0};
     TRY(check_fit(image, labels, c, e));
     memcpy(p->spacing_mm, spacing_mm, sizeof p->spacing_mm);
+    p->axes = axes ? *axes : grid_axes_stored();
     memcpy(p->transpose_forward, plan->transpose_forward, sizeof p->transpose_forward);
-    for (int i = 0; i < c->channel_count; i++)
-        channels[i] = volume_transposed(volume_of_channel_first(image, i), p->transpose_forward);
+    for (int i = 0; i < c->channel_count; i++) channels[i] = case_view(p, volume_of_channel_first(image, i));
     memcpy(p->shape_before_crop, channels[0].shape, sizeof p->shape_before_crop);
     transposed_spacing(p, own_mm);
     target_spacing(own_mm, c, target_mm);
@@ -153,6 +153,7 @@ int64_t case_preprocess_bytes(int64_t out_shape[3], const int64_t shape[3], cons
     const int64_t voxels = shape[0] * shape[1] * shape[2], sample = c->channel_count * (int64_t)sizeof(float);
     CaseProperties p = {0};
     double own_mm[3], target_mm[3];
+    p.axes = grid_axes_stored();
     memcpy(p.spacing_mm, spacing_mm, sizeof p.spacing_mm);
     memcpy(p.transpose_forward, plan->transpose_forward, sizeof p.transpose_forward);
     for (int i = 0; i < 3; i++) p.shape_before_crop[i] = shape[p.transpose_forward[i]];
@@ -182,7 +183,12 @@ void case_crop_shape(const CaseProperties *p, int64_t shape[3])
 
 void case_raw_shape(const CaseProperties *p, int64_t shape[3])
 {
-    for (int i = 0; i < 3; i++) shape[p->transpose_forward[i]] = p->shape_before_crop[i];
+    for (int i = 0; i < 3; i++) shape[p->axes.from[p->transpose_forward[i]]] = p->shape_before_crop[i];
+}
+
+Volume case_view(const CaseProperties *p, Volume raw)
+{
+    return volume_transposed(volume_turned(raw, &p->axes), p->transpose_forward);
 }
 
 int case_separate_axis_back(const Plan *plan, const CaseProperties *p)
@@ -190,7 +196,8 @@ int case_separate_axis_back(const Plan *plan, const CaseProperties *p)
     double own_mm[3], planned_mm[3];
     transposed_spacing(p, own_mm);
     /* Older releases took the spacing as stored here, whatever the order of axes (FACTS section 8). */
-    if (plan->compatibility == COMPATIBILITY_NNUNET_2_1) memcpy(own_mm, p->spacing_mm, sizeof own_mm);
+    for (int i = 0; i < 3 && plan->compatibility == COMPATIBILITY_NNUNET_2_1; i++)
+        own_mm[i] = p->spacing_mm[p->axes.from[i]];
     target_spacing(own_mm, &plan->configuration, planned_mm);
     return apart(&plan->configuration.resampling_probabilities, planned_mm, own_mm);
 }
@@ -204,6 +211,6 @@ int case_resample_back(const Volume *prediction, const Volume *cropped, const Pl
 
 void case_paste(const Volume *cropped, const CaseProperties *p, const Volume *raw)
 {
-    const Volume to = volume_cropped(volume_transposed(*raw, p->transpose_forward), &p->box);
+    const Volume to = volume_cropped(case_view(p, *raw), &p->box);
     volume_copy(cropped, &to);
 }

@@ -18,7 +18,8 @@ typedef struct CaseProperties {
     int64_t shape_before_crop[3];
     Box box;          /* of the nonzero region */
     int64_t shape[3]; /* preprocessed */
-    int transpose_forward[3];
+    GridAxes axes;    /* from the file's to those that are read (plan_reader_axes) */
+    int transpose_forward[3]; /* of the axes that are read */
     double spacing_mm[3]; /* of the file, in the file's order of axes */
 } CaseProperties;
 
@@ -29,14 +30,14 @@ typedef struct PreprocessedCase {
     CaseProperties properties;
 } PreprocessedCase;
 
-/* image: float32 (C,Z,Y,X), is used as working memory: its values are lost. labels: int16 (Z,Y,X), or NULL;
- * info is needed with labels only. out: new arrays, case_free. Fails: ERR_NOMEM; ERR_SHAPE where image,
+/* image: float32 (C,Z,Y,X), is used as working memory: its values are lost. axes: how it is read
+ * (grid_axes_read); NULL: as it is stored. labels: int16 (Z,Y,X), or NULL; info is needed with labels only. out: new arrays, case_free. Fails: ERR_NOMEM; ERR_SHAPE where image,
  * labels and plan do not fit; ERR_VALUE where intensities are out of range. */
-int case_preprocess(PreprocessedCase *out, Array *image, const double spacing_mm[3], const Array *labels,
-                    const Plan *plan, const DatasetInfo *info, Err *e);
+int case_preprocess(PreprocessedCase *out, Array *image, const double spacing_mm[3], const GridAxes *axes,
+                    const Array *labels, const Plan *plan, const DatasetInfo *info, Err *e);
 void case_free(PreprocessedCase *c);
 
-/* The most memory that case_preprocess takes for an image of that shape without labels, the image and the
+/* The most memory that case_preprocess takes for an image of that shape (as it is read) without labels, the image and the
  * result included. out_shape: the result's largest shape, in the plan's order of axes (nothing is cropped).
  */
 int64_t case_preprocess_bytes(int64_t out_shape[3], const int64_t shape[3], const double spacing_mm[3],
@@ -75,6 +76,9 @@ int case_separate_axis_back(const Plan *plan, const CaseProperties *p);
 /* Pastes an array of the crop's shape into one of the raw shape, in the file's order of axes. raw: any dtype,
  * the caller's array of the file's shape, filled by the caller with what stands outside the crop. */
 void case_paste(const Volume *cropped, const CaseProperties *p, const Volume *raw);
+
+/* An array of the file's shape and axes, seen in the plan's order of axes. */
+Volume case_view(const CaseProperties *p, Volume raw);
 
 /* The file's shape (Z,Y,X), and the crop's in the plan's order of axes. */
 void case_raw_shape(const CaseProperties *p, int64_t shape[3]);

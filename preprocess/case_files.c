@@ -24,7 +24,11 @@ static const Field fields[] = {
     {ROW(FIELD_INT, "format", PropertiesFile, format), .use = FIELD_REQUIRED, .low = FORMAT, .high = FORMAT},
     ROW_AXES(FIELD_DOUBLE, "spacing", p.spacing_mm, 0, 1e9, "mm, in the file's order of axes"),
     ROW_AXES(FIELD_INT, "transpose_forward", p.transpose_forward, 0, 2,
-             "the file's axis that each axis below is"),
+             "the axis, as they are read, that each axis below is"),
+    {ROW(FIELD_INT, "axes_from", PropertiesFile, p.axes.from), .low = 0, .high = 2, EXACTLY(3), .fallback = "0, 1, 2",
+     .doc = "the file's axis that each axis is read from"},
+    {ROW(FIELD_BOOL, "axes_flipped", PropertiesFile, p.axes.flip), EXACTLY(3), .fallback = "false, false, false",
+     .doc = "read backwards"},
     ROW_AXES(FIELD_INT64, "shape_before_cropping", p.shape_before_crop, 1, INT32_MAX, NULL),
     ROW_AXES(FIELD_INT64, "crop_first", p.box.first, 0, INT32_MAX, "first voxel of the nonzero region's box"),
     ROW_AXES(FIELD_INT64, "crop_past", p.box.past, 1, INT32_MAX, "one past its last voxel"),
@@ -111,9 +115,10 @@ int case_write(const PreprocessedCase *c, const char *folder, const char *id, co
 /* What the schema cannot say: each axis once, a box within the shape. */
 static int check_properties(const CaseProperties *p, const char *path, Err *e)
 {
-    int axes = 0;
+    int axes = 0, read = 0;
     for (int i = 0; i < 3; i++) {
         axes |= 1 << p->transpose_forward[i];
+        read |= 1 << p->axes.from[i];
         if (p->box.first[i] >= p->box.past[i] || p->box.past[i] > p->shape_before_crop[i])
             return err_set(e, ERR_FORMAT, "%s: axis %d is cropped to %lld … %lld of %lld voxels", path, i,
                            (long long)p->box.first[i], (long long)p->box.past[i],
@@ -121,9 +126,9 @@ static int check_properties(const CaseProperties *p, const char *path, Err *e)
         if (!(p->spacing_mm[i] > 0))
             return err_set(e, ERR_FORMAT, "%s: a spacing of %g mm", path, p->spacing_mm[i]);
     }
-    return axes == 7
-               ? 0
-               : err_set(e, ERR_FORMAT, "%s: transpose_forward does not name each of the axes 0, 1, 2", path);
+    if (axes == 7 && read == 7) return 0;
+    return err_set(e, ERR_FORMAT, "%s: %s does not name each of the axes 0, 1, 2", path,
+                   read == 7 ? "transpose_forward" : "axes_from");
 }
 
 /* Versions before wrote one text, and no content: nothing is known then. */
@@ -146,6 +151,7 @@ int case_properties_read(CaseProperties *p, const char *path, CaseRecord *record
     PropertiesFile file = {0};
     Doc doc;
     TRY(doc_read(&doc, path, e));
+    schema_defaults(&schema, &file);
     int code = schema_read(&schema, &file, doc.root, SCHEMA_WHOLE, NULL, e);
     if (!code) code = check_properties(&file.p, path, e);
     if (!code && record) code = read_record(record, doc.root, e);

@@ -59,6 +59,8 @@ void case_settings_add(MadeFrom *m, const Plan *plan, const DatasetInfo *info)
     made_from_add(m, "preprocessing version", "%d", PREPROCESSING_VERSION);
     /* Rules of resampling differ between the older release and all later ones only. */
     made_from_add(m, "plan compatibility", "%s", plan->compatibility == COMPATIBILITY_NNUNET_2_1 ? "nnunet_2_1" : "none");
+    if (plan_reader_axes(plan) != READER_STORED) /* else nothing is said: older versions knew no other */
+        made_from_add(m, "plan orientation", "canonical, %s", plan->image_reader_writer);
     for (size_t i = 0; i < sizeof PLAN_KEYS / sizeof *PLAN_KEYS; i++) add_plan_key(m, &keys, PLAN_KEYS[i]);
     add_statistics(m, &keys, &plan->configuration);
     add_labels(m, info);

@@ -37,6 +37,17 @@ Volume volume_transposed(Volume v, const int order[3])
     return t;
 }
 
+Volume volume_turned(Volume v, const GridAxes *axes)
+{
+    Volume t = volume_transposed(v, axes->from);
+    for (int i = 0; i < 3; i++) {
+        if (!axes->flip[i]) continue;
+        t.data += (t.shape[i] - 1) * t.stride[i];
+        t.stride[i] = -t.stride[i];
+    }
+    return t;
+}
+
 Volume volume_with_first(Volume v, int axis)
 {
     const int first = axis > 0 ? axis : 0;

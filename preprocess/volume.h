@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/array.h"
+#include "data/grid_axes.h"
 
 typedef struct Volume {
     DType dtype;
@@ -23,6 +24,8 @@ Volume volume_of_channel_last(const Array *a, int64_t channel);  /* rank 4: (Z,Y
 
 /* Axis i of the result is axis order[i] of v, as numpy.transpose. */
 Volume volume_transposed(Volume v, const int order[3]);
+/* The array read with other axes (data/grid_axes.h), in place. */
+Volume volume_turned(Volume v, const GridAxes *axes);
 /* The given axis becomes axis 0, the others keep their order; -1: as it is. */
 Volume volume_with_first(Volume v, int axis);
 Volume volume_cropped(Volume v, const Box *box);

@@ -132,8 +132,9 @@ static void what_helps_is_chosen(void **state)
 static const DatasetLabel labels[] = {{"background", (int[]){0}, 1, false}, {"a", (int[]){1}, 1, false}};
 static const DatasetInfo info = {.label_count = 2, .labels = labels, .max_value = 1, .ignore_value = -1};
 
-/* A box in a grid whose axes the plan exchanges. */
-static const CaseProperties properties = {{3, 4, 5}, {{1, 0, 2}, {3, 3, 4}}, {2, 3, 2}, {2, 0, 1}, {1, 1, 1}};
+/* A box in a grid whose axes the plan exchanges, of a file whose axes are read in another order and direction. */
+static const CaseProperties properties = {{3, 4, 5}, {{1, 0, 2}, {3, 3, 4}}, {2, 3, 2}, {{2, 1, 0}, {true, false, true}},
+                                          {2, 0, 1}, {1, 1, 1}};
 
 static void send(const ProbabilitySink *sink)
 {
@@ -171,15 +172,15 @@ static void files_and_arrays_hold_the_same(void **state)
     assert_int_equal(probabilities_read(&mapped, &read, folder, "case", &info, &e), 0);
     assert_memory_equal(&read, &properties, sizeof read);
     const int64_t *raw = array.values.shape;
-    assert_int_equal(raw[0], 4);
+    assert_int_equal(raw[0], 3);
     assert_int_equal(raw[1], 5);
-    assert_int_equal(raw[2], 3);
+    assert_int_equal(raw[2], 4);
     for (int64_t i = 0; i < 3 * 4 * 5 * 2; i++) {
         const int64_t at[3] = {i / 40, i / 10 % 4,
-                               i / 2 % 5}; /* the plan's axes 0, 1, 2 are the file's 2, 0, 1 */
+                               i / 2 % 5}; /* the plan's axes 0, 1, 2 are read as 2, 0, 1, from the file's 0, 2, 1 */
         const float *in_file = (const float *)mapped.data + i;
         assert_true(*in_file ==
-                    ((float *)array.values.data)[((at[1] * raw[1] + at[2]) * raw[2] + at[0]) * 2 + i % 2]);
+                    ((float *)array.values.data)[(((2 - at[0]) * raw[1] + at[2]) * raw[2] + 3 - at[1]) * 2 + i % 2]);
         const bool inside = at[0] >= 1 && at[1] < 3 && at[2] >= 2 && at[2] < 4;
         if (!inside) assert_true(*in_file == (i % 2 == 0));
     }

@@ -74,7 +74,7 @@ static void remove_results(const char *folder, int folds)
 }
 
 static const CaseProperties one_tile = {
-    {1, HEIGHT, WIDTH}, {{0, 0, 0}, {1, HEIGHT, WIDTH}}, {1, HEIGHT, WIDTH}, {0, 1, 2}, {999, 1, 1}};
+    {1, HEIGHT, WIDTH}, {{0, 0, 0}, {1, HEIGHT, WIDTH}}, {1, HEIGHT, WIDTH}, {.from = {0, 1, 2}}, {0, 1, 2}, {999, 1, 1}};
 
 static Array tile_of(const Gold *gold)
 {
@@ -244,13 +244,13 @@ static void images_that_do_not_fit_are_refused(void **state)
     make_results(folder, "narrow_D_checkpoint_final.pth", 1);
     assert_int_equal(predictor_open(&p, folder, &(PredictorOptions){.memory = 1 << 20}, &e), 0);
     assert_int_equal(array_new(&image, DTYPE_F32, 4, (int64_t[]){2, 1, 40, 40}, &e), 0);
-    assert_int_equal(predictor_predict(p, &image, (double[]){999, 1, 1}, &labels, NULL, &e), ERR_SHAPE);
+    assert_int_equal(predictor_predict(p, &image, (double[]){999, 1, 1}, NULL, &labels, NULL, &e), ERR_SHAPE);
     assert_says(&e, "2 channels, the plan has 1");
     assert_null(image.data);
     assert_int_equal(array_new(&image, DTYPE_F32, 4, (int64_t[]){1, 1, 40, 40}, &e), 0);
     ((float *)image.data)[7] = NAN;
     ((float *)image.data)[9] = INFINITY;
-    assert_int_equal(predictor_predict(p, &image, (double[]){999, 1, 1}, &labels, NULL, &e), ERR_VALUE);
+    assert_int_equal(predictor_predict(p, &image, (double[]){999, 1, 1}, NULL, &labels, NULL, &e), ERR_VALUE);
     assert_says(&e, "2 voxel(s) are not finite, the first nan at voxel 7");
     assert_null(image.data);
     PredictionCost cost;

@@ -473,7 +473,7 @@ static void cases_go_there_and_back(void **state)
     Plan plan = plan_for(1, 1);
     make_case(&image, &labels);
     assert_int_equal(
-        case_preprocess(&c, &image, (const double[]){1, 1, 4}, &labels, &plan, &plain_info, NULL), 0);
+        case_preprocess(&c, &image, (const double[]){1, 1, 4}, NULL, &labels, &plan, &plain_info, NULL), 0);
     static const int64_t shape[] = {5, 8, 10};
     assert_memory_equal(c.labels.shape, shape, sizeof shape);
     assert_int_equal(c.image.shape[3], 1);
@@ -505,7 +505,7 @@ static void predictions_return_to_the_crop(void **state)
     PreprocessedCase c;
     Plan plan = plan_for(0.5, 2);
     make_case(&image, &labels);
-    assert_int_equal(case_preprocess(&c, &image, (const double[]){1, 1, 4}, NULL, &plan, NULL, NULL), 0);
+    assert_int_equal(case_preprocess(&c, &image, (const double[]){1, 1, 4}, NULL, NULL, &plan, NULL, NULL), 0);
     assert_null(c.labels.data);
     static const int64_t shape[] = {5, 16, 5};
     assert_memory_equal(c.properties.shape, shape, sizeof shape);
@@ -533,16 +533,16 @@ static void cases_that_do_not_fit_are_refused(void **state)
     Plan plan = plan_for(1, 1);
     make_case(&image, &labels);
     plan.configuration.channel_count = 2;
-    assert_int_equal(case_preprocess(&c, &image, (const double[]){1, 1, 4}, NULL, &plan, NULL, &e),
+    assert_int_equal(case_preprocess(&c, &image, (const double[]){1, 1, 4}, NULL, NULL, &plan, NULL, &e),
                      ERR_SHAPE);
     assert_says(&e, "1 channels, the plan has 2");
     plan = plan_for(1, 1);
     labels.shape[0] = 11;
-    assert_int_equal(case_preprocess(&c, &image, (const double[]){1, 1, 4}, &labels, &plan, &plain_info, &e),
+    assert_int_equal(case_preprocess(&c, &image, (const double[]){1, 1, 4}, NULL, &labels, &plan, &plain_info, &e),
                      ERR_SHAPE);
     assert_says(&e, "labels");
     plan = plan_for(100, 1);
-    assert_int_equal(case_preprocess(&c, &image, (const double[]){1, 1, 4}, NULL, &plan, NULL, &e),
+    assert_int_equal(case_preprocess(&c, &image, (const double[]){1, 1, 4}, NULL, NULL, &plan, NULL, &e),
                      ERR_SHAPE);
     assert_says(&e, "100 mm");
     assert_null(c.image.data);
@@ -565,7 +565,7 @@ static void properties_read_back(void **state)
     Plan plan = plan_for(1, 1);
     make_case(&image, &labels);
     assert_int_equal(
-        case_preprocess(&c, &image, (const double[]){0.1, 1.0 / 3, 4}, &labels, &plan, &plain_info, NULL), 0);
+        case_preprocess(&c, &image, (const double[]){0.1, 1.0 / 3, 4}, NULL, &labels, &plan, &plain_info, NULL), 0);
     made_from_add(&made_from, "label", "0123abc");
     case_settings_add(&made_from, &plan, &plain_info);
     assert_int_equal(case_write(&c, folder, "c", &made_from, NULL), 0);

@@ -125,7 +125,7 @@ static int read_case(CaseProperties *p, Plan *plan, const DocNode *item, Err *e)
 {
     int64_t shape[4], order[3];
     const DocNode *box = doc_find(item, "bbox"), *n = box ? box->first : NULL;
-    *p = (CaseProperties){0};
+    *p = (CaseProperties){.axes = grid_axes_stored()};
     plan_defaults(plan);
     if (golden_shape(item, "logits_shape", shape, 4) != 4 ||
         golden_shape(item, "transpose_forward", order, 3) != 3 ||

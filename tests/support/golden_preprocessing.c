@@ -138,7 +138,8 @@ static int preprocess_raw(PreprocessedCase *out, const GoldenSet *set, const Pla
     if (code) err_set(e, code, "%s", faults.count ? faults.faults[0].text : "cannot be read");
     faults_free(&faults);
     if (code) return code;
-    code = case_preprocess(out, &data.image.voxels, data.image.geometry.spacing_zyx_mm, &data.labels, plan,
+    code = case_preprocess(out, &data.image.voxels, data.image.geometry.spacing_zyx_mm, NULL,
+                           &data.labels, plan,
                            &set->dataset.info, e);
     case_data_free(&data);
     return code;

@@ -1,0 +1,64 @@
+#include "planner/orientations.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { CODES = 64, NAMES = 3 }; /* 48 in 3-D, 8 in 2-D, "none" */
+
+typedef struct Group {
+    const char *code;
+    int count;
+} Group;
+
+/* The groups, the most frequent first, of equal ones that whose case comes first. Returns how many. */
+static int find_groups(Group groups[CODES], const Fingerprint *f)
+{
+    int n = 0;
+    for (int i = 0; i < f->case_count && *f->orientations[i]; i++) {
+        int k = 0;
+        while (k < n && strcmp(groups[k].code, f->orientations[i])) k++;
+        if (k == CODES) continue;
+        if (k == n) groups[n++] = (Group){f->orientations[i], 0};
+        groups[k].count++;
+    }
+    for (int i = 1; i < n; i++) {
+        const Group group = groups[i];
+        int at = i;
+        for (; at > 0 && groups[at - 1].count < group.count; at--) groups[at] = groups[at - 1];
+        groups[at] = group;
+    }
+    return n;
+}
+
+void orientations_of_plan(char text[PLAN_ORIENTATIONS_BYTES], const Fingerprint *f)
+{
+    Group groups[CODES];
+    const int n = find_groups(groups, f);
+    size_t used = 0;
+    *text = '\0';
+    for (int i = 0; i < n && used < PLAN_ORIENTATIONS_BYTES; i++)
+        used += (size_t)snprintf(text + used, PLAN_ORIENTATIONS_BYTES - used, "%s%s", i ? ", " : "", groups[i].code);
+}
+
+static void add_names(Text *text, const char *code, const Fingerprint *f, const Dataset *d)
+{
+    int shown = 0;
+    for (int i = 0; i < f->case_count && i < d->training.count && shown <= NAMES; i++) {
+        if (strcmp(f->orientations[i], code)) continue;
+        if (shown < NAMES) text_add(text, "%s%s", shown ? ", " : "", d->training.cases[i].id);
+        else text_add(text, " …");
+        shown++;
+    }
+}
+
+void orientations_add_mixed(Text *text, const Fingerprint *f, const Dataset *d)
+{
+    Group groups[CODES];
+    const int n = find_groups(groups, f);
+    for (int i = 0; i < n && n > 1; i++) {
+        text_add(text, "%s%s: %d case%s (", i ? "; " : "", groups[i].code, groups[i].count,
+                 groups[i].count == 1 ? "" : "s");
+        add_names(text, groups[i].code, f, d);
+        text_add(text, ")");
+    }
+}

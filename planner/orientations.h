@@ -1,0 +1,17 @@
+/* Orientations: where the axes of a dataset's images run to, as its fingerprint says. */
+#ifndef PLANNER_ORIENTATIONS_H
+#define PLANNER_ORIENTATIONS_H
+
+#include "base/text.h"
+#include "data/dataset.h"
+#include "plans/fingerprint.h"
+#include "plans/plan.h"
+
+/* The plan's orientations: every code once, the most frequent first, "RAS, LPS"; "" where the fingerprint does not
+ * say it. */
+void orientations_of_plan(char text[PLAN_ORIENTATIONS_BYTES], const Fingerprint *f);
+
+/* Where there are several: each code with its number of cases and the first names; else nothing. */
+void orientations_add_mixed(Text *text, const Fingerprint *f, const Dataset *d);
+
+#endif

@@ -1,0 +1,27 @@
+#include "plans/readers.h"
+
+#include <string.h>
+
+#include "base/text.h"
+#include "plans/schema.h"
+
+static const char *const names[] = {"SimpleITKIO", "NibabelIO", "NibabelIOWithReorient", "SimpleITKIOWithReorient",
+                                    "NaturalImage2DIO", "Tiff3DIO", NULL};
+
+int reader_axes(ReaderAxes *axes, const char *name, const char *key, Err *e)
+{
+    bool known = false;
+    for (int i = 0; names[i] && !known; i++) known = !strcmp(names[i], name);
+    *axes = !strcmp(name, "NibabelIOWithReorient")     ? READER_RAS_NIBABEL
+            : !strcmp(name, "SimpleITKIOWithReorient") ? READER_RAS_ITK
+                                                       : READER_STORED;
+    if (known) return 0;
+    Text list = {0};
+    for (int i = 0; names[i]; i++) text_add(&list, "%s%s", i ? ", " : "", names[i]);
+    const int code = text_check(&list, e);
+    if (!code)
+        err_set(e, ERR_VALUE, "%s: found %s, which is no reader that is known here: expected one of %s; the nearest is %s",
+                key, name, list.data, schema_nearest_name(name, names));
+    text_free(&list);
+    return code ? code : ERR_VALUE;
+}

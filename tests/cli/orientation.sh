@@ -1,0 +1,74 @@
+#!/bin/sh
+# orientation BUILD: readers that turn volumes to RAS, and what is said of orientations that differ.
+build=$1
+. tests/support/tap.sh
+turn=$build/turn; plan="$build/plan_and_preprocess"
+export OMP_NUM_THREADS=1
+echo 'network: {width: 0.125}' >"$out/narrow.yaml"
+printf 'network: {width: 0.125}\norientation: canonical\n' >"$out/canonical.yaml"
+printf 'network: {width: 0.125}\nimage_reader_writer: FooIO\n' >"$out/foo.yaml"
+short="--epochs 1 --iterations-per-epoch 2 --batch-size 2 --patch-size 32x32 --validation-iterations 1 -j1 --quiet"
+
+# DATASET: the first two cases and the last stored otherwise, image and label alike
+"$build/make_phantom" -o "$out/ras" --cases 5 --size 3x32x28 --seed 5 --quiet
+cp -r "$out/ras" "$out/mixed"
+store() { # CASE CODE
+    "$turn" "$out/ras/imagesTr/phantom_00$1_0000.nii.gz" "$out/mixed/imagesTr/phantom_00$1_0000.nii.gz" "$2"
+    "$turn" "$out/ras/labelsTr/phantom_00$1.nii.gz" "$out/mixed/labelsTr/phantom_00$1.nii.gz" "$2"
+}
+store 1 LPS; store 2 LPS; store 5 PSR
+
+check "a dataset of one orientation" 0 $plan "$out/ras" -o "$out/pre_ras" --override "$out/narrow.yaml" -j1 --quiet
+lacks "is worth no word" warning stderr
+has "the plan knows it" '^orientations: RAS' pre_ras/plans.yaml
+check "a dataset of several" 0 $plan "$out/mixed" -o "$out/pre_stored" --override "$out/narrow.yaml" -j1 --quiet
+has "is told, grouped, with names" 'warning: .*LPS: 2 cases (phantom_001, phantom_002); RAS: 2 cases (.*); PSR: 1 case (phantom_005)' stderr
+is "once" test "$(grep -c warning "$out/stderr")" -eq 1
+has "the fingerprint has each case's" '^orientations: \[LPS, LPS, RAS, RAS, PSR\]' pre_stored/dataset_fingerprint.yaml
+check "the same with what stands there" 0 $plan "$out/mixed" -o "$out/pre_stored" --override "$out/narrow.yaml" -j1 --quiet
+has "is told again" 'LPS: 2 cases' stderr
+
+check "orientation: canonical" 0 $plan "$out/mixed" -o "$out/pre_canonical" --override "$out/canonical.yaml" -j1 --quiet
+lacks "leaves nothing to warn of" warning stderr
+sed -i 's/"file_ending"/"overwrite_image_reader_writer": "NibabelIOWithReorient", "file_ending"/' "$out/mixed/dataset.json"
+check "nnU-Net's reader that reorients" 0 $plan "$out/mixed" -o "$out/pre" --override "$out/narrow.yaml" -j1 --quiet
+has "stands in the plan" '^image_reader_writer: NibabelIOWithReorient' pre/plans.yaml
+for c in 1 2 3 5; do
+    is "case $c is preprocessed as its RAS twin" cmp "$out/pre_ras/2d/phantom_00$c.npy" "$out/pre/2d/phantom_00$c.npy"
+    is "its labels, too" cmp "$out/pre_ras/2d/phantom_00${c}_seg.npy" "$out/pre/2d/phantom_00${c}_seg.npy"
+    is "and by orientation: canonical" cmp "$out/pre_canonical/2d/phantom_00$c.npy" "$out/pre/2d/phantom_00$c.npy"
+done
+
+check "train, all stored RAS" 0 "$build/train" "$out/pre_ras" 0 -o "$out/model_ras" $short
+check "train, turned to RAS" 0 "$build/train" "$out/pre" 0 -o "$out/model" $short
+is "the networks are the same" test "$(numbers "$out/model_ras/fold_0/checkpoint_final.safetensors")" = "$(numbers "$out/model/fold_0/checkpoint_final.safetensors")"
+check "validation lies in the images' own space" 0 "$build/evaluate" "$out/pre/gt_segmentations" "$out/model/fold_0/validation" -o "$out/e1" --allow-missing -j1 --no-report --quiet
+lacks "as it is stored" turned stderr
+check "and is that of the RAS twins" 0 "$build/evaluate" "$out/model_ras/fold_0/validation" "$out/model/fold_0/validation" -o "$out/e2" -j1 --no-report --quiet
+has "in every voxel" '^foreground mean *1.0000' stdout
+
+mkdir "$out/in_ras" "$out/in_psr"
+cp "$out/ras/imagesTr/phantom_005_0000.nii.gz" "$out/in_ras"
+cp "$out/mixed/imagesTr/phantom_005_0000.nii.gz" "$out/in_psr"
+check "predict RAS" 0 "$build/predict" -i "$out/in_ras" -o "$out/p_ras" -m "$out/model_ras" -j1 --quiet
+lacks "no word" warning stderr
+check "predict PSR with the reader" 0 "$build/predict" -i "$out/in_psr" -o "$out/p_psr" -m "$out/model" -j1 --quiet --save-probabilities
+lacks "no word either" warning stderr
+check "the result lies in the image's own space" 0 "$turn" "$out/p_psr/phantom_005.nii.gz" "$out/back.nii.gz" RAS
+is "and is the same in every voxel" "$build/evaluate" "$out/p_ras/phantom_005.nii.gz" "$out/back.nii.gz" -o "$out/e3" --no-report
+has "mean 1" '^ *Dice: *.*1.0' e3/summary.yaml
+check "the mean of its probabilities" 0 "$build/ensemble" "$out/p_psr" "$out/p_psr" -o "$out/mean" --quiet
+is "lies there as well" cmp "$out/mean/phantom_005.nii.gz" "$out/p_psr/phantom_005.nii.gz"
+check "predict PSR with a network that saw RAS" 0 "$build/predict" -i "$out/in_psr" -o "$out/p_bad" -m "$out/model_ras" -j1 --quiet
+has "is told with the file" 'warning: case phantom_005: .*phantom_005_0000.nii.gz: its orientation is PSR, and training saw RAS only' stderr
+
+sed -i 's/NibabelIOWithReorient/BarIO/' "$out/mixed/dataset.json"
+check "an unknown reader in dataset.json" 1 $plan "$out/mixed" -o "$out/x" -j1 --quiet
+has "is refused with the list" 'dataset.json:.*overwrite_image_reader_writer: found BarIO.*SimpleITKIO, NibabelIO, .*Tiff3DIO' stderr
+check "in an override" 1 $plan "$out/ras" -o "$out/x" --override "$out/foo.yaml" -j1 --quiet
+has "likewise" 'image_reader_writer: found FooIO' stderr
+sed -i 's/^image_reader_writer: .*/image_reader_writer: FooIO/' "$out/model_ras/plans.yaml" "$out/pre_ras/plans.yaml"
+check "in predict" 1 "$build/predict" -i "$out/in_ras" -o "$out/x" -m "$out/model_ras" -j1 --quiet
+has "with the plan's name" 'model_ras/plans.yaml.*image_reader_writer: found FooIO' stderr
+check "in train" 1 "$build/train" "$out/pre_ras" 0 -o "$out/x" $short
+has "likewise" 'image_reader_writer: found FooIO' stderr

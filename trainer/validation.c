@@ -5,14 +5,10 @@
 #include "base/file.h"
 #include "base/lock.h"
 #include "base/memory.h"
-#include "base/program.h"
 #include "data/image_io.h"
 #include "inference/prediction_record.h"
 #include "inference/predictor.h"
 #include "inference/probabilities.h"
-#include "inference/results.h"
-#include "network/precision.h"
-#include "plans/plan_keys.h"
 #include "plans/splits.h"
 #include "trainer/case_check.h"
 #include "trainer/case_set.h"
@@ -34,35 +30,13 @@ typedef struct Validation {
 
 /* ---- what a prediction is made from ---- */
 
-/* All of the plan but how the weights were trained: those are known by their content. */
-static void add_plan(MadeFrom *m, const Plan *plan)
+static int describe(Validation *v, const PredictorOptions *options, Err *e)
 {
-    static const char *const of_training[] = {"training.", "batch_size", "dataset_name", "plans_name"};
-    MadeFrom keys = {0};
-    plan_keys(&keys, plan);
-    made_from_check(&keys, &m->failure);
-    for (int i = 0; i < keys.count; i++) {
-        bool counts = true;
-        for (size_t k = 0; k < sizeof of_training / sizeof *of_training; k++)
-            counts = counts && strncmp(keys.items[i].key, of_training[k], strlen(of_training[k]));
-        if (counts) made_from_add(m, keys.items[i].key, "%s", keys.items[i].value);
-    }
-    made_from_free(&keys);
-}
-
-static int describe(Validation *v, Err *e)
-{
-    MadeFrom *m = &v->made_from;
-    char *checkpoint = NULL, *dataset = path_format(e, "%s/dataset.json", v->o->results);
-    int code = dataset ? results_checkpoint(&checkpoint, v->o->results, v->o->fold, "final", e) : ERR_NOMEM;
-    made_from_add(m, "version", "%s", PROGRAM_VERSION);
-    if (checkpoint) made_from_add_file(m, "checkpoint_final", checkpoint);
-    if (dataset) made_from_add_file(m, "dataset.json", dataset);
-    made_from_add(m, "precision", "%s", precision_name(v->o->precision));
-    add_plan(m, predictor_plan(v->predictor));
-    mem_free(checkpoint);
-    mem_free(dataset);
-    return code ? code : made_from_check(m, e);
+    ModelSource source;
+    TRY(model_source_open(&source, v->o->results, options->folds, options->fold_count, NULL, e));
+    predictor_made_from(&v->made_from, "", &source, options);
+    model_source_free(&source);
+    return made_from_check(&v->made_from, e);
 }
 
 /* Of one case: its reference, and its properties, which tell the content of its image. */
@@ -255,7 +229,7 @@ static int open_validation(Validation *v, Err *e)
     TRY(predictor_open(&v->predictor, o->results, &options, e));
     v->check = (CaseCheck){o->preprocessed, predictor_plan(v->predictor), predictor_dataset(v->predictor), NULL};
     TRY(case_check_names(&v->check, v->split.val, v->split.val_count, e));
-    TRY(describe(v, e));
+    TRY(describe(v, &options, e));
     return file_make_folders(v->output, e);
 }
 

@@ -43,7 +43,7 @@ has "is named" 'phantom_001.npy is not the file that was written with phantom_00
 v=$out/r/fold_0/validation
 check "a short training" 0 train "$out/pre" "$out/r" --epochs 1
 first=$(cat "$v"/*.nii.gz | cksum); score=$(cksum <"$v/summary.json")
-is "its validation says from what it was made" grep -q checkpoint_final "$v/predict.yaml"
+is "its validation says from what it was made" grep -q "weights of fold 0" "$v/predict.yaml"
 check "validated again" 0 train "$out/pre" "$out/r" --val-only
 has "predictions of the same weights are kept" '2 of 2 validation cases had been predicted with these weights before: kept' stderr
 check "a longer training" 0 train "$out/pre" "$out/r" --continue --epochs 30

@@ -1,5 +1,5 @@
-/* What a Training is made of: shared by training.c (opening, the order of epochs, checkpoints) and
- * epoch.c (what happens within one). */
+/* What a Training is made of: shared by training.c (opening), training_run.c (the order of epochs,
+ * checkpoints, log) and epoch.c (what happens within one). */
 #ifndef TRAINER_TRAINING_PARTS_H
 #define TRAINER_TRAINING_PARTS_H
 
@@ -8,6 +8,7 @@
 #include "network/import.h"
 #include "network/optimizer.h"
 #include "trainer/checkpoint.h"
+#include "trainer/length.h"
 #include "trainer/loader.h"
 #include "trainer/training.h"
 
@@ -39,6 +40,15 @@ int epoch_train(Training *t, const TrainingWatch *watch, double *saved_at, Err *
 
 /* All validation iterations: *mean_loss, and the counts in t->dice. Fails: ERR_INTERRUPTED. */
 int epoch_validate(Training *t, const TrainingWatch *watch, double *mean_loss, Err *e);
+
+/* Freezes or frees what the state's epoch trains. Fails: as executor_new. */
+int training_begin_epoch(Training *t, Err *e);
+
+/* Starts t->loader where the state stands. Fails: as loader_new. */
+int training_start_loader(Training *t, Err *e);
+
+/* What an iteration takes, from a few of a run that is to be thrown away. Fails: as epoch_train. */
+int training_time_iterations(Training *t, IterationTimes *times, Err *e);
 
 /* Writes FOLDER/checkpoint_NAME.safetensors. */
 int training_save(Training *t, const char *name, Err *e);

@@ -1,0 +1,190 @@
+/* Training: the order of epochs, checkpoints, log and curves. */
+#include <math.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/progress.h"
+#include "network/precision.h"
+#include "trainer/length.h"
+#include "trainer/progress_picture.h"
+#include "trainer/schedule.h"
+#include "trainer/training_parts.h"
+
+int training_start_loader(Training *t, Err *e)
+{
+    const LoaderOptions o = {&t->training_sampler,
+                             &t->validation_sampler,
+                             t->plan.training.iterations_per_epoch,
+                             t->plan.training.validation_iterations,
+                             t->plan.training.epochs,
+                             t->state.epoch,
+                             t->state.iteration,
+                             t->loader_threads,
+                             t->loader_threads + 1};
+    return loader_new(&t->loader, &o, e);
+}
+
+int training_time_iterations(Training *t, IterationTimes *times, Err *e)
+{
+    enum { WARMING = 1, TIMED = 3 };
+    const PlanTraining planned = t->plan.training;
+    double never_saved = INFINITY, loss, began = 0;
+    t->plan.training.iterations_per_epoch = WARMING + TIMED;
+    t->plan.training.validation_iterations = planned.validation_iterations ? TIMED : 0;
+    int code = training_start_loader(t, e);
+    t->plan.training.iterations_per_epoch = WARMING;
+    if (!code) code = epoch_train(t, NULL, &never_saved, e);
+    t->plan.training.iterations_per_epoch = WARMING + TIMED;
+    began = clock_seconds();
+    if (!code) code = epoch_train(t, NULL, &never_saved, e);
+    times->training = (clock_seconds() - began) / TIMED;
+    began = clock_seconds();
+    if (!code) code = epoch_validate(t, NULL, &loss, e);
+    times->validation = (clock_seconds() - began) / TIMED;
+    loader_free(t->loader);
+    t->loader = NULL;
+    t->plan.training = planned;
+    return code;
+}
+
+int training_save(Training *t, const char *name, Err *e)
+{
+    char *path = run_folder_checkpoint(&t->folder, name, e);
+    const int code = path ? checkpoint_write(path, t->model.parameters, t->optimizer, &t->state, e)
+                          : ERR_NOMEM;
+    mem_free(path);
+    return code;
+}
+
+static int write_curves(Training *t, Err *e)
+{
+    Text text = {0};
+    history_text(&t->state.history, &text);
+    char *path = path_format(e, "%s/metrics.csv", t->folder.path);
+    int code = path ? text_check(&text, e) : ERR_NOMEM;
+    if (!code) code = file_put(path, text.data, text.length, e);
+    mem_free(path);
+    text_free(&text);
+    if (code) return code;
+    path = path_format(e, "%s/progress.png", t->folder.path);
+    code = path ? progress_picture_write(&t->state.history, path, e) : ERR_NOMEM;
+    mem_free(path);
+    return code;
+}
+
+static int log_epoch(Training *t, const EpochRecord *r, Err *e)
+{
+    Text classes = {0};
+    for (int k = pseudo_dice_first(&t->dice); k < t->dice.classes; k++)
+        text_add(&classes, " %.4f", pseudo_dice_of(&t->dice, k));
+    int code = text_check(&classes, e);
+    if (!code)
+        code = run_folder_log(&t->folder, e,
+                              "epoch %d: learning rate %.4g, training loss %.4f, validation loss %.4f, "
+                              "pseudo Dice%s, mean %.4f, EMA %.4f, %.1f s",
+                              r->epoch, r->learning_rate, r->train_loss, r->val_loss,
+                              classes.data ? classes.data : "", r->pseudo_dice, r->ema_pseudo_dice,
+                              r->seconds);
+    text_free(&classes);
+    return code;
+}
+
+/* The epoch is done: its record, and the state of the next one's beginning. */
+static int finish_epoch(Training *t, double validation_loss, Err *e)
+{
+    RunState *s = &t->state;
+    EpochRecord record = {.epoch = s->epoch,
+                          .learning_rate = schedule_learning_rate(&t->plan.training, s->epoch),
+                          .train_loss = s->loss_sum / t->plan.training.iterations_per_epoch,
+                          .val_loss = validation_loss,
+                          .pseudo_dice = pseudo_dice_mean(&t->dice),
+                          .seconds = s->seconds};
+    TRY(history_add(&s->history, record, e));
+    const double ema = s->history.records[s->history.count - 1].ema_pseudo_dice;
+    const bool is_best = !isnan(ema) && !(ema <= s->best_ema);
+    if (is_best) s->best_ema = ema;
+    s->epoch++;
+    s->iteration = 0;
+    s->loss_sum = s->seconds = 0;
+    if (is_best) TRY(training_save(t, "best", e));
+    TRY(training_save(t, "latest", e));
+    TRY(write_curves(t, e));
+    return log_epoch(t, &s->history.records[s->history.count - 1], e);
+}
+
+static int run_epochs(Training *t, const TrainingWatch *watch, Err *e)
+{
+    double saved_at = clock_seconds(), validation_loss;
+    while (!training_is_finished(t)) {
+        int code = training_begin_epoch(t, e);
+        if (!code) code = epoch_train(t, watch, &saved_at, e);
+        if (!code) code = epoch_validate(t, watch, &validation_loss, e);
+        if (code == ERR_INTERRUPTED) {
+            Err saving = {0};
+            if (training_save(t, "latest", &saving)) return *e = saving, e->code;
+        }
+        if (code) return code;
+        TRY(finish_epoch(t, validation_loss, e));
+        saved_at = clock_seconds();
+        if (watch->epoch)
+            watch->epoch(watch->context, &t->state.history.records[t->state.history.count - 1], &t->dice);
+    }
+    return 0;
+}
+
+/* checkpoint_final takes the place of checkpoint_latest. Predictions of earlier weights go first. */
+static int finish_run(Training *t, Err *e)
+{
+    char *latest = run_folder_checkpoint(&t->folder, "latest", e);
+    int code = latest ? 0 : ERR_NOMEM;
+    if (!code && file_exists(latest)) {
+        code = run_folder_remove_validation(&t->folder, e);
+        if (!code) code = training_save(t, "final", e);
+        if (!code) code = file_remove(latest, e);
+    }
+    mem_free(latest);
+    return code;
+}
+
+static int log_pretrained(Training *t, Err *e)
+{
+    const Text *text = &t->imported.text;
+    return text->length ? run_folder_log(&t->folder, e, "%s: %.*s", t->plan.training.pretrained,
+                                         (int)text->length - 1, text->data)
+                        : 0;
+}
+
+/* From the loader's first patch to the last step: what patches took of all. */
+static int run_loaded(Training *t, const TrainingWatch *watch, Err *e)
+{
+    const double began = cpu_seconds();
+    TRY(training_start_loader(t, e));
+    int code = run_epochs(t, watch, e);
+    const double all = cpu_seconds() - began, loading = loader_cpu_seconds(t->loader);
+    loader_free(t->loader);
+    t->loader = NULL;
+    const int logged = run_folder_log(&t->folder, code ? NULL : e, "the loader took %.1f of %.1f CPU seconds (%.1f %%)",
+                                      loading, all, 100 * loading / all);
+    return code ? code : logged;
+}
+
+int training_run(Training *t, const TrainingWatch *watch, Err *e)
+{
+    TRY(log_pretrained(t, e));
+    TRY(run_folder_log(&t->folder, e,
+                       "%s from epoch %d, iteration %d of %d epochs: %s, fold folder %s, %d training and "
+                       "%d validation cases, batch %d of %dx%d, %s",
+                       t->state.history.count || t->state.iteration ? "going on" : "beginning",
+                       t->state.epoch, t->state.iteration, t->plan.training.epochs, t->plan.network.name,
+                       path_base(t->folder.path), t->training_cases.count, t->validation_cases.count,
+                       t->plan.configuration.batch_size, t->plan.configuration.patch_size[0],
+                       t->plan.configuration.patch_size[1], precision_name(t->precision)));
+    const int code = training_is_finished(t) ? 0 : run_loaded(t, watch, e);
+    if (code) {
+        run_folder_log(&t->folder, NULL, "stopped in epoch %d, iteration %d: %s", t->state.epoch,
+                       t->state.iteration, e->text);
+        return code;
+    }
+    return finish_run(t, e);
+}

@@ -21,7 +21,7 @@ typedef enum ErrCode {
 
 typedef struct Err {
     ErrCode code;
-    char text[1024];
+    char text[1024]; /* a longer one ends with "…" */
 } Err;
 
 /* Fills e (which may be NULL) and returns code. */

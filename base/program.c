@@ -1,35 +1,103 @@
 #include "base/program.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <math.h>
-#include <omp.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/memory.h"
 #include "base/progress.h"
+#include "base/text.h"
 
+/* What the handlers of signals need stands here before they are installed. */
 static const char *program_name = "program";
+static const char *hint = "what is finished stands, nothing unfinished is left; start it again";
 static struct timespec started;
-static bool stops_gracefully;
-static volatile sig_atomic_t signal_seen;
+static bool stops_gracefully, redraws, told_of_lost_output;
+static atomic_int signal_seen;
+static atomic_bool is_polled, was_noticed; /* program_interrupted was asked: at all; after the signal */
+static atomic_flag ending = ATOMIC_FLAG_INIT;
+
+/* How long a program may take to notice a signal that asks it to stop by itself. */
+enum { PATIENCE_SECONDS = 300 };
+
+static const int stopping[] = {SIGINT, SIGTERM, SIGHUP};
+enum { STOPPING = sizeof stopping / sizeof stopping[0] };
+
+static const char *name_of(int number)
+{
+    return number == SIGINT ? "Ctrl-C" : number == SIGTERM ? "SIGTERM" : number == SIGHUP ? "SIGHUP" : "a signal";
+}
+
+/* Async-signal-safe: no stdio. The parts, up to NULL, as one line. */
+static void write_line(const char *const *parts)
+{
+    char line[1024];
+    size_t used = 0;
+    for (; *parts; parts++)
+        for (const char *c = *parts; *c && used < sizeof line - 1; c++) line[used++] = *c;
+    line[used++] = '\n';
+    if (write(STDERR_FILENO, line, used) < 0) return; /* nobody is there to be told */
+}
+
+static void end_at_once(int number)
+{
+    const char *const parts[] = {redraws ? "\r\033[K" : "", program_name, ": interrupted by ", name_of(number), "; ", hint, NULL};
+    if (atomic_flag_test_and_set(&ending))
+        for (;;) pause(); /* another thread is ending the process */
+    file_unlink_temporaries();
+    write_line(parts);
+    _exit(128 + number);
+}
 
 static void on_signal(int number)
 {
-    if (stops_gracefully && !signal_seen) {
-        signal_seen = number;
-        return;
+    const int saved = errno;
+    if (number == SIGALRM) {
+        if (!atomic_load(&was_noticed)) end_at_once(atomic_load(&signal_seen));
+    } else if (!stops_gracefully || !atomic_load(&is_polled) || atomic_load(&signal_seen)) {
+        end_at_once(number);
+    } else {
+        const char *const parts[] = {redraws ? "\r\033[K" : "", program_name, ": ", name_of(number),
+                                     ": stopping after the present step; once more stops at once", NULL};
+        atomic_store(&signal_seen, number);
+        write_line(parts);
+        alarm(PATIENCE_SECONDS);
     }
-    file_unlink_temporaries();
-    _exit(128 + number);
+    errno = saved;
+}
+
+int program_interrupted(void)
+{
+    const int number = atomic_load(&signal_seen);
+    if (number) atomic_store(&was_noticed, true);
+    else atomic_store(&is_polled, true);
+    return number;
+}
+
+void program_interrupt_hint(const char *text) { hint = text; }
+
+static void install_handlers(void)
+{
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART}, before;
+    sigemptyset(&action.sa_mask);
+    for (int i = 0; i < STOPPING; i++) sigaddset(&action.sa_mask, stopping[i]);
+    sigaddset(&action.sa_mask, SIGALRM);
+    for (int i = 0; i < STOPPING; i++) {
+        /* nohup: who had SIGHUP ignored wants the program to outlive the terminal. */
+        if (stopping[i] == SIGHUP && !sigaction(SIGHUP, NULL, &before) && before.sa_handler == SIG_IGN) continue;
+        sigaction(stopping[i], &action, NULL);
+    }
+    sigaction(SIGALRM, &action, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file-size limit then shows as a failed write */
 }
 
 /* A file that the program opens must not get the number of a standard stream that was closed: messages would be
@@ -44,29 +112,48 @@ static void open_standard_streams(void)
         if (fcntl(i, F_GETFD) < 0) _exit(1); /* neither the stream nor /dev/null: nothing can be said safely */
 }
 
+/* Whether all that was printed to standard output has arrived; says so once where it has not. */
+static bool output_arrived(void)
+{
+    errno = 0;
+    const bool lost = fflush(stdout) || ferror(stdout);
+    if (lost && !told_of_lost_output)
+        program_error("standard output: not all could be written%s%s", errno ? ": " : "", errno ? strerror(errno) : "");
+    told_of_lost_output = lost;
+    return !lost;
+}
+
+/* For what ends without program_end: --help and --version. */
+static void check_output_at_exit(void)
+{
+    if (!told_of_lost_output && !output_arrived()) _exit(1);
+}
+
 void program_begin(const char *name, bool graceful)
 {
     open_standard_streams();
-    program_name = name;
+    program_name = *program_invocation_short_name ? program_invocation_short_name : name;
     stops_gracefully = graceful;
+    redraws = progress_redraws();
     clock_gettime(CLOCK_MONOTONIC, &started);
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    signal(SIGPIPE, SIG_IGN);
-    signal(SIGXFSZ, SIG_IGN); /* a file-size limit then shows as a failed write */
+    install_handlers();
     argp_err_exit_status = 2;
+    atexit(check_output_at_exit);
 }
 
-int program_interrupted(void) { return (int)signal_seen; }
+const char *program_called(void) { return program_name; }
 
 static void say(const char *kind, const char *format, va_list args)
 {
-    char line[2048];
-    vsnprintf(line, sizeof line, format, args);
+    char short_of_memory[1024];
+    va_list again;
+    va_copy(again, args);
+    char *line = text_format(NULL, format, args);
+    if (!line) vsnprintf(short_of_memory, sizeof short_of_memory, format, again);
+    va_end(again);
     progress_clear_line();
-    fprintf(stderr, "%s: %s%s\n", program_name, kind, line);
+    fprintf(stderr, "%s: %s%s\n", program_name, kind, line ? line : short_of_memory);
+    mem_free(line);
 }
 
 #define SAY(kind)                                                                                  \
@@ -81,10 +168,8 @@ void program_say(const char *format, ...) { SAY(""); }
 void program_warn(const char *format, ...) { SAY("warning: "); }
 void program_error(const char *format, ...) { SAY("error: "); }
 
-int program_end(int code, const Err *e, bool quiet)
+static void print_closing_line(void)
 {
-    const int interrupted = program_interrupted();
-    if (code && !(interrupted && code == ERR_INTERRUPTED)) program_error("%s", e->code ? e->text : "failed");
     struct timespec now;
     struct rusage usage;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -92,155 +177,18 @@ int program_end(int code, const Err *e, bool quiet)
     const double wall = (double)(now.tv_sec - started.tv_sec) + 1e-9 * (double)(now.tv_nsec - started.tv_nsec);
     const double cpu = (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
                        1e-6 * (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
-    if (!quiet) {
-        program_say("version %s; %.1f s, CPU %.1f s, peak memory %.1f MiB", PROGRAM_VERSION, wall, cpu,
-                    (double)usage.ru_maxrss / 1024);
-    }
-    if (fflush(stdout) && !code) {
-        program_error("standard output: %s", strerror(errno));
-        return 1;
-    }
+    program_say("version %s; %.1f s, CPU %.1f s, peak memory %.1f MiB", PROGRAM_VERSION, wall, cpu,
+                (double)usage.ru_maxrss / 1024);
+}
+
+int program_end(int code, const Err *e, bool quiet)
+{
+    const int interrupted = atomic_load(&signal_seen);
+    if (code == ERR_INTERRUPTED && interrupted) program_say("%s", e->code ? e->text : "interrupted");
+    else if (code) program_error("%s", e->code ? e->text : "failed");
+    else if (interrupted) program_say("%s came when all was done", name_of(interrupted));
+    const bool arrived = output_arrived();
+    if (!quiet) print_closing_line();
     if (interrupted) return 128 + interrupted;
-    return code ? 1 : 0;
-}
-
-/* ---- options ---- */
-
-enum { KEY_QUIET = 0x1000, KEY_SEED, KEY_OVERWRITE, KEY_CONTINUE, KEY_DEVICE, KEY_PRECISION };
-
-static const struct {
-    unsigned bit;
-    struct argp_option option;
-} known[] = {
-    {OPT_OUTPUT, {"output", 'o', "PATH", 0, "Where to write (required)", 1}},
-    {OPT_THREADS, {"threads", 'j', "N", 0, "Threads (default: OMP_NUM_THREADS, else all cores)", 1}},
-    {OPT_DEVICE, {"device", KEY_DEVICE, "NAME", 0, "Where to compute: cpu (this build has no other)", 1}},
-    {OPT_PRECISION, {"precision", KEY_PRECISION, "NAME", 0, "Of the network: fp32 (default) or bf16", 1}},
-    {OPT_SEED, {"seed", KEY_SEED, "N", 0, "Seed of all random choices", 1}},
-    {OPT_CONTINUE, {"continue", KEY_CONTINUE, NULL, 0, "Go on where an earlier run stopped", 1}},
-    {OPT_OVERWRITE, {"overwrite", KEY_OVERWRITE, NULL, 0, "Replace what is there", 1}},
-    {OPT_QUIET, {"quiet", KEY_QUIET, NULL, 0, "Only warnings and errors", 1}},
-};
-enum { KNOWN = sizeof known / sizeof known[0] };
-
-static error_t parse_common(int key, char *text, struct argp_state *state)
-{
-    CommonOptions *o = state->input;
-    switch (key) {
-    case 'o': o->output = text; return 0;
-    case 'j': o->threads = (int)option_integer(state, "--threads", text, 1, 4096); return 0;
-    case KEY_QUIET: o->quiet = true; return 0;
-    case KEY_OVERWRITE: o->overwrite = true; return 0;
-    case KEY_CONTINUE: o->resume = true; return 0;
-    case KEY_SEED: o->seed = (uint64_t)option_integer(state, "--seed", text, 0, 0x7fffffffffffffff); return 0;
-    case KEY_DEVICE:
-        if (strcmp(text, "cpu")) argp_error(state, "--device %s: this build knows only the device 'cpu'", text);
-        o->device = text;
-        return 0;
-    case KEY_PRECISION:
-        if (strcmp(text, "fp32") && strcmp(text, "bf16"))
-            argp_error(state, "--precision %s: expected fp32 or bf16", text);
-        o->precision = text;
-        return 0;
-    case ARGP_KEY_END:
-        if ((o->takes & OPT_OUTPUT) && !o->output) argp_error(state, "-o PATH is missing");
-        return 0;
-    default: return ARGP_ERR_UNKNOWN;
-    }
-}
-
-/* argp hands a child its input through the parent's ARGP_KEY_INIT: this wraps the program's parser. */
-typedef struct Parents {
-    const struct argp *own;
-    void *own_input;
-    CommonOptions *common;
-} Parents;
-
-static error_t hand_on(int key, char *text, struct argp_state *state)
-{
-    (void)text;
-    if (key != ARGP_KEY_INIT) return ARGP_ERR_UNKNOWN;
-    const Parents *parents = state->input;
-    state->child_inputs[0] = parents->own_input;
-    state->child_inputs[1] = parents->common;
-    return 0;
-}
-
-static void print_version(FILE *stream, struct argp_state *state)
-{
-    (void)state;
-    fprintf(stream, "%s (Swin-UMamba in C) %s\n", program_name, PROGRAM_VERSION);
-}
-
-void program_parse(const struct argp *own, void *own_input, CommonOptions *common, int argc, char **argv)
-{
-    struct argp_option options[KNOWN + 1] = {{0}};
-    int count = 0;
-    for (int i = 0; i < KNOWN; i++)
-        if (common->takes & known[i].bit) options[count++] = known[i].option;
-    common->device = "cpu";
-    common->precision = "fp32";
-    const struct argp common_argp = {.options = options, .parser = parse_common};
-    const struct argp_child children[] = {{own, 0, NULL, 0}, {&common_argp, 0, NULL, 0}, {NULL, 0, NULL, 0}};
-    const struct argp whole = {.parser = hand_on, .children = children};
-    Parents parents = {own, own_input, common};
-    argp_program_version_hook = print_version;
-    argp_parse(&whole, argc, argv, 0, NULL, &parents);
-}
-
-int program_threads(const CommonOptions *common)
-{
-    if (common->threads > 0) omp_set_num_threads(common->threads);
-    return omp_get_max_threads();
-}
-
-long option_integer(struct argp_state *state, const char *name, const char *text, long low, long high)
-{
-    char *end;
-    errno = 0;
-    const long value = strtol(text, &end, 10);
-    if (errno || end == text || *end || value < low || value > high)
-        argp_error(state, "%s %s: expected a whole number from %ld to %ld", name, text, low, high);
-    return value;
-}
-
-double option_number(struct argp_state *state, const char *name, const char *text, double low, double high)
-{
-    char *end;
-    const double value = strtod(text, &end);
-    if (end == text || *end || !(value >= low && value <= high))
-        argp_error(state, "%s %s: expected a number from %g to %g", name, text, low, high);
-    return value;
-}
-
-int64_t option_bytes(struct argp_state *state, const char *name, const char *text)
-{
-    static const char units[] = "KMGT";
-    static const char *const endings[] = {"", "B", "iB"};
-    char *end;
-    const double number = strtod(text, &end);
-    const char *unit = *end ? strchr(units, toupper((unsigned char)*end)) : units + 2;
-    bool is_known = end != text && unit && !*end;
-    for (int i = 0; i < 3 && unit && *end; i++) is_known = is_known || !strcasecmp(end + 1, endings[i]);
-    const double bytes = is_known ? ldexp(number, 10 * (int)(unit - units + 1)) : 0;
-    if (!(bytes >= 1 << 20 && bytes < 0x1p62))
-        argp_error(state, "%s %s: expected an amount of memory of at least 1M, such as 8G (8 means the same) or 800M",
-                   name, text);
-    return (int64_t)bytes;
-}
-
-void option_size(struct argp_state *state, const char *name, const char *text, int64_t *sizes, int count)
-{
-    const char *at = text;
-    for (int i = 0; i < count; i++) {
-        char *end;
-        errno = 0;
-        const long long value = strtoll(at, &end, 10);
-        const bool last = i == count - 1;
-        if (errno || end == at || value < 1 || value > 1000000 || (last ? *end != '\0' : *end != 'x'))
-            argp_error(state, "%s %s: expected %d whole numbers joined by x, as in %s", name, text, count,
-                       count == 3 ? "32x256x256" : "320x320");
-        sizes[i] = value;
-        at = end + 1;
-    }
+    return code || !arrived ? 1 : 0;
 }

@@ -22,7 +22,7 @@
 /* The options that several programs understand; a program names those it takes (OPT_…). */
 typedef struct CommonOptions {
     unsigned takes;       /* set before parsing: which of the options below this program has */
-    int threads;          /* -j, --threads; 0: OMP_NUM_THREADS, else all cores */
+    int threads;          /* -j, --threads; after parsing what is used (base/threads.h) */
     bool quiet;           /* --quiet */
     bool overwrite;       /* --overwrite */
     bool resume;          /* --continue */
@@ -41,22 +41,32 @@ enum {
  * a hint on wrong usage. `own` has input = own_input. */
 void program_parse(const struct argp *own, void *own_input, CommonOptions *common, int argc, char **argv);
 
-/* Number of threads to use after parsing (at least 1); also tells OpenMP. */
+/* Number of threads to use, at least 1 (base/threads.h); program_parse chose it and told OpenMP. */
 int program_threads(const CommonOptions *common);
 
-/* Opens standard streams that were closed on /dev/null, names the program, notes the time, and installs the handlers: the first SIGINT or SIGTERM sets
- * program_interrupted() if `graceful`; else, or on the second, temporaries are removed and the
- * process ends with 128+n. */
+/* To be called first. Opens standard streams that were closed on /dev/null; names the program as it was called (`name`
+ * where the caller gave none); notes the time; installs the handlers of SIGINT, SIGTERM and SIGHUP (but not where SIGHUP
+ * is ignored: nohup).
+ * On a signal temporaries are removed, one line says so and how to go on (program_interrupt_hint), and the process ends
+ * with 128+n. A program that is `graceful` and asks program_interrupted() from time to time is told by that instead, and
+ * ends with ERR_INTERRUPTED, whose text program_end prints. A second signal ends it at once; so does a wait of five
+ * minutes in which it did not ask. */
 void program_begin(const char *name, bool graceful);
 int program_interrupted(void);        /* the signal's number, or 0 */
+
+/* What stands after an interruption and how to go on, as "the cases that are done stand; the same command goes on".
+ * Borrowed to the end. */
+void program_interrupt_hint(const char *text);
+
+const char *program_called(void);     /* the program's name as it was called; borrowed */
 
 /* "name: text" / "name: warning: text" to stderr, clear of a progress bar. */
 void program_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void program_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void program_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Reports e if code is not 0, prints the closing line (version, time, CPU time, peak memory) unless
- * quiet, and returns the exit status: 0, 1, or 128+n after a signal. */
+/* Reports e if code is not 0, and standard output if not all of it could be written; prints the closing line (version,
+ * time, CPU time, peak memory) unless quiet; returns the exit status: 0, 1, or 128+n after a signal. */
 int program_end(int code, const Err *e, bool quiet);
 
 /* Parsers of option values; on a bad one they end the program through argp_error (status 2). */

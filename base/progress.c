@@ -1,6 +1,8 @@
 #include "base/progress.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,14 +26,20 @@ const char *format_duration(double seconds, char *buffer, int bytes)
     return buffer;
 }
 
+bool progress_redraws(void)
+{
+    const char *term = getenv("TERM"), *no_color = getenv("NO_COLOR");
+    return isatty(STDERR_FILENO) && term && *term && strcmp(term, "dumb") && !(no_color && *no_color);
+}
+
 void progress_clear_line(void)
 {
-    if (isatty(STDERR_FILENO)) fputs("\r\033[K", stderr);
+    if (progress_redraws()) fputs("\r\033[K", stderr);
 }
 
 void progress_begin(Progress *p, const char *title, int64_t total, bool quiet)
 {
-    *p = (Progress){.total = total, .shown = !quiet, .terminal = isatty(STDERR_FILENO), .started = clock_seconds()};
+    *p = (Progress){.total = total, .shown = !quiet, .terminal = progress_redraws(), .started = clock_seconds()};
     snprintf(p->title, sizeof p->title, "%s", title);
     pthread_mutex_init(&p->lock, NULL);
 }

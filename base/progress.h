@@ -30,6 +30,10 @@ void progress_fail(Progress *p, const char *note);
 void progress_part(Progress *p, double part, const char *note);
 void progress_end(Progress *p);
 
+/* Whether stderr is a terminal that takes escape codes, and they are wanted (TERM=dumb, NO_COLOR): else lines are printed
+ * as into a log file. */
+bool progress_redraws(void);
+
 /* Wipes a bar that stands on the current terminal line, so that a message can be printed. */
 void progress_clear_line(void);
 

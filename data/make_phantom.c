@@ -97,7 +97,7 @@ static int write_cases(const Options *o, Progress *progress, Err *e)
             failed = code;
         }
     }
-    if (!failed && program_interrupted()) failed = err_set(e, ERR_INTERRUPTED, "interrupted");
+    if (!failed && program_interrupted()) failed = err_set(e, ERR_INTERRUPTED, "interrupted; the dataset is not whole: the same command begins anew");
     return failed;
 }
 

@@ -70,6 +70,7 @@ int main(int argc, char **argv)
     Options o = {.common.takes = OPT_OUTPUT | OPT_QUIET | OPT_OVERWRITE};
     Err e = {0};
     program_begin("ensemble", false);
+    program_interrupt_hint("the cases that are done stand: the same command goes on with the others");
     program_parse(&argp, &o, &o.common, argc, argv);
     return program_end(run(&o, &e), &e, o.common.quiet);
 }

@@ -156,6 +156,7 @@ int main(int argc, char **argv)
                                      OPT_PRECISION, .output = ""}};
     Err e = {0};
     program_begin("predict", false);
+    program_interrupt_hint("the cases that are done stand: the same command goes on with the others");
     o.inputs = mem_alloc(MAX_INPUTS * sizeof *o.inputs, &e);
     if (!o.inputs) return program_end(ERR_NOMEM, &e, false);
     program_parse(&argp, &o, &o.common, argc, argv);

@@ -290,6 +290,7 @@ int main(int argc, char **argv)
                                             "writes the preprocessed cases to the folder given by -o."};
     Options options = {.common.takes = OPT_OUTPUT | OPT_THREADS | OPT_OVERWRITE | OPT_QUIET, .memory_gb = 8};
     program_begin("plan_and_preprocess", false);
+    program_interrupt_hint("the cases that are done stand: the same command goes on with the others");
     program_parse(&argp, &options, &options.common, argc, argv);
     Run r = {.options = &options, .threads = program_threads(&options.common)};
     Err e = {0};

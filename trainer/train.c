@@ -208,9 +208,9 @@ static int train(const Options *o, Training *t, Err *e)
     const TrainingWatch watch = {show_iteration, show_epoch, program_interrupted, &display};
     const int code = training_run(t, &watch, e);
     progress_end(&display.bar);
-    if (code == ERR_INTERRUPTED && !o->common.quiet)
-        program_say("interrupted after epoch %d; all is saved in %s: --continue goes on", training_epochs_done(t),
-                    o->training.results);
+    if (code == ERR_INTERRUPTED)
+        err_set(e, code, "interrupted after epoch %d; all is saved in %s: --continue goes on", training_epochs_done(t),
+                o->training.results);
     return code;
 }
 
@@ -236,6 +236,8 @@ static int validate(const Options *o, Err *e)
                                           .context = &bar};
     const int code = validation_run(&validation, &result, e);
     progress_end(&bar);
+    if (code == ERR_INTERRUPTED)
+        err_set(e, code, "interrupted while predicting the validation cases; the weights are saved: --val-only goes on");
     if (!code && !o->common.quiet) {
         if (result.kept)
             program_say("%d of %d validation cases had been predicted with these weights before: kept", result.kept,
@@ -249,6 +251,7 @@ static int run(const Options *o, Err *e)
 {
     if (!o->validate_only) {
         Training *t;
+        program_interrupted(); /* from here a signal is looked at: what is begun is saved */
         TRY(training_open(&t, &o->training, e));
         const int code = o->show ? training_show_patches(t, SHOWN_PATCHES, o->show, e) : train(o, t, e);
         training_close(t);
@@ -270,6 +273,7 @@ int main(int argc, char **argv)
                                  OPT_CONTINUE | OPT_DEVICE | OPT_PRECISION,
                  .common.seed = UINT64_MAX};
     program_begin("train", true);
+    program_interrupt_hint("checkpoints that were written stand, --continue goes on from them");
     program_parse(&argp, &o, &o.common, argc, argv);
     o.training.results = o.common.output;
     o.training.mode = o.common.resume ? RUN_CONTINUE : o.common.overwrite ? RUN_OVERWRITE : RUN_NEW;

@@ -1,10 +1,14 @@
 #include "inference/average.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
 #include "data/image_io.h"
 #include "inference/label_rule.h"
+#include "inference/meaning.h"
+#include "inference/prediction_record.h"
+#include "inference/prediction_record_file.h"
 
 typedef struct Members {
     Array arrays[AVERAGE_MEMBERS];
@@ -86,6 +90,15 @@ int average_labels(Array *labels, const char *const *folders, int folder_count, 
     return code;
 }
 
+/* ---- which cases ---- */
+
+typedef struct Work {
+    const AverageJob *job;
+    DatasetInfo info;
+    FileList ids;             /* of all folders, each once */
+    RecordContent *records;   /* (folders): what predict recorded there; empty where it did not */
+} Work;
+
 /* Whether CASE.yaml's array is there too. */
 static int has_array(bool *there, const char *folder, const char *name, const char *ending, Err *e)
 {
@@ -95,32 +108,107 @@ static int has_array(bool *there, const char *folder, const char *name, const ch
     return code;
 }
 
-/* The cases whose probabilities are in a folder. */
-static int list_cases(FileList *ids, const char *folder, Err *e)
+/* Moves the cases whose probabilities are in a folder to ids, which has room for them. */
+static int take_cases(FileList *ids, FileList *files, const char *folder, Err *e)
 {
     static const char ending[] = ".yaml";
-    TRY(file_list(ids, folder, e));
-    int kept = 0, code = 0;
-    for (int i = 0; i < ids->count; i++) {
-        char *name = ids->names[i];
+    for (int i = 0; i < files->count; i++) {
+        char *name = files->names[i];
         bool is_case = false;
-        if (!code && path_ends_with(name, ending)) code = has_array(&is_case, folder, name, ending, e);
-        if (is_case) {
-            name[strlen(name) - strlen(ending)] = '\0';
-            ids->names[kept++] = name;
-        } else {
-            mem_free(name);
-        }
+        if (path_ends_with(name, ending)) TRY(has_array(&is_case, folder, name, ending, e));
+        if (!is_case) continue;
+        name[strlen(name) - strlen(ending)] = '\0';
+        ids->names[ids->count++] = name;
+        files->names[i] = NULL;
     }
-    ids->count = kept;
+    return 0;
+}
+
+static int add_folder(FileList *ids, const char *folder, Err *e)
+{
+    FileList files;
+    TRY(file_list(&files, folder, e));
+    void *names = ids->names;
+    const size_t used = (size_t)ids->count * sizeof *ids->names;
+    int code = mem_grow(&names, used, used + (size_t)files.count * sizeof *ids->names, e);
+    if (!code) {
+        ids->names = names;
+        code = take_cases(ids, &files, folder, e);
+    }
+    file_list_free(&files);
     return code;
 }
 
-typedef struct Work {
-    const AverageJob *job;
-    DatasetInfo info;
-    FileList ids;
-} Work;
+static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+
+/* The cases of all folders: one that a folder lacks is that case's error, not left out. */
+static int list_cases(FileList *ids, const AverageJob *job, Err *e)
+{
+    for (int i = 0; i < job->folder_count; i++) TRY(add_folder(ids, job->folders[i], e));
+    if (!ids->count) return 0;
+    qsort(ids->names, (size_t)ids->count, sizeof *ids->names, by_name);
+    int kept = 1;
+    for (int i = 1; i < ids->count; i++) {
+        if (strcmp(ids->names[i], ids->names[kept - 1])) ids->names[kept++] = ids->names[i];
+        else mem_free(ids->names[i]);
+    }
+    ids->count = kept;
+    return 0;
+}
+
+/* ---- what was recorded ---- */
+
+static int read_records(Work *w, Err *e)
+{
+    const AverageJob *job = w->job;
+    w->records = mem_zalloc((size_t)job->folder_count, sizeof *w->records, e);
+    if (!w->records) return ERR_NOMEM;
+    for (int i = 0; i < job->folder_count; i++) {
+        bool there;
+        char *path = path_format(e, "%s/" PREDICTION_RECORD_NAME, job->folders[i]);
+        int code = file_is_there(path, &there, e);
+        if (!code && there) code = record_content_read(&w->records[i], path, e);
+        mem_free(path);
+        TRY(code);
+    }
+    return 0;
+}
+
+/* Images that both records name must have the same content. */
+static int expect_same_images(const Work *w, const RecordedCase *first, const RecordedCase *other, int index, Err *e)
+{
+    const MadeFrom a = recorded_files_view(&first->inputs), b = recorded_files_view(&other->inputs);
+    for (int i = 0; i < a.count; i++) {
+        const char *value = made_from_find(&b, a.items[i].key);
+        if (!value || !strcmp(value, a.items[i].value)) continue;
+        return err_set(e, ERR_VALUE, "its predictions were made from different images: %s is not the same in "
+                       "%s/" PREDICTION_RECORD_NAME " and %s/" PREDICTION_RECORD_NAME "; predict both again",
+                       a.items[i].key, w->job->folders[0], w->job->folders[index]);
+    }
+    return 0;
+}
+
+/* Whether every folder has the case's probabilities, as finished and from the same images. */
+static int expect_members(const Work *w, const char *id, Err *e)
+{
+    const AverageJob *job = w->job;
+    const RecordedCase *first = record_content_find(&w->records[0], id);
+    for (int i = 0; i < job->folder_count; i++) {
+        bool there;
+        TRY(probabilities_exist(&there, job->folders[i], id, e));
+        if (!there)
+            return err_set(e, ERR_VALUE, "its probabilities are not in %s, but in another of the folders: predict it "
+                           "there too, with --save-probabilities", job->folders[i]);
+        const RecordedCase *own = record_content_find(&w->records[i], id);
+        if (own && own->state != RECORD_DONE)
+            return err_set(e, ERR_VALUE, "its prediction in %s was not finished (%s/" PREDICTION_RECORD_NAME
+                           "): predict it again", job->folders[i], job->folders[i]);
+        if (i && first && own) TRY(expect_same_images(w, first, own, i, e));
+    }
+    return 0;
+}
+
+/* ---- the work ---- */
 
 static const char *case_id(const void *context, int index)
 {
@@ -133,6 +221,7 @@ static int write_case(const Work *w, const char *id, const char *path, Err *e)
     Geometry geometry;
     int64_t channels;
     Array labels = {0};
+    TRY(expect_members(w, id, e));
     char *first = path_format(e, "%s/%s%s", job->folders[0], id, w->info.file_ending);
     int code = first ? image_probe(&geometry, &channels, first, e) : ERR_NOMEM;
     mem_free(first);
@@ -158,13 +247,42 @@ static int work_on_case(void *context, int index, Progress *progress, bool *kept
 
 static int run_cases(AverageJob *job, Work *w, Err *e)
 {
-    TRY(list_cases(&w->ids, job->folders[0], e));
+    TRY(list_cases(&w->ids, job, e));
     job->case_count = w->ids.count;
     if (!w->ids.count) return 0;
+    TRY(read_records(w, e));
     TRY(file_make_folders(job->output, e));
     const Batch batch = {.title = "average", .count = w->ids.count, .quiet = job->quiet, .id = case_id,
                          .work = work_on_case, .report = job->report, .context = w};
     return batch_run(&batch, &job->kept, e);
+}
+
+/* Each folder says by its dataset.json what its classes mean; only where the job names one may it lack it. */
+static int expect_same_labels(const AverageJob *job, const DatasetInfo *info, const char *file, Err *e)
+{
+    for (int i = 0; i < job->folder_count; i++) {
+        bool there;
+        DatasetInfo own = {0};
+        char *path = path_format(e, "%s/dataset.json", job->folders[i]);
+        int code = file_is_there(path, &there, e);
+        if (!code && !there && !job->dataset)
+            code = err_set(e, ERR_VALUE, "%s is not there: what the classes in this folder mean is not known; predict "
+                           "--save-probabilities writes it, or name one for all folders with -d", path);
+        if (!code && there) code = dataset_info_read(&own, path, e);
+        if (!code && there) code = meaning_expect_same(info, file, &own, path, e);
+        dataset_info_free(&own);
+        mem_free(path);
+        TRY(code);
+    }
+    return 0;
+}
+
+static void free_work(Work *w)
+{
+    for (int i = 0; w->records && i < w->job->folder_count; i++) record_content_free(&w->records[i]);
+    mem_free(w->records);
+    file_list_free(&w->ids);
+    dataset_info_free(&w->info);
 }
 
 int average_run(AverageJob *job, Err *e)
@@ -173,10 +291,9 @@ int average_run(AverageJob *job, Err *e)
     char *own = job->dataset ? NULL : path_format(e, "%s/dataset.json", job->folders[0]);
     const char *dataset = job->dataset ? job->dataset : own;
     int code = dataset ? dataset_info_read(&w.info, dataset, e) : ERR_NOMEM;
+    if (!code) code = expect_same_labels(job, &w.info, dataset, e);
+    if (!code) code = run_cases(job, &w, e);
+    free_work(&w);
     mem_free(own);
-    if (code) return code;
-    code = run_cases(job, &w, e);
-    file_list_free(&w.ids);
-    dataset_info_free(&w.info);
     return code;
 }

@@ -15,7 +15,8 @@ enum { AVERAGE_MEMBERS = 64 };
 int average_labels(Array *labels, const char *const *folders, int folder_count, const char *id,
                    const DatasetInfo *info, Err *e);
 
-/* All cases of the first folder, into label images in `output`. */
+/* All cases of all folders, into label images in `output`. A case that a folder lacks, that was not finished there or
+ * that was made from other images (predict.yaml) is an error of that case. */
 typedef struct AverageJob {
     const char *folders[AVERAGE_MEMBERS];
     int folder_count;
@@ -27,8 +28,8 @@ typedef struct AverageJob {
     int case_count, kept;                   /* result; kept: were there already */
 } AverageJob;
 
-/* Each image has the place in the world of the first folder's label image. Fails: ERR_IO, ERR_FORMAT;
- * ERR_VALUE at the end if some failed. */
+/* Each image has the place in the world of the first folder's label image. Fails: ERR_IO, ERR_FORMAT; ERR_VALUE where
+ * the labels of the folders do not mean the same (inference/meaning.h), and at the end if some case failed. */
 int average_run(AverageJob *job, Err *e);
 
 #endif

@@ -30,22 +30,21 @@ static int score_case(double *dice, int index, const Structures *s, const Labell
     return code;
 }
 
-static void means(DiceScore *score, const double *dice, int structures, int cases)
+static int means(DiceScore *score, const double *dice, int structures, int cases, Err *e)
 {
-    bool all = true;
-    for (int i = 0; i < structures; i++) {
-        score->mean[i] = mean_without_nan(dice + (int64_t)i * cases, cases);
-        all = all && !isnan(score->mean[i]);
-    }
-    score->foreground_mean = all ? mean_without_nan(score->mean, structures) : NAN;
+    score->mean = mem_alloc((size_t)structures * sizeof *score->mean, e);
+    if (!score->mean) return ERR_NOMEM;
+    score->count = structures;
+    for (int i = 0; i < structures; i++) score->mean[i] = mean_without_nan(dice + (int64_t)i * cases, cases);
+    score->foreground_mean = mean_without_nan(score->mean, structures);
+    return 0;
 }
 
 int dice_score(DiceScore *score, const Structures *s, const LabelledCases *cases, const Postprocessing *p,
                Err *e)
 {
-    if (s->count > CHOICE_STRUCTURES)
-        return err_set(e, ERR_VALUE, "%d labels, at most %d are possible", s->count, CHOICE_STRUCTURES);
-    double *dice = mem_alloc((size_t)s->count * (size_t)cases->count * sizeof *dice, e);
+    *score = (DiceScore){0};
+    double *dice = mem_alloc(mem_product((size_t)s->count * sizeof *dice, (size_t)cases->count), e);
     if (!dice) return ERR_NOMEM;
     int failed = 0;
 #pragma omp parallel for schedule(dynamic)
@@ -58,9 +57,35 @@ int dice_score(DiceScore *score, const Structures *s, const LabelledCases *cases
             failed = own.code;
         }
     }
-    if (!failed) means(score, dice, s->count, cases->count);
+    if (!failed) failed = means(score, dice, s->count, cases->count, e);
     mem_free(dice);
     return failed;
+}
+
+void dice_score_free(DiceScore *score)
+{
+    mem_free(score->mean);
+    *score = (DiceScore){0};
+}
+
+bool dice_score_common(const DiceScore *const *scores, int count, int structure)
+{
+    for (int i = 0; i < count; i++)
+        if (isnan(scores[i]->mean[structure])) return false;
+    return true;
+}
+
+double dice_score_mean(const DiceScore *of, const DiceScore *const *scores, int count)
+{
+    double sum = 0;
+    int counted = 0;
+    for (int i = 0; i < of->count; i++) {
+        if (!dice_score_common(scores, count, i)) continue;
+        sum += of->mean[i];
+        counted++;
+    }
+    if (counted == of->count) return of->foreground_mean; /* summed in nnU-Net's order */
+    return counted ? sum / counted : NAN;
 }
 
 /* ---- post-processing ---- */
@@ -79,11 +104,13 @@ static int all_labels(int *labels, const Structures *s)
     return count;
 }
 
-static bool none_lost(const DiceScore *with, const DiceScore *without, int structures)
+/* The foreground mean grows, and no structure loses; one that no case has any longer does not count. */
+static bool helps_all(const DiceScore *with, const DiceScore *without)
 {
-    for (int i = 0; i < structures; i++)
+    const DiceScore *const both[] = {with, without};
+    for (int i = 0; i < with->count; i++)
         if (with->mean[i] < without->mean[i]) return false;
-    return true;
+    return dice_score_mean(with, both, 2) > dice_score_mean(without, both, 2);
 }
 
 /* One more step, kept only if it helps; structure -1: all labels together. */
@@ -93,11 +120,10 @@ static int try_step(Postprocessing *p, DiceScore *score, const Structures *s, in
     DiceScore with;
     TRY(postprocessing_add(p, labels, label_count, e));
     TRY(dice_score(&with, s, cases, p, e));
-    const bool helps = structure >= 0 ? with.mean[structure] > score->mean[structure]
-                                      : with.foreground_mean > score->foreground_mean &&
-                                            none_lost(&with, score, s->count);
+    const bool helps = structure >= 0 ? with.mean[structure] > score->mean[structure] : helps_all(&with, score);
+    if (!helps) postprocessing_drop(p);
+    dice_score_free(helps ? score : &with);
     if (helps) *score = with;
-    else postprocessing_drop(p);
     return 0;
 }
 
@@ -117,12 +143,16 @@ int postprocessing_choose(Postprocessing *p, DiceScore *score, const Structures 
                           const LabelledCases *cases, Err *e)
 {
     *p = (Postprocessing){0};
+    *score = (DiceScore){0};
     size_t most = 0;
     for (int i = 0; i < s->count; i++) most += (size_t)s->items[i].label_count;
     int *labels = mem_alloc(most * sizeof *labels, e);
     if (!labels) return ERR_NOMEM;
     const int code = try_all(p, score, labels, s, cases, e);
     mem_free(labels);
-    if (code) postprocessing_free(p);
+    if (code) {
+        postprocessing_free(p);
+        dice_score_free(score);
+    }
     return code;
 }

@@ -8,6 +8,7 @@
 #include "base/program.h"
 #include "inference/configuration.h"
 #include "inference/cross_validation.h"
+#include "inference/meaning.h"
 #include "plans/splits.h"
 
 enum { MOST_CANDIDATES = CONFIGURATION_MODELS * (CONFIGURATION_MODELS + 1) / 2 };
@@ -59,6 +60,7 @@ typedef struct Entry {
     int results[2], member_count;   /* indices */
     const CrossValidation *members[2];
     DiceScore score;
+    double dice;                    /* foreground mean over the labels that count for all entries */
 } Entry;
 
 typedef struct Search {
@@ -76,12 +78,12 @@ static Candidate candidate_of(const Search *s, const Entry *entry)
     return (Candidate){entry->members, entry->member_count, &s->info};
 }
 
-static const char *entry_name(const Search *s, const Entry *entry, char *name, size_t bytes)
+static void print_entry(const Search *s, const Entry *entry, bool is_best)
 {
-    const bool pair = entry->member_count > 1;
-    snprintf(name, bytes, "%s%s%s", s->o->results[entry->results[0]], pair ? " + " : "",
-             pair ? s->o->results[entry->results[1]] : "");
-    return name;
+    const char *first = s->o->results[entry->results[0]];
+    int width = printf("%s", first);
+    if (entry->member_count > 1) width += printf(" + %s", s->o->results[entry->results[1]]);
+    printf("%*s %8.4f%s\n", width < 60 ? 60 - width : 0, "", entry->dice, is_best ? "  <- best" : "");
 }
 
 static int score_entry(Search *s, int first, int second, Err *e)
@@ -92,9 +94,9 @@ static int score_entry(Search *s, int first, int second, Err *e)
     for (int i = 0; i < entry->member_count; i++) entry->members[i] = &s->validations[entry->results[i]];
     const Candidate c = candidate_of(s, entry);
     const LabelledCases cases = candidate_cases(&c);
-    TRY(dice_score(&entry->score, &s->structures, &cases, &none, e));
+    const int code = dice_score(&entry->score, &s->structures, &cases, &none, e);
     s->entry_count++;
-    return 0;
+    return code;
 }
 
 static int read_validations(Search *s, Err *e)
@@ -127,14 +129,40 @@ static int score_all(Search *s, Err *e)
     return 0;
 }
 
-/* The first of the best; a mean that is not a number is worst. */
+/* A label that no case of some entry has, neither in the reference nor in its prediction, has no mean there: it counts
+ * for none, so that all are compared over the same labels. */
+static void warn_of_left_out(const Search *s, int structure, bool everywhere)
+{
+    const char *name = s->structures.items[structure].name;
+    if (everywhere) program_warn("label %s is in no validation case: it is left out of the means", name);
+    else
+        program_warn("label %s is in no reference of the validation cases, and only some networks predict it: it is "
+                     "left out of the means", name);
+}
+
+static int compare_all(Search *s, Err *e)
+{
+    const DiceScore **scores = mem_alloc((size_t)s->entry_count * sizeof *scores, e);
+    if (!scores) return ERR_NOMEM;
+    for (int i = 0; i < s->entry_count; i++) scores[i] = &s->entries[i].score;
+    for (int i = 0; i < s->entry_count; i++)
+        s->entries[i].dice = dice_score_mean(scores[i], scores, s->entry_count);
+    for (int k = 0; k < s->structures.count; k++) {
+        int with_mean = 0;
+        for (int i = 0; i < s->entry_count; i++) with_mean += !isnan(scores[i]->mean[k]);
+        if (with_mean < s->entry_count) warn_of_left_out(s, k, !with_mean);
+    }
+    mem_free(scores);
+    if (!isnan(s->entries[0].dice)) return 0;
+    return err_set(e, ERR_VALUE, "no label of dataset.json is in a validation case: there is nothing to choose by");
+}
+
+/* The first of the best. */
 static const Entry *best_of(const Search *s)
 {
     const Entry *best = s->entries;
-    for (int i = 1; i < s->entry_count; i++) {
-        const double dice = s->entries[i].score.foreground_mean, so_far = best->score.foreground_mean;
-        if (dice > so_far || (isnan(so_far) && !isnan(dice))) best = &s->entries[i];
-    }
+    for (int i = 1; i < s->entry_count; i++)
+        if (s->entries[i].dice > best->dice) best = &s->entries[i];
     return best;
 }
 
@@ -142,13 +170,8 @@ static const Entry *best_of(const Search *s)
 
 static void print_outcome(const Search *s, const Entry *best, const Configuration *c)
 {
-    char name[1024];
     printf("%-60s %8s\n", "foreground mean Dice of the validation cases", "Dice");
-    for (int i = 0; i < s->entry_count; i++) {
-        const Entry *entry = &s->entries[i];
-        printf("%-60s %8.4f%s\n", entry_name(s, entry, name, sizeof name), entry->score.foreground_mean,
-               entry == best ? "  <- best" : "");
-    }
+    for (int i = 0; i < s->entry_count; i++) print_entry(s, &s->entries[i], &s->entries[i] == best);
     for (int i = 0; i < c->postprocessing.count; i++) {
         const PostprocessStep *step = &c->postprocessing.steps[i];
         printf("post-processing: only the largest component of label%s", step->label_count > 1 ? "s" : "");
@@ -163,7 +186,7 @@ static void print_outcome(const Search *s, const Entry *best, const Configuratio
 static int choose(Search *s, Err *e)
 {
     Configuration c = {0};
-    DiceScore score;
+    DiceScore score = {0};
     const Entry *best = best_of(s);
     const Candidate candidate = candidate_of(s, best);
     const LabelledCases cases = candidate_cases(&candidate);
@@ -174,12 +197,27 @@ static int choose(Search *s, Err *e)
     if (!code) code = configuration_write(&c, s->o->common.output, e);
     if (!code) print_outcome(s, best, &c);
     configuration_free(&c);
+    dice_score_free(&score);
     return code;
+}
+
+/* Whether the file can be written, before the work. */
+static int check_output(const char *path, Err *e)
+{
+    OutFile probe;
+    if (file_is_folder(path))
+        return err_set(e, ERR_VALUE, "-o %s: this is a folder; expected the name of a file, as %s/inference.yaml", path,
+                       path);
+    TRY(file_create(&probe, path, e));
+    file_abort(&probe);
+    return 0;
 }
 
 static int run(const Options *o, Err *e)
 {
     Search s = {.o = o};
+    TRY(check_output(o->common.output, e));
+    TRY(meaning_expect_same_in(o->results, o->count, e));
     char *dataset = path_format(e, "%s/dataset.json", o->results[0]);
     int code = dataset ? dataset_info_read(&s.info, dataset, e) : ERR_NOMEM;
     mem_free(dataset);
@@ -188,10 +226,12 @@ static int run(const Options *o, Err *e)
     code = s.entries ? structures_from_dataset(&s.structures, &s.info, e) : ERR_NOMEM;
     if (!code) code = read_validations(&s, e);
     if (!code) code = score_all(&s, e);
+    if (!code) code = compare_all(&s, e);
     if (!code) code = choose(&s, e);
     for (int i = 0; i < o->count; i++) cross_validation_free(&s.validations[i]);
     structures_free(&s.structures);
     fold_list_free(&s.folds);
+    for (int i = 0; i < s.entry_count; i++) dice_score_free(&s.entries[i].score);
     mem_free(s.entries);
     dataset_info_free(&s.info);
     return code;

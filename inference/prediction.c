@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "inference/average.h"
+#include "inference/meaning.h"
 #include "inference/prediction_job.h"
 
 void prediction_tell(const PredictionOptions *o, PredictionTell kind, const char *format, ...)
@@ -38,12 +39,19 @@ static int run_average(const PredictionOptions *o, AverageJob *average, Err *e)
     return 0;
 }
 
+static int expect_same_labels(const Configuration *c, Err *e)
+{
+    const char *results[CONFIGURATION_MODELS];
+    for (int i = 0; i < c->model_count; i++) results[i] = c->models[i].results;
+    return meaning_expect_same_in(results, c->model_count, e);
+}
+
 /* Each model in a folder of its own, then their mean. A bad case ends up in no mean; the others go on. */
 static int predict_with_all(const PredictionOptions *o, const Configuration *c, Err *e)
 {
     AverageJob average = {.postprocessing = &c->postprocessing};
     char *folders[CONFIGURATION_MODELS] = {NULL};
-    int code = 0;
+    int code = expect_same_labels(c, e);
     Err bad_case = {0};
     for (int i = 0; i < c->model_count && !code; i++) {
         folders[i] = path_format(e, "%s/model_%d", o->output, i + 1);

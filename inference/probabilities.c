@@ -85,10 +85,15 @@ int probability_file_finish(ProbabilityFile *f, int code, Err *e)
 
 int probabilities_exist(bool *there, const char *folder, const char *id, Err *e)
 {
-    char *path = file_name(folder, id, ".yaml", e);
-    const int code = file_is_there(path, there, e);
-    mem_free(path);
-    return code;
+    static const char *const endings[] = {".yaml", ".npy"};
+    *there = true;
+    for (int i = 0; i < 2 && *there; i++) {
+        char *path = file_name(folder, id, endings[i], e);
+        const int code = file_is_there(path, there, e);
+        mem_free(path);
+        TRY(code);
+    }
+    return 0;
 }
 
 int probabilities_read(Array *a, CaseProperties *p, const char *folder, const char *id,

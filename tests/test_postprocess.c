@@ -121,6 +121,7 @@ static void what_helps_is_chosen(void **state)
     assert_int_equal(p.steps[0].label_count, 1);
     assert_int_equal(p.steps[0].labels[0], 1);
     assert_true(score.foreground_mean == 1);
+    dice_score_free(&score);
     postprocessing_free(&p);
     assert_int_equal(postprocessing_choose(&p, &score, &s, &bad, &e), ERR_IO);
     assert_says(&e, "second case");

@@ -132,6 +132,7 @@ static void compare_decision(Golden *g, const DocNode *item, const Structures *s
     golden_expect(g, "Dice afterwards", fabs(score.foreground_mean - wanted), 0);
     for (int i = 0; i < count; i++) expect_result(g, before, &after, &p, i);
     postprocessing_free(&p);
+    dice_score_free(&score);
 }
 
 static void run_decision(Golden *g, const DocNode *item)

@@ -1,0 +1,114 @@
+#!/bin/sh
+# model_choice BUILD: find_best_configuration and ensemble where folders contradict, lack something, or moved.
+build=$1
+. tests/support/tap.sh
+export OMP_NUM_THREADS=1
+"$build/make_phantom" -o "$out/raw" --cases 6 --size 3x32x36 --quiet 2>/dev/null
+labels=$out/raw/labelsTr
+set -- "$labels"/*.nii.gz
+best() { "$build/find_best_configuration" "$@" -o "$out/inference.yaml" --quiet; }
+fold() { # RESULTS FOLD CASE…: a validated fold whose predictions are the references
+    results=$out/$1; fold=$2; shift 2
+    mkdir -p "$results/fold_$fold/validation"
+    cp "$@" "$results/fold_$fold/validation"
+    [ -e "$results/dataset.json" ] || cp "$out/raw/dataset.json" "$results"
+    score "$results" "$fold"
+}
+score() { # RESULTS FOLD
+    "$build/evaluate" "$labels" "$1/fold_$2/validation" -o "$out/scores" --only-overlap --allow-missing --quiet \
+        -d "$1/dataset.json" >"$out/table" 2>&1
+    cp "$out/scores/summary.json" "$1/fold_$2/validation"
+}
+
+# Folds.
+fold all all "$@"
+check "fold_all alone" 1 best "$out/all"
+has "is told so" 'only fold_all is there.*trained on.*train folds 0 to 4' stderr
+check "by its name" 2 best "$out/all" -f all
+mkdir "$out/none"; cp "$out/raw/dataset.json" "$out/none"
+check "no fold" 1 best "$out/none"
+has "is told otherwise" 'no fold has been validated' stderr
+fold many 3 "$1" "$2"; fold many 170 "$3" "$4"; fold many all "$5"
+check "folds of any number" 0 best "$out/many"
+has "are all taken, without fold_all" 'folds: \[3, 170\]' inference.yaml
+fold broken 0 "$1"; fold broken 1 "$2"
+ln -sf nowhere "$out/broken/fold_1/validation/summary.json"
+check "a fold of which nobody can tell whether it is there" 1 best "$out/broken"
+has "is not left out" 'fold_1/validation/summary.json' stderr
+
+# Results that moved.
+mkdir -p "$out/tree/models" "$out/tree/choice"
+mv "$out/many" "$out/tree/models"
+check "a choice" 0 "$build/find_best_configuration" "$out/tree/models/many" -o "$out/tree/choice/inference.yaml" --quiet
+has "names the way to its results" 'results: "\?../models/many"\?$' tree/choice/inference.yaml
+mv "$out/tree" "$out/moved"
+predict() { "$build/predict" -i "$out/raw/imagesTr" -o "$out/x" -m "$@" --quiet; }
+check "moved together they are found" 1 predict "$out/moved/choice/inference.yaml"
+lacks "and no folder is missed" 'is not there' stderr
+mv "$out/moved/choice/inference.yaml" "$out"
+check "apart they are not" 1 predict "$out/inference.yaml"
+has "the message says which, and what to write" 'inference.yaml: the results folder of model 1 is not there: .*models/many.*results:' stderr
+
+# Labels in no case; labels that mean something else.
+fold right 0 "$@"; fold same 0 "$@"
+for results in right same; do
+    sed -i 's/"dark_organ": 2/&, "tumour": 3/' "$out/$results/dataset.json"
+    score "$out/$results" 0
+done
+check "a label in no case" 0 best "$out/right" "$out/same"
+has "is no reason for no mean" '/right  *1\.0000  <- best' stdout
+has "and said" 'warning: label tumour is in no validation case' stderr
+gunzip -c "$1" >"$out/invented.nii"
+printf '\003' | dd of="$out/invented.nii" bs=1 seek=400 conv=notrunc 2>/dev/null
+gzip -c "$out/invented.nii" >"$out/same/fold_0/validation/$(basename "$1")"
+score "$out/same" 0
+check "a label that one network invents" 0 best "$out/same" "$out/right"
+has "counts for none" '/same  *0\.99\|/same  *1\.0000' stdout
+has "and is said" 'warning: label tumour is in no reference.*only some networks' stderr
+meaning() { # WHAT PATTERN SED-EXPRESSION
+    sed "$3" "$out/right/dataset.json" >"$out/same/dataset.json"
+    check "$1" 1 best "$out/right" "$out/same"
+    has "is named" "$2" stderr
+}
+meaning "exchanged labels" "'bright_organ' is 1 in .*right/dataset.json, 2 in .*same/dataset.json" \
+    's/"bright_organ": 1/"bright_organ": 2/; s/"dark_organ": 2/"dark_organ": 1/'
+meaning "another name" "'tumour' is 3 in .*right/dataset.json, and is not in .*same" 's/tumour/cyst/'
+meaning "one label more" "'cyst' is 4 in .*same/dataset.json, and is not in .*right" 's/"tumour": 3/&, "cyst": 4/'
+check "an output that is a folder" 1 "$build/find_best_configuration" "$out/right" -o "$out/none"
+has "is said before the work" 'this is a folder.*inference.yaml' stderr
+
+# Ensembles.
+printf 'network: {width: 0.0625, depths: [1, 1, 1, 1], decoder_depths: [1, 1, 1]}\n' >"$out/narrow.yaml"
+"$build/plan_and_preprocess" "$out/raw" -o "$out/pre" --override "$out/narrow.yaml" --quiet 2>/dev/null
+"$build/train" "$out/pre" 0 -o "$out/a" --epochs 1 --iterations-per-epoch 1 --validation-iterations 1 --batch-size 2 \
+    --patch-size 32x32 --quiet --no-validation 2>"$out/training"
+check "probabilities" 0 "$build/predict" -i "$out/raw/imagesTr" -o "$out/pa" -m "$out/a" --save-probabilities --no-tta \
+    --quiet
+cp -r "$out/pa" "$out/pb"
+ensemble() { rm -rf "$out/mean"; "$build/ensemble" "$@" -o "$out/mean"; }
+check "two folders" 0 ensemble "$out/pa" "$out/pb"
+has "all cases" 'average: 6 done' stderr
+mv "$out/pb/phantom_002.npy" "$out/kept.npy"
+check "a case that the second lacks" 1 ensemble "$out/pa" "$out/pb"
+has "is that case's error" 'case phantom_002: its probabilities are not in .*/pb' stderr
+has "and not done" 'average: 5 done, 1 failed' stderr
+check "a case that the first lacks" 1 ensemble "$out/pb" "$out/pa"
+has "is none the less" 'case phantom_002: its probabilities are not in .*/pb' stderr
+ln -s nowhere "$out/pb/phantom_002.npy"
+check "a case of which nobody can tell" 1 ensemble "$out/pb" "$out/pa"
+has "is named" 'phantom_002.npy' stderr
+rm "$out/pb/phantom_002.npy"; mv "$out/kept.npy" "$out/pb/phantom_002.npy"
+sed -i 's/"bright_organ": 1/"bright_organ": 2/; s/"dark_organ": 2/"dark_organ": 1/' "$out/pb/dataset.json"
+check "labels that mean something else" 1 ensemble "$out/pa" "$out/pb"
+has "are named" "label 'bright_organ' is 1 in .*pa/dataset.json, 2 in .*pb/dataset.json" stderr
+rm "$out/pb/dataset.json"
+check "labels of no known meaning" 1 ensemble "$out/pa" "$out/pb"
+has "are refused" 'pb/dataset.json is not there' stderr
+check "unless they are given" 0 ensemble "$out/pa" "$out/pb" -d "$out/raw/dataset.json"
+cp "$out/pa/dataset.json" "$out/pb"
+if [ -e "$out/pb/predict.yaml" ]; then
+    awk '/phantom_003_0000/ && !n++ {sub(/: *[0-9a-f]*/, ": 0123456789abcdef0123456789abcdef")} {print}' \
+        "$out/pa/predict.yaml" >"$out/pb/predict.yaml"
+    check "another image of the same name" 1 ensemble "$out/pa" "$out/pb"
+    has "is named" 'case phantom_003: its predictions were made from different images: phantom_003_0000' stderr
+fi

@@ -5,7 +5,6 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "plans/plan.h"
-#include "plans/splits.h"
 
 static const char FINGERPRINT_MADE_FROM[] = "fingerprint_made_from.yaml";
 
@@ -113,87 +112,6 @@ int output_fingerprint_reuse(Fingerprint *f, bool *found, const MadeFrom *made_f
         *found = made_from_same(&then, made_from) && !fingerprint_read(f, path, &unreadable);
     made_from_free(&then);
     mem_free(origin);
-    mem_free(path);
-    return code;
-}
-
-static const char **case_names(const Dataset *d, Err *e)
-{
-    const char **names = mem_alloc((size_t)d->training.count * sizeof *names, e);
-    for (int i = 0; names && i < d->training.count; i++) names[i] = d->training.cases[i].id;
-    return names;
-}
-
-/* The user's own splits: names must be known; found is false where there is no such file. */
-static int read_own(Splits *s, bool *found, const char *folder, const char *name, const Dataset *d, Err *e)
-{
-    if (*found) return 0;
-    char *path = path_format(e, "%s/%s", folder, name);
-    if (!path) return ERR_NOMEM;
-    int code = 0;
-    if (file_exists(path)) {
-        code = splits_read(s, path, e);
-        *found = !code;
-    }
-    mem_free(path);
-    if (!*found) return code;
-    const char **names = case_names(d, e);
-    code = names ? 0 : ERR_NOMEM;
-    for (int fold = 0; fold < s->count && !code; fold++) {
-        Split split;
-        code = splits_fold(&split, s, names, d->training.count, fold, e);
-        if (!code) split_free(&split);
-    }
-    mem_free(names);
-    if (!code) return 0;
-    splits_free(s);
-    *found = false;
-    return err_context(e, "%s/%s (remove it to have it made anew)", folder, name);
-}
-
-static int find_own(Splits *s, bool *found, const char *folder, const Dataset *d, Err *e)
-{
-    *found = false;
-    TRY(read_own(s, found, folder, "splits_final.json", d, e));
-    TRY(read_own(s, found, d->folder, "splits_final.yaml", d, e));
-    return read_own(s, found, d->folder, "splits_final.json", d, e);
-}
-
-static int make_splits(const Dataset *d, const char *folder, const char *path, Text *note, Err *e)
-{
-    Splits s;
-    bool own;
-    TRY(find_own(&s, &own, folder, d, e));
-    if (!own && d->training.count < SPLITS_FOLDS) {
-        text_add(note, "%d cases are too few for %d folds: no splits_final.yaml; train with fold \"all\"",
-                 d->training.count, SPLITS_FOLDS);
-        return 0;
-    }
-    if (!own) {
-        const char **names = case_names(d, e);
-        const int code = names ? splits_make(&s, names, d->training.count, e) : ERR_NOMEM;
-        mem_free(names);
-        if (code) return code;
-    }
-    text_add(note, own ? "splits: the dataset's own" : "splits: five folds by nnU-Net's rule");
-    const int code = splits_write(&s, path, e);
-    splits_free(&s);
-    return code;
-}
-
-int output_splits(const Dataset *d, const char *folder, Text *note, Err *e)
-{
-    char *path = path_format(e, "%s/splits_final.yaml", folder);
-    if (!path) return ERR_NOMEM;
-    Splits s;
-    bool there = false;
-    int code = read_own(&s, &there, folder, "splits_final.yaml", d, e);
-    if (there) {
-        text_add(note, "splits: those that are there");
-        splits_free(&s);
-    } else if (!code) {
-        code = make_splits(d, folder, path, note, e);
-    }
     mem_free(path);
     return code;
 }

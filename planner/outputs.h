@@ -2,7 +2,6 @@
 #ifndef PLANNER_OUTPUTS_H
 #define PLANNER_OUTPUTS_H
 
-#include "base/text.h"
 #include "data/dataset.h"
 #include "plans/fingerprint.h"
 #include "plans/made_from.h"
@@ -19,12 +18,6 @@ int output_fingerprint(const Fingerprint *f, const MadeFrom *made_from, const ch
 
 /* Reads it back if it stands there and was made from the very same; else *found is false and nothing is owned. */
 int output_fingerprint_reuse(Fingerprint *f, bool *found, const MadeFrom *made_from, const char *folder, Err *e);
-
-/* FOLDER/splits_final.yaml. What is there stays; else a splits_final.json there, or a splits_final.yaml or
- * .json in the dataset's folder is the user's own and is taken over; else nnU-Net's five folds are made.
- * With fewer than 5 cases there are none: nothing is written. note: what was done, for the user. Fails:
- * ERR_IO, ERR_FORMAT, and ERR_VALUE where the user's own names a case that the dataset lacks. */
-int output_splits(const Dataset *d, const char *folder, Text *note, Err *e);
 
 /* FOLDER/gt_segmentations: the label files byte for byte (what is equal already is not written again; turned onto
  * the image's grid where they are stored with other axes), so that a training can score its validation

@@ -6,9 +6,11 @@
 #include "base/memory.h"
 #include "base/program.h"
 #include "base/progress.h"
+#include "planner/case_register.h"
 #include "planner/contact_sheet.h"
 #include "planner/experiment_planner.h"
 #include "planner/fingerprint_extract.h"
+#include "planner/fold_planner.h"
 #include "planner/orientations.h"
 #include "planner/origins.h"
 #include "planner/outputs.h"
@@ -21,9 +23,21 @@ typedef struct Options {
     const char *dataset, *network, *override, *plans;
     double memory_gb;
     bool explain, verify;
+    FoldRequest folds;
 } Options;
 
-enum { KEY_NETWORK = 'n', KEY_OVERRIDE = 0x100, KEY_PLANS, KEY_MEMORY, KEY_EXPLAIN, KEY_VERIFY };
+enum {
+    KEY_NETWORK = 'n',
+    KEY_OVERRIDE = 0x100,
+    KEY_PLANS,
+    KEY_MEMORY,
+    KEY_EXPLAIN,
+    KEY_VERIFY,
+    KEY_SPLITS,
+    KEY_GROUPS,
+    KEY_FOLDS,
+    KEY_NEW_SPLITS
+};
 
 static const struct argp_option option_list[] = {
     {"network", KEY_NETWORK, "NAME", 0, "Network to plan for (default: swin_umamba_d)", 0},
@@ -31,6 +45,11 @@ static const struct argp_option option_list[] = {
     {"plans", KEY_PLANS, "FILE", 0,
      "Take this plan (ours, or nnU-Net's nnUNetPlans.json) instead of planning", 0},
     {"memory-target", KEY_MEMORY, "SIZE", 0, "Memory that a training step may take, such as 8G (default)", 0},
+    {"splits", KEY_SPLITS, "FILE", 0, "Folds of your own: a list of {train: [CASE, ...], val: [CASE, ...]}, .yaml or .json",
+     0},
+    {"folds", KEY_FOLDS, "N", 0, "How many folds to draw (default: 5)", 0},
+    {"groups", KEY_GROUPS, "FILE.csv", 0, "Draw folds that keep groups of cases (patients) together: a table CASE,GROUP", 0},
+    {"new-splits", KEY_NEW_SPLITS, NULL, 0, "Draw all folds anew, also where there are some", 0},
     {"verify", KEY_VERIFY, NULL, 0, "Also draw every case with its labels' contours into OUTPUT/verify", 0},
     {"explain", KEY_EXPLAIN, NULL, 0, "Print each decision of the planner and what it came from", 0},
     {0},
@@ -45,6 +64,10 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     case KEY_PLANS: o->plans = text; return 0;
     case KEY_MEMORY: o->memory_gb = (double)option_bytes(state, "--memory-target", text) / (1 << 30); return 0;
     case KEY_VERIFY: o->verify = true; return 0;
+    case KEY_SPLITS: o->folds.file = text; return 0;
+    case KEY_GROUPS: o->folds.groups = text; return 0;
+    case KEY_FOLDS: o->folds.folds = (int)option_integer(state, "--folds", text, 2, SPLITS_FOLD_MOST); return 0;
+    case KEY_NEW_SPLITS: o->folds.draw_anew = true; return 0;
     case KEY_EXPLAIN: o->explain = true; return 0;
     case ARGP_KEY_ARG:
         if (o->dataset) argp_error(state, "one dataset at a time: %s and %s were given", o->dataset, text);
@@ -52,6 +75,8 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
         return 0;
     case ARGP_KEY_END:
         if (!o->dataset) argp_error(state, "the folder of the dataset is missing");
+        if (o->folds.file && (o->folds.groups || o->folds.folds || o->folds.draw_anew))
+            argp_error(state, "--splits says what the folds are: without --folds, --groups and --new-splits");
         return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
@@ -67,6 +92,8 @@ typedef struct Run {
     Origins origins;
     Fingerprint fingerprint;
     Plan plan;
+    DatasetCases cases;
+    FoldPlan folds;
     FaultList faults;
     Text text; /* notes and explanations */
 } Run;
@@ -137,6 +164,26 @@ static int take_or_make_fingerprint(Run *r, const MadeFrom *made_from, Err *e)
     return found ? report_faults(r, e) : make_fingerprint(r, made_from, e);
 }
 
+/* Every line of a text. */
+static void print_lines(const Text *text, void (*print)(const char *format, ...))
+{
+    for (const char *line = text->length ? text->data : ""; *line; line += strcspn(line, "\n") + 1)
+        print("%.*s", (int)strcspn(line, "\n"), line);
+}
+
+/* Which cases there are and how they are split: known before anything is computed. */
+static int plan_folds(Run *r, Err *e)
+{
+    const Options *o = r->options;
+    FoldRequest request = o->folds;
+    request.overwrite = o->common.overwrite;
+    TRY(case_register_make(&r->cases, &r->dataset, o->common.output, e));
+    TRY(fold_plan_make(&r->folds, &request, &r->cases, o->dataset, o->common.output, e));
+    if (!o->common.quiet) print_lines(&r->folds.told, program_say);
+    print_lines(&r->folds.warnings, program_warn);
+    return 0;
+}
+
 /* Reading all cases checks them too; what was checked and has not changed since is taken as it stands. */
 static int check_and_measure(Run *r, Err *e)
 {
@@ -145,6 +192,7 @@ static int check_and_measure(Run *r, Err *e)
     TRY(dataset_open(&r->dataset, o->dataset, &r->faults, e));
     if (!r->dataset.training.count) TRY(report_faults(r, e));
     if (!o->common.overwrite) TRY(output_refuse_other(r->name, o->common.output, e));
+    if (!r->faults.errors) TRY(plan_folds(r, e));
     TRY(choose_axes(r, e));
     TRY(read_origins(r, e));
     origins_of_fingerprint(&made_from, &r->origins, &r->dataset, r->axes);
@@ -228,15 +276,28 @@ static int plan_dataset(Run *r, Err *e)
 static int write_outputs(Run *r, Err *e)
 {
     const char *folder = r->options->common.output;
-    Text note = {0};
     char *path = path_format(e, "%s/plans.yaml", folder);
     int code = path ? plan_write(&r->plan, path, e) : ERR_NOMEM;
     mem_free(path);
     if (!code) code = output_dataset_json(&r->dataset, folder, e);
     if (!code) code = output_references(&r->dataset, folder, e);
-    if (!code) code = output_splits(&r->dataset, folder, &note, e);
-    if (!code && note.length && !r->options->common.quiet) program_say("%s", note.data);
-    text_free(&note);
+    return code ? code : fold_plan_write(&r->folds, folder, e);
+}
+
+/* The list of cases is written when all are preprocessed; what is of no case in it goes. */
+static int list_cases(Run *r, Err *e)
+{
+    const char *folder = r->options->common.output;
+    NameList gone;
+    Text told = {0};
+    TRY(dataset_cases_write(&r->cases, folder, e));
+    int code = case_register_clean(&gone, &r->cases, folder, e);
+    if (!code && gone.count) {
+        names_tell(&told, &gone);
+        program_say("no longer in the dataset, removed from %s: %s", folder, told.data ? told.data : "");
+    }
+    text_free(&told);
+    names_free(&gone);
     return code;
 }
 
@@ -277,7 +338,8 @@ static int run(Run *r, Err *e)
     if (r->options->verify) TRY(draw_sheets(r, e));
     TRY(plan_dataset(r, e));
     TRY(write_outputs(r, e));
-    return preprocess_dataset(r, e);
+    TRY(preprocess_dataset(r, e));
+    return list_cases(r, e);
 }
 
 int main(int argc, char **argv)
@@ -296,6 +358,8 @@ int main(int argc, char **argv)
     Err e = {0};
     const int code = run(&r, &e);
     faults_free(&r.faults);
+    fold_plan_free(&r.folds);
+    dataset_cases_free(&r.cases);
     text_free(&r.text);
     fingerprint_free(&r.fingerprint);
     origins_free(&r.origins);

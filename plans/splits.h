@@ -1,12 +1,23 @@
 /* Splits: which cases train and which validate, per fold (nnU-Net's rule, FACTS 7).
  *
- * splits_make or splits_read gives one, splits_free takes it back; it owns its names. */
+ * splits_make, splits_make_grouped or splits_read gives one, splits_free takes it back; it owns its names.
+ * splits.c: the file; splits_make.c: drawing folds; splits_fold.c: the cases of one fold; splits_update.c: when the
+ * dataset has other cases than before. Which file counts: splits_file.h. */
 #ifndef PLANS_SPLITS_H
 #define PLANS_SPLITS_H
 
-#include "base/error.h"
+#include <stdbool.h>
 
-enum { SPLITS_FOLDS = 5, SPLITS_FOLD_ALL = -1 };
+#include "base/error.h"
+#include "base/text.h"
+#include "plans/dataset_cases.h"
+
+enum {
+    SPLITS_FOLDS = 5,           /* nnU-Net's number */
+    SPLITS_FOLD_ALL = -1,
+    SPLITS_FOLD_MOST = 1000000, /* largest number of a fold */
+    SPLITS_SEED = 12345
+};
 
 typedef struct Split {
     char **train, **val;
@@ -18,9 +29,14 @@ typedef struct Splits {
     int count;
 } Splits;
 
-/* nnU-Net's five folds: sklearn's KFold(5, shuffle, random_state 12345) over the sorted names. cases
- * (n) borrowed, in any order. Fails: ERR_VALUE for n < 5 or a name given twice; ERR_NOMEM. */
-int splits_make(Splits *splits, const char *const *cases, int n, Err *e);
+/* sklearn's KFold(folds, shuffle, random_state 12345) over the sorted names; nnU-Net's with 5 folds. cases (n)
+ * borrowed, in any order. Fails: ERR_VALUE for fewer cases than folds or a name given twice; ERR_NOMEM. */
+int splits_make(Splits *splits, const char *const *cases, int n, int folds, Err *e);
+
+/* Folds that keep groups (patients) together: a group's cases are validated in the same fold. From the largest
+ * group to the smallest, each goes to the fold that has fewest cases so far; groups of the same size are shuffled by
+ * seed 12345. groups (n): the group of each case. Fails: ERR_VALUE for fewer groups than folds; ERR_NOMEM. */
+int splits_make_grouped(Splits *splits, const char *const *cases, const char *const *groups, int n, int folds, Err *e);
 
 /* A user's own file, or ours: a list of {train: [...], val: [...]}.
  * Fails: ERR_IO; ERR_FORMAT with "file:line:column: what". */
@@ -29,12 +45,23 @@ int splits_read(Splits *splits, const char *path, Err *e);
 /* YAML, or JSON where the path ends in .json; atomic. */
 int splits_write(const Splits *splits, const char *path, Err *e);
 void splits_free(Splits *splits);
+bool splits_equal(const Splits *a, const Splits *b);
 
-/* The cases of one fold, copied into *split (split_free). fold SPLITS_FOLD_ALL: all cases train and
- * all validate. fold >= splits->count: a random 80:20 split by seed 12345 + fold, as nnU-Net does.
- * cases (n): all cases that are there; a case of the split that is not among them is an error.
- * Fails: ERR_VALUE, ERR_NOMEM. */
-int splits_fold(Split *split, const Splits *splits, const char *const *cases, int n, int fold, Err *e);
+/* The cases of one fold, copied into *split (split_free). fold SPLITS_FOLD_ALL: all cases train and all validate.
+ * fold >= splits->count: a random 80:20 split by seed 12345 + fold, as nnU-Net does.
+ * A case that the dataset had once and has no more is left out; one that it never had is an error. What a user should
+ * know of it is added to notes, a line each: cases left out, in both lists, twice in one; a random split.
+ * Fails: ERR_VALUE, also where no case is left to train on; ERR_NOMEM. */
+int splits_fold(Split *split, const Splits *splits, const DatasetCases *cases, int fold, Text *notes, Err *e);
 void split_free(Split *split);
+
+/* Takes the cases that the dataset has no more out of all folds (*left: which), and adds those that are in none
+ * (*joined): validated in the fold that validates fewest, or with their group, trained in the others. present:
+ * sorted; groups: of each of them, or NULL. left and joined are the caller's. Fails: ERR_NOMEM. */
+int splits_update(Splits *splits, const NameList *present, const char *const *groups, NameList *left,
+                  NameList *joined, Err *e);
+
+/* The cases of `present` that stand in no fold, as a list of the caller's. Fails: ERR_NOMEM. */
+int splits_lacking(NameList *lacking, const Splits *splits, const NameList *present, Err *e);
 
 #endif

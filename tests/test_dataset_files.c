@@ -226,6 +226,16 @@ static void assert_is_list(char *const *names, int count, const DocNode *indices
         assert_int_equal(atoi(*names + strlen("case_")), atoi(item->text));
 }
 
+static DatasetCases known_cases(const char *const *names, int n)
+{
+    DatasetCases cases = {0};
+    for (int i = 0; i < n; i++) assert_int_equal(names_add(&cases.present, names[i], NULL), 0);
+    names_sort(&cases.present);
+    return cases;
+}
+
+static void free_known(DatasetCases cases) { dataset_cases_free(&cases); }
+
 static void splits_are_nnunets(void **state)
 {
     (void)state;
@@ -238,7 +248,7 @@ static void splits_are_nnunets(void **state)
         const int n = atoi(doc_find(item, "n")->text);
         Splits splits;
         make_names(&names, n);
-        assert_int_equal(splits_make(&splits, names.list, n, &e), 0);
+        assert_int_equal(splits_make(&splits, names.list, n, 5, &e), 0);
         assert_int_equal(splits.count, 5);
         const DocNode *val = doc_find(item, "val_index_per_fold")->first;
         for (int f = 0; f < 5; f++, val = val->next, checked++) {
@@ -256,8 +266,13 @@ static void splits_are_nnunets(void **state)
         Splits splits;
         Split split;
         make_names(&names, n);
-        assert_int_equal(splits_make(&splits, names.list, n, &e), 0);
-        assert_int_equal(splits_fold(&split, &splits, names.list, n, fold, &e), 0);
+        assert_int_equal(splits_make(&splits, names.list, n, 5, &e), 0);
+        const DatasetCases known = known_cases(names.list, n);
+        Text notes = {0};
+        assert_int_equal(splits_fold(&split, &splits, &known, fold, &notes, &e), 0);
+        assert_non_null(strstr(notes.data, "random 80:20 split"));
+        text_free(&notes);
+        free_known(known);
         assert_is_list(split.train, split.train_count, train);
         assert_int_equal(split.val_count, n - train->count);
         split_free(&split);
@@ -293,7 +308,7 @@ static void golden_splits_are_made_and_read(void **state)
     int n = 0;
     for (int i = 0; i < read.folds[0].val_count; i++) cases[n++] = read.folds[0].val[i];
     for (int i = 0; i < read.folds[0].train_count; i++) cases[n++] = read.folds[0].train[i];
-    assert_int_equal(splits_make(&made, cases, n, &e), 0);
+    assert_int_equal(splits_make(&made, cases, n, 5, &e), 0);
     assert_equal_splits(&read, &made);
     assert_int_equal(splits_write(&made, scratch, &e), 0);
     if (splits_read(&again, scratch, &e)) fail_msg("%s", e.text);
@@ -309,28 +324,32 @@ static void users_splits_are_honoured_or_refused(void **state)
     static const char *const cases[] = {"c", "a", "001", "b"};
     Splits splits;
     Split split;
+    Text notes = {0};
     Err e = {0};
-    assert_int_equal(splits_make(&splits, cases, 4, &e), ERR_VALUE);
-    assert_says(&e, "4 cases: five folds need at least 5");
+    const DatasetCases known = known_cases(cases, 4);
+    assert_int_equal(splits_make(&splits, cases, 4, 5, &e), ERR_VALUE);
+    assert_says(&e, "4 cases are too few for 5 folds");
     if (splits_read(&splits, scratch_with("- train: [c, 001]\n  val: [a]\n- {train: [x], val: []}\n"
                                           "- {train: [], val: [a]}\n"), &e))
         fail_msg("%s", e.text);
-    assert_int_equal(splits_fold(&split, &splits, cases, 4, 0, &e), 0);
+    assert_int_equal(splits_fold(&split, &splits, &known, 0, &notes, &e), 0);
     assert_string_equal(split.train[0], "c");
     assert_string_equal(split.train[1], "001");
     assert_int_equal(split.val_count, 1);
     split_free(&split);
-    assert_int_equal(splits_fold(&split, &splits, cases, 4, SPLITS_FOLD_ALL, &e), 0);
+    assert_int_equal(splits_fold(&split, &splits, &known, SPLITS_FOLD_ALL, &notes, &e), 0);
     assert_int_equal(split.train_count, 4);
     assert_string_equal(split.val[0], "001");
     split_free(&split);
-    assert_int_equal(splits_fold(&split, &splits, cases, 4, 1, &e), ERR_VALUE);
+    assert_int_equal(splits_fold(&split, &splits, &known, 1, &notes, &e), ERR_VALUE);
     assert_says(&e, "the case x is not among the dataset's 4 cases");
-    assert_int_equal(splits_fold(&split, &splits, cases, 4, 2, &e), ERR_VALUE);
+    assert_int_equal(splits_fold(&split, &splits, &known, 2, &notes, &e), ERR_VALUE);
     assert_says(&e, "fold 2 has no case to train on");
     splits_free(&splits);
+    text_free(&notes);
+    free_known(known);
     static const char *const twice[] = {"a", "b", "c", "d", "a"};
-    assert_int_equal(splits_make(&splits, twice, 5, &e), ERR_VALUE);
+    assert_int_equal(splits_make(&splits, twice, 5, 5, &e), ERR_VALUE);
     assert_says(&e, "the case a is there twice");
     assert_int_equal(splits_read(&splits, scratch_with("[{train: [a]}]"), &e), ERR_FORMAT);
     assert_says(&e, ":1:2: a fold without the key val");

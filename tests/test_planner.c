@@ -480,43 +480,6 @@ static void sheets_show_the_contours(void **state)
     case_data_free(&data);
 }
 
-static void own_splits_are_honoured(void **state)
-{
-    (void)state;
-    char raw[256], out[256], path[300];
-    char *ids[] = {"a", "b", "c", "d", "e", "f"};
-    Case cases[6];
-    Text note = {0};
-    Err e = {0};
-    Splits s;
-    for (int i = 0; i < 6; i++) cases[i] = (Case){.id = ids[i]};
-    snprintf(raw, sizeof raw, "%s", in_folder("raw"));
-    snprintf(out, sizeof out, "%s", in_folder("out"));
-    assert_int_equal(mkdir(raw, 0700) | mkdir(out, 0700), 0);
-    Dataset d = {.folder = raw, .training = {cases, 4}};
-    assert_int_equal(output_splits(&d, out, &note, NULL), 0);
-    snprintf(path, sizeof path, "%s/splits_final.yaml", out);
-    assert_false(file_exists(path));
-    assert_non_null(strstr(note.data, "too few"));
-    d.training.count = 6;
-    snprintf(path, sizeof path, "%s/splits_final.json", raw);
-    static const char unknown[] = "[{\"train\": [\"a\", \"zz\"], \"val\": [\"b\"]}]";
-    static const char own[] = "[{\"train\": [\"a\", \"c\"], \"val\": [\"b\"]}]";
-    assert_int_equal(file_put(path, unknown, strlen(unknown), NULL), 0);
-    assert_int_not_equal(output_splits(&d, out, &note, &e), 0);
-    assert_says(&e, "zz");
-    assert_int_equal(file_put(path, own, strlen(own), NULL), 0);
-    assert_int_equal(output_splits(&d, out, &note, NULL), 0);
-    assert_int_equal(file_remove(path, NULL), 0);
-    assert_int_equal(output_splits(&d, out, &note, NULL), 0); /* what is there stays */
-    snprintf(path, sizeof path, "%s/splits_final.yaml", out);
-    assert_int_equal(splits_read(&s, path, NULL), 0);
-    assert_int_equal(s.count, 1);
-    assert_string_equal(s.folds[0].val[0], "b");
-    splits_free(&s);
-    text_free(&note);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -533,7 +496,6 @@ int main(void)
         cmocka_unit_test(origins_change_with_content_and_plan),
         cmocka_unit_test(settings_that_differ_are_named),
         cmocka_unit_test(sheets_show_the_contours),
-        cmocka_unit_test(own_splits_are_honoured),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -18,6 +18,7 @@
 #include "network/executor.h"
 #include "network/ops/ops.h"
 #include "network/safetensors.h"
+#include "plans/splits.h"
 #include "trainer/augment.h"
 #include "trainer/checkpoint.h"
 #include "trainer/intensity.h"

@@ -7,7 +7,6 @@
 
 #include "base/array.h"
 #include "base/error.h"
-#include "plans/splits.h"
 
 typedef struct TrainingCase {
     char *name;
@@ -21,11 +20,6 @@ typedef struct CaseSet {
     int count;
     int channels;
 } CaseSet;
-
-/* The cases that a fold trains and validates on: PREPROCESSED/splits_final.yaml, of the cases in
- * PREPROCESSED/2d. fold: 0 …, or SPLITS_FOLD_ALL. split_free takes it back. Fails: ERR_IO, ERR_FORMAT,
- * ERR_NOMEM; ERR_VALUE if there is no case, or none to train on. */
-int case_split(Split *split, const char *preprocessed, int fold, Err *e);
 
 /* Maps folder/NAME.npy, NAME_seg.npy and NAME_locations.npy of each name. Fails: ERR_IO, ERR_FORMAT,
  * ERR_NOMEM; ERR_SHAPE if a case's files do not fit each other or the number of channels. */

@@ -66,7 +66,7 @@ static const struct argp_option option_list[] = {
 static void parse_fold(Options *o, const char *text, struct argp_state *state)
 {
     o->training.fold = SPLITS_FOLD_ALL;
-    if (strcmp(text, "all")) o->training.fold = (int)option_integer(state, "FOLD", text, 0, 63);
+    if (strcmp(text, "all")) o->training.fold = (int)option_integer(state, "FOLD", text, 0, SPLITS_FOLD_MOST);
 }
 
 static void parse_patch(Options *o, const char *text, struct argp_state *state)
@@ -185,6 +185,14 @@ static void announce_pretrained(const Plan *plan, const char *line)
         program_say("the encoder is frozen in the first %d epochs", plan->training.freeze_encoder_epochs);
 }
 
+/* Which cases, and what is strange about them, line by line. */
+static void announce_cases(const FoldCases *cases, bool quiet)
+{
+    if (!quiet) program_say("%s", cases->told.data);
+    const char *line = cases->warnings.length ? cases->warnings.data : "";
+    for (; *line; line += strcspn(line, "\n") + 1) program_warn("%.*s", (int)strcspn(line, "\n"), line);
+}
+
 static void announce(const Training *t, DType precision)
 {
     const Plan *plan = training_plan(t);
@@ -200,6 +208,7 @@ static void announce(const Training *t, DType precision)
 static int train(const Options *o, Training *t, Err *e)
 {
     const Plan *plan = training_plan(t);
+    announce_cases(training_fold_cases(t), o->common.quiet);
     if (!o->common.quiet) announce(t, o->training.precision);
     Display display = {.epochs = plan->training.epochs, .quiet = o->common.quiet, .json = o->json};
     const int64_t per_epoch = plan->training.iterations_per_epoch + plan->training.validation_iterations;
@@ -266,7 +275,7 @@ int main(int argc, char **argv)
         .options = option_list,
         .parser = parse_option,
         .args_doc = "PREPROCESSED FOLD",
-        .doc = "Trains fold FOLD (0 to 4, or all) of what plan_and_preprocess wrote, and "
+        .doc = "Trains fold FOLD (0 to 4 of five folds, or all) of what plan_and_preprocess wrote, and "
                "predicts its validation cases at the end. Results go to the folder given "
                "by -o: plans.yaml, dataset.json and fold_FOLD/."};
     Options o = {.common.takes = OPT_OUTPUT | OPT_THREADS | OPT_QUIET | OPT_SEED | OPT_OVERWRITE |

@@ -24,21 +24,19 @@ static int read_dataset(Training *t, const char *preprocessed, Err *e)
 
 static int open_cases(Training *t, const TrainingOptions *o, Err *e)
 {
-    Split split;
-    TRY(case_split(&split, o->preprocessed, o->fold, e));
+    TRY(fold_cases_read(&t->fold_cases, o->preprocessed, o->fold, e));
+    const Split *split = &t->fold_cases.split;
     const int channels = t->plan.configuration.channel_count;
+    if (!split->val_count && t->plan.training.validation_iterations)
+        return err_set(e, ERR_VALUE, "%s: no case to validate on", t->fold_cases.told.data);
     char *folder = path_format(e, "%s/2d", o->preprocessed);
     int code = folder ? 0 : ERR_NOMEM;
-    if (!code && !split.val_count && t->plan.training.validation_iterations)
-        code = err_set(e, ERR_VALUE, "%s/splits_final.yaml: fold %d has no case to validate on",
-                       o->preprocessed, o->fold);
-    if (!code) code = case_set_open(&t->training_cases, folder, split.train, split.train_count, channels, e);
-    if (!code) code = case_set_open(&t->validation_cases, folder, split.val, split.val_count, channels, e);
+    if (!code) code = case_set_open(&t->training_cases, folder, split->train, split->train_count, channels, e);
+    if (!code) code = case_set_open(&t->validation_cases, folder, split->val, split->val_count, channels, e);
     const CaseCheck check = {o->preprocessed, &t->plan, &t->info, o->overrides.file};
     if (!code) code = case_check_set(&check, &t->training_cases, e);
     if (!code) code = case_check_set(&check, &t->validation_cases, e);
     mem_free(folder);
-    split_free(&split);
     return code;
 }
 
@@ -233,12 +231,14 @@ void training_close(Training *t)
     close_network(t);
     case_set_close(&t->training_cases);
     case_set_close(&t->validation_cases);
+    fold_cases_free(&t->fold_cases);
     if (t->has_info) dataset_info_free(&t->info);
     run_folder_close(&t->folder);
     mem_free(t);
 }
 
 const Plan *training_plan(const Training *t) { return &t->plan; }
+const FoldCases *training_fold_cases(const Training *t) { return &t->fold_cases; }
 bool training_is_finished(const Training *t) { return t->state.epoch >= t->plan.training.epochs; }
 const char *training_imported(const Training *t) { return t->imported.text.data; }
 int training_epochs_done(const Training *t) { return t->state.epoch; }

@@ -12,6 +12,7 @@
 
 #include "base/array.h"
 #include "base/error.h"
+#include "plans/fold_cases.h"
 #include "plans/plan.h"
 #include "trainer/history.h"
 #include "trainer/pseudo_dice.h"
@@ -54,6 +55,7 @@ int training_open(Training **t, const TrainingOptions *o, Err *e);
 void training_close(Training *t);             /* NULL is fine */
 
 const Plan *training_plan(const Training *t);
+const FoldCases *training_fold_cases(const Training *t);
 bool training_is_finished(const Training *t); /* nothing is left to do but the final validation */
 int training_epochs_done(const Training *t);
 const char *training_imported(

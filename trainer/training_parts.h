@@ -17,6 +17,7 @@ struct Training {
     DatasetInfo info;
     bool has_info;
     RunFolder folder;
+    FoldCases fold_cases;
     CaseSet training_cases, validation_cases;
     Sampler training_sampler, validation_sampler;
     int loader_threads;

@@ -169,8 +169,19 @@ static int run_loaded(Training *t, const TrainingWatch *watch, Err *e)
     return code ? code : logged;
 }
 
+/* Which cases, and what is strange about them. */
+static int log_cases(Training *t, Err *e)
+{
+    const Text *warnings = &t->fold_cases.warnings;
+    TRY(run_folder_log(&t->folder, e, "%s", t->fold_cases.told.data));
+    for (const char *line = warnings->length ? warnings->data : ""; *line; line += strcspn(line, "\n") + 1)
+        TRY(run_folder_log(&t->folder, e, "warning: %.*s", (int)strcspn(line, "\n"), line));
+    return 0;
+}
+
 int training_run(Training *t, const TrainingWatch *watch, Err *e)
 {
+    TRY(log_cases(t, e));
     TRY(log_pretrained(t, e));
     TRY(run_folder_log(&t->folder, e,
                        "%s from epoch %d, iteration %d of %d epochs: %s, fold folder %s, %d training and "

@@ -9,7 +9,7 @@
 #include "inference/prediction_record.h"
 #include "inference/predictor.h"
 #include "inference/probabilities.h"
-#include "plans/splits.h"
+#include "plans/fold_cases.h"
 #include "trainer/case_check.h"
 #include "trainer/case_set.h"
 #include "trainer/validation_folder.h"
@@ -19,7 +19,7 @@ typedef struct Validation {
     const ValidationOptions *o;
     FolderLock lock;             /* on the fold's folder: its weights stay the same meanwhile */
     Predictor *predictor;
-    Split split;
+    FoldCases cases;
     CaseCheck check;
     MadeFrom made_from;          /* of every prediction */
     PredictionRecord *record;
@@ -152,10 +152,10 @@ static int plan_case(Validation *v, const char *name, bool *planned, Err *e)
 static int predict_cases(Validation *v, const bool *planned, Err *e)
 {
     const ValidationOptions *o = v->o;
-    for (int i = 0; i < v->split.val_count; i++) {
+    for (int i = 0; i < v->cases.split.val_count; i++) {
         CaseNames n;
-        const char *name = v->split.val[i];
-        if (o->progress) o->progress(o->context, i, v->split.val_count, name);
+        const char *name = v->cases.split.val[i];
+        if (o->progress) o->progress(o->context, i, v->cases.split.val_count, name);
         if (!planned[i]) continue;
         TRY(find_names(&n, v, name, e));
         const int code = predict_named(v, name, &n, e);
@@ -163,7 +163,7 @@ static int predict_cases(Validation *v, const bool *planned, Err *e)
         if (code) return code;
         if (o->interrupted && o->interrupted()) return err_set(e, ERR_INTERRUPTED, "interrupted");
     }
-    if (o->progress) o->progress(o->context, v->split.val_count, v->split.val_count, NULL);
+    if (o->progress) o->progress(o->context, v->cases.split.val_count, v->cases.split.val_count, NULL);
     return 0;
 }
 
@@ -184,20 +184,20 @@ static int open_record(Validation *v, Err *e)
 static int plan_and_predict(Validation *v, bool *planned, Err *e)
 {
     int made = 0;
-    for (int i = 0; i < v->split.val_count; i++) {
-        TRY(plan_case(v, v->split.val[i], &planned[i], e));
+    for (int i = 0; i < v->cases.split.val_count; i++) {
+        TRY(plan_case(v, v->cases.split.val[i], &planned[i], e));
         made += planned[i];
     }
-    v->kept = v->split.val_count - made;
+    v->kept = v->cases.split.val_count - made;
     if (made) TRY(validation_folder_remove_summary(v->output, e));
-    TRY(validation_folder_keep_only(v->output, v->split.val, v->split.val_count, e));
+    TRY(validation_folder_keep_only(v->output, v->cases.split.val, v->cases.split.val_count, e));
     TRY(prediction_record_begin(v->record, e));
     return predict_cases(v, planned, e);
 }
 
 static int predict_all(Validation *v, Err *e)
 {
-    bool *planned = mem_zalloc((size_t)v->split.val_count + 1, sizeof *planned, e);
+    bool *planned = mem_zalloc((size_t)v->cases.split.val_count + 1, sizeof *planned, e);
     if (!planned) return ERR_NOMEM;
     int code = open_record(v, e);
     if (!code) code = plan_and_predict(v, planned, e);
@@ -225,10 +225,10 @@ static int open_validation(Validation *v, Err *e)
     const ValidationOptions *o = v->o;
     const PredictorOptions options = {.folds = &o->fold, .fold_count = 1, .precision = o->precision};
     TRY(open_folders(v, e));
-    TRY(case_split(&v->split, o->preprocessed, o->fold, e));
+    TRY(fold_cases_read(&v->cases, o->preprocessed, o->fold, e));
     TRY(predictor_open(&v->predictor, o->results, &options, e));
     v->check = (CaseCheck){o->preprocessed, predictor_plan(v->predictor), predictor_dataset(v->predictor), NULL};
-    TRY(case_check_names(&v->check, v->split.val, v->split.val_count, e));
+    TRY(case_check_names(&v->check, v->cases.split.val, v->cases.split.val_count, e));
     TRY(describe(v, &options, e));
     return file_make_folders(v->output, e);
 }
@@ -242,9 +242,9 @@ int validation_run(const ValidationOptions *o, ValidationResult *result, Err *e)
     if (!code)
         code = validation_score(v.references, v.output, predictor_dataset(v.predictor), &result->mean_dice, e);
     result->kept = v.kept;
-    result->cases = v.split.val_count;
+    result->cases = v.cases.split.val_count;
     predictor_close(v.predictor);
-    split_free(&v.split);
+    fold_cases_free(&v.cases);
     made_from_free(&v.made_from);
     file_list_free(&v.reference_names);
     folder_unlock(&v.lock);

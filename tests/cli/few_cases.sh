@@ -15,7 +15,7 @@ train() { # FOLD OPTIONS…
         --batch-size 2 --patch-size 32x32 --quiet "$@"
 }
 check "fold 0 cannot be trained" 1 train 0
-has "it says why and what to do" '3 cases are too few for five folds: train fold "all", or write .*splits_final.yaml' stderr
+has "it says why and what to do" '3 cases are too few for five folds: train fold "all", .*or write .*splits_final.yaml' stderr
 is "and leaves no results" test ! -e "$out/results/plans.yaml"
 check "fold all can" 0 train all
 is "all cases are validated" test "$(grep -c '"prediction_file"' "$out/results/fold_all/validation/summary.json")" -eq 3

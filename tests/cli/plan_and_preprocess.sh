@@ -70,7 +70,7 @@ check "an unknown network is named" exits 1 "no network.*swin_umamba_d" runs --n
 cp "$out/p/splits_final.yaml" "$out/mine.yaml"
 printf -- '- train: [phantom_001, phantom_002]\n  val: [phantom_003]\n' >"$out/p/splits_final.yaml"
 cp "$out/p/splits_final.yaml" "$out/mine.yaml"
-check "the user's own splits stay" exits 0 "splits: those that are there" runs
+check "the user's own splits stay" exits 0 "splits: your own, .*splits_final.yaml, 1 fold" runs
 check "untouched" cmp "$out/p/splits_final.yaml" "$out/mine.yaml"
 check "no dataset is wrong usage" exits 2 "the folder of the dataset is missing" "$program" -o "$out/p"
 check "no output is wrong usage" exits 2 "PATH is missing" "$program" "$raw"

@@ -37,7 +37,7 @@ static void run_file(Golden *g, const DocNode *root)
     const char **names = mem_alloc((size_t)(train->count + val->count) * sizeof *names, &e);
     for (const DocNode *n = val->first; names && n; n = n->next) names[count++] = n->text;
     for (const DocNode *n = train->first; names && n; n = n->next) names[count++] = n->text;
-    if (!names || splits_make(&s, names, count, &e)) golden_fail(g, "%s", e.text);
+    if (!names || splits_make(&s, names, count, SPLITS_FOLDS, &e)) golden_fail(g, "%s", e.text);
     const DocNode *fold = root->first;
     for (int i = 0; i < s.count && fold; i++, fold = fold->next) {
         compare_list(g, "train", i, s.folds[i].train, s.folds[i].train_count, doc_find(fold, "train"));
@@ -92,7 +92,7 @@ static void run_kfold(Golden *g, const DocNode *item)
     char **names = numbered(n);
     int64_t *order = mem_alloc((size_t)n * sizeof *order, NULL);
     double *numbers = mem_alloc((size_t)n * sizeof *numbers, NULL);
-    if (names && order && numbers && !splits_make(&s, (const char *const *)names, n, NULL)) {
+    if (names && order && numbers && !splits_make(&s, (const char *const *)names, n, SPLITS_FOLDS, NULL)) {
         mt_seed(&m, 12345);
         for (int i = 0; i < n; i++) order[i] = i;
         mt_shuffle(&m, order, n);
@@ -150,9 +150,12 @@ static void run_beyond(Golden *g, const DocNode *item)
     Splits s = {0};
     Split split = {0};
     Err e = {0};
-    if (names && (splits_make(&s, (const char *const *)names, n, &e) ||
-                  splits_fold(&split, &s, (const char *const *)names, n, fold, &e)))
+    const DatasetCases cases = {.present = {names, n}};
+    Text notes = {0};
+    if (names && (splits_make(&s, (const char *const *)names, n, SPLITS_FOLDS, &e) ||
+                  splits_fold(&split, &s, &cases, fold, &notes, &e)))
         golden_fail(g, "%s", e.text);
+    text_free(&notes);
     const DocNode *train = doc_find(item, "train_index_in_this_order"), *val = doc_find(item, "val_index");
     if (!e.code && train) expect_indices(g, "train", split.train, split.train_count, train);
     if (!e.code && val) expect_indices(g, "val", split.val, split.val_count, val);

@@ -1,0 +1,109 @@
+#include "planner/case_register.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "data/image_io.h"
+
+/* Adds the names of `from` that are not of the dataset. */
+static int add_removed(DatasetCases *cases, const NameList *from, Err *e)
+{
+    for (int i = 0; i < from->count; i++)
+        if (!names_have(&cases->present, from->names[i])) TRY(names_add(&cases->removed, from->names[i], e));
+    return 0;
+}
+
+static int add_all(DatasetCases *cases, const Dataset *d, const char *preprocessed, Err *e)
+{
+    for (int i = 0; i < d->training.count; i++) TRY(names_add(&cases->present, d->training.cases[i].id, e));
+    names_sort(&cases->present);
+    char *path = path_format(e, "%s/cases.yaml", preprocessed);
+    if (!path) return ERR_NOMEM;
+    const bool is_there = file_exists(path);
+    mem_free(path);
+    if (!is_there) return 0;
+    DatasetCases before;
+    TRY(dataset_cases_read(&before, preprocessed, e));
+    int code = add_removed(cases, &before.present, e);
+    if (!code) code = add_removed(cases, &before.removed, e);
+    dataset_cases_free(&before);
+    names_sort(&cases->removed);
+    return code;
+}
+
+int case_register_make(DatasetCases *cases, const Dataset *d, const char *preprocessed, Err *e)
+{
+    *cases = (DatasetCases){0};
+    const int code = add_all(cases, d, preprocessed, e);
+    if (code) dataset_cases_free(cases);
+    return code;
+}
+
+/* How much of a name in 2d/ is the case, 0 where the file is none of a preprocessed case. */
+static size_t preprocessed_case(const char *name)
+{
+    static const char *const endings[] = {"_seg.npy", "_locations.npy", ".npy", ".yaml"};
+    for (int i = 0; i < 4; i++)
+        if (*name != '.' && path_ends_with(name, endings[i])) return strlen(name) - strlen(endings[i]);
+    return 0;
+}
+
+static size_t reference_case(const char *name)
+{
+    const char *ending = *name == '.' ? NULL : image_ending(name);
+    return ending ? (size_t)(ending - name) : 0;
+}
+
+typedef size_t CaseOfFile(const char *name);
+
+/* A case may end as one of our endings does: then the whole name without .npy or .yaml is its name. */
+static bool belongs(const DatasetCases *cases, const char *name, size_t length, Err *e)
+{
+    char *id = path_format(e, "%.*s", (int)length, name), *longer = NULL;
+    bool is_present = id && names_have(&cases->present, id);
+    if (id && !is_present && path_ends_with(name, ".npy")) {
+        longer = path_format(e, "%.*s", (int)(strlen(name) - strlen(".npy")), name);
+        is_present = longer && names_have(&cases->present, longer);
+    }
+    mem_free(longer);
+    mem_free(id);
+    return is_present;
+}
+
+static int remove_one(NameList *gone, const char *folder, const char *name, size_t length, Err *e)
+{
+    char *path = path_format(e, "%s/%s", folder, name), *id = path_format(e, "%.*s", (int)length, name);
+    int code = path && id ? file_remove(path, e) : ERR_NOMEM;
+    names_sort(gone);
+    if (!code && !names_have(gone, id)) code = names_add(gone, id, e);
+    mem_free(path);
+    mem_free(id);
+    return code;
+}
+
+static int clean_folder(NameList *gone, const DatasetCases *cases, const char *preprocessed, const char *name,
+                        CaseOfFile *case_of, Err *e)
+{
+    FileList files = {0};
+    char *folder = path_format(e, "%s/%s", preprocessed, name);
+    int code = !folder ? ERR_NOMEM : file_is_folder(folder) ? file_list(&files, folder, e) : 0;
+    for (int i = 0; i < files.count && !code; i++) {
+        const size_t length = case_of(files.names[i]);
+        Err failed = {0};
+        const bool stays = !length || belongs(cases, files.names[i], length, &failed);
+        if (failed.code) *e = failed, code = failed.code;
+        else if (!stays) code = remove_one(gone, folder, files.names[i], length, e);
+    }
+    file_list_free(&files);
+    mem_free(folder);
+    return code;
+}
+
+int case_register_clean(NameList *gone, const DatasetCases *cases, const char *preprocessed, Err *e)
+{
+    *gone = (NameList){0};
+    TRY(clean_folder(gone, cases, preprocessed, "2d", preprocessed_case, e));
+    return clean_folder(gone, cases, preprocessed, "gt_segmentations", reference_case, e);
+}

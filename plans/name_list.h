@@ -1,0 +1,30 @@
+/* NameList: names of cases, such as the dataset's, in a list that owns them.
+ *
+ * `NameList list = {0}` is empty; names_free ends it. */
+#ifndef PLANS_NAME_LIST_H
+#define PLANS_NAME_LIST_H
+
+#include <stdbool.h>
+
+#include "base/error.h"
+#include "base/text.h"
+
+typedef struct NameList {
+    char **names;
+    int count;
+} NameList;
+
+/* Appends a copy. Fails: ERR_NOMEM. */
+int names_add(NameList *list, const char *name, Err *e);
+
+/* By bytes, which for UTF-8 is Python's order too. */
+void names_sort(NameList *list);
+
+/* Whether name is in a list that is sorted. */
+bool names_have(const NameList *sorted, const char *name);
+void names_free(NameList *list);
+
+/* Adds "3 cases: a, b, c" to text; of many only the first few are named. */
+void names_tell(Text *text, const NameList *list);
+
+#endif

@@ -1,0 +1,100 @@
+#include "plans/splits_file.h"
+
+#include <string.h>
+
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/memory.h"
+
+static const char FILE_KEY[] = "splits_final.yaml";
+
+void splits_file_free(SplitsFile *f)
+{
+    mem_free(f->path);
+    mem_free(f->passed_over);
+    made_from_free(&f->made_from);
+    splits_free(&f->splits);
+    *f = (SplitsFile){0};
+}
+
+/* Whether the .yaml has the content that the planner recorded. A record that cannot be read counts as none. */
+static int is_planned(SplitsFile *f, const char *yaml, const char *preprocessed, Err *e)
+{
+    char hash[HASH_BYTES], *record = path_format(e, "%s/splits_made_from.yaml", preprocessed);
+    Err unreadable = {0};
+    int code = record ? hash_file(hash, yaml, e) : ERR_NOMEM;
+    if (!code && file_exists(record) && !made_from_read(&f->made_from, record, &unreadable)) {
+        const char *written = made_from_find(&f->made_from, FILE_KEY);
+        f->planned = written && !strcmp(written, hash);
+    }
+    if (!f->planned) made_from_free(&f->made_from);
+    mem_free(record);
+    return code;
+}
+
+static int take_json(SplitsFile *f, char **yaml, char **json)
+{
+    f->path = *json;
+    f->passed_over = *yaml;
+    f->planned = false;
+    made_from_free(&f->made_from);
+    *yaml = *json = NULL;
+    return 0;
+}
+
+/* Both are there. */
+static int choose(SplitsFile *f, char **yaml, char **json, Err *e)
+{
+    Splits other = {0};
+    int code = splits_read(&f->splits, *json, e);
+    if (!code && f->planned) return take_json(f, yaml, json);
+    if (!code) code = splits_read(&other, *yaml, e);
+    if (!code && !splits_equal(&f->splits, &other))
+        code = err_set(e, ERR_VALUE, "%s and %s: both are there, plan_and_preprocess wrote neither of them, and they differ: "
+                       "remove the one that shall not count", *yaml, path_base(*json));
+    splits_free(&other);
+    if (!code) {
+        f->path = *json;
+        *json = NULL;
+    }
+    return code;
+}
+
+static int find(SplitsFile *f, char **yaml, char **json, const char *preprocessed, Err *e)
+{
+    const bool has_yaml = file_exists(*yaml), has_json = file_exists(*json);
+    if (!has_yaml && !has_json) return 0;
+    if (has_yaml) TRY(is_planned(f, *yaml, preprocessed, e));
+    if (has_yaml && has_json) return choose(f, yaml, json, e);
+    char **only = has_yaml ? yaml : json;
+    TRY(splits_read(&f->splits, *only, e));
+    f->path = *only;
+    *only = NULL;
+    return 0;
+}
+
+int splits_file_find(SplitsFile *f, const char *preprocessed, Err *e)
+{
+    *f = (SplitsFile){0};
+    char *yaml = path_format(e, "%s/splits_final.yaml", preprocessed),
+         *json = path_format(e, "%s/splits_final.json", preprocessed);
+    const int code = yaml && json ? find(f, &yaml, &json, preprocessed, e) : ERR_NOMEM;
+    mem_free(yaml);
+    mem_free(json);
+    if (code) splits_file_free(f);
+    return code;
+}
+
+int splits_file_write(const Splits *splits, MadeFrom *made_from, const char *preprocessed, Err *e)
+{
+    char *path = path_format(e, "%s/splits_final.yaml", preprocessed),
+         *record = path_format(e, "%s/splits_made_from.yaml", preprocessed);
+    int code = path && record ? splits_write(splits, path, e) : ERR_NOMEM;
+    if (!code) {
+        made_from_add_file(made_from, FILE_KEY, path);
+        code = made_from_write(made_from, record, e);
+    }
+    mem_free(record);
+    mem_free(path);
+    return code;
+}

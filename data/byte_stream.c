@@ -5,7 +5,8 @@
 #include "base/memory.h"
 
 /* A byte of deflate gives at most 1032 (two bits for 258). */
-enum { GZIP_WINDOW = 15 + 16, DEFLATE_RATIO = 1032, MAX_STEP = 1 << 30, BUFFER_BYTES = 1 << 16 };
+enum { DEFLATE_RATIO = 1032, MAX_STEP = 1 << 30, BUFFER_BYTES = 1 << 16 };
+enum { ZLIB_WINDOW = 15, GZIP_WINDOW = 15 + 16, EITHER_WINDOW = 15 + 32 };
 
 static void *zlib_alloc(void *opaque, unsigned items, unsigned size)
 {
@@ -19,22 +20,32 @@ static void zlib_free(void *opaque, void *block)
     mem_free(block);
 }
 
-int source_open(ByteSource *s, const char *path, Err *e)
+int source_open_plain(ByteSource *s, const char *path, Err *e)
 {
     void *mapping;
     *s = (ByteSource){.path = path, .zlib = {.zalloc = zlib_alloc, .zfree = zlib_free}};
     TRY(file_map(path, &mapping, &s->count, e));
     s->bytes = mapping;
-    if (s->count < 2 || s->bytes[0] != 0x1f || s->bytes[1] != 0x8b) return 0;
-    if (inflateInit2(&s->zlib, GZIP_WINDOW) != Z_OK)
-        return err_set(e, ERR_NOMEM, "%s: no memory to unpack it", path);
-    s->gzip = true;
     return 0;
+}
+
+int source_unpack(ByteSource *s, Err *e)
+{
+    if (inflateInit2(&s->zlib, EITHER_WINDOW) != Z_OK)
+        return err_set(e, ERR_NOMEM, "%s: no memory to unpack it", s->path);
+    s->packed = true;
+    return 0;
+}
+
+int source_open(ByteSource *s, const char *path, Err *e)
+{
+    TRY(source_open_plain(s, path, e));
+    return s->count < 2 || s->bytes[0] != 0x1f || s->bytes[1] != 0x8b ? 0 : source_unpack(s, e);
 }
 
 void source_close(ByteSource *s)
 {
-    if (s->gzip) inflateEnd(&s->zlib);
+    if (s->packed) inflateEnd(&s->zlib);
     file_unmap(s->bytes, s->count);
     *s = (ByteSource){0};
 }
@@ -42,7 +53,7 @@ void source_close(ByteSource *s)
 uint64_t source_limit(const ByteSource *s)
 {
     const uint64_t left = s->count - s->at;
-    if (!s->gzip) return left;
+    if (!s->packed) return left;
     return mem_product(left, DEFLATE_RATIO) + BUFFER_BYTES; /* and what zlib's window holds */
 }
 
@@ -53,7 +64,7 @@ static int unpack(ByteSource *s, void *out, size_t bytes, size_t *got, Err *e)
     *got = 0;
     if (s->ended) {
         if (!left)
-            return err_set(e, ERR_FORMAT, "%s: cut off: the gzip data are complete, but too short", s->path);
+            return err_set(e, ERR_FORMAT, "%s: cut off: the packed data are complete, but too short", s->path);
         inflateReset(&s->zlib);
         s->ended = false;
     }
@@ -70,14 +81,14 @@ static int unpack(ByteSource *s, void *out, size_t bytes, size_t *got, Err *e)
     if (status == Z_OK || status == Z_STREAM_END) return 0;
     if (status == Z_MEM_ERROR) return err_set(e, ERR_NOMEM, "%s: no memory to unpack it", s->path);
     if (status == Z_BUF_ERROR)
-        return err_set(e, ERR_FORMAT, "%s: cut off: the gzip data end in the middle", s->path);
-    return err_set(e, ERR_FORMAT, "%s: damaged gzip data near byte %zu: %s", s->path, s->at,
+        return err_set(e, ERR_FORMAT, "%s: cut off: the packed data end in the middle", s->path);
+    return err_set(e, ERR_FORMAT, "%s: damaged packed data near byte %zu: %s", s->path, s->at,
                    s->zlib.msg ? s->zlib.msg : "a dictionary is asked for");
 }
 
 int source_read(ByteSource *s, void *out, size_t bytes, Err *e)
 {
-    if (s->gzip) {
+    if (s->packed) {
         for (size_t done = 0, got = 0; done < bytes; done += got)
             TRY(unpack(s, (uint8_t *)out + done, bytes - done, &got, e));
         return 0;
@@ -104,8 +115,30 @@ int source_skip(ByteSource *s, uint64_t bytes, Err *e)
 int source_finish(ByteSource *s, Err *e)
 {
     uint8_t waste[16384];
-    for (size_t got = 0; s->gzip && !s->ended;) TRY(unpack(s, waste, sizeof waste, &got, e));
+    for (size_t got = 0; s->packed && !s->ended;) TRY(unpack(s, waste, sizeof waste, &got, e));
     return 0;
+}
+
+int bytes_pack(void **packed, size_t *count, const void *data, size_t bytes, bool gzip, Err *e)
+{
+    z_stream z = {.zalloc = zlib_alloc, .zfree = zlib_free};
+    *packed = NULL;
+    if (deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, gzip ? GZIP_WINDOW : ZLIB_WINDOW, 8,
+                     Z_DEFAULT_STRATEGY) != Z_OK)
+        return err_set(e, ERR_NOMEM, "no memory to pack %zu bytes", bytes);
+    const size_t most = deflateBound(&z, bytes);
+    *packed = mem_alloc(most, e);
+    z.next_in = (uint8_t *)data;
+    z.next_out = *packed;
+    for (size_t done = 0; *packed && done <= bytes; done += MAX_STEP) { /* zlib counts by unsigned */
+        const size_t left = bytes - done, room = most - z.total_out;
+        z.avail_in = (unsigned)(left < MAX_STEP ? left : MAX_STEP);
+        z.avail_out = (unsigned)(room < UINT32_MAX ? room : UINT32_MAX);
+        deflate(&z, left <= MAX_STEP ? Z_FINISH : Z_NO_FLUSH); /* the room is enough */
+    }
+    deflateEnd(&z);
+    *count = z.total_out;
+    return *packed ? 0 : ERR_NOMEM;
 }
 
 int sink_open(ByteSink *s, const char *path, bool gzip, Err *e)

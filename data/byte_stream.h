@@ -1,4 +1,4 @@
-/* Bytes of a file one after the other, plain or gzip.
+/* Bytes of a file one after the other, plain or packed (gzip, zlib).
  *
  * ByteSource reads: what the file is shows by its first bytes, not its name. gzip members may follow
  * each other; each one's checksum and length are tested. ByteSink writes atomically (base/file.h). */
@@ -17,23 +17,32 @@ typedef struct ByteSource {
     const char *path;      /* borrowed */
     uint8_t *bytes;        /* the mapped file */
     size_t count, at;      /* its length; the first byte not yet used */
-    bool gzip, ended;      /* ended: the gzip member is complete */
+    bool packed, ended;    /* ended: the gzip member, or the zlib stream, is complete */
     z_stream zlib;
 } ByteSource;
 
-/* Fails: ERR_IO, ERR_NOMEM. source_close gives back what it holds, also after a failed open. */
+/* Unpacks a file that is gzip. Fails: ERR_IO, ERR_NOMEM. source_close gives back what it holds, also after
+ * a failed open. */
 int source_open(ByteSource *s, const char *path, Err *e);
+
+/* The bytes as they stand; source_unpack: from here on they are gzip or zlib, and are unpacked. Fail: as
+ * source_open. */
+int source_open_plain(ByteSource *s, const char *path, Err *e);
+int source_unpack(ByteSource *s, Err *e);
 void source_close(ByteSource *s);
 
 /* The next bytes, all of them. Fails: ERR_FORMAT (fewer bytes are there, or they are damaged). */
 int source_read(ByteSource *s, void *out, size_t bytes, Err *e);
 int source_skip(ByteSource *s, uint64_t bytes, Err *e);
 
-/* More bytes than this cannot follow: what is left of a plain file; deflate's best ratio for gzip. */
+/* More bytes than this cannot follow: what is left of a plain file; deflate's best ratio for a packed one. */
 uint64_t source_limit(const ByteSource *s);
 
-/* Tests the checksum of a gzip member whose bytes have been read. Fails: ERR_FORMAT. */
+/* Tests the checksum of a packed stream whose bytes have been read. Fails: ERR_FORMAT. */
 int source_finish(ByteSource *s, Err *e);
+
+/* Packs bytes into a block of its own (mem_free), gzip or zlib. Fails: ERR_NOMEM. */
+int bytes_pack(void **packed, size_t *count, const void *data, size_t bytes, bool gzip, Err *e);
 
 typedef struct ByteSink {
     OutFile file;

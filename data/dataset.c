@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -70,9 +71,14 @@ typedef struct Strangers {
     const char *first;
 } Strangers;
 
-/* The other file of a .hdr and .img pair belongs to the dataset too. */
+/* Files that belong to those of the dataset: the other one of a .hdr and .img pair, the voxels of an .mhd or
+ * .nhdr, the spacing of a TIFF volume. */
 static bool is_other_half(const char *name, const char *ending)
 {
+    static const char *const beside[][2] = {{".mhd", ".raw"},     {".mhd", ".zraw"},  {".nhdr", ".raw"},
+                                            {".nhdr", ".raw.gz"}, {".tif", ".json"},  {".tiff", ".json"}};
+    for (size_t i = 0; i < sizeof beside / sizeof *beside; i++)
+        if (!strcasecmp(ending, beside[i][0]) && path_ends_with(name, beside[i][1])) return *name != '.';
     const char *own = image_ending(name);
     if (!own || *name == '.') return false;
     return (!strncmp(ending, ".hdr", 4) && !strncmp(own, ".img", 4)) ||

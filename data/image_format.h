@@ -20,9 +20,14 @@ enum { IMAGE_MAX_PIXELS = 1 << 30, IMAGE_LARGE_PIXELS = 1 << 28, IMAGE_PIXELS_PE
 /* What the 2-D formats can write: voxels (1,Y,X) of uint8 or uint16. Fails: ERR_SHAPE, ERR_UNSUPPORTED. */
 int image_expect_plane(const char *path, const Geometry *g, const Array *voxels, Err *e);
 
+/* What the volume formats can write: uint8, uint16, int16, float32. Fails: ERR_UNSUPPORTED. */
+int image_expect_volume(const char *path, const Array *voxels, Err *e);
+
 /* All formats: image_format_NAME is defined in data/NAME.c. */
 #define IMAGE_FORMATS(FORMAT) \
     FORMAT(nifti)             \
+    FORMAT(metaimage)         \
+    FORMAT(nrrd)              \
     FORMAT(png)               \
     FORMAT(tiff)              \
     FORMAT(bmp)

@@ -110,6 +110,14 @@ int image_expect_plane(const char *path, const Geometry *g, const Array *voxels,
     return 0;
 }
 
+int image_expect_volume(const char *path, const Array *voxels, Err *e)
+{
+    const DType type = voxels->dtype;
+    if (type == DTYPE_U8 || type == DTYPE_U16 || type == DTYPE_I16 || type == DTYPE_F32) return 0;
+    return err_set(e, ERR_UNSUPPORTED, "%s: voxels of type %s: expected uint8, uint16, int16 or float32", path,
+                   dtype_name(type));
+}
+
 void image_free(Image *image)
 {
     array_free(&image->voxels);

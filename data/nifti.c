@@ -6,11 +6,9 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "data/byte_stream.h"
-#include "data/convert.h"
 #include "data/image_format.h"
 #include "data/nii_header.h"
-
-enum { CHUNK_BYTES = 1 << 18 };
+#include "data/voxel_stream.h"
 
 static int read_header(NiiHeader *h, ByteSource *s, Err *e)
 {
@@ -77,42 +75,22 @@ static int check_length(const NiiHeader *h, const ByteSource *s, Err *e)
                    (unsigned long long)h->data_at, (unsigned long long)limit);
 }
 
-/* The next volume to its planes, in pieces through `chunk`; first_voxel is its number in storage order. */
-static int read_volume(float *out, const NiiHeader *h, ByteSource *s, void *chunk, int64_t first_voxel,
-                       Err *e)
-{
-    const int64_t *shape = h->geometry.shape_zyx, plane = shape[0] * shape[1] * shape[2];
-    const int64_t value_bytes = (int64_t)dtype_size(h->dtype), voxel_bytes = value_bytes * h->components;
-    for (int64_t done = 0, count; done < plane; done += count) {
-        count = plane - done < CHUNK_BYTES / voxel_bytes ? plane - done : CHUNK_BYTES / voxel_bytes;
-        TRY(source_read(s, chunk, (size_t)(count * voxel_bytes), e));
-        if (h->swapped && value_bytes > 1)
-            nifti_swap_Nbytes(count * h->components, (int)value_bytes, chunk);
-        const int64_t bad = convert_to_planes(out + done, plane, h->components, chunk, h->dtype, count,
-                                              h->slope, h->intercept);
-        if (bad >= 0)
-            return err_set(e, ERR_VALUE, "%s: voxel %lld in storage order does not fit float32", s->path,
-                           (long long)(first_voxel + done + bad / h->components));
-    }
-    return 0;
-}
-
 /* Reads the voxels from their source, which stands `data_at` bytes in front of them. */
 static int read_voxels(Image *image, const NiiHeader *h, ByteSource *s, Err *e)
 {
-    const int64_t *shape = h->geometry.shape_zyx, channels = h->volumes * h->components;
+    const int64_t *shape = h->geometry.shape_zyx;
+    const VoxelLayout layout = {.dtype = h->dtype,
+                                .swapped = h->swapped,
+                                .shape_zyx = {shape[0], shape[1], shape[2]},
+                                .components = h->components,
+                                .volumes = h->volumes,
+                                .slope = h->slope,
+                                .intercept = h->intercept};
     TRY(check_length(h, s, e));
     TRY(source_skip(s, h->data_at, e));
-    TRY(array_new(&image->voxels, DTYPE_F32, 4, (int64_t[]){channels, shape[0], shape[1], shape[2]}, e));
-    void *chunk = mem_alloc(CHUNK_BYTES, e);
-    if (!chunk) return ERR_NOMEM;
-    const int64_t plane = shape[0] * shape[1] * shape[2];
-    float *out = image->voxels.data;
-    int failed = 0;
-    for (int64_t volume = 0; volume < h->volumes && !failed; volume++, out += plane * h->components)
-        failed = read_volume(out, h, s, chunk, volume * plane, e);
-    mem_free(chunk);
-    return failed ? failed : source_finish(s, e);
+    TRY(voxels_new(&image->voxels, &layout, e));
+    TRY(voxels_read(image->voxels.data, &layout, s, 0, shape[0] * shape[1] * shape[2] * h->volumes, e));
+    return source_finish(s, e);
 }
 
 /* Opens the header, of path or, where path is .img, of its pair; *name is what s->path points to. */
@@ -171,12 +149,9 @@ static int write_file(const char *path, const void *first, size_t first_bytes, c
 
 static int nii_write(const char *path, const Geometry *g, const Array *voxels, Err *e)
 {
-    const DType type = voxels->dtype;
-    if (type != DTYPE_U8 && type != DTYPE_U16 && type != DTYPE_I16 && type != DTYPE_F32)
-        return err_set(e, ERR_UNSUPPORTED, "%s: voxels of type %s: expected uint8, uint16, int16 or float32",
-                       path, dtype_name(type));
+    TRY(image_expect_volume(path, voxels, e));
     const NiiHeader h = {.geometry = *g, .volumes = voxels->rank == 4 ? voxels->shape[0] : 1, .components = 1,
-                         .dtype = type, .pair = is_half(path, ".hdr") || is_half(path, ".img")};
+                         .dtype = voxels->dtype, .pair = is_half(path, ".hdr") || is_half(path, ".img")};
     uint8_t bytes[NII_MAX_HEADER_BYTES];
     const size_t count = nii_header_format(bytes, &h);
     if (!h.pair) return write_file(path, bytes, count, voxels->data, array_bytes(voxels), e);

@@ -26,72 +26,19 @@ static void add_lines(Text *out, const char *const *lines)
     for (; *lines; lines++) text_add(out, "%s\n", *lines);
 }
 
-/* ---- values ---- */
-
-static void add_value(Text *out, Metric m, double value)
-{
-    const bool is_mm = m == METRIC_HD || m == METRIC_HD95 || m == METRIC_ASD;
-    if (isnan(value)) text_add(out, "–");
-    else if (isinf(value)) text_add(out, "∞");
-    else text_add(out, "%.*f", metric_info[m].is_count ? 0 : m == METRIC_VD ? 1 : is_mm ? 2 : 4, value);
-}
-
-/* A table cell whose sorting key is exact. */
-static void begin_cell(Text *out, Metric m, double value)
-{
-    text_add(out, "<td data-v=\"");
-    text_add_double(out, value);
-    text_add(out, "\">");
-    add_value(out, m, value);
-}
-
-static void add_cell(Text *out, Metric m, double value)
-{
-    begin_cell(out, m, value);
-    text_add(out, "</td>");
-}
-
-/* "0.7697 to 0.7961"; nothing where there is no interval. */
-static void add_interval(Text *out, Metric m, const Interval *interval)
-{
-    if (isnan(interval->low)) return;
-    add_value(out, m, interval->low);
-    text_add(out, " to ");
-    add_value(out, m, interval->high);
-}
-
-/* The interval stands below the mean. */
-static void add_mean_cell(Text *out, Metric m, const Mean *mean)
-{
-    begin_cell(out, m, mean->value);
-    text_add(out, "<small>");
-    add_interval(out, m, &mean->interval);
-    text_add(out, "</small></td>");
-}
-
-/* Mean of a case's Dice over the structures that it has. */
-static double case_dice(const Summary *s, const CaseResult *c)
-{
-    double sum = 0;
-    int count = 0;
-    for (int i = 0; i < s->structures->count; i++) {
-        const double dice = c->metrics[i][METRIC_DICE];
-        if (isnan(dice)) continue;
-        sum += dice;
-        count++;
-    }
-    return count ? sum / count : NAN;
-}
-
 /* ---- head ---- */
 
 static void add_tile(Text *out, const Summary *s, Metric m, const char *name)
 {
     const Mean *mean = &s->foreground_mean[m];
     text_add(out, "<div class=tile><span>%s</span><b>", name);
-    add_value(out, m, mean->value);
+    if (isnan(mean->value)) text_add(out, "none");
+    else report_add_value(out, m, mean->value);
     text_add(out, "</b><small>%s", isnan(mean->interval.low) ? "" : "95 % interval ");
-    add_interval(out, m, &mean->interval);
+    report_add_interval(out, m, &mean->interval);
+    if (isnan(mean->value)) text_add(out, "no label has one");
+    else if (s->foreground_count[m] < s->structures->count)
+        text_add(out, "<br>over %d of %d labels", s->foreground_count[m], s->structures->count);
     text_add(out, "</small></div>\n");
 }
 
@@ -149,110 +96,6 @@ static void add_head(Text *out, const Report *r)
     text_add(out, "</section>\n");
 }
 
-/* ---- tables ---- */
-
-static const Metric shown[] = {METRIC_DICE, METRIC_IOU, METRIC_NSD, METRIC_HD95, METRIC_HD,
-                               METRIC_ASD, METRIC_VD, METRIC_N_REF, METRIC_N_PRED};
-enum { SHOWN = sizeof shown / sizeof *shown };
-
-static void add_column_heads(Text *out, const Summary *s)
-{
-    for (int k = 0; k < SHOWN; k++)
-        if (summary_has(s, shown[k])) text_add(out, "<th>%s</th>", metric_info[shown[k]].key);
-}
-
-static void add_means_table(Text *out, const Summary *s)
-{
-    text_add(out, "<section><h2>Means</h2><div class=scroll><table class=\"sortable means\"><thead><tr>"
-             "<th>label</th>");
-    add_column_heads(out, s);
-    text_add(out, "<th>missed</th><th>invented</th></tr></thead><tbody>\n");
-    for (int i = 0; i < s->structures->count; i++) {
-        const Structure *structure = &s->structures->items[i];
-        const Lost lost = summary_lost(s, i);
-        text_add(out, "<tr><th>");
-        html_add(out, structure->name);
-        text_add(out, "</th>");
-        for (int k = 0; k < SHOWN; k++)
-            if (summary_has(s, shown[k])) add_mean_cell(out, shown[k], &s->mean[i][shown[k]]);
-        text_add(out, "<td data-v=%d>%d</td><td data-v=%d>%d</td></tr>\n", lost.missed, lost.missed,
-                 lost.invented, lost.invented);
-    }
-    text_add(out, "</tbody></table></div><p class=note>Means over the cases that have the label in the "
-             "reference or the prediction, with their 95 %% intervals. Missed and invented: cases with the "
-             "label only in the reference, only in the prediction; their infinite distances are not in the "
-             "means.");
-    if (!s->only_overlap) {
-        text_add(out, " NSD at a tolerance of");
-        for (int i = 0; i < s->structures->count; i++) {
-            text_add(out, "%s %g (", i ? "," : "", s->structures->items[i].tolerance_mm);
-            html_add(out, s->structures->items[i].name);
-            text_add(out, ")");
-        }
-        text_add(out, ". Distances are in mm, in images without a spacing (PNG) in pixels.");
-    }
-    text_add(out, "</p></section>\n");
-}
-
-static void add_overview_table(Text *out, const Summary *s)
-{
-    text_add(out, "<div class=\"scroll tab\" data-tab=\"all labels\"><table class=sortable>"
-             "<caption>Dice</caption><thead><tr><th>case</th><th>mean</th>");
-    for (int i = 0; i < s->structures->count; i++) {
-        text_add(out, "<th>");
-        html_add(out, s->structures->items[i].name);
-        text_add(out, "</th>");
-    }
-    text_add(out, "</tr></thead><tbody>\n");
-    for (int c = 0; c < s->case_count; c++) {
-        if (!s->cases[c].done) continue;
-        text_add(out, "<tr><th>");
-        html_add(out, s->cases[c].id);
-        text_add(out, "</th>");
-        add_cell(out, METRIC_DICE, case_dice(s, &s->cases[c]));
-        for (int i = 0; i < s->structures->count; i++)
-            add_cell(out, METRIC_DICE, s->cases[c].metrics[i][METRIC_DICE]);
-        text_add(out, "</tr>\n");
-    }
-    text_add(out, "</tbody></table></div>\n");
-}
-
-static void add_label_table(Text *out, const Summary *s, int index)
-{
-    text_add(out, "<div class=\"scroll tab\" data-tab=\"");
-    html_add(out, s->structures->items[index].name);
-    text_add(out, "\"><table class=sortable><caption>");
-    html_add(out, s->structures->items[index].name);
-    text_add(out, "</caption><thead><tr><th>case</th>");
-    add_column_heads(out, s);
-    text_add(out, "</tr></thead><tbody>\n");
-    for (int c = 0; c < s->case_count; c++) {
-        if (!s->cases[c].done) continue;
-        text_add(out, "<tr><th>");
-        html_add(out, s->cases[c].id);
-        text_add(out, "</th>");
-        for (int k = 0; k < SHOWN; k++)
-            if (summary_has(s, shown[k])) add_cell(out, shown[k], s->cases[c].metrics[index][shown[k]]);
-        text_add(out, "</tr>\n");
-    }
-    text_add(out, "</tbody></table></div>\n");
-}
-
-static void add_instance_table(Text *out, const Summary *s)
-{
-    text_add(out, "<section><h2>Instances</h2><div class=scroll><table class=means><thead><tr>"
-             "<th>IoU at least</th>");
-    for (int t = 0; t < INSTANCE_THRESHOLDS; t++) text_add(out, "<th>%.1f</th>", instance_thresholds[t]);
-    text_add(out, "</tr></thead><tbody>\n");
-    for (int k = 0; k < INSTANCE_METRICS; k++) {
-        text_add(out, "<tr><th>%s</th>", instance_metric_keys[k]);
-        for (int t = 0; t < INSTANCE_THRESHOLDS; t++)
-            add_mean_cell(out, METRIC_DICE, &s->instance_mean[k][t]); /* written alike */
-        text_add(out, "</tr>\n");
-    }
-    text_add(out, "</tbody></table></div></section>\n");
-}
-
 /* ---- cases ---- */
 
 typedef struct Ranked {
@@ -289,7 +132,7 @@ static int add_cases(Text *out, const Report *r, Err *e)
     if (!list) return ERR_NOMEM;
     int n = 0, code = 0;
     for (int c = 0; c < s->case_count; c++) {
-        const double dice = s->cases[c].done ? case_dice(s, &s->cases[c]) : NAN;
+        const double dice = s->cases[c].done ? report_case_dice(s, &s->cases[c]) : NAN;
         if (!isnan(dice)) list[n++] = (Ranked){dice, c};
     }
     qsort(list, (size_t)n, sizeof *list, by_dice);
@@ -306,25 +149,57 @@ static int add_cases(Text *out, const Report *r, Err *e)
     return code;
 }
 
+/* ---- which labels ---- */
+
+static int by_index(const void *a, const void *b) { return ((const Ranked *)a)->index - ((const Ranked *)b)->index; }
+
+static int choose_labels(ReportLabels *labels, const Summary *s, Err *e)
+{
+    enum { MOST = 120, CELLS = 60000, FEWEST = 8 }; /* a page that a browser still shows at once */
+    const int rows = s->case_count ? CELLS / s->case_count : MOST;
+    const int most = rows > MOST ? MOST : rows < FEWEST ? FEWEST : rows;
+    const size_t count = (size_t)s->structures->count;
+    Ranked *list = mem_alloc(count * sizeof *list, e);
+    *labels = (ReportLabels){.index = mem_alloc(count * sizeof *labels->index, e)};
+    if (!list || !labels->index) {
+        mem_free(list);
+        mem_free(labels->index);
+        return ERR_NOMEM;
+    }
+    int n = 0;
+    for (int i = 0; i < s->structures->count; i++) {
+        const double dice = s->mean[i][METRIC_DICE].value;
+        if (!s->absent[i]) list[n++] = (Ranked){isnan(dice) ? INFINITY : dice, i};
+    }
+    qsort(list, (size_t)n, sizeof *list, by_dice);
+    labels->count = n < most ? n : most;
+    qsort(list, (size_t)labels->count, sizeof *list, by_index);
+    for (int i = 0; i < labels->count; i++) labels->index[i] = list[i].index;
+    mem_free(list);
+    return 0;
+}
+
 /* ---- the file ---- */
 
 int report_write(const Report *r, const char *path, Err *e)
 {
     Text out = {0};
+    ReportLabels labels;
     const Summary *s = r->summary;
+    TRY(choose_labels(&labels, s, e));
     add_head(&out, r);
-    add_means_table(&out, s);
-    if (s->has_instances) add_instance_table(&out, s);
+    report_add_means(&out, s, &labels);
+    report_add_notes(&out, s);
+    if (s->has_instances) report_add_instances(&out, s);
     text_add(&out, "<section><h2>Distributions</h2><div class=plots>\n");
-    report_add_plot(&out, s, METRIC_DICE);
-    report_add_plot(&out, s, s->only_overlap ? METRIC_IOU : METRIC_NSD);
-    if (!s->only_overlap) report_add_plot(&out, s, METRIC_HD95);
+    report_add_plot(&out, s, &labels, METRIC_DICE);
+    report_add_plot(&out, s, &labels, s->only_overlap ? METRIC_IOU : METRIC_NSD);
+    if (!s->only_overlap) report_add_plot(&out, s, &labels, METRIC_HD95);
     text_add(&out, "</div></section>\n");
     int code = add_cases(&out, r, e);
-    text_add(&out, "<section id=tables><h2>Cases</h2><nav hidden></nav>\n");
-    add_overview_table(&out, s);
-    for (int i = 0; i < s->structures->count; i++) add_label_table(&out, s, i);
-    text_add(&out, "</section>\n<footer>Swin-UMamba in C</footer>\n<script>\n");
+    report_add_cases(&out, s, &labels);
+    mem_free(labels.index);
+    text_add(&out, "<footer>Swin-UMamba in C</footer>\n<script>\n");
     add_lines(&out, report_script);
     text_add(&out, "</script></body></html>\n");
     if (!code) code = text_check(&out, e);

@@ -10,8 +10,28 @@ extern const char *const report_css[], *const report_script[];   /* lines, NULL 
 /* Text with &, <, > and quotes escaped. */
 void html_add(Text *out, const char *text);
 
+/* The structures that are shown beyond the means: all that some case has or, where they are many, those with the
+ * lowest mean Dice; ascending. */
+typedef struct ReportLabels {
+    int *index;   /* owned by the report */
+    int count;
+} ReportLabels;
+
+/* "0.7697"; a word where there is no number. */
+void report_add_value(Text *out, Metric m, double value);
+/* "0.7697 to 0.7961"; nothing where there is no interval. */
+void report_add_interval(Text *out, Metric m, const Interval *interval);
+
+/* Mean of a case's Dice over the structures that it has. */
+double report_case_dice(const Summary *s, const CaseResult *c);
+
+void report_add_means(Text *out, const Summary *s, const ReportLabels *labels);
+void report_add_instances(Text *out, const Summary *s);
+void report_add_cases(Text *out, const Summary *s, const ReportLabels *labels);
+void report_add_notes(Text *out, const Summary *s);
+
 /* A box plot of one metric: a row per structure, a dot per case. */
-void report_add_plot(Text *out, const Summary *s, Metric metric);
+void report_add_plot(Text *out, const Summary *s, const ReportLabels *labels, Metric metric);
 
 /* The figures of one case: an <svg> per slice that matters. Fails where the case cannot be read, with
  * nothing appended; ERR_NOMEM. */

@@ -28,14 +28,14 @@ static bool is_shown(const CaseResult *c, int structure, Metric metric)
     return c->done && isfinite(c->metrics[structure][metric]);
 }
 
-static Scale find_scale(const Summary *s, Metric metric)
+static Scale find_scale(const Summary *s, const ReportLabels *labels, Metric metric)
 {
     const bool is_share = metric == METRIC_DICE || metric == METRIC_IOU || metric == METRIC_NSD;
     Scale scale = {is_share ? 1 : 0, is_share ? 1 : 0, 0};
     for (int c = 0; c < s->case_count; c++) {
-        for (int i = 0; i < s->structures->count; i++) {
-            if (!is_shown(&s->cases[c], i, metric)) continue;
-            const double value = s->cases[c].metrics[i][metric];
+        for (int i = 0; i < labels->count; i++) {
+            if (!is_shown(&s->cases[c], labels->index[i], metric)) continue;
+            const double value = s->cases[c].metrics[labels->index[i]][metric];
             if (value < scale.low) scale.low = value;
             if (value > scale.high) scale.high = value;
         }
@@ -50,14 +50,24 @@ static Scale find_scale(const Summary *s, Metric metric)
     return scale;
 }
 
-static void add_axis(Text *out, const Scale *scale, int bottom)
+static int tick_count(const Scale *scale) { return (int)lround((scale->high - scale->low) / scale->step) + 1; }
+
+static void add_grid(Text *out, const Scale *scale, int bottom)
 {
-    const int ticks = (int)lround((scale->high - scale->low) / scale->step);
-    for (int k = 0; k <= ticks; k++) {
-        const double value = scale->low + k * scale->step, x = to_x(scale, value);
-        text_add(out, "<path class=grid d=\"M%.1f %dV%d\"/><text class=tick x=%.1f y=%d>%g</text>\n", x, TOP,
-                 bottom, x, bottom + 16, fabs(value) < scale->step / 2 ? 0 : value);
+    for (int k = 0; k < tick_count(scale); k++)
+        text_add(out, "<path class=grid d=\"M%.1f %dV%d\"/>\n", to_x(scale, scale->low + k * scale->step), TOP, bottom);
+}
+
+/* A picture of its own, so that it stays in sight where many rows are scrolled. */
+static void add_ticks(Text *out, const Scale *scale)
+{
+    text_add(out, "<svg class=axis viewBox=\"0 0 %d %d\" aria-hidden=true>", WIDTH, AXIS);
+    for (int k = 0; k < tick_count(scale); k++) {
+        const double value = scale->low + k * scale->step;
+        text_add(out, "<text class=tick x=%.1f y=16>%g</text>", to_x(scale, value),
+                 fabs(value) < scale->step / 2 ? 0 : value);
     }
+    text_add(out, "</svg>");
 }
 
 /* Quartiles, median and whiskers to the last value within 1.5 times the box (Tukey). */
@@ -107,29 +117,36 @@ static void add_row_name(Text *out, const char *name, double y)
     text_add(out, "%s</text>", name[bytes] ? "…" : "");
 }
 
-void report_add_plot(Text *out, const Summary *s, Metric metric)
+/* values (cases) is scratch. */
+static void add_row(Text *out, const Summary *s, int structure, Metric metric, const Scale *scale, double y,
+                    double *values)
 {
-    const int rows = s->structures->count, bottom = TOP + rows * ROW;
-    const Scale scale = find_scale(s, metric);
+    int64_t n = 0;
+    for (int c = 0; c < s->case_count; c++)
+        if (is_shown(&s->cases[c], structure, metric)) values[n++] = s->cases[c].metrics[structure][metric];
+    add_row_name(out, s->structures->items[structure].name, y);
+    n = sort_values(values, n);
+    if (n) add_box(out, scale, values, n, y);
+    add_dots(out, s, structure, metric, scale, y);
+}
+
+void report_add_plot(Text *out, const Summary *s, const ReportLabels *labels, Metric metric)
+{
+    const int rows = labels->count, bottom = TOP + rows * ROW;
+    const Scale scale = find_scale(s, labels, metric);
     double *values = mem_alloc((size_t)s->case_count * sizeof *values, NULL);
     if (!values) {
         out->failed = true;
         return;
     }
-    text_add(out, "<figure class=plot><figcaption>%s</figcaption><svg viewBox=\"0 0 %d %d\" role=img "
-             "aria-label=\"Box plot of %s per label\">\n", metric_info[metric].key, WIDTH, bottom + AXIS,
+    text_add(out, "<figure class=plot><figcaption>%s</figcaption><div class=rows><svg viewBox=\"0 0 %d %d\" role=img "
+             "aria-label=\"Box plot of %s per label\">\n", metric_info[metric].key, WIDTH, bottom,
              metric_info[metric].key);
-    add_axis(out, &scale, bottom);
-    for (int i = 0; i < rows; i++) {
-        const double y = TOP + (i + 0.5) * ROW;
-        int64_t n = 0;
-        for (int c = 0; c < s->case_count; c++)
-            if (is_shown(&s->cases[c], i, metric)) values[n++] = s->cases[c].metrics[i][metric];
-        add_row_name(out, s->structures->items[i].name, y);
-        n = sort_values(values, n);
-        if (n) add_box(out, &scale, values, n, y);
-        add_dots(out, s, i, metric, &scale, y);
-    }
-    text_add(out, "</svg></figure>\n");
+    add_grid(out, &scale, bottom);
+    for (int i = 0; i < rows; i++)
+        add_row(out, s, labels->index[i], metric, &scale, TOP + (i + 0.5) * ROW, values);
+    text_add(out, "</svg>");
+    add_ticks(out, &scale);
+    text_add(out, "</div></figure>\n");
     mem_free(values);
 }

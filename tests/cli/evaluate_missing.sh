@@ -49,6 +49,10 @@ has "and are in none" '^foreground mean *1\.0000' stdout
 has "the file says which" '^    "absent_labels": \[$' absent/summary.json
 lacks "no number is none" 'nan' stdout
 lacks "no tile of the report is empty" '<b>–' absent/report.html
+has "a tile says over how many labels" 'over 2 of 4 labels' absent/report.html
+has "the report says which are left out" 'left out: tumour, cyst\.' absent/report.html
+lacks "and has no table of them" 'data-tab="tumour"' absent/report.html
+has "one tolerance of all is said once" 'NSD at a tolerance of 1\. Dist' absent/report.html
 
 # Regions have nnU-Net's keys.
 sed 's/"bright_organ": 1,/"organs": [1, 2],/; s/"dark_organ": 2/"dark_organ": [2]/
@@ -56,6 +60,16 @@ sed 's/"bright_organ": 1,/"organs": [1, 2],/; s/"dark_organ": 2/"dark_organ": [2
 check "regions" 0 evaluate "$labels" -o "$out/regions" -d "$out/regions.json" --quiet
 has "have nnU-Net's keys" '^ *"(1, 2)": {$' regions/summary.json
 has "of a list with one value too" '^ *"(2,)": {$' regions/summary.json
+
+# Many labels.
+awk 'BEGIN {for (i = 3; i <= 104; i++) printf ", \"organ_%03d\": %d", i, i}' >"$out/organs"
+sed "s/\"dark_organ\": 2/&$(cat "$out/organs")/" "$out/raw/dataset.json" >"$out/many.json"
+check "104 labels" 0 "$build/evaluate" "$1" "$1" -o "$out/many" -d "$out/many.json" --quiet --tolerance organ_104=3
+has "are all in the table" '^104 organ_104 ' stdout
+has "and counted" 'warning: 102 of 104 labels are in no case.*organ_003.* and 97 more (all are in summary.yaml)' stderr
+has "all in the file" '^  - .104' many/summary.yaml
+has "one case is one" ': 1 case\.' many/report.html
+has "tolerances are put together" '1 (bright_organ, dark_organ, organ_003.* and 91 more), 3 (organ_104)' many/report.html
 
 # Before the work.
 before() { # WHAT PATTERN OPTION…: fails, and no case was looked at

@@ -10,17 +10,16 @@
 #include "network/onednn.h"
 
 typedef struct Product {
-    int64_t size;
+    Dnn *primitive;
     const void *a, *b;
     void *c, *scratch;
-    Dnn *bf16;      /* NULL: float32 */
+    Err failure;
 } Product;
 
 static void multiply(void *context)
 {
-    const Product *p = context;
-    if (p->bf16) dnn_run_product(p->bf16, p->a, p->b, NULL, p->c, p->scratch);
-    else dnn_gemm(false, false, p->size, p->size, p->size, p->a, p->size, p->b, p->size, false, p->c, p->size);
+    Product *p = context;
+    dnn_run_product(p->primitive, p->a, p->b, NULL, p->c, p->scratch, &p->failure);
 }
 
 /* Numbers that are such in either type. */
@@ -30,24 +29,19 @@ static void fill(uint16_t *values, int64_t count)
     for (int64_t i = 0; i < count; i++) values[i] = (uint16_t)(0x3f00 | (rng_u32(&rng) & 0x80ff)); /* ±0.5 … 2 */
 }
 
-/* One size in the memory given; bfloat16 results are float32. */
-static int measure_size(double *flops, Product *p, bool bf16, double seconds, Err *e)
+/* Products of n x n in the memory given; bfloat16 results are float32. */
+static int measure_size(double *flops, Product *p, bool bf16, int64_t n, double seconds, Err *e)
 {
-    const int64_t n = p->size;
-    const DnnProduct product = {n, n, n, {n, 1}, {n, 1}, n, .dtype = DTYPE_BF16, .a_dtype = DTYPE_BF16,
-                                .b_dtype = DTYPE_BF16, .c_dtype = DTYPE_F32};
-    if (bf16) {
-        TRY(dnn_product(&p->bf16, &product, e));
-        p->scratch = mem_alloc(dnn_scratch_bytes(p->bf16), e);
-    }
-    const bool failed = bf16 && !p->scratch;
-    const double rate = failed ? 0 : 2.0 * (double)(n * n * n) / measure_best(multiply, p, seconds);
+    const DType type = bf16 ? DTYPE_BF16 : DTYPE_F32;
+    const DnnProduct product = {n, n, n, {n, 1}, {n, 1}, n, .dtype = type, .a_dtype = type, .b_dtype = type,
+                                .c_dtype = DTYPE_F32};
+    TRY(dnn_product(&p->primitive, &product, e));
+    p->scratch = mem_alloc(dnn_scratch_bytes(p->primitive), e);
+    if (!p->scratch) return ERR_NOMEM;
+    const double rate = 2.0 * (double)(n * n * n) / measure_best(multiply, p, seconds);
     if (rate > *flops) *flops = rate;
-    dnn_free(p->bf16);
-    mem_free(p->scratch);
-    p->bf16 = NULL;
-    p->scratch = NULL;
-    return failed ? ERR_NOMEM : 0;
+    if (p->failure.code) *e = p->failure;
+    return p->failure.code;
 }
 
 /* The best of square products: floating-point operations per second. */
@@ -60,8 +54,10 @@ static int measure_product(double *flops, bool bf16, int64_t largest, double sec
     *flops = 0;
     int failed = 0;
     for (int64_t size = 1024; !failed && size <= largest; size *= 2) {
-        Product p = {.size = size, .a = memory, .b = memory + count, .c = memory + 2 * count};
-        failed = measure_size(flops, &p, bf16, seconds, e);
+        Product p = {.a = memory, .b = memory + count, .c = memory + 2 * count};
+        failed = measure_size(flops, &p, bf16, size, seconds, e);
+        dnn_free(p.primitive);
+        mem_free(p.scratch);
     }
     mem_free(memory);
     return failed;

@@ -10,6 +10,7 @@ typedef struct Work {
     Subject subject;
     Optimizer *optimizer;   /* NULL: forward only */
     Step step;
+    Err failure;            /* of some run */
 } Work;
 
 static void run_step(void *context)
@@ -17,10 +18,9 @@ static void run_step(void *context)
     Work *w = context;
     Executor *x = w->subject.executor;
     measure_feed(&w->subject);
-    executor_forward(x, &w->step);
-    if (!w->optimizer) return;
+    if (executor_forward(x, &w->step, &w->failure) || !w->optimizer) return;
     *(float *)executor_output(x, 0)->grad = 1;
-    executor_backward(x, &w->step);
+    if (executor_backward(x, &w->step, &w->failure)) return;
     optimizer_step(w->optimizer, 1e-4);
     w->step.iteration++;
 }
@@ -58,6 +58,8 @@ static int measure(Found *found, const Network *n, const MeasureRun *run, int th
         found->seconds = measure_best(run_step, &work, seconds);
         found->products = products_of(x, run->train);
         found->bytes = m.arena + m.parameters + m.packed + 3 * m.parameter_gradients;
+        failed = work.failure.code;
+        if (failed) *e = work.failure;
     }
     optimizer_free(work.optimizer);
     measure_drop(&work.subject);

@@ -18,23 +18,24 @@ static void keep_least(double *least, double seconds)
     if (!*least || seconds < *least) *least = seconds;
 }
 
-static void run_once(const Subject *s, Timing *timings, const Step *step)
+static int run_once(const Subject *s, Timing *timings, const Step *step, Err *e)
 {
     Executor *x = s->executor;
     measure_feed(s);
     const int count = executor_node_count(x);
     for (int i = 0; i < count; i++) {
         const double start = clock_seconds();
-        executor_forward_node(x, i, step);
+        TRY(executor_forward_node(x, i, step, e));
         keep_least(&timings[i].forward, clock_seconds() - start);
     }
     *(float *)executor_output(x, 0)->grad = 1;
     for (int i = count - 1; i >= 0; i--) {
         if (!executor_node(x, i)->has_backward) continue;
         const double start = clock_seconds();
-        executor_backward_node(x, i, step);
+        TRY(executor_backward_node(x, i, step, e));
         keep_least(&timings[i].backward, clock_seconds() - start);
     }
+    return 0;
 }
 
 static void describe(char *text, size_t bytes, int rank, const int64_t *extents)
@@ -117,13 +118,12 @@ static int measure_nodes(const Setting *setting, const Subject *s, const Measure
     Timing *timings = mem_zalloc((size_t)executor_node_count(x), sizeof *timings, e);
     if (!timings) return ERR_NOMEM;
     measure_feed(s);
-    executor_forward(x, &step); /* packs the weights */
+    int failed = executor_forward(x, &step, e); /* packs the weights */
     const double start = clock_seconds();
-    do run_once(s, timings, &step);
-    while (clock_seconds() - start < 3 * o->seconds);
-    report_kinds(r, setting, x, timings);
+    while (!failed && clock_seconds() - start < 3 * o->seconds) failed = run_once(s, timings, &step, e);
+    if (!failed) report_kinds(r, setting, x, timings);
     mem_free(timings);
-    return 0;
+    return failed;
 }
 
 static int measure_network(const char *network, const MeasureOptions *o, Report *r, Err *e)

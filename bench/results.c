@@ -18,7 +18,11 @@ typedef struct Window {
     int64_t shape_zyx[3];
 } Window;
 
-static void no_network(void *context) { (void)context; }
+static int no_network(void *context, Err *e)
+{
+    (void)context, (void)e;
+    return 0;
+}
 
 static int take_row(void *context, int64_t z, int64_t y, const float *logits, Err *e)
 {

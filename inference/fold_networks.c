@@ -86,15 +86,16 @@ static void lay_side_by_side(const FoldNetworks *f)
                    heads * sizeof(float));
 }
 
-static void run(void *context)
+static int run(void *context, Err *e)
 {
     FoldNetworks *f = context;
     const Step step = {0};
     const Tensor *first = executor_input(f->executors[0], 0);
     const size_t bytes = (size_t)shape_count(first->shape) * sizeof(float);
     for (int i = 1; i < f->count; i++) memcpy(executor_input(f->executors[i], 0)->data, first->data, bytes);
-    for (int i = 0; i < f->count; i++) executor_forward(f->executors[i], &step);
+    for (int i = 0; i < f->count; i++) TRY(executor_forward(f->executors[i], &step, e));
     if (f->count > 1) (f->apart ? lay_side_by_side : average)(f);
+    return 0;
 }
 
 TileNetwork fold_networks_tiles(FoldNetworks *f)

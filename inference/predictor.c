@@ -193,14 +193,15 @@ static int mean_row(void *context, int64_t z, int64_t y, const float *logits, Er
     return m->sink->row(m->sink->context, z, y, m->row, e);
 }
 
-static void run_tiles(void *context)
+static int run_tiles(void *context, Err *e)
 {
     Predictor *p = context;
     const TileNetwork network = fold_networks_tiles(&p->networks);
-    network.run(network.context);
+    TRY(network.run(network.context, e));
     p->tiles_done += network.batch;
     if (p->tiles_done > p->tiles) p->tiles_done = p->tiles;
     if (p->options.progress) p->options.progress(p->options.context, p->tiles_done, p->tiles);
+    return 0;
 }
 
 static int predict_locked(Predictor *p, const Array *image, const RowSink *sink, Err *e)

@@ -240,7 +240,7 @@ static int run_jobs(const Run *r, Err *e)
             const Job job = job_at(r, n);
             read_tile(r, &job, network->images + (n - first) * pixels * network->channels);
         }
-        network->run(network->context);
+        TRY(network->run(network->context, e));
         for (int64_t n = first; n < past; n++) {
             const Job job = job_at(r, n);
             TRY(take_logits(r, &job, network->logits + (n - first) * pixels * network->classes, e));

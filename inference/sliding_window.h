@@ -20,12 +20,12 @@ typedef struct WindowOptions {
     bool half;            /* nnU-Net's half-precision accumulators; else fp32 */
 } WindowOptions;
 
-/* What predicts tiles. run reads all of images and writes all of logits. */
+/* What predicts tiles. run reads all of images and writes all of logits; 0, or negative with e filled. */
 typedef struct TileNetwork {
     int batch, channels, classes;
     float *images;        /* (batch, tile_y, tile_x, channels) */
     const float *logits;  /* (batch, tile_y, tile_x, classes) */
-    void (*run)(void *context);
+    int (*run)(void *context, Err *e);
     void *context;
 } TileNetwork;
 
@@ -50,7 +50,7 @@ int64_t window_tiles(const WindowOptions *o, const int64_t shape_zyx[3]);
 int64_t window_bytes(const WindowOptions *o, int classes, const int64_t shape_zyx[3]);
 
 /* Predicts image (Z, Y, X, channels), borrowed. Slices smaller than a tile are padded with 0.
- * Fails: ERR_NOMEM, or as the sink does. */
+ * Fails: ERR_NOMEM, or as the network or the sink does. */
 int window_predict(const WindowOptions *o, const TileNetwork *network, const float *image,
                    const int64_t shape_zyx[3], const RowSink *sink, Err *e);
 

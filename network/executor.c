@@ -81,6 +81,7 @@ int executor_new(Executor **result, const Graph *g, Parameters *parameters, cons
             assign_values(x);
             assign_saved(x);
             assign_parameters(x);
+            for (int i = 0; i < x->node_count; i++) x->nodes[i].failure = &x->failure;
         }
     }
     if (failed) {
@@ -123,45 +124,63 @@ int executor_node_count(const Executor *x) { return x->node_count; }
 const Node *executor_node(const Executor *x, int index) { return &x->nodes[index]; }
 MemoryReport executor_memory(const Executor *x) { return x->memory; }
 
-/* Lets the ops renew what they made of the parameters, if those have changed since. */
-static void refresh(Executor *x)
+/* Says what a kernel could not do. The next run starts clear. */
+static int take_failure(Executor *x, const Node *node, Err *e)
 {
-    if (x->seen_version == x->parameters->version) return;
-    for (int i = 0; i < x->node_count; i++)
-        if (x->nodes[i].impl->refresh) x->nodes[i].impl->refresh(&x->nodes[i]);
-    x->seen_version = x->parameters->version;
+    const int code = x->failure.code;
+    if (code && e) *e = x->failure;
+    if (code) err_context(e, "%s", node->name);
+    err_clear(&x->failure);
+    return code;
 }
 
-void executor_forward_node(Executor *x, int index, const Step *step)
+/* Lets the ops renew what they made of the parameters, if those have changed since. */
+static int refresh(Executor *x, Err *e)
+{
+    if (x->seen_version == x->parameters->version) return 0;
+    for (int i = 0; i < x->node_count; i++) {
+        Node *node = &x->nodes[i];
+        if (node->impl->refresh) node->impl->refresh(node);
+        TRY(take_failure(x, node, e));
+    }
+    x->seen_version = x->parameters->version;
+    return 0;
+}
+
+int executor_forward_node(Executor *x, int index, const Step *step, Err *e)
 {
     Node *node = &x->nodes[index];
     node->scratch = at_block(x, x->plans[index].scratch_block[0]);
     node->impl->forward(node, step);
+    return take_failure(x, node, e);
 }
 
-void executor_backward_node(Executor *x, int index, const Step *step)
+int executor_backward_node(Executor *x, int index, const Step *step, Err *e)
 {
     Node *node = &x->nodes[index];
     node->scratch = at_block(x, x->plans[index].scratch_block[1]);
     node->impl->backward(node, step);
+    return take_failure(x, node, e);
 }
 
-static void run_turn(Executor *x, int index, const Step *step)
+static int run_turn(Executor *x, int index, const Step *step, Err *e)
 {
     const Turn turn = x->turns[index];
-    if (turn.pass == PASS_BACKWARD) executor_backward_node(x, turn.node, step);
-    else executor_forward_node(x, turn.node, step);
+    return turn.pass == PASS_BACKWARD ? executor_backward_node(x, turn.node, step, e)
+                                      : executor_forward_node(x, turn.node, step, e);
 }
 
-void executor_forward(Executor *x, const Step *step)
+int executor_forward(Executor *x, const Step *step, Err *e)
 {
-    refresh(x);
-    for (int i = 0; i < x->node_count; i++) run_turn(x, i, step);
+    TRY(refresh(x, e));
+    for (int i = 0; i < x->node_count; i++) TRY(run_turn(x, i, step, e));
+    return 0;
 }
 
-void executor_backward(Executor *x, const Step *step)
+int executor_backward(Executor *x, const Step *step, Err *e)
 {
-    for (int i = x->node_count; i < x->turn_count; i++) run_turn(x, i, step);
+    for (int i = x->node_count; i < x->turn_count; i++) TRY(run_turn(x, i, step, e));
+    return 0;
 }
 
 static bool is_finite(const void *values, DType dtype, int64_t i)
@@ -196,15 +215,19 @@ static bool backward_is_finite(const Node *node)
     return true;
 }
 
-const Node *executor_first_nonfinite(Executor *x, const Step *step, bool *in_backward)
+int executor_first_nonfinite(Executor *x, const Step *step, const Node **found, bool *in_backward, Err *e)
 {
-    refresh(x);
+    *found = NULL;
+    *in_backward = false;
+    TRY(refresh(x, e));
     for (int i = 0; i < x->turn_count; i++) {
         const Node *node = &x->nodes[x->turns[i].node];
-        *in_backward = x->turns[i].pass == PASS_BACKWARD;
-        run_turn(x, i, step);
-        if (!(*in_backward ? backward_is_finite(node) : forward_is_finite(node))) return node;
+        const bool backward = x->turns[i].pass == PASS_BACKWARD;
+        TRY(run_turn(x, i, step, e));
+        if (backward ? backward_is_finite(node) : forward_is_finite(node)) continue;
+        *found = node;
+        *in_backward = backward;
+        return 0;
     }
-    *in_backward = false;
-    return NULL;
+    return 0;
 }

@@ -4,13 +4,13 @@
  *   Executor *x;
  *   TRY(executor_new(&x, graph, parameters, &o, e));
  *   … write executor_input(x, 0)->data, and once executor_output(x, 0)'s gradient seed …
- *   executor_forward(x, &step);
- *   executor_backward(x, &step);
+ *   TRY(executor_forward(x, &step, e));
+ *   TRY(executor_backward(x, &step, e));
  *   … executor_gradients(x) …
  *   executor_free(x);
  *
- * Only the nodes that the asked outputs need are run. Nothing is allocated after executor_new; running
- * cannot fail. One executor is used by one thread at a time (it uses OpenMP inside); several executors
+ * Only the nodes that the asked outputs need are run. We allocate nothing after executor_new. A
+ * library may, and then a run can fail: what the executor holds is no result until the next run succeeds. One executor is used by one thread at a time (it uses OpenMP inside); several executors
  * of one graph share Parameters. */
 #ifndef NETWORK_EXECUTOR_H
 #define NETWORK_EXECUTOR_H
@@ -72,13 +72,15 @@ Tensor *executor_input(Executor *x, int index);
 Tensor *executor_output(Executor *x, int index);
 const Gradients *executor_gradients(const Executor *x);
 
-/* Backward is given forward's step. */
-void executor_forward(Executor *x, const Step *step);
-void executor_backward(Executor *x, const Step *step);
+/* Backward is given forward's step. Fails: ERR_NOMEM, ERR_UNSUPPORTED (what oneDNN reports; onednn.h), with the
+ * node's name. */
+int executor_forward(Executor *x, const Step *step, Err *e);
+int executor_backward(Executor *x, const Step *step, Err *e);
 
 /* Runs forward and, where backward is possible (gradient seeds in place), backward, looking at what each
- * node writes: the first node with a number that is not finite, or NULL. Slow; says where a loss broke. */
-const Node *executor_first_nonfinite(Executor *x, const Step *step, bool *in_backward);
+ * node writes: found is the first node with a number that is not finite, or NULL. Slow; says where a loss broke.
+ * Fails as they do. */
+int executor_first_nonfinite(Executor *x, const Step *step, const Node **found, bool *in_backward, Err *e);
 
 /* Looking in (network_info, tests). */
 int executor_node_count(const Executor *x);
@@ -87,8 +89,8 @@ MemoryReport executor_memory(const Executor *x);
 
 /* One node of a run, in the order of executor_forward and executor_backward (which leaves out nodes without
  * has_backward); only after a whole executor_forward with the present parameters, without recompute (bench). */
-void executor_forward_node(Executor *x, int index, const Step *step);
-void executor_backward_node(Executor *x, int index, const Step *step);
+int executor_forward_node(Executor *x, int index, const Step *step, Err *e);
+int executor_backward_node(Executor *x, int index, const Step *step, Err *e);
 
 SimdLevel simd_level(void);                      /* the best level of this CPU */
 

@@ -61,6 +61,7 @@ struct Executor {
     int block_count, block_room;
     char *arena, *own_arena; /* own: NULL where it is the lender's */
     MemoryReport memory;
+    Err failure;         /* a kernel's, during a run */
 };
 
 static inline bool mask_has(uint32_t mask, int i) { return mask >> i & 1; }

@@ -29,6 +29,7 @@ struct Dnn {
     int pack_count;            /* 0: the primitive takes them as they are */
     void *packed;
     size_t packed_bytes;
+    bool turned;               /* a product that computes Cᵀ = Bᵀ Aᵀ */
 };
 
 /* oneDNN reports by status; what fails here is memory or an unknown shape, never data. */
@@ -50,11 +51,11 @@ static dnnl_data_type_t type_of(DType dtype) { return dtype == DTYPE_BF16 ? dnnl
 
 /* ---- the parts of a primitive ---- */
 
-static int make_attr(dnnl_primitive_attr_t *attr, bool accumulate, Err *e)
+static int make_attr(dnnl_primitive_attr_t *attr, dnnl_scratchpad_mode_t scratch, bool accumulate, Err *e)
 {
     dnnl_post_ops_t ops = NULL;
     DNN(dnnl_primitive_attr_create(attr));
-    DNN(dnnl_primitive_attr_set_scratchpad_mode(*attr, dnnl_scratchpad_mode_user));
+    DNN(dnnl_primitive_attr_set_scratchpad_mode(*attr, scratch));
     if (!accumulate) return 0;
     DNN(dnnl_post_ops_create(&ops));
     dnnl_status_t status = dnnl_post_ops_append_sum(ops, 1);
@@ -71,7 +72,7 @@ static int make_reorder(const Dnn *d, Reorder *r, const dnnl_memory_desc_t *from
     dnnl_primitive_desc_t pd = NULL;
     DNN(dnnl_memory_create(&r->from, from, d->engine, DNNL_MEMORY_NONE));
     DNN(dnnl_memory_create(&r->to, to, d->engine, DNNL_MEMORY_NONE));
-    const int failed = make_attr(&attr, accumulate, e);
+    const int failed = make_attr(&attr, dnnl_scratchpad_mode_library, accumulate, e); /* it needs none, or a little */
     dnnl_status_t status = dnnl_success;
     if (!failed) status = dnnl_reorder_primitive_desc_create(&pd, from, d->engine, to, d->engine, attr);
     if (!failed && status == dnnl_success) status = dnnl_primitive_create(&r->primitive, pd);
@@ -202,7 +203,7 @@ static int complete(Dnn **d, const Plan *p, Err *e)
     dnnl_primitive_attr_t attr = NULL;
     dnnl_primitive_desc_t pd = NULL;
     int failed = begin(d, e);
-    if (!failed) failed = make_attr(&attr, p->accumulate && p->can_accumulate, e);
+    if (!failed) failed = make_attr(&attr, dnnl_scratchpad_mode_user, p->accumulate && p->can_accumulate, e);
     if (!failed) {
         const dnnl_status_t status = dnnl_primitive_desc_create(&pd, p->op, attr, (*d)->engine, p->hint);
         failed = status == dnnl_success ? fill(*d, pd, p, e) : fail(status, "the primitive", e);
@@ -351,12 +352,40 @@ static int describe_matrix(dnnl_memory_desc_t *own, dnnl_memory_desc_t *taken, c
     return 0;
 }
 
+/* oneDNN copies an A that comes by columns, which is felt where few columns of B share that copy: then Cᵀ = Bᵀ Aᵀ,
+ * which copies the narrower matrix, is up to 1.35 times as fast. */
+static bool is_better_turned(const DnnProduct *m)
+{
+    enum { FEW = 256 };
+    return m->dtype == DTYPE_F32 && !m->weights && !m->bias && !m->accumulate && m->a_strides[0] == 1 &&
+           m->b_strides[1] == 1 && m->columns < m->rows && m->columns < FEW;
+}
+
+static int make_turned_product(Dnn **d, const DnnProduct *m, Err *e)
+{
+    dnnl_matmul_desc_t op;
+    dnnl_memory_desc_t dense;
+    Plan p = {.op = &op, .slots = &forward_slots};
+    const dnnl_dims_t b_dims = {m->columns, m->depth}, a_dims = {m->depth, m->rows}, c_dims = {m->columns, m->rows};
+    const dnnl_dims_t b_strides = {m->b_strides[1], m->b_strides[0]}, a_strides = {m->a_strides[1], m->a_strides[0]};
+    const dnnl_dims_t c_strides = {1, m->c_pitch};
+    DNN(dnnl_memory_desc_init_by_strides(&p.src, 2, b_dims, dnnl_f32, b_strides));
+    DNN(dnnl_memory_desc_init_by_strides(&p.weights.plain, 2, a_dims, dnnl_f32, a_strides));
+    DNN(dnnl_memory_desc_init_by_strides(&p.dst, 2, c_dims, dnnl_f32, c_strides));
+    DNN(dnnl_memory_desc_init_by_tag(&dense, 2, c_dims, dnnl_f32, dnnl_ab));
+    DNN(dnnl_matmul_desc_init(&op, &p.src, &p.weights.plain, NULL, &dense));
+    TRY(complete(d, &p, e));
+    (*d)->turned = true;
+    return 0;
+}
+
 int dnn_product(Dnn **d, const DnnProduct *m, Err *e)
 {
     dnnl_memory_desc_t a, b, bias;
     dnnl_matmul_desc_t op;
     Plan p = {.op = &op, .slots = &forward_slots, .packs = m->weights, .bias = m->bias, .accumulate = m->accumulate,
               .can_accumulate = true};
+    if (is_better_turned(m)) return make_turned_product(d, m, e);
     const dnnl_dims_t a_dims = {m->rows, m->depth}, b_dims = {m->depth, m->columns}, c_dims = {m->rows, m->columns};
     const dnnl_dims_t c_strides = {m->c_pitch, 1}, bias_dims = {1, m->columns};
     TRY(describe_matrix(&p.src, &a, a_dims, m->a_strides, m->a_dtype, m->dtype, e));
@@ -390,92 +419,100 @@ void dnn_free(Dnn *d)
 size_t dnn_scratch_bytes(const Dnn *d) { return d->scratch_bytes; }
 size_t dnn_packed_bytes(const Dnn *d) { return d ? d->packed_bytes : 0; }
 
-static void set_data(dnnl_memory_t memory, const void *data) { dnnl_memory_set_data_handle(memory, (void *)data); }
-
-static void run_reorder(const Dnn *d, const Reorder *r)
+/* Running keeps the first failure in e; after that nothing runs. */
+static void note(dnnl_status_t status, const char *what, Err *e)
 {
-    const dnnl_exec_arg_t args[] = {{DNNL_ARG_FROM, r->from}, {DNNL_ARG_TO, r->to}};
-    dnnl_primitive_execute(r->primitive, d->stream, 2, args);
+    if (status != dnnl_success && !e->code) fail(status, what, e);
 }
 
-void dnn_pack(Dnn *d, const float *weights)
+static void set_data(dnnl_memory_t memory, const void *data, Err *e)
 {
-    if (!d->pack_count) set_data(d->args[ARG_WEIGHTS].memory, weights);
+    note(dnnl_memory_set_data_handle(memory, (void *)data), "an argument", e);
+}
+
+static void run_primitive(const Dnn *d, dnnl_primitive_t primitive, int count, const dnnl_exec_arg_t *args, Err *e)
+{
+    if (!e->code) note(dnnl_primitive_execute(primitive, d->stream, count, args), "to run", e);
+}
+
+static void run_reorder(const Dnn *d, const Reorder *r, Err *e)
+{
+    const dnnl_exec_arg_t args[] = {{DNNL_ARG_FROM, r->from}, {DNNL_ARG_TO, r->to}};
+    run_primitive(d, r->primitive, 2, args, e);
+}
+
+void dnn_pack(Dnn *d, const float *weights, Err *e)
+{
+    if (!d->pack_count) set_data(d->args[ARG_WEIGHTS].memory, weights, e);
     for (int i = 0; i < d->pack_count; i++) {
-        set_data(d->pack[i].from, weights + d->pack[i].offset);
-        run_reorder(d, &d->pack[i]);
+        set_data(d->pack[i].from, weights + d->pack[i].offset, e);
+        run_reorder(d, &d->pack[i], e);
     }
-    dnnl_stream_wait(d->stream);
+    note(dnnl_stream_wait(d->stream), "to finish", e);
 }
 
 /* Binds an argument to the caller's memory, or to its place in scratch. */
-static void bind(Dnn *d, int slot, const void *data, char *scratch)
+static void bind(Dnn *d, int slot, const void *data, char *scratch, Err *e)
 {
     const bool feeds = d->feed[slot].primitive, drains = d->drain[slot].primitive;
     if (!d->args[slot].arg) return;
     if (!feeds && !drains) {
-        set_data(d->args[slot].memory, data);
+        set_data(d->args[slot].memory, data, e);
         return;
     }
     const void *own = scratch + d->place[slot];
-    set_data(d->args[slot].memory, own);
+    set_data(d->args[slot].memory, own, e);
     if (feeds) {
-        set_data(d->feed[slot].from, data);
-        set_data(d->feed[slot].to, own);
-        run_reorder(d, &d->feed[slot]);
+        set_data(d->feed[slot].from, data, e);
+        set_data(d->feed[slot].to, own, e);
+        run_reorder(d, &d->feed[slot], e);
     } else {
-        set_data(d->drain[slot].from, own);
-        set_data(d->drain[slot].to, data);
+        set_data(d->drain[slot].from, own, e);
+        set_data(d->drain[slot].to, data, e);
     }
 }
 
-static void execute(Dnn *d, void *scratch)
+static void execute(Dnn *d, void *scratch, Err *e)
 {
     dnnl_exec_arg_t args[ARGS];
     int count = 0;
-    set_data(d->args[ARG_SCRATCH].memory, (char *)scratch + d->place[ARG_SCRATCH]);
+    set_data(d->args[ARG_SCRATCH].memory, (char *)scratch + d->place[ARG_SCRATCH], e);
     for (int i = 0; i < ARGS; i++)
         if (d->args[i].arg) args[count++] = d->args[i];
-    dnnl_primitive_execute(d->primitive, d->stream, count, args);
+    run_primitive(d, d->primitive, count, args, e);
     for (int i = 0; i < ARGS; i++)
-        if (d->drain[i].primitive) run_reorder(d, &d->drain[i]);
-    dnnl_stream_wait(d->stream);
+        if (d->drain[i].primitive) run_reorder(d, &d->drain[i], e);
+    note(dnnl_stream_wait(d->stream), "to finish", e);
 }
 
-void dnn_run_forward(Dnn *d, const void *x, const float *bias, void *y, void *scratch)
+void dnn_run_forward(Dnn *d, const void *x, const float *bias, void *y, void *scratch, Err *e)
 {
-    dnn_run_product(d, x, NULL, bias, y, scratch);
+    dnn_run_product(d, x, NULL, bias, y, scratch, e);
 }
 
-void dnn_run_product(Dnn *d, const void *a, const void *b, const float *bias, void *c, void *scratch)
+void dnn_run_product(Dnn *d, const void *a, const void *b, const float *bias, void *c, void *scratch, Err *e)
 {
-    bind(d, ARG_SRC, a, scratch);
-    if (b) bind(d, ARG_WEIGHTS, b, scratch);
-    bind(d, ARG_BIAS, bias, scratch);
-    bind(d, ARG_DST, c, scratch);
-    execute(d, scratch);
+    bind(d, ARG_SRC, d->turned ? b : a, scratch, e);
+    if (b) bind(d, ARG_WEIGHTS, d->turned ? a : b, scratch, e);
+    bind(d, ARG_BIAS, bias, scratch, e);
+    bind(d, ARG_DST, c, scratch, e);
+    execute(d, scratch, e);
 }
 
 /* A turned convolution reads dy as its source. */
-void dnn_run_backward_data(Dnn *d, const void *dy, void *dx, void *scratch)
+void dnn_run_backward_data(Dnn *d, const void *dy, void *dx, void *scratch, Err *e)
 {
     const bool turned = d->args[ARG_SRC].arg == DNNL_ARG_SRC;
-    bind(d, ARG_SRC, turned ? dy : dx, scratch);
-    bind(d, ARG_DST, turned ? dx : dy, scratch);
-    execute(d, scratch);
+    bind(d, ARG_SRC, turned ? dy : dx, scratch, e);
+    bind(d, ARG_DST, turned ? dx : dy, scratch, e);
+    execute(d, scratch, e);
 }
 
-void dnn_run_backward_weights(Dnn *d, const void *x, const void *dy, float *dw, float *db, void *scratch)
+void dnn_run_backward_weights(Dnn *d, const void *x, const void *dy, float *dw, float *db, void *scratch, Err *e)
 {
-    bind(d, ARG_SRC, x, scratch);
-    bind(d, ARG_DST, dy, scratch);
-    bind(d, ARG_WEIGHTS, dw, scratch);
-    bind(d, ARG_BIAS, db, scratch);
-    execute(d, scratch);
-}
-
-void dnn_gemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float *a, int64_t lda,
-              const float *b, int64_t ldb, bool accumulate, float *c, int64_t ldc)
-{
-    dnnl_sgemm(transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', m, n, k, 1, a, lda, b, ldb, accumulate ? 1 : 0, c, ldc);
+    bind(d, ARG_SRC, x, scratch, e);
+    bind(d, ARG_DST, dy, scratch, e);
+    bind(d, ARG_WEIGHTS, dw, scratch, e);
+    bind(d, ARG_BIAS, db, scratch, e);
+    execute(d, scratch, e);
 }

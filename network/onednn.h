@@ -3,7 +3,12 @@
  * A Dnn is one prepared primitive on NHWC activations, float32 or bfloat16, with float32 weights in PyTorch's
  * layout; it owns a packed copy of them in the layout and type that the primitive likes best, renewed by
  * dnn_pack. Made in an op's prepare, given back in its release. Running needs scratch (dnn_scratch_bytes,
- * 64-byte aligned), allocates nothing. Sums are float32 in either type. */
+ * 64-byte aligned). Sums are float32 in either type.
+ *
+ * Running leaves a failure in `e` (never NULL): the first one stays, and nothing runs after it, so that a kernel
+ * needs no checks between its calls. Who runs the kernel looks at e->code and uses no result if it is set.
+ * With AVX-512 oneDNN takes no block of memory while it runs. On older CPUs its matrix products do, so they can
+ * fail with ERR_NOMEM. */
 #ifndef NETWORK_ONEDNN_H
 #define NETWORK_ONEDNN_H
 
@@ -49,18 +54,14 @@ size_t dnn_scratch_bytes(const Dnn *d);
 size_t dnn_packed_bytes(const Dnn *d);   /* of the packed copy that it owns; NULL has none */
 
 /* Renews the packed weights from PyTorch's layout (forward, backward_data, a product with weights). */
-void dnn_pack(Dnn *d, const float *weights);
+void dnn_pack(Dnn *d, const float *weights, Err *e);
 
 /* The executions. Images are dense NHWC; matrices as their strides say. */
-void dnn_run_forward(Dnn *d, const void *x, const float *bias, void *y, void *scratch);
-void dnn_run_backward_data(Dnn *d, const void *dy, void *dx, void *scratch);
+void dnn_run_forward(Dnn *d, const void *x, const float *bias, void *y, void *scratch, Err *e);
+void dnn_run_backward_data(Dnn *d, const void *dy, void *dx, void *scratch, Err *e);
 /* dw, db written in PyTorch's layout; db may be NULL where conv.bias is false. */
-void dnn_run_backward_weights(Dnn *d, const void *x, const void *dy, float *dw, float *db, void *scratch);
+void dnn_run_backward_weights(Dnn *d, const void *x, const void *dy, float *dw, float *db, void *scratch, Err *e);
 /* b NULL where it is weights; bias NULL where there is none. */
-void dnn_run_product(Dnn *d, const void *a, const void *b, const float *bias, void *c, void *scratch);
-
-/* C (m, n) = op(A) op(B), or C += with `accumulate`; row-major, ld in elements; op transposes where told. */
-void dnn_gemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float *a, int64_t lda,
-              const float *b, int64_t ldb, bool accumulate, float *c, int64_t ldc);
+void dnn_run_product(Dnn *d, const void *a, const void *b, const float *bias, void *c, void *scratch, Err *e);
 
 #endif

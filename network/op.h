@@ -45,7 +45,7 @@ typedef struct OpImpl {
     bool (*supports)(const Node *);         /* NULL: everything of the class */
     int (*prepare)(Node *, Err *);          /* makes primitives, sets saved_bytes and scratch_bytes; may be NULL */
     void (*refresh)(Node *);                /* parameters have changed: repack copies; may be NULL */
-    void (*forward)(Node *, const Step *);  /* running never allocates, never fails */
+    void (*forward)(Node *, const Step *);  /* running never allocates; a library's failure goes to node->failure */
     void (*backward)(Node *, const Step *); /* for each wanted input: writes or accumulates, as told */
     void (*release)(Node *);                /* gives back what prepare made; may be NULL */
 } OpImpl;
@@ -89,6 +89,8 @@ struct Node {
     size_t scratch_bytes[2];                /* set by prepare: for forward, for backward */
     size_t packed_bytes;                    /* set by prepare: the impl's own copies of parameters */
     void *scratch;                          /* valid within one call; 64-byte aligned */
+    Err *failure;                           /* the executor's: what a library could not do (onednn.h). Once it is
+                                               set, no result of the run is used */
     void *state;                            /* the impl's own, made by prepare, given back by release */
 };
 

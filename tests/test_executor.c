@@ -111,7 +111,7 @@ static double forward_loss(Executor *x, int outputs)
     double loss = 0;
     Tensor *image = executor_input(x, 0);
     fill(image->data, shape_count(image->shape), 100);
-    executor_forward(x, &(Step){0});
+    assert_int_equal(executor_forward(x, &(Step){0}, NULL), 0);
     for (int i = 0; i < outputs; i++) {
         const Tensor *y = executor_output(x, i);
         float weights[400];
@@ -130,7 +130,7 @@ static void gradients_match_finite_differences(void **state)
     const Ref outputs[] = {n.first, n.second};
     Executor *x = prepare(&n, (ExecutorOptions){.outputs = outputs, .output_count = 2, .train = true});
     forward_loss(x, 2);
-    executor_backward(x, &(Step){0});
+    assert_int_equal(executor_backward(x, &(Step){0}, NULL), 0);
     const Gradients *gradients = executor_gradients(x);
     assert_int_equal(gradients->count, graph_parameter_elements(n.graph));
     for (int p = 0; p < graph_param_count(n.graph); p++) {
@@ -187,7 +187,7 @@ static void frozen_parameters_pass_gradients_on(void **state)
     Executor *both[] = {a, b};
     for (int i = 0; i < 2; i++) {
         forward_loss(both[i], 1);
-        executor_backward(both[i], &(Step){0});
+        assert_int_equal(executor_backward(both[i], &(Step){0}, NULL), 0);
     }
     assert_memory_equal(executor_gradients(a)->values + executor_gradients(a)->offset[w],
                         executor_gradients(b)->values, 7 * 3 * 9 * sizeof(float));
@@ -214,7 +214,7 @@ static void an_arena_is_lent_to_who_takes_turns(void **state)
     assert_true(bytes <= sizeof gradients[0]);
     for (int turn = 0; turn < 2; turn++) {
         forward_loss(lender, 1);
-        executor_backward(lender, &(Step){0});
+        assert_int_equal(executor_backward(lender, &(Step){0}, NULL), 0);
         memcpy(gradients[turn], executor_gradients(lender)->values, bytes);
         assert_true(forward_loss(guest, 1) == expected);
     }

@@ -50,14 +50,16 @@ static float toy_logit(const float *image, int64_t y, int64_t x, int k)
     return pixel[0] * (float)(k + 1) - pixel[1] * 0.7f + below[0] * 0.3f + 0.01f * (float)(y + k * x);
 }
 
-static void run_toy(void *context)
+static int run_toy(void *context, Err *e)
 {
+    (void)e;
     Toy *t = context;
     for (int64_t i = 0; i < BATCH * TILE_Y * TILE_X * CLASSES; i++) {
         const int64_t pixel = i / CLASSES, tile = pixel / (TILE_Y * TILE_X);
         t->logits[i] = toy_logit(t->images + tile * TILE_Y * TILE_X * CHANNELS, pixel / TILE_X % TILE_Y,
                                  pixel % TILE_X, (int)(i % CLASSES));
     }
+    return 0;
 }
 
 typedef struct Collected {

@@ -309,9 +309,11 @@ static void run(const Problem *p, OpRun *r, const OpImpl *impl, OpRunOptions o)
         for (int64_t k = 0; k < n->param_info[i]->count; k++) r->param[i][k] = (float)p->param[i][k];
     if (impl->refresh) impl->refresh(n);
     impl->forward(n, &step);
+    assert_string_equal(r->failure.text, "");
     if (!o.backward) return;
     for (int i = 0; i < n->output_count; i++) op_run_set(r->out[i].grad, &r->out[i], p->cotangent[i]);
     impl->backward(n, &step);
+    assert_string_equal(r->failure.text, "");
 }
 
 static void compare_values(const char *what, const double *found, const double *expected, int64_t count,

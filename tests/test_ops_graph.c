@@ -73,7 +73,7 @@ static double loss_at(Machine *m, const float *point, const float *direction, do
     const int64_t count = COUNT + graph_parameter_elements(m->graph);
     for (int64_t i = 0; i < count; i++) *variable(m, i) = (float)(point[i] + along * direction[i]);
     parameters_changed(m->parameters);
-    executor_forward(m->executor, &(Step){0});
+    assert_int_equal(executor_forward(m->executor, &(Step){0}, NULL), 0);
     double loss = 0;
     const float *y = executor_output(m->executor, 0)->data;
     for (int64_t i = 0; i < COUNT; i++) loss += (double)(y[i] * cotangent[i]);
@@ -112,7 +112,7 @@ static void slices_and_shared_values(void **state)
     const double slope = (above - loss_at(&m, point, direction, -step, cotangent)) / (2 * step);
     loss_at(&m, point, direction, 0, cotangent);
     memcpy(executor_output(m.executor, 0)->grad, cotangent, COUNT * sizeof *cotangent);
-    executor_backward(m.executor, &(Step){0});
+    assert_int_equal(executor_backward(m.executor, &(Step){0}, NULL), 0);
     const float *input_grad = executor_input(m.executor, 0)->grad;
     const Gradients *g = executor_gradients(m.executor);
     double found = 0;
@@ -157,14 +157,14 @@ static void drop_path_draws_by_node_sample_and_step(void **state)
         ((float *)executor_input(m.executor, 1)->data)[i] = 3;
     }
     bool first[SAMPLES], other_node[SAMPLES], later[SAMPLES], shifted[SAMPLES], again[SAMPLES];
-    executor_forward(m.executor, &(Step){1, 2, 3, 0});
+    assert_int_equal(executor_forward(m.executor, &(Step){1, 2, 3, 0}, NULL), 0);
     survivors(m.executor, 0, first);
     survivors(m.executor, 1, other_node);
-    executor_forward(m.executor, &(Step){1, 2, 4, 0});
+    assert_int_equal(executor_forward(m.executor, &(Step){1, 2, 4, 0}, NULL), 0);
     survivors(m.executor, 0, later);
-    executor_forward(m.executor, &(Step){1, 2, 3, 100});
+    assert_int_equal(executor_forward(m.executor, &(Step){1, 2, 3, 100}, NULL), 0);
     survivors(m.executor, 0, shifted);
-    executor_forward(m.executor, &(Step){1, 2, 3, 0});
+    assert_int_equal(executor_forward(m.executor, &(Step){1, 2, 3, 0}, NULL), 0);
     survivors(m.executor, 0, again);
     assert_memory_equal(first, again, sizeof first);
     assert_memory_equal(shifted, first + 100, SAMPLES - 100); /* item 100 is item 100 on any rank */
@@ -177,7 +177,7 @@ static void drop_path_draws_by_node_sample_and_step(void **state)
     for (int output = 0; output < 2; output++)
         for (int i = 0; i < SAMPLES * SAMPLE; i++)
             ((float *)executor_output(m.executor, output)->grad)[i] = 1;
-    executor_backward(m.executor, &(Step){1, 2, 3, 0});
+    assert_int_equal(executor_backward(m.executor, &(Step){1, 2, 3, 0}, NULL), 0);
     const float *da = executor_input(m.executor, 0)->grad, *db = executor_input(m.executor, 1)->grad;
     for (int i = 0; i < SAMPLES * SAMPLE; i++) {
         const int survived = first[i / SAMPLE] + other_node[i / SAMPLE];
@@ -194,7 +194,7 @@ static void drop_path_is_off_outside_training(void **state)
     const Ref y = add_drop_path(m.graph, "sum", a, a, 0.5);
     start(&m, &(ExecutorOptions){.outputs = &y, .output_count = 1});
     for (int i = 0; i < 50; i++) ((float *)executor_input(m.executor, 0)->data)[i] = (float)i;
-    executor_forward(m.executor, &(Step){0});
+    assert_int_equal(executor_forward(m.executor, &(Step){0}, NULL), 0);
     for (int i = 0; i < 50; i++)
         assert_true(((float *)executor_output(m.executor, 0)->data)[i] == 2 * (float)i);
     stop(&m);
@@ -275,12 +275,12 @@ static void check_loss(Machine *m, const Gold *gold, const char *name)
     to_nhwc(executor_input(m->executor, 0)->data, logits);
     for (int64_t i = 0; i < array_count(labels); i++)
         ((int16_t *)executor_input(m->executor, 1)->data)[i] = ((const uint8_t *)labels->data)[i];
-    executor_forward(m->executor, &(Step){0});
+    assert_int_equal(executor_forward(m->executor, &(Step){0}, NULL), 0);
     const double found = (double)*(float *)executor_output(m->executor, 0)->data;
     if (fabs(found - expected) > 4e-7 * fabs(expected))
         fail_msg("%s: %.9g, not %.9g", name, found, expected);
     *(float *)executor_output(m->executor, 0)->grad = 1;
-    executor_backward(m->executor, &(Step){0});
+    assert_int_equal(executor_backward(m->executor, &(Step){0}, NULL), 0);
     float *gradient = mem_alloc((size_t)count * sizeof *gradient, NULL);
     to_nhwc(gradient, gold_find(gold, "gin.logits"));
     double norm = 1e-30, error = 0;
@@ -345,7 +345,7 @@ static void layer_norm_of_numbers_far_from_zero(void **state)
     memcpy(parameters_of(m.parameters, 0), gold_find(&gold, "par.weight")->data, 16 * sizeof(float));
     memcpy(parameters_of(m.parameters, 1), gold_find(&gold, "par.bias")->data, 16 * sizeof(float));
     parameters_changed(m.parameters);
-    executor_forward(m.executor, &(Step){0});
+    assert_int_equal(executor_forward(m.executor, &(Step){0}, NULL), 0);
     const float *found = executor_output(m.executor, 0)->data, *expected = gold_find(&gold, "out.0")->data;
     for (int i = 0; i < 64; i++)
         assert_true(fabsf(found[i] - expected[i]) < 1.6e-5f); /* what PyTorch is off */

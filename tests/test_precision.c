@@ -94,9 +94,9 @@ static void compare_network(const char *name)
     Executor *x[2];
     for (int i = 0; i < 2; i++) {
         x[i] = prepare(&n, i ? DTYPE_BF16 : DTYPE_F32, true);
-        executor_forward(x[i], &(Step){0});
+        assert_int_equal(executor_forward(x[i], &(Step){0}, NULL), 0);
         *(float *)executor_output(x[i], 0)->grad = 1;
-        executor_backward(x[i], &(Step){0});
+        assert_int_equal(executor_backward(x[i], &(Step){0}, NULL), 0);
     }
     const Tensor *logits[] = {executor_output(x[0], 1), executor_output(x[1], 1)};
     const Gradients *gradients[] = {executor_gradients(x[0]), executor_gradients(x[1])};
@@ -182,13 +182,13 @@ static double train(Net *n, DType precision, int steps)
     assert_int_equal(optimizer_adopt(o, executor_gradients(x), &e), 0);
     for (int i = 0; i < steps; i++) {
         fill_inputs(x);
-        executor_forward(x, &(Step){.iteration = (uint32_t)i});
+        assert_int_equal(executor_forward(x, &(Step){.iteration = (uint32_t)i}, NULL), 0);
         *(float *)executor_output(x, 0)->grad = 1;
-        executor_backward(x, &(Step){.iteration = (uint32_t)i});
+        assert_int_equal(executor_backward(x, &(Step){.iteration = (uint32_t)i}, NULL), 0);
         optimizer_step(o, 1e-3);
     }
     fill_inputs(x);
-    executor_forward(x, &(Step){0});
+    assert_int_equal(executor_forward(x, &(Step){0}, NULL), 0);
     const double loss = (double)*(const float *)executor_output(x, 0)->data;
     optimizer_free(o);
     executor_free(x);

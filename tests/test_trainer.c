@@ -547,10 +547,10 @@ static void small_step(Small *s, int iteration)
     const Step step = {0};
     for (int64_t i = 0; i < shape_count(image->shape); i++)
         ((float *)image->data)[i] = (float)rng_normal(&rng);
-    executor_forward(s->executor, &step);
+    assert_int_equal(executor_forward(s->executor, &step, NULL), 0);
     for (int64_t i = 0; i < shape_count(head->shape); i++)
         ((float *)head->grad)[i] = ((const float *)head->data)[i] - (float)rng_normal(&rng);
-    executor_backward(s->executor, &step);
+    assert_int_equal(executor_backward(s->executor, &step, NULL), 0);
     assert_true(isfinite(optimizer_step(s->optimizer, 1e-2)));
 }
 

@@ -25,9 +25,10 @@ static int interrupted(const TrainingWatch *watch, Err *e)
 static int report_broken(Training *t, const Batch *batch, const Step *step, Err *e)
 {
     bool in_backward;
+    const Node *node;
     feed(t->trainer, batch);
     *(float *)executor_output(t->trainer, 0)->grad = 1;
-    const Node *node = executor_first_nonfinite(t->trainer, step, &in_backward);
+    TRY(executor_first_nonfinite(t->trainer, step, &node, &in_backward, e));
     return err_set(e, ERR_VALUE,
                    "epoch %d, iteration %d: %s is not a number, first so in %s %s (%s); try a lower "
                    "learning rate; the last checkpoint stands",
@@ -40,11 +41,11 @@ static int train_on(Training *t, const Batch *batch, double learning_rate, Err *
 {
     const Step step = {t->training_sampler.seed, (uint32_t)batch->epoch, (uint32_t)batch->iteration, 0};
     feed(t->trainer, batch);
-    executor_forward(t->trainer, &step);
+    TRY(executor_forward(t->trainer, &step, e));
     const double loss = loss_of(t->trainer);
     if (!isfinite(loss)) return report_broken(t, batch, &step, e);
     *(float *)executor_output(t->trainer, 0)->grad = 1;
-    executor_backward(t->trainer, &step);
+    TRY(executor_backward(t->trainer, &step, e));
     if (!isfinite(optimizer_step(t->optimizer, learning_rate))) return report_broken(t, batch, &step, e);
     t->state.loss_sum += loss;
     return 0;
@@ -87,10 +88,12 @@ int epoch_validate(Training *t, const TrainingWatch *watch, double *mean_loss, E
         TRY(loader_borrow(t->loader, &batch, e));
         const Step step = {t->training_sampler.seed, (uint32_t)batch->epoch, (uint32_t)batch->iteration, 0};
         feed(t->validator, batch);
-        executor_forward(t->validator, &step);
+        const int failed = executor_forward(t->validator, &step, e);
         const Tensor *head = executor_output(t->validator, 1);
-        pseudo_dice_add(&t->dice, head->data, batch->labels, shape_pixels(head->shape), t->info.ignore_value);
+        if (!failed)
+            pseudo_dice_add(&t->dice, head->data, batch->labels, shape_pixels(head->shape), t->info.ignore_value);
         loader_give_back(t->loader);
+        if (failed) return failed;
         sum += loss_of(t->validator);
         if (watch && watch->iteration)
             watch->iteration(watch->context, t->state.epoch, true, i + 1, iterations, sum / (i + 1));

@@ -46,15 +46,15 @@ static int prepare(Node *node, Err *e)
 static void refresh(Node *node)
 {
     const Convolution *c = node->state;
-    dnn_pack(c->forward, node->param[0]);
-    if (c->data) dnn_pack(c->data, node->param[0]);
+    dnn_pack(c->forward, node->param[0], node->failure);
+    if (c->data) dnn_pack(c->data, node->param[0], node->failure);
 }
 
 static void forward(Node *node, const Step *step)
 {
     (void)step;
     const Convolution *c = node->state;
-    dnn_run_forward(c->forward, node->in[0]->data, node->param[1], node->out[0]->data, node->scratch);
+    dnn_run_forward(c->forward, node->in[0]->data, node->param[1], node->out[0]->data, node->scratch, node->failure);
 }
 
 static void backward(Node *node, const Step *step)
@@ -62,13 +62,13 @@ static void backward(Node *node, const Step *step)
     (void)step;
     const Convolution *c = node->state;
     const void *dy = node->out[0]->grad;
-    if (c->data) dnn_run_backward_data(c->data, dy, node->in[0]->grad, node->scratch);
+    if (c->data) dnn_run_backward_data(c->data, dy, node->in[0]->grad, node->scratch, node->failure);
     if (!c->weights) return;
     char *unwanted = (char *)node->scratch + dnn_scratch_bytes(c->weights);
     float *gradients[2] = {node->param_grad[0], node->param_grad[1]};
     for (int i = 0; i < node->param_count; unwanted += unwanted_bytes(node, i), i++)
         if (!gradients[i]) gradients[i] = (float *)unwanted;
-    dnn_run_backward_weights(c->weights, node->in[0]->data, dy, gradients[0], gradients[1], node->scratch);
+    dnn_run_backward_weights(c->weights, node->in[0]->data, dy, gradients[0], gradients[1], node->scratch, node->failure);
 }
 
 static void release(Node *node)

@@ -26,7 +26,7 @@ static int shape(Node *node, Err *e)
 
 static int64_t macs(const Node *node) { return shape_count(node->in[0]->shape) * node->out[0]->shape.c; }
 
-/* y = x Wᵀ with packed weights; the gradients' products only in bfloat16: in float32 nothing need be packed. */
+/* y = x Wᵀ with packed weights; dx = dy W, which has them packed in bfloat16 only; dW. */
 typedef struct Products {
     Dnn *forward, *data, *weights;
 } Products;
@@ -46,6 +46,9 @@ static int prepare_forward(Node *node, Products *p, Err *e)
     return 0;
 }
 
+/* In float32 the product is as fast with the weights as they are. */
+static bool packs_data(const Node *node) { return node->impl->dtype == DTYPE_BF16; }
+
 static int prepare_backward(Node *node, Products *p, Err *e)
 {
     const Tensor *x = node->in[0], *y = node->out[0];
@@ -53,7 +56,7 @@ static int prepare_backward(Node *node, Products *p, Err *e)
     const DnnProduct data = {
         .rows = rows, .depth = y->shape.c, .columns = x->shape.c, .a_strides = {y->pitch, 1},
         .b_strides = {x->shape.c, 1}, .c_pitch = x->pitch, .dtype = node->impl->dtype, .a_dtype = y->dtype,
-        .c_dtype = x->dtype, .weights = true, .accumulate = node->accumulate[0]};
+        .c_dtype = x->dtype, .weights = packs_data(node), .accumulate = node->accumulate[0]};
     const DnnProduct weights = {
         .rows = y->shape.c, .depth = rows, .columns = x->shape.c, .a_strides = {1, y->pitch},
         .b_strides = {x->pitch, 1}, .c_pitch = x->shape.c, .dtype = node->impl->dtype, .a_dtype = y->dtype,
@@ -70,7 +73,7 @@ static int prepare(Node *node, Err *e)
     Products *p = node->state = mem_zalloc(1, sizeof *p, e);
     if (!p) return ERR_NOMEM;
     TRY(prepare_forward(node, p, e));
-    if (node->impl->dtype == DTYPE_BF16) TRY(prepare_backward(node, p, e));
+    TRY(prepare_backward(node, p, e));
     node->packed_bytes = dnn_packed_bytes(p->forward) + dnn_packed_bytes(p->data);
     return 0;
 }
@@ -78,8 +81,8 @@ static int prepare(Node *node, Err *e)
 static void refresh(Node *node)
 {
     const Products *p = node->state;
-    dnn_pack(p->forward, node->param[0]);
-    if (p->data) dnn_pack(p->data, node->param[0]);
+    dnn_pack(p->forward, node->param[0], node->failure);
+    if (p->data && packs_data(node)) dnn_pack(p->data, node->param[0], node->failure);
 }
 
 static void release(Node *node)
@@ -96,7 +99,8 @@ static void forward(Node *node, const Step *step)
 {
     (void)step;
     const Products *p = node->state;
-    dnn_run_product(p->forward, node->in[0]->data, NULL, node->param[1], node->out[0]->data, node->scratch);
+    dnn_run_product(p->forward, node->in[0]->data, NULL, node->param[1], node->out[0]->data, node->scratch,
+                    node->failure);
 }
 
 static float float_of(uint16_t bf16)
@@ -133,31 +137,19 @@ static void sum_rows(const Tensor *y, float *sums)
 static void backward(Node *node, const Step *step)
 {
     (void)step;
-    const Tensor *x = node->in[0], *y = node->out[0];
-    const int64_t rows = shape_pixels(x->shape), in_channels = x->shape.c, out_channels = y->shape.c;
-    const float *dy = y->grad;
-    if (node->wants_grad[0])
-        dnn_gemm(false, false, rows, in_channels, out_channels, dy, y->pitch, node->param[0], in_channels,
-                 node->accumulate[0], x->grad, x->pitch);
-    if (node->param_grad[0])
-        dnn_gemm(true, false, out_channels, in_channels, rows, dy, y->pitch, x->data, x->pitch, false,
-                 node->param_grad[0], in_channels);
-    if (node->param_count > 1 && node->param_grad[1]) sum_rows(y, node->param_grad[1]);
-}
-
-static void backward_bf16(Node *node, const Step *step)
-{
-    (void)step;
     const Products *p = node->state;
     const Tensor *x = node->in[0], *y = node->out[0];
-    if (p->data) dnn_run_product(p->data, y->grad, NULL, NULL, x->grad, node->scratch);
-    if (p->weights) dnn_run_product(p->weights, y->grad, x->data, NULL, node->param_grad[0], node->scratch);
+    const float *weights = packs_data(node) ? NULL : node->param[0];
+    if (p->data) dnn_run_product(p->data, y->grad, weights, NULL, x->grad, node->scratch, node->failure);
+    if (p->weights)
+        dnn_run_product(p->weights, y->grad, x->data, NULL, node->param_grad[0], node->scratch, node->failure);
     if (node->param_count > 1 && node->param_grad[1]) sum_rows(y, node->param_grad[1]);
 }
 
 static const OpImpl onednn_bf16 = {
     .name = "onednn", .level = SIMD_AVX512_BF16, .dtype = DTYPE_BF16, .mixes = true, .strided_in = 1,
-    .strided_out = 1, .prepare = prepare, .refresh = refresh, .forward = forward, .backward = backward_bf16, .release = release};
+    .strided_out = 1, .prepare = prepare, .refresh = refresh, .forward = forward, .backward = backward,
+    .release = release};
 static const OpImpl onednn = {.name = "onednn", .strided_in = 1, .strided_out = 1, .prepare = prepare, .refresh = refresh,
                               .forward = forward, .backward = backward, .release = release};
 static const OpImpl *const impls[] = {&onednn_bf16, &onednn, &plain_linear, NULL};

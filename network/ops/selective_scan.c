@@ -21,7 +21,8 @@ typedef struct State {
     ScanSizes sizes;
     size_t projection_bytes; /* whole cache lines */
     size_t image_bytes;      /* bfloat16 only: x's, y's or a gradient's numbers as floats, in scratch */
-    Dnn *projection;
+    Dnn *projection;         /* of x; likewise its gradients, float32: dx and d(x_proj), NULL where not wanted */
+    Dnn *data, *weights;
     float *packed;
 } State;
 
@@ -37,9 +38,46 @@ static void release(Node *node)
     State *state = node->state;
     if (!state) return;
     dnn_free(state->projection);
+    dnn_free(state->data);
+    dnn_free(state->weights);
     mem_free(state->packed);
     mem_free(state);
     node->state = NULL;
+}
+
+static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
+
+static int prepare_forward(Node *node, State *state, Err *e)
+{
+    const Tensor *x = node->in[0];
+    const int64_t pixels = shape_pixels(x->shape), columns = SCAN_DIRECTIONS * scan_row(&state->shape);
+    const DnnProduct projection = {
+        .rows = pixels, .depth = x->shape.c, .columns = columns, .a_strides = {x->pitch, 1},
+        .b_strides = {1, x->shape.c}, .c_pitch = columns, .dtype = x->dtype, .a_dtype = x->dtype, .weights = true};
+    TRY(dnn_product(&state->projection, &projection, e));
+    node->packed_bytes = state->sizes.packed + dnn_packed_bytes(state->projection);
+    node->scratch_bytes[0] =
+        state->image_bytes + larger(dnn_scratch_bytes(state->projection), state->sizes.forward_scratch);
+    return 0;
+}
+
+/* In bfloat16 dx and x are float32 in scratch (give_projections). */
+static int prepare_backward(Node *node, State *state, Err *e)
+{
+    const Tensor *x = node->in[0];
+    const int64_t pixels = shape_pixels(x->shape), columns = SCAN_DIRECTIONS * scan_row(&state->shape);
+    const int64_t channels = x->shape.c, pitch = BF16 ? channels : x->pitch;
+    const DnnProduct data = {.rows = pixels, .depth = columns, .columns = channels, .a_strides = {columns, 1},
+                             .b_strides = {channels, 1}, .c_pitch = pitch, .accumulate = true};
+    const DnnProduct weights = {.rows = columns, .depth = pixels, .columns = channels, .a_strides = {1, columns},
+                                .b_strides = {pitch, 1}, .c_pitch = channels};
+    if (node->wants_grad[0]) TRY(dnn_product(&state->data, &data, e));
+    if (node->trains_param[X_PROJ]) TRY(dnn_product(&state->weights, &weights, e));
+    const size_t products = larger(state->data ? dnn_scratch_bytes(state->data) : 0,
+                                   state->weights ? dnn_scratch_bytes(state->weights) : 0);
+    node->scratch_bytes[1] =
+        state->projection_bytes + state->image_bytes + larger(state->sizes.backward_scratch, products);
+    return 0;
 }
 
 static int prepare(Node *node, Err *e)
@@ -54,29 +92,19 @@ static int prepare(Node *node, Err *e)
         .order = {SCAN_ROWS, SCAN_COLUMNS, SCAN_ROWS_BACK, SCAN_COLUMNS_BACK},
         .threads = omp_get_max_threads(),
     };
-    const int64_t pixels = shape_pixels(x->shape), columns = SCAN_DIRECTIONS * scan_row(&state->shape);
+    const int64_t values = shape_pixels(x->shape) * SCAN_DIRECTIONS * scan_row(&state->shape);
     state->sizes = scan_sizes(&state->shape);
-    state->projection_bytes = rounded((size_t)(pixels * columns) * sizeof(float));
+    state->projection_bytes = rounded((size_t)values * sizeof(float));
     if (BF16) state->image_bytes = rounded((size_t)shape_count(x->shape) * sizeof(float));
     state->packed = mem_alloc(state->sizes.packed, e);
-    const DnnProduct projection = {
-        .rows = pixels, .depth = x->shape.c, .columns = columns, .a_strides = {x->pitch, 1},
-        .b_strides = {1, x->shape.c}, .c_pitch = columns, .dtype = x->dtype, .a_dtype = x->dtype, .weights = true};
-    if (!state->packed || dnn_product(&state->projection, &projection, e)) {
-        release(node);
-        return e ? (int)e->code : ERR_NOMEM;
-    }
-
-    node->packed_bytes = state->sizes.packed + dnn_packed_bytes(state->projection);
-    const size_t product = dnn_scratch_bytes(state->projection), forward = state->sizes.forward_scratch;
-    node->scratch_bytes[0] = state->image_bytes + (product > forward ? product : forward);
+    if (!state->packed) return ERR_NOMEM;
+    TRY(prepare_forward(node, state, e));
     if (node->has_backward) {
         node->saved_bytes[SAVED_PROJECTIONS] = state->projection_bytes;
         node->saved_bytes[SAVED_STATES] = state->sizes.states;
-        node->scratch_bytes[1] = state->projection_bytes + state->image_bytes + state->sizes.backward_scratch;
-    } else {
-        node->scratch_bytes[0] += state->projection_bytes;
+        return prepare_backward(node, state, e);
     }
+    node->scratch_bytes[0] += state->projection_bytes;
     return 0;
 }
 
@@ -85,7 +113,7 @@ static void refresh(Node *node)
     State *state = node->state;
     const float *const *p = node->param;
     const ScanParams params = {p[DT_WEIGHT], p[DT_BIAS], p[A_LOGS], p[DS]};
-    dnn_pack(state->projection, node->param[X_PROJ]);
+    dnn_pack(state->projection, node->param[X_PROJ], node->failure);
     kernel->pack(&state->shape, &params, state->packed);
 }
 
@@ -97,7 +125,7 @@ static void forward(Node *node, const Step *step)
     char *image = node->scratch, *scratch = image + state->image_bytes;
     float *projections = node->has_backward ? node->saved[SAVED_PROJECTIONS] : (float *)scratch;
     if (!node->has_backward) scratch += state->projection_bytes;
-    dnn_run_product(state->projection, x->data, NULL, NULL, projections, scratch);
+    dnn_run_product(state->projection, x->data, NULL, NULL, projections, scratch, node->failure);
     const ScanValues values = {.x = {x->data, x->pitch}, .projections = projections, .y = {y->data, y->pitch},
                                .sums = BF16 ? (ScanImage){image, y->shape.c} : (ScanImage){y->data, y->pitch},
                                .states = node->has_backward ? node->saved[SAVED_STATES] : NULL};
@@ -128,20 +156,18 @@ static void put_pixels(Elem *to, int64_t pitch, const float *from, Shape s, bool
 }
 
 /* The projections' gradients on to x and to x_proj; in bfloat16, dx comes in and goes through `image`. */
-static void give_projections(const Node *node, const State *state, const float *dprojections, float *image)
+static void give_projections(const Node *node, const State *state, const float *dprojections, float *image,
+                             void *scratch)
 {
     const Tensor *x = node->in[0];
-    const Shape s = x->shape;
-    const int64_t pixels = shape_pixels(s), columns = SCAN_DIRECTIONS * scan_row(&state->shape);
-    const int64_t pitch = BF16 ? s.c : x->pitch;
-    if (node->wants_grad[0])
-        dnn_gemm(false, false, pixels, s.c, columns, dprojections, columns, node->param[X_PROJ], s.c, true,
-                 BF16 ? image : x->grad, pitch);
-    if (BF16 && node->wants_grad[0]) put_pixels(x->grad, x->pitch, image, s, node->accumulate[0]);
-    if (!node->param_grad[X_PROJ]) return;
-    if (BF16) get_pixels(image, x->data, x->pitch, s);
-    dnn_gemm(true, false, columns, s.c, pixels, dprojections, columns, BF16 ? image : x->data, pitch, false,
-             node->param_grad[X_PROJ], s.c);
+    if (state->data)
+        dnn_run_product(state->data, dprojections, node->param[X_PROJ], NULL, BF16 ? image : x->grad, scratch,
+                        node->failure);
+    if (BF16 && node->wants_grad[0]) put_pixels(x->grad, x->pitch, image, x->shape, node->accumulate[0]);
+    if (!state->weights) return;
+    if (BF16) get_pixels(image, x->data, x->pitch, x->shape);
+    dnn_run_product(state->weights, dprojections, BF16 ? image : x->data, NULL, node->param_grad[X_PROJ], scratch,
+                    node->failure);
 }
 
 static void backward(Node *node, const Step *step)
@@ -162,8 +188,9 @@ static void backward(Node *node, const Step *step)
         gradients.accumulate_x = false;
     }
     if (!node->wants_grad[0]) gradients.x.data = NULL;
-    kernel->backward(&state->shape, state->packed, &values, &gradients, image + state->image_bytes);
-    give_projections(node, state, dprojections, (float *)image);
+    char *scratch = image + state->image_bytes;
+    kernel->backward(&state->shape, state->packed, &values, &gradients, scratch);
+    give_projections(node, state, dprojections, (float *)image, scratch);
 }
 
 OP_IMPL(selective_scan) = {SIMD_HEAD, .strided_in = 1, .strided_out = 1, .prepare = prepare,

@@ -135,9 +135,9 @@ static int run_case(ReferenceNetwork *r, Executor **x, const DocNode *c, const c
     TRY(executor_new(x, r->graph, r->parameters, &o, e));
     TRY(reference_fill_image(*x, prefix, golden_string(input, "rule_name"), e));
     TRY(reference_fill_labels(*x, prefix, golden_string(labels, "rule_name"), classes, e));
-    executor_forward(*x, &(Step){0});
+    TRY(executor_forward(*x, &(Step){0}, e));
     *(float *)executor_output(*x, 0)->grad = 1;
-    executor_backward(*x, &(Step){0});
+    TRY(executor_backward(*x, &(Step){0}, e));
     return 0;
 }
 

@@ -113,8 +113,9 @@ static float logit_at(const Formula *f, const float *image, int64_t y, int64_t x
     return sum;
 }
 
-static void run_formula(void *context)
+static int run_formula(void *context, Err *e)
 {
+    (void)e;
     const Formula *f = context;
     const int64_t pixels = f->height * f->width;
     for (int64_t i = 0; i < BATCH * pixels * f->classes; i++) {
@@ -122,6 +123,7 @@ static void run_formula(void *context)
         f->logits[i] = logit_at(f, f->images + i / f->classes / pixels * pixels * f->channels,
                                 pixel / f->width, pixel % f->width, i % f->classes);
     }
+    return 0;
 }
 
 static int formula_open(Formula *f, const Golden *g, const int64_t patch[2], Err *e)

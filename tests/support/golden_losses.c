@@ -42,19 +42,21 @@ static int loss_open(Loss *l, const Golden *g, const char *logits, const char *l
 }
 
 /* Runs the loss and adds weight times it and its gradient. */
-static void run_executor(Loss *l, Executor *x, double weight)
+static int run_executor(Loss *l, Executor *x, double weight, Err *e)
 {
     const int64_t *s = l->logits.shape, count = array_count(&l->logits);
-    float *nchw = mem_alloc((size_t)count * sizeof *nchw, NULL);
     golden_to_nhwc(executor_input(x, 0)->data, l->logits.data, s[0], s[1], s[2], s[3]);
     memcpy(executor_input(x, 1)->data, l->labels.data, array_bytes(&l->labels));
-    executor_forward(x, &(Step){0});
+    TRY(executor_forward(x, &(Step){0}, e));
     l->value += weight * *(const float *)executor_output(x, 0)->data;
     *(float *)executor_output(x, 0)->grad = 1;
-    executor_backward(x, &(Step){0});
-    if (nchw) golden_to_nchw(nchw, executor_input(x, 0)->grad, s[0], s[1], s[2], s[3]);
-    for (int64_t i = 0; nchw && i < count; i++) l->gradient[i] += weight * nchw[i];
+    TRY(executor_backward(x, &(Step){0}, e));
+    float *nchw = mem_alloc((size_t)count * sizeof *nchw, e);
+    if (!nchw) return ERR_NOMEM;
+    golden_to_nchw(nchw, executor_input(x, 0)->grad, s[0], s[1], s[2], s[3]);
+    for (int64_t i = 0; i < count; i++) l->gradient[i] += weight * nchw[i];
     mem_free(nchw);
+    return 0;
 }
 
 /* Exactly one of the two descriptions is given. */
@@ -72,7 +74,7 @@ static int add_loss(Loss *l, const DiceCE *classes, const DiceBCE *regions, doub
     const ExecutorOptions o = {.outputs = &loss, .output_count = 1, .train = true, .input_gradients = 1};
     int code = parameters_new(&parameters, graph, e);
     if (!code) code = executor_new(&x, graph, parameters, &o, e);
-    if (!code) run_executor(l, x, weight);
+    if (!code) code = run_executor(l, x, weight, e);
     executor_free(x);
     parameters_free(parameters);
     graph_free(graph);

@@ -96,7 +96,7 @@ static int run_network(const ReferenceNetwork *r, Executor **x, const DocNode *c
     const ExecutorOptions o = {.inputs = sizes, .outputs = outputs, .output_count = count, .precision = precision};
     TRY(executor_new(x, r->graph, r->parameters, &o, e));
     TRY(reference_fill_image(*x, prefix, golden_string(doc_find(c, "input"), "rule_name"), e));
-    executor_forward(*x, &(Step){0});
+    TRY(executor_forward(*x, &(Step){0}, e));
     return 0;
 }
 

@@ -235,7 +235,7 @@ static int feed(const OpRun *r, const Gold *gold, const DocNode *c, Err *e)
         if (!a || !t || array_count(a) != shape_count(t->shape)) return err_set(e, ERR_FORMAT, "%s is missing or has another size", record);
         put_image(t->data, a, t->shape, layout_of(c, "in", r->input_rank[i]));
     }
-    executor_forward(r->executor, &(Step){0});
+    TRY(executor_forward(r->executor, &(Step){0}, e));
     for (int i = 0; i < r->output_count; i++) {
         char record[64];
         snprintf(record, sizeof record, "cot.%d", i);
@@ -258,7 +258,7 @@ static void compare_run(Golden *g, const OpRun *r, const Gold *gold, const DocNo
         else golden_fail(g, "%s: not in the bundle", record);
         mem_free(found);
     }
-    executor_backward(r->executor, &(Step){0});
+    if (executor_backward(r->executor, &(Step){0}, e)) return;
     for (int i = 0; i < r->input_count; i++) {
         snprintf(record, sizeof record, "gin.%s", r->inputs[i]->key);
         float *found = take_image(executor_input(r->executor, i), true, layout_of(c, "in", r->input_rank[i]), e);

@@ -26,18 +26,20 @@ static void put_labels(int16_t *to, const Array *from)
     for (int64_t i = 0; i < array_count(from); i++) to[i] = ((const uint8_t *)from->data)[i];
 }
 
-static void compare_loss(Golden *g, Executor *x, const DocNode *c, const Gold *gold, const Array *logits)
+static int compare_loss(Golden *g, Executor *x, const DocNode *c, const Gold *gold, const Array *logits, Err *e)
 {
     const int64_t *s = logits->shape;
     const double loss = golden_number(c, "loss", NAN), found = *(const float *)executor_output(x, 0)->data;
     Tensor *in = executor_input(x, 0);
-    float *nchw = mem_alloc(array_bytes(logits), NULL);
     golden_expect(g, "loss", fabs(found - loss), fmax(8 * golden_number(c, "loss_noise", 0), 4e-6 * fabs(loss)));
     *(float *)executor_output(x, 0)->grad = 1;
-    executor_backward(x, &(Step){0});
-    if (nchw) golden_to_nchw(nchw, in->grad, s[0], s[1], s[2], s[3]);
-    if (nchw) golden_ops_compare_gradient(g, "gin.logits", nchw, gold, c, 1e-4);
+    TRY(executor_backward(x, &(Step){0}, e));
+    float *nchw = mem_alloc(array_bytes(logits), e);
+    if (!nchw) return ERR_NOMEM;
+    golden_to_nchw(nchw, in->grad, s[0], s[1], s[2], s[3]);
+    golden_ops_compare_gradient(g, "gin.logits", nchw, gold, c, 1e-4);
     mem_free(nchw);
+    return 0;
 }
 
 static void run_loss(Golden *g, const DocNode *c, const Gold *gold, Err *e)
@@ -60,8 +62,7 @@ static void run_loss(Golden *g, const DocNode *c, const Gold *gold, Err *e)
     if (!parameters_new(&parameters, graph, e) && !executor_new(&x, graph, parameters, &o, e)) {
         golden_to_nhwc(executor_input(x, 0)->data, logits->data, s[0], s[1], s[2], s[3]);
         put_labels(executor_input(x, 1)->data, target);
-        executor_forward(x, &(Step){0});
-        compare_loss(g, x, c, gold, logits);
+        if (!executor_forward(x, &(Step){0}, e)) compare_loss(g, x, c, gold, logits, e);
     }
     executor_free(x);
     parameters_free(parameters);
@@ -88,7 +89,7 @@ static void compare_drop_path(Golden *g, Executor *x, const Array *a, const Arra
     for (; i < 100000; i++) {
         golden_to_nhwc(executor_input(x, 0)->data, a->data, s[0], s[1], s[2], s[3]);
         golden_to_nhwc(executor_input(x, 1)->data, f->data, s[0], s[1], s[2], s[3]);
-        executor_forward(x, &(Step){.iteration = i});
+        if (executor_forward(x, &(Step){.iteration = i}, e)) return;
         if (draw_matches(executor_output(x, 0), executor_input(x, 0), mask->data)) break;
     }
     float *found = mem_alloc(array_bytes(expected), e);

@@ -98,7 +98,7 @@ static int forward(Run *r, double *loss, Err *e)
     const Tensor *image = executor_input(r->executor, 0);
     for (int64_t i = 0; i < shape_count(image->shape); i++)
         ((float *)image->data)[i] *= 1 + (float)r->attempt * FLT_EPSILON;
-    executor_forward(r->executor, &(Step){0});
+    TRY(executor_forward(r->executor, &(Step){0}, e));
     *loss = *(const float *)executor_output(r->executor, 0)->data;
     return 0;
 }
@@ -163,7 +163,7 @@ static int run_step(Golden *g, Run *r, int step, const DocNode *exact, const Doc
     TRY(forward(r, &loss, e));
     expect_number(g, "loss", loss, exact, single, "loss", 1e-4);
     *(float *)executor_output(r->executor, 0)->grad = 1;
-    executor_backward(r->executor, &(Step){0});
+    TRY(executor_backward(r->executor, &(Step){0}, e));
     const double norm = optimizer_step(r->optimizer, rate);
     expect_number(g, "gradient norm", norm, exact, single, "grad_norm_before_clip",
                   r->has_kinks ? 1e-2 : 1e-4);

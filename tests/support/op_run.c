@@ -112,6 +112,7 @@ int op_run_new(OpRun *r, const Node *like, const OpImpl *impl, OpRunOptions o, E
                           .output_count = like->output_count,
                           .param_count = like->param_count,
                           .train = o.backward}};
+    r->node.failure = &r->failure;
     memcpy(r->node.param_info, like->param_info, sizeof like->param_info);
     const int failed = build(r, like, o, e);
     if (failed) op_run_free(r);

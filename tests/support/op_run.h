@@ -30,6 +30,7 @@ typedef struct Guarded {
 
 typedef struct OpRun {
     Node node;
+    Err failure;        /* the node's: what a library could not do */
     Tensor in[NODE_INPUTS], out[NODE_OUTPUTS];
     float *param[NODE_PARAMS];
     Guarded buffers[OP_RUN_BUFFERS];

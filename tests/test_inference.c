@@ -159,7 +159,8 @@ static void regions_overwrite_in_their_order(void **state)
         {"background", (int[]){0}, 1, false}, {"whole", whole, 3, true}, {"core", core, 2, true}, {"inner", inner, 1, true}};
     const DatasetInfo info = {.label_count = 4, .labels = regions, .max_value = 3, .ignore_value = -1,
                               .has_regions = true, .regions_class_order = order, .regions_class_count = 3};
-    const CaseProperties p = {{1, 1, 4}, {{0, 0, 0}, {1, 1, 4}}, {1, 1, 4}, {0, 1, 2}, {1, 1, 1}};
+    const CaseProperties p = {.shape_before_crop = {1, 1, 4}, .box = {{0, 0, 0}, {1, 1, 4}}, .shape = {1, 1, 4},
+                              .axes = {.from = {0, 1, 2}}, .transpose_forward = {0, 1, 2}, .spacing_mm = {1, 1, 1}};
     Plan plan;
     plan_defaults(&plan);
     plan.configuration.spacing_mm[0] = plan.configuration.spacing_mm[1] = 1;

@@ -330,19 +330,26 @@ static int run(const Options *o, Err *e)
     return code;
 }
 
+/* A warning for each line of the text. */
+static void warn_of_lines(const char *text)
+{
+    for (const char *end; text && (end = strchr(text, '\n')); text = end + 1)
+        program_warn("%.*s", (int)(end - text), text);
+}
+
 static int run_compare(const Options *o, Err *e)
 {
     Comparison c;
     Text table = {0};
     char *path = NULL;
+    if (*o->common.output) TRY(outputs_check(o->common.output, e));
     TRY(comparison_read(&c, o->arguments, o->argument_count, e));
-    if (c.left_out) program_warn("%d cases are not in all evaluations and left out", c.left_out);
+    warn_of_lines(c.notes.data);
     int code = comparison_add_table(&c, &table, e);
     if (!code) fputs(table.data, stdout);
     if (!code && *o->common.output) {
-        code = file_make_folders(o->common.output, e);
-        if (!code) path = path_format(e, "%s/comparison.csv", o->common.output);
-        if (!code) code = path ? comparison_write_csv(&c, path, e) : ERR_NOMEM;
+        path = path_format(e, "%s/comparison.csv", o->common.output);
+        code = path ? comparison_write_csv(&c, path, e) : ERR_NOMEM;
     }
     mem_free(path);
     text_free(&table);

@@ -216,7 +216,8 @@ static void evaluations_are_compared_by_case(void **state)
     Err e = {0};
     Text table = {0};
     assert_int_equal(comparison_read(&c, (const char *const[]){a, folder}, 2, &e), 0);
-    assert_true(c.case_count == 10 && c.left_out == 2 && c.label_count == 1);
+    assert_true(c.case_count == 10 && c.label_count == 1);
+    if (!strstr(c.notes.data, "3 cases are not in all evaluations and left out: c00 (not in ")) fail_msg("%s", c.notes.data);
     assert_int_equal(comparison_add_table(&c, &table, &e), 0);
     /* Ten differences of one sign: p = 2 / 2^10. */
     if (!strstr(table.data, "0.5000       0.5650   +0.0650   0.0020\n")) fail_msg("%s", table.data);

@@ -1,0 +1,52 @@
+/* Preloaded by failed_allocations.sh: of the allocations of at least FAIL_MIN bytes the one of number FAIL_AT fails.
+ * At the end FAIL_COUNT, a file's name, gets how many there were. glibc only. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+void *__libc_malloc(size_t);
+void *__libc_calloc(size_t, size_t);
+void *__libc_realloc(void *, size_t);
+void *__libc_memalign(size_t, size_t);
+
+static size_t least = (size_t)-1; /* nothing is counted before the environment has been read */
+static long failing = -1;
+static atomic_long seen;
+
+__attribute__((constructor)) static void begin(void)
+{
+    const char *at = getenv("FAIL_AT"), *min = getenv("FAIL_MIN");
+    if (at) failing = atol(at);
+    least = min ? (size_t)atol(min) : 0;
+}
+
+__attribute__((destructor)) static void end(void)
+{
+    const char *path = getenv("FAIL_COUNT");
+    least = (size_t)-1;
+    FILE *f = path ? fopen(path, "w") : NULL;
+    if (!f) return;
+    fprintf(f, "%ld\n", atomic_load(&seen));
+    fclose(f);
+}
+
+static int fails(size_t bytes)
+{
+    if (bytes < least || atomic_fetch_add(&seen, 1) != failing) return 0;
+    errno = ENOMEM;
+    return 1;
+}
+
+void *malloc(size_t n) { return fails(n) ? NULL : __libc_malloc(n); }
+void *calloc(size_t a, size_t b) { return fails(a * b) ? NULL : __libc_calloc(a, b); }
+void *realloc(void *p, size_t n) { return fails(n) ? NULL : __libc_realloc(p, n); }
+void *memalign(size_t to, size_t n) { return fails(n) ? NULL : __libc_memalign(to, n); }
+void *aligned_alloc(size_t to, size_t n) { return memalign(to, n); }
+
+int posix_memalign(void **p, size_t to, size_t n)
+{
+    *p = memalign(to, n);
+    return *p ? 0 : ENOMEM;
+}

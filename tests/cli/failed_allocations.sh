@@ -1,0 +1,53 @@
+#!/bin/sh
+# failed_allocations BUILD: predict and train where one allocation of at least 4 KiB fails: an error, or the very same
+# result. oneDNN takes much of its memory itself; with the kernels of older CPUs also while a network runs.
+build=$1
+. tests/support/tap.sh
+export OMP_NUM_THREADS=1
+skip() { echo "ok - failed allocations # SKIP $1"; exit 0; }
+case $build in */asan|*/tsan) skip "a sanitizer has an allocator of its own";; esac
+${CC:-cc} -shared -fPIC -O1 tests/cli/allocation_shim.c -o "$out/shim.so" 2>/dev/null || skip "no compiler, or not glibc"
+
+"$build/make_phantom" -o "$out/raw" --cases 5 --size 2x32x32 --quiet 2>/dev/null
+printf 'network: {width: 0.0625, depths: [1, 1, 1, 1], decoder_depths: [1, 1, 1]}\n' >"$out/narrow.yaml"
+"$build/plan_and_preprocess" "$out/raw" -o "$out/pre" --override "$out/narrow.yaml" --quiet 2>/dev/null
+
+train() { # RESULTS
+    "$build/train" "$out/pre" 0 -o "$out/$1" --epochs 1 --iterations-per-epoch 1 --validation-iterations 1 --batch-size 2 \
+        --patch-size 32x32 --quiet
+}
+predict() { "$build/predict" -i "$out/raw/imagesTr" -o "$out/$1" -m "$out/whole" --quiet; } # OUTPUT
+result_of() { # PROGRAM FOLDER: a checksum of what it made
+    if [ "$1" = predict ]; then cat "$out/$2"/*.nii.gz | cksum
+    else numbers "$out/$2/fold_0/checkpoint_final.safetensors"; cat "$out/$2"/fold_0/validation/*.nii.gz | cksum; fi
+}
+failing() { FAIL_MIN=4096 LD_PRELOAD="$out/shim.so" "$@" >/dev/null 2>"$out/stderr"; } # COMMAND…
+
+# Lets allocations fail one by one, from the first to the last, as many of them as told.
+sample() { # PROGRAM COUNT KERNELS
+    FAIL_COUNT="$out/count" failing "$1" all || echo "not ok - $1 without a fault: $(cat "$out/stderr")"
+    wanted=$(result_of "$1" all)
+    last=$(($(cat "$out/count") - 1)); at=0; errors=0; crashes=0; bad=
+    while [ $at -lt "$2" ]; do
+        number=$((last * at / ($2 - 1))); at=$((at + 1))
+        rm -rf "$out/one"
+        FAIL_AT=$number failing "$1" one; status=$?
+        case $status in
+        0) [ "$wanted" = "$(result_of "$1" one)" ] || bad="$bad $number: another result with status 0;";;
+        1) errors=$((errors + 1)); grep -qiE 'memory' "$out/stderr" || bad="$bad $number: $(cat "$out/stderr");";;
+        *) crashes=$((crashes + 1));; # oneDNN 2 looks at no result of its own `new` while it makes a primitive
+        esac
+    done
+    is "$1: a failed allocation is an error, or harmless ($3; $errors errors, $crashes times oneDNN crashed)" test -z "$bad"
+    [ -z "$bad" ] || echo "# $bad"
+    is "some were felt" test $errors -gt 0
+    rm -rf "$out/one" "$out/all"
+}
+
+check "a training to look at" 0 train whole
+sample predict 24 "this CPU's kernels"
+sample train 12 "this CPU's kernels"
+# An older CPU's matrix products take memory while they run.
+export ONEDNN_MAX_CPU_ISA=AVX2 DNNL_MAX_CPU_ISA=AVX2
+sample predict 32 "AVX2"
+sample train 12 "AVX2"

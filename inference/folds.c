@@ -70,14 +70,31 @@ static bool take_number(const char **text, int *fold)
     return true;
 }
 
+/* One number, or "0-4". */
+static int parse_entry(FoldList *f, const char **at, bool *is_one, Err *e)
+{
+    enum { MOST = 10000 };
+    int first, last;
+    *is_one = take_number(at, &first);
+    last = first;
+    if (*is_one && first >= 0 && **at == '-') {
+        ++*at;
+        *is_one = take_number(at, &last) && last >= first;
+    }
+    if (!*is_one) return 0;
+    if (last - first >= MOST) return err_set(e, ERR_VALUE, "folds %d to %d: at most %d are possible", first, last, MOST);
+    for (int fold = first; fold <= last; fold++) TRY(fold_list_add(f, fold, e));
+    return 0;
+}
+
 int fold_list_parse(FoldList *f, const char *text, Err *e)
 {
     for (const char *at = text;; at++) {
-        int fold;
-        if (!take_number(&at, &fold) || (*at && *at != ','))
-            return err_set(e, ERR_VALUE, "%s: expected numbers of folds joined by commas, such as 0,1,2, or all",
-                           text);
-        if (fold_list_add(f, fold, e)) return err_context(e, "%s", text);
+        bool is_one;
+        if (parse_entry(f, &at, &is_one, e)) return err_context(e, "%s", text);
+        if (!is_one || (*at && *at != ','))
+            return err_set(e, ERR_VALUE,
+                           "%s: expected numbers of folds joined by commas, such as 0,1,2 or 0-4,7, or all", text);
         if (!*at) return 0;
     }
 }

@@ -21,7 +21,7 @@ int fold_list_copy(FoldList *to, const FoldList *from, Err *e);   /* `to` is new
 bool fold_list_has(const FoldList *f, int fold);
 void fold_list_free(FoldList *f);
 
-/* Adds "0,1,2", or "all". Fails: as fold_list_add; ERR_VALUE for another text. */
+/* Adds "0,1,2", "0-4,7", or "all". Fails: as fold_list_add; ERR_VALUE for another text. */
 int fold_list_parse(FoldList *f, const char *text, Err *e);
 
 /* The folds that a results folder has: its folders fold_N, ascending; fold_all is the first. f is new. Fails:

@@ -1,78 +1,189 @@
 #include "inference/inputs.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/text.h"
+#include "inference/input_files.h"
 
-/* Moves the case into list; it is empty afterwards. */
-static int move_case(CaseList *list, Case *c, Err *e)
+void inputs_free(InputList *list)
 {
-    for (int i = 0; i < list->count; i++)
-        if (!strcmp(list->cases[i].id, c->id))
-            return err_set(e, ERR_VALUE, "case %s is given twice: by %s and by %s", c->id,
-                           list->cases[i].images[0], c->images[0]);
-    void *block = list->cases;
-    TRY(mem_grow(&block, (size_t)list->count * sizeof *c, (size_t)(list->count + 1) * sizeof *c, e));
-    list->cases = block;
-    list->cases[list->count++] = *c;
-    *c = (Case){0};
-    return 0;
+    for (int i = 0; i < list->count; i++) {
+        Case *c = &list->cases[i].files;
+        for (int k = 0; k < c->image_count; k++) mem_free(c->images[k]);
+        mem_free(c->images);
+        mem_free(c->id);
+        mem_free(list->cases[i].fault);
+    }
+    mem_free(list->cases);
+    faults_free(&list->warnings);
+    *list = (InputList){0};
 }
 
-static bool has_image(const Case *c, const char *name)
+/* ---- files whose names say something else than how they are taken ---- */
+
+/* Names for a message: the first few and how many more. */
+typedef struct Names {
+    Text text;
+    int count;
+} Names;
+
+static void add_name(Names *n, const InputFile *file)
 {
-    for (int i = 0; i < c->image_count; i++)
-        if (!strcmp(path_base(c->images[i]), name)) return true;
+    enum { SHOWN = 5 };
+    if (n->count++ < SHOWN) text_add(&n->text, "%s%s", n->count > 1 ? ", " : "", file->name);
+    else if (n->count == SHOWN + 1) text_add(&n->text, " …");
+}
+
+static void warn_of(FaultList *warnings, Names *n, const char *folder, const char *format_end)
+{
+    if (n->count)
+        fault_add(warnings, FAULT_WARNING, "%s: %d file%s (%s) %s", folder, n->count, n->count == 1 ? "" : "s",
+                  n->text.data ? n->text.data : "", format_end);
+    text_free(&n->text);
+}
+
+static void drop(InputFile *file)
+{
+    mem_free(file->path);
+    file->path = NULL;
+}
+
+/* In a folder of CASE_0000 files one without a number is something else: a mask, an earlier prediction. */
+static void check_folder(InputFiles *f, int index, const char *path, int channels, FaultList *warnings)
+{
+    Names dropped = {0}, whole = {0}, beyond = {0};
+    bool has_channels = false;
+    for (int i = 0; i < f->count; i++)
+        has_channels |= f->files[i].folder == index && f->files[i].channel == 0;
+    for (int i = 0; i < f->count; i++) {
+        InputFile *file = &f->files[i];
+        if (file->folder != index || file->channel != INPUT_WHOLE) continue;
+        const bool is_beyond = has_channels && file->number >= channels;
+        if (has_channels && file->number == INPUT_WHOLE) {
+            add_name(&dropped, file);
+            drop(file);
+        } else {
+            add_name(is_beyond ? &beyond : &whole, file);
+        }
+    }
+    warn_of(warnings, &dropped, path,
+            "without a channel number beside others that have one (_0000): not read; give them singly, or in a folder "
+            "of their own, if they are images");
+    warn_of(warnings, &whole, path, "without a channel number that counts (_0000): each is a case by its whole name");
+    warn_of(warnings, &beyond, path,
+            channels == 1 ? "with a number beyond the model's only channel (_0000): each is a case by its whole name"
+                          : "with a number beyond the model's channels: each is a case by its whole name");
+}
+
+/* Files without a path were dropped. */
+static void forget_dropped(InputFiles *f)
+{
+    int kept = 0;
+    for (int i = 0; i < f->count; i++)
+        if (f->files[i].path) f->files[kept++] = f->files[i];
+    f->count = kept;
+}
+
+/* ---- cases ---- */
+
+static int compare_ids(const InputFile *a, const InputFile *b)
+{
+    const int p = input_file_id_length(a), q = input_file_id_length(b);
+    const int order = memcmp(a->name, b->name, (size_t)(p < q ? p : q));
+    return order ? order : p - q;
+}
+
+static int by_id(const void *a, const void *b)
+{
+    const InputFile *x = a, *y = b;
+    const int order = compare_ids(x, y);
+    if (order) return order;
+    if (x->channel != y->channel) return x->channel - y->channel;
+    return strcmp(x->path, y->path);
+}
+
+static void set_fault(InputCase *c, Err *e, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+static void set_fault(InputCase *c, Err *e, const char *format, ...)
+{
+    va_list args;
+    if (c->fault) return; /* the first one says enough */
+    va_start(args, format);
+    c->fault = text_format(e, format, args);
+    va_end(args);
+}
+
+/* Compares with the case's last file, which is of the same channel or an earlier one. True: it is not needed. */
+static bool is_double(InputCase *c, const InputFile *last, const InputFile *file, Err *e)
+{
+    if (input_files_same(last, file)) return true;
+    if (last->channel == file->channel && file->channel == INPUT_WHOLE)
+        set_fault(c, e, "it is given by two files: %s and %s; leave one out", last->path, file->path);
+    else if (last->channel == file->channel)
+        set_fault(c, e, "its channel %d is given by two files: %s and %s; leave one out", file->channel, last->path,
+                  file->path);
+    else if (last->channel == INPUT_WHOLE)
+        set_fault(c, e, "it is given as a whole by %s, and by its channel in %s; leave one out", last->path,
+                  file->path);
     return false;
 }
 
-/* A file that is a case of its own: all its channels in one. */
-static int add_lone_file(CaseList *list, const char *path, const char *ending, Err *e)
+static void expect_channel(InputCase *c, const InputFile *file, int channel, const DatasetInfo *info, Err *e)
 {
-    const char *name = path_base(path);
-    CaseList one = {mem_zalloc(1, sizeof(Case), e), 1};
-    if (!one.cases) return ERR_NOMEM;
-    Case *c = one.cases;
-    c->id = path_format(e, "%.*s", (int)(strlen(name) - strlen(ending)), name);
-    c->images = mem_zalloc(1, sizeof *c->images, e);
-    if (c->images) c->images[0] = mem_strdup(path, e);
-    c->image_count = c->images && c->images[0];
-    const int code = c->id && c->image_count ? move_case(list, c, e) : ERR_NOMEM;
-    case_list_free(&one);
-    return code;
+    if (file->channel == INPUT_WHOLE || file->channel == channel) return;
+    set_fault(c, e, "channel %d (%s) is missing: expected %.*s_%04d%s beside %s", channel,
+              info->channel_names[channel], (int)(file->name - file->path) + file->stem_length, file->path, channel,
+              file->name + file->name_length, file->name);
 }
 
-static int add_file(CaseList *list, const char *path, Err *e)
+/* Makes a case of files with the same id, whose paths it takes over. */
+static int make_case(InputCase *c, InputFile *files, int count, const DatasetInfo *info, Err *e)
 {
-    const char *ending = image_ending(path);
-    if (!ending || !file_exists(path))
-        return err_set(e, ERR_VALUE, "%s: expected a folder, or an image of a known format", path);
-    FaultList ignored = {0}; /* about the folder's other files */
-    CaseList siblings;
-    char *folder = path_base(path) == path ? mem_strdup(".", e)
-                                           : path_format(e, "%.*s", (int)(path_base(path) - path), path);
-    if (!folder) return ERR_NOMEM;
-    int code = case_list_images(&siblings, folder, ending, &ignored, e);
-    faults_free(&ignored);
-    mem_free(folder);
-    if (code) return code;
-    bool found = false;
-    for (int i = 0; i < siblings.count && !code && !found; i++) {
-        found = has_image(&siblings.cases[i], path_base(path));
-        if (found) code = move_case(list, &siblings.cases[i], e);
+    Case *made = &c->files;
+    made->id = path_format(e, "%.*s", input_file_id_length(&files[0]), files[0].name);
+    made->images = mem_zalloc((size_t)count, sizeof *made->images, e);
+    if (!made->id || !made->images) return ERR_NOMEM;
+    const InputFile *last = NULL;
+    for (int i = 0; i < count; i++) {
+        if (last && is_double(c, last, &files[i], e)) continue;
+        if (!c->fault) expect_channel(c, &files[i], made->image_count, info, e);
+        last = &files[i];
+        made->images[made->image_count++] = mem_strdup(last->path, e);
+        if (!made->images[made->image_count - 1]) return ERR_NOMEM;
     }
-    case_list_free(&siblings);
-    return found || code ? code : add_lone_file(list, path, ending, e);
+    return 0;
 }
 
-int inputs_add(CaseList *list, const char *path, const char *ending, FaultList *faults, Err *e)
+static int make_cases(InputList *list, InputFiles *f, const DatasetInfo *info, Err *e)
 {
-    if (!file_is_folder(path)) return add_file(list, path, e);
-    CaseList all;
-    TRY(case_list_images(&all, path, ending, faults, e));
-    int code = all.count ? 0 : err_set(e, ERR_VALUE, "%s: no image named CASE_0000%s is there", path, ending);
-    for (int i = 0; i < all.count && !code; i++) code = move_case(list, &all.cases[i], e);
-    case_list_free(&all);
+    if (!f->count) return 0;
+    qsort(f->files, (size_t)f->count, sizeof *f->files, by_id);
+    list->cases = mem_zalloc((size_t)f->count, sizeof *list->cases, e);
+    if (!list->cases) return ERR_NOMEM;
+    for (int first = 0, past; first < f->count; first = past) {
+        for (past = first; past < f->count && !compare_ids(&f->files[first], &f->files[past]);) past++;
+        TRY(make_case(&list->cases[list->count++], f->files + first, past - first, info, e));
+    }
+    return 0;
+}
+
+int inputs_list(InputList *list, const char *const *paths, int count, const DatasetInfo *info, Err *e)
+{
+    InputFiles f = {0};
+    int code = 0;
+    *list = (InputList){0};
+    for (int i = 0; i < count && !code; i++) code = input_files_add(&f, paths[i], i, info, &list->warnings, e);
+    if (!code) {
+        input_files_classify(&f, info->channel_count);
+        for (int i = 0; i < count; i++)
+            if (file_is_folder(paths[i])) check_folder(&f, i, paths[i], info->channel_count, &list->warnings);
+        forget_dropped(&f);
+        code = make_cases(list, &f, info, e);
+    }
+    input_files_free(&f);
+    if (code) inputs_free(list);
     return code;
 }

@@ -6,14 +6,14 @@
 #include "base/memory.h"
 #include "base/program.h"
 #include "inference/configuration.h"
+#include "inference/model_folder.h"
+#include "inference/output_file.h"
 #include "inference/prediction.h"
 #include "network/precision.h"
 
-enum { MAX_INPUTS = 65536 };
-
 typedef struct Options {
     CommonOptions common;
-    const char **inputs;      /* prediction.input_count paths */
+    const char **inputs;      /* prediction.input_count paths; room for as many as there are arguments */
     const char *model;        /* a results folder, or inference.yaml */
     const char *postprocessing;
     FoldList folds;
@@ -27,8 +27,8 @@ enum {
 
 static const struct argp_option option_list[] = {
     {"input", 'i', "PATH", 0, "Folder of images (CASE_0000.nii.gz …), or an image; may be repeated", 0},
-    {"model", 'm', "RESULTS", 0, "Results folder of train, or inference.yaml of find_best_configuration", 0},
-    {"folds", 'f', "0,1,2", 0, "Folds to average (default: all that are there)", 0},
+    {"model", 'm', "RESULTS", 0, "Results folder of train or of nnU-Net, or inference.yaml of find_best_configuration", 0},
+    {"folds", 'f', "0,1,2", 0, "Folds to average: 0-4,7 or all (default: the numbered ones that are there)", 0},
     {"checkpoint", KEY_CHECKPOINT, "NAME", 0, "final (default), best or latest", 0},
     {"tta", KEY_TTA, NULL, 0, "Average over mirrored predictions (default: as the plan says)", 0},
     {"no-tta", KEY_NO_TTA, NULL, 0, "Don't", 0},
@@ -51,9 +51,8 @@ static void parse_folds(Options *o, const char *text, struct argp_state *state)
         argp_error(state, "--folds %s", e.text);
 }
 
-static void add_input(Options *o, const char *path, struct argp_state *state)
+static void add_input(Options *o, const char *path)
 {
-    if (o->prediction.input_count == MAX_INPUTS) argp_error(state, "more than %d inputs", MAX_INPUTS);
     o->inputs[o->prediction.input_count++] = path;
 }
 
@@ -62,7 +61,8 @@ static void check_options(const Options *o, struct argp_state *state)
     if (!o->prediction.input_count) argp_error(state, "-i PATH is missing");
     if (!o->model) argp_error(state, "-m RESULTS is missing");
     if (!o->prediction.explain && !*o->common.output) argp_error(state, "-o PATH is missing");
-    if (o->folds.count && !file_is_folder(o->model)) argp_error(state, "--folds is for a results folder only");
+    if (o->prediction.save_probabilities && output_file_is_meant(o->common.output))
+        argp_error(state, "--save-probabilities with -o %s: give a folder, they are files of their own", o->common.output);
 }
 
 static error_t parse_option(int key, char *text, struct argp_state *state)
@@ -70,7 +70,7 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     Options *o = state->input;
     switch (key) {
     case 'i':
-    case ARGP_KEY_ARG: add_input(o, text, state); return 0;
+    case ARGP_KEY_ARG: add_input(o, text); return 0;
     case 'm': o->model = text; return 0;
     case 'f': parse_folds(o, text, state); return 0;
     case KEY_TTA: o->prediction.predictor.mirroring = SWITCH_ON; return 0;
@@ -104,17 +104,50 @@ static void tell(PredictionTell kind, const char *text)
     }
 }
 
-static int read_configuration(Configuration *c, const Options *o, Err *e)
+/* What the path named beside the folder is as if it had been given by -f and --checkpoint. */
+static int take_from_path(Options *o, const ModelFolder *f, Err *e)
 {
-    if (!file_exists(o->model))
-        return err_set(e, ERR_VALUE, "%s: does not exist: expected a results folder, or inference.yaml",
-                       o->model);
-    if (!file_is_folder(o->model)) {
-        TRY(configuration_read(c, o->model, e));
-        TRY(configuration_expect_results(c, o->model, e));
-    } else {
-        TRY(configuration_add(c, o->model, &o->folds, e));
+    const char *asked = o->prediction.predictor.checkpoint;
+    char name[FOLD_NAME_BYTES];
+    if (f->fold != MODEL_ANY_FOLD) {
+        if (o->folds.count && !(o->folds.count == 1 && o->folds.numbers[0] == f->fold))
+            return err_set(e, ERR_VALUE, "-m %s names fold %s, and -f other folds: give the results folder %s", o->model,
+                           fold_name(name, f->fold), f->results);
+        if (!o->folds.count) TRY(fold_list_add(&o->folds, f->fold, e));
     }
+    if (!f->checkpoint) return 0;
+    if (asked && strcmp(asked, f->checkpoint))
+        return err_set(e, ERR_VALUE, "-m %s and --checkpoint %s contradict each other: leave one out", o->model, asked);
+    o->prediction.predictor.checkpoint = f->checkpoint;
+    return 0;
+}
+
+static void tell_folder(const Options *o, const ModelFolder *f)
+{
+    char name[FOLD_NAME_BYTES];
+    if (!f->is_other || o->common.quiet) return;
+    if (f->fold == MODEL_ANY_FOLD) program_say("-m %s: taken is the only results folder in it, %s", o->model, f->results);
+    else
+        program_say("-m %s: taken is fold %s of the results folder %s%s%s", o->model, fold_name(name, f->fold), f->results,
+                    f->checkpoint ? ", checkpoint " : "", f->checkpoint ? f->checkpoint : "");
+}
+
+static int read_models(Configuration *c, Options *o, ModelFolder *f, Err *e)
+{
+    TRY(model_folder_find(f, o->model, e));
+    if (f->results) {
+        TRY(take_from_path(o, f, e));
+        tell_folder(o, f);
+        return configuration_add(c, f->results, &o->folds, e);
+    }
+    if (o->folds.count)
+        return err_set(e, ERR_VALUE, "-f is for a results folder: %s names the folds of its models itself", o->model);
+    TRY(configuration_read(c, o->model, e));
+    return configuration_expect_results(c, o->model, e);
+}
+
+static int read_postprocessing(Configuration *c, const Options *o, Err *e)
+{
     if (!o->postprocessing) return 0;
     Configuration other;
     TRY(configuration_read(&other, o->postprocessing, e));
@@ -128,16 +161,20 @@ static int read_configuration(Configuration *c, const Options *o, Err *e)
 static int run(Options *o, Err *e)
 {
     Configuration c = {0};
+    ModelFolder folder = {0};
     PredictionOptions *p = &o->prediction;
     p->inputs = o->inputs;
     p->output = o->common.output;
+    p->into_file = output_file_is_meant(p->output);
     p->overwrite = o->common.overwrite;
     p->quiet = o->common.quiet;
     p->tell = tell;
     p->report = report;
-    int code = read_configuration(&c, o, e);
+    int code = read_models(&c, o, &folder, e);
+    if (!code) code = read_postprocessing(&c, o, e);
     if (!code) code = prediction_run(p, &c, e);
     configuration_free(&c);
+    model_folder_free(&folder);
     return code;
 }
 
@@ -148,7 +185,9 @@ int main(int argc, char **argv)
         .parser = parse_option,
         .args_doc = "[IMAGE…]",
         .doc = "Segments images with the networks in RESULTS: writes one label image per "
-               "case, with the image's shape and geometry, to the folder given by -o.\v"
+               "case, with the image's shape and geometry, to the folder given by -o, or of one "
+               "case to the image file given by -o.\v"
+               "OUT/predict.yaml says from what they were made; what is there and was made by the very same is kept. "
                "Several models of an inference.yaml leave their probabilities in OUT/model_1, model_2 …; "
                "their mean "
                "decides.\nExit status: 0 done, 1 some case failed, 2 wrong usage."};
@@ -157,7 +196,7 @@ int main(int argc, char **argv)
     Err e = {0};
     program_begin("predict", false);
     program_interrupt_hint("the cases that are done stand: the same command goes on with the others");
-    o.inputs = mem_alloc(MAX_INPUTS * sizeof *o.inputs, &e);
+    o.inputs = mem_alloc((size_t)argc * sizeof *o.inputs, &e);
     if (!o.inputs) return program_end(ERR_NOMEM, &e, false);
     program_parse(&argp, &o, &o.common, argc, argv);
     program_threads(&o.common);

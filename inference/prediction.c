@@ -2,12 +2,15 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "inference/average.h"
 #include "inference/meaning.h"
+#include "inference/output_file.h"
 #include "inference/prediction_job.h"
+#include "inference/prediction_mean.h"
+#include "plans/splits.h"
 
 void prediction_tell(const PredictionOptions *o, PredictionTell kind, const char *format, ...)
 {
@@ -20,56 +23,218 @@ void prediction_tell(const PredictionOptions *o, PredictionTell kind, const char
     o->tell(kind, text);
 }
 
-void prediction_tell_kept(const PredictionOptions *o, int kept, int all)
+/* A prediction under way. */
+typedef struct Run {
+    const PredictionOptions *o;
+    const Configuration *c;
+    ModelSource sources[CONFIGURATION_MODELS];   /* opened, until a job takes it over */
+    PredictionCases cases;
+    OutputFolder output;
+    bool *made;                                  /* by output_folder_decide */
+} Run;
+
+/* ---- before anything is computed ---- */
+
+/* Folds that are there and do not predict. */
+static void tell_unused_folds(const PredictionOptions *o, const ModelSource *s)
 {
-    if (kept)
-        prediction_tell(o, TELL_NOTE,
-                        "%d of %d cases were there already and are kept (--overwrite replaces them)", kept, all);
+    char name[FOLD_NAME_BYTES];
+    for (int i = 0; i < s->unused.count; i++) {
+        const int fold = s->unused.numbers[i];
+        if (fold == SPLITS_FOLD_ALL)
+            prediction_tell(o, TELL_NOTE, "%s/fold_all is left out: numbered folds are there (-f all takes it)",
+                            s->results);
+        else
+            prediction_tell(o, TELL_WARNING,
+                            "%s/fold_%s is left out: it has no checkpoint_%s; its training is not finished",
+                            s->results, fold_name(name, fold), s->checkpoint);
+    }
 }
 
-/* The mean of what the models left in `average->folders`. */
-static int run_average(const PredictionOptions *o, AverageJob *average, Err *e)
+static int open_sources(Run *run, Err *e)
 {
-    average->output = o->output;
-    average->report = o->report;
-    average->overwrite = o->overwrite;
-    average->quiet = o->quiet;
-    TRY(average_run(average, e));
-    prediction_tell_kept(o, average->kept, average->case_count);
-    return 0;
-}
-
-static int expect_same_labels(const Configuration *c, Err *e)
-{
+    const Configuration *c = run->c;
     const char *results[CONFIGURATION_MODELS];
-    for (int i = 0; i < c->model_count; i++) results[i] = c->models[i].results;
+    for (int i = 0; i < c->model_count; i++) {
+        const ConfiguredModel *m = &c->models[i];
+        TRY(model_source_open(&run->sources[i], m->results, m->folds.numbers, m->folds.count,
+                              run->o->predictor.checkpoint, e));
+        results[i] = m->results;
+        tell_unused_folds(run->o, &run->sources[i]);
+    }
     return meaning_expect_same_in(results, c->model_count, e);
 }
 
-/* Each model in a folder of its own, then their mean. A bad case ends up in no mean; the others go on. */
-static int predict_with_all(const PredictionOptions *o, const Configuration *c, Err *e)
+/* A case whose files cannot be put together is told of once. */
+static int list_cases(Run *run, Err *e)
 {
-    AverageJob average = {.postprocessing = &c->postprocessing};
-    char *folders[CONFIGURATION_MODELS] = {NULL};
-    int code = expect_same_labels(c, e);
-    Err bad_case = {0};
-    for (int i = 0; i < c->model_count && !code; i++) {
-        folders[i] = path_format(e, "%s/model_%d", o->output, i + 1);
-        average.folders[average.folder_count++] = folders[i];
-        code = folders[i] ? prediction_job_run(o, &c->models[i], folders[i], true, &c->postprocessing, e)
-                          : ERR_NOMEM;
-        if (code != ERR_VALUE || !file_is_folder(folders[i])) continue;
-        bad_case = *e;
-        code = 0;
+    const PredictionOptions *o = run->o;
+    TRY(prediction_cases_list(&run->cases, o->inputs, o->input_count, &run->sources[0].info, e));
+    const InputList *list = &run->cases.inputs;
+    for (int i = 0; i < list->warnings.count; i++) prediction_tell(o, TELL_WARNING, "%s", list->warnings.faults[i].text);
+    for (int i = 0; i < list->count; i++) {
+        Err fault = {.code = ERR_VALUE};
+        if (!list->cases[i].fault) continue;
+        snprintf(fault.text, sizeof fault.text, "%s", list->cases[i].fault);
+        o->report(list->cases[i].files.id, &fault);
+        run->cases.fates[i] = CASE_FAILED;
     }
-    if (!code && *o->output) code = run_average(o, &average, e);
-    for (int i = 0; i < c->model_count; i++) mem_free(folders[i]);
-    if (!code && bad_case.code) *e = bad_case;
-    return code ? code : (int)bad_case.code;
+    return 0;
+}
+
+/* ---- into a folder ---- */
+
+/* "1+2 3": the labels of each step. */
+static void add_postprocessing(MadeFrom *m, const Postprocessing *p)
+{
+    Text steps = {0};
+    for (int i = 0; i < p->count; i++)
+        for (int k = 0; k < p->steps[i].label_count; k++)
+            text_add(&steps, "%s%d", k ? "+" : i ? " " : "", p->steps[i].labels[k]);
+    if (!text_check(&steps, &m->failure)) made_from_add(m, "post-processing", "%s", steps.length ? steps.data : "none");
+    text_free(&steps);
+}
+
+static void list_origins(MadeFrom *m, const Run *run)
+{
+    char prefix[32] = "";
+    const Configuration *c = run->c;
+    for (int i = 0; i < c->model_count; i++) {
+        if (c->model_count > 1) snprintf(prefix, sizeof prefix, "model %d: ", i + 1);
+        predictor_made_from(m, prefix, &run->sources[i], &run->o->predictor);
+    }
+    add_postprocessing(m, &c->postprocessing);
+}
+
+static PredictionJob job_of(Run *run, int model)
+{
+    PredictionJob job = {.o = run->o, .model = &run->c->models[model], .source = run->sources[model],
+                         .postprocessing = &run->c->postprocessing, .cases = &run->cases};
+    run->sources[model] = (ModelSource){0};
+    return job;
+}
+
+/* Each model in a folder of its own, then their mean. */
+static int run_models(Run *run, Err *e)
+{
+    const char *folders[CONFIGURATION_MODELS] = {NULL};
+    const bool is_written = *run->o->output;
+    const PredictionMean mean = {.o = run->o, .cases = &run->cases, .output = &run->output, .folders = folders,
+                                 .folder_count = run->c->model_count, .postprocessing = &run->c->postprocessing};
+    int code = 0;
+    for (int i = 0; i < run->c->model_count && !code; i++) {
+        PredictionJob job = job_of(run, i);
+        job.is_member = true;
+        job.output = is_written ? &run->output : NULL;
+        job.folder = folders[i] = path_format(e, "%s/model_%d", run->o->output, i + 1);
+        code = folders[i] ? prediction_job_run(&job, e) : ERR_NOMEM;
+    }
+    if (!code && is_written) code = prediction_mean_run(&mean, e);
+    for (int i = 0; i < run->c->model_count; i++) mem_free((char *)folders[i]);
+    return code;
+}
+
+static int run_jobs(Run *run, Err *e)
+{
+    if (run->c->model_count > 1) return run_models(run, e);
+    PredictionJob job = job_of(run, 0);
+    job.output = run->output.path ? &run->output : NULL;
+    job.file = run->o->into_file ? run->o->output : NULL;
+    return prediction_job_run(&job, e);
+}
+
+/* What stands there whole is kept. */
+static int decide(Run *run, Err *e)
+{
+    PredictionCases *c = &run->cases;
+    TRY(output_folder_decide(&run->output, c, run->made, run->o, e));
+    for (int i = 0; i < c->inputs.count; i++)
+        if (c->fates[i] == CASE_WANTED && !run->made[i]) c->fates[i] = CASE_KEPT;
+    return 0;
+}
+
+static int run_into_folder(Run *run, Err *e)
+{
+    const PredictionOptions *o = run->o;
+    OutputFolder *f = &run->output;
+    MadeFrom made_from = {0};
+    list_origins(&made_from, run);
+    const bool probabilities = o->save_probabilities && run->c->model_count == 1;
+    int code = made_from_check(&made_from, e);
+    if (!code)
+        code = output_folder_open(f, o->output, run->sources[0].info.file_ending, probabilities, &made_from,
+                                  o->overwrite, e);
+    if (!code) code = decide(run, e);
+    for (int i = 0; i < run->cases.inputs.warnings.count && !code; i++)
+        code = prediction_record_warn(f->record, NULL, run->cases.inputs.warnings.faults[i].text, NULL, e);
+    if (!code) code = run_jobs(run, e);
+    const int closing = output_folder_close(f, code ? NULL : e);
+    made_from_free(&made_from);
+    return code ? code : closing;
+}
+
+/* ---- into a file ---- */
+
+/* What can be known of a single file beforehand. */
+static int expect_file(const Run *run, Err *e)
+{
+    const char *path = run->o->output;
+    const PredictionCases *c = &run->cases;
+    if (c->inputs.count > 1)
+        return err_set(e, ERR_VALUE, "-o %s is one file, and there are %d cases (%s, %s%s): give a folder", path,
+                       c->inputs.count, c->inputs.cases[0].files.id, c->inputs.cases[1].files.id,
+                       c->inputs.count > 2 ? " …" : "");
+    if (run->c->model_count > 1)
+        return err_set(e, ERR_VALUE,
+                       "-o %s is one file, and each of the %d models leaves its probabilities in a folder: give a "
+                       "folder with -o",
+                       path, run->c->model_count);
+    return output_file_expect(path, run->sources[0].info.file_ending, &c->inputs.cases[0].files, run->o->overwrite, e);
+}
+
+static int run_into_file(Run *run, Err *e)
+{
+    TRY(expect_file(run, e));
+    return run->cases.fates[0] == CASE_WANTED ? run_jobs(run, e) : 0;
+}
+
+/* ---- the whole ---- */
+
+static int count_failures(const Run *run, Err *e)
+{
+    const PredictionCases *c = &run->cases;
+    const int failed = prediction_cases_count(c, CASE_FAILED), kept = prediction_cases_count(c, CASE_KEPT);
+    if (kept)
+        prediction_tell(run->o, TELL_NOTE,
+                        "%d of %d cases were there already, made by the same from the same images, and are kept "
+                        "(--overwrite replaces them)",
+                        kept, c->inputs.count);
+    if (!failed) return 0;
+    return err_set(e, ERR_VALUE, "%d of %d cases %s (above)", failed, c->inputs.count,
+                   *run->o->output ? "failed" : "cannot be predicted");
+}
+
+static int run_all(Run *run, Err *e)
+{
+    TRY(open_sources(run, e));
+    TRY(list_cases(run, e));
+    run->made = mem_zalloc((size_t)run->cases.inputs.count, sizeof *run->made, e);
+    if (!run->made) return ERR_NOMEM;
+    if (!*run->o->output) TRY(run_jobs(run, e));
+    else TRY(run->o->into_file ? run_into_file(run, e) : run_into_folder(run, e));
+    return count_failures(run, e);
 }
 
 int prediction_run(const PredictionOptions *o, const Configuration *c, Err *e)
 {
-    if (c->model_count > 1) return predict_with_all(o, c, e);
-    return prediction_job_run(o, &c->models[0], o->output, false, &c->postprocessing, e);
+    Run *run = mem_zalloc(1, sizeof *run, e);
+    if (!run) return ERR_NOMEM;
+    run->o = o;
+    run->c = c;
+    const int code = run_all(run, e);
+    for (int i = 0; i < c->model_count; i++) model_source_free(&run->sources[i]);
+    prediction_cases_free(&run->cases);
+    mem_free(run->made);
+    mem_free(run);
+    return code;
 }

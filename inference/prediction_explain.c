@@ -9,23 +9,25 @@ static void tell_costs(const PredictionOptions *o, const char *id, const Predict
                     (double)cost->predicting / mib, (double)cost->finishing / mib, (double)cost->peak / mib);
 }
 
-int prediction_job_explain(const PredictionJob *job)
+static void explain_case(const PredictionJob *job, int index)
+{
+    const Case *c = &job->cases->inputs.cases[index].files;
+    PredictionCost cost;
+    Err fault = {0};
+    if (!prediction_job_cost(job, c, &cost, &fault)) {
+        tell_costs(job->o, c->id, &cost);
+        return;
+    }
+    prediction_tell(job->o, TELL_TABLE, "%-24s %s\n", c->id, fault.text);
+    if (!*job->o->output) job->cases->fates[index] = CASE_FAILED; /* else that is told when its turn comes */
+}
+
+void prediction_job_explain(const PredictionJob *job)
 {
     const PredictionOptions *o = job->o;
-    int impossible = 0;
-    if (job->is_member) prediction_tell(o, TELL_TABLE, "%s\n", job->results);
+    if (job->is_member) prediction_tell(o, TELL_TABLE, "%s\n", job->model->results);
     prediction_tell(o, TELL_TABLE, "%-24s %9s %6s %10s %10s %10s %10s %10s %10s\n", "MiB", "tiles", "batch",
                     "networks", "reading", "preprocess", "predicting", "finishing", "peak");
-    for (int i = 0; i < job->list.count; i++) {
-        const Case *c = &job->list.cases[i];
-        PredictionCost cost;
-        Err fault = {0};
-        if (prediction_job_cost(job, c, &cost, &fault)) {
-            prediction_tell(o, TELL_TABLE, "%-24s %s\n", c->id, fault.text);
-            impossible++;
-        } else {
-            tell_costs(o, c->id, &cost);
-        }
-    }
-    return impossible;
+    for (int i = 0; i < job->cases->inputs.count; i++)
+        if (!job->cases->inputs.cases[i].fault) explain_case(job, i);
 }

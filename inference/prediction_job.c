@@ -6,16 +6,8 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "data/image_channels.h"
 #include "inference/batch.h"
-#include "inference/inputs.h"
 #include "inference/probabilities.h"
-#include "plans/splits.h"
-
-static bool saves_probabilities(const PredictionJob *job)
-{
-    return job->is_member || job->o->save_probabilities;
-}
 
 void prediction_job_warn(const PredictionJob *job, const char *format, ...)
 {
@@ -24,7 +16,9 @@ void prediction_job_warn(const PredictionJob *job, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    prediction_tell(job->o, TELL_WARNING, "case %s: %s", job->id, text);
+    bool is_new = true; /* several models may warn of the same */
+    if (job->output) prediction_record_warn(job->output->record, job->id, text, &is_new, NULL);
+    if (is_new) prediction_tell(job->o, TELL_WARNING, "case %s: %s", job->id, text);
 }
 
 static void show_tiles(void *context, int64_t done, int64_t tiles)
@@ -35,208 +29,75 @@ static void show_tiles(void *context, int64_t done, int64_t tiles)
     progress_part(job->progress, (double)done / (double)tiles, note);
 }
 
-static int list_cases(PredictionJob *job, Err *e)
+/* ---- one case after another ---- */
+
+static const char *case_name(const void *context, int turn)
 {
-    const PredictionOptions *o = job->o;
-    const char *ending = predictor_dataset(job->predictor)->file_ending;
-    FaultList faults = {0};
-    int code = 0;
-    for (int i = 0; i < o->input_count && !code; i++)
-        code = inputs_add(&job->list, o->inputs[i], ending, &faults, e);
-    for (int i = 0; i < faults.count; i++) prediction_tell(o, TELL_WARNING, "%s", faults.faults[i].text);
-    faults_free(&faults);
-    return code;
+    const PredictionJob *job = context;
+    return job->cases->inputs.cases[job->turns[turn]].files.id;
 }
 
-static ChannelNames channels_wanted(const PredictionJob *job)
-{
-    const DatasetInfo *info = predictor_dataset(job->predictor);
-    return (ChannelNames){info->channel_count, info->channel_names};
-}
+static OutputFolder *folder_of(PredictionJob *job) { return job->is_member ? &job->own : job->output; }
 
-/* The headers of all files of a case; the first one's in headers[0]. */
-static int probe_files(ImageHeader *headers, int64_t *channels, const PredictionJob *job, const Case *c, Err *e)
+static int predict_case(PredictionJob *job, int index, Err *e)
 {
-    const ChannelNames wanted = channels_wanted(job);
-    for (int i = 0; i < c->image_count; i++)
-        TRY(image_read_header(&headers[i], c->images[i], IMAGE_INTENSITIES, e));
-    return image_expect_channels(channels, headers, (const char *const *)c->images, c->image_count, &wanted, e);
-}
-
-/* What the headers of a case say of its size. */
-static int probe_case(CaseSize *size, const PredictionJob *job, const Case *c, Err *e)
-{
-    *size = (CaseSize){0};
-    int64_t largest_file = 0;
-    ImageHeader *headers = mem_zalloc((size_t)c->image_count, sizeof *headers, e);
-    const int code = headers ? probe_files(headers, &size->channels, job, c, e) : ERR_NOMEM;
-    const Geometry first = code ? (Geometry){0} : headers[0].geometry; /* the others are brought onto its grid */
-    mem_free(headers);
-    if (code) return code;
-    const GridAxes axes = grid_axes_read(&first, plan_reader_axes(predictor_plan(job->predictor)));
-    const Geometry g = grid_axes_apply(&axes, &first);
-    for (int i = 0; i < c->image_count; i++) {
-        const int64_t bytes = file_size(c->images[i]);
-        if (bytes > largest_file) largest_file = bytes;
-    }
-    memcpy(size->shape_zyx, g.shape_zyx, sizeof size->shape_zyx);
-    memcpy(size->spacing_zyx_mm, g.spacing_zyx_mm, sizeof size->spacing_zyx_mm);
-    const int64_t samples = size->channels * size->shape_zyx[0] * size->shape_zyx[1] * size->shape_zyx[2];
-    const bool several = c->image_count > 1; /* they are put together in a block of its own */
-    size->reading_bytes = largest_file + samples * (int64_t)(sizeof(uint16_t) + several * sizeof(float));
-    size->finishing_bytes = postprocessing_bytes(job->postprocessing, size->shape_zyx);
-    return 0;
-}
-
-int prediction_job_cost(const PredictionJob *job, const Case *c, PredictionCost *cost, Err *e)
-{
-    CaseSize size;
-    TRY(probe_case(&size, job, c, e));
-    return predictor_cost(job->predictor, &size, cost, e);
-}
-
-static int predict_labels(const PredictionJob *job, Image *image, Array *labels, const char *id, Err *e)
-{
-    const double *spacing_mm = image->geometry.spacing_zyx_mm;
-    const GridAxes axes = grid_axes_read(&image->geometry, plan_reader_axes(predictor_plan(job->predictor)));
-    if (!saves_probabilities(job))
-        return predictor_predict(job->predictor, &image->voxels, spacing_mm, &axes, labels, NULL, e);
-    ProbabilityFile file;
-    const ProbabilitySink sink = probability_file_sink(&file, job->folder, id);
-    const int code = predictor_predict(job->predictor, &image->voxels, spacing_mm, &axes, labels, &sink, e);
-    return probability_file_finish(&file, code, e);
-}
-
-/* Of a lone file predicted into its own folder. */
-static int expect_no_input(const char *path, const Case *c, Err *e)
-{
-    char *output = path_absolute(path, e), *input = path_absolute(c->images[0], e);
-    int code = output && input ? 0 : e->code;
-    if (!code && !strcmp(output, input))
-        code = err_set(e, ERR_VALUE, "its labels would replace the image %s: name another folder with -o",
-                       path);
-    mem_free(output);
-    mem_free(input);
-    return code;
-}
-
-/* All channels, on the first one's grid. */
-static int read_case(const PredictionJob *job, const Case *c, Image *image, Err *e)
-{
-    FaultList notes = {0};
-    const ChannelNames wanted = channels_wanted(job);
-    const int code = image_read_channels(image, (const char *const *)c->images, c->image_count, &wanted,
-                                         &notes, e);
-    for (int i = 0; i < notes.count && !code; i++) prediction_job_warn(job, "%s", notes.faults[i].text);
-    faults_free(&notes);
-    return code;
-}
-
-/* Whether the plan's list, "RAS, LPS", has this one; of a 2-D image, "RA", the third axis may be any. */
-static bool has_orientation(const char *list, const char *code)
-{
-    for (size_t length; *list; list += length + strspn(list + length, ", ")) {
-        length = strcspn(list, ", ");
-        const size_t other = strlen(code), both = length < other ? length : other;
-        if (!strncmp(list, code, both) && (length == other || both == 2)) return true;
-    }
-    return false;
-}
-
-/* A network that never saw an orientation may take left for right. */
-static void warn_of_orientation(const PredictionJob *job, const Case *c, const Geometry *g)
-{
-    const Plan *plan = predictor_plan(job->predictor);
-    char code[GRID_CODE_BYTES];
-    grid_axes_code(g, code);
-    if (!*plan->orientations || plan_reader_axes(plan) != READER_STORED || has_orientation(plan->orientations, code)) return;
-    prediction_job_warn(job, "%s: its orientation is %s, and training saw %s only: the network may take its sides for others; "
-                        "reorient the image, or train with \"orientation: canonical\"", c->images[0], code,
-                        plan->orientations);
-}
-
-static int predict_image(const PredictionJob *job, const Case *c, const char *path, Err *e)
-{
-    Image image;
-    Array labels = {0};
-    PredictionCost cost;
-    TRY(prediction_job_cost(job, c, &cost, e));
-    TRY(read_case(job, c, &image, e));
-    warn_of_orientation(job, c, &image.geometry);
-    int code = predict_labels(job, &image, &labels, c->id, e);
-    if (!code && !job->is_member) code = postprocessing_apply(job->postprocessing, &labels, e);
-    if (!code) code = image_write(path, &image.geometry, &labels, e); /* last: where they stand, all does */
-    array_free(&labels);
-    image_free(&image);
-    return code;
-}
-
-static const char *case_name(const void *context, int index)
-{
-    return ((const PredictionJob *)context)->list.cases[index].id;
-}
-
-static char *label_path(const PredictionJob *job, const char *folder, const char *id, Err *e)
-{
-    return path_format(e, "%s/%s%s", folder, id, predictor_dataset(job->predictor)->file_ending);
-}
-
-/* Whether all that is wanted of the case stands there; of a member also where the mean does. */
-static int is_finished(const PredictionJob *job, const char *id, const char *path, bool *finished, Err *e)
-{
-    TRY(file_is_there(path, finished, e));
-    if (*finished && saves_probabilities(job)) TRY(probabilities_exist(finished, job->folder, id, e));
-    if (!job->is_member || *finished) return 0;
-    char *mean = label_path(job, job->o->output, id, e);
-    const int code = file_is_there(mean, finished, e);
-    mem_free(mean);
-    return code;
-}
-
-static int predict_case(void *context, int index, Progress *progress, bool *kept, Err *e)
-{
-    PredictionJob *job = context;
-    const Case *c = &job->list.cases[index];
-    char *path = label_path(job, job->folder, c->id, e);
-    if (!path) return ERR_NOMEM;
-    job->progress = progress;
-    job->id = c->id;
-    int code = file_exists(path) ? expect_no_input(path, c, e) : 0;
-    if (!code && !job->o->overwrite) code = is_finished(job, c->id, path, kept, e);
-    if (!code && !*kept) code = predict_image(job, c, path, e);
+    MadeFrom inputs;
+    OutputFolder *folder = folder_of(job);
+    const Case *c = &job->cases->inputs.cases[index].files;
+    if (!folder) return prediction_job_predict(job, c, job->file, e);
+    TRY(prediction_cases_inputs(&inputs, job->cases, index, e)); /* before they are read: what changes then is noticed */
+    made_from_free(&inputs);
+    char *path = output_folder_labels(folder, c->id, e);
+    int code = path ? prediction_job_predict(job, c, path, e) : ERR_NOMEM;
     mem_free(path);
     return code;
 }
 
+/* A case that cannot be predicted is recorded, in the folder of the mean too. */
+static int note_failure(PredictionJob *job, const char *id, const char *error, Err *e)
+{
+    if (job->is_member) TRY(output_folder_failed(&job->own, id, error, e));
+    return job->output ? output_folder_failed(job->output, id, error, e) : 0;
+}
+
+static int take_turn(void *context, int turn, Progress *progress, bool *kept, Err *e)
+{
+    (void)kept;
+    PredictionJob *job = context;
+    const int index = job->turns[turn];
+    job->progress = progress;
+    job->id = case_name(job, turn);
+    int code = predict_case(job, index, e);
+    if (!code && folder_of(job)) code = output_folder_done(folder_of(job), job->cases, index, e);
+    if (!code) return 0;
+    job->cases->fates[index] = CASE_FAILED;
+    note_failure(job, job->id, e->text, NULL); /* a record that cannot be written is an error when it is closed */
+    return code;
+}
+
+static int expect_labels(const char *path, const ModelSource *model, Err *e)
+{
+    DatasetInfo info;
+    TRY(dataset_info_read(&info, path, e));
+    int code = meaning_expect_same(&info, path, &model->info, model->results, e);
+    if (!code && strcmp(info.file_ending, model->info.file_ending))
+        code = err_set(e, ERR_VALUE, "%s is there already and names the ending %s, the model has %s", path,
+                       info.file_ending, model->info.file_ending);
+    dataset_info_free(&info);
+    return code;
+}
+
+/* dataset.json belongs to the probabilities; one that says the same may be there. */
 static int save_dataset(const PredictionJob *job, Err *e)
 {
-    char *path = path_format(e, "%s/dataset.json", job->folder);
-    const int code = path ? dataset_info_write(predictor_dataset(job->predictor), path, e) : ERR_NOMEM;
+    const OutputFolder *folder = job->is_member ? &job->own : job->output;
+    char *path = path_format(e, "%s/dataset.json", folder->path);
+    bool there = false;
+    int code = file_is_there(path, &there, e);
+    if (!code && there && !folder->replace) code = expect_labels(path, predictor_source(job->predictor), e);
+    else if (!code) code = dataset_info_write(predictor_dataset(job->predictor), path, e);
     mem_free(path);
     return code;
-}
-
-static int expect_possible(int impossible, int count, Err *e)
-{
-    if (!impossible) return 0;
-    return err_set(e, ERR_VALUE, "%d of %d cases cannot be predicted (above)", impossible, count);
-}
-
-/* Folds that are there and do not predict. */
-static void tell_unused_folds(const PredictionJob *job)
-{
-    const ModelSource *s = predictor_source(job->predictor);
-    char name[FOLD_NAME_BYTES];
-    for (int i = 0; i < s->unused.count; i++) {
-        const int fold = s->unused.numbers[i];
-        if (fold == SPLITS_FOLD_ALL && s->folds.count)
-            prediction_tell(job->o, TELL_NOTE, "%s/fold_all is left out: numbered folds are there (-f all takes it)",
-                            s->results);
-        else
-            prediction_tell(job->o, TELL_WARNING,
-                            "%s/fold_%s is left out: it has no checkpoint_%s; its training is not finished",
-                            s->results, fold_name(name, fold), s->checkpoint);
-    }
 }
 
 static void tell_start(const PredictionJob *job)
@@ -245,53 +106,73 @@ static void tell_start(const PredictionJob *job)
     Text folds = {0};
     fold_list_text(&s->folds, &folds);
     prediction_tell(job->o, TELL_NOTE, "%s, %s, %d case%s", s->plan.network.name, folds.data ? folds.data : "",
-                    job->list.count, job->list.count == 1 ? "" : "s");
+                    job->turn_count, job->turn_count == 1 ? "" : "s");
     text_free(&folds);
-    tell_unused_folds(job);
 }
 
 static int run_cases(PredictionJob *job, Err *e)
 {
-    const PredictionOptions *o = job->o;
     int kept;
-    TRY(file_make_folders(job->folder, e));
-    if (saves_probabilities(job)) TRY(save_dataset(job, e));
+    Err failed = {0}; /* some cases: told of, and counted by their fates */
+    if (prediction_job_saves_probabilities(job)) TRY(save_dataset(job, e));
     tell_start(job);
     const Batch batch = {.title = "predict",
-                         .count = job->list.count,
-                         .quiet = o->quiet,
+                         .count = job->turn_count,
+                         .quiet = job->o->quiet,
                          .id = case_name,
-                         .work = predict_case,
-                         .report = o->report,
+                         .work = take_turn,
+                         .report = job->o->report,
                          .context = job};
-    const int code = batch_run(&batch, &kept, e);
-    prediction_tell_kept(o, kept, job->list.count);
-    return code;
+    batch_run(&batch, &kept, &failed);
+    return 0;
+}
+
+/* ---- the job ---- */
+
+/* The cases whose turn it is: the wanted ones, of a member those whose probabilities are not there yet. */
+static int find_turns(PredictionJob *job, Err *e)
+{
+    PredictionCases *c = job->cases;
+    const size_t count = (size_t)c->inputs.count;
+    job->turns = mem_zalloc(count, sizeof *job->turns, e);
+    job->made = mem_zalloc(count, sizeof *job->made, e);
+    if (!job->turns || !job->made) return ERR_NOMEM;
+    if (job->is_member && job->output) TRY(output_folder_decide(&job->own, c, job->made, job->o, e));
+    for (int i = 0; i < c->inputs.count; i++)
+        if (c->fates[i] == CASE_WANTED && (job->made[i] || !job->is_member)) job->turns[job->turn_count++] = i;
+    return 0;
 }
 
 static int run_job(PredictionJob *job, Err *e)
 {
-    TRY(list_cases(job, e));
-    const int impossible = job->o->explain ? prediction_job_explain(job) : 0;
-    return *job->o->output ? run_cases(job, e) : expect_possible(impossible, job->list.count, e);
+    const bool is_written = *job->o->output;
+    PredictorOptions options = job->o->predictor;
+    options.progress = show_tiles;
+    options.context = job;
+    if (is_written) TRY(find_turns(job, e));
+    if (!job->turn_count && !job->o->explain) return 0;
+    TRY(predictor_open_source(&job->predictor, &job->source, &options, e));
+    if (job->o->explain) prediction_job_explain(job);
+    return job->turn_count ? run_cases(job, e) : 0;
 }
 
-int prediction_job_run(const PredictionOptions *o, const ConfiguredModel *model, const char *folder,
-                       bool is_member, const Postprocessing *postprocessing, Err *e)
+static int open_own_folder(PredictionJob *job, MadeFrom *made_from, Err *e)
 {
-    PredictionJob job = {.o = o,
-                         .results = model->results,
-                         .is_member = is_member,
-                         .postprocessing = postprocessing,
-                         .folder = folder};
-    PredictorOptions options = o->predictor;
-    options.folds = model->folds.numbers;
-    options.fold_count = model->folds.count;
-    options.progress = show_tiles;
-    options.context = &job;
-    TRY(predictor_open(&job.predictor, model->results, &options, e));
-    const int code = run_job(&job, e);
-    case_list_free(&job.list);
-    predictor_close(job.predictor);
-    return code;
+    predictor_made_from(made_from, "", &job->source, &job->o->predictor);
+    return output_folder_open(&job->own, job->folder, job->source.info.file_ending, true, made_from,
+                              job->o->overwrite, e);
+}
+
+int prediction_job_run(PredictionJob *job, Err *e)
+{
+    MadeFrom made_from = {0};
+    int code = job->is_member && job->output ? open_own_folder(job, &made_from, e) : 0;
+    if (!code) code = run_job(job, e);
+    const int closing = output_folder_close(&job->own, code ? NULL : e);
+    made_from_free(&made_from);
+    predictor_close(job->predictor);
+    model_source_free(&job->source);
+    mem_free(job->turns);
+    mem_free(job->made);
+    return code ? code : closing;
 }

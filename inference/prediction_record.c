@@ -15,6 +15,7 @@ struct PredictionRecord {
     bool replace, begun, is_written;   /* is_written: the file holds all that `mine` does */
     RecordContent mine;                /* this run's planned cases; its made_from is borrowed */
     RecordContent others;              /* what the file held when it was read last */
+    int dropped;                       /* cases of another model */
     double written_at, writing_took;   /* seconds */
 };
 
@@ -158,6 +159,7 @@ static int write_locked(PredictionRecord *r, Err *e)
                            "%s: another run with another model or other options has begun to write there: give "
                            "each a folder of its own",
                            r->folder);
+        for (int i = 0; i < r->others.count; i++) r->dropped += !record_content_find(&r->mine, r->others.cases[i].id);
         record_content_free(&r->others);
     }
     for (int i = 0; i < r->others.warnings.count; i++)
@@ -223,6 +225,8 @@ static int take_outputs(const PredictionRecord *r, RecordedCase *c, const char *
     return code;
 }
 
+int prediction_record_dropped(const PredictionRecord *r) { return r->dropped; }
+
 static int begin_case(PredictionRecord *r, RecordedCase **c, const char *id, RecordState state, Err *e)
 {
     *c = find_case(&r->mine, id);
@@ -252,11 +256,14 @@ int prediction_record_failed(PredictionRecord *r, const char *id, const char *er
     return write_now_and_then(r, e);
 }
 
-int prediction_record_warn(PredictionRecord *r, const char *id, const char *text, Err *e)
+int prediction_record_warn(PredictionRecord *r, const char *id, const char *text, bool *is_new, Err *e)
 {
     RecordedCase *c = id ? find_case(&r->mine, id) : NULL;
+    RecordTexts *warnings = c ? &c->warnings : &r->mine.warnings;
+    const int before = warnings->count;
     char *plain = plain_name(text, e);
-    const int code = plain ? record_texts_add(c ? &c->warnings : &r->mine.warnings, plain, e) : ERR_NOMEM;
+    const int code = plain ? record_texts_add(warnings, plain, e) : ERR_NOMEM;
+    if (is_new) *is_new = warnings->count > before;
     mem_free(plain);
     r->is_written = false;
     return code;

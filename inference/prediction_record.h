@@ -63,14 +63,17 @@ int prediction_record_plan(PredictionRecord *r, const char *id, Err *e);
  * ERR_IO; ERR_VALUE if meanwhile another run with another model or options began to write there. */
 int prediction_record_begin(PredictionRecord *r, Err *e);
 
+/* How many cases the record of another model named that are not planned now; begin dropped them. */
+int prediction_record_dropped(const PredictionRecord *r);
+
 /* A planned case's files stand there; or it failed, and they don't, or are those of an earlier run. inputs: taken over, empty afterwards. Fails: ERR_IO, as begin. */
 int prediction_record_done(PredictionRecord *r, const char *id, MadeFrom *inputs, const char *const *files,
                            int count, Err *e);
 int prediction_record_failed(PredictionRecord *r, const char *id, const char *error, const char *const *files,
                              int count, Err *e);
 
-/* A warning about a case, or about none (NULL). */
-int prediction_record_warn(PredictionRecord *r, const char *id, const char *text, Err *e);
+/* A warning about a planned case, or about none (NULL). *is_new, if not NULL: it was not there yet. */
+int prediction_record_warn(PredictionRecord *r, const char *id, const char *text, bool *is_new, Err *e);
 
 /* Writes what is not yet written, if begin was called; r (may be NULL) is gone afterwards. Fails: as begin. */
 int prediction_record_close(PredictionRecord *r, Err *e);

@@ -41,7 +41,7 @@ MadeFrom recorded_files_view(const RecordedFiles *files)
     return (MadeFrom){.items = files->items, .count = files->count};
 }
 
-static void free_files(RecordedFiles *files)
+void recorded_files_free(RecordedFiles *files)
 {
     MadeFrom list = recorded_files_view(files);
     made_from_free(&list);
@@ -51,7 +51,7 @@ static void free_files(RecordedFiles *files)
 int recorded_files_take(RecordedFiles *to, MadeFrom *from, Err *e)
 {
     TRY(made_from_check(from, e));
-    free_files(to);
+    recorded_files_free(to);
     *to = (RecordedFiles){from->items, from->count};
     *from = (MadeFrom){0};
     return 0;
@@ -59,8 +59,8 @@ int recorded_files_take(RecordedFiles *to, MadeFrom *from, Err *e)
 
 void recorded_case_clear(RecordedCase *c)
 {
-    free_files(&c->inputs);
-    free_files(&c->outputs);
+    recorded_files_free(&c->inputs);
+    recorded_files_free(&c->outputs);
     mem_free(c->error);
     c->error = NULL;
 }

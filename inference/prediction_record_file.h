@@ -63,6 +63,7 @@ void recorded_case_clear(RecordedCase *c);   /* its id and warnings stay */
 
 /* Moves the list there; it is empty afterwards. Fails: as made_from_check. */
 int recorded_files_take(RecordedFiles *to, MadeFrom *from, Err *e);
+void recorded_files_free(RecordedFiles *files);
 MadeFrom recorded_files_view(const RecordedFiles *files);   /* borrowed: not to be freed */
 
 /* Does nothing if that text is there already. Fails: ERR_NOMEM. */

@@ -65,11 +65,22 @@ static void add_window(MadeFrom *m, const char *prefix, const WindowOptions *w)
         w->mirror_yx[0] ? w->mirror_yx[1] ? "height and width" : "height" : w->mirror_yx[1] ? "width" : "none");
 }
 
-/* Training changes weights, and these are compared; the options of inference are added as they are in effect. */
-static bool decides_labels(const char *key)
+static bool begins_with_one(const char *key, const char *const *beginnings)
 {
-    return strncmp(key, "training.", 9) && strncmp(key, "inference.", 10) && strcmp(key, "format") &&
-           strcmp(key, "batch_size") && strcmp(key, "batch_dice");
+    while (*beginnings && strncmp(key, *beginnings, strlen(*beginnings))) beginnings++;
+    return *beginnings;
+}
+
+/* Keys without a meaning for a prediction: names, statistics for the planner, and what concerns training, which
+ * changes weights: these are compared. The options of inference are added as they are in effect. */
+static bool decides_labels(const char *key, const Plan *plan)
+{
+    static const char *const others[] = {
+        "format", "training.", "inference.", "dataset_name", "plans_name", "original_median_", "median_image_size",
+        "data_identifier", "preprocessor_name", "experiment_planner_used", "label_manager", "batch_", "resampling_fn_seg",
+        "network.drop_path", "orientations", NULL};
+    if (!plan_uses_architecture(plan) && !strncmp(key, "architecture.", 13)) return false;
+    return !begins_with_one(key, others);
 }
 
 static void add_plan(MadeFrom *m, const char *prefix, const Plan *plan)
@@ -79,7 +90,7 @@ static void add_plan(MadeFrom *m, const char *prefix, const Plan *plan)
     plan_keys(&keys, plan);
     if (!m->failure.code) made_from_check(&keys, &m->failure);
     for (int i = 0; i < keys.count; i++) {
-        if (!decides_labels(keys.items[i].key)) continue;
+        if (!decides_labels(keys.items[i].key, plan)) continue;
         snprintf(name, sizeof name, "plan %s", keys.items[i].key);
         add(m, prefix, name, keys.items[i].value);
     }

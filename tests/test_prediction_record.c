@@ -213,7 +213,7 @@ static void two_runs_share_a_folder(void **state)
     assert_int_equal(prediction_record_begin(two, NULL), 0);
     assert_int_equal(prediction_record_close(two, NULL), 0);
     put("c.nii", "labels");
-    prediction_record_warn(one, "c", "late", NULL);
+    prediction_record_warn(one, "c", "late", NULL, NULL);
     assert_int_equal(prediction_record_close(one, &e), ERR_VALUE);
     assert_non_null(strstr(e.text, "another run"));
 }
@@ -242,9 +242,9 @@ static void names_and_warnings_come_back(void **state)
     PredictionRecord *r = open_record(false);
     assert_int_equal(prediction_record_plan(r, "fr\xe9\"d: #1", NULL), 0);
     assert_int_equal(prediction_record_begin(r, NULL), 0);
-    assert_int_equal(prediction_record_warn(r, "fr\xe9\"d: #1", "odd\nspacing", NULL), 0);
-    assert_int_equal(prediction_record_warn(r, NULL, "slow", NULL), 0);
-    assert_int_equal(prediction_record_warn(r, NULL, "slow", NULL), 0);
+    assert_int_equal(prediction_record_warn(r, "fr\xe9\"d: #1", "odd\nspacing", NULL, NULL), 0);
+    assert_int_equal(prediction_record_warn(r, NULL, "slow", NULL, NULL), 0);
+    assert_int_equal(prediction_record_warn(r, NULL, "slow", NULL, NULL), 0);
     finish(r, "fr\xe9\"d: #1", "11");
     assert_int_equal(prediction_record_close(r, NULL), 0);
     r = open_record(false);

@@ -101,7 +101,7 @@ check "wrong usage" 2 "$build/train" "$out/pre" five -o "$out/e"
 
 check "the folds predict together" 0 "$build/predict" -i "$out/raw/imagesTr" -o "$out/pred" -m "$out/a"
 has "both of them" 'folds 0, 1, 6 cases' stderr
-is "one label map per case" test "$(ls "$out/pred" | wc -l)" -eq 6
+is "one label map per case" test "$(ls "$out"/pred/*.nii.gz | wc -l)" -eq 6
 check "they can be evaluated" 0 "$build/evaluate" "$out/raw/labelsTr" "$out/pred" -o "$out/eval" -d "$out/a/dataset.json"
 check "a rerun keeps what is there" 0 "$build/predict" -i "$out/raw/imagesTr" -o "$out/pred" -m "$out/a"
 has "and says so" '6 of 6 cases were there already' stderr

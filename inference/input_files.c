@@ -1,0 +1,217 @@
+#include "inference/input_files.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "data/image_io.h"
+
+enum { CHANNEL_LENGTH = 5 }; /* of "_0001" */
+
+void input_files_free(InputFiles *f)
+{
+    for (int i = 0; i < f->count; i++) mem_free(f->files[i].path);
+    mem_free(f->files);
+    *f = (InputFiles){0};
+}
+
+bool input_files_same(const InputFile *a, const InputFile *b)
+{
+    return !strcmp(a->path, b->path) || (a->inode && a->inode == b->inode && a->device == b->device);
+}
+
+int input_file_id_length(const InputFile *file)
+{
+    return file->channel == INPUT_WHOLE ? file->name_length : file->stem_length;
+}
+
+/* The number in NAME_0001, or INPUT_WHOLE. */
+static int number_of(const char *name, int length)
+{
+    if (length <= CHANNEL_LENGTH || name[length - CHANNEL_LENGTH] != '_') return INPUT_WHOLE;
+    int number = 0;
+    for (int i = length - CHANNEL_LENGTH + 1; i < length; i++) {
+        if (!isdigit((unsigned char)name[i])) return INPUT_WHOLE;
+        number = 10 * number + (name[i] - '0');
+    }
+    return number;
+}
+
+/* path is taken over, also on failure. */
+static int add_file(InputFiles *f, char *path, size_t ending_length, int folder, Err *e)
+{
+    struct stat info = {0};
+    if (!path) return ERR_NOMEM;
+    const size_t count = (size_t)f->count, size = sizeof *f->files;
+    if (!(count & (count - 1)) &&
+        mem_grow((void **)&f->files, count * size, (count ? 2 * count : 1) * size, e)) {
+        mem_free(path);
+        return ERR_NOMEM;
+    }
+    InputFile file = {.path = path, .name = path_base(path), .folder = folder};
+    if (!stat(path, &info)) {
+        file.device = (uint64_t)info.st_dev;
+        file.inode = (uint64_t)info.st_ino;
+    }
+    file.name_length = (int)(strlen(file.name) - ending_length);
+    file.number = number_of(file.name, file.name_length);
+    file.stem_length = file.name_length - (file.number == INPUT_WHOLE ? 0 : CHANNEL_LENGTH);
+    f->files[f->count++] = file;
+    return 0;
+}
+
+/* ---- a single file ---- */
+
+/* The other channels beside a file that may be one itself. */
+static int add_siblings(InputFiles *f, const InputFile *file, int channels, Err *e)
+{
+    const int stem = (int)(file->name - file->path) + file->stem_length;
+    const char *ending = file->name + file->name_length;
+    for (int i = 0; i < channels; i++) {
+        if (i == file->number) continue;
+        bool there;
+        char *path = path_format(e, "%.*s_%04d%s", stem, file->path, i, ending);
+        const int code = path ? file_is_there(path, &there, e) : ERR_NOMEM;
+        if (!code && there) {
+            TRY(add_file(f, path, strlen(ending), -1, e));
+            continue;
+        }
+        mem_free(path);
+        if (code) return code;
+    }
+    return 0;
+}
+
+static int add_single(InputFiles *f, const char *path, int channels, Err *e)
+{
+    const char *ending = image_ending(path);
+    bool there;
+    TRY(file_is_there(path, &there, e));
+    if (!ending)
+        return there ? err_set(e, ERR_VALUE, "%s: expected a folder of images, or an image of a known format", path)
+                     : err_set(e, ERR_IO, "%s: there is no such file or folder", path);
+    TRY(add_file(f, mem_strdup(path, e), strlen(ending), -1, e));
+    const InputFile added = f->files[f->count - 1];
+    return added.number >= 0 && added.number < channels ? add_siblings(f, &added, channels, e) : 0;
+}
+
+/* ---- a folder ---- */
+
+static bool has_ending(const char *name, const char *ending)
+{
+    const size_t length = strlen(name), more = strlen(ending);
+    return length > more && !strcasecmp(name + length - more, ending);
+}
+
+/* The other file of a .hdr and .img pair is part of the image. */
+static bool is_other_half(const char *name, const char *ending)
+{
+    const char *own = image_ending(name);
+    return own && ((!strncasecmp(ending, ".hdr", 4) && !strncasecmp(own, ".img", 4)) ||
+                   (!strncasecmp(ending, ".img", 4) && !strncasecmp(own, ".hdr", 4)));
+}
+
+/* Adds "x, y, z and 12 more" of the names that are not images of the ending. Returns how many. */
+static int name_others(Text *text, const FileList *names, const char *ending)
+{
+    enum { SHOWN = 5 };
+    int count = 0;
+    for (int i = 0; i < names->count; i++) {
+        const char *name = names->names[i];
+        if (has_ending(name, ending) || is_other_half(name, ending)) continue;
+        if (count++ < SHOWN) text_add(text, "%s%s", count > 1 ? ", " : "", name);
+    }
+    if (count > SHOWN) text_add(text, " and %d more", count - SHOWN);
+    return count;
+}
+
+/* An image of another format, or a folder that holds images: what was probably meant. */
+static int refuse_folder(const char *path, const FileList *names, const char *ending, Err *e)
+{
+    Text inside = {0};
+    const char *other = NULL;
+    int others = 0;
+    for (int i = 0; i < names->count; i++) {
+        const char *own = image_ending(names->names[i]);
+        if (own && (!other || !strcasecmp(own, other)) && !others++) other = own;
+        if (!strncmp(names->names[i], "images", 6)) text_add(&inside, "%s %s", inside.length ? "," : "", names->names[i]);
+    }
+    if (other)
+        err_set(e, ERR_VALUE,
+                "%s: no image with the ending %s is there, which the model was trained on, but %d %s file%s. If these "
+                "are images of the same kind, give them singly: -i %s/*%s",
+                path, ending, others, other, others == 1 ? "" : "s", path, other);
+    else if (inside.length)
+        err_set(e, ERR_VALUE, "%s: no image with the ending %s is there, but the folders%s: give one of them", path,
+                ending, inside.data);
+    else
+        err_set(e, ERR_VALUE, "%s: no image with the ending %s is there (%d file%s): expected CASE_0000%s …", path,
+                ending, names->count, names->count == 1 ? "" : "s", ending);
+    text_free(&inside);
+    return ERR_VALUE;
+}
+
+static int add_names(InputFiles *f, const char *path, const FileList *names, int index, const char *ending,
+                     FaultList *warnings, Err *e)
+{
+    const int before = f->count, length = (int)strlen(path);
+    const char *slash = length && path[length - 1] == '/' ? "" : "/";
+    for (int i = 0; i < names->count; i++)
+        if (has_ending(names->names[i], ending))
+            TRY(add_file(f, path_format(e, "%s%s%s", path, slash, names->names[i]), strlen(ending), index, e));
+    if (f->count == before) return refuse_folder(path, names, ending, e);
+    Text others = {0};
+    const int count = name_others(&others, names, ending);
+    if (count)
+        fault_add(warnings, FAULT_WARNING, "%s: %d file%s without the ending %s %s not read: %s", path, count,
+                  count == 1 ? "" : "s", ending, count == 1 ? "is" : "are", others.data ? others.data : "");
+    text_free(&others);
+    return 0;
+}
+
+int input_files_add(InputFiles *f, const char *path, int index, const DatasetInfo *info, FaultList *warnings, Err *e)
+{
+    FileList names;
+    if (!file_is_folder(path)) return add_single(f, path, info->channel_count, e);
+    TRY(file_list(&names, path, e));
+    const int code = add_names(f, path, &names, index, info->file_ending, warnings, e);
+    file_list_free(&names);
+    return code;
+}
+
+/* ---- what the numbers mean ---- */
+
+static int compare_stems(const InputFile *a, const InputFile *b)
+{
+    const int shorter = a->stem_length < b->stem_length ? a->stem_length : b->stem_length;
+    const int order = memcmp(a->name, b->name, (size_t)shorter);
+    return order ? order : a->stem_length - b->stem_length;
+}
+
+static int by_stem(const void *a, const void *b)
+{
+    const InputFile *x = a, *y = b;
+    const int order = compare_stems(x, y);
+    if (order) return order;
+    if (x->number != y->number) return x->number - y->number;
+    return strcmp(x->path, y->path);
+}
+
+void input_files_classify(InputFiles *f, int channels)
+{
+    if (f->count) qsort(f->files, (size_t)f->count, sizeof *f->files, by_stem);
+    for (int first = 0, past; first < f->count; first = past) {
+        bool has_channel_0 = false;
+        for (past = first; past < f->count && !compare_stems(&f->files[first], &f->files[past]); past++)
+            has_channel_0 |= f->files[past].number == 0;
+        for (int i = first; i < past; i++) {
+            const int number = f->files[i].number;
+            f->files[i].channel = has_channel_0 && number < channels ? number : INPUT_WHOLE;
+        }
+    }
+}

@@ -1,0 +1,64 @@
+#include "inference/output_file.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "data/image_io.h"
+
+bool output_file_is_meant(const char *output) { return image_ending(output) && !file_is_folder(output); }
+
+static int expect_free(const char *path, const Case *c, bool replace, Err *e)
+{
+    bool there;
+    TRY(file_is_there(path, &there, e));
+    if (!there) return 0;
+    for (int i = 0; i < c->image_count; i++) {
+        char *output = path_absolute(path, e), *input = path_absolute(c->images[i], e);
+        const bool is_same = output && input && !strcmp(output, input);
+        mem_free(output);
+        mem_free(input);
+        if (is_same) return err_set(e, ERR_VALUE, "-o %s is the image itself: give another name", path);
+    }
+    return replace ? 0 : err_set(e, ERR_VALUE, "%s is there already: give another name, or --overwrite", path);
+}
+
+static bool holds_one_slice(const char *ending)
+{
+    static const char *const endings[] = {".png", ".bmp", NULL};
+    int i = 0;
+    while (endings[i] && strcasecmp(ending, endings[i])) i++;
+    return endings[i];
+}
+
+static int expect_format(const char *path, const char *model_ending, const Case *c, Err *e)
+{
+    Geometry g;
+    int64_t channels;
+    const char *ending = image_ending(path);
+    if (!holds_one_slice(ending)) return 0;
+    TRY(image_probe(&g, &channels, c->images[0], e));
+    if (g.shape_zyx[0] == 1) return 0;
+    return err_set(e, ERR_SHAPE, "-o %s: a picture cannot hold the %lld slices of %s: give a file with the ending %s", path,
+                   (long long)g.shape_zyx[0], c->images[0], model_ending);
+}
+
+/* Makes the folder and a temporary file in it, which goes away at once. */
+static int expect_writable(const char *path, Err *e)
+{
+    OutFile probe;
+    const int length = (int)(path_base(path) - path);
+    char *folder = path_format(e, "%.*s", length ? length : 1, length ? path : ".");
+    int code = folder ? file_make_folders(folder, e) : ERR_NOMEM;
+    mem_free(folder);
+    if (!code && !(code = file_create(&probe, path, e))) file_abort(&probe);
+    return code;
+}
+
+int output_file_expect(const char *path, const char *model_ending, const Case *c, bool replace, Err *e)
+{
+    TRY(expect_free(path, c, replace, e));
+    TRY(expect_format(path, model_ending, c, e));
+    return expect_writable(path, e);
+}

@@ -1,0 +1,250 @@
+#include "inference/output_folder.h"
+
+#include <string.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "inference/prediction_job.h"
+
+/* Names of the files of a case. */
+typedef struct CaseOutputs {
+    const char *names[3];   /* owned */
+    int count;
+} CaseOutputs;
+
+static void free_outputs(CaseOutputs *c)
+{
+    for (int i = 0; i < c->count; i++) mem_free((char *)c->names[i]);
+}
+
+static int name_outputs(CaseOutputs *c, const OutputFolder *f, const char *id, Err *e)
+{
+    const char *const endings[] = {f->ending, ".npy", ".yaml"};
+    *c = (CaseOutputs){0};
+    for (int i = 0; i < (f->probabilities ? 3 : 1); i++) {
+        c->names[c->count] = path_format(e, "%s%s", id, endings[i]);
+        if (!c->names[c->count++]) {
+            free_outputs(c);
+            return ERR_NOMEM;
+        }
+    }
+    return 0;
+}
+
+char *output_folder_labels(const OutputFolder *f, const char *id, Err *e)
+{
+    return path_format(e, "%s/%s%s", f->path, id, f->ending);
+}
+
+/* ---- opening ---- */
+
+/* "a: 1, now 2; b: 3, now 4 …": the first differences, as much as a message can hold. */
+static void cut_differences(Text *t)
+{
+    enum { MOST = 400 };
+    if (t->length <= MOST) return;
+    size_t end = MOST;
+    while (end && t->data[end] != ';') end--;
+    if (!end) end = MOST;
+    strcpy(t->data + end, " …");
+}
+
+static int refuse_other(const OutputFolder *f, Text *differences, Err *e)
+{
+    cut_differences(differences);
+    return err_set(e, ERR_VALUE,
+                   "%s holds predictions that were made by another model or with other options (%s): give another "
+                   "folder with -o, or replace them with --overwrite",
+                   f->path, differences->data ? differences->data : "");
+}
+
+int output_folder_open(OutputFolder *f, const char *path, const char *ending, bool probabilities,
+                       const MadeFrom *made_from, bool replace, Err *e)
+{
+    Text differences = {0};
+    *f = (OutputFolder){.path = path, .probabilities = probabilities, .replace = replace};
+    f->ending = mem_strdup(ending, e);
+    int code = f->ending ? prediction_record_open(&f->record, path, made_from, replace, e) : ERR_NOMEM;
+    if (code == ERR_FORMAT) {
+        const Err damage = *e;
+        err_set(e, ERR_FORMAT, "%s; so it is not known what the predictions there were made from: give another folder "
+                "with -o, or replace them with --overwrite", damage.text);
+    }
+    if (!code && prediction_record_is_other(f->record, &differences)) code = refuse_other(f, &differences, e);
+    text_free(&differences);
+    if (code) output_folder_close(f, NULL);
+    return code;
+}
+
+int output_folder_close(OutputFolder *f, Err *e)
+{
+    const int code = prediction_record_close(f->record, e);
+    mem_free(f->ending);
+    *f = (OutputFolder){0};
+    return code;
+}
+
+/* ---- what is there ---- */
+
+/* Files in the way, for one message about all of them. */
+typedef struct Foreign {
+    int count;
+    Err first;
+} Foreign;
+
+typedef struct Decision {
+    OutputFolder *f;
+    PredictionCases *cases;
+    const PredictionOptions *o;
+    InputPlaces places;
+    Foreign foreign;
+} Decision;
+
+static int fail_case(const Decision *d, int index, Err *fault)
+{
+    d->cases->fates[index] = CASE_FAILED;
+    d->o->report(d->cases->inputs.cases[index].files.id, fault);
+    return 0;
+}
+
+/* Whether the case's outputs would replace images; then it has failed. */
+static int expect_no_input(const Decision *d, int index, const CaseOutputs *outputs, Err *e)
+{
+    for (int i = 0; i < outputs->count; i++) {
+        Err fault;
+        char *path = path_format(e, "%s/%s", d->f->path, outputs->names[i]);
+        if (!path) return ERR_NOMEM;
+        const bool is_input = input_places_have(&d->places, path);
+        if (is_input)
+            err_set(&fault, ERR_VALUE, "its labels would replace the image %s: name another folder with -o", path);
+        mem_free(path);
+        if (is_input) return fail_case(d, index, &fault);
+    }
+    if (d->f->probabilities && !strcmp(outputs->names[2], PREDICTION_RECORD_NAME)) {
+        Err fault;
+        err_set(&fault, ERR_VALUE, "%s/%s is where predict keeps its record: give the image another name", d->f->path,
+                PREDICTION_RECORD_NAME);
+        return fail_case(d, index, &fault);
+    }
+    return 0;
+}
+
+/* The files are those that were recorded: whether they were made from the present inputs. */
+static int compare_inputs(const Decision *d, int index, bool *made, Err *e)
+{
+    MadeFrom inputs;
+    Text why = {0};
+    const char *id = d->cases->inputs.cases[index].files.id;
+    Err fault = {0};
+    if (prediction_cases_inputs(&inputs, d->cases, index, &fault)) return fail_case(d, index, &fault);
+    *made = !prediction_record_same_inputs(d->f->record, id, &inputs, &why);
+    made_from_free(&inputs);
+    if (*made)
+        prediction_tell(d->o, TELL_NOTE, "case %s is made anew: its image is another one (%s)", id,
+                        why.data ? why.data : "");
+    const int code = text_check(&why, e);
+    text_free(&why);
+    return code;
+}
+
+static int refuse_changed(const Decision *d, int index, const char *name)
+{
+    Err fault;
+    err_set(&fault, ERR_VALUE,
+            "%s/%s is no longer what predict wrote there; if somebody corrected it, move it to another folder; "
+            "--overwrite replaces it",
+            d->f->path, name);
+    return fail_case(d, index, &fault);
+}
+
+static void note_foreign(Foreign *foreign, const OutputFolder *f, const char *name)
+{
+    if (!foreign->count++)
+        err_set(&foreign->first, ERR_VALUE, "%s/%s", f->path, name);
+}
+
+static int look_at_case(Decision *d, int index, bool *made, Err *e)
+{
+    CaseOutputs outputs;
+    OutputState state = OUTPUT_NONE;
+    const char *which = NULL, *id = d->cases->inputs.cases[index].files.id;
+    TRY(name_outputs(&outputs, d->f, id, e));
+    int code = expect_no_input(d, index, &outputs, e);
+    const bool is_wanted = !code && d->cases->fates[index] == CASE_WANTED;
+    if (is_wanted) code = prediction_record_look(d->f->record, id, outputs.names, outputs.count, &state, &which, e);
+    *made = is_wanted && !code;
+    if (!*made) ;
+    else if (state == OUTPUT_WHOLE) code = compare_inputs(d, index, made, e);
+    else if (state == OUTPUT_CHANGED) code = refuse_changed(d, index, which);
+    else if (state == OUTPUT_FOREIGN) note_foreign(&d->foreign, d->f, which);
+    *made = *made && d->cases->fates[index] == CASE_WANTED;
+    free_outputs(&outputs);
+    return code;
+}
+
+static int refuse_foreign(const Foreign *foreign, const OutputFolder *f, Err *e)
+{
+    return err_set(e, ERR_VALUE,
+                   "%d file%s of these names %s there already, and %s/%s does not say that predict made %s; the first is "
+                   "%s: give another folder with -o, or replace %s with --overwrite",
+                   foreign->count, foreign->count == 1 ? "" : "s", foreign->count == 1 ? "is" : "are", f->path,
+                   PREDICTION_RECORD_NAME, foreign->count == 1 ? "it" : "them", foreign->first.text,
+                   foreign->count == 1 ? "it" : "them");
+}
+
+static int decide(Decision *d, bool *made, Err *e)
+{
+    PredictionCases *c = d->cases;
+    for (int i = 0; i < c->inputs.count; i++)
+        if (c->fates[i] == CASE_WANTED) TRY(look_at_case(d, i, &made[i], e));
+    if (d->foreign.count) return refuse_foreign(&d->foreign, d->f, e);
+    for (int i = 0; i < c->inputs.count; i++)
+        if (made[i] || c->inputs.cases[i].fault)
+            TRY(prediction_record_plan(d->f->record, c->inputs.cases[i].files.id, e));
+    TRY(prediction_record_begin(d->f->record, e));
+    for (int i = 0; i < c->inputs.count; i++) {
+        const InputCase *one = &c->inputs.cases[i];
+        if (one->fault) TRY(output_folder_failed(d->f, one->files.id, one->fault, e));
+    }
+    const int left = prediction_record_dropped(d->f->record);
+    if (left)
+        prediction_tell(d->o, TELL_WARNING,
+                        "%s: %d other case%s there %s made by another model or with other options; %s no longer recorded",
+                        d->f->path, left, left == 1 ? "" : "s", left == 1 ? "was" : "were",
+                        left == 1 ? "it is" : "they are");
+    return 0;
+}
+
+int output_folder_decide(OutputFolder *f, PredictionCases *c, bool *made, const PredictionOptions *o, Err *e)
+{
+    Decision d = {.f = f, .cases = c, .o = o};
+    memset(made, 0, (size_t)c->inputs.count * sizeof *made);
+    TRY(input_places_new(&d.places, c, e));
+    const int code = decide(&d, made, e);
+    input_places_free(&d.places);
+    return code;
+}
+
+/* ---- what was made ---- */
+
+int output_folder_done(OutputFolder *f, PredictionCases *c, int index, Err *e)
+{
+    CaseOutputs outputs;
+    MadeFrom inputs;
+    const char *id = c->inputs.cases[index].files.id;
+    TRY(name_outputs(&outputs, f, id, e));
+    int code = prediction_cases_inputs(&inputs, c, index, e);
+    if (!code) code = prediction_record_done(f->record, id, &inputs, outputs.names, outputs.count, e);
+    made_from_free(&inputs);
+    free_outputs(&outputs);
+    return code;
+}
+
+int output_folder_failed(OutputFolder *f, const char *id, const char *error, Err *e)
+{
+    CaseOutputs outputs;
+    TRY(name_outputs(&outputs, f, id, e));
+    const int code = prediction_record_failed(f->record, id, error, outputs.names, outputs.count, e);
+    free_outputs(&outputs);
+    return code;
+}

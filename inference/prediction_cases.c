@@ -1,0 +1,102 @@
+#include "inference/prediction_cases.h"
+
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "base/memory.h"
+#include "inference/prediction_record.h"
+
+int prediction_cases_list(PredictionCases *c, const char *const *paths, int count, const DatasetInfo *info, Err *e)
+{
+    *c = (PredictionCases){0};
+    TRY(inputs_list(&c->inputs, paths, count, info, e));
+    const size_t cases = (size_t)c->inputs.count;
+    c->fates = mem_zalloc(cases, sizeof *c->fates, e);
+    c->hashes = mem_zalloc(cases, sizeof *c->hashes, e);
+    if (c->fates && c->hashes) return 0;
+    prediction_cases_free(c);
+    return ERR_NOMEM;
+}
+
+void prediction_cases_free(PredictionCases *c)
+{
+    for (int i = 0; i < c->inputs.count && c->hashes; i++) recorded_files_free(&c->hashes[i]);
+    mem_free(c->hashes);
+    mem_free(c->fates);
+    inputs_free(&c->inputs);
+    *c = (PredictionCases){0};
+}
+
+int prediction_cases_count(const PredictionCases *c, CaseFate fate)
+{
+    int count = 0;
+    for (int i = 0; i < c->inputs.count; i++) count += c->fates[i] == fate;
+    return count;
+}
+
+int prediction_cases_inputs(MadeFrom *inputs, PredictionCases *c, int index, Err *e)
+{
+    const Case *files = &c->inputs.cases[index].files;
+    RecordedFiles *hashes = &c->hashes[index];
+    *inputs = (MadeFrom){0};
+    if (!hashes->count) {
+        MadeFrom made = {0};
+        for (int i = 0; i < files->image_count; i++) prediction_inputs_add(&made, files->images[i]);
+        const int code = recorded_files_take(hashes, &made, e);
+        made_from_free(&made);
+        if (code) return code;
+    }
+    const MadeFrom view = recorded_files_view(hashes);
+    made_from_add_all(inputs, &view);
+    const int code = made_from_check(inputs, e);
+    if (code) made_from_free(inputs);
+    return code;
+}
+
+/* ---- outputs that are inputs ---- */
+
+struct InputPlace {
+    uint64_t device, inode;
+};
+
+static int by_place(const void *a, const void *b)
+{
+    const struct InputPlace *x = a, *y = b;
+    if (x->device != y->device) return x->device < y->device ? -1 : 1;
+    return (x->inode > y->inode) - (x->inode < y->inode);
+}
+
+static bool find_place(struct InputPlace *place, const char *path)
+{
+    struct stat info;
+    if (stat(path, &info)) return false;
+    *place = (struct InputPlace){(uint64_t)info.st_dev, (uint64_t)info.st_ino};
+    return true;
+}
+
+int input_places_new(InputPlaces *p, const PredictionCases *c, Err *e)
+{
+    size_t files = 0;
+    for (int i = 0; i < c->inputs.count; i++) files += (size_t)c->inputs.cases[i].files.image_count;
+    *p = (InputPlaces){.places = mem_zalloc(files, sizeof *p->places, e)};
+    if (!p->places) return ERR_NOMEM;
+    for (int i = 0; i < c->inputs.count; i++) {
+        const Case *one = &c->inputs.cases[i].files;
+        for (int k = 0; k < one->image_count; k++) p->count += find_place(&p->places[p->count], one->images[k]);
+    }
+    if (p->count) qsort(p->places, (size_t)p->count, sizeof *p->places, by_place);
+    return 0;
+}
+
+bool input_places_have(const InputPlaces *p, const char *path)
+{
+    struct InputPlace place;
+    return p->count && find_place(&place, path) &&
+           bsearch(&place, p->places, (size_t)p->count, sizeof place, by_place);
+}
+
+void input_places_free(InputPlaces *p)
+{
+    mem_free(p->places);
+    *p = (InputPlaces){0};
+}

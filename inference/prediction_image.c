@@ -1,0 +1,124 @@
+/* One case of a PredictionJob: from its files to its labels. */
+#include <string.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "data/image_channels.h"
+#include "inference/prediction_job.h"
+#include "inference/probabilities.h"
+
+bool prediction_job_saves_probabilities(const PredictionJob *job)
+{
+    return job->is_member || job->o->save_probabilities;
+}
+
+static ChannelNames channels_wanted(const PredictionJob *job)
+{
+    const DatasetInfo *info = predictor_dataset(job->predictor);
+    return (ChannelNames){info->channel_count, info->channel_names};
+}
+
+/* The headers of all files of a case; the first one's in headers[0]. */
+static int probe_files(ImageHeader *headers, int64_t *channels, const PredictionJob *job, const Case *c, Err *e)
+{
+    const ChannelNames wanted = channels_wanted(job);
+    for (int i = 0; i < c->image_count; i++)
+        TRY(image_read_header(&headers[i], c->images[i], IMAGE_INTENSITIES, e));
+    return image_expect_channels(channels, headers, (const char *const *)c->images, c->image_count, &wanted, e);
+}
+
+/* What the headers of a case say of its size. */
+static int probe_case(CaseSize *size, const PredictionJob *job, const Case *c, Err *e)
+{
+    *size = (CaseSize){0};
+    int64_t largest_file = 0;
+    ImageHeader *headers = mem_zalloc((size_t)c->image_count, sizeof *headers, e);
+    const int code = headers ? probe_files(headers, &size->channels, job, c, e) : ERR_NOMEM;
+    const Geometry first = code ? (Geometry){0} : headers[0].geometry; /* the others are brought onto its grid */
+    mem_free(headers);
+    if (code) return code;
+    const GridAxes axes = grid_axes_read(&first, plan_reader_axes(predictor_plan(job->predictor)));
+    const Geometry g = grid_axes_apply(&axes, &first);
+    for (int i = 0; i < c->image_count; i++) {
+        const int64_t bytes = file_size(c->images[i]);
+        if (bytes > largest_file) largest_file = bytes;
+    }
+    memcpy(size->shape_zyx, g.shape_zyx, sizeof size->shape_zyx);
+    memcpy(size->spacing_zyx_mm, g.spacing_zyx_mm, sizeof size->spacing_zyx_mm);
+    const int64_t samples = size->channels * size->shape_zyx[0] * size->shape_zyx[1] * size->shape_zyx[2];
+    const bool several = c->image_count > 1; /* they are put together in a block of its own */
+    size->reading_bytes = largest_file + samples * (int64_t)(sizeof(uint16_t) + several * sizeof(float));
+    size->finishing_bytes = postprocessing_bytes(job->postprocessing, size->shape_zyx);
+    return 0;
+}
+
+int prediction_job_cost(const PredictionJob *job, const Case *c, PredictionCost *cost, Err *e)
+{
+    CaseSize size;
+    TRY(probe_case(&size, job, c, e));
+    return predictor_cost(job->predictor, &size, cost, e);
+}
+
+static int predict_labels(const PredictionJob *job, Image *image, Array *labels, const char *id, Err *e)
+{
+    const double *spacing_mm = image->geometry.spacing_zyx_mm;
+    const GridAxes axes = grid_axes_read(&image->geometry, plan_reader_axes(predictor_plan(job->predictor)));
+    if (!prediction_job_saves_probabilities(job))
+        return predictor_predict(job->predictor, &image->voxels, spacing_mm, &axes, labels, NULL, e);
+    ProbabilityFile file;
+    const char *folder = job->is_member ? job->own.path : job->output->path;
+    const ProbabilitySink sink = probability_file_sink(&file, folder, id);
+    const int code = predictor_predict(job->predictor, &image->voxels, spacing_mm, &axes, labels, &sink, e);
+    return probability_file_finish(&file, code, e);
+}
+
+/* All channels, on the first one's grid. */
+static int read_case(const PredictionJob *job, const Case *c, Image *image, Err *e)
+{
+    FaultList notes = {0};
+    const ChannelNames wanted = channels_wanted(job);
+    const int code = image_read_channels(image, (const char *const *)c->images, c->image_count, &wanted,
+                                         &notes, e);
+    for (int i = 0; i < notes.count && !code; i++) prediction_job_warn(job, "%s", notes.faults[i].text);
+    faults_free(&notes);
+    return code;
+}
+
+/* Whether the plan's list, "RAS, LPS", has this one; of a 2-D image, "RA", the third axis may be any. */
+static bool has_orientation(const char *list, const char *code)
+{
+    for (size_t length; *list; list += length + strspn(list + length, ", ")) {
+        length = strcspn(list, ", ");
+        const size_t other = strlen(code), both = length < other ? length : other;
+        if (!strncmp(list, code, both) && (length == other || both == 2)) return true;
+    }
+    return false;
+}
+
+/* A network that never saw an orientation may take left for right. */
+static void warn_of_orientation(const PredictionJob *job, const Case *c, const Geometry *g)
+{
+    const Plan *plan = predictor_plan(job->predictor);
+    char code[GRID_CODE_BYTES];
+    grid_axes_code(g, code);
+    if (!*plan->orientations || plan_reader_axes(plan) != READER_STORED || has_orientation(plan->orientations, code)) return;
+    prediction_job_warn(job, "%s: its orientation is %s, and training saw %s only: the network may take its sides for others; "
+                        "reorient the image, or train with \"orientation: canonical\"", c->images[0], code,
+                        plan->orientations);
+}
+
+int prediction_job_predict(const PredictionJob *job, const Case *c, const char *path, Err *e)
+{
+    Image image;
+    Array labels = {0};
+    PredictionCost cost;
+    TRY(prediction_job_cost(job, c, &cost, e));
+    TRY(read_case(job, c, &image, e));
+    warn_of_orientation(job, c, &image.geometry);
+    int code = predict_labels(job, &image, &labels, c->id, e);
+    if (!code && !job->is_member) code = postprocessing_apply(job->postprocessing, &labels, e);
+    if (!code) code = image_write(path, &image.geometry, &labels, e); /* last: where they stand, all does */
+    array_free(&labels);
+    image_free(&image);
+    return code;
+}

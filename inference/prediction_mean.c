@@ -1,0 +1,82 @@
+#include "inference/prediction_mean.h"
+
+#include "base/memory.h"
+#include "data/image_io.h"
+#include "inference/average.h"
+#include "inference/batch.h"
+
+typedef struct Work {
+    const PredictionMean *mean;
+    DatasetInfo info;
+    int *turns, count;     /* indices of the wanted cases */
+} Work;
+
+static const char *case_name(const void *context, int turn)
+{
+    const Work *w = context;
+    return w->mean->cases->inputs.cases[w->turns[turn]].files.id;
+}
+
+/* On the grid of the first model's labels, which is the image's. */
+static int write_labels(const Work *w, const char *id, const char *path, Err *e)
+{
+    const PredictionMean *mean = w->mean;
+    Geometry geometry;
+    int64_t channels;
+    Array labels = {0};
+    char *first = path_format(e, "%s/%s%s", mean->folders[0], id, w->info.file_ending);
+    int code = first ? image_probe(&geometry, &channels, first, e) : ERR_NOMEM;
+    mem_free(first);
+    if (!code) code = average_labels(&labels, mean->folders, mean->folder_count, id, &w->info, e);
+    if (!code) code = postprocessing_apply(mean->postprocessing, &labels, e);
+    if (!code) code = image_write(path, &geometry, &labels, e);
+    array_free(&labels);
+    return code;
+}
+
+static int take_turn(void *context, int turn, Progress *progress, bool *kept, Err *e)
+{
+    (void)progress;
+    (void)kept;
+    const Work *w = context;
+    const PredictionMean *mean = w->mean;
+    const char *id = case_name(w, turn);
+    char *path = output_folder_labels(mean->output, id, e);
+    int code = path ? write_labels(w, id, path, e) : ERR_NOMEM;
+    mem_free(path);
+    if (!code) code = output_folder_done(mean->output, mean->cases, w->turns[turn], e);
+    if (!code) return 0;
+    mean->cases->fates[w->turns[turn]] = CASE_FAILED;
+    output_folder_failed(mean->output, id, e->text, NULL); /* what cannot be written is an error when it is closed */
+    return code;
+}
+
+static int run_cases(Work *w, Err *e)
+{
+    const PredictionCases *c = w->mean->cases;
+    const PredictionOptions *o = w->mean->o;
+    int kept;
+    Err failed = {0};
+    w->turns = mem_zalloc((size_t)c->inputs.count, sizeof *w->turns, e);
+    if (!w->turns) return ERR_NOMEM;
+    for (int i = 0; i < c->inputs.count; i++)
+        if (c->fates[i] == CASE_WANTED) w->turns[w->count++] = i;
+    const Batch batch = {.title = "average", .count = w->count, .quiet = o->quiet, .id = case_name,
+                         .work = take_turn, .report = o->report, .context = w};
+    batch_run(&batch, &kept, &failed);
+    return 0;
+}
+
+int prediction_mean_run(const PredictionMean *mean, Err *e)
+{
+    Work w = {.mean = mean};
+    if (!prediction_cases_count(mean->cases, CASE_WANTED)) return 0;
+    char *path = path_format(e, "%s/dataset.json", mean->folders[0]);
+    int code = path ? dataset_info_read(&w.info, path, e) : ERR_NOMEM;
+    mem_free(path);
+    if (code) return code;
+    code = run_cases(&w, e);
+    mem_free(w.turns);
+    dataset_info_free(&w.info);
+    return code;
+}

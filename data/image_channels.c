@@ -1,6 +1,7 @@
 #include "data/image_channels.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -43,9 +44,13 @@ static int wrong_number(const ImageHeader *first, const char *path, int count, i
                        "missing (a file _%04lld)",
                        (long long)channels, count, path, wanted, (long long)channels,
                        expected->names[channels], (long long)channels);
+    const char *ending = image_ending(path);
+    const bool tiff = count == 1 && ending && !strncasecmp(ending, ".tif", 4);
     return err_set(e, ERR_SHAPE,
-                   "%lld channel(s) in %d file(s), the first is %s: expected %d, as dataset.json names (%s)",
-                   (long long)channels, count, path, wanted, names);
+                   "%lld channel(s) in %d file(s), the first is %s: expected %d, as dataset.json names (%s)%s",
+                   (long long)channels, count, path, wanted, names,
+                   tiff ? "; if its pages are slices, write it with metadata that say so (axes ZYX), or without"
+                        : "");
 }
 
 static int expect_number(const ImageHeader *first, const char *path, int count, int64_t channels,

@@ -1,129 +1,25 @@
-/* TIFF images: one page of gray, RGB or RGBA, whole numbers or floats of 8 to 64 bits, one-bit masks;
- * strips or tiles, chunky or planar, any lossless compression that libtiff knows. Rows and columns stay
- * as stored whatever the orientation tag says (as nnU-Net's reader does). */
-#include <stdio.h>
+/* TIFF images: gray, RGB or RGBA, palettes, whole numbers or floats of 8 to 64 bits, gray of 1, 2 and 4 bits;
+ * strips or tiles, chunky or planar, either byte order, BigTIFF, any lossless compression that libtiff knows.
+ * One page is a picture, several are a volume (data/tiff_stack.h). Rows and columns stay as stored whatever the
+ * orientation tag says (as nnU-Net's reader does). Reduced copies of a page (pyramids) are passed over. */
 #include <string.h>
-#include <tiffio.h>
 
 #include "base/file.h"
 #include "base/memory.h"
 #include "data/convert.h"
 #include "data/image_format.h"
+#include "data/tiff_file.h"
+#include "data/tiff_stack.h"
 
-enum { MAX_BLOCK_BYTES = 1 << 30, STRIP_BYTES = 1 << 16 };
+enum { STRIP_BYTES = 1 << 16, BIG_TIFF_BYTES = 2000000000 };
 
-/* A file in memory: the mapped file that is read, or the one that grows while it is written. */
-typedef struct TiffFile {
-    const char *path;
-    TIFF *tiff;
-    Err error;                 /* what libtiff said first */
-    uint8_t *bytes;
-    uint64_t count, capacity, at;
-    bool writing;
-} TiffFile;
-
-/* What the tags say. */
+/* What the tags of a page say. */
 typedef struct Layout {
     int64_t height, width;
     int samples, bits;
-    DType dtype;               /* of a sample in memory; one bit becomes a byte */
-    bool planar;
+    DType dtype; /* of a sample in memory; fewer bits than eight become a byte */
+    bool planar, palette;
 } Layout;
-
-static tsize_t read_bytes(thandle_t handle, void *to, tsize_t wanted)
-{
-    TiffFile *f = handle;
-    const uint64_t left = f->at < f->count ? f->count - f->at : 0;
-    const uint64_t bytes = (uint64_t)wanted < left ? (uint64_t)wanted : left;
-    if (bytes) memcpy(to, f->bytes + f->at, bytes);
-    f->at += bytes;
-    return (tsize_t)bytes;
-}
-
-static tsize_t write_bytes(thandle_t handle, void *from, tsize_t bytes)
-{
-    TiffFile *f = handle;
-    const uint64_t end = f->at + (uint64_t)bytes;
-    if (!f->writing) return 0;
-    if (end > f->capacity) {
-        void *larger = f->bytes;
-        if (mem_grow(&larger, f->count, 2 * end, &f->error)) return 0;
-        f->bytes = larger;
-        f->capacity = 2 * end;
-    }
-    if (f->at > f->count) memset(f->bytes + f->count, 0, f->at - f->count);
-    memcpy(f->bytes + f->at, from, (size_t)bytes);
-    f->at = end;
-    f->count = end > f->count ? end : f->count;
-    return bytes;
-}
-
-static toff_t seek_to(thandle_t handle, toff_t offset, int whence)
-{
-    TiffFile *f = handle;
-    f->at = offset + (whence == SEEK_CUR ? f->at : whence == SEEK_END ? f->count : 0);
-    return f->at;
-}
-
-static int close_nothing(thandle_t handle) { return (void)handle, 0; }
-static toff_t size_of(thandle_t handle) { return ((TiffFile *)handle)->count; }
-
-static int map_bytes(thandle_t handle, void **base, toff_t *bytes)
-{
-    const TiffFile *f = handle;
-    *base = f->bytes;
-    *bytes = f->count;
-    return !f->writing;
-}
-
-static void unmap_nothing(thandle_t handle, void *base, toff_t bytes)
-{
-    (void)handle;
-    (void)base;
-    (void)bytes;
-}
-
-static int on_error(TIFF *tiff, void *user, const char *module, const char *format, va_list args)
-{
-    TiffFile *f = user;
-    char text[512];
-    (void)tiff;
-    (void)module;
-    vsnprintf(text, sizeof text, format, args);
-    if (!f->error.code) err_set(&f->error, ERR_FORMAT, "%s: %s", f->path, text);
-    return 1; /* not to stderr */
-}
-
-static int on_warning(TIFF *tiff, void *user, const char *module, const char *format, va_list args)
-{
-    (void)tiff;
-    (void)user;
-    (void)module;
-    (void)format;
-    (void)args;
-    return 1;
-}
-
-/* Hands the first error on, or `otherwise` if libtiff gave none. */
-static int failure(const TiffFile *f, Err *e, const char *otherwise)
-{
-    if (!f->error.code) return err_set(e, ERR_FORMAT, "%s: %s", f->path, otherwise);
-    if (e) *e = f->error;
-    return f->error.code;
-}
-
-static int open_tiff(TiffFile *f, const char *mode, Err *e)
-{
-    TIFFOpenOptions *options = TIFFOpenOptionsAlloc();
-    if (!options) return err_set(e, ERR_NOMEM, "%s: no memory to open it", f->path);
-    TIFFOpenOptionsSetErrorHandlerExtR(options, on_error, f);
-    TIFFOpenOptionsSetWarningHandlerExtR(options, on_warning, f);
-    TIFFOpenOptionsSetMaxSingleMemAlloc(options, MAX_BLOCK_BYTES);
-    f->tiff = TIFFClientOpenExt(f->path, mode, f, read_bytes, write_bytes, seek_to, close_nothing, size_of,
-                                map_bytes, unmap_nothing, options);
-    TIFFOpenOptionsFree(options);
-    return f->tiff ? 0 : failure(f, e, "not a TIFF file");
-}
 
 /* ---- reading ---- */
 
@@ -133,10 +29,12 @@ static int sample_type(DType *dtype, int format, int bits)
         int format, bits;
         DType dtype;
     } known[] = {
-        {SAMPLEFORMAT_UINT, 1, DTYPE_U8},     {SAMPLEFORMAT_UINT, 8, DTYPE_U8},
+        {SAMPLEFORMAT_UINT, 1, DTYPE_U8},     {SAMPLEFORMAT_UINT, 2, DTYPE_U8},
+        {SAMPLEFORMAT_UINT, 4, DTYPE_U8},     {SAMPLEFORMAT_UINT, 8, DTYPE_U8},
         {SAMPLEFORMAT_UINT, 16, DTYPE_U16},   {SAMPLEFORMAT_UINT, 32, DTYPE_U32},
-        {SAMPLEFORMAT_INT, 8, DTYPE_I8},      {SAMPLEFORMAT_INT, 16, DTYPE_I16},
-        {SAMPLEFORMAT_INT, 32, DTYPE_I32},    {SAMPLEFORMAT_IEEEFP, 32, DTYPE_F32},
+        {SAMPLEFORMAT_UINT, 64, DTYPE_U64},   {SAMPLEFORMAT_INT, 8, DTYPE_I8},
+        {SAMPLEFORMAT_INT, 16, DTYPE_I16},    {SAMPLEFORMAT_INT, 32, DTYPE_I32},
+        {SAMPLEFORMAT_INT, 64, DTYPE_I64},    {SAMPLEFORMAT_IEEEFP, 32, DTYPE_F32},
         {SAMPLEFORMAT_IEEEFP, 64, DTYPE_F64},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
@@ -147,7 +45,7 @@ static int sample_type(DType *dtype, int format, int bits)
     return -1;
 }
 
-static int check_kind(const TiffFile *f, const Layout *l, Err *e)
+static int check_kind(const TiffFile *f, Layout *l, Err *e)
 {
     uint16_t photometric = PHOTOMETRIC_MINISBLACK, compression = COMPRESSION_NONE;
     TIFFGetField(f->tiff, TIFFTAG_PHOTOMETRIC, &photometric);
@@ -155,11 +53,14 @@ static int check_kind(const TiffFile *f, const Layout *l, Err *e)
     if (compression == COMPRESSION_JPEG || compression == COMPRESSION_OJPEG)
         return err_set(e, ERR_UNSUPPORTED, "%s: JPEG inside: expected a lossless compression", f->path);
     const bool gray = photometric == PHOTOMETRIC_MINISBLACK && l->samples <= 2;
-    const bool colour = photometric == PHOTOMETRIC_RGB && (l->samples == 3 || l->samples == 4) && l->bits > 1;
-    if (gray || colour) return 0;
+    const bool colour =
+        photometric == PHOTOMETRIC_RGB && (l->samples == 3 || l->samples == 4) && l->bits >= 8;
+    l->palette =
+        photometric == PHOTOMETRIC_PALETTE && l->samples == 1 && l->bits <= 8 && l->dtype == DTYPE_U8;
+    if (gray || colour || l->palette) return 0;
     return err_set(e, ERR_UNSUPPORTED,
                    "%s: photometric interpretation %d with %d sample(s) per pixel: expected gray "
-                   "(black is zero), RGB or RGBA",
+                   "(black is zero), RGB, RGBA or a palette",
                    f->path, photometric, l->samples);
 }
 
@@ -173,53 +74,101 @@ static int read_layout(Layout *l, const TiffFile *f, Err *e)
     TIFFGetFieldDefaulted(f->tiff, TIFFTAG_BITSPERSAMPLE, &bits);
     TIFFGetFieldDefaulted(f->tiff, TIFFTAG_SAMPLEFORMAT, &format);
     TIFFGetFieldDefaulted(f->tiff, TIFFTAG_PLANARCONFIG, &planar);
-    *l = (Layout){.height = height, .width = width, .samples = samples, .bits = bits,
+    if (format == SAMPLEFORMAT_VOID) format = SAMPLEFORMAT_UINT;
+    *l = (Layout){.height = height,
+                  .width = width,
+                  .samples = samples,
+                  .bits = bits,
                   .planar = planar == PLANARCONFIG_SEPARATE && samples > 1};
     if (!height || !width || height > IMAGE_MAX_PIXELS / width)
         return err_set(e, ERR_FORMAT, "%s: %u rows of %u pixels: expected at least 1 and at most 2^30 pixels",
                        f->path, height, width);
     if (sample_type(&l->dtype, format, bits))
-        return err_set(e, ERR_UNSUPPORTED,
-                       "%s: samples of %d bits, format %d: expected whole numbers of 1, 8, 16 or "
-                       "32 bits, or floats of 32 or 64",
-                       f->path, bits, format);
-    TRY(check_kind(f, l, e));
-    const unsigned pages = (unsigned)TIFFNumberOfDirectories(f->tiff);
-    if (pages != 1)
-        return err_set(e, ERR_UNSUPPORTED, "%s: %u pages: expected one; write each to a file of its own",
-                       f->path, pages);
+        return err_set(
+            e, ERR_UNSUPPORTED,
+            "%s: samples of %d bits, format %d: expected whole numbers of 1, 2, 4, 8, 16, 32 or 64 "
+            "bits, or floats of 32 or 64",
+            f->path, bits, format);
+    return check_kind(f, l, e);
+}
+
+/* Whether the page is a smaller copy of another. */
+static bool is_reduced(const TiffFile *f)
+{
+    uint32_t type = 0;
+    return TIFFGetField(f->tiff, TIFFTAG_SUBFILETYPE, &type) && (type & FILETYPE_REDUCEDIMAGE);
+}
+
+/* Goes to the next page that is no smaller copy. *there: whether one is left. */
+static int next_page(const TiffFile *f, bool *there, Err *e)
+{
+    *there = false;
+    while (!TIFFLastDirectory(f->tiff)) {
+        if (!TIFFReadDirectory(f->tiff))
+            return tiff_file_failure(f, e, "cut off, or damaged: a page cannot be read");
+        if (is_reduced(f)) continue;
+        *there = true;
+        return 0;
+    }
     return 0;
 }
 
-/* `count` pixels of one row, as they lie in a row of a strip or tile, to their place in the planes. */
-static void convert_row(float *out, int64_t plane, const Layout *l, int samples, uint8_t *row, int64_t count)
+/* Counts the pages, which must be alike, and goes back to the first one. */
+static int count_pages(int64_t *pages, const TiffFile *f, const Layout *first, Err *e)
 {
-    if (l->bits == 1) {
+    bool there;
+    for (*pages = 1;; ++*pages) {
+        Layout l;
+        TRY(next_page(f, &there, e));
+        if (!there) break;
+        TRY(read_layout(&l, f, e));
+        if (l.height != first->height || l.width != first->width || l.samples != first->samples ||
+            l.dtype != first->dtype || l.bits != first->bits || l.palette != first->palette)
+            return err_set(
+                e, ERR_UNSUPPORTED,
+                "%s: page %lld is %lldx%lld with %d sample(s) of %d bits, the first %lldx%lld with %d of "
+                "%d: expected slices that are alike; write each page to a file of its own",
+                f->path, (long long)*pages, (long long)l.height, (long long)l.width, l.samples, l.bits,
+                (long long)first->height, (long long)first->width, first->samples, first->bits);
+    }
+    if (TIFFSetDirectory(f->tiff, 0)) return 0;
+    return tiff_file_failure(f, e, "damaged: its first page cannot be read again");
+}
+
+/* Where a page goes: its first pixel, and how far the planes of its samples are apart. */
+typedef struct Place {
+    float *out;
+    int64_t stride;
+} Place;
+
+/* `count` pixels of one row, as they lie in a row of a strip or tile, from pixel `at` of the place on. */
+static void convert_row(const Place *p, int64_t at, const Layout *l, int samples, uint8_t *row, int64_t count)
+{
+    float *out = p->out + at;
+    if (l->bits < 8) {
         for (int64_t i = 0; i < count * samples; i++)
-            out[(i % samples) * plane + i / samples] = row[i / 8] >> (7 - i % 8) & 1;
+            out[(i % samples) * p->stride + i / samples] =
+                (float)(row[i * l->bits / 8] >> (8 - l->bits - i * l->bits % 8) & ((1 << l->bits) - 1));
     } else {
-        convert_to_planes(out, plane, samples, row, l->dtype, count, 1, 0);
+        convert_to_planes(out, p->stride, samples, row, l->dtype, count, 1, 0);
     }
 }
 
-static int read_strips(float *out, const TiffFile *f, const Layout *l, uint8_t *row, Err *e)
+static int read_strips(const Place *p, const TiffFile *f, const Layout *l, uint8_t *row, Err *e)
 {
-    const int64_t plane = l->height * l->width;
     for (int sample = 0; sample < (l->planar ? l->samples : 1); sample++) {
         for (int64_t y = 0; y < l->height; y++) {
             if (TIFFReadScanline(f->tiff, row, (uint32_t)y, (uint16_t)sample) < 0)
-                return failure(f, e, "cut off, or damaged");
-            convert_row(out + sample * plane + y * l->width, plane, l, l->planar ? 1 : l->samples, row,
-                        l->width);
+                return tiff_file_failure(f, e, "cut off, or damaged");
+            convert_row(p, sample * p->stride + y * l->width, l, l->planar ? 1 : l->samples, row, l->width);
         }
     }
     return 0;
 }
 
-static int read_tiles(float *out, const TiffFile *f, const Layout *l, uint8_t *tile, Err *e)
+static int read_tiles(const Place *p, const TiffFile *f, const Layout *l, uint8_t *tile, Err *e)
 {
     uint32_t height = 0, width = 0;
-    const int64_t plane = l->height * l->width;
     TIFFGetField(f->tiff, TIFFTAG_TILELENGTH, &height);
     TIFFGetField(f->tiff, TIFFTAG_TILEWIDTH, &width);
     const int64_t row_bytes =
@@ -229,105 +178,225 @@ static int read_tiles(float *out, const TiffFile *f, const Layout *l, uint8_t *t
         for (int64_t y = 0; y < l->height; y += height) {
             for (int64_t x = 0; x < l->width; x += width) {
                 if (TIFFReadTile(f->tiff, tile, (uint32_t)x, (uint32_t)y, 0, (uint16_t)sample) < 0)
-                    return failure(f, e, "cut off, or damaged");
+                    return tiff_file_failure(f, e, "cut off, or damaged");
                 const int64_t count = l->width - x < width ? l->width - x : width;
                 for (int64_t k = 0; k < height && y + k < l->height; k++)
-                    convert_row(out + sample * plane + (y + k) * l->width + x, plane, l,
-                                l->planar ? 1 : l->samples, tile + k * row_bytes, count);
+                    convert_row(p, sample * p->stride + (y + k) * l->width + x, l, l->planar ? 1 : l->samples,
+                                tile + k * row_bytes, count);
             }
         }
     }
     return 0;
 }
 
-static int read_planes(Image *image, const TiffFile *f, const Layout *l, Err *e)
+/* Looks the colours up: indices in the first plane, to three planes. TIFF's colours have 16 bits; those of 8-bit
+ * pictures are the upper byte. */
+static int look_up(const Place *p, const TiffFile *f, const Layout *l, Err *e)
 {
-    const bool tiled = TIFFIsTiled(f->tiff);
-    const uint64_t bytes = tiled ? TIFFTileSize64(f->tiff) : TIFFScanlineSize64(f->tiff);
-    if (!bytes || bytes > MAX_BLOCK_BYTES)
-        return failure(f, e, "the size of its rows or tiles is 0 or beyond 1 GiB");
-    uint8_t *block = mem_alloc(bytes, e);
-    if (!block) return ERR_NOMEM;
-    image->geometry = geometry_plane(l->height, l->width);
-    image->alpha = l->samples % 2 == 0;
-    int failed = array_new(&image->voxels, DTYPE_F32, 4, (int64_t[]){l->samples, 1, l->height, l->width}, e);
-    if (!failed) failed = (tiled ? read_tiles : read_strips)(image->voxels.data, f, l, block, e);
-    mem_free(block);
-    return failed;
+    uint16_t *colours[3];
+    if (!TIFFGetField(f->tiff, TIFFTAG_COLORMAP, &colours[0], &colours[1], &colours[2]))
+        return err_set(e, ERR_FORMAT, "%s: a palette image without its colours", f->path);
+    for (int64_t i = 0; i < l->height * l->width; i++) {
+        const int index = (int)p->out[i];
+        for (int c = 0; c < 3; c++) p->out[c * p->stride + i] = (float)(colours[c][index] >> 8);
+    }
+    return 0;
 }
 
-static int open_for_reading(TiffFile *f, Layout *l, const char *path, Err *e)
+static int read_page(const Place *p, const TiffFile *f, bool colours, Err *e)
+{
+    Layout own;
+    TRY(read_layout(&own, f, e)); /* planar or not is the page's own affair */
+    const bool tiled = TIFFIsTiled(f->tiff);
+    const uint64_t bytes = tiled ? TIFFTileSize64(f->tiff) : TIFFScanlineSize64(f->tiff);
+    if (!bytes || bytes > TIFF_MAX_BLOCK_BYTES)
+        return tiff_file_failure(f, e, "the size of its rows or tiles is 0 or beyond 1 GiB");
+    uint8_t *block = mem_alloc(bytes, e);
+    if (!block) return ERR_NOMEM;
+    int failed = (tiled ? read_tiles : read_strips)(p, f, &own, block, e);
+    mem_free(block);
+    return failed || !colours ? failed : look_up(p, f, &own, e);
+}
+
+/* ---- the whole file ---- */
+
+typedef struct Reading {
+    TiffFile file;
+    Layout layout;
+    TiffStack stack;
+    int64_t pages;
+    bool colours; /* of a palette, to be looked up */
+} Reading;
+
+static int check_size(const Reading *r, Err *e)
+{
+    const int64_t plane = r->layout.height * r->layout.width;
+    if (plane <= IMAGE_LARGE_PIXELS / r->pages ||
+        plane / IMAGE_PIXELS_PER_BYTE <= (int64_t)r->file.count / r->pages)
+        return 0;
+    return err_set(e, ERR_FORMAT, "%s: too large: more pixels than a file of its size holds", r->file.path);
+}
+
+static int open_for_reading(Reading *r, const char *path, ImageUse use, Err *e)
 {
     void *mapped;
     size_t bytes;
-    *f = (TiffFile){.path = path};
-    *l = (Layout){0};
+    *r = (Reading){.file = {.path = path}};
     TRY(file_map(path, &mapped, &bytes, e));
-    f->bytes = mapped;
-    f->count = bytes;
-    TRY(open_tiff(f, "r", e));
-    return read_layout(l, f, e);
+    r->file.bytes = mapped;
+    r->file.count = bytes;
+    TRY(tiff_file_open(&r->file, "r", e));
+    TRY(read_layout(&r->layout, &r->file, e));
+    TRY(count_pages(&r->pages, &r->file, &r->layout, e));
+    TRY(check_size(r, e));
+    TRY(tiff_stack_find(&r->stack, &r->file, r->pages, r->layout.samples, use, e));
+    r->colours = r->layout.palette && use == IMAGE_INTENSITIES;
+    return 0;
 }
 
-static void close_after_reading(TiffFile *f)
+static void close_after_reading(Reading *r)
 {
-    if (f->tiff) TIFFClose(f->tiff);
-    file_unmap(f->bytes, f->count);
+    if (r->file.tiff) TIFFClose(r->file.tiff);
+    file_unmap(r->file.bytes, r->file.count);
+}
+
+static ImageHeader header_of(const Reading *r)
+{
+    const TiffStack *s = &r->stack;
+    const int samples = r->colours ? 3 : r->layout.samples;
+    ImageHeader h = {geometry_plane(r->layout.height, r->layout.width), s->channels * samples,
+                     samples % 2 == 0};
+    if (!s->volume) return h;
+    h.geometry.dimensions = 3;
+    h.geometry.shape_zyx[0] = s->slices;
+    memcpy(h.geometry.spacing_zyx_mm, s->spacing_zyx, sizeof s->spacing_zyx);
+    return h;
+}
+
+static int read_pages(Array *voxels, const Reading *r, Err *e)
+{
+    const TiffStack *s = &r->stack;
+    const int64_t plane = r->layout.height * r->layout.width, stride = s->slices * plane;
+    const int64_t samples = voxels->shape[0] / s->channels;
+    for (int64_t page = 0; page < r->pages; page++) {
+        bool there = true;
+        if (page) TRY(next_page(&r->file, &there, e));
+        if (!there) return tiff_file_failure(&r->file, e, "damaged: pages are lost");
+        const int64_t channel = s->slices_together ? page / s->slices : page % s->channels;
+        const int64_t slice = s->slices_together ? page % s->slices : page / s->channels;
+        const Place p = {(float *)voxels->data + channel * samples * stride + slice * plane, stride};
+        TRY(read_page(&p, &r->file, r->colours, e));
+    }
+    return 0;
 }
 
 static int read_image(Image *image, const char *path, ImageUse use, Err *e)
 {
-    (void)use;
-    TiffFile f;
-    Layout l;
-    int failed = open_for_reading(&f, &l, path, e);
-    if (!failed) failed = read_planes(image, &f, &l, e);
-    close_after_reading(&f);
+    Reading r;
+    int failed = open_for_reading(&r, path, use, e);
+    if (!failed) {
+        const ImageHeader h = header_of(&r);
+        const int64_t *n = h.geometry.shape_zyx;
+        image->geometry = h.geometry;
+        image->alpha = h.alpha;
+        failed = array_new(&image->voxels, DTYPE_F32, 4, (int64_t[]){h.channels, n[0], n[1], n[2]}, e);
+        if (!failed) failed = read_pages(&image->voxels, &r, e);
+    }
+    close_after_reading(&r);
     return failed;
 }
 
 static int probe_image(ImageHeader *header, const char *path, ImageUse use, Err *e)
 {
-    (void)use;
-    TiffFile f;
-    Layout l;
-    const int failed = open_for_reading(&f, &l, path, e);
-    *header = (ImageHeader){geometry_plane(l.height, l.width), l.samples, l.samples % 2 == 0};
-    close_after_reading(&f);
+    Reading r;
+    const int failed = open_for_reading(&r, path, use, e);
+    *header = failed ? (ImageHeader){0} : header_of(&r);
+    close_after_reading(&r);
     return failed;
 }
 
 /* ---- writing ---- */
 
-static bool write_rows(TIFF *tiff, const Array *voxels)
+static int sample_format(DType type)
 {
-    const int64_t height = voxels->shape[1], width = voxels->shape[2];
-    const size_t row_bytes = (size_t)width * dtype_size(voxels->dtype);
-    const uint32_t rows = (uint32_t)(STRIP_BYTES / row_bytes + 1);
-    bool good = TIFFSetField(tiff, TIFFTAG_IMAGELENGTH, (uint32_t)height) &&
-                TIFFSetField(tiff, TIFFTAG_IMAGEWIDTH, (uint32_t)width) &&
-                TIFFSetField(tiff, TIFFTAG_BITSPERSAMPLE, (int)(8 * dtype_size(voxels->dtype))) &&
-                TIFFSetField(tiff, TIFFTAG_SAMPLESPERPIXEL, 1) &&
-                TIFFSetField(tiff, TIFFTAG_PHOTOMETRIC, PHOTOMETRIC_MINISBLACK) &&
-                TIFFSetField(tiff, TIFFTAG_COMPRESSION, COMPRESSION_ADOBE_DEFLATE) &&
-                TIFFSetField(tiff, TIFFTAG_ROWSPERSTRIP, rows);
-    for (int64_t row = 0; row < height && good; row++)
-        good =
-            TIFFWriteScanline(tiff, (uint8_t *)voxels->data + (size_t)row * row_bytes, (uint32_t)row, 0) >= 0;
-    return good && TIFFFlush(tiff);
+    return type == DTYPE_F32 ? SAMPLEFORMAT_IEEEFP : type == DTYPE_I16 ? SAMPLEFORMAT_INT : SAMPLEFORMAT_UINT;
 }
 
-static int write_image(const char *path, const Geometry *g, const Array *voxels, Err *e)
+static bool set_tags(TIFF *tiff, const Array *voxels, int64_t height, int64_t width)
+{
+    const size_t row_bytes = (size_t)width * dtype_size(voxels->dtype);
+    return TIFFSetField(tiff, TIFFTAG_IMAGELENGTH, (uint32_t)height) &&
+           TIFFSetField(tiff, TIFFTAG_IMAGEWIDTH, (uint32_t)width) &&
+           TIFFSetField(tiff, TIFFTAG_BITSPERSAMPLE, (int)(8 * dtype_size(voxels->dtype))) &&
+           TIFFSetField(tiff, TIFFTAG_SAMPLEFORMAT, sample_format(voxels->dtype)) &&
+           TIFFSetField(tiff, TIFFTAG_SAMPLESPERPIXEL, 1) &&
+           TIFFSetField(tiff, TIFFTAG_PHOTOMETRIC, PHOTOMETRIC_MINISBLACK) &&
+           TIFFSetField(tiff, TIFFTAG_COMPRESSION, COMPRESSION_ADOBE_DEFLATE) &&
+           TIFFSetField(tiff, TIFFTAG_ROWSPERSTRIP, (uint32_t)(STRIP_BYTES / row_bytes + 1));
+}
+
+/* Of the first page of a volume: how ImageJ reads slices and spacing. */
+static bool set_stack(TIFF *tiff, const char *description, const double spacing_zyx[3])
+{
+    return TIFFSetField(tiff, TIFFTAG_IMAGEDESCRIPTION, description) &&
+           TIFFSetField(tiff, TIFFTAG_XRESOLUTION, 1 / spacing_zyx[2]) &&
+           TIFFSetField(tiff, TIFFTAG_YRESOLUTION, 1 / spacing_zyx[1]) &&
+           TIFFSetField(tiff, TIFFTAG_RESOLUTIONUNIT, RESUNIT_NONE);
+}
+
+static bool write_rows(TIFF *tiff, const uint8_t *page, int64_t height, size_t row_bytes)
+{
+    bool good = true;
+    for (int64_t row = 0; row < height && good; row++)
+        good = TIFFWriteScanline(tiff, (uint8_t *)page + (size_t)row * row_bytes, (uint32_t)row, 0) >= 0;
+    return good && TIFFWriteDirectory(tiff);
+}
+
+/* All pages, channels of a slice together; description NULL: a picture. */
+static bool write_pages(TIFF *tiff, const Array *voxels, const TiffStack *s, const char *description)
+{
+    const int64_t *shape = voxels->shape + voxels->rank - 3, height = shape[1], width = shape[2];
+    const size_t row_bytes = (size_t)width * dtype_size(voxels->dtype),
+                 page_bytes = row_bytes * (size_t)height;
+    bool good = true;
+    for (int64_t page = 0; page < s->channels * s->slices && good; page++) {
+        const int64_t at = page % s->channels * s->slices + page / s->channels;
+        good = set_tags(tiff, voxels, height, width);
+        if (good && !page && description) good = set_stack(tiff, description, s->spacing_zyx);
+        if (good)
+            good = write_rows(tiff, (uint8_t *)voxels->data + (size_t)at * page_bytes, height, row_bytes);
+    }
+    return good;
+}
+
+static int write_tiff(const char *path, const Array *voxels, const TiffStack *s, Err *e)
 {
     TiffFile f = {.path = path, .writing = true};
-    TRY(image_expect_plane(path, g, voxels, e));
-    TRY(open_tiff(&f, "w", e));
-    int failed = 0;
-    if (!write_rows(f.tiff, voxels)) failed = failure(&f, e, "cannot be packed as TIFF");
-    TIFFClose(f.tiff);
+    Text description = {0};
+    if (s->volume || s->channels > 1) tiff_stack_describe(&description, s);
+    int failed = text_check(&description, e);
+    if (!failed) failed = tiff_file_open(&f, array_bytes(voxels) > BIG_TIFF_BYTES ? "w8" : "w", e);
+    if (!failed && !write_pages(f.tiff, voxels, s, description.data))
+        failed = tiff_file_failure(&f, e, "cannot be packed as TIFF");
+    if (f.tiff) TIFFClose(f.tiff);
     if (!failed) failed = file_put(path, f.bytes, f.count, e);
     mem_free(f.bytes);
+    text_free(&description);
     return failed;
+}
+
+/* The side file comes first: where the image stands, its spacing does. */
+static int write_image(const char *path, const Geometry *g, const Array *voxels, Err *e)
+{
+    TRY(image_expect_volume(path, voxels, e));
+    const TiffStack s = {
+        .channels = voxels->rank == 4 ? voxels->shape[0] : 1,
+        .slices = g->shape_zyx[0],
+        .volume = g->dimensions == 3,
+        .spacing_zyx = {g->spacing_zyx_mm[0], g->spacing_zyx_mm[1], g->spacing_zyx_mm[2]},
+    };
+    if (s.volume) TRY(tiff_stack_write_side(path, s.spacing_zyx, e));
+    return write_tiff(path, voxels, &s, e);
 }
 
 const ImageFormat image_format_tiff = {

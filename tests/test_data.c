@@ -217,12 +217,12 @@ static void pictures_round_trip(void **state)
         for (size_t k = 0; k < array_bytes(&voxels); k++) ((uint8_t *)voxels.data)[k] = (uint8_t)(k * k / 7);
         round_trip(names[i % 4], &plane, &voxels);
         voxels.dtype = DTYPE_F32;
-        assert_int_equal(image_write(in_folder(names[i % 4]), &plane, &voxels, &e), ERR_UNSUPPORTED);
+        if (i % 4 == 0 || i % 4 == 3)
+            assert_int_equal(image_write(in_folder(names[i % 4]), &plane, &voxels, &e), ERR_UNSUPPORTED);
         array_free(&voxels);
     }
     Array solid;
     assert_int_equal(array_new(&solid, DTYPE_U8, 3, oblique.shape_zyx, NULL), 0);
-    assert_int_equal(image_write(in_folder("solid.tif"), &oblique, &solid, &e), ERR_SHAPE);
     assert_int_equal(image_write(in_folder("solid.png"), &oblique, &solid, &e), ERR_SHAPE);
     array_free(&solid);
 }

@@ -152,10 +152,12 @@ static void check_nifti(const Image *image, const DocNode *expect)
     check_samples(image, expect, locate_nifti, s.largest);
 }
 
-/* Rows, columns and, if there are several, channels: the manifest's order. */
+/* Rows, columns and, if there are several, channels: the manifest's order; of a stack, pages, rows, columns. */
 static int64_t locate_picture(const Image *image, const double *index, int rank)
 {
     const int64_t *shape = image->voxels.shape;
+    if (image->geometry.dimensions == 3)
+        return ((int64_t)index[0] * shape[2] + (int64_t)index[1]) * shape[3] + (int64_t)index[2];
     const int64_t channel = rank == 3 ? (int64_t)index[2] : 0;
     return (channel * shape[2] + (int64_t)index[0]) * shape[3] + (int64_t)index[1];
 }
@@ -165,16 +167,18 @@ static void check_picture(const Image *image, const DocNode *expect)
     double shape[8], sums[8];
     const int rank = numbers(doc_find(expect, "shape"), shape, 8);
     const int64_t *found = image->voxels.shape, plane = found[2] * found[3];
-    assert_near((double)found[0], rank == 3 ? shape[2] : 1, 0, "channels");
-    assert_near((double)found[2], shape[0], 0, "rows");
-    assert_near((double)found[3], shape[1], 0, "columns");
-    assert_true(image->geometry.dimensions == 2 && image->geometry.spacing_zyx_mm[0] == 999);
+    const bool stack = image->geometry.dimensions == 3;
+    assert_near((double)found[0], rank == 3 && !stack ? shape[2] : 1, 0, "channels");
+    assert_near((double)found[1], stack ? shape[0] : 1, 0, "pages");
+    assert_near((double)found[2], shape[stack], 0, "rows");
+    assert_near((double)found[3], shape[stack + 1], 0, "columns");
+    assert_true(image->geometry.spacing_zyx_mm[0] == (stack ? 1 : 999));
     assert_true(image->geometry.spacing_zyx_mm[1] == 1 && image->geometry.spacing_zyx_mm[2] == 1);
     const Sums s = sums_of(image->voxels.data, array_count(&image->voxels));
     check_sums(image, expect);
     check_samples(image, expect, locate_picture, s.largest);
     const DocNode *per_channel = doc_find(expect, "sum_per_channel");
-    const int channels = per_channel ? numbers(per_channel, sums, 8) : 0;
+    const int channels = per_channel && !stack ? numbers(per_channel, sums, 8) : 0;
     for (int c = 0; c < channels; c++) {
         const Sums one = sums_of((float *)image->voxels.data + c * plane, plane);
         assert_near(one.sum, sums[c], 1e-6 * one.absolutes, "sum of a channel");

@@ -10,8 +10,8 @@
 #include "trainer/validation_folder.h"
 
 static const char *const CHECKPOINTS[] = {"latest", "best", "final"};
-static const char *const OTHER_FILES[] = {"metrics.csv", "training_log.txt", "progress.png"};
-enum { CHECKPOINT_KINDS = 3, OTHER_KINDS = 3 };
+static const char *const OTHER_FILES[] = {"metrics.csv", "training_log.txt", "progress.png", "split.yaml"};
+enum { CHECKPOINT_KINDS = 3, OTHER_KINDS = 4 };
 
 static int holds_run(const char *folder, bool *holds, Err *e)
 {

@@ -223,28 +223,40 @@ static int train(const Options *o, Training *t, Err *e)
     return code;
 }
 
+typedef struct ValidationDisplay {
+    Progress bar;
+    bool tells_cases;
+} ValidationDisplay;
+
 static void show_case(void *context, int done, int total, const char *name)
 {
-    Progress *bar = context;
+    Progress *bar = &((ValidationDisplay *)context)->bar;
     if (done == 0) bar->total = total;
     progress_step(bar, done > 0, name);
 }
 
+static void show_validation_cases(void *context, const FoldCases *cases)
+{
+    const ValidationDisplay *display = context;
+    announce_cases(cases, !display->tells_cases);
+}
+
 static int validate(const Options *o, Err *e)
 {
-    Progress bar;
+    ValidationDisplay display = {.tells_cases = o->validate_only && !o->common.quiet};
     ValidationResult result;
-    progress_begin(&bar, "validation", 0, o->common.quiet);
+    progress_begin(&display.bar, "validation", 0, o->common.quiet);
     const ValidationOptions validation = {.preprocessed = o->training.preprocessed,
                                           .results = o->training.results,
                                           .fold = o->training.fold,
                                           .precision = o->training.precision,
                                           .save_probabilities = o->save_probabilities,
+                                          .begin = show_validation_cases,
                                           .progress = show_case,
                                           .interrupted = program_interrupted,
-                                          .context = &bar};
+                                          .context = &display};
     const int code = validation_run(&validation, &result, e);
-    progress_end(&bar);
+    progress_end(&display.bar);
     if (code == ERR_INTERRUPTED)
         err_set(e, code, "interrupted while predicting the validation cases; the weights are saved: --val-only goes on");
     if (!code && !o->common.quiet) {

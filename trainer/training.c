@@ -10,6 +10,7 @@
 #include "trainer/augmentation_pictures.h"
 #include "trainer/case_check.h"
 #include "trainer/length.h"
+#include "trainer/split_record.h"
 #include "trainer/training_parts.h"
 #include "trainer/training_plan.h"
 
@@ -25,6 +26,7 @@ static int read_dataset(Training *t, const char *preprocessed, Err *e)
 static int open_cases(Training *t, const TrainingOptions *o, Err *e)
 {
     TRY(fold_cases_read(&t->fold_cases, o->preprocessed, o->fold, e));
+    if (o->mode == RUN_CONTINUE) TRY(split_record_check(&t->fold_cases, t->folder.path, e));
     const Split *split = &t->fold_cases.split;
     const int channels = t->plan.configuration.channel_count;
     if (!split->val_count && t->plan.training.validation_iterations)
@@ -208,6 +210,7 @@ static int open_parts(Training *t, const TrainingOptions *o, Err *e)
     t->loader_threads = o->threads / 4 > 1 ? o->threads / 4 : 1;
     TRY(open_network(t, o->mode, e));
     if (o->overrides.minutes > 0 && !is_bound) TRY(fit_length(t, o, e));
+    TRY(split_record_write(&t->fold_cases, t->folder.path, e));
     return training_plan_record(&t->plan, o, e);
 }
 

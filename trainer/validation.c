@@ -9,9 +9,9 @@
 #include "inference/prediction_record.h"
 #include "inference/predictor.h"
 #include "inference/probabilities.h"
-#include "plans/fold_cases.h"
 #include "trainer/case_check.h"
 #include "trainer/case_set.h"
+#include "trainer/split_record.h"
 #include "trainer/validation_folder.h"
 #include "trainer/validation_score.h"
 
@@ -225,7 +225,8 @@ static int open_validation(Validation *v, Err *e)
     const ValidationOptions *o = v->o;
     const PredictorOptions options = {.folds = &o->fold, .fold_count = 1, .precision = o->precision};
     TRY(open_folders(v, e));
-    TRY(fold_cases_read(&v->cases, o->preprocessed, o->fold, e));
+    TRY(split_record_validation(&v->cases, v->fold, o->preprocessed, o->fold, e));
+    if (o->begin) o->begin(o->context, &v->cases);
     TRY(predictor_open(&v->predictor, o->results, &options, e));
     v->check = (CaseCheck){o->preprocessed, predictor_plan(v->predictor), predictor_dataset(v->predictor), NULL};
     TRY(case_check_names(&v->check, v->cases.split.val, v->cases.split.val_count, e));

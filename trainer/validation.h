@@ -1,4 +1,4 @@
-/* Validation at the end of a training: the fold's validation cases, predicted whole with the final
+/* Validation at the end of a training: its validation cases (split_record.h), predicted whole with the final
  * weights by the sliding window, into FOLDER/validation, and compared with their labels there. */
 #ifndef TRAINER_VALIDATION_H
 #define TRAINER_VALIDATION_H
@@ -7,12 +7,14 @@
 
 #include "base/array.h"
 #include "base/error.h"
+#include "plans/fold_cases.h"
 
 typedef struct ValidationOptions {
     const char *preprocessed, *results;
     int fold;                       /* SPLITS_FOLD_ALL for `all` */
     DType precision;                /* of the network's arithmetic (network/precision.h) */
     bool save_probabilities;        /* CASE.npy and CASE.yaml too (inference/probabilities.h) */
+    void (*begin)(void *context, const FoldCases *cases); /* tells which cases; may be NULL */
     void (*progress)(void *context, int done, int total, const char *case_name); /* may be NULL */
     int (*interrupted)(void);       /* not 0: stop after this case; NULL: never */
     void *context;

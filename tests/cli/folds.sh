@@ -43,6 +43,18 @@ rm "$pre/splits_final.json"
 check "the changed .yaml alone counts" 0 train 0 --no-validation
 has "with its cases" '1 training and 1 validation cases' stderr
 
+# ---- what a run used stays with it
+check "a run on" 0 train 0 --continue --epochs 2 --no-validation --quiet
+echo '- {train: [phantom_005], val: [phantom_001, phantom_006]}' >"$pre/splits_final.yaml"
+check "does not go on with a case on the other side" 1 train 0 --continue --epochs 3
+has "which is named" 'what it validated before, .*2 cases: phantom_005, phantom_001' stderr
+check "it is validated on its own cases still" 0 train 0 --val-only
+has "which is said" '1 validation cases: those of .*fold_0/split.yaml' stderr
+is "and done" test -e "$out/results/fold_0/validation/phantom_005.nii.gz" -a ! -e "$out/results/fold_0/validation/phantom_006.nii.gz"
+echo '- {train: [phantom_001, phantom_002], val: [phantom_005]}' >"$pre/splits_final.yaml"
+check "it goes on with more to train on" 0 train 0 --continue --epochs 3 --no-validation
+has "and says so" 'warning: the run goes on with new training cases: 1 case: phantom_002' stderr
+
 # ---- what can be strange in a file
 echo '[{"train": ["phantom_001", "phantom_001", "phantom_002"], "val": ["phantom_002", "phantom_003", "phantom_003"]}]' >"$out/odd.json"
 check "--splits takes any file" 0 fresh --splits "$out/odd.json"

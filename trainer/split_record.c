@@ -1,0 +1,157 @@
+#include "trainer/split_record.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+
+/* *found is false where there is no record. */
+static int read_record(Splits *record, bool *found, const char *folder, Err *e)
+{
+    *record = (Splits){0};
+    *found = false;
+    char *path = path_format(e, "%s/split.yaml", folder);
+    int code = path ? file_is_there(path, found, e) : ERR_NOMEM;
+    if (!code && *found) code = splits_read(record, path, e);
+    mem_free(path);
+    return code;
+}
+
+static int sorted(NameList *list, char *const *names, int count, Err *e)
+{
+    int code = 0;
+    for (int i = 0; i < count && !code; i++) code = names_add(list, names[i], e);
+    names_sort(list);
+    return code;
+}
+
+/* Both lists of a split, sorted. */
+typedef struct Sides {
+    NameList train, val;
+} Sides;
+
+static int sides_of(Sides *s, const Split *split, Err *e)
+{
+    *s = (Sides){0};
+    TRY(sorted(&s->train, split->train, split->train_count, e));
+    return sorted(&s->val, split->val, split->val_count, e);
+}
+
+static void sides_free(Sides *s)
+{
+    names_free(&s->train);
+    names_free(&s->val);
+}
+
+/* A case of the first list that was in none of then's that it is in now, but in the other. */
+static int find_changed_side(NameList *changed, const Sides *then, const Sides *now, Err *e)
+{
+    for (int i = 0; i < now->train.count; i++)
+        if (names_have(&then->val, now->train.names[i]) && !names_have(&then->train, now->train.names[i]))
+            TRY(names_add(changed, now->train.names[i], e));
+    for (int i = 0; i < now->val.count; i++)
+        if (names_have(&then->train, now->val.names[i]) && !names_have(&then->val, now->val.names[i]))
+            TRY(names_add(changed, now->val.names[i], e));
+    return 0;
+}
+
+static int refuse_changed_side(const NameList *changed, const char *folder, Err *e)
+{
+    Text told = {0};
+    names_tell(&told, changed);
+    err_set(e, ERR_VALUE, "%s was trained on other cases: it would now train on what it validated before, or the other way "
+            "round (%s): bring the splits back (%s/split.yaml has them), or begin anew with --overwrite", folder,
+            told.data ? told.data : "", folder);
+    text_free(&told);
+    return e->code;
+}
+
+static int warn_of_difference(Text *warnings, const NameList *less, const NameList *more, const char *what, Err *e)
+{
+    NameList lost = {0};
+    int code = 0;
+    for (int i = 0; i < less->count && !code; i++)
+        if (!names_have(more, less->names[i])) code = names_add(&lost, less->names[i], e);
+    if (!code && lost.count) {
+        text_add(warnings, "%s: ", what);
+        names_tell(warnings, &lost);
+        text_add(warnings, "\n");
+    }
+    names_free(&lost);
+    return code;
+}
+
+static int compare(Text *warnings, const Sides *then, const Sides *now, const char *folder, Err *e)
+{
+    NameList changed = {0};
+    int code = find_changed_side(&changed, then, now, e);
+    if (!code && changed.count) code = refuse_changed_side(&changed, folder, e);
+    names_free(&changed);
+    if (!code) code = warn_of_difference(warnings, &then->train, &now->train, "the run goes on without these training cases, which it had", e);
+    if (!code) code = warn_of_difference(warnings, &now->train, &then->train, "the run goes on with new training cases", e);
+    if (!code) code = warn_of_difference(warnings, &then->val, &now->val, "no longer validated", e);
+    return code ? code : warn_of_difference(warnings, &now->val, &then->val, "validated from now on", e);
+}
+
+int split_record_check(FoldCases *cases, const char *folder, Err *e)
+{
+    Splits record;
+    bool found;
+    Sides then = {0}, now = {0};
+    TRY(read_record(&record, &found, folder, e));
+    int code = found ? sides_of(&then, &record.folds[0], e) : 0;
+    if (!code && found) code = sides_of(&now, &cases->split, e);
+    if (!code && found) code = compare(&cases->warnings, &then, &now, folder, e);
+    sides_free(&then);
+    sides_free(&now);
+    splits_free(&record);
+    return code ? code : text_check(&cases->warnings, e);
+}
+
+int split_record_write(const FoldCases *cases, const char *folder, Err *e)
+{
+    Split split = cases->split;
+    const Splits record = {&split, 1};
+    char *path = path_format(e, "%s/split.yaml", folder);
+    const int code = path ? splits_write(&record, path, e) : ERR_NOMEM;
+    mem_free(path);
+    return code;
+}
+
+/* Takes the recorded cases that are still there; the others are named. */
+static int take_present(FoldCases *cases, const Split *record, const NameList *present, const char *folder, Err *e)
+{
+    NameList val = {0}, gone = {0};
+    int code = 0;
+    for (int i = 0; i < record->val_count && !code; i++)
+        code = names_add(names_have(present, record->val[i]) ? &val : &gone, record->val[i], e);
+    if (!code && gone.count) {
+        text_add(&cases->warnings, "%s/split.yaml: no longer in the dataset, not validated: ", folder);
+        names_tell(&cases->warnings, &gone);
+        text_add(&cases->warnings, "\n");
+    }
+    names_free(&gone);
+    cases->split = (Split){.val = val.names, .val_count = val.count};
+    text_add(&cases->told, "%d validation cases: those of %s/split.yaml", val.count, folder);
+    if (!code && !val.count)
+        code = err_set(e, ERR_VALUE, "%s/split.yaml: the dataset has none of its validation cases any more", folder);
+    return code;
+}
+
+int split_record_validation(FoldCases *cases, const char *folder, const char *preprocessed, int fold, Err *e)
+{
+    Splits record;
+    bool found;
+    DatasetCases dataset;
+    TRY(read_record(&record, &found, folder, e));
+    if (!found) return fold_cases_read(cases, preprocessed, fold, e);
+    *cases = (FoldCases){0};
+    int code = dataset_cases_read(&dataset, preprocessed, e);
+    if (!code) {
+        code = take_present(cases, &record.folds[0], &dataset.present, folder, e);
+        dataset_cases_free(&dataset);
+    }
+    splits_free(&record);
+    if (!code) code = text_check(&cases->warnings, e);
+    if (!code) code = text_check(&cases->told, e);
+    if (code) fold_cases_free(cases);
+    return code;
+}

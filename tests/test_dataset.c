@@ -59,7 +59,7 @@ static const struct {
     {"Dataset901_LabelWithoutImage", 1, "hippocampus_010|no image|hippocampus_010_0000", NULL, true},
     {"Dataset902_ImageWithoutLabel", 1, "hippocampus_118|no label", NULL, true},
     {"Dataset903_LabelOfAnotherTask", 1, "hippocampus_281|no image", NULL, true},
-    {"Dataset904_JunkFile", 0, NULL, ".DS_Store|ignored", true},
+    {"Dataset904_JunkFile", 0, NULL, NULL, true},
     {"Dataset905_FloatLabel", 0, NULL, NULL, true},
     {"Dataset911_ShapeMismatch", 1, "hippocampus_281|512x512x94|34x52x35", NULL, true},
     {"Dataset912_OriginMismatch", 0, NULL, "hippocampus_|origin 25x", true},

@@ -28,7 +28,7 @@ if [ -d "$broken" ]; then
     try $broken/Dataset901_LabelWithoutImage 1 'error: case hippocampus_010.*no image'
     try $broken/Dataset902_ImageWithoutLabel 1 'error: case hippocampus_118.*no label'
     try $broken/Dataset903_LabelOfAnotherTask 1 'error: case hippocampus_281.*no image'
-    try $broken/Dataset904_JunkFile 0 'warning:.*DS_Store'
+    try $broken/Dataset904_JunkFile 0 'plan: '
     try $broken/Dataset905_FloatLabel 0
     try $broken/Dataset911_ShapeMismatch 1 'error: case hippocampus_281.*512x512x94.*34x52x35'
     try $broken/Dataset912_OriginMismatch 0 'warning: case hippocampus_.*origin 25x'

@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <nifti2_io.h>
+#include <stdio.h>
 #include <string.h>
 
 Geometry geometry_plane(int64_t height, int64_t width)
@@ -54,16 +55,44 @@ bool geometry_same_affine(const Geometry *a, const Geometry *b)
     return all_close(first[0], second[0], 12);
 }
 
+void geometry_shape_text(const Geometry *g, char text[GEOMETRY_TEXT_BYTES])
+{
+    const long long z = g->shape_zyx[0], y = g->shape_zyx[1], x = g->shape_zyx[2];
+    if (g->dimensions == 2) snprintf(text, GEOMETRY_TEXT_BYTES, "%lldx%lld", x, y);
+    else snprintf(text, GEOMETRY_TEXT_BYTES, "%lldx%lldx%lld", x, y, z);
+}
+
+void geometry_spacing_text(const Geometry *g, char text[GEOMETRY_TEXT_BYTES])
+{
+    const double *s = g->spacing_zyx_mm;
+    if (g->dimensions == 2) snprintf(text, GEOMETRY_TEXT_BYTES, "%gx%g", s[2], s[1]);
+    else snprintf(text, GEOMETRY_TEXT_BYTES, "%gx%gx%g", s[2], s[1], s[0]);
+}
+
+/* The thickness of a plane that is stored with two axes is made up. */
+static bool spacing_fits(const Geometry *found, const Geometry *expected)
+{
+    const bool plane = found->dimensions == 2 || expected->dimensions == 2;
+    for (int i = 0; i < 3; i++)
+        if (!(plane && expected->shape_zyx[i] == 1) &&
+            !all_close(&found->spacing_zyx_mm[i], &expected->spacing_zyx_mm[i], 1))
+            return false;
+    return true;
+}
+
 int geometry_expect_grid(const Geometry *found, const Geometry *expected, const char *of, Err *e)
 {
-    const int64_t *n = found->shape_zyx, *m = expected->shape_zyx;
-    const double *s = found->spacing_zyx_mm, *t = expected->spacing_zyx_mm;
+    char there[GEOMETRY_TEXT_BYTES], wanted[GEOMETRY_TEXT_BYTES];
+    geometry_shape_text(found, there);
+    geometry_shape_text(expected, wanted);
+    if (!geometry_same_shape(found, expected) && found->dimensions != expected->dimensions)
+        return err_set(e, ERR_SHAPE, "is %s (%s): expected the shape of %s, which %s (%s)",
+                       found->dimensions == 2 ? "2-D" : "3-D", there, of,
+                       expected->dimensions == 2 ? "is 2-D" : "has three axes", wanted);
     if (!geometry_same_shape(found, expected))
-        return err_set(e, ERR_SHAPE, "shape %lldx%lldx%lld (x,y,z): expected that of %s, %lldx%lldx%lld",
-                       (long long)n[2], (long long)n[1], (long long)n[0], of, (long long)m[2],
-                       (long long)m[1], (long long)m[0]);
-    if (!geometry_same_spacing(found, expected))
-        return err_set(e, ERR_VALUE, "spacing %gx%gx%g mm (x,y,z): expected that of %s, %gx%gx%g mm", s[2],
-                       s[1], s[0], of, t[2], t[1], t[0]);
-    return 0;
+        return err_set(e, ERR_SHAPE, "shape %s (x,y,z): expected that of %s, %s", there, of, wanted);
+    if (spacing_fits(found, expected)) return 0;
+    geometry_spacing_text(found, there);
+    geometry_spacing_text(expected, wanted);
+    return err_set(e, ERR_VALUE, "spacing %s mm (x,y,z): expected that of %s, %s mm", there, of, wanted);
 }

@@ -40,6 +40,11 @@ bool geometry_same_shape(const Geometry *a, const Geometry *b);
 bool geometry_same_spacing(const Geometry *a, const Geometry *b);
 bool geometry_same_affine(const Geometry *a, const Geometry *b);
 
+/* "40x40x12" (x,y,z), of a 2-D image "40x40": for messages. */
+enum { GEOMETRY_TEXT_BYTES = 80 };
+void geometry_shape_text(const Geometry *g, char text[GEOMETRY_TEXT_BYTES]);
+void geometry_spacing_text(const Geometry *g, char text[GEOMETRY_TEXT_BYTES]);
+
 /* Shape and spacing of `found` must be those of `expected`, which belong to the file `of`. Fails:
  * ERR_SHAPE, ERR_VALUE, with both (in the file's order: x,y,z). */
 int geometry_expect_grid(const Geometry *found, const Geometry *expected, const char *of, Err *e);

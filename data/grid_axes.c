@@ -77,9 +77,10 @@ static Place place_turned(const Place *p, const GridAxes *axes, const int64_t tu
     return out;
 }
 
-/* The most that a corner of the grid lies apart along one of the grid's axes, in voxels of `expected`.
- * Without the origins: what the directions alone do. */
-static double farthest_corner(const Place *found, const Place *expected, const Geometry *grid, bool with_origin)
+/* The most that a corner of the grid lies apart along one of the grid's axes, in voxels of `expected`, but for the
+ * axis `left_out` (-1: none). Without the origins: what the directions alone do. */
+static double farthest_corner(const Place *found, const Place *expected, const Geometry *grid, int left_out,
+                              bool with_origin)
 {
     double most = 0;
     for (int corner = 0; corner < 8; corner++) {
@@ -91,7 +92,8 @@ static double farthest_corner(const Place *found, const Place *expected, const G
                 apart[world] += at * (found->step[i][world] - expected->step[i][world]);
             }
         }
-        for (int i = grid->dimensions == 2; i < 3; i++) {
+        for (int i = 0; i < 3; i++) {
+            if (i == left_out) continue;
             const double voxels = fabs(dot(apart, expected->step[i])) / dot(expected->step[i], expected->step[i]);
             if (!(voxels <= most)) most = voxels; /* a NaN is far */
         }
@@ -101,11 +103,42 @@ static double farthest_corner(const Place *found, const Place *expected, const G
 
 /* ---- matching ---- */
 
-static bool is_plane(const Geometry *a, const Geometry *b) { return a->dimensions == 2 || b->dimensions == 2; }
+int grid_axis_across(const Geometry *g)
+{
+    for (int i = 0; i < 3; i++)
+        if (g->shape_zyx[i] == 1) return i;
+    return -1;
+}
+
+/* The axis of `expected` across the plane, where the two are one plane, stored with two axes and with three; else
+ * -1. Size and place along it mean nothing then. */
+static int plane_across(const Geometry *found, const Geometry *expected)
+{
+    if (found->dimensions == 3 && expected->dimensions == 3) return -1;
+    return grid_axis_across(found) < 0 ? -1 : grid_axis_across(expected);
+}
+
+/* What puts the axis across the plane where `expected` has it, and leaves the others in their order: no voxel moves. */
+static GridAxes plane_axes(const Geometry *found, int across)
+{
+    GridAxes axes = {.from = {0}};
+    const int own = grid_axis_across(found);
+    for (int i = 0, from = 0; i < 3; i++) {
+        if (i == across) {
+            axes.from[i] = own;
+            continue;
+        }
+        from += from == own;
+        axes.from[i] = from++;
+    }
+    return axes;
+}
 
 static bool close_spacing(const Geometry *found, const Geometry *expected, const GridAxes *axes)
 {
-    for (int i = is_plane(found, expected); i < 3; i++) {
+    const int left_out = plane_across(found, expected);
+    for (int i = 0; i < 3; i++) {
+        if (i == left_out) continue;
         const double a = found->spacing_zyx_mm[axes->from[i]], b = expected->spacing_zyx_mm[i];
         if (!(fabs(a - b) <= spacing_tolerance * b)) return false;
     }
@@ -114,7 +147,8 @@ static bool close_spacing(const Geometry *found, const Geometry *expected, const
 
 bool grid_same_spacing(const Geometry *found, const Geometry *expected)
 {
-    const GridAxes stored = grid_axes_stored();
+    const int across = plane_across(found, expected);
+    const GridAxes stored = across < 0 ? grid_axes_stored() : plane_axes(found, across);
     return close_spacing(found, expected, &stored);
 }
 
@@ -128,11 +162,9 @@ static bool fits(const Geometry *found, const Geometry *expected, const GridAxes
 
 static double apart_after(const Geometry *found, const Geometry *expected, const GridAxes *axes, bool with_origin)
 {
-    Geometry grid = *expected;
-    if (is_plane(found, expected)) grid.dimensions = 2;
     const Place a = place_of(found), b = place_of(expected);
     const Place turned = place_turned(&a, axes, expected->shape_zyx);
-    return farthest_corner(&turned, &b, &grid, with_origin);
+    return farthest_corner(&turned, &b, expected, plane_across(found, expected), with_origin);
 }
 
 /* The 48 ways, the stored one first; of those that are equal (an axis of one voxel) the one that turns least. */
@@ -148,18 +180,35 @@ static GridAxes nth_axes(int n)
     return axes;
 }
 
+/* Whether both are planes that fit each other when the axis of length 1 is put where `expected` has it, the others
+ * in their order; axes: what does so. */
+static bool planes_fit(const Geometry *found, const Geometry *expected, GridAxes *axes)
+{
+    const int own = grid_axis_across(found), across = grid_axis_across(expected);
+    if (own < 0 || across < 0 || (own == across && found->dimensions == 3 && expected->dimensions == 3)) return false;
+    Geometry flat = *found;
+    flat.dimensions = 2; /* its thickness means nothing */
+    const GridAxes way = plane_axes(found, across);
+    if (!fits(&flat, expected, &way)) return false;
+    *axes = way;
+    return true;
+}
+
 GridMatch grid_match(const Geometry *found, const Geometry *expected, GridAxes *axes)
 {
-    const GridAxes stored = *axes = grid_axes_stored();
+    const int across = plane_across(found, expected), own = across < 0 ? -1 : grid_axis_across(found);
+    const GridAxes stored = *axes = across < 0 ? grid_axes_stored() : plane_axes(found, across);
     const bool same_size = fits(found, expected, &stored);
-    if (!grid_has_place(found) || !grid_has_place(expected)) return same_size ? GRID_SAME : GRID_DIFFERENT;
-    for (int n = 0; n < 48; n++) {
-        const GridAxes way = nth_axes(n);
-        if (is_plane(found, expected) && (way.from[0] != 0 || way.flip[0])) continue;
+    if (!grid_has_place(found) || !grid_has_place(expected))
+        return same_size || planes_fit(found, expected, axes) ? GRID_SAME : GRID_DIFFERENT;
+    for (int n = 0; n < 49; n++) { /* as it is stored comes first */
+        const GridAxes way = n ? nth_axes(n - 1) : stored;
+        if (across >= 0 && (way.from[across] != own || way.flip[across])) continue;
         if (!fits(found, expected, &way) || apart_after(found, expected, &way, true) > GRID_TOLERANCE) continue;
         *axes = way;
         return n == 0 ? GRID_SAME : GRID_TURNED;
     }
+    if (planes_fit(found, expected, axes)) return GRID_MOVED;
     if (!same_size || apart_after(found, expected, &stored, false) > GRID_TOLERANCE) return GRID_DIFFERENT;
     return GRID_MOVED;
 }
@@ -252,6 +301,7 @@ Geometry grid_axes_apply(const GridAxes *axes, const Geometry *g)
         out.shape_zyx[i] = g->shape_zyx[axes->from[i]];
         out.spacing_zyx_mm[i] = g->spacing_zyx_mm[axes->from[i]];
     }
+    if (out.shape_zyx[0] != 1) out.dimensions = 3;
     if (!grid_has_place(g)) return out;
     const Place p = place_of(g), turned = place_turned(&p, axes, out.shape_zyx);
     if (o->sform_code <= 0) o->sform_code = o->qform_code;
@@ -344,7 +394,7 @@ int grid_bring(GridAxes *axes, Text *note, const Geometry *found, const Geometry
     char there[GRID_PLACE_BYTES], wanted[GRID_PLACE_BYTES];
     const GridMatch match = grid_match(found, expected, axes);
     const Geometry turned = grid_axes_apply(axes, found);
-    TRY(geometry_expect_grid(&turned, expected, of, e));
+    if (match == GRID_DIFFERENT || plane_across(found, expected) < 0) TRY(geometry_expect_grid(&turned, expected, of, e));
     if (match == GRID_SAME) return 0;
     grid_place_text(found, there);
     grid_place_text(expected, wanted);

@@ -41,9 +41,16 @@ GridAxes grid_axes_inverse(const GridAxes *axes);
 bool grid_has_place(const Geometry *g);
 
 /* How `found` lies to `expected`. axes: what brings an array of `found` onto the grid of `expected`
- * (GRID_SAME, GRID_TURNED), else as stored. Spacings are equal within a thousandth. Without a place, equal shape
- * and spacing are GRID_SAME. In a 2-D image the axis across the plane is left out. */
+ * (GRID_SAME, GRID_TURNED, GRID_MOVED). Spacings are equal within a thousandth. Without a place, equal shape
+ * and spacing are GRID_SAME.
+ *
+ * A plane is one whether it is stored with two axes or with three, and wherever its axis of length 1 stands: the axis
+ * across it is left out of the comparison and is put where `expected` has it (axes; no voxel moves). Planes that fit
+ * but for their place are GRID_MOVED. */
 GridMatch grid_match(const Geometry *found, const Geometry *expected, GridAxes *axes);
+
+/* The axis of length 1 (the first one); -1 where there is none. */
+int grid_axis_across(const Geometry *g);
 
 /* Spacings equal as grid_match takes them, axis by axis as stored; the depth of a 2-D image is made up. */
 bool grid_same_spacing(const Geometry *found, const Geometry *expected);

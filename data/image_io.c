@@ -129,7 +129,7 @@ int image_turn_onto(Image *image, const Geometry *onto, GridMatch *match, Err *e
     GridAxes axes;
     const GridMatch found = grid_match(&image->geometry, onto, &axes);
     if (match) *match = found;
-    if (found != GRID_TURNED) return 0;
+    if (found == GRID_DIFFERENT) return 0;
     TRY(grid_axes_turn(&axes, &image->voxels, e));
     image->geometry = grid_axes_apply(&axes, &image->geometry);
     return 0;

@@ -23,8 +23,12 @@ static void volumes_free(Volumes *v)
 static LabelPair label_pair(const Volumes *v)
 {
     LabelPair pair = {.reference = v->reference.data, .prediction = v->prediction.data};
-    memcpy(pair.shape_zyx, v->geometry.shape_zyx, sizeof pair.shape_zyx);
-    memcpy(pair.spacing_zyx_mm, v->geometry.spacing_zyx_mm, sizeof pair.spacing_zyx_mm);
+    const int across = grid_axis_across(&v->geometry) > 0 ? grid_axis_across(&v->geometry) : 0;
+    for (int i = 0; i < 3; i++) { /* a plane is flat along z, wherever its axis of length 1 is stored */
+        const int from = i == 0 ? across : i - (i <= across);
+        pair.shape_zyx[i] = v->geometry.shape_zyx[from];
+        pair.spacing_zyx_mm[i] = v->geometry.spacing_zyx_mm[from];
+    }
     return pair;
 }
 
@@ -36,11 +40,23 @@ static int say_misfit(const Geometry *reference, const Geometry *prediction, Err
     static const char rule[] = "the prediction must lie on the reference's grid";
     const int64_t *r = reference->shape_zyx, *p = prediction->shape_zyx;
     const double *a = reference->spacing_zyx_mm, *b = prediction->spacing_zyx_mm;
+    const bool flat = reference->dimensions == 2 || prediction->dimensions == 2;
+    char text[GEOMETRY_TEXT_BYTES], other[GEOMETRY_TEXT_BYTES];
+    if (!geometry_same_shape(reference, prediction) && reference->dimensions != prediction->dimensions) {
+        geometry_shape_text(reference, text);
+        geometry_shape_text(prediction, other);
+        return err_set(e, ERR_SHAPE, "the reference %s (%s), the prediction %s (%s): %s",
+                       reference->dimensions == 2 ? "is 2-D" : "has three axes", text,
+                       prediction->dimensions == 2 ? "is 2-D" : "has three axes", other, rule);
+    }
     if (!geometry_same_shape(reference, prediction))
         return err_set(e, ERR_SHAPE,
                        "the reference has the shape (z,y,x) %lldx%lldx%lld, the prediction %lldx%lldx%lld: %s",
                        (long long)r[0], (long long)r[1], (long long)r[2], (long long)p[0], (long long)p[1],
                        (long long)p[2], rule);
+    if (!grid_same_spacing(prediction, reference) && flat)
+        return err_set(e, ERR_VALUE, "the reference has the spacing (y,x) %g, %g mm, the prediction %g, %g mm: %s", a[1],
+                       a[2], b[1], b[2], rule);
     if (!grid_same_spacing(prediction, reference))
         return err_set(e, ERR_VALUE,
                        "the reference has the spacing (z,y,x) %g, %g, %g mm, the prediction %g, %g, %g mm: %s",

@@ -246,7 +246,7 @@ static void all_faults_come_in_one_run(void **state)
     assert_int_equal(file_put(in_folder("imagesTr/notes.txt"), "x", 1, NULL), 0);
     assert_int_equal(file_put(in_folder("labelsTr/new.nii.gz"), "x", 1, NULL), 0);
     find_faults(folder, &faults, true);
-    assert_true(says(&faults, FAULT_ERROR, "phantom_001|shape 4x4x1|11x9x2"));
+    assert_true(says(&faults, FAULT_ERROR, "phantom_001|is 2-D (4x4)|11x9x2"));
     assert_true(says(&faults, FAULT_ERROR, "phantom_001|value(s) 9 (1 voxels)|0 to 2"));
     assert_true(says(&faults, FAULT_ERROR, "phantom_002|number 0000"));
     assert_true(says(&faults, FAULT_ERROR, "phantom_002|1 channel(s)|expected 2"));

@@ -142,8 +142,10 @@ static void dataset_takes_palette_and_alpha(void **state)
     (void)state;
     char *images[] = {(char *)in_folder("c_0000.png")};
     const int value[] = {0, 1, 2, 3};
-    const DatasetLabel labels[] = {
-        {"background", &value[0], 1, false}, {"a", &value[1], 1, false}, {"b", &value[2], 1, false}, {"c", &value[3], 1, false}};
+    const DatasetLabel labels[] = {{"background", &value[0], 1, false},
+                                   {"a", &value[1], 1, false},
+                                   {"b", &value[2], 1, false},
+                                   {"c", &value[3], 1, false}};
     const DatasetInfo info = {.file_ending = ".png",
                               .channel_count = 3,
                               .channel_names = rgb_names,
@@ -261,6 +263,66 @@ static void bmp_is_written(void **state)
     assert_non_null(strstr(e.text, "255"));
 }
 
+/* A plane of 2x3 pixels, stored with two axes, or with three and the axis of length 1 at `across`; no place. */
+static Geometry plane_stored(int across)
+{
+    Geometry g = geometry_plane(2, 3);
+    g.spacing_zyx_mm[0] = 999 * 0.5;
+    g.spacing_zyx_mm[1] = 0.5;
+    g.spacing_zyx_mm[2] = 0.25;
+    if (across < 0) return g;
+    Geometry out = {.dimensions = 3, .orientation = g.orientation};
+    for (int i = 0, from = 1; i < 3; i++) {
+        out.shape_zyx[i] = i == across ? 1 : g.shape_zyx[from];
+        out.spacing_zyx_mm[i] = i == across ? 7 : g.spacing_zyx_mm[from];
+        from += i != across;
+    }
+    return out;
+}
+
+/* A plane is one with two axes or three, wherever the one of length 1 stands. */
+static void a_plane_is_a_plane(void **state)
+{
+    (void)state;
+    float values[6] = {1, 2, 3, 4, 5, 6};
+    for (int a = -1; a < 3; a++) {
+        for (int b = -1; b < 3; b++) {
+            const Geometry first = plane_stored(a), second = plane_stored(b);
+            const Array one = array_view(DTYPE_F32, 3, first.shape_zyx, values);
+            const Array two = array_view(DTYPE_F32, 3, second.shape_zyx, values);
+            const char *paths[2] = {in_folder("p_0000.nii.gz"), in_folder("p_0001.nii.gz")};
+            Image image;
+            FaultList notes = {0};
+            Err e = {0};
+            assert_int_equal(image_write(paths[0], &first, &one, NULL), 0);
+            assert_int_equal(image_write(paths[1], &second, &two, NULL), 0);
+            if (image_read_channels(&image, paths, 2, NULL, &notes, &e)) fail_msg("%d, %d: %s", a, b, e.text);
+            assert_int_equal(notes.count, 0);
+            assert_true(geometry_same_shape(&image.geometry, &first));
+            for (int i = 0; i < 12; i++) assert_true(((float *)image.voxels.data)[i] == values[i % 6]);
+            image_free(&image);
+        }
+    }
+}
+
+static void other_planes_are_refused(void **state)
+{
+    (void)state;
+    Geometry flat = plane_stored(-1),
+             thick = {.dimensions = 3, .shape_zyx = {2, 2, 3}, .spacing_zyx_mm = {1, 0.5, 0.25}};
+    Err e = {0};
+    assert_int_equal(geometry_expect_grid(&flat, &thick, "IMAGE", &e), ERR_SHAPE);
+    assert_string_equal(e.text, "is 2-D (3x2): expected the shape of IMAGE, which has three axes (3x2x2)");
+    assert_int_equal(geometry_expect_grid(&thick, &flat, "IMAGE", &e), ERR_SHAPE);
+    assert_string_equal(e.text, "is 3-D (3x2x2): expected the shape of IMAGE, which is 2-D (3x2)");
+    Geometry wide = plane_stored(0);
+    GridAxes axes;
+    wide.spacing_zyx_mm[1] = 0.75;
+    assert_int_equal(grid_match(&flat, &wide, &axes), GRID_DIFFERENT);
+    assert_int_equal(geometry_expect_grid(&flat, &wide, "IMAGE", &e), ERR_VALUE);
+    assert_null(strstr(e.text, "499.5")); /* stands in no file */
+}
+
 static int begin(void **state)
 {
     return (void)state, !mkdtemp(folder);
@@ -284,6 +346,8 @@ int main(void)
         cmocka_unit_test(dataset_takes_palette_and_alpha),
         cmocka_unit_test(bmp_is_read),
         cmocka_unit_test(bmp_is_written),
+        cmocka_unit_test(a_plane_is_a_plane),
+        cmocka_unit_test(other_planes_are_refused),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

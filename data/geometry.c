@@ -44,7 +44,19 @@ static bool all_close(const double *a, const double *b, int count)
 
 bool geometry_same_spacing(const Geometry *a, const Geometry *b)
 {
-    return all_close(a->spacing_zyx_mm, b->spacing_zyx_mm, 3);
+    const int first = a->dimensions == 2 || b->dimensions == 2;
+    return all_close(a->spacing_zyx_mm + first, b->spacing_zyx_mm + first, 3 - first);
+}
+
+double geometry_unit_mm(int xyzt_units, const char **name)
+{
+    const char *unused;
+    if (!name) name = &unused;
+    switch (XYZT_TO_SPACE(xyzt_units)) {
+    case NIFTI_UNITS_METER: *name = "metre"; return 1000;
+    case NIFTI_UNITS_MICRON: *name = "micrometre"; return 1e-3;
+    default: *name = "millimetre"; return 1;
+    }
 }
 
 bool geometry_same_affine(const Geometry *a, const Geometry *b)

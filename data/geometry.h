@@ -12,7 +12,7 @@
 /* How NIfTI places an image in space, kept as stored so that an output repeats it. Codes of 0 mean
  * "not given"; an image from a format without orientation has both 0. */
 typedef struct Orientation {
-    int units;                          /* xyzt_units as stored; spacings are not converted */
+    int units;                          /* xyzt_units as stored; all lengths here are in mm (geometry_unit_mm) */
     int qform_code, sform_code;
     double qfac;                        /* 1 or -1 */
     double quatern_bcd[3], offset_xyz[3];
@@ -36,8 +36,13 @@ void geometry_affine(const Geometry *g, double affine[3][4]);
 
 bool geometry_same_shape(const Geometry *a, const Geometry *b);
 
-/* Equal as numpy.allclose says with its defaults: |a - b| <= 1e-8 + 1e-5 |b| for every number. */
+/* Equal as numpy.allclose says with its defaults: |a - b| <= 1e-8 + 1e-5 |b| for every number. Where one image is 2-D,
+ * its depth is made up and not compared. */
 bool geometry_same_spacing(const Geometry *a, const Geometry *b);
+
+/* The length in mm of the unit that NIfTI's xyzt_units gives: metre, millimetre, micrometre; 1 where none is given. name
+ * (may be NULL): "metre" … */
+double geometry_unit_mm(int xyzt_units, const char **name);
 bool geometry_same_affine(const Geometry *a, const Geometry *b);
 
 /* "40x40x12" (x,y,z), of a 2-D image "40x40": for messages. */

@@ -137,7 +137,7 @@ static int parse_axes(NiiHeader *h, const nifti_2_header *wide, Err *e)
         else if (__builtin_mul_overflow(h->volumes, wide->dim[i], &h->volumes)) h->volumes = INT64_MAX;
     }
     for (int i = 1; i <= g->dimensions; i++) {
-        const double spacing = fabs(wide->pixdim[i]);
+        const double spacing = fabs(wide->pixdim[i]) * geometry_unit_mm(wide->xyzt_units, NULL);
         if (!(spacing > 0 && isfinite(spacing)))
             return err_set(e, ERR_VALUE, "pixdim[%d], a voxel's size, is %g: expected a number above 0", i,
                            wide->pixdim[i]);
@@ -149,19 +149,20 @@ static int parse_axes(NiiHeader *h, const nifti_2_header *wide, Err *e)
 
 static int parse_orientation(Orientation *o, const nifti_2_header *wide, Err *e)
 {
-    const double depth = fabs(wide->pixdim[3]);
+    const double unit = geometry_unit_mm(wide->xyzt_units, NULL), depth = fabs(wide->pixdim[3]) * unit;
     *o = (Orientation){
         .units = wide->xyzt_units,
         .qform_code = wide->qform_code,
         .sform_code = wide->sform_code,
         .qfac = wide->pixdim[0] < 0 ? -1 : 1,
         .quatern_bcd = {wide->quatern_b, wide->quatern_c, wide->quatern_d},
-        .offset_xyz = {wide->qoffset_x, wide->qoffset_y, wide->qoffset_z},
+        .offset_xyz = {wide->qoffset_x * unit, wide->qoffset_y * unit, wide->qoffset_z * unit},
         .depth = depth > 0 && isfinite(depth) ? depth : 1,
     };
     memcpy(o->sform[0], wide->srow_x, sizeof o->sform[0]);
     memcpy(o->sform[1], wide->srow_y, sizeof o->sform[1]);
     memcpy(o->sform[2], wide->srow_z, sizeof o->sform[2]);
+    for (int i = 0; i < 12; i++) o->sform[i / 4][i % 4] *= unit;
     for (int i = 0; i < 12; i++)
         if (o->sform_code > 0 && !isfinite(o->sform[i / 4][i % 4]))
             return err_set(e, ERR_VALUE, "the sform holds a %g: expected numbers, or sform_code 0",
@@ -216,13 +217,14 @@ static bool fill(nifti_2_header *wide, const NiiHeader *h)
 {
     const Geometry *g = &h->geometry;
     const Orientation *o = &g->orientation;
+    const double unit = geometry_unit_mm(o->units, NULL);
     memset(wide, 0, sizeof *wide);
     wide->dim[0] = h->volumes > 1 ? 4 : g->dimensions;
     wide->pixdim[0] = o->qfac < 0 ? -1 : 1;
     bool short_axes = h->volumes <= MAX_AXIS_1;
     for (int i = 1; i < 8; i++) {
         wide->dim[i] = i <= 3 ? g->shape_zyx[3 - i] : i == 4 ? h->volumes : 1;
-        wide->pixdim[i] = i > 3 ? 1 : i == 3 && g->dimensions == 2 ? o->depth : g->spacing_zyx_mm[3 - i];
+        wide->pixdim[i] = i > 3 ? 1 : i == 3 && g->dimensions == 2 ? o->depth / unit : g->spacing_zyx_mm[3 - i] / unit;
         short_axes = short_axes && wide->dim[i] <= MAX_AXIS_1;
     }
     int type = 0;
@@ -236,12 +238,14 @@ static bool fill(nifti_2_header *wide, const NiiHeader *h)
     wide->quatern_b = o->quatern_bcd[0];
     wide->quatern_c = o->quatern_bcd[1];
     wide->quatern_d = o->quatern_bcd[2];
-    wide->qoffset_x = o->offset_xyz[0];
-    wide->qoffset_y = o->offset_xyz[1];
-    wide->qoffset_z = o->offset_xyz[2];
-    memcpy(wide->srow_x, o->sform[0], sizeof wide->srow_x);
-    memcpy(wide->srow_y, o->sform[1], sizeof wide->srow_y);
-    memcpy(wide->srow_z, o->sform[2], sizeof wide->srow_z);
+    wide->qoffset_x = o->offset_xyz[0] / unit;
+    wide->qoffset_y = o->offset_xyz[1] / unit;
+    wide->qoffset_z = o->offset_xyz[2] / unit;
+    for (int i = 0; i < 4; i++) {
+        wide->srow_x[i] = o->sform[0][i] / unit;
+        wide->srow_y[i] = o->sform[1][i] / unit;
+        wide->srow_z[i] = o->sform[2][i] / unit;
+    }
     return short_axes;
 }
 

@@ -6,6 +6,7 @@
 #include "data/image_channels.h"
 #include "inference/prediction_job.h"
 #include "inference/probabilities.h"
+#include "preprocess/spacing_check.h"
 
 bool prediction_job_saves_probabilities(const PredictionJob *job)
 {
@@ -55,8 +56,12 @@ static int probe_case(CaseSize *size, const PredictionJob *job, const Case *c, E
 int prediction_job_cost(const PredictionJob *job, const Case *c, PredictionCost *cost, Err *e)
 {
     CaseSize size;
+    Text note = {0};
     TRY(probe_case(&size, job, c, e));
-    return predictor_cost(job->predictor, &size, cost, e);
+    int code = spacing_check(&note, size.shape_zyx, size.spacing_zyx_mm, predictor_plan(job->predictor), e);
+    if (code) err_context(e, "%s", c->images[0]);
+    text_free(&note);
+    return code ? code : predictor_cost(job->predictor, &size, cost, e);
 }
 
 static int predict_labels(const PredictionJob *job, Image *image, Array *labels, const char *id, Err *e)
@@ -95,6 +100,23 @@ static bool has_orientation(const char *list, const char *code)
     return false;
 }
 
+/* A note on the voxel size, and on a unit that is not the usual one. */
+static int warn_of_spacing(const PredictionJob *job, const Case *c, const Geometry *g, Err *e)
+{
+    const Plan *plan = predictor_plan(job->predictor);
+    const GridAxes axes = grid_axes_read(g, plan_reader_axes(plan));
+    const Geometry read = grid_axes_apply(&axes, g);
+    const char *unit;
+    Text note = {0};
+    if (geometry_unit_mm(g->orientation.units, &unit) != 1)
+        prediction_job_warn(job, "%s: the header says %s: its spacing is taken as %gx%gx%g mm (x,y,z)", c->images[0], unit,
+                            g->spacing_zyx_mm[2], g->spacing_zyx_mm[1], g->spacing_zyx_mm[0]);
+    const int code = spacing_check(&note, read.shape_zyx, read.spacing_zyx_mm, plan, e);
+    if (!code && note.length) prediction_job_warn(job, "%s: %s", c->images[0], note.data);
+    text_free(&note);
+    return code ? err_context(e, "%s", c->images[0]) : 0;
+}
+
 /* A network that never saw an orientation may take left for right. */
 static void warn_of_orientation(const PredictionJob *job, const Case *c, const Geometry *g)
 {
@@ -115,7 +137,8 @@ int prediction_job_predict(const PredictionJob *job, const Case *c, const char *
     TRY(prediction_job_cost(job, c, &cost, e));
     TRY(read_case(job, c, &image, e));
     warn_of_orientation(job, c, &image.geometry);
-    int code = predict_labels(job, &image, &labels, c->id, e);
+    int code = warn_of_spacing(job, c, &image.geometry, e);
+    if (!code) code = predict_labels(job, &image, &labels, c->id, e);
     if (!code && !job->is_member) code = postprocessing_apply(job->postprocessing, &labels, e);
     if (!code) code = image_write(path, &image.geometry, &labels, e); /* last: where they stand, all does */
     array_free(&labels);

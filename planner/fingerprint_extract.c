@@ -14,6 +14,7 @@ enum { ALL_DRAWS = 100000000 };
 typedef struct Extraction {
     const Dataset *dataset;
     ReaderAxes axes;
+    int *units;             /* xyzt_units, per case */
     Fingerprint *fingerprint;
     int64_t draws;          /* of one case and channel */
     double *relative_sizes; /* per case */
@@ -120,6 +121,7 @@ static int extract_case(void *context, int index, const Case *c, FaultList *faul
     Region region;
     if (dataset_load_case(&data, &x->dataset->info, c, faults)) return 0; /* its fault stands in the list */
     grid_axes_code(&data.image.geometry, x->fingerprint->orientations[index]);
+    x->units[index] = data.image.geometry.orientation.units;
     int code = turn_case(&data, x->axes, e);
     if (!code) code = find_region(&region, &data, e);
     if (!code) note_geometry(x, index, &data, &region);
@@ -174,6 +176,21 @@ static int run_passes(Extraction *x, int threads, Progress *progress, FaultList 
     return code;
 }
 
+/* One warning where headers give another unit than millimetres: a wrong one is a factor of a thousand. */
+static void note_units(const Extraction *x, FaultList *faults)
+{
+    const char *name = NULL, *unit;
+    int count = 0, first = 0;
+    for (int i = 0; i < x->fingerprint->case_count; i++) {
+        if (geometry_unit_mm(x->units[i], &unit) == 1 || count++) continue;
+        first = i;
+        name = unit;
+    }
+    if (count)
+        fault_add(faults, FAULT_WARNING, "%d case%s, the first %s: the header says %s: spacings are converted to mm", count,
+                  count == 1 ? "" : "s", x->dataset->training.cases[first].images[0], name);
+}
+
 int fingerprint_extract(Fingerprint *f, const Dataset *d, ReaderAxes axes, int threads, Progress *progress,
                         FaultList *faults, Err *e)
 {
@@ -183,17 +200,20 @@ int fingerprint_extract(Fingerprint *f, const Dataset *d, ReaderAxes axes, int t
     Extraction x = {.dataset = d, .axes = axes, .fingerprint = f, .draws = ALL_DRAWS / cases};
     int code = ERR_NOMEM;
     x.relative_sizes = mem_zalloc((size_t)cases, sizeof *x.relative_sizes, e);
+    x.units = mem_zalloc((size_t)cases, sizeof *x.units, e);
     x.moments = mem_zalloc((size_t)cases * (size_t)channels, sizeof *x.moments, e);
     x.pool = mem_zalloc((size_t)channels, sizeof *x.pool, e);
-    if (!x.relative_sizes || !x.moments || !x.pool) goto done;
+    if (!x.relative_sizes || !x.units || !x.moments || !x.pool) goto done;
     for (int c = 0; c < channels; c++)
         if (pool_new(&x.pool[c], e)) goto done;
     code = run_passes(&x, threads, progress, faults, e);
+    if (!code) note_units(&x, faults);
     if (!code && !faults->errors) write_statistics(&x);
 done:
     for (int c = 0; x.pool && c < channels; c++) pool_free(&x.pool[c]);
     mem_free(x.pool);
     mem_free(x.moments);
+    mem_free(x.units);
     mem_free(x.relative_sizes);
     if (code) fingerprint_free(f);
     return code;

@@ -15,6 +15,7 @@
 #include "planner/origins.h"
 #include "planner/outputs.h"
 #include "planner/preprocess_cases.h"
+#include "planner/spacing_faults.h"
 #include "planner/training_memory.h"
 #include "plans/plan.h"
 
@@ -261,6 +262,8 @@ static int plan_dataset(Run *r, Err *e)
     Text notes = {0};
     int code = make_plan(r, &notes, e);
     if (!code) code = warn_of_mixed_orientations(r, e);
+    if (!code) code = spacing_faults(&r->faults, &r->plan, &r->fingerprint, &r->dataset, e);
+    if (!code) code = report_faults(r, e);
     if (!code && notes.length && !o->common.quiet)
         program_say("keys of the plan that have no use here:\n%s", notes.data);
     text_free(&notes);

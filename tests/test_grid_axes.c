@@ -215,6 +215,11 @@ static void planes_turn_in_the_plane(void **state)
     found = grid((int64_t[]){1, 5, 6}, thick, (double[]){3, 4, 0});
     assert_int_equal(grid_match(&found, &expected, &axes), GRID_SAME);
     assert_int_equal(grid_match(&expected, &found, &axes), GRID_SAME);
+    Text note = {0};
+    Err e = {0};
+    assert_int_equal(grid_bring(&axes, &note, &found, &expected, "plane.nii", &e), 0);
+    assert_int_equal(grid_bring(&axes, &note, &expected, &found, "slice.nii", &e), 0);
+    assert_int_equal(note.length, 0);
 }
 
 static void one_slice_may_be_stored_along_any_axis(void **state)

@@ -1,5 +1,5 @@
 /* turn IN OUT CODE [SHIFT_MM [FACTOR]]: stores an image (its labels or values) with its axes along CODE, such as
- * LPS or ASL, at the same place; SHIFT_MM moves its origin along x, FACTOR multiplies all spacings. For tests. */
+ * LPS or ASL, at the same place; SHIFT_MM moves its origin along x, FACTOR multiplies all lengths. For tests. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +36,7 @@ int main(int argc, char **argv)
         g.orientation.sform[0][3] += atof(argv[4]);
         g.orientation.offset_xyz[0] += atof(argv[4]);
     }
-    for (int i = 0; i < 12 && argc > 5; i++) g.orientation.sform[i / 4][i % 4] *= i % 4 < 3 ? atof(argv[5]) : 1;
+    for (int i = 0; i < 12 && argc > 5; i++) g.orientation.sform[i / 4][i % 4] *= atof(argv[5]);
     for (int i = 0; i < 3 && argc > 5; i++) g.spacing_zyx_mm[i] *= atof(argv[5]);
     if (image_write(argv[2], &g, &image.voxels, &e)) goto failed;
     image_free(&image);

@@ -1,5 +1,7 @@
 #include "base/array.h"
 
+#include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -19,17 +21,28 @@ static const struct {
 size_t dtype_size(DType dtype) { return dtypes[dtype].size; }
 const char *dtype_name(DType dtype) { return dtypes[dtype].name; }
 
+int array_check_shape(DType dtype, int rank, const int64_t *shape, size_t *bytes, Err *e)
+{
+    if (rank < 0 || rank > ARRAY_MAX_RANK) return err_set(e, ERR_SHAPE, "an array of rank %d: at most %d", rank, ARRAY_MAX_RANK);
+    size_t most = dtype_size(dtype);
+    bool is_empty = false;
+    for (int i = 0; i < rank; i++) {
+        if (shape[i] < 0) return err_set(e, ERR_SHAPE, "an array extent of %lld", (long long)shape[i]);
+        is_empty = is_empty || shape[i] == 0;
+        most = mem_product(most, shape[i] ? (size_t)shape[i] : 1);
+    }
+    if (most > PTRDIFF_MAX) return err_set(e, ERR_SHAPE, "the array's extents multiply to more than 2^63 bytes");
+    *bytes = is_empty ? 0 : most;
+    return 0;
+}
+
 int array_new(Array *a, DType dtype, int rank, const int64_t *shape, Err *e)
 {
     *a = (Array){.dtype = dtype, .rank = rank, .owner = ARRAY_HEAP};
-    if (rank < 0 || rank > ARRAY_MAX_RANK) return err_set(e, ERR_SHAPE, "an array of rank %d: at most %d", rank, ARRAY_MAX_RANK);
-    size_t count = 1;
-    for (int i = 0; i < rank; i++) {
-        if (shape[i] < 0) return err_set(e, ERR_SHAPE, "an array extent of %lld", (long long)shape[i]);
-        a->shape[i] = shape[i];
-        count = mem_product(count, (size_t)shape[i]);
-    }
-    a->data = mem_zalloc(count, dtype_size(dtype), e);
+    size_t bytes;
+    TRY(array_check_shape(dtype, rank, shape, &bytes, e));
+    for (int i = 0; i < rank; i++) a->shape[i] = shape[i];
+    a->data = mem_zalloc(bytes, 1, e);
     return a->data ? 0 : ERR_NOMEM;
 }
 

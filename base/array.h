@@ -40,6 +40,10 @@ typedef struct Box {
 size_t dtype_size(DType dtype);        /* bytes of one element */
 const char *dtype_name(DType dtype);   /* "float32", "uint8" … as NumPy says it */
 
+/* Checks a shape from outside: its rank and extents; and that the extents without the zeros, times the size of an
+ * element, stay below 2^63: so no count and no stride overflows. *bytes is what the elements take. Fails: ERR_SHAPE. */
+int array_check_shape(DType dtype, int rank, const int64_t *shape, size_t *bytes, Err *e);
+
 /* A new array on the heap, zeroed. shape has `rank` extents, each >= 0.
  * Fails: ERR_NOMEM; ERR_SHAPE for a negative extent, a rank above ARRAY_MAX_RANK or an overflow. */
 int array_new(Array *a, DType dtype, int rank, const int64_t *shape, Err *e);

@@ -140,11 +140,14 @@ static int parse_header(Array *a, size_t *data_at, const char *bytes, size_t cou
     Cursor c = {bytes + start, bytes + start + length, path, e};
     TRY(take_dict(&c, a));
     *data_at = start + length;
-    size_t wanted = dtype_size(a->dtype);
-    for (int i = 0; i < a->rank; i++) wanted = mem_product(wanted, (size_t)a->shape[i]);
-    if (wanted > count - *data_at)
-        return err_set(e, ERR_FORMAT, "%s: shape and type ask for %zu bytes of data, the file holds %zu",
-                       path, wanted, count - *data_at);
+    size_t wanted;
+    if (array_check_shape(a->dtype, a->rank, a->shape, &wanted, e)) {
+        err_context(e, "%s: the .npy header's shape", path);
+        return ERR_FORMAT;
+    }
+    if (wanted != count - *data_at)
+        return err_set(e, ERR_FORMAT, "%s: shape and type ask for %zu bytes of data, the file holds %zu: %s", path, wanted,
+                       count - *data_at, wanted > count - *data_at ? "it is cut short" : "something was written behind them");
     return 0;
 }
 

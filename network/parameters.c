@@ -10,6 +10,7 @@ int parameters_new(Parameters **p, const Graph *g, Err *e)
     *p = mem_zalloc(1, sizeof **p, e);
     if (!*p) return ERR_NOMEM;
     (*p)->graph = g;
+    (*p)->version = 1; /* no executor has seen it yet */
     (*p)->values = mem_zalloc((size_t)graph_parameter_elements(g), sizeof(float), e);
     if ((*p)->values) return 0;
     parameters_free(*p);

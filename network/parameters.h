@@ -14,7 +14,7 @@
 typedef struct Parameters {
     const Graph *graph;
     float *values;       /* graph_parameter_elements(graph) */
-    uint64_t version;
+    uint64_t version; /* from 1: an executor that has seen none stands at 0 */
 } Parameters;
 
 int parameters_new(Parameters **p, const Graph *g, Err *e);    /* all zero */

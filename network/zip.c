@@ -1,5 +1,6 @@
 #include "network/zip.h"
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,7 +74,8 @@ static int read_end(const char *data, size_t bytes, Directory *d, Err *e)
         limit = at;
     }
     if (disks) return err_set(e, ERR_UNSUPPORTED, "a zip archive over several disks");
-    if (d->offset > limit || d->bytes > limit - d->offset || d->count > d->bytes / CENTRAL_BYTES)
+    if (d->offset > limit || d->bytes > limit - d->offset || d->count > d->bytes / CENTRAL_BYTES ||
+        d->count > INT_MAX)
         return err_set(e, ERR_FORMAT, "a zip directory of %llu entries at byte %llu does not fit the file",
                        (unsigned long long)d->count, (unsigned long long)d->offset);
     return 0;
@@ -104,9 +106,9 @@ static int read_extra(const char *extra, size_t bytes, uint64_t *const fields[3]
 /* Finds an entry's data behind its local header, which must repeat name and method. */
 static int locate(ZipEntry *entry, const char *data, uint64_t limit, uint64_t method, Err *e)
 {
-    const char *local = data + entry->offset;
-    if (entry->offset > limit || limit - entry->offset < LOCAL_BYTES || bytes_le(local, 4) != LOCAL)
-        return bad_entry(e, entry, "no local header where the directory says");
+    const bool has_room = entry->offset <= limit && limit - entry->offset >= LOCAL_BYTES;
+    const char *local = has_room ? data + entry->offset : NULL;
+    if (!local || bytes_le(local, 4) != LOCAL) return bad_entry(e, entry, "no local header where the directory says");
     const uint64_t name_bytes = bytes_le(local + 26, 2);
     const uint64_t begin = entry->offset + LOCAL_BYTES + name_bytes + bytes_le(local + 28, 2);
     if (begin > limit || entry->bytes > limit - begin)

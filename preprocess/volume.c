@@ -41,7 +41,7 @@ Volume volume_turned(Volume v, const GridAxes *axes)
 {
     Volume t = volume_transposed(v, axes->from);
     for (int i = 0; i < 3; i++) {
-        if (!axes->flip[i]) continue;
+        if (!axes->flip[i] || t.shape[i] == 0) continue;
         t.data += (t.shape[i] - 1) * t.stride[i];
         t.stride[i] = -t.stride[i];
     }
@@ -69,7 +69,7 @@ int64_t volume_count(const Volume *v) { return v->shape[0] * v->shape[1] * v->sh
     static void name(const char *from, int64_t from_stride, char *to, int64_t to_stride, int64_t n) \
     {                                                                                               \
         for (int64_t i = 0; i < n; i++)                                                             \
-            *(type *)(to + i * to_stride) = *(const type *)(from + i * from_stride);                \
+            memcpy(to + i * to_stride, from + i * from_stride, sizeof(type)); /* of any type and alignment */ \
     }
 
 DEFINE_COPY_ROW(copy_row_1, uint8_t)

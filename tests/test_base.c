@@ -55,7 +55,9 @@ static void arrays_refuse_overflow(void **state)
     Array a;
     Err e = {0};
     const int64_t huge[] = {INT64_MAX / 2, 16};
-    assert_int_equal(array_new(&a, DTYPE_F64, 2, huge, &e), ERR_NOMEM);
+    assert_int_equal(array_new(&a, DTYPE_F64, 2, huge, &e), ERR_SHAPE);
+    const int64_t hidden[] = {INT64_MAX / 2, 16, 0}; /* no element, but the strides overflow */
+    assert_int_equal(array_new(&a, DTYPE_F64, 3, hidden, &e), ERR_SHAPE);
     const int64_t negative[] = {-1};
     assert_int_equal(array_new(&a, DTYPE_F64, 1, negative, &e), ERR_SHAPE);
 }

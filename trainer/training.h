@@ -65,7 +65,7 @@ size_t training_memory_bytes(const Training *t);  /* of network, gradients and a
 /* Writes pictures of the next epoch's first patches to a folder (augmentation_pictures.h). */
 int training_show_patches(const Training *t, int count, const char *folder, Err *e);
 
-/* Trains to the end. Fails: ERR_INTERRUPTED after a signal; ERR_VALUE where the loss is no number;
+/* Trains to the end; watch may be NULL, and so may each of its functions. Fails: ERR_INTERRUPTED after a signal; ERR_VALUE where the loss is no number;
  * ERR_IO where a checkpoint cannot be written (the last good one stands). */
 int training_run(Training *t, const TrainingWatch *watch, Err *e);
 

@@ -127,7 +127,7 @@ static int run_epochs(Training *t, const TrainingWatch *watch, Err *e)
         if (code) return code;
         TRY(finish_epoch(t, validation_loss, e));
         saved_at = clock_seconds();
-        if (watch->epoch)
+        if (watch && watch->epoch)
             watch->epoch(watch->context, &t->state.history.records[t->state.history.count - 1], &t->dice);
     }
     return 0;

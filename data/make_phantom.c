@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "base/program.h"
 #include "base/progress.h"
+#include "data/image_io.h"
 #include "data/phantom.h"
 
 typedef struct Options {
@@ -14,7 +15,7 @@ typedef struct Options {
     int cases;
 } Options;
 
-enum { KEY_CASES = 0x2000, KEY_SIZE, KEY_CHANNELS };
+enum { KEY_CASES = 0x2000, KEY_SIZE, KEY_CHANNELS, KEY_ENDING };
 
 static error_t parse(int key, char *text, struct argp_state *state)
 {
@@ -25,6 +26,15 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_CHANNELS:
         o->phantom.channels = (int)option_integer(state, "--channels", text, 1, 1000);
         return 0;
+    case KEY_ENDING: {
+        char name[64];
+        snprintf(name, sizeof name, "x%.40s", text);
+        const char *ending = image_ending(name);
+        if (!ending || strcmp(ending, text))
+            argp_error(state, "--ending %s: expected the ending of an image, as .nii.gz, .mha, .nrrd, .tif or .png", text);
+        o->phantom.ending = text;
+        return 0;
+    }
     case ARGP_KEY_ARG: argp_error(state, "unexpected argument '%s'", text); return EINVAL;
     default: return ARGP_ERR_UNKNOWN;
     }
@@ -34,6 +44,8 @@ static const struct argp_option options[] = {
     {"cases", KEY_CASES, "N", 0, "Number of cases (default: 16)", 0},
     {"size", KEY_SIZE, "ZxYxX", 0, "Voxels of a case (default: 16x96x96)", 0},
     {"channels", KEY_CHANNELS, "N", 0, "Image channels (default: 1)", 0},
+    {"ending", KEY_ENDING, "ENDING", 0, "Format of the images: .nii.gz (default), .mha, .nrrd, .tif …; of one slice also "
+                                        ".png, .bmp", 0},
     {0},
 };
 static const struct argp own = {

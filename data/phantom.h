@@ -18,6 +18,7 @@ typedef struct PhantomOptions {
     int64_t shape_zyx[3];      /* each at least 1 */
     int channels;              /* at least 1; each has its own contrast, bias field and noise */
     uint64_t seed;
+    const char *ending;        /* of the files on disk: one that image_ending knows; NULL: .nii.gz */
 } PhantomOptions;
 
 typedef struct Phantom {
@@ -31,7 +32,8 @@ int phantom_make(Phantom *p, const PhantomOptions *options, int index, Err *e);
 void phantom_free(Phantom *p);
 
 /* Makes the case and writes it into the raw dataset `folder` (imagesTr, labelsTr are made as needed) as
- * phantom_001 … for index 0 …. Fails: as phantom_make, ERR_IO. */
+ * phantom_001 … for index 0 …. A picture has one slice; BMP's 8 bits hold a quarter
+ * of the intensity. Fails: as phantom_make and image_write. */
 int phantom_write_case(const char *folder, const PhantomOptions *options, int index, Err *e);
 
 /* Writes folder/dataset.json for `cases` cases. Fails: ERR_IO, ERR_NOMEM. */

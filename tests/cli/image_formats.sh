@@ -1,0 +1,47 @@
+#!/bin/sh
+# image_formats BUILD: the same phantom in every format that holds it goes all the way to its evaluation.
+build=$1
+. tests/support/tap.sh
+export OMP_NUM_THREADS=1
+
+printf 'network: {width: 0.0625, depths: [1, 1, 1, 1], decoder_depths: [1, 1, 1]}\n' >"$out/narrow.yaml"
+make() { # NAME ENDING SIZE
+    check "a phantom as $2 is preprocessed" 0 sh -c "
+        '$build/make_phantom' -o '$out/raw_$1' --cases 3 --size $3 --channels 2 --ending $2 --quiet &&
+        '$build/plan_and_preprocess' '$out/raw_$1' -o '$out/pre_$1' --override '$out/narrow.yaml' --quiet"
+    lacks "without a word about other files" 'ignored' stderr
+}
+same() { # NAME WHAT: the same arrays as from .nii.gz
+    is "$2 gives the arrays of .nii.gz" sh -c "for f in '$out'/pre_nii/2d/*.npy; do cmp \"\$f\" '$out/pre_$1'/2d/\$(basename \"\$f\") || exit 1; done"
+}
+go() { # NAME ENDING: trains, predicts, evaluates
+    "$build/train" "$out/pre_$1" all -o "$out/res_$1" --epochs 1 --iterations-per-epoch 1 --validation-iterations 1 --batch-size 2 \
+        --patch-size 32x32 --no-validation --quiet 2>"$out/stderr"
+    is "$2: a training ends" test -s "$out/res_$1/fold_all/checkpoint_final.safetensors"
+    check "$2: it predicts" 0 "$build/predict" -i "$out/raw_$1/imagesTr" -o "$out/seg_$1" -m "$out/res_$1" --quiet
+    is "$2: in the format of the images" test -s "$out/seg_$1/phantom_003$2"
+    check "$2: the predictions are evaluated" 0 "$build/evaluate" "$out/raw_$1/labelsTr" "$out/seg_$1" -o "$out/eval_$1" --no-report --quiet
+    is "$2: all of them" test "$(grep -c prediction_file "$out/eval_$1/summary.json")" -eq 3
+}
+make nii .nii.gz 3x36x40
+for ending in .mha .mhd .nrrd .nhdr .tif; do
+    name=${ending#.}
+    make "$name" $ending 3x36x40
+    [ $ending = .tif ] || same "$name" $ending
+done
+is "the spacing of TIFF volumes is that of .nii.gz" cmp "$out/pre_tif/2d/phantom_001_seg.npy" "$out/pre_nii/2d/phantom_001_seg.npy"
+go mhd .mhd
+go nrrd .nrrd
+go tif .tif
+is "a TIFF volume has its spacing beside it" grep -q '"spacing": \[[0-9.]*, [0-9.]*, [0-9.]*\]' "$out/seg_tif/phantom_001.json"
+make png .png 1x36x40
+make bmp .bmp 1x36x40
+go bmp .bmp
+
+check "an ending that no format has is refused" 1 sh -c "
+    sed 's/\.png/.gif/' '$out/raw_png/dataset.json' >'$out/d.json' && cp '$out/d.json' '$out/raw_png/dataset.json' &&
+    '$build/plan_and_preprocess' '$out/raw_png' -o '$out/pre_gif' --quiet"
+cat "$out/stderr" >&2
+check "a volume is no picture" 1 "$build/make_phantom" -o "$out/no" --size 2x9x9 --ending .png --quiet
+has "and it says so" '2 slices: expected one in a 2-D format' stderr
+check "make_phantom knows its endings" 2 "$build/make_phantom" -o "$out/no" --ending .gif

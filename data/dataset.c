@@ -241,6 +241,20 @@ static int find_by_map(Dataset *d, int *orphans, FaultList *faults, Err *e)
     return 0;
 }
 
+/* The ending must be that of a format we know: else every file would be a stranger. */
+static int check_ending(const DatasetInfo *info, const char *json, Err *e)
+{
+    char known[IMAGE_ENDINGS_BYTES];
+    char *name = path_format(e, "x%s", info->file_ending);
+    if (!name) return ERR_NOMEM;
+    const bool known_one = image_ending(name) != NULL;
+    mem_free(name);
+    if (known_one) return 0;
+    image_known_endings(known);
+    return err_set(e, ERR_UNSUPPORTED, "%s: file_ending is \"%s\", which no image format has: expected one of%s", json,
+                   info->file_ending, known);
+}
+
 int dataset_open(Dataset *d, const char *folder, FaultList *faults, Err *e)
 {
     int failed = ERR_NOMEM, orphans = 0;
@@ -248,6 +262,7 @@ int dataset_open(Dataset *d, const char *folder, FaultList *faults, Err *e)
     char *json = path_format(e, "%s/dataset.json", folder);
     if (!d->folder || !json) goto done;
     failed = dataset_info_read(&d->info, json, e);
+    if (!failed) failed = check_ending(&d->info, json, e);
     if (failed) goto done;
     failed = (d->info.files ? find_by_map : find_in_folders)(d, &orphans, faults, e);
     if (failed) goto done;

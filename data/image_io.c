@@ -31,18 +31,24 @@ const char *image_ending(const char *path)
     return format_of(path, &ending) ? ending : NULL;
 }
 
+void image_known_endings(char text[IMAGE_ENDINGS_BYTES])
+{
+    text[0] = '\0';
+    for (int i = 0; i < FORMAT_COUNT; i++) {
+        for (const char *const *one = formats[i]->endings; *one; one++) {
+            strncat(text, " ", IMAGE_ENDINGS_BYTES - strlen(text) - 1);
+            strncat(text, *one, IMAGE_ENDINGS_BYTES - strlen(text) - 1);
+        }
+    }
+}
+
 static int find_format(const ImageFormat **format, const char *path, Err *e)
 {
     const char *ending;
+    char known[IMAGE_ENDINGS_BYTES];
     *format = format_of(path, &ending);
     if (*format) return 0;
-    char known[256] = "";
-    for (int i = 0; i < FORMAT_COUNT; i++) {
-        for (const char *const *one = formats[i]->endings; *one; one++) {
-            strncat(known, " ", sizeof known - strlen(known) - 1);
-            strncat(known, *one, sizeof known - strlen(known) - 1);
-        }
-    }
+    image_known_endings(known);
     return err_set(e, ERR_UNSUPPORTED, "%s: no image format has this ending: expected one of%s", path, known);
 }
 

@@ -35,6 +35,10 @@ typedef struct ImageHeader {
 /* The ending by which path is an image we know (".nii.gz", in path's own letters), or NULL. */
 const char *image_ending(const char *path);
 
+/* All endings that are known, " .nii.gz .nii …": for messages. */
+enum { IMAGE_ENDINGS_BYTES = 256 };
+void image_known_endings(char text[IMAGE_ENDINGS_BYTES]);
+
 /* Whether path's format holds colours, so that one file may be an RGB image: PNG, BMP, TIFF. */
 bool image_is_picture(const char *path);
 

@@ -90,10 +90,12 @@ static int add_siblings(InputFiles *f, const InputFile *file, int channels, Err 
 static int add_single(InputFiles *f, const char *path, int channels, Err *e)
 {
     const char *ending = image_ending(path);
+    char known[IMAGE_ENDINGS_BYTES];
     bool there;
     TRY(file_is_there(path, &there, e));
+    image_known_endings(known);
     if (!ending)
-        return there ? err_set(e, ERR_VALUE, "%s: expected a folder of images, or an image of a known format", path)
+        return there ? err_set(e, ERR_VALUE, "%s: expected a folder of images, or an image (%s)", path, known + 1)
                      : err_set(e, ERR_IO, "%s: there is no such file or folder", path);
     TRY(add_file(f, mem_strdup(path, e), strlen(ending), -1, e));
     const InputFile added = f->files[f->count - 1];

@@ -276,8 +276,10 @@ static int choose_for_network(Plan *plan, const PlannerInput *in, const Medians 
 }
 
 /* nnU-Net's name of the reader that opens files with this ending. */
-static const char *reader_name(const char *ending)
+/* TIFF files of several slices are read by Tiff3DIO, as nnU-Net does. */
+static const char *reader_name(const char *ending, const Fingerprint *f)
 {
+    if (!strcasecmp(ending, ".tif") && f->shapes_after_crop[0][0] > 1) return "Tiff3DIO";
     static const struct {
         const char *ending, *reader;
     } readers[] = {{".png", "NaturalImage2DIO"},
@@ -301,7 +303,7 @@ int plan_experiment(Plan *plan, const PlannerInput *in, Text *explain, Err *e)
     const char *ending = in->dataset->file_ending, *reader = in->dataset->reader;
     if (reader) snprintf(plan->image_reader_writer, sizeof plan->image_reader_writer, "%s", reader);
     else if (ending)
-        snprintf(plan->image_reader_writer, sizeof plan->image_reader_writer, "%s", reader_name(ending));
+        snprintf(plan->image_reader_writer, sizeof plan->image_reader_writer, "%s", reader_name(ending, f));
     snprintf(plan->dataset_name, sizeof plan->dataset_name, "%s", in->dataset_name);
     choose_target_spacing(&m, f, column, explain);
     measure_new_size(&m, f, column);

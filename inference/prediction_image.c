@@ -19,13 +19,24 @@ static ChannelNames channels_wanted(const PredictionJob *job)
     return (ChannelNames){info->channel_count, info->channel_names};
 }
 
+/* A file that was taken as a whole for its case, because its name has no channel number that counts. */
+static int explain_name(const Case *c, Err *e)
+{
+    const char *name = path_base(c->images[0]), *ending = image_ending(name);
+    if (!ending || strlen(c->id) != (size_t)(ending - name)) return e->code;
+    const Err inner = *e;
+    return err_set(e, inner.code, "%s; the whole name counts as the case: files of its channels would be %s_0000%s, %s_0001%s …",
+                   inner.text, c->id, ending, c->id, ending);
+}
+
 /* The headers of all files of a case; the first one's in headers[0]. */
 static int probe_files(ImageHeader *headers, int64_t *channels, const PredictionJob *job, const Case *c, Err *e)
 {
     const ChannelNames wanted = channels_wanted(job);
     for (int i = 0; i < c->image_count; i++)
         TRY(image_read_header(&headers[i], c->images[i], IMAGE_INTENSITIES, e));
-    return image_expect_channels(channels, headers, (const char *const *)c->images, c->image_count, &wanted, e);
+    const int code = image_expect_channels(channels, headers, (const char *const *)c->images, c->image_count, &wanted, e);
+    return code && *channels < wanted.count ? explain_name(c, e) : code;
 }
 
 /* What the headers of a case say of its size. */

@@ -1,0 +1,231 @@
+/* inference/inputs: which cases the names of files mean. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "inference/inputs.h"
+#include "tests/support/says.h"
+
+static char folder[] = "/tmp/test_inputs_XXXXXX";
+static const char *const channel_names[] = {"T1", "T2", "FLAIR"};
+
+static int begin_test(void **state)
+{
+    (void)state;
+    strcpy(strrchr(folder, '_'), "_XXXXXX");
+    return mkdtemp(folder) ? 0 : -1;
+}
+
+static int end_test(void **state)
+{
+    (void)state;
+    char command[128];
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    return system(command);
+}
+
+static char *path_of(const char *name) { return path_format(NULL, "%s/%s", folder, name); }
+
+/* names: separated by spaces. */
+static void put(const char *names)
+{
+    char *list = mem_strdup(names, NULL), *rest = list;
+    for (char *name; (name = strsep(&rest, " "));) {
+        char *path = path_of(name), *parent = mem_strdup(path, NULL);
+        *strrchr(parent, '/') = '\0';
+        assert_int_equal(file_make_folders(parent, NULL), 0);
+        assert_int_equal(file_put(path, name, strlen(name), NULL), 0);
+        mem_free(parent);
+        mem_free(path);
+    }
+    mem_free(list);
+}
+
+/* "a: a_0000.nii a_0001.nii; b!: …": the cases, ! where one has a fault, with the names of their files. */
+static char *describe(const InputList *list)
+{
+    Text text = {0};
+    for (int i = 0; i < list->count; i++) {
+        const InputCase *c = &list->cases[i];
+        text_add(&text, "%s%s%s:", i ? "; " : "", c->files.id, c->fault ? "!" : "");
+        for (int k = 0; k < c->files.image_count && !c->fault; k++) text_add(&text, " %s", path_base(c->files.images[k]));
+    }
+    return text.data;
+}
+
+static const char *const *paths_of(const char *names, int *count)
+{
+    static char *paths[16];
+    char *list = mem_strdup(names, NULL), *rest = list;
+    *count = 0;
+    for (char *name; (name = strsep(&rest, " "));) paths[(*count)++] = *name == '.' ? mem_strdup(folder, NULL) : path_of(name);
+    mem_free(list);
+    return (const char *const *)paths;
+}
+
+/* given: names below the folder, "." for it. fault: of one of the cases; warning: one of them; NULL: none. */
+static void expect(const char *given, int channels, const char *cases, const char *fault, const char *warning)
+{
+    InputList list;
+    Err e = {0};
+    int count;
+    const DatasetInfo info = {.file_ending = ".nii.gz", .channel_count = channels, .channel_names = channel_names};
+    const char *const *paths = paths_of(given, &count);
+    if (inputs_list(&list, paths, count, &info, &e)) fail_msg("%s", e.text);
+    char *text = describe(&list);
+    assert_string_equal(text, cases);
+    bool has_fault = false, has_warning = false;
+    for (int i = 0; i < list.count; i++) {
+        const char *found = list.cases[i].fault;
+        if (found && !fault) fail_msg("%s", found);
+        has_fault |= found && fault && strstr(found, fault);
+    }
+    for (int i = 0; i < list.warnings.count; i++) {
+        if (!warning) fail_msg("%s", list.warnings.faults[i].text);
+        has_warning |= warning && strstr(list.warnings.faults[i].text, warning);
+    }
+    if (fault && !has_fault) fail_msg("no fault says: %s", fault);
+    if (warning && !has_warning) fail_msg("no warning says: %s", warning);
+    mem_free(text);
+    for (int i = 0; i < count; i++) mem_free((char *)paths[i]);
+    inputs_free(&list);
+}
+
+static void expect_refused(const char *given, ErrCode code, const char *why)
+{
+    InputList list;
+    Err e = {0};
+    int count;
+    const DatasetInfo info = {.file_ending = ".nii.gz", .channel_count = 2, .channel_names = channel_names};
+    const char *const *paths = paths_of(given, &count);
+    assert_int_equal(inputs_list(&list, paths, count, &info, &e), code);
+    assert_says(&e, why);
+    for (int i = 0; i < count; i++) mem_free((char *)paths[i]);
+}
+
+static void channels_are_put_together(void **state)
+{
+    (void)state;
+    put("b_0001.nii.gz b_0000.nii.gz a_0000.nii.gz a_0001.nii.gz");
+    expect(".", 2, "a: a_0000.nii.gz a_0001.nii.gz; b: b_0000.nii.gz b_0001.nii.gz", NULL, NULL);
+    expect("a_0001.nii.gz", 2, "a: a_0000.nii.gz a_0001.nii.gz", NULL, NULL);
+    expect("b_0001.nii.gz a_0000.nii.gz a_0001.nii.gz b_0000.nii.gz a_0000.nii.gz", 2,
+           "a: a_0000.nii.gz a_0001.nii.gz; b: b_0000.nii.gz b_0001.nii.gz", NULL, NULL);
+    expect(". a_0000.nii.gz .", 2, "a: a_0000.nii.gz a_0001.nii.gz; b: b_0000.nii.gz b_0001.nii.gz", NULL, NULL);
+}
+
+static void names_of_four_digits_are_no_channels(void **state)
+{
+    (void)state;
+    put("IXI_0012.nii.gz IXI_0013.nii.gz one/IXI_0014.nii.gz from0/p_0000.nii.gz from0/p_0001.nii.gz");
+    expect("IXI_0012.nii.gz", 2, "IXI_0012: IXI_0012.nii.gz", NULL, NULL);
+    expect("one/IXI_0014.nii.gz", 1, "IXI_0014: IXI_0014.nii.gz", NULL, NULL);
+    expect("IXI_0012.nii.gz IXI_0013.nii.gz", 2, "IXI_0012: IXI_0012.nii.gz; IXI_0013: IXI_0013.nii.gz", NULL, NULL);
+    expect("one", 1, "IXI_0014: IXI_0014.nii.gz", NULL, "each is a case by its whole name");
+    expect("from0", 1, "p: p_0000.nii.gz; p_0001: p_0001.nii.gz", NULL, "beyond the model's only channel");
+    expect("from0", 2, "p: p_0000.nii.gz p_0001.nii.gz", NULL, NULL);
+    expect("from0/p_0001.nii.gz", 1, "p_0001: p_0001.nii.gz", NULL, NULL);
+}
+
+static void missing_channels_are_never_shifted(void **state)
+{
+    (void)state;
+    put("a_0000.nii.gz a_0002.nii.gz b_0000.nii.gz b_0001.nii.gz b_0002.nii.gz c_0001.nii.gz c_0002.nii.gz");
+    expect(".", 3, "a!:; b: b_0000.nii.gz b_0001.nii.gz b_0002.nii.gz; c_0001: c_0001.nii.gz; c_0002: c_0002.nii.gz",
+           "channel 1 (T2) is missing: expected ", "c_0001.nii.gz, c_0002.nii.gz");
+    expect("a_0000.nii.gz", 3, "a!:", "/a_0001.nii.gz beside a_0002.nii.gz", NULL);
+}
+
+static void two_files_for_one_channel_are_named(void **state)
+{
+    (void)state;
+    put("x/a_0000.nii.gz y/a_0000.nii.gz y/a_0001.nii.gz x/b.nii.gz y/b.nii.gz x/c.nii.gz x/c_0000.nii.gz x/d_0000.nii");
+    expect("x/a_0000.nii.gz y/a_0000.nii.gz", 2, "a!:", "y/a_0000.nii.gz; leave one out", NULL);
+    expect("x/b.nii.gz y/b.nii.gz", 1, "b!:", "it is given by two files", NULL);
+    expect("x/c.nii.gz x/c_0000.nii.gz", 1, "c!:", "it is given as a whole by", NULL);
+    put("x/d_0000.nii.gz");
+    expect("x/d_0000.nii x/d_0000.nii.gz", 1, "d!:", "its channel 0 is given by two files", NULL);
+    char *to = path_of("x/d_0000.nii.gz"), *link_name = path_of("link");
+    assert_int_equal(symlink("x", link_name), 0);
+    expect("x/d_0000.nii.gz link/d_0000.nii.gz", 1, "d: d_0000.nii.gz", NULL, NULL);
+    mem_free(to);
+    mem_free(link_name);
+}
+
+static void channels_may_come_from_two_folders(void **state)
+{
+    (void)state;
+    put("t1/a_0000.nii.gz t2/a_0001.nii.gz");
+    expect("t1 t2", 2, "a: a_0000.nii.gz a_0001.nii.gz", NULL, NULL);
+}
+
+static void what_is_no_image_of_the_model_is_named(void **state)
+{
+    (void)state;
+    put("a_0000.nii.gz notes.txt a.nii.gz mask.nii.gz ._a_0000.nii.gz B_0000.NII.GZ c_0000.png");
+    expect(".", 1, "B: B_0000.NII.GZ; a: a_0000.nii.gz", NULL, "2 files (a.nii.gz, mask.nii.gz) without a channel number");
+    expect(".", 1, "B: B_0000.NII.GZ; a: a_0000.nii.gz", NULL, "2 files without the ending .nii.gz are not read: c_0000.png, notes.txt");
+    expect("c_0000.png", 1, "c: c_0000.png", NULL, NULL);
+    put("pictures/a.png pictures/b.png pictures/c.txt raw/imagesTs/a_0000.nii.gz raw/dataset.json none/x");
+    expect_refused("pictures", ERR_VALUE, "no image with the ending .nii.gz is there, which the model was trained on, but 2 .png files");
+    expect_refused("raw", ERR_VALUE, "but the folders imagesTs: give one of them");
+    expect_refused("none", ERR_VALUE, "(1 file)");
+    expect_refused("nowhere", ERR_IO, "there is no such file or folder");
+    expect_refused("pictures/c.txt", ERR_VALUE, "expected a folder of images, or an image of a known format");
+}
+
+static void cases_inside_each_other_are_told_apart(void **state)
+{
+    (void)state;
+    put("a_0000.nii.gz a_0000_0000.nii.gz");
+    expect(".", 1, "a: a_0000.nii.gz; a_0000: a_0000_0000.nii.gz", NULL, NULL);
+}
+
+/* Not so many that it takes long; a list that took the square of it would need minutes. */
+static void very_many_files_take_no_time(void **state)
+{
+    (void)state;
+    enum { FILES = 40000 };
+    InputList list;
+    Err e = {0};
+    char *original = path_of("c0_0000.nii.gz");
+    put("c0_0000.nii.gz");
+    for (int i = 1; i < FILES; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "c%d_0000.nii.gz", i);
+        char *path = path_of(name);
+        assert_int_equal(link(original, path), 0);
+        mem_free(path);
+    }
+    const DatasetInfo info = {.file_ending = ".nii.gz", .channel_count = 1, .channel_names = channel_names};
+    const char *const paths[] = {folder};
+    const clock_t start = clock();
+    assert_int_equal(inputs_list(&list, paths, 1, &info, &e), 0);
+    const double seconds = (double)(clock() - start) / CLOCKS_PER_SEC; /* of the processor: load does not matter */
+    assert_int_equal(list.count, FILES);
+    if (seconds > 20) fail_msg("%.1f s", seconds);
+    inputs_free(&list);
+    mem_free(original);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin_test, end_test)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(channels_are_put_together), TEST(names_of_four_digits_are_no_channels),
+        TEST(missing_channels_are_never_shifted), TEST(two_files_for_one_channel_are_named),
+        TEST(channels_may_come_from_two_folders), TEST(what_is_no_image_of_the_model_is_named),
+        TEST(cases_inside_each_other_are_told_apart), TEST(very_many_files_take_no_time)};
+    return cmocka_run_group_tests_name("inputs", tests, NULL, NULL);
+}

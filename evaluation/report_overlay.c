@@ -50,6 +50,7 @@ static void choose_axes(Shown *v)
     v->axis = 0;
     for (int d = 1; d < 3 && v->geometry.dimensions == 3; d++)
         if (spacing[d] > spacing[v->axis] * 1.001) v->axis = d;
+    if (grid_axis_across(&v->geometry) >= 0) v->axis = grid_axis_across(&v->geometry);
     v->rows = v->axis == 0 ? 1 : 0;
     v->columns = v->axis == 2 ? 1 : 2;
     geometry_affine(&v->geometry, affine);

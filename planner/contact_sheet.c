@@ -86,7 +86,8 @@ static int choose_window(Slice *s, Err *e)
 static int choose_slice(Slice *s, const CaseData *data, Err *e)
 {
     const double *mm = data->image.geometry.spacing_zyx_mm;
-    const int axis = across_axis(mm), a = axis == 0 ? 1 : 0, b = axis == 2 ? 1 : 2;
+    const int flat = grid_axis_across(&data->image.geometry), axis = flat < 0 ? across_axis(mm) : flat;
+    const int a = axis == 0 ? 1 : 0, b = axis == 2 ? 1 : 2;
     const bool colored = data->image.geometry.dimensions == 2 && data->image.voxels.shape[0] == 3;
     *s = (Slice){.channel_count = colored ? 3 : 1, .low = 0, .high = 255};
     for (int c = 0; c < s->channel_count; c++)

@@ -91,9 +91,24 @@ static void measure_new_size(Medians *m, const Fingerprint *f, double *column)
     }
 }
 
-static void choose_transpose(Plan *plan, const Medians *m, Text *explain)
+/* The one axis along which every case has a single voxel, or -1: slices lie across it, whatever its spacing, which
+ * often means nothing. nnU-Net takes the largest spacing there too, and plans for slices one voxel wide. */
+static int flat_axis(const Fingerprint *f)
 {
-    const int first = largest_axis(m->target_mm);
+    int flat = -1;
+    for (int axis = 0; axis < 3; axis++) {
+        bool all = true;
+        for (int i = 0; i < f->case_count && all; i++) all = f->shapes_after_crop[i][axis] == 1;
+        if (all && flat >= 0) return -1;
+        if (all) flat = axis;
+    }
+    return flat;
+}
+
+static void choose_transpose(Plan *plan, const Medians *m, const Fingerprint *f, Text *explain)
+{
+    const int flat = plan->compatibility == COMPATIBILITY_NONE ? flat_axis(f) : -1;
+    const int first = flat < 0 ? largest_axis(m->target_mm) : flat;
     const int forward[3] = {first, first == 0 ? 1 : 0, first == 2 ? 1 : 2};
     for (int i = 0; i < 3; i++) {
         plan->transpose_forward[i] = forward[i];
@@ -106,8 +121,8 @@ static void choose_transpose(Plan *plan, const Medians *m, Text *explain)
         plan->configuration.median_image_size_in_voxels[i] = m->new_size[forward[1 + i]];
     }
     text_add(explain,
-             "order of axes: %d %d %d of the file, axis %d has the largest spacing; slices lie across it\n",
-             forward[0], forward[1], forward[2], first);
+             "order of axes: %d %d %d of the file, axis %d has %s; slices lie across it\n",
+             forward[0], forward[1], forward[2], first, flat < 0 ? "the largest spacing" : "one voxel in every case");
     text_add(explain, "median image in the plane: %g x %g voxels of %g x %g mm\n",
              plan->configuration.median_image_size_in_voxels[0],
              plan->configuration.median_image_size_in_voxels[1], plan->configuration.spacing_mm[0],
@@ -308,7 +323,7 @@ int plan_experiment(Plan *plan, const PlannerInput *in, Text *explain, Err *e)
     choose_target_spacing(&m, f, column, explain);
     measure_new_size(&m, f, column);
     mem_free(column);
-    choose_transpose(plan, &m, explain);
+    choose_transpose(plan, &m, f, explain);
     int code = choose_normalization(plan, in, explain, e);
     if (!code) code = choose_patch_and_batch(plan, in, &m, explain, e);
     if (!code) code = choose_for_network(plan, in, &m, explain, e);

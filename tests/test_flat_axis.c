@@ -1,0 +1,75 @@
+/* A dataset of single slices, whichever axis has the one voxel and whatever spacing the header gives it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include "planner/experiment_planner.h"
+#include "planner/orientations.h"
+
+static const char *const channels[] = {"MRI"};
+static const DatasetLabel labels[] = {{.name = "background", .values = (int[]){0}, .value_count = 1},
+                                      {.name = "a", .values = (int[]){1}, .value_count = 1}};
+static const DatasetInfo info = {.num_training = 3, .channel_count = 1, .channel_names = channels, .label_count = 2,
+                                 .labels = labels, .max_value = 1, .ignore_value = -1, .file_ending = ".nii.gz"};
+
+static void plan_of(Plan *plan, PlanCompatibility rules, int shapes[3][3], double spacing[3][3])
+{
+    IntensityProperties intensities[1] = {{.std = 1}};
+    const Fingerprint f = {.case_count = 3, .spacings_mm = spacing, .shapes_after_crop = shapes,
+                           .median_relative_size_after_cropping = 1, .channel_count = 1, .intensities = intensities};
+    plan_defaults(plan);
+    plan->compatibility = rules;
+    assert_int_equal(plan_experiment(plan, &(PlannerInput){&info, &f, "Dataset001_X", 8, NULL}, NULL, NULL), 0);
+}
+
+static void slices_lie_across_the_axis_of_one_voxel(void **state)
+{
+    (void)state;
+    for (int flat = 0; flat < 3; flat++) {
+        int shapes[3][3];
+        double spacing[3][3];
+        for (int i = 0; i < 3; i++)
+            for (int axis = 0; axis < 3; axis++) {
+                shapes[i][axis] = axis == flat ? 1 : 90 + 10 * i + axis;
+                spacing[i][axis] = axis == flat ? 1 : 2; /* thinner than the pixels */
+            }
+        Plan plan;
+        plan_of(&plan, COMPATIBILITY_NONE, shapes, spacing);
+        assert_int_equal(plan.transpose_forward[0], flat);
+        assert_true(plan.configuration.patch_size[0] >= 64 && plan.configuration.patch_size[1] >= 64);
+        assert_true(plan.original_median_spacing_mm[0] == 1);
+        shapes[1][flat] = 2; /* a volume among them: nnU-Net's rule */
+        plan_of(&plan, COMPATIBILITY_NONE, shapes, spacing);
+        assert_int_equal(plan.transpose_forward[0], flat == 0);
+    }
+}
+
+static void orientations_are_grouped(void **state)
+{
+    (void)state;
+    char codes[6][FINGERPRINT_CODE_BYTES] = {"LPS", "RAS", "RAS", "PSR", "RAS", "RAS"}, text[PLAN_ORIENTATIONS_BYTES];
+    Case cases[6] = {{.id = "a"}, {.id = "b"}, {.id = "c"}, {.id = "d"}, {.id = "e"}, {.id = "f"}};
+    const Dataset d = {.training = {cases, 6}};
+    const Fingerprint f = {.case_count = 6, .orientations = codes}, one = {.case_count = 1, .orientations = codes};
+    Text mixed = {0}, none = {0};
+    orientations_of_plan(text, &f);
+    assert_string_equal(text, "RAS, LPS, PSR");
+    orientations_add_mixed(&mixed, &f, &d);
+    assert_string_equal(mixed.data, "RAS: 4 cases (b, c, e …); LPS: 1 case (a); PSR: 1 case (d)");
+    orientations_add_mixed(&none, &one, &d);
+    assert_int_equal(none.length, 0);
+    text_free(&mixed);
+    *codes[0] = '\0'; /* a fingerprint that does not say it */
+    orientations_of_plan(text, &one);
+    assert_string_equal(text, "");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(slices_lie_across_the_axis_of_one_voxel),
+        cmocka_unit_test(orientations_are_grouped),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

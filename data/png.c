@@ -44,8 +44,10 @@ static void on_warning(png_structp png, png_const_charp text)
 
 static png_voidp take_memory(png_structp png, png_alloc_size_t bytes)
 {
-    (void)png;
-    return mem_alloc(bytes, NULL);
+    PngFile *f = png_get_error_ptr(png);
+    void *block = mem_alloc(bytes, NULL);
+    if (!block && f) err_set(&f->error, ERR_NOMEM, "%s: out of memory", f->path); /* told where libpng gives up */
+    return block;
 }
 
 static void give_memory(png_structp png, png_voidp block)

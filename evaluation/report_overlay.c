@@ -16,6 +16,7 @@ enum { SLICES = 3, LONGEST = 640, MARGIN = 12, SMALLEST = 48 };
 typedef struct Shown {
     Array reference, prediction;   /* int16 (Z,Y,X) */
     Image image;                   /* without voxels where there is none */
+    Err no_image;                  /* why there is none though a file is */
     Geometry geometry;
     int axis, rows, columns;       /* of Z, Y, X: across, down and along the picture */
     bool flip_rows, flip_columns;  /* so that the head is up, anterior up or left, the right side left */
@@ -30,17 +31,22 @@ typedef struct Window {
 /* ---- reading ---- */
 
 /* The case's image: CASE_0000 or CASE with the reference's ending. */
-static void read_image(Shown *v, const Report *r, const Pair *pair)
+static int read_image(Shown *v, const Report *r, const Pair *pair, Err *e)
 {
     const char *ending = image_ending(pair->reference);
-    for (int i = 0; i < 2 && r->images && !v->image.voxels.data; i++) {
-        char *path = path_format(NULL, "%s/%s%s%s", r->images, pair->id, i ? "" : "_0000", ending);
-        if (path && file_exists(path) && !image_read(&v->image, path, NULL) &&
-            (image_turn_onto(&v->image, &v->geometry, NULL, NULL) ||
-            !geometry_same_shape(&v->image.geometry, &v->geometry)))
-            image_free(&v->image);
+    bool there = false;
+    int code = 0;
+    for (int i = 0; i < 2 && r->images && !there && !code; i++) {
+        char *path = path_format(e, "%s/%s%s%s", r->images, pair->id, i ? "" : "_0000", ending);
+        code = file_is_there(path, &there, e);
+        if (!code && there) code = image_read(&v->image, path, e);
+        if (!code && there) code = image_turn_onto(&v->image, &v->geometry, NULL, e);
+        if (!code && there && !geometry_same_shape(&v->image.geometry, &v->geometry))
+            code = err_set(e, ERR_SHAPE, "%s has another shape than the reference", path);
         mem_free(path);
     }
+    if (code) image_free(&v->image);
+    return code;
 }
 
 static void choose_axes(Shown *v)
@@ -72,12 +78,9 @@ static int shown_read(Shown *v, const Report *r, const Pair *pair, Err *e)
     *v = (Shown){0};
     int code = image_read_labels(&v->reference, &v->geometry, pair->reference, e);
     if (!code) code = image_read_labels_onto(&v->prediction, pair->prediction, &v->geometry, e);
-    if (!code) {
-        read_image(v, r, pair);
-        choose_axes(v);
-    } else {
-        shown_free(v);
-    }
+    if (!code && read_image(v, r, pair, &v->no_image) == ERR_NOMEM) code = err_set(e, ERR_NOMEM, "%s", v->no_image.text);
+    if (code) shown_free(v);
+    else choose_axes(v);
     return code;
 }
 
@@ -371,6 +374,13 @@ static int add_slices(Text *out, const Shown *v, const Score *scores, int64_t co
     return 0;
 }
 
+static void add_no_image(Text *out, const Err *fault)
+{
+    text_add(out, "<p class=note>without its image: ");
+    html_add(out, fault->text);
+    text_add(out, "</p>");
+}
+
 int report_add_overlays(Text *out, const Report *r, int index, Err *e)
 {
     Shown v;
@@ -381,6 +391,7 @@ int report_add_overlays(Text *out, const Report *r, int index, Err *e)
     if (!code) {
         score_slices(scores, &v, r->summary->structures);
         code = slices == 1 ? add_plane(out, &v, scores, e) : add_slices(out, &v, scores, slices, e);
+        if (!code && v.no_image.code) add_no_image(out, &v.no_image);
     }
     mem_free(scores);
     shown_free(&v);

@@ -2,6 +2,7 @@
 #ifndef DATA_IMAGE_FORMAT_H
 #define DATA_IMAGE_FORMAT_H
 
+#include "base/file.h"
 #include "data/image_io.h"
 
 typedef struct ImageFormat {
@@ -11,7 +12,11 @@ typedef struct ImageFormat {
     int (*read)(Image *image, const char *path, ImageUse use, Err *e);
     int (*probe)(ImageHeader *header, const char *path, ImageUse use, Err *e);
     int (*write)(const char *path, const Geometry *g, const Array *voxels, Err *e);
+    int (*add_files)(FileList *files, const char *path, Err *e); /* those of an image besides path; NULL: none */
 } ImageFormat;
+
+/* The format by a path's ending, or NULL. */
+const ImageFormat *image_format_of(const char *path);
 
 /* 2-D formats refuse larger pictures, and above IMAGE_LARGE_PIXELS those with more pixels to a byte of the file
  * than any picture packs: they would need gigabytes before a damaged file is noticed. */

@@ -25,6 +25,12 @@ static const ImageFormat *format_of(const char *path, const char **ending)
     return NULL;
 }
 
+const ImageFormat *image_format_of(const char *path)
+{
+    const char *ending;
+    return format_of(path, &ending);
+}
+
 const char *image_ending(const char *path)
 {
     const char *ending;

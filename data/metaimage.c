@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "data/image_files.h"
 #include "data/image_format.h"
 #include "data/lps.h"
 #include "data/text_header.h"
@@ -246,6 +247,20 @@ static int probe_image(ImageHeader *header, const char *path, ImageUse use, Err 
     return failed;
 }
 
+static int add_files(FileList *files, const char *path, Err *e)
+{
+    Meta m;
+    ByteSource s = {0};
+    Err unreadable;
+    int failed = 0;
+    const bool is_known = !open_header(&m, &s, path, &unreadable);
+    for (int i = 0; is_known && i < m.files.count && !failed; i++)
+        failed = image_files_add(files, mem_strdup(m.files.names[i], e), e);
+    voxel_files_free(&m.files);
+    source_close(&s);
+    return failed;
+}
+
 /* ---- writing ---- */
 
 static void add_numbers(Text *t, const char *key, const double *numbers, int count)
@@ -335,4 +350,5 @@ const ImageFormat image_format_metaimage = {
     .read = read_image,
     .probe = probe_image,
     .write = write_image,
+    .add_files = add_files,
 };

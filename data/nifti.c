@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "data/byte_stream.h"
+#include "data/image_files.h"
 #include "data/image_format.h"
 #include "data/nii_header.h"
 #include "data/voxel_stream.h"
@@ -164,10 +165,27 @@ static int nii_write(const char *path, const Geometry *g, const Array *voxels, E
     return failed;
 }
 
+/* The other half, gzipped or not. */
+static int add_files(FileList *files, const char *path, Err *e)
+{
+    const bool is_header = is_half(path, ".hdr");
+    if (!is_header && !is_half(path, ".img")) return 0;
+    char *same = partner(path, is_header ? "img" : "hdr", e);
+    if (!same) return ERR_NOMEM;
+    const int length = (int)strlen(same);
+    char *other = path_ends_with(same, ".gz") ? path_format(e, "%.*s", length - 3, same)
+                                              : path_format(e, "%s.gz", same);
+    const int failed = image_files_add(files, same, e);
+    if (!failed) return image_files_add(files, other, e);
+    mem_free(other);
+    return failed;
+}
+
 const ImageFormat image_format_nifti = {
     .name = "NIfTI",
     .endings = (const char *const[]){".nii.gz", ".nii", ".hdr.gz", ".hdr", ".img.gz", ".img", NULL},
     .read = nii_read,
     .probe = nii_probe,
     .write = nii_write,
+    .add_files = add_files,
 };

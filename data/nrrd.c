@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "data/image_files.h"
 #include "data/image_format.h"
 #include "data/lps.h"
 #include "data/text_header.h"
@@ -405,6 +406,20 @@ static int probe_image(ImageHeader *header, const char *path, ImageUse use, Err 
     return failed;
 }
 
+static int add_files(FileList *files, const char *path, Err *e)
+{
+    Nrrd n;
+    ByteSource s = {0};
+    Err unreadable;
+    int failed = 0;
+    const bool is_known = !open_header(&n, &s, path, &unreadable);
+    for (int i = 0; is_known && i < n.files.count && !failed; i++)
+        failed = image_files_add(files, mem_strdup(n.files.names[i], e), e);
+    voxel_files_free(&n.files);
+    source_close(&s);
+    return failed;
+}
+
 /* ---- writing ---- */
 
 static void add_vector(Text *t, const double *v, double scale, int count)
@@ -484,4 +499,5 @@ const ImageFormat image_format_nrrd = {
     .read = read_image,
     .probe = probe_image,
     .write = write_image,
+    .add_files = add_files,
 };

@@ -406,4 +406,5 @@ const ImageFormat image_format_tiff = {
     .read = read_image,
     .probe = probe_image,
     .write = write_image,
+    .add_files = tiff_stack_add_side,
 };

@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "data/image_files.h"
 #include "plans/yaml.h"
 
 enum { MAX_PAGES = 1 << 24 };
@@ -115,6 +116,11 @@ static char *side_name(const char *path, ImageUse use, Err *e)
     if (length < 6 || path[length - 5] != '_' || strspn(path + length - 4, digits) != 4) return own;
     mem_free(own);
     return path_format(e, "%.*s.json", length - 5, path);
+}
+
+int tiff_stack_add_side(FileList *files, const char *path, Err *e)
+{
+    return image_files_add(files, side_name(path, IMAGE_INTENSITIES, e), e);
 }
 
 static int read_side(double spacing_zyx[3], bool *found, const char *name, Err *e)

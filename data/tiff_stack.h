@@ -12,6 +12,7 @@
 #ifndef DATA_TIFF_STACK_H
 #define DATA_TIFF_STACK_H
 
+#include "base/file.h"
 #include "base/text.h"
 #include "data/image_io.h"
 #include "data/tiff_file.h"
@@ -26,6 +27,9 @@ typedef struct TiffStack {
 /* From the first page's tags, the number of pages and of the samples of a pixel, and the side file. Fails:
  * ERR_FORMAT, ERR_VALUE, ERR_UNSUPPORTED, ERR_IO, ERR_NOMEM. */
 int tiff_stack_find(TiffStack *s, const TiffFile *f, int64_t pages, int samples, ImageUse use, Err *e);
+
+/* Adds the side file, where one is there. Fails: ERR_NOMEM. */
+int tiff_stack_add_side(FileList *files, const char *path, Err *e);
 
 /* The ImageDescription of a volume as ImageJ writes it. */
 void tiff_stack_describe(Text *description, const TiffStack *s);

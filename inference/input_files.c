@@ -110,12 +110,17 @@ static bool has_ending(const char *name, const char *ending)
     return length > more && !strcasecmp(name + length - more, ending);
 }
 
-/* The other file of a .hdr and .img pair is part of the image. */
+/* Files of the other half of an image, such as the .img of a .hdr, or a TIFF's .json with the spacing. */
 static bool is_other_half(const char *name, const char *ending)
 {
-    const char *own = image_ending(name);
-    return own && ((!strncasecmp(ending, ".hdr", 4) && !strncasecmp(own, ".img", 4)) ||
-                   (!strncasecmp(ending, ".img", 4) && !strncasecmp(own, ".hdr", 4)));
+    static const struct {
+        const char *ending, *other;
+    } pairs[] = {{".hdr", ".img"}, {".hdr", ".img.gz"}, {".hdr.gz", ".img.gz"}, {".hdr.gz", ".img"}, {".img", ".hdr"},
+                 {".img", ".hdr.gz"}, {".img.gz", ".hdr.gz"}, {".img.gz", ".hdr"}, {".mhd", ".raw"}, {".mhd", ".zraw"},
+                 {".nhdr", ".raw"}, {".nhdr", ".raw.gz"}, {".tif", ".json"}, {".tiff", ".json"}};
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
+        if (!strcasecmp(ending, pairs[i].ending) && has_ending(name, pairs[i].other)) return true;
+    return false;
 }
 
 /* Adds "x, y, z and 12 more" of the names that are not images of the ending. Returns how many. */

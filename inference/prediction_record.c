@@ -7,7 +7,7 @@
 #include "base/hash.h"
 #include "base/lock.h"
 #include "base/memory.h"
-#include "data/image_io.h"
+#include "data/image_files.h"
 #include "inference/prediction_record_file.h"
 
 struct PredictionRecord {
@@ -284,32 +284,14 @@ int prediction_record_close(PredictionRecord *r, Err *e)
 
 /* ---- inputs ---- */
 
-/* The file that belongs to a .hdr or .img: the other one, if it is there; NULL. The caller's. */
-static char *other_half(const char *path, Err *e)
-{
-    static const char *const pairs[][2] = {{".hdr", ".img"}, {".hdr", ".img.gz"}, {".hdr.gz", ".img.gz"},
-                                           {".img", ".hdr"}, {".img.gz", ".hdr"}, {".img.gz", ".hdr.gz"}};
-    const char *ending = image_ending(path);
-    for (size_t i = 0; ending && i < sizeof pairs / sizeof *pairs; i++) {
-        if (strcmp(ending, pairs[i][0])) continue;
-        char *other = path_format(e, "%.*s%s", (int)(ending - path), path, pairs[i][1]);
-        if (other && file_exists(other)) return other;
-        mem_free(other);
-    }
-    return NULL;
-}
-
-static void add_file(MadeFrom *inputs, const char *path)
-{
-    char *plain = plain_name(path_base(path), &inputs->failure);
-    if (plain) made_from_add_file(inputs, plain, path);
-    mem_free(plain);
-}
-
 void prediction_inputs_add(MadeFrom *inputs, const char *path)
 {
-    add_file(inputs, path);
-    char *other = other_half(path, &inputs->failure);
-    if (other) add_file(inputs, other);
-    mem_free(other);
+    FileList files;
+    if (made_from_check(inputs, NULL) || image_files(&files, path, &inputs->failure)) return;
+    for (int i = 0; i < files.count; i++) {
+        char *plain = plain_name(path_base(files.names[i]), &inputs->failure);
+        if (plain) made_from_add_file(inputs, plain, files.names[i]);
+        mem_free(plain);
+    }
+    file_list_free(&files);
 }

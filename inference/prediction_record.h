@@ -78,8 +78,8 @@ int prediction_record_warn(PredictionRecord *r, const char *id, const char *text
 /* Writes what is not yet written, if begin was called; r (may be NULL) is gone afterwards. Fails: as begin. */
 int prediction_record_close(PredictionRecord *r, Err *e);
 
-/* Adds a file of a case to the list of its inputs: its name, and its content's hash. A file that consists of
- * two (.hdr and .img) is added with both. */
+/* Adds an image of a case to the list of its inputs: its name and its content's hash, and those of the files that belong
+ * to it (data/image_files.h). */
 void prediction_inputs_add(MadeFrom *inputs, const char *path);
 
 #endif

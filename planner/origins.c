@@ -5,9 +5,17 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/memory.h"
+#include "data/image_files.h"
 #include "planner/case_loop.h"
 
 enum { FINGERPRINT_VERSION = 3 }; /* to be raised when the fingerprint itself changes */
+
+/* With the files that belong to it. */
+static void add_image(MadeFrom *m, const char *key, const char *path)
+{
+    char hash[HASH_BYTES];
+    if (!m->failure.code && !image_hash(hash, path, &m->failure)) made_from_add(m, key, "%s", hash);
+}
 
 static int read_case(void *context, int index, const Case *c, FaultList *faults, Err *e)
 {
@@ -16,9 +24,9 @@ static int read_case(void *context, int index, const Case *c, FaultList *faults,
     (void)faults, (void)e;
     for (int i = 0; i < c->image_count; i++) {
         snprintf(key, sizeof key, "image %d", i);
-        made_from_add_file(m, key, c->images[i]);
+        add_image(m, key, c->images[i]);
     }
-    if (c->label) made_from_add_file(m, "label", c->label);
+    if (c->label) add_image(m, "label", c->label);
     return 0;
 }
 

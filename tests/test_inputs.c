@@ -181,7 +181,7 @@ static void what_is_no_image_of_the_model_is_named(void **state)
     expect_refused("raw", ERR_VALUE, "but the folders imagesTs: give one of them");
     expect_refused("none", ERR_VALUE, "(1 file)");
     expect_refused("nowhere", ERR_IO, "there is no such file or folder");
-    expect_refused("pictures/c.txt", ERR_VALUE, "expected a folder of images, or an image of a known format");
+    expect_refused("pictures/c.txt", ERR_VALUE, "expected a folder of images, or an image (.nii.gz");
 }
 
 static void cases_inside_each_other_are_told_apart(void **state)

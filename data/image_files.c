@@ -1,0 +1,51 @@
+#include "data/image_files.h"
+
+#include "base/memory.h"
+#include "base/text.h"
+#include "data/image_format.h"
+
+int image_files_add(FileList *files, char *path, Err *e)
+{
+    const size_t size = sizeof *files->names, count = (size_t)files->count;
+    if (!path) return ERR_NOMEM;
+    if (count && !file_exists(path)) {
+        mem_free(path);
+        return 0;
+    }
+    void *names = files->names;
+    if (!(count & (count - 1)) && mem_grow(&names, count * size, (count ? 2 * count : 1) * size, e)) {
+        mem_free(path);
+        return ERR_NOMEM;
+    }
+    files->names = names;
+    files->names[files->count++] = path;
+    return 0;
+}
+
+int image_files(FileList *files, const char *path, Err *e)
+{
+    *files = (FileList){0};
+    const ImageFormat *format = image_format_of(path);
+    int code = image_files_add(files, mem_strdup(path, e), e);
+    if (!code && format && format->add_files) code = format->add_files(files, path, e);
+    if (code) file_list_free(files);
+    return code;
+}
+
+int image_hash(char hash[HASH_BYTES], const char *path, Err *e)
+{
+    FileList files;
+    Text all = {0};
+    TRY(image_files(&files, path, e));
+    int code = hash_file(hash, path, e);
+    text_add(&all, "%s", hash);
+    for (int i = 1; i < files.count && !code; i++) {
+        code = hash_file(hash, files.names[i], e);
+        text_add(&all, " %s", hash);
+    }
+    if (!code) code = text_check(&all, e);
+    if (!code && files.count > 1) hash_bytes(hash, all.data, all.length);
+    text_free(&all);
+    file_list_free(&files);
+    return code;
+}

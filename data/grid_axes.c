@@ -194,7 +194,8 @@ static bool planes_fit(const Geometry *found, const Geometry *expected, GridAxes
     return true;
 }
 
-GridMatch grid_match(const Geometry *found, const Geometry *expected, GridAxes *axes)
+/* By the place that each one has in its sform, else in its qform. */
+static GridMatch match_places(const Geometry *found, const Geometry *expected, GridAxes *axes)
 {
     const int across = plane_across(found, expected), own = across < 0 ? -1 : grid_axis_across(found);
     const GridAxes stored = *axes = across < 0 ? grid_axes_stored() : plane_axes(found, across);
@@ -211,6 +212,30 @@ GridMatch grid_match(const Geometry *found, const Geometry *expected, GridAxes *
     if (planes_fit(found, expected, axes)) return GRID_MOVED;
     if (!same_size || apart_after(found, expected, &stored, false) > GRID_TOLERANCE) return GRID_DIFFERENT;
     return GRID_MOVED;
+}
+
+/* A file may have two places. Returns how many, the sform first. */
+static int places_of(Geometry places[2], const Geometry *g)
+{
+    places[0] = places[1] = *g;
+    places[1].orientation.sform_code = 0;
+    return g->orientation.sform_code > 0 && g->orientation.qform_code > 0 ? 2 : 1;
+}
+
+GridMatch grid_match(const Geometry *found, const Geometry *expected, GridAxes *axes)
+{
+    Geometry own[2], wanted[2];
+    const int own_count = places_of(own, found), wanted_count = places_of(wanted, expected);
+    GridMatch best = match_places(found, expected, axes);
+    for (int k = 1; k < 4 && best > GRID_TURNED; k++) {
+        GridAxes other;
+        if (k % 2 >= own_count || k / 2 >= wanted_count) continue;
+        const GridMatch match = match_places(&own[k % 2], &wanted[k / 2], &other);
+        if (match > GRID_TURNED) continue;
+        best = match;
+        *axes = other;
+    }
+    return best;
 }
 
 /* ---- the nearest of the world's axes ---- */
@@ -270,7 +295,10 @@ GridAxes grid_axes_read(const Geometry *g, ReaderAxes reader)
         axes.flip[1] = reader == READER_RAS_ITK;
         return axes;
     }
-    nearest_axes(g, world, backwards);
+    Geometry place = *g; /* ITK takes the sform only where it is the scanner's own, or alone */
+    if (reader == READER_RAS_ITK && g->orientation.qform_code > 0 && g->orientation.sform_code != NIFTI_XFORM_SCANNER_ANAT)
+        place.orientation.sform_code = 0;
+    nearest_axes(&place, world, backwards);
     for (int i = 0; i < 3; i++) {
         axes.from[2 - world[i]] = 2 - i;
         axes.flip[2 - world[i]] = backwards[i];

@@ -42,7 +42,8 @@ bool grid_has_place(const Geometry *g);
 
 /* How `found` lies to `expected`. axes: what brings an array of `found` onto the grid of `expected`
  * (GRID_SAME, GRID_TURNED, GRID_MOVED). Spacings are equal within a thousandth. Without a place, equal shape
- * and spacing are GRID_SAME.
+ * and spacing are GRID_SAME. Where qform and sform of a file say different places, either will do: programs differ in
+ * which one they take and write (nibabel the sform; ITK the qform, unless sform_code is 1).
  *
  * A plane is one whether it is stored with two axes or with three, and wherever its axis of length 1 stands: the axis
  * across it is left out of the comparison and is put where `expected` has it (axes; no voxel moves). Planes that fit

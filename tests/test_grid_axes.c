@@ -271,6 +271,32 @@ static void canonical_is_the_nearest_to_ras(void **state)
     }
 }
 
+/* A reference with an sform to a standard space; ITK takes the qform, and writes that to both. */
+static void either_form_of_a_file_will_do(void **state)
+{
+    (void)state;
+    Geometry both = oblique(), itk = both;
+    GridAxes axes;
+    both.orientation.sform_code = 4;
+    both.orientation.qform_code = 1;
+    both.orientation.offset_xyz[0] = -77;
+    both.orientation.quatern_bcd[0] = 1; /* half a turn about x */
+    itk.orientation = both.orientation;
+    itk.orientation.sform_code = 0;
+    assert_int_equal(grid_match(&itk, &both, &axes), GRID_SAME);
+    assert_int_equal(grid_match(&both, &itk, &axes), GRID_SAME);
+    const GridAxes turn = way(11);
+    const Geometry turned = grid_axes_apply(&turn, &itk);
+    assert_int_equal(grid_match(&turned, &both, &axes), GRID_TURNED);
+    const GridAxes back = grid_axes_inverse(&turn);
+    assert_true(grid_axes_equal(&axes, &back));
+    itk.orientation.offset_xyz[0] = 0;
+    assert_true(grid_match(&itk, &both, &axes) > GRID_TURNED);
+    const GridAxes by_sform = grid_axes_read(&both, READER_RAS_NIBABEL), by_qform = grid_axes_read(&both, READER_RAS_ITK);
+    assert_false(by_sform.flip[0] || by_sform.flip[1]);
+    assert_true(by_qform.flip[0] && by_qform.flip[1] && !by_qform.flip[2]); /* y and z run backwards */
+}
+
 static void codes_name_the_files_axes(void **state)
 {
     (void)state;
@@ -306,6 +332,7 @@ int main(void)
         cmocka_unit_test(planes_turn_in_the_plane),
         cmocka_unit_test(one_slice_may_be_stored_along_any_axis),
         cmocka_unit_test(canonical_is_the_nearest_to_ras),
+        cmocka_unit_test(either_form_of_a_file_will_do),
         cmocka_unit_test(codes_name_the_files_axes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -284,9 +284,11 @@ static void nearest_axes(const Geometry *g, int world[3], bool backwards[3])
     }
 }
 
-GridAxes grid_axes_read(const Geometry *g, ReaderAxes reader)
+GridAxes grid_axes_read(const Geometry *g, ReaderAxes reader, int across)
 {
     GridAxes axes = grid_axes_stored();
+    if (reader == READER_STORED && g->dimensions == 3 && g->shape_zyx[across] > 1 && grid_axis_across(g) >= 0)
+        return plane_axes(g, across);
     int world[3];
     bool backwards[3];
     if (g->dimensions == 2 || reader == READER_STORED) return axes;

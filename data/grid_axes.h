@@ -58,8 +58,9 @@ bool grid_same_spacing(const Geometry *found, const Geometry *expected);
 
 /* What brings an array of g into the order of axes that a reader gives. RAS+ is the nearest of the 48: x to the
  * right, y to the front, z up, as nibabel does it (io_orientation, as_closest_canonical). A 2-D image stays as it is
- * stored. */
-GridAxes grid_axes_read(const Geometry *g, ReaderAxes axes);
+ * stored. Of READER_STORED, a plane stored with three axes gets its axis of length 1 where `across` says, the axis that
+ * slices lie across: the plan's transpose_forward[0], or 0 where there is no plan yet. */
+GridAxes grid_axes_read(const Geometry *g, ReaderAxes axes, int across);
 
 /* The geometry of the array after that: shape, spacing, place (then in the sform, without a qform). */
 Geometry grid_axes_apply(const GridAxes *axes, const Geometry *g);

@@ -13,6 +13,12 @@ bool prediction_job_saves_probabilities(const PredictionJob *job)
     return job->is_member || job->o->save_probabilities;
 }
 
+static GridAxes reading_axes(const PredictionJob *job, const Geometry *g)
+{
+    const Plan *plan = predictor_plan(job->predictor);
+    return grid_axes_read(g, plan_reader_axes(plan), plan->transpose_forward[0]);
+}
+
 static ChannelNames channels_wanted(const PredictionJob *job)
 {
     const DatasetInfo *info = predictor_dataset(job->predictor);
@@ -49,7 +55,7 @@ static int probe_case(CaseSize *size, const PredictionJob *job, const Case *c, E
     const Geometry first = code ? (Geometry){0} : headers[0].geometry; /* the others are brought onto its grid */
     mem_free(headers);
     if (code) return code;
-    const GridAxes axes = grid_axes_read(&first, plan_reader_axes(predictor_plan(job->predictor)));
+    const GridAxes axes = reading_axes(job, &first);
     const Geometry g = grid_axes_apply(&axes, &first);
     for (int i = 0; i < c->image_count; i++) {
         const int64_t bytes = file_size(c->images[i]);
@@ -78,7 +84,7 @@ int prediction_job_cost(const PredictionJob *job, const Case *c, PredictionCost 
 static int predict_labels(const PredictionJob *job, Image *image, Array *labels, const char *id, Err *e)
 {
     const double *spacing_mm = image->geometry.spacing_zyx_mm;
-    const GridAxes axes = grid_axes_read(&image->geometry, plan_reader_axes(predictor_plan(job->predictor)));
+    const GridAxes axes = reading_axes(job, &image->geometry);
     if (!prediction_job_saves_probabilities(job))
         return predictor_predict(job->predictor, &image->voxels, spacing_mm, &axes, labels, NULL, e);
     ProbabilityFile file;
@@ -115,7 +121,7 @@ static bool has_orientation(const char *list, const char *code)
 static int warn_of_spacing(const PredictionJob *job, const Case *c, const Geometry *g, Err *e)
 {
     const Plan *plan = predictor_plan(job->predictor);
-    const GridAxes axes = grid_axes_read(g, plan_reader_axes(plan));
+    const GridAxes axes = reading_axes(job, g);
     const Geometry read = grid_axes_apply(&axes, g);
     const char *unit;
     Text note = {0};

@@ -108,7 +108,7 @@ static int sample_channels(Extraction *x, int index, const CaseData *data, const
 /* Brings a case into the order of axes in which it is read. */
 static int turn_case(CaseData *data, ReaderAxes reader, Err *e)
 {
-    const GridAxes axes = grid_axes_read(&data->image.geometry, reader);
+    const GridAxes axes = grid_axes_read(&data->image.geometry, reader, 0);
     TRY(grid_axes_turn(&axes, &data->image.voxels, e));
     data->image.geometry = grid_axes_apply(&axes, &data->image.geometry);
     return grid_axes_turn(&axes, &data->labels, e);

@@ -58,7 +58,7 @@ static int make_case(const Pass *pass, const Case *c, MadeFrom *made_from, Fault
     if (dataset_load_case(&data, info, c, faults)) return 0; /* its fault stands in the list */
     const Array *labels = data.labels.data ? &data.labels : NULL;
     const Geometry *g = &data.image.geometry;
-    const GridAxes axes = grid_axes_read(g, plan_reader_axes(run->plan));
+    const GridAxes axes = grid_axes_read(g, plan_reader_axes(run->plan), run->plan->transpose_forward[0]);
     int code =
         case_preprocess(&out, &data.image.voxels, g->spacing_zyx_mm, &axes, labels, run->plan, info, e);
     case_data_free(&data);

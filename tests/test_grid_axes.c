@@ -249,7 +249,7 @@ static void canonical_is_the_nearest_to_ras(void **state)
     for (int n = 0; n < 48; n++) {
         const GridAxes stored_so = way(n);
         const Geometry g = grid_axes_apply(&stored_so, &base);
-        const GridAxes axes = grid_axes_read(&g, READER_RAS);
+        const GridAxes axes = grid_axes_read(&g, READER_RAS, 0);
         const Geometry turned = grid_axes_apply(&axes, &g);
         grid_axes_code(&turned, code);
         assert_string_equal(code, "RAS");
@@ -310,14 +310,14 @@ static void codes_name_the_files_axes(void **state)
     g.orientation.sform_code = 0;
     grid_axes_code(&g, code);
     assert_string_equal(code, "none");
-    GridAxes axes = grid_axes_read(&g, READER_RAS_NIBABEL); /* x to the left */
+    GridAxes axes = grid_axes_read(&g, READER_RAS_NIBABEL, 0); /* x to the left */
     assert_true(axes.flip[2] && !axes.flip[0] && !axes.flip[1] && axes.from[2] == 2);
-    axes = grid_axes_read(&g, READER_RAS_ITK); /* y to the back besides */
+    axes = grid_axes_read(&g, READER_RAS_ITK, 0); /* y to the back besides */
     assert_true(axes.flip[2] && !axes.flip[0] && axes.flip[1] && axes.from[2] == 2);
-    axes = grid_axes_read(&g, READER_RAS);
+    axes = grid_axes_read(&g, READER_RAS, 0);
     assert_true(grid_axes_is_stored(&axes));
     const Geometry plane = geometry_plane(4, 4);
-    const GridAxes none = grid_axes_read(&plane, READER_RAS_NIBABEL);
+    const GridAxes none = grid_axes_read(&plane, READER_RAS_NIBABEL, 0);
     assert_true(grid_axes_is_stored(&none));
 }
 

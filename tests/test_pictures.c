@@ -305,6 +305,28 @@ static void a_plane_is_a_plane(void **state)
     }
 }
 
+/* Read for a plan whose slices lie across an axis, a plane's axis of length 1 stands there; no voxel moves. */
+static void a_plane_is_read_as_a_slice(void **state)
+{
+    (void)state;
+    for (int stored = -1; stored < 3; stored++) {
+        for (int across = 0; across < 3; across++) {
+            const Geometry g = plane_stored(stored);
+            const GridAxes axes = grid_axes_read(&g, READER_STORED, across);
+            const Geometry read = grid_axes_apply(&axes, &g);
+            const int other[2] = {across == 0 ? 1 : 0, across == 2 ? 1 : 2};
+            if (stored < 0) assert_true(grid_axes_is_stored(&axes)); /* a 2-D image is one already */
+            if (stored < 0) continue;
+            assert_int_equal(read.shape_zyx[across], 1);
+            assert_true(read.shape_zyx[other[0]] == 2 && read.shape_zyx[other[1]] == 3);
+            assert_true(read.spacing_zyx_mm[across] == 7 && read.spacing_zyx_mm[other[0]] == 0.5);
+        }
+    }
+    const Geometry solid = {.dimensions = 3, .shape_zyx = {2, 3, 4}, .spacing_zyx_mm = {1, 1, 1}};
+    const GridAxes axes = grid_axes_read(&solid, READER_STORED, 0);
+    assert_true(grid_axes_is_stored(&axes));
+}
+
 static void other_planes_are_refused(void **state)
 {
     (void)state;
@@ -347,6 +369,7 @@ int main(void)
         cmocka_unit_test(bmp_is_read),
         cmocka_unit_test(bmp_is_written),
         cmocka_unit_test(a_plane_is_a_plane),
+        cmocka_unit_test(a_plane_is_read_as_a_slice),
         cmocka_unit_test(other_planes_are_refused),
     };
     return cmocka_run_group_tests(tests, begin, end);

@@ -38,6 +38,30 @@ make png .png 1x36x40
 make bmp .bmp 1x36x40
 go bmp .bmp
 
+# One slice of 40x36 pixels, stored as 40x1x36: the bytes of dim and pixdim change their places.
+make slice .nii 1x36x40
+cp -r "$out/raw_slice" "$out/raw_turned"
+bytes() { dd if="$1" of="$out/part" bs=1 skip="$2" count="$3" 2>/dev/null; }
+into() { dd if="$out/part" of="$1" bs=1 seek="$2" conv=notrunc 2>/dev/null; }
+for file in "$out"/raw_turned/*/*.nii; do
+    cp "$file" "$out/header"
+    bytes "$out/header" 44 2; into "$file" 46
+    bytes "$out/header" 46 2; into "$file" 44
+    bytes "$out/header" 84 4; into "$file" 88
+    bytes "$out/header" 88 4; into "$file" 84
+    printf '\0\0\0\0' >"$out/part"; into "$file" 252 # no place in space
+done
+check "a slice stored along another axis is preprocessed" 0 "$build/plan_and_preprocess" "$out/raw_turned" -o "$out/pre_turned" \
+    --override "$out/narrow.yaml" --quiet
+for file in phantom_001.npy phantom_001_seg.npy; do
+    is "to the same $file" cmp "$out/pre_slice/2d/$file" "$out/pre_turned/2d/$file"
+done
+go turned .nii
+bytes "$out/seg_turned/phantom_001.nii" 42 6
+is "and the prediction is stored so too" test "$(od -An -td2 "$out/part" | tr -s ' ')" = " 40 1 36"
+check "it is evaluated beside the slice as it was" 0 "$build/evaluate" "$out/raw_slice/labelsTr" "$out/seg_turned" -o "$out/eval_slice" --no-report --quiet
+is "to the same values" sh -c "grep -v _file '$out/eval_slice/summary.json' >'$out/x'; grep -v _file '$out/eval_turned/summary.json' | cmp - '$out/x'"
+
 check "an ending that no format has is refused" 1 sh -c "
     sed 's/\.png/.gif/' '$out/raw_png/dataset.json' >'$out/d.json' && cp '$out/d.json' '$out/raw_png/dataset.json' &&
     '$build/plan_and_preprocess' '$out/raw_png' -o '$out/pre_gif' --quiet"

@@ -8,15 +8,14 @@
 #include "base/progress.h"
 #include "planner/case_register.h"
 #include "planner/contact_sheet.h"
-#include "planner/experiment_planner.h"
 #include "planner/fingerprint_extract.h"
 #include "planner/fold_planner.h"
 #include "planner/orientations.h"
 #include "planner/origins.h"
 #include "planner/outputs.h"
+#include "planner/plan_maker.h"
 #include "planner/preprocess_cases.h"
 #include "planner/spacing_faults.h"
-#include "planner/training_memory.h"
 #include "plans/plan.h"
 
 typedef struct Options {
@@ -92,11 +91,10 @@ typedef struct Run {
     ReaderAxes axes; /* in which the images are read */
     Origins origins;
     Fingerprint fingerprint;
-    Plan plan;
+    PlanMaker maker;
     DatasetCases cases;
     FoldPlan folds;
     FaultList faults;
-    Text text; /* notes and explanations */
 } Run;
 
 static void print_faults(FaultList *faults)
@@ -140,21 +138,6 @@ static int read_origins(Run *r, Err *e)
     return code;
 }
 
-/* The order of axes decides what is measured: it is taken from where the plan will have it. */
-static int choose_axes(Run *r, Err *e)
-{
-    const Options *o = r->options;
-    const char *reader = r->dataset.info.reader;
-    Plan plan;
-    plan_defaults(&plan);
-    if (o->plans) TRY(plan_read(&plan, o->plans, NULL, e));
-    else if (reader) snprintf(plan.image_reader_writer, sizeof plan.image_reader_writer, "%s", reader);
-    if (o->override) TRY(plan_override(&plan, o->override, NULL, e));
-    TRY(reader_axes(&r->axes, plan.image_reader_writer, "image_reader_writer", e));
-    r->axes = plan_reader_axes(&plan);
-    return 0;
-}
-
 static int take_or_make_fingerprint(Run *r, const MadeFrom *made_from, Err *e)
 {
     const Options *o = r->options;
@@ -189,12 +172,15 @@ static int plan_folds(Run *r, Err *e)
 static int check_and_measure(Run *r, Err *e)
 {
     const Options *o = r->options;
+    const PlanRequest request = {r->name, o->common.output, o->network, o->override, o->plans, o->memory_gb,
+                                 o->common.overwrite};
     MadeFrom made_from;
     TRY(dataset_open(&r->dataset, o->dataset, &r->faults, e));
     if (!r->dataset.training.count) TRY(report_faults(r, e));
     if (!o->common.overwrite) TRY(output_refuse_other(r->name, o->common.output, e));
+    TRY(plan_maker_open(&r->maker, &request, e));
     if (!r->faults.errors) TRY(plan_folds(r, e));
-    TRY(choose_axes(r, e));
+    TRY(plan_maker_axes(&r->maker, &r->axes, r->dataset.info.reader, e));
     TRY(read_origins(r, e));
     origins_of_fingerprint(&made_from, &r->origins, &r->dataset, r->axes);
     const int code = take_or_make_fingerprint(r, &made_from, e);
@@ -216,34 +202,6 @@ static int draw_sheets(Run *r, Err *e)
     return code;
 }
 
-/* Overrides are read twice: the network and the compatibility steer the planner, and what it would decide
- * otherwise is overruled afterwards. */
-static int make_plan(Run *r, Text *notes, Err *e)
-{
-    const Options *o = r->options;
-    if (o->plans) {
-        TRY(plan_read(&r->plan, o->plans, notes, e));
-        memcpy(r->plan.dataset_name, r->name, sizeof r->name);
-        if (o->network && strcmp(o->network, r->plan.network.name)) plan_choose_network(&r->plan, o->network);
-        if (planner_round_patch(&r->plan))
-            program_warn("%s: its patch is rounded up to %dx%d, which %s can halve", o->plans,
-                         r->plan.configuration.patch_size[0], r->plan.configuration.patch_size[1],
-                         r->plan.network.name);
-    } else {
-        const PlannerInput in = {&r->dataset.info, &r->fingerprint, r->name, o->memory_gb, training_memory};
-        plan_defaults(&r->plan);
-        if (o->override) TRY(plan_override(&r->plan, o->override, NULL, e));
-        plan_choose_network(&r->plan, o->network ? o->network : r->plan.network.name);
-        TRY(plan_experiment(&r->plan, &in, &r->text, e));
-    }
-    orientations_of_plan(r->plan.orientations, &r->fingerprint);
-    if (o->override) TRY(plan_override(&r->plan, o->override, notes, e));
-    TRY(plan_check(&r->plan, e));
-    if (r->plan.configuration.channel_count == r->dataset.info.channel_count) return 0;
-    return err_set(e, ERR_VALUE, "%s: the plan is for %d channels, the dataset has %d", o->plans,
-                   r->plan.configuration.channel_count, r->dataset.info.channel_count);
-}
-
 static int warn_of_mixed_orientations(const Run *r, Err *e)
 {
     Text mixed = {0};
@@ -259,29 +217,26 @@ static int warn_of_mixed_orientations(const Run *r, Err *e)
 static int plan_dataset(Run *r, Err *e)
 {
     const Options *o = r->options;
-    Text notes = {0};
-    int code = make_plan(r, &notes, e);
-    if (!code) code = warn_of_mixed_orientations(r, e);
-    if (!code) code = spacing_faults(&r->faults, &r->plan, &r->fingerprint, &r->dataset, e);
-    if (!code) code = report_faults(r, e);
-    if (!code && notes.length && !o->common.quiet)
-        program_say("keys of the plan that have no use here:\n%s", notes.data);
-    text_free(&notes);
-    if (code) return code;
-    if (o->explain && r->text.length) fputs(r->text.data, stdout);
-    const PlanConfiguration *c = &r->plan.configuration;
-    if (!o->common.quiet)
-        program_say("plan: %s, patch %dx%d, batch %d, %g x %g mm", r->plan.network.name, c->patch_size[0],
-                    c->patch_size[1], c->batch_size, c->spacing_mm[0], c->spacing_mm[1]);
+    PlanMaker *m = &r->maker;
+    TRY(plan_maker_make(m, &r->dataset, &r->fingerprint, e));
+    TRY(warn_of_mixed_orientations(r, e));
+    print_lines(&m->warnings, program_warn);
+    TRY(spacing_faults(&r->faults, &m->plan, &r->fingerprint, &r->dataset, e));
+    TRY(report_faults(r, e));
+    if (o->explain && m->explained.length) fputs(m->explained.data, stdout);
+    if (o->common.quiet) return 0;
+    if (m->unused.length) program_say("keys of the plan that have no use here:\n%s", m->unused.data);
+    print_lines(&m->told, program_say);
+    const PlanConfiguration *c = &m->plan.configuration;
+    program_say("plan: %s, patch %dx%d, batch %d, %g x %g mm", m->plan.network.name, c->patch_size[0], c->patch_size[1],
+                c->batch_size, c->spacing_mm[0], c->spacing_mm[1]);
     return 0;
 }
 
 static int write_outputs(Run *r, Err *e)
 {
     const char *folder = r->options->common.output;
-    char *path = path_format(e, "%s/plans.yaml", folder);
-    int code = path ? plan_write(&r->plan, path, e) : ERR_NOMEM;
-    mem_free(path);
+    int code = plan_maker_write(&r->maker, e);
     if (!code) code = output_dataset_json(&r->dataset, folder, e);
     if (!code) code = output_references(&r->dataset, folder, e);
     return code ? code : fold_plan_write(&r->folds, folder, e);
@@ -311,7 +266,7 @@ static int preprocess_dataset(Run *r, Err *e)
     char *folder = path_format(e, "%s/2d", o->common.output);
     int code = folder ? file_make_folders(folder, e) : ERR_NOMEM;
     if (!code) {
-        PreprocessRun run = {&r->dataset, &r->origins, &r->plan, folder, o->common.overwrite, 0};
+        PreprocessRun run = {&r->dataset, &r->origins, &r->maker.plan, folder, o->common.overwrite, 0};
         progress_begin(&progress, "preprocess", r->dataset.training.count, o->common.quiet);
         code = preprocess_cases(&run, r->threads, &progress, &r->faults, e);
         progress_end(&progress);
@@ -363,7 +318,7 @@ int main(int argc, char **argv)
     faults_free(&r.faults);
     fold_plan_free(&r.folds);
     dataset_cases_free(&r.cases);
-    text_free(&r.text);
+    plan_maker_close(&r.maker);
     fingerprint_free(&r.fingerprint);
     origins_free(&r.origins);
     dataset_close(&r.dataset);

@@ -38,22 +38,28 @@ static int fold_flat_architecture(PlanArchitecture *a, const char *path, Err *e)
     return 0;
 }
 
-static int read_over(Plan *plan, const char *path, SchemaMode mode, Text *notes, Err *e)
+static int read_doc(Plan *plan, const Doc *doc, const char *path, SchemaMode mode, Text *notes, Err *e)
 {
-    Doc doc;
-    TRY(doc_read(&doc, path, e));
     Plan read = *plan;
     int64_t format = PLAN_FORMAT;
     int code = 0;
-    const DocNode *stated = doc_find(doc.root, "format"); /* first: a later format may have any keys */
+    const DocNode *stated = doc_find(doc->root, "format"); /* first: a later format may have any keys */
     if (stated) code = doc_get_int(stated, 1, INT32_MAX, &format, e);
     if (!code && format > PLAN_FORMAT)
         code = err_set(e, ERR_UNSUPPORTED, "%s: format %d is of a later version: expected %d at most", path,
                        (int)format, PLAN_FORMAT);
-    if (!code) code = schema_read(&plan_schema, &read, doc.root, mode, notes, e);
+    if (!code) code = schema_read(&plan_schema, &read, doc->root, mode, notes, e);
     if (!code) code = fold_flat_architecture(&read.configuration.architecture, path, e);
-    doc_free(&doc);
     if (!code) *plan = read;
+    return code;
+}
+
+static int read_over(Plan *plan, const char *path, SchemaMode mode, Text *notes, Err *e)
+{
+    Doc doc;
+    TRY(doc_read(&doc, path, e));
+    const int code = read_doc(plan, &doc, path, mode, notes, e);
+    doc_free(&doc);
     return code;
 }
 
@@ -69,6 +75,15 @@ int plan_read(Plan *plan, const char *path, Text *notes, Err *e)
 int plan_override(Plan *plan, const char *path, Text *notes, Err *e)
 {
     return read_over(plan, path, SCHEMA_PART, notes, e);
+}
+
+int plan_override_text(Plan *plan, const char *name, const char *text, size_t length, Err *e)
+{
+    Doc doc;
+    TRY(doc_parse(&doc, name, text, length, e));
+    const int code = read_doc(plan, &doc, name, SCHEMA_PART, NULL, e);
+    doc_free(&doc);
+    return code;
 }
 
 static DocWriter write_document(const Plan *plan, bool json)

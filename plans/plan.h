@@ -168,6 +168,9 @@ int plan_read(Plan *plan, const char *path, Text *notes, Err *e);
 /* Reads a file that holds only the keys to change. A list is replaced as a whole. As plan_read. */
 int plan_override(Plan *plan, const char *path, Text *notes, Err *e);
 
+/* The same from memory; name stands for the file in messages. text (length) borrowed. */
+int plan_override_text(Plan *plan, const char *name, const char *text, size_t length, Err *e);
+
 /* Writes atomically: YAML, or JSON where the path ends in .json. Doubles read back exactly. */
 int plan_write(const Plan *plan, const char *path, Err *e);
 

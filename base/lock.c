@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -14,8 +15,10 @@ static int take(FolderLock *lock, const char *folder, int operation, Err *e)
     char *path = path_format(e, "%s/.lock", folder);
     if (!path) return ERR_NOMEM;
     int code = 0, failed = 0;
+    const bool reads = operation & LOCK_SH;
     lock->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (lock->fd < 0) code = err_errno(e, errno, "%s: cannot be opened", path);
+    if (lock->fd < 0 && reads) lock->fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (lock->fd < 0) code = reads ? 0 : err_errno(e, errno, "%s: cannot be opened", path);
     else
         while ((failed = flock(lock->fd, operation) ? errno : 0) == EINTR) continue;
     if (failed)
@@ -33,6 +36,11 @@ int folder_lock(FolderLock *lock, const char *folder, Err *e)
 }
 
 int folder_lock_wait(FolderLock *lock, const char *folder, Err *e) { return take(lock, folder, LOCK_EX, e); }
+
+int folder_lock_shared(FolderLock *lock, const char *folder, Err *e)
+{
+    return take(lock, folder, LOCK_SH | LOCK_NB, e);
+}
 
 void folder_unlock(FolderLock *lock)
 {

@@ -16,6 +16,11 @@ int folder_lock(FolderLock *lock, const char *folder, Err *e);
 
 /* The same, but waits for another process: for what is done in a moment. Fails: ERR_IO. */
 int folder_lock_wait(FolderLock *lock, const char *folder, Err *e);
+
+/* For reading: any number of readers, but nobody who holds folder_lock. A folder that cannot be written, as on a
+ * read-only mount, has no writer, and where it has no .lock none is needed. Fails: ERR_VALUE if another process
+ * writes there; ERR_IO. */
+int folder_lock_shared(FolderLock *lock, const char *folder, Err *e);
 void folder_unlock(FolderLock *lock);
 
 #endif

@@ -8,16 +8,27 @@
 #include "network/models/blocks.h"
 
 /* The networks: one line each. */
+#define EVERY_NETWORK(N) N(swin_umamba_d, 32) N(swin_umamba, 32) N(swin_umamba_paper, 32)
+
 static const struct {
     const char *name;
     void (*build)(Graph *g, Ref image, const NetworkSpec *spec, Ref heads[NETWORK_HEADS]);
     int64_t size_multiple;
 } networks[] = {
-    {"swin_umamba_d", swin_umamba_d, 32},
-    {"swin_umamba", swin_umamba, 32},
-    {"swin_umamba_paper", swin_umamba_paper, 32},
+#define ROW(NAME, MULTIPLE) {#NAME, NAME, MULTIPLE},
+    EVERY_NETWORK(ROW)
+#undef ROW
 };
+
+const char *const *network_names(void)
+{
+#define NAME_OF(NAME, MULTIPLE) #NAME,
+    static const char *const names[] = {EVERY_NETWORK(NAME_OF) NULL};
+#undef NAME_OF
+    return names;
+}
 enum { NETWORKS = sizeof networks / sizeof networks[0] };
+
 
 static int find(const char *name, int *index, Err *e)
 {

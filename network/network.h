@@ -28,6 +28,9 @@ typedef struct NetworkSpec {
     DiceBCE region_loss;
 } NetworkSpec;
 
+/* The names of the networks that this build has; NULL at the end. */
+const char *const *network_names(void);
+
 /* The official values for a network, of the given width factor (1 = official). Fails: ERR_VALUE (unknown
  * name, listing the known ones; a width that makes no whole channels). */
 int network_defaults(NetworkSpec *spec, const char *name, double width, Err *e);

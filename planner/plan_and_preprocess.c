@@ -3,9 +3,11 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/lock.h"
 #include "base/memory.h"
 #include "base/program.h"
 #include "base/progress.h"
+#include "network/network.h"
 #include "planner/case_register.h"
 #include "planner/contact_sheet.h"
 #include "planner/fingerprint_extract.h"
@@ -17,6 +19,7 @@
 #include "planner/preprocess_cases.h"
 #include "planner/spacing_faults.h"
 #include "plans/plan.h"
+#include "plans/schema.h"
 
 typedef struct Options {
     CommonOptions common;
@@ -55,11 +58,28 @@ static const struct argp_option option_list[] = {
     {0},
 };
 
+static void expect_network(struct argp_state *state, const char *name)
+{
+    Text known = {0};
+    for (const char *const *n = network_names(); *n; n++) {
+        if (!strcmp(*n, name)) {
+            text_free(&known);
+            return;
+        }
+        text_add(&known, "%s%s", known.length ? ", " : "", *n);
+    }
+    argp_error(state, "--network %s: there is no such network; there are %s; the nearest is %s", name,
+               known.data ? known.data : "", schema_nearest_name(name, network_names()));
+}
+
 static error_t parse_option(int key, char *text, struct argp_state *state)
 {
     Options *o = state->input;
     switch (key) {
-    case KEY_NETWORK: o->network = text; return 0;
+    case KEY_NETWORK:
+        expect_network(state, text);
+        o->network = text;
+        return 0;
     case KEY_OVERRIDE: o->override = text; return 0;
     case KEY_PLANS: o->plans = text; return 0;
     case KEY_MEMORY: o->memory_gb = (double)option_bytes(state, "--memory-target", text) / (1 << 30); return 0;
@@ -87,6 +107,7 @@ typedef struct Run {
     const Options *options;
     int threads;
     char name[PLAN_NAME_BYTES]; /* the dataset's: its folder's */
+    FolderLock lock;            /* on the output */
     Dataset dataset;
     ReaderAxes axes; /* in which the images are read */
     Origins origins;
@@ -155,6 +176,17 @@ static void print_lines(const Text *text, void (*print)(const char *format, ...)
         print("%.*s", (int)strcspn(line, "\n"), line);
 }
 
+/* The folder is this run's alone, and can be written. */
+static int take_folder(Run *r, Err *e)
+{
+    const char *folder = r->options->common.output;
+    TRY(file_make_folders(folder, e));
+    const int code = folder_lock(&r->lock, folder, e);
+    if (code != ERR_VALUE) return code;
+    return err_set(e, ERR_VALUE, "%s: another plan_and_preprocess is writing there, or train is reading there: wait for it, or "
+                   "give another folder", folder);
+}
+
 /* Which cases there are and how they are split: known before anything is computed. */
 static int plan_folds(Run *r, Err *e)
 {
@@ -178,6 +210,7 @@ static int check_and_measure(Run *r, Err *e)
     TRY(dataset_open(&r->dataset, o->dataset, &r->faults, e));
     if (!r->dataset.training.count) TRY(report_faults(r, e));
     if (!o->common.overwrite) TRY(output_refuse_other(r->name, o->common.output, e));
+    TRY(take_folder(r, e));
     TRY(plan_maker_open(&r->maker, &request, e));
     if (!r->faults.errors) TRY(plan_folds(r, e));
     TRY(plan_maker_axes(&r->maker, &r->axes, r->dataset.info.reader, e));
@@ -312,7 +345,7 @@ int main(int argc, char **argv)
     program_begin("plan_and_preprocess", false);
     program_interrupt_hint("the cases that are done stand: the same command goes on with the others");
     program_parse(&argp, &options, &options.common, argc, argv);
-    Run r = {.options = &options, .threads = program_threads(&options.common)};
+    Run r = {.options = &options, .lock = {-1}, .threads = program_threads(&options.common)};
     Err e = {0};
     const int code = run(&r, &e);
     faults_free(&r.faults);
@@ -322,5 +355,6 @@ int main(int argc, char **argv)
     fingerprint_free(&r.fingerprint);
     origins_free(&r.origins);
     dataset_close(&r.dataset);
+    folder_unlock(&r.lock);
     return program_end(code, &e, options.common.quiet);
 }

@@ -5,10 +5,12 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "network/network.h"
 #include "planner/experiment_planner.h"
 #include "planner/orientations.h"
 #include "planner/training_memory.h"
 #include "plans/plan_leaves.h"
+#include "plans/schema.h"
 
 static const char AS_PLANNED[] = "plans_as_planned.yaml";
 
@@ -72,13 +74,49 @@ static int read_plans(PlanMaker *m, const char *path, const char *copy, Err *e)
     return find_edits(m, &now, e);
 }
 
-static int check_files(const PlanMaker *m, Err *e)
+static int apply_edits(const PlanMaker *m, Plan *plan, Err *e)
+{
+    for (int i = 0; i < m->edits.count && !m->request.overwrite; i++)
+        if (plan_set(plan, m->edits.items[i].key, m->edits.items[i].value, e))
+            return err_context(e, "%s/plans.yaml, changed by hand", m->request.preprocessed);
+    return 0;
+}
+
+/* A plan may name networks of nnU-Net's world that this build does not have. */
+static int check_network(const PlanMaker *m, const char *name, Err *e)
+{
+    Text known = {0};
+    bool found = false;
+    for (const char *const *n = network_names(); *n; n++) {
+        found = found || !strcmp(*n, name);
+        text_add(&known, "%s%s", known.length ? ", " : "", *n);
+    }
+    if (!found)
+        err_set(e, ERR_VALUE, "network.name: there is no network %s here; there are %s; the nearest is %s%s%s", name,
+                known.data ? known.data : "", schema_nearest_name(name, network_names()),
+                m->request.plans ? "; choose one with --network, beside --plans " : "",
+                m->request.plans ? m->request.plans : "");
+    text_free(&known);
+    return found ? 0 : ERR_VALUE;
+}
+
+/* What is known of the plan before the planner runs: files, command line, edits. */
+static int read_known(const PlanMaker *m, Plan *plan, const char *reader, Err *e)
 {
     const PlanRequest *r = &m->request;
+    plan_defaults(plan);
+    if (r->plans) TRY(plan_read(plan, r->plans, NULL, e));
+    else if (reader) snprintf(plan->image_reader_writer, sizeof plan->image_reader_writer, "%s", reader);
+    if (r->override) TRY(plan_override(plan, r->override, NULL, e));
+    if (r->network) snprintf(plan->network.name, sizeof plan->network.name, "%s", r->network);
+    return apply_edits(m, plan, e);
+}
+
+static int check_files(const PlanMaker *m, Err *e)
+{
     Plan plan;
-    plan_defaults(&plan);
-    if (r->plans) TRY(plan_read(&plan, r->plans, NULL, e));
-    return r->override ? plan_override(&plan, r->override, NULL, e) : 0;
+    TRY(read_known(m, &plan, NULL, e));
+    return check_network(m, plan.network.name, e);
 }
 
 int plan_maker_open(PlanMaker *m, const PlanRequest *request, Err *e)
@@ -95,25 +133,12 @@ int plan_maker_open(PlanMaker *m, const PlanRequest *request, Err *e)
     return code ? code : check_files(m, e);
 }
 
-static int apply_edits(const PlanMaker *m, Plan *plan, Err *e)
-{
-    for (int i = 0; i < m->edits.count && !m->request.overwrite; i++)
-        if (plan_set(plan, m->edits.items[i].key, m->edits.items[i].value, e))
-            return err_context(e, "%s/plans.yaml, changed by hand", m->request.preprocessed);
-    return 0;
-}
-
 /* ---- making ---- */
 
 int plan_maker_axes(const PlanMaker *m, ReaderAxes *axes, const char *reader, Err *e)
 {
-    const PlanRequest *r = &m->request;
     Plan plan;
-    plan_defaults(&plan);
-    if (r->plans) TRY(plan_read(&plan, r->plans, NULL, e));
-    else if (reader) snprintf(plan.image_reader_writer, sizeof plan.image_reader_writer, "%s", reader);
-    if (r->override) TRY(plan_override(&plan, r->override, NULL, e));
-    TRY(apply_edits(m, &plan, e));
+    TRY(read_known(m, &plan, reader, e));
     TRY(reader_axes(axes, plan.image_reader_writer, "image_reader_writer", e));
     *axes = plan_reader_axes(&plan);
     return 0;

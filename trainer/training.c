@@ -200,6 +200,7 @@ static int fit_length(Training *t, const TrainingOptions *o, Err *e)
 static int open_parts(Training *t, const TrainingOptions *o, Err *e)
 {
     bool is_bound;
+    TRY(preprocessed_lock(&t->reading, o->preprocessed, e));
     TRY(run_folder_open(&t->folder, o->results, o->fold, o->mode, e));
     TRY(training_plan_make(&t->plan, &is_bound, o, &t->folder, e));
     TRY(read_dataset(t, o->preprocessed, e));
@@ -218,7 +219,7 @@ int training_open(Training **result, const TrainingOptions *o, Err *e)
 {
     Training *t = *result = mem_zalloc(1, sizeof *t, e);
     if (!t) return ERR_NOMEM;
-    t->folder.lock.fd = -1;
+    t->folder.lock.fd = t->reading.fd = -1;
     const int code = open_parts(t, o, e);
     if (code) {
         training_close(t);
@@ -237,6 +238,7 @@ void training_close(Training *t)
     fold_cases_free(&t->fold_cases);
     if (t->has_info) dataset_info_free(&t->info);
     run_folder_close(&t->folder);
+    folder_unlock(&t->reading);
     mem_free(t);
 }
 

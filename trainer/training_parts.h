@@ -16,6 +16,7 @@ struct Training {
     Plan plan;
     DatasetInfo info;
     bool has_info;
+    FolderLock reading;         /* on the preprocessed folder: nobody changes it meanwhile */
     RunFolder folder;
     FoldCases fold_cases;
     CaseSet training_cases, validation_cases;

@@ -17,6 +17,7 @@
 
 typedef struct Validation {
     const ValidationOptions *o;
+    FolderLock reading;          /* on the preprocessed folder */
     FolderLock lock;             /* on the fold's folder: its weights stay the same meanwhile */
     Predictor *predictor;
     FoldCases cases;
@@ -224,6 +225,7 @@ static int open_validation(Validation *v, Err *e)
 {
     const ValidationOptions *o = v->o;
     const PredictorOptions options = {.folds = &o->fold, .fold_count = 1, .precision = o->precision};
+    TRY(preprocessed_lock(&v->reading, o->preprocessed, e));
     TRY(open_folders(v, e));
     TRY(split_record_validation(&v->cases, v->fold, o->preprocessed, o->fold, e));
     if (o->begin) o->begin(o->context, &v->cases);
@@ -236,7 +238,7 @@ static int open_validation(Validation *v, Err *e)
 
 int validation_run(const ValidationOptions *o, ValidationResult *result, Err *e)
 {
-    Validation v = {.o = o, .lock = {-1}};
+    Validation v = {.o = o, .reading = {-1}, .lock = {-1}};
     *result = (ValidationResult){0};
     int code = open_validation(&v, e);
     if (!code) code = predict_all(&v, e);
@@ -249,6 +251,7 @@ int validation_run(const ValidationOptions *o, ValidationResult *result, Err *e)
     made_from_free(&v.made_from);
     file_list_free(&v.reference_names);
     folder_unlock(&v.lock);
+    folder_unlock(&v.reading);
     mem_free(v.references);
     mem_free(v.fold);
     mem_free(v.output);

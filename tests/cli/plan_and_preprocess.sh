@@ -57,8 +57,13 @@ check "an override has the last word" exits 0 "patch 64x96, batch 3" runs --over
 check "a larger memory target gives no smaller batch" exits 0 "batch" runs --memory-target 16G
 check "a plan of one's own" exits 0 "patch 64x96" "$program" "$raw" -o "$out/q" --plans "$out/p/plans.yaml" \
     --override "$out/over.yaml"
-check "nnunet plans its own patch" exits 0 "plan: nnunet" "$program" "$raw" -o "$out/n" --network nnunet
-check "and nnU-Net's training" has "$out/n/plans.yaml" "optimizer: sgd"
+check "a network that this build does not have is refused" exits 2 "there are swin_umamba_d, swin_umamba, swin_umamba_paper" \
+    "$program" "$raw" -o "$out/n" --network nnunet
+check "before anything is made" test ! -e "$out/n"
+mkdir "$out/n"
+sed 's/^  name: .*/  name: nnunet/; s/patch_size: .*/patch_size: [56, 40]/; s/optimizer: .*/optimizer: sgd/' "$out/p/plans.yaml" >"$out/n/plans.yaml"
+check "a plan of one, too" exits 1 "no network nnunet here.*choose one with --network" "$program" "$raw" -o "$out/r" --plans "$out/n/plans.yaml"
+check "before anything is computed" test ! -e "$out/r/dataset_fingerprint.yaml"
 check "the U-Net's plan, rounded up for another network" exits 0 "rounded up to 64x64" "$program" "$raw" \
     -o "$out/r" --plans "$out/n/plans.yaml" --network swin_umamba
 check "with that network's training" has "$out/r/plans.yaml" "optimizer: adamw"
@@ -66,7 +71,7 @@ printf 'configurations:\n  2d:\n    patch_size: [65, 96]\n' >"$out/over.yaml"
 check "a patch that cannot be halved is refused" exits 1 "multiples of 32x32" runs --override "$out/over.yaml"
 printf 'configurations:\n  2d:\n    patch_sice: [64, 96]\n' >"$out/over.yaml"
 check "an unknown key is named" exits 1 "over.yaml:3:.*patch_size" runs --override "$out/over.yaml"
-check "an unknown network is named" exits 1 "no network.*swin_umamba_d" runs --network swin_umamba_e
+check "an unknown network is named" exits 2 "no such network.*nearest is swin_umamba_d" runs --network swin_umamba_e
 cp "$out/p/splits_final.yaml" "$out/mine.yaml"
 printf -- '- train: [phantom_001, phantom_002]\n  val: [phantom_003]\n' >"$out/p/splits_final.yaml"
 cp "$out/p/splits_final.yaml" "$out/mine.yaml"
@@ -78,7 +83,7 @@ check "a dataset that is not there" exits 1 "dataset.json" "$program" "$out/nowh
 ln -s "$raw" "$out/Dataset901_Other"
 cp "$out/p/plans.yaml" "$out/before.yaml"
 check "another dataset's folder is refused" exits 1 "p holds Dataset900_Phantom: choose another folder for Dataset901_Other" \
-    "$program" "$out/Dataset901_Other" -o "$out/p" --network nnunet
+    "$program" "$out/Dataset901_Other" -o "$out/p" --network swin_umamba
 check "and nothing in it changed" cmp "$out/p/plans.yaml" "$out/before.yaml"
 check "a plan is no part of that" exits 0 "done" "$program" "$out/Dataset901_Other" -o "$out/o" --plans "$out/p/plans.yaml"
 check "but is the dataset's from then on" has "$out/o/plans.yaml" "^dataset_name: Dataset901_Other"

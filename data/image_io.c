@@ -88,6 +88,14 @@ int image_read_header(ImageHeader *header, const char *path, ImageUse use, Err *
     return format->probe(header, path, use, e);
 }
 
+int image_probe_labels(Geometry *g, const char *path, Err *e)
+{
+    ImageHeader header;
+    const int failed = image_read_header(&header, path, IMAGE_LABELS, e);
+    *g = header.geometry;
+    return failed;
+}
+
 int image_probe(Geometry *g, int64_t *channels, const char *path, Err *e)
 {
     ImageHeader header;

@@ -42,8 +42,9 @@ void image_known_endings(char text[IMAGE_ENDINGS_BYTES]);
 /* Whether path's format holds colours, so that one file may be an RGB image: PNG, BMP, TIFF. */
 bool image_is_picture(const char *path);
 
-/* Reads the whole image: rescaled as the file says, rounded once to float32. Several time points, or
- * the components of colours, are channels. Fails, always naming the file: ERR_IO; ERR_FORMAT (cut off,
+/* Reads the whole image: rescaled as the file says, rounded once to float32. What is a channel: the components of
+ * a voxel (colours, vectors), and a fourth axis of NIfTI, MetaImage and NRRD (time). What is Z: the third axis; in TIFF
+ * the pages, but for what ImageJ's or OME's metadata call channels (data/tiff_stack.h). Fails, always naming the file: ERR_IO; ERR_FORMAT (cut off,
  * damaged, contradictory); ERR_UNSUPPORTED (unknown ending, complex numbers …); ERR_VALUE (a spacing
  * of 0, a finite value beyond float32); ERR_NOMEM. A size is believed only after the file has been
  * seen to be long enough for it. */
@@ -57,6 +58,7 @@ int image_turn_onto(Image *image, const Geometry *onto, GridMatch *match, Err *e
 /* Reads only what precedes the voxels; the channels are those that image_read would give. */
 int image_probe(Geometry *g, int64_t *channels, const char *path, Err *e);
 int image_read_header(ImageHeader *header, const char *path, ImageUse use, Err *e);
+int image_probe_labels(Geometry *g, const char *path, Err *e);     /* of a label file */
 
 void image_free(Image *image);
 
@@ -72,8 +74,8 @@ int image_read_labels(Array *labels, Geometry *g, const char *path, Err *e);
 int image_read_labels_onto(Array *labels, const char *path, const Geometry *onto, Err *e);
 
 /* Writes voxels (Z,Y,X), shape as in g, atomically, with g's spacing and orientation. uint8 and uint16
- * everywhere (a 2-D format takes Z of 1); NIfTI takes int16 and float32 too, and float32 (C,Z,Y,X) as
- * a fourth axis. Fails: ERR_IO; ERR_UNSUPPORTED (ending, type); ERR_SHAPE; ERR_NOMEM. */
+ * everywhere (BMP: uint8; PNG and BMP take Z of 1); NIfTI, MetaImage, NRRD and TIFF take int16 and float32 too,
+ * and (C,Z,Y,X), the channels as image_read gives them. Fails: ERR_IO; ERR_UNSUPPORTED (ending, type); ERR_SHAPE; ERR_NOMEM. */
 int image_write(const char *path, const Geometry *g, const Array *voxels, Err *e);
 
 #endif

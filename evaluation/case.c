@@ -89,8 +89,8 @@ static int volumes_read(Volumes *v, CaseResult *result, const Pair *pair, Err *e
     *v = (Volumes){0};
     Geometry geometry;
     if (!pair->reference) return err_set(e, ERR_VALUE, "%s has no reference", path_base(pair->prediction));
-    TRY(image_probe(&v->geometry, &(int64_t){0}, pair->reference, e));
-    TRY(image_probe(&geometry, &(int64_t){0}, pair->prediction, e));
+    TRY(image_probe_labels(&v->geometry, pair->reference, e));
+    TRY(image_probe_labels(&geometry, pair->prediction, e));
     TRY(check_fit(result, &v->geometry, &geometry, e)); /* before any voxel is read */
     TRY(image_read_labels(&v->reference, NULL, pair->reference, e));
     return image_read_labels_onto(&v->prediction, pair->prediction, &v->geometry, e);
@@ -193,6 +193,6 @@ int64_t case_bytes(const Pair *pair, const Rules *rules)
      * Instances: two maps, and the queue in which they grow. */
     const int64_t bytes_per_voxel = rules->instances.wanted ? 24 : 14;
     Geometry g;
-    if (!pair->reference || image_probe(&g, &(int64_t){0}, pair->reference, NULL)) return 0;
+    if (!pair->reference || image_probe_labels(&g, pair->reference, NULL)) return 0;
     return g.shape_zyx[0] * g.shape_zyx[1] * g.shape_zyx[2] * bytes_per_voxel;
 }

@@ -219,11 +219,10 @@ static int write_case(const Work *w, const char *id, const char *path, Err *e)
 {
     const AverageJob *job = w->job;
     Geometry geometry;
-    int64_t channels;
     Array labels = {0};
     TRY(expect_members(w, id, e));
     char *first = path_format(e, "%s/%s%s", job->folders[0], id, w->info.file_ending);
-    int code = first ? image_probe(&geometry, &channels, first, e) : ERR_NOMEM;
+    int code = first ? image_probe_labels(&geometry, first, e) : ERR_NOMEM;
     mem_free(first);
     if (!code) code = average_labels(&labels, job->folders, job->folder_count, id, &w->info, e);
     if (!code) code = postprocessing_apply(job->postprocessing, &labels, e);

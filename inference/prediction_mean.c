@@ -22,10 +22,9 @@ static int write_labels(const Work *w, const char *id, const char *path, Err *e)
 {
     const PredictionMean *mean = w->mean;
     Geometry geometry;
-    int64_t channels;
     Array labels = {0};
     char *first = path_format(e, "%s/%s%s", mean->folders[0], id, w->info.file_ending);
-    int code = first ? image_probe(&geometry, &channels, first, e) : ERR_NOMEM;
+    int code = first ? image_probe_labels(&geometry, first, e) : ERR_NOMEM;
     mem_free(first);
     if (!code) code = average_labels(&labels, mean->folders, mean->folder_count, id, &w->info, e);
     if (!code) code = postprocessing_apply(mean->postprocessing, &labels, e);

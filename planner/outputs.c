@@ -62,7 +62,7 @@ static int put_reference(const Case *c, const char *to, Err *e)
     GridAxes axes;
     Array labels;
     TRY(image_probe(&image, &(int64_t){0}, c->images[0], e));
-    TRY(image_probe(&label, &(int64_t){0}, c->label, e));
+    TRY(image_probe_labels(&label, c->label, e));
     if (grid_match(&label, &image, &axes) == GRID_DIFFERENT || grid_axes_is_stored(&axes))
         return copy_file(c->label, to, e);
     TRY(image_read_labels_onto(&labels, c->label, &image, e));

@@ -345,6 +345,50 @@ static void other_planes_are_refused(void **state)
     assert_null(strstr(e.text, "499.5")); /* stands in no file */
 }
 
+/* Labels of every width in NIfTI: whole numbers are whole numbers; what 16 bits do not hold is named. */
+static void label_widths_of_nifti(void **state)
+{
+    (void)state;
+    static const struct {
+        int16_t code, bits;
+    } types[] = {{256, 8},   {4, 16},    {512, 16}, {8, 32}, {768, 32},
+                 {1024, 64}, {1280, 64}, {16, 32},  {64, 64}};
+    const Geometry g = {
+        .dimensions = 3, .shape_zyx = {1, 2, 3}, .spacing_zyx_mm = {1, 1, 1}, .orientation = {.qfac = 1}};
+    uint8_t values[6] = {0, 1, 2, 3, 100, 0};
+    const Array voxels = array_view(DTYPE_U8, 3, g.shape_zyx, values);
+    const char *path = in_folder("width.nii");
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        uint8_t bytes[352 + 48] = {0};
+        char *header;
+        size_t count;
+        Array labels;
+        Err e = {0};
+        assert_int_equal(image_write(path, &g, &voxels, NULL), 0);
+        assert_int_equal(file_get(path, &header, &count, NULL), 0);
+        memcpy(bytes, header, 352);
+        mem_free(header);
+        memcpy(bytes + 70, &types[i].code, 2);
+        memcpy(bytes + 72, &types[i].bits, 2);
+        for (int large = 0; large < (types[i].bits == 64 ? 2 : 1); large++) {
+            for (int k = 0; k < 6; k++) {
+                const uint64_t whole = large && k == 4 ? (uint64_t)1 << 40 : values[k];
+                const float real = values[k];
+                const double wide = (double)whole;
+                const void *from = types[i].code == 16   ? (const void *)&real
+                                   : types[i].code == 64 ? (const void *)&wide
+                                                         : &whole;
+                memcpy(bytes + 352 + k * types[i].bits / 8, from, (size_t)types[i].bits / 8);
+            }
+            assert_int_equal(file_put(path, bytes, 352 + 6 * (size_t)types[i].bits / 8, NULL), 0);
+            assert_int_equal(image_read_labels(&labels, NULL, path, &e), large ? ERR_VALUE : 0);
+            if (large) assert_non_null(strstr(e.text, "the first 1.09951e+12 at z 0, y 1, x 1"));
+            for (int k = 0; k < 6 && !large; k++) assert_int_equal(((int16_t *)labels.data)[k], values[k]);
+            array_free(&labels);
+        }
+    }
+}
+
 static int begin(void **state)
 {
     return (void)state, !mkdtemp(folder);
@@ -368,6 +412,7 @@ int main(void)
         cmocka_unit_test(dataset_takes_palette_and_alpha),
         cmocka_unit_test(bmp_is_read),
         cmocka_unit_test(bmp_is_written),
+        cmocka_unit_test(label_widths_of_nifti),
         cmocka_unit_test(a_plane_is_a_plane),
         cmocka_unit_test(a_plane_is_read_as_a_slice),
         cmocka_unit_test(other_planes_are_refused),

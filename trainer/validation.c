@@ -117,11 +117,10 @@ static int predict_to(const Validation *v, const char *name, const Geometry *geo
 static int predict_named(Validation *v, const char *name, const CaseNames *n, Err *e)
 {
     Geometry geometry;
-    int64_t channels;
     MadeFrom inputs;
     TRY(describe_case(&inputs, v, name, n->reference, e));
     char *path = path_format(e, "%s/%s", v->output, n->outputs[0]);
-    int code = path ? image_probe(&geometry, &channels, n->reference, e) : ERR_NOMEM;
+    int code = path ? image_probe_labels(&geometry, n->reference, e) : ERR_NOMEM;
     if (!code) code = predict_to(v, name, &geometry, path, e);
     if (!code)
         code = prediction_record_done(v->record, name, &inputs, (const char *const *)n->outputs, n->count, e);

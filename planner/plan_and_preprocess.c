@@ -12,12 +12,14 @@
 #include "planner/contact_sheet.h"
 #include "planner/fingerprint_extract.h"
 #include "planner/fold_planner.h"
+#include "planner/label_check.h"
 #include "planner/orientations.h"
 #include "planner/origins.h"
 #include "planner/outputs.h"
 #include "planner/plan_maker.h"
 #include "planner/preprocess_cases.h"
 #include "planner/spacing_faults.h"
+#include "planner/statistics_check.h"
 #include "plans/plan.h"
 #include "plans/schema.h"
 
@@ -254,6 +256,7 @@ static int plan_dataset(Run *r, Err *e)
     TRY(plan_maker_make(m, &r->dataset, &r->fingerprint, e));
     TRY(warn_of_mixed_orientations(r, e));
     print_lines(&m->warnings, program_warn);
+    statistics_check(&r->faults, &m->plan, &r->dataset.info);
     TRY(spacing_faults(&r->faults, &m->plan, &r->fingerprint, &r->dataset, e));
     TRY(report_faults(r, e));
     if (o->explain && m->explained.length) fputs(m->explained.data, stdout);
@@ -273,6 +276,18 @@ static int write_outputs(Run *r, Err *e)
     if (!code) code = output_dataset_json(&r->dataset, folder, e);
     if (!code) code = output_references(&r->dataset, folder, e);
     return code ? code : fold_plan_write(&r->folds, folder, e);
+}
+
+static int check_labels(const Run *r, Err *e)
+{
+    Text warnings = {0};
+    char *folder = path_format(e, "%s/2d", r->options->common.output);
+    const int code = folder ? label_check(&warnings, &r->dataset.info, &r->cases.present, &r->folds.splits, folder, e)
+                            : ERR_NOMEM;
+    print_lines(&warnings, program_warn);
+    text_free(&warnings);
+    mem_free(folder);
+    return code;
 }
 
 /* The list of cases is written when all are preprocessed; what is of no case in it goes. */
@@ -330,6 +345,7 @@ static int run(Run *r, Err *e)
     TRY(plan_dataset(r, e));
     TRY(write_outputs(r, e));
     TRY(preprocess_dataset(r, e));
+    TRY(check_labels(r, e));
     return list_cases(r, e);
 }
 

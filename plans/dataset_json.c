@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "plans/readers.h"
+#include "plans/region_order.h"
 #include "plans/yaml.h"
 
 /* Largest label value: preprocessed segmentations are int16. */
@@ -153,7 +154,7 @@ static int read_class_order(DatasetInfo *info, const DocNode *root, Err *e)
             return doc_error(item, e, "regions_class_order: found %d, the largest label is %d", *values,
                              info->max_value);
     }
-    return 0;
+    return region_order_check(info, order, e);
 }
 
 /* ---- the file map */

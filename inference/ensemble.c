@@ -2,7 +2,7 @@
 #include <stdio.h>
 
 #include "base/program.h"
-#include "inference/average.h"
+#include "inference/average_job.h"
 #include "inference/configuration.h"
 
 typedef struct Options {

@@ -111,6 +111,29 @@ sed "s/phantom_003_0000.nii.gz: [0-9a-f]*/phantom_003_0000.nii.gz: abcdef/" \
 check "another image of the same name" 1 ensemble "$out/pa" "$out/pb"
 has "is named" 'case phantom_003: its predictions were made from different images: phantom_003_0000' stderr
 
+# Outputs that are there.
+cp "$out/pa/predict.yaml" "$out/pb"
+again() { "$build/ensemble" "$out/pa" "$out/pb" -o "$out/mean" "$@"; }
+check "an ensemble" 0 ensemble "$out/pa" "$out/pb"
+check "again" 0 again
+has "keeps all" '6 of 6 cases were there already' stderr
+cp "$out/pb/phantom_001.npy" "$out/pb/phantom_003.npy"
+check "with other probabilities of a case" 0 again
+has "makes that case anew" '5 of 6 cases were there already' stderr
+cp "$1" "$out/mean/phantom_002.nii.gz"
+check "labels that somebody corrected" 1 again
+has "are not replaced" 'case phantom_002: .*phantom_002.nii.gz is no longer what ensemble wrote' stderr
+is "indeed" cmp "$1" "$out/mean/phantom_002.nii.gz"
+check "unless it is wanted" 0 again --overwrite
+printf 'format: 1\nmodels: [{results: a, folds: [0]}]\npostprocessing: [[1, 2]]\n' >"$out/post.yaml"
+check "another post-processing" 1 again -p "$out/post.yaml"
+has "is no reason to keep labels" 'mean holds predictions.*post-processing: none, now 1+2' stderr
+rm "$out/mean/predict.yaml"
+check "labels of unknown origin" 1 again
+has "are not kept" 'phantom_001.nii.gz is there already.*does not say' stderr
+check "an output that is an input" 1 "$build/ensemble" "$out/pa" "$out/pb" -o "$out/pa/." --overwrite
+has "is refused" 'one of the folders that are averaged' stderr
+
 # One allocation fails: an error, or the very same result; nothing is left out without a word.
 failing() { FAIL_MIN=1 LD_PRELOAD="$out/shim.so" "$@" >/dev/null 2>"$out/stderr"; } # COMMAND…
 result_of() { cat "$1"/*.nii.gz "$1"/*.json "$1"/*.html "$1"/inference.yaml 2>/dev/null | cksum; } # FOLDER

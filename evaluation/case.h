@@ -18,8 +18,8 @@ typedef struct Rules {
     Paper paper;                  /* also score by this convention */
 } Rules;
 
-/* Fills result's metrics, `done` and notes (of a case that fails: why). Volumes one voxel thick are measured in 2D. Surface
- * metrics of a structure that is absent in both are NaN; absent in one: NSD 0, distances infinite.
+/* Fills result's metrics, `done` and notes (of a case that fails: why). Volumes one voxel thick are measured in
+ * 2D. Surface metrics of a structure that is absent in both are NaN; absent in one: NSD 0, distances infinite.
  * A prediction whose axes are only in another order or direction is turned onto the reference's grid, with a note
  * in `result`. Fails: as image_read_labels; ERR_SHAPE or ERR_VALUE where shape, spacing, origin or direction differ
  * otherwise; ERR_VALUE for a pair without a reference. */

@@ -262,8 +262,8 @@ static void warn_of_absent(const Summary *s)
     for (int i = 0; i < s->structures->count; i++)
         if (s->absent[i]) add_name(&names, s->structures->items[i].name, named++, s->absent_count);
     if (s->absent_count)
-        program_warn("%d of %d labels %s in no case, neither in a reference nor in a prediction, and %s left out of the "
-                     "means: %s", s->absent_count, s->structures->count, s->absent_count == 1 ? "is" : "are",
+        program_warn("%d of %d labels %s in no case, neither in a reference nor in a prediction, and %s left out "
+                     "of the means: %s", s->absent_count, s->structures->count, s->absent_count == 1 ? "is" : "are",
                      s->absent_count == 1 ? "is" : "are", names.data ? names.data : "");
     text_free(&names);
 }

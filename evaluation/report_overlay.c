@@ -78,7 +78,8 @@ static int shown_read(Shown *v, const Report *r, const Pair *pair, Err *e)
     *v = (Shown){0};
     int code = image_read_labels(&v->reference, &v->geometry, pair->reference, e);
     if (!code) code = image_read_labels_onto(&v->prediction, pair->prediction, &v->geometry, e);
-    if (!code && read_image(v, r, pair, &v->no_image) == ERR_NOMEM) code = err_set(e, ERR_NOMEM, "%s", v->no_image.text);
+    if (!code && read_image(v, r, pair, &v->no_image) == ERR_NOMEM)
+        code = err_set(e, ERR_NOMEM, "%s", v->no_image.text);
     if (code) shown_free(v);
     else choose_axes(v);
     return code;

@@ -25,7 +25,8 @@ typedef struct Interval {
 
 /* 95 % intervals of means over cases by resampling cases with replacement (percentile bootstrap, Efron
  * 1979). values (columns, cases) borrowed; intervals (columns) of each column's mean, and `joint`, of the
- * mean over the means of the columns that have one in the resample, are written. All columns see the same resamples, which are a function of
+ * mean over the means of the columns that have one in the resample, are written. All columns see the same
+ * resamples, which are a function of
  * the seed. NaN below two cases. Fails: ERR_NOMEM. */
 enum { BOOTSTRAP_RESAMPLES = 2000 };
 int bootstrap_means(Interval *intervals, Interval *joint, const double *values, int columns, int cases,

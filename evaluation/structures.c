@@ -80,13 +80,18 @@ int structures_from_dataset(Structures *s, const DatasetInfo *info, Err *e)
 int structures_from_references(Structures *s, const Pairs *pairs, Err *e)
 {
     enum { MOST = 255 };
-    bool *seen = mem_zalloc(INT16_MAX + 1, sizeof *seen, e);
+    bool *seen = mem_zalloc(INT16_MAX + 1, sizeof *seen, e), no_memory = false;
     if (!seen) return ERR_NOMEM;
 #pragma omp parallel for schedule(dynamic)
     for (int c = 0; c < pairs->count; c++) {
         Array labels;
         const char *path = pairs->items[c].reference;
-        if (!path || image_read_labels(&labels, NULL, path, NULL)) continue;
+        const int failed = path ? image_read_labels(&labels, NULL, path, NULL) : ERR_VALUE;
+        if (failed == ERR_NOMEM) {
+#pragma omp atomic write
+            no_memory = true;
+        }
+        if (failed) continue;
         const int16_t *values = labels.data;
         for (int64_t i = 0, count = array_count(&labels); i < count; i++) {
             if (values[i] <= 0 || (i && values[i] == values[i - 1])) continue;
@@ -95,7 +100,7 @@ int structures_from_references(Structures *s, const Pairs *pairs, Err *e)
         }
         array_free(&labels);
     }
-    int code = 0;
+    int code = no_memory ? err_set(e, ERR_NOMEM, "no memory to read the references' labels") : 0;
     for (int value = 1; value <= INT16_MAX && !code; value++) {
         const int16_t label = (int16_t)value;
         if (!seen[label]) continue;

@@ -114,6 +114,7 @@ static void means_of_paper(Summary *s, double *values)
 static void find_absent(Summary *s)
 {
     s->absent_count = 0;
+    if (!summary_done(s)) return; /* nothing is known of any */
     for (int i = 0; i < s->structures->count; i++) {
         s->absent[i] = true;
         for (int c = 0; c < s->case_count; c++) {

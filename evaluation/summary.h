@@ -61,7 +61,8 @@ typedef struct Summary {
     PaperScores paper_mean;         /* per column, over cases */
 } Summary;
 
-/* One case per pair; its missing references are the pairs'. structures and pairs must outlive the summary. Fails: ERR_NOMEM. */
+/* One case per pair; its missing references are the pairs'. structures and pairs must outlive the summary. Fails:
+ * ERR_NOMEM. */
 int summary_new(Summary *s, const Structures *structures, const Pairs *pairs, Err *e);
 void summary_free(Summary *s);
 bool summary_has(const Summary *s, Metric m);

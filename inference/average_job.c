@@ -122,8 +122,8 @@ static int expect_members(const Work *w, const char *id, Err *e)
         bool there;
         TRY(probabilities_exist(&there, job->folders[i], id, e));
         if (!there)
-            return err_set(e, ERR_VALUE, "its probabilities are not in %s, but in another of the folders: predict it "
-                           "there too, with --save-probabilities", job->folders[i]);
+            return err_set(e, ERR_VALUE, "its probabilities are not in %s, but in another of the folders: predict "
+                           "it there too, with --save-probabilities", job->folders[i]);
         const RecordedCase *own = record_content_find(&w->records[i], id);
         if (own && own->state != RECORD_DONE)
             return err_set(e, ERR_VALUE, "its prediction in %s was not finished (%s/" PREDICTION_RECORD_NAME
@@ -202,9 +202,9 @@ static int decide_case(Work *w, int index, Err *e)
     if (!name) return ERR_NOMEM;
     int code = prediction_record_look(w->record, id, (const char *const *)&name, 1, &state, &which, e);
     if (!code && state == OUTPUT_FOREIGN)
-        code = err_set(e, ERR_VALUE, "%s/%s is there already, and %s/" PREDICTION_RECORD_NAME " does not say from what it was "
-                       "made: give another folder with -o, or replace it with --overwrite", w->job->output, name,
-                       w->job->output);
+        code = err_set(e, ERR_VALUE, "%s/%s is there already, and %s/" PREDICTION_RECORD_NAME " does not say from "
+                       "what it was made: give another folder with -o, or replace it with --overwrite",
+                       w->job->output, name, w->job->output);
     if (!code && state == OUTPUT_CHANGED) w->fates[index] = FATE_CHANGED;
     if (!code && state == OUTPUT_WHOLE && is_same(w, id)) w->fates[index] = FATE_KEEP;
     if (!code && w->fates[index] == FATE_MAKE) code = prediction_record_plan(w->record, id, e);
@@ -221,7 +221,8 @@ static int expect_another_folder(const AverageJob *job, Err *e)
         char *folder = path_absolute(job->folders[i], e);
         code = folder ? 0 : e->code;
         if (!code && !strcmp(folder, output))
-            code = err_set(e, ERR_VALUE, "-o %s is one of the folders that are averaged: give another one", job->output);
+            code = err_set(e, ERR_VALUE, "-o %s is one of the folders that are averaged: give another one",
+                           job->output);
         mem_free(folder);
     }
     mem_free(output);
@@ -238,8 +239,8 @@ static int open_record(Work *w, Err *e)
     TRY(prediction_record_open(&w->record, job->output, &w->made_from, job->overwrite, e));
     int code = 0;
     if (prediction_record_is_other(w->record, &differences))
-        code = err_set(e, ERR_VALUE, "%s holds predictions that were made by other models or with other options (%.400s): "
-                       "give another folder with -o, or replace them with --overwrite", job->output,
+        code = err_set(e, ERR_VALUE, "%s holds predictions that were made by other models or with other options "
+                       "(%.400s): give another folder with -o, or replace them with --overwrite", job->output,
                        differences.data ? differences.data : "");
     text_free(&differences);
     for (int i = 0; i < w->ids.count && !code; i++) code = decide_case(w, i, e);
@@ -292,8 +293,8 @@ static int work_on_case(void *context, int index, Progress *progress, bool *kept
     char *name = output_name(w, id, e);
     int code = name ? 0 : ERR_NOMEM;
     if (!code && w->fates[index] == FATE_CHANGED)
-        code = err_set(e, ERR_VALUE, "%s/%s is no longer what ensemble wrote there; if somebody corrected it, move it to "
-                       "another folder; --overwrite replaces it", w->job->output, name);
+        code = err_set(e, ERR_VALUE, "%s/%s is no longer what ensemble wrote there; if somebody corrected it, move "
+                       "it to another folder; --overwrite replaces it", w->job->output, name);
     if (!code) code = make_case(w, id, name, e);
     mem_free(name);
     return code;

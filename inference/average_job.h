@@ -21,10 +21,9 @@ typedef struct AverageJob {
 
 /* Labels that are there are kept only if predict.yaml in `output` says that they were made from the very same
  * probabilities, by the same post-processing; what was made from another model, or by hand, is refused unless
- * overwrite is set. Each image has the place in the world of the first folder's label image. Fails: ERR_IO, ERR_FORMAT; ERR_VALUE
- * for that, where
- * the labels of the folders do not mean the same (inference/meaning.h), and at the
- * end if some case failed. */
+ * overwrite is set. Each image has the place in the world of the first folder's label image. Fails: ERR_IO,
+ * ERR_FORMAT; ERR_VALUE for that, where the labels of the folders do not mean the same (inference/meaning.h), and at
+ * the end if some case failed. */
 int average_run(AverageJob *job, Err *e);
 
 #endif

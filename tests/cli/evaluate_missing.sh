@@ -40,6 +40,13 @@ check "a broken file" 1 evaluate "$out/some" -o "$out/broken" --chill
 has "is not counted as done" '^evaluate: 2 done, 1 failed' stderr
 has "and named in the file" '^  phantom_001: .*not evaluated' broken/summary.yaml
 
+mkdir "$out/dead"
+head -c 60 "$1" >"$out/dead/$(basename "$1")"
+check "no case at all" 1 evaluate "$out/dead" -o "$out/nothing" --chill --quiet
+lacks "prints no numbers" 'foreground' stdout
+lacks "and calls no label absent" 'absent_labels": \[' nothing/summary.json
+has "but says why" 'not evaluated: ' nothing/summary.json
+
 # Labels that are in no case.
 sed 's/"dark_organ": 2/"dark_organ": 2, "tumour": 3, "cyst": 4/' "$out/raw/dataset.json" >"$out/more.json"
 check "labels in no case" 0 evaluate "$labels" -o "$out/absent" -d "$out/more.json" --quiet

@@ -4,42 +4,86 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/memory.h"
 
-static int take(FolderLock *lock, const char *folder, int operation, Err *e)
+/* Whether the open file is still the one of that name: who held the lock may have removed it. */
+static bool is_current(int fd, const char *path)
+{
+    struct stat mine, named;
+    return !fstat(fd, &mine) && !stat(path, &named) && mine.st_dev == named.st_dev && mine.st_ino == named.st_ino;
+}
+
+static int lock_file(int fd, int operation)
+{
+    while (flock(fd, operation))
+        if (errno != EINTR) return errno;
+    return 0;
+}
+
+/* Returns 0, or an errno. A reader needs no lock file where none can be made. */
+static int open_and_lock(FolderLock *lock, const char *path, int operation)
+{
+    const bool reads = operation & LOCK_SH;
+    for (;;) {
+        lock->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+        if (lock->fd < 0 && reads) lock->fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (lock->fd < 0) return reads ? 0 : errno;
+        const int failed = lock_file(lock->fd, operation);
+        if (!failed && is_current(lock->fd, path)) return 0;
+        folder_unlock(lock);
+        if (failed) return failed;
+    }
+}
+
+static int take(FolderLock *lock, const char *folder, int operation, int tries, Err *e)
 {
     lock->fd = -1;
     char *path = path_format(e, "%s/.lock", folder);
     if (!path) return ERR_NOMEM;
-    int code = 0, failed = 0;
-    const bool reads = operation & LOCK_SH;
-    lock->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (lock->fd < 0 && reads) lock->fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (lock->fd < 0) code = reads ? 0 : err_errno(e, errno, "%s: cannot be opened", path);
-    else
-        while ((failed = flock(lock->fd, operation) ? errno : 0) == EINTR) continue;
-    if (failed)
-        code = failed == EWOULDBLOCK
-                   ? err_set(e, ERR_VALUE, "%s: another run is writing there; wait for it or give another folder", folder)
-                   : err_errno(e, failed, "%s: cannot be locked", path);
-    if (failed) folder_unlock(lock);
+    int failed;
+    while ((failed = open_and_lock(lock, path, operation)) == EWOULDBLOCK && --tries > 0)
+        nanosleep(&(struct timespec){0, 20 * 1000000}, NULL);
+    int code = 0;
+    if (failed == EWOULDBLOCK)
+        code = err_set(e, ERR_VALUE, "%s: another run is writing there; wait for it or give another folder", folder);
+    else if (failed) code = err_errno(e, failed, "%s: cannot be opened and locked", path);
     mem_free(path);
     return code;
 }
 
+enum { TRIES = 10 };
+
 int folder_lock(FolderLock *lock, const char *folder, Err *e)
 {
-    return take(lock, folder, LOCK_EX | LOCK_NB, e);
+    return take(lock, folder, LOCK_EX | LOCK_NB, TRIES, e);
 }
 
-int folder_lock_wait(FolderLock *lock, const char *folder, Err *e) { return take(lock, folder, LOCK_EX, e); }
+int folder_lock_wait(FolderLock *lock, const char *folder, Err *e) { return take(lock, folder, LOCK_EX, 1, e); }
 
 int folder_lock_shared(FolderLock *lock, const char *folder, Err *e)
 {
-    return take(lock, folder, LOCK_SH | LOCK_NB, e);
+    return take(lock, folder, LOCK_SH | LOCK_NB, TRIES, e);
+}
+
+int folder_is_locked(const char *folder, bool *locked, Err *e)
+{
+    *locked = false;
+    char *path = path_format(e, "%s/.lock", folder);
+    if (!path) return ERR_NOMEM;
+    int failed = 0;
+    const int fd = open(path, O_RDWR | O_CLOEXEC);
+    if (fd >= 0) failed = lock_file(fd, LOCK_SH | LOCK_NB);
+    else if (errno != ENOENT && errno != ENOTDIR) failed = errno;
+    *locked = failed == EWOULDBLOCK;
+    const int code = failed && !*locked ? err_errno(e, failed, "%s: cannot be opened and locked", path) : 0;
+    if (fd >= 0) close(fd);
+    mem_free(path);
+    return code;
 }
 
 void folder_unlock(FolderLock *lock)

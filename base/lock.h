@@ -5,13 +5,16 @@
 #ifndef BASE_LOCK_H
 #define BASE_LOCK_H
 
+#include <stdbool.h>
+
 #include "base/error.h"
 
 typedef struct FolderLock {
     int fd;       /* -1: none */
 } FolderLock;
 
-/* Locks FOLDER/.lock. Fails: ERR_VALUE if another process holds it; ERR_IO. */
+/* Locks FOLDER/.lock. Fails: ERR_VALUE if another process holds it, for longer than the fifth of a second that it
+ * tries (folder_is_locked of others takes a moment); ERR_IO. */
 int folder_lock(FolderLock *lock, const char *folder, Err *e);
 
 /* The same, but waits for another process: for what is done in a moment. Fails: ERR_IO. */
@@ -21,6 +24,9 @@ int folder_lock_wait(FolderLock *lock, const char *folder, Err *e);
  * read-only mount, has no writer, and where it has no .lock none is needed. Fails: ERR_VALUE if another process
  * writes there; ERR_IO. */
 int folder_lock_shared(FolderLock *lock, const char *folder, Err *e);
+
+/* Whether a process holds the lock of a folder, this one included. Nothing is made there. Fails: ERR_IO, ERR_NOMEM. */
+int folder_is_locked(const char *folder, bool *locked, Err *e);
 void folder_unlock(FolderLock *lock);
 
 #endif

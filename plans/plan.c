@@ -72,6 +72,18 @@ int plan_read(Plan *plan, const char *path, Text *notes, Err *e)
     return 0;
 }
 
+int plan_parse(Plan *plan, const char *name, const char *text, size_t length, Err *e)
+{
+    Doc doc;
+    Plan read;
+    plan_defaults(&read);
+    TRY(doc_parse(&doc, name, text, length, e));
+    const int code = read_doc(&read, &doc, name, SCHEMA_WHOLE, NULL, e);
+    doc_free(&doc);
+    if (!code) *plan = read;
+    return code;
+}
+
 int plan_override(Plan *plan, const char *path, Text *notes, Err *e)
 {
     return read_over(plan, path, SCHEMA_PART, notes, e);

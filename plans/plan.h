@@ -165,6 +165,9 @@ void plan_defaults(Plan *plan);
  * one; ERR_UNSUPPORTED for a later format. */
 int plan_read(Plan *plan, const char *path, Text *notes, Err *e);
 
+/* As plan_read, from memory; `name` stands for the file in messages. */
+int plan_parse(Plan *plan, const char *name, const char *text, size_t length, Err *e);
+
 /* Reads a file that holds only the keys to change. A list is replaced as a whole. As plan_read. */
 int plan_override(Plan *plan, const char *path, Text *notes, Err *e);
 

@@ -53,3 +53,16 @@ void plan_keys(MadeFrom *keys, const Plan *plan)
     }
     text_free(&text);
 }
+
+int plan_differences(Text *text, const Plan *then, const Plan *now, Err *e)
+{
+    MadeFrom of_then = {0}, of_now = {0};
+    plan_keys(&of_then, then);
+    plan_keys(&of_now, now);
+    int found = made_from_check(&of_then, e);
+    if (!found) found = made_from_check(&of_now, e);
+    if (!found) found = made_from_differences(text, &of_then, &of_now, "");
+    made_from_free(&of_then);
+    made_from_free(&of_now);
+    return text_check(text, e) ? ERR_NOMEM : found;
+}

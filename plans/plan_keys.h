@@ -10,4 +10,8 @@
  * configurations.2d stand without these two names. Failures stick in keys (made_from_check). */
 void plan_keys(MadeFrom *keys, const Plan *plan);
 
+/* Adds to text in which keys two plans differ: "training.epochs: 10, now 20; …". Returns how many, or negative:
+ * ERR_NOMEM. */
+int plan_differences(Text *text, const Plan *then, const Plan *now, Err *e);
+
 #endif

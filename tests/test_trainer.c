@@ -25,7 +25,6 @@
 #include "trainer/length.h"
 #include "trainer/loader.h"
 #include "trainer/pseudo_dice.h"
-#include "trainer/run_folder.h"
 #include "trainer/schedule.h"
 
 static const char GOLDEN[] = "../shared/golden/nnunet/augment";
@@ -568,7 +567,8 @@ static void goes_on_bit_for_bit(PlanOptimizer kind)
     snprintf(path, sizeof path, "%s/checkpoint_latest.safetensors", folder);
     Graph *g = small_network();
     Err e = {0};
-    RunState run = {3, 5, 1.0 / 3, 2.5, NAN, {0}};
+    RunState run = {.epoch = 3, .iteration = 5, .loss_sum = 1.0 / 3, .seconds = 2.5, .best_ema = NAN};
+    text_add(&run.plan, "network: {name: \"x\"}\n");
     assert_int_equal(history_add(&run.history, (EpochRecord){.epoch = 2, .pseudo_dice = 0.4}, &e), 0);
     Small undisturbed = small_training(g, kind, NULL, NULL);
     for (int i = 0; i < 4; i++) small_step(&undisturbed, i);
@@ -579,6 +579,7 @@ static void goes_on_bit_for_bit(PlanOptimizer kind)
     assert_int_equal(again.iteration, 5);
     assert_true(again.loss_sum == run.loss_sum && again.seconds == run.seconds && isnan(again.best_ema));
     assert_int_equal(again.history.count, 1);
+    assert_string_equal(again.plan.data, run.plan.data);
     for (int i = 4; i < 7; i++) {
         small_step(&undisturbed, i);
         small_step(&resumed, i);
@@ -602,6 +603,8 @@ static void goes_on_bit_for_bit(PlanOptimizer kind)
     small_free(&resumed);
     history_free(&run.history);
     history_free(&again.history);
+    text_free(&run.plan);
+    text_free(&again.plan);
     graph_free(g);
     assert_int_equal(file_remove(path, &e), 0);
     assert_int_equal(rmdir(folder), 0);
@@ -612,41 +615,6 @@ static void a_checkpoint_goes_on_bit_for_bit(void **state)
     (void)state;
     goes_on_bit_for_bit(OPTIMIZER_ADAMW);
     goes_on_bit_for_bit(OPTIMIZER_SGD);
-}
-
-static void a_run_folder_has_one_owner(void **state)
-{
-    (void)state;
-    char results[] = "/tmp/test_trainer_XXXXXX", command[64];
-    assert_non_null(mkdtemp(results));
-    RunFolder f, second;
-    Err e = {0};
-    bool siblings;
-    assert_int_equal(run_folder_open(&f, results, 0, RUN_NEW, &e), 0);
-    assert_int_equal(run_folder_open(&second, results, 0, RUN_CONTINUE, &e), ERR_VALUE);
-    assert_non_null(strstr(e.text, "another run is writing"));
-    char *path = run_folder_checkpoint(&f, "latest", &e);
-    assert_int_equal(file_put(path, "x", 1, &e), 0);
-    mem_free(path);
-    assert_int_equal(run_folder_log(&f, &e, "line %d", 1), 0);
-    run_folder_close(&f);
-    assert_int_equal(run_folder_open(&f, results, 0, RUN_NEW, &e), ERR_VALUE);
-    assert_non_null(strstr(e.text, "--continue"));
-    assert_int_equal(run_folder_open(&f, results, 0, RUN_CONTINUE, &e), 0);
-    assert_non_null(strstr(f.log.data, "line 1"));
-    assert_int_equal(run_folder_open(&second, results, SPLITS_FOLD_ALL, RUN_NEW, &e), 0);
-    assert_int_equal(run_folder_has_siblings(&second, &siblings, &e), 0);
-    assert_true(siblings);
-    assert_int_equal(run_folder_has_siblings(&f, &siblings, &e), 0);
-    assert_false(siblings);
-    run_folder_close(&second);
-    run_folder_close(&f);
-    assert_int_equal(run_folder_open(&f, results, 0, RUN_OVERWRITE, &e), 0);
-    run_folder_close(&f);
-    assert_int_equal(run_folder_open(&f, results, 0, RUN_NEW, &e), 0); /* nothing is left of the run */
-    run_folder_close(&f);
-    snprintf(command, sizeof command, "rm -r %s", results);
-    assert_int_equal(system(command), 0);
 }
 
 /* ---- how long a run is ---- */
@@ -698,7 +666,6 @@ int main(void)
         cmocka_unit_test(pseudo_dice_counts_like_its_definition),
         cmocka_unit_test(pseudo_dice_of_regions_counts_each_alone),
         cmocka_unit_test(a_checkpoint_goes_on_bit_for_bit),
-        cmocka_unit_test(a_run_folder_has_one_owner),
     };
     return cmocka_run_group_tests_name("trainer", tests, NULL, NULL);
 }

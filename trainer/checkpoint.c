@@ -70,6 +70,7 @@ static int add_state(WeightsFile *w, const RunState *state, Err *e)
     TRY(add_number(w, "loss_sum", state->loss_sum, e));
     TRY(add_number(w, "seconds", state->seconds, e));
     TRY(add_number(w, "best_ema", state->best_ema, e));
+    if (state->plan.length) TRY(weights_add_note(w, "plan", state->plan.data, e));
     Text curves = {0};
     history_text(&state->history, &curves);
     int code = text_check(&curves, e);
@@ -146,7 +147,9 @@ static int read_state(const WeightsFile *w, RunState *state, Err *e)
     TRY(weights_note_number(w, "loss_sum", &state->loss_sum, e));
     TRY(weights_note_number(w, "seconds", &state->seconds, e));
     TRY(weights_note_number(w, "best_ema", &state->best_ema, e));
-    const char *curves = weights_note_text(w, "curves");
+    const char *curves = weights_note_text(w, "curves"), *plan = weights_note_text(w, "plan");
+    if (plan) text_add(&state->plan, "%s", plan);
+    TRY(text_check(&state->plan, e));
     if (!curves) return err_set(e, ERR_FORMAT, "the curves are missing");
     return history_parse(&state->history, curves, e);
 }
@@ -160,4 +163,14 @@ int checkpoint_read(const char *path, Parameters *parameters, Optimizer *optimiz
     if (!code) code = read_state(&w, state, e);
     weights_close(&w);
     return code ? err_context(e, "%s", path) : 0;
+}
+
+int checkpoint_plan(Text *plan, const char *path, Err *e)
+{
+    WeightsFile w = {0};
+    TRY(safetensors_open(&w, path, e));
+    const char *text = weights_note_text(&w, "plan");
+    if (text) text_add(plan, "%s", text);
+    weights_close(&w);
+    return text_check(plan, e);
 }

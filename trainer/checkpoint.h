@@ -19,6 +19,7 @@ typedef struct RunState {
     double seconds;           /* spent in this epoch so far */
     double best_ema;          /* largest ema_pseudo_dice so far; NaN: none yet */
     History history;          /* of the finished epochs; owned */
+    Text plan;                /* by which it is trained, as plan_text; owned; empty: not known */
 } RunState;
 
 /* Fails: ERR_IO, ERR_NOMEM. */
@@ -28,5 +29,9 @@ int checkpoint_write(const char *path, Parameters *parameters, Optimizer *optimi
 /* Fills parameters, optimizer and state (empty before). Fails: ERR_IO; ERR_FORMAT with the path where the
  * file is damaged or belongs to another network; ERR_NOMEM. */
 int checkpoint_read(const char *path, Parameters *parameters, Optimizer *optimizer, RunState *state, Err *e);
+
+/* Adds the plan by which a checkpoint was trained; nothing where it does not tell. Fails: ERR_IO, ERR_FORMAT,
+ * ERR_NOMEM. */
+int checkpoint_plan(Text *plan, const char *path, Err *e);
 
 #endif

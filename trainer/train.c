@@ -18,6 +18,7 @@ typedef struct Options {
     CommonOptions common;
     TrainingOptions training;
     const char *show;         /* folder for pictures of patches */
+    const char *lacks;        /* what the machine lacks for the precision; NULL: nothing */
     bool validate_only, skip_validation, save_probabilities, json;
 } Options;
 
@@ -208,7 +209,6 @@ static void announce(const Training *t, DType precision)
 static int train(const Options *o, Training *t, Err *e)
 {
     const Plan *plan = training_plan(t);
-    announce_cases(training_fold_cases(t), o->common.quiet);
     if (!o->common.quiet) announce(t, o->training.precision);
     Display display = {.epochs = plan->training.epochs, .quiet = o->common.quiet, .json = o->json};
     const int64_t per_epoch = plan->training.iterations_per_epoch + plan->training.validation_iterations;
@@ -268,15 +268,27 @@ static int validate(const Options *o, Err *e)
     return code;
 }
 
+/* Every warning and note of a training comes here; the training puts it into its log. */
+static void tell(void *context, TrainingTell kind, const char *text)
+{
+    const Options *o = context;
+    if (kind == TRAINING_WARNING) program_warn("%s", text);
+    else if (!o->common.quiet) program_say("%s", text);
+}
+
 static int run(const Options *o, Err *e)
 {
+    if (o->show) return training_show_patches(&o->training, SHOWN_PATCHES, o->show, e);
     if (!o->validate_only) {
         Training *t;
         program_interrupted(); /* from here a signal is looked at: what is begun is saved */
         TRY(training_open(&t, &o->training, e));
-        const int code = o->show ? training_show_patches(t, SHOWN_PATCHES, o->show, e) : train(o, t, e);
+        if (o->lacks) training_tell(t, TRAINING_WARNING, "%s", o->lacks);
+        const int code = train(o, t, e);
         training_close(t);
-        if (code || o->show) return code;
+        if (code) return code;
+    } else if (o->lacks) {
+        program_warn("%s", o->lacks);
     }
     return o->skip_validation ? 0 : validate(o, e);
 }
@@ -299,9 +311,10 @@ int main(int argc, char **argv)
     o.training.results = o.common.output;
     o.training.mode = o.common.resume ? RUN_CONTINUE : o.common.overwrite ? RUN_OVERWRITE : RUN_NEW;
     o.training.threads = program_threads(&o.common);
-    const char *lacks;
-    o.training.precision = precision_of(o.common.precision, &lacks);
-    if (lacks) program_warn("%s", lacks);
+    o.training.precision = precision_of(o.common.precision, &o.lacks);
+    o.training.tell = tell;
+    o.training.context = &o;
+    o.training.interrupted = program_interrupted;
     o.training.overrides.seed = o.common.seed == UINT64_MAX ? -1 : (int64_t)o.common.seed;
     Err e = {0};
     return program_end(run(&o, &e), &e, o.common.quiet);

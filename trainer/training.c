@@ -13,7 +13,6 @@
 #include "trainer/length.h"
 #include "trainer/split_record.h"
 #include "trainer/training_parts.h"
-#include "trainer/training_plan.h"
 
 static int read_dataset(Training *t, const char *preprocessed, Err *e)
 {
@@ -43,7 +42,7 @@ static int warn_of_missing_labels(Training *t, Err *e)
 static int open_cases(Training *t, const TrainingOptions *o, Err *e)
 {
     TRY(fold_cases_read(&t->fold_cases, o->preprocessed, o->fold, e));
-    if (o->mode == RUN_CONTINUE) TRY(split_record_check(&t->fold_cases, t->folder.path, e));
+    if (t->folder.holds_run && o->mode == RUN_CONTINUE) TRY(split_record_check(&t->fold_cases, t->folder.path, e));
     const Split *split = &t->fold_cases.split;
     const int channels = t->plan.configuration.channel_count;
     if (!split->val_count && t->plan.training.validation_iterations)
@@ -171,6 +170,21 @@ static int initialize(Training *t, Err *e)
     return take_pretrained(t, e);
 }
 
+/* A plan that was made shorter, by hand or by --epochs, has no place for what is trained already. */
+static int check_progress(const Training *t, const char *path, Err *e)
+{
+    const PlanTraining *p = &t->plan.training;
+    if (t->state.epoch > p->epochs)
+        return err_set(e, ERR_VALUE, "%s has trained %d epochs, but the plan has %d: give --epochs %d, or more to go on",
+                       path, t->state.epoch, p->epochs, t->state.epoch);
+    if (t->state.iteration > p->iterations_per_epoch)
+        return err_set(e, ERR_VALUE,
+                       "%s stands at iteration %d of epoch %d, but the plan has %d iterations per epoch: give it those "
+                       "of the earlier run again, or --overwrite",
+                       path, t->state.iteration, t->state.epoch, p->iterations_per_epoch);
+    return 0;
+}
+
 /* From the last checkpoint, or from the beginning where there is none. */
 static int resume(Training *t, Err *e)
 {
@@ -179,6 +193,9 @@ static int resume(Training *t, Err *e)
     const char *path = latest && file_exists(latest) ? latest : final && file_exists(final) ? final : NULL;
     int code = latest && final ? 0 : ERR_NOMEM;
     if (!code && path) code = checkpoint_read(path, t->model.parameters, t->optimizer, &t->state, e);
+    if (!code && path)
+        code = training_plan_check_checkpoint(&t->plan, &t->state.plan, path, t->options.results, e);
+    if (!code && path) code = check_progress(t, path, e);
     if (!code && !path) code = initialize(t, e);
     mem_free(latest);
     mem_free(final);
@@ -201,6 +218,7 @@ static void close_network(Training *t)
     import_report_free(&t->imported);
     pseudo_dice_free(&t->dice);
     history_free(&t->state.history);
+    text_free(&t->state.plan);
     t->optimizer = NULL;
     t->state = (RunState){0};
 }
@@ -214,34 +232,95 @@ static int fit_length(Training *t, const TrainingOptions *o, Err *e)
     return open_network(t, o->mode, e);
 }
 
-static int open_parts(Training *t, const TrainingOptions *o, Err *e)
+static void tell_lines(Training *t, TrainingTell kind, const Text *lines)
 {
-    bool is_bound;
-    TRY(preprocessed_lock(&t->reading, o->preprocessed, e));
-    TRY(run_folder_open(&t->folder, o->results, o->fold, o->mode, e));
-    TRY(training_plan_make(&t->plan, &is_bound, o, &t->folder, e));
+    for (const char *line = lines->data; line && *line; line += strcspn(line, "\n") + 1)
+        training_tell(t, kind, "%.*s", (int)strcspn(line, "\n"), line);
+}
+
+static int open_data(Training *t, const TrainingOptions *o, Err *e)
+{
     TRY(read_dataset(t, o->preprocessed, e));
     TRY(open_cases(t, o, e));
+    tell_lines(t, TRAINING_NOTE, &t->fold_cases.told);
+    tell_lines(t, TRAINING_WARNING, &t->fold_cases.warnings);
     t->training_sampler = make_sampler(t, &t->training_cases, true);
     t->validation_sampler = make_sampler(t, &t->validation_cases, false);
+    return 0;
+}
+
+static void tell_waiting(void *context)
+{
+    training_tell(context, TRAINING_NOTE, "another run is starting in %s: waiting for it",
+                  ((const Training *)context)->options.results);
+}
+
+static int open_folder(Training *t, const TrainingOptions *o, Err *e)
+{
+    t->waiting = (RunWaiting){tell_waiting, o->interrupted, t};
+    TRY(run_folder_open(&t->folder, o->results, o->fold, o->mode, &t->waiting, e));
+    if (o->mode == RUN_CONTINUE && !t->folder.holds_run)
+        training_tell(t, TRAINING_WARNING, "%s: no checkpoint is there to go on from: the training begins anew",
+                      t->folder.fold);
+    return 0;
+}
+
+static int choose_plan(Training *t, const TrainingOptions *o, Err *e)
+{
+    const int code = training_plan_choose(&t->choice, o, &t->folder, e);
+    if (!code) tell_lines(t, TRAINING_NOTE, &t->choice.notes);
+    text_free(&t->choice.notes);
+    t->plan = t->choice.plan;
+    return code;
+}
+
+/* All that can be refused comes before run_folder_begin. */
+static int open_parts(Training *t, const TrainingOptions *o, Err *e)
+{
+    TRY(preprocessed_lock(&t->reading, o->preprocessed, e));
+    TRY(open_folder(t, o, e));
+    TRY(choose_plan(t, o, e));
+    TRY(open_data(t, o, e));
     t->precision = o->precision;
     t->loader_threads = o->threads / 4 > 1 ? o->threads / 4 : 1;
     TRY(open_network(t, o->mode, e));
-    if (o->overrides.minutes > 0 && !is_bound) TRY(fit_length(t, o, e));
-    TRY(split_record_write(&t->fold_cases, t->folder.path, e));
-    return training_plan_record(&t->plan, o, e);
+    if (o->overrides.minutes > 0 && !t->choice.is_bound) TRY(fit_length(t, o, e));
+    t->choice.plan = t->plan;
+    TRY(training_plan_record(&t->choice, o, run_folder_replaces(&t->folder) ? t->folder.path : o->results, e));
+    TRY(run_folder_begin(&t->folder, e));
+    return split_record_write(&t->fold_cases, t->folder.path, e);
+}
+
+static Training *new_training(const TrainingOptions *o, Err *e)
+{
+    Training *t = mem_zalloc(1, sizeof *t, e);
+    if (!t) return NULL;
+    t->options = *o;
+    t->folder.lock.fd = t->folder.new_lock.fd = t->folder.results_lock.fd = t->reading.fd = -1;
+    return t;
 }
 
 int training_open(Training **result, const TrainingOptions *o, Err *e)
 {
-    Training *t = *result = mem_zalloc(1, sizeof *t, e);
+    Training *t = *result = new_training(o, e);
     if (!t) return ERR_NOMEM;
-    t->folder.lock.fd = t->reading.fd = -1;
     const int code = open_parts(t, o, e);
     if (code) {
         training_close(t);
         *result = NULL;
     }
+    return code;
+}
+
+int training_show_patches(const TrainingOptions *o, int count, const char *folder, Err *e)
+{
+    Training *t = new_training(o, e);
+    if (!t) return ERR_NOMEM;
+    int code = preprocessed_lock(&t->reading, o->preprocessed, e);
+    if (!code) code = training_plan_alone(&t->plan, o, e);
+    if (!code) code = open_data(t, o, e);
+    if (!code) code = augmentation_pictures_write(&t->training_sampler, 0, count, folder, e);
+    training_close(t);
     return code;
 }
 
@@ -272,7 +351,16 @@ size_t training_memory_bytes(const Training *t)
            validator.arena;
 }
 
-int training_show_patches(const Training *t, int count, const char *folder, Err *e)
+void training_tell(Training *t, TrainingTell kind, const char *format, ...)
 {
-    return augmentation_pictures_write(&t->training_sampler, t->state.epoch, count, folder, e);
+    Text text = {0};
+    va_list args;
+    va_start(args, format);
+    text_add_args(&text, format, args);
+    va_end(args);
+    if (!text_check(&text, NULL)) {
+        if (t->options.tell) t->options.tell(t->options.context, kind, text.data);
+        run_folder_note(&t->folder, "%s%s", kind == TRAINING_WARNING ? "warning: " : "", text.data);
+    }
+    text_free(&text);
 }

@@ -31,6 +31,8 @@ typedef struct TrainingOverrides {
     int64_t seed;
 } TrainingOverrides;
 
+typedef enum TrainingTell { TRAINING_NOTE, TRAINING_WARNING } TrainingTell;
+
 typedef struct TrainingOptions {
     const char *preprocessed, *results;
     int fold;                     /* SPLITS_FOLD_ALL for `all` */
@@ -38,6 +40,11 @@ typedef struct TrainingOptions {
     int threads;                  /* of the machine to use */
     DType precision;              /* of the network's arithmetic (network/precision.h) */
     TrainingOverrides overrides;
+    /* What the user should read, one line each, while it is opened and while it runs; the log has it too. May be
+     * NULL. */
+    void (*tell)(void *context, TrainingTell kind, const char *text);
+    void *context;
+    int (*interrupted)(void);     /* not 0: a signal came; may be NULL */
 } TrainingOptions;
 
 /* What a run tells while it goes; all are called by its own thread. */
@@ -48,9 +55,11 @@ typedef struct TrainingWatch {
     void *context;
 } TrainingWatch;
 
-/* Reads plan and cases, builds the network, and goes back to the last checkpoint where mode is
- * RUN_CONTINUE. RESULTS/plans.yaml then holds the plan with what was changed, and dataset.json is copied.
- * Fails: ERR_IO, ERR_FORMAT, ERR_VALUE, ERR_SHAPE, ERR_NOMEM, with what does not fit. */
+/* Reads plan and cases, checks all that can be checked, builds the network, and goes back to the last checkpoint where
+ * mode is RUN_CONTINUE. RESULTS/plans.yaml then holds the plan (training_plan.h), and dataset.json is copied. What is
+ * refused changes nothing. An earlier run is replaced (RUN_OVERWRITE) only when the first checkpoint is written.
+ * Fails: ERR_IO, ERR_FORMAT, ERR_VALUE, ERR_SHAPE, ERR_NOMEM, with what does not fit; ERR_INTERRUPTED while it waits
+ * for another fold that is starting. */
 int training_open(Training **t, const TrainingOptions *o, Err *e);
 void training_close(Training *t);             /* NULL is fine */
 
@@ -62,8 +71,12 @@ const char *training_imported(
     const Training *t); /* what came from pretrained weights, in lines; NULL: nothing */
 size_t training_memory_bytes(const Training *t);  /* of network, gradients and activations */
 
-/* Writes pictures of the next epoch's first patches to a folder (augmentation_pictures.h). */
-int training_show_patches(const Training *t, int count, const char *folder, Err *e);
+/* Tells the user a line, and notes it for training_log.txt. */
+void training_tell(Training *t, TrainingTell kind, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* Writes pictures of a training's first patches to a folder (augmentation_pictures.h). Neither network nor results
+ * folder are needed or touched. Fails: as training_open. */
+int training_show_patches(const TrainingOptions *o, int count, const char *folder, Err *e);
 
 /* Trains to the end; watch may be NULL, and so may each of its functions. Fails: ERR_INTERRUPTED after a signal; ERR_VALUE where the loss is no number;
  * ERR_IO where a checkpoint cannot be written (the last good one stands). */

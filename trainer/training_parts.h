@@ -11,13 +11,17 @@
 #include "trainer/length.h"
 #include "trainer/loader.h"
 #include "trainer/training.h"
+#include "trainer/training_plan.h"
 
 struct Training {
+    TrainingOptions options;
     Plan plan;
+    PlanChoice choice;          /* how it came to be */
     DatasetInfo info;
     bool has_info;
     FolderLock reading;         /* on the preprocessed folder: nobody changes it meanwhile */
     RunFolder folder;
+    RunWaiting waiting;
     FoldCases fold_cases;
     CaseSet training_cases, validation_cases;
     Sampler training_sampler, validation_sampler;
@@ -52,7 +56,7 @@ int training_start_loader(Training *t, Err *e);
 /* What an iteration takes, from a few of a run that is to be thrown away. Fails: as epoch_train. */
 int training_time_iterations(Training *t, IterationTimes *times, Err *e);
 
-/* Writes FOLDER/checkpoint_NAME.safetensors. */
+/* Writes FOLDER/checkpoint_NAME.safetensors. The first `latest` replaces an earlier run (run_folder.h). */
 int training_save(Training *t, const char *name, Err *e);
 
 #endif

@@ -4,6 +4,19 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "plans/plan_keys.h"
+#include "trainer/checkpoint.h"
+
+enum { SHOWN = 500 }; /* bytes of a list of keys: what to do must stay in sight */
+
+static int read_named(Plan *plan, bool *there, const char *folder, const char *name, Err *e)
+{
+    char *path = path_format(e, "%s/%s", folder, name);
+    int code = file_is_there(path, there, e);
+    if (!code && *there) code = plan_read(plan, path, NULL, e);
+    mem_free(path);
+    return code;
+}
 
 static int read_plan(Plan *plan, const char *folder, Err *e)
 {
@@ -35,51 +48,231 @@ static int apply(Plan *plan, const TrainingOverrides *o, Err *e)
     return plan_check(plan, e);
 }
 
-static int differ(const Plan *a, const Plan *b, bool *differs, Err *e)
+int training_plan_alone(Plan *plan, const TrainingOptions *o, Err *e)
 {
-    Text of_a = {0}, of_b = {0};
-    int code = plan_text(a, &of_a, e);
-    if (!code) code = plan_text(b, &of_b, e);
-    if (!code) *differs = strcmp(of_a.data, of_b.data);
-    text_free(&of_a);
-    text_free(&of_b);
+    TRY(read_plan(plan, o->preprocessed, e));
+    return apply(plan, &o->overrides, e);
+}
+
+/* ---- comparing ---- */
+
+/* Fails with "before: what differs after". */
+static int refuse(const char *before, const Text *differences, const char *after, Err *e)
+{
+    return err_set(e, ERR_VALUE, "%s: %.*s%s%s", before, SHOWN, differences->data,
+                   differences->length > SHOWN ? " …" : "", after);
+}
+
+/* Needs more or less time or memory, and gives the same. */
+static void take_memory(Plan *plan, const Plan *from) { plan->training.recompute = from->training.recompute; }
+
+static void take_epochs(Plan *plan, const Plan *from)
+{
+    plan->training.epochs = from->training.epochs;
+    plan->training.schedule_epochs = from->training.schedule_epochs;
+}
+
+static void take_length(Plan *plan, const Plan *from)
+{
+    take_epochs(plan, from);
+    plan->training.iterations_per_epoch = from->training.iterations_per_epoch;
+    plan->training.validation_iterations = from->training.validation_iterations;
+}
+
+/* What only training chooses: it may change between preprocessing and results, the data may not. */
+static void take_training(Plan *plan, const Plan *from)
+{
+    plan->network = from->network;
+    plan->training = from->training;
+    plan->inference = from->inference;
+    plan->compatibility = from->compatibility;
+    plan->configuration.batch_size = from->configuration.batch_size;
+    plan->configuration.architecture = from->configuration.architecture;
+    memcpy(plan->configuration.patch_size, from->configuration.patch_size, sizeof plan->configuration.patch_size);
+}
+
+/* The options must agree with the recorded plan. sibling: the fold that follows it, NULL for a run that goes on. */
+static int check_options(const Plan *recorded, Plan plan, const char *sibling, const char *results, Err *e)
+{
+    Text text = {0};
+    take_memory(&plan, recorded);
+    if (!sibling) take_epochs(&plan, recorded);
+    int code = plan_differences(&text, recorded, &plan, e);
+    char *before = path_format(e, "%s/plans.yaml is another plan than these options make%s%s", results,
+                               sibling ? ", and the one of " : "", sibling ? sibling : "");
+    if (!before) code = ERR_NOMEM;
+    if (code > 0)
+        code = refuse(before, &text,
+                      sibling ? "; leave these options away to train this fold by the same plan, or give another "
+                                "results folder with -o"
+                              : "; leave these options away to go on, or give --overwrite or another results folder",
+                      e);
+    mem_free(before);
+    text_free(&text);
     return code;
 }
 
-/* The recorded plan must be this one, but for how long it trains and what memory that may take. */
-static int check_recorded(const Plan *recorded, Plan plan, const char *results, Err *e)
+static int check_data(const Plan *plan, Plan now, const char *preprocessed, Err *e)
 {
-    bool differs = false;
-    plan.training.epochs = recorded->training.epochs;
-    plan.training.schedule_epochs = recorded->training.schedule_epochs;
-    plan.training.recompute = recorded->training.recompute;
-    TRY(differ(recorded, &plan, &differs, e));
-    if (!differs) return 0;
-    return err_set(e, ERR_VALUE,
-                   "%s/plans.yaml is another plan than this run's: give the options of the earlier run, "
-                   "or another results folder",
-                   results);
+    Text text = {0};
+    take_training(&now, plan);
+    int code = plan_differences(&text, plan, &now, e);
+    char *before = path_format(e, "%s was preprocessed anew, by another plan, since this run began", preprocessed);
+    if (!before) code = ERR_NOMEM;
+    if (code > 0) code = refuse(before, &text, "; it cannot go on: give --overwrite or another results folder", e);
+    mem_free(before);
+    text_free(&text);
+    return code;
 }
 
-/* What training chooses may change between preprocessing and results; the data may not. */
-static int check_preprocessed(const Plan *plan, const char *preprocessed, Err *e)
+int training_plan_check_checkpoint(const Plan *plan, const Text *trained_by, const char *path, const char *results,
+                                   Err *e)
 {
-    Plan now;
-    bool differs = false;
-    TRY(read_plan(&now, preprocessed, e));
-    now.network = plan->network;
-    now.training = plan->training;
-    now.inference = plan->inference;
-    now.compatibility = plan->compatibility;
-    now.configuration.batch_size = plan->configuration.batch_size;
-    now.configuration.architecture = plan->configuration.architecture;
-    memcpy(now.configuration.patch_size, plan->configuration.patch_size, sizeof now.configuration.patch_size);
-    TRY(differ(plan, &now, &differs, e));
-    if (!differs) return 0;
-    return err_set(e, ERR_VALUE,
-                   "%s was preprocessed anew, by another plan, since this run began: it cannot go on; "
-                   "give --overwrite or another results folder",
-                   preprocessed);
+    Text text = {0};
+    Plan then;
+    if (!trained_by->length) return 0;
+    TRY(plan_parse(&then, path, trained_by->data, trained_by->length, e));
+    take_memory(&then, plan);
+    take_epochs(&then, plan);
+    int code = plan_differences(&text, &then, plan, e);
+    char *what = path_format(e, "%s was trained by another plan than %s/plans.yaml is now", path, results);
+    if (!what) code = ERR_NOMEM;
+    if (code > 0) code = refuse(what, &text, "; undo the change of plans.yaml, or give another results folder with -o", e);
+    mem_free(what);
+    text_free(&text);
+    return code;
+}
+
+/* The plan must still be that of the other fold's weights. */
+static int check_sibling(const Plan *recorded, const char *results, const char *sibling, Err *e)
+{
+    static const char *const kinds[] = {"final", "latest", "best"};
+    Text plan = {0};
+    int code = 0;
+    bool there = false;
+    for (int i = 0; i < 3 && !code && !there; i++) {
+        char *path = path_format(e, "%s/%s/checkpoint_%s.safetensors", results, sibling, kinds[i]);
+        code = file_is_there(path, &there, e);
+        if (!code && there) code = checkpoint_plan(&plan, path, e);
+        if (!code && there) code = training_plan_check_checkpoint(recorded, &plan, path, results, e);
+        mem_free(path);
+    }
+    text_free(&plan);
+    return code;
+}
+
+/* The preprocessed folder's plan was edited, or planned anew, since the results folder was begun. */
+static int check_origin(PlanChoice *c, const Plan *origin, const TrainingOptions *o, const char *sibling, Err *e)
+{
+    Text text = {0};
+    int code = plan_differences(&text, origin, &c->preprocessed, e);
+    char *before = path_format(e, "%s/plans.yaml was changed since %s was begun", o->preprocessed, o->results);
+    if (!before) code = ERR_NOMEM;
+    if (code > 0 && sibling)
+        code = refuse(before, &text,
+                      "; all folds of a results folder follow one plan: undo the change, or give another results "
+                      "folder with -o",
+                      e);
+    else if (code > 0) {
+        text_add(&c->notes, "%s: %s; the run goes on by %s/plans.yaml\n", before, text.data, o->results);
+        code = 0;
+    }
+    mem_free(before);
+    text_free(&text);
+    return code;
+}
+
+/* Says what a fold takes from the plan of the others that its own options do not give. */
+static int note_followed(PlanChoice *c, const TrainingOptions *o, const char *sibling, Err *e)
+{
+    Text text = {0};
+    Plan own = c->preprocessed;
+    Err misfit = {0};
+    const bool fits = !apply(&own, &o->overrides, &misfit);
+    int code = fits ? plan_differences(&text, &own, &c->plan, e) : 0;
+    if (code > 0)
+        text_add(&c->notes,
+                 "the plan is that of %s (%s/plans.yaml); %s/plans.yaml and these options alone would differ: %s\n",
+                 sibling, o->results, o->preprocessed, text.data);
+    text_free(&text);
+    return code < 0 ? code : text_check(&c->notes, e);
+}
+
+/* ---- choosing ---- */
+
+/* Results of an older version do not tell what their plan was made from: all options must be given again then. */
+static int follow_unknown(PlanChoice *c, const Plan *recorded, const TrainingOptions *o, const char *sibling, Err *e)
+{
+    if (!sibling) return 0;
+    c->plan = c->preprocessed;
+    TRY(apply(&c->plan, &o->overrides, e));
+    if (o->overrides.minutes > 0) take_length(&c->plan, recorded);
+    return check_options(recorded, c->plan, sibling, o->results, e);
+}
+
+static int follow(PlanChoice *c, const Plan *recorded, const TrainingOptions *o, const char *sibling, Err *e)
+{
+    Plan origin;
+    bool has_origin;
+    c->plan = *recorded;
+    TRY(apply(&c->plan, &o->overrides, e));
+    if (o->overrides.minutes > 0) {
+        take_length(&c->plan, recorded);
+        text_add(&c->notes, "--minutes does not count: %s/plans.yaml has %d epochs of %d iterations\n", o->results,
+                 c->plan.training.epochs, c->plan.training.iterations_per_epoch);
+    }
+    if (sibling) TRY(check_sibling(recorded, o->results, sibling, e));
+    TRY(check_options(recorded, c->plan, sibling, o->results, e));
+    TRY(read_named(&origin, &has_origin, o->results, "plans_preprocessed.yaml", e));
+    if (!has_origin) TRY(follow_unknown(c, recorded, o, sibling, e));
+    if (!sibling) TRY(check_data(&c->plan, c->preprocessed, o->preprocessed, e));
+    if (has_origin) TRY(check_origin(c, &origin, o, sibling, e));
+    return has_origin && sibling ? note_followed(c, o, sibling, e) : text_check(&c->notes, e);
+}
+
+static int choose(PlanChoice *c, const TrainingOptions *o, bool holds_run, const char *sibling, Err *e)
+{
+    Plan recorded;
+    bool there;
+    TRY(read_plan(&c->preprocessed, o->preprocessed, e));
+    TRY(read_named(&recorded, &there, o->results, "plans.yaml", e));
+    c->is_bound = there && (o->mode == RUN_CONTINUE || sibling);
+    c->goes_on = c->is_bound && o->mode == RUN_CONTINUE && (holds_run || !sibling);
+    if (c->is_bound) return follow(c, &recorded, o, c->goes_on ? NULL : sibling, e);
+    c->plan = c->preprocessed;
+    return apply(&c->plan, &o->overrides, e);
+}
+
+int training_plan_choose(PlanChoice *c, const TrainingOptions *o, const RunFolder *folder, Err *e)
+{
+    char *sibling;
+    *c = (PlanChoice){0};
+    TRY(run_folder_sibling(folder, &sibling, e));
+    const int code = choose(c, o, folder->holds_run, sibling, e);
+    mem_free(sibling);
+    return code;
+}
+
+int training_plan_check_still_free(const Plan *plan, const RunFolder *folder, Err *e)
+{
+    char *sibling;
+    Plan recorded;
+    bool there = false;
+    TRY(run_folder_sibling(folder, &sibling, e));
+    int code = sibling ? read_named(&recorded, &there, folder->results, "plans.yaml", e) : 0;
+    if (!code && there) code = check_options(&recorded, *plan, sibling, folder->results, e);
+    mem_free(sibling);
+    return code;
+}
+
+/* ---- recording ---- */
+
+static int write_plan(const Plan *plan, const char *folder, const char *name, Err *e)
+{
+    char *path = path_format(e, "%s/%s", folder, name);
+    const int code = path ? plan_write(plan, path, e) : ERR_NOMEM;
+    mem_free(path);
+    return code;
 }
 
 static int copy_dataset(const char *from_folder, const char *to_folder, Err *e)
@@ -96,38 +289,11 @@ static int copy_dataset(const char *from_folder, const char *to_folder, Err *e)
     return code;
 }
 
-/* A run that is bound to a recorded plan is as long as that says, whatever time there is. */
-static void take_length(PlanTraining *training, const PlanTraining *recorded)
+int training_plan_record(const PlanChoice *c, const TrainingOptions *o, const char *folder, Err *e)
 {
-    training->epochs = recorded->epochs;
-    training->iterations_per_epoch = recorded->iterations_per_epoch;
-    training->validation_iterations = recorded->validation_iterations;
-}
-
-int training_plan_make(Plan *plan, bool *is_bound, const TrainingOptions *o, const RunFolder *folder, Err *e)
-{
-    bool has_siblings = false;
-    Plan recorded;
-    char *path = path_format(e, "%s/plans.yaml", o->results);
-    if (!path) return ERR_NOMEM;
-    int code = run_folder_has_siblings(folder, &has_siblings, e);
-    const bool goes_on = o->mode == RUN_CONTINUE && file_exists(path);
-    *is_bound = file_exists(path) && (goes_on || has_siblings);
-    mem_free(path);
-    if (!code && *is_bound) code = read_plan(&recorded, o->results, e);
-    if (!code && goes_on) *plan = recorded;
-    else if (!code) code = read_plan(plan, o->preprocessed, e);
-    if (!code) code = apply(plan, &o->overrides, e);
-    if (!code && *is_bound && o->overrides.minutes > 0) take_length(&plan->training, &recorded.training);
-    if (!code && *is_bound) code = check_recorded(&recorded, *plan, o->results, e);
-    if (!code && goes_on) code = check_preprocessed(plan, o->preprocessed, e);
-    return code;
-}
-
-int training_plan_record(const Plan *plan, const TrainingOptions *o, Err *e)
-{
-    char *path = path_format(e, "%s/plans.yaml", o->results);
-    const int code = path ? plan_write(plan, path, e) : ERR_NOMEM;
-    mem_free(path);
-    return code ? code : copy_dataset(o->preprocessed, o->results, e);
+    if (c->is_bound && !c->goes_on) return 0;
+    TRY(write_plan(&c->plan, folder, "plans.yaml", e));
+    if (c->is_bound) return 0;
+    TRY(write_plan(&c->preprocessed, folder, "plans_preprocessed.yaml", e));
+    return copy_dataset(o->preprocessed, folder, e);
 }

@@ -48,29 +48,76 @@ int training_time_iterations(Training *t, IterationTimes *times, Err *e)
     return code;
 }
 
+/* The earlier run goes: its checkpoints, and the plan in RESULTS, where this run has another. */
+static int replace_earlier(Training *t, Err *e)
+{
+    TRY(run_folder_lock_results(&t->folder, &t->waiting, e));
+    int code = t->choice.is_bound ? 0 : training_plan_check_still_free(&t->plan, &t->folder, e);
+    if (!code) code = run_folder_settle(&t->folder, e);
+    run_folder_unlock_results(&t->folder);
+    return code;
+}
+
 int training_save(Training *t, const char *name, Err *e)
 {
+    text_free(&t->state.plan);
+    TRY(plan_text(&t->plan, &t->state.plan, e));
     char *path = run_folder_checkpoint(&t->folder, name, e);
-    const int code = path ? checkpoint_write(path, t->model.parameters, t->optimizer, &t->state, e)
-                          : ERR_NOMEM;
+    int code = path ? checkpoint_write(path, t->model.parameters, t->optimizer, &t->state, e) : ERR_NOMEM;
+    mem_free(path);
+    if (!code && run_folder_replaces(&t->folder) && !strcmp(name, "latest")) code = replace_earlier(t, e);
+    return code;
+}
+
+static int write_text(const RunFolder *f, const char *name, const Text *text, Err *e)
+{
+    char *path = path_format(e, "%s/%s", f->path, name);
+    const int code = path ? file_put(path, text->data, text->length, e) : ERR_NOMEM;
     mem_free(path);
     return code;
 }
 
-static int write_curves(Training *t, Err *e)
+static int write_picture(const Training *t, Err *e)
+{
+    char *path = path_format(e, "%s/progress.png", t->folder.path);
+    const int code = path ? progress_picture_write(&t->state.history, path, e) : ERR_NOMEM;
+    mem_free(path);
+    return code;
+}
+
+/* metrics.csv last: where it is whole, the picture is (curves_stand). */
+static int write_curves(const Training *t, Err *e)
 {
     Text text = {0};
     history_text(&t->state.history, &text);
-    char *path = path_format(e, "%s/metrics.csv", t->folder.path);
-    int code = path ? text_check(&text, e) : ERR_NOMEM;
-    if (!code) code = file_put(path, text.data, text.length, e);
-    mem_free(path);
+    int code = text_check(&text, e);
+    if (!code) code = write_picture(t, e);
+    if (!code) code = write_text(&t->folder, "metrics.csv", &text, e);
     text_free(&text);
-    if (code) return code;
-    path = path_format(e, "%s/progress.png", t->folder.path);
-    code = path ? progress_picture_write(&t->state.history, path, e) : ERR_NOMEM;
-    mem_free(path);
     return code;
+}
+
+static bool holds_text(const RunFolder *f, const char *name, const Text *text)
+{
+    char *path = path_format(NULL, "%s/%s", f->path, name), *there = NULL;
+    size_t length;
+    const bool same = path && file_exists(path) && !file_get(path, &there, &length, NULL) &&
+                      length == text->length && !memcmp(there, text->data, length);
+    mem_free(there);
+    mem_free(path);
+    return same;
+}
+
+/* Whether the curves show all epochs: a process may have been ended between its last checkpoint and them. */
+static bool curves_stand(const Training *t)
+{
+    Text text = {0};
+    history_text(&t->state.history, &text);
+    char *picture = path_format(NULL, "%s/progress.png", t->folder.path);
+    const bool stand = picture && file_exists(picture) && !text.failed && holds_text(&t->folder, "metrics.csv", &text);
+    mem_free(picture);
+    text_free(&text);
+    return stand;
 }
 
 static int log_epoch(Training *t, const EpochRecord *r, Err *e)
@@ -138,6 +185,7 @@ static int finish_run(Training *t, Err *e)
 {
     char *latest = run_folder_checkpoint(&t->folder, "latest", e);
     int code = latest ? 0 : ERR_NOMEM;
+    if (!code && t->state.history.count && !curves_stand(t)) code = write_curves(t, e);
     if (!code && file_exists(latest)) {
         code = run_folder_remove_validation(&t->folder, e);
         if (!code) code = training_save(t, "final", e);
@@ -169,26 +217,15 @@ static int run_loaded(Training *t, const TrainingWatch *watch, Err *e)
     return code ? code : logged;
 }
 
-/* Which cases, and what is strange about them. */
-static int log_cases(Training *t, Err *e)
-{
-    const Text *warnings = &t->fold_cases.warnings;
-    TRY(run_folder_log(&t->folder, e, "%s", t->fold_cases.told.data));
-    for (const char *line = warnings->length ? warnings->data : ""; *line; line += strcspn(line, "\n") + 1)
-        TRY(run_folder_log(&t->folder, e, "warning: %.*s", (int)strcspn(line, "\n"), line));
-    return 0;
-}
-
 int training_run(Training *t, const TrainingWatch *watch, Err *e)
 {
-    TRY(log_cases(t, e));
     TRY(log_pretrained(t, e));
     TRY(run_folder_log(&t->folder, e,
                        "%s from epoch %d, iteration %d of %d epochs: %s, fold folder %s, %d training and "
                        "%d validation cases, batch %d of %dx%d, %s",
                        t->state.history.count || t->state.iteration ? "going on" : "beginning",
                        t->state.epoch, t->state.iteration, t->plan.training.epochs, t->plan.network.name,
-                       path_base(t->folder.path), t->training_cases.count, t->validation_cases.count,
+                       path_base(t->folder.fold), t->training_cases.count, t->validation_cases.count,
                        t->plan.configuration.batch_size, t->plan.configuration.patch_size[0],
                        t->plan.configuration.patch_size[1], precision_name(t->precision)));
     const int code = training_is_finished(t) ? 0 : run_loaded(t, watch, e);

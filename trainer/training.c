@@ -339,7 +339,6 @@ void training_close(Training *t)
 }
 
 const Plan *training_plan(const Training *t) { return &t->plan; }
-const FoldCases *training_fold_cases(const Training *t) { return &t->fold_cases; }
 bool training_is_finished(const Training *t) { return t->state.epoch >= t->plan.training.epochs; }
 const char *training_imported(const Training *t) { return t->imported.text.data; }
 int training_epochs_done(const Training *t) { return t->state.epoch; }

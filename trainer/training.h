@@ -64,7 +64,6 @@ int training_open(Training **t, const TrainingOptions *o, Err *e);
 void training_close(Training *t);             /* NULL is fine */
 
 const Plan *training_plan(const Training *t);
-const FoldCases *training_fold_cases(const Training *t);
 bool training_is_finished(const Training *t); /* nothing is left to do but the final validation */
 int training_epochs_done(const Training *t);
 const char *training_imported(

@@ -292,7 +292,7 @@ static void either_form_of_a_file_will_do(void **state)
     assert_true(grid_axes_equal(&axes, &back));
     itk.orientation.offset_xyz[0] = 0;
     assert_true(grid_match(&itk, &both, &axes) > GRID_TURNED);
-    const GridAxes by_sform = grid_axes_read(&both, READER_RAS_NIBABEL), by_qform = grid_axes_read(&both, READER_RAS_ITK);
+    const GridAxes by_sform = grid_axes_read(&both, READER_RAS_NIBABEL, 0), by_qform = grid_axes_read(&both, READER_RAS_ITK, 0);
     assert_false(by_sform.flip[0] || by_sform.flip[1]);
     assert_true(by_qform.flip[0] && by_qform.flip[1] && !by_qform.flip[2]); /* y and z run backwards */
 }

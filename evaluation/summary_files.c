@@ -111,6 +111,7 @@ int summary_write_json(const Summary *s, const char *path, Err *e)
         if (s->cases[c].done) put_case(&w, s, order, &s->cases[c]);
     doc_close(&w);
     /* Keys of our own, only where there is something to say. */
+    if (s->note) doc_put_string(&w, "note", s->note);
     if (s->absent_count) put_absent(&w, s);
     if (summary_extra(s)) put_extra(&w, s);
     if (summary_done(s) < s->case_count) put_notes(&w, "failed_cases", s, false);

@@ -1,7 +1,6 @@
 #include "trainer/pseudo_dice.h"
 
 #include <math.h>
-#include <stdbool.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -9,13 +8,17 @@
 
 int pseudo_dice_new(PseudoDice *d, int classes, const uint64_t *regions, Err *e)
 {
-    *d = (PseudoDice){classes, regions, mem_zalloc((size_t)classes, sizeof *d->counts, e)};
-    return d->counts ? 0 : ERR_NOMEM;
+    *d = (PseudoDice){classes, regions, mem_zalloc((size_t)classes, sizeof *d->counts, e),
+                      mem_zalloc((size_t)classes, sizeof *d->left_out, e)};
+    if (d->counts && d->left_out) return 0;
+    pseudo_dice_free(d);
+    return ERR_NOMEM;
 }
 
 void pseudo_dice_free(PseudoDice *d)
 {
     mem_free(d->counts);
+    mem_free(d->left_out);
     *d = (PseudoDice){0};
 }
 
@@ -55,12 +58,15 @@ void pseudo_dice_add(PseudoDice *d, const float *logits, const int16_t *labels, 
     }
 }
 
+void pseudo_dice_leave_out(PseudoDice *d, int class_index) { d->left_out[class_index] = true; }
+
 int pseudo_dice_first(const PseudoDice *d) { return d->regions ? 0 : 1; }
 
 double pseudo_dice_of(const PseudoDice *d, int class_index)
 {
     const ClassCounts *c = &d->counts[class_index];
-    return 2 * (double)c->tp / (double)(2 * c->tp + c->fp + c->fn); /* 0 / 0 is NaN */
+    const int64_t all = 2 * c->tp + c->fp + c->fn;
+    return all && !d->left_out[class_index] ? 2 * (double)c->tp / (double)all : NAN;
 }
 
 double pseudo_dice_mean(const PseudoDice *d)
@@ -74,4 +80,45 @@ double pseudo_dice_mean(const PseudoDice *d)
         count++;
     }
     return count ? sum / count : NAN;
+}
+
+static void add_dice(Text *text, double dice, int digits)
+{
+    if (isnan(dice)) text_add(text, " –");
+    else text_add(text, " %.*f", digits, dice);
+}
+
+void pseudo_dice_text(const PseudoDice *d, int digits, Text *text)
+{
+    for (int k = pseudo_dice_first(d); k < d->classes; k++) add_dice(text, pseudo_dice_of(d, k), digits);
+}
+
+/* The class with the next larger Dice than (dice, class): in ascending order, equal ones by their number; -1: none. */
+static int next_worst(const PseudoDice *d, double dice, int class_index)
+{
+    int next = -1;
+    for (int k = pseudo_dice_first(d); k < d->classes; k++) {
+        const double own = pseudo_dice_of(d, k);
+        if (isnan(own) || own < dice || (own == dice && k <= class_index)) continue;
+        if (next < 0 || own < pseudo_dice_of(d, next)) next = k;
+    }
+    return next;
+}
+
+void pseudo_dice_summary(const PseudoDice *d, Text *text)
+{
+    enum { WORST = 5 };
+    const int first = pseudo_dice_first(d), count = d->classes - first;
+    if (count <= PSEUDO_DICE_SHOWN) {
+        pseudo_dice_text(d, 3, text);
+        return;
+    }
+    text_add(text, " of %d classes: mean", count);
+    add_dice(text, pseudo_dice_mean(d), 3);
+    double dice = -1;
+    for (int i = 0, k = -1; i < WORST && (k = next_worst(d, dice, k)) >= 0; i++) {
+        dice = pseudo_dice_of(d, k);
+        text_add(text, "%s %d:", i ? "," : ", worst", k + (first == 0));
+        add_dice(text, dice, 3);
+    }
 }

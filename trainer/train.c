@@ -130,7 +130,7 @@ static void show_iteration(void *context, int epoch, bool validating, int done, 
     Display *d = context;
     char note[96];
     (void)done, (void)total;
-    const int used = snprintf(note, sizeof note, "epoch %d/%d, %sloss %.4f", epoch + 1, d->epochs,
+    const int used = snprintf(note, sizeof note, "epoch %d (%d of %d), %sloss %.4f", epoch, epoch + 1, d->epochs,
                               validating ? "validation " : "", mean_loss);
     if (d->seconds_per_epoch > 0)
         snprintf(note + used, sizeof note - (size_t)used, ", %.1f s/epoch", d->seconds_per_epoch);
@@ -165,15 +165,16 @@ static void show_epoch(void *context, const EpochRecord *r, const PseudoDice *di
 {
     Display *d = context;
     if (d->json) print_json(r, dice);
-    char classes[256] = "", left[32];
-    size_t used = 0;
-    for (int k = pseudo_dice_first(dice); k < dice->classes && used < sizeof classes - 16; k++)
-        used += (size_t)snprintf(classes + used, sizeof classes - used, " %.3f", pseudo_dice_of(dice, k));
     d->seconds_per_epoch = r->seconds;
     if (d->quiet) return;
-    program_say("epoch %d/%d: loss %.4f, validation %.4f, pseudo Dice%s, EMA %.3f, %.1f s, %s left",
-                r->epoch + 1, d->epochs, r->train_loss, r->val_loss, classes, r->ema_pseudo_dice, r->seconds,
-                format_duration((d->epochs - r->epoch - 1) * r->seconds, left, sizeof left));
+    Text dice_text = {0};
+    char left[32], ema[32] = "–";
+    pseudo_dice_summary(dice, &dice_text);
+    if (!isnan(r->ema_pseudo_dice)) snprintf(ema, sizeof ema, "%.3f", r->ema_pseudo_dice);
+    program_say("epoch %d (%d of %d): loss %.4f, validation %.4f, pseudo Dice%s, EMA %s, %.1f s, %s left",
+                r->epoch, r->epoch + 1, d->epochs, r->train_loss, r->val_loss, dice_text.data ? dice_text.data : "",
+                ema, r->seconds, format_duration((d->epochs - r->epoch - 1) * r->seconds, left, sizeof left));
+    text_free(&dice_text);
 }
 
 /* What a run took from the weights that it starts from, line by line. */
@@ -210,15 +211,18 @@ static int train(const Options *o, Training *t, Err *e)
 {
     const Plan *plan = training_plan(t);
     if (!o->common.quiet) announce(t, o->training.precision);
+    if (training_is_finished(t))
+        training_tell(t, TRAINING_NOTE, "nothing is left to train: all %d epochs are done (--continue --epochs N trains on)",
+                      plan->training.epochs);
     Display display = {.epochs = plan->training.epochs, .quiet = o->common.quiet, .json = o->json};
     const int64_t per_epoch = plan->training.iterations_per_epoch + plan->training.validation_iterations;
-    progress_begin(&display.bar, "train", per_epoch * (plan->training.epochs - training_epochs_done(t)),
+    progress_begin(&display.bar, "train: iterations", per_epoch * (plan->training.epochs - training_epochs_done(t)),
                    o->common.quiet);
     const TrainingWatch watch = {show_iteration, show_epoch, program_interrupted, &display};
     const int code = training_run(t, &watch, e);
     progress_end(&display.bar);
     if (code == ERR_INTERRUPTED)
-        err_set(e, code, "interrupted after epoch %d; all is saved in %s: --continue goes on", training_epochs_done(t),
+        err_set(e, code, "interrupted in epoch %d; all is saved in %s: --continue goes on", training_epochs_done(t),
                 o->training.results);
     return code;
 }
@@ -245,7 +249,7 @@ static int validate(const Options *o, Err *e)
 {
     ValidationDisplay display = {.tells_cases = o->validate_only && !o->common.quiet};
     ValidationResult result;
-    progress_begin(&display.bar, "validation", 0, o->common.quiet);
+    progress_begin(&display.bar, "validation: cases", 0, o->common.quiet);
     const ValidationOptions validation = {.preprocessed = o->training.preprocessed,
                                           .results = o->training.results,
                                           .fold = o->training.fold,
@@ -263,8 +267,10 @@ static int validate(const Options *o, Err *e)
         if (result.kept)
             program_say("%d of %d validation cases had been predicted with these weights before: kept", result.kept,
                         result.cases);
-        program_say("mean foreground Dice of the validation cases: %.4f", result.mean_dice);
+        if (isnan(result.mean_dice)) program_say("no label of the validation cases can be scored: there is no mean Dice");
+        else program_say("mean foreground Dice of the validation cases: %.4f", result.mean_dice);
     }
+    if (!code && o->validate_only && o->training.fold == SPLITS_FOLD_ALL) program_warn("%s", VALIDATION_OF_ALL);
     return code;
 }
 

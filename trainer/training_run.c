@@ -123,8 +123,7 @@ static bool curves_stand(const Training *t)
 static int log_epoch(Training *t, const EpochRecord *r, Err *e)
 {
     Text classes = {0};
-    for (int k = pseudo_dice_first(&t->dice); k < t->dice.classes; k++)
-        text_add(&classes, " %.4f", pseudo_dice_of(&t->dice, k));
+    pseudo_dice_text(&t->dice, 4, &classes);
     int code = text_check(&classes, e);
     if (!code)
         code = run_folder_log(&t->folder, e,

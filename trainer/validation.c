@@ -242,7 +242,8 @@ int validation_run(const ValidationOptions *o, ValidationResult *result, Err *e)
     int code = open_validation(&v, e);
     if (!code) code = predict_all(&v, e);
     if (!code)
-        code = validation_score(v.references, v.output, predictor_dataset(v.predictor), &result->mean_dice, e);
+        code = validation_score(v.references, v.output, predictor_dataset(v.predictor),
+                                o->fold == SPLITS_FOLD_ALL ? VALIDATION_OF_ALL : NULL, &result->mean_dice, e);
     result->kept = v.kept;
     result->cases = v.cases.split.val_count;
     predictor_close(v.predictor);

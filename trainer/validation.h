@@ -20,6 +20,10 @@ typedef struct ValidationOptions {
     void *context;
 } ValidationOptions;
 
+/* What must be said of fold `all`, on the terminal, in the log and in summary.json. */
+#define VALIDATION_OF_ALL \
+    "fold all is validated on the cases that it was trained on: the scores say nothing about other images"
+
 typedef struct ValidationResult {
     double mean_dice;               /* of the foreground */
     int cases, kept;                /* kept: predictions that the very same weights had made before */

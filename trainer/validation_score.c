@@ -5,13 +5,14 @@
 #include "evaluation/case.h"
 #include "evaluation/summary_files.h"
 
-static int score_pairs(const Pairs *pairs, const Structures *structures, const char *path, double *mean_dice,
-                       Err *e)
+static int score_pairs(const Pairs *pairs, const Structures *structures, const char *path, const char *note,
+                       double *mean_dice, Err *e)
 {
     const Rules rules = {.structures = structures, .only_overlap = true};
     Summary summary;
     TRY(summary_new(&summary, structures, pairs, e));
     summary.only_overlap = true;
+    summary.note = note;
     int code = 0;
     for (int i = 0; i < pairs->count && !code; i++) {
         code = case_evaluate(&summary.cases[i], &pairs->items[i], &rules, e);
@@ -24,14 +25,14 @@ static int score_pairs(const Pairs *pairs, const Structures *structures, const c
 }
 
 int validation_score(const char *references, const char *predictions, const DatasetInfo *info,
-                     double *mean_dice, Err *e)
+                     const char *note, double *mean_dice, Err *e)
 {
     Pairs pairs = {0};
     Structures structures = {0};
     char *path = path_format(e, "%s/summary.json", predictions);
     int code = path ? pairs_find(&pairs, references, predictions, e) : ERR_NOMEM;
     if (!code) code = structures_from_dataset(&structures, info, e);
-    if (!code) code = score_pairs(&pairs, &structures, path, mean_dice, e);
+    if (!code) code = score_pairs(&pairs, &structures, path, note, mean_dice, e);
     structures_free(&structures);
     pairs_free(&pairs);
     mem_free(path);

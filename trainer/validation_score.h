@@ -6,8 +6,8 @@
 #include "plans/dataset_json.h"
 
 /* Compares every image in `predictions` with the one of its name in `references`: PREDICTIONS/summary.json
- * (overlap only), and *mean_dice of the foreground. Fails: as case_evaluate; ERR_IO, ERR_VALUE, ERR_NOMEM. */
+ * (overlap only; note, or NULL, is put into it), and *mean_dice of the foreground. Fails: as case_evaluate; ERR_IO, ERR_VALUE, ERR_NOMEM. */
 int validation_score(const char *references, const char *predictions, const DatasetInfo *info,
-                     double *mean_dice, Err *e);
+                     const char *note, double *mean_dice, Err *e);
 
 #endif

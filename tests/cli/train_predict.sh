@@ -86,7 +86,7 @@ check "a second run in the folder is refused" 1 train "$out/c" 0 --continue --it
 has "while the first is there" 'another run is writing' stderr
 kill -INT $pid; wait $pid; status=$?
 is "SIGINT ends it with 130" test $status -eq 130
-has "it says how to go on" 'interrupted after epoch 0; all is saved in .*: --continue goes on' first
+has "it says how to go on" 'interrupted in epoch 0; all is saved in .*: --continue goes on' first
 is "and its state is saved" test -s "$out/c/fold_0/checkpoint_latest.safetensors"
 
 printf 'training: {pretrained: "%s", freeze_encoder_epochs: 2}\n' "$out/a/fold_0/checkpoint_final.safetensors" >"$out/tuned.yaml"

@@ -1,0 +1,40 @@
+#!/bin/sh
+# train_messages BUILD: what train says: many labels, labels that no case shows, epochs, warnings in the log.
+build=$1
+. tests/support/tap.sh
+export OMP_NUM_THREADS=1
+
+raw=$out/Dataset900_P
+"$build/make_phantom" -o "$raw" --cases 6 --size 4x40x44 --quiet 2>/dev/null
+more=; value=3
+while [ $value -le 60 ]; do more="$more, \"organ_$value\": $value"; value=$((value + 1)); done
+sed 's/\("[a-z_]*": *2\) *}/\1'"$more"'}/' "$raw/dataset.json" | tr -d '\n' |
+    sed 's/\("labels": *{[^}]*": *2\) *}/\1'"$more"'}/' >"$out/many.json"
+cp "$out/many.json" "$raw/dataset.json"
+printf 'network: {width: 0.0625, depths: [1, 1, 1, 1], decoder_depths: [1, 1, 1]}\n' >"$out/narrow.yaml"
+check "a dataset of 60 labels, 58 in no case" 0 "$build/plan_and_preprocess" "$raw" -o "$out/pre" --override "$out/narrow.yaml" --quiet
+train() { # FOLD OPTIONS…
+    fold=$1; shift
+    "$build/train" "$out/pre" "$fold" -o "$out/r" --iterations-per-epoch 2 --validation-iterations 1 --batch-size 2 \
+        --patch-size 32x32 --epochs 2 "$@"
+}
+check "it trains" 0 train 0 --json-log --precision bf16
+has "labels that no case shows are named" 'warning: 58 of 60 labels are in no validation case, and left out of the pseudo Dice: organ_3, ' stderr
+has "in the log too" 'warning: 58 of 60 labels are in no training case' r/fold_0/training_log.txt
+has "the terminal has the mean and the worst" 'epoch 1 (2 of 2): .* of 60 classes: mean [0-9.]*, worst [12]: [0-9.]*, [12]: [0-9.]*, EMA [0-9.]*,' stderr
+has "the log has all" 'epoch 1: .* pseudo Dice [0-9.]* [0-9.]*\( –\)\{58\}, mean [0-9.]*,' r/fold_0/training_log.txt
+lacks "nothing is nan" 'nan' stderr
+lacks "in the log neither" 'nan' r/fold_0/training_log.txt
+has "epochs count from 0 in metrics.csv as well" '^1,' r/fold_0/metrics.csv
+has "and in JSON" '^{"epoch": 1,' stdout
+has "what is counted is said" 'iterations: 6 done' stderr
+check "a finished run that goes on" 0 train 0 --continue --quiet --no-validation
+check "without --quiet" 0 train 0 --continue --no-validation
+has "says that nothing is left" 'nothing is left to train: all 2 epochs are done' stderr
+check "--continue where nothing is" 0 train 1 --continue --quiet --no-validation
+has "says that it begins anew" 'warning: .*/r/fold_1: no checkpoint is there to go on from: the training begins anew' stderr
+has "in the log too" 'warning: .*begins anew' r/fold_1/training_log.txt
+check "fold all" 0 train all --quiet
+has "says what its scores are worth" 'warning: fold all is validated on the cases that it was trained on' stderr
+has "in the log" 'warning: fold all is validated on the cases' r/fold_all/training_log.txt
+has "and in summary.json" '"note": "fold all is validated on the cases' r/fold_all/validation/summary.json

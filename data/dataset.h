@@ -16,6 +16,7 @@ typedef struct Case {
     char **images;       /* paths, in the order of the channels; one file may hold several */
     int image_count;
     char *label;         /* path; NULL where there is none */
+    bool has_gap;        /* a channel's file is missing: stands among the faults */
 } Case;
 
 /* Owns its cases, sorted by id: case_list_free. */
@@ -31,7 +32,8 @@ typedef struct Dataset {
 } Dataset;
 
 /* Reads dataset.json and finds the training cases. Adds to faults: images without a label and labels
- * without an image, gaps in the channel numbers, other files (a warning), a wrong numTraining.
+ * without an image, gaps in the channel numbers, names by a wrong rule (once for all of a kind), other files (a warning),
+ * a wrong numTraining, lists of dataset.json that name other files (a warning).
  * Fails, with nothing owned, where no list can be made: ERR_IO, ERR_FORMAT, ERR_VALUE, ERR_NOMEM. */
 int dataset_open(Dataset *d, const char *folder, FaultList *faults, Err *e);
 void dataset_close(Dataset *d);

@@ -193,6 +193,24 @@ static int read_file_map(DatasetInfo *info, const DocNode *root, Err *e)
     return 0;
 }
 
+/* A list whose entries are {image, label} or an image; entries of another form count for nothing. */
+static int read_list(const DatasetListed **list, int *count, DatasetInfo *info, const DocNode *root, const char *key, Err *e)
+{
+    const DocNode *node = doc_find(root, key);
+    if (!node || node->kind != DOC_SEQUENCE) return 0;
+    DatasetListed *listed = doc_alloc(info->doc, (size_t)node->count, sizeof *listed, e);
+    if (!listed) return ERR_NOMEM;
+    *list = listed;
+    for (const DocNode *item = node->first; item; item = item->next) {
+        const DocNode *image = item->kind == DOC_SCALAR ? item : doc_find(item, "image"), *label = doc_find(item, "label");
+        DatasetListed one = {0};
+        if (image && image->kind == DOC_SCALAR) one.image = image->text;
+        if (label && label->kind == DOC_SCALAR) one.label = label->text;
+        if (one.image || one.label) listed[(*count)++] = one;
+    }
+    return 0;
+}
+
 /* ---- the whole */
 
 /* nnU-Net warns of an unknown reader and takes another: what the user wrote would be passed over. */
@@ -225,6 +243,8 @@ static int read_info(DatasetInfo *info, const char *path, Err *e)
     TRY(read_reader(info, root, e));
     TRY(read_optional_string(root, "name", &info->name, e));
     TRY(read_optional_string(root, "description", &info->description, e));
+    TRY(read_list(&info->training, &info->training_count, info, root, "training", e));
+    TRY(read_list(&info->test, &info->test_count, info, root, "test", e));
     return read_file_map(info, root, e);
 }
 

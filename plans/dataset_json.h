@@ -26,6 +26,11 @@ typedef struct DatasetFiles {
     const char *label;           /* NULL where the case has none */
 } DatasetFiles;
 
+/* An entry of `training` or `test`, the lists of the Medical Segmentation Decathlon. Nobody uses them. */
+typedef struct DatasetListed {
+    const char *image, *label;   /* one of them may be NULL */
+} DatasetListed;
+
 typedef struct DatasetInfo {
     const char *name, *description;        /* NULL where absent */
     const char *file_ending;               /* ".nii.gz" */
@@ -42,6 +47,8 @@ typedef struct DatasetInfo {
     int regions_class_count;
     const DatasetFiles *files;             /* NULL where the folders imagesTr, labelsTr decide */
     int file_count;
+    const DatasetListed *training, *test;
+    int training_count, test_count;
     struct Doc *doc;                       /* owned: all of the above lies in it; NULL if built by hand */
 } DatasetInfo;
 

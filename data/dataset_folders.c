@@ -1,0 +1,367 @@
+/* Cases by the names of the files in imagesTr and labelsTr. */
+#include <ctype.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "data/dataset_search.h"
+#include "plans/name_list.h"
+
+enum { CHANNEL_DIGITS = 5 }; /* "_0000" */
+
+/* How much of an image's name is the case, 0 if it is not CASE_NNNN + ending; *channel is NNNN. */
+static size_t split_name(const char *name, const char *ending, int *channel)
+{
+    if (*name == '.' || !path_ends_with(name, ending)) return 0;
+    const size_t length = strlen(name) - strlen(ending);
+    if (length <= CHANNEL_DIGITS || name[length - CHANNEL_DIGITS] != '_') return 0;
+    *channel = 0;
+    for (size_t i = length - CHANNEL_DIGITS + 1; i < length; i++) {
+        if (!isdigit((unsigned char)name[i])) return 0;
+        *channel = 10 * *channel + (name[i] - '0');
+    }
+    return length - CHANNEL_DIGITS;
+}
+
+/* Tells of files that are no part of the dataset in one warning, however many they are. */
+typedef struct Strangers {
+    int count;
+    const char *first;
+} Strangers;
+
+/* Files that belong to those of the dataset: the other one of a .hdr and .img pair, the voxels of an .mhd or
+ * .nhdr, the spacing of a TIFF volume. */
+static bool is_other_half(const char *name, const char *ending)
+{
+    static const char *const beside[][2] = {{".mhd", ".raw"},     {".mhd", ".zraw"},  {".nhdr", ".raw"},
+                                            {".nhdr", ".raw.gz"}, {".tif", ".json"},  {".tiff", ".json"}};
+    for (size_t i = 0; i < sizeof beside / sizeof *beside; i++)
+        if (!strcasecmp(ending, beside[i][0]) && path_ends_with(name, beside[i][1])) return *name != '.';
+    const char *own = image_ending(name);
+    if (!own || *name == '.') return false;
+    return (!strncmp(ending, ".hdr", 4) && !strncmp(own, ".img", 4)) ||
+           (!strncmp(ending, ".img", 4) && !strncmp(own, ".hdr", 4));
+}
+
+static void add_stranger(Strangers *s, const char *name, const char *ending)
+{
+    if (!is_other_half(name, ending) && !s->count++) s->first = name;
+}
+
+static void report_strangers(const Strangers *s, const char *folder, const char *form, const char *ending,
+                             FaultList *faults)
+{
+    if (s->count)
+        fault_add(faults, FAULT_WARNING, "%s: %d file(s) ignored, the first is %s: expected names as %s%s",
+                  folder, s->count, s->first, form, ending);
+}
+
+/* The case of that id, a new one if it is not the last: names come sorted, so a case's are together. */
+static Case *take_case(CaseList *list, const char *name, size_t id_length, Err *e)
+{
+    Case *last = list->count ? &list->cases[list->count - 1] : NULL;
+    if (last && strlen(last->id) == id_length && !strncmp(last->id, name, id_length)) return last;
+    char *id = path_format(e, "%.*s", (int)id_length, name);
+    if (!id) return NULL;
+    list->cases[list->count] = (Case){.id = id};
+    return &list->cases[list->count++];
+}
+
+static int add_image(CaseList *list, const char *folder, const char *name, size_t id_length, int channel,
+                     FaultList *faults, Err *e)
+{
+    Case *c = take_case(list, name, id_length, e);
+    if (!c) return ERR_NOMEM;
+    if (channel != c->image_count && !c->has_gap)
+        fault_add(faults, FAULT_ERROR,
+                  "case %s: %s/%s: no file with channel number %04d: expected one for each "
+                  "number from 0000 on",
+                  c->id, folder, name, c->image_count);
+    c->has_gap = c->has_gap || channel != c->image_count;
+    const size_t size = sizeof *c->images, count = (size_t)c->image_count;
+    TRY(mem_grow((void **)&c->images, count * size, (count + 1) * size, e));
+    c->images[count] = path_format(e, "%s/%s", folder, name);
+    if (!c->images[count]) return ERR_NOMEM;
+    c->image_count++;
+    return 0;
+}
+
+int case_list_images(CaseList *list, const char *folder, const char *ending, FaultList *faults, Err *e)
+{
+    FileList files;
+    Strangers strangers = {0};
+    *list = (CaseList){0};
+    TRY(file_list(&files, folder, e));
+    int failed = 0;
+    list->cases = mem_zalloc((size_t)files.count, sizeof *list->cases, e);
+    if (!list->cases) failed = ERR_NOMEM;
+    for (int i = 0; i < files.count && !failed; i++) {
+        int channel;
+        const size_t id_length = split_name(files.names[i], ending, &channel);
+        if (id_length) failed = add_image(list, folder, files.names[i], id_length, channel, faults, e);
+        else add_stranger(&strangers, files.names[i], ending);
+    }
+    report_strangers(&strangers, folder, "CASE_0000", ending, faults);
+    if (failed) case_list_free(list);
+    else dataset_sort_cases(list);
+    file_list_free(&files);
+    return failed;
+}
+
+/* ---- training cases: images and labels ---- */
+
+/* Both folders while they are compared. Names in lists are sorted, without ending. */
+typedef struct Folders {
+    Dataset *d;
+    FaultList *faults;
+    char *images, *labels;          /* paths */
+    FileList image_files, label_files;
+    NameList label_stems;           /* all labels */
+    NameList numbered;              /* labels that carry a channel number as images do */
+    NameList unnumbered;            /* images that carry none */
+    NameList other;                 /* cases in files with another ending */
+    char *first_other[2];           /* of these an image, a label; NULL */
+    bool images_lack_numbers;
+} Folders;
+
+static char *stem_of(const char *name, const char *ending, Err *e)
+{
+    return path_format(e, "%.*s", (int)(strlen(name) - strlen(ending)), name);
+}
+
+/* The case in an image's name; the whole stem where there is no number. */
+static char *id_of(const char *name, const char *ending, int *channel, Err *e)
+{
+    const size_t length = split_name(name, ending, channel);
+    return length ? path_format(e, "%.*s", (int)length, name) : stem_of(name, ending, e);
+}
+
+static int list_labels(Folders *f, Err *e)
+{
+    const char *ending = f->d->info.file_ending;
+    for (int i = 0; i < f->label_files.count; i++) {
+        const char *name = f->label_files.names[i];
+        if (*name == '.' || !path_ends_with(name, ending)) continue;
+        char *stem = stem_of(name, ending, e);
+        const int code = stem ? names_add(&f->label_stems, stem, e) : ERR_NOMEM;
+        mem_free(stem);
+        TRY(code);
+    }
+    names_sort(&f->label_stems);
+    return 0;
+}
+
+/* An image and a label of the very same name: one of them is named wrongly. */
+static int has_label_of_its_name(bool *has, int *channel, const Folders *f, const char *name, Err *e)
+{
+    const char *ending = f->d->info.file_ending;
+    *channel = -1;
+    char *stem = stem_of(name, ending, e), *id = id_of(name, ending, channel, e);
+    const int code = stem && id ? 0 : ERR_NOMEM;
+    *has = !code && names_have(&f->label_stems, stem) && (!strcmp(stem, id) || !names_have(&f->label_stems, id));
+    mem_free(id);
+    mem_free(stem);
+    return code;
+}
+
+/* Numbers beyond the dataset's channels are part of the cases' names: then the images carry no channel number. */
+static int look_at_numbers(Folders *f, Err *e)
+{
+    for (int i = 0; i < f->image_files.count; i++) {
+        bool has;
+        int channel;
+        if (*f->image_files.names[i] == '.' || !path_ends_with(f->image_files.names[i], f->d->info.file_ending)) continue;
+        TRY(has_label_of_its_name(&has, &channel, f, f->image_files.names[i], e));
+        f->images_lack_numbers = f->images_lack_numbers || (has && channel >= f->d->info.channel_count);
+    }
+    return 0;
+}
+
+/* A file of another image format: *is_one. */
+static int take_other(Folders *f, bool *is_one, const char *name, bool is_label, Err *e)
+{
+    int channel;
+    const char *ending = *name == '.' ? NULL : image_ending(name);
+    *is_one = ending && !path_ends_with(name, f->d->info.file_ending) && !is_other_half(name, f->d->info.file_ending);
+    if (!*is_one) return 0;
+    char **first = &f->first_other[is_label];
+    char *id = is_label ? stem_of(name, ending, e) : id_of(name, ending, &channel, e);
+    int code = id ? 0 : ERR_NOMEM;
+    if (!code && !names_have(&f->other, id)) {
+        code = names_add(&f->other, id, e);
+        names_sort(&f->other);
+    }
+    if (!code && !*first) *first = path_format(e, "%s/%s", is_label ? "labelsTr" : "imagesTr", name);
+    mem_free(id);
+    return code || *first ? code : ERR_NOMEM;
+}
+
+static int take_image(Folders *f, Strangers *strangers, const char *name, Err *e)
+{
+    const char *ending = f->d->info.file_ending;
+    bool other, has;
+    int channel;
+    TRY(take_other(f, &other, name, false, e));
+    if (other) return 0;
+    if (*name == '.' || !path_ends_with(name, ending)) return add_stranger(strangers, name, ending), 0;
+    TRY(has_label_of_its_name(&has, &channel, f, name, e));
+    if (has && (channel < 0 || f->images_lack_numbers)) {
+        char *stem = stem_of(name, ending, e);
+        const int code = stem ? names_add(&f->unnumbered, stem, e) : ERR_NOMEM;
+        mem_free(stem);
+        return code;
+    }
+    const size_t length = split_name(name, ending, &channel);
+    if (!length) return add_stranger(strangers, name, ending), 0;
+    return add_image(&f->d->training, f->images, name, length, channel, f->faults, e);
+}
+
+static int take_images(Folders *f, Err *e)
+{
+    Strangers strangers = {0};
+    f->d->training.cases = mem_zalloc((size_t)f->image_files.count, sizeof *f->d->training.cases, e);
+    if (!f->d->training.cases) return ERR_NOMEM;
+    for (int i = 0; i < f->image_files.count; i++) TRY(take_image(f, &strangers, f->image_files.names[i], e));
+    report_strangers(&strangers, f->images, "CASE_0000", f->d->info.file_ending, f->faults);
+    names_sort(&f->unnumbered);
+    dataset_sort_cases(&f->d->training);
+    return 0;
+}
+
+/* The case of a label that is named as an image is. */
+static Case *case_of_numbered(const Folders *f, const char *name, Err *e)
+{
+    int channel;
+    char *id = id_of(name, f->d->info.file_ending, &channel, e);
+    Case *c = id && !names_have(&f->label_stems, id) ? dataset_find_case(&f->d->training, id) : NULL;
+    mem_free(id);
+    return c;
+}
+
+static int take_label(Folders *f, Search *search, const char *name, const char *stem, Err *e)
+{
+    Case *c = dataset_find_case(&f->d->training, stem);
+    if (c) {
+        c->label = path_format(e, "%s/%s", f->labels, name);
+        return c->label ? 0 : ERR_NOMEM;
+    }
+    if (names_have(&f->unnumbered, stem)) return 0;
+    if (case_of_numbered(f, name, e)) return names_add(&f->numbered, stem, e);
+    if (names_have(&f->other, stem)) return 0; /* its image has another ending */
+    search->broken++;
+    fault_add(f->faults, FAULT_ERROR, "case %s: %s/%s has no image: expected imagesTr/%s_0000%s", stem, f->labels, name, stem,
+              f->d->info.file_ending);
+    return 0;
+}
+
+static int take_labels(Folders *f, Search *search, Err *e)
+{
+    Strangers strangers = {0};
+    const char *ending = f->d->info.file_ending;
+    for (int i = 0; i < f->label_files.count; i++) {
+        bool other;
+        TRY(take_other(f, &other, f->label_files.names[i], true, e));
+    }
+    for (int i = 0; i < f->label_files.count; i++) {
+        const char *name = f->label_files.names[i];
+        const bool is_image = *name != '.' && image_ending(name);
+        if (*name == '.' || !path_ends_with(name, ending)) {
+            if (!is_image || is_other_half(name, ending)) add_stranger(&strangers, name, ending);
+            continue;
+        }
+        char *stem = stem_of(name, ending, e);
+        const int code = stem ? take_label(f, search, name, stem, e) : ERR_NOMEM;
+        mem_free(stem);
+        TRY(code);
+    }
+    names_sort(&f->numbered);
+    report_strangers(&strangers, f->labels, "CASE", ending, f->faults);
+    return 0;
+}
+
+/* Whether one complaint for all such cases tells of this one's label already. */
+static bool is_explained(const Folders *f, const Case *c)
+{
+    bool explained = names_have(&f->other, c->id);
+    const size_t length = strlen(c->id);
+    for (int i = 0; i < f->numbered.count && !explained; i++)
+        explained = !strncmp(f->numbered.names[i], c->id, length) && f->numbered.names[i][length] == '_';
+    return explained;
+}
+
+/* Cases without a label or with a gap, which was told of, leave the list. */
+static void drop_broken(Folders *f, Search *search)
+{
+    for (int i = 0; i < f->d->training.count; i++) {
+        Case *c = &f->d->training.cases[i];
+        if (c->label && !c->has_gap) continue;
+        if (!c->has_gap && !is_explained(f, c))
+            fault_add(f->faults, FAULT_ERROR, "case %s: %s has no label: expected labelsTr/%s%s", c->id, c->images[0], c->id,
+                      f->d->info.file_ending);
+        if (c->has_gap || !names_have(&f->other, c->id)) search->broken++;
+        dataset_free_case(c);
+    }
+}
+
+static void report_numbers(const Folders *f, Search *search)
+{
+    const char *ending = f->d->info.file_ending;
+    if (f->numbered.count) {
+        const char *first = f->numbered.names[0];
+        fault_add(f->faults, FAULT_ERROR, "%s: %d label%s a channel number; only images carry one: rename %s%s to %.*s%s%s",
+                  f->labels, f->numbered.count, f->numbered.count == 1 ? " has" : "s have", first, ending,
+                  (int)strlen(first) - CHANNEL_DIGITS, first, ending, f->numbered.count == 1 ? "" : ", and the others alike");
+    }
+    search->broken += f->unnumbered.count;
+    if (f->unnumbered.count)
+        fault_add(f->faults, FAULT_ERROR, "%s: %d image%s no channel number behind the case's name: rename %s%s to %s_0000%s%s",
+                  f->images, f->unnumbered.count, f->unnumbered.count == 1 ? " has" : "s have", f->unnumbered.names[0], ending,
+                  f->unnumbered.names[0], ending, f->unnumbered.count == 1 ? "" : ", and the others alike");
+}
+
+/* What would be a case if its files had the right ending. */
+static void note_others(const Folders *f, Search *search)
+{
+    for (int i = 0; i < f->other.count; i++) {
+        const Case *c = dataset_find_case(&f->d->training, f->other.names[i]);
+        if (!c || !c->label) search->ignored++;
+    }
+    if (!search->ignored) return;
+    const char *image = f->first_other[0], *label = f->first_other[1];
+    text_add(&search->ignored_text, "%s: %s%s%s: %d case%s in files with another ending than dataset.json's file_ending, %s: such "
+             "files are ignored; store all alike", f->d->folder, image ? image : "", image && label ? ", " : "",
+             label ? label : "", search->ignored, search->ignored == 1 ? "" : "s", f->d->info.file_ending);
+}
+
+static int search_folders(Folders *f, Search *search, Err *e)
+{
+    TRY(file_list(&f->image_files, f->images, e));
+    TRY(file_list(&f->label_files, f->labels, e));
+    TRY(list_labels(f, e));
+    TRY(look_at_numbers(f, e));
+    TRY(take_images(f, e));
+    TRY(take_labels(f, search, e));
+    note_others(f, search);
+    drop_broken(f, search);
+    report_numbers(f, search);
+    return 0;
+}
+
+int dataset_find_in_folders(Dataset *d, Search *search, FaultList *faults, Err *e)
+{
+    Folders f = {.d = d, .faults = faults};
+    f.images = path_format(e, "%s/imagesTr", d->folder);
+    f.labels = path_format(e, "%s/labelsTr", d->folder);
+    const int code = f.images && f.labels ? search_folders(&f, search, e) : ERR_NOMEM;
+    file_list_free(&f.image_files);
+    file_list_free(&f.label_files);
+    names_free(&f.label_stems);
+    names_free(&f.numbered);
+    names_free(&f.unnumbered);
+    names_free(&f.other);
+    for (int i = 0; i < 2; i++) mem_free(f.first_other[i]);
+    mem_free(f.images);
+    mem_free(f.labels);
+    return code;
+}

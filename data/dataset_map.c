@@ -1,0 +1,105 @@
+/* Cases by the map `dataset` of dataset.json, and its lists that nobody uses. */
+#include <string.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/path_expand.h"
+#include "data/dataset_search.h"
+
+/* A file of the `dataset:` map; adds a fault if it is not there. NULL with e filled for a variable that is not set, or
+ * for lack of memory. */
+static char *listed_file(const Dataset *d, const char *id, const char *name, FaultList *faults, Err *e)
+{
+    char *expanded = path_expand(name, e);
+    if (!expanded) return NULL;
+    char *path = *expanded == '/' ? mem_strdup(expanded, e) : path_format(e, "%s/%s", d->folder, expanded);
+    mem_free(expanded);
+    if (path && !file_exists(path))
+        fault_add(faults, FAULT_ERROR, "case %s: %s is not there: dataset.json names it", id, path);
+    return path;
+}
+
+static int add_listed(Dataset *d, const DatasetFiles *files, FaultList *faults, Err *e)
+{
+    Case *c = &d->training.cases[d->training.count++];
+    c->id = mem_strdup(files->id, e);
+    c->images = mem_zalloc((size_t)files->image_count, sizeof *c->images, e);
+    if (!c->id || !c->images) return ERR_NOMEM;
+    for (; c->image_count < files->image_count; c->image_count++) {
+        c->images[c->image_count] = listed_file(d, c->id, files->images[c->image_count], faults, e);
+        if (!c->images[c->image_count]) return e->code;
+    }
+    if (!files->label) {
+        fault_add(faults, FAULT_ERROR, "case %s: dataset.json names no label for it", c->id);
+        return 0;
+    }
+    c->label = listed_file(d, c->id, files->label, faults, e);
+    return c->label ? 0 : (int)e->code;
+}
+
+int dataset_find_by_map(Dataset *d, Search *search, FaultList *faults, Err *e)
+{
+    d->training.cases = mem_zalloc((size_t)d->info.file_count, sizeof *d->training.cases, e);
+    if (!d->training.cases) return ERR_NOMEM;
+    for (int i = 0; i < d->info.file_count; i++) {
+        const int before = faults->errors;
+        if (add_listed(d, &d->info.files[i], faults, e))
+            return err_context(e, "%s/dataset.json: dataset: case %s", d->folder, d->info.files[i].id);
+        if (faults->errors == before) continue;
+        dataset_free_case(&d->training.cases[i]);
+        search->broken++;
+    }
+    return 0;
+}
+
+/* ---- the lists of the Medical Segmentation Decathlon ---- */
+
+/* The case that a file's name stands for: without folders, ending and channel number. */
+static char *case_of_path(const char *path, const char *ending, Err *e)
+{
+    const char *name = path_base(path);
+    const size_t length = strlen(name) - (path_ends_with(name, ending) ? strlen(ending) : 0);
+    return path_format(e, "%.*s", (int)length, name);
+}
+
+static const char *without_dot(const char *path) { return strncmp(path, "./", 2) ? path : path + 2; }
+
+/* Whether the dataset's case has just the listed label file. */
+static bool takes_listed(const Dataset *d, const DatasetListed *listed, Err *e)
+{
+    const char *path = listed->label ? listed->label : listed->image;
+    char *id = case_of_path(path, d->info.file_ending, e);
+    const Case *c = id ? dataset_find_case(&d->training, id) : NULL;
+    bool taken = c != NULL;
+    if (c && listed->label) {
+        const size_t folder = strlen(d->folder);
+        const char *own = c->label;
+        if (!strncmp(own, d->folder, folder)) own += folder + strspn(own + folder, "/");
+        taken = !strcmp(own, without_dot(listed->label));
+    }
+    mem_free(id);
+    return taken;
+}
+
+int dataset_compare_lists(const Dataset *d, FaultList *faults, Err *e)
+{
+    const DatasetListed *first = NULL;
+    int other = 0, trained = 0;
+    Err lacking = {0};
+    for (int i = 0; i < d->info.training_count; i++)
+        if (!takes_listed(d, &d->info.training[i], &lacking) && !other++) first = &d->info.training[i];
+    if (first)
+        fault_add(faults, FAULT_WARNING, "%s/dataset.json: the list \"training\" is not used and names other files than those "
+                  "taken, %d of them, the first is %s: the files in imagesTr and labelsTr are taken; what shall be taken instead "
+                  "goes into the map \"dataset\"", d->folder, other, first->label ? first->label : first->image);
+    else if (d->info.training_count && d->info.training_count < d->training.count)
+        fault_add(faults, FAULT_WARNING, "%s/dataset.json: the list \"training\" is not used and names %d cases; all %d that are "
+                  "in the folders are taken", d->folder, d->info.training_count, d->training.count);
+    first = NULL;
+    for (int i = 0; i < d->info.test_count; i++)
+        if (takes_listed(d, &d->info.test[i], &lacking) && !trained++) first = &d->info.test[i];
+    if (first)
+        fault_add(faults, FAULT_WARNING, "%s/dataset.json: the list \"test\" is not used, and %d of its cases are training cases, "
+                  "the first is %s", d->folder, trained, first->image);
+    return lacking.code ? err_set(e, lacking.code, "%s", lacking.text) : 0;
+}

@@ -1,0 +1,74 @@
+#!/bin/sh
+# dataset_names BUILD: files that are named by a wrong rule are told of once; maps and lists in dataset.json.
+build=$1
+. tests/support/tap.sh
+export OMP_NUM_THREADS=1
+raw=$out/Dataset703_Names
+
+printf 'network: {width: 0.0625, depths: [1, 1, 1, 1], decoder_depths: [1, 1, 1]}\n' >"$out/narrow.yaml"
+"$build/make_phantom" -o "$out/sound" --cases 5 --size 1x32x32 --quiet 2>/dev/null
+begin() { rm -rf "$raw"; cp -r "$out/sound" "$raw"; }
+plan() { rm -rf "$out/pre"; "$build/plan_and_preprocess" "$raw" -o "$out/pre" --override "$out/narrow.yaml" -j1 "$@"; }
+errors() { grep -c 'error: ' "$out/stderr"; }
+keys() { sed -i "s|\"numTraining\"|$1, \"numTraining\"|" "$raw/dataset.json"; }
+
+begin
+for f in "$raw"/labelsTr/*; do mv "$f" "${f%.nii.gz}_0000.nii.gz"; done
+check "labels with a channel number" 1 plan
+has "are told of once" '5 labels have a channel number; only images carry one: rename phantom_001_0000.nii.gz to phantom_001.nii.gz' stderr
+is "with the sum as the only other error" test "$(errors)" -eq 2
+begin
+for i in 1 2 3 4 5; do
+    mv "$raw/imagesTr/phantom_00${i}_0000.nii.gz" "$raw/imagesTr/scan_000$i.nii.gz"
+    mv "$raw/labelsTr/phantom_00$i.nii.gz" "$raw/labelsTr/scan_000$i.nii.gz"
+done
+check "images whose case ends in four digits" 1 plan
+has "lack their channel number" '5 images have no channel number behind the case.s name: rename scan_0001.nii.gz to scan_0001_0000.nii.gz' stderr
+is "with no error more" test "$(errors)" -eq 2
+for i in 1 2 3 4 5; do mv "$raw/imagesTr/scan_000$i.nii.gz" "$raw/imagesTr/scan_000${i}_0000.nii.gz"; done
+check "with it they are sound" 0 plan --quiet
+begin
+mv "$raw/imagesTr/phantom_002_0000.nii.gz" "$raw/imagesTr/phantom_002.nii.gz"
+check "one image alone without a number" 1 plan
+has "is named" '1 image has no channel number behind the case.s name: rename phantom_002.nii.gz to phantom_002_0000.nii.gz$' stderr
+lacks "without a word on numTraining" 'numTraining' stderr
+begin
+gzip -d "$raw/imagesTr/phantom_003_0000.nii.gz" "$raw/labelsTr/phantom_003.nii.gz"
+check "a case with another ending that numTraining counts" 1 plan
+has "is an error" 'error: .*imagesTr/phantom_003_0000.nii, labelsTr/phantom_003.nii: 1 case in files with another ending' stderr
+sed -i 's/"numTraining": 5/"numTraining": 4/' "$raw/dataset.json"
+check "one that it does not count" 0 plan --quiet
+has "is a warning" 'warning: .*1 case in files with another ending' stderr
+begin
+gzip -d "$raw/labelsTr/phantom_003.nii.gz"
+check "a label alone with another ending" 1 plan
+has "is one error" 'error: .*labelsTr/phantom_003.nii: 1 case in files' stderr
+lacks "and the image is not called unlabelled" 'has no label' stderr
+begin
+rm "$raw/labelsTr/phantom_001.nii.gz" "$raw/imagesTr/phantom_002_0000.nii.gz"
+check "broken cases" 1 plan
+has "are counted once each" '2 errors in the dataset' stderr
+sed -i 's/"numTraining": 5/"numTraining": 9/' "$raw/dataset.json"
+check "a number that is wrong in any case" 1 plan
+has "is said all the same" 'numTraining is 9: expected the number of training cases there, 5' stderr
+
+# ---- lists and maps in dataset.json
+begin
+keys '"training": [{"image": "./imagesTr/phantom_001.nii.gz", "label": "./labelsTr/phantom_001.nii.gz"}, {"image": "./imagesTr/phantom_002.nii.gz", "label": "./labelsTr2/phantom_002.nii.gz"}]'
+check "a list that names other files" 0 plan --quiet
+has "is named as unused" 'warning: .*"training" is not used and names other files than those taken, 1 of them, the first is ./labelsTr2/phantom_002' stderr
+begin
+keys '"training": [{"image": "./imagesTr/phantom_001.nii.gz", "label": "./labelsTr/phantom_001.nii.gz"}], "test": ["./imagesTs/phantom_002.nii.gz"]'
+check "a shorter list" 0 plan --quiet
+has "is named too" 'names 1 cases; all 5 that are in the folders are taken' stderr
+begin
+map=
+for i in 1 2 3 4 5; do map="$map${map:+, }\"c$i\": {\"images\": [\"\${PLACE}/imagesTr/phantom_00${i}_0000.nii.gz\"], \"label\": \"\$PLACE/labelsTr/phantom_00$i.nii.gz\"}"; done
+mkdir "$out/elsewhere"; mv "$raw/imagesTr" "$raw/labelsTr" "$out/elsewhere/"
+keys "\"dataset\": {$map}"
+check "a variable that is not set" 1 plan
+has "is named" 'dataset.json: dataset: case c1: .*the variable PLACE is not set' stderr
+export PLACE="$out/elsewhere"
+check "variables in paths are expanded" 0 plan --quiet
+sed -i "s|[$]PLACE|~|; s|[$]{PLACE}|~|g" "$raw/dataset.json"; HOME=$out/elsewhere; export HOME
+check "and the home folder" 0 plan --quiet

@@ -15,6 +15,7 @@
 #include "base/memory.h"
 #include "base/progress.h"
 #include "base/text.h"
+#include "base/wait_policy.h"
 
 /* What the handlers of signals need stands here before they are installed. */
 static const char *program_name = "program";
@@ -131,6 +132,7 @@ static void check_output_at_exit(void)
 
 void program_begin(const char *name, bool graceful)
 {
+    wait_policy_settled();
     open_standard_streams();
     program_name = *program_invocation_short_name ? program_invocation_short_name : name;
     stops_gracefully = graceful;

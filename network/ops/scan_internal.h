@@ -86,10 +86,21 @@ static inline bool turn_has_come(Turn *t, int step)
     return atomic_load_explicit(&t->done, memory_order_acquire) >= step;
 }
 
+/* Leaves the core to its other hardware thread for a moment. */
+static inline void pause_briefly(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+}
+
+/* Who is waited for draws no other work before its turn is passed: so it runs, or is ready to run. */
 static inline void turn_wait(Turn *t, int step)
 {
     for (int tries = 0; !turn_has_come(t, step); tries++)
-        if (tries > 10000) /* some microseconds: an item or two */
+        if (tries < 300) /* some microseconds: an item or two */
+            pause_briefly();
+        else
             sched_yield();
 }
 

@@ -29,7 +29,6 @@ struct Dnn {
     int pack_count;            /* 0: the primitive takes them as they are */
     void *packed;
     size_t packed_bytes;
-    bool turned;               /* a product that computes Cᵀ = Bᵀ Aᵀ */
 };
 
 /* oneDNN reports by status; what fails here is memory or an unknown shape, never data. */
@@ -352,31 +351,22 @@ static int describe_matrix(dnnl_memory_desc_t *own, dnnl_memory_desc_t *taken, c
     return 0;
 }
 
-/* oneDNN copies an A that comes by columns, which is felt where few columns of B share that copy: then Cᵀ = Bᵀ Aᵀ,
- * which copies the narrower matrix, is up to 1.35 times as fast. */
-static bool is_better_turned(const DnnProduct *m)
-{
-    enum { FEW = 256 };
-    return m->dtype == DTYPE_F32 && !m->weights && !m->bias && !m->accumulate && m->a_strides[0] == 1 &&
-           m->b_strides[1] == 1 && m->columns < m->rows && m->columns < FEW;
-}
-
-static int make_turned_product(Dnn **d, const DnnProduct *m, Err *e)
+/* One product for each piece of the depth. */
+static int make_pieces(Dnn **d, const DnnProduct *m, Err *e)
 {
     dnnl_matmul_desc_t op;
-    dnnl_memory_desc_t dense;
     Plan p = {.op = &op, .slots = &forward_slots};
-    const dnnl_dims_t b_dims = {m->columns, m->depth}, a_dims = {m->depth, m->rows}, c_dims = {m->columns, m->rows};
-    const dnnl_dims_t b_strides = {m->b_strides[1], m->b_strides[0]}, a_strides = {m->a_strides[1], m->a_strides[0]};
-    const dnnl_dims_t c_strides = {1, m->c_pitch};
-    DNN(dnnl_memory_desc_init_by_strides(&p.src, 2, b_dims, dnnl_f32, b_strides));
-    DNN(dnnl_memory_desc_init_by_strides(&p.weights.plain, 2, a_dims, dnnl_f32, a_strides));
-    DNN(dnnl_memory_desc_init_by_strides(&p.dst, 2, c_dims, dnnl_f32, c_strides));
-    DNN(dnnl_memory_desc_init_by_tag(&dense, 2, c_dims, dnnl_f32, dnnl_ab));
-    DNN(dnnl_matmul_desc_init(&op, &p.src, &p.weights.plain, NULL, &dense));
-    TRY(complete(d, &p, e));
-    (*d)->turned = true;
-    return 0;
+    const int64_t pieces = m->pieces, depth = m->depth / pieces;
+    const dnnl_dims_t a_dims = {pieces, m->rows, depth}, b_dims = {pieces, depth, m->columns};
+    const dnnl_dims_t c_dims = {pieces, m->rows, m->columns};
+    const dnnl_dims_t a_strides = {depth * m->a_strides[1], m->a_strides[0], m->a_strides[1]};
+    const dnnl_dims_t b_strides = {depth * m->b_strides[0], m->b_strides[0], m->b_strides[1]};
+    const dnnl_dims_t c_strides = {m->rows * m->c_pitch, m->c_pitch, 1};
+    DNN(dnnl_memory_desc_init_by_strides(&p.src, 3, a_dims, type_of(m->dtype), a_strides));
+    DNN(dnnl_memory_desc_init_by_strides(&p.weights.plain, 3, b_dims, type_of(m->dtype), b_strides));
+    DNN(dnnl_memory_desc_init_by_strides(&p.dst, 3, c_dims, dnnl_f32, c_strides));
+    DNN(dnnl_matmul_desc_init(&op, &p.src, &p.weights.plain, NULL, &p.dst));
+    return complete(d, &p, e);
 }
 
 int dnn_product(Dnn **d, const DnnProduct *m, Err *e)
@@ -385,7 +375,7 @@ int dnn_product(Dnn **d, const DnnProduct *m, Err *e)
     dnnl_matmul_desc_t op;
     Plan p = {.op = &op, .slots = &forward_slots, .packs = m->weights, .bias = m->bias, .accumulate = m->accumulate,
               .can_accumulate = true};
-    if (is_better_turned(m)) return make_turned_product(d, m, e);
+    if (m->pieces > 1) return make_pieces(d, m, e);
     const dnnl_dims_t a_dims = {m->rows, m->depth}, b_dims = {m->depth, m->columns}, c_dims = {m->rows, m->columns};
     const dnnl_dims_t c_strides = {m->c_pitch, 1}, bias_dims = {1, m->columns};
     TRY(describe_matrix(&p.src, &a, a_dims, m->a_strides, m->a_dtype, m->dtype, e));
@@ -492,8 +482,8 @@ void dnn_run_forward(Dnn *d, const void *x, const float *bias, void *y, void *sc
 
 void dnn_run_product(Dnn *d, const void *a, const void *b, const float *bias, void *c, void *scratch, Err *e)
 {
-    bind(d, ARG_SRC, d->turned ? b : a, scratch, e);
-    if (b) bind(d, ARG_WEIGHTS, d->turned ? a : b, scratch, e);
+    bind(d, ARG_SRC, a, scratch, e);
+    if (b) bind(d, ARG_WEIGHTS, b, scratch, e);
     bind(d, ARG_BIAS, bias, scratch, e);
     bind(d, ARG_DST, c, scratch, e);
     execute(d, scratch, e);

@@ -45,6 +45,8 @@ typedef struct DnnProduct {
     DType a_dtype, b_dtype, c_dtype; /* of the matrices: dtype, or float32; b_dtype not of weights */
     bool weights;             /* B is weights: float32, packed once (b_strides say how they come) */
     bool bias, accumulate;
+    int pieces;               /* above 1: of so many equal pieces of the depth each has a product of its own; C is one
+                                 after the other. A and B are of dtype, C is float32; nothing is added */
 } DnnProduct;
 
 int dnn_product(Dnn **d, const DnnProduct *product, Err *e);

@@ -3,10 +3,10 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "network/onednn.h"
 #include "network/op.h"
 #include "network/ops/ops.h"
 #include "network/ops/plain.h"
+#include "network/ops/weight_product.h"
 
 typedef struct Linear {
     int64_t out_channels;
@@ -28,7 +28,8 @@ static int64_t macs(const Node *node) { return shape_count(node->in[0]->shape) *
 
 /* y = x Wᵀ with packed weights; dx = dy W, which has them packed in bfloat16 only; dW. */
 typedef struct Products {
-    Dnn *forward, *data, *weights;
+    Dnn *forward, *data;
+    WeightProduct weights;
 } Products;
 
 static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
@@ -57,14 +58,10 @@ static int prepare_backward(Node *node, Products *p, Err *e)
         .rows = rows, .depth = y->shape.c, .columns = x->shape.c, .a_strides = {y->pitch, 1},
         .b_strides = {x->shape.c, 1}, .c_pitch = x->pitch, .dtype = node->impl->dtype, .a_dtype = y->dtype,
         .c_dtype = x->dtype, .weights = packs_data(node), .accumulate = node->accumulate[0]};
-    const DnnProduct weights = {
-        .rows = y->shape.c, .depth = rows, .columns = x->shape.c, .a_strides = {1, y->pitch},
-        .b_strides = {x->pitch, 1}, .c_pitch = x->shape.c, .dtype = node->impl->dtype, .a_dtype = y->dtype,
-        .b_dtype = x->dtype};
+    const WeightOperands weights = {rows, y->shape.c, x->shape.c, y->pitch, x->pitch, node->impl->dtype, y->dtype, x->dtype};
     if (node->wants_grad[0]) TRY(dnn_product(&p->data, &data, e));
-    if (node->trains_param[0]) TRY(dnn_product(&p->weights, &weights, e));
-    node->scratch_bytes[1] = larger(p->data ? dnn_scratch_bytes(p->data) : 0,
-                                    p->weights ? dnn_scratch_bytes(p->weights) : 0);
+    if (node->trains_param[0]) TRY(weight_product_new(&p->weights, &weights, e));
+    node->scratch_bytes[1] = larger(p->data ? dnn_scratch_bytes(p->data) : 0, weight_product_scratch(&p->weights));
     return 0;
 }
 
@@ -91,7 +88,7 @@ static void release(Node *node)
     if (!p) return;
     dnn_free(p->forward);
     dnn_free(p->data);
-    dnn_free(p->weights);
+    weight_product_free(&p->weights);
     mem_free(p);
 }
 
@@ -137,12 +134,12 @@ static void sum_rows(const Tensor *y, float *sums)
 static void backward(Node *node, const Step *step)
 {
     (void)step;
-    const Products *p = node->state;
+    Products *p = node->state;
     const Tensor *x = node->in[0], *y = node->out[0];
     const float *weights = packs_data(node) ? NULL : node->param[0];
     if (p->data) dnn_run_product(p->data, y->grad, weights, NULL, x->grad, node->scratch, node->failure);
-    if (p->weights)
-        dnn_run_product(p->weights, y->grad, x->data, NULL, node->param_grad[0], node->scratch, node->failure);
+    if (p->weights.product)
+        weight_product_run(&p->weights, y->grad, x->data, node->param_grad[0], node->scratch, node->failure);
     if (node->param_count > 1 && node->param_grad[1]) sum_rows(y, node->param_grad[1]);
 }
 

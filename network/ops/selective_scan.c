@@ -4,10 +4,10 @@
 #include <omp.h>
 
 #include "base/memory.h"
-#include "network/onednn.h"
 #include "network/ops/kernel.h"
 #include "network/ops/ops.h"
 #include "network/ops/scan.h"
+#include "network/ops/weight_product.h"
 
 typedef struct SelectiveScan {
     int64_t rank, states;
@@ -21,8 +21,9 @@ typedef struct State {
     ScanSizes sizes;
     size_t projection_bytes; /* whole cache lines */
     size_t image_bytes;      /* bfloat16 only: x's, y's or a gradient's numbers as floats, in scratch */
-    Dnn *projection;         /* of x; likewise its gradients, float32: dx and d(x_proj), NULL where not wanted */
-    Dnn *data, *weights;
+    Dnn *projection;         /* of x; likewise its gradients, float32: dx and d(x_proj) */
+    Dnn *data;
+    WeightProduct weights;
     float *packed;
 } State;
 
@@ -39,7 +40,7 @@ static void release(Node *node)
     if (!state) return;
     dnn_free(state->projection);
     dnn_free(state->data);
-    dnn_free(state->weights);
+    weight_product_free(&state->weights);
     mem_free(state->packed);
     mem_free(state);
     node->state = NULL;
@@ -69,12 +70,12 @@ static int prepare_backward(Node *node, State *state, Err *e)
     const int64_t channels = x->shape.c, pitch = BF16 ? channels : x->pitch;
     const DnnProduct data = {.rows = pixels, .depth = columns, .columns = channels, .a_strides = {columns, 1},
                              .b_strides = {channels, 1}, .c_pitch = pitch, .accumulate = true};
-    const DnnProduct weights = {.rows = columns, .depth = pixels, .columns = channels, .a_strides = {1, columns},
-                                .b_strides = {pitch, 1}, .c_pitch = channels};
+    const WeightOperands weights = {.pixels = pixels, .out_channels = columns, .in_channels = channels,
+                                    .dy_pitch = columns, .x_pitch = pitch};
     if (node->wants_grad[0]) TRY(dnn_product(&state->data, &data, e));
-    if (node->trains_param[X_PROJ]) TRY(dnn_product(&state->weights, &weights, e));
-    const size_t products = larger(state->data ? dnn_scratch_bytes(state->data) : 0,
-                                   state->weights ? dnn_scratch_bytes(state->weights) : 0);
+    if (node->trains_param[X_PROJ]) TRY(weight_product_new(&state->weights, &weights, e));
+    const size_t products =
+        larger(state->data ? dnn_scratch_bytes(state->data) : 0, weight_product_scratch(&state->weights));
     node->scratch_bytes[1] =
         state->projection_bytes + state->image_bytes + larger(state->sizes.backward_scratch, products);
     return 0;
@@ -156,7 +157,7 @@ static void put_pixels(Elem *to, int64_t pitch, const float *from, Shape s, bool
 }
 
 /* The projections' gradients on to x and to x_proj; in bfloat16, dx comes in and goes through `image`. */
-static void give_projections(const Node *node, const State *state, const float *dprojections, float *image,
+static void give_projections(const Node *node, State *state, const float *dprojections, float *image,
                              void *scratch)
 {
     const Tensor *x = node->in[0];
@@ -164,10 +165,10 @@ static void give_projections(const Node *node, const State *state, const float *
         dnn_run_product(state->data, dprojections, node->param[X_PROJ], NULL, BF16 ? image : x->grad, scratch,
                         node->failure);
     if (BF16 && node->wants_grad[0]) put_pixels(x->grad, x->pitch, image, x->shape, node->accumulate[0]);
-    if (!state->weights) return;
+    if (!state->weights.product) return;
     if (BF16) get_pixels(image, x->data, x->pitch, x->shape);
-    dnn_run_product(state->weights, dprojections, BF16 ? image : x->data, NULL, node->param_grad[X_PROJ], scratch,
-                    node->failure);
+    weight_product_run(&state->weights, dprojections, BF16 ? image : x->data, node->param_grad[X_PROJ], scratch,
+                       node->failure);
 }
 
 static void backward(Node *node, const Step *step)

@@ -103,7 +103,7 @@ static int save_dataset(const PredictionJob *job, Err *e)
 
 static void tell_start(const PredictionJob *job)
 {
-    const ModelSource *s = predictor_source(job->predictor);
+    const ModelSource *s = &job->source;
     Text folds = {0};
     fold_list_text(&s->folds, &folds);
     prediction_tell(job->o, TELL_NOTE, "%s, %s, %d case%s", s->plan.network.name, folds.data ? folds.data : "",
@@ -116,7 +116,6 @@ static int run_cases(PredictionJob *job, Err *e)
     int kept;
     Err failed = {0}; /* some cases: told of, and counted by their fates */
     if (prediction_job_saves_probabilities(job)) TRY(save_dataset(job, e));
-    tell_start(job);
     const Batch batch = {.title = "predict",
                          .count = job->turn_count,
                          .quiet = job->o->quiet,
@@ -150,7 +149,10 @@ static int run_job(PredictionJob *job, Err *e)
     PredictorOptions options = job->o->predictor;
     options.progress = show_tiles;
     options.context = job;
-    if (is_written) TRY(find_turns(job, e));
+    if (is_written) {
+        TRY(find_turns(job, e));
+        tell_start(job);
+    }
     if (!job->turn_count && !job->o->explain) return 0;
     TRY(predictor_open_source(&job->predictor, &job->source, &options, e));
     if (job->o->explain) prediction_job_explain(job);

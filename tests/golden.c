@@ -61,14 +61,15 @@ static int run_folder(Golden *g, const char *folder, Err *e)
     for (int i = 0; i < list.count; i++) {
         char *inside = path_format(e, "%s/%s", folder, list.names[i]);
         g->folder = inside;
-        if (inside && file_is_folder(inside) && !run_family(g)) {
+        if (!inside) break;
+        if (file_is_folder(inside) && !run_family(g)) {
             golden_begin(g, "%s", list.names[i]);
             golden_skip(g, "no family that this program knows yet");
         }
         mem_free(inside);
     }
     file_list_free(&list);
-    return 0;
+    return g->folder ? 0 : ERR_NOMEM;
 }
 
 int main(int argc, char **argv)

@@ -12,7 +12,8 @@ has() { # WHAT PATTERN FILE-IN-$out
     if grep -q -e "$2" "$out/$3"; then echo "ok - $1"; else echo "not ok - $1: no '$2' in $3"; cat "$out/$3"; fi
 }
 lacks() { # WHAT PATTERN FILE-IN-$out
-    if grep -q -e "$2" "$out/$3"; then echo "not ok - $1: '$2' in $3"; else echo "ok - $1"; fi
+    if [ ! -e "$out/$3" ]; then echo "not ok - $1: there is no $3"
+    elif grep -q -e "$2" "$out/$3"; then echo "not ok - $1: '$2' in $3"; else echo "ok - $1"; fi
 }
 is() { # WHAT COMMAND…
     what=$1; shift

@@ -135,7 +135,9 @@ prefix ?= /usr/local
 install: all
 	install -d $(DESTDIR)$(prefix)/bin
 	for program in $(filter-out bench golden turn,$(notdir $(BINARIES))); do \
-	    install $(B)/$$program $(DESTDIR)$(prefix)/bin/swin-umamba-$$(echo $$program | tr _ -); done
+	    install $(B)/$$program $(DESTDIR)$(prefix)/bin/swin-umamba-$$(echo $$program | tr _ -) || exit; done
+	install -d $(DESTDIR)$(prefix)/share/doc/swin-umamba-c
+	install -m 644 LICENSE README.md $(DESTDIR)$(prefix)/share/doc/swin-umamba-c
 
 clean:
 	rm -rf build

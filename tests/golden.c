@@ -58,18 +58,19 @@ static int run_folder(Golden *g, const char *folder, Err *e)
     g->folder = folder;
     if (run_family(g)) return 0;
     TRY(file_list(&list, folder, e));
-    for (int i = 0; i < list.count; i++) {
+    int code = 0;
+    for (int i = 0; i < list.count && !code; i++) {
         char *inside = path_format(e, "%s/%s", folder, list.names[i]);
         g->folder = inside;
-        if (!inside) break;
-        if (file_is_folder(inside) && !run_family(g)) {
+        if (!inside) code = ERR_NOMEM;
+        else if (file_is_folder(inside) && !run_family(g)) {
             golden_begin(g, "%s", list.names[i]);
             golden_skip(g, "no family that this program knows yet");
         }
         mem_free(inside);
     }
     file_list_free(&list);
-    return g->folder ? 0 : ERR_NOMEM;
+    return code;
 }
 
 int main(int argc, char **argv)

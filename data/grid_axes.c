@@ -298,7 +298,8 @@ GridAxes grid_axes_read(const Geometry *g, ReaderAxes reader, int across)
         return axes;
     }
     Geometry place = *g; /* ITK takes the sform only where it is the scanner's own, or alone */
-    if (reader == READER_RAS_ITK && g->orientation.qform_code > 0 && g->orientation.sform_code != NIFTI_XFORM_SCANNER_ANAT)
+    const bool has_qform = g->orientation.qform_code > 0;
+    if (reader == READER_RAS_ITK && has_qform && g->orientation.sform_code != NIFTI_XFORM_SCANNER_ANAT)
         place.orientation.sform_code = 0;
     nearest_axes(&place, world, backwards);
     for (int i = 0; i < 3; i++) {
@@ -424,7 +425,8 @@ int grid_bring(GridAxes *axes, Text *note, const Geometry *found, const Geometry
     char there[GRID_PLACE_BYTES], wanted[GRID_PLACE_BYTES];
     const GridMatch match = grid_match(found, expected, axes);
     const Geometry turned = grid_axes_apply(axes, found);
-    if (match == GRID_DIFFERENT || plane_across(found, expected) < 0) TRY(geometry_expect_grid(&turned, expected, of, e));
+    if (match == GRID_DIFFERENT || plane_across(found, expected) < 0)
+        TRY(geometry_expect_grid(&turned, expected, of, e));
     if (match == GRID_SAME) return 0;
     grid_place_text(found, there);
     grid_place_text(expected, wanted);

@@ -126,8 +126,8 @@ static int warn_of_spacing(const PredictionJob *job, const Case *c, const Geomet
     const char *unit;
     Text note = {0};
     if (geometry_unit_mm(g->orientation.units, &unit) != 1)
-        prediction_job_warn(job, "%s: the header says %s: its spacing is taken as %gx%gx%g mm (x,y,z)", c->images[0], unit,
-                            g->spacing_zyx_mm[2], g->spacing_zyx_mm[1], g->spacing_zyx_mm[0]);
+        prediction_job_warn(job, "%s: the header says %s: its spacing is taken as %gx%gx%g mm (x,y,z)", c->images[0],
+                            unit, g->spacing_zyx_mm[2], g->spacing_zyx_mm[1], g->spacing_zyx_mm[0]);
     const int code = spacing_check(&note, read.shape_zyx, read.spacing_zyx_mm, plan, e);
     if (!code && note.length) prediction_job_warn(job, "%s: %s", c->images[0], note.data);
     text_free(&note);
@@ -140,8 +140,10 @@ static void warn_of_orientation(const PredictionJob *job, const Case *c, const G
     const Plan *plan = predictor_plan(job->predictor);
     char code[GRID_CODE_BYTES];
     grid_axes_code(g, code);
-    if (!*plan->orientations || plan_reader_axes(plan) != READER_STORED || has_orientation(plan->orientations, code)) return;
-    prediction_job_warn(job, "%s: its orientation is %s, and training saw %s only: the network may take its sides for others; "
+    if (!*plan->orientations || plan_reader_axes(plan) != READER_STORED) return;
+    if (has_orientation(plan->orientations, code)) return;
+    prediction_job_warn(job,
+                        "%s: its orientation is %s, and training saw %s only: the network may take left for right; "
                         "reorient the image, or train with \"orientation: canonical\"", c->images[0], code,
                         plan->orientations);
 }

@@ -187,8 +187,8 @@ static void note_units(const Extraction *x, FaultList *faults)
         name = unit;
     }
     if (count)
-        fault_add(faults, FAULT_WARNING, "%d case%s, the first %s: the header says %s: spacings are converted to mm", count,
-                  count == 1 ? "" : "s", x->dataset->training.cases[first].images[0], name);
+        fault_add(faults, FAULT_WARNING, "%d case%s, the first %s: the header says %s: spacings are converted to mm",
+                  count, count == 1 ? "" : "s", x->dataset->training.cases[first].images[0], name);
 }
 
 int fingerprint_extract(Fingerprint *f, const Dataset *d, ReaderAxes axes, int threads, Progress *progress,

@@ -2,7 +2,8 @@
 
 #include "preprocess/spacing_check.h"
 
-static int check_case(FaultList *faults, int *far, const Plan *plan, const Fingerprint *f, const Case *c, int index, Err *e)
+static int check_case(FaultList *faults, int *far, const Plan *plan, const Fingerprint *f, const Case *c, int index,
+                      Err *e)
 {
     const int *s = f->shapes_after_crop[index];
     const int64_t shape[3] = {s[0], s[1], s[2]};
@@ -23,6 +24,6 @@ int spacing_faults(FaultList *faults, const Plan *plan, const Fingerprint *f, co
     for (int i = 0; i < f->case_count && i < d->training.count; i++)
         TRY(check_case(faults, &far, plan, f, &d->training.cases[i], i, e));
     if (far > SPACING_SHOWN)
-        fault_add(faults, FAULT_WARNING, "the spacings of %d cases more are as far off the others'", far - SPACING_SHOWN);
+        fault_add(faults, FAULT_WARNING, "%d more cases have spacings that differ as much", far - SPACING_SHOWN);
     return 0;
 }

@@ -140,8 +140,8 @@ static int check_spacing(const PlanConfiguration *c, Err *e)
 {
     for (int i = 0; i < 2; i++)
         if (!(c->spacing_mm[i] >= PLAN_LEAST_SPACING && c->spacing_mm[i] <= PLAN_MOST_SPACING))
-            return err_set(e, ERR_VALUE, "configurations.2d.spacing: found %g mm, expected %g to %g; look at the spacings "
-                           "in the images' headers", c->spacing_mm[i], PLAN_LEAST_SPACING, PLAN_MOST_SPACING);
+            return err_set(e, ERR_VALUE, "configurations.2d.spacing: found %g mm, expected %g to %g; look at the "
+                           "spacings in the images' headers", c->spacing_mm[i], PLAN_LEAST_SPACING, PLAN_MOST_SPACING);
     return 0;
 }
 

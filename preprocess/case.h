@@ -30,16 +30,15 @@ typedef struct PreprocessedCase {
     CaseProperties properties;
 } PreprocessedCase;
 
-/* image: float32 (C,Z,Y,X), is used as working memory: its values are lost. axes: how it is read
- * (grid_axes_read); NULL: as it is stored. labels: int16 (Z,Y,X), or NULL; info is needed with labels only. out: new arrays, case_free. Fails: ERR_NOMEM; ERR_SHAPE where image,
- * labels and plan do not fit; ERR_VALUE where intensities are out of range. */
+/* image: float32 (C,Z,Y,X), is used as working memory: its values are lost. axes: how it is read (grid_axes_read);
+ * NULL: as it is stored. labels: int16 (Z,Y,X), or NULL; info is needed with labels only. out: new arrays, case_free.
+ * Fails: ERR_NOMEM; ERR_SHAPE where image, labels and plan do not fit; ERR_VALUE where intensities are out of range. */
 int case_preprocess(PreprocessedCase *out, Array *image, const double spacing_mm[3], const GridAxes *axes,
                     const Array *labels, const Plan *plan, const DatasetInfo *info, Err *e);
 void case_free(PreprocessedCase *c);
 
-/* The most memory that case_preprocess takes for an image of that shape (as it is read) without labels, the image and the
- * result included. out_shape: the result's largest shape, in the plan's order of axes (nothing is cropped).
- */
+/* The most memory that case_preprocess takes for an image of that shape (as it is read) without labels, the image and
+ * the result included. out_shape: the result's largest shape, in the plan's order of axes (nothing is cropped). */
 int64_t case_preprocess_bytes(int64_t out_shape[3], const int64_t shape[3], const double spacing_mm[3],
                               const Plan *plan);
 

@@ -35,11 +35,12 @@ int spacing_check(Text *note, const int64_t shape[3], const double spacing_mm[3]
     const bool refused = f.plane_factor >= SPACING_REFUSED_FACTOR || f.voxels > SPACING_MOST_VOXELS;
     if (refused)
         return err_set(e, ERR_VALUE,
-                       "spacing %gx%gx%g mm (x,y,z) is %.4g times off the training images' %gx%gx%g mm, and would make "
-                       "%.3g voxels of %lldx%lldx%lld; correct the spacing, or its unit, in the header", s[2], s[1], s[0],
-                       f.factor, m[2], m[1], m[0], f.voxels, (long long)shape[2], (long long)shape[1],
-                       (long long)shape[0]);
-    text_add(note, "spacing %gx%gx%g mm (x,y,z) is %.4g times off the training images' %gx%gx%g mm; is the header right?",
-             s[2], s[1], s[0], f.factor, m[2], m[1], m[0]);
+                       "spacing %gx%gx%g mm (x,y,z) differs by a factor of %.4g from the training images' %gx%gx%g mm, and "
+                       "would make %.3g voxels of %lldx%lldx%lld; correct the spacing, or its unit, in the header",
+                       s[2], s[1], s[0], f.factor, m[2], m[1], m[0], f.voxels, (long long)shape[2],
+                       (long long)shape[1], (long long)shape[0]);
+    text_add(note,
+             "spacing %gx%gx%g mm (x,y,z) differs by a factor of %.4g from the training images' %gx%gx%g mm; look "
+             "whether the header is right", s[2], s[1], s[0], f.factor, m[2], m[1], m[0]);
     return text_check(note, e);
 }

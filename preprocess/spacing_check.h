@@ -10,15 +10,15 @@
 #include "base/text.h"
 #include "plans/plan.h"
 
-/* From the first factor on there is a note, from the second on an error: no lens, no protocol differs so much. */
+/* From the first factor on there is a note, from the second on an error: no two protocols differ so much. */
 #define SPACING_NOTE_FACTOR 5.0
 #define SPACING_REFUSED_FACTOR 100.0
 /* The same error where a case with a note would have more voxels than this: 16 GiB a channel. */
 #define SPACING_MOST_VOXELS ((double)(1LL << 32))
 
-/* shape, spacing_mm: of the case, with its axes in the order in which they are read (plan_reader_axes). Compared with the
- * plan's median spacing, or its target where it has none; an axis of one voxel is left out. note: one clause, or
- * nothing. Along the slices nothing is resampled: there it is never an error. Fails: ERR_VALUE, with the factor and
+/* shape, spacing_mm: of the case, with its axes in the order in which they are read (plan_reader_axes). Compared
+ * with the plan's median spacing, or its target where it has none; an axis of one voxel is left out. note: one
+ * clause, or nothing. Along the slices nothing is resampled: there it is never an error. Fails: ERR_VALUE, with the factor and
  * both spacings. */
 int spacing_check(Text *note, const int64_t shape[3], const double spacing_mm[3], const Plan *plan, Err *e);
 

@@ -50,7 +50,7 @@ static void factors_decide(void **state)
         bool noted;
         assert_int_equal(check(&plan, shape, cases[i].mm, &noted, &e), cases[i].code);
         assert_int_equal(noted, cases[i].noted);
-        if (cases[i].code) assert_says(&e, "times off");
+        if (cases[i].code) assert_says(&e, "by a factor of");
     }
     /* the plan's order of axes: what was x lies across the slices */
     plan = plan_of(3, 1, 0.5);
@@ -70,7 +70,7 @@ static void sizes_and_single_slices(void **state)
     Plan plan = plan_of(3, 1, 1);
     bool noted;
     Err e = {0};
-    /* 20 times off, and 400 x 2000 x 20000 x 20000 voxels */
+    /* 20 times the spacing, and 400 x 2000 x 20000 x 20000 voxels */
     assert_int_equal(check(&plan, (int64_t[]){400, 1000, 1000}, (double[]){3, 20, 20}, &noted, &e), ERR_VALUE);
     /* large, but as the others */
     assert_int_equal(check(&plan, (int64_t[]){400, 10000, 10000}, (double[]){3, 1, 1}, &noted, &e), 0);

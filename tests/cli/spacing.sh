@@ -13,12 +13,12 @@ scale() { # SET CASE FACTOR: another spacing, of image and label
 }
 cp -r "$out/set" "$out/far"; scale "$out/far" 3 7
 cp -r "$out/set" "$out/wrong"; scale "$out/wrong" 4 1000; scale "$out/wrong" 5 0.001
-check "a spacing seven times off" 0 $plan "$out/far" -o "$out/pre" --override "$out/narrow.yaml" -j1 --quiet
-has "is named with file and factor" 'warning: case phantom_003: .*phantom_003_0000.nii.gz: spacing .* [67][.0-9]* times off the training' stderr
-is "and no other" test "$(grep -c 'times off' "$out/stderr")" -eq 1
-check "one a thousand times off" 1 $plan "$out/wrong" -o "$out/pre_wrong" --override "$out/narrow.yaml" -j1 --quiet
-has "is an error" 'error: case phantom_004: .*times off' stderr
-has "each of them" 'error: case phantom_005: .*times off' stderr
+check "a spacing of seven times the others" 0 $plan "$out/far" -o "$out/pre" --override "$out/narrow.yaml" -j1 --quiet
+has "is named with file and factor" 'warning: case phantom_003: .*phantom_003_0000.nii.gz: spacing .* differs by a factor of [67][.0-9]* from the training' stderr
+is "and no other" test "$(grep -c 'by a factor of' "$out/stderr")" -eq 1
+check "one of a thousand times" 1 $plan "$out/wrong" -o "$out/pre_wrong" --override "$out/narrow.yaml" -j1 --quiet
+has "is an error" 'error: case phantom_004: .*by a factor of' stderr
+has "each of them" 'error: case phantom_005: .*by a factor of' stderr
 is "and nothing is preprocessed" test ! -e "$out/pre_wrong/plans.yaml"
 for factor in 1e-42 1e30; do
     cp -r "$out/set" "$out/all"
@@ -33,10 +33,10 @@ check "a toy" 0 "$build/train" "$out/pre" 0 -o "$out/results" --epochs 1 --itera
 mkdir "$out/seven" "$out/thousand" "$out/micron"
 cp "$out/far/imagesTr/phantom_003_0000.nii.gz" "$out/seven"
 cp "$out/wrong/imagesTr/phantom_004_0000.nii.gz" "$out/thousand"
-check "predict seven times off" 0 "$build/predict" -i "$out/seven" -o "$out/p7" -m "$out/results" -j1 --quiet
-has "is told" 'warning: case phantom_003: .*times off the training images' stderr
-check "predict a thousand times off" 1 "$build/predict" -i "$out/thousand" -o "$out/p1000" -m "$out/results" -j1 --quiet
-has "is an error of the case" 'case phantom_004: .*phantom_004_0000.nii.gz: spacing .*times off' stderr
+check "predict seven times the spacing" 0 "$build/predict" -i "$out/seven" -o "$out/p7" -m "$out/results" -j1 --quiet
+has "is told" 'warning: case phantom_003: .*by a factor of .* from the training images' stderr
+check "predict a thousand times" 1 "$build/predict" -i "$out/thousand" -o "$out/p1000" -m "$out/results" -j1 --quiet
+has "is an error of the case" 'case phantom_004: .*phantom_004_0000.nii.gz: spacing .*by a factor of' stderr
 
 # the same millimetres in micrometres: the header's unit, byte 123, is 3 (1: metre, 2: millimetre)
 "$turn" "$out/set/imagesTr/phantom_001_0000.nii.gz" "$out/plain.nii" RAS 0 1000
@@ -44,7 +44,7 @@ printf '\003' | dd of="$out/plain.nii" bs=1 seek=123 conv=notrunc 2>/dev/null
 gzip -c "$out/plain.nii" >"$out/micron/phantom_001_0000.nii.gz"
 check "a header in micrometres" 0 "$build/predict" -i "$out/micron" -o "$out/pm" -m "$out/results" -j1 --quiet
 has "is told with the spacing in mm" 'warning: case phantom_001: .*the header says micrometre: its spacing is taken as [0-2]' stderr
-lacks "is not implausible" 'times off' stderr
+lacks "is not implausible" 'by a factor of' stderr
 check "the same image in mm" 0 "$build/predict" -i "$out/set/imagesTr/phantom_001_0000.nii.gz" -o "$out/pn" -m "$out/results" -j1 --quiet
 check "has the same labels at the same place" 0 "$build/evaluate" "$out/pn/phantom_001.nii.gz" "$out/pm/phantom_001.nii.gz" -o "$out/e" --no-report --quiet
 lacks "without a note" warning stderr

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "inference/folds.h"
+#include "network/network.h"
 #include "network/weights_io.h"
 
 static const char *const ENDINGS[] = {".safetensors", ".pth"};
@@ -47,6 +48,18 @@ static void take_mirror_axes(PlanInference *inference, const char *axes)
         if (strchr(axes, '0' + axis)) inference->mirror_axes[inference->mirror_axes_count++] = axis;
 }
 
+/* The network of a trainer, if this build has it; network is its name, or NULL. */
+static int expect_network(const char *network, const char *trainer, const char *checkpoint, Err *e)
+{
+    NetworkSpec spec;
+    Err unknown;
+    if (!network)
+        return err_set(e, ERR_UNSUPPORTED, "%s: the network of trainer %s is not known here", checkpoint, trainer);
+    if (!network_defaults(&spec, network, 1, &unknown)) return 0;
+    return err_set(e, ERR_UNSUPPORTED, "%s: the network of trainer %s is not known here: %s", checkpoint,
+                   trainer ? trainer : "(not named)", unknown.text);
+}
+
 /* nnU-Net's plan does not name the network: its checkpoint does, and has its width. */
 static int take_network(Plan *plan, const char *checkpoint, Err *e)
 {
@@ -57,11 +70,8 @@ static int take_network(Plan *plan, const char *checkpoint, Err *e)
     const char *axes = weights_note_text(&weights, "inference_allowed_mirroring_axes");
     const char *network = trainer ? results_network_of(trainer) : plan->network.name;
     const Array *embedding = weights_find(&weights, "vssm_encoder.patch_embed.proj.bias");
-    int code = 0;
-    if (network) memmove(plan->network.name, network, strlen(network) + 1);
-    else
-        code = err_set(e, ERR_UNSUPPORTED, "%s: the network of trainer %s is not known here", checkpoint,
-                       trainer);
+    const int code = expect_network(network, trainer, checkpoint, e);
+    if (!code) memmove(plan->network.name, network, strlen(network) + 1);
     if (embedding) plan->network.width = (double)array_count(embedding) / WHOLE_WIDTH;
     if (axes) take_mirror_axes(&plan->inference, axes);
     weights_close(&weights);

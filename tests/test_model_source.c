@@ -174,6 +174,42 @@ static void networks_that_are_not_known_are_named_with_their_file(void **state)
     assert_says(&e, folder);
 }
 
+/* A checkpoint in nnU-Net's folder names its trainer. */
+static void put_checkpoint_of(const char *trainer)
+{
+    char header[256] = {0};
+    const int length = snprintf(header + 8, sizeof header - 8, "{\"__metadata__\":{\"trainer_name\":\"%s\"}}", trainer);
+    header[0] = (char)length;
+    char *path = path_format(NULL, "%s/fold_0/checkpoint_final.safetensors", folder);
+    assert_int_equal(file_put(path, header, (size_t)length + 8, NULL), 0);
+    mem_free(path);
+}
+
+static void expect_unknown_trainer(const char *trainer, const char *why)
+{
+    ModelSource s;
+    Err e = {0};
+    put_checkpoint_of(trainer);
+    assert_int_equal(model_source_open(&s, folder, NULL, 0, NULL, &e), ERR_UNSUPPORTED);
+    assert_says(&e, "fold_0/checkpoint_final.safetensors: the network of trainer ");
+    assert_says(&e, trainer);
+    assert_says(&e, why);
+}
+
+static void trainers_that_are_not_known_are_named_with_their_file(void **state)
+{
+    (void)state;
+    put("fold_0/x", "");
+    char *ours = path_format(NULL, "%s/plans.yaml", folder), *theirs = path_format(NULL, "%s/plans.json", folder);
+    assert_int_equal(rename(ours, theirs), 0);
+    mem_free(ours);
+    mem_free(theirs);
+    expect_unknown_trainer("nnUNetTrainerUMambaBot", "there are swin_umamba_d");
+    expect_unknown_trainer("SomebodysTrainer", "is not known here");
+    put_checkpoint_of("nnUNetTrainerSwinUMambaD");
+    expect_folds(NULL, 0, NULL, "fold 0", "folds");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin_test, end_test)
 
 int main(void)
@@ -181,6 +217,7 @@ int main(void)
     const struct CMUnitTest tests[] = {TEST(numbered_folds_predict_together),
                                        TEST(fold_all_predicts_where_it_is_the_only_one),
                                        TEST(what_decides_the_labels_is_listed),
-                                       TEST(networks_that_are_not_known_are_named_with_their_file)};
+                                       TEST(networks_that_are_not_known_are_named_with_their_file),
+                                       TEST(trainers_that_are_not_known_are_named_with_their_file)};
     return cmocka_run_group_tests_name("model_source", tests, NULL, NULL);
 }

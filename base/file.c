@@ -111,12 +111,6 @@ int file_is_there(const char *path, bool *there, Err *e)
     return nothing ? 0 : path_error(e, saved, path, "cannot tell whether it is there");
 }
 
-bool file_exists(const char *path)
-{
-    struct stat info;
-    return stat(path, &info) == 0;
-}
-
 bool file_is_folder(const char *path)
 {
     struct stat info;
@@ -168,7 +162,7 @@ int file_make_folders(const char *path, Err *e)
 
 int file_remove(const char *path, Err *e)
 {
-    return unlink(path) ? err_errno(e, errno, "%s: cannot remove", path) : 0;
+    return unlink(path) && errno != ENOENT ? err_errno(e, errno, "%s: cannot remove", path) : 0;
 }
 
 static int by_bytes(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }

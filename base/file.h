@@ -53,7 +53,6 @@ void file_forget(const void *data, size_t bytes);
  * Negative where that cannot be told, which is not the same as "no": no permission, an input/output error, a link
  * to what is not there (ERR_IO), or path is NULL because it could not be composed (ERR_NOMEM). */
 int file_is_there(const char *path, bool *there, Err *e);
-bool file_exists(const char *path); /* to be replaced by file_is_there: "no" for whatever fails */
 bool file_is_folder(const char *path);
 int64_t file_size(const char *path);               /* in bytes; 0 where there is no file */
 
@@ -65,7 +64,7 @@ int file_make_folders(const char *path, Err *e);
 /* Removes the temporaries that killed processes left in a folder, once in the life of this process: a folder may hold
  * very many files. Done by file_create and file_make_folders. What cannot be removed stays: it does no harm. */
 void file_remove_leftovers(const char *folder);
-int file_remove(const char *path, Err *e);
+int file_remove(const char *path, Err *e);         /* 0 also where nothing was there */
 
 /* Names in a folder, sorted bytewise; free with file_list_free. Hidden files (".name": of the system, of editors, of
  * macOS "._name") are no one's data and left out. */

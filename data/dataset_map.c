@@ -14,7 +14,11 @@ static char *listed_file(const Dataset *d, const char *id, const char *name, Fau
     if (!expanded) return NULL;
     char *path = *expanded == '/' ? mem_strdup(expanded, e) : path_format(e, "%s/%s", d->folder, expanded);
     mem_free(expanded);
-    if (path && !file_exists(path))
+    bool there;
+    Err unknown = {0};
+    if (path && file_is_there(path, &there, &unknown))
+        fault_add(faults, FAULT_ERROR, "case %s: %s", id, unknown.text);
+    else if (path && !there)
         fault_add(faults, FAULT_ERROR, "case %s: %s is not there: dataset.json names it", id, path);
     return path;
 }

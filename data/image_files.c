@@ -7,10 +7,11 @@
 int image_files_add(FileList *files, char *path, Err *e)
 {
     const size_t size = sizeof *files->names, count = (size_t)files->count;
-    if (!path) return ERR_NOMEM;
-    if (count && !file_exists(path)) {
+    bool there;
+    const int failed = count ? file_is_there(path, &there, e) : path ? 0 : ERR_NOMEM;
+    if (failed || (count && !there)) {
         mem_free(path);
-        return 0;
+        return failed;
     }
     void *names = files->names;
     if (!(count & (count - 1)) && mem_grow(&names, count * size, (count ? 2 * count : 1) * size, e)) {

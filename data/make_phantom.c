@@ -60,7 +60,9 @@ static int remove_cases(const char *output, const char *folder, Err *e)
 {
     FileList files = {0};
     char *path = path_format(e, "%s/%s", output, folder);
-    int failed = !path ? ERR_NOMEM : file_exists(path) ? file_list(&files, path, e) : 0;
+    bool there;
+    int failed = file_is_there(path, &there, e);
+    if (there) failed = file_list(&files, path, e);
     for (int i = 0; i < files.count && !failed; i++) {
         if (strncmp(files.names[i], "phantom_", 8)) continue;
         char *file = path_format(e, "%s/%s", path, files.names[i]);
@@ -75,14 +77,12 @@ static int remove_cases(const char *output, const char *folder, Err *e)
 static int prepare(const Options *o, Err *e)
 {
     char *json = path_format(e, "%s/dataset.json", o->common.output);
-    if (!json) return ERR_NOMEM;
-    int failed = 0;
-    if (file_exists(json)) {
-        if (o->common.overwrite) failed = file_remove(json, e);
-        else
-            failed =
-                err_set(e, ERR_VALUE, "%s is there already: choose another folder, or --overwrite", json);
-    }
+    bool there;
+    int failed = file_is_there(json, &there, e);
+    if (there)
+        failed = o->common.overwrite
+                     ? file_remove(json, e)
+                     : err_set(e, ERR_VALUE, "%s is there already: choose another folder, or --overwrite", json);
     mem_free(json);
     if (!failed) failed = remove_cases(o->common.output, "imagesTr", e);
     return failed ? failed : remove_cases(o->common.output, "labelsTr", e);

@@ -47,17 +47,17 @@ static bool is_half(const char *path, const char *half)
 static int open_data(ByteSource *s, char **name, const char *path, Err *e)
 {
     *name = partner(path, "img", e);
-    if (!*name) return ERR_NOMEM;
-    if (!file_exists(*name)) {
+    bool there;
+    TRY(file_is_there(*name, &there, e));
+    if (!there) {
         const size_t length = strlen(*name);
         char *other = path_ends_with(*name, ".gz") ? path_format(e, "%.*s", (int)length - 3, *name)
                                                    : path_format(e, "%s.gz", *name);
-        if (!other) return ERR_NOMEM;
-        const bool there = file_exists(other);
-        if (!there) err_set(e, ERR_IO, "%s: the pair's other file, %s, is not there", path, *name);
+        int code = file_is_there(other, &there, e);
+        if (!code && !there) code = err_set(e, ERR_IO, "%s: the pair's other file, %s, is not there", path, *name);
         mem_free(*name);
         *name = other;
-        if (!there) return ERR_IO;
+        if (code) return code;
     }
     return source_open(s, *name, e);
 }

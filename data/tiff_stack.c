@@ -106,21 +106,28 @@ static int read_ome(Named *n, const TiffFile *f, const char *pixels, Err *e)
 
 static const char digits[] = "0123456789";
 
-/* The name of the side file: of the file itself or, for image channels, of their case. */
-static char *side_name(const char *path, ImageUse use, Err *e)
+/* The side file: of the file itself or, for image channels, of their case. The caller owns *name, also on failure. */
+static int side_name(char **name, bool *there, const char *path, ImageUse use, Err *e)
 {
     const char *dot = strrchr(path_base(path), '.');
     int length = (int)(dot - path);
-    char *own = path_format(e, "%.*s.json", length, path);
-    if (!own || file_exists(own) || use == IMAGE_LABELS) return own;
-    if (length < 6 || path[length - 5] != '_' || strspn(path + length - 4, digits) != 4) return own;
-    mem_free(own);
-    return path_format(e, "%.*s.json", length - 5, path);
+    *name = path_format(e, "%.*s.json", length, path);
+    TRY(file_is_there(*name, there, e));
+    if (*there || use == IMAGE_LABELS) return 0;
+    if (length < 6 || path[length - 5] != '_' || strspn(path + length - 4, digits) != 4) return 0;
+    mem_free(*name);
+    *name = path_format(e, "%.*s.json", length - 5, path);
+    return file_is_there(*name, there, e);
 }
 
 int tiff_stack_add_side(FileList *files, const char *path, Err *e)
 {
-    return image_files_add(files, side_name(path, IMAGE_INTENSITIES, e), e);
+    char *name;
+    bool there;
+    const int failed = side_name(&name, &there, path, IMAGE_INTENSITIES, e);
+    if (!failed) return image_files_add(files, name, e);
+    mem_free(name);
+    return failed;
 }
 
 static int read_side(double spacing_zyx[3], bool *found, const char *name, Err *e)
@@ -145,10 +152,11 @@ static int read_side(double spacing_zyx[3], bool *found, const char *name, Err *
 /* A .json beside a picture need not be about spacing (labelme's are not): then it is none. */
 static int find_side(TiffStack *s, bool *found, const TiffFile *f, int64_t pages, ImageUse use, Err *e)
 {
-    char *name = side_name(f->path, use, e);
+    char *name;
+    bool there;
     *found = false;
-    if (!name) return ERR_NOMEM;
-    int failed = file_exists(name) ? read_side(s->spacing_zyx, found, name, e) : 0;
+    int failed = side_name(&name, &there, f->path, use, e);
+    if (!failed && there) failed = read_side(s->spacing_zyx, found, name, e);
     if (failed && pages == 1 && !*found) failed = 0;
     mem_free(name);
     return failed;

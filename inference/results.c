@@ -81,8 +81,10 @@ static int take_network(Plan *plan, const char *checkpoint, Err *e)
 static int read_plan(Plan *plan, const char *results, const char *checkpoint, Err *e)
 {
     char *ours = path_format(e, "%s/plans.yaml", results), *theirs = path_format(e, "%s/plans.json", results);
-    int code = ours && theirs ? 0 : ERR_NOMEM;
-    const bool is_theirs = !code && !file_exists(ours) && file_exists(theirs);
+    bool has_ours, has_theirs = false;
+    int code = file_is_there(ours, &has_ours, e);
+    if (!code) code = file_is_there(theirs, &has_theirs, e);
+    const bool is_theirs = !code && !has_ours && has_theirs;
     const char *path = is_theirs ? theirs : ours;
     if (!code) code = plan_read(plan, path, NULL, e);
     if (!code && is_theirs) code = take_network(plan, checkpoint, e);

@@ -33,7 +33,9 @@ static int convert(const Options *options, const CommonOptions *common, Err *e)
 {
     const char *in = options->paths[0], *out = options->paths[1];
     WeightsFile w;
-    if (file_exists(out) && !common->overwrite)
+    bool there;
+    TRY(file_is_there(out, &there, e));
+    if (there && !common->overwrite)
         return err_set(e, ERR_VALUE, "%s: exists already; --overwrite replaces it", out);
     TRY(weights_read(&w, in, e));
     const int dropped = weights_drop(&w, WEIGHTS_OPTIMIZER);

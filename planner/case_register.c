@@ -20,10 +20,10 @@ static int add_all(DatasetCases *cases, const Dataset *d, const char *preprocess
     for (int i = 0; i < d->training.count; i++) TRY(names_add(&cases->present, d->training.cases[i].id, e));
     names_sort(&cases->present);
     char *path = path_format(e, "%s/cases.yaml", preprocessed);
-    if (!path) return ERR_NOMEM;
-    const bool is_there = file_exists(path);
+    bool is_there;
+    const int failed = file_is_there(path, &is_there, e);
     mem_free(path);
-    if (!is_there) return 0;
+    if (failed || !is_there) return failed;
     DatasetCases before;
     TRY(dataset_cases_read(&before, preprocessed, e));
     int code = add_removed(cases, &before.present, e);
@@ -88,7 +88,9 @@ static int clean_folder(NameList *gone, const DatasetCases *cases, const char *p
 {
     FileList files = {0};
     char *folder = path_format(e, "%s/%s", preprocessed, name);
-    int code = !folder ? ERR_NOMEM : file_is_folder(folder) ? file_list(&files, folder, e) : 0;
+    bool there;
+    int code = file_is_there(folder, &there, e);
+    if (there) code = file_list(&files, folder, e);
     for (int i = 0; i < files.count && !code; i++) {
         const size_t length = case_of(files.names[i]);
         Err failed = {0};

@@ -299,9 +299,10 @@ static int find_own(Maker *m, Err *e)
     char *json = path_format(e, "%s/splits_final.json", m->dataset),
          *yaml = path_format(e, "%s/splits_final.yaml", m->dataset);
     Splits a = {0}, b = {0};
-    int code = json && yaml ? 0 : ERR_NOMEM;
-    const bool has_json = !code && file_exists(json), has_yaml = !code && file_exists(yaml);
-    if (has_json && has_yaml) {
+    bool has_json, has_yaml;
+    int code = file_is_there(json, &has_json, e);
+    if (!code) code = file_is_there(yaml, &has_yaml, e);
+    if (!code && has_json && has_yaml) {
         code = splits_read(&a, json, e);
         if (!code) code = splits_read(&b, yaml, e);
         if (!code && !splits_equal(&a, &b))

@@ -14,8 +14,9 @@ int output_refuse_other(const char *dataset, const char *folder, Err *e)
     if (!path) return ERR_NOMEM;
     Plan there;
     Err unreadable = {0};
-    int code = 0;
-    if (file_exists(path) && !plan_read(&there, path, NULL, &unreadable) && strcmp(there.dataset_name, dataset))
+    bool is_there;
+    int code = file_is_there(path, &is_there, e);
+    if (is_there && !plan_read(&there, path, NULL, &unreadable) && strcmp(there.dataset_name, dataset))
         code = err_set(e, ERR_VALUE, "%s holds %s: choose another folder for %s, or --overwrite", folder,
                        there.dataset_name, dataset);
     mem_free(path);
@@ -27,7 +28,7 @@ static bool holds(const char *path, const char *bytes, size_t length)
 {
     void *data;
     size_t there;
-    if (!file_exists(path) || file_map(path, &data, &there, NULL)) return false;
+    if (file_map(path, &data, &there, NULL)) return false;
     const bool same = there == length && (!length || !memcmp(data, bytes, length));
     file_unmap(data, there);
     return same;
@@ -92,7 +93,7 @@ int output_fingerprint(const Fingerprint *f, const MadeFrom *made_from, const ch
     char *path = path_format(e, "%s/dataset_fingerprint.yaml", folder);
     char *origin = path_format(e, "%s/%s", folder, FINGERPRINT_MADE_FROM);
     int code = path && origin ? 0 : ERR_NOMEM;
-    if (!code && file_exists(origin)) code = file_remove(origin, e);
+    if (!code) code = file_remove(origin, e);
     if (!code) code = fingerprint_write(f, path, e);
     if (!code) code = made_from_write(made_from, origin, e);
     mem_free(origin);
@@ -108,7 +109,7 @@ int output_fingerprint_reuse(Fingerprint *f, bool *found, const MadeFrom *made_f
     MadeFrom then = {0};
     *found = false;
     const int code = path && origin ? 0 : ERR_NOMEM;
-    if (!code && !made_from_check(made_from, NULL) && file_exists(origin) &&
+    if (!code && !made_from_check(made_from, NULL) &&
         !made_from_read(&then, origin, &unreadable))
         *found = made_from_same(&then, made_from) && !fingerprint_read(f, path, &unreadable);
     made_from_free(&then);

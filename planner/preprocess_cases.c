@@ -41,7 +41,7 @@ static int up_to_date(const PreprocessRun *run, const Case *c, const MadeFrom *m
     CaseRecord record;
     char *path = path_format(e, "%s/%s.yaml", run->folder, c->id);
     if (!path) return ERR_NOMEM;
-    const bool is_read = !made_from_check(made_from, NULL) && file_exists(path) &&
+    const bool is_read = !made_from_check(made_from, NULL) &&
                          !case_properties_read(&properties, path, &record, NULL);
     *fresh = is_read && made_from_same(&record.made_from, made_from) && is_whole(&record, run->folder, c);
     if (is_read) case_record_free(&record);

@@ -41,8 +41,9 @@ int dataset_cases_read(DatasetCases *cases, const char *preprocessed, Err *e)
     *cases = (DatasetCases){0};
     char *path = path_format(e, "%s/cases.yaml", preprocessed);
     Doc doc;
-    int code = path ? 0 : ERR_NOMEM;
-    if (!code && !file_exists(path))
+    bool there;
+    int code = file_is_there(path, &there, e);
+    if (!code && !there)
         code = err_set(e, ERR_IO, "%s: not there: the list of the dataset's cases, which plan_and_preprocess writes when "
                        "all are preprocessed; run it (again)", path);
     if (!code) code = doc_read(&doc, path, e);

@@ -22,8 +22,10 @@ static int is_planned(SplitsFile *f, const char *yaml, const char *preprocessed,
 {
     char hash[HASH_BYTES], *record = path_format(e, "%s/splits_made_from.yaml", preprocessed);
     Err unreadable = {0};
-    int code = record ? hash_file(hash, yaml, e) : ERR_NOMEM;
-    if (!code && file_exists(record) && !made_from_read(&f->made_from, record, &unreadable)) {
+    bool there;
+    int code = file_is_there(record, &there, e);
+    if (!code) code = hash_file(hash, yaml, e);
+    if (!code && there && !made_from_read(&f->made_from, record, &unreadable)) {
         const char *written = made_from_find(&f->made_from, FILE_KEY);
         f->planned = written && !strcmp(written, hash);
     }
@@ -62,7 +64,9 @@ static int choose(SplitsFile *f, char **yaml, char **json, Err *e)
 
 static int find(SplitsFile *f, char **yaml, char **json, const char *preprocessed, Err *e)
 {
-    const bool has_yaml = file_exists(*yaml), has_json = file_exists(*json);
+    bool has_yaml, has_json;
+    TRY(file_is_there(*yaml, &has_yaml, e));
+    TRY(file_is_there(*json, &has_json, e));
     if (!has_yaml && !has_json) return 0;
     if (has_yaml) TRY(is_planned(f, *yaml, preprocessed, e));
     if (has_yaml && has_json) return choose(f, yaml, json, e);

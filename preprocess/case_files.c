@@ -103,7 +103,7 @@ int case_write(const PreprocessedCase *c, const char *folder, const char *id, co
 {
     char *path = path_format(e, "%s/%s.yaml", folder, id);
     if (!path) return ERR_NOMEM;
-    int code = file_exists(path) ? file_remove(path, e) : 0;
+    int code = file_remove(path, e);
     if (!code) code = write_array(&c->image, folder, id, "", e);
     if (!code && c->labels.data) code = write_array(&c->labels, folder, id, "_seg", e);
     if (!code && c->labels.data) code = write_array(&c->locations, folder, id, "_locations", e);

@@ -7,13 +7,14 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/program.h"
+#include "tests/support/exists.h"
 #include "tests/support/golden.h"
 #include "tests/support/golden_nnunet.h"
 
 static bool holds(const char *folder, const char *name)
 {
     char *path = path_format(NULL, "%s/%s", folder, name);
-    const bool there = path && file_exists(path);
+    const bool there = path && exists(path);
     mem_free(path);
     return there;
 }

@@ -15,6 +15,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "base/text.h"
+#include "tests/support/exists.h"
 
 static void errors_gain_context(void **state)
 {
@@ -72,7 +73,7 @@ static void files_appear_whole_or_not(void **state)
     OutFile f;
     assert_int_equal(file_create(&f, path, &e), 0);
     assert_int_equal(file_write(&f, "abc", 3, &e), 0);
-    assert_false(file_exists(path));
+    assert_false(exists(path));
     file_abort(&f);
     FileList list;
     assert_int_equal(file_list(&list, folder, &e), 0);

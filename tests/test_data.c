@@ -15,6 +15,7 @@
 #include "data/image_channels.h"
 #include "data/npy.h"
 #include "data/picture.h"
+#include "tests/support/exists.h"
 
 static char folder[] = "/tmp/test_data.XXXXXX";
 
@@ -251,7 +252,7 @@ static void colour_pictures_are_three_channels(void **state)
     assert_int_equal(picture_encode(&encoded, &pixels[0][0][0], 0, 2, 3, &e), ERR_SHAPE);
     assert_int_equal(picture_write(in_folder("none/colour.png"), &pixels[0][0][0], 2, 2, 3, &e), ERR_IO);
     assert_int_equal(picture_write(in_folder("empty.png"), &pixels[0][0][0], 0, 2, 3, &e), ERR_SHAPE);
-    assert_false(file_exists(in_folder("empty.png")));
+    assert_false(exists(in_folder("empty.png")));
 }
 
 static void labels_must_be_whole(void **state)

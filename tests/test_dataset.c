@@ -12,6 +12,7 @@
 #include "data/dataset.h"
 #include "data/phantom.h"
 #include "plans/yaml.h"
+#include "tests/support/exists.h"
 
 static const char broken[] = "../shared/data/broken";
 
@@ -145,7 +146,7 @@ static void check_real_set(const char *set)
     FaultList faults = {0};
     Err e = {0};
     snprintf(path, sizeof path, "../shared/data/%s/cases.json", set);
-    if (!file_exists(path)) skip();
+    if (!exists(path)) skip();
     assert_int_equal(doc_read(&doc, path, &e), 0);
     snprintf(path, sizeof path, "../shared/data/%s", set);
     if (dataset_open(&d, path, &faults, &e)) fail_msg("%s", e.text);
@@ -267,7 +268,7 @@ static void pairs_are_one_image(void **state)
     assert_int_equal(array_new(&voxels, DTYPE_U8, 3, g.shape_zyx, NULL), 0);
     assert_int_equal(file_make_folders(in_folder("pairs"), NULL), 0);
     assert_int_equal(image_write(in_folder("pairs/one_0000.hdr"), &g, &voxels, NULL), 0);
-    assert_true(file_exists(in_folder("pairs/one_0000.img")));
+    assert_true(exists(in_folder("pairs/one_0000.img")));
     assert_int_equal(case_list_images(&list, in_folder("pairs"), ".hdr", &faults, NULL), 0);
     assert_int_equal(list.count, 1);
     assert_int_equal(faults.count, 0);

@@ -18,6 +18,7 @@
 #include "plans/fingerprint.h"
 #include "plans/splits.h"
 #include "plans/yaml.h"
+#include "tests/support/exists.h"
 #include "tests/support/says.h"
 
 #define GOLDEN "tests/golden/plans/"
@@ -300,7 +301,7 @@ static void golden_splits_are_made_and_read(void **state)
 {
     (void)state;
     static const char golden[] = "../shared/golden/nnunet/splits/D4_splits_final.json";
-    if (!file_exists(golden)) skip();
+    if (!exists(golden)) skip();
     Splits read, made, again;
     Err e = {0};
     if (splits_read(&read, golden, &e)) fail_msg("%s", e.text);

@@ -13,6 +13,7 @@
 #include "base/memory.h"
 #include "plans/splits.h"
 #include "trainer/run_folder.h"
+#include "tests/support/exists.h"
 
 static const RunWaiting no_waiting = {NULL, NULL, NULL};
 
@@ -55,7 +56,7 @@ static void a_run_folder_has_one_owner(void **state)
     assert_null(sibling);
     run_folder_close(&f);
     snprintf(command, sizeof command, "%s/fold_all", results); /* it was not begun: nothing is left of it */
-    assert_false(file_exists(command));
+    assert_false(exists(command));
     snprintf(command, sizeof command, "rm -r %s", results);
     assert_int_equal(system(command), 0);
 }
@@ -102,7 +103,7 @@ static void a_run_is_replaced_by_its_first_checkpoint(void **state)
         run_folder_close(&f);
         assert_content(results, checkpoint, settles ? "second" : "first");
         snprintf(path, sizeof path, "%s/.fold_0.new", results);
-        assert_false(file_exists(path));
+        assert_false(exists(path));
     }
     assert_content(results, "plans.yaml", "plan");
     snprintf(path, sizeof path, "rm -r %s", results);
@@ -130,9 +131,9 @@ static void a_replacement_that_was_cut_off_is_finished(void **state)
         assert_content(results, "fold_0/checkpoint_final.safetensors", left[i][1]);
         if (i == 2) assert_content(results, "plans.yaml", "plan\n");
         snprintf(text, sizeof text, "%s/.fold_0.old", results);
-        assert_false(file_exists(text));
+        assert_false(exists(text));
         snprintf(text, sizeof text, "%s/.fold_0.new", results);
-        assert_false(file_exists(text));
+        assert_false(exists(text));
         snprintf(text, sizeof text, "rm -r %s", results);
         assert_int_equal(system(text), 0);
     }

@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "network/safetensors.h"
+#include "tests/support/exists.h"
 
 static char folder[] = "/tmp/test_safetensors_XXXXXX", path[64];
 
@@ -88,7 +89,7 @@ static void writing_refuses_equal_names(void **state)
     assert_int_equal(weights_add(&w, "a", array_view(DTYPE_F32, 1, shape, &one), &e), 0);
     unlink(path);
     assert_int_equal(safetensors_write(&w, path, &e), ERR_FORMAT);
-    assert_false(file_exists(path));
+    assert_false(exists(path));
     weights_close(&w);
 }
 

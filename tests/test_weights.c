@@ -15,6 +15,7 @@
 #include "network/pth.h"
 #include "network/weights_io.h"
 #include "plans/yaml.h"
+#include "tests/support/exists.h"
 #include "tests/support/fuzz_pth.h"
 #include "tests/support/says.h"
 #include "tests/support/weights_reference.h"
@@ -41,7 +42,7 @@ static Doc open_manifest(void)
     Doc doc;
     Err e = {0};
     snprintf(path, sizeof path, "%s/manifest_files.json", FAMILY);
-    if (!file_exists(path)) skip();
+    if (!exists(path)) skip();
     if (doc_read(&doc, path, &e)) fail_msg("%s", e.text);
     return doc;
 }
@@ -127,7 +128,7 @@ static void golden_bad_files_are_refused(void **state)
         assert_null(strchr(e.text, '\n'));
         if (strstr(path, "evil")) assert_says(&e, "posix.system");
     }
-    assert_false(file_exists("PWNED"));
+    assert_false(exists("PWNED"));
     doc_free(&doc);
 }
 
@@ -326,7 +327,7 @@ static void what_cannot_be_written_is_refused(void **state)
     assert_int_equal(weights_write(&w, "w.onnx", &e), ERR_VALUE);
     assert_int_equal(weights_drop(&w, "a"), 1);
     assert_int_equal(w.count, 0);
-    assert_false(file_exists(path));
+    assert_false(exists(path));
     weights_close(&w);
 }
 

@@ -18,6 +18,7 @@
 #include "base/random.h"
 #include "data/image_io.h"
 #include "plans/yaml.h"
+#include "tests/support/exists.h"
 
 /* Sanitizers make everything larger and slower. */
 #ifdef __SANITIZE_ADDRESS__
@@ -277,7 +278,7 @@ static void zoo_damaged(void **state)
             image_free(&image);
         }
         mem_free(bytes);
-        if (file_exists(path)) assert_int_equal(file_remove(path, NULL), 0);
+        if (exists(path)) assert_int_equal(file_remove(path, NULL), 0);
     }
     file_list_free(&files);
     assert_int_equal(rmdir(damaged), 0);
@@ -294,7 +295,7 @@ static int walk(const char *folder, void (*check)(const Image *, const DocNode *
     char manifest[512];
     snprintf(manifest, sizeof manifest, "%s/manifest.json", folder);
     const struct CMUnitTest missing[] = {cmocka_unit_test(zoo_missing)};
-    if (!file_exists(manifest)) return cmocka_run_group_tests_name(folder, missing, NULL, NULL);
+    if (!exists(manifest)) return cmocka_run_group_tests_name(folder, missing, NULL, NULL);
     Doc doc;
     Err e = {0};
     if (doc_read(&doc, manifest, &e)) {

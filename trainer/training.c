@@ -235,8 +235,10 @@ static int resume(Training *t, Err *e)
 {
     char *latest = run_folder_checkpoint(&t->folder, "latest", e),
          *final = run_folder_checkpoint(&t->folder, "final", e);
-    const char *path = latest && file_exists(latest) ? latest : final && file_exists(final) ? final : NULL;
-    int code = latest && final ? 0 : ERR_NOMEM;
+    bool has_latest, has_final;
+    int code = file_is_there(latest, &has_latest, e);
+    if (!code) code = file_is_there(final, &has_final, e);
+    const char *path = code ? NULL : has_latest ? latest : has_final ? final : NULL;
     if (!code && path) code = checkpoint_read(path, t->model.parameters, t->optimizer, &t->state, e);
     if (!code && path)
         code = training_plan_check_checkpoint(&t->plan, &t->state.plan, path, t->options.results, e);

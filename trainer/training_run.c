@@ -101,7 +101,7 @@ static bool holds_text(const RunFolder *f, const char *name, const Text *text)
 {
     char *path = path_format(NULL, "%s/%s", f->path, name), *there = NULL;
     size_t length;
-    const bool same = path && file_exists(path) && !file_get(path, &there, &length, NULL) &&
+    const bool same = path && !file_get(path, &there, &length, NULL) &&
                       length == text->length && !memcmp(there, text->data, length);
     mem_free(there);
     mem_free(path);
@@ -114,7 +114,8 @@ static bool curves_stand(const Training *t)
     Text text = {0};
     history_text(&t->state.history, &text);
     char *picture = path_format(NULL, "%s/progress.png", t->folder.path);
-    const bool stand = picture && file_exists(picture) && !text.failed && holds_text(&t->folder, "metrics.csv", &text);
+    bool is_drawn;
+    const bool stand = !file_is_there(picture, &is_drawn, NULL) && is_drawn && !text.failed && holds_text(&t->folder, "metrics.csv", &text);
     mem_free(picture);
     text_free(&text);
     return stand;
@@ -183,9 +184,10 @@ static int run_epochs(Training *t, const TrainingWatch *watch, Err *e)
 static int finish_run(Training *t, Err *e)
 {
     char *latest = run_folder_checkpoint(&t->folder, "latest", e);
-    int code = latest ? 0 : ERR_NOMEM;
+    bool there;
+    int code = file_is_there(latest, &there, e);
     if (!code && t->state.history.count && !curves_stand(t)) code = write_curves(t, e);
-    if (!code && file_exists(latest)) {
+    if (!code && there) {
         code = run_folder_remove_validation(&t->folder, e);
         if (!code) code = training_save(t, "final", e);
         if (!code) code = file_remove(latest, e);

@@ -56,7 +56,9 @@ int validation_folder_keep_only(const char *folder, char *const *cases, int coun
 int validation_folder_clear(const char *folder, Err *e)
 {
     FileList files;
-    if (!file_is_folder(folder)) return 0;
+    bool there;
+    TRY(file_is_there(folder, &there, e));
+    if (!there) return 0;
     TRY(validation_folder_remove_summary(folder, e));
     TRY(file_list(&files, folder, e));
     int code = 0;

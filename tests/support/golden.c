@@ -1,3 +1,4 @@
+#include "tests/support/exists.h"
 #include "tests/support/golden.h"
 
 #include <math.h>
@@ -125,7 +126,7 @@ void golden_manifest(Golden *g, const char *file, const char *part, void (*run)(
     Err e = {ERR_NONE, ""};
     Doc doc = {0};
     char *path = golden_path(g, file, &e);
-    if (path && file_exists(path) && golden_wanted(g, part)) {
+    if (path && exists(path) && golden_wanted(g, part)) {
         const DocNode *cases = NULL;
         if (!doc_read(&doc, path, &e)) cases = doc_find(doc.root, "cases");
         if (!cases && golden_begin(g, "%s", part)) {

@@ -10,6 +10,7 @@
 #include "network/import.h"
 #include "network/models/blocks.h"
 #include "network/weights_io.h"
+#include "tests/support/exists.h"
 #include "tests/support/gold.h"
 #include "tests/support/golden.h"
 #include "tests/support/reference_network.h"
@@ -141,11 +142,11 @@ static void run_bad(Golden *g, const char *file)
     Err e = {ERR_NONE, ""};
     WeightsFile w = {0};
     if (!golden_begin(g, "%s", file)) return;
-    const bool stood = file_exists("PWNED");
+    const bool stood = exists("PWNED");
     char *path = golden_path(g, file, &e);
-    if (!path || !file_exists(path)) golden_fail(g, "the file is missing");
+    if (!path || !exists(path)) golden_fail(g, "the file is missing");
     golden_expect(g, "refused with a reason", path && weights_read(&w, path, &e) && e.text[0] ? 0 : 1, 0);
-    golden_expect(g, "nothing executed", !stood && file_exists("PWNED"), 0);
+    golden_expect(g, "nothing executed", !stood && exists("PWNED"), 0);
     mem_free(path);
     weights_close(&w);
     golden_end(g);
@@ -209,7 +210,7 @@ void golden_weight_files(Golden *g)
     Err e = {ERR_NONE, ""};
     Doc doc = {0};
     char *path = golden_path(g, "manifest_files.json", &e);
-    if (path && file_exists(path) && golden_wanted(g, "files")) {
+    if (path && exists(path) && golden_wanted(g, "files")) {
         if (!doc_read(&doc, path, &e)) run_manifest(g, doc.root);
         else if (golden_begin(g, "files")) {
             golden_fail(g, "%s", e.text);

@@ -1,0 +1,10 @@
+/* Whether a file is there, for tests: where that cannot be told, it is not. */
+#ifndef TESTS_SUPPORT_EXISTS_H
+#define TESTS_SUPPORT_EXISTS_H
+
+#include <stdbool.h>
+#include <unistd.h>
+
+static inline bool exists(const char *path) { return access(path, F_OK) == 0; }
+
+#endif

@@ -24,6 +24,11 @@ echo ok - a; echo ok - b
 T
 counts "what passes counts" 0 "3 passed, 0 failed, 1 skipped" test_good good
 
+script own_words <<'T'
+set -- some words of its own; echo ok - a
+T
+counts "a script may set its words" 0 "1 passed, 0 failed" own_words
+
 program test_crash <<'T'
 echo 1..2; echo ok 1 - a; echo "ok 2 - b # SKIP not here"; kill -SEGV $$
 T

@@ -18,6 +18,7 @@
 #include "planner/outputs.h"
 #include "planner/plan_maker.h"
 #include "planner/preprocess_cases.h"
+#include "planner/run_log.h"
 #include "planner/spacing_faults.h"
 #include "planner/statistics_check.h"
 #include "plans/plan.h"
@@ -110,6 +111,7 @@ typedef struct Run {
     int threads;
     char name[PLAN_NAME_BYTES]; /* the dataset's: its folder's */
     FolderLock lock;            /* on the output */
+    RunLog log;
     Dataset dataset;
     ReaderAxes axes; /* in which the images are read */
     Origins origins;
@@ -120,19 +122,57 @@ typedef struct Run {
     FaultList faults;
 } Run;
 
-static void print_faults(FaultList *faults)
+/* ---- what is said ---- */
+
+typedef enum Kind { SAY, WARN, REPORT_ERROR } Kind;
+
+static void print_line(Kind kind, const char *line, int length)
 {
-    for (int i = 0; i < faults->count; i++) {
-        if (faults->faults[i].severity == FAULT_ERROR) program_error("%s", faults->faults[i].text);
-        else program_warn("%s", faults->faults[i].text);
+    if (kind == REPORT_ERROR) program_error("%.*s", length, line);
+    else if (kind == WARN) program_warn("%.*s", length, line);
+    else program_say("%.*s", length, line);
+}
+
+/* Every line of a text, on the terminal and in the log; --quiet leaves warnings and errors. */
+static void tell_text(Run *r, Kind kind, const char *text)
+{
+    static const char *const names[] = {"", "warning: ", "error: "};
+    run_log_add(&r->log, names[kind], text);
+    if (kind == SAY && r->options->common.quiet) return;
+    for (const char *line = text; *line;) {
+        const int length = (int)strcspn(line, "\n");
+        print_line(kind, line, length);
+        line += length + (line[length] == '\n');
     }
 }
+
+static void tell_lines(Run *r, Kind kind, const Text *text)
+{
+    if (text->length) tell_text(r, kind, text->data);
+}
+
+static void tell(Run *r, Kind kind, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static void tell(Run *r, Kind kind, const char *format, ...)
+{
+    Text text = {0};
+    va_list args;
+    va_start(args, format);
+    text_add_args(&text, format, args);
+    va_end(args);
+    tell_lines(r, kind, &text);
+    text_free(&text);
+}
+
+/* ---- the steps ---- */
 
 /* Prints what was found so far; an error among it ends the run. */
 static int report_faults(Run *r, Err *e)
 {
     const int errors = r->faults.errors;
-    print_faults(&r->faults);
+    for (int i = 0; i < r->faults.count; i++) {
+        const Fault *fault = &r->faults.faults[i];
+        tell_text(r, fault->severity == FAULT_ERROR ? REPORT_ERROR : WARN, fault->text);
+    }
     faults_free(&r->faults);
     if (!errors) return 0;
     return err_set(e, ERR_VALUE,
@@ -171,13 +211,6 @@ static int take_or_make_fingerprint(Run *r, const MadeFrom *made_from, Err *e)
     return found ? report_faults(r, e) : make_fingerprint(r, made_from, e);
 }
 
-/* Every line of a text. */
-static void print_lines(const Text *text, void (*print)(const char *format, ...))
-{
-    for (const char *line = text->length ? text->data : ""; *line; line += strcspn(line, "\n") + 1)
-        print("%.*s", (int)strcspn(line, "\n"), line);
-}
-
 /* The folder is this run's alone, and can be written. */
 static int take_folder(Run *r, Err *e)
 {
@@ -197,8 +230,8 @@ static int plan_folds(Run *r, Err *e)
     request.overwrite = o->common.overwrite;
     TRY(case_register_make(&r->cases, &r->dataset, o->common.output, e));
     TRY(fold_plan_make(&r->folds, &request, &r->cases, o->dataset, o->common.output, e));
-    if (!o->common.quiet) print_lines(&r->folds.told, program_say);
-    print_lines(&r->folds.warnings, program_warn);
+    tell_lines(r, SAY, &r->folds.told);
+    tell_lines(r, WARN, &r->folds.warnings);
     return 0;
 }
 
@@ -232,19 +265,19 @@ static int draw_sheets(Run *r, Err *e)
     progress_begin(&progress, "contact sheets", r->dataset.training.count, o->common.quiet);
     const int code = contact_sheets(&r->dataset, folder, r->threads, &progress, e);
     progress_end(&progress);
-    if (!code && !o->common.quiet) program_say("the dataset is sound; look at %s", folder);
+    if (!code) tell(r, SAY, "the dataset is sound; look at %s", folder);
     mem_free(folder);
     return code;
 }
 
-static int warn_of_mixed_orientations(const Run *r, Err *e)
+static int warn_of_mixed_orientations(Run *r, Err *e)
 {
     Text mixed = {0};
     if (r->axes == READER_STORED) orientations_add_mixed(&mixed, &r->fingerprint, &r->dataset);
     const int code = text_check(&mixed, e);
     if (!code && mixed.length)
-        program_warn("the images are stored with different orientations, and the network sees them so: %s; "
-                     "\"orientation: canonical\" in --override turns them all alike", mixed.data);
+        tell(r, WARN, "the images are stored with different orientations, and the network sees them so: %s; "
+             "\"orientation: canonical\" in --override turns them all alike", mixed.data);
     text_free(&mixed);
     return code;
 }
@@ -255,17 +288,16 @@ static int plan_dataset(Run *r, Err *e)
     PlanMaker *m = &r->maker;
     TRY(plan_maker_make(m, &r->dataset, &r->fingerprint, e));
     TRY(warn_of_mixed_orientations(r, e));
-    print_lines(&m->warnings, program_warn);
+    tell_lines(r, WARN, &m->warnings);
     statistics_check(&r->faults, &m->plan, &r->dataset.info);
     TRY(spacing_faults(&r->faults, &m->plan, &r->fingerprint, &r->dataset, e));
     TRY(report_faults(r, e));
     if (o->explain && m->explained.length) fputs(m->explained.data, stdout);
-    if (o->common.quiet) return 0;
-    if (m->unused.length) program_say("keys of the plan that have no use here:\n%s", m->unused.data);
-    print_lines(&m->told, program_say);
+    if (m->unused.length) tell(r, SAY, "keys of the plan that have no use here:\n%s", m->unused.data);
+    tell_lines(r, SAY, &m->told);
     const PlanConfiguration *c = &m->plan.configuration;
-    program_say("plan: %s, patch %dx%d, batch %d, %g x %g mm", m->plan.network.name, c->patch_size[0], c->patch_size[1],
-                c->batch_size, c->spacing_mm[0], c->spacing_mm[1]);
+    tell(r, SAY, "plan: %s, patch %dx%d, batch %d, %g x %g mm", m->plan.network.name, c->patch_size[0], c->patch_size[1],
+         c->batch_size, c->spacing_mm[0], c->spacing_mm[1]);
     return 0;
 }
 
@@ -278,13 +310,13 @@ static int write_outputs(Run *r, Err *e)
     return code ? code : fold_plan_write(&r->folds, folder, e);
 }
 
-static int check_labels(const Run *r, Err *e)
+static int check_labels(Run *r, Err *e)
 {
     Text warnings = {0};
     char *folder = path_format(e, "%s/2d", r->options->common.output);
     const int code = folder ? label_check(&warnings, &r->dataset.info, &r->cases.present, &r->folds.splits, folder, e)
                             : ERR_NOMEM;
-    print_lines(&warnings, program_warn);
+    tell_lines(r, WARN, &warnings);
     text_free(&warnings);
     mem_free(folder);
     return code;
@@ -300,7 +332,7 @@ static int list_cases(Run *r, Err *e)
     int code = case_register_clean(&gone, &r->cases, folder, e);
     if (!code && gone.count) {
         names_tell(&told, &gone);
-        program_say("no longer in the dataset, removed from %s: %s", folder, told.data ? told.data : "");
+        tell(r, SAY, "no longer in the dataset, removed from %s: %s", folder, told.data ? told.data : "");
     }
     text_free(&told);
     names_free(&gone);
@@ -318,7 +350,7 @@ static int preprocess_dataset(Run *r, Err *e)
         progress_begin(&progress, "preprocess", r->dataset.training.count, o->common.quiet);
         code = preprocess_cases(&run, r->threads, &progress, &r->faults, e);
         progress_end(&progress);
-        if (!code && run.skipped && !o->common.quiet) program_say("%d cases were up to date", run.skipped);
+        if (!code && run.skipped) tell(r, SAY, "%d cases were up to date", run.skipped);
     }
     mem_free(folder);
     if (code) return code;
@@ -349,6 +381,17 @@ static int run(Run *r, Err *e)
     return list_cases(r, e);
 }
 
+/* Where the folder is this run's, what it said is kept there. */
+static int close_log(Run *r, int code, Err *e)
+{
+    Err unwritten = {0};
+    if (code) run_log_add(&r->log, "error: ", e->text);
+    const int logged = r->lock.fd >= 0 ? run_log_append(&r->log, r->options->common.output, &unwritten) : 0;
+    run_log_free(&r->log);
+    if (logged && !code) *e = unwritten;
+    return code ? code : logged;
+}
+
 int main(int argc, char **argv)
 {
     static const struct argp argp = {.options = option_list,
@@ -363,7 +406,7 @@ int main(int argc, char **argv)
     program_parse(&argp, &options, &options.common, argc, argv);
     Run r = {.options = &options, .lock = {-1}, .threads = program_threads(&options.common)};
     Err e = {0};
-    const int code = run(&r, &e);
+    const int code = close_log(&r, run(&r, &e), &e);
     faults_free(&r.faults);
     fold_plan_free(&r.folds);
     dataset_cases_free(&r.cases);

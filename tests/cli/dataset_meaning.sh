@@ -34,6 +34,7 @@ check "CT with foreground" 0 plan --quiet
 json MRI '{"background": 0, "a": 1, "b": 2, "tumour": 3}'
 check "a label that no case has" 0 plan --quiet
 has "is a warning" 'warning: label 3, tumour, is in none of 5 cases' stderr
+has "the log has it, too" '  warning: label 3, tumour, is in none of 5 cases' pre/plan_and_preprocess.log
 lacks "of that label alone" 'label [12]' stderr
 check "train says it too" 0 "$build/train" "$out/pre" all -o "$out/results" --epochs 1 --iterations-per-epoch 1 \
     --validation-iterations 1 --batch-size 2 --patch-size 32x32 -j1 --no-validation --quiet
@@ -48,6 +49,7 @@ done
 json CT '{"background": 0, "a": 1, "b": 2}'
 check "CT without foreground" 1 plan
 has "cannot be normalised" 'error: channel 0, CT: no voxel has a label above 0: no statistics to normalise by' stderr
+has "which the log has" '  error: channel 0, CT' pre/plan_and_preprocess.log
 is "and nothing is preprocessed" test ! -e "$out/pre/2d"
 json MRI '{"background": 0, "a": 1, "b": 2}'
 check "another normalisation needs none" 0 plan --quiet

@@ -6,15 +6,39 @@
 #include "base/memory.h"
 #include "plans/readers.h"
 #include "plans/region_order.h"
+#include "plans/schema.h"
 #include "plans/yaml.h"
 
 /* Largest label value: preprocessed segmentations are int16. */
 enum { LABEL_MOST = 32767 };
 
-static int find_required(const DocNode *root, const char *key, const DocNode **node, Err *e)
+/* Keys that are known; NULL at the end. */
+static const char *const known_keys[] = {"channel_names", "modality", "labels", "regions_class_order", "numTraining",
+                                         "file_ending", "dataset", "name", "description", "training", "test",
+                                         "overwrite_image_reader_writer", NULL};
+
+/* An unknown key of the file that is nearest to the one that is missing: NULL where none is near. */
+static const DocNode *mistyped(const DocNode *root, const char *key)
+{
+    for (const DocNode *node = root->first; node; node = node->next) {
+        bool known = false;
+        for (int i = 0; known_keys[i] && !known; i++) known = !strcmp(known_keys[i], node->key);
+        if (!known && schema_is_near(node->key, key)) return node;
+    }
+    return NULL;
+}
+
+static int refuse_missing(const DocNode *root, const char *key, const char *example, Err *e)
+{
+    const DocNode *node = mistyped(root, key);
+    if (node) return doc_key_error(node, e, "found the key \"%.80s\", expected \"%s\"", node->key, key);
+    return doc_error(root, e, "the key %s is missing: write \"%s\": %s", key, key, example);
+}
+
+static int find_required(const DocNode *root, const char *key, const char *example, const DocNode **node, Err *e)
 {
     *node = doc_find(root, key);
-    return *node ? 0 : doc_error(root, e, "the key %s is missing", key);
+    return *node ? 0 : refuse_missing(root, key, example, e);
 }
 
 static int read_optional_string(const DocNode *root, const char *key, const char **text, Err *e)
@@ -29,7 +53,7 @@ static int read_channels(DatasetInfo *info, const DocNode *root, Err *e)
 {
     const DocNode *names = doc_find(root, "channel_names");
     if (!names) names = doc_find(root, "modality"); /* its older name */
-    if (!names) return doc_error(root, e, "the key channel_names is missing");
+    if (!names) return refuse_missing(root, "channel_names", "{\"0\": \"CT\"}, with a number and a name for each channel", e);
     TRY(doc_expect(names, DOC_MAPPING, e));
     if (!names->count) return doc_error(names, e, "%s: no channel, expected at least one", names->key);
     const char **list = doc_alloc(info->doc, (size_t)names->count, sizeof *list, e);
@@ -60,8 +84,9 @@ static int read_label(DatasetInfo *info, DatasetLabel *label, const DocNode *nod
     const bool key_is_number = !node->key[strspn(node->key, "0123456789")];
     int64_t number;
     if (key_is_number && node->kind == DOC_SCALAR && !doc_text_to_int(node->text, &number))
-        return doc_error(node, e, "labels: found \"%s\": \"%.80s\", expected the name first, then its value",
-                         node->key, node->text);
+        return doc_error(node, e, "labels: found \"%s\": \"%.80s\", expected the name first, then its value, as "
+                         "\"%.80s\": %s, %s", node->key, node->text, node->text, node->key,
+                         "for all labels (nnU-Net 1 and the Medical Segmentation Decathlon had it the other way round)");
     label->name = node->key;
     label->value_count = is_region ? node->count : 1;
     label->is_list = is_region;
@@ -114,7 +139,7 @@ static int check_consecutive(DatasetInfo *info, const DocNode *labels, Err *e)
 static int read_labels(DatasetInfo *info, const DocNode *root, Err *e)
 {
     const DocNode *labels;
-    TRY(find_required(root, "labels", &labels, e));
+    TRY(find_required(root, "labels", "{\"background\": 0, \"organ\": 1}, with the name and the value of each label", &labels, e));
     TRY(doc_expect(labels, DOC_MAPPING, e));
     DatasetLabel *list = doc_alloc(info->doc, (size_t)labels->count, sizeof *list, e);
     if (!list) return ERR_NOMEM;
@@ -137,6 +162,8 @@ static int read_class_order(DatasetInfo *info, const DocNode *root, Err *e)
 {
     const DocNode *order = doc_find(root, "regions_class_order");
     if (!info->has_regions) return 0; /* nnU-Net does not look at it then */
+    if (!order && mistyped(root, "regions_class_order"))
+        return refuse_missing(root, "regions_class_order", "", e);
     if (!order)
         return doc_error(root, e, "labels have regions: the key regions_class_order is missing; it says "
                          "which value each region but the background is written with");
@@ -233,9 +260,9 @@ static int read_info(DatasetInfo *info, const char *path, Err *e)
     TRY(read_channels(info, root, e));
     TRY(read_labels(info, root, e));
     TRY(read_class_order(info, root, e));
-    TRY(find_required(root, "numTraining", &node, e));
+    TRY(find_required(root, "numTraining", "the number of training cases", &node, e));
     TRY(doc_get_int(node, 0, INT32_MAX, &info->num_training, e));
-    TRY(find_required(root, "file_ending", &node, e));
+    TRY(find_required(root, "file_ending", "\".nii.gz\", or what your images end with", &node, e));
     TRY(doc_get_string(node, &info->file_ending, e));
     if (*info->file_ending != '.')
         return doc_error(node, e, "file_ending: found \"%.80s\", expected one such as .nii.gz",

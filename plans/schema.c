@@ -46,6 +46,12 @@ const char *schema_nearest_name(const char *word, const char *const *names)
     return nearest;
 }
 
+bool schema_is_near(const char *word, const char *name)
+{
+    const int letters = (int)strnlen(name, NAME_LONGEST);
+    return edit_distance(word, name) <= (letters > 3 ? letters / 3 : 1);
+}
+
 static const char *nearest_key(const Schema *schema, const char *word)
 {
     const char *nearest = "";

@@ -73,6 +73,9 @@ void schema_write(const Schema *schema, const void *object, DocWriter *w);
 /* The name in a NULL-terminated list that is nearest to `word` by edit distance, case aside. */
 const char *schema_nearest_name(const char *word, const char *const *names);
 
+/* Whether a word looks like a slip of the pen for a name: few letters differ, case aside. */
+bool schema_is_near(const char *word, const char *name);
+
 /* Rows of a table: KEY as in the file, MEMBER in the struct S, DEFAULT as `fallback`, DOC as `doc`. */
 #define ROW(TYPE, KEY, S, MEMBER) .key = KEY, .type = TYPE, .offset = offsetof(S, MEMBER)
 #define ROW_NUMBER(TYPE, KEY, S, MEMBER, LOW, HIGH, DEFAULT, DOC) \

@@ -52,6 +52,19 @@ sed -i 's/"numTraining": 5/"numTraining": 9/' "$raw/dataset.json"
 check "a number that is wrong in any case" 1 plan
 has "is said all the same" 'numTraining is 9: expected the number of training cases there, 5' stderr
 
+# ---- keys of dataset.json
+begin
+wrong() { # OLD NEW PATTERN
+    cp "$out/sound/dataset.json" "$raw/dataset.json"; sed -i "s/$1/$2/" "$raw/dataset.json"
+    check "\"$2\" for $1" 1 plan
+    has "is named" "$3" stderr
+}
+wrong '"file_ending"' '"file_endings"' 'dataset.json:[0-9]*:[0-9]*: found the key "file_endings", expected "file_ending"'
+wrong '"numTraining"' '"num_training"' 'found the key "num_training", expected "numTraining"'
+wrong '"labels"' '"label"' 'found the key "label", expected "labels"'
+wrong '"channel_names"' '"channels"' 'the key channel_names is missing: write "channel_names": {"0": "CT"}\|found the key "channels", expected "channel_names"'
+wrong '"background": 0' '"0": "background"' 'expected the name first, then its value, as "background": 0'
+
 # ---- lists and maps in dataset.json
 begin
 keys '"training": [{"image": "./imagesTr/phantom_001.nii.gz", "label": "./labelsTr/phantom_001.nii.gz"}, {"image": "./imagesTr/phantom_002.nii.gz", "label": "./labelsTr2/phantom_002.nii.gz"}]'

@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "inference/meaning.h"
 #include "network/weights_io.h"
 #include "preprocess/class_locations.h"
 #include "preprocess/label_presence.h"
@@ -324,6 +325,23 @@ static int choose_plan(Training *t, const TrainingOptions *o, Err *e)
     return code;
 }
 
+/* All folds of the results must mean the same by their labels, as dataset.json there says. */
+static int check_meaning(const Training *t, const TrainingOptions *o, Err *e)
+{
+    DatasetInfo recorded;
+    bool there = false;
+    char *path = path_format(e, "%s/dataset.json", o->results);
+    int code = file_is_there(path, &there, e);
+    if (!code && there && t->choice.is_bound && !(code = dataset_info_read(&recorded, path, e))) {
+        char *now = path_format(e, "%s/dataset.json", o->preprocessed);
+        code = now ? meaning_expect_same(&recorded, path, &t->info, now, e) : ERR_NOMEM;
+        mem_free(now);
+        dataset_info_free(&recorded);
+    }
+    mem_free(path);
+    return code;
+}
+
 /* All that can be refused comes before run_folder_begin. */
 static int open_parts(Training *t, const TrainingOptions *o, Err *e)
 {
@@ -331,6 +349,7 @@ static int open_parts(Training *t, const TrainingOptions *o, Err *e)
     TRY(open_folder(t, o, e));
     TRY(choose_plan(t, o, e));
     TRY(open_data(t, o, e));
+    TRY(check_meaning(t, o, e));
     t->precision = o->precision;
     t->loader_threads = o->threads / 4 > 1 ? o->threads / 4 : 1;
     TRY(open_network(t, o->mode, e));

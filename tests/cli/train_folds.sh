@@ -47,6 +47,12 @@ has "is refused with the key" 'checkpoint_final.safetensors was trained by anoth
 check "for a new fold too" 1 plain "$r" 4
 has "with the key" 'fold_0/checkpoint_final.safetensors was trained by another plan .*: batch_size: 2, now 3; undo' stderr
 cp "$out/plans.yaml" "$r/plans.yaml"
+cp "$out/pre/dataset.json" "$out/dataset.json"
+sed 's/": *1/_renamed": 1/' "$out/dataset.json" >"$out/pre/dataset.json"
+check "labels that mean something else than in the results" 1 plain "$r" 4
+has "are refused" 'dataset.json' stderr
+is "and nothing is left" test ! -e "$r/fold_4"
+cp "$out/dataset.json" "$out/pre/dataset.json"
 check "fewer epochs than are trained" 1 plain "$r" 0 --continue --epochs 1
 has "are refused with the numbers" 'has trained 3 epochs, but the plan has 1' stderr
 

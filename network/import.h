@@ -21,12 +21,15 @@
 typedef struct ImportReport {
     bool encoder_only;   /* the weights were a VMamba classifier's */
     int taken;           /* parameters that were filled */
-    Text text;           /* lines: how many were taken, what was left out and why, what is kept; owned */
+    int encoder, encoder_taken; /* parameters of the encoder (as import_mark_unfrozen counts them), and of these taken */
+    Text filled;         /* a character for each parameter of the graph: '1' taken, '0' not; owned */
+    Text summary;        /* one line: how many were taken, and how many were left out for which reason; owned */
+    Text text;           /* lines: what was left out and why, what is kept; owned */
 } ImportReport;
 
 /* Fills what fits; other parameters stay as they are. `report` is the caller's (import_report_free), empty on
- * failure. Fails, with all parameters as they were: ERR_VALUE if nothing fits, ERR_FORMAT if two tensors are
- * meant for one parameter, ERR_NOMEM. */
+ * failure. Fails, with all parameters as they were: ERR_VALUE if less than a tenth of the encoder fits, with the
+ * widths of both where they differ; ERR_FORMAT if two tensors are meant for one parameter; ERR_NOMEM. */
 int import_weights(Parameters *p, const WeightsFile *w, ImportReport *report, Err *e);
 void import_report_free(ImportReport *report);
 
@@ -35,7 +38,8 @@ void import_report_free(ImportReport *report);
 int import_network(Parameters *p, const WeightsFile *w, Err *e);
 
 /* Marks what trains while the encoder is frozen (freeze_encoder of the official trainers): everything but
- * the parameters of "vssm_encoder" whose name lacks "patch_embed". trained: graph_param_count entries. */
-void import_mark_unfrozen(const Graph *g, bool *trained);
+ * the parameters of "vssm_encoder" whose name lacks "patch_embed". What was not taken trains too: `filled` is an
+ * ImportReport's, or NULL where all was. trained: graph_param_count entries. */
+void import_mark_unfrozen(const Graph *g, const char *filled, bool *trained);
 
 #endif

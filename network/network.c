@@ -51,7 +51,7 @@ int network_defaults(NetworkSpec *spec, const char *name, double width, Err *e)
                           .loss = {.batch_dice = true, .smooth = 1e-5, .ignore_label = -1}};
     snprintf(spec->name, sizeof spec->name, "%s", name);
     memcpy(spec->depths, depths, sizeof depths);
-    const int64_t first = 2 * llround(48 * width);
+    const int64_t first = 2 * llround(NETWORK_CHANNELS / 2 * width);
     if (!(width > 0) || first < 2 || width > 64)
         return err_set(e, ERR_VALUE, "network width %g: expected a factor from 0.02 (2 channels) to 64; 1 is the official one", width);
     for (int i = 0; i < NETWORK_STAGES; i++) spec->dims[i] = first << i;

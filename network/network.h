@@ -11,7 +11,7 @@
 #include "network/graph.h"
 #include "network/ops/ops.h"
 
-enum { NETWORK_STAGES = 4, NETWORK_NAME = 32 };
+enum { NETWORK_STAGES = 4, NETWORK_NAME = 32, NETWORK_CHANNELS = 96 /* of the first stage, of width 1 */ };
 
 typedef struct NetworkSpec {
     char name[NETWORK_NAME];        /* "swin_umamba_d", "swin_umamba", "swin_umamba_paper" */

@@ -1,5 +1,7 @@
 #include "network/weights_io.h"
 
+#include <errno.h>
+
 #include "base/file.h"
 #include "network/pth.h"
 #include "network/safetensors.h"
@@ -14,7 +16,13 @@ int weights_check_ending(const char *path, Err *e)
 
 int weights_read(WeightsFile *w, const char *path, Err *e)
 {
+    bool there;
     *w = (WeightsFile){0};
+    TRY(file_is_there(path, &there, e));
+    if (!there) return err_errno(e, ENOENT, "%s: cannot open", path);
+    if (file_is_folder(path))
+        return err_set(e, ERR_VALUE, "%s: is a folder; expected a file of weights, such as its fold_0/checkpoint_final.safetensors",
+                       path);
     TRY(weights_check_ending(path, e));
     if (!is_safetensors(path)) return pth_read_weights(w, path, e);
     TRY(safetensors_open(w, path, e));

@@ -71,6 +71,7 @@ static int add_state(WeightsFile *w, const RunState *state, Err *e)
     TRY(add_number(w, "seconds", state->seconds, e));
     TRY(add_number(w, "best_ema", state->best_ema, e));
     if (state->plan.length) TRY(weights_add_note(w, "plan", state->plan.data, e));
+    if (state->pretrained.length) TRY(weights_add_note(w, "pretrained", state->pretrained.data, e));
     Text curves = {0};
     history_text(&state->history, &curves);
     int code = text_check(&curves, e);
@@ -140,6 +141,17 @@ static int read_count(const WeightsFile *w, const char *key, int *value, Err *e)
     return 0;
 }
 
+static int read_pretrained(const WeightsFile *w, const Graph *g, RunState *state, Err *e)
+{
+    const char *pretrained = weights_note_text(w, "pretrained");
+    if (!pretrained) return 0;
+    if (strlen(pretrained) != (size_t)graph_param_count(g) || strspn(pretrained, "01") != strlen(pretrained))
+        return err_set(e, ERR_FORMAT, "pretrained: expected 0 or 1 for each of the network's %d parameters",
+                       graph_param_count(g));
+    text_add(&state->pretrained, "%s", pretrained);
+    return text_check(&state->pretrained, e);
+}
+
 static int read_state(const WeightsFile *w, RunState *state, Err *e)
 {
     TRY(read_count(w, "epoch", &state->epoch, e));
@@ -161,6 +173,7 @@ int checkpoint_read(const char *path, Parameters *parameters, Optimizer *optimiz
     int code = import_network(parameters, &w, e);
     if (!code) code = read_optimizer(&w, parameters->graph, optimizer, e);
     if (!code) code = read_state(&w, state, e);
+    if (!code) code = read_pretrained(&w, parameters->graph, state, e);
     weights_close(&w);
     return code ? err_context(e, "%s", path) : 0;
 }

@@ -20,6 +20,8 @@ typedef struct RunState {
     double best_ema;          /* largest ema_pseudo_dice so far; NaN: none yet */
     History history;          /* of the finished epochs; owned */
     Text plan;                /* by which it is trained, as plan_text; owned; empty: not known */
+    Text pretrained;          /* which parameters began with weights from elsewhere, as ImportReport's filled; owned;
+                                 empty: none, or all */
 } RunState;
 
 /* Fails: ERR_IO, ERR_NOMEM. */

@@ -177,16 +177,6 @@ static void show_epoch(void *context, const EpochRecord *r, const PseudoDice *di
     text_free(&dice_text);
 }
 
-/* What a run took from the weights that it starts from, line by line. */
-static void announce_pretrained(const Plan *plan, const char *line)
-{
-    if (!line) return;
-    for (; *line; line += strcspn(line, "\n") + 1)
-        program_say("%s: %.*s", path_base(plan->training.pretrained), (int)strcspn(line, "\n"), line);
-    if (plan->training.freeze_encoder_epochs)
-        program_say("the encoder is frozen in the first %d epochs", plan->training.freeze_encoder_epochs);
-}
-
 /* Which cases, and what is strange about them, line by line. */
 static void announce_cases(const FoldCases *cases, bool quiet)
 {
@@ -204,7 +194,6 @@ static void announce(const Training *t, DType precision)
         plan->configuration.patch_size[1], plan->configuration.batch_size, plan->training.epochs,
         plan->training.iterations_per_epoch, (double)training_memory_bytes(t) / (1 << 20),
         training_epochs_done(t) ? "; going on" : "");
-    announce_pretrained(plan, training_imported(t));
 }
 
 static int train(const Options *o, Training *t, Err *e)

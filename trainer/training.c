@@ -107,7 +107,7 @@ static void free_executors(Training *t)
     t->trainer = t->validator = NULL;
 }
 
-/* In its first epochs a pretrained encoder stays as it is (official trainers: 10). */
+/* In its first epochs what was taken of a pretrained encoder stays as it is (official trainers: 10). */
 static bool is_frozen(const Training *t)
 {
     return *t->plan.training.pretrained && t->state.epoch < t->plan.training.freeze_encoder_epochs;
@@ -121,7 +121,7 @@ static int make_executors(Training *t, Err *e)
     if (t->encoder_frozen) {
         trained = mem_zalloc((size_t)graph_param_count(t->model.graph), sizeof *trained, e);
         if (!trained) return ERR_NOMEM;
-        import_mark_unfrozen(t->model.graph, trained);
+        import_mark_unfrozen(t->model.graph, t->state.pretrained.data, trained);
     }
     free_executors(t);
     int code = new_executor(&t->trainer, t, true, trained, e);
@@ -207,7 +207,26 @@ static int take_pretrained(Training *t, Err *e)
     int code = import_weights(t->model.parameters, &weights, &t->imported, e);
     if (code) err_context(e, "%s", path);
     weights_close(&weights);
-    return code;
+    if (code) return code;
+    text_free(&t->state.pretrained);
+    text_add(&t->state.pretrained, "%s", t->imported.filled.data);
+    return text_check(&t->state.pretrained, e);
+}
+
+/* What the run takes from the weights that it starts from; the whole list is in the log. */
+static void tell_pretrained(Training *t)
+{
+    const ImportReport *r = &t->imported;
+    const int epochs = t->plan.training.freeze_encoder_epochs;
+    const char *file = path_base(t->plan.training.pretrained);
+    if (!r->taken) return;
+    training_tell(t, TRAINING_NOTE, "%s: %s (training_log.txt lists them)", file, r->summary.data);
+    if (r->encoder_taken < r->encoder)
+        training_tell(t, TRAINING_WARNING, "%s: %d of the encoder's %d parameters do not fit, and start from random numbers",
+                      file, r->encoder - r->encoder_taken, r->encoder);
+    if (epochs && r->encoder_taken)
+        training_tell(t, TRAINING_NOTE, "the encoder is frozen in the first %d epochs%s", epochs,
+                      r->encoder_taken < r->encoder ? ", but for what does not fit" : "");
 }
 
 static int initialize(Training *t, Err *e)
@@ -267,6 +286,7 @@ static void close_network(Training *t)
     pseudo_dice_free(&t->dice);
     history_free(&t->state.history);
     text_free(&t->state.plan);
+    text_free(&t->state.pretrained);
     t->optimizer = NULL;
     t->state = (RunState){0};
 }
@@ -354,6 +374,7 @@ static int open_parts(Training *t, const TrainingOptions *o, Err *e)
     t->loader_threads = o->threads / 4 > 1 ? o->threads / 4 : 1;
     TRY(open_network(t, o->mode, e));
     if (o->overrides.minutes > 0 && !t->choice.is_bound) TRY(fit_length(t, o, e));
+    tell_pretrained(t);
     t->choice.plan = t->plan;
     TRY(training_plan_record(&t->choice, o, run_folder_replaces(&t->folder) ? t->folder.path : o->results, e));
     TRY(run_folder_begin(&t->folder, e));
@@ -409,7 +430,6 @@ void training_close(Training *t)
 
 const Plan *training_plan(const Training *t) { return &t->plan; }
 bool training_is_finished(const Training *t) { return t->state.epoch >= t->plan.training.epochs; }
-const char *training_imported(const Training *t) { return t->imported.text.data; }
 int training_epochs_done(const Training *t) { return t->state.epoch; }
 
 size_t training_memory_bytes(const Training *t)

@@ -45,6 +45,13 @@ void text_add_args(Text *t, const char *format, va_list args)
     va_end(again);
 }
 
+const char *text_next_line(const char *line, int *length)
+{
+    const size_t bytes = strcspn(line, "\n");
+    *length = (int)bytes;
+    return line + bytes + (line[bytes] == '\n');
+}
+
 char *text_format(Err *e, const char *format, va_list args)
 {
     va_list again;

@@ -34,6 +34,9 @@ void text_add_utf8(Text *t, unsigned code);
 /* Whether the bytes are well-formed UTF-8 (RFC 3629: no overlong forms, no surrogates). */
 bool text_is_utf8(const char *bytes, size_t count);
 
+/* Where the next line begins: the end of the text where there is none more. *length: of this line, without its end. */
+const char *text_next_line(const char *line, int *length);
+
 /* What printf would print, as a string of its own (mem_free); NULL with e filled for lack of memory. */
 char *text_format(Err *e, const char *format, va_list args);
 

@@ -235,8 +235,11 @@ static int write_report(ImportReport *r, const Matching *m, Err *e)
         text_add_bytes(&r->filled, m->source[i] ? "1" : "0", 1);
     }
     add_summary(&r->summary, m, r);
-    for (const char *line = m->left_out.data; line && *line; line += strcspn(line, "\n") + 1)
-        text_add(&r->text, "left out %.*s\n", (int)strcspn(line, "\n"), line);
+    int length;
+    for (const char *line = m->left_out.data, *next; line && *line; line = next) {
+        next = text_next_line(line, &length);
+        text_add(&r->text, "left out %.*s\n", length, line);
+    }
     add_kept(&r->text, m);
     TRY(text_check(&r->filled, e));
     TRY(text_check(&r->summary, e));

@@ -58,9 +58,11 @@ static int warn_of_folds(Maker *m, Err *e)
         Split split;
         int code = splits_fold(&split, &p->splits, m->cases, fold, &notes, e);
         if (!code) split_free(&split);
-        const char *line = notes.length && warned < FOLDS_WARNED ? notes.data : "";
-        for (; *line; line += strcspn(line, "\n") + 1)
-            text_add(&p->warnings, "%s: fold %d: %.*s\n", p->path, fold, (int)strcspn(line, "\n"), line);
+        int length;
+        for (const char *line = warned < FOLDS_WARNED ? notes.data : NULL, *next; line && *line; line = next) {
+            next = text_next_line(line, &length);
+            text_add(&p->warnings, "%s: fold %d: %.*s\n", p->path, fold, length, line);
+        }
         warned += notes.length > 0;
         text_free(&notes);
         if (code) return err_context(e, "%s: fold %d", p->path, fold);

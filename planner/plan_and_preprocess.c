@@ -139,10 +139,10 @@ static void tell_text(Run *r, Kind kind, const char *text)
     static const char *const names[] = {"", "warning: ", "error: "};
     run_log_add(&r->log, names[kind], text);
     if (kind == SAY && r->options->common.quiet) return;
-    for (const char *line = text; *line;) {
-        const int length = (int)strcspn(line, "\n");
+    int length;
+    for (const char *line = text, *next; *line; line = next) {
+        next = text_next_line(line, &length);
         print_line(kind, line, length);
-        line += length + (line[length] == '\n');
     }
 }
 

@@ -1,6 +1,5 @@
 #include "planner/run_log.h"
 
-#include <string.h>
 #include <time.h>
 
 #include "base/file.h"
@@ -12,10 +11,10 @@ void run_log_add(RunLog *log, const char *kind, const char *text)
     const time_t now = time(NULL);
     struct tm local;
     strftime(stamp, sizeof stamp, "%Y-%m-%d %H:%M:%S", localtime_r(&now, &local));
-    for (const char *line = text; *line;) {
-        const size_t length = strcspn(line, "\n");
-        text_add(&log->text, "%s  %s%.*s\n", stamp, kind, (int)length, line);
-        line += length + (line[length] == '\n');
+    int length;
+    for (const char *line = text, *next; *line; line = next) {
+        next = text_next_line(line, &length);
+        text_add(&log->text, "%s  %s%.*s\n", stamp, kind, length, line);
     }
 }
 

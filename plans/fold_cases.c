@@ -42,10 +42,10 @@ static void tell(FoldCases *f, const SplitsFile *file, int fold)
 /* Every line of notes, with the fold and the file in front. */
 static void warn(FoldCases *f, const Text *notes, const SplitsFile *file, int fold)
 {
-    for (const char *line = notes->length ? notes->data : ""; *line;) {
-        const int length = (int)strcspn(line, "\n");
+    int length;
+    for (const char *line = notes->data, *next; line && *line; line = next) {
+        next = text_next_line(line, &length);
         text_add(&f->warnings, "%s: fold %d: %.*s\n", file->path, fold, length, line);
-        line += length + 1;
     }
 }
 

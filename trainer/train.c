@@ -181,8 +181,11 @@ static void show_epoch(void *context, const EpochRecord *r, const PseudoDice *di
 static void announce_cases(const FoldCases *cases, bool quiet)
 {
     if (!quiet) program_say("%s", cases->told.data);
-    const char *line = cases->warnings.length ? cases->warnings.data : "";
-    for (; *line; line += strcspn(line, "\n") + 1) program_warn("%.*s", (int)strcspn(line, "\n"), line);
+    int length;
+    for (const char *line = cases->warnings.data, *next; line && *line; line = next) {
+        next = text_next_line(line, &length);
+        program_warn("%.*s", length, line);
+    }
 }
 
 static void announce(const Training *t, DType precision)

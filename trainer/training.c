@@ -8,7 +8,6 @@
 #include "inference/meaning.h"
 #include "network/weights_io.h"
 #include "preprocess/class_locations.h"
-#include "preprocess/label_presence.h"
 #include "trainer/augmentation_pictures.h"
 #include "trainer/case_check.h"
 #include "trainer/length.h"
@@ -23,22 +22,6 @@ static int read_dataset(Training *t, const char *preprocessed, Err *e)
     t->has_info = !code;
     mem_free(path);
     return code;
-}
-
-/* Labels that none of the training cases has. */
-static int warn_of_missing_labels(Training *t, Err *e)
-{
-    LabelPresence p;
-    Text *warnings = &t->fold_cases.warnings;
-    TRY(label_presence_new(&p, &t->info, t->training_cases.count, e));
-    for (int i = 0; i < t->training_cases.count; i++) label_presence_add(&p, i, &t->training_cases.cases[i].locations);
-    for (int k = 0; k < p.classes; k++) {
-        if (!label_presence_lacks(&p, k, NULL)) continue;
-        label_presence_name(&p, k, warnings);
-        text_add(warnings, ", is in none of the %d training cases: it cannot be learned\n", t->training_cases.count);
-    }
-    label_presence_free(&p);
-    return text_check(warnings, e);
 }
 
 static int open_cases(Training *t, const TrainingOptions *o, Err *e)
@@ -57,7 +40,7 @@ static int open_cases(Training *t, const TrainingOptions *o, Err *e)
     if (!code) code = case_check_set(&check, &t->training_cases, e);
     if (!code) code = case_check_set(&check, &t->validation_cases, e);
     mem_free(folder);
-    return code ? code : warn_of_missing_labels(t, e);
+    return code;
 }
 
 static Sampler make_sampler(const Training *t, const CaseSet *cases, bool augment)
@@ -302,8 +285,11 @@ static int fit_length(Training *t, const TrainingOptions *o, Err *e)
 
 static void tell_lines(Training *t, TrainingTell kind, const Text *lines)
 {
-    for (const char *line = lines->data; line && *line; line += strcspn(line, "\n") + 1)
-        training_tell(t, kind, "%.*s", (int)strcspn(line, "\n"), line);
+    int length;
+    for (const char *line = lines->data, *next; line && *line; line = next) {
+        next = text_next_line(line, &length);
+        training_tell(t, kind, "%.*s", length, line);
+    }
 }
 
 static int open_data(Training *t, const TrainingOptions *o, Err *e)

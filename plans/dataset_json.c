@@ -41,6 +41,13 @@ static int find_required(const DocNode *root, const char *key, const char *examp
     return *node ? 0 : refuse_missing(root, key, example, e);
 }
 
+/* A key that steers something and may be left out: *node is NULL where it is. */
+static int find_optional(const DocNode *root, const char *key, const DocNode **node, Err *e)
+{
+    *node = doc_find(root, key);
+    return *node || !mistyped(root, key) ? 0 : refuse_missing(root, key, "", e);
+}
+
 static int read_optional_string(const DocNode *root, const char *key, const char **text, Err *e)
 {
     const DocNode *node = doc_find(root, key);
@@ -160,10 +167,9 @@ static int read_labels(DatasetInfo *info, const DocNode *root, Err *e)
 
 static int read_class_order(DatasetInfo *info, const DocNode *root, Err *e)
 {
-    const DocNode *order = doc_find(root, "regions_class_order");
+    const DocNode *order;
     if (!info->has_regions) return 0; /* nnU-Net does not look at it then */
-    if (!order && mistyped(root, "regions_class_order"))
-        return refuse_missing(root, "regions_class_order", "", e);
+    TRY(find_optional(root, "regions_class_order", &order, e));
     if (!order)
         return doc_error(root, e, "labels have regions: the key regions_class_order is missing; it says "
                          "which value each region but the background is written with");
@@ -205,7 +211,8 @@ static int read_files(DatasetInfo *info, DatasetFiles *files, const DocNode *nod
 
 static int read_file_map(DatasetInfo *info, const DocNode *root, Err *e)
 {
-    const DocNode *map = doc_find(root, "dataset");
+    const DocNode *map;
+    TRY(find_optional(root, "dataset", &map, e));
     if (!map) return 0;
     TRY(doc_expect(map, DOC_MAPPING, e));
     DatasetFiles *list = doc_alloc(info->doc, (size_t)map->count, sizeof *list, e);
@@ -245,11 +252,13 @@ static int read_reader(DatasetInfo *info, const DocNode *root, Err *e)
 {
     static const char key[] = "overwrite_image_reader_writer";
     ReaderAxes axes;
+    const DocNode *node;
+    TRY(find_optional(root, key, &node, e));
     TRY(read_optional_string(root, key, &info->reader, e));
     if (info->reader && !strcmp(info->reader, "None")) info->reader = NULL; /* as nnU-Net writes it */
     Err unknown;
     if (!info->reader || !reader_axes(&axes, info->reader, key, &unknown)) return 0;
-    return doc_error(doc_find(root, key), e, "%s", unknown.text);
+    return doc_error(node, e, "%s", unknown.text);
 }
 
 static int read_info(DatasetInfo *info, const char *path, Err *e)

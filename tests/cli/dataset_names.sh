@@ -61,6 +61,8 @@ wrong() { # OLD NEW PATTERN
 }
 wrong '"file_ending"' '"file_endings"' 'dataset.json:[0-9]*:[0-9]*: found the key "file_endings", expected "file_ending"'
 wrong '"numTraining"' '"num_training"' 'found the key "num_training", expected "numTraining"'
+wrong '"numTraining"' '"datasets": {}, "numTraining"' 'found the key "datasets", expected "dataset"'
+wrong '"numTraining"' '"overwrite_image_reader": "NibabelIO", "numTraining"' 'expected "overwrite_image_reader_writer"'
 wrong '"labels"' '"label"' 'found the key "label", expected "labels"'
 wrong '"channel_names"' '"channels"' 'the key channel_names is missing: write "channel_names": {"0": "CT"}\|found the key "channels", expected "channel_names"'
 wrong '"background": 0' '"0": "background"' 'expected the name first, then its value, as "background": 0'

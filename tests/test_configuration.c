@@ -13,32 +13,8 @@
 #include "base/memory.h"
 #include "inference/configuration.h"
 #include "plans/splits.h"
+#include "tests/support/folder.h"
 
-static char folder[] = "/tmp/test_configuration_XXXXXX";
-
-static int make_folder(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    char command[64];
-    snprintf(command, sizeof command, "rm -r %s", folder);
-    return system(command);
-}
-
-/* folder/name; the next but three call writes over it. */
-static const char *in_folder(const char *name)
-{
-    static char paths[4][256];
-    static int next;
-    char *path = paths[next++ % 4];
-    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
-    return path;
-}
 
 static void folds_of_any_number_are_parsed(void **state)
 {
@@ -172,5 +148,5 @@ int main(void)
         cmocka_unit_test(results_are_found_again_after_a_move),
         cmocka_unit_test(what_a_model_may_say_is_known),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, folder_make, folder_remove);
 }

@@ -16,15 +16,8 @@
 #include "data/npy.h"
 #include "data/picture.h"
 #include "tests/support/exists.h"
+#include "tests/support/folder.h"
 
-static char folder[] = "/tmp/test_data.XXXXXX";
-
-static const char *in_folder(const char *name)
-{
-    static char path[256];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return path;
-}
 
 static void npy_round_trip(void **state)
 {
@@ -347,22 +340,6 @@ static void channels_must_fit(void **state)
     array_free(&voxels);
 }
 
-static int make_folder(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    FileList list;
-    if (file_list(&list, folder, NULL)) return -1;
-    for (int i = 0; i < list.count; i++) unlink(in_folder(list.names[i]));
-    file_list_free(&list);
-    return rmdir(folder);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -377,5 +354,5 @@ int main(void)
         cmocka_unit_test(labels_must_be_whole),
         cmocka_unit_test(channels_must_fit),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, folder_make, folder_remove);
 }

@@ -12,22 +12,8 @@
 #include "base/memory.h"
 #include "data/image_files.h"
 #include "data/image_io.h"
+#include "tests/support/folder.h"
 
-static char folder[] = "/tmp/test_image_files_XXXXXX";
-
-static int begin(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -r %s", folder);
-    return system(command);
-}
 
 static char *path_of(const char *name) { return path_format(NULL, "%s/%s", folder, name); }
 
@@ -129,5 +115,5 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(every_file_of_an_image_counts),
                                        cmocka_unit_test(the_spacing_of_a_case_counts_for_its_channels),
                                        cmocka_unit_test(what_cannot_be_read_is_one_file)};
-    return cmocka_run_group_tests_name("image_files", tests, begin, end);
+    return cmocka_run_group_tests_name("image_files", tests, folder_make, folder_remove);
 }

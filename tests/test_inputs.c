@@ -14,25 +14,10 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "inference/inputs.h"
+#include "tests/support/folder.h"
 #include "tests/support/says.h"
 
-static char folder[] = "/tmp/test_inputs_XXXXXX";
 static const char *const channel_names[] = {"T1", "T2", "FLAIR"};
-
-static int begin_test(void **state)
-{
-    (void)state;
-    strcpy(strrchr(folder, '_'), "_XXXXXX");
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int end_test(void **state)
-{
-    (void)state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -r %s", folder);
-    return system(command);
-}
 
 static char *path_of(const char *name) { return path_format(NULL, "%s/%s", folder, name); }
 
@@ -218,7 +203,7 @@ static void very_many_files_take_no_time(void **state)
     mem_free(original);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, begin_test, end_test)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, folder_make, folder_remove)
 
 int main(void)
 {

@@ -12,20 +12,8 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "plans/made_from.h"
+#include "tests/support/folder.h"
 
-static char folder[] = "/tmp/test_made_from_XXXXXX";
-
-static int make_folder(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    return rmdir(folder);
-}
 
 /* The value that the specification's own program prints for 0 bytes. */
 static void hashes_are_xxh3_s(void **state)
@@ -117,5 +105,5 @@ int main(void)
         cmocka_unit_test(differences_are_named),
         cmocka_unit_test(failures_stick),
     };
-    return cmocka_run_group_tests_name("made_from", tests, make_folder, remove_folder);
+    return cmocka_run_group_tests_name("made_from", tests, folder_make, folder_remove);
 }

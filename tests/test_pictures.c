@@ -14,18 +14,9 @@
 #include "base/memory.h"
 #include "data/dataset.h"
 #include "data/image_channels.h"
+#include "tests/support/folder.h"
 
-static char folder[] = "/tmp/test_pictures.XXXXXX";
 enum { HEIGHT = 5, WIDTH = 6, PLANE = HEIGHT * WIDTH };
-
-static const char *in_folder(const char *name)
-{
-    static char paths[4][256];
-    static int at;
-    at = (at + 1) % 4;
-    snprintf(paths[at], sizeof paths[at], "%s/%s", folder, name);
-    return paths[at];
-}
 
 /* Pixel i of channel c of a file of this kind. */
 static uint8_t sample(int i, int c, int channels, bool constant_alpha)
@@ -389,21 +380,6 @@ static void label_widths_of_nifti(void **state)
     }
 }
 
-static int begin(void **state)
-{
-    return (void)state, !mkdtemp(folder);
-}
-
-static int end(void **state)
-{
-    (void)state;
-    FileList files;
-    if (file_list(&files, folder, NULL)) return 1;
-    for (int i = 0; i < files.count; i++) file_remove(in_folder(files.names[i]), NULL);
-    file_list_free(&files);
-    return rmdir(folder);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -417,5 +393,5 @@ int main(void)
         cmocka_unit_test(a_plane_is_read_as_a_slice),
         cmocka_unit_test(other_planes_are_refused),
     };
-    return cmocka_run_group_tests(tests, begin, end);
+    return cmocka_run_group_tests(tests, folder_make, folder_remove);
 }

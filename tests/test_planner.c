@@ -27,6 +27,7 @@
 #include "planner/training_memory.h"
 #include "planner/unet_topology.h"
 #include "plans/splits.h"
+#include "tests/support/folder.h"
 #include "tests/support/says.h"
 
 /* ---- order statistics ---- */
@@ -307,28 +308,6 @@ static void schemes_follow_the_channel_names(void **state)
 
 /* ---- loops, stamps, files ---- */
 
-static char folder[] = "/tmp/test_planner_XXXXXX";
-
-static int make_folder(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    char command[64];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    return system(command);
-}
-
-static const char *in_folder(const char *name)
-{
-    static char path[256];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return path;
-}
 
 static int note_index(void *context, int index, const Case *c, FaultList *faults, Err *e)
 {
@@ -497,5 +476,5 @@ int main(void)
         cmocka_unit_test(settings_that_differ_are_named),
         cmocka_unit_test(sheets_show_the_contours),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, folder_make, folder_remove);
 }

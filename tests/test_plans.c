@@ -17,31 +17,11 @@
 #include "base/random.h"
 #include "plans/plan.h"
 #include "plans/plan_schema.h"
+#include "tests/support/folder.h"
 #include "tests/support/says.h"
 
 #define GOLDEN "tests/golden/plans/"
 
-static char folder[] = "/tmp/test_plans_XXXXXX";
-
-static int make_folder(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    FileList list = {0};
-    char path[512];
-    if (file_list(&list, folder, NULL)) return -1;
-    for (int i = 0; i < list.count; i++) {
-        snprintf(path, sizeof path, "%s/%s", folder, list.names[i]);
-        file_remove(path, NULL);
-    }
-    file_list_free(&list);
-    return rmdir(folder);
-}
 
 /* The path of a file in the test's folder with this text. */
 static const char *file_with(const char *name, const char *text)
@@ -475,5 +455,5 @@ int main(void)
         cmocka_unit_test(hostile_files_are_survived),
         cmocka_unit_test(damaged_plans_are_survived),
     };
-    return cmocka_run_group_tests_name("plans", tests, make_folder, remove_folder);
+    return cmocka_run_group_tests_name("plans", tests, folder_make, folder_remove);
 }

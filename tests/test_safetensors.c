@@ -14,22 +14,15 @@
 #include "base/memory.h"
 #include "network/safetensors.h"
 #include "tests/support/exists.h"
+#include "tests/support/folder.h"
 
-static char folder[] = "/tmp/test_safetensors_XXXXXX", path[64];
+static char path[64];
 
 static int make_folder(void **state)
 {
-    (void)state;
-    if (!mkdtemp(folder)) return -1;
+    if (folder_make(state)) return -1;
     snprintf(path, sizeof path, "%s/w.safetensors", folder);
     return 0;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    unlink(path);
-    return rmdir(folder);
 }
 
 static void everything_comes_back(void **state)
@@ -234,5 +227,5 @@ int main(void)
         cmocka_unit_test(a_nan_is_named), cmocka_unit_test(a_lying_header_length_is_refused),
         cmocka_unit_test(lying_headers_are_refused), cmocka_unit_test(damaged_files_do_no_harm),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, make_folder, folder_remove);
 }

@@ -15,17 +15,8 @@
 #include "base/memory.h"
 #include "data/byte_stream.h"
 #include "data/image_io.h"
+#include "tests/support/folder.h"
 
-static char folder[] = "/tmp/test_text_headers.XXXXXX";
-
-static const char *in_folder(const char *name)
-{
-    static char paths[4][256];
-    static int at;
-    at = (at + 1) % 4;
-    snprintf(paths[at], sizeof paths[at], "%s/%s", folder, name);
-    return paths[at];
-}
 
 /* As file_put, without waiting for the disk. */
 static void put_bytes(const char *path, const void *data, size_t bytes)
@@ -360,21 +351,6 @@ static void damaged_files_are_survived(void **state)
     }
 }
 
-static int begin(void **state)
-{
-    return (void)state, !mkdtemp(folder);
-}
-
-static int end(void **state)
-{
-    (void)state;
-    FileList files;
-    if (file_list(&files, folder, NULL)) return 1;
-    for (int i = 0; i < files.count; i++) file_remove(in_folder(files.names[i]), NULL);
-    file_list_free(&files);
-    return rmdir(folder);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -385,5 +361,5 @@ int main(void)
         cmocka_unit_test(hostile_headers_are_refused),
         cmocka_unit_test(damaged_files_are_survived),
     };
-    return cmocka_run_group_tests(tests, begin, end);
+    return cmocka_run_group_tests(tests, folder_make, folder_remove);
 }

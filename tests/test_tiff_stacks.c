@@ -14,18 +14,9 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "data/image_io.h"
+#include "tests/support/folder.h"
 
-static char folder[] = "/tmp/test_tiff_stacks.XXXXXX";
 enum { HEIGHT = 3, WIDTH = 5, PLANE = HEIGHT * WIDTH };
-
-static const char *in_folder(const char *name)
-{
-    static char paths[4][256];
-    static int at;
-    at = (at + 1) % 4;
-    snprintf(paths[at], sizeof paths[at], "%s/%s", folder, name);
-    return paths[at];
-}
 
 /* Page p is filled with p * 10 + column. */
 static void write_pages(const char *name, const char *mode, int pages, int format, int bits,
@@ -230,21 +221,6 @@ static void other_stacks_are_refused(void **state)
     mem_free(bytes);
 }
 
-static int begin(void **state)
-{
-    return (void)state, !mkdtemp(folder);
-}
-
-static int end(void **state)
-{
-    (void)state;
-    FileList files;
-    if (file_list(&files, folder, NULL)) return 1;
-    for (int i = 0; i < files.count; i++) file_remove(in_folder(files.names[i]), NULL);
-    file_list_free(&files);
-    return rmdir(folder);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -252,5 +228,5 @@ int main(void)
         cmocka_unit_test(side_file_gives_spacing),  cmocka_unit_test(volumes_round_trip),
         cmocka_unit_test(other_stacks_are_refused),
     };
-    return cmocka_run_group_tests(tests, begin, end);
+    return cmocka_run_group_tests(tests, folder_make, folder_remove);
 }

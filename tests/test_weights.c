@@ -16,24 +16,13 @@
 #include "network/weights_io.h"
 #include "plans/yaml.h"
 #include "tests/support/exists.h"
+#include "tests/support/folder.h"
 #include "tests/support/fuzz_pth.h"
 #include "tests/support/says.h"
 #include "tests/support/weights_reference.h"
 
 static const char FAMILY[] = "../shared/golden/swin_umamba";
-static char folder[] = "/tmp/test_weights_XXXXXX", path[96];
-
-static int make_folder(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    return rmdir(folder);
-}
+static char path[96];
 
 /* ---- the golden files ---- */
 
@@ -362,5 +351,5 @@ int main(void)
         cmocka_unit_test(what_is_written_comes_back), cmocka_unit_test(what_cannot_be_written_is_refused),
         cmocka_unit_test(useless_weights_are_refused),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, folder_make, folder_remove);
 }

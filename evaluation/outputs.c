@@ -19,10 +19,8 @@ int outputs_check(const char *folder, Err *e)
 
 static int remove_old(const char *folder, const char *name, Err *e)
 {
-    bool there;
     char *path = path_format(e, "%s/%s", folder, name);
-    int code = file_is_there(path, &there, e);
-    if (!code && there) code = file_remove(path, e);
+    const int code = path ? file_remove(path, e) : ERR_NOMEM;
     mem_free(path);
     return code;
 }

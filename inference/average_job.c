@@ -135,16 +135,6 @@ static int expect_members(const Work *w, const char *id, Err *e)
 
 /* ---- what is there already ---- */
 
-static void add_postprocessing(MadeFrom *m, const Postprocessing *p)
-{
-    Text steps = {0};
-    for (int i = 0; i < p->count; i++)
-        for (int k = 0; k < p->steps[i].label_count; k++)
-            text_add(&steps, "%s%d", k ? "+" : i ? " " : "", p->steps[i].labels[k]);
-    if (!text_check(&steps, &m->failure)) made_from_add(m, "post-processing", "%s", steps.length ? steps.data : "none");
-    text_free(&steps);
-}
-
 /* What every model was, as its folder says, and what happens to the mean. */
 static int list_origins(Work *w, Err *e)
 {
@@ -159,7 +149,7 @@ static int list_origins(Work *w, Err *e)
             mem_free(key);
         }
     }
-    add_postprocessing(m, w->job->postprocessing);
+    postprocessing_describe(m, w->job->postprocessing);
     return made_from_check(m, e);
 }
 

@@ -142,3 +142,13 @@ int postprocessing_get(Postprocessing *p, const DocNode *node, Err *e)
     if (code) postprocessing_free(p);
     return code;
 }
+
+void postprocessing_describe(MadeFrom *m, const Postprocessing *p)
+{
+    Text steps = {0};
+    for (int i = 0; i < p->count; i++)
+        for (int k = 0; k < p->steps[i].label_count; k++)
+            text_add(&steps, "%s%d", k ? "+" : i ? " " : "", p->steps[i].labels[k]);
+    if (!text_check(&steps, &m->failure)) made_from_add(m, "post-processing", "%s", steps.length ? steps.data : "none");
+    text_free(&steps);
+}

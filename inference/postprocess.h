@@ -8,6 +8,7 @@
 
 #include "base/array.h"
 #include "base/error.h"
+#include "plans/made_from.h"
 #include "plans/yaml.h"
 
 /* The labels whose union keeps only its largest component. */
@@ -32,6 +33,9 @@ int postprocessing_apply(const Postprocessing *p, Array *labels, Err *e);
 
 /* The most memory that applying takes beside the labels themselves. */
 int64_t postprocessing_bytes(const Postprocessing *p, const int64_t shape_zyx[3]);
+
+/* Adds "post-processing", the labels of each step as in "1+2 3", to what labels are made from. */
+void postprocessing_describe(MadeFrom *m, const Postprocessing *p);
 
 /* To and from a document; node is the sequence. Fails: ERR_FORMAT with the place; ERR_NOMEM. */
 void postprocessing_put(const Postprocessing *p, DocWriter *w, const char *key);

@@ -84,17 +84,6 @@ static int list_cases(Run *run, Err *e)
 
 /* ---- into a folder ---- */
 
-/* "1+2 3": the labels of each step. */
-static void add_postprocessing(MadeFrom *m, const Postprocessing *p)
-{
-    Text steps = {0};
-    for (int i = 0; i < p->count; i++)
-        for (int k = 0; k < p->steps[i].label_count; k++)
-            text_add(&steps, "%s%d", k ? "+" : i ? " " : "", p->steps[i].labels[k]);
-    if (!text_check(&steps, &m->failure)) made_from_add(m, "post-processing", "%s", steps.length ? steps.data : "none");
-    text_free(&steps);
-}
-
 static void list_origins(MadeFrom *m, const Run *run)
 {
     char prefix[32] = "";
@@ -103,7 +92,7 @@ static void list_origins(MadeFrom *m, const Run *run)
         if (c->model_count > 1) snprintf(prefix, sizeof prefix, "model %d: ", i + 1);
         predictor_made_from(m, prefix, &run->sources[i], &run->o->predictor);
     }
-    add_postprocessing(m, &c->postprocessing);
+    postprocessing_describe(m, &c->postprocessing);
 }
 
 static PredictionJob job_of(Run *run, int model)

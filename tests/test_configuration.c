@@ -148,5 +148,5 @@ int main(void)
         cmocka_unit_test(results_are_found_again_after_a_move),
         cmocka_unit_test(what_a_model_may_say_is_known),
     };
-    return cmocka_run_group_tests(tests, folder_make, folder_remove);
+    return cmocka_run_group_tests(tests, test_folder_make, test_folder_remove);
 }

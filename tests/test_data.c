@@ -354,5 +354,5 @@ int main(void)
         cmocka_unit_test(labels_must_be_whole),
         cmocka_unit_test(channels_must_fit),
     };
-    return cmocka_run_group_tests(tests, folder_make, folder_remove);
+    return cmocka_run_group_tests(tests, test_folder_make, test_folder_remove);
 }

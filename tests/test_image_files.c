@@ -115,5 +115,5 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(every_file_of_an_image_counts),
                                        cmocka_unit_test(the_spacing_of_a_case_counts_for_its_channels),
                                        cmocka_unit_test(what_cannot_be_read_is_one_file)};
-    return cmocka_run_group_tests_name("image_files", tests, folder_make, folder_remove);
+    return cmocka_run_group_tests_name("image_files", tests, test_folder_make, test_folder_remove);
 }

@@ -203,7 +203,7 @@ static void very_many_files_take_no_time(void **state)
     mem_free(original);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, folder_make, folder_remove)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, test_folder_make, test_folder_remove)
 
 int main(void)
 {

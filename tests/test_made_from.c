@@ -105,5 +105,5 @@ int main(void)
         cmocka_unit_test(differences_are_named),
         cmocka_unit_test(failures_stick),
     };
-    return cmocka_run_group_tests_name("made_from", tests, folder_make, folder_remove);
+    return cmocka_run_group_tests_name("made_from", tests, test_folder_make, test_folder_remove);
 }

@@ -393,5 +393,5 @@ int main(void)
         cmocka_unit_test(a_plane_is_read_as_a_slice),
         cmocka_unit_test(other_planes_are_refused),
     };
-    return cmocka_run_group_tests(tests, folder_make, folder_remove);
+    return cmocka_run_group_tests(tests, test_folder_make, test_folder_remove);
 }

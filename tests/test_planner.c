@@ -476,5 +476,5 @@ int main(void)
         cmocka_unit_test(settings_that_differ_are_named),
         cmocka_unit_test(sheets_show_the_contours),
     };
-    return cmocka_run_group_tests(tests, folder_make, folder_remove);
+    return cmocka_run_group_tests(tests, test_folder_make, test_folder_remove);
 }

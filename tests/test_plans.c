@@ -455,5 +455,5 @@ int main(void)
         cmocka_unit_test(hostile_files_are_survived),
         cmocka_unit_test(damaged_plans_are_survived),
     };
-    return cmocka_run_group_tests_name("plans", tests, folder_make, folder_remove);
+    return cmocka_run_group_tests_name("plans", tests, test_folder_make, test_folder_remove);
 }

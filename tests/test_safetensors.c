@@ -20,7 +20,7 @@ static char path[64];
 
 static int make_folder(void **state)
 {
-    if (folder_make(state)) return -1;
+    if (test_folder_make(state)) return -1;
     snprintf(path, sizeof path, "%s/w.safetensors", folder);
     return 0;
 }
@@ -227,5 +227,5 @@ int main(void)
         cmocka_unit_test(a_nan_is_named), cmocka_unit_test(a_lying_header_length_is_refused),
         cmocka_unit_test(lying_headers_are_refused), cmocka_unit_test(damaged_files_do_no_harm),
     };
-    return cmocka_run_group_tests(tests, make_folder, folder_remove);
+    return cmocka_run_group_tests(tests, make_folder, test_folder_remove);
 }

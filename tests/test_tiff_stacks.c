@@ -228,5 +228,5 @@ int main(void)
         cmocka_unit_test(side_file_gives_spacing),  cmocka_unit_test(volumes_round_trip),
         cmocka_unit_test(other_stacks_are_refused),
     };
-    return cmocka_run_group_tests(tests, folder_make, folder_remove);
+    return cmocka_run_group_tests(tests, test_folder_make, test_folder_remove);
 }

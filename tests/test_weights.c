@@ -351,5 +351,5 @@ int main(void)
         cmocka_unit_test(what_is_written_comes_back), cmocka_unit_test(what_cannot_be_written_is_refused),
         cmocka_unit_test(useless_weights_are_refused),
     };
-    return cmocka_run_group_tests(tests, folder_make, folder_remove);
+    return cmocka_run_group_tests(tests, test_folder_make, test_folder_remove);
 }

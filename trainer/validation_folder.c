@@ -12,10 +12,8 @@ static const char SUMMARY[] = "summary.json";
 
 static int remove_file(const char *folder, const char *name, Err *e)
 {
-    bool there = false;
     char *path = path_format(e, "%s/%s", folder, name);
-    int code = file_is_there(path, &there, e);
-    if (!code && there) code = file_remove(path, e);
+    const int code = path ? file_remove(path, e) : ERR_NOMEM;
     mem_free(path);
     return code;
 }

@@ -6,14 +6,14 @@
 
 char folder[32];
 
-int folder_make(void **state)
+int test_folder_make(void **state)
 {
     (void)state;
     strcpy(folder, "/tmp/swin_umamba_test_XXXXXX");
     return mkdtemp(folder) ? 0 : -1;
 }
 
-int folder_remove(void **state)
+int test_folder_remove(void **state)
 {
     char command[64];
     (void)state;

@@ -4,17 +4,12 @@
 #include "base/text.h"
 #include "data/image_format.h"
 
-int image_files_add(FileList *files, char *path, Err *e)
+/* Takes over path; NULL is lack of memory. */
+static int append(FileList *files, char *path, Err *e)
 {
     const size_t size = sizeof *files->names, count = (size_t)files->count;
-    bool there;
-    const int failed = count ? file_is_there(path, &there, e) : path ? 0 : ERR_NOMEM;
-    if (failed || (count && !there)) {
-        mem_free(path);
-        return failed;
-    }
     void *names = files->names;
-    if (!(count & (count - 1)) && mem_grow(&names, count * size, (count ? 2 * count : 1) * size, e)) {
+    if (!path || (!(count & (count - 1)) && mem_grow(&names, count * size, (count ? 2 * count : 1) * size, e))) {
         mem_free(path);
         return ERR_NOMEM;
     }
@@ -23,12 +18,33 @@ int image_files_add(FileList *files, char *path, Err *e)
     return 0;
 }
 
+int image_files_add(FileList *files, char *path, Err *e)
+{
+    bool there;
+    const int failed = file_is_there(path, &there, e);
+    if (!failed && there) return append(files, path, e);
+    mem_free(path);
+    return failed;
+}
+
 int image_files(FileList *files, const char *path, Err *e)
 {
     *files = (FileList){0};
     const ImageFormat *format = image_format_of(path);
-    int code = image_files_add(files, mem_strdup(path, e), e);
+    int code = append(files, mem_strdup(path, e), e);
     if (!code && format && format->add_files) code = format->add_files(files, path, e);
+    if (code) file_list_free(files);
+    return code;
+}
+
+int image_written_files(FileList *files, const char *path, Err *e)
+{
+    char *beside = NULL;
+    *files = (FileList){0};
+    const ImageFormat *format = image_format_of(path);
+    int code = append(files, mem_strdup(path, e), e);
+    if (!code && format && format->name_beside) code = format->name_beside(&beside, path, e);
+    if (!code && beside) code = append(files, beside, e);
     if (code) file_list_free(files);
     return code;
 }

@@ -13,7 +13,11 @@
  * other file: reading the image says what is wrong. Fails: ERR_NOMEM. */
 int image_files(FileList *files, const char *path, Err *e);
 
-/* Of the content of all of them. Fails: ERR_IO, ERR_NOMEM. */
+/* path itself, then the other file that image_write makes beside it, whether they are there or not. Of TIFF that is the
+ * side file, which only volumes get. files is new. Fails: ERR_NOMEM. */
+int image_written_files(FileList *files, const char *path, Err *e);
+
+/* Of the content of all files of an image that is there. Fails: ERR_IO, ERR_NOMEM. */
 int image_hash(char hash[HASH_BYTES], const char *path, Err *e);
 
 /* For formats: adds a file, if it is there. Takes over path; NULL is lack of memory. Fails: ERR_NOMEM. */

@@ -13,6 +13,8 @@ typedef struct ImageFormat {
     int (*probe)(ImageHeader *header, const char *path, ImageUse use, Err *e);
     int (*write)(const char *path, const Geometry *g, const Array *voxels, Err *e);
     int (*add_files)(FileList *files, const char *path, Err *e); /* those of an image besides path; NULL: none */
+    /* The file that write makes beside path: *name is the caller's, or NULL where it makes none. NULL: never one. */
+    int (*name_beside)(char **name, const char *path, Err *e);
 } ImageFormat;
 
 /* The format by a path's ending, or NULL. */

@@ -315,16 +315,24 @@ static int interleave(void **out, const Array *voxels, Err *e)
     return to ? 0 : ERR_NOMEM;
 }
 
+/* Of CASE.mhd the voxels are CASE.zraw; .mha holds its own. */
+static int name_beside(char **name, const char *path, Err *e)
+{
+    *name = NULL;
+    if (path_ends_with(path, "a") || path_ends_with(path, "A")) return 0;
+    *name = path_format(e, "%.*szraw", (int)strlen(path) - 3, path);
+    return *name ? 0 : ERR_NOMEM;
+}
+
 static int put_files(const char *path, const Geometry *g, const Array *voxels, const void *packed,
                      size_t bytes, Err *e)
 {
     Text header = {0};
-    const bool alone = path_ends_with(path, "a") || path_ends_with(path, "A");
-    char *data = path_format(e, "%.*szraw", (int)strlen(path) - 3, path);
-    int failed = data ? 0 : ERR_NOMEM;
-    if (!failed) add_header(&header, g, voxels, bytes, alone ? "LOCAL" : path_base(data));
-    if (!failed) failed = text_check(&header, e);
-    if (!failed) failed = voxel_files_write(path, &header, alone ? NULL : data, packed, bytes, e);
+    char *data;
+    TRY(name_beside(&data, path, e));
+    add_header(&header, g, voxels, bytes, data ? path_base(data) : "LOCAL");
+    int failed = text_check(&header, e);
+    if (!failed) failed = voxel_files_write(path, &header, data, packed, bytes, e);
     text_free(&header);
     mem_free(data);
     return failed;
@@ -351,4 +359,5 @@ const ImageFormat image_format_metaimage = {
     .probe = probe_image,
     .write = write_image,
     .add_files = add_files,
+    .name_beside = name_beside,
 };

@@ -181,6 +181,15 @@ static int add_files(FileList *files, const char *path, Err *e)
     return failed;
 }
 
+static int name_beside(char **name, const char *path, Err *e)
+{
+    const bool is_header = is_half(path, ".hdr");
+    *name = NULL;
+    if (!is_header && !is_half(path, ".img")) return 0;
+    *name = partner(path, is_header ? "img" : "hdr", e);
+    return *name ? 0 : ERR_NOMEM;
+}
+
 const ImageFormat image_format_nifti = {
     .name = "NIfTI",
     .endings = (const char *const[]){".nii.gz", ".nii", ".hdr.gz", ".hdr", ".img.gz", ".img", NULL},
@@ -188,4 +197,5 @@ const ImageFormat image_format_nifti = {
     .probe = nii_probe,
     .write = nii_write,
     .add_files = add_files,
+    .name_beside = name_beside,
 };

@@ -475,18 +475,27 @@ static void add_header(Text *t, const Geometry *g, const Array *voxels, const ch
         text_add(t, "\n");
 }
 
+/* Of CASE.nhdr the voxels are CASE.raw.gz; .nrrd holds its own. */
+static int name_beside(char **name, const char *path, Err *e)
+{
+    *name = NULL;
+    if (!path_ends_with(path, "r") && !path_ends_with(path, "R")) return 0;
+    *name = path_format(e, "%.*sraw.gz", (int)strlen(path) - 4, path);
+    return *name ? 0 : ERR_NOMEM;
+}
+
 static int write_image(const char *path, const Geometry *g, const Array *voxels, Err *e)
 {
-    TRY(image_expect_volume(path, voxels, e));
     Text header = {0};
     void *packed = NULL;
     size_t bytes = 0;
-    const bool detached = path_ends_with(path, "r") || path_ends_with(path, "R");
-    char *data = path_format(e, "%.*sraw.gz", (int)strlen(path) - 4, path);
-    int failed = data ? bytes_pack(&packed, &bytes, voxels->data, array_bytes(voxels), true, e) : ERR_NOMEM;
-    if (!failed) add_header(&header, g, voxels, detached ? path_base(data) : NULL);
+    char *data;
+    TRY(image_expect_volume(path, voxels, e));
+    TRY(name_beside(&data, path, e));
+    int failed = bytes_pack(&packed, &bytes, voxels->data, array_bytes(voxels), true, e);
+    if (!failed) add_header(&header, g, voxels, data ? path_base(data) : NULL);
     if (!failed) failed = text_check(&header, e);
-    if (!failed) failed = voxel_files_write(path, &header, detached ? data : NULL, packed, bytes, e);
+    if (!failed) failed = voxel_files_write(path, &header, data, packed, bytes, e);
     text_free(&header);
     mem_free(packed);
     mem_free(data);
@@ -500,4 +509,5 @@ const ImageFormat image_format_nrrd = {
     .probe = probe_image,
     .write = write_image,
     .add_files = add_files,
+    .name_beside = name_beside,
 };

@@ -407,4 +407,5 @@ const ImageFormat image_format_tiff = {
     .probe = probe_image,
     .write = write_image,
     .add_files = tiff_stack_add_side,
+    .name_beside = tiff_stack_name_side,
 };

@@ -229,12 +229,18 @@ void tiff_stack_describe(Text *description, const TiffStack *s)
     text_add(description, "\nloop=false\n");
 }
 
+int tiff_stack_name_side(char **name, const char *path, Err *e)
+{
+    const char *dot = strrchr(path_base(path), '.');
+    *name = path_format(e, "%.*s.json", (int)(dot - path), path);
+    return *name ? 0 : ERR_NOMEM;
+}
+
 int tiff_stack_write_side(const char *path, const double spacing_zyx[3], Err *e)
 {
     Text text = {0};
-    const char *dot = strrchr(path_base(path), '.');
-    char *name = path_format(e, "%.*s.json", (int)(dot - path), path);
-    if (!name) return ERR_NOMEM;
+    char *name;
+    TRY(tiff_stack_name_side(&name, path, e));
     text_add(&text, "{\"spacing\": [");
     for (int i = 0; i < 3; i++) {
         text_add(&text, i ? ", " : "");

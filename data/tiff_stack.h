@@ -34,6 +34,9 @@ int tiff_stack_add_side(FileList *files, const char *path, Err *e);
 /* The ImageDescription of a volume as ImageJ writes it. */
 void tiff_stack_describe(Text *description, const TiffStack *s);
 
+/* The name of that file: CASE.json of CASE.tif; the caller's. Fails: ERR_NOMEM. */
+int tiff_stack_name_side(char **name, const char *path, Err *e);
+
 /* Writes the side file of a volume at path. Fails: ERR_IO, ERR_NOMEM. */
 int tiff_stack_write_side(const char *path, const double spacing_zyx[3], Err *e);
 

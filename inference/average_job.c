@@ -187,17 +187,18 @@ static bool is_same(const Work *w, const char *id)
 static int decide_case(Work *w, int index, Err *e)
 {
     OutputState state;
-    const char *id = w->ids.names[index], *which;
-    char *name = output_name(w, id, e);
+    const char *id = w->ids.names[index];
+    char *name = output_name(w, id, e), *which = NULL;
     if (!name) return ERR_NOMEM;
     int code = prediction_record_look(w->record, id, (const char *const *)&name, 1, &state, &which, e);
     if (!code && state == OUTPUT_FOREIGN)
         code = err_set(e, ERR_VALUE, "%s/%s is there already, and %s/" PREDICTION_RECORD_NAME " does not say from "
                        "what it was made: give another folder with -o, or replace it with --overwrite",
-                       w->job->output, name, w->job->output);
+                       w->job->output, which, w->job->output);
     if (!code && state == OUTPUT_CHANGED) w->fates[index] = FATE_CHANGED;
     if (!code && state == OUTPUT_WHOLE && is_same(w, id)) w->fates[index] = FATE_KEEP;
     if (!code && w->fates[index] == FATE_MAKE) code = prediction_record_plan(w->record, id, e);
+    mem_free(which);
     mem_free(name);
     return code;
 }

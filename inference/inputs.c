@@ -119,7 +119,8 @@ static void set_fault(InputCase *c, Err *e, const char *format, ...)
 /* Compares with the case's last file, which is of the same channel or an earlier one. True: it is not needed. */
 static bool is_double(InputCase *c, const InputFile *last, const InputFile *file, Err *e)
 {
-    if (input_files_same(last, file)) return true;
+    /* One file may well stand for two channels by links of both names; else it was given twice. */
+    if (input_files_same(last, file) && (last->channel == file->channel || last->channel == INPUT_WHOLE)) return true;
     if (last->channel == file->channel && file->channel == INPUT_WHOLE)
         set_fault(c, e, "it is given by two files: %s and %s; leave one out", last->path, file->path);
     else if (last->channel == file->channel)

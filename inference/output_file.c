@@ -5,23 +5,49 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "data/image_files.h"
 #include "data/image_io.h"
 
 bool output_file_is_meant(const char *output) { return image_ending(output) && !file_is_folder(output); }
 
+/* Whether path is one of the files that an image consists of. */
+static int is_part(bool *is, const char *path, const char *image, Err *e)
+{
+    FileList files;
+    char *output = path_absolute(path, e);
+    *is = false;
+    if (!output) return e->code;
+    int code = image_files(&files, image, e);
+    for (int i = 0; i < files.count && !*is && !code; i++) {
+        char *input = path_absolute(files.names[i], e);
+        *is = input && !strcmp(output, input);
+        if (!input) code = e->code;
+        mem_free(input);
+    }
+    file_list_free(&files);
+    mem_free(output);
+    return code;
+}
+
 static int expect_free(const char *path, const Case *c, bool replace, Err *e)
 {
-    bool there;
+    bool there, is = false;
     TRY(file_is_there(path, &there, e));
     if (!there) return 0;
-    for (int i = 0; i < c->image_count; i++) {
-        char *output = path_absolute(path, e), *input = path_absolute(c->images[i], e);
-        const bool is_same = output && input && !strcmp(output, input);
-        mem_free(output);
-        mem_free(input);
-        if (is_same) return err_set(e, ERR_VALUE, "-o %s is the image itself: give another name", path);
-    }
-    return replace ? 0 : err_set(e, ERR_VALUE, "%s is there already: give another name, or --overwrite", path);
+    for (int i = 0; i < c->image_count && !is; i++) TRY(is_part(&is, path, c->images[i], e));
+    if (is) return err_set(e, ERR_VALUE, "%s belongs to the image itself: give another name with -o", path);
+    return replace ? 0 : err_set(e, ERR_VALUE, "%s is there already: give another name with -o, or --overwrite", path);
+}
+
+/* The file, and the one that is written beside it. */
+static int expect_all_free(const char *path, const Case *c, bool replace, Err *e)
+{
+    FileList files;
+    TRY(image_written_files(&files, path, e));
+    int code = 0;
+    for (int i = 0; i < files.count && !code; i++) code = expect_free(files.names[i], c, replace, e);
+    file_list_free(&files);
+    return code;
 }
 
 static bool holds_one_slice(const char *ending)
@@ -58,7 +84,7 @@ static int expect_writable(const char *path, Err *e)
 
 int output_file_expect(const char *path, const char *model_ending, const Case *c, bool replace, Err *e)
 {
-    TRY(expect_free(path, c, replace, e));
+    TRY(expect_all_free(path, c, replace, e));
     TRY(expect_format(path, model_ending, c, e));
     return expect_writable(path, e);
 }

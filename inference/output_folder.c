@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "data/image_files.h"
 #include "inference/prediction_job.h"
 
 /* Names of the files of a case. */
@@ -107,18 +108,37 @@ static int fail_case(const Decision *d, int index, Err *fault)
     return 0;
 }
 
+/* The first of an image and what is written beside it that is a file of an image of any case; the caller's, or NULL. */
+static int find_input(char **path, const Decision *d, const char *name, Err *e)
+{
+    FileList parts;
+    *path = NULL;
+    TRY(image_written_files(&parts, name, e));
+    int code = 0;
+    for (int i = 0; i < parts.count && !*path && !code; i++) {
+        *path = path_format(e, "%s/%s", d->f->path, parts.names[i]);
+        if (!*path) code = ERR_NOMEM;
+        else if (!input_places_have(&d->places, *path)) {
+            mem_free(*path);
+            *path = NULL;
+        }
+    }
+    file_list_free(&parts);
+    return code;
+}
+
 /* Whether the case's outputs would replace images; then it has failed. */
 static int expect_no_input(const Decision *d, int index, const CaseOutputs *outputs, Err *e)
 {
     for (int i = 0; i < outputs->count; i++) {
         Err fault;
-        char *path = path_format(e, "%s/%s", d->f->path, outputs->names[i]);
-        if (!path) return ERR_NOMEM;
-        const bool is_input = input_places_have(&d->places, path);
-        if (is_input)
-            err_set(&fault, ERR_VALUE, "its labels would replace the image %s: name another folder with -o", path);
+        char *path;
+        TRY(find_input(&path, d, outputs->names[i], e));
+        if (!path) continue;
+        err_set(&fault, ERR_VALUE, "its labels would replace %s, which belongs to an image: name another folder with -o",
+                path);
         mem_free(path);
-        if (is_input) return fail_case(d, index, &fault);
+        return fail_case(d, index, &fault);
     }
     if (d->f->probabilities && !strcmp(outputs->names[2], PREDICTION_RECORD_NAME)) {
         Err fault;
@@ -167,7 +187,8 @@ static int look_at_case(Decision *d, int index, bool *made, Err *e)
 {
     CaseOutputs outputs;
     OutputState state = OUTPUT_NONE;
-    const char *which = NULL, *id = d->cases->inputs.cases[index].files.id;
+    const char *id = d->cases->inputs.cases[index].files.id;
+    char *which = NULL;
     TRY(name_outputs(&outputs, d->f, id, e));
     int code = expect_no_input(d, index, &outputs, e);
     const bool is_wanted = !code && d->cases->fates[index] == CASE_WANTED;
@@ -178,6 +199,7 @@ static int look_at_case(Decision *d, int index, bool *made, Err *e)
     else if (state == OUTPUT_CHANGED) code = refuse_changed(d, index, which);
     else if (state == OUTPUT_FOREIGN) note_foreign(&d->foreign, d->f, which);
     *made = *made && d->cases->fates[index] == CASE_WANTED;
+    mem_free(which);
     free_outputs(&outputs);
     return code;
 }

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "base/memory.h"
+#include "data/image_files.h"
 #include "inference/prediction_record.h"
 
 int prediction_cases_list(PredictionCases *c, const char *const *paths, int count, const DatasetInfo *info, Err *e)
@@ -74,18 +75,40 @@ static bool find_place(struct InputPlace *place, const char *path)
     return true;
 }
 
+static int add_place(InputPlaces *p, const char *path, Err *e)
+{
+    struct InputPlace place;
+    const size_t count = (size_t)p->count, size = sizeof place;
+    if (!find_place(&place, path)) return 0;
+    void *places = p->places;
+    if (!(count & (count - 1))) TRY(mem_grow(&places, count * size, (count ? 2 * count : 1) * size, e));
+    p->places = places;
+    p->places[p->count++] = place;
+    return 0;
+}
+
+/* All files that the images of a case consist of. */
+static int add_places(InputPlaces *p, const Case *c, Err *e)
+{
+    for (int k = 0; k < c->image_count; k++) {
+        FileList files;
+        Err unreadable; /* such an image is told of when its case is read */
+        int code = image_files(&files, c->images[k], &unreadable) ? add_place(p, c->images[k], e) : 0;
+        for (int i = 0; i < files.count && !code; i++) code = add_place(p, files.names[i], e);
+        file_list_free(&files);
+        TRY(code);
+    }
+    return 0;
+}
+
 int input_places_new(InputPlaces *p, const PredictionCases *c, Err *e)
 {
-    size_t files = 0;
-    for (int i = 0; i < c->inputs.count; i++) files += (size_t)c->inputs.cases[i].files.image_count;
-    *p = (InputPlaces){.places = mem_zalloc(files, sizeof *p->places, e)};
-    if (!p->places) return ERR_NOMEM;
-    for (int i = 0; i < c->inputs.count; i++) {
-        const Case *one = &c->inputs.cases[i].files;
-        for (int k = 0; k < one->image_count; k++) p->count += find_place(&p->places[p->count], one->images[k]);
-    }
-    if (p->count) qsort(p->places, (size_t)p->count, sizeof *p->places, by_place);
-    return 0;
+    int code = 0;
+    *p = (InputPlaces){0};
+    for (int i = 0; i < c->inputs.count && !code; i++) code = add_places(p, &c->inputs.cases[i].files, e);
+    if (code) input_places_free(p);
+    else if (p->count) qsort(p->places, (size_t)p->count, sizeof *p->places, by_place);
+    return code;
 }
 
 bool input_places_have(const InputPlaces *p, const char *path)

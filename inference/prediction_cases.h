@@ -28,7 +28,7 @@ int prediction_cases_count(const PredictionCases *c, CaseFate fate);
  * Fails: ERR_IO, ERR_NOMEM. */
 int prediction_cases_inputs(MadeFrom *inputs, PredictionCases *c, int index, Err *e);
 
-/* Finds outputs that would replace an image of any case. One asks it about many paths. */
+/* Finds outputs that would replace a file of an image of any case. One asks it about many paths. */
 typedef struct InputPlaces {
     struct InputPlace *places;    /* sorted; owned */
     int count;

@@ -77,15 +77,23 @@ bool prediction_record_is_other(const PredictionRecord *r, Text *differences)
 
 /* ---- what is there ---- */
 
+/* *hash: of the file's content when it was recorded as an output of the case, or NULL. */
+static int find_output(const char **hash, const RecordedCase *c, const char *name, Err *e)
+{
+    char *plain = plain_name(name, e);
+    if (!plain) return ERR_NOMEM;
+    const MadeFrom outputs = recorded_files_view(&c->outputs);
+    *hash = made_from_find(&outputs, plain);
+    mem_free(plain);
+    return 0;
+}
+
 /* Of a file that is there and belongs to a case that was recorded. */
 static int compare_file(const RecordedCase *c, const char *path, const char *name, OutputState *state, Err *e)
 {
     char hash[HASH_BYTES];
-    char *plain = plain_name(name, e);
-    if (!plain) return ERR_NOMEM;
-    const MadeFrom outputs = recorded_files_view(&c->outputs);
-    const char *recorded = made_from_find(&outputs, plain);
-    mem_free(plain);
+    const char *recorded;
+    TRY(find_output(&recorded, c, name, e));
     *state = OUTPUT_FOREIGN;
     if (!recorded) return 0;
     TRY(hash_file(hash, path, e));
@@ -109,21 +117,54 @@ static int look_at_file(const PredictionRecord *r, const RecordedCase *c, const 
     return code;
 }
 
-int prediction_record_look(const PredictionRecord *r, const char *id, const char *const *files, int count,
-                           OutputState *state, const char **which, Err *e)
+/* Whether a file counts that image_write may make beside an image. Some images have none: then what lies there under its
+ * name is somebody else's, and in nobody's way. */
+static int counts_beside(bool *counts, const PredictionRecord *r, const RecordedCase *c, const char *image,
+                         const char *name, Err *e)
 {
-    /* Of the states of its files the last in this order is the case's. */
+    const char *recorded = NULL, *image_recorded = NULL;
+    bool there;
+    char *path = path_format(e, "%s/%s", r->folder, name);
+    int code = file_is_there(path, &there, e);
+    mem_free(path);
+    if (!code && c) code = find_output(&recorded, c, name, e);
+    if (!code && c) code = find_output(&image_recorded, c, image, e);
+    *counts = recorded || (there && !image_recorded);
+    return code;
+}
+
+/* Looks at an image and at what is written beside it. Of their states the last in this order decides. */
+static int look_at_image(const PredictionRecord *r, const RecordedCase *c, const char *name, OutputState *state,
+                         char **which, Err *e)
+{
     static const int weight[] = {[OUTPUT_WHOLE] = 0, [OUTPUT_NONE] = 1, [OUTPUT_UNFINISHED] = 2,
                                  [OUTPUT_CHANGED] = 3, [OUTPUT_FOREIGN] = 4};
+    FileList parts;
+    TRY(image_written_files(&parts, name, e));
+    int code = 0;
+    for (int i = 0; i < parts.count && !code; i++) {
+        OutputState one;
+        bool counts = true;
+        if (i) code = counts_beside(&counts, r, c, name, parts.names[i], e);
+        if (!code && counts) code = look_at_file(r, c, parts.names[i], &one, e);
+        if (code || !counts || weight[one] <= weight[*state]) continue;
+        *state = one;
+        if (!which) continue;
+        mem_free(*which);
+        *which = parts.names[i];
+        parts.names[i] = NULL;
+    }
+    file_list_free(&parts);
+    return code;
+}
+
+int prediction_record_look(const PredictionRecord *r, const char *id, const char *const *files, int count,
+                           OutputState *state, char **which, Err *e)
+{
     const RecordedCase *c = find_case(&r->others, id);
     *state = OUTPUT_WHOLE;
-    for (int i = 0; i < count; i++) {
-        OutputState one;
-        TRY(look_at_file(r, c, files[i], &one, e));
-        if (i && weight[one] <= weight[*state]) continue;
-        *state = one;
-        if (which) *which = files[i];
-    }
+    if (which) *which = NULL;
+    for (int i = 0; i < count; i++) TRY(look_at_image(r, c, files[i], state, which, e));
     if (*state == OUTPUT_WHOLE && c->state != RECORD_DONE) *state = OUTPUT_UNFINISHED;
     return 0;
 }
@@ -154,7 +195,7 @@ static int write_locked(PredictionRecord *r, Err *e)
     const int code = read_others(r, e);
     if (code && !(code == ERR_FORMAT && drop)) return code;
     if (r->others.made_from.count && !made_from_same(&r->others.made_from, &r->mine.made_from)) {
-        if (r->begun)
+        if (r->begun || !r->replace)
             return err_set(e, ERR_VALUE,
                            "%s: another run with another model or other options has begun to write there: give "
                            "each a folder of its own",
@@ -205,21 +246,32 @@ int prediction_record_begin(PredictionRecord *r, Err *e)
     return 0;
 }
 
-/* The files' names and contents. An earlier run's may be there of a case that failed: they are known as ours;
- * of one that did not fail all must be there. */
+/* The names and contents of an image and of what was written beside it. is_needed: the image must be there. */
+static int take_image(MadeFrom *outputs, const PredictionRecord *r, const char *name, bool is_needed, Err *e)
+{
+    FileList parts;
+    TRY(image_written_files(&parts, name, e));
+    int code = 0;
+    for (int i = 0; i < parts.count && !code; i++) {
+        bool there = true;
+        char *path = path_format(e, "%s/%s", r->folder, parts.names[i]), *plain = plain_name(parts.names[i], e);
+        code = path && plain ? 0 : ERR_NOMEM;
+        if (!code && (i || !is_needed)) code = file_is_there(path, &there, e);
+        if (!code && there) made_from_add_file(outputs, plain, path);
+        mem_free(path);
+        mem_free(plain);
+    }
+    file_list_free(&parts);
+    return code;
+}
+
+/* An earlier run's files may be there of a case that failed: they are known as ours; of one that did not fail all
+ * must be there. */
 static int take_outputs(const PredictionRecord *r, RecordedCase *c, const char *const *files, int count, Err *e)
 {
     MadeFrom outputs = {0};
     int code = 0;
-    for (int i = 0; i < count && !code; i++) {
-        bool there = true;
-        char *path = path_format(e, "%s/%s", r->folder, files[i]), *plain = plain_name(files[i], e);
-        code = path && plain ? 0 : ERR_NOMEM;
-        if (!code && c->state == RECORD_FAILED) code = file_is_there(path, &there, e);
-        if (!code && there) made_from_add_file(&outputs, plain, path);
-        mem_free(path);
-        mem_free(plain);
-    }
+    for (int i = 0; i < count && !code; i++) code = take_image(&outputs, r, files[i], c->state != RECORD_FAILED, e);
     if (!code) code = recorded_files_take(&c->outputs, &outputs, e);
     made_from_free(&outputs);
     return code;

@@ -48,10 +48,11 @@ typedef enum OutputState {
     OUTPUT_FOREIGN      /* a file that no run has recorded */
 } OutputState;
 
-/* files (count): names in the folder of all that belongs to the case. With `replace` whatever is there is
- * OUTPUT_UNFINISHED. *which, if not NULL: the file that decided, borrowed from files. Fails: ERR_IO. */
+/* files (count): names in the folder of all that belongs to the case; what image_write makes beside an image (the voxels
+ * of .mhd) need not be named. With `replace` whatever is there is OUTPUT_UNFINISHED. *which, if not NULL: the name of the
+ * file that decided, the caller's (also on failure), or NULL where all are whole. Fails: ERR_IO, ERR_NOMEM. */
 int prediction_record_look(const PredictionRecord *r, const char *id, const char *const *files, int count,
-                           OutputState *state, const char **which, Err *e);
+                           OutputState *state, char **which, Err *e);
 
 /* Whether a case was made from these inputs; if not, adds what differs to the text (may be NULL). */
 bool prediction_record_same_inputs(const PredictionRecord *r, const char *id, const MadeFrom *inputs, Text *why);

@@ -147,6 +147,23 @@ static void two_files_for_one_channel_are_named(void **state)
     mem_free(link_name);
 }
 
+/* One image may stand for two channels; a whole case given under two names is given twice. */
+static void links_of_two_channels_are_two_channels(void **state)
+{
+    (void)state;
+    put("t1.nii.gz b.nii.gz");
+    static const char *const links[][2] = {{"t1.nii.gz", "a_0000.nii.gz"}, {"t1.nii.gz", "a_0001.nii.gz"},
+                                           {"b.nii.gz", "b_0000.nii.gz"}};
+    for (int i = 0; i < 3; i++) {
+        char *name = path_of(links[i][1]), *to = path_of(links[i][0]);
+        assert_int_equal(i == 1 ? link(to, name) : symlink(to, name), 0);
+        mem_free(name);
+        mem_free(to);
+    }
+    expect("a_0000.nii.gz", 2, "a: a_0000.nii.gz a_0001.nii.gz", NULL, NULL);
+    expect("b.nii.gz b_0000.nii.gz", 1, "b: b.nii.gz", NULL, NULL);
+}
+
 static void channels_may_come_from_two_folders(void **state)
 {
     (void)state;
@@ -210,6 +227,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(channels_are_put_together), TEST(names_of_four_digits_are_no_channels),
         TEST(missing_channels_are_never_shifted), TEST(two_files_for_one_channel_are_named),
+        TEST(links_of_two_channels_are_two_channels),
         TEST(channels_may_come_from_two_folders), TEST(what_is_no_image_of_the_model_is_named),
         TEST(cases_inside_each_other_are_told_apart), TEST(very_many_files_take_no_time)};
     return cmocka_run_group_tests_name("inputs", tests, NULL, NULL);

@@ -26,9 +26,9 @@ static int begin_test(void **state)
     return mkdtemp(folder) ? 0 : -1;
 }
 
-static int end_test(void **state)
+/* Empties the folder. */
+static int forget_all(void)
 {
-    (void)state;
     FileList files;
     if (file_list(&files, folder, NULL)) return -1;
     for (int i = 0; i < files.count; i++) {
@@ -37,6 +37,13 @@ static int end_test(void **state)
         mem_free(path);
     }
     file_list_free(&files);
+    return 0;
+}
+
+static int end_test(void **state)
+{
+    (void)state;
+    if (forget_all()) return -1;
     char *lock = path_format(NULL, "%s/.lock", folder);
     unlink(lock);
     mem_free(lock);
@@ -142,11 +149,89 @@ static void another_file_of_a_case_is_wanted(void **state)
     assert_int_equal(prediction_record_look(r, "a", both, 2, &found, NULL, NULL), 0);
     assert_int_equal(found, OUTPUT_NONE);
     put("a.npy", "somebody else's");
-    const char *which = NULL;
+    char *which = NULL;
     assert_int_equal(prediction_record_look(r, "a", both, 2, &found, &which, NULL), 0);
     assert_int_equal(found, OUTPUT_FOREIGN);
     assert_string_equal(which, "a.npy");
+    mem_free(which);
     prediction_record_close(r, NULL);
+}
+
+static OutputState look_at(const PredictionRecord *r, const char *name, const char *decides)
+{
+    OutputState found;
+    char *which;
+    assert_int_equal(prediction_record_look(r, "a", &name, 1, &found, &which, NULL), 0);
+    if (decides) assert_string_equal(which, decides);
+    mem_free(which);
+    return found;
+}
+
+/* An image in two files: the second counts as the first does, though nobody names it. */
+static void what_is_written_beside_an_image_counts(void **state)
+{
+    (void)state;
+    static const char *const names[][2] = {{"a.mhd", "a.zraw"}, {"a.nhdr", "a.raw.gz"}, {"a.hdr", "a.img"},
+                                           {"a.tif", "a.json"}};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const char *name = names[i][0], *other = names[i][1];
+        char *path = path_format(NULL, "%s/%s", folder, other);
+        MadeFrom inputs = inputs_of("11");
+        put(other, "somebody's");
+        PredictionRecord *r = open_record(false);
+        assert_int_equal(look_at(r, name, other), OUTPUT_FOREIGN);
+        assert_int_equal(prediction_record_plan(r, "a", NULL), 0);
+        assert_int_equal(prediction_record_begin(r, NULL), 0);
+        put(name, "header");
+        put(other, "voxels");
+        assert_int_equal(prediction_record_done(r, "a", &inputs, &name, 1, NULL), 0);
+        prediction_record_close(r, NULL);
+        r = open_record(false);
+        assert_int_equal(look_at(r, name, NULL), OUTPUT_WHOLE);
+        put(other, "edited");
+        assert_int_equal(look_at(r, name, other), OUTPUT_CHANGED);
+        unlink(path);
+        assert_int_equal(look_at(r, name, other), OUTPUT_NONE);
+        mem_free(path);
+        prediction_record_close(r, NULL);
+        forget_all();
+    }
+}
+
+/* A TIFF picture has no side file: a .json that comes later is somebody's own. */
+static void what_is_not_written_beside_an_image_does_not(void **state)
+{
+    (void)state;
+    const char *name = "a.tif";
+    MadeFrom inputs = inputs_of("11");
+    PredictionRecord *r = open_record(false);
+    assert_int_equal(prediction_record_plan(r, "a", NULL), 0);
+    assert_int_equal(prediction_record_begin(r, NULL), 0);
+    put(name, "picture");
+    assert_int_equal(prediction_record_done(r, "a", &inputs, &name, 1, NULL), 0);
+    prediction_record_close(r, NULL);
+    put("a.json", "drawn by hand");
+    r = open_record(false);
+    assert_int_equal(look_at(r, name, NULL), OUTPUT_WHOLE);
+    prediction_record_close(r, NULL);
+}
+
+/* Both found an empty folder; the second to begin must not take the first one's files for its own. */
+static void two_models_do_not_begin_in_one_folder(void **state)
+{
+    (void)state;
+    Err e = {0};
+    MadeFrom other = {0};
+    PredictionRecord *r = open_record(false), *second;
+    made_from_add(&other, "network", "another");
+    assert_int_equal(prediction_record_open(&second, folder, &other, false, NULL), 0);
+    assert_false(prediction_record_is_other(second, NULL));
+    assert_int_equal(prediction_record_begin(r, NULL), 0);
+    assert_int_equal(prediction_record_begin(second, &e), ERR_VALUE);
+    assert_non_null(strstr(e.text, "give each a folder of its own"));
+    prediction_record_close(second, NULL);
+    assert_int_equal(prediction_record_close(r, NULL), 0);
+    made_from_free(&other);
 }
 
 static void other_options_are_named(void **state)
@@ -282,7 +367,9 @@ static void a_pair_of_files_is_one_input(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(what_is_there_is_told_apart), TEST(another_file_of_a_case_is_wanted), TEST(other_options_are_named),
+        TEST(what_is_there_is_told_apart), TEST(another_file_of_a_case_is_wanted),
+        TEST(what_is_written_beside_an_image_counts), TEST(what_is_not_written_beside_an_image_does_not),
+        TEST(two_models_do_not_begin_in_one_folder), TEST(other_options_are_named),
         TEST(a_failed_case_leaves_what_was_there), TEST(two_runs_share_a_folder), TEST(damage_is_named),
         TEST(names_and_warnings_come_back), TEST(a_pair_of_files_is_one_input)};
     return cmocka_run_group_tests_name("prediction_record", tests, NULL, NULL);

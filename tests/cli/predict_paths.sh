@@ -51,14 +51,14 @@ predict -i "$images" -o "$out/labels" -m "$out/one" --quiet
 is "is written" cmp "$out/new/segmentation.nii.gz" "$out/labels/$id.nii.gz"
 is "alone" test "$(ls "$out/new" | wc -l)" -eq 1
 check "not over one that is there" 1 predict -i "$image" -o "$out/new/segmentation.nii.gz" -m "$out/one"
-has "but with" 'is there already: give another name, or --overwrite' stderr
+has "but with" 'is there already: give another name with -o, or --overwrite' stderr
 check "--overwrite" 0 predict -i "$image" -o "$out/new/segmentation.nii.gz" -m "$out/one" --overwrite
 check "another format" 0 predict -i "$image" -o "$out/new/segmentation.nii" -m "$out/one"
 is "holds the same" test "$(gzip -dc "$out/new/segmentation.nii.gz" | cksum)" = "$(cksum <"$out/new/segmentation.nii")"
 check "a picture of a volume" 1 predict -i "$image" -o "$out/new/segmentation.png" -m "$out/one"
 has "is none" 'a picture cannot hold the 2 slices' stderr
 check "the image itself" 1 predict -i "$image" -o "$image" -m "$out/one" --overwrite
-has "is no output" 'is the image itself' stderr
+has "is no output" 'belongs to the image itself' stderr
 check "a file for five cases" 1 predict -i "$images" -o "$out/all.nii.gz" -m "$out/one"
 has "is refused" 'is one file, and there are 5 cases' stderr
 check "a file for two models" 1 predict -i "$image" -o "$out/all.nii.gz" -m "$out/both.yaml"
@@ -66,7 +66,7 @@ check "a file and probabilities" 2 predict -i "$image" -o "$out/all.nii.gz" -m "
 mkdir "$out/nested"; cp "$image" "$out/nested/a_0000.nii.gz"; cp "$image" "$out/nested/a_0000_0000.nii.gz"
 before=$(cksum <"$out/nested/a_0000.nii.gz")
 check "an output that is another case's image" 1 predict -i "$out/nested" -o "$out/nested" -m "$out/one" --overwrite
-has "is named" 'case a_0000: its labels would replace the image .*/a_0000.nii.gz' stderr
+has "is named" 'case a_0000: its labels would replace .*/a_0000.nii.gz, which belongs to an image' stderr
 is "the image is as it was" test "$(cksum <"$out/nested/a_0000.nii.gz")" = "$before"
 is "the other case is done" test -s "$out/nested/a.nii.gz"
 check "an output below a file" 1 predict -i "$image" -o "$image/out" -m "$out/one"

@@ -6,8 +6,10 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "data/image_io.h"
+#include "evaluation/fit.h"
 #include "inference/average.h"
 #include "inference/probabilities.h"
+#include "inference/validation_record.h"
 #include "plans/splits.h"
 #include "plans/yaml.h"
 
@@ -22,6 +24,9 @@ static int no_fold(const FoldList *all, const char *results, Err *e)
         return err_set(e, ERR_VALUE,
                        "%s: only fold_all is there. Its validation cases were trained on, so nothing can be "
                        "chosen by them; train folds 0 to 4", results);
+    if (!all->count)
+        return err_set(e, ERR_VALUE, "%s: there is no fold: expected the results folder of train, with fold_0 … in it",
+                       results);
     return err_set(e, ERR_VALUE,
                    "%s: no fold has been validated (fold_*/validation/summary.json); train folds 0 to 4 to their "
                    "end, or use train --val-only", results);
@@ -126,9 +131,15 @@ static int read_entries(CrossValidation *v, const DocNode *root, const char *fol
 static int read_fold(CrossValidation *v, const char *results, int fold, const char *references, Err *e)
 {
     Doc doc = {0};
+    bool there;
     char *folder = validation_folder(results, fold, e);
     char *summary = folder ? path_format(e, "%s/summary.json", folder) : NULL;
-    int code = summary ? doc_read(&doc, summary, e) : ERR_NOMEM;
+    int code = file_is_there(summary, &there, e);
+    if (!code && !there)
+        code = err_set(e, ERR_VALUE, "%s: fold %d has not been validated (there is no fold_%d/validation/summary.json): "
+                       "train it to its end, predict its validation cases (train PREPROCESSED %d -o %s --val-only), or "
+                       "choose other folds with -f", results, fold, fold, fold, results);
+    if (!code) code = doc_read(&doc, summary, e);
     if (!code) code = read_entries(v, doc.root, folder, fold, references, e);
     doc_free(&doc);
     mem_free(summary);
@@ -154,6 +165,8 @@ int cross_validation_read(CrossValidation *v, const char *results, const FoldLis
         if (!by_id(&v->cases[i - 1], &v->cases[i]))
             code = err_set(e, ERR_VALUE, "%s: case %s is in folds %d and %d", results, v->cases[i].id,
                            v->cases[i - 1].fold, v->cases[i].fold);
+    for (int i = 0; i < folds->count && !code; i++)
+        code = validation_record_expect(v, results, folds->numbers[i], e);
     if (code) cross_validation_free(v);
     return code;
 }
@@ -190,12 +203,24 @@ static int average_case(const Candidate *c, int index, Array *prediction, Err *e
     return code;
 }
 
+/* On the prediction's grid: label images may be stored with other axes than the images (--ground-truth). */
+static int read_reference(Array *reference, const ValidationCase *one, Err *e)
+{
+    Geometry expected, found;
+    GridAxes axes;
+    *reference = (Array){0};
+    TRY(image_probe_labels(&found, one->reference, e));
+    TRY(image_probe_labels(&expected, one->prediction, e));
+    if (fit_expect(grid_match(&found, &expected, &axes), &found, &expected, e)) return err_context(e, "case %s", one->id);
+    return image_read_labels_onto(reference, one->reference, &expected, e);
+}
+
 static int load_case(void *context, int index, Array *reference, Array *prediction, Err *e)
 {
     const Candidate *c = context;
     const ValidationCase *one = &c->members[0]->cases[index];
     *prediction = (Array){0};
-    TRY(image_read_labels(reference, NULL, one->reference, e));
+    TRY(read_reference(reference, one, e));
     int code = c->member_count == 1 ? image_read_labels(prediction, NULL, one->prediction, e)
                                     : average_case(c, index, prediction, e);
     if (!code && memcmp(reference->shape, prediction->shape, 3 * sizeof *reference->shape))

@@ -30,7 +30,8 @@ typedef struct CrossValidation {
 int cross_validation_folds(FoldList *folds, const char *results, Err *e);
 
 /* references: a folder with the label images, or NULL: where summary.json says. Fails: ERR_IO, ERR_FORMAT,
- * ERR_NOMEM; ERR_VALUE for a case that two folds have, or a reference that is not there. */
+ * ERR_NOMEM; ERR_VALUE for a case that two folds have, a reference that is not there, a fold that was not validated or
+ * whose validation is no longer that of its weights (inference/validation_record.h). */
 int cross_validation_read(CrossValidation *v, const char *results, const FoldList *folds,
                           const char *references, Err *e);
 void cross_validation_free(CrossValidation *v);

@@ -9,6 +9,8 @@
 #include "inference/configuration.h"
 #include "inference/cross_validation.h"
 #include "inference/meaning.h"
+#include "inference/model_folder.h"
+#include "inference/model_source.h"
 #include "plans/splits.h"
 
 enum { MOST_CANDIDATES = CONFIGURATION_MODELS * (CONFIGURATION_MODELS + 1) / 2 };
@@ -25,7 +27,7 @@ typedef struct Options {
 enum { KEY_NO_ENSEMBLES = 0x100 };
 
 static const struct argp_option option_list[] = {
-    {"folds", 'f', "0,1,2", 0, "Folds to compare on (default: all that the first RESULTS has validated)", 0},
+    {"folds", 'f', "0,1,2", 0, "Folds to compare on, as 0-4 or 0,1,7 (default: all that were validated)", 0},
     {"ground-truth", 'g', "FOLDER", 0, "The label images (default: where the folds' summary.json say)", 0},
     {"no-ensembles", KEY_NO_ENSEMBLES, NULL, 0, "Leave pairs of networks out", 0},
     {0},
@@ -99,11 +101,68 @@ static int score_entry(Search *s, int first, int second, Err *e)
     return code;
 }
 
+/* A fold that is there, but was not validated, is not passed over in silence. */
+static int warn_of_unvalidated(const char *results, const FoldList *validated, Err *e)
+{
+    FoldList all, left_out = {0};
+    Text names = {0};
+    TRY(fold_list_of_results(&all, results, e));
+    int code = 0;
+    for (int i = 0; i < all.count && !code; i++)
+        if (all.numbers[i] != SPLITS_FOLD_ALL && !fold_list_has(validated, all.numbers[i]))
+            code = fold_list_add(&left_out, all.numbers[i], e);
+    if (left_out.count && !code) {
+        fold_list_text(&left_out, &names);
+        code = text_check(&names, e);
+        if (!code) program_warn("%s: %s without validated cases: left out", results, names.data);
+    }
+    text_free(&names);
+    fold_list_free(&left_out);
+    fold_list_free(&all);
+    return code;
+}
+
+static bool same_folds(const FoldList *a, const FoldList *b)
+{
+    return a->count == b->count && !memcmp(a->numbers, b->numbers, (size_t)a->count * sizeof *a->numbers);
+}
+
+static int refuse_folds(const Search *s, const char *other, const FoldList *others, Err *e)
+{
+    Text own = {0}, theirs = {0};
+    fold_list_text(&s->folds, &own);
+    fold_list_text(others, &theirs);
+    int code = text_check(&own, e) || text_check(&theirs, e) ? ERR_NOMEM : 0;
+    if (!code)
+        code = err_set(e, ERR_VALUE, "%s has validated %s, %s %s: networks are compared on the same folds; train what is "
+                       "missing, or choose folds that all have with -f", s->o->results[0], own.data, other, theirs.data);
+    text_free(&own);
+    text_free(&theirs);
+    return code;
+}
+
+/* Those asked for, else all that were validated: the same of all results, or one of them would lose some. */
+static int choose_folds(Search *s, Err *e)
+{
+    const Options *o = s->o;
+    if (o->folds.count) return fold_list_copy(&s->folds, &o->folds, e);
+    TRY(cross_validation_folds(&s->folds, o->results[0], e));
+    TRY(warn_of_unvalidated(o->results[0], &s->folds, e));
+    for (int i = 1; i < o->count; i++) {
+        FoldList others;
+        TRY(cross_validation_folds(&others, o->results[i], e));
+        int code = warn_of_unvalidated(o->results[i], &others, e);
+        if (!code && !same_folds(&s->folds, &others)) code = refuse_folds(s, o->results[i], &others, e);
+        fold_list_free(&others);
+        TRY(code);
+    }
+    return 0;
+}
+
 static int read_validations(Search *s, Err *e)
 {
     const Options *o = s->o;
-    if (o->folds.count) TRY(fold_list_copy(&s->folds, &o->folds, e));
-    else TRY(cross_validation_folds(&s->folds, o->results[0], e));
+    TRY(choose_folds(s, e));
     for (int i = 0; i < o->count; i++) {
         TRY(cross_validation_read(&s->validations[i], o->results[i], &s->folds, o->references, e));
         TRY(cross_validation_expect_same(&s->validations[0], &s->validations[i], o->results[0], o->results[i],
@@ -168,6 +227,21 @@ static const Entry *best_of(const Search *s)
 
 /* ---- the outcome ---- */
 
+/* As a shell takes it for one argument. */
+static void print_argument(const char *text)
+{
+    if (!text[strcspn(text, " \t\n\"'\\$`!*?[](){}<>|&;#~")]) {
+        fputs(text, stdout);
+        return;
+    }
+    putchar('\'');
+    for (; *text; text++) {
+        if (*text == '\'') fputs("'\\''", stdout);
+        else putchar(*text);
+    }
+    putchar('\'');
+}
+
 static void print_outcome(const Search *s, const Entry *best, const Configuration *c)
 {
     printf("%-60s %8s\n", "foreground mean Dice of the validation cases", "Dice");
@@ -180,7 +254,9 @@ static void print_outcome(const Search *s, const Entry *best, const Configuratio
     }
     if (c->postprocessing.count) printf("%-60s %8.4f\n", "with post-processing", c->dice);
     else printf("post-processing: none helps\n");
-    printf("\npredict -i IMAGES -o OUT -m %s\n", s->o->common.output);
+    printf("\npredict -i IMAGES -o OUT -m ");
+    print_argument(s->o->common.output);
+    printf("\n");
 }
 
 static int choose(Search *s, Err *e)
@@ -201,23 +277,76 @@ static int choose(Search *s, Err *e)
     return code;
 }
 
-/* Whether the file can be written, before the work. */
+/* ---- before the work ---- */
+
+/* What stands there is replaced only if it is an inference.yaml. */
+static int expect_configuration(const char *path, Err *e)
+{
+    bool there;
+    Configuration old;
+    Err why;
+    TRY(file_is_there(path, &there, e));
+    if (!there) return 0;
+    if (configuration_read(&old, path, &why))
+        return err_set(e, why.code == ERR_NOMEM ? ERR_NOMEM : ERR_VALUE,
+                       "-o %s: this file is there already and is no inference.yaml: give another name (%s)", path, why.text);
+    configuration_free(&old);
+    return 0;
+}
+
 static int check_output(const char *path, Err *e)
 {
     OutFile probe;
     if (file_is_folder(path))
         return err_set(e, ERR_VALUE, "-o %s: this is a folder; expected the name of a file, as %s/inference.yaml", path,
                        path);
+    TRY(expect_configuration(path, e));
     TRY(file_create(&probe, path, e));
     file_abort(&probe);
     return 0;
 }
 
+/* A path without dataset.json is no results folder: a folder beside is what was meant, or it is said what the path is. */
+static int expect_results(const char *path, Err *e)
+{
+    bool there;
+    ModelFolder meant;
+    char *dataset = path_format(e, "%s/dataset.json", path);
+    int code = file_is_there(dataset, &there, e);
+    mem_free(dataset);
+    if (code || there) return code;
+    TRY(model_folder_find(&meant, path, e));
+    if (meant.results && meant.is_other)
+        code = err_set(e, ERR_VALUE, "%s is not the results folder: give %s", path, meant.results);
+    else code = err_set(e, ERR_VALUE, "%s: expected the results folder of train, with dataset.json in it", path);
+    model_folder_free(&meant);
+    return code;
+}
+
+static int expect_different(const Options *o, int first, int second, Err *e)
+{
+    char *a = path_absolute(o->results[first], e), *b = a ? path_absolute(o->results[second], e) : NULL;
+    int code = b ? 0 : e->code;
+    if (!code && !strcmp(a, b)) code = err_set(e, ERR_VALUE, "%s is given twice", o->results[second]);
+    mem_free(a);
+    mem_free(b);
+    return code;
+}
+
+static int check_arguments(const Options *o, Err *e)
+{
+    TRY(check_output(o->common.output, e));
+    for (int i = 0; i < o->count; i++) {
+        TRY(expect_results(o->results[i], e));
+        for (int k = 0; k < i; k++) TRY(expect_different(o, k, i, e));
+    }
+    return meaning_expect_same_in(o->results, o->count, e);
+}
+
 static int run(const Options *o, Err *e)
 {
     Search s = {.o = o};
-    TRY(check_output(o->common.output, e));
-    TRY(meaning_expect_same_in(o->results, o->count, e));
+    TRY(check_arguments(o, e));
     char *dataset = path_format(e, "%s/dataset.json", o->results[0]);
     int code = dataset ? dataset_info_read(&s.info, dataset, e) : ERR_NOMEM;
     mem_free(dataset);
@@ -244,11 +373,11 @@ int main(int argc, char **argv)
         .parser = parse_option,
         .args_doc = "RESULTS…",
         .doc =
-            "Compares trained networks, and pairs of them, on the validation cases of their folds; decides "
-            "on "
-            "post-processing for the best; writes what to do to the inference.yaml given by -o and prints "
-            "the "
-            "command that does it.\vPairs need the validation's probabilities: train --save-probabilities."};
+            "Compares trained networks, and pairs of them, on the validation cases of their folds, and decides on "
+            "post-processing for the best. Writes the choice to the file given by -o (inference.yaml) and prints the "
+            "command that predicts with it."
+            "\vPairs need the probabilities of the validation cases: train --save-probabilities.\n"
+            "Exit status: 0 done, 1 failed, 2 wrong usage."};
     Options o = {.common.takes = OPT_OUTPUT | OPT_THREADS | OPT_QUIET};
     Err e = {0};
     program_begin("find_best_configuration", false);

@@ -27,7 +27,7 @@ has "is told so" 'only fold_all is there.*trained on.*train folds 0 to 4' stderr
 check "by its name" 2 best "$out/all" -f all
 mkdir "$out/none"; cp "$out/raw/dataset.json" "$out/none"
 check "no fold" 1 best "$out/none"
-has "is told otherwise" 'no fold has been validated' stderr
+has "is told otherwise" 'none: there is no fold' stderr
 fold many 3 "$1" "$2"; fold many 170 "$3" "$4"; fold many all "$5"
 check "folds of any number" 0 best "$out/many"
 has "are all taken, without fold_all" 'folds: \[3, 170\]' inference.yaml

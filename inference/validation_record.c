@@ -1,0 +1,126 @@
+#include "inference/validation_record.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "inference/prediction_record.h"
+#include "inference/prediction_record_file.h"
+#include "inference/results.h"
+
+/* What is wrong, and how the fold's predictions are made anew. */
+static int __attribute__((format(printf, 5, 6)))
+refuse(const CrossValidation *v, const char *results, int fold, Err *e, const char *format, ...)
+{
+    Text what = {0};
+    va_list args;
+    va_start(args, format);
+    text_add_args(&what, format, args);
+    va_end(args);
+    int code = text_check(&what, e);
+    if (!code)
+        code = err_set(e, ERR_VALUE, "%s; predict the validation cases anew: train PREPROCESSED %d -o %s --val-only%s",
+                       what.data, fold, results, v->has_probabilities ? " --save-probabilities" : "");
+    text_free(&what);
+    return code;
+}
+
+/* Whether a file's content is the one that was recorded. */
+static int has_content(bool *same, const char *path, const char *recorded, Err *e)
+{
+    char hash[HASH_BYTES];
+    TRY(hash_file(hash, path, e));
+    *same = !strcmp(hash, recorded);
+    return 0;
+}
+
+static int expect_output(const CrossValidation *v, const char *results, int fold, const char *path, const char *recorded,
+                         Err *e)
+{
+    bool there, same;
+    TRY(file_is_there(path, &there, e));
+    if (!there) return refuse(v, results, fold, e, "%s is not there", path);
+    TRY(has_content(&same, path, recorded, e));
+    if (same) return 0;
+    return refuse(v, results, fold, e, "%s is no longer what was predicted (predict.yaml beside it)", path);
+}
+
+static int expect_weights(const CrossValidation *v, const RecordContent *record, const char *results, int fold, Err *e)
+{
+    char key[64], *path;
+    bool same = false;
+    snprintf(key, sizeof key, "weights of fold %d", fold);
+    const char *recorded = made_from_find(&record->made_from, key);
+    const char *checkpoint = made_from_find(&record->made_from, "checkpoint");
+    if (!recorded || !checkpoint) return 0;
+    TRY(results_checkpoint(&path, results, fold, checkpoint, e));
+    int code = path ? has_content(&same, path, recorded, e) : 0;
+    if (!code && !path)
+        code = err_set(e, ERR_VALUE, "%s/fold_%d has no checkpoint_%s, which its validation cases were predicted with",
+                       results, fold, checkpoint);
+    else if (!code && !same)
+        code = refuse(v, results, fold, e, "%s/fold_%d/validation was predicted with other weights than those that are now "
+                      "in %s", results, fold, path);
+    mem_free(path);
+    return code;
+}
+
+/* Of the files that are read for the choice. */
+static int expect_outputs(const CrossValidation *v, const ValidationCase *c, const RecordedCase *record,
+                          const char *results, Err *e)
+{
+    int code = 0;
+    for (int i = 0; i < record->outputs.count && !code; i++) {
+        const MadeFromItem *file = &record->outputs.items[i];
+        if (!v->has_probabilities && strcmp(file->key, path_base(c->prediction))) continue;
+        char *path = path_format(e, "%s/%s", c->folder, file->key);
+        code = path ? expect_output(v, results, c->fold, path, file->value, e) : ERR_NOMEM;
+        mem_free(path);
+    }
+    return code;
+}
+
+static const ValidationCase *find_case(const CrossValidation *v, int fold, const char *id)
+{
+    for (int i = 0; i < v->count; i++)
+        if (v->cases[i].fold == fold && !strcmp(v->cases[i].id, id)) return &v->cases[i];
+    return NULL;
+}
+
+static int expect_cases(const CrossValidation *v, const RecordContent *record, const char *results, int fold, Err *e)
+{
+    for (int i = 0; i < v->count; i++) {
+        const ValidationCase *c = &v->cases[i];
+        if (c->fold != fold) continue;
+        const RecordedCase *recorded = record_content_find(record, c->id);
+        if (!recorded || recorded->state != RECORD_DONE)
+            return refuse(v, results, fold, e, "case %s of %s/fold_%d/validation was not predicted to its end (predict.yaml "
+                          "there)", c->id, results, fold);
+        TRY(expect_outputs(v, c, recorded, results, e));
+    }
+    for (int i = 0; i < record->count; i++)
+        if (!find_case(v, fold, record->cases[i].id))
+            return refuse(v, results, fold, e, "%s/fold_%d/validation/summary.json lacks the case %s, which predict.yaml "
+                          "there names", results, fold, record->cases[i].id);
+    return 0;
+}
+
+int validation_record_expect(const CrossValidation *v, const char *results, int fold, Err *e)
+{
+    RecordContent record = {0};
+    bool there;
+    char *path = path_format(e, "%s/fold_%d/validation/" PREDICTION_RECORD_NAME, results, fold);
+    int code = file_is_there(path, &there, e);
+    if (!code && there) {
+        code = record_content_read(&record, path, e);
+        if (!code) code = expect_weights(v, &record, results, fold, e);
+        if (!code) code = expect_cases(v, &record, results, fold, e);
+        record_content_free(&record);
+    }
+    mem_free(path);
+    return code;
+}

@@ -1,0 +1,79 @@
+#!/bin/sh
+# model_stale BUILD: find_best_configuration where a validation is no longer that of its weights, results differ in their
+# folds, or labels are stored with other axes. What is there is not lost.
+build=$1
+. tests/support/tap.sh
+export OMP_NUM_THREADS=1
+"$build/make_phantom" -o "$out/raw" --cases 5 --size 3x32x40 --seed 3 --quiet 2>/dev/null
+printf 'network: {width: 0.0625, depths: [1, 1, 1, 1], decoder_depths: [1, 1, 1]}\n' >"$out/narrow.yaml"
+"$build/plan_and_preprocess" "$out/raw" -o "$out/pre" --override "$out/narrow.yaml" --folds 2 --quiet 2>/dev/null
+train() { # RESULTS FOLD SEED
+    "$build/train" "$out/pre" "$2" -o "$out/$1" --epochs 1 --iterations-per-epoch 1 --validation-iterations 1 \
+        --batch-size 2 --patch-size 32x32 --seed "$3" --save-probabilities --quiet 2>"$out/training"
+}
+train "my results" 0 1; train "my results" 1 1; train other 0 2; train other 1 2
+best() { "$build/find_best_configuration" "$@" -o "$out/it's one.yaml" --quiet; }
+check "two networks" 0 best "$out/my results" "$out/other"
+has "and their pair" 'my results + ' stdout
+has "the command can be copied" "-m '.*/it'.''s one.yaml'$" stdout
+cp "$out/stdout" "$out/table"
+
+# The validation is of other weights, other files, or not whole.
+changed() { rm -rf "$out/changed"; cp -r "$out/my results" "$out/changed"; validation=$out/changed/fold_1/validation; }
+case_of() { basename "$(ls "$validation"/*.npy | head -1)" .npy; }
+changed; cp "$out/other/fold_1/checkpoint_final.safetensors" "$out/changed/fold_1"
+check "other weights" 1 best "$out/changed"
+has "are told, and what to type" \
+    'fold_1/validation was predicted with other weights.*train PREPROCESSED 1 -o .*changed --val-only' stderr
+changed; rm "$out/changed/fold_1/checkpoint_final.safetensors"
+check "no weights" 1 best "$out/changed"
+has "are told" 'fold_1 has no checkpoint_final' stderr
+changed; case=$(case_of); cp "$out/raw/labelsTr/$case.nii.gz" "$validation"
+check "a corrected prediction" 1 best "$out/changed"
+has "is none of the network" "$case.nii.gz is no longer what was predicted" stderr
+changed; cp "$out/other/fold_1/validation/$case.npy" "$validation"
+check "other probabilities" 1 best "$out/changed" "$out/other"
+has "are named" "changed/fold_1/validation/$case.npy is no longer" stderr
+changed; rm "$validation/$case.nii.gz"
+check "a prediction that is gone" 1 best "$out/changed"
+has "is named" "$case.nii.gz is not there; predict the validation cases anew" stderr
+changed; sed -i "s/{case: $case, state: done,.*/{case: $case, state: planned}/" "$validation/predict.yaml"
+check "a case that was not finished" 1 best "$out/changed"
+has "is named" "case $case of .*was not predicted to its end" stderr
+changed; rm "$validation/predict.yaml"
+check "without a record nothing is known (nnU-Net's folders)" 0 best "$out/changed"
+
+# Folds.
+changed; rm "$validation/summary.json"
+check "a fold that was not validated" 0 best "$out/changed"
+has "is said to be left out" 'warning: .*changed: fold 1 without validated cases: left out' stderr
+check "results of other folds" 1 best "$out/my results" "$out/changed"
+has "are refused, with both" 'has validated folds 0, 1, .*changed fold 0:.*-f' stderr
+check "unless folds are chosen" 0 best "$out/my results" "$out/changed" -f 0
+has "which the choice says" 'folds: \[0\]' "it's one.yaml"
+check "a chosen fold that was not validated" 1 best "$out/changed" -f 1
+has "is named" 'fold 1 has not been validated.*train PREPROCESSED 1' stderr
+check "the same results twice" 1 best "$out/other" "$out/../$(basename "$out")/other/"
+has "are no two networks" 'is given twice' stderr
+check "a fold's folder" 1 best "$out/other/fold_0"
+has "is told from the results" 'is not the results folder: give .*/other$' stderr
+check "a raw dataset" 1 best "$out/raw"
+has "has no folds" 'there is no fold: expected the results folder of train' stderr
+
+# What is there is not lost.
+cp "$out/other/plans.yaml" "$out/kept.yaml"
+check "a plan as the output" 1 "$build/find_best_configuration" "$out/other" -o "$out/other/plans.yaml" --quiet
+has "is refused" 'plans.yaml: this file is there already and is no inference.yaml' stderr
+is "and stands" cmp "$out/kept.yaml" "$out/other/plans.yaml"
+
+# The same labels, stored with other axes, and elsewhere.
+turned() { # FOLDER CODE [SHIFT_MM]
+    rm -rf "$out/$1"; mkdir "$out/$1"; folder=$out/$1; shift
+    for label in "$out"/raw/labelsTr/*; do "$build/turn" "$label" "$folder/$(basename "$label")" "$@"; done
+}
+turned turned PSL
+check "labels stored with other axes" 0 best "$out/my results" "$out/other" -g "$out/turned"
+is "are turned onto the predictions" cmp "$out/stdout" "$out/table"
+turned moved RAS 9
+check "labels of another place" 1 best "$out/other" -g "$out/moved"
+has "are refused" 'case phantom_00.: .*they show different places' stderr

@@ -82,7 +82,8 @@ int dataset_open(Dataset *d, const char *folder, FaultList *faults, Err *e)
     *d = (Dataset){.folder = mem_strdup(folder, e)};
     char *json = path_format(e, "%s/dataset.json", folder);
     if (!d->folder || !json) goto done;
-    failed = dataset_info_read(&d->info, json, e);
+    failed = dataset_expect_folder(folder, e);
+    if (!failed) failed = dataset_info_read(&d->info, json, e);
     if (!failed) failed = check_ending(&d->info, json, e);
     if (failed) goto done;
     failed = (d->info.files ? dataset_find_by_map : dataset_find_in_folders)(d, &search, faults, e);

@@ -334,8 +334,18 @@ static void note_others(const Folders *f, Search *search)
              label ? label : "", search->ignored, search->ignored == 1 ? "" : "s", f->d->info.file_ending);
 }
 
+static int expect_folder(const char *path, Err *e)
+{
+    bool there;
+    TRY(file_is_there(path, &there, e));
+    return there ? 0 : err_set(e, ERR_IO, "%s: not there: the images are expected in imagesTr and the labels in labelsTr, or the "
+                               "files of each case in the map \"dataset\" of dataset.json", path);
+}
+
 static int search_folders(Folders *f, Search *search, Err *e)
 {
+    TRY(expect_folder(f->images, e));
+    TRY(expect_folder(f->labels, e));
     TRY(file_list(&f->image_files, f->images, e));
     TRY(file_list(&f->label_files, f->labels, e));
     TRY(list_labels(f, e));

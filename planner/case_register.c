@@ -41,6 +41,26 @@ int case_register_make(DatasetCases *cases, const Dataset *d, const char *prepro
     return code;
 }
 
+static bool has_case(const Dataset *d, const char *id, size_t length)
+{
+    for (int i = 0; i < d->training.count; i++)
+        if (strlen(d->training.cases[i].id) == length && !strncmp(d->training.cases[i].id, id, length)) return true;
+    return false;
+}
+
+void case_register_check(FaultList *faults, const Dataset *d)
+{
+    static const char *const endings[][2] = {{"_seg", "labels"}, {"_locations", "table of voxels"}};
+    for (int i = 0; i < d->training.count; i++)
+        for (int k = 0; k < 2; k++) {
+            const char *id = d->training.cases[i].id;
+            const size_t length = path_ends_with(id, endings[k][0]) ? strlen(id) - strlen(endings[k][0]) : 0;
+            if (length && has_case(d, id, length))
+                fault_add(faults, FAULT_ERROR, "case %s: its preprocessed image would be %s.npy, the name of the %s of the case "
+                          "%.*s: rename one of them", id, id, endings[k][1], (int)length, id);
+        }
+}
+
 /* How much of a name in 2d/ is the case, 0 where the file is none of a preprocessed case. */
 static size_t preprocessed_case(const char *name)
 {

@@ -23,6 +23,24 @@ int output_refuse_other(const char *dataset, const char *folder, Err *e)
     return code;
 }
 
+int output_refuse_raw(const char *dataset, const char *folder, Err *e)
+{
+    static const char *const raw[] = {"", "/imagesTr", "/labelsTr"};
+    char *output = path_absolute(folder, NULL); /* NULL: not there yet */
+    int code = 0;
+    for (int i = 0; output && i < 3 && !code; i++) {
+        char *named = path_format(e, "%s%s", dataset, raw[i]), *path = named ? path_absolute(named, NULL) : NULL;
+        if (!named) code = ERR_NOMEM;
+        else if (path && !strcmp(path, output))
+            code = err_set(e, ERR_VALUE, "-o %s: that is where the raw dataset is: give another folder, such as %s/preprocessed",
+                           folder, dataset);
+        mem_free(path);
+        mem_free(named);
+    }
+    mem_free(output);
+    return code;
+}
+
 /* Whether a file holds just these bytes. */
 static bool holds(const char *path, const char *bytes, size_t length)
 {

@@ -9,6 +9,9 @@
 /* A folder of another dataset's (by the dataset_name of its plans.yaml) is refused: ERR_VALUE. */
 int output_refuse_other(const char *dataset, const char *folder, Err *e);
 
+/* A folder of raw files is none to write into: the dataset's own, its imagesTr and labelsTr are refused: ERR_VALUE. */
+int output_refuse_raw(const char *dataset, const char *folder, Err *e);
+
 /* FOLDER/dataset.json: the dataset's own file, byte for byte. Fails: ERR_IO, ERR_NOMEM. */
 int output_dataset_json(const Dataset *d, const char *folder, Err *e);
 

@@ -244,6 +244,8 @@ static int check_and_measure(Run *r, Err *e)
     MadeFrom made_from;
     TRY(dataset_open(&r->dataset, o->dataset, &r->faults, e));
     if (!r->dataset.training.count) TRY(report_faults(r, e));
+    case_register_check(&r->faults, &r->dataset);
+    TRY(output_refuse_raw(o->dataset, o->common.output, e));
     if (!o->common.overwrite) TRY(output_refuse_other(r->name, o->common.output, e));
     TRY(take_folder(r, e));
     TRY(plan_maker_open(&r->maker, &request, e));
@@ -360,13 +362,17 @@ static int preprocess_dataset(Run *r, Err *e)
     return 0;
 }
 
+/* Of its folder; that of "." or "..", too. */
 static void dataset_name(char name[PLAN_NAME_BYTES], const char *folder)
 {
     size_t length = strlen(folder);
     while (length > 1 && folder[length - 1] == '/') length--;
-    char trimmed[PLAN_PATH_BYTES];
-    snprintf(trimmed, sizeof trimmed, "%.*s", (int)length, folder);
-    snprintf(name, PLAN_NAME_BYTES, "%s", path_base(trimmed));
+    char *trimmed = path_format(NULL, "%.*s", (int)length, folder);
+    const char *base = path_base(trimmed ? trimmed : "");
+    char *whole = *base == '.' && !base[strspn(base, ".")] ? path_absolute(folder, NULL) : NULL;
+    snprintf(name, PLAN_NAME_BYTES, "%s", whole ? path_base(whole) : base);
+    mem_free(whole);
+    mem_free(trimmed);
 }
 
 static int run(Run *r, Err *e)

@@ -5,7 +5,8 @@
 
 #include "base/random.h"
 
-enum { VESSELS = 14, ORGANS = 2, PLAN = UINT32_MAX }; /* PLAN: the draws that are no slice's noise */
+enum { VESSELS = 14, ORGANS = 2 };
+static const uint32_t PLAN = UINT32_MAX; /* the draws that are no slice's noise */
 
 /* Lengths within a slice are fractions of its shorter side, from its centre; along Z of the depth. */
 typedef struct Organ {

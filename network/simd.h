@@ -1,6 +1,6 @@
 /* Vectors of floats, as wide as the SIMD level that a file is compiled for.
  *
- * A kernel is written once with `vf` (SIMD_LANES floats) in GCC's vector extensions — `a * b + c` on
+ * A kernel is written once with `vf` (SIMD_LANES floats) in the vector extensions of GCC and Clang — `a * b + c` on
  * whole vectors, scalars are spread — and compiled for each level by the Makefile; what a level does
  * better than the compiler would stands in its own section below. Only for files in network/ops and bench.
  * The level avx512_bf16 is avx512 with activations in bfloat16 (Elem); vectors stay float32.
@@ -29,7 +29,11 @@ typedef int32_t vi __attribute__((vector_size(SIMD_BYTES)));
 
 #define SIMD_INLINE static inline __attribute__((always_inline))
 /* Before a loop of constant length whose arrays of vectors are to live in registers. */
+#if defined(__clang__)
+#define SIMD_UNROLL _Pragma("unroll 16")
+#else
 #define SIMD_UNROLL _Pragma("GCC unroll 16")
+#endif
 
 /* ---- moving ---- */
 
@@ -145,6 +149,19 @@ SIMD_INLINE vf v_abs(vf a)
     return (vf)((vi)a & 0x7fffffff);
 }
 
+/* a·b + c, rounded once where there is fused multiply-add. In a sum of two products a compiler may fuse either: where
+ * results must be the same bits in two places of the code, this says which. */
+SIMD_INLINE vf v_fma(vf a, vf b, vf c)
+{
+#if defined(__AVX512F__)
+    return (vf)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#elif defined(__AVX2__)
+    return (vf)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#else
+    return a * b + c;
+#endif
+}
+
 /* ---- summing lanes ---- */
 
 SIMD_INLINE float v_sum(vf a)
@@ -159,7 +176,7 @@ SIMD_INLINE float v_sum(vf a)
             sum[i] += sum[i + half];
     return sum[0];
 #else
-    const vf pairs = a + __builtin_shuffle(a, (vi){2, 3, 0, 1});
+    const vf pairs = a + (vf){a[2], a[3], a[0], a[1]};
     return pairs[0] + pairs[1];
 #endif
 }
@@ -173,7 +190,7 @@ SIMD_INLINE vf v_add_pairs(vf a, vf b)
 #elif defined(__AVX2__)
     return (vf)_mm256_hadd_ps((__m256)a, (__m256)b);
 #else
-    return __builtin_shuffle(a, b, (vi){0, 2, 4, 6}) + __builtin_shuffle(a, b, (vi){1, 3, 5, 7});
+    return (vf){a[0], a[2], b[0], b[2]} + (vf){a[1], a[3], b[1], b[3]};
 #endif
 }
 

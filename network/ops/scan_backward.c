@@ -112,7 +112,7 @@ SIMD_INLINE void states_tile(const int tile, const Work *w, int n, int64_t place
         SIMD_UNROLL
         for (int i = 0; i < tile; i++) {
             const vf a = v_exp2_product(delta, rates[i]);
-            h[i] = a * h[i] + du * B[i];
+            h[i] = v_fma(a, h[i], du * B[i]);
             v_store(decay + (t * tile + i) * SIMD_LANES, a);
             v_store(state + ((t + 1) * tile + i) * SIMD_LANES, h[i]);
         }

@@ -84,7 +84,7 @@ SIMD_INLINE void scan_tile(const int tile, const bool made, const Work *w, int n
         for (int i = 0; i < tile; i++) {
             const vf a = made ? v_load(decay + (t * states + i) * SIMD_LANES)
                               : v_exp2_product(delta, rates[i]);
-            h[i] = a * h[i] + du * B[i];
+            h[i] = v_fma(a, h[i], du * B[i]);
             sum[i % 2] += h[i] * C[i];
         }
         vf total = sum[0] + sum[1];

@@ -34,6 +34,13 @@ void text_add_utf8(Text *t, unsigned code);
 /* Whether the bytes are well-formed UTF-8 (RFC 3629: no overlong forms, no surrogates). */
 bool text_is_utf8(const char *bytes, size_t count);
 
+/* How many columns of a terminal UTF-8 text takes: East Asian letters and pictographs two, combining marks none, bytes
+ * that are no UTF-8 one each. */
+int text_columns(const char *text);
+
+/* The text, and blanks up to that many columns. */
+void text_add_padded(Text *t, const char *text, int columns);
+
 /* Where the next line begins: the end of the text where there is none more. *length: of this line, without its end. */
 const char *text_next_line(const char *line, int *length);
 

@@ -177,7 +177,7 @@ int image_to_labels(Array *labels, const Image *image, Err *e)
     array_free(labels);
     return err_set(
         e, ERR_VALUE,
-        "%lld label voxel(s) that are no whole number within 16 bits, the first %g at z %lld, y %lld, "
+        "%lld label voxel(s) that are no whole number from -32768 to 32767, the first %g at z %lld, y %lld, "
         "x %lld (voxel %lld in storage order)",
         (long long)bad, in[first], (long long)(first / (shape[2] * shape[3])),
         (long long)(first / shape[3] % shape[2]), (long long)(first % shape[3]), (long long)first);

@@ -72,9 +72,12 @@ static int read_details(Evaluation *v, const char *summary, Err *e)
 
 static int evaluation_read(Evaluation *v, const char *path, Err *e)
 {
+    bool there;
     char *summary = file_is_folder(path) ? path_format(e, "%s/summary.json", path) : mem_strdup(path, e);
-    if (!summary) return ERR_NOMEM;
-    int code = doc_read(&v->summary, summary, e);
+    int code = file_is_there(summary, &there, e);
+    if (!code && !there)
+        code = err_set(e, ERR_VALUE, "%s is not there: expected what evaluate wrote (its -o), or a summary.json", summary);
+    if (!code) code = doc_read(&v->summary, summary, e);
     const DocNode *cases = code ? NULL : doc_find(v->summary.root, "metric_per_case");
     if (!code && (!cases || cases->kind != DOC_SEQUENCE || !cases->count))
         code = doc_error(v->summary.root, e, "no cases under metric_per_case: expected a summary.json");

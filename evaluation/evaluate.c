@@ -36,6 +36,7 @@ typedef struct Options {
     int tolerance_count;
     bool only_overlap;
     InstanceRules instances;
+    bool has_rule;                            /* --instance-rule was given */
     const char *instance_folder;              /* NULL: looked for */
     Paper paper;
 } Options;
@@ -70,8 +71,33 @@ static const struct argp_option option_table[] = {
     {0},
 };
 
+/* An option without an effect is refused by name. */
+static void check_effects(const Options *o, struct argp_state *state)
+{
+    const struct {
+        bool wrong;
+        const char *option, *why;
+    } rules[] = {
+        {o->compare && o->dataset, "--dataset", "--compare"},
+        {o->compare && o->tolerance_count, "--tolerance", "--compare"},
+        {o->compare && o->allow_missing, "--allow-missing", "--compare"},
+        {o->compare && o->only_overlap, "--only-overlap", "--compare"},
+        {o->compare && o->instances.wanted, "--instances", "--compare"},
+        {o->compare && o->paper != PAPER_NONE, "--paper", "--compare"},
+        {o->compare && o->images, "--images", "--compare"},
+        {o->no_report && o->images, "--images", "--no-report"},
+        {o->only_overlap && o->tolerance_count, "--tolerance", "--only-overlap"},
+    };
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
+        if (rules[i].wrong) argp_error(state, "%s has no effect with %s", rules[i].option, rules[i].why);
+    if (o->instances.wanted) return;
+    if (o->instances.count_border) argp_error(state, "--count-border has no effect without --instances");
+    if (o->has_rule) argp_error(state, "--instance-rule has no effect without --instances");
+}
+
 static void check_arguments(Options *o, struct argp_state *state)
 {
+    check_effects(o, state);
     if (o->compare) {
         if (o->argument_count < 2) argp_error(state, "--compare needs two evaluations or more");
         return;
@@ -93,6 +119,7 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
         o->instance_folder = text;
         return 0;
     case KEY_INSTANCE_RULE:
+        o->has_rule = true;
         o->instances.components = !strcmp(text, "components");
         if (!o->instances.components && strcmp(text, "grow"))
             argp_error(state, "--instance-rule %s: expected grow or components", text);

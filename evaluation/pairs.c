@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "data/image_io.h"
 
 typedef struct Entry {
@@ -105,6 +106,52 @@ static int pair_files(Pairs *pairs, Entries *references, Entries *predictions, E
     return references->items[0].id ? merge(pairs, references, predictions, e) : ERR_NOMEM;
 }
 
+static void add_ids(Text *out, const Entries *list)
+{
+    enum { SHOWN = 3 };
+    for (int i = 0; i < list->count && i < SHOWN; i++) text_add(out, "%s%s", i ? ", " : "", list->items[i].id);
+    if (list->count > SHOWN) text_add(out, " …");
+}
+
+static int expect_images(const Entries *list, const char *folder, Err *e)
+{
+    return list->count ? 0 : err_set(e, ERR_VALUE, "%s: there is no image in this folder", folder);
+}
+
+/* Both lists are sorted. Without a name that both have, the folders do not belong together. */
+static int expect_common(const Entries *references, const char *reference, const Entries *predictions,
+                         const char *prediction, Err *e)
+{
+    int r = 0, p = 0, order = 1;
+    while (r < references->count && p < predictions->count && order) {
+        order = by_id(&references->items[r], &predictions->items[p]);
+        r += order <= 0;
+        p += order >= 0;
+    }
+    if (!order) return 0;
+    Text names = {0}, others = {0};
+    add_ids(&names, references);
+    add_ids(&others, predictions);
+    int code = text_check(&names, e) || text_check(&others, e) ? ERR_NOMEM : 0;
+    if (!code)
+        code = err_set(e, ERR_VALUE, "no case of %s is in %s: a prediction must have the name of its reference; here are %s, "
+                       "there %s", prediction, reference, others.data, names.data);
+    text_free(&names);
+    text_free(&others);
+    return code;
+}
+
+static int pair_folders(Pairs *pairs, const char *reference, const char *prediction, Entries *references,
+                        Entries *predictions, Err *e)
+{
+    TRY(list_images(references, reference, e));
+    TRY(list_images(predictions, prediction, e));
+    TRY(expect_images(references, reference, e));
+    TRY(expect_images(predictions, prediction, e));
+    TRY(expect_common(references, reference, predictions, prediction, e));
+    return merge(pairs, references, predictions, e);
+}
+
 int pairs_find(Pairs *pairs, const char *reference, const char *prediction, Err *e)
 {
     *pairs = (Pairs){0};
@@ -125,11 +172,7 @@ int pairs_find(Pairs *pairs, const char *reference, const char *prediction, Err 
         if (!code) code = one_file(&predictions, prediction, e);
         if (!code) code = pair_files(pairs, &references, &predictions, e);
     } else {
-        code = list_images(&references, reference, e);
-        if (!code) code = list_images(&predictions, prediction, e);
-        if (!code) code = merge(pairs, &references, &predictions, e);
-        if (!code && !pairs->count)
-            code = err_set(e, ERR_VALUE, "%s: there is no image in this folder", prediction);
+        code = pair_folders(pairs, reference, prediction, &references, &predictions, e);
     }
     entries_free(&references);
     entries_free(&predictions);

@@ -22,7 +22,7 @@ typedef struct Pairs {
 } Pairs;
 
 /* reference and prediction: two folders, or two image files. Fails: ERR_IO; ERR_VALUE for two files of
- * one case in a folder, or no image among the predictions; ERR_NOMEM. */
+ * one case in a folder, a folder without an image, or two without a common case; ERR_NOMEM. */
 int pairs_find(Pairs *pairs, const char *reference, const char *prediction, Err *e);
 
 /* Fills in the instance maps of a folder by their ids. Fails as pairs_find, and with ERR_VALUE where a pair

@@ -8,25 +8,60 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "evaluation/instances.h"
+#include "plans/meaning.h"
+
+/* ---- dataset.json ---- */
+
+enum { IN, ABOVE };
+
+/* The dataset.json in the folder of a path, or in the folder above that; *found is NULL where there is none. */
+static int find_dataset(char **found, const char *path, int where, Err *e)
+{
+    bool there;
+    const int folder = file_is_folder(path) ? (int)strlen(path) : (int)(path_base(path) - path);
+    char *file = path_format(e, "%.*s%s%sdataset.json", folder, path, folder ? "/" : "", where == ABOVE ? "../" : "");
+    const int code = file_is_there(file, &there, e);
+    *found = NULL;
+    if (!code && there) *found = file;
+    else mem_free(file);
+    return code;
+}
+
+/* Predictions and references mean the same by their labels, those to be ignored included. */
+static int expect_same_meaning(const char *taken, const char *other, Err *e)
+{
+    DatasetInfo a, b;
+    Text difference = {0};
+    TRY(dataset_info_read(&a, taken, e));
+    int code = dataset_info_read(&b, other, e);
+    if (!code) {
+        meaning_add_difference(&difference, &a, taken, &b, other);
+        if (!difference.length && a.ignore_value != b.ignore_value)
+            text_add(&difference, "%s and %s have another label 'ignore'", taken, other);
+        code = text_check(&difference, e);
+        dataset_info_free(&b);
+    }
+    if (!code && difference.length)
+        code = err_set(e, ERR_VALUE, "the labels of predictions and references do not mean the same: %s; name the "
+                       "dataset.json that holds for the label values of both with -d", difference.data);
+    text_free(&difference);
+    dataset_info_free(&a);
+    return code;
+}
 
 int setup_find_dataset(char **found, const char *reference, const char *prediction, Err *e)
 {
-    const char *const images[] = {prediction, reference};
-    *found = NULL;
-    for (int i = 0; i < 4; i++) {
-        const char *at = images[i % 2];
-        bool there;
-        const int folder = file_is_folder(at) ? (int)strlen(at) : (int)(path_base(at) - at);
-        char *path = path_format(e, "%.*s%s%sdataset.json", folder, at, folder ? "/" : "", i < 2 ? "" : "../");
-        const int code = file_is_there(path, &there, e);
-        if (!code && there) {
-            *found = path;
-            return 0;
-        }
-        mem_free(path);
-        TRY(code);
-    }
-    return 0;
+    const char *const sides[] = {prediction, reference};
+    char *files[4] = {0}; /* in the prediction's folder, in the reference's, above the first, above the second */
+    int code = 0, taken = 0, other;
+    for (int i = 0; i < 4 && !code; i++) code = find_dataset(&files[i], sides[i % 2], i < 2 ? IN : ABOVE, e);
+    while (taken < 3 && !files[taken]) taken++;
+    other = files[1 - taken % 2] ? 1 - taken % 2 : 3 - taken % 2; /* of the other side */
+    if (!code && files[taken] && files[other]) code = expect_same_meaning(files[taken], files[other], e);
+    *found = code ? NULL : files[taken];
+    for (int i = 0; i < 4; i++)
+        if (files[i] != *found) mem_free(files[i]);
+    return code;
 }
 
 int setup_expect_folder(const char *option, const char *path, Err *e)

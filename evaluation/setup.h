@@ -7,7 +7,8 @@
 #include "evaluation/structures.h"
 
 /* The first dataset.json in or above both paths (folders, or files in them), the prediction's before the
- * reference's; *found is NULL without one. Fails: ERR_IO where that cannot be told; ERR_NOMEM. */
+ * reference's; *found is NULL without one. Where both sides have one, they must mean the same by their labels. Fails:
+ * ERR_IO where that cannot be told; ERR_VALUE with the difference; as dataset_info_read; ERR_NOMEM. */
 int setup_find_dataset(char **found, const char *reference, const char *prediction, Err *e);
 
 /* Sets the tolerances of the surface Dice: "2" for all structures, "Liver=5" for one by its name or key; later ones

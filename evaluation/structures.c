@@ -77,41 +77,57 @@ int structures_from_dataset(Structures *s, const DatasetInfo *info, Err *e)
     return s->count ? 0 : err_set(e, ERR_VALUE, "no label but the background: nothing to evaluate");
 }
 
-int structures_from_references(Structures *s, const Pairs *pairs, Err *e)
+/* The labels above 0 of one image become true. */
+static int see_labels(bool *seen, const char *path, Err *e)
+{
+    Array labels;
+    TRY(image_read_labels(&labels, NULL, path, e));
+    const int16_t *values = labels.data;
+    for (int64_t i = 0, count = array_count(&labels); i < count; i++) {
+        if (values[i] <= 0 || (i && values[i] == values[i - 1])) continue;
+#pragma omp atomic write
+        seen[values[i]] = true;
+    }
+    array_free(&labels);
+    return 0;
+}
+
+static int add_seen(Structures *s, const bool *seen, Err *e)
 {
     enum { MOST = 255 };
-    bool *seen = mem_zalloc(INT16_MAX + 1, sizeof *seen, e), no_memory = false;
+    for (int value = 1; value <= INT16_MAX; value++) {
+        const int16_t label = (int16_t)value;
+        if (!seen[label]) continue;
+        if (s->count == MOST)
+            return err_set(e, ERR_VALUE, "the references have more than %d labels: are they label maps? If they are, name the "
+                           "labels by -d dataset.json", MOST);
+        TRY(structures_add(s, NULL, &label, 1, false, e));
+    }
+    return 0;
+}
+
+int structures_from_references(Structures *s, const Pairs *pairs, Err *e)
+{
+    bool *seen = mem_zalloc(INT16_MAX + 1, sizeof *seen, e);
+    Err first = {0}; /* what is wrong with one of those that could not be read */
+    int failed = 0, no_memory = 0;
     if (!seen) return ERR_NOMEM;
 #pragma omp parallel for schedule(dynamic)
     for (int c = 0; c < pairs->count; c++) {
-        Array labels;
-        const char *path = pairs->items[c].reference;
-        const int failed = path ? image_read_labels(&labels, NULL, path, NULL) : ERR_VALUE;
-        if (failed == ERR_NOMEM) {
-#pragma omp atomic write
-            no_memory = true;
+        Err why = {0};
+        if (!pairs->items[c].reference || !see_labels(seen, pairs->items[c].reference, &why)) continue;
+#pragma omp critical(reference_failed)
+        {
+            no_memory |= why.code == ERR_NOMEM;
+            if (!failed++) first = why;
         }
-        if (failed) continue;
-        const int16_t *values = labels.data;
-        for (int64_t i = 0, count = array_count(&labels); i < count; i++) {
-            if (values[i] <= 0 || (i && values[i] == values[i - 1])) continue;
-#pragma omp atomic write
-            seen[values[i]] = true;
-        }
-        array_free(&labels);
     }
-    int code = no_memory ? err_set(e, ERR_NOMEM, "no memory to read the references' labels") : 0;
-    for (int value = 1; value <= INT16_MAX && !code; value++) {
-        const int16_t label = (int16_t)value;
-        if (!seen[label]) continue;
-        code = s->count < MOST ? structures_add(s, NULL, &label, 1, false, e)
-                               : err_set(e, ERR_VALUE, "the references have more than %d labels: give the "
-                                         "dataset.json that names them by -d", MOST);
-    }
+    int code = no_memory ? err_set(e, ERR_NOMEM, "no memory to read the references' labels") : add_seen(s, seen, e);
     mem_free(seen);
-    if (!code && !s->count)
-        code = err_set(e, ERR_VALUE, "no reference could be read, or none has a label above 0");
-    return code;
+    if (code || s->count) return code;
+    if (failed) return err_set(e, ERR_VALUE, "no label above 0 is in a reference that could be read; %d could not: %s", failed,
+                               first.text);
+    return err_set(e, ERR_VALUE, "no reference has a label above 0: name the labels by -d dataset.json");
 }
 
 void structures_free(Structures *s)

@@ -40,7 +40,7 @@ static int name_width(const Structures *s)
 {
     int width = (int)strlen("foreground mean");
     for (int i = 0; i < s->count; i++) {
-        const int used = (int)(strlen(s->items[i].key) + 1 + strlen(s->items[i].name));
+        const int used = (int)strlen(s->items[i].key) + 1 + text_columns(s->items[i].name);
         if (used > width) width = used;
     }
     return width;
@@ -85,7 +85,8 @@ void summary_add_table(const Summary *s, Text *out)
     for (int i = 0; i < s->structures->count; i++) {
         const Structure *structure = &s->structures->items[i];
         const int used = (int)strlen(structure->key) + 1;
-        text_add(out, "%s %-*s", structure->key, width - used, structure->name);
+        text_add(out, "%s ", structure->key);
+        text_add_padded(out, structure->name, width - used);
         add_columns(out, s, s->mean[i]);
         text_add(out, "  %6d", summary_lost(s, i).missed);
         const CaseResult *worst = worst_case(s, i);

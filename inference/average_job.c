@@ -6,7 +6,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "data/image_io.h"
-#include "inference/meaning.h"
+#include "plans/meaning.h"
 #include "inference/prediction_record.h"
 #include "inference/prediction_record_file.h"
 

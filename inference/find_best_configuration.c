@@ -8,7 +8,7 @@
 #include "base/program.h"
 #include "inference/configuration.h"
 #include "inference/cross_validation.h"
-#include "inference/meaning.h"
+#include "plans/meaning.h"
 #include "inference/model_folder.h"
 #include "inference/model_source.h"
 #include "plans/splits.h"
@@ -83,9 +83,9 @@ static Candidate candidate_of(const Search *s, const Entry *entry)
 static void print_entry(const Search *s, const Entry *entry, bool is_best)
 {
     const char *first = s->o->results[entry->results[0]];
-    int width = printf("%s", first);
-    if (entry->member_count > 1) width += printf(" + %s", s->o->results[entry->results[1]]);
-    printf("%*s %8.4f%s\n", width < 60 ? 60 - width : 0, "", entry->dice, is_best ? "  <- best" : "");
+    const char *second = entry->member_count > 1 ? s->o->results[entry->results[1]] : "", *plus = *second ? " + " : "";
+    const int width = text_columns(first) + text_columns(plus) + text_columns(second);
+    printf("%s%s%s%*s %8.4f%s\n", first, plus, second, width < 60 ? 60 - width : 0, "", entry->dice, is_best ? "  <- best" : "");
 }
 
 static int score_entry(Search *s, int first, int second, Err *e)

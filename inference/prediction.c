@@ -6,7 +6,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "inference/meaning.h"
+#include "plans/meaning.h"
 #include "inference/output_file.h"
 #include "inference/prediction_job.h"
 #include "inference/prediction_mean.h"

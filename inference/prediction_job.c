@@ -7,7 +7,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "inference/batch.h"
-#include "inference/meaning.h"
+#include "plans/meaning.h"
 #include "inference/probabilities.h"
 
 void prediction_job_warn(const PredictionJob *job, const char *format, ...)

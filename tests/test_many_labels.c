@@ -1,4 +1,4 @@
-/* evaluation/joint_histogram, overlap, inference/meaning: many labels and regions, and what they mean. */
+/* evaluation/joint_histogram, overlap, plans/meaning: many labels and regions, and what they mean. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,7 +9,7 @@
 #include "base/random.h"
 #include "evaluation/joint_histogram.h"
 #include "evaluation/overlap.h"
-#include "inference/meaning.h"
+#include "plans/meaning.h"
 #include "tests/support/says.h"
 
 enum { LABELS = 700, REGIONS = 5, NZ = 6, NY = 20, NX = 41, N = NZ * NY * NX };

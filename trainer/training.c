@@ -5,7 +5,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "inference/meaning.h"
+#include "plans/meaning.h"
 #include "network/weights_io.h"
 #include "preprocess/class_locations.h"
 #include "trainer/augmentation_pictures.h"

@@ -1,4 +1,4 @@
-#include "inference/meaning.h"
+#include "plans/meaning.h"
 
 #include <string.h>
 
@@ -28,7 +28,7 @@ static bool same_values(const DatasetLabel *a, const DatasetLabel *b)
 }
 
 /* What the first's entry number `place` is in the second; nothing is added where it is the same. */
-static void add_difference(Text *out, const DatasetInfo *first, const char *first_file, const DatasetInfo *second,
+static void add_label_difference(Text *out, const DatasetInfo *first, const char *first_file, const DatasetInfo *second,
                            const char *second_file, int place)
 {
     const DatasetLabel *a = &first->labels[dataset_foreground(first, place)];
@@ -55,16 +55,23 @@ static bool same_order(const DatasetInfo *a, const DatasetInfo *b)
                                                (size_t)a->regions_class_count * sizeof *a->regions_class_order));
 }
 
+void meaning_add_difference(Text *out, const DatasetInfo *first, const char *first_file, const DatasetInfo *second,
+                            const char *second_file)
+{
+    const size_t before = out->length;
+    for (int i = 0; dataset_foreground(first, i) >= 0 && out->length == before; i++)
+        add_label_difference(out, first, first_file, second, second_file, i);
+    for (int i = 0; dataset_foreground(second, i) >= 0 && out->length == before; i++)
+        add_label_difference(out, second, second_file, first, first_file, i);
+    if (out->length == before && first->has_regions && !same_order(first, second))
+        text_add(out, "%s and %s have another regions_class_order", first_file, second_file);
+}
+
 int meaning_expect_same(const DatasetInfo *first, const char *first_file, const DatasetInfo *second,
                         const char *second_file, Err *e)
 {
     Text difference = {0};
-    for (int i = 0; dataset_foreground(first, i) >= 0 && !difference.length; i++)
-        add_difference(&difference, first, first_file, second, second_file, i);
-    for (int i = 0; dataset_foreground(second, i) >= 0 && !difference.length; i++)
-        add_difference(&difference, second, second_file, first, first_file, i);
-    if (!difference.length && first->has_regions && !same_order(first, second))
-        text_add(&difference, "%s and %s have another regions_class_order", first_file, second_file);
+    meaning_add_difference(&difference, first, first_file, second, second_file);
     int code = text_check(&difference, e);
     if (!code && difference.length)
         code = err_set(e, ERR_VALUE, "the models' labels do not mean the same, so they are neither compared nor "

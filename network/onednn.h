@@ -7,8 +7,8 @@
  *
  * Running leaves a failure in `e` (never NULL): the first one stays, and nothing runs after it, so that a kernel
  * needs no checks between its calls. Who runs the kernel looks at e->code and uses no result if it is set.
- * With AVX-512 oneDNN takes no block of memory while it runs. On older CPUs its matrix products do, so they can
- * fail with ERR_NOMEM. */
+ * With AVX-512 oneDNN takes no block of memory while it runs (but for the code of a kernel, in a first backward
+ * pass with several threads). On older CPUs its matrix products do, so they can fail with ERR_NOMEM. */
 #ifndef NETWORK_ONEDNN_H
 #define NETWORK_ONEDNN_H
 

@@ -69,6 +69,9 @@ static int warn_of_folds(Maker *m, Err *e)
     }
     if (warned > FOLDS_WARNED)
         text_add(&p->warnings, "%s: so it is with %d more of its folds\n", p->path, warned - FOLDS_WARNED);
+    for (int fold = 0; fold < p->splits.count; fold++)
+        if (!p->splits.folds[fold].val_count)
+            text_add(&p->warnings, "%s: fold %d has no case to validate on, and train needs one\n", p->path, fold);
     const int code = splits_lacking(&lacking, &p->splits, &m->cases->present, e);
     if (!code && lacking.count) {
         text_add(&p->warnings, "%s: in no fold: ", p->path);
@@ -95,7 +98,7 @@ static int take_file(Maker *m, const char *path, Err *e)
     TRY(set_path(m, path, e));
     TRY(splits_read(&p->splits, path, e));
     const char *before = m->there.planned ? made_from_find(&m->there.made_from, "file") : NULL;
-    p->write = !before || strcmp(before, hash);
+    p->write = !before || strcmp(before, hash) || !splits_equal(&p->splits, &m->there.splits);
     made_from_add(&p->made_from, "made_by", "file");
     made_from_add(&p->made_from, "source", "%s", path);
     made_from_add(&p->made_from, "file", "%s", hash);
@@ -326,6 +329,8 @@ int fold_plan_make(FoldPlan *p, const FoldRequest *r, const DatasetCases *cases,
     Maker m = {.p = p, .r = r, .cases = cases, .dataset = dataset, .preprocessed = preprocessed};
     int code = splits_file_find(&m.there, preprocessed, e);
     if (!code) code = find_own(&m, e);
+    if (!code && !r->file) code = splits_passed_over(&p->warnings, dataset, e);
+    if (!code && !r->file) code = splits_passed_over(&p->warnings, preprocessed, e);
     if (!code) code = choose(&m, e);
     if (!code) code = made_from_check(&p->made_from, e);
     if (!code) code = text_check(&p->told, e);

@@ -250,7 +250,7 @@ static int check_and_measure(Run *r, Err *e)
     TRY(take_folder(r, e));
     TRY(plan_maker_open(&r->maker, &request, e));
     if (!r->faults.errors) TRY(plan_folds(r, e));
-    TRY(plan_maker_axes(&r->maker, &r->axes, r->dataset.info.reader, e));
+    TRY(plan_maker_axes(&r->maker, &r->axes, &r->dataset.info, e));
     TRY(read_origins(r, e));
     origins_of_fingerprint(&made_from, &r->origins, &r->dataset, r->axes);
     const int code = take_or_make_fingerprint(r, &made_from, e);

@@ -13,6 +13,8 @@
 #include "plans/schema.h"
 
 static const char AS_PLANNED[] = "plans_as_planned.yaml";
+static const char AS_PLANNED_NEXT[] = "plans_as_planned_next.yaml"; /* only while plans.yaml is replaced */
+static const char STATISTICS[] = "foreground_intensity_properties_per_channel";
 
 enum { CHANGES_TOLD = 12 };
 
@@ -27,20 +29,45 @@ void plan_maker_close(PlanMaker *m)
 
 /* ---- what a person changed ---- */
 
-static int find_edits(PlanMaker *m, const Plan *now, Err *e)
+static int find_edits(MadeFrom *edits, const Plan *before, const Plan *now, Err *e)
 {
     MadeFrom then_leaves, now_leaves;
-    TRY(plan_leaves(&then_leaves, &m->before, e));
+    TRY(plan_leaves(&then_leaves, before, e));
     int code = plan_leaves(&now_leaves, now, e);
     for (int i = 0; !code && i < now_leaves.count; i++) {
         const MadeFromItem *item = &now_leaves.items[i];
         const char *then = made_from_find(&then_leaves, item->key);
-        if (!then || strcmp(then, item->value)) made_from_add(&m->edits, item->key, "%s", item->value);
+        if (!then || strcmp(then, item->value)) made_from_add(edits, item->key, "%s", item->value);
     }
     made_from_free(&then_leaves);
     if (code) return code;
     made_from_free(&now_leaves);
-    return made_from_check(&m->edits, e);
+    return made_from_check(edits, e);
+}
+
+/* Takes a copy of the plan as planned, if there is one. Where there are two, a run ended between writing plans.yaml and
+ * the last copy: the one that plans.yaml differs less from is that of its run. */
+static int take_copy(PlanMaker *m, const char *name, Err *e)
+{
+    Plan before;
+    MadeFrom edits = {0};
+    bool there;
+    char *path = path_format(e, "%s/%s", m->request.preprocessed, name);
+    int code = file_is_there(path, &there, e);
+    if (!code && there) {
+        code = plan_read(&before, path, NULL, e);
+        if (!code) code = find_edits(&edits, &before, &m->now, e);
+        if (!code && (!m->had_plan || edits.count < m->edits.count)) {
+            made_from_free(&m->edits);
+            m->edits = edits;
+            m->before = before;
+            m->had_plan = true;
+        } else {
+            made_from_free(&edits);
+        }
+    }
+    mem_free(path);
+    return code;
 }
 
 static bool is_same_file(const char *a, const char *b)
@@ -60,18 +87,15 @@ static int meet_unknown(const PlanMaker *m, const char *path, Err *e)
                    "as it is, --overwrite plans anew", path, AS_PLANNED, path);
 }
 
-static int read_plans(PlanMaker *m, const char *path, const char *copy, Err *e)
+static int read_plans(PlanMaker *m, const char *path, Err *e)
 {
-    Plan now;
-    bool has_plan, has_copy;
+    bool has_plan;
     TRY(file_is_there(path, &has_plan, e));
-    TRY(file_is_there(copy, &has_copy, e));
     if (!has_plan) return 0;
-    if (!has_copy) return meet_unknown(m, path, e);
-    TRY(plan_read(&m->before, copy, NULL, e));
-    if (plan_read(&now, path, NULL, e)) return err_context(e, "what you changed there cannot be kept (--overwrite plans anew)");
-    m->had_plan = true;
-    return find_edits(m, &now, e);
+    if (plan_read(&m->now, path, NULL, e)) return err_context(e, "what you changed there cannot be kept (--overwrite plans anew)");
+    TRY(take_copy(m, AS_PLANNED, e));
+    TRY(take_copy(m, AS_PLANNED_NEXT, e));
+    return m->had_plan ? 0 : meet_unknown(m, path, e);
 }
 
 static int apply_edits(const PlanMaker *m, Plan *plan, Err *e)
@@ -82,8 +106,38 @@ static int apply_edits(const PlanMaker *m, Plan *plan, Err *e)
     return 0;
 }
 
+/* Who said last what network and reader are: a file, or an option. */
+typedef struct Sources {
+    const char *network, *reader;
+} Sources;
+
+static void note_source(Sources *s, const Plan *before, const Plan *now, const char *source)
+{
+    if (strcmp(before->network.name, now->network.name)) s->network = source;
+    if (strcmp(before->image_reader_writer, now->image_reader_writer)) s->reader = source;
+}
+
+/* What is known of the plan before the planner runs: files, command line, edits. */
+static int read_known(const PlanMaker *m, Plan *plan, Sources *s, const char *reader, Err *e)
+{
+    const PlanRequest *r = &m->request;
+    plan_defaults(plan);
+    Plan before = *plan;
+    *s = (Sources){r->plans ? r->plans : "--network", r->plans ? r->plans : "dataset.json"};
+    if (r->plans) TRY(plan_read(plan, r->plans, NULL, e));
+    else if (reader) snprintf(plan->image_reader_writer, sizeof plan->image_reader_writer, "%s", reader);
+    before = *plan;
+    if (r->override) TRY(plan_override(plan, r->override, NULL, e));
+    note_source(s, &before, plan, r->override);
+    if (r->network) snprintf(plan->network.name, sizeof plan->network.name, "%s", r->network);
+    before = *plan;
+    TRY(apply_edits(m, plan, e));
+    note_source(s, &before, plan, "plans.yaml, changed by hand");
+    return 0;
+}
+
 /* A plan may name networks of nnU-Net's world that this build does not have. */
-static int check_network(const PlanMaker *m, const char *name, Err *e)
+static int check_network(const PlanMaker *m, const char *name, const char *source, Err *e)
 {
     Text known = {0};
     bool found = false;
@@ -92,7 +146,7 @@ static int check_network(const PlanMaker *m, const char *name, Err *e)
         text_add(&known, "%s%s", known.length ? ", " : "", *n);
     }
     if (!found)
-        err_set(e, ERR_VALUE, "network.name: there is no network %s here; there are %s; the nearest is %s%s%s", name,
+        err_set(e, ERR_VALUE, "%s: network.name: there is no network %s here; there are %s; the nearest is %s%s%s", source, name,
                 known.data ? known.data : "", schema_nearest_name(name, network_names()),
                 m->request.plans ? "; choose one with --network, beside --plans " : "",
                 m->request.plans ? m->request.plans : "");
@@ -100,46 +154,42 @@ static int check_network(const PlanMaker *m, const char *name, Err *e)
     return found ? 0 : ERR_VALUE;
 }
 
-/* What is known of the plan before the planner runs: files, command line, edits. */
-static int read_known(const PlanMaker *m, Plan *plan, const char *reader, Err *e)
-{
-    const PlanRequest *r = &m->request;
-    plan_defaults(plan);
-    if (r->plans) TRY(plan_read(plan, r->plans, NULL, e));
-    else if (reader) snprintf(plan->image_reader_writer, sizeof plan->image_reader_writer, "%s", reader);
-    if (r->override) TRY(plan_override(plan, r->override, NULL, e));
-    if (r->network) snprintf(plan->network.name, sizeof plan->network.name, "%s", r->network);
-    return apply_edits(m, plan, e);
-}
-
 static int check_files(const PlanMaker *m, Err *e)
 {
     Plan plan;
-    TRY(read_known(m, &plan, NULL, e));
-    return check_network(m, plan.network.name, e);
+    Sources sources;
+    ReaderAxes axes;
+    TRY(read_known(m, &plan, &sources, NULL, e));
+    TRY(check_network(m, plan.network.name, sources.network, e));
+    return reader_axes(&axes, plan.image_reader_writer, "image_reader_writer", e) ? err_context(e, "%s", sources.reader) : 0;
 }
 
 int plan_maker_open(PlanMaker *m, const PlanRequest *request, Err *e)
 {
     *m = (PlanMaker){.request = *request};
-    char *path = path_format(e, "%s/plans.yaml", request->preprocessed),
-         *copy = path_format(e, "%s/%s", request->preprocessed, AS_PLANNED);
+    char *path = path_format(e, "%s/plans.yaml", request->preprocessed);
     Err unknown = {0};
-    int code = path && copy ? 0 : ERR_NOMEM;
-    if (!code) code = read_plans(m, path, copy, request->overwrite ? &unknown : e);
+    int code = path ? read_plans(m, path, request->overwrite ? &unknown : e) : ERR_NOMEM;
     if (request->overwrite && unknown.code) code = 0; /* there is nothing that could be named */
-    mem_free(copy);
     mem_free(path);
     return code ? code : check_files(m, e);
 }
 
 /* ---- making ---- */
 
-int plan_maker_axes(const PlanMaker *m, ReaderAxes *axes, const char *reader, Err *e)
+static int expect_channels(const PlanMaker *m, const Plan *plan, const DatasetInfo *info, Err *e)
+{
+    if (plan->configuration.channel_count == info->channel_count) return 0;
+    return err_set(e, ERR_VALUE, "%s: the plan is for %d channel%s, the dataset has %d", m->request.plans ? m->request.plans : "plan",
+                   plan->configuration.channel_count, plan->configuration.channel_count == 1 ? "" : "s", info->channel_count);
+}
+
+int plan_maker_axes(const PlanMaker *m, ReaderAxes *axes, const DatasetInfo *info, Err *e)
 {
     Plan plan;
-    TRY(read_known(m, &plan, reader, e));
-    TRY(reader_axes(axes, plan.image_reader_writer, "image_reader_writer", e));
+    Sources sources;
+    TRY(read_known(m, &plan, &sources, info->reader, e));
+    if (m->request.plans) TRY(expect_channels(m, &plan, info, e));
     *axes = plan_reader_axes(&plan);
     return 0;
 }
@@ -174,7 +224,7 @@ static int run_planner(PlanMaker *m, Plan *plan, bool steered, const Dataset *d,
         TRY(plan_experiment(plan, &in, explained, e));
     }
     orientations_of_plan(plan->orientations, f);
-    return r->override ? plan_override(plan, r->override, &m->unused, e) : 0;
+    return r->override ? plan_override(plan, r->override, &m->warnings, e) : 0;
 }
 
 /* m->plan with the edits; m->as_planned the same without: where an edit steered the planner and so stands in its
@@ -228,7 +278,8 @@ static int tell_changes(PlanMaker *m, Err *e)
     const int code = plan_leaves(&now, &m->as_planned, e);
     for (int i = 0; !code && i < now.count; i++) {
         const char *before = made_from_find(&then, now.items[i].key);
-        if ((before && !strcmp(before, now.items[i].value)) || now.items[i].value[0] == '{') continue;
+        if ((before && !strcmp(before, now.items[i].value)) || !strncmp(now.items[i].key, STATISTICS, strlen(STATISTICS)))
+            continue;
         if (told++ < CHANGES_TOLD)
             text_add(&m->told, "%s%s: %s, now %s", told > 1 ? "; " : "planned otherwise than the last time: ", now.items[i].key,
                      before ? before : "none", now.items[i].value);
@@ -238,6 +289,34 @@ static int tell_changes(PlanMaker *m, Err *e)
     made_from_free(&then);
     if (!code) made_from_free(&now);
     return code;
+}
+
+/* A plan from elsewhere decides by what rule images are read, as in nnU-Net. */
+static int warn_of_reader(PlanMaker *m, const DatasetInfo *info, Err *e)
+{
+    ReaderAxes asked, taken;
+    if (!m->request.plans || !info->reader) return 0;
+    TRY(reader_axes(&asked, info->reader, "overwrite_image_reader_writer", e));
+    TRY(reader_axes(&taken, m->plan.image_reader_writer, "image_reader_writer", e));
+    if (asked != taken)
+        text_add(&m->warnings, "dataset.json: overwrite_image_reader_writer: %s is not used: the plan says %s\n", info->reader,
+                 m->plan.image_reader_writer);
+    return 0;
+}
+
+/* The planner keeps to the memory; files and edits may say otherwise. */
+static int warn_of_memory(PlanMaker *m, const DatasetInfo *info, Err *e)
+{
+    const PlanConfiguration *c = &m->plan.configuration;
+    const double gib = 1024.0 * 1024 * 1024;
+    if (!m->request.plans && !m->request.override && !m->edits.count) return 0;
+    const int64_t bytes = training_memory(&m->plan, info, c->batch_size, c->patch_size[0], c->patch_size[1], e);
+    if (bytes < 0) return err_context(e, "the memory plan of %s", m->plan.network.name);
+    if ((double)bytes > m->request.memory_gb * gib)
+        text_add(&m->warnings, "a training step of %d patches of %dx%d takes %.3g GiB, more than --memory-target, %g GiB: have so "
+                 "much memory when you train, or choose a smaller batch_size or patch_size\n", c->batch_size, c->patch_size[0],
+                 c->patch_size[1], (double)bytes / gib, m->request.memory_gb);
+    return 0;
 }
 
 int plan_maker_make(PlanMaker *m, const Dataset *dataset, const Fingerprint *fingerprint, Err *e)
@@ -253,19 +332,43 @@ int plan_maker_make(PlanMaker *m, const Dataset *dataset, const Fingerprint *fin
     TRY(tell_changes(m, e));
     if (plan_check(&m->plan, e))
         return edited ? err_context(e, "%s/plans.yaml, changed by hand", m->request.preprocessed) : (int)e->code;
-    if (m->plan.configuration.channel_count != dataset->info.channel_count)
-        return err_set(e, ERR_VALUE, "%s: the plan is for %d channels, the dataset has %d", m->request.plans ? m->request.plans : "plan",
-                       m->plan.configuration.channel_count, dataset->info.channel_count);
+    TRY(expect_channels(m, &m->plan, &dataset->info, e));
+    TRY(warn_of_reader(m, &dataset->info, e));
+    TRY(warn_of_memory(m, &dataset->info, e));
     TRY(text_check(&m->told, e));
     return text_check(&m->warnings, e);
+}
+
+static int is_same_plan(bool *same, const Plan *a, const Plan *b, Err *e)
+{
+    Text x = {0}, y = {0};
+    int code = plan_text(a, &x, e);
+    if (!code) code = plan_text(b, &y, e);
+    *same = !code && x.length == y.length && !memcmp(x.data, y.data, x.length);
+    text_free(&x);
+    text_free(&y);
+    return code;
+}
+
+/* The copy is written first under another name: a run that ends between the files leaves a state that take_copy
+ * understands. A plans.yaml that says the same already stays, with its comments. */
+static int write_files(const PlanMaker *m, const char *path, const char *copy, const char *next, Err *e)
+{
+    bool stays = false;
+    if (m->had_plan) TRY(is_same_plan(&stays, &m->now, &m->plan, e));
+    if (!stays) TRY(plan_write(&m->as_planned, next, e));
+    if (!stays) TRY(plan_write(&m->plan, path, e));
+    TRY(plan_write(&m->as_planned, copy, e));
+    return file_remove(next, e);
 }
 
 int plan_maker_write(const PlanMaker *m, Err *e)
 {
     char *path = path_format(e, "%s/plans.yaml", m->request.preprocessed),
-         *copy = path_format(e, "%s/%s", m->request.preprocessed, AS_PLANNED);
-    int code = path && copy ? plan_write(&m->plan, path, e) : ERR_NOMEM;
-    if (!code) code = plan_write(&m->as_planned, copy, e);
+         *copy = path_format(e, "%s/%s", m->request.preprocessed, AS_PLANNED),
+         *next = path_format(e, "%s/%s", m->request.preprocessed, AS_PLANNED_NEXT);
+    const int code = path && copy && next ? write_files(m, path, copy, next, e) : ERR_NOMEM;
+    mem_free(next);
     mem_free(copy);
     mem_free(path);
     return code;

@@ -27,8 +27,8 @@ typedef struct PlanRequest {
 typedef struct PlanMaker {
     PlanRequest request;
     MadeFrom edits;               /* key and value, as plan_leaves.h has them */
-    bool had_plan;
-    Plan before;                  /* as planned the last time, where had_plan */
+    bool had_plan;                /* plans.yaml was there: */
+    Plan now, before;             /* as it is there, and as it was planned */
     Plan plan, as_planned;
     Text told, warnings, explained, unused;   /* lines; unused: keys that have no use here */
 } PlanMaker;
@@ -38,8 +38,8 @@ typedef struct PlanMaker {
  * who wrote it; ERR_IO, ERR_NOMEM. */
 int plan_maker_open(PlanMaker *m, const PlanRequest *request, Err *e);
 
-/* In which order of axes the plan will read images. reader: dataset.json's, or NULL. */
-int plan_maker_axes(const PlanMaker *m, ReaderAxes *axes, const char *reader, Err *e);
+/* In which order of axes the plan will read images. Fails: ERR_VALUE where --plans is for other channels. */
+int plan_maker_axes(const PlanMaker *m, ReaderAxes *axes, const DatasetInfo *info, Err *e);
 
 /* Fails: as plan_experiment and plan_check; ERR_VALUE where the plan does not fit the dataset's channels. */
 int plan_maker_make(PlanMaker *m, const Dataset *dataset, const Fingerprint *fingerprint, Err *e);

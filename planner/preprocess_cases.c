@@ -91,7 +91,7 @@ int preprocess_cases(PreprocessRun *run, int threads, Progress *progress, FaultL
     case_settings_add(&pass.settings, run->plan, &run->dataset->info);
     int code = for_each_case(run->dataset, preprocess_one, &pass, threads, progress, faults, e);
     const int writing = case_writer_finish(pass.writer, &unwritten);
-    if (writing && !code) {
+    if (writing) { /* it names the case that could not be written, the loop the one that met the failure */
         *e = unwritten;
         code = writing;
     }

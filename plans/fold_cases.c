@@ -89,6 +89,7 @@ int fold_cases_read(FoldCases *f, const char *preprocessed, int fold, Err *e)
     SplitsFile file = {0};
     TRY(dataset_cases_read(&cases, preprocessed, e));
     int code = fold == SPLITS_FOLD_ALL ? 0 : splits_file_find(&file, preprocessed, e);
+    if (!code && fold != SPLITS_FOLD_ALL) code = splits_passed_over(&f->warnings, preprocessed, e);
     if (!code) code = read_fold(f, &file, &cases, preprocessed, fold, e);
     splits_file_free(&file);
     dataset_cases_free(&cases);

@@ -30,6 +30,9 @@ static int check_channels(const Plan *plan, Err *e)
     if (c->mask_count != c->channel_count)
         return err_set(e, ERR_VALUE, "use_mask_for_norm has %d entries, normalization_schemes %d",
                        c->mask_count, c->channel_count);
+    if (plan->intensity_count > c->channel_count)
+        return err_set(e, ERR_VALUE, "foreground_intensity_properties_per_channel has %d entries, normalization_schemes %d",
+                       plan->intensity_count, c->channel_count);
     for (int i = plan->intensity_count; i < c->channel_count; i++)
         if (c->normalization_schemes[i] == NORMALIZE_CT)
             return err_set(e, ERR_VALUE, "CTNormalization of channel %d needs its "

@@ -24,12 +24,6 @@ static void add_value(Text *t, const DocNode *node)
     text_add(t, "%s", is_map ? "}" : "]");
 }
 
-/* A mapping of names is gone through; one whose keys are numbers is one value. */
-static bool is_branch(const DocNode *node)
-{
-    return node->kind == DOC_MAPPING && node->first && strcmp(node->first->key, "0");
-}
-
 static int add_leaves(MadeFrom *leaves, const DocNode *map, const char *prefix, Err *e)
 {
     int code = 0;
@@ -37,7 +31,7 @@ static int add_leaves(MadeFrom *leaves, const DocNode *map, const char *prefix, 
         Text key = {0}, value = {0};
         text_add(&key, "%s%s%s", prefix, *prefix ? "." : "", node->key);
         code = text_check(&key, e);
-        if (!code && is_branch(node)) {
+        if (!code && node->kind == DOC_MAPPING && node->first) {
             code = add_leaves(leaves, node, key.data, e);
         } else if (!code) {
             add_value(&value, node);

@@ -1,7 +1,7 @@
 /* A plan as a list of its single values: "training.epochs": "77", "configurations.2d.patch_size": "[64, 96]".
  *
  * So two plans are compared key by key, and a key is set by its name. Texts are in YAML's flow form, as plans.yaml has
- * the value; what has numbers for keys (foreground_intensity_properties_per_channel) is one value. */
+ * the value. */
 #ifndef PLANS_PLAN_LEAVES_H
 #define PLANS_PLAN_LEAVES_H
 

@@ -185,18 +185,21 @@ static int read_list(const Reader *r, const Field *field, char *object, const Do
     return 0;
 }
 
+/* A part may name some of the entries; the others stay. */
 static int read_indexed(const Reader *r, const Field *field, char *object, const DocNode *node)
 {
+    int *count = (int *)(object + field->count_offset);
     TRY(doc_expect(node, DOC_MAPPING, r->e));
     if (node->count > field->capacity)
         return doc_error(node, r->e, "%s: %d entries, expected at most %d", field->key, node->count,
                          field->capacity);
     for (const DocNode *item = node->first; item; item = item->next) {
         int index = 0;
-        TRY(doc_key_index(item, node->count, &index, r->e));
+        TRY(doc_key_index(item, r->mode == SCHEMA_WHOLE ? node->count : field->capacity, &index, r->e));
         TRY(read_mapping(r, field->schema, object + field->offset + (size_t)index * field->item_bytes, item));
+        if (r->mode == SCHEMA_PART && index >= *count) *count = index + 1;
     }
-    *(int *)(object + field->count_offset) = node->count;
+    if (r->mode == SCHEMA_WHOLE) *count = node->count;
     return 0;
 }
 

@@ -5,6 +5,8 @@
 #include "base/memory.h"
 #include "plans/yaml.h"
 
+static const char FORM[] = "a list of {train: [CASE, ...], val: [CASE, ...]}, one for each fold";
+
 static void free_names(char **names, int count)
 {
     for (int i = 0; i < count; i++) mem_free(names[i]);
@@ -48,7 +50,7 @@ bool splits_equal(const Splits *a, const Splits *b)
 static int read_names(char ***names, int *count, const DocNode *fold, const char *key, Err *e)
 {
     const DocNode *list = doc_find(fold, key);
-    if (!list) return doc_error(fold, e, "a fold without the key %s", key);
+    if (!list) return doc_error(fold, e, "a fold without the key %s: expected %s", key, FORM);
     TRY(doc_expect(list, DOC_SEQUENCE, e));
     *names = mem_zalloc((size_t)list->count, sizeof **names, e);
     if (!*names) return ERR_NOMEM;
@@ -64,8 +66,8 @@ static int read_names(char ***names, int *count, const DocNode *fold, const char
 
 static int read_folds(Splits *splits, const DocNode *root, Err *e)
 {
-    TRY(doc_expect(root, DOC_SEQUENCE, e));
-    if (!root->count) return doc_error(root, e, "no folds, expected a list of {train: [...], val: [...]}");
+    if (root->kind != DOC_SEQUENCE || !root->count)
+        return doc_error(root, e, "%s: expected %s", root->kind == DOC_SEQUENCE ? "no folds" : "no list of folds", FORM);
     splits->folds = mem_zalloc((size_t)root->count, sizeof *splits->folds, e);
     if (!splits->folds) return ERR_NOMEM;
     for (const DocNode *node = root->first; node; node = node->next) {
@@ -95,9 +97,9 @@ static void write_names(DocWriter *w, const char *key, char *const *names, int c
     doc_close(w);
 }
 
-int splits_write(const Splits *splits, const char *path, Err *e)
+static DocWriter write_folds(const Splits *splits, bool json)
 {
-    DocWriter w = {.json = doc_is_json_path(path)};
+    DocWriter w = {.json = json};
     doc_open(&w, NULL, DOC_SEQUENCE, false);
     for (int i = 0; i < splits->count; i++) {
         const Split *fold = &splits->folds[i];
@@ -107,5 +109,21 @@ int splits_write(const Splits *splits, const char *path, Err *e)
         doc_close(&w);
     }
     doc_close(&w);
+    return w;
+}
+
+int splits_write(const Splits *splits, const char *path, Err *e)
+{
+    DocWriter w = write_folds(splits, doc_is_json_path(path));
     return doc_finish(&w, path, e);
+}
+
+int splits_text(const Splits *splits, Text *text, Err *e)
+{
+    DocWriter w = write_folds(splits, false);
+    text_add(&w.text, "\n");
+    const int code = text_check(&w.text, e);
+    if (!code) text_add_bytes(text, w.text.data, w.text.length);
+    text_free(&w.text);
+    return code ? code : text_check(text, e);
 }

@@ -44,6 +44,7 @@ int splits_read(Splits *splits, const char *path, Err *e);
 
 /* YAML, or JSON where the path ends in .json; atomic. */
 int splits_write(const Splits *splits, const char *path, Err *e);
+int splits_text(const Splits *splits, Text *text, Err *e); /* adds the YAML that splits_write writes */
 void splits_free(Splits *splits);
 bool splits_equal(const Splits *a, const Splits *b);
 

@@ -6,7 +6,7 @@
 #include "base/hash.h"
 #include "base/memory.h"
 
-static const char FILE_KEY[] = "splits_final.yaml";
+static const char FILE_KEY[] = "splits_final.yaml", REPLACED_KEY[] = "splits_final.yaml, replaced";
 
 void splits_file_free(SplitsFile *f)
 {
@@ -26,8 +26,8 @@ static int is_planned(SplitsFile *f, const char *yaml, const char *preprocessed,
     int code = file_is_there(record, &there, e);
     if (!code) code = hash_file(hash, yaml, e);
     if (!code && there && !made_from_read(&f->made_from, record, &unreadable)) {
-        const char *written = made_from_find(&f->made_from, FILE_KEY);
-        f->planned = written && !strcmp(written, hash);
+        const char *written = made_from_find(&f->made_from, FILE_KEY), *replaced = made_from_find(&f->made_from, REPLACED_KEY);
+        f->planned = (written && !strcmp(written, hash)) || (replaced && !strcmp(replaced, hash));
     }
     if (!f->planned) made_from_free(&f->made_from);
     mem_free(record);
@@ -89,15 +89,44 @@ int splits_file_find(SplitsFile *f, const char *preprocessed, Err *e)
     return code;
 }
 
+/* The hash of splits_final.yaml as it is, where it is the planner's. */
+static int add_replaced(MadeFrom *made_from, const char *path, const char *preprocessed, Err *e)
+{
+    SplitsFile there = {0};
+    bool exists;
+    TRY(file_is_there(path, &exists, e));
+    if (exists) TRY(is_planned(&there, path, preprocessed, e));
+    if (there.planned) made_from_add_file(made_from, REPLACED_KEY, path);
+    splits_file_free(&there);
+    return made_from_check(made_from, e);
+}
+
+/* The record goes first and knows both hashes: where the run ends between the files, the old one is still known as the
+ * planner's. */
+static int write_files(const Text *text, MadeFrom *made_from, const char *path, const char *record, const char *preprocessed,
+                       Err *e)
+{
+    MadeFrom both = {0};
+    char hash[HASH_BYTES];
+    hash_bytes(hash, text->data, text->length);
+    made_from_add(made_from, FILE_KEY, "%s", hash);
+    made_from_add_all(&both, made_from);
+    int code = add_replaced(&both, path, preprocessed, e);
+    if (!code) code = made_from_write(&both, record, e);
+    if (!code) code = file_put(path, text->data, text->length, e);
+    if (!code && both.count > made_from->count) code = made_from_write(made_from, record, e);
+    made_from_free(&both);
+    return code;
+}
+
 int splits_file_write(const Splits *splits, MadeFrom *made_from, const char *preprocessed, Err *e)
 {
+    Text text = {0};
     char *path = path_format(e, "%s/splits_final.yaml", preprocessed),
          *record = path_format(e, "%s/splits_made_from.yaml", preprocessed);
-    int code = path && record ? splits_write(splits, path, e) : ERR_NOMEM;
-    if (!code) {
-        made_from_add_file(made_from, FILE_KEY, path);
-        code = made_from_write(made_from, record, e);
-    }
+    int code = path && record ? splits_text(splits, &text, e) : ERR_NOMEM;
+    if (!code) code = write_files(&text, made_from, path, record, preprocessed, e);
+    text_free(&text);
     mem_free(record);
     mem_free(path);
     return code;

@@ -24,7 +24,11 @@ typedef struct SplitsFile {
 int splits_file_find(SplitsFile *f, const char *preprocessed, Err *e);
 void splits_file_free(SplitsFile *f);
 
-/* Writes PREPROCESSED/splits_final.yaml and, with the hash of it added to *made_from, the record. Fails: as
+/* Adds a line for each file in the folder that looks like a person's splits and is not read: splits_final.pkl of nnU-Net 1,
+ * splits.json, splits_final.yml … Fails: ERR_IO, ERR_NOMEM. */
+int splits_passed_over(Text *warnings, const char *folder, Err *e);
+
+/* Writes, with the hash of it added to *made_from, the record, and PREPROCESSED/splits_final.yaml. Fails: as
  * splits_write and made_from_write. */
 int splits_file_write(const Splits *splits, MadeFrom *made_from, const char *preprocessed, Err *e);
 

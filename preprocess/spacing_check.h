@@ -19,7 +19,8 @@
 /* shape, spacing_mm: of the case, with its axes in the order in which they are read (plan_reader_axes). Compared
  * with the plan's median spacing, or its target where it has none; an axis of one voxel is left out. note: one
  * clause, or nothing. Along the slices nothing is resampled: there it is never an error. Fails: ERR_VALUE, with the factor and
- * both spacings. */
+ * both spacings; also where the case is as the training images but the plan's target is so fine that it would have more
+ * than SPACING_MOST_VOXELS, and SPACING_REFUSED_FACTOR times its own. */
 int spacing_check(Text *note, const int64_t shape[3], const double spacing_mm[3], const Plan *plan, Err *e);
 
 #endif

@@ -302,7 +302,8 @@ static void faults_in_plans_are_named_with_their_place(void **state)
         {"configurations: {2d: {patch_size: [1, 2, 3]}}\n", "patch_size: a list of 3, expected exactly 2"},
         {"configurations: {2d: {architecture: {arch_kwargs: {strides: [[2]]}}}}", "a list of 1, expected 2"},
         {"configurations: {2d: {normalization_schemes: [ZScore]}}\n", "expected one of ZScoreNormalization"},
-        {"foreground_intensity_properties_per_channel: {\"1\": {}}", "found the key \"1\", expected"},
+        {"foreground_intensity_properties_per_channel: {\"all\": {}}", "found the key \"all\", expected"},
+        {"foreground_intensity_properties_per_channel: {\"64000\": {}}", "found the key \"64000\", expected"},
         {"format: 2\nnew_key: 1\n", "format 2 is of a later version"},
         {"[1]\n", "found a list, expected a mapping"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -329,7 +330,9 @@ static void checks_find_what_does_not_fit(void **state)
         {"configurations: {2d: {patch_size: [320, 300]}}",
          "found 320x300; swin_umamba_d needs multiples of 32x32, such as 320x320"},
         {"configurations: {2d: {use_mask_for_norm: [true]}}", "use_mask_for_norm has 1 entries"},
-        {"foreground_intensity_properties_per_channel: {}", "CTNormalization of channel 0 needs"},
+        {"configurations: {2d: {normalization_schemes: [NoNormalization, NoNormalization, CTNormalization], "
+         "use_mask_for_norm: [false, false, false]}}", "CTNormalization of channel 2 needs"},
+        {"foreground_intensity_properties_per_channel: {\"2\": {mean: 3}}", "has 3 entries, normalization_schemes 2"},
         {"transpose_backward: [0, 1, 2]", "transpose_backward is not the inverse"},
         {"network: {dims: [96, 192, 384, 700]}", "network.dims: 700 after 384"},
         {"network: {depths: [2, 2]}", "network: dims, depths, decoder_depths have 4, 2, 3 entries"},

@@ -54,6 +54,7 @@ void file_forget(const void *data, size_t bytes);
  * to what is not there (ERR_IO), or path is NULL because it could not be composed (ERR_NOMEM). */
 int file_is_there(const char *path, bool *there, Err *e);
 bool file_is_folder(const char *path);
+bool file_is_same(const char *a, const char *b);   /* both are there, and are one file or folder, links followed */
 int64_t file_size(const char *path);               /* in bytes; 0 where there is no file */
 
 /* What tells that a file has changed: its size and when it was written last (ns since 1970). */

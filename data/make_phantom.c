@@ -1,6 +1,7 @@
 /* make_phantom: writes a made-up labelled dataset in nnU-Net's raw format. */
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -16,6 +17,8 @@ typedef struct Options {
 } Options;
 
 enum { KEY_CASES = 0x2000, KEY_SIZE, KEY_CHANNELS, KEY_ENDING };
+
+static bool is_plane_ending(const char *ending) { return !strcasecmp(ending, ".png") || !strcasecmp(ending, ".bmp"); }
 
 static error_t parse(int key, char *text, struct argp_state *state)
 {
@@ -35,6 +38,11 @@ static error_t parse(int key, char *text, struct argp_state *state)
         o->phantom.ending = text;
         return 0;
     }
+    case ARGP_KEY_END:
+        if (o->phantom.shape_zyx[0] > 1 && o->phantom.ending && is_plane_ending(o->phantom.ending))
+            argp_error(state, "--ending %s holds one slice, but a case has %lld: add --size 1x96x96", o->phantom.ending,
+                       (long long)o->phantom.shape_zyx[0]);
+        return 0;
     case ARGP_KEY_ARG: argp_error(state, "unexpected argument '%s'", text); return EINVAL;
     default: return ARGP_ERR_UNKNOWN;
     }
@@ -55,6 +63,15 @@ static const struct argp own = {
            "finds, noise and a bias field.\vThe same seed, size and channels give the same files.",
 };
 
+/* phantom_001.nii.gz, phantom_001_0000.nii.gz … */
+static bool is_phantom(const char *name)
+{
+    static const char prefix[] = "phantom_";
+    const size_t digits = strncmp(name, prefix, strlen(prefix)) ? 0 : strspn(name + strlen(prefix), "0123456789");
+    const char *rest = name + strlen(prefix) + digits;
+    return digits >= 3 && (*rest == '.' || *rest == '_') && image_ending(name);
+}
+
 /* Removes the cases of an earlier run: there may have been more of them. */
 static int remove_cases(const char *output, const char *folder, Err *e)
 {
@@ -64,7 +81,7 @@ static int remove_cases(const char *output, const char *folder, Err *e)
     int failed = file_is_there(path, &there, e);
     if (there) failed = file_list(&files, path, e);
     for (int i = 0; i < files.count && !failed; i++) {
-        if (strncmp(files.names[i], "phantom_", 8)) continue;
+        if (!is_phantom(files.names[i])) continue;
         char *file = path_format(e, "%s/%s", path, files.names[i]);
         failed = file ? file_remove(file, e) : ERR_NOMEM;
         mem_free(file);
@@ -100,7 +117,8 @@ static int write_cases(const Options *o, Progress *progress, Err *e)
         stop = failed;
         if (stop || program_interrupted()) continue;
         const int code = phantom_write_case(o->common.output, &o->phantom, i, &own_error);
-        progress_step(progress, 1, NULL);
+        if (!code) progress_step(progress, 1, NULL);
+        else progress_fail(progress, NULL);
         if (!code) continue;
 #pragma omp critical
         if (!failed) {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/memory.h"
 #include "data/image_io.h"
 #include "plans/meaning.h"
@@ -113,6 +114,24 @@ static int expect_same_images(const Work *w, const RecordedCase *first, const Re
     return 0;
 }
 
+/* The probabilities are those that predict wrote. */
+static int expect_as_written(const char *folder, const RecordedCase *recorded, Err *e)
+{
+    for (int i = 0; i < recorded->outputs.count; i++) {
+        char hash[HASH_BYTES];
+        const MadeFromItem *file = &recorded->outputs.items[i];
+        if (!path_ends_with(file->key, ".npy") && !path_ends_with(file->key, ".yaml")) continue; /* labels don't count */
+        char *path = path_format(e, "%s/%s", folder, file->key);
+        int code = path ? hash_file(hash, path, e) : ERR_NOMEM;
+        if (!code && strcmp(hash, file->value))
+            code = err_set(e, ERR_VALUE, "%s is no longer what predict wrote there (%s/" PREDICTION_RECORD_NAME "): predict "
+                           "the case again", path, folder);
+        mem_free(path);
+        TRY(code);
+    }
+    return 0;
+}
+
 /* Whether every folder has the case's probabilities, as finished and from the same images. */
 static int expect_members(const Work *w, const char *id, Err *e)
 {
@@ -128,6 +147,7 @@ static int expect_members(const Work *w, const char *id, Err *e)
         if (own && own->state != RECORD_DONE)
             return err_set(e, ERR_VALUE, "its prediction in %s was not finished (%s/" PREDICTION_RECORD_NAME
                            "): predict it again", job->folders[i], job->folders[i]);
+        if (own) TRY(expect_as_written(job->folders[i], own, e));
         if (i && first && own) TRY(expect_same_images(w, first, own, i, e));
     }
     return 0;
@@ -205,19 +225,10 @@ static int decide_case(Work *w, int index, Err *e)
 
 static int expect_another_folder(const AverageJob *job, Err *e)
 {
-    if (!file_is_folder(job->output)) return 0;
-    char *output = path_absolute(job->output, e);
-    int code = output ? 0 : e->code;
-    for (int i = 0; i < job->folder_count && !code; i++) {
-        char *folder = path_absolute(job->folders[i], e);
-        code = folder ? 0 : e->code;
-        if (!code && !strcmp(folder, output))
-            code = err_set(e, ERR_VALUE, "-o %s is one of the folders that are averaged: give another one",
-                           job->output);
-        mem_free(folder);
-    }
-    mem_free(output);
-    return code;
+    for (int i = 0; i < job->folder_count; i++)
+        if (file_is_same(job->folders[i], job->output))
+            return err_set(e, ERR_VALUE, "-o %s is one of the folders that are averaged: give another one", job->output);
+    return 0;
 }
 
 static int open_record(Work *w, Err *e)
@@ -303,19 +314,41 @@ static int run_cases(AverageJob *job, Work *w, Err *e)
     return batch_run(&batch, &job->kept, e);
 }
 
-/* Each folder says by its dataset.json what its classes mean; only where the job names one may it lack it. */
-static int expect_same_labels(const AverageJob *job, const DatasetInfo *info, const char *file, Err *e)
+static int expect_folders(const AverageJob *job, Err *e)
 {
     for (int i = 0; i < job->folder_count; i++) {
         bool there;
+        TRY(file_is_there(job->folders[i], &there, e));
+        if (!there || !file_is_folder(job->folders[i]))
+            return err_set(e, ERR_VALUE, "%s: %s; expected a folder that predict --save-probabilities wrote",
+                           job->folders[i], there ? "this is no folder" : "it does not exist");
+    }
+    return 0;
+}
+
+/* Each folder says by its dataset.json what its classes mean; only where the job names one may it lack it. */
+static int folder_dataset(char **path, const AverageJob *job, int index, Err *e)
+{
+    bool there;
+    *path = path_format(e, "%s/dataset.json", job->folders[index]);
+    int code = file_is_there(*path, &there, e);
+    if (!code && there) return 0;
+    if (!code && !job->dataset)
+        code = err_set(e, ERR_VALUE, "%s is not there: what the classes in this folder mean is not known; predict "
+                       "--save-probabilities writes it, or name one for all folders with -d", *path);
+    mem_free(*path);
+    *path = NULL;
+    return code;
+}
+
+static int expect_same_labels(const AverageJob *job, const DatasetInfo *info, const char *file, Err *e)
+{
+    for (int i = 0; i < job->folder_count; i++) {
         DatasetInfo own = {0};
-        char *path = path_format(e, "%s/dataset.json", job->folders[i]);
-        int code = file_is_there(path, &there, e);
-        if (!code && !there && !job->dataset)
-            code = err_set(e, ERR_VALUE, "%s is not there: what the classes in this folder mean is not known; predict "
-                           "--save-probabilities writes it, or name one for all folders with -d", path);
-        if (!code && there) code = dataset_info_read(&own, path, e);
-        if (!code && there) code = meaning_expect_same(info, file, &own, path, e);
+        char *path;
+        TRY(folder_dataset(&path, job, i, e));
+        int code = path ? dataset_info_read(&own, path, e) : 0;
+        if (!code && path) code = meaning_expect_same(info, file, &own, path, e);
         dataset_info_free(&own);
         mem_free(path);
         TRY(code);
@@ -336,9 +369,11 @@ static void free_work(Work *w)
 int average_run(AverageJob *job, Err *e)
 {
     Work w = {.job = job};
-    char *own = job->dataset ? NULL : path_format(e, "%s/dataset.json", job->folders[0]);
+    char *own = NULL;
+    TRY(expect_folders(job, e));
+    TRY(expect_another_folder(job, e));
+    int code = job->dataset ? 0 : folder_dataset(&own, job, 0, e);
     const char *dataset = job->dataset ? job->dataset : own;
-    int code = dataset ? expect_another_folder(job, e) : ERR_NOMEM;
     if (!code) code = dataset_info_read(&w.info, dataset, e);
     if (!code) code = expect_same_labels(job, &w.info, dataset, e);
     if (!code) code = run_cases(job, &w, e);

@@ -6,8 +6,8 @@
 #include "inference/batch.h"
 #include "inference/postprocess.h"
 
-/* All cases of all folders, into label images in `output`. A case that a folder lacks, that was not finished there or
- * that was made from other images (predict.yaml) is an error of that case. */
+/* All cases of all folders, into label images in `output`. A case that a folder lacks, that was not finished there,
+ * that was made from other images or is no longer what predict wrote (predict.yaml) is an error of that case. */
 typedef struct AverageJob {
     const char *folders[AVERAGE_MEMBERS];
     int folder_count;
@@ -22,7 +22,7 @@ typedef struct AverageJob {
 /* Labels that are there are kept only if predict.yaml in `output` says that they were made from the very same
  * probabilities, by the same post-processing; what was made from another model, or by hand, is refused unless
  * overwrite is set. Each image has the place in the world of the first folder's label image. Fails: ERR_IO,
- * ERR_FORMAT; ERR_VALUE for that, where the labels of the folders do not mean the same (inference/meaning.h), and at
+ * ERR_FORMAT; ERR_VALUE for that, where the labels of the folders do not mean the same (plans/meaning.h), and at
  * the end if some case failed. */
 int average_run(AverageJob *job, Err *e);
 

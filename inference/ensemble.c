@@ -1,6 +1,7 @@
 /* ensemble: label images from the probabilities that several predictions saved. */
 #include <stdio.h>
 
+#include "base/file.h"
 #include "base/program.h"
 #include "inference/average_job.h"
 #include "inference/configuration.h"
@@ -37,6 +38,15 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
 
 static void report(const char *id, const Err *fault) { program_error("case %s: %s", id, fault->text); }
 
+/* A folder given twice counts twice in the mean: mostly a mistake. */
+static void warn_of_repeated(const AverageJob *job)
+{
+    for (int i = 1; i < job->folder_count; i++)
+        for (int k = 0; k < i; k++)
+            if (file_is_same(job->folders[i], job->folders[k]))
+                program_warn("%s is given twice: it counts twice in the mean", job->folders[i]);
+}
+
 static int run(Options *o, Err *e)
 {
     Configuration c = {0};
@@ -46,6 +56,7 @@ static int run(Options *o, Err *e)
     o->job.quiet = o->common.quiet;
     o->job.report = report;
     o->job.postprocessing = &c.postprocessing;
+    warn_of_repeated(&o->job);
     int code = average_run(&o->job, e);
     if (!code && !o->job.case_count)
         code = err_set(e, ERR_VALUE, "%s: no probabilities are there; predict with --save-probabilities",

@@ -323,22 +323,14 @@ static int expect_results(const char *path, Err *e)
     return code;
 }
 
-static int expect_different(const Options *o, int first, int second, Err *e)
-{
-    char *a = path_absolute(o->results[first], e), *b = a ? path_absolute(o->results[second], e) : NULL;
-    int code = b ? 0 : e->code;
-    if (!code && !strcmp(a, b)) code = err_set(e, ERR_VALUE, "%s is given twice", o->results[second]);
-    mem_free(a);
-    mem_free(b);
-    return code;
-}
-
 static int check_arguments(const Options *o, Err *e)
 {
     TRY(check_output(o->common.output, e));
     for (int i = 0; i < o->count; i++) {
         TRY(expect_results(o->results[i], e));
-        for (int k = 0; k < i; k++) TRY(expect_different(o, k, i, e));
+        for (int k = 0; k < i; k++)
+            if (file_is_same(o->results[i], o->results[k]))
+                return err_set(e, ERR_VALUE, "%s is given twice", o->results[i]);
     }
     return meaning_expect_same_in(o->results, o->count, e);
 }

@@ -35,6 +35,8 @@ static int convert(const Options *options, const CommonOptions *common, Err *e)
     WeightsFile w;
     bool there;
     TRY(file_is_there(out, &there, e));
+    if (there && file_is_same(in, out)) /* a checkpoint would lose what its training goes on with */
+        return err_set(e, ERR_VALUE, "%s and %s are the same file: give OUT another name", in, out);
     if (there && !common->overwrite)
         return err_set(e, ERR_VALUE, "%s: exists already; --overwrite replaces it", out);
     TRY(weights_read(&w, in, e));

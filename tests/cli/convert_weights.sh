@@ -26,6 +26,10 @@ if [ -s "$out/stderr" ]; then echo "not ok - --quiet says nothing"; else echo "o
 check "an output that exists is kept" 1 $in/exotic.pth "$out/c.pth"
 has "with the way out" 'exists already; --overwrite replaces it'
 check "--overwrite replaces it" 0 --overwrite $in/exotic.pth "$out/c.pth"
+cp "$out/a.safetensors" "$out/same.safetensors"; ln -s same.safetensors "$out/link.safetensors"
+check "a file onto itself is refused" 1 "$out/link.safetensors" "$out/same.safetensors" --overwrite
+has "for its optimizer's state would be lost" 'are the same file: give OUT another name'
+same "and stands" "$out/a.safetensors" "$out/same.safetensors"
 check "a hostile file is refused" 1 $in/evil_reduce.pth "$out/evil.safetensors"
 has "with the call it asks for" 'evil_reduce.pth: .*posix.system'
 if [ -e "$out/evil.safetensors" ] || [ -e PWNED ]; then echo "not ok - nothing is left of it"; else

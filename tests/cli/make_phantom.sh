@@ -26,3 +26,10 @@ check "no cases are wrong usage" 2 "$program" -o "$work/c" --cases 0
 check "an argument is wrong usage" 2 "$program" -o "$work/c" more
 touch "$work/file"
 check "a file in the place of the folder" 1 "$program" -o "$work/file/x" $small
+check "volumes in a format of one slice" 2 "$program" -o "$work/c" --cases 2 --size 4x32x24 --ending .png
+check "nothing is made" 1 test -e "$work/c"
+"$program" -o "$work/file" --cases 2 2>"$work/said"
+check "what could not be made is not counted as done" 0 grep -q ': 0 done, [0-9]* failed' "$work/said"
+touch "$work/a/imagesTr/phantom_x.nii.gz"
+check "--overwrite removes phantoms" 0 "$program" -o "$work/a" --cases 1 --size 4x32x24 --overwrite
+check "and nothing else" 0 test -e "$work/a/imagesTr/phantom_x.nii.gz"

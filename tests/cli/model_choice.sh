@@ -118,6 +118,10 @@ check "an ensemble" 0 ensemble "$out/pa" "$out/pb"
 check "again" 0 again
 has "keeps all" '6 of 6 cases were there already' stderr
 cp "$out/pb/phantom_001.npy" "$out/pb/phantom_003.npy"
+check "with probabilities that predict did not write there" 1 again
+has "that case is refused" 'case phantom_003: .*pb/phantom_003.npy is no longer what predict wrote' stderr
+hash=$(sed -n 's/.*phantom_001.npy: \([0-9a-f]*\).*/\1/p' "$out/pb/predict.yaml")
+sed -i "s/phantom_003.npy: [0-9a-f]*/phantom_003.npy: $hash/" "$out/pb/predict.yaml"
 check "with other probabilities of a case" 0 again
 has "makes that case anew" '5 of 6 cases were there already' stderr
 cp "$1" "$out/mean/phantom_002.nii.gz"
@@ -131,6 +135,12 @@ has "is no reason to keep labels" 'mean holds predictions.*post-processing: none
 rm "$out/mean/predict.yaml"
 check "labels of unknown origin" 1 again
 has "are not kept" 'phantom_001.nii.gz is there already.*does not say' stderr
+check "a folder twice" 0 "$build/ensemble" "$out/pa" "$out/pa/" -o "$out/twice" --quiet
+has "is said" 'warning: .*pa/ is given twice' stderr
+check "a folder that is not there" 1 "$build/ensemble" "$out/nowhere" "$out/pa" -o "$out/twice"
+has "is named as such" 'nowhere: it does not exist; expected a folder' stderr
+check "a first folder without dataset.json" 1 "$build/ensemble" "$out/a/fold_0" "$out/pa" -o "$out/twice"
+has "is told what it lacks" 'fold_0/dataset.json is not there: .*-d' stderr
 check "an output that is an input" 1 "$build/ensemble" "$out/pa" "$out/pb" -o "$out/pa/." --overwrite
 has "is refused" 'one of the folders that are averaged' stderr
 

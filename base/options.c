@@ -33,6 +33,7 @@ static error_t parse_common(int key, char *text, struct argp_state *state)
     switch (key) {
     case 'o':
         if (!*text) argp_error(state, "-o '': the path is empty; name where to write");
+        if (o->output && *o->output) argp_error(state, "-o is given twice: %s and %s", o->output, text);
         o->output = text;
         return 0;
     case 'j': o->threads = (int)option_integer(state, "--threads", text, 1, 4096); return 0;

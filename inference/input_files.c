@@ -123,62 +123,99 @@ static bool is_other_half(const char *name, const char *ending)
     return false;
 }
 
-/* Adds "x, y, z and 12 more" of the names that are not images of the ending. Returns how many. */
-static int name_others(Text *text, const FileList *names, const char *ending)
+enum { NAMES_SHOWN = 5 };
+
+void input_names_add(InputNames *n, const char *name)
 {
-    enum { SHOWN = 5 };
-    int count = 0;
-    for (int i = 0; i < names->count; i++) {
-        const char *name = names->names[i];
-        if (has_ending(name, ending) || is_other_half(name, ending)) continue;
-        if (count++ < SHOWN) text_add(text, "%s%s", count > 1 ? ", " : "", name);
-    }
-    if (count > SHOWN) text_add(text, " and %d more", count - SHOWN);
-    return count;
+    if (n->count++ < NAMES_SHOWN) text_add(&n->text, "%s%s", n->count > 1 ? ", " : "", name);
 }
 
-/* An image of another format, or a folder that holds images: what was probably meant. */
-static int refuse_folder(const char *path, const FileList *names, const char *ending, Err *e)
+const char *input_names_end(InputNames *n)
 {
-    Text inside = {0};
-    const char *other = NULL;
-    int others = 0;
+    if (n->count > NAMES_SHOWN) text_add(&n->text, " and %d more", n->count - NAMES_SHOWN);
+    return n->text.data ? n->text.data : "";
+}
+
+static const char *plural(int count) { return count == 1 ? "" : "s"; }
+
+/* What lies in a folder beside images of the ending. */
+typedef struct Others {
+    InputNames files, folders, image_folders;  /* image_folders: imagesTr, imagesTs … of a dataset */
+    const char *ending;        /* of the first image of another format, borrowed; NULL: there is none */
+    int images;                /* with this ending */
+} Others;
+
+static int list_others(Others *o, const char *path, const FileList *names, const char *ending, Err *e)
+{
+    *o = (Others){0};
     for (int i = 0; i < names->count; i++) {
-        const char *own = image_ending(names->names[i]);
-        if (own && (!other || !strcasecmp(own, other)) && !others++) other = own;
-        if (!strncmp(names->names[i], "images", 6)) text_add(&inside, "%s %s", inside.length ? "," : "", names->names[i]);
+        const char *name = names->names[i], *own = image_ending(name);
+        char *whole = path_format(e, "%s/%s", path, name);
+        if (!whole) return ERR_NOMEM;
+        const bool is_folder = file_is_folder(whole);
+        mem_free(whole);
+        if (has_ending(name, ending) || (!is_folder && is_other_half(name, ending))) continue;
+        input_names_add(is_folder ? &o->folders : &o->files, name);
+        if (is_folder && !strncmp(name, "images", 6)) input_names_add(&o->image_folders, name);
+        if (is_folder || !own || (o->ending && strcasecmp(own, o->ending))) continue;
+        if (!o->ending) o->ending = own;
+        o->images++;
     }
-    if (other)
-        err_set(e, ERR_VALUE,
-                "%s: no image with the ending %s is there, which the model was trained on, but %d %s file%s. If these "
-                "are images of the same kind, give them singly: -i %s/*%s",
-                path, ending, others, other, others == 1 ? "" : "s", path, other);
-    else if (inside.length)
-        err_set(e, ERR_VALUE, "%s: no image with the ending %s is there, but the folders%s: give one of them", path,
-                ending, inside.data);
-    else
-        err_set(e, ERR_VALUE, "%s: no image with the ending %s is there (%d file%s): expected CASE_0000%s …", path,
-                ending, names->count, names->count == 1 ? "" : "s", ending);
-    text_free(&inside);
-    return ERR_VALUE;
+    return 0;
+}
+
+static void free_others(Others *o)
+{
+    text_free(&o->files.text);
+    text_free(&o->folders.text);
+    text_free(&o->image_folders.text);
+}
+
+/* Images of another format, or folders that hold images: what was probably meant. */
+static int refuse_folder(const char *path, Others *o, const char *ending, Err *e)
+{
+    if (o->ending)
+        return err_set(e, ERR_VALUE,
+                       "%s: no image with the ending %s is there, which the model was trained on, but %d %s file%s. If "
+                       "these are images of the same kind, give them singly: -i %s/*%s",
+                       path, ending, o->images, o->ending, plural(o->images), path, o->ending);
+    if (o->folders.count)
+        return err_set(e, ERR_VALUE, "%s: no image with the ending %s is there, but the folders %s: give one of them, or "
+                       "each with an -i of its own", path, ending,
+                       input_names_end(o->image_folders.count ? &o->image_folders : &o->folders));
+    if (o->files.count)
+        return err_set(e, ERR_VALUE, "%s: no image with the ending %s is there, but %d other file%s (%s): expected "
+                       "CASE_0000%s …", path, ending, o->files.count, plural(o->files.count), input_names_end(&o->files),
+                       ending);
+    return err_set(e, ERR_VALUE, "%s: the folder is empty: expected images CASE_0000%s …", path, ending);
+}
+
+static void warn_of_others(FaultList *warnings, const char *path, Others *o, const char *ending)
+{
+    const int files = o->files.count, folders = o->folders.count;
+    if (files)
+        fault_add(warnings, FAULT_WARNING, "%s: %d file%s without the ending %s %s not read: %s%s", path, files,
+                  plural(files), ending, files == 1 ? "is" : "are", input_names_end(&o->files),
+                  o->ending ? "; give images of another format singly" : "");
+    if (folders)
+        fault_add(warnings, FAULT_WARNING, "%s: %d folder%s in it %s not read: %s", path, folders, plural(folders),
+                  folders == 1 ? "is" : "are", input_names_end(&o->folders));
 }
 
 static int add_names(InputFiles *f, const char *path, const FileList *names, int index, const char *ending,
                      FaultList *warnings, Err *e)
 {
+    Others others;
     const int before = f->count, length = (int)strlen(path);
     const char *slash = length && path[length - 1] == '/' ? "" : "/";
     for (int i = 0; i < names->count; i++)
         if (has_ending(names->names[i], ending))
             TRY(add_file(f, path_format(e, "%s%s%s", path, slash, names->names[i]), strlen(ending), index, e));
-    if (f->count == before) return refuse_folder(path, names, ending, e);
-    Text others = {0};
-    const int count = name_others(&others, names, ending);
-    if (count)
-        fault_add(warnings, FAULT_WARNING, "%s: %d file%s without the ending %s %s not read: %s", path, count,
-                  count == 1 ? "" : "s", ending, count == 1 ? "is" : "are", others.data ? others.data : "");
-    text_free(&others);
-    return 0;
+    int code = list_others(&others, path, names, ending, e);
+    if (!code && f->count == before) code = refuse_folder(path, &others, ending, e);
+    else if (!code) warn_of_others(warnings, path, &others, ending);
+    free_others(&others);
+    return code;
 }
 
 int input_files_add(InputFiles *f, const char *path, int index, const DatasetInfo *info, FaultList *warnings, Err *e)

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/text.h"
 #include "data/faults.h"
 #include "plans/dataset_json.h"
 
@@ -25,6 +26,15 @@ typedef struct InputFiles {
     InputFile *files;
     int count;
 } InputFiles;
+
+/* Names for a message: `InputNames n = {0}`; text_free(&n.text). */
+typedef struct InputNames {
+    Text text;
+    int count;
+} InputNames;
+
+void input_names_add(InputNames *n, const char *name);
+const char *input_names_end(InputNames *n);    /* "a, b, c", of many "a, b, c, d, e and 12 more"; once, at the end */
 
 /* Adds the image files of a path, and of a single file the other channels beside it. index: of the path. Fails: as
  * inputs_list. */

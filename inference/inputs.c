@@ -24,24 +24,11 @@ void inputs_free(InputList *list)
 
 /* ---- files whose names say something else than how they are taken ---- */
 
-/* Names for a message: the first few and how many more. */
-typedef struct Names {
-    Text text;
-    int count;
-} Names;
-
-static void add_name(Names *n, const InputFile *file)
-{
-    enum { SHOWN = 5 };
-    if (n->count++ < SHOWN) text_add(&n->text, "%s%s", n->count > 1 ? ", " : "", file->name);
-    else if (n->count == SHOWN + 1) text_add(&n->text, " …");
-}
-
-static void warn_of(FaultList *warnings, Names *n, const char *folder, const char *format_end)
+static void warn_of(FaultList *warnings, InputNames *n, const char *folder, const char *format_end)
 {
     if (n->count)
         fault_add(warnings, FAULT_WARNING, "%s: %d file%s (%s) %s", folder, n->count, n->count == 1 ? "" : "s",
-                  n->text.data ? n->text.data : "", format_end);
+                  input_names_end(n), format_end);
     text_free(&n->text);
 }
 
@@ -54,7 +41,7 @@ static void drop(InputFile *file)
 /* In a folder of CASE_0000 files one without a number is something else: a mask, an earlier prediction. */
 static void check_folder(InputFiles *f, int index, const char *path, int channels, FaultList *warnings)
 {
-    Names dropped = {0}, whole = {0}, beyond = {0};
+    InputNames dropped = {0}, whole = {0}, beyond = {0};
     bool has_channels = false;
     for (int i = 0; i < f->count; i++)
         has_channels |= f->files[i].folder == index && f->files[i].channel == 0;
@@ -63,10 +50,10 @@ static void check_folder(InputFiles *f, int index, const char *path, int channel
         if (file->folder != index || file->channel != INPUT_WHOLE) continue;
         const bool is_beyond = has_channels && file->number >= channels;
         if (has_channels && file->number == INPUT_WHOLE) {
-            add_name(&dropped, file);
+            input_names_add(&dropped, file->name);
             drop(file);
         } else {
-            add_name(is_beyond ? &beyond : &whole, file);
+            input_names_add(is_beyond ? &beyond : &whole, file->name);
         }
     }
     warn_of(warnings, &dropped, path,

@@ -58,16 +58,15 @@ static bool holds_one_slice(const char *ending)
     return endings[i];
 }
 
-static int expect_format(const char *path, const char *model_ending, const Case *c, Err *e)
+int output_file_expect_format(const char *path, const Case *c, Err *e)
 {
     Geometry g;
     int64_t channels;
-    const char *ending = image_ending(path);
-    if (!holds_one_slice(ending)) return 0;
+    if (!holds_one_slice(image_ending(path))) return 0;
     TRY(image_probe(&g, &channels, c->images[0], e));
     if (g.shape_zyx[0] == 1) return 0;
-    return err_set(e, ERR_SHAPE, "-o %s: a picture cannot hold the %lld slices of %s: give a file with the ending %s", path,
-                   (long long)g.shape_zyx[0], c->images[0], model_ending);
+    return err_set(e, ERR_SHAPE, "%s: a picture cannot hold the %lld slices of %s: name a file of another format for it, "
+                   "as -o seg%s", path, (long long)g.shape_zyx[0], c->images[0], image_ending(c->images[0]));
 }
 
 /* Makes the folder and a temporary file in it, which goes away at once. */
@@ -82,9 +81,9 @@ static int expect_writable(const char *path, Err *e)
     return code;
 }
 
-int output_file_expect(const char *path, const char *model_ending, const Case *c, bool replace, Err *e)
+int output_file_expect(const char *path, const Case *c, bool replace, Err *e)
 {
     TRY(expect_all_free(path, c, replace, e));
-    TRY(expect_format(path, model_ending, c, e));
+    TRY(output_file_expect_format(path, c, e));
     return expect_writable(path, e);
 }

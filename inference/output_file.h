@@ -9,9 +9,11 @@
 /* Whether an output is meant as a file: it has an image's ending and is no folder. */
 bool output_file_is_meant(const char *output);
 
-/* Whether labels of the case can be written to path; makes its folder. model_ending: of the images that the model was
- * trained on; another one is possible where it can hold the image. Fails: ERR_VALUE where path is there and replace is
- * not set, or is one of the images; ERR_IO; ERR_SHAPE for a volume in a format of pictures; as image_probe. */
-int output_file_expect(const char *path, const char *model_ending, const Case *c, bool replace, Err *e);
+/* Whether labels of the case can be written to path, and what is written beside it; makes its folder. Fails: ERR_VALUE
+ * where one of them is there and replace is not set, or belongs to an image of the case; ERR_IO; as the next. */
+int output_file_expect(const char *path, const Case *c, bool replace, Err *e);
+
+/* Whether the format of path can hold the case. Fails: ERR_SHAPE for a volume in a format of pictures; as image_probe. */
+int output_file_expect_format(const char *path, const Case *c, Err *e);
 
 #endif

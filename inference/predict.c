@@ -51,9 +51,34 @@ static void parse_folds(Options *o, const char *text, struct argp_state *state)
         argp_error(state, "--folds %s", e.text);
 }
 
-static void add_input(Options *o, const char *path)
+static void add_input(Options *o, const char *path, struct argp_state *state)
 {
+    if (!*path) argp_error(state, "the path of an image or folder is empty: give -i PATH");
     o->inputs[o->prediction.input_count++] = path;
+}
+
+static void set_model(Options *o, const char *path, struct argp_state *state)
+{
+    if (!*path) argp_error(state, "-m '': the path is empty: give a results folder, or inference.yaml");
+    if (o->model)
+        argp_error(state, "-m is given twice: %s and %s; to average models name them in one inference.yaml "
+                   "(find_best_configuration writes it)", o->model, path);
+    o->model = path;
+}
+
+/* nnU-Net's -f 0 1 2: the later numbers look like images. */
+static void check_folds(const Options *o, struct argp_state *state)
+{
+    bool there;
+    FoldList fold = {0};
+    for (int i = 0; i < o->prediction.input_count && o->folds.count; i++) {
+        const char *input = o->inputs[i];
+        const bool is_fold = !fold_list_parse(&fold, input, NULL);
+        fold_list_free(&fold);
+        if (is_fold && !file_is_there(input, &there, NULL) && !there)
+            argp_error(state, "there is no image or folder %s; if it is a fold: folds are joined by commas, as -f 0,%s",
+                       input, strcmp(input, "0") ? input : "1");
+    }
 }
 
 static void check_options(const Options *o, struct argp_state *state)
@@ -61,6 +86,7 @@ static void check_options(const Options *o, struct argp_state *state)
     if (!o->prediction.input_count) argp_error(state, "-i PATH is missing");
     if (!o->model) argp_error(state, "-m RESULTS is missing");
     if (!o->prediction.explain && !*o->common.output) argp_error(state, "-o PATH is missing");
+    check_folds(o, state);
     if (o->prediction.save_probabilities && output_file_is_meant(o->common.output))
         argp_error(state, "--save-probabilities with -o %s: give a folder, they are files of their own", o->common.output);
 }
@@ -70,8 +96,8 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     Options *o = state->input;
     switch (key) {
     case 'i':
-    case ARGP_KEY_ARG: add_input(o, text); return 0;
-    case 'm': o->model = text; return 0;
+    case ARGP_KEY_ARG: add_input(o, text, state); return 0;
+    case 'm': set_model(o, text, state); return 0;
     case 'f': parse_folds(o, text, state); return 0;
     case KEY_TTA: o->prediction.predictor.mirroring = SWITCH_ON; return 0;
     case KEY_NO_TTA: o->prediction.predictor.mirroring = SWITCH_OFF; return 0;

@@ -31,24 +31,48 @@ typedef struct Run {
     PredictionCases cases;
     OutputFolder output;
     bool *made;                                  /* by output_folder_decide */
+    FaultList warnings;                          /* about no case */
 } Run;
 
 /* ---- before anything is computed ---- */
 
 /* Folds that are there and do not predict. */
-static void tell_unused_folds(const PredictionOptions *o, const ModelSource *s)
+static void find_unused_folds(Run *run, const ModelSource *s)
 {
     char name[FOLD_NAME_BYTES];
     for (int i = 0; i < s->unused.count; i++) {
         const int fold = s->unused.numbers[i];
         if (fold == SPLITS_FOLD_ALL)
-            prediction_tell(o, TELL_NOTE, "%s/fold_all is left out: numbered folds are there (-f all takes it)",
+            prediction_tell(run->o, TELL_NOTE, "%s/fold_all is left out: numbered folds are there (-f all takes it)",
                             s->results);
         else
-            prediction_tell(o, TELL_WARNING,
-                            "%s/fold_%s is left out: it has no checkpoint_%s; its training is not finished",
-                            s->results, fold_name(name, fold), s->checkpoint);
+            fault_add(&run->warnings, FAULT_WARNING,
+                      "%s/fold_%s is left out: it has no checkpoint_%s; its training is not finished", s->results,
+                      fold_name(name, fold), s->checkpoint);
     }
+}
+
+/* Weights know only images that were prepared as theirs were. */
+static int find_other_plans(Run *run, const ModelSource *s, Err *e)
+{
+    enum { SHOWN = 400 };
+    Text first = {0}, folds = {0};
+    char name[FOLD_NAME_BYTES];
+    int code = 0;
+    for (int i = 0; i < s->folds.count && !code; i++) {
+        Text own = {0};
+        code = predictor_trained_otherwise(&own, s, i, e);
+        if (own.length) text_add(&folds, "%s%s", folds.length ? ", " : "", fold_name(name, s->folds.numbers[i]));
+        if (own.length && !first.length) text_add(&first, "%.*s%s", SHOWN, own.data, own.length > SHOWN ? " …" : "");
+        text_free(&own);
+    }
+    if (!code && first.length)
+        fault_add(&run->warnings, FAULT_WARNING,
+                  "%s/plans.yaml is not the plan by which fold %s was trained (%s): the labels may be wrong; undo the "
+                  "change, or train again", s->results, folds.data ? folds.data : "", first.data);
+    text_free(&first);
+    text_free(&folds);
+    return code;
 }
 
 static int open_sources(Run *run, Err *e)
@@ -60,7 +84,8 @@ static int open_sources(Run *run, Err *e)
         TRY(model_source_open(&run->sources[i], m->results, m->folds.numbers, m->folds.count,
                               run->o->predictor.checkpoint, e));
         results[i] = m->results;
-        tell_unused_folds(run->o, &run->sources[i]);
+        find_unused_folds(run, &run->sources[i]);
+        TRY(find_other_plans(run, &run->sources[i], e));
     }
     return meaning_expect_same_in(results, c->model_count, e);
 }
@@ -70,8 +95,9 @@ static int list_cases(Run *run, Err *e)
 {
     const PredictionOptions *o = run->o;
     TRY(prediction_cases_list(&run->cases, o->inputs, o->input_count, &run->sources[0].info, e));
-    const InputList *list = &run->cases.inputs;
-    for (int i = 0; i < list->warnings.count; i++) prediction_tell(o, TELL_WARNING, "%s", list->warnings.faults[i].text);
+    InputList *list = &run->cases.inputs;
+    faults_move(&run->warnings, &list->warnings);
+    for (int i = 0; i < run->warnings.count; i++) prediction_tell(o, TELL_WARNING, "%s", run->warnings.faults[i].text);
     for (int i = 0; i < list->count; i++) {
         Err fault = {.code = ERR_VALUE};
         if (!list->cases[i].fault) continue;
@@ -154,8 +180,8 @@ static int run_into_folder(Run *run, Err *e)
         code = output_folder_open(f, o->output, run->sources[0].info.file_ending, probabilities, &made_from,
                                   o->overwrite, e);
     if (!code) code = decide(run, e);
-    for (int i = 0; i < run->cases.inputs.warnings.count && !code; i++)
-        code = prediction_record_warn(f->record, NULL, run->cases.inputs.warnings.faults[i].text, NULL, e);
+    for (int i = 0; i < run->warnings.count && !code; i++)
+        code = prediction_record_warn(f->record, NULL, run->warnings.faults[i].text, NULL, e);
     if (!code) code = run_jobs(run, e);
     const int closing = output_folder_close(f, code ? NULL : e);
     made_from_free(&made_from);
@@ -178,7 +204,7 @@ static int expect_file(const Run *run, Err *e)
                        "-o %s is one file, and each of the %d models leaves its probabilities in a folder: give a "
                        "folder with -o",
                        path, run->c->model_count);
-    return output_file_expect(path, run->sources[0].info.file_ending, &c->inputs.cases[0].files, run->o->overwrite, e);
+    return output_file_expect(path, &c->inputs.cases[0].files, run->o->overwrite, e);
 }
 
 static int run_into_file(Run *run, Err *e)
@@ -223,6 +249,7 @@ int prediction_run(const PredictionOptions *o, const Configuration *c, Err *e)
     const int code = run_all(run, e);
     for (int i = 0; i < c->model_count; i++) model_source_free(&run->sources[i]);
     prediction_cases_free(&run->cases);
+    faults_free(&run->warnings);
     mem_free(run->made);
     mem_free(run);
     return code;

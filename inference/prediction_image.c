@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "data/image_channels.h"
+#include "inference/output_file.h"
 #include "inference/prediction_job.h"
 #include "inference/probabilities.h"
 #include "preprocess/spacing_check.h"
@@ -140,7 +141,7 @@ static void warn_of_orientation(const PredictionJob *job, const Case *c, const G
     const Plan *plan = predictor_plan(job->predictor);
     char code[GRID_CODE_BYTES];
     grid_axes_code(g, code);
-    if (!*plan->orientations || plan_reader_axes(plan) != READER_STORED) return;
+    if (!*plan->orientations || !strcmp(plan->orientations, "none") || plan_reader_axes(plan) != READER_STORED) return;
     if (has_orientation(plan->orientations, code)) return;
     prediction_job_warn(job,
                         "%s: its orientation is %s, and training saw %s only: the network may take left for right; "
@@ -154,10 +155,12 @@ int prediction_job_predict(const PredictionJob *job, const Case *c, const char *
     Array labels = {0};
     PredictionCost cost;
     TRY(prediction_job_cost(job, c, &cost, e));
+    TRY(output_file_expect_format(path, c, e));
     TRY(read_case(job, c, &image, e));
     warn_of_orientation(job, c, &image.geometry);
     int code = warn_of_spacing(job, c, &image.geometry, e);
-    if (!code) code = predict_labels(job, &image, &labels, c->id, e);
+    if (!code && (code = predict_labels(job, &image, &labels, c->id, e)) && c->image_count == 1)
+        err_context(e, "%s", c->images[0]);
     if (!code && !job->is_member) code = postprocessing_apply(job->postprocessing, &labels, e);
     if (!code) code = image_write(path, &image.geometry, &labels, e); /* last: where they stand, all does */
     array_free(&labels);

@@ -15,7 +15,7 @@ struct PredictionRecord {
     bool replace, begun, is_written;   /* is_written: the file holds all that `mine` does */
     RecordContent mine;                /* this run's planned cases; its made_from is borrowed */
     RecordContent others;              /* what the file held when it was read last */
-    int dropped;                       /* cases of another model */
+    int dropped;                       /* cases of another model that had outputs */
     double written_at, writing_took;   /* seconds */
 };
 
@@ -49,6 +49,30 @@ static int read_others(PredictionRecord *r, Err *e)
     return there ? record_content_read(&r->others, r->path, e) : 0;
 }
 
+static bool has_planned(const RecordContent *c)
+{
+    for (int i = 0; i < c->count; i++)
+        if (c->cases[i].state == RECORD_PLANNED) return true;
+    return false;
+}
+
+/* Whether nothing but the record is in the folder. */
+static int is_alone(bool *alone, const PredictionRecord *r, Err *e)
+{
+    FileList files;
+    TRY(file_list(&files, r->folder, e));
+    *alone = files.count == 1 && !strcmp(files.names[0], PREDICTION_RECORD_NAME);
+    file_list_free(&files);
+    return 0;
+}
+
+/* A record of another model that a run left where no case could be made protects nothing. Planned cases may be those of
+ * a run under way. */
+static int look_for_nothing(PredictionRecord *r, Err *e)
+{
+    return has_planned(&r->others) ? 0 : is_alone(&r->replace, r, e);
+}
+
 int prediction_record_open(PredictionRecord **result, const char *folder, const MadeFrom *made_from, bool replace,
                            Err *e)
 {
@@ -62,6 +86,7 @@ int prediction_record_open(PredictionRecord **result, const char *folder, const 
     r->path = path_format(e, "%s/%s", folder, PREDICTION_RECORD_NAME);
     int code = r->folder && r->path ? read_others(r, e) : ERR_NOMEM;
     if (code == ERR_FORMAT && replace) code = 0;
+    if (!code && prediction_record_is_other(r, NULL)) code = look_for_nothing(r, e);
     if (code) prediction_record_close(r, NULL);
     else *result = r;
     return code;
@@ -200,7 +225,8 @@ static int write_locked(PredictionRecord *r, Err *e)
                            "%s: another run with another model or other options has begun to write there: give "
                            "each a folder of its own",
                            r->folder);
-        for (int i = 0; i < r->others.count; i++) r->dropped += !record_content_find(&r->mine, r->others.cases[i].id);
+        for (int i = 0; i < r->others.count; i++)
+            r->dropped += r->others.cases[i].outputs.count && !record_content_find(&r->mine, r->others.cases[i].id);
         record_content_free(&r->others);
     }
     for (int i = 0; i < r->others.warnings.count; i++)
@@ -321,10 +347,37 @@ int prediction_record_warn(PredictionRecord *r, const char *id, const char *text
     return code;
 }
 
+/* Removes a record that says nothing: no case was made, none has failed, and no other run shares the folder. */
+static int remove_empty(PredictionRecord *r, bool *removed, Err *e)
+{
+    FolderLock lock;
+    *removed = false;
+    for (int i = 0; i < r->mine.count; i++)
+        if (r->mine.cases[i].state != RECORD_PLANNED) return 0;
+    if (!r->mine.count) return 0;
+    TRY(folder_lock_wait(&lock, r->folder, e));
+    int code = read_others(r, e);
+    bool is_ours = !code && made_from_same(&r->others.made_from, &r->mine.made_from);
+    for (int i = 0; i < r->others.count && is_ours; i++)
+        is_ours = record_content_find(&r->mine, r->others.cases[i].id);
+    if (is_ours) code = is_alone(removed, r, e);
+    if (!code && *removed) code = file_remove(r->path, e);
+    folder_unlock(&lock);
+    return code;
+}
+
+static int finish(PredictionRecord *r, Err *e)
+{
+    bool removed;
+    if (!r->begun) return 0;
+    TRY(remove_empty(r, &removed, e));
+    return removed || r->is_written ? 0 : write_now(r, e);
+}
+
 int prediction_record_close(PredictionRecord *r, Err *e)
 {
     if (!r) return 0;
-    const int code = r->begun && !r->is_written ? write_now(r, e) : 0;
+    const int code = finish(r, e);
     r->mine.made_from = (MadeFrom){0};
     record_content_free(&r->mine);
     record_content_free(&r->others);

@@ -37,7 +37,7 @@ int prediction_record_open(PredictionRecord **r, const char *folder, const MadeF
                            Err *e);
 
 /* Whether the outputs that are there were made from something else; then adds what differs to the text (may be
- * NULL). Always false with `replace`. */
+ * NULL). Always false with `replace`, and where the record is all there is and no run is under way. */
 bool prediction_record_is_other(const PredictionRecord *r, Text *differences);
 
 typedef enum OutputState {
@@ -76,7 +76,8 @@ int prediction_record_failed(PredictionRecord *r, const char *id, const char *er
 /* A warning about a planned case, or about none (NULL). *is_new, if not NULL: it was not there yet. */
 int prediction_record_warn(PredictionRecord *r, const char *id, const char *text, bool *is_new, Err *e);
 
-/* Writes what is not yet written, if begin was called; r (may be NULL) is gone afterwards. Fails: as begin. */
+/* Writes what is not yet written, if begin was called; a run that made nothing, and where nothing failed, leaves no
+ * record. r (may be NULL) is gone afterwards. Fails: as begin. */
 int prediction_record_close(PredictionRecord *r, Err *e);
 
 /* Adds an image of a case to the list of its inputs: its name and its content's hash, and those of the files that belong

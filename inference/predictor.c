@@ -259,10 +259,12 @@ static int expect_numbers(const Array *image, Err *e)
         first = i < first ? i : first;
     }
     if (!strange) return 0;
+    const int64_t *shape = image->shape, row = first / shape[3], slice = row / shape[2];
     return err_set(e, ERR_VALUE,
-                   "%lld voxel(s) are not finite, the first %g at voxel %lld in storage order: expected "
-                   "numbers; replace them",
-                   (long long)strange, (double)values[first], (long long)first);
+                   "%lld voxel(s) are not finite, the first %g in channel %lld at x %lld, y %lld, z %lld (from 0): "
+                   "expected numbers; replace them",
+                   (long long)strange, (double)values[first], (long long)(slice / shape[1]), (long long)(first % shape[3]),
+                   (long long)(row % shape[2]), (long long)(slice % shape[1]));
 }
 
 int predictor_predict(Predictor *p, Array *image, const double spacing_zyx_mm[3], const GridAxes *axes, Array *labels,

@@ -55,6 +55,10 @@ WindowOptions predictor_window(const Plan *plan, const PredictorOptions *o);
  * `prefix`. Failures stick in m (made_from_check). */
 void predictor_made_from(MadeFrom *m, const char *prefix, const ModelSource *source, const PredictorOptions *o);
 
+/* Adds what of the plan differs from the one that the fold source->paths[index] was trained by, where its checkpoint tells:
+ * "plan normalization: a, now b". Options of training and inference don't count. Fails: as safetensors_open, plan_parse. */
+int predictor_trained_otherwise(Text *differences, const ModelSource *source, int index, Err *e);
+
 /* A case before it is read; shape and spacing with the axes in the order in which the plan reads them. */
 typedef struct CaseSize {
     int64_t channels, shape_zyx[3];

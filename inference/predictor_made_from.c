@@ -1,8 +1,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/program.h"
 #include "inference/predictor.h"
+#include "network/safetensors.h"
+#include "network/weights_io.h"
 #include "plans/plan_keys.h"
 
 enum { KEY_BYTES = 256 };
@@ -95,6 +98,27 @@ static void add_plan(MadeFrom *m, const char *prefix, const Plan *plan)
         add(m, prefix, name, keys.items[i].value);
     }
     made_from_free(&keys);
+}
+
+int predictor_trained_otherwise(Text *differences, const ModelSource *s, int index, Err *e)
+{
+    Plan then;
+    WeightsFile weights;
+    MadeFrom before = {0}, now = {0};
+    if (!path_ends_with(s->paths[index], ".safetensors")) return 0;
+    TRY(safetensors_open(&weights, s->paths[index], e));
+    const char *text = weights_note_text(&weights, "plan");
+    int code = text ? plan_parse(&then, s->paths[index], text, strlen(text), e) : 0;
+    if (text && !code) {
+        add_plan(&before, "", &then);
+        add_plan(&now, "", &s->plan);
+        if (!(code = made_from_check(&before, e)) && !(code = made_from_check(&now, e)))
+            made_from_differences(differences, &before, &now, "");
+    }
+    weights_close(&weights);
+    made_from_free(&before);
+    made_from_free(&now);
+    return code ? code : text_check(differences, e);
 }
 
 void predictor_made_from(MadeFrom *m, const char *prefix, const ModelSource *s, const PredictorOptions *o)

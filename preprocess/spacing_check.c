@@ -17,7 +17,9 @@ static Finding find(const int64_t shape[3], const double spacing_mm[3], const Pl
     Finding f = {.factor = 1, .plane_factor = 1, .voxels = 1, .growth = 1};
     for (int i = 0; i < 3; i++) { /* of the plan's order of axes */
         const int axis = plan->transpose_forward[i];
-        const double expected = median[i] > 0 ? median[i] : i ? target[i - 1] : spacing_mm[axis];
+        /* The thickness of planes means nothing. */
+        const bool is_known = median[i] > 0 && (i || plan->original_median_shape[0] != 1);
+        const double expected = is_known ? median[i] : i ? target[i - 1] : spacing_mm[axis];
         f.median_mm[axis] = expected;
         f.voxels *= i ? fmax(1, (double)shape[axis] * spacing_mm[axis] / target[i - 1]) : (double)shape[axis];
         f.growth = f.voxels / ((double)shape[0] * (double)shape[1] * (double)shape[2]);

@@ -181,7 +181,22 @@ static void what_is_no_image_of_the_model_is_named(void **state)
     put("pictures/a.png pictures/b.png pictures/c.txt raw/imagesTs/a_0000.nii.gz raw/dataset.json none/x");
     expect_refused("pictures", ERR_VALUE, "no image with the ending .nii.gz is there, which the model was trained on, but 2 .png files");
     expect_refused("raw", ERR_VALUE, "but the folders imagesTs: give one of them");
-    expect_refused("none", ERR_VALUE, "(1 file)");
+    expect_refused("none", ERR_VALUE, "but 1 other file (x): expected CASE_0000.nii.gz");
+    put("patients/p2/a_0000.nii.gz patients/p1/a_0000.nii.gz both/a_0000.nii.gz both/b_0000.nii both/p1/x.nii.gz");
+    expect_refused("patients", ERR_VALUE, "but the folders p1, p2: give one of them");
+    char *empty = path_of("empty");
+    assert_int_equal(file_make_folders(empty, NULL), 0);
+    expect_refused("empty", ERR_VALUE, "the folder is empty");
+    mem_free(empty);
+    InputList list;
+    const DatasetInfo info = {.file_ending = ".nii.gz", .channel_count = 1, .channel_names = channel_names};
+    char *both = path_of("both");
+    assert_int_equal(inputs_list(&list, (const char *const[]){both}, 1, &info, NULL), 0);
+    assert_int_equal(list.warnings.count, 2);
+    assert_non_null(strstr(list.warnings.faults[0].text, "b_0000.nii; give images of another format singly"));
+    assert_non_null(strstr(list.warnings.faults[1].text, "1 folder in it is not read: p1"));
+    inputs_free(&list);
+    mem_free(both);
     expect_refused("nowhere", ERR_IO, "there is no such file or folder");
     expect_refused("pictures/c.txt", ERR_VALUE, "expected a folder of images, or an image (.nii.gz");
 }

@@ -362,6 +362,40 @@ static void a_pair_of_files_is_one_input(void **state)
     made_from_free(&inputs);
 }
 
+/* A run that made nothing is in nobody's way: one that ended before its first case leaves no record, and one whose cases
+ * have failed may be followed by another model. One under way is protected. */
+static void a_run_that_made_nothing_protects_nothing(void **state)
+{
+    (void)state;
+    bool there;
+    MadeFrom other = {0};
+    PredictionRecord *r = open_record(false), *second;
+    char *path = path_format(NULL, "%s/%s", folder, PREDICTION_RECORD_NAME);
+    made_from_add(&other, "network", "another");
+    assert_int_equal(prediction_record_plan(r, "a", NULL), 0);
+    assert_int_equal(prediction_record_begin(r, NULL), 0);
+    assert_int_equal(prediction_record_open(&second, folder, &other, false, NULL), 0);
+    assert_true(prediction_record_is_other(second, NULL));
+    prediction_record_close(second, NULL);
+    assert_int_equal(prediction_record_close(r, NULL), 0);
+    assert_int_equal(file_is_there(path, &there, NULL), 0);
+    assert_false(there);
+
+    r = open_record(false);
+    assert_int_equal(prediction_record_plan(r, "a", NULL), 0);
+    assert_int_equal(prediction_record_begin(r, NULL), 0);
+    assert_int_equal(prediction_record_failed(r, "a", "no image", NULL, 0, NULL), 0);
+    assert_int_equal(prediction_record_close(r, NULL), 0);
+    assert_int_equal(prediction_record_open(&second, folder, &other, false, NULL), 0);
+    assert_false(prediction_record_is_other(second, NULL));
+    assert_int_equal(prediction_record_plan(second, "b", NULL), 0);
+    assert_int_equal(prediction_record_begin(second, NULL), 0);
+    assert_int_equal(prediction_record_dropped(second), 0);
+    assert_int_equal(prediction_record_close(second, NULL), 0);
+    made_from_free(&other);
+    mem_free(path);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin_test, end_test)
 
 int main(void)
@@ -371,6 +405,7 @@ int main(void)
         TEST(what_is_written_beside_an_image_counts), TEST(what_is_not_written_beside_an_image_does_not),
         TEST(two_models_do_not_begin_in_one_folder), TEST(other_options_are_named),
         TEST(a_failed_case_leaves_what_was_there), TEST(two_runs_share_a_folder), TEST(damage_is_named),
-        TEST(names_and_warnings_come_back), TEST(a_pair_of_files_is_one_input)};
+        TEST(names_and_warnings_come_back), TEST(a_pair_of_files_is_one_input),
+        TEST(a_run_that_made_nothing_protects_nothing)};
     return cmocka_run_group_tests_name("prediction_record", tests, NULL, NULL);
 }

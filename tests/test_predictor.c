@@ -251,7 +251,7 @@ static void images_that_do_not_fit_are_refused(void **state)
     ((float *)image.data)[7] = NAN;
     ((float *)image.data)[9] = INFINITY;
     assert_int_equal(predictor_predict(p, &image, (double[]){999, 1, 1}, NULL, &labels, NULL, &e), ERR_VALUE);
-    assert_says(&e, "2 voxel(s) are not finite, the first nan at voxel 7");
+    assert_says(&e, "2 voxel(s) are not finite, the first nan in channel 0 at x 7, y 0, z 0 (from 0)");
     assert_null(image.data);
     PredictionCost cost;
     const CaseSize size = {.channels = 1, .shape_zyx = {1, 40, 40}, .spacing_zyx_mm = {999, 1, 1}};

@@ -64,6 +64,21 @@ static void factors_decide(void **state)
     assert_true(noted);
 }
 
+/* Planes have no thickness that a volume could differ from. */
+static void the_thickness_of_planes_means_nothing(void **state)
+{
+    (void)state;
+    bool noted;
+    Err e = {0};
+    Plan plan = plan_of(999, 1, 1);
+    plan.original_median_shape[0] = 1;
+    const int64_t shape[3] = {10, 20, 30};
+    assert_int_equal(check(&plan, shape, (double[]){3, 1, 1}, &noted, &e), 0);
+    assert_false(noted);
+    assert_int_equal(check(&plan, shape, (double[]){3, 1, 6}, &noted, &e), 0);
+    assert_true(noted);
+}
+
 static void sizes_and_single_slices(void **state)
 {
     (void)state;
@@ -116,6 +131,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(factors_decide),
+                                       cmocka_unit_test(the_thickness_of_planes_means_nothing),
         cmocka_unit_test(sizes_and_single_slices),
         cmocka_unit_test(units_are_converted_and_written_back),
     };

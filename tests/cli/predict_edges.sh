@@ -1,0 +1,66 @@
+#!/bin/sh
+# predict_edges BUILD: images in two files, and folders, options and models that are not quite what predict expects.
+build=$1
+. tests/support/tap.sh
+export OMP_NUM_THREADS=1
+
+printf 'network: {width: 0.0625, depths: [1, 1, 1, 1], decoder_depths: [1, 1, 1]}\n' >"$out/narrow.yaml"
+train() { # RESULTS ENDING SIZE: fold 0 of a toy network
+    "$build/make_phantom" -o "$out/raw_$1" --cases 5 --size "$3" --ending "$2" --quiet 2>/dev/null
+    "$build/plan_and_preprocess" "$out/raw_$1" -o "$out/pre_$1" --override "$out/narrow.yaml" --quiet 2>/dev/null
+    "$build/train" "$out/pre_$1" 0 -o "$out/$1" --epochs 1 --iterations-per-epoch 2 --validation-iterations 1 \
+        --batch-size 2 --patch-size 32x32 --quiet --no-validation 2>>"$out/training"
+}
+train mhd .mhd 3x32x36; train png .png 1x32x36
+images=$out/raw_mhd/imagesTr; image=$images/phantom_001_0000
+predict() { "$build/predict" "$@"; }
+
+# The voxels of an image belong to it.
+check "images in two files" 0 predict -i "$images" -o "$out/p" -m "$out/mhd"
+has "both are recorded" 'outputs: {phantom_002.mhd: [0-9a-f]*, phantom_002.zraw: ' p/predict.yaml
+before=$(cksum <"$out/p/phantom_001.zraw"); rm "$out/p/phantom_001.zraw"
+check "voxels that were lost" 0 predict -i "$images" -o "$out/p" -m "$out/mhd"
+has "are made anew, the others kept" '4 of 5 cases were there already' stderr
+is "as they were" test "$(cksum <"$out/p/phantom_001.zraw")" = "$before"
+cp "$out/p/phantom_003.zraw" "$out/p/phantom_002.zraw"
+check "voxels that were edited" 1 predict -i "$images" -o "$out/p" -m "$out/mhd"
+has "are named" 'phantom_002.zraw is no longer what predict wrote there' stderr
+mkdir "$out/side"; cp "$image.zraw" "$out/side/a.zraw"
+sed 's/phantom_001_0000.zraw/a.zraw/' "$image.mhd" >"$out/side/a_0000.mhd"; before=$(cksum <"$out/side/a.zraw")
+check "an output over the voxels of an image" 1 predict -i "$out/side" -o "$out/side" -m "$out/mhd" --overwrite
+has "is refused" 'its labels would replace .*side/a.zraw, which belongs to an image' stderr
+check "a file beside them too" 1 predict -i "$out/side" -o "$out/side/a.mhd" -m "$out/mhd" --overwrite
+is "they are as they were" test "$(cksum <"$out/side/a.zraw")" = "$before"
+mkdir "$out/own"; echo mine >"$out/own/seg.zraw"
+check "voxels of another image" 1 predict -i "$image.mhd" -o "$out/own/seg.mhd" -m "$out/mhd"
+has "are named" 'own/seg.zraw is there already' stderr
+check "--overwrite" 0 predict -i "$image.mhd" -o "$out/own/seg.mhd" -m "$out/mhd" --overwrite
+
+# Options.
+check "folds as nnU-Net takes them" 2 predict -i "$images" -o "$out/q" -m "$out/mhd" -f 0 1 2
+has "are told how to write" 'folds are joined by commas, as -f 0,1' stderr
+check "two models" 2 predict -i "$images" -o "$out/q" -m "$out/mhd" -m "$out/png"
+has "are told what averages them" 'inference.yaml' stderr
+check "two outputs" 2 predict -i "$images" -o "$out/q" -o "$out/r" -m "$out/mhd"
+check "an empty path" 2 predict -i '' -o "$out/q" -m "$out/mhd"
+is "nothing was written" test ! -e "$out/q"
+
+# Models.
+cp -r "$out/mhd" "$out/edited"; mkdir "$out/edited/fold_3"
+sed 's/ZScoreNormalization/RescaleTo01Normalization/' "$out/mhd/plans.yaml" >"$out/edited/plans.yaml"
+check "a plan that was edited after the training" 0 predict -i "$image.mhd" -o "$out/e" -m "$out/edited" --quiet
+has "is told" 'warning: .*not the plan by which fold 0 was trained (.*ZScore.*, now .*RescaleTo01' stderr
+has "and recorded" 'not the plan by which fold 0 was trained' e/predict.yaml
+has "as is a fold that is left out" 'fold_3 is left out' e/predict.yaml
+sed 's/^  step: .*/  step: 0.25/; s/^  epochs: .*/  epochs: 9/' "$out/mhd/plans.yaml" >"$out/edited/plans.yaml"
+check "options of inference and training" 0 predict -i "$image.mhd" -o "$out/f" -m "$out/edited" --quiet
+lacks "may be edited" 'not the plan' stderr
+cp "$out/mhd/plans.yaml" "$out/edited"; cp "$out/mhd/fold_0/checkpoint_final.safetensors" "$out/whole"
+head -c 1000 "$out/whole" >"$out/edited/fold_0/checkpoint_final.safetensors"
+check "a checkpoint that is cut off" 1 predict -i "$image.mhd" -o "$out/g" -m "$out/edited"
+is "is found before anything is written" test ! -e "$out/g"
+mkdir "$out/lost"; cp "$image.mhd" "$out/lost/a_0000.mhd"
+check "images without voxels" 1 predict -i "$out/lost" -o "$out/h" -m "$out/mhd"
+check "do not keep another model from the folder" 0 predict -i "$image.mhd" -o "$out/h" -m "$out/mhd" --tta
+check "a volume for a model of pictures" 1 predict -i "$image.mhd" -o "$out/i" -m "$out/png"
+has "is refused with the way out" 'a picture cannot hold the 3 slices of .*, as -o seg.mhd' stderr

@@ -86,7 +86,7 @@ is "three candidates" test "$(grep -c "^$out.* 0\.[0-9]*" "$out/stdout")" -eq 3
 has "and the command to run" "^predict -i IMAGES -o OUT -m $out/inference.yaml" stdout
 check "which runs" 0 predict -o "$out/chosen" -m "$out/inference.yaml"
 check "other folds than the second has" 1 best "$out/a" "$out/b"
-has "are named" 'b/fold_1/validation/summary.json' stderr
+has "are named" 'a has validated folds 0, 1, .*b fold 0' stderr
 check "a network without validation" 1 best "$out/raw"
 check "nothing to compare" 2 best
 fake() { # NAME: its predictions are in $out/NAME/fold_0/validation

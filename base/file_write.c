@@ -120,9 +120,11 @@ int file_create(OutFile *f, const char *path, Err *e)
         failed = f->temporary ? open_temporary(f) : ENOMEM;
     }
     if (!failed) return 0;
-    const int code = !f->path || !f->temporary
-                         ? ERR_NOMEM
-                         : err_errno(e, failed, "%s: cannot create the file, at first named %s", path, path_base(f->temporary));
+    int code = !f->path || !f->temporary ? ERR_NOMEM : 0;
+    if (!code && failed == ENOENT)
+        code = err_set(e, ERR_IO, "%s: cannot create the file: the folder that it is to stand in does not exist", path);
+    else if (!code)
+        code = err_errno(e, failed, "%s: cannot create the file, at first named %s", path, path_base(f->temporary));
     release(f);
     return code;
 }

@@ -57,9 +57,9 @@ static const struct argp_option option_table[] = {
      "FOLDER (default: instancesTr beside labelsTr; without it the instances of the references' labels)", 0},
     {"instance-rule", KEY_INSTANCE_RULE, "NAME", 0,
      "How labels become instances: grow (default: components of the interior grown over the boundary) or "
-     "components (as U-Mamba's evaluation)", 0},
+     "components (the interior alone, as in U-Mamba's evaluation)", 0},
     {"count-border", KEY_COUNT_BORDER, NULL, 0,
-     "Keep instances that touch the outer 2 pixels of an image (default: leave them out, as U-Mamba)", 0},
+     "Keep instances that touch the outer 2 pixels of an image (default: they are left out, as in U-Mamba's evaluation)", 0},
     {"compare", KEY_COMPARE, NULL, 0,
      "Compare evaluations, given as their output folders or summary.json files, with the first; -o FOLDER "
      "also writes comparison.csv", 0},
@@ -67,7 +67,7 @@ static const struct argp_option option_table[] = {
      "Images to show in report.html (default: imagesTr beside labelsTr)", 0},
     {"no-report", KEY_NO_REPORT, NULL, 0, "Do not write report.html", 0},
     {"paper", KEY_PAPER, "NAME", 0,
-     "Also score as the paper does, into paper.csv: abdomen_mri (13 organs, labels 1 to 13) or endoscopy", 0},
+     "Also score as the Swin-UMamba paper does, into paper.csv: abdomen_mri (13 organs, labels 1 to 13) or endoscopy", 0},
     {0},
 };
 

@@ -14,7 +14,7 @@ typedef struct Options {
 
 static const struct argp_option option_list[] = {
     {"dataset", 'd', "FILE", 0, "dataset.json with the labels (default: the one in the first folder)", 0},
-    {"postprocessing", 'p', "FILE", 0, "Post-process as this inference.yaml says", 0},
+    {"postprocessing", 'p', "FILE", 0, "Apply the post-processing of this inference.yaml", 0},
     {0},
 };
 

@@ -29,15 +29,15 @@ static const struct argp_option option_list[] = {
     {"input", 'i', "PATH", 0, "Folder of images (CASE_0000.nii.gz …), or an image; may be repeated", 0},
     {"model", 'm', "RESULTS", 0, "Results folder of train or of nnU-Net, or inference.yaml of find_best_configuration", 0},
     {"folds", 'f', "0,1,2", 0, "Folds to average: 0-4,7 or all (default: the numbered ones that are there)", 0},
-    {"checkpoint", KEY_CHECKPOINT, "NAME", 0, "final (default), best or latest", 0},
-    {"tta", KEY_TTA, NULL, 0, "Average over mirrored predictions (default: as the plan says)", 0},
-    {"no-tta", KEY_NO_TTA, NULL, 0, "Don't", 0},
-    {"step", KEY_STEP, "TILES", 0, "Step of the sliding window (default: the plan's, 0.5)", 0},
+    {"checkpoint", KEY_CHECKPOINT, "NAME", 0, "Which checkpoint of each fold: final (default), best or latest", 0},
+    {"tta", KEY_TTA, NULL, 0, "Average over mirrored predictions: more work (default: as the plan says)", 0},
+    {"no-tta", KEY_NO_TTA, NULL, 0, "Do not average over mirrored predictions", 0},
+    {"step", KEY_STEP, "TILES", 0, "Step of the sliding window, as a share of the patch size (default: the plan's, 0.5)", 0},
     {"save-probabilities", KEY_PROBABILITIES, NULL, 0,
      "Write CASE.npy too, float32 (Z,Y,X,classes) in the plan's order of axes, with CASE.yaml and "
      "dataset.json",
      0},
-    {"postprocessing", KEY_POSTPROCESSING, "FILE", 0, "Post-process as this inference.yaml says", 0},
+    {"postprocessing", KEY_POSTPROCESSING, "FILE", 0, "Apply the post-processing of this inference.yaml", 0},
     {"memory", KEY_MEMORY, "SIZE", 0, "Take no more memory than this, such as 4G (4 means the same) or 800M", 0},
     {"explain", KEY_EXPLAIN, NULL, 0,
      "First print how much work and memory each case takes at most; without -o nothing else", 0},
@@ -213,10 +213,9 @@ int main(int argc, char **argv)
         .doc = "Segments images with the networks in RESULTS: writes one label image per "
                "case, with the image's shape and geometry, to the folder given by -o, or of one "
                "case to the image file given by -o.\v"
-               "OUT/predict.yaml says from what they were made; what is there and was made by the very same is kept. "
-               "Several models of an inference.yaml leave their probabilities in OUT/model_1, model_2 …; "
-               "their mean "
-               "decides.\nExit status: 0 done, 1 some case failed, 2 wrong usage."};
+               "OUT/predict.yaml records from what each prediction was made: what the same model and options made of the "
+               "same images is kept. Several models of an inference.yaml leave their probabilities in OUT/model_1, "
+               "OUT/model_2 …, and the mean decides.\nExit status: 0 done, 1 some case failed, 2 wrong usage."};
     Options o = {.common = {.takes = OPT_OUTPUT | OPT_THREADS | OPT_QUIET | OPT_OVERWRITE | OPT_DEVICE |
                                      OPT_PRECISION, .output = ""}};
     Err e = {0};

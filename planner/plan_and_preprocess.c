@@ -47,7 +47,7 @@ enum {
 
 static const struct argp_option option_list[] = {
     {"network", KEY_NETWORK, "NAME", 0, "Network to plan for (default: swin_umamba_d)", 0},
-    {"override", KEY_OVERRIDE, "PLAN.yaml", 0, "Plan keys that shall have other values than planned", 0},
+    {"override", KEY_OVERRIDE, "PLAN.yaml", 0, "A file with the plan keys that shall have other values than planned", 0},
     {"plans", KEY_PLANS, "FILE", 0,
      "Take this plan (ours, or nnU-Net's nnUNetPlans.json) instead of planning", 0},
     {"memory-target", KEY_MEMORY, "SIZE", 0, "Memory that a training step may take, such as 8G (default)", 0},
@@ -55,8 +55,8 @@ static const struct argp_option option_list[] = {
      0},
     {"folds", KEY_FOLDS, "N", 0, "How many folds to draw (default: 5)", 0},
     {"groups", KEY_GROUPS, "FILE.csv", 0, "Draw folds that keep groups of cases (patients) together: a table CASE,GROUP", 0},
-    {"new-splits", KEY_NEW_SPLITS, NULL, 0, "Draw all folds anew, also where there are some", 0},
-    {"verify", KEY_VERIFY, NULL, 0, "Also draw every case with its labels' contours into OUTPUT/verify", 0},
+    {"new-splits", KEY_NEW_SPLITS, NULL, 0, "Draw all folds anew, also where they were drawn already", 0},
+    {"verify", KEY_VERIFY, NULL, 0, "Also draw every case with its labels' contours into the folder verify of -o", 0},
     {"explain", KEY_EXPLAIN, NULL, 0, "Print each decision of the planner and what it came from", 0},
     {0},
 };

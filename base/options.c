@@ -19,7 +19,7 @@ static const struct {
     {OPT_OUTPUT, {"output", 'o', "PATH", 0, "Where to write (required)", 1}},
     {OPT_THREADS, {"threads", 'j', "N", 0, "Number of threads (default: OMP_NUM_THREADS, else the processors that this process may use)", 1}},
     {OPT_DEVICE, {"device", KEY_DEVICE, "NAME", 0, "Where to compute: cpu (this build has no other)", 1}},
-    {OPT_PRECISION, {"precision", KEY_PRECISION, "NAME", 0, "Numbers that the network computes with: fp32 (default) or bf16", 1}},
+    {OPT_PRECISION, {"precision", KEY_PRECISION, "NAME", 0, "Number format: fp32 (default) or bf16", 1}},
     {OPT_SEED, {"seed", KEY_SEED, "N", 0, "Seed of the random numbers: the same seed makes the same choices", 1}},
     {OPT_CONTINUE, {"continue", KEY_CONTINUE, NULL, 0, "Go on where an earlier run stopped", 1}},
     {OPT_OVERWRITE, {"overwrite", KEY_OVERWRITE, NULL, 0, "Replace results that are there already", 1}},

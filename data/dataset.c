@@ -75,6 +75,20 @@ static void check_num_training(const Dataset *d, const Search *search, const cha
         fault_add(faults, FAULT_ERROR, "%s: no training case", d->folder);
 }
 
+static int remark(const DatasetInfo *info, FaultList *faults, Err *e)
+{
+    Text remarks = {0};
+    int length;
+    dataset_info_remarks(&remarks, info);
+    const int code = text_check(&remarks, e);
+    for (const char *line = code ? NULL : remarks.data, *next; line && *line; line = next) {
+        next = text_next_line(line, &length);
+        fault_add(faults, FAULT_WARNING, "%.*s", length, line);
+    }
+    text_free(&remarks);
+    return code;
+}
+
 int dataset_open(Dataset *d, const char *folder, FaultList *faults, Err *e)
 {
     int failed = ERR_NOMEM;
@@ -85,6 +99,7 @@ int dataset_open(Dataset *d, const char *folder, FaultList *faults, Err *e)
     failed = dataset_expect_folder(folder, e);
     if (!failed) failed = dataset_info_read(&d->info, json, e);
     if (!failed) failed = check_ending(&d->info, json, e);
+    if (!failed) failed = remark(&d->info, faults, e);
     if (failed) goto done;
     failed = (d->info.files ? dataset_find_by_map : dataset_find_in_folders)(d, &search, faults, e);
     if (!failed) failed = text_check(&search.ignored_text, e);

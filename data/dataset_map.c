@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/path_expand.h"
 #include "data/dataset_search.h"
+#include "plans/name_list.h"
 
 /* A file of the `dataset:` map; adds a fault if it is not there. NULL with e filled for a variable that is not set, or
  * for lack of memory. */
@@ -41,6 +42,60 @@ static int add_listed(Dataset *d, const DatasetFiles *files, FaultList *faults, 
     return c->label ? 0 : (int)e->code;
 }
 
+/* ---- files that the map does not name ---- */
+
+static int add_absolute(NameList *taken, const Dataset *d, Err *e)
+{
+    for (int i = 0; i < d->training.count; i++)
+        for (int k = 0; k < d->training.cases[i].image_count; k++) {
+            char *path = path_absolute(d->training.cases[i].images[k], NULL); /* NULL: not there, which is told */
+            const int code = path ? names_add(taken, path, e) : 0;
+            mem_free(path);
+            TRY(code);
+        }
+    names_sort(taken);
+    return 0;
+}
+
+static int count_unnamed(int *unnamed, char **first, const NameList *taken, const char *folder, const char *ending, Err *e)
+{
+    FileList files;
+    TRY(file_list(&files, folder, e));
+    int code = 0;
+    for (int i = 0; i < files.count && !code; i++) {
+        if (!path_ends_with(files.names[i], ending)) continue;
+        char *path = path_format(e, "%s/%s", folder, files.names[i]), *whole = path ? path_absolute(path, NULL) : NULL;
+        code = path ? 0 : ERR_NOMEM;
+        if (whole && !names_have(taken, whole) && !(*unnamed)++) {
+            *first = path;
+            path = NULL;
+        }
+        mem_free(whole);
+        mem_free(path);
+    }
+    file_list_free(&files);
+    return code;
+}
+
+static int warn_of_unnamed(const Dataset *d, FaultList *faults, Err *e)
+{
+    NameList taken = {0};
+    bool there = false;
+    int unnamed = 0;
+    char *first = NULL, *folder = path_format(e, "%s/imagesTr", d->folder);
+    Err unknown = {0};
+    int code = folder ? add_absolute(&taken, d, e) : ERR_NOMEM;
+    if (!code && !file_is_there(folder, &there, &unknown) && there)
+        code = count_unnamed(&unnamed, &first, &taken, folder, d->info.file_ending, e);
+    if (!code && unnamed)
+        fault_add(faults, FAULT_WARNING, "%s: %d image file%s not in the map \"dataset\" of dataset.json, and %s not used, the first "
+                  "is %s", folder, unnamed, unnamed == 1 ? " is" : "s are", unnamed == 1 ? "is" : "are", path_base(first));
+    names_free(&taken);
+    mem_free(first);
+    mem_free(folder);
+    return code;
+}
+
 int dataset_find_by_map(Dataset *d, Search *search, FaultList *faults, Err *e)
 {
     d->training.cases = mem_zalloc((size_t)d->info.file_count, sizeof *d->training.cases, e);
@@ -53,7 +108,7 @@ int dataset_find_by_map(Dataset *d, Search *search, FaultList *faults, Err *e)
         dataset_free_case(&d->training.cases[i]);
         search->broken++;
     }
-    return 0;
+    return search->broken ? 0 : warn_of_unnamed(d, faults, e);
 }
 
 /* ---- the lists of the Medical Segmentation Decathlon ---- */

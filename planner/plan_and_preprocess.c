@@ -19,6 +19,7 @@
 #include "planner/plan_maker.h"
 #include "planner/preprocess_cases.h"
 #include "planner/run_log.h"
+#include "planner/same_images.h"
 #include "planner/spacing_faults.h"
 #include "planner/statistics_check.h"
 #include "plans/plan.h"
@@ -252,6 +253,7 @@ static int check_and_measure(Run *r, Err *e)
     if (!r->faults.errors) TRY(plan_folds(r, e));
     TRY(plan_maker_axes(&r->maker, &r->axes, &r->dataset.info, e));
     TRY(read_origins(r, e));
+    TRY(same_images_check(&r->faults, &r->origins, &r->dataset, e));
     origins_of_fingerprint(&made_from, &r->origins, &r->dataset, r->axes);
     const int code = take_or_make_fingerprint(r, &made_from, e);
     made_from_free(&made_from);

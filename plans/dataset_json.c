@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/memory.h"
 #include "plans/readers.h"
@@ -17,21 +18,31 @@ static const char *const known_keys[] = {"channel_names", "modality", "labels", 
                                          "file_ending", "dataset", "name", "description", "training", "test",
                                          "overwrite_image_reader_writer", NULL};
 
-/* An unknown key of the file that is nearest to the one that is missing: NULL where none is near. */
-static const DocNode *mistyped(const DocNode *root, const char *key)
+static const char *const known_file_keys[] = {"images", "label", NULL}; /* of a case in the map */
+
+static bool is_known(const char *const *known, const char *key)
 {
-    for (const DocNode *node = root->first; node; node = node->next) {
-        bool known = false;
-        for (int i = 0; known_keys[i] && !known; i++) known = !strcmp(known_keys[i], node->key);
-        if (!known && schema_is_near(node->key, key)) return node;
-    }
+    while (*known && strcmp(*known, key)) known++;
+    return *known != NULL;
+}
+
+/* An unknown key of the mapping that is nearest to the one that is missing: NULL where none is near. */
+static const DocNode *mistyped(const DocNode *map, const char *const *known, const char *key)
+{
+    for (const DocNode *node = map->first; node; node = node->next)
+        if (!is_known(known, node->key) && schema_is_near(node->key, key)) return node;
     return NULL;
+}
+
+static int refuse_mistyped(const DocNode *node, const char *key, Err *e)
+{
+    return doc_key_error(node, e, "found the key \"%.80s\", expected \"%s\"", node->key, key);
 }
 
 static int refuse_missing(const DocNode *root, const char *key, const char *example, Err *e)
 {
-    const DocNode *node = mistyped(root, key);
-    if (node) return doc_key_error(node, e, "found the key \"%.80s\", expected \"%s\"", node->key, key);
+    const DocNode *node = mistyped(root, known_keys, key);
+    if (node) return refuse_mistyped(node, key, e);
     return doc_error(root, e, "the key %s is missing: write \"%s\": %s", key, key, example);
 }
 
@@ -45,7 +56,7 @@ static int find_required(const DocNode *root, const char *key, const char *examp
 static int find_optional(const DocNode *root, const char *key, const DocNode **node, Err *e)
 {
     *node = doc_find(root, key);
-    return *node || !mistyped(root, key) ? 0 : refuse_missing(root, key, "", e);
+    return *node || !mistyped(root, known_keys, key) ? 0 : refuse_missing(root, key, "", e);
 }
 
 static int read_optional_string(const DocNode *root, const char *key, const char **text, Err *e)
@@ -127,6 +138,9 @@ static int check_consecutive(DatasetInfo *info, const DocNode *labels, Err *e)
     for (int i = 0; i < info->label_count; i++)
         for (int k = 0; k < info->labels[i].value_count; k++)
             if (info->labels[i].values[k] > info->max_value) info->max_value = info->labels[i].values[k];
+    if (info->ignore_value >= 0 && info->ignore_value != info->max_value + 1)
+        return doc_error(doc_find(labels, "ignore"), e, "labels: ignore is %d, expected the highest value, "
+                         "%d, and the others consecutive below it", info->ignore_value, info->max_value + 1);
     bool *there = doc_alloc(info->doc, (size_t)info->max_value + 1, sizeof *there, e);
     if (!there) return ERR_NOMEM;
     for (int i = 0; i < info->label_count; i++)
@@ -137,9 +151,6 @@ static int check_consecutive(DatasetInfo *info, const DocNode *labels, Err *e)
             return doc_error(labels, e, "labels: %d is missing: the values up to the largest, %d, must be "
                              "consecutive", value, info->max_value);
     if (!info->max_value) return doc_error(labels, e, "labels: only background, expected one label more");
-    if (info->ignore_value >= 0 && info->ignore_value != info->max_value + 1)
-        return doc_error(doc_find(labels, "ignore"), e, "labels: ignore is %d, expected the highest value, "
-                         "%d", info->ignore_value, info->max_value + 1);
     return 0;
 }
 
@@ -159,6 +170,8 @@ static int read_labels(DatasetInfo *info, const DocNode *root, Err *e)
         DatasetLabel *label = &list[info->label_count];
         TRY(read_label(info, label, node, e));
         TRY(refuse_shared_value(info, label, node, e));
+        if (!strcmp(label->name, "background") && label->values[0])
+            return doc_error(node, e, "labels: background is %d, expected 0", label->values[0]);
         if (label->value_count > 1) info->has_regions = true;
         info->label_count++;
     }
@@ -195,7 +208,10 @@ static int read_class_order(DatasetInfo *info, const DocNode *root, Err *e)
 static int read_files(DatasetInfo *info, DatasetFiles *files, const DocNode *node, Err *e)
 {
     TRY(doc_expect(node, DOC_MAPPING, e));
-    const DocNode *images = doc_find(node, "images");
+    const DocNode *images = doc_find(node, "images"), *wrong = mistyped(node, known_file_keys, "images");
+    if (!images && wrong) return refuse_mistyped(wrong, "images", e);
+    wrong = doc_find(node, "label") ? NULL : mistyped(node, known_file_keys, "label");
+    if (wrong) return refuse_mistyped(wrong, "label", e);
     if (!images) return doc_error(node, e, "case %s: the key images is missing", node->key);
     TRY(doc_expect(images, DOC_SEQUENCE, e));
     if (images->count != info->channel_count && images->count != 1)
@@ -300,6 +316,24 @@ void dataset_info_free(DatasetInfo *info)
     mem_free(info->doc);
     *info = (DatasetInfo){.ignore_value = -1};
 }
+
+/* ---- what has no use */
+
+void dataset_info_remarks(Text *remarks, const DatasetInfo *info)
+{
+    const DocNode *root = info->doc ? info->doc->root : NULL, *order = root ? doc_find(root, "regions_class_order") : NULL;
+    if (root && doc_find(root, "channel_names") && doc_find(root, "modality"))
+        text_add(remarks, "%s: \"modality\" is not used beside \"channel_names\"\n", root->file);
+    if (order && !doc_is_null(order) && !info->has_regions)
+        text_add(remarks, "%s:%d:%d: regions_class_order is not used: no label is a region, a list of several values\n", order->file,
+                 order->key_line, order->key_column);
+    for (int i = 0; i < info->label_count && root; i++)
+        if (strcmp(info->labels[i].name, "ignore") && !strcasecmp(info->labels[i].name, "ignore"))
+            text_add(remarks, "%s: labels: \"%s\" is a label as any other: the one that is not learned is named \"ignore\"\n",
+                     root->file, info->labels[i].name);
+}
+
+/* ---- writing */
 
 static void write_labels(const DatasetInfo *info, DocWriter *w)
 {

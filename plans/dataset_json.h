@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/text.h"
 
 /* An entry of `labels`: a value, or a region, the union of several values. */
 typedef struct DatasetLabel {
@@ -58,6 +59,10 @@ typedef struct DatasetInfo {
 int dataset_info_read(DatasetInfo *info, const char *path, Err *e);
 int dataset_info_write(const DatasetInfo *info, const char *path, Err *e);
 void dataset_info_free(DatasetInfo *info);
+
+/* Adds a line for each thing in the file that its author may think is used and is not: regions_class_order without
+ * regions, "Ignore", modality beside channel_names. */
+void dataset_info_remarks(Text *remarks, const DatasetInfo *info);
 
 /* Entries of `labels`, ignore and regions included: what nnU-Net's planner counts as classes. */
 int dataset_label_entries(const DatasetInfo *info);

@@ -16,6 +16,7 @@
 #include "evaluation/report.h"
 #include "evaluation/setup.h"
 #include "evaluation/summary_files.h"
+#include "evaluation/unfinished.h"
 
 /* ---- options ---- */
 
@@ -239,6 +240,7 @@ static int prepare(Work *w, Err *e)
     TRY(choose_images(w, e));
     say_missing(w);
     TRY(summary_new(&w->summary, &w->structures, &w->pairs, e));
+    TRY(unfinished_note(&w->summary, o->prediction, e));
     w->summary.only_overlap = o->only_overlap;
     w->summary.has_instances = o->instances.wanted;
     w->summary.paper = o->paper;

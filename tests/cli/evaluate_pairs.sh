@@ -67,3 +67,16 @@ check "names of any letters" 0 evaluate "$labels" "$labels" -d "$out/names.json"
 has "are padded by what they show" '^1 größere Leber  1\.0000' stdout
 has "wide letters too" '^2 日本語, <i>    1\.0000' stdout
 has "and are whole in the table of cases" '^phantom_001,2,"日本語, <i>",' scores/per_case.csv
+
+# A folder that predict did not come to the end of may hold an earlier model's predictions.
+printf 'format: 1\nmade_from: {folds: "0"}\nwarnings: []\ncases:\n  - {case: phantom_001, state: done}\n' \
+    >"$out/predicted/predict.yaml"
+printf '  - {case: phantom_002, state: planned}\n  - {case: phantom_009, state: failed, error: "none"}\n' \
+    >>"$out/predicted/predict.yaml"
+check "predictions that were not finished" 0 evaluate "$labels" "$out/predicted"
+has "are told" "warning: case phantom_002: predict did not finish this case (it is 'planned' in predict.yaml)" stderr
+is "and only they" test "$(wc -l <"$out/stderr")" = 1
+has "in the table of cases too" '^phantom_002,1,.*predict did not finish' scores/per_case.csv
+echo 'nothing: 1' >"$out/predicted/predict.yaml"
+check "a predict.yaml of somebody else" 1 evaluate "$labels" "$out/predicted"
+has "is named" 'predict.yaml:1:1: no cases: expected what predict wrote' stderr

@@ -1,0 +1,42 @@
+#include "evaluation/unfinished.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "plans/yaml.h"
+
+static int by_id(const void *id, const void *c) { return strcmp(id, ((const CaseResult *)c)->id); }
+
+static int note_case(Summary *s, const DocNode *recorded, Err *e)
+{
+    const char *id, *state;
+    const DocNode *name = doc_find(recorded, "case"), *how = doc_find(recorded, "state");
+    if (!name || !how) return doc_error(recorded, e, "expected a case with its state");
+    TRY(doc_get_string(name, &id, e));
+    TRY(doc_get_string(how, &state, e));
+    CaseResult *c = bsearch(id, s->cases, (size_t)s->case_count, sizeof *s->cases, by_id);
+    if (c && strcmp(state, "done"))
+        case_note(c, "predict did not finish this case (it is '%s' in predict.yaml): the prediction may be an earlier one",
+                  state);
+    return 0;
+}
+
+int unfinished_note(Summary *s, const char *predictions, Err *e)
+{
+    Doc doc = {0};
+    bool there;
+    if (!file_is_folder(predictions)) return 0;
+    char *path = path_format(e, "%s/predict.yaml", predictions);
+    int code = file_is_there(path, &there, e);
+    if (!code && there) {
+        code = doc_read(&doc, path, e);
+        const DocNode *cases = code ? NULL : doc_find(doc.root, "cases");
+        if (!code && (!cases || cases->kind != DOC_SEQUENCE)) code = doc_error(doc.root, e, "no cases: expected what predict wrote");
+        for (const DocNode *one = cases ? cases->first : NULL; one && !code; one = one->next) code = note_case(s, one, e);
+        doc_free(&doc);
+    }
+    mem_free(path);
+    return code;
+}

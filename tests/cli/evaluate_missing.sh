@@ -81,7 +81,7 @@ has "tolerances are put together" '1 (bright_organ, dark_organ, organ_003.* and 
 # Before the work.
 before() { # WHAT PATTERN OPTION…: fails, and no case was looked at
     what=$1; pattern=$2; shift 2
-    check "$what" 1 evaluate "$labels" -o "$out/never" "$@"
+    check "$what" 1 evaluate "$labels" -o "${output:-$out/never}" "$@"
     has "is said" "$pattern" stderr
     lacks "before the work" 'done' stderr
 }
@@ -89,7 +89,9 @@ before "no folder of images" '--images .*none: it does not exist' --images "$out
 before "no folder of instances" '--instances .*: this is no folder' --instances="$1"
 before "a label that is none" "no label 'liver'; the labels are bright_organ, dark_organ" --tolerance liver=2
 before "another dataset.json" 'none.json' -d "$out/none.json"
-before "an output that cannot be" 'raw/dataset.json' -o "$out/raw/dataset.json/x"
+output=$out/raw/dataset.json/x
+before "an output that cannot be" 'raw/dataset.json'
+output=
 before "instances of more than two labels" 'has 4 labels: bright_organ' --instances -d "$out/more.json"
 before "instances of regions" 'label 1' --instances -d "$out/regions.json"
 for tolerance in nan inf -1 1e99 2= =2x liver= ''; do

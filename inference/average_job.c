@@ -376,6 +376,7 @@ int average_run(AverageJob *job, Err *e)
     const char *dataset = job->dataset ? job->dataset : own;
     if (!code) code = dataset_info_read(&w.info, dataset, e);
     if (!code) code = expect_same_labels(job, &w.info, dataset, e);
+    if (!code) code = postprocessing_expect_labels(job->postprocessing, &w.info, dataset, e);
     if (!code) code = run_cases(job, &w, e);
     const int closed = prediction_record_close(w.record, code ? NULL : e);
     if (!code) code = closed;

@@ -85,6 +85,16 @@ static int apply_step(const PostprocessStep *step, Array *labels, Err *e)
     return code;
 }
 
+int postprocessing_expect_labels(const Postprocessing *p, const DatasetInfo *info, const char *source, Err *e)
+{
+    for (int i = 0; i < p->count; i++)
+        for (int k = 0; k < p->steps[i].label_count; k++)
+            if (!dataset_knows_value(info, p->steps[i].labels[k]))
+                return err_set(e, ERR_VALUE, "the post-processing names label %d, and the labels of %s go up to %d: it was "
+                               "decided for another dataset", p->steps[i].labels[k], source, info->max_value);
+    return 0;
+}
+
 int postprocessing_apply(const Postprocessing *p, Array *labels, Err *e)
 {
     for (int i = 0; i < p->count; i++) TRY(apply_step(&p->steps[i], labels, e));

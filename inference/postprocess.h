@@ -8,6 +8,7 @@
 
 #include "base/array.h"
 #include "base/error.h"
+#include "plans/dataset_json.h"
 #include "plans/made_from.h"
 #include "plans/yaml.h"
 
@@ -26,6 +27,10 @@ typedef struct Postprocessing {
 int postprocessing_add(Postprocessing *p, const int *labels, int label_count, Err *e);
 void postprocessing_drop(Postprocessing *p);   /* the last step */
 void postprocessing_free(Postprocessing *p);
+
+/* Whether every label of the steps is one of the dataset's; source: results folder or file that names them, for the message. Fails:
+ * ERR_VALUE with the first that is not. */
+int postprocessing_expect_labels(const Postprocessing *p, const DatasetInfo *info, const char *source, Err *e);
 
 /* Applies the steps to uint8, uint16 or int16 labels (Z,Y,X): components touch by faces, edges or corners; of
  * several that are largest all stay; what is removed becomes 0. Fails: ERR_NOMEM, ERR_UNSUPPORTED. */

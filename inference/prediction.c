@@ -75,6 +75,26 @@ static int find_other_plans(Run *run, const ModelSource *s, Err *e)
     return code;
 }
 
+/* All models of a configuration get the same images. */
+static int expect_same_channels(Run *run, Err *e)
+{
+    const ModelSource *first = &run->sources[0];
+    for (int i = 1; i < run->c->model_count; i++) {
+        const ModelSource *other = &run->sources[i];
+        const int count = first->info.channel_count;
+        if (other->info.channel_count != count)
+            return err_set(e, ERR_VALUE, "%s was trained on images of %d channel%s, %s of %d: they cannot predict the same "
+                           "images; take one of them out of the file of models", first->results, count,
+                           count == 1 ? "" : "s", other->results, other->info.channel_count);
+        for (int k = 0; k < count; k++)
+            if (strcmp(first->info.channel_names[k], other->info.channel_names[k]))
+                fault_add(&run->warnings, FAULT_WARNING, "channel %d is %s for %s, and %s for %s: look whether both were "
+                          "trained on the same kind of images", k, first->info.channel_names[k], first->results,
+                          other->info.channel_names[k], other->results);
+    }
+    return 0;
+}
+
 static int open_sources(Run *run, Err *e)
 {
     const Configuration *c = run->c;
@@ -87,7 +107,12 @@ static int open_sources(Run *run, Err *e)
         find_unused_folds(run, &run->sources[i]);
         TRY(find_other_plans(run, &run->sources[i], e));
     }
-    return meaning_expect_same_in(results, c->model_count, e);
+    TRY(meaning_expect_same_in(results, c->model_count, e));
+    TRY(expect_same_channels(run, e));
+    if (run->o->save_probabilities && c->model_count > 1)
+        fault_add(&run->warnings, FAULT_WARNING, "--save-probabilities: each model's are kept in model_1, model_2 …; those of "
+                  "their mean are not written");
+    return postprocessing_expect_labels(&c->postprocessing, &run->sources[0].info, results[0], e);
 }
 
 /* A case whose files cannot be put together is told of once. */

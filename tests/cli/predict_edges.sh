@@ -64,3 +64,24 @@ check "images without voxels" 1 predict -i "$out/lost" -o "$out/h" -m "$out/mhd"
 check "do not keep another model from the folder" 0 predict -i "$image.mhd" -o "$out/h" -m "$out/mhd" --tta
 check "a volume for a model of pictures" 1 predict -i "$image.mhd" -o "$out/i" -m "$out/png"
 has "is refused with the way out" 'a picture cannot hold the 3 slices of .*, as -o seg.mhd' stderr
+
+# Several models.
+models() { printf 'format: 1\nmodels:\n  - {results: %s, folds: [0]}\n  - {results: %s, folds: [0]}\n%s\n' "$1" "$2" "$3" >"$out/m.yaml"; }
+models mhd mhd 'postprocessing: [[1], [7]]'
+check "post-processing of another dataset" 1 predict -i "$image.mhd" -o "$out/j" -m "$out/m.yaml"
+has "is named" 'names label 7, and the labels of .*mhd go up to 2' stderr
+models mhd mhd ''
+check "probabilities of several models" 0 predict -i "$image.mhd" -o "$out/j" -m "$out/m.yaml" --save-probabilities --quiet
+has "are said to be each one's" 'those of their mean are not written' stderr
+printf '%s\n' 'postprocessing: [[7]]' 'models: [{results: mhd, folds: [0]}]' 'format: 1' >"$out/seven.yaml"
+check "in ensemble too" 1 "$build/ensemble" "$out/j/model_1" "$out/j/model_2" -o "$out/k" --postprocessing "$out/seven.yaml"
+has "it is named" 'names label 7, and the labels of .*model_1/dataset.json go up to 2' stderr
+cp -r "$out/mhd" "$out/other"
+sed 's/"0": *"[^"]*"/"0": "CT"/' "$out/mhd/dataset.json" >"$out/other/dataset.json"; models mhd other ''
+check "models of other images" 0 predict -i "$image.mhd" -o "$out/l" -m "$out/m.yaml" --quiet
+has "are told" 'channel 0 is MRI for .*, and CT for ' stderr
+sed 's/"0": *"[^"]*"/"0": "CT", "1": "PET"/' "$out/mhd/dataset.json" >"$out/other/dataset.json"
+sed 's/^\( *normalization_schemes\): .*/\1: [ZScoreNormalization, ZScoreNormalization]/; s/^\( *use_mask_for_norm\): .*/\1: [false, false]/' \
+    "$out/mhd/plans.yaml" >"$out/other/plans.yaml"
+check "of more channels" 1 predict -i "$image.mhd" -o "$out/n" -m "$out/m.yaml"
+has "are refused" 'cannot predict the same images' stderr

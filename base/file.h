@@ -1,6 +1,6 @@
 /* All file access of the project.
  *
- * Writing is atomic: a temporary file in the same folder, NAME.tmp-PID-SERIAL, is flushed, fsynced, closed, renamed, the
+ * Writing is atomic: a temporary file in the same folder, NAME.tmp-PID-SERIAL (a long NAME is cut), is flushed, fsynced, closed, renamed, the
  * folder fsynced (the order of Redis' rdb.c). An OutFile that is not committed leaves nothing behind. Open temporaries
  * are listed so that a signal handler can remove them (file_unlink_temporaries, async-signal-safe).
  *

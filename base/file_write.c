@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -104,11 +105,22 @@ static char *folder_of(const char *path, Err *e)
     return path_format(e, "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
 }
 
+/* "path.tmp-PID-SERIAL", with as much of a long name as a name may have. */
+static char *temporary_of(const char *path, unsigned serial, Err *e)
+{
+    enum { MOST = NAME_MAX - 32 };
+    const size_t length = strlen(path_base(path)), kept = length < MOST ? length : MOST;
+    return path_format(e, "%.*s.tmp-%ld-%u", (int)(path_base(path) - path + (ptrdiff_t)kept), path, (long)getpid(), serial);
+}
+
 int file_create(OutFile *f, const char *path, Err *e)
 {
     static atomic_uint serial;
     *f = (OutFile){.fd = -1, .slot = -1};
     if (!*path) return err_set(e, ERR_VALUE, "the path of a file to be written is empty");
+    if (strlen(path_base(path)) > NAME_MAX)
+        return err_set(e, ERR_IO, "%s: the name of the file has %zu bytes: expected at most %d", path,
+                       strlen(path_base(path)), NAME_MAX);
     char *folder = folder_of(path, e);
     f->path = folder ? mem_strdup(path, e) : NULL;
     if (f->path) file_remove_leftovers(folder);
@@ -116,7 +128,7 @@ int file_create(OutFile *f, const char *path, Err *e)
     int failed = f->path ? EEXIST : ENOMEM;
     for (int tries = 0; failed == EEXIST && tries < MAX_TRIES; tries++) {
         mem_free(f->temporary);
-        f->temporary = path_format(e, "%s.tmp-%ld-%u", path, (long)getpid(), atomic_fetch_add(&serial, 1));
+        f->temporary = temporary_of(path, atomic_fetch_add(&serial, 1), e);
         failed = f->temporary ? open_temporary(f) : ENOMEM;
     }
     if (!failed) return 0;

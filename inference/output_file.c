@@ -10,6 +10,16 @@
 
 bool output_file_is_meant(const char *output) { return image_ending(output) && !file_is_folder(output); }
 
+const char *output_file_unknown(const char *output)
+{
+    static const char *const endings[] = {".gz", ".zip", ".jpg", ".jpeg", ".gif", ".webp", ".dcm", ".mgz", ".mgh", ".mnc",
+                                          ".npy", ".npz", ".vtk", ".stl", NULL};
+    if (image_ending(output) || file_is_folder(output)) return NULL;
+    for (int i = 0; endings[i]; i++)
+        if (path_ends_with(output, endings[i])) return endings[i];
+    return NULL;
+}
+
 /* Whether path is one of the files that an image consists of. */
 static int is_part(bool *is, const char *path, const char *image, Err *e)
 {

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/program.h"
+#include "data/image_io.h"
 #include "inference/configuration.h"
 #include "inference/model_folder.h"
 #include "inference/output_file.h"
@@ -81,14 +82,26 @@ static void check_folds(const Options *o, struct argp_state *state)
     }
 }
 
+static void check_output(const Options *o, struct argp_state *state)
+{
+    char known[IMAGE_ENDINGS_BYTES];
+    const char *output = o->common.output, *unknown = output_file_unknown(output);
+    if (unknown) {
+        image_known_endings(known);
+        argp_error(state, "-o %s: images with the ending %s cannot be written; give a folder, or a file with one of%s", output,
+                   unknown, known);
+    }
+    if (o->prediction.save_probabilities && output_file_is_meant(output))
+        argp_error(state, "--save-probabilities with -o %s: give a folder, they are files of their own", output);
+}
+
 static void check_options(const Options *o, struct argp_state *state)
 {
     if (!o->prediction.input_count) argp_error(state, "-i PATH is missing");
     if (!o->model) argp_error(state, "-m RESULTS is missing");
     if (!o->prediction.explain && !*o->common.output) argp_error(state, "-o PATH is missing");
     check_folds(o, state);
-    if (o->prediction.save_probabilities && output_file_is_meant(o->common.output))
-        argp_error(state, "--save-probabilities with -o %s: give a folder, they are files of their own", o->common.output);
+    check_output(o, state);
 }
 
 static error_t parse_option(int key, char *text, struct argp_state *state)

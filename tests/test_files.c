@@ -117,6 +117,28 @@ static int count_of(const char *part)
     return count;
 }
 
+/* As long as a name may be; the temporary one has an ending more. */
+static void names_may_be_as_long_as_the_system_has_them(void **state)
+{
+    (void)state;
+    char path[400];
+    Err e = {0};
+    bool there;
+    const int start = snprintf(path, sizeof path, "%s/", folder);
+    memset(path + start, 'n', 255);
+    path[start + 255] = '\0';
+    if (file_put(path, "x", 1, &e)) fail_msg("%s", e.text);
+    assert_int_equal(file_is_there(path, &there, &e), 0);
+    assert_true(there);
+    path[start + 254] = 'm'; /* another name with the same beginning */
+    OutFile one, two;
+    assert_int_equal(file_create(&one, path, &e), 0);
+    assert_int_equal(file_create(&two, path, &e), 0);
+    file_abort(&one);
+    assert_int_equal(file_commit(&two, &e), 0);
+    assert_int_equal(count_of("nnn"), 2);
+}
+
 /* In a container the process numbers repeat: what a killed process of the same number left has our names. */
 static void temporaries_of_others_are_no_obstacle(void **state)
 {
@@ -169,10 +191,12 @@ static void a_failure_names_the_temporary(void **state)
     (void)state;
     Err e = {0};
     OutFile f;
-    char name[256];
-    memset(name, 'n', 250); /* fits into a folder, but not with the ending of a temporary */
-    name[250] = '\0';
-    assert_int_equal(file_create(&f, in_folder(name), &e), ERR_IO);
+    char name[257];
+    memset(name, 'n', 256);
+    name[256] = '\0';
+    assert_int_equal(file_create(&f, name, &e), ERR_IO); /* before anything is written into the temporary */
+    assert_says(&e, "has 256 bytes: expected at most 255");
+    assert_int_equal(file_create(&f, in_folder("none/x"), &e), ERR_IO);
     assert_says(&e, ".tmp-");
     assert_int_equal(file_create(&f, "", &e), ERR_VALUE);
     assert_int_equal(file_make_folders("", &e), ERR_VALUE);
@@ -240,7 +264,7 @@ static void hidden_files_are_not_listed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        IN_FOLDER(what_is_there_is_told_apart_from_what_cannot_be_told),
+        IN_FOLDER(names_may_be_as_long_as_the_system_has_them), IN_FOLDER(what_is_there_is_told_apart_from_what_cannot_be_told),
         IN_FOLDER(temporaries_of_others_are_no_obstacle),
         IN_FOLDER(the_next_serial_is_taken),
         IN_FOLDER(a_failure_names_the_temporary),

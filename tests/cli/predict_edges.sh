@@ -42,6 +42,13 @@ has "are told how to write" 'folds are joined by commas, as -f 0,1' stderr
 check "two models" 2 predict -i "$images" -o "$out/q" -m "$out/mhd" -m "$out/png"
 has "are told what averages them" 'inference.yaml' stderr
 check "two outputs" 2 predict -i "$images" -o "$out/q" -o "$out/r" -m "$out/mhd"
+check "a file of a format that is not written" 2 predict -i "$image.mhd" -o "$out/q.jpg" -m "$out/mhd"
+has "is told which are" 'the ending .jpg cannot be written; .* one of .nii.gz' stderr
+mkdir "$out/odd.zip"; check "a folder may be called so" 0 predict -i "$image.mhd" -o "$out/odd.zip" -m "$out/mhd"
+name=$(printf '%0250d' 7); cp "$image.zraw" "$out/long.zraw"
+sed 's/phantom_001_0000.zraw/long.zraw/' "$image.mhd" >"$out/$name.mhd"
+check "a very long name" 0 predict -i "$out/$name.mhd" -o "$out/q_long" -m "$out/mhd"
+is "is that of the output" test -s "$out/q_long/$name.mhd"
 check "an empty path" 2 predict -i '' -o "$out/q" -m "$out/mhd"
 is "nothing was written" test ! -e "$out/q"
 

@@ -1,5 +1,7 @@
 /* Cases by the names of the files in imagesTr and labelsTr. */
 #include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -119,7 +121,11 @@ typedef struct Folders {
     FileList image_files, label_files;
     NameList label_stems;           /* all labels */
     NameList numbered;              /* labels that carry a channel number as images do */
-    NameList unnumbered;            /* images that carry none */
+    NameList suffixed;              /* labels that have something else behind the case's name */
+    NameList explained;             /* the cases of both */
+    NameList unnumbered;            /* images that carry no channel number */
+    NameList misnumbered;           /* images whose number has not four digits, */
+    NameList misnumbered_cases;     /* and their cases */
     NameList other;                 /* cases in files with another ending */
     char *first_other[2];           /* of these an image, a label; NULL */
     bool images_lack_numbers;
@@ -197,6 +203,28 @@ static int take_other(Folders *f, bool *is_one, const char *name, bool is_label,
     return code || *first ? code : ERR_NOMEM;
 }
 
+/* An image whose channel number has not four digits, and that else is a labelled case: *is_one. */
+static int take_misnumbered(Folders *f, bool *is_one, const char *name, Err *e)
+{
+    char *stem = stem_of(name, f->d->info.file_ending, e), *id = NULL;
+    if (!stem) return ERR_NOMEM;
+    size_t length = strlen(stem);
+    while (length && isdigit((unsigned char)stem[length - 1])) length--;
+    *is_one = false;
+    int code = 0;
+    if (length > 1 && stem[length] && stem[length - 1] == '_') {
+        id = path_format(e, "%.*s", (int)length - 1, stem);
+        code = id ? 0 : ERR_NOMEM;
+        *is_one = id && names_have(&f->label_stems, id);
+    }
+    if (*is_one) code = names_add(&f->misnumbered, stem, e);
+    if (!code && *is_one && !names_have(&f->misnumbered_cases, id)) code = names_add(&f->misnumbered_cases, id, e);
+    names_sort(&f->misnumbered_cases);
+    mem_free(id);
+    mem_free(stem);
+    return code;
+}
+
 static int take_image(Folders *f, Strangers *strangers, const char *name, Err *e)
 {
     const char *ending = f->d->info.file_ending;
@@ -213,7 +241,10 @@ static int take_image(Folders *f, Strangers *strangers, const char *name, Err *e
         return code;
     }
     const size_t length = split_name(name, ending, &channel);
-    if (!length) return add_stranger(strangers, name, ending), 0;
+    if (!length) {
+        TRY(take_misnumbered(f, &other, name, e));
+        return other ? 0 : (add_stranger(strangers, name, ending), 0);
+    }
     return add_image(&f->d->training, f->images, name, length, channel, f->faults, e);
 }
 
@@ -225,18 +256,32 @@ static int take_images(Folders *f, Err *e)
     for (int i = 0; i < f->image_files.count; i++) TRY(take_image(f, &strangers, f->image_files.names[i], e));
     report_strangers(&strangers, f->images, "CASE_0000", f->d->info.file_ending, f->faults);
     names_sort(&f->unnumbered);
+    names_sort(&f->misnumbered);
     dataset_sort_cases(&f->d->training);
     return 0;
 }
 
-/* The case of a label that is named as an image is. */
-static Case *case_of_numbered(const Folders *f, const char *name, Err *e)
+/* The case of a label that has a channel number or something else behind the case's name, such as _seg. */
+static Case *case_of_longer(const Folders *f, const char *stem, Err *e)
+{
+    Case *c = NULL;
+    for (size_t length = strlen(stem); length-- > 1 && !c && !e->code;) {
+        if (!strchr("_-. ", stem[length])) continue;
+        char *id = path_format(e, "%.*s", (int)length, stem);
+        if (id && !names_have(&f->label_stems, id)) c = dataset_find_case(&f->d->training, id);
+        mem_free(id);
+    }
+    return c;
+}
+
+static int add_longer(Folders *f, const Case *c, const char *name, const char *stem, Err *e)
 {
     int channel;
-    char *id = id_of(name, f->d->info.file_ending, &channel, e);
-    Case *c = id && !names_have(&f->label_stems, id) ? dataset_find_case(&f->d->training, id) : NULL;
-    mem_free(id);
-    return c;
+    const bool is_number = split_name(name, f->d->info.file_ending, &channel) == strlen(c->id);
+    TRY(names_add(is_number ? &f->numbered : &f->suffixed, stem, e));
+    if (!names_have(&f->explained, c->id)) TRY(names_add(&f->explained, c->id, e));
+    names_sort(&f->explained);
+    return 0;
 }
 
 static int take_label(Folders *f, Search *search, const char *name, const char *stem, Err *e)
@@ -246,9 +291,12 @@ static int take_label(Folders *f, Search *search, const char *name, const char *
         c->label = path_format(e, "%s/%s", f->labels, name);
         return c->label ? 0 : ERR_NOMEM;
     }
-    if (names_have(&f->unnumbered, stem)) return 0;
-    if (case_of_numbered(f, name, e)) return names_add(&f->numbered, stem, e);
+    if (names_have(&f->unnumbered, stem) || names_have(&f->misnumbered_cases, stem)) return 0;
     if (names_have(&f->other, stem)) return 0; /* its image has another ending */
+    Err lacking = {0};
+    c = case_of_longer(f, stem, &lacking);
+    if (lacking.code) return *e = lacking, (int)lacking.code;
+    if (c) return add_longer(f, c, name, stem, e);
     search->broken++;
     fault_add(f->faults, FAULT_ERROR, "case %s: %s/%s has no image: expected imagesTr/%s_0000%s", stem, f->labels, name, stem,
               f->d->info.file_ending);
@@ -276,6 +324,7 @@ static int take_labels(Folders *f, Search *search, Err *e)
         TRY(code);
     }
     names_sort(&f->numbered);
+    names_sort(&f->suffixed);
     report_strangers(&strangers, f->labels, "CASE", ending, f->faults);
     return 0;
 }
@@ -283,11 +332,7 @@ static int take_labels(Folders *f, Search *search, Err *e)
 /* Whether one complaint for all such cases tells of this one's label already. */
 static bool is_explained(const Folders *f, const Case *c)
 {
-    bool explained = names_have(&f->other, c->id);
-    const size_t length = strlen(c->id);
-    for (int i = 0; i < f->numbered.count && !explained; i++)
-        explained = !strncmp(f->numbered.names[i], c->id, length) && f->numbered.names[i][length] == '_';
-    return explained;
+    return names_have(&f->other, c->id) || names_have(&f->explained, c->id);
 }
 
 /* Cases without a label or with a gap, which was told of, leave the list. */
@@ -304,20 +349,50 @@ static void drop_broken(Folders *f, Search *search)
     }
 }
 
-static void report_numbers(const Folders *f, Search *search)
+/* One complaint for all files that are named by the same wrong rule. The first should have `length` bytes of its name,
+ * then `behind`. */
+static void report_names(const Folders *f, const char *folder, const NameList *stems, const char *one, const char *many,
+                         size_t length, const char *behind)
 {
-    const char *ending = f->d->info.file_ending;
-    if (f->numbered.count) {
-        const char *first = f->numbered.names[0];
-        fault_add(f->faults, FAULT_ERROR, "%s: %d label%s a channel number; only images carry one: rename %s%s to %.*s%s%s",
-                  f->labels, f->numbered.count, f->numbered.count == 1 ? " has" : "s have", first, ending,
-                  (int)strlen(first) - CHANNEL_DIGITS, first, ending, f->numbered.count == 1 ? "" : ", and the others alike");
+    const char *ending = f->d->info.file_ending, *first = stems->names[0];
+    fault_add(f->faults, FAULT_ERROR, "%s: %d %s: rename %s%s to %.*s%s%s%s", folder, stems->count, stems->count == 1 ? one : many,
+              first, ending, (int)length, first, behind, ending, stems->count == 1 ? "" : ", and the others alike");
+}
+
+/* The length of the case's name at the beginning of a label's. */
+static size_t explained_length(const Folders *f, const char *stem)
+{
+    size_t longest = 0;
+    for (int i = 0; i < f->explained.count; i++) {
+        const size_t length = strlen(f->explained.names[i]);
+        if (!strncmp(f->explained.names[i], stem, length) && length > longest) longest = length;
     }
-    search->broken += f->unnumbered.count;
+    return longest;
+}
+
+static void report_labels(const Folders *f)
+{
+    if (f->numbered.count)
+        report_names(f, f->labels, &f->numbered, "label has a channel number; only images carry one",
+                     "labels have a channel number; only images carry one", explained_length(f, f->numbered.names[0]), "");
+    if (f->suffixed.count)
+        report_names(f, f->labels, &f->suffixed, "label has more than the case's name", "labels have more than the case's name",
+                     explained_length(f, f->suffixed.names[0]), "");
+}
+
+static void report_images(const Folders *f, Search *search)
+{
+    search->broken += f->unnumbered.count + f->misnumbered_cases.count;
     if (f->unnumbered.count)
-        fault_add(f->faults, FAULT_ERROR, "%s: %d image%s no channel number behind the case's name: rename %s%s to %s_0000%s%s",
-                  f->images, f->unnumbered.count, f->unnumbered.count == 1 ? " has" : "s have", f->unnumbered.names[0], ending,
-                  f->unnumbered.names[0], ending, f->unnumbered.count == 1 ? "" : ", and the others alike");
+        report_names(f, f->images, &f->unnumbered, "image has no channel number behind the case's name",
+                     "images have no channel number behind the case's name", strlen(f->unnumbered.names[0]), "_0000");
+    if (f->misnumbered.count) {
+        const char *digits = strrchr(f->misnumbered.names[0], '_') + 1;
+        char number[32];
+        snprintf(number, sizeof number, "%04ld", strtol(digits, NULL, 10));
+        report_names(f, f->images, &f->misnumbered, "image has a channel number that has not four digits",
+                     "images have a channel number that has not four digits", (size_t)(digits - f->misnumbered.names[0]), number);
+    }
 }
 
 /* What would be a case if its files had the right ending. */
@@ -354,7 +429,8 @@ static int search_folders(Folders *f, Search *search, Err *e)
     TRY(take_labels(f, search, e));
     note_others(f, search);
     drop_broken(f, search);
-    report_numbers(f, search);
+    report_labels(f);
+    report_images(f, search);
     return 0;
 }
 
@@ -368,7 +444,11 @@ int dataset_find_in_folders(Dataset *d, Search *search, FaultList *faults, Err *
     file_list_free(&f.label_files);
     names_free(&f.label_stems);
     names_free(&f.numbered);
+    names_free(&f.suffixed);
+    names_free(&f.explained);
     names_free(&f.unnumbered);
+    names_free(&f.misnumbered);
+    names_free(&f.misnumbered_cases);
     names_free(&f.other);
     for (int i = 0; i < 2; i++) mem_free(f.first_other[i]);
     mem_free(f.images);

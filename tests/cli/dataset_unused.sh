@@ -46,3 +46,16 @@ json "$labels" 6 "\"dataset\": {$(for i in 1 2 3 4 5; do entry c$i images $i lab
 check "an image of two cases" 0 plan
 has "is named" 'warning: .*cases with the very same images: again, c3: keep one of each' stderr
 has "in the log, too" 'warning: .*again, c3' pre/plan_and_preprocess.log
+
+# ---- names by a wrong rule, for which there is one complaint
+json "$labels" 5
+rm "$raw/labelsTr/phantom_006.nii.gz"
+for i in 1 2 3 4 5; do mv "$raw/imagesTr/phantom_00${i}_0000.nii.gz" "$raw/imagesTr/phantom_00${i}_000.nii.gz"; done
+check "channel numbers of three digits" 1 plan
+has "are told of once" '5 images have a channel number that has not four digits: rename phantom_001_000.nii.gz to phantom_001_0000.nii.gz, and the others alike' stderr
+is "with the sum as the only other error" test "$(grep -c 'error: ' "$out/stderr")" -eq 2
+for i in 1 2 3 4 5; do mv "$raw/imagesTr/phantom_00${i}_000.nii.gz" "$raw/imagesTr/phantom_00${i}_0000.nii.gz"; done
+for i in 1 2 3 4; do mv "$raw/labelsTr/phantom_00$i.nii.gz" "$raw/labelsTr/phantom_00${i}_label.nii.gz"; done
+check "labels with an ending of their own" 1 plan
+has "are told of once, too" '4 labels have more than the case.s name: rename phantom_001_label.nii.gz to phantom_001.nii.gz, and the others alike' stderr
+is "images of theirs are not called unlabelled" test "$(grep -c 'error: ' "$out/stderr")" -eq 2

@@ -46,7 +46,7 @@ rm -r "$out/both/model_1" "$out/both/model_2" "$out/both/$case.nii.gz"
 check "what is there is kept without the models' own" 0 predict -o "$out/both" -m "$out/both.yaml"
 has "what is not is made" '5 of 6 cases were there already' stderr
 same "again" "$out/eab" "$out/both"
-sed 's/\[\]$/[[1, 2, 3]]/' "$out/both.yaml" >"$out/processed.yaml"
+sed 's/\[\]$/[[1, 2]]/' "$out/both.yaml" >"$out/processed.yaml"
 check "post-processing" 0 predict -o "$out/processed" -m "$out/a" --postprocessing "$out/processed.yaml"
 check "of the saved ones too" 0 "$build/ensemble" "$out/pa" -o "$out/eap" -p "$out/processed.yaml"
 same "does the same" "$out/processed" "$out/eap"

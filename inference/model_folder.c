@@ -157,6 +157,10 @@ static int refuse_folder(const char *path, Err *e)
     static const char *const raw[] = {"imagesTr", "labelsTr", "imagesTs", NULL};
     static const char meant[] = "expected the results folder of train (it holds plans.yaml and fold_0 …)";
     bool is_raw, is_preprocessed, has_plan;
+    FoldList folds;
+    TRY(fold_list_of_results(&folds, path, e));
+    const int fold_count = folds.count;
+    fold_list_free(&folds);
     TRY(has_one(&is_preprocessed, path, preprocessed, e));
     TRY(has_one(&is_raw, path, raw, e));
     TRY(has_plans(&has_plan, path, e));
@@ -165,6 +169,9 @@ static int refuse_folder(const char *path, Err *e)
     if (has_plan)
         return err_set(e, ERR_VALUE, "%s: a plan is there, but no fold: finish a training first (train … 0 -o %s)", path,
                        path);
+    if (fold_count)
+        return err_set(e, ERR_VALUE, "%s: folds are there, but no plans.yaml (of nnU-Net: plans.json), which train wrote beside "
+                       "them: put it back", path);
     return err_set(e, ERR_VALUE, "%s: no model is there: %s, or inference.yaml", path, meant);
 }
 

@@ -32,24 +32,41 @@ static int try_fold(ModelSource *s, int fold, bool *found, Err *e)
     return code;
 }
 
+/* What to do where a fold lacks the checkpoint: take another one that it has, or finish its training. */
+static int add_way_out(Text *text, const ModelSource *s, int fold, Err *e)
+{
+    static const char *const names[] = {"final", "best", "latest"};
+    char *path = NULL, folder[FOLD_NAME_BYTES];
+    for (int i = 0; i < 3 && !path; i++) {
+        TRY(results_checkpoint(&path, s->results, fold, names[i], e));
+        if (path) text_add(text, ", but checkpoint_%s: take it with --checkpoint %s", names[i], names[i]);
+    }
+    mem_free(path);
+    if (!strcmp(s->checkpoint, "final"))
+        text_add(text, "%s finish the training (train … %s -o %s --continue)", path ? ", or" : ":", fold_name(folder, fold),
+                 s->results);
+    return text_check(text, e);
+}
+
 /* What there is instead of a checkpoint that was asked for. */
 static int refuse_fold(const ModelSource *s, int fold, const FoldList *there, Err *e)
 {
     char name[FOLD_NAME_BYTES];
-    Text folds = {0};
+    Text text = {0};
     fold_name(name, fold);
-    if (there->count) fold_list_text(there, &folds);
-    const bool has_folder = fold_list_has(there, fold);
-    if (has_folder)
-        err_set(e, ERR_VALUE,
-                "%s/fold_%s has no checkpoint_%s: finish its training first (train … %s -o %s --continue), or name "
-                "another checkpoint with --checkpoint",
-                s->results, name, s->checkpoint, name, s->results);
-    else
-        err_set(e, ERR_VALUE, "%s: there is no fold_%s, only %s: train it first, or name others with -f", s->results,
-                name, there->count ? folds.data : "no fold at all");
-    text_free(&folds);
-    return ERR_VALUE;
+    int code = 0;
+    if (fold_list_has(there, fold)) {
+        code = add_way_out(&text, s, fold, e);
+        if (!code)
+            code = err_set(e, ERR_VALUE, "%s/fold_%s has no checkpoint_%s%s", s->results, name, s->checkpoint,
+                           text.data ? text.data : "");
+    } else {
+        if (there->count) fold_list_text(there, &text);
+        code = err_set(e, ERR_VALUE, "%s: there is no fold_%s, only %s: train it first, or name others with -f", s->results,
+                       name, there->count ? text.data : "no fold at all");
+    }
+    text_free(&text);
+    return code;
 }
 
 static int take_asked(ModelSource *s, const int *folds, int fold_count, const FoldList *there, Err *e)
@@ -78,21 +95,18 @@ static int take_all(ModelSource *s, const FoldList *there, Err *e)
 
 static int refuse_results(const ModelSource *s, const FoldList *there, Err *e)
 {
-    Text folds = {0};
-    if (there->count) {
-        fold_list_text(there, &folds);
-        err_set(e, ERR_VALUE,
-                "%s: %s %s there, without checkpoint_%s: finish a training first (train … --continue), or name "
-                "another checkpoint with --checkpoint",
-                s->results, folds.data, there->count == 1 ? "is" : "are", s->checkpoint);
-    } else {
-        err_set(e, ERR_VALUE,
-                "%s: no fold is there: expected a results folder of train, with fold_0/checkpoint_%s.safetensors "
-                "and more",
-                s->results, s->checkpoint);
-    }
-    text_free(&folds);
-    return ERR_VALUE;
+    Text text = {0};
+    if (!there->count)
+        return err_set(e, ERR_VALUE,
+                       "%s: no fold is there: expected a results folder of train, with fold_0/checkpoint_%s.safetensors "
+                       "and more",
+                       s->results, s->checkpoint);
+    fold_list_text(there, &text);
+    text_add(&text, " %s no checkpoint_%s", there->count == 1 ? "has" : "have", s->checkpoint);
+    int code = add_way_out(&text, s, there->numbers[0], e);
+    if (!code) code = err_set(e, ERR_VALUE, "%s: %s", s->results, text.data);
+    text_free(&text);
+    return code;
 }
 
 static int find_checkpoints(ModelSource *s, const int *folds, int fold_count, Err *e)

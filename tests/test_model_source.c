@@ -94,7 +94,7 @@ static void numbered_folds_predict_together(void **state)
     expect_folds(NULL, 0, "best", "fold 2", "folds 0, 7, 199, all");
     expect_refused((int[]){2}, 1, NULL, "fold_2 has no checkpoint_final");
     expect_refused((int[]){3}, 1, NULL, "there is no fold_3, only folds all, 0, 2, 7, 199");
-    expect_refused(NULL, 0, "latest", "without checkpoint_latest");
+    expect_refused(NULL, 0, "latest", "have no checkpoint_latest, but checkpoint_final: take it with --checkpoint final");
 }
 
 static void fold_all_predicts_where_it_is_the_only_one(void **state)

@@ -92,3 +92,14 @@ sed 's/^\( *normalization_schemes\): .*/\1: [ZScoreNormalization, ZScoreNormaliz
     "$out/mhd/plans.yaml" >"$out/other/plans.yaml"
 check "of more channels" 1 predict -i "$image.mhd" -o "$out/n" -m "$out/m.yaml"
 has "are refused" 'cannot predict the same images' stderr
+
+# What a folder lacks.
+cp -r "$out/mhd" "$out/best"; mv "$out/best/fold_0/checkpoint_final.safetensors" "$out/best/fold_0/checkpoint_best.safetensors"
+check "a training that is not finished" 1 predict -i "$image.mhd" -o "$out/s" -m "$out/best"
+has "is told with the checkpoint that is there" 'fold 0 has no checkpoint_final, but checkpoint_best: take it with --checkpoint best, or finish' stderr
+check "which is taken" 0 predict -i "$image.mhd" -o "$out/s" -m "$out/best" --checkpoint best
+check "one that is not there" 1 predict -i "$image.mhd" -o "$out/t" -m "$out/best" -f 0 --checkpoint latest
+has "is told with what is" 'fold_0 has no checkpoint_latest, but checkpoint_best: take it with --checkpoint best$' stderr
+rm "$out/best/plans.yaml"
+check "folds without their plan" 1 predict -i "$image.mhd" -o "$out/t" -m "$out/best"
+has "are told so" 'folds are there, but no plans.yaml' stderr

@@ -36,6 +36,15 @@ static int explain_name(const Case *c, Err *e)
                    inner.text, c->id, ending, c->id, ending);
 }
 
+/* Files that each hold all channels: pictures or frames whose number was taken for a channel's. */
+static int explain_number(const Case *c, Err *e)
+{
+    const char *name = path_base(c->images[0]), *ending = image_ending(name);
+    const Err inner = *e;
+    return err_set(e, inner.code, "%s; each of these files holds all channels: if each is a case of its own, give it a name "
+                   "that does not end in a number alone, as %.*s_0000%s", inner.text, (int)(ending - name), name, ending);
+}
+
 /* The headers of all files of a case; the first one's in headers[0]. */
 static int probe_files(ImageHeader *headers, int64_t *channels, const PredictionJob *job, const Case *c, Err *e)
 {
@@ -43,7 +52,8 @@ static int probe_files(ImageHeader *headers, int64_t *channels, const Prediction
     for (int i = 0; i < c->image_count; i++)
         TRY(image_read_header(&headers[i], c->images[i], IMAGE_INTENSITIES, e));
     const int code = image_expect_channels(channels, headers, (const char *const *)c->images, c->image_count, &wanted, e);
-    return code && *channels < wanted.count ? explain_name(c, e) : code;
+    if (!code || c->image_count == 1) return code && *channels < wanted.count ? explain_name(c, e) : code;
+    return *channels == (int64_t)c->image_count * wanted.count ? explain_number(c, e) : code;
 }
 
 /* What the headers of a case say of its size. */

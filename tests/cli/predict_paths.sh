@@ -44,6 +44,13 @@ check "endings in capitals" 0 predict -i "$out/capitals" -o "$out/small" -m "$ou
 is "are read" test -s "$out/small/A.nii.gz"
 check "a raw dataset in place of its images" 1 predict -i "$out/raw_one" -o "$out/none" -m "$out/one"
 has "is answered with its folders" 'imagesTr' stderr
+for i in 0 1; do # frames of a film, each with both channels
+    printf '%s\n' 'ObjectType = Image' 'NDims = 2' 'DimSize = 32 32' 'ElementNumberOfChannels = 2' 'ElementType = MET_UCHAR' \
+        'ElementDataFile = LOCAL' >"$out/frame_000$i.mha"
+    head -c 2048 "$image" >>"$out/frame_000$i.mha"; head -c 2048 "$image" | wc -c | grep -q 2048 || echo "not ok - too small an image"
+done
+check "frames that are numbered from 0" 1 predict "$out"/frame_000?.mha -o "$out/frames" -m "$out/two"
+has "are no channels" 'frame_0000.mha: expected 2.*each of these files holds all channels: .* as frame_0000_0000.mha' stderr
 
 # Outputs.
 check "a file for one case" 0 predict -i "$image" -o "$out/new/segmentation.nii.gz" -m "$out/one"

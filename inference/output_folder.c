@@ -159,9 +159,10 @@ static int compare_inputs(const Decision *d, int index, bool *made, Err *e)
     if (prediction_cases_inputs(&inputs, d->cases, index, &fault)) return fail_case(d, index, &fault);
     *made = !prediction_record_same_inputs(d->f->record, id, &inputs, &why);
     made_from_free(&inputs);
-    if (*made)
+    if (*made && !d->cases->renewed[index])
         prediction_tell(d->o, TELL_NOTE, "case %s is made anew: its image is another one (%s)", id,
                         why.data ? why.data : "");
+    d->cases->renewed[index] |= *made;
     const int code = text_check(&why, e);
     text_free(&why);
     return code;

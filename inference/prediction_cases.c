@@ -13,8 +13,9 @@ int prediction_cases_list(PredictionCases *c, const char *const *paths, int coun
     TRY(inputs_list(&c->inputs, paths, count, info, e));
     const size_t cases = (size_t)c->inputs.count;
     c->fates = mem_zalloc(cases, sizeof *c->fates, e);
+    c->renewed = mem_zalloc(cases, sizeof *c->renewed, e);
     c->hashes = mem_zalloc(cases, sizeof *c->hashes, e);
-    if (c->fates && c->hashes) return 0;
+    if (c->fates && c->renewed && c->hashes) return 0;
     prediction_cases_free(c);
     return ERR_NOMEM;
 }
@@ -23,6 +24,7 @@ void prediction_cases_free(PredictionCases *c)
 {
     for (int i = 0; i < c->inputs.count && c->hashes; i++) recorded_files_free(&c->hashes[i]);
     mem_free(c->hashes);
+    mem_free(c->renewed);
     mem_free(c->fates);
     inputs_free(&c->inputs);
     *c = (PredictionCases){0};

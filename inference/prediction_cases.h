@@ -16,6 +16,7 @@ typedef enum CaseFate {
 typedef struct PredictionCases {
     InputList inputs;
     CaseFate *fates;          /* of inputs.cases[i]; owned, as the next */
+    bool *renewed;            /* told that it is made anew: in the folders of several models that is said once */
     RecordedFiles *hashes;    /* of the case's files, once prediction_cases_inputs was asked */
 } PredictionCases;
 

@@ -80,6 +80,9 @@ has "is named" 'names label 7, and the labels of .*mhd go up to 2' stderr
 models mhd mhd ''
 check "probabilities of several models" 0 predict -i "$image.mhd" -o "$out/j" -m "$out/m.yaml" --save-probabilities --quiet
 has "are said to be each one's" 'those of their mean are not written' stderr
+cp -r "$images" "$out/images"; cp "$out/images/phantom_002_0000.zraw" "$out/images/phantom_001_0000.zraw"
+check "an image that is another one now" 0 predict -i "$out/images/phantom_001_0000.mhd" -o "$out/j" -m "$out/m.yaml" --save-probabilities
+is "is told of once" test "$(grep -c 'is made anew' "$out/stderr")" -eq 1
 printf '%s\n' 'postprocessing: [[7]]' 'models: [{results: mhd, folds: [0]}]' 'format: 1' >"$out/seven.yaml"
 check "in ensemble too" 1 "$build/ensemble" "$out/j/model_1" "$out/j/model_2" -o "$out/k" --postprocessing "$out/seven.yaml"
 has "it is named" 'names label 7, and the labels of .*model_1/dataset.json go up to 2' stderr

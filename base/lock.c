@@ -51,7 +51,7 @@ static int take(FolderLock *lock, const char *folder, int operation, int tries, 
     int code = 0;
     if (failed == EWOULDBLOCK)
         code = err_set(e, ERR_VALUE, "%s: another run is writing there; wait for it or give another folder", folder);
-    else if (failed) code = err_errno(e, failed, "%s: cannot be opened and locked", path);
+    else if (failed) code = err_errno(e, failed, "%s: cannot write into this folder (its lock, .lock)", folder);
     mem_free(path);
     return code;
 }
@@ -80,7 +80,7 @@ int folder_is_locked(const char *folder, bool *locked, Err *e)
     if (fd >= 0) failed = lock_file(fd, LOCK_SH | LOCK_NB);
     else if (errno != ENOENT && errno != ENOTDIR) failed = errno;
     *locked = failed == EWOULDBLOCK;
-    const int code = failed && !*locked ? err_errno(e, failed, "%s: cannot be opened and locked", path) : 0;
+    const int code = failed && !*locked ? err_errno(e, failed, "%s: cannot write into this folder (its lock, .lock)", folder) : 0;
     if (fd >= 0) close(fd);
     mem_free(path);
     return code;

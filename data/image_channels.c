@@ -31,7 +31,7 @@ static int wrong_number(const ImageHeader *first, const char *path, int count, i
         return err_set(
             e, ERR_SHAPE,
             "%s: gray, the dataset has %d channels (%s): convert it to colours (for example: mogrify "
-            "-type TrueColor FILE), or add files with _0001 … for the other channels",
+            "-type TrueColor -define png:color-type=2 FILE), or add files with _0001 … for the other channels",
             path, wanted, names);
     if (picture && wanted == 1 && channels == 3 + first->alpha)
         return err_set(e, ERR_SHAPE,

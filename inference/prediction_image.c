@@ -26,12 +26,29 @@ static ChannelNames channels_wanted(const PredictionJob *job)
     return (ChannelNames){info->channel_count, info->channel_names};
 }
 
-/* A file that was taken as a whole for its case, because its name has no channel number that counts. */
-static int explain_name(const Case *c, Err *e)
+/* The number in NAME_0001, if it is one of a channel but the first; else 0. */
+static int later_channel(const char *name, const char *ending, int channels)
+{
+    int number = 0;
+    if (ending - name < 6 || ending[-5] != '_') return 0;
+    for (const char *at = ending - 4; at < ending; at++) {
+        if (*at < '0' || *at > '9') return 0;
+        number = 10 * number + *at - '0';
+    }
+    return number < channels ? number : 0;
+}
+
+/* A file that was taken as a whole for its case: the first channel is not there, or its name has no channel's number. */
+static int explain_name(const Case *c, int channels, Err *e)
 {
     const char *name = path_base(c->images[0]), *ending = image_ending(name);
     if (!ending || strlen(c->id) != (size_t)(ending - name)) return e->code;
     const Err inner = *e;
+    const int number = later_channel(name, ending, channels), stem = (int)(ending - name) - 5;
+    if (number)
+        return err_set(e, inner.code, "%s: one of %d channels; if it is channel %d of the case %.*s, %.*s_0000%s is missing; "
+                       "else rename it to %s_0000%s and add the others", c->images[0], channels, number, stem, name, stem,
+                       name, ending, c->id, ending);
     return err_set(e, inner.code, "%s; the whole name counts as the case: files of its channels would be %s_0000%s, %s_0001%s …",
                    inner.text, c->id, ending, c->id, ending);
 }
@@ -52,7 +69,7 @@ static int probe_files(ImageHeader *headers, int64_t *channels, const Prediction
     for (int i = 0; i < c->image_count; i++)
         TRY(image_read_header(&headers[i], c->images[i], IMAGE_INTENSITIES, e));
     const int code = image_expect_channels(channels, headers, (const char *const *)c->images, c->image_count, &wanted, e);
-    if (!code || c->image_count == 1) return code && *channels < wanted.count ? explain_name(c, e) : code;
+    if (!code || c->image_count == 1) return code && *channels < wanted.count ? explain_name(c, wanted.count, e) : code;
     return *channels == (int64_t)c->image_count * wanted.count ? explain_number(c, e) : code;
 }
 

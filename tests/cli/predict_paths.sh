@@ -31,6 +31,7 @@ cp -r "$out/raw_two/imagesTr" "$out/gap"; rm "$out/gap/${id}_0000.nii.gz"; cp -r
 echo "no image" >"$out/bad/${id}_0000.nii.gz"
 check "a channel that is missing" 1 predict -i "$out/gap" -o "$out/gaps" -m "$out/two"
 has "counts once" '1 of 5 cases failed' stderr
+has "and names what is missing" "if it is channel 1 of the case $id, ${id}_0000.nii.gz is missing" stderr
 is "the others are there" test "$(ls "$out"/gaps/*.nii.gz | wc -l)" -eq 4
 printf 'format: 1\nmodels:\n  - {results: one, folds: [0]}\n  - {results: one, folds: [0]}\n' >"$out/both.yaml"
 check "a file that is no image" 1 predict -i "$out/bad" -o "$out/bads" -m "$out/both.yaml"

@@ -66,6 +66,6 @@ check "an ending that no format has is refused" 1 sh -c "
     sed 's/\.png/.gif/' '$out/raw_png/dataset.json' >'$out/d.json' && cp '$out/d.json' '$out/raw_png/dataset.json' &&
     '$build/plan_and_preprocess' '$out/raw_png' -o '$out/pre_gif' --quiet"
 has "and it says which are known" 'file_ending is ".gif", which no image format has: expected one of .nii.gz .nii .*.mha.*.nrrd.*.bmp' stderr
-check "a volume is no picture" 1 "$build/make_phantom" -o "$out/no" --size 2x9x9 --ending .png --quiet
-has "and it says so" '2 slices: expected one in a 2-D format' stderr
+check "a volume is no picture" 2 "$build/make_phantom" -o "$out/no" --size 2x9x9 --ending .png --quiet
+has "and it says so" '.png holds one slice, but a case has 2' stderr
 check "make_phantom knows its endings" 2 "$build/make_phantom" -o "$out/no" --ending .gif

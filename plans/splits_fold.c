@@ -1,5 +1,6 @@
 /* The cases of one fold, and what is to be said of them. */
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -140,8 +141,10 @@ static int choose(Choice *c, const Splits *splits, int fold, Text *notes, Err *e
 {
     if (fold == SPLITS_FOLD_ALL) return take_all(c, e);
     if (fold >= splits->count) {
-        text_add(notes, "there are %d folds, numbered from 0: fold %d is a random 80:20 split by seed %d, as in nnU-Net; "
-                 "cases of one patient may be on both sides\n", splits->count, fold, SPLITS_SEED + fold);
+        char there[32] = "is 1 fold";
+        if (splits->count != 1) snprintf(there, sizeof there, "are %d folds", splits->count);
+        text_add(notes, "there %s, numbered from 0: fold %d is a random 80:20 split by seed %d, as in nnU-Net; "
+                 "cases of one patient may be on both sides\n", there, fold, SPLITS_SEED + fold);
         return draw_fold(c, fold, e);
     }
     TRY(copy_fold(c, &splits->folds[fold], e));

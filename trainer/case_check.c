@@ -20,8 +20,10 @@ typedef struct Findings {
 /* The command that preprocesses anew. */
 static void add_command(Text *t, const CaseCheck *check)
 {
-    text_add(t, "plan_and_preprocess %s -o %s%s%s", *check->plan->dataset_name ? check->plan->dataset_name : "DATASET",
-             check->preprocessed, check->override ? " --override " : "", check->override ? check->override : "");
+    text_add(t, "plan_and_preprocess %s -o %s", *check->plan->dataset_name ? check->plan->dataset_name : "DATASET",
+             check->preprocessed);
+    if (check->results) text_add(t, " --plans %s/plans.yaml", check->results);
+    if (check->override) text_add(t, " --override %s", check->override);
 }
 
 static int fail(ErrCode code, const CaseCheck *check, Text *what, Err *e)
@@ -93,8 +95,23 @@ static void note_differences(Findings *f, const MadeFrom *made_from, const char 
     f->differences = differences;
 }
 
-/* arrays: the same case, open; or NULL. */
-static int look_at(Findings *f, const CaseCheck *check, const char *name, const TrainingCase *arrays, Err *e)
+/* The files of a case: what it was made from, without the settings. */
+static void add_files(MadeFrom *contents, const Findings *f, const MadeFrom *made_from, const char *name)
+{
+    Text files = {0};
+    if (made_from_find(contents, name)) return;
+    for (int i = 0; i < made_from->count; i++) {
+        const MadeFromItem *item = &made_from->items[i];
+        if (!made_from_find(&f->settings, item->key))
+            text_add(&files, "%s%s %s", files.length ? ", " : "", item->key, item->value);
+    }
+    made_from_add(contents, name, "%s", files.data ? files.data : "");
+    text_free(&files);
+}
+
+/* arrays: the same case, open; or NULL, and contents with it. */
+static int look_at(Findings *f, const CaseCheck *check, const char *name, const TrainingCase *arrays, MadeFrom *contents,
+                   Err *e)
 {
     CaseProperties p;
     CaseRecord record;
@@ -102,6 +119,7 @@ static int look_at(Findings *f, const CaseCheck *check, const char *name, const 
     const int before = f->wrong;
     note_differences(f, &record.made_from, name);
     const int code = arrays && f->wrong == before ? check_arrays(check, arrays, &p, &record, e) : 0;
+    if (contents) add_files(contents, f, &record.made_from, name);
     case_record_free(&record);
     return code;
 }
@@ -139,15 +157,17 @@ int case_check_names(const CaseCheck *check, char *const *names, int count, Err 
 {
     Findings f;
     int code = begin(&f, check, e);
-    for (int i = 0; i < count && !code; i++) code = look_at(&f, check, names[i], NULL, e);
+    for (int i = 0; i < count && !code; i++) code = look_at(&f, check, names[i], NULL, NULL, e);
     return end(&f, code, check, count, e);
 }
 
-int case_check_set(const CaseCheck *check, const CaseSet *set, Err *e)
+int case_check_set(const CaseCheck *check, const CaseSet *set, MadeFrom *contents, Err *e)
 {
     Findings f;
     int code = begin(&f, check, e);
-    for (int i = 0; i < set->count && !code; i++) code = look_at(&f, check, set->cases[i].name, &set->cases[i], e);
+    for (int i = 0; i < set->count && !code; i++)
+        code = look_at(&f, check, set->cases[i].name, &set->cases[i], contents, e);
+    if (!code) code = made_from_check(contents, e);
     return end(&f, code, check, set->count, e);
 }
 

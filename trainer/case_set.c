@@ -9,14 +9,6 @@
 
 static const char IMAGE_ENDING[] = ".npy", LABEL_ENDING[] = "_seg.npy", LOCATIONS_ENDING[] = "_locations.npy";
 
-int preprocessed_lock(FolderLock *lock, const char *preprocessed, Err *e)
-{
-    const int code = folder_lock_shared(lock, preprocessed, e);
-    return code != ERR_VALUE ? code
-                             : err_set(e, ERR_VALUE, "%s: plan_and_preprocess is writing there: wait until it is done",
-                                       preprocessed);
-}
-
 static int check_array(const Array *a, const char *name, const char *ending, DType dtype, int rank, Err *e)
 {
     if (a->dtype == dtype && a->rank == rank) return 0;

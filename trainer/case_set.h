@@ -7,7 +7,6 @@
 
 #include "base/array.h"
 #include "base/error.h"
-#include "base/lock.h"
 
 typedef struct TrainingCase {
     char *name;
@@ -21,10 +20,6 @@ typedef struct CaseSet {
     int count;
     int channels;
 } CaseSet;
-
-/* A shared lock on the preprocessed folder, so that no planner changes it meanwhile (folder_unlock). Fails: ERR_VALUE
- * where one does. */
-int preprocessed_lock(FolderLock *lock, const char *preprocessed, Err *e);
 
 /* Maps folder/NAME.npy, NAME_seg.npy and NAME_locations.npy of each name. Fails: ERR_IO, ERR_FORMAT,
  * ERR_NOMEM; ERR_SHAPE if a case's files do not fit each other or the number of channels. */

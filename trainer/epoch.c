@@ -30,11 +30,12 @@ static int report_broken(Training *t, const Batch *batch, const Step *step, Err 
     *(float *)executor_output(t->trainer, 0)->grad = 1;
     TRY(executor_first_nonfinite(t->trainer, step, &node, &in_backward, e));
     return err_set(e, ERR_VALUE,
-                   "epoch %d, iteration %d: %s is not a number, first so in %s %s (%s); try a lower "
-                   "learning rate; the last checkpoint stands",
+                   "epoch %d, iteration %d: %s is not a number, first so in %s %s (%s); begin anew with a lower "
+                   "--learning-rate and --overwrite, or another -o%s",
                    batch->epoch, batch->iteration, in_backward ? "the gradient" : "the loss",
                    in_backward ? "the backward pass of" : "the output of", node ? node->name : "no operation",
-                   node ? node->op->name : "the optimizer");
+                   node ? node->op->name : "the optimizer",
+                   t->state.history.count ? "; checkpoint_latest, of the epoch before, stands" : "");
 }
 
 static int train_on(Training *t, const Batch *batch, double learning_rate, Err *e)

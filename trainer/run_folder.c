@@ -12,8 +12,9 @@
 #include "trainer/validation_folder.h"
 
 static const char *const CHECKPOINTS[] = {"latest", "best", "final"};
-static const char *const OTHER_FILES[] = {"metrics.csv", "training_log.txt", "progress.png", "split.yaml"};
-enum { CHECKPOINT_KINDS = 3, OTHER_KINDS = 4 };
+static const char *const OTHER_FILES[] = {"metrics.csv", "training_log.txt", "progress.png", "split.yaml",
+                                          "split_made_from.yaml"};
+enum { CHECKPOINT_KINDS = 3, OTHER_KINDS = 5 };
 const char *const RUN_RESULT_FILES[] = {"plans.yaml", "plans_preprocessed.yaml", "dataset.json"};
 
 /* ---- what stands in a folder ---- */
@@ -291,15 +292,35 @@ void run_folder_note(RunFolder *f, const char *format, ...)
     va_end(args);
 }
 
+static int write_log(const RunFolder *f, Err *e)
+{
+    TRY(text_check(&f->log, e));
+    char *path = path_format(e, "%s/training_log.txt", f->path);
+    const int code = path ? file_put(path, f->log.data, f->log.length, e) : ERR_NOMEM;
+    mem_free(path);
+    return code;
+}
+
 int run_folder_log(RunFolder *f, Err *e, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
     add_line(f, format, args);
     va_end(args);
-    TRY(text_check(&f->log, e));
-    char *path = path_format(e, "%s/training_log.txt", f->path);
-    const int code = path ? file_put(path, f->log.data, f->log.length, e) : ERR_NOMEM;
-    mem_free(path);
+    return write_log(f, e);
+}
+
+int run_folder_append(const char *fold, const char *kind, const Text *lines, Err *e)
+{
+    if (!lines->length) return 0;
+    RunFolder f = {.path = mem_strdup(fold, e)};
+    int length, code = f.path ? read_log(&f, e) : ERR_NOMEM;
+    for (const char *line = lines->data, *next; !code && *line; line = next) {
+        next = text_next_line(line, &length);
+        run_folder_note(&f, "%s%.*s", kind, length, line);
+    }
+    if (!code) code = write_log(&f, e);
+    text_free(&f.log);
+    mem_free(f.path);
     return code;
 }

@@ -77,4 +77,8 @@ int run_folder_remove_validation(const RunFolder *f, Err *e);
 int run_folder_log(RunFolder *f, Err *e, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void run_folder_note(RunFolder *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* The same for a fold's folder whose run has ended, line by line; kind: "", "warning: ". The caller holds its lock. Fails:
+ * ERR_IO, ERR_NOMEM. */
+int run_folder_append(const char *fold, const char *kind, const Text *lines, Err *e);
+
 #endif

@@ -1,5 +1,7 @@
 #include "trainer/split_record.h"
 
+#include <string.h>
+
 #include "base/file.h"
 #include "base/memory.h"
 
@@ -91,7 +93,44 @@ static int compare(Text *warnings, const Sides *then, const Sides *now, const ch
     return code ? code : warn_of_difference(warnings, &now->val, &then->val, "validated from now on", e);
 }
 
-int split_record_check(FoldCases *cases, const char *folder, Err *e)
+/* ---- from what the cases were made ---- */
+
+static char *contents_path(const char *folder, Err *e) { return path_format(e, "%s/split_made_from.yaml", folder); }
+
+static int warn_of_contents(Text *warnings, const MadeFrom *then, const MadeFrom *now, Err *e)
+{
+    NameList changed = {0};
+    int code = 0;
+    for (int i = 0; i < now->count && !code; i++) {
+        const char *before = made_from_find(then, now->items[i].key);
+        if (before && strcmp(before, now->items[i].value)) code = names_add(&changed, now->items[i].key, e);
+    }
+    if (!code && changed.count) {
+        text_add(warnings, "images or labels were changed since the run began, which goes on with the present ones: ");
+        names_tell(warnings, &changed);
+        text_add(warnings, "; its weights have seen the earlier ones (--overwrite begins anew)\n");
+    }
+    names_free(&changed);
+    return code;
+}
+
+static int check_contents(Text *warnings, const MadeFrom *now, const char *folder, Err *e)
+{
+    MadeFrom then;
+    bool there = false;
+    char *path = contents_path(folder, e);
+    int code = path ? file_is_there(path, &there, e) : ERR_NOMEM;
+    if (!code && there && !(code = made_from_read(&then, path, e))) {
+        code = warn_of_contents(warnings, &then, now, e);
+        made_from_free(&then);
+    }
+    mem_free(path);
+    return code;
+}
+
+/* ---- the record ---- */
+
+int split_record_check(Text *warnings, const FoldCases *cases, const MadeFrom *contents, const char *folder, Err *e)
 {
     Splits record;
     bool found;
@@ -99,19 +138,22 @@ int split_record_check(FoldCases *cases, const char *folder, Err *e)
     TRY(read_record(&record, &found, folder, e));
     int code = found ? sides_of(&then, &record.folds[0], e) : 0;
     if (!code && found) code = sides_of(&now, &cases->split, e);
-    if (!code && found) code = compare(&cases->warnings, &then, &now, folder, e);
+    if (!code && found) code = compare(warnings, &then, &now, folder, e);
+    if (!code) code = check_contents(warnings, contents, folder, e);
     sides_free(&then);
     sides_free(&now);
     splits_free(&record);
-    return code ? code : text_check(&cases->warnings, e);
+    return code ? code : text_check(warnings, e);
 }
 
-int split_record_write(const FoldCases *cases, const char *folder, Err *e)
+int split_record_write(const FoldCases *cases, const MadeFrom *contents, const char *folder, Err *e)
 {
     Split split = cases->split;
     const Splits record = {&split, 1};
-    char *path = path_format(e, "%s/split.yaml", folder);
-    const int code = path ? splits_write(&record, path, e) : ERR_NOMEM;
+    char *path = path_format(e, "%s/split.yaml", folder), *beside = contents_path(folder, e);
+    int code = path && beside ? made_from_write(contents, beside, e) : ERR_NOMEM;
+    if (!code) code = splits_write(&record, path, e);
+    mem_free(beside);
     mem_free(path);
     return code;
 }
@@ -132,7 +174,8 @@ static int take_present(FoldCases *cases, const Split *record, const NameList *p
     cases->split = (Split){.val = val.names, .val_count = val.count};
     text_add(&cases->told, "%d validation cases: those of %s/split.yaml", val.count, folder);
     if (!code && !val.count)
-        code = err_set(e, ERR_VALUE, "%s/split.yaml: the dataset has none of its validation cases any more", folder);
+        code = err_set(e, ERR_VALUE, "%s/split.yaml: %s", folder, record->val_count
+                       ? "the dataset has none of its validation cases any more" : "the fold has no case to validate on");
     return code;
 }
 

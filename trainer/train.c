@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/program.h"
 #include "base/progress.h"
+#include "base/text.h"
 #include "network/precision.h"
 #include "plans/splits.h"
 #include "trainer/training.h"
@@ -20,6 +21,7 @@ typedef struct Options {
     const char *show;         /* folder for pictures of patches */
     const char *lacks;        /* what the machine lacks for the precision; NULL: nothing */
     bool validate_only, skip_validation, save_probabilities, json;
+    Text of_training;         /* the options that were given and that only training has a use for: "--epochs, --seed" */
 } Options;
 
 enum {
@@ -67,7 +69,10 @@ static const struct argp_option option_list[] = {
 static void parse_fold(Options *o, const char *text, struct argp_state *state)
 {
     o->training.fold = SPLITS_FOLD_ALL;
-    if (strcmp(text, "all")) o->training.fold = (int)option_integer(state, "FOLD", text, 0, SPLITS_FOLD_MOST);
+    if (!strcmp(text, "all")) return;
+    if (!*text || text[strspn(text, "0123456789")])
+        argp_error(state, "FOLD %s: expected one fold, 0, 1 …, or all, behind the folder: PREPROCESSED FOLD", text);
+    o->training.fold = (int)option_integer(state, "FOLD", text, 0, SPLITS_FOLD_MOST);
 }
 
 static void parse_patch(Options *o, const char *text, struct argp_state *state)
@@ -77,11 +82,44 @@ static void parse_patch(Options *o, const char *text, struct argp_state *state)
     for (int i = 0; i < 2; i++) o->training.overrides.patch_size[i] = (int)size[i];
 }
 
+static void note_of_training(Options *o, const char *name)
+{
+    text_add(&o->of_training, "%s--%s", o->of_training.length ? ", " : "", name);
+}
+
+static void note_option(Options *o, int key)
+{
+    static const int of_training[] = {KEY_EPOCHS, KEY_MINUTES, KEY_ITERATIONS, KEY_VALIDATION_ITERATIONS, KEY_BATCH,
+                                      KEY_PATCH, KEY_RATE, KEY_PRETRAINED, KEY_OVERRIDE, KEY_JSON};
+    for (size_t i = 0; i < sizeof of_training / sizeof *of_training; i++) {
+        const struct argp_option *option = option_list;
+        if (key != of_training[i]) continue;
+        while (option->key != key) option++;
+        note_of_training(o, option->name);
+    }
+}
+
+/* What contradicts itself is refused. */
+static void check_options(Options *o, struct argp_state *state)
+{
+    if (o->training.overrides.minutes > 0 && o->training.overrides.epochs)
+        argp_error(state, "--minutes or --epochs, not both");
+    if (o->common.resume && o->common.overwrite)
+        argp_error(state, "--continue or --overwrite, not both: the one keeps an earlier run, the other replaces it");
+    if (o->validate_only && o->skip_validation) argp_error(state, "--val-only or --no-validation, not both");
+    if (o->validate_only && o->common.overwrite)
+        argp_error(state, "--val-only or --overwrite, not both: predictions of other weights are always made anew");
+    if (o->save_probabilities && o->skip_validation)
+        argp_error(state, "--save-probabilities or --no-validation, not both: it is the validation that saves them");
+    if (o->common.seed != UINT64_MAX) note_of_training(o, "seed");
+}
+
 static error_t parse_option(int key, char *text, struct argp_state *state)
 {
     Options *o = state->input;
     TrainingOverrides *change = &o->training.overrides;
     const int most = 1000000;
+    note_option(o, key);
     switch (key) {
     case KEY_EPOCHS: change->epochs = (int)option_integer(state, "--epochs", text, 1, most); return 0;
     case KEY_ITERATIONS:
@@ -110,7 +148,7 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
         return 0;
     case ARGP_KEY_END:
         if (state->arg_num < 2) argp_error(state, "PREPROCESSED and FOLD are needed");
-        if (change->minutes > 0 && change->epochs) argp_error(state, "--minutes or --epochs, not both");
+        check_options(o, state);
         return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
@@ -221,7 +259,7 @@ static int train(const Options *o, Training *t, Err *e)
 
 typedef struct ValidationDisplay {
     Progress bar;
-    bool tells_cases;
+    bool quiet, tells_cases, begun;
 } ValidationDisplay;
 
 static void show_case(void *context, int done, int total, const char *name)
@@ -233,15 +271,16 @@ static void show_case(void *context, int done, int total, const char *name)
 
 static void show_validation_cases(void *context, const FoldCases *cases)
 {
-    const ValidationDisplay *display = context;
+    ValidationDisplay *display = context;
     announce_cases(cases, !display->tells_cases);
+    progress_begin(&display->bar, "validation: cases", 0, display->quiet);
+    display->begun = true;
 }
 
 static int validate(const Options *o, Err *e)
 {
-    ValidationDisplay display = {.tells_cases = o->validate_only && !o->common.quiet};
+    ValidationDisplay display = {.quiet = o->common.quiet, .tells_cases = o->validate_only && !o->common.quiet};
     ValidationResult result;
-    progress_begin(&display.bar, "validation: cases", 0, o->common.quiet);
     const ValidationOptions validation = {.preprocessed = o->training.preprocessed,
                                           .results = o->training.results,
                                           .fold = o->training.fold,
@@ -252,7 +291,7 @@ static int validate(const Options *o, Err *e)
                                           .interrupted = program_interrupted,
                                           .context = &display};
     const int code = validation_run(&validation, &result, e);
-    progress_end(&display.bar);
+    if (display.begun) progress_end(&display.bar);
     if (code == ERR_INTERRUPTED)
         err_set(e, code, "interrupted while predicting the validation cases; the weights are saved: --val-only goes on");
     if (!code && !o->common.quiet) {
@@ -283,10 +322,13 @@ static int run(const Options *o, Err *e)
         TRY(training_open(&t, &o->training, e));
         if (o->lacks) training_tell(t, TRAINING_WARNING, "%s", o->lacks);
         const int code = train(o, t, e);
+        const bool has_cases = training_has_validation(t);
         training_close(t);
-        if (code) return code;
-    } else if (o->lacks) {
-        program_warn("%s", o->lacks);
+        if (code || !has_cases) return code;
+    } else {
+        if (o->lacks) program_warn("%s", o->lacks);
+        if (o->of_training.length)
+            program_warn("--val-only trains nothing, so these do not count: %s", o->of_training.data);
     }
     return o->skip_validation ? 0 : validate(o, e);
 }
@@ -315,5 +357,7 @@ int main(int argc, char **argv)
     o.training.interrupted = program_interrupted;
     o.training.overrides.seed = o.common.seed == UINT64_MAX ? -1 : (int64_t)o.common.seed;
     Err e = {0};
-    return program_end(run(&o, &e), &e, o.common.quiet);
+    const int code = run(&o, &e);
+    text_free(&o.of_training);
+    return program_end(code, &e, o.common.quiet);
 }

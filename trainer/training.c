@@ -11,6 +11,7 @@
 #include "trainer/augmentation_pictures.h"
 #include "trainer/case_check.h"
 #include "trainer/length.h"
+#include "trainer/preprocessed.h"
 #include "trainer/split_record.h"
 #include "trainer/training_parts.h"
 #include "trainer/validation.h"
@@ -27,18 +28,18 @@ static int read_dataset(Training *t, const char *preprocessed, Err *e)
 static int open_cases(Training *t, const TrainingOptions *o, Err *e)
 {
     TRY(fold_cases_read(&t->fold_cases, o->preprocessed, o->fold, e));
-    if (t->folder.holds_run && o->mode == RUN_CONTINUE) TRY(split_record_check(&t->fold_cases, t->folder.path, e));
     const Split *split = &t->fold_cases.split;
     const int channels = t->plan.configuration.channel_count;
     if (!split->val_count && t->plan.training.validation_iterations)
-        return err_set(e, ERR_VALUE, "%s: no case to validate on", t->fold_cases.told.data);
+        return err_set(e, ERR_VALUE, "no case to validate on (%s): give the fold some, train fold all, or set "
+                       "training.validation_iterations of %s/plans.yaml to 0", t->fold_cases.told.data, o->preprocessed);
     char *folder = path_format(e, "%s/2d", o->preprocessed);
     int code = folder ? 0 : ERR_NOMEM;
     if (!code) code = case_set_open(&t->training_cases, folder, split->train, split->train_count, channels, e);
     if (!code) code = case_set_open(&t->validation_cases, folder, split->val, split->val_count, channels, e);
-    const CaseCheck check = {o->preprocessed, &t->plan, &t->info, o->overrides.file};
-    if (!code) code = case_check_set(&check, &t->training_cases, e);
-    if (!code) code = case_check_set(&check, &t->validation_cases, e);
+    const CaseCheck check = {o->preprocessed, &t->plan, &t->info, o->overrides.file, NULL};
+    if (!code) code = case_check_set(&check, &t->training_cases, &t->contents, e);
+    if (!code) code = case_check_set(&check, &t->validation_cases, &t->contents, e);
     mem_free(folder);
     return code;
 }
@@ -299,6 +300,8 @@ static int open_data(Training *t, const TrainingOptions *o, Err *e)
     tell_lines(t, TRAINING_NOTE, &t->fold_cases.told);
     tell_lines(t, TRAINING_WARNING, &t->fold_cases.warnings);
     if (o->fold == SPLITS_FOLD_ALL) training_tell(t, TRAINING_WARNING, "%s", VALIDATION_OF_ALL);
+    if (!t->validation_cases.count) training_tell(t, TRAINING_WARNING, "the fold has no case to validate on: nothing tells "
+                                                  "how good the training is");
     TRY(tell_absent(t, &t->training_cases, "training case, and cannot be learned", e));
     TRY(tell_absent(t, &t->validation_cases, "validation case, and left out of the pseudo Dice", e));
     t->training_sampler = make_sampler(t, &t->training_cases, true);
@@ -314,6 +317,9 @@ static void tell_waiting(void *context)
 
 static int open_folder(Training *t, const TrainingOptions *o, Err *e)
 {
+    if (file_is_same(o->results, o->preprocessed))
+        return err_set(e, ERR_VALUE, "%s: the results cannot go into the preprocessed folder, whose plans.yaml theirs would "
+                       "replace: give another folder with -o", o->results);
     t->waiting = (RunWaiting){tell_waiting, o->interrupted, t};
     TRY(run_folder_open(&t->folder, o->results, o->fold, o->mode, &t->waiting, e));
     if (o->mode == RUN_CONTINUE && !t->folder.holds_run)
@@ -348,6 +354,24 @@ static int check_meaning(const Training *t, const TrainingOptions *o, Err *e)
     return code;
 }
 
+/* A run that goes on: its cases against those that it had. */
+static int check_record(Training *t, const TrainingOptions *o, Err *e)
+{
+    Text warnings = {0};
+    if (!t->folder.holds_run || o->mode != RUN_CONTINUE || training_is_finished(t)) return 0;
+    const int code = split_record_check(&warnings, &t->fold_cases, &t->contents, t->folder.path, e);
+    if (!code) tell_lines(t, TRAINING_WARNING, &warnings);
+    text_free(&warnings);
+    return code;
+}
+
+/* Where nothing is left to train, the record stays that of the weights. */
+static int write_record(const Training *t, Err *e)
+{
+    if (t->folder.holds_run && training_is_finished(t)) return 0;
+    return split_record_write(&t->fold_cases, &t->contents, t->folder.path, e);
+}
+
 /* All that can be refused comes before run_folder_begin. */
 static int open_parts(Training *t, const TrainingOptions *o, Err *e)
 {
@@ -359,12 +383,13 @@ static int open_parts(Training *t, const TrainingOptions *o, Err *e)
     t->precision = o->precision;
     t->loader_threads = o->threads / 4 > 1 ? o->threads / 4 : 1;
     TRY(open_network(t, o->mode, e));
+    TRY(check_record(t, o, e));
     if (o->overrides.minutes > 0 && !t->choice.is_bound) TRY(fit_length(t, o, e));
     tell_pretrained(t);
     t->choice.plan = t->plan;
     TRY(training_plan_record(&t->choice, o, run_folder_replaces(&t->folder) ? t->folder.path : o->results, e));
     TRY(run_folder_begin(&t->folder, e));
-    return split_record_write(&t->fold_cases, t->folder.path, e);
+    return write_record(t, e);
 }
 
 static Training *new_training(const TrainingOptions *o, Err *e)
@@ -408,6 +433,7 @@ void training_close(Training *t)
     case_set_close(&t->training_cases);
     case_set_close(&t->validation_cases);
     fold_cases_free(&t->fold_cases);
+    made_from_free(&t->contents);
     if (t->has_info) dataset_info_free(&t->info);
     run_folder_close(&t->folder);
     folder_unlock(&t->reading);
@@ -416,6 +442,7 @@ void training_close(Training *t)
 
 const Plan *training_plan(const Training *t) { return &t->plan; }
 bool training_is_finished(const Training *t) { return t->state.epoch >= t->plan.training.epochs; }
+bool training_has_validation(const Training *t) { return t->validation_cases.count; }
 int training_epochs_done(const Training *t) { return t->state.epoch; }
 
 size_t training_memory_bytes(const Training *t)

@@ -66,6 +66,7 @@ void training_close(Training *t);             /* NULL is fine */
 const Plan *training_plan(const Training *t);
 bool training_is_finished(const Training *t); /* nothing is left to do but the final validation */
 int training_epochs_done(const Training *t);
+bool training_has_validation(const Training *t); /* the fold has cases to validate on */
 size_t training_memory_bytes(const Training *t);  /* of network, gradients and activations */
 
 /* Tells the user a line, and notes it for training_log.txt. */

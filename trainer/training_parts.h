@@ -7,6 +7,7 @@
 #include "network/executor.h"
 #include "network/import.h"
 #include "network/optimizer.h"
+#include "plans/made_from.h"
 #include "trainer/checkpoint.h"
 #include "trainer/length.h"
 #include "trainer/loader.h"
@@ -23,6 +24,7 @@ struct Training {
     RunFolder folder;
     RunWaiting waiting;
     FoldCases fold_cases;
+    MadeFrom contents;          /* from what files its cases were made, by content */
     CaseSet training_cases, validation_cases;
     Sampler training_sampler, validation_sampler;
     int loader_threads;

@@ -112,14 +112,18 @@ static int check_options(const Plan *recorded, Plan plan, const char *sibling, c
     return code;
 }
 
-static int check_data(const Plan *plan, Plan now, const char *preprocessed, Err *e)
+static int check_data(const Plan *plan, Plan now, const char *preprocessed, const char *results, Err *e)
 {
     Text text = {0};
     take_training(&now, plan);
     int code = plan_differences(&text, plan, &now, e);
-    char *before = path_format(e, "%s was preprocessed anew, by another plan, since this run began", preprocessed);
-    if (!before) code = ERR_NOMEM;
-    if (code > 0) code = refuse(before, &text, "; it cannot go on: give --overwrite or another results folder", e);
+    char *before = path_format(e, "%s was preprocessed anew, by another plan, since this run began", preprocessed),
+         *after = path_format(e, "; to go on, preprocess by the run's plan: type plan_and_preprocess %s -o %s --plans "
+                              "%s/plans.yaml; or give --overwrite or another results folder",
+                              *plan->dataset_name ? plan->dataset_name : "DATASET", preprocessed, results);
+    if (!before || !after) code = ERR_NOMEM;
+    if (code > 0) code = refuse(before, &text, after, e);
+    mem_free(after);
     mem_free(before);
     text_free(&text);
     return code;
@@ -165,7 +169,10 @@ static int check_sibling(const Plan *recorded, const char *results, const char *
 static int check_origin(PlanChoice *c, const Plan *origin, const TrainingOptions *o, const char *sibling, Err *e)
 {
     Text text = {0};
-    int code = plan_differences(&text, origin, &c->preprocessed, e);
+    int code = plan_differences(&text, &c->plan, &c->preprocessed, e);
+    text_free(&text);
+    if (code <= 0) return code; /* changed, if at all, to the plan of the results */
+    code = plan_differences(&text, origin, &c->preprocessed, e);
     char *before = path_format(e, "%s/plans.yaml was changed since %s was begun", o->preprocessed, o->results);
     if (!before) code = ERR_NOMEM;
     if (code > 0 && sibling)
@@ -225,7 +232,7 @@ static int follow(PlanChoice *c, const Plan *recorded, const TrainingOptions *o,
     TRY(check_options(recorded, c->plan, sibling, o->results, e));
     TRY(read_named(&origin, &has_origin, o->results, "plans_preprocessed.yaml", e));
     if (!has_origin) TRY(follow_unknown(c, recorded, o, sibling, e));
-    if (!sibling) TRY(check_data(&c->plan, c->preprocessed, o->preprocessed, e));
+    if (!sibling) TRY(check_data(&c->plan, c->preprocessed, o->preprocessed, o->results, e));
     if (has_origin) TRY(check_origin(c, &origin, o, sibling, e));
     return has_origin && sibling ? note_followed(c, o, sibling, e) : text_check(&c->notes, e);
 }
@@ -289,11 +296,20 @@ static int copy_dataset(const char *from_folder, const char *to_folder, Err *e)
     return code;
 }
 
+static int forget_plan(const char *folder, Err *e)
+{
+    char *path = path_format(e, "%s/plans.yaml", folder);
+    const int code = path ? file_remove(path, e) : ERR_NOMEM;
+    mem_free(path);
+    return code;
+}
+
+/* plans.yaml goes first and comes last: where it stands, the others belong to it, wherever a process was killed. */
 int training_plan_record(const PlanChoice *c, const TrainingOptions *o, const char *folder, Err *e)
 {
-    if (c->is_bound && !c->goes_on) return 0;
-    TRY(write_plan(&c->plan, folder, "plans.yaml", e));
-    if (c->is_bound) return 0;
+    if (c->is_bound) return c->goes_on ? write_plan(&c->plan, folder, "plans.yaml", e) : 0;
+    TRY(forget_plan(folder, e));
     TRY(write_plan(&c->preprocessed, folder, "plans_preprocessed.yaml", e));
-    return copy_dataset(o->preprocessed, folder, e);
+    TRY(copy_dataset(o->preprocessed, folder, e));
+    return write_plan(&c->plan, folder, "plans.yaml", e);
 }

@@ -1,5 +1,6 @@
 #include "trainer/validation.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -11,6 +12,8 @@
 #include "inference/probabilities.h"
 #include "trainer/case_check.h"
 #include "trainer/case_set.h"
+#include "trainer/preprocessed.h"
+#include "trainer/run_folder.h"
 #include "trainer/split_record.h"
 #include "trainer/validation_folder.h"
 #include "trainer/validation_score.h"
@@ -220,6 +223,28 @@ static int open_folders(Validation *v, Err *e)
     return file_is_folder(v->fold) ? folder_lock(&v->lock, v->fold, e) : 0;
 }
 
+/* The weights that are validated are there, and are the last ones. */
+static int expect_finished(Validation *v, Err *e)
+{
+    bool has_final, has_latest;
+    const char *fold = v->fold;
+    char *final = path_format(e, "%s/checkpoint_final.safetensors", fold),
+         *latest = path_format(e, "%s/checkpoint_latest.safetensors", fold);
+    int code = final && latest ? file_is_there(final, &has_final, e) : ERR_NOMEM;
+    if (!code) code = file_is_there(latest, &has_latest, e);
+    if (!code && has_final && has_latest)
+        text_add(&v->cases.warnings, "%s: a training goes on from checkpoint_final and was interrupted: the weights of "
+                 "checkpoint_final are validated; --continue finishes it\n", fold);
+    else if (!code && has_latest)
+        code = err_set(e, ERR_VALUE, "%s has no checkpoint_final: its training was interrupted, and --continue finishes it", fold);
+    else if (!code && !has_final)
+        code = err_set(e, ERR_VALUE, "%s holds no training yet: leave --val-only away to train, or give the folder of a "
+                       "training with -o", fold);
+    mem_free(final);
+    mem_free(latest);
+    return code ? code : text_check(&v->cases.warnings, e);
+}
+
 static int open_validation(Validation *v, Err *e)
 {
     const ValidationOptions *o = v->o;
@@ -227,12 +252,28 @@ static int open_validation(Validation *v, Err *e)
     TRY(preprocessed_lock(&v->reading, o->preprocessed, e));
     TRY(open_folders(v, e));
     TRY(split_record_validation(&v->cases, v->fold, o->preprocessed, o->fold, e));
+    TRY(expect_finished(v, e));
     if (o->begin) o->begin(o->context, &v->cases);
     TRY(predictor_open(&v->predictor, o->results, &options, e));
-    v->check = (CaseCheck){o->preprocessed, predictor_plan(v->predictor), predictor_dataset(v->predictor), NULL};
+    v->check = (CaseCheck){o->preprocessed, predictor_plan(v->predictor), predictor_dataset(v->predictor), NULL,
+                           o->results};
     TRY(case_check_names(&v->check, v->cases.split.val, v->cases.split.val_count, e));
     TRY(describe(v, &options, e));
     return file_make_folders(v->output, e);
+}
+
+/* Into the fold's log: what was strange, and how it came out. */
+static int log_outcome(const Validation *v, const ValidationResult *r, Err *e)
+{
+    Text text = {0};
+    text_add(&text, "validation: %d cases, %d of them predicted before with these weights", r->cases, r->kept);
+    if (isnan(r->mean_dice)) text_add(&text, "; no label can be scored");
+    else text_add(&text, "; mean foreground Dice %.4f", r->mean_dice);
+    int code = text_check(&text, e);
+    if (!code) code = run_folder_append(v->fold, "warning: ", &v->cases.warnings, e);
+    if (!code) code = run_folder_append(v->fold, "", &text, e);
+    text_free(&text);
+    return code;
 }
 
 int validation_run(const ValidationOptions *o, ValidationResult *result, Err *e)
@@ -246,6 +287,7 @@ int validation_run(const ValidationOptions *o, ValidationResult *result, Err *e)
                                 o->fold == SPLITS_FOLD_ALL ? VALIDATION_OF_ALL : NULL, &result->mean_dice, e);
     result->kept = v.kept;
     result->cases = v.cases.split.val_count;
+    if (!code) code = log_outcome(&v, result, e);
     predictor_close(v.predictor);
     fold_cases_free(&v.cases);
     made_from_free(&v.made_from);

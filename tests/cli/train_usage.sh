@@ -1,0 +1,101 @@
+#!/bin/sh
+# train_usage BUILD: folders, folds and options that do not fit; what a run that goes on says of its cases; kills while
+# a run begins.
+build=$1
+. tests/support/tap.sh
+export OMP_NUM_THREADS=1
+
+"$build/make_phantom" -o "$out/Dataset911_P" --cases 6 --size 4x36x40 --quiet 2>/dev/null
+cat >"$out/narrow.yaml" <<'END'
+network: {width: 0.0625, depths: [1, 1, 1, 1], decoder_depths: [1, 1, 1]}
+training: {epochs: 2, iterations_per_epoch: 2, validation_iterations: 1}
+configurations: {2d: {batch_size: 2, patch_size: [32, 32]}}
+END
+plan() { "$build/plan_and_preprocess" "$out/Dataset911_P" -o "$out/pre" --override "$out/narrow.yaml" --quiet "$@"; }
+check "a phantom is preprocessed" 0 plan
+train() { "$build/train" "$@"; }
+
+# Folders.
+check "the raw dataset instead of the preprocessed one" 1 train "$out/Dataset911_P" 0 -o "$out/x"
+has "is known" 'Dataset911_P: this is a raw dataset: type plan_and_preprocess .*Dataset911_P -o PREPROCESSED' stderr
+check "the folder within" 1 train "$out/pre/2d" 0 -o "$out/x"
+has "is known, too" 'pre/2d: no plans.yaml is there: .*, here .*/pre/2d/\.\.' stderr
+check "no folder" 1 train "$out/nowhere" 0 -o "$out/x"
+has "is named" 'nowhere: no such folder: expected the folder that plan_and_preprocess wrote' stderr
+before=$(cksum <"$out/pre/plans.yaml")
+check "results into the preprocessed folder" 1 train "$out/pre" 0 -o "$out/pre/."
+has "are refused" 'cannot go into the preprocessed folder.*give another folder with -o' stderr
+is "and change nothing" test "$before" = "$(cksum <"$out/pre/plans.yaml")"
+
+# Folds and options.
+for fold in fold_0 ALL 0-4 "$out/pre"; do
+    check "fold $(basename "$fold")" 2 train "$out/pre" "$fold" -o "$out/x"
+    has "is told what it should be" 'expected one fold, 0, 1 …, or all' stderr
+done
+check "--continue with --overwrite" 2 train "$out/pre" 0 -o "$out/x" --continue --overwrite
+check "--val-only with --no-validation" 2 train "$out/pre" 0 -o "$out/x" --val-only --no-validation
+check "--val-only with --overwrite" 2 train "$out/pre" 0 -o "$out/x" --val-only --overwrite
+check "--save-probabilities with --no-validation" 2 train "$out/pre" 0 -o "$out/x" --no-validation --save-probabilities
+has "says why" 'it is the validation that saves them' stderr
+check "--val-only of nothing" 1 train "$out/pre" 0 -o "$out/x" --val-only
+has "says what to do" 'x/fold_0 holds no training yet: leave --val-only away' stderr
+lacks "without a line of progress" 'validation: cases' stderr
+is "nothing of all this was begun" test ! -e "$out/x"
+check "a training" 0 train "$out/pre" 0 -o "$out/r" --quiet
+check "--val-only with options of training" 0 train "$out/pre" 0 -o "$out/r" --val-only --epochs 9 --seed 3 --quiet
+has "names them" 'warning: --val-only trains nothing, so these do not count: --epochs, --seed' stderr
+has "the log has how validation came out" 'validation: 2 cases, 2 of them predicted before.*mean foreground Dice 0\.' \
+    r/fold_0/training_log.txt
+
+# A fold without validation cases.
+cp -r "$out/pre" "$out/one"
+printf '[{"train": ["phantom_001"], "val": []}]' >"$out/one/splits_final.json"
+check "a fold without validation cases" 1 train "$out/one" 0 -o "$out/y"
+has "is refused with what to do" 'no case to validate on .*training.validation_iterations of .*/one/plans.yaml to 0' stderr
+sed -i 's/validation_iterations: 1/validation_iterations: 0/' "$out/one/plans.yaml"
+check "unless nothing shall be validated" 0 train "$out/one" 0 -o "$out/y" --quiet
+has "which is said" 'warning: the fold has no case to validate on' stderr
+check "validation of it" 1 train "$out/one" 0 -o "$out/y" --val-only
+has "has nothing to do" 'fold_0/split.yaml: the fold has no case to validate on' stderr
+
+# A label that was changed, its size and time kept, while the run stood still.
+changed=$(grep -m 1 -o 'phantom_[0-9]*' "$out/r/fold_0/split.yaml")
+label=$out/Dataset911_P/labelsTr/$changed.nii.gz
+touch -r "$label" "$out/time"
+gzip -dc "$label" >"$out/label.nii"
+printf '\001\001\001' | dd of="$out/label.nii" bs=1 seek=400 conv=notrunc 2>/dev/null
+gzip -c "$out/label.nii" >"$label"
+touch -r "$out/time" "$label"
+check "the label is preprocessed, by the plan of the run" 0 \
+    "$build/plan_and_preprocess" "$out/Dataset911_P" -o "$out/pre" --plans "$out/r/plans.yaml" --quiet
+check "nothing is left to train" 0 train "$out/pre" 0 -o "$out/r" --continue --quiet
+lacks "so nothing is said of cases" 'images or labels were changed' stderr
+check "more epochs" 0 train "$out/pre" 0 -o "$out/r" --continue --epochs 3 --quiet
+has "the changed case is named" "warning: images or labels were changed since the run began, .*: 1 case: $changed;" stderr
+has "in the log, too" "warning: images or labels were changed since the run began" r/fold_0/training_log.txt
+check "once more" 0 train "$out/pre" 0 -o "$out/r" --continue --epochs 4 --quiet
+lacks "it is not named again" 'images or labels were changed' stderr
+
+# The preprocessed folder was planned for other data, and goes back to the run's plan.
+printf 'configurations: {2d: {spacing: [0.5, 0.5]}}\n' >"$out/spacing.yaml"
+check "planned otherwise" 0 "$build/plan_and_preprocess" "$out/Dataset911_P" -o "$out/pre" --override "$out/spacing.yaml" --quiet
+check "the run cannot go on" 1 train "$out/pre" 0 -o "$out/r" --continue --epochs 5
+has "and says how it could" 'type plan_and_preprocess Dataset911_P -o .*/pre --plans .*/r/plans.yaml' stderr
+check "nor be validated" 1 train "$out/pre" 0 -o "$out/r" --val-only
+has "and says the same" 'type: plan_and_preprocess Dataset911_P -o .*/pre --plans .*/r/plans.yaml' stderr
+check "so it is typed" 0 "$build/plan_and_preprocess" "$out/Dataset911_P" -o "$out/pre" --plans "$out/r/plans.yaml" --quiet
+check "and validated" 0 train "$out/pre" 0 -o "$out/r" --val-only --quiet
+check "another fold follows" 0 train "$out/pre" 1 -o "$out/r" --quiet
+check "and the first goes on" 0 train "$out/pre" 0 -o "$out/r" --continue --epochs 5 --quiet
+
+# A training that went on and was killed: checkpoint_latest beside checkpoint_final.
+cp "$out/r/fold_0/checkpoint_final.safetensors" "$out/r/fold_0/checkpoint_latest.safetensors"
+check "validation of the weights before" 0 train "$out/pre" 0 -o "$out/r" --val-only --quiet
+has "is told from that of the last ones" 'was interrupted: the weights of checkpoint_final are validated; --continue' stderr
+
+# Stopped before all that RESULTS keeps was written: what was there counts as nothing.
+mkdir -p "$out/k/dataset.json"
+check "a file of the results that cannot be written" 1 train "$out/pre" 0 -o "$out/k" --quiet
+rmdir "$out/k/dataset.json"
+check "--continue after that" 0 train "$out/pre" 0 -o "$out/k" --continue --quiet
+is "has all files" test -f "$out/k/dataset.json" -a -f "$out/k/plans.yaml"

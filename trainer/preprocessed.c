@@ -1,0 +1,55 @@
+#include "trainer/preprocessed.h"
+
+#include <stdbool.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+
+static int holds(bool *there, const char *folder, const char *name, Err *e)
+{
+    char *path = path_format(e, "%s/%s", folder, name);
+    const int code = path ? file_is_there(path, there, e) : ERR_NOMEM;
+    mem_free(path);
+    return code;
+}
+
+/* The likeliest mistakes first: the raw dataset, 2d/ within the folder. */
+static int expect_plan(const char *folder, Err *e)
+{
+    bool has_plan, is_raw, is_within;
+    if (!file_is_folder(folder))
+        return err_set(e, ERR_VALUE, "%s: no such folder: expected the folder that plan_and_preprocess wrote (its -o)", folder);
+    TRY(holds(&has_plan, folder, "plans.yaml", e));
+    if (has_plan) return 0;
+    TRY(holds(&is_raw, folder, "imagesTr", e));
+    if (is_raw)
+        return err_set(e, ERR_VALUE,
+                       "%s: this is a raw dataset: type plan_and_preprocess %s -o PREPROCESSED, and give PREPROCESSED to train",
+                       folder, folder);
+    TRY(holds(&is_within, folder, "../plans.yaml", e));
+    return err_set(e, ERR_VALUE, "%s: no plans.yaml is there: expected the folder that plan_and_preprocess wrote (its -o)%s%s%s",
+                   folder, is_within ? ", here " : "", is_within ? folder : "", is_within ? "/.." : "");
+}
+
+static int refuse_writing(const char *folder, Err *e)
+{
+    return err_set(e, ERR_VALUE, "%s: plan_and_preprocess is writing there: wait until it is done", folder);
+}
+
+/* A planner that runs there for the first time has not written plans.yaml yet. */
+int preprocessed_lock(FolderLock *lock, const char *preprocessed, Err *e)
+{
+    Err missing = {0};
+    bool is_locked;
+    int code = expect_plan(preprocessed, &missing);
+    if (code && file_is_folder(preprocessed)) {
+        TRY(folder_is_locked(preprocessed, &is_locked, e));
+        if (is_locked) return refuse_writing(preprocessed, e);
+    }
+    if (code) {
+        *e = missing;
+        return code;
+    }
+    code = folder_lock_shared(lock, preprocessed, e);
+    return code == ERR_VALUE ? refuse_writing(preprocessed, e) : code;
+}

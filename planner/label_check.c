@@ -7,7 +7,7 @@
 #include "data/npy.h"
 #include "preprocess/label_presence.h"
 
-enum { FOLDS_TOLD = 8 };
+enum { FOLDS_TOLD = 8, LABELS_TOLD = 8 };
 
 static int read_cases(LabelPresence *p, const NameList *cases, const char *folder, Err *e)
 {
@@ -48,6 +48,37 @@ static void tell_folds(Text *warnings, const LabelPresence *p, int k, const Name
     if (lacking) text_add(warnings, ": it cannot be learned there\n");
 }
 
+/* Labels that no case has, in one line however many they are. */
+static void tell_absent(Text *warnings, const LabelPresence *p, int cases)
+{
+    int absent = 0;
+    for (int k = 0; k < p->classes; k++) {
+        if (!label_presence_lacks(p, k, NULL) || absent++ >= LABELS_TOLD) continue;
+        if (absent > 1) text_add(warnings, "; ");
+        label_presence_name(p, k, warnings);
+    }
+    if (absent > LABELS_TOLD) text_add(warnings, " and %d more labels", absent - LABELS_TOLD);
+    if (absent)
+        text_add(warnings, ", %s in none of %d cases: nothing of %s can be learned; look at how the labels were made, or "
+                 "take %s out of dataset.json\n", absent == 1 ? "is" : "are", cases, absent == 1 ? "it" : "them",
+                 absent == 1 ? "it" : "them");
+}
+
+/* Labels that some case has, but no training case of a fold: a line each, of the first few. */
+static void tell_lacking(Text *warnings, const LabelPresence *p, const NameList *cases, const Splits *splits, bool *chosen)
+{
+    int told = 0, more = 0;
+    for (int k = 0; k < p->classes; k++) {
+        Text line = {0};
+        if (!label_presence_lacks(p, k, NULL)) tell_folds(&line, p, k, cases, splits, chosen);
+        if (line.length && told++ < LABELS_TOLD) text_add_bytes(warnings, line.data, line.length);
+        else if (line.length) more++;
+        warnings->failed |= line.failed;
+        text_free(&line);
+    }
+    if (more) text_add(warnings, "%d more labels are in none of the training cases of some folds\n", more);
+}
+
 int label_check(Text *warnings, const DatasetInfo *info, const NameList *cases, const Splits *splits, const char *folder,
                 Err *e)
 {
@@ -55,14 +86,9 @@ int label_check(Text *warnings, const DatasetInfo *info, const NameList *cases, 
     TRY(label_presence_new(&p, info, cases->count, e));
     bool *chosen = mem_zalloc((size_t)cases->count + 1, sizeof *chosen, e);
     int code = chosen ? read_cases(&p, cases, folder, e) : ERR_NOMEM;
-    for (int k = 0; k < p.classes && !code; k++) {
-        if (label_presence_lacks(&p, k, NULL)) {
-            label_presence_name(&p, k, warnings);
-            text_add(warnings, ", is in none of %d cases: nothing of it can be learned; look at how the labels were made, or "
-                     "take it out of dataset.json\n", cases->count);
-        } else {
-            tell_folds(warnings, &p, k, cases, splits, chosen);
-        }
+    if (!code) {
+        tell_absent(warnings, &p, cases->count);
+        tell_lacking(warnings, &p, cases, splits, chosen);
     }
     mem_free(chosen);
     label_presence_free(&p);

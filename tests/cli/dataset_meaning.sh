@@ -41,6 +41,11 @@ check "train says it too" 0 "$build/train" "$out/pre" all -o "$out/results" --ep
 has "on the terminal" 'warning: 1 of 3 labels are in no training case, and cannot be learned: tumour' stderr
 has "and in the log" 'warning: 1 of 3 labels are in no training case' results/fold_all/training_log.txt
 
+json MRI "$(printf '{"background": 0'; for k in $(seq 20); do printf ', "l%d": %d' "$k" "$k"; done; printf '}')"
+check "many labels that no case has" 0 plan --quiet
+has "are told in one line" 'warning: label 3, l3; label 4, l4; .* and 10 more labels, are in none of 5 cases' stderr
+is "and no more lines" test "$(grep -c 'none of 5 cases' "$out/stderr")" -eq 1
+
 # Labels without foreground: an empty image of the same shape, from a phantom's label that a network never saw.
 for i in 1 2 3 4 5; do
     gzip -dc "$raw/labelsTr/phantom_00$i.nii.gz" >"$out/label"
@@ -53,4 +58,4 @@ has "which the log has" '  error: channel 0, CT' pre/plan_and_preprocess.log
 is "and nothing is preprocessed" test ! -e "$out/pre/2d"
 json MRI '{"background": 0, "a": 1, "b": 2}'
 check "another normalisation needs none" 0 plan --quiet
-has "but there is nothing to learn" 'label 2, b, is in none of 5 cases' stderr
+has "but there is nothing to learn" 'label 1, a; label 2, b, are in none of 5 cases' stderr

@@ -137,6 +137,12 @@ double option_number(struct argp_state *state, const char *name, const char *tex
     return value;
 }
 
+void option_once(struct argp_state *state, const char *name, const char *text, const char **value)
+{
+    if (*value) argp_error(state, "%s is given twice: %s and %s", name, *value, text);
+    *value = text;
+}
+
 int64_t option_bytes(struct argp_state *state, const char *name, const char *text)
 {
     static const char units[] = "KMGT";

@@ -74,6 +74,9 @@ long option_integer(struct argp_state *state, const char *name, const char *text
 double option_number(struct argp_state *state, const char *name, const char *text, double low, double high);
 /* An amount of memory, in bytes: 8, 8G, 8GB and 8GiB are the same; so with K, M and T. At least 1 MiB. */
 int64_t option_bytes(struct argp_state *state, const char *name, const char *text);
+
+/* Sets *value to text; an option that takes one value and is given twice is wrong usage. */
+void option_once(struct argp_state *state, const char *name, const char *text, const char **value);
 void option_size(struct argp_state *state, const char *name, const char *text, int64_t *sizes, int count); /* "HxW" */
 
 #endif

@@ -113,7 +113,7 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
 {
     Options *o = state->input;
     switch (key) {
-    case 'd': o->dataset = text; return 0;
+    case 'd': option_once(state, "-d", text, &o->dataset); return 0;
     case KEY_ONLY_OVERLAP: o->only_overlap = true; return 0;
     case KEY_INSTANCES:
         o->instances.wanted = true;
@@ -136,7 +136,7 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
         o->tolerances[o->tolerance_count++] = text;
         return 0;
     }
-    case KEY_IMAGES: o->images = text; return 0;
+    case KEY_IMAGES: option_once(state, "--images", text, &o->images); return 0;
     case KEY_NO_REPORT: o->no_report = true; return 0;
     case KEY_ALLOW_MISSING:
     case KEY_CHILL: o->allow_missing = true; return 0;

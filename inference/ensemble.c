@@ -22,8 +22,8 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
 {
     Options *o = state->input;
     switch (key) {
-    case 'd': o->job.dataset = text; return 0;
-    case 'p': o->postprocessing = text; return 0;
+    case 'd': option_once(state, "-d", text, &o->job.dataset); return 0;
+    case 'p': option_once(state, "-p", text, &o->postprocessing); return 0;
     case ARGP_KEY_ARG:
         if (o->job.folder_count == AVERAGE_MEMBERS)
             argp_error(state, "more than %d folders", AVERAGE_MEMBERS);

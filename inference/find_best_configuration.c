@@ -43,7 +43,7 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
         if (fold_list_has(&o->folds, SPLITS_FOLD_ALL))
             argp_error(state, "--folds %s: what fold all validates on was trained on; name other folds", text);
         return 0;
-    case 'g': o->references = text; return 0;
+    case 'g': option_once(state, "-g", text, &o->references); return 0;
     case KEY_NO_ENSEMBLES: o->no_ensembles = true; return 0;
     case ARGP_KEY_ARG:
         if (o->count == CONFIGURATION_MODELS) argp_error(state, "more than %d results", CONFIGURATION_MODELS);

@@ -115,7 +115,7 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     case KEY_TTA: o->prediction.predictor.mirroring = SWITCH_ON; return 0;
     case KEY_NO_TTA: o->prediction.predictor.mirroring = SWITCH_OFF; return 0;
     case KEY_PROBABILITIES: o->prediction.save_probabilities = true; return 0;
-    case KEY_POSTPROCESSING: o->postprocessing = text; return 0;
+    case KEY_POSTPROCESSING: option_once(state, "--postprocessing", text, &o->postprocessing); return 0;
     case KEY_MEMORY: o->prediction.predictor.memory = option_bytes(state, "--memory", text); return 0;
     case KEY_EXPLAIN: o->prediction.explain = true; return 0;
     case KEY_STEP: o->prediction.predictor.step = option_number(state, "--step", text, 0.01, 1); return 0;

@@ -84,12 +84,12 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
         expect_network(state, text);
         o->network = text;
         return 0;
-    case KEY_OVERRIDE: o->override = text; return 0;
-    case KEY_PLANS: o->plans = text; return 0;
+    case KEY_OVERRIDE: option_once(state, "--override", text, &o->override); return 0;
+    case KEY_PLANS: option_once(state, "--plans", text, &o->plans); return 0;
     case KEY_MEMORY: o->memory_gb = (double)option_bytes(state, "--memory-target", text) / (1 << 30); return 0;
     case KEY_VERIFY: o->verify = true; return 0;
-    case KEY_SPLITS: o->folds.file = text; return 0;
-    case KEY_GROUPS: o->folds.groups = text; return 0;
+    case KEY_SPLITS: option_once(state, "--splits", text, &o->folds.file); return 0;
+    case KEY_GROUPS: option_once(state, "--groups", text, &o->folds.groups); return 0;
     case KEY_FOLDS: o->folds.folds = (int)option_integer(state, "--folds", text, 2, SPLITS_FOLD_MOST); return 0;
     case KEY_NEW_SPLITS: o->folds.draw_anew = true; return 0;
     case KEY_EXPLAIN: o->explain = true; return 0;

@@ -47,7 +47,7 @@ static void add_labels(MadeFrom *m, const DatasetInfo *info)
             text_add(&t, "%s%d", i + k ? " " : "", info->labels[i].values[k]);
     }
     if (info->ignore_value >= 0) text_add(&t, "; ignore %d", info->ignore_value);
-    if (!text_check(&t, &m->failure)) made_from_add(m, "dataset.json labels", "%s", t.data ? t.data : "");
+    if (!text_check(&t, &m->failure)) made_from_add(m, CASE_LABELS_KEY, "%s", t.data ? t.data : "");
     text_free(&t);
 }
 

@@ -9,6 +9,8 @@
 #include "plans/made_from.h"
 #include "plans/plan.h"
 
+#define CASE_LABELS_KEY "dataset.json labels" /* what the labels mean */
+
 /* To be raised when preprocessing itself changes, so that cases made before are made anew. */
 enum { PREPROCESSING_VERSION = 2 };
 

@@ -13,6 +13,7 @@
 typedef struct Findings {
     MadeFrom settings;
     int wrong;              /* cases that another plan made */
+    bool other_labels;      /* the first was made for labels of another meaning */
     const char *first;      /* of them, borrowed */
     Text differences;       /* of the first */
 } Findings;
@@ -22,7 +23,8 @@ static void add_command(Text *t, const CaseCheck *check)
 {
     text_add(t, "plan_and_preprocess %s -o %s", *check->plan->dataset_name ? check->plan->dataset_name : "DATASET",
              check->preprocessed);
-    if (check->results) text_add(t, " --plans %s/plans.yaml", check->results);
+    if (check->results) text_add(t, " --plans %s/plans_preprocessed.yaml", check->results);
+    else if (check->override) text_add(t, " --plans %s/plans.yaml", check->preprocessed); /* which this changes */
     if (check->override) text_add(t, " --override %s", check->override);
 }
 
@@ -91,6 +93,8 @@ static void note_differences(Findings *f, const MadeFrom *made_from, const char 
         text_free(&differences);
         return;
     }
+    const char *labels = made_from_find(made_from, CASE_LABELS_KEY);
+    f->other_labels = labels && strcmp(labels, made_from_find(&f->settings, CASE_LABELS_KEY));
     f->first = name;
     f->differences = differences;
 }
@@ -129,6 +133,11 @@ static int report(Findings *f, const CaseCheck *check, int count, Err *e)
     enum { SHOWN = 500 }; /* bytes: the command must stay in sight */
     if (!f->wrong) return 0;
     TRY(text_check(&f->differences, e));
+    if (f->other_labels && check->results)
+        return err_set(e, ERR_VALUE,
+                       "%s/2d: %d of %d cases were made for other labels than those of %s/dataset.json, by which this run "
+                       "was trained: restore the labels in the dataset's dataset.json and preprocess anew, or train into "
+                       "another results folder (-o)", check->preprocessed, f->wrong, count, check->results);
     Text what = {0};
     text_add(&what,
              "%s/2d: %d of %d cases were not made by this run's plan, first %s (%.*s%s): undo the change, or "

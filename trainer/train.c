@@ -134,8 +134,8 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     case KEY_RATE:
         change->learning_rate = option_number(state, "--learning-rate", text, 1e-12, 100);
         return 0;
-    case KEY_PRETRAINED: change->pretrained = text; return 0;
-    case KEY_OVERRIDE: change->file = text; return 0;
+    case KEY_PRETRAINED: option_once(state, "--pretrained", text, &change->pretrained); return 0;
+    case KEY_OVERRIDE: option_once(state, "--override", text, &change->file); return 0;
     case KEY_VALIDATE_ONLY: o->validate_only = true; return 0;
     case KEY_PROBABILITIES: o->save_probabilities = true; return 0;
     case KEY_SKIP_VALIDATION: o->skip_validation = true; return 0;

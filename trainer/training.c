@@ -345,8 +345,15 @@ static int check_meaning(const Training *t, const TrainingOptions *o, Err *e)
     char *path = path_format(e, "%s/dataset.json", o->results);
     int code = file_is_there(path, &there, e);
     if (!code && there && t->choice.is_bound && !(code = dataset_info_read(&recorded, path, e))) {
+        Text difference = {0};
         char *now = path_format(e, "%s/dataset.json", o->preprocessed);
-        code = now ? meaning_expect_same(&recorded, path, &t->info, now, e) : ERR_NOMEM;
+        if (now) meaning_add_difference(&difference, &recorded, path, &t->info, now);
+        code = now ? text_check(&difference, e) : ERR_NOMEM;
+        if (!code && difference.length)
+            code = err_set(e, ERR_VALUE, "%s holds a training of other labels: %s; restore the labels in the dataset's "
+                           "dataset.json and preprocess anew, or give another results folder with -o",
+                           o->results, difference.data);
+        text_free(&difference);
         mem_free(now);
         dataset_info_free(&recorded);
     }

@@ -119,7 +119,7 @@ static int check_data(const Plan *plan, Plan now, const char *preprocessed, cons
     int code = plan_differences(&text, plan, &now, e);
     char *before = path_format(e, "%s was preprocessed anew, by another plan, since this run began", preprocessed),
          *after = path_format(e, "; to go on, preprocess by the run's plan: type plan_and_preprocess %s -o %s --plans "
-                              "%s/plans.yaml; or give --overwrite or another results folder",
+                              "%s/plans_preprocessed.yaml; or give --overwrite or another results folder",
                               *plan->dataset_name ? plan->dataset_name : "DATASET", preprocessed, results);
     if (!before || !after) code = ERR_NOMEM;
     if (code > 0) code = refuse(before, &text, after, e);

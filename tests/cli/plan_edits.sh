@@ -7,7 +7,11 @@ raw=$out/Dataset705_Edits pre=$out/pre
 
 printf 'network: {width: 0.0625, depths: [1, 1, 1, 1], decoder_depths: [1, 1, 1]}\n' >"$out/narrow.yaml"
 "$build/make_phantom" -o "$raw" --cases 5 --size 2x48x32 --channels 2 --quiet 2>/dev/null
-plan() { "$build/plan_and_preprocess" "$raw" -o "$pre" --override "$out/narrow.yaml" -j1 "$@"; }
+plan_by() { # OVERRIDE OPTIONS…
+    override=$1; shift
+    "$build/plan_and_preprocess" "$raw" -o "$pre" --override "$out/$override" -j1 "$@"
+}
+plan() { plan_by narrow.yaml "$@"; }
 edit() { sed -i "s/\( $1\): [^#]*/\1: $2 /" "$pre/plans.yaml"; }
 top() { sed -i "s/^$1: [^#]*/$1: $2 /" "$pre/plans.yaml"; }
 statistic() { sed -n "/^foreground/,/^network/s/^    $1: //p" "$pre/plans.yaml" | sed -n "$2p"; }
@@ -32,7 +36,7 @@ has "is named with who said it" 'error: plans.yaml, changed by hand: image_reade
 top image_reader_writer SimpleITKIO
 check "taken back" 0 plan --quiet
 echo 'network: {name: unetr}' >"$out/unetr.yaml"
-check "a network that this build lacks" 1 plan --override "$out/unetr.yaml"
+check "a network that this build lacks" 1 plan_by unetr.yaml
 has "is named with the file" 'unetr.yaml: network.name: there is no network unetr' stderr
 
 # ---- statistics
@@ -42,11 +46,11 @@ check "a statistic that was edited" 0 plan
 has "is named alone" 'edits of .*: foreground_intensity_properties_per_channel.0.mean 123.5 (planned [-0-9.e]*), .*channel.1.mean 123.5 (planned [-0-9.e]*); --overwrite' stderr
 is "and kept" test "$(statistic mean 1) $(statistic mean 2)" = "123.5 123.5"
 printf 'foreground_intensity_properties_per_channel: {"1": {std: 7.5}}\n' >"$out/second.yaml"; cat "$out/narrow.yaml" >>"$out/second.yaml"
-check "an override of the second channel alone" 0 plan --overwrite --quiet --override "$out/second.yaml"
+check "an override of the second channel alone" 0 plan_by second.yaml --overwrite --quiet
 is "changes that alone" test "$(statistic std 2) $(statistic max 2)" = "7.5 $before"
 is "and the first stays" test -n "$(statistic std 1)" -a "$(statistic std 1)" != 7.5
 printf 'foreground_intensity_properties_per_channel: {"2": {std: 7.5}}\n' >"$out/third.yaml"; cat "$out/narrow.yaml" >>"$out/third.yaml"
-check "one of a channel that is not there" 1 plan --override "$out/third.yaml"
+check "one of a channel that is not there" 1 plan_by third.yaml
 has "is refused" 'foreground_intensity_properties_per_channel has 3 entries, normalization_schemes 2' stderr
 
 # ---- what would cost too much, or has no use
@@ -56,7 +60,7 @@ check "a spacing that is far too fine" 1 plan --quiet
 has "is refused before it costs memory" 'case phantom_001: .*at the plan.s spacing, 1e-05x1e-05 mm, the case would have .* voxels' stderr
 check "dropped" 0 plan --overwrite --quiet
 printf 'configurations: {2d: {patch_size: [256, 256], batch_size: 64}, 3d_fullres: {batch_size: 2}}\n' >"$out/large.yaml"; cat "$out/narrow.yaml" >>"$out/large.yaml"
-check "an override that takes much memory" 0 plan --override "$out/large.yaml" --memory-target 100M --quiet
+check "an override that takes much memory" 0 plan_by large.yaml --memory-target 100M --quiet
 has "is a warning" 'warning: a training step of 64 patches of 256x256 takes [0-9.]* GiB, more than --memory-target' stderr
 has "a key of it that has no use, too" 'warning: .*large.yaml:1:.*3d_fullres: not used here' stderr
 check "back" 0 plan --overwrite --quiet

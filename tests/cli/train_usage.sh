@@ -67,7 +67,7 @@ printf '\001\001\001' | dd of="$out/label.nii" bs=1 seek=400 conv=notrunc 2>/dev
 gzip -c "$out/label.nii" >"$label"
 touch -r "$out/time" "$label"
 check "the label is preprocessed, by the plan of the run" 0 \
-    "$build/plan_and_preprocess" "$out/Dataset911_P" -o "$out/pre" --plans "$out/r/plans.yaml" --quiet
+    "$build/plan_and_preprocess" "$out/Dataset911_P" -o "$out/pre" --plans "$out/r/plans_preprocessed.yaml" --quiet
 check "nothing is left to train" 0 train "$out/pre" 0 -o "$out/r" --continue --quiet
 lacks "so nothing is said of cases" 'images or labels were changed' stderr
 check "more epochs" 0 train "$out/pre" 0 -o "$out/r" --continue --epochs 3 --quiet
@@ -80,10 +80,10 @@ lacks "it is not named again" 'images or labels were changed' stderr
 printf 'configurations: {2d: {spacing: [0.5, 0.5]}}\n' >"$out/spacing.yaml"
 check "planned otherwise" 0 "$build/plan_and_preprocess" "$out/Dataset911_P" -o "$out/pre" --override "$out/spacing.yaml" --quiet
 check "the run cannot go on" 1 train "$out/pre" 0 -o "$out/r" --continue --epochs 5
-has "and says how it could" 'type plan_and_preprocess Dataset911_P -o .*/pre --plans .*/r/plans.yaml' stderr
+has "and says how it could" 'type plan_and_preprocess Dataset911_P -o .*/pre --plans .*/r/plans_preprocessed.yaml' stderr
 check "nor be validated" 1 train "$out/pre" 0 -o "$out/r" --val-only
-has "and says the same" 'type: plan_and_preprocess Dataset911_P -o .*/pre --plans .*/r/plans.yaml' stderr
-check "so it is typed" 0 "$build/plan_and_preprocess" "$out/Dataset911_P" -o "$out/pre" --plans "$out/r/plans.yaml" --quiet
+has "and says the same" 'type: plan_and_preprocess Dataset911_P -o .*/pre --plans .*/r/plans_preprocessed.yaml' stderr
+check "so it is typed" 0 "$build/plan_and_preprocess" "$out/Dataset911_P" -o "$out/pre" --plans "$out/r/plans_preprocessed.yaml" --quiet
 check "and validated" 0 train "$out/pre" 0 -o "$out/r" --val-only --quiet
 check "another fold follows" 0 train "$out/pre" 1 -o "$out/r" --quiet
 check "and the first goes on" 0 train "$out/pre" 0 -o "$out/r" --continue --epochs 5 --quiet
@@ -99,3 +99,16 @@ check "a file of the results that cannot be written" 1 train "$out/pre" 0 -o "$o
 rmdir "$out/k/dataset.json"
 check "--continue after that" 0 train "$out/pre" 0 -o "$out/k" --continue --quiet
 is "has all files" test -f "$out/k/dataset.json" -a -f "$out/k/plans.yaml"
+
+# An option with one value that is given twice, and labels that were exchanged after the training.
+check "--override twice" 2 train "$out/pre" 1 -o "$out/twice" --override a.yaml --override b.yaml
+has "names both" '\-\-override is given twice: a.yaml and b.yaml' stderr
+cp -r "$out/Dataset911_P" "$out/Dataset912_P"
+"$build/plan_and_preprocess" "$out/Dataset912_P" -o "$out/pre12" --override "$out/narrow.yaml" --quiet 2>/dev/null
+check "a short training" 0 train "$out/pre12" 0 -o "$out/r12" --quiet --no-validation
+sed -i 's/"bright_organ": 1/"bright_organ": 2/; s/"dark_organ": 2/"dark_organ": 1/' "$out/Dataset912_P/dataset.json"
+"$build/plan_and_preprocess" "$out/Dataset912_P" -o "$out/pre12" --override "$out/narrow.yaml" --quiet 2>/dev/null
+check "other labels since" 1 train "$out/pre12" 0 -o "$out/r12" --val-only
+has "are said to be that" 'were made for other labels than those of .*/r12/dataset.json.*restore the labels' stderr
+check "another fold of other labels" 1 train "$out/pre12" 1 -o "$out/r12"
+has "is refused with the way out" 'r12 holds a training of other labels: .*another results folder with -o' stderr

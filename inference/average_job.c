@@ -115,8 +115,12 @@ static int expect_same_images(const Work *w, const RecordedCase *first, const Re
 }
 
 /* The probabilities are those that predict wrote. */
-static int expect_as_written(const char *folder, const RecordedCase *recorded, Err *e)
+static int expect_as_written(const char *folder, const char *id, const RecordedCase *recorded, Err *e)
 {
+    if (!recorded_file(&recorded->outputs, ".npy"))
+        return err_set(e, ERR_VALUE, "%s/%s.npy is of an earlier prediction than the one that stands there (%s/"
+                       PREDICTION_RECORD_NAME "): predict the case again, with --save-probabilities and --overwrite",
+                       folder, id, folder);
     for (int i = 0; i < recorded->outputs.count; i++) {
         char hash[HASH_BYTES];
         const MadeFromItem *file = &recorded->outputs.items[i];
@@ -147,7 +151,7 @@ static int expect_members(const Work *w, const char *id, Err *e)
         if (own && own->state != RECORD_DONE)
             return err_set(e, ERR_VALUE, "its prediction in %s was not finished (%s/" PREDICTION_RECORD_NAME
                            "): predict it again", job->folders[i], job->folders[i]);
-        if (own) TRY(expect_as_written(job->folders[i], own, e));
+        if (own) TRY(expect_as_written(job->folders[i], id, own, e));
         if (i && first && own) TRY(expect_same_images(w, first, own, i, e));
     }
     return 0;

@@ -155,7 +155,7 @@ static int by_id(const void *a, const void *b)
 int cross_validation_read(CrossValidation *v, const char *results, const FoldList *folds,
                           const char *references, Err *e)
 {
-    *v = (CrossValidation){.has_probabilities = true};
+    *v = (CrossValidation){.has_probabilities = true, .own_references = !references};
     int code = 0;
     for (int i = 0; i < folds->count && !code; i++)
         code = read_fold(v, results, folds->numbers[i], references, e);

@@ -23,6 +23,7 @@ typedef struct CrossValidation {
     ValidationCase *cases;   /* by id */
     int count;
     bool has_probabilities;  /* of all cases */
+    bool own_references;     /* those that the validation was scored against, not others */
 } CrossValidation;
 
 /* The folds of the results that were validated, fold_all not among them, ascending. folds is new. Fails: ERR_IO;

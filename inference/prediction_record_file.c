@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "plans/yaml.h"
 
@@ -243,4 +244,14 @@ int record_content_write(const RecordContent *mine, const RecordContent *others,
     doc_close(&w);
     doc_close(&w);
     return doc_finish(&w, path, e);
+}
+
+const char *recorded_file(const RecordedFiles *files, const char *name_or_ending)
+{
+    for (int i = 0; i < files->count; i++) {
+        const char *name = files->items[i].key;
+        if (*name_or_ending == '.' ? path_ends_with(name, name_or_ending) : !strcmp(name, name_or_ending))
+            return files->items[i].value;
+    }
+    return NULL;
 }

@@ -27,6 +27,9 @@ typedef struct RecordedFiles {
     int count;
 } RecordedFiles;
 
+/* The content's hash of the first file with that name, or, of a name such as ".npy", with that ending; NULL. */
+const char *recorded_file(const RecordedFiles *files, const char *name_or_ending);
+
 typedef struct RecordTexts {
     char **texts;     /* owned */
     int count;

@@ -8,8 +8,10 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "inference/model_source.h"
 #include "inference/prediction_record.h"
 #include "inference/prediction_record_file.h"
+#include "inference/predictor.h"
 #include "inference/results.h"
 
 /* What is wrong, and how the fold's predictions are made anew. */
@@ -69,11 +71,39 @@ static int expect_weights(const CrossValidation *v, const RecordContent *record,
     return code;
 }
 
+/* Plan, labels and options decide the labels as well: as they are now, and as they were. The precision may be any. */
+static int expect_model(const CrossValidation *v, const RecordContent *record, const char *results, int fold, Err *e)
+{
+    static const char *const deciding[] = {"plan ", "labels", "regions_class_order", "step", "gaussian", "mirroring"};
+    ModelSource source;
+    MadeFrom now = {0};
+    Text differences = {0};
+    const char *checkpoint = made_from_find(&record->made_from, "checkpoint");
+    const PredictorOptions options = {.folds = &fold, .fold_count = 1, .checkpoint = checkpoint};
+    if (!checkpoint) return 0;
+    TRY(model_source_open(&source, results, &fold, 1, checkpoint, e));
+    predictor_made_from(&now, "", &source, &options);
+    model_source_free(&source);
+    int code = made_from_check(&now, e);
+    for (size_t i = 0; i < sizeof deciding / sizeof *deciding && !code && !differences.length; i++)
+        made_from_differences(&differences, &record->made_from, &now, deciding[i]);
+    if (!code) code = text_check(&differences, e);
+    if (!code && differences.length)
+        code = refuse(v, results, fold, e, "%s/fold_%d/validation was predicted otherwise than %s would predict now (%s)",
+                      results, fold, results, differences.data);
+    text_free(&differences);
+    made_from_free(&now);
+    return code;
+}
+
 /* Of the files that are read for the choice. */
 static int expect_outputs(const CrossValidation *v, const ValidationCase *c, const RecordedCase *record,
                           const char *results, Err *e)
 {
     int code = 0;
+    if (v->has_probabilities && !recorded_file(&record->outputs, ".npy"))
+        return refuse(v, results, c->fold, e, "%s/%s.npy is of an earlier validation than the labels beside it", c->folder,
+                      c->id);
     for (int i = 0; i < record->outputs.count && !code; i++) {
         const MadeFromItem *file = &record->outputs.items[i];
         if (!v->has_probabilities && strcmp(file->key, path_base(c->prediction))) continue;
@@ -82,6 +112,17 @@ static int expect_outputs(const CrossValidation *v, const ValidationCase *c, con
         mem_free(path);
     }
     return code;
+}
+
+/* The reference that a case was validated against must be the same still. */
+static int expect_reference(const CrossValidation *v, const ValidationCase *c, const RecordedCase *record,
+                            const char *results, Err *e)
+{
+    bool same;
+    const char *recorded = recorded_file(&record->inputs, path_base(c->reference));
+    if (!v->own_references || !recorded) return 0;
+    TRY(has_content(&same, c->reference, recorded, e));
+    return same ? 0 : refuse(v, results, c->fold, e, "%s was changed since the case %s was validated", c->reference, c->id);
 }
 
 static const ValidationCase *find_case(const CrossValidation *v, int fold, const char *id)
@@ -101,6 +142,7 @@ static int expect_cases(const CrossValidation *v, const RecordContent *record, c
             return refuse(v, results, fold, e, "case %s of %s/fold_%d/validation was not predicted to its end (predict.yaml "
                           "there)", c->id, results, fold);
         TRY(expect_outputs(v, c, recorded, results, e));
+        TRY(expect_reference(v, c, recorded, results, e));
     }
     for (int i = 0; i < record->count; i++)
         if (!find_case(v, fold, record->cases[i].id))
@@ -118,6 +160,7 @@ int validation_record_expect(const CrossValidation *v, const char *results, int 
     if (!code && there) {
         code = record_content_read(&record, path, e);
         if (!code) code = expect_weights(v, &record, results, fold, e);
+        if (!code) code = expect_model(v, &record, results, fold, e);
         if (!code) code = expect_cases(v, &record, results, fold, e);
         record_content_free(&record);
     }

@@ -77,3 +77,29 @@ is "are turned onto the predictions" cmp "$out/stdout" "$out/table"
 turned moved RAS 9
 check "labels of another place" 1 best "$out/other" -g "$out/moved"
 has "are refused" 'case phantom_00.: .*they show different places' stderr
+
+# Probabilities of weights that are gone, beside labels that were predicted later without any.
+cp -r "$out/other" "$out/later"
+cp "$out/my results/fold_0/checkpoint_final.safetensors" "$out/later/fold_0"
+check "validated again without probabilities" 0 "$build/train" "$out/pre" 0 -o "$out/later" --val-only --quiet
+check "a pair with the earlier ones" 1 best "$out/my results" "$out/later"
+has "is refused" 'npy is of an earlier validation than the labels beside it.*--save-probabilities' stderr
+predicted() { "$build/predict" -i "$out/raw/imagesTr" -o "$1" -m "$out/$2" --quiet "$3" "$4"; }
+check "a prediction" 0 predicted "$out/pa" "my results" --save-probabilities -j1
+check "another" 0 predicted "$out/pb" other --save-probabilities -j1
+check "which a third replaces without probabilities" 0 predicted "$out/pb" later --overwrite -j1
+check "the ensemble" 1 "$build/ensemble" "$out/pa" "$out/pb" -o "$out/mean" --quiet
+has "does not take the earlier ones" 'npy is of an earlier prediction than the one that stands there' stderr
+
+# A reference that was changed after the validation.
+label=$(ls "$out/pre/gt_segmentations"/* | head -1); cp "$label" "$out/label"
+cp "$(ls "$out/pre/gt_segmentations"/* | tail -1)" "$label"
+check "a changed reference" 1 best "$out/other"
+has "is told" 'was changed since the case phantom_001 was validated; predict the validation cases anew' stderr
+cp "$out/label" "$label"
+
+# A plan that was edited after the validation.
+cp -r "$out/other" "$out/edited"
+sed -i 's/^  step: [0-9.]*/  step: 0.25/' "$out/edited/plans.yaml"
+check "another step of the sliding window" 1 best "$out/edited"
+has "is named" 'was predicted otherwise than .*/edited would predict now (step: 0.5, now 0.25)' stderr

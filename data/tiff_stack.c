@@ -106,28 +106,20 @@ static int read_ome(Named *n, const TiffFile *f, const char *pixels, Err *e)
 
 static const char digits[] = "0123456789";
 
-/* The side file: of the file itself or, for image channels, of their case. The caller owns *name, also on failure. */
-static int side_name(char **name, bool *there, const char *path, ImageUse use, Err *e)
+/* The side files that are there: of the file itself, then, for image channels, of their case. */
+static int add_sides(FileList *sides, const char *path, ImageUse use, Err *e)
 {
     const char *dot = strrchr(path_base(path), '.');
-    int length = (int)(dot - path);
-    *name = path_format(e, "%.*s.json", length, path);
-    TRY(file_is_there(*name, there, e));
-    if (*there || use == IMAGE_LABELS) return 0;
+    const int length = (int)(dot - path);
+    TRY(image_files_add(sides, path_format(e, "%.*s.json", length, path), e));
+    if (use == IMAGE_LABELS) return 0;
     if (length < 6 || path[length - 5] != '_' || strspn(path + length - 4, digits) != 4) return 0;
-    mem_free(*name);
-    *name = path_format(e, "%.*s.json", length - 5, path);
-    return file_is_there(*name, there, e);
+    return image_files_add(sides, path_format(e, "%.*s.json", length - 5, path), e);
 }
 
 int tiff_stack_add_side(FileList *files, const char *path, Err *e)
 {
-    char *name;
-    bool there;
-    const int failed = side_name(&name, &there, path, IMAGE_INTENSITIES, e);
-    if (!failed) return image_files_add(files, name, e);
-    mem_free(name);
-    return failed;
+    return add_sides(files, path, IMAGE_INTENSITIES, e);
 }
 
 static int read_side(double spacing_zyx[3], bool *found, const char *name, Err *e)
@@ -149,16 +141,33 @@ static int read_side(double spacing_zyx[3], bool *found, const char *name, Err *
     return failed;
 }
 
-/* A .json beside a picture need not be about spacing (labelme's are not): then it is none. */
+static int expect_same(const double a[3], const double b[3], const char *path, const char *side, const char *other, Err *e)
+{
+    if (a[0] == b[0] && a[1] == b[1] && a[2] == b[2]) return 0;
+    return err_set(e, ERR_VALUE,
+                   "%s: its spacing is [%g, %g, %g] in %s and [%g, %g, %g] in %s: expected one; correct it, or remove one "
+                   "of these files", path, a[0], a[1], a[2], path_base(side), b[0], b[1], b[2], path_base(other));
+}
+
+/* What the side files say; they must agree. A .json beside a picture need not be about spacing (labelme's are not):
+ * then it is none. */
 static int find_side(TiffStack *s, bool *found, const TiffFile *f, int64_t pages, ImageUse use, Err *e)
 {
-    char *name;
-    bool there;
-    *found = false;
-    int failed = side_name(&name, &there, f->path, use, e);
-    if (!failed && there) failed = read_side(s->spacing_zyx, found, name, e);
-    if (failed && pages == 1 && !*found) failed = 0;
-    mem_free(name);
+    FileList sides = {0};
+    const char *first = NULL;
+    int failed = add_sides(&sides, f->path, use, e);
+    for (int i = 0; i < sides.count && !failed; i++) {
+        double spacing[3];
+        bool has = false;
+        failed = read_side(spacing, &has, sides.names[i], e);
+        if (failed && pages == 1 && !has) failed = 0;
+        if (failed || !has) continue;
+        if (first) failed = expect_same(s->spacing_zyx, spacing, f->path, first, sides.names[i], e);
+        else memcpy(s->spacing_zyx, spacing, sizeof spacing);
+        if (!first) first = sides.names[i];
+    }
+    *found = first != NULL;
+    file_list_free(&sides);
     return failed;
 }
 

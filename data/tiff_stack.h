@@ -7,7 +7,7 @@
  *   one page, with a side file  a volume of one slice
  *
  * Spacing of a volume: that of the side file CASE.json, {"spacing": [z,y,x]}, beside CASE_0000.tif or CASE.tif
- * (nnU-Net's Tiff3DIO); else ImageJ's spacing and resolution, or OME's PhysicalSizeX, Y and Z; else 1. The
+ * (nnU-Net's Tiff3DIO); CASE_0000.json counts as well, and has to agree where both are there; else ImageJ's spacing and resolution, or OME's PhysicalSizeX, Y and Z; else 1. The
  * numbers are taken as they stand, whatever their unit. Plain values. */
 #ifndef DATA_TIFF_STACK_H
 #define DATA_TIFF_STACK_H
@@ -28,7 +28,7 @@ typedef struct TiffStack {
  * ERR_FORMAT, ERR_VALUE, ERR_UNSUPPORTED, ERR_IO, ERR_NOMEM. */
 int tiff_stack_find(TiffStack *s, const TiffFile *f, int64_t pages, int samples, ImageUse use, Err *e);
 
-/* Adds the side file, where one is there. Fails: ERR_NOMEM. */
+/* Adds the side files that are there. Fails: ERR_NOMEM. */
 int tiff_stack_add_side(FileList *files, const char *path, Err *e);
 
 /* The ImageDescription of a volume as ImageJ writes it. */

@@ -151,6 +151,25 @@ static void side_file_gives_spacing(void **state)
     }
 }
 
+static void side_files_have_to_agree(void **state)
+{
+    (void)state;
+    static const double side[3] = {3, 0.5, 0.25};
+    static const char text[] = "{\"spacing\": [3, 0.5, 0.25]}", same[] = "{\"spacing\": [3.0, 0.50, 0.25], \"a\": 1}",
+                      other[] = "{\"spacing\": [2, 0.5, 0.25]}", none[] = "{\"shapes\": []}";
+    Image image;
+    Err e = {0};
+    write_pages("both_0000.tif", "w", 4, SAMPLEFORMAT_UINT, 8, NULL);
+    assert_int_equal(file_put(in_folder("both.json"), text, sizeof text - 1, NULL), 0);
+    assert_int_equal(file_put(in_folder("both_0000.json"), same, sizeof same - 1, NULL), 0);
+    expect("both_0000.tif", IMAGE_INTENSITIES, 1, 4, 0, 1, side);
+    assert_int_equal(file_put(in_folder("both_0000.json"), none, sizeof none - 1, NULL), 0);
+    expect("both_0000.tif", IMAGE_INTENSITIES, 1, 4, 0, 1, side); /* it says nothing of spacing */
+    assert_int_equal(file_put(in_folder("both_0000.json"), other, sizeof other - 1, NULL), 0);
+    assert_int_not_equal(image_read(&image, in_folder("both_0000.tif"), &e), 0);
+    assert_non_null(strstr(e.text, "[2, 0.5, 0.25] in both_0000.json and [3, 0.5, 0.25] in both.json"));
+}
+
 static void volumes_round_trip(void **state)
 {
     (void)state;
@@ -225,7 +244,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_width_is_read),      cmocka_unit_test(metadata_tell_slices_and_channels),
-        cmocka_unit_test(side_file_gives_spacing),  cmocka_unit_test(volumes_round_trip),
+        cmocka_unit_test(side_file_gives_spacing),  cmocka_unit_test(side_files_have_to_agree),
+        cmocka_unit_test(volumes_round_trip),
         cmocka_unit_test(other_stacks_are_refused),
     };
     return cmocka_run_group_tests(tests, test_folder_make, test_folder_remove);

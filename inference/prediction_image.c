@@ -1,9 +1,11 @@
 /* One case of a PredictionJob: from its files to its labels. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "base/memory.h"
 #include "data/image_channels.h"
+#include "data/orientation_code.h"
 #include "inference/output_file.h"
 #include "inference/prediction_job.h"
 #include "inference/probabilities.h"
@@ -134,13 +136,14 @@ static int read_case(const PredictionJob *job, const Case *c, Image *image, Err 
     return code;
 }
 
-/* Whether the plan's list, "RAS, LPS", has this one; of a 2-D image, "RA", the third axis may be any. */
-static bool has_orientation(const char *list, const char *code)
+/* Whether one of the plan's list, "RAS, LPS", reaches the network as this one does. */
+static bool has_orientation(const char *list, const char *code, ReaderAxes reader)
 {
     for (size_t length; *list; list += length + strspn(list + length, ", ")) {
+        char known[GRID_CODE_BYTES];
         length = strcspn(list, ", ");
-        const size_t other = strlen(code), both = length < other ? length : other;
-        if (!strncmp(list, code, both) && (length == other || both == 2)) return true;
+        snprintf(known, sizeof known, "%.*s", (int)length, list);
+        if (orientation_same(orientation_as_read(known, reader), orientation_as_read(code, reader))) return true;
     }
     return false;
 }
@@ -166,14 +169,15 @@ static int warn_of_spacing(const PredictionJob *job, const Case *c, const Geomet
 static void warn_of_orientation(const PredictionJob *job, const Case *c, const Geometry *g)
 {
     const Plan *plan = predictor_plan(job->predictor);
+    const ReaderAxes reader = plan_reader_axes(plan);
     char code[GRID_CODE_BYTES];
     grid_axes_code(g, code);
-    if (!*plan->orientations || !strcmp(plan->orientations, "none") || plan_reader_axes(plan) != READER_STORED) return;
-    if (has_orientation(plan->orientations, code)) return;
-    prediction_job_warn(job,
-                        "%s: its orientation is %s, and training saw %s only: the network may take left for right; "
-                        "reorient the image, or train with \"orientation: canonical\"", c->images[0], code,
-                        plan->orientations);
+    if (!*plan->orientations || !strcmp(plan->orientations, "none")) return;
+    if (has_orientation(plan->orientations, code, reader)) return;
+    const char *unturned = orientation_unturned(code, reader);
+    prediction_job_warn(job, "%s: its orientation is %s, and training saw %s%s only: the network may take left for right; %s",
+                        c->images[0], code, plan->orientations, reader == READER_STORED ? "" : " (volumes turned to RAS)",
+                        unturned ? unturned : "reorient the image, or train with \"orientation: canonical\"");
 }
 
 int prediction_job_predict(const PredictionJob *job, const Case *c, const char *path, Err *e)

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "data/orientation_code.h"
+
 enum { CODES = 64, NAMES = 3 }; /* 48 in 3-D, 8 in 2-D, "none" */
 
 typedef struct Group {
@@ -51,14 +53,41 @@ static void add_names(Text *text, const char *code, const Fingerprint *f, const 
     }
 }
 
-void orientations_add_mixed(Text *text, const Fingerprint *f, const Dataset *d)
+static bool are_mixed(const Group *groups, int n, ReaderAxes reader)
+{
+    for (int i = 1; i < n; i++)
+        if (!orientation_same(orientation_as_read(groups[0].code, reader), orientation_as_read(groups[i].code, reader)))
+            return true;
+    return false;
+}
+
+/* Each piece of advice once: of volumes, which a reader can turn, and of what no reader turns. */
+static void add_advice(Text *text, const Group *groups, int n, ReaderAxes reader)
+{
+    const char *told[CODES];
+    int volumes = 0, advices = 0;
+    for (int i = 0; i < n; i++) {
+        const char *advice = orientation_unturned(groups[i].code, reader);
+        int k = 0;
+        while (advice && k < advices && strcmp(told[k], advice)) k++;
+        if (!advice) volumes++;
+        else if (k == advices) told[advices++] = advice;
+    }
+    if (reader == READER_STORED && volumes > 1)
+        text_add(text, "; \"orientation: canonical\" in --override turns %s alike", advices ? "the volumes" : "them all");
+    for (int k = 0; k < advices; k++) text_add(text, "; %s", told[k]);
+}
+
+void orientations_add_mixed(Text *text, const Fingerprint *f, const Dataset *d, ReaderAxes reader)
 {
     Group groups[CODES];
     const int n = find_groups(groups, f);
-    for (int i = 0; i < n && n > 1; i++) {
+    if (!are_mixed(groups, n, reader)) return;
+    for (int i = 0; i < n; i++) {
         text_add(text, "%s%s: %d case%s (", i ? "; " : "", groups[i].code, groups[i].count,
                  groups[i].count == 1 ? "" : "s");
         add_names(text, groups[i].code, f, d);
         text_add(text, ")");
     }
+    add_advice(text, groups, n, reader);
 }

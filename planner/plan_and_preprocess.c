@@ -277,11 +277,10 @@ static int draw_sheets(Run *r, Err *e)
 static int warn_of_mixed_orientations(Run *r, Err *e)
 {
     Text mixed = {0};
-    if (r->axes == READER_STORED) orientations_add_mixed(&mixed, &r->fingerprint, &r->dataset);
+    orientations_add_mixed(&mixed, &r->fingerprint, &r->dataset, r->axes);
     const int code = text_check(&mixed, e);
     if (!code && mixed.length)
-        tell(r, WARN, "the images are stored with different orientations, and the network sees them so: %s; "
-             "\"orientation: canonical\" in --override turns them all alike", mixed.data);
+        tell(r, WARN, "the images are stored with different orientations, and the network sees them so: %s", mixed.data);
     text_free(&mixed);
     return code;
 }

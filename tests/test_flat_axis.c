@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+#include <string.h>
+
 #include "planner/experiment_planner.h"
 #include "planner/orientations.h"
 
@@ -55,9 +57,11 @@ static void orientations_are_grouped(void **state)
     Text mixed = {0}, none = {0};
     orientations_of_plan(text, &f);
     assert_string_equal(text, "RAS, LPS, PSR");
-    orientations_add_mixed(&mixed, &f, &d);
-    assert_string_equal(mixed.data, "RAS: 4 cases (b, c, e …); LPS: 1 case (a); PSR: 1 case (d)");
-    orientations_add_mixed(&none, &one, &d);
+    orientations_add_mixed(&mixed, &f, &d, READER_STORED);
+    assert_string_equal(mixed.data, "RAS: 4 cases (b, c, e …); LPS: 1 case (a); PSR: 1 case (d); "
+                                    "\"orientation: canonical\" in --override turns them all alike");
+    orientations_add_mixed(&none, &one, &d, READER_STORED);
+    orientations_add_mixed(&none, &f, &d, READER_RAS);
     assert_int_equal(none.length, 0);
     text_free(&mixed);
     *codes[0] = '\0'; /* a fingerprint that does not say it */
@@ -65,11 +69,47 @@ static void orientations_are_grouped(void **state)
     assert_string_equal(text, "");
 }
 
+/* Codes of two to four cases: what is said by a reader; "" for nothing. */
+static void expect_advice(const char *const *given, int count, ReaderAxes reader, const char *contains, const char *lacks)
+{
+    char codes[4][FINGERPRINT_CODE_BYTES];
+    Case cases[4] = {{.id = "a"}, {.id = "b"}, {.id = "c"}, {.id = "d"}};
+    const Dataset d = {.training = {cases, count}};
+    const Fingerprint f = {.case_count = count, .orientations = codes};
+    Text mixed = {0};
+    for (int i = 0; i < count; i++) strcpy(codes[i], given[i]);
+    orientations_add_mixed(&mixed, &f, &d, reader);
+    if (!*contains) assert_int_equal(mixed.length, 0);
+    else if (!mixed.data || !strstr(mixed.data, contains)) fail_msg("%s: no %s", mixed.data ? mixed.data : "", contains);
+    if (mixed.data && *lacks && strstr(mixed.data, lacks)) fail_msg("%s", mixed.data);
+    text_free(&mixed);
+}
+
+static void what_is_never_turned_gets_other_advice(void **state)
+{
+    (void)state;
+    static const char *const plane[] = {"RAS", "LP"}, *const planes[] = {"RA", "LP"}, *const alike[] = {"RAS", "RA", "RAI"},
+                             *const both[] = {"RAS", "LP", "LPS"}, *const none[] = {"RAS", "none"}, *const sound[] = {"LPS", "LP"};
+    expect_advice(plane, 2, READER_STORED, "a 2-D image is never turned, by", "turns them all alike");
+    expect_advice(planes, 2, READER_STORED, "a volume of one slice", "turns");
+    expect_advice(both, 3, READER_STORED, "turns the volumes alike; a 2-D image is never turned", "");
+    expect_advice(both, 3, READER_RAS, "LP: 1 case (b)", "canonical");
+    expect_advice(both, 3, READER_RAS, "a volume of one slice", "canonical");
+    expect_advice(alike, 2, READER_STORED, "", ""); /* the plane is the same */
+    expect_advice(alike, 3, READER_RAS, "", "");
+    expect_advice(sound, 2, READER_STORED, "", "");
+    expect_advice(sound, 2, READER_RAS, "never turned: store it as a volume", "canonical");
+    expect_advice(none, 2, READER_STORED, "without orientation is never turned: give its header one", "canonical");
+    expect_advice(none, 2, READER_RAS, "without orientation is never turned", "");
+    expect_advice(none, 2, READER_RAS_NIBABEL, "", "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(slices_lie_across_the_axis_of_one_voxel),
         cmocka_unit_test(orientations_are_grouped),
+        cmocka_unit_test(what_is_never_turned_gets_other_advice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -62,6 +62,25 @@ is "lies there as well" cmp "$out/mean/phantom_005.nii.gz" "$out/p_psr/phantom_0
 check "predict PSR with a network that saw RAS" 0 "$build/predict" -i "$out/in_psr" -o "$out/p_bad" -m "$out/model_ras" -j1 --quiet
 has "is told with the file" 'warning: case phantom_005: .*phantom_005_0000.nii.gz: its orientation is PSR, and training saw RAS only' stderr
 
+# A 2-D NIfTI among volumes of one slice: no reader turns it.
+two=$out/two
+"$build/make_phantom" -o "$two" --cases 5 --size 1x32x28 --seed 5 --ending .nii --quiet
+flat() { printf '\002' | dd of="$1" bs=1 seek=40 conv=notrunc 2>"$out/dd"; } # dim[0] of the header
+for f in imagesTr/phantom_001_0000.nii labelsTr/phantom_001.nii; do
+    "$turn" "$two/$f" "$out/turned.nii" LPS; cp "$out/turned.nii" "$two/$f"; cp "$two/$f" "$out/one_slice_${f%%/*}.nii"; flat "$two/$f"
+done
+check "a 2-D image stored otherwise" 0 $plan "$two" -o "$out/pre_two" --override "$out/narrow.yaml" -j1 --quiet
+has "is told with what helps" 'warning: .*RAS: 4 cases.*LP: 1 case (phantom_001); a 2-D image is never turned.*volume of one slice' stderr
+check "it is not turned by canonical" 0 $plan "$two" -o "$out/pre_two_canonical" --override "$out/canonical.yaml" -j1 --quiet
+has "which is told as well" 'warning: .*LP: 1 case (phantom_001); a 2-D image is never turned: store it as a volume' stderr
+check "train on them" 0 "$build/train" "$out/pre_two_canonical" all -o "$out/model_two" $short
+mkdir "$out/in_two"; "$turn" "$two/imagesTr/phantom_002_0000.nii" "$out/in_two/x_0000.nii" PSR; flat "$out/in_two/x_0000.nii"
+check "predict a 2-D image of a third orientation" 0 "$build/predict" -i "$out/in_two" -o "$out/p_two" -m "$out/model_two" -f all -j1 --quiet
+has "has the same advice" 'x_0000.nii: its orientation is PS, .*a 2-D image is never turned: store it as a volume' stderr
+mv "$out/one_slice_imagesTr.nii" "$two/imagesTr/phantom_001_0000.nii"; mv "$out/one_slice_labelsTr.nii" "$two/labelsTr/phantom_001.nii"
+check "as a volume of one slice, as advised" 0 $plan "$two" -o "$out/pre_two_mended" --override "$out/canonical.yaml" -j1 --quiet
+lacks "it is turned" warning stderr
+
 sed -i 's/NibabelIOWithReorient/BarIO/' "$out/mixed/dataset.json"
 check "an unknown reader in dataset.json" 1 $plan "$out/mixed" -o "$out/x" -j1 --quiet
 has "is refused with the list" 'dataset.json:.*overwrite_image_reader_writer: found BarIO.*SimpleITKIO, NibabelIO, .*Tiff3DIO' stderr

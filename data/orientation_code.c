@@ -1,0 +1,30 @@
+#include "data/orientation_code.h"
+
+#include <string.h>
+
+static bool is_plane(const char *code) { return strlen(code) == 2; }
+
+static bool is_none(const char *code) { return !strcmp(code, "none"); }
+
+const char *orientation_as_read(const char *code, ReaderAxes reader)
+{
+    if (reader == READER_STORED || is_plane(code)) return code;
+    return is_none(code) && reader == READER_RAS ? code : "RAS";
+}
+
+bool orientation_same(const char *a, const char *b)
+{
+    if (is_none(a) || is_none(b)) return is_none(a) && is_none(b);
+    return is_plane(a) || is_plane(b) ? !strncmp(a, b, 2) : !strcmp(a, b);
+}
+
+const char *orientation_unturned(const char *code, ReaderAxes reader)
+{
+    if (is_none(code) && orientation_as_read(code, reader) == code)
+        return "an image without orientation is never turned: give its header one (NIfTI: the sform)";
+    if (!is_plane(code)) return NULL;
+    return reader == READER_STORED
+               ? "a 2-D image is never turned, by \"orientation: canonical\" neither: reorient it, or store it as a volume of one "
+                 "slice (a third axis of length 1), which can be turned"
+               : "a 2-D image is never turned: store it as a volume of one slice (a third axis of length 1), which is";
+}

@@ -45,8 +45,7 @@ void text_add_args(Text *t, const char *format, va_list args)
     va_end(again);
 }
 
-/* The code point at the text's beginning; *bytes: its length, 1 where these are no UTF-8. */
-static unsigned code_point(const char *text, int *bytes)
+unsigned text_code_point(const char *text, int *bytes)
 {
     const unsigned char lead = (unsigned char)*text;
     const int length = lead < 0xc0 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
@@ -73,7 +72,7 @@ static int code_columns(unsigned code)
 int text_columns(const char *text)
 {
     int columns = 0, bytes;
-    for (; *text; text += bytes) columns += code_columns(code_point(text, &bytes));
+    for (; *text; text += bytes) columns += code_columns(text_code_point(text, &bytes));
     return columns;
 }
 

@@ -34,6 +34,9 @@ void text_add_utf8(Text *t, unsigned code);
 /* Whether the bytes are well-formed UTF-8 (RFC 3629: no overlong forms, no surrogates). */
 bool text_is_utf8(const char *bytes, size_t count);
 
+/* The code point at the text's beginning; *bytes: its length, 1 where these are no UTF-8. */
+unsigned text_code_point(const char *text, int *bytes);
+
 /* How many columns of a terminal UTF-8 text takes: East Asian letters and pictographs two, combining marks none, bytes
  * that are no UTF-8 one each. */
 int text_columns(const char *text);

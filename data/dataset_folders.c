@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "base/file.h"
+#include "base/look_alike.h"
 #include "base/memory.h"
 #include "data/dataset_search.h"
 #include "plans/name_list.h"
@@ -122,7 +123,8 @@ typedef struct Folders {
     NameList label_stems;           /* all labels */
     NameList numbered;              /* labels that carry a channel number as images do */
     NameList suffixed;              /* labels that have something else behind the case's name */
-    NameList explained;             /* the cases of both */
+    NameList other_form;            /* labels whose case's name is in another Unicode form */
+    NameList explained;             /* the cases of these three */
     NameList unnumbered;            /* images that carry no channel number */
     NameList misnumbered;           /* images whose number has not four digits, */
     NameList misnumbered_cases;     /* and their cases */
@@ -274,14 +276,29 @@ static Case *case_of_longer(const Folders *f, const char *stem, Err *e)
     return c;
 }
 
+/* The case of a label whose name only looks the same. */
+static const Case *case_of_other_form(const Folders *f, const char *stem)
+{
+    for (int i = 0; i < f->d->training.count; i++) {
+        const char *id = f->d->training.cases[i].id;
+        if (looks_alike(id, stem) && !names_have(&f->label_stems, id)) return &f->d->training.cases[i];
+    }
+    return NULL;
+}
+
+static int add_explained(Folders *f, const Case *c, NameList *list, const char *stem, Err *e)
+{
+    TRY(names_add(list, stem, e));
+    if (!names_have(&f->explained, c->id)) TRY(names_add(&f->explained, c->id, e));
+    names_sort(&f->explained);
+    return 0;
+}
+
 static int add_longer(Folders *f, const Case *c, const char *name, const char *stem, Err *e)
 {
     int channel;
     const bool is_number = split_name(name, f->d->info.file_ending, &channel) == strlen(c->id);
-    TRY(names_add(is_number ? &f->numbered : &f->suffixed, stem, e));
-    if (!names_have(&f->explained, c->id)) TRY(names_add(&f->explained, c->id, e));
-    names_sort(&f->explained);
-    return 0;
+    return add_explained(f, c, is_number ? &f->numbered : &f->suffixed, stem, e);
 }
 
 static int take_label(Folders *f, Search *search, const char *name, const char *stem, Err *e)
@@ -297,6 +314,8 @@ static int take_label(Folders *f, Search *search, const char *name, const char *
     c = case_of_longer(f, stem, &lacking);
     if (lacking.code) return *e = lacking, (int)lacking.code;
     if (c) return add_longer(f, c, name, stem, e);
+    const Case *alike = case_of_other_form(f, stem);
+    if (alike) return add_explained(f, alike, &f->other_form, stem, e);
     search->broken++;
     fault_add(f->faults, FAULT_ERROR, "case %s: %s/%s has no image: expected imagesTr/%s_0000%s", stem, f->labels, name, stem,
               f->d->info.file_ending);
@@ -370,8 +389,20 @@ static size_t explained_length(const Folders *f, const char *stem)
     return longest;
 }
 
+static void report_forms(const Folders *f)
+{
+    Text told = {0};
+    const char *first = f->other_form.names[0];
+    look_alike_tell(&told, look_alike_find(first, f->explained.names, f->explained.count));
+    fault_add(f->faults, FAULT_ERROR, "%s: %d label%s an image only by the look of the name: of %s%s there is no image%s", f->labels,
+              f->other_form.count, f->other_form.count == 1 ? " has" : "s have", first, f->d->info.file_ending,
+              told.data ? told.data : "");
+    text_free(&told);
+}
+
 static void report_labels(const Folders *f)
 {
+    if (f->other_form.count) report_forms(f);
     if (f->numbered.count)
         report_names(f, f->labels, &f->numbered, "label has a channel number; only images carry one",
                      "labels have a channel number; only images carry one", explained_length(f, f->numbered.names[0]), "");
@@ -445,6 +476,7 @@ int dataset_find_in_folders(Dataset *d, Search *search, FaultList *faults, Err *
     names_free(&f.label_stems);
     names_free(&f.numbered);
     names_free(&f.suffixed);
+    names_free(&f.other_form);
     names_free(&f.explained);
     names_free(&f.unnumbered);
     names_free(&f.misnumbered);

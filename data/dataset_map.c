@@ -2,10 +2,27 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/look_alike.h"
 #include "base/memory.h"
 #include "base/path_expand.h"
 #include "data/dataset_search.h"
 #include "plans/name_list.h"
+
+/* A file of the map is not there. */
+static int add_absent(const char *id, const char *path, FaultList *faults, Err *e)
+{
+    FileList beside = {0};
+    Text told = {0};
+    const int length = (int)(path_base(path) - path);
+    char *folder = path_format(e, "%.*s.", length, path);
+    Err none = {0};
+    if (folder && !file_list(&beside, folder, &none)) look_alike_tell(&told, look_alike_find(path_base(path), beside.names, beside.count));
+    fault_add(faults, FAULT_ERROR, "case %s: %s is not there: dataset.json names it%s", id, path, told.data ? told.data : "");
+    text_free(&told);
+    file_list_free(&beside);
+    mem_free(folder);
+    return folder ? 0 : ERR_NOMEM;
+}
 
 /* A file of the `dataset:` map; adds a fault if it is not there. NULL with e filled for a variable that is not set, or
  * for lack of memory. */
@@ -19,8 +36,10 @@ static char *listed_file(const Dataset *d, const char *id, const char *name, Fau
     Err unknown = {0};
     if (path && file_is_there(path, &there, &unknown))
         fault_add(faults, FAULT_ERROR, "case %s: %s", id, unknown.text);
-    else if (path && !there)
-        fault_add(faults, FAULT_ERROR, "case %s: %s is not there: dataset.json names it", id, path);
+    else if (path && !there && add_absent(id, path, faults, e)) {
+        mem_free(path);
+        path = NULL;
+    }
     return path;
 }
 
@@ -123,18 +142,27 @@ static char *case_of_path(const char *path, const char *ending, Err *e)
 
 static const char *without_dot(const char *path) { return strncmp(path, "./", 2) ? path : path + 2; }
 
+/* The list is not used: a name in another Unicode form needs no warning. */
+static const Case *find_listed(const Dataset *d, const char *id)
+{
+    const Case *c = dataset_find_case(&d->training, id);
+    for (int i = 0; i < d->training.count && !c; i++)
+        if (looks_alike(d->training.cases[i].id, id)) c = &d->training.cases[i];
+    return c;
+}
+
 /* Whether the dataset's case has just the listed label file. */
 static bool takes_listed(const Dataset *d, const DatasetListed *listed, Err *e)
 {
     const char *path = listed->label ? listed->label : listed->image;
     char *id = case_of_path(path, d->info.file_ending, e);
-    const Case *c = id ? dataset_find_case(&d->training, id) : NULL;
+    const Case *c = id ? find_listed(d, id) : NULL;
     bool taken = c != NULL;
     if (c && listed->label) {
         const size_t folder = strlen(d->folder);
         const char *own = c->label;
         if (!strncmp(own, d->folder, folder)) own += folder + strspn(own + folder, "/");
-        taken = !strcmp(own, without_dot(listed->label));
+        taken = !strcmp(own, without_dot(listed->label)) || looks_alike(own, without_dot(listed->label));
     }
     mem_free(id);
     return taken;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/look_alike.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "data/image_io.h"
@@ -113,6 +114,17 @@ static void add_ids(Text *out, const Entries *list)
     if (list->count > SHOWN) text_add(out, " …");
 }
 
+/* Adds what is to be said where names differ in their Unicode form only. */
+static void tell_alike(Text *text, const Entries *references, const Entries *predictions)
+{
+    for (int r = 0; r < references->count; r++)
+        for (int p = 0; p < predictions->count; p++)
+            if (looks_alike(references->items[r].id, predictions->items[p].id)) {
+                look_alike_tell(text, predictions->items[p].id);
+                return;
+            }
+}
+
 static int expect_images(const Entries *list, const char *folder, Err *e)
 {
     return list->count ? 0 : err_set(e, ERR_VALUE, "%s: there is no image in this folder", folder);
@@ -132,6 +144,7 @@ static int expect_common(const Entries *references, const char *reference, const
     Text names = {0}, others = {0};
     add_ids(&names, references);
     add_ids(&others, predictions);
+    tell_alike(&names, references, predictions);
     int code = text_check(&names, e) || text_check(&others, e) ? ERR_NOMEM : 0;
     if (!code)
         code = err_set(e, ERR_VALUE, "no case of %s is in %s: a prediction must have the name of its reference; here are %s, "
@@ -178,6 +191,14 @@ int pairs_find(Pairs *pairs, const char *reference, const char *prediction, Err 
     entries_free(&predictions);
     if (code) pairs_free(pairs);
     return code;
+}
+
+const char *pairs_find_alike(const Pairs *pairs)
+{
+    for (int i = 0; i < pairs->count; i++)
+        if (!pairs->items[i].reference && look_alike_find(pairs->items[i].id, pairs->unpredicted, pairs->unpredicted_count))
+            return pairs->items[i].id;
+    return NULL;
 }
 
 int pairs_add_instances(Pairs *pairs, const char *folder, Err *e)

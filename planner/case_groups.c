@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/look_alike.h"
 #include "base/memory.h"
 
 void case_groups_free(CaseGroups *groups)
@@ -79,7 +80,7 @@ static int read_lines(CaseGroups *g, NameList *unknown, char *text, const char *
     return code;
 }
 
-static int expect_all(const CaseGroups *g, const char *path, const NameList *cases, Err *e)
+static int expect_all(const CaseGroups *g, const NameList *unknown, const char *path, const NameList *cases, Err *e)
 {
     NameList without = {0};
     Text told = {0};
@@ -88,8 +89,12 @@ static int expect_all(const CaseGroups *g, const char *path, const NameList *cas
         if (!g->of[i]) code = names_add(&without, cases->names[i], e);
     if (!code && without.count) {
         names_tell(&told, &without);
-        code = err_set(e, ERR_FORMAT, "%s: no group for %s: expected a line CASE,GROUP for each case", path,
-                       told.data ? told.data : "");
+        text_add(&told, ": expected a line CASE,GROUP for each case");
+        const char *alike = NULL;
+        for (int i = 0; i < without.count && !alike; i++)
+            alike = look_alike_find(without.names[i], unknown->names, unknown->count);
+        look_alike_tell(&told, alike);
+        code = err_set(e, ERR_FORMAT, "%s: no group for %s", path, told.data ? told.data : "");
     }
     text_free(&told);
     names_free(&without);
@@ -108,7 +113,7 @@ int case_groups_read(CaseGroups *groups, const char *path, const NameList *cases
     if (!groups->of && !code) code = ERR_NOMEM;
     groups->count = groups->of ? cases->count : 0;
     if (!code) code = read_lines(groups, &unknown, text, path, cases, e);
-    if (!code) code = expect_all(groups, path, cases, e);
+    if (!code) code = expect_all(groups, &unknown, path, cases, e);
     if (!code && unknown.count) {
         text_add(notes, "%s: not in the dataset: ", path);
         names_tell(notes, &unknown);

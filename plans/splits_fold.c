@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/look_alike.h"
 #include "base/memory.h"
 #include "base/random.h"
 #include "plans/splits.h"
@@ -70,6 +71,16 @@ static int find_repeated(NameList *twice, const NameList *list, Err *e)
     return code;
 }
 
+static int refuse_unknown(const NameList *present, const char *name, Err *e)
+{
+    Text alike = {0};
+    look_alike_tell(&alike, look_alike_find(name, present->names, present->count));
+    const int code = err_set(e, ERR_VALUE, "the case %s is not among the dataset's %d cases: expected names as %s%s", name,
+                             present->count, present->count ? present->names[0] : "CASE", alike.data ? alike.data : "");
+    text_free(&alike);
+    return code;
+}
+
 static int copy_names(Choice *c, NameList *to, char *const *from, int n, Err *e)
 {
     for (int i = 0; i < n; i++) {
@@ -78,8 +89,7 @@ static int copy_names(Choice *c, NameList *to, char *const *from, int n, Err *e)
         } else if (names_have(&c->cases->removed, from[i])) {
             TRY(names_add(&c->left_out, from[i], e));
         } else {
-            return err_set(e, ERR_VALUE, "the case %s is not among the dataset's %d cases: expected names as %s", from[i],
-                           c->cases->present.count, c->cases->present.count ? c->cases->present.names[0] : "CASE");
+            return refuse_unknown(&c->cases->present, from[i], e);
         }
     }
     return 0;

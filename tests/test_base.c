@@ -12,6 +12,7 @@
 
 #include "base/array.h"
 #include "base/file.h"
+#include "base/look_alike.h"
 #include "base/memory.h"
 #include "base/random.h"
 #include "base/text.h"
@@ -125,12 +126,34 @@ static void rng_is_a_function_of_its_coordinates(void **state)
     assert_true(mean > -0.05 && mean < 0.05 && square > 0.95 && square < 1.05);
 }
 
+/* Accents as one character or as several; anything else that differs is another name. */
+static void names_look_alike_in_any_unicode_form(void **state)
+{
+    (void)state;
+    static const char *const alike[][2] = {
+        {"M\303\274ller_1", "Mu\314\210ller_1"},                       /* Latin */
+        {"e\314\202\314\201", "\341\272\277"}, {"\303\252\314\201", "e\314\202\314\201"}, /* two accents, one of them composed */
+        {"\320\271", "\320\270\314\206"},                             /* Cyrillic */
+        {"\343\201\214", "\343\201\213\343\202\231"},               /* kana */
+        {"\355\225\234", "\341\204\222\341\205\241\341\206\253"}, /* Hangul */
+    }, *const others[][2] = {
+        {"Muller", "M\303\274ller"}, {"Mu\314\210ller", "Muller"}, {"a", "a"}, {"a", "b"}, {"", "\303\274"},
+        {"M\303\274ller_1", "Mu\314\210ller_2"}, {"M\303\274ller", "Mu\314\210ller_2"}, {"\303\274", "\303\266"},
+        {"u\314\210", "o\314\210"}, {"\374", "u\314"},                /* no UTF-8 */
+    };
+    for (size_t i = 0; i < sizeof alike / sizeof *alike; i++)
+        for (int k = 0; k < 2; k++) assert_true(looks_alike(alike[i][k], alike[i][!k]));
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        for (int k = 0; k < 2; k++) assert_false(looks_alike(others[i][k], others[i][!k]));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(errors_gain_context),
         cmocka_unit_test(errors_tell_the_system_s_reason),
         cmocka_unit_test(doubles_print_shortest),
+        cmocka_unit_test(names_look_alike_in_any_unicode_form),
         cmocka_unit_test(arrays_refuse_overflow),
         cmocka_unit_test(files_appear_whole_or_not),
         cmocka_unit_test(mt19937_is_numpys),

@@ -45,6 +45,30 @@ void text_add_args(Text *t, const char *format, va_list args)
     va_end(again);
 }
 
+static void add_quoted(Text *t, const char *argument)
+{
+    text_add(t, "'");
+    for (; *argument; argument++) {
+        if (*argument == '\'') text_add(t, "'\\''");
+        else text_add_bytes(t, argument, 1);
+    }
+    text_add(t, "'");
+}
+
+void text_add_argument(Text *t, const char *format, ...)
+{
+    Text argument = {0};
+    va_list args;
+    va_start(args, format);
+    text_add_args(&argument, format, args);
+    va_end(args);
+    const char *text = argument.data ? argument.data : "";
+    if (!*text || text[strcspn(text, " \t\n\"'\\$`!*?[](){}<>|&;#~")]) add_quoted(t, text);
+    else text_add_bytes(t, text, argument.length);
+    t->failed |= argument.failed;
+    text_free(&argument);
+}
+
 unsigned text_code_point(const char *text, int *bytes)
 {
     const unsigned char lead = (unsigned char)*text;

@@ -227,21 +227,6 @@ static const Entry *best_of(const Search *s)
 
 /* ---- the outcome ---- */
 
-/* As a shell takes it for one argument. */
-static void print_argument(const char *text)
-{
-    if (!text[strcspn(text, " \t\n\"'\\$`!*?[](){}<>|&;#~")]) {
-        fputs(text, stdout);
-        return;
-    }
-    putchar('\'');
-    for (; *text; text++) {
-        if (*text == '\'') fputs("'\\''", stdout);
-        else putchar(*text);
-    }
-    putchar('\'');
-}
-
 static void print_outcome(const Search *s, const Entry *best, const Configuration *c)
 {
     printf("%-60s %8s\n", "foreground mean Dice of the validation cases", "Dice");
@@ -254,9 +239,10 @@ static void print_outcome(const Search *s, const Entry *best, const Configuratio
     }
     if (c->postprocessing.count) printf("%-60s %8.4f\n", "with post-processing", c->dice);
     else printf("post-processing: none helps\n");
-    printf("\npredict -i IMAGES -o OUT -m ");
-    print_argument(s->o->common.output);
-    printf("\n");
+    Text model = {0};
+    text_add_argument(&model, "%s", s->o->common.output);
+    printf("\npredict -i IMAGES -o OUT -m %s\n", model.data ? model.data : "");
+    text_free(&model);
 }
 
 static int choose(Search *s, Err *e)

@@ -33,10 +33,21 @@ static int add_all(DatasetCases *cases, const Dataset *d, const char *preprocess
     return code;
 }
 
+/* As it was given, not what links lead to: the dataset's name is that of the folder given. */
+static int add_folder(DatasetCases *cases, const char *folder, Err *e)
+{
+    char *here = *folder == '/' ? NULL : path_absolute(".", e);
+    if (*folder != '/' && !here) return ERR_IO;
+    cases->dataset = here ? path_format(e, "%s/%s", here, folder) : mem_strdup(folder, e);
+    mem_free(here);
+    return cases->dataset ? 0 : ERR_NOMEM;
+}
+
 int case_register_make(DatasetCases *cases, const Dataset *d, const char *preprocessed, Err *e)
 {
     *cases = (DatasetCases){0};
-    const int code = add_all(cases, d, preprocessed, e);
+    int code = add_folder(cases, d->folder, e);
+    if (!code) code = add_all(cases, d, preprocessed, e);
     if (code) dataset_cases_free(cases);
     return code;
 }

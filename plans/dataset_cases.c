@@ -10,6 +10,8 @@ void dataset_cases_free(DatasetCases *cases)
 {
     names_free(&cases->present);
     names_free(&cases->removed);
+    mem_free(cases->dataset);
+    cases->dataset = NULL;
 }
 
 static int read_names(NameList *list, const DocNode *root, const char *key, Err *e)
@@ -26,12 +28,24 @@ static int read_names(NameList *list, const DocNode *root, const char *key, Err 
     return 0;
 }
 
+/* An older version did not write it. */
+static int read_dataset(char **dataset, const DocNode *root, Err *e)
+{
+    const char *folder;
+    const DocNode *node = doc_find(root, "dataset");
+    if (!node) return 0;
+    TRY(doc_get_string(node, &folder, e));
+    *dataset = mem_strdup(folder, e);
+    return *dataset ? 0 : ERR_NOMEM;
+}
+
 static int read_root(DatasetCases *cases, const DocNode *root, Err *e)
 {
     int64_t format;
     const DocNode *node = doc_find(root, "format");
     if (!node) return doc_error(root, e, "the key format is missing");
     TRY(doc_get_int(node, FORMAT, FORMAT, &format, e));
+    TRY(read_dataset(&cases->dataset, root, e));
     TRY(read_names(&cases->present, root, "cases", e));
     return read_names(&cases->removed, root, "removed", e);
 }
@@ -69,6 +83,7 @@ int dataset_cases_write(const DatasetCases *cases, const char *preprocessed, Err
     DocWriter w = {0};
     doc_open(&w, NULL, DOC_MAPPING, false);
     doc_put_int(&w, "format", FORMAT);
+    if (cases->dataset) doc_put_string(&w, "dataset", cases->dataset);
     write_names(&w, "cases", &cases->present);
     write_names(&w, "removed", &cases->removed);
     doc_close(&w);

@@ -8,6 +8,7 @@
 #include "plans/name_list.h"
 
 typedef struct DatasetCases {
+    char *dataset;       /* the raw dataset's folder, absolute, when it was preprocessed; NULL: not known; owned */
     NameList present;    /* the dataset's cases, sorted */
     NameList removed;    /* those that it had once and has no more, sorted */
 } DatasetCases;

@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/text.h"
 #include "plans/readers.h"
 
@@ -127,6 +128,7 @@ typedef struct PlanTraining {
     bool recompute;                /* less memory, more time, same gradients */
     int64_t seed;
     char pretrained[PLAN_PATH_BYTES];  /* weights to start from; "": none */
+    char pretrained_content[HASH_BYTES]; /* of that file, as a hash; "": not known. train fills it */
 } PlanTraining;
 
 typedef struct PlanInference {

@@ -54,11 +54,20 @@ void plan_keys(MadeFrom *keys, const Plan *plan)
     text_free(&text);
 }
 
+/* The same weights may lie under another path. */
+static void compare_weights(const PlanTraining *then, PlanTraining *now)
+{
+    if (*then->pretrained_content && *now->pretrained_content) strcpy(now->pretrained, then->pretrained);
+    else strcpy(now->pretrained_content, then->pretrained_content);
+}
+
 int plan_differences(Text *text, const Plan *then, const Plan *now, Err *e)
 {
+    Plan compared = *now;
     MadeFrom of_then = {0}, of_now = {0};
+    compare_weights(&then->training, &compared.training);
     plan_keys(&of_then, then);
-    plan_keys(&of_now, now);
+    plan_keys(&of_now, &compared);
     int found = made_from_check(&of_then, e);
     if (!found) found = made_from_check(&of_now, e);
     if (!found) found = made_from_differences(text, &of_then, &of_now, "");

@@ -11,7 +11,7 @@
 void plan_keys(MadeFrom *keys, const Plan *plan);
 
 /* Adds to text in which keys two plans differ: "training.epochs: 10, now 20; …". Returns how many, or negative:
- * ERR_NOMEM. */
+ * ERR_NOMEM. Weights to start from count by their content where both plans know it, else by their path. */
 int plan_differences(Text *text, const Plan *then, const Plan *now, Err *e);
 
 #endif

@@ -172,7 +172,8 @@ static const Field training_fields[] = {
             "only with pretrained weights"),
     ROW_BOOL("recompute", T, recompute, "false", "less memory, more time, same gradients"),
     {ROW(FIELD_INT64, "seed", T, seed), .low = 0, .high = 9007199254740992.0, .fallback = "0"},
-    ROW_STRING("pretrained", T, pretrained, NULL, "weights to start from")};
+    ROW_STRING("pretrained", T, pretrained, NULL, "weights to start from"),
+    ROW_STRING("pretrained_content", T, pretrained_content, NULL, "hash of that file, filled by train")};
 static const Schema training_schema = SCHEMA("training", training_fields, NULL);
 #undef T
 

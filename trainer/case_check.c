@@ -8,6 +8,7 @@
 #include "data/npy.h"
 #include "preprocess/case.h"
 #include "preprocess/case_settings.h"
+#include "trainer/preprocess_command.h"
 
 /* What was found on the way through the cases. */
 typedef struct Findings {
@@ -18,20 +19,11 @@ typedef struct Findings {
     Text differences;       /* of the first */
 } Findings;
 
-/* The command that preprocesses anew. */
-static void add_command(Text *t, const CaseCheck *check)
-{
-    text_add(t, "plan_and_preprocess %s -o %s", *check->plan->dataset_name ? check->plan->dataset_name : "DATASET",
-             check->preprocessed);
-    if (check->results) text_add(t, " --plans %s/plans_preprocessed.yaml", check->results);
-    else if (check->override) text_add(t, " --plans %s/plans.yaml", check->preprocessed); /* which this changes */
-    if (check->override) text_add(t, " --override %s", check->override);
-}
-
 static int fail(ErrCode code, const CaseCheck *check, Text *what, Err *e)
 {
     text_add(what, "; type: ");
-    add_command(what, check);
+    preprocess_command_add(what, &(PreprocessCommand){check->preprocessed, check->plan->dataset_name, check->results,
+                                                      check->override});
     const int failed = text_check(what, e);
     if (!failed) err_set(e, code, "%s", what->data);
     text_free(what);

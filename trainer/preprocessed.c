@@ -4,12 +4,25 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/text.h"
 
 static int holds(bool *there, const char *folder, const char *name, Err *e)
 {
     char *path = path_format(e, "%s/%s", folder, name);
     const int code = path ? file_is_there(path, there, e) : ERR_NOMEM;
     mem_free(path);
+    return code;
+}
+
+static int refuse_raw(const char *folder, Err *e)
+{
+    Text argument = {0};
+    text_add_argument(&argument, "%s", folder);
+    int code = text_check(&argument, e);
+    if (!code)
+        code = err_set(e, ERR_VALUE, "%s: this is a raw dataset: train takes what plan_and_preprocess makes of it; type: "
+                       "plan_and_preprocess %s -o PREPROCESSED", folder, argument.data);
+    text_free(&argument);
     return code;
 }
 
@@ -22,10 +35,7 @@ static int expect_plan(const char *folder, Err *e)
     TRY(holds(&has_plan, folder, "plans.yaml", e));
     if (has_plan) return 0;
     TRY(holds(&is_raw, folder, "imagesTr", e));
-    if (is_raw)
-        return err_set(e, ERR_VALUE,
-                       "%s: this is a raw dataset: type plan_and_preprocess %s -o PREPROCESSED, and give PREPROCESSED to train",
-                       folder, folder);
+    if (is_raw) return refuse_raw(folder, e);
     TRY(holds(&is_within, folder, "../plans.yaml", e));
     return err_set(e, ERR_VALUE, "%s: no plans.yaml is there: expected the folder that plan_and_preprocess wrote (its -o)%s%s%s",
                    folder, is_within ? ", here " : "", is_within ? folder : "", is_within ? "/.." : "");

@@ -3,9 +3,11 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/memory.h"
 #include "plans/plan_keys.h"
 #include "trainer/checkpoint.h"
+#include "trainer/preprocess_command.h"
 
 enum { SHOWN = 500 }; /* bytes of a list of keys: what to do must stay in sight */
 
@@ -26,8 +28,16 @@ static int read_plan(Plan *plan, const char *folder, Err *e)
     return code;
 }
 
+/* The content that is known is that of the earlier path. */
+static void forget_content(PlanTraining *now, const PlanTraining *before)
+{
+    if (strcmp(now->pretrained, before->pretrained) && !strcmp(now->pretrained_content, before->pretrained_content))
+        *now->pretrained_content = 0;
+}
+
 static int apply(Plan *plan, const TrainingOverrides *o, Err *e)
 {
+    const PlanTraining before = plan->training;
     if (o->file) TRY(plan_override(plan, o->file, NULL, e));
     const struct {
         int *field, value;
@@ -44,6 +54,7 @@ static int apply(Plan *plan, const TrainingOverrides *o, Err *e)
         return err_set(e, ERR_VALUE, "%s: the path is too long, at most %zu bytes are possible",
                        o->pretrained, sizeof plan->training.pretrained - 1);
     if (o->pretrained) strcpy(plan->training.pretrained, o->pretrained);
+    forget_content(&plan->training, &before);
     if (o->seed >= 0) plan->training.seed = o->seed;
     return plan_check(plan, e);
 }
@@ -52,6 +63,48 @@ int training_plan_alone(Plan *plan, const TrainingOptions *o, Err *e)
 {
     TRY(read_plan(plan, o->preprocessed, e));
     return apply(plan, &o->overrides, e);
+}
+
+/* ---- the weights to start from ---- */
+
+/* Fills in their content, which must be the one that the plan knows, if it does. owner: whose plan that is. */
+static int know_weights(PlanTraining *p, const char *owner, const char *advice, Err *e)
+{
+    enum { DIGITS = 8 }; /* they tell two hashes apart */
+    char content[HASH_BYTES];
+    if (!*p->pretrained || file_is_folder(p->pretrained)) return 0; /* a folder: reading the weights says what it should be */
+    TRY(hash_file(content, p->pretrained, e));
+    if (*p->pretrained_content && strcmp(p->pretrained_content, content))
+        return err_set(e, ERR_VALUE, "%s: this is another file than the weights to start from of %s (content %.*s…, now "
+                       "%.*s…): %s", p->pretrained, owner, DIGITS, p->pretrained_content, DIGITS, content, advice);
+    strcpy(p->pretrained_content, content);
+    return 0;
+}
+
+static int know_new_weights(PlanTraining *p, const TrainingOptions *o, Err *e)
+{
+    char *owner = path_format(e, "%s/plans.yaml", o->preprocessed);
+    const int code = owner ? know_weights(p, owner, "give the earlier file, or set training.pretrained_content there to null",
+                                          e) : ERR_NOMEM;
+    mem_free(owner);
+    return code;
+}
+
+/* Those of a results folder. A run that goes on from a checkpoint does not read them: they may be gone. */
+static int know_recorded_weights(PlanTraining *p, const PlanTraining *recorded, const TrainingOptions *o,
+                                 bool has_checkpoint, Err *e)
+{
+    const bool is_same = !strcmp(p->pretrained, recorded->pretrained), is_given = o->overrides.pretrained || !is_same;
+    if (has_checkpoint && !is_given) return 0;
+    if (!*p->pretrained_content) strcpy(p->pretrained_content, recorded->pretrained_content);
+    char *owner = path_format(e, "%s/plans.yaml", o->results);
+    int code = owner ? know_weights(p, owner, "give the earlier file with --pretrained FILE, wherever it lies now, or another "
+                                    "results folder with -o", e) : ERR_NOMEM;
+    if (code == ERR_IO && !is_given)
+        err_context(e, "the weights that %s/plans.yaml starts from (where they lie elsewhere now, give --pretrained FILE)",
+                    o->results);
+    mem_free(owner);
+    return code;
 }
 
 /* ---- comparing ---- */
@@ -114,16 +167,15 @@ static int check_options(const Plan *recorded, Plan plan, const char *sibling, c
 
 static int check_data(const Plan *plan, Plan now, const char *preprocessed, const char *results, Err *e)
 {
-    Text text = {0};
+    Text text = {0}, after = {0};
     take_training(&now, plan);
     int code = plan_differences(&text, plan, &now, e);
-    char *before = path_format(e, "%s was preprocessed anew, by another plan, since this run began", preprocessed),
-         *after = path_format(e, "; to go on, preprocess by the run's plan: type plan_and_preprocess %s -o %s --plans "
-                              "%s/plans_preprocessed.yaml; or give --overwrite or another results folder",
-                              *plan->dataset_name ? plan->dataset_name : "DATASET", preprocessed, results);
-    if (!before || !after) code = ERR_NOMEM;
-    if (code > 0) code = refuse(before, &text, after, e);
-    mem_free(after);
+    char *before = path_format(e, "%s was preprocessed anew, by another plan, since this run began", preprocessed);
+    text_add(&after, "; to go on, give --overwrite or another results folder, or preprocess by the run's plan, type: ");
+    preprocess_command_add(&after, &(PreprocessCommand){preprocessed, plan->dataset_name, results, NULL});
+    if (!before || text_check(&after, e)) code = ERR_NOMEM;
+    if (code > 0) code = refuse(before, &text, after.data, e);
+    text_free(&after);
     mem_free(before);
     text_free(&text);
     return code;
@@ -217,12 +269,14 @@ static int follow_unknown(PlanChoice *c, const Plan *recorded, const TrainingOpt
     return check_options(recorded, c->plan, sibling, o->results, e);
 }
 
-static int follow(PlanChoice *c, const Plan *recorded, const TrainingOptions *o, const char *sibling, Err *e)
+static int follow(PlanChoice *c, const Plan *recorded, const TrainingOptions *o, bool has_checkpoint, const char *sibling,
+                  Err *e)
 {
     Plan origin;
     bool has_origin;
     c->plan = *recorded;
     TRY(apply(&c->plan, &o->overrides, e));
+    TRY(know_recorded_weights(&c->plan.training, &recorded->training, o, has_checkpoint, e));
     if (o->overrides.minutes > 0) {
         take_length(&c->plan, recorded);
         text_add(&c->notes, "--minutes does not count: %s/plans.yaml has %d epochs of %d iterations\n", o->results,
@@ -245,9 +299,10 @@ static int choose(PlanChoice *c, const TrainingOptions *o, bool holds_run, const
     TRY(read_named(&recorded, &there, o->results, "plans.yaml", e));
     c->is_bound = there && (o->mode == RUN_CONTINUE || sibling);
     c->goes_on = c->is_bound && o->mode == RUN_CONTINUE && (holds_run || !sibling);
-    if (c->is_bound) return follow(c, &recorded, o, c->goes_on ? NULL : sibling, e);
+    if (c->is_bound) return follow(c, &recorded, o, c->goes_on && holds_run, c->goes_on ? NULL : sibling, e);
     c->plan = c->preprocessed;
-    return apply(&c->plan, &o->overrides, e);
+    TRY(apply(&c->plan, &o->overrides, e));
+    return know_new_weights(&c->plan.training, o, e);
 }
 
 int training_plan_choose(PlanChoice *c, const TrainingOptions *o, const RunFolder *folder, Err *e)

@@ -17,7 +17,7 @@ train() { "$build/train" "$@"; }
 
 # Folders.
 check "the raw dataset instead of the preprocessed one" 1 train "$out/Dataset911_P" 0 -o "$out/x"
-has "is known" 'Dataset911_P: this is a raw dataset: type plan_and_preprocess .*Dataset911_P -o PREPROCESSED' stderr
+has "is known" 'Dataset911_P: this is a raw dataset: .*type: plan_and_preprocess .*Dataset911_P -o PREPROCESSED' stderr
 check "the folder within" 1 train "$out/pre/2d" 0 -o "$out/x"
 has "is known, too" 'pre/2d: no plans.yaml is there: .*, here .*/pre/2d/\.\.' stderr
 check "no folder" 1 train "$out/nowhere" 0 -o "$out/x"
@@ -80,9 +80,9 @@ lacks "it is not named again" 'images or labels were changed' stderr
 printf 'configurations: {2d: {spacing: [0.5, 0.5]}}\n' >"$out/spacing.yaml"
 check "planned otherwise" 0 "$build/plan_and_preprocess" "$out/Dataset911_P" -o "$out/pre" --override "$out/spacing.yaml" --quiet
 check "the run cannot go on" 1 train "$out/pre" 0 -o "$out/r" --continue --epochs 5
-has "and says how it could" 'type plan_and_preprocess Dataset911_P -o .*/pre --plans .*/r/plans_preprocessed.yaml' stderr
+has "and says how it could" 'type: plan_and_preprocess /.*/Dataset911_P -o .*/pre --plans .*/r/plans_preprocessed.yaml' stderr
 check "nor be validated" 1 train "$out/pre" 0 -o "$out/r" --val-only
-has "and says the same" 'type: plan_and_preprocess Dataset911_P -o .*/pre --plans .*/r/plans_preprocessed.yaml' stderr
+has "and says the same" 'type: plan_and_preprocess /.*/Dataset911_P -o .*/pre --plans .*/r/plans_preprocessed.yaml' stderr
 check "so it is typed" 0 "$build/plan_and_preprocess" "$out/Dataset911_P" -o "$out/pre" --plans "$out/r/plans_preprocessed.yaml" --quiet
 check "and validated" 0 train "$out/pre" 0 -o "$out/r" --val-only --quiet
 check "another fold follows" 0 train "$out/pre" 1 -o "$out/r" --quiet

@@ -39,10 +39,15 @@ void names_free(NameList *list)
     *list = (NameList){0};
 }
 
-void names_tell(Text *text, const NameList *list)
+void names_list(Text *text, const NameList *list)
 {
-    text_add(text, "%d case%s: ", list->count, list->count == 1 ? "" : "s");
     for (int i = 0; i < list->count && i < NAMES_TOLD; i++)
         text_add(text, "%s%s", i ? ", " : "", list->names[i]);
     if (list->count > NAMES_TOLD) text_add(text, " and %d more", list->count - NAMES_TOLD);
+}
+
+void names_tell(Text *text, const NameList *list)
+{
+    text_add(text, "%d case%s: ", list->count, list->count == 1 ? "" : "s");
+    names_list(text, list);
 }

@@ -24,7 +24,10 @@ void names_sort(NameList *list);
 bool names_have(const NameList *sorted, const char *name);
 void names_free(NameList *list);
 
-/* Adds "3 cases: a, b, c" to text; of many only the first few are named. */
+/* Adds "a, b, c" to text; of many only the first few are named: "a, b, c, d, e, f and 3 more". */
+void names_list(Text *text, const NameList *list);
+
+/* The same with the number before it: "3 cases: a, b, c". */
 void names_tell(Text *text, const NameList *list);
 
 #endif

@@ -45,11 +45,31 @@ static void many_classes_are_summed_up(void **state)
     text_free(&text);
 }
 
+static void regions_are_numbered_from_1_as_labels_are(void **state)
+{
+    (void)state;
+    enum { REGIONS = 11 };
+    static const uint64_t regions[] = {0};
+    PseudoDice d;
+    Text text = {0};
+    assert_int_equal(pseudo_dice_new(&d, REGIONS, regions, NULL), 0);
+    for (int k = 0; k < REGIONS; k++) d.counts[k] = (ClassCounts){50, 0, k ? 0 : 100};
+    assert_int_equal(pseudo_dice_number(&d, pseudo_dice_first(&d)), 1);
+    pseudo_dice_summary(&d, &text);
+    assert_string_equal(text.data, " of 11 classes: mean 0.955, worst 1: 0.500, 2: 1.000, 3: 1.000, 4: 1.000, 5: 1.000");
+    pseudo_dice_free(&d);
+    text_free(&text);
+    assert_int_equal(pseudo_dice_new(&d, REGIONS, NULL, NULL), 0);
+    assert_int_equal(pseudo_dice_number(&d, pseudo_dice_first(&d)), 1);
+    pseudo_dice_free(&d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(classes_that_no_case_shows_are_left_out),
         cmocka_unit_test(many_classes_are_summed_up),
+        cmocka_unit_test(regions_are_numbered_from_1_as_labels_are),
     };
     return cmocka_run_group_tests_name("pseudo_dice", tests, NULL, NULL);
 }

@@ -62,6 +62,8 @@ void pseudo_dice_leave_out(PseudoDice *d, int class_index) { d->left_out[class_i
 
 int pseudo_dice_first(const PseudoDice *d) { return d->regions ? 0 : 1; }
 
+int pseudo_dice_number(const PseudoDice *d, int class_index) { return class_index - pseudo_dice_first(d) + 1; }
+
 double pseudo_dice_of(const PseudoDice *d, int class_index)
 {
     const ClassCounts *c = &d->counts[class_index];
@@ -108,7 +110,7 @@ static int next_worst(const PseudoDice *d, double dice, int class_index)
 void pseudo_dice_summary(const PseudoDice *d, Text *text)
 {
     enum { WORST = 5 };
-    const int first = pseudo_dice_first(d), count = d->classes - first;
+    const int count = d->classes - pseudo_dice_first(d);
     if (count <= PSEUDO_DICE_SHOWN) {
         pseudo_dice_text(d, 3, text);
         return;
@@ -118,7 +120,7 @@ void pseudo_dice_summary(const PseudoDice *d, Text *text)
     double dice = -1;
     for (int i = 0, k = -1; i < WORST && (k = next_worst(d, dice, k)) >= 0; i++) {
         dice = pseudo_dice_of(d, k);
-        text_add(text, "%s %d:", i ? "," : ", worst", k + (first == 0));
+        text_add(text, "%s %d:", i ? "," : ", worst", pseudo_dice_number(d, k));
         add_dice(text, dice, 3);
     }
 }

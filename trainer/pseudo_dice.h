@@ -37,6 +37,7 @@ void pseudo_dice_add(PseudoDice *d, const float *logits, const int16_t *labels, 
                      int ignore_label);
 
 int pseudo_dice_first(const PseudoDice *d);                   /* the first that is foreground */
+int pseudo_dice_number(const PseudoDice *d, int class_index); /* what users read: the first of the foreground is 1 */
 double pseudo_dice_of(const PseudoDice *d, int class_index);  /* NaN if neither was there, or it is left out */
 double pseudo_dice_mean(const PseudoDice *d);                 /* over the foreground classes that have one */
 

@@ -192,7 +192,7 @@ static void print_json(const EpochRecord *r, const PseudoDice *dice)
     print_number("seconds", r->seconds);
     for (int k = pseudo_dice_first(dice); k < dice->classes; k++) {
         char key[32];
-        snprintf(key, sizeof key, "pseudo_dice_%d", k);
+        snprintf(key, sizeof key, "pseudo_dice_%d", pseudo_dice_number(dice, k));
         print_number(key, pseudo_dice_of(dice, k));
     }
     puts("}");

@@ -8,6 +8,7 @@
 #include "plans/meaning.h"
 #include "network/weights_io.h"
 #include "preprocess/class_locations.h"
+#include "trainer/absent_labels.h"
 #include "trainer/augmentation_pictures.h"
 #include "trainer/case_check.h"
 #include "trainer/length.h"
@@ -129,48 +130,6 @@ static int new_optimizer(Optimizer **o, Parameters *parameters, const PlanTraini
     return optimizer_new_adamw(o, parameters, &adamw, e);
 }
 
-/* ---- classes that no case shows ---- */
-
-static bool shows_class(const CaseSet *set, int class_index)
-{
-    int64_t first = 0, past = 0;
-    for (int i = 0; i < set->count && first == past; i++)
-        class_locations_range(&set->cases[i].locations, class_index, &first, &past);
-    return first < past;
-}
-
-/* Of a class, counted as in class_locations.h. */
-static const char *class_name(const DatasetInfo *info, int class_index)
-{
-    if (info->has_regions) return info->labels[dataset_foreground(info, class_index)].name;
-    for (int i = 0; i < info->label_count; i++)
-        if (info->labels[i].values[0] == class_index + 1) return info->labels[i].name;
-    return "?";
-}
-
-static int tell_absent(Training *t, const CaseSet *set, const char *what, Err *e)
-{
-    Text names = {0};
-    int absent = 0;
-    const int count = class_locations_classes(&t->info) - (t->info.ignore_value >= 0);
-    for (int k = 0; k < count; k++) {
-        if (!set->count || shows_class(set, k)) continue;
-        text_add(&names, "%s%s", absent++ ? ", " : "", class_name(&t->info, k));
-    }
-    const int code = text_check(&names, e);
-    if (!code && absent)
-        training_tell(t, TRAINING_WARNING, "%d of %d labels are in no %s: %s", absent, count, what, names.data);
-    text_free(&names);
-    return code;
-}
-
-static void leave_out_absent(Training *t)
-{
-    const int first = pseudo_dice_first(&t->dice);
-    for (int k = first; t->validation_cases.count && k < t->dice.classes; k++)
-        if (!shows_class(&t->validation_cases, k - first)) pseudo_dice_leave_out(&t->dice, k);
-}
-
 static int make_network(Training *t, Err *e)
 {
     if (t->info.has_regions) TRY(model_region_loss(&t->region_loss, &t->plan, &t->info, e));
@@ -178,7 +137,7 @@ static int make_network(Training *t, Err *e)
     TRY(new_optimizer(&t->optimizer, t->model.parameters, &t->plan.training, e));
     TRY(pseudo_dice_new(&t->dice, dataset_head_count(&t->info),
                         t->info.has_regions ? t->region_loss.regions : NULL, e));
-    leave_out_absent(t);
+    absent_labels_leave_out(&t->dice, &t->validation_cases);
     return 0;
 }
 
@@ -293,6 +252,15 @@ static void tell_lines(Training *t, TrainingTell kind, const Text *lines)
     }
 }
 
+static int tell_absent(Training *t, Err *e)
+{
+    Text warnings = {0};
+    const int code = absent_labels_tell(&warnings, &t->info, &t->training_cases, &t->validation_cases, e);
+    tell_lines(t, TRAINING_WARNING, &warnings);
+    text_free(&warnings);
+    return code;
+}
+
 static int open_data(Training *t, const TrainingOptions *o, Err *e)
 {
     TRY(read_dataset(t, o->preprocessed, e));
@@ -302,8 +270,7 @@ static int open_data(Training *t, const TrainingOptions *o, Err *e)
     if (o->fold == SPLITS_FOLD_ALL) training_tell(t, TRAINING_WARNING, "%s", VALIDATION_OF_ALL);
     if (!t->validation_cases.count) training_tell(t, TRAINING_WARNING, "the fold has no case to validate on: nothing tells "
                                                   "how good the training is");
-    TRY(tell_absent(t, &t->training_cases, "training case, and cannot be learned", e));
-    TRY(tell_absent(t, &t->validation_cases, "validation case, and left out of the pseudo Dice", e));
+    TRY(tell_absent(t, e));
     t->training_sampler = make_sampler(t, &t->training_cases, true);
     t->validation_sampler = make_sampler(t, &t->validation_cases, false);
     return 0;

@@ -15,7 +15,8 @@ leave_out() { # LABELS.nii.gz
 run() { # NAME: trains, predicts and evaluates $out/raw
     check "$1: preprocessed" 0 "$build/plan_and_preprocess" "$out/raw" -o "$out/$1" --override "$out/narrow.yaml" --quiet
     check "trained on" 0 "$build/train" "$out/$1" 0 -o "$out/$1/results" --epochs 4 --iterations-per-epoch 16 \
-        --validation-iterations 4 --batch-size 3 --patch-size 32x32 --learning-rate 0.003
+        --validation-iterations 4 --batch-size 3 --patch-size 32x32 --learning-rate 0.003 --json-log
+    has "classes and regions are numbered from 1" '"seconds": [^,]*, "pseudo_dice_1": [^,]*, "pseudo_dice_2": [^,]*}$' stdout
     first=$(sed -n 2p "$out/$1/results/fold_0/metrics.csv" | cut -d, -f3)
     last=$(tail -1 "$out/$1/results/fold_0/metrics.csv" | cut -d, -f3)
     is "the loss falls" awk "BEGIN {exit !($last < $first - 0.1)}"

@@ -14,6 +14,7 @@
 #include "evaluation/gate.h"
 #include "evaluation/outputs.h"
 #include "evaluation/pairs.h"
+#include "evaluation/paper_check.h"
 #include "evaluation/report.h"
 #include "evaluation/setup.h"
 #include "evaluation/summary_files.h"
@@ -162,6 +163,8 @@ typedef struct Work {
     char *dataset;             /* found beside the folders, or NULL; owned, as the next two */
     char *instances, *images;
     Summary summary;
+    Text note;                 /* of the summary */
+    bool is_written;           /* the summary of this evaluation stands */
 } Work;
 
 static const char *dataset_of(const Work *w) { return w->o->dataset ? w->o->dataset : w->dataset; }
@@ -238,6 +241,7 @@ static int prepare(Work *w, Err *e)
     if (o->instance_folder) TRY(setup_expect_folder("--instances", o->instance_folder, e));
     TRY(outputs_check(o->common.output, e));
     TRY(choose_structures(w, e));
+    TRY(paper_expect_labels(o->paper, &w->structures, dataset_of(w), e));
     TRY(choose_instances(w, e));
     TRY(choose_images(w, e));
     say_missing(w);
@@ -299,6 +303,14 @@ static void warn_of_absent(const Summary *s)
     text_free(&names);
 }
 
+static int note_paper(Work *w, Err *e)
+{
+    paper_add_note(&w->note, &w->summary);
+    w->summary.note = w->note.data;
+    if (w->note.length) program_warn("%s", w->note.data);
+    return text_check(&w->note, e);
+}
+
 static int print_table(const Summary *s, Err *e)
 {
     Text table = {0};
@@ -341,17 +353,33 @@ static int evaluate(Work *w, int threads, Err *e)
     TRY(prepare(w, e));
     evaluate_cases(w, threads);
     TRY(summary_means(s, w->o->common.seed, e));
-    if (summary_done(s)) warn_of_absent(s);
+    if (summary_done(s)) {
+        warn_of_absent(s);
+        TRY(note_paper(w, e));
+    }
     TRY(outputs_write(s, w->o->common.output, e));
+    w->is_written = true;
     if (summary_done(s)) TRY(print_table(s, e));
     if (!w->o->no_report) TRY(write_report(w, e));
     return judge(w, e);
+}
+
+/* What was refused changes nothing, and an earlier summary stays. */
+static void warn_of_earlier(const Work *w)
+{
+    bool there;
+    char *path = path_format(NULL, "%s/summary.json", w->o->common.output);
+    if (path && !file_is_there(path, &there, NULL) && there)
+        program_warn("%s is of an earlier evaluation: this one has written none", path);
+    mem_free(path);
 }
 
 static int run(const Options *o, Err *e)
 {
     Work w = {.o = o};
     const int code = evaluate(&w, program_threads(&o->common), e);
+    if (code && !w.is_written) warn_of_earlier(&w);
+    text_free(&w.note);
     summary_free(&w.summary);
     structures_free(&w.structures);
     pairs_free(&w.pairs);

@@ -140,6 +140,7 @@ static int score_endoscopy(PaperScores *s, const LabelPair *p, Err *e)
         labels++;
     }
     mem_free(seen);
+    s->has_slices = p->shape_zyx[0] > 1;
     s->dsc[0] = labels ? four_digits(dsc_sum / labels) : NAN;
     s->nsd[0] = labels ? four_digits(nsd_sum / labels) : NAN;
     return code;

@@ -8,6 +8,8 @@
 #ifndef EVALUATION_PAPER_H
 #define EVALUATION_PAPER_H
 
+#include <stdbool.h>
+
 #include "base/error.h"
 #include "evaluation/mask.h"
 
@@ -18,6 +20,7 @@ enum { PAPER_ORGANS = 13 };
 /* DSC and NSD of one case, of its organs or (Endoscopy) of the whole image at [0]. */
 typedef struct PaperScores {
     double dsc[PAPER_ORGANS], nsd[PAPER_ORGANS];
+    bool has_slices;            /* Endoscopy: the case is a volume, no picture */
 } PaperScores;
 
 int paper_columns(Paper paper);                     /* 13 or 1 */

@@ -52,7 +52,7 @@ typedef struct Summary {
     char *const *missing;           /* ids of the references without a prediction; borrowed from the pairs */
     int missing_count;
     const char *references, *predictions, *dataset;   /* what was compared, for the files; borrowed, or NULL */
-    const char *note;               /* what a reader must know of all of it, for summary.json; borrowed, or NULL */
+    const char *note;               /* what a reader must know of all of it, for both summaries; borrowed, or NULL */
     bool *absent;                   /* (structures) in no case, neither in the reference nor in the prediction */
     int absent_count;
     MeanRow *mean;                  /* (structures) */

@@ -176,6 +176,7 @@ int summary_write_yaml(const Summary *s, const char *path, Err *e)
     doc_put_string(&w, "references", s->references);
     doc_put_string(&w, "predictions", s->predictions);
     doc_put_string(&w, "dataset", s->dataset);
+    if (s->note) doc_put_string(&w, "note", s->note);
     doc_put_int(&w, "cases", done);
     doc_put_int(&w, "failed_cases", s->case_count - done);
     put_missing(&w, s);

@@ -255,11 +255,49 @@ static int write_now_and_then(PredictionRecord *r, Err *e)
     return now_s() - r->written_at > SHARE * r->writing_took ? write_now(r, e) : 0;
 }
 
+/* What an earlier run wrote of the case stays known: what is not written anew is removed when it is done. */
+static int keep_outputs(RecordedCase *planned, const RecordedCase *earlier, Err *e)
+{
+    MadeFrom outputs = {0};
+    const MadeFrom view = recorded_files_view(&earlier->outputs);
+    made_from_add_all(&outputs, &view);
+    const int code = recorded_files_take(&planned->outputs, &outputs, e);
+    made_from_free(&outputs);
+    return code;
+}
+
 int prediction_record_plan(PredictionRecord *r, const char *id, Err *e)
 {
+    const RecordedCase *earlier = find_case(&r->others, id);
     char *plain = plain_name(id, e);
-    const int code = plain ? record_content_add(&r->mine, plain, RECORD_PLANNED, e) : ERR_NOMEM;
+    int code = plain ? record_content_add(&r->mine, plain, RECORD_PLANNED, e) : ERR_NOMEM;
     mem_free(plain);
+    if (!code && earlier) code = keep_outputs(&r->mine.cases[r->mine.count - 1], earlier, e);
+    return code;
+}
+
+int prediction_record_keep_only(PredictionRecord *r, char *const *ids, int count, Err *e)
+{
+    const RecordedFiles none = {0};
+    const RecordContent empty = {0};
+    FolderLock lock;
+    const int before = r->others.count;
+    bool *kept = mem_zalloc((size_t)before + 1, sizeof *kept, e);
+    int code = kept ? 0 : ERR_NOMEM;
+    for (int i = 0; i < count && !code; i++) {
+        const RecordedCase *c = find_case(&r->others, ids[i]);
+        if (c) kept[c - r->others.cases] = true;
+    }
+    for (int i = before - 1; i >= 0 && !code; i--) {
+        if (kept[i]) continue;
+        code = recorded_files_remove(&r->others.cases[i].outputs, &none, r->folder, e);
+        if (!code) record_content_drop(&r->others, i);
+    }
+    mem_free(kept);
+    if (code || r->others.count == before) return code;
+    TRY(folder_lock_wait(&lock, r->folder, e));
+    code = record_content_write(&r->others, &empty, r->path, e);
+    folder_unlock(&lock);
     return code;
 }
 
@@ -292,12 +330,17 @@ static int take_image(MadeFrom *outputs, const PredictionRecord *r, const char *
 }
 
 /* An earlier run's files may be there of a case that failed: they are known as ours; of one that did not fail all
- * must be there. */
-static int take_outputs(const PredictionRecord *r, RecordedCase *c, const char *const *files, int count, Err *e)
+ * must be there. earlier: what was recorded before. */
+static int take_outputs(const PredictionRecord *r, RecordedCase *c, const RecordedFiles *earlier, const char *const *files,
+                        int count, Err *e)
 {
     MadeFrom outputs = {0};
+    const bool failed = c->state == RECORD_FAILED;
     int code = 0;
-    for (int i = 0; i < count && !code; i++) code = take_image(&outputs, r, files[i], c->state != RECORD_FAILED, e);
+    for (int i = 0; i < count && !code; i++) code = take_image(&outputs, r, files[i], !failed, e);
+    for (int i = 0; i < earlier->count && failed && !code; i++)
+        if (!made_from_find(&outputs, earlier->items[i].key))
+            made_from_add(&outputs, earlier->items[i].key, "%s", earlier->items[i].value);
     if (!code) code = recorded_files_take(&c->outputs, &outputs, e);
     made_from_free(&outputs);
     return code;
@@ -305,10 +348,14 @@ static int take_outputs(const PredictionRecord *r, RecordedCase *c, const char *
 
 int prediction_record_dropped(const PredictionRecord *r) { return r->dropped; }
 
-static int begin_case(PredictionRecord *r, RecordedCase **c, const char *id, RecordState state, Err *e)
+/* earlier: the outputs that were recorded before; the caller's. */
+static int begin_case(PredictionRecord *r, RecordedCase **c, RecordedFiles *earlier, const char *id, RecordState state,
+                      Err *e)
 {
     *c = find_case(&r->mine, id);
     if (!*c) return err_set(e, ERR_VALUE, "case %s was not planned", id);
+    *earlier = (*c)->outputs;
+    (*c)->outputs = (RecordedFiles){0};
     recorded_case_clear(*c);
     (*c)->state = state;
     return 0;
@@ -318,18 +365,24 @@ int prediction_record_done(PredictionRecord *r, const char *id, MadeFrom *inputs
                            int count, Err *e)
 {
     RecordedCase *c;
-    TRY(begin_case(r, &c, id, RECORD_DONE, e));
-    TRY(recorded_files_take(&c->inputs, inputs, e));
-    TRY(take_outputs(r, c, files, count, e));
-    return write_now_and_then(r, e);
+    RecordedFiles earlier;
+    TRY(begin_case(r, &c, &earlier, id, RECORD_DONE, e));
+    int code = recorded_files_take(&c->inputs, inputs, e);
+    if (!code) code = take_outputs(r, c, &earlier, files, count, e);
+    if (!code) code = recorded_files_remove(&earlier, &c->outputs, r->folder, e);
+    recorded_files_free(&earlier);
+    return code ? code : write_now_and_then(r, e);
 }
 
 int prediction_record_failed(PredictionRecord *r, const char *id, const char *error, const char *const *files,
                              int count, Err *e)
 {
     RecordedCase *c;
-    TRY(begin_case(r, &c, id, RECORD_FAILED, e));
-    TRY(take_outputs(r, c, files, count, e));
+    RecordedFiles earlier;
+    TRY(begin_case(r, &c, &earlier, id, RECORD_FAILED, e));
+    const int code = take_outputs(r, c, &earlier, files, count, e);
+    recorded_files_free(&earlier);
+    if (code) return code;
     if (!(c->error = plain_name(error, e))) return ERR_NOMEM;
     return write_now_and_then(r, e);
 }

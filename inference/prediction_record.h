@@ -60,6 +60,10 @@ bool prediction_record_same_inputs(const PredictionRecord *r, const char *id, co
 /* The case's files will be written. Before begin. Fails: ERR_NOMEM. */
 int prediction_record_plan(PredictionRecord *r, const char *id, Err *e);
 
+/* Removes what was recorded of all other cases than these (count), as far as it is unchanged, and forgets them. Before
+ * begin, and in a folder that no other run writes into. Fails: ERR_IO, ERR_NOMEM. */
+int prediction_record_keep_only(PredictionRecord *r, char *const *ids, int count, Err *e);
+
 /* Makes the folder and writes the record: outputs of another model or options are no longer in it. Fails:
  * ERR_IO; ERR_VALUE if meanwhile another run with another model or options began to write there. */
 int prediction_record_begin(PredictionRecord *r, Err *e);
@@ -67,7 +71,9 @@ int prediction_record_begin(PredictionRecord *r, Err *e);
 /* How many cases the record of another model named that are not planned now; begin dropped them. */
 int prediction_record_dropped(const PredictionRecord *r);
 
-/* A planned case's files stand there; or it failed, and they don't, or are those of an earlier run. inputs: taken over, empty afterwards. Fails: ERR_IO, as begin. */
+/* A planned case's files stand there: others that an earlier run recorded of it are removed, unless somebody changed them.
+ * Or it failed, and they don't, or are those of an earlier run. inputs: taken over, empty afterwards. Fails: ERR_IO, as
+ * begin. */
 int prediction_record_done(PredictionRecord *r, const char *id, MadeFrom *inputs, const char *const *files,
                            int count, Err *e);
 int prediction_record_failed(PredictionRecord *r, const char *id, const char *error, const char *const *files,

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/memory.h"
 #include "plans/yaml.h"
 
@@ -30,7 +31,7 @@ int record_texts_add(RecordTexts *t, const char *text, Err *e)
     return 0;
 }
 
-static void free_texts(RecordTexts *t)
+void record_texts_free(RecordTexts *t)
 {
     for (int i = 0; i < t->count; i++) mem_free(t->texts[i]);
     mem_free(t->texts);
@@ -66,16 +67,49 @@ void recorded_case_clear(RecordedCase *c)
     c->error = NULL;
 }
 
+/* A file that cannot be read is not one that we wrote. */
+static int remove_unchanged(const char *folder, const MadeFromItem *file, Err *e)
+{
+    char hash[HASH_BYTES];
+    bool there = false;
+    Err unreadable = {0};
+    if (strchr(file->key, '/')) return 0; /* no name of an output */
+    char *path = path_format(e, "%s/%s", folder, file->key);
+    if (!path) return ERR_NOMEM;
+    int code = file_is_there(path, &there, &unreadable);
+    if (!code && there) code = hash_file(hash, path, &unreadable);
+    const bool is_ours = !code && there && !strcmp(hash, file->value);
+    code = code == ERR_NOMEM ? err_set(e, code, "%s", unreadable.text) : is_ours ? file_remove(path, e) : 0;
+    mem_free(path);
+    return code;
+}
+
+int recorded_files_remove(const RecordedFiles *old, const RecordedFiles *now, const char *folder, Err *e)
+{
+    for (int i = 0; i < old->count; i++)
+        if (!recorded_file(now, old->items[i].key)) TRY(remove_unchanged(folder, &old->items[i], e));
+    return 0;
+}
+
+static void free_case(RecordedCase *c)
+{
+    recorded_case_clear(c);
+    record_texts_free(&c->warnings);
+    mem_free(c->id);
+}
+
+void record_content_drop(RecordContent *c, int index)
+{
+    free_case(&c->cases[index]);
+    memmove(&c->cases[index], &c->cases[index + 1], (size_t)(--c->count - index) * sizeof *c->cases);
+}
+
 void record_content_free(RecordContent *c)
 {
-    for (int i = 0; i < c->count; i++) {
-        recorded_case_clear(&c->cases[i]);
-        free_texts(&c->cases[i].warnings);
-        mem_free(c->cases[i].id);
-    }
+    for (int i = 0; i < c->count; i++) free_case(&c->cases[i]);
     mem_free(c->cases);
     made_from_free(&c->made_from);
-    free_texts(&c->warnings);
+    record_texts_free(&c->warnings);
     *c = (RecordContent){0};
 }
 

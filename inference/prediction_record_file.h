@@ -7,7 +7,8 @@
  *   cases:                        # sorted by name
  *     - {case: a, state: done, inputs: {a_0000.nii.gz: 2f…}, outputs: {a.nii.gz: 77…}}
  *     - {case: b, state: failed, error: "…"}
- *     - {case: c, state: planned} # no file of it was there when this was written, or it may be replaced
+ *     - {case: c, state: planned} # no file of it was there when this was written, or it may be replaced; then `outputs`
+ *                                 # names those that an earlier run wrote
  * Files are named without their folders and known by their contents' hashes: a folder that moved stays valid.
  * `RecordContent c = {0}`; record_content_free. */
 #ifndef INFERENCE_PREDICTION_RECORD_FILE_H
@@ -62,6 +63,7 @@ RecordedCase *record_content_find(const RecordContent *c, const char *id);   /* 
 /* Adds a case without files. Cases are sorted only after record_content_sort. Fails: ERR_NOMEM. */
 int record_content_add(RecordContent *c, const char *id, RecordState state, Err *e);
 void record_content_sort(RecordContent *c);
+void record_content_drop(RecordContent *c, int index);
 void recorded_case_clear(RecordedCase *c);   /* its id and warnings stay */
 
 /* Moves the list there; it is empty afterwards. Fails: as made_from_check. */
@@ -69,7 +71,12 @@ int recorded_files_take(RecordedFiles *to, MadeFrom *from, Err *e);
 void recorded_files_free(RecordedFiles *files);
 MadeFrom recorded_files_view(const RecordedFiles *files);   /* borrowed: not to be freed */
 
+/* Removes from the folder the files of `old` that `now` does not name, as far as their content is the recorded one: what
+ * somebody changed stays. Fails: ERR_IO, ERR_NOMEM. */
+int recorded_files_remove(const RecordedFiles *old, const RecordedFiles *now, const char *folder, Err *e);
+
 /* Does nothing if that text is there already. Fails: ERR_NOMEM. */
 int record_texts_add(RecordTexts *t, const char *text, Err *e);
+void record_texts_free(RecordTexts *t);
 
 #endif

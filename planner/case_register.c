@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "data/image_files.h"
 #include "data/image_io.h"
 
 /* Adds the names of `from` that are not of the dataset. */
@@ -103,10 +104,21 @@ static bool belongs(const DatasetCases *cases, const char *name, size_t length, 
     return is_present;
 }
 
+/* A file, and of an image what was written beside it. */
+static int remove_parts(const char *path, Err *e)
+{
+    FileList parts;
+    TRY(image_written_files(&parts, path, e));
+    int code = 0;
+    for (int i = 0; i < parts.count && !code; i++) code = file_remove(parts.names[i], e);
+    file_list_free(&parts);
+    return code;
+}
+
 static int remove_one(NameList *gone, const char *folder, const char *name, size_t length, Err *e)
 {
     char *path = path_format(e, "%s/%s", folder, name), *id = path_format(e, "%.*s", (int)length, name);
-    int code = path && id ? file_remove(path, e) : ERR_NOMEM;
+    int code = path && id ? remove_parts(path, e) : ERR_NOMEM;
     names_sort(gone);
     if (!code && !names_have(gone, id)) code = names_add(gone, id, e);
     mem_free(path);

@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "data/image_files.h"
 #include "plans/plan.h"
 
 static const char FINGERPRINT_MADE_FROM[] = "fingerprint_made_from.yaml";
@@ -73,19 +74,24 @@ int output_dataset_json(const Dataset *d, const char *folder, Err *e)
     return code;
 }
 
-/* The label file as it is; or, where its axes are stored otherwise than the image's, turned onto the image's grid:
- * what is predicted lies there. */
+/* The label file is copied as it is. One whose axes are stored otherwise than the image's is turned onto the image's grid:
+ * what is predicted lies there. One in several files, which name each other, is written anew. */
 static int put_reference(const Case *c, const char *to, Err *e)
 {
     Geometry image, label;
     GridAxes axes;
     Array labels;
+    FileList files;
     TRY(image_probe(&image, &(int64_t){0}, c->images[0], e));
     TRY(image_probe_labels(&label, c->label, e));
-    if (grid_match(&label, &image, &axes) == GRID_DIFFERENT || grid_axes_is_stored(&axes))
-        return copy_file(c->label, to, e);
-    TRY(image_read_labels_onto(&labels, c->label, &image, e));
-    const int code = image_write(to, &image, &labels, e);
+    TRY(image_files(&files, c->label, e));
+    const bool is_turned = grid_match(&label, &image, &axes) != GRID_DIFFERENT && !grid_axes_is_stored(&axes),
+               is_single = files.count == 1;
+    file_list_free(&files);
+    if (!is_turned && is_single) return copy_file(c->label, to, e);
+    const Geometry *grid = is_turned ? &image : &label;
+    TRY(image_read_labels_onto(&labels, c->label, grid, e));
+    const int code = image_write(to, grid, &labels, e);
     array_free(&labels);
     return code;
 }

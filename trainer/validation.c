@@ -10,6 +10,7 @@
 #include "inference/prediction_record.h"
 #include "inference/predictor.h"
 #include "inference/probabilities.h"
+#include "inference/results.h"
 #include "trainer/case_check.h"
 #include "trainer/case_set.h"
 #include "trainer/preprocessed.h"
@@ -193,6 +194,7 @@ static int plan_and_predict(Validation *v, bool *planned, Err *e)
     }
     v->kept = v->cases.split.val_count - made;
     if (made) TRY(validation_folder_remove_summary(v->output, e));
+    TRY(prediction_record_keep_only(v->record, v->cases.split.val, v->cases.split.val_count, e));
     TRY(validation_folder_keep_only(v->output, v->cases.split.val, v->cases.split.val_count, e));
     TRY(prediction_record_begin(v->record, e));
     return predict_cases(v, planned, e);
@@ -227,15 +229,17 @@ static int open_folders(Validation *v, Err *e)
 static int expect_finished(Validation *v, Err *e)
 {
     bool has_final, has_latest;
+    ResultsProgress progress;
     const char *fold = v->fold;
     char *final = path_format(e, "%s/checkpoint_final.safetensors", fold),
          *latest = path_format(e, "%s/checkpoint_latest.safetensors", fold);
     int code = final && latest ? file_is_there(final, &has_final, e) : ERR_NOMEM;
     if (!code) code = file_is_there(latest, &has_latest, e);
-    if (!code && has_final && has_latest)
+    if (!code) code = results_progress(&progress, v->o->results, v->o->fold, e);
+    if (!code && progress.goes_on)
         text_add(&v->cases.warnings, "%s: a training goes on from checkpoint_final and was interrupted: the weights of "
                  "checkpoint_final are validated; --continue finishes it\n", fold);
-    else if (!code && has_latest)
+    else if (!code && has_latest && !has_final)
         code = err_set(e, ERR_VALUE, "%s has no checkpoint_final: its training was interrupted, and --continue finishes it", fold);
     else if (!code && !has_final)
         code = err_set(e, ERR_VALUE, "%s holds no training yet: leave --val-only away to train, or give the folder of a "

@@ -6,7 +6,6 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "data/image_io.h"
-#include "inference/prediction_record.h"
 
 static const char SUMMARY[] = "summary.json";
 
@@ -19,16 +18,6 @@ static int remove_file(const char *folder, const char *name, Err *e)
 }
 
 int validation_folder_remove_summary(const char *folder, Err *e) { return remove_file(folder, SUMMARY, e); }
-
-/* How long the name of its case is, if a file is part of a prediction; else -1. */
-static int case_length(const char *name)
-{
-    const char *ending = image_ending(name);
-    if (ending) return (int)(ending - name);
-    if (strcmp(name, PREDICTION_RECORD_NAME) && (path_ends_with(name, ".npy") || path_ends_with(name, ".yaml")))
-        return (int)(strrchr(name, '.') - name);
-    return -1;
-}
 
 static bool is_among(const char *name, int length, char *const *cases, int count)
 {
@@ -43,8 +32,8 @@ int validation_folder_keep_only(const char *folder, char *const *cases, int coun
     TRY(file_list(&files, folder, e));
     int code = 0;
     for (int i = 0; i < files.count && !code; i++) {
-        const int length = case_length(files.names[i]);
-        if (length >= 0 && !is_among(files.names[i], length, cases, count)) code = remove_file(folder, files.names[i], e);
+        const char *name = files.names[i], *ending = image_ending(name);
+        if (ending && !is_among(name, (int)(ending - name), cases, count)) code = remove_file(folder, name, e);
     }
     file_list_free(&files);
     return code;

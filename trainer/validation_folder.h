@@ -7,8 +7,8 @@
 /* summary.json: before predictions are replaced. Fails: ERR_IO, ERR_NOMEM. */
 int validation_folder_remove_summary(const char *folder, Err *e);
 
-/* Predictions and probabilities of all cases but these (count); files of other kinds stay. Fails: ERR_IO,
- * ERR_NOMEM. */
+/* Label images of all cases but these (count), which would be scored; files of other kinds stay (those that the record
+ * names: prediction_record_keep_only). Fails: ERR_IO, ERR_NOMEM. */
 int validation_folder_keep_only(const char *folder, char *const *cases, int count, Err *e);
 
 /* All files, before the weights change. A folder that is not there is fine. Fails: ERR_IO, ERR_NOMEM. */

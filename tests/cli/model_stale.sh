@@ -78,18 +78,31 @@ turned moved RAS 9
 check "labels of another place" 1 best "$out/other" -g "$out/moved"
 has "are refused" 'case phantom_00.: .*they show different places' stderr
 
-# Probabilities of weights that are gone, beside labels that were predicted later without any.
+# Probabilities of weights that are gone go when labels are predicted without any; what came back is not taken.
+arrays() { ls "$1" | grep -c 'npy$'; }
+keep() { mkdir "$out/kept_$1"; cp "$2"/phantom_*.npy "$2"/phantom_*.yaml "$out/kept_$1"; } # NAME FOLDER
 cp -r "$out/other" "$out/later"
 cp "$out/my results/fold_0/checkpoint_final.safetensors" "$out/later/fold_0"
+validation=$out/later/fold_0/validation; keep v "$validation"; echo mine >"$validation/notes.npy"
 check "validated again without probabilities" 0 "$build/train" "$out/pre" 0 -o "$out/later" --val-only --quiet
-check "a pair with the earlier ones" 1 best "$out/my results" "$out/later"
+is "the earlier ones are gone, and nothing else" test "$(arrays "$validation")" -eq 1 -a -e "$validation/notes.npy"
+is "nor their properties" test -z "$(ls "$validation" | grep 'phantom.*yaml')"
+check "no pair" 0 best "$out/my results" "$out/later"
+has "is made of them" 'later has no probabilities of the validation cases: left out of the pairs' stderr
+cp "$out"/kept_v/* "$validation"
+check "a pair with earlier ones that came back" 1 best "$out/my results" "$out/later"
 has "is refused" 'npy is of an earlier validation than the labels beside it.*--save-probabilities' stderr
 predicted() { "$build/predict" -i "$out/raw/imagesTr" -o "$1" -m "$out/$2" --quiet "$3" "$4"; }
 check "a prediction" 0 predicted "$out/pa" "my results" --save-probabilities -j1
 check "another" 0 predicted "$out/pb" other --save-probabilities -j1
+keep p "$out/pb"; echo changed >>"$out/pb/phantom_002.npy"
 check "which a third replaces without probabilities" 0 predicted "$out/pb" later --overwrite -j1
+is "the earlier ones are gone, but for what somebody changed" test "$(ls "$out/pb"/*.npy)" = "$out/pb/phantom_002.npy"
 check "the ensemble" 1 "$build/ensemble" "$out/pa" "$out/pb" -o "$out/mean" --quiet
-has "does not take the earlier ones" 'npy is of an earlier prediction than the one that stands there' stderr
+has "lacks them" 'case phantom_001: its probabilities are not in .*/pb' stderr
+cp "$out"/kept_p/* "$out/pb"
+check "the ensemble with earlier ones that came back" 1 "$build/ensemble" "$out/pa" "$out/pb" -o "$out/mean" --quiet
+has "does not take them" 'npy is of an earlier prediction than the one that stands there' stderr
 
 # A reference that was changed after the validation.
 label=$(ls "$out/pre/gt_segmentations"/* | head -1); cp "$label" "$out/label"

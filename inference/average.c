@@ -17,6 +17,25 @@ static void members_close(Members *m)
     for (int i = 0; i < m->count; i++) array_free(&m->arrays[i]);
 }
 
+/* Arrays with other axes have no common order of voxels. */
+static int expect_same_axes(const CaseProperties *p, const char *folder, const CaseProperties *first, const char *other,
+                            Err *e)
+{
+    const bool same_order = !memcmp(p->transpose_forward, first->transpose_forward, sizeof p->transpose_forward),
+               same_reading = grid_axes_equal(&p->axes, &first->axes);
+    if (!same_order || !same_reading)
+        return err_set(e, ERR_SHAPE, "the probabilities in %s and %s have their axes in another order (%s of the plans): they "
+                       "cannot be averaged; take models whose plans agree in that, or train one anew with the other's "
+                       "(plan_and_preprocess --override)", other, folder,
+                       same_order ? "orientation or image_reader_writer" : "transpose_forward");
+    if (!memcmp(p->shape_before_crop, first->shape_before_crop, sizeof p->shape_before_crop)) return 0;
+    return err_set(e, ERR_SHAPE, "the probabilities in %s have %lldx%lldx%lld voxels, in %s %lldx%lldx%lld: they are of "
+                   "different images; predict the same one into both folders", other,
+                   (long long)first->shape_before_crop[0], (long long)first->shape_before_crop[1],
+                   (long long)first->shape_before_crop[2], folder, (long long)p->shape_before_crop[0],
+                   (long long)p->shape_before_crop[1], (long long)p->shape_before_crop[2]);
+}
+
 static int members_open(Members *m, const char *const *folders, int folder_count, const char *id,
                         const DatasetInfo *info, Err *e)
 {
@@ -27,12 +46,7 @@ static int members_open(Members *m, const char *const *folders, int folder_count
         CaseProperties p, *first = &m->properties;
         TRY(probabilities_read(&m->arrays[m->count], &p, folders[m->count], id, info, e));
         if (!m->count++) *first = p;
-        if (memcmp(p.shape_before_crop, first->shape_before_crop, sizeof p.shape_before_crop) ||
-            !grid_axes_equal(&p.axes, &first->axes) ||
-            memcmp(p.transpose_forward, first->transpose_forward, sizeof p.transpose_forward))
-            return err_set(e, ERR_SHAPE,
-                           "case %s: the probabilities in %s and %s have another shape or order of axes", id,
-                           folders[0], folders[m->count - 1]);
+        TRY(expect_same_axes(&p, folders[m->count - 1], first, folders[0], e));
     }
     return 0;
 }

@@ -15,16 +15,22 @@ static void free_model(ConfiguredModel *m)
 {
     mem_free(m->results);
     fold_list_free(&m->folds);
+    made_from_free(&m->made_from);
 }
 
-int configuration_add(Configuration *c, const char *results, const FoldList *folds, Err *e)
+int configuration_add(Configuration *c, const char *results, const FoldList *folds, const MadeFrom *made_from, Err *e)
 {
     if (c->model_count == CONFIGURATION_MODELS)
         return err_set(e, ERR_VALUE, "more than %d models", CONFIGURATION_MODELS);
     ConfiguredModel m = {.results = mem_strdup(results, e)};
-    if (!m.results || fold_list_copy(&m.folds, folds, e)) {
+    int code = m.results ? fold_list_copy(&m.folds, folds, e) : ERR_NOMEM;
+    if (!code && made_from) {
+        made_from_add_all(&m.made_from, made_from);
+        code = made_from_check(&m.made_from, e);
+    }
+    if (code) {
         free_model(&m);
-        return ERR_NOMEM;
+        return code;
     }
     c->models[c->model_count++] = m;
     return 0;
@@ -34,6 +40,7 @@ void configuration_free(Configuration *c)
 {
     for (int i = 0; i < c->model_count; i++) free_model(&c->models[i]);
     postprocessing_free(&c->postprocessing);
+    mem_free(c->file);
     *c = (Configuration){0};
 }
 
@@ -89,18 +96,21 @@ static char *find_results(const DocNode *file, const char *results, const char *
 
 static int get_model(Configuration *c, const DocNode *node, Err *e)
 {
-    static const char *const known[] = {"results", "absolute", "folds", NULL};
+    static const char *const known[] = {"results", "absolute", "folds", "made_from", NULL};
     const char *results, *elsewhere = NULL;
-    const DocNode *path, *numbers, *absolute;
+    const DocNode *path, *numbers, *absolute, *origin = doc_find(node, "made_from");
     FoldList folds = {0};
+    MadeFrom made_from = {0};
     TRY(doc_expect(node, DOC_MAPPING, e));
     TRY(expect_known_keys(node, known, e));
     if (!(path = required(node, "results", e)) || !(numbers = required(node, "folds", e))) return ERR_FORMAT;
     TRY(doc_get_string(path, &results, e));
     if ((absolute = doc_find(node, "absolute"))) TRY(doc_get_string(absolute, &elsewhere, e));
     int code = get_folds(&folds, numbers, e);
+    if (!code && origin) code = made_from_get(&made_from, origin, e);
     char *full = code ? NULL : find_results(node, results, elsewhere, e);
-    if (!code) code = full ? configuration_add(c, full, &folds, e) : ERR_NOMEM;
+    if (!code) code = full ? configuration_add(c, full, &folds, &made_from, e) : ERR_NOMEM;
+    made_from_free(&made_from);
     fold_list_free(&folds);
     mem_free(full);
     return code;
@@ -134,13 +144,14 @@ int configuration_read(Configuration *c, const char *path, Err *e)
     Doc doc;
     *c = (Configuration){.dice = NAN};
     TRY(doc_read(&doc, path, e));
-    const int code = get_all(c, doc.root, e);
+    int code = get_all(c, doc.root, e);
+    if (!code && !(c->file = mem_strdup(path, e))) code = ERR_NOMEM;
     doc_free(&doc);
     if (code) configuration_free(c);
     return code;
 }
 
-int configuration_expect_results(const Configuration *c, const char *path, Err *e)
+int configuration_expect_results(const Configuration *c, Err *e)
 {
     for (int i = 0; i < c->model_count; i++) {
         const char *results = c->models[i].results;
@@ -148,7 +159,7 @@ int configuration_expect_results(const Configuration *c, const char *path, Err *
         return err_set(e, ERR_VALUE,
                        "%s: the results folder of model %d is not there: %s. Write where it is now into this "
                        "file, as 'results:' of that model; a relative path counts from the folder of this file",
-                       path, i + 1, results);
+                       c->file, i + 1, results);
     }
     return 0;
 }
@@ -191,6 +202,7 @@ static int put_model(DocWriter *w, const ConfiguredModel *m, const char *folder,
         else doc_put_int(w, NULL, m->folds.numbers[i]);
     }
     doc_close(w);
+    if (m->made_from.count) made_from_put(w, "made_from", &m->made_from);
     doc_close(w);
     mem_free(relative);
     mem_free(path);

@@ -8,6 +8,7 @@
 #include "data/image_io.h"
 #include "evaluation/fit.h"
 #include "inference/average.h"
+#include "inference/model_source.h"
 #include "inference/probabilities.h"
 #include "inference/validation_record.h"
 #include "plans/splits.h"
@@ -66,6 +67,8 @@ void cross_validation_free(CrossValidation *v)
 {
     for (int i = 0; i < v->count; i++) free_case(&v->cases[i]);
     mem_free(v->cases);
+    made_from_free(&v->weights);
+    made_from_free(&v->precisions);
     *v = (CrossValidation){0};
 }
 
@@ -171,6 +174,43 @@ int cross_validation_read(CrossValidation *v, const char *results, const FoldLis
     return code;
 }
 
+/* ---- in which precision ---- */
+
+/* Adds the folds that were predicted in that precision: "a fold 0, b folds 0, 1". */
+static int add_folds(Text *text, const char *precision, const CrossValidation *validations, const char *const *results,
+                     int count, Err *e)
+{
+    const char *between = "";
+    for (int i = 0; i < count; i++) {
+        FoldList folds = {0};
+        const MadeFrom *all = &validations[i].precisions;
+        int code = 0;
+        for (int k = 0; k < all->count && !code; k++)
+            if (!strcmp(all->items[k].value, precision)) code = fold_list_add(&folds, atoi(all->items[k].key), e);
+        if (folds.count && !code) {
+            text_add(text, "%s%s ", between, results[i]);
+            fold_list_text(&folds, text);
+            between = ", ";
+        }
+        fold_list_free(&folds);
+        TRY(code);
+    }
+    return 0;
+}
+
+int cross_validation_precisions(Text *text, const CrossValidation *validations, const char *const *results, int count,
+                                Err *e)
+{
+    static const char *const names[] = {"fp32", "bf16"};
+    Text parts[2] = {{0}};
+    int code = 0;
+    for (int i = 0; i < 2 && !code; i++) code = add_folds(&parts[i], names[i], validations, results, count, e);
+    if (!code && parts[0].length && parts[1].length)
+        text_add(text, "%s: %s; %s: %s", names[0], parts[0].data, names[1], parts[1].data);
+    for (int i = 0; i < 2; i++) text_free(&parts[i]);
+    return code ? code : text_check(text, e);
+}
+
 int cross_validation_expect_same(const CrossValidation *a, const CrossValidation *b, const char *first,
                                  const char *second, Err *e)
 {
@@ -194,7 +234,8 @@ static int average_case(const Candidate *c, int index, Array *prediction, Err *e
     const char *folders[AVERAGE_MEMBERS];
     Array labels;
     for (int i = 0; i < c->member_count; i++) folders[i] = c->members[i]->cases[index].folder;
-    TRY(average_labels(&labels, folders, c->member_count, c->members[0]->cases[index].id, c->info, e));
+    const char *id = c->members[0]->cases[index].id;
+    if (average_labels(&labels, folders, c->member_count, id, c->info, e)) return err_context(e, "case %s", id);
     const int code = array_new(prediction, DTYPE_I16, 3, labels.shape, e);
     for (int64_t i = 0; i < array_count(&labels) && !code; i++)
         ((int16_t *)prediction->data)[i] = labels.dtype == DTYPE_U8 ? ((uint8_t *)labels.data)[i]

@@ -10,6 +10,7 @@
 
 #include "inference/choice.h"
 #include "inference/folds.h"
+#include "plans/made_from.h"
 
 typedef struct ValidationCase {
     char *id;          /* owned, like the others */
@@ -24,6 +25,9 @@ typedef struct CrossValidation {
     int count;
     bool has_probabilities;  /* of all cases */
     bool own_references;     /* those that the validation was scored against, not others */
+    MadeFrom weights;        /* of each fold (fold_weights_key): the content of those that predicted it; where nothing was
+                              * recorded, of checkpoint_final, if it is there */
+    MadeFrom precisions;     /* of each fold ("3") whose record says it: "bf16" */
 } CrossValidation;
 
 /* The folds of the results that were validated, fold_all not among them, ascending. folds is new. Fails: ERR_IO;
@@ -36,6 +40,11 @@ int cross_validation_folds(FoldList *folds, const char *results, Err *e);
 int cross_validation_read(CrossValidation *v, const char *results, const FoldList *folds,
                           const char *references, Err *e);
 void cross_validation_free(CrossValidation *v);
+
+/* Adds "fp32: a fold 0, b folds 0, 1; bf16: a fold 1" where not all folds of all results were predicted in the same
+ * precision, as far as that is known; else nothing. Fails: ERR_NOMEM. */
+int cross_validation_precisions(Text *text, const CrossValidation *validations, const char *const *results, int count,
+                                Err *e);
 
 /* Whether both have the same cases in the same folds; `first` and `second` name them. Fails: ERR_VALUE. */
 int cross_validation_expect_same(const CrossValidation *a, const CrossValidation *b, const char *first,

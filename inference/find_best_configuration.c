@@ -159,6 +159,21 @@ static int choose_folds(Search *s, Err *e)
     return 0;
 }
 
+/* A score is one of the arithmetic too. */
+static int warn_of_precisions(const Search *s, Err *e)
+{
+    Text folds = {0};
+    bool has_probabilities = false;
+    for (int i = 0; i < s->o->count; i++) has_probabilities |= s->validations[i].has_probabilities;
+    const int code = cross_validation_precisions(&folds, s->validations, s->o->results, s->o->count, e);
+    if (!code && folds.length)
+        program_warn("the validation cases were not all predicted in the same precision (%s): what is compared differs by that "
+                     "too; predict those of one of them in the other's: train PREPROCESSED FOLD -o RESULTS --val-only "
+                     "--precision fp32 (or bf16)%s", folds.data, has_probabilities ? " --save-probabilities" : "");
+    text_free(&folds);
+    return code;
+}
+
 static int read_validations(Search *s, Err *e)
 {
     const Options *o = s->o;
@@ -168,6 +183,18 @@ static int read_validations(Search *s, Err *e)
         TRY(cross_validation_expect_same(&s->validations[0], &s->validations[i], o->results[0], o->results[i],
                                          e));
     }
+    return warn_of_precisions(s, e);
+}
+
+/* Networks whose plans have another order of axes cannot be averaged: the others are compared all the same. */
+static int score_pair(Search *s, int first, int second, Err *e)
+{
+    Err why = {0};
+    const int code = score_entry(s, first, second, &why);
+    if (!code) return 0;
+    dice_score_free(&s->entries[--s->entry_count].score);
+    if (code != ERR_SHAPE) return err_set(e, code, "%s", why.text);
+    program_warn("%s + %s is left out of the pairs: %s", s->o->results[first], s->o->results[second], why.text);
     return 0;
 }
 
@@ -183,7 +210,7 @@ static int score_all(Search *s, Err *e)
                 s->o->results[i]);
         for (int k = i + 1; k < count; k++)
             if (s->validations[i].has_probabilities && s->validations[k].has_probabilities)
-                TRY(score_entry(s, i, k, e));
+                TRY(score_pair(s, i, k, e));
     }
     return 0;
 }
@@ -255,7 +282,8 @@ static int choose(Search *s, Err *e)
     int code = postprocessing_choose(&c.postprocessing, &score, &s->structures, &cases, e);
     c.dice = score.foreground_mean;
     for (int i = 0; i < best->member_count && !code; i++)
-        code = configuration_add(&c, s->o->results[best->results[i]], &s->folds, e);
+        code = configuration_add(&c, s->o->results[best->results[i]], &s->folds,
+                                 &best->members[i]->weights, e);
     if (!code) code = configuration_write(&c, s->o->common.output, e);
     if (!code) print_outcome(s, best, &c);
     configuration_free(&c);

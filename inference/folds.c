@@ -15,6 +15,13 @@ const char *fold_name(char *text, int fold)
     return text;
 }
 
+const char *fold_weights_key(char *text, int fold)
+{
+    char name[FOLD_NAME_BYTES];
+    snprintf(text, FOLD_KEY_BYTES, "weights of fold %s", fold_name(name, fold));
+    return text;
+}
+
 bool fold_list_has(const FoldList *f, int fold)
 {
     for (int i = 0; i < f->count; i++)

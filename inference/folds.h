@@ -32,4 +32,8 @@ int fold_list_of_results(FoldList *f, const char *results, Err *e);
 enum { FOLD_NAME_BYTES = 16 };
 const char *fold_name(char *text, int fold);
 
+/* "weights of fold 3": the key of their content's hash in a MadeFrom. text (FOLD_KEY_BYTES) is written and returned. */
+enum { FOLD_KEY_BYTES = 32 };
+const char *fold_weights_key(char *text, int fold);
+
 #endif

@@ -177,12 +177,12 @@ static int read_models(Configuration *c, Options *o, ModelFolder *f, Err *e)
     if (f->results) {
         TRY(take_from_path(o, f, e));
         tell_folder(o, f);
-        return configuration_add(c, f->results, &o->folds, e);
+        return configuration_add(c, f->results, &o->folds, NULL, e);
     }
     if (o->folds.count)
         return err_set(e, ERR_VALUE, "-f is for a results folder: %s names the folds of its models itself", o->model);
     TRY(configuration_read(c, o->model, e));
-    return configuration_expect_results(c, o->model, e);
+    return configuration_expect_results(c, e);
 }
 
 static int read_postprocessing(Configuration *c, const Options *o, Err *e)
@@ -205,6 +205,7 @@ static int run(Options *o, Err *e)
     p->inputs = o->inputs;
     p->output = o->common.output;
     p->into_file = output_file_is_meant(p->output);
+    if (p->into_file || !*p->output) program_interrupt_hint("no labels were written: the same command begins anew");
     p->overwrite = o->common.overwrite;
     p->quiet = o->common.quiet;
     p->tell = tell;

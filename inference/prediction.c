@@ -6,10 +6,13 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "plans/meaning.h"
+#include "data/image_io.h"
+#include "inference/chosen_weights.h"
 #include "inference/output_file.h"
 #include "inference/prediction_job.h"
 #include "inference/prediction_mean.h"
+#include "inference/results.h"
+#include "plans/meaning.h"
 #include "plans/splits.h"
 
 void prediction_tell(const PredictionOptions *o, PredictionTell kind, const char *format, ...)
@@ -50,6 +53,30 @@ static void find_unused_folds(Run *run, const ModelSource *s)
                       "%s/fold_%s is left out: it has no checkpoint_%s; its training is not finished", s->results,
                       fold_name(name, fold), s->checkpoint);
     }
+}
+
+/* Nobody said which checkpoint, and a training went on after the one that is taken. */
+static int find_unfinished(Run *run, int model, Err *e)
+{
+    const ModelSource *s = &run->sources[model];
+    Text folds = {0};
+    char name[FOLD_NAME_BYTES];
+    int code = 0;
+    if (run->o->predictor.checkpoint || run->c->models[model].made_from.count) return 0;
+    for (int i = 0; i < s->folds.count && !code; i++) {
+        ResultsProgress p;
+        code = results_progress(&p, s->results, s->folds.numbers[i], e);
+        if (code || !p.goes_on) continue;
+        text_add(&folds, "%sfold %s", folds.length ? ", " : "", fold_name(name, s->folds.numbers[i]));
+        if (p.final >= 0 && p.latest > p.final)
+            text_add(&folds, " (%lld epochs, now %lld)", (long long)p.final, (long long)p.latest);
+    }
+    if (!code && folds.length)
+        fault_add(&run->warnings, FAULT_WARNING, "%s: the training of %s went on after checkpoint_final and is not finished: "
+                  "checkpoint_final is taken; --checkpoint latest takes the newer weights, train --continue finishes them",
+                  s->results, folds.data);
+    text_free(&folds);
+    return code;
 }
 
 /* Weights know only images that were prepared as theirs were. */
@@ -95,6 +122,44 @@ static int expect_same_channels(Run *run, Err *e)
     return 0;
 }
 
+/* Else their probabilities have no mean: said before hours of predicting. */
+static int expect_same_order(const Run *run, Err *e)
+{
+    const ModelSource *first = &run->sources[0];
+    for (int i = 1; i < run->c->model_count; i++) {
+        const ModelSource *other = &run->sources[i];
+        const int *a = first->plan.transpose_forward, *b = other->plan.transpose_forward;
+        if (memcmp(a, b, sizeof first->plan.transpose_forward))
+            return err_set(e, ERR_VALUE, "%s/plans.yaml has transpose_forward [%d, %d, %d], %s/plans.yaml [%d, %d, %d]: "
+                           "probabilities with their axes in another order cannot be averaged; take one of them out of %s, "
+                           "or train it anew with the other's (plan_and_preprocess --override)", first->results, a[0], a[1],
+                           a[2], other->results, b[0], b[1], b[2], run->c->file ? run->c->file : "the models");
+    }
+    return 0;
+}
+
+/* Plans that read volumes with other axes (orientation, image_reader_writer) agree in some images. */
+static int expect_same_reading(const Run *run, InputCase *one, Err *e)
+{
+    Geometry g;
+    int64_t channels;
+    const ModelSource *first = &run->sources[0];
+    const ReaderAxes axes = plan_reader_axes(&first->plan);
+    const int across = first->plan.transpose_forward[0];
+    for (int i = 1; i < run->c->model_count && !one->fault; i++) {
+        const ModelSource *other = &run->sources[i];
+        const ReaderAxes others = plan_reader_axes(&other->plan);
+        if (others == axes || image_probe(&g, &channels, one->files.images[0], NULL)) continue; /* told when it is read */
+        const GridAxes a = grid_axes_read(&g, axes, across), b = grid_axes_read(&g, others, across);
+        if (grid_axes_equal(&a, &b)) continue;
+        one->fault = path_format(e, "%s: by the plans of %s and %s it is read with its axes in another order (orientation, "
+                                 "image_reader_writer), and such probabilities cannot be averaged: store it as RAS, or predict "
+                                 "with one of them (-m)", one->files.images[0], first->results, other->results);
+        if (!one->fault) return ERR_NOMEM;
+    }
+    return 0;
+}
+
 static int open_sources(Run *run, Err *e)
 {
     const Configuration *c = run->c;
@@ -105,10 +170,13 @@ static int open_sources(Run *run, Err *e)
                               run->o->predictor.checkpoint, e));
         results[i] = m->results;
         find_unused_folds(run, &run->sources[i]);
+        TRY(find_unfinished(run, i, e));
         TRY(find_other_plans(run, &run->sources[i], e));
     }
     TRY(meaning_expect_same_in(results, c->model_count, e));
+    TRY(chosen_weights_expect(&run->warnings, c, run->sources, e));
     TRY(expect_same_channels(run, e));
+    TRY(expect_same_order(run, e));
     if (run->o->save_probabilities && c->model_count > 1)
         fault_add(&run->warnings, FAULT_WARNING, "--save-probabilities: each model's are kept in model_1, model_2 …; those of "
                   "their mean are not written");
@@ -121,6 +189,7 @@ static int list_cases(Run *run, Err *e)
     const PredictionOptions *o = run->o;
     TRY(prediction_cases_list(&run->cases, o->inputs, o->input_count, &run->sources[0].info, e));
     InputList *list = &run->cases.inputs;
+    for (int i = 0; i < list->count; i++) TRY(expect_same_reading(run, &list->cases[i], e));
     faults_move(&run->warnings, &list->warnings);
     for (int i = 0; i < run->warnings.count; i++) prediction_tell(o, TELL_WARNING, "%s", run->warnings.faults[i].text);
     for (int i = 0; i < list->count; i++) {

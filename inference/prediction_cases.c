@@ -23,6 +23,7 @@ int prediction_cases_list(PredictionCases *c, const char *const *paths, int coun
 void prediction_cases_free(PredictionCases *c)
 {
     for (int i = 0; i < c->inputs.count && c->hashes; i++) recorded_files_free(&c->hashes[i]);
+    record_texts_free(&c->orientations);
     mem_free(c->hashes);
     mem_free(c->renewed);
     mem_free(c->fates);

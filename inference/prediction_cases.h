@@ -15,7 +15,8 @@ typedef enum CaseFate {
 
 typedef struct PredictionCases {
     InputList inputs;
-    CaseFate *fates;          /* of inputs.cases[i]; owned, as the next */
+    CaseFate *fates;          /* of inputs.cases[i]; owned, as all below */
+    RecordTexts orientations; /* codes that were told not to be those of training: of each the first case is told */
     bool *renewed;            /* told that it is made anew: in the folders of several models that is said once */
     RecordedFiles *hashes;    /* of the case's files, once prediction_cases_inputs was asked */
 } PredictionCases;

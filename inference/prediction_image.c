@@ -165,19 +165,34 @@ static int warn_of_spacing(const PredictionJob *job, const Case *c, const Geomet
     return code ? err_context(e, "%s", c->images[0]) : 0;
 }
 
-/* A network that never saw an orientation may take left for right. */
+/* On the terminal the first case of each orientation stands for all. */
+static void tell_of_orientation(const PredictionJob *job, const char *code, const char *text)
+{
+    RecordTexts *told = &job->cases->orientations;
+    const int before = told->count;
+    const bool is_new = prediction_job_record_warning(job, text), others = job->output && job->cases->inputs.count > 1;
+    if (record_texts_add(told, code, NULL) || told->count == before || !is_new) return;
+    prediction_tell(job->o, TELL_WARNING, "case %s: %s%s", job->id, text,
+                    others ? " (of other cases with that orientation predict.yaml alone says so)" : "");
+}
+
+/* A network that never saw an orientation may take left for right. Where the images of training had none, or are turned
+ * to one, there is nothing to compare. */
 static void warn_of_orientation(const PredictionJob *job, const Case *c, const Geometry *g)
 {
     const Plan *plan = predictor_plan(job->predictor);
     const ReaderAxes reader = plan_reader_axes(plan);
-    char code[GRID_CODE_BYTES];
+    char code[GRID_CODE_BYTES], text[sizeof(Err)];
     grid_axes_code(g, code);
     if (!*plan->orientations || !strcmp(plan->orientations, "none")) return;
     if (has_orientation(plan->orientations, code, reader)) return;
     const char *unturned = orientation_unturned(code, reader);
-    prediction_job_warn(job, "%s: its orientation is %s, and training saw %s%s only: the network may take left for right; %s",
-                        c->images[0], code, plan->orientations, reader == READER_STORED ? "" : " (volumes turned to RAS)",
-                        unturned ? unturned : "reorient the image, or train with \"orientation: canonical\"");
+    const bool is_none = !strcmp(code, "none");
+    snprintf(text, sizeof text, "%s: %s%s, and training saw %s%s only: the network may take left for right; %s", c->images[0],
+             is_none ? "it has no orientation" : "its orientation is ", is_none ? "" : code, plan->orientations,
+             reader == READER_STORED ? "" : " (volumes turned to RAS)",
+             unturned ? unturned : "reorient the image, or train with \"orientation: canonical\"");
+    tell_of_orientation(job, code, text);
 }
 
 int prediction_job_predict(const PredictionJob *job, const Case *c, const char *path, Err *e)

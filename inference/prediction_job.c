@@ -10,6 +10,13 @@
 #include "plans/meaning.h"
 #include "inference/probabilities.h"
 
+bool prediction_job_record_warning(const PredictionJob *job, const char *text)
+{
+    bool is_new = true;
+    if (job->output) prediction_record_warn(job->output->record, job->id, text, &is_new, NULL);
+    return is_new;
+}
+
 void prediction_job_warn(const PredictionJob *job, const char *format, ...)
 {
     char text[sizeof(Err)];
@@ -17,9 +24,7 @@ void prediction_job_warn(const PredictionJob *job, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    bool is_new = true; /* several models may warn of the same */
-    if (job->output) prediction_record_warn(job->output->record, job->id, text, &is_new, NULL);
-    if (is_new) prediction_tell(job->o, TELL_WARNING, "case %s: %s", job->id, text);
+    if (prediction_job_record_warning(job, text)) prediction_tell(job->o, TELL_WARNING, "case %s: %s", job->id, text);
 }
 
 static void show_tiles(void *context, int64_t done, int64_t tiles)

@@ -31,9 +31,12 @@ typedef struct PredictionJob {
  * job. Fails: as predictor_open_source; ERR_IO where nothing can be written. Frees what is the job's own. */
 int prediction_job_run(PredictionJob *job, Err *e);
 
-/* Tells a warning about the case that is under way: on the terminal, and in predict.yaml. */
+/* Warns of the case that is under way: in predict.yaml, and on the terminal. */
 void prediction_job_warn(const PredictionJob *job, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* Notes the warning in predict.yaml alone. Whether it is not there yet: several models may warn of the same. */
+bool prediction_job_record_warning(const PredictionJob *job, const char *text);
 
 /* Predicts a case and writes its labels to path, last of all: where they stand, its probabilities do. Fails: as
  * prediction_job_cost, image_read_channels, predictor_predict, image_write. */

@@ -33,13 +33,13 @@ static void add_number(MadeFrom *m, const char *prefix, const char *key, double 
 static void add_weights(MadeFrom *m, const char *prefix, const ModelSource *s)
 {
     Text folds = {0};
-    char name[FOLD_NAME_BYTES], key[KEY_BYTES];
+    char name[FOLD_NAME_BYTES], own[FOLD_KEY_BYTES], key[KEY_BYTES];
     for (int i = 0; i < s->folds.count; i++)
         text_add(&folds, "%s%s", i ? " " : "", fold_name(name, s->folds.numbers[i]));
     add_text(m, prefix, "folds", &folds);
     add(m, prefix, "checkpoint", s->checkpoint);
     for (int i = 0; i < s->folds.count; i++) {
-        snprintf(key, sizeof key, "%sweights of fold %s", prefix, fold_name(name, s->folds.numbers[i]));
+        snprintf(key, sizeof key, "%s%s", prefix, fold_weights_key(own, s->folds.numbers[i]));
         made_from_add_file(m, key, s->paths[i]);
     }
 }

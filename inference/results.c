@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "inference/folds.h"
 #include "network/network.h"
+#include "network/safetensors.h"
 #include "network/weights_io.h"
 
 static const char *const ENDINGS[] = {".safetensors", ".pth"};
@@ -24,6 +25,45 @@ int results_checkpoint(char **path, const char *results, int fold, const char *n
         if (code) return code;
     }
     return 0;
+}
+
+/* Trained epochs and iterations of the next one; -1 where a file does not say it, or cannot be read. */
+static int read_progress(int64_t *epochs, int64_t *iterations, const char *path, Err *e)
+{
+    WeightsFile weights;
+    Err unreadable = {0};
+    *epochs = *iterations = -1;
+    if (!path_ends_with(path, ".safetensors")) return 0;
+    const int code = safetensors_open(&weights, path, &unreadable);
+    if (code == ERR_NOMEM) return err_set(e, code, "%s", unreadable.text);
+    if (code) return 0;
+    if (weights_note_integer(&weights, "epoch", epochs, NULL) ||
+        weights_note_integer(&weights, "iteration", iterations, NULL))
+        *epochs = *iterations = -1;
+    weights_close(&weights);
+    return 0;
+}
+
+static int compare_progress(ResultsProgress *p, const char *final, const char *latest, Err *e)
+{
+    int64_t iterations, later_iterations;
+    TRY(read_progress(&p->final, &iterations, final, e));
+    TRY(read_progress(&p->latest, &later_iterations, latest, e));
+    const bool is_known = p->final >= 0 && p->latest >= 0;
+    p->goes_on = !is_known || p->latest > p->final || (p->latest == p->final && later_iterations > iterations);
+    return 0;
+}
+
+int results_progress(ResultsProgress *p, const char *results, int fold, Err *e)
+{
+    char *final, *latest = NULL;
+    *p = (ResultsProgress){false, -1, -1};
+    TRY(results_checkpoint(&final, results, fold, "final", e));
+    int code = final ? results_checkpoint(&latest, results, fold, "latest", e) : 0;
+    if (!code && latest) code = compare_progress(p, final, latest, e);
+    mem_free(final);
+    mem_free(latest);
+    return code;
 }
 
 const char *results_network_of(const char *trainer)

@@ -1,7 +1,6 @@
 #include "inference/validation_record.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -53,10 +52,9 @@ static int expect_output(const CrossValidation *v, const char *results, int fold
 
 static int expect_weights(const CrossValidation *v, const RecordContent *record, const char *results, int fold, Err *e)
 {
-    char key[64], *path;
+    char key[FOLD_KEY_BYTES], *path;
     bool same = false;
-    snprintf(key, sizeof key, "weights of fold %d", fold);
-    const char *recorded = made_from_find(&record->made_from, key);
+    const char *recorded = made_from_find(&record->made_from, fold_weights_key(key, fold));
     const char *checkpoint = made_from_find(&record->made_from, "checkpoint");
     if (!recorded || !checkpoint) return 0;
     TRY(results_checkpoint(&path, results, fold, checkpoint, e));
@@ -151,7 +149,29 @@ static int expect_cases(const CrossValidation *v, const RecordContent *record, c
     return 0;
 }
 
-int validation_record_expect(const CrossValidation *v, const char *results, int fold, Err *e)
+/* By which weights the fold was validated, and in which precision. */
+static int take_origin(CrossValidation *v, const RecordContent *record, const char *results, int fold, Err *e)
+{
+    char key[FOLD_KEY_BYTES], name[FOLD_NAME_BYTES], *path = NULL;
+    const char *weights = made_from_find(&record->made_from, fold_weights_key(key, fold)),
+               *precision = made_from_find(&record->made_from, "precision");
+    if (precision) made_from_add(&v->precisions, fold_name(name, fold), "%s", precision);
+    if (weights) made_from_add(&v->weights, key, "%s", weights);
+    else TRY(results_checkpoint(&path, results, fold, "final", e));
+    if (path) made_from_add_file(&v->weights, key, path);
+    mem_free(path);
+    TRY(made_from_check(&v->weights, e));
+    return made_from_check(&v->precisions, e);
+}
+
+static int expect_recorded(const CrossValidation *v, const RecordContent *record, const char *results, int fold, Err *e)
+{
+    TRY(expect_weights(v, record, results, fold, e));
+    TRY(expect_model(v, record, results, fold, e));
+    return expect_cases(v, record, results, fold, e);
+}
+
+int validation_record_expect(CrossValidation *v, const char *results, int fold, Err *e)
 {
     RecordContent record = {0};
     bool there;
@@ -159,11 +179,10 @@ int validation_record_expect(const CrossValidation *v, const char *results, int 
     int code = file_is_there(path, &there, e);
     if (!code && there) {
         code = record_content_read(&record, path, e);
-        if (!code) code = expect_weights(v, &record, results, fold, e);
-        if (!code) code = expect_model(v, &record, results, fold, e);
-        if (!code) code = expect_cases(v, &record, results, fold, e);
-        record_content_free(&record);
+        if (!code) code = expect_recorded(v, &record, results, fold, e);
     }
+    if (!code) code = take_origin(v, &record, results, fold, e);
+    record_content_free(&record);
     mem_free(path);
     return code;
 }

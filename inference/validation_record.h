@@ -7,8 +7,8 @@
 
 /* For one fold of the results: its present weights made the predictions of its cases in v, all of them are in v, and the
  * label images (and the probabilities, where v has them) are those that were written. Without predict.yaml (nnU-Net's
- * folders) nothing is known, and nothing is expected. Fails: ERR_VALUE with the file and how to make it anew; ERR_IO,
+ * folders) nothing is known, and nothing is expected. Adds the fold to v's weights and precisions. Fails: ERR_VALUE with the file and how to make it anew; ERR_IO,
  * ERR_FORMAT, ERR_NOMEM. */
-int validation_record_expect(const CrossValidation *v, const char *results, int fold, Err *e);
+int validation_record_expect(CrossValidation *v, const char *results, int fold, Err *e);
 
 #endif

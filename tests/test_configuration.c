@@ -68,7 +68,7 @@ static void write_configuration(void)
     assert_int_equal(file_make_folders(in_folder("trained/d"), &e), 0);
     assert_int_equal(file_make_folders(in_folder("place"), &e), 0);
     for (int i = -1; i < 200; i++) assert_int_equal(fold_list_add(&folds, i, &e), 0);
-    assert_int_equal(configuration_add(&c, in_folder("trained/d/"), &folds, &e), 0);
+    assert_int_equal(configuration_add(&c, in_folder("trained/d/"), &folds, NULL, &e), 0);
     fold_list_free(&folds);
     assert_int_equal(configuration_write(&c, in_folder("place/inference.yaml"), &e), 0);
     configuration_free(&c);
@@ -82,7 +82,7 @@ static void expect_results(const char *file, const char *results)
     assert_int_equal(c.models[0].folds.count, 201);
     assert_int_equal(c.models[0].folds.numbers[0], SPLITS_FOLD_ALL);
     assert_int_equal(c.models[0].folds.numbers[200], 199);
-    const int code = configuration_expect_results(&c, in_folder(file), &e);
+    const int code = configuration_expect_results(&c, &e);
     if (results) {
         assert_int_equal(code, 0);
         char *found = path_absolute(c.models[0].results, &e), *want = path_absolute(in_folder(results), &e);

@@ -35,6 +35,10 @@ train >/dev/null 2>&1
 stop HUP "$out/predictions" "$build/predict" -i "$out/raw/imagesTr" -o "$out/predictions" -m "$out/results" --quiet
 ended "predict" 129 'predict: interrupted by SIGHUP; the cases that are done stand: the same command goes on with the others'
 
+one=$out/raw/imagesTr/phantom_001_0000.nii.gz
+stop INT "$out/raw" "$build/predict" -i "$one" -o "$out/single.nii.gz" -m "$out/results" --quiet
+ended "predict of one image" 130 'predict: interrupted by Ctrl-C; no labels were written: the same command begins anew'
+
 # nohup: a program that was started with SIGHUP ignored outlives the terminal.
 stop HUP "$out/kept/imagesTr/*20*.gz" sh -c "trap '' HUP; exec '$build/make_phantom' -o '$out/kept' --cases 40 --size 8x40x44"
 is "under nohup SIGHUP does nothing" test $status -eq 0 -a -e "$out/kept/dataset.json"

@@ -1,5 +1,6 @@
 #include "base/look_alike.h"
 
+#include <ctype.h>
 #include <string.h>
 
 /* A character and the accents behind it. */
@@ -30,18 +31,48 @@ static bool is_composed_of(const Letter *composed, const Letter *parts)
     return (unsigned char)*composed->at >= 0x80 && composed->accents < parts->accents;
 }
 
-bool looks_alike(const char *a, const char *b)
+/* Two parts of text, letter by letter; *forms: whether one is composed differently. */
+static bool same_letters(const char *a, const char *a_end, const char *b, const char *b_end, bool any_case, bool *forms)
 {
-    bool differ = false;
-    while (*a && *b) {
+    *forms = false;
+    while (a < a_end && b < b_end) {
         Letter x, y;
         a = next_letter(&x, a);
         b = next_letter(&y, b);
         if (x.bytes == y.bytes && !memcmp(x.at, y.at, x.bytes)) continue;
+        if (any_case && x.bytes == 1 && y.bytes == 1 && tolower((unsigned char)*x.at) == tolower((unsigned char)*y.at)) continue;
         if (!is_composed_of(&x, &y) && !is_composed_of(&y, &x)) return false;
-        differ = true;
+        *forms = true;
     }
-    return differ && !*a && !*b;
+    return a == a_end && b == b_end;
+}
+
+bool differ_in_form(const char *a, const char *b)
+{
+    bool forms;
+    return same_letters(a, a + strlen(a), b, b + strlen(b), false, &forms) && forms;
+}
+
+static const char *trim(const char *text, const char **end)
+{
+    text += strspn(text, " ");
+    *end = text + strlen(text);
+    while (*end > text && (*end)[-1] == ' ') --*end;
+    return text;
+}
+
+static bool same_at_a_glance(const char *a, const char *b, bool *forms)
+{
+    const char *a_end, *b_end;
+    a = trim(a, &a_end);
+    b = trim(b, &b_end);
+    return a < a_end && same_letters(a, a_end, b, b_end, true, forms);
+}
+
+bool looks_alike(const char *a, const char *b)
+{
+    bool forms;
+    return strcmp(a, b) && same_at_a_glance(a, b, &forms);
 }
 
 const char *look_alike_find(const char *name, char *const *names, int count)
@@ -51,9 +82,14 @@ const char *look_alike_find(const char *name, char *const *names, int count)
     return NULL;
 }
 
-void look_alike_tell(Text *text, const char *found)
+void look_alike_tell(Text *text, const char *name, const char *found)
 {
-    if (found)
+    bool forms;
+    if (!found) return;
+    if (!same_at_a_glance(name, found, &forms) || !forms)
+        text_add(text, "; \"%s\" is there, which differs from \"%s\" in capital letters or blanks only: give both the same name", found,
+                 name);
+    else
         text_add(text, "; %s is there and looks the same, but its letters are stored in another Unicode form (an accent may be a "
                  "character of its own, as macOS stores file names): give both the same name, files for instance by "
                  "convmv -f utf8 -t utf8 --nfc -r --notest FOLDER", found);

@@ -38,8 +38,6 @@ typedef struct Dataset {
 int dataset_open(Dataset *d, const char *folder, FaultList *faults, Err *e);
 void dataset_close(Dataset *d);
 
-/* The cases of a folder of images alone (CASE_NNNN + ending); labels are NULL. Fails: ERR_IO, ERR_NOMEM. */
-int case_list_images(CaseList *list, const char *folder, const char *ending, FaultList *faults, Err *e);
 void case_list_free(CaseList *list);
 
 /* Reads the headers of a case's files only. Adds to faults: unreadable files, a wrong number of

@@ -80,9 +80,9 @@ void dataset_check_headers(const DatasetInfo *info, const Case *c, FaultList *fa
     CaseCheck check = {.info = info, .c = c, .faults = faults};
     ImageHeader header;
     probe_images(&check);
-    if (c->label && probe(&check, &header, c->label, IMAGE_LABELS) && header.channels != 1)
-        fault_add(faults, FAULT_ERROR, "case %s: %s: %lld channels: expected one in a label", c->id, c->label,
-                  (long long)header.channels);
+    if (!c->label || !probe(&check, &header, c->label, IMAGE_LABELS)) return;
+    Err e;
+    if (image_expect_one_label(&header, &e)) fault_add(faults, FAULT_ERROR, "case %s: %s: %s", c->id, c->label, e.text);
 }
 
 /* " (channel 3, alpha)" where the file holds several channels; the names are dataset.json's where the file

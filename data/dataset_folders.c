@@ -55,9 +55,12 @@ static void add_stranger(Strangers *s, const char *name, const char *ending)
 static void report_strangers(const Strangers *s, const char *folder, const char *form, const char *ending,
                              FaultList *faults)
 {
-    if (s->count)
-        fault_add(faults, FAULT_WARNING, "%s: %d file(s) ignored, the first is %s: expected names as %s%s",
-                  folder, s->count, s->first, form, ending);
+    if (!s->count) return;
+    Err none;
+    char *path = path_format(&none, "%s/%s", folder, s->first);
+    fault_add(faults, FAULT_WARNING, "%s: %d file(s) ignored, the first is %s%s: expected names as %s%s", folder, s->count, s->first,
+              path && file_is_folder(path) ? ", a folder, which is not looked into" : "", form, ending);
+    mem_free(path);
 }
 
 /* The case of that id, a new one if it is not the last: names come sorted, so a case's are together. */
@@ -90,30 +93,6 @@ static int add_image(CaseList *list, const char *folder, const char *name, size_
     return 0;
 }
 
-int case_list_images(CaseList *list, const char *folder, const char *ending, FaultList *faults, Err *e)
-{
-    FileList files;
-    Strangers strangers = {0};
-    *list = (CaseList){0};
-    TRY(file_list(&files, folder, e));
-    int failed = 0;
-    list->cases = mem_zalloc((size_t)files.count, sizeof *list->cases, e);
-    if (!list->cases) failed = ERR_NOMEM;
-    for (int i = 0; i < files.count && !failed; i++) {
-        int channel;
-        const size_t id_length = split_name(files.names[i], ending, &channel);
-        if (id_length) failed = add_image(list, folder, files.names[i], id_length, channel, faults, e);
-        else add_stranger(&strangers, files.names[i], ending);
-    }
-    report_strangers(&strangers, folder, "CASE_0000", ending, faults);
-    if (failed) case_list_free(list);
-    else dataset_sort_cases(list);
-    file_list_free(&files);
-    return failed;
-}
-
-/* ---- training cases: images and labels ---- */
-
 /* Both folders while they are compared. Names in lists are sorted, without ending. */
 typedef struct Folders {
     Dataset *d;
@@ -123,14 +102,16 @@ typedef struct Folders {
     NameList label_stems;           /* all labels */
     NameList numbered;              /* labels that carry a channel number as images do */
     NameList suffixed;              /* labels that have something else behind the case's name */
-    NameList other_form;            /* labels whose case's name is in another Unicode form */
+    NameList other_form;            /* labels whose case's name looks the same only (base/look_alike.h) */
     NameList explained;             /* the cases of these three */
+    NameList lonely;                /* labels without an image that nothing explains */
     NameList unnumbered;            /* images that carry no channel number */
     NameList misnumbered;           /* images whose number has not four digits, */
     NameList misnumbered_cases;     /* and their cases */
     NameList other;                 /* cases in files with another ending */
     char *first_other[2];           /* of these an image, a label; NULL */
     bool images_lack_numbers;
+    bool none_fits;                 /* no label has an image */
 } Folders;
 
 static char *stem_of(const char *name, const char *ending, Err *e)
@@ -301,7 +282,7 @@ static int add_longer(Folders *f, const Case *c, const char *name, const char *s
     return add_explained(f, c, is_number ? &f->numbered : &f->suffixed, stem, e);
 }
 
-static int take_label(Folders *f, Search *search, const char *name, const char *stem, Err *e)
+static int take_label(Folders *f, const char *name, const char *stem, Err *e)
 {
     Case *c = dataset_find_case(&f->d->training, stem);
     if (c) {
@@ -316,13 +297,10 @@ static int take_label(Folders *f, Search *search, const char *name, const char *
     if (c) return add_longer(f, c, name, stem, e);
     const Case *alike = case_of_other_form(f, stem);
     if (alike) return add_explained(f, alike, &f->other_form, stem, e);
-    search->broken++;
-    fault_add(f->faults, FAULT_ERROR, "case %s: %s/%s has no image: expected imagesTr/%s_0000%s", stem, f->labels, name, stem,
-              f->d->info.file_ending);
-    return 0;
+    return names_add(&f->lonely, stem, e);
 }
 
-static int take_labels(Folders *f, Search *search, Err *e)
+static int take_labels(Folders *f, Err *e)
 {
     Strangers strangers = {0};
     const char *ending = f->d->info.file_ending;
@@ -338,7 +316,7 @@ static int take_labels(Folders *f, Search *search, Err *e)
             continue;
         }
         char *stem = stem_of(name, ending, e);
-        const int code = stem ? take_label(f, search, name, stem, e) : ERR_NOMEM;
+        const int code = stem ? take_label(f, name, stem, e) : ERR_NOMEM;
         mem_free(stem);
         TRY(code);
     }
@@ -351,7 +329,31 @@ static int take_labels(Folders *f, Search *search, Err *e)
 /* Whether one complaint for all such cases tells of this one's label already. */
 static bool is_explained(const Folders *f, const Case *c)
 {
-    return names_have(&f->other, c->id) || names_have(&f->explained, c->id);
+    return f->none_fits || names_have(&f->other, c->id) || names_have(&f->explained, c->id);
+}
+
+/* Labels without an image: each is told of, but where images and labels are named by two rules, all at once. */
+static void report_lonely(Folders *f, Search *search)
+{
+    const char *ending = f->d->info.file_ending;
+    const Case *first = NULL;
+    bool fits = f->explained.count + f->other.count + f->unnumbered.count + f->misnumbered.count > 0;
+    for (int i = 0; i < f->d->training.count; i++) {
+        const Case *c = &f->d->training.cases[i];
+        fits = fits || c->label || c->has_gap;
+        if (!first) first = c;
+    }
+    f->none_fits = !fits && first && f->lonely.count;
+    if (f->none_fits) {
+        fault_add(f->faults, FAULT_ERROR, "%s: no label has the name of an image: the first image is %s, whose label is expected as "
+                  "%s%s, and the first label is %s%s; give both the same name, but for the channel number _0000", f->labels,
+                  path_base(first->images[0]), first->id, ending, f->lonely.names[0], ending);
+        return;
+    }
+    search->broken += f->lonely.count;
+    for (int i = 0; i < f->lonely.count; i++)
+        fault_add(f->faults, FAULT_ERROR, "case %s: %s/%s%s has no image: expected imagesTr/%s_0000%s", f->lonely.names[i],
+                  f->labels, f->lonely.names[i], ending, f->lonely.names[i], ending);
 }
 
 /* Cases without a label or with a gap, which was told of, leave the list. */
@@ -393,10 +395,9 @@ static void report_forms(const Folders *f)
 {
     Text told = {0};
     const char *first = f->other_form.names[0];
-    look_alike_tell(&told, look_alike_find(first, f->explained.names, f->explained.count));
-    fault_add(f->faults, FAULT_ERROR, "%s: %d label%s an image only by the look of the name: of %s%s there is no image%s", f->labels,
-              f->other_form.count, f->other_form.count == 1 ? " has" : "s have", first, f->d->info.file_ending,
-              told.data ? told.data : "");
+    look_alike_tell(&told, first, look_alike_find(first, f->explained.names, f->explained.count));
+    fault_add(f->faults, FAULT_ERROR, "%s: %d label%s an image only at a glance: the case \"%s\" has no image%s", f->labels,
+              f->other_form.count, f->other_form.count == 1 ? " has" : "s have", first, told.data ? told.data : "");
     text_free(&told);
 }
 
@@ -434,31 +435,41 @@ static void note_others(const Folders *f, Search *search)
         if (!c || !c->label) search->ignored++;
     }
     if (!search->ignored) return;
-    const char *image = f->first_other[0], *label = f->first_other[1];
+    const char *image = f->first_other[0], *label = f->first_other[1], *own = image_ending(image ? image : label);
     text_add(&search->ignored_text, "%s: %s%s%s: %d case%s in files with another ending than dataset.json's file_ending, %s: such "
-             "files are ignored; store all alike", f->d->folder, image ? image : "", image && label ? ", " : "",
-             label ? label : "", search->ignored, search->ignored == 1 ? "" : "s", f->d->info.file_ending);
+             "files are ignored; %s", f->d->folder, image ? image : "", image && label ? ", " : "",
+             label ? label : "", search->ignored, search->ignored == 1 ? "" : "s", f->d->info.file_ending,
+             own && !strcasecmp(own, f->d->info.file_ending) ? "capital letters count: rename them" : "store all alike");
 }
 
-static int expect_folder(const char *path, Err *e)
+static int expect_folder(const char *path, const char *dataset, Err *e)
 {
     bool there;
+    FileList files;
     TRY(file_is_there(path, &there, e));
-    return there ? 0 : err_set(e, ERR_IO, "%s: not there: the images are expected in imagesTr and the labels in labelsTr, or the "
-                               "files of each case in the map \"dataset\" of dataset.json", path);
+    if (there) return 0;
+    TRY(file_list(&files, dataset, e));
+    Text found = {0};
+    for (int i = 0; i < files.count; i++) text_add(&found, "%s%s", i ? ", " : "", files.names[i]);
+    const int code = err_set(e, ERR_IO, "%s: not there: the images are expected in imagesTr and the labels in labelsTr, or the files "
+                             "of each case in the map \"dataset\" of dataset.json; there are %s", path, found.data ? found.data : "");
+    text_free(&found);
+    file_list_free(&files);
+    return code;
 }
 
 static int search_folders(Folders *f, Search *search, Err *e)
 {
-    TRY(expect_folder(f->images, e));
-    TRY(expect_folder(f->labels, e));
+    TRY(expect_folder(f->images, f->d->folder, e));
+    TRY(expect_folder(f->labels, f->d->folder, e));
     TRY(file_list(&f->image_files, f->images, e));
     TRY(file_list(&f->label_files, f->labels, e));
     TRY(list_labels(f, e));
     TRY(look_at_numbers(f, e));
     TRY(take_images(f, e));
-    TRY(take_labels(f, search, e));
+    TRY(take_labels(f, e));
     note_others(f, search);
+    report_lonely(f, search);
     drop_broken(f, search);
     report_labels(f);
     report_images(f, search);
@@ -477,6 +488,7 @@ int dataset_find_in_folders(Dataset *d, Search *search, FaultList *faults, Err *
     names_free(&f.numbered);
     names_free(&f.suffixed);
     names_free(&f.other_form);
+    names_free(&f.lonely);
     names_free(&f.explained);
     names_free(&f.unnumbered);
     names_free(&f.misnumbered);

@@ -16,7 +16,8 @@ static int add_absent(const char *id, const char *path, FaultList *faults, Err *
     const int length = (int)(path_base(path) - path);
     char *folder = path_format(e, "%.*s.", length, path);
     Err none = {0};
-    if (folder && !file_list(&beside, folder, &none)) look_alike_tell(&told, look_alike_find(path_base(path), beside.names, beside.count));
+    if (folder && !file_list(&beside, folder, &none)) 
+        look_alike_tell(&told, path_base(path), look_alike_find(path_base(path), beside.names, beside.count));
     fault_add(faults, FAULT_ERROR, "case %s: %s is not there: dataset.json names it%s", id, path, told.data ? told.data : "");
     text_free(&told);
     file_list_free(&beside);
@@ -147,7 +148,7 @@ static const Case *find_listed(const Dataset *d, const char *id)
 {
     const Case *c = dataset_find_case(&d->training, id);
     for (int i = 0; i < d->training.count && !c; i++)
-        if (looks_alike(d->training.cases[i].id, id)) c = &d->training.cases[i];
+        if (differ_in_form(d->training.cases[i].id, id)) c = &d->training.cases[i];
     return c;
 }
 
@@ -162,7 +163,7 @@ static bool takes_listed(const Dataset *d, const DatasetListed *listed, Err *e)
         const size_t folder = strlen(d->folder);
         const char *own = c->label;
         if (!strncmp(own, d->folder, folder)) own += folder + strspn(own + folder, "/");
-        taken = !strcmp(own, without_dot(listed->label)) || looks_alike(own, without_dot(listed->label));
+        taken = !strcmp(own, without_dot(listed->label)) || differ_in_form(own, without_dot(listed->label));
     }
     mem_free(id);
     return taken;

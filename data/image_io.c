@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "base/file.h"
+#include "data/image_content.h"
 #include "data/image_format.h"
 
 #define IMAGE_FORMAT_ADDRESS(name) &image_format_##name,
@@ -71,8 +72,9 @@ int image_read_as(Image *image, const char *path, ImageUse use, Err *e)
     *image = (Image){0};
     TRY(find_format(&format, path, e));
     const int failed = format->read(image, path, use, e);
-    if (failed) image_free(image);
-    return failed;
+    if (!failed) return 0;
+    image_free(image);
+    return image_content_explain(path, format, failed, e);
 }
 
 int image_read(Image *image, const char *path, Err *e)
@@ -85,7 +87,8 @@ int image_read_header(ImageHeader *header, const char *path, ImageUse use, Err *
     const ImageFormat *format;
     *header = (ImageHeader){0};
     TRY(find_format(&format, path, e));
-    return format->probe(header, path, use, e);
+    const int failed = format->probe(header, path, use, e);
+    return failed ? image_content_explain(path, format, failed, e) : 0;
 }
 
 int image_probe_labels(Geometry *g, const char *path, Err *e)
@@ -155,12 +158,22 @@ int image_turn_onto(Image *image, const Geometry *onto, GridMatch *match, Err *e
     return 0;
 }
 
+int image_expect_one_label(const ImageHeader *header, Err *e)
+{
+    const int64_t channels = header->channels;
+    if (channels == 1) return 0;
+    return err_set(e, ERR_SHAPE, "a label image with %lld channels: expected one%s", (long long)channels,
+                   header->alpha && channels == 2
+                       ? " without alpha; remove it (for example: mogrify -alpha off FILE)"
+                       : ", in which the value of each voxel is that of its label in dataset.json (colours mean nothing here, "
+                         "nor does a channel for each label)");
+}
+
 int image_to_labels(Array *labels, const Image *image, Err *e)
 {
     const int64_t *shape = image->voxels.shape;
     *labels = (Array){0};
-    if (shape[0] != 1)
-        return err_set(e, ERR_SHAPE, "a label image with %lld channels: expected one", (long long)shape[0]);
+    TRY(image_expect_one_label(&(ImageHeader){.channels = shape[0], .alpha = image->alpha}, e));
     TRY(array_new(labels, DTYPE_I16, 3, shape + 1, e));
     const float *in = image->voxels.data;
     int16_t *out = labels->data;

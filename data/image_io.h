@@ -62,6 +62,9 @@ int image_probe_labels(Geometry *g, const char *path, Err *e);     /* of a label
 
 void image_free(Image *image);
 
+/* Fails: ERR_SHAPE for a label image with several channels, with what to do. */
+int image_expect_one_label(const ImageHeader *header, Err *e);
+
 /* The label map of an image with one channel: int16 (Z,Y,X). Values within 0.001 of a whole number are
  * rounded to it (a scale in the header makes such). Fails: ERR_SHAPE (several channels); ERR_VALUE with
  * the number of fractional, NaN or out-of-range voxels and the first one's value and place. */

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "base/look_alike.h"
 #include "base/memory.h"
 #include "base/program.h"
 #include "base/progress.h"
@@ -223,7 +222,7 @@ static void say_missing(const Work *w)
     const Pairs *p = &w->pairs;
     Text names = {0};
     for (int i = 0; i < p->unpredicted_count; i++) add_name(&names, p->unpredicted[i], i, p->unpredicted_count);
-    look_alike_tell(&names, pairs_find_alike(p));
+    pairs_tell_alike(&names, p);
     if (p->unpredicted_count)
         (w->o->allow_missing ? program_warn : program_error)(
             "%d reference%s no prediction and %s left out of all means: %s", p->unpredicted_count,

@@ -120,7 +120,7 @@ static void tell_alike(Text *text, const Entries *references, const Entries *pre
     for (int r = 0; r < references->count; r++)
         for (int p = 0; p < predictions->count; p++)
             if (looks_alike(references->items[r].id, predictions->items[p].id)) {
-                look_alike_tell(text, predictions->items[p].id);
+                look_alike_tell(text, references->items[r].id, predictions->items[p].id);
                 return;
             }
 }
@@ -193,12 +193,15 @@ int pairs_find(Pairs *pairs, const char *reference, const char *prediction, Err 
     return code;
 }
 
-const char *pairs_find_alike(const Pairs *pairs)
+void pairs_tell_alike(Text *text, const Pairs *pairs)
 {
-    for (int i = 0; i < pairs->count; i++)
-        if (!pairs->items[i].reference && look_alike_find(pairs->items[i].id, pairs->unpredicted, pairs->unpredicted_count))
-            return pairs->items[i].id;
-    return NULL;
+    for (int i = 0; i < pairs->count; i++) {
+        const char *id = pairs->items[i].id, *alike = NULL;
+        if (!pairs->items[i].reference) alike = look_alike_find(id, pairs->unpredicted, pairs->unpredicted_count);
+        if (!alike) continue;
+        look_alike_tell(text, alike, id);
+        return;
+    }
 }
 
 int pairs_add_instances(Pairs *pairs, const char *folder, Err *e)

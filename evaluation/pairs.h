@@ -6,6 +6,7 @@
 #define EVALUATION_PAIRS_H
 
 #include "base/error.h"
+#include "base/text.h"
 
 typedef struct Pair {
     char *id;           /* file name without its ending */
@@ -25,8 +26,9 @@ typedef struct Pairs {
  * one case in a folder, a folder without an image, or two without a common case; ERR_NOMEM. */
 int pairs_find(Pairs *pairs, const char *reference, const char *prediction, Err *e);
 
-/* A prediction without a reference whose name looks like that of a reference without a prediction: borrowed; NULL. */
-const char *pairs_find_alike(const Pairs *pairs);
+/* Adds what is to be said where the name of a prediction without a reference looks like that of a reference without a
+ * prediction. */
+void pairs_tell_alike(Text *text, const Pairs *pairs);
 
 /* Fills in the instance maps of a folder by their ids. Fails as pairs_find, and with ERR_VALUE where a pair
  * with a reference has none. */

@@ -180,8 +180,8 @@ static int refuse_folder(const char *path, Others *o, const char *ending, Err *e
                        "these are images of the same kind, give them singly: -i %s/*%s",
                        path, ending, o->images, o->ending, plural(o->images), path, o->ending);
     if (o->folders.count)
-        return err_set(e, ERR_VALUE, "%s: no image with the ending %s is there, but the folders %s: give one of them, or "
-                       "each with an -i of its own", path, ending,
+        return err_set(e, ERR_VALUE, "%s: no image with the ending %s is there, but the folder%s %s: give it, or of several "
+                       "each with an -i of its own", path, ending, plural((o->image_folders.count ? &o->image_folders : &o->folders)->count),
                        input_names_end(o->image_folders.count ? &o->image_folders : &o->folders));
     if (o->files.count)
         return err_set(e, ERR_VALUE, "%s: no image with the ending %s is there, but %d other file%s (%s): expected "

@@ -91,9 +91,9 @@ static int expect_all(const CaseGroups *g, const NameList *unknown, const char *
         names_tell(&told, &without);
         text_add(&told, ": expected a line CASE,GROUP for each case");
         const char *alike = NULL;
-        for (int i = 0; i < without.count && !alike; i++)
-            alike = look_alike_find(without.names[i], unknown->names, unknown->count);
-        look_alike_tell(&told, alike);
+        int i = 0;
+        while (i < without.count && !(alike = look_alike_find(without.names[i], unknown->names, unknown->count))) i++;
+        if (alike) look_alike_tell(&told, without.names[i], alike);
         code = err_set(e, ERR_FORMAT, "%s: no group for %s", path, told.data ? told.data : "");
     }
     text_free(&told);

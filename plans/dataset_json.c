@@ -290,7 +290,7 @@ static int read_info(DatasetInfo *info, const char *path, Err *e)
     TRY(find_required(root, "file_ending", "\".nii.gz\", or what your images end with", &node, e));
     TRY(doc_get_string(node, &info->file_ending, e));
     if (*info->file_ending != '.')
-        return doc_error(node, e, "file_ending: found \"%.80s\", expected one such as .nii.gz",
+        return doc_error(node, e, "file_ending: found \"%.80s\", expected an ending with its dot, such as .nii.gz",
                          info->file_ending);
     TRY(read_reader(info, root, e));
     TRY(read_optional_string(root, "name", &info->name, e));

@@ -74,7 +74,7 @@ static int find_repeated(NameList *twice, const NameList *list, Err *e)
 static int refuse_unknown(const NameList *present, const char *name, Err *e)
 {
     Text alike = {0};
-    look_alike_tell(&alike, look_alike_find(name, present->names, present->count));
+    look_alike_tell(&alike, name, look_alike_find(name, present->names, present->count));
     const int code = err_set(e, ERR_VALUE, "the case %s is not among the dataset's %d cases: expected names as %s%s", name,
                              present->count, present->count ? present->names[0] : "CASE", alike.data ? alike.data : "");
     text_free(&alike);

@@ -126,8 +126,8 @@ static void rng_is_a_function_of_its_coordinates(void **state)
     assert_true(mean > -0.05 && mean < 0.05 && square > 0.95 && square < 1.05);
 }
 
-/* Accents as one character or as several; anything else that differs is another name. */
-static void names_look_alike_in_any_unicode_form(void **state)
+/* Accents as one character or as several, capital letters, blanks around; anything else that differs is another name. */
+static void names_look_alike_at_a_glance(void **state)
 {
     (void)state;
     static const char *const alike[][2] = {
@@ -140,9 +140,18 @@ static void names_look_alike_in_any_unicode_form(void **state)
         {"Muller", "M\303\274ller"}, {"Mu\314\210ller", "Muller"}, {"a", "a"}, {"a", "b"}, {"", "\303\274"},
         {"M\303\274ller_1", "Mu\314\210ller_2"}, {"M\303\274ller", "Mu\314\210ller_2"}, {"\303\274", "\303\266"},
         {"u\314\210", "o\314\210"}, {"\374", "u\314"},                /* no UTF-8 */
-    };
+        {" ", ""}, {" ", "  "}, {"a b", "ab"},
+    }, *const glances[][2] = {{"Case_1", "case_1"}, {"case_1 ", "case_1"}, {" M\303\274LLER", "mu\314\210ller"}};
+    for (size_t i = 0; i < sizeof glances / sizeof *glances; i++)
+        for (int k = 0; k < 2; k++) {
+            assert_true(looks_alike(glances[i][k], glances[i][!k]));
+            assert_true(differ_in_form(glances[i][k], glances[i][!k]) == false);
+        }
     for (size_t i = 0; i < sizeof alike / sizeof *alike; i++)
-        for (int k = 0; k < 2; k++) assert_true(looks_alike(alike[i][k], alike[i][!k]));
+        for (int k = 0; k < 2; k++) {
+            assert_true(differ_in_form(alike[i][k], alike[i][!k]));
+            assert_true(looks_alike(alike[i][k], alike[i][!k]));
+        }
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         for (int k = 0; k < 2; k++) assert_false(looks_alike(others[i][k], others[i][!k]));
 }
@@ -153,7 +162,7 @@ int main(void)
         cmocka_unit_test(errors_gain_context),
         cmocka_unit_test(errors_tell_the_system_s_reason),
         cmocka_unit_test(doubles_print_shortest),
-        cmocka_unit_test(names_look_alike_in_any_unicode_form),
+        cmocka_unit_test(names_look_alike_at_a_glance),
         cmocka_unit_test(arrays_refuse_overflow),
         cmocka_unit_test(files_appear_whole_or_not),
         cmocka_unit_test(mt19937_is_numpys),

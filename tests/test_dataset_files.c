@@ -132,7 +132,7 @@ static void faults_of_datasets_are_named(void **state)
         {"{0: a, 2: b}", "{b: 0, x: 1}", "", "found the key \"2\", expected the numbers 0 to 1"},
         {"{}", "{b: 0, x: 1}", "", "channel_names: no channel"},
         {"[a]", "{b: 0, x: 1}", "", "channel_names: found a list, expected a mapping"},
-        {"{0: a}", "{b: 0, x: 1}", "file_ending: png", "found \"png\", expected one such as .nii.gz"},
+        {"{0: a}", "{b: 0, x: 1}", "file_ending: png", "found \"png\", expected an ending with its dot, such as .nii.gz"},
         {"{0: a}", "{b: 0, x: 1}", "", "the key file_ending is missing"},
         {"{0: a}", "{b: 0, x: 1}", "file_ending: .png\ndataset: {c: {images: []}}", "case c: 0 images for 1"},
         {"{0: a}", "{b: 0, x: 1}", "file_ending: .png\ndataset: {../c: {}}", "the case name \"../c\""}};

@@ -180,10 +180,10 @@ static void what_is_no_image_of_the_model_is_named(void **state)
     expect("c_0000.png", 1, "c: c_0000.png", NULL, NULL);
     put("pictures/a.png pictures/b.png pictures/c.txt raw/imagesTs/a_0000.nii.gz raw/dataset.json none/x");
     expect_refused("pictures", ERR_VALUE, "no image with the ending .nii.gz is there, which the model was trained on, but 2 .png files");
-    expect_refused("raw", ERR_VALUE, "but the folders imagesTs: give one of them");
+    expect_refused("raw", ERR_VALUE, "but the folder imagesTs: give it");
     expect_refused("none", ERR_VALUE, "but 1 other file (x): expected CASE_0000.nii.gz");
     put("patients/p2/a_0000.nii.gz patients/p1/a_0000.nii.gz both/a_0000.nii.gz both/b_0000.nii both/p1/x.nii.gz");
-    expect_refused("patients", ERR_VALUE, "but the folders p1, p2: give one of them");
+    expect_refused("patients", ERR_VALUE, "but the folders p1, p2: give it, or of several each");
     char *empty = path_of("empty");
     assert_int_equal(file_make_folders(empty, NULL), 0);
     expect_refused("empty", ERR_VALUE, "the folder is empty");

@@ -127,6 +127,22 @@ static void alpha_and_gray_are_told(void **state)
     }
 }
 
+static void label_pictures_have_one_channel(void **state)
+{
+    (void)state;
+    static const struct { int type, channels; const char *says; } kinds[] = {
+        {PNG_COLOR_TYPE_GRAY_ALPHA, 2, "with 2 channels: expected one without alpha; remove it"},
+        {PNG_COLOR_TYPE_RGB, 3, "with 3 channels: expected one, in which the value of each voxel is that of its label"},
+    };
+    for (int i = 0; i < 2; i++) {
+        Array labels;
+        Err e = {0};
+        write_png(in_folder("colours.png"), kinds[i].type, kinds[i].channels, true);
+        assert_int_equal(image_read_labels(&labels, NULL, in_folder("colours.png"), &e), ERR_SHAPE);
+        assert_non_null(strstr(e.text, kinds[i].says));
+    }
+}
+
 /* A dataset of one RGBA image with a palette label, as the planner loads it. */
 static void dataset_takes_palette_and_alpha(void **state)
 {
@@ -385,7 +401,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(palette_is_labels_or_colours),
         cmocka_unit_test(alpha_and_gray_are_told),
-        cmocka_unit_test(dataset_takes_palette_and_alpha),
+        cmocka_unit_test(label_pictures_have_one_channel), cmocka_unit_test(dataset_takes_palette_and_alpha),
         cmocka_unit_test(bmp_is_read),
         cmocka_unit_test(bmp_is_written),
         cmocka_unit_test(label_widths_of_nifti),

@@ -51,6 +51,48 @@ has "are counted once each" '2 errors in the dataset' stderr
 sed -i 's/"numTraining": 5/"numTraining": 9/' "$raw/dataset.json"
 check "a number that is wrong in any case" 1 plan
 has "is said all the same" 'numTraining is 9: expected the number of training cases there, 5' stderr
+begin
+for i in 1 2 3 4 5; do
+    mv "$raw/imagesTr/phantom_00${i}_0000.nii.gz" "$raw/imagesTr/phantom_00${i}_image_0000.nii.gz"
+    mv "$raw/labelsTr/phantom_00$i.nii.gz" "$raw/labelsTr/phantom_00${i}_label.nii.gz"
+done
+check "images and labels named by two rules" 1 plan
+has "are told of once" 'no label has the name of an image: the first image is phantom_001_image_0000.nii.gz, .* expected as phantom_001_image.nii.gz, and the first label is phantom_001_label.nii.gz' stderr
+is "with the sum as the only other error" test "$(errors)" -eq 2
+lacks "without a word on numTraining" 'numTraining' stderr
+mv "$raw/labelsTr/phantom_004_label.nii.gz" "$raw/labelsTr/phantom_004_image.nii.gz"
+check "where one fits" 1 plan
+has "the others are named one by one" 'case phantom_001_label: .*has no image: expected imagesTr/phantom_001_label_0000.nii.gz' stderr
+begin
+mv "$raw/imagesTr/phantom_002_0000.nii.gz" "$raw/imagesTr/Phantom_002_0000.nii.gz"
+check "a name that differs in capital letters" 1 plan
+has "is told with the other one" '1 label has an image only at a glance: the case "phantom_002" has no image; "Phantom_002" is there, which differs from "phantom_002" in capital letters or blanks only' stderr
+is "with the sum as the only other error" test "$(errors)" -eq 2
+begin
+for f in "$raw"/imagesTr/*; do mv "$f" "${f%.nii.gz}.NII.gz"; done
+check "an ending in capital letters" 1 plan
+has "is told so" '5 cases in files with another ending .*capital letters count: rename them' stderr
+begin
+mkdir "$raw/imagesTr/p1"; mv "$raw"/imagesTr/*1_0000.nii.gz "$raw/imagesTr/p1"
+check "an image in a folder of its own" 1 plan
+has "is not looked for" '1 file(s) ignored, the first is p1, a folder, which is not looked into' stderr
+begin
+mv "$raw/imagesTr" "$raw/ImagesTr"
+check "another name of the folder" 1 plan
+has "is told with what is there" 'imagesTr: not there: .*there are ImagesTr, dataset.json, labelsTr' stderr
+
+# ---- files that are something else than their ending says
+begin
+printf 'version https://git-lfs.github.com/spec/v1\noid sha256:1234\nsize 5\n' >"$raw/imagesTr/phantom_001_0000.nii.gz"
+gzip -c "$raw/imagesTr/phantom_002_0000.nii.gz" >"$out/twice"; mv "$out/twice" "$raw/imagesTr/phantom_002_0000.nii.gz"
+"$build/make_phantom" -o "$out/other" --cases 1 --size 1x32x32 --ending .nrrd --quiet
+cp "$out/other/imagesTr/phantom_001_0000.nrrd" "$raw/imagesTr/phantom_003_0000.nii.gz"
+: >"$raw/labelsTr/phantom_004.nii.gz"
+check "files that are no images" 1 plan
+has "a pointer of Git LFS is told" 'phantom_001_0000.nii.gz: not NIfTI: .*by its content it is a pointer of Git LFS: fetch' stderr
+has "what is packed twice" 'phantom_002_0000.nii.gz: not NIfTI: .*packed by gzip twice: unpack it once' stderr
+has "another format" 'phantom_003_0000.nii.gz: not NIfTI: .*by its content it is a NRRD file: give it the ending of one' stderr
+has "an empty file" 'labelsTr/phantom_004.nii.gz: .*the file is empty' stderr
 
 # ---- keys of dataset.json
 begin

@@ -209,10 +209,55 @@ static int write_index(const Dataset *d, const char *folder, Err *e)
     return code;
 }
 
-int contact_sheets(const Dataset *d, const char *folder, int threads, Progress *progress, Err *e)
+static int sheet_number(const char *name)
 {
-    TRY(file_make_folders(folder, e));
+    int number = 0, end = 0;
+    return sscanf(name, "sheet_%d.png%n", &number, &end) == 1 && end && !name[end] ? number : 0;
+}
+
+static int remove_surplus(const char *folder, int sheets, Err *e)
+{
+    FileList files;
+    TRY(file_list(&files, folder, e));
+    int code = 0;
+    for (int i = 0; i < files.count && !code; i++) {
+        if (sheet_number(files.names[i]) <= sheets) continue;
+        char *path = path_format(e, "%s/%s", folder, files.names[i]);
+        code = path ? file_remove(path, e) : ERR_NOMEM;
+        mem_free(path);
+    }
+    file_list_free(&files);
+    return code;
+}
+
+static int draw_all(const Dataset *d, const char *folder, int threads, Progress *progress, Err *e)
+{
     for (int first = 0; first < d->training.count; first += CASES)
         TRY(write_sheet(d, first, folder, threads, progress, e));
-    return write_index(d, folder, e);
+    TRY(write_index(d, folder, e));
+    return remove_surplus(folder, (d->training.count + CASES - 1) / CASES, e);
+}
+
+/* made_from.yaml is removed first and written last: where it stands, it speaks of all sheets. */
+int contact_sheets(const Dataset *d, const MadeFrom *made_from, const char *folder, int threads, Progress *progress, Err *e)
+{
+    TRY(file_make_folders(folder, e));
+    char *origin = path_format(e, "%s/made_from.yaml", folder);
+    int code = origin ? file_remove(origin, e) : ERR_NOMEM;
+    if (!code) code = draw_all(d, folder, threads, progress, e);
+    if (!code) code = made_from_write(made_from, origin, e);
+    mem_free(origin);
+    return code;
+}
+
+int contact_sheets_stale(bool *stale, const MadeFrom *made_from, const char *folder, Err *e)
+{
+    MadeFrom then = {0};
+    char *first = path_format(e, "%s/sheet_001.png", folder), *origin = path_format(e, "%s/made_from.yaml", folder);
+    int code = first && origin ? file_is_there(first, stale, e) : ERR_NOMEM;
+    if (!code && *stale) *stale = made_from_read(&then, origin, NULL) || !made_from_same(&then, made_from);
+    made_from_free(&then);
+    mem_free(first);
+    mem_free(origin);
+    return code;
 }

@@ -6,6 +6,7 @@
 
 #include "base/progress.h"
 #include "data/dataset.h"
+#include "plans/made_from.h"
 
 enum { CONTACT_TILE = 192, CONTACT_COLUMNS = 6, CONTACT_ROWS = 4 }; /* pixels; cases */
 
@@ -14,8 +15,11 @@ enum { CONTACT_TILE = 192, CONTACT_COLUMNS = 6, CONTACT_ROWS = 4 }; /* pixels; c
  * they are. Fails: ERR_NOMEM. */
 int contact_tile(uint8_t *tile, int64_t stride, const CaseData *data, Err *e);
 
-/* Writes FOLDER/sheet_001.png … and FOLDER/index.yaml, which says where each case is. Memory: one sheet and
- * `threads` cases. Fails: ERR_IO, ERR_NOMEM. */
-int contact_sheets(const Dataset *d, const char *folder, int threads, Progress *progress, Err *e);
+/* Writes FOLDER/sheet_001.png …, FOLDER/index.yaml, which says where each case is, and FOLDER/made_from.yaml. Sheets of an
+ * earlier dataset with more cases are removed. Memory: one sheet and `threads` cases. Fails: ERR_IO, ERR_NOMEM. */
+int contact_sheets(const Dataset *d, const MadeFrom *made_from, const char *folder, int threads, Progress *progress, Err *e);
+
+/* Whether sheets stand there that were drawn of something else, or nobody knows of what. Fails: ERR_IO, ERR_NOMEM. */
+int contact_sheets_stale(bool *stale, const MadeFrom *made_from, const char *folder, Err *e);
 
 #endif

@@ -6,8 +6,7 @@
 #include "base/memory.h"
 #include "data/image_files.h"
 #include "plans/plan.h"
-
-static const char FINGERPRINT_MADE_FROM[] = "fingerprint_made_from.yaml";
+#include "plans/yaml.h"
 
 int output_refuse_other(const char *dataset, const char *folder, Err *e)
 {
@@ -111,33 +110,75 @@ int output_references(const Dataset *d, const char *folder, Err *e)
     return code;
 }
 
-/* What it was made from is removed first and written last: where it stands, it speaks of the file beside it. */
-int output_fingerprint(const Fingerprint *f, const MadeFrom *made_from, const char *folder, Err *e)
+/* ---- the fingerprint, with what was said of the cases when it was taken ---- */
+
+static int write_warnings(const NameList *warnings, const char *path, Err *e)
 {
-    char *path = path_format(e, "%s/dataset_fingerprint.yaml", folder);
-    char *origin = path_format(e, "%s/%s", folder, FINGERPRINT_MADE_FROM);
-    int code = path && origin ? 0 : ERR_NOMEM;
-    if (!code) code = file_remove(origin, e);
-    if (!code) code = fingerprint_write(f, path, e);
-    if (!code) code = made_from_write(made_from, origin, e);
-    mem_free(origin);
-    mem_free(path);
+    DocWriter w = {0};
+    doc_open(&w, NULL, DOC_SEQUENCE, false);
+    for (int i = 0; i < warnings->count; i++) doc_put_string(&w, NULL, warnings->names[i]);
+    doc_close(&w);
+    return doc_finish(&w, path, e);
+}
+
+static int read_warnings(NameList *warnings, const char *path, Err *e)
+{
+    Doc doc;
+    TRY(doc_read(&doc, path, e));
+    int code = doc_expect(doc.root, DOC_SEQUENCE, e);
+    for (const DocNode *item = code ? NULL : doc.root->first; item && !code; item = item->next) {
+        const char *text;
+        code = doc_get_string(item, &text, e);
+        if (!code) code = names_add(warnings, text, e);
+    }
+    doc_free(&doc);
     return code;
 }
 
-int output_fingerprint_reuse(Fingerprint *f, bool *found, const MadeFrom *made_from, const char *folder, Err *e)
+typedef struct FingerprintPaths {
+    char *fingerprint, *warnings, *origin;
+} FingerprintPaths;
+
+static int make_paths(FingerprintPaths *p, const char *folder, Err *e)
 {
-    char *path = path_format(e, "%s/dataset_fingerprint.yaml", folder);
-    char *origin = path_format(e, "%s/%s", folder, FINGERPRINT_MADE_FROM);
+    p->fingerprint = path_format(e, "%s/dataset_fingerprint.yaml", folder);
+    p->warnings = path_format(e, "%s/fingerprint_warnings.yaml", folder);
+    p->origin = path_format(e, "%s/fingerprint_made_from.yaml", folder);
+    return p->fingerprint && p->warnings && p->origin ? 0 : ERR_NOMEM;
+}
+
+static void free_paths(FingerprintPaths *p)
+{
+    mem_free(p->fingerprint);
+    mem_free(p->warnings);
+    mem_free(p->origin);
+}
+
+/* What it was made from is removed first and written last: where it stands, it speaks of the files beside it. */
+int output_fingerprint(const Fingerprint *f, const NameList *warnings, const MadeFrom *made_from, const char *folder, Err *e)
+{
+    FingerprintPaths p;
+    int code = make_paths(&p, folder, e);
+    if (!code) code = file_remove(p.origin, e);
+    if (!code) code = write_warnings(warnings, p.warnings, e);
+    if (!code) code = fingerprint_write(f, p.fingerprint, e);
+    if (!code) code = made_from_write(made_from, p.origin, e);
+    free_paths(&p);
+    return code;
+}
+
+int output_fingerprint_reuse(Fingerprint *f, NameList *warnings, bool *found, const MadeFrom *made_from, const char *folder,
+                             Err *e)
+{
+    FingerprintPaths p;
     Err unreadable = {0};
     MadeFrom then = {0};
     *found = false;
-    const int code = path && origin ? 0 : ERR_NOMEM;
-    if (!code && !made_from_check(made_from, NULL) &&
-        !made_from_read(&then, origin, &unreadable))
-        *found = made_from_same(&then, made_from) && !fingerprint_read(f, path, &unreadable);
+    const int code = make_paths(&p, folder, e);
+    if (!code && !made_from_check(made_from, NULL) && !made_from_read(&then, p.origin, &unreadable))
+        *found = made_from_same(&then, made_from) && !read_warnings(warnings, p.warnings, &unreadable) &&
+                 !fingerprint_read(f, p.fingerprint, &unreadable);
     made_from_free(&then);
-    mem_free(origin);
-    mem_free(path);
+    free_paths(&p);
     return code;
 }

@@ -116,6 +116,7 @@ typedef struct Run {
     Dataset dataset;
     ReaderAxes axes; /* in which the images are read */
     Origins origins;
+    MadeFrom made_from; /* of the fingerprint, and of contact sheets */
     Fingerprint fingerprint;
     PlanMaker maker;
     DatasetCases cases;
@@ -181,16 +182,26 @@ static int report_faults(Run *r, Err *e)
                    r->options->dataset, errors, errors == 1 ? "" : "s");
 }
 
-static int make_fingerprint(Run *r, const MadeFrom *made_from, Err *e)
+/* Warnings from number `first` on. */
+static int list_warnings(NameList *warnings, const FaultList *faults, int first, Err *e)
+{
+    for (int i = first; i < faults->count; i++)
+        if (faults->faults[i].severity == FAULT_WARNING) TRY(names_add(warnings, faults->faults[i].text, e));
+    return 0;
+}
+
+static int make_fingerprint(Run *r, NameList *warnings, Err *e)
 {
     Progress progress;
+    const int before = r->faults.count;
     progress_begin(&progress, "fingerprint", r->dataset.training.count, r->options->common.quiet);
     const int code = fingerprint_extract(&r->fingerprint, &r->dataset, r->axes, r->threads, &progress, &r->faults, e);
     progress_end(&progress);
     if (code) return code;
+    TRY(list_warnings(warnings, &r->faults, before, e));
     TRY(report_faults(r, e));
     TRY(file_make_folders(r->options->common.output, e));
-    return output_fingerprint(&r->fingerprint, made_from, r->options->common.output, e);
+    return output_fingerprint(&r->fingerprint, warnings, &r->made_from, r->options->common.output, e);
 }
 
 static int read_origins(Run *r, Err *e)
@@ -202,14 +213,19 @@ static int read_origins(Run *r, Err *e)
     return code;
 }
 
-static int take_or_make_fingerprint(Run *r, const MadeFrom *made_from, Err *e)
+static int take_or_make_fingerprint(Run *r, Err *e)
 {
     const Options *o = r->options;
+    NameList then = {0}, now = {0};
     bool found = false;
-    if (!o->common.overwrite &&
-        !r->faults.errors) /* with errors, all cases are read: all faults in one run */
-        TRY(output_fingerprint_reuse(&r->fingerprint, &found, made_from, o->common.output, e));
-    return found ? report_faults(r, e) : make_fingerprint(r, made_from, e);
+    int code = 0;
+    if (!o->common.overwrite && !r->faults.errors) /* with errors, all cases are read: all faults in one run */
+        code = output_fingerprint_reuse(&r->fingerprint, &then, &found, &r->made_from, o->common.output, e);
+    for (int i = 0; found && i < then.count; i++) fault_add(&r->faults, FAULT_WARNING, "%s", then.names[i]);
+    if (!code) code = found ? report_faults(r, e) : make_fingerprint(r, &now, e);
+    names_free(&then);
+    names_free(&now);
+    return code;
 }
 
 /* The folder is this run's alone, and can be written. */
@@ -242,7 +258,6 @@ static int check_and_measure(Run *r, Err *e)
     const Options *o = r->options;
     const PlanRequest request = {r->name, o->common.output, o->network, o->override, o->plans, o->memory_gb,
                                  o->common.overwrite};
-    MadeFrom made_from;
     TRY(dataset_open(&r->dataset, o->dataset, &r->faults, e));
     if (!r->dataset.training.count) TRY(report_faults(r, e));
     case_register_check(&r->faults, &r->dataset);
@@ -254,22 +269,29 @@ static int check_and_measure(Run *r, Err *e)
     TRY(plan_maker_axes(&r->maker, &r->axes, &r->dataset.info, e));
     TRY(read_origins(r, e));
     TRY(same_images_check(&r->faults, &r->origins, &r->dataset, e));
-    origins_of_fingerprint(&made_from, &r->origins, &r->dataset, r->axes);
-    const int code = take_or_make_fingerprint(r, &made_from, e);
-    made_from_free(&made_from);
+    origins_of_fingerprint(&r->made_from, &r->origins, &r->dataset, r->axes);
+    return take_or_make_fingerprint(r, e);
+}
+
+static int draw_sheets(Run *r, const char *folder, Err *e)
+{
+    Progress progress;
+    progress_begin(&progress, "contact sheets", r->dataset.training.count, r->options->common.quiet);
+    const int code = contact_sheets(&r->dataset, &r->made_from, folder, r->threads, &progress, e);
+    progress_end(&progress);
+    if (!code) tell(r, SAY, "the dataset is sound; look at %s", folder);
     return code;
 }
 
-static int draw_sheets(Run *r, Err *e)
+/* Sheets are drawn when they are wanted; those that show another dataset than this one now are drawn anew. */
+static int keep_sheets(Run *r, Err *e)
 {
-    const Options *o = r->options;
-    Progress progress;
-    char *folder = path_format(e, "%s/verify", o->common.output);
-    if (!folder) return ERR_NOMEM;
-    progress_begin(&progress, "contact sheets", r->dataset.training.count, o->common.quiet);
-    const int code = contact_sheets(&r->dataset, folder, r->threads, &progress, e);
-    progress_end(&progress);
-    if (!code) tell(r, SAY, "the dataset is sound; look at %s", folder);
+    bool stale = false;
+    char *folder = path_format(e, "%s/verify", r->options->common.output);
+    int code = folder ? contact_sheets_stale(&stale, &r->made_from, folder, e) : ERR_NOMEM;
+    if (!code && stale)
+        tell(r, SAY, "%s: the dataset is another one than when these contact sheets were drawn: they are drawn anew", folder);
+    if (!code && (stale || r->options->verify)) code = draw_sheets(r, folder, e);
     mem_free(folder);
     return code;
 }
@@ -380,7 +402,7 @@ static int run(Run *r, Err *e)
 {
     dataset_name(r->name, r->options->dataset);
     TRY(check_and_measure(r, e));
-    if (r->options->verify) TRY(draw_sheets(r, e));
+    TRY(keep_sheets(r, e));
     TRY(plan_dataset(r, e));
     TRY(write_outputs(r, e));
     TRY(preprocess_dataset(r, e));
@@ -419,6 +441,7 @@ int main(int argc, char **argv)
     dataset_cases_free(&r.cases);
     plan_maker_close(&r.maker);
     fingerprint_free(&r.fingerprint);
+    made_from_free(&r.made_from);
     origins_free(&r.origins);
     dataset_close(&r.dataset);
     folder_unlock(&r.lock);

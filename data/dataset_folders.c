@@ -11,22 +11,6 @@
 #include "data/dataset_search.h"
 #include "plans/name_list.h"
 
-enum { CHANNEL_DIGITS = 5 }; /* "_0000" */
-
-/* How much of an image's name is the case, 0 if it is not CASE_NNNN + ending; *channel is NNNN. */
-static size_t split_name(const char *name, const char *ending, int *channel)
-{
-    if (*name == '.' || !path_ends_with(name, ending)) return 0;
-    const size_t length = strlen(name) - strlen(ending);
-    if (length <= CHANNEL_DIGITS || name[length - CHANNEL_DIGITS] != '_') return 0;
-    *channel = 0;
-    for (size_t i = length - CHANNEL_DIGITS + 1; i < length; i++) {
-        if (!isdigit((unsigned char)name[i])) return 0;
-        *channel = 10 * *channel + (name[i] - '0');
-    }
-    return length - CHANNEL_DIGITS;
-}
-
 /* Tells of files that are no part of the dataset in one warning, however many they are. */
 typedef struct Strangers {
     int count;
@@ -74,16 +58,10 @@ static Case *take_case(CaseList *list, const char *name, size_t id_length, Err *
     return &list->cases[list->count++];
 }
 
-static int add_image(CaseList *list, const char *folder, const char *name, size_t id_length, int channel,
-                     FaultList *faults, Err *e)
+static int add_image(CaseList *list, const char *folder, const char *name, size_t id_length, int channel, Err *e)
 {
     Case *c = take_case(list, name, id_length, e);
     if (!c) return ERR_NOMEM;
-    if (channel != c->image_count && !c->has_gap)
-        fault_add(faults, FAULT_ERROR,
-                  "case %s: %s/%s: no file with channel number %04d: expected one for each "
-                  "number from 0000 on",
-                  c->id, folder, name, c->image_count);
     c->has_gap = c->has_gap || channel != c->image_count;
     const size_t size = sizeof *c->images, count = (size_t)c->image_count;
     TRY(mem_grow((void **)&c->images, count * size, (count + 1) * size, e));
@@ -105,6 +83,8 @@ typedef struct Folders {
     NameList other_form;            /* labels whose case's name looks the same only (base/look_alike.h) */
     NameList explained;             /* the cases of these three */
     NameList lonely;                /* labels without an image that nothing explains */
+    NameList orphans;               /* cases without a label that nothing explains */
+    NameList paired;                /* of these, those that were told of with a lonely label */
     NameList unnumbered;            /* images that carry no channel number */
     NameList misnumbered;           /* images whose number has not four digits, */
     NameList misnumbered_cases;     /* and their cases */
@@ -122,7 +102,7 @@ static char *stem_of(const char *name, const char *ending, Err *e)
 /* The case in an image's name; the whole stem where there is no number. */
 static char *id_of(const char *name, const char *ending, int *channel, Err *e)
 {
-    const size_t length = split_name(name, ending, channel);
+    const size_t length = dataset_split_name(name, ending, channel);
     return length ? path_format(e, "%.*s", (int)length, name) : stem_of(name, ending, e);
 }
 
@@ -223,12 +203,12 @@ static int take_image(Folders *f, Strangers *strangers, const char *name, Err *e
         mem_free(stem);
         return code;
     }
-    const size_t length = split_name(name, ending, &channel);
+    const size_t length = dataset_split_name(name, ending, &channel);
     if (!length) {
         TRY(take_misnumbered(f, &other, name, e));
         return other ? 0 : (add_stranger(strangers, name, ending), 0);
     }
-    return add_image(&f->d->training, f->images, name, length, channel, f->faults, e);
+    return add_image(&f->d->training, f->images, name, length, channel, e);
 }
 
 static int take_images(Folders *f, Err *e)
@@ -278,7 +258,7 @@ static int add_explained(Folders *f, const Case *c, NameList *list, const char *
 static int add_longer(Folders *f, const Case *c, const char *name, const char *stem, Err *e)
 {
     int channel;
-    const bool is_number = split_name(name, f->d->info.file_ending, &channel) == strlen(c->id);
+    const bool is_number = dataset_split_name(name, f->d->info.file_ending, &channel) == strlen(c->id);
     return add_explained(f, c, is_number ? &f->numbered : &f->suffixed, stem, e);
 }
 
@@ -294,6 +274,10 @@ static int take_label(Folders *f, const char *name, const char *stem, Err *e)
     Err lacking = {0};
     c = case_of_longer(f, stem, &lacking);
     if (lacking.code) return *e = lacking, (int)lacking.code;
+    if (c && c->has_gap && !c->label) { /* told of with its gap */
+        c->label = path_format(e, "%s/%s", f->labels, name);
+        return c->label ? 0 : ERR_NOMEM;
+    }
     if (c) return add_longer(f, c, name, stem, e);
     const Case *alike = case_of_other_form(f, stem);
     if (alike) return add_explained(f, alike, &f->other_form, stem, e);
@@ -329,11 +313,20 @@ static int take_labels(Folders *f, Err *e)
 /* Whether one complaint for all such cases tells of this one's label already. */
 static bool is_explained(const Folders *f, const Case *c)
 {
-    return f->none_fits || names_have(&f->other, c->id) || names_have(&f->explained, c->id);
+    return f->none_fits || names_have(&f->other, c->id) || names_have(&f->explained, c->id) || names_have(&f->paired, c->id);
+}
+
+static int list_orphans(Folders *f, Err *e)
+{
+    for (int i = 0; i < f->d->training.count; i++) {
+        const Case *c = &f->d->training.cases[i];
+        if (!c->label && !c->has_gap && !is_explained(f, c)) TRY(names_add(&f->orphans, c->id, e));
+    }
+    return 0;
 }
 
 /* Labels without an image: each is told of, but where images and labels are named by two rules, all at once. */
-static void report_lonely(Folders *f, Search *search)
+static int report_lonely(Folders *f, Search *search, Err *e)
 {
     const char *ending = f->d->info.file_ending;
     const Case *first = NULL;
@@ -348,12 +341,12 @@ static void report_lonely(Folders *f, Search *search)
         fault_add(f->faults, FAULT_ERROR, "%s: no label has the name of an image: the first image is %s, whose label is expected as "
                   "%s%s, and the first label is %s%s; give both the same name, but for the channel number _0000", f->labels,
                   path_base(first->images[0]), first->id, ending, f->lonely.names[0], ending);
-        return;
+        return 0;
     }
     search->broken += f->lonely.count;
-    for (int i = 0; i < f->lonely.count; i++)
-        fault_add(f->faults, FAULT_ERROR, "case %s: %s/%s%s has no image: expected imagesTr/%s_0000%s", f->lonely.names[i],
-                  f->labels, f->lonely.names[i], ending, f->lonely.names[i], ending);
+    TRY(list_orphans(f, e));
+    const Unpaired unpaired = {&f->d->training, &f->lonely, &f->orphans, f->labels, f->d->info.file_ending};
+    return dataset_tell_lonely(f->faults, &f->paired, &unpaired, e);
 }
 
 /* Cases without a label or with a gap, which was told of, leave the list. */
@@ -362,6 +355,7 @@ static void drop_broken(Folders *f, Search *search)
     for (int i = 0; i < f->d->training.count; i++) {
         Case *c = &f->d->training.cases[i];
         if (c->label && !c->has_gap) continue;
+        if (c->has_gap) dataset_tell_gap(f->faults, c, f->d->info.file_ending);
         if (!c->has_gap && !is_explained(f, c))
             fault_add(f->faults, FAULT_ERROR, "case %s: %s has no label: expected labelsTr/%s%s", c->id, c->images[0], c->id,
                       f->d->info.file_ending);
@@ -469,7 +463,7 @@ static int search_folders(Folders *f, Search *search, Err *e)
     TRY(take_images(f, e));
     TRY(take_labels(f, e));
     note_others(f, search);
-    report_lonely(f, search);
+    TRY(report_lonely(f, search, e));
     drop_broken(f, search);
     report_labels(f);
     report_images(f, search);
@@ -489,6 +483,8 @@ int dataset_find_in_folders(Dataset *d, Search *search, FaultList *faults, Err *
     names_free(&f.suffixed);
     names_free(&f.other_form);
     names_free(&f.lonely);
+    names_free(&f.orphans);
+    names_free(&f.paired);
     names_free(&f.explained);
     names_free(&f.unnumbered);
     names_free(&f.misnumbered);

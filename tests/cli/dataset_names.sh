@@ -51,6 +51,30 @@ has "are counted once each" '2 errors in the dataset' stderr
 sed -i 's/"numTraining": 5/"numTraining": 9/' "$raw/dataset.json"
 check "a number that is wrong in any case" 1 plan
 has "is said all the same" 'numTraining is 9: expected the number of training cases there, 5' stderr
+# An image and its label that are both named wrongly are one fault.
+begin
+mv "$raw/imagesTr/phantom_002_0000.nii.gz" "$raw/imagesTr/phantom_002_0001.nii.gz"
+mv "$raw/labelsTr/phantom_002.nii.gz" "$raw/labelsTr/phantom_002_seg.nii.gz"
+check "a wrong channel and a longer label" 1 plan
+has "are one error" '1 error in the dataset' stderr
+has "with both files" 'case phantom_002: .*phantom_002_0001.nii.gz: no file with channel number 0000: .*; its label, phantom_002_seg.nii.gz, is expected as phantom_002.nii.gz' stderr
+lacks "without a word on numTraining" 'numTraining' stderr
+begin
+mv "$raw/imagesTr/phantom_002_0000.nii.gz" "$raw/imagesTr/phantom_002_0001.nii.gz"
+check "a wrong channel alone" 1 plan
+has "says nothing of the label" 'phantom_002_0001.nii.gz: no file with channel number 0000: expected one for each number from 0000 on$' stderr
+begin
+mv "$raw/imagesTr/phantom_002_0000.nii.gz" "$raw/imagesTr/phantom_002_image_0000.nii.gz"
+mv "$raw/labelsTr/phantom_002.nii.gz" "$raw/labelsTr/phantom_002_label.nii.gz"
+check "image and label of one case, named by two rules" 1 plan
+has "are one error, too" '1 error in the dataset' stderr
+has "with both files and what to do" 'labelsTr/phantom_002_label.nii.gz has no image: .*imagesTr/phantom_002_image_0000.nii.gz has no label: if they are one case, rename the label to phantom_002_image.nii.gz' stderr
+lacks "without a word on numTraining" 'numTraining' stderr
+mv "$raw/imagesTr/phantom_003_0000.nii.gz" "$raw/imagesTr/phantom_003_image_0000.nii.gz"
+mv "$raw/labelsTr/phantom_003.nii.gz" "$raw/labelsTr/phantom_003_label.nii.gz"
+check "two such cases" 1 plan
+has "are two" '2 errors in the dataset' stderr
+has "each with its own" 'phantom_003_label.nii.gz has no image: .*phantom_003_image_0000.nii.gz has no label' stderr
 begin
 for i in 1 2 3 4 5; do
     mv "$raw/imagesTr/phantom_00${i}_0000.nii.gz" "$raw/imagesTr/phantom_00${i}_image_0000.nii.gz"

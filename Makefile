@@ -1,7 +1,7 @@
 # Swin-UMamba in C.   make help  lists the targets.
 #
-# Each room is a folder of the project; a program's main file stands in its room and is listed in
-# PROGRAMS; every other .c file of a room goes into one library. A new file needs no line here.
+# A program's main file is listed in PROGRAMS; every other .c file of the folders goes into one library. A new file
+# needs no line here.
 
 ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
 MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 1)
@@ -26,10 +26,11 @@ else
 B := build/$(VARIANT)
 endif
 
-ROOMS := base plans data preprocess planner network network/ops network/models inference trainer evaluation
+FOLDERS := base formats plans data preprocess evaluation weights network/graph network/ops network/executor \
+           network/optimizer network/models model planner inference trainer
 PROGRAMS := planner/plan_and_preprocess trainer/train inference/predict inference/ensemble \
             inference/find_best_configuration evaluation/evaluate \
-            data/make_phantom network/network_info network/convert_weights bench/bench tests/golden tests/turn
+            data/make_phantom model/network_info weights/convert_weights bench/bench tests/golden tests/turn
 MAINS := $(wildcard $(PROGRAMS:=.c))
 
 CC ?= cc
@@ -56,9 +57,9 @@ ALL_CFLAGS += $(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null)
 ALL_CFLAGS += -I/usr/include/nifti
 LIBS = $(LIBS_found) -ldnnl -lnifti2 -lznz -lm -lpthread
 
-SOURCES := $(filter-out $(MAINS),$(wildcard $(ROOMS:=/*.c)))
+SOURCES := $(filter-out $(MAINS),$(wildcard $(FOLDERS:=/*.c)))
 # A file with an OpImpl or a function for each SIMD level (SIMD_HEAD, SIMD_NAME) is compiled once for each;
-# which one runs is chosen at run time (network/op.h).
+# which one runs is chosen at run time (network/graph/op.h).
 ARCH := $(shell $(CC) -dumpmachine)
 ifneq ($(findstring x86_64,$(ARCH)),)
 LEVELS := avx512_bf16 avx512 avx2 portable
@@ -94,7 +95,7 @@ $(B)/obj/%.$(1).o: %.c $(B)/flags
 	$$(Q)$(CC) $(ALL_CFLAGS) $(KERNELS) $(LEVEL_$(1)) -c $$< -o $$@
 endef
 $(foreach level,$(LEVELS),$(eval $(call level_rule,$(level))))
-$(B)/obj/network/optimizer.o: private ALL_CFLAGS += $(KERNELS)
+$(B)/obj/network/optimizer/optimizer.o: private ALL_CFLAGS += $(KERNELS)
 
 # Rebuilds everything when the flags change (CI, CFLAGS, another compiler).
 $(B)/flags: FORCE

@@ -1,6 +1,6 @@
 #include "bench/exp_limit.h"
 
-#include "network/simd.h"
+#include "network/ops/simd.h"
 
 ExpLimit SIMD_NAME(exp_limit);
 

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#include "network/op.h"
+#include "network/graph/op.h"
 
 /* values[i] = exp(values[i] - 1); count a multiple of 16. */
 typedef void ExpLimit(float *values, int64_t count);

@@ -7,7 +7,7 @@
 #include "base/random.h"
 #include "bench/exp_limit.h"
 #include "bench/measure.h"
-#include "network/onednn.h"
+#include "network/ops/onednn.h"
 
 typedef struct Product {
     Dnn *primitive;

@@ -6,8 +6,8 @@
 
 #include "base/error.h"
 #include "bench/report.h"
-#include "network/executor.h"
-#include "network/network.h"
+#include "network/executor/executor.h"
+#include "network/models/network.h"
 
 enum { MEASURE_SIZES = 8, MEASURE_BATCHES = 4, MEASURE_NETWORKS = 4 };
 

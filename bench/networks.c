@@ -3,8 +3,8 @@
 
 #include "base/memory.h"
 #include "bench/measure.h"
-#include "network/optimizer.h"
-#include "network/precision.h"
+#include "network/executor/precision.h"
+#include "network/optimizer/optimizer.h"
 
 typedef struct Work {
     Subject subject;

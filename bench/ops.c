@@ -7,7 +7,7 @@
 #include "base/memory.h"
 #include "base/progress.h"
 #include "bench/measure.h"
-#include "network/precision.h"
+#include "network/executor/precision.h"
 
 typedef struct Timing {
     double forward, backward; /* least seconds; 0: not run yet */

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "plans/yaml.h"
+#include "formats/yaml.h"
 
 void report_row(Report *r, const char *section) { r->row = (Row){.section = section}; }
 

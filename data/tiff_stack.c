@@ -8,7 +8,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "data/image_files.h"
-#include "plans/yaml.h"
+#include "formats/yaml.h"
 
 enum { MAX_PAGES = 1 << 24 };
 

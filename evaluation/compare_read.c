@@ -7,7 +7,7 @@
 #include "base/memory.h"
 #include "data/image_io.h"
 #include "evaluation/compare.h"
-#include "plans/yaml.h"
+#include "formats/yaml.h"
 
 typedef struct Entry {
     char *id;              /* owned */

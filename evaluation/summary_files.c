@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "plans/yaml.h"
+#include "formats/yaml.h"
 
 /* ---- summary.json ---- */
 

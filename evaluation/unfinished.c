@@ -5,7 +5,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "plans/yaml.h"
+#include "formats/yaml.h"
 
 static int by_id(const void *id, const void *c) { return strcmp(id, ((const CaseResult *)c)->id); }
 

@@ -7,9 +7,9 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "data/image_io.h"
-#include "plans/meaning.h"
 #include "inference/prediction_record.h"
 #include "inference/prediction_record_file.h"
+#include "plans/meaning.h"
 
 /* ---- which cases ---- */
 

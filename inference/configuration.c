@@ -6,7 +6,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "plans/schema.h"
+#include "formats/schema.h"
 #include "plans/splits.h"
 
 enum { FORMAT = 1 };

@@ -7,12 +7,12 @@
 #include "base/memory.h"
 #include "data/image_io.h"
 #include "evaluation/fit.h"
+#include "formats/yaml.h"
 #include "inference/average.h"
 #include "inference/model_source.h"
 #include "inference/probabilities.h"
 #include "inference/validation_record.h"
 #include "plans/splits.h"
-#include "plans/yaml.h"
 
 static char *validation_folder(const char *results, int fold, Err *e)
 {

@@ -8,9 +8,9 @@
 #include "base/program.h"
 #include "inference/configuration.h"
 #include "inference/cross_validation.h"
-#include "plans/meaning.h"
 #include "inference/model_folder.h"
 #include "inference/model_source.h"
+#include "plans/meaning.h"
 #include "plans/splits.h"
 
 enum { MOST_CANDIDATES = CONFIGURATION_MODELS * (CONFIGURATION_MODELS + 1) / 2 };

@@ -9,16 +9,16 @@
 
 #include <stdbool.h>
 
-#include "inference/model.h"
 #include "inference/sliding_window.h"
-#include "network/executor.h"
+#include "model/model.h"
+#include "network/executor/executor.h"
 
 typedef struct FoldNetworks {
     const Model *models;      /* borrowed */
     int count, channels, heads;
     int64_t tile_yx[2];
     bool apart;
-    DType precision;          /* of the networks' arithmetic (network/precision.h) */
+    DType precision;          /* of the networks' arithmetic (network/executor/precision.h) */
     int batch;                /* 0: not prepared */
     Executor **executors;     /* one per fold; owned, like logits */
     float *logits;            /* (batch, tile_y, tile_x, folds?, heads); NULL: the only executor's own */

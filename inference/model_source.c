@@ -5,7 +5,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "inference/results.h"
-#include "network/network.h"
+#include "network/models/network.h"
 #include "plans/splits.h"
 
 void fold_list_text(const FoldList *f, Text *text)

@@ -8,9 +8,9 @@
 
 #include "base/array.h"
 #include "base/error.h"
+#include "formats/yaml.h"
 #include "plans/dataset_json.h"
 #include "plans/made_from.h"
-#include "plans/yaml.h"
 
 /* The labels whose union keeps only its largest component. */
 typedef struct PostprocessStep {

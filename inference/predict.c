@@ -10,7 +10,7 @@
 #include "inference/model_folder.h"
 #include "inference/output_file.h"
 #include "inference/prediction.h"
-#include "network/precision.h"
+#include "network/executor/precision.h"
 
 typedef struct Options {
     CommonOptions common;

@@ -7,8 +7,8 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "inference/batch.h"
-#include "plans/meaning.h"
 #include "inference/probabilities.h"
+#include "plans/meaning.h"
 
 bool prediction_job_record_warning(const PredictionJob *job, const char *text)
 {

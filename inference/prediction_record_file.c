@@ -6,7 +6,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/memory.h"
-#include "plans/yaml.h"
+#include "formats/yaml.h"
 
 enum { FORMAT = 1 };
 static const char *const STATES[] = {"planned", "done", "failed"};

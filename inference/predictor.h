@@ -28,7 +28,7 @@ typedef struct PredictorOptions {
     const char *checkpoint;   /* "final", "best" or "latest"; NULL: final */
     PlanSwitch mirroring;     /* auto: as the plan says */
     double step;              /* of the sliding window; 0: as the plan says */
-    DType precision;          /* of the networks' arithmetic: DTYPE_F32 or DTYPE_BF16 (network/precision.h) */
+    DType precision;          /* of the networks' arithmetic: DTYPE_F32 or DTYPE_BF16 (network/executor/precision.h) */
     int64_t memory;           /* bytes that the process may take; 0: any */
     void (*progress)(void *context, int64_t done, int64_t tiles); /* of each prediction; may be NULL */
     void *context;

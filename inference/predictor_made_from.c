@@ -4,9 +4,9 @@
 #include "base/file.h"
 #include "base/program.h"
 #include "inference/predictor.h"
-#include "network/safetensors.h"
-#include "network/weights_io.h"
 #include "plans/plan_keys.h"
+#include "weights/safetensors.h"
+#include "weights/weights_io.h"
 
 enum { KEY_BYTES = 256 };
 

@@ -5,9 +5,9 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "inference/folds.h"
-#include "network/network.h"
-#include "network/safetensors.h"
-#include "network/weights_io.h"
+#include "network/models/network.h"
+#include "weights/safetensors.h"
+#include "weights/weights_io.h"
 
 static const char *const ENDINGS[] = {".safetensors", ".pth"};
 

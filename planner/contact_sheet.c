@@ -8,8 +8,8 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "data/picture.h"
+#include "formats/yaml.h"
 #include "planner/case_loop.h"
-#include "plans/yaml.h"
 #include "preprocess/volume.h"
 
 enum {

@@ -7,7 +7,8 @@
 #include "base/memory.h"
 #include "base/program.h"
 #include "base/progress.h"
-#include "network/network.h"
+#include "formats/schema.h"
+#include "network/models/network.h"
 #include "planner/case_register.h"
 #include "planner/contact_sheet.h"
 #include "planner/fingerprint_extract.h"
@@ -23,7 +24,6 @@
 #include "planner/spacing_faults.h"
 #include "planner/statistics_check.h"
 #include "plans/plan.h"
-#include "plans/schema.h"
 
 typedef struct Options {
     CommonOptions common;

@@ -5,12 +5,12 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "network/network.h"
+#include "formats/schema.h"
+#include "network/models/network.h"
 #include "planner/experiment_planner.h"
 #include "planner/orientations.h"
 #include "planner/training_memory.h"
 #include "plans/plan_leaves.h"
-#include "plans/schema.h"
 
 static const char AS_PLANNED[] = "plans_as_planned.yaml";
 static const char AS_PLANNED_NEXT[] = "plans_as_planned_next.yaml"; /* only while plans.yaml is replaced */

@@ -1,7 +1,7 @@
 #include "planner/training_memory.h"
 
-#include "inference/model.h"
-#include "network/executor.h"
+#include "model/model.h"
+#include "network/executor/executor.h"
 
 static int step_bytes(const Graph *g, const NetworkSpec *spec, const PlanTraining *training, int batch,
                       int64_t *bytes, Err *e)

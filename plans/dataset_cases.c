@@ -2,7 +2,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "plans/yaml.h"
+#include "formats/yaml.h"
 
 enum { FORMAT = 1 };
 

@@ -5,10 +5,10 @@
 #include <strings.h>
 
 #include "base/memory.h"
+#include "formats/schema.h"
+#include "formats/yaml.h"
 #include "plans/readers.h"
 #include "plans/region_order.h"
-#include "plans/schema.h"
-#include "plans/yaml.h"
 
 /* Largest label value: preprocessed segmentations are int16. */
 enum { LABEL_MOST = 32767 };

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "formats/yaml.h"
 #include "plans/plan_schema.h"
-#include "plans/yaml.h"
 
 static const char intensity_key[] = "foreground_intensity_properties_per_channel";
 

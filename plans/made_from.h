@@ -16,7 +16,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "plans/yaml.h"
+#include "formats/yaml.h"
 
 typedef struct MadeFromItem {
     char *key, *value;    /* owned */

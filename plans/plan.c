@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "formats/yaml.h"
 #include "plans/plan_schema.h"
-#include "plans/yaml.h"
 
 #define UNET_MODULE "dynamic_network_architectures.architectures.unet."
 

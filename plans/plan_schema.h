@@ -2,7 +2,7 @@
 #ifndef PLANS_PLAN_SCHEMA_H
 #define PLANS_PLAN_SCHEMA_H
 
-#include "plans/schema.h"
+#include "formats/schema.h"
 
 extern const Schema plan_schema;                  /* of a Plan */
 extern const Schema intensity_properties_schema;  /* of an IntensityProperties */

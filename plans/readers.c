@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "plans/schema.h"
+#include "formats/schema.h"
 
 static const char *const names[] = {"SimpleITKIO", "NibabelIO", "NibabelIOWithReorient", "SimpleITKIOWithReorient",
                                     "NaturalImage2DIO", "Tiff3DIO", NULL};

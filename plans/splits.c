@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "plans/yaml.h"
+#include "formats/yaml.h"
 
 static const char FORM[] = "a list of {train: [CASE, ...], val: [CASE, ...]}, one for each fold";
 

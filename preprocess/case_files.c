@@ -6,7 +6,7 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "data/npy.h"
-#include "plans/schema.h"
+#include "formats/schema.h"
 #include "preprocess/case.h"
 
 typedef struct PropertiesFile {

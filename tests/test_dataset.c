@@ -11,7 +11,7 @@
 #include "base/file.h"
 #include "data/dataset.h"
 #include "data/phantom.h"
-#include "plans/yaml.h"
+#include "formats/yaml.h"
 #include "tests/support/exists.h"
 
 static const char broken[] = "../shared/data/broken";

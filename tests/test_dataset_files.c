@@ -14,10 +14,10 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/random.h"
+#include "formats/yaml.h"
 #include "plans/dataset_json.h"
 #include "plans/fingerprint.h"
 #include "plans/splits.h"
-#include "plans/yaml.h"
 #include "tests/support/exists.h"
 #include "tests/support/says.h"
 

@@ -10,8 +10,8 @@
 
 #include "base/memory.h"
 #include "base/random.h"
-#include "network/executor.h"
-#include "network/memory_plan.h"
+#include "network/executor/executor.h"
+#include "network/executor/memory_plan.h"
 #include "network/ops/ops.h"
 
 static bool live_together(const Block *a, const Block *b)

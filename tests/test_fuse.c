@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "base/random.h"
-#include "network/executor.h"
+#include "network/executor/executor.h"
 #include "network/ops/ops.h"
 
 /* A residual block as models build it; `inside` is what norm writes. */

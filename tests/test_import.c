@@ -14,11 +14,11 @@
 #include "base/file.h"
 #include "base/half.h"
 #include "base/memory.h"
-#include "network/import.h"
-#include "network/network.h"
-#include "network/weights_io.h"
+#include "model/import.h"
+#include "network/models/network.h"
 #include "tests/support/rule.h"
 #include "tests/support/says.h"
+#include "weights/weights_io.h"
 
 /* ---- networks and files of the rule's numbers ---- */
 

@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "network/network.h"
-#include "network/parameters.h"
+#include "network/executor/parameters.h"
+#include "network/models/network.h"
 
 typedef struct Net {
     Graph *graph;

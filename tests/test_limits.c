@@ -13,9 +13,9 @@
 
 #include "base/file.h"
 #include "data/npy.h"
-#include "network/zip.h"
 #include "preprocess/volume.h"
 #include "tests/support/says.h"
+#include "weights/zip.h"
 
 static char path[] = "/tmp/test_limits_XXXXXX";
 

@@ -15,7 +15,7 @@
 
 #include "base/memory.h"
 #include "base/random.h"
-#include "network/executor.h"
+#include "network/executor/executor.h"
 #include "tests/support/op_reference.h"
 #include "tests/support/op_run.h"
 

@@ -13,7 +13,7 @@
 
 #include "base/memory.h"
 #include "base/random.h"
-#include "network/executor.h"
+#include "network/executor/executor.h"
 #include "network/ops/ops.h"
 #include "tests/support/gold.h"
 

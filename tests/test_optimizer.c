@@ -14,7 +14,7 @@
 
 #include "base/memory.h"
 #include "base/random.h"
-#include "network/optimizer.h"
+#include "network/optimizer/optimizer.h"
 #include "tests/support/gold.h"
 
 static const AdamW swin_umamba = {0.9, 0.999, 1e-5, 0.05, 12};

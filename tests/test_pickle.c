@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "network/pickle.h"
 #include "tests/support/says.h"
+#include "weights/pickle.h"
 
 #define BYTES(literal) literal, sizeof(literal) - 1
 

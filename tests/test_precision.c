@@ -13,10 +13,10 @@
 
 #include "base/file.h"
 #include "base/random.h"
-#include "network/executor.h"
-#include "network/network.h"
-#include "network/optimizer.h"
-#include "network/precision.h"
+#include "network/executor/executor.h"
+#include "network/executor/precision.h"
+#include "network/models/network.h"
+#include "network/optimizer/optimizer.h"
 #include "tests/support/exists.h"
 #include "tests/support/golden.h"
 

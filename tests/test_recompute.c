@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "base/random.h"
-#include "network/executor.h"
-#include "network/network.h"
+#include "network/executor/executor.h"
+#include "network/models/network.h"
 
 enum { SIZE = 64, BATCH = 2, CHANNELS = 3, CLASSES = 4, STEPS = 2 };
 

@@ -12,8 +12,8 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "plans/splits.h"
-#include "trainer/run_folder.h"
 #include "tests/support/exists.h"
+#include "trainer/run_folder.h"
 
 static const RunWaiting no_waiting = {NULL, NULL, NULL};
 

@@ -12,9 +12,9 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "network/safetensors.h"
 #include "tests/support/exists.h"
 #include "tests/support/folder.h"
+#include "weights/safetensors.h"
 
 static char path[64];
 

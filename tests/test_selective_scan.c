@@ -15,7 +15,7 @@
 
 #include "base/memory.h"
 #include "base/random.h"
-#include "network/executor.h"
+#include "network/executor/executor.h"
 #include "network/ops/scan.h"
 
 enum { X, PROJECTIONS, DT_WEIGHT, DT_BIAS, A_LOGS, DS, INPUTS };     /* what the result depends on */

@@ -1,4 +1,4 @@
-/* network/simd.h at each SIMD level that this CPU has, against double precision: errors in units in the last
+/* network/ops/simd.h at each SIMD level that this CPU has, against double precision: errors in units in the last
  * place, values at the ends of the range, tails that must not be touched. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,7 +11,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "network/executor.h"
+#include "network/executor/executor.h"
 #include "tests/support/simd_level.h"
 
 enum { LANES = 16, SAMPLES = 1 << 16 };

@@ -14,11 +14,10 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "data/npy.h"
-#include "preprocess/class_locations.h"
-#include "network/executor.h"
+#include "network/executor/executor.h"
 #include "network/ops/ops.h"
-#include "network/safetensors.h"
 #include "plans/splits.h"
+#include "preprocess/class_locations.h"
 #include "trainer/augment.h"
 #include "trainer/checkpoint.h"
 #include "trainer/intensity.h"
@@ -26,6 +25,7 @@
 #include "trainer/loader.h"
 #include "trainer/pseudo_dice.h"
 #include "trainer/schedule.h"
+#include "weights/safetensors.h"
 
 static const char GOLDEN[] = "../shared/golden/nnunet/augment";
 static const double PI = 3.14159265358979323846;

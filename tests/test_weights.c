@@ -12,14 +12,14 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "network/pth.h"
-#include "network/weights_io.h"
-#include "plans/yaml.h"
+#include "formats/yaml.h"
 #include "tests/support/exists.h"
 #include "tests/support/folder.h"
 #include "tests/support/fuzz_pth.h"
 #include "tests/support/says.h"
 #include "tests/support/weights_reference.h"
+#include "weights/pth.h"
+#include "weights/weights_io.h"
 
 static const char FAMILY[] = "../shared/golden/swin_umamba";
 static char path[96];

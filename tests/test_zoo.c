@@ -17,7 +17,7 @@
 #include "base/progress.h"
 #include "base/random.h"
 #include "data/image_io.h"
-#include "plans/yaml.h"
+#include "formats/yaml.h"
 #include "tests/support/exists.h"
 
 /* Sanitizers make everything larger and slower. */

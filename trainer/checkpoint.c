@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "network/import.h"
-#include "network/safetensors.h"
+#include "model/import.h"
+#include "weights/safetensors.h"
 
 static const char STEPS[] = "optimizer.step";
 

@@ -8,8 +8,8 @@
 #define TRAINER_CHECKPOINT_H
 
 #include "base/error.h"
-#include "network/optimizer.h"
-#include "network/parameters.h"
+#include "network/executor/parameters.h"
+#include "network/optimizer/optimizer.h"
 #include "trainer/history.h"
 
 /* Where a run stands. */

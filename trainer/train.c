@@ -8,7 +8,7 @@
 #include "base/program.h"
 #include "base/progress.h"
 #include "base/text.h"
-#include "network/precision.h"
+#include "network/executor/precision.h"
 #include "plans/splits.h"
 #include "trainer/training.h"
 #include "trainer/validation.h"

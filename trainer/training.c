@@ -6,7 +6,6 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "plans/meaning.h"
-#include "network/weights_io.h"
 #include "preprocess/class_locations.h"
 #include "trainer/absent_labels.h"
 #include "trainer/augmentation_pictures.h"
@@ -16,6 +15,7 @@
 #include "trainer/split_record.h"
 #include "trainer/training_parts.h"
 #include "trainer/validation.h"
+#include "weights/weights_io.h"
 
 static int read_dataset(Training *t, const char *preprocessed, Err *e)
 {

@@ -38,7 +38,7 @@ typedef struct TrainingOptions {
     int fold;                     /* SPLITS_FOLD_ALL for `all` */
     RunMode mode;
     int threads;                  /* of the machine to use */
-    DType precision;              /* of the network's arithmetic (network/precision.h) */
+    DType precision;              /* of the network's arithmetic (network/executor/precision.h) */
     TrainingOverrides overrides;
     /* What the user should read, one line each, while it is opened and while it runs; the log has it too. May be
      * NULL. */

@@ -3,10 +3,10 @@
 #ifndef TRAINER_TRAINING_PARTS_H
 #define TRAINER_TRAINING_PARTS_H
 
-#include "inference/model.h"
-#include "network/executor.h"
-#include "network/import.h"
-#include "network/optimizer.h"
+#include "model/import.h"
+#include "model/model.h"
+#include "network/executor/executor.h"
+#include "network/optimizer/optimizer.h"
 #include "plans/made_from.h"
 #include "trainer/checkpoint.h"
 #include "trainer/length.h"

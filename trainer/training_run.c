@@ -5,7 +5,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/progress.h"
-#include "network/precision.h"
+#include "network/executor/precision.h"
 #include "trainer/length.h"
 #include "trainer/progress_picture.h"
 #include "trainer/schedule.h"

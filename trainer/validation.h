@@ -12,7 +12,7 @@
 typedef struct ValidationOptions {
     const char *preprocessed, *results;
     int fold;                       /* SPLITS_FOLD_ALL for `all` */
-    DType precision;                /* of the network's arithmetic (network/precision.h) */
+    DType precision;                /* of the network's arithmetic (network/executor/precision.h) */
     bool save_probabilities;        /* CASE.npy and CASE.yaml too (inference/probabilities.h) */
     void (*begin)(void *context, const FoldCases *cases); /* tells which cases; may be NULL */
     void (*progress)(void *context, int done, int total, const char *case_name); /* may be NULL */

@@ -3,7 +3,7 @@
 #ifndef NETWORK_MODELS_BLOCKS_H
 #define NETWORK_MODELS_BLOCKS_H
 
-#include "network/network.h"
+#include "network/models/network.h"
 
 /* VMamba (Liu et al. 2024). */
 Ref ss2d(Graph *g, Ref x, int64_t states);

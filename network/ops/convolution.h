@@ -3,8 +3,8 @@
 #ifndef NETWORK_OPS_CONVOLUTION_H
 #define NETWORK_OPS_CONVOLUTION_H
 
-#include "network/onednn.h"
-#include "network/op.h"
+#include "network/graph/op.h"
+#include "network/ops/onednn.h"
 
 extern const OpImpl *const convolution_list[];
 

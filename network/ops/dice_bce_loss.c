@@ -6,7 +6,7 @@
 #include <inttypes.h>
 
 #include "network/ops/dice_loss.h"
-#include "network/simd.h"
+#include "network/ops/simd.h"
 
 /* The regions that each pixel of the block belongs to, a bit each; valid[i]: 1 or 0. */
 static void find_regions(const Node *node, const LossBlock *b, uint64_t *regions, float *valid)

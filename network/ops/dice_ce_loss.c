@@ -7,7 +7,7 @@
 #include <math.h>
 
 #include "network/ops/dice_loss.h"
-#include "network/simd.h"
+#include "network/ops/simd.h"
 
 static void mark_invalid(const Node *node, LossBlock *b)
 {

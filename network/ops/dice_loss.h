@@ -9,7 +9,7 @@
 #ifndef NETWORK_OPS_DICE_LOSS_H
 #define NETWORK_OPS_DICE_LOSS_H
 
-#include "network/op.h"
+#include "network/graph/op.h"
 #include "network/ops/ops.h"
 
 enum { LOSS_BLOCK = 64 };

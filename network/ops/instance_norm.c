@@ -9,7 +9,7 @@
  * double (Chan et al. 1983): one pass over memory, no cancellation. */
 #include <math.h>
 
-#include "network/fuse.h"
+#include "network/executor/fuse.h"
 #include "network/ops/kernel.h"
 #include "network/ops/ops.h"
 

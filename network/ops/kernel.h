@@ -7,8 +7,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "network/op.h"
-#include "network/simd.h"
+#include "network/graph/op.h"
+#include "network/ops/simd.h"
 
 /* ---- elementwise work: dense stretches of several tensors of one shape ---- */
 

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "network/op.h"
+#include "network/graph/op.h"
 #include "network/ops/ops.h"
 #include "network/ops/plain.h"
 #include "network/ops/weight_product.h"

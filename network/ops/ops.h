@@ -3,7 +3,7 @@
 #ifndef NETWORK_OPS_OPS_H
 #define NETWORK_OPS_OPS_H
 
-#include "network/graph.h"
+#include "network/graph/graph.h"
 
 /* y = x Wᵀ + b over channels. weight (out, c), bias (out). PyTorch Linear. */
 Ref linear(Graph *g, const char *name, Ref x, int64_t out_channels, bool bias);

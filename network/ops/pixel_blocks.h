@@ -4,7 +4,7 @@
 #ifndef NETWORK_OPS_PIXEL_BLOCKS_H
 #define NETWORK_OPS_PIXEL_BLOCKS_H
 
-#include "network/op.h"
+#include "network/graph/op.h"
 
 typedef struct PixelBlocks {
     const Tensor *coarse, *fine; /* coarse.c = factor² fine.c; fine may be up to factor - 1 pixels larger */

@@ -4,7 +4,7 @@
 #ifndef NETWORK_OPS_PLAIN_H
 #define NETWORK_OPS_PLAIN_H
 
-#include "network/op.h"
+#include "network/graph/op.h"
 
 extern const OpImpl plain_convolution; /* of a node whose attr is a DnnConv */
 extern const OpImpl plain_linear;

@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "network/op.h"
+#include "network/graph/op.h"
 
 enum {
     SCAN_DIRECTIONS = 4,

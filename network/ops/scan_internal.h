@@ -12,7 +12,7 @@
 #include <stdatomic.h>
 
 #include "network/ops/scan.h"
-#include "network/simd.h"
+#include "network/ops/simd.h"
 
 enum {
     SCAN_LINE = 16,   /* channels that share a cache line; all sizes count whole lines */

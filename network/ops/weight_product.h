@@ -4,7 +4,7 @@
 #ifndef NETWORK_OPS_WEIGHT_PRODUCT_H
 #define NETWORK_OPS_WEIGHT_PRODUCT_H
 
-#include "network/onednn.h"
+#include "network/ops/onednn.h"
 
 /* dY (pixels, out) and X (pixels, in); pixels are `pitch` elements apart. */
 typedef struct WeightOperands {

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "network/pth.h"
+#include "weights/pth.h"
 
 static void check_message(const Err *e)
 {

@@ -2,8 +2,8 @@
  *
  * test_pth.c replays the corpus through it. To search with libFuzzer, from the project's folder:
  *   clang -std=c11 -D_GNU_SOURCE -I. -g -fsanitize=fuzzer,address,undefined \
- *       -Dfuzz_pth=LLVMFuzzerTestOneInput tests/support/fuzz_pth.c network/p[it]*.c network/zip.c \
- *       network/weights.c base/[aefmt]*.c -lz -lm -lpthread && ./a.out tests/golden/pth */
+ *       -Dfuzz_pth=LLVMFuzzerTestOneInput tests/support/fuzz_pth.c network/p[it]*.c weights/zip.c \
+ *       weights/weights.c base/[aefmt]*.c -lz -lm -lpthread && ./a.out tests/golden/pth */
 #ifndef TESTS_SUPPORT_FUZZ_PTH_H
 #define TESTS_SUPPORT_FUZZ_PTH_H
 

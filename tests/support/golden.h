@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "plans/yaml.h"
+#include "formats/yaml.h"
 
 #define GOLDEN_BF16_BOUND 2e-2 /* relative L2 error of a head in bfloat16 */
 

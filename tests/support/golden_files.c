@@ -7,14 +7,14 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "network/import.h"
+#include "model/import.h"
 #include "network/models/blocks.h"
-#include "network/weights_io.h"
 #include "tests/support/exists.h"
 #include "tests/support/gold.h"
 #include "tests/support/golden.h"
 #include "tests/support/reference_network.h"
 #include "tests/support/weights_reference.h"
+#include "weights/weights_io.h"
 
 /* ---- running ---- */
 

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "network/executor.h"
-#include "network/network.h"
+#include "network/executor/executor.h"
+#include "network/models/network.h"
 #include "tests/support/golden_nnunet.h"
 #include "trainer/pseudo_dice.h"
 

@@ -6,10 +6,10 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "network/executor.h"
+#include "network/executor/executor.h"
 #include "network/ops/ops.h"
 #include "network/ops/scan.h"
-#include "network/optimizer.h"
+#include "network/optimizer/optimizer.h"
 #include "tests/support/golden_ops.h"
 
 static const Array *need(const Gold *gold, const char *record, Err *e)

@@ -13,8 +13,8 @@
 
 #include "base/memory.h"
 #include "data/npy.h"
-#include "network/import.h"
-#include "network/optimizer.h"
+#include "model/import.h"
+#include "network/optimizer/optimizer.h"
 #include "tests/support/golden.h"
 #include "tests/support/reference_network.h"
 #include "tests/support/rule.h"

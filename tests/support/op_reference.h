@@ -3,7 +3,7 @@
 #ifndef TESTS_SUPPORT_OP_REFERENCE_H
 #define TESTS_SUPPORT_OP_REFERENCE_H
 
-#include "network/op.h"
+#include "network/graph/op.h"
 #include "network/ops/ops.h"
 
 typedef struct OpReference {

@@ -11,7 +11,7 @@
 #ifndef TESTS_SUPPORT_OP_RUN_H
 #define TESTS_SUPPORT_OP_RUN_H
 
-#include "network/op.h"
+#include "network/graph/op.h"
 
 typedef struct OpRunOptions {
     int64_t gap;        /* floats between pixels, where the impl takes that */

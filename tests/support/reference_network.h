@@ -2,8 +2,8 @@
 #ifndef TESTS_SUPPORT_REFERENCE_NETWORK_H
 #define TESTS_SUPPORT_REFERENCE_NETWORK_H
 
-#include "network/executor.h"
-#include "network/network.h"
+#include "network/executor/executor.h"
+#include "network/models/network.h"
 #include "tests/support/golden.h"
 
 typedef struct ReferenceNetwork {

@@ -1,9 +1,9 @@
-/* network/simd.h as one SIMD level compiles it, for tests: arrays in, arrays out. A test calls only levels
+/* network/ops/simd.h as one SIMD level compiles it, for tests: arrays in, arrays out. A test calls only levels
  * that the CPU has. This header is the interface; simd_level_body.h makes it, once for each level. */
 #ifndef TESTS_SUPPORT_SIMD_LEVEL_H
 #define TESTS_SUPPORT_SIMD_LEVEL_H
 
-#include "network/op.h"
+#include "network/graph/op.h"
 
 typedef struct SimdFunctions {
     const char *name;

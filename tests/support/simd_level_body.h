@@ -1,5 +1,5 @@
 /* The body of a simd_level_*.c: the file has set the target and SIMD_LEVEL. */
-#include "network/simd.h"
+#include "network/ops/simd.h"
 #include "tests/support/simd_level.h"
 
 static void level_exp(const float *x, float *y) { v_store(y, v_exp(v_load(x))); }

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "base/half.h"
-#include "network/bytes.h"
 #include "tests/support/rule.h"
+#include "weights/bytes.h"
 
 static const char *text_of(const DocNode *node, const char *key)
 {

@@ -3,8 +3,8 @@
 #ifndef TESTS_SUPPORT_WEIGHTS_REFERENCE_H
 #define TESTS_SUPPORT_WEIGHTS_REFERENCE_H
 
-#include "network/weights.h"
-#include "plans/yaml.h"
+#include "formats/yaml.h"
+#include "weights/weights.h"
 
 /* Element i as a double. Half precision: normal numbers and zero only. */
 double weights_reference_element(const Array *a, int64_t i);

@@ -1,0 +1,344 @@
+#include "model/import.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/half.h"
+#include "base/memory.h"
+#include "network/models/network.h"
+
+static const char ENCODER[] = "vssm_encoder.", EMBEDDING[] = "patch_embed.";
+
+/* Why a tensor is left out. */
+typedef enum Reason { OTHER_SHAPE, NO_PARAMETER, OF_CLASSIFIER, OTHER_INPUT, INTEGERS, REASONS } Reason;
+
+/* Which tensor is meant for which parameter: made first, so that a file that is refused changes nothing. */
+typedef struct Matching {
+    const Graph *graph;
+    const WeightsFile *weights;
+    const Array **source;   /* per parameter; NULL: none */
+    int taken;
+    bool encoder_only, has_stem, embeds;
+    Text left_out;          /* a line "NAME: why" for each tensor */
+    int left_out_for[REASONS];
+} Matching;
+
+static bool begins(const char *text, const char *with) { return !strncmp(text, with, strlen(with)); }
+
+/* The name without what DistributedDataParallel and torch.compile put in front. */
+static const char *bare(const char *name)
+{
+    static const char *const wrappers[] = {"module.", "_orig_mod."};
+    for (int i = 0; i < 2; i++)
+        if (begins(name, wrappers[i])) return bare(name + strlen(wrappers[i]));
+    return name;
+}
+
+static bool is_floating(DType t)
+{
+    return t == DTYPE_F32 || t == DTYPE_F64 || t == DTYPE_F16 || t == DTYPE_BF16;
+}
+
+static bool fits(const Param *p, const Array *a)
+{
+    bool same = a->rank == p->rank;
+    for (int i = 0; same && i < p->rank; i++) same = a->shape[i] == p->shape[i];
+    return same;
+}
+
+static void add_shape(Text *t, const int64_t *shape, int rank)
+{
+    text_add(t, "(");
+    for (int i = 0; i < rank; i++) text_add(t, "%s%lld", i ? "," : "", (long long)shape[i]);
+    text_add(t, ")");
+}
+
+static void leave_out(Matching *m, const char *name, Reason reason)
+{
+    static const char *const why[REASONS] = {
+        [NO_PARAMETER] = "the network has no such parameter", [OF_CLASSIFIER] = "it belongs to the classifier",
+        [OTHER_INPUT] = "the network's patch embedding has another input", [INTEGERS] = "its numbers are integers"};
+    text_add(&m->left_out, "%s: %s\n", name, why[reason]);
+    m->left_out_for[reason]++;
+}
+
+static void leave_out_shape(Matching *m, const char *name, const Array *a, const Param *p)
+{
+    text_add(&m->left_out, "%s: it has the shape ", name);
+    add_shape(&m->left_out, a->shape, a->rank);
+    text_add(&m->left_out, ", the network's is ");
+    add_shape(&m->left_out, p->shape, p->rank);
+    text_add(&m->left_out, "\n");
+    m->left_out_for[OTHER_SHAPE]++;
+}
+
+/* Tensor `name` of the file is meant for the parameter `wanted`. */
+static int match(Matching *m, const char *name, const char *wanted, const Array *a, Err *e)
+{
+    const int index = graph_find_param(m->graph, wanted);
+    if (index < 0) {
+        if (is_floating(a->dtype)) leave_out(m, name, NO_PARAMETER);
+        return 0;
+    }
+    const Param *p = &graph_params(m->graph)[index];
+    if (!is_floating(a->dtype)) {
+        leave_out(m, name, INTEGERS);
+    } else if (!fits(p, a)) {
+        leave_out_shape(m, name, a, p);
+    } else if (m->source[index]) {
+        return err_set(e, ERR_FORMAT, "two tensors are meant for %s, one of them %s", p->name, name);
+    } else {
+        m->source[index] = a;
+        m->taken++;
+    }
+    return 0;
+}
+
+/* A tensor of a VMamba checkpoint. */
+static int match_encoder(Matching *m, const char *name, const Array *a, Err *e)
+{
+    static const char downsample[] = ".downsample.";
+    char wanted[256];
+    const char *rest;
+    int layer = 0, used = 0;
+    if (begins(name, "norm.") || begins(name, "head.")) {
+        leave_out(m, name, OF_CLASSIFIER);
+        return 0;
+    }
+    if (begins(name, EMBEDDING) && !m->embeds && !(m->has_stem && !strcmp(name, "patch_embed.norm.bias"))) {
+        leave_out(m, name, OTHER_INPUT);
+        return 0;
+    }
+    sscanf(name, "layers.%4d%n", &layer, &used);
+    rest = name + used;
+    if (used && begins(rest, downsample))
+        snprintf(wanted, sizeof wanted, "%sdownsamples.%d.%s", ENCODER, layer, rest + strlen(downsample));
+    else
+        snprintf(wanted, sizeof wanted, "%s%s", ENCODER, name);
+    return match(m, name, wanted, a, e);
+}
+
+static bool names_the_network(const Matching *m)
+{
+    for (int i = 0; i < m->weights->count; i++)
+        if (graph_find_param(m->graph, bare(m->weights->tensors[i].name)) >= 0) return true;
+    return false;
+}
+
+/* Whether the encoder's first convolution takes the image that the checkpoint's took. */
+static bool embedding_fits(const Matching *m)
+{
+    const int index = graph_find_param(m->graph, "vssm_encoder.patch_embed.proj.weight");
+    for (int i = 0; index >= 0 && i < m->weights->count; i++)
+        if (!strcmp(bare(m->weights->tensors[i].name), "patch_embed.proj.weight"))
+            return fits(&graph_params(m->graph)[index], &m->weights->tensors[i].array);
+    return false;
+}
+
+/* The caller ends it with matching_free, on failure too. */
+static int match_all(Matching *m, const Graph *g, const WeightsFile *w, Err *e)
+{
+    *m = (Matching){.graph = g, .weights = w};
+    m->source = mem_zalloc((size_t)graph_param_count(g), sizeof *m->source, e);
+    if (!m->source) return ERR_NOMEM;
+    m->encoder_only = !names_the_network(m);
+    m->has_stem = graph_find_param(g, "stem.0.weight") >= 0;
+    m->embeds = !m->has_stem && embedding_fits(m);
+    for (int i = 0; i < w->count; i++) {
+        const char *name = bare(w->tensors[i].name);
+        const Array *a = &w->tensors[i].array;
+        if (begins(name, WEIGHTS_OPTIMIZER)) continue;
+        TRY(m->encoder_only ? match_encoder(m, name, a, e) : match(m, name, name, a, e));
+    }
+    return text_check(&m->left_out, e);
+}
+
+static void matching_free(Matching *m)
+{
+    mem_free(m->source);
+    text_free(&m->left_out);
+}
+
+static void convert(float *to, const Array *a)
+{
+    const int64_t count = array_count(a);
+    const uint16_t *halves = a->data;
+    const double *doubles = a->data;
+    if (a->dtype == DTYPE_F32) memcpy(to, a->data, array_bytes(a));
+    for (int64_t i = 0; i < count && a->dtype == DTYPE_F64; i++) to[i] = (float)doubles[i];
+    for (int64_t i = 0; i < count && a->dtype == DTYPE_F16; i++) to[i] = (float)half_to_double(halves[i]);
+    for (int64_t i = 0; i < count && a->dtype == DTYPE_BF16; i++) {
+        const uint32_t bits = (uint32_t)halves[i] << 16;
+        memcpy(&to[i], &bits, sizeof bits);
+    }
+}
+
+static void fill(Parameters *p, const Matching *m)
+{
+    for (int i = 0; i < graph_param_count(m->graph); i++)
+        if (m->source[i]) convert(parameters_of(p, i), m->source[i]);
+    parameters_changed(p);
+}
+
+/* The first line of what was left out, without its end. */
+static int first_length(const Matching *m) { return (int)strcspn(m->left_out.data, "\n"); }
+
+/* ---- what fits ---- */
+
+static int scope_length(const char *name) { return (int)strcspn(name, "."); }
+
+/* The parameters without a source, counted by the first part of their names. */
+static void add_kept(Text *t, const Matching *m)
+{
+    const Param *params = graph_params(m->graph);
+    const int count = graph_param_count(m->graph);
+    const char *before = "kept as they were: ";
+    for (int i = 0, run; i < count; i += run) {
+        const int length = scope_length(params[i].name);
+        int kept = 0;
+        for (run = 0; i + run < count && scope_length(params[i + run].name) == length &&
+                      !strncmp(params[i].name, params[i + run].name, (size_t)length); run++)
+            kept += !m->source[i + run];
+        if (!kept) continue;
+        text_add(t, "%s%.*s %d", before, length, params[i].name, kept);
+        before = ", ";
+    }
+    if (m->taken < count) text_add(t, "\n");
+}
+
+/* What a frozen encoder is made of. */
+static bool is_encoder(const Param *p) { return begins(p->name, ENCODER) && !strstr(p->name, EMBEDDING); }
+
+static void add_summary(Text *t, const Matching *m, const ImportReport *r)
+{
+    static const char *const what[REASONS] = {
+        [OTHER_SHAPE] = "of another shape", [NO_PARAMETER] = "that the network does not have",
+        [OF_CLASSIFIER] = "of the classifier", [OTHER_INPUT] = "of a patch embedding for another input",
+        [INTEGERS] = "of integers"};
+    const char *before = "; left out: ";
+    text_add(t, "%d of %d parameters taken from %s, encoder %d of %d", m->taken, graph_param_count(m->graph),
+             m->encoder_only ? "a VMamba classifier" : "a network's weights", r->encoder_taken, r->encoder);
+    for (int i = 0; i < REASONS; i++) {
+        if (m->left_out_for[i]) text_add(t, "%s%d %s", before, m->left_out_for[i], what[i]);
+        if (m->left_out_for[i]) before = ", ";
+    }
+}
+
+static int write_report(ImportReport *r, const Matching *m, Err *e)
+{
+    r->encoder_only = m->encoder_only;
+    r->taken = m->taken;
+    for (int i = 0; i < graph_param_count(m->graph); i++) {
+        const bool counts = is_encoder(&graph_params(m->graph)[i]);
+        r->encoder += counts;
+        r->encoder_taken += counts && m->source[i];
+        text_add_bytes(&r->filled, m->source[i] ? "1" : "0", 1);
+    }
+    add_summary(&r->summary, m, r);
+    int length;
+    for (const char *line = m->left_out.data, *next; line && *line; line = next) {
+        next = text_next_line(line, &length);
+        text_add(&r->text, "left out %.*s\n", length, line);
+    }
+    add_kept(&r->text, m);
+    TRY(text_check(&r->filled, e));
+    TRY(text_check(&r->summary, e));
+    return text_check(&r->text, e);
+}
+
+/* ---- what does not fit ---- */
+
+/* Channels of the encoder's first stage; 0: not known. */
+static int64_t first_channels(const Matching *m, bool of_file)
+{
+    static const char name[] = "vssm_encoder.patch_embed.norm.weight";
+    const int index = graph_find_param(m->graph, name);
+    if (!of_file) return index < 0 ? 0 : graph_params(m->graph)[index].count;
+    for (int i = 0; i < m->weights->count; i++) {
+        const char *found = bare(m->weights->tensors[i].name);
+        if (!strcmp(found, name) || !strcmp(found, name + strlen(ENCODER)))
+            return array_count(&m->weights->tensors[i].array);
+    }
+    return 0;
+}
+
+static int other_width(const Matching *m, const ImportReport *r, int64_t file, int64_t own, Err *e)
+{
+    const double width = (double)file / NETWORK_CHANNELS;
+    return err_set(e, ERR_VALUE,
+                   "%d of the encoder's %d parameters fit: the encoder of these weights begins with %lld channels "
+                   "(width %.4g), that of the plan with %lld (width %.4g). Train a network of that width "
+                   "(--override FILE, and in FILE: `network: {width: %.10g}`), or without --pretrained%s",
+                   r->encoder_taken, r->encoder, (long long)file, width, (long long)own,
+                   (double)own / NETWORK_CHANNELS, width, m->encoder_only ? "" : ", or take weights of the plan's width");
+}
+
+static int nothing_fits(const Matching *m, const ImportReport *r, Err *e)
+{
+    static const char hint[] = "expected names like those of the network, or of VMamba's first version "
+                               "(layers.0.blocks.0.self_attention.in_proj.weight), and its widths";
+    const int64_t file = first_channels(m, true), own = first_channels(m, false);
+    if (!m->left_out.length) return err_set(e, ERR_VALUE, "no weights in it: %s", hint);
+    if (file && own && file != own) return other_width(m, r, file, own, e);
+    if (m->taken)
+        return err_set(e, ERR_VALUE, "%d of the encoder's %d parameters fit (%.*s): %s", r->encoder_taken, r->encoder,
+                       first_length(m), m->left_out.data, hint);
+    return err_set(e, ERR_VALUE, "none of its %d tensors fits the network (%.*s): %s", m->weights->count,
+                   first_length(m), m->left_out.data, hint);
+}
+
+/* Starting from so little is a mistake: the official loaders would say nothing, and train from random numbers. */
+static bool hardly_fits(const ImportReport *r) { return !r->taken || r->encoder_taken * 10 < r->encoder; }
+
+int import_weights(Parameters *p, const WeightsFile *w, ImportReport *report, Err *e)
+{
+    Matching m;
+    *report = (ImportReport){.taken = 0};
+    int failed = match_all(&m, p->graph, w, e);
+    if (!failed) failed = write_report(report, &m, e);
+    if (!failed && hardly_fits(report)) failed = nothing_fits(&m, report, e);
+    if (!failed) fill(p, &m);
+    else import_report_free(report);
+    matching_free(&m);
+    return failed;
+}
+
+void import_report_free(ImportReport *report)
+{
+    text_free(&report->filled);
+    text_free(&report->summary);
+    text_free(&report->text);
+    *report = (ImportReport){.taken = 0};
+}
+
+/* ---- everything ---- */
+
+static int check_complete(const Matching *m, Err *e)
+{
+    static const char other[] = "these are weights of another network";
+    if (m->encoder_only) return err_set(e, ERR_FORMAT, "no tensor is named like a parameter: %s", other);
+    if (m->left_out.length)
+        return err_set(e, ERR_FORMAT, "%.*s: %s", first_length(m), m->left_out.data, other);
+    for (int i = 0; i < graph_param_count(m->graph); i++)
+        if (!m->source[i])
+            return err_set(e, ERR_FORMAT, "%s is missing: %s", graph_params(m->graph)[i].name, other);
+    return 0;
+}
+
+int import_network(Parameters *p, const WeightsFile *w, Err *e)
+{
+    Matching m;
+    int failed = match_all(&m, p->graph, w, e);
+    if (!failed) failed = check_complete(&m, e);
+    if (!failed) fill(p, &m);
+    matching_free(&m);
+    return failed;
+}
+
+/* ---- freezing ---- */
+
+void import_mark_unfrozen(const Graph *g, const char *filled, bool *trained)
+{
+    for (int i = 0; i < graph_param_count(g); i++)
+        trained[i] = !is_encoder(&graph_params(g)[i]) || (filled && filled[i] != '1');
+}

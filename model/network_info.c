@@ -1,0 +1,189 @@
+/* network_info NETWORK -p HxW -c CHANNELS -n CLASSES: a network's layers, counts and memory. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/program.h"
+#include "model/describe.h"
+#include "network/models/network.h"
+
+typedef struct Options {
+    const char *network, *svg;
+    int64_t size[2];
+    int channels, classes, batch;
+    double width;
+    ScanRule scan_rule;
+    bool yaml;
+} Options;
+
+enum { KEY_WIDTH = 0x2000, KEY_SCAN_RULE, KEY_SVG, KEY_YAML };
+
+static const struct argp_option argp_options[] = {
+    {"patch-size", 'p', "HxW", 0, "Image size in pixels (default 512x512)", 0},
+    {"channels", 'c', "N", 0, "Channels of the image (default 1)", 0},
+    {"classes", 'n', "N", 0, "Classes, background included (default 2)", 0},
+    {"batch-size", 'b', "N", 0, "Images at a time, for the memory (default 1)", 0},
+    {"width", KEY_WIDTH, "FACTOR", 0, "Share of the official number of channels (default 1)", 0},
+    {"scan-rule", KEY_SCAN_RULE, "RULE", 0, "Count a scan's element as 57 (paper, default) or 145 (later)", 0},
+    {"svg", KEY_SVG, "FILE", 0, "Draw the network into FILE", 0},
+    {"yaml", KEY_YAML, NULL, 0, "Print YAML instead of a table", 0},
+    {0},
+};
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+    Options *o = state->input;
+    switch (key) {
+    case 'p': option_size(state, "--patch-size", text, o->size, 2); return 0;
+    case 'c': o->channels = (int)option_integer(state, "--channels", text, 1, 4096); return 0;
+    case 'n': o->classes = (int)option_integer(state, "--classes", text, 2, 65535); return 0;
+    case 'b': o->batch = (int)option_integer(state, "--batch-size", text, 1, 65536); return 0;
+    case KEY_WIDTH: o->width = option_number(state, "--width", text, 0.01, 64); return 0;
+    case KEY_SVG: o->svg = text; return 0;
+    case KEY_YAML: o->yaml = true; return 0;
+    case KEY_SCAN_RULE:
+        if (strcmp(text, "paper") && strcmp(text, "later")) argp_error(state, "--scan-rule %s: expected paper or later", text);
+        o->scan_rule = strcmp(text, "later") ? SCAN_RULE_PAPER : SCAN_RULE_LATER;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (o->network) argp_error(state, "one network at a time: %s or %s", o->network, text);
+        o->network = text;
+        return 0;
+    case ARGP_KEY_END:
+        if (!o->network) argp_error(state, "which NETWORK?");
+        return 0;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static void print_layers(const Executor *x, const Options *o)
+{
+    if (o->yaml) printf("layers:\n");
+    else printf("%-58s %-18s %18s %12s %16s\n", "layer", "operation", "output (HxWxC)", "parameters", "multiply-adds");
+    for (int i = 0; i < executor_node_count(x); i++) {
+        const Node *node = executor_node(x, i);
+        const Shape s = node->out[0]->shape;
+        const long long parameters = node_parameters(node), macs = node_multiply_adds(node, o->scan_rule);
+        char size[48];
+        if (!parameters && !macs) continue;
+        snprintf(size, sizeof size, "%lldx%lldx%lld", (long long)s.h, (long long)s.w, (long long)s.c);
+        if (o->yaml)
+            printf("  - {name: %s, operation: %s, output: %s, parameters: %lld, multiply_adds: %lld}\n", node->name,
+                   node->op->name, size, parameters, macs);
+        else printf("%-58s %-18s %18s %12lld %16lld\n", node->name, node->op->name, size, parameters, macs);
+    }
+}
+
+static int plan(Executor **x, const Graph *g, const Options *o, int batch, ExecutorOptions how, Err *e)
+{
+    const Shape sizes[] = {{batch, o->size[0], o->size[1], o->channels}, {batch, o->size[0], o->size[1], 1}};
+    how.inputs = sizes;
+    return executor_new(x, g, NULL, &how, e);
+}
+
+/* Prints what one use takes at the chosen batch; AdamW keeps two numbers per parameter. */
+static int print_use(const Graph *g, const Options *o, const char *name, const char *key, ExecutorOptions how, Err *e)
+{
+    Executor *x;
+    TRY(plan(&x, g, o, o->batch, how, e));
+    const MemoryReport m = executor_memory(x);
+    const size_t total = m.arena + m.parameters + 3 * m.parameter_gradients;
+    if (o->yaml)
+        printf("%s_bytes: %zu\n%s_arena_bytes: %zu\n%s_arena_bytes_without_reuse: %zu\n", key, total, key, m.arena, key,
+               m.without_reuse);
+    else
+        printf("%s memory: %.1f MiB, of it activations %.1f MiB (%.1f MiB without reuse)\n", name, (double)total / 1048576,
+               (double)m.arena / 1048576, (double)m.without_reuse / 1048576);
+    executor_free(x);
+    return 0;
+}
+
+static int print_memory(const Graph *g, const Options *o, Err *e)
+{
+    Ref head, loss;
+    graph_find(g, "head0", &head);
+    graph_find(g, "loss", &loss);
+    ExecutorOptions how = {.outputs = &head, .output_count = 1};
+    TRY(print_use(g, o, "inference", "inference", how, e));
+    how.outputs = &loss;
+    how.train = true;
+    TRY(print_use(g, o, "training", "training", how, e));
+    how.recompute = true;
+    return print_use(g, o, "training with recomputation", "training_recompute", how, e);
+}
+
+static int write_svg(const Executor *x, const Options *o, Err *e)
+{
+    Text svg = {0};
+    char title[128];
+    snprintf(title, sizeof title, "%s, %lldx%lldx%d, %d classes", o->network, (long long)o->size[0], (long long)o->size[1],
+             o->channels, o->classes);
+    int failed = describe_svg(x, title, &svg, e);
+    if (!failed) failed = file_put(o->svg, svg.data, svg.length, e);
+    text_free(&svg);
+    return failed;
+}
+
+/* All heads, and the encoder's last scan: what the official code computes without using it was dropped from its
+ * counts, but for scans (opaque to PyTorch's tracer) and what leads to them. */
+static int plan_everything(Executor **x, const Graph *g, const Options *o, const NetworkSpec *spec, Err *e)
+{
+    Ref outputs[NETWORK_HEADS + 1];
+    char name[96];
+    int count = 0;
+    for (; count < NETWORK_HEADS; count++) {
+        snprintf(name, sizeof name, "head%d", count);
+        graph_find(g, name, &outputs[count]);
+    }
+    snprintf(name, sizeof name, "vssm_encoder.layers.%d.blocks.%d.self_attention.selective_scan", NETWORK_STAGES - 1,
+             (int)spec->depths[NETWORK_STAGES - 1] - 1);
+    if (graph_find(g, name, &outputs[count])) count++;
+    return plan(x, g, o, 1, (ExecutorOptions){.outputs = outputs, .output_count = count, .unfused = true}, e);
+}
+
+static int describe(const Graph *g, const Options *o, const NetworkSpec *spec, Err *e)
+{
+    Executor *x;
+    TRY(plan_everything(&x, g, o, spec, e));
+    print_layers(x, o);
+    const int64_t macs = executor_multiply_adds(x, o->scan_rule);
+    int failed = o->svg ? write_svg(x, o, e) : 0;
+    executor_free(x);
+    if (!failed) failed = print_memory(g, o, e);
+    if (failed) return failed;
+    printf("parameters: %lld\n", (long long)graph_parameter_elements(g));
+    printf("multiply_adds: %.2f G\n", (double)macs * 1e-9);
+    return 0;
+}
+
+static int run(const Options *o, Err *e)
+{
+    NetworkSpec spec;
+    Graph *g;
+    TRY(network_defaults(&spec, o->network, o->width, e));
+    spec.height = o->size[0];
+    spec.width = o->size[1];
+    spec.channels = o->channels;
+    spec.classes = o->classes;
+    spec.deep_supervision = true;
+    TRY(network_build(&g, &spec, e));
+    const int failed = describe(g, o, &spec, e);
+    graph_free(g);
+    return failed;
+}
+
+int main(int argc, char **argv)
+{
+    Options o = {.size = {512, 512}, .channels = 1, .classes = 2, .batch = 1, .width = 1};
+    CommonOptions common = {.takes = OPT_QUIET};
+    Err e = {ERR_NONE, ""};
+    static const struct argp argp = {argp_options, parse, "NETWORK",
+                                     "Describes a network: layers, parameters, multiply-adds (as the paper counts them: all "
+                                     "heads, batch 1), memory.\v"
+                                     "NETWORK is swin_umamba_d, swin_umamba or swin_umamba_paper.", NULL, NULL, NULL};
+    program_begin("network_info", false);
+    program_parse(&argp, &o, &common, argc, argv);
+    const int failed = run(&o, &e);
+    fflush(stdout);
+    return program_end(failed, &e, common.quiet);
+}

@@ -1,0 +1,106 @@
+/* The inside of an Executor, shared by its planning (executor_plan.c: what runs on what; executor_choice.c: who
+ * computes it; executor_recompute.c: what runs twice; executor_memory.c: when, and where everything lies) and
+ * its running (executor.c).
+ *
+ * One run is a line of turns: every node's forward, then for each segment from the last to the first the
+ * forward, again, of the nodes whose results were not kept, and the backward passes. Without recomputation
+ * there is one segment, and nothing runs again. */
+#ifndef NETWORK_EXECUTOR_EXECUTOR_INTERNAL_H
+#define NETWORK_EXECUTOR_EXECUTOR_INTERNAL_H
+
+#include "network/executor/executor.h"
+#include "network/executor/memory_plan.h"
+#include "network/graph/graph_internal.h"
+
+/* What the plan knows of a value of the graph. */
+typedef struct ValuePlan {
+    bool exists;         /* some node that runs reads or writes it */
+    int producer;        /* node that runs and writes it; -1: an input */
+    bool asked, seeded;  /* an asked output; one where a gradient starts */
+    bool has_grad;
+    bool has_parts;      /* other values are slices of this one */
+    int whole;           /* the value whose memory holds this one: itself, unless it is a slice */
+    int64_t channel;     /* first channel inside the whole */
+    Life life[2];        /* of the data: as computed at first; as computed again */
+    int data_block;      /* of a whole; -1: none. In-place neighbours share one */
+    int grad_block;
+} ValuePlan;
+
+typedef enum Pass { PASS_FORWARD, PASS_AGAIN, PASS_BACKWARD, PASSES } Pass;
+
+/* What happens at one step of a run. */
+typedef struct Turn {
+    int node;
+    Pass pass;
+} Turn;
+
+typedef struct NodePlan {
+    NodeDef definition;  /* the graph's, or what fuse_nodes made of several; names and attr are borrowed */
+    void *fused_attr;    /* owned: the attr of a merged node */
+    int segment;         /* the first node of the segment that it belongs to */
+    bool runs_again;     /* forward runs a second time, before the backward passes of its segment */
+    int step[PASSES];    /* when; -1: never */
+    int saved_block[NODE_SAVED], scratch_block[2]; /* -1: none */
+} NodePlan;
+
+struct Executor {
+    const Graph *graph;
+    Parameters *parameters;
+    uint64_t seen_version;
+    Node *nodes;         /* those that run, in forward order */
+    NodePlan *plans;     /* one per node */
+    int node_count;
+    Tensor *tensors;     /* one per value of the graph */
+    ValuePlan *values;   /* likewise */
+    Ref *outputs;
+    int output_count;
+    Gradients gradients;
+    Turn *turns;         /* node_count times forward, then the rest */
+    int turn_count;
+    Block *blocks;
+    int block_count, block_room;
+    char *arena, *own_arena; /* own: NULL where it is the lender's */
+    MemoryReport memory;
+    Err failure;         /* a kernel's, during a run */
+};
+
+static inline bool mask_has(uint32_t mask, int i) { return mask >> i & 1; }
+
+/* Whether backward reads that input's, that output's data. */
+static inline bool backward_reads_input(const Node *node, int k)
+{
+    return node->has_backward && (mask_has(node->op->keeps_inputs, k) ||
+                                  (node->trains_params && mask_has(node->op->keeps_for_params, k)));
+}
+static inline bool backward_reads_output(const Node *node, int k)
+{
+    return node->has_backward && mask_has(node->op->keeps_outputs, k);
+}
+
+/* Of a value's data, and of its gradient. */
+static inline size_t value_bytes(const Executor *x, int v)
+{
+    return (size_t)shape_count(x->tensors[v].shape) * dtype_size(x->tensors[v].dtype);
+}
+
+static inline bool value_is_plain(const Executor *x, int v)
+{
+    return x->values[v].whole == v && !x->values[v].has_parts;
+}
+
+/* Settles the types of all values and who computes each node (executor_choice.c); part of executor_plan.
+ * Fails: ERR_UNSUPPORTED where nobody can. */
+int executor_choose(Executor *x, const ExecutorOptions *o, Err *e);
+
+/* Cuts the nodes into segments and settles which run again (executor_recompute.c); part of executor_plan.
+ * Fails: ERR_NOMEM. */
+int executor_cut(Executor *x, Err *e);
+
+/* Fills turns, lives, blocks and the report (executor_memory.c); the last part of executor_plan.
+ * Fails: ERR_NOMEM. */
+int executor_place(Executor *x, Err *e);
+
+/* Fills everything but addresses and the memory behind them; part of executor_new. */
+int executor_plan(Executor *x, const ExecutorOptions *o, Err *e);
+
+#endif

@@ -1,0 +1,76 @@
+#include "network/executor/parameters.h"
+
+#include <math.h>
+
+#include "base/memory.h"
+#include "base/random.h"
+
+int parameters_new(Parameters **p, const Graph *g, Err *e)
+{
+    *p = mem_zalloc(1, sizeof **p, e);
+    if (!*p) return ERR_NOMEM;
+    (*p)->graph = g;
+    (*p)->version = 1; /* no executor has seen it yet */
+    (*p)->values = mem_zalloc((size_t)graph_parameter_elements(g), sizeof(float), e);
+    if ((*p)->values) return 0;
+    parameters_free(*p);
+    *p = NULL;
+    return ERR_NOMEM;
+}
+
+void parameters_free(Parameters *p)
+{
+    if (!p) return;
+    mem_free(p->values);
+    mem_free(p);
+}
+
+float *parameters_of(Parameters *p, int index) { return p->values + graph_params(p->graph)[index].offset; }
+void parameters_changed(Parameters *p) { p->version++; }
+
+static double truncated_normal(Rng *r, double std, double bound)
+{
+    for (;;) {
+        const double value = std * rng_normal(r);
+        if (fabs(value) <= bound) return value;
+    }
+}
+
+/* The inverse of softplus at dt (VMamba's dt_init). */
+static double dt_bias(Rng *r)
+{
+    const double dt = fmax(exp(rng_range(r, log(1e-3), log(1e-1))), 1e-4);
+    return dt + log(-expm1(-dt));
+}
+
+static double initial_value(const Param *q, int64_t i, Rng *r)
+{
+    const double fan_bound = 1 / sqrt((double)q->fan_in);
+    switch (q->init) {
+    case INIT_ZERO: return 0;
+    case INIT_ONE: return 1;
+    case INIT_KAIMING_UNIFORM: return rng_range(r, -fan_bound, fan_bound);
+    case INIT_HE_NORMAL: return sqrt(2 / (1 + 1e-4)) * fan_bound * rng_normal(r);
+    case INIT_TRUNC_NORMAL: return truncated_normal(r, 0.02, 2);
+    case INIT_SSM_A_LOG: return log((double)(i % q->shape[q->rank - 1] + 1));
+    case INIT_SSM_DT_WEIGHT: {
+        const double bound = 1 / sqrt((double)q->shape[q->rank - 1]);
+        return rng_range(r, -bound, bound);
+    }
+    case INIT_SSM_DT_BIAS: return dt_bias(r);
+    }
+    return 0;
+}
+
+void parameters_initialize(Parameters *p, uint64_t seed)
+{
+    const int count = graph_param_count(p->graph);
+#pragma omp parallel for schedule(dynamic)
+    for (int k = 0; k < count; k++) {
+        const Param *q = &graph_params(p->graph)[k];
+        float *values = parameters_of(p, k);
+        Rng r = rng_make(seed, 0, 0, (uint32_t)k, RNG_INIT);
+        for (int64_t i = 0; i < q->count; i++) values[i] = (float)initial_value(q, i, &r);
+    }
+    parameters_changed(p);
+}

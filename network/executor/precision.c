@@ -1,0 +1,15 @@
+#include "network/executor/precision.h"
+
+#include <string.h>
+
+#include "network/executor/executor.h"
+
+DType precision_of(const char *name, const char **lacks)
+{
+    const DType wanted = strcmp(name, "bf16") ? DTYPE_F32 : DTYPE_BF16;
+    const bool has = executor_supports(wanted);
+    *lacks = has ? NULL : "--precision bf16 takes AVX-512 BF16, which this CPU has not: computing in fp32";
+    return has ? wanted : DTYPE_F32;
+}
+
+const char *precision_name(DType precision) { return precision == DTYPE_BF16 ? "bf16" : "fp32"; }

@@ -1,0 +1,49 @@
+/* The inside of a Graph, for graph.c and the executor only. */
+#ifndef NETWORK_GRAPH_GRAPH_INTERNAL_H
+#define NETWORK_GRAPH_GRAPH_INTERNAL_H
+
+#include "network/graph/graph.h"
+#include "network/graph/op.h"
+
+typedef struct ValueDef {
+    Shape shape;       /* nominal */
+    DType dtype;
+    int producer;      /* node, or -1 for an input */
+} ValueDef;
+
+typedef struct NodeDef {
+    const OpClass *op;
+    char *name;
+    void *attr;
+    int inputs[NODE_INPUTS], outputs[NODE_OUTPUTS], params[NODE_PARAMS];
+    int input_count, output_count, param_count;
+    bool exact;                 /* computes in float32 in every executor */
+} NodeDef;
+
+typedef struct NamedValue {
+    char *name;
+    int value;
+} NamedValue;
+
+struct Graph {
+    ValueDef *values;
+    NodeDef *nodes;
+    Param *params;
+    NamedValue *names;
+    int *inputs;                /* values that are inputs, in order of definition */
+    int value_count, node_count, param_count, name_count, input_count;
+    int value_room, node_room, param_room, name_room, input_room;
+    int64_t elements;
+    InitPolicy policy;
+    bool exact;                 /* of the nodes to come */
+    char scope[512];
+    Err error;
+};
+
+/* Fills a Node with what the definition knows (op, name, attr, parameter descriptions). */
+void graph_describe_node(const Graph *g, const NodeDef *d, Node *node);
+
+/* Marks the nodes that the outputs need (needed: node_count entries, cleared first). */
+void graph_mark_needed(const Graph *g, const Ref *outputs, int output_count, bool *needed);
+
+#endif

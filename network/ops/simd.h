@@ -1,0 +1,332 @@
+/* Vectors of floats, as wide as the SIMD level that a file is compiled for.
+ *
+ * A kernel is written once with `vf` (SIMD_LANES floats) in the vector extensions of GCC and Clang — `a * b + c` on
+ * whole vectors, scalars are spread — and compiled for each level by the Makefile; what a level does
+ * better than the compiler would stands in its own section below. Only for files in network/ops and bench.
+ * The level avx512_bf16 is avx512 with activations in bfloat16 (Elem); vectors stay float32.
+ * Errors are the largest seen against double precision (tests/test_simd.c). */
+#ifndef NETWORK_OPS_SIMD_H
+#define NETWORK_OPS_SIMD_H
+
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__AVX512F__) || defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
+#if defined(__AVX512F__)
+#define SIMD_BYTES 64
+#elif defined(__AVX2__)
+#define SIMD_BYTES 32
+#else
+#define SIMD_BYTES 16
+#endif
+enum { SIMD_LANES = SIMD_BYTES / 4 };
+
+typedef float vf __attribute__((vector_size(SIMD_BYTES)));
+typedef int32_t vi __attribute__((vector_size(SIMD_BYTES)));
+
+#define SIMD_INLINE static inline __attribute__((always_inline))
+/* Before a loop of constant length whose arrays of vectors are to live in registers. */
+#if defined(__clang__)
+#define SIMD_UNROLL _Pragma("unroll 16")
+#else
+#define SIMD_UNROLL _Pragma("GCC unroll 16")
+#endif
+
+/* ---- moving ---- */
+
+SIMD_INLINE vf v_set1(float a)
+{
+    return a - (vf){0};
+}
+
+/* SIMD_LANES floats at p, which need not be aligned. */
+SIMD_INLINE vf v_load(const float *p)
+{
+    vf a;
+    memcpy(&a, p, sizeof a);
+    return a;
+}
+
+SIMD_INLINE void v_store(float *p, vf a)
+{
+    memcpy(p, &a, sizeof a);
+}
+
+/* The first `count` floats at p (0 … SIMD_LANES), zeros behind them; touches nothing beyond. */
+SIMD_INLINE vf v_load_first(const float *p, int count)
+{
+#if defined(__AVX512F__)
+    return (vf)_mm512_maskz_loadu_ps((__mmask16)((1u << count) - 1), p);
+#else
+    vf a = {0};
+    if (count == SIMD_LANES)
+        return v_load(p);
+    memcpy(&a, p, (size_t)count * sizeof *p);
+    return a;
+#endif
+}
+
+SIMD_INLINE void v_store_first(float *p, vf a, int count)
+{
+#if defined(__AVX512F__)
+    _mm512_mask_storeu_ps(p, (__mmask16)((1u << count) - 1), (__m512)a);
+#else
+    if (count == SIMD_LANES)
+        v_store(p, a);
+    else
+        memcpy(p, &a, (size_t)count * sizeof *p);
+#endif
+}
+
+/* ---- elements of activations: float, or bfloat16 in the level for that ---- */
+
+#if defined(SIMD_BF16)
+typedef uint16_t Elem;
+
+SIMD_INLINE vf v_get(const Elem *p, int count)
+{
+    const __m256i bits = _mm256_maskz_loadu_epi16((__mmask16)((1u << count) - 1), p);
+    return (vf)_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16);
+}
+
+/* Rounds half to even. */
+SIMD_INLINE void v_put(Elem *p, vf a, int count)
+{
+    const __m256i bits = (__m256i)_mm512_cvtneps_pbh((__m512)a);
+    _mm256_mask_storeu_epi16(p, (__mmask16)((1u << count) - 1), bits);
+}
+#else
+typedef float Elem;
+
+/* The first `count` elements at p, zeros behind them. */
+SIMD_INLINE vf v_get(const Elem *p, int count)
+{
+    return v_load_first(p, count);
+}
+
+SIMD_INLINE void v_put(Elem *p, vf a, int count)
+{
+    v_store_first(p, a, count);
+}
+#endif
+
+/* ---- choosing ---- */
+
+/* mask lanes are 0 or -1, as comparisons of vectors give them. */
+SIMD_INLINE vf v_select(vi mask, vf yes, vf no)
+{
+    return (vf)((mask & (vi)yes) | (~mask & (vi)no));
+}
+
+/* A NaN in b stays. */
+SIMD_INLINE vf v_max(vf a, vf b)
+{
+#if defined(__AVX512F__)
+    return (vf)_mm512_max_ps((__m512)a, (__m512)b);
+#elif defined(__AVX2__)
+    return (vf)_mm256_max_ps((__m256)a, (__m256)b);
+#else
+    return v_select(a > b, a, b);
+#endif
+}
+
+SIMD_INLINE vf v_min(vf a, vf b)
+{
+#if defined(__AVX512F__)
+    return (vf)_mm512_min_ps((__m512)a, (__m512)b);
+#elif defined(__AVX2__)
+    return (vf)_mm256_min_ps((__m256)a, (__m256)b);
+#else
+    return v_select(a < b, a, b);
+#endif
+}
+
+SIMD_INLINE vf v_abs(vf a)
+{
+    return (vf)((vi)a & 0x7fffffff);
+}
+
+/* a·b + c, rounded once where there is fused multiply-add. In a sum of two products a compiler may fuse either: where
+ * results must be the same bits in two places of the code, this says which. */
+SIMD_INLINE vf v_fma(vf a, vf b, vf c)
+{
+#if defined(__AVX512F__)
+    return (vf)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#elif defined(__AVX2__)
+    return (vf)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#else
+    return a * b + c;
+#endif
+}
+
+/* ---- summing lanes ---- */
+
+SIMD_INLINE float v_sum(vf a)
+{
+#if defined(__AVX512F__)
+    return _mm512_reduce_add_ps((__m512)a); /* halves upon halves, as below */
+#elif defined(__AVX2__)
+    float sum[SIMD_LANES];
+    v_store(sum, a);
+    for (int half = SIMD_LANES / 2; half; half /= 2)
+        for (int i = 0; i < half; i++)
+            sum[i] += sum[i + half];
+    return sum[0];
+#else
+    const vf pairs = a + (vf){a[2], a[3], a[0], a[1]};
+    return pairs[0] + pairs[1];
+#endif
+}
+
+/* Sums of neighbouring lanes: pairs of a, then pairs of b, within each 16 bytes. */
+SIMD_INLINE vf v_add_pairs(vf a, vf b)
+{
+#if defined(__AVX512F__)
+    const __m512 x = (__m512)a, y = (__m512)b;
+    return (vf)_mm512_shuffle_ps(x, y, 0x88) + (vf)_mm512_shuffle_ps(x, y, 0xdd);
+#elif defined(__AVX2__)
+    return (vf)_mm256_hadd_ps((__m256)a, (__m256)b);
+#else
+    return (vf){a[0], a[2], b[0], b[2]} + (vf){a[1], a[3], b[1], b[3]};
+#endif
+}
+
+typedef float vf4 __attribute__((vector_size(16)));
+
+/* The lane sums of a, b, c and d. */
+SIMD_INLINE vf4 v_sum_each(vf a, vf b, vf c, vf d)
+{
+    const vf sums = v_add_pairs(v_add_pairs(a, b), v_add_pairs(c, d)); /* each 16 bytes' share of the four */
+#if defined(__AVX512F__)
+    const __m256 upper = _mm512_extractf32x8_ps((__m512)sums, 1);
+    const __m256 half = _mm256_add_ps(_mm512_castps512_ps256((__m512)sums), upper);
+    return (vf4)_mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
+#elif defined(__AVX2__)
+    return (vf4)_mm_add_ps(_mm256_castps256_ps128((__m256)sums), _mm256_extractf128_ps((__m256)sums, 1));
+#else
+    return sums;
+#endif
+}
+
+/* ---- the exponential and what is made of it ---- */
+
+#define SIMD_LOG2E 1.44269502f
+#define SIMD_LN2 0.693147182f
+
+/* 2^x as 2^power · 2^r: power is the multiple of 1/SIMD_EXP_STEPS next to x, r what is left. A float
+ * near SIMD_EXP_MAGIC counts in these steps: adding it rounds, and its low bits are the count. */
+#if defined(__AVX512F__)
+enum { SIMD_EXP_STEPS = 16 };
+#else
+enum { SIMD_EXP_STEPS = 1 };
+#endif
+#define SIMD_EXP_MAGIC v_set1(12582912.0f / SIMD_EXP_STEPS) /* 1.5 · 2^23 steps */
+
+#if defined(__AVX512F__)
+/* 2^(shifted - magic) · 2^r; exactly 1 at 0, so that slow decays stay exact. The cubic's
+ * step · (1 + ln(2) r + … + c r³) is step + (c step) r ((r + b) r + a): a second table saves one of the
+ * multiplications that bound the scan. */
+SIMD_INLINE vf v_exp2_parts(vf shifted, vf r)
+{
+    const vf steps = {1.0f,        1.04427373f, 1.09050775f, 1.13878858f, 1.18920711f, 1.24185777f,
+                      1.29683959f, 1.35425556f, 1.41421354f, 1.4768262f,  1.54221082f, 1.61049032f,
+                      1.68179286f, 1.75625217f, 1.8340081f,  1.91520655f};
+    const vf c_steps = {0.0555041097f, 0.0579614826f, 0.06052766f,   0.0632074475f,
+                        0.0660058782f, 0.0689282119f, 0.071979925f,  0.075166747f,
+                        0.0784946606f, 0.0819699243f, 0.085599035f,  0.0893888324f,
+                        0.093346417f,  0.0974792168f, 0.101794988f,  0.106301837f};
+    const vf step = (vf)_mm512_permutexvar_ps((__m512i)shifted, (__m512)steps);
+    const vf c_step = (vf)_mm512_permutexvar_ps((__m512i)shifted, (__m512)c_steps);
+    const vf q = (r + 4.32808495f) * r + 12.4882135f;
+    return (vf)_mm512_scalef_ps((__m512)((c_step * r) * q + step), (__m512)(shifted - SIMD_EXP_MAGIC));
+}
+#else
+SIMD_INLINE vf v_exp2_fraction(vf r)
+{
+    vf q = r * 1.53243e-4f + 1.33909585e-3f;
+    q = q * r + 9.61851756e-3f;
+    q = q * r + 5.55035959e-2f;
+    q = q * r + 2.40226476e-1f;
+    q = q * r + SIMD_LN2;
+    return q * r + 1.0f;
+}
+
+SIMD_INLINE vf v_exp2_parts(vf shifted, vf r)
+{
+    /* two factors, since neither 2^128 nor 2^-150 is a normal float */
+    const vi power = (vi)shifted - (vi)SIMD_EXP_MAGIC, half = power >> 1;
+    return v_exp2_fraction(r) * (vf)((half + 127) << 23) * (vf)((power - half + 127) << 23);
+}
+#endif
+
+/* 2^x for -1e18 <= x <= 0; below 2^-126 what comes out is at most that. 1.1 ulp. */
+SIMD_INLINE vf v_exp2_negative(vf x)
+{
+#if defined(__AVX512F__)
+    const vf shifted = x + SIMD_EXP_MAGIC;
+    return v_exp2_parts(shifted, x - (shifted - SIMD_EXP_MAGIC));
+#else
+    x = v_max(v_set1(-126.0f), x);
+    const vf shifted = x + SIMD_EXP_MAGIC;
+    const vf power = (vf)(((vi)shifted << 23) + (127 << 23)); /* the magic's own bits are shifted out */
+    return v_exp2_fraction(x - (shifted - SIMD_EXP_MAGIC)) * power;
+#endif
+}
+
+/* 2^(a·b) likewise, without rounding the product where there is fused multiply-add. */
+SIMD_INLINE vf v_exp2_product(vf a, vf b)
+{
+#if defined(__AVX512F__)
+    const vf shifted = (vf)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)SIMD_EXP_MAGIC);
+    const __m512 power = (__m512)(shifted - SIMD_EXP_MAGIC);
+    return v_exp2_parts(shifted, (vf)_mm512_fmsub_ps((__m512)a, (__m512)b, power));
+#else
+    return v_exp2_negative(a * b);
+#endif
+}
+
+/* e^x; inf, 0 and NaN where they must be. 1.4 ulp. */
+SIMD_INLINE vf v_exp(vf x)
+{
+    x = v_min(v_set1(89.0f), v_max(v_set1(-104.0f), x));
+    const vf shifted = x * SIMD_LOG2E + SIMD_EXP_MAGIC;
+    const vf power = shifted - SIMD_EXP_MAGIC;
+    /* x - power · ln 2 in two parts, of which the first is exact (Cody and Waite) */
+    const vf r = (x - power * 0.693359375f) + power * 2.12194440e-4f;
+    return v_exp2_parts(shifted, r * SIMD_LOG2E);
+}
+
+/* log(1 + e) for 0 <= e <= 1. 1 ulp. */
+SIMD_INLINE vf v_log1p_unit(vf e)
+{
+    vf q = e * -0.00331847346f + 0.0202045888f;
+    q = q * e - 0.0576644503f;
+    q = q * e + 0.106805563f;
+    q = q * e - 0.153553963f;
+    q = q * e + 0.196954012f;
+    q = q * e - 0.249585882f;
+    q = q * e + 0.33330512f;
+    q = q * e - 0.499999315f;
+    return (e * e) * q + e;
+}
+
+/* 1 / (1 + e^-x). 3.2 ulp. */
+SIMD_INLINE vf v_sigmoid(vf x)
+{
+    return 1.0f / (v_exp(-x) + 1.0f);
+}
+
+/* Softplus of x·log(2), which is log(1 + 2^x) (PyTorch's threshold of 20 makes no difference in float32);
+ * *slope, if wanted: softplus' derivative there. 2.4 ulp. */
+SIMD_INLINE vf v_softplus_log2(vf x, vf *slope)
+{
+    const vf e = v_exp2_negative(-v_abs(x));
+    if (slope)
+        *slope = v_select(x > 0.0f, v_set1(1.0f), e) / (e + 1.0f);
+    return v_max(v_set1(0.0f), x * SIMD_LN2) + v_log1p_unit(e);
+}
+
+#endif

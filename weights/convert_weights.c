@@ -1,0 +1,74 @@
+/* convert_weights IN OUT: weights between PyTorch's files and safetensors, told by the names' endings. */
+#include <argp.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/program.h"
+#include "weights/weights_io.h"
+
+typedef struct Options {
+    const char *paths[2];
+    int count;
+} Options;
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    Options *options = state->input;
+    Err e = {0};
+    switch (key) {
+    case ARGP_KEY_ARG:
+        if (options->count == 2) argp_error(state, "too many arguments: expected IN and OUT");
+        if (weights_check_ending(arg, &e)) argp_error(state, "%s", e.text);
+        options->paths[options->count++] = arg;
+        return 0;
+    case ARGP_KEY_END:
+        if (options->count != 2) argp_error(state, "expected IN and OUT");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static int convert(const Options *options, const CommonOptions *common, Err *e)
+{
+    const char *in = options->paths[0], *out = options->paths[1];
+    WeightsFile w;
+    bool there;
+    TRY(file_is_there(out, &there, e));
+    if (there && file_is_same(in, out)) /* a checkpoint would lose what its training goes on with */
+        return err_set(e, ERR_VALUE, "%s and %s are the same file: give OUT another name", in, out);
+    if (there && !common->overwrite)
+        return err_set(e, ERR_VALUE, "%s: exists already; --overwrite replaces it", out);
+    TRY(weights_read(&w, in, e));
+    const int dropped = weights_drop(&w, WEIGHTS_OPTIMIZER);
+    size_t bytes = 0;
+    for (int i = 0; i < w.count; i++) bytes += array_bytes(&w.tensors[i].array);
+    const int failed = weights_write(&w, out, e);
+    if (!failed && !common->quiet) {
+        program_say("%s: %d tensors, %.1f MB", out, w.count, (double)bytes / 1e6);
+        if (dropped) program_say("not kept: %d tensors of the optimizer's state", dropped);
+        for (int i = 0; i < w.note_count; i++) {
+            const char *value = w.notes[i].value;
+            program_say("note %s: %.60s%s", w.notes[i].key, value, strlen(value) > 60 ? " …" : "");
+        }
+    }
+    weights_close(&w);
+    return failed;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct argp own = {
+        .parser = parse,
+        .args_doc = "IN OUT",
+        .doc = "Converts network weights between PyTorch's files (.pth, .pt) and .safetensors, both ways.\v"
+               "A PyTorch file is read without executing anything in it; of a checkpoint, the network's "
+               "weights and the numbers and texts beside them are kept, the optimizer's state is not.",
+    };
+    Options options = {0};
+    CommonOptions common = {.takes = OPT_QUIET | OPT_OVERWRITE};
+    Err e = {0};
+    program_begin("convert_weights", false);
+    program_parse(&own, &options, &common, argc, argv);
+    return program_end(convert(&options, &common, &e), &e, common.quiet);
+}

@@ -1,0 +1,49 @@
+/* What pickle.c (values), pickle_machine.c (opcodes) and pickle_calls.c (makers of tensors and the
+ * like) share. Private to these three. */
+#ifndef WEIGHTS_PICKLE_MACHINE_H
+#define WEIGHTS_PICKLE_MACHINE_H
+
+#include "weights/pickle.h"
+
+typedef struct Machine {
+    const char *data;
+    size_t bytes, at;
+    Value **stack;
+    size_t height, stack_capacity;
+    size_t *marks;           /* heights of the stack */
+    size_t mark_count, mark_capacity;
+    Value **memo;            /* NULL where nothing was put */
+    size_t memo_count;       /* entries, used or not */
+    size_t puts;             /* what MEMOIZE counts */
+    size_t taken;            /* bytes that values took */
+    Pickle *out;
+    Err error;
+} Machine;
+
+/* Sets the machine's error and returns its code. */
+#define machine_fail(m, code, ...) err_set(&(m)->error, code, __VA_ARGS__)
+
+/* Runs the pickle to its STOP: its value; NULL with the error set. Frees stack, marks and memo. */
+Value *machine_run(Machine *m);
+
+/* Memory for values, zeroed; NULL with the error set. */
+void *machine_take(Machine *m, size_t bytes);
+Value *machine_value(Machine *m, ValueKind kind);
+int machine_append(Machine *m, Value *list, Value *item);
+
+/* A value with a copy of the text, a NUL behind it. STRING must be UTF-8. */
+Value *machine_text(Machine *m, ValueKind kind, const char *data, size_t bytes);
+
+/* REDUCE: function(*args). NULL with the error set; if the function is none of the known, it is named. */
+Value *call_function(Machine *m, const Value *function, const Value *args);
+
+/* NEWOBJ: an instance of that class. */
+Value *call_new(Machine *m, const Value *class);
+
+/* BUILD: gives a dictionary, a NumPy type or array, or an inert object its state. */
+int call_build(Machine *m, Value *object, const Value *state);
+
+/* BINPERSID: a storage from its tuple ('storage', type, key, location, count). */
+Value *call_storage(Machine *m, const Value *id);
+
+#endif

@@ -1,0 +1,159 @@
+/* Writes weights as a PyTorch file: zip format 3, the object a protocol 2 pickle without memo. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "weights/bytes.h"
+#include "weights/pth.h"
+#include "weights/zip.h"
+
+static const char *const storage_types[DTYPE_COUNT] = {
+    [DTYPE_F32] = "FloatStorage", [DTYPE_F64] = "DoubleStorage", [DTYPE_F16] = "HalfStorage",
+    [DTYPE_BF16] = "BFloat16Storage", [DTYPE_I8] = "CharStorage", [DTYPE_I16] = "ShortStorage",
+    [DTYPE_I32] = "IntStorage", [DTYPE_I64] = "LongStorage", [DTYPE_U8] = "ByteStorage",
+    [DTYPE_BOOL] = "BoolStorage",
+};
+
+/* ---- the pickle ---- */
+
+static void add_string(Text *t, const char *text)
+{
+    char header[5] = "X";
+    bytes_put_le(header + 1, 4, strlen(text));
+    text_add_bytes(t, header, sizeof header);
+    text_add_bytes(t, text, strlen(text));
+}
+
+static void add_integer(Text *t, int64_t value)
+{
+    char code[10] = "\x8a\x08"; /* LONG1 of 8 bytes */
+    bytes_put_le(code + 2, 8, (uint64_t)value);
+    text_add_bytes(t, code, sizeof code);
+}
+
+static void add_number(Text *t, double value)
+{
+    char code[9] = "G", little[8];
+    memcpy(little, &value, sizeof value);
+    for (int i = 0; i < 8; i++) code[1 + i] = little[7 - i];
+    text_add_bytes(t, code, sizeof code);
+}
+
+/* torch._utils._rebuild_tensor_v2(storage, 0, shape, strides, False, OrderedDict()) */
+static void add_tensor(Text *t, const Array *a, int index)
+{
+    char key[16];
+    int64_t stride[ARRAY_MAX_RANK], count = 1;
+    for (int i = a->rank - 1; i >= 0; i--) {
+        stride[i] = count;
+        count *= a->shape[i] > 1 ? a->shape[i] : 1;
+    }
+    snprintf(key, sizeof key, "%d", index);
+    text_add(t, "ctorch._utils\n_rebuild_tensor_v2\n((");
+    add_string(t, "storage");
+    text_add(t, "ctorch\n%s\n", storage_types[a->dtype]);
+    add_string(t, key);
+    add_string(t, "cpu");
+    add_integer(t, array_count(a));
+    text_add(t, "tQ");
+    add_integer(t, 0);
+    text_add(t, "(");
+    for (int i = 0; i < a->rank; i++) add_integer(t, a->shape[i]);
+    text_add(t, "t(");
+    for (int i = 0; i < a->rank; i++) add_integer(t, stride[i]);
+    text_add(t, "t\x89" "ccollections\nOrderedDict\n)RtR");
+}
+
+/* A note that is a number as Python prints it becomes one; anything else is text. */
+static void add_note(Text *t, const char *value)
+{
+    char *end;
+    Text printed = {0};
+    const double number = strtod(value, &end);
+    const long long integer = strtoll(value, NULL, 10);
+    text_add(&printed, "%lld", integer);
+    if (!strcmp(printed.data ? printed.data : "", value)) {
+        add_integer(t, integer);
+    } else if (*value && !*end && isfinite(number)) {
+        add_number(t, number);
+    } else {
+        add_string(t, value);
+    }
+    text_free(&printed);
+}
+
+static int compose_pickle(Text *t, const WeightsFile *w, Err *e)
+{
+    text_add(t, "\x80\x02}(");
+    if (w->note_count) {
+        add_string(t, "network_weights");
+        text_add(t, "}(");
+    }
+    for (int i = 0; i < w->count; i++) {
+        const WeightsTensor *tensor = &w->tensors[i];
+        if (!storage_types[tensor->array.dtype])
+            return err_set(e, ERR_UNSUPPORTED, "tensor '%s': PyTorch files of this form have no type %s",
+                           tensor->name, dtype_name(tensor->array.dtype));
+        add_string(t, tensor->name);
+        add_tensor(t, &tensor->array, i);
+    }
+    if (w->note_count) text_add(t, "u");
+    for (int i = 0; i < w->note_count; i++) {
+        add_string(t, w->notes[i].key);
+        add_note(t, w->notes[i].value);
+    }
+    text_add(t, "u.");
+    return text_check(t, e);
+}
+
+/* ---- the archive ---- */
+
+typedef char EntryName[32];
+
+static int write_entries(Zip *z, OutFile *f, const WeightsFile *w, const Text *pickle, EntryName *names,
+                         Err *e)
+{
+    TRY(zip_add(z, f, "archive/data.pkl", pickle->data, pickle->length, e));
+    TRY(zip_add(z, f, "archive/byteorder", "little", 6, e));
+    for (int i = 0; i < w->count; i++) {
+        const Array *a = &w->tensors[i].array;
+        snprintf(names[i], sizeof names[i], "archive/data/%d", i);
+        TRY(zip_add(z, f, names[i], a->data, array_bytes(a), e));
+    }
+    TRY(zip_add(z, f, "archive/version", "3\n", 2, e));
+    return zip_finish(z, f, e);
+}
+
+int pth_write_weights(const WeightsFile *w, const char *path, Err *e)
+{
+    Text pickle = {0};
+    Zip z = {0};
+    OutFile f = {.fd = -1, .slot = -1};
+    EntryName *names = NULL;
+    int failed = weights_check_names(w, e);
+    if (!failed && weights_note_text(w, "network_weights"))
+        failed = err_set(e, ERR_FORMAT, "no note may be called network_weights");
+    if (!failed) failed = compose_pickle(&pickle, w, e);
+    if (failed) {
+        err_context(e, "%s", path);
+        goto done;
+    }
+    names = mem_alloc((size_t)w->count * sizeof *names, e);
+    if (!names) {
+        failed = ERR_NOMEM;
+        goto done;
+    }
+    if ((failed = file_create(&f, path, e))) goto done;
+    if ((failed = write_entries(&z, &f, w, &pickle, names, e))) goto done;
+    failed = file_commit(&f, e);
+done:
+    file_abort(&f);
+    zip_free(&z);
+    text_free(&pickle);
+    mem_free(names);
+    return failed;
+}

@@ -1,0 +1,432 @@
+#include "weights/safetensors.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/text.h"
+
+static const char METADATA[] = "__metadata__";
+static const uint64_t HEADER_MAX = 100u << 20; /* as the reference reader */
+
+static const struct {
+    DType dtype;
+    const char *name;
+} dtypes[] = {
+    {DTYPE_F32, "F32"}, {DTYPE_F64, "F64"}, {DTYPE_F16, "F16"}, {DTYPE_BF16, "BF16"}, {DTYPE_I8, "I8"},
+    {DTYPE_I16, "I16"}, {DTYPE_I32, "I32"}, {DTYPE_I64, "I64"}, {DTYPE_U8, "U8"}, {DTYPE_U16, "U16"},
+    {DTYPE_U32, "U32"}, {DTYPE_U64, "U64"}, {DTYPE_BOOL, "BOOL"},
+};
+
+static const char *name_of(DType dtype)
+{
+    size_t i = 0;
+    while (dtypes[i].dtype != dtype) i++;
+    return dtypes[i].name;
+}
+
+/* Where a tensor's numbers lie, in bytes behind the header. */
+typedef struct Span {
+    uint64_t begin, end;
+    int tensor;
+} Span;
+
+typedef struct Reader {
+    WeightsFile *w;
+    const char *start, *at, *end; /* the header */
+    Span *spans;                  /* one per tensor of w */
+    int span_capacity;
+    Text string;                  /* the last string read */
+    Err *e;
+} Reader;
+
+/* ---- JSON, the strict subset of it that a header needs ---- */
+
+static int unexpected(Reader *r, const char *expected)
+{
+    return err_set(r->e, ERR_FORMAT, "header byte %zu: expected %s", (size_t)(r->at - r->start), expected);
+}
+
+static void skip_space(Reader *r)
+{
+    while (r->at < r->end && (*r->at == ' ' || *r->at == '\t' || *r->at == '\n' || *r->at == '\r')) r->at++;
+}
+
+static bool take(Reader *r, char c)
+{
+    skip_space(r);
+    if (r->at == r->end || *r->at != c) return false;
+    r->at++;
+    return true;
+}
+
+static int expect(Reader *r, char c, const char *what) { return take(r, c) ? 0 : unexpected(r, what); }
+
+static int read_hex4(Reader *r, uint32_t *code)
+{
+    *code = 0;
+    for (int i = 0; i < 4; i++, r->at++) {
+        const char c = r->at < r->end ? *r->at : '\0';
+        if (c >= '0' && c <= '9') *code = *code << 4 | (uint32_t)(c - '0');
+        else if (c >= 'a' && c <= 'f') *code = *code << 4 | (uint32_t)(c - 'a' + 10);
+        else if (c >= 'A' && c <= 'F') *code = *code << 4 | (uint32_t)(c - 'A' + 10);
+        else return unexpected(r, "four hexadecimal digits");
+    }
+    return 0;
+}
+
+/* What follows "\u": one code point, perhaps as two surrogates, added as UTF-8. */
+static int read_unicode_escape(Reader *r)
+{
+    uint32_t code, low;
+    TRY(read_hex4(r, &code));
+    const bool pair = r->end - r->at >= 6 && r->at[0] == '\\' && r->at[1] == 'u';
+    if (pair && code >= 0xd800 && code < 0xdc00) {
+        r->at += 2;
+        TRY(read_hex4(r, &low));
+        if (low < 0xdc00 || low > 0xdfff) return unexpected(r, "half a surrogate pair before here");
+        code = 0x10000 + ((code - 0xd800) << 10 | (low - 0xdc00));
+    }
+    if (!code || (code >= 0xd800 && code <= 0xdfff)) return unexpected(r, "another character before here");
+    text_add_utf8(&r->string, code);
+    return 0;
+}
+
+static int read_escape(Reader *r)
+{
+    static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
+    const char c = r->at < r->end ? *r->at++ : '\0';
+    if (c == 'u') return read_unicode_escape(r);
+    const char *found = c ? strchr(from, c) : NULL;
+    if (!found) return unexpected(r, "a JSON escape before here");
+    text_add_bytes(&r->string, &to[found - from], 1);
+    return 0;
+}
+
+/* Reads a string into r->string. */
+static int read_string(Reader *r, const char *what)
+{
+    TRY(expect(r, '"', what));
+    r->string.length = 0;
+    text_add(&r->string, "%s", "");
+    for (;;) {
+        const char *run = r->at;
+        while (r->at < r->end && *r->at != '"' && *r->at != '\\' && (unsigned char)*r->at >= 0x20) r->at++;
+        text_add_bytes(&r->string, run, (size_t)(r->at - run));
+        if (r->at == r->end || (*r->at != '"' && *r->at != '\\')) return unexpected(r, "the end of a string");
+        if (*r->at++ == '"') return text_check(&r->string, r->e);
+        TRY(read_escape(r));
+    }
+}
+
+static int read_integer(Reader *r, int64_t *value)
+{
+    skip_space(r);
+    const char *first = r->at;
+    *value = 0;
+    while (r->at < r->end && *r->at >= '0' && *r->at <= '9') {
+        if (__builtin_mul_overflow(*value, 10, value) || __builtin_add_overflow(*value, *r->at - '0', value))
+            return unexpected(r, "an integer below 2^63");
+        r->at++;
+    }
+    if (r->at == first) return unexpected(r, "an integer >= 0");
+    if (*first == '0' && r->at > first + 1) return unexpected(r, "an integer without leading zeros");
+    return 0;
+}
+
+/* "[a, b, …]" with at most `most` integers. */
+static int read_integers(Reader *r, int64_t *values, int most, int *count)
+{
+    *count = 0;
+    TRY(expect(r, '[', "'['"));
+    if (take(r, ']')) return 0;
+    do {
+        if (*count == most) return unexpected(r, "fewer integers in this list");
+        TRY(read_integer(r, &values[(*count)++]));
+    } while (take(r, ','));
+    return expect(r, ']', "',' or ']'");
+}
+
+/* Reads `{"key": value, …}`; each member's value is read by `member` with its key in r->string. */
+static int read_object(Reader *r, int (*member)(Reader *, void *), void *context)
+{
+    TRY(expect(r, '{', "'{'"));
+    if (take(r, '}')) return 0;
+    do {
+        TRY(read_string(r, "a name in double quotes"));
+        TRY(expect(r, ':', "':'"));
+        TRY(member(r, context));
+    } while (take(r, ','));
+    return expect(r, '}', "',' or '}'");
+}
+
+/* ---- the header ---- */
+
+static int read_note(Reader *r, void *context)
+{
+    (void)context;
+    char *key = mem_strdup(r->string.data, r->e);
+    if (!key) return ERR_NOMEM;
+    int failed = read_string(r, "a string (metadata is text)");
+    if (!failed) failed = weights_add_note(r->w, key, r->string.data, r->e);
+    mem_free(key);
+    return failed;
+}
+
+typedef struct Entry {
+    unsigned seen; /* 1 dtype, 2 shape, 4 data_offsets */
+    DType dtype;
+    int rank;
+    int64_t shape[ARRAY_MAX_RANK], offsets[2];
+} Entry;
+
+static int read_dtype(Reader *r, DType *dtype)
+{
+    TRY(read_string(r, "a type's name"));
+    for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++) {
+        if (strcmp(dtypes[i].name, r->string.data)) continue;
+        *dtype = dtypes[i].dtype;
+        return 0;
+    }
+    return err_set(r->e, ERR_UNSUPPORTED, "type '%s': expected F32, F64, F16, BF16, an integer type or BOOL",
+                   r->string.data);
+}
+
+static int read_field(Reader *r, void *context)
+{
+    Entry *entry = context;
+    static const char *const fields[] = {"dtype", "shape", "data_offsets"};
+    unsigned field = 0;
+    while (field < 3 && strcmp(fields[field], r->string.data)) field++;
+    if (field == 3 || entry->seen & 1u << field)
+        return err_set(r->e, ERR_FORMAT, "field '%s': expected dtype, shape and data_offsets, once each",
+                       r->string.data);
+    entry->seen |= 1u << field;
+    if (field == 0) return read_dtype(r, &entry->dtype);
+    if (field == 1) return read_integers(r, entry->shape, ARRAY_MAX_RANK, &entry->rank);
+    int count;
+    TRY(read_integers(r, entry->offsets, 2, &count));
+    return count == 2 ? 0 : unexpected(r, "two offsets before here");
+}
+
+static int check_entry(const Entry *entry, Err *e)
+{
+    if (entry->seen != 7) return err_set(e, ERR_FORMAT, "expected dtype, shape and data_offsets");
+    size_t bytes = dtype_size(entry->dtype);
+    for (int i = 0; i < entry->rank; i++) bytes = mem_product(bytes, (size_t)entry->shape[i]);
+    const int64_t begin = entry->offsets[0], end = entry->offsets[1];
+    if (begin > end || (uint64_t)(end - begin) != bytes)
+        return err_set(e, ERR_FORMAT, "bytes %lld to %lld do not fit its type and shape (%zu bytes)",
+                       (long long)begin, (long long)end, bytes);
+    return 0;
+}
+
+static int add_entry(Reader *r, const char *name, const Entry *entry)
+{
+    const int index = r->w->count;
+    if (index == r->span_capacity) {
+        const int larger = index ? 2 * index : 256;
+        const size_t size = sizeof *r->spans;
+        TRY(mem_grow((void **)&r->spans, (size_t)index * size, (size_t)larger * size, r->e));
+        r->span_capacity = larger;
+    }
+    r->spans[index] = (Span){(uint64_t)entry->offsets[0], (uint64_t)entry->offsets[1], index};
+    return weights_add(r->w, name, array_view(entry->dtype, entry->rank, entry->shape, NULL), r->e);
+}
+
+static int read_entry(Reader *r, void *context)
+{
+    (void)context;
+    if (!strcmp(r->string.data, METADATA)) return read_object(r, read_note, NULL);
+    char *name = mem_strdup(r->string.data, r->e);
+    if (!name) return ERR_NOMEM;
+    Entry entry = {0};
+    int failed = read_object(r, read_field, &entry);
+    if (!failed) failed = check_entry(&entry, r->e);
+    failed = failed ? err_context(r->e, "tensor '%s'", name) : add_entry(r, name, &entry);
+    mem_free(name);
+    return failed;
+}
+
+static int by_begin(const void *a, const void *b)
+{
+    const Span *x = a, *y = b;
+    if (x->begin != y->begin) return x->begin < y->begin ? -1 : 1;
+    return (x->end > y->end) - (x->end < y->end);
+}
+
+/* Points the tensors at their numbers, which must cover the data without gap or overlap. */
+static int place_tensors(Reader *r, char *data, uint64_t bytes)
+{
+    uint64_t at = 0;
+    if (r->w->count) qsort(r->spans, (size_t)r->w->count, sizeof *r->spans, by_begin);
+    for (int i = 0; i < r->w->count; i++) {
+        const Span *span = &r->spans[i];
+        WeightsTensor *tensor = &r->w->tensors[span->tensor];
+        const char *fault = span->end > bytes ? "reach beyond the file's end (is it cut short?)"
+                            : span->begin < at ? "overlap another tensor's"
+                            : span->begin > at ? "leave a gap before them" : NULL;
+        if (fault)
+            return err_set(r->e, ERR_FORMAT, "tensor '%s': its bytes %llu to %llu %s", tensor->name,
+                           (unsigned long long)span->begin, (unsigned long long)span->end, fault);
+        tensor->array.data = data + at;
+        at = span->end;
+    }
+    if (at != bytes)
+        return err_set(r->e, ERR_FORMAT, "%zu bytes behind the last tensor", (size_t)(bytes - at));
+    return 0;
+}
+
+/* Copies tensors that do not lie as their type asks (files of other writers). */
+static int align_tensors(WeightsFile *w, Err *e)
+{
+    for (int i = 0; i < w->count; i++) {
+        Array *a = &w->tensors[i].array, copy;
+        if ((uintptr_t)a->data % dtype_size(a->dtype) == 0) continue;
+        TRY(array_new(&copy, a->dtype, a->rank, a->shape, e));
+        memcpy(copy.data, a->data, array_bytes(a));
+        *a = copy;
+    }
+    return 0;
+}
+
+static int read_header(Reader *r, char *data, size_t bytes)
+{
+    uint64_t length = 0;
+    if (bytes < 8) return err_set(r->e, ERR_FORMAT, "%zu bytes: too short for a safetensors file", bytes);
+    for (int i = 7; i >= 0; i--) length = length << 8 | (unsigned char)data[i];
+    if (length > bytes - 8 || length > HEADER_MAX)
+        return err_set(r->e, ERR_FORMAT, "header length %llu in %zu bytes: cut short, or no safetensors file",
+                       (unsigned long long)length, bytes);
+    r->start = r->at = data + 8;
+    r->end = r->start + length;
+    if (!text_is_utf8(r->start, length)) return err_set(r->e, ERR_FORMAT, "the header is no UTF-8");
+    if (!length || *r->at != '{') return unexpected(r, "'{'");
+    TRY(read_object(r, read_entry, NULL));
+    skip_space(r);
+    if (r->at != r->end) return unexpected(r, "nothing but spaces");
+    TRY(weights_check_names(r->w, r->e));
+    TRY(place_tensors(r, data + 8 + length, bytes - 8 - length));
+    return align_tensors(r->w, r->e);
+}
+
+int safetensors_open(WeightsFile *w, const char *path, Err *e)
+{
+    *w = (WeightsFile){0};
+    TRY(file_map(path, &w->mapping, &w->mapping_bytes, e));
+    Reader r = {.w = w, .e = e};
+    const int failed = read_header(&r, w->mapping, w->mapping_bytes);
+    mem_free(r.spans);
+    text_free(&r.string);
+    if (!failed) return 0;
+    weights_close(w);
+    err_plain(e);
+    return err_context(e, "%s", path);
+}
+
+/* ---- writing ---- */
+
+/* Calls `visit` for every tensor in the order of the data: larger elements first, then as added. */
+static int in_data_order(const WeightsFile *w, int (*visit)(void *, int tensor, Err *), void *context, Err *e)
+{
+    for (size_t size = 8; size; size /= 2)
+        for (int i = 0; i < w->count; i++)
+            if (dtype_size(w->tensors[i].array.dtype) == size) TRY(visit(context, i, e));
+    return 0;
+}
+
+typedef struct Layout {
+    const WeightsFile *w;
+    Span *spans; /* by tensor */
+    uint64_t at;
+} Layout;
+
+static int place(void *context, int tensor, Err *e)
+{
+    (void)e;
+    Layout *layout = context;
+    const uint64_t begin = layout->at;
+    layout->at += array_bytes(&layout->w->tensors[tensor].array);
+    layout->spans[tensor] = (Span){begin, layout->at, tensor};
+    return 0;
+}
+
+static void add_notes(Text *header, const WeightsFile *w)
+{
+    text_add(header, "\"%s\":{", METADATA);
+    for (int i = 0; i < w->note_count; i++) {
+        if (i) text_add(header, ",");
+        text_add_json_string(header, w->notes[i].key);
+        text_add(header, ":");
+        text_add_json_string(header, w->notes[i].value);
+    }
+    text_add(header, "}%s", w->count ? "," : "");
+}
+
+static void add_tensor(Text *header, const WeightsTensor *tensor, const Span *span)
+{
+    const Array *a = &tensor->array;
+    text_add_json_string(header, tensor->name);
+    text_add(header, ":{\"dtype\":\"%s\",\"shape\":[", name_of(a->dtype));
+    for (int i = 0; i < a->rank; i++) text_add(header, "%s%lld", i ? "," : "", (long long)a->shape[i]);
+    text_add(header, "],\"data_offsets\":[%llu,%llu]}", (unsigned long long)span->begin,
+             (unsigned long long)span->end);
+}
+
+/* The eight length bytes and the header, padded with spaces so that the numbers start aligned. */
+static int compose_header(Text *header, const WeightsFile *w, Err *e)
+{
+    Layout layout = {.w = w, .spans = mem_alloc((size_t)w->count * sizeof(Span), e)};
+    if (!layout.spans) return ERR_NOMEM;
+    in_data_order(w, place, &layout, e);
+    text_add(header, "%8s{", "");
+    if (w->note_count) add_notes(header, w);
+    for (int i = 0; i < w->count; i++) {
+        if (i) text_add(header, ",");
+        add_tensor(header, &w->tensors[i], &layout.spans[i]);
+    }
+    text_add(header, "}");
+    mem_free(layout.spans);
+    text_add(header, "%*s", (int)(-header->length % MEM_ALIGN), "");
+    TRY(text_check(header, e));
+    if (!text_is_utf8(header->data, header->length))
+        return err_set(e, ERR_FORMAT, "a name or note is no UTF-8");
+    for (uint64_t i = 0, length = header->length - 8; i < 8; i++) header->data[i] = (char)(length >> 8 * i);
+    return 0;
+}
+
+typedef struct Output {
+    OutFile file;
+    const WeightsFile *w;
+} Output;
+
+static int write_numbers(void *context, int tensor, Err *e)
+{
+    Output *out = context;
+    const Array *a = &out->w->tensors[tensor].array;
+    return file_write(&out->file, a->data, array_bytes(a), e);
+}
+
+int safetensors_write(const WeightsFile *w, const char *path, Err *e)
+{
+    Text header = {0};
+    Output out = {.file = {.fd = -1, .slot = -1}, .w = w};
+    int failed = weights_check_names(w, e);
+    if (!failed && weights_find(w, METADATA))
+        failed = err_set(e, ERR_FORMAT, "no tensor may be called %s", METADATA);
+    if (!failed) failed = compose_header(&header, w, e);
+    if (failed) {
+        err_context(e, "%s", path);
+        goto done;
+    }
+    if ((failed = file_create(&out.file, path, e))) goto done;
+    if ((failed = file_write(&out.file, header.data, header.length, e))) goto done;
+    if ((failed = in_data_order(w, write_numbers, &out, e))) goto done;
+    failed = file_commit(&out.file, e);
+done:
+    file_abort(&out.file);
+    text_free(&header);
+    return failed;
+}

@@ -15,20 +15,11 @@ int64_t node_parameters(const Node *node)
     return count;
 }
 
-/* The scan's own elements: positions × channels × directions, that is the rows of A_logs at every pixel. */
-static int64_t later_rule_surplus(const Node *node)
-{
-    for (int i = 0; i < node->param_count; i++) {
-        const Param *p = node->param_info[i];
-        if (path_ends_with(p->name, "A_logs")) return shape_pixels(node->in[0]->shape) * p->shape[0] * (11 * p->shape[1]) / 2;
-    }
-    return 0;
-}
-
 int64_t node_multiply_adds(const Node *node, ScanRule rule)
 {
-    const int64_t macs = node->op->macs ? node->op->macs(node) : 0;
-    return macs + (rule == SCAN_RULE_LATER ? later_rule_surplus(node) : 0);
+    const OpClass *op = node->op;
+    if (rule == SCAN_RULE_LATER && op->later_macs) return op->later_macs(node);
+    return op->macs ? op->macs(node) : 0;
 }
 
 int64_t executor_multiply_adds(const Executor *x, ScanRule rule)

@@ -212,12 +212,6 @@ static void write_architecture(PlanArchitecture *a, const UnetTopology *t)
     memcpy(a->strides, t->strides, sizeof a->strides);
 }
 
-int planner_batch_bound(double covered_pixels, const int patch_yx[2])
-{
-    const double bound = nearbyint(covered_pixels / ((double)patch_yx[0] * patch_yx[1]));
-    return bound < PLANNER_MIN_BATCH ? PLANNER_MIN_BATCH : bound < INT32_MAX ? (int)bound : INT32_MAX;
-}
-
 /* The share of the dataset's voxels that a batch may show, by the planner's own count of them. */
 static double covered_pixels(const Plan *plan, const Medians *m, const PlannerInput *in)
 {
@@ -233,7 +227,7 @@ static void choose_batch(Plan *plan, const PlannerInput *in, const Medians *m, c
     const double reference = reference_values * (in->memory_gb / reference_gb);
     const double estimate = unet_feature_map_size(t, dataset_label_entries(in->dataset));
     const double fits = nearbyint(reference / estimate * REFERENCE_BATCH);
-    const int bound = planner_batch_bound(covered_pixels(plan, m, in), c->patch_size);
+    const int bound = batch_bound(covered_pixels(plan, m, in), c->patch_size);
     c->batch_size = fits < PLANNER_MIN_BATCH ? PLANNER_MIN_BATCH : fits < bound ? (int)fits : bound;
     text_add(explain,
              "batch: %.0f fit %g GB by nnU-Net's estimate (%.4g values an image), %d are 5 %% of the "

@@ -1,5 +1,7 @@
 #include "planner/network_fit.h"
 
+#include <math.h>
+
 static const double gib = 1024.0 * 1024 * 1024;
 
 static int step_bytes(const Plan *plan, const PlannerInput *in, int batch, double *bytes, Err *e)
@@ -64,13 +66,19 @@ static int fit_batch(Plan *plan, const PlannerInput *in, double most, int bound,
     return 0;
 }
 
+int batch_bound(double covered_pixels, const int patch_yx[2])
+{
+    const double bound = nearbyint(covered_pixels / ((double)patch_yx[0] * patch_yx[1]));
+    return bound < PLANNER_MIN_BATCH ? PLANNER_MIN_BATCH : bound < INT32_MAX ? (int)bound : INT32_MAX;
+}
+
 int fit_network_memory(Plan *plan, const PlannerInput *in, double covered_pixels, Text *explain, Err *e)
 {
     PlanConfiguration *c = &plan->configuration;
     const double most = in->memory_gb * gib;
     double bytes;
     TRY(fit_patch(plan, in, most, &bytes, explain, e));
-    const int bound = planner_batch_bound(covered_pixels, c->patch_size);
+    const int bound = batch_bound(covered_pixels, c->patch_size);
     TRY(fit_batch(plan, in, most, bound, bytes, e));
     TRY(step_bytes(plan, in, c->batch_size, &bytes, e));
     text_add(explain,

@@ -31,21 +31,21 @@ typedef enum ValueKind {
 } ValueKind;
 
 /* One block of numbers of the file; several tensors may share it. */
-typedef struct Storage {
+typedef struct PickleStorage {
     DType dtype;
     const char *key;        /* its name in the file */
     int64_t count;          /* elements */
     const char *data;       /* NULL until found */
     bool in_pickle;         /* lives as long as the Pickle only (a NumPy array), not as the file */
-    struct Storage *next;   /* all storages of a pickle */
-} Storage;
+    struct PickleStorage *next;   /* all storages of a pickle */
+} PickleStorage;
 
-typedef struct Tensor {
-    const Storage *storage; /* NULL: an array whose content was never told */
+typedef struct PickleTensor {
+    const PickleStorage *storage; /* NULL: an array whose content was never told */
     int64_t offset;         /* elements */
     int rank;
     int64_t shape[ARRAY_MAX_RANK], stride[ARRAY_MAX_RANK]; /* strides in elements, >= 0 */
-} Tensor;
+} PickleTensor;
 
 typedef struct Value Value;
 struct Value {
@@ -58,15 +58,15 @@ struct Value {
         struct { const char *data; size_t bytes; } text;           /* STRING: UTF-8 and a NUL behind */
         struct { Value **items; uint32_t count, capacity; } list;  /* DICT: key, value, key, value … */
         struct { const char *module, *name; } global;              /* OBJECT: its class */
-        Storage *storage;
-        Tensor *tensor;
+        PickleStorage *storage;
+        PickleTensor *tensor;
         DType dtype;
     };
 };
 
 typedef struct Pickle {
     const Value *root;
-    Storage *storages;      /* those named by persistent ids */
+    PickleStorage *storages;      /* those named by persistent ids */
     struct Block *blocks;   /* the memory of all values */
 } Pickle;
 

@@ -65,9 +65,9 @@ Value *call_storage(Machine *m, const Value *id)
         return NULL;
     }
     Value *v = machine_value(m, VALUE_STORAGE);
-    Storage *s = v ? machine_take(m, sizeof *s) : NULL;
+    PickleStorage *s = v ? machine_take(m, sizeof *s) : NULL;
     if (!s) return NULL;
-    *s = (Storage){types[i].dtype, key->text.data, count->integer, NULL, false, m->out->storages};
+    *s = (PickleStorage){types[i].dtype, key->text.data, count->integer, NULL, false, m->out->storages};
     v->storage = m->out->storages = s;
     return v;
 }
@@ -82,7 +82,7 @@ static bool read_extents(const Value *list, int64_t *extents)
 }
 
 /* Whether every element of the tensor lies within its storage. */
-static bool fits(const Tensor *t)
+static bool fits(const PickleTensor *t)
 {
     int64_t last = t->offset, count = 1;
     for (int i = 0; i < t->rank; i++) {
@@ -107,9 +107,9 @@ static Value *rebuild_tensor(Machine *m, const Value *args)
         return refuse(m, bad);
     if (shape->list.count > ARRAY_MAX_RANK) return refuse(m, "a tensor of more than 8 dimensions");
     Value *v = machine_value(m, VALUE_TENSOR);
-    Tensor *t = v ? machine_take(m, sizeof *t) : NULL;
+    PickleTensor *t = v ? machine_take(m, sizeof *t) : NULL;
     if (!t) return NULL;
-    *t = (Tensor){.storage = arg[0]->storage, .offset = arg[1]->integer, .rank = (int)shape->list.count};
+    *t = (PickleTensor){.storage = arg[0]->storage, .offset = arg[1]->integer, .rank = (int)shape->list.count};
     v->tensor = t;
     if (!read_extents(shape, t->shape) || !read_extents(stride, t->stride))
         return refuse(m, "a tensor with a shape or stride that is negative or no integer");
@@ -282,7 +282,7 @@ static int fill_ndarray(Machine *m, Value *array, const Value *state)
         array->global.name = "ndarray";
         return 0;
     }
-    Tensor *t = array->tensor;
+    PickleTensor *t = array->tensor;
     if (type->kind != VALUE_DTYPE || shape->kind != VALUE_TUPLE || shape->list.count > ARRAY_MAX_RANK ||
         !read_extents(shape, t->shape) || column_major->kind != VALUE_BOOL || data->kind != VALUE_BYTES)
         return machine_fail(m, ERR_FORMAT, bad);
@@ -296,9 +296,9 @@ static int fill_ndarray(Machine *m, Value *array, const Value *state)
     if (__builtin_mul_overflow(count, (int64_t)dtype_size(type->dtype), &size) ||
         (uint64_t)size != data->text.bytes)
         return machine_fail(m, ERR_FORMAT, bad);
-    Storage *s = machine_take(m, sizeof *s);
+    PickleStorage *s = machine_take(m, sizeof *s);
     if (!s) return m->error.code;
-    *s = (Storage){type->dtype, "", count, data->text.data, true, NULL};
+    *s = (PickleStorage){type->dtype, "", count, data->text.data, true, NULL};
     t->storage = s;
     return 0;
 }

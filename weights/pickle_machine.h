@@ -1,5 +1,5 @@
-/* What pickle.c (values), pickle_machine.c (opcodes) and pickle_calls.c (makers of tensors and the
- * like) share. Private to these three. */
+/* What pickle.c (the finished tree), pickle_values.c (memory of values), pickle_machine.c (opcodes) and
+ * pickle_calls.c (makers of tensors and the like) share. Private to these four. */
 #ifndef WEIGHTS_PICKLE_MACHINE_H
 #define WEIGHTS_PICKLE_MACHINE_H
 

@@ -47,15 +47,15 @@ static int find_entry(const Zip *z, const ZipEntry *pickle, const char *name, co
     return 0;
 }
 
-static int bad_storage(const Storage *s, const char *what, Err *e)
+static int bad_storage(const PickleStorage *s, const char *what, Err *e)
 {
     return err_set(e, ERR_FORMAT, "storage '%s' of %lld %s: %s", s->key, (long long)s->count,
                    dtype_name(s->dtype), what);
 }
 
-static int resolve_zip(const Zip *z, const ZipEntry *pickle, Storage *storages, Err *e)
+static int resolve_zip(const Zip *z, const ZipEntry *pickle, PickleStorage *storages, Err *e)
 {
-    for (Storage *s = storages; s; s = s->next) {
+    for (PickleStorage *s = storages; s; s = s->next) {
         const ZipEntry *entry;
         char name[256];
         if (snprintf(name, sizeof name, "data/%s", s->key) >= (int)sizeof name)
@@ -91,7 +91,7 @@ static const char MAGIC[] = "\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"; /* 0x195
 typedef struct Legacy {
     const char *data;
     size_t bytes, at;
-    Storage **storages; /* sorted by key */
+    PickleStorage **storages; /* sorted by key */
     size_t count;
 } Legacy;
 
@@ -125,20 +125,20 @@ static int read_preamble(Legacy *l, Err *e)
 
 static int by_key(const void *a, const void *b)
 {
-    return strcmp((*(Storage *const *)a)->key, (*(Storage *const *)b)->key);
+    return strcmp((*(PickleStorage *const *)a)->key, (*(PickleStorage *const *)b)->key);
 }
 
 /* Sorts the storages that tensors name; those of one key must be the same. */
-static int collect_storages(Legacy *l, Storage *storages, Err *e)
+static int collect_storages(Legacy *l, PickleStorage *storages, Err *e)
 {
-    for (Storage *s = storages; s; s = s->next) l->count++;
+    for (PickleStorage *s = storages; s; s = s->next) l->count++;
     l->storages = mem_alloc(mem_product(l->count, sizeof *l->storages), e);
     if (!l->storages) return ERR_NOMEM;
     size_t i = 0;
-    for (Storage *s = storages; s; s = s->next) l->storages[i++] = s;
+    for (PickleStorage *s = storages; s; s = s->next) l->storages[i++] = s;
     qsort(l->storages, l->count, sizeof *l->storages, by_key);
     for (i = 1; i < l->count; i++) {
-        const Storage *a = l->storages[i - 1], *b = l->storages[i];
+        const PickleStorage *a = l->storages[i - 1], *b = l->storages[i];
         if (!strcmp(a->key, b->key) && (a->count != b->count || a->dtype != b->dtype))
             return bad_storage(b, "named before with another type or length", e);
     }
@@ -148,7 +148,7 @@ static int collect_storages(Legacy *l, Storage *storages, Err *e)
 /* One storage: 8 bytes count, then the numbers. */
 static int read_storage(Legacy *l, const char *key, Err *e)
 {
-    Storage wanted = {.key = key}, *const pointer = &wanted;
+    PickleStorage wanted = {.key = key}, *const pointer = &wanted;
     size_t low = 0, high = l->count;
     while (low < high) {
         const size_t middle = low + (high - low) / 2;
@@ -157,7 +157,7 @@ static int read_storage(Legacy *l, const char *key, Err *e)
     }
     if (low == l->count || strcmp(l->storages[low]->key, key))
         return err_set(e, ERR_FORMAT, "storage '%s' belongs to no tensor", key);
-    const Storage *s = l->storages[low];
+    const PickleStorage *s = l->storages[low];
     const size_t bytes = mem_product((size_t)s->count, dtype_size(s->dtype));
     if (s->data) return bad_storage(s, "it stands there twice", e);
     if (l->bytes - l->at < 8 || l->bytes - l->at - 8 < bytes)
@@ -170,7 +170,7 @@ static int read_storage(Legacy *l, const char *key, Err *e)
     return 0;
 }
 
-static int read_storages(Legacy *l, Storage *storages, const Value *keys, Err *e)
+static int read_storages(Legacy *l, PickleStorage *storages, const Value *keys, Err *e)
 {
     TRY(collect_storages(l, storages, e));
     if (keys->kind != VALUE_LIST) return err_set(e, ERR_FORMAT, "no list of storages behind the object");
@@ -235,7 +235,7 @@ void pth_close(Pth *p)
 }
 
 /* Whether the elements follow each other in row-major order; strides of extents of 1 do not matter. */
-static bool is_contiguous(const Tensor *t)
+static bool is_contiguous(const PickleTensor *t)
 {
     int64_t expected = 1;
     bool contiguous = true;
@@ -248,7 +248,7 @@ static bool is_contiguous(const Tensor *t)
 }
 
 /* Copies the axes from `axis` on; returns where the next element goes. */
-static char *copy_strided(char *to, const char *from, const Tensor *t, int axis, size_t size)
+static char *copy_strided(char *to, const char *from, const PickleTensor *t, int axis, size_t size)
 {
     if (axis == t->rank) {
         memcpy(to, from, size);
@@ -261,7 +261,7 @@ static char *copy_strided(char *to, const char *from, const Tensor *t, int axis,
 
 int pth_array(const Value *tensor, Array *out, Err *e)
 {
-    const Tensor *t = tensor->kind == VALUE_TENSOR ? tensor->tensor : NULL;
+    const PickleTensor *t = tensor->kind == VALUE_TENSOR ? tensor->tensor : NULL;
     *out = (Array){0};
     if (!t || !t->storage) return err_set(e, ERR_VALUE, "no tensor, or an array without content");
     const size_t size = dtype_size(t->storage->dtype);

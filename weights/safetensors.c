@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "formats/json.h"
 
 static const char METADATA[] = "__metadata__";
 static const uint64_t HEADER_MAX = 100u << 20; /* as the reference reader */
@@ -33,144 +34,20 @@ typedef struct Span {
     int tensor;
 } Span;
 
-typedef struct Reader {
+typedef struct Header {
     WeightsFile *w;
-    const char *start, *at, *end; /* the header */
-    Span *spans;                  /* one per tensor of w */
+    Span *spans;       /* one per tensor of w */
     int span_capacity;
-    Text string;                  /* the last string read */
-    Err *e;
-} Reader;
-
-/* ---- JSON, the strict subset of it that a header needs ---- */
-
-static int unexpected(Reader *r, const char *expected)
-{
-    return err_set(r->e, ERR_FORMAT, "header byte %zu: expected %s", (size_t)(r->at - r->start), expected);
-}
-
-static void skip_space(Reader *r)
-{
-    while (r->at < r->end && (*r->at == ' ' || *r->at == '\t' || *r->at == '\n' || *r->at == '\r')) r->at++;
-}
-
-static bool take(Reader *r, char c)
-{
-    skip_space(r);
-    if (r->at == r->end || *r->at != c) return false;
-    r->at++;
-    return true;
-}
-
-static int expect(Reader *r, char c, const char *what) { return take(r, c) ? 0 : unexpected(r, what); }
-
-static int read_hex4(Reader *r, uint32_t *code)
-{
-    *code = 0;
-    for (int i = 0; i < 4; i++, r->at++) {
-        const char c = r->at < r->end ? *r->at : '\0';
-        if (c >= '0' && c <= '9') *code = *code << 4 | (uint32_t)(c - '0');
-        else if (c >= 'a' && c <= 'f') *code = *code << 4 | (uint32_t)(c - 'a' + 10);
-        else if (c >= 'A' && c <= 'F') *code = *code << 4 | (uint32_t)(c - 'A' + 10);
-        else return unexpected(r, "four hexadecimal digits");
-    }
-    return 0;
-}
-
-/* What follows "\u": one code point, perhaps as two surrogates, added as UTF-8. */
-static int read_unicode_escape(Reader *r)
-{
-    uint32_t code, low;
-    TRY(read_hex4(r, &code));
-    const bool pair = r->end - r->at >= 6 && r->at[0] == '\\' && r->at[1] == 'u';
-    if (pair && code >= 0xd800 && code < 0xdc00) {
-        r->at += 2;
-        TRY(read_hex4(r, &low));
-        if (low < 0xdc00 || low > 0xdfff) return unexpected(r, "half a surrogate pair before here");
-        code = 0x10000 + ((code - 0xd800) << 10 | (low - 0xdc00));
-    }
-    if (!code || (code >= 0xd800 && code <= 0xdfff)) return unexpected(r, "another character before here");
-    text_add_utf8(&r->string, code);
-    return 0;
-}
-
-static int read_escape(Reader *r)
-{
-    static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
-    const char c = r->at < r->end ? *r->at++ : '\0';
-    if (c == 'u') return read_unicode_escape(r);
-    const char *found = c ? strchr(from, c) : NULL;
-    if (!found) return unexpected(r, "a JSON escape before here");
-    text_add_bytes(&r->string, &to[found - from], 1);
-    return 0;
-}
-
-/* Reads a string into r->string. */
-static int read_string(Reader *r, const char *what)
-{
-    TRY(expect(r, '"', what));
-    r->string.length = 0;
-    text_add(&r->string, "%s", "");
-    for (;;) {
-        const char *run = r->at;
-        while (r->at < r->end && *r->at != '"' && *r->at != '\\' && (unsigned char)*r->at >= 0x20) r->at++;
-        text_add_bytes(&r->string, run, (size_t)(r->at - run));
-        if (r->at == r->end || (*r->at != '"' && *r->at != '\\')) return unexpected(r, "the end of a string");
-        if (*r->at++ == '"') return text_check(&r->string, r->e);
-        TRY(read_escape(r));
-    }
-}
-
-static int read_integer(Reader *r, int64_t *value)
-{
-    skip_space(r);
-    const char *first = r->at;
-    *value = 0;
-    while (r->at < r->end && *r->at >= '0' && *r->at <= '9') {
-        if (__builtin_mul_overflow(*value, 10, value) || __builtin_add_overflow(*value, *r->at - '0', value))
-            return unexpected(r, "an integer below 2^63");
-        r->at++;
-    }
-    if (r->at == first) return unexpected(r, "an integer >= 0");
-    if (*first == '0' && r->at > first + 1) return unexpected(r, "an integer without leading zeros");
-    return 0;
-}
-
-/* "[a, b, …]" with at most `most` integers. */
-static int read_integers(Reader *r, int64_t *values, int most, int *count)
-{
-    *count = 0;
-    TRY(expect(r, '[', "'['"));
-    if (take(r, ']')) return 0;
-    do {
-        if (*count == most) return unexpected(r, "fewer integers in this list");
-        TRY(read_integer(r, &values[(*count)++]));
-    } while (take(r, ','));
-    return expect(r, ']', "',' or ']'");
-}
-
-/* Reads `{"key": value, …}`; each member's value is read by `member` with its key in r->string. */
-static int read_object(Reader *r, int (*member)(Reader *, void *), void *context)
-{
-    TRY(expect(r, '{', "'{'"));
-    if (take(r, '}')) return 0;
-    do {
-        TRY(read_string(r, "a name in double quotes"));
-        TRY(expect(r, ':', "':'"));
-        TRY(member(r, context));
-    } while (take(r, ','));
-    return expect(r, '}', "',' or '}'");
-}
+} Header;
 
 /* ---- the header ---- */
 
-static int read_note(Reader *r, void *context)
+static int read_note(JsonReader *r, void *context)
 {
-    (void)context;
     char *key = mem_strdup(r->string.data, r->e);
     if (!key) return ERR_NOMEM;
-    int failed = read_string(r, "a string (metadata is text)");
-    if (!failed) failed = weights_add_note(r->w, key, r->string.data, r->e);
+    int failed = json_string(r, "a string (metadata is text)");
+    if (!failed) failed = weights_add_note(context, key, r->string.data, r->e);
     mem_free(key);
     return failed;
 }
@@ -182,9 +59,9 @@ typedef struct Entry {
     int64_t shape[ARRAY_MAX_RANK], offsets[2];
 } Entry;
 
-static int read_dtype(Reader *r, DType *dtype)
+static int read_dtype(JsonReader *r, DType *dtype)
 {
-    TRY(read_string(r, "a type's name"));
+    TRY(json_string(r, "a type's name"));
     for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++) {
         if (strcmp(dtypes[i].name, r->string.data)) continue;
         *dtype = dtypes[i].dtype;
@@ -194,7 +71,7 @@ static int read_dtype(Reader *r, DType *dtype)
                    r->string.data);
 }
 
-static int read_field(Reader *r, void *context)
+static int read_field(JsonReader *r, void *context)
 {
     Entry *entry = context;
     static const char *const fields[] = {"dtype", "shape", "data_offsets"};
@@ -205,10 +82,10 @@ static int read_field(Reader *r, void *context)
                        r->string.data);
     entry->seen |= 1u << field;
     if (field == 0) return read_dtype(r, &entry->dtype);
-    if (field == 1) return read_integers(r, entry->shape, ARRAY_MAX_RANK, &entry->rank);
+    if (field == 1) return json_integers(r, entry->shape, ARRAY_MAX_RANK, &entry->rank);
     int count;
-    TRY(read_integers(r, entry->offsets, 2, &count));
-    return count == 2 ? 0 : unexpected(r, "two offsets before here");
+    TRY(json_integers(r, entry->offsets, 2, &count));
+    return count == 2 ? 0 : json_unexpected(r, "two offsets before here");
 }
 
 static int check_entry(const Entry *entry, Err *e)
@@ -223,29 +100,29 @@ static int check_entry(const Entry *entry, Err *e)
     return 0;
 }
 
-static int add_entry(Reader *r, const char *name, const Entry *entry)
+static int add_entry(Header *h, const char *name, const Entry *entry, Err *e)
 {
-    const int index = r->w->count;
-    if (index == r->span_capacity) {
+    const int index = h->w->count;
+    if (index == h->span_capacity) {
         const int larger = index ? 2 * index : 256;
-        const size_t size = sizeof *r->spans;
-        TRY(mem_grow((void **)&r->spans, (size_t)index * size, (size_t)larger * size, r->e));
-        r->span_capacity = larger;
+        const size_t size = sizeof *h->spans;
+        TRY(mem_grow((void **)&h->spans, (size_t)index * size, (size_t)larger * size, e));
+        h->span_capacity = larger;
     }
-    r->spans[index] = (Span){(uint64_t)entry->offsets[0], (uint64_t)entry->offsets[1], index};
-    return weights_add(r->w, name, array_view(entry->dtype, entry->rank, entry->shape, NULL), r->e);
+    h->spans[index] = (Span){(uint64_t)entry->offsets[0], (uint64_t)entry->offsets[1], index};
+    return weights_add(h->w, name, array_view(entry->dtype, entry->rank, entry->shape, NULL), e);
 }
 
-static int read_entry(Reader *r, void *context)
+static int read_entry(JsonReader *r, void *context)
 {
-    (void)context;
-    if (!strcmp(r->string.data, METADATA)) return read_object(r, read_note, NULL);
+    Header *h = context;
+    if (!strcmp(r->string.data, METADATA)) return json_object(r, read_note, h->w);
     char *name = mem_strdup(r->string.data, r->e);
     if (!name) return ERR_NOMEM;
     Entry entry = {0};
-    int failed = read_object(r, read_field, &entry);
+    int failed = json_object(r, read_field, &entry);
     if (!failed) failed = check_entry(&entry, r->e);
-    failed = failed ? err_context(r->e, "tensor '%s'", name) : add_entry(r, name, &entry);
+    failed = failed ? err_context(r->e, "tensor '%s'", name) : add_entry(h, name, &entry, r->e);
     mem_free(name);
     return failed;
 }
@@ -258,24 +135,24 @@ static int by_begin(const void *a, const void *b)
 }
 
 /* Points the tensors at their numbers, which must cover the data without gap or overlap. */
-static int place_tensors(Reader *r, char *data, uint64_t bytes)
+static int place_tensors(Header *h, char *data, uint64_t bytes, Err *e)
 {
     uint64_t at = 0;
-    if (r->w->count) qsort(r->spans, (size_t)r->w->count, sizeof *r->spans, by_begin);
-    for (int i = 0; i < r->w->count; i++) {
-        const Span *span = &r->spans[i];
-        WeightsTensor *tensor = &r->w->tensors[span->tensor];
+    if (h->w->count) qsort(h->spans, (size_t)h->w->count, sizeof *h->spans, by_begin);
+    for (int i = 0; i < h->w->count; i++) {
+        const Span *span = &h->spans[i];
+        WeightsTensor *tensor = &h->w->tensors[span->tensor];
         const char *fault = span->end > bytes ? "reach beyond the file's end (is it cut short?)"
                             : span->begin < at ? "overlap another tensor's"
                             : span->begin > at ? "leave a gap before them" : NULL;
         if (fault)
-            return err_set(r->e, ERR_FORMAT, "tensor '%s': its bytes %llu to %llu %s", tensor->name,
+            return err_set(e, ERR_FORMAT, "tensor '%s': its bytes %llu to %llu %s", tensor->name,
                            (unsigned long long)span->begin, (unsigned long long)span->end, fault);
         tensor->array.data = data + at;
         at = span->end;
     }
     if (at != bytes)
-        return err_set(r->e, ERR_FORMAT, "%zu bytes behind the last tensor", (size_t)(bytes - at));
+        return err_set(e, ERR_FORMAT, "%zu bytes behind the last tensor", (size_t)(bytes - at));
     return 0;
 }
 
@@ -292,34 +169,41 @@ static int align_tensors(WeightsFile *w, Err *e)
     return 0;
 }
 
-static int read_header(Reader *r, char *data, size_t bytes)
+static int read_json(Header *h, const char *text, uint64_t length, Err *e)
+{
+    JsonReader r = {.start = text, .at = text, .end = text + length, .e = e};
+    if (!text_is_utf8(text, length)) return err_set(e, ERR_FORMAT, "the header is no UTF-8");
+    if (!length || *text != '{') return json_unexpected(&r, "'{'");
+    int failed = json_object(&r, read_entry, h);
+    if (!failed) {
+        json_skip_space(&r);
+        if (r.at != r.end) failed = json_unexpected(&r, "nothing but spaces");
+    }
+    text_free(&r.string);
+    return failed;
+}
+
+static int read_header(Header *h, char *data, size_t bytes, Err *e)
 {
     uint64_t length = 0;
-    if (bytes < 8) return err_set(r->e, ERR_FORMAT, "%zu bytes: too short for a safetensors file", bytes);
+    if (bytes < 8) return err_set(e, ERR_FORMAT, "%zu bytes: too short for a safetensors file", bytes);
     for (int i = 7; i >= 0; i--) length = length << 8 | (unsigned char)data[i];
     if (length > bytes - 8 || length > HEADER_MAX)
-        return err_set(r->e, ERR_FORMAT, "header length %llu in %zu bytes: cut short, or no safetensors file",
+        return err_set(e, ERR_FORMAT, "header length %llu in %zu bytes: cut short, or no safetensors file",
                        (unsigned long long)length, bytes);
-    r->start = r->at = data + 8;
-    r->end = r->start + length;
-    if (!text_is_utf8(r->start, length)) return err_set(r->e, ERR_FORMAT, "the header is no UTF-8");
-    if (!length || *r->at != '{') return unexpected(r, "'{'");
-    TRY(read_object(r, read_entry, NULL));
-    skip_space(r);
-    if (r->at != r->end) return unexpected(r, "nothing but spaces");
-    TRY(weights_check_names(r->w, r->e));
-    TRY(place_tensors(r, data + 8 + length, bytes - 8 - length));
-    return align_tensors(r->w, r->e);
+    TRY(read_json(h, data + 8, length, e));
+    TRY(weights_check_names(h->w, e));
+    TRY(place_tensors(h, data + 8 + length, bytes - 8 - length, e));
+    return align_tensors(h->w, e);
 }
 
 int safetensors_open(WeightsFile *w, const char *path, Err *e)
 {
     *w = (WeightsFile){0};
     TRY(file_map(path, &w->mapping, &w->mapping_bytes, e));
-    Reader r = {.w = w, .e = e};
-    const int failed = read_header(&r, w->mapping, w->mapping_bytes);
-    mem_free(r.spans);
-    text_free(&r.string);
+    Header h = {.w = w};
+    const int failed = read_header(&h, w->mapping, w->mapping_bytes, e);
+    mem_free(h.spans);
     if (!failed) return 0;
     weights_close(w);
     err_plain(e);

@@ -6,35 +6,6 @@
 #include "base/memory.h"
 #include "network/executor/executor_internal.h"
 
-#if defined(__x86_64__)
-/* The levels of x86-64 by their features: Clang before 16 does not know "x86-64-v3". What else belongs to a level
- * (f16c, lzcnt, movbe), every CPU with these has. */
-static bool has_v3(void)
-{
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") &&
-           __builtin_cpu_supports("bmi2");
-}
-
-static bool has_v4(void)
-{
-    return has_v3() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-}
-
-SimdLevel simd_level(void)
-{
-    if (has_v4()) return __builtin_cpu_supports("avx512bf16") ? SIMD_AVX512_BF16 : SIMD_AVX512;
-    return has_v3() ? SIMD_AVX2 : SIMD_PORTABLE;
-}
-#else
-SimdLevel simd_level(void) { return SIMD_PORTABLE; }
-#endif
-
-bool executor_supports(DType precision)
-{
-    return precision == DTYPE_F32 || (precision == DTYPE_BF16 && simd_level() >= SIMD_AVX512_BF16);
-}
-
 static int allocate(Executor *x, const Executor *lender, Err *e)
 {
     if (lender && lender->memory.arena >= x->memory.arena) {
@@ -120,7 +91,7 @@ void executor_free(Executor *x)
     mem_free(x->outputs);
     mem_free(x->gradients.values);
     mem_free(x->gradients.offset);
-    mem_free(x->turns);
+    mem_free(x->actions);
     mem_free(x->blocks);
     mem_free(x->own_arena);
     mem_free(x);
@@ -177,23 +148,23 @@ int executor_backward_node(Executor *x, int index, const Step *step, Err *e)
     return take_failure(x, node, e);
 }
 
-static int run_turn(Executor *x, int index, const Step *step, Err *e)
+static int run_action(Executor *x, int index, const Step *step, Err *e)
 {
-    const Turn turn = x->turns[index];
-    return turn.pass == PASS_BACKWARD ? executor_backward_node(x, turn.node, step, e)
-                                      : executor_forward_node(x, turn.node, step, e);
+    const Action action = x->actions[index];
+    return action.pass == PASS_BACKWARD ? executor_backward_node(x, action.node, step, e)
+                                      : executor_forward_node(x, action.node, step, e);
 }
 
 int executor_forward(Executor *x, const Step *step, Err *e)
 {
     TRY(refresh(x, e));
-    for (int i = 0; i < x->node_count; i++) TRY(run_turn(x, i, step, e));
+    for (int i = 0; i < x->node_count; i++) TRY(run_action(x, i, step, e));
     return 0;
 }
 
 int executor_backward(Executor *x, const Step *step, Err *e)
 {
-    for (int i = x->node_count; i < x->turn_count; i++) TRY(run_turn(x, i, step, e));
+    for (int i = x->node_count; i < x->action_count; i++) TRY(run_action(x, i, step, e));
     return 0;
 }
 
@@ -234,10 +205,10 @@ int executor_first_nonfinite(Executor *x, const Step *step, const Node **found, 
     *found = NULL;
     *in_backward = false;
     TRY(refresh(x, e));
-    for (int i = 0; i < x->turn_count; i++) {
-        const Node *node = &x->nodes[x->turns[i].node];
-        const bool backward = x->turns[i].pass == PASS_BACKWARD;
-        TRY(run_turn(x, i, step, e));
+    for (int i = 0; i < x->action_count; i++) {
+        const Node *node = &x->nodes[x->actions[i].node];
+        const bool backward = x->actions[i].pass == PASS_BACKWARD;
+        TRY(run_action(x, i, step, e));
         if (backward ? backward_is_finite(node) : forward_is_finite(node)) continue;
         *found = node;
         *in_backward = backward;

@@ -92,8 +92,6 @@ MemoryReport executor_memory(const Executor *x);
 int executor_forward_node(Executor *x, int index, const Step *step, Err *e);
 int executor_backward_node(Executor *x, int index, const Step *step, Err *e);
 
-SimdLevel simd_level(void);                      /* the best level of this CPU */
-
 /* Whether executors can have that precision on this CPU. */
 bool executor_supports(DType precision);
 

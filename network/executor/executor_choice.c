@@ -6,6 +6,7 @@
  * the sums of residual blocks stay float32 behind an exact one. */
 #include <string.h>
 
+#include "base/simd_level.h"
 #include "network/executor/executor_internal.h"
 
 static bool mixes(const OpClass *op)
@@ -65,6 +66,11 @@ static void settle_types(Executor *x, DType precision)
             changed = true;
         }
     }
+}
+
+bool executor_supports(DType precision)
+{
+    return precision == DTYPE_F32 || (precision == DTYPE_BF16 && simd_level() >= SIMD_AVX512_BF16);
 }
 
 static bool can_run(const OpImpl *impl, const Node *node, DType dtype)

@@ -2,7 +2,7 @@
  * computes it; executor_recompute.c: what runs twice; executor_memory.c: when, and where everything lies) and
  * its running (executor.c).
  *
- * One run is a line of turns: every node's forward, then for each segment from the last to the first the
+ * One run is a list of actions: every node's forward, then for each segment from the last to the first the
  * forward, again, of the nodes whose results were not kept, and the backward passes. Without recomputation
  * there is one segment, and nothing runs again. */
 #ifndef NETWORK_EXECUTOR_EXECUTOR_INTERNAL_H
@@ -29,10 +29,10 @@ typedef struct ValuePlan {
 typedef enum Pass { PASS_FORWARD, PASS_AGAIN, PASS_BACKWARD, PASSES } Pass;
 
 /* What happens at one step of a run. */
-typedef struct Turn {
+typedef struct Action {
     int node;
     Pass pass;
-} Turn;
+} Action;
 
 typedef struct NodePlan {
     NodeDef definition;  /* the graph's, or what fuse_nodes made of several; names and attr are borrowed */
@@ -55,8 +55,8 @@ struct Executor {
     Ref *outputs;
     int output_count;
     Gradients gradients;
-    Turn *turns;         /* node_count times forward, then the rest */
-    int turn_count;
+    Action *actions;     /* node_count times forward, then the rest */
+    int action_count;
     Block *blocks;
     int block_count, block_room;
     char *arena, *own_arena; /* own: NULL where it is the lender's */
@@ -96,7 +96,7 @@ int executor_choose(Executor *x, const ExecutorOptions *o, Err *e);
  * Fails: ERR_NOMEM. */
 int executor_cut(Executor *x, Err *e);
 
-/* Fills turns, lives, blocks and the report (executor_memory.c); the last part of executor_plan.
+/* Fills actions, lives, blocks and the report (executor_memory.c); the last part of executor_plan.
  * Fails: ERR_NOMEM. */
 int executor_place(Executor *x, Err *e);
 

@@ -4,14 +4,14 @@
 #include "network/executor/executor_internal.h"
 
 static const NodeDef *definition(const Executor *x, int i) { return &x->plans[i].definition; }
-static int end_step(const Executor *x) { return x->turn_count; }
+static int end_step(const Executor *x) { return x->action_count; }
 
 /* ---- when ---- */
 
 static void add_turn(Executor *x, int node, Pass pass)
 {
-    x->plans[node].step[pass] = x->turn_count;
-    x->turns[x->turn_count++] = (Turn){node, pass};
+    x->plans[node].step[pass] = x->action_count;
+    x->actions[x->action_count++] = (Action){node, pass};
 }
 
 static void add_backward_turns(Executor *x)
@@ -27,8 +27,8 @@ static void add_backward_turns(Executor *x)
 
 static int make_turns(Executor *x, Err *e)
 {
-    x->turns = mem_alloc((size_t)x->node_count * PASSES * sizeof *x->turns, e);
-    if (!x->turns) return ERR_NOMEM;
+    x->actions = mem_alloc((size_t)x->node_count * PASSES * sizeof *x->actions, e);
+    if (!x->actions) return ERR_NOMEM;
     for (int i = 0; i < x->node_count; i++) {
         for (int pass = 0; pass < PASSES; pass++) x->plans[i].step[pass] = -1;
         add_turn(x, i, PASS_FORWARD);

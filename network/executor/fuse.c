@@ -3,9 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-
-/* Longer chains first. */
-static const OpFusion *const fusions[] = {&fuse_norm_add_act, &fuse_norm_act};
+#include "network/ops/fusions.h"
 
 /* The nodes of a chain, by their place in x->plans. */
 typedef struct Chain {
@@ -39,13 +37,13 @@ static bool only_reader(const Executor *x, int v, int *node, int *place)
 static bool find_chain(const Executor *x, const OpFusion *f, int first, Chain *chain)
 {
     *chain = (Chain){{first}, 1};
-    if (strcmp(x->plans[first].definition.op->name, f->chain[0])) return false;
+    if (x->plans[first].definition.op != f->chain[0]) return false;
     for (; chain->length < length_of(f); chain->length++) {
         const NodeDef *d = &x->plans[chain->nodes[chain->length - 1]].definition;
         int next, place;
         if (d->output_count != 1 || x->values[d->outputs[0]].asked) return false;
         if (!only_reader(x, d->outputs[0], &next, &place)) return false;
-        if (strcmp(x->plans[next].definition.op->name, f->chain[chain->length])) return false;
+        if (x->plans[next].definition.op != f->chain[chain->length]) return false;
         if (!(f->at[chain->length] >> place & 1)) return false;
         chain->nodes[chain->length] = next;
     }
@@ -97,9 +95,9 @@ static int merge_chain(Executor *x, const OpFusion *f, const Chain *chain, bool 
 static int fuse_from(Executor *x, int first, bool train, Err *e)
 {
     bool merged = false;
-    for (size_t i = 0; !merged && i < sizeof fusions / sizeof fusions[0]; i++) {
+    for (const OpFusion *const *f = op_fusions; !merged && *f; f++) {
         Chain chain;
-        if (find_chain(x, fusions[i], first, &chain)) TRY(merge_chain(x, fusions[i], &chain, train, &merged, e));
+        if (find_chain(x, *f, first, &chain)) TRY(merge_chain(x, *f, &chain, train, &merged, e));
     }
     return 0;
 }

@@ -8,21 +8,6 @@
 
 #include "network/executor/executor_internal.h"
 
-enum { FUSE_CHAIN = 3 };
-
-/* A chain that a merged op computes. Every op but the last has one output, read by the next alone; what the
- * others read besides become further inputs, in order. */
-typedef struct OpFusion {
-    const char *chain[FUSE_CHAIN];  /* class names */
-    uint32_t at[FUSE_CHAIN];        /* bit i: the chain may go on through that op's input i */
-    const OpClass *fused;
-    size_t attr_bytes;
-    /* Fills the merged op's attr from the chain's; false: these cannot be merged. */
-    bool (*merge)(void *attr, const void *const *attrs, bool train);
-} OpFusion;
-
-extern const OpFusion fuse_norm_add_act, fuse_norm_act;
-
 /* Merges nodes in x->plans and counts them anew. Fails: ERR_NOMEM. */
 int fuse_nodes(Executor *x, bool train, Err *e);
 

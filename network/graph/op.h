@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/simd_level.h"
 #include "network/graph/graph.h"
 
 enum { NODE_INPUTS = 4, NODE_OUTPUTS = 2, NODE_PARAMS = 6, NODE_SAVED = 3 };
@@ -32,9 +33,6 @@ typedef struct Step {
 } Step;
 
 typedef struct Node Node;
-
-/* SIMD_AVX512_BF16: also converts to bfloat16 and multiplies it. */
-typedef enum SimdLevel { SIMD_PORTABLE, SIMD_AVX2, SIMD_AVX512, SIMD_AVX512_BF16 } SimdLevel;
 
 typedef struct OpImpl {
     const char *name;                       /* "onednn", "avx512", "avx2", "portable" */
@@ -60,6 +58,7 @@ typedef struct OpClass {
     const char *name;
     int (*shape)(Node *, Err *);            /* from in[i]->shape: out[i]->shape (and dtype), or says why not */
     int64_t (*macs)(const Node *);          /* multiply-adds by fvcore's rule; NULL: not counted */
+    int64_t (*later_macs)(const Node *);    /* by VMamba's later rule (model/describe.h); NULL: as macs */
     uint32_t keeps_inputs, keeps_outputs;   /* bit i: backward reads in[i]->data, out[i]->data */
     uint32_t keeps_for_params;              /* bit i: reads in[i]->data only for a trained parameter */
     uint32_t may_overwrite;                 /* bit i: out[0] may take in[i]'s place in forward */

@@ -6,6 +6,7 @@
  * same again. */
 #include "base/random.h"
 #include "network/ops/kernel.h"
+#include "network/ops/fusions.h"
 #include "network/ops/ops.h"
 
 static uint64_t hash_of(const char *name)
@@ -111,7 +112,7 @@ static int shape(Node *node, Err *e)
     return shape_of_inputs(node, e);
 }
 
-static const OpClass add_class = {
+const OpClass add_class = {
     .name = "add",
     .shape = shape,
     .may_overwrite = 3,

@@ -9,7 +9,7 @@
  * double (Chan et al. 1983): one pass over memory, no cancellation. */
 #include <math.h>
 
-#include "network/executor/fuse.h"
+#include "network/ops/fusions.h"
 #include "network/ops/kernel.h"
 #include "network/ops/ops.h"
 
@@ -262,7 +262,7 @@ static int64_t macs(const Node *node)
     return (node->param_count ? 5 : 4) * shape_count(node->in[0]->shape);
 }
 
-static const OpClass instance_norm_class = {
+const OpClass instance_norm_class = {
     .name = "instance_norm",
     .shape = shape_of_inputs,
     .macs = macs,
@@ -297,9 +297,9 @@ static bool merge_residual(void *attr, const void *const *attrs, bool train)
     return merge(attr, attrs + 1, train) && (drop_path == 0 || !train);
 }
 
-const OpFusion fuse_norm_act = {{"instance_norm", "leaky_relu"}, {0, 1}, &instance_norm_act_class,
+const OpFusion fuse_norm_act = {{&instance_norm_class, &leaky_relu_class}, {0, 1}, &instance_norm_act_class,
                                 sizeof(Activation), merge};
-const OpFusion fuse_norm_add_act = {{"instance_norm", "add", "leaky_relu"}, {0, 3, 1}, &instance_norm_act_class,
+const OpFusion fuse_norm_add_act = {{&instance_norm_class, &add_class, &leaky_relu_class}, {0, 3, 1}, &instance_norm_act_class,
                                     sizeof(Activation), merge_residual};
 
 Ref instance_norm(Graph *g, const char *name, Ref x, bool affine)

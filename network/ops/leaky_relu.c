@@ -1,6 +1,7 @@
 /* Leaky ReLU: y = x for x > 0, else slope · x (PyTorch's LeakyReLU; slope 0 is ReLU). The sign of y tells
  * that of x, so backward needs the output alone: dx = g for y > 0, else slope · g. */
 #include "network/ops/kernel.h"
+#include "network/ops/fusions.h"
 #include "network/ops/ops.h"
 
 static void forward(Node *node, const Step *step)
@@ -58,7 +59,7 @@ static int shape(Node *node, Err *e)
     return shape_of_inputs(node, e);
 }
 
-static const OpClass leaky_relu_class = {
+const OpClass leaky_relu_class = {
     .name = "leaky_relu",
     .shape = shape,
     .keeps_outputs = 1,

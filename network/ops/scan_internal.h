@@ -58,6 +58,9 @@ void SIMD_NAME(scan_forward)(const ScanShape *s, const float *packed, const Scan
 void SIMD_NAME(scan_backward)(const ScanShape *s, const float *packed, const ScanValues *v,
                               const ScanGradients *g, void *scratch);
 
+/* The parameters in the order in which the kernels read them. */
+void SIMD_NAME(scan_pack)(const ScanShape *s, const ScanParams *params, float *packed);
+
 /* Gradients laid out as packed parameters, one set for each image, to their sums in PyTorch's layout.
  * The first set is overwritten. */
 void SIMD_NAME(scan_unpack)(const ScanShape *s, const float *packed, float *sets,

@@ -210,10 +210,18 @@ static int64_t macs(const Node *node)
     return SCAN_DIRECTIONS * shape_count(node->in[0]->shape) * (2 * each + 7 * scan->states + 2) / 2;
 }
 
+/* With (9 S + 1) for each position and channel of a direction. */
+static int64_t later_macs(const Node *node)
+{
+    const SelectiveScan *scan = node->attr;
+    return macs(node) + SCAN_DIRECTIONS * shape_count(node->in[0]->shape) * (11 * scan->states) / 2;
+}
+
 static const OpClass selective_scan_class = {
     .name = "selective_scan",
     .shape = shape_of_inputs,
     .macs = macs,
+    .later_macs = later_macs,
     .keeps_inputs = 1,
     .on = {selective_scan_list},
 };

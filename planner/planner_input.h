@@ -1,0 +1,25 @@
+/* What the planner of experiments starts from. */
+#ifndef PLANNER_PLANNER_INPUT_H
+#define PLANNER_PLANNER_INPUT_H
+
+#include "base/text.h"
+#include "plans/dataset_json.h"
+#include "plans/fingerprint.h"
+#include "plans/plan.h"
+
+/* Bytes that one training step takes with this plan's network, for a batch of patches of height x width;
+ * negative if that cannot be told, with e filled. */
+typedef int64_t TrainingBytes(const Plan *plan, const DatasetInfo *dataset, int batch, int height, int width,
+                              Err *e);
+
+enum { PLANNER_MIN_BATCH = 2 };
+
+typedef struct PlannerInput {
+    const DatasetInfo *dataset;
+    const Fingerprint *fingerprint; /* intensities may be absent (channel_count 0) */
+    const char *dataset_name;
+    double memory_gb;              /* target; nnU-Net's default is 8 */
+    TrainingBytes *training_bytes; /* NULL: nnU-Net's own estimate for every network */
+} PlannerInput;
+
+#endif

@@ -201,6 +201,19 @@ int file_list(FileList *list, const char *folder, Err *e)
     return failed;
 }
 
+int file_list_add(FileList *files, char *path, Err *e)
+{
+    const size_t size = sizeof *files->names, count = (size_t)files->count;
+    void *names = files->names;
+    if (!path || (!(count & (count - 1)) && mem_grow(&names, count * size, (count ? 2 * count : 1) * size, e))) {
+        mem_free(path);
+        return ERR_NOMEM;
+    }
+    files->names = names;
+    files->names[files->count++] = path;
+    return 0;
+}
+
 void file_list_free(FileList *list)
 {
     for (int i = 0; i < list->count; i++) mem_free(list->names[i]);

@@ -74,6 +74,9 @@ typedef struct FileList {
     int count;
 } FileList;
 int file_list(FileList *list, const char *folder, Err *e);
+
+/* Adds a path at the end, and takes it over; NULL is lack of memory. Only to a list that grew by this. Fails: ERR_NOMEM. */
+int file_list_add(FileList *list, char *path, Err *e);
 void file_list_free(FileList *list);
 
 /* "folder/name" from a format; NULL with e filled on lack of memory. */

@@ -4,34 +4,11 @@
 #include "base/text.h"
 #include "data/image_format.h"
 
-/* Takes over path; NULL is lack of memory. */
-static int append(FileList *files, char *path, Err *e)
-{
-    const size_t size = sizeof *files->names, count = (size_t)files->count;
-    void *names = files->names;
-    if (!path || (!(count & (count - 1)) && mem_grow(&names, count * size, (count ? 2 * count : 1) * size, e))) {
-        mem_free(path);
-        return ERR_NOMEM;
-    }
-    files->names = names;
-    files->names[files->count++] = path;
-    return 0;
-}
-
-int image_files_add(FileList *files, char *path, Err *e)
-{
-    bool there;
-    const int failed = file_is_there(path, &there, e);
-    if (!failed && there) return append(files, path, e);
-    mem_free(path);
-    return failed;
-}
-
 int image_files(FileList *files, const char *path, Err *e)
 {
     *files = (FileList){0};
     const ImageFormat *format = image_format_of(path);
-    int code = append(files, mem_strdup(path, e), e);
+    int code = file_list_add(files, mem_strdup(path, e), e);
     if (!code && format && format->add_files) code = format->add_files(files, path, e);
     if (code) file_list_free(files);
     return code;
@@ -42,9 +19,9 @@ int image_written_files(FileList *files, const char *path, Err *e)
     char *beside = NULL;
     *files = (FileList){0};
     const ImageFormat *format = image_format_of(path);
-    int code = append(files, mem_strdup(path, e), e);
+    int code = file_list_add(files, mem_strdup(path, e), e);
     if (!code && format && format->name_beside) code = format->name_beside(&beside, path, e);
-    if (!code && beside) code = append(files, beside, e);
+    if (!code && beside) code = file_list_add(files, beside, e);
     if (code) file_list_free(files);
     return code;
 }

@@ -20,7 +20,4 @@ int image_written_files(FileList *files, const char *path, Err *e);
 /* Of the content of all files of an image that is there. Fails: ERR_IO, ERR_NOMEM. */
 int image_hash(char hash[HASH_BYTES], const char *path, Err *e);
 
-/* For formats: adds a file, if it is there. Takes over path; NULL is lack of memory. Fails: ERR_NOMEM. */
-int image_files_add(FileList *files, char *path, Err *e);
-
 #endif

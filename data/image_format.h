@@ -30,6 +30,9 @@ int image_expect_plane(const char *path, const Geometry *g, const Array *voxels,
 /* What the volume formats can write: uint8, uint16, int16, float32. Fails: ERR_UNSUPPORTED. */
 int image_expect_volume(const char *path, const Array *voxels, Err *e);
 
+/* For add_files: adds a file, if it is there. Takes over path; NULL is lack of memory. Fails: ERR_NOMEM. */
+int image_add_file(FileList *files, char *path, Err *e);
+
 /* All formats: image_format_NAME is defined in data/NAME.c. */
 #define IMAGE_FORMATS(FORMAT) \
     FORMAT(nifti)             \

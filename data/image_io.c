@@ -122,25 +122,6 @@ int image_write(const char *path, const Geometry *g, const Array *voxels, Err *e
     return format->write(path, g, voxels, e);
 }
 
-int image_expect_plane(const char *path, const Geometry *g, const Array *voxels, Err *e)
-{
-    if (voxels->dtype != DTYPE_U8 && voxels->dtype != DTYPE_U16)
-        return err_set(e, ERR_UNSUPPORTED, "%s: voxels of type %s: expected uint8 or uint16", path,
-                       dtype_name(voxels->dtype));
-    if (voxels->rank != 3 || g->shape_zyx[0] != 1)
-        return err_set(e, ERR_SHAPE, "%s: %lld slices: expected one in a 2-D format", path,
-                       (long long)g->shape_zyx[0]);
-    return 0;
-}
-
-int image_expect_volume(const char *path, const Array *voxels, Err *e)
-{
-    const DType type = voxels->dtype;
-    if (type == DTYPE_U8 || type == DTYPE_U16 || type == DTYPE_I16 || type == DTYPE_F32) return 0;
-    return err_set(e, ERR_UNSUPPORTED, "%s: voxels of type %s: expected uint8, uint16, int16 or float32", path,
-                   dtype_name(type));
-}
-
 void image_free(Image *image)
 {
     array_free(&image->voxels);

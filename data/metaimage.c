@@ -8,7 +8,6 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "data/image_files.h"
 #include "data/image_format.h"
 #include "data/lps.h"
 #include "data/text_header.h"
@@ -255,7 +254,7 @@ static int add_files(FileList *files, const char *path, Err *e)
     int failed = 0;
     const bool is_known = !open_header(&m, &s, path, &unreadable);
     for (int i = 0; is_known && i < m.files.count && !failed; i++)
-        failed = image_files_add(files, mem_strdup(m.files.names[i], e), e);
+        failed = image_add_file(files, mem_strdup(m.files.names[i], e), e);
     voxel_files_free(&m.files);
     source_close(&s);
     return failed;

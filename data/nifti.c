@@ -6,7 +6,6 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "data/byte_stream.h"
-#include "data/image_files.h"
 #include "data/image_format.h"
 #include "data/nii_header.h"
 #include "data/voxel_stream.h"
@@ -175,8 +174,8 @@ static int add_files(FileList *files, const char *path, Err *e)
     const int length = (int)strlen(same);
     char *other = path_ends_with(same, ".gz") ? path_format(e, "%.*s", length - 3, same)
                                               : path_format(e, "%s.gz", same);
-    const int failed = image_files_add(files, same, e);
-    if (!failed) return image_files_add(files, other, e);
+    const int failed = image_add_file(files, same, e);
+    if (!failed) return image_add_file(files, other, e);
     mem_free(other);
     return failed;
 }

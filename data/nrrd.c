@@ -10,7 +10,6 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "data/image_files.h"
 #include "data/image_format.h"
 #include "data/lps.h"
 #include "data/text_header.h"
@@ -414,7 +413,7 @@ static int add_files(FileList *files, const char *path, Err *e)
     int failed = 0;
     const bool is_known = !open_header(&n, &s, path, &unreadable);
     for (int i = 0; is_known && i < n.files.count && !failed; i++)
-        failed = image_files_add(files, mem_strdup(n.files.names[i], e), e);
+        failed = image_add_file(files, mem_strdup(n.files.names[i], e), e);
     voxel_files_free(&n.files);
     source_close(&s);
     return failed;

@@ -7,7 +7,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "data/image_files.h"
+#include "data/image_format.h"
 #include "formats/yaml.h"
 
 enum { MAX_PAGES = 1 << 24 };
@@ -111,10 +111,10 @@ static int add_sides(FileList *sides, const char *path, ImageUse use, Err *e)
 {
     const char *dot = strrchr(path_base(path), '.');
     const int length = (int)(dot - path);
-    TRY(image_files_add(sides, path_format(e, "%.*s.json", length, path), e));
+    TRY(image_add_file(sides, path_format(e, "%.*s.json", length, path), e));
     if (use == IMAGE_LABELS) return 0;
     if (length < 6 || path[length - 5] != '_' || strspn(path + length - 4, digits) != 4) return 0;
-    return image_files_add(sides, path_format(e, "%.*s.json", length - 5, path), e);
+    return image_add_file(sides, path_format(e, "%.*s.json", length - 5, path), e);
 }
 
 int tiff_stack_add_side(FileList *files, const char *path, Err *e)

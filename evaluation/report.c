@@ -8,19 +8,6 @@
 #include "base/memory.h"
 #include "evaluation/report_parts.h"
 
-void html_add(Text *out, const char *text)
-{
-    for (; *text; text++) {
-        switch (*text) {
-        case '&': text_add(out, "&amp;"); break;
-        case '<': text_add(out, "&lt;"); break;
-        case '>': text_add(out, "&gt;"); break;
-        case '"': text_add(out, "&quot;"); break;
-        default: text_add_bytes(out, text, 1);
-        }
-    }
-}
-
 static void add_lines(Text *out, const char *const *lines)
 {
     for (; *lines; lines++) text_add(out, "%s\n", *lines);

@@ -3,12 +3,10 @@
 #define EVALUATION_REPORT_PARTS_H
 
 #include "base/text.h"
+#include "evaluation/html.h"
 #include "evaluation/report.h"
 
 extern const char *const report_css[], *const report_script[];   /* lines, NULL behind the last */
-
-/* Text with &, <, > and quotes escaped. */
-void html_add(Text *out, const char *text);
 
 /* The structures that are shown beyond the means: all that some case has or, where they are many, those with the
  * lowest mean Dice; ascending. */

@@ -1,6 +1,5 @@
 #include "inference/prediction.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,17 +13,6 @@
 #include "inference/results.h"
 #include "plans/meaning.h"
 #include "plans/splits.h"
-
-void prediction_tell(const PredictionOptions *o, PredictionTell kind, const char *format, ...)
-{
-    char text[2048];
-    va_list args;
-    if (kind == TELL_NOTE && o->quiet) return;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    o->tell(kind, text);
-}
 
 /* A prediction under way. */
 typedef struct Run {

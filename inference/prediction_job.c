@@ -1,6 +1,5 @@
 #include "inference/prediction_job.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,23 +8,6 @@
 #include "inference/batch.h"
 #include "inference/probabilities.h"
 #include "plans/meaning.h"
-
-bool prediction_job_record_warning(const PredictionJob *job, const char *text)
-{
-    bool is_new = true;
-    if (job->output) prediction_record_warn(job->output->record, job->id, text, &is_new, NULL);
-    return is_new;
-}
-
-void prediction_job_warn(const PredictionJob *job, const char *format, ...)
-{
-    char text[sizeof(Err)];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    if (prediction_job_record_warning(job, text)) prediction_tell(job->o, TELL_WARNING, "case %s: %s", job->id, text);
-}
 
 static void show_tiles(void *context, int64_t done, int64_t tiles)
 {

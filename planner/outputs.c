@@ -5,8 +5,8 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "data/image_files.h"
+#include "formats/yaml.h"
 #include "plans/plan.h"
-#include "plans/yaml.h"
 
 int output_refuse_other(const char *dataset, const char *folder, Err *e)
 {

@@ -11,64 +11,6 @@
 #include "trainer/schedule.h"
 #include "trainer/training_parts.h"
 
-int training_start_loader(Training *t, Err *e)
-{
-    const LoaderOptions o = {&t->training_sampler,
-                             &t->validation_sampler,
-                             t->plan.training.iterations_per_epoch,
-                             t->plan.training.validation_iterations,
-                             t->plan.training.epochs,
-                             t->state.epoch,
-                             t->state.iteration,
-                             t->loader_threads,
-                             t->loader_threads + 1};
-    return loader_new(&t->loader, &o, e);
-}
-
-int training_time_iterations(Training *t, IterationTimes *times, Err *e)
-{
-    enum { WARMING = 1, TIMED = 3 };
-    const PlanTraining planned = t->plan.training;
-    double never_saved = INFINITY, loss, began = 0;
-    t->plan.training.iterations_per_epoch = WARMING + TIMED;
-    t->plan.training.validation_iterations = planned.validation_iterations ? TIMED : 0;
-    int code = training_start_loader(t, e);
-    t->plan.training.iterations_per_epoch = WARMING;
-    if (!code) code = epoch_train(t, NULL, &never_saved, e);
-    t->plan.training.iterations_per_epoch = WARMING + TIMED;
-    began = clock_seconds();
-    if (!code) code = epoch_train(t, NULL, &never_saved, e);
-    times->training = (clock_seconds() - began) / TIMED;
-    began = clock_seconds();
-    if (!code) code = epoch_validate(t, NULL, &loss, e);
-    times->validation = (clock_seconds() - began) / TIMED;
-    loader_free(t->loader);
-    t->loader = NULL;
-    t->plan.training = planned;
-    return code;
-}
-
-/* The earlier run goes: its checkpoints, and the plan in RESULTS, where this run has another. */
-static int replace_earlier(Training *t, Err *e)
-{
-    TRY(run_folder_lock_results(&t->folder, &t->waiting, e));
-    int code = t->choice.is_bound ? 0 : training_plan_check_still_free(&t->plan, &t->folder, e);
-    if (!code) code = run_folder_settle(&t->folder, e);
-    run_folder_unlock_results(&t->folder);
-    return code;
-}
-
-int training_save(Training *t, const char *name, Err *e)
-{
-    text_free(&t->state.plan);
-    TRY(plan_text(&t->plan, &t->state.plan, e));
-    char *path = run_folder_checkpoint(&t->folder, name, e);
-    int code = path ? checkpoint_write(path, t->model.parameters, t->optimizer, &t->state, e) : ERR_NOMEM;
-    mem_free(path);
-    if (!code && run_folder_replaces(&t->folder) && !strcmp(name, "latest")) code = replace_earlier(t, e);
-    return code;
-}
-
 static int write_text(const RunFolder *f, const char *name, const Text *text, Err *e)
 {
     char *path = path_format(e, "%s/%s", f->path, name);

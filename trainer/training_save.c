@@ -1,0 +1,27 @@
+/* Checkpoints of a Training (training_parts.h). */
+#include <string.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "trainer/training_parts.h"
+
+/* The earlier run goes: its checkpoints, and the plan in RESULTS, where this run has another. */
+static int replace_earlier(Training *t, Err *e)
+{
+    TRY(run_folder_lock_results(&t->folder, &t->waiting, e));
+    int code = t->choice.is_bound ? 0 : training_plan_check_still_free(&t->plan, &t->folder, e);
+    if (!code) code = run_folder_settle(&t->folder, e);
+    run_folder_unlock_results(&t->folder);
+    return code;
+}
+
+int training_save(Training *t, const char *name, Err *e)
+{
+    text_free(&t->state.plan);
+    TRY(plan_text(&t->plan, &t->state.plan, e));
+    char *path = run_folder_checkpoint(&t->folder, name, e);
+    int code = path ? checkpoint_write(path, t->model.parameters, t->optimizer, &t->state, e) : ERR_NOMEM;
+    mem_free(path);
+    if (!code && run_folder_replaces(&t->folder) && !strcmp(name, "latest")) code = replace_earlier(t, e);
+    return code;
+}

@@ -67,8 +67,13 @@ static void write_configuration(void)
     Err e = {0};
     assert_int_equal(file_make_folders(in_folder("trained/d"), &e), 0);
     assert_int_equal(file_make_folders(in_folder("place"), &e), 0);
+    MadeFrom weights = {0};
+    char key[FOLD_KEY_BYTES];
     for (int i = -1; i < 200; i++) assert_int_equal(fold_list_add(&folds, i, &e), 0);
-    assert_int_equal(configuration_add(&c, in_folder("trained/d/"), &folds, NULL, &e), 0);
+    made_from_add(&weights, fold_weights_key(key, 7), "0123456789abcdef0123456789abcdef");
+    made_from_add(&weights, fold_weights_key(key, SPLITS_FOLD_ALL), "12345678901234567890123456789012"); /* digits alone */
+    assert_int_equal(configuration_add(&c, in_folder("trained/d/"), &folds, &weights, &e), 0);
+    made_from_free(&weights);
     fold_list_free(&folds);
     assert_int_equal(configuration_write(&c, in_folder("place/inference.yaml"), &e), 0);
     configuration_free(&c);
@@ -82,6 +87,9 @@ static void expect_results(const char *file, const char *results)
     assert_int_equal(c.models[0].folds.count, 201);
     assert_int_equal(c.models[0].folds.numbers[0], SPLITS_FOLD_ALL);
     assert_int_equal(c.models[0].folds.numbers[200], 199);
+    assert_int_equal(c.models[0].made_from.count, 2);
+    assert_string_equal(made_from_find(&c.models[0].made_from, "weights of fold 7"), "0123456789abcdef0123456789abcdef");
+    assert_string_equal(made_from_find(&c.models[0].made_from, "weights of fold all"), "12345678901234567890123456789012");
     const int code = configuration_expect_results(&c, &e);
     if (results) {
         assert_int_equal(code, 0);
@@ -127,6 +135,7 @@ static void what_a_model_may_say_is_known(void **state)
                {"results: d, folds: [-1]", ""},
                {"results: d, folds: [x]", ""},
                {"results: d, fold: [0]", "nearest known one is folds"},
+               {"results: d, folds: [0], made_from: 7", ""},
                {"folds: [0]", "results is missing"}};
     Configuration c;
     Err e = {0};

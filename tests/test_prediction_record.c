@@ -157,6 +157,80 @@ static void another_file_of_a_case_is_wanted(void **state)
     prediction_record_close(r, NULL);
 }
 
+/* Writes files of case a (count of them); as the record of a run that is killed where `kill` is set. */
+static void predict_a(bool replace, const char *const *files, int count, bool kill)
+{
+    MadeFrom inputs = inputs_of("11");
+    PredictionRecord *r = open_record(replace);
+    assert_int_equal(prediction_record_plan(r, "a", NULL), 0);
+    assert_int_equal(prediction_record_begin(r, NULL), 0);
+    for (int i = 0; i < count && !kill; i++) put(files[i], "made");
+    if (!kill) assert_int_equal(prediction_record_done(r, "a", &inputs, files, count, NULL), 0);
+    made_from_free(&inputs);
+    prediction_record_close(r, NULL);
+}
+
+static bool is_there(const char *name)
+{
+    char path[128];
+    bool there;
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    assert_int_equal(file_is_there(path, &there, NULL), 0);
+    return there;
+}
+
+/* What an earlier run wrote of a case and the present one does not goes, even after a run that was killed in between. */
+static void earlier_outputs_go_unless_they_were_changed(void **state)
+{
+    (void)state;
+    static const char *const all[] = {"a.nii", "a.npy", "a.yaml"};
+    predict_a(false, all, 3, false);
+    put("a.yaml", "corrected by hand");
+    put("b.npy", "somebody else's");
+    predict_a(true, all, 1, true);
+    assert_true(is_there("a.npy"));
+    predict_a(false, all, 1, false);
+    assert_true(is_there("a.nii"));
+    assert_false(is_there("a.npy"));
+    assert_true(is_there("a.yaml"));
+    assert_true(is_there("b.npy"));
+}
+
+/* A case that failed keeps what an earlier run wrote, and it stays known. */
+static void a_failed_case_keeps_its_earlier_outputs(void **state)
+{
+    (void)state;
+    static const char *const all[] = {"a.nii", "a.npy"};
+    predict_a(false, all, 2, false);
+    PredictionRecord *r = open_record(true);
+    assert_int_equal(prediction_record_plan(r, "a", NULL), 0);
+    assert_int_equal(prediction_record_begin(r, NULL), 0);
+    assert_int_equal(prediction_record_failed(r, "a", "no", all, 1, NULL), 0);
+    assert_int_equal(prediction_record_close(r, NULL), 0);
+    assert_true(is_there("a.npy"));
+    predict_a(false, all, 1, false);
+    assert_false(is_there("a.npy"));
+}
+
+static void cases_that_are_gone_leave_nothing(void **state)
+{
+    (void)state;
+    static const char *const all[] = {"a.nii", "a.npy"};
+    char stays[] = "other", *const ids[] = {stays};
+    predict_a(false, all, 2, false);
+    put("a.json", "somebody else's");
+    PredictionRecord *r = open_record(false);
+    assert_int_equal(prediction_record_keep_only(r, ids, 1, NULL), 0);
+    assert_int_equal(look(r, "a"), OUTPUT_NONE);
+    prediction_record_close(r, NULL);
+    assert_false(is_there("a.nii") || is_there("a.npy"));
+    assert_true(is_there("a.json"));
+    r = open_record(false);
+    put("a.nii", "made");
+    assert_int_equal(look(r, "a"), OUTPUT_FOREIGN); /* forgotten */
+    prediction_record_close(r, NULL);
+}
+
 static OutputState look_at(const PredictionRecord *r, const char *name, const char *decides)
 {
     OutputState found;
@@ -406,6 +480,7 @@ int main(void)
         TEST(two_models_do_not_begin_in_one_folder), TEST(other_options_are_named),
         TEST(a_failed_case_leaves_what_was_there), TEST(two_runs_share_a_folder), TEST(damage_is_named),
         TEST(names_and_warnings_come_back), TEST(a_pair_of_files_is_one_input),
-        TEST(a_run_that_made_nothing_protects_nothing)};
+        TEST(a_run_that_made_nothing_protects_nothing), TEST(earlier_outputs_go_unless_they_were_changed),
+        TEST(a_failed_case_keeps_its_earlier_outputs), TEST(cases_that_are_gone_leave_nothing)};
     return cmocka_run_group_tests_name("prediction_record", tests, NULL, NULL);
 }

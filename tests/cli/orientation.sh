@@ -62,6 +62,45 @@ is "lies there as well" cmp "$out/mean/phantom_005.nii.gz" "$out/p_psr/phantom_0
 check "predict PSR with a network that saw RAS" 0 "$build/predict" -i "$out/in_psr" -o "$out/p_bad" -m "$out/model_ras" -j1 --quiet
 has "is told with the file" 'warning: case phantom_005: .*phantom_005_0000.nii.gz: its orientation is PSR, and training saw RAS only' stderr
 
+# Told once of each orientation, on the terminal; of a file that can have none with advice that fits.
+cp "$out/in_psr/phantom_005_0000.nii.gz" "$out/in_psr/phantom_006_0000.nii.gz"
+"$turn" "$out/in_ras/phantom_005_0000.nii.gz" "$out/in_psr/phantom_007_0000.nii.gz" LPS
+"$build/make_phantom" -o "$out/tif5" --cases 5 --size 2x32x32 --ending .tif --quiet
+"$build/make_phantom" -o "$out/tif" --cases 2 --size 2x32x32 --ending .tif --quiet
+check "predict volumes of several orientations" 0 "$build/predict" -i "$out/in_psr" "$out"/tif/imagesTr/*.tif -o "$out/p_many" -m "$out/model_ras" -j1 --quiet
+is "is told of each once" test "$(grep -c 'warning: .*take left for right' "$out/stderr")" -eq 3
+has "with where the others are named" 'phantom_005_0000.nii.gz: its orientation is PSR.*predict.yaml alone' stderr
+has "and recorded of each case" 'phantom_006_0000.nii.gz: its orientation is PSR' p_many/predict.yaml
+has "TIFF holds none" 'phantom_001_0000.tif: it has no orientation, .*TIFF, PNG and BMP have none: store it as NIfTI' stderr
+check "a network of TIFF volumes" 0 sh -c '"$0/plan_and_preprocess" "$1/tif5" -o "$1/pre_tif" --override "$1/narrow.yaml" -j1 --quiet &&
+    "$0/train" "$1/pre_tif" all -o "$1/model_tif" $2' "$build" "$out" "$short"
+check "predicts them" 0 "$build/predict" -i "$out/tif5/imagesTr" -o "$out/p_tif" -m "$out/model_tif" -f all -j1 --quiet
+lacks "without a word" 'left for right' stderr
+
+# Networks that read a volume with other axes have no mean.
+check "train, as stored" 0 "$build/train" "$out/pre_ras" 1 -o "$out/model_ras" $short --save-probabilities
+check "train, turned to RAS" 0 "$build/train" "$out/pre" 1 -o "$out/model" $short --save-probabilities
+printf 'format: 1\nmodels:\n  - {results: model_ras, folds: [0]}\n  - {results: model, folds: [0]}\n' >"$out/two.yaml"
+cp "$out/in_ras/phantom_005_0000.nii.gz" "$out/in_psr/phantom_008_0000.nii.gz"
+check "together they predict" 1 "$build/predict" -i "$out/in_psr" -o "$out/p_pair" -m "$out/two.yaml" -j1 --quiet
+has "what both read alike" 'case: phantom_008, state: done' p_pair/predict.yaml
+has "and refuse the rest before the work" 'case phantom_005: .*by the plans of .*/model_ras and .*/model it is read with its axes in another order' stderr
+is "once each" test "$(grep -c 'phantom_005' "$out/stderr")" -eq 1
+check "probabilities of the first" 0 "$build/predict" -i "$out/in_psr" -o "$out/pa" -m "$out/model_ras" -f 0 -j1 --quiet --save-probabilities
+check "and of the other" 0 "$build/predict" -i "$out/in_psr" -o "$out/pb" -m "$out/model" -f 0 -j1 --quiet --save-probabilities
+check "ensemble" 1 "$build/ensemble" "$out/pa" "$out/pb" -o "$out/mean2"
+has "names the case once, the folders and a way on" \
+    'error: case phantom_005: the probabilities in .*/pa and .*/pb have their axes in another order (orientation.*plan_and_preprocess' stderr
+has "and averages the others" 'average: 1 done, 3 failed' stderr
+check "find_best_configuration" 0 "$build/find_best_configuration" "$out/model_ras" "$out/model" -f 1 -o "$out/inference.yaml" --quiet
+has "leaves their pair out" 'warning: .*/model_ras + .*/model is left out of the pairs: case phantom_00.: the probabilities .* in another order' stderr
+is "and compares each" test "$(grep -c '[01]\.[0-9]* *\(<- best\)*$' "$out/stdout")" -ge 2
+cp -r "$out/model" "$out/model_t"; sed -i 's/^\(transpose_[a-z]*\): .*/\1: [0, 2, 1]/' "$out/model_t/plans.yaml"
+sed 's/results: model,/results: model_t,/' "$out/two.yaml" >"$out/transposed.yaml"
+check "another transpose_forward" 1 "$build/predict" -i "$out/in_ras" -o "$out/p_t" -m "$out/transposed.yaml" -j1 --quiet
+has "is refused at once" 'model_ras/plans.yaml has transpose_forward \[0, 1, 2\], .*model_t/plans.yaml \[0, 2, 1\]' stderr
+is "and nothing is written" test ! -e "$out/p_t"
+
 # A 2-D NIfTI among volumes of one slice: no reader turns it.
 two=$out/two
 "$build/make_phantom" -o "$two" --cases 5 --size 1x32x28 --seed 5 --ending .nii --quiet

@@ -89,7 +89,9 @@ check "another fold follows" 0 train "$out/pre" 1 -o "$out/r" --quiet
 check "and the first goes on" 0 train "$out/pre" 0 -o "$out/r" --continue --epochs 5 --quiet
 
 # A training that went on and was killed: checkpoint_latest beside checkpoint_final.
-cp "$out/r/fold_0/checkpoint_final.safetensors" "$out/r/fold_0/checkpoint_latest.safetensors"
+cp -r "$out/r" "$out/further"
+check "it goes on further" 0 train "$out/pre" 0 -o "$out/further" --continue --epochs 6 --quiet --no-validation
+mv "$out/further/fold_0/checkpoint_final.safetensors" "$out/r/fold_0/checkpoint_latest.safetensors"
 check "validation of the weights before" 0 train "$out/pre" 0 -o "$out/r" --val-only --quiet
 has "is told from that of the last ones" 'was interrupted: the weights of checkpoint_final are validated; --continue' stderr
 

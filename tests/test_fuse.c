@@ -25,9 +25,9 @@ static Block block_new(double drop_path)
     Block b = {.graph = graph_new(&e)};
     Graph *g = b.graph;
     const Ref x = graph_input(g, "image", (Shape){2, 6, 7, 20}, DTYPE_F32);
-    const Ref first = leaky_relu(g, instance_norm(g, "n1", conv2d(g, "c1", x, 20, (Conv){3, 1, 1, false}), true), 0.01);
-    b.inside = instance_norm(g, "n2", conv2d(g, "c2", first, 20, (Conv){3, 1, 1, false}), true);
-    b.end = leaky_relu(g, add_drop_path(g, "drop", x, b.inside, drop_path), 0.01);
+    const Ref first = op_leaky_relu(g, op_instance_norm(g, "n1", op_conv2d(g, "c1", x, 20, (Conv){3, 1, 1, false}), true), 0.01);
+    b.inside = op_instance_norm(g, "n2", op_conv2d(g, "c2", first, 20, (Conv){3, 1, 1, false}), true);
+    b.end = op_leaky_relu(g, op_add_drop_path(g, "drop", x, b.inside, drop_path), 0.01);
     assert_int_equal(graph_check(g, &e), 0);
     return b;
 }
@@ -72,7 +72,7 @@ static void values_read_twice_stay(void **state)
 {
     (void)state;
     Block b = block_new(0);
-    const Ref more = add(b.graph, b.inside, b.end);
+    const Ref more = op_add(b.graph, b.inside, b.end);
     Err e = {0};
     Executor *x;
     const ExecutorOptions o = {.outputs = &more, .output_count = 1};

@@ -39,36 +39,36 @@ struct OpCase {
         (void)c;                                                                                   \
         outputs[0] = call;                                                                         \
     }
-BUILD(silu, silu(g, in[0]))
-BUILD(silu_gate, silu_gate(g, in[0], in[1]))
-BUILD(leaky_relu, leaky_relu(g, in[0], c->number))
-BUILD(add, add(g, in[0], in[1]))
-BUILD(concat, concat(g, in[0], in[1]))
-BUILD(space_to_depth, space_to_depth(g, in[0], (int64_t)c->number))
-BUILD(depth_to_space, depth_to_space(g, in[0], (int64_t)c->number))
-BUILD(layer_norm, layer_norm(g, "norm", in[0]))
-BUILD(instance_norm, instance_norm(g, "norm", in[0], false))
-BUILD(instance_norm_affine, instance_norm(g, "norm", in[0], true))
-BUILD(instance_norm_act, leaky_relu(g, instance_norm(g, "norm", in[0], true), c->number))
-BUILD(depthwise_conv2d, depthwise_conv2d(g, "conv", in[0]))
-BUILD(linear, linear(g, "linear", in[0], (int64_t)c->number, true))
-BUILD(linear_plain, linear(g, "linear", in[0], (int64_t)c->number, false))
-BUILD(conv2d, conv2d(g, "conv", in[0], (int64_t)c->number, *(const Conv *)c->spec))
-BUILD(conv_transpose2d, conv_transpose2d(g, "conv", in[0], 5, (int64_t)c->number))
-BUILD(dice_ce_loss, dice_ce_loss(g, "loss", in[0], in[1], *(const DiceCE *)c->spec))
-BUILD(dice_bce_loss, dice_bce_loss(g, "loss", in[0], in[1], c->spec))
-BUILD(selective_scan, selective_scan(g, in[0], (int64_t)*(const double *)c->spec, (int64_t)c->number))
-BUILD(weighted_sum, weighted_sum(g, "sum", in, c->spec, 3))
+BUILD(silu, op_silu(g, in[0]))
+BUILD(silu_gate, op_silu_gate(g, in[0], in[1]))
+BUILD(leaky_relu, op_leaky_relu(g, in[0], c->number))
+BUILD(add, op_add(g, in[0], in[1]))
+BUILD(concat, op_concat(g, in[0], in[1]))
+BUILD(space_to_depth, op_space_to_depth(g, in[0], (int64_t)c->number))
+BUILD(depth_to_space, op_depth_to_space(g, in[0], (int64_t)c->number))
+BUILD(layer_norm, op_layer_norm(g, "norm", in[0]))
+BUILD(instance_norm, op_instance_norm(g, "norm", in[0], false))
+BUILD(instance_norm_affine, op_instance_norm(g, "norm", in[0], true))
+BUILD(instance_norm_act, op_leaky_relu(g, op_instance_norm(g, "norm", in[0], true), c->number))
+BUILD(depthwise_conv2d, op_depthwise_conv2d(g, "conv", in[0]))
+BUILD(linear, op_linear(g, "linear", in[0], (int64_t)c->number, true))
+BUILD(linear_plain, op_linear(g, "linear", in[0], (int64_t)c->number, false))
+BUILD(conv2d, op_conv2d(g, "conv", in[0], (int64_t)c->number, *(const Conv *)c->spec))
+BUILD(conv_transpose2d, op_conv_transpose2d(g, "conv", in[0], 5, (int64_t)c->number))
+BUILD(dice_ce_loss, op_dice_ce_loss(g, "loss", in[0], in[1], *(const DiceCE *)c->spec))
+BUILD(dice_bce_loss, op_dice_bce_loss(g, "loss", in[0], in[1], c->spec))
+BUILD(selective_scan, op_selective_scan(g, in[0], (int64_t)*(const double *)c->spec, (int64_t)c->number))
+BUILD(weighted_sum, op_weighted_sum(g, "sum", in, c->spec, 3))
 
 /* The order of the inputs is the chain's: the norm's first. */
 static void build_instance_norm_add_act(Graph *g, const OpCase *c, const Ref *in, Ref *outputs)
 {
-    outputs[0] = leaky_relu(g, add(g, in[1], instance_norm(g, "norm", in[0], false)), c->number);
+    outputs[0] = op_leaky_relu(g, op_add(g, in[1], op_instance_norm(g, "norm", in[0], false)), c->number);
 }
 
 static void build_split(Graph *g, const OpCase *c, const Ref *in, Ref *outputs)
 {
-    split(g, in[0], (int64_t)c->number, &outputs[0], &outputs[1]);
+    op_split(g, in[0], (int64_t)c->number, &outputs[0], &outputs[1]);
 }
 
 static const double weights[] = {0.5, -2, 0.25, 0};

@@ -52,10 +52,10 @@ static void draw(float *x, int64_t count, uint32_t stream)
 static Ref build_branches(Graph *g, Ref x)
 {
     Ref a, b;
-    split(g, layer_norm(g, "norm", x), 11, &a, &b);
-    a = silu(g, depthwise_conv2d(g, "conv", a));
-    b = instance_norm(g, "plain", linear(g, "linear", b, 13, true), true);
-    return add_drop_path(g, "sum", x, silu_gate(g, concat(g, b, a), x), 0);
+    op_split(g, op_layer_norm(g, "norm", x), 11, &a, &b);
+    a = op_silu(g, op_depthwise_conv2d(g, "conv", a));
+    b = op_instance_norm(g, "plain", op_linear(g, "linear", b, 13, true), true);
+    return op_add_drop_path(g, "sum", x, op_silu_gate(g, op_concat(g, b, a), x), 0);
 }
 
 enum { PIXELS = 2 * 5 * 7, CHANNELS = 24, COUNT = PIXELS * CHANNELS };
@@ -150,7 +150,7 @@ static void drop_path_draws_by_node_sample_and_step(void **state)
     Machine m = {.graph = graph_new(NULL)};
     const Shape s = {SAMPLES, 1, 2, 3};
     const Ref a = graph_input(m.graph, "a", s, DTYPE_F32), b = graph_input(m.graph, "b", s, DTYPE_F32);
-    const Ref y[] = {add_drop_path(m.graph, "one", a, b, 0.25), add_drop_path(m.graph, "two", a, b, 0.25)};
+    const Ref y[] = {op_add_drop_path(m.graph, "one", a, b, 0.25), op_add_drop_path(m.graph, "two", a, b, 0.25)};
     start(&m, &(ExecutorOptions){.outputs = y, .output_count = 2, .train = true, .input_gradients = 3});
     for (int i = 0; i < SAMPLES * SAMPLE; i++) {
         ((float *)executor_input(m.executor, 0)->data)[i] = 1;
@@ -191,7 +191,7 @@ static void drop_path_is_off_outside_training(void **state)
     (void)state;
     Machine m = {.graph = graph_new(NULL)};
     const Ref a = graph_input(m.graph, "a", (Shape){50, 1, 1, 1}, DTYPE_F32);
-    const Ref y = add_drop_path(m.graph, "sum", a, a, 0.5);
+    const Ref y = op_add_drop_path(m.graph, "sum", a, a, 0.5);
     start(&m, &(ExecutorOptions){.outputs = &y, .output_count = 1});
     for (int i = 0; i < 50; i++) ((float *)executor_input(m.executor, 0)->data)[i] = (float)i;
     assert_int_equal(executor_forward(m.executor, &(Step){0}, NULL), 0);
@@ -202,29 +202,29 @@ static void drop_path_is_off_outside_training(void **state)
 
 /* ---- definitions that do not fit ---- */
 
-static void bad_concat(Graph *g, Ref x, Ref half) { concat(g, x, half); }
-static void bad_add(Graph *g, Ref x, Ref half) { add(g, x, half); }
-static void bad_split(Graph *g, Ref x, Ref half) { split(g, x, 9, &x, &half); }
-static void bad_blocks(Graph *g, Ref x, Ref half) { concat(g, x, space_to_depth(g, half, 4)); }
-static void bad_depth(Graph *g, Ref x, Ref half) { concat(g, x, depth_to_space(g, half, 3)); }
-static void bad_slope(Graph *g, Ref x, Ref half) { concat(g, x, leaky_relu(g, half, -0.5)); }
-static void bad_rate(Graph *g, Ref x, Ref half) { concat(g, half, add_drop_path(g, "sum", x, x, 1)); }
+static void bad_concat(Graph *g, Ref x, Ref half) { op_concat(g, x, half); }
+static void bad_add(Graph *g, Ref x, Ref half) { op_add(g, x, half); }
+static void bad_split(Graph *g, Ref x, Ref half) { op_split(g, x, 9, &x, &half); }
+static void bad_blocks(Graph *g, Ref x, Ref half) { op_concat(g, x, op_space_to_depth(g, half, 4)); }
+static void bad_depth(Graph *g, Ref x, Ref half) { op_concat(g, x, op_depth_to_space(g, half, 3)); }
+static void bad_slope(Graph *g, Ref x, Ref half) { op_concat(g, x, op_leaky_relu(g, half, -0.5)); }
+static void bad_rate(Graph *g, Ref x, Ref half) { op_concat(g, half, op_add_drop_path(g, "sum", x, x, 1)); }
 static void bad_labels(Graph *g, Ref x, Ref half)
 {
-    dice_ce_loss(g, "loss", x, half, (DiceCE){.batch_dice = true, .smooth = 1e-5, .ignore_label = -1});
+    op_dice_ce_loss(g, "loss", x, half, (DiceCE){.batch_dice = true, .smooth = 1e-5, .ignore_label = -1});
 }
 static void bad_logits(Graph *g, Ref x, Ref half)
 {
-    split(g, half, 1, &half, &x);
-    dice_ce_loss(g, "loss", half, half, (DiceCE){.batch_dice = true, .smooth = 1e-5, .ignore_label = -1});
+    op_split(g, half, 1, &half, &x);
+    op_dice_ce_loss(g, "loss", half, half, (DiceCE){.batch_dice = true, .smooth = 1e-5, .ignore_label = -1});
 }
 static void bad_term(Graph *g, Ref x, Ref half)
 {
-    weighted_sum(g, "sum", (Ref[]){x, half}, (double[]){1, 1}, 2);
+    op_weighted_sum(g, "sum", (Ref[]){x, half}, (double[]){1, 1}, 2);
 }
 static void bad_count(Graph *g, Ref x, Ref half)
 {
-    weighted_sum(g, "sum", (Ref[]){x, x, x, half, x}, (double[]){1, 1, 1, 1, 1}, 5);
+    op_weighted_sum(g, "sum", (Ref[]){x, x, x, half, x}, (double[]){1, 1, 1, 1, 1}, 5);
 }
 
 static void definitions_that_do_not_fit(void **state)
@@ -249,7 +249,7 @@ static void definitions_that_do_not_fit(void **state)
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         Err e = {0};
         Graph *g = graph_new(&e);
-        in(g, "block");
+        scope_in(g, "block");
         const Ref x = graph_input(g, "x", (Shape){1, 6, 4, 8}, DTYPE_F32);
         bad[i].build(g, x, graph_input(g, "half", (Shape){1, 3, 2, 8}, DTYPE_F32));
         assert_true(graph_check(g, &e) < 0);
@@ -319,7 +319,7 @@ static void losses_of_pytorch(void **state)
         const Ref labels = graph_input(m.graph, "labels", (Shape){s[0], s[2], s[3], 1}, DTYPE_I16);
         const DiceCE rule = {
             .batch_dice = cases[i].batch_dice, .smooth = 1e-5, .ignore_label = cases[i].ignore_label};
-        const Ref loss = dice_ce_loss(m.graph, "loss", logits, labels, rule);
+        const Ref loss = op_dice_ce_loss(m.graph, "loss", logits, labels, rule);
         start(&m, &(ExecutorOptions){.outputs = &loss,
                                      .output_count = 1,
                                      .train = true,
@@ -339,7 +339,7 @@ static void layer_norm_of_numbers_far_from_zero(void **state)
     if (gold_open(&gold, "tests/golden/ops/layernorm_offset.gold", &e)) fail_msg("%s", e.text);
     Machine m = {.graph = graph_new(NULL)};
     const Ref x = graph_input(m.graph, "x", (Shape){1, 1, 4, 16}, DTYPE_F32),
-              y = layer_norm(m.graph, "norm", x);
+              y = op_layer_norm(m.graph, "norm", x);
     start(&m, &(ExecutorOptions){.outputs = &y, .output_count = 1, .implementation = *state});
     memcpy(executor_input(m.executor, 0)->data, gold_find(&gold, "in.x")->data, 64 * sizeof(float));
     memcpy(parameters_of(m.parameters, 0), gold_find(&gold, "par.weight")->data, 16 * sizeof(float));

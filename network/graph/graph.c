@@ -80,7 +80,7 @@ Ref graph_input(Graph *g, const char *name, Shape shape, DType dtype)
 
 void graph_output(Graph *g, const char *name, Ref x) { name_value(g, name, x); }
 
-void in(Graph *g, const char *scope)
+void scope_in(Graph *g, const char *scope)
 {
     const size_t used = strlen(g->scope), more = strlen(scope);
     if (used + more + 2 > sizeof g->scope) {
@@ -90,7 +90,7 @@ void in(Graph *g, const char *scope)
     snprintf(g->scope + used, sizeof g->scope - used, "%s/", scope);
 }
 
-/* The scope is kept as "a.b/c/": '/' marks where each in() began, and reads as '.' in names. */
+/* The scope is kept as "a.b/c/": '/' marks where each scope_in() began, and reads as '.' in names. */
 static void scoped(const Graph *g, const char *name, char *path, size_t bytes)
 {
     snprintf(path, bytes, "%s%s", g->scope, name);
@@ -100,14 +100,14 @@ static void scoped(const Graph *g, const char *name, char *path, size_t bytes)
     if (length && path[length - 1] == '.') path[length - 1] = '\0';
 }
 
-Ref out(Graph *g, Ref x)
+Ref scope_out(Graph *g, Ref x)
 {
     char path[sizeof g->scope];
     scoped(g, "", path, sizeof path);
     name_value(g, path, x);
     const size_t length = strlen(g->scope);
     if (!length) {
-        if (!failed(g)) err_set(&g->error, ERR_VALUE, "out() without in()");
+        if (!failed(g)) err_set(&g->error, ERR_VALUE, "scope_out() without scope_in()");
         return x;
     }
     g->scope[length - 1] = '\0';

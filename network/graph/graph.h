@@ -2,13 +2,13 @@
  *
  *   Graph *g = graph_new(e);
  *   Ref x = graph_input(g, "image", (Shape){1, 320, 320, 3}, DTYPE_F32);
- *   in(g, "stem");
- *   x = out(g, conv2d(g, "0", x, 48, conv));
+ *   scope_in(g, "stem");
+ *   x = scope_out(g, op_conv2d(g, "0", x, 48, conv));
  *   graph_output(g, "head0", x);
  *   if (graph_check(g, e)) …
  *   graph_free(g);
  *
- * Scopes (in/out) make the parameter names, identical to the official state dict. A definition needs
+ * Scopes (scope_in, scope_out) make the parameter names, identical to the official state dict. A definition needs
  * no checks: the first failure sticks, every later call returns a harmless Ref, graph_check tells.
  * The sizes given here are nominal (a plan's patch): executors of one graph choose their own batch,
  * height and width. Immutable after graph_check; may then be shared by threads. */
@@ -71,8 +71,8 @@ int graph_check(const Graph *g, Err *e); /* 0, or the first failure of the defin
 Ref graph_input(Graph *g, const char *name, Shape shape, DType dtype);
 void graph_output(Graph *g, const char *name, Ref x);
 
-void in(Graph *g, const char *scope);    /* opens a scope "a.b" */
-Ref out(Graph *g, Ref x);                /* closes it and gives x the scope's path as its name */
+void scope_in(Graph *g, const char *scope);    /* opens a scope "a.b" */
+Ref scope_out(Graph *g, Ref x);                /* closes it and gives x the scope's path as its name */
 void graph_init_policy(Graph *g, InitPolicy policy);
 InitPolicy graph_policy(const Graph *g);
 

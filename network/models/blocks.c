@@ -6,33 +6,33 @@ Ref ss2d(Graph *g, Ref x, int64_t states)
 {
     const int64_t channels = graph_shape(g, x).c, inner = 2 * channels;
     Ref z;
-    split(g, linear(g, "in_proj", x, 2 * inner, false), inner, &x, &z);
-    x = silu(g, depthwise_conv2d(g, "conv2d", x));
-    x = selective_scan(g, x, (channels + 15) / 16, states);
-    x = silu_gate(g, layer_norm(g, "out_norm", x), z);
-    return linear(g, "out_proj", x, channels, false);
+    op_split(g, op_linear(g, "in_proj", x, 2 * inner, false), inner, &x, &z);
+    x = op_silu(g, op_depthwise_conv2d(g, "conv2d", x));
+    x = op_selective_scan(g, x, (channels + 15) / 16, states);
+    x = op_silu_gate(g, op_layer_norm(g, "out_norm", x), z);
+    return op_linear(g, "out_proj", x, channels, false);
 }
 
 Ref vss_block(Graph *g, Ref x, int64_t states, double drop_path)
 {
-    Ref path = layer_norm(g, "ln_1", x);
-    in(g, "self_attention");
-    path = out(g, ss2d(g, path, states));
-    return add_drop_path(g, "drop_path", x, path, drop_path);
+    Ref path = op_layer_norm(g, "ln_1", x);
+    scope_in(g, "self_attention");
+    path = scope_out(g, ss2d(g, path, states));
+    return op_add_drop_path(g, "drop_path", x, path, drop_path);
 }
 
 Ref patch_embed(Graph *g, Ref x, int64_t channels, int64_t patch)
 {
-    in(g, "patch_embed");
-    x = conv2d(g, "proj", x, channels, (Conv){.kernel = patch, .stride = patch, .bias = true});
-    return out(g, layer_norm(g, "norm", x));
+    scope_in(g, "patch_embed");
+    x = op_conv2d(g, "proj", x, channels, (Conv){.kernel = patch, .stride = patch, .bias = true});
+    return scope_out(g, op_layer_norm(g, "norm", x));
 }
 
 Ref patch_merging(Graph *g, Ref x)
 {
     const int64_t channels = graph_shape(g, x).c;
-    x = layer_norm(g, "norm", space_to_depth(g, x, 2));
-    return linear(g, "reduction", x, 2 * channels, false);
+    x = op_layer_norm(g, "norm", op_space_to_depth(g, x, 2));
+    return op_linear(g, "reduction", x, 2 * channels, false);
 }
 
 /* The i-th of n values from `first` to `last`. */
@@ -50,61 +50,61 @@ void vss_encoder(Graph *g, Ref x, int64_t patch, const NetworkSpec *spec, Ref st
     char scope[48];
     int64_t blocks = 0, block = 0;
     for (int i = 0; i < NETWORK_STAGES; i++) blocks += spec->depths[i];
-    in(g, "vssm_encoder");
+    scope_in(g, "vssm_encoder");
     graph_exact(g, true);
     x = patch_embed(g, x, spec->dims[0], patch);
     for (int i = 0; i < NETWORK_STAGES; i++) {
         graph_exact(g, i < EXACT_STAGES);
         for (int64_t k = 0; k < spec->depths[i]; k++, block++) {
             snprintf(scope, sizeof scope, "layers.%d.blocks.%d", i, (int)k);
-            in(g, scope);
-            x = out(g, vss_block(g, x, spec->states, spaced(0, spec->drop_path, block, blocks)));
+            scope_in(g, scope);
+            x = scope_out(g, vss_block(g, x, spec->states, spaced(0, spec->drop_path, block, blocks)));
         }
         stages[i] = x;
         if (i == NETWORK_STAGES - 1) break;
         snprintf(scope, sizeof scope, "downsamples.%d", i);
-        in(g, scope);
-        x = out(g, patch_merging(g, x));
+        scope_in(g, scope);
+        x = scope_out(g, patch_merging(g, x));
     }
-    out(g, x);
+    scope_out(g, x);
 }
 
 Ref patch_expand(Graph *g, Ref x)
 {
-    x = linear(g, "expand", x, 2 * graph_shape(g, x).c, false);
-    return layer_norm(g, "norm", depth_to_space(g, x, 2));
+    x = op_linear(g, "expand", x, 2 * graph_shape(g, x).c, false);
+    return op_layer_norm(g, "norm", op_depth_to_space(g, x, 2));
 }
 
 Ref final_patch_expand(Graph *g, Ref x)
 {
-    x = linear(g, "expand", x, 16 * graph_shape(g, x).c, false);
-    return layer_norm(g, "norm", depth_to_space(g, x, 4));
+    x = op_linear(g, "expand", x, 16 * graph_shape(g, x).c, false);
+    return op_layer_norm(g, "norm", op_depth_to_space(g, x, 4));
 }
 
 static Ref conv_norm(Graph *g, const char *scope, Ref x, int64_t channels, int64_t kernel)
 {
-    in(g, scope);
-    x = conv2d(g, "conv", x, channels, (Conv){.kernel = kernel, .stride = 1, .padding = kernel / 2});
-    return out(g, instance_norm(g, "norm", x, false));
+    scope_in(g, scope);
+    x = op_conv2d(g, "conv", x, channels, (Conv){.kernel = kernel, .stride = 1, .padding = kernel / 2});
+    return scope_out(g, op_instance_norm(g, "norm", x, false));
 }
 
 Ref unet_res_block(Graph *g, Ref x, int64_t channels)
 {
-    const Ref main = leaky_relu(g, conv_norm(g, "conv1", x, channels, 3), 0.01);
+    const Ref main = op_leaky_relu(g, conv_norm(g, "conv1", x, channels, 3), 0.01);
     const Ref path = conv_norm(g, "conv2", main, channels, 3);
     if (graph_shape(g, x).c != channels) x = conv_norm(g, "conv3", x, channels, 1);
-    return leaky_relu(g, add(g, path, x), 0.01);
+    return op_leaky_relu(g, op_add(g, path, x), 0.01);
 }
 
 Ref unetr_basic_block(Graph *g, Ref x, int64_t channels)
 {
-    in(g, "layer");
-    return out(g, unet_res_block(g, x, channels));
+    scope_in(g, "layer");
+    return scope_out(g, unet_res_block(g, x, channels));
 }
 
 Ref unetr_up_block(Graph *g, Ref x, Ref skip, int64_t channels)
 {
-    x = conv_transpose2d(g, "transp_conv.conv", x, channels, 2);
-    in(g, "conv_block");
-    return out(g, unet_res_block(g, concat(g, x, skip), channels));
+    x = op_conv_transpose2d(g, "transp_conv.conv", x, channels, 2);
+    scope_in(g, "conv_block");
+    return scope_out(g, unet_res_block(g, op_concat(g, x, skip), channels));
 }

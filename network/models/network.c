@@ -83,12 +83,12 @@ static Ref add_loss(Graph *g, const NetworkSpec *spec, const Ref heads[NETWORK_H
     char name[16];
     for (int i = 0; i < NETWORK_HEADS; i++) {
         snprintf(name, sizeof name, "loss%d", i);
-        terms[i] = spec->has_regions ? dice_bce_loss(g, name, heads[i], labels, &spec->region_loss)
-                                     : dice_ce_loss(g, name, heads[i], labels, spec->loss);
+        terms[i] = spec->has_regions ? op_dice_bce_loss(g, name, heads[i], labels, &spec->region_loss)
+                                     : op_dice_ce_loss(g, name, heads[i], labels, spec->loss);
         graph_output(g, name, terms[i]);
     }
     network_head_weights(NETWORK_HEADS, weights);
-    return spec->deep_supervision ? weighted_sum(g, "loss", terms, weights, NETWORK_HEADS - 1) : terms[0];
+    return spec->deep_supervision ? op_weighted_sum(g, "loss", terms, weights, NETWORK_HEADS - 1) : terms[0];
 }
 
 int network_build(Graph **result, const NetworkSpec *spec, Err *e)

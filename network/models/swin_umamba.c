@@ -16,33 +16,33 @@
 
 static Ref stem(Graph *g, Ref image, int64_t channels)
 {
-    in(g, "stem");
+    scope_in(g, "stem");
     graph_exact(g, true);
-    Ref x = conv2d(g, "0", image, channels, (Conv){.kernel = 7, .stride = 2, .padding = 3, .bias = true});
-    return out(g, instance_norm(g, "1", x, true));
+    Ref x = op_conv2d(g, "0", image, channels, (Conv){.kernel = 7, .stride = 2, .padding = 3, .bias = true});
+    return scope_out(g, op_instance_norm(g, "1", x, true));
 }
 
 static Ref encoder(Graph *g, int index, Ref x, int64_t channels)
 {
     char scope[16];
     snprintf(scope, sizeof scope, "encoder%d", index);
-    in(g, scope);
-    return out(g, unetr_basic_block(g, x, channels));
+    scope_in(g, scope);
+    return scope_out(g, unetr_basic_block(g, x, channels));
 }
 
 static Ref decoder(Graph *g, int index, Ref x, Ref skip)
 {
     char scope[16];
     snprintf(scope, sizeof scope, "decoder%d", index);
-    in(g, scope);
-    return out(g, unetr_up_block(g, x, skip, graph_shape(g, skip).c));
+    scope_in(g, scope);
+    return scope_out(g, unetr_up_block(g, x, skip, graph_shape(g, skip).c));
 }
 
 static Ref out_layer(Graph *g, int index, Ref x, int64_t classes)
 {
     char name[32];
     snprintf(name, sizeof name, "out_layers.%d.conv.conv", index);
-    return conv2d(g, name, x, classes, (Conv){.kernel = 1, .stride = 1, .bias = true});
+    return op_conv2d(g, name, x, classes, (Conv){.kernel = 1, .stride = 1, .bias = true});
 }
 
 static void build(Graph *g, Ref image, const NetworkSpec *spec, bool paper, Ref heads[NETWORK_HEADS])
@@ -64,8 +64,8 @@ static void build(Graph *g, Ref image, const NetworkSpec *spec, bool paper, Ref 
     const Ref dec4 = decoder(g, 4, dec5, enc3);
     const Ref dec3 = decoder(g, 3, dec4, enc2);
     x = decoder(g, 2, dec3, enc1);
-    in(g, "decoder1");
-    x = out(g, unetr_basic_block(g, x, dims[0] / 2));
+    scope_in(g, "decoder1");
+    x = scope_out(g, unetr_basic_block(g, x, dims[0] / 2));
 
     heads[0] = out_layer(g, 0, x, spec->classes);
     heads[1] = out_layer(g, 1, dec3, spec->classes);

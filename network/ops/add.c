@@ -120,11 +120,11 @@ const OpClass add_class = {
     .on = {add_list},
 };
 
-Ref add_drop_path(Graph *g, const char *name, Ref a, Ref b, double rate)
+Ref op_add_drop_path(Graph *g, const char *name, Ref a, Ref b, double rate)
 {
     const Ref inputs[] = {a, b};
     return graph_node(g, &add_class, name, &rate, sizeof rate, inputs, 2, NULL, 0);
 }
 
-Ref add(Graph *g, Ref a, Ref b) { return add_drop_path(g, "add", a, b, 0); }
+Ref op_add(Graph *g, Ref a, Ref b) { return op_add_drop_path(g, "add", a, b, 0); }
 #endif

@@ -49,7 +49,7 @@ static int shape(Node *node, Err *e)
 static const OpClass concat_class = {
     .name = "concat", .shape = shape, .view = VIEW_CONCAT, .on = {concat_list}};
 
-Ref concat(Graph *g, Ref a, Ref b)
+Ref op_concat(Graph *g, Ref a, Ref b)
 {
     const Ref inputs[] = {a, b};
     return graph_node(g, &concat_class, "concat", NULL, 0, inputs, 2, NULL, 0);

@@ -22,14 +22,14 @@ static int64_t macs(const Node *node) { return shape_pixels(node->out[0]->shape)
 static const OpClass conv2d_class = {.name = "conv2d", .shape = shape, .macs = macs, .keeps_for_params = 1,
                                      .on = {convolution_list}};
 
-Ref conv2d(Graph *g, const char *name, Ref x, int64_t out_channels, Conv conv)
+Ref op_conv2d(Graph *g, const char *name, Ref x, int64_t out_channels, Conv conv)
 {
     const DnnConv attr = {.kernel = conv.kernel, .stride = conv.stride, .padding = conv.padding, .bias = conv.bias};
     const InitPolicy policy = graph_policy(g);
     const int64_t weight[] = {out_channels, graph_shape(g, x).c, conv.kernel, conv.kernel};
-    in(g, name);
+    scope_in(g, name);
     int params[2] = {graph_param(g, "weight", 4, weight, policy.conv_weight, 0)};
     if (conv.bias)
         params[1] = graph_param(g, "bias", 1, &out_channels, policy.conv_bias, weight[1] * conv.kernel * conv.kernel);
-    return out(g, graph_node(g, &conv2d_class, "", &attr, sizeof attr, &x, 1, params, conv.bias ? 2 : 1));
+    return scope_out(g, graph_node(g, &conv2d_class, "", &attr, sizeof attr, &x, 1, params, conv.bias ? 2 : 1));
 }

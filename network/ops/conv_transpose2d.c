@@ -19,11 +19,11 @@ static int64_t macs(const Node *node) { return shape_pixels(node->in[0]->shape) 
 static const OpClass conv_transpose2d_class = {.name = "conv_transpose2d", .shape = shape, .macs = macs,
                                                .keeps_for_params = 1, .on = {convolution_list}};
 
-Ref conv_transpose2d(Graph *g, const char *name, Ref x, int64_t out_channels, int64_t factor)
+Ref op_conv_transpose2d(Graph *g, const char *name, Ref x, int64_t out_channels, int64_t factor)
 {
     const DnnConv attr = {.kernel = factor, .stride = factor, .transposed = true};
     const int64_t weight[] = {graph_shape(g, x).c, out_channels, factor, factor};
-    in(g, name);
+    scope_in(g, name);
     const int param = graph_param(g, "weight", 4, weight, graph_policy(g).conv_weight, 0);
-    return out(g, graph_node(g, &conv_transpose2d_class, "", &attr, sizeof attr, &x, 1, &param, 1));
+    return scope_out(g, graph_node(g, &conv_transpose2d_class, "", &attr, sizeof attr, &x, 1, &param, 1));
 }

@@ -46,7 +46,7 @@ static int shape(Node *node, Err *e)
 static const OpClass depth_to_space_class = {
     .name = "depth_to_space", .shape = shape, .on = {depth_to_space_list}};
 
-Ref depth_to_space(Graph *g, Ref x, int64_t factor)
+Ref op_depth_to_space(Graph *g, Ref x, int64_t factor)
 {
     return graph_node(g, &depth_to_space_class, "depth_to_space", &factor, sizeof factor, &x, 1, NULL, 0);
 }

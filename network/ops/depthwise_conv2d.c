@@ -265,13 +265,13 @@ static const OpClass depthwise_conv2d_class = {
     .on = {depthwise_conv2d_list},
 };
 
-Ref depthwise_conv2d(Graph *g, const char *name, Ref x)
+Ref op_depthwise_conv2d(Graph *g, const char *name, Ref x)
 {
     const int64_t c = graph_shape(g, x).c;
     const InitPolicy init = graph_policy(g);
-    in(g, name);
+    scope_in(g, name);
     const int params[] = {graph_param(g, "weight", 4, (int64_t[]){c, 1, 3, 3}, init.conv_weight, 0),
                           graph_param(g, "bias", 1, &c, init.conv_bias, TAPS)};
-    return out(g, graph_node(g, &depthwise_conv2d_class, "", NULL, 0, &x, 1, params, 2));
+    return scope_out(g, graph_node(g, &depthwise_conv2d_class, "", NULL, 0, &x, 1, params, 2));
 }
 #endif

@@ -112,7 +112,7 @@ static const OpClass dice_bce_loss_class = {
     .on = {dice_bce_loss_list},
 };
 
-Ref dice_bce_loss(Graph *g, const char *name, Ref logits, Ref labels, const DiceBCE *loss)
+Ref op_dice_bce_loss(Graph *g, const char *name, Ref logits, Ref labels, const DiceBCE *loss)
 {
     const Ref inputs[] = {logits, labels};
     return graph_node(g, &dice_bce_loss_class, name, loss, sizeof *loss, inputs, 2, NULL, 0);

@@ -128,7 +128,7 @@ static const OpClass dice_ce_loss_class = {
     .on = {dice_ce_loss_list},
 };
 
-Ref dice_ce_loss(Graph *g, const char *name, Ref logits, Ref labels, DiceCE loss)
+Ref op_dice_ce_loss(Graph *g, const char *name, Ref logits, Ref labels, DiceCE loss)
 {
     const Ref inputs[] = {logits, labels};
     return graph_node(g, &dice_ce_loss_class, name, &loss, sizeof loss, inputs, 2, NULL, 0);

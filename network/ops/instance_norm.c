@@ -302,16 +302,16 @@ const OpFusion fuse_norm_act = {{&instance_norm_class, &leaky_relu_class}, {0, 1
 const OpFusion fuse_norm_add_act = {{&instance_norm_class, &add_class, &leaky_relu_class}, {0, 3, 1}, &instance_norm_act_class,
                                     sizeof(Activation), merge_residual};
 
-Ref instance_norm(Graph *g, const char *name, Ref x, bool affine)
+Ref op_instance_norm(Graph *g, const char *name, Ref x, bool affine)
 {
     const int64_t c = graph_shape(g, x).c;
     const Activation none = {1};
     int params[2] = {0};
-    in(g, name);
+    scope_in(g, name);
     if (affine) {
         params[0] = graph_param(g, "weight", 1, &c, INIT_ONE, 0);
         params[1] = graph_param(g, "bias", 1, &c, INIT_ZERO, 0);
     }
-    return out(g, graph_node(g, &instance_norm_class, "", &none, sizeof none, &x, 1, params, affine ? 2 : 0));
+    return scope_out(g, graph_node(g, &instance_norm_class, "", &none, sizeof none, &x, 1, params, affine ? 2 : 0));
 }
 #endif

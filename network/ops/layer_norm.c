@@ -170,12 +170,12 @@ static const OpClass layer_norm_class = {
     .on = {layer_norm_list},
 };
 
-Ref layer_norm(Graph *g, const char *name, Ref x)
+Ref op_layer_norm(Graph *g, const char *name, Ref x)
 {
     const int64_t channels = graph_shape(g, x).c;
-    in(g, name);
+    scope_in(g, name);
     const int params[] = {graph_param(g, "weight", 1, &channels, INIT_ONE, 0),
                           graph_param(g, "bias", 1, &channels, INIT_ZERO, 0)};
-    return out(g, graph_node(g, &layer_norm_class, "", NULL, 0, &x, 1, params, 2));
+    return scope_out(g, graph_node(g, &layer_norm_class, "", NULL, 0, &x, 1, params, 2));
 }
 #endif

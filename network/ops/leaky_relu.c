@@ -68,7 +68,7 @@ const OpClass leaky_relu_class = {
     .on = {leaky_relu_list},
 };
 
-Ref leaky_relu(Graph *g, Ref x, double slope)
+Ref op_leaky_relu(Graph *g, Ref x, double slope)
 {
     return graph_node(g, &leaky_relu_class, "leaky_relu", &slope, sizeof slope, &x, 1, NULL, 0);
 }

@@ -152,13 +152,13 @@ static const OpImpl onednn = {.name = "onednn", .strided_in = 1, .strided_out = 
 static const OpImpl *const impls[] = {&onednn_bf16, &onednn, &plain_linear, NULL};
 static const OpClass linear_class = {.name = "linear", .shape = shape, .macs = macs, .keeps_for_params = 1, .on = {impls}};
 
-Ref linear(Graph *g, const char *name, Ref x, int64_t out_channels, bool bias)
+Ref op_linear(Graph *g, const char *name, Ref x, int64_t out_channels, bool bias)
 {
     const Linear attr = {out_channels, bias};
     const InitPolicy policy = graph_policy(g);
     const int64_t in_channels = graph_shape(g, x).c, weight[] = {out_channels, in_channels};
-    in(g, name);
+    scope_in(g, name);
     int params[2] = {graph_param(g, "weight", 2, weight, policy.linear_weight, 0)};
     if (bias) params[1] = graph_param(g, "bias", 1, &out_channels, policy.linear_bias, in_channels);
-    return out(g, graph_node(g, &linear_class, "", &attr, sizeof attr, &x, 1, params, bias ? 2 : 1));
+    return scope_out(g, graph_node(g, &linear_class, "", &attr, sizeof attr, &x, 1, params, bias ? 2 : 1));
 }

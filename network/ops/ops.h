@@ -6,40 +6,40 @@
 #include "network/graph/graph.h"
 
 /* y = x Wᵀ + b over channels. weight (out, c), bias (out). PyTorch Linear. */
-Ref linear(Graph *g, const char *name, Ref x, int64_t out_channels, bool bias);
+Ref op_linear(Graph *g, const char *name, Ref x, int64_t out_channels, bool bias);
 
 typedef struct Conv {
     int64_t kernel, stride, padding;
     bool bias;
 } Conv;
 /* weight (out, c, k, k), bias (out). PyTorch Conv2d. */
-Ref conv2d(Graph *g, const char *name, Ref x, int64_t out_channels, Conv conv);
+Ref op_conv2d(Graph *g, const char *name, Ref x, int64_t out_channels, Conv conv);
 /* kernel = stride = factor, no padding, no bias: weight (c, out, factor, factor). PyTorch ConvTranspose2d. */
-Ref conv_transpose2d(Graph *g, const char *name, Ref x, int64_t out_channels, int64_t factor);
+Ref op_conv_transpose2d(Graph *g, const char *name, Ref x, int64_t out_channels, int64_t factor);
 /* 3×3, stride 1, padding 1, groups = c, with bias: weight (c, 1, 3, 3), bias (c). */
-Ref depthwise_conv2d(Graph *g, const char *name, Ref x);
+Ref op_depthwise_conv2d(Graph *g, const char *name, Ref x);
 
 /* Over channels, eps 1e-5; weight (c), bias (c). */
-Ref layer_norm(Graph *g, const char *name, Ref x);
+Ref op_layer_norm(Graph *g, const char *name, Ref x);
 /* Over height and width, biased variance, eps 1e-5; affine: weight (c), bias (c). */
-Ref instance_norm(Graph *g, const char *name, Ref x, bool affine);
+Ref op_instance_norm(Graph *g, const char *name, Ref x, bool affine);
 
-Ref silu(Graph *g, Ref x);
-Ref leaky_relu(Graph *g, Ref x, double slope);
+Ref op_silu(Graph *g, Ref x);
+Ref op_leaky_relu(Graph *g, Ref x, double slope);
 /* a + drop_path(b): in training a sample's b is dropped with probability `rate`, else b / (1 - rate). */
-Ref add_drop_path(Graph *g, const char *name, Ref a, Ref b, double rate);
-Ref add(Graph *g, Ref a, Ref b);
-Ref silu_gate(Graph *g, Ref y, Ref z);                               /* y · silu(z) */
-Ref concat(Graph *g, Ref a, Ref b);                                  /* along channels, a first */
-void split(Graph *g, Ref x, int64_t first_channels, Ref *a, Ref *b); /* along channels */
+Ref op_add_drop_path(Graph *g, const char *name, Ref a, Ref b, double rate);
+Ref op_add(Graph *g, Ref a, Ref b);
+Ref op_silu_gate(Graph *g, Ref y, Ref z);                               /* y · silu(z) */
+Ref op_concat(Graph *g, Ref a, Ref b);                                  /* along channels, a first */
+void op_split(Graph *g, Ref x, int64_t first_channels, Ref *a, Ref *b); /* along channels */
 /* (H, W, C) → (⌊H/f⌋, ⌊W/f⌋, f²C). PatchMerging2D's order for f = 2: (0,0), (1,0), (0,1), (1,1) in (h,w). */
-Ref space_to_depth(Graph *g, Ref x, int64_t factor);
+Ref op_space_to_depth(Graph *g, Ref x, int64_t factor);
 /* (H, W, f²C) → (fH, fW, C), channels in the order (p1 p2 c). */
-Ref depth_to_space(Graph *g, Ref x, int64_t factor);
+Ref op_depth_to_space(Graph *g, Ref x, int64_t factor);
 
 /* SS2D's core (Liu et al. 2024, VMamba): x (N,H,W,D) → y (N,H,W,D), four directions added.
  * Parameters x_proj_weight (4, R+2S, D), dt_projs_weight (4, D, R), dt_projs_bias (4, D), A_logs (4D, S), Ds (4D). */
-Ref selective_scan(Graph *g, Ref x, int64_t dt_rank, int64_t states);
+Ref op_selective_scan(Graph *g, Ref x, int64_t dt_rank, int64_t states);
 
 /* Dice + cross-entropy of one head against full-resolution labels (int16, N,H,W,1), a scalar; labels are
  * taken at the head's scale by nearest neighbour. See dice_ce_loss.c. */
@@ -50,7 +50,7 @@ typedef struct DiceCE {
     bool background;    /* Dice of class 0 counts too */
     bool dice_only;     /* no cross-entropy */
 } DiceCE;
-Ref dice_ce_loss(Graph *g, const char *name, Ref logits, Ref labels, DiceCE loss);
+Ref op_dice_ce_loss(Graph *g, const char *name, Ref logits, Ref labels, DiceCE loss);
 /* The same for regions, which may overlap: each channel of the logits is one. See dice_bce_loss.c. */
 enum { LOSS_LABELS = 256, LOSS_REGIONS = 64 };
 typedef struct DiceBCE {
@@ -59,10 +59,10 @@ typedef struct DiceBCE {
     int ignore_label;               /* -1: none */
     uint64_t regions[LOSS_LABELS];  /* by label: bit r is set where it belongs to region r */
 } DiceBCE;
-Ref dice_bce_loss(Graph *g, const char *name, Ref logits, Ref labels, const DiceBCE *loss);
+Ref op_dice_bce_loss(Graph *g, const char *name, Ref logits, Ref labels, const DiceBCE *loss);
 /* The full-resolution row (or column) whose label stands for row i of a head: nearest neighbour. */
 static inline int64_t loss_label_source(int64_t i, int64_t full, int64_t head) { return (2 * i + 1) * full / (2 * head); }
 /* Σ weights[i] · terms[i] of scalars; at most NODE_INPUTS terms. */
-Ref weighted_sum(Graph *g, const char *name, const Ref *terms, const double *weights, int count);
+Ref op_weighted_sum(Graph *g, const char *name, const Ref *terms, const double *weights, int count);
 
 #endif

@@ -226,7 +226,7 @@ static const OpClass selective_scan_class = {
     .on = {selective_scan_list},
 };
 
-Ref selective_scan(Graph *g, Ref x, int64_t dt_rank, int64_t states)
+Ref op_selective_scan(Graph *g, Ref x, int64_t dt_rank, int64_t states)
 {
     const SelectiveScan attr = {dt_rank, states};
     const int64_t d = graph_shape(g, x).c, k = SCAN_DIRECTIONS;

@@ -65,5 +65,5 @@ static const OpClass silu_class = {
     .on = {silu_list},
 };
 
-Ref silu(Graph *g, Ref x) { return graph_node(g, &silu_class, "silu", NULL, 0, &x, 1, NULL, 0); }
+Ref op_silu(Graph *g, Ref x) { return graph_node(g, &silu_class, "silu", NULL, 0, &x, 1, NULL, 0); }
 #endif

@@ -84,7 +84,7 @@ static const OpClass silu_gate_class = {
     .on = {silu_gate_list},
 };
 
-Ref silu_gate(Graph *g, Ref y, Ref z)
+Ref op_silu_gate(Graph *g, Ref y, Ref z)
 {
     const Ref inputs[] = {y, z};
     return graph_node(g, &silu_gate_class, "silu_gate", NULL, 0, inputs, 2, NULL, 0);

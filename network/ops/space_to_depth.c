@@ -50,7 +50,7 @@ static int shape(Node *node, Err *e)
 static const OpClass space_to_depth_class = {
     .name = "space_to_depth", .shape = shape, .on = {space_to_depth_list}};
 
-Ref space_to_depth(Graph *g, Ref x, int64_t factor)
+Ref op_space_to_depth(Graph *g, Ref x, int64_t factor)
 {
     return graph_node(g, &space_to_depth_class, "space_to_depth", &factor, sizeof factor, &x, 1, NULL, 0);
 }

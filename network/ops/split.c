@@ -54,7 +54,7 @@ static int shape(Node *node, Err *e)
 static const OpClass split_class = {
     .name = "split", .shape = shape, .view = VIEW_SPLIT, .on = {split_list}};
 
-void split(Graph *g, Ref x, int64_t first_channels, Ref *a, Ref *b)
+void op_split(Graph *g, Ref x, int64_t first_channels, Ref *a, Ref *b)
 {
     *a = graph_node(g, &split_class, "split", &first_channels, sizeof first_channels, &x, 1, NULL, 0);
     *b = (Ref){a->value + 1};

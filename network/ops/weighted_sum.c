@@ -47,7 +47,7 @@ static int shape(Node *node, Err *e)
 static const OpClass weighted_sum_class = {
     .name = "weighted_sum", .shape = shape, .on = {weighted_sum_list}};
 
-Ref weighted_sum(Graph *g, const char *name, const Ref *terms, const double *weights, int count)
+Ref op_weighted_sum(Graph *g, const char *name, const Ref *terms, const double *weights, int count)
 {
     Weights w = {.count = count};
     const int given = count < NODE_INPUTS ? count : NODE_INPUTS; /* shape refuses more */

@@ -69,8 +69,8 @@ static int add_loss(Loss *l, const DiceCE *classes, const DiceBCE *regions, doub
     if (!graph) return ERR_NOMEM;
     const Ref in = graph_input(graph, "logits", (Shape){s[0], s[2], s[3], s[1]}, DTYPE_F32);
     const Ref labels = graph_input(graph, "labels", (Shape){s[0], s[2], s[3], 1}, DTYPE_I16);
-    const Ref loss = classes ? dice_ce_loss(graph, "loss", in, labels, *classes)
-                             : dice_bce_loss(graph, "loss", in, labels, regions);
+    const Ref loss = classes ? op_dice_ce_loss(graph, "loss", in, labels, *classes)
+                             : op_dice_bce_loss(graph, "loss", in, labels, regions);
     const ExecutorOptions o = {.outputs = &loss, .output_count = 1, .train = true, .input_gradients = 1};
     int code = parameters_new(&parameters, graph, e);
     if (!code) code = executor_new(&x, graph, parameters, &o, e);

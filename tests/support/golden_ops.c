@@ -23,9 +23,9 @@ static int64_t parameter_extent(const DocNode *c, const char *name, int axis)
     return shape[axis];
 }
 
-static Ref scoped(Graph *g, Ref x) { return out(g, x); }
+static Ref scoped(Graph *g, Ref x) { return scope_out(g, x); }
 
-#define IN_SCOPE(expression) (in(g, "op"), scoped(g, (expression)))
+#define IN_SCOPE(expression) (scope_in(g, "op"), scoped(g, (expression)))
 
 static Ref build_ss2d(Graph *g, const Ref *x, const DocNode *c) { (void)c; return IN_SCOPE(ss2d(g, x[0], 16)); }
 static Ref build_vss_block(Graph *g, const Ref *x, const DocNode *c) { (void)c; return IN_SCOPE(vss_block(g, x[0], 16, 0)); }
@@ -55,36 +55,36 @@ static Ref build_conv(Graph *g, const Ref *x, const DocNode *c)
     int kernel = 1, stride = 1, padding = 0;
     sscanf(op, "Conv2d k%d s%d p%d", &kernel, &stride, &padding);
     const Conv conv = {kernel, stride, padding, !strstr(op, "no bias")};
-    return conv2d(g, "op", x[0], parameter_extent(c, "weight", 0), conv);
+    return op_conv2d(g, "op", x[0], parameter_extent(c, "weight", 0), conv);
 }
 
 static Ref build_transpose(Graph *g, const Ref *x, const DocNode *c)
 {
-    return conv_transpose2d(g, "op", x[0], parameter_extent(c, "weight", 1), parameter_extent(c, "weight", 2));
+    return op_conv_transpose2d(g, "op", x[0], parameter_extent(c, "weight", 1), parameter_extent(c, "weight", 2));
 }
 
 static Ref build_depthwise(Graph *g, const Ref *x, const DocNode *c)
 {
     (void)c;
-    return IN_SCOPE(silu(g, depthwise_conv2d(g, "0", x[0])));
+    return IN_SCOPE(op_silu(g, op_depthwise_conv2d(g, "0", x[0])));
 }
 
 static Ref build_linear(Graph *g, const Ref *x, const DocNode *c)
 {
     const bool bias = !strstr(golden_string(doc_find(c, "meta"), "op"), "no bias");
-    return linear(g, "op", x[0], parameter_extent(c, "weight", 0), bias);
+    return op_linear(g, "op", x[0], parameter_extent(c, "weight", 0), bias);
 }
 
 static Ref build_instance_norm(Graph *g, const Ref *x, const DocNode *c)
 {
     bool affine = false;
     doc_get_bool(doc_find(doc_find(c, "meta"), "affine"), &affine, NULL);
-    return instance_norm(g, "op", x[0], affine);
+    return op_instance_norm(g, "op", x[0], affine);
 }
 
-static Ref build_layer_norm(Graph *g, const Ref *x, const DocNode *c) { (void)c; return layer_norm(g, "op", x[0]); }
-static Ref build_leaky(Graph *g, const Ref *x, const DocNode *c) { (void)c; return leaky_relu(g, x[0], 0.01); }
-static Ref build_gate(Graph *g, const Ref *x, const DocNode *c) { (void)c; return silu_gate(g, x[0], x[1]); }
+static Ref build_layer_norm(Graph *g, const Ref *x, const DocNode *c) { (void)c; return op_layer_norm(g, "op", x[0]); }
+static Ref build_leaky(Graph *g, const Ref *x, const DocNode *c) { (void)c; return op_leaky_relu(g, x[0], 0.01); }
+static Ref build_gate(Graph *g, const Ref *x, const DocNode *c) { (void)c; return op_silu_gate(g, x[0], x[1]); }
 
 static const struct {
     const char *op; /* how meta.op begins */

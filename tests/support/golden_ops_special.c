@@ -57,7 +57,7 @@ static void run_loss(Golden *g, const DocNode *c, const Gold *gold, Err *e)
     Executor *x = NULL;
     const Ref in = graph_input(graph, "logits", (Shape){s[0], s[2], s[3], s[1]}, DTYPE_F32);
     const Ref labels = graph_input(graph, "labels", (Shape){t[0], t[2], t[3], 1}, DTYPE_I16);
-    const Ref result = dice_ce_loss(graph, "loss", in, labels, loss);
+    const Ref result = op_dice_ce_loss(graph, "loss", in, labels, loss);
     const ExecutorOptions o = {.outputs = &result, .output_count = 1, .train = true, .input_gradients = 1};
     if (!parameters_new(&parameters, graph, e) && !executor_new(&x, graph, parameters, &o, e)) {
         golden_to_nhwc(executor_input(x, 0)->data, logits->data, s[0], s[1], s[2], s[3]);
@@ -115,7 +115,7 @@ static void run_drop_path(Golden *g, const DocNode *c, const Gold *gold, Err *e)
     Executor *x = NULL;
     const Shape s = {a->shape[0], a->shape[2], a->shape[3], a->shape[1]};
     const Ref in0 = graph_input(graph, "x", s, DTYPE_F32), in1 = graph_input(graph, "f", s, DTYPE_F32);
-    const Ref y = add_drop_path(graph, "drop_path", in0, in1, golden_number(doc_find(c, "meta"), "drop_prob", NAN));
+    const Ref y = op_add_drop_path(graph, "drop_path", in0, in1, golden_number(doc_find(c, "meta"), "drop_prob", NAN));
     const ExecutorOptions o = {.outputs = &y, .output_count = 1, .train = true};
     if (!parameters_new(&parameters, graph, e) && !executor_new(&x, graph, parameters, &o, e))
         compare_drop_path(g, x, a, f, mask, expected, e);
@@ -314,7 +314,7 @@ static Ref define_parameters(Graph *graph, const Gold *gold)
     Ref last = graph_input(graph, "x", (Shape){1, 1, 1, 1}, DTYPE_F32);
     const Array *a;
     for (int i = 0; snprintf(record, sizeof record, "par.p%d", i), (a = gold_find(gold, record)); i++)
-        last = linear(graph, record + 4, last, array_count(a), true);
+        last = op_linear(graph, record + 4, last, array_count(a), true);
     return last;
 }
 

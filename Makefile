@@ -18,6 +18,8 @@ $(REST): deps
 else
 
 VARIANT ?= release
+# The golden references, exact results of the official code: make golden GOLDEN=FOLDER.
+export GOLDEN ?= ../shared/golden
 # make V=1 shows the commands; else just what is built.
 Q = $(if $(V),,@echo '  $@';)
 ifeq ($(VARIANT),release)
@@ -124,7 +126,7 @@ check-all:
 	@tests/run_all
 
 golden: all
-	@$(B)/golden $(if $(GOLDEN),$(GOLDEN),../shared/golden) $(ONLY)
+	@$(B)/golden "$(GOLDEN)" $(ONLY)
 
 bench: all
 	@$(B)/bench

@@ -19,6 +19,7 @@
 #include "plans/fingerprint.h"
 #include "plans/splits.h"
 #include "tests/support/exists.h"
+#include "tests/support/gold.h"
 #include "tests/support/says.h"
 
 #define GOLDEN "tests/golden/plans/"
@@ -300,7 +301,7 @@ static void assert_equal_splits(const Splits *a, const Splits *b)
 static void golden_splits_are_made_and_read(void **state)
 {
     (void)state;
-    static const char golden[] = "../shared/golden/nnunet/splits/D4_splits_final.json";
+    const char *golden = golden_path("nnunet/splits/D4_splits_final.json");
     if (!exists(golden)) skip();
     Splits read, made, again;
     Err e = {0};

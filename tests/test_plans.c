@@ -18,6 +18,7 @@
 #include "plans/plan.h"
 #include "plans/plan_schema.h"
 #include "tests/support/folder.h"
+#include "tests/support/gold.h"
 #include "tests/support/says.h"
 
 #define GOLDEN "tests/golden/plans/"
@@ -226,7 +227,7 @@ static void nnunet_plans_of_both_forms_agree(void **state)
 static void every_golden_plan_is_read_and_written_back(void **state)
 {
     (void)state;
-    static const char golden[] = "../shared/golden/nnunet/plans";
+    const char *golden = golden_path("nnunet/plans");
     if (!file_is_folder(golden)) skip();
     FileList list = {0};
     assert_int_equal(file_list(&list, golden, NULL), 0);

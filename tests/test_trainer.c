@@ -18,6 +18,7 @@
 #include "network/ops/ops.h"
 #include "plans/splits.h"
 #include "preprocess/class_locations.h"
+#include "tests/support/gold.h"
 #include "trainer/augment.h"
 #include "trainer/checkpoint.h"
 #include "trainer/intensity.h"
@@ -27,7 +28,7 @@
 #include "trainer/schedule.h"
 #include "weights/safetensors.h"
 
-static const char GOLDEN[] = "../shared/golden/nnunet/augment";
+#define GOLDEN golden_path("nnunet/augment")
 static const double PI = 3.14159265358979323846;
 
 /* ---- geometry ---- */

@@ -1,7 +1,7 @@
 #!/bin/sh
 # golden_nnunet BUILD: the references of nnU-Net, part by part, and that a changed one is noticed.
 build=$1
-golden=../shared/golden/nnunet
+golden=$GOLDEN/nnunet
 [ -d "$golden" ] || { echo "ok - golden nnunet # SKIP $golden is not here"; exit 0; }
 out=$(mktemp -d); trap 'chmod -R u+w "$out"; rm -rf "$out"' EXIT
 

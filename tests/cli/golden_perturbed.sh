@@ -1,7 +1,7 @@
 #!/bin/sh
 # golden_perturbed BUILD: the golden runner fails, and names the entry, where a reference is off by a little.
 build=$1
-family=../shared/golden/swin_umamba
+family=$GOLDEN/swin_umamba
 [ -d "$family" ] || { echo "ok - perturbed references # SKIP $family is not here"; exit 0; }
 copy=$(mktemp -d); trap 'rm -rf "$copy"' EXIT
 export OMP_NUM_THREADS=2

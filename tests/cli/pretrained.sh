@@ -1,7 +1,7 @@
 #!/bin/sh
 # pretrained BUILD: training from PyTorch's weights, the encoder frozen at first.
 build=$1
-files=../shared/golden/swin_umamba/files
+files=$GOLDEN/swin_umamba/files
 [ -d "$files" ] || { echo "ok - pretrained weights # SKIP $files is not here"; exit 0; }
 . tests/support/tap.sh
 export OMP_NUM_THREADS=2

@@ -107,3 +107,14 @@ void gold_close(Gold *g)
     mem_free(g->records);
     *g = (Gold){0};
 }
+
+const char *golden_path(const char *below)
+{
+    enum { PATHS = 4 };
+    static char paths[PATHS][1024];
+    static int next;
+    const char *folder = getenv("GOLDEN");
+    char *path = paths[next++ % PATHS];
+    snprintf(path, sizeof *paths, "%s/%s", folder && *folder ? folder : "../shared/golden", below);
+    return path;
+}

@@ -1,4 +1,4 @@
-/* GOLD bundles: the reference arrays under ../shared/golden.
+/* GOLD bundles: the reference arrays of the golden folder.
  *
  * A bundle is a row of records "name dtype ndim d0 d1 …\n" + raw little-endian numbers, dtype one of
  * f4 f8 i4 u1. gold_open copies every record into an aligned Array that the Gold owns; gold_close
@@ -26,5 +26,9 @@ int gold_open(Gold *g, const char *path, Err *e);
 const Array *gold_find(const Gold *g, const char *name);
 
 void gold_close(Gold *g);
+
+/* A path below the golden folder, which the environment variable GOLDEN names, or else lies beside the project. The
+ * text stays as it is until the fourth call from here. */
+const char *golden_path(const char *below);
 
 #endif

@@ -1,4 +1,4 @@
-/* The parts of the nnU-Net family (../shared/golden/nnunet: README.md, FACTS.md) for the golden runner; each
+/* The parts of the nnU-Net family (the folder nnunet of the goldens) for the golden runner; each
  * runs the entries that are asked for. An entry is one item of a part's JSON. Sets (D4, D5 …) are found by
  * their plan files, their raw data in raw/<dataset_name>. */
 #ifndef TESTS_SUPPORT_GOLDEN_NNUNET_H

@@ -1,4 +1,4 @@
-/* The weights rule of the Swin-UMamba goldens (../shared/golden/swin_umamba/RULE.md): fills any
+/* The weights rule of the Swin-UMamba goldens (their RULE.md): fills any
  * parameter, input, label map or set of sample indices from (prefix, name, shape) alone, so that
  * full-width networks need no weight files. Pure functions; outputs are the caller's. */
 #ifndef TESTS_SUPPORT_RULE_H

@@ -301,7 +301,7 @@ static void assert_equal_splits(const Splits *a, const Splits *b)
 static void golden_splits_are_made_and_read(void **state)
 {
     (void)state;
-    const char *golden = golden_path("nnunet/splits/D4_splits_final.json");
+    const char *golden = gold_path("nnunet/splits/D4_splits_final.json");
     if (!exists(golden)) skip();
     Splits read, made, again;
     Err e = {0};

@@ -227,7 +227,7 @@ static void nnunet_plans_of_both_forms_agree(void **state)
 static void every_golden_plan_is_read_and_written_back(void **state)
 {
     (void)state;
-    const char *golden = golden_path("nnunet/plans");
+    const char *golden = gold_path("nnunet/plans");
     if (!file_is_folder(golden)) skip();
     FileList list = {0};
     assert_int_equal(file_list(&list, golden, NULL), 0);

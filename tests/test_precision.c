@@ -167,7 +167,7 @@ static void heads_are_the_references(void **state)
 {
     (void)state;
     char *const only[] = {"full"};
-    Golden g = {.folder = golden_path("swin_umamba"), .only = only, .only_count = 1};
+    Golden g = {.folder = gold_path("swin_umamba"), .only = only, .only_count = 1};
     if (!executor_supports(DTYPE_BF16) || !exists(g.folder)) skip();
     golden_networks(&g);
     assert_true(g.passed >= 6);

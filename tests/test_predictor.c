@@ -19,7 +19,7 @@
 #include "tests/support/gold.h"
 #include "tests/support/says.h"
 
-#define FILES golden_path("swin_umamba/files")
+#define FILES gold_path("swin_umamba/files")
 
 enum { HEIGHT = 64, WIDTH = 96, CLASSES = 3 };
 

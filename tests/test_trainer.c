@@ -28,7 +28,7 @@
 #include "trainer/schedule.h"
 #include "weights/safetensors.h"
 
-#define GOLDEN golden_path("nnunet/augment")
+#define GOLDEN gold_path("nnunet/augment")
 static const double PI = 3.14159265358979323846;
 
 /* ---- geometry ---- */

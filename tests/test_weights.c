@@ -30,7 +30,7 @@ static Doc open_manifest(void)
 {
     Doc doc;
     Err e = {0};
-    snprintf(path, sizeof path, "%s", golden_path("swin_umamba/manifest_files.json"));
+    snprintf(path, sizeof path, "%s", gold_path("swin_umamba/manifest_files.json"));
     if (!exists(path)) skip();
     if (doc_read(&doc, path, &e)) fail_msg("%s", e.text);
     return doc;
@@ -54,7 +54,7 @@ static int check_file(const char *name, const DocNode *content)
 {
     Err e = {0};
     WeightsFile w;
-    snprintf(path, sizeof path, "%s/%s", golden_path("swin_umamba"), name);
+    snprintf(path, sizeof path, "%s/%s", gold_path("swin_umamba"), name);
     if (pth_read_weights(&w, path, &e)) fail_msg("%s", e.text);
     if (weights_reference_compare(&w, content, &e)) fail_msg("%s: %s", path, e.text);
     weights_close(&w);
@@ -86,7 +86,7 @@ static void a_checkpoint_can_be_looked_into(void **state)
     const DocNode *entry = find_file(doc_find(doc.root, "files"), name);
     Err e = {0};
     Pth p;
-    snprintf(path, sizeof path, "%s/%s", golden_path("swin_umamba"), name);
+    snprintf(path, sizeof path, "%s/%s", gold_path("swin_umamba"), name);
     if (pth_open(&p, path, &e)) fail_msg("%s", e.text);
     const Value *root = p.pickle.root, *states = value_at(root, "optimizer_state/state");
     assert_non_null(states);
@@ -111,7 +111,7 @@ static void golden_bad_files_are_refused(void **state)
     for (const DocNode *entry = corrupt->first; entry; entry = entry->next) {
         Err e = {0};
         WeightsFile w;
-        snprintf(path, sizeof path, "%s/%s", golden_path("swin_umamba"), text_of(entry, "file"));
+        snprintf(path, sizeof path, "%s/%s", gold_path("swin_umamba"), text_of(entry, "file"));
         if (!pth_read_weights(&w, path, &e)) fail_msg("%s was read", path);
         assert_says(&e, path);
         assert_null(strchr(e.text, '\n'));

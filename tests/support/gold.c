@@ -108,7 +108,7 @@ void gold_close(Gold *g)
     *g = (Gold){0};
 }
 
-const char *golden_path(const char *below)
+const char *gold_path(const char *below)
 {
     enum { PATHS = 4 };
     static char paths[PATHS][1024];

@@ -29,6 +29,6 @@ void gold_close(Gold *g);
 
 /* A path below the golden folder, which the environment variable GOLDEN names, or else lies beside the project. The
  * text stays as it is until the fourth call from here. */
-const char *golden_path(const char *below);
+const char *gold_path(const char *below);
 
 #endif

@@ -3,7 +3,7 @@
  * Rng: a pure function of (seed, epoch, iteration, item, purpose), counter-based (Philox4x32-10,
  * Salmon et al. 2011), so that any thread can draw any item's numbers and nothing is stored in a
  * checkpoint. Mt19937: NumPy's legacy RandomState, bit for bit, where nnU-Net's own choices are
- * matched (splits, fingerprint sampling, class locations; FACTS section 11). Both are plain values. */
+ * matched (splits, fingerprint sampling, class locations; docs/reference.md, Random numbers). Both are plain values. */
 #ifndef BASE_RANDOM_H
 #define BASE_RANDOM_H
 

@@ -1,7 +1,7 @@
 /* Images on disk: one face for every file format.
  *
  * An image is float32 voxels (C,Z,Y,X) and the Geometry that an output of the same shape needs. Axes
- * are read as they are stored (nnU-Net's rule, FACTS section 1); what meets another image is brought onto
+ * are read as they are stored (nnU-Net's rule; docs/reference.md, Reading); what meets another image is brought onto
  * its grid (data/grid_axes.h). The format is known by the file's ending. A new format is one file and one
  * line in data/image_format.h. docs/images.md tells what each format gives. */
 #ifndef DATA_IMAGE_IO_H

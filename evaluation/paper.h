@@ -1,5 +1,5 @@
 /* The conventions of the paper's own scores (U-Mamba's evaluation scripts, used by Swin-UMamba), where they
- * differ from nnU-Net's: FACTS section 12. Cells are scored by evaluation/instances.h.
+ * differ from nnU-Net's: docs/reference.md, Scores of the paper. Cells are scored by evaluation/instances.h.
  *
  * AbdomenMRI: 13 organs by their labels 1 … 13, each with its tolerance. Absent in both 1, only in the
  * reference 0. Aorta, IVC and esophagus: only the slices (last axis of the file) from the reference's first

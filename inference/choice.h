@@ -1,4 +1,5 @@
-/* Choice: which post-processing helps on cases whose labels are known (nnU-Net's rule; FACTS section 13).
+/* Choice: which post-processing helps on cases whose labels are known (nnU-Net's rule;
+ * docs/reference.md, Post-processing).
  *
  * Only Dice decides: per structure the mean over the cases that have it, and the plain mean of those. A structure
  * that no case has counts nowhere (nnU-Net's mean is NaN then); what is compared is the mean over the same

@@ -1,7 +1,7 @@
 /* Export: rows of logits on the preprocessed grid become a label image on the file's grid.
  *
  * An Exporter is a RowSink of window_predict: each row is resampled to the cropped shape (order 1, in
- * double; FACTS sections 6 and 8), turned into labels, pasted into the box and into the file's order
+ * double; docs/reference.md, Export), turned into labels, pasted into the box and into the file's order
  * of axes. Two rows of logits are kept, nothing of the size of the volume but the labels themselves.
  * Where probabilities are asked for, their rows (in the box) are handed on, and labels follow from them,
  * as nnU-Net does it. exporter_new … exporter_free. */

@@ -1,4 +1,4 @@
-/* Label rule: from pixels' scores to their labels (nnU-Net's label manager; FACTS section 8).
+/* Label rule: from pixels' scores to their labels (nnU-Net's label manager; docs/reference.md, Labels).
  *
  * Without regions a class per head: softmax, and the first of the largest. With regions: sigmoid, and the
  * last of those above one half, in the order of regions_class_order. */

@@ -1,5 +1,5 @@
-/* Post-processing: removes all but the largest connected component of some labels (nnU-Net's only kind; FACTS
- * section 13), as decided on the cross-validation (postprocess_choice.h).
+/* Post-processing: removes all but the largest connected component of some labels (nnU-Net's only kind;
+ * docs/reference.md, Post-processing), as decided on the cross-validation (postprocess_choice.h).
  *
  * `Postprocessing p = {0}` does nothing; postprocessing_add … postprocessing_free. In a file it is
  *   postprocessing: [[1, 2], [2]]     # the labels of each step, in order */

@@ -1,4 +1,5 @@
-/* Sliding window: a network that sees tiles predicts whole slices (nnU-Net's rules; FACTS section 8).
+/* Sliding window: a network that sees tiles predicts whole slices (nnU-Net's rules;
+ * docs/reference.md, Sliding window).
  *
  * Tiles go through the network in batches, across slices; each is weighted with an importance map and
  * added to its neighbours. Rows are handed to a sink, in order, as soon as no later tile can change

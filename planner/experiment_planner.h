@@ -1,5 +1,5 @@
 /* From a dataset's fingerprint to its plan: nnU-Net's planner for the 2d configuration, 2.8.1's or the older
- * one of 2.1 (FACTS section 4), to the last bit; for other networks the patch becomes a multiple of 32 and
+ * one of 2.1 (docs/reference.md, Planner), to the last bit; for other networks the patch becomes a multiple of 32 and
  * the batch is what the engine's memory plan says fits. */
 #ifndef PLANNER_EXPERIMENT_PLANNER_H
 #define PLANNER_EXPERIMENT_PLANNER_H

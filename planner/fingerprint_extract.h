@@ -1,4 +1,5 @@
-/* The fingerprint of a dataset: every case is read, checked, cropped and its foreground sampled (FACTS 3). */
+/* The fingerprint of a dataset: every case is read, checked, cropped and its foreground sampled
+ * (docs/reference.md, Fingerprint). */
 #ifndef PLANNER_FINGERPRINT_EXTRACT_H
 #define PLANNER_FINGERPRINT_EXTRACT_H
 

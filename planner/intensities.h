@@ -1,4 +1,4 @@
-/* Intensities of a dataset's foreground, as nnU-Net samples them (FACTS sections 3 and 11).
+/* Intensities of a dataset's foreground, as nnU-Net samples them (docs/reference.md, Fingerprint).
  *
  * Of each case and channel, so many foreground voxels are drawn with replacement; the statistics are over all
  * drawn values. Instead of the values, how often each voxel was drawn is kept: a case costs memory by its

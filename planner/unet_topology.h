@@ -1,4 +1,4 @@
-/* How nnU-Net's U-Net pools an image of a given size, and what that costs (FACTS section 4). */
+/* How nnU-Net's U-Net pools an image of a given size, and what that costs (docs/reference.md, Planner). */
 #ifndef PLANNER_UNET_TOPOLOGY_H
 #define PLANNER_UNET_TOPOLOGY_H
 

@@ -1,4 +1,4 @@
-/* Fingerprint: sizes, spacings and intensities of a dataset's cases (nnU-Net's keys, FACTS 3).
+/* Fingerprint: sizes, spacings and intensities of a dataset's cases (nnU-Net's keys; docs/reference.md, Fingerprint).
  *
  * Beside nnU-Net's keys, `orientations` says for each case where its axes run to (data/grid_axes.h: "RAS", "none").
  * Shapes and spacings are those of the axes as they are read (plans/readers.h).

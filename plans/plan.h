@@ -55,7 +55,7 @@ typedef enum PlanNormalization {
 typedef enum PlanOptimizer { OPTIMIZER_ADAMW, OPTIMIZER_SGD } PlanOptimizer;
 typedef enum PlanSchedule { SCHEDULE_COSINE, SCHEDULE_POLY } PlanSchedule;
 
-/* Intensities of a channel's foreground voxels over the whole dataset (FACTS 3). */
+/* Intensities of a channel's foreground voxels over the whole dataset (docs/reference.md, Fingerprint). */
 typedef struct IntensityProperties {
     double max, mean, median, min, percentile_00_5, percentile_99_5, std;
 } IntensityProperties;
@@ -64,7 +64,7 @@ typedef struct PlanResampling {
     char function[PLAN_NAME_BYTES];   /* nnU-Net's resample_data_or_seg_to_shape */
     bool is_seg;
     int order, order_z;               /* spline order in the plane, and along a separated axis */
-    PlanSwitch force_separate_z;      /* auto (null in the file): by the anisotropy rule, FACTS 6 */
+    PlanSwitch force_separate_z;      /* auto (null in the file): by the spacings (docs/reference.md, Resampling) */
 } PlanResampling;
 
 /* nnU-Net's own U-Net; the other networks are described by PlanNetwork. */

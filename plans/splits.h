@@ -1,4 +1,4 @@
-/* Splits: which cases train and which validate, per fold (nnU-Net's rule, FACTS 7).
+/* Splits: which cases train and which validate, per fold (nnU-Net's rule; docs/reference.md, Splits).
  *
  * splits_make, splits_make_grouped or splits_read gives one, splits_free takes it back; it owns its names.
  * splits.c: the file; splits_make.c: drawing folds; splits_fold.c: the cases of one fold; splits_update.c: when the

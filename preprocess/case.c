@@ -195,7 +195,7 @@ int case_separate_axis_back(const Plan *plan, const CaseProperties *p)
 {
     double own_mm[3], planned_mm[3];
     transposed_spacing(p, own_mm);
-    /* Older releases took the spacing as stored here, whatever the order of axes (FACTS section 8). */
+    /* Older releases took the spacing as stored here, whatever the order of axes (docs/reference.md, Export). */
     for (int i = 0; i < 3 && plan->compatibility == COMPATIBILITY_NNUNET_2_1; i++)
         own_mm[i] = p->spacing_mm[p->axes.from[i]];
     target_spacing(own_mm, &plan->configuration, planned_mm);

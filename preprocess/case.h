@@ -1,4 +1,5 @@
-/* One case from raw to preprocessed, and its predictions back (nnU-Net's DefaultPreprocessor, FACTS 5 and 8).
+/* One case from raw to preprocessed, and its predictions back (nnU-Net's DefaultPreprocessor;
+ * docs/reference.md, Preprocessing and Export).
  *
  * Raw arrays have the axes of the file, (C,Z,Y,X); everything preprocessed has the plan's order of axes
  * (transpose_forward). CaseProperties says how the case was cropped and resampled, and undoes it. A case is

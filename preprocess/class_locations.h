@@ -1,5 +1,5 @@
 /* Class locations: a sample of the voxels of each class, from which training draws patches that show
- * foreground (nnU-Net's rule; FACTS section 5).
+ * foreground (nnU-Net's rule; docs/reference.md, Preprocessing).
  *
  * An int32 array of shape (N,4), its rows (class, z, y, x) in ascending order of class, in the shuffled
  * order of the drawing within a class; the file is CASE_locations.npy. Classes count from 0: the label

@@ -1,4 +1,4 @@
-/* Cropping to the nonzero region (nnU-Net's crop_to_nonzero; FACTS section 2).
+/* Cropping to the nonzero region (nnU-Net's crop_to_nonzero; docs/reference.md, Cropping).
  *
  * The region is where any channel differs from 0, with its holes filled in three dimensions; the box
  * around it is kept, and inside that box a label of 0 outside the region becomes -1. */

@@ -1,4 +1,4 @@
-/* Intensity normalisation of one channel (nnU-Net's schemes; FACTS section 5).
+/* Intensity normalisation of one channel (nnU-Net's schemes; docs/reference.md, Preprocessing).
  *
  * Works in place on the cropped channel, in float32 as nnU-Net does; sums are taken in double. */
 #ifndef PREPROCESS_NORMALIZE_H

@@ -1,4 +1,5 @@
-/* Resampling to a shape, as nnU-Net does it (FACTS section 6; scikit-image's resize and scipy's splines).
+/* Resampling to a shape, as nnU-Net does it (docs/reference.md, Resampling; scikit-image's resize
+ * and scipy's splines).
  *
  * Every axis is resized for itself, voxel centres aligned (output k samples t = (k + 0.5) n / m - 0.5), in
  * double precision; results are rounded once, to the output's type. Order 0 takes the nearest voxel, 1 is

@@ -426,7 +426,7 @@ static void learning_rates_are_the_trainers(void **state)
                       .schedule = SCHEDULE_COSINE};
     assert_true(fabs(schedule_learning_rate(&t, 0) - 1e-4) <= 1e-18);
     assert_true(fabs(schedule_learning_rate(&t, 99) - 9.763e-5) <=
-                5e-9); /* FACTS of Swin-UMamba, section 1 */
+                5e-9); /* docs/reference.md, Training of Swin-UMamba */
     assert_true(fabs(schedule_learning_rate(&t, 249) - 8.561e-5) <= 5e-9);
     assert_true(fabs(schedule_learning_rate(&t, 349) - 7.311e-5) <= 5e-9);
     t.schedule_epochs = 10;

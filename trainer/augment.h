@@ -1,5 +1,5 @@
 /* Augmentation of one training patch: what is drawn, and applying it (nnU-Net 2.8.1's list and
- * probabilities; FACTS section 10).
+ * probabilities; docs/reference.md, Augmentation).
  *
  * Drawing is apart from applying: a draw can be looked at, repeated and tested. The order of the
  * transforms is: spatial, noise, blur, brightness, contrast, low resolution, gamma of the inverted

@@ -1,5 +1,5 @@
 /* Intensity transforms of one channel of a patch, in place, each by given parameters
- * (batchgeneratorsv2's kernels as nnU-Net 2.8.1 calls them; FACTS section 10).
+ * (batchgeneratorsv2's kernels as nnU-Net 2.8.1 calls them; docs/reference.md, Augmentation).
  *
  * A plane is dense (height, width); scratch has room for one plane where it is asked for. Sums are
  * taken in double, in a fixed order. Nothing is allocated, nothing fails. */

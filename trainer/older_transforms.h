@@ -1,5 +1,5 @@
-/* The transforms as nnU-Net's older augmentation has them (batchgenerators; FACTS section 10, OLD), where
- * they differ from spatial.h and intensity.h: under `compatibility: nnunet_2_1`.
+/* The transforms as nnU-Net's older augmentation has them (batchgenerators; docs/reference.md, Older
+ * augmentation), where they differ from spatial.h and intensity.h: under `compatibility: nnunet_2_1`.
  *
  * Memory is borrowed; older_low_resolution alone allocates (a few lines) and can fail. */
 #ifndef TRAINER_OLDER_TRANSFORMS_H

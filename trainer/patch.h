@@ -1,4 +1,4 @@
-/* Where training patches lie: nnU-Net's 2D sampling geometry (FACTS section 10).
+/* Where training patches lie: nnU-Net's 2D sampling geometry (docs/reference.md, Patch sampling).
  *
  * A patch of the final size is cut from an enlarged initial crop, so that rotating and scaling find
  * image content behind the corners. Crops may reach over the border of a slice; what lies outside is

@@ -1,4 +1,5 @@
-/* Pseudo-Dice: nnU-Net's figure of an epoch, from the validation patches alone (FACTS section 9).
+/* Pseudo-Dice: nnU-Net's figure of an epoch, from the validation patches alone (docs/reference.md,
+ * Training of nnU-Net).
  *
  * True and false positives and false negatives are summed over all patches of the epoch; a class's Dice
  * is 2 tp / (2 tp + fp + fn). pseudo_dice_new … pseudo_dice_free. */

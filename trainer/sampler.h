@@ -1,6 +1,6 @@
 /* Sampler: makes one item of a batch — choosing case, place and augmentation — as a pure function of
- * (seed, epoch, iteration, item), so that any thread can make any item (nnU-Net's 2D loader; FACTS
- * section 10).
+ * (seed, epoch, iteration, item), so that any thread can make any item (nnU-Net's 2D loader;
+ * docs/reference.md, Patch sampling).
  *
  * A plain value without owned memory; what it points to must outlive it. Threads may share one, each
  * with a workspace of its own (sampler_workspace_new … sampler_workspace_free). */

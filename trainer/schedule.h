@@ -1,5 +1,5 @@
 /* The learning rate of an epoch (nnU-Net's PolyLRScheduler; PyTorch's CosineAnnealingLR in closed form,
- * as the Swin-UMamba trainers step it: FACTS of Swin-UMamba, section 1). */
+ * as the Swin-UMamba trainers step it: docs/reference.md, Training of Swin-UMamba). */
 #ifndef TRAINER_SCHEDULE_H
 #define TRAINER_SCHEDULE_H
 

@@ -2,7 +2,7 @@
  *
  * The image is sampled bilinearly; a label's score is its 0/1 map sampled likewise, times 1000, in half
  * precision, and the largest score wins; ties go to the nearest pixel's label if it is among the tied,
- * else to the lowest (batchgeneratorsv2's SpatialTransform; FACTS section 10). Only what lies both in
+ * else to the lowest (batchgeneratorsv2's SpatialTransform; docs/reference.md, Augmentation). Only what lies both in
  * the crop and in the slice is seen, as if the crop had been copied out first; elsewhere the image is 0
  * and the label -1. Nothing is allocated; all memory is borrowed. */
 #ifndef TRAINER_SPATIAL_H

@@ -201,8 +201,8 @@ OP_IMPL(selective_scan) = {SIMD_HEAD, .strided_in = 1, .strided_out = 1, .prepar
 #ifdef SIMD_BASE
 OP_LIST(selective_scan);
 
-/* The two projections, and (3.5 S + 1) for each position and channel of a direction: FACTS of VMamba's count
- * for its first tables (flops_selective_scan_ref). */
+/* The two projections, and (3.5 S + 1) for each position and channel of a direction, as VMamba's
+ * flops_selective_scan_ref counts (docs/reference.md, Counts). */
 static int64_t macs(const Node *node)
 {
     const SelectiveScan *scan = node->attr;

@@ -1,7 +1,7 @@
 /* Part train: steps of the optimiser on whole networks, the encoder frozen in the first ones of a case B.
  *
  * Where a network has leaky ReLUs, rounding may take one number of a million across 0, which changes a
- * slope; steps amplify that beyond the bound (FACTS, section 7), and which run it hits is chance. So such
+ * slope; steps amplify that beyond the bound (docs/reference.md, Rounding), and which run it hits is chance. So such
  * networks run on the plain convolutions and linear layers, summed in double (parts full and grad compare the
  * same networks on the fast ones), and a run that leaves the bounds is tried again from an image that is
  * another in its last bits: what a network computes wrongly, no such run gets right. */

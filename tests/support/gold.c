@@ -1,6 +1,7 @@
 #include "tests/support/gold.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"

@@ -9,14 +9,24 @@
 #include "base/simd_level.h"
 #include "network/executor/executor_internal.h"
 
-static bool mixes(const OpClass *op)
+/* The next implementation of node i from place *k of its list on that could be prepared so far; *k moves behind it.
+ * NULL: there are no more. */
+static const OpImpl *next_impl(const Executor *x, int i, int *k)
 {
-    for (const OpImpl *const *impl = op->on[DEVICE_CPU]; *impl; impl++)
-        if ((*impl)->mixes) return true;
+    const OpImpl *const *list = x->nodes[i].op->on[DEVICE_CPU];
+    while (list[*k] && mask_has(x->plans[i].refused, *k)) ++*k;
+    return list[*k] ? list[(*k)++] : NULL;
+}
+
+static bool mixes(const Executor *x, int i)
+{
+    const OpImpl *impl;
+    for (int k = 0; (impl = next_impl(x, i, &k));)
+        if (impl->mixes) return true;
     return false;
 }
 
-/* Whether the implementation takes the node's tensors; labels are nobody's matter here. */
+/* Whether the implementation takes the node's tensors. Labels (int16) fit every implementation. */
 static bool takes_types(const OpImpl *impl, const Node *node)
 {
     for (int k = 0; k < node->input_count; k++)
@@ -27,10 +37,11 @@ static bool takes_types(const OpImpl *impl, const Node *node)
     return true;
 }
 
-static bool fits(const Node *node, DType precision)
+static bool fits(const Executor *x, int i, DType precision)
 {
-    for (const OpImpl *const *impl = node->op->on[DEVICE_CPU]; *impl; impl++)
-        if ((*impl)->dtype == precision && takes_types(*impl, node)) return true;
+    const OpImpl *impl;
+    for (int k = 0; (impl = next_impl(x, i, &k));)
+        if (impl->dtype == precision && takes_types(impl, &x->nodes[i])) return true;
     return false;
 }
 
@@ -42,7 +53,7 @@ static void make_float(Tensor *t)
 static void make_exact(Executor *x, int i)
 {
     Node *node = &x->nodes[i];
-    x->plans[i].definition.exact = true;
+    x->plans[i].exact = true;
     for (int k = 0; k < node->input_count; k++) make_float(node->in[k]);
     for (int k = 0; k < node->output_count; k++) make_float(node->out[k]);
 }
@@ -54,14 +65,14 @@ static void settle_types(Executor *x, DType precision)
             if (x->nodes[i].out[k]->dtype == DTYPE_F32) x->nodes[i].out[k]->dtype = precision;
     for (int i = 0; i < x->output_count; i++) {
         const int v = x->outputs[i].value, producer = x->values[v].producer;
-        if (producer >= 0 && mixes(x->nodes[producer].op)) x->tensors[v].dtype = DTYPE_F32;
+        if (producer >= 0 && mixes(x, producer)) x->tensors[v].dtype = DTYPE_F32;
     }
     for (int i = 0; i < x->node_count; i++)
         if (x->plans[i].definition.exact) make_exact(x, i);
     for (bool changed = true; changed;) {
         changed = false;
         for (int i = 0; i < x->node_count; i++) {
-            if (x->plans[i].definition.exact || fits(&x->nodes[i], precision)) continue;
+            if (x->plans[i].exact || fits(x, i, precision)) continue;
             make_exact(x, i);
             changed = true;
         }
@@ -79,22 +90,39 @@ static bool can_run(const OpImpl *impl, const Node *node, DType dtype)
            (!impl->supports || impl->supports(node));
 }
 
-int executor_choose(Executor *x, const ExecutorOptions *o, Err *e)
+/* The first of node i's list that can run, or the one that is asked for by name; NULL: there is none. */
+static const OpImpl *choose(const Executor *x, int i, const ExecutorOptions *o)
+{
+    const DType dtype = x->plans[i].exact ? DTYPE_F32 : o->precision;
+    const OpImpl *impl, *first = NULL;
+    for (int k = 0; (impl = next_impl(x, i, &k));) {
+        if (!can_run(impl, &x->nodes[i], dtype)) continue;
+        if (o->implementation && !strcmp(o->implementation, impl->name)) return impl;
+        if (!first) first = impl;
+    }
+    return first;
+}
+
+int executor_choose(Executor *x, const ExecutorOptions *o, const Err *refusal, Err *e)
 {
     if (!executor_supports(o->precision))
         return err_set(e, ERR_UNSUPPORTED, "this CPU does not compute in %s", dtype_name(o->precision));
+    for (int i = 0; i < x->node_count; i++) x->plans[i].exact = x->plans[i].definition.exact;
     if (o->precision != DTYPE_F32) settle_types(x, o->precision);
     for (int i = 0; i < x->node_count; i++) {
         Node *node = &x->nodes[i];
-        const DType dtype = x->plans[i].definition.exact ? DTYPE_F32 : o->precision;
-        for (const OpImpl *const *impl = node->op->on[DEVICE_CPU]; *impl; impl++) {
-            if (!can_run(*impl, node, dtype)) continue;
-            const bool preferred = o->implementation && !strcmp(o->implementation, (*impl)->name);
-            if (!node->impl || preferred) node->impl = *impl;
-            if (preferred) break;
-        }
+        node->impl = choose(x, i, o);
         if (!node->impl)
-            return err_set(e, ERR_UNSUPPORTED, "%s: no way to compute %s here", node->name, node->op->name);
+            return err_set(e, ERR_UNSUPPORTED, "%s: no implementation of %s can run here%s%s", node->name,
+                           node->op->name, *refusal->text ? ": " : "", refusal->text);
     }
     return 0;
+}
+
+void executor_refuse(Executor *x, int i)
+{
+    Node *node = &x->nodes[i];
+    int k = 0;
+    while (node->op->on[DEVICE_CPU][k] != node->impl) k++;
+    x->plans[i].refused |= 1u << k;
 }

@@ -37,6 +37,8 @@ typedef struct Action {
 typedef struct NodePlan {
     NodeDef definition;  /* the graph's, or what fuse_nodes made of several; names and attr are borrowed */
     void *fused_attr;    /* owned: the attr of a merged node */
+    bool exact;          /* computes in float32: as defined, or for lack of an implementation in the run's precision */
+    uint32_t refused;    /* bit k: the k-th implementation of the op's list could not be prepared for this node */
     int segment;         /* the first node of the segment that it belongs to */
     bool runs_again;     /* forward runs a second time, before the backward passes of its segment */
     int step[PASSES];    /* when; -1: never */
@@ -88,9 +90,13 @@ static inline bool value_is_plain(const Executor *x, int v)
     return x->values[v].whole == v && !x->values[v].has_parts;
 }
 
-/* Settles the types of all values and who computes each node (executor_choice.c); part of executor_plan.
- * Fails: ERR_UNSUPPORTED where nobody can. */
-int executor_choose(Executor *x, const ExecutorOptions *o, Err *e);
+/* Settles the types of all values and the implementation of each node (executor_choice.c); part of executor_plan.
+ * Needs the values' types as the graph has them. Fails: ERR_UNSUPPORTED where a node has no implementation that can
+ * run; the message ends with `refusal`, the reason of the latest refusal (its text may be empty). */
+int executor_choose(Executor *x, const ExecutorOptions *o, const Err *refusal, Err *e);
+
+/* Strikes the implementation that node i has from those that executor_choose gives it. */
+void executor_refuse(Executor *x, int i);
 
 /* Cuts the nodes into segments and settles which run again (executor_recompute.c); part of executor_plan.
  * Fails: ERR_NOMEM. */

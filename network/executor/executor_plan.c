@@ -241,6 +241,64 @@ static void make_slices(Executor *x)
     }
 }
 
+/* ---- implementations, prepared ---- */
+
+/* Prepares all nodes. Where it fails, *failing is the node. */
+static int prepare_nodes(Executor *x, int *failing, Err *e)
+{
+    for (int i = 0; i < x->node_count; i++) {
+        Node *node = &x->nodes[i];
+        const int failed = node->impl->prepare ? node->impl->prepare(node, e) : 0;
+        if (!failed) continue;
+        *failing = i;
+        err_context(e, "%s (%s)", node->name, node->impl->name);
+        return failed;
+    }
+    return 0;
+}
+
+/* Back to the state before executor_choose. */
+static void undo_choice(Executor *x)
+{
+    for (int i = 0; i < x->node_count; i++) {
+        Node *node = &x->nodes[i];
+        if (node->impl->release) node->impl->release(node);
+        node->impl = NULL;
+        node->state = NULL;
+        memset(node->saved_bytes, 0, sizeof node->saved_bytes);
+        memset(node->scratch_bytes, 0, sizeof node->scratch_bytes);
+        node->packed_bytes = 0;
+    }
+    for (int v = 0; v < x->graph->value_count; v++) {
+        ValuePlan *plan = &x->values[v];
+        x->tensors[v].dtype = x->graph->values[v].dtype;
+        x->tensors[v].pitch = x->tensors[v].shape.c;
+        plan->whole = v;
+        plan->channel = 0;
+        plan->has_parts = false;
+    }
+}
+
+/* An implementation may refuse a shape only when it is prepared (ERR_UNSUPPORTED). The next one of the list may take
+ * other types, or no slices: so after a refusal types, implementations and slices of all nodes are settled anew. */
+static int settle_implementations(Executor *x, const ExecutorOptions *o, Err *e)
+{
+    Err refusal = {ERR_NONE, ""};
+    for (;;) {
+        int failing = 0;
+        TRY(executor_choose(x, o, &refusal, e));
+        make_slices(x);
+        const int failed = prepare_nodes(x, &failing, &refusal);
+        if (!failed) return 0;
+        if (failed != ERR_UNSUPPORTED) {
+            if (e) *e = refusal;
+            return failed;
+        }
+        executor_refuse(x, failing);
+        undo_choice(x);
+    }
+}
+
 int executor_plan(Executor *x, const ExecutorOptions *o, Err *e)
 {
     TRY(make_tables(x, o, e));
@@ -251,12 +309,7 @@ int executor_plan(Executor *x, const ExecutorOptions *o, Err *e)
     mark_gradients(x, o);
     TRY(settle_gradients(x, o, e));
     TRY(settle_accumulation(x, e));
-    TRY(executor_choose(x, o, e));
-    make_slices(x);
-    for (int i = 0; i < x->node_count; i++) {
-        Node *node = &x->nodes[i];
-        if (node->impl->prepare && node->impl->prepare(node, e)) return err_context(e, "%s", node->name);
-    }
+    TRY(settle_implementations(x, o, e));
     if (o->recompute) TRY(executor_cut(x, e));
     return executor_place(x, e);
 }

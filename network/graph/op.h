@@ -41,7 +41,8 @@ typedef struct OpImpl {
     bool mixes;                             /* bfloat16, but in[0] and out[0] may be float32 too */
     uint32_t strided_in, strided_out;       /* bit i: takes pitch > c there (data and grad) */
     bool (*supports)(const Node *);         /* NULL: everything of the class */
-    int (*prepare)(Node *, Err *);          /* makes primitives, sets saved_bytes and scratch_bytes; may be NULL */
+    int (*prepare)(Node *, Err *);          /* makes primitives, sets saved_bytes and scratch_bytes; may be NULL.
+                                               ERR_UNSUPPORTED: release is called, the next of the list is tried */
     void (*refresh)(Node *);                /* parameters have changed: repack copies; may be NULL */
     void (*forward)(Node *, const Step *);  /* running never allocates; a library's failure goes to node->failure */
     void (*backward)(Node *, const Step *); /* for each wanted input: writes or accumulates, as told */

@@ -124,6 +124,19 @@ char *text_format(Err *e, const char *format, va_list args)
     return text;
 }
 
+void text_add_html(Text *t, const char *value)
+{
+    for (; *value; value++) {
+        switch (*value) {
+        case '&': text_add(t, "&amp;"); break;
+        case '<': text_add(t, "&lt;"); break;
+        case '>': text_add(t, "&gt;"); break;
+        case '"': text_add(t, "&quot;"); break;
+        default: text_add_bytes(t, value, 1);
+        }
+    }
+}
+
 void text_add_json_string(Text *t, const char *value)
 {
     text_add(t, "\"");

@@ -25,6 +25,9 @@ void text_add_bytes(Text *t, const char *bytes, size_t count);
 /* The bytes as a JSON string with its quotes. */
 void text_add_json_string(Text *t, const char *value);
 
+/* With &, <, > and double quotes escaped. */
+void text_add_html(Text *t, const char *value);
+
 /* What printf would print, as a shell takes it for one argument: in quotes where it needs them. */
 void text_add_argument(Text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

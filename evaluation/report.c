@@ -36,7 +36,7 @@ static void add_missing(Text *out, const Summary *s)
              s->missing_count == 1 ? " has" : "s have");
     for (int i = 0; i < s->missing_count; i++) {
         text_add(out, "%s", i ? ", " : "");
-        html_add(out, s->missing[i]);
+        text_add_html(out, s->missing[i]);
     }
     text_add(out, ").");
 }
@@ -52,7 +52,7 @@ static void add_case_count(Text *out, const Summary *s)
     for (int c = 0; c < s->case_count; c++) {
         if (s->cases[c].done) continue;
         text_add(out, "%s", named++ ? ", " : "");
-        html_add(out, s->cases[c].id);
+        text_add_html(out, s->cases[c].id);
     }
     text_add(out, "%s.", named ? ")" : "");
     add_missing(out, s);
@@ -64,13 +64,13 @@ static void add_head(Text *out, const Report *r)
     const Summary *s = r->summary;
     text_add(out, "<!doctype html>\n<html lang=en><head><meta charset=utf-8>\n"
              "<meta name=viewport content=\"width=device-width,initial-scale=1\">\n<title>Evaluation of ");
-    html_add(out, r->prediction);
+    text_add_html(out, r->prediction);
     text_add(out, "</title>\n<style>\n");
     add_lines(out, report_css);
     text_add(out, "</style></head>\n<body><header><h1>Evaluation</h1>\n<p>");
-    html_add(out, r->prediction);
+    text_add_html(out, r->prediction);
     text_add(out, " against ");
-    html_add(out, r->reference);
+    text_add_html(out, r->reference);
     add_case_count(out, s);
     text_add(out, "<button id=theme type=button hidden>light / dark</button></header>\n"
              "<section class=tiles>\n");
@@ -101,12 +101,12 @@ static int add_case(Text *out, const Report *r, const Ranked *ranked, Err *e)
 {
     const CaseResult *c = &r->summary->cases[ranked->index];
     text_add(out, "<article><h3>");
-    html_add(out, c->id);
+    text_add_html(out, c->id);
     text_add(out, " <small>Dice %.4f</small></h3><div class=slices>\n", ranked->dice);
     Err failure = {0};
     const int code = report_add_overlays(out, r, ranked->index, &failure);
     if (code == ERR_NOMEM) return err_set(e, ERR_NOMEM, "%s", failure.text);
-    if (code) html_add(out, failure.text);
+    if (code) text_add_html(out, failure.text);
     text_add(out, "</div></article>\n");
     return 0;
 }

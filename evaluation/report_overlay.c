@@ -378,7 +378,7 @@ static int add_slices(Text *out, const Shown *v, const Score *scores, int64_t co
 static void add_no_image(Text *out, const Err *fault)
 {
     text_add(out, "<p class=note>without its image: ");
-    html_add(out, fault->text);
+    text_add_html(out, fault->text);
     text_add(out, "</p>");
 }
 

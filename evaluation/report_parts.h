@@ -3,7 +3,6 @@
 #define EVALUATION_REPORT_PARTS_H
 
 #include "base/text.h"
-#include "evaluation/html.h"
 #include "evaluation/report.h"
 
 extern const char *const report_css[], *const report_script[];   /* lines, NULL behind the last */

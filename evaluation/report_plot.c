@@ -93,7 +93,7 @@ static void add_dots(Text *out, const Summary *s, int structure, Metric metric, 
         const double value = s->cases[c].metrics[structure][metric];
         const double shift = (c * 7 % 11 - 5) * 1.2;
         text_add(out, "<circle cx=%.1f cy=%.1f r=2.2><title>", to_x(scale, value), y + shift);
-        html_add(out, s->cases[c].id);
+        text_add_html(out, s->cases[c].id);
         text_add(out, ": %.4g</title></circle>", value);
     }
     text_add(out, "\n");
@@ -111,9 +111,9 @@ static void add_row_name(Text *out, const char *name, double y)
     }
     cut[bytes] = '\0';
     text_add(out, "<text class=row x=%d y=%.1f><title>", LEFT - 8, y + 4);
-    html_add(out, name);
+    text_add_html(out, name);
     text_add(out, "</title>");
-    html_add(out, cut);
+    text_add_html(out, cut);
     text_add(out, "%s</text>", name[bytes] ? "…" : "");
 }
 

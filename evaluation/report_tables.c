@@ -89,7 +89,7 @@ static void add_some_names(Text *out, const Structure *const *items, int count)
     enum { NAMED = 12 };
     for (int i = 0; i < count && i < NAMED; i++) {
         text_add(out, "%s", i ? ", " : "");
-        html_add(out, items[i]->name);
+        text_add_html(out, items[i]->name);
     }
     if (count > NAMED) text_add(out, " and %d more", count - NAMED);
 }
@@ -133,7 +133,7 @@ static void add_means_row(Text *out, const Summary *s, int index)
 {
     const Lost lost = summary_lost(s, index);
     text_add(out, "<tr><th>");
-    html_add(out, s->structures->items[index].name);
+    text_add_html(out, s->structures->items[index].name);
     text_add(out, "</th>");
     for (int k = 0; k < SHOWN; k++)
         if (summary_has(s, shown[k])) add_mean_cell(out, shown[k], &s->mean[index][shown[k]]);
@@ -168,14 +168,14 @@ static void add_overview_table(Text *out, const Summary *s, const ReportLabels *
              "<caption>Dice</caption><thead><tr><th>case</th><th>mean</th>");
     for (int i = 0; i < labels->count; i++) {
         text_add(out, "<th>");
-        html_add(out, s->structures->items[labels->index[i]].name);
+        text_add_html(out, s->structures->items[labels->index[i]].name);
         text_add(out, "</th>");
     }
     text_add(out, "</tr></thead><tbody>\n");
     for (int c = 0; c < s->case_count; c++) {
         if (!s->cases[c].done) continue;
         text_add(out, "<tr><th>");
-        html_add(out, s->cases[c].id);
+        text_add_html(out, s->cases[c].id);
         text_add(out, "</th>");
         add_cell(out, METRIC_DICE, report_case_dice(s, &s->cases[c]));
         for (int i = 0; i < labels->count; i++)
@@ -188,16 +188,16 @@ static void add_overview_table(Text *out, const Summary *s, const ReportLabels *
 static void add_label_table(Text *out, const Summary *s, int index)
 {
     text_add(out, "<div class=\"scroll tab\" data-tab=\"");
-    html_add(out, s->structures->items[index].name);
+    text_add_html(out, s->structures->items[index].name);
     text_add(out, "\"><table class=sortable><caption>");
-    html_add(out, s->structures->items[index].name);
+    text_add_html(out, s->structures->items[index].name);
     text_add(out, "</caption><thead><tr><th>case</th>");
     add_column_heads(out, s);
     text_add(out, "</tr></thead><tbody>\n");
     for (int c = 0; c < s->case_count; c++) {
         if (!s->cases[c].done) continue;
         text_add(out, "<tr><th>");
-        html_add(out, s->cases[c].id);
+        text_add_html(out, s->cases[c].id);
         text_add(out, "</th>");
         for (int k = 0; k < SHOWN; k++)
             if (summary_has(s, shown[k])) add_cell(out, shown[k], s->cases[c].metrics[index][shown[k]]);
@@ -239,9 +239,9 @@ void report_add_notes(Text *out, const Summary *s)
         text_add(out, any ? "" : "<section><h2>Notes</h2><ul class=note>\n");
         any = true;
         text_add(out, "<li>");
-        html_add(out, s->cases[c].id);
+        text_add_html(out, s->cases[c].id);
         text_add(out, ": ");
-        html_add(out, s->cases[c].notes.data);
+        text_add_html(out, s->cases[c].notes.data);
         text_add(out, "</li>\n");
     }
     if (any) text_add(out, "</ul></section>\n");

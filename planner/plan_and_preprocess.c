@@ -17,12 +17,11 @@
 #include "planner/orientations.h"
 #include "planner/origins.h"
 #include "planner/outputs.h"
+#include "planner/plan_faults.h"
 #include "planner/plan_maker.h"
 #include "planner/preprocess_cases.h"
 #include "planner/run_log.h"
 #include "planner/same_images.h"
-#include "planner/spacing_faults.h"
-#include "planner/statistics_check.h"
 #include "plans/plan.h"
 
 typedef struct Options {
@@ -314,8 +313,8 @@ static int plan_dataset(Run *r, Err *e)
     TRY(plan_maker_make(m, &r->dataset, &r->fingerprint, e));
     TRY(warn_of_mixed_orientations(r, e));
     tell_lines(r, WARN, &m->warnings);
-    statistics_check(&r->faults, &m->plan, &r->dataset.info);
-    TRY(spacing_faults(&r->faults, &m->plan, &r->fingerprint, &r->dataset, e));
+    plan_faults_statistics(&r->faults, &m->plan, &r->dataset.info);
+    TRY(plan_faults_spacing(&r->faults, &m->plan, &r->fingerprint, &r->dataset, e));
     TRY(report_faults(r, e));
     if (o->explain && m->explained.length) fputs(m->explained.data, stdout);
     if (m->unused.length) tell(r, SAY, "keys of the plan that have no use here:\n%s", m->unused.data);

@@ -22,7 +22,6 @@
 #include "trainer/augment.h"
 #include "trainer/checkpoint.h"
 #include "trainer/intensity.h"
-#include "trainer/length.h"
 #include "trainer/loader.h"
 #include "trainer/pseudo_dice.h"
 #include "trainer/schedule.h"
@@ -630,19 +629,19 @@ static void a_run_is_as_long_as_there_is_time(void **state)
     (void)state;
     const PlanTraining planned = {.epochs = 1000, .iterations_per_epoch = 250, .validation_iterations = 50};
     PlanTraining t = planned;
-    length_fit(&t, 600, (IterationTimes){1, 0.5}); /* ten hours: many epochs of the planned length */
+    schedule_fit_length(&t, 600, (IterationTimes){1, 0.5}); /* ten hours: many epochs of the planned length */
     assert_int_equal(t.iterations_per_epoch, 250);
     assert_int_equal(t.validation_iterations, 50);
     assert_true(seconds_of(&t, (IterationTimes){1, 0.5}) <= 36000);
     assert_true(seconds_of(&t, (IterationTimes){1, 0.5}) >= 0.93 * 36000);
     t = planned;
-    length_fit(&t, 30, (IterationTimes){0.7, 0.2}); /* half an hour: shorter epochs */
+    schedule_fit_length(&t, 30, (IterationTimes){0.7, 0.2}); /* half an hour: shorter epochs */
     assert_true(t.epochs >= 20 && t.epochs <= 21);
     assert_true(abs(t.iterations_per_epoch - 5 * t.validation_iterations) < 5);
     assert_true(seconds_of(&t, (IterationTimes){0.7, 0.2}) <= 1800);
     assert_true(seconds_of(&t, (IterationTimes){0.7, 0.2}) >= 0.9 * 1800);
     t = planned;
-    length_fit(&t, 0.1, (IterationTimes){60, 20}); /* no time at all: the least there is */
+    schedule_fit_length(&t, 0.1, (IterationTimes){60, 20}); /* no time at all: the least there is */
     assert_int_equal(t.epochs * t.iterations_per_epoch * t.validation_iterations, 1);
 }
 

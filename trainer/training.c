@@ -10,8 +10,8 @@
 #include "trainer/absent_labels.h"
 #include "trainer/augmentation_pictures.h"
 #include "trainer/case_check.h"
-#include "trainer/length.h"
 #include "trainer/preprocessed.h"
+#include "trainer/schedule.h"
 #include "trainer/split_record.h"
 #include "trainer/training_parts.h"
 #include "trainer/validation.h"
@@ -238,7 +238,7 @@ static int fit_length(Training *t, const TrainingOptions *o, Err *e)
 {
     IterationTimes times;
     TRY(training_time_iterations(t, &times, e));
-    length_fit(&t->plan.training, o->overrides.minutes, times);
+    schedule_fit_length(&t->plan.training, o->overrides.minutes, times);
     close_network(t);
     return open_network(t, o->mode, e);
 }

@@ -26,7 +26,7 @@ typedef struct TrainingOverrides {
     int epochs, iterations_per_epoch, validation_iterations, batch_size;
     int patch_size[2];
     double learning_rate;
-    double minutes;               /* epochs and their length by the time there is (length.h) */
+    double minutes;               /* epochs and their length by the time there is (schedule.h) */
     const char *pretrained;       /* weights to start from; NULL: as it is */
     int64_t seed;
 } TrainingOverrides;

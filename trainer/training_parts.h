@@ -9,8 +9,8 @@
 #include "network/optimizer/optimizer.h"
 #include "plans/made_from.h"
 #include "trainer/checkpoint.h"
-#include "trainer/length.h"
 #include "trainer/loader.h"
+#include "trainer/schedule.h"
 #include "trainer/training.h"
 #include "trainer/training_plan.h"
 

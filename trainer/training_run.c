@@ -6,7 +6,6 @@
 #include "base/memory.h"
 #include "base/progress.h"
 #include "network/executor/precision.h"
-#include "trainer/length.h"
 #include "trainer/progress_picture.h"
 #include "trainer/schedule.h"
 #include "trainer/training_parts.h"

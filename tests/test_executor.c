@@ -75,7 +75,7 @@ static void open_net(Net *n)
     n->graph = graph_new(&e);
     Ref x = graph_input(n->graph, "image", (Shape){2, 5, 6, 3}, DTYPE_F32);
     scope_in(n->graph, "trunk");
-    x = op_conv2d(n->graph, "a", x, 7, (Conv){.kernel = 3, .stride = 2, .padding = 1, .bias = true});
+    x = op_conv2d(n->graph, "a", x, 7, conv_square(3, 2, 1, true));
     x = scope_out(n->graph, op_linear(n->graph, "b", x, 20, true));
     n->first = op_linear(n->graph, "c", x, 4, false);
     n->second = op_linear(n->graph, "d", x, 5, true);
@@ -235,7 +235,7 @@ static void definitions_report_their_first_failure(void **state)
     Graph *g = graph_new(&e);
     Ref x = graph_input(g, "image", (Shape){1, 2, 2, 3}, DTYPE_F32);
     scope_in(g, "stem");
-    x = op_conv2d(g, "big", x, 4, (Conv){.kernel = 5, .stride = 1});
+    x = op_conv2d(g, "big", x, 4, conv_square(5, 1, 0, false));
     x = scope_out(g, op_linear(g, "after", x, 4, true));
     assert_int_equal(graph_check(g, &e), ERR_SHAPE);
     assert_non_null(strstr(e.text, "stem.big"));

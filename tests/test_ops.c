@@ -54,7 +54,7 @@ BUILD(depthwise_conv2d, op_depthwise_conv2d(g, "conv", in[0]))
 BUILD(linear, op_linear(g, "linear", in[0], (int64_t)c->number, true))
 BUILD(linear_plain, op_linear(g, "linear", in[0], (int64_t)c->number, false))
 BUILD(conv2d, op_conv2d(g, "conv", in[0], (int64_t)c->number, *(const Conv *)c->spec))
-BUILD(conv_transpose2d, op_conv_transpose2d(g, "conv", in[0], 5, (int64_t)c->number))
+BUILD(conv_transpose2d, op_conv_transpose2d(g, "conv", in[0], (int64_t)c->number, *(const Conv *)c->spec))
 BUILD(dice_ce_loss, op_dice_ce_loss(g, "loss", in[0], in[1], *(const DiceCE *)c->spec))
 BUILD(dice_bce_loss, op_dice_bce_loss(g, "loss", in[0], in[1], c->spec))
 BUILD(selective_scan, op_selective_scan(g, in[0], (int64_t)*(const double *)c->spec, (int64_t)c->number))
@@ -73,8 +73,14 @@ static void build_split(Graph *g, const OpCase *c, const Ref *in, Ref *outputs)
 
 static const double weights[] = {0.5, -2, 0.25, 0};
 static const double ranks[] = {[1] = 1, [2] = 2, [3] = 3, [5] = 5, [13] = 13}; /* of dt */
-static const Conv stem = {7, 2, 3, true}, same = {3, 1, 1, false}, head = {1, 1, 0, true};
-static const Conv patch = {4, 4, 0, true};
+#define SQUARE(kernel, stride, padding) {kernel, kernel}, {stride, stride}, {padding, padding}
+static const Conv stem = {SQUARE(7, 2, 3), true}, same = {SQUARE(3, 1, 1), false}, head = {SQUARE(1, 1, 0), true},
+                  patch = {SQUARE(4, 4, 0), true}, flat = {{1, 3}, {1, 1}, {0, 1}, true},
+                  tall = {{5, 2}, {1, 2}, {2, 0}, false}, uneven = {{3, 4}, {2, 3}, {1, 2}, true},
+                  wide_padding = {{3, 2}, {1, 1}, {4, 3}, true};
+static const Conv up = {SQUARE(2, 2, 0), false}, up_bias = {SQUARE(2, 2, 0), true}, up_overlap = {SQUARE(3, 2, 1), true},
+                  up_gaps = {SQUARE(1, 2, 0), true}, up_flat = {{1, 2}, {1, 2}, {0, 0}, true},
+                  up_uneven = {{4, 3}, {2, 1}, {1, 0}, true};
 static const DiceCE batch = {.batch_dice = true, .smooth = 1e-5, .ignore_label = -1},
                     items = {.smooth = 1e-5, .ignore_label = -1},
                     ignoring = {.batch_dice = true, .smooth = 1e-5, .ignore_label = 2},
@@ -124,7 +130,23 @@ static const OpCase cases[] = {
     {"conv2d 1x1", OP(conv2d), .in = {{1, 5, 3, 7}}, .number = 3, .spec = &head, .macs = 15 * 21},
     {"conv2d 4x4 stride 4", OP(conv2d), .in = {{1, 9, 14, 3}}, .number = 4,
      .spec = &patch, .macs = 6 * 4 * 48},
-    {"conv_transpose2d", OP(conv_transpose2d), .in = {{2, 3, 5, 6}}, .number = 2, .macs = 30 * 6 * 5 * 4},
+    {"conv2d 1x3", OP(conv2d), .in = {{2, 4, 6, 5}}, .number = 3, .spec = &flat, .macs = 48 * 3 * 15},
+    {"conv2d 5x2 stride 1x2", OP(conv2d), .in = {{1, 6, 7, 4}}, .number = 5, .spec = &tall, .macs = 6 * 3 * 5 * 40},
+    {"conv2d 3x4 stride 2x3", OP(conv2d), .in = {{2, 7, 8, 18}}, .number = 17, .spec = &uneven,
+     .macs = 2 * 4 * 3 * 17 * 18 * 12},
+    {"conv2d padded beyond the kernel", OP(conv2d), .in = {{1, 3, 4, 5}}, .number = 6, .spec = &wide_padding,
+     .macs = 9 * 9 * 6 * 30},
+    {"conv_transpose2d", OP(conv_transpose2d), .in = {{2, 3, 5, 6}}, .number = 5, .spec = &up, .macs = 30 * 6 * 5 * 4},
+    {"conv_transpose2d bias", OP(conv_transpose2d), .in = {{2, 3, 5, 16}}, .number = 5, .spec = &up_bias,
+     .macs = 30 * 16 * 5 * 4},
+    {"conv_transpose2d 3x3 stride 2", OP(conv_transpose2d), .in = {{2, 4, 3, 6}}, .number = 7, .spec = &up_overlap,
+     .macs = 24 * 42 * 9},
+    {"conv_transpose2d 1x1 stride 2", OP(conv_transpose2d), .in = {{1, 3, 4, 5}}, .number = 3, .spec = &up_gaps,
+     .macs = 12 * 15},
+    {"conv_transpose2d 1x2", OP(conv_transpose2d), .in = {{2, 3, 5, 6}}, .number = 16, .spec = &up_flat,
+     .macs = 30 * 96 * 2},
+    {"conv_transpose2d 4x3 stride 2x1", OP(conv_transpose2d), .in = {{1, 5, 3, 18}}, .number = 17, .spec = &up_uneven,
+     .macs = 15 * 18 * 17 * 12},
     {"dice_ce_loss", OP(dice_ce_loss), .in = {{2, 5, 7, 3}, {2, 5, 7, 1}}, .spec = &batch, .labels = 3},
     {"dice_ce_loss items", OP(dice_ce_loss), .in = {{3, 9, 9, 4}, {3, 9, 9, 1}}, .spec = &items, .labels = 4},
     {"dice_ce_loss ignoring", OP(dice_ce_loss), .in = {{2, 9, 7, 2}, {2, 9, 7, 1}},

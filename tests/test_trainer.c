@@ -507,8 +507,8 @@ static Graph *small_network(void)
     Err e = {0};
     Graph *g = graph_new(&e);
     const Ref image = graph_input(g, "image", (Shape){1, 8, 8, 2}, DTYPE_F32);
-    graph_output(g, "head0", op_conv2d(g, "first", image, 3, (Conv){3, 1, 1, true}));
-    graph_output(g, "head1", op_conv2d(g, "second", image, 2, (Conv){1, 1, 0, false}));
+    graph_output(g, "head0", op_conv2d(g, "first", image, 3, conv_square(3, 1, 1, true)));
+    graph_output(g, "head1", op_conv2d(g, "second", image, 2, conv_square(1, 1, 0, false)));
     assert_int_equal(graph_check(g, &e), 0);
     return g;
 }

@@ -24,7 +24,7 @@ Ref vss_block(Graph *g, Ref x, int64_t states, double drop_path)
 Ref patch_embed(Graph *g, Ref x, int64_t channels, int64_t patch)
 {
     scope_in(g, "patch_embed");
-    x = op_conv2d(g, "proj", x, channels, (Conv){.kernel = patch, .stride = patch, .bias = true});
+    x = op_conv2d(g, "proj", x, channels, conv_square(patch, patch, 0, true));
     return scope_out(g, op_layer_norm(g, "norm", x));
 }
 
@@ -84,7 +84,7 @@ Ref final_patch_expand(Graph *g, Ref x)
 static Ref conv_norm(Graph *g, const char *scope, Ref x, int64_t channels, int64_t kernel)
 {
     scope_in(g, scope);
-    x = op_conv2d(g, "conv", x, channels, (Conv){.kernel = kernel, .stride = 1, .padding = kernel / 2});
+    x = op_conv2d(g, "conv", x, channels, conv_square(kernel, 1, kernel / 2, false));
     return scope_out(g, op_instance_norm(g, "norm", x, false));
 }
 
@@ -104,7 +104,7 @@ Ref unetr_basic_block(Graph *g, Ref x, int64_t channels)
 
 Ref unetr_up_block(Graph *g, Ref x, Ref skip, int64_t channels)
 {
-    x = op_conv_transpose2d(g, "transp_conv.conv", x, channels, 2);
+    x = op_conv_transpose2d(g, "transp_conv.conv", x, channels, conv_square(2, 2, 0, false));
     scope_in(g, "conv_block");
     return scope_out(g, unet_res_block(g, op_concat(g, x, skip), channels));
 }

@@ -18,7 +18,7 @@ static Ref stem(Graph *g, Ref image, int64_t channels)
 {
     scope_in(g, "stem");
     graph_exact(g, true);
-    Ref x = op_conv2d(g, "0", image, channels, (Conv){.kernel = 7, .stride = 2, .padding = 3, .bias = true});
+    Ref x = op_conv2d(g, "0", image, channels, conv_square(7, 2, 3, true));
     return scope_out(g, op_instance_norm(g, "1", x, true));
 }
 
@@ -42,7 +42,7 @@ static Ref out_layer(Graph *g, int index, Ref x, int64_t classes)
 {
     char name[32];
     snprintf(name, sizeof name, "out_layers.%d.conv.conv", index);
-    return op_conv2d(g, name, x, classes, (Conv){.kernel = 1, .stride = 1, .bias = true});
+    return op_conv2d(g, name, x, classes, conv_square(1, 1, 0, true));
 }
 
 static void build(Graph *g, Ref image, const NetworkSpec *spec, bool paper, Ref heads[NETWORK_HEADS])

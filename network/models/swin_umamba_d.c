@@ -23,7 +23,7 @@ static Ref seg_head(Graph *g, int index, Ref x, int64_t classes)
 {
     char name[48];
     snprintf(name, sizeof name, "seg_layers.%d", index);
-    return op_conv2d(g, name, x, classes, (Conv){.kernel = 1, .stride = 1, .bias = true});
+    return op_conv2d(g, name, x, classes, conv_square(1, 1, 0, true));
 }
 
 static Ref decoder_stage(Graph *g, int s, Ref x, Ref skip, const NetworkSpec *spec)

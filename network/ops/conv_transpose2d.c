@@ -1,16 +1,18 @@
-/* PyTorch ConvTranspose2d with kernel = stride = f, no padding, no bias:
- * y[n, f·i+u, f·j+v, o] = Σ_c W[c,o,u,v] x[n,i,j,c]. */
+/* PyTorch ConvTranspose2d: y[n, i·s+u-p, j·s+v-p, o] is b[o] and the sum, over all i, j, u, v that lead there, of
+ * Σ_c W[c,o,u,v] x[n,i,j,c] (s, p along each axis). */
 #include "network/ops/convolution.h"
-#include "network/ops/ops.h"
 
 static int shape(Node *node, Err *e)
 {
-    const DnnConv *conv = node->attr;
+    const Conv *c = &((const ConvAttr *)node->attr)->conv;
     const Shape s = node->in[0]->shape;
-    if (s.c != node->param_info[0]->shape[0])
-        return err_set(e, ERR_SHAPE, "%lld channels in: the weight expects %lld", (long long)s.c,
-                       (long long)node->param_info[0]->shape[0]);
-    node->out[0]->shape = (Shape){s.n, s.h * conv->stride, s.w * conv->stride, node->param_info[0]->shape[1]};
+    TRY(convolution_check(node, e));
+    const int64_t h = (s.h - 1) * c->stride.y - 2 * c->padding.y + c->kernel.y;
+    const int64_t w = (s.w - 1) * c->stride.x - 2 * c->padding.x + c->kernel.x;
+    if (h < 1 || w < 1)
+        return err_set(e, ERR_SHAPE, "the padding of %lldx%lld leaves nothing of an image of %lldx%lld",
+                       (long long)c->padding.y, (long long)c->padding.x, (long long)s.h, (long long)s.w);
+    node->out[0]->shape = (Shape){s.n, h, w, node->param_info[0]->shape[1]};
     return 0;
 }
 
@@ -19,11 +21,15 @@ static int64_t macs(const Node *node) { return shape_pixels(node->in[0]->shape) 
 static const OpClass conv_transpose2d_class = {.name = "conv_transpose2d", .shape = shape, .macs = macs,
                                                .keeps_for_params = 1, .on = {convolution_list}};
 
-Ref op_conv_transpose2d(Graph *g, const char *name, Ref x, int64_t out_channels, int64_t factor)
+Ref op_conv_transpose2d(Graph *g, const char *name, Ref x, int64_t out_channels, Conv conv)
 {
-    const DnnConv attr = {.kernel = factor, .stride = factor, .transposed = true};
-    const int64_t weight[] = {graph_shape(g, x).c, out_channels, factor, factor};
+    const ConvAttr attr = {.conv = conv, .transposed = true};
+    const InitPolicy policy = graph_policy(g);
+    const int64_t weight[] = {graph_shape(g, x).c, out_channels, conv.kernel.y, conv.kernel.x};
     scope_in(g, name);
-    const int param = graph_param(g, "weight", 4, weight, graph_policy(g).conv_weight, 0);
-    return scope_out(g, graph_node(g, &conv_transpose2d_class, "", &attr, sizeof attr, &x, 1, &param, 1));
+    int params[2] = {graph_param(g, "weight", 4, weight, policy.conv_weight, 0)};
+    if (conv.bias) /* PyTorch takes shape[1:] of this weight too: fan_in counts the output's channels */
+        params[1] = graph_param(g, "bias", 1, &out_channels, policy.conv_bias, weight[1] * weight[2] * weight[3]);
+    return scope_out(
+        g, graph_node(g, &conv_transpose2d_class, "", &attr, sizeof attr, &x, 1, params, conv.bias ? 2 : 1));
 }

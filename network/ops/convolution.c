@@ -1,7 +1,24 @@
 #include "network/ops/convolution.h"
 
 #include "base/memory.h"
+#include "network/ops/onednn.h"
 #include "network/ops/plain.h"
+
+int convolution_check(const Node *node, Err *e)
+{
+    const ConvAttr *attr = node->attr;
+    const Conv *c = &attr->conv;
+    const int64_t expected = node->param_info[0]->shape[attr->transposed ? 0 : 1], found = node->in[0]->shape.c;
+    if (c->kernel.y < 1 || c->kernel.x < 1 || c->stride.y < 1 || c->stride.x < 1 || c->padding.y < 0 || c->padding.x < 0)
+        return err_set(e, ERR_SHAPE, "kernel %lldx%lld, stride %lldx%lld, padding %lldx%lld: expected at least 1, 1 and 0",
+                       (long long)c->kernel.y, (long long)c->kernel.x, (long long)c->stride.y, (long long)c->stride.x,
+                       (long long)c->padding.y, (long long)c->padding.x);
+    if (found != expected)
+        return err_set(e, ERR_SHAPE, "%lld channels in: the weight expects %lld", (long long)found, (long long)expected);
+    return 0;
+}
+
+/* ---- oneDNN ---- */
 
 /* A primitive per direction; data and weights exist only where that gradient is wanted. */
 typedef struct Convolution {
@@ -19,12 +36,9 @@ static size_t unwanted_bytes(const Node *node, int param)
 
 static int prepare(Node *node, Err *e)
 {
-    DnnConv conv = *(const DnnConv *)node->attr;
-    conv.in = node->in[0]->shape;
-    conv.out = node->out[0]->shape;
-    conv.dtype = node->impl->dtype;
-    conv.in_dtype = node->in[0]->dtype;
-    conv.out_dtype = node->out[0]->dtype;
+    const DnnConv conv = {
+        .attr = *(const ConvAttr *)node->attr, .in = node->in[0]->shape, .out = node->out[0]->shape,
+        .dtype = node->impl->dtype, .in_dtype = node->in[0]->dtype, .out_dtype = node->out[0]->dtype};
     Convolution *c = node->state = mem_zalloc(1, sizeof *c, e);
     if (!c) return ERR_NOMEM;
     TRY(dnn_conv_forward(&c->forward, &conv, e));

@@ -111,26 +111,26 @@ static int make_argument(Dnn *d, int slot, int arg, const dnnl_memory_desc_t *md
 /* How weights come: a descriptor of one of `count` pieces, and which piece is which. */
 typedef struct Weights {
     dnnl_memory_desc_t plain;
-    int turned;                /* kernel size k: k² pieces, one for each tap, turned by 180°; 0: one piece */
+    PairYX turned;             /* a kernel's size: a piece for each of its taps, turned by 180°; 0: one piece */
 } Weights;
 
 /* Where the weights' packed copy lies, and what fills it. */
 static int make_packing(Dnn *d, const Weights *own, const dnnl_memory_desc_t *wanted, Err *e)
 {
-    const int k = own->turned;
-    if (!k && dnnl_memory_desc_equal(&own->plain, wanted)) return 0;
+    const int width = (int)own->turned.x, taps = (int)own->turned.y * width, pieces = taps ? taps : 1;
+    if (!taps && dnnl_memory_desc_equal(&own->plain, wanted)) return 0;
     d->packed_bytes = dnnl_memory_desc_get_size(wanted);
     d->packed = mem_zalloc(1, d->packed_bytes, e);
-    d->pack = mem_zalloc(k ? (size_t)(k * k) : 1, sizeof *d->pack, e);
+    d->pack = mem_zalloc((size_t)pieces, sizeof *d->pack, e);
     if (!d->packed || !d->pack) return ERR_NOMEM;
     DNN(dnnl_memory_set_data_handle(d->args[ARG_WEIGHTS].memory, d->packed));
-    for (int tap = 0; tap < (k ? k * k : 1); tap++) {
+    for (int tap = 0; tap < pieces; tap++) {
         dnnl_memory_desc_t piece = *wanted;
         Reorder *r = &d->pack[d->pack_count++];
-        if (k) {
-            const dnnl_dims_t place = {0, 0, tap / k, tap % k};
+        if (taps) {
+            const dnnl_dims_t place = {0, 0, tap / width, tap % width};
             DNN(dnnl_memory_desc_init_submemory(&piece, wanted, own->plain.dims, place));
-            r->offset = k * k - 1 - tap;
+            r->offset = taps - 1 - tap;
         }
         TRY(make_reorder(d, r, &own->plain, &piece, false, e));
         DNN(dnnl_memory_set_data_handle(r->to, d->packed));
@@ -154,7 +154,7 @@ static const Slots weights_slots = {DNNL_ARG_SRC, DNNL_ARG_DIFF_WEIGHTS, DNNL_AR
                                     true, false, true};
 
 /* A primitive to be, and how the caller has its arguments. */
-typedef struct Plan {
+typedef struct PrimitiveDef {
     const_dnnl_op_desc_t op;
     dnnl_primitive_desc_t hint;    /* a forward descriptor that backward needs, or NULL */
     const Slots *slots;
@@ -163,9 +163,9 @@ typedef struct Plan {
     bool packs, bias;              /* packs: the weights are packed once */
     bool accumulate;               /* the result is added */
     bool can_accumulate;           /* … by the primitive itself */
-} Plan;
+} PrimitiveDef;
 
-static int fill(Dnn *d, dnnl_primitive_desc_t pd, const Plan *p, Err *e)
+static int fill(Dnn *d, dnnl_primitive_desc_t pd, const PrimitiveDef *p, Err *e)
 {
     const Slots *s = p->slots;
     const bool through = p->accumulate && !p->can_accumulate;
@@ -197,7 +197,7 @@ static int begin(Dnn **d, Err *e)
     return 0;
 }
 
-static int complete(Dnn **d, const Plan *p, Err *e)
+static int complete(Dnn **d, const PrimitiveDef *p, Err *e)
 {
     dnnl_primitive_attr_t attr = NULL;
     dnnl_primitive_desc_t pd = NULL;
@@ -231,27 +231,31 @@ typedef struct ConvDescs {
     dnnl_dims_t strides, padding;
 } ConvDescs;
 
-static int describe_conv(ConvDescs *m, Plan *p, const DnnConv *c, Err *e)
+static int describe_conv(ConvDescs *m, PrimitiveDef *p, const DnnConv *c, Err *e)
 {
-    const dnnl_dims_t dims = {c->out.c, c->in.c, c->kernel, c->kernel}, bias_dims = {c->out.c};
+    const Conv *conv = &c->attr.conv;
+    const dnnl_dims_t dims = {c->out.c, c->in.c, conv->kernel.y, conv->kernel.x}, bias_dims = {c->out.c};
+    const dnnl_format_tag_t pytorch = c->attr.transposed ? dnnl_iohw : dnnl_oihw;
     TRY(describe_image(&m->in, c->in, c->dtype, e));
     TRY(describe_image(&m->out, c->out, c->dtype, e));
     TRY(describe_image(&p->src, c->in, c->in_dtype, e));
     TRY(describe_image(&p->dst, c->out, c->out_dtype, e));
     DNN(dnnl_memory_desc_init_by_tag(&m->weights, 4, dims, type_of(c->dtype), dnnl_format_tag_any));
     DNN(dnnl_memory_desc_init_by_tag(&m->gradient, 4, dims, dnnl_f32, dnnl_format_tag_any));
-    DNN(dnnl_memory_desc_init_by_tag(&p->weights.plain, 4, dims, dnnl_f32, c->transposed ? dnnl_iohw : dnnl_oihw));
+    DNN(dnnl_memory_desc_init_by_tag(&p->weights.plain, 4, dims, dnnl_f32, pytorch));
     DNN(dnnl_memory_desc_init_by_tag(&m->bias, 1, bias_dims, dnnl_f32, dnnl_x));
-    m->strides[0] = m->strides[1] = c->stride;
-    m->padding[0] = m->padding[1] = c->padding;
+    m->strides[0] = conv->stride.y;
+    m->strides[1] = conv->stride.x;
+    m->padding[0] = conv->padding.y;
+    m->padding[1] = conv->padding.x;
     return 0;
 }
 
 /* A convolution's and a transposed convolution's descriptor are the same struct. */
 static int describe_forward(dnnl_convolution_desc_t *op, const ConvDescs *m, const DnnConv *c, Err *e)
 {
-    const dnnl_memory_desc_t *bias = c->bias ? &m->bias : NULL;
-    DNN(c->transposed
+    const dnnl_memory_desc_t *bias = c->attr.conv.bias ? &m->bias : NULL;
+    DNN(c->attr.transposed
             ? dnnl_deconvolution_forward_desc_init(op, dnnl_forward_training, dnnl_deconvolution_direct, &m->in,
                                                    &m->weights, bias, &m->out, m->strides, m->padding, m->padding)
             : dnnl_convolution_forward_desc_init(op, dnnl_forward_training, dnnl_convolution_direct, &m->in,
@@ -263,7 +267,7 @@ int dnn_conv_forward(Dnn **d, const DnnConv *c, Err *e)
 {
     ConvDescs m;
     dnnl_convolution_desc_t op;
-    Plan p = {.op = &op, .slots = &forward_slots, .packs = true, .bias = c->bias};
+    PrimitiveDef p = {.op = &op, .slots = &forward_slots, .packs = true, .bias = c->attr.conv.bias};
     TRY(describe_conv(&m, &p, c, e));
     m.out = p.dst; /* float32 results cost the primitive nothing */
     TRY(describe_forward(&op, &m, c, e));
@@ -287,32 +291,40 @@ static int make_hint(dnnl_primitive_desc_t *hint, const ConvDescs *m, const DnnC
  * by 180°, inputs and outputs exchanged: seen to be 1.2 times as fast as the backward primitive, and it adds. */
 static int make_turned(Dnn **d, const DnnConv *c, bool accumulate, Err *e)
 {
-    const DnnConv turned = {.in = c->out, .out = c->in, .kernel = c->kernel, .stride = 1, .padding = c->padding,
-                            .dtype = c->dtype, .in_dtype = c->out_dtype, .out_dtype = c->in_dtype};
-    const int64_t k = c->kernel;
+    const Conv conv = {.kernel = c->attr.conv.kernel, .stride = {1, 1}, .padding = c->attr.conv.padding};
+    const DnnConv turned = {.attr = {.conv = conv}, .in = c->out, .out = c->in, .dtype = c->dtype,
+                            .in_dtype = c->out_dtype, .out_dtype = c->in_dtype};
+    const int64_t taps = conv.kernel.y * conv.kernel.x;
     ConvDescs m;
     dnnl_convolution_desc_t op;
-    Plan p = {.op = &op, .slots = &forward_slots, .packs = true, .accumulate = accumulate, .can_accumulate = true};
+    PrimitiveDef p = {.op = &op, .slots = &forward_slots, .packs = true, .accumulate = accumulate, .can_accumulate = true};
     TRY(describe_conv(&m, &p, &turned, e));
     m.out = p.dst;
-    const dnnl_dims_t tap = {c->in.c, c->out.c, 1, 1}, strides = {k * k, c->in.c * k * k, k, 1};
+    const dnnl_dims_t tap = {c->in.c, c->out.c, 1, 1}, strides = {taps, c->in.c * taps, conv.kernel.x, 1};
     DNN(dnnl_memory_desc_init_by_strides(&p.weights.plain, 4, tap, dnnl_f32, strides));
-    p.weights.turned = (int)k;
+    p.weights.turned = conv.kernel;
     TRY(describe_forward(&op, &m, &turned, e));
     return complete(d, &p, e);
+}
+
+static bool keeps_size(const Conv *c)
+{
+    return c->stride.y == 1 && c->stride.x == 1 && c->kernel.y == 2 * c->padding.y + 1 &&
+           c->kernel.x == 2 * c->padding.x + 1;
 }
 
 int dnn_conv_backward_data(Dnn **d, const DnnConv *c, bool accumulate, Err *e)
 {
     ConvDescs m;
     dnnl_convolution_desc_t op;
-    Plan p = {.op = &op, .slots = &data_slots, .packs = true, .accumulate = accumulate};
-    if (!c->transposed && c->stride == 1 && c->kernel == 2 * c->padding + 1) return make_turned(d, c, accumulate, e);
+    PrimitiveDef p = {.op = &op, .slots = &data_slots, .packs = true, .accumulate = accumulate};
+    if (!c->attr.transposed && keeps_size(&c->attr.conv)) return make_turned(d, c, accumulate, e);
     TRY(describe_conv(&m, &p, c, e));
-    DNN(c->transposed ? dnnl_deconvolution_backward_data_desc_init(&op, dnnl_deconvolution_direct, &m.in, &m.weights,
-                                                                   &m.out, m.strides, m.padding, m.padding)
-                      : dnnl_convolution_backward_data_desc_init(&op, dnnl_convolution_direct, &m.in, &m.weights,
-                                                                 &m.out, m.strides, m.padding, m.padding));
+    DNN(c->attr.transposed
+            ? dnnl_deconvolution_backward_data_desc_init(&op, dnnl_deconvolution_direct, &m.in, &m.weights, &m.out,
+                                                         m.strides, m.padding, m.padding)
+            : dnnl_convolution_backward_data_desc_init(&op, dnnl_convolution_direct, &m.in, &m.weights, &m.out,
+                                                       m.strides, m.padding, m.padding));
     TRY(make_hint(&p.hint, &m, c, e));
     const int failed = complete(d, &p, e);
     dnnl_primitive_desc_destroy(p.hint);
@@ -323,10 +335,10 @@ int dnn_conv_backward_weights(Dnn **d, const DnnConv *c, Err *e)
 {
     ConvDescs m;
     dnnl_convolution_desc_t op;
-    Plan p = {.op = &op, .slots = &weights_slots, .bias = c->bias};
+    PrimitiveDef p = {.op = &op, .slots = &weights_slots, .bias = c->attr.conv.bias};
     TRY(describe_conv(&m, &p, c, e));
-    const dnnl_memory_desc_t *bias = c->bias ? &m.bias : NULL;
-    DNN(c->transposed
+    const dnnl_memory_desc_t *bias = c->attr.conv.bias ? &m.bias : NULL;
+    DNN(c->attr.transposed
             ? dnnl_deconvolution_backward_weights_desc_init(&op, dnnl_deconvolution_direct, &m.in, &m.gradient, bias,
                                                             &m.out, m.strides, m.padding, m.padding)
             : dnnl_convolution_backward_weights_desc_init(&op, dnnl_convolution_direct, &m.in, &m.gradient, bias,
@@ -355,7 +367,7 @@ static int describe_matrix(dnnl_memory_desc_t *own, dnnl_memory_desc_t *taken, c
 static int make_pieces(Dnn **d, const DnnProduct *m, Err *e)
 {
     dnnl_matmul_desc_t op;
-    Plan p = {.op = &op, .slots = &forward_slots};
+    PrimitiveDef p = {.op = &op, .slots = &forward_slots};
     const int64_t pieces = m->pieces, depth = m->depth / pieces;
     const dnnl_dims_t a_dims = {pieces, m->rows, depth}, b_dims = {pieces, depth, m->columns};
     const dnnl_dims_t c_dims = {pieces, m->rows, m->columns};
@@ -373,7 +385,7 @@ int dnn_product(Dnn **d, const DnnProduct *m, Err *e)
 {
     dnnl_memory_desc_t a, b, bias;
     dnnl_matmul_desc_t op;
-    Plan p = {.op = &op, .slots = &forward_slots, .packs = m->weights, .bias = m->bias, .accumulate = m->accumulate,
+    PrimitiveDef p = {.op = &op, .slots = &forward_slots, .packs = m->weights, .bias = m->bias, .accumulate = m->accumulate,
               .can_accumulate = true};
     if (m->pieces > 1) return make_pieces(d, m, e);
     const dnnl_dims_t a_dims = {m->rows, m->depth}, b_dims = {m->depth, m->columns}, c_dims = {m->rows, m->columns};

@@ -18,15 +18,14 @@
 
 #include "base/error.h"
 #include "network/graph/graph.h"
+#include "network/ops/convolution.h"
 
 typedef struct Dnn Dnn;
 
-/* What a convolution or transposed convolution is; out is its output's shape. */
+/* A convolution or transposed convolution of an image of shape `in`; out is its output's shape. */
 typedef struct DnnConv {
+    ConvAttr attr;
     Shape in, out;
-    int64_t kernel, stride, padding;
-    bool bias;
-    bool transposed;          /* weight (in, out, k, k) instead of (out, in, k, k) */
     DType dtype;              /* what it computes with */
     DType in_dtype, out_dtype;/* of x and y and their gradients: dtype, or float32 */
 } DnnConv;

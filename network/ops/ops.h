@@ -8,14 +8,24 @@
 /* y = x Wᵀ + b over channels. weight (out, c), bias (out). PyTorch Linear. */
 Ref op_linear(Graph *g, const char *name, Ref x, int64_t out_channels, bool bias);
 
+/* Along height (y) and width (x). */
+typedef struct PairYX {
+    int64_t y, x;
+} PairYX;
 typedef struct Conv {
-    int64_t kernel, stride, padding;
+    PairYX kernel, stride, padding; /* in pixels; kernel and stride from 1, padding from 0 */
     bool bias;
 } Conv;
-/* weight (out, c, k, k), bias (out). PyTorch Conv2d. */
+static inline Conv conv_square(int64_t kernel, int64_t stride, int64_t padding, bool bias)
+{
+    return (Conv){{kernel, kernel}, {stride, stride}, {padding, padding}, bias};
+}
+/* ⌊(H + 2 padding - kernel) / stride⌋ + 1 rows, columns likewise; weight (out, c, kernel y, kernel x), bias (out).
+ * PyTorch Conv2d. */
 Ref op_conv2d(Graph *g, const char *name, Ref x, int64_t out_channels, Conv conv);
-/* kernel = stride = factor, no padding, no bias: weight (c, out, factor, factor). PyTorch ConvTranspose2d. */
-Ref op_conv_transpose2d(Graph *g, const char *name, Ref x, int64_t out_channels, int64_t factor);
+/* (H - 1) stride - 2 padding + kernel rows, columns likewise; weight (c, out, kernel y, kernel x), bias (out).
+ * PyTorch ConvTranspose2d. */
+Ref op_conv_transpose2d(Graph *g, const char *name, Ref x, int64_t out_channels, Conv conv);
 /* 3×3, stride 1, padding 1, groups = c, with bias: weight (c, 1, 3, 3), bias (c). */
 Ref op_depthwise_conv2d(Graph *g, const char *name, Ref x);
 

@@ -5,7 +5,10 @@
 
 /* A linear layer is a convolution with one tap. Weights are packed as (tap, in, out). */
 typedef struct Plain {
-    DnnConv conv;
+    Conv conv;
+    bool transposed;
+    Shape in, out;
+    int64_t taps;
     float *weights;
 } Plain;
 
@@ -13,26 +16,25 @@ enum { MOST_CHANNELS = 4096 }; /* of an output: its sums stand on the stack */
 
 static bool has_room(const Node *node) { return node->out[0]->shape.c <= MOST_CHANNELS; }
 
-static int prepare(Node *node, DnnConv conv, Err *e)
+static int prepare(Node *node, ConvAttr attr, Err *e)
 {
     Plain *p = node->state = mem_zalloc(1, sizeof *p, e);
     if (!p) return ERR_NOMEM;
-    p->conv = conv;
-    p->conv.in = node->in[0]->shape;
-    p->conv.out = node->out[0]->shape;
+    p->conv = attr.conv;
     p->conv.bias = node->param_count > 1;
+    p->transposed = attr.transposed;
+    p->in = node->in[0]->shape;
+    p->out = node->out[0]->shape;
+    p->taps = p->conv.kernel.y * p->conv.kernel.x;
     p->weights = mem_alloc((size_t)node->param_info[0]->count * sizeof(float), e);
     return p->weights ? 0 : ERR_NOMEM;
 }
 
-static int prepare_convolution(Node *node, Err *e)
-{
-    return prepare(node, *(const DnnConv *)node->attr, e);
-}
+static int prepare_convolution(Node *node, Err *e) { return prepare(node, *(const ConvAttr *)node->attr, e); }
 
 static int prepare_linear(Node *node, Err *e)
 {
-    return prepare(node, (DnnConv){.kernel = 1, .stride = 1}, e);
+    return prepare(node, (ConvAttr){.conv = conv_square(1, 1, 0, false)}, e);
 }
 
 static void release(Node *node)
@@ -43,120 +45,119 @@ static void release(Node *node)
 }
 
 /* Where PyTorch has the weight from channel `in` to `out` at a tap. */
-static int64_t place_of(const DnnConv *c, int64_t tap, int64_t in, int64_t out)
+static int64_t place_of(const Plain *p, int64_t tap, int64_t in, int64_t out)
 {
-    const int64_t taps = c->kernel * c->kernel;
-    return (c->transposed ? in * c->out.c + out : out * c->in.c + in) * taps + tap;
+    return (p->transposed ? in * p->out.c + out : out * p->in.c + in) * p->taps + tap;
 }
 
 static void refresh(Node *node)
 {
     const Plain *p = node->state;
-    const DnnConv *c = &p->conv;
 #pragma omp parallel for
-    for (int64_t k = 0; k < c->kernel * c->kernel * c->in.c; k++)
-        for (int64_t o = 0; o < c->out.c; o++)
-            p->weights[k * c->out.c + o] = node->param[0][place_of(c, k / c->in.c, k % c->in.c, o)];
+    for (int64_t k = 0; k < p->taps * p->in.c; k++)
+        for (int64_t o = 0; o < p->out.c; o++)
+            p->weights[k * p->out.c + o] = node->param[0][place_of(p, k / p->in.c, k % p->in.c, o)];
+}
+
+/* Along an axis, place i of the smaller image meets place i · stride + tap - padding of the larger one, the convolution's
+ * input or the transposed convolution's output. The place in the other image that meets place i; negative: none. */
+static int64_t place_in_larger(int64_t i, int64_t tap, int64_t stride, int64_t padding) { return i * stride + tap - padding; }
+
+static int64_t place_in_smaller(int64_t i, int64_t tap, int64_t stride, int64_t padding)
+{
+    const int64_t at = i + padding - tap;
+    return at < 0 || at % stride ? -1 : at / stride;
+}
+
+/* The pixel of `to` that a tap joins with a pixel of `from`, or -1. */
+static int64_t joined(const Conv *c, Shape from, Shape to, bool to_larger, int64_t pixel, int64_t tap)
+{
+    int64_t (*const place)(int64_t, int64_t, int64_t, int64_t) = to_larger ? place_in_larger : place_in_smaller;
+    const int64_t plane = from.h * from.w, n = pixel / plane;
+    const int64_t y = place(pixel % plane / from.w, tap / c->kernel.x, c->stride.y, c->padding.y);
+    const int64_t x = place(pixel % from.w, tap % c->kernel.x, c->stride.x, c->padding.x);
+    return y < 0 || x < 0 || y >= to.h || x >= to.w ? -1 : (n * to.h + y) * to.w + x;
 }
 
 /* The pixel of the input that a tap brings to an output's, or -1. */
-static int64_t source_of(const DnnConv *c, int64_t pixel, int64_t tap)
+static int64_t source_of(const Plain *p, int64_t pixel, int64_t tap)
 {
-    const int64_t u = tap / c->kernel, v = tap % c->kernel, plane = c->out.h * c->out.w;
-    const int64_t n = pixel / plane, a = pixel % plane / c->out.w, b = pixel % c->out.w;
-    int64_t i = a * c->stride + u - c->padding, j = b * c->stride + v - c->padding;
-    if (c->transposed) {
-        if (a % c->stride != u || b % c->stride != v) return -1;
-        i = a / c->stride;
-        j = b / c->stride;
-    }
-    return i < 0 || j < 0 || i >= c->in.h || j >= c->in.w ? -1 : (n * c->in.h + i) * c->in.w + j;
+    return joined(&p->conv, p->out, p->in, !p->transposed, pixel, tap);
 }
 
 /* The pixel of the output to which a tap brings an input's, or -1. */
-static int64_t target_of(const DnnConv *c, int64_t pixel, int64_t tap)
+static int64_t target_of(const Plain *p, int64_t pixel, int64_t tap)
 {
-    const int64_t u = tap / c->kernel, v = tap % c->kernel, plane = c->in.h * c->in.w;
-    const int64_t n = pixel / plane, i = pixel % plane / c->in.w, j = pixel % c->in.w;
-    int64_t a = i * c->stride + u, b = j * c->stride + v;
-    if (!c->transposed) {
-        const int64_t y = i + c->padding - u, x = j + c->padding - v;
-        if (y < 0 || x < 0 || y % c->stride || x % c->stride) return -1;
-        a = y / c->stride;
-        b = x / c->stride;
-    }
-    return a >= c->out.h || b >= c->out.w ? -1 : (n * c->out.h + a) * c->out.w + b;
+    return joined(&p->conv, p->in, p->out, p->transposed, pixel, tap);
 }
 
 static void forward(Node *node, const Step *step)
 {
     (void)step;
     const Plain *p = node->state;
-    const DnnConv *c = &p->conv;
     const float *x = node->in[0]->data;
     float *y = node->out[0]->data;
 #pragma omp parallel for
-    for (int64_t pixel = 0; pixel < shape_pixels(c->out); pixel++) {
+    for (int64_t pixel = 0; pixel < shape_pixels(p->out); pixel++) {
         double sums[MOST_CHANNELS];
-        for (int64_t o = 0; o < c->out.c; o++) sums[o] = c->bias ? node->param[1][o] : 0;
-        for (int64_t tap = 0; tap < c->kernel * c->kernel; tap++) {
-            const int64_t source = source_of(c, pixel, tap);
-            for (int64_t i = 0; source >= 0 && i < c->in.c; i++) {
-                const double xi = x[source * c->in.c + i];
-                const float *w = p->weights + (tap * c->in.c + i) * c->out.c;
-                for (int64_t o = 0; o < c->out.c; o++) sums[o] += xi * (double)w[o];
+        for (int64_t o = 0; o < p->out.c; o++) sums[o] = p->conv.bias ? node->param[1][o] : 0;
+        for (int64_t tap = 0; tap < p->taps; tap++) {
+            const int64_t source = source_of(p, pixel, tap);
+            for (int64_t i = 0; source >= 0 && i < p->in.c; i++) {
+                const double xi = x[source * p->in.c + i];
+                const float *w = p->weights + (tap * p->in.c + i) * p->out.c;
+                for (int64_t o = 0; o < p->out.c; o++) sums[o] += xi * (double)w[o];
             }
         }
-        for (int64_t o = 0; o < c->out.c; o++) y[pixel * c->out.c + o] = (float)sums[o];
+        for (int64_t o = 0; o < p->out.c; o++) y[pixel * p->out.c + o] = (float)sums[o];
     }
 }
 
 static void backward_data(Node *node, const Plain *p)
 {
-    const DnnConv *c = &p->conv;
     const float *dy = node->out[0]->grad;
     float *dx = node->in[0]->grad;
 #pragma omp parallel for collapse(2)
-    for (int64_t pixel = 0; pixel < shape_pixels(c->in); pixel++) {
-        for (int64_t i = 0; i < c->in.c; i++) {
-            double sum = node->accumulate[0] ? dx[pixel * c->in.c + i] : 0;
-            for (int64_t tap = 0; tap < c->kernel * c->kernel; tap++) {
-                const int64_t target = target_of(c, pixel, tap);
+    for (int64_t pixel = 0; pixel < shape_pixels(p->in); pixel++) {
+        for (int64_t i = 0; i < p->in.c; i++) {
+            double sum = node->accumulate[0] ? dx[pixel * p->in.c + i] : 0;
+            for (int64_t tap = 0; tap < p->taps; tap++) {
+                const int64_t target = target_of(p, pixel, tap);
                 if (target < 0) continue;
-                const float *w = p->weights + (tap * c->in.c + i) * c->out.c, *g = dy + target * c->out.c;
+                const float *w = p->weights + (tap * p->in.c + i) * p->out.c, *g = dy + target * p->out.c;
 #pragma omp simd reduction(+ : sum)
-                for (int64_t o = 0; o < c->out.c; o++) sum += (double)g[o] * (double)w[o];
+                for (int64_t o = 0; o < p->out.c; o++) sum += (double)g[o] * (double)w[o];
             }
-            dx[pixel * c->in.c + i] = (float)sum;
+            dx[pixel * p->in.c + i] = (float)sum;
         }
     }
 }
 
-static void backward_weight(const Node *node, const DnnConv *c)
+static void backward_weight(const Node *node, const Plain *p)
 {
     const float *x = node->in[0]->data, *dy = node->out[0]->grad;
 #pragma omp parallel for
-    for (int64_t k = 0; k < c->kernel * c->kernel * c->in.c; k++) {
-        const int64_t tap = k / c->in.c, i = k % c->in.c;
+    for (int64_t k = 0; k < p->taps * p->in.c; k++) {
+        const int64_t tap = k / p->in.c, i = k % p->in.c;
         double sums[MOST_CHANNELS];
-        for (int64_t o = 0; o < c->out.c; o++) sums[o] = 0;
-        for (int64_t pixel = 0; pixel < shape_pixels(c->out); pixel++) {
-            const int64_t source = source_of(c, pixel, tap);
+        for (int64_t o = 0; o < p->out.c; o++) sums[o] = 0;
+        for (int64_t pixel = 0; pixel < shape_pixels(p->out); pixel++) {
+            const int64_t source = source_of(p, pixel, tap);
             if (source < 0) continue;
-            const double xi = x[source * c->in.c + i];
-            for (int64_t o = 0; o < c->out.c; o++) sums[o] += xi * (double)dy[pixel * c->out.c + o];
+            const double xi = x[source * p->in.c + i];
+            for (int64_t o = 0; o < p->out.c; o++) sums[o] += xi * (double)dy[pixel * p->out.c + o];
         }
-        for (int64_t o = 0; o < c->out.c; o++) node->param_grad[0][place_of(c, tap, i, o)] = (float)sums[o];
+        for (int64_t o = 0; o < p->out.c; o++) node->param_grad[0][place_of(p, tap, i, o)] = (float)sums[o];
     }
 }
 
-static void backward_bias(const Node *node, const DnnConv *c)
+static void backward_bias(const Node *node, const Plain *p)
 {
     const float *dy = node->out[0]->grad;
 #pragma omp parallel for
-    for (int64_t o = 0; o < c->out.c; o++) {
+    for (int64_t o = 0; o < p->out.c; o++) {
         double sum = 0;
-        for (int64_t pixel = 0; pixel < shape_pixels(c->out); pixel++) sum += dy[pixel * c->out.c + o];
+        for (int64_t pixel = 0; pixel < shape_pixels(p->out); pixel++) sum += dy[pixel * p->out.c + o];
         node->param_grad[1][o] = (float)sum;
     }
 }
@@ -166,8 +167,8 @@ static void backward(Node *node, const Step *step)
     (void)step;
     const Plain *p = node->state;
     if (node->wants_grad[0]) backward_data(node, p);
-    if (node->param_grad[0]) backward_weight(node, &p->conv);
-    if (p->conv.bias && node->param_grad[1]) backward_bias(node, &p->conv);
+    if (node->param_grad[0]) backward_weight(node, p);
+    if (p->conv.bias && node->param_grad[1]) backward_bias(node, p);
 }
 
 #define PLAIN(prepare_it)                                                                          \

@@ -6,7 +6,7 @@
 
 #include "network/graph/op.h"
 
-extern const OpImpl plain_convolution; /* of a node whose attr is a DnnConv */
+extern const OpImpl plain_convolution; /* of a node whose attr is a ConvAttr (convolution.h) */
 extern const OpImpl plain_linear;
 
 #endif

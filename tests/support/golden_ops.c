@@ -54,13 +54,14 @@ static Ref build_conv(Graph *g, const Ref *x, const DocNode *c)
     const char *op = golden_string(doc_find(c, "meta"), "op");
     int kernel = 1, stride = 1, padding = 0;
     sscanf(op, "Conv2d k%d s%d p%d", &kernel, &stride, &padding);
-    const Conv conv = {kernel, stride, padding, !strstr(op, "no bias")};
+    const Conv conv = conv_square(kernel, stride, padding, !strstr(op, "no bias"));
     return op_conv2d(g, "op", x[0], parameter_extent(c, "weight", 0), conv);
 }
 
 static Ref build_transpose(Graph *g, const Ref *x, const DocNode *c)
 {
-    return op_conv_transpose2d(g, "op", x[0], parameter_extent(c, "weight", 1), parameter_extent(c, "weight", 2));
+    const int64_t factor = parameter_extent(c, "weight", 2);
+    return op_conv_transpose2d(g, "op", x[0], parameter_extent(c, "weight", 1), conv_square(factor, factor, 0, false));
 }
 
 static Ref build_depthwise(Graph *g, const Ref *x, const DocNode *c)

@@ -122,18 +122,19 @@ void reference_linear(const OpReference *r)
     }
 }
 
-/* One output of a convolution with weights of shape (1, in channels first … first + count - 1, k, k). */
+/* One output of a convolution with weights of shape (1, in channels first … first + count - 1, ky, kx). */
 static double convolve_at(const OpReference *r, Conv conv, const double *w, int64_t n, int64_t y, int64_t x,
                           int64_t first, int64_t count)
 {
     const Shape s = r->in_shape[0];
+    const int64_t taps = conv.kernel.y * conv.kernel.x;
     double sum = 0;
     for (int64_t c = 0; c < count; c++)
-        for (int64_t k = 0; k < conv.kernel * conv.kernel; k++) {
-            const int64_t from_y = y * conv.stride - conv.padding + k / conv.kernel;
-            const int64_t from_x = x * conv.stride - conv.padding + k % conv.kernel;
+        for (int64_t k = 0; k < taps; k++) {
+            const int64_t from_y = y * conv.stride.y - conv.padding.y + k / conv.kernel.x;
+            const int64_t from_x = x * conv.stride.x - conv.padding.x + k % conv.kernel.x;
             if (from_y < 0 || from_y >= s.h || from_x < 0 || from_x >= s.w) continue;
-            sum += r->in[0][at(s, n, from_y, from_x) + first + c] * w[c * conv.kernel * conv.kernel + k];
+            sum += r->in[0][at(s, n, from_y, from_x) + first + c] * w[c * taps + k];
         }
     return sum;
 }
@@ -141,7 +142,7 @@ static double convolve_at(const OpReference *r, Conv conv, const double *w, int6
 static void convolve(const OpReference *r, Conv conv, bool depthwise)
 {
     const Shape out = r->out_shape[0];
-    const int64_t count = depthwise ? 1 : r->in_shape[0].c, taps = conv.kernel * conv.kernel * count;
+    const int64_t count = depthwise ? 1 : r->in_shape[0].c, taps = conv.kernel.y * conv.kernel.x * count;
     for (int64_t n = 0; n < out.n; n++)
         for (int64_t y = 0; y < out.h; y++)
             for (int64_t x = 0; x < out.w; x++)
@@ -165,23 +166,33 @@ void reference_instance_norm_act(const OpReference *r)
 
 void reference_depthwise_conv2d(const OpReference *r)
 {
-    convolve(r, (Conv){.kernel = 3, .stride = 1, .padding = 1, .bias = true}, true);
+    convolve(r, conv_square(3, 1, 1, true), true);
+}
+
+/* Adds what a pixel of the input gives to the outputs around it. */
+static void spread_pixel(const OpReference *r, const Conv *conv, int64_t n, int64_t i, int64_t j)
+{
+    const Shape in = r->in_shape[0], out = r->out_shape[0];
+    const double *pixel = r->in[0] + at(in, n, i, j);
+    for (int64_t u = 0; u < conv->kernel.y; u++)
+        for (int64_t v = 0; v < conv->kernel.x; v++) {
+            const int64_t y = i * conv->stride.y + u - conv->padding.y, x = j * conv->stride.x + v - conv->padding.x;
+            if (y < 0 || y >= out.h || x < 0 || x >= out.w) continue;
+            for (int64_t o = 0; o < out.c; o++)
+                for (int64_t c = 0; c < in.c; c++)
+                    r->out[0][at(out, n, y, x) + o] +=
+                        pixel[c] * r->param[0][((c * out.c + o) * conv->kernel.y + u) * conv->kernel.x + v];
+        }
 }
 
 void reference_conv_transpose2d(const OpReference *r)
 {
     const Shape in = r->in_shape[0], out = r->out_shape[0];
-    const int64_t f = (int64_t)r->number;
-    for (int64_t n = 0; n < out.n; n++)
-        for (int64_t y = 0; y < out.h; y++)
-            for (int64_t x = 0; x < out.w; x++)
-                for (int64_t c = 0; c < out.c; c++) {
-                    double sum = 0;
-                    for (int64_t k = 0; k < in.c; k++)
-                        sum += r->in[0][at(in, n, y / f, x / f) + k] *
-                               r->param[0][((k * out.c + c) * f + y % f) * f + x % f];
-                    r->out[0][at(out, n, y, x) + c] = sum;
-                }
+    const Conv *conv = r->spec;
+    for (int64_t i = 0; i < shape_count(out); i++) r->out[0][i] = conv->bias ? r->param[1][i % out.c] : 0;
+    for (int64_t n = 0; n < in.n; n++)
+        for (int64_t i = 0; i < in.h; i++)
+            for (int64_t j = 0; j < in.w; j++) spread_pixel(r, conv, n, i, j);
 }
 
 enum { SCAN_CHANNELS = 96, SCAN_STATES = 64, SCAN_RANK = 64 };

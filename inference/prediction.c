@@ -27,20 +27,40 @@ typedef struct Run {
 
 /* ---- before anything is computed ---- */
 
-/* Folds that are there and do not predict. */
-static void find_unused_folds(Run *run, const ModelSource *s)
+static void warn_of_unused(Run *run, const ModelSource *s, const FoldList *folds, const char *why)
 {
-    char name[FOLD_NAME_BYTES];
-    for (int i = 0; i < s->unused.count; i++) {
+    Text names = {0};
+    if (!folds->count) return;
+    fold_list_text(folds, &names);
+    fault_add(&run->warnings, FAULT_WARNING, "%s: %s left out: without checkpoint_%s; %s", s->results,
+              names.data ? names.data : "", s->checkpoint, why);
+    text_free(&names);
+}
+
+/* Folds that are there and do not predict. */
+static int find_unused_folds(Run *run, const ModelSource *s, Err *e)
+{
+    FoldList finished = {0}, unfinished = {0};
+    int code = 0;
+    for (int i = 0; i < s->unused.count && !code; i++) {
         const int fold = s->unused.numbers[i];
-        if (fold == SPLITS_FOLD_ALL)
+        char *final = NULL;
+        if (fold == SPLITS_FOLD_ALL) {
             prediction_tell(run->o, TELL_NOTE, "%s/fold_all is left out: numbered folds are there (-f all takes it)",
                             s->results);
-        else
-            fault_add(&run->warnings, FAULT_WARNING,
-                      "%s/fold_%s is left out: it has no checkpoint_%s; its training is not finished", s->results,
-                      fold_name(name, fold), s->checkpoint);
+            continue;
+        }
+        code = results_checkpoint(&final, s->results, fold, "final", e);
+        if (!code) code = fold_list_add(final ? &finished : &unfinished, fold, e);
+        mem_free(final);
     }
+    if (!code) {
+        warn_of_unused(run, s, &finished, "finished trainings, which have checkpoint_final");
+        warn_of_unused(run, s, &unfinished, "trainings that are not finished");
+    }
+    fold_list_free(&unfinished);
+    fold_list_free(&finished);
+    return code;
 }
 
 /* Nobody said which checkpoint, and a training went on after the one that is taken. */
@@ -61,7 +81,8 @@ static int find_unfinished(Run *run, int model, Err *e)
     }
     if (!code && folds.length)
         fault_add(&run->warnings, FAULT_WARNING, "%s: the training of %s went on after checkpoint_final and is not finished: "
-                  "checkpoint_final is taken; --checkpoint latest takes the newer weights, train --continue finishes them",
+                  "checkpoint_final is taken; --checkpoint latest takes the newer weights, of folds that have them alone; "
+                  "train --continue finishes them",
                   s->results, folds.data);
     text_free(&folds);
     return code;
@@ -157,7 +178,7 @@ static int open_sources(Run *run, Err *e)
         TRY(model_source_open(&run->sources[i], m->results, m->folds.numbers, m->folds.count,
                               run->o->predictor.checkpoint, e));
         results[i] = m->results;
-        find_unused_folds(run, &run->sources[i]);
+        TRY(find_unused_folds(run, &run->sources[i], e));
         TRY(find_unfinished(run, i, e));
         TRY(find_other_plans(run, &run->sources[i], e));
     }

@@ -78,5 +78,9 @@ check "a latest checkpoint that has come further" 0 predict -m "$out/b"
 has "is told with the way to it" \
     'warning: .*/b: the training of fold 0 (1 epochs, now 3) went on after checkpoint_final and is not finished.*--checkpoint latest' stderr
 is "in one line" test "$(grep -c warning "$out/stderr")" -eq 1
+check "the newer weights" 0 predict -m "$out/b" --checkpoint latest
+has "are those of that fold alone" 'folds: "\?0"\?$' p/predict.yaml
+has "and the finished one is named as that" 'warning: .*/b: fold 1 left out: without checkpoint_latest; finished trainings' stderr
+lacks "not as one that is not finished" 'not finished' stderr
 check "a checkpoint that was named" 0 predict -m "$out/b" --checkpoint final
 lacks "is not questioned" warning stderr

@@ -110,7 +110,7 @@ model "a plan" 1 "$out/one/plans.yaml"
 model "folds of inference.yaml" 1 "$out/both.yaml" -f 0
 mkdir "$out/one/fold_3"
 model "a fold that was begun" 0 "$out/one"
-has "is left out by name" 'warning: .*/one/fold_3 is left out: it has no checkpoint_final' stderr
+has "is left out by name" 'warning: .*/one: fold 3 left out: without checkpoint_final; trainings that are not finished' stderr
 cp -r "$out/one/fold_0" "$out/one/fold_all"
 model "fold_all beside others" 0 "$out/one" --overwrite
 has "does not predict" 'swin_umamba_d, fold 0, 1 case' stderr

@@ -193,6 +193,29 @@ int pairs_find(Pairs *pairs, const char *reference, const char *prediction, Err 
     return code;
 }
 
+static int name_files(Entries *list, const char *folder, const char *const *names, int count, Err *e)
+{
+    list->items = mem_alloc((size_t)count * sizeof *list->items, e);
+    int code = list->items ? 0 : ERR_NOMEM;
+    for (int i = 0; i < count && !code; i++) code = add_entry(list, path_format(e, "%s/%s", folder, names[i]), e);
+    if (!code) qsort(list->items, (size_t)count, sizeof *list->items, by_id);
+    return code;
+}
+
+int pairs_of_names(Pairs *pairs, const char *references, const char *predictions, const char *const *names, int count,
+                   Err *e)
+{
+    *pairs = (Pairs){0};
+    Entries expected = {0}, predicted = {0};
+    int code = name_files(&expected, references, names, count, e);
+    if (!code) code = name_files(&predicted, predictions, names, count, e);
+    if (!code) code = merge(pairs, &expected, &predicted, e);
+    entries_free(&expected);
+    entries_free(&predicted);
+    if (code) pairs_free(pairs);
+    return code;
+}
+
 void pairs_tell_alike(Text *text, const Pairs *pairs)
 {
     for (int i = 0; i < pairs->count; i++) {

@@ -26,6 +26,10 @@ typedef struct Pairs {
  * one case in a folder, a folder without an image, or two without a common case; ERR_NOMEM. */
 int pairs_find(Pairs *pairs, const char *reference, const char *prediction, Err *e);
 
+/* Of files with the same names (count) in both folders, whatever else is there. Fails: ERR_NOMEM. */
+int pairs_of_names(Pairs *pairs, const char *references, const char *predictions, const char *const *names, int count,
+                   Err *e);
+
 /* Adds what is to be said where the name of a prediction without a reference looks like that of a reference without a
  * prediction. */
 void pairs_tell_alike(Text *text, const Pairs *pairs);

@@ -195,7 +195,6 @@ static int plan_and_predict(Validation *v, bool *planned, Err *e)
     v->kept = v->cases.split.val_count - made;
     if (made) TRY(validation_folder_remove_summary(v->output, e));
     TRY(prediction_record_keep_only(v->record, v->cases.split.val, v->cases.split.val_count, e));
-    TRY(validation_folder_keep_only(v->output, v->cases.split.val, v->cases.split.val_count, e));
     TRY(prediction_record_begin(v->record, e));
     return predict_cases(v, planned, e);
 }
@@ -266,6 +265,20 @@ static int open_validation(Validation *v, Err *e)
     return file_make_folders(v->output, e);
 }
 
+/* The cases of the fold alone: what else lies in the folder is somebody's. */
+static int score(const Validation *v, double *mean_dice, Err *e)
+{
+    const int count = v->cases.split.val_count;
+    const char **names = mem_zalloc((size_t)count + 1, sizeof *names, e);
+    if (!names) return ERR_NOMEM;
+    for (int i = 0; i < count; i++) names[i] = find_reference(v, v->cases.split.val[i]);
+    const ValidationFiles files = {v->references, v->output, names, count};
+    const int code = validation_score(&files, predictor_dataset(v->predictor),
+                                      v->o->fold == SPLITS_FOLD_ALL ? VALIDATION_OF_ALL : NULL, mean_dice, e);
+    mem_free(names);
+    return code;
+}
+
 /* Into the fold's log: what was strange, and how it came out. */
 static int log_outcome(const Validation *v, const ValidationResult *r, Err *e)
 {
@@ -286,9 +299,7 @@ int validation_run(const ValidationOptions *o, ValidationResult *result, Err *e)
     *result = (ValidationResult){0};
     int code = open_validation(&v, e);
     if (!code) code = predict_all(&v, e);
-    if (!code)
-        code = validation_score(v.references, v.output, predictor_dataset(v.predictor),
-                                o->fold == SPLITS_FOLD_ALL ? VALIDATION_OF_ALL : NULL, &result->mean_dice, e);
+    if (!code) code = score(&v, &result->mean_dice, e);
     result->kept = v.kept;
     result->cases = v.cases.split.val_count;
     if (!code) code = log_outcome(&v, result, e);

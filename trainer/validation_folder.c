@@ -5,7 +5,8 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "data/image_io.h"
+#include "inference/prediction_record.h"
+#include "inference/prediction_record_file.h"
 
 static const char SUMMARY[] = "summary.json";
 
@@ -19,37 +20,57 @@ static int remove_file(const char *folder, const char *name, Err *e)
 
 int validation_folder_remove_summary(const char *folder, Err *e) { return remove_file(folder, SUMMARY, e); }
 
-static bool is_among(const char *name, int length, char *const *cases, int count)
+/* Whether predict.yaml says which cases train has predicted; else (none, or a damaged one) every file may be train's. */
+static int read_record(RecordContent *record, bool *known, const char *folder, Err *e)
 {
-    for (int i = 0; i < count; i++)
-        if (strlen(cases[i]) == (size_t)length && !strncmp(cases[i], name, (size_t)length)) return true;
+    Err damaged = {0};
+    char *path = path_format(e, "%s/" PREDICTION_RECORD_NAME, folder);
+    int code = path ? file_is_there(path, known, e) : ERR_NOMEM;
+    if (!code && *known) {
+        code = record_content_read(record, path, &damaged);
+        *known = !code;
+        code = code == ERR_FORMAT || !code ? 0 : err_set(e, code, "%s", damaged.text);
+    }
+    mem_free(path);
+    return code;
+}
+
+/* "CASE.nii.gz", "CASE.npy" … */
+static bool is_of(const char *name, const char *id)
+{
+    const size_t length = strlen(id);
+    return !strncmp(name, id, length) && name[length] == '.';
+}
+
+static bool is_recorded(const char *name, const RecordContent *record)
+{
+    for (int i = 0; i < record->count; i++)
+        if (is_of(name, record->cases[i].id)) return true;
     return false;
 }
 
-int validation_folder_keep_only(const char *folder, char *const *cases, int count, Err *e)
+/* The record last: it says which files are train's. */
+static int remove_predictions(const char *folder, const RecordContent *record, bool known, Err *e)
 {
     FileList files;
     TRY(file_list(&files, folder, e));
     int code = 0;
-    for (int i = 0; i < files.count && !code; i++) {
-        const char *name = files.names[i], *ending = image_ending(name);
-        if (ending && !is_among(name, (int)(ending - name), cases, count)) code = remove_file(folder, name, e);
-    }
+    for (int i = 0; i < files.count && !code; i++)
+        if (!known || is_recorded(files.names[i], record)) code = remove_file(folder, files.names[i], e);
     file_list_free(&files);
-    return code;
+    return code ? code : remove_file(folder, PREDICTION_RECORD_NAME, e);
 }
 
 /* The summary goes first: it is what others read. */
 int validation_folder_clear(const char *folder, Err *e)
 {
-    FileList files;
-    bool there;
+    RecordContent record = {0};
+    bool there, known;
     TRY(file_is_there(folder, &there, e));
     if (!there) return 0;
     TRY(validation_folder_remove_summary(folder, e));
-    TRY(file_list(&files, folder, e));
-    int code = 0;
-    for (int i = 0; i < files.count && !code; i++) code = remove_file(folder, files.names[i], e);
-    file_list_free(&files);
+    int code = read_record(&record, &known, folder, e);
+    if (!code) code = remove_predictions(folder, &record, known, e);
+    record_content_free(&record);
     return code;
 }

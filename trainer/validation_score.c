@@ -24,13 +24,13 @@ static int score_pairs(const Pairs *pairs, const Structures *structures, const c
     return code;
 }
 
-int validation_score(const char *references, const char *predictions, const DatasetInfo *info,
-                     const char *note, double *mean_dice, Err *e)
+int validation_score(const ValidationFiles *files, const DatasetInfo *info, const char *note, double *mean_dice, Err *e)
 {
     Pairs pairs = {0};
     Structures structures = {0};
-    char *path = path_format(e, "%s/summary.json", predictions);
-    int code = path ? pairs_find(&pairs, references, predictions, e) : ERR_NOMEM;
+    char *path = path_format(e, "%s/summary.json", files->predictions);
+    int code = path ? 0 : ERR_NOMEM;
+    if (!code) code = pairs_of_names(&pairs, files->references, files->predictions, files->names, files->count, e);
     if (!code) code = structures_from_dataset(&structures, info, e);
     if (!code) code = score_pairs(&pairs, &structures, path, note, mean_dice, e);
     structures_free(&structures);

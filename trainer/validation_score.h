@@ -5,9 +5,15 @@
 #include "base/error.h"
 #include "plans/dataset_json.h"
 
-/* Compares every image in `predictions` with the one of its name in `references`: PREDICTIONS/summary.json
- * (overlap only; note, or NULL, is put into it), and *mean_dice of the foreground. Fails: as case_evaluate; ERR_IO, ERR_VALUE, ERR_NOMEM. */
-int validation_score(const char *references, const char *predictions, const DatasetInfo *info,
-                     const char *note, double *mean_dice, Err *e);
+/* The files of these names (count) in `predictions`, each with that of its name in `references`. */
+typedef struct ValidationFiles {
+    const char *references, *predictions;   /* folders */
+    const char *const *names;
+    int count;
+} ValidationFiles;
+
+/* Writes PREDICTIONS/summary.json (overlap only; note, or NULL, is put into it), and *mean_dice of the foreground. Other
+ * files in the folders do not count. Fails: as case_evaluate; ERR_IO, ERR_VALUE, ERR_NOMEM. */
+int validation_score(const ValidationFiles *files, const DatasetInfo *info, const char *note, double *mean_dice, Err *e);
 
 #endif

@@ -65,9 +65,10 @@ else
 fi
 cp "$one" "$v/phantom_900.nii.gz"
 check "a case that the fold does not have" 0 train "$out/pre" "$out/r" --val-only
-is "does not stay" test ! -e "$v/phantom_900.nii.gz"
+lacks "is not scored" phantom_900 r/fold_0/validation/summary.json
+lacks "nor are those missing that the fold trains on" missing_predictions r/fold_0/validation/summary.json
 printf 'x' >"$v/predict.yaml"
 check "a damaged record" 0 train "$out/pre" "$out/r" --val-only
 lacks "counts for nothing" 'before: kept' stderr
 check "more epochs without validation" 0 train "$out/pre" "$out/r" --continue --epochs 31 --no-validation
-is "leave no old validation" test -z "$(ls "$v")"
+is "leave of the old validation what train did not write" test "$(ls "$v")" = phantom_900.nii.gz

@@ -18,7 +18,7 @@ validation=$out/r/fold_0/validation
 names=$(cd "$validation" && ls phantom_*.mhd) first=phantom_none second=phantom_none
 for name in $names; do second=$first first=${name%.mhd}; done # two of them
 is "leaves four files of each case" test "$(ls "$validation/$first".* | wc -l)" -eq 4
-echo mine >"$validation/$first.json"; echo mine >"$validation/notes.yaml"; echo changed >>"$validation/$first.npy"
+echo mine >"$validation/$first.json"; echo mine >"$validation/notes.yaml"; mkdir "$validation/views"; echo mine >"$validation/view.png"; echo changed >>"$validation/$first.npy"
 for case in $first $second; do rm "$out/raw/imagesTr/$case"_0000.* "$out/raw/labelsTr/$case".*; done
 sed -i 's/"numTraining": 6/"numTraining": 4/' "$out/raw/dataset.json"
 check "two cases leave the dataset" 0 plan --plans "$out/r/plans_preprocessed.yaml"
@@ -27,6 +27,10 @@ check "the others are validated again" 0 train --val-only
 has "the departed are named" "no longer in the dataset, not validated: .*$first" stderr
 is "of one nothing is left" test -z "$(ls "$validation" | grep "^$second\\.")"
 is "of the other what somebody wrote" test "$(cd "$validation" && echo $first.*)" = "$first.json $first.npy"
-is "nor are others' files touched" test -s "$validation/notes.yaml"
+is "nor are others' files touched" test -s "$validation/notes.yaml" -a -s "$validation/view.png"
 lacks "the record forgets them" "$first\|$second" r/fold_0/validation/predict.yaml
 check "the fold can be chosen by" 0 "$build/find_best_configuration" "$out/r" -o "$out/inference.yaml" --quiet
+prediction=$validation/$(cd "$validation" && ls phantom_*.npy | grep -v "^$first" | sed 1q)
+check "other weights" 0 "$build/train" "$out/pre" 0 -o "$out/r" --continue --epochs 2 --no-validation --quiet
+is "leave no prediction of the earlier ones" test ! -e "$prediction" -a ! -e "$validation/predict.yaml" -a ! -e "$validation/summary.json"
+is "but what somebody wrote" test -s "$validation/notes.yaml" -a -s "$validation/view.png" -a -d "$validation/views"

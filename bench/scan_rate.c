@@ -9,8 +9,8 @@
 
 /* Of the first stages' blocks at 320x320: L = 6400, D = 192, N = 16. */
 static const ScanShape full_shape = {.batch = 1, .height = 80, .width = 80, .channels = 192, .states = 16,
-    .rank = 6, .directions = SCAN_DIRECTIONS,
-    .order = {SCAN_ROWS, SCAN_COLUMNS, SCAN_ROWS_BACK, SCAN_COLUMNS_BACK}};
+    .rank = 6, 
+    .directions = {4, {SCAN_ROW_MAJOR, SCAN_COLUMN_MAJOR, SCAN_ROW_MAJOR_REVERSED, SCAN_COLUMN_MAJOR_REVERSED}}};
 
 enum { X, DY, PROJECTIONS, DT_WEIGHT, DT_BIAS, A_LOGS, DS, INPUTS };
 enum { Y = INPUTS, DX, DPROJECTIONS, DDT_WEIGHT, DDT_BIAS, DA_LOGS, DDS, STATES, PACKED, SCRATCH, BUFFERS };
@@ -41,11 +41,11 @@ static int allocate(Scan *s, Err *e)
 {
     const ScanShape *p = &s->shape;
     const ScanSizes sizes = scan_sizes(p);
-    const int64_t pixels = p->batch * p->height * p->width, channels = p->directions * p->channels;
+    const int64_t pixels = p->batch * p->height * p->width, channels = p->directions.count * p->channels;
     const size_t scratch =
         sizes.forward_scratch > sizes.backward_scratch ? sizes.forward_scratch : sizes.backward_scratch;
     const size_t image = (size_t)(pixels * p->channels) * sizeof(float);
-    const size_t projections = (size_t)(pixels * p->directions * scan_row(p)) * sizeof(float);
+    const size_t projections = (size_t)(pixels * p->directions.count * scan_row(p)) * sizeof(float);
     const size_t each = (size_t)channels * sizeof(float);
     const size_t weight = each * (size_t)p->rank, rates = each * (size_t)p->states;
     const size_t bytes[BUFFERS] = {
@@ -98,10 +98,10 @@ static void report(Report *r, const Scan *s, double forward_seconds, double back
 {
     const ScanShape *p = &s->shape;
     const int64_t length = p->batch * p->height * p->width;
-    const double updates = (double)(p->directions * length * p->channels * p->states) / p->threads * 1e-9;
+    const double updates = (double)(p->directions.count * length * p->channels * p->states) / p->threads * 1e-9;
     report_row(r, "scan");
     report_text(r, "implementation", s->kernel->name);
-    report_number(r, "directions", p->directions);
+    report_number(r, "directions", p->directions.count);
     report_number(r, "length", (double)length);
     report_number(r, "channels", (double)p->channels);
     report_number(r, "states", p->states);

@@ -57,7 +57,6 @@ BUILD(conv2d, op_conv2d(g, "conv", in[0], (int64_t)c->number, *(const Conv *)c->
 BUILD(conv_transpose2d, op_conv_transpose2d(g, "conv", in[0], (int64_t)c->number, *(const Conv *)c->spec))
 BUILD(dice_ce_loss, op_dice_ce_loss(g, "loss", in[0], in[1], *(const DiceCE *)c->spec))
 BUILD(dice_bce_loss, op_dice_bce_loss(g, "loss", in[0], in[1], c->spec))
-BUILD(selective_scan, op_selective_scan(g, in[0], (int64_t)*(const double *)c->spec, (int64_t)c->number))
 BUILD(weighted_sum, op_weighted_sum(g, "sum", in, c->spec, 3))
 
 /* The order of the inputs is the chain's: the norm's first. */
@@ -66,13 +65,19 @@ static void build_instance_norm_add_act(Graph *g, const OpCase *c, const Ref *in
     outputs[0] = op_leaky_relu(g, op_add(g, in[1], op_instance_norm(g, "norm", in[0], false)), c->number);
 }
 
+static void build_selective_scan(Graph *g, const OpCase *c, const Ref *in, Ref *outputs)
+{
+    const ScanSpec *spec = c->spec;
+    outputs[0] = op_selective_scan(g, in[0], spec->rank, (int64_t)c->number, spec->directions);
+}
+
 static void build_split(Graph *g, const OpCase *c, const Ref *in, Ref *outputs)
 {
     op_split(g, in[0], (int64_t)c->number, &outputs[0], &outputs[1]);
 }
 
 static const double weights[] = {0.5, -2, 0.25, 0};
-static const double ranks[] = {[1] = 1, [2] = 2, [3] = 3, [5] = 5, [13] = 13}; /* of dt */
+#define SS2D {4, {SCAN_ROW_MAJOR, SCAN_COLUMN_MAJOR, SCAN_ROW_MAJOR_REVERSED, SCAN_COLUMN_MAJOR_REVERSED}}
 #define SQUARE(kernel, stride, padding) {kernel, kernel}, {stride, stride}, {padding, padding}
 static const Conv stem = {SQUARE(7, 2, 3), true}, same = {SQUARE(3, 1, 1), false}, head = {SQUARE(1, 1, 0), true},
                   patch = {SQUARE(4, 4, 0), true}, flat = {{1, 3}, {1, 1}, {0, 1}, true},
@@ -167,15 +172,24 @@ static const OpCase cases[] = {
     {"dice_bce_loss pieces", OP(dice_bce_loss), .in = {{2, 33, 40, 3}, {2, 33, 40, 1}},
      .spec = &nested, .labels = 4},
     {"selective_scan", OP(selective_scan), .in = {{2, 3, 5, 20}}, .number = 16,
-     .spec = &ranks[2], .macs = 4 * 600 * (2 * 2 + 32 + 57)},
+     .spec = &(const ScanSpec){2, SS2D}, .macs = 4 * 600 * (2 * 2 + 32 + 57)},
     {"selective_scan row", OP(selective_scan), .in = {{1, 1, 70, 8}}, .number = 5,
-     .spec = &ranks[1], .macs = 2 * 560 * (2 * 12 + 37)},
+     .spec = &(const ScanSpec){1, SS2D}, .macs = 2 * 560 * (2 * 12 + 37)},
     {"selective_scan column", OP(selective_scan), .in = {{2, 67, 1, 3}}, .number = 2,
-     .spec = &ranks[3], .macs = 4 * 402 * (2 * 3 + 4 + 8)},
+     .spec = &(const ScanSpec){3, SS2D}, .macs = 4 * 402 * (2 * 3 + 4 + 8)},
     {"selective_scan blocks", OP(selective_scan), .in = {{1, 5, 14, 70}}, .number = 16,
-     .spec = &ranks[5], .macs = 4 * 4900 * (2 * 5 + 32 + 57)},
+     .spec = &(const ScanSpec){5, SS2D}, .macs = 4 * 4900 * (2 * 5 + 32 + 57)},
     {"selective_scan states", OP(selective_scan), .in = {{1, 4, 3, 5}}, .number = 43,
-     .spec = &ranks[13], .macs = 2 * 60 * (2 * 112 + 303)},
+     .spec = &(const ScanSpec){13, SS2D}, .macs = 2 * 60 * (2 * 112 + 303)},
+    {"selective_scan one direction", OP(selective_scan), .in = {{2, 5, 14, 20}}, .number = 16,
+     .spec = &(const ScanSpec){2, {1, {SCAN_ROW_MAJOR}}}, .macs = 2800 * (2 * 2 + 32 + 57)},
+    {"selective_scan one reversed direction", OP(selective_scan), .in = {{1, 14, 5, 7}}, .number = 6,
+     .spec = &(const ScanSpec){3, {1, {SCAN_COLUMN_MAJOR_REVERSED}}}, .macs = 490 * (2 * 3 + 12 + 22)},
+    {"selective_scan both ways", OP(selective_scan), .in = {{2, 3, 23, 18}}, .number = 16,
+     .spec = &(const ScanSpec){2, {2, {SCAN_ROW_MAJOR, SCAN_ROW_MAJOR_REVERSED}}},
+     .macs = 2 * 2484 * (2 * 2 + 32 + 57)},
+    {"selective_scan two alike", OP(selective_scan), .in = {{1, 7, 10, 33}}, .number = 4,
+     .spec = &(const ScanSpec){1, {2, {SCAN_COLUMN_MAJOR, SCAN_COLUMN_MAJOR}}}, .macs = 2 * 2310 * (2 * 1 + 8 + 15)},
     {"weighted_sum", OP(weighted_sum), .in = {{1, 1, 1, 1}, {1, 1, 1, 1}, {1, 1, 1, 1}}, .spec = weights},
 };
 

@@ -21,6 +21,8 @@
 enum { X, PROJECTIONS, DT_WEIGHT, DT_BIAS, A_LOGS, DS, INPUTS };     /* what the result depends on */
 enum { Y = INPUTS, DY, GRADIENTS, STATES = GRADIENTS + INPUTS, PACKED, SCRATCH, BUFFERS };
 enum { GUARD = 16 };
+#define SS2D \
+    {4, {SCAN_ROW_MAJOR, SCAN_COLUMN_MAJOR, SCAN_ROW_MAJOR_REVERSED, SCAN_COLUMN_MAJOR_REVERSED}}
 
 static const char *const names[INPUTS] = {"x", "projections", "dt_weight", "dt_bias", "A_logs", "Ds"};
 
@@ -37,7 +39,7 @@ static const float guard = -1.2345e30f;
 
 static void run_new(Run *r, ScanShape shape, int64_t gap)
 {
-    const int64_t pixels = shape.batch * shape.height * shape.width, k = shape.directions, d = shape.channels;
+    const int64_t pixels = shape.batch * shape.height * shape.width, k = shape.directions.count, d = shape.channels;
     const ScanSizes sizes = scan_sizes(&shape);
     const size_t scratch =
         sizes.forward_scratch > sizes.backward_scratch ? sizes.forward_scratch : sizes.backward_scratch;
@@ -115,12 +117,13 @@ static void reference_channel(const Run *r, const double *const in[INPUTS], int6
     const int64_t length = s->height * s->width, row = scan_row(s), param = k * s->channels + d;
     double h[64] = {0};
     for (int64_t t = 0; t < length; t++) {
-        const bool back = s->order[k] == SCAN_ROWS_BACK || s->order[k] == SCAN_COLUMNS_BACK;
-        const bool columns = s->order[k] == SCAN_COLUMNS || s->order[k] == SCAN_COLUMNS_BACK;
+        const ScanOrder order = s->directions.order[k];
+        const bool back = order == SCAN_ROW_MAJOR_REVERSED || order == SCAN_COLUMN_MAJOR_REVERSED;
+        const bool columns = order == SCAN_COLUMN_MAJOR || order == SCAN_COLUMN_MAJOR_REVERSED;
         const int64_t place = back ? length - 1 - t : t;
         const int64_t pixel =
             image * length + (columns ? place % s->height * s->width + place / s->height : place);
-        const double *p = in[PROJECTIONS] + (pixel * s->directions + k) * row, u = in[X][pixel * r->pitch + d];
+        const double *p = in[PROJECTIONS] + (pixel * s->directions.count + k) * row, u = in[X][pixel * r->pitch + d];
         double delta = in[DT_BIAS][param], sum = in[DS][param] * u;
         for (int i = 0; i < s->rank; i++) delta += in[DT_WEIGHT][param * s->rank + i] * p[i];
         delta = delta > 20 ? delta : log1p(exp(delta));
@@ -137,7 +140,7 @@ static void reference(const Run *r, const double *const in[INPUTS], double *y)
     memset(y, 0, (size_t)r->count[Y] * sizeof *y);
 #pragma omp parallel for
     for (int64_t i = 0; i < r->shape.batch * r->shape.channels; i++)
-        for (int64_t k = 0; k < r->shape.directions; k++)
+        for (int64_t k = 0; k < r->shape.directions.count; k++)
             reference_channel(r, in, i / r->shape.channels, k, i % r->shape.channels, y);
 }
 
@@ -215,15 +218,15 @@ static const ScanKernel *const *kernels(void)
 
 /* More than one chunk, a row or column alone, tails for every width, several groups, odd numbers of states. */
 static const ScanShape shapes[] = {
-    {2, 9, 8, 20, 16, 3, 1, {SCAN_ROWS}, 2},
-    {1, 11, 13, 24, 16, 2, 1, {SCAN_COLUMNS}, 2},
-    {2, 7, 5, 8, 7, 1, 1, {SCAN_ROWS_BACK}, 3},
-    {1, 13, 11, 40, 3, 5, 1, {SCAN_COLUMNS_BACK}, 2},
-    {1, 1, 130, 5, 16, 2, 2, {SCAN_ROWS, SCAN_ROWS_BACK}, 2},
-    {2, 64, 1, 16, 1, 9, 3, {SCAN_COLUMNS_BACK, SCAN_ROWS, SCAN_COLUMNS}, 2},
-    {1, 10, 10, 210, 16, 7, 4, {SCAN_ROWS, SCAN_COLUMNS, SCAN_ROWS_BACK, SCAN_COLUMNS_BACK}, 2},
-    {1, 5, 6, 6, 64, 20, 2, {SCAN_COLUMNS, SCAN_ROWS_BACK}, 1},
-    {3, 1, 1, 17, 8, 1, 4, {SCAN_ROWS, SCAN_COLUMNS, SCAN_ROWS_BACK, SCAN_COLUMNS_BACK}, 2},
+    {2, 9, 8, 20, 16, 3, {1, {SCAN_ROW_MAJOR}}, 2},
+    {1, 11, 13, 24, 16, 2, {1, {SCAN_COLUMN_MAJOR}}, 2},
+    {2, 7, 5, 8, 7, 1, {1, {SCAN_ROW_MAJOR_REVERSED}}, 3},
+    {1, 13, 11, 40, 3, 5, {1, {SCAN_COLUMN_MAJOR_REVERSED}}, 2},
+    {1, 1, 130, 5, 16, 2, {2, {SCAN_ROW_MAJOR, SCAN_ROW_MAJOR_REVERSED}}, 2},
+    {2, 64, 1, 16, 1, 9, {3, {SCAN_COLUMN_MAJOR_REVERSED, SCAN_ROW_MAJOR, SCAN_COLUMN_MAJOR}}, 2},
+    {1, 10, 10, 210, 16, 7, SS2D, 2},
+    {1, 5, 6, 6, 64, 20, {2, {SCAN_COLUMN_MAJOR, SCAN_ROW_MAJOR_REVERSED}}, 1},
+    {3, 1, 1, 17, 8, 1, SS2D, 2},
 };
 
 static void check_shape(const ScanShape *shape, int64_t gap)
@@ -264,8 +267,7 @@ static void assert_same(const Run *a, const Run *b, int buffer, const char *what
 static void test_threads(void **state)
 {
     (void)state;
-    static const ScanShape wide = {1, 9, 16, 210, 16, 3, 4,
-                                   {SCAN_ROWS, SCAN_COLUMNS, SCAN_ROWS_BACK, SCAN_COLUMNS_BACK}, 1};
+    static const ScanShape wide = {1, 9, 16, 210, 16, 3, SS2D, 1};
     for (int narrow = 0; narrow < 2; narrow++)
         for (const ScanKernel *const *kernel = kernels(); *kernel; kernel++) {
             Run one;
@@ -295,7 +297,7 @@ static void test_groups(void **state)
 {
     (void)state;
     const ScanKernel *kernel = *kernels();
-    ScanShape shape = {1, 32, 128, 400, 1, 1, 4, {SCAN_ROWS, SCAN_COLUMNS, SCAN_ROWS_BACK, SCAN_COLUMNS_BACK}, 1};
+    ScanShape shape = {1, 32, 128, 400, 1, 1, SS2D, 1};
     Run one, many;
     run_new(&one, shape, 0);
     run_draw(&one);
@@ -342,7 +344,7 @@ static void test_extremes(void **state)
 {
     (void)state;
     static const float bias[] = {-90, -20, 0, 19.99f, 20.01f, 3000}, a_log[] = {-80, -3, 0, 6, 30, 100};
-    const ScanShape shape = {1, 7, 10, 36, 5, 1, 2, {SCAN_ROWS, SCAN_COLUMNS_BACK}, 2};
+    const ScanShape shape = {1, 7, 10, 36, 5, 1, {2, {SCAN_ROW_MAJOR, SCAN_COLUMN_MAJOR_REVERSED}}, 2};
     for (const ScanKernel *const *kernel = kernels(); *kernel; kernel++) {
         Run r;
         run_new(&r, shape, 0);

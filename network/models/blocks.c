@@ -4,11 +4,13 @@
 
 Ref ss2d(Graph *g, Ref x, int64_t states)
 {
+    const ScanDirections directions = {
+        4, {SCAN_ROW_MAJOR, SCAN_COLUMN_MAJOR, SCAN_ROW_MAJOR_REVERSED, SCAN_COLUMN_MAJOR_REVERSED}};
     const int64_t channels = graph_shape(g, x).c, inner = 2 * channels;
     Ref z;
     op_split(g, op_linear(g, "in_proj", x, 2 * inner, false), inner, &x, &z);
     x = op_silu(g, op_depthwise_conv2d(g, "conv2d", x));
-    x = op_selective_scan(g, x, (channels + 15) / 16, states);
+    x = op_selective_scan(g, x, (channels + 15) / 16, states, directions);
     x = op_silu_gate(g, op_layer_norm(g, "out_norm", x), z);
     return op_linear(g, "out_proj", x, channels, false);
 }

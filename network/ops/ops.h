@@ -47,9 +47,22 @@ Ref op_space_to_depth(Graph *g, Ref x, int64_t factor);
 /* (H, W, f²C) → (fH, fW, C), channels in the order (p1 p2 c). */
 Ref op_depth_to_space(Graph *g, Ref x, int64_t factor);
 
-/* SS2D's core (Liu et al. 2024, VMamba): x (N,H,W,D) → y (N,H,W,D), four directions added.
- * Parameters x_proj_weight (4, R+2S, D), dt_projs_weight (4, D, R), dt_projs_bias (4, D), A_logs (4D, S), Ds (4D). */
-Ref op_selective_scan(Graph *g, Ref x, int64_t dt_rank, int64_t states);
+/* The order in which a scan passes over the pixels of an image. */
+typedef enum ScanOrder {
+    SCAN_ROW_MAJOR,             /* row by row from the top, each from left to right */
+    SCAN_COLUMN_MAJOR,          /* column by column from the left, each from top to bottom */
+    SCAN_ROW_MAJOR_REVERSED,    /* as SCAN_ROW_MAJOR, from the last pixel to the first */
+    SCAN_COLUMN_MAJOR_REVERSED, /* as SCAN_COLUMN_MAJOR, from the last pixel to the first */
+} ScanOrder;
+enum { SCAN_MOST_DIRECTIONS = 4 };
+typedef struct ScanDirections {
+    int count; /* 1 … SCAN_MOST_DIRECTIONS */
+    ScanOrder order[SCAN_MOST_DIRECTIONS];
+} ScanDirections;
+/* Selective scans (Gu & Dao 2023, Mamba; over images as SS2D's core, Liu et al. 2024, VMamba): x (N,H,W,D) → y (N,H,W,D),
+ * the sum over the K directions, each with parameters of its own: x_proj_weight (K, R+2S, D), dt_projs_weight (K, D, R),
+ * dt_projs_bias (K, D), A_logs (K·D, S), Ds (K·D). */
+Ref op_selective_scan(Graph *g, Ref x, int64_t dt_rank, int64_t states, ScanDirections directions);
 
 /* Dice + cross-entropy of one head against full-resolution labels (int16, N,H,W,1), a scalar; labels are
  * taken at the head's scale by nearest neighbour. See dice_ce_loss.c. */

@@ -5,7 +5,7 @@
 ScanSizes scan_sizes(const ScanShape *s)
 {
     const size_t channels = (size_t)((s->channels + SCAN_LINE - 1) / SCAN_LINE) * SCAN_LINE;
-    const size_t images = (size_t)s->batch, directions = (size_t)s->directions;
+    const size_t images = (size_t)s->batch, directions = (size_t)s->directions.count;
     const size_t threads = (size_t)s->threads;
     const size_t packed = directions * channels * (size_t)scan_block_vectors(s) * sizeof(float);
     const size_t state = images * channels * (size_t)s->states * sizeof(float);

@@ -17,19 +17,14 @@
 #include <stdint.h>
 
 #include "network/graph/op.h"
+#include "network/ops/ops.h"
 
-enum {
-    SCAN_DIRECTIONS = 4,
-    SCAN_CHUNK = 64  /* positions between saved states, and the unit of work */
-};
-
-typedef enum ScanOrder { SCAN_ROWS, SCAN_COLUMNS, SCAN_ROWS_BACK, SCAN_COLUMNS_BACK } ScanOrder;
+enum { SCAN_CHUNK = 64 }; /* positions between saved states, and the unit of work */
 
 typedef struct ScanShape {
     int64_t batch, height, width, channels;
     int states, rank;                 /* S, R >= 1 */
-    int directions;                   /* K <= SCAN_DIRECTIONS */
-    ScanOrder order[SCAN_DIRECTIONS];
+    ScanDirections directions;        /* K of them */
     int threads;                      /* at most so many work */
 } ScanShape;
 

@@ -273,7 +273,7 @@ static void backward_block(Backward *b, const Item *it, int64_t block, Slab *m)
         .params = b->packed + offset,
         .from = scan_saved_state(s, b->values->states, it, block, it->chunk),
         .carry = b->carry + (it->image * scan_blocks(s) + block) * s->states * SIMD_LANES,
-        .sums = b->sums + it->image * scan_block_offset(s, s->directions, 0) + offset,
+        .sums = b->sums + it->image * scan_block_offset(s, s->directions.count, 0) + offset,
     };
     Turn *turn = &b->turns[it->image * scan_blocks(s) + block];
 
@@ -307,7 +307,7 @@ static void give_projections(Backward *b, const Item *it, const float *sums)
     if (it->group > 0)
         turn_wait(&turns[it->group - 1], it->step + 1);
     for (int t = 0; t < it->count; t++) {
-        float *to = b->gradients->projections + (it->pixel[t] * b->s->directions + it->direction) * row;
+        float *to = b->gradients->projections + (it->pixel[t] * b->s->directions.count + it->direction) * row;
         for (int64_t i = 0; i < row; i++)
             to[i] = (it->group ? to[i] : 0.0f) + sums[t * row + i];
     }
@@ -342,7 +342,7 @@ void SIMD_NAME(scan_backward)(const ScanShape *s, const float *packed, const Sca
     b.group_turns = b.turns + blocks;
     b.carry = (float *)(b.group_turns + groups);
     b.sums = b.carry + blocks * s->states * SIMD_LANES;
-    b.slabs = b.sums + s->batch * scan_block_offset(s, s->directions, 0);
+    b.slabs = b.sums + s->batch * scan_block_offset(s, s->directions.count, 0);
     for (int64_t i = 0; i < blocks + groups; i++)
         atomic_init(&b.turns[i].done, 0);
 #pragma omp parallel num_threads(s->threads)

@@ -65,7 +65,7 @@ SIMD_INLINE void scan_tile(const int tile, const bool made, const Work *w, int n
     const float *rows = m->rows + s->rank + n, *decay = slab_decay(s, w->m) + n * SIMD_LANES;
     const vf skip = n ? (vf){0} : v_load(w->params + (s->states + s->rank + 1) * SIMD_LANES);
     const bool add = n || it->direction;
-    const bool last = n + tile == s->states && it->direction + 1 == s->directions;
+    const bool last = n + tile == s->states && it->direction + 1 == s->directions.count;
     vf h[TILE], rates[TILE];
     SIMD_UNROLL
     for (int i = 0; i < tile; i++) {

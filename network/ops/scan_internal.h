@@ -125,8 +125,8 @@ typedef struct Item {
 /* Pixels of positions first … first + count - 1 along a direction. */
 static inline void item_pixels(const ScanShape *s, ScanOrder order, int64_t image, int64_t first, Item *it)
 {
-    const bool back = order == SCAN_ROWS_BACK || order == SCAN_COLUMNS_BACK;
-    const bool columns = order == SCAN_COLUMNS || order == SCAN_COLUMNS_BACK;
+    const bool back = order == SCAN_ROW_MAJOR_REVERSED || order == SCAN_COLUMN_MAJOR_REVERSED;
+    const bool columns = order == SCAN_COLUMN_MAJOR || order == SCAN_COLUMN_MAJOR_REVERSED;
     const int64_t inner = columns ? s->height : s->width;
     const int64_t inner_stride = columns ? s->width : 1, outer_stride = columns ? 1 : s->width;
     const int64_t length = scan_length(s), start = back ? length - 1 - first : first;
@@ -153,7 +153,7 @@ static inline void item_set(const ScanShape *s, int64_t ticket, bool backwards, 
 {
     const int64_t chunks = scan_chunks(s), groups = scan_groups(s), blocks = scan_blocks(s);
     it->count = 0;
-    if (ticket >= s->directions * chunks * s->batch * groups)
+    if (ticket >= s->directions.count * chunks * s->batch * groups)
         return;
     it->group = ticket % groups;
     it->image = ticket / groups % s->batch;
@@ -165,7 +165,7 @@ static inline void item_set(const ScanShape *s, int64_t ticket, bool backwards, 
 
     const int64_t first = it->chunk * SCAN_CHUNK, left = scan_length(s) - first;
     it->count = left < SCAN_CHUNK ? (int)left : SCAN_CHUNK;
-    item_pixels(s, s->order[it->direction], it->image, first, it);
+    item_pixels(s, s->directions.order[it->direction], it->image, first, it);
 }
 
 /* Copies the projections of the item's positions together: SCAN_CHUNK rows. */
@@ -173,7 +173,7 @@ static inline void item_rows(const ScanShape *s, const Item *it, const float *pr
 {
     const int64_t row = scan_row(s);
     for (int t = 0; t < SCAN_CHUNK; t++)
-        memcpy(rows + t * row, projections + (it->pixel[t] * s->directions + it->direction) * row,
+        memcpy(rows + t * row, projections + (it->pixel[t] * s->directions.count + it->direction) * row,
                (size_t)row * sizeof *rows);
 }
 
@@ -183,7 +183,7 @@ SIMD_INLINE void item_prefetch(const ScanShape *s, const Item *it, const float *
     if (t >= it->count)
         return;
     const int64_t row = scan_row(s);
-    const float *p = projections + (it->pixel[t] * s->directions + it->direction) * row;
+    const float *p = projections + (it->pixel[t] * s->directions.count + it->direction) * row;
     for (int64_t i = 0; i < row; i += SCAN_LINE)
         __builtin_prefetch(p + i);
 }
@@ -198,7 +198,7 @@ static inline float *scan_saved_state(const ScanShape *s, float *states, const I
     const int64_t chunks = scan_chunks(s);
     if (chunk == 0 || chunk == chunks)
         return NULL;
-    const int64_t row = (it->image * s->directions + it->direction) * (chunks - 1) + chunk - 1;
+    const int64_t row = (it->image * s->directions.count + it->direction) * (chunks - 1) + chunk - 1;
     return states + (row * scan_blocks(s) + block) * s->states * SIMD_LANES;
 }
 

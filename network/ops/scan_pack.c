@@ -28,7 +28,7 @@ void SIMD_NAME(scan_pack)(const ScanShape *s, const ScanParams *params, float *p
 {
     const int64_t blocks = scan_blocks(s);
 #pragma omp parallel for num_threads(s->threads)
-    for (int64_t i = 0; i < s->directions * blocks; i++)
+    for (int64_t i = 0; i < s->directions.count * blocks; i++)
         pack_block(s, params, i / blocks, i % blocks, packed + scan_block_offset(s, i / blocks, i % blocks));
 }
 
@@ -42,7 +42,7 @@ static void unpack_rows(const float *from, int64_t count, int64_t columns, float
 /* Adds up a block's gradients in the first set, and turns those of A into those of A_logs. */
 static void sum_block(const ScanShape *s, const float *packed, int64_t offset, float *sets)
 {
-    const int64_t all = scan_block_offset(s, s->directions, 0);
+    const int64_t all = scan_block_offset(s, s->directions.count, 0);
     float *sum = sets + offset;
     for (int64_t v = 0; v < scan_block_vectors(s) * SIMD_LANES; v += SIMD_LANES) {
         vf total = v_load(sum + v);
@@ -59,7 +59,7 @@ void SIMD_NAME(scan_unpack)(const ScanShape *s, const float *packed, float *sets
 {
     const int64_t blocks = scan_blocks(s);
 #pragma omp parallel for num_threads(s->threads)
-    for (int64_t i = 0; i < s->directions * blocks; i++) {
+    for (int64_t i = 0; i < s->directions.count * blocks; i++) {
         const int64_t block = i % blocks, first = i / blocks * s->channels + block * SIMD_LANES;
         const int64_t left = s->channels - block * SIMD_LANES, count = left < SIMD_LANES ? left : SIMD_LANES;
         const int64_t offset = scan_block_offset(s, i / blocks, block);

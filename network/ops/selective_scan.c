@@ -1,5 +1,5 @@
 /* SS2D's core (Liu et al. 2024, "VMamba", section 3; Swin-UMamba's SS2D.forward_core): the projections to
- * dt, B and C of all four directions as one matrix product over pixels, then the scans (scan.h).
+ * dt, B and C of all directions as one matrix product over pixels, then the scans (scan.h).
  * Kept from forward to backward: the projections and the states between chunks. */
 #include <omp.h>
 
@@ -11,6 +11,7 @@
 
 typedef struct SelectiveScan {
     int64_t rank, states;
+    ScanDirections directions;
 } SelectiveScan;
 
 enum { X_PROJ, DT_WEIGHT, DT_BIAS, A_LOGS, DS, PARAMS };
@@ -48,10 +49,13 @@ static void release(Node *node)
 
 static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 
+/* Numbers that a pixel's projections have. */
+static int64_t scan_columns(const ScanShape *s) { return s->directions.count * scan_row(s); }
+
 static int prepare_forward(Node *node, State *state, Err *e)
 {
     const Tensor *x = node->in[0];
-    const int64_t pixels = shape_pixels(x->shape), columns = SCAN_DIRECTIONS * scan_row(&state->shape);
+    const int64_t pixels = shape_pixels(x->shape), columns = scan_columns(&state->shape);
     const DnnProduct projection = {
         .rows = pixels, .depth = x->shape.c, .columns = columns, .a_strides = {x->pitch, 1},
         .b_strides = {1, x->shape.c}, .c_pitch = columns, .dtype = x->dtype, .a_dtype = x->dtype, .weights = true};
@@ -66,7 +70,7 @@ static int prepare_forward(Node *node, State *state, Err *e)
 static int prepare_backward(Node *node, State *state, Err *e)
 {
     const Tensor *x = node->in[0];
-    const int64_t pixels = shape_pixels(x->shape), columns = SCAN_DIRECTIONS * scan_row(&state->shape);
+    const int64_t pixels = shape_pixels(x->shape), columns = scan_columns(&state->shape);
     const int64_t channels = x->shape.c, pitch = BF16 ? channels : x->pitch;
     const DnnProduct data = {.rows = pixels, .depth = columns, .columns = channels, .a_strides = {columns, 1},
                              .b_strides = {channels, 1}, .c_pitch = pitch, .accumulate = true};
@@ -89,11 +93,10 @@ static int prepare(Node *node, Err *e)
     if (!state) return ERR_NOMEM;
     state->shape = (ScanShape){
         .batch = x->shape.n, .height = x->shape.h, .width = x->shape.w, .channels = x->shape.c,
-        .states = (int)scan->states, .rank = (int)scan->rank, .directions = SCAN_DIRECTIONS,
-        .order = {SCAN_ROWS, SCAN_COLUMNS, SCAN_ROWS_BACK, SCAN_COLUMNS_BACK},
+        .states = (int)scan->states, .rank = (int)scan->rank, .directions = scan->directions,
         .threads = omp_get_max_threads(),
     };
-    const int64_t values = shape_pixels(x->shape) * SCAN_DIRECTIONS * scan_row(&state->shape);
+    const int64_t values = shape_pixels(x->shape) * scan_columns(&state->shape);
     state->sizes = scan_sizes(&state->shape);
     state->projection_bytes = rounded((size_t)values * sizeof(float));
     if (BF16) state->image_bytes = rounded((size_t)shape_count(x->shape) * sizeof(float));
@@ -201,35 +204,49 @@ OP_IMPL(selective_scan) = {SIMD_HEAD, .strided_in = 1, .strided_out = 1, .prepar
 #ifdef SIMD_BASE
 OP_LIST(selective_scan);
 
+static int shape(Node *node, Err *e)
+{
+    const SelectiveScan *scan = node->attr;
+    if (scan->directions.count < 1 || scan->directions.count > SCAN_MOST_DIRECTIONS || scan->rank < 1 || scan->states < 1)
+        return err_set(e, ERR_SHAPE, "%d directions, rank %lld, %lld states: expected 1 to %d, and 1 or more of the others",
+                       scan->directions.count, (long long)scan->rank, (long long)scan->states, SCAN_MOST_DIRECTIONS);
+    return shape_of_inputs(node, e);
+}
+
+static int64_t scanned(const Node *node)
+{
+    return ((const SelectiveScan *)node->attr)->directions.count * shape_count(node->in[0]->shape);
+}
+
 /* The two projections, and (3.5 S + 1) for each position and channel of a direction, as VMamba's
  * flops_selective_scan_ref counts (docs/reference.md, Counts). */
 static int64_t macs(const Node *node)
 {
     const SelectiveScan *scan = node->attr;
     const int64_t each = scan->rank + 2 * scan->states + scan->rank;
-    return SCAN_DIRECTIONS * shape_count(node->in[0]->shape) * (2 * each + 7 * scan->states + 2) / 2;
+    return scanned(node) * (2 * each + 7 * scan->states + 2) / 2;
 }
 
 /* With (9 S + 1) for each position and channel of a direction. */
 static int64_t later_macs(const Node *node)
 {
     const SelectiveScan *scan = node->attr;
-    return macs(node) + SCAN_DIRECTIONS * shape_count(node->in[0]->shape) * (11 * scan->states) / 2;
+    return macs(node) + scanned(node) * (11 * scan->states) / 2;
 }
 
 static const OpClass selective_scan_class = {
     .name = "selective_scan",
-    .shape = shape_of_inputs,
+    .shape = shape,
     .macs = macs,
     .later_macs = later_macs,
     .keeps_inputs = 1,
     .on = {selective_scan_list},
 };
 
-Ref op_selective_scan(Graph *g, Ref x, int64_t dt_rank, int64_t states)
+Ref op_selective_scan(Graph *g, Ref x, int64_t dt_rank, int64_t states, ScanDirections directions)
 {
-    const SelectiveScan attr = {dt_rank, states};
-    const int64_t d = graph_shape(g, x).c, k = SCAN_DIRECTIONS;
+    const SelectiveScan attr = {dt_rank, states, directions};
+    const int64_t d = graph_shape(g, x).c, k = directions.count;
     const int params[PARAMS] = {
         [X_PROJ] = graph_param(g, "x_proj_weight", 3, (int64_t[]){k, dt_rank + 2 * states, d},
                                INIT_KAIMING_UNIFORM, d),

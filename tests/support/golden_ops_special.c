@@ -168,7 +168,7 @@ static float *carve(float **at, int64_t floats)
 static int open_scan(ScanRun *r, int64_t batch, int64_t length, int64_t channels, int states, Err *e)
 {
     *r = (ScanRun){.shape = {.batch = batch, .height = 1, .width = length, .channels = channels, .states = states,
-                             .rank = (int)channels, .directions = 1, .order = {SCAN_ROWS}, .threads = 2}};
+                             .rank = (int)channels, .directions = {1, {SCAN_ROW_MAJOR}}, .threads = 2}};
     const ScanSizes sizes = scan_sizes(&r->shape);
     const int64_t pixels = batch * length, row = scan_row(&r->shape), d = channels, s = states;
     const size_t floats = (size_t)(4 * (pixels * d + 16) + 2 * (pixels * row + 16) + 2 * (d * d + d * s + 2 * d + 64));

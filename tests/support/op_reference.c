@@ -216,13 +216,16 @@ static double scan_step(const OpReference *r, int64_t row, int64_t rank, const d
 static void scan(const OpReference *r, int64_t n, int direction)
 {
     const Shape s = r->in_shape[0];
-    const int64_t states = (int64_t)r->number, length = s.h * s.w,
-                  rank = (int64_t) * (const double *)r->spec;
+    const ScanSpec *spec = r->spec;
+    const int64_t states = (int64_t)r->number, length = s.h * s.w, rank = spec->rank;
+    const ScanOrder order = spec->directions.order[direction];
+    const bool reversed = order == SCAN_ROW_MAJOR_REVERSED || order == SCAN_COLUMN_MAJOR_REVERSED;
+    const bool by_columns = order == SCAN_COLUMN_MAJOR || order == SCAN_COLUMN_MAJOR_REVERSED;
     const double *project = r->param[0] + direction * (rank + 2 * states) * s.c;
     double projected[SCAN_RANK + 2 * SCAN_STATES], h[SCAN_CHANNELS][SCAN_STATES] = {{0}};
     for (int64_t t = 0; t < length; t++) {
-        const int64_t place = direction < 2 ? t : length - 1 - t;
-        const int64_t pixel = direction % 2 ? place % s.h * s.w + place / s.h : place;
+        const int64_t place = reversed ? length - 1 - t : t;
+        const int64_t pixel = by_columns ? place % s.h * s.w + place / s.h : place;
         const double *x = r->in[0] + (n * length + pixel) * s.c;
         double *y = r->out[0] + (n * length + pixel) * s.c;
         for (int64_t k = 0; k < rank + 2 * states; k++) {
@@ -238,7 +241,7 @@ void reference_selective_scan(const OpReference *r)
 {
     memset(r->out[0], 0, (size_t)shape_count(r->out_shape[0]) * sizeof(double));
     for (int64_t n = 0; n < r->in_shape[0].n; n++)
-        for (int direction = 0; direction < 4; direction++) scan(r, n, direction);
+        for (int direction = 0; direction < ((const ScanSpec *)r->spec)->directions.count; direction++) scan(r, n, direction);
 }
 
 /* ---- Dice + cross-entropy: three sums for each item and class, kept here ---- */

@@ -22,7 +22,11 @@ OpReferenceFunction reference_silu, reference_silu_gate, reference_leaky_relu, r
     reference_conv2d, reference_conv_transpose2d, reference_dice_ce_loss, reference_dice_bce_loss,
     reference_weighted_sum;
 
-/* number: states; the rank of dt is x_proj's. */
+/* number: states; spec: a ScanSpec. */
+typedef struct ScanSpec {
+    int64_t rank; /* of dt */
+    ScanDirections directions;
+} ScanSpec;
 OpReferenceFunction reference_selective_scan;
 
 #endif

@@ -82,7 +82,7 @@ void doc_close(DocWriter *w)
         if (!level.flow && level.count) new_line(w, w->depth);
         text_add(&w->text, "%s", closing);
     } else if (!level.count) {
-        text_add(&w->text, level.kind == DOC_MAPPING ? " {}" : " []");
+        text_add(&w->text, "%s%s", w->depth ? " " : "", level.kind == DOC_MAPPING ? "{}" : "[]");
     }
 }
 

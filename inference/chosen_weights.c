@@ -56,8 +56,8 @@ static int tell(FaultList *warnings, const Comparison *found, const Configuratio
                 const char *command, Err *e)
 {
     if (found->changed.length)
-        return err_set(e, ERR_VALUE, "%s was chosen by other weights than those that are there now (%s): choose again (%s), "
-                       "put the earlier weights back, or give a results folder with -m", c->file, found->changed.data,
+        return err_set(e, ERR_VALUE, "%s was chosen by other weights than those that are there now (%s): choose again among all "
+                       "results folders that were compared (%s), put the earlier weights back, or give a results folder with -m", c->file, found->changed.data,
                        command);
     if (found->asked.length)
         fault_add(warnings, FAULT_WARNING, "%s was chosen by checkpoint_final, and checkpoint_%s of %s has other weights: its "
@@ -65,7 +65,8 @@ static int tell(FaultList *warnings, const Comparison *found, const Configuratio
                   "chosen", c->file, checkpoint, found->asked.data, checkpoint);
     if (found->unknown.length)
         fault_add(warnings, FAULT_WARNING, "%s does not say by which weights of %s it was chosen, so it is not known whether "
-                  "they are those that are there now; choose again to be sure (%s)", c->file, found->unknown.data, command);
+                  "they are those that are there now; to be sure, choose again among all results folders that were compared "
+                  "(%s)", c->file, found->unknown.data, command);
     return 0;
 }
 

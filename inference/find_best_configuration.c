@@ -168,8 +168,8 @@ static int warn_of_precisions(const Search *s, Err *e)
     const int code = cross_validation_precisions(&folds, s->validations, s->o->results, s->o->count, e);
     if (!code && folds.length)
         program_warn("the validation cases were not all predicted in the same precision (%s): what is compared differs by that "
-                     "too; predict those of one of them in the other's: train PREPROCESSED FOLD -o RESULTS --val-only "
-                     "--precision fp32 (or bf16)%s", folds.data, has_probabilities ? " --save-probabilities" : "");
+                     "too; predict all in one, fold by fold: train PREPROCESSED FOLD -o RESULTS --val-only --precision bf16 "
+                     "(or fp32)%s", folds.data, has_probabilities ? " --save-probabilities" : "");
     text_free(&folds);
     return code;
 }

@@ -289,7 +289,7 @@ static int keep_sheets(Run *r, Err *e)
     char *folder = path_format(e, "%s/verify", r->options->common.output);
     int code = folder ? contact_sheets_stale(&stale, &r->made_from, folder, e) : ERR_NOMEM;
     if (!code && stale)
-        tell(r, SAY, "%s: the dataset is another one than when these contact sheets were drawn: they are drawn anew", folder);
+        tell(r, SAY, "%s: these contact sheets do not show the dataset as it is now: they are drawn anew", folder);
     if (!code && (stale || r->options->verify)) code = draw_sheets(r, folder, e);
     mem_free(folder);
     return code;

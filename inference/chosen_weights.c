@@ -43,10 +43,11 @@ static int compare_model(Comparison *to, const ConfiguredModel *m, const ModelSo
 /* "find_best_configuration a b -o inference.yaml" */
 static void add_command(Text *text, const Configuration *c)
 {
+    const int count = c->compared.count ? c->compared.count : c->model_count; /* an older file names the models alone */
     text_add(text, "find_best_configuration");
-    for (int i = 0; i < c->model_count; i++) {
+    for (int i = 0; i < count; i++) {
         text_add(text, " ");
-        text_add_argument(text, "%s", c->models[i].results);
+        text_add_argument(text, "%s", c->compared.count ? c->compared.names[i] : c->models[i].results);
     }
     text_add(text, " -o ");
     text_add_argument(text, "%s", c->file);
@@ -56,8 +57,8 @@ static int tell(FaultList *warnings, const Comparison *found, const Configuratio
                 const char *command, Err *e)
 {
     if (found->changed.length)
-        return err_set(e, ERR_VALUE, "%s was chosen by other weights than those that are there now (%s): choose again among all "
-                       "results folders that were compared (%s), put the earlier weights back, or give a results folder with -m", c->file, found->changed.data,
+        return err_set(e, ERR_VALUE, "%s was chosen by other weights than those that are there now (%s): choose again (%s), "
+                       "put the earlier weights back, or give a results folder with -m", c->file, found->changed.data,
                        command);
     if (found->asked.length)
         fault_add(warnings, FAULT_WARNING, "%s was chosen by checkpoint_final, and checkpoint_%s of %s has other weights: its "
@@ -65,8 +66,7 @@ static int tell(FaultList *warnings, const Comparison *found, const Configuratio
                   "chosen", c->file, checkpoint, found->asked.data, checkpoint);
     if (found->unknown.length)
         fault_add(warnings, FAULT_WARNING, "%s does not say by which weights of %s it was chosen, so it is not known whether "
-                  "they are those that are there now; to be sure, choose again among all results folders that were compared "
-                  "(%s)", c->file, found->unknown.data, command);
+                  "they are those that are there now; choose again to be sure (%s)", c->file, found->unknown.data, command);
     return 0;
 }
 

@@ -39,6 +39,7 @@ int configuration_add(Configuration *c, const char *results, const FoldList *fol
 void configuration_free(Configuration *c)
 {
     for (int i = 0; i < c->model_count; i++) free_model(&c->models[i]);
+    names_free(&c->compared);
     postprocessing_free(&c->postprocessing);
     mem_free(c->file);
     *c = (Configuration){0};
@@ -94,26 +95,49 @@ static char *find_results(const DocNode *file, const char *results, const char *
     return mem_strdup(absolute, e);
 }
 
+/* As find_results, by the keys of a mapping. */
+static char *get_place(const DocNode *node, Err *e)
+{
+    const char *results, *elsewhere = NULL;
+    const DocNode *path = required(node, "results", e), *absolute = doc_find(node, "absolute");
+    if (!path || doc_get_string(path, &results, e)) return NULL;
+    if (absolute && doc_get_string(absolute, &elsewhere, e)) return NULL;
+    return find_results(node, results, elsewhere, e);
+}
+
 static int get_model(Configuration *c, const DocNode *node, Err *e)
 {
     static const char *const known[] = {"results", "absolute", "folds", "made_from", NULL};
-    const char *results, *elsewhere = NULL;
-    const DocNode *path, *numbers, *absolute, *origin = doc_find(node, "made_from");
+    const DocNode *numbers, *origin = doc_find(node, "made_from");
     FoldList folds = {0};
     MadeFrom made_from = {0};
     TRY(doc_expect(node, DOC_MAPPING, e));
     TRY(expect_known_keys(node, known, e));
-    if (!(path = required(node, "results", e)) || !(numbers = required(node, "folds", e))) return ERR_FORMAT;
-    TRY(doc_get_string(path, &results, e));
-    if ((absolute = doc_find(node, "absolute"))) TRY(doc_get_string(absolute, &elsewhere, e));
-    int code = get_folds(&folds, numbers, e);
+    if (!(numbers = required(node, "folds", e))) return ERR_FORMAT;
+    char *full = get_place(node, e);
+    int code = full ? 0 : (int)e->code;
+    if (!code) code = get_folds(&folds, numbers, e);
     if (!code && origin) code = made_from_get(&made_from, origin, e);
-    char *full = code ? NULL : find_results(node, results, elsewhere, e);
-    if (!code) code = full ? configuration_add(c, full, &folds, &made_from, e) : ERR_NOMEM;
+    if (!code) code = configuration_add(c, full, &folds, &made_from, e);
     made_from_free(&made_from);
     fold_list_free(&folds);
     mem_free(full);
     return code;
+}
+
+static int get_compared(NameList *compared, const DocNode *node, Err *e)
+{
+    static const char *const known[] = {"results", "absolute", NULL};
+    TRY(doc_expect(node, DOC_SEQUENCE, e));
+    for (const DocNode *n = node->first; n; n = n->next) {
+        TRY(doc_expect(n, DOC_MAPPING, e));
+        TRY(expect_known_keys(n, known, e));
+        char *full = get_place(n, e);
+        const int code = full ? names_add(compared, full, e) : (int)e->code;
+        mem_free(full);
+        TRY(code);
+    }
+    return 0;
 }
 
 static int get_models(Configuration *c, const DocNode *node, Err *e)
@@ -126,14 +150,15 @@ static int get_models(Configuration *c, const DocNode *node, Err *e)
 
 static int get_all(Configuration *c, const DocNode *root, Err *e)
 {
-    static const char *const known[] = {"format", "models", "postprocessing", "dice", NULL};
+    static const char *const known[] = {"format", "models", "compared", "postprocessing", "dice", NULL};
     int64_t format;
-    const DocNode *stated, *models;
+    const DocNode *stated, *models, *compared = doc_find(root, "compared");
     TRY(doc_expect(root, DOC_MAPPING, e));
     TRY(expect_known_keys(root, known, e));
     if (!(stated = required(root, "format", e)) || !(models = required(root, "models", e))) return ERR_FORMAT;
     TRY(doc_get_int(stated, FORMAT, FORMAT, &format, e));
     TRY(get_models(c, models, e));
+    if (compared) TRY(get_compared(&c->compared, compared, e));
     const DocNode *steps = doc_find(root, "postprocessing"), *dice = doc_find(root, "dice");
     if (steps) TRY(postprocessing_get(&c->postprocessing, steps, e));
     return dice ? doc_get_double(dice, &c->dice, e) : 0;
@@ -185,17 +210,24 @@ static char *relative_path(const char *path, const char *folder, Err *e)
     return owned;
 }
 
+static int put_place(DocWriter *w, const char *results, const char *folder, Err *e)
+{
+    char *path = path_absolute(results, e);
+    char *relative = path ? relative_path(path, folder, e) : NULL;
+    if (relative) {
+        doc_put_string(w, "results", relative);
+        doc_put_string(w, "absolute", path);
+    }
+    const int code = relative ? 0 : e ? (int)e->code : ERR_IO;
+    mem_free(relative);
+    mem_free(path);
+    return code;
+}
+
 static int put_model(DocWriter *w, const ConfiguredModel *m, const char *folder, Err *e)
 {
-    char *path = path_absolute(m->results, e);
-    char *relative = path ? relative_path(path, folder, e) : NULL;
-    if (!relative) {
-        mem_free(path);
-        return e ? e->code : ERR_IO;
-    }
     doc_open(w, NULL, DOC_MAPPING, false);
-    doc_put_string(w, "results", relative);
-    doc_put_string(w, "absolute", path);
+    const int code = put_place(w, m->results, folder, e);
     doc_open(w, "folds", DOC_SEQUENCE, true);
     for (int i = 0; i < m->folds.count; i++) {
         if (m->folds.numbers[i] == SPLITS_FOLD_ALL) doc_put_string(w, NULL, "all");
@@ -204,9 +236,20 @@ static int put_model(DocWriter *w, const ConfiguredModel *m, const char *folder,
     doc_close(w);
     if (m->made_from.count) made_from_put(w, "made_from", &m->made_from);
     doc_close(w);
-    mem_free(relative);
-    mem_free(path);
-    return 0;
+    return code;
+}
+
+static int put_compared(DocWriter *w, const NameList *compared, const char *folder, Err *e)
+{
+    int code = 0;
+    doc_open(w, "compared", DOC_SEQUENCE, false);
+    for (int i = 0; i < compared->count && !code; i++) {
+        doc_open(w, NULL, DOC_MAPPING, false);
+        code = put_place(w, compared->names[i], folder, e);
+        doc_close(w);
+    }
+    doc_close(w);
+    return code;
 }
 
 /* The absolute path of the folder that a file is to stand in; the caller's; NULL with e filled. */
@@ -228,8 +271,9 @@ int configuration_write(const Configuration *c, const char *path, Err *e)
     doc_put_int(&w, "format", FORMAT);
     doc_open(&w, "models", DOC_SEQUENCE, false);
     for (int i = 0; i < c->model_count && !code; i++) code = put_model(&w, &c->models[i], folder, e);
-    mem_free(folder);
     doc_close(&w);
+    if (!code && c->compared.count) code = put_compared(&w, &c->compared, folder, e);
+    mem_free(folder);
     postprocessing_put(&c->postprocessing, &w, "postprocessing");
     if (!isnan(c->dice)) {
         doc_put_double(&w, "dice", c->dice);

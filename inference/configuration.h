@@ -8,6 +8,8 @@
  *       folds: [0, 1, 2, 3, 4]
  *       made_from:               # the content of the weights that it was chosen by (plans/made_from.h)
  *         weights of fold 0: 2f…
+ *   compared:                    # all results folders that it was chosen among, in their order
+ *     - {results: ../results/d, absolute: /data/d}
  *   postprocessing: [[1, 2]]     # inference/postprocess.h
  *   dice: 0.87                   # foreground mean on the cross-validation, with post-processing
  *
@@ -18,6 +20,7 @@
 #include "inference/folds.h"
 #include "inference/postprocess.h"
 #include "plans/made_from.h"
+#include "plans/name_list.h"
 
 enum { CONFIGURATION_MODELS = 16 };
 
@@ -31,6 +34,7 @@ typedef struct Configuration {
     char *file;                       /* that it was read from; owned; NULL */
     ConfiguredModel models[CONFIGURATION_MODELS];
     int model_count;
+    NameList compared;                /* results folders that the models were chosen among; none: not known */
     Postprocessing postprocessing;
     double dice;                      /* NaN where not known */
 } Configuration;

@@ -284,6 +284,7 @@ static int choose(Search *s, Err *e)
     for (int i = 0; i < best->member_count && !code; i++)
         code = configuration_add(&c, s->o->results[best->results[i]], &s->folds,
                                  &best->members[i]->weights, e);
+    for (int i = 0; i < s->o->count && !code; i++) code = names_add(&c.compared, s->o->results[i], e);
     if (!code) code = configuration_write(&c, s->o->common.output, e);
     if (!code) print_outcome(s, best, &c);
     configuration_free(&c);

@@ -75,6 +75,7 @@ static void write_configuration(void)
     assert_int_equal(configuration_add(&c, in_folder("trained/d/"), &folds, &weights, &e), 0);
     made_from_free(&weights);
     fold_list_free(&folds);
+    assert_int_equal(names_add(&c.compared, in_folder("trained/d"), &e), 0);
     assert_int_equal(configuration_write(&c, in_folder("place/inference.yaml"), &e), 0);
     configuration_free(&c);
 }
@@ -90,8 +91,10 @@ static void expect_results(const char *file, const char *results)
     assert_int_equal(c.models[0].made_from.count, 2);
     assert_string_equal(made_from_find(&c.models[0].made_from, "weights of fold 7"), "0123456789abcdef0123456789abcdef");
     assert_string_equal(made_from_find(&c.models[0].made_from, "weights of fold all"), "12345678901234567890123456789012");
+    assert_int_equal(c.compared.count, 1);
     const int code = configuration_expect_results(&c, &e);
     if (results) {
+        assert_string_equal(c.compared.names[0], c.models[0].results);
         assert_int_equal(code, 0);
         char *found = path_absolute(c.models[0].results, &e), *want = path_absolute(in_folder(results), &e);
         assert_string_equal(found, want);
@@ -136,6 +139,7 @@ static void what_a_model_may_say_is_known(void **state)
                {"results: d, folds: [x]", ""},
                {"results: d, fold: [0]", "nearest known one is folds"},
                {"results: d, folds: [0], made_from: 7", ""},
+               {"results: d, folds: [0]}\ncompared:\n  - {result: d", "nearest known one is results"},
                {"folds: [0]", "results is missing"}};
     Configuration c;
     Err e = {0};
@@ -144,7 +148,7 @@ static void what_a_model_may_say_is_known(void **state)
         const int length = snprintf(text, sizeof text, "format: 1\nmodels:\n  - {%s}\n", bad[i].model);
         assert_int_equal(file_put(in_folder("bad.yaml"), text, (size_t)length, &e), 0);
         assert_int_not_equal(configuration_read(&c, in_folder("bad.yaml"), &e), 0);
-        assert_non_null(strstr(e.text, "bad.yaml:3:"));
+        assert_non_null(strstr(e.text, strstr(bad[i].model, "compared") ? "bad.yaml:5:" : "bad.yaml:3:"));
         assert_non_null(strstr(e.text, bad[i].says));
     }
 }

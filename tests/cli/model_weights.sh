@@ -26,7 +26,7 @@ cp "$out/a/fold_1/checkpoint_final.safetensors" "$out/kept"
 cp "$out/a/fold_0/checkpoint_final.safetensors" "$out/a/fold_1/checkpoint_final.safetensors"
 check "other weights" 1 predict -m "$file"
 has "are refused with their file and a command" \
-    "inference.yaml was chosen by other weights .*(.*/a/fold_1/checkpoint_final.safetensors): choose again .* (find_best_configuration .*/a -o $file)" stderr
+    "inference.yaml was chosen by other weights .*(.*/a/fold_1/checkpoint_final.safetensors): choose again (find_best_configuration .*/a -o $file)" stderr
 lacks "and only those" 'fold_0/checkpoint' stderr
 is "nothing is written" test ! -e "$out/p"
 check "the folder itself predicts" 0 predict -m "$out/a"
@@ -64,6 +64,13 @@ sed -i 's/^  precision: bf16/  precision: fp32/' "$out/b/fold_1/validation/predi
 sed -i 's/^  precision: fp32/  precision: bf16/' "$out/c/fold_0/validation/predict.yaml"
 check "two networks of two precisions" 0 best "$out/b" "$out/c"
 has "too" '(fp32: .*/b folds 0, 1; bf16: .*/c folds 0, 1)' stderr
+
+cp "$out/b/fold_0/checkpoint_final.safetensors" "$out/kept"
+cp "$out/b/fold_1/checkpoint_final.safetensors" "$out/b/fold_0/checkpoint_final.safetensors"
+cp "$out/b/fold_1/checkpoint_final.safetensors" "$out/c/fold_0/checkpoint_final.safetensors"
+check "other weights of the better one" 1 predict -m "$file"
+has "are refused with all that were compared" "(find_best_configuration .*/b .*/c -o $file)" stderr
+cp "$out/kept" "$out/b/fold_0/checkpoint_final.safetensors"
 
 # A training that went on and is not finished.
 rm "$out"/b/fold_*/checkpoint_best.safetensors

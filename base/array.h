@@ -1,7 +1,7 @@
 /* Array: a dense, row-major block of numbers with its type and shape.
  *
- * An Array owns its data (heap or a read-only mapping) or views somebody else's. array_free gives
- * back what is owned and leaves an empty Array; `Array a = {0}` is an empty one. */
+ * An Array owns its data (heap or a read-only mapping) or views memory that another object owns. array_free frees
+ * what is owned and leaves an empty Array; `Array a = {0}` is an empty one. */
 #ifndef BASE_ARRAY_H
 #define BASE_ARRAY_H
 
@@ -28,7 +28,7 @@ typedef struct Array {
     int64_t shape[ARRAY_MAX_RANK];
     void *data;
     ArrayOwner owner;
-    void *mapping;        /* ARRAY_MAPPED: what file_unmap takes */
+    void *mapping;        /* ARRAY_MAPPED: the argument of file_unmap */
     size_t mapping_bytes;
 } Array;
 
@@ -40,8 +40,9 @@ typedef struct Box {
 size_t dtype_size(DType dtype);        /* bytes of one element */
 const char *dtype_name(DType dtype);   /* "float32", "uint8" … as NumPy says it */
 
-/* Checks a shape from outside: its rank and extents; and that the extents without the zeros, times the size of an
- * element, stay below 2^63: so no count and no stride overflows. *bytes is what the elements take. Fails: ERR_SHAPE. */
+/* Checks a shape that was read from a file: its rank, its extents, and that the product of all extents that are not
+ * 0 and the size of an element is below 2^63. Then no count and no stride overflows. *bytes is the size of all
+ * elements. Fails: ERR_SHAPE. */
 int array_check_shape(DType dtype, int rank, const int64_t *shape, size_t *bytes, Err *e);
 
 /* A new array on the heap, zeroed. shape has `rank` extents, each >= 0.

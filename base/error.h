@@ -1,8 +1,8 @@
 /* Errors: one convention for the whole project.
  *
- * A function that can fail returns 0, or a negative ErrCode with `e` filled. The text says what,
- * where, what was found, what was expected and what to do; callers that know more (a case, a file)
- * put it in front with err_context. `e` is owned by the caller and may be reused after err_clear. */
+ * A function that can fail returns 0, or a negative ErrCode with `e` filled. The text says what, where, what was
+ * found, what was expected and what to do; callers add what they know (a case, a file) with err_context. `e` is
+ * owned by the caller and may be reused after err_clear. */
 #ifndef BASE_ERROR_H
 #define BASE_ERROR_H
 
@@ -10,13 +10,13 @@
 
 typedef enum ErrCode {
     ERR_NONE = 0,
-    ERR_NOMEM = -1,       /* memory could not be had */
+    ERR_NOMEM = -1,       /* out of memory */
     ERR_IO = -2,          /* a file could not be opened, read or written */
     ERR_FORMAT = -3,      /* a file's content is not what it must be */
     ERR_VALUE = -4,       /* a value is outside its range, or two values contradict */
     ERR_SHAPE = -5,       /* shapes do not fit */
-    ERR_UNSUPPORTED = -6, /* valid, but not something we do */
-    ERR_INTERRUPTED = -7, /* a signal asked us to stop */
+    ERR_UNSUPPORTED = -6, /* valid, but not supported */
+    ERR_INTERRUPTED = -7, /* a signal asked the program to stop */
 } ErrCode;
 
 typedef struct Err {
@@ -33,12 +33,12 @@ int err_errno(Err *e, int saved_errno, const char *format, ...) __attribute__((f
 /* Puts "format: " in front of the text and returns e->code, so that it can close a failing call. */
 int err_context(Err *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Makes the text one plain line (control characters become '?'), where it quotes a file's content. */
+/* Replaces control characters by '?', so that a text that quotes a file's content is one line. */
 void err_plain(Err *e);
 
 void err_clear(Err *e);
 
-/* Passes a failure on; only where nothing is owned yet. */
+/* Returns the failure of a call to the caller; only where nothing has to be freed. */
 #define TRY(call)                                                                                  \
     do {                                                                                           \
         const int try_code_ = (call);                                                              \

@@ -15,14 +15,14 @@
 #include "base/memory.h"
 #include "base/text.h"
 
-/* What the system said of a path; a link to what is not there is named as such. */
+/* The system's error for a path; a link whose target does not exist is named as such. */
 static int path_error(Err *e, int saved_errno, const char *path, const char *what)
 {
     char target[PATH_MAX];
     const ssize_t length = saved_errno == ENOENT ? readlink(path, target, sizeof target - 1) : -1;
     if (length < 0) return err_errno(e, saved_errno, "%s: %s", path, what);
     target[length] = '\0';
-    return err_set(e, ERR_IO, "%s: %s: it is a link that points to %s, which is not there", path, what, target);
+    return err_set(e, ERR_IO, "%s: %s: it is a link to %s, which does not exist", path, what, target);
 }
 
 static const char *kind_of(mode_t mode)
@@ -30,7 +30,7 @@ static const char *kind_of(mode_t mode)
     return S_ISDIR(mode) ? "a folder" : S_ISFIFO(mode) ? "a named pipe" : S_ISSOCK(mode) ? "a socket" : "a device";
 }
 
-/* Opens a regular file and tells its size. O_NONBLOCK: a pipe that nobody writes to must not stop us. */
+/* Opens a regular file and tells its size. O_NONBLOCK: opening a pipe without a writer must not block. */
 static int open_for_reading(const char *path, int *fd, size_t *bytes, Err *e)
 {
     struct stat info;

@@ -10,8 +10,7 @@
 
 #include "base/file.h"
 
-/* Process-wide state: the folders that this process has looked through. Where they are more, the later ones are not
- * looked through. */
+/* Process-wide state: the folders that this process has searched. Folders beyond the table's size are not searched. */
 enum { MAX_FOLDERS = 256 };
 static struct {
     dev_t device;
@@ -36,7 +35,7 @@ static bool is_temporary(const char *name)
     return dash > number && *dash == '-' && isdigit((unsigned char)dash[1]) && !*after_digits(dash + 1);
 }
 
-/* Removes a temporary that no process holds locked. */
+/* Removes a temporary that no process has locked. */
 static void remove_if_dead(int folder, const char *name)
 {
     struct stat opened, named;

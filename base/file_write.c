@@ -14,13 +14,13 @@
 #include "base/file.h"
 #include "base/memory.h"
 
-/* Process-wide state: the names that a dying process must remove. */
+/* Process-wide state: the files that a process must remove when a signal ends it. */
 enum { MAX_OPEN = 64, MAX_TRIES = 1000 };
 static _Atomic(const char *) open_temporaries[MAX_OPEN];
-static atomic_int changing; /* threads that create a temporary or take one off the list right now */
+static atomic_int changing; /* number of threads that are changing the list */
 static atomic_bool ending;
 
-/* Between begin_change and end_change no signal handler runs on this thread, and one on another thread waits. */
+/* Between begin_change and end_change signals are blocked on this thread, and a handler on another thread waits. */
 static void begin_change(sigset_t *before)
 {
     sigset_t all;
@@ -42,7 +42,7 @@ void file_unlink_temporaries(void)
 {
     const struct timespec millisecond = {.tv_nsec = 1000000};
     atomic_store(&ending, true);
-    /* At most 2 s: a file system that does not answer must not keep the process alive. */
+    /* At most 2 s: a file system that does not answer must not delay the end of the process for longer. */
     for (int i = 0; i < 2000 && atomic_load(&changing); i++) nanosleep(&millisecond, NULL);
     for (int i = 0; i < MAX_OPEN; i++) {
         const char *temporary = atomic_load(&open_temporaries[i]);
@@ -70,8 +70,8 @@ static void release(OutFile *f)
     *f = (OutFile){.fd = -1, .slot = -1};
 }
 
-/* Locks a temporary just made. False where a process that removes leftovers was quicker: the name is gone. A file
- * system without locks is taken as it is; there leftovers stay. */
+/* Locks a new temporary. False where another process removed it as a leftover before it was locked. On a file
+ * system without locks the result is true, and leftovers stay. */
 static bool lock_temporary(int fd)
 {
     struct stat info;
@@ -79,7 +79,7 @@ static bool lock_temporary(int fd)
     return fstat(fd, &info) || info.st_nlink > 0;
 }
 
-/* Opens f->temporary, which must be new; errno, or 0. EEXIST: another name is needed. */
+/* Opens f->temporary, which must not exist; returns errno, or 0. EEXIST: try another name. */
 static int open_temporary(OutFile *f)
 {
     sigset_t before;
@@ -105,7 +105,7 @@ static char *folder_of(const char *path, Err *e)
     return path_format(e, "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
 }
 
-/* "path.tmp-PID-SERIAL", with as much of a long name as a name may have. */
+/* "path.tmp-PID-SERIAL", the name cut to the longest that is allowed. */
 static char *temporary_of(const char *path, unsigned serial, Err *e)
 {
     enum { MOST = NAME_MAX - 32 };
@@ -134,7 +134,7 @@ int file_create(OutFile *f, const char *path, Err *e)
     if (!failed) return 0;
     int code = !f->path || !f->temporary ? ERR_NOMEM : 0;
     if (!code && failed == ENOENT)
-        code = err_set(e, ERR_IO, "%s: cannot create the file: the folder that it is to stand in does not exist", path);
+        code = err_set(e, ERR_IO, "%s: cannot create the file: its folder does not exist", path);
     else if (!code)
         code = err_errno(e, failed, "%s: cannot create the file, at first named %s", path, path_base(f->temporary));
     release(f);
@@ -157,8 +157,8 @@ int file_write(OutFile *f, const void *data, size_t bytes, Err *e)
     return 0;
 }
 
-/* Opened before the rename, so that a failure comes before anything stands. *fd is -1 where the folder may be written
- * but not read: then it cannot be flushed. */
+/* Opened before the rename, so that a failure changes nothing. *fd is -1 where the folder has no read permission:
+ * then it cannot be flushed. */
 static int open_folder_of(const char *path, int *fd, Err *e)
 {
     char *folder = folder_of(path, e);
@@ -169,8 +169,8 @@ static int open_folder_of(const char *path, int *fd, Err *e)
     return code;
 }
 
-/* Flushes and closes the file and gives it its name. It stays locked (by a second descriptor) until it has it: else it
- * would look like a leftover. */
+/* Flushes and closes the file and gives it its name. It stays locked (by a second descriptor) until it is renamed:
+ * else it would look like a leftover. */
 static int move_into_place(OutFile *f, Err *e)
 {
     const int held = fcntl(f->fd, F_DUPFD_CLOEXEC, 0);

@@ -20,7 +20,7 @@ uint16_t half_from_double(double value)
     const uint16_t sign = (uint16_t)(bits >> 48 & 0x8000);
     const double magnitude = fabs(value);
     if (isnan(value)) return sign | 0x7e00;
-    if (magnitude >= 65520.0) return sign | 0x7c00; /* half way from the largest half to the next */
+    if (magnitude >= 65520.0) return sign | 0x7c00; /* half-way between the largest half and the next power of two */
     if (magnitude < 0x1p-14) return sign | (uint16_t)nearbyint(magnitude * 0x1p24); /* subnormal */
     const int exponent = (int)(bits >> 52 & 2047) - 1023;
     /* The fraction with its leading bit, in units of the last place; a carry moves into the exponent. */

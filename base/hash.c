@@ -2,7 +2,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#define XXH_STATIC_LINKING_ONLY /* the state's size: it lies on the stack */
+#define XXH_STATIC_LINKING_ONLY /* for the size of the state, a local variable */
 #include <xxhash.h>
 
 #include "base/file.h"
@@ -42,7 +42,7 @@ int hash_file(char hash[HASH_BYTES], const char *path, Err *e)
     for (size_t at = 0; at < bytes; at += PART) {
         const size_t part = bytes - at < PART ? bytes - at : PART;
         XXH3_128bits_update(&state, (const char *)data + at, part);
-        file_forget((const char *)data + at, part); /* else the whole file counts as the process's memory */
+        file_forget((const char *)data + at, part); /* else the whole file would count as the process's memory */
     }
     file_unmap(data, bytes);
     put(hash, XXH3_128bits_digest(&state));

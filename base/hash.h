@@ -1,7 +1,7 @@
-/* Content hashes: a short text that tells whether bytes are the same as before.
+/* Content hashes: a short text by which changed bytes are noticed.
  *
- * XXH3, 128 bits (libxxhash): it reads as fast as memory gives. It guards against mistakes, not against
- * somebody who wants two files to look alike. */
+ * XXH3, 128 bits (libxxhash): its speed is that of memory. It is no cryptographic hash: it guards against mistakes,
+ * not against attacks. */
 #ifndef BASE_HASH_H
 #define BASE_HASH_H
 
@@ -13,9 +13,9 @@ enum { HASH_BYTES = 33 }; /* 32 hexadecimal digits and the NUL */
 
 void hash_bytes(char hash[HASH_BYTES], const void *data, size_t bytes);
 
-/* Of a long block's length and of a part of it: 64 pieces of 4 KiB, spread evenly from its beginning to its
- * end; up to 1 MiB: of all. It tells arrays apart that were made otherwise, at the price of a few pages of a
- * mapped file; a single changed byte may stay unseen. */
+/* Hash of the length and of 64 pieces of 4 KiB, spread evenly over the block; a block of up to 1 MiB is hashed
+ * whole. It tells arrays of different runs apart and reads only a few pages of a mapped file. A single changed byte
+ * may go unnoticed. */
 void hash_sampled(char hash[HASH_BYTES], const void *data, size_t bytes);
 
 /* Of a file's whole content. Fails: ERR_IO, ERR_NOMEM. */

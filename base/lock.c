@@ -11,7 +11,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 
-/* Whether the open file is still the one of that name: who held the lock may have removed it. */
+/* Whether the open file is still the one of that name: the last holder of the lock may have removed it. */
 static bool is_current(int fd, const char *path)
 {
     struct stat mine, named;

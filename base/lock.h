@@ -1,7 +1,7 @@
 /* A lock on a folder, so that two runs do not write into it at once.
  *
- * The lock is the kernel's (flock): it ends with the process that holds it, however that dies, and
- * leaves nothing to clean up but an empty file. Owner: who took it, with folder_unlock. */
+ * The lock is the kernel's (flock): it ends with the process that holds it, even if that is killed; only an empty
+ * file remains. The caller releases it with folder_unlock. */
 #ifndef BASE_LOCK_H
 #define BASE_LOCK_H
 
@@ -13,15 +13,15 @@ typedef struct FolderLock {
     int fd;       /* -1: none */
 } FolderLock;
 
-/* Locks FOLDER/.lock. Fails: ERR_VALUE if another process holds it, for longer than the fifth of a second that it
- * tries (folder_is_locked of others takes a moment); ERR_IO. */
+/* Locks FOLDER/.lock. Fails: ERR_VALUE if another process holds it, after retries of 0.2 s in all (folder_is_locked
+ * of another process holds it for a moment); ERR_IO. */
 int folder_lock(FolderLock *lock, const char *folder, Err *e);
 
-/* The same, but waits for another process: for what is done in a moment. Fails: ERR_IO. */
+/* The same, but waits for the other process; for locks that are held for a moment only. Fails: ERR_IO. */
 int folder_lock_wait(FolderLock *lock, const char *folder, Err *e);
 
-/* For reading: any number of readers, but nobody who holds folder_lock. A folder that cannot be written, as on a
- * read-only mount, has no writer, and where it has no .lock none is needed. Fails: ERR_VALUE if another process
+/* A shared lock for reading: any number of readers, while no process has folder_lock. A folder that cannot be
+ * written (a read-only mount) has no writer; if it has no .lock, none is made. Fails: ERR_VALUE if another process
  * writes there; ERR_IO. */
 int folder_lock_shared(FolderLock *lock, const char *folder, Err *e);
 

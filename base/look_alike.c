@@ -10,7 +10,7 @@ typedef struct Letter {
     int accents;
 } Letter;
 
-/* What decomposed names have behind a character: accents, voicing of kana, vowels and finals of Hangul. */
+/* Combining characters of decomposed names: accents, voicing marks of kana, vowels and finals of Hangul. */
 static bool is_accent(unsigned code)
 {
     return (code >= 0x300 && code <= 0x36f) || code == 0x3099 || code == 0x309a || (code >= 0x1160 && code <= 0x11ff);
@@ -31,7 +31,7 @@ static bool is_composed_of(const Letter *composed, const Letter *parts)
     return (unsigned char)*composed->at >= 0x80 && composed->accents < parts->accents;
 }
 
-/* Two parts of text, letter by letter; *forms: whether one is composed differently. */
+/* Compares two letters with their accents; *forms: whether they differ in Unicode form. */
 static bool same_letters(const char *a, const char *a_end, const char *b, const char *b_end, bool any_case, bool *forms)
 {
     *forms = false;

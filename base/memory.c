@@ -19,7 +19,7 @@ void *mem_alloc(size_t bytes, Err *e)
     if (!possible || posix_memalign(&block, align, rounded ? rounded : MEM_ALIGN)) block = NULL;
     /* Large blocks on huge pages, where the system has them: a fraction of the page faults and TLB misses. */
     if (block && align == HUGE_PAGE) madvise(block, rounded, MADV_HUGEPAGE);
-    if (!block) err_set(e, ERR_NOMEM, "out of memory: %zu bytes could not be had", bytes);
+    if (!block) err_set(e, ERR_NOMEM, "out of memory: %zu bytes could not be allocated", bytes);
     return block;
 }
 

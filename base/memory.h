@@ -25,8 +25,7 @@ int mem_grow(void **block, size_t used, size_t bytes, Err *e);
 char *mem_strdup(const char *text, Err *e);
 void mem_free(void *block);
 
-/* Bytes of the process that are in memory now, and the most there have been; 0 where the system hides them.
- */
+/* Resident memory of the process in bytes, now and at its peak; 0 where the system does not tell. */
 int64_t mem_resident(void);
 int64_t mem_resident_most(void);
 

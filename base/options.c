@@ -18,7 +18,7 @@ static const struct {
 } known[] = {
     {OPT_OUTPUT, {"output", 'o', "PATH", 0, "Where to write (required)", 1}},
     {OPT_THREADS, {"threads", 'j', "N", 0, "Number of threads (default: OMP_NUM_THREADS, else the processors that this process may use)", 1}},
-    {OPT_DEVICE, {"device", KEY_DEVICE, "NAME", 0, "Where to compute: cpu (this build has no other)", 1}},
+    {OPT_DEVICE, {"device", KEY_DEVICE, "NAME", 0, "Device: cpu (the only one in this build)", 1}},
     {OPT_PRECISION, {"precision", KEY_PRECISION, "NAME", 0, "Number format: fp32 (default) or bf16", 1}},
     {OPT_SEED, {"seed", KEY_SEED, "N", 0, "Seed of the random numbers: the same seed makes the same choices", 1}},
     {OPT_CONTINUE, {"continue", KEY_CONTINUE, NULL, 0, "Go on where an earlier run stopped", 1}},
@@ -80,7 +80,7 @@ static void print_version(FILE *stream, struct argp_state *state)
     fprintf(stream, "%s (Swin-UMamba in C) %s\nLicense: Apache-2.0\n", program_called(), PROGRAM_VERSION);
 }
 
-/* Also for programs without -j, which may compute all the same. */
+/* Also called in programs without -j: they may use OpenMP too. */
 static void set_threads(CommonOptions *common)
 {
     const ThreadSetting s = {.asked = common->threads,
@@ -94,7 +94,7 @@ static void set_threads(CommonOptions *common)
         program_warn("%s asks for %d threads, %d are used: %s", s.asked ? "-j" : "OMP_NUM_THREADS",
                      s.asked ? s.asked : s.by_default, common->threads,
                      s.limit == common->threads ? "OpenMP grants no more (OMP_THREAD_LIMIT, OMP_MAX_ACTIVE_LEVELS)"
-                                                : "more than four on a processor only wait for each other");
+                                                : "more than four threads per processor only slow each other down");
     omp_set_dynamic(0); /* a team is as large as asked for, or kernels with barriers hang */
     omp_set_num_threads(common->threads);
 }

@@ -28,7 +28,7 @@ static int add_variable(Text *t, const char *name, size_t length, const char *pa
     return code;
 }
 
-/* What begins with '$'; *used: how many bytes of it. */
+/* Expands a text that begins with '$'; *used: the bytes of the variable's name. */
 static int add_dollar(Text *t, const char *at, size_t *used, const char *path, Err *e)
 {
     const bool in_braces = at[1] == '{';

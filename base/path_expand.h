@@ -4,9 +4,9 @@
 
 #include "base/error.h"
 
-/* A copy (mem_free) with $NAME and ${NAME} replaced by the variable's value, and a leading ~ or ~/ by HOME; a '$' that no
- * name follows stays. NULL with e filled: ERR_VALUE for a variable that is not set, by name, and for "${" without "}";
- * ERR_NOMEM. */
+/* A copy (mem_free) with $NAME and ${NAME} replaced by the variable's value, and a leading ~ or ~/ by HOME; a '$'
+ * without a name stays as it is. NULL with e filled: ERR_VALUE for a variable that is not set, by name, and for
+ * "${" without "}"; ERR_NOMEM. */
 char *path_expand(const char *path, Err *e);
 
 #endif

@@ -17,13 +17,13 @@
 #include "base/text.h"
 #include "base/wait_policy.h"
 
-/* What the handlers of signals need stands here before they are installed. */
+/* State of the signal handlers, set before they are installed. */
 static const char *program_name = "program";
 static const char *hint = "what is finished stands, nothing unfinished is left; start it again";
 static struct timespec started;
 static bool stops_gracefully, redraws, told_of_lost_output;
 static atomic_int signal_seen;
-static atomic_bool is_polled, was_noticed; /* program_interrupted was asked: at all; after the signal */
+static atomic_bool is_polled, was_noticed; /* program_interrupted was called: at all; after the signal */
 static atomic_flag ending = ATOMIC_FLAG_INIT;
 
 /* How long a program may take to notice a signal that asks it to stop by itself. */
@@ -45,7 +45,7 @@ static void write_line(const char *const *parts)
     for (; *parts; parts++)
         for (const char *c = *parts; *c && used < sizeof line - 1; c++) line[used++] = *c;
     line[used++] = '\n';
-    if (write(STDERR_FILENO, line, used) < 0) return; /* nobody is there to be told */
+    if (write(STDERR_FILENO, line, used) < 0) return; /* stderr is closed */
 }
 
 static void end_at_once(int number)
@@ -92,7 +92,7 @@ static void install_handlers(void)
     for (int i = 0; i < STOPPING; i++) sigaddset(&action.sa_mask, stopping[i]);
     sigaddset(&action.sa_mask, SIGALRM);
     for (int i = 0; i < STOPPING; i++) {
-        /* nohup: who had SIGHUP ignored wants the program to outlive the terminal. */
+        /* nohup: where SIGHUP is ignored, the program goes on when the terminal is closed. */
         if (stopping[i] == SIGHUP && !sigaction(SIGHUP, NULL, &before) && before.sa_handler == SIG_IGN) continue;
         sigaction(stopping[i], &action, NULL);
     }
@@ -101,8 +101,8 @@ static void install_handlers(void)
     signal(SIGXFSZ, SIG_IGN); /* a file-size limit then shows as a failed write */
 }
 
-/* A file that the program opens must not get the number of a standard stream that was closed: messages would be
- * written into it. */
+/* Opens closed standard streams on /dev/null. Else a file that the program opens could get such a number, and
+ * messages would be written into it. */
 static void open_standard_streams(void)
 {
     int fd;
@@ -110,10 +110,10 @@ static void open_standard_streams(void)
     while (fd >= 0 && fd <= STDERR_FILENO);
     if (fd > STDERR_FILENO) close(fd);
     for (int i = 0; fd < 0 && i <= STDERR_FILENO; i++)
-        if (fcntl(i, F_GETFD) < 0) _exit(1); /* neither the stream nor /dev/null: nothing can be said safely */
+        if (fcntl(i, F_GETFD) < 0) _exit(1); /* neither the stream nor /dev/null is open: no message can be printed */
 }
 
-/* Whether all that was printed to standard output has arrived; says so once where it has not. */
+/* Whether all output to stdout was written; prints an error once where it was not. */
 static bool output_arrived(void)
 {
     errno = 0;

@@ -1,4 +1,4 @@
-/* What every program shares: options of one vocabulary, signals, messages, the closing line.
+/* What every program shares: common options, signals, messages, the last line.
  *
  * Used by mains only: this file and progress.c are the only ones outside a main that print.
  *   int main(int argc, char **argv)
@@ -19,7 +19,7 @@
 
 #define PROGRAM_VERSION "0.1.0"
 
-/* The options that several programs understand; a program names those it takes (OPT_…). */
+/* The options that several programs have; a program names those that it accepts (OPT_…). */
 typedef struct CommonOptions {
     unsigned takes;       /* set before parsing: which of the options below this program has */
     int threads;          /* -j, --threads; after parsing what is used (base/threads.h) */
@@ -44,18 +44,18 @@ void program_parse(const struct argp *own, void *own_input, CommonOptions *commo
 /* Number of threads to use, at least 1 (base/threads.h); program_parse chose it and told OpenMP. */
 int program_threads(const CommonOptions *common);
 
-/* To be called first. Opens standard streams that were closed on /dev/null; names the program as it was called (`name`
- * where the caller gave none); notes the time; installs the handlers of SIGINT, SIGTERM and SIGHUP (but not where SIGHUP
- * is ignored: nohup).
- * On a signal temporaries are removed, one line says so and how to go on (program_interrupt_hint), and the process ends
- * with 128+n. A program that is `graceful` and asks program_interrupted() from time to time is told by that instead, and
- * ends with ERR_INTERRUPTED, whose text program_end prints. A second signal ends it at once; so does a wait of five
- * minutes in which it did not ask. */
+/* To be called first. Opens standard streams that were closed on /dev/null; names the program as it was called
+ * (`name` where the caller gave none); notes the time; installs the handlers of SIGINT, SIGTERM and SIGHUP (but not
+ * where SIGHUP is ignored: nohup). On a signal temporaries are removed, one line says so and how to go on
+ * (program_interrupt_hint), and the process ends with 128+n. A program that is `graceful` and asks
+ * program_interrupted() from time to time learns of the signal by that call instead, and ends with ERR_INTERRUPTED,
+ * whose text program_end prints. A second signal ends it at once; so does a wait of five minutes in which it did
+ * not ask. */
 void program_begin(const char *name, bool graceful);
 int program_interrupted(void);        /* the signal's number, or 0 */
 
-/* What stands after an interruption and how to go on, as "the cases that are done stand; the same command goes on".
- * Borrowed to the end. */
+/* What is kept after an interruption and how to continue, as "the cases that are done are kept; the same command
+ * goes on". Borrowed until the program ends. */
 void program_interrupt_hint(const char *text);
 
 const char *program_called(void);     /* the program's name as it was called; borrowed */

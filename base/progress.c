@@ -68,7 +68,7 @@ static void advance(Progress *p, int64_t more, int64_t failed, double part, cons
     p->part = part;
     const double now = clock_seconds();
     if (p->shown && now - p->drawn >= (p->terminal ? 0.1 : 30)) {
-        /* A log file gets its first line only after a while: short work leaves no trace there. */
+        /* In a log file the first line comes after a while: short work prints none. */
         if (p->terminal || p->drawn > 0) draw(p, note, now);
         p->drawn = now;
     }

@@ -1,10 +1,10 @@
-/* A progress bar on stderr: redrawn in place on a terminal, a line now and then in a log file.
+/* A progress bar on stderr: redrawn in place on a terminal, a line at intervals in a log file.
  *
  *   Progress p;
  *   progress_begin(&p, "preprocess", cases, quiet);
  *   … progress_step(&p, 1, "hippocampus_001");    // from any thread; progress_fail where it failed
  *   progress_end(&p);
- * Nothing is printed when quiet. Used by mains and by what they hand a Progress to. */
+ * Nothing is printed when quiet. Only mains create one; other functions are given a pointer. */
 #ifndef BASE_PROGRESS_H
 #define BASE_PROGRESS_H
 
@@ -16,7 +16,7 @@ typedef struct Progress {
     char title[64];
     int64_t total, done;     /* failed ones are among the done */
     int64_t failed;
-    double part;             /* of the item under way, 0 … 1 */
+    double part;             /* done of the current item, 0 … 1 */
     bool shown, terminal;
     double started, drawn;   /* seconds of the monotonic clock */
     pthread_mutex_t lock;
@@ -26,11 +26,11 @@ void progress_begin(Progress *p, const char *title, int64_t total, bool quiet);
 void progress_step(Progress *p, int64_t more, const char *note); /* note may be NULL; p may be NULL */
 /* An item is over, but it failed: the last line does not count it as done. p may be NULL. */
 void progress_fail(Progress *p, const char *note);
-/* How much of the item under way is done, where one takes long. */
+/* The part of the current item that is done, for items that take long. */
 void progress_part(Progress *p, double part, const char *note);
 void progress_end(Progress *p);
 
-/* Whether stderr is a terminal that takes escape codes, and they are wanted (TERM=dumb, NO_COLOR): else lines are printed
+/* Whether stderr is a terminal with escape codes, and neither TERM=dumb nor NO_COLOR is set. Else lines are printed
  * as into a log file. */
 bool progress_redraws(void);
 

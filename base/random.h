@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-/* What a stream is for: two purposes never share numbers. */
+/* The purpose of a stream: streams of two purposes are independent. */
 typedef enum RngPurpose {
     RNG_INIT, RNG_SAMPLE, RNG_AUGMENT, RNG_DROP_PATH, RNG_PHANTOM, RNG_BOOTSTRAP, RNG_TEST
 } RngPurpose;

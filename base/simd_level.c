@@ -3,8 +3,8 @@
 #include <stdbool.h>
 
 #if defined(__x86_64__)
-/* The levels of x86-64 by their features: Clang before 16 does not know "x86-64-v3". What else belongs to a level
- * (f16c, lzcnt, movbe), every CPU with these has. */
+/* The levels of x86-64 by their features: Clang before 16 does not know "x86-64-v3". Every CPU with these features
+ * has the level's others (f16c, lzcnt, movbe) too. */
 static bool has_v3(void)
 {
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") &&

@@ -1,7 +1,7 @@
 /* A growing string, for messages, lists and files that are written in one piece.
  *
- * Start with `Text t = {0}`, end with text_free. Appending can fail only for lack of memory; the
- * failure sticks, later appends do nothing, and text_check reports it once at the end. */
+ * Start with `Text t = {0}`, end with text_free. Appending can fail only for lack of memory; the failure is kept,
+ * later appends do nothing, and text_check returns it at the end. */
 #ifndef BASE_TEXT_H
 #define BASE_TEXT_H
 

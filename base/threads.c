@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 
-/* More threads than this on a processor only wait for each other. */
+/* More threads than this per processor only wait for each other. */
 enum { MOST_PER_PROCESSOR = 4, PATH_BYTES = 4096 };
 
 typedef struct Hierarchy {
@@ -100,7 +100,7 @@ static int quota_of(Hierarchy *h, const char *root)
     each_line(root, "/proc/self/cgroup", take_group, h);
     each_line(root, "/proc/self/mountinfo", take_mount, h);
     if (!*h->group || !*h->mount) return INT_MAX;
-    /* In a container the group that is mounted may be ours itself, or one below which ours is not seen. */
+    /* In a container the mounted group may be this process's own, or the process's group is not visible below it. */
     const size_t above = strcmp(h->top, "/") ? strlen(h->top) : 0;
     const bool inside = !strncmp(h->group, h->top, above) && (h->group[above] == '/' || !h->group[above]);
     snprintf(folder, sizeof folder, "%s%s", h->mount, inside ? h->group + above : "");
@@ -138,7 +138,7 @@ int threads_choose(const ThreadSetting *s, int *bounded)
     const int sensible = s->processors < INT_MAX / MOST_PER_PROCESSOR ? MOST_PER_PROCESSOR * s->processors : INT_MAX;
     const int most = lesser(sensible, s->limit);
     const int wanted = s->asked ? s->asked : s->by_default;
-    /* A default that nobody asked for is not bounded: it is chosen. */
+    /* A default is computed from the limits, so it does not count as bounded. */
     *bounded = wanted > most && (s->asked || s->by_default != s->processors);
     const int chosen = lesser(s->asked ? wanted : lesser(wanted, s->quota), most);
     return chosen > 1 ? chosen : 1;

@@ -1,14 +1,15 @@
 /* How many threads a program should use.
  *
- * A team of threads must be as large as was asked for: barriers of compiled kernels wait for every thread that was asked
- * for, so that a smaller team hangs. So nobody may ask for more than OpenMP grants (OMP_THREAD_LIMIT, OMP_DYNAMIC,
- * OMP_MAX_ACTIVE_LEVELS). And threads beyond what the system lets run (affinity, a container's quota) only wait. */
+ * A team of threads must be as large as was asked for: barriers of compiled kernels wait for every thread that was
+ * asked for, so that a smaller team hangs. So no more may be asked for than OpenMP grants (OMP_THREAD_LIMIT,
+ * OMP_DYNAMIC, OMP_MAX_ACTIVE_LEVELS). Threads beyond the processors that the system lets run (affinity, a
+ * container's quota) only wait. */
 #ifndef BASE_THREADS_H
 #define BASE_THREADS_H
 
 /* CPUs that the control groups of this process grant, rounded up; INT_MAX where they set no limit. From
  * ROOT/proc/self/cgroup, ROOT/proc/self/mountinfo and the groups' files (version 2: cpu.max; version 1:
- * cpu.cfs_quota_us), the strictest of a group and those above it. ROOT is "" but in tests. */
+ * cpu.cfs_quota_us), the strictest of a group and those above it. ROOT is "", except in tests. */
 int threads_quota(const char *root);
 
 typedef struct ThreadSetting {
@@ -19,8 +20,8 @@ typedef struct ThreadSetting {
     int limit;       /* OpenMP's: OMP_THREAD_LIMIT; 1 where it may not start any team */
 } ThreadSetting;
 
-/* Threads to use, at least 1. *bounded tells that fewer were taken than asked for (by -j or OMP_NUM_THREADS): above the
- * limit, or above 4 times the processors. The quota bounds the default, and silently. */
+/* Threads to use, at least 1. *bounded tells that fewer were taken than asked for (by -j or OMP_NUM_THREADS): above
+ * the limit, or above 4 times the processors. The quota bounds the default only, without a message. */
 int threads_choose(const ThreadSetting *s, int *bounded);
 
 #endif

@@ -3,13 +3,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* About 50 microseconds: longer than what lies between two operations of a network. */
+/* About 50 microseconds: longer than the time between two operations of a network. */
 static char setting[] = "GOMP_SPINCOUNT=1000";
 
-static char **lent;    /* the entry that holds the setting; NULL: none */
+static char **lent;    /* the environment entry that is replaced; NULL: none */
 static char *original; /* what it held */
 
-/* Here nothing of libc or of a sanitizer has started. */
+/* Called before libc and sanitizers are initialised. */
 #define EARLY __attribute__((no_sanitize("address", "thread", "undefined")))
 
 EARLY static bool is_variable(const char *entry, const char *name)
@@ -25,9 +25,8 @@ EARLY static char **find(char **environment, const char *name)
     return NULL;
 }
 
-/* Called with main's arguments before any library starts. The array cannot grow, and libc will take it as it is: so a
- * variable that no library looks at while it starts makes room. Where there is none of these, libgomp keeps its
- * default. */
+/* Called with main's arguments before any library starts. The array cannot grow, so an entry that no library reads
+ * while it starts is replaced. If there is none, libgomp keeps its default. */
 EARLY static void set_early(int count, char **arguments, char **environment)
 {
     static const char *const harmless[] = {"_", "OLDPWD", "SHLVL", "PWD", "HOSTNAME", "HOME", "PATH"};

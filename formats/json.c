@@ -44,10 +44,10 @@ static int read_unicode_escape(JsonReader *r)
     if (pair && code >= 0xd800 && code < 0xdc00) {
         r->at += 2;
         TRY(read_hex4(r, &low));
-        if (low < 0xdc00 || low > 0xdfff) return json_unexpected(r, "half a surrogate pair before here");
+        if (low < 0xdc00 || low > 0xdfff) return json_unexpected(r, "a complete surrogate pair before this byte");
         code = 0x10000 + ((code - 0xd800) << 10 | (low - 0xdc00));
     }
-    if (!code || (code >= 0xd800 && code <= 0xdfff)) return json_unexpected(r, "another character before here");
+    if (!code || (code >= 0xd800 && code <= 0xdfff)) return json_unexpected(r, "a valid character before this byte");
     text_add_utf8(&r->string, code);
     return 0;
 }
@@ -58,7 +58,7 @@ static int read_escape(JsonReader *r)
     const char c = r->at < r->end ? *r->at++ : '\0';
     if (c == 'u') return read_unicode_escape(r);
     const char *found = c ? strchr(from, c) : NULL;
-    if (!found) return json_unexpected(r, "a JSON escape before here");
+    if (!found) return json_unexpected(r, "a JSON escape before this byte");
     text_add_bytes(&r->string, &to[found - from], 1);
     return 0;
 }

@@ -1,4 +1,4 @@
-/* JsonReader: reads JSON in memory from front to back, without a tree: for large headers of a known form.
+/* JsonReader: reads JSON in memory in one pass, without building a tree; for large headers of a known form.
  *
  *   JsonReader r = {.start = text, .at = text, .end = text + bytes, .e = e};
  *   json_object(&r, member, context);   // calls member for each key, which reads the value

@@ -185,7 +185,7 @@ static int read_list(const Reader *r, const Field *field, char *object, const Do
     return 0;
 }
 
-/* A part may name some of the entries; the others stay. */
+/* An override may name some of the entries; the others are kept. */
 static int read_indexed(const Reader *r, const Field *field, char *object, const DocNode *node)
 {
     int *count = (int *)(object + field->count_offset);
@@ -262,7 +262,7 @@ int schema_read(const Schema *schema, void *object, const DocNode *map, SchemaMo
     return notes ? text_check(notes, e) : 0;
 }
 
-/* ---- defaults: read from the table as from a file */
+/* ---- defaults: parsed from the table's text like a file's values */
 
 enum { FALLBACK_MOST = 16, FALLBACK_BYTES = 160 };
 
@@ -298,7 +298,7 @@ void schema_defaults(const Schema *schema, void *object)
 
 /* ---- writing */
 
-/* The names of choices that are YAML's own words stand without quotes: null, true, false. */
+/* Names of choices that are YAML keywords are written without quotes: null, true, false. */
 static void write_choice(const char *key, const char *name, DocWriter *w)
 {
     const bool is_word = !strcmp(name, "null") || !strcmp(name, "true") || !strcmp(name, "false");

@@ -1,11 +1,12 @@
-/* Schema: tables that say how a struct stands in a file. One table reads, writes and sets defaults.
+/* Schema: tables that map the fields of a struct to keys of a file. The same table serves to read, to write and to set
+ * defaults.
  *
  *   static const Field fields[] = {
  *       ROW_INT("epochs", PlanTraining, epochs, 1, 1000000, "1000", "passes of training"),
  *       …
  *   };
  *   const Schema plan_training_schema = {"training", fields, sizeof fields / sizeof *fields, NULL};
- * Tables are constant and own nothing; a struct read by one holds its values itself. */
+ * Tables are constant and own nothing; a struct that is read contains all its values. */
 #ifndef FORMATS_SCHEMA_H
 #define FORMATS_SCHEMA_H
 
@@ -40,18 +41,18 @@ typedef struct Field {
     int inner;                     /* 2: a list of pairs; else 0 */
     size_t count_offset;           /* lists: of the int that counts; NO_COUNT: exactly `capacity` entries */
     double low, high;              /* numbers: the range, ends included */
-    const char *fallback;          /* default as it would stand in a file, list entries by ", "; NULL: zero */
+    const char *fallback;          /* default as written in a file, list entries joined by ", "; NULL: zero */
     const char *const *choices;    /* FIELD_CHOICE: names, NULL at the end */
     const struct Schema *schema;   /* FIELD_GROUP, FIELD_INDEXED */
     size_t item_bytes;             /* FIELD_INDEXED: of one struct */
-    const char *doc;               /* for the reader of the file: written behind the value; may be NULL */
+    const char *doc;               /* a comment written behind the value in the file; may be NULL */
 } Field;
 
 typedef struct Schema {
     const char *name;              /* for messages: "configurations.2d"; "" for the root */
     const Field *fields;
     int count;
-    const char *const *unused;     /* keys that others write and we accept, NULL at the end; "*": any */
+    const char *const *unused;     /* keys that are accepted and not used, NULL at the end; "*": any */
 } Schema;
 
 #define NO_COUNT ((size_t)-1)
@@ -61,10 +62,10 @@ typedef enum SchemaMode { SCHEMA_WHOLE, SCHEMA_PART } SchemaMode;
 /* Sets every field of *object that has a default; the caller zeroes the struct before. */
 void schema_defaults(const Schema *schema, void *object);
 
-/* Reads a mapping into *object; what the mapping lacks stays as it is. Accepted unused keys are added
- * to `notes` (may be NULL), a line each. On failure *object may be half changed.
- * Fails: ERR_FORMAT with the place: wrong type, out of range, an unknown key (the nearest known one is
- * named), with SCHEMA_WHOLE a missing required key; ERR_NOMEM. */
+/* Reads a mapping into *object; fields whose keys are missing are not changed. Accepted unused keys are added to
+ * `notes` (may be NULL), a line each. On failure *object may be half changed. Fails: ERR_FORMAT with the place:
+ * wrong type, out of range, an unknown key (the nearest known one is named), with SCHEMA_WHOLE a missing required
+ * key; ERR_NOMEM. */
 int schema_read(const Schema *schema, void *object, const DocNode *map, SchemaMode mode, Text *notes, Err *e);
 
 /* Writes all fields as entries of the writer's open mapping. */
@@ -73,7 +74,7 @@ void schema_write(const Schema *schema, const void *object, DocWriter *w);
 /* The name in a NULL-terminated list that is nearest to `word` by edit distance, case aside. */
 const char *schema_nearest_name(const char *word, const char *const *names);
 
-/* Whether a word looks like a slip of the pen for a name: few letters differ, case aside. */
+/* Whether a word is probably a misspelt name: few letters differ, upper and lower case aside. */
 bool schema_is_near(const char *word, const char *name);
 
 /* Rows of a table: KEY as in the file, MEMBER in the struct S, DEFAULT as `fallback`, DOC as `doc`. */
@@ -92,7 +93,7 @@ bool schema_is_near(const char *word, const char *name);
     {ROW(FIELD_CHOICE, KEY, S, MEMBER), .choices = CHOICES, .fallback = DEFAULT, .doc = DOC}
 #define ROW_GROUP(KEY, S, MEMBER, SCHEMA) {ROW(FIELD_GROUP, KEY, S, MEMBER), .schema = SCHEMA}
 
-/* What a list row adds: one of any length up to the array's, counted in COUNT; one of exactly N. */
+/* Fields of list rows: a list of any length up to the array's, its length in COUNT; a list of exactly N entries. */
 #define LIST_OF(S, MEMBER, COUNT) \
     .capacity = sizeof ((S *)0)->MEMBER / sizeof ((S *)0)->MEMBER[0], .count_offset = offsetof(S, COUNT)
 #define EXACTLY(N) .capacity = N, .count_offset = NO_COUNT

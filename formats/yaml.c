@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 
-/* ---- memory: blocks in a chain, given back together */
+/* ---- memory: a chain of blocks, freed together */
 
 enum { BLOCK_BYTES = 16 * 1024, BLOCK_ALIGN = 16 };
 
@@ -23,7 +23,7 @@ void *doc_alloc(Doc *doc, size_t count, size_t size, Err *e)
 {
     const size_t product = mem_product(count, size);
     if (product > SIZE_MAX / 2) {
-        err_set(e, ERR_NOMEM, "no memory for %zu items of %zu bytes", count, size);
+        err_set(e, ERR_NOMEM, "out of memory: %zu items of %zu bytes", count, size);
         return NULL;
     }
     const size_t bytes = (product + BLOCK_ALIGN - 1) / BLOCK_ALIGN * BLOCK_ALIGN;
@@ -58,7 +58,7 @@ typedef struct Builder {
     int depth;                       /* open collections */
     struct Open {
         DocNode *node, *last;        /* its last child */
-        const char *key;             /* read, its value not yet */
+        const char *key;             /* a key that was read and whose value follows */
         int key_line, key_column;
     } open[DOC_MAX_DEPTH];
 } Builder;
@@ -137,13 +137,13 @@ static int refuse_double_keys(Builder *b, const DocNode *map)
     qsort(sorted, (size_t)n, sizeof *sorted, by_key);
     for (int i = 1; i < n && !code; i++)
         if (!strcmp(sorted[i - 1]->key, sorted[i]->key))
-            code = doc_key_error(sorted[i], b->e, "the key \"%.80s\" stands in line %d already",
+            code = doc_key_error(sorted[i], b->e, "the key \"%.80s\" is already in line %d",
                                  sorted[i]->key, sorted[i - 1]->key_line);
     mem_free(sorted);
     return code;
 }
 
-/* The tags that say no more than the value itself does. */
+/* Tags that agree with the value's own form; they are accepted. */
 static bool tag_is_harmless(const yaml_char_t *tag)
 {
     return !tag || !strcmp((const char *)tag, "!");

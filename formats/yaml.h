@@ -1,8 +1,8 @@
 /* Doc: a YAML or JSON file as a tree, and a writer for both (JSON is YAML: one reader serves).
  *
- * The reader is made for files from anywhere: it refuses anchors, aliases, tags, several documents,
- * keys given twice, nesting beyond DOC_MAX_DEPTH and files beyond DOC_MAX_BYTES. A Doc owns all its
- * nodes and strings; they are valid until doc_free. Errors read "file:line:column: what". */
+ * The reader accepts untrusted files: it refuses anchors, aliases, tags, several documents, keys given twice,
+ * nesting beyond DOC_MAX_DEPTH and files beyond DOC_MAX_BYTES. A Doc owns all its nodes and strings; they are valid
+ * until doc_free. Errors read "file:line:column: what". */
 #ifndef FORMATS_YAML_H
 #define FORMATS_YAML_H
 
@@ -19,8 +19,8 @@ typedef enum DocKind { DOC_SCALAR, DOC_SEQUENCE, DOC_MAPPING } DocKind;
 
 typedef struct DocNode {
     DocKind kind;
-    bool quoted;                  /* a scalar in quotes is a string, whatever it looks like */
-    int line, column;             /* of its start, from 1 */
+    bool quoted;                  /* a scalar in quotes is always a string */
+    int line, column;             /* position of its start, from 1 */
     int key_line, key_column;     /* of its key, in a mapping */
     int count;                    /* children */
     const char *file;
@@ -59,7 +59,7 @@ int doc_get_double(const DocNode *node, double *value, Err *e);
 int doc_get_bool(const DocNode *node, bool *value, Err *e);
 int doc_get_string(const DocNode *node, const char **value, Err *e);
 
-/* The number that a key of a mapping with the keys 0 … count-1 is. All keys are unique: when each of
+/* The value of a key that is a number, in a mapping with the keys 0 … count-1. All keys are unique: when each of
  * `count` is in range, none is missing. Fails: ERR_FORMAT. */
 int doc_key_index(const DocNode *node, int count, int *index, Err *e);
 bool doc_is_null(const DocNode *node);       /* null, ~ or nothing, not in quotes */
@@ -69,8 +69,8 @@ bool doc_text_to_int(const char *text, int64_t *value);
 bool doc_text_to_double(const char *text, double *value);
 bool doc_text_to_bool(const char *text, bool *value);
 
-/* Writes one document: YAML in block style, or JSON. Key is NULL inside a sequence and for the root.
- * A `flow` collection stands on one line. Lack of memory sticks and is reported at the end.
+/* Writes one document: YAML in block style, or JSON. Key is NULL inside a sequence and for the root. A `flow`
+ * collection stands on one line. Lack of memory is kept and returned by doc_finish.
  *   DocWriter w = {.json = doc_is_json_path(path)};
  *   doc_open(&w, NULL, DOC_MAPPING, false); doc_put_int(&w, "epochs", 10); doc_close(&w);
  *   return doc_finish(&w, path, e); */
@@ -95,7 +95,7 @@ void doc_put_string(DocWriter *w, const char *key, const char *value); /* NULL: 
 void doc_put_word(DocWriter *w, const char *key, const char *word);    /* without quotes: null, true … */
 void doc_comment(DocWriter *w, const char *comment);  /* behind what was written last; YAML only */
 
-/* Writes the file atomically, whatever happens gives the writer's memory back. */
+/* Writes the file atomically. Frees the writer's memory, on failure too. */
 int doc_finish(DocWriter *w, const char *path, Err *e);
 
 #endif

@@ -1,4 +1,4 @@
-/* Values of a Doc's nodes: numbers, truth values, text, and the messages where they are not. */
+/* Values of a Doc's nodes: numbers, truth values, text, and the messages for values of another kind. */
 #include "formats/yaml.h"
 
 #include <errno.h>
@@ -41,7 +41,7 @@ int doc_key_error(const DocNode *node, Err *e, const char *format, ...)
     return code;
 }
 
-/* The error of a node that is not `expected`, with its key and what stands there. */
+/* The error of a node that is not `expected`, with its key and its content. */
 static int mismatch(const DocNode *node, Err *e, const char *expected)
 {
     static const char *const kinds[] = {"", "a list", "a mapping"};
@@ -75,7 +75,7 @@ bool doc_text_to_int(const char *text, int64_t *value)
         *value = integer;
         return true;
     }
-    /* Python writes some whole numbers as 146.0; beyond 2^53 a double may not be the number meant. */
+    /* Python writes some whole numbers as 146.0; beyond 2^53 a double may not be exact. */
     if (!doc_text_to_double(text, &real) || real != floor(real) || fabs(real) > 9007199254740992.0)
         return false;
     *value = (int64_t)real;

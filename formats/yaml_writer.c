@@ -24,7 +24,7 @@ static bool is_plain_string(const char *text)
     double number;
     if (!isalnum((unsigned char)*text) && *text != '_' && *text != '/') return false;
     if (doc_text_to_double(text, &number) || doc_text_to_bool(text, &flag)) return false;
-    bool has_letter = false; /* one that no number has: 1_000 and 2024-01-01 are no strings to YAML 1.1 */
+    bool has_letter = false; /* a letter that no number contains: 1_000 and 2024-01-01 are not strings in YAML 1.1 */
     for (const char *c = text; *c; c++) {
         if (!isalnum((unsigned char)*c) && !strchr("_./+-", *c)) return false;
         if (isalpha((unsigned char)*c) && !strchr("eExXoObB", *c)) has_letter = true;
@@ -40,7 +40,7 @@ static void add_string(DocWriter *w, const char *value)
     else text_add_json_string(&w->text, value);
 }
 
-/* What stands before a value: separator, line, indentation, key. */
+/* Writes what precedes a value: separator, line break, indentation, key. */
 static void begin_entry(DocWriter *w, const char *key, bool on_next_line)
 {
     if (!w->depth) return;
@@ -113,7 +113,7 @@ void doc_put_string(DocWriter *w, const char *key, const char *value)
     add_string(w, value);
 }
 
-/* With a point in every number: YAML 1.1 takes 1e-05 for a string, and 146 would read as an integer. */
+/* With a point in every number: YAML 1.1 reads 1e-05 as a string, and 146 as an integer. */
 void doc_put_double(DocWriter *w, const char *key, double value)
 {
     begin_entry(w, key, false);

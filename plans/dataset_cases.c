@@ -28,7 +28,7 @@ static int read_names(NameList *list, const DocNode *root, const char *key, Err 
     return 0;
 }
 
-/* An older version did not write it. */
+/* Files of older versions do not have this key. */
 static int read_dataset(char **dataset, const DocNode *root, Err *e)
 {
     const char *folder;
@@ -58,7 +58,7 @@ int dataset_cases_read(DatasetCases *cases, const char *preprocessed, Err *e)
     bool there;
     int code = file_is_there(path, &there, e);
     if (!code && !there)
-        code = err_set(e, ERR_IO, "%s: not there: the list of the dataset's cases, which plan_and_preprocess writes when "
+        code = err_set(e, ERR_IO, "%s: missing: the list of the dataset's cases, which plan_and_preprocess writes when "
                        "all are preprocessed; run it (again)", path);
     if (!code) code = doc_read(&doc, path, e);
     mem_free(path);

@@ -1,19 +1,19 @@
-/* DatasetCases: which cases a preprocessed folder is of (PREPROCESSED/cases.yaml).
+/* DatasetCases: the cases of a preprocessed folder (PREPROCESSED/cases.yaml).
  *
- * plan_and_preprocess writes it when all of them are preprocessed; train takes its cases from it, whatever
- * other files there are. dataset_cases_free takes it back. */
+ * plan_and_preprocess writes it when all of them are preprocessed; train takes its cases from it, not from the
+ * files in the folder. Freed with dataset_cases_free. */
 #ifndef PLANS_DATASET_CASES_H
 #define PLANS_DATASET_CASES_H
 
 #include "plans/name_list.h"
 
 typedef struct DatasetCases {
-    char *dataset;       /* the raw dataset's folder, absolute, when it was preprocessed; NULL: not known; owned */
+    char *dataset;       /* absolute path of the raw dataset; NULL: not known; owned */
     NameList present;    /* the dataset's cases, sorted */
-    NameList removed;    /* those that it had once and has no more, sorted */
+    NameList removed;    /* cases that the dataset had in earlier runs and has no longer, sorted */
 } DatasetCases;
 
-/* Fails: ERR_IO where there is no such file, with what to do; ERR_FORMAT, ERR_NOMEM. */
+/* Fails: ERR_IO where there is no such file, and says what to do; ERR_FORMAT, ERR_NOMEM. */
 int dataset_cases_read(DatasetCases *cases, const char *preprocessed, Err *e);
 int dataset_cases_write(const DatasetCases *cases, const char *preprocessed, Err *e);
 void dataset_cases_free(DatasetCases *cases);

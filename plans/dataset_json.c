@@ -26,7 +26,7 @@ static bool is_known(const char *const *known, const char *key)
     return *known != NULL;
 }
 
-/* An unknown key of the mapping that is nearest to the one that is missing: NULL where none is near. */
+/* The unknown key of the mapping that is most like the missing key; NULL if none is similar. */
 static const DocNode *mistyped(const DocNode *map, const char *const *known, const char *key)
 {
     for (const DocNode *node = map->first; node; node = node->next)
@@ -52,7 +52,7 @@ static int find_required(const DocNode *root, const char *key, const char *examp
     return *node ? 0 : refuse_missing(root, key, example, e);
 }
 
-/* A key that steers something and may be left out: *node is NULL where it is. */
+/* An optional key; *node is NULL where it is missing. */
 static int find_optional(const DocNode *root, const char *key, const DocNode **node, Err *e)
 {
     *node = doc_find(root, key);
@@ -104,7 +104,7 @@ static int read_label(DatasetInfo *info, DatasetLabel *label, const DocNode *nod
     if (key_is_number && node->kind == DOC_SCALAR && !doc_text_to_int(node->text, &number))
         return doc_error(node, e, "labels: found \"%s\": \"%.80s\", expected the name first, then its value, as "
                          "\"%.80s\": %s, %s", node->key, node->text, node->text, node->key,
-                         "for all labels (nnU-Net 1 and the Medical Segmentation Decathlon had it the other way round)");
+                         "for all labels (nnU-Net 1 and the Medical Segmentation Decathlon have the value first)");
     label->name = node->key;
     label->value_count = is_region ? node->count : 1;
     label->is_list = is_region;
@@ -132,7 +132,7 @@ static int refuse_shared_value(const DatasetInfo *info, const DatasetLabel *labe
     return 0;
 }
 
-/* All values from 0 to the largest must be there, the ignore label being the next one. */
+/* All values from 0 to the largest must exist; the ignore label is the largest + 1. */
 static int check_consecutive(DatasetInfo *info, const DocNode *labels, Err *e)
 {
     for (int i = 0; i < info->label_count; i++)
@@ -181,7 +181,7 @@ static int read_labels(DatasetInfo *info, const DocNode *root, Err *e)
 static int read_class_order(DatasetInfo *info, const DocNode *root, Err *e)
 {
     const DocNode *order;
-    if (!info->has_regions) return 0; /* nnU-Net does not look at it then */
+    if (!info->has_regions) return 0; /* nnU-Net ignores it then */
     TRY(find_optional(root, "regions_class_order", &order, e));
     if (!order)
         return doc_error(root, e, "labels have regions: the key regions_class_order is missing; it says "
@@ -243,7 +243,7 @@ static int read_file_map(DatasetInfo *info, const DocNode *root, Err *e)
     return 0;
 }
 
-/* A list whose entries are {image, label} or an image; entries of another form count for nothing. */
+/* A list whose entries are {image, label} or an image; entries of another form are skipped. */
 static int read_list(const DatasetListed **list, int *count, DatasetInfo *info, const DocNode *root, const char *key, Err *e)
 {
     const DocNode *node = doc_find(root, key);
@@ -261,9 +261,10 @@ static int read_list(const DatasetListed **list, int *count, DatasetInfo *info, 
     return 0;
 }
 
-/* ---- the whole */
+/* ---- the file */
 
-/* nnU-Net warns of an unknown reader and takes another: what the user wrote would be passed over. */
+/* nnU-Net warns of an unknown reader and uses another one. Here it is an error, so that no setting of the user is
+ * ignored. */
 static int read_reader(DatasetInfo *info, const DocNode *root, Err *e)
 {
     static const char key[] = "overwrite_image_reader_writer";
@@ -287,7 +288,7 @@ static int read_info(DatasetInfo *info, const char *path, Err *e)
     TRY(read_class_order(info, root, e));
     TRY(find_required(root, "numTraining", "the number of training cases", &node, e));
     TRY(doc_get_int(node, 0, INT32_MAX, &info->num_training, e));
-    TRY(find_required(root, "file_ending", "\".nii.gz\", or what your images end with", &node, e));
+    TRY(find_required(root, "file_ending", "\".nii.gz\", or the ending of your images", &node, e));
     TRY(doc_get_string(node, &info->file_ending, e));
     if (*info->file_ending != '.')
         return doc_error(node, e, "file_ending: found \"%.80s\", expected an ending with its dot, such as .nii.gz",
@@ -317,7 +318,7 @@ void dataset_info_free(DatasetInfo *info)
     *info = (DatasetInfo){.ignore_value = -1};
 }
 
-/* ---- what has no use */
+/* ---- settings without effect */
 
 void dataset_info_remarks(Text *remarks, const DatasetInfo *info)
 {
@@ -329,7 +330,7 @@ void dataset_info_remarks(Text *remarks, const DatasetInfo *info)
                  order->key_line, order->key_column);
     for (int i = 0; i < info->label_count && root; i++)
         if (strcmp(info->labels[i].name, "ignore") && !strcasecmp(info->labels[i].name, "ignore"))
-            text_add(remarks, "%s: labels: \"%s\" is a label as any other: the one that is not learned is named \"ignore\"\n",
+            text_add(remarks, "%s: labels: \"%s\" is an ordinary label: the label that is not learned must be named \"ignore\"\n",
                      root->file, info->labels[i].name);
 }
 

@@ -1,7 +1,7 @@
-/* DatasetInfo: what a raw dataset's dataset.json says (nnU-Net v2's format).
+/* DatasetInfo: the content of a raw dataset's dataset.json (nnU-Net v2's format).
  *
- * dataset_info_read fills it; its strings and lists belong to it until dataset_info_free. One built by
- * hand (of literals and the caller's arrays) can be written, and needs no free. */
+ * dataset_info_read fills it; it owns its strings and lists until dataset_info_free. One that is built from
+ * literals and the caller's arrays can be written, and is not freed. */
 #ifndef PLANS_DATASET_JSON_H
 #define PLANS_DATASET_JSON_H
 
@@ -19,15 +19,16 @@ typedef struct DatasetLabel {
     bool is_list;         /* written as a list, also where it has one value: nnU-Net's key of it is (3,), not 3 */
 } DatasetLabel;
 
-/* An entry of `dataset`: a case whose files are named one by one, relative to the dataset's folder. */
+/* An entry of `dataset`: a case with the paths of its files, relative to the dataset's folder. */
 typedef struct DatasetFiles {
     const char *id;
     const char *const *images;   /* one per channel, or one file that holds all channels */
     int image_count;
-    const char *label;           /* NULL where the case has none */
+    const char *label;           /* NULL: the case has no label */
 } DatasetFiles;
 
-/* An entry of `training` or `test`, the lists of the Medical Segmentation Decathlon. Nobody uses them. */
+/* An entry of `training` or `test`, the lists of the Medical Segmentation Decathlon; only compared with the files
+ * that exist. */
 typedef struct DatasetListed {
     const char *image, *label;   /* one of them may be NULL */
 } DatasetListed;
@@ -36,7 +37,7 @@ typedef struct DatasetInfo {
     const char *name, *description;        /* NULL where absent */
     const char *file_ending;               /* ".nii.gz" */
     const char *reader;                    /* overwrite_image_reader_writer; NULL: by file_ending */
-    int64_t num_training;                  /* numTraining: used by the planner as it stands */
+    int64_t num_training;                  /* numTraining; the planner uses it without a check */
     int channel_count;
     const char *const *channel_names;      /* in the order of their index */
     int label_count;
@@ -46,22 +47,22 @@ typedef struct DatasetInfo {
     bool has_regions;                      /* some label has several values */
     const int *regions_class_order;        /* value written for each foreground region, in order */
     int regions_class_count;
-    const DatasetFiles *files;             /* NULL where the folders imagesTr, labelsTr decide */
+    const DatasetFiles *files;             /* NULL: the cases are those of imagesTr and labelsTr */
     int file_count;
     const DatasetListed *training, *test;
     int training_count, test_count;
-    struct Doc *doc;                       /* owned: all of the above lies in it; NULL if built by hand */
+    struct Doc *doc;                       /* owned: the memory of all of the above; NULL if built by the caller */
 } DatasetInfo;
 
-/* Reads and checks: channels numbered from 0 without a gap, background 0 there, label values
- * consecutive, `ignore` the highest, every region with its entry in regions_class_order …
- * Fails: ERR_IO; ERR_FORMAT or ERR_VALUE with "file:line:column: what". */
+/* Reads and checks: channels numbered from 0 without a gap, background 0, label values consecutive, `ignore` the
+ * highest, every region with its entry in regions_class_order … Fails: ERR_IO; ERR_FORMAT or ERR_VALUE with
+ * "file:line:column: what". */
 int dataset_info_read(DatasetInfo *info, const char *path, Err *e);
 int dataset_info_write(const DatasetInfo *info, const char *path, Err *e);
 void dataset_info_free(DatasetInfo *info);
 
-/* Adds a line for each thing in the file that its author may think is used and is not: regions_class_order without
- * regions, "Ignore", modality beside channel_names. */
+/* Adds a warning, one line each, for settings in the file that have no effect: regions_class_order without regions,
+ * a label "Ignore", modality beside channel_names. */
 void dataset_info_remarks(Text *remarks, const DatasetInfo *info);
 
 /* Entries of `labels`, ignore and regions included: what nnU-Net's planner counts as classes. */

@@ -1,4 +1,4 @@
-/* What a dataset's labels amount to (dataset_json.h). */
+/* Numbers of classes and values of a dataset's labels (dataset_json.h). */
 #include "plans/dataset_json.h"
 
 static bool is_background(const DatasetLabel *label)

@@ -75,7 +75,7 @@ static int read_parts(Fingerprint *f, const DocNode *spacings, const DocNode *sh
     return 0;
 }
 
-/* The key is ours: nnU-Net's own files lack it. */
+/* This project's own key: nnU-Net's files do not have it. */
 static int read_orientations(Fingerprint *f, const DocNode *codes, Err *e)
 {
     if (!codes) return 0;

@@ -1,9 +1,9 @@
 /* Fingerprint: sizes, spacings and intensities of a dataset's cases (nnU-Net's keys; docs/reference.md, Fingerprint).
  *
- * Beside nnU-Net's keys, `orientations` says for each case where its axes run to (data/grid_axes.h: "RAS", "none").
- * Shapes and spacings are those of the axes as they are read (plans/readers.h).
+ * Beside nnU-Net's keys, `orientations` holds the direction of each case's axes as a code (data/grid_axes.h: "RAS",
+ * "none"). Shapes and spacings are those of the axes as they are read (plans/readers.h).
  *
- * fingerprint_new or fingerprint_read gives one, fingerprint_free takes it back; it owns its lists. */
+ * Made by fingerprint_new or fingerprint_read, freed by fingerprint_free; it owns its lists. */
 #ifndef PLANS_FINGERPRINT_H
 #define PLANS_FINGERPRINT_H
 
@@ -19,8 +19,7 @@ typedef struct Fingerprint {
     double (*spacings_mm)[3];             /* key: spacings; array order (z,y,x), not transposed */
     int (*shapes_after_crop)[3];          /* voxels, likewise */
     double median_relative_size_after_cropping;
-    char (*orientations)[FINGERPRINT_CODE_BYTES]; /* of the files, "RAS"; "" where the file of an older version or of
-                                                   * nnU-Net does not say it */
+    char (*orientations)[FINGERPRINT_CODE_BYTES]; /* of each case, "RAS"; "": not in the file */
     int channel_count;
     IntensityProperties *intensities;     /* foreground_intensity_properties_per_channel */
 } Fingerprint;

@@ -15,7 +15,7 @@ void fold_cases_free(FoldCases *f)
 static int refuse_no_splits(const char *preprocessed, int cases, int fold, Err *e)
 {
     if (cases >= SPLITS_FOLDS)
-        return err_set(e, ERR_IO, "%s/splits_final.yaml: not there, nor a splits_final.json: there is no fold %d; run "
+        return err_set(e, ERR_IO, "%s/splits_final.yaml: missing, and there is no splits_final.json: there is no fold %d; run "
                        "plan_and_preprocess again", preprocessed, fold);
     return err_set(e, ERR_VALUE, "%d case%s too few for five folds: train fold \"all\", give plan_and_preprocess --folds N, or "
                    "write %s/splits_final.yaml yourself (a list of {train: [CASE, ...], val: [CASE, ...]})",
@@ -39,7 +39,7 @@ static void tell(FoldCases *f, const SplitsFile *file, int fold)
     if (file->passed_over) text_add(&f->told, " (%s, drawn by plan_and_preprocess, does not count)", file->passed_over);
 }
 
-/* Every line of notes, with the fold and the file in front. */
+/* Adds every line of notes, with the fold and the file before it. */
 static void warn(FoldCases *f, const Text *notes, const SplitsFile *file, int fold)
 {
     int length;
@@ -49,7 +49,7 @@ static void warn(FoldCases *f, const Text *notes, const SplitsFile *file, int fo
     }
 }
 
-/* The dataset's cases that this fold does not use. */
+/* Warns of the dataset's cases that this fold does not use. */
 static int note_unused(Text *notes, Split *split, const NameList *present, Err *e)
 {
     NameList unused;

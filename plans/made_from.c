@@ -5,7 +5,7 @@
 #include "base/hash.h"
 #include "base/memory.h"
 
-/* Takes over value. */
+/* Owns value from then on. */
 static int add(MadeFrom *m, const char *key, char *value, Err *e)
 {
     const size_t size = sizeof *m->items, count = (size_t)m->count;
@@ -73,7 +73,7 @@ bool made_from_same(const MadeFrom *a, const MadeFrom *b)
     return true;
 }
 
-/* A value for a message: of a hash its first digits tell it from another one. */
+/* A value for a message; of a hash only the first digits. */
 static void add_value(Text *text, const char *value)
 {
     enum { SHOWN = 8 };

@@ -1,14 +1,14 @@
-/* MadeFrom: from what a result was made, as a list of named texts that is kept beside the result.
+/* MadeFrom: the inputs of a result, as a list of named texts that is stored beside the result.
  *
- * Whoever uses a result makes the list anew and compares: where they differ, the result is made again or
- * refused, and the message names the keys. Files count by their content, not by their time.
+ * A program that uses a result makes the list again and compares both. Where they differ, the result is made again or
+ * refused, and the message names the keys. Files are compared by content, not by time.
  *   MadeFrom m = {0};
  *   made_from_add(&m, "spacing", "%g %g", y, x);
  *   made_from_add_file(&m, "label", path);
  *   … made_from_write(&m, path, e);
  *   made_from_free(&m);
- * Adding can fail (no memory; a file that cannot be read): the first failure sticks, later additions do
- * nothing, and made_from_check reports it once. */
+ * Adding can fail (no memory; a file that cannot be read): the first failure is kept, later additions do nothing,
+ * and made_from_check returns it. */
 #ifndef PLANS_MADE_FROM_H
 #define PLANS_MADE_FROM_H
 
@@ -35,17 +35,17 @@ void made_from_add_all(MadeFrom *m, const MadeFrom *other); /* its items, and it
 int made_from_check(const MadeFrom *m, Err *e);
 void made_from_free(MadeFrom *m);
 
-/* The text of a key, borrowed; NULL where it is not there. */
+/* The text of a key, borrowed; NULL if the key is missing. */
 const char *made_from_find(const MadeFrom *m, const char *key);
 
 bool made_from_same(const MadeFrom *a, const MadeFrom *b);
 
-/* Adds what differs to text: "spacing: 1 1, now 2 2; label: none, now 3f…". Only keys that begin with `prefix`
- * ("" for all) count. Returns how many differ. */
+/* Adds the differences to text: "spacing: 1 1, now 2 2; label: none, now 3f…". Only keys that begin with `prefix`
+ * ("" for all) are compared. Returns the number of differences. */
 int made_from_differences(Text *text, const MadeFrom *then, const MadeFrom *now, const char *prefix);
 
-/* A file of its own (YAML): a mapping of keys to texts. Read: *m is new, the caller's. Fail: as doc_read,
- * doc_finish and made_from_check. */
+/* A YAML file: a mapping of keys to texts. Read: *m is new and owned by the caller. Fail: as doc_read, doc_finish
+ * and made_from_check. */
 int made_from_write(const MadeFrom *m, const char *path, Err *e);
 int made_from_read(MadeFrom *m, const char *path, Err *e);
 

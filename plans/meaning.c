@@ -6,7 +6,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 
-/* The entry of that name that is not the background; *place: its number among those. NULL where there is none. */
+/* The foreground entry of that name; *place: its index among the foreground entries. NULL if there is none. */
 static const DatasetLabel *find_label(const DatasetInfo *info, const char *name, int *place)
 {
     for (int index; (index = dataset_foreground(info, *place)) >= 0; ++*place)
@@ -27,7 +27,7 @@ static bool same_values(const DatasetLabel *a, const DatasetLabel *b)
            !memcmp(a->values, b->values, (size_t)a->value_count * sizeof *a->values);
 }
 
-/* What the first's entry number `place` is in the second; nothing is added where it is the same. */
+/* Adds how the first's entry number `place` differs in the second; nothing where it is the same. */
 static void add_label_difference(Text *out, const DatasetInfo *first, const char *first_file, const DatasetInfo *second,
                            const char *second_file, int place)
 {
@@ -64,7 +64,7 @@ void meaning_add_difference(Text *out, const DatasetInfo *first, const char *fir
     for (int i = 0; dataset_foreground(second, i) >= 0 && out->length == before; i++)
         add_label_difference(out, second, second_file, first, first_file, i);
     if (out->length == before && first->has_regions && !same_order(first, second))
-        text_add(out, "%s and %s have another regions_class_order", first_file, second_file);
+        text_add(out, "%s and %s differ in regions_class_order", first_file, second_file);
 }
 
 int meaning_expect_same(const DatasetInfo *first, const char *first_file, const DatasetInfo *second,

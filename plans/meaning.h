@@ -1,4 +1,4 @@
-/* Meaning of labels: whether two dataset.json mean the same by their labels. */
+/* Meaning of labels: whether the labels of two dataset.json have the same names and values. */
 #ifndef PLANS_MEANING_H
 #define PLANS_MEANING_H
 
@@ -6,18 +6,18 @@
 #include "base/text.h"
 #include "plans/dataset_json.h"
 
-/* Adds the first difference between two, with the files: "label 'a' is 1 in a.json, 2 in b.json". Nothing where both
- * have the same names for the same values, background and ignore aside; of regions also the same order, by which their
- * heads are numbered. */
+/* Adds the first difference between two, with the files: "label 'a' is 1 in a.json, 2 in b.json". Adds nothing
+ * where both have the same names for the same values. Background and ignore are not compared. Regions must also
+ * have the same order, since it numbers the heads. */
 void meaning_add_difference(Text *out, const DatasetInfo *first, const char *first_file, const DatasetInfo *second,
                             const char *second_file);
 
-/* Whether several models mean the same by the classes that they predict. Fails: ERR_VALUE with the first difference. */
+/* Whether the classes of several models have the same meaning. Fails: ERR_VALUE with the first difference. */
 int meaning_expect_same(const DatasetInfo *first, const char *first_file, const DatasetInfo *second,
                         const char *second_file, Err *e);
 
-/* The same of FOLDER/dataset.json of each folder, as results of training and saved probabilities have it. Fails: as
- * dataset_info_read, too. */
+/* The same of FOLDER/dataset.json of each folder, which results of training and saved probabilities contain. Fails:
+ * as dataset_info_read, too. */
 int meaning_expect_same_in(const char *const *folders, int count, Err *e);
 
 #endif

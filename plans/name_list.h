@@ -1,6 +1,4 @@
-/* NameList: names of cases, such as the dataset's, in a list that owns them.
- *
- * `NameList list = {0}` is empty; names_free ends it. */
+/* NameList: a list of case names that owns them. `NameList list = {0}` is empty; freed with names_free. */
 #ifndef PLANS_NAME_LIST_H
 #define PLANS_NAME_LIST_H
 
@@ -24,7 +22,7 @@ void names_sort(NameList *list);
 bool names_have(const NameList *sorted, const char *name);
 void names_free(NameList *list);
 
-/* Adds "a, b, c" to text; of many only the first few are named: "a, b, c, d, e, f and 3 more". */
+/* Adds "a, b, c" to text; of a long list only the first few: "a, b, c, d, e, f and 3 more". */
 void names_list(Text *text, const NameList *list);
 
 /* The same with the number before it: "3 cases: a, b, c". */

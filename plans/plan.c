@@ -18,8 +18,8 @@ void plan_defaults(Plan *plan)
     plan->configuration.resampling_probabilities.order = 1;
 }
 
-/* Older planners give the class without its module, and a rule for the features instead of a list;
- * converted as nnU-Net 2.8.1 does it (plans_handler.py). */
+/* Older plans have the class name without its module, and a rule for the features instead of a list. Converted as
+ * in nnU-Net 2.8.1 (plans_handler.py). */
 static int fold_flat_architecture(PlanArchitecture *a, const char *path, Err *e)
 {
     char name[sizeof a->network_class_name];
@@ -122,7 +122,8 @@ int plan_text(const Plan *plan, Text *text, Err *e)
     return code ? code : text_check(text, e);
 }
 
-/* How a network's authors train it, or U-Mamba's (UNETR, SwinUNETR). The last: any other, the defaults. */
+/* Training settings of each network's authors (UNETR and SwinUNETR: U-Mamba's). The last row holds the defaults,
+ * for any other network. */
 typedef struct Recipe {
     const char *network;
     PlanOptimizer optimizer;

@@ -1,17 +1,15 @@
 /* Plan: everything that decides how a dataset is preprocessed, trained and predicted.
  *
- * The file (plans.yaml) has nnU-Net's plan keys and ours (network:, training:, inference:,
- * compatibility:, format:). Plan is a plain struct without owned memory: copy it freely, nothing to
- * free; its limits are the constants below. Field names are the file's keys; what a key means stands
- * in the tables of plan_schema.c, which drive reading and writing alike.
+ * The file (plans.yaml) has nnU-Net's plan keys and ours (network:, training:, inference:, compatibility:, format:).
+ * Plan is a plain struct without owned memory: copy it freely, nothing to free; its limits are the constants below.
+ * Field names are the file's keys; the tables in plan_schema.c describe each key, for reading and writing.
  *
  *   Plan plan;
  *   plan_defaults(&plan);
  *   TRY(plan_read(&plan, "nnUNetPlans.json", &notes, e));       // nnU-Net's own, either form, or ours
  *   TRY(plan_override(&plan, "abdomen_mri.yaml", &notes, e));   // only the keys to change
  *   TRY(plan_check(&plan, e));
- *   TRY(plan_write(&plan, "plans.yaml", e));
- */
+ *   TRY(plan_write(&plan, "plans.yaml", e)); */
 #ifndef PLANS_PLAN_H
 #define PLANS_PLAN_H
 
@@ -36,18 +34,18 @@ enum {
 #define PLAN_LEAST_SPACING 1e-9
 #define PLAN_MOST_SPACING 1e9
 
-/* compatibility: whose rules hold where releases of nnU-Net differ. */
+/* compatibility: which release's rules are followed (docs/reference.md, Compatibility). */
 typedef enum PlanCompatibility {
     COMPATIBILITY_NONE,       /* nnU-Net 2.8.1's rules, fp32 accumulators */
-    COMPATIBILITY_NNUNET,     /* its half-precision accumulators and rounding too */
-    COMPATIBILITY_NNUNET_2_1  /* the older planner, augmentation, label and export rules besides */
+    COMPATIBILITY_NNUNET,     /* also its half-precision accumulators and rounding */
+    COMPATIBILITY_NNUNET_2_1  /* also 2.1's rules of planning, augmentation, labels and export */
 } PlanCompatibility;
 
 typedef enum PlanSwitch { SWITCH_AUTO, SWITCH_ON, SWITCH_OFF } PlanSwitch;
 
 typedef enum PlanOrientation { ORIENTATION_STORED, ORIENTATION_CANONICAL } PlanOrientation;
 
-/* Named in the file as nnU-Net's classes: ZScoreNormalization, CTNormalization … */
+/* In the file they have the names of nnU-Net's classes: ZScoreNormalization, CTNormalization … */
 typedef enum PlanNormalization {
     NORMALIZE_ZSCORE, NORMALIZE_CT, NORMALIZE_NONE, NORMALIZE_RESCALE_0_1, NORMALIZE_RGB_0_1
 } PlanNormalization;
@@ -82,7 +80,7 @@ typedef struct PlanArchitecture {
     double norm_epsilon, nonlin_slope;
     bool norm_affine;
     int features_count, kernels_count, strides_count, convs_count, decoder_convs_count; /* list lengths */
-    int base_features, max_features; /* older plans state these; folded into features_per_stage when read */
+    int base_features, max_features; /* only in older plans; converted to features_per_stage when read */
 } PlanArchitecture;
 
 /* configurations: 2d. In-plane axes are (y,x) after transpose_forward. */
@@ -119,9 +117,9 @@ typedef struct PlanTraining {
     double momentum;               /* SGD, Nesterov */
     PlanSchedule schedule;         /* per epoch */
     int schedule_epochs;           /* length of the schedule; 0: epochs */
-    double final_learning_rate;    /* where the cosine ends */
+    double final_learning_rate;    /* last value of the cosine */
     double poly_power;
-    double gradient_clip;          /* largest norm of all gradients; 0: no clipping */
+    double gradient_clip;          /* largest L2 norm over all gradients; 0: no clipping */
     PlanSwitch deep_supervision;   /* auto: plan_deep_supervision */
     double oversample_foreground;  /* share of a batch that must show foreground */
     int freeze_encoder_epochs;     /* only with pretrained weights */
@@ -133,7 +131,7 @@ typedef struct PlanTraining {
 
 typedef struct PlanInference {
     double step;                   /* of the sliding window, in tiles */
-    bool gaussian;                 /* Gaussian importance map, else every tile counts evenly */
+    bool gaussian;                 /* Gaussian importance map, else all weights are 1 */
     bool mirroring;                /* mean over mirrored predictions */
     int mirror_axes[2], mirror_axes_count;  /* 0: y, 1: x */
 } PlanInference;
@@ -157,14 +155,13 @@ typedef struct Plan {
     PlanInference inference;
 } Plan;
 
-/* Every field's default; what a dataset must give (spacing, patch size …) is zero or empty. */
+/* Every field's default; fields that depend on the dataset (spacing, patch size …) are zero or empty. */
 void plan_defaults(Plan *plan);
 
-/* Reads a whole plan over the defaults: ours, or nnU-Net's in either of its forms (`architecture`; the
- * older flat UNet_class_name, pool_op_kernel_sizes …). *plan is untouched on failure. Keys that
- * nnU-Net writes and we do not use are accepted and added to `notes` (may be NULL), a line each.
- * Fails: ERR_IO; ERR_FORMAT with "file:line:column: what", for an unknown key with the nearest known
- * one; ERR_UNSUPPORTED for a later format. */
+/* Reads a whole plan over the defaults: ours, or nnU-Net's in either of its forms (`architecture`; the older flat
+ * UNet_class_name, pool_op_kernel_sizes …). *plan is not changed on failure. Keys that nnU-Net writes and we do not
+ * use are accepted and added to `notes` (may be NULL), a line each. Fails: ERR_IO; ERR_FORMAT with
+ * "file:line:column: what", for an unknown key with the nearest known one; ERR_UNSUPPORTED for a later format. */
 int plan_read(Plan *plan, const char *path, Text *notes, Err *e);
 
 /* As plan_read, from memory; `name` stands for the file in messages. */
@@ -179,33 +176,34 @@ int plan_override_text(Plan *plan, const char *name, const char *text, size_t le
 /* Writes atomically: YAML, or JSON where the path ends in .json. Doubles read back exactly. */
 int plan_write(const Plan *plan, const char *path, Err *e);
 
-/* What plan_write writes as YAML, appended to text: plans are equal where their texts are. Fails: ERR_NOMEM. */
+/* Appends the YAML that plan_write writes to text; two plans are equal if their texts are. Fails: ERR_NOMEM. */
 int plan_text(const Plan *plan, Text *text, Err *e);
 
-/* Whether the values fit each other and what we can do: lists as long as the channels, the network's
- * name, the patch a multiple of what the network divides by, … Fails: ERR_VALUE or ERR_UNSUPPORTED. */
+/* Checks that the values agree with each other and are supported: lists as long as the channels, the network's
+ * name, a patch that is a multiple of the network's divisor, … Fails: ERR_VALUE or ERR_UNSUPPORTED. */
 int plan_check(const Plan *plan, Err *e);
 
 /* Takes the network, and with it the optimizer, its rates and the schedule that the authors train it with:
  * SGD and poly for nnU-Net's own and what is built on its trainer, else the defaults. */
 void plan_choose_network(Plan *plan, const char *name);
 
-/* In which order of axes volumes are read: by image_reader_writer and orientation. The plan is checked. */
+/* The order of axes in which volumes are read, from image_reader_writer and orientation. The plan must have been
+ * checked. */
 ReaderAxes plan_reader_axes(const Plan *plan);
 
 /* Whether configuration.architecture (nnU-Net's topology) describes the network: nnunet, umamba_bot,
  * umamba_enc. The others are described by plan->network alone. */
 bool plan_uses_architecture(const Plan *plan);
 
-/* What height and width of a patch must be multiples of: the product of the strides per axis where
- * the architecture decides, else 32 (five halvings). divisor_yx (2) written. */
+/* The divisor of height and width of a patch: the product of the strides per axis where the architecture decides,
+ * else 32 (five halvings). divisor_yx (2) written. */
 void plan_patch_divisor(const Plan *plan, int divisor_yx[2]);
 
 /* Whether some channel is normalised inside its nonzero region only. */
 bool plan_uses_mask(const PlanConfiguration *c);
 
-/* training.deep_supervision resolved. Auto: on, but for swin_umamba_d without pretrained weights,
- * which its authors could not train from scratch with it (Liu et al. 2024, section 4). */
+/* training.deep_supervision resolved. Auto: off for swin_umamba_d without pretrained weights, as its authors train
+ * it from scratch (Liu et al. 2024, section 4); else on. */
 bool plan_deep_supervision(const Plan *plan);
 
 #endif

@@ -1,4 +1,4 @@
-/* Whether a plan's values fit each other and what we can do. */
+/* Checks that a plan's values agree with each other and are supported. */
 #include "plans/plan.h"
 
 #include <string.h>
@@ -47,13 +47,13 @@ static int check_preprocessing(const PlanConfiguration *c, Err *e)
     for (int i = 0; i < 3; i++) {
         if (strcmp(all[i]->function, "resample_data_or_seg_to_shape"))
             return err_set(e, ERR_UNSUPPORTED, "a resampling function \"%s\": only nnU-Net's "
-                           "resample_data_or_seg_to_shape is known here", all[i]->function);
+                           "resample_data_or_seg_to_shape is supported", all[i]->function);
         if (all[i]->order == 2 || all[i]->order > 3 || all[i]->order_z == 2 || all[i]->order_z > 3)
-            return err_set(e, ERR_UNSUPPORTED, "resampling orders %d and %d: known are 0, 1 and 3",
+            return err_set(e, ERR_UNSUPPORTED, "resampling orders %d and %d: supported are 0, 1 and 3",
                            all[i]->order, all[i]->order_z);
     }
     if (strcmp(c->preprocessor_name, "DefaultPreprocessor"))
-        return err_set(e, ERR_UNSUPPORTED, "preprocessor_name %s: only DefaultPreprocessor is known",
+        return err_set(e, ERR_UNSUPPORTED, "preprocessor_name %s: only DefaultPreprocessor is supported",
                        c->preprocessor_name);
     return 0;
 }
@@ -64,7 +64,8 @@ static bool ends_with(const char *text, const char *end)
     return length >= tail && !strcmp(text + length - tail, end);
 }
 
-/* nnU-Net's U-Net as we have it: plain convolutions, instance norm, leaky ReLU, one list entry a stage. */
+/* Checks nnU-Net's U-Net for what is supported: plain convolutions, instance norm, leaky ReLU, lists with one entry
+ * per stage. */
 static int check_architecture(const PlanArchitecture *a, Err *e)
 {
     static const char where[] = "configurations.2d.architecture";
@@ -73,9 +74,9 @@ static int check_architecture(const PlanArchitecture *a, Err *e)
         {"norm_op", a->norm_op, "InstanceNorm2d"}, {"nonlin", a->nonlin, "LeakyReLU"}};
     for (int i = 0; i < 4; i++)
         if (!ends_with(names[i].found, names[i].known))
-            return err_set(e, ERR_UNSUPPORTED, "%s.%s: found \"%s\", only %s is known", where, names[i].key,
+            return err_set(e, ERR_UNSUPPORTED, "%s.%s: found \"%s\", only %s is supported", where, names[i].key,
                            names[i].found, names[i].known);
-    if (*a->dropout_op) return err_set(e, ERR_UNSUPPORTED, "%s.dropout_op: only null is known", where);
+    if (*a->dropout_op) return err_set(e, ERR_UNSUPPORTED, "%s.dropout_op: only null is supported", where);
     if (!a->norm_affine || a->norm_epsilon != 1e-5 || a->nonlin_slope != 0.01)
         return err_set(e, ERR_UNSUPPORTED, "%s: eps %g, affine %s, negative_slope %g: only 1e-05, true, 0.01 "
                        "are known", where, a->norm_epsilon, a->norm_affine ? "true" : "false",
@@ -138,7 +139,8 @@ static int check_inference(const PlanInference *i, Err *e)
     return 0;
 }
 
-/* What the schema says of a file holds for what the planner makes, too: it writes no plan that none can read. */
+/* The schema's range of spacings is checked here too, so that the planner does not write a plan that cannot be
+ * read. */
 static int check_spacing(const PlanConfiguration *c, Err *e)
 {
     for (int i = 0; i < 2; i++)

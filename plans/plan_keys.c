@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-static const char CONFIGURATION[] = "configurations.2d."; /* there is no other: left out */
+static const char CONFIGURATION[] = "configurations.2d."; /* the only configuration: left out of the keys */
 
 static void add_value(Text *t, const DocNode *node)
 {
@@ -54,7 +54,7 @@ void plan_keys(MadeFrom *keys, const Plan *plan)
     text_free(&text);
 }
 
-/* The same weights may lie under another path. */
+/* The same weights may have another path. */
 static void compare_weights(const PlanTraining *then, PlanTraining *now)
 {
     if (*then->pretrained_content && *now->pretrained_content) strcpy(now->pretrained, then->pretrained);

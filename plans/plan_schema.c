@@ -85,7 +85,7 @@ static const char *const architecture_unused[] = {"_kw_requires_import", NULL};
 static const Schema architecture_schema =
     SCHEMA("configurations.2d.architecture", architecture_fields, architecture_unused);
 
-/* What nnU-Net's older planners wrote flat into the configuration, to its place in `architecture`. */
+/* Keys that nnU-Net's older planners wrote into the configuration itself, mapped to their fields of `architecture`. */
 #define C PlanConfiguration
 #define LEGACY_LIST(KEY, MEMBER, COUNT) \
     ROW(FIELD_INT, KEY, C, architecture.MEMBER), LIST_OF(C, architecture.MEMBER, architecture.COUNT), \
@@ -143,7 +143,7 @@ static const Field network_fields[] = {
     ROW_DOUBLE("width", N, width, 1.0 / 64, 16, "1.0", "multiplies every number of channels"),
     STAGES("dims", dims, MOST_FEATURES, "96, 192, 384, 768", "channels of the encoder's stages at width 1"),
     STAGES("depths", depths, 256, "2, 2, 9, 2", "blocks of the encoder's stages"),
-    STAGES("decoder_depths", decoder_depths, 256, "2, 2, 2", "of the decoder's stages, coarsest first"),
+    STAGES("decoder_depths", decoder_depths, 256, "2, 2, 2", "blocks of the decoder's stages, coarsest first"),
     ROW_INT("d_state", N, d_state, 1, 256, "16", "states of the selective scan"),
     ROW_DOUBLE("drop_path", N, drop_path, 0, 0.99, "0.2", "largest rate of stochastic depth")};
 static const Schema network_schema = SCHEMA("network", network_fields, NULL);
@@ -159,11 +159,11 @@ static const Field training_fields[] = {
     ROW_DOUBLE("weight_decay", T, weight_decay, 0, 100, "0.05", NULL),
     ROW_DOUBLE("epsilon", T, epsilon, 0, 1, "1e-5", "of adamw"),
     ROW_DOUBLE("momentum", T, momentum, 0, 1, "0.99", "of sgd"),
-    ROW_CHOICE("schedule", T, schedule, schedules, "cosine", "of the learning rate: cosine or poly"),
-    ROW_INT("schedule_epochs", T, schedule_epochs, 0, 1000000, "0", "its length; 0: as many as epochs"),
-    ROW_DOUBLE("final_learning_rate", T, final_learning_rate, 0, 100, "1e-6", "where the cosine ends"),
+    ROW_CHOICE("schedule", T, schedule, schedules, "cosine", "schedule of the learning rate: cosine or poly"),
+    ROW_INT("schedule_epochs", T, schedule_epochs, 0, 1000000, "0", "epochs of the schedule; 0: as many as epochs"),
+    ROW_DOUBLE("final_learning_rate", T, final_learning_rate, 0, 100, "1e-6", "last value of the cosine"),
     ROW_DOUBLE("poly_power", T, poly_power, 0, 10, "0.9", NULL),
-    ROW_DOUBLE("gradient_clip", T, gradient_clip, 0, 1e12, "12", "largest norm of all gradients; 0: any"),
+    ROW_DOUBLE("gradient_clip", T, gradient_clip, 0, 1e12, "12", "largest norm of all gradients; 0: no clipping"),
     ROW_CHOICE("deep_supervision", T, deep_supervision, switches, "auto",
                "auto: off for swin_umamba_d without pretrained weights"),
     ROW_DOUBLE("oversample_foreground", T, oversample_foreground, 0, 1, "0.33",
@@ -179,8 +179,8 @@ static const Schema training_schema = SCHEMA("training", training_fields, NULL);
 
 #define I PlanInference
 static const Field inference_fields[] = {
-    ROW_DOUBLE("step", I, step, 0.01, 1, "0.5", "of the sliding window, in tiles"),
-    ROW_BOOL("gaussian", I, gaussian, "true", "tiles count less towards their borders"),
+    ROW_DOUBLE("step", I, step, 0.01, 1, "0.5", "step of the sliding window, in tiles"),
+    ROW_BOOL("gaussian", I, gaussian, "true", "Gaussian weights of tiles"),
     ROW_BOOL("mirroring", I, mirroring, "false", "mean over mirrored predictions"),
     {ROW(FIELD_INT, "mirror_axes", I, mirror_axes), LIST_OF(I, mirror_axes, mirror_axes_count), .low = 0,
      .high = 1, .fallback = "0, 1", .doc = "0: height, 1: width"}};
@@ -198,8 +198,8 @@ static const Field plan_fields[] = {
      .high = 1 << 30},
     ROW_STRING("image_reader_writer", Plan, image_reader_writer, "SimpleITKIO", NULL),
     ROW_CHOICE("orientation", Plan, orientation, orientations, "stored",
-               "canonical: volumes are turned to RAS before the network, results back"),
-    ROW_STRING("orientations", Plan, orientations, NULL, "of the training images"),
+               "canonical: volumes are reoriented to RAS, results back to the file's axes"),
+    ROW_STRING("orientations", Plan, orientations, NULL, "orientations of the training images"),
     {ROW(FIELD_INT, "transpose_forward", Plan, transpose_forward), .use = FIELD_REQUIRED, EXACTLY(3),
      .low = 0, .high = 2, .fallback = "0, 1, 2"},
     {ROW(FIELD_INT, "transpose_backward", Plan, transpose_backward), .use = FIELD_REQUIRED, EXACTLY(3),

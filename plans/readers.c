@@ -20,7 +20,7 @@ int reader_axes(ReaderAxes *axes, const char *name, const char *key, Err *e)
     for (int i = 0; names[i]; i++) text_add(&list, "%s%s", i ? ", " : "", names[i]);
     const int code = text_check(&list, e);
     if (!code)
-        err_set(e, ERR_VALUE, "%s: found %s, a reader that is not known here: expected one of %s; the nearest is %s", key,
+        err_set(e, ERR_VALUE, "%s: found %s, an unknown reader: expected one of %s; the nearest is %s", key,
                 name, list.data, schema_nearest_name(name, names));
     text_free(&list);
     return code ? code : ERR_VALUE;

@@ -41,7 +41,7 @@ static int check_value(const DatasetInfo *info, const DocNode *order, int k, Err
                          "voxels of %s, and of no later region, have in the label files", region(info, k)->name);
     for (int i = 0; i < k; i++)
         if (info->regions_class_order[i] == value)
-            return doc_error(item_of(order, k), e, "regions_class_order: %d stands twice, for %s and for %s: expected another "
+            return doc_error(item_of(order, k), e, "regions_class_order: %d occurs twice, for %s and for %s: expected another "
                              "value for each region", value, region(info, i)->name, region(info, k)->name);
     return 0;
 }
@@ -72,7 +72,7 @@ static int check_overwritten(const DatasetInfo *info, const DocNode *order, int 
     return e->code;
 }
 
-/* What is written for a label must lie in the same regions as the label. */
+/* The value that is written for a label must be in the same regions as the label. */
 static int check_meaning(const DatasetInfo *info, const DocNode *order, int value, Err *e)
 {
     const int last = last_region(info, value);

@@ -1,8 +1,8 @@
-/* Splits: which cases train and which validate, per fold (nnU-Net's rule; docs/reference.md, Splits).
+/* Splits: the training and validation cases of each fold (nnU-Net's rule; docs/reference.md, Splits).
  *
- * splits_make, splits_make_grouped or splits_read gives one, splits_free takes it back; it owns its names.
- * splits.c: the file; splits_make.c: drawing folds; splits_fold.c: the cases of one fold; splits_update.c: when the
- * dataset has other cases than before. Which file counts: splits_file.h. */
+ * Made by splits_make, splits_make_grouped or splits_read, freed by splits_free; it owns its names. splits.c: the
+ * file; splits_make.c: drawing folds; splits_fold.c: the cases of one fold; splits_update.c: when cases were added
+ * or removed. Which file is used: splits_file.h. */
 #ifndef PLANS_SPLITS_H
 #define PLANS_SPLITS_H
 
@@ -38,8 +38,8 @@ int splits_make(Splits *splits, const char *const *cases, int n, int folds, Err 
  * seed 12345. groups (n): the group of each case. Fails: ERR_VALUE for fewer groups than folds; ERR_NOMEM. */
 int splits_make_grouped(Splits *splits, const char *const *cases, const char *const *groups, int n, int folds, Err *e);
 
-/* A user's own file, or ours: a list of {train: [...], val: [...]}.
- * Fails: ERR_IO; ERR_FORMAT with "file:line:column: what". */
+/* A file of the user or of the planner: a list of {train: [...], val: [...]}. Fails: ERR_IO; ERR_FORMAT with
+ * "file:line:column: what". */
 int splits_read(Splits *splits, const char *path, Err *e);
 
 /* YAML, or JSON where the path ends in .json; atomic. */
@@ -48,21 +48,22 @@ int splits_text(const Splits *splits, Text *text, Err *e); /* adds the YAML that
 void splits_free(Splits *splits);
 bool splits_equal(const Splits *a, const Splits *b);
 
-/* The cases of one fold, copied into *split (split_free). fold SPLITS_FOLD_ALL: all cases train and all validate.
- * fold >= splits->count: a random 80:20 split by seed 12345 + fold, as nnU-Net does.
- * A case that the dataset had once and has no more is left out; one that it never had is an error. What a user should
- * know of it is added to notes, a line each: cases left out, in both lists, twice in one; a random split.
- * Fails: ERR_VALUE, also where no case is left to train on; ERR_NOMEM. */
+/* The cases of one fold, copied into *split (split_free). fold SPLITS_FOLD_ALL: all cases are in both lists. fold
+ * >= splits->count: a random 80:20 split by seed 12345 + fold, as nnU-Net does. A case that was removed from the
+ * dataset is left out; one that it never had is an error. Warnings are added to notes, one line each: cases that
+ * are left out, are in both lists or twice in one; a random split. Fails: ERR_VALUE, also where no case is left to
+ * train on; ERR_NOMEM. */
 int splits_fold(Split *split, const Splits *splits, const DatasetCases *cases, int fold, Text *notes, Err *e);
 void split_free(Split *split);
 
-/* Takes the cases that the dataset has no more out of all folds (*left: which), and adds those that are in none
- * (*joined): validated in the fold that validates fewest, or with their group, trained in the others. present:
- * sorted; groups: of each of them, or NULL. left and joined are the caller's. Fails: ERR_NOMEM. */
+/* Removes the cases that the dataset no longer has from all folds (*left: their names), and adds those that are in
+ * none (*joined): to the validation cases of the fold that has fewest, or of the fold of their group, and to the
+ * training cases of the others. present: sorted; groups: of each of them, or NULL. left and joined are owned by the
+ * caller. Fails: ERR_NOMEM. */
 int splits_update(Splits *splits, const NameList *present, const char *const *groups, NameList *left,
                   NameList *joined, Err *e);
 
-/* The cases of `present` that stand in no fold, as a list of the caller's. Fails: ERR_NOMEM. */
+/* The cases of `present` that are in no fold; the list is owned by the caller. Fails: ERR_NOMEM. */
 int splits_lacking(NameList *lacking, const Splits *splits, const NameList *present, Err *e);
 
 #endif

@@ -17,7 +17,7 @@ void splits_file_free(SplitsFile *f)
     *f = (SplitsFile){0};
 }
 
-/* Whether the .yaml has the content that the planner recorded. A record that cannot be read counts as none. */
+/* Whether the .yaml has the content that the planner recorded. A record that cannot be read is treated as missing. */
 static int is_planned(SplitsFile *f, const char *yaml, const char *preprocessed, Err *e)
 {
     char hash[HASH_BYTES], *record = path_format(e, "%s/splits_made_from.yaml", preprocessed);
@@ -44,7 +44,7 @@ static int take_json(SplitsFile *f, char **yaml, char **json)
     return 0;
 }
 
-/* Both are there. */
+/* Both files exist. */
 static int choose(SplitsFile *f, char **yaml, char **json, Err *e)
 {
     Splits other = {0};
@@ -52,8 +52,8 @@ static int choose(SplitsFile *f, char **yaml, char **json, Err *e)
     if (!code && f->planned) return take_json(f, yaml, json);
     if (!code) code = splits_read(&other, *yaml, e);
     if (!code && !splits_equal(&f->splits, &other))
-        code = err_set(e, ERR_VALUE, "%s and %s: both are there, plan_and_preprocess wrote neither of them, and they differ: "
-                       "remove the one that shall not count", *yaml, path_base(*json));
+        code = err_set(e, ERR_VALUE, "%s and %s: both exist, plan_and_preprocess wrote neither of them, and they differ: "
+                       "remove the one that is not to be used", *yaml, path_base(*json));
     splits_free(&other);
     if (!code) {
         f->path = *json;
@@ -89,7 +89,7 @@ int splits_file_find(SplitsFile *f, const char *preprocessed, Err *e)
     return code;
 }
 
-/* The hash of splits_final.yaml as it is, where it is the planner's. */
+/* The hash of the existing splits_final.yaml, if the planner wrote it. */
 static int add_replaced(MadeFrom *made_from, const char *path, const char *preprocessed, Err *e)
 {
     SplitsFile there = {0};
@@ -101,8 +101,8 @@ static int add_replaced(MadeFrom *made_from, const char *path, const char *prepr
     return made_from_check(made_from, e);
 }
 
-/* The record goes first and knows both hashes: where the run ends between the files, the old one is still known as the
- * planner's. */
+/* The record is written first and holds both hashes. If the run ends before the new file is written, the old one is
+ * still recognised as the planner's. */
 static int write_files(const Text *text, MadeFrom *made_from, const char *path, const char *record, const char *preprocessed,
                        Err *e)
 {

@@ -1,4 +1,4 @@
-/* The cases of one fold, and what is to be said of them. */
+/* The cases of one fold, and warnings about them. */
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,10 +8,10 @@
 #include "base/random.h"
 #include "plans/splits.h"
 
-/* A fold while it is chosen; the notes' lists are sorted at the end. */
+/* State while a fold's cases are chosen; the lists for the notes are sorted at the end. */
 typedef struct Choice {
     const DatasetCases *cases;
-    NameList train, val;        /* become the split's */
+    NameList train, val;        /* moved into the split at the end */
     NameList left_out, twice;
 } Choice;
 
@@ -58,7 +58,7 @@ static int sorted_copy(NameList *copy, const NameList *list, Err *e)
     return 0;
 }
 
-/* The names that stand twice or more in a list, once each. */
+/* The names that occur more than once in a list, each once. */
 static int find_repeated(NameList *twice, const NameList *list, Err *e)
 {
     NameList sorted;
@@ -95,7 +95,7 @@ static int copy_names(Choice *c, NameList *to, char *const *from, int n, Err *e)
     return 0;
 }
 
-/* A case that stands twice in `val` is validated once. */
+/* A case that occurs twice in `val` is validated once. */
 static void drop_repeated(NameList *list)
 {
     int kept = 0;
@@ -127,7 +127,7 @@ static void note(Text *notes, const char *before, const NameList *list, const ch
 static int note_repeated(Choice *c, Text *notes, Err *e)
 {
     TRY(find_repeated(&c->twice, &c->train, e));
-    note(notes, "more than once in its train list: ", &c->twice, "; drawn as often, as in nnU-Net");
+    note(notes, "more than once in its train list: ", &c->twice, "; drawn that often, as in nnU-Net");
     names_free(&c->twice);
     TRY(find_repeated(&c->twice, &c->val, e));
     note(notes, "more than once in its val list: ", &c->twice, "; validated once");
@@ -141,7 +141,7 @@ static int note_overlap(const Choice *c, Text *notes, Err *e)
     int code = sorted_copy(&train, &c->train, e);
     for (int i = 0; i < c->val.count && !code; i++)
         if (names_have(&train, c->val.names[i])) code = names_add(&both, c->val.names[i], e);
-    if (!code) note(notes, "in both its train and its val list: ", &both, "; what they score says nothing on new images");
+    if (!code) note(notes, "in both its train and its val list: ", &both, "; their scores say nothing about new images");
     names_free(&train);
     names_free(&both);
     return code;

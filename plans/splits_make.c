@@ -12,7 +12,7 @@ static int by_name(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* Sorted by bytes, which for UTF-8 is Python's order too; given back with mem_free. */
+/* Sorted by bytes, which for UTF-8 is Python's order too; freed with mem_free. */
 static int sort_cases(const char ***sorted, const char *const *cases, int n, Err *e)
 {
     *sorted = mem_zalloc((size_t)n, sizeof **sorted, e);
@@ -21,7 +21,7 @@ static int sort_cases(const char ***sorted, const char *const *cases, int n, Err
     qsort(*sorted, (size_t)n, sizeof **sorted, by_name);
     for (int i = 1; i < n; i++) {
         if (strcmp((*sorted)[i - 1], (*sorted)[i])) continue;
-        const int code = err_set(e, ERR_VALUE, "the case %s is there twice", (*sorted)[i]);
+        const int code = err_set(e, ERR_VALUE, "the case %s occurs twice", (*sorted)[i]);
         mem_free(*sorted);
         *sorted = NULL;
         return code;
@@ -35,7 +35,7 @@ static int add_name(char **names, int *count, const char *name, Err *e)
     return names[*count] ? ((*count)++, 0) : ERR_NOMEM;
 }
 
-/* One fold: fold_of says for each sorted case where it is validated; both lists ascend. */
+/* Makes one fold; fold_of is the fold that validates each sorted case; both lists are in ascending order. */
 static int make_fold(Split *fold, const char *const *sorted, const int *fold_of, int n, int index, Err *e)
 {
     fold->train = mem_zalloc((size_t)n, sizeof *fold->train, e);
@@ -59,7 +59,7 @@ static int make_folds(Splits *splits, const char *const *sorted, const int *fold
     return code;
 }
 
-/* 0 … n-1, shuffled as NumPy's RandomState(12345) does; given back with mem_free. */
+/* 0 … n-1, shuffled as by NumPy's RandomState(12345); freed with mem_free. */
 static int64_t *shuffled_indices(int n, Err *e)
 {
     int64_t *order = mem_zalloc((size_t)n, sizeof *order, e);
@@ -127,7 +127,7 @@ static int larger_first(const void *a, const void *b)
     return x->size != y->size ? y->size - x->size : x->order - y->order;
 }
 
-/* Numbers the groups in the order of their names; *groups (given back with mem_free): their sizes. */
+/* Numbers the groups in the order of their names; *groups (freed with mem_free): their sizes. */
 static int count_groups(Group **groups, int *count, Member *members, int n, Err *e)
 {
     *groups = mem_zalloc((size_t)n, sizeof **groups, e);

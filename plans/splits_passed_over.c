@@ -1,4 +1,4 @@
-/* Files that a person may take for the splits, and that nobody reads. */
+/* Warnings of files that a user may take for the splits, but that are not read. */
 #include <string.h>
 #include <strings.h>
 
@@ -26,7 +26,7 @@ int splits_passed_over(Text *warnings, const char *folder, Err *e)
         if (looks_like_splits(files.names[i]))
             text_add(warnings, "%s/%s is not read: folds are read from splits_final.json or splits_final.yaml, a list of "
                      "{train: [CASE, ...], val: [CASE, ...]}%s\n", folder, files.names[i],
-                     path_ends_with(files.names[i], ".pkl") ? "; write what the .pkl holds into a .json" : "");
+                     path_ends_with(files.names[i], ".pkl") ? "; write the content of the .pkl into a .json" : "");
     file_list_free(&files);
     return 0;
 }

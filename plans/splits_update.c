@@ -1,4 +1,4 @@
-/* Folds of a dataset that has other cases than when they were drawn. */
+/* Updates folds after cases were added to the dataset or removed. */
 #include <string.h>
 
 #include "base/memory.h"
@@ -14,7 +14,7 @@ static void drop_missing(char **names, int *count, const NameList *present)
     *count = kept;
 }
 
-/* All names of all folds, sorted, each once; the caller's. */
+/* All names of all folds, sorted, each once; owned by the caller. */
 static int all_names(NameList *all, const Splits *splits, Err *e)
 {
     int code = 0;

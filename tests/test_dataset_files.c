@@ -352,7 +352,7 @@ static void users_splits_are_honoured_or_refused(void **state)
     free_known(known);
     static const char *const twice[] = {"a", "b", "c", "d", "a"};
     assert_int_equal(splits_make(&splits, twice, 5, 5, &e), ERR_VALUE);
-    assert_says(&e, "the case a is there twice");
+    assert_says(&e, "the case a occurs twice");
     assert_int_equal(splits_read(&splits, scratch_with("[{train: [a]}]"), &e), ERR_FORMAT);
     assert_says(&e, ":1:2: a fold without the key val");
     assert_int_equal(splits_read(&splits, scratch_with("train: [a]"), &e), ERR_FORMAT);

@@ -75,7 +75,7 @@ static void what_is_there_is_told_apart_from_what_cannot_be_told(void **state)
     assert_int_equal(file_is_there(NULL, &there, &e), ERR_NOMEM);
     assert_int_equal(symlink("nowhere/at/all", in_folder("dangling")), 0);
     assert_int_equal(file_is_there(in_folder("dangling"), &there, &e), ERR_IO);
-    assert_says(&e, "link that points to nowhere/at/all");
+    assert_says(&e, "link to nowhere/at/all");
     assert_int_equal(symlink("circle", in_folder("circle")), 0);
     assert_int_equal(file_is_there(in_folder("circle"), &there, &e), ERR_IO);
     char endless[400];
@@ -243,7 +243,7 @@ static void what_is_no_regular_file_is_refused_at_once(void **state)
     assert_says(&e, "a device");
     assert_int_equal(symlink("gone", in_folder("link")), 0);
     assert_int_equal(file_get(in_folder("link"), &data, &bytes, &e), ERR_IO);
-    assert_says(&e, "a link that points to gone");
+    assert_says(&e, "a link to gone");
     alarm(0);
 }
 

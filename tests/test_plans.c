@@ -66,7 +66,7 @@ static void documents_refuse_what_is_not_data(void **state)
         {"a: *x\n", "f:1:4: aliases"},
         {"a: !!int 1\n", "tags"},
         {"a: 1\n---\nb: 2\n", "f:2:1: a second document"},
-        {"a: 1\nb: 2\na: 3\n", "f:3:1: the key \"a\" stands in line 1 already"},
+        {"a: 1\nb: 2\na: 3\n", "f:3:1: the key \"a\" is already in line 1"},
         {"? [a]\n: 1\n", "a key must be plain text"},
         {"a: \"x\\0y\"\n", "NUL"},
         {"{\"a\":\n[1, 2", "f:3:1: did not find expected ',' or ']' while parsing a flow "
@@ -340,12 +340,12 @@ static void checks_find_what_does_not_fit(void **state)
         {"network: {name: nnunet}\nconfigurations: {2d: {architecture: {arch_kwargs: {n_stages: 7}}}}",
          "features_per_stage: a list of 6, expected 7"},
         {"network: {name: nnunet}\nconfigurations: {2d: {architecture: {arch_kwargs: {norm_op: Norm}}}}",
-         "norm_op: found \"Norm\", only InstanceNorm2d is known"},
+         "norm_op: found \"Norm\", only InstanceNorm2d is supported"},
         {"network: {name: nnunet}\n"
          "configurations: {2d: {architecture: {arch_kwargs: {norm_op_kwargs: {eps: 1}}}}}",
          "eps 1, affine true, negative_slope 0.01: only"},
         {"configurations: {2d: {resampling_fn_seg: resample_torch}}", "function \"resample_torch\""},
-        {"configurations: {2d: {resampling_fn_data_kwargs: {order: 2}}}", "known are 0, 1 and 3"},
+        {"configurations: {2d: {resampling_fn_data_kwargs: {order: 2}}}", "supported are 0, 1 and 3"},
         {"configurations: {2d: {preprocessor_name: Mine}}", "preprocessor_name Mine"},
         {"training: {schedule_epochs: 10}", "schedule_epochs: 10, expected 0 or at least epochs, 1000"},
         {"training: {final_learning_rate: 1}", "final_learning_rate: 1 is above learning_rate"},

@@ -228,7 +228,7 @@ static void contradicting_parts_are_refused(void **state)
         {BYTES(PICKLE("K\2", "K\1") KEYS(ZERO "X\1\0\0\0" "7") COUNT("\2") ONE_TWO),
          "storage '7' belongs to no tensor"},
         {BYTES(PICKLE("K\2", "K\1") KEYS(ZERO ZERO) COUNT("\2") ONE_TWO),
-         "storage '0' of 2 float32: it stands there twice"},
+         "storage '0' of 2 float32: it occurs twice"},
         {BYTES(PICKLE("K\2", "K\1") KEYS(ZERO) COUNT("\3") ONE_TWO), "another length"},
         {BYTES(PICKLE("K\2", "K\1") KEYS(ZERO) COUNT("\2") "\0\0\0\0"), "the file ends within it"},
         {BYTES(PICKLE("K\2", "K\1") KEYS("X\2\0\0\0x\n")), "storage 'x?' belongs to no tensor"},
@@ -236,7 +236,7 @@ static void contradicting_parts_are_refused(void **state)
         {BYTES(PICKLE("K\2", "K\1") "}."), "no list of storages"},
         {BYTES(PICKLE("K\2", "K\1") KEYS(ZERO) COUNT("\2") "\0\0\xc0\x7f\0\0\0\0"), "element 0 of 2 is NaN"},
         {BYTES(PICKLE("J\0\0\0\x40", "K\0") KEYS(ZERO) COUNT("\2") ONE_TWO),
-         "tensor 'a': with it, views unfold"},
+         "tensor 'a': with it, the tensors are many times larger"},
         {BYTES("K\1." "]."), "no dictionary"},
         {BYTES("}." "]."), "no weights in it"},
     };

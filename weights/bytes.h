@@ -1,4 +1,4 @@
-/* Little-endian integers in the byte strings of weight files, whatever the machine's own order. */
+/* Reads and writes little-endian integers of weight files, on machines of any byte order. */
 #ifndef WEIGHTS_BYTES_H
 #define WEIGHTS_BYTES_H
 

@@ -1,4 +1,5 @@
-/* convert_weights IN OUT: weights between PyTorch's files and safetensors, told by the names' endings. */
+/* convert_weights IN OUT: converts weights between PyTorch's files and safetensors; the endings of the names tell
+ * which. */
 #include <argp.h>
 #include <string.h>
 
@@ -35,7 +36,7 @@ static int convert(const Options *options, const CommonOptions *common, Err *e)
     WeightsFile w;
     bool there;
     TRY(file_is_there(out, &there, e));
-    if (there && file_is_same(in, out)) /* a checkpoint would lose what its training goes on with */
+    if (there && file_is_same(in, out)) /* a checkpoint would lose its optimizer state */
         return err_set(e, ERR_VALUE, "%s and %s are the same file: give OUT another name", in, out);
     if (there && !common->overwrite)
         return err_set(e, ERR_VALUE, "%s: exists already; --overwrite replaces it", out);
@@ -63,7 +64,7 @@ int main(int argc, char **argv)
         .args_doc = "IN OUT",
         .doc = "Converts network weights between PyTorch's files (.pth, .pt) and .safetensors, both ways.\v"
                "A PyTorch file is read without executing anything in it; of a checkpoint, the network's "
-               "weights and the numbers and texts beside them are kept, the optimizer's state is not.",
+               "weights and its notes (numbers and texts) are kept, the optimizer's state is not.",
     };
     Options options = {0};
     CommonOptions common = {.takes = OPT_QUIET | OPT_OVERWRITE};

@@ -18,7 +18,7 @@ static int compare_keys(const void *a, const void *b)
     return order ? order : (x->text.bytes > y->text.bytes) - (x->text.bytes < y->text.bytes);
 }
 
-/* No string or integer may be a dictionary's key twice. */
+/* Fails where a dictionary has the same string or integer as a key twice. */
 static int check_keys(const Value *dict, Err *e)
 {
     Value **keys = mem_alloc(dict->list.count / 2 * sizeof *keys, e);
@@ -32,15 +32,15 @@ static int check_keys(const Value *dict, Err *e)
     int failed = 0;
     for (size_t i = 1; i < count && !failed; i++) {
         if (compare_keys(&keys[i - 1], &keys[i])) continue;
-        failed = err_set(e, ERR_FORMAT, "key '%s' stands twice in a dictionary",
+        failed = err_set(e, ERR_FORMAT, "key '%s' occurs twice in a dictionary",
                          keys[i]->kind == VALUE_STRING ? keys[i]->text.data : "(an integer)");
     }
     mem_free(keys);
     return failed;
 }
 
-/* Sets the heights of v and of all below; a height of -1 marks what is being measured. Every value is
- * visited once however often it is shared. */
+/* Sets the heights of v and of all values below it. A height of -1 marks a value that is being visited, so that
+ * cycles are found. A shared value is visited once. */
 static int measure(Value *v, int depth, Err *e)
 {
     if (v->height > 0) return 0;

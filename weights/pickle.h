@@ -1,13 +1,12 @@
 /* Python pickles, read without executing anything: the fixed subset that PyTorch's files need.
  *
- * Source: CPython's pickletools.py (opcodes), torch/serialization.py and torch/_utils.py (what tensors
- * and storages are made of). A pickle is a program for a small machine; here the machine only builds
- * Values. It calls nothing but the few makers of pickle_calls.c: a call (REDUCE) of any other global
- * fails with its name; an unknown class that is only instantiated becomes an inert VALUE_OBJECT without
- * content. Memory is bounded by a multiple of the pickle's length; the result has no cycles, is at most
- * PICKLE_MAX_DEPTH deep, and no dictionary has a key twice.
- * Values belong to their Pickle; those of kind BYTES, LONG and tensors may view the pickle's bytes, which
- * must outlive it. `Pickle p = {0}` is an empty one; pickle_free gives all back. */
+ * Source: CPython's pickletools.py (opcodes), torch/serialization.py and torch/_utils.py (how tensors and storages
+ * are stored). A pickle is a program for a stack machine; here the machine only builds Values. It calls only the
+ * functions of pickle_calls.c: a call (REDUCE) of any other global fails with its name; an unknown class that is
+ * only instantiated becomes an inert VALUE_OBJECT without content. Memory is bounded by a multiple of the pickle's
+ * length; the result has no cycles, is at most PICKLE_MAX_DEPTH deep, and no dictionary has a key twice. Values
+ * belong to their Pickle; those of kind BYTES, LONG and tensors may view the pickle's bytes, which must outlive it.
+ * `Pickle p = {0}` is an empty one; pickle_free frees everything. */
 #ifndef WEIGHTS_PICKLE_H
 #define WEIGHTS_PICKLE_H
 
@@ -35,13 +34,13 @@ typedef struct PickleStorage {
     DType dtype;
     const char *key;        /* its name in the file */
     int64_t count;          /* elements */
-    const char *data;       /* NULL until found */
-    bool in_pickle;         /* lives as long as the Pickle only (a NumPy array), not as the file */
+    const char *data;       /* NULL until it is found in the file */
+    bool in_pickle;         /* data is valid as long as the Pickle only (a NumPy array), not as long as the file */
     struct PickleStorage *next;   /* all storages of a pickle */
 } PickleStorage;
 
 typedef struct PickleTensor {
-    const PickleStorage *storage; /* NULL: an array whose content was never told */
+    const PickleStorage *storage; /* NULL: an array whose content the pickle does not set */
     int64_t offset;         /* elements */
     int rank;
     int64_t shape[ARRAY_MAX_RANK], stride[ARRAY_MAX_RANK]; /* strides in elements, >= 0 */

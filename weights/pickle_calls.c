@@ -1,4 +1,4 @@
-/* The few functions that a pickle of weights may call, and what an instance or a state becomes.
+/* The functions that a pickle of weights may call, and the Values that instances and states become.
  *
  * Sources: torch/_utils.py (_rebuild_tensor_v2, _rebuild_parameter), torch/serialization.py
  * (persistent_load), numpy/_core/src/multiarray (__reduce__ and __setstate__ of arrays and types). */
@@ -21,7 +21,7 @@ static bool is_string(const Value *v, const char *text)
     return v->kind == VALUE_STRING && v->text.bytes == bytes && !memcmp(v->text.data, text, bytes);
 }
 
-/* Fails with what was wrong; NULL, so that makers can return it. */
+/* Sets the error and returns NULL, so that callers can return it. */
 static Value *refuse(Machine *m, const char *what)
 {
     machine_fail(m, ERR_FORMAT, "%s", what);
@@ -51,7 +51,7 @@ Value *call_storage(Machine *m, const Value *id)
         {"BoolStorage", DTYPE_BOOL},
     };
     if (id->kind != VALUE_TUPLE || id->list.count < 5 || !is_string(id->list.items[0], "storage"))
-        return refuse(m, "a reference to no storage; save the state_dict, not the module");
+        return refuse(m, "a persistent reference that is no storage; save the state_dict, not the module");
     const Value *type = id->list.items[1], *key = id->list.items[2], *count = id->list.items[4];
     if (type->kind != VALUE_GLOBAL || key->kind != VALUE_STRING || count->kind != VALUE_INT ||
         count->integer < 0)
@@ -98,7 +98,7 @@ static bool fits(const PickleTensor *t)
 /* (storage, offset, shape, strides, requires_grad, hooks[, metadata]) */
 static Value *rebuild_tensor(Machine *m, const Value *args)
 {
-    static const char bad[] = "a tensor of other arguments than expected";
+    static const char bad[] = "a tensor with unexpected arguments";
     if (args->list.count < 6 || args->list.count > 7) return refuse(m, bad);
     Value *const *arg = args->list.items;
     const Value *shape = arg[2], *stride = arg[3];
@@ -127,7 +127,7 @@ static Value *rebuild_parameter(Machine *m, const Value *args)
     return args->list.items[0];
 }
 
-/* ---- small things ---- */
+/* ---- devices, sizes, dictionaries, bytes ---- */
 
 /* (type,) or (type, index): becomes the string that PyTorch prints. */
 static Value *make_device(Machine *m, const Value *args)
@@ -147,7 +147,7 @@ static Value *make_device(Machine *m, const Value *args)
 static Value *make_size(Machine *m, const Value *args)
 {
     if (args->list.count != 1 || args->list.items[0]->kind != VALUE_TUPLE)
-        return refuse(m, "a torch.Size of no tuple");
+        return refuse(m, "a torch.Size whose argument is no tuple");
     return args->list.items[0];
 }
 
@@ -169,7 +169,7 @@ static Value *make_ordered_dict(Machine *m, const Value *args)
     return dict;
 }
 
-/* (text, "latin1"): how protocol 2 writes bytes. */
+/* (text, "latin1"): the form of bytes in protocol 2. */
 static Value *encode(Machine *m, const Value *args)
 {
     if (args->list.count != 2 || args->list.items[0]->kind != VALUE_STRING ||
@@ -178,7 +178,7 @@ static Value *encode(Machine *m, const Value *args)
     const Value *text = args->list.items[0];
     Value *v = machine_text(m, VALUE_BYTES, text->text.data, text->text.bytes);
     if (!v) return NULL;
-    char *to = (char *)v->text.data; /* decoded in place: our own copy */
+    char *to = (char *)v->text.data; /* decoded in place, in the copy */
     size_t count = 0;
     for (size_t i = 0; i < text->text.bytes; i++) {
         unsigned char c = (unsigned char)text->text.data[i];
@@ -192,7 +192,7 @@ static Value *encode(Machine *m, const Value *args)
 
 /* ---- NumPy ---- */
 
-/* ("f8", align, copy); a type that we lack becomes an inert object. */
+/* ("f8", align, copy); an unsupported type becomes an inert object. */
 static Value *make_dtype(Machine *m, const Value *args)
 {
     static const struct {
@@ -224,7 +224,7 @@ static double half_to_double(unsigned bits)
     return bits & 0x8000 ? -value : value;
 }
 
-/* The numbers of a type that a scalar holds: v's kind is set to match. */
+/* Decodes a scalar of a type; sets v's kind. */
 static void read_scalar(Value *v, DType dtype, const char *data)
 {
     const int bytes = (int)dtype_size(dtype), unused = 64 - 8 * bytes;
@@ -238,7 +238,7 @@ static void read_scalar(Value *v, DType dtype, const char *data)
     case DTYPE_BOOL: v->kind = VALUE_BOOL; v->truth = bits; break;
     case DTYPE_U8: case DTYPE_U16: case DTYPE_U32: case DTYPE_U64:
         v->kind = VALUE_INT;
-        v->integer = bits < INT64_MAX ? (int64_t)bits : INT64_MAX; /* beyond what a note or index needs */
+        v->integer = bits < INT64_MAX ? (int64_t)bits : INT64_MAX; /* larger values are not needed */
         break;
     default:
         v->kind = VALUE_INT;
@@ -259,7 +259,7 @@ static Value *make_scalar(Machine *m, const Value *args)
     return v;
 }
 
-/* (numpy.ndarray, (0,), b"b"): an array that BUILD gives its content. */
+/* (numpy.ndarray, (0,), b"b"): an array whose content BUILD sets. */
 static Value *make_ndarray(Machine *m, const Value *args)
 {
     if (!args->list.count || !is_global(args->list.items[0], "numpy", "ndarray"))
@@ -307,11 +307,11 @@ static int fill_ndarray(Machine *m, Value *array, const Value *state)
 
 int call_build(Machine *m, Value *object, const Value *state)
 {
-    if (object->kind == VALUE_OBJECT || object->kind == VALUE_DICT) return 0; /* attributes: not needed */
+    if (object->kind == VALUE_OBJECT || object->kind == VALUE_DICT) return 0; /* attributes are not used */
     if (object->kind == VALUE_TENSOR && !object->tensor->storage) return fill_ndarray(m, object, state);
     if (object->kind != VALUE_DTYPE)
-        return machine_fail(m, ERR_FORMAT, "a state for something that has none");
-    /* (version, byte order, …): numbers of the other order become inert. */
+        return machine_fail(m, ERR_FORMAT, "a state for an object that cannot have one");
+    /* (version, byte order, …): a type of the other byte order becomes an inert object. */
     if (state->kind == VALUE_TUPLE && state->list.count > 1 && is_string(state->list.items[1], ">")) {
         object->kind = VALUE_OBJECT;
         object->global.module = "numpy";
@@ -322,7 +322,7 @@ int call_build(Machine *m, Value *object, const Value *state)
 
 Value *call_new(Machine *m, const Value *class)
 {
-    if (class->kind != VALUE_GLOBAL) return refuse(m, "an instance of something that is no class");
+    if (class->kind != VALUE_GLOBAL) return refuse(m, "an instance of a value that is no class");
     if (is_global(class, "collections", "OrderedDict")) return machine_value(m, VALUE_DICT);
     return make_object(m, class->global.module, class->global.name);
 }
@@ -346,7 +346,7 @@ Value *call_function(Machine *m, const Value *function, const Value *args)
         {"numpy._core.multiarray", "_reconstruct", make_ndarray},
     };
     if (function->kind != VALUE_GLOBAL || args->kind != VALUE_TUPLE)
-        return refuse(m, "a call of something that is no function");
+        return refuse(m, "a call of a value that is no function");
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (is_global(function, known[i].module, known[i].name)) return known[i].make(m, args);
     machine_fail(m, ERR_UNSUPPORTED, "it asks to call %s.%s; files of weights need no such call, refused",

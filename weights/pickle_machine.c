@@ -8,7 +8,7 @@
 #include "weights/bytes.h"
 
 enum {
-    LENGTH_MAX = 32 << 20,     /* real ones have some hundred kilobytes */
+    LENGTH_MAX = 32 << 20,     /* pickles of weights have some hundred kilobytes */
     NAME_MAX_BYTES = 200,      /* of a module or class */
     PROTOCOL_MAX = 5
 };
@@ -43,7 +43,7 @@ static Value *pop(Machine *m)
     return v;
 }
 
-/* Drops the last mark; what stands above it begins at *first. */
+/* Removes the last mark; *first is the index of the first value above it. */
 static int pop_mark(Machine *m, size_t *first)
 {
     *first = m->mark_count ? m->marks[--m->mark_count] : SIZE_MAX;
@@ -69,7 +69,7 @@ static int number(Machine *m, int bytes, uint64_t *value)
     return data ? 0 : m->error.code;
 }
 
-/* A length of that many bytes, then so many bytes. */
+/* Reads a length, stored in that many bytes, and then the bytes. */
 static const char *counted(Machine *m, int length_bytes, size_t *bytes)
 {
     uint64_t length;
@@ -180,7 +180,7 @@ static int bytes_of(Machine *m, int length_bytes)
     return push_view(m, VALUE_BYTES, data, bytes);
 }
 
-/* Python 2's str: text where it can be. */
+/* Python 2's str: a string if it is UTF-8, else bytes. */
 static int string_of(Machine *m, int length_bytes)
 {
     size_t bytes;
@@ -223,7 +223,7 @@ static int op_empty_list(Machine *m) { return push(m, machine_value(m, VALUE_LIS
 static int op_empty_tuple(Machine *m) { return push(m, machine_value(m, VALUE_TUPLE)); }
 static int op_empty_dict(Machine *m) { return push(m, machine_value(m, VALUE_DICT)); }
 
-/* Replaces what stands on the stack from `first` on by one container of it. */
+/* Replaces the values on the stack from `first` on by one container that holds them. */
 static int gather(Machine *m, ValueKind kind, size_t first)
 {
     const size_t count = m->height - first;
@@ -261,7 +261,7 @@ static int op_tuple1(Machine *m) { return gather_last(m, 1); }
 static int op_tuple2(Machine *m) { return gather_last(m, 2); }
 static int op_tuple3(Machine *m) { return gather_last(m, 3); }
 
-/* Moves what stands from `first` on into the container below it; an inert object drops it. */
+/* Moves the values from `first` on into the container below them; an inert object drops them. */
 static int put_into(Machine *m, ValueKind kind, size_t first)
 {
     const size_t count = m->height - first;
@@ -270,7 +270,7 @@ static int put_into(Machine *m, ValueKind kind, size_t first)
     if (!container) return m->error.code;
     if (container->kind == VALUE_OBJECT) return 0;
     if (container->kind != kind || (kind == VALUE_DICT && count % 2))
-        return machine_fail(m, ERR_FORMAT, "items for something that holds none of that kind");
+        return machine_fail(m, ERR_FORMAT, "items for a value that is no container of that kind");
     for (size_t i = 0; i < count; i++) TRY(machine_append(m, container, m->stack[first + i]));
     return 0;
 }
@@ -300,7 +300,8 @@ static int put(Machine *m, uint64_t index)
 {
     Value *v = top(m);
     if (!v) return m->error.code;
-    /* Each PUT costs a byte at least and pickles number them one by one. */
+    /* Pickles number their PUTs from 0, and each takes at least one byte: so the index is below the pickle's
+     * length. */
     if (index >= m->at) return machine_fail(m, ERR_FORMAT, "memo index %llu", (unsigned long long)index);
     if (index >= m->memo_count) {
         const size_t larger = 2 * ((size_t)index + 128), size = sizeof *m->memo;

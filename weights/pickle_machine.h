@@ -1,5 +1,5 @@
 /* What pickle.c (the finished tree), pickle_values.c (memory of values), pickle_machine.c (opcodes) and
- * pickle_calls.c (makers of tensors and the like) share. Private to these four. */
+ * pickle_calls.c (functions that pickles may call) share. Private to these four. */
 #ifndef WEIGHTS_PICKLE_MACHINE_H
 #define WEIGHTS_PICKLE_MACHINE_H
 
@@ -12,9 +12,9 @@ typedef struct Machine {
     size_t height, stack_capacity;
     size_t *marks;           /* heights of the stack */
     size_t mark_count, mark_capacity;
-    Value **memo;            /* NULL where nothing was put */
+    Value **memo;            /* NULL: no value was stored */
     size_t memo_count;       /* entries, used or not */
-    size_t puts;             /* what MEMOIZE counts */
+    size_t puts;             /* number of PUT and MEMOIZE opcodes so far */
     size_t taken;            /* bytes that values took */
     Pickle *out;
     Err error;
@@ -34,7 +34,7 @@ int machine_append(Machine *m, Value *list, Value *item);
 /* A value with a copy of the text, a NUL behind it. STRING must be UTF-8. */
 Value *machine_text(Machine *m, ValueKind kind, const char *data, size_t bytes);
 
-/* REDUCE: function(*args). NULL with the error set; if the function is none of the known, it is named. */
+/* REDUCE: function(*args). NULL with the error set; the error names a function that is not supported. */
 Value *call_function(Machine *m, const Value *function, const Value *args);
 
 /* NEWOBJ: an instance of that class. */

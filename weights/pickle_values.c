@@ -20,7 +20,7 @@ void *machine_take(Machine *m, size_t bytes)
     bytes = (bytes + 15) / 16 * 16;
     m->taken += bytes;
     if (m->taken > VALUES_PER_BYTE * m->at + BLOCK_BYTES) {
-        machine_fail(m, ERR_FORMAT, "it unfolds to too much memory; a hostile file?");
+        machine_fail(m, ERR_FORMAT, "its values take too much memory for its length; is the file malicious?");
         return NULL;
     }
     Block *block = m->out->blocks;

@@ -103,7 +103,7 @@ static int next_pickle(Legacy *l, Pickle *p, Err *e)
     return 0;
 }
 
-/* The three small pickles in front: magic number, protocol version, system. */
+/* Reads the three pickles at the beginning: magic number, protocol version, system. */
 static int read_preamble(Legacy *l, Err *e)
 {
     Pickle p;
@@ -159,7 +159,7 @@ static int read_storage(Legacy *l, const char *key, Err *e)
         return err_set(e, ERR_FORMAT, "storage '%s' belongs to no tensor", key);
     const PickleStorage *s = l->storages[low];
     const size_t bytes = mem_product((size_t)s->count, dtype_size(s->dtype));
-    if (s->data) return bad_storage(s, "it stands there twice", e);
+    if (s->data) return bad_storage(s, "it occurs twice", e);
     if (l->bytes - l->at < 8 || l->bytes - l->at - 8 < bytes)
         return bad_storage(s, "the file ends within it; is it cut short?", e);
     if (bytes_le(l->data + l->at, 8) != (uint64_t)s->count)
@@ -247,7 +247,7 @@ static bool is_contiguous(const PickleTensor *t)
     return contiguous;
 }
 
-/* Copies the axes from `axis` on; returns where the next element goes. */
+/* Copies the axes from `axis` on; returns the address of the next element. */
 static char *copy_strided(char *to, const char *from, const PickleTensor *t, int axis, size_t size)
 {
     if (axis == t->rank) {

@@ -30,26 +30,25 @@ int pth_open(Pth *p, const char *path, Err *e);
 int pth_parse(Pth *p, const char *data, size_t bytes, Err *e);
 void pth_close(Pth *p);
 
-/* The numbers of a VALUE_TENSOR, row-major: a read-only view into the file (as long as the Pth lives) or,
- * where they are strided or not aligned for their type, a copy on the heap. The caller frees with
- * array_free. Fails: ERR_VALUE for another kind; ERR_NOMEM. */
+/* The numbers of a VALUE_TENSOR, row-major: a read-only view into the file (valid until pth_close) or, where they
+ * are strided or not aligned for their type, a copy on the heap. The caller frees with array_free. Fails: ERR_VALUE
+ * for another kind; ERR_NOMEM. */
 int pth_array(const Value *tensor, Array *out, Err *e);
 
-/* Takes a file's weights: the tensors of the dictionary `network_weights` (nnU-Net's checkpoint), else
- * `model`, else `state_dict`, else of the whole file, in their order. Notes: what of the outermost
- * dictionary is text, number, truth or JSON of these (current_epoch, trainer_name, init_args …). Arrays view
- * what p views. The caller closes w with weights_close. Fails: ERR_FORMAT where there is no tensor;
- * ERR_VALUE for a NaN; ERR_NOMEM. On failure nothing is owned. */
+/* The weights of a file: the tensors of the dictionary `network_weights` (nnU-Net's checkpoint), else `model`, else
+ * `state_dict`, else of the whole file, in their order. Notes: the entries of the outermost dictionary that are
+ * texts, numbers, truth values, or lists and dictionaries of these (as JSON): current_epoch, trainer_name,
+ * init_args … Arrays view what p views. The caller closes w with weights_close. Fails: ERR_FORMAT where there is no
+ * tensor; ERR_VALUE for a NaN; ERR_NOMEM. On failure nothing is owned. */
 int pth_weights(WeightsFile *w, const Pth *p, Err *e);
 
 /* pth_open and pth_weights; the WeightsFile then owns the mapping. */
 int pth_read_weights(WeightsFile *w, const char *path, Err *e);
 
-/* Writes the tensors as one state dict (zip format, pickle protocol 2; torch.load(weights_only=True)
- * opens it), atomically and without a copy of the numbers. With notes: {"network_weights": state dict,
- * key: note …}, as nnU-Net names it; notes that are numbers are stored as numbers. Fails: ERR_IO;
- * ERR_UNSUPPORTED for a type that such files lack (uint16, 32, 64); ERR_FORMAT for a name that stands
- * twice; ERR_NOMEM. */
+/* Writes the tensors as one state dict (zip format, pickle protocol 2; torch.load(weights_only=True) opens it),
+ * atomically and without a copy of the numbers. With notes: {"network_weights": state dict, key: note …}, as
+ * nnU-Net names it; notes that are numbers are stored as numbers. Fails: ERR_IO; ERR_UNSUPPORTED for a type that
+ * such files do not have (uint16, 32, 64); ERR_FORMAT for a name that occurs twice; ERR_NOMEM. */
 int pth_write_weights(const WeightsFile *w, const char *path, Err *e);
 
 #endif

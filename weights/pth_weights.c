@@ -5,9 +5,9 @@
 #include "base/text.h"
 #include "weights/pth.h"
 
-/* Characters of all notes; a value shared a thousand times must not unfold into a note without end. */
+/* Characters of all notes; a value that is shared many times must not become a note of unbounded length. */
 enum { NOTES_MAX = 4 << 20 };
-/* Views of one storage may be many times the file's size; real weights are not. */
+/* Limit for the size of all tensors: views of one storage can be many times the file's size. */
 static const size_t UNFOLD_FACTOR = 16, UNFOLD_SLACK = 1 << 24;
 
 static const Value *find_weights(const Value *root)
@@ -38,7 +38,7 @@ static int add_tensors(WeightsFile *w, const Value *dict, size_t limit, Err *e)
         size_t bytes = v->tensor->storage ? dtype_size(v->tensor->storage->dtype) : 0;
         for (int d = 0; d < v->tensor->rank; d++) bytes = mem_product(bytes, (size_t)v->tensor->shape[d]);
         if (bytes > limit)
-            return err_set(e, ERR_FORMAT, "tensor '%s': with it, views unfold to far more than the file",
+            return err_set(e, ERR_FORMAT, "tensor '%s': with it, the tensors are many times larger than the file",
                            name->text.data);
         limit -= bytes;
         Array array;
@@ -78,7 +78,7 @@ static bool add_json(Text *t, const Value *v, size_t limit)
     return true;
 }
 
-/* Adds a note where v can be one, and takes what was written from *left. */
+/* Adds v as a note if it can be one, and subtracts its length from *left. */
 static int add_note(WeightsFile *w, const char *key, const Value *v, size_t *left, Err *e)
 {
     Text t = {0};

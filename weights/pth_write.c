@@ -68,7 +68,7 @@ static void add_tensor(Text *t, const Array *a, int index)
     text_add(t, "t\x89" "ccollections\nOrderedDict\n)RtR");
 }
 
-/* A note that is a number as Python prints it becomes one; anything else is text. */
+/* A note in the form of a Python number is stored as a number, any other as text. */
 static void add_note(Text *t, const char *value)
 {
     char *end;

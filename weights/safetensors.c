@@ -10,7 +10,7 @@
 #include "formats/json.h"
 
 static const char METADATA[] = "__metadata__";
-static const uint64_t HEADER_MAX = 100u << 20; /* as the reference reader */
+static const uint64_t HEADER_MAX = 100u << 20; /* the reference reader's limit */
 
 static const struct {
     DType dtype;
@@ -28,7 +28,7 @@ static const char *name_of(DType dtype)
     return dtypes[i].name;
 }
 
-/* Where a tensor's numbers lie, in bytes behind the header. */
+/* Position of a tensor's numbers, in bytes behind the header. */
 typedef struct Span {
     uint64_t begin, end;
     int tensor;
@@ -85,7 +85,7 @@ static int read_field(JsonReader *r, void *context)
     if (field == 1) return json_integers(r, entry->shape, ARRAY_MAX_RANK, &entry->rank);
     int count;
     TRY(json_integers(r, entry->offsets, 2, &count));
-    return count == 2 ? 0 : json_unexpected(r, "two offsets before here");
+    return count == 2 ? 0 : json_unexpected(r, "two offsets before this byte");
 }
 
 static int check_entry(const Entry *entry, Err *e)
@@ -156,7 +156,7 @@ static int place_tensors(Header *h, char *data, uint64_t bytes, Err *e)
     return 0;
 }
 
-/* Copies tensors that do not lie as their type asks (files of other writers). */
+/* Copies tensors that are not aligned for their type (files of other writers). */
 static int align_tensors(WeightsFile *w, Err *e)
 {
     for (int i = 0; i < w->count; i++) {

@@ -130,13 +130,13 @@ int weights_note_number(const WeightsFile *w, const char *key, double *value, Er
 
 static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
-/* Sorts the names and fails on the first that stands twice. */
+/* Sorts the names and fails on the first that occurs twice. */
 static int check_distinct(char **names, int count, const char *what, Err *e)
 {
     qsort(names, (size_t)count, sizeof *names, by_name);
     for (int i = 1; i < count; i++)
         if (!strcmp(names[i - 1], names[i]))
-            return err_set(e, ERR_FORMAT, "%s '%s' stands there twice", what, names[i]);
+            return err_set(e, ERR_FORMAT, "%s '%s' occurs twice", what, names[i]);
     return 0;
 }
 
@@ -153,7 +153,7 @@ int weights_check_names(const WeightsFile *w, Err *e)
     return failed;
 }
 
-/* NaN by bits: all of the exponent and something of the mantissa; the sign is shifted out. */
+/* NaN by its bits: the exponent is all ones and the mantissa is not 0; the sign is shifted out. */
 #define FIRST_NAN(bits_type, infinity_twice)                                                        \
     do {                                                                                           \
         const bits_type *bits = data;                                                              \

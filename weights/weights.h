@@ -1,9 +1,9 @@
-/* WeightsFile: named tensors and text notes, what a checkpoint holds whatever its file format.
+/* WeightsFile: named tensors and text notes: the content of a checkpoint, for all file formats.
  *
- * Filled either by a reader (safetensors.h, pth.h: arrays view the mapped file, read-only, or own a copy
- * where the file's layout does not fit) or by weights_add and weights_note before writing (arrays may
- * view the caller's memory, which then must outlive the WeightsFile). `WeightsFile w = {0}` is an empty
- * one. Owner: who declared it, with weights_close. Names and notes are UTF-8, in the file's order. */
+ * Filled either by a reader (safetensors.h, pth.h: arrays view the mapped file, read-only, or own a copy where the
+ * file's layout does not fit) or by weights_add and weights_note before writing (arrays may view the caller's
+ * memory, which then must outlive the WeightsFile). `WeightsFile w = {0}` is an empty one. The caller frees it with
+ * weights_close. Names and notes are UTF-8, in the file's order. */
 #ifndef WEIGHTS_WEIGHTS_H
 #define WEIGHTS_WEIGHTS_H
 
@@ -31,11 +31,11 @@ typedef struct WeightsFile {
     size_t mapping_bytes;
 } WeightsFile;
 
-/* Appends a tensor; name is copied. Takes over `array` (an ARRAY_HEAP is freed with the WeightsFile),
- * on failure too. Names must differ: weights_check_names tells. Fails: ERR_NOMEM. */
+/* Appends a tensor; name is copied. Owns `array` from then on, on failure too (an ARRAY_HEAP is freed with the
+ * WeightsFile). Names must differ (weights_check_names). Fails: ERR_NOMEM. */
 int weights_add(WeightsFile *w, const char *name, Array array, Err *e);
 
-/* Appends a note; key and value are copied. Keys must differ: weights_check_names tells. Fails: ERR_NOMEM. */
+/* Appends a note; key and value are copied. Keys must differ (weights_check_names). Fails: ERR_NOMEM. */
 int weights_add_note(WeightsFile *w, const char *key, const char *value, Err *e);
 
 /* Appends or replaces the note of that key. Fails: ERR_NOMEM. */
@@ -46,14 +46,14 @@ int weights_note(WeightsFile *w, Err *e, const char *key, const char *format, ..
 const Array *weights_find(const WeightsFile *w, const char *name);
 const char *weights_note_text(const WeightsFile *w, const char *key);
 
-/* The note as a number; ERR_FORMAT if it is missing or is none. */
+/* The note as a number; ERR_FORMAT if it is missing or is no number. */
 int weights_note_integer(const WeightsFile *w, const char *key, int64_t *value, Err *e);
 int weights_note_number(const WeightsFile *w, const char *key, double *value, Err *e);
 
-/* Names that begin so hold an optimizer's state (a training checkpoint), not weights. */
+/* Prefix of the tensors that hold an optimizer's state in a training checkpoint. */
 #define WEIGHTS_OPTIMIZER "optimizer."
 
-/* Drops all tensors whose names begin so; returns how many. */
+/* Removes all tensors whose names begin with prefix; returns their number. */
 int weights_drop(WeightsFile *w, const char *prefix);
 
 /* ERR_FORMAT naming the first name that two tensors, or the first key that two notes, share. */

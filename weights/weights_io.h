@@ -1,4 +1,4 @@
-/* Weights from and to files of either form, told by the name's ending: .safetensors, or .pth (.pt). */
+/* Reads and writes weights in either format, by the ending of the name: .safetensors, or .pth (.pt). */
 #ifndef WEIGHTS_WEIGHTS_IO_H
 #define WEIGHTS_WEIGHTS_IO_H
 

@@ -17,7 +17,7 @@ enum {
 };
 static const uint32_t LOCAL = 0x04034b50, CENTRAL = 0x02014b50, END = 0x06054b50;
 static const uint32_t END64 = 0x06064b50, LOCATOR = 0x07064b50;
-static const uint32_t SATURATED = 0xffffffff; /* "the zip64 field says it" */
+static const uint32_t SATURATED = 0xffffffff; /* the value is in the zip64 field */
 
 static uint32_t crc_of(const char *data, size_t bytes)
 {
@@ -35,7 +35,7 @@ static int bad_entry(Err *e, const ZipEntry *entry, const char *what)
     return err_set(e, ERR_FORMAT, "zip entry '%.*s': %s", (int)entry->name_bytes, entry->name, what);
 }
 
-/* The end record: the last one whose comment reaches just to the file's end. */
+/* The end record: the last one whose comment ends at the end of the file. */
 static const char *find_end(const char *data, size_t bytes)
 {
     for (size_t back = END_BYTES; back <= bytes && back <= END_BYTES + COMMENT_MAX; back++) {
@@ -45,7 +45,7 @@ static const char *find_end(const char *data, size_t bytes)
     return NULL;
 }
 
-/* A 32-bit field gives way to its zip64 twin, which it must equal unless saturated. */
+/* The zip64 field replaces a 32-bit field, which must be equal or saturated. */
 static bool widen(uint64_t *field, uint64_t saturated, uint64_t wide)
 {
     const bool agree = *field == saturated || *field == wide;
@@ -81,7 +81,7 @@ static int read_end(const char *data, size_t bytes, Directory *d, Err *e)
     return 0;
 }
 
-/* Takes from the zip64 extra field what the directory's 32-bit fields leave to it. */
+/* Reads the sizes and the offset whose 32-bit fields are saturated from the zip64 extra field. */
 static int read_extra(const char *extra, size_t bytes, uint64_t *const fields[3])
 {
     while (bytes >= 4) {
@@ -127,7 +127,7 @@ static bool is_plain_name(const char *name, size_t bytes)
     return text_is_utf8(name, bytes);
 }
 
-/* Reads the directory record at *at and moves behind it. */
+/* Reads the directory record at *at and advances *at. */
 static int read_entry(Zip *z, const char *data, const Directory *d, uint64_t *at, Err *e)
 {
     const char *record = data + *at;
@@ -171,8 +171,9 @@ static int check_entries(const Zip *z, uint64_t limit, Err *e)
 {
     for (int i = 0; i < z->count; i++) {
         const ZipEntry *entry = &z->entries[i];
-        if (i && !by_name(entry - 1, entry)) return bad_entry(e, entry, "it stands there twice");
-        /* Entries that overlap could make the sums below cost the square of the file's size. */
+        if (i && !by_name(entry - 1, entry)) return bad_entry(e, entry, "it occurs twice");
+        /* Without this check, overlapping entries could make the time for the checksums quadratic in the file's
+         * size. */
         if (entry->bytes > limit) return bad_entry(e, entry, "it overlaps other entries");
         limit -= entry->bytes;
         if (crc_of(entry->data, entry->bytes) != entry->crc)
@@ -210,7 +211,7 @@ void zip_free(Zip *z)
     *z = (Zip){0};
 }
 
-/* ---- writing: sizes and offsets always stand in zip64 fields, so there is one form only ---- */
+/* ---- writing: sizes and offsets are always in zip64 fields, so that there is one form only ---- */
 
 int zip_add(Zip *z, OutFile *f, const char *name, const void *data, size_t bytes, Err *e)
 {

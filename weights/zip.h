@@ -1,4 +1,4 @@
-/* Zip archives as PyTorch makes them: stored (uncompressed) entries, zip64 where sizes ask for it.
+/* Zip archives as PyTorch makes them: stored (uncompressed) entries, zip64 where sizes need it.
  *
  * Source: PKWARE APPNOTE 6.3.9. Reading works on a mapped file that the caller keeps; entries view it.
  * Writing streams into an OutFile. */

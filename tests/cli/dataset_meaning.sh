@@ -19,7 +19,7 @@ check "an inner region first" 1 plan
 has "is always overwritten" 'dataset.json:5:25: .*core (2) is always overwritten by whole (1, 2), which comes later: list inner regions last' stderr
 json MRI "$regions" '"regions_class_order": [1, 1]'
 check "a value twice" 1 plan
-has "is named" 'regions_class_order: 1 stands twice, for whole and for core' stderr
+has "is named" 'regions_class_order: 1 occurs twice, for whole and for core' stderr
 json MRI "$regions" '"regions_class_order": [0, 2]'
 check "the background's value" 1 plan
 has "is named, too" "regions_class_order: 0 is the background's value" stderr

@@ -20,7 +20,7 @@ has "are named: an order without regions" 'warning: .*dataset.json:4:1: regions_
 has "an older name beside the newer" 'warning: .*"modality" is not used beside "channel_names"' stderr
 json '{"background": 0, "a": 1, "Ignore": 2}' 6
 check "Ignore" 0 plan
-has "is no ignore label" 'warning: .*"Ignore" is a label as any other: the one that is not learned is named "ignore"' stderr
+has "is no ignore label" 'warning: .*"Ignore" is an ordinary label: the label that is not learned must be named "ignore"' stderr
 json '{"background": 1, "a": 0, "b": 2}' 6
 check "a background that is not 0" 1 plan
 has "is refused" 'dataset.json:2:.*labels: background is 1, expected 0' stderr

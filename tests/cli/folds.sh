@@ -126,4 +126,4 @@ check "train leaves the case out" 0 train 0 --no-validation
 has "and says so" 'warning: .*no longer in the dataset, left out: 1 case: phantom_003' stderr
 rm "$pre/cases.yaml"
 check "without the list of cases nothing is trained" 1 train all --overwrite
-has "it says what to run" 'cases.yaml: not there.*plan_and_preprocess' stderr
+has "it says what to run" 'cases.yaml: missing.*plan_and_preprocess' stderr

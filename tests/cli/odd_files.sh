@@ -26,14 +26,14 @@ broken() { # NAME FILE: a copy of the dataset whose FILE is gone
     cp -r "$out/raw" "$out/$1"; rm "$out/$1/$2"
 }
 broken linked imagesTr/phantom_002_0000.nii.gz; ln -s /nowhere/x "$out/linked/imagesTr/phantom_002_0000.nii.gz"
-says='case phantom_002: .*phantom_002_0000.nii.gz: .*link that points to /nowhere/x, which is not there'
+says='case phantom_002: .*phantom_002_0000.nii.gz: .*link to /nowhere/x, which does not exist'
 check "an image that is a link to nothing: planning fails" 1 plan linked
 has "and names it" "$says" stderr
 check "prediction fails" 1 predict linked
 has "and names it" "$says" stderr
 is "for this case only" test "$(ls "$out/predicted_linked" | grep -c 'phantom_.*gz')" -eq 4
 broken linked_label labelsTr/phantom_002.nii.gz; ln -s /nowhere/x "$out/linked_label/labelsTr/phantom_002.nii.gz"
-says='case phantom_002: .*phantom_002.nii.gz: .*link that points to /nowhere/x, which is not there'
+says='case phantom_002: .*phantom_002.nii.gz: .*link to /nowhere/x, which does not exist'
 check "a reference that is a link to nothing: planning fails" 1 plan linked_label
 has "and names it" "$says" stderr
 check "evaluation fails" 1 evaluate linked_label predicted_raw

@@ -66,7 +66,7 @@ struct Value {
 typedef struct Pickle {
     const Value *root;
     PickleStorage *storages;      /* those named by persistent ids */
-    struct Block *blocks;   /* the memory of all values */
+    struct PickleBlock *blocks;   /* the memory of all values */
 } Pickle;
 
 /* Reads the pickle at `data`, which ends with its STOP; *used (may be NULL) is its length. On failure

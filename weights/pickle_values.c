@@ -9,11 +9,11 @@ enum {
     VALUES_PER_BYTE = 64       /* bytes that values may take per byte of pickle read so far */
 };
 
-typedef struct Block {
-    struct Block *next;
+typedef struct PickleBlock {
+    struct PickleBlock *next;
     size_t used, bytes;
     _Alignas(16) char data[];
-} Block;
+} PickleBlock;
 
 void *machine_take(Machine *m, size_t bytes)
 {
@@ -23,7 +23,7 @@ void *machine_take(Machine *m, size_t bytes)
         machine_fail(m, ERR_FORMAT, "its values take too much memory for its length; is the file malicious?");
         return NULL;
     }
-    Block *block = m->out->blocks;
+    PickleBlock *block = m->out->blocks;
     if (!block || block->bytes - block->used < bytes) {
         const size_t size = bytes > BLOCK_BYTES ? bytes : BLOCK_BYTES;
         block = mem_zalloc(1, sizeof *block + size, &m->error);
@@ -76,7 +76,7 @@ int machine_append(Machine *m, Value *list, Value *item)
 void pickle_free(Pickle *p)
 {
     while (p->blocks) {
-        Block *next = p->blocks->next;
+        PickleBlock *next = p->blocks->next;
         mem_free(p->blocks);
         p->blocks = next;
     }

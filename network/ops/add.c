@@ -38,7 +38,7 @@ static Tensor sample_of(const Tensor *t, int64_t sample)
 
 static void forward_sample(Tensor *a, Tensor *b, Tensor *out, float scale)
 {
-    const Runs runs = runs_of((Tensor *[]){a, b, out}, 3);
+    const ElementRuns runs = runs_of((Tensor *[]){a, b, out}, 3);
 #pragma omp parallel for schedule(static)
     for (int64_t r = 0; r < runs.count; r++) {
         const Elem *x = (const Elem *)a->data + run_start(&runs, a, r);
@@ -78,7 +78,7 @@ static void give_gradient(Elem *dx, const Elem *g, float scale, bool accumulate,
 /* At most one of da, db stands where g does (may_overwrite_grad); the other one is given first. */
 static void backward_sample(const Node *node, Tensor *a, Tensor *b, Tensor *out, float scale)
 {
-    const Runs runs = runs_of((Tensor *[]){a, b, out}, 3);
+    const ElementRuns runs = runs_of((Tensor *[]){a, b, out}, 3);
 #pragma omp parallel for schedule(static)
     for (int64_t r = 0; r < runs.count; r++) {
         const Elem *g = (const Elem *)out->grad + run_start(&runs, out, r);

@@ -60,20 +60,20 @@ static void pack(float *packed, const Node *node, bool turned)
 }
 
 /* The image that is read. */
-typedef struct Image {
+typedef struct SourceImage {
     const Elem *data, *zeros;
     int64_t pitch, h, w;
-} Image;
+} SourceImage;
 
 /* The three rows around a pixel, at its own column. */
-typedef struct Window {
+typedef struct ThreeRows {
     const Elem *row[3];
     int64_t pitch;
-} Window;
+} ThreeRows;
 
-static Window window_of(const Image *m, int64_t row, int64_t column)
+static ThreeRows rows_around(const SourceImage *m, int64_t row, int64_t column)
 {
-    Window v = {.pitch = m->pitch};
+    ThreeRows v = {.pitch = m->pitch};
     for (int i = 0; i < 3; i++) {
         const int64_t y = row % m->h + i - 1;
         v.row[i] =
@@ -88,13 +88,13 @@ typedef struct Stretch {
     int columns, low, high; /* pixels; first and last column of taps, 0 … 2 */
 } Stretch;
 
-SIMD_INLINE vf tap(const Window *v, int row, int column, int64_t channel, int count)
+SIMD_INLINE vf tap(const ThreeRows *v, int row, int column, int64_t channel, int count)
 {
     return v_get(v->row[row] + (column - 1) * v->pitch + channel, count);
 }
 
 /* The row below is new to the cache, and too short a stream at a time for the hardware to see. */
-SIMD_INLINE void prefetch(const Window *v, int64_t channel, Stretch s)
+SIMD_INLINE void prefetch(const ThreeRows *v, int64_t channel, Stretch s)
 {
     const Elem *next = v->row[2] + (s.columns + 1) * v->pitch + channel;
     SIMD_UNROLL
@@ -109,7 +109,7 @@ typedef struct Pixels {
 } Pixels;
 
 /* y of the pixels at channels channel … channel + count - 1. */
-SIMD_INLINE void convolve_lanes(Pixels y, const Window *v, const float *packed, int64_t channel, Stretch s,
+SIMD_INLINE void convolve_lanes(Pixels y, const ThreeRows *v, const float *packed, int64_t channel, Stretch s,
                                 int count)
 {
     const float *terms = packed + channel * TERMS;
@@ -132,7 +132,7 @@ SIMD_INLINE void convolve_lanes(Pixels y, const Window *v, const float *packed, 
 }
 
 /* Adds what the pixels' g gives to the sums of dw and db. */
-SIMD_INLINE void correlate_lanes(Pixels g, const Window *v, float *sums, int64_t channel, Stretch s,
+SIMD_INLINE void correlate_lanes(Pixels g, const ThreeRows *v, float *sums, int64_t channel, Stretch s,
                                  int count)
 {
     float *terms = sums + channel * TERMS;
@@ -155,10 +155,10 @@ SIMD_INLINE void correlate_lanes(Pixels g, const Window *v, float *sums, int64_t
 }
 
 /* One stretch, all channels: convolves (packed) or correlates (sums). */
-SIMD_INLINE void run_stretch(Pixels p, const Image *m, int64_t row, int64_t x, const float *packed,
+SIMD_INLINE void run_stretch(Pixels p, const SourceImage *m, int64_t row, int64_t x, const float *packed,
                              float *sums, Stretch s)
 {
-    const Window v = window_of(m, row, x);
+    const ThreeRows v = rows_around(m, row, x);
     const int64_t whole = p.c - p.c % SIMD_LANES;
     const int tail = (int)(p.c - whole);
     p.at += (row * m->w + x) * p.pitch;
@@ -171,7 +171,7 @@ SIMD_INLINE void run_stretch(Pixels p, const Image *m, int64_t row, int64_t x, c
     else convolve_lanes(p, &v, packed, whole, s, tail);
 }
 
-SIMD_INLINE void run_row(Pixels p, const Image *m, int64_t row, const float *packed, float *sums)
+SIMD_INLINE void run_row(Pixels p, const SourceImage *m, int64_t row, const float *packed, float *sums)
 {
     const int64_t last = m->w - 1;
     int64_t x = 1;
@@ -186,11 +186,11 @@ SIMD_INLINE void run_row(Pixels p, const Image *m, int64_t row, const float *pac
     run_stretch(p, m, row, last, packed, sums, (Stretch){1, 0, 1});
 }
 
-static void convolve_row(Pixels y, const Image *m, int64_t row, const float *packed)
+static void convolve_row(Pixels y, const SourceImage *m, int64_t row, const float *packed)
 {
     run_row(y, m, row, packed, NULL);
 }
-static void correlate_row(Pixels g, const Image *m, int64_t row, float *sums)
+static void correlate_row(Pixels g, const SourceImage *m, int64_t row, float *sums)
 {
     run_row(g, m, row, NULL, sums);
 }
@@ -204,7 +204,7 @@ static void forward(Node *node, const Step *step)
     Elem *zeros = (Elem *)(packed + padded(s.c) * TERMS);
     memset(zeros, 0, (size_t)zeros_length(node) * sizeof *zeros);
     pack(packed, node, false);
-    const Image image = {in->data, zeros, in->pitch, s.h, s.w};
+    const SourceImage image = {in->data, zeros, in->pitch, s.h, s.w};
 #pragma omp parallel for schedule(static)
     for (int64_t row = 0; row < s.n * s.h; row++)
         convolve_row((Pixels){out->data, out->pitch, s.c, false}, &image, row, packed);
@@ -213,7 +213,7 @@ static void forward(Node *node, const Step *step)
 static void give_params(Node *node, const Elem *zeros, float *sums)
 {
     const Tensor *in = node->in[0], *out = node->out[0];
-    const Image image = {in->data, zeros, in->pitch, in->shape.h, in->shape.w};
+    const SourceImage image = {in->data, zeros, in->pitch, in->shape.h, in->shape.w};
     const int64_t c = in->shape.c, stride = padded(c) * TERMS;
     const Pieces pieces = pieces_of_node(node);
 #pragma omp parallel for schedule(static)
@@ -243,7 +243,7 @@ static void backward(Node *node, const Step *step)
     if (node->trains_params) give_params(node, zeros, sums);
     if (!node->wants_grad[0]) return;
     pack(packed, node, true);
-    const Image image = {out->grad, zeros, out->pitch, s.h, s.w};
+    const SourceImage image = {out->grad, zeros, out->pitch, s.h, s.w};
 #pragma omp parallel for schedule(static)
     for (int64_t row = 0; row < s.n * s.h; row++)
         convolve_row((Pixels){in->grad, in->pitch, s.c, node->accumulate[0]}, &image, row, packed);

@@ -86,14 +86,14 @@ static void join_moments(float *moments, float *sums, const Pieces *pieces, int6
 }
 
 /* The pixels of one piece of one image, and what goes with their channels. */
-typedef struct Piece {
+typedef struct ImagePiece {
     const Elem *x, *r, *g;
     Elem *y, *dx, *dr; /* r, dr: NULL where there is none */
     int64_t x_pitch, r_pitch, y_pitch, pixels;
     const float *mean, *rstd, *w, *b;
     float slope;
     bool accumulate, accumulate_r;
-} Piece;
+} ImagePiece;
 
 /* Where data or gradient of t starts at that pixel; NULL stays. */
 static Elem *pixel_of(Elem *start, const Tensor *t, int64_t pixel)
@@ -101,14 +101,14 @@ static Elem *pixel_of(Elem *start, const Tensor *t, int64_t pixel)
     return start ? start + pixel * t->pitch : NULL;
 }
 
-static Piece piece_of(const Node *node, const Pieces *pieces, int64_t index, float *moments)
+static ImagePiece piece_of(const Node *node, const Pieces *pieces, int64_t index, float *moments)
 {
     const Tensor *in = node->in[0], *out = node->out[0];
     const int64_t n = index / pieces->count, piece = index % pieces->count, c = in->shape.c;
     const int64_t first = n * pieces->total + piece * pieces->size;
     const Tensor *more = node->input_count > 1 ? node->in[1] : NULL;
     const Activation *activation = node->attr;
-    return (Piece){.x = pixel_of(in->data, in, first),
+    return (ImagePiece){.x = pixel_of(in->data, in, first),
                    .r = more ? pixel_of(more->data, more, first) : NULL,
                    .g = pixel_of(out->grad, out, first),
                    .y = pixel_of(out->data, out, first),
@@ -127,7 +127,7 @@ static Piece piece_of(const Node *node, const Pieces *pieces, int64_t index, flo
                    .accumulate_r = node->accumulate[1]};
 }
 
-SIMD_INLINE void normalise_lanes(const Piece *p, int64_t i, int count)
+SIMD_INLINE void normalise_lanes(const ImagePiece *p, int64_t i, int count)
 {
     const vf mean = v_load_first(p->mean + i, count), rstd = v_load_first(p->rstd + i, count);
     const vf scale = p->w ? rstd * v_load_first(p->w + i, count) : rstd;
@@ -151,7 +151,7 @@ static void forward(Node *node, const Step *step)
     {
 #pragma omp for schedule(static)
         for (int64_t k = 0; k < all; k++) {
-            const Piece p = piece_of(node, &pieces, k, moments);
+            const ImagePiece p = piece_of(node, &pieces, k, moments);
             float *mean = row_of(sums, k, 0, c), *square = row_of(sums, k, 1, c);
             for (int64_t i = 0; i < whole; i += SIMD_LANES)
                 moments_lanes(mean + i, square + i, p.x + i, p.x_pitch, p.pixels, SIMD_LANES);
@@ -163,7 +163,7 @@ static void forward(Node *node, const Step *step)
         for (int64_t n = 0; n < in->shape.n; n++) join_moments(moments, sums, &pieces, n, c);
 #pragma omp for schedule(static)
         for (int64_t k = 0; k < all; k++) {
-            const Piece p = piece_of(node, &pieces, k, moments);
+            const ImagePiece p = piece_of(node, &pieces, k, moments);
             for (int64_t i = 0; i < whole; i += SIMD_LANES) normalise_lanes(&p, i, SIMD_LANES);
             if (whole < c) normalise_lanes(&p, whole, (int)(c - whole));
         }
@@ -171,7 +171,7 @@ static void forward(Node *node, const Step *step)
 }
 
 /* The gradient before the activation, of pixel k. */
-SIMD_INLINE vf gradient_lanes(const Piece *p, int64_t k, int64_t i, int count)
+SIMD_INLINE vf gradient_lanes(const ImagePiece *p, int64_t k, int64_t i, int count)
 {
     const vf g = v_get(p->g + k * p->y_pitch + i, count);
     if (p->slope == 1) return g;
@@ -179,7 +179,7 @@ SIMD_INLINE vf gradient_lanes(const Piece *p, int64_t k, int64_t i, int count)
 }
 
 /* Σ g and Σ g x̂ over the piece; gives r its gradient. */
-SIMD_INLINE void sums_lanes(float *sum, float *product, const Piece *p, int64_t i, int count)
+SIMD_INLINE void sums_lanes(float *sum, float *product, const ImagePiece *p, int64_t i, int count)
 {
     const vf mean = v_load_first(p->mean + i, count), rstd = v_load_first(p->rstd + i, count);
     vf s = {0}, sx = {0};
@@ -196,7 +196,7 @@ SIMD_INLINE void sums_lanes(float *sum, float *product, const Piece *p, int64_t 
     v_store_first(product + i, sx * rstd, count);
 }
 
-SIMD_INLINE void give_lanes(const Piece *p, const float *sum, const float *product, float per_pixel,
+SIMD_INLINE void give_lanes(const ImagePiece *p, const float *sum, const float *product, float per_pixel,
                             int64_t i, int count)
 {
     const vf mean = v_load_first(p->mean + i, count), rstd = v_load_first(p->rstd + i, count);
@@ -232,7 +232,7 @@ static void backward(Node *node, const Step *step)
     float *sums = node->scratch, *totals = row_of(sums, all, 0, c), *moments = node->saved[0];
 #pragma omp parallel for schedule(static)
     for (int64_t k = 0; k < all; k++) {
-        const Piece p = piece_of(node, &pieces, k, moments);
+        const ImagePiece p = piece_of(node, &pieces, k, moments);
         float *sum = row_of(sums, k, 0, c), *product = row_of(sums, k, 1, c);
         for (int64_t i = 0; i < whole; i += SIMD_LANES) sums_lanes(sum, product, &p, i, SIMD_LANES);
         if (whole < c) sums_lanes(sum, product, &p, whole, (int)(c - whole));
@@ -242,7 +242,7 @@ static void backward(Node *node, const Step *step)
     const float per_pixel = 1 / (float)pieces.total;
 #pragma omp parallel for schedule(static)
     for (int64_t k = 0; k < all; k++) {
-        const Piece p = piece_of(node, &pieces, k, moments);
+        const ImagePiece p = piece_of(node, &pieces, k, moments);
         const float *sum = row_of(totals, k / pieces.count, 0, c),
                     *product = row_of(totals, k / pieces.count, 1, c);
         for (int64_t i = 0; i < whole; i += SIMD_LANES)

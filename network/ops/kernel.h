@@ -12,17 +12,17 @@
 
 /* ---- elementwise work: dense stretches of several tensors of one shape ---- */
 
-typedef struct Runs {
+typedef struct ElementRuns {
     int64_t count, length, total; /* runs; elements in each (the last may be shorter); elements in all */
     bool dense;                   /* no tensor has gaps: runs are cut freely, else each is a pixel */
-} Runs;
+} ElementRuns;
 
 enum { RUN_ELEMENTS = 8192 };
 
-static inline Runs runs_of(Tensor *const *tensors, int tensor_count)
+static inline ElementRuns runs_of(Tensor *const *tensors, int tensor_count)
 {
     const Shape s = tensors[0]->shape;
-    Runs r = {.length = RUN_ELEMENTS, .total = shape_count(s), .dense = true};
+    ElementRuns r = {.length = RUN_ELEMENTS, .total = shape_count(s), .dense = true};
     for (int i = 0; i < tensor_count; i++) r.dense = r.dense && tensors[i]->pitch == s.c;
     if (!r.dense) r.length = s.c;
     r.count = (r.total + r.length - 1) / r.length;
@@ -30,7 +30,7 @@ static inline Runs runs_of(Tensor *const *tensors, int tensor_count)
 }
 
 /* Runs over a node's inputs and first output. */
-static inline Runs runs_of_node(const Node *node)
+static inline ElementRuns runs_of_node(const Node *node)
 {
     Tensor *tensors[NODE_INPUTS + 1] = {node->out[0]};
     for (int i = 0; i < node->input_count; i++) tensors[i + 1] = node->in[i];
@@ -38,12 +38,12 @@ static inline Runs runs_of_node(const Node *node)
 }
 
 /* Where run i starts in t, counted in elements. */
-static inline int64_t run_start(const Runs *r, const Tensor *t, int64_t i)
+static inline int64_t run_start(const ElementRuns *r, const Tensor *t, int64_t i)
 {
     return i * (r->dense ? r->length : t->pitch);
 }
 
-static inline int64_t run_length(const Runs *r, int64_t i)
+static inline int64_t run_length(const ElementRuns *r, int64_t i)
 {
     const int64_t left = r->total - i * r->length;
     return left < r->length ? left : r->length;

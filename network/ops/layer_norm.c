@@ -6,9 +6,9 @@
 #include "network/ops/kernel.h"
 #include "network/ops/ops.h"
 
-typedef struct Moments {
+typedef struct PixelMoments {
     float mean, rstd;
-} Moments;
+} PixelMoments;
 
 enum { PIECE_PIXELS = 64, PIECES = 128 };
 
@@ -21,14 +21,14 @@ static int prepare(Node *node, Err *e)
 {
     (void)e;
     const Shape s = node->in[0]->shape;
-    if (node->has_backward) node->saved_bytes[0] = (size_t)shape_pixels(s) * sizeof(Moments);
+    if (node->has_backward) node->saved_bytes[0] = (size_t)shape_pixels(s) * sizeof(PixelMoments);
     if (node->trains_params)
         node->scratch_bytes[1] = (size_t)(pieces_of_node(node).count * 2 * s.c) * sizeof(float);
     return 0;
 }
 
 /* The mean is taken from the first channel on, so that numbers far from 0 lose no digits in the sum. */
-static Moments moments_of(const Elem *x, int64_t c)
+static PixelMoments moments_of(const Elem *x, int64_t c)
 {
     const int tail = (int)(c % SIMD_LANES);
     const int64_t whole = c - tail;
@@ -45,10 +45,10 @@ static Moments moments_of(const Elem *x, int64_t c)
     }
     float squares = v_sum(square);
     for (int i = 0; i < tail; i++) squares += (last[i] - mean) * (last[i] - mean);
-    return (Moments){mean, 1 / sqrtf(squares / (float)c + 1e-5f)};
+    return (PixelMoments){mean, 1 / sqrtf(squares / (float)c + 1e-5f)};
 }
 
-SIMD_INLINE void normalise_lanes(Elem *y, const Elem *x, const float *w, const float *b, Moments m,
+SIMD_INLINE void normalise_lanes(Elem *y, const Elem *x, const float *w, const float *b, PixelMoments m,
                                  int count)
 {
     const vf normal = (v_get(x, count) - m.mean) * m.rstd;
@@ -61,12 +61,12 @@ static void forward(Node *node, const Step *step)
     const Tensor *in = node->in[0], *out = node->out[0];
     const int64_t c = in->shape.c, pixels = shape_pixels(in->shape);
     const float *w = node->param[0], *b = node->param[1];
-    Moments *saved = node->has_backward ? node->saved[0] : NULL;
+    PixelMoments *saved = node->has_backward ? node->saved[0] : NULL;
 #pragma omp parallel for schedule(static)
     for (int64_t p = 0; p < pixels; p++) {
         const Elem *x = (const Elem *)in->data + p * in->pitch;
         Elem *y = (Elem *)out->data + p * out->pitch;
-        const Moments m = moments_of(x, c);
+        const PixelMoments m = moments_of(x, c);
         int64_t i = 0;
         for (; i + SIMD_LANES <= c; i += SIMD_LANES)
             normalise_lanes(y + i, x + i, w + i, b + i, m, SIMD_LANES);
@@ -81,7 +81,7 @@ typedef struct Pixel {
     const float *w;
     Elem *dx;       /* NULL: not wanted */
     float *dw, *db; /* sums of this piece, both or neither */
-    Moments m;
+    PixelMoments m;
     float mean_d, mean_dx; /* of d and of d x̂ */
     bool accumulate;
 } Pixel;
@@ -128,7 +128,7 @@ static void backward(Node *node, const Step *step)
     (void)step;
     const Tensor *in = node->in[0], *out = node->out[0];
     const int64_t c = in->shape.c;
-    const Moments *saved = node->saved[0];
+    const PixelMoments *saved = node->saved[0];
     const Pieces pieces = pieces_of_node(node);
     float *sums = node->trains_params ? node->scratch : NULL; /* per piece: dw (c), db (c) */
 #pragma omp parallel for schedule(static)

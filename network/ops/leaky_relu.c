@@ -9,7 +9,7 @@ static void forward(Node *node, const Step *step)
     (void)step;
     const Tensor *in = node->in[0], *out = node->out[0];
     const float slope = (float)*(const double *)node->attr;
-    const Runs runs = runs_of_node(node);
+    const ElementRuns runs = runs_of_node(node);
 #pragma omp parallel for schedule(static)
     for (int64_t r = 0; r < runs.count; r++) {
         const Elem *x = (const Elem *)in->data + run_start(&runs, in, r);
@@ -28,7 +28,7 @@ static void backward(Node *node, const Step *step)
     (void)step;
     const Tensor *in = node->in[0], *out = node->out[0];
     const float slope = (float)*(const double *)node->attr;
-    const Runs runs = runs_of_node(node);
+    const ElementRuns runs = runs_of_node(node);
     const bool accumulate = node->accumulate[0];
 #pragma omp parallel for schedule(static)
     for (int64_t r = 0; r < runs.count; r++) {

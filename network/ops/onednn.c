@@ -109,13 +109,13 @@ static int make_argument(Dnn *d, int slot, int arg, const dnnl_memory_desc_t *md
 }
 
 /* How weights come: a descriptor of one of `count` pieces, and which piece is which. */
-typedef struct Weights {
+typedef struct WeightLayout {
     dnnl_memory_desc_t plain;
     PairYX turned;             /* a kernel's size: a piece for each of its taps, turned by 180°; 0: one piece */
-} Weights;
+} WeightLayout;
 
 /* Where the weights' packed copy lies, and what fills it. */
-static int make_packing(Dnn *d, const Weights *own, const dnnl_memory_desc_t *wanted, Err *e)
+static int make_packing(Dnn *d, const WeightLayout *own, const dnnl_memory_desc_t *wanted, Err *e)
 {
     const int width = (int)own->turned.x, taps = (int)own->turned.y * width, pieces = taps ? taps : 1;
     if (!taps && dnnl_memory_desc_equal(&own->plain, wanted)) return 0;
@@ -159,7 +159,7 @@ typedef struct PrimitiveDef {
     dnnl_primitive_desc_t hint;    /* a forward descriptor that backward needs, or NULL */
     const Slots *slots;
     dnnl_memory_desc_t src, dst;
-    Weights weights;
+    WeightLayout weights;
     bool packs, bias;              /* packs: the weights are packed once */
     bool accumulate;               /* the result is added */
     bool can_accumulate;           /* … by the primitive itself */

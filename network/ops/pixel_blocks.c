@@ -3,12 +3,12 @@
 #include "network/ops/kernel.h"
 
 /* The coarse pixel's channels and the fine pixel that hold the same numbers. */
-typedef struct Pair {
+typedef struct PixelPair {
     Elem *coarse, *fine;
-} Pair;
+} PixelPair;
 
 /* Fine row `row` (0 … n·H-1) at column x. */
-static Pair pair_at(const PixelBlocks *b, int64_t row, int64_t x)
+static PixelPair pair_at(const PixelBlocks *b, int64_t row, int64_t x)
 {
     const Shape c = b->coarse->shape, f = b->fine->shape;
     const int64_t n = row / f.h, y = row % f.h, down = y % b->factor, along = x % b->factor;
@@ -16,7 +16,7 @@ static Pair pair_at(const PixelBlocks *b, int64_t row, int64_t x)
     const int64_t pixel = (n * c.h + y / b->factor) * c.w + x / b->factor;
     Elem *coarse = b->grad ? b->coarse->grad : b->coarse->data,
           *fine = b->grad ? b->fine->grad : b->fine->data;
-    return (Pair){coarse + pixel * b->coarse->pitch + block * f.c, fine + (row * f.w + x) * b->fine->pitch};
+    return (PixelPair){coarse + pixel * b->coarse->pitch + block * f.c, fine + (row * f.w + x) * b->fine->pitch};
 }
 
 void SIMD_NAME(pixel_blocks_to_coarse)(const PixelBlocks *b)
@@ -26,7 +26,7 @@ void SIMD_NAME(pixel_blocks_to_coarse)(const PixelBlocks *b)
     for (int64_t row = 0; row < f.n * f.h; row++) {
         if (row % f.h >= c.h * b->factor) continue;
         for (int64_t x = 0; x < c.w * b->factor; x++) {
-            const Pair p = pair_at(b, row, x);
+            const PixelPair p = pair_at(b, row, x);
             move_elements(p.coarse, p.fine, f.c, b->accumulate);
         }
     }
@@ -40,7 +40,7 @@ void SIMD_NAME(pixel_blocks_to_fine)(const PixelBlocks *b)
         const int64_t width = row % f.h < c.h * b->factor ? c.w * b->factor : 0;
         Elem *fine = b->grad ? b->fine->grad : b->fine->data;
         for (int64_t x = 0; x < width; x++) {
-            const Pair p = pair_at(b, row, x);
+            const PixelPair p = pair_at(b, row, x);
             move_elements(p.fine, p.coarse, f.c, b->accumulate);
         }
         if (!b->accumulate)

@@ -15,7 +15,7 @@ enum { TILE = 4 };
 #endif
 
 /* A thread's memory (scan_backward_slab). */
-typedef struct Slab {
+typedef struct BackwardSlab {
     float u[SCAN_CHUNK * SIMD_LANES];
     float delta[SCAN_CHUNK * SIMD_LANES];
     float slope[SCAN_CHUNK * SIMD_LANES];  /* of softplus */
@@ -23,7 +23,7 @@ typedef struct Slab {
     float ddu[SCAN_CHUNK * SIMD_LANES];    /* Σ_s B_s g, gradient of delta · u */
     float ddelta[SCAN_CHUNK * SIMD_LANES]; /* Σ_s A_s q log2(e), later the whole gradient before softplus */
     float rows[];                          /* and the rest: see slab_parts */
-} Slab;
+} BackwardSlab;
 
 typedef struct Parts {
     float *sums;  /* SCAN_CHUNK rows: gradients of the projections */
@@ -31,7 +31,7 @@ typedef struct Parts {
     float *state; /* (1 + SCAN_CHUNK) × S vectors: h, from before the chunk on */
 } Parts;
 
-static Parts slab_parts(const ScanShape *s, Slab *m)
+static Parts slab_parts(const ScanShape *s, BackwardSlab *m)
 {
     float *sums = m->rows + SCAN_CHUNK * scan_row(s), *decay = sums + SCAN_CHUNK * scan_row(s);
     return (Parts){sums, decay, decay + (int64_t)SCAN_CHUNK * s->states * SIMD_LANES};
@@ -51,17 +51,17 @@ typedef struct Backward {
 } Backward;
 
 /* What one block of an item works with. */
-typedef struct Work {
+typedef struct BackwardBlock {
     const ScanShape *s;
-    const Item *it;
-    Slab *m;
+    const ScanItem *it;
+    BackwardSlab *m;
     Lane x, dy;
     SumLane dx;
     bool wants_dx, add_dx;
     const float *params; /* packed */
     const float *from;   /* state at the chunk's start; NULL: 0 */
     float *carry, *sums; /* the block's */
-} Work;
+} BackwardBlock;
 
 /* Adds the lane sums of `count` vectors to as many floats. */
 SIMD_INLINE void add_sums(const int count, const vf *v, float *to)
@@ -83,11 +83,11 @@ SIMD_INLINE void add_sums(const int count, const vf *v, float *to)
 
 /* Makes the states n … n + tile - 1 along the chunk again; they and their decays go `place` chunks of
  * vectors into their memory. The first tile fetches u and dy. */
-SIMD_INLINE void states_tile(const int tile, const Work *w, int n, int64_t place)
+SIMD_INLINE void states_tile(const int tile, const BackwardBlock *w, int n, int64_t place)
 {
     const ScanShape *s = w->s;
-    const Item *it = w->it;
-    Slab *m = w->m;
+    const ScanItem *it = w->it;
+    BackwardSlab *m = w->m;
     const Parts p = slab_parts(s, m);
     const int64_t row = scan_row(s);
     const Lane x = w->x, y = w->dy;
@@ -121,11 +121,11 @@ SIMD_INLINE void states_tile(const int tile, const Work *w, int n, int64_t place
 
 /* The same states' gradients, against the scan: a' g' in the block's carry, dB and dC, dA; adds to ddu and
  * ddelta, which the first tile starts. */
-SIMD_INLINE void gradients_tile(const int tile, const Work *w, int n, int64_t place)
+SIMD_INLINE void gradients_tile(const int tile, const BackwardBlock *w, int n, int64_t place)
 {
     const ScanShape *s = w->s;
-    const Item *it = w->it;
-    Slab *m = w->m;
+    const ScanItem *it = w->it;
+    BackwardSlab *m = w->m;
     const Parts p = slab_parts(s, m);
     const int64_t row = scan_row(s);
     const SumLane dx = w->dx;
@@ -174,7 +174,7 @@ SIMD_INLINE void gradients_tile(const int tile, const Work *w, int n, int64_t pl
 }
 
 /* Inputs r … r + tile - 1 of dt: their gradients, and those of dt_weight added to sums. */
-SIMD_INLINE void dt_tile(const int tile, const Work *w, int r)
+SIMD_INLINE void dt_tile(const int tile, const BackwardBlock *w, int r)
 {
     const Parts p = slab_parts(w->s, w->m);
     const int64_t row = scan_row(w->s), first = (int64_t)(w->s->states + r) * SIMD_LANES;
@@ -214,7 +214,7 @@ SIMD_INLINE void dt_tile(const int tile, const Work *w, int r)
     case 1: call(1); break
 #endif
 
-static void make_states(const Work *w, int n, int64_t place)
+static void make_states(const BackwardBlock *w, int n, int64_t place)
 {
 #define STATES(tile) states_tile(tile, w, n, place)
     switch (tile_of(w->s->states - n, TILE)) {
@@ -222,7 +222,7 @@ static void make_states(const Work *w, int n, int64_t place)
     }
 }
 
-static void make_gradients(const Work *w, int n, int64_t place)
+static void make_gradients(const BackwardBlock *w, int n, int64_t place)
 {
 #define GRADIENTS(tile) gradients_tile(tile, w, n, place)
     switch (tile_of(w->s->states - n, TILE)) {
@@ -231,10 +231,10 @@ static void make_gradients(const Work *w, int n, int64_t place)
 }
 
 /* From ddu and ddelta to what lies before them: dx, dt and the remaining parameters. */
-static void make_inputs(const Work *w)
+static void make_inputs(const BackwardBlock *w)
 {
     const ScanShape *s = w->s;
-    Slab *m = w->m;
+    BackwardSlab *m = w->m;
     const int64_t bias = (int64_t)(s->states + s->rank) * SIMD_LANES;
     const vf skip = v_load(w->params + bias + SIMD_LANES);
     vf dbias = v_load(w->sums + bias), dskip = v_load(w->sums + bias + SIMD_LANES);
@@ -259,11 +259,11 @@ static void make_inputs(const Work *w)
         }
 }
 
-static void backward_block(Backward *b, const Item *it, int64_t block, Slab *m)
+static void backward_block(Backward *b, const ScanItem *it, int64_t block, BackwardSlab *m)
 {
     const ScanShape *s = b->s;
     const int64_t offset = scan_block_offset(s, it->direction, block);
-    const Work w = {
+    const BackwardBlock w = {
         .s = s, .it = it, .m = m,
         .x = lane_of(s, b->values->x, block),
         .dy = lane_of(s, b->gradients->y, block),
@@ -300,7 +300,7 @@ static void backward_block(Backward *b, const Item *it, int64_t block, Slab *m)
 }
 
 /* Gives what the item's blocks have added up, after the groups before. */
-static void give_projections(Backward *b, const Item *it, const float *sums)
+static void give_projections(Backward *b, const ScanItem *it, const float *sums)
 {
     const int64_t row = scan_row(b->s);
     Turn *turns = b->group_turns + it->image * scan_groups(b->s);
@@ -319,10 +319,10 @@ static void give_projections(Backward *b, const Item *it, const float *sums)
 
 static void backward_work(Backward *b)
 {
-    Slab *m = (Slab *)(b->slabs + omp_get_thread_num() * scan_backward_slab(b->s, SIMD_LANES));
+    BackwardSlab *m = (BackwardSlab *)(b->slabs + omp_get_thread_num() * scan_backward_slab(b->s, SIMD_LANES));
     float *sums = slab_parts(b->s, m).sums;
     for (;;) {
-        Item it;
+        ScanItem it;
         item_set(b->s, atomic_fetch_add(&b->ticket, 1), true, &it);
         if (!it.count)
             return;

@@ -8,13 +8,13 @@ enum { TILE = 8 };
 #endif
 
 /* A thread's memory (scan_forward_slab). */
-typedef struct Slab {
+typedef struct ForwardSlab {
     float delta[SCAN_CHUNK * SIMD_LANES];
     float rows[]; /* SCAN_CHUNK rows of projections, then SCAN_CHUNK × S vectors: see slab_decay */
-} Slab;
+} ForwardSlab;
 
 /* exp(delta A) of a chunk, where they are made before their turn. */
-static float *slab_decay(const ScanShape *s, Slab *m)
+static float *slab_decay(const ScanShape *s, ForwardSlab *m)
 {
     return m->rows + SCAN_CHUNK * scan_row(s);
 }
@@ -30,19 +30,19 @@ typedef struct Forward {
 } Forward;
 
 /* What one block of an item works with. */
-typedef struct Work {
+typedef struct ForwardBlock {
     const ScanShape *s;
-    const Item *it, *next;    /* next: what this thread does after it, whose rows are asked for meanwhile */
+    const ScanItem *it, *next;    /* next: what this thread does after it, whose rows are asked for meanwhile */
     const float *projections; /* of the whole batch */
-    Slab *m;
+    ForwardSlab *m;
     Lane x, y;
     SumLane sums;        /* of y */
     const float *params; /* packed */
     const float *from;   /* state at the chunk's start; NULL: 0 */
     float *to;           /* where it goes at the chunk's end; NULL: nowhere */
-} Work;
+} ForwardBlock;
 
-static void make_decays(const Work *w)
+static void make_decays(const ForwardBlock *w)
 {
     float *decay = slab_decay(w->s, w->m);
     for (int t = 0; t < w->it->count; t++) {
@@ -54,11 +54,11 @@ static void make_decays(const Work *w)
 
 /* States n … n + tile - 1 along the chunk, with decays made before or here; their share of y written or
  * added to its sums, the last one to y. The first tile brings Ds u with it. */
-SIMD_INLINE void scan_tile(const int tile, const bool made, const Work *w, int n)
+SIMD_INLINE void scan_tile(const int tile, const bool made, const ForwardBlock *w, int n)
 {
     const ScanShape *s = w->s;
-    const Item *it = w->it;
-    const Slab *m = w->m;
+    const ScanItem *it = w->it;
+    const ForwardSlab *m = w->m;
     const Lane x = w->x, y = w->y;
     const SumLane sums = w->sums;
     const int64_t row = scan_row(s), states = s->states;
@@ -107,7 +107,7 @@ SIMD_INLINE void scan_tile(const int tile, const bool made, const Work *w, int n
             scan_tile(size, false, w, n);                                                          \
         break
 
-static void scan_states(const Work *w, bool made)
+static void scan_states(const ForwardBlock *w, bool made)
 {
     for (int n = 0, tile; n < w->s->states; n += tile) {
         switch (tile = tile_of(w->s->states - n, TILE)) {
@@ -122,12 +122,12 @@ static void scan_states(const Work *w, bool made)
     }
 }
 
-static void forward_block(Forward *f, const Item *it, int64_t block, const Item *next, Slab *m)
+static void forward_block(Forward *f, const ScanItem *it, int64_t block, const ScanItem *next, ForwardSlab *m)
 {
     const ScanShape *s = f->s;
     float *states = f->values->states;
     float *carry = f->carry + (it->image * scan_blocks(s) + block) * s->states * SIMD_LANES;
-    const Work w = {
+    const ForwardBlock w = {
         .s = s, .it = it, .next = next, .projections = f->values->projections, .m = m,
         .x = lane_of(s, f->values->x, block),
         .y = lane_of(s, f->values->y, block),
@@ -152,11 +152,11 @@ static void forward_block(Forward *f, const Item *it, int64_t block, const Item 
 
 static void forward_work(Forward *f)
 {
-    Slab *m = (Slab *)(f->slabs + omp_get_thread_num() * scan_forward_slab(f->s, SIMD_LANES));
-    Item items[2];
+    ForwardSlab *m = (ForwardSlab *)(f->slabs + omp_get_thread_num() * scan_forward_slab(f->s, SIMD_LANES));
+    ScanItem items[2];
     item_set(f->s, atomic_fetch_add(&f->ticket, 1), false, &items[0]);
     for (int i = 0; items[i].count; i = !i) {
-        const Item *it = &items[i];
+        const ScanItem *it = &items[i];
         item_set(f->s, atomic_fetch_add(&f->ticket, 1), false, &items[!i]);
         item_rows(f->s, it, f->values->projections, m->rows);
         for (int64_t block = it->block; block < it->block_end; block++)

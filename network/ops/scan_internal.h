@@ -1,6 +1,6 @@
 /* What the two passes of the scan share: layout of its memory, order of its work, a chunk's inputs.
  *
- * Lanes are channels: a block is SIMD_LANES of them. The unit of work (Item) is a group of blocks
+ * Lanes are channels: a block is SIMD_LANES of them. The unit of work (ScanItem) is a group of blocks
  * along one chunk of one direction of one image. Threads draw items in one fixed order; whatever
  * depends on the item before — the state, sums — waits for its turn (Turn), so that every sum has one
  * order for any number of threads. An item depends on earlier ones only: no deadlock. */
@@ -114,16 +114,16 @@ static inline void turn_pass(Turn *t, int step)
 
 /* ---- items ---- */
 
-typedef struct Item {
+typedef struct ScanItem {
     int64_t image, direction, chunk;
     int step;                            /* number of the chunk in the whole pass over the image */
     int64_t group, block, block_end;
     int count;                           /* positions, 1 … SCAN_CHUNK */
     int64_t pixel[SCAN_CHUNK];           /* in the order of the scan; beyond count: some pixel */
-} Item;
+} ScanItem;
 
 /* Pixels of positions first … first + count - 1 along a direction. */
-static inline void item_pixels(const ScanShape *s, ScanOrder order, int64_t image, int64_t first, Item *it)
+static inline void item_pixels(const ScanShape *s, ScanOrder order, int64_t image, int64_t first, ScanItem *it)
 {
     const bool back = order == SCAN_ROW_MAJOR_REVERSED || order == SCAN_COLUMN_MAJOR_REVERSED;
     const bool columns = order == SCAN_COLUMN_MAJOR || order == SCAN_COLUMN_MAJOR_REVERSED;
@@ -149,7 +149,7 @@ static inline void item_pixels(const ScanShape *s, ScanOrder order, int64_t imag
 
 /* The ticket-th item, of count 0 if there are not so many: groups change fastest, then images, chunks
  * (backwards if so asked), directions. */
-static inline void item_set(const ScanShape *s, int64_t ticket, bool backwards, Item *it)
+static inline void item_set(const ScanShape *s, int64_t ticket, bool backwards, ScanItem *it)
 {
     const int64_t chunks = scan_chunks(s), groups = scan_groups(s), blocks = scan_blocks(s);
     it->count = 0;
@@ -169,7 +169,7 @@ static inline void item_set(const ScanShape *s, int64_t ticket, bool backwards, 
 }
 
 /* Copies the projections of the item's positions together: SCAN_CHUNK rows. */
-static inline void item_rows(const ScanShape *s, const Item *it, const float *projections, float *rows)
+static inline void item_rows(const ScanShape *s, const ScanItem *it, const float *projections, float *rows)
 {
     const int64_t row = scan_row(s);
     for (int t = 0; t < SCAN_CHUNK; t++)
@@ -178,7 +178,7 @@ static inline void item_rows(const ScanShape *s, const Item *it, const float *pr
 }
 
 /* Asks for the t-th of these rows, if there is such an item. */
-SIMD_INLINE void item_prefetch(const ScanShape *s, const Item *it, const float *projections, int t)
+SIMD_INLINE void item_prefetch(const ScanShape *s, const ScanItem *it, const float *projections, int t)
 {
     if (t >= it->count)
         return;
@@ -192,7 +192,7 @@ SIMD_INLINE void item_prefetch(const ScanShape *s, const Item *it, const float *
 
 /* Where the state (S vectors) is kept with which `chunk` of the item's direction starts; NULL for the first,
  * which starts from 0, and behind the last. */
-static inline float *scan_saved_state(const ScanShape *s, float *states, const Item *it, int64_t block,
+static inline float *scan_saved_state(const ScanShape *s, float *states, const ScanItem *it, int64_t block,
                                       int64_t chunk)
 {
     const int64_t chunks = scan_chunks(s);
@@ -232,46 +232,46 @@ static inline SumLane sum_lane_of(const ScanShape *s, ScanImage image, int64_t b
     return (SumLane){(float *)image.data + block * SIMD_LANES, image.pitch, lane_count(s, block)};
 }
 
-SIMD_INLINE vf lane_load(Lane l, const Item *it, int t)
+SIMD_INLINE vf lane_load(Lane l, const ScanItem *it, int t)
 {
     return v_get(l.data + it->pixel[t] * l.pitch, l.count);
 }
 
-SIMD_INLINE void lane_store(Lane l, const Item *it, int t, vf value)
+SIMD_INLINE void lane_store(Lane l, const ScanItem *it, int t, vf value)
 {
     v_put(l.data + it->pixel[t] * l.pitch, value, l.count);
 }
 
-SIMD_INLINE vf sum_lane_load(SumLane l, const Item *it, int t)
+SIMD_INLINE vf sum_lane_load(SumLane l, const ScanItem *it, int t)
 {
     return v_load_first(l.data + it->pixel[t] * l.pitch, l.count);
 }
 
-SIMD_INLINE void sum_lane_store(SumLane l, const Item *it, int t, vf value)
+SIMD_INLINE void sum_lane_store(SumLane l, const ScanItem *it, int t, vf value)
 {
     v_store_first(l.data + it->pixel[t] * l.pitch, value, l.count);
 }
 
 /* Asks for a position some steps ahead, at the chunk's end for the next block's first ones: a scan's steps
  * through memory are no prefetcher's. */
-SIMD_INLINE int64_t element_ahead(const Item *it, int t, int64_t pitch)
+SIMD_INLINE int64_t element_ahead(const ScanItem *it, int t, int64_t pitch)
 {
     const int ahead = t + 8;
     return it->pixel[ahead % SCAN_CHUNK] * pitch + (ahead < it->count ? 0 : SIMD_LANES);
 }
 
-SIMD_INLINE void lane_prefetch(Lane l, const Item *it, int t)
+SIMD_INLINE void lane_prefetch(Lane l, const ScanItem *it, int t)
 {
     __builtin_prefetch(l.data + element_ahead(it, t, l.pitch), 0);
 }
 
-SIMD_INLINE void sum_lane_prefetch(SumLane l, const Item *it, int t)
+SIMD_INLINE void sum_lane_prefetch(SumLane l, const ScanItem *it, int t)
 {
     __builtin_prefetch(l.data + element_ahead(it, t, l.pitch), 1);
 }
 
 /* delta = softplus(dt_weight · dt + dt_bias); slope, if asked for, its derivative there. */
-SIMD_INLINE void chunk_delta(const ScanShape *s, const Item *it, const float *rows, const float *block,
+SIMD_INLINE void chunk_delta(const ScanShape *s, const ScanItem *it, const float *rows, const float *block,
                              float *delta, float *slope)
 {
     const float *weight = block + (int64_t)s->states * SIMD_LANES;

@@ -17,7 +17,7 @@ typedef struct SelectiveScan {
 enum { X_PROJ, DT_WEIGHT, DT_BIAS, A_LOGS, DS, PARAMS };
 enum { SAVED_PROJECTIONS, SAVED_STATES };
 
-typedef struct State {
+typedef struct PreparedScan {
     ScanShape shape;
     ScanSizes sizes;
     size_t projection_bytes; /* whole cache lines */
@@ -26,7 +26,7 @@ typedef struct State {
     Dnn *data;
     WeightProduct weights;
     float *packed;
-} State;
+} PreparedScan;
 
 extern const ScanKernel SIMD_NAME(scan_kernel);
 static const ScanKernel *const kernel = &SIMD_NAME(scan_kernel);
@@ -37,7 +37,7 @@ static size_t rounded(size_t bytes) { return (bytes + MEM_ALIGN - 1) / MEM_ALIGN
 
 static void release(Node *node)
 {
-    State *state = node->state;
+    PreparedScan *state = node->state;
     if (!state) return;
     dnn_free(state->projection);
     dnn_free(state->data);
@@ -52,7 +52,7 @@ static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 /* Numbers that a pixel's projections have. */
 static int64_t scan_columns(const ScanShape *s) { return s->directions.count * scan_row(s); }
 
-static int prepare_forward(Node *node, State *state, Err *e)
+static int prepare_forward(Node *node, PreparedScan *state, Err *e)
 {
     const Tensor *x = node->in[0];
     const int64_t pixels = shape_pixels(x->shape), columns = scan_columns(&state->shape);
@@ -67,7 +67,7 @@ static int prepare_forward(Node *node, State *state, Err *e)
 }
 
 /* In bfloat16 dx and x are float32 in scratch (give_projections). */
-static int prepare_backward(Node *node, State *state, Err *e)
+static int prepare_backward(Node *node, PreparedScan *state, Err *e)
 {
     const Tensor *x = node->in[0];
     const int64_t pixels = shape_pixels(x->shape), columns = scan_columns(&state->shape);
@@ -89,7 +89,7 @@ static int prepare(Node *node, Err *e)
 {
     const SelectiveScan *scan = node->attr;
     const Tensor *x = node->in[0];
-    State *state = node->state = mem_zalloc(1, sizeof *state, e);
+    PreparedScan *state = node->state = mem_zalloc(1, sizeof *state, e);
     if (!state) return ERR_NOMEM;
     state->shape = (ScanShape){
         .batch = x->shape.n, .height = x->shape.h, .width = x->shape.w, .channels = x->shape.c,
@@ -114,7 +114,7 @@ static int prepare(Node *node, Err *e)
 
 static void refresh(Node *node)
 {
-    State *state = node->state;
+    PreparedScan *state = node->state;
     const float *const *p = node->param;
     const ScanParams params = {p[DT_WEIGHT], p[DT_BIAS], p[A_LOGS], p[DS]};
     dnn_pack(state->projection, node->param[X_PROJ], node->failure);
@@ -124,7 +124,7 @@ static void refresh(Node *node)
 static void forward(Node *node, const Step *step)
 {
     (void)step;
-    State *state = node->state;
+    PreparedScan *state = node->state;
     const Tensor *x = node->in[0], *y = node->out[0];
     char *image = node->scratch, *scratch = image + state->image_bytes;
     float *projections = node->has_backward ? node->saved[SAVED_PROJECTIONS] : (float *)scratch;
@@ -160,7 +160,7 @@ static void put_pixels(Elem *to, int64_t pitch, const float *from, Shape s, bool
 }
 
 /* The projections' gradients on to x and to x_proj; in bfloat16, dx comes in and goes through `image`. */
-static void give_projections(const Node *node, State *state, const float *dprojections, float *image,
+static void give_projections(const Node *node, PreparedScan *state, const float *dprojections, float *image,
                              void *scratch)
 {
     const Tensor *x = node->in[0];
@@ -177,7 +177,7 @@ static void give_projections(const Node *node, State *state, const float *dproje
 static void backward(Node *node, const Step *step)
 {
     (void)step;
-    State *state = node->state;
+    PreparedScan *state = node->state;
     const Tensor *x = node->in[0], *y = node->out[0];
     float *const *grads = node->param_grad, *dprojections = node->scratch;
     char *image = (char *)node->scratch + state->projection_bytes;

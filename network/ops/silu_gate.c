@@ -4,20 +4,20 @@
 #include "network/ops/ops.h"
 
 /* Where one run's numbers lie; gradients that are not wanted are NULL. */
-typedef struct Run {
+typedef struct GateRun {
     const Elem *y, *z, *g;
     Elem *out, *dy, *dz;
     bool add_dy, add_dz;
-} Run;
+} GateRun;
 
-SIMD_INLINE void forward_lanes(const Run *r, int64_t i, int count)
+SIMD_INLINE void forward_lanes(const GateRun *r, int64_t i, int count)
 {
     const vf z = v_get(r->z + i, count);
     v_put(r->out + i, v_get(r->y + i, count) * z * v_sigmoid(z), count);
 }
 
 /* All is read before anything is written: dy or dz may stand where g does. */
-SIMD_INLINE void backward_lanes(const Run *r, int64_t i, int count)
+SIMD_INLINE void backward_lanes(const GateRun *r, int64_t i, int count)
 {
     const vf y = v_get(r->y + i, count), z = v_get(r->z + i, count);
     const vf g = v_get(r->g + i, count), s = v_sigmoid(z);
@@ -34,13 +34,13 @@ static void forward(Node *node, const Step *step)
 {
     (void)step;
     const Tensor *y = node->in[0], *z = node->in[1], *out = node->out[0];
-    const Runs runs = runs_of_node(node);
+    const ElementRuns runs = runs_of_node(node);
 #pragma omp parallel for schedule(static)
     for (int64_t r = 0; r < runs.count; r++) {
         const int64_t n = run_length(&runs, r);
-        const Run run = {.y = (const Elem *)y->data + run_start(&runs, y, r),
-                         .z = (const Elem *)z->data + run_start(&runs, z, r),
-                         .out = (Elem *)out->data + run_start(&runs, out, r)};
+        const GateRun run = {.y = (const Elem *)y->data + run_start(&runs, y, r),
+                             .z = (const Elem *)z->data + run_start(&runs, z, r),
+                             .out = (Elem *)out->data + run_start(&runs, out, r)};
         int64_t i = 0;
         for (; i + SIMD_LANES <= n; i += SIMD_LANES) forward_lanes(&run, i, SIMD_LANES);
         if (i < n) forward_lanes(&run, i, (int)(n - i));
@@ -51,18 +51,18 @@ static void backward(Node *node, const Step *step)
 {
     (void)step;
     const Tensor *y = node->in[0], *z = node->in[1], *out = node->out[0];
-    const Runs runs = runs_of_node(node);
+    const ElementRuns runs = runs_of_node(node);
 #pragma omp parallel for schedule(static)
     for (int64_t r = 0; r < runs.count; r++) {
         const int64_t n = run_length(&runs, r), at_y = run_start(&runs, y, r),
                       at_z = run_start(&runs, z, r);
-        const Run run = {.y = (const Elem *)y->data + at_y,
-                         .z = (const Elem *)z->data + at_z,
-                         .g = (const Elem *)out->grad + run_start(&runs, out, r),
-                         .dy = node->wants_grad[0] ? (Elem *)y->grad + at_y : NULL,
-                         .dz = node->wants_grad[1] ? (Elem *)z->grad + at_z : NULL,
-                         .add_dy = node->accumulate[0],
-                         .add_dz = node->accumulate[1]};
+        const GateRun run = {.y = (const Elem *)y->data + at_y,
+                             .z = (const Elem *)z->data + at_z,
+                             .g = (const Elem *)out->grad + run_start(&runs, out, r),
+                             .dy = node->wants_grad[0] ? (Elem *)y->grad + at_y : NULL,
+                             .dz = node->wants_grad[1] ? (Elem *)z->grad + at_z : NULL,
+                             .add_dy = node->accumulate[0],
+                             .add_dz = node->accumulate[1]};
         int64_t i = 0;
         for (; i + SIMD_LANES <= n; i += SIMD_LANES) backward_lanes(&run, i, SIMD_LANES);
         if (i < n) backward_lanes(&run, i, (int)(n - i));

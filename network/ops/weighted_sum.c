@@ -2,15 +2,15 @@
 #include "network/ops/kernel.h"
 #include "network/ops/ops.h"
 
-typedef struct Weights {
+typedef struct SumWeights {
     double of[NODE_INPUTS];
     int count; /* terms asked for */
-} Weights;
+} SumWeights;
 
 static void forward(Node *node, const Step *step)
 {
     (void)step;
-    const Weights *weights = node->attr;
+    const SumWeights *weights = node->attr;
     double sum = 0;
     for (int i = 0; i < node->input_count; i++)
         sum += weights->of[i] * (double)*(const float *)node->in[i]->data;
@@ -20,7 +20,7 @@ static void forward(Node *node, const Step *step)
 static void backward(Node *node, const Step *step)
 {
     (void)step;
-    const Weights *weights = node->attr;
+    const SumWeights *weights = node->attr;
     const double g = (double)*(const float *)node->out[0]->grad;
     for (int i = 0; i < node->input_count; i++) {
         if (!node->wants_grad[i]) continue;
@@ -34,7 +34,7 @@ static const OpImpl *const weighted_sum_list[] = {&weighted_sum_portable, NULL};
 
 static int shape(Node *node, Err *e)
 {
-    const int count = ((const Weights *)node->attr)->count;
+    const int count = ((const SumWeights *)node->attr)->count;
     if (count < 1 || count > NODE_INPUTS)
         return err_set(e, ERR_SHAPE, "%d terms: expected 1 to %d", count, NODE_INPUTS);
     for (int i = 0; i < node->input_count; i++)
@@ -49,7 +49,7 @@ static const OpClass weighted_sum_class = {
 
 Ref op_weighted_sum(Graph *g, const char *name, const Ref *terms, const double *weights, int count)
 {
-    Weights w = {.count = count};
+    SumWeights w = {.count = count};
     const int given = count < NODE_INPUTS ? count : NODE_INPUTS; /* shape refuses more */
     for (int i = 0; i < given; i++) w.of[i] = weights[i];
     return graph_node(g, &weighted_sum_class, name, &w, sizeof w, terms, given, NULL, 0);

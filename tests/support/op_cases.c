@@ -1,0 +1,500 @@
+#include "tests/support/op_cases.h"
+
+#include <math.h>
+#include <string.h>
+
+static int64_t at(Shape s, int64_t n, int64_t y, int64_t x) { return ((n * s.h + y) * s.w + x) * s.c; }
+
+/* ---- the equations ---- */
+
+static double sigmoid(double x) { return 1 / (1 + exp(-x)); }
+
+static void reference_silu(const OpReference *r)
+{
+    for (int64_t i = 0; i < shape_count(r->in_shape[0]); i++)
+        r->out[0][i] = r->in[0][i] * sigmoid(r->in[0][i]);
+}
+
+static void reference_silu_gate(const OpReference *r)
+{
+    for (int64_t i = 0; i < shape_count(r->in_shape[0]); i++)
+        r->out[0][i] = r->in[0][i] * r->in[1][i] * sigmoid(r->in[1][i]);
+}
+
+static void reference_leaky_relu(const OpReference *r)
+{
+    for (int64_t i = 0; i < shape_count(r->in_shape[0]); i++)
+        r->out[0][i] = r->in[0][i] * (r->in[0][i] > 0 ? 1 : r->number);
+}
+
+static void reference_add(const OpReference *r)
+{
+    for (int64_t i = 0; i < shape_count(r->in_shape[0]); i++) r->out[0][i] = r->in[0][i] + r->in[1][i];
+}
+
+static void reference_weighted_sum(const OpReference *r)
+{
+    const double *weights = r->spec;
+    r->out[0][0] = 0;
+    for (int i = 0; i < NODE_INPUTS && r->in[i]; i++) r->out[0][0] += weights[i] * r->in[i][0];
+}
+
+static void reference_concat(const OpReference *r)
+{
+    const int64_t a = r->in_shape[0].c, b = r->in_shape[1].c;
+    for (int64_t p = 0; p < shape_pixels(r->in_shape[0]); p++) {
+        memcpy(r->out[0] + p * (a + b), r->in[0] + p * a, (size_t)a * sizeof(double));
+        memcpy(r->out[0] + p * (a + b) + a, r->in[1] + p * b, (size_t)b * sizeof(double));
+    }
+}
+
+static void reference_split(const OpReference *r)
+{
+    const int64_t a = r->out_shape[0].c, b = r->out_shape[1].c;
+    for (int64_t p = 0; p < shape_pixels(r->in_shape[0]); p++) {
+        memcpy(r->out[0] + p * a, r->in[0] + p * (a + b), (size_t)a * sizeof(double));
+        memcpy(r->out[1] + p * b, r->in[0] + p * (a + b) + a, (size_t)b * sizeof(double));
+    }
+}
+
+static void reference_space_to_depth(const OpReference *r)
+{
+    const Shape in = r->in_shape[0], out = r->out_shape[0];
+    const int64_t f = (int64_t)r->number;
+    for (int64_t n = 0; n < out.n; n++)
+        for (int64_t y = 0; y < out.h * f; y++)
+            for (int64_t x = 0; x < out.w * f; x++)
+                for (int64_t c = 0; c < in.c; c++)
+                    r->out[0][at(out, n, y / f, x / f) + (x % f * f + y % f) * in.c + c] =
+                        r->in[0][at(in, n, y, x) + c];
+}
+
+static void reference_depth_to_space(const OpReference *r)
+{
+    const Shape in = r->in_shape[0], out = r->out_shape[0];
+    const int64_t f = (int64_t)r->number;
+    for (int64_t n = 0; n < out.n; n++)
+        for (int64_t y = 0; y < out.h; y++)
+            for (int64_t x = 0; x < out.w; x++)
+                for (int64_t c = 0; c < out.c; c++)
+                    r->out[0][at(out, n, y, x) + c] =
+                        r->in[0][at(in, n, y / f, x / f) + (y % f * f + x % f) * out.c + c];
+}
+
+/* Normalises `count` numbers that stand `step` apart. */
+static void normalise(double *y, const double *x, int64_t count, int64_t step)
+{
+    double mean = 0, var = 0;
+    for (int64_t i = 0; i < count; i++) mean += x[i * step] / (double)count;
+    for (int64_t i = 0; i < count; i++) var += (x[i * step] - mean) * (x[i * step] - mean) / (double)count;
+    for (int64_t i = 0; i < count; i++) y[i * step] = (x[i * step] - mean) / sqrt(var + 1e-5);
+}
+
+static void scale_channels(const OpReference *r)
+{
+    const Shape s = r->in_shape[0];
+    for (int64_t i = 0; r->param[0] && i < shape_count(s); i++)
+        r->out[0][i] = r->out[0][i] * r->param[0][i % s.c] + r->param[1][i % s.c];
+}
+
+static void reference_layer_norm(const OpReference *r)
+{
+    const Shape s = r->in_shape[0];
+    for (int64_t p = 0; p < shape_pixels(s); p++)
+        normalise(r->out[0] + p * s.c, r->in[0] + p * s.c, s.c, 1);
+    scale_channels(r);
+}
+
+static void reference_instance_norm(const OpReference *r)
+{
+    const Shape s = r->in_shape[0];
+    for (int64_t n = 0; n < s.n; n++)
+        for (int64_t c = 0; c < s.c; c++)
+            normalise(r->out[0] + at(s, n, 0, 0) + c, r->in[0] + at(s, n, 0, 0) + c, s.h * s.w, s.c);
+    scale_channels(r);
+}
+
+static void reference_linear(const OpReference *r)
+{
+    const int64_t in = r->in_shape[0].c, out = r->out_shape[0].c;
+    for (int64_t i = 0; i < shape_count(r->out_shape[0]); i++) {
+        double sum = r->param[1] ? r->param[1][i % out] : 0;
+        for (int64_t k = 0; k < in; k++) sum += r->in[0][i / out * in + k] * r->param[0][i % out * in + k];
+        r->out[0][i] = sum;
+    }
+}
+
+/* One output of a convolution with weights of shape (1, in channels first … first + count - 1, ky, kx). */
+static double convolve_at(const OpReference *r, Conv conv, const double *w, int64_t n, int64_t y, int64_t x,
+                          int64_t first, int64_t count)
+{
+    const Shape s = r->in_shape[0];
+    const int64_t taps = conv.kernel.y * conv.kernel.x;
+    double sum = 0;
+    for (int64_t c = 0; c < count; c++)
+        for (int64_t k = 0; k < taps; k++) {
+            const int64_t from_y = y * conv.stride.y - conv.padding.y + k / conv.kernel.x;
+            const int64_t from_x = x * conv.stride.x - conv.padding.x + k % conv.kernel.x;
+            if (from_y < 0 || from_y >= s.h || from_x < 0 || from_x >= s.w) continue;
+            sum += r->in[0][at(s, n, from_y, from_x) + first + c] * w[c * taps + k];
+        }
+    return sum;
+}
+
+static void convolve(const OpReference *r, Conv conv, bool depthwise)
+{
+    const Shape out = r->out_shape[0];
+    const int64_t count = depthwise ? 1 : r->in_shape[0].c, taps = conv.kernel.y * conv.kernel.x * count;
+    for (int64_t n = 0; n < out.n; n++)
+        for (int64_t y = 0; y < out.h; y++)
+            for (int64_t x = 0; x < out.w; x++)
+                for (int64_t c = 0; c < out.c; c++)
+                    r->out[0][at(out, n, y, x) + c] =
+                        (conv.bias ? r->param[1][c] : 0) +
+                        convolve_at(r, conv, r->param[0] + c * taps, n, y, x, depthwise ? c : 0, count);
+}
+
+static void reference_conv2d(const OpReference *r) { convolve(r, *(const Conv *)r->spec, false); }
+
+/* leaky_relu(norm(in[0]) + in[1]), the second only if it is there. */
+static void reference_instance_norm_act(const OpReference *r)
+{
+    reference_instance_norm(r);
+    for (int64_t i = 0; i < shape_count(r->out_shape[0]); i++) {
+        const double y = r->out[0][i] + (r->in[1] ? r->in[1][i] : 0);
+        r->out[0][i] = y > 0 ? y : r->number * y;
+    }
+}
+
+static void reference_depthwise_conv2d(const OpReference *r)
+{
+    convolve(r, conv_square(3, 1, 1, true), true);
+}
+
+/* Adds what a pixel of the input gives to the outputs around it. */
+static void spread_pixel(const OpReference *r, const Conv *conv, int64_t n, int64_t i, int64_t j)
+{
+    const Shape in = r->in_shape[0], out = r->out_shape[0];
+    const double *pixel = r->in[0] + at(in, n, i, j);
+    for (int64_t u = 0; u < conv->kernel.y; u++)
+        for (int64_t v = 0; v < conv->kernel.x; v++) {
+            const int64_t y = i * conv->stride.y + u - conv->padding.y, x = j * conv->stride.x + v - conv->padding.x;
+            if (y < 0 || y >= out.h || x < 0 || x >= out.w) continue;
+            for (int64_t o = 0; o < out.c; o++)
+                for (int64_t c = 0; c < in.c; c++)
+                    r->out[0][at(out, n, y, x) + o] +=
+                        pixel[c] * r->param[0][((c * out.c + o) * conv->kernel.y + u) * conv->kernel.x + v];
+        }
+}
+
+static void reference_conv_transpose2d(const OpReference *r)
+{
+    const Shape in = r->in_shape[0], out = r->out_shape[0];
+    const Conv *conv = r->spec;
+    for (int64_t i = 0; i < shape_count(out); i++) r->out[0][i] = conv->bias ? r->param[1][i % out.c] : 0;
+    for (int64_t n = 0; n < in.n; n++)
+        for (int64_t i = 0; i < in.h; i++)
+            for (int64_t j = 0; j < in.w; j++) spread_pixel(r, conv, n, i, j);
+}
+
+/* Of selective_scan; number: states. */
+typedef struct ScanSpec {
+    int64_t rank; /* of dt */
+    ScanDirections directions;
+} ScanSpec;
+
+enum { SCAN_CHANNELS = 96, SCAN_STATES = 64, SCAN_RANK = 64 };
+
+/* One channel's step: h and the pixel's [dt | B | C] → what it adds to y. */
+static double scan_step(const OpReference *r, int64_t row, int64_t rank, const double *projected, double x,
+                        double *h)
+{
+    const int64_t states = (int64_t)r->number;
+    double dt = r->param[2][row], y = r->param[4][row] * x;
+    for (int64_t k = 0; k < rank; k++) dt += r->param[1][row * rank + k] * projected[k];
+    dt = dt > 20 ? dt : log1p(exp(dt));
+    for (int64_t k = 0; k < states; k++) {
+        h[k] = exp(-exp(r->param[3][row * states + k]) * dt) * h[k] + dt * projected[rank + k] * x;
+        y += h[k] * projected[rank + states + k];
+    }
+    return y;
+}
+
+/* Adds one direction of one image. */
+static void scan(const OpReference *r, int64_t n, int direction)
+{
+    const Shape s = r->in_shape[0];
+    const ScanSpec *spec = r->spec;
+    const int64_t states = (int64_t)r->number, length = s.h * s.w, rank = spec->rank;
+    const ScanOrder order = spec->directions.order[direction];
+    const bool reversed = order == SCAN_ROW_MAJOR_REVERSED || order == SCAN_COLUMN_MAJOR_REVERSED;
+    const bool by_columns = order == SCAN_COLUMN_MAJOR || order == SCAN_COLUMN_MAJOR_REVERSED;
+    const double *project = r->param[0] + direction * (rank + 2 * states) * s.c;
+    double projected[SCAN_RANK + 2 * SCAN_STATES], h[SCAN_CHANNELS][SCAN_STATES] = {{0}};
+    for (int64_t t = 0; t < length; t++) {
+        const int64_t place = reversed ? length - 1 - t : t;
+        const int64_t pixel = by_columns ? place % s.h * s.w + place / s.h : place;
+        const double *x = r->in[0] + (n * length + pixel) * s.c;
+        double *y = r->out[0] + (n * length + pixel) * s.c;
+        for (int64_t k = 0; k < rank + 2 * states; k++) {
+            projected[k] = 0;
+            for (int64_t c = 0; c < s.c; c++) projected[k] += project[k * s.c + c] * x[c];
+        }
+        for (int64_t d = 0; d < s.c; d++)
+            y[d] += scan_step(r, direction * s.c + d, rank, projected, x[d], h[d]);
+    }
+}
+
+static void reference_selective_scan(const OpReference *r)
+{
+    memset(r->out[0], 0, (size_t)shape_count(r->out_shape[0]) * sizeof(double));
+    for (int64_t n = 0; n < r->in_shape[0].n; n++)
+        for (int direction = 0; direction < ((const ScanSpec *)r->spec)->directions.count; direction++) scan(r, n, direction);
+}
+
+/* ---- Dice + cross-entropy: three sums for each item and class, kept here ---- */
+
+enum { ITEMS = 8, CLASSES = 32 };
+
+typedef struct LossSums {
+    double inside[ITEMS][CLASSES], truth[ITEMS][CLASSES], predicted[ITEMS][CLASSES];
+    double cross_entropy, valid;
+} LossSums;
+
+static void add_pixel(LossSums *sums, int64_t item, const double *z, int64_t classes, int label)
+{
+    double total = 0;
+    for (int64_t c = 0; c < classes; c++) total += exp(z[c]);
+    for (int64_t c = 0; c < classes; c++) sums->predicted[item][c] += exp(z[c]) / total;
+    sums->inside[item][label] += exp(z[label]) / total;
+    sums->truth[item][label] += 1;
+    sums->cross_entropy += log(total) - z[label];
+    sums->valid += 1;
+}
+
+/* The label at the head's pixel p of item n, 0 for what is outside. */
+static int loss_label(const OpReference *r, int64_t n, int64_t p)
+{
+    const Shape s = r->in_shape[0], full = r->in_shape[1];
+    const int64_t y = (int64_t)(((double)(p / s.w) + 0.5) * (double)full.h / (double)s.h);
+    const int64_t x = (int64_t)(((double)(p % s.w) + 0.5) * (double)full.w / (double)s.w);
+    const int label = (int)r->in[1][at(full, n, y, x)];
+    return label < 0 ? 0 : label;
+}
+
+static double mean_dice(const LossSums *sums, int64_t items, int64_t first, int64_t classes, double smooth)
+{
+    double dice = 0;
+    for (int64_t n = 0; n < items; n++)
+        for (int64_t c = first; c < classes; c++)
+            dice += (2 * sums->inside[n][c] + smooth) /
+                    fmax(sums->truth[n][c] + sums->predicted[n][c] + smooth, 1e-8);
+    return dice / (double)(items * (classes - first));
+}
+
+static void reference_dice_ce_loss(const OpReference *r)
+{
+    const DiceCE *loss = r->spec;
+    const Shape s = r->in_shape[0];
+    LossSums sums = {0};
+    for (int64_t n = 0; n < s.n; n++)
+        for (int64_t p = 0; p < s.h * s.w; p++) {
+            const int label = loss_label(r, n, p);
+            if (label == loss->ignore_label) continue;
+            add_pixel(&sums, loss->batch_dice ? 0 : n, r->in[0] + (n * s.h * s.w + p) * s.c, s.c, label);
+        }
+    const double entropy = sums.valid > 0 && !loss->dice_only ? sums.cross_entropy / sums.valid : 0;
+    r->out[0][0] = entropy -
+                   mean_dice(&sums, loss->batch_dice ? 1 : s.n, !loss->background, s.c, loss->smooth);
+}
+
+static void reference_dice_bce_loss(const OpReference *r)
+{
+    const DiceBCE *loss = r->spec;
+    const Shape s = r->in_shape[0];
+    LossSums sums = {0};
+    for (int64_t n = 0; n < s.n; n++)
+        for (int64_t p = 0; p < s.h * s.w; p++) {
+            const int label = loss_label(r, n, p);
+            const double *z = r->in[0] + (n * s.h * s.w + p) * s.c;
+            const int64_t item = loss->batch_dice ? 0 : n;
+            if (label == loss->ignore_label) continue;
+            for (int64_t c = 0; c < s.c; c++) {
+                const double probability = 1 / (1 + exp(-z[c])),
+                             truth = (double)(loss->regions[label] >> c & 1);
+                sums.inside[item][c] += probability * truth;
+                sums.truth[item][c] += truth;
+                sums.predicted[item][c] += probability;
+                sums.cross_entropy -= truth > 0 ? log(probability) : log(1 - probability);
+            }
+            sums.valid += 1;
+        }
+    const double share = loss->ignore_label < 0 ? sums.valid * (double)s.c : sums.valid;
+    r->out[0][0] = (sums.valid > 0 ? sums.cross_entropy / share : 0) -
+                   mean_dice(&sums, loss->batch_dice ? 1 : s.n, 0, s.c, loss->smooth);
+}
+
+/* ---- how each case builds its op ---- */
+
+#define BUILD(op, call)                                                                            \
+    static void build_##op(Graph *g, const OpCase *c, const Ref *in, Ref *outputs)                 \
+    {                                                                                              \
+        (void)c;                                                                                   \
+        outputs[0] = call;                                                                         \
+    }
+BUILD(silu, op_silu(g, in[0]))
+BUILD(silu_gate, op_silu_gate(g, in[0], in[1]))
+BUILD(leaky_relu, op_leaky_relu(g, in[0], c->number))
+BUILD(add, op_add(g, in[0], in[1]))
+BUILD(concat, op_concat(g, in[0], in[1]))
+BUILD(space_to_depth, op_space_to_depth(g, in[0], (int64_t)c->number))
+BUILD(depth_to_space, op_depth_to_space(g, in[0], (int64_t)c->number))
+BUILD(layer_norm, op_layer_norm(g, "norm", in[0]))
+BUILD(instance_norm, op_instance_norm(g, "norm", in[0], false))
+BUILD(instance_norm_affine, op_instance_norm(g, "norm", in[0], true))
+BUILD(instance_norm_act, op_leaky_relu(g, op_instance_norm(g, "norm", in[0], true), c->number))
+BUILD(depthwise_conv2d, op_depthwise_conv2d(g, "conv", in[0]))
+BUILD(linear, op_linear(g, "linear", in[0], (int64_t)c->number, true))
+BUILD(linear_plain, op_linear(g, "linear", in[0], (int64_t)c->number, false))
+BUILD(conv2d, op_conv2d(g, "conv", in[0], (int64_t)c->number, *(const Conv *)c->spec))
+BUILD(conv_transpose2d, op_conv_transpose2d(g, "conv", in[0], (int64_t)c->number, *(const Conv *)c->spec))
+BUILD(dice_ce_loss, op_dice_ce_loss(g, "loss", in[0], in[1], *(const DiceCE *)c->spec))
+BUILD(dice_bce_loss, op_dice_bce_loss(g, "loss", in[0], in[1], c->spec))
+BUILD(weighted_sum, op_weighted_sum(g, "sum", in, c->spec, 3))
+
+/* The order of the inputs is the chain's: the norm's first. */
+static void build_instance_norm_add_act(Graph *g, const OpCase *c, const Ref *in, Ref *outputs)
+{
+    outputs[0] = op_leaky_relu(g, op_add(g, in[1], op_instance_norm(g, "norm", in[0], false)), c->number);
+}
+
+static void build_selective_scan(Graph *g, const OpCase *c, const Ref *in, Ref *outputs)
+{
+    const ScanSpec *spec = c->spec;
+    outputs[0] = op_selective_scan(g, in[0], spec->rank, (int64_t)c->number, spec->directions);
+}
+
+static void build_split(Graph *g, const OpCase *c, const Ref *in, Ref *outputs)
+{
+    op_split(g, in[0], (int64_t)c->number, &outputs[0], &outputs[1]);
+}
+
+static const double weights[] = {0.5, -2, 0.25, 0};
+#define SS2D {4, {SCAN_ROW_MAJOR, SCAN_COLUMN_MAJOR, SCAN_ROW_MAJOR_REVERSED, SCAN_COLUMN_MAJOR_REVERSED}}
+#define SQUARE(kernel, stride, padding) {kernel, kernel}, {stride, stride}, {padding, padding}
+static const Conv stem = {SQUARE(7, 2, 3), true}, same = {SQUARE(3, 1, 1), false}, head = {SQUARE(1, 1, 0), true},
+                  patch = {SQUARE(4, 4, 0), true}, flat = {{1, 3}, {1, 1}, {0, 1}, true},
+                  tall = {{5, 2}, {1, 2}, {2, 0}, false}, uneven = {{3, 4}, {2, 3}, {1, 2}, true},
+                  wide_padding = {{3, 2}, {1, 1}, {4, 3}, true};
+static const Conv up = {SQUARE(2, 2, 0), false}, up_bias = {SQUARE(2, 2, 0), true}, up_overlap = {SQUARE(3, 2, 1), true},
+                  up_gaps = {SQUARE(1, 2, 0), true}, up_flat = {{1, 2}, {1, 2}, {0, 0}, true},
+                  up_uneven = {{4, 3}, {2, 1}, {1, 0}, true};
+static const DiceCE batch = {.batch_dice = true, .smooth = 1e-5, .ignore_label = -1},
+                    items = {.smooth = 1e-5, .ignore_label = -1},
+                    ignoring = {.batch_dice = true, .smooth = 1e-5, .ignore_label = 2},
+                    all_classes = {.batch_dice = true, .smooth = 1, .ignore_label = 1, .background = true},
+                    dice_alone = {.smooth = 1e-5, .ignore_label = -1, .dice_only = true};
+static const DiceBCE nested = {true, 1e-5, -1, {0, 1, 3, 7}}, overlapping = {false, 1, 2, {0, 5, 7, 2, 6}};
+
+/* ---- the table ---- */
+
+/* Sizes have tails for every vector width, borders, several pieces, and single rows and columns. */
+#define OP(op) .build = build_##op, .reference = reference_##op
+const OpCase op_cases[] = {
+    {"silu", OP(silu), .in = {{2, 3, 5, 7}}},
+    {"silu wide", OP(silu), .in = {{1, 3, 3, 35}}},
+    {"silu_gate", OP(silu_gate), .in = {{2, 3, 5, 7}, {2, 3, 5, 7}}},
+    {"silu_gate wide", OP(silu_gate), .in = {{1, 3, 3, 35}, {1, 3, 3, 35}}},
+    {"leaky_relu", OP(leaky_relu), .in = {{2, 3, 5, 19}}, .number = 0.01},
+    {"relu", OP(leaky_relu), .in = {{1, 3, 5, 2}}},
+    {"add", OP(add), .in = {{3, 3, 5, 18}, {3, 3, 5, 18}}},
+    {"concat", OP(concat), .in = {{2, 3, 5, 7}, {2, 3, 5, 4}}},
+    {"split", OP(split), .in = {{2, 3, 5, 9}}, .number = 7},
+    {"space_to_depth", OP(space_to_depth), .in = {{2, 7, 5, 3}}, .number = 2},
+    {"space_to_depth 3", OP(space_to_depth), .in = {{1, 6, 8, 5}}, .number = 3},
+    {"depth_to_space", OP(depth_to_space), .in = {{2, 3, 5, 12}}, .number = 2},
+    {"depth_to_space 4", OP(depth_to_space), .in = {{1, 2, 3, 48}}, .number = 4},
+    {"layer_norm", OP(layer_norm), .in = {{2, 3, 5, 23}}, .macs = 5 * 690},
+    {"layer_norm pieces", OP(layer_norm), .in = {{2, 9, 10, 48}}, .macs = 5 * 8640},
+    {"layer_norm thin", OP(layer_norm), .in = {{1, 1, 3, 5}}, .macs = 5 * 15},
+    {"instance_norm", OP(instance_norm), .in = {{2, 5, 7, 3}}, .macs = 4 * 210},
+    {"instance_norm affine", .build = build_instance_norm_affine, .reference = reference_instance_norm,
+     .in = {{2, 5, 7, 19}}, .macs = 5 * 1330},
+    {"instance_norm pieces", .build = build_instance_norm_affine, .reference = reference_instance_norm,
+     .in = {{1, 9, 5, 1030}}, .macs = 5 * 46350},
+    {"instance_norm + leaky_relu", OP(instance_norm_act), .in = {{2, 5, 7, 19}}, .number = 0.01,
+     .macs = 5 * 1330},
+    {"instance_norm + add + leaky_relu", .build = build_instance_norm_add_act,
+     .reference = reference_instance_norm_act, .in = {{2, 5, 7, 19}, {2, 5, 7, 19}}, .number = 0.25,
+     .macs = 4 * 1330},
+    {"depthwise_conv2d", OP(depthwise_conv2d), .in = {{2, 5, 6, 10}}, .macs = 9 * 600},
+    {"depthwise_conv2d wide", OP(depthwise_conv2d), .in = {{1, 3, 9, 37}}, .macs = 9 * 999},
+    {"depthwise_conv2d row", OP(depthwise_conv2d), .in = {{2, 1, 5, 16}}, .macs = 9 * 160},
+    {"depthwise_conv2d column", OP(depthwise_conv2d), .in = {{1, 70, 1, 3}}, .macs = 9 * 210},
+    {"linear", OP(linear), .in = {{2, 3, 5, 13}}, .number = 9, .macs = 30 * 13 * 9},
+    {"linear without bias", .build = build_linear_plain, .reference = reference_linear, .in = {{1, 3, 5, 32}},
+     .number = 17, .macs = 15 * 32 * 17},
+    {"conv2d 7x7 stride 2", OP(conv2d), .in = {{2, 9, 8, 3}},
+     .number = 4, .spec = &stem, .macs = 2 * 5 * 4 * 4 * 147},
+    {"conv2d 3x3", OP(conv2d), .in = {{2, 5, 6, 5}}, .number = 6, .spec = &same, .macs = 60 * 6 * 45},
+    {"conv2d 1x1", OP(conv2d), .in = {{1, 5, 3, 7}}, .number = 3, .spec = &head, .macs = 15 * 21},
+    {"conv2d 4x4 stride 4", OP(conv2d), .in = {{1, 9, 14, 3}}, .number = 4,
+     .spec = &patch, .macs = 6 * 4 * 48},
+    {"conv2d 1x3", OP(conv2d), .in = {{2, 4, 6, 5}}, .number = 3, .spec = &flat, .macs = 48 * 3 * 15},
+    {"conv2d 5x2 stride 1x2", OP(conv2d), .in = {{1, 6, 7, 4}}, .number = 5, .spec = &tall, .macs = 6 * 3 * 5 * 40},
+    {"conv2d 3x4 stride 2x3", OP(conv2d), .in = {{2, 7, 8, 18}}, .number = 17, .spec = &uneven,
+     .macs = 2 * 4 * 3 * 17 * 18 * 12},
+    {"conv2d padded beyond the kernel", OP(conv2d), .in = {{1, 3, 4, 5}}, .number = 6, .spec = &wide_padding,
+     .macs = 9 * 9 * 6 * 30},
+    {"conv_transpose2d", OP(conv_transpose2d), .in = {{2, 3, 5, 6}}, .number = 5, .spec = &up, .macs = 30 * 6 * 5 * 4},
+    {"conv_transpose2d bias", OP(conv_transpose2d), .in = {{2, 3, 5, 16}}, .number = 5, .spec = &up_bias,
+     .macs = 30 * 16 * 5 * 4},
+    {"conv_transpose2d 3x3 stride 2", OP(conv_transpose2d), .in = {{2, 4, 3, 6}}, .number = 7, .spec = &up_overlap,
+     .macs = 24 * 42 * 9},
+    {"conv_transpose2d 1x1 stride 2", OP(conv_transpose2d), .in = {{1, 3, 4, 5}}, .number = 3, .spec = &up_gaps,
+     .macs = 12 * 15},
+    {"conv_transpose2d 1x2", OP(conv_transpose2d), .in = {{2, 3, 5, 6}}, .number = 16, .spec = &up_flat,
+     .macs = 30 * 96 * 2},
+    {"conv_transpose2d 4x3 stride 2x1", OP(conv_transpose2d), .in = {{1, 5, 3, 18}}, .number = 17, .spec = &up_uneven,
+     .macs = 15 * 18 * 17 * 12},
+    {"dice_ce_loss", OP(dice_ce_loss), .in = {{2, 5, 7, 3}, {2, 5, 7, 1}}, .spec = &batch, .labels = 3},
+    {"dice_ce_loss items", OP(dice_ce_loss), .in = {{3, 9, 9, 4}, {3, 9, 9, 1}}, .spec = &items, .labels = 4},
+    {"dice_ce_loss ignoring", OP(dice_ce_loss), .in = {{2, 9, 7, 2}, {2, 9, 7, 1}},
+     .spec = &ignoring, .labels = 3},
+    {"dice_ce_loss coarse", OP(dice_ce_loss), .in = {{2, 4, 6, 3}, {2, 17, 22, 1}},
+     .spec = &batch, .labels = 3},
+    {"dice_ce_loss pieces", OP(dice_ce_loss), .in = {{2, 33, 40, 14}, {2, 33, 40, 1}},
+     .spec = &batch, .labels = 13},
+    {"dice_ce_loss with background", OP(dice_ce_loss), .in = {{2, 5, 7, 3}, {2, 5, 7, 1}},
+     .spec = &all_classes, .labels = 3},
+    {"dice_ce_loss dice alone", OP(dice_ce_loss), .in = {{2, 5, 7, 3}, {2, 5, 7, 1}},
+     .spec = &dice_alone, .labels = 3},
+    {"dice_bce_loss", OP(dice_bce_loss), .in = {{2, 5, 7, 3}, {2, 5, 7, 1}}, .spec = &nested, .labels = 4},
+    {"dice_bce_loss ignoring", OP(dice_bce_loss), .in = {{3, 9, 11, 3}, {3, 9, 11, 1}},
+     .spec = &overlapping, .labels = 5},
+    {"dice_bce_loss coarse", OP(dice_bce_loss), .in = {{2, 4, 6, 1}, {2, 17, 22, 1}},
+     .spec = &nested, .labels = 3},
+    {"dice_bce_loss pieces", OP(dice_bce_loss), .in = {{2, 33, 40, 3}, {2, 33, 40, 1}},
+     .spec = &nested, .labels = 4},
+    {"selective_scan", OP(selective_scan), .in = {{2, 3, 5, 20}}, .number = 16,
+     .spec = &(const ScanSpec){2, SS2D}, .macs = 4 * 600 * (2 * 2 + 32 + 57)},
+    {"selective_scan row", OP(selective_scan), .in = {{1, 1, 70, 8}}, .number = 5,
+     .spec = &(const ScanSpec){1, SS2D}, .macs = 2 * 560 * (2 * 12 + 37)},
+    {"selective_scan column", OP(selective_scan), .in = {{2, 67, 1, 3}}, .number = 2,
+     .spec = &(const ScanSpec){3, SS2D}, .macs = 4 * 402 * (2 * 3 + 4 + 8)},
+    {"selective_scan blocks", OP(selective_scan), .in = {{1, 5, 14, 70}}, .number = 16,
+     .spec = &(const ScanSpec){5, SS2D}, .macs = 4 * 4900 * (2 * 5 + 32 + 57)},
+    {"selective_scan states", OP(selective_scan), .in = {{1, 4, 3, 5}}, .number = 43,
+     .spec = &(const ScanSpec){13, SS2D}, .macs = 2 * 60 * (2 * 112 + 303)},
+    {"selective_scan one direction", OP(selective_scan), .in = {{2, 5, 14, 20}}, .number = 16,
+     .spec = &(const ScanSpec){2, {1, {SCAN_ROW_MAJOR}}}, .macs = 2800 * (2 * 2 + 32 + 57)},
+    {"selective_scan one reversed direction", OP(selective_scan), .in = {{1, 14, 5, 7}}, .number = 6,
+     .spec = &(const ScanSpec){3, {1, {SCAN_COLUMN_MAJOR_REVERSED}}}, .macs = 490 * (2 * 3 + 12 + 22)},
+    {"selective_scan both ways", OP(selective_scan), .in = {{2, 3, 23, 18}}, .number = 16,
+     .spec = &(const ScanSpec){2, {2, {SCAN_ROW_MAJOR, SCAN_ROW_MAJOR_REVERSED}}},
+     .macs = 2 * 2484 * (2 * 2 + 32 + 57)},
+    {"selective_scan two alike", OP(selective_scan), .in = {{1, 7, 10, 33}}, .number = 4,
+     .spec = &(const ScanSpec){1, {2, {SCAN_COLUMN_MAJOR, SCAN_COLUMN_MAJOR}}}, .macs = 2 * 2310 * (2 * 1 + 8 + 15)},
+    {"weighted_sum", OP(weighted_sum), .in = {{1, 1, 1, 1}, {1, 1, 1, 1}, {1, 1, 1, 1}}, .spec = weights},
+    {.name = NULL},
+};

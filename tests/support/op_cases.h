@@ -1,0 +1,35 @@
+/* The table of op cases. A new op adds to op_cases.c: its equation as it reads, in double precision (the peer that the
+ * kernels are tested against), how a case builds it, and a row for each kind of case. Tensors are dense N,H,W,C. */
+#ifndef TESTS_SUPPORT_OP_CASES_H
+#define TESTS_SUPPORT_OP_CASES_H
+
+#include "network/graph/op.h"
+#include "network/ops/ops.h"
+
+typedef struct OpReference {
+    Shape in_shape[NODE_INPUTS], out_shape[NODE_OUTPUTS];
+    const double *in[NODE_INPUTS], *param[NODE_PARAMS];
+    double *out[NODE_OUTPUTS];
+    double number;    /* slope, factor, channels: the op's one argument, if it has one */
+    const void *spec; /* a struct of further arguments, if it has some: Conv, DiceCE … */
+} OpReference;
+
+typedef void OpReferenceFunction(const OpReference *r);
+
+typedef struct OpCase OpCase;
+struct OpCase {
+    const char *name;
+    /* Adds the op, one node, to the graph. */
+    void (*build)(Graph *g, const OpCase *c, const Ref *in, Ref *outputs);
+    OpReferenceFunction *reference;
+    Shape in[NODE_INPUTS];
+    double number;
+    const void *spec;
+    int labels;    /* in[1] holds labels -1 … labels - 1; 0: it does not */
+    int64_t macs;
+};
+
+/* Ends with a case without a name. */
+extern const OpCase op_cases[];
+
+#endif

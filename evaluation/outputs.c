@@ -25,6 +25,14 @@ static int remove_old(const char *folder, const char *name, Err *e)
     return code;
 }
 
+int outputs_remove(const char *folder, Err *e)
+{
+    static const char *const names[] = {"summary.json", "summary.yaml", "per_case.csv", "paper.csv", "instances.csv",
+                                        "report.html"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) TRY(remove_old(folder, names[i], e));
+    return 0;
+}
+
 int outputs_write(const Summary *s, const char *folder, Err *e)
 {
     const struct {

@@ -12,4 +12,7 @@ int outputs_check(const char *folder, Err *e);
  * of an earlier evaluation are removed: they would pass for this one's. Fails: ERR_IO, ERR_NOMEM. */
 int outputs_write(const Summary *s, const char *folder, Err *e);
 
+/* All that an evaluation writes, as far as it is there: before the predictions change. Fails: ERR_IO, ERR_NOMEM. */
+int outputs_remove(const char *folder, Err *e);
+
 #endif

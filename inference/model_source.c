@@ -62,7 +62,8 @@ static int refuse_fold(const ModelSource *s, int fold, const FoldList *there, Er
                            text.data ? text.data : "");
     } else {
         if (there->count) fold_list_text(there, &text);
-        code = err_set(e, ERR_VALUE, "%s: there is no fold_%s, only %s: train it first, or name others with -f", s->results,
+        code = err_set(e, ERR_VALUE, "%s: there is no fold_%s, only %s: train it first, or name others with -f "
+                       "(in an inference.yaml: under folds)", s->results,
                        name, there->count ? text.data : "no fold at all");
     }
     text_free(&text);

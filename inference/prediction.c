@@ -175,8 +175,8 @@ static int open_sources(Run *run, Err *e)
     const char *results[CONFIGURATION_MODELS];
     for (int i = 0; i < c->model_count; i++) {
         const ConfiguredModel *m = &c->models[i];
-        TRY(model_source_open(&run->sources[i], m->results, m->folds.numbers, m->folds.count,
-                              run->o->predictor.checkpoint, e));
+        if (model_source_open(&run->sources[i], m->results, m->folds.numbers, m->folds.count, run->o->predictor.checkpoint, e))
+            return c->file ? err_context(e, "%s", c->file) : (int)e->code;
         results[i] = m->results;
         TRY(find_unused_folds(run, &run->sources[i], e));
         TRY(find_unfinished(run, i, e));

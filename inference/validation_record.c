@@ -22,10 +22,11 @@ refuse(const CrossValidation *v, const char *results, int fold, Err *e, const ch
     va_start(args, format);
     text_add_args(&what, format, args);
     va_end(args);
+    text_add(&what, "; predict the validation cases anew: train PREPROCESSED %d -o ", fold);
+    text_add_argument(&what, "%s", results);
+    text_add(&what, " --val-only%s", v->has_probabilities ? " --save-probabilities" : "");
     int code = text_check(&what, e);
-    if (!code)
-        code = err_set(e, ERR_VALUE, "%s; predict the validation cases anew: train PREPROCESSED %d -o %s --val-only%s",
-                       what.data, fold, results, v->has_probabilities ? " --save-probabilities" : "");
+    if (!code) code = err_set(e, ERR_VALUE, "%s", what.data);
     text_free(&what);
     return code;
 }
@@ -60,8 +61,9 @@ static int expect_weights(const CrossValidation *v, const RecordContent *record,
     TRY(results_checkpoint(&path, results, fold, checkpoint, e));
     int code = path ? has_content(&same, path, recorded, e) : 0;
     if (!code && !path)
-        code = err_set(e, ERR_VALUE, "%s/fold_%d has no checkpoint_%s, which its validation cases were predicted with",
-                       results, fold, checkpoint);
+        code = err_set(e, ERR_VALUE, "%s/fold_%d has no checkpoint_%s, which its validation cases were predicted with: put it "
+                       "back, finish the training (train --continue), or name the other folds with -f", results, fold,
+                       checkpoint);
     else if (!code && !same)
         code = refuse(v, results, fold, e, "%s/fold_%d/validation was predicted with other weights than those that are now "
                       "in %s", results, fold, path);

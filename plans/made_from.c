@@ -73,22 +73,23 @@ bool made_from_same(const MadeFrom *a, const MadeFrom *b)
     return true;
 }
 
-/* A value for a message; of a hash only the first digits. */
-static void add_value(Text *text, const char *value)
+/* A value for a message; of a hash only the first digits. Where there is none, what is said must differ from the other
+ * value. */
+static void add_value(Text *text, const char *value, const char *other)
 {
     enum { SHOWN = 8 };
     const bool is_hash = value && strlen(value) == HASH_BYTES - 1 && strspn(value, "0123456789abcdef") == HASH_BYTES - 1;
     if (is_hash) text_add(text, "%.*s…", SHOWN, value);
-    else text_add(text, "%s", value ? value : "none");
+    else text_add(text, "%s", value ? value : other && !strcmp(other, "none") ? "not recorded" : "none");
 }
 
 static int add_difference(Text *text, int before, const char *key, const char *then, const char *now)
 {
     if (then && now && !strcmp(then, now)) return 0;
     text_add(text, "%s%s: ", before ? "; " : "", key);
-    add_value(text, then);
+    add_value(text, then, now);
     text_add(text, ", now ");
-    add_value(text, now);
+    add_value(text, now, then);
     return 1;
 }
 

@@ -71,9 +71,10 @@ static void differences_are_named(void **state)
     made_from_add(&now, "label", "y");
     made_from_add(&now, "plan spacing", "2 2");
     made_from_add(&now, "plan new", "4");
+    made_from_add(&now, "plan empty", "none");
     assert_false(made_from_same(&then, &now));
-    assert_int_equal(made_from_differences(&text, &then, &now, "plan "), 3);
-    assert_string_equal(text.data, "plan spacing: 1 1, now 2 2; plan new: none, now 4; plan gone: 3, now none");
+    assert_int_equal(made_from_differences(&text, &then, &now, "plan "), 4);
+    assert_string_equal(text.data, "plan spacing: 1 1, now 2 2; plan new: none, now 4; plan empty: not recorded, now none; plan gone: 3, now none");
     text_free(&text);
     assert_int_equal(made_from_differences(&text, &then, &then, ""), 0);
     assert_true(made_from_same(&then, &then));

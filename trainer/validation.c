@@ -7,6 +7,7 @@
 #include "base/lock.h"
 #include "base/memory.h"
 #include "data/image_io.h"
+#include "evaluation/outputs.h"
 #include "inference/prediction_record.h"
 #include "inference/predictor.h"
 #include "inference/probabilities.h"
@@ -16,7 +17,6 @@
 #include "trainer/preprocessed.h"
 #include "trainer/run_folder.h"
 #include "trainer/split_record.h"
-#include "trainer/validation_folder.h"
 #include "trainer/validation_score.h"
 
 typedef struct Validation {
@@ -193,7 +193,7 @@ static int plan_and_predict(Validation *v, bool *planned, Err *e)
         made += planned[i];
     }
     v->kept = v->cases.split.val_count - made;
-    if (made) TRY(validation_folder_remove_summary(v->output, e));
+    if (made) TRY(outputs_remove(v->output, e));
     TRY(prediction_record_keep_only(v->record, v->cases.split.val, v->cases.split.val_count, e));
     TRY(prediction_record_begin(v->record, e));
     return predict_cases(v, planned, e);

@@ -5,10 +5,9 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "evaluation/outputs.h"
 #include "inference/prediction_record.h"
 #include "inference/prediction_record_file.h"
-
-static const char SUMMARY[] = "summary.json";
 
 static int remove_file(const char *folder, const char *name, Err *e)
 {
@@ -17,8 +16,6 @@ static int remove_file(const char *folder, const char *name, Err *e)
     mem_free(path);
     return code;
 }
-
-int validation_folder_remove_summary(const char *folder, Err *e) { return remove_file(folder, SUMMARY, e); }
 
 /* Whether predict.yaml says which cases train has predicted; else (none, or a damaged one) every file may be train's. */
 static int read_record(RecordContent *record, bool *known, const char *folder, Err *e)
@@ -68,7 +65,7 @@ int validation_folder_clear(const char *folder, Err *e)
     bool there, known;
     TRY(file_is_there(folder, &there, e));
     if (!there) return 0;
-    TRY(validation_folder_remove_summary(folder, e));
+    TRY(outputs_remove(folder, e));
     int code = read_record(&record, &known, folder, e);
     if (!code) code = remove_predictions(folder, &record, known, e);
     record_content_free(&record);

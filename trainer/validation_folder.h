@@ -4,11 +4,8 @@
 
 #include "base/error.h"
 
-/* summary.json: before predictions are replaced. Fails: ERR_IO, ERR_NOMEM. */
-int validation_folder_remove_summary(const char *folder, Err *e);
-
-/* Before the weights change: the summary, predict.yaml and the files of the cases that it names; where it is not there, or
- * damaged, all files. A folder that is not there is fine. Fails: ERR_IO, ERR_NOMEM. */
+/* Before the weights change: the summary and what else an evaluation wrote there, predict.yaml and the files of the cases
+ * that it names; where it is not there, or damaged, all files. A folder that is not there is fine. Fails: ERR_IO, ERR_NOMEM. */
 int validation_folder_clear(const char *folder, Err *e);
 
 #endif

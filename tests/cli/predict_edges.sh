@@ -58,7 +58,7 @@ sed 's/ZScoreNormalization/RescaleTo01Normalization/' "$out/mhd/plans.yaml" >"$o
 check "a plan that was edited after the training" 0 predict -i "$image.mhd" -o "$out/e" -m "$out/edited" --quiet
 has "is told" 'warning: .*not the plan by which fold 0 was trained (.*ZScore.*, now .*RescaleTo01' stderr
 has "and recorded" 'not the plan by which fold 0 was trained' e/predict.yaml
-has "as is a fold that is left out" 'fold_3 is left out' e/predict.yaml
+has "as is a fold that is left out" 'fold 3 left out: without checkpoint_final' e/predict.yaml
 sed 's/^  step: .*/  step: 0.25/; s/^  epochs: .*/  epochs: 9/' "$out/mhd/plans.yaml" >"$out/edited/plans.yaml"
 check "options of inference and training" 0 predict -i "$image.mhd" -o "$out/f" -m "$out/edited" --quiet
 lacks "may be edited" 'not the plan' stderr

@@ -31,6 +31,7 @@ is "nor are others' files touched" test -s "$validation/notes.yaml" -a -s "$vali
 lacks "the record forgets them" "$first\|$second" r/fold_0/validation/predict.yaml
 check "the fold can be chosen by" 0 "$build/find_best_configuration" "$out/r" -o "$out/inference.yaml" --quiet
 prediction=$validation/$(cd "$validation" && ls phantom_*.npy | grep -v "^$first" | sed 1q)
+echo "of earlier predictions" >"$validation/report.html"
 check "other weights" 0 "$build/train" "$out/pre" 0 -o "$out/r" --continue --epochs 2 --no-validation --quiet
-is "leave no prediction of the earlier ones" test ! -e "$prediction" -a ! -e "$validation/predict.yaml" -a ! -e "$validation/summary.json"
+is "leave no prediction of the earlier ones" test ! -e "$prediction" -a ! -e "$validation/predict.yaml" -a ! -e "$validation/summary.json" -a ! -e "$validation/report.html"
 is "but what somebody wrote" test -s "$validation/notes.yaml" -a -s "$validation/view.png" -a -d "$validation/views"

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/folder.h"
 #include "base/memory.h"
 #include "base/program.h"
 #include "base/progress.h"
@@ -163,6 +164,7 @@ typedef struct Work {
     char *instances, *images;
     Summary summary;
     Text note;                 /* of the summary */
+    bool is_new;               /* the folder for it was not there before */
     bool is_written;           /* the summary of this evaluation stands */
 } Work;
 
@@ -238,6 +240,9 @@ static int prepare(Work *w, Err *e)
     TRY(pairs_find(&w->pairs, o->reference, o->prediction, e));
     if (o->images) TRY(setup_expect_folder("--images", o->images, e));
     if (o->instance_folder) TRY(setup_expect_folder("--instances", o->instance_folder, e));
+    bool there;
+    TRY(file_is_there(o->common.output, &there, e));
+    w->is_new = !there;
     TRY(outputs_check(o->common.output, e));
     TRY(choose_structures(w, e));
     TRY(paper_expect_labels(o->paper, &w->structures, dataset_of(w), e));
@@ -363,7 +368,7 @@ static int evaluate(Work *w, int threads, Err *e)
     return judge(w, e);
 }
 
-/* What was refused changes nothing, and an earlier summary stays. */
+/* What was refused changes nothing: an earlier summary stays. */
 static void warn_of_earlier(const Work *w)
 {
     bool there;
@@ -377,7 +382,8 @@ static int run(const Options *o, Err *e)
 {
     Work w = {.o = o};
     const int code = evaluate(&w, program_threads(&o->common), e);
-    if (code && !w.is_written) warn_of_earlier(&w);
+    if (code && w.is_new && !w.is_written) folder_remove_empty(o->common.output);
+    else if (code && !w.is_written) warn_of_earlier(&w);
     text_free(&w.note);
     summary_free(&w.summary);
     structures_free(&w.structures);

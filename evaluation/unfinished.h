@@ -1,4 +1,4 @@
-/* Unfinished: predictions that predict did not come to, as predict.yaml beside them says (inference/
+/* Unfinished: predictions that predict did not come to, or does not know, as predict.yaml beside them says (inference/
  * prediction_record_file.h). What stands under their names may be of an earlier model. */
 #ifndef EVALUATION_UNFINISHED_H
 #define EVALUATION_UNFINISHED_H

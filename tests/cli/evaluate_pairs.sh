@@ -75,8 +75,12 @@ printf '  - {case: phantom_002, state: planned}\n  - {case: phantom_009, state: 
     >>"$out/predicted/predict.yaml"
 check "predictions that were not finished" 0 evaluate "$labels" "$out/predicted"
 has "are told" "warning: case phantom_002: predict did not finish this case (it is 'planned' in predict.yaml)" stderr
-is "and only they" test "$(wc -l <"$out/stderr")" = 1
+is "and only they" test "$(grep -c 'did not finish' "$out/stderr")" = 1
 has "in the table of cases too" '^phantom_002,1,.*predict did not finish' scores/per_case.csv
+sed -i '/phantom_002/d' "$out/predicted/predict.yaml"
+check "a prediction that predict does not know" 0 evaluate "$labels" "$out/predicted"
+has "is told" 'warning: case phantom_002: predict.yaml does not name this case: .* an earlier model' stderr
+lacks "those that it made are not" 'case phantom_001' stderr
 echo 'nothing: 1' >"$out/predicted/predict.yaml"
 check "a predict.yaml of somebody else" 1 evaluate "$labels" "$out/predicted"
 has "is named" 'predict.yaml:1:1: no cases: expected what predict wrote' stderr

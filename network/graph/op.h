@@ -89,7 +89,7 @@ struct Node {
     size_t scratch_bytes[2];                /* set by prepare: for forward, for backward */
     size_t packed_bytes;                    /* set by prepare: the impl's own copies of parameters */
     void *scratch;                          /* valid within one call; 64-byte aligned */
-    Err *failure;                           /* the executor's: what a library could not do (onednn.h). Once it is
+    Err *failure;                           /* the executor's: what a library could not do. Once it is
                                                set, no result of the run is used */
     void *state;                            /* the impl's own, made by prepare, given back by release */
 };

@@ -166,7 +166,8 @@ int cross_validation_read(CrossValidation *v, const char *results, const FoldLis
     if (!code) qsort(v->cases, (size_t)v->count, sizeof *v->cases, by_id);
     for (int i = 1; i < v->count && !code; i++)
         if (!by_id(&v->cases[i - 1], &v->cases[i]))
-            code = err_set(e, ERR_VALUE, "%s: case %s is in folds %d and %d", results, v->cases[i].id,
+            code = err_set(e, ERR_VALUE, "%s: case %s is in folds %d and %d: a case counts once; name folds without a "
+                           "common case with -f", results, v->cases[i].id,
                            v->cases[i - 1].fold, v->cases[i].fold);
     for (int i = 0; i < folds->count && !code; i++)
         code = validation_record_expect(v, results, folds->numbers[i], e);

@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "data/image_io.h"
 #include "evaluation/outputs.h"
 #include "inference/prediction_record.h"
 #include "inference/prediction_record_file.h"
@@ -17,7 +18,7 @@ static int remove_file(const char *folder, const char *name, Err *e)
     return code;
 }
 
-/* Whether predict.yaml says which cases train has predicted; else (none, or a damaged one) every file may be train's. */
+/* Whether predict.yaml says which cases train has predicted (there is one, and it is not damaged). */
 static int read_record(RecordContent *record, bool *known, const char *folder, Err *e)
 {
     Err damaged = {0};
@@ -39,6 +40,12 @@ static bool is_of(const char *name, const char *id)
     return !strncmp(name, id, length) && name[length] == '.';
 }
 
+/* By its ending: where no record tells, it may be train's. */
+static bool may_be_prediction(const char *name)
+{
+    return image_ending(name) || path_ends_with(name, ".npy") || path_ends_with(name, ".yaml") || path_ends_with(name, ".zraw");
+}
+
 static bool is_recorded(const char *name, const RecordContent *record)
 {
     for (int i = 0; i < record->count; i++)
@@ -52,8 +59,10 @@ static int remove_predictions(const char *folder, const RecordContent *record, b
     FileList files;
     TRY(file_list(&files, folder, e));
     int code = 0;
-    for (int i = 0; i < files.count && !code; i++)
-        if (!known || is_recorded(files.names[i], record)) code = remove_file(folder, files.names[i], e);
+    for (int i = 0; i < files.count && !code; i++) {
+        const char *name = files.names[i];
+        if (known ? is_recorded(name, record) : may_be_prediction(name)) code = remove_file(folder, name, e);
+    }
     file_list_free(&files);
     return code ? code : remove_file(folder, PREDICTION_RECORD_NAME, e);
 }

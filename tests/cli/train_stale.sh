@@ -72,3 +72,7 @@ check "a damaged record" 0 train "$out/pre" "$out/r" --val-only
 lacks "counts for nothing" 'before: kept' stderr
 check "more epochs without validation" 0 train "$out/pre" "$out/r" --continue --epochs 31 --no-validation
 is "leave of the old validation what train did not write" test "$(ls "$v")" = phantom_900.nii.gz
+check "a validation of which nothing is recorded" 0 train "$out/pre" "$out/r" --val-only --quiet
+rm "$v/predict.yaml"; echo mine >"$v/notes.txt"
+check "and other weights" 0 train "$out/pre" "$out/r" --continue --epochs 32 --no-validation --quiet
+is "leave what is no prediction" test "$(ls "$v")" = notes.txt

@@ -28,8 +28,8 @@ else
 B := build/$(VARIANT)
 endif
 
-FOLDERS := base formats plans data preprocess evaluation weights network/graph network/ops network/executor \
-           network/optimizer network/models model planner inference trainer
+FOLDERS := base formats plans data preprocess evaluation weights network/device network/graph network/ops \
+           network/executor network/optimizer network/models model planner inference trainer
 PROGRAMS := planner/plan_and_preprocess trainer/train inference/predict inference/ensemble \
             inference/find_best_configuration evaluation/evaluate \
             data/make_phantom model/network_info weights/convert_weights bench/bench tests/golden tests/turn
@@ -97,7 +97,7 @@ $(B)/obj/%.$(1).o: %.c $(B)/flags
 	$$(Q)$(CC) $(ALL_CFLAGS) $(KERNELS) $(LEVEL_$(1)) -c $$< -o $$@
 endef
 $(foreach level,$(LEVELS),$(eval $(call level_rule,$(level))))
-$(B)/obj/network/optimizer/optimizer.o: private ALL_CFLAGS += $(KERNELS)
+$(B)/obj/network/optimizer/update_cpu.o: private ALL_CFLAGS += $(KERNELS)
 
 # Rebuilds everything when the flags change (CI, CFLAGS, another compiler).
 $(B)/flags: FORCE

@@ -63,7 +63,7 @@ static void choose_precision(struct argp_state *state, MeasureOptions *m, const 
     m->fp32 = !strcmp(text, "fp32");
     m->bf16 = !strcmp(text, "bf16");
     if (!m->fp32 && !m->bf16) argp_error(state, "--precision %s: expected fp32 or bf16", text);
-    if (m->bf16 && !executor_supports(DTYPE_BF16)) argp_error(state, "--precision bf16: this CPU has no bfloat16");
+    if (m->bf16 && !executor_supports(DTYPE_BF16, NULL)) argp_error(state, "--precision bf16: this CPU has no bfloat16");
 }
 
 static void choose_what(struct argp_state *state, MeasureOptions *m, const char *text)
@@ -132,7 +132,7 @@ int main(int argc, char **argv)
 {
     Options o = {.common = {.takes = OPT_THREADS | OPT_QUIET}, .measure = {.forward = true, .train = true}};
     o.measure.fp32 = true;
-    o.measure.bf16 = executor_supports(DTYPE_BF16);
+    o.measure.bf16 = executor_supports(DTYPE_BF16, NULL);
     Report report = {0};
     Err e = {ERR_NONE, ""};
     static const struct argp argp = {option_table, parse, "", documentation, NULL, NULL, NULL};

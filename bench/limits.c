@@ -119,7 +119,7 @@ int measure_limits(Limits *limits, const MeasureOptions *o, Report *r, Err *e)
         omp_set_num_threads(all ? o->threads : 1);
         const int64_t largest = o->quick ? 1024 : 4096;
         TRY(measure_product(&limits->flops[all], false, largest, seconds, e));
-        if (executor_supports(DTYPE_BF16))
+        if (executor_supports(DTYPE_BF16, NULL))
             TRY(measure_product(&limits->bf16_flops[all], true, largest, seconds, e));
         TRY(measure_copy(&limits->copy_bytes[all], seconds, e));
     }

@@ -54,8 +54,9 @@ int64_t measure_products(const Node *node)
 static int make_inputs(Subject *s, int64_t classes, Err *e)
 {
     Rng rng = rng_make(1, 0, 0, 0, RNG_TEST);
-    const Tensor *image = executor_input(s->executor, 0), *labels = executor_input(s->executor, 1);
-    const int64_t values = shape_count(image->shape), pixels = labels ? shape_count(labels->shape) : 0;
+    const Tensor *labels = executor_input(s->executor, 1);
+    const int64_t values = shape_count(executor_input_shape(s->executor, 0)),
+                  pixels = labels ? shape_count(labels->shape) : 0;
     float *value = s->inputs[0] = mem_alloc((size_t)values * sizeof *value, e);
     int16_t *label = s->inputs[1] = labels ? mem_alloc((size_t)pixels * sizeof *label, e) : NULL;
     if (!value || (labels && !label)) return ERR_NOMEM;
@@ -84,10 +85,14 @@ void measure_drop(Subject *s)
     for (int i = 0; i < 2; i++) mem_free(s->inputs[i]);
 }
 
-void measure_feed(const Subject *s)
+int measure_feed(const Subject *s, Err *e)
 {
-    for (int i = 0; i < 2; i++) {
-        const Tensor *t = executor_input(s->executor, i);
-        if (t) memcpy(t->data, s->inputs[i], (size_t)shape_count(t->shape) * dtype_size(t->dtype));
-    }
+    for (int i = 0; i < 2; i++) TRY(executor_feed(s->executor, i, s->inputs[i], e));
+    return 0;
+}
+
+int measure_seed(const Subject *s, Err *e)
+{
+    static const float one = 1;
+    return executor_seed(s->executor, 0, &one, e);
 }

@@ -64,6 +64,7 @@ typedef struct Subject {
 
 int measure_subject(Subject *s, const Graph *g, Parameters *parameters, const MeasureRun *run, Err *e);
 void measure_drop(Subject *s);
-void measure_feed(const Subject *s);   /* copies the inputs in, as a loader does before each forward */
+int measure_feed(const Subject *s, Err *e); /* gives the inputs, as a training does before each forward */
+int measure_seed(const Subject *s, Err *e); /* the loss's gradient: 1 */
 
 #endif

@@ -13,16 +13,24 @@ typedef struct Work {
     Err failure;            /* of some run */
 } Work;
 
+static int train_step(Work *w, Err *e)
+{
+    double norm;
+    TRY(measure_seed(&w->subject, e));
+    TRY(executor_backward(w->subject.executor, &w->step, e));
+    TRY(optimizer_step(w->optimizer, 1e-4, e));
+    w->step.iteration++;
+    return optimizer_norm(w->optimizer, &norm, e);
+}
+
 static void run_step(void *context)
 {
     Work *w = context;
     Executor *x = w->subject.executor;
-    measure_feed(&w->subject);
-    if (executor_forward(x, &w->step, &w->failure) || !w->optimizer) return;
-    *(float *)executor_output(x, 0)->grad = 1;
-    if (executor_backward(x, &w->step, &w->failure)) return;
-    optimizer_step(w->optimizer, 1e-4);
-    w->step.iteration++;
+    int failed = measure_feed(&w->subject, &w->failure);
+    if (!failed) failed = executor_forward(x, &w->step, &w->failure);
+    if (!failed && w->optimizer) failed = train_step(w, &w->failure);
+    if (!failed) executor_wait(x, &w->failure);
 }
 
 typedef struct Network {

@@ -21,18 +21,20 @@ static void keep_least(double *least, double seconds)
 static int run_once(const Subject *s, Timing *timings, const Step *step, Err *e)
 {
     Executor *x = s->executor;
-    measure_feed(s);
+    TRY(measure_feed(s, e));
     const int count = executor_node_count(x);
     for (int i = 0; i < count; i++) {
         const double start = clock_seconds();
         TRY(executor_forward_node(x, i, step, e));
+        TRY(executor_wait(x, e));
         keep_least(&timings[i].forward, clock_seconds() - start);
     }
-    *(float *)executor_output(x, 0)->grad = 1;
+    TRY(measure_seed(s, e));
     for (int i = count - 1; i >= 0; i--) {
         if (!executor_node(x, i)->has_backward) continue;
         const double start = clock_seconds();
         TRY(executor_backward_node(x, i, step, e));
+        TRY(executor_wait(x, e));
         keep_least(&timings[i].backward, clock_seconds() - start);
     }
     return 0;
@@ -117,8 +119,8 @@ static int measure_nodes(const Setting *setting, const Subject *s, const Measure
     Executor *x = s->executor;
     Timing *timings = mem_zalloc((size_t)executor_node_count(x), sizeof *timings, e);
     if (!timings) return ERR_NOMEM;
-    measure_feed(s);
-    int failed = executor_forward(x, &step, e); /* packs the weights */
+    int failed = measure_feed(s, e);
+    if (!failed) failed = executor_forward(x, &step, e); /* packs the weights */
     const double start = clock_seconds();
     while (!failed && clock_seconds() - start < 3 * o->seconds) failed = run_once(s, timings, &step, e);
     if (!failed) report_kinds(r, setting, x, timings);

@@ -15,7 +15,7 @@ static int new_executor(Executor **x, const FoldNetworks *f, int fold, int batch
     const Shape inputs[] = {{batch, f->tile_yx[0], f->tile_yx[1], f->channels},
                             {batch, f->tile_yx[0], f->tile_yx[1], 1}}; /* labels are not asked for */
     const ExecutorOptions options = {.inputs = inputs, .outputs = &head, .output_count = 1,
-                                     .precision = f->precision};
+                                     .precision = f->precision, .device = f->device};
     return executor_new(x, graph, parameters, &options, e);
 }
 
@@ -26,6 +26,17 @@ static size_t logit_bytes(const FoldNetworks *f, int batch)
     return f->count > 1 ? (size_t)values * sizeof(float) : 0;
 }
 
+/* Host memory for what goes in and out. */
+static int make_memory(FoldNetworks *f, int batch, Err *e)
+{
+    f->images = executor_input_memory(f->executors[0], 0, e);
+    f->fold_logits = mem_zalloc((size_t)f->count, sizeof *f->fold_logits, e);
+    if (!f->images || !f->fold_logits) return ERR_NOMEM;
+    for (int i = 0; i < f->count; i++)
+        if (!(f->fold_logits[i] = executor_output_memory(f->executors[i], 0, e))) return ERR_NOMEM;
+    return f->count == 1 || (f->logits = mem_alloc(logit_bytes(f, batch), e)) ? 0 : ERR_NOMEM;
+}
+
 int fold_networks_prepare(FoldNetworks *f, int batch, Err *e)
 {
     if (f->batch == batch) return 0;
@@ -34,7 +45,7 @@ int fold_networks_prepare(FoldNetworks *f, int batch, Err *e)
     if (!f->executors) return ERR_NOMEM;
     for (int i = 0; i < f->count; i++)
         TRY(new_executor(&f->executors[i], f, i, batch, f->models[i].parameters, e));
-    if (f->count > 1 && !(f->logits = mem_alloc(logit_bytes(f, batch), e))) return ERR_NOMEM;
+    TRY(make_memory(f, batch, e));
     f->batch = batch;
     return 0;
 }
@@ -43,8 +54,11 @@ void fold_networks_release(FoldNetworks *f)
 {
     for (int i = 0; f->executors && i < f->count; i++) executor_free(f->executors[i]);
     mem_free(f->executors);
+    mem_free(f->fold_logits);
     mem_free(f->logits);
     f->executors = NULL;
+    f->images = NULL;
+    f->fold_logits = NULL;
     f->logits = NULL;
     f->batch = 0;
 }
@@ -61,17 +75,12 @@ int fold_networks_bytes(const FoldNetworks *f, int batch, int64_t *bytes, Err *e
 
 /* ---- running ---- */
 
-static const float *logits_of(const FoldNetworks *f, int fold)
-{
-    return executor_output(f->executors[fold], 0)->data;
-}
-
 static void average(const FoldNetworks *f)
 {
     const int64_t values = f->batch * f->tile_yx[0] * f->tile_yx[1] * f->heads;
     for (int64_t k = 0; k < values; k++) {
         float sum = 0;
-        for (int i = 0; i < f->count; i++) sum += logits_of(f, i)[k];
+        for (int i = 0; i < f->count; i++) sum += f->fold_logits[i][k];
         f->logits[k] = sum / (float)f->count;
     }
 }
@@ -82,7 +91,7 @@ static void lay_side_by_side(const FoldNetworks *f)
     const size_t heads = (size_t)f->heads;
     for (int i = 0; i < f->count; i++)
         for (int64_t p = 0; p < pixels; p++)
-            memcpy(f->logits + (p * f->count + i) * f->heads, logits_of(f, i) + p * f->heads,
+            memcpy(f->logits + (p * f->count + i) * f->heads, f->fold_logits[i] + p * f->heads,
                    heads * sizeof(float));
 }
 
@@ -90,10 +99,10 @@ static int run(void *context, Err *e)
 {
     FoldNetworks *f = context;
     const Step step = {0};
-    const Tensor *first = executor_input(f->executors[0], 0);
-    const size_t bytes = (size_t)shape_count(first->shape) * sizeof(float);
-    for (int i = 1; i < f->count; i++) memcpy(executor_input(f->executors[i], 0)->data, first->data, bytes);
+    for (int i = 0; i < f->count; i++) TRY(executor_feed(f->executors[i], 0, f->images, e));
     for (int i = 0; i < f->count; i++) TRY(executor_forward(f->executors[i], &step, e));
+    for (int i = 0; i < f->count; i++) TRY(executor_fetch(f->executors[i], 0, f->fold_logits[i], e));
+    for (int i = 0; i < f->count; i++) TRY(executor_wait(f->executors[i], e));
     if (f->count > 1) (f->apart ? lay_side_by_side : average)(f);
     return 0;
 }
@@ -104,8 +113,8 @@ TileNetwork fold_networks_tiles(FoldNetworks *f)
         .batch = f->batch,
         .channels = f->channels,
         .classes = f->heads * (f->apart ? f->count : 1),
-        .images = executor_input(f->executors[0], 0)->data,
-        .logits = f->logits ? f->logits : logits_of(f, 0),
+        .images = f->images,
+        .logits = f->logits ? f->logits : f->fold_logits[0],
         .run = run,
         .context = f,
     };

@@ -20,7 +20,10 @@ typedef struct FoldNetworks {
     bool apart;
     DType precision;          /* of the networks' arithmetic (network/executor/precision.h) */
     int batch;                /* 0: not prepared */
-    Executor **executors;     /* one per fold; owned, like logits */
+    const Device *device;     /* where they run; NULL: the CPU */
+    Executor **executors;     /* one per fold; owned, like fold_logits and logits */
+    float *images;            /* (batch, tile_y, tile_x, channels): the first executor's */
+    float **fold_logits;      /* (batch, tile_y, tile_x, heads) of each fold: its executor's */
     float *logits;            /* (batch, tile_y, tile_x, folds?, heads); NULL: the only executor's own */
 } FoldNetworks;
 

@@ -240,7 +240,8 @@ int main(int argc, char **argv)
     program_parse(&argp, &o, &o.common, argc, argv);
     program_threads(&o.common);
     const char *lacks;
-    o.prediction.predictor.precision = precision_of(o.common.precision, &lacks);
+    o.prediction.predictor.device = device_named(o.common.device);
+    o.prediction.predictor.precision = precision_of(o.common.precision, o.prediction.predictor.device, &lacks);
     if (lacks) program_warn("%s", lacks);
     const int code = run(&o, &e);
     mem_free(o.inputs);

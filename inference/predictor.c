@@ -47,7 +47,8 @@ static int read_models(Predictor *p, Err *e)
                                  .heads = dataset_head_count(&p->source.info),
                                  .tile_yx = {p->window.tile_yx[0], p->window.tile_yx[1]},
                                  .apart = p->window.half && count > 1,
-                                 .precision = p->options.precision};
+                                 .precision = p->options.precision,
+                                 .device = p->options.device};
     while (p->networks.count < count) {
         Model *m = &p->models[p->networks.count];
         TRY(model_new(m, &p->source.plan, &p->source.info, e));

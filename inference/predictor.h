@@ -17,6 +17,7 @@
 #include "inference/model_source.h"
 #include "inference/probabilities.h"
 #include "inference/sliding_window.h"
+#include "network/device/device.h"
 #include "plans/made_from.h"
 #include "preprocess/case.h"
 
@@ -28,6 +29,7 @@ typedef struct PredictorOptions {
     const char *checkpoint;   /* "final", "best" or "latest"; NULL: final */
     PlanSwitch mirroring;     /* auto: as the plan says */
     double step;              /* of the sliding window; 0: as the plan says */
+    const Device *device;     /* where they compute; NULL: the CPU */
     DType precision;          /* of the networks' arithmetic: DTYPE_F32 or DTYPE_BF16 (network/executor/precision.h) */
     int64_t memory;           /* bytes that the process may take; 0: any */
     void (*progress)(void *context, int64_t done, int64_t tiles); /* of each prediction; may be NULL */

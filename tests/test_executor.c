@@ -36,7 +36,7 @@ static void blocks_never_share_memory_while_they_live(void **state)
         if (i % 3 == 0) blocks[i].life[1] = (Life){last + 40, last + 40 + (int)rng_below(&r, 10)};
     }
     size_t total;
-    assert_int_equal(memory_plan(blocks, COUNT, &total, NULL), 0);
+    assert_int_equal(memory_plan(blocks, COUNT, MEM_ALIGN, &total, NULL), 0);
     for (int i = 0; i < COUNT; i++) {
         assert_int_equal(blocks[i].offset % MEM_ALIGN, 0);
         assert_true(blocks[i].offset + blocks[i].bytes <= total);
@@ -46,7 +46,7 @@ static void blocks_never_share_memory_while_they_live(void **state)
             assert_false(overlap && live_together(&blocks[i], &blocks[k]));
         }
     }
-    const size_t bound = memory_plan_bound(blocks, COUNT);
+    const size_t bound = memory_plan_bound(blocks, COUNT, MEM_ALIGN);
     assert_true(total >= bound && (double)total < 1.25 * (double)bound);
 }
 
@@ -56,9 +56,9 @@ static void a_place_is_lent_out_between_two_lives(void **state)
     (void)state;
     Block blocks[] = {{.bytes = 640, .life = {{0, 2}, {8, 9}}}, {.bytes = 320, .life = {{3, 7}, no_life}}};
     size_t total;
-    assert_int_equal(memory_plan(blocks, 2, &total, NULL), 0);
+    assert_int_equal(memory_plan(blocks, 2, MEM_ALIGN, &total, NULL), 0);
     assert_int_equal(total, 640);
-    assert_int_equal(memory_plan_bound(blocks, 2), 640);
+    assert_int_equal(memory_plan_bound(blocks, 2, MEM_ALIGN), 640);
 }
 
 /* image → conv a → linear b ┬→ linear c → "first"

@@ -16,6 +16,7 @@
 #include "base/random.h"
 #include "network/optimizer/optimizer.h"
 #include "tests/support/gold.h"
+#include "tests/support/stepped.h"
 
 static const AdamW swin_umamba = {0.9, 0.999, 1e-5, 0.05, 12};
 static const SGD nnunet = {0.99, 3e-5, 12};
@@ -46,7 +47,7 @@ static void set_up(Fixture *f, const AdamW *adamw)
     assert_int_equal(adamw ? optimizer_new_adamw(&f->optimizer, f->parameters, adamw, NULL)
                            : optimizer_new_sgd(&f->optimizer, f->parameters, &nnunet, NULL),
                      0);
-    f->gradients = (Gradients){f->values, ELEMENTS, f->offset};
+    f->gradients = (Gradients){f->values, ELEMENTS, f->offset, device_cpu()};
 }
 
 static void tear_down(Fixture *f)
@@ -113,12 +114,12 @@ static void follows_pytorch(void **state)
             const Array *grad = record(&g, "grad", step, p);
             if (grad) memcpy(f.values + starts[p], grad->data, (size_t)counts[p] * sizeof(float));
         }
-        const double norm = optimizer_step(f.optimizer, 1e-4);
+        const double norm = stepped(f.optimizer, 1e-4);
         assert_true(fabs(norm - norms[step]) <= 1e-6 * norms[step]);
         for (int p = 0; p < PARAMS; p++) compare_change(&g, &f, step, p);
     }
-    assert_int_equal(optimizer_state(f.optimizer, 0)->step, 5);
-    assert_int_equal(optimizer_state(f.optimizer, 1)->step, 3);
+    assert_int_equal(optimizer_steps(f.optimizer)[0], 5);
+    assert_int_equal(optimizer_steps(f.optimizer)[1], 3);
     tear_down(&f);
     gold_close(&g);
 }
@@ -152,12 +153,12 @@ static void sgd_follows_its_definition(void **state)
         for (int i = 0; i < ELEMENTS; i++) f.values[i] *= (float)(step + 1) / 4; /* norms below and above 12 */
         train(&f, true, step % 3, true);
         step_in_double(p, m, &f, 1e-2);
-        optimizer_step(f.optimizer, 1e-2);
+        stepped(f.optimizer, 1e-2);
         for (int i = 0; i < ELEMENTS; i++)
             if (fabs((double)f.parameters->values[i] - p[i]) > 2e-6 * fmax(1, fabs(p[i])))
                 fail_msg("step %d, element %d: %.9g, expected %.9g", step, i, (double)f.parameters->values[i], p[i]);
     }
-    assert_int_equal(optimizer_state(f.optimizer, 1)->step, 6);
+    assert_int_equal(optimizer_steps(f.optimizer)[1], 6);
     assert_string_equal(optimizer_moment_name(f.optimizer, 0), "momentum_buffer");
     assert_null(optimizer_moment_name(f.optimizer, 1));
     assert_int_equal(optimizer_bytes(f.optimizer), ELEMENTS * sizeof(float));
@@ -177,12 +178,12 @@ static void untrained_stay_as_they_are(void **state)
     memcpy(before, f.parameters->values, sizeof before);
     const uint64_t version = f.parameters->version;
     train(&f, true, false, false);
-    optimizer_step(f.optimizer, 1e-3);
+    stepped(f.optimizer, 1e-3);
     assert_memory_not_equal(parameters_of(f.parameters, 0), before, 35 * sizeof(float));
     assert_memory_equal(parameters_of(f.parameters, 1), before + 35, 65 * sizeof(float));
     assert_false(optimizer_has_state(f.optimizer, 1));
     assert_int_equal(optimizer_bytes(f.optimizer), 2 * 35 * sizeof(float));
-    assert_int_equal(optimizer_state(f.optimizer, 1)->step, 0);
+    assert_int_equal(optimizer_steps(f.optimizer)[1], 0);
     assert_true(f.parameters->version != version);
     tear_down(&f);
 }
@@ -194,14 +195,14 @@ static void unfreezing_keeps_states(void **state)
     set_up(&f, &swin_umamba);
     draw(f.values, ELEMENTS, 1);
     train(&f, true, false, true);
-    optimizer_step(f.optimizer, 1e-3);
+    stepped(f.optimizer, 1e-3);
     float kept[35];
-    memcpy(kept, optimizer_state(f.optimizer, 0)->moments[0], sizeof kept);
+    memcpy(kept, optimizer_moment(f.optimizer, 0, 0), sizeof kept);
     train(&f, true, true, true);
-    assert_memory_equal(optimizer_state(f.optimizer, 0)->moments[0], kept, sizeof kept);
-    optimizer_step(f.optimizer, 1e-3);
-    assert_int_equal(optimizer_state(f.optimizer, 0)->step, 2);
-    assert_int_equal(optimizer_state(f.optimizer, 1)->step, 1);
+    assert_memory_equal(optimizer_moment(f.optimizer, 0, 0), kept, sizeof kept);
+    stepped(f.optimizer, 1e-3);
+    assert_int_equal(optimizer_steps(f.optimizer)[0], 2);
+    assert_int_equal(optimizer_steps(f.optimizer)[1], 1);
     tear_down(&f);
 }
 
@@ -213,22 +214,22 @@ static void goes_on_bit_for_bit(const AdamW *adamw)
     draw(f.values, ELEMENTS, 1);
     draw(again.values, ELEMENTS, 1);
     train(&f, true, false, true);
-    optimizer_step(f.optimizer, 1e-3);
+    stepped(f.optimizer, 1e-3);
     memcpy(again.parameters->values, f.parameters->values, ELEMENTS * sizeof(float));
     assert_int_equal(optimizer_reserve(again.optimizer, (bool[]){true, false, true}, NULL), 0);
     for (int i = 0; i < PARAMS; i++) {
-        const OptimizerState *from = optimizer_state(f.optimizer, i);
-        OptimizerState *to = optimizer_state(again.optimizer, i);
         assert_int_equal(optimizer_has_state(f.optimizer, i), optimizer_has_state(again.optimizer, i));
-        for (int k = 0; k < OPTIMIZER_MOMENTS && from->moments[k]; k++)
-            memcpy(to->moments[k], from->moments[k], (size_t)counts[i] * sizeof(float));
-        to->step = from->step;
+        for (int k = 0; k < OPTIMIZER_MOMENTS && optimizer_moment(f.optimizer, i, k); k++)
+            memcpy(optimizer_moment(again.optimizer, i, k), optimizer_moment(f.optimizer, i, k),
+                   (size_t)counts[i] * sizeof(float));
+        optimizer_steps(again.optimizer)[i] = optimizer_steps(f.optimizer)[i];
     }
+    optimizer_changed(again.optimizer);
     train(&f, true, true, true);
     train(&again, true, true, true);
     for (int step = 0; step < 3; step++) {
-        optimizer_step(f.optimizer, 1e-3);
-        optimizer_step(again.optimizer, 1e-3);
+        stepped(f.optimizer, 1e-3);
+        stepped(again.optimizer, 1e-3);
     }
     assert_memory_equal(again.parameters->values, f.parameters->values, ELEMENTS * sizeof(float));
     tear_down(&f);
@@ -253,13 +254,13 @@ static void a_norm_that_is_not_finite_changes_nothing(void **state)
     memcpy(before, f.parameters->values, sizeof before);
     f.values[40] = NAN;
     train(&f, true, true, true);
-    assert_true(isnan(optimizer_step(f.optimizer, 1e-3)));
+    assert_true(isnan(stepped(f.optimizer, 1e-3)));
     assert_memory_equal(f.parameters->values, before, sizeof before);
-    assert_int_equal(optimizer_state(f.optimizer, 0)->step, 0);
+    assert_int_equal(optimizer_steps(f.optimizer)[0], 0);
     /* the bad number lies in the second parameter: without it, the step is taken */
     train(&f, true, false, true);
-    assert_true(isfinite(optimizer_step(f.optimizer, 1e-3)));
-    assert_int_equal(optimizer_state(f.optimizer, 0)->step, 1);
+    assert_true(isfinite(stepped(f.optimizer, 1e-3)));
+    assert_int_equal(optimizer_steps(f.optimizer)[0], 1);
     tear_down(&f);
 }
 
@@ -272,8 +273,8 @@ static void without_a_limit_nothing_is_clipped(void **state)
     set_up(&f, &free_norm);
     for (int i = 0; i < ELEMENTS; i++) f.values[i] = 100;
     train(&f, true, true, true);
-    assert_true(fabs(optimizer_step(f.optimizer, 1e-3) - 1000) < 1e-9);
-    assert_true(fabsf(optimizer_state(f.optimizer, 0)->moments[0][0] - 10) < 1e-5f);
+    assert_true(fabs(stepped(f.optimizer, 1e-3) - 1000) < 1e-9);
+    assert_true(fabsf(optimizer_moment(f.optimizer, 0, 0)[0] - 10) < 1e-5f);
     tear_down(&f);
 }
 
@@ -287,7 +288,7 @@ static void step_large(float *result, int threads)
     const int64_t shape = LARGE;
     int64_t offset = 0;
     float *values = mem_alloc(LARGE * sizeof *values, NULL);
-    Gradients gradients = {values, LARGE, &offset};
+    Gradients gradients = {values, LARGE, &offset, device_cpu()};
     Graph *graph = graph_new(NULL);
     Parameters *parameters;
     Optimizer *optimizer;
@@ -298,7 +299,7 @@ static void step_large(float *result, int threads)
     draw(values, LARGE, 1);
     draw(parameters->values, LARGE, 2);
     omp_set_num_threads(threads);
-    for (int step = 0; step < 3; step++) optimizer_step(optimizer, 1e-3);
+    for (int step = 0; step < 3; step++) stepped(optimizer, 1e-3);
     omp_set_num_threads(before);
     memcpy(result, parameters->values, LARGE * sizeof *result);
     optimizer_free(optimizer);

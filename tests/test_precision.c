@@ -20,6 +20,7 @@
 #include "tests/support/exists.h"
 #include "tests/support/gold.h"
 #include "tests/support/golden.h"
+#include "tests/support/stepped.h"
 
 enum { SIDE = 64, CLASSES = 3 };
 
@@ -116,7 +117,7 @@ static void compare_network(const char *name)
 static void networks_agree(void **state)
 {
     (void)state;
-    if (!executor_supports(DTYPE_BF16)) skip();
+    if (!executor_supports(DTYPE_BF16, NULL)) skip();
     compare_network("swin_umamba");
     compare_network("swin_umamba_d");
 }
@@ -134,7 +135,7 @@ static void types_follow_exact_nodes(void **state)
 {
     (void)state;
     Net n;
-    if (!executor_supports(DTYPE_BF16)) skip();
+    if (!executor_supports(DTYPE_BF16, NULL)) skip();
     open_net(&n, "swin_umamba_d");
     Executor *x = prepare(&n, DTYPE_BF16, true);
     static const struct {
@@ -168,7 +169,7 @@ static void heads_are_the_references(void **state)
     (void)state;
     char *const only[] = {"full"};
     Golden g = {.folder = gold_path("swin_umamba"), .only = only, .only_count = 1};
-    if (!executor_supports(DTYPE_BF16) || !exists(g.folder)) skip();
+    if (!executor_supports(DTYPE_BF16, NULL) || !exists(g.folder)) skip();
     golden_networks(&g);
     assert_true(g.passed >= 6);
     assert_int_equal(g.failed, 0);
@@ -187,7 +188,7 @@ static double train(Net *n, DType precision, int steps)
         assert_int_equal(executor_forward(x, &(Step){.iteration = (uint32_t)i}, NULL), 0);
         *(float *)executor_output(x, 0)->grad = 1;
         assert_int_equal(executor_backward(x, &(Step){.iteration = (uint32_t)i}, NULL), 0);
-        optimizer_step(o, 1e-3);
+        stepped(o, 1e-3);
     }
     fill_inputs(x);
     assert_int_equal(executor_forward(x, &(Step){0}, NULL), 0);
@@ -200,7 +201,7 @@ static double train(Net *n, DType precision, int steps)
 static void training_learns_as_well(void **state)
 {
     (void)state;
-    if (!executor_supports(DTYPE_BF16)) skip();
+    if (!executor_supports(DTYPE_BF16, NULL)) skip();
     double loss[2][2];
     for (int i = 0; i < 2; i++) {
         Net n;
@@ -218,13 +219,13 @@ static void names(void **state)
 {
     (void)state;
     const char *lacks;
-    assert_int_equal(precision_of("fp32", &lacks), DTYPE_F32);
+    assert_int_equal(precision_of("fp32", NULL, &lacks), DTYPE_F32);
     assert_null(lacks);
-    if (executor_supports(DTYPE_BF16)) {
-        assert_int_equal(precision_of("bf16", &lacks), DTYPE_BF16);
+    if (executor_supports(DTYPE_BF16, NULL)) {
+        assert_int_equal(precision_of("bf16", NULL, &lacks), DTYPE_BF16);
         assert_null(lacks);
     } else {
-        assert_int_equal(precision_of("bf16", &lacks), DTYPE_F32);
+        assert_int_equal(precision_of("bf16", NULL, &lacks), DTYPE_F32);
         assert_non_null(strstr(lacks, "fp32"));
     }
 }

@@ -127,7 +127,7 @@ static void gradients_are_the_same_to_the_bit(void **state)
 static void gradients_are_the_same_in_bfloat16(void **state)
 {
     (void)state;
-    if (!executor_supports(DTYPE_BF16)) {
+    if (!executor_supports(DTYPE_BF16, NULL)) {
         print_message("bfloat16: not on this CPU, SKIPPED\n");
         skip();
     }

@@ -152,7 +152,7 @@ static void an_implementation_asked_for_may_refuse_too(void **state)
 static void types_are_settled_again(void **state)
 {
     (void)state;
-    if (!executor_supports(DTYPE_BF16)) skip();
+    if (!executor_supports(DTYPE_BF16, NULL)) skip();
     Net n;
     assert_int_equal(open_net(&n, (Double){.bf16 = ERR_UNSUPPORTED, .fast = ERR_UNSUPPORTED}, DTYPE_BF16, NULL, NULL), 0);
     assert_string_equal(node_at(&n, 0)->impl->name, "slow");

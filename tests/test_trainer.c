@@ -19,6 +19,7 @@
 #include "plans/splits.h"
 #include "preprocess/class_locations.h"
 #include "tests/support/gold.h"
+#include "tests/support/stepped.h"
 #include "trainer/augment.h"
 #include "trainer/checkpoint.h"
 #include "trainer/intensity.h"
@@ -342,8 +343,17 @@ static void batches_do_not_depend_on_threads(void **state)
     char *first = malloc(ALL * (image_bytes + label_bytes));
     for (int threads = 1; threads <= 4; threads += 3) {
         /* The second time begins in the middle, as a resumed run does. */
-        LoaderOptions o = {&training,   &validation,         ITERATIONS, VALIDATION, EPOCHS,
-                           threads > 1, threads > 1 ? 2 : 0, threads,    2};
+        const LoaderOptions o = {.training = &training,
+                                 .validation = &validation,
+                                 .part = {0, BATCH},
+                                 .device = device_cpu(),
+                                 .iterations = ITERATIONS,
+                                 .validation_iterations = VALIDATION,
+                                 .epochs = EPOCHS,
+                                 .first_epoch = threads > 1,
+                                 .first_iteration = threads > 1 ? 2 : 0,
+                                 .threads = threads,
+                                 .ring = 2};
         Loader *loader;
         Err e = {0};
         assert_int_equal(loader_new(&loader, &o, &e), 0);
@@ -370,6 +380,37 @@ static void batches_do_not_depend_on_threads(void **state)
     remove_cases(folder);
 }
 
+/* The batches of two ranks, one after the other, are those of one process. */
+static void ranks_make_the_batch_of_one_process(void **state)
+{
+    (void)state;
+    enum { WHOLE = 5, FIRST = 2, BATCHES = 4, PATCH = 32 * 24 };
+    char *folder = write_cases();
+    CaseSet set;
+    open_cases(&set, folder);
+    Sampler training = small_sampler(&set, true), validation = small_sampler(&set, false);
+    training.batch_size = validation.batch_size = WHOLE;
+    const BatchPart parts[] = {{0, WHOLE}, {0, FIRST}, {FIRST, WHOLE - FIRST}};
+    Loader *loaders[3];
+    for (int i = 0; i < 3; i++) {
+        const LoaderOptions o = {&training, &validation, parts[i], device_cpu(), BATCHES / 2, BATCHES / 2, 1, 0, 0, 1, 2};
+        assert_int_equal(loader_new(&loaders[i], &o, NULL), 0);
+    }
+    for (int n = 0; n < BATCHES; n++) {
+        const Batch *batch[3];
+        for (int i = 0; i < 3; i++) assert_int_equal(loader_borrow(loaders[i], &batch[i], NULL), 0);
+        for (int i = 1; i < 3; i++) {
+            const int64_t first = parts[i].first_item * PATCH, count = parts[i].items * PATCH;
+            assert_memory_equal(batch[0]->images + first * 2, batch[i]->images, (size_t)count * 2 * sizeof(float));
+            assert_memory_equal(batch[0]->labels + first, batch[i]->labels, (size_t)count * sizeof(int16_t));
+        }
+        for (int i = 0; i < 3; i++) loader_give_back(loaders[i]);
+    }
+    for (int i = 0; i < 3; i++) loader_free(loaders[i]);
+    case_set_close(&set);
+    remove_cases(folder);
+}
+
 static void a_loader_can_stop_early(void **state)
 {
     (void)state;
@@ -378,7 +419,7 @@ static void a_loader_can_stop_early(void **state)
     open_cases(&set, folder);
     const Sampler sampler = small_sampler(&set, true);
     for (int used = 0; used < 4; used++) {
-        const LoaderOptions o = {&sampler, &sampler, 100, 1, 1, 0, 0, 2, 3};
+        const LoaderOptions o = {&sampler, &sampler, {0, BATCH}, device_cpu(), 100, 1, 1, 0, 0, 2, 3};
         Loader *loader;
         Err e = {0};
         assert_int_equal(loader_new(&loader, &o, &e), 0);
@@ -550,7 +591,7 @@ static void small_step(Small *s, int iteration)
     for (int64_t i = 0; i < shape_count(head->shape); i++)
         ((float *)head->grad)[i] = ((const float *)head->data)[i] - (float)rng_normal(&rng);
     assert_int_equal(executor_backward(s->executor, &step, NULL), 0);
-    assert_true(isfinite(optimizer_step(s->optimizer, 1e-2)));
+    assert_true(isfinite(stepped(s->optimizer, 1e-2)));
 }
 
 static void small_free(Small *s)
@@ -658,6 +699,7 @@ int main(void)
         cmocka_unit_test(forced_patches_show_foreground),
         cmocka_unit_test_prestate(batches_do_not_depend_on_threads, NULL),
         cmocka_unit_test_prestate(batches_do_not_depend_on_threads, &older_rules),
+        cmocka_unit_test(ranks_make_the_batch_of_one_process),
         cmocka_unit_test(a_loader_can_stop_early),
         cmocka_unit_test(cases_that_do_not_fit_are_named),
         cmocka_unit_test(learning_rates_are_the_trainers),

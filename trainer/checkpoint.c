@@ -30,7 +30,7 @@ static int add_moments(WeightsFile *w, const Param *p, int index, Optimizer *opt
     for (int k = 0; k < OPTIMIZER_MOMENTS && optimizer_moment_name(optimizer, k) && !code; k++) {
         Text name = {0};
         code = moment_name(&name, optimizer, k, p, e);
-        if (!code) code = add_view(w, name.data, p, optimizer_state(optimizer, index)->moments[k], e);
+        if (!code) code = add_view(w, name.data, p, optimizer_moment(optimizer, index, k), e);
         text_free(&name);
     }
     return code;
@@ -43,7 +43,7 @@ static int add_optimizer(WeightsFile *w, const Graph *g, Optimizer *optimizer, E
     TRY(array_new(&steps, DTYPE_I64, 1, &count, e));
     for (int i = 0; i < count; i++) {
         if (!optimizer_has_state(optimizer, i)) continue;
-        ((int64_t *)steps.data)[i] = optimizer_state(optimizer, i)->step;
+        ((int64_t *)steps.data)[i] = optimizer_steps(optimizer)[i];
         const int code = add_moments(w, &graph_params(g)[i], i, optimizer, e);
         if (code) {
             array_free(&steps);
@@ -85,6 +85,8 @@ int checkpoint_write(const char *path, Parameters *parameters, Optimizer *optimi
 {
     const Graph *g = parameters->graph;
     WeightsFile w = {0};
+    TRY(parameters_to_host(parameters, e));
+    TRY(optimizer_to_host(optimizer, e));
     int code = 0;
     for (int i = 0; i < graph_param_count(g) && !code; i++)
         code = add_view(&w, graph_params(g)[i].name, &graph_params(g)[i], parameters_of(parameters, i), e);
@@ -106,7 +108,7 @@ static int read_moments(const WeightsFile *w, const Param *p, int index, Optimiz
         const Array *a = code ? NULL : weights_find(w, name.data);
         if (!code && (!a || a->dtype != DTYPE_F32 || array_count(a) != p->count))
             code = err_set(e, ERR_FORMAT, "%s is missing or of another size", name.data);
-        if (!code) memcpy(optimizer_state(optimizer, index)->moments[k], a->data, array_bytes(a));
+        if (!code) memcpy(optimizer_moment(optimizer, index, k), a->data, array_bytes(a));
         text_free(&name);
     }
     return code;
@@ -125,9 +127,10 @@ static int read_optimizer(const WeightsFile *w, const Graph *g, Optimizer *optim
     int code = optimizer_reserve(optimizer, marked, e);
     for (int i = 0; i < count && !code; i++) {
         if (!marked[i]) continue;
-        optimizer_state(optimizer, i)->step = ((const int64_t *)steps->data)[i];
+        optimizer_steps(optimizer)[i] = ((const int64_t *)steps->data)[i];
         code = read_moments(w, &graph_params(g)[i], i, optimizer, e);
     }
+    optimizer_changed(optimizer);
     mem_free(marked);
     return code;
 }

@@ -24,7 +24,7 @@ typedef struct RunState {
                                  empty: none, or all */
 } RunState;
 
-/* Fails: ERR_IO, ERR_NOMEM. */
+/* Fails: ERR_IO, ERR_NOMEM, and as the device does from which it takes the numbers. */
 int checkpoint_write(const char *path, Parameters *parameters, Optimizer *optimizer, const RunState *state,
                      Err *e);
 

@@ -1,5 +1,4 @@
 #include <math.h>
-#include <string.h>
 
 #include "base/progress.h"
 #include "trainer/schedule.h"
@@ -7,14 +6,25 @@
 
 static const double SAVE_INTERVAL = 600; /* seconds between checkpoints within an epoch */
 
-static void feed(Executor *x, const Batch *batch)
+static const float loss_seed = 1; /* the loss's gradient */
+
+static int run_forward(Executor *x, const Batch *batch, const Step *step, double *loss, Err *e)
 {
-    Tensor *image = executor_input(x, 0), *labels = executor_input(x, 1);
-    memcpy(image->data, batch->images, (size_t)shape_count(image->shape) * sizeof(float));
-    memcpy(labels->data, batch->labels, (size_t)shape_count(labels->shape) * sizeof(int16_t));
+    float value;
+    TRY(executor_feed(x, 0, batch->images, e));
+    TRY(executor_feed(x, 1, batch->labels, e));
+    TRY(executor_forward(x, step, e));
+    TRY(executor_fetch(x, 0, &value, e));
+    TRY(executor_wait(x, e));
+    *loss = (double)value;
+    return 0;
 }
 
-static double loss_of(Executor *x) { return *(const float *)executor_output(x, 0)->data; }
+static Step step_of(const Training *t, const Batch *batch)
+{
+    return (Step){t->training_sampler.seed, (uint32_t)batch->epoch, (uint32_t)batch->iteration,
+                  (uint32_t)t->part.first_item};
+}
 
 static int interrupted(const TrainingWatch *watch, Err *e)
 {
@@ -26,8 +36,9 @@ static int report_broken(Training *t, const Batch *batch, const Step *step, Err 
 {
     bool in_backward;
     const Node *node;
-    feed(t->trainer, batch);
-    *(float *)executor_output(t->trainer, 0)->grad = 1;
+    TRY(executor_feed(t->trainer, 0, batch->images, e));
+    TRY(executor_feed(t->trainer, 1, batch->labels, e));
+    TRY(executor_seed(t->trainer, 0, &loss_seed, e));
     TRY(executor_first_nonfinite(t->trainer, step, &node, &in_backward, e));
     return err_set(e, ERR_VALUE,
                    "epoch %d, iteration %d: %s is not a number, first so in %s %s (%s); begin anew with a lower "
@@ -40,14 +51,15 @@ static int report_broken(Training *t, const Batch *batch, const Step *step, Err 
 
 static int train_on(Training *t, const Batch *batch, double learning_rate, Err *e)
 {
-    const Step step = {t->training_sampler.seed, (uint32_t)batch->epoch, (uint32_t)batch->iteration, 0};
-    feed(t->trainer, batch);
-    TRY(executor_forward(t->trainer, &step, e));
-    const double loss = loss_of(t->trainer);
+    const Step step = step_of(t, batch);
+    double loss, norm;
+    TRY(run_forward(t->trainer, batch, &step, &loss, e));
     if (!isfinite(loss)) return report_broken(t, batch, &step, e);
-    *(float *)executor_output(t->trainer, 0)->grad = 1;
+    TRY(executor_seed(t->trainer, 0, &loss_seed, e));
     TRY(executor_backward(t->trainer, &step, e));
-    if (!isfinite(optimizer_step(t->optimizer, learning_rate))) return report_broken(t, batch, &step, e);
+    TRY(optimizer_step(t->optimizer, learning_rate, e));
+    TRY(optimizer_norm(t->optimizer, &norm, e));
+    if (!isfinite(norm)) return report_broken(t, batch, &step, e);
     t->state.loss_sum += loss;
     return 0;
 }
@@ -78,24 +90,33 @@ int epoch_train(Training *t, const TrainingWatch *watch, double *saved_at, Err *
     return 0;
 }
 
+/* A validation batch: its loss, and its counts in t->dice. */
+static int validate_on(Training *t, const Batch *batch, double *loss, Err *e)
+{
+    Executor *x = t->validator;
+    const Step step = step_of(t, batch);
+    float *logits = executor_output_memory(x, 1, e);
+    if (!logits) return ERR_NOMEM;
+    TRY(run_forward(x, batch, &step, loss, e));
+    TRY(executor_fetch(x, 1, logits, e));
+    TRY(executor_wait(x, e));
+    pseudo_dice_add(&t->dice, logits, batch->labels, shape_pixels(executor_output_shape(x, 1)), t->info.ignore_value);
+    return 0;
+}
+
 int epoch_validate(Training *t, const TrainingWatch *watch, double *mean_loss, Err *e)
 {
     const int iterations = t->plan.training.validation_iterations;
     const double began = clock_seconds();
-    double sum = 0;
+    double sum = 0, loss;
     pseudo_dice_clear(&t->dice);
     for (int i = 0; i < iterations; i++) {
         const Batch *batch;
         TRY(loader_borrow(t->loader, &batch, e));
-        const Step step = {t->training_sampler.seed, (uint32_t)batch->epoch, (uint32_t)batch->iteration, 0};
-        feed(t->validator, batch);
-        const int failed = executor_forward(t->validator, &step, e);
-        const Tensor *head = executor_output(t->validator, 1);
-        if (!failed)
-            pseudo_dice_add(&t->dice, head->data, batch->labels, shape_pixels(head->shape), t->info.ignore_value);
+        const int failed = validate_on(t, batch, &loss, e);
         loader_give_back(t->loader);
         if (failed) return failed;
-        sum += loss_of(t->validator);
+        sum += loss;
         if (watch && watch->iteration)
             watch->iteration(watch->context, t->state.epoch, true, i + 1, iterations, sum / (i + 1));
         TRY(interrupted(watch, e));

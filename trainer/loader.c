@@ -20,7 +20,7 @@ typedef struct Worker {
 
 struct Loader {
     LoaderOptions o;
-    int batch_size;
+    int items;               /* of a batch */
     int64_t pixels;          /* of a patch */
     int channels;
     Slot *slots;             /* o.ring; batch number n stands in slot n % ring */
@@ -48,13 +48,13 @@ static void describe(const LoaderOptions *o, int64_t number, Batch *batch)
 /* Takes the next item that fits the ring; false when there is nothing more to do. Called locked. */
 static bool take_item(Loader *l, Slot **slot, int *item)
 {
-    while (!l->stop && l->next_item / l->batch_size < l->last &&
-           l->next_item / l->batch_size >= l->given_back + l->o.ring)
+    while (!l->stop && l->next_item / l->items < l->last &&
+           l->next_item / l->items >= l->given_back + l->o.ring)
         pthread_cond_wait(&l->room, &l->lock);
-    const int64_t number = l->next_item / l->batch_size;
+    const int64_t number = l->next_item / l->items;
     if (l->stop || number >= l->last) return false;
     *slot = &l->slots[number % l->o.ring];
-    *item = (int)(l->next_item++ % l->batch_size);
+    *item = (int)(l->next_item++ % l->items);
     if (*item == 0) describe(&l->o, number, &(*slot)->batch);
     return true;
 }
@@ -72,14 +72,15 @@ static void *work(void *argument)
         Err e = {0};
         const double began = cpu_seconds_thread();
         const Sampler *sampler = batch.is_validation ? l->o.validation : l->o.training;
-        const int code = sampler_fill(sampler, &w->workspace, batch.epoch, batch.iteration, item,
+        const int code = sampler_fill(sampler, &w->workspace, batch.epoch, batch.iteration,
+                                      l->o.part.first_item + item,
                                       batch.images + item * l->pixels * l->channels,
                                       batch.labels + item * l->pixels, &e);
         const double took = cpu_seconds_thread() - began;
         pthread_mutex_lock(&l->lock);
         l->cpu_seconds += took;
         if (code) slot->error = e;
-        if (++slot->items_done == l->batch_size) pthread_cond_signal(&l->ready);
+        if (++slot->items_done == l->items) pthread_cond_signal(&l->ready);
     }
     pthread_mutex_unlock(&l->lock);
     return NULL;
@@ -87,13 +88,14 @@ static void *work(void *argument)
 
 static int new_slots(Loader *l, Err *e)
 {
+    const Device *d = l->o.device;
     l->slots = mem_zalloc((size_t)l->o.ring, sizeof *l->slots, e);
     if (!l->slots) return ERR_NOMEM;
-    const size_t pixels = mem_product((size_t)l->batch_size, (size_t)l->pixels);
+    const size_t pixels = mem_product((size_t)l->items, (size_t)l->pixels);
     for (int i = 0; i < l->o.ring; i++) {
         Batch *batch = &l->slots[i].batch;
-        batch->images = mem_alloc(mem_product(pixels, (size_t)l->channels * sizeof(float)), e);
-        batch->labels = mem_alloc(mem_product(pixels, sizeof(int16_t)), e);
+        batch->images = d->alloc_host(d, mem_product(pixels, (size_t)l->channels * sizeof(float)), e);
+        batch->labels = d->alloc_host(d, mem_product(pixels, sizeof(int16_t)), e);
         if (!batch->images || !batch->labels) return ERR_NOMEM;
     }
     return 0;
@@ -122,7 +124,7 @@ int loader_new(Loader **loader, const LoaderOptions *o, Err *e)
     Loader *l = *loader = mem_zalloc(1, sizeof *l, e);
     if (!l) return ERR_NOMEM;
     l->o = *o;
-    l->batch_size = o->training->batch_size;
+    l->items = o->part.items;
     l->pixels = o->training->geometry.final_yx[0] * o->training->geometry.final_yx[1];
     l->channels = o->training->cases->channels;
     l->last = (int64_t)(o->epochs - o->first_epoch) * (o->iterations + o->validation_iterations) -
@@ -151,8 +153,8 @@ void loader_free(Loader *l)
         sampler_workspace_free(&l->workers[i].workspace);
     }
     for (int i = 0; l->slots && i < l->o.ring; i++) {
-        mem_free(l->slots[i].batch.images);
-        mem_free(l->slots[i].batch.labels);
+        l->o.device->free_host(l->o.device, l->slots[i].batch.images);
+        l->o.device->free_host(l->o.device, l->slots[i].batch.labels);
     }
     mem_free(l->slots);
     mem_free(l->workers);
@@ -168,7 +170,7 @@ int loader_borrow(Loader *l, const Batch **batch, Err *e)
         return err_set(e, ERR_VALUE, "the loader has no batch after the last epoch's");
     pthread_mutex_lock(&l->lock);
     Slot *slot = &l->slots[l->given_back % l->o.ring];
-    while (slot->items_done < l->batch_size) pthread_cond_wait(&l->ready, &l->lock);
+    while (slot->items_done < l->items) pthread_cond_wait(&l->ready, &l->lock);
     if (slot->error.code) *e = slot->error;
     pthread_mutex_unlock(&l->lock);
     *batch = &slot->batch;

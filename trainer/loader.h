@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "network/device/device.h"
 #include "trainer/sampler.h"
 
 typedef struct Loader Loader;
@@ -23,12 +24,20 @@ typedef struct Loader Loader;
 typedef struct Batch {
     int epoch, iteration;        /* iteration of the epoch's training, or of its validation */
     bool is_validation;
-    float *images;               /* (items, height, width, channels) */
+    float *images;               /* (items, height, width, channels), of the loader's part of the batch */
     int16_t *labels;             /* (items, height, width) */
 } Batch;
 
+/* The items of the global batch that this process makes and trains on: first_item … first_item + items - 1. Of one
+ * process: all. */
+typedef struct BatchPart {
+    int first_item, items;
+} BatchPart;
+
 typedef struct LoaderOptions {
-    const Sampler *training, *validation;   /* of the same patch and batch size */
+    const Sampler *training, *validation;   /* of the same patch and global batch size */
+    BatchPart part;                         /* items at least 1 */
+    const Device *device;                   /* to which batches will be copied; outlives the loader */
     int iterations, validation_iterations;  /* per epoch */
     int epochs;                             /* where to stop */
     int first_epoch, first_iteration;       /* where to begin: a training iteration */

@@ -31,7 +31,7 @@ void patch_corner_range(int64_t image_size, int64_t final_size, int64_t crop_siz
 /* The corner of a crop that shows a chosen pixel: centred on it, but not left of `low`. */
 int64_t patch_corner_around(int64_t pixel, int64_t crop_size, int64_t low);
 
-/* Whether item i of a batch must show foreground: the last `share` of the batch. */
+/* Whether an item must show foreground: the last `share` of the batch. Both numbers are of the global batch. */
 bool patch_is_forced(int item, int batch_size, double share);
 
 /* The crop of the final size in the middle of an initial one. */

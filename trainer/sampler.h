@@ -19,8 +19,8 @@
 typedef struct Sampler {
     const CaseSet *cases;
     PatchGeometry geometry;
-    int batch_size;
-    double oversample_foreground;        /* share of a batch that must show foreground */
+    int batch_size;                      /* of the global batch, over all ranks */
+    double oversample_foreground;        /* share of the global batch that must show foreground */
     int class_count;                     /* of the locations, each as likely */
     bool has_ignore;                     /* one more class follows: all that is annotated */
     int largest_label;                   /* that a voxel may have, the ignore label included */
@@ -39,7 +39,8 @@ typedef struct SamplerWorkspace {
 int sampler_workspace_new(SamplerWorkspace *w, const Sampler *s, Err *e);
 void sampler_workspace_free(SamplerWorkspace *w);
 
-/* Writes image (height, width, channels) and labels (height, width) of one item. Validation counts its
+/* Writes image (height, width, channels) and labels (height, width) of one item of the global batch: so processes that
+ * make parts of it make together what one would. Validation counts its
  * iterations like training and never shares numbers with it. Fails: as augment_intensities; ERR_VALUE where the
  * patch holds a label that there is no class for. */
 int sampler_fill(const Sampler *s, SamplerWorkspace *w, int epoch, int iteration, int item, float *image,

@@ -285,6 +285,7 @@ static int validate(const Options *o, Err *e)
                                           .results = o->training.results,
                                           .fold = o->training.fold,
                                           .precision = o->training.precision,
+                                          .device = o->training.device,
                                           .save_probabilities = o->save_probabilities,
                                           .begin = show_validation_cases,
                                           .progress = show_case,
@@ -351,7 +352,8 @@ int main(int argc, char **argv)
     o.training.results = o.common.output;
     o.training.mode = o.common.resume ? RUN_CONTINUE : o.common.overwrite ? RUN_OVERWRITE : RUN_NEW;
     o.training.threads = program_threads(&o.common);
-    o.training.precision = precision_of(o.common.precision, &o.lacks);
+    o.training.device = device_named(o.common.device);
+    o.training.precision = precision_of(o.common.precision, o.training.device, &o.lacks);
     o.training.tell = tell;
     o.training.context = &o;
     o.training.interrupted = program_interrupted;

@@ -68,7 +68,7 @@ static Sampler make_sampler(const Training *t, const CaseSet *cases, bool augmen
 static int new_executor(Executor **x, const Training *t, bool train, const bool *trained, Err *e)
 {
     const PlanConfiguration *c = &t->plan.configuration;
-    const Shape pixels = {c->batch_size, c->patch_size[0], c->patch_size[1], 1};
+    const Shape pixels = {t->part.items, c->patch_size[0], c->patch_size[1], 1};
     const Shape inputs[] = {{pixels.n, pixels.h, pixels.w, c->channel_count}, pixels};
     Ref outputs[2];
     if (!graph_find(t->model.graph, "loss", &outputs[0]) || !graph_find(t->model.graph, "head0", &outputs[1]))
@@ -81,6 +81,7 @@ static int new_executor(Executor **x, const Training *t, bool train, const bool 
                                      .recompute = train && t->plan.training.recompute,
                                      .trained = trained,
                                      .precision = t->precision,
+                                     .device = t->device,
                                      .lender = train ? NULL : t->trainer};
     return executor_new(x, t->model.graph, t->model.parameters, &options, e);
 }
@@ -355,6 +356,8 @@ static int open_parts(Training *t, const TrainingOptions *o, Err *e)
     TRY(open_data(t, o, e));
     TRY(check_meaning(t, o, e));
     t->precision = o->precision;
+    t->device = o->device ? o->device : device_cpu();
+    t->part = (BatchPart){0, t->plan.configuration.batch_size};
     t->loader_threads = o->threads / 4 > 1 ? o->threads / 4 : 1;
     TRY(open_network(t, o->mode, e));
     TRY(check_record(t, o, e));

@@ -12,6 +12,7 @@
 
 #include "base/array.h"
 #include "base/error.h"
+#include "network/device/device.h"
 #include "plans/fold_cases.h"
 #include "plans/plan.h"
 #include "trainer/history.h"
@@ -39,6 +40,7 @@ typedef struct TrainingOptions {
     RunMode mode;
     int threads;                  /* of the machine to use */
     DType precision;              /* of the network's arithmetic (network/executor/precision.h) */
+    const Device *device;         /* where to compute; NULL: the CPU. Outlives the Training */
     TrainingOverrides overrides;
     /* What the user should read, one line each, while it is opened and while it runs; the log has it too. May be
      * NULL. */

@@ -29,6 +29,8 @@ struct Training {
     Sampler training_sampler, validation_sampler;
     int loader_threads;
     DType precision;            /* of the executors */
+    const Device *device;       /* likewise */
+    BatchPart part;             /* what this process does of each batch; there is one process: all */
     Loader *loader;             /* while training_run runs */
     Model model;
     ImportReport imported;      /* of pretrained weights, where the run began with some */

@@ -7,15 +7,17 @@
 
 int training_start_loader(Training *t, Err *e)
 {
-    const LoaderOptions o = {&t->training_sampler,
-                             &t->validation_sampler,
-                             t->plan.training.iterations_per_epoch,
-                             t->plan.training.validation_iterations,
-                             t->plan.training.epochs,
-                             t->state.epoch,
-                             t->state.iteration,
-                             t->loader_threads,
-                             t->loader_threads + 1};
+    const LoaderOptions o = {.training = &t->training_sampler,
+                             .validation = &t->validation_sampler,
+                             .part = t->part,
+                             .device = t->device,
+                             .iterations = t->plan.training.iterations_per_epoch,
+                             .validation_iterations = t->plan.training.validation_iterations,
+                             .epochs = t->plan.training.epochs,
+                             .first_epoch = t->state.epoch,
+                             .first_iteration = t->state.iteration,
+                             .threads = t->loader_threads,
+                             .ring = t->loader_threads + 1};
     return loader_new(&t->loader, &o, e);
 }
 

@@ -251,7 +251,8 @@ static int expect_finished(Validation *v, Err *e)
 static int open_validation(Validation *v, Err *e)
 {
     const ValidationOptions *o = v->o;
-    const PredictorOptions options = {.folds = &o->fold, .fold_count = 1, .precision = o->precision};
+    const PredictorOptions options = {.folds = &o->fold, .fold_count = 1, .device = o->device,
+                                      .precision = o->precision};
     TRY(preprocessed_lock(&v->reading, o->preprocessed, e));
     TRY(open_folders(v, e));
     TRY(split_record_validation(&v->cases, v->fold, o->preprocessed, o->fold, e));

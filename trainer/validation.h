@@ -7,11 +7,13 @@
 
 #include "base/array.h"
 #include "base/error.h"
+#include "network/device/device.h"
 #include "plans/fold_cases.h"
 
 typedef struct ValidationOptions {
     const char *preprocessed, *results;
     int fold;                       /* SPLITS_FOLD_ALL for `all` */
+    const Device *device;           /* where to compute; NULL: the CPU */
     DType precision;                /* of the network's arithmetic (network/executor/precision.h) */
     bool save_probabilities;        /* CASE.npy and CASE.yaml too (inference/probabilities.h) */
     void (*begin)(void *context, const FoldCases *cases); /* tells which cases; may be NULL */

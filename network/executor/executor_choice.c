@@ -13,7 +13,7 @@
  * NULL: there are no more. */
 static const OpImpl *next_impl(const Executor *x, int i, int *k)
 {
-    const OpImpl *const *list = x->nodes[i].op->on[DEVICE_CPU];
+    const OpImpl *const *list = x->nodes[i].op->on[x->device->kind];
     while (list[*k] && mask_has(x->plans[i].refused, *k)) ++*k;
     return list[*k] ? list[(*k)++] : NULL;
 }
@@ -79,9 +79,10 @@ static void settle_types(Executor *x, DType precision)
     }
 }
 
-bool executor_supports(DType precision)
+bool executor_supports(DType precision, const Device *device)
 {
-    return precision == DTYPE_F32 || (precision == DTYPE_BF16 && simd_level() >= SIMD_AVX512_BF16);
+    if (!device) device = device_cpu();
+    return device->supports(device, precision);
 }
 
 static bool can_run(const OpImpl *impl, const Node *node, DType dtype)
@@ -105,8 +106,9 @@ static const OpImpl *choose(const Executor *x, int i, const ExecutorOptions *o)
 
 int executor_choose(Executor *x, const ExecutorOptions *o, const Err *refusal, Err *e)
 {
-    if (!executor_supports(o->precision))
-        return err_set(e, ERR_UNSUPPORTED, "this CPU does not compute in %s", dtype_name(o->precision));
+    if (!executor_supports(o->precision, x->device))
+        return err_set(e, ERR_UNSUPPORTED, "the device %s does not compute in %s", x->device->name,
+                       dtype_name(o->precision));
     for (int i = 0; i < x->node_count; i++) x->plans[i].exact = x->plans[i].definition.exact;
     if (o->precision != DTYPE_F32) settle_types(x, o->precision);
     for (int i = 0; i < x->node_count; i++) {
@@ -123,6 +125,6 @@ void executor_refuse(Executor *x, int i)
 {
     Node *node = &x->nodes[i];
     int k = 0;
-    while (node->op->on[DEVICE_CPU][k] != node->impl) k++;
+    while (node->op->on[x->device->kind][k] != node->impl) k++;
     x->plans[i].refused |= 1u << k;
 }

@@ -1,6 +1,7 @@
 /* The inside of an Executor, shared by its planning (executor_plan.c: what runs on what; executor_choice.c: who
  * computes it; executor_recompute.c: what runs twice; executor_memory.c: when, and where everything lies) and
- * its running (executor.c).
+ * its running (executor.c; executor_io.c: what goes in and out; executor_buckets.c: when gradients are complete;
+ * executor_check.c: where a number stops being finite).
  *
  * One run is a list of actions: every node's forward, then for each segment from the last to the first the
  * forward, again, of the nodes whose results were not kept, and the backward passes. Without recomputation
@@ -45,8 +46,15 @@ typedef struct NodePlan {
     int saved_block[NODE_SAVED], scratch_block[2]; /* -1: none */
 } NodePlan;
 
+/* A part of the flat gradients: complete after that action. */
+typedef struct Bucket {
+    int64_t first, end;
+    int action;
+} Bucket;
+
 struct Executor {
     const Graph *graph;
+    const Device *device;
     Parameters *parameters;
     uint64_t seen_version;
     Node *nodes;         /* those that run, in forward order */
@@ -62,6 +70,11 @@ struct Executor {
     Block *blocks;
     int block_count, block_room;
     char *arena, *own_arena; /* own: NULL where it is the lender's */
+    void **host_memory;      /* of the graph's inputs, then of the asked outputs; NULL: not asked for, or the values' own
+                                place */
+    GradientBuckets buckets; /* complete NULL: not told */
+    Bucket *bucket_plan;
+    int bucket_count;
     MemoryReport memory;
     Err failure;         /* a kernel's, during a run */
 };
@@ -105,6 +118,20 @@ int executor_cut(Executor *x, Err *e);
 /* Fills actions, lives, blocks and the report (executor_memory.c); the last part of executor_plan.
  * Fails: ERR_NOMEM. */
 int executor_place(Executor *x, Err *e);
+
+/* Cuts the gradients into buckets (executor_buckets.c); after executor_place. Fails: ERR_NOMEM. */
+int executor_cut_buckets(Executor *x, Err *e);
+
+/* Tells the buckets from *told on that are complete after an action. Fails: as GradientBuckets' complete. */
+int executor_tell_buckets(const Executor *x, int action, int *told, Err *e);
+
+/* Frees what executor_input_memory and executor_output_memory made. */
+void executor_free_host_memory(Executor *x);
+
+/* Runs one action; brings what the operations made of the parameters up to date (executor.c). Fail: as
+ * executor_forward. */
+int executor_run_action(Executor *x, int index, const Step *step, Err *e);
+int executor_refresh(Executor *x, Err *e);
 
 /* Fills everything but addresses and the memory behind them; part of executor_new. */
 int executor_plan(Executor *x, const ExecutorOptions *o, Err *e);

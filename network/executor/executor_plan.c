@@ -18,8 +18,11 @@ static int make_tables(Executor *x, const ExecutorOptions *o, Err *e)
     x->tensors = mem_zalloc((size_t)g->value_count, sizeof *x->tensors, e);
     x->values = mem_zalloc((size_t)g->value_count, sizeof *x->values, e);
     x->outputs = mem_zalloc((size_t)o->output_count, sizeof *x->outputs, e);
+    x->host_memory = mem_zalloc((size_t)(g->input_count + o->output_count), sizeof *x->host_memory, e);
     x->gradients.offset = mem_zalloc((size_t)g->param_count, sizeof *x->gradients.offset, e);
-    if (!x->nodes || !x->plans || !x->tensors || !x->values || !x->outputs || !x->gradients.offset) return ERR_NOMEM;
+    if (!x->nodes || !x->plans || !x->tensors || !x->values || !x->outputs || !x->host_memory ||
+        !x->gradients.offset)
+        return ERR_NOMEM;
     for (int v = 0; v < g->value_count; v++) {
         x->values[v] = (ValuePlan){
             .producer = -1, .whole = v, .life = {no_life, no_life}, .data_block = -1, .grad_block = -1};
@@ -311,5 +314,7 @@ int executor_plan(Executor *x, const ExecutorOptions *o, Err *e)
     TRY(settle_accumulation(x, e));
     TRY(settle_implementations(x, o, e));
     if (o->recompute) TRY(executor_cut(x, e));
-    return executor_place(x, e);
+    TRY(executor_place(x, e));
+    if (o->buckets) x->buckets = *o->buckets;
+    return o->buckets ? executor_cut_buckets(x, e) : 0;
 }

@@ -4,7 +4,7 @@
 
 #include "base/memory.h"
 
-static size_t aligned(size_t bytes) { return (bytes + MEM_ALIGN - 1) / MEM_ALIGN * MEM_ALIGN; }
+static size_t aligned(size_t bytes, size_t alignment) { return (bytes + alignment - 1) / alignment * alignment; }
 
 static int larger_first(const void *a, const void *b)
 {
@@ -23,14 +23,15 @@ static bool blocks_meet(const Block *a, const Block *b)
 }
 
 /* Puts `block` at the lowest free offset among `placed`, which is kept sorted by offset. */
-static void place(Block **placed, int count, Block *block)
+static void place(Block **placed, int count, size_t alignment, Block *block)
 {
     size_t at = 0;
     for (int i = 0; i < count; i++) {
         const Block *other = placed[i];
         if (!blocks_meet(other, block)) continue;
-        if (other->offset >= at + aligned(block->bytes)) break;
-        if (other->offset + aligned(other->bytes) > at) at = other->offset + aligned(other->bytes);
+        const size_t end = other->offset + aligned(other->bytes, alignment);
+        if (other->offset >= at + aligned(block->bytes, alignment)) break;
+        if (end > at) at = end;
     }
     block->offset = at;
     int i = count;
@@ -38,7 +39,7 @@ static void place(Block **placed, int count, Block *block)
     placed[i] = block;
 }
 
-int memory_plan(Block *blocks, int count, size_t *total, Err *e)
+int memory_plan(Block *blocks, int count, size_t alignment, size_t *total, Err *e)
 {
     *total = 0;
     Block **order = mem_alloc(2 * (size_t)count * sizeof *order, e);
@@ -47,29 +48,30 @@ int memory_plan(Block *blocks, int count, size_t *total, Err *e)
     for (int i = 0; i < count; i++) order[i] = &blocks[i];
     qsort(order, (size_t)count, sizeof *order, larger_first);
     for (int i = 0; i < count; i++) {
-        place(placed, i, order[i]);
-        const size_t end = order[i]->offset + aligned(order[i]->bytes);
+        place(placed, i, alignment, order[i]);
+        const size_t end = order[i]->offset + aligned(order[i]->bytes, alignment);
         if (end > *total) *total = end;
     }
     mem_free(order);
     return 0;
 }
 
-static size_t live_at(const Block *blocks, int count, int step)
+static size_t live_at(const Block *blocks, int count, size_t alignment, int step)
 {
     const Block now = {.life = {{step, step}, no_life}};
     size_t live = 0;
     for (int k = 0; k < count; k++)
-        if (blocks_meet(&blocks[k], &now)) live += aligned(blocks[k].bytes);
+        if (blocks_meet(&blocks[k], &now)) live += aligned(blocks[k].bytes, alignment);
     return live;
 }
 
-size_t memory_plan_bound(const Block *blocks, int count)
+size_t memory_plan_bound(const Block *blocks, int count, size_t alignment)
 {
     size_t most = 0;
     for (int i = 0; i < count; i++)
         for (int k = 0; k < 2; k++) {
-            const size_t live = life_is_none(blocks[i].life[k]) ? 0 : live_at(blocks, count, blocks[i].life[k].first);
+            const Life life = blocks[i].life[k];
+            const size_t live = life_is_none(life) ? 0 : live_at(blocks, count, alignment, life.first);
             if (live > most) most = live;
         }
     return most;

@@ -30,13 +30,13 @@ static inline Life lives_joined(Life a, Life b)
 typedef struct Block {
     size_t bytes;
     Life life[2];      /* each may be no_life */
-    size_t offset;     /* result; a multiple of MEM_ALIGN */
+    size_t offset;     /* result; a multiple of the alignment */
 } Block;
 
-/* Sets every offset and *total. Fails: ERR_NOMEM. */
-int memory_plan(Block *blocks, int count, size_t *total, Err *e);
+/* Sets every offset and *total (bytes); alignment: of each block, a power of 2. Fails: ERR_NOMEM. */
+int memory_plan(Block *blocks, int count, size_t alignment, size_t *total, Err *e);
 
 /* The most bytes that live at one time: no plan can be smaller. */
-size_t memory_plan_bound(const Block *blocks, int count);
+size_t memory_plan_bound(const Block *blocks, int count, size_t alignment);
 
 #endif

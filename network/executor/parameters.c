@@ -11,22 +11,39 @@ int parameters_new(Parameters **p, const Graph *g, Err *e)
     if (!*p) return ERR_NOMEM;
     (*p)->graph = g;
     (*p)->version = 1; /* no executor has seen it yet */
-    (*p)->values = mem_zalloc((size_t)graph_parameter_elements(g), sizeof(float), e);
-    if ((*p)->values) return 0;
+    const int failed = mirror_new(&(*p)->mirror, mem_product((size_t)graph_parameter_elements(g), sizeof(float)), e);
+    (*p)->values = (*p)->mirror.host;
+    if (!failed) return 0;
     parameters_free(*p);
     *p = NULL;
-    return ERR_NOMEM;
+    return failed;
 }
 
 void parameters_free(Parameters *p)
 {
     if (!p) return;
-    mem_free(p->values);
+    mirror_free(&p->mirror);
     mem_free(p);
 }
 
 float *parameters_of(Parameters *p, int index) { return p->values + graph_params(p->graph)[index].offset; }
-void parameters_changed(Parameters *p) { p->version++; }
+int parameters_to_host(Parameters *p, Err *e) { return mirror_to_host(&p->mirror, e); }
+int parameters_place(Parameters *p, const Device *device, Err *e) { return mirror_place(&p->mirror, device, e); }
+int parameters_to_device(Parameters *p, Err *e) { return mirror_to_device(&p->mirror, e); }
+
+float *parameters_on_device(const Parameters *p, int index)
+{
+    return (float *)p->mirror.device + graph_params(p->graph)[index].offset;
+}
+
+static void changed(Parameters *p, MirrorSide side)
+{
+    mirror_changed(&p->mirror, side);
+    p->version++;
+}
+
+void parameters_changed(Parameters *p) { changed(p, MIRROR_HOST); }
+void parameters_changed_on_device(Parameters *p) { changed(p, MIRROR_DEVICE); }
 
 static double truncated_normal(Rng *r, double std, double bound)
 {

@@ -2,12 +2,12 @@
 #ifndef NETWORK_EXECUTOR_PRECISION_H
 #define NETWORK_EXECUTOR_PRECISION_H
 
-#include "base/array.h"
+#include "network/device/device.h"
 
 /* "fp32" or "bf16" (activations and packed weights in bfloat16, but for a network's exact layers; parameters, sums,
- * statistics, the scan and the loss in float32). Where this CPU lacks it: float32, and *lacks is a line that says
+ * statistics, the scan and the loss in float32). Where the device lacks it: float32, and *lacks is a line that says
  * so; else NULL. */
-DType precision_of(const char *name, const char **lacks);
+DType precision_of(const char *name, const Device *device, const char **lacks);
 
 const char *precision_name(DType precision); /* the other way round */
 

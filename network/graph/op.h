@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/simd_level.h"
+#include "network/device/device.h"
 #include "network/graph/graph.h"
 
 enum { NODE_INPUTS = 4, NODE_OUTPUTS = 2, NODE_PARAMS = 6, NODE_SAVED = 3 };
@@ -32,6 +33,13 @@ typedef struct Step {
     uint32_t epoch, iteration, first_item; /* items are numbered over all ranks */
 } Step;
 
+/* Adds up numbers of all processes that train one network together (ranks): values, in the device's memory, become
+ * the sums, with the same bits on every rank. 0, or negative with e filled. */
+typedef struct Reduction {
+    int (*sum)(void *context, double *values, int64_t count, Err *e);
+    void *context;
+} Reduction;
+
 typedef struct Node Node;
 
 typedef struct OpImpl {
@@ -48,8 +56,6 @@ typedef struct OpImpl {
     void (*backward)(Node *, const Step *); /* for each wanted input: writes or accumulates, as told */
     void (*release)(Node *);                /* gives back what prepare made; may be NULL */
 } OpImpl;
-
-typedef enum Device { DEVICE_CPU, DEVICES } Device;
 
 /* Ops that only regroup channels: where the neighbours take pitches, the planner makes the parts slices of
  * the whole, in data and gradient. Such an op finds a part already in place (same address) and skips it. */
@@ -81,6 +87,8 @@ struct Node {
     bool wants_grad[NODE_INPUTS];           /* backward owes in[i]->grad */
     bool accumulate[NODE_INPUTS];           /* … and adds to what is there */
     bool train;                             /* training mode (drop path is on) */
+    const Reduction *reduction;             /* over the ranks, for what is a sum over the whole batch; NULL: there is
+                                               one process; borrowed */
     bool has_backward;                      /* backward will be called after each forward */
     bool trains_param[NODE_PARAMS];         /* that param_grad is wanted */
     bool trains_params;                     /* some is */

@@ -86,9 +86,8 @@ static void *sum_items(const Node *node, const LossKernels *kernels, double *ite
     return probabilities + all * s.c * LOSS_BLOCK;
 }
 
-/* The Dice of each class over one set of sums, added up; its slopes, each over `count`. */
-static double dice_of(const double *sums, int64_t classes, const LossRule *rule, double count,
-                      DiceSlope *slopes)
+/* The Dice of each class over one set of sums, added up; its slopes. */
+static double dice_of(const double *sums, int64_t classes, const LossRule *rule, DiceSlope *slopes)
 {
     double total = 0;
     for (int64_t c = 0; c < rule->first_class; c++) slopes[c] = (DiceSlope){0, 0};
@@ -97,36 +96,63 @@ static double dice_of(const double *sums, int64_t classes, const LossRule *rule,
                      below = sums[classes + c] + sums[2 * classes + c] + rule->smooth;
         const double least = below > 1e-8 ? below : 1e-8;
         total += above / least;
-        slopes[c].hit = -2 / least / count;
-        slopes[c].base = below > 1e-8 ? above / (least * least) / count : 0;
+        slopes[c].hit = -2 / least;
+        slopes[c].base = below > 1e-8 ? above / (least * least) : 0;
     }
     return total;
+}
+
+/* The one place where a loss's sums are added over the ranks. */
+static void add_over_ranks(const Node *node, double *sums, int64_t count)
+{
+    const Reduction *r = node->reduction;
+    if (r) r->sum(r->context, sums, count, node->failure);
+}
+
+/* What a loss is made of: the sums of all items, of all ranks' where there are several. */
+typedef struct LossParts {
+    double terms, valid, dice; /* over pixels; valid pixels; the Dice of all classes and items, added up */
+    double items;              /* that have a Dice of their own: 1 with batch_dice */
+} LossParts;
+
+/* One Dice over all items; items[0] becomes their sum. */
+static LossParts parts_of_batch(const Node *node, double *items, const LossRule *rule, DiceSlope *slopes)
+{
+    const Shape s = node->in[0]->shape;
+    const int64_t length = sums_length(s.c);
+    for (int64_t n = 1; n < s.n; n++) add_sums(items, items + n * length, length);
+    add_over_ranks(node, items, length);
+    const double dice = dice_of(items, s.c, rule, slopes);
+    for (int64_t n = 1; n < s.n; n++) memcpy(slopes + n * s.c, slopes, (size_t)s.c * sizeof *slopes);
+    return (LossParts){items[3 * s.c], items[3 * s.c + 1], dice, 1};
+}
+
+/* A Dice for each item. */
+static LossParts parts_of_items(const Node *node, double *items, const LossRule *rule, DiceSlope *slopes)
+{
+    const Shape s = node->in[0]->shape;
+    double sums[4] = {0, 0, 0, (double)s.n};
+    for (int64_t n = 0; n < s.n; n++, items += sums_length(s.c)) {
+        sums[0] += items[3 * s.c];
+        sums[1] += items[3 * s.c + 1];
+        sums[2] += dice_of(items, s.c, rule, slopes + n * s.c);
+    }
+    add_over_ranks(node, sums, 4);
+    return (LossParts){sums[0], sums[1], sums[2], sums[3]};
 }
 
 void loss_forward(Node *node, const LossKernels *kernels, const LossRule *rule)
 {
     const Shape s = node->in[0]->shape;
-    const int64_t length = sums_length(s.c);
-    double *items = node->scratch, terms = 0, valid = 0, dice = 0;
+    double *items = node->scratch;
     void *behind = sum_items(node, kernels, items);
     DiceSlope *slopes = node->has_backward ? node->saved[0] : behind;
-    for (int64_t n = 0; n < s.n; n++) {
-        terms += items[n * length + 3 * s.c];
-        valid += items[n * length + 3 * s.c + 1];
-    }
-    double count = (double)(s.c - rule->first_class);
-    if (rule->batch_dice) {
-        for (int64_t n = 1; n < s.n; n++) add_sums(items, items + n * length, length);
-        dice = dice_of(items, s.c, rule, count, slopes);
-        for (int64_t n = 1; n < s.n; n++) memcpy(slopes + n * s.c, slopes, (size_t)s.c * sizeof *slopes);
-    } else {
-        count *= (double)s.n;
-        for (int64_t n = 0; n < s.n; n++)
-            dice += dice_of(items + n * length, s.c, rule, count, slopes + n * s.c);
-    }
-    const double per_pixel = valid > 0 ? rule->share / valid : 0;
+    const LossParts parts = (rule->batch_dice ? parts_of_batch : parts_of_items)(node, items, rule, slopes);
+    const double count = (double)(s.c - rule->first_class) * parts.items;
+    for (int64_t i = 0; i < s.n * s.c; i++) slopes[i] = (DiceSlope){slopes[i].base / count, slopes[i].hit / count};
+    const double per_pixel = parts.valid > 0 ? rule->share / parts.valid : 0;
     memcpy(slopes + s.n * s.c, &per_pixel, sizeof per_pixel);
-    *(float *)node->out[0]->data = (float)(terms * per_pixel - dice / count);
+    *(float *)node->out[0]->data = (float)(parts.terms * per_pixel - parts.dice / count);
 }
 
 static void give(const LossBlock *b, const float *dz, bool accumulate)

@@ -4,6 +4,9 @@
  * with I = Σ p_c t_c, G = Σ t_c, P = Σ p_c over the valid pixels of the item (batch_dice: of the batch), p
  * the probabilities of the logits and t what is true. Only for files in network/ops.
  *
+ * Of several ranks (Node's reduction) the sums are those of all: the loss is the whole batch's on each, the gradients
+ * of the ranks are parts of its gradient, to be added.
+ *
  * Pixels are worked on in blocks small enough for float sums and L1, in pieces many enough for many cores,
  * whose sums are added in a fixed order. */
 #ifndef NETWORK_OPS_DICE_LOSS_H

@@ -3,12 +3,15 @@
  *
  *   TRY(optimizer_new_adamw(&o, parameters, &adamw, e));   or optimizer_new_sgd
  *   TRY(optimizer_adopt(o, executor_gradients(x), e));     again whenever the trained set changes
- *   … executor_backward(x, &step); norm = optimizer_step(o, learning_rate);
+ *   … executor_backward(x, &step, e) …
+ *   TRY(optimizer_step(o, learning_rate, e));
+ *   TRY(optimizer_norm(o, &norm, e));
  *   optimizer_free(o);
  *
  * Every parameter has its own step count and, once it has had a gradient, its moments: what is frozen or
  * never reached has neither and is left alone altogether (no decay). States stay when parameters drop out
- * of the trained set. Parameters and the adopted Gradients are borrowed and must outlive the Optimizer.
+ * of the trained set. Parameters and the adopted Gradients are borrowed and must outlive the Optimizer. Steps are the
+ * work of the gradients' device (update.h); what is kept of each parameter is on the host too, for checkpoints.
  * One thread at a time; OpenMP inside; the result does not depend on the number of threads. */
 #ifndef NETWORK_OPTIMIZER_OPTIMIZER_H
 #define NETWORK_OPTIMIZER_OPTIMIZER_H
@@ -34,12 +37,6 @@ typedef struct SGD {
 
 enum { OPTIMIZER_MOMENTS = 2 };
 
-/* One parameter's, in its own layout; owned by the Optimizer. */
-typedef struct OptimizerState {
-    float *moments[OPTIMIZER_MOMENTS]; /* those that the optimizer keeps; NULL: the parameter has no state */
-    int64_t step;                      /* updates so far */
-} OptimizerState;
-
 typedef struct Optimizer Optimizer;
 
 /* Fail: ERR_NOMEM. */
@@ -48,15 +45,19 @@ int optimizer_new_sgd(Optimizer **o, Parameters *parameters, const SGD *sgd, Err
 void optimizer_free(Optimizer *o);
 
 /* From now on steps follow these gradients. Parameters among them without state get a fresh one.
- * Fails: ERR_NOMEM, with everything as it was. */
+ * All gradients that it ever adopts are on one device. Fails: ERR_NOMEM, ERR_UNSUPPORTED (another device), with the
+ * earlier gradients still adopted. */
 int optimizer_adopt(Optimizer *o, const Gradients *gradients, Err *e);
 
 /* One update with the adopted gradients g: g *= min(1, clip / (‖g‖ + 1e-6)), then for each trained parameter
  *   AdamW: m = β1 m + (1 - β1) g,  v = β2 v + (1 - β2) g²,
  *          p = p - rate (decay · p + m / (1 - β1^t) / (√(v / (1 - β2^t)) + ε));
  *   SGD:   d = g + decay · p,  m = momentum · m + d,  p = p - rate (d + momentum · m).
- * Returns ‖g‖ before clipping. Where that is not finite nothing is changed, no step counted. */
-double optimizer_step(Optimizer *o, double learning_rate);
+ * Where ‖g‖ is not finite nothing is changed, no step counted. Fails: with what the device could not do. */
+int optimizer_step(Optimizer *o, double learning_rate, Err *e);
+
+/* ‖g‖ before clipping, of the last step; waits for it. Fails likewise. */
+int optimizer_norm(Optimizer *o, double *norm, Err *e);
 
 /* What the moments of all parameters take. */
 size_t optimizer_bytes(const Optimizer *o);
@@ -67,11 +68,16 @@ size_t optimizer_bytes(const Optimizer *o);
  * the first that is not. which: 0 … OPTIMIZER_MOMENTS - 1. */
 const char *optimizer_moment_name(const Optimizer *o, int which);
 
-/* The index-th parameter's state; its numbers may be written (restoring). */
-OptimizerState *optimizer_state(Optimizer *o, int index);
 bool optimizer_has_state(const Optimizer *o, int index);
 
-/* Makes states (zero) for the marked parameters that have none; `marked` has one entry per parameter. */
+/* Makes states (zero) for the marked parameters that have none; `marked` has one entry per parameter. Fails: ERR_NOMEM. */
 int optimizer_reserve(Optimizer *o, const bool *marked, Err *e);
+
+/* The host's numbers; the Optimizer's. They are up to date after optimizer_to_host, and may be written (restoring), which
+ * optimizer_changed tells. */
+float *optimizer_moment(const Optimizer *o, int index, int which); /* in the parameter's layout; NULL: not kept */
+int64_t *optimizer_steps(const Optimizer *o);                      /* updates so far, one per parameter */
+int optimizer_to_host(Optimizer *o, Err *e);                       /* fails as the device's copy */
+void optimizer_changed(Optimizer *o);
 
 #endif

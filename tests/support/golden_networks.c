@@ -114,7 +114,7 @@ static int run_case(ReferenceNetwork *r, Executor **x, const DocNode *c, const c
 static void run_bf16(Golden *g, const ReferenceNetwork *r, const DocNode *c, const char *prefix, Err *e)
 {
     Executor *x = NULL;
-    if (!executor_supports(DTYPE_BF16)) return;
+    if (!executor_supports(DTYPE_BF16, NULL)) return;
     if (!run_network(r, &x, c, prefix, DTYPE_BF16, NULL, e)) compare_heads(g, x, true, doc_find(c, "outputs"), e);
     executor_free(x);
 }

@@ -18,6 +18,7 @@
 #include "tests/support/golden.h"
 #include "tests/support/reference_network.h"
 #include "tests/support/rule.h"
+#include "tests/support/stepped.h"
 #include "trainer/schedule.h"
 
 /* The official trainer's: the encoder trains from this epoch on. */
@@ -164,7 +165,7 @@ static int run_step(Golden *g, Run *r, int step, const DocNode *exact, const Doc
     expect_number(g, "loss", loss, exact, single, "loss", 1e-4);
     *(float *)executor_output(r->executor, 0)->grad = 1;
     TRY(executor_backward(r->executor, &(Step){0}, e));
-    const double norm = optimizer_step(r->optimizer, rate);
+    const double norm = stepped(r->optimizer, rate);
     expect_number(g, "gradient norm", norm, exact, single, "grad_norm_before_clip",
                   r->has_kinks ? 1e-2 : 1e-4);
     const int gradients = (int)golden_number(exact, "params_with_grad", -1);

@@ -1,0 +1,16 @@
+/* A step of an optimizer, for tests: the norm of the gradients. */
+#ifndef TESTS_SUPPORT_STEPPED_H
+#define TESTS_SUPPORT_STEPPED_H
+
+#include <math.h>
+
+#include "network/optimizer/optimizer.h"
+
+/* -1 where it fails. */
+static inline double stepped(Optimizer *o, double learning_rate)
+{
+    double norm;
+    return optimizer_step(o, learning_rate, NULL) || optimizer_norm(o, &norm, NULL) ? -1 : norm;
+}
+
+#endif

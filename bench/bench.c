@@ -21,7 +21,7 @@ static const struct argp_option option_table[] = {
     {"ops", KEY_OPS, NULL, 0, "Measure every op at its shapes in the networks, where training runs it", 0},
     {"networks", KEY_NETWORKS, NULL, 0, "Measure whole networks", 0},
     {"pipeline", KEY_PIPELINE, NULL, 0, "Measure preprocessing, augmentation, sliding window, metrics", 0},
-    {"network", 'n', "NAME", 0, "Only this network; may be repeated (default swin_umamba, swin_umamba_d)", 0},
+    {"network", 'n', "NAME", 0, "Only this network; may be repeated (default: all)", 0},
     {"size", KEY_SIZE, "HxW", 0,
      "Only this image size; may be repeated (default 320x320, 384x640, 512x512)", 0},
     {"batch-size", 'b', "N", 0,
@@ -79,10 +79,8 @@ static void complete(struct argp_state *state, Options *o)
     MeasureOptions *m = &o->measure;
     static const int64_t sizes[][2] = {{320, 320}, {384, 640}, {512, 512}};
     if (!o->ops && !o->networks && !o->pipeline) o->ops = o->networks = o->pipeline = true;
-    if (!m->network_count) {
-        add_network(state, m, "swin_umamba");
-        add_network(state, m, "swin_umamba_d");
-    }
+    const bool all = !m->network_count;
+    for (const NetworkKind *const *kind = network_kinds(); all && *kind; kind++) add_network(state, m, (*kind)->name);
     if (!m->size_count) {
         m->size_count = m->quick ? 1 : 3;
         memcpy(m->sizes, sizes, sizeof sizes);

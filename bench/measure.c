@@ -33,7 +33,7 @@ void measure_tell(Report *r, const char *what, const char *unit, double amount, 
 int measure_build(Graph **g, const char *network, const int64_t size[2], Err *e)
 {
     NetworkSpec spec;
-    TRY(network_defaults(&spec, network, 1, e));
+    TRY(network_defaults(&spec, network, e));
     spec.height = size[0];
     spec.width = size[1];
     spec.channels = 3;

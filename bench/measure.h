@@ -9,7 +9,7 @@
 #include "network/executor/executor.h"
 #include "network/models/network.h"
 
-enum { MEASURE_SIZES = 8, MEASURE_BATCHES = 4, MEASURE_NETWORKS = 4 };
+enum { MEASURE_SIZES = 8, MEASURE_BATCHES = 4, MEASURE_NETWORKS = 16 };
 
 /* What the machine can do at best; rates per second. Index 0: one thread, 1: all. */
 typedef struct Limits {

@@ -52,7 +52,7 @@ bool schema_is_near(const char *word, const char *name)
     return edit_distance(word, name) <= (letters > 3 ? letters / 3 : 1);
 }
 
-static const char *nearest_key(const Schema *schema, const char *word)
+const char *schema_nearest_key(const Schema *schema, const char *word)
 {
     const char *nearest = "";
     for (int i = 0, least = INT_MAX; i < schema->count; i++) {
@@ -83,7 +83,7 @@ static size_t element_bytes(const Field *field)
     case FIELD_BOOL: return sizeof(bool);
     case FIELD_CHOICE: return sizeof(int);
     case FIELD_INDEXED: return field->item_bytes;
-    case FIELD_STRING: case FIELD_GROUP: break;
+    case FIELD_STRING: case FIELD_GROUP: case FIELD_VARIANT: break;
     }
     return 0;
 }
@@ -152,6 +152,7 @@ static int read_value(const Reader *r, const Field *field, void *at, const DocNo
     case FIELD_STRING: return read_string(field, at, node, r->e);
     case FIELD_CHOICE: return read_choice(field, at, node, r->e);
     case FIELD_GROUP: return read_mapping(r, field->schema, at, node);
+    case FIELD_VARIANT: return field->variant->read(at, node, r->mode, r->notes, r->e);
     case FIELD_INDEXED: break;
     }
     return 0;
@@ -227,7 +228,7 @@ static int take_unknown(const Reader *r, const Schema *schema, const DocNode *no
         return 0;
     }
     return doc_key_error(node, r->e, "unknown key %s%s%.80s; the nearest known key is %s", schema->name, dot,
-                         node->key, nearest_key(schema, node->key));
+                         node->key, schema_nearest_key(schema, node->key));
 }
 
 static const Field *find_field(const Schema *schema, const char *key)
@@ -292,6 +293,7 @@ void schema_defaults(const Schema *schema, void *object)
     for (int i = 0; i < schema->count; i++) {
         const Field *field = &schema->fields[i];
         if (field->type == FIELD_GROUP) schema_defaults(field->schema, (char *)object + field->offset);
+        else if (field->type == FIELD_VARIANT) field->variant->defaults((char *)object + field->offset);
         else if (field->fallback) set_default(field, object);
     }
 }
@@ -319,7 +321,7 @@ static void write_value(const Field *field, const char *key, const char *at, Doc
         memcpy(&choice, at, sizeof choice);
         write_choice(key, field->choices[choice], w);
         break;
-    case FIELD_GROUP: case FIELD_INDEXED: break;
+    case FIELD_GROUP: case FIELD_INDEXED: case FIELD_VARIANT: break;
     }
 }
 
@@ -359,9 +361,10 @@ void schema_write(const Schema *schema, const void *object, DocWriter *w)
         const Field *field = &schema->fields[i];
         const char *at = (const char *)object + field->offset;
         if (field->use == FIELD_LEGACY) continue;
-        if (field->type == FIELD_GROUP) {
+        if (field->type == FIELD_GROUP || field->type == FIELD_VARIANT) {
             doc_open(w, field->key, DOC_MAPPING, false);
-            schema_write(field->schema, at, w);
+            if (field->type == FIELD_GROUP) schema_write(field->schema, at, w);
+            else field->variant->write(at, w);
             doc_close(w);
         } else if (field->type == FIELD_INDEXED) {
             write_indexed(field, object, w);

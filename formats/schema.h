@@ -23,7 +23,8 @@ typedef enum FieldType {
     FIELD_STRING,    /* char[capacity]; "" is the file's null */
     FIELD_CHOICE,    /* an enum; choices[value] is its name in the file */
     FIELD_GROUP,     /* a struct with its own schema: a mapping */
-    FIELD_INDEXED    /* an array of such structs: a mapping with the keys 0, 1, … */
+    FIELD_INDEXED,   /* an array of such structs: a mapping with the keys 0, 1, … */
+    FIELD_VARIANT    /* a struct whose keys depend on its values: a mapping, by functions of its own */
 } FieldType;
 
 typedef enum FieldUse {
@@ -31,6 +32,15 @@ typedef enum FieldUse {
     FIELD_REQUIRED,  /* of a whole file, not of an override */
     FIELD_LEGACY     /* an older name for the same place: read, never written */
 } FieldUse;
+
+typedef enum SchemaMode { SCHEMA_WHOLE, SCHEMA_PART } SchemaMode;
+
+/* How a FIELD_VARIANT is read and written; `at` is the struct's address. As the functions for schemas below. */
+typedef struct SchemaVariant {
+    void (*defaults)(void *at);
+    int (*read)(void *at, const DocNode *map, SchemaMode mode, Text *notes, Err *e);
+    void (*write)(const void *at, DocWriter *w);
+} SchemaVariant;
 
 typedef struct Field {
     const char *key;
@@ -45,6 +55,7 @@ typedef struct Field {
     const char *const *choices;    /* FIELD_CHOICE: names, NULL at the end */
     const struct Schema *schema;   /* FIELD_GROUP, FIELD_INDEXED */
     size_t item_bytes;             /* FIELD_INDEXED: of one struct */
+    const SchemaVariant *variant;  /* FIELD_VARIANT */
     const char *doc;               /* a comment written behind the value in the file; may be NULL */
 } Field;
 
@@ -56,8 +67,6 @@ typedef struct Schema {
 } Schema;
 
 #define NO_COUNT ((size_t)-1)
-
-typedef enum SchemaMode { SCHEMA_WHOLE, SCHEMA_PART } SchemaMode;
 
 /* Sets every field of *object that has a default; the caller zeroes the struct before. */
 void schema_defaults(const Schema *schema, void *object);
@@ -73,6 +82,9 @@ void schema_write(const Schema *schema, const void *object, DocWriter *w);
 
 /* The name in a NULL-terminated list that is nearest to `word` by edit distance, case aside. */
 const char *schema_nearest_name(const char *word, const char *const *names);
+
+/* The key of a schema that is nearest to `word`; "" where it has none. */
+const char *schema_nearest_key(const Schema *schema, const char *word);
 
 /* Whether a word is probably a misspelt name: few letters differ, upper and lower case aside. */
 bool schema_is_near(const char *word, const char *name);
@@ -92,6 +104,7 @@ bool schema_is_near(const char *word, const char *name);
 #define ROW_CHOICE(KEY, S, MEMBER, CHOICES, DEFAULT, DOC) \
     {ROW(FIELD_CHOICE, KEY, S, MEMBER), .choices = CHOICES, .fallback = DEFAULT, .doc = DOC}
 #define ROW_GROUP(KEY, S, MEMBER, SCHEMA) {ROW(FIELD_GROUP, KEY, S, MEMBER), .schema = SCHEMA}
+#define ROW_VARIANT(KEY, S, MEMBER, VARIANT) {ROW(FIELD_VARIANT, KEY, S, MEMBER), .variant = VARIANT}
 
 /* Fields of list rows: a list of any length up to the array's, its length in COUNT; a list of exactly N entries. */
 #define LIST_OF(S, MEMBER, COUNT) \

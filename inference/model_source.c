@@ -5,7 +5,6 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "inference/results.h"
-#include "network/models/network.h"
 #include "plans/splits.h"
 
 void fold_list_text(const FoldList *f, Text *text)
@@ -122,20 +121,12 @@ static int find_checkpoints(ModelSource *s, const int *folds, int fold_count, Er
 
 /* ---- the whole ---- */
 
-/* Before hundreds of megabytes are read: whether there is such a network. */
-static int expect_network(const ModelSource *s, Err *e)
-{
-    NetworkSpec spec;
-    const int code = network_defaults(&spec, s->plan.network.name, s->plan.network.width, e);
-    return code ? err_context(e, "%s: the model of %s cannot be made", s->results, s->paths[0]) : 0;
-}
-
 static int open_source(ModelSource *s, const int *folds, int fold_count, Err *e)
 {
     TRY(find_checkpoints(s, folds, fold_count, e));
     TRY(results_read(&s->plan, &s->info, s->results, s->paths[0], e));
     s->has_info = true;
-    return expect_network(s, e);
+    return 0;
 }
 
 int model_source_open(ModelSource *s, const char *results, const int *folds, int fold_count, const char *checkpoint,

@@ -66,20 +66,6 @@ int results_progress(ResultsProgress *p, const char *results, int fold, Err *e)
     return code;
 }
 
-const char *results_network_of(const char *trainer)
-{
-    static const struct {
-        const char *trainer, *network; /* the longest beginning that fits counts: the more special first */
-    } known[] = {{"nnUNetTrainerSwinUMambaD", "swin_umamba_d"},
-                 {"nnUNetTrainerSwinUMamba", "swin_umamba"},
-                 {"nnUNetTrainerUMambaBot", "umamba_bot"},
-                 {"nnUNetTrainerUMambaEnc", "umamba_enc"},
-                 {"nnUNetTrainer", "nnunet"}};
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
-        if (!strncmp(trainer, known[i].trainer, strlen(known[i].trainer))) return known[i].network;
-    return NULL;
-}
-
 /* The axes along which the trainer mirrored, "[0, 1]": no others may be used. */
 static void take_mirror_axes(PlanInference *inference, const char *axes)
 {
@@ -88,31 +74,37 @@ static void take_mirror_axes(PlanInference *inference, const char *axes)
         if (strchr(axes, '0' + axis)) inference->mirror_axes[inference->mirror_axes_count++] = axis;
 }
 
-/* The network of a trainer, if this build has it; network is its name, or NULL. */
-static int expect_network(const char *network, const char *trainer, const char *checkpoint, Err *e)
+/* The network of a trainer; where the checkpoint names none, the plan's. */
+static int take_kind(Plan *plan, const char *trainer, const char *checkpoint, Err *e)
 {
-    NetworkSpec spec;
-    Err unknown;
-    if (!network)
-        return err_set(e, ERR_UNSUPPORTED, "%s: the network of trainer %s is not known here", checkpoint, trainer);
-    if (!network_defaults(&spec, network, 1, &unknown)) return 0;
-    return err_set(e, ERR_UNSUPPORTED, "%s: the network of trainer %s is not known here: %s", checkpoint,
-                   trainer ? trainer : "(not named)", unknown.text);
+    const NetworkKind *kind = trainer ? network_of_trainer(trainer) : plan_network_kind(plan);
+    Text known = {0};
+    if (kind) {
+        plan_set_network(plan, kind->name);
+        return 0;
+    }
+    network_add_names(&known);
+    err_set(e, ERR_UNSUPPORTED, "%s: the network of trainer %s is not known here; there are %s", checkpoint,
+            trainer ? trainer : "(not named)", known.data ? known.data : "others");
+    text_free(&known);
+    return ERR_UNSUPPORTED;
+}
+
+static void learn_config(Plan *plan, const WeightsFile *w)
+{
+    const NetworkKind *kind = plan_network_kind(plan);
+    for (int i = 0; kind->learn && i < w->count; i++)
+        kind->learn(&plan->network.config, w->tensors[i].name, w->tensors[i].array.rank, w->tensors[i].array.shape);
 }
 
 /* nnU-Net's plan does not name the network: its checkpoint does, and has its width. */
 static int take_network(Plan *plan, const char *checkpoint, Err *e)
 {
-    enum { WHOLE_WIDTH = 96 }; /* channels after the patch embedding at width 1 */
     WeightsFile weights = {0};
     TRY(weights_read(&weights, checkpoint, e));
-    const char *trainer = weights_note_text(&weights, "trainer_name");
     const char *axes = weights_note_text(&weights, "inference_allowed_mirroring_axes");
-    const char *network = trainer ? results_network_of(trainer) : plan->network.name;
-    const Array *embedding = weights_find(&weights, "vssm_encoder.patch_embed.proj.bias");
-    const int code = expect_network(network, trainer, checkpoint, e);
-    if (!code) memmove(plan->network.name, network, strlen(network) + 1);
-    if (embedding) plan->network.width = (double)array_count(embedding) / WHOLE_WIDTH;
+    const int code = take_kind(plan, weights_note_text(&weights, "trainer_name"), checkpoint, e);
+    if (!code) learn_config(plan, &weights);
     if (axes) take_mirror_axes(&plan->inference, axes);
     weights_close(&weights);
     return code;

@@ -30,7 +30,4 @@ int results_progress(ResultsProgress *p, const char *results, int fold, Err *e);
  * trainer whose network is not known here. */
 int results_read(Plan *plan, DatasetInfo *info, const char *results, const char *checkpoint, Err *e);
 
-/* The plan's name of the network that an nnU-Net trainer trains; NULL if it is not known. */
-const char *results_network_of(const char *trainer);
-
 #endif

@@ -5,9 +5,11 @@
 
 #include "base/half.h"
 #include "base/memory.h"
-#include "network/models/network.h"
+#include "network/models/vss_encoder.h"
 
-static const char ENCODER[] = "vssm_encoder.", EMBEDDING[] = "patch_embed.";
+static const char EMBEDDING[] = "patch_embed.";   /* VMamba's */
+
+enum { NAME_BYTES = 256 };
 
 /* Why a tensor is left out. */
 typedef enum Reason { OTHER_SHAPE, NO_PARAMETER, OF_CLASSIFIER, OTHER_INPUT, INTEGERS, REASONS } Reason;
@@ -15,6 +17,7 @@ typedef enum Reason { OTHER_SHAPE, NO_PARAMETER, OF_CLASSIFIER, OTHER_INPUT, INT
 /* Which tensor is meant for which parameter: made first, so that a file that is refused changes nothing. */
 typedef struct Matching {
     const Graph *graph;
+    const char *encoder;    /* where VMamba's tensors belong, "vssm_encoder."; NULL: nowhere */
     const WeightsFile *weights;
     const Array **source;   /* per parameter; NULL: none */
     int taken;
@@ -98,7 +101,7 @@ static int match(Matching *m, const char *name, const char *wanted, const Array 
 static int match_encoder(Matching *m, const char *name, const Array *a, Err *e)
 {
     static const char downsample[] = ".downsample.";
-    char wanted[256];
+    char wanted[NAME_BYTES];
     const char *rest;
     int layer = 0, used = 0;
     if (begins(name, "norm.") || begins(name, "head.")) {
@@ -112,9 +115,9 @@ static int match_encoder(Matching *m, const char *name, const Array *a, Err *e)
     sscanf(name, "layers.%4d%n", &layer, &used);
     rest = name + used;
     if (used && begins(rest, downsample))
-        snprintf(wanted, sizeof wanted, "%sdownsamples.%d.%s", ENCODER, layer, rest + strlen(downsample));
+        snprintf(wanted, sizeof wanted, "%sdownsamples.%d.%s", m->encoder, layer, rest + strlen(downsample));
     else
-        snprintf(wanted, sizeof wanted, "%s%s", ENCODER, name);
+        snprintf(wanted, sizeof wanted, "%s%s", m->encoder, name);
     return match(m, name, wanted, a, e);
 }
 
@@ -125,10 +128,18 @@ static bool names_the_network(const Matching *m)
     return false;
 }
 
+static int find_in_encoder(const Matching *m, const char *name)
+{
+    char whole[NAME_BYTES];
+    if (!m->encoder) return -1;
+    snprintf(whole, sizeof whole, "%s%s", m->encoder, name);
+    return graph_find_param(m->graph, whole);
+}
+
 /* Whether the encoder's first convolution takes the image that the checkpoint's took. */
 static bool embedding_fits(const Matching *m)
 {
-    const int index = graph_find_param(m->graph, "vssm_encoder.patch_embed.proj.weight");
+    const int index = find_in_encoder(m, "patch_embed.proj.weight");
     for (int i = 0; index >= 0 && i < m->weights->count; i++)
         if (!strcmp(bare(m->weights->tensors[i].name), "patch_embed.proj.weight"))
             return fits(&graph_params(m->graph)[index], &m->weights->tensors[i].array);
@@ -136,9 +147,9 @@ static bool embedding_fits(const Matching *m)
 }
 
 /* The caller ends it with matching_free, on failure too. */
-static int match_all(Matching *m, const Graph *g, const WeightsFile *w, Err *e)
+static int match_all(Matching *m, const Graph *g, const char *encoder, const WeightsFile *w, Err *e)
 {
-    *m = (Matching){.graph = g, .weights = w};
+    *m = (Matching){.graph = g, .weights = w, .encoder = encoder};
     m->source = mem_zalloc((size_t)graph_param_count(g), sizeof *m->source, e);
     if (!m->source) return ERR_NOMEM;
     m->encoder_only = !names_the_network(m);
@@ -148,7 +159,7 @@ static int match_all(Matching *m, const Graph *g, const WeightsFile *w, Err *e)
         const char *name = bare(w->tensors[i].name);
         const Array *a = &w->tensors[i].array;
         if (begins(name, WEIGHTS_OPTIMIZER)) continue;
-        TRY(m->encoder_only ? match_encoder(m, name, a, e) : match(m, name, name, a, e));
+        TRY(m->encoder_only && encoder ? match_encoder(m, name, a, e) : match(m, name, name, a, e));
     }
     return text_check(&m->left_out, e);
 }
@@ -207,7 +218,11 @@ static void add_kept(Text *t, const Matching *m)
 }
 
 /* What a frozen encoder is made of. */
-static bool is_encoder(const Param *p) { return begins(p->name, ENCODER) && !strstr(p->name, EMBEDDING); }
+static bool is_encoder(const NetworkEncoder *encoder, const Param *p)
+{
+    if (!encoder->prefix || !begins(p->name, encoder->prefix)) return false;
+    return !encoder->unfrozen || !strstr(p->name, encoder->unfrozen);
+}
 
 static void add_summary(Text *t, const Matching *m, const ImportReport *r)
 {
@@ -224,12 +239,12 @@ static void add_summary(Text *t, const Matching *m, const ImportReport *r)
     }
 }
 
-static int write_report(ImportReport *r, const Matching *m, Err *e)
+static int write_report(ImportReport *r, const Matching *m, const NetworkEncoder *encoder, Err *e)
 {
     r->encoder_only = m->encoder_only;
     r->taken = m->taken;
     for (int i = 0; i < graph_param_count(m->graph); i++) {
-        const bool counts = is_encoder(&graph_params(m->graph)[i]);
+        const bool counts = is_encoder(encoder, &graph_params(m->graph)[i]);
         r->encoder += counts;
         r->encoder_taken += counts && m->source[i];
         text_add_bytes(&r->filled, m->source[i] ? "1" : "0", 1);
@@ -251,12 +266,13 @@ static int write_report(ImportReport *r, const Matching *m, Err *e)
 /* Channels of the encoder's first stage; 0: not known. */
 static int64_t first_channels(const Matching *m, bool of_file)
 {
-    static const char name[] = "vssm_encoder.patch_embed.norm.weight";
-    const int index = graph_find_param(m->graph, name);
+    static const char name[] = "patch_embed.norm.weight";
+    const int index = find_in_encoder(m, name);
     if (!of_file) return index < 0 ? 0 : graph_params(m->graph)[index].count;
     for (int i = 0; i < m->weights->count; i++) {
         const char *found = bare(m->weights->tensors[i].name);
-        if (!strcmp(found, name) || !strcmp(found, name + strlen(ENCODER)))
+        if (m->encoder && begins(found, m->encoder)) found += strlen(m->encoder);
+        if (!strcmp(found, name))
             return array_count(&m->weights->tensors[i].array);
     }
     return 0;
@@ -264,13 +280,13 @@ static int64_t first_channels(const Matching *m, bool of_file)
 
 static int other_width(const Matching *m, const ImportReport *r, int64_t file, int64_t own, Err *e)
 {
-    const double width = (double)file / NETWORK_CHANNELS;
+    const double width = (double)file / VSS_CHANNELS;
     return err_set(e, ERR_VALUE,
                    "%d of the encoder's %d parameters fit: the encoder of these weights begins with %lld channels "
                    "(width %.4g), that of the plan with %lld (width %.4g). Train a network of that width "
                    "(--override FILE, and in FILE: `network: {width: %.10g}`), or without --pretrained%s",
                    r->encoder_taken, r->encoder, (long long)file, width, (long long)own,
-                   (double)own / NETWORK_CHANNELS, width, m->encoder_only ? "" : ", or take weights of the plan's width");
+                   (double)own / VSS_CHANNELS, width, m->encoder_only ? "" : ", or take weights of the plan's width");
 }
 
 static int nothing_fits(const Matching *m, const ImportReport *r, Err *e)
@@ -290,12 +306,12 @@ static int nothing_fits(const Matching *m, const ImportReport *r, Err *e)
 /* Starting from so little is a mistake: the official loaders would say nothing, and train from random numbers. */
 static bool hardly_fits(const ImportReport *r) { return !r->taken || r->encoder_taken * 10 < r->encoder; }
 
-int import_weights(Parameters *p, const WeightsFile *w, ImportReport *report, Err *e)
+int import_weights(Parameters *p, const NetworkKind *kind, const WeightsFile *w, ImportReport *report, Err *e)
 {
     Matching m;
     *report = (ImportReport){.taken = 0};
-    int failed = match_all(&m, p->graph, w, e);
-    if (!failed) failed = write_report(report, &m, e);
+    int failed = match_all(&m, p->graph, kind->encoder.prefix, w, e);
+    if (!failed) failed = write_report(report, &m, &kind->encoder, e);
     if (!failed && hardly_fits(report)) failed = nothing_fits(&m, report, e);
     if (!failed) fill(p, &m);
     else import_report_free(report);
@@ -328,7 +344,7 @@ static int check_complete(const Matching *m, Err *e)
 int import_network(Parameters *p, const WeightsFile *w, Err *e)
 {
     Matching m;
-    int failed = match_all(&m, p->graph, w, e);
+    int failed = match_all(&m, p->graph, NULL, w, e);
     if (!failed) failed = check_complete(&m, e);
     if (!failed) fill(p, &m);
     matching_free(&m);
@@ -337,8 +353,8 @@ int import_network(Parameters *p, const WeightsFile *w, Err *e)
 
 /* ---- freezing ---- */
 
-void import_mark_unfrozen(const Graph *g, const char *filled, bool *trained)
+void import_mark_unfrozen(const Graph *g, const NetworkKind *kind, const char *filled, bool *trained)
 {
     for (int i = 0; i < graph_param_count(g); i++)
-        trained[i] = !is_encoder(&graph_params(g)[i]) || (filled && filled[i] != '1');
+        trained[i] = !is_encoder(&kind->encoder, &graph_params(g)[i]) || (filled && filled[i] != '1');
 }

@@ -1,7 +1,5 @@
 #include "model/model.h"
 
-#include <math.h>
-
 #include "base/file.h"
 #include "model/import.h"
 #include "weights/safetensors.h"
@@ -22,25 +20,12 @@ int model_region_loss(DiceBCE *loss, const Plan *plan, const DatasetInfo *info, 
 
 int model_spec(NetworkSpec *spec, const Plan *plan, const DatasetInfo *info, Err *e)
 {
-    const PlanNetwork *n = &plan->network;
-    TRY(network_defaults(spec, n->name, n->width, e));
+    TRY(network_defaults(spec, plan->network.name, e));
+    plan_network_config(plan, &spec->config);
     spec->height = plan->configuration.patch_size[0];
     spec->width = plan->configuration.patch_size[1];
     spec->channels = plan->configuration.channel_count;
     spec->classes = dataset_head_count(info);
-    for (int i = 0; i < NETWORK_STAGES; i++) {
-        spec->dims[i] = (2 * llround(n->dims[0] / 2.0 * n->width)) << i;
-        spec->depths[i] = n->depths[i];
-    }
-    spec->decoder_depth = n->decoder_depths[0];
-    for (int i = 1; i < n->decoder_depths_count; i++)
-        if (n->decoder_depths[i] != n->decoder_depths[0])
-            return err_set(e, ERR_UNSUPPORTED,
-                           "network.decoder_depths: %d and %d, but only the same depth in every "
-                           "stage is possible",
-                           n->decoder_depths[0], n->decoder_depths[i]);
-    spec->states = n->d_state;
-    spec->drop_path = n->drop_path;
     spec->deep_supervision = plan_deep_supervision(plan);
     spec->loss = (DiceCE){.batch_dice = plan->configuration.batch_dice,
                           .smooth = 1e-5,
@@ -55,6 +40,7 @@ int model_new(Model *m, const Plan *plan, const DatasetInfo *info, Err *e)
     *m = (Model){0};
     TRY(model_spec(&spec, plan, info, e));
     TRY(network_build(&m->graph, &spec, e));
+    m->kind = spec.kind;
     const int code = parameters_new(&m->parameters, m->graph, e);
     if (code) model_free(m);
     return code;

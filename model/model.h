@@ -1,4 +1,4 @@
-/* Model: a plan's network and its weights. Rooms below know either plans or networks; they meet here.
+/* Model: a plan's network and its weights. A graph needs of the dataset what no plan has: its classes.
  *
  *   Model m = {0};
  *   model_new(&m, &plan, &info, e);
@@ -15,6 +15,7 @@
 #include "plans/plan.h"
 
 typedef struct Model {
+    const NetworkKind *kind;
     Graph *graph;
     Parameters *parameters;
 } Model;

@@ -23,7 +23,7 @@ static const struct argp_option argp_options[] = {
     {"channels", 'c', "N", 0, "Channels of the image (default 1)", 0},
     {"classes", 'n', "N", 0, "Classes, background included (default 2)", 0},
     {"batch-size", 'b', "N", 0, "Images at a time, for the memory (default 1)", 0},
-    {"width", KEY_WIDTH, "FACTOR", 0, "Share of the official number of channels (default 1)", 0},
+    {"width", KEY_WIDTH, "FACTOR", 0, "network.width: share of the official number of channels, of a network that has this key", 0},
     {"scan-rule", KEY_SCAN_RULE, "RULE", 0, "Count a scan's element as 57 (paper, default) or 145 (later)", 0},
     {"svg", KEY_SVG, "FILE", 0, "Draw the network into FILE", 0},
     {"yaml", KEY_YAML, NULL, 0, "Print YAML instead of a table", 0},
@@ -124,27 +124,19 @@ static int write_svg(const Executor *x, const Options *o, Err *e)
     return failed;
 }
 
-/* All heads, and the encoder's last scan: what the official code computes without using it was dropped from its
- * counts, but for scans (opaque to PyTorch's tracer) and what leads to them. */
-static int plan_everything(Executor **x, const Graph *g, const Options *o, const NetworkSpec *spec, Err *e)
+/* All heads, and what the official counts include besides. */
+static int plan_everything(Executor **x, const Graph *g, const Options *o, Err *e)
 {
     Ref outputs[NETWORK_HEADS + 1];
-    char name[96];
-    int count = 0;
-    for (; count < NETWORK_HEADS; count++) {
-        snprintf(name, sizeof name, "head%d", count);
-        graph_find(g, name, &outputs[count]);
-    }
-    snprintf(name, sizeof name, "vssm_encoder.layers.%d.blocks.%d.self_attention.selective_scan", NETWORK_STAGES - 1,
-             (int)spec->depths[NETWORK_STAGES - 1] - 1);
-    if (graph_find(g, name, &outputs[count])) count++;
+    int count = network_heads(g, outputs);
+    if (graph_find(g, "counted", &outputs[count])) count++;
     return plan(x, g, o, 1, (ExecutorOptions){.outputs = outputs, .output_count = count, .unfused = true}, e);
 }
 
-static int describe(const Graph *g, const Options *o, const NetworkSpec *spec, Err *e)
+static int describe(const Graph *g, const Options *o, Err *e)
 {
     Executor *x;
-    TRY(plan_everything(&x, g, o, spec, e));
+    TRY(plan_everything(&x, g, o, e));
     print_layers(x, o);
     const int64_t macs = executor_multiply_adds(x, o->scan_rule);
     int failed = o->svg ? write_svg(x, o, e) : 0;
@@ -156,33 +148,44 @@ static int describe(const Graph *g, const Options *o, const NetworkSpec *spec, E
     return 0;
 }
 
+static int set_width(NetworkSpec *spec, const Options *o, Err *e)
+{
+    char keys[64];
+    if (!o->width) return 0;
+    snprintf(keys, sizeof keys, "{width: %.17g}", o->width);
+    return network_configure(spec, keys, e);
+}
+
 static int run(const Options *o, Err *e)
 {
     NetworkSpec spec;
     Graph *g;
-    TRY(network_defaults(&spec, o->network, o->width, e));
+    TRY(network_defaults(&spec, o->network, e));
+    TRY(set_width(&spec, o, e));
     spec.height = o->size[0];
     spec.width = o->size[1];
     spec.channels = o->channels;
     spec.classes = o->classes;
     spec.deep_supervision = true;
     TRY(network_build(&g, &spec, e));
-    const int failed = describe(g, o, &spec, e);
+    const int failed = describe(g, o, e);
     graph_free(g);
     return failed;
 }
 
 int main(int argc, char **argv)
 {
-    Options o = {.size = {512, 512}, .channels = 1, .classes = 2, .batch = 1, .width = 1};
+    Options o = {.size = {512, 512}, .channels = 1, .classes = 2, .batch = 1};
     CommonOptions common = {.takes = OPT_QUIET};
     Err e = {ERR_NONE, ""};
-    static const struct argp argp = {argp_options, parse, "NETWORK",
-                                     "Describes a network: layers, parameters, multiply-adds (as the paper counts them: all "
-                                     "heads, batch 1), memory.\v"
-                                     "NETWORK is swin_umamba_d, swin_umamba or swin_umamba_paper.", NULL, NULL, NULL};
+    Text doc = {0};
+    text_add(&doc, "Describes a network: layers, parameters, multiply-adds (as the paper counts them: all heads, batch 1), "
+                   "memory.\vNetworks:\n");
+    network_add_help(&doc);
+    const struct argp argp = {argp_options, parse, "NETWORK", doc.data, NULL, NULL, NULL};
     program_begin("network_info", false);
     program_parse(&argp, &o, &common, argc, argv);
+    text_free(&doc);
     const int failed = run(&o, &e);
     fflush(stdout);
     return program_end(failed, &e, common.quiet);

@@ -199,7 +199,7 @@ static int reduce_patch(UnetTopology *t, const PlanConfiguration *c, Err *e)
     return unet_topology(t, c->spacing_mm, size, e);
 }
 
-static void write_architecture(PlanArchitecture *a, const UnetTopology *t)
+static void write_architecture(Architecture *a, const UnetTopology *t)
 {
     a->n_stages = a->features_count = a->kernels_count = a->strides_count = a->convs_count = t->stages;
     a->decoder_convs_count = t->stages - 1;
@@ -269,11 +269,12 @@ bool planner_round_patch(Plan *plan)
     return changed;
 }
 
-/* Networks other than nnU-Net's own: a patch that they can halve, and a batch that their memory allows. */
+/* Networks that nnU-Net's architecture does not describe: a patch that they can halve, and a batch that their memory
+ * allows. */
 static int choose_for_network(Plan *plan, const PlannerInput *in, const Medians *m, Text *explain, Err *e)
 {
     PlanConfiguration *c = &plan->configuration;
-    if (!strcmp(plan->network.name, "nnunet")) return 0;
+    if (plan_uses_architecture(plan)) return 0;
     UnetTopology t;
     planner_round_patch(plan);
     text_add(explain, "%s needs a patch that it can halve: %d x %d\n", plan->network.name, c->patch_size[0],

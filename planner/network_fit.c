@@ -36,7 +36,7 @@ static int fit_patch(Plan *plan, const PlannerInput *in, double most, double *by
         if (!shrink(c, divisor))
             return err_set(e, ERR_VALUE,
                            "%s: %d patches of %d x %d take %.2f GiB; give a larger --memory-target, a "
-                           "smaller network.width%s",
+                           "smaller network%s",
                            plan->network.name, PLANNER_MIN_BATCH, c->patch_size[0], c->patch_size[1],
                            *bytes / gib, plan->training.recompute ? "" : ", or training.recompute: true");
     }

@@ -46,7 +46,7 @@ enum {
 };
 
 static const struct argp_option option_list[] = {
-    {"network", KEY_NETWORK, "NAME", 0, "Network to plan for (default: swin_umamba_d)", 0},
+    {"network", KEY_NETWORK, "NAME", 0, "Network to plan for, one of those below (default: the first)", 0},
     {"override", KEY_OVERRIDE, "PLAN.yaml", 0, "A file with the plan keys that shall have other values than planned", 0},
     {"plans", KEY_PLANS, "FILE", 0,
      "Take this plan (ours, or nnU-Net's nnUNetPlans.json) instead of planning", 0},
@@ -63,16 +63,10 @@ static const struct argp_option option_list[] = {
 
 static void expect_network(struct argp_state *state, const char *name)
 {
-    Text known = {0};
-    for (const char *const *n = network_names(); *n; n++) {
-        if (!strcmp(*n, name)) {
-            text_free(&known);
-            return;
-        }
-        text_add(&known, "%s%s", known.length ? ", " : "", *n);
-    }
-    argp_error(state, "--network %s: there is no such network; there are %s; the nearest is %s", name,
-               known.data ? known.data : "", schema_nearest_name(name, network_names()));
+    Err unknown = {0};
+    if (network_kind(name)) return;
+    network_unknown(name, &unknown);
+    argp_error(state, "--network: %s", unknown.text);
 }
 
 static error_t parse_option(int key, char *text, struct argp_state *state)
@@ -422,16 +416,16 @@ static int close_log(Run *r, int code, Err *e)
 
 int main(int argc, char **argv)
 {
-    static const struct argp argp = {.options = option_list,
-                                     .parser = parse_option,
-                                     .args_doc = "DATASET",
-                                     .doc = "Checks a raw dataset in nnU-Net's form, measures it, plans its "
-                                            "preprocessing and training, and "
-                                            "writes the preprocessed cases to the folder given by -o."};
+    Text doc = {0};
+    text_add(&doc, "Checks a raw dataset in nnU-Net's form, measures it, plans its preprocessing and training, and "
+                   "writes the preprocessed cases to the folder given by -o.\vNetworks:\n");
+    network_add_help(&doc);
+    const struct argp argp = {.options = option_list, .parser = parse_option, .args_doc = "DATASET", .doc = doc.data};
     Options options = {.common.takes = OPT_OUTPUT | OPT_THREADS | OPT_OVERWRITE | OPT_QUIET, .memory_gb = 8};
     program_begin("plan_and_preprocess", false);
     program_interrupt_hint("the cases that are done stand: the same command goes on with the others");
     program_parse(&argp, &options, &options.common, argc, argv);
+    text_free(&doc);
     Run r = {.options = &options, .lock = {-1}, .threads = program_threads(&options.common)};
     Err e = {0};
     const int code = close_log(&r, run(&r, &e), &e);

@@ -29,15 +29,19 @@ void plan_maker_close(PlanMaker *m)
 
 /* ---- what a person changed ---- */
 
+/* Where a person chose another network, only what differs from that network's own defaults is an edit. */
 static int find_edits(MadeFrom *edits, const Plan *before, const Plan *now, Err *e)
 {
     MadeFrom then_leaves, now_leaves;
-    TRY(plan_leaves(&then_leaves, before, e));
+    const bool other_network = strcmp(before->network.name, now->network.name);
+    Plan then_plan = *before;
+    plan_set_network(&then_plan, now->network.name);
+    TRY(plan_leaves(&then_leaves, &then_plan, e));
     int code = plan_leaves(&now_leaves, now, e);
     for (int i = 0; !code && i < now_leaves.count; i++) {
         const MadeFromItem *item = &now_leaves.items[i];
         const char *then = made_from_find(&then_leaves, item->key);
-        if (!then || strcmp(then, item->value)) made_from_add(edits, item->key, "%s", item->value);
+        if (!then || strcmp(then, item->value) || (other_network && !strcmp(item->key, "network.name"))) made_from_add(edits, item->key, "%s", item->value);
     }
     made_from_free(&then_leaves);
     if (code) return code;
@@ -117,6 +121,17 @@ static void note_source(Sources *s, const Plan *before, const Plan *now, const c
     if (strcmp(before->image_reader_writer, now->image_reader_writer)) s->reader = source;
 }
 
+/* --network comes first: the override's keys are those of that network. */
+static int take_options(const PlanMaker *m, Plan *plan, Err *e)
+{
+    const PlanRequest *r = &m->request;
+    if (r->network) plan_set_network(plan, r->network);
+    if (r->override) TRY(plan_override(plan, r->override, NULL, e));
+    if (!r->network || !strcmp(plan->network.name, r->network)) return 0;
+    return err_set(e, ERR_VALUE, "%s: network.name: %s, but --network says %s: leave out one of them", r->override,
+                   plan->network.name, r->network);
+}
+
 /* What is known of the plan before the planner runs: files, command line, edits. */
 static int read_known(const PlanMaker *m, Plan *plan, Sources *s, const char *reader, Err *e)
 {
@@ -126,32 +141,25 @@ static int read_known(const PlanMaker *m, Plan *plan, Sources *s, const char *re
     *s = (Sources){r->plans ? r->plans : "--network", r->plans ? r->plans : "dataset.json"};
     if (r->plans) TRY(plan_read(plan, r->plans, NULL, e));
     else if (reader) snprintf(plan->image_reader_writer, sizeof plan->image_reader_writer, "%s", reader);
+    if (r->network) plan_set_network(plan, r->network);
     before = *plan;
-    if (r->override) TRY(plan_override(plan, r->override, NULL, e));
+    TRY(take_options(m, plan, e));
     note_source(s, &before, plan, r->override);
-    if (r->network) snprintf(plan->network.name, sizeof plan->network.name, "%s", r->network);
     before = *plan;
     TRY(apply_edits(m, plan, e));
     note_source(s, &before, plan, "plans.yaml, changed by hand");
     return 0;
 }
 
-/* A plan may name networks of nnU-Net's world that this build does not have. */
+/* A plan may name a network that this build lacks. */
 static int check_network(const PlanMaker *m, const char *name, const char *source, Err *e)
 {
-    Text known = {0};
-    bool found = false;
-    for (const char *const *n = network_names(); *n; n++) {
-        found = found || !strcmp(*n, name);
-        text_add(&known, "%s%s", known.length ? ", " : "", *n);
-    }
-    if (!found)
-        err_set(e, ERR_VALUE, "%s: network.name: there is no network %s here; there are %s; the nearest is %s%s%s", source, name,
-                known.data ? known.data : "", schema_nearest_name(name, network_names()),
-                m->request.plans ? "; choose one with --network, beside --plans " : "",
-                m->request.plans ? m->request.plans : "");
-    text_free(&known);
-    return found ? 0 : ERR_VALUE;
+    if (network_kind(name)) return 0;
+    Err unknown = {0};
+    network_unknown(name, &unknown);
+    return err_set(e, ERR_VALUE, "%s: network.name: %s%s%s", source, unknown.text,
+                   m->request.plans ? "; choose one with --network, beside --plans " : "",
+                   m->request.plans ? m->request.plans : "");
 }
 
 static int check_files(const PlanMaker *m, Err *e)
@@ -217,8 +225,7 @@ static int run_planner(PlanMaker *m, Plan *plan, bool steered, const Dataset *d,
     } else {
         const PlannerInput in = {&d->info, f, r->dataset_name, r->memory_gb, training_memory};
         plan_defaults(plan);
-        if (r->override) TRY(plan_override(plan, r->override, NULL, e));
-        if (r->network) snprintf(plan->network.name, sizeof plan->network.name, "%s", r->network);
+        TRY(take_options(m, plan, e));
         if (steered) TRY(apply_edits(m, plan, e));
         plan_choose_network(plan, plan->network.name);
         TRY(plan_experiment(plan, &in, explained, e));
@@ -235,6 +242,7 @@ static int plan_with_edits(PlanMaker *m, const Dataset *d, const Fingerprint *f,
     text_free(&m->unused);
     text_free(&m->warnings);
     TRY(run_planner(m, &m->as_planned, true, d, f, &m->explained, e));
+    const bool other_network = strcmp(unedited->network.name, m->as_planned.network.name);
     m->plan = m->as_planned;
     TRY(apply_edits(m, &m->plan, e));
     TRY(plan_leaves(&planned, &m->as_planned, e));
@@ -244,6 +252,7 @@ static int plan_with_edits(PlanMaker *m, const Dataset *d, const Fingerprint *f,
         const char *value = made_from_find(&planned, edit->key), *without = made_from_find(&base, edit->key);
         if (value && without && !strcmp(value, edit->value)) code = plan_set(&m->as_planned, edit->key, without, e);
     }
+    if (other_network) m->as_planned.network = unedited->network;
     made_from_free(&planned);
     if (!code) made_from_free(&base);
     return code;

@@ -11,7 +11,7 @@ static int step_bytes(const Graph *g, const NetworkSpec *spec, const PlanTrainin
                            {batch, spec->height, spec->width, 1}};
     Ref loss;
     Executor *x;
-    if (!graph_find(g, "loss", &loss)) return err_set(e, ERR_VALUE, "the network %s has no loss", spec->name);
+    if (!graph_find(g, "loss", &loss)) return err_set(e, ERR_VALUE, "the network %s has no loss", spec->kind->name);
     const ExecutorOptions options = {.inputs = sizes,
                                      .outputs = &loss,
                                      .output_count = 1,

@@ -38,10 +38,10 @@ int unet_topology(UnetTopology *t, const double spacing_mm[2], const double size
     bool pooled[2];
     *t = (UnetTopology){.stages = 1, .strides = {{1, 1}}};
     while (poolable(spacing, left, pooled)) {
-        if (t->stages == PLAN_MAX_STAGES)
+        if (t->stages == ARCHITECTURE_STAGES)
             return err_set(e, ERR_VALUE,
                            "a patch of %gx%g at %gx%g mm would need a network of more than %d stages",
-                           size[0], size[1], spacing_mm[0], spacing_mm[1], PLAN_MAX_STAGES);
+                           size[0], size[1], spacing_mm[0], spacing_mm[1], ARCHITECTURE_STAGES);
         const double smallest = fmin(spacing[0], spacing[1]);
         for (int i = 0; i < 2; i++) {
             if (spacing[i] / smallest < 2) kernel[i] = 3; /* and stays so */

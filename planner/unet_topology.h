@@ -9,14 +9,14 @@
 /* A plain value. */
 typedef struct UnetTopology {
     int stages;                      /* poolings + 1 */
-    int strides[PLAN_MAX_STAGES][2]; /* the first is 1x1 */
-    int kernels[PLAN_MAX_STAGES][2];
+    int strides[ARCHITECTURE_STAGES][2]; /* the first is 1x1 */
+    int kernels[ARCHITECTURE_STAGES][2];
     int divisor[2]; /* what each axis of the patch must be a multiple of */
     int patch[2];   /* the size, rounded up to that */
 } UnetTopology;
 
 /* size (y,x) in pixels, may be fractional: each axis is halved while it has 8 pixels or more and its spacing
- * stays below twice the smallest. Fails: ERR_VALUE for a size that needs more than PLAN_MAX_STAGES. */
+ * stays below twice the smallest. Fails: ERR_VALUE for a size that needs more than ARCHITECTURE_STAGES. */
 int unet_topology(UnetTopology *t, const double spacing_mm[2], const double size[2], Err *e);
 
 int unet_features(int stage); /* min(512, 32 * 2^stage) */

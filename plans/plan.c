@@ -20,7 +20,7 @@ void plan_defaults(Plan *plan)
 
 /* Older plans have the class name without its module, and a rule for the features instead of a list. Converted as
  * in nnU-Net 2.8.1 (plans_handler.py). */
-static int fold_flat_architecture(PlanArchitecture *a, const char *path, Err *e)
+static int fold_flat_architecture(Architecture *a, const char *path, Err *e)
 {
     char name[sizeof a->network_class_name];
     strcpy(name, a->network_class_name);
@@ -122,36 +122,6 @@ int plan_text(const Plan *plan, Text *text, Err *e)
     return code ? code : text_check(text, e);
 }
 
-/* Training settings of each network's authors (UNETR and SwinUNETR: U-Mamba's). The last row holds the defaults,
- * for any other network. */
-typedef struct Recipe {
-    const char *network;
-    PlanOptimizer optimizer;
-    double learning_rate, weight_decay;
-    PlanSchedule schedule;
-    double poly_power;
-} Recipe;
-
-static const Recipe recipes[] = {{"nnunet", OPTIMIZER_SGD, 1e-2, 3e-5, SCHEDULE_POLY, 0.9},
-                                 {"umamba_bot", OPTIMIZER_SGD, 1e-2, 3e-5, SCHEDULE_POLY, 0.9},
-                                 {"umamba_enc", OPTIMIZER_SGD, 1e-2, 3e-5, SCHEDULE_POLY, 0.9},
-                                 {"nnformer", OPTIMIZER_SGD, 1e-2, 3e-5, SCHEDULE_POLY, 0.9},
-                                 {"unetr", OPTIMIZER_ADAMW, 1e-4, 0.01, SCHEDULE_POLY, 1},
-                                 {"swinunetr", OPTIMIZER_ADAMW, 8e-4, 0.01, SCHEDULE_COSINE, 0.9},
-                                 {NULL, OPTIMIZER_ADAMW, 1e-4, 0.05, SCHEDULE_COSINE, 0.9}};
-
-void plan_choose_network(Plan *plan, const char *name)
-{
-    const Recipe *r = recipes;
-    while (r->network && strcmp(r->network, name)) r++;
-    if (name != plan->network.name) snprintf(plan->network.name, sizeof plan->network.name, "%s", name);
-    plan->training.optimizer = r->optimizer;
-    plan->training.learning_rate = r->learning_rate;
-    plan->training.weight_decay = r->weight_decay;
-    plan->training.schedule = r->schedule;
-    plan->training.poly_power = r->poly_power;
-}
-
 ReaderAxes plan_reader_axes(const Plan *plan)
 {
     ReaderAxes axes;
@@ -160,31 +130,9 @@ ReaderAxes plan_reader_axes(const Plan *plan)
     return axes == READER_STORED && plan->orientation == ORIENTATION_CANONICAL ? READER_RAS : axes;
 }
 
-bool plan_uses_architecture(const Plan *plan)
-{
-    const char *name = plan->network.name;
-    return !strcmp(name, "nnunet") || !strcmp(name, "umamba_bot") || !strcmp(name, "umamba_enc");
-}
-
-void plan_patch_divisor(const Plan *plan, int divisor_yx[2])
-{
-    const PlanArchitecture *a = &plan->configuration.architecture;
-    for (int axis = 0; axis < 2; axis++) {
-        divisor_yx[axis] = plan_uses_architecture(plan) ? 1 : 32;
-        for (int i = 0; plan_uses_architecture(plan) && i < a->strides_count; i++)
-            divisor_yx[axis] *= a->strides[i][axis];
-    }
-}
-
 bool plan_uses_mask(const PlanConfiguration *c)
 {
     for (int i = 0; i < c->channel_count; i++)
         if (c->use_mask_for_norm[i]) return true;
     return false;
-}
-
-bool plan_deep_supervision(const Plan *plan)
-{
-    if (plan->training.deep_supervision != SWITCH_AUTO) return plan->training.deep_supervision == SWITCH_ON;
-    return strcmp(plan->network.name, "swin_umamba_d") || *plan->training.pretrained;
 }

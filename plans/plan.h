@@ -19,12 +19,13 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/text.h"
+#include "network/models/architecture.h"
+#include "network/models/network.h"
 #include "plans/readers.h"
 
 enum {
     PLAN_FORMAT = 1,
     PLAN_MAX_CHANNELS = 64,   /* of an image */
-    PLAN_MAX_STAGES = 16,     /* of a network */
     PLAN_NAME_BYTES = 128,    /* names, with the NUL */
     PLAN_PATH_BYTES = 1024,
     PLAN_ORIENTATIONS_BYTES = 256
@@ -50,9 +51,6 @@ typedef enum PlanNormalization {
     NORMALIZE_ZSCORE, NORMALIZE_CT, NORMALIZE_NONE, NORMALIZE_RESCALE_0_1, NORMALIZE_RGB_0_1
 } PlanNormalization;
 
-typedef enum PlanOptimizer { OPTIMIZER_ADAMW, OPTIMIZER_SGD } PlanOptimizer;
-typedef enum PlanSchedule { SCHEDULE_COSINE, SCHEDULE_POLY } PlanSchedule;
-
 /* Intensities of a channel's foreground voxels over the whole dataset (docs/reference.md, Fingerprint). */
 typedef struct IntensityProperties {
     double max, mean, median, min, percentile_00_5, percentile_99_5, std;
@@ -64,24 +62,6 @@ typedef struct PlanResampling {
     int order, order_z;               /* spline order in the plane, and along a separated axis */
     PlanSwitch force_separate_z;      /* auto (null in the file): by the spacings (docs/reference.md, Resampling) */
 } PlanResampling;
-
-/* nnU-Net's own U-Net; the other networks are described by PlanNetwork. */
-typedef struct PlanArchitecture {
-    char network_class_name[PLAN_NAME_BYTES];
-    int n_stages;
-    int features_per_stage[PLAN_MAX_STAGES];
-    int kernel_sizes[PLAN_MAX_STAGES][2];
-    int strides[PLAN_MAX_STAGES][2];
-    int n_conv_per_stage[PLAN_MAX_STAGES];          /* n_stages */
-    int n_conv_per_stage_decoder[PLAN_MAX_STAGES];  /* n_stages - 1 */
-    bool conv_bias;
-    char conv_op[PLAN_NAME_BYTES], norm_op[PLAN_NAME_BYTES];
-    char dropout_op[PLAN_NAME_BYTES], nonlin[PLAN_NAME_BYTES]; /* "" is the file's null */
-    double norm_epsilon, nonlin_slope;
-    bool norm_affine;
-    int features_count, kernels_count, strides_count, convs_count, decoder_convs_count; /* list lengths */
-    int base_features, max_features; /* only in older plans; converted to features_per_stage when read */
-} PlanArchitecture;
 
 /* configurations: 2d. In-plane axes are (y,x) after transpose_forward. */
 typedef struct PlanConfiguration {
@@ -96,26 +76,22 @@ typedef struct PlanConfiguration {
     int mask_count;                            /* entries of use_mask_for_norm, = channel_count */
     PlanResampling resampling_data, resampling_seg, resampling_probabilities;
     bool batch_dice;
-    PlanArchitecture architecture;
+    Architecture architecture;   /* nnU-Net's own U-Net, and what networks that use it are built by */
 } PlanConfiguration;
 
+/* The keys of the section are those of the network's kind (network/models/network.h). */
 typedef struct PlanNetwork {
-    char name[PLAN_NAME_BYTES];           /* swin_umamba_d, swin_umamba, swin_umamba_paper, nnunet … */
-    double width;                         /* multiplies every number of channels */
-    int dims[PLAN_MAX_STAGES], dims_count;       /* channels of the encoder's stages at width 1 */
-    int depths[PLAN_MAX_STAGES], depths_count;   /* blocks of the encoder's stages */
-    int decoder_depths[PLAN_MAX_STAGES], decoder_depths_count; /* blocks of the decoder's, coarsest first */
-    int d_state;                          /* states of the selective scan */
-    double drop_path;                     /* largest rate of stochastic depth */
+    char name[PLAN_NAME_BYTES];   /* a network's; it may be one that this build lacks, until plan_check */
+    NetworkConfig config;         /* of its kind; all zero where this build lacks it */
 } PlanNetwork;
 
 typedef struct PlanTraining {
     int epochs, iterations_per_epoch, validation_iterations;
-    PlanOptimizer optimizer;
+    NetworkOptimizer optimizer;
     double learning_rate, weight_decay;
     double epsilon;                /* AdamW */
     double momentum;               /* SGD, Nesterov */
-    PlanSchedule schedule;         /* per epoch */
+    NetworkSchedule schedule;      /* per epoch */
     int schedule_epochs;           /* length of the schedule; 0: epochs */
     double final_learning_rate;    /* last value of the cosine */
     double poly_power;
@@ -183,27 +159,35 @@ int plan_text(const Plan *plan, Text *text, Err *e);
  * name, a patch that is a multiple of the network's divisor, … Fails: ERR_VALUE or ERR_UNSUPPORTED. */
 int plan_check(const Plan *plan, Err *e);
 
-/* Takes the network, and with it the optimizer, its rates and the schedule that the authors train it with:
- * SGD and poly for nnU-Net's own and what is built on its trainer, else the defaults. */
+/* The network's row of the table; NULL where this build lacks it. */
+const NetworkKind *plan_network_kind(const Plan *plan);
+
+/* Another network. Its configuration is the present one where both have the same schema, else its defaults. */
+void plan_set_network(Plan *plan, const char *name);
+
+/* The same, and with it the optimizer, its rates, the schedule and the freezing that its authors train it with. */
 void plan_choose_network(Plan *plan, const char *name);
+
+/* The configuration that the network's functions take: the plan's, with the architecture in it where the kind uses it.
+ * This build must have the network. */
+void plan_network_config(const Plan *plan, NetworkConfig *config);
 
 /* The order of axes in which volumes are read, from image_reader_writer and orientation. The plan must have been
  * checked. */
 ReaderAxes plan_reader_axes(const Plan *plan);
 
-/* Whether configuration.architecture (nnU-Net's topology) describes the network: nnunet, umamba_bot,
- * umamba_enc. The others are described by plan->network alone. */
+/* Whether configuration.architecture (nnU-Net's topology) describes the network. It does so, too, where this build
+ * lacks the network. */
 bool plan_uses_architecture(const Plan *plan);
 
-/* The divisor of height and width of a patch: the product of the strides per axis where the architecture decides,
- * else 32 (five halvings). divisor_yx (2) written. */
+/* The divisor of height and width of a patch: the one of the network's kind, else the architecture's. divisor_yx (2)
+ * written. */
 void plan_patch_divisor(const Plan *plan, int divisor_yx[2]);
 
 /* Whether some channel is normalised inside its nonzero region only. */
 bool plan_uses_mask(const PlanConfiguration *c);
 
-/* training.deep_supervision resolved. Auto: off for swin_umamba_d without pretrained weights, as its authors train
- * it from scratch (Liu et al. 2024, section 4); else on. */
+/* training.deep_supervision resolved. Auto: as the network's kind says. */
 bool plan_deep_supervision(const Plan *plan);
 
 #endif

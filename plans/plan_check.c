@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#include "plans/plan_schema.h"
-
 static int check_geometry(const Plan *plan, Err *e)
 {
     for (int i = 0; i < 3; i++) {
@@ -58,67 +56,13 @@ static int check_preprocessing(const PlanConfiguration *c, Err *e)
     return 0;
 }
 
-static bool ends_with(const char *text, const char *end)
-{
-    const size_t length = strlen(text), tail = strlen(end);
-    return length >= tail && !strcmp(text + length - tail, end);
-}
-
-/* Checks nnU-Net's U-Net for what is supported: plain convolutions, instance norm, leaky ReLU, lists with one entry
- * per stage. */
-static int check_architecture(const PlanArchitecture *a, Err *e)
-{
-    static const char where[] = "configurations.2d.architecture";
-    const struct { const char *key, *found, *known; } names[] = {
-        {"network_class_name", a->network_class_name, "PlainConvUNet"}, {"conv_op", a->conv_op, "Conv2d"},
-        {"norm_op", a->norm_op, "InstanceNorm2d"}, {"nonlin", a->nonlin, "LeakyReLU"}};
-    for (int i = 0; i < 4; i++)
-        if (!ends_with(names[i].found, names[i].known))
-            return err_set(e, ERR_UNSUPPORTED, "%s.%s: found \"%s\", only %s is supported", where, names[i].key,
-                           names[i].found, names[i].known);
-    if (*a->dropout_op) return err_set(e, ERR_UNSUPPORTED, "%s.dropout_op: only null is supported", where);
-    if (!a->norm_affine || a->norm_epsilon != 1e-5 || a->nonlin_slope != 0.01)
-        return err_set(e, ERR_UNSUPPORTED, "%s: eps %g, affine %s, negative_slope %g: only 1e-05, true, 0.01 "
-                       "are known", where, a->norm_epsilon, a->norm_affine ? "true" : "false",
-                       a->nonlin_slope);
-    const struct { const char *key; int count, expected; } lists[] = {
-        {"features_per_stage", a->features_count, a->n_stages},
-        {"kernel_sizes", a->kernels_count, a->n_stages},
-        {"strides", a->strides_count, a->n_stages},
-        {"n_conv_per_stage", a->convs_count, a->n_stages},
-        {"n_conv_per_stage_decoder", a->decoder_convs_count, a->n_stages - 1}};
-    if (a->n_stages < 2)
-        return err_set(e, ERR_VALUE, "%s.n_stages: found %d, expected 2 or more", where, a->n_stages);
-    for (int i = 0; i < 5; i++)
-        if (lists[i].count != lists[i].expected)
-            return err_set(e, ERR_VALUE, "%s.%s: a list of %d, expected %d (n_stages: %d)", where,
-                           lists[i].key, lists[i].count, lists[i].expected, a->n_stages);
-    return 0;
-}
-
-static int check_swin(const PlanNetwork *n, Err *e)
-{
-    if (n->dims_count != 4 || n->depths_count != 4 || n->decoder_depths_count != 3)
-        return err_set(e, ERR_VALUE, "network: dims, depths, decoder_depths have %d, %d, %d entries; %s has "
-                       "4, 4, 3 stages", n->dims_count, n->depths_count, n->decoder_depths_count,
-                       n->name);
-    for (int i = 1; i < n->dims_count; i++)
-        if (n->dims[i] != 2 * n->dims[i - 1])
-            return err_set(e, ERR_VALUE, "network.dims: %d after %d; each stage has twice the channels of "
-                           "the one before", n->dims[i], n->dims[i - 1]);
-    return 0;
-}
-
 static int check_network(const Plan *plan, Err *e)
 {
-    const char *name = plan->network.name;
-    int known = 0;
-    for (const char *const *n = plan_network_names; *n && !known; n++) known = !strcmp(*n, name);
-    if (!known)
-        return err_set(e, ERR_VALUE, "network.name: unknown network %s; the nearest known one is %s", name,
-                       schema_nearest_name(name, plan_network_names));
-    if (!strncmp(name, "swin_umamba", 11)) return check_swin(&plan->network, e);
-    return plan_uses_architecture(plan) ? check_architecture(&plan->configuration.architecture, e) : 0;
+    const NetworkKind *kind = plan_network_kind(plan);
+    NetworkConfig config;
+    if (!kind) return network_unknown(plan->network.name, e) ? err_context(e, "network.name") : 0;
+    plan_network_config(plan, &config);
+    return kind->check(&config, e);
 }
 
 static int check_training(const PlanTraining *t, Err *e)

@@ -75,3 +75,27 @@ int plan_differences(Text *text, const Plan *then, const Plan *now, Err *e)
     made_from_free(&of_now);
     return text_check(text, e) ? ERR_NOMEM : found;
 }
+
+int plan_describe_network(Text *text, const Plan *plan, Err *e)
+{
+    static const char section[] = "network.";
+    Plan plain;
+    MadeFrom keys = {0}, defaults = {0};
+    plan_defaults(&plain);
+    plan_set_network(&plain, "");
+    plan_set_network(&plain, plan->network.name);
+    plan_keys(&keys, plan);
+    plan_keys(&defaults, &plain);
+    text_add(text, "%s", plan->network.name);
+    for (int i = 0; i < keys.count; i++) {
+        const MadeFromItem *item = &keys.items[i];
+        const char *usual = made_from_find(&defaults, item->key);
+        if (!strncmp(item->key, section, strlen(section)) && usual && strcmp(usual, item->value))
+            text_add(text, ", %s %s", item->key + strlen(section), item->value);
+    }
+    int code = made_from_check(&keys, e);
+    if (!code) code = made_from_check(&defaults, e);
+    made_from_free(&keys);
+    made_from_free(&defaults);
+    return code ? code : text_check(text, e);
+}

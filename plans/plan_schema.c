@@ -16,10 +16,6 @@ static const char *const normalizations[] = {
     "ZScoreNormalization", "CTNormalization", "NoNormalization", "RescaleTo01Normalization",
     "RGBTo01Normalization", NULL};
 
-const char *const plan_network_names[] = {
-    "swin_umamba_d", "swin_umamba", "swin_umamba_paper", "nnunet", "segresnet", "unetr", "swinunetr",
-    "nnformer", "umamba_bot", "umamba_enc", NULL};
-
 /* ---- nnU-Net's keys */
 
 #define PROPERTY(MEMBER) \
@@ -40,36 +36,36 @@ static const char *const resampling_unused[] = {
 static const Schema resampling_schema = SCHEMA("resampling_fn_kwargs", resampling_fields, resampling_unused);
 
 #define COUNTS(KEY, MEMBER, COUNT) \
-    {ROW(FIELD_INT, KEY, PlanArchitecture, MEMBER), LIST_OF(PlanArchitecture, MEMBER, COUNT), .low = 1, \
+    {ROW(FIELD_INT, KEY, Architecture, MEMBER), LIST_OF(Architecture, MEMBER, COUNT), .low = 1, \
      .high = MOST_FEATURES}
 #define PAIRS(KEY, MEMBER, COUNT) \
-    {ROW(FIELD_INT, KEY, PlanArchitecture, MEMBER), LIST_OF(PlanArchitecture, MEMBER, COUNT), .inner = 2, \
+    {ROW(FIELD_INT, KEY, Architecture, MEMBER), LIST_OF(Architecture, MEMBER, COUNT), .inner = 2, \
      .low = 1, .high = 64}
 static const Field norm_fields[] = {
-    ROW_DOUBLE("eps", PlanArchitecture, norm_epsilon, 0, 1, "1e-5", NULL),
-    ROW_BOOL("affine", PlanArchitecture, norm_affine, "true", NULL)};
+    ROW_DOUBLE("eps", Architecture, norm_epsilon, 0, 1, "1e-5", NULL),
+    ROW_BOOL("affine", Architecture, norm_affine, "true", NULL)};
 static const Schema norm_schema = SCHEMA("norm_op_kwargs", norm_fields, NULL);
 static const Field nonlin_fields[] = {
-    ROW_DOUBLE("negative_slope", PlanArchitecture, nonlin_slope, 0, 1, "0.01", NULL)};
+    ROW_DOUBLE("negative_slope", Architecture, nonlin_slope, 0, 1, "0.01", NULL)};
 static const char *const nonlin_unused[] = {"inplace", NULL};
 static const Schema nonlin_schema = SCHEMA("nonlin_kwargs", nonlin_fields, nonlin_unused);
 
 static const Field arch_kwargs_fields[] = {
-    ROW_INT("n_stages", PlanArchitecture, n_stages, 0, PLAN_MAX_STAGES, NULL, NULL),
+    ROW_INT("n_stages", Architecture, n_stages, 0, ARCHITECTURE_STAGES, NULL, NULL),
     COUNTS("features_per_stage", features_per_stage, features_count),
-    ROW_STRING("conv_op", PlanArchitecture, conv_op, "torch.nn.modules.conv.Conv2d", NULL),
+    ROW_STRING("conv_op", Architecture, conv_op, "torch.nn.modules.conv.Conv2d", NULL),
     PAIRS("kernel_sizes", kernel_sizes, kernels_count),
     PAIRS("strides", strides, strides_count),
     COUNTS("n_conv_per_stage", n_conv_per_stage, convs_count),
     COUNTS("n_conv_per_stage_decoder", n_conv_per_stage_decoder, decoder_convs_count),
-    ROW_BOOL("conv_bias", PlanArchitecture, conv_bias, "true", NULL),
-    ROW_STRING("norm_op", PlanArchitecture, norm_op, "torch.nn.modules.instancenorm.InstanceNorm2d", NULL),
+    ROW_BOOL("conv_bias", Architecture, conv_bias, "true", NULL),
+    ROW_STRING("norm_op", Architecture, norm_op, "torch.nn.modules.instancenorm.InstanceNorm2d", NULL),
     {.key = "norm_op_kwargs", .type = FIELD_GROUP, .schema = &norm_schema}, /* of the same struct */
-    ROW_STRING("dropout_op", PlanArchitecture, dropout_op, NULL, NULL),
-    ROW_STRING("nonlin", PlanArchitecture, nonlin, "torch.nn.LeakyReLU", NULL),
+    ROW_STRING("dropout_op", Architecture, dropout_op, NULL, NULL),
+    ROW_STRING("nonlin", Architecture, nonlin, "torch.nn.LeakyReLU", NULL),
     {.key = "nonlin_kwargs", .type = FIELD_GROUP, .schema = &nonlin_schema},
-    {ROW(FIELD_INT, "n_blocks_per_stage", PlanArchitecture, n_conv_per_stage), /* residual encoders */
-     LIST_OF(PlanArchitecture, n_conv_per_stage, convs_count), .low = 1, .high = MOST_FEATURES,
+    {ROW(FIELD_INT, "n_blocks_per_stage", Architecture, n_conv_per_stage), /* residual encoders */
+     LIST_OF(Architecture, n_conv_per_stage, convs_count), .low = 1, .high = MOST_FEATURES,
      .use = FIELD_LEGACY}};
 static const char *const arch_kwargs_unused[] = {
     "dropout_op_kwargs", "nonlin_first", "input_channels", "num_classes", "deep_supervision", "block",
@@ -78,7 +74,7 @@ static const Schema arch_kwargs_schema =
     SCHEMA("configurations.2d.architecture.arch_kwargs", arch_kwargs_fields, arch_kwargs_unused);
 
 static const Field architecture_fields[] = {
-    ROW_STRING("network_class_name", PlanArchitecture, network_class_name,
+    ROW_STRING("network_class_name", Architecture, network_class_name,
                "dynamic_network_architectures.architectures.unet.PlainConvUNet", NULL),
     {.key = "arch_kwargs", .type = FIELD_GROUP, .schema = &arch_kwargs_schema}}; /* of the same struct */
 static const char *const architecture_unused[] = {"_kw_requires_import", NULL};
@@ -134,21 +130,6 @@ static const Schema configurations_schema = SCHEMA("configurations", configurati
 
 /* ---- our keys */
 
-#define N PlanNetwork
-#define STAGES(KEY, MEMBER, HIGH, DEFAULT, DOC) \
-    {ROW(FIELD_INT, KEY, N, MEMBER), LIST_OF(N, MEMBER, MEMBER##_count), .low = 1, .high = HIGH, \
-     .fallback = DEFAULT, .doc = DOC}
-static const Field network_fields[] = {
-    ROW_STRING("name", N, name, "swin_umamba_d", NULL),
-    ROW_DOUBLE("width", N, width, 1.0 / 64, 16, "1.0", "multiplies every number of channels"),
-    STAGES("dims", dims, MOST_FEATURES, "96, 192, 384, 768", "channels of the encoder's stages at width 1"),
-    STAGES("depths", depths, 256, "2, 2, 9, 2", "blocks of the encoder's stages"),
-    STAGES("decoder_depths", decoder_depths, 256, "2, 2, 2", "blocks of the decoder's stages, coarsest first"),
-    ROW_INT("d_state", N, d_state, 1, 256, "16", "states of the selective scan"),
-    ROW_DOUBLE("drop_path", N, drop_path, 0, 0.99, "0.2", "largest rate of stochastic depth")};
-static const Schema network_schema = SCHEMA("network", network_fields, NULL);
-#undef N
-
 #define T PlanTraining
 static const Field training_fields[] = {
     ROW_INT("epochs", T, epochs, 1, 1000000, "1000", NULL),
@@ -165,7 +146,7 @@ static const Field training_fields[] = {
     ROW_DOUBLE("poly_power", T, poly_power, 0, 10, "0.9", NULL),
     ROW_DOUBLE("gradient_clip", T, gradient_clip, 0, 1e12, "12", "largest norm of all gradients; 0: no clipping"),
     ROW_CHOICE("deep_supervision", T, deep_supervision, switches, "auto",
-               "auto: off for swin_umamba_d without pretrained weights"),
+               "auto: as the authors of the network train it"),
     ROW_DOUBLE("oversample_foreground", T, oversample_foreground, 0, 1, "0.33",
                "share of a batch that must show foreground"),
     ROW_INT("freeze_encoder_epochs", T, freeze_encoder_epochs, 0, 1000000, "10",
@@ -211,7 +192,7 @@ static const Field plan_fields[] = {
     {ROW(FIELD_INDEXED, "foreground_intensity_properties_per_channel", Plan, intensities),
      .use = FIELD_REQUIRED, LIST_OF(Plan, intensities, intensity_count),
      .schema = &intensity_properties_schema, .item_bytes = sizeof(IntensityProperties)},
-    ROW_GROUP("network", Plan, network, &network_schema),
+    ROW_VARIANT("network", Plan, network, &plan_network_section),
     ROW_GROUP("training", Plan, training, &training_schema),
     ROW_GROUP("inference", Plan, inference, &inference_schema)};
 const Schema plan_schema = SCHEMA("", plan_fields, NULL);

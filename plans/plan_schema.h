@@ -7,6 +7,6 @@
 extern const Schema plan_schema;                  /* of a Plan */
 extern const Schema intensity_properties_schema;  /* of an IntensityProperties */
 
-extern const char *const plan_network_names[];    /* NULL at the end */
+extern const SchemaVariant plan_network_section;  /* of a PlanNetwork */
 
 #endif

@@ -15,7 +15,7 @@
 #include "base/half.h"
 #include "base/memory.h"
 #include "model/import.h"
-#include "network/models/network.h"
+#include "network/models/vss_encoder.h"
 #include "tests/support/rule.h"
 #include "tests/support/says.h"
 #include "weights/weights_io.h"
@@ -23,6 +23,7 @@
 /* ---- networks and files of the rule's numbers ---- */
 
 typedef struct Net {
+    const NetworkKind *kind;
     Graph *graph;
     Parameters *parameters;
 } Net;
@@ -32,7 +33,9 @@ static Net open_net(const char *name, double width, int64_t channels, int64_t cl
     Err e = {0};
     Net n;
     NetworkSpec spec;
-    if (network_defaults(&spec, name, width, &e)) fail_msg("%s", e.text);
+    if (network_defaults(&spec, name, &e)) fail_msg("%s", e.text);
+    ((VssConfig *)&spec.config)->width = width;
+    n.kind = spec.kind;
     spec.height = spec.width = 32;
     spec.channels = channels;
     spec.classes = classes;
@@ -148,7 +151,7 @@ static void an_encoder_is_filled_by_the_official_rules(void **state)
         ImportReport r;
         Net n = open_net(cases[i].name, 1.0 / 24, cases[i].channels, 3, "own:");
         WeightsFile w = vmamba_like(&n);
-        if (import_weights(n.parameters, &w, &r, &e)) fail_msg("%s", e.text);
+        if (import_weights(n.parameters, n.kind, &w, &r, &e)) fail_msg("%s", e.text);
         assert_true(r.encoder_only);
         assert_int_equal(r.taken, cases[i].taken);
         assert_non_null(strstr(r.summary.data, "from a VMamba classifier, encoder 204 of 204; left out: "));
@@ -176,16 +179,16 @@ static void weights_of_something_else_are_refused(void **state)
     WeightsFile w = {0};
     Net n = open_net("swin_umamba_d", 1.0 / 24, 1, 3, "own:");
     const int64_t shape[] = {4};
-    assert_int_equal(import_weights(n.parameters, &w, &r, &e), ERR_VALUE);
+    assert_int_equal(import_weights(n.parameters, n.kind, &w, &r, &e), ERR_VALUE);
     add_tensor(&w, "optimizer.exp_avg.decoder.seg_layers.3.bias", DTYPE_F32, 1, shape);
-    assert_int_equal(import_weights(n.parameters, &w, &r, &e), ERR_VALUE);
+    assert_int_equal(import_weights(n.parameters, n.kind, &w, &r, &e), ERR_VALUE);
     assert_says(&e, "no weights in it");
     add_tensor(&w, "conv1.weight", DTYPE_F32, 1, shape);
-    assert_int_equal(import_weights(n.parameters, &w, &r, &e), ERR_VALUE);
+    assert_int_equal(import_weights(n.parameters, n.kind, &w, &r, &e), ERR_VALUE);
     assert_says(&e, "conv1.weight: the network has no such parameter");
     assert_says(&e, "layers.0.blocks.0.self_attention");
     add_tensor(&w, "decoder.seg_layers.3.bias", DTYPE_F32, 1, shape);
-    assert_int_equal(import_weights(n.parameters, &w, &r, &e), ERR_VALUE);
+    assert_int_equal(import_weights(n.parameters, n.kind, &w, &r, &e), ERR_VALUE);
     assert_null(r.text.data);
     weights_close(&w);
     close_net(&n);
@@ -200,7 +203,7 @@ static void weights_of_another_width_are_refused(void **state)
         Err e = {0};
         ImportReport r;
         WeightsFile w = whole ? file_of(&wide, "module.", "trained:") : vmamba_like(&wide);
-        assert_int_equal(import_weights(n.parameters, &w, &r, &e), ERR_VALUE);
+        assert_int_equal(import_weights(n.parameters, n.kind, &w, &r, &e), ERR_VALUE);
         assert_says(&e, "0 of the encoder's 204 parameters fit");
         assert_says(&e, "begins with 8 channels (width 0.08333), that of the plan with 4 (width 0.04167)");
         assert_says(&e, "network: {width: 0.08333333333}");
@@ -224,7 +227,7 @@ static void heads_of_other_classes_start_anew(void **state)
         Net n = open_net("swin_umamba", 1.0 / 24, 1, 3, "own:");
         Net trained = open_net("swin_umamba", 1.0 / 24, 1, 5, "own:");
         WeightsFile w = file_of(&trained, wrappers[i], "trained:");
-        if (import_weights(n.parameters, &w, &r, &e)) fail_msg("%s", e.text);
+        if (import_weights(n.parameters, n.kind, &w, &r, &e)) fail_msg("%s", e.text);
         assert_false(r.encoder_only);
         assert_int_equal(r.taken, graph_param_count(n.graph) - 8);
         assert_int_equal(r.encoder_taken, 204);
@@ -267,7 +270,7 @@ static void floating_types_are_converted(void **state)
             if (t == 1) ((uint16_t *)data)[k] = half_from_double(numbers[k]);
             if (t == 2) ((uint16_t *)data)[k] = (uint16_t)(bits >> 16);
         }
-        if (import_weights(n.parameters, &w, &r, &e)) fail_msg("%s", e.text);
+        if (import_weights(n.parameters, n.kind, &w, &r, &e)) fail_msg("%s", e.text);
         const int index = graph_find_param(n.graph, "decoder.seg_layers.3.bias");
         assert_int_equal(r.taken, graph_param_count(n.graph));
         assert_null(r.text.data);
@@ -335,7 +338,7 @@ static void the_encoder_but_its_embedding_is_frozen(void **state)
         Net n = open_net(cases[i].name, 1.0 / 24, 1, 3, "own:");
         bool trained[512];
         int count = 0;
-        import_mark_unfrozen(n.graph, NULL, trained);
+        import_mark_unfrozen(n.graph, n.kind, NULL, trained);
         for (int k = 0; k < graph_param_count(n.graph); k++) count += trained[k];
         assert_int_equal(count, cases[i].trained);
         assert_true(trained[graph_find_param(n.graph, "vssm_encoder.patch_embed.proj.weight")]);
@@ -344,7 +347,7 @@ static void the_encoder_but_its_embedding_is_frozen(void **state)
         char filled[512];
         memset(filled, '1', sizeof filled);
         filled[norm] = '0';
-        import_mark_unfrozen(n.graph, filled, trained);
+        import_mark_unfrozen(n.graph, n.kind, filled, trained);
         assert_true(trained[norm]);
         close_net(&n);
     }

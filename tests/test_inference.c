@@ -12,6 +12,7 @@
 #include "base/half.h"
 #include "inference/export.h"
 #include "inference/results.h"
+#include "network/models/network.h"
 #include "inference/sliding_window.h"
 
 static void steps_are_nnunets(void **state)
@@ -180,10 +181,10 @@ static void regions_overwrite_in_their_order(void **state)
 static void official_trainers_name_their_network(void **state)
 {
     (void)state;
-    assert_string_equal(results_network_of("nnUNetTrainerSwinUMambaDScratch"), "swin_umamba_d");
-    assert_string_equal(results_network_of("nnUNetTrainerSwinUMambaScratch"), "swin_umamba");
-    assert_string_equal(results_network_of("nnUNetTrainer"), "nnunet");
-    assert_null(results_network_of("SomebodysTrainer"));
+    assert_string_equal(network_of_trainer("nnUNetTrainerSwinUMambaDScratch")->name, "swin_umamba_d");
+    assert_string_equal(network_of_trainer("nnUNetTrainerSwinUMambaScratch")->name, "swin_umamba");
+    assert_null(network_of_trainer("nnUNetTrainer"));
+    assert_null(network_of_trainer("SomebodysTrainer"));
 }
 
 int main(void)

@@ -24,7 +24,8 @@ static Net open_net(const char *name, uint64_t seed)
     Err e = {0};
     Net n;
     NetworkSpec spec;
-    if (network_defaults(&spec, name, 0.5, &e)) fail_msg("%s", e.text);
+    if (network_defaults(&spec, name, &e)) fail_msg("%s", e.text);
+    if (network_configure(&spec, "{width: 0.5}", &e)) fail_msg("%s", e.text);
     spec.height = spec.width = 32;
     spec.channels = 3;
     spec.classes = 14;

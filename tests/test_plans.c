@@ -15,6 +15,8 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/random.h"
+#include "formats/schema.h"
+#include "network/models/vss_encoder.h"
 #include "plans/plan.h"
 #include "plans/plan_schema.h"
 #include "tests/support/folder.h"
@@ -168,11 +170,12 @@ static void defaults_are_the_paper_s(void **state)
     plan_defaults(&plan);
     static const int dims[] = {96, 192, 384, 768}, depths[] = {2, 2, 9, 2}, decoder[] = {2, 2, 2};
     assert_string_equal(plan.network.name, "swin_umamba_d");
-    assert_memory_equal(plan.network.dims, dims, sizeof dims);
-    assert_memory_equal(plan.network.depths, depths, sizeof depths);
-    assert_int_equal(plan.network.decoder_depths_count, 3);
-    assert_memory_equal(plan.network.decoder_depths, decoder, sizeof decoder);
-    assert_true(plan.network.width == 1 && plan.network.drop_path == 0.2 && plan.network.d_state == 16);
+    const VssConfig *network = (const VssConfig *)&plan.network.config;
+    assert_memory_equal(network->dims, dims, sizeof dims);
+    assert_memory_equal(network->depths, depths, sizeof depths);
+    assert_int_equal(network->decoder_depths_count, 3);
+    assert_memory_equal(network->decoder_depths, decoder, sizeof decoder);
+    assert_true(network->width == 1 && network->drop_path == 0.2 && network->d_state == 16);
     assert_true(plan.training.learning_rate == 1e-4 && plan.training.weight_decay == 0.05);
     assert_true(plan.training.epsilon == 1e-5 && plan.training.gradient_clip == 12);
     assert_int_equal(plan.training.optimizer, OPTIMIZER_ADAMW);
@@ -219,8 +222,9 @@ static void nnunet_plans_of_both_forms_agree(void **state)
     assert_true(now.original_median_spacing_mm[0] == 4.920000076293945);
     assert_int_equal(now.transpose_forward[0], 2);
     assert_int_equal(plan_check(&now, &e), 0);
-    strcpy(now.network.name, "nnunet");
-    if (plan_check(&now, &e)) fail_msg("%s", e.text);
+    if (architecture_check(&now.configuration.architecture, &e)) fail_msg("%s", e.text);
+    assert_round_trip(&now);
+    plan_set_network(&now, "nnunet");
     assert_round_trip(&now);
 }
 
@@ -239,8 +243,7 @@ static void every_golden_plan_is_read_and_written_back(void **state)
         Err e = {0};
         snprintf(path, sizeof path, "%s/%s", golden, list.names[i]);
         if (plan_read(&plan, path, NULL, &e)) fail_msg("%s", e.text);
-        strcpy(plan.network.name, "nnunet");
-        if (plan_check(&plan, &e)) fail_msg("%s: %s", path, e.text);
+        if (architecture_check(&plan.configuration.architecture, &e)) fail_msg("%s: %s", path, e.text);
         assert_round_trip(&plan);
         count++;
     }
@@ -327,7 +330,7 @@ static void checks_find_what_does_not_fit(void **state)
 {
     (void)state;
     static const struct { const char *text, *says; } cases[] = {
-        {"network: {name: swin_umamba_e}", "unknown network swin_umamba_e; the nearest known one is swin_"},
+        {"network: {name: swin_umamba_e}", "network.name: there is no network swin_umamba_e here; there are swin_umamba_d, "},
         {"configurations: {2d: {patch_size: [320, 300]}}",
          "found 320x300; swin_umamba_d needs multiples of 32x32, such as 320x320"},
         {"configurations: {2d: {use_mask_for_norm: [true]}}", "use_mask_for_norm has 1 entries"},
@@ -337,13 +340,8 @@ static void checks_find_what_does_not_fit(void **state)
         {"transpose_backward: [0, 1, 2]", "transpose_backward is not the inverse"},
         {"network: {dims: [96, 192, 384, 700]}", "network.dims: 700 after 384"},
         {"network: {depths: [2, 2]}", "network: dims, depths, decoder_depths have 4, 2, 3 entries"},
-        {"network: {name: nnunet}\nconfigurations: {2d: {architecture: {arch_kwargs: {n_stages: 7}}}}",
-         "features_per_stage: a list of 6, expected 7"},
-        {"network: {name: nnunet}\nconfigurations: {2d: {architecture: {arch_kwargs: {norm_op: Norm}}}}",
-         "norm_op: found \"Norm\", only InstanceNorm2d is supported"},
-        {"network: {name: nnunet}\n"
-         "configurations: {2d: {architecture: {arch_kwargs: {norm_op_kwargs: {eps: 1}}}}}",
-         "eps 1, affine true, negative_slope 0.01: only"},
+        {"network: {decoder_depths: [2, 1, 2]}", "network.decoder_depths: 2 and 1"},
+        {"network: {name: nnunet}", "there is no network nnunet here"},
         {"configurations: {2d: {resampling_fn_seg: resample_torch}}", "function \"resample_torch\""},
         {"configurations: {2d: {resampling_fn_data_kwargs: {order: 2}}}", "supported are 0, 1 and 3"},
         {"configurations: {2d: {preprocessor_name: Mine}}", "preprocessor_name Mine"},
@@ -360,6 +358,26 @@ static void checks_find_what_does_not_fit(void **state)
     }
 }
 
+static void architectures_that_cannot_be_built_are_named(void **state)
+{
+    (void)state;
+    static const struct { const char *kwargs, *says; } cases[] = {
+        {"n_stages: 7", "features_per_stage: a list of 6, expected 7"},
+        {"norm_op: Norm", "norm_op: found \"Norm\", only InstanceNorm2d is supported"},
+        {"norm_op_kwargs: {eps: 1}", "eps 1, affine true, negative_slope 0.01: only"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[256];
+        Plan plan;
+        Err e = {0};
+        snprintf(text, sizeof text, "configurations: {2d: {architecture: {arch_kwargs: {%s}}}}", cases[i].kwargs);
+        assert_int_equal(plan_read(&plan, GOLDEN "nnUNetPlans_2_8.json", NULL, &e), 0);
+        if (plan_override(&plan, file_with("o.yaml", text), NULL, &e)) fail_msg("%s", e.text);
+        assert_int_equal(plan_check(&plan, &e), 0);
+        assert_true(architecture_check(&plan.configuration.architecture, &e) < 0);
+        assert_says(&e, cases[i].says);
+    }
+}
+
 /* ---- files from anywhere: no crash, no leak; what is refused says why */
 
 static void a_network_comes_with_its_training(void **state)
@@ -368,14 +386,61 @@ static void a_network_comes_with_its_training(void **state)
     Plan plan, defaults;
     plan_defaults(&plan);
     plan_defaults(&defaults);
-    plan_choose_network(&plan, "nnunet");
-    assert_string_equal(plan.network.name, "nnunet");
-    assert_int_equal(plan.training.optimizer, OPTIMIZER_SGD);
-    assert_int_equal(plan.training.schedule, SCHEDULE_POLY);
-    assert_true(plan.training.learning_rate == 1e-2 && plan.training.weight_decay == 3e-5);
-    assert_true(plan.training.momentum == 0.99 && plan.training.poly_power == 0.9);
-    plan_choose_network(&plan, defaults.network.name);
+    plan.training.optimizer = OPTIMIZER_SGD;
+    plan.training.schedule = SCHEDULE_POLY;
+    plan.training.learning_rate = 1e-2;
+    plan.training.freeze_encoder_epochs = 3;
+    plan_override_text(&plan, "o", "network: {width: 0.5}", 21, NULL);
+    plan_choose_network(&plan, "swin_umamba");
+    assert_string_equal(plan.network.name, "swin_umamba");
+    assert_true(((const VssConfig *)&plan.network.config)->width == 0.5); /* these networks have the same keys */
     assert_memory_equal(&plan.training, &defaults.training, sizeof plan.training);
+    plan_set_network(&plan, "another");
+    plan_choose_network(&plan, defaults.network.name);
+    assert_memory_equal(&plan, &defaults, sizeof plan);
+}
+
+/* What holds for each row of the table of networks. */
+static void networks_are_whole(void **state)
+{
+    (void)state;
+    for (const NetworkKind *const *k = network_kinds(); *k; k++) {
+        Plan plan;
+        Err e = {0};
+        NetworkConfig config;
+        int yx[2];
+        plan_defaults(&plan);
+        plan_choose_network(&plan, (*k)->name);
+        plan_network_config(&plan, &config);
+        assert_ptr_equal(network_kind((*k)->name), *k);
+        assert_true((*k)->config_bytes <= sizeof config.bytes && (*k)->about && (*k)->build);
+        if (!(*k)->uses_architecture && (*k)->check(&config, &e)) fail_msg("%s: %s", (*k)->name, e.text);
+        (*k)->divisor(&config, yx);
+        assert_true(yx[0] > 0 && yx[1] > 0);
+        for (int i = 0; i < (*k)->schema->count; i++) {
+            const Field *f = &(*k)->schema->fields[i];
+            assert_true(f->offset < (*k)->config_bytes);
+            assert_string_not_equal(f->key, "name");
+        }
+        for (const char *const *t = (*k)->trainers; t && *t; t++) assert_ptr_equal(network_of_trainer(*t), *k);
+    }
+}
+
+static void keys_of_other_networks_are_named_with_the_network_s_own(void **state)
+{
+    (void)state;
+    Plan plan;
+    Err e = {0};
+    Text notes = {0};
+    plan_defaults(&plan);
+    assert_true(plan_override(&plan, file_with("o.yaml", "network:\n  name: swin_umamba\n  feature_size: 48\n"), NULL, &e) < 0);
+    assert_says(&e, "o.yaml:3:3: unknown key network.feature_size; the nearest known key is ");
+    assert_says(&e, "the network swin_umamba has name, width, dims, depths, decoder_depths, d_state, drop_path");
+    /* Of a network that this build lacks nothing is known but that it lacks it. */
+    if (plan_override(&plan, file_with("o.yaml", "network: {feature_size: 48, name: unetr}"), &notes, &e)) fail_msg("%s", e.text);
+    assert_string_equal(plan.network.name, "unetr");
+    assert_non_null(strstr(notes.data, "o.yaml:1:11: network.feature_size: not used here"));
+    text_free(&notes);
 }
 
 static void try_bytes(const char *bytes, size_t length)
@@ -456,6 +521,9 @@ int main(void)
         cmocka_unit_test(faults_in_plans_are_named_with_their_place),
         cmocka_unit_test(checks_find_what_does_not_fit),
         cmocka_unit_test(a_network_comes_with_its_training),
+        cmocka_unit_test(architectures_that_cannot_be_built_are_named),
+        cmocka_unit_test(networks_are_whole),
+        cmocka_unit_test(keys_of_other_networks_are_named_with_the_network_s_own),
         cmocka_unit_test(hostile_files_are_survived),
         cmocka_unit_test(damaged_plans_are_survived),
     };

@@ -34,11 +34,11 @@ static void open_net(Net *n, const char *name)
 {
     Err e = {0};
     NetworkSpec spec;
-    assert_int_equal(network_defaults(&spec, name, 0.25, &e), 0);
+    assert_int_equal(network_defaults(&spec, name, &e), 0);
+    assert_int_equal(network_configure(&spec, "{width: 0.25, drop_path: 0}", &e), 0);
     spec.height = spec.width = SIDE;
     spec.channels = 2;
     spec.classes = CLASSES;
-    spec.drop_path = 0;
     spec.deep_supervision = true;
     assert_int_equal(network_build(&n->graph, &spec, &e), 0);
     assert_int_equal(parameters_new(&n->parameters, n->graph, &e), 0);

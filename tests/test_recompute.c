@@ -23,7 +23,8 @@ static void open_net(Net *n, const char *name)
 {
     Err e = {ERR_NONE, ""};
     NetworkSpec spec;
-    assert_int_equal(network_defaults(&spec, name, 0.125, &e), 0);
+    assert_int_equal(network_defaults(&spec, name, &e), 0);
+    assert_int_equal(network_configure(&spec, "{width: 0.125}", &e), 0);
     spec.height = spec.width = SIZE;
     spec.channels = CHANNELS;
     spec.classes = CLASSES;

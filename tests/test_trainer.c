@@ -560,7 +560,7 @@ typedef struct Small {
     Optimizer *optimizer;
 } Small;
 
-static Small small_training(const Graph *g, PlanOptimizer kind, const char *checkpoint, RunState *run)
+static Small small_training(const Graph *g, NetworkOptimizer kind, const char *checkpoint, RunState *run)
 {
     Small s;
     Err e = {0};
@@ -601,7 +601,7 @@ static void small_free(Small *s)
     parameters_free(s->parameters);
 }
 
-static void goes_on_bit_for_bit(PlanOptimizer kind)
+static void goes_on_bit_for_bit(NetworkOptimizer kind)
 {
     char folder[] = "/tmp/test_trainer_XXXXXX", path[128];
     assert_non_null(mkdtemp(folder));

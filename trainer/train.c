@@ -8,6 +8,7 @@
 #include "base/program.h"
 #include "base/progress.h"
 #include "base/text.h"
+#include "plans/plan_keys.h"
 #include "network/executor/precision.h"
 #include "plans/splits.h"
 #include "trainer/training.h"
@@ -229,12 +230,15 @@ static void announce_cases(const FoldCases *cases, bool quiet)
 static void announce(const Training *t, DType precision)
 {
     const Plan *plan = training_plan(t);
+    Text network = {0};
+    plan_describe_network(&network, plan, NULL);
     program_say(
-        "%s, width %g, %s, patch %dx%d, batch %d, %d epochs of %d iterations, memory of the network %.0f MiB%s",
-        plan->network.name, plan->network.width, precision_name(precision), plan->configuration.patch_size[0],
+        "%s, %s, patch %dx%d, batch %d, %d epochs of %d iterations, memory of the network %.0f MiB%s",
+        network.data ? network.data : plan->network.name, precision_name(precision), plan->configuration.patch_size[0],
         plan->configuration.patch_size[1], plan->configuration.batch_size, plan->training.epochs,
         plan->training.iterations_per_epoch, (double)training_memory_bytes(t) / (1 << 20),
         training_epochs_done(t) ? "; going on" : "");
+    text_free(&network);
 }
 
 static int train(const Options *o, Training *t, Err *e)

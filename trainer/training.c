@@ -107,7 +107,7 @@ static int make_executors(Training *t, Err *e)
     if (t->encoder_frozen) {
         trained = mem_zalloc((size_t)graph_param_count(t->model.graph), sizeof *trained, e);
         if (!trained) return ERR_NOMEM;
-        import_mark_unfrozen(t->model.graph, t->state.pretrained.data, trained);
+        import_mark_unfrozen(t->model.graph, t->model.kind, t->state.pretrained.data, trained);
     }
     free_executors(t);
     int code = new_executor(&t->trainer, t, true, trained, e);
@@ -148,7 +148,7 @@ static int take_pretrained(Training *t, Err *e)
     WeightsFile weights = {0};
     if (!*path) return 0;
     TRY(weights_read(&weights, path, e));
-    int code = import_weights(t->model.parameters, &weights, &t->imported, e);
+    int code = import_weights(t->model.parameters, t->model.kind, &weights, &t->imported, e);
     if (code) err_context(e, "%s", path);
     weights_close(&weights);
     if (code) return code;

@@ -15,7 +15,7 @@
 #include "network/device/device.h"
 #include "network/graph/graph.h"
 
-enum { NODE_INPUTS = 4, NODE_OUTPUTS = 2, NODE_PARAMS = 6, NODE_SAVED = 3 };
+enum { NODE_INPUTS = 8, NODE_OUTPUTS = 2, NODE_PARAMS = 6, NODE_SAVED = 3 };
 
 /* A value inside an executor. Pixel p (0 … n·h·w-1) starts at data + p · pitch; its channels are dense.
  * pitch > c where the value is a slice of a wider one (only for ops whose impl says it takes that). */

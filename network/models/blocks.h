@@ -3,16 +3,13 @@
 #ifndef NETWORK_MODELS_BLOCKS_H
 #define NETWORK_MODELS_BLOCKS_H
 
-#include "network/models/network.h"
+#include "network/ops/ops.h"
 
 /* VMamba (Liu et al. 2024). */
 Ref ss2d(Graph *g, Ref x, int64_t states);
 Ref vss_block(Graph *g, Ref x, int64_t states, double drop_path);
 Ref patch_embed(Graph *g, Ref x, int64_t channels, int64_t patch);       /* PatchEmbed2D: conv, layer norm */
 Ref patch_merging(Graph *g, Ref x);                                      /* PatchMerging2D: half size, twice the channels */
-
-/* The encoder "vssm_encoder"; stages[i] is stage i's output before its downsampling. */
-void vss_encoder(Graph *g, Ref x, int64_t patch, const NetworkSpec *spec, Ref stages[NETWORK_STAGES]);
 
 /* Swin-Unet (Cao et al. 2021). */
 Ref patch_expand(Graph *g, Ref x);                                       /* PatchExpand: twice the size, half the channels */
@@ -22,10 +19,5 @@ Ref final_patch_expand(Graph *g, Ref x);                                 /* Fina
 Ref unet_res_block(Graph *g, Ref x, int64_t channels);
 Ref unetr_basic_block(Graph *g, Ref x, int64_t channels);
 Ref unetr_up_block(Graph *g, Ref x, Ref skip, int64_t channels);
-
-/* The graph of each network, from image to heads (heads[0] at full resolution). */
-void swin_umamba_d(Graph *g, Ref image, const NetworkSpec *spec, Ref heads[NETWORK_HEADS]);
-void swin_umamba(Graph *g, Ref image, const NetworkSpec *spec, Ref heads[NETWORK_HEADS]);
-void swin_umamba_paper(Graph *g, Ref image, const NetworkSpec *spec, Ref heads[NETWORK_HEADS]);
 
 #endif

@@ -4,64 +4,24 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/text.h"
-#include "network/models/blocks.h"
+#include "formats/schema.h"
 
-/* The networks: one line each. */
-#define EVERY_NETWORK(N) N(swin_umamba_d, 32) N(swin_umamba, 32) N(swin_umamba_paper, 32)
-
-static const struct {
-    const char *name;
-    void (*build)(Graph *g, Ref image, const NetworkSpec *spec, Ref heads[NETWORK_HEADS]);
-    int64_t size_multiple;
-} networks[] = {
-#define ROW(NAME, MULTIPLE) {#NAME, NAME, MULTIPLE},
-    EVERY_NETWORK(ROW)
-#undef ROW
-};
-
-const char *const *network_names(void)
+int network_defaults(NetworkSpec *spec, const char *name, Err *e)
 {
-#define NAME_OF(NAME, MULTIPLE) #NAME,
-    static const char *const names[] = {EVERY_NETWORK(NAME_OF) NULL};
-#undef NAME_OF
-    return names;
-}
-enum { NETWORKS = sizeof networks / sizeof networks[0] };
-
-
-static int find(const char *name, int *index, Err *e)
-{
-    Text known = {0};
-    for (*index = 0; *index < NETWORKS; ++*index) {
-        if (!strcmp(networks[*index].name, name)) break;
-        text_add(&known, "%s%s", *index ? ", " : "", networks[*index].name);
-    }
-    if (*index == NETWORKS) err_set(e, ERR_VALUE, "no network is called '%s'; there are %s", name, known.data ? known.data : "");
-    text_free(&known);
-    return *index == NETWORKS ? ERR_VALUE : 0;
-}
-
-int network_defaults(NetworkSpec *spec, const char *name, double width, Err *e)
-{
-    static const int64_t depths[NETWORK_STAGES] = {2, 2, 9, 2};
-    int index;
-    TRY(find(name, &index, e));
-    *spec = (NetworkSpec){.decoder_depth = 2, .states = 16, .drop_path = 0.2,
+    *spec = (NetworkSpec){.kind = network_kind(name),
                           .loss = {.batch_dice = true, .smooth = 1e-5, .ignore_label = -1}};
-    snprintf(spec->name, sizeof spec->name, "%s", name);
-    memcpy(spec->depths, depths, sizeof depths);
-    const int64_t first = 2 * llround(NETWORK_CHANNELS / 2 * width);
-    if (!(width > 0) || first < 2 || width > 64)
-        return err_set(e, ERR_VALUE, "network width %g: expected a factor from 0.02 (2 channels) to 64; 1 is the official one", width);
-    for (int i = 0; i < NETWORK_STAGES; i++) spec->dims[i] = first << i;
+    if (!spec->kind) return network_unknown(name, e);
+    schema_defaults(spec->kind->schema, &spec->config);
     return 0;
 }
 
-int64_t network_size_multiple(const char *name)
+int network_configure(NetworkSpec *spec, const char *keys, Err *e)
 {
-    int index;
-    return find(name, &index, NULL) ? 1 : networks[index].size_multiple;
+    Doc doc;
+    TRY(doc_parse(&doc, spec->kind->name, keys, strlen(keys), e));
+    const int code = schema_read(spec->kind->schema, &spec->config, doc.root, SCHEMA_PART, NULL, e);
+    doc_free(&doc);
+    return code;
 }
 
 void network_head_weights(int heads, double *weights)
@@ -74,51 +34,77 @@ void network_head_weights(int heads, double *weights)
     for (int i = 0; i < heads; i++) weights[i] /= sum;
 }
 
+static void add_heads(Graph *g, const Heads *heads)
+{
+    for (int i = 0; i < heads->count; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "head%d", i);
+        graph_output(g, name, heads->of[i]);
+    }
+}
+
+int network_heads(const Graph *g, Ref *heads)
+{
+    int count = 0;
+    for (char name[16]; count < NETWORK_HEADS; count++) {
+        snprintf(name, sizeof name, "head%d", count);
+        if (!graph_find(g, name, &heads[count])) break;
+    }
+    return count;
+}
+
 /* Deep supervision weighs the heads; without it the loss is head 0's. A head of weight 0 is left out
  * altogether, so that its parameters have no gradient (as the official wrapper skips it). */
-static Ref add_loss(Graph *g, const NetworkSpec *spec, const Ref heads[NETWORK_HEADS], Ref labels)
+static Ref add_loss(Graph *g, const NetworkSpec *spec, const Heads *heads, Ref labels)
 {
     Ref terms[NETWORK_HEADS];
     double weights[NETWORK_HEADS];
     char name[16];
-    for (int i = 0; i < NETWORK_HEADS; i++) {
+    for (int i = 0; i < heads->count; i++) {
         snprintf(name, sizeof name, "loss%d", i);
-        terms[i] = spec->has_regions ? op_dice_bce_loss(g, name, heads[i], labels, &spec->region_loss)
-                                     : op_dice_ce_loss(g, name, heads[i], labels, spec->loss);
+        terms[i] = spec->has_regions ? op_dice_bce_loss(g, name, heads->of[i], labels, &spec->region_loss)
+                                     : op_dice_ce_loss(g, name, heads->of[i], labels, spec->loss);
         graph_output(g, name, terms[i]);
     }
-    network_head_weights(NETWORK_HEADS, weights);
-    return spec->deep_supervision ? op_weighted_sum(g, "loss", terms, weights, NETWORK_HEADS - 1) : terms[0];
+    if (!spec->deep_supervision || heads->count < 2) return terms[0];
+    network_head_weights(heads->count, weights);
+    return op_weighted_sum(g, "loss", terms, weights, heads->count - 1);
+}
+
+static int check_size(const NetworkSpec *spec, Err *e)
+{
+    int yx[2];
+    spec->kind->divisor(&spec->config, yx);
+    if (spec->height >= yx[0] && spec->width >= yx[1] && spec->height % yx[0] == 0 && spec->width % yx[1] == 0) return 0;
+    return err_set(e, ERR_SHAPE, "%s cannot take %lldx%lld images: height and width must be multiples of %d and %d",
+                   spec->kind->name, (long long)spec->height, (long long)spec->width, yx[0], yx[1]);
+}
+
+static int check_spec(const NetworkSpec *spec, Err *e)
+{
+    const int least = spec->has_regions ? 1 : 2;
+    TRY(spec->kind->check(&spec->config, e));
+    TRY(check_size(spec, e));
+    if (spec->channels >= 1 && spec->classes >= least) return 0;
+    return err_set(e, ERR_VALUE, "%s with %lld channels and %lld classes: expected at least 1 and %d", spec->kind->name,
+                   (long long)spec->channels, (long long)spec->classes, least);
 }
 
 int network_build(Graph **result, const NetworkSpec *spec, Err *e)
 {
-    int index;
     *result = NULL;
-    TRY(find(spec->name, &index, e));
-    const int64_t multiple = networks[index].size_multiple;
-    if (spec->height < multiple || spec->width < multiple || spec->height % multiple || spec->width % multiple)
-        return err_set(e, ERR_SHAPE, "%s cannot take %lldx%lld images: height and width must be multiples of %lld", spec->name,
-                       (long long)spec->height, (long long)spec->width, (long long)multiple);
-    const int least = spec->has_regions ? 1 : 2;
-    if (spec->channels < 1 || spec->classes < least)
-        return err_set(e, ERR_VALUE, "%s with %lld channels and %lld classes: expected at least 1 and %d", spec->name,
-                       (long long)spec->channels, (long long)spec->classes, least);
+    TRY(check_spec(spec, e));
     Graph *g = graph_new(e);
     if (!g) return ERR_NOMEM;
-    Ref heads[NETWORK_HEADS];
+    Heads heads = {.classes = spec->classes};
     const Shape size = {1, spec->height, spec->width, spec->channels};
     const Ref image = graph_input(g, "image", size, DTYPE_F32);
     const Ref labels = graph_input(g, "labels", (Shape){1, spec->height, spec->width, 1}, DTYPE_I16);
-    networks[index].build(g, image, spec, heads);
-    for (int i = 0; i < NETWORK_HEADS; i++) {
-        char name[16];
-        snprintf(name, sizeof name, "head%d", i);
-        graph_output(g, name, heads[i]);
-    }
-    graph_output(g, "loss", add_loss(g, spec, heads, labels));
+    spec->kind->build(g, image, &spec->config, &heads);
+    add_heads(g, &heads);
+    graph_output(g, "loss", add_loss(g, spec, &heads, labels));
     const int failed = graph_check(g, e);
     if (failed) graph_free(g);
     else *result = g;
-    return failed ? err_context(e, "%s", spec->name) : 0;
+    return failed ? err_context(e, "%s", spec->kind->name) : 0;
 }

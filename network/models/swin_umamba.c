@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #include "network/models/blocks.h"
+#include "network/models/vss_encoder.h"
 
 static Ref stem(Graph *g, Ref image, int64_t channels)
 {
@@ -45,13 +46,14 @@ static Ref out_layer(Graph *g, int index, Ref x, int64_t classes)
     return op_conv2d(g, name, x, classes, conv_square(1, 1, 0, true));
 }
 
-static void build(Graph *g, Ref image, const NetworkSpec *spec, bool paper, Ref heads[NETWORK_HEADS])
+static void build_either(Graph *g, Ref image, const VssConfig *config, bool paper, Heads *heads)
 {
-    const int64_t *dims = spec->dims;
-    Ref stages[NETWORK_STAGES];
+    int64_t dims[VSS_STAGES];
+    Ref stages[VSS_STAGES];
+    for (int i = 0; i < VSS_STAGES; i++) dims[i] = vss_channels(config, i);
     graph_init_policy(g, (InitPolicy){INIT_KAIMING_UNIFORM, INIT_KAIMING_UNIFORM, INIT_TRUNC_NORMAL, INIT_ZERO});
     const Ref half = stem(g, image, dims[0] / 2);
-    vss_encoder(g, half, 2, spec, stages);
+    vss_encoder(g, half, 2, config, stages);
 
     const Ref enc1 = encoder(g, 1, image, dims[0] / 2);
     const Ref enc2 = encoder(g, 2, half, dims[0]);
@@ -67,18 +69,43 @@ static void build(Graph *g, Ref image, const NetworkSpec *spec, bool paper, Ref 
     scope_in(g, "decoder1");
     x = scope_out(g, unetr_basic_block(g, x, dims[0] / 2));
 
-    heads[0] = out_layer(g, 0, x, spec->classes);
-    heads[1] = out_layer(g, 1, dec3, spec->classes);
-    heads[2] = out_layer(g, 2, dec4, spec->classes);
-    heads[3] = out_layer(g, 3, dec5, spec->classes);
+    heads->of[0] = out_layer(g, 0, x, heads->classes);
+    heads->of[1] = out_layer(g, 1, dec3, heads->classes);
+    heads->of[2] = out_layer(g, 2, dec4, heads->classes);
+    heads->of[3] = out_layer(g, 3, dec5, heads->classes);
+    heads->count = VSS_STAGES;
 }
 
-void swin_umamba(Graph *g, Ref image, const NetworkSpec *spec, Ref heads[NETWORK_HEADS])
+static void build(Graph *g, Ref image, const void *config, Heads *heads) { build_either(g, image, config, false, heads); }
+
+/* The official code computes the encoder's last stage without using it. It was dropped from its counts, but for the last
+ * scan (opaque to PyTorch's tracer) and what leads to it. */
+static void build_paper(Graph *g, Ref image, const void *config, Heads *heads)
 {
-    build(g, image, spec, false, heads);
+    const VssConfig *c = config;
+    char name[96];
+    Ref scan;
+    build_either(g, image, c, true, heads);
+    snprintf(name, sizeof name, "vssm_encoder.layers.%d.blocks.%d.self_attention.selective_scan", VSS_STAGES - 1,
+             c->depths[VSS_STAGES - 1] - 1);
+    if (graph_find(g, name, &scan)) graph_output(g, "counted", scan);
 }
 
-void swin_umamba_paper(Graph *g, Ref image, const NetworkSpec *spec, Ref heads[NETWORK_HEADS])
-{
-    build(g, image, spec, true, heads);
-}
+static const char *const trainers[] = {"nnUNetTrainerSwinUMamba", NULL};
+
+const NetworkKind network_swin_umamba = {
+    .name = "swin_umamba",
+    .about = "Swin-UMamba: VMamba encoder, convolutional decoder",
+    VSS_CONFIG,
+    .build = build,
+    VSS_TRAINING(DEEP_SUPERVISION_ON),
+    .trainers = trainers,
+};
+
+const NetworkKind network_swin_umamba_paper = {
+    .name = "swin_umamba_paper",
+    .about = "Swin-UMamba as in the paper's first revision",
+    VSS_CONFIG,
+    .build = build_paper,
+    VSS_TRAINING(DEEP_SUPERVISION_ON),
+};

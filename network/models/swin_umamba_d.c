@@ -8,8 +8,9 @@
 #include <stdio.h>
 
 #include "network/models/blocks.h"
+#include "network/models/vss_encoder.h"
 
-enum { DECODER_STAGES = NETWORK_STAGES - 1 };
+enum { DECODER_STAGES = VSS_STAGES - 1 };
 
 /* decoder.NAME.INDEX */
 static void in_part(Graph *g, const char *name, int index)
@@ -26,38 +27,51 @@ static Ref seg_head(Graph *g, int index, Ref x, int64_t classes)
     return op_conv2d(g, name, x, classes, conv_square(1, 1, 0, true));
 }
 
-static Ref decoder_stage(Graph *g, int s, Ref x, Ref skip, const NetworkSpec *spec)
+static Ref decoder_stage(Graph *g, int s, Ref x, Ref skip, const VssConfig *config)
 {
-    const int64_t blocks = DECODER_STAGES * spec->decoder_depth;
+    const int64_t blocks = DECODER_STAGES * config->decoder_depths[s];
     in_part(g, "expand_layers", s);
     x = scope_out(g, patch_expand(g, x));
     char name[48];
     snprintf(name, sizeof name, "concat_back_dim.%d", s);
     x = op_linear(g, name, op_concat(g, x, skip), graph_shape(g, skip).c, true);
-    for (int64_t k = 0; k < spec->decoder_depth; k++) {
-        const double done = blocks > 1 ? (double)(s * spec->decoder_depth + k) / (double)(blocks - 1) : 1;
+    for (int64_t k = 0; k < config->decoder_depths[s]; k++) {
+        const double done = blocks > 1 ? (double)(s * config->decoder_depths[s] + k) / (double)(blocks - 1) : 1;
         snprintf(name, sizeof name, "stages.%d.blocks.%d", s, (int)k);
         scope_in(g, name);
-        x = scope_out(g, vss_block(g, x, spec->states, spec->drop_path * (1 - done)));
+        x = scope_out(g, vss_block(g, x, config->d_state, config->drop_path * (1 - done)));
     }
     return x;
 }
 
-void swin_umamba_d(Graph *g, Ref image, const NetworkSpec *spec, Ref heads[NETWORK_HEADS])
+static void build(Graph *g, Ref image, const void *config, Heads *heads)
 {
-    Ref stages[NETWORK_STAGES];
+    Ref stages[VSS_STAGES];
     graph_init_policy(g, (InitPolicy){INIT_HE_NORMAL, INIT_ZERO, INIT_TRUNC_NORMAL, INIT_ZERO});
-    vss_encoder(g, image, 4, spec, stages);
+    vss_encoder(g, image, 4, config, stages);
 
     graph_init_policy(g, (InitPolicy){INIT_HE_NORMAL, INIT_ZERO, INIT_KAIMING_UNIFORM, INIT_KAIMING_UNIFORM});
     scope_in(g, "decoder");
-    Ref x = stages[NETWORK_STAGES - 1];
+    Ref x = stages[VSS_STAGES - 1];
     for (int s = 0; s < DECODER_STAGES; s++) {
-        x = decoder_stage(g, s, x, stages[NETWORK_STAGES - 2 - s], spec);
-        heads[DECODER_STAGES - s] = seg_head(g, s, x, spec->classes);
+        x = decoder_stage(g, s, x, stages[VSS_STAGES - 2 - s], config);
+        heads->of[DECODER_STAGES - s] = seg_head(g, s, x, heads->classes);
     }
     in_part(g, "expand_layers", DECODER_STAGES);
     x = scope_out(g, final_patch_expand(g, x));
-    heads[0] = seg_head(g, DECODER_STAGES, x, spec->classes);
-    scope_out(g, heads[0]);
+    heads->of[0] = seg_head(g, DECODER_STAGES, x, heads->classes);
+    scope_out(g, heads->of[0]);
+    heads->count = VSS_STAGES;
 }
+
+static const char *const trainers[] = {"nnUNetTrainerSwinUMambaD", NULL};
+
+/* Its authors could not train it from random weights with deep supervision (Liu et al. 2024, section 4). */
+const NetworkKind network_swin_umamba_d = {
+    .name = "swin_umamba_d",
+    .about = "Swin-UMamba†: VMamba encoder, decoder of VSS blocks",
+    VSS_CONFIG,
+    .build = build,
+    VSS_TRAINING(DEEP_SUPERVISION_PRETRAINED),
+    .trainers = trainers,
+};

@@ -71,7 +71,7 @@ printf 'configurations:\n  2d:\n    patch_size: [65, 96]\n' >"$out/over.yaml"
 check "a patch that cannot be halved is refused" exits 1 "multiples of 32x32" runs --override "$out/over.yaml"
 printf 'configurations:\n  2d:\n    patch_sice: [64, 96]\n' >"$out/over.yaml"
 check "an unknown key is named" exits 1 "over.yaml:3:.*patch_size" runs --override "$out/over.yaml"
-check "an unknown network is named" exits 2 "no such network.*nearest is swin_umamba_d" runs --network swin_umamba_e
+check "an unknown network is named" exits 2 "no network swin_umamba_e here.*nearest is swin_umamba_d" runs --network swin_umamba_e
 cp "$out/p/splits_final.yaml" "$out/mine.yaml"
 printf -- '- train: [phantom_001, phantom_002]\n  val: [phantom_003]\n' >"$out/p/splits_final.yaml"
 cp "$out/p/splits_final.yaml" "$out/mine.yaml"

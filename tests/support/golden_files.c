@@ -8,7 +8,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "model/import.h"
-#include "network/models/blocks.h"
+#include "network/models/vss_encoder.h"
 #include "tests/support/exists.h"
 #include "tests/support/gold.h"
 #include "tests/support/golden.h"
@@ -24,13 +24,13 @@ static int compare_outputs(Golden *g, ReferenceNetwork *r, const Gold *gold, con
 {
     const Array *image = gold_find(gold, "in.x");
     const Shape sizes[] = {r->input, {r->input.n, r->input.h, r->input.w, 1}};
-    const ExecutorOptions o = {.inputs = sizes, .outputs = r->heads, .output_count = NETWORK_HEADS};
+    const ExecutorOptions o = {.inputs = sizes, .outputs = r->heads, .output_count = r->head_count};
     Executor *x;
     TRY(executor_new(&x, r->graph, r->parameters, &o, e));
     golden_to_nhwc(executor_input(x, 0)->data, image->data, r->input.n, r->input.c, r->input.h, r->input.w);
     const int code = executor_forward(x, &(Step){0}, e);
     int i = 0;
-    for (const DocNode *output = code ? NULL : outputs->first; output && i < NETWORK_HEADS; output = output->next, i++) {
+    for (const DocNode *output = code ? NULL : outputs->first; output && i < r->head_count; output = output->next, i++) {
         char record[16];
         snprintf(record, sizeof record, "out.%d", i);
         const Array *expected = gold_find(gold, record);
@@ -52,7 +52,8 @@ static int open_encoder(ReferenceNetwork *r, const DocNode *entry, const int64_t
     r->graph = graph_new(e);
     if (!r->graph) return ERR_NOMEM;
     const Ref image = graph_input(r->graph, "image", r->input, DTYPE_F32);
-    vss_encoder(r->graph, image, first->shape[2], &r->spec, r->heads);
+    vss_encoder(r->graph, image, first->shape[2], (const VssConfig *)&r->spec.config, r->heads);
+    r->head_count = VSS_STAGES;
     TRY(graph_check(r->graph, e));
     return parameters_new(&r->parameters, r->graph, e);
 }
@@ -101,7 +102,7 @@ static int run_checkpoint(Golden *g, const DocNode *entry, const WeightsFile *w,
         if (!failed) failed = import_network(r.parameters, w, e);
     } else if (!failed) {
         failed = open_encoder(&r, entry, shape, w, e);
-        if (!failed) failed = import_weights(r.parameters, w, &report, e);
+        if (!failed) failed = import_weights(r.parameters, r.spec.kind, w, &report, e);
         if (!failed) golden_expect(g, "parameters left", graph_param_count(r.graph) - report.taken, 0);
     }
     if (!failed) failed = compare_outputs(g, &r, &gold, doc_find(doc_find(entry, "golden"), "outputs"), e);
@@ -171,7 +172,7 @@ static int import_pretrained(Golden *g, const DocNode *entry, const char *rule_p
     int failed = open_bundle(g, entry, &gold, shape, e);
     if (!failed) failed = read_file(g, file, &w, e);
     if (!failed) failed = open_network(&r, network, entry, shape, prefix, e);
-    if (!failed) failed = import_weights(r.parameters, &w, &report, e);
+    if (!failed) failed = import_weights(r.parameters, r.spec.kind, &w, &report, e);
     if (!failed) {
         const DocNode *taken = doc_find(entry, "params_taken_from_ckpt");
         if (taken) golden_expect(g, "parameters taken", abs(report.taken - taken->count), 0);

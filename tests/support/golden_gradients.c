@@ -124,13 +124,13 @@ static int run_case(ReferenceNetwork *r, Executor **x, const DocNode *c, const c
     const int classes = (int)golden_number(labels, "classes", 0);
     TRY(reference_network_open(r, golden_string(c, "name"), shape, classes, prefix, e));
     Ref outputs[1 + NETWORK_HEADS] = {r->loss};
-    for (int i = 0; i < NETWORK_HEADS; i++) {
+    for (int i = 0; i < r->head_count; i++) {
         char name[16];
         snprintf(name, sizeof name, "loss%d", i);
         graph_find(r->graph, name, &outputs[1 + i]);
     }
     const Shape sizes[] = {r->input, {r->input.n, r->input.h, r->input.w, 1}};
-    const ExecutorOptions o = {.inputs = sizes, .outputs = outputs, .output_count = 1 + NETWORK_HEADS, .train = true,
+    const ExecutorOptions o = {.inputs = sizes, .outputs = outputs, .output_count = 1 + r->head_count, .train = true,
                                .unseeded = ~1u, .input_gradients = 1};
     TRY(executor_new(x, r->graph, r->parameters, &o, e));
     TRY(reference_fill_image(*x, prefix, golden_string(input, "rule_name"), e));

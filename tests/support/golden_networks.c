@@ -73,7 +73,7 @@ static void compare_features(Golden *g, Executor *x, int first, const DocNode *f
 static int list_outputs(const ReferenceNetwork *r, const DocNode *features, Ref *outputs, Err *e)
 {
     int count = 0;
-    for (; count < NETWORK_HEADS; count++) outputs[count] = r->heads[count];
+    for (; count < r->head_count; count++) outputs[count] = r->heads[count];
     const DocNode *records = features ? doc_find(features, "records") : NULL;
     for (const DocNode *f = records ? records->first : NULL; f; f = f->next) {
         char scope[96];
@@ -129,7 +129,7 @@ static void run_full(Golden *g, const DocNode *c, const char *prefix)
     if (!outputs) err_set(&e, ERR_FORMAT, "the case has no outputs");
     if (!e.code && !run_case(&r, &x, c, prefix, (int64_t)golden_number(c, "out_chans", 0), &e)) {
         compare_heads(g, x, false, outputs, &e);
-        if (features && !e.code) compare_features(g, x, NETWORK_HEADS, features, &e);
+        if (features && !e.code) compare_features(g, x, r.head_count, features, &e);
         if (!e.code) run_bf16(g, &r, c, prefix, &e);
     }
     if (e.code) golden_fail(g, "%s", e.text);

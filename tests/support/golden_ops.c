@@ -310,9 +310,9 @@ static void run_network(Golden *g, const DocNode *c, const Gold *gold, Err *e)
     if (reference_network_spec(&spec, name, meta, shape, (int64_t)golden_number(meta, "out_chans", 0), e)) return;
     if (reference_network_build(&n, &spec, shape[0], NULL, e)) return;
     OpRun r = {.graph = n.graph, .parameters = n.parameters, .input_count = 1, .input_rank = {4},
-               .inputs = {doc_find(c, "inputs")->first}, .output_count = NETWORK_HEADS};
+               .inputs = {doc_find(c, "inputs")->first}, .output_count = n.head_count};
     const Shape sizes[] = {n.input, {n.input.n, n.input.h, n.input.w, 1}};
-    const ExecutorOptions o = {.inputs = sizes, .outputs = n.heads, .output_count = NETWORK_HEADS, .train = true, .input_gradients = 1};
+    const ExecutorOptions o = {.inputs = sizes, .outputs = n.heads, .output_count = n.head_count, .train = true, .input_gradients = 1};
     if (!set_parameters(n.parameters, gold, e) && !executor_new(&r.executor, n.graph, n.parameters, &o, e) && !feed(&r, gold, c, e))
         compare_run(g, &r, gold, c, strcmp(name, "swin_umamba_d") ? 1e-2 : 1e-4, e);
     close_run(&r);

@@ -32,7 +32,7 @@ static int doubles(double *v, const double *values, int count)
 static int plan_numbers(Plan *p, const char *key, double *v)
 {
     PlanConfiguration *c = &p->configuration;
-    PlanArchitecture *a = &c->architecture;
+    Architecture *a = &c->architecture;
     const bool is_mask = !strcmp(key, "use_mask_for_norm");
     for (int i = 0; is_mask && i < c->mask_count; i++) v[i] = c->use_mask_for_norm[i];
     if (is_mask) return c->mask_count;
@@ -64,7 +64,7 @@ static int plan_numbers(Plan *p, const char *key, double *v)
 static const char *plan_string(const Plan *p, const char *key)
 {
     const PlanConfiguration *c = &p->configuration;
-    const PlanArchitecture *a = &c->architecture;
+    const Architecture *a = &c->architecture;
     const struct {
         const char *key, *value;
     } strings[] = {
@@ -178,7 +178,7 @@ static int plan_from_files(Plan *plan, const Golden *g, const char *set, const c
     mem_free(path);
     if (!code) {
         plan_defaults(plan);
-        snprintf(plan->network.name, sizeof plan->network.name, "nnunet");
+        plan_set_network(plan, "nnunet"); /* no network of this build: nnU-Net's own plan */
         code = plan_experiment(plan, &(PlannerInput){&info, &f, dataset_name, 8, NULL}, NULL, e);
         fingerprint_free(&f);
     }
@@ -283,7 +283,7 @@ static void run_vector(Golden *g, const DocNode *item, PlanCompatibility compati
     Err e = {0};
     const DocNode *in = doc_find(item, "input");
     plan_defaults(&plan);
-    snprintf(plan.network.name, sizeof plan.network.name, "nnunet");
+    plan_set_network(&plan, "nnunet");
     plan.compatibility = compatibility;
     int code = in ? vector_read(&v, in, &e) : err_set(&e, ERR_FORMAT, "no input");
     if (!code) {

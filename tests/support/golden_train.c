@@ -79,7 +79,7 @@ static int prepare(Run *r, bool frozen, Err *e)
     if (r->executor && r->frozen == frozen) return 0;
     const Graph *graph = r->network.graph;
     const Shape image = r->network.input, sizes[] = {image, {image.n, image.h, image.w, 1}};
-    import_mark_unfrozen(graph, NULL, r->trained);
+    import_mark_unfrozen(graph, r->network.spec.kind, NULL, r->trained);
     const ExecutorOptions o = {.inputs = sizes, .outputs = &r->network.loss, .output_count = 1, .train = true,
                                .trained = frozen ? r->trained : NULL,
                                .implementation = r->has_kinks ? "plain" : NULL};

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "network/models/vss_encoder.h"
 #include "tests/support/rule.h"
 
 const char *reference_network_name(const char *golden_name)
@@ -25,30 +26,32 @@ int reference_network_open(ReferenceNetwork *r, const char *name, const int64_t 
     const char *ours = reference_network_name(name);
     *r = (ReferenceNetwork){.graph = NULL};
     if (!ours) return err_set(e, ERR_VALUE, "no network is known as '%s'", name);
-    TRY(network_defaults(&spec, ours, 1, e));
+    TRY(network_defaults(&spec, ours, e));
     spec.channels = shape[1];
     spec.height = shape[2];
     spec.width = shape[3];
     spec.classes = classes;
     spec.deep_supervision = true;
-    spec.drop_path = 0; /* the references run in evaluation mode; nothing else differs from training */
+    ((VssConfig *)&spec.config)->drop_path = 0; /* the references run in evaluation mode; nothing else differs from training */
     return reference_network_build(r, &spec, shape[0], prefix, e);
 }
 
 int reference_network_spec(NetworkSpec *spec, const char *name, const DocNode *entry, const int64_t *shape,
                            int64_t classes, Err *e)
 {
-    int64_t dims[NETWORK_STAGES], depths[NETWORK_STAGES];
-    if (golden_shape(entry, "dims", dims, NETWORK_STAGES) != NETWORK_STAGES ||
-        golden_shape(entry, "depths", depths, NETWORK_STAGES) != NETWORK_STAGES)
-        return err_set(e, ERR_FORMAT, "expected dims and depths of %d stages", NETWORK_STAGES);
-    TRY(network_defaults(spec, name, (double)dims[0] / 96, e));
-    memcpy(spec->depths, depths, sizeof depths);
+    int64_t dims[VSS_STAGES], depths[VSS_STAGES];
+    if (golden_shape(entry, "dims", dims, VSS_STAGES) != VSS_STAGES ||
+        golden_shape(entry, "depths", depths, VSS_STAGES) != VSS_STAGES)
+        return err_set(e, ERR_FORMAT, "expected dims and depths of %d stages", VSS_STAGES);
+    TRY(network_defaults(spec, name, e));
+    VssConfig *config = (VssConfig *)&spec->config;
+    config->width = (double)dims[0] / VSS_CHANNELS;
+    for (int i = 0; i < VSS_STAGES; i++) config->depths[i] = (int)depths[i];
+    config->drop_path = 0;
     spec->channels = shape[1];
     spec->height = shape[2];
     spec->width = shape[3];
     spec->classes = classes;
-    spec->drop_path = 0;
     return 0;
 }
 
@@ -61,11 +64,7 @@ int reference_network_build(ReferenceNetwork *r, const NetworkSpec *spec, int64_
         const Param *p = &graph_params(r->graph)[i];
         rule_param(parameters_of(r->parameters, i), prefix, p->name, p->rank, p->shape);
     }
-    for (int i = 0; !failed && i < NETWORK_HEADS; i++) {
-        char head[16];
-        snprintf(head, sizeof head, "head%d", i);
-        if (!graph_find(r->graph, head, &r->heads[i])) failed = err_set(e, ERR_VALUE, "the network has no %s", head);
-    }
+    if (!failed) r->head_count = network_heads(r->graph, r->heads);
     if (!failed && !graph_find(r->graph, "loss", &r->loss)) failed = err_set(e, ERR_VALUE, "the network has no loss");
     if (failed) reference_network_close(r);
     else parameters_changed(r->parameters);

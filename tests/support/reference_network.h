@@ -11,6 +11,7 @@ typedef struct ReferenceNetwork {
     Graph *graph;
     Parameters *parameters;
     Ref heads[NETWORK_HEADS], loss;
+    int head_count;
     Shape input;
 } ReferenceNetwork;
 

@@ -1,0 +1,36 @@
+/* Architecture: nnU-Net's description of a U-Net, the `architecture` of its plans. A network whose kind says
+ * `uses_architecture` is built by it. A plain struct without owned memory. */
+#ifndef NETWORK_MODELS_ARCHITECTURE_H
+#define NETWORK_MODELS_ARCHITECTURE_H
+
+#include <stdbool.h>
+
+#include "base/error.h"
+
+enum { ARCHITECTURE_STAGES = 16, ARCHITECTURE_NAME = 128 /* bytes, with the NUL */ };
+
+typedef struct Architecture {
+    char network_class_name[ARCHITECTURE_NAME];
+    int n_stages;
+    int features_per_stage[ARCHITECTURE_STAGES];
+    int kernel_sizes[ARCHITECTURE_STAGES][2];           /* (y,x) */
+    int strides[ARCHITECTURE_STAGES][2];                /* (y,x) */
+    int n_conv_per_stage[ARCHITECTURE_STAGES];          /* n_stages */
+    int n_conv_per_stage_decoder[ARCHITECTURE_STAGES];  /* n_stages - 1 */
+    bool conv_bias;
+    char conv_op[ARCHITECTURE_NAME], norm_op[ARCHITECTURE_NAME];
+    char dropout_op[ARCHITECTURE_NAME], nonlin[ARCHITECTURE_NAME]; /* "" is the file's null */
+    double norm_epsilon, nonlin_slope;
+    bool norm_affine;
+    int features_count, kernels_count, strides_count, convs_count, decoder_convs_count; /* list lengths */
+    int base_features, max_features; /* only in older plans; converted to features_per_stage when read */
+} Architecture;
+
+/* Whether it is a U-Net as it can be built here: plain convolutions, instance norm, leaky ReLU, one entry of each list
+ * for each stage. Fails: ERR_UNSUPPORTED, ERR_VALUE, naming the key. */
+int architecture_check(const Architecture *a, Err *e);
+
+/* What height and width of an image must be multiples of: the product of the strides. yx (2) written. */
+void architecture_divisor(const Architecture *a, int yx[2]);
+
+#endif

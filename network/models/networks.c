@@ -1,0 +1,66 @@
+/* The table of networks, and finding one in it. */
+#include <string.h>
+
+#include "formats/schema.h"
+#include "network/models/network.h"
+
+/* One line each: NAME stands for the NetworkKind network_NAME in the network's own file. The first is the default. */
+#define EVERY_NETWORK(N) \
+    N(swin_umamba_d) \
+    N(swin_umamba) \
+    N(swin_umamba_paper)
+
+#define DECLARE(NAME) extern const NetworkKind network_##NAME;
+EVERY_NETWORK(DECLARE)
+#undef DECLARE
+
+#define ADDRESS(NAME) &network_##NAME,
+static const NetworkKind *const kinds[] = {EVERY_NETWORK(ADDRESS) NULL};
+#undef ADDRESS
+
+const NetworkKind *const *network_kinds(void) { return kinds; }
+
+const NetworkKind *network_kind(const char *name)
+{
+    for (const NetworkKind *const *kind = kinds; *kind; kind++)
+        if (!strcmp((*kind)->name, name)) return *kind;
+    return NULL;
+}
+
+const NetworkKind *network_of_trainer(const char *trainer)
+{
+    const NetworkKind *found = NULL;
+    size_t longest = 0;
+    for (const NetworkKind *const *kind = kinds; *kind; kind++)
+        for (const char *const *name = (*kind)->trainers; name && *name; name++) {
+            const size_t length = strlen(*name);
+            if (length <= longest || strncmp(trainer, *name, length)) continue;
+            longest = length;
+            found = *kind;
+        }
+    return found;
+}
+
+void network_add_names(Text *text)
+{
+    for (const NetworkKind *const *kind = kinds; *kind; kind++)
+        text_add(text, "%s%s", kind == kinds ? "" : ", ", (*kind)->name);
+}
+
+void network_add_help(Text *text)
+{
+    for (const NetworkKind *const *kind = kinds; *kind; kind++)
+        text_add(text, "  %-18s %s\n", (*kind)->name, (*kind)->about);
+}
+
+int network_unknown(const char *name, Err *e)
+{
+    const char *names[sizeof kinds / sizeof *kinds] = {NULL};
+    Text known = {0};
+    for (int i = 0; kinds[i]; i++) names[i] = kinds[i]->name;
+    network_add_names(&known);
+    err_set(e, ERR_VALUE, "there is no network %s here; there are %s; the nearest is %s", name,
+            known.failed ? "those of --help" : known.data, schema_nearest_name(name, names));
+    text_free(&known);
+    return ERR_VALUE;
+}

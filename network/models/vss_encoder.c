@@ -1,0 +1,101 @@
+#include "network/models/vss_encoder.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "formats/schema.h"
+#include "network/models/blocks.h"
+
+/* ---- configuration ---- */
+
+#define STAGES(KEY, MEMBER, HIGH, DEFAULT, DOC) \
+    {ROW(FIELD_INT, KEY, VssConfig, MEMBER), LIST_OF(VssConfig, MEMBER, MEMBER##_count), .low = 1, .high = HIGH, \
+     .fallback = DEFAULT, .doc = DOC}
+static const Field fields[] = {
+    ROW_DOUBLE("width", VssConfig, width, 1.0 / 64, 16, "1.0", "multiplies every number of channels"),
+    STAGES("dims", dims, 1 << 16, "96, 192, 384, 768", "channels of the encoder's stages at width 1"),
+    STAGES("depths", depths, 256, "2, 2, 9, 2", "blocks of the encoder's stages"),
+    STAGES("decoder_depths", decoder_depths, 256, "2, 2, 2", "blocks of the decoder's stages, coarsest first"),
+    ROW_INT("d_state", VssConfig, d_state, 1, 256, "16", "states of the selective scan"),
+    ROW_DOUBLE("drop_path", VssConfig, drop_path, 0, 0.99, "0.2", "largest rate of stochastic depth")};
+const Schema vss_schema = {"network", fields, sizeof fields / sizeof *fields, NULL};
+
+static int check_lists(const VssConfig *c, Err *e)
+{
+    if (c->dims_count != VSS_STAGES || c->depths_count != VSS_STAGES || c->decoder_depths_count != VSS_STAGES - 1)
+        return err_set(e, ERR_VALUE, "network: dims, depths, decoder_depths have %d, %d, %d entries, expected %d, %d, %d",
+                       c->dims_count, c->depths_count, c->decoder_depths_count, VSS_STAGES, VSS_STAGES, VSS_STAGES - 1);
+    for (int i = 1; i < c->dims_count; i++)
+        if (c->dims[i] != 2 * c->dims[i - 1])
+            return err_set(e, ERR_VALUE, "network.dims: %d after %d; each stage has twice the channels of "
+                           "the one before", c->dims[i], c->dims[i - 1]);
+    for (int i = 1; i < c->decoder_depths_count; i++)
+        if (c->decoder_depths[i] != c->decoder_depths[0])
+            return err_set(e, ERR_UNSUPPORTED, "network.decoder_depths: %d and %d, but only the same depth in every "
+                           "stage is possible", c->decoder_depths[0], c->decoder_depths[i]);
+    return 0;
+}
+
+int vss_check(const void *config, Err *e)
+{
+    const VssConfig *c = config;
+    TRY(check_lists(c, e));
+    if (vss_channels(c, 0) < 2)
+        return err_set(e, ERR_VALUE, "network.width: %g leaves no channels of dims, %d", c->width, c->dims[0]);
+    return 0;
+}
+
+/* Five halvings: patches of 4 and three mergings, or a stem, patches of 2 and three mergings. */
+void vss_divisor(const void *config, int yx[2])
+{
+    (void)config;
+    yx[0] = yx[1] = 32;
+}
+
+void vss_learn(void *config, const char *parameter, int rank, const int64_t *shape)
+{
+    VssConfig *c = config;
+    if (rank == 1 && !strcmp(parameter, "vssm_encoder.patch_embed.proj.bias")) c->width = (double)shape[0] / VSS_CHANNELS;
+}
+
+int64_t vss_channels(const VssConfig *config, int stage)
+{
+    return (2 * llround(config->dims[0] / 2.0 * config->width)) << stage;
+}
+
+/* ---- encoder ---- */
+
+/* The i-th of n values from `first` to `last`. */
+static double spaced(double first, double last, int64_t i, int64_t n)
+{
+    return n > 1 ? first + (last - first) * (double)i / (double)(n - 1) : first;
+}
+
+/* Every later block makes the rounding of the first ones larger: with all in bfloat16 heads came out with a relative
+ * error of 0.02 to 0.04, with patches and two stages exact 0.015 at most, at no cost that could be measured. */
+enum { EXACT_STAGES = 2 };
+
+void vss_encoder(Graph *g, Ref x, int64_t patch, const VssConfig *config, Ref stages[VSS_STAGES])
+{
+    char scope[48];
+    int64_t blocks = 0, block = 0;
+    for (int i = 0; i < VSS_STAGES; i++) blocks += config->depths[i];
+    scope_in(g, "vssm_encoder");
+    graph_exact(g, true);
+    x = patch_embed(g, x, vss_channels(config, 0), patch);
+    for (int i = 0; i < VSS_STAGES; i++) {
+        graph_exact(g, i < EXACT_STAGES);
+        for (int k = 0; k < config->depths[i]; k++, block++) {
+            snprintf(scope, sizeof scope, "layers.%d.blocks.%d", i, k);
+            scope_in(g, scope);
+            x = scope_out(g, vss_block(g, x, config->d_state, spaced(0, config->drop_path, block, blocks)));
+        }
+        stages[i] = x;
+        if (i == VSS_STAGES - 1) break;
+        snprintf(scope, sizeof scope, "downsamples.%d", i);
+        scope_in(g, scope);
+        x = scope_out(g, patch_merging(g, x));
+    }
+    scope_out(g, x);
+}

@@ -1,0 +1,41 @@
+/* What the Swin-UMamba networks share: their configuration, and the encoder of VMamba (Liu et al. 2024). */
+#ifndef NETWORK_MODELS_VSS_ENCODER_H
+#define NETWORK_MODELS_VSS_ENCODER_H
+
+#include "network/models/network.h"
+
+enum {
+    VSS_STAGES = 4,
+    VSS_CHANNELS = 96,    /* of the first stage, at width 1 */
+    VSS_LIST = 16         /* most entries of a list */
+};
+
+/* The keys have these names. */
+typedef struct VssConfig {
+    double width;                                     /* multiplies every number of channels */
+    int dims[VSS_LIST], dims_count;                   /* channels of the encoder's stages at width 1 */
+    int depths[VSS_LIST], depths_count;               /* blocks of the encoder's stages */
+    int decoder_depths[VSS_LIST], decoder_depths_count; /* blocks of the decoder's, coarsest first */
+    int d_state;                                      /* states of the selective scan */
+    double drop_path;                                 /* largest rate of stochastic depth */
+} VssConfig;
+
+/* For a NetworkKind. */
+extern const struct Schema vss_schema;
+int vss_check(const void *config, Err *e);
+void vss_divisor(const void *config, int yx[2]);
+void vss_learn(void *config, const char *parameter, int rank, const int64_t *shape);
+#define VSS_CONFIG \
+    .schema = &vss_schema, .config_bytes = NETWORK_CONFIG(VssConfig), .check = vss_check, .divisor = vss_divisor, \
+    .encoder = {"vssm_encoder.", "patch_embed."}, .learn = vss_learn
+/* AdamW and a cosine, as the authors train all three. */
+#define VSS_TRAINING(DEEP_SUPERVISION) \
+    .training = {OPTIMIZER_ADAMW, 1e-4, 0.05, SCHEDULE_COSINE, 0.9, DEEP_SUPERVISION, .freeze_encoder_epochs = 10}
+
+/* Channels of a stage. */
+int64_t vss_channels(const VssConfig *config, int stage);
+
+/* The encoder "vssm_encoder"; stages[i] is stage i's output before its downsampling. */
+void vss_encoder(Graph *g, Ref x, int64_t patch, const VssConfig *config, Ref stages[VSS_STAGES]);
+
+#endif

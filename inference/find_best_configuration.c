@@ -174,6 +174,18 @@ static int warn_of_precisions(const Search *s, Err *e)
     return code;
 }
 
+/* Says how many cases the choice rests on: one fold of many may be too few. */
+static int tell_cases(const Search *s, Err *e)
+{
+    Text folds = {0};
+    const int cases = s->validations[0].count;
+    fold_list_text(&s->folds, &folds);
+    const int code = text_check(&folds, e);
+    if (!code && !s->o->common.quiet) program_say("compared by %s: %d case%s", folds.data, cases, cases == 1 ? "" : "s");
+    text_free(&folds);
+    return code;
+}
+
 static int read_validations(Search *s, Err *e)
 {
     const Options *o = s->o;
@@ -183,6 +195,7 @@ static int read_validations(Search *s, Err *e)
         TRY(cross_validation_expect_same(&s->validations[0], &s->validations[i], o->results[0], o->results[i],
                                          e));
     }
+    TRY(tell_cases(s, e));
     return warn_of_precisions(s, e);
 }
 

@@ -128,9 +128,14 @@ static int read_plan(Plan *plan, const char *results, const char *checkpoint, Er
 
 int results_read(Plan *plan, DatasetInfo *info, const char *results, const char *checkpoint, Err *e)
 {
+    bool there = false;
     TRY(read_plan(plan, results, checkpoint, e));
     char *path = path_format(e, "%s/dataset.json", results);
-    const int code = path ? dataset_info_read(info, path, e) : ERR_NOMEM;
+    int code = file_is_there(path, &there, e);
+    if (!code && !there)
+        code = err_set(e, ERR_IO, "%s: not there: expected the file with the labels that train wrote beside plans.yaml: put it "
+                       "back; the preprocessed folder has the same", path);
+    if (!code) code = dataset_info_read(info, path, e);
     mem_free(path);
     return code;
 }

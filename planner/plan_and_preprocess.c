@@ -28,6 +28,7 @@ typedef struct Options {
     CommonOptions common;
     const char *dataset, *network, *override, *plans;
     double memory_gb;
+    const char *memory_text; /* as it was given; NULL: it was not */
     bool explain, verify;
     FoldRequest folds;
 } Options;
@@ -79,7 +80,10 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
         return 0;
     case KEY_OVERRIDE: option_once(state, "--override", text, &o->override); return 0;
     case KEY_PLANS: option_once(state, "--plans", text, &o->plans); return 0;
-    case KEY_MEMORY: o->memory_gb = (double)option_bytes(state, "--memory-target", text) / (1 << 30); return 0;
+    case KEY_MEMORY:
+        o->memory_gb = (double)option_bytes(state, "--memory-target", text) / (1 << 30);
+        o->memory_text = text;
+        return 0;
     case KEY_VERIFY: o->verify = true; return 0;
     case KEY_SPLITS: option_once(state, "--splits", text, &o->folds.file); return 0;
     case KEY_GROUPS: option_once(state, "--groups", text, &o->folds.groups); return 0;
@@ -340,12 +344,45 @@ static int check_labels(Run *r, Err *e)
     return code;
 }
 
+static int add_file_option(Text *t, const char *option, const char *path, Err *e)
+{
+    if (!path) return 0;
+    char *absolute = path_absolute(path, e);
+    if (!absolute) return e->code;
+    text_add(t, " %s ", option);
+    text_add_argument(t, "%s", absolute);
+    mem_free(absolute);
+    return 0;
+}
+
+/* The options that decide the plan: a message that says how to plan again must give them too. */
+static int note_options(Run *r, Err *e)
+{
+    const Options *o = r->options;
+    Text text = {0};
+    if (o->network) text_add(&text, " --network %s", o->network);
+    int code = add_file_option(&text, "--override", o->override, e);
+    if (!code) code = add_file_option(&text, "--plans", o->plans, e);
+    if (o->memory_text) {
+        text_add(&text, " --memory-target ");
+        text_add_argument(&text, "%s", o->memory_text);
+    }
+    if (!code) code = text_check(&text, e);
+    if (!code && text.length) {
+        r->cases.options = mem_strdup(text.data + 1, e); /* without the first blank */
+        if (!r->cases.options) code = ERR_NOMEM;
+    }
+    text_free(&text);
+    return code;
+}
+
 /* The list of cases is written when all are preprocessed; what is of no case in it goes. */
 static int list_cases(Run *r, Err *e)
 {
     const char *folder = r->options->common.output;
     NameList gone;
     Text told = {0};
+    TRY(note_options(r, e));
     TRY(dataset_cases_write(&r->cases, folder, e));
     int code = case_register_clean(&gone, &r->cases, folder, e);
     if (!code && gone.count) {

@@ -262,17 +262,20 @@ static int tell_edits(PlanMaker *m, Err *e)
 {
     MadeFrom planned;
     Text *text = m->request.overwrite ? &m->warnings : &m->told;
+    int told = 0;
     if (!m->edits.count) return 0;
     TRY(plan_leaves(&planned, &m->as_planned, e));
-    text_add(text, "%s your edits of %s/plans.yaml: ", m->request.overwrite ? "--overwrite dropped" : "kept",
-             m->request.preprocessed);
     for (int i = 0; i < m->edits.count; i++) {
         const MadeFromItem *edit = &m->edits.items[i];
         const char *value = made_from_find(&planned, edit->key);
-        text_add(text, "%s%s %s (%s %s)", i ? ", " : "", edit->key, edit->value, m->request.overwrite ? "now" : "planned",
-                 value ? value : "none");
+        if (value && !strcmp(value, edit->value)) continue; /* it is what was planned: by --plans or --override */
+        if (told++) text_add(text, ", ");
+        else
+            text_add(text, "%s your edits of %s/plans.yaml: ", m->request.overwrite ? "--overwrite dropped" : "kept",
+                     m->request.preprocessed);
+        text_add(text, "%s %s (%s %s)", edit->key, edit->value, m->request.overwrite ? "now" : "planned", value ? value : "none");
     }
-    text_add(text, "%s\n", m->request.overwrite ? "" : "; --overwrite drops them");
+    if (told) text_add(text, "%s\n", m->request.overwrite ? "" : "; --overwrite drops them");
     made_from_free(&planned);
     return 0;
 }

@@ -11,7 +11,8 @@ void dataset_cases_free(DatasetCases *cases)
     names_free(&cases->present);
     names_free(&cases->removed);
     mem_free(cases->dataset);
-    cases->dataset = NULL;
+    mem_free(cases->options);
+    cases->dataset = cases->options = NULL;
 }
 
 static int read_names(NameList *list, const DocNode *root, const char *key, Err *e)
@@ -28,15 +29,15 @@ static int read_names(NameList *list, const DocNode *root, const char *key, Err 
     return 0;
 }
 
-/* Files of older versions do not have this key. */
-static int read_dataset(char **dataset, const DocNode *root, Err *e)
+/* The key may be missing: files of older versions do not have it. */
+static int read_string(char **string, const DocNode *root, const char *key, Err *e)
 {
-    const char *folder;
-    const DocNode *node = doc_find(root, "dataset");
+    const char *text;
+    const DocNode *node = doc_find(root, key);
     if (!node) return 0;
-    TRY(doc_get_string(node, &folder, e));
-    *dataset = mem_strdup(folder, e);
-    return *dataset ? 0 : ERR_NOMEM;
+    TRY(doc_get_string(node, &text, e));
+    *string = mem_strdup(text, e);
+    return *string ? 0 : ERR_NOMEM;
 }
 
 static int read_root(DatasetCases *cases, const DocNode *root, Err *e)
@@ -45,7 +46,8 @@ static int read_root(DatasetCases *cases, const DocNode *root, Err *e)
     const DocNode *node = doc_find(root, "format");
     if (!node) return doc_error(root, e, "the key format is missing");
     TRY(doc_get_int(node, FORMAT, FORMAT, &format, e));
-    TRY(read_dataset(&cases->dataset, root, e));
+    TRY(read_string(&cases->dataset, root, "dataset", e));
+    TRY(read_string(&cases->options, root, "options", e));
     TRY(read_names(&cases->present, root, "cases", e));
     return read_names(&cases->removed, root, "removed", e);
 }
@@ -84,6 +86,7 @@ int dataset_cases_write(const DatasetCases *cases, const char *preprocessed, Err
     doc_open(&w, NULL, DOC_MAPPING, false);
     doc_put_int(&w, "format", FORMAT);
     if (cases->dataset) doc_put_string(&w, "dataset", cases->dataset);
+    if (cases->options) doc_put_string(&w, "options", cases->options);
     write_names(&w, "cases", &cases->present);
     write_names(&w, "removed", &cases->removed);
     doc_close(&w);

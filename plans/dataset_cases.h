@@ -9,6 +9,7 @@
 
 typedef struct DatasetCases {
     char *dataset;       /* absolute path of the raw dataset; NULL: not known; owned */
+    char *options;       /* of the last plan_and_preprocess that decide the plan, quoted for a shell; NULL: none; owned */
     NameList present;    /* the dataset's cases, sorted */
     NameList removed;    /* cases that the dataset had in earlier runs and has no longer, sorted */
 } DatasetCases;

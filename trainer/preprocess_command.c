@@ -3,10 +3,12 @@
 #include "base/file.h"
 #include "plans/dataset_cases.h"
 
-static void add_options(Text *t, const PreprocessCommand *c)
+/* last: the options of the last run, which decided the plan that stands there; or NULL. */
+static void add_options(Text *t, const PreprocessCommand *c, const char *last)
 {
     text_add(t, " -o ");
     text_add_argument(t, "%s", c->preprocessed);
+    if (!c->results && !c->override && last) text_add(t, " %s", last);
     if (c->results || c->override) text_add(t, " --plans ");
     if (c->results) text_add_argument(t, "%s/plans_preprocessed.yaml", c->results);
     else if (c->override) text_add_argument(t, "%s/plans.yaml", c->preprocessed); /* which this changes */
@@ -29,7 +31,7 @@ void preprocess_command_add(Text *t, const PreprocessCommand *c)
     const bool there = dataset && file_is_folder(dataset);
     text_add(t, "plan_and_preprocess ");
     text_add_argument(t, "%s", there ? dataset : "DATASET");
-    add_options(t, c);
+    add_options(t, c, cases.options);
     if (!there) add_remark(t, c, dataset);
     dataset_cases_free(&cases);
 }

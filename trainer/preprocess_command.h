@@ -11,8 +11,8 @@ typedef struct PreprocessCommand {
     const char *override;          /* file of plan keys; or NULL */
 } PreprocessCommand;
 
-/* Adds "plan_and_preprocess DATASET -o PREPROCESSED …", with the folder of the dataset that cases.yaml tells. Where it does
- * not, or there is none any more, the word DATASET stands for it, with a remark at the end. */
+/* Adds "plan_and_preprocess DATASET -o PREPROCESSED …", with the folder of the dataset and the options of the last run, as
+ * cases.yaml tells them. Where it tells no folder, or there is none any more, the word DATASET stands for it, with a remark at the end. */
 void preprocess_command_add(Text *t, const PreprocessCommand *c);
 
 #endif

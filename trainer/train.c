@@ -303,8 +303,10 @@ static int validate(const Options *o, Err *e)
         if (result.kept)
             program_say("%d of %d validation cases had been predicted with these weights before: kept", result.kept,
                         result.cases);
-        if (isnan(result.mean_dice)) program_say("no label of the validation cases can be scored: there is no mean Dice");
-        else program_say("mean foreground Dice of the validation cases: %.4f", result.mean_dice);
+        const bool all = o->training.fold == SPLITS_FOLD_ALL;
+        const char *cases = all ? "training cases, which fold all predicts" : "validation cases";
+        if (isnan(result.mean_dice)) program_say("no label of the %s can be scored: there is no mean Dice", cases);
+        else program_say("mean foreground Dice of the %s: %.4f", cases, result.mean_dice);
     }
     if (!code && o->validate_only && o->training.fold == SPLITS_FOLD_ALL) program_warn("%s", VALIDATION_OF_ALL);
     return code;

@@ -31,6 +31,8 @@ has "is told otherwise" 'none: there is no fold' stderr
 fold many 3 "$1" "$2"; fold many 170 "$3" "$4"; fold many all "$5"
 check "folds of any number" 0 best "$out/many"
 has "are all taken, without fold_all" 'folds: \[3, 170\]' inference.yaml
+check "without --quiet" 0 "$build/find_best_configuration" "$out/many" -o "$out/inference.yaml"
+has "it says by how many cases" 'compared by folds 3, 170: 4 cases' stderr
 fold broken 0 "$1"; fold broken 1 "$2"
 ln -sf nowhere "$out/broken/fold_1/validation/summary.json"
 check "a fold of which nobody can tell whether it is there" 1 best "$out/broken"

@@ -107,6 +107,12 @@ cp "$out/one/fold_0/checkpoint_final.safetensors" "$out/alone.safetensors"
 model "weights alone" 1 "$out/alone.safetensors"
 has "are no model" 'weights alone are no model' stderr
 model "a plan" 1 "$out/one/plans.yaml"
+for file in dataset.json plans.yaml; do
+    cp -r "$out/one" "$out/lacks"; rm "$out/lacks/$file"
+    model "results without $file" 1 "$out/lacks"
+    has "are told to have it back" "lacks.*$file.* train wrote beside .*put it back" stderr
+    rm -r "$out/lacks"
+done
 model "folds of inference.yaml" 1 "$out/both.yaml" -f 0
 mkdir "$out/one/fold_3"
 model "a fold that was begun" 0 "$out/one"

@@ -25,6 +25,12 @@ is "and are kept" test "$(value epochs) $(value batch_size) $(value patch_size)"
 check "another time, too" 0 plan
 has "they are still named" 'training.epochs 77 (planned 1000)' stderr
 lacks "and nothing else" 'planned otherwise' stderr
+check "the plan that stands there, by --plans" 0 "$build/plan_and_preprocess" "$raw" -o "$pre" --plans "$pre/plans.yaml" -j1
+lacks "is no edit, for it is what is planned" 'your edits' stderr
+is "and all of it is kept" test "$(value epochs) $(value batch_size) $(value patch_size)" = "77 3 [32, 64]"
+check "planned without it" 0 plan --quiet
+edit epochs 77; edit batch_size 3; edit patch_size '[32, 64]'
+check "and edited again" 0 plan --quiet
 edit width 0.125
 check "an edit that the planner is steered by" 0 plan
 has "is named with the override's value" 'network.width 0.125 (planned 0.0625)' stderr

@@ -27,6 +27,7 @@ paste() { # WHAT: does what the last message says
 rm "my pre/2d/phantom_002.yaml"
 check "a case that is not finished" 1 train_one
 paste "an unfinished case"
+is "and the options of the last time are typed too" grep -q 'width: 0.0625' "my pre/plans.yaml"
 check "and trains" 0 train_one --no-validation
 printf 'configurations: {2d: {spacing: [2.0, 2.0]}}\n' >"other spacing.yaml"
 check "an override that preprocessing must know" 1 train_one --override "other spacing.yaml" --overwrite
@@ -40,7 +41,7 @@ mv "Dataset900_My Organ" moved
 rm "my pre/2d/phantom_002.yaml"
 check "where the dataset is no more" 1 train_one --overwrite
 has "that is said, and where it was" \
-    "type: plan_and_preprocess DATASET -o 'my pre' (DATASET: the folder of the raw dataset Dataset900_My Organ, which was /.*My Organ)" stderr
+    "type: plan_and_preprocess DATASET -o 'my pre' --plans '/.*my results/plans_preprocessed.yaml' (DATASET: the folder of the raw dataset Dataset900_My Organ, which was /.*My Organ)" stderr
 check "a raw dataset for a preprocessed one" 1 train moved 0 -o x
 mv moved "my raw"
 check "one with a blank" 1 train "my raw" 0 -o x

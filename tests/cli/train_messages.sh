@@ -38,7 +38,8 @@ has "says that nothing is left" 'nothing is left to train: all 2 epochs are done
 check "--continue where nothing is" 0 train 1 --continue --quiet --no-validation
 has "says that it begins anew" 'warning: .*/r/fold_1: no checkpoint is there to go on from: the training begins anew' stderr
 has "in the log too" 'warning: .*begins anew' r/fold_1/training_log.txt
-check "fold all" 0 train all --quiet
+check "fold all" 0 train all
+has "does not call them validation cases" 'mean foreground Dice of the training cases, which fold all predicts: ' stderr
 has "says what its scores are worth" 'warning: fold all is validated on the cases that it was trained on' stderr
 has "in the log" 'warning: fold all is validated on the cases' r/fold_all/training_log.txt
 has "and in summary.json" '"note": "fold all is validated on the cases' r/fold_all/validation/summary.json

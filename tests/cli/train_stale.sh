@@ -20,7 +20,7 @@ sed -i 's/^    spacing: .*/    spacing: [2.0, 2.0]/; s/normalization_schemes: .*
     "$out/edited/plans.yaml"
 check "cases of another plan are refused" 1 train "$out/edited" "$out/x" --epochs 1
 has "with the keys and both values" 'plan spacing: \[.*\], now \[2.0, 2.0\]; plan normalization_schemes: \[Z.*\], now \[NoN' stderr
-has "and what to type" 'type: plan_and_preprocess /.*/Dataset900_P -o .*/edited' stderr
+has "and what to type" 'type: plan_and_preprocess /.*/Dataset900_P -o .*/edited --override /.*/narrow.yaml' stderr
 is "and nothing was begun" test ! -e "$out/x/plans.yaml"
 printf 'configurations: {2d: {spacing: [2.0, 2.0]}}\n' >"$out/spacing.yaml"
 check "an override that preprocessing must know of, too" 1 train "$out/pre" "$out/x" --epochs 1 --override "$out/spacing.yaml"

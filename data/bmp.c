@@ -1,8 +1,8 @@
-/* BMP images (Windows bitmaps): 1, 4 and 8 bits with a palette, 24 and 32 bits of colour; rows from below or
- * from above; not compressed. A palette gives its colours, or its indices for labels; one of grays that
- * are the index itself is gray (as Pillow and so nnU-Net's reader have it). The fourth byte of 32 bits is
- * alpha only where the header has a mask for it. Written: 8 bits, gray. Source: Microsoft's BITMAPFILEHEADER,
- * BITMAPCOREHEADER, BITMAPINFOHEADER, BITMAPV4HEADER, BITMAPV5HEADER. */
+/* BMP images (Windows bitmaps): 1, 4 and 8 bits with a palette, 24 and 32 bits of colour; rows bottom-up or
+ * top-down; not compressed. An image with a palette is read as its colours, labels as the indices. A palette whose
+ * colour i is the gray value i makes a gray image (as in Pillow, which nnU-Net's reader uses). The fourth byte of
+ * 32 bits is alpha only where the header has a mask for it. Written: 8 bits, gray. Source: Microsoft's
+ * BITMAPFILEHEADER, BITMAPCOREHEADER, BITMAPINFOHEADER, BITMAPV4HEADER, BITMAPV5HEADER. */
 #include <string.h>
 
 #include "base/file.h"
@@ -28,7 +28,7 @@ typedef struct Bmp {
     int bits, colours; /* of a pixel; of the palette */
     const uint8_t *palette, *pixels;
     int entry_bytes;       /* of a colour in the palette: blue, green, red, and a byte of padding */
-    int place[4];          /* the byte of red, green, blue, alpha in 24 or 32 bits; -1 where not there */
+    int place[4];          /* the byte of red, green, blue, alpha in 24 or 32 bits; -1: none */
     bool from_above, gray; /* gray: colour i of the palette is (i,i,i) */
 } Bmp;
 
@@ -152,7 +152,7 @@ static int index_of(const Bmp *b, const uint8_t *row, int64_t x)
     return row[bit / 8] >> (8 - b->bits - bit % 8) & ((1 << b->bits) - 1);
 }
 
-/* How many channels there are for this use. */
+/* Number of channels for this purpose. */
 static int channels_of(const Bmp *b, ImageUse use)
 {
     if (b->palette) return use == IMAGE_LABELS || b->gray ? 1 : 3;
@@ -218,7 +218,7 @@ static void put_number(uint8_t *at, int64_t value)
     for (int i = 0; i < 4; i++) at[i] = (uint8_t)(value >> 8 * i);
 }
 
-/* File header, header and palette in front of `data_bytes` of pixels. */
+/* File header, header and palette, before `data_bytes` of pixels. */
 static void put_headers(uint8_t *bytes, int64_t first, int64_t data_bytes, int64_t height, int64_t width)
 {
     memcpy(bytes, "BM", 2);

@@ -54,10 +54,10 @@ uint64_t source_limit(const ByteSource *s)
 {
     const uint64_t left = s->count - s->at;
     if (!s->packed) return left;
-    return mem_product(left, DEFLATE_RATIO) + BUFFER_BYTES; /* and what zlib's window holds */
+    return mem_product(left, DEFLATE_RATIO) + BUFFER_BYTES; /* plus the content of zlib's window */
 }
 
-/* One step of unpacking, at most `bytes` to out; *got says how many came. */
+/* One step of unpacking: at most `bytes` to out; *got is their number. */
 static int unpack(ByteSource *s, void *out, size_t bytes, size_t *got, Err *e)
 {
     const size_t left = s->count - s->at;
@@ -83,7 +83,7 @@ static int unpack(ByteSource *s, void *out, size_t bytes, size_t *got, Err *e)
     if (status == Z_BUF_ERROR)
         return err_set(e, ERR_FORMAT, "%s: cut off: the packed data end in the middle", s->path);
     return err_set(e, ERR_FORMAT, "%s: damaged packed data near byte %zu: %s", s->path, s->at,
-                   s->zlib.msg ? s->zlib.msg : "a dictionary is asked for");
+                   s->zlib.msg ? s->zlib.msg : "a preset dictionary is needed");
 }
 
 int source_read(ByteSource *s, void *out, size_t bytes, Err *e)
@@ -94,7 +94,7 @@ int source_read(ByteSource *s, void *out, size_t bytes, Err *e)
         return 0;
     }
     if (bytes > s->count - s->at)
-        return err_set(e, ERR_FORMAT, "%s: cut off: %zu bytes are there, %zu wanted from byte %zu on",
+        return err_set(e, ERR_FORMAT, "%s: cut off: %zu bytes left, %zu needed from byte %zu on",
                        s->path, s->count, bytes, s->at);
     if (bytes) memcpy(out, s->bytes + s->at, bytes);
     s->at += bytes;
@@ -134,7 +134,7 @@ int bytes_pack(void **packed, size_t *count, const void *data, size_t bytes, boo
         const size_t left = bytes - done, room = most - z.total_out;
         z.avail_in = (unsigned)(left < MAX_STEP ? left : MAX_STEP);
         z.avail_out = (unsigned)(room < UINT32_MAX ? room : UINT32_MAX);
-        deflate(&z, left <= MAX_STEP ? Z_FINISH : Z_NO_FLUSH); /* the room is enough */
+        deflate(&z, left <= MAX_STEP ? Z_FINISH : Z_NO_FLUSH); /* the buffer is large enough */
     }
     deflateEnd(&z);
     *count = z.total_out;

@@ -1,7 +1,7 @@
 /* Bytes of a file one after the other, plain or packed (gzip, zlib).
  *
- * ByteSource reads: what the file is shows by its first bytes, not its name. gzip members may follow
- * each other; each one's checksum and length are tested. ByteSink writes atomically (base/file.h). */
+ * ByteSource reads: the format is recognised by the first bytes, not by the name. gzip members may follow each
+ * other; each one's checksum and length are tested. ByteSink writes atomically (base/file.h). */
 #ifndef DATA_BYTE_STREAM_H
 #define DATA_BYTE_STREAM_H
 
@@ -21,21 +21,20 @@ typedef struct ByteSource {
     z_stream zlib;
 } ByteSource;
 
-/* Unpacks a file that is gzip. Fails: ERR_IO, ERR_NOMEM. source_close gives back what it holds, also after
- * a failed open. */
+/* Unpacks a file that is gzip. Fails: ERR_IO, ERR_NOMEM. source_close frees it, also after a failed open. */
 int source_open(ByteSource *s, const char *path, Err *e);
 
-/* The bytes as they stand; source_unpack: from here on they are gzip or zlib, and are unpacked. Fail: as
- * source_open. */
+/* The first reads the bytes as stored. source_unpack: from the current position on they are gzip or zlib, and are
+ * unpacked. Fail: as source_open. */
 int source_open_plain(ByteSource *s, const char *path, Err *e);
 int source_unpack(ByteSource *s, Err *e);
 void source_close(ByteSource *s);
 
-/* The next bytes, all of them. Fails: ERR_FORMAT (fewer bytes are there, or they are damaged). */
+/* Reads exactly so many bytes. Fails: ERR_FORMAT (there are fewer, or they are damaged). */
 int source_read(ByteSource *s, void *out, size_t bytes, Err *e);
 int source_skip(ByteSource *s, uint64_t bytes, Err *e);
 
-/* More bytes than this cannot follow: what is left of a plain file; deflate's best ratio for a packed one. */
+/* Upper bound of the bytes that follow: the rest of a plain file; for a packed one by deflate's best ratio. */
 uint64_t source_limit(const ByteSource *s);
 
 /* Tests the checksum of a packed stream whose bytes have been read. Fails: ERR_FORMAT. */
@@ -51,7 +50,7 @@ typedef struct ByteSink {
     uint8_t *buffer;
 } ByteSink;
 
-/* Fails: ERR_IO, ERR_NOMEM; then nothing is open. sink_abort is fine at any time after sink_open. */
+/* Fails: ERR_IO, ERR_NOMEM; then nothing is open. sink_abort may be called at any time after sink_open. */
 int sink_open(ByteSink *s, const char *path, bool gzip, Err *e);
 int sink_write(ByteSink *s, const void *data, size_t bytes, Err *e);
 int sink_commit(ByteSink *s, Err *e);

@@ -11,7 +11,7 @@
  * (Z,Y,X) written. Fails: ERR_NOMEM; ERR_UNSUPPORTED beyond 2^31 runs. */
 int components_label(int32_t *ids, int32_t *count, const uint8_t *mask, const int64_t shape_zyx[3], Err *e);
 
-/* The most memory that numbering the components of a mask of this shape takes besides mask and ids. */
+/* Upper bound of the memory that components_label needs for a mask of this shape, besides mask and ids, in bytes. */
 int64_t components_bytes(const int64_t shape_zyx[3]);
 
 #endif

@@ -6,7 +6,7 @@
 #include "base/memory.h"
 #include "data/dataset_search.h"
 
-/* Drops the cases without an id, which free_case has emptied. */
+/* Removes the cases that free_case has emptied (id is NULL). */
 static void drop_empty(CaseList *list)
 {
     int kept = 0;
@@ -15,7 +15,7 @@ static void drop_empty(CaseList *list)
     list->count = kept;
 }
 
-/* The ending must be that of a format we know: else every file would be a stranger. */
+/* The ending must be that of a known format: else no file would be recognised. */
 static int check_ending(const DatasetInfo *info, const char *json, Err *e)
 {
     char known[IMAGE_ENDINGS_BYTES];
@@ -29,7 +29,7 @@ static int check_ending(const DatasetInfo *info, const char *json, Err *e)
                    info->file_ending, known);
 }
 
-/* Whether numTraining is wrong whatever becomes of cases that are broken or of files that are ignored. */
+/* Checks numTraining; it is wrong only if it is wrong with and without the broken cases and the ignored files. */
 static void check_num_training(const Dataset *d, const Search *search, const char *json, FaultList *faults)
 {
     const int64_t low = d->training.count, high = low + search->broken + search->ignored, found = d->info.num_training;

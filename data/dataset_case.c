@@ -1,4 +1,4 @@
-/* What can be wrong within a case: dataset_check_headers, dataset_load_case. */
+/* Faults within a case: dataset_check_headers, dataset_load_case. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 #include "data/dataset.h"
 #include "data/image_channels.h"
 
-/* The files of a case as they are met one after the other: the first image's grid decides. */
+/* State while the files of a case are checked one after the other; the first image's grid is the reference. */
 typedef struct CaseCheck {
     const DatasetInfo *info;
     const Case *c;
@@ -27,7 +27,7 @@ static void add_error(CaseCheck *check, const Err *e)
     fault_add(check->faults, FAULT_ERROR, "case %s: %s", check->c->id, e->text);
 }
 
-/* axes: what brings the file onto the first image's grid. */
+/* axes: how to reorient the file to the first image's grid. */
 static void check_place(CaseCheck *check, const Geometry *g, const char *path, GridAxes *axes)
 {
     Err e;
@@ -45,7 +45,7 @@ static void check_place(CaseCheck *check, const Geometry *g, const char *path, G
     text_free(&note);
 }
 
-/* Reads a header; whether there was one. */
+/* Reads a header; false if it cannot be read. */
 static bool probe(CaseCheck *check, ImageHeader *header, const char *path, ImageUse use)
 {
     Err e;
@@ -85,8 +85,8 @@ void dataset_check_headers(const DatasetInfo *info, const Case *c, FaultList *fa
     if (image_expect_one_label(&header, &e)) fault_add(faults, FAULT_ERROR, "case %s: %s: %s", c->id, c->label, e.text);
 }
 
-/* " (channel 3, alpha)" where the file holds several channels; the names are dataset.json's where the file
- * has as many as that. */
+/* " (channel 3, alpha)" where the file holds several channels; named as in dataset.json if the file has as many
+ * channels. */
 static const char *channel_name(char *text, size_t bytes, const CaseCheck *check, const Image *image,
                                 int64_t channel)
 {
@@ -101,7 +101,7 @@ static const char *channel_name(char *text, size_t bytes, const CaseCheck *check
     return text;
 }
 
-/* Says what is wrong with the voxels of an image file. */
+/* Adds the faults of an image file's voxels. */
 static void check_voxels(CaseCheck *check, const Image *image, const char *path)
 {
     const int64_t channels = image->voxels.shape[0], count = array_count(&image->voxels) / channels;
@@ -128,7 +128,7 @@ static void check_voxels(CaseCheck *check, const Image *image, const char *path)
     }
 }
 
-/* Reads all image files, saying of each what is wrong. */
+/* Reads all image files and adds the faults of each. */
 static void read_parts(CaseCheck *check, Image *parts)
 {
     Err e;
@@ -143,7 +143,7 @@ static void read_parts(CaseCheck *check, Image *parts)
     }
 }
 
-/* Reads all image files of the case; where they are sound, the channels are fitted and joined. */
+/* Reads all image files of the case. Without errors, the channels are fitted to the dataset's and joined. */
 static int load_images(CaseCheck *check, Image *image)
 {
     const Case *c = check->c;
@@ -167,7 +167,7 @@ static int load_images(CaseCheck *check, Image *image)
     return check->faults->errors == before ? 0 : ERR_VALUE;
 }
 
-/* Names the values that dataset.json does not: the first ones, and how many voxels they have. */
+/* Reports label values that dataset.json does not have: the first ones, with their numbers of voxels. */
 static void check_values(CaseCheck *check, const Array *labels)
 {
     enum { VALUES = 1 << 16, SHOWN = 10 };

@@ -11,13 +11,13 @@
 #include "data/dataset_search.h"
 #include "plans/name_list.h"
 
-/* Tells of files that are no part of the dataset in one warning, however many they are. */
+/* Reports all files that are no part of the dataset in one warning. */
 typedef struct Strangers {
     int count;
     const char *first;
 } Strangers;
 
-/* Files that belong to those of the dataset: the other one of a .hdr and .img pair, the voxels of an .mhd or
+/* Files that belong to files of the dataset: the other half of a .hdr and .img pair, the voxels of an .mhd or
  * .nhdr, the spacing of a TIFF volume. */
 static bool is_other_half(const char *name, const char *ending)
 {
@@ -43,11 +43,12 @@ static void report_strangers(const Strangers *s, const char *folder, const char 
     Err none;
     char *path = path_format(&none, "%s/%s", folder, s->first);
     fault_add(faults, FAULT_WARNING, "%s: %d file(s) ignored, the first is %s%s: expected names as %s%s", folder, s->count, s->first,
-              path && file_is_folder(path) ? ", a folder, which is not looked into" : "", form, ending);
+              path && file_is_folder(path) ? ", a folder, which is not searched" : "", form, ending);
     mem_free(path);
 }
 
-/* The case of that id, a new one if it is not the last: names come sorted, so a case's are together. */
+/* The case of that id: the last one of the list, or a new one. Names are sorted, so those of a case follow each
+ * other. */
 static Case *take_case(CaseList *list, const char *name, size_t id_length, Err *e)
 {
     Case *last = list->count ? &list->cases[list->count - 1] : NULL;
@@ -71,25 +72,25 @@ static int add_image(CaseList *list, const char *folder, const char *name, size_
     return 0;
 }
 
-/* Both folders while they are compared. Names in lists are sorted, without ending. */
+/* State while the two folders are compared. Lists of names are sorted and without ending. */
 typedef struct Folders {
     Dataset *d;
     FaultList *faults;
     char *images, *labels;          /* paths */
     FileList image_files, label_files;
     NameList label_stems;           /* all labels */
-    NameList numbered;              /* labels that carry a channel number as images do */
-    NameList suffixed;              /* labels that have something else behind the case's name */
-    NameList other_form;            /* labels whose case's name looks the same only (base/look_alike.h) */
-    NameList explained;             /* the cases of these three */
-    NameList lonely;                /* labels without an image that nothing explains */
-    NameList orphans;               /* cases without a label that nothing explains */
-    NameList paired;                /* of these, those that were told of with a lonely label */
-    NameList unnumbered;            /* images that carry no channel number */
-    NameList misnumbered;           /* images whose number has not four digits, */
+    NameList numbered;              /* labels whose names end in a channel number */
+    NameList suffixed;              /* labels whose names have another suffix */
+    NameList other_form;            /* labels whose names only look like a case's (base/look_alike.h) */
+    NameList explained;             /* cases that the labels of these three lists belong to */
+    NameList lonely;                /* other labels without an image */
+    NameList orphans;               /* other cases without a label */
+    NameList paired;                /* orphans that were reported together with a lonely label */
+    NameList unnumbered;            /* images without a channel number */
+    NameList misnumbered;           /* images whose channel number has not four digits, */
     NameList misnumbered_cases;     /* and their cases */
-    NameList other;                 /* cases in files with another ending */
-    char *first_other[2];           /* of these an image, a label; NULL */
+    NameList other;                 /* cases whose files have another ending */
+    char *first_other[2];           /* an image and a label of these; NULL: none */
     bool images_lack_numbers;
     bool none_fits;                 /* no label has an image */
 } Folders;
@@ -99,7 +100,7 @@ static char *stem_of(const char *name, const char *ending, Err *e)
     return path_format(e, "%.*s", (int)(strlen(name) - strlen(ending)), name);
 }
 
-/* The case in an image's name; the whole stem where there is no number. */
+/* The case's name in an image's name; the whole stem if there is no channel number. */
 static char *id_of(const char *name, const char *ending, int *channel, Err *e)
 {
     const size_t length = dataset_split_name(name, ending, channel);
@@ -121,7 +122,7 @@ static int list_labels(Folders *f, Err *e)
     return 0;
 }
 
-/* An image and a label of the very same name: one of them is named wrongly. */
+/* Finds images and labels of the same name: one of each pair is named wrongly. */
 static int has_label_of_its_name(bool *has, int *channel, const Folders *f, const char *name, Err *e)
 {
     const char *ending = f->d->info.file_ending;
@@ -134,7 +135,8 @@ static int has_label_of_its_name(bool *has, int *channel, const Folders *f, cons
     return code;
 }
 
-/* Numbers beyond the dataset's channels are part of the cases' names: then the images carry no channel number. */
+/* Where numbers exceed the dataset's channels, they are part of the cases' names, and the images lack channel
+ * numbers. */
 static int look_at_numbers(Folders *f, Err *e)
 {
     for (int i = 0; i < f->image_files.count; i++) {
@@ -147,7 +149,7 @@ static int look_at_numbers(Folders *f, Err *e)
     return 0;
 }
 
-/* A file of another image format: *is_one. */
+/* Whether it is a file of another image format: *is_one. */
 static int take_other(Folders *f, bool *is_one, const char *name, bool is_label, Err *e)
 {
     int channel;
@@ -166,7 +168,7 @@ static int take_other(Folders *f, bool *is_one, const char *name, bool is_label,
     return code || *first ? code : ERR_NOMEM;
 }
 
-/* An image whose channel number has not four digits, and that else is a labelled case: *is_one. */
+/* Whether it is an image of a labelled case but for a channel number that has not four digits: *is_one. */
 static int take_misnumbered(Folders *f, bool *is_one, const char *name, Err *e)
 {
     char *stem = stem_of(name, f->d->info.file_ending, e), *id = NULL;
@@ -224,7 +226,7 @@ static int take_images(Folders *f, Err *e)
     return 0;
 }
 
-/* The case of a label that has a channel number or something else behind the case's name, such as _seg. */
+/* The case of a label that has a channel number or another suffix (as _seg) behind the case's name. */
 static Case *case_of_longer(const Folders *f, const char *stem, Err *e)
 {
     Case *c = NULL;
@@ -274,7 +276,7 @@ static int take_label(Folders *f, const char *name, const char *stem, Err *e)
     Err lacking = {0};
     c = case_of_longer(f, stem, &lacking);
     if (lacking.code) return *e = lacking, (int)lacking.code;
-    if (c && c->has_gap && !c->label) { /* told of with its gap */
+    if (c && c->has_gap && !c->label) { /* reported with its gap */
         c->label = path_format(e, "%s/%s", f->labels, name);
         return c->label ? 0 : ERR_NOMEM;
     }
@@ -310,7 +312,7 @@ static int take_labels(Folders *f, Err *e)
     return 0;
 }
 
-/* Whether one complaint for all such cases tells of this one's label already. */
+/* Whether a fault for all cases of a kind already reports this one's label. */
 static bool is_explained(const Folders *f, const Case *c)
 {
     return f->none_fits || names_have(&f->other, c->id) || names_have(&f->explained, c->id) || names_have(&f->paired, c->id);
@@ -325,7 +327,7 @@ static int list_orphans(Folders *f, Err *e)
     return 0;
 }
 
-/* Labels without an image: each is told of, but where images and labels are named by two rules, all at once. */
+/* Reports labels without an image: each one, or all at once where no label has the name of an image. */
 static int report_lonely(Folders *f, Search *search, Err *e)
 {
     const char *ending = f->d->info.file_ending;
@@ -349,7 +351,7 @@ static int report_lonely(Folders *f, Search *search, Err *e)
     return dataset_tell_lonely(f->faults, &f->paired, &unpaired, e);
 }
 
-/* Cases without a label or with a gap, which was told of, leave the list. */
+/* Removes cases without a label, or with a gap that was reported, from the list. */
 static void drop_broken(Folders *f, Search *search)
 {
     for (int i = 0; i < f->d->training.count; i++) {
@@ -364,8 +366,8 @@ static void drop_broken(Folders *f, Search *search)
     }
 }
 
-/* One complaint for all files that are named by the same wrong rule. The first should have `length` bytes of its name,
- * then `behind`. */
+/* One fault for all files whose names have the same wrong form. The first file should be named: `length` bytes of
+ * its name, then `behind`. */
 static void report_names(const Folders *f, const char *folder, const NameList *stems, const char *one, const char *many,
                          size_t length, const char *behind)
 {
@@ -374,7 +376,7 @@ static void report_names(const Folders *f, const char *folder, const NameList *s
               first, ending, (int)length, first, behind, ending, stems->count == 1 ? "" : ", and the others alike");
 }
 
-/* The length of the case's name at the beginning of a label's. */
+/* Length of the case's name at the beginning of a label's name. */
 static size_t explained_length(const Folders *f, const char *stem)
 {
     size_t longest = 0;
@@ -390,7 +392,7 @@ static void report_forms(const Folders *f)
     Text told = {0};
     const char *first = f->other_form.names[0];
     look_alike_tell(&told, first, look_alike_find(first, f->explained.names, f->explained.count));
-    fault_add(f->faults, FAULT_ERROR, "%s: %d label%s an image only at a glance: the case \"%s\" has no image%s", f->labels,
+    fault_add(f->faults, FAULT_ERROR, "%s: %d label%s only nearly the name of an image: the case \"%s\" has no image%s", f->labels,
               f->other_form.count, f->other_form.count == 1 ? " has" : "s have", first, told.data ? told.data : "");
     text_free(&told);
 }
@@ -421,7 +423,7 @@ static void report_images(const Folders *f, Search *search)
     }
 }
 
-/* What would be a case if its files had the right ending. */
+/* Warns of cases whose files have another ending. */
 static void note_others(const Folders *f, Search *search)
 {
     for (int i = 0; i < f->other.count; i++) {
@@ -445,7 +447,7 @@ static int expect_folder(const char *path, const char *dataset, Err *e)
     TRY(file_list(&files, dataset, e));
     Text found = {0};
     for (int i = 0; i < files.count; i++) text_add(&found, "%s%s", i ? ", " : "", files.names[i]);
-    const int code = err_set(e, ERR_IO, "%s: not there: the images are expected in imagesTr and the labels in labelsTr, or the files "
+    const int code = err_set(e, ERR_IO, "%s: missing: the images are expected in imagesTr and the labels in labelsTr, or the files "
                              "of each case in the map \"dataset\" of dataset.json; there are %s", path, found.data ? found.data : "");
     text_free(&found);
     file_list_free(&files);

@@ -1,4 +1,4 @@
-/* Cases by the map `dataset` of dataset.json, and its lists that nobody uses. */
+/* Cases by the map `dataset` of dataset.json, and warnings about its unused lists. */
 #include <string.h>
 
 #include "base/file.h"
@@ -8,7 +8,7 @@
 #include "data/dataset_search.h"
 #include "plans/name_list.h"
 
-/* A file of the map is not there. */
+/* Adds a fault: a file of the map does not exist. */
 static int add_absent(const char *id, const char *path, FaultList *faults, Err *e)
 {
     FileList beside = {0};
@@ -18,15 +18,15 @@ static int add_absent(const char *id, const char *path, FaultList *faults, Err *
     Err none = {0};
     if (folder && !file_list(&beside, folder, &none)) 
         look_alike_tell(&told, path_base(path), look_alike_find(path_base(path), beside.names, beside.count));
-    fault_add(faults, FAULT_ERROR, "case %s: %s is not there: dataset.json names it%s", id, path, told.data ? told.data : "");
+    fault_add(faults, FAULT_ERROR, "case %s: %s does not exist: dataset.json names it%s", id, path, told.data ? told.data : "");
     text_free(&told);
     file_list_free(&beside);
     mem_free(folder);
     return folder ? 0 : ERR_NOMEM;
 }
 
-/* A file of the `dataset:` map; adds a fault if it is not there. NULL with e filled for a variable that is not set, or
- * for lack of memory. */
+/* The path of a file of the map; adds a fault if the file does not exist. NULL with e filled for a variable that is
+ * not set, or for lack of memory. */
 static char *listed_file(const Dataset *d, const char *id, const char *name, FaultList *faults, Err *e)
 {
     char *expanded = path_expand(name, e);
@@ -68,7 +68,7 @@ static int add_absolute(NameList *taken, const Dataset *d, Err *e)
 {
     for (int i = 0; i < d->training.count; i++)
         for (int k = 0; k < d->training.cases[i].image_count; k++) {
-            char *path = path_absolute(d->training.cases[i].images[k], NULL); /* NULL: not there, which is told */
+            char *path = path_absolute(d->training.cases[i].images[k], NULL); /* NULL: missing, which is reported */
             const int code = path ? names_add(taken, path, e) : 0;
             mem_free(path);
             TRY(code);
@@ -133,7 +133,7 @@ int dataset_find_by_map(Dataset *d, Search *search, FaultList *faults, Err *e)
 
 /* ---- the lists of the Medical Segmentation Decathlon ---- */
 
-/* The case that a file's name stands for: without folders, ending and channel number. */
+/* The case of a file's name: without folders, ending and channel number. */
 static char *case_of_path(const char *path, const char *ending, Err *e)
 {
     const char *name = path_base(path);
@@ -152,7 +152,7 @@ static const Case *find_listed(const Dataset *d, const char *id)
     return c;
 }
 
-/* Whether the dataset's case has just the listed label file. */
+/* Whether the label file of the dataset's case is the listed one. */
 static bool takes_listed(const Dataset *d, const DatasetListed *listed, Err *e)
 {
     const char *path = listed->label ? listed->label : listed->image;
@@ -178,11 +178,11 @@ int dataset_compare_lists(const Dataset *d, FaultList *faults, Err *e)
         if (!takes_listed(d, &d->info.training[i], &lacking) && !other++) first = &d->info.training[i];
     if (first)
         fault_add(faults, FAULT_WARNING, "%s/dataset.json: the list \"training\" is not used and names other files than those "
-                  "taken, %d of them, the first is %s: the files in imagesTr and labelsTr are taken; what shall be taken instead "
-                  "goes into the map \"dataset\"", d->folder, other, first->label ? first->label : first->image);
+                  "used, %d of them, the first is %s: the files in imagesTr and labelsTr are used; name other files "
+                  "in the map \"dataset\"", d->folder, other, first->label ? first->label : first->image);
     else if (d->info.training_count && d->info.training_count < d->training.count)
         fault_add(faults, FAULT_WARNING, "%s/dataset.json: the list \"training\" is not used and names %d cases; all %d that are "
-                  "in the folders are taken", d->folder, d->info.training_count, d->training.count);
+                  "in the folders are used", d->folder, d->info.training_count, d->training.count);
     first = NULL;
     for (int i = 0; i < d->info.test_count; i++)
         if (takes_listed(d, &d->info.test[i], &lacking) && !trained++) first = &d->info.test[i];

@@ -1,9 +1,9 @@
-/* A folder that is given as a dataset and is none: where the dataset is. */
+/* Where a folder is no dataset: searches for one in the folders above and below, for the message. */
 #include "base/file.h"
 #include "base/memory.h"
 #include "data/dataset_search.h"
 
-/* Whether FOLDER/NAME/dataset.json is there. */
+/* Whether FOLDER/NAME/dataset.json exists. */
 static int has_json(bool *has, const char *folder, const char *name, Err *e)
 {
     char *path = path_format(e, "%s/%s/dataset.json", folder, name);
@@ -14,7 +14,7 @@ static int has_json(bool *has, const char *folder, const char *name, Err *e)
     return path ? 0 : ERR_NOMEM;
 }
 
-/* Of the folders below: how many are datasets; *first: one, the caller's. */
+/* Number of datasets in the folders below; *first: one of them, owned by the caller. */
 static int datasets_below(int *count, char **first, const char *folder, Err *e)
 {
     FileList files;
@@ -45,12 +45,12 @@ static int refuse_folder(const char *folder, Err *e)
     }
     if (!code) code = datasets_below(&below, &first, folder, e);
     if (!code && parent)
-        code = err_set(e, ERR_IO, "%s: no dataset.json there, but in the folder above: give %s", folder, parent);
+        code = err_set(e, ERR_IO, "%s: no dataset.json in it, but in the folder above: give %s", folder, parent);
     else if (!code && below)
-        code = err_set(e, ERR_IO, "%s: no dataset.json there, but in %d folder%s below: give %s%s", folder, below,
+        code = err_set(e, ERR_IO, "%s: no dataset.json in it, but in %d folder%s below: give %s%s", folder, below,
                        below == 1 ? "" : "s", first, below == 1 ? "" : ", or another of them");
     else if (!code)
-        code = err_set(e, ERR_IO, "%s: no dataset.json there: expected a folder with dataset.json, imagesTr and labelsTr", folder);
+        code = err_set(e, ERR_IO, "%s: no dataset.json in it: expected a folder with dataset.json, imagesTr and labelsTr", folder);
     mem_free(parent);
     mem_free(first);
     return code;
@@ -60,9 +60,9 @@ int dataset_expect_folder(const char *folder, Err *e)
 {
     bool there, has;
     TRY(file_is_there(folder, &there, e));
-    if (!there) return err_set(e, ERR_IO, "%s: not there: expected the folder of a dataset, with dataset.json in it", folder);
+    if (!there) return err_set(e, ERR_IO, "%s: does not exist: expected the folder of a dataset, with dataset.json in it", folder);
     if (!file_is_folder(folder))
-        return err_set(e, ERR_IO, "%s: a file: give the folder of the dataset, in which dataset.json is", folder);
+        return err_set(e, ERR_IO, "%s: a file: give the folder of the dataset, which contains dataset.json", folder);
     TRY(has_json(&has, folder, ".", e));
     return has ? 0 : refuse_folder(folder, e);
 }

@@ -1,4 +1,4 @@
-/* Files of a case whose names do not fit: told of once for each case. */
+/* Faults of files whose names do not fit: one for each case. */
 #include <ctype.h>
 #include <string.h>
 
@@ -23,7 +23,7 @@ size_t dataset_split_name(const char *name, const char *ending, int *channel)
 
 /* ---- labels without an image, and images without a label ---- */
 
-/* How much two names have in common at their beginning. */
+/* Length of the common beginning of two names. */
 static size_t common(const char *a, const char *b)
 {
     size_t same = 0;
@@ -33,14 +33,15 @@ static size_t common(const char *a, const char *b)
 
 static bool has_digit(const char *text) { return text[strcspn(text, "0123456789")]; }
 
-/* Whether they may be of one case: the same up to a separator, and not two numbers behind it, as patient_1 and patient_2. */
+/* Whether two names may be of one case: equal up to a separator, and not followed by two numbers, as in patient_1
+ * and patient_2. */
 static bool may_be_one(const char *a, const char *b)
 {
     const size_t same = common(a, b);
     return same && strchr("_-. ", a[same - 1]) && !(has_digit(a + same) && has_digit(b + same));
 }
 
-/* The one that begins most like name; -1: none, or several are as near. */
+/* Index of the name with the longest common beginning; -1: none, or several of the same length. */
 static int nearest(const char *name, const NameList *list)
 {
     int best = -1;

@@ -1,7 +1,7 @@
-/* FaultList: everything found wrong with a dataset, so that one run can list all of it.
+/* FaultList: all faults of a dataset, so that one run can report them all.
  *
- * `FaultList list = {0}` is empty; faults_free ends it. Nothing is printed here. In parallel loops each
- * case gets a list of its own, and faults_move joins them in order. */
+ * `FaultList list = {0}` is empty; freed with faults_free. Nothing is printed here. In parallel loops each case
+ * gets a list of its own, and faults_move joins them in order. */
 #ifndef DATA_FAULTS_H
 #define DATA_FAULTS_H
 
@@ -25,7 +25,7 @@ typedef struct FaultList {
 void fault_add(FaultList *list, FaultSeverity severity, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Appends what `from` holds and leaves it empty. */
+/* Moves all faults of `from` to the end of the list. */
 void faults_move(FaultList *to, FaultList *from);
 void faults_free(FaultList *list);
 

@@ -81,7 +81,7 @@ void geometry_spacing_text(const Geometry *g, char text[GEOMETRY_TEXT_BYTES])
     else snprintf(text, GEOMETRY_TEXT_BYTES, "%gx%gx%g", s[2], s[1], s[0]);
 }
 
-/* The thickness of a plane that is stored with two axes is made up. */
+/* The thickness of a plane that is stored with two axes is no real value, so it is not compared. */
 static bool spacing_fits(const Geometry *found, const Geometry *expected)
 {
     const bool plane = found->dimensions == 2 || expected->dimensions == 2;

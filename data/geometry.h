@@ -1,4 +1,4 @@
-/* Geometry: the grid of an image and its place in the world; all that an output of the same grid needs.
+/* Geometry: an image's grid and its position in space; enough to write an output on the same grid.
  *
  * A plain value. Axes are named as arrays have them (Z,Y,X); X is the axis that the file stores first. */
 #ifndef DATA_GEOMETRY_H
@@ -9,8 +9,8 @@
 
 #include "base/error.h"
 
-/* How NIfTI places an image in space, kept as stored so that an output repeats it. Codes of 0 mean
- * "not given"; an image from a format without orientation has both 0. */
+/* NIfTI's position of an image in space, kept as stored, so that an output has the same. Codes of 0 mean "not
+ * given"; an image from a format without orientation has both 0. */
 typedef struct Orientation {
     int units;                          /* xyzt_units as stored; all lengths here are in mm (geometry_unit_mm) */
     int qform_code, sform_code;
@@ -21,7 +21,7 @@ typedef struct Orientation {
 } Orientation;
 
 typedef struct Geometry {
-    int dimensions;                     /* 3; or 2: Z is 1, and outputs have two axes as well */
+    int dimensions;                     /* 3; or 2: the extent along Z is 1, and outputs have two axes */
     int64_t shape_zyx[3];
     double spacing_zyx_mm[3];           /* 2-D: Z as nnU-Net sets it (999; NIfTI: 999 * the larger one) */
     Orientation orientation;
@@ -36,11 +36,11 @@ void geometry_affine(const Geometry *g, double affine[3][4]);
 
 bool geometry_same_shape(const Geometry *a, const Geometry *b);
 
-/* Equal as numpy.allclose says with its defaults: |a - b| <= 1e-8 + 1e-5 |b| for every number. Where one image is 2-D,
- * its depth is made up and not compared. */
+/* Equal as by numpy.allclose with its defaults: |a - b| <= 1e-8 + 1e-5 |b| for every number. The depth of a 2-D
+ * image is no real value and not compared. */
 bool geometry_same_spacing(const Geometry *a, const Geometry *b);
 
-/* The length in mm of the unit that NIfTI's xyzt_units gives: metre, millimetre, micrometre; 1 where none is given. name
+/* The length in mm of the unit in NIfTI's xyzt_units: metre, millimetre, micrometre; 1 where none is given. name
  * (may be NULL): "metre" … */
 double geometry_unit_mm(int xyzt_units, const char **name);
 bool geometry_same_affine(const Geometry *a, const Geometry *b);
@@ -50,8 +50,8 @@ enum { GEOMETRY_TEXT_BYTES = 80 };
 void geometry_shape_text(const Geometry *g, char text[GEOMETRY_TEXT_BYTES]);
 void geometry_spacing_text(const Geometry *g, char text[GEOMETRY_TEXT_BYTES]);
 
-/* Shape and spacing of `found` must be those of `expected`, which belong to the file `of`. Fails:
- * ERR_SHAPE, ERR_VALUE, with both (in the file's order: x,y,z). */
+/* Shape and spacing of `found` must be those of `expected`, the grid of the file `of`. Fails: ERR_SHAPE, ERR_VALUE,
+ * with both values (in the file's order: x,y,z). */
 int geometry_expect_grid(const Geometry *found, const Geometry *expected, const char *of, Err *e);
 
 #endif

@@ -34,7 +34,8 @@ GridAxes grid_axes_inverse(const GridAxes *axes)
     return inverse;
 }
 
-/* ---- place: step[i], origin: what a voxel further along array axis i adds in space, and where voxel 0 is ---- */
+/* ---- place: step[i] is the vector in space from a voxel to the next along array axis i, origin the position of
+ * voxel 0 ---- */
 
 typedef struct Place {
     double step[3][3], origin[3];
@@ -63,7 +64,7 @@ bool grid_has_place(const Geometry *g)
     return true;
 }
 
-/* The place of the turned array. */
+/* The place of the reoriented array. */
 static Place place_turned(const Place *p, const GridAxes *axes, const int64_t turned_shape[3])
 {
     Place out = *p;
@@ -77,8 +78,8 @@ static Place place_turned(const Place *p, const GridAxes *axes, const int64_t tu
     return out;
 }
 
-/* The most that a corner of the grid lies apart along one of the grid's axes, in voxels of `expected`, but for the
- * axis `left_out` (-1: none). Without the origins: what the directions alone do. */
+/* The largest distance between corners of the two grids along one of the axes, in voxels of `expected`, except
+ * along the axis `left_out` (-1: none). Without the origins: the distance that the directions alone cause. */
 static double farthest_corner(const Place *found, const Place *expected, const Geometry *grid, int left_out,
                               bool with_origin)
 {
@@ -95,7 +96,7 @@ static double farthest_corner(const Place *found, const Place *expected, const G
         for (int i = 0; i < 3; i++) {
             if (i == left_out) continue;
             const double voxels = fabs(dot(apart, expected->step[i])) / dot(expected->step[i], expected->step[i]);
-            if (!(voxels <= most)) most = voxels; /* a NaN is far */
+            if (!(voxels <= most)) most = voxels; /* a NaN counts as far apart */
         }
     }
     return most;
@@ -110,15 +111,16 @@ int grid_axis_across(const Geometry *g)
     return -1;
 }
 
-/* The axis of `expected` across the plane, where the two are one plane, stored with two axes and with three; else
- * -1. Size and place along it mean nothing then. */
+/* The axis of `expected` across the plane, where both are the same plane, one stored with two axes and the other
+ * with three; else -1. Size and position along that axis are not compared. */
 static int plane_across(const Geometry *found, const Geometry *expected)
 {
     if (found->dimensions == 3 && expected->dimensions == 3) return -1;
     return grid_axis_across(found) < 0 ? -1 : grid_axis_across(expected);
 }
 
-/* What puts the axis across the plane where `expected` has it, and leaves the others in their order: no voxel moves. */
+/* Axes that move the axis across the plane to its position in `expected` and keep the order of the others. The
+ * order of the voxels in memory stays. */
 static GridAxes plane_axes(const Geometry *found, int across)
 {
     GridAxes axes = {.from = {0}};
@@ -152,7 +154,7 @@ bool grid_same_spacing(const Geometry *found, const Geometry *expected)
     return close_spacing(found, expected, &stored);
 }
 
-/* Whether shape and spacing of the turned array are those of `expected`. */
+/* Whether shape and spacing of the reoriented array are those of `expected`. */
 static bool fits(const Geometry *found, const Geometry *expected, const GridAxes *axes)
 {
     for (int i = 0; i < 3; i++)
@@ -167,7 +169,8 @@ static double apart_after(const Geometry *found, const Geometry *expected, const
     return farthest_corner(&turned, &b, expected, plane_across(found, expected), with_origin);
 }
 
-/* The 48 ways, the stored one first; of those that are equal (an axis of one voxel) the one that turns least. */
+/* The 48 ways, the stored one first; among equal ones (an axis of one voxel) the one with the fewest changes comes
+ * first. */
 static GridAxes nth_axes(int n)
 {
     static const int orders[6][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {2, 1, 0}, {1, 2, 0}, {2, 0, 1}};
@@ -180,21 +183,21 @@ static GridAxes nth_axes(int n)
     return axes;
 }
 
-/* Whether both are planes that fit each other when the axis of length 1 is put where `expected` has it, the others
- * in their order; axes: what does so. */
+/* Whether both are planes that match when the axis of length 1 is moved to its position in `expected` and the
+ * others keep their order; axes: how. */
 static bool planes_fit(const Geometry *found, const Geometry *expected, GridAxes *axes)
 {
     const int own = grid_axis_across(found), across = grid_axis_across(expected);
     if (own < 0 || across < 0 || (own == across && found->dimensions == 3 && expected->dimensions == 3)) return false;
     Geometry flat = *found;
-    flat.dimensions = 2; /* its thickness means nothing */
+    flat.dimensions = 2; /* its thickness is not compared */
     const GridAxes way = plane_axes(found, across);
     if (!fits(&flat, expected, &way)) return false;
     *axes = way;
     return true;
 }
 
-/* By the place that each one has in its sform, else in its qform. */
+/* Compares the places in the sforms, or in the qforms where there is no sform. */
 static GridMatch match_places(const Geometry *found, const Geometry *expected, GridAxes *axes)
 {
     const int across = plane_across(found, expected), own = across < 0 ? -1 : grid_axis_across(found);
@@ -202,7 +205,7 @@ static GridMatch match_places(const Geometry *found, const Geometry *expected, G
     const bool same_size = fits(found, expected, &stored);
     if (!grid_has_place(found) || !grid_has_place(expected))
         return same_size || planes_fit(found, expected, axes) ? GRID_SAME : GRID_DIFFERENT;
-    for (int n = 0; n < 49; n++) { /* as it is stored comes first */
+    for (int n = 0; n < 49; n++) { /* the stored order comes first */
         const GridAxes way = n ? nth_axes(n - 1) : stored;
         if (across >= 0 && (way.from[across] != own || way.flip[across])) continue;
         if (!fits(found, expected, &way) || apart_after(found, expected, &way, true) > GRID_TOLERANCE) continue;
@@ -214,7 +217,7 @@ static GridMatch match_places(const Geometry *found, const Geometry *expected, G
     return GRID_MOVED;
 }
 
-/* A file may have two places. Returns how many, the sform first. */
+/* A file may have two places. Returns their number, the sform first. */
 static int places_of(Geometry places[2], const Geometry *g)
 {
     places[0] = places[1] = *g;
@@ -240,7 +243,7 @@ GridMatch grid_match(const Geometry *found, const Geometry *expected, GridAxes *
 
 /* ---- the nearest of the world's axes ---- */
 
-/* The nearest matrix without shear; as it is where its determinant is 0. r[world][x, y, z of the file]. */
+/* The nearest matrix without shear; unchanged if its determinant is 0. r[world][x, y, z of the file]. */
 static void nearest_rotation(const Geometry *g, double r[3][3])
 {
     const Place p = place_of(g);
@@ -262,8 +265,8 @@ static double largest_in_column(double r[3][3], int column, int *row)
     return fabs(r[*row][column]);
 }
 
-/* world[i], backwards[i]: the axis of the world that the file's axis i (x, y, z) runs along, and whether against
- * it. The axis that lies best is chosen first, as in nibabel. */
+/* world[i], backwards[i]: the axis of the world that the file's axis i (x, y, z) is nearest to, and whether it
+ * points against it. The best match is chosen first, as in nibabel. */
 static void nearest_axes(const Geometry *g, int world[3], bool backwards[3])
 {
     double r[3][3], strength[3];
@@ -276,7 +279,7 @@ static void nearest_axes(const Geometry *g, int world[3], bool backwards[3])
         for (int i = 0; i < 3; i++)
             if (!done[i] && (best < 0 || strength[i] > strength[best])) best = i;
         if (largest_in_column(r, best, &row) <= 1e-8 || world_taken[row])
-            for (row = 0; world_taken[row]; row++) continue; /* an axis without direction: what is left */
+            for (row = 0; world_taken[row]; row++) continue; /* no direction: a remaining axis */
         done[best] = world_taken[row] = true;
         world[best] = row;
         backwards[best] = r[row][best] < 0;
@@ -297,7 +300,7 @@ GridAxes grid_axes_read(const Geometry *g, ReaderAxes reader, int across)
         axes.flip[1] = reader == READER_RAS_ITK;
         return axes;
     }
-    Geometry place = *g; /* ITK takes the sform only where it is the scanner's own, or alone */
+    Geometry place = *g; /* ITK uses the sform only if its code is 1 (scanner), or if there is no qform */
     const bool has_qform = g->orientation.qform_code > 0;
     if (reader == READER_RAS_ITK && has_qform && g->orientation.sform_code != NIFTI_XFORM_SCANNER_ANAT)
         place.orientation.sform_code = 0;
@@ -321,7 +324,7 @@ void grid_axes_code(const Geometry *g, char code[GRID_CODE_BYTES])
     code[g->dimensions == 2 ? 2 : 3] = '\0';
 }
 
-/* ---- turning ---- */
+/* ---- reorienting ---- */
 
 Geometry grid_axes_apply(const GridAxes *axes, const Geometry *g)
 {
@@ -347,7 +350,7 @@ Geometry grid_axes_apply(const GridAxes *axes, const Geometry *g)
 #define COPY_ROW(TYPE) \
     for (int64_t i = 0; i < count; i++) ((TYPE *)to)[i] = ((const TYPE *)from)[i * stride]
 
-/* Every stride-th element of `bytes` bytes. */
+/* Copies every stride-th element of `bytes` bytes. */
 static void copy_row(char *to, const char *from, int64_t stride, int64_t count, size_t bytes)
 {
     switch (bytes) {
@@ -358,7 +361,7 @@ static void copy_row(char *to, const char *from, int64_t stride, int64_t count, 
     }
 }
 
-/* One channel of `shape` to `to`, which has the turned shape. */
+/* Reorients one channel of `shape` into `to`, which has the new shape. */
 static void turn_channel(char *to, const char *from, const GridAxes *axes, const int64_t shape[3], size_t bytes)
 {
     const int64_t strides[3] = {shape[1] * shape[2], shape[2], 1};
@@ -432,11 +435,11 @@ int grid_bring(GridAxes *axes, Text *note, const Geometry *found, const Geometry
     grid_place_text(expected, wanted);
     if (match == GRID_DIFFERENT)
         return err_set(e, ERR_VALUE,
-                       "%s: expected that of %s, %s; resample it onto that grid, or, if the voxels lie on each other as "
-                       "they are stored, give it that header", there, of, wanted);
+                       "%s: expected that of %s, %s; resample it onto that grid, or, if the voxels match as "
+                       "they are stored, give the file that header", there, of, wanted);
     if (match == GRID_TURNED) text_add(note, "%s: turned onto the grid of %s, %s", there, of, wanted);
     else
-        text_add(note, "%s: expected that of %s, %s; voxels are taken to lie on each other as they are stored", there,
+        text_add(note, "%s: expected that of %s, %s; the voxels are used as they are stored", there,
                  of, wanted);
     return text_check(note, e);
 }

@@ -15,7 +15,7 @@ static void list_names(Text *t, const ChannelNames *expected)
     if (expected->count > SHOWN) text_add(t, " …");
 }
 
-/* What to do with a case whose number of channels is not the dataset's; `names` are those expected. */
+/* Adds what the user can do about a wrong number of channels; `names` are the expected channels. */
 static int wrong_number(const ImageHeader *first, const char *path, int count, int64_t channels,
                         const ChannelNames *expected, const char *names, Err *e)
 {
@@ -49,7 +49,7 @@ static int wrong_number(const ImageHeader *first, const char *path, int count, i
     return err_set(e, ERR_SHAPE,
                    "%lld channel(s) in %d file(s), the first is %s: expected %d, as dataset.json names (%s)%s",
                    (long long)channels, count, path, wanted, names,
-                   tiff ? "; if its pages are slices, write it with metadata that say so (axes ZYX), or without"
+                   tiff ? "; if its pages are slices, write it with metadata that say so (axes ZYX), or without metadata"
                         : "");
 }
 
@@ -77,7 +77,7 @@ int image_expect_channels(int64_t *channels, const ImageHeader *headers, const c
     return expect_number(&headers[0], paths[0], count, *channels, expected, e);
 }
 
-/* The last channel of an image, where all its values are one. */
+/* Whether all values of an image's last channel are equal. */
 static bool last_is_constant(const Image *image)
 {
     const int64_t channels = image->voxels.shape[0], plane = array_count(&image->voxels) / channels;
@@ -87,7 +87,8 @@ static bool last_is_constant(const Image *image)
     return true;
 }
 
-/* The voxels of the channel stay where they are, behind the others, and are given back with them. */
+/* Only reduces the number of channels: the channel's voxels stay in memory behind the others, and are freed with
+ * them. */
 static void drop_alpha(Image *part, const char *path, FaultList *notes)
 {
     const int64_t last = part->voxels.shape[0] - 1, plane = array_count(&part->voxels) / (last + 1);
@@ -136,7 +137,7 @@ int image_join(Image *image, Image *parts, int count, Err *e)
     return 0;
 }
 
-/* Brings a part onto the grid of the first one. */
+/* Reorients a part to the grid of the first one. */
 static int bring_part(Image *part, const Image *first, const char *path, const char *of, FaultList *notes,
                       Err *e)
 {

@@ -8,9 +8,9 @@
 enum { HEAD_BYTES = 512 };
 
 typedef struct Kind {
-    const char *name;     /* an ImageFormat's, or that of something else, with its article */
+    const char *name;     /* an ImageFormat's name, or another one with its article */
     size_t at, length;
-    const char *first;    /* these bytes stand at `at` */
+    const char *first;    /* these bytes are at offset `at` */
     const char *advice;   /* NULL: a format that is read */
 } Kind;
 
@@ -36,7 +36,7 @@ static const Kind kinds[] = {
     {"a zip archive", 0, BYTES("PK\x03\x04"), "unpack it"},
     {"packed by bzip2", 0, BYTES("BZh"), "unpack it"},
     {"packed by xz", 0, BYTES("\xfd" "7zXZ"), "unpack it"},
-    {"packed by gzip twice", 0, BYTES("\x1f\x8b"), "unpack it once"}, /* as seen in what was unpacked */
+    {"compressed by gzip twice", 0, BYTES("\x1f\x8b"), "unpack it once"}, /* found in unpacked data */
     {"a pointer of Git LFS", 0, BYTES("version https://git-lfs"), "fetch the file itself (git lfs pull)"},
     {"a pointer of git-annex", 0, BYTES("/annex/objects"), "fetch the file itself (git annex get FILE)"},
     {"a web page", 0, BYTES("<!DOCTYPE"), "the download failed, fetch it again"},
@@ -52,7 +52,7 @@ static const Kind *kind_of(const uint8_t head[HEAD_BYTES])
     return NULL;
 }
 
-/* The first bytes, unpacked where they are packed; zeros follow those of a shorter file. */
+/* The first bytes, decompressed if they are gzip; padded with zeros for a shorter file. */
 static bool read_head(uint8_t head[HEAD_BYTES], bool *packed, bool *empty, const char *path)
 {
     ByteSource s;

@@ -1,4 +1,4 @@
-/* What a file format gives to image_io. Endings are compared without regard to case. */
+/* The functions of a file format, for image_io. Endings are compared without regard to case. */
 #ifndef DATA_IMAGE_FORMAT_H
 #define DATA_IMAGE_FORMAT_H
 
@@ -7,30 +7,32 @@
 
 typedef struct ImageFormat {
     const char *name;
-    const char *const *endings;    /* NULL-terminated; an ending before those that end it too */
-    bool pictures;                 /* colours are channels: an RGB image is one file with three */
+    const char *const *endings;    /* NULL-terminated; a longer ending before its own suffixes */
+    bool pictures;                 /* colours are channels: one file has the three of an RGB image */
     int (*read)(Image *image, const char *path, ImageUse use, Err *e);
     int (*probe)(ImageHeader *header, const char *path, ImageUse use, Err *e);
     int (*write)(const char *path, const Geometry *g, const Array *voxels, Err *e);
-    int (*add_files)(FileList *files, const char *path, Err *e); /* those of an image besides path; NULL: none */
-    /* The file that write makes beside path: *name is the caller's, or NULL where it makes none. NULL: never one. */
+    int (*add_files)(FileList *files, const char *path, Err *e); /* adds the other files of an image; NULL: none */
+    /* The file that write makes beside path: *name is owned by the caller, NULL if there is none. NULL: the format
+     * has none. */
     int (*name_beside)(char **name, const char *path, Err *e);
 } ImageFormat;
 
 /* The format by a path's ending, or NULL. */
 const ImageFormat *image_format_of(const char *path);
 
-/* 2-D formats refuse larger pictures, and above IMAGE_LARGE_PIXELS those with more pixels to a byte of the file
- * than any picture packs: they would need gigabytes before a damaged file is noticed. */
+/* 2-D formats refuse larger pictures, and above IMAGE_LARGE_PIXELS those with more pixels per byte of the file than
+ * compression can reach: a damaged file would need gigabytes before it is noticed. */
 enum { IMAGE_MAX_PIXELS = 1 << 30, IMAGE_LARGE_PIXELS = 1 << 28, IMAGE_PIXELS_PER_BYTE = 2048 };
 
-/* What the 2-D formats can write: voxels (1,Y,X) of uint8 or uint16. Fails: ERR_SHAPE, ERR_UNSUPPORTED. */
+/* Checks what the 2-D formats can write: voxels (1,Y,X) of uint8 or uint16. Fails: ERR_SHAPE, ERR_UNSUPPORTED. */
 int image_expect_plane(const char *path, const Geometry *g, const Array *voxels, Err *e);
 
-/* What the volume formats can write: uint8, uint16, int16, float32. Fails: ERR_UNSUPPORTED. */
+/* Checks what the volume formats can write: uint8, uint16, int16, float32. Fails: ERR_UNSUPPORTED. */
 int image_expect_volume(const char *path, const Array *voxels, Err *e);
 
-/* For add_files: adds a file, if it is there. Takes over path; NULL is lack of memory. Fails: ERR_NOMEM. */
+/* For add_files: adds a file if it exists. Owns path from then on; a path of NULL means lack of memory. Fails:
+ * ERR_NOMEM. */
 int image_add_file(FileList *files, char *path, Err *e);
 
 /* All formats: image_format_NAME is defined in data/NAME.c. */

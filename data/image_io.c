@@ -146,7 +146,7 @@ int image_expect_one_label(const ImageHeader *header, Err *e)
     return err_set(e, ERR_SHAPE, "a label image with %lld channels: expected one%s", (long long)channels,
                    header->alpha && channels == 2
                        ? " without alpha; remove it (for example: mogrify -alpha off FILE)"
-                       : ", in which the value of each voxel is that of its label in dataset.json (colours mean nothing here, "
+                       : ", in which the value of each voxel is that of its label in dataset.json (colours are not used here, "
                          "nor does a channel for each label)");
 }
 

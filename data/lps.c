@@ -21,11 +21,11 @@ static int check(const LpsPlace *p, int dimensions, Err *e)
     for (int i = 0; i < 3; i++)
         for (int k = 0; k < 3; k++)
             if (!isfinite(p->direction[i][k]) || !isfinite(p->origin[k]))
-                return err_set(e, ERR_VALUE, "its direction or origin holds a number that is not finite");
+                return err_set(e, ERR_VALUE, "its direction or origin has a number that is not finite");
     return 0;
 }
 
-/* The vector across the first two. */
+/* The vector perpendicular to the first two. */
 static void across(double out[3], const double a[3], const double b[3])
 {
     for (int i = 0; i < 3; i++) {

@@ -1,4 +1,4 @@
-/* make_phantom: writes a made-up labelled dataset in nnU-Net's raw format. */
+/* make_phantom: writes a synthetic labelled dataset in nnU-Net's raw format. */
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -72,7 +72,7 @@ static bool is_phantom(const char *name)
     return digits >= 3 && (*rest == '.' || *rest == '_') && image_ending(name);
 }
 
-/* Removes the cases of an earlier run: there may have been more of them. */
+/* Removes the cases of an earlier run, which may have had more cases. */
 static int remove_cases(const char *output, const char *folder, Err *e)
 {
     FileList files = {0};
@@ -99,7 +99,7 @@ static int prepare(const Options *o, Err *e)
     if (there)
         failed = o->common.overwrite
                      ? file_remove(json, e)
-                     : err_set(e, ERR_VALUE, "%s is there already: choose another folder, or --overwrite", json);
+                     : err_set(e, ERR_VALUE, "%s exists already: choose another folder, or --overwrite", json);
     mem_free(json);
     if (!failed) failed = remove_cases(o->common.output, "imagesTr", e);
     return failed ? failed : remove_cases(o->common.output, "labelsTr", e);
@@ -127,11 +127,11 @@ static int write_cases(const Options *o, Progress *progress, Err *e)
             failed = code;
         }
     }
-    if (!failed && program_interrupted()) failed = err_set(e, ERR_INTERRUPTED, "interrupted; the dataset is not whole: the same command begins anew");
+    if (!failed && program_interrupted()) failed = err_set(e, ERR_INTERRUPTED, "interrupted; the dataset is not complete: run the same command again");
     return failed;
 }
 
-/* dataset.json comes last: where it stands, the dataset is whole. */
+/* dataset.json is written last: where it exists, the dataset is complete. */
 static int run(const Options *o, Err *e)
 {
     Progress progress;

@@ -1,7 +1,7 @@
-/* MetaImage: .mha, and .mhd with the voxels in files of their own (raw, zlib, one file or a list of slices).
- * The header is text, "Key = value" a line; ElementDataFile is its last one. Space is ITK's (data/lps.h).
- * A fourth axis and the channels of a voxel are channels. Written: packed with zlib, as ITK does.
- * Source: MetaIO, https://itk.org/Wiki/MetaIO/Documentation, and ITK's itkMetaImageIO.cxx. */
+/* MetaImage: .mha, and .mhd with the voxels in other files (raw, zlib, one file or a list of slices). The header is
+ * text, "Key = value" a line; ElementDataFile is its last one. Coordinates are ITK's (data/lps.h). A fourth axis
+ * and the components of a voxel are channels. Written with zlib compression, as by ITK. Source: MetaIO,
+ * https://itk.org/Wiki/MetaIO/Documentation, and ITK's itkMetaImageIO.cxx. */
 #include <string.h>
 #include <strings.h>
 
@@ -31,7 +31,7 @@ typedef struct Meta {
     DType dtype;
     bool has_type, binary, big_endian, packed;
     int64_t header_size;           /* bytes to skip in a file of voxels; -1: its last bytes */
-    int spacings, matrix, origins; /* how many numbers were given */
+    int spacings, matrix, origins; /* numbers of values that were given */
     double spacing[MAX_AXES], element[MAX_AXES], direction[MAX_MATRIX], origin[MAX_AXES];
     int elements;
     Geometry geometry;
@@ -86,7 +86,7 @@ static bool is_one_of(const char *key, const char *first, const char *second, co
            (third && !strcasecmp(key, third));
 }
 
-/* What a line says; keys that tell nothing about the voxels (Modality, comments) are passed over. */
+/* Reads a line; keys that do not concern the voxels (Modality, comments) are skipped. */
 static int take(Meta *m, const char *key, const char *value, Err *e)
 {
     int sizes;
@@ -97,7 +97,7 @@ static int take(Meta *m, const char *key, const char *value, Err *e)
         sizes = header_whole_numbers(value, m->size, MAX_AXES, 1);
         return sizes == m->axes
                    ? 0
-                   : bad_value(key, value, "as many whole numbers above 0 as NDims before it says", e);
+                   : bad_value(key, value, "as many whole numbers above 0 as NDims, which must precede it", e);
     }
     if (is_one_of(key, "ElementType", NULL, NULL)) return set_type(m, value, e);
     if (is_one_of(key, "ElementNumberOfChannels", NULL, NULL))
@@ -301,7 +301,7 @@ static void add_header(Text *t, const Geometry *g, const Array *voxels, size_t p
     text_add(t, "ElementType = %s\nElementDataFile = %s\n", types[type].name, data);
 }
 
-/* (C,Z,Y,X) to (Z,Y,X,C), a block of its own. */
+/* (C,Z,Y,X) to (Z,Y,X,C), in a new block. */
 static int interleave(void **out, const Array *voxels, Err *e)
 {
     const size_t channels = (size_t)voxels->shape[0], size = dtype_size(voxels->dtype);
@@ -314,7 +314,7 @@ static int interleave(void **out, const Array *voxels, Err *e)
     return to ? 0 : ERR_NOMEM;
 }
 
-/* Of CASE.mhd the voxels are CASE.zraw; .mha holds its own. */
+/* The voxels of CASE.mhd are in CASE.zraw; .mha contains them. */
 static int name_beside(char **name, const char *path, Err *e)
 {
     *name = NULL;

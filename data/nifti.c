@@ -42,7 +42,7 @@ static bool is_half(const char *path, const char *half)
            (length >= plain + 3 && !strncasecmp(path + length - plain - 3, half, plain));
 }
 
-/* Opens the data file of the pair whose header is path: gzipped or not, as is there. */
+/* Opens the data file of the pair whose header is path, gzipped or not. */
 static int open_data(ByteSource *s, char **name, const char *path, Err *e)
 {
     *name = partner(path, "img", e);
@@ -53,7 +53,7 @@ static int open_data(ByteSource *s, char **name, const char *path, Err *e)
         char *other = path_ends_with(*name, ".gz") ? path_format(e, "%.*s", (int)length - 3, *name)
                                                    : path_format(e, "%s.gz", *name);
         int code = file_is_there(other, &there, e);
-        if (!code && !there) code = err_set(e, ERR_IO, "%s: the pair's other file, %s, is not there", path, *name);
+        if (!code && !there) code = err_set(e, ERR_IO, "%s: the pair's other file, %s, does not exist", path, *name);
         mem_free(*name);
         *name = other;
         if (code) return code;
@@ -61,7 +61,7 @@ static int open_data(ByteSource *s, char **name, const char *path, Err *e)
     return source_open(s, *name, e);
 }
 
-/* The data must fit into what is left of the file: only then is memory taken for them. */
+/* Checks that the data fit into the rest of the file, before memory is allocated. */
 static int check_length(const NiiHeader *h, const ByteSource *s, Err *e)
 {
     const uint64_t wanted = nii_data_bytes(h), limit = source_limit(s);
@@ -75,7 +75,7 @@ static int check_length(const NiiHeader *h, const ByteSource *s, Err *e)
                    (unsigned long long)h->data_at, (unsigned long long)limit);
 }
 
-/* Reads the voxels from their source, which stands `data_at` bytes in front of them. */
+/* Reads the voxels from their source, whose position is `data_at` bytes before them. */
 static int read_voxels(Image *image, const NiiHeader *h, ByteSource *s, Err *e)
 {
     const int64_t *shape = h->geometry.shape_zyx;
@@ -93,7 +93,7 @@ static int read_voxels(Image *image, const NiiHeader *h, ByteSource *s, Err *e)
     return source_finish(s, e);
 }
 
-/* Opens the header, of path or, where path is .img, of its pair; *name is what s->path points to. */
+/* Opens the header: path, or the pair's .hdr if path is .img; *name is the memory of s->path. */
 static int open_header(NiiHeader *h, ByteSource *s, char **name, const char *path, Err *e)
 {
     *name = is_half(path, ".img") ? partner(path, "hdr", e) : mem_strdup(path, e);
@@ -155,7 +155,7 @@ static int nii_write(const char *path, const Geometry *g, const Array *voxels, E
     uint8_t bytes[NII_MAX_HEADER_BYTES];
     const size_t count = nii_header_format(bytes, &h);
     if (!h.pair) return write_file(path, bytes, count, voxels->data, array_bytes(voxels), e);
-    /* The header comes last: without it the pair does not count as there. */
+    /* The header is written last: without it the pair does not exist. */
     char *header = partner(path, "hdr", e), *data = partner(path, "img", e);
     int failed = header && data ? write_file(data, NULL, 0, voxels->data, array_bytes(voxels), e) : ERR_NOMEM;
     if (!failed) failed = write_file(header, bytes, count, NULL, 0, e);

@@ -29,7 +29,7 @@ size_t nii_header_bytes(const void *first_four)
     return size == NII1_BYTES || size == NII2_BYTES ? (size_t)size : 0;
 }
 
-/* NIfTI-1 as NIfTI-2, but for vox_offset, which was any float, and the magic. */
+/* Converts NIfTI-1 to NIfTI-2, except vox_offset (a float in NIfTI-1) and the magic. */
 static void widen(nifti_2_header *to, const nifti_1_header *from)
 {
     memset(to, 0, sizeof *to);
@@ -54,7 +54,7 @@ static void widen(nifti_2_header *to, const nifti_1_header *from)
     }
 }
 
-/* The other way; what NIfTI-1 stores as float is rounded to it. */
+/* The reverse; floats of NIfTI-1 are rounded. */
 static void narrow(nifti_1_header *to, const nifti_2_header *from)
 {
     memset(to, 0, sizeof *to);
@@ -83,7 +83,7 @@ static void narrow(nifti_1_header *to, const nifti_2_header *from)
     }
 }
 
-/* Where the data begin: offset is vox_offset as a double, of which NIfTI-1 allows any. */
+/* Offset of the data: vox_offset as a double, since NIfTI-1 allows any float. */
 static int parse_offset(NiiHeader *h, double offset, double lowest, Err *e)
 {
     if (!(offset >= (h->pair ? 0 : lowest) && offset < 9e18 && offset == floor(offset)))
@@ -189,7 +189,7 @@ static int parse_values(NiiHeader *h, const nifti_2_header *wide, Err *e)
     h->intercept = 0;
     if (wide->scl_slope == 0 || !isfinite(wide->scl_slope)) return 0; /* not scaled */
     if (!isfinite(wide->scl_inter))
-        return err_set(e, ERR_VALUE, "scl_inter is %g: no voxel would be finite", wide->scl_inter);
+        return err_set(e, ERR_VALUE, "scl_inter is %g: all voxels would be infinite or NaN", wide->scl_inter);
     h->slope = wide->scl_slope;
     h->intercept = wide->scl_inter;
     return 0;

@@ -17,7 +17,7 @@ static const char *const type_codes[DTYPE_COUNT] = {
     [DTYPE_BOOL] = "|b1",
 };
 
-/* A place in the header, a Python dict literal; the header's bytes are followed by others. */
+/* A position in the header, which is a Python dict literal; more bytes follow the header. */
 typedef struct Cursor {
     const char *at, *end;
     const char *path;
@@ -35,7 +35,7 @@ static void skip_spaces(Cursor *c)
     while (c->at < c->end && (*c->at == ' ' || *c->at == '\n')) c->at++;
 }
 
-/* Skips spaces and takes `what` if it stands there. */
+/* Skips spaces; skips `what` and returns true if it follows. */
 static bool take(Cursor *c, const char *what)
 {
     const size_t length = strlen(what);
@@ -62,7 +62,7 @@ static int take_type(Cursor *c, DType *dtype)
 {
     char code[16] = "";
     TRY(take_string(c, code, sizeof code));
-    if (code[0] == '<' && code[1] && code[2] == '1') code[0] = '|'; /* one byte has no order */
+    if (code[0] == '<' && code[1] && code[2] == '1') code[0] = '|'; /* types of one byte have no byte order */
     for (int i = 0; i < DTYPE_COUNT; i++) {
         if (strcmp(code, type_codes[i])) continue;
         *dtype = (DType)i;
@@ -123,7 +123,7 @@ static int take_dict(Cursor *c, Array *a)
     return seen == 7 ? 0 : malformed(c, "'descr', 'fortran_order' and 'shape' before this");
 }
 
-/* Fills type and shape and tells where the data begin. */
+/* Reads type, shape and the offset of the data. */
 static int parse_header(Array *a, size_t *data_at, const char *bytes, size_t count, const char *path, Err *e)
 {
     const uint8_t *head = (const uint8_t *)bytes;
@@ -135,7 +135,7 @@ static int parse_header(Array *a, size_t *data_at, const char *bytes, size_t cou
     size_t length = (size_t)head[8] | (size_t)head[9] << 8;
     if (head[6] > 1) length |= (size_t)head[10] << 16 | (size_t)head[11] << 24;
     if (length > count - start)
-        return err_set(e, ERR_FORMAT, "%s: the header asks for %zu bytes, the file ends after %zu", path,
+        return err_set(e, ERR_FORMAT, "%s: the header has %zu bytes, the file ends after %zu", path,
                        length, count - start);
     Cursor c = {bytes + start, bytes + start + length, path, e};
     TRY(take_dict(&c, a));
@@ -146,8 +146,8 @@ static int parse_header(Array *a, size_t *data_at, const char *bytes, size_t cou
         return ERR_FORMAT;
     }
     if (wanted != count - *data_at)
-        return err_set(e, ERR_FORMAT, "%s: shape and type ask for %zu bytes of data, the file holds %zu: %s", path, wanted,
-                       count - *data_at, wanted > count - *data_at ? "it is cut short" : "something was written behind them");
+        return err_set(e, ERR_FORMAT, "%s: shape and type need %zu bytes of data, the file has %zu: %s", path, wanted,
+                       count - *data_at, wanted > count - *data_at ? "it is cut short" : "there are bytes behind them");
     return 0;
 }
 

@@ -1,8 +1,8 @@
-/* NRRD: .nrrd, and .nhdr with the voxels in files of their own; raw, gzip or text. The header is text,
- * "field: value" a line, and ends with an empty one. Space is ITK's (data/lps.h): the spaces with an R or A
- * are turned to LPS, all others are taken for LPS (as ITK does). One axis may hold channels (its kind is no
- * domain, or its space direction "none"), the first or the last one. Written: packed with gzip.
- * Source: http://teem.sourceforge.net/nrrd/format.html, and ITK's itkNrrdImageIO.cxx. */
+/* NRRD: .nrrd, and .nhdr with the voxels in other files; raw, gzip or text. The header is text, "field: value" a
+ * line, and ends with an empty one. Coordinates are ITK's (data/lps.h): spaces with R or A are converted to LPS,
+ * all others are taken as LPS, as in ITK. The first or the last axis may hold channels (its kind is no domain, or
+ * its space direction is "none"). Written with gzip compression. Source:
+ * http://teem.sourceforge.net/nrrd/format.html, and ITK's itkNrrdImageIO.cxx. */
 #include <math.h>
 #include <string.h>
 #include <strings.h>
@@ -34,7 +34,7 @@ static const struct {
 };
 enum { TYPE_COUNT = sizeof types / sizeof *types };
 
-/* What the fields say; axes are counted from the fastest one. */
+/* The values of the fields; axes are counted from the fastest one. */
 typedef struct Nrrd {
     int axes; /* dimension */
     int64_t size[MAX_AXES];
@@ -42,8 +42,8 @@ typedef struct Nrrd {
     DType dtype;
     bool has_kinds, domain[MAX_AXES]; /* of kinds */
     bool has_spacings;
-    double spacing[MAX_AXES];            /* NaN: none given for the axis */
-    int space;                           /* numbers of a direction; 0: not given */
+    double spacing[MAX_AXES];            /* NaN: not given */
+    int space;                           /* dimension of the space; 0: not given */
     double sign[MAX_SPACE];              /* from the file's space to LPS */
     bool has_directions, none[MAX_AXES]; /* none: the axis has no direction in space */
     double direction[MAX_AXES][MAX_SPACE];
@@ -62,7 +62,7 @@ static int bad_value(const char *field, const char *value, const char *expected,
     return ERR_FORMAT;
 }
 
-/* Whether the word stands in a list "|word|word|". */
+/* Whether the word is in a list "|word|word|". */
 static bool is_in(const char *list, const char *word)
 {
     const size_t length = strlen(word);
@@ -113,7 +113,7 @@ static int set_encoding(Nrrd *n, const char *value, Err *e)
     return 0;
 }
 
-/* Known spaces by name, with the signs that turn x and y to LPS; every other one is taken as it is. */
+/* Known spaces with the signs that convert x and y to LPS; every other space is taken as LPS. */
 static int set_space(Nrrd *n, const char *value, Err *e)
 {
     (void)e;
@@ -206,7 +206,7 @@ static int take_layout(Nrrd *n, const char *field, const char *value, Err *e)
         n->axes = (int)number;
     } else if (is_in("|sizes|", field)) {
         if (header_whole_numbers(value, n->size, MAX_AXES, 1) != n->axes || !n->axes)
-            return bad_value(field, value, "as many whole numbers above 0 as the dimension before it says",
+            return bad_value(field, value, "as many whole numbers above 0 as the dimension, which must precede it",
                              e);
     } else if (is_in("|type|", field)) {
         return set_type(n, value, e);
@@ -248,7 +248,7 @@ static int take_space(Nrrd *n, const char *field, char *value, Err *e)
 
 /* ---- the header as a whole ---- */
 
-/* Which axes lie in space, and which one holds channels. */
+/* Finds the axes in space and the axis of channels. */
 static int find_axes(Nrrd *n, Err *e)
 {
     n->channel_axis = -1;
@@ -270,7 +270,7 @@ static int find_axes(Nrrd *n, Err *e)
             n->axes, n->spatial);
     if (n->channel_axis > 0 && n->channel_axis < n->axes - 1)
         return err_set(e, ERR_UNSUPPORTED,
-                       "the axis of channels, %d, stands between those in space: expected it "
+                       "the axis of channels, %d, is between those in space: expected it "
                        "first or last",
                        n->channel_axis);
     if (n->channel_axis >= 0 && n->size[n->channel_axis] > MAX_COMPONENTS)
@@ -279,7 +279,7 @@ static int find_axes(Nrrd *n, Err *e)
     return 0;
 }
 
-/* Spacing and direction of an axis: the length of its direction, and what is left of it. */
+/* Spacing and direction of an axis: the length of its vector, and the unit vector. */
 static void place_axis(LpsPlace *p, const Nrrd *n, int axis, int to)
 {
     double length = 0;
@@ -343,7 +343,7 @@ static int take_line(Nrrd *n, HeaderLines *lines, const char *path, bool *ended,
     if (*ended || lines->text[0] == '#') return 0;
     const char *pair = strstr(lines->text, ":=");
     if (pair && pair < strstr(lines->text, ": ")) return 0;
-    if (pair && !strstr(lines->text, ": ")) return 0; /* a key and its value, which is none of the format's */
+    if (pair && !strstr(lines->text, ": ")) return 0; /* a key/value pair, which is no field */
     if (!header_split(lines->text, ":", &field, &value))
         return err_set(e, ERR_FORMAT, "expected 'field: value'");
     if (is_in("|data file|datafile|", field)) return set_data_file(n, lines, path, value, ended, e);
@@ -474,7 +474,7 @@ static void add_header(Text *t, const Geometry *g, const Array *voxels, const ch
         text_add(t, "\n");
 }
 
-/* Of CASE.nhdr the voxels are CASE.raw.gz; .nrrd holds its own. */
+/* The voxels of CASE.nhdr are in CASE.raw.gz; .nrrd contains them. */
 static int name_beside(char **name, const char *path, Err *e)
 {
     *name = NULL;

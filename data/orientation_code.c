@@ -21,7 +21,7 @@ bool orientation_same(const char *a, const char *b)
 const char *orientation_unturned(const char *code, ReaderAxes reader)
 {
     if (is_none(code) && orientation_as_read(code, reader) == code)
-        return "an image without orientation is never turned: give its header one (NIfTI: the sform; TIFF, PNG and BMP have "
+        return "an image without orientation is never reoriented: add one to its header (NIfTI: the sform; TIFF, PNG and BMP have "
                "none: store it as NIfTI)";
     if (!is_plane(code)) return NULL;
     return reader == READER_STORED

@@ -1,5 +1,5 @@
-/* Orientation codes as grid_axes_code writes them, "RAS" of a volume, "RA" of a 2-D image, "none": what of them reaches
- * the network, and what helps where they differ. */
+/* Orientation codes as grid_axes_code writes them, "RAS" of a volume, "RA" of a 2-D image, "none": the code as the
+ * network sees it, and advice where codes differ. */
 #ifndef DATA_ORIENTATION_CODE_H
 #define DATA_ORIENTATION_CODE_H
 
@@ -7,13 +7,13 @@
 
 #include "plans/readers.h"
 
-/* The code after reading: volumes may be turned to RAS, 2-D images never are. Returns code or a constant. */
+/* The code after reading: volumes may be reoriented to RAS, 2-D images never are. Returns code or a constant. */
 const char *orientation_as_read(const char *code, ReaderAxes reader);
 
-/* Whether a network cannot tell them apart; of a 2-D image the third axis may be any. */
+/* Whether two codes are equal; for a 2-D image the third axis is not compared. */
 bool orientation_same(const char *a, const char *b);
 
-/* Of an image that no reader turns, or not this one: that it is so, and what to do; of others NULL. */
+/* Advice for an image that is not reoriented, by any reader or by this one; NULL for other images. */
 const char *orientation_unturned(const char *code, ReaderAxes reader);
 
 #endif

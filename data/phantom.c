@@ -6,9 +6,9 @@
 #include "base/random.h"
 
 enum { VESSELS = 14, ORGANS = 2 };
-static const uint32_t PLAN = UINT32_MAX; /* the draws that are no slice's noise */
+static const uint32_t PLAN = UINT32_MAX; /* purpose of the draws for a whole case, not for a slice's noise */
 
-/* Lengths within a slice are fractions of its shorter side, from its centre; along Z of the depth. */
+/* Lengths in a slice are fractions of its shorter side, from its centre; along Z they are fractions of the depth. */
 typedef struct Organ {
     double centre[3], radius[3];           /* x, y, z */
     double angle;                          /* of the first axis in the slice */
@@ -27,13 +27,13 @@ typedef struct Body {
     Vessel vessel[VESSELS];
 } Body;
 
-/* How one channel shows the body. */
+/* Intensities of one channel. */
 typedef struct Contrast {
     double tissue, bright, dark, noise;
     double bias, direction[3], bias_phase;
 } Contrast;
 
-/* The share of a voxel that each kind of matter fills; they sum to 1 with air. */
+/* The share of each tissue in a voxel; the rest is air. */
 typedef struct Mixture {
     double tissue, bright, dark;
 } Mixture;
@@ -80,7 +80,7 @@ static Contrast draw_contrast(Rng *r, int channel)
     Contrast c = {.tissue = rng_range(r, 450, 550)};
     const double up = rng_range(r, 130, 200), down = rng_range(r, 130, 200);
     c.bright =
-        c.tissue + (channel % 2 ? -up : up); /* every other channel shows dark what others show bright */
+        c.tissue + (channel % 2 ? -up : up); /* every second channel has inverted contrast */
     c.dark = c.tissue - (channel % 2 ? -down : down);
     c.noise = rng_range(r, 30, 45);
     c.bias = rng_range(r, 0.08, 0.15);
@@ -89,12 +89,12 @@ static Contrast draw_contrast(Rng *r, int channel)
     return c;
 }
 
-/* How far a point lies inside the organ, in lengths of a slice; negative outside. */
+/* Depth of a point inside the organ, in units of a slice's side; negative outside. */
 static double depth_in_organ(const Organ *o, double x, double y, double z)
 {
     const double dx = x - o->centre[0], dy = y - o->centre[1], c = cos(o->angle), s = sin(o->angle);
     const double u = (c * dx + s * dy) / o->radius[0], v = (c * dy - s * dx) / o->radius[1];
-    if (u * u + v * v > 4) return -1; /* far outside: spare the angle */
+    if (u * u + v * v > 4) return -1; /* far outside: the angle is not needed */
     const double w = (z - o->centre[2]) / o->radius[2], around = atan2(v, u);
     const double outline =
         1 + o->wobble[0] * cos(2 * around + o->phase[0]) + o->wobble[1] * cos(3 * around + o->phase[1]);
@@ -103,7 +103,7 @@ static double depth_in_organ(const Organ *o, double x, double y, double z)
     return (1 - reach) * sqrt(o->radius[0] * o->radius[1]);
 }
 
-/* How far a point lies below the surface of the body. */
+/* Depth of a point below the surface of the body. */
 static double depth_in_body(const Body *b, double x, double y)
 {
     const double u = x / b->radius_x, v = y / b->radius_y;
@@ -111,7 +111,7 @@ static double depth_in_body(const Body *b, double x, double y)
     return (1 - sqrt(u * u + v * v) / outline) * sqrt(b->radius_x * b->radius_y);
 }
 
-/* The share of a voxel of side `pixel` that lies within, `depth` below the surface. */
+/* The share of a voxel of side `pixel` that is inside a surface, for a voxel centre at that depth. */
 static double cover(double depth, double pixel)
 {
     const double share = 0.5 + depth / pixel;
@@ -125,7 +125,7 @@ static void blend(Mixture *m, double share, bool dark)
                    m->dark * kept + (dark ? share : 0)};
 }
 
-/* What a voxel is made of, and its label. */
+/* The tissues of a voxel, and its label. */
 static uint8_t mix(Mixture *m, const Body *b, double x, double y, double z, double pixel)
 {
     const double depth = depth_in_body(b, x, y), layers = b->bright_layer + b->dark_layer;

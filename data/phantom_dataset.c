@@ -22,7 +22,7 @@ static int make_folder(const char *folder, const char *name, Err *e)
     return failed;
 }
 
-/* One channel, as the format holds it: pictures have no negative numbers, and no phantom has; BMP has 8 bits. */
+/* One channel in the format's type: pictures have no negative numbers, as phantoms; BMP has 8 bits. */
 static int write_channel(const char *path, const Geometry *g, int16_t *values, Err *e)
 {
     const int64_t *shape = g->shape_zyx;

@@ -1,5 +1,4 @@
-/* Pictures for people (curves, contact sheets): 8-bit PNG files. Images of a dataset go through
- * image_io.h. */
+/* Pictures to look at (curves, contact sheets): 8-bit PNG files. Images of a dataset go through image_io.h. */
 #ifndef DATA_PICTURE_H
 #define DATA_PICTURE_H
 

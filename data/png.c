@@ -1,6 +1,5 @@
-/* PNG images: gray, RGB, with or without alpha, 1 to 16 bits, interlaced or not. A palette gives its
- * colours, or its indices where labels are read. libpng leaves by longjmp: it only ever runs inside
- * guarded(). */
+/* PNG images: gray, RGB, with or without alpha, 1 to 16 bits, interlaced or not. An image with a palette is read as
+ * its colours, labels as the indices. libpng reports errors by longjmp: it is only called inside guarded(). */
 #include <png.h>
 #include <setjmp.h>
 #include <string.h>
@@ -13,12 +12,12 @@
 
 enum { DEFLATE_RATIO = 1032 };
 
-/* A file being read or written by libpng; all that must be given back stands here. */
+/* A file that libpng reads or writes, with everything that must be freed. */
 typedef struct PngFile {
     const char *path;
     png_structp png;
     png_infop info;
-    Err error;                 /* what libpng said, or our own reason */
+    Err error;                 /* libpng's error, or another one */
     uint8_t *mapped;           /* reading: the file */
     size_t count, at;
     uint8_t *pixels;           /* reading: the rows as stored, one sample in one or two bytes */
@@ -46,7 +45,7 @@ static png_voidp take_memory(png_structp png, png_alloc_size_t bytes)
 {
     PngFile *f = png_get_error_ptr(png);
     void *block = mem_alloc(bytes, NULL);
-    if (!block && f) err_set(&f->error, ERR_NOMEM, "%s: out of memory", f->path); /* told where libpng gives up */
+    if (!block && f) err_set(&f->error, ERR_NOMEM, "%s: out of memory", f->path); /* returned when libpng fails */
     return block;
 }
 
@@ -144,7 +143,7 @@ static Palette palette_of(const PngFile *f)
     return p;
 }
 
-/* Looks the colours of a palette up: out is (components, height, width). */
+/* Replaces palette indices by colours: out is (components, height, width). */
 static void look_up(float *out, const Palette *p, const PngFile *f)
 {
     const int64_t plane = f->height * f->width;

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* Takes the white space at the end off; returns where the rest begins. */
+/* Removes white space at the end; returns the first character that is not white space. */
 static char *trim(char *text)
 {
     size_t length = strlen(text);

@@ -1,7 +1,7 @@
 /* TIFF images: gray, RGB or RGBA, palettes, whole numbers or floats of 8 to 64 bits, gray of 1, 2 and 4 bits;
- * strips or tiles, chunky or planar, either byte order, BigTIFF, any lossless compression that libtiff knows.
- * One page is a picture, several are a volume (data/tiff_stack.h). Rows and columns stay as stored whatever the
- * orientation tag says (as nnU-Net's reader does). Reduced copies of a page (pyramids) are passed over. */
+ * strips or tiles, chunky or planar, either byte order, BigTIFF, any lossless compression that libtiff knows. One
+ * page is a picture, several are a volume (data/tiff_stack.h). Rows and columns stay as stored whatever the
+ * orientation tag says (as nnU-Net's reader does). Reduced copies of a page (pyramids) are skipped. */
 #include <string.h>
 
 #include "base/file.h"
@@ -13,11 +13,11 @@
 
 enum { STRIP_BYTES = 1 << 16, BIG_TIFF_BYTES = 2000000000 };
 
-/* What the tags of a page say. */
+/* Values of a page's tags. */
 typedef struct Layout {
     int64_t height, width;
     int samples, bits;
-    DType dtype; /* of a sample in memory; fewer bits than eight become a byte */
+    DType dtype; /* of a sample in memory; less than 8 bits become a byte */
     bool planar, palette;
 } Layout;
 
@@ -51,7 +51,7 @@ static int check_kind(const TiffFile *f, Layout *l, Err *e)
     TIFFGetField(f->tiff, TIFFTAG_PHOTOMETRIC, &photometric);
     TIFFGetFieldDefaulted(f->tiff, TIFFTAG_COMPRESSION, &compression);
     if (compression == COMPRESSION_JPEG || compression == COMPRESSION_OJPEG)
-        return err_set(e, ERR_UNSUPPORTED, "%s: JPEG inside: expected a lossless compression", f->path);
+        return err_set(e, ERR_UNSUPPORTED, "%s: JPEG compression: expected a lossless one", f->path);
     const bool gray = photometric == PHOTOMETRIC_MINISBLACK && l->samples <= 2;
     const bool colour =
         photometric == PHOTOMETRIC_RGB && (l->samples == 3 || l->samples == 4) && l->bits >= 8;
@@ -99,7 +99,7 @@ static bool is_reduced(const TiffFile *f)
     return TIFFGetField(f->tiff, TIFFTAG_SUBFILETYPE, &type) && (type & FILETYPE_REDUCEDIMAGE);
 }
 
-/* Goes to the next page that is no smaller copy. *there: whether one is left. */
+/* Goes to the next page that is no smaller copy. *there: whether there is one. */
 static int next_page(const TiffFile *f, bool *there, Err *e)
 {
     *there = false;
@@ -113,7 +113,7 @@ static int next_page(const TiffFile *f, bool *there, Err *e)
     return 0;
 }
 
-/* Counts the pages, which must be alike, and goes back to the first one. */
+/* Counts the pages, which must have the same layout, and goes back to the first one. */
 static int count_pages(int64_t *pages, const TiffFile *f, const Layout *first, Err *e)
 {
     bool there;
@@ -135,13 +135,13 @@ static int count_pages(int64_t *pages, const TiffFile *f, const Layout *first, E
     return tiff_file_failure(f, e, "damaged: its first page cannot be read again");
 }
 
-/* Where a page goes: its first pixel, and how far the planes of its samples are apart. */
+/* The destination of a page: its first pixel, and the distance between the planes of its samples. */
 typedef struct Place {
     float *out;
     int64_t stride;
 } Place;
 
-/* `count` pixels of one row, as they lie in a row of a strip or tile, from pixel `at` of the place on. */
+/* Copies `count` pixels from a row of a strip or tile, to pixel `at` of the destination and following. */
 static void convert_row(const Place *p, int64_t at, const Layout *l, int samples, uint8_t *row, int64_t count)
 {
     float *out = p->out + at;
@@ -189,7 +189,7 @@ static int read_tiles(const Place *p, const TiffFile *f, const Layout *l, uint8_
     return 0;
 }
 
-/* Looks the colours up: indices in the first plane, to three planes. TIFF's colours have 16 bits; those of 8-bit
+/* Replaces the indices in the first plane by colours in three planes. TIFF's colours have 16 bits; those of 8-bit
  * pictures are the upper byte. */
 static int look_up(const Place *p, const TiffFile *f, const Layout *l, Err *e)
 {
@@ -206,7 +206,7 @@ static int look_up(const Place *p, const TiffFile *f, const Layout *l, Err *e)
 static int read_page(const Place *p, const TiffFile *f, bool colours, Err *e)
 {
     Layout own;
-    TRY(read_layout(&own, f, e)); /* planar or not is the page's own affair */
+    TRY(read_layout(&own, f, e)); /* each page may be planar or not */
     const bool tiled = TIFFIsTiled(f->tiff);
     const uint64_t bytes = tiled ? TIFFTileSize64(f->tiff) : TIFFScanlineSize64(f->tiff);
     if (!bytes || bytes > TIFF_MAX_BLOCK_BYTES)
@@ -225,7 +225,7 @@ typedef struct Reading {
     Layout layout;
     TiffStack stack;
     int64_t pages;
-    bool colours; /* of a palette, to be looked up */
+    bool colours; /* the palette's colours are wanted */
 } Reading;
 
 static int check_size(const Reading *r, Err *e)
@@ -335,7 +335,7 @@ static bool set_tags(TIFF *tiff, const Array *voxels, int64_t height, int64_t wi
            TIFFSetField(tiff, TIFFTAG_ROWSPERSTRIP, (uint32_t)(STRIP_BYTES / row_bytes + 1));
 }
 
-/* Of the first page of a volume: how ImageJ reads slices and spacing. */
+/* Tags of a volume's first page: ImageJ's form of slices and spacing. */
 static bool set_stack(TIFF *tiff, const char *description, const double spacing_zyx[3])
 {
     return TIFFSetField(tiff, TIFFTAG_IMAGEDESCRIPTION, description) &&
@@ -385,7 +385,7 @@ static int write_tiff(const char *path, const Array *voxels, const TiffStack *s,
     return failed;
 }
 
-/* The side file comes first: where the image stands, its spacing does. */
+/* The side file is written first: where the image exists, its spacing does too. */
 static int write_image(const char *path, const Geometry *g, const Array *voxels, Err *e)
 {
     TRY(image_expect_volume(path, voxels, e));

@@ -1,4 +1,4 @@
-/* TiffFile: a TIFF file in memory behind libtiff, which so never touches the disk and never prints. */
+/* TiffFile: a TIFF file in memory for libtiff, so that libtiff neither reads or writes files nor prints. */
 #ifndef DATA_TIFF_FILE_H
 #define DATA_TIFF_FILE_H
 
@@ -10,11 +10,11 @@
 
 enum { TIFF_MAX_BLOCK_BYTES = 1 << 30 };
 
-/* A file in memory: the mapped file that is read, or the one that grows while it is written. */
+/* A file in memory: the mapped file that is read, or a growing block that is written. */
 typedef struct TiffFile {
     const char *path;
     TIFF *tiff;
-    Err error;                 /* what libtiff said first */
+    Err error;                 /* libtiff's first error */
     uint8_t *bytes;
     uint64_t count, capacity, at;
     bool writing;
@@ -24,7 +24,7 @@ typedef struct TiffFile {
  * TIFFClose(f->tiff) ends it. Fails: ERR_FORMAT, ERR_NOMEM. */
 int tiff_file_open(TiffFile *f, const char *mode, Err *e);
 
-/* Hands the first error of libtiff on, or `otherwise` if it gave none. */
+/* Returns libtiff's first error, or `otherwise` if there is none. */
 int tiff_file_failure(const TiffFile *f, Err *e, const char *otherwise);
 
 #endif

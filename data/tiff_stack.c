@@ -12,7 +12,7 @@
 
 enum { MAX_PAGES = 1 << 24 };
 
-/* What a description names: 0 and NaN where it does not. */
+/* Values of a description; 0 or NaN if missing. */
 typedef struct Named {
     int64_t channels, slices, frames;
     bool slices_together;
@@ -43,14 +43,14 @@ static void read_imagej(Named *n, const TiffFile *f, const char *text)
     n->slices = count_of(imagej_number(text, "slices"));
     n->frames = count_of(imagej_number(text, "frames"));
     n->spacing_zyx[0] = imagej_number(text, "spacing");
-    if (n->spacing_zyx[0] < 0) n->spacing_zyx[0] = -n->spacing_zyx[0]; /* ImageJ's stacks from below */
+    if (n->spacing_zyx[0] < 0) n->spacing_zyx[0] = -n->spacing_zyx[0]; /* ImageJ: reverse order */
     if (TIFFGetField(f->tiff, TIFFTAG_YRESOLUTION, &y) && y > 0) n->spacing_zyx[1] = 1 / (double)y;
     if (TIFFGetField(f->tiff, TIFFTAG_XRESOLUTION, &x) && x > 0) n->spacing_zyx[2] = 1 / (double)x;
 }
 
 /* ---- OME: XML, the attributes of <Pixels> ---- */
 
-/* The value of an attribute, `length` letters; NULL where it is not there. */
+/* The value of an attribute, `length` characters; NULL if it is missing. */
 static const char *attribute(const char *element, const char *key, size_t *length)
 {
     const char *end = strchr(element, '>');
@@ -106,7 +106,7 @@ static int read_ome(Named *n, const TiffFile *f, const char *pixels, Err *e)
 
 static const char digits[] = "0123456789";
 
-/* The side files that are there: of the file itself, then, for image channels, of their case. */
+/* The existing side files: of the file itself, then, for image channels, of their case. */
 static int add_sides(FileList *sides, const char *path, ImageUse use, Err *e)
 {
     const char *dot = strrchr(path_base(path), '.');
@@ -149,8 +149,8 @@ static int expect_same(const double a[3], const double b[3], const char *path, c
                    "of these files", path, a[0], a[1], a[2], path_base(side), b[0], b[1], b[2], path_base(other));
 }
 
-/* What the side files say; they must agree. A .json beside a picture need not be about spacing (labelme's are not):
- * then it is none. */
+/* Reads the side files, which must agree. A .json beside a picture may be another kind of file (labelme's): then it
+ * is ignored. */
 static int find_side(TiffStack *s, bool *found, const TiffFile *f, int64_t pages, ImageUse use, Err *e)
 {
     FileList sides = {0};
@@ -171,7 +171,7 @@ static int find_side(TiffStack *s, bool *found, const TiffFile *f, int64_t pages
     return failed;
 }
 
-/* ---- the whole ---- */
+/* ---- the stack ---- */
 
 static int read_named(Named *n, const TiffFile *f, Err *e)
 {
@@ -184,7 +184,7 @@ static int read_named(Named *n, const TiffFile *f, Err *e)
     return 0;
 }
 
-/* Slices and channels of the pages; without metadata all pages are slices. */
+/* Assigns slices and channels to the pages; without metadata all pages are slices. */
 static int share_pages(TiffStack *s, const Named *n, const TiffFile *f, int64_t pages, int samples,
                        ImageUse use, Err *e)
 {

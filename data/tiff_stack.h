@@ -1,4 +1,4 @@
-/* TiffStack: what the pages of a TIFF file are, slices or channels, and how far apart.
+/* TiffStack: whether the pages of a TIFF file are slices or channels, and their spacing.
  *
  *   one page                    a picture: (C,1,Y,X), C the samples of a pixel; its resolution is not used
  *   several pages               a volume: page i is slice i
@@ -7,8 +7,8 @@
  *   one page, with a side file  a volume of one slice
  *
  * Spacing of a volume: that of the side file CASE.json, {"spacing": [z,y,x]}, beside CASE_0000.tif or CASE.tif
- * (nnU-Net's Tiff3DIO); CASE_0000.json counts as well, and has to agree where both are there; else ImageJ's spacing and resolution, or OME's PhysicalSizeX, Y and Z; else 1. The
- * numbers are taken as they stand, whatever their unit. Plain values. */
+ * (nnU-Net's Tiff3DIO); CASE_0000.json is read too and must agree if both exist; else ImageJ's spacing and
+ * resolution, or OME's PhysicalSizeX, Y and Z; else 1. The unit is not converted. Plain values. */
 #ifndef DATA_TIFF_STACK_H
 #define DATA_TIFF_STACK_H
 
@@ -28,13 +28,13 @@ typedef struct TiffStack {
  * ERR_FORMAT, ERR_VALUE, ERR_UNSUPPORTED, ERR_IO, ERR_NOMEM. */
 int tiff_stack_find(TiffStack *s, const TiffFile *f, int64_t pages, int samples, ImageUse use, Err *e);
 
-/* Adds the side files that are there. Fails: ERR_NOMEM. */
+/* Adds the side files that exist. Fails: ERR_NOMEM. */
 int tiff_stack_add_side(FileList *files, const char *path, Err *e);
 
 /* The ImageDescription of a volume as ImageJ writes it. */
 void tiff_stack_describe(Text *description, const TiffStack *s);
 
-/* The name of that file: CASE.json of CASE.tif; the caller's. Fails: ERR_NOMEM. */
+/* The name of the side file: CASE.json for CASE.tif; owned by the caller. Fails: ERR_NOMEM. */
 int tiff_stack_name_side(char **name, const char *path, Err *e);
 
 /* Writes the side file of a volume at path. Fails: ERR_IO, ERR_NOMEM. */

@@ -34,7 +34,8 @@ static bool is_pattern(const char *pattern)
     return *at == 'd' && !strchr(at, '%');
 }
 
-/* The name of number n by a pattern of is_pattern, without trusting it as a format: the width is read here. */
+/* The name of number n by a pattern that is_pattern accepts. The pattern is not given to printf: the width is read
+ * here. */
 static int name_number(char *name, size_t bytes, const char *pattern, int n)
 {
     const char *percent = strchr(pattern, '%'), *end = strchr(percent, 'd');
@@ -78,7 +79,7 @@ static int64_t all_voxels(const VoxelLayout *l)
     return l->shape_zyx[0] * l->shape_zyx[1] * l->shape_zyx[2] * l->volumes;
 }
 
-/* Brings a plain source to where a share of so many bytes begins. */
+/* Moves a plain source to the beginning of a share of so many bytes. */
 static int skip(const VoxelFiles *f, ByteSource *s, uint64_t share, Err *e)
 {
     for (int64_t i = 0; i < f->skip_lines; i++) {
@@ -101,7 +102,7 @@ static int skip(const VoxelFiles *f, ByteSource *s, uint64_t share, Err *e)
     return 0;
 }
 
-/* The source holds a share of so many values and bytes. */
+/* Checks that the source holds a share of so many values and bytes. */
 static int check_length(const VoxelFiles *f, const ByteSource *s, uint64_t share, uint64_t values, Err *e)
 {
     const VoxelLayout *l = &f->layout;
@@ -126,7 +127,7 @@ static int check_length(const VoxelFiles *f, const ByteSource *s, uint64_t share
     return 0;
 }
 
-/* Opens share i of the voxels, checked: *own is what must be closed; or the header's file, as a second view. */
+/* Opens and checks share i of the voxels. *own must be closed; the share may also be in the header's file. */
 static int open_share(ByteSource *own, const VoxelFiles *f, const ByteSource *header, int i, Err *e)
 {
     const int shares = f->count ? f->count : 1;
@@ -156,7 +157,7 @@ int voxel_files_check(const VoxelFiles *f, const ByteSource *header, Err *e)
 int voxel_files_read(Array *voxels, const VoxelFiles *f, ByteSource *header, Err *e)
 {
     const int shares = f->count ? f->count : 1;
-    TRY(voxel_files_check(f, header, e)); /* before memory is taken */
+    TRY(voxel_files_check(f, header, e)); /* before memory is allocated */
     const int64_t count = all_voxels(&f->layout) / shares;
     TRY(voxels_new(voxels, &f->layout, e));
     int failed = 0;

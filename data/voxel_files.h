@@ -1,7 +1,7 @@
-/* Where the voxels of an image with a text header lie: behind it in the same file, or in files of their own.
+/* The files of the voxels of an image with a text header: the header's file itself, or other files.
  *
- * What MetaImage (.mha, .mhd) and NRRD (.nrrd, .nhdr) share. The files hold equal shares of the voxels, in
- * order. Nothing is allocated for voxels before all files have been seen to be long enough. */
+ * Used by MetaImage (.mha, .mhd) and NRRD (.nrrd, .nhdr). The files hold equal shares of the voxels, in order.
+ * Memory for voxels is allocated after all files were found long enough. */
 #ifndef DATA_VOXEL_FILES_H
 #define DATA_VOXEL_FILES_H
 
@@ -20,7 +20,7 @@ typedef struct VoxelFiles {
     int64_t skip_bytes;        /* then, of the unpacked bytes; -1: the voxels are the last bytes of the file */
 } VoxelFiles;
 
-/* Adds a file, named relative to the folder of the header, of `bytes` letters. Fails: ERR_NOMEM; ERR_FORMAT. */
+/* Adds a file, named relative to the folder of the header, of `bytes` bytes. Fails: ERR_NOMEM; ERR_FORMAT. */
 int voxel_files_add(VoxelFiles *f, const char *header, const char *name, size_t bytes, Err *e);
 
 /* Adds the files that a pattern names: the format, with one %d, of the numbers first, first + step … last.
@@ -28,15 +28,15 @@ int voxel_files_add(VoxelFiles *f, const char *header, const char *name, size_t 
 int voxel_files_add_pattern(VoxelFiles *f, const char *header, const char *pattern, size_t bytes,
                             const double first_last_step[3], Err *e);
 
-/* Reads all voxels. `header` stands behind the text header; it is read where no other file is named.
+/* Reads all voxels. The position of `header` is the end of the text header; it is read if no other file is named.
  * Fails: ERR_IO, ERR_NOMEM, ERR_VALUE; ERR_FORMAT (too few bytes, or more than the header says). */
 int voxel_files_read(Array *voxels, const VoxelFiles *f, ByteSource *header, Err *e);
 
-/* Whether the files, named by the header, are there and long enough. Fails as voxel_files_read. */
+/* Checks that the files that the header names exist and are long enough. Fails as voxel_files_read. */
 int voxel_files_check(const VoxelFiles *f, const ByteSource *header, Err *e);
 
-/* Writes header and voxels, in this order, to path; or the voxels to `data` where that is no NULL, and then the
- * header to path: without it the image does not count as there. Fails: ERR_IO, ERR_NOMEM. */
+/* Writes header and voxels, in this order, to path; or, if `data` is not NULL, the voxels to `data` and then the
+ * header to path: without a header the image does not exist. Fails: ERR_IO, ERR_NOMEM. */
 int voxel_files_write(const char *path, const Text *header, const char *data, const void *voxels, size_t bytes,
                       Err *e);
 

@@ -31,7 +31,7 @@ int voxels_new(Array *voxels, const VoxelLayout *l, Err *e)
     return array_new(voxels, DTYPE_F32, 4, (int64_t[]){channels, n[0], n[1], n[2]}, e);
 }
 
-/* Where voxel i of all volumes goes, and how many voxels of its volume follow it at most. */
+/* The destination of voxel i of all volumes, and the number of voxels left in its volume. */
 static float *place_of(float *out, const VoxelLayout *l, int64_t i, int64_t *left)
 {
     const int64_t plane = plane_of(l);
@@ -73,7 +73,7 @@ int voxels_read(float *out, const VoxelLayout *l, ByteSource *s, int64_t first, 
     return failed;
 }
 
-/* The next number of a text, which a plain source holds. */
+/* The next number of the text in a plain source. */
 static int next_number(double *value, ByteSource *s, int64_t index, Err *e)
 {
     char text[MAX_NUMBER], *end;
@@ -83,7 +83,7 @@ static int next_number(double *value, ByteSource *s, int64_t index, Err *e)
         text[length++] = (char)s->bytes[s->at++];
     text[length] = '\0';
     if (!length)
-        return err_set(e, ERR_FORMAT, "%s: cut off: value %lld of its voxels is not there", s->path,
+        return err_set(e, ERR_FORMAT, "%s: cut off: value %lld of its voxels is missing", s->path,
                        (long long)index);
     *value = strtod(text, &end);
     if (!*end) return 0;

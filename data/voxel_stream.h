@@ -1,7 +1,7 @@
 /* Voxels as files store them, one value after the other, to the planes of an image.
  *
- * What NIfTI, MetaImage and NRRD share: x is the fastest axis, then y, z; the components of a voxel stand
- * together in front of them, volumes (channels, time points) one after the other behind. */
+ * Used by NIfTI, MetaImage and NRRD: the components of a voxel vary fastest, then x, y, z, then the volume
+ * (channel, time point). */
 #ifndef DATA_VOXEL_STREAM_H
 #define DATA_VOXEL_STREAM_H
 
@@ -12,7 +12,7 @@ typedef struct VoxelLayout {
     DType dtype;               /* of one value: an integer type, float32 or float64 */
     bool swapped;              /* the other byte order */
     int64_t shape_zyx[3];
-    int64_t components;        /* values of a voxel that stand together */
+    int64_t components;        /* values per voxel, stored together */
     int64_t volumes;
     double slope, intercept;   /* value = stored * slope + intercept */
 } VoxelLayout;

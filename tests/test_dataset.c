@@ -295,7 +295,7 @@ static void explicit_files_are_used(void **state)
     assert_string_equal(d.training.cases[0].id, "one");
     assert_int_equal(d.training.cases[0].image_count, 2);
     assert_int_equal(faults.errors, 1);
-    assert_true(says(&faults, FAULT_ERROR, "gone|imagesTr/gone.nii.gz is not there"));
+    assert_true(says(&faults, FAULT_ERROR, "gone|imagesTr/gone.nii.gz does not exist"));
     dataset_close(&d);
     faults_free(&faults);
 }

@@ -72,7 +72,7 @@ static void a_file_longer_than_its_header_says_is_refused(void **state)
     assert_int_equal(read_npy("3, 2", "<i2", 12, &a, &e), 0);
     array_free(&a);
     assert_int_equal(read_npy("3, 2", "<i2", 13, &a, &e), ERR_FORMAT);
-    assert_says(&e, "ask for 12 bytes of data, the file holds 13: something was written behind them");
+    assert_says(&e, "need 12 bytes of data, the file has 13: there are bytes behind them");
     assert_int_equal(read_npy("3, 2", "<i2", 11, &a, &e), ERR_FORMAT);
     assert_says(&e, "it is cut short");
     assert_int_equal(read_npy("3, 0", "<i2", 1, &a, &e), ERR_FORMAT);

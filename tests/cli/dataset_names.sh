@@ -90,7 +90,7 @@ has "the others are named one by one" 'case phantom_001_label: .*has no image: e
 begin
 mv "$raw/imagesTr/phantom_002_0000.nii.gz" "$raw/imagesTr/Phantom_002_0000.nii.gz"
 check "a name that differs in capital letters" 1 plan
-has "is told with the other one" '1 label has an image only at a glance: the case "phantom_002" has no image; "Phantom_002" is there, which differs from "phantom_002" in capital letters or blanks only' stderr
+has "is told with the other one" '1 label has only nearly the name of an image: the case "phantom_002" has no image; "Phantom_002" is there, which differs from "phantom_002" in capital letters or blanks only' stderr
 is "with the sum as the only other error" test "$(errors)" -eq 2
 begin
 for f in "$raw"/imagesTr/*; do mv "$f" "${f%.nii.gz}.NII.gz"; done
@@ -99,11 +99,11 @@ has "is told so" '5 cases in files with another ending .*capital letters count: 
 begin
 mkdir "$raw/imagesTr/p1"; mv "$raw"/imagesTr/*1_0000.nii.gz "$raw/imagesTr/p1"
 check "an image in a folder of its own" 1 plan
-has "is not looked for" '1 file(s) ignored, the first is p1, a folder, which is not looked into' stderr
+has "is not looked for" '1 file(s) ignored, the first is p1, a folder, which is not searched' stderr
 begin
 mv "$raw/imagesTr" "$raw/ImagesTr"
 check "another name of the folder" 1 plan
-has "is told with what is there" 'imagesTr: not there: .*there are ImagesTr, dataset.json, labelsTr' stderr
+has "is told with what is there" 'imagesTr: missing: .*there are ImagesTr, dataset.json, labelsTr' stderr
 
 # ---- files that are something else than their ending says
 begin
@@ -114,7 +114,7 @@ cp "$out/other/imagesTr/phantom_001_0000.nrrd" "$raw/imagesTr/phantom_003_0000.n
 : >"$raw/labelsTr/phantom_004.nii.gz"
 check "files that are no images" 1 plan
 has "a pointer of Git LFS is told" 'phantom_001_0000.nii.gz: not NIfTI: .*by its content it is a pointer of Git LFS: fetch' stderr
-has "what is packed twice" 'phantom_002_0000.nii.gz: not NIfTI: .*packed by gzip twice: unpack it once' stderr
+has "what is packed twice" 'phantom_002_0000.nii.gz: not NIfTI: .*compressed by gzip twice: unpack it once' stderr
 has "another format" 'phantom_003_0000.nii.gz: not NIfTI: .*by its content it is a NRRD file: give it the ending of one' stderr
 has "an empty file" 'labelsTr/phantom_004.nii.gz: .*the file is empty' stderr
 
@@ -137,11 +137,11 @@ wrong '"background": 0' '"0": "background"' 'expected the name first, then its v
 begin
 keys '"training": [{"image": "./imagesTr/phantom_001.nii.gz", "label": "./labelsTr/phantom_001.nii.gz"}, {"image": "./imagesTr/phantom_002.nii.gz", "label": "./labelsTr2/phantom_002.nii.gz"}]'
 check "a list that names other files" 0 plan --quiet
-has "is named as unused" 'warning: .*"training" is not used and names other files than those taken, 1 of them, the first is ./labelsTr2/phantom_002' stderr
+has "is named as unused" 'warning: .*"training" is not used and names other files than those used, 1 of them, the first is ./labelsTr2/phantom_002' stderr
 begin
 keys '"training": [{"image": "./imagesTr/phantom_001.nii.gz", "label": "./labelsTr/phantom_001.nii.gz"}], "test": ["./imagesTs/phantom_002.nii.gz"]'
 check "a shorter list" 0 plan --quiet
-has "is named too" 'names 1 cases; all 5 that are in the folders are taken' stderr
+has "is named too" 'names 1 cases; all 5 that are in the folders are used' stderr
 begin
 map=
 for i in 1 2 3 4 5; do map="$map${map:+, }\"c$i\": {\"images\": [\"\${PLACE}/imagesTr/phantom_00${i}_0000.nii.gz\"], \"label\": \"\$PLACE/labelsTr/phantom_00$i.nii.gz\"}"; done

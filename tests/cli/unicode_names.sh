@@ -19,7 +19,7 @@ begin() { # IMAGES LABELS: the names in both folders
 }
 begin "$decomposed" "$composed"
 check "labels in another form than images" 1 plan
-has "are told of once" "3 labels have an image only at a glance: .*; ${decomposed}_1 is there and $advice" stderr
+has "are told of once" "3 labels have only nearly the name of an image: .*; ${decomposed}_1 is there and $advice" stderr
 is "with the sum as the only other error" test "$(grep -c 'error: ' "$out/stderr")" -eq 2
 
 begin "$decomposed" "$decomposed"
@@ -42,7 +42,7 @@ map=
 for i in 1 2 3; do map="$map${map:+, }\"c$i\": {\"images\": [\"imagesTr/${composed}_${i}_0000.nii.gz\"], \"label\": \"labelsTr/${decomposed}_$i.nii.gz\"}"; done
 keys "\"dataset\": {$map}"
 check "files of the map in another form" 1 plan
-has "are named with the files that are there" "case c1: .*imagesTr/${composed}_1_0000.nii.gz is not there: .*; ${decomposed}_1_0000.nii.gz is there and $advice" stderr
+has "are named with the files that are there" "case c1: .*imagesTr/${composed}_1_0000.nii.gz does not exist: .*; ${decomposed}_1_0000.nii.gz is there and $advice" stderr
 
 begin "$composed" "$composed"
 mkdir "$out/predicted"

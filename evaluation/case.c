@@ -25,7 +25,7 @@ static LabelPair label_pair(const Volumes *v)
 {
     LabelPair pair = {.reference = v->reference.data, .prediction = v->prediction.data};
     const int across = grid_axis_across(&v->geometry) > 0 ? grid_axis_across(&v->geometry) : 0;
-    for (int i = 0; i < 3; i++) { /* a plane is flat along z, wherever its axis of length 1 is stored */
+    for (int i = 0; i < 3; i++) { /* a plane gets its axis of length 1 as z */
         const int from = i == 0 ? across : i - (i <= across);
         pair.shape_zyx[i] = v->geometry.shape_zyx[from];
         pair.spacing_zyx_mm[i] = v->geometry.spacing_zyx_mm[from];
@@ -35,7 +35,7 @@ static LabelPair label_pair(const Volumes *v)
 
 static bool is_flat(const LabelPair *pair) { return pair->shape_zyx[0] == 1; }
 
-/* Fails where the prediction would have to be resampled; a turn of its axes is noted. */
+/* Fails if the prediction would have to be resampled; adds a note if its axes are reoriented. */
 static int check_fit(CaseResult *result, const Geometry *reference, const Geometry *prediction, Err *e)
 {
     GridAxes axes;
@@ -155,8 +155,8 @@ int case_evaluate(CaseResult *result, const Pair *pair, const Rules *rules, Err 
 
 int64_t case_bytes(const Pair *pair, const Rules *rules)
 {
-    /* Reading: float32 and stored voxels beside both label maps; later masks, corner codes and distances.
-     * Instances: two maps, and the queue in which they grow. */
+    /* While reading: float32 and stored voxels besides both label maps. Later: masks, corner codes and distances.
+     * Instances: two maps, and the queue for growing them. */
     const int64_t bytes_per_voxel = rules->instances.wanted ? 24 : 14;
     Geometry g;
     if (!pair->reference || image_probe_labels(&g, pair->reference, NULL)) return 0;

@@ -18,15 +18,15 @@ typedef struct Rules {
     Paper paper;                  /* also score by this convention */
 } Rules;
 
-/* Fills result's metrics, `done` and notes (of a case that fails: why). Volumes one voxel thick are measured in
- * 2D. Surface metrics of a structure that is absent in both are NaN; absent in one: NSD 0, distances infinite.
- * A prediction whose axes are only in another order or direction is turned onto the reference's grid, with a note
- * in `result`. Fails: as image_read_labels; ERR_SHAPE or ERR_VALUE where shape, spacing, origin or direction differ
+/* Fills result's metrics, `done` and notes (of a case that fails: why). Volumes one voxel thick are measured in 2D.
+ * Surface metrics of a structure that is absent in both are NaN; absent in one: NSD 0, distances infinite. A
+ * prediction whose axes only have another order or direction is reoriented to the reference's grid, with a note in
+ * `result`. Fails: as image_read_labels; ERR_SHAPE or ERR_VALUE where shape, spacing, origin or direction differ
  * otherwise; ERR_VALUE for a pair without a reference. */
 int case_evaluate(CaseResult *result, const Pair *pair, const Rules *rules, Err *e);
 
-/* An estimate of the most memory that case_evaluate takes for this pair, from the files' headers; 0 where
- * they cannot be read. */
+/* Estimate of the peak memory of case_evaluate for this pair, in bytes, from the files' headers; 0 if they cannot
+ * be read. */
 int64_t case_bytes(const Pair *pair, const Rules *rules);
 
 #endif

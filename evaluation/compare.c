@@ -31,7 +31,7 @@ typedef struct Row {
     int pairs[COMPARE_MOST];
 } Row;
 
-/* The values of a row by case: a label's, or (label == label_count) each case's mean over labels. */
+/* The values of a row by case: those of a label, or (label == label_count) the means over labels. */
 static void row_values(double *out, const Comparison *c, int evaluation, int metric, int label)
 {
     for (int k = 0; k < c->case_count; k++) {

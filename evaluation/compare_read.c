@@ -1,4 +1,4 @@
-/* Reading of evaluations that are compared. */
+/* Reads the evaluations that are compared. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,7 +54,7 @@ static int list_entries(Evaluation *v, const DocNode *cases, const char *path, E
     qsort(v->entries, (size_t)v->count, sizeof *v->entries, by_id);
     for (int i = 1; i < v->count; i++)
         if (!by_id(&v->entries[i - 1], &v->entries[i]))
-            return err_set(e, ERR_VALUE, "%s: case %s is in it twice", path, v->entries[i].id);
+            return err_set(e, ERR_VALUE, "%s: case %s occurs twice", path, v->entries[i].id);
     return 0;
 }
 
@@ -76,7 +76,7 @@ static int evaluation_read(Evaluation *v, const char *path, Err *e)
     char *summary = file_is_folder(path) ? path_format(e, "%s/summary.json", path) : mem_strdup(path, e);
     int code = file_is_there(summary, &there, e);
     if (!code && !there)
-        code = err_set(e, ERR_VALUE, "%s is not there: expected what evaluate wrote (its -o), or a summary.json", summary);
+        code = err_set(e, ERR_VALUE, "%s does not exist: expected an output folder of evaluate (its -o), or a summary.json", summary);
     if (!code) code = doc_read(&v->summary, summary, e);
     const DocNode *cases = code ? NULL : doc_find(v->summary.root, "metric_per_case");
     if (!code && (!cases || cases->kind != DOC_SEQUENCE || !cases->count))
@@ -95,7 +95,8 @@ static const Entry *find_entry(const Evaluation *v, const char *id)
     return v->count ? bsearch(&wanted, v->entries, (size_t)v->count, sizeof wanted, by_id) : NULL;
 }
 
-/* The value of a key; where all mappings have the same order of keys, *hint is it at once. */
+/* The value of a key. *hint is its position in the last mapping: if all have the same order of keys, no search is
+ * needed. */
 static const DocNode *find_near(const DocNode *mapping, const char *key, const DocNode **hint)
 {
     const DocNode *found = *hint && !strcmp((*hint)->key, key) ? *hint : doc_find(mapping, key);
@@ -103,7 +104,7 @@ static const DocNode *find_near(const DocNode *mapping, const char *key, const D
     return found;
 }
 
-/* ---- what all have ---- */
+/* ---- common cases and labels ---- */
 
 /* "…: a, b and 7 more" */
 typedef struct LeftOut {
@@ -129,7 +130,7 @@ static void note_left_out(Comparison *c, LeftOut *l, const char *one, const char
     text_free(&l->names);
 }
 
-/* The first evaluation that lacks a label, or -1. */
+/* Index of the first evaluation without the label, or -1. */
 static int lacks_label(const Comparison *c, const Evaluation *all, const char *key)
 {
     for (int i = 0; i < c->count; i++)
@@ -137,7 +138,7 @@ static int lacks_label(const Comparison *c, const Evaluation *all, const char *k
     return -1;
 }
 
-/* Whether an evaluation before number `i` has it: then it was named there. */
+/* Whether an evaluation before number `i` has it: then it was named already. */
 static bool earlier_has_label(const Evaluation *all, int i, const char *key)
 {
     while (i-- > 0)
@@ -200,7 +201,7 @@ static int keep_common_cases(Comparison *c, const Evaluation *all, Err *e)
     return err_set(e, ERR_VALUE, "the evaluations have no case in common");
 }
 
-/* ---- what the labels are ---- */
+/* ---- names of the labels ---- */
 
 static const DocNode *detail(const Evaluation *v, const char *label, const char *key)
 {
@@ -209,7 +210,7 @@ static const DocNode *detail(const Evaluation *v, const char *label, const char 
     return one ? doc_find(one, key) : NULL;
 }
 
-/* A label without a name of its own bears its key. */
+/* The name of a label without one is its key. */
 static const char *name_of(const Evaluation *v, const char *label)
 {
     const DocNode *name = detail(v, label, "name");
@@ -229,7 +230,7 @@ static int expect_same_names(const Comparison *c, const Evaluation *all, const c
     return 0;
 }
 
-/* The surface Dice is left out where its tolerances differ. */
+/* Leaves the surface Dice out if its tolerances differ. */
 static int compare_tolerances(Comparison *c, const Evaluation *all, const char *label, Err *e)
 {
     double first = NAN;
@@ -265,7 +266,7 @@ static int take_case(Comparison *c, int evaluation, int index, const DocNode *on
     return 0;
 }
 
-/* The number of the reference's voxels, with the label or in all. */
+/* The number of voxels of the reference with the label, or of all. */
 static double reference_voxels(const Comparison *c, int evaluation, int label, int index, bool all)
 {
     double sum = 0;
@@ -274,7 +275,7 @@ static double reference_voxels(const Comparison *c, int evaluation, int label, i
     return sum;
 }
 
-/* The same references have the same numbers of voxels, in every case and label. */
+/* Checks that the references are the same: they must have equal numbers of voxels in every case and label. */
 static int expect_same_references(const Comparison *c, Err *e)
 {
     for (int i = 1; i < c->count; i++)

@@ -9,8 +9,8 @@
 enum { NO_SITE = UINT16_MAX };
 
 typedef struct Parabola {
-    double top;          /* grid index where it is lowest */
-    double value;        /* squared distance there */
+    double top;          /* grid index of its minimum */
+    double value;        /* squared distance at the minimum */
 } Parabola;
 
 /* One thread's scratch for one plane. */
@@ -47,7 +47,7 @@ static void count_wanted(Grid *g)
     }
 }
 
-/* Sweeps down and up the planes; each thread has its own rows. */
+/* Sweeps through the planes in both directions; each thread processes its own rows. */
 static void sweep_z(Grid *g)
 {
     const int64_t area = g->ny * g->nx;
@@ -75,7 +75,7 @@ static void sweep_z(Grid *g)
     }
 }
 
-/* Whether the parabola between two others is nowhere the lowest; in the order of their tops. */
+/* Whether the parabola between two others is nowhere the lowest one; ordered by their minima. */
 static bool is_hidden(Parabola before, Parabola middle, Parabola after, double spacing_mm)
 {
     const double left = middle.top - before.top, right = after.top - middle.top, both = left + right;
@@ -83,8 +83,7 @@ static bool is_hidden(Parabola before, Parabola middle, Parabola after, double s
            left * right * both * spacing_mm * spacing_mm;
 }
 
-/* The parabolas value + (spacing (x - top))^2 that are the lowest somewhere, of the finite values of a
- * line. */
+/* The lower envelope of the parabolas value + (spacing (x - top))^2 of a line's finite values. */
 static int envelope(Parabola *lowest, const double *squared, int64_t count, double spacing_mm)
 {
     int n = 0;
@@ -97,7 +96,7 @@ static int envelope(Parabola *lowest, const double *squared, int64_t count, doub
     return n;
 }
 
-/* The envelope at x; *k moves on to the parabola that is the lowest there. x must not fall. */
+/* The envelope's value at x; *k advances to the parabola that is lowest there. x must not decrease between calls. */
 static double envelope_at(const Parabola *lowest, int n, int *k, int64_t x, double spacing_mm)
 {
     if (!n) return INFINITY;
@@ -188,7 +187,7 @@ int distance_to_sites(double *out_mm, const uint8_t *sites, const uint8_t *wante
 {
     Grid g = {.sites = sites, .wanted = wanted, .nz = shape_zyx[0], .ny = shape_zyx[1], .nx = shape_zyx[2],
               .spacing_mm = {spacing_mm[0], spacing_mm[1], spacing_mm[2]}};
-    if (g.nz == 1) { /* a plane is taken as its rows one behind the other: less memory, more threads */
+    if (g.nz == 1) { /* a plane is treated as a volume of its rows: less memory, more threads */
         g.nz = g.ny;
         g.ny = 1;
         g.spacing_mm[0] = spacing_mm[1];

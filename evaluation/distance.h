@@ -1,8 +1,8 @@
-/* Exact Euclidean distances on a grid, where they are wanted.
+/* Exact Euclidean distances on a grid, at chosen points.
  *
- * Separable: steps to the nearest site along z by two sweeps, then the lower envelope of parabolas along
- * y and along x (Felzenszwalb and Huttenlocher 2012, "Distance transforms of sampled functions"). Time
- * is linear in the grid; planes and rows without a wanted point are skipped; 2 bytes a grid point. */
+ * Separable: steps to the nearest site along z by two sweeps, then the lower envelope of parabolas along y and
+ * along x (Felzenszwalb and Huttenlocher 2012, "Distance transforms of sampled functions"). Time is linear in the
+ * number of grid points; planes and rows without a wanted point are skipped. Memory: 2 bytes per grid point. */
 #ifndef EVALUATION_DISTANCE_H
 #define EVALUATION_DISTANCE_H
 

@@ -31,7 +31,7 @@ typedef struct Options {
     CommonOptions common;
     const char *arguments[COMPARE_MOST];
     int argument_count;
-    const char *reference, *prediction;       /* the first two, unless compare */
+    const char *reference, *prediction;       /* the first two arguments, unless --compare */
     bool compare;
     const char *dataset, *images;
     bool no_report, allow_missing;
@@ -53,7 +53,7 @@ static const struct argp_option option_table[] = {
      "(default: 1 mm, in 2D images 1 pixel)", 0},
     {"allow-missing", KEY_ALLOW_MISSING, NULL, 0,
      "References without a prediction are no error (exit status 0); they are named all the same", 0},
-    {"chill", KEY_CHILL, NULL, OPTION_HIDDEN, NULL, 0}, /* nnU-Net's name of it */
+    {"chill", KEY_CHILL, NULL, OPTION_HIDDEN, NULL, 0}, /* nnU-Net's name of the option */
     {"only-overlap", KEY_ONLY_OVERLAP, NULL, 0, "Leave the surface distances out: nnU-Net's metrics only", 0},
     {"instances", KEY_INSTANCES, "FOLDER", OPTION_ARG_OPTIONAL,
      "Also score the instances of three-class labels (1 interior, 2 boundary) against the instance maps in "
@@ -74,7 +74,7 @@ static const struct argp_option option_table[] = {
     {0},
 };
 
-/* An option without an effect is refused by name. */
+/* Options without an effect are errors. */
 static void check_effects(const Options *o, struct argp_state *state)
 {
     const struct {
@@ -155,17 +155,17 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
 
 /* ---- before the work ---- */
 
-/* Everything that an evaluation works with. */
+/* The inputs and results of an evaluation. */
 typedef struct Work {
     const Options *o;
     Pairs pairs;
     Structures structures;
-    char *dataset;             /* found beside the folders, or NULL; owned, as the next two */
+    char *dataset;             /* the dataset.json that was found, or NULL; owned, as the next two */
     char *instances, *images;
     Summary summary;
     Text note;                 /* of the summary */
     bool is_new;               /* the folder for it was not there before */
-    bool is_written;           /* the summary of this evaluation stands */
+    bool is_written;           /* this evaluation's summary was written */
 } Work;
 
 static const char *dataset_of(const Work *w) { return w->o->dataset ? w->o->dataset : w->dataset; }
@@ -207,7 +207,7 @@ static int choose_images(Work *w, Err *e)
     if (o->no_report) return 0;
     if (!o->images) TRY(setup_find_sibling(&w->images, o->reference, "images", e));
     if (!o->images && !w->images && !o->common.quiet)
-        program_say("report.html will show contours on black: no images are known (--images FOLDER)");
+        program_say("report.html will show contours on black: no images were found (--images FOLDER)");
     return 0;
 }
 
@@ -233,7 +233,7 @@ static void say_missing(const Work *w)
     text_free(&names);
 }
 
-/* All that can be wrong before a case is read. */
+/* Checks everything that can be checked before a case is read. */
 static int prepare(Work *w, Err *e)
 {
     const Options *o = w->o;
@@ -272,7 +272,7 @@ static void evaluate_cases(Work *w, int threads)
     Gate gate = gate_make(sysconf(_SC_PHYS_PAGES) / 2 * sysconf(_SC_PAGESIZE));
     Progress progress;
     progress_begin(&progress, "evaluate", count, o->common.quiet);
-    if (threads > count) threads = count; /* what is left over works within a case */
+    if (threads > count) threads = count; /* remaining threads are used within a case */
 #pragma omp parallel for num_threads(threads) schedule(dynamic)
     for (int c = 0; c < count; c++) {
         Err e = {0};
@@ -343,7 +343,7 @@ static int judge(const Work *w, Err *e)
     Text text = {0};
     if (failed) text_add(&text, "%d of %d cases could not be evaluated (above)", failed, w->pairs.count);
     if (missing)
-        text_add(&text, "%s%d of %d references ha%s no prediction (--allow-missing lets that pass)", failed ? "; " : "",
+        text_add(&text, "%s%d of %d references ha%s no prediction (--allow-missing allows that)", failed ? "; " : "",
                  missing, missing + w->pairs.count - summary_extra(&w->summary), missing == 1 ? "s" : "ve");
     int code = text_check(&text, e);
     if (!code && text.length) code = err_set(e, ERR_VALUE, "%s", text.data);
@@ -368,7 +368,7 @@ static int evaluate(Work *w, int threads, Err *e)
     return judge(w, e);
 }
 
-/* What was refused changes nothing: an earlier summary stays. */
+/* An evaluation that fails leaves an earlier summary in place: a warning says so. */
 static void warn_of_earlier(const Work *w)
 {
     bool there;
@@ -428,11 +428,11 @@ int main(int argc, char **argv)
         .args_doc = "GROUND_TRUTH PREDICTIONS\n--compare EVALUATION...",
         .doc = "Compares the segmentations in PREDICTIONS with those of the same names in GROUND_TRUTH (two "
                "folders, or two files). Writes into OUT: summary.json, as nnU-Net does with surface "
-               "distances beside; summary.yaml, with 95 % intervals; per_case.csv; report.html. Prints a "
+               "distances added; summary.yaml, with 95 % intervals; per_case.csv; report.html. Prints a "
                "table."
                "\vExit status: 0 done, 1 some case could not be evaluated or has no prediction, 2 wrong usage."};
     Options options = {.common = {.takes = OPT_OUTPUT | OPT_THREADS | OPT_SEED | OPT_QUIET, .seed = 1}};
-    options.common.output = ""; /* only needed to evaluate: check_arguments */
+    options.common.output = ""; /* only required without --compare: see check_arguments */
     Err e = {0};
     program_begin("evaluate", false);
     options.tolerances = mem_alloc((size_t)argc * sizeof *options.tolerances, &e);

@@ -1,9 +1,9 @@
 #include "evaluation/fit.h"
 
-/* Says what keeps the prediction from lying on the reference's grid. */
+/* Sets the error of a prediction that is not on the reference's grid. */
 static int say_misfit(const Geometry *reference, const Geometry *prediction, Err *e)
 {
-    static const char rule[] = "the prediction must lie on the reference's grid";
+    static const char rule[] = "the prediction must be on the reference's grid";
     const int64_t *r = reference->shape_zyx, *p = prediction->shape_zyx;
     const double *a = reference->spacing_zyx_mm, *b = prediction->spacing_zyx_mm;
     const bool flat = reference->dimensions == 2 || prediction->dimensions == 2;

@@ -1,7 +1,7 @@
-/* Gate: lets so much work in at a time that its memory stays within a budget.
+/* Gate: limits parallel work so that its memory stays within a budget.
  *
  *   Gate g = gate_make(bytes);   any thread: gate_enter(&g, wanted) … gate_leave(&g, wanted)
- * Work that wants more than the whole budget runs alone. */
+ * Work that needs more than the whole budget runs alone. */
 #ifndef EVALUATION_GATE_H
 #define EVALUATION_GATE_H
 
@@ -15,7 +15,7 @@ typedef struct Gate {
 } Gate;
 
 Gate gate_make(int64_t budget);
-void gate_enter(Gate *g, int64_t wanted);   /* waits until there is room */
+void gate_enter(Gate *g, int64_t wanted);   /* blocks until so much is left */
 void gate_leave(Gate *g, int64_t wanted);
 
 #endif

@@ -1,4 +1,4 @@
-/* Instances of one case: from its files to the numbers of found, missed and invented instances. */
+/* Instances of one case: reads its map and counts found, missed and invented instances. */
 #ifndef EVALUATION_INSTANCE_CASE_H
 #define EVALUATION_INSTANCE_CASE_H
 
@@ -26,10 +26,10 @@ typedef struct InstanceResult {
 
 double instance_metric(const InstanceScore *s, int metric);
 
-/* Scores the instances of a predicted label map against the pair's instance map or, without one, against
- * the instances of the reference's label map by the same rule. Labels int16 (Z,Y,X) borrowed, on the
- * reference's `grid`, onto which the map is turned. Fails: as image_read; ERR_SHAPE where the map's shape
- * differs; ERR_VALUE where it lies at another place, and for a map that is not one. */
+/* Scores the instances of a predicted label map against the pair's instance map or, without one, against the
+ * instances of the reference's label map by the same rule. Labels int16 (Z,Y,X) borrowed, on the reference's
+ * `grid`, to which the map is reoriented. Fails: as image_read; ERR_SHAPE for another shape; ERR_VALUE for another
+ * place, and for a file that is no instance map. */
 int instance_case(InstanceResult *result, const Pair *pair, const Geometry *grid, const Array *reference,
                   const Array *prediction, const InstanceRules *rules, Err *e);
 

@@ -8,7 +8,7 @@
 
 /* ---- from labels to instances ---- */
 
-/* A grid with what a breadth-first growth needs. */
+/* State of growing instances breadth-first on a grid. */
 typedef struct Growth {
     int32_t *map;
     const int16_t *labels;
@@ -19,7 +19,7 @@ typedef struct Growth {
 
 static bool is_open(const Growth *g, int64_t i) { return g->labels[i] == INSTANCE_BOUNDARY && !g->map[i]; }
 
-/* Gives the open neighbours of a voxel its instance and queues them. */
+/* Assigns a voxel's instance to its neighbours in the boundary that have none, and queues them. */
 static void spread(Growth *g, int64_t at)
 {
     const int64_t x = at % g->nx, y = at / g->nx % g->ny, z = at / (g->nx * g->ny);
@@ -35,8 +35,8 @@ static void spread(Growth *g, int64_t at)
     }
 }
 
-/* Rings of one step after the other; within a ring in the order of the instances' numbers, which the first
- * ring sets and the queue keeps. */
+/* Grows by one step at a time. Within a step voxels are in the order of their instances' numbers: the first step
+ * is, and the queue preserves it. */
 static int grow_over_boundary(int32_t *map, int32_t count, const int16_t *labels, const int64_t shape_zyx[3],
                               Err *e)
 {
@@ -129,7 +129,7 @@ int instances_drop_at_frame(int32_t *map, int32_t *count, const int64_t shape_zy
 
 /* ---- matching ---- */
 
-/* Voxels that an instance of each map share. */
+/* Number of voxels that two instances, one of each map, share. */
 typedef struct Shared {
     int32_t reference, prediction;
     int64_t voxels;
@@ -142,7 +142,7 @@ static int by_pair(const void *a, const void *b)
     return (p->prediction > q->prediction) - (p->prediction < q->prediction);
 }
 
-/* Sizes of the instances of both maps and the pairs that meet, found by runs of equal pairs. */
+/* Sizes of the instances of both maps and the pairs that overlap, counted by runs of equal pairs. */
 static int count_shared(Shared **list, int64_t *count, int64_t *reference_size, int64_t *prediction_size,
                         const int32_t *reference, const int32_t *prediction, int64_t voxels, Err *e)
 {

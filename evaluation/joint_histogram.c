@@ -63,7 +63,7 @@ static int count_sparse(JointHistogram *h, int reference, int prediction, int64_
     return 0;
 }
 
-/* Length of the run of equal pairs at the start; neighbours mostly agree, so four are looked at at once. */
+/* Length of the run of equal pairs at the start; neighbours are mostly equal, so four are compared at once. */
 static int64_t run_length(const int16_t *reference, const int16_t *prediction, int64_t left)
 {
     const uint64_t four = 0x0001000100010001u;

@@ -1,4 +1,4 @@
-/* Masks: a structure's voxels cut out of a label map. */
+/* Masks: a structure's voxels within a box of a label map. */
 #ifndef EVALUATION_MASK_H
 #define EVALUATION_MASK_H
 

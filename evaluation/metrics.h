@@ -1,4 +1,4 @@
-/* Metrics: what is measured per case and structure. */
+/* Metrics of a case and structure. */
 #ifndef EVALUATION_METRICS_H
 #define EVALUATION_METRICS_H
 
@@ -25,7 +25,7 @@ typedef enum Metric {
 typedef struct MetricInfo {
     const char *key;
     bool is_count;      /* a whole number of voxels */
-    bool by_nnunet;     /* nnU-Net's evaluation has it */
+    bool by_nnunet;     /* nnU-Net's evaluation has this metric */
 } MetricInfo;
 extern const MetricInfo metric_info[METRIC_COUNT];
 

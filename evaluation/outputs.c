@@ -10,7 +10,7 @@ int outputs_check(const char *folder, Err *e)
     TRY(file_make_folders(folder, e));
     char *path = path_format(e, "%s/summary.json", folder);
     int code = path ? 0 : ERR_NOMEM;
-    if (!code && file_is_folder(path)) code = err_set(e, ERR_IO, "%s: a folder stands where this file is to be", path);
+    if (!code && file_is_folder(path)) code = err_set(e, ERR_IO, "%s: there is a folder of this file's name", path);
     if (!code) code = file_create(&probe, path, e);
     if (!code) file_abort(&probe);
     mem_free(path);

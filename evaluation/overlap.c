@@ -5,7 +5,7 @@
 #include "base/memory.h"
 #include "evaluation/joint_histogram.h"
 
-/* Which structures a slot of the histogram belongs to: list[start[slot]] up to list[end[slot]], ascending. */
+/* The structures that contain a slot's label: list[start[slot]] up to before list[end[slot]], ascending. */
 typedef struct Members {
     int *start, *end;   /* (slots) */
     int *list;
@@ -35,15 +35,15 @@ static int members_new(Members *m, const JointHistogram *h, const Structures *s,
     for (int i = 0; i < s->count; i++)
         for (int k = 0; k < s->items[i].label_count; k++) {
             const int slot = histogram_slot(h, s->items[i].labels[k]), last = m->end[slot] - 1;
-            if (last < m->start[slot] || m->list[last] != i) m->list[m->end[slot]++] = i; /* named twice: once */
+            if (last < m->start[slot] || m->list[last] != i) m->list[m->end[slot]++] = i; /* each label once */
         }
     return 0;
 }
 
 /* ---- sums ---- */
 
-/* A pair's voxels in the structures of its labels: tp where both are in the structure, fn and fp where one is.
- * Both lists are ascending: one walk through them. */
+/* Adds a pair's voxels to the structures of its labels: tp if both labels are in the structure, else fn or fp. Both
+ * lists are ascending, so one pass is enough. */
 static void add_cell(Overlap *overlaps, const Members *m, const HistogramCell *cell)
 {
     int r = m->start[cell->reference], p = m->start[cell->prediction];

@@ -1,8 +1,8 @@
 /* Overlap of a reference and a predicted segmentation: counts of voxels, Dice, IoU.
  *
- * One pass over both volumes fills a joint histogram of their labels; every structure's counts are
- * sums of it. The rules are nnU-Net v2's compute_metrics: voxels whose reference is the ignore label
- * count nowhere; Dice and IoU of a structure that is absent in both are NaN. */
+ * One pass over both volumes fills a joint histogram of their labels; every structure's counts are sums of it. The
+ * rules are nnU-Net v2's compute_metrics: voxels whose reference is the ignore label are not counted; Dice and IoU
+ * of a structure that is absent in both are NaN. */
 #ifndef EVALUATION_OVERLAP_H
 #define EVALUATION_OVERLAP_H
 
@@ -30,7 +30,7 @@ int overlap_count(Overlap *overlaps, Box *boxes, UnknownLabels *unknown, const S
 double overlap_dice(const Overlap *o);   /* 2 TP / (2 TP + FP + FN); NaN for 0 / 0 */
 double overlap_iou(const Overlap *o);    /* TP / (TP + FP + FN); NaN for 0 / 0 */
 
-/* The metrics of `row` that voxel counts decide: nnU-Net's, in its names. */
+/* Sets the metrics of `row` that follow from voxel counts: those of nnU-Net. */
 void overlap_metrics(MetricRow row, const Overlap *o);
 
 #endif

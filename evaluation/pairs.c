@@ -32,7 +32,7 @@ static int by_id(const void *a, const void *b)
     return strcmp(((const Entry *)a)->id, ((const Entry *)b)->id);
 }
 
-/* Takes over path, also on failure. */
+/* Owns path from then on, also on failure. */
 static int add_entry(Entries *list, char *path, Err *e)
 {
     const char *ending = path ? image_ending(path) : NULL;
@@ -75,7 +75,7 @@ static char *take(char **owned)
     return taken;
 }
 
-/* Both lists are sorted: one walk through them, taking over their strings. */
+/* Joins two sorted lists in one pass and moves their strings into the pairs. */
 static int merge(Pairs *pairs, Entries *references, Entries *predictions, Err *e)
 {
     pairs->items = mem_zalloc((size_t)predictions->count, sizeof *pairs->items, e);
@@ -99,7 +99,7 @@ static int merge(Pairs *pairs, Entries *references, Entries *predictions, Err *e
     return 0;
 }
 
-/* Two files are one case, whatever their names. */
+/* Two files given by name are one case, even if their names differ. */
 static int pair_files(Pairs *pairs, Entries *references, Entries *predictions, Err *e)
 {
     mem_free(references->items[0].id);
@@ -114,7 +114,7 @@ static void add_ids(Text *out, const Entries *list)
     if (list->count > SHOWN) text_add(out, " …");
 }
 
-/* Adds what is to be said where names differ in their Unicode form only. */
+/* Adds a hint if names differ in their Unicode form only. */
 static void tell_alike(Text *text, const Entries *references, const Entries *predictions)
 {
     for (int r = 0; r < references->count; r++)
@@ -130,7 +130,7 @@ static int expect_images(const Entries *list, const char *folder, Err *e)
     return list->count ? 0 : err_set(e, ERR_VALUE, "%s: there is no image in this folder", folder);
 }
 
-/* Both lists are sorted. Without a name that both have, the folders do not belong together. */
+/* Fails if two sorted lists have no name in common: then the folders do not belong together. */
 static int expect_common(const Entries *references, const char *reference, const Entries *predictions,
                          const char *prediction, Err *e)
 {

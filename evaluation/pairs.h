@@ -1,7 +1,7 @@
-/* Pairs: which prediction is compared with which reference.
+/* Pairs: each prediction with its reference.
  *
- * Every image in the folder of predictions is a pair (nnU-Net's rule); its reference is the image of the
- * same case, whatever the format. pairs_find fills the list, pairs_free takes it back. */
+ * Every image in the folder of predictions is a pair (nnU-Net's rule); its reference is the image of the same case,
+ * in any format. pairs_find fills the list, pairs_free frees it. */
 #ifndef EVALUATION_PAIRS_H
 #define EVALUATION_PAIRS_H
 
@@ -11,8 +11,8 @@
 typedef struct Pair {
     char *id;           /* file name without its ending */
     char *prediction;   /* paths */
-    char *reference;    /* NULL where there is none */
-    char *instances;    /* map of the reference's instances, likewise */
+    char *reference;    /* NULL: none */
+    char *instances;    /* map of the reference's instances; NULL: none */
 } Pair;
 
 typedef struct Pairs {
@@ -26,12 +26,11 @@ typedef struct Pairs {
  * one case in a folder, a folder without an image, or two without a common case; ERR_NOMEM. */
 int pairs_find(Pairs *pairs, const char *reference, const char *prediction, Err *e);
 
-/* Of files with the same names (count) in both folders, whatever else is there. Fails: ERR_NOMEM. */
+/* Pairs of `count` files with the same names in both folders; other files are not used. Fails: ERR_NOMEM. */
 int pairs_of_names(Pairs *pairs, const char *references, const char *predictions, const char *const *names, int count,
                    Err *e);
 
-/* Adds what is to be said where the name of a prediction without a reference looks like that of a reference without a
- * prediction. */
+/* Adds a hint if the name of a prediction without a reference looks like that of a reference without a prediction. */
 void pairs_tell_alike(Text *text, const Pairs *pairs);
 
 /* Fills in the instance maps of a folder by their ids. Fails as pairs_find, and with ERR_VALUE where a pair

@@ -9,7 +9,7 @@
 static const struct {
     const char *name;
     double tolerance_mm;
-    bool labelled_slices;   /* scored only where the reference has it */
+    bool labelled_slices;   /* scored only in slices where the reference has it */
 } organs[PAPER_ORGANS] = {
     {"Liver", 5, false}, {"RK", 3, false}, {"Spleen", 3, false}, {"Pancreas", 5, false}, {"Aorta", 2, true},
     {"IVC", 2, true}, {"RAG", 2, false}, {"LAG", 2, false}, {"Gallbladder", 2, false}, {"Esophagus", 3, true},
@@ -72,7 +72,7 @@ static int score_label(double *dsc, double *nsd, const LabelPair *p, int16_t lab
                        bool labelled_slices, Err *e)
 {
     Extent extent = find_extent(p, label);
-    *dsc = *nsd = extent.prediction ? 0 : 1; /* where the reference has none */
+    *dsc = *nsd = extent.prediction ? 0 : 1; /* the reference has no such voxel */
     if (!extent.reference) return 0;
     if (labelled_slices) {
         extent.box.first[0] = extent.first_z;
@@ -108,7 +108,7 @@ static int score_abdomen(PaperScores *s, const LabelPair *p, Err *e)
     return 0;
 }
 
-/* Marks the labels of a map but for its smallest. */
+/* Marks the labels of a map, except the smallest. */
 static void mark_labels(bool *seen, const int16_t *labels, int64_t count)
 {
     int16_t smallest = INT16_MAX;

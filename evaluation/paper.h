@@ -1,10 +1,11 @@
 /* The conventions of the paper's own scores (U-Mamba's evaluation scripts, used by Swin-UMamba), where they
  * differ from nnU-Net's: docs/reference.md, Scores of the paper. Cells are scored by evaluation/instances.h.
  *
- * AbdomenMRI: 13 organs by their labels 1 … 13, each with its tolerance. Absent in both 1, only in the
- * reference 0. Aorta, IVC and esophagus: only the slices (last axis of the file) from the reference's first
- * up to but without its last. Endoscopy: the mean over the labels that the reference or the prediction has,
- * each without its smallest value; tolerance 2 pixels, surfaces in 3D. Scores are rounded to 4 digits. */
+ * AbdomenMRI: 13 organs by their labels 1 … 13, each with its tolerance. A score is 1 if both sides lack the organ,
+ * 0 if only the reference lacks it. Aorta, IVC and esophagus: only the slices (last axis of the file) from the
+ * reference's first to the one before its last. Endoscopy: the mean over the labels that the reference or the
+ * prediction has, each without its smallest value; tolerance 2 pixels, surfaces in 3D. Scores are rounded to 4
+ * digits. */
 #ifndef EVALUATION_PAPER_H
 #define EVALUATION_PAPER_H
 
@@ -20,7 +21,7 @@ enum { PAPER_ORGANS = 13 };
 /* DSC and NSD of one case, of its organs or (Endoscopy) of the whole image at [0]. */
 typedef struct PaperScores {
     double dsc[PAPER_ORGANS], nsd[PAPER_ORGANS];
-    bool has_slices;            /* Endoscopy: the case is a volume, no picture */
+    bool has_slices;            /* Endoscopy: the case is a volume, not a picture */
 } PaperScores;
 
 int paper_columns(Paper paper);                     /* 13 or 1 */

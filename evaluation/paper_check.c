@@ -14,7 +14,7 @@ static bool is_known(const Structures *s, int label)
     return false;
 }
 
-/* Whether a reference has it, or a region that it is part of. */
+/* Whether a reference has the label, or a region that contains it. */
 static bool is_in_reference(const Summary *s, int label)
 {
     for (int i = 0; i < s->structures->count; i++)
@@ -42,7 +42,7 @@ int paper_expect_labels(Paper paper, const Structures *s, const char *dataset, E
     int code = text_check(&organs, e);
     if (!code && missing)
         code = err_set(e, ERR_VALUE, "--paper abdomen_mri scores %d organs by their labels 1 to %d, and %d of them are no labels of "
-                       "%s: %s: leave --paper away, or give the dataset.json of AbdomenMRI with -d", PAPER_ORGANS,
+                       "%s: %s: omit --paper, or give the dataset.json of AbdomenMRI with -d", PAPER_ORGANS,
                        PAPER_ORGANS, missing, dataset, organs.data);
     text_free(&organs);
     return code;

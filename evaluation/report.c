@@ -136,13 +136,13 @@ static int add_cases(Text *out, const Report *r, Err *e)
     return code;
 }
 
-/* ---- which labels ---- */
+/* ---- labels that are shown ---- */
 
 static int by_index(const void *a, const void *b) { return ((const Ranked *)a)->index - ((const Ranked *)b)->index; }
 
 static int choose_labels(ReportLabels *labels, const Summary *s, Err *e)
 {
-    enum { MOST = 120, CELLS = 60000, FEWEST = 8 }; /* a page that a browser still shows at once */
+    enum { MOST = 120, CELLS = 60000, FEWEST = 8 }; /* so that a browser shows the page without delay */
     const int rows = s->case_count ? CELLS / s->case_count : MOST;
     const int most = rows > MOST ? MOST : rows < FEWEST ? FEWEST : rows;
     const size_t count = (size_t)s->structures->count;

@@ -1,8 +1,8 @@
-/* report.html: an evaluation for people, in one self-contained file.
+/* report.html: an evaluation as one self-contained page.
  *
- * Tables per label that sort by a click, box plots (SVG), and the worst and best cases with contours of
- * reference and prediction on the slices that matter. It needs no other file and no network, follows the
- * reader's light or dark setting, and keeps its tables and figures where scripts are off. */
+ * Tables per label that sort by a click, box plots (SVG), and the worst and best cases with contours of reference
+ * and prediction on chosen slices. It needs no other file and no network, follows the browser's light or dark
+ * setting, and shows tables and figures without scripts too. */
 #ifndef EVALUATION_REPORT_H
 #define EVALUATION_REPORT_H
 
@@ -17,8 +17,8 @@ typedef struct Report {
     const char *reference, *prediction;   /* what was compared, as given */
 } Report;
 
-/* Writes the report atomically; shown cases are read again, one at a time. A case that cannot be shown is
- * left out with the reason in its place. Fails: ERR_IO, ERR_NOMEM. */
+/* Writes the report atomically; shown cases are read again, one at a time. For a case that cannot be shown, the
+ * reason is shown instead. Fails: ERR_IO, ERR_NOMEM. */
 int report_write(const Report *r, const char *path, Err *e);
 
 #endif

@@ -12,20 +12,20 @@
 
 enum { SLICES = 3, LONGEST = 640, MARGIN = 12, SMALLEST = 48 };
 
-/* A case in memory, and how it is cut: across the axis with the largest spacing. */
+/* A case in memory, and how it is sliced: across the axis with the largest spacing. */
 typedef struct Shown {
     Array reference, prediction;   /* int16 (Z,Y,X) */
-    Image image;                   /* without voxels where there is none */
-    Err no_image;                  /* why there is none though a file is */
+    Image image;                   /* without voxels if there is none */
+    Err no_image;                  /* why an existing image file is not shown */
     Geometry geometry;
     int axis, rows, columns;       /* of Z, Y, X: across, down and along the picture */
-    bool flip_rows, flip_columns;  /* so that the head is up, anterior up or left, the right side left */
+    bool flip_rows, flip_columns;  /* so that superior and anterior are up (or anterior left), and right is left */
 } Shown;
 
 /* The part of a slice that is drawn; high is excluded. */
 typedef struct Window {
     int64_t slice, low_row, high_row, low_column, high_column;
-    int64_t factor;                /* pixels per side that become one */
+    int64_t factor;                /* size of the block of pixels that becomes one pixel */
 } Window;
 
 /* ---- reading ---- */
@@ -119,8 +119,8 @@ static void score_slices(Score *scores, const Shown *v, const Structures *s)
     }
 }
 
-/* The slice with the most wrong voxels, the one with the largest reference, then the next most wrong ones;
- * none close to another. Returns how many. */
+/* The slice with the most wrong voxels, the one with the largest reference, then the next most wrong ones; no two
+ * close to each other. Returns their number. */
 static int choose_slices(int64_t *chosen, const Score *scores, int64_t count)
 {
     const int64_t apart = count / 12 + 1;
@@ -183,8 +183,8 @@ static int64_t window_width(const Window *w)
     return (w->high_column - w->low_column + w->factor - 1) / w->factor;
 }
 
-/* A plane's window with the most wrong pixels: two by two cells of a grid. False where the plane is too small
- * to look closer. */
+/* The window of a plane with the most wrong pixels: two by two cells of a grid. False if the plane is too small for
+ * a window. */
 static bool find_closeup(Window *w, const Shown *v, Err *e, int *code)
 {
     const int64_t height = v->geometry.shape_zyx[v->rows], width = v->geometry.shape_zyx[v->columns];
@@ -301,7 +301,7 @@ done:
 
 /* ---- contours ---- */
 
-/* Outside of the window the label of its border: what goes on there has no edge. */
+/* Outside of the window the label of the window's border, so that there is no contour at the border. */
 static int16_t shown_label(const Array *labels, const Shown *v, const Window *w, int64_t i, int64_t j)
 {
     const int64_t height = window_height(w), width = window_width(w);

@@ -1,4 +1,4 @@
-/* The parts of report.html; only report*.c include this. All append to `out`, whose failure sticks. */
+/* The parts of report.html; only report*.c include this. All append to `out`, which keeps a failure. */
 #ifndef EVALUATION_REPORT_PARTS_H
 #define EVALUATION_REPORT_PARTS_H
 
@@ -7,16 +7,16 @@
 
 extern const char *const report_css[], *const report_script[];   /* lines, NULL behind the last */
 
-/* The structures that are shown beyond the means: all that some case has or, where they are many, those with the
- * lowest mean Dice; ascending. */
+/* The structures that are shown in more than the table of means: all that occur in some case or, if they are many,
+ * those with the lowest mean Dice; ascending. */
 typedef struct ReportLabels {
     int *index;   /* owned by the report */
     int count;
 } ReportLabels;
 
-/* "0.7697"; a word where there is no number. */
+/* "0.7697"; a word if there is no number. */
 void report_add_value(Text *out, Metric m, double value);
-/* "0.7697 to 0.7961"; nothing where there is no interval. */
+/* "0.7697 to 0.7961"; nothing without an interval. */
 void report_add_interval(Text *out, Metric m, const Interval *interval);
 
 /* Mean of a case's Dice over the structures that it has. */
@@ -30,8 +30,8 @@ void report_add_notes(Text *out, const Summary *s);
 /* A box plot of one metric: a row per structure, a dot per case. */
 void report_add_plot(Text *out, const Summary *s, const ReportLabels *labels, Metric metric);
 
-/* The figures of one case: an <svg> per slice that matters. Fails where the case cannot be read, with
- * nothing appended; ERR_NOMEM. */
+/* The figures of one case: an <svg> per chosen slice. Fails where the case cannot be read, with nothing appended;
+ * ERR_NOMEM. */
 int report_add_overlays(Text *out, const Report *r, int index, Err *e);
 
 #endif

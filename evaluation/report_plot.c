@@ -58,7 +58,7 @@ static void add_grid(Text *out, const Scale *scale, int bottom)
         text_add(out, "<path class=grid d=\"M%.1f %dV%d\"/>\n", to_x(scale, scale->low + k * scale->step), TOP, bottom);
 }
 
-/* A picture of its own, so that it stays in sight where many rows are scrolled. */
+/* A separate picture, so that it stays visible when many rows are scrolled. */
 static void add_ticks(Text *out, const Scale *scale)
 {
     text_add(out, "<svg class=axis viewBox=\"0 0 %d %d\" aria-hidden=true>", WIDTH, AXIS);

@@ -30,7 +30,7 @@ static void add_cell(Text *out, Metric m, double value)
     text_add(out, "</td>");
 }
 
-/* "0.7697 to 0.7961"; nothing where there is no interval. */
+/* "0.7697 to 0.7961"; nothing without an interval. */
 void report_add_interval(Text *out, Metric m, const Interval *interval)
 {
     if (isnan(interval->low)) return;
@@ -39,7 +39,7 @@ void report_add_interval(Text *out, Metric m, const Interval *interval)
     report_add_value(out, m, interval->high);
 }
 
-/* The interval stands below the mean. */
+/* The interval is below the mean. */
 static void add_mean_cell(Text *out, Metric m, const Mean *mean)
 {
     begin_cell(out, m, mean->value);
@@ -111,7 +111,7 @@ static void add_tolerances(Text *out, const Structures *s, const Structure **sor
     text_add(out, ". Distances are in mm, in images without a spacing (PNG) in pixels.");
 }
 
-/* Labels in no case, and those that only the means show. */
+/* Names the labels in no case, and the number of labels that only the means show. */
 static void add_label_notes(Text *out, const ReportLabels *labels, const Summary *s, const Structure **some)
 {
     int absent = 0;

@@ -27,7 +27,7 @@ static int find_dataset(char **found, const char *path, int where, Err *e)
     return code;
 }
 
-/* Predictions and references mean the same by their labels, those to be ignored included. */
+/* Checks that predictions and references have labels of the same meaning, the ignore label included. */
 static int expect_same_meaning(const char *taken, const char *other, Err *e)
 {
     DatasetInfo a, b;
@@ -37,13 +37,13 @@ static int expect_same_meaning(const char *taken, const char *other, Err *e)
     if (!code) {
         meaning_add_difference(&difference, &a, taken, &b, other);
         if (!difference.length && a.ignore_value != b.ignore_value)
-            text_add(&difference, "%s and %s have another label 'ignore'", taken, other);
+            text_add(&difference, "%s and %s differ in the label 'ignore'", taken, other);
         code = text_check(&difference, e);
         dataset_info_free(&b);
     }
     if (!code && difference.length)
         code = err_set(e, ERR_VALUE, "the labels of predictions and references do not mean the same: %s; name the "
-                       "dataset.json that holds for the label values of both with -d", difference.data);
+                       "dataset.json that applies to both with -d", difference.data);
     text_free(&difference);
     dataset_info_free(&a);
     return code;
@@ -92,7 +92,7 @@ int setup_find_sibling(char **found, const char *labels, const char *word, Err *
 
 /* ---- names of labels ---- */
 
-/* "Anterior, Posterior", the first of them where they are many. */
+/* "Anterior, Posterior"; only the first ones of many. */
 static void list_names(Text *out, const Structures *s)
 {
     enum { SHOWN = 10 };

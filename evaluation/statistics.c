@@ -60,7 +60,7 @@ double quantile(const double *sorted, int64_t count, double q)
 
 /* ---- bootstrap ---- */
 
-/* How often each case is in one resample. */
+/* Counts of each case in one resample. */
 static void resample(int *weights, int cases, uint64_t seed, int number)
 {
     Rng rng = rng_make(seed, 0, (uint32_t)number, 0, RNG_BOOTSTRAP);
@@ -68,7 +68,7 @@ static void resample(int *weights, int cases, uint64_t seed, int number)
     for (int c = 0; c < cases; c++) weights[rng_below(&rng, (uint32_t)cases)]++;
 }
 
-/* The mean over the cases `valid` (count of them), each as often as the resample has it. */
+/* The mean over the cases `valid` (count of them), weighted by their counts in the resample. */
 static double weighted_mean(const double *values, const int *valid, int count, const int *weights)
 {
     double sum = 0;
@@ -105,7 +105,7 @@ int bootstrap_means(Interval *intervals, Interval *joint, const double *values, 
     int code = ERR_NOMEM;
     /* (resamples + 1, cases); the last row is scratch. */
     int *weights = mem_alloc(mem_product(BOOTSTRAP_RESAMPLES + 1, (size_t)cases * sizeof *weights), e);
-    /* (3, resamples): of one column; the sum over columns, and how many columns are in it. */
+    /* (3, resamples): means of one column; sums over columns; numbers of columns in the sums. */
     double *means = mem_zalloc(3 * (size_t)BOOTSTRAP_RESAMPLES, sizeof *means, e);
     if (!weights || !means) goto done;
     double *sums = means + BOOTSTRAP_RESAMPLES, *counts = sums + BOOTSTRAP_RESAMPLES;
@@ -136,7 +136,7 @@ enum { EXACT_PAIRS = 50 };
 typedef struct Difference {
     double size;
     bool positive;
-    int rank2;      /* twice the rank: whole even where ties share one */
+    int rank2;      /* twice the rank: a whole number even for ties, which share the mean rank */
 } Difference;
 
 static int by_size(const void *a, const void *b)
@@ -160,7 +160,7 @@ static double rank_differences(Difference *d, int n)
     return ties;
 }
 
-/* P(sum of the ranks with a positive sign <= lower), doubled; all 2^n choices of signs alike. */
+/* P(sum of the ranks with a positive sign <= lower), doubled; all 2^n choices of signs are equally likely. */
 static double exact_p(const Difference *d, int n, int lower2)
 {
     double ways[EXACT_PAIRS * (EXACT_PAIRS + 1) + 1] = {1};

@@ -6,17 +6,17 @@
 
 #include "base/error.h"
 
-/* The sum as NumPy forms it (blocks of 128 values on eight lanes, then pairwise), so that sums equal the
- * references' to the last digit. */
+/* The sum in NumPy's order (blocks of 128 values on eight lanes, then pairwise), so that sums are equal to NumPy's
+ * to the last digit. */
 double pairwise_sum(const double *values, int64_t count);
 
 /* Mean of the values that are not NaN, NaN without one: numpy.nanmean. */
 double mean_without_nan(const double *values, int64_t count);
 
-/* The q-quantile (0 … 1) of ascending values, linear between neighbours: numpy.percentile. NaN for none. */
+/* The q-quantile (0 … 1) of ascending values, linear between neighbours: numpy.percentile. NaN for an empty list. */
 double quantile(const double *ascending, int64_t count, double q);
 
-/* Sorts values in place, ascending, NaN last; returns how many are not NaN. */
+/* Sorts values in place, ascending, NaN last; returns the number of values that are not NaN. */
 int64_t sort_values(double *values, int64_t count);
 
 typedef struct Interval {

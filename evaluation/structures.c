@@ -69,7 +69,7 @@ int structures_from_dataset(Structures *s, const DatasetInfo *info, Err *e)
 {
     for (int k = 0, index; (index = dataset_foreground(info, k)) >= 0; k++) {
         const DatasetLabel *label = &info->labels[index];
-        /* Where a dataset has regions, nnU-Net takes all that is a list for one. */
+        /* In a dataset with regions, nnU-Net treats every list as a region. */
         TRY(add_dataset_label(s, label, label->value_count > 1 || (info->has_regions && label->is_list), e));
     }
     s->has_ignore = info->ignore_value >= 0;
@@ -77,7 +77,7 @@ int structures_from_dataset(Structures *s, const DatasetInfo *info, Err *e)
     return s->count ? 0 : err_set(e, ERR_VALUE, "no label but the background: nothing to evaluate");
 }
 
-/* The labels above 0 of one image become true. */
+/* Sets the labels above 0 of one image to true. */
 static int see_labels(bool *seen, const char *path, Err *e)
 {
     Array labels;
@@ -109,7 +109,7 @@ static int add_seen(Structures *s, const bool *seen, Err *e)
 int structures_from_references(Structures *s, const Pairs *pairs, Err *e)
 {
     bool *seen = mem_zalloc(INT16_MAX + 1, sizeof *seen, e);
-    Err first = {0}; /* what is wrong with one of those that could not be read */
+    Err first = {0}; /* error of one of the references that could not be read */
     int failed = 0, no_memory = 0;
     if (!seen) return ERR_NOMEM;
 #pragma omp parallel for schedule(dynamic)

@@ -1,7 +1,7 @@
-/* Structures: what is evaluated. A structure is one label, or a region: the union of several labels.
+/* Structures: the labels and regions that are evaluated. A region is the union of several labels.
  *
- * Start with `Structures s = {0}`, add with structures_add or structures_from_…, end with
- * structures_free. Not changed once cases are evaluated. */
+ * Start with `Structures s = {0}`, add with structures_add or structures_from_…, end with structures_free. Must not
+ * be changed while cases are evaluated. */
 #ifndef EVALUATION_STRUCTURES_H
 #define EVALUATION_STRUCTURES_H
 
@@ -13,7 +13,7 @@
 #include "plans/dataset_json.h"
 
 typedef struct Structure {
-    char *name;        /* as dataset.json says it: "Anterior"; owned */
+    char *name;        /* as in dataset.json: "Anterior"; owned */
     char *key;         /* nnU-Net's key in summary.json: "1", or "(1, 2)" for a region; owned */
     int16_t *labels;   /* owned */
     int label_count;
@@ -23,22 +23,22 @@ typedef struct Structure {
 typedef struct Structures {
     Structure *items;
     int count;
-    bool has_ignore;   /* voxels whose reference is `ignore` count nowhere */
+    bool has_ignore;   /* voxels whose reference is `ignore` are not counted */
     int16_t ignore;
 } Structures;
 
-/* Adds one structure; name is copied (NULL: the key stands for it). is_region only decides the key's
- * form: "(3,)" for a region of one label, "3" for a label. Fails: ERR_NOMEM; ERR_VALUE without labels. */
+/* Adds one structure; name is copied (NULL: the key is the name). is_region only decides the key's form: "(3,)" for
+ * a region of one label, "3" for a label. Fails: ERR_NOMEM; ERR_VALUE without labels. */
 int structures_add(Structures *s, const char *name, const int16_t *labels, int label_count, bool is_region,
                    Err *e);
 
-/* The foreground of a dataset in nnU-Net's way: labels, or regions where it has any; the ignore label is
- * none of them. Fails: ERR_NOMEM; ERR_VALUE without foreground or with a label beyond int16. */
+/* The foreground of a dataset as in nnU-Net: its regions if it has any, else its labels, without the ignore label.
+ * Fails: ERR_NOMEM; ERR_VALUE without foreground or with a label beyond int16. */
 int structures_from_dataset(Structures *s, const DatasetInfo *info, Err *e);
 
-/* Every label above 0 that some reference of the pairs has, by value; reads them all. Fails: ERR_VALUE
- * without a label, or with more than 255 (these are no label maps); ERR_NOMEM. A reference that cannot be
- * read is left to the evaluation to report. */
+/* Every label above 0 that occurs in the pairs' references, by value; reads all of them. Fails: ERR_VALUE without a
+ * label, or with more than 255 (these are no label maps); ERR_NOMEM. References that cannot be read are skipped:
+ * the evaluation reports them. */
 int structures_from_references(Structures *s, const Pairs *pairs, Err *e);
 
 void structures_free(Structures *s);

@@ -73,7 +73,7 @@ static int mean_of_metric(Summary *s, int metric, double *values, Interval *inte
     for (int i = 0; i < rows; i++) {
         const double mean = mean_without_nan(values + (int64_t)i * done, done);
         s->mean[i][metric] = (Mean){mean, intervals[i]};
-        values[i] = mean; /* the columns still to come begin behind it */
+        values[i] = mean; /* later columns begin after it */
         s->foreground_count[metric] += !isnan(mean);
     }
     s->foreground_mean[metric] = (Mean){mean_without_nan(values, rows), joint};
@@ -114,7 +114,7 @@ static void means_of_paper(Summary *s, double *values)
 static void find_absent(Summary *s)
 {
     s->absent_count = 0;
-    if (!summary_done(s)) return; /* nothing is known of any */
+    if (!summary_done(s)) return; /* no case was evaluated */
     for (int i = 0; i < s->structures->count; i++) {
         s->absent[i] = true;
         for (int c = 0; c < s->case_count; c++) {

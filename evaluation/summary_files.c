@@ -58,7 +58,7 @@ static int sort_by_key(int **order, const Structures *s, Err *e)
     return *order ? 0 : ERR_NOMEM;
 }
 
-/* ---- what is not in the means: of both files ---- */
+/* ---- cases that are not in the means: for both files ---- */
 
 static void put_missing(DocWriter *w, const Summary *s)
 {
@@ -110,7 +110,7 @@ int summary_write_json(const Summary *s, const char *path, Err *e)
     for (int c = 0; c < s->case_count; c++)
         if (s->cases[c].done) put_case(&w, s, order, &s->cases[c]);
     doc_close(&w);
-    /* Keys of our own, only where there is something to say. */
+    /* Keys that nnU-Net does not have, only if they are not empty. */
     if (s->note) doc_put_string(&w, "note", s->note);
     if (s->absent_count) put_absent(&w, s);
     if (summary_extra(s)) put_extra(&w, s);

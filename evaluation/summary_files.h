@@ -6,15 +6,15 @@
 #include "base/text.h"
 #include "evaluation/summary.h"
 
-/* summary.json as nnU-Net writes it, NaN as Python writes it; the other metrics stand beside its own. */
+/* summary.json as nnU-Net writes it, NaN as Python writes it; the other metrics are added to its own. */
 int summary_write_json(const Summary *s, const char *path, Err *e);
 
-/* summary.yaml: what was compared, what is missing, the means with their 95 % intervals, tolerances, missed
- * structures, instances. */
+/* summary.yaml: the paths, missing predictions, the means with their 95 % intervals, tolerances, missed structures,
+ * instances. */
 int summary_write_yaml(const Summary *s, const char *path, Err *e);
 
-/* per_case.csv: a row per case and structure; one without numbers for a case that could not be evaluated and for a
- * reference without a prediction, with the reason. */
+/* per_case.csv: a row per case and structure; and a row without numbers, with the reason, for a case that could not
+ * be evaluated or a reference without a prediction. */
 int summary_write_csv(const Summary *s, const char *path, Err *e);
 
 /* instances.csv: a row per case and IoU threshold. */

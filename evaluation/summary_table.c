@@ -15,7 +15,7 @@ static const CaseResult *worst_case(const Summary *s, int structure)
     return worst;
 }
 
-/* A number, or - where there is none: the label is in no case. */
+/* A number, or - if there is none, since the label is in no case. */
 static void add_number(Text *out, int width, int digits, double value)
 {
     if (isnan(value)) text_add(out, " %*s", width, "-");

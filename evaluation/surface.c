@@ -10,8 +10,8 @@
 
 /* ---- codes of the corners ---- */
 
-/* The codes of one row of corners, 0 where all voxels around a corner are alike. rows (2 in 2D, else 4):
- * the rows of voxels around it, in array order; column (nx + 1) is scratch. */
+/* The codes of one row of corners, 0 if all voxels around a corner are equal. rows (2 in 2D, else 4): the rows of
+ * voxels around it, in array order; column (nx + 1) is scratch. */
 static void row_of_codes(uint8_t *restrict codes, uint8_t *restrict column, const uint8_t *const rows[4],
                          int64_t nx, bool flat)
 {

@@ -1,10 +1,10 @@
 /* Surface distances between two masks, as DeepMind's surface-distance package computes them
  * (Nikolov et al. 2021, "Clinically applicable segmentation of head and neck anatomy").
  *
- * A surface element sits at each corner between voxels whose 8 (in 2D: 4) voxels differ; its area is
- * that of the marching-cubes patch there, in 2D its length; its distance is the Euclidean one to the
- * nearest corner of the other mask's surface. Outside of the volume nothing is set. surface_measure
- * fills a SurfacePair, which owns its lists until surface_free. */
+ * There is a surface element at each corner between voxels whose 8 (in 2D: 4) voxels differ. Its area is that of
+ * the marching-cubes patch at the corner (in 2D a length). Its distance is the Euclidean one to the nearest corner
+ * of the other mask's surface. Voxels outside of the volume are 0. surface_measure fills a SurfacePair, which owns
+ * its lists until surface_free. */
 #ifndef EVALUATION_SURFACE_H
 #define EVALUATION_SURFACE_H
 
@@ -24,8 +24,8 @@ typedef struct SurfacePair {
     Surface reference, prediction;
 } SurfacePair;
 
-/* reference and prediction (Z,Y,X) borrowed, 0 or 1. flat: measure in 2D; only for shape_zyx[0] == 1.
- * To be fast, crop both to the box that holds them. Uses OpenMP. Fails: ERR_NOMEM, ERR_UNSUPPORTED. */
+/* reference and prediction (Z,Y,X) borrowed, 0 or 1. flat: measure in 2D; only for shape_zyx[0] == 1. For speed,
+ * crop both to the box that contains them. Uses OpenMP. Fails: ERR_NOMEM, ERR_UNSUPPORTED. */
 int surface_measure(SurfacePair *pair, const uint8_t *reference, const uint8_t *prediction,
                     const int64_t shape_zyx[3], const double spacing_mm[3], bool flat, Err *e);
 void surface_free(SurfacePair *pair);
@@ -34,8 +34,8 @@ void surface_free(SurfacePair *pair);
  * one empty: 0. */
 double surface_dice(const SurfacePair *pair, double tolerance_mm);
 
-/* The distance that `percent` per cent of each surface's area keeps, the larger of both directions;
- * 100: the Hausdorff distance. Infinite if any mask is empty. */
+/* The distance that `percent` per cent of a surface's area does not exceed, the larger of both directions; 100: the
+ * Hausdorff distance. Infinite if any mask is empty. */
 double surface_hausdorff(const SurfacePair *pair, double percent);
 
 /* Mean distance of one surface to the other, by area. NaN if this one is empty, infinite if only the

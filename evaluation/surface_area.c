@@ -3,9 +3,9 @@
 
 #include "evaluation/surface.h"
 
-/* Each patch consists of triangles of seven kinds, by the absolute values of their normals in eighths of a
- * voxel's faces. A code and its complement have the same patch: the string names that of each code below
- * 128 ('@': none). From the package's lookup tables. */
+/* Each patch consists of triangles of seven kinds, told apart by the absolute values of their normals in eighths of
+ * a voxel's faces. A code and its complement have the same patch: the string has the patch of each code below 128
+ * ('@': none). From the package's lookup tables. */
 enum { CORNER, EDGE_0, EDGE_1, EDGE_2, FACE_0, FACE_1, FACE_2, TRIANGLES };
 static const unsigned char patches[27][TRIANGLES] = {
     {0}, {1}, {0, 0, 0, 4}, {0, 0, 4}, {2}, {3, 0, 0, 0, 4}, {0, 0, 0, 0, 8}, {0, 4}, {3, 0, 0, 0, 0, 4},
@@ -38,7 +38,7 @@ void surface_area_table(double *table, const double spacing_mm[3], bool flat)
         area_table_flat(table, spacing_mm[1], spacing_mm[2]);
         return;
     }
-    /* A normal's entry along an axis counts faces of the other two axes. */
+    /* A normal's component along an axis is in faces spanned by the other two axes. */
     const double face[3] = {spacing_mm[1] * spacing_mm[2], spacing_mm[0] * spacing_mm[2],
                             spacing_mm[0] * spacing_mm[1]};
     const double unit[TRIANGLES] = {

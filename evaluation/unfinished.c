@@ -47,7 +47,7 @@ int unfinished_note(Summary *s, const char *predictions, Err *e)
     if (!code && there) {
         code = doc_read(&doc, path, e);
         const DocNode *cases = code ? NULL : doc_find(doc.root, "cases");
-        if (!code && (!cases || cases->kind != DOC_SEQUENCE)) code = doc_error(doc.root, e, "no cases: expected what predict wrote");
+        if (!code && (!cases || cases->kind != DOC_SEQUENCE)) code = doc_error(doc.root, e, "no cases: expected a predict.yaml of predict");
         if (!code) code = note_cases(s, cases, e);
         doc_free(&doc);
     }

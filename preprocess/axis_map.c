@@ -22,7 +22,7 @@ static void map_sample(AxisMap *m, int64_t k)
     double *w = m->weights + k * m->taps;
     m->first[k] = (int32_t)whole - (m->order == 3);
     if (m->order == 0) w[0] = 1, m->first[k] = (int32_t)axis_clamp(m, m->first[k]);
-    if (m->order == 1) w[0] = 1 - fraction, w[1] = 1 - w[0]; /* scipy's rounding: the last is the rest */
+    if (m->order == 1) w[0] = 1 - fraction, w[1] = 1 - w[0]; /* as in scipy: the last weight is 1 minus the first */
     if (m->order == 3) cubic_weights(fraction, w);
 }
 
@@ -30,7 +30,7 @@ int axis_map_new(AxisMap *m, int64_t in, int64_t out, int order, Err *e)
 {
     *m = (AxisMap){.order = order, .taps = order + 1, .in = in, .out = out, .identity = in == out};
     if (order != 0 && order != 1 && order != 3)
-        return err_set(e, ERR_VALUE, "a resampling order of %d: 0, 1 or 3 are possible", order);
+        return err_set(e, ERR_VALUE, "a resampling order of %d: expected 0, 1 or 3", order);
     m->first = mem_alloc(mem_product((size_t)out, sizeof *m->first), e);
     m->weights = mem_alloc(mem_product((size_t)out, (size_t)m->taps * sizeof *m->weights), e);
     if (!m->first || !m->weights) {
@@ -50,8 +50,8 @@ void axis_map_free(AxisMap *m)
 
 int64_t axis_block_size(const AxisMap *m) { return (m->in + 2 * AXIS_MARGIN) * AXIS_LANES; }
 
-/* Samples to coefficients of the interpolating cubic B-spline (Unser 1999; pole sqrt(3) - 2, gain 6), the
- * edge values going on for ever on both sides: there both recursions have a closed form. */
+/* Samples to coefficients of the interpolating cubic B-spline (Unser 1999; pole sqrt(3) - 2, gain 6), the edge
+ * values being continued to infinity on both sides: there both recursions have a closed form. */
 static void cubic_prefilter(double *block, int64_t n)
 {
     const double z = sqrt(3.0) - 2, gain = 6;
@@ -59,7 +59,7 @@ static void cubic_prefilter(double *block, int64_t n)
     for (int l = 0; l < AXIS_LANES; l++) {
         const double before = gain * first[l] / (1 - z);
         for (int i = 1; i <= AXIS_MARGIN; i++) first[l - i * AXIS_LANES] = before;
-        last[l + AXIS_LANES] = gain * last[l] / (1 - z); /* where the causal recursion tends to */
+        last[l + AXIS_LANES] = gain * last[l] / (1 - z); /* limit of the causal recursion */
     }
     for (double *c = first; c <= last; c += AXIS_LANES)
         for (int l = 0; l < AXIS_LANES; l++) c[l] = gain * c[l] + z * c[l - AXIS_LANES];

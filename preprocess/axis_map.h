@@ -1,4 +1,4 @@
-/* AxisMap: where each output sample of one axis comes from, and with which weights.
+/* AxisMap: the input samples and weights of each output sample along one axis.
  *
  * Made once per axis and volume (axis_map_new … axis_map_free), then used for every line. */
 #ifndef PREPROCESS_AXIS_MAP_H
@@ -25,14 +25,13 @@ typedef struct AxisMap {
 int axis_map_new(AxisMap *m, int64_t in, int64_t out, int order, Err *e);
 void axis_map_free(AxisMap *m);
 
-/* The sample that a tap reads: beyond an edge, the edge. */
+/* The sample that a tap reads: the edge sample if it is beyond the edge. */
 static inline int64_t axis_clamp(const AxisMap *m, int64_t tap)
 {
     return tap < 0 ? 0 : tap < m->in ? tap : m->in - 1;
 }
 
-/* Doubles that a block of lines takes: (in + 2 * AXIS_MARGIN) * AXIS_LANES; the samples stand behind the
- * margin. */
+/* Number of doubles of a block of lines: (in + 2 * AXIS_MARGIN) * AXIS_LANES; the samples follow the first margin. */
 int64_t axis_block_size(const AxisMap *m);
 
 /* Resizes AXIS_LANES lines. block: sample i of lane l at (AXIS_MARGIN + i) * AXIS_LANES + l; overwritten.

@@ -10,7 +10,7 @@
 static int check_fit(const Array *image, const Array *labels, const PlanConfiguration *c, Err *e)
 {
     if (image->rank != 4 || image->dtype != DTYPE_F32)
-        return err_set(e, ERR_SHAPE, "an image of %s, rank %d: float32 (C,Z,Y,X) is expected",
+        return err_set(e, ERR_SHAPE, "an image of %s, rank %d: expected float32 (C,Z,Y,X)",
                        dtype_name(image->dtype), image->rank);
     if (image->shape[0] != c->channel_count)
         return err_set(e, ERR_SHAPE, "%lld channels, the plan has %d", (long long)image->shape[0],
@@ -50,7 +50,7 @@ static int crop_labels(Array *cropped, const Array *labels, const Array *mask, c
     return 0;
 }
 
-/* cropped stays empty where neither labels nor the mask are needed. */
+/* cropped stays empty if neither labels nor the mask are needed. */
 static int find_crop(CaseProperties *p, Array *cropped, const Volume *channels, const Array *labels,
                      const PlanConfiguration *c, Err *e)
 {
@@ -107,7 +107,7 @@ static int resample_and_sample_labels(PreprocessedCase *out, const Array *croppe
     return class_locations_sample(&out->locations, &out->labels, info, e);
 }
 
-/* The axis that a resampling handles apart, between two spacings. */
+/* The axis that is resampled separately (separate z) between two spacings, or -1. */
 static int apart(const PlanResampling *how, const double from_mm[3], const double to_mm[3])
 {
     return resample_separate_axis(how->force_separate_z, from_mm, to_mm);
@@ -195,7 +195,7 @@ int case_separate_axis_back(const Plan *plan, const CaseProperties *p)
 {
     double own_mm[3], planned_mm[3];
     transposed_spacing(p, own_mm);
-    /* Older releases took the spacing as stored here, whatever the order of axes (docs/reference.md, Export). */
+    /* 2.1 uses the spacing in the file's order of axes here (docs/reference.md, Export). */
     for (int i = 0; i < 3 && plan->compatibility == COMPATIBILITY_NNUNET_2_1; i++)
         own_mm[i] = p->spacing_mm[p->axes.from[i]];
     target_spacing(own_mm, &plan->configuration, planned_mm);

@@ -1,4 +1,4 @@
-/* A preprocessed case on disk. The properties are written last: where they stand, the arrays do. */
+/* A preprocessed case on disk. The properties are written last: where they exist, the arrays are complete. */
 #include <stdio.h>
 #include <string.h>
 
@@ -34,7 +34,7 @@ static const Field fields[] = {
     ROW_AXES(FIELD_INT64, "crop_past", p.box.past, 1, INT32_MAX, "one past its last voxel"),
     ROW_AXES(FIELD_INT64, "shape", p.shape, 1, INT32_MAX, "after resampling"),
 };
-static const char MADE_FROM[] = "made_from", CONTENT[] = "content"; /* read and written apart */
+static const char MADE_FROM[] = "made_from", CONTENT[] = "content"; /* read and written separately */
 static const char *const apart_keys[] = {MADE_FROM, CONTENT, NULL};
 
 static const Schema schema = {"", fields, sizeof fields / sizeof *fields, apart_keys};
@@ -90,7 +90,7 @@ bool case_content_is(const CaseRecord *record, const char *key, const Array *a)
 
 static int write_record(const PreprocessedCase *c, const char *path, const MadeFrom *made_from, Err *e)
 {
-    CaseRecord record = {.made_from = *made_from}; /* its items stay the caller's */
+    CaseRecord record = {.made_from = *made_from}; /* its items remain owned by the caller */
     add_content(&record.content, "image", &c->image);
     if (c->labels.data) add_content(&record.content, "labels", &c->labels);
     if (c->labels.data) add_content(&record.content, "locations", &c->locations);
@@ -112,7 +112,7 @@ int case_write(const PreprocessedCase *c, const char *folder, const char *id, co
     return code;
 }
 
-/* What the schema cannot say: each axis once, a box within the shape. */
+/* Checks that the schema cannot express: each axis once, a box within the shape. */
 static int check_properties(const CaseProperties *p, const char *path, Err *e)
 {
     int axes = 0, read = 0;
@@ -131,7 +131,7 @@ static int check_properties(const CaseProperties *p, const char *path, Err *e)
                    read == 7 ? "transpose_forward" : "axes_from");
 }
 
-/* Versions before wrote one text, and no content: nothing is known then. */
+/* Earlier versions wrote a single text and no content: both are then left empty. */
 static int read_list(MadeFrom *m, const DocNode *node, Err *e)
 {
     return node && node->kind == DOC_MAPPING ? made_from_get(m, node, e) : 0;

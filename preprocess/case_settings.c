@@ -26,7 +26,7 @@ static void add_plan_key(MadeFrom *m, const MadeFrom *keys, const char *key)
     if (value) made_from_add(m, name, "%s", value);
 }
 
-/* Only the scheme for CT uses the dataset's statistics. */
+/* Only CT normalisation uses the dataset's statistics. */
 static void add_statistics(MadeFrom *m, const MadeFrom *keys, const PlanConfiguration *c)
 {
     char key[96];
@@ -57,9 +57,9 @@ void case_settings_add(MadeFrom *m, const Plan *plan, const DatasetInfo *info)
     plan_keys(&keys, plan);
     made_from_check(&keys, &m->failure);
     made_from_add(m, "preprocessing version", "%d", PREPROCESSING_VERSION);
-    /* Rules of resampling differ between the older release and all later ones only. */
+    /* Only 2.1's rules of resampling differ from the others. */
     made_from_add(m, "plan compatibility", "%s", plan->compatibility == COMPATIBILITY_NNUNET_2_1 ? "nnunet_2_1" : "none");
-    if (plan_reader_axes(plan) != READER_STORED) /* else nothing is said: older versions knew no other */
+    if (plan_reader_axes(plan) != READER_STORED) /* only then, so that cases of earlier versions stay valid */
         made_from_add(m, "plan orientation", "canonical, %s", plan->image_reader_writer);
     for (size_t i = 0; i < sizeof PLAN_KEYS / sizeof *PLAN_KEYS; i++) add_plan_key(m, &keys, PLAN_KEYS[i]);
     add_statistics(m, &keys, &plan->configuration);

@@ -21,7 +21,7 @@ int class_locations_classes(const DatasetInfo *info)
 
 enum { NO_VALUE = -2 };
 
-/* The i-th label value of a class, NO_VALUE behind the last one. */
+/* The i-th label value of a class, NO_VALUE after the last one. */
 static int class_value(const DatasetInfo *info, int class_index, int i)
 {
     if (info->ignore_value >= 0 && class_index == class_locations_classes(info) - 1)

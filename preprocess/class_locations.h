@@ -1,18 +1,18 @@
 /* Class locations: a sample of the voxels of each class, from which training draws patches that show
  * foreground (nnU-Net's rule; docs/reference.md, Preprocessing).
  *
- * An int32 array of shape (N,4), its rows (class, z, y, x) in ascending order of class, in the shuffled
- * order of the drawing within a class; the file is CASE_locations.npy. Classes count from 0: the label
- * values from 1 on in ascending order, or, for a dataset with regions, its regions in the order of
- * dataset.json; where the dataset has an ignore label one more class follows: every voxel that is not
- * ignored. A class that a case does not show has no rows. */
+ * An int32 array of shape (N,4), its rows (class, z, y, x) in ascending order of class, within a class in the order
+ * in which they were drawn; the file is CASE_locations.npy. Classes count from 0: the label values from 1 on in
+ * ascending order, or, for a dataset with regions, its regions in the order of dataset.json; a dataset with an
+ * ignore label has one more class, all voxels that are not ignored. A class that does not occur in the case has no
+ * rows. */
 #ifndef PREPROCESS_CLASS_LOCATIONS_H
 #define PREPROCESS_CLASS_LOCATIONS_H
 
 #include "base/array.h"
 #include "plans/dataset_json.h"
 
-/* How many classes the dataset has in this sense. */
+/* Number of these classes. */
 int class_locations_classes(const DatasetInfo *info);
 
 /* labels: int16 (Z,Y,X). Of each class's n voxels, max(min(10000, n), ceil(n / 100)) are drawn by one NumPy

@@ -115,7 +115,7 @@ static void runs_find(Runs *r, const uint8_t *voxels, const int64_t shape[3])
         }
 }
 
-/* An array of one or two voxels along an axis is border all over. */
+/* In an array of one or two voxels along an axis every voxel is at the border. */
 static bool can_have_holes(const int64_t shape[3]) { return shape[0] > 2 && shape[1] > 2 && shape[2] > 2; }
 
 int fill_holes(Array *mask, Err *e)

@@ -11,12 +11,11 @@
  * it. channels: at least one float32 volume. Fails: ERR_NOMEM. */
 int nonzero_mask(Array *mask, const Volume *channels, int count, Err *e);
 
-/* Sets to 1 every 0 of mask (uint8, rank 3) that no path of zeros, from face to face, joins with the
- * border of the array (scipy.ndimage.binary_fill_holes). A voxel on the border is thus never a hole.
- * Fails: ERR_NOMEM. */
+/* Sets to 1 every 0 of mask (uint8, rank 3) that is not connected with the border of the array by zeros that share
+ * faces (scipy.ndimage.binary_fill_holes). A voxel on the border is thus never a hole. Fails: ERR_NOMEM. */
 int fill_holes(Array *mask, Err *e);
 
-/* The most memory that it takes beside the mask, whatever stands there. */
+/* Upper bound of the memory of fill_holes for any mask of that shape, besides the mask, in bytes. */
 int64_t fill_holes_bytes(const int64_t shape[3]);
 
 /* The box around the ones of mask (uint8, rank 3); the whole array if there is none. */

@@ -16,7 +16,7 @@
 
 typedef struct LabelPresence {
     const DatasetInfo *info;   /* borrowed */
-    int cases, classes;        /* the ignore label's class apart */
+    int cases, classes;        /* the ignore label's class not counted */
     bool *occurs;              /* cases x classes */
 } LabelPresence;
 
@@ -24,7 +24,7 @@ int label_presence_new(LabelPresence *p, const DatasetInfo *info, int cases, Err
 void label_presence_add(LabelPresence *p, int index, const Array *locations);
 void label_presence_free(LabelPresence *p);
 
-/* Whether none of the cases, or of those that `chosen` (of each case; NULL: all) says, shows the class. */
+/* Whether the class occurs in none of the chosen cases (`chosen` has a flag per case; NULL: all). */
 bool label_presence_lacks(const LabelPresence *p, int class_index, const bool *chosen);
 
 /* "label 3, tumour" or "region whole". */

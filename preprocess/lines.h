@@ -1,4 +1,4 @@
-/* Lines: rows of a volume of any type and layout, to and from the resizer's doubles. */
+/* Lines: copies rows of a volume of any type and layout to and from the doubles that are resized. */
 #ifndef PREPROCESS_LINES_H
 #define PREPROCESS_LINES_H
 
@@ -16,7 +16,7 @@ typedef struct Range {
     double low, high;
 } Range;
 
-/* Two axes of a volume at one place of the third. */
+/* A plane of a volume: two axes, at one index of the third. */
 typedef struct Plane {
     DType dtype;
     char *data;

@@ -26,7 +26,7 @@ static void apply(Volume *v, const Rule *rule, const Volume *inside)
 }
 
 typedef struct Moments {
-    double sum, squares; /* of differences to the offset */
+    double sum, squares; /* sums of value - offset and of its square */
     int64_t count;
     float low, high;
 } Moments;
@@ -58,7 +58,7 @@ static void normalize_zscore(Volume *v, const Volume *inside)
     const Moments first = moments(v, inside, 0);
     if (!first.count) return;
     const double mean = first.sum / (double)first.count;
-    const Moments second = moments(v, inside, mean); /* two passes: no cancellation */
+    const Moments second = moments(v, inside, mean); /* second pass with the mean as offset, so that nothing cancels */
     const double std = sqrt(second.squares / (double)second.count);
     apply(v, &(Rule){-INFINITY, INFINITY, (float)mean, fmaxf((float)std, 1e-8f)}, inside);
 }

@@ -33,11 +33,11 @@ void resample_shape(int64_t out[3], const int64_t shape[3], const double old_mm[
     for (int i = 0; i < 3; i++) out[i] = (int64_t)nearbyint(old_mm[i] / new_mm[i] * (double)shape[i]);
 }
 
-/* What one volume's resizing needs: a map per axis, and room for a block of lines and a slice. */
+/* State of resizing one volume: a map per axis, and scratch for a block of lines and a slice. */
 typedef struct Resizer {
     AxisMap maps[3];
-    bool each_slice;         /* slices are resized for themselves, then the lines across them */
-    bool linear;             /* order 1 within the slices, or in space */
+    bool each_slice;         /* each slice is resized, then the lines across slices */
+    bool linear;             /* order 1, within slices or in three dimensions */
     double *block, *resized; /* a block of lines before and after */
     double *slice;           /* between the two passes of a slice */
     double *slices;          /* all slices before the pass across them, or NULL */
@@ -193,7 +193,8 @@ static Range volume_range(Resizer *r, const Volume *v)
     return range;
 }
 
-/* Slice k of `to`, from one slice of `from`, or from two where the interpolation is linear in space. */
+/* Computes slice k of `to` from one slice of `from`, or from two if the interpolation is linear in three
+ * dimensions. */
 static void resize_slice(Resizer *r, const Volume *from, const Volume *to, int64_t k, Range clip)
 {
     const AxisMap *across = &r->maps[0];
@@ -209,7 +210,7 @@ static void resize_slice(Resizer *r, const Volume *from, const Volume *to, int64
     linear_plane(r, (const Plane[2]){plane_of(from, 0, first), plane_of(from, 0, second)}, wz, out, clip);
 }
 
-/* Slices are clipped to their own range if each is resized for itself, else the volume to its range. */
+/* Clips each slice to its own range if slices are resized separately, else the volume to its range. */
 static void resize_volume(Resizer *r, const Volume *in, const Volume *out, bool clips)
 {
     const Range whole = clips && !r->each_slice ? volume_range(r, in) : no_clip;

@@ -1,6 +1,6 @@
-/* Labels by the scores of their resized 0/1 maps. Between voxels of one label nothing needs to be summed;
- * elsewhere at most eight labels meet, and scores are summed corner by corner in scipy's order, so that
- * exact ties are the same as there. */
+/* Resamples labels by the scores of their resized 0/1 maps. Between voxels of one label no scores are needed.
+ * Elsewhere there are at most eight labels; their scores are summed corner by corner in scipy's order, so that
+ * exact ties are the same as in scipy. */
 #include <string.h>
 
 #include "preprocess/axis_map.h"
@@ -119,7 +119,7 @@ static void nearest_slice(const LabelMaps *m, const Volume *in, int64_t z, const
     }
 }
 
-/* A slice of its own: resized within its plane only. */
+/* Resizes a single slice within its plane. */
 static void flat_slice(const LabelMaps *m, int order, const Volume *in, int64_t z, const Volume *out,
                        int64_t slice)
 {
@@ -178,7 +178,7 @@ int resample_labels(const Volume *in, const Volume *out, const PlanResampling *h
 {
     if (how->order > 1 || how->order_z > 1)
         return err_set(e, ERR_VALUE,
-                       "labels with resampling orders %d and %d (across slices): 0 and 1 are possible",
+                       "labels with resampling orders %d and %d (across slices): expected 0 or 1",
                        how->order, how->order_z);
     if (!memcmp(in->shape, out->shape, sizeof in->shape)) {
         volume_copy(in, out);

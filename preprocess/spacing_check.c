@@ -3,10 +3,10 @@
 #include <math.h>
 
 typedef struct Finding {
-    double factor, plane_factor; /* of the axis that is farthest off, of all and of the plane; at least 1 */
+    double factor, plane_factor; /* the largest factor over all axes, and over the axes of the plane; at least 1 */
     double median_mm[3];         /* in the order in which axes are read */
     double voxels;               /* of the case after resampling */
-    double growth;               /* as many times its own voxels */
+    double growth;               /* the same in multiples of its own voxels */
 } Finding;
 
 static double ratio(double a, double b) { return a > b ? a / b : b / a; }
@@ -17,7 +17,7 @@ static Finding find(const int64_t shape[3], const double spacing_mm[3], const Pl
     Finding f = {.factor = 1, .plane_factor = 1, .voxels = 1, .growth = 1};
     for (int i = 0; i < 3; i++) { /* of the plan's order of axes */
         const int axis = plan->transpose_forward[i];
-        /* The thickness of planes means nothing. */
+        /* The thickness of a plane is not compared. */
         const bool is_known = median[i] > 0 && (i || plan->original_median_shape[0] != 1);
         const double expected = is_known ? median[i] : i ? target[i - 1] : spacing_mm[axis];
         f.median_mm[axis] = expected;

@@ -1,8 +1,7 @@
-/* Volume: one channel of a volume (or a crop of it, or it with its axes exchanged), seen in place.
+/* Volume: a strided view of one channel of a volume, possibly cropped or with its axes permuted.
  *
- * A view: it owns nothing and lives no longer than the block that it looks into. Transposing, cropping
- * and picking a channel change only shape, strides and the first address, so that these steps cost
- * nothing and every kernel of this room reads and writes any layout. */
+ * It owns no memory and is valid as long as the viewed block. Transposing, cropping and choosing a channel only
+ * change shape, strides and address, without copying. All kernels in preprocess/ read and write any layout. */
 #ifndef PREPROCESS_VOLUME_H
 #define PREPROCESS_VOLUME_H
 
@@ -24,14 +23,14 @@ Volume volume_of_channel_last(const Array *a, int64_t channel);  /* rank 4: (Z,Y
 
 /* Axis i of the result is axis order[i] of v, as numpy.transpose. */
 Volume volume_transposed(Volume v, const int order[3]);
-/* The array read with other axes (data/grid_axes.h), in place. */
+/* A view with other axes (data/grid_axes.h). */
 Volume volume_turned(Volume v, const GridAxes *axes);
-/* The given axis becomes axis 0, the others keep their order; -1: as it is. */
+/* The given axis becomes axis 0, the others keep their order; -1: unchanged. */
 Volume volume_with_first(Volume v, int axis);
 Volume volume_cropped(Volume v, const Box *box);
 int64_t volume_count(const Volume *v);
 
-/* Voxel by voxel; both of one dtype and shape. */
+/* Copies all voxels; both views have the same dtype and shape. */
 void volume_copy(const Volume *from, const Volume *to);
 
 static inline char *volume_row(const Volume *v, int64_t z, int64_t y)

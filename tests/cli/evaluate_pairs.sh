@@ -28,7 +28,7 @@ has "are refused, with both files" "label 'bright_organ' is 2 in .*predicted/dat
 check "unless it is said what they mean" 0 evaluate "$labels" "$out/predicted" -d "$out/raw/dataset.json"
 sed 's/"dark_organ": 2/&, "ignore": 3/' "$out/raw/dataset.json" >"$out/predicted/dataset.json"
 check "only one side ignores a label" 1 evaluate "$labels" "$out/predicted"
-has "is said" "another label 'ignore'" stderr
+has "is said" "differ in the label 'ignore'" stderr
 cp "$out/raw/dataset.json" "$out/predicted"
 check "the same meaning" 0 evaluate "$labels" "$out/predicted"
 
@@ -59,7 +59,7 @@ idle --count-border 'no effect without --instances' "$labels" "$labels" --count-
 idle --instance-rule 'no effect without --instances' "$labels" "$labels" --instance-rule components
 idle --dataset '--dataset has no effect with --compare' --compare "$out/scores" "$out/scores" -d "$out/raw/dataset.json"
 check "no evaluation to compare" 1 evaluate --compare "$out/scores" "$labels"
-has "is said" 'labelsTr/summary.json is not there: expected what evaluate wrote' stderr
+has "is said" 'labelsTr/summary.json does not exist: expected an output folder of evaluate' stderr
 
 # Names take as many columns as they show.
 sed 's/"bright_organ"/"größere Leber"/; s/"dark_organ"/"日本語, <i>"/' "$out/raw/dataset.json" >"$out/names.json"
@@ -83,4 +83,4 @@ has "is told" 'warning: case phantom_002: predict.yaml does not name this case: 
 lacks "those that it made are not" 'case phantom_001' stderr
 echo 'nothing: 1' >"$out/predicted/predict.yaml"
 check "a predict.yaml of somebody else" 1 evaluate "$labels" "$out/predicted"
-has "is named" 'predict.yaml:1:1: no cases: expected what predict wrote' stderr
+has "is named" 'predict.yaml:1:1: no cases: expected a predict.yaml of predict' stderr

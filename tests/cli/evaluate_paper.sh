@@ -13,7 +13,7 @@ organs() { # LABELS: dataset.json with organs 1 to LABELS
 }
 
 check "organs of a dataset that has two labels" 1 evaluate two abdomen_mri
-has "are refused" 'scores 13 organs by their labels 1 to 13, and 11 of them are no labels of .*dataset.json: Spleen (3), Pancreas (4), .*LK (13): leave --paper away' stderr
+has "are refused" 'scores 13 organs by their labels 1 to 13, and 11 of them are no labels of .*dataset.json: Spleen (3), Pancreas (4), .*LK (13): omit --paper' stderr
 lacks "and not printed" 'Liver' stdout
 is "nothing is written, no folder either" test ! -e "$out/two"
 organs 12

@@ -14,7 +14,7 @@ void plan_keys(MadeFrom *keys, const Plan *plan);
  * ERR_NOMEM (negative). Pretrained weights are compared by content where both plans have its hash, else by path. */
 int plan_differences(Text *text, const Plan *then, const Plan *now, Err *e);
 
-/* Adds the network in words, with the keys that differ from its defaults: "swin_umamba_d, width 0.5". Fails: ERR_NOMEM. */
+/* Adds the network in words, with the keys that differ from its defaults: "NAME, width 0.5". Fails: ERR_NOMEM. */
 int plan_describe_network(Text *text, const Plan *plan, Err *e);
 
 #endif

@@ -224,7 +224,7 @@ static void bad_term(Graph *g, Ref x, Ref half)
 }
 static void bad_count(Graph *g, Ref x, Ref half)
 {
-    op_weighted_sum(g, "sum", (Ref[]){x, x, x, half, x}, (double[]){1, 1, 1, 1, 1}, 5);
+    op_weighted_sum(g, "sum", (Ref[]){x, x, x, x, x, x, x, x, half}, (double[]){1, 1, 1, 1, 1, 1, 1, 1, 1}, 9);
 }
 
 static void definitions_that_do_not_fit(void **state)
@@ -244,7 +244,7 @@ static void definitions_that_do_not_fit(void **state)
         {bad_labels, "labels (1,3,2,8) of float32 for logits (1,6,4,8): expected (1,H,W,1) of int16"},
         {bad_logits, "1 channels of logits: expected background and 1 class at least"},
         {bad_term, "term 0 is (1,6,4,8): expected a scalar"},
-        {bad_count, "5 terms: expected 1 to 4"},
+        {bad_count, "9 terms: expected 1 to 8"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         Err e = {0};

@@ -360,7 +360,7 @@ BUILD(conv2d, op_conv2d(g, "conv", in[0], (int64_t)c->number, *(const Conv *)c->
 BUILD(conv_transpose2d, op_conv_transpose2d(g, "conv", in[0], (int64_t)c->number, *(const Conv *)c->spec))
 BUILD(dice_ce_loss, op_dice_ce_loss(g, "loss", in[0], in[1], *(const DiceCE *)c->spec))
 BUILD(dice_bce_loss, op_dice_bce_loss(g, "loss", in[0], in[1], c->spec))
-BUILD(weighted_sum, op_weighted_sum(g, "sum", in, c->spec, 3))
+BUILD(weighted_sum, op_weighted_sum(g, "sum", in, c->spec, (int)c->number))
 
 /* The order of the inputs is the chain's: the norm's first. */
 static void build_instance_norm_add_act(Graph *g, const OpCase *c, const Ref *in, Ref *outputs)
@@ -379,7 +379,7 @@ static void build_split(Graph *g, const OpCase *c, const Ref *in, Ref *outputs)
     op_split(g, in[0], (int64_t)c->number, &outputs[0], &outputs[1]);
 }
 
-static const double weights[] = {0.5, -2, 0.25, 0};
+static const double weights[NODE_INPUTS] = {0.5, -2, 0.25, 0, 1, 0.125, 3, -0.5};
 #define SS2D {4, {SCAN_ROW_MAJOR, SCAN_COLUMN_MAJOR, SCAN_ROW_MAJOR_REVERSED, SCAN_COLUMN_MAJOR_REVERSED}}
 #define SQUARE(kernel, stride, padding) {kernel, kernel}, {stride, stride}, {padding, padding}
 static const Conv stem = {SQUARE(7, 2, 3), true}, same = {SQUARE(3, 1, 1), false}, head = {SQUARE(1, 1, 0), true},
@@ -495,6 +495,8 @@ const OpCase op_cases[] = {
      .macs = 2 * 2484 * (2 * 2 + 32 + 57)},
     {"selective_scan two alike", OP(selective_scan), .in = {{1, 7, 10, 33}}, .number = 4,
      .spec = &(const ScanSpec){1, {2, {SCAN_COLUMN_MAJOR, SCAN_COLUMN_MAJOR}}}, .macs = 2 * 2310 * (2 * 1 + 8 + 15)},
-    {"weighted_sum", OP(weighted_sum), .in = {{1, 1, 1, 1}, {1, 1, 1, 1}, {1, 1, 1, 1}}, .spec = weights},
+    {"weighted_sum", OP(weighted_sum), .in = {{1, 1, 1, 1}, {1, 1, 1, 1}, {1, 1, 1, 1}}, .number = 3, .spec = weights},
+    {"weighted_sum of eight", OP(weighted_sum), .in = {{1, 1, 1, 1}, {1, 1, 1, 1}, {1, 1, 1, 1}, {1, 1, 1, 1}, {1, 1, 1, 1},
+     {1, 1, 1, 1}, {1, 1, 1, 1}, {1, 1, 1, 1}}, .number = 8, .spec = weights},
     {.name = NULL},
 };

@@ -34,7 +34,7 @@ int executor_cut_buckets(Executor *x, Err *e)
         find_writers(x, written);
         for (int64_t end = count; end > 0; end -= size) {
             Bucket *bucket = &x->bucket_plan[x->bucket_count];
-            *bucket = (Bucket){end > size ? end - size : 0, end, x->bucket_count ? bucket[-1].action : -1};
+            *bucket = (Bucket){end > size ? end - size : 0, end, -1};
             find_action(x, written, bucket);
             x->bucket_count++;
         }

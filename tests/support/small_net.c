@@ -1,10 +1,17 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "tests/support/small_net.h"
+
+#include <stdio.h>
+#include <stdlib.h>
 
 #include "base/random.h"
-#include "tests/support/small_net.h"
+
+/* Ends the program where the network cannot be made or run. */
+static void require(bool is_so, const Err *e)
+{
+    if (is_so) return;
+    fprintf(stderr, "small_net: %s\n", e->text);
+    abort();
+}
 
 void small_net_open(SmallNet *n, DiceCE loss)
 {
@@ -25,8 +32,7 @@ void small_net_open(SmallNet *n, DiceCE loss)
                           op_dice_ce_loss(g, "loss1", heads[1], labels, loss)};
     graph_output(g, "loss", op_weighted_sum(g, "loss", losses, weights, 2));
     graph_output(g, "head0", heads[0]);
-    if (graph_check(g, &e)) fail_msg("%s", e.text);
-    assert_int_equal(parameters_new(&n->parameters, g, &e), 0);
+    require(!graph_check(g, &e) && !parameters_new(&n->parameters, g, &e), &e);
     parameters_initialize(n->parameters, 3);
 }
 
@@ -42,13 +48,13 @@ Executor *small_net_executor(const SmallNet *n, ExecutorOptions o, int items)
     Executor *x;
     const Shape sizes[] = {{items, SMALL_HEIGHT, SMALL_WIDTH, SMALL_CHANNELS}, {items, SMALL_HEIGHT, SMALL_WIDTH, 1}};
     Ref outputs[2];
-    assert_true(graph_find(n->graph, "loss", &outputs[0]) && graph_find(n->graph, "head0", &outputs[1]));
+    require(graph_find(n->graph, "loss", &outputs[0]) && graph_find(n->graph, "head0", &outputs[1]), &e);
     o.inputs = sizes;
     o.outputs = outputs;
     o.output_count = 2;
     o.train = true;
     o.unseeded = 2;
-    if (executor_new(&x, n->graph, n->parameters, &o, &e)) fail_msg("%s", e.text);
+    require(!executor_new(&x, n->graph, n->parameters, &o, &e), &e);
     return x;
 }
 
@@ -62,12 +68,11 @@ void small_net_item(float *image, int16_t *labels, uint32_t step, uint32_t item)
 void small_net_feed(Executor *x, uint32_t step, int first, int items)
 {
     enum { MOST = 8 };
+    Err e = {ERR_NONE, ""};
     float images[MOST * SMALL_PIXELS * SMALL_CHANNELS];
     int16_t labels[MOST * SMALL_PIXELS];
-    assert_true(items <= MOST);
+    require(items <= MOST, &e);
     for (int i = 0; i < items; i++)
         small_net_item(images + i * SMALL_PIXELS * SMALL_CHANNELS, labels + i * SMALL_PIXELS, step, (uint32_t)(first + i));
-    assert_int_equal(executor_feed(x, 0, images, NULL), 0);
-    assert_int_equal(executor_feed(x, 1, labels, NULL), 0);
-    assert_int_equal(executor_wait(x, NULL), 0);
+    require(!executor_feed(x, 0, images, &e) && !executor_feed(x, 1, labels, &e) && !executor_wait(x, &e), &e);
 }

@@ -59,3 +59,19 @@ check "of which a limit concerns one" 0 both --memory $(($(value NF wide) - 3))M
 is "have a batch each" test "$(value 3 narrow)" -lt "$(value 3 wide)"
 is "as large as it may be" test "$(awk 'NR == 3 {print $3}' "$out/narrow")" -eq "$(awk 'NR == 3 {print $3}' "$out/wide")"
 check "a size that is none" 2 predict -o "$out/none" --memory 4X
+
+# Sizes are read alike everywhere; without a unit they are GiB.
+plan() { "$build/plan_and_preprocess" "$out/small" -o "$out/planned" --overwrite -j1 --quiet --memory-target "$1"; }
+for size in 3 3G 3GB 3GiB 3g 3072M; do
+    check "--memory $size" 0 both --memory "$size"
+    is "is no limit for these" cmp "$out/stdout" "$out/wide"
+    check "--memory-target $size" 0 plan "$size"
+    [ "$size" != 3 ] || cp "$out/planned/plans.yaml" "$out/of_3.yaml"
+    is "plans as 3" cmp "$out/planned/plans.yaml" "$out/of_3.yaml"
+done
+for size in 8KB 1e-300G 0 -1; do
+    check "--memory $size" 2 both --memory "$size"
+    has "is told what is expected" "--memory $size: expected an amount of memory of at least 1M" stderr
+    check "--memory-target $size" 2 plan "$size"
+    has "alike" "--memory-target $size: expected an amount of memory of at least 1M" stderr
+done

@@ -1,6 +1,6 @@
 #!/bin/sh
-# failed_allocations BUILD: predict and train where one allocation of at least 4 KiB fails: an error, or the very same
-# result. oneDNN takes much of its memory itself; with the kernels of older CPUs also while a network runs.
+# failed_allocations BUILD: predict and train where one allocation of at least 4 KiB fails, ensemble and
+# find_best_configuration where one of any size does, that of a path too: an error, or the very same result. oneDNN takes much of its memory itself; with the kernels of older CPUs also while a network runs.
 build=$1
 . tests/support/tap.sh
 export OMP_NUM_THREADS=1
@@ -16,12 +16,21 @@ train() { # RESULTS
     "$build/train" "$out/pre" 0 -o "$out/$1" --epochs 1 --iterations-per-epoch 1 --validation-iterations 1 --batch-size 2 \
         --patch-size 32x32 --quiet
 }
-predict() { "$build/predict" -i "$out/raw/imagesTr" -o "$out/$1" -m "$out/whole" --quiet; } # OUTPUT
-result_of() { # PROGRAM FOLDER: a checksum of what it made
-    if [ "$1" = predict ]; then cat "$out/$2"/*.nii.gz | cksum
-    else numbers "$out/$2/fold_0/checkpoint_final.safetensors"; cat "$out/$2"/fold_0/validation/*.nii.gz | cksum; fi
+predict() { # OUTPUT OPTIONS…
+    output=$out/$1; shift
+    "$build/predict" -i "$out/raw/imagesTr" -o "$output" -m "$out/whole" --quiet "$@"
 }
-failing() { FAIL_MIN=4096 LD_PRELOAD="$out/shim.so" "$@" >/dev/null 2>"$out/stderr"; } # COMMAND…
+ensemble() { "$build/ensemble" "$out/p" "$out/q" -o "$out/$1" --quiet; }
+choose() { "$build/find_best_configuration" "$out/whole" -o "$out/$1" --quiet; }
+result_of() { # PROGRAM OUTPUT: a checksum of what it made
+    case $1 in
+    predict|ensemble) cat "$out/$2"/*.nii.gz | cksum;;
+    choose) cksum <"$out/$2";;
+    train) numbers "$out/$2/fold_0/checkpoint_final.safetensors"; cat "$out/$2"/fold_0/validation/*.nii.gz | cksum;;
+    esac
+}
+smallest=4096
+failing() { FAIL_MIN=$smallest LD_PRELOAD="$out/shim.so" "$@" >/dev/null 2>"$out/stderr"; } # COMMAND…
 
 # Lets allocations fail one by one, from the first to the last, as many of them as told.
 sample() { # PROGRAM COUNT KERNELS
@@ -47,6 +56,12 @@ sample() { # PROGRAM COUNT KERNELS
 check "a training to look at" 0 train whole
 sample predict 24 "this CPU's kernels"
 sample train 12 "this CPU's kernels"
+check "a validated fold more" 0 "$build/train" "$out/pre" 1 -o "$out/whole" --quiet
+check "probabilities" 0 predict p --save-probabilities; check "and others" 0 predict q --save-probabilities --no-tta
+smallest=1
+sample ensemble 60 "of any size"
+sample choose 60 "of any size"
+smallest=4096
 # An older CPU's matrix products take memory while they run.
 export ONEDNN_MAX_CPU_ISA=AVX2 DNNL_MAX_CPU_ISA=AVX2
 sample predict 32 "AVX2"

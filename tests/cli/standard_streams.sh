@@ -69,4 +69,4 @@ has "and it is said" 'warning: -j asks for 4 threads, 1 are used: OpenMP grants 
 check "OMP_DYNAMIC=true trains" 0 dynamic
 check "OMP_MAX_ACTIVE_LEVELS=0 trains" 0 levels
 check "-j 4096 is bounded" 0 small -j 4096
-has "and it is said" 'warning: -j asks for 4096 threads, [0-9]* are used: more than four on a processor' stderr
+has "and it is said" 'warning: -j asks for 4096 threads, [0-9]* are used: more than four threads per processor' stderr

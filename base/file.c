@@ -178,22 +178,14 @@ int file_list(FileList *list, const char *folder, Err *e)
     *list = (FileList){0};
     DIR *dir = opendir(folder);
     if (!dir) return err_errno(e, errno, "%s: cannot list the folder", folder);
-    int capacity = 0, failed = 0;
+    int failed = 0;
     while (!failed) {
         errno = 0;
         const struct dirent *entry = readdir(dir);
         if (!entry && errno) failed = err_errno(e, errno, "%s: cannot list the folder to its end", folder);
         if (!entry) break;
         if (entry->d_name[0] == '.') continue;
-        if (list->count == capacity) {
-            capacity = capacity ? 2 * capacity : 64;
-            failed = mem_grow((void **)&list->names, (size_t)list->count * sizeof *list->names,
-                              (size_t)capacity * sizeof *list->names, e);
-            if (failed) break;
-        }
-        list->names[list->count] = mem_strdup(entry->d_name, e);
-        if (!list->names[list->count]) failed = ERR_NOMEM;
-        else list->count++;
+        failed = file_list_add(list, mem_strdup(entry->d_name, e), e);
     }
     closedir(dir);
     if (failed) file_list_free(list);
@@ -201,16 +193,13 @@ int file_list(FileList *list, const char *folder, Err *e)
     return failed;
 }
 
-int file_list_add(FileList *files, char *path, Err *e)
+int file_list_add(FileList *list, char *path, Err *e)
 {
-    const size_t size = sizeof *files->names, count = (size_t)files->count;
-    void *names = files->names;
-    if (!path || (!(count & (count - 1)) && mem_grow(&names, count * size, (count ? 2 * count : 1) * size, e))) {
+    if (!path || mem_grow_list(&list->names, list->count, sizeof *list->names, e)) {
         mem_free(path);
         return ERR_NOMEM;
     }
-    files->names = names;
-    files->names[files->count++] = path;
+    list->names[list->count++] = path;
     return 0;
 }
 

@@ -76,8 +76,7 @@ typedef struct FileList {
 } FileList;
 int file_list(FileList *list, const char *folder, Err *e);
 
-/* Appends a path and owns it from then on; a path of NULL means lack of memory. Only for a list filled by this
- * function. Fails: ERR_NOMEM. */
+/* Appends a path and owns it from then on; a path of NULL means lack of memory. Fails: ERR_NOMEM. */
 int file_list_add(FileList *list, char *path, Err *e);
 void file_list_free(FileList *list);
 

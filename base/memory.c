@@ -41,6 +41,16 @@ int mem_grow(void **block, size_t used, size_t bytes, Err *e)
     return 0;
 }
 
+int mem_grow_list(void *list, int64_t count, size_t size, Err *e)
+{
+    void *entries;
+    if (count & (count - 1)) return 0;
+    memcpy(&entries, list, sizeof entries);
+    TRY(mem_grow(&entries, (size_t)count * size, mem_product(count ? 2 * (size_t)count : 1, size), e));
+    memcpy(list, &entries, sizeof entries);
+    return 0;
+}
+
 char *mem_strdup(const char *text, Err *e)
 {
     const size_t bytes = strlen(text) + 1;

@@ -22,6 +22,11 @@ void *mem_zalloc(size_t count, size_t size, Err *e);
 /* Grows *block, whose first `used` bytes are kept; 0, or negative with *block as it was. */
 int mem_grow(void **block, size_t used, size_t bytes, Err *e);
 
+/* Makes space for one more entry in a list that only grows by this. list: address of the pointer to its `count`
+ * entries of `size` bytes, NULL for an empty list. It has space for the next power of two, and so needs no capacity
+ * of its own. Returns 0, or ERR_NOMEM with the list unchanged. */
+int mem_grow_list(void *list, int64_t count, size_t size, Err *e);
+
 char *mem_strdup(const char *text, Err *e);
 void mem_free(void *block);
 

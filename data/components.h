@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 
-/* Numbers the components of the voxels that are not 0, with full connectivity (8 neighbours in a plane,
+/* Numbers the components of the ones in a mask of ones and zeros, with full connectivity (8 neighbours in a plane,
  * 26 in a volume): 1 … *count in the order of their first voxels, 0 elsewhere. mask (Z,Y,X) borrowed, ids
  * (Z,Y,X) written. Fails: ERR_NOMEM; ERR_UNSUPPORTED beyond 2^31 runs. */
 int components_label(int32_t *ids, int32_t *count, const uint8_t *mask, const int64_t shape_zyx[3], Err *e);

@@ -64,10 +64,9 @@ static int add_image(CaseList *list, const char *folder, const char *name, size_
     Case *c = take_case(list, name, id_length, e);
     if (!c) return ERR_NOMEM;
     c->has_gap = c->has_gap || channel != c->image_count;
-    const size_t size = sizeof *c->images, count = (size_t)c->image_count;
-    TRY(mem_grow((void **)&c->images, count * size, (count + 1) * size, e));
-    c->images[count] = path_format(e, "%s/%s", folder, name);
-    if (!c->images[count]) return ERR_NOMEM;
+    TRY(mem_grow_list(&c->images, c->image_count, sizeof *c->images, e));
+    c->images[c->image_count] = path_format(e, "%s/%s", folder, name);
+    if (!c->images[c->image_count]) return ERR_NOMEM;
     c->image_count++;
     return 0;
 }

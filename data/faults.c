@@ -5,18 +5,9 @@
 #include "base/memory.h"
 #include "base/text.h"
 
-/* A list without faults has no block; with n faults the block has room up to the next power of two. */
-static bool make_room(FaultList *list)
-{
-    const int count = list->count;
-    if (count & (count - 1)) return true;
-    const size_t size = sizeof *list->faults, used = (size_t)count * size;
-    return !mem_grow((void **)&list->faults, used, count ? 2 * used : size, NULL);
-}
-
 static void append(FaultList *list, FaultSeverity severity, char *text)
 {
-    if (text && make_room(list)) {
+    if (text && !mem_grow_list(&list->faults, list->count, sizeof *list->faults, NULL)) {
         list->faults[list->count++] = (Fault){severity, text};
         list->errors += severity == FAULT_ERROR;
         return;

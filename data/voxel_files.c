@@ -10,14 +10,10 @@ enum { MAX_FILES = 1000000, MAX_PATTERN = 256 };
 
 int voxel_files_add(VoxelFiles *f, const char *header, const char *name, size_t bytes, Err *e)
 {
-    const size_t size = sizeof *f->names, folder = (size_t)(path_base(header) - header);
+    const size_t folder = (size_t)(path_base(header) - header);
     if (!bytes) return err_set(e, ERR_FORMAT, "a file of voxels has an empty name");
     if (f->count >= MAX_FILES) return err_set(e, ERR_FORMAT, "more than %d files of voxels", MAX_FILES);
-    if (!(f->count & (f->count - 1))) { /* the list doubles */
-        void *list = f->names;
-        TRY(mem_grow(&list, (size_t)f->count * size, (size_t)(2 * f->count + 1) * size, e));
-        f->names = list;
-    }
+    TRY(mem_grow_list(&f->names, f->count, sizeof *f->names, e));
     char *path = *name == '/' ? path_format(e, "%.*s", (int)bytes, name)
                               : path_format(e, "%.*s%.*s", (int)folder, header, (int)bytes, name);
     if (!path) return ERR_NOMEM;

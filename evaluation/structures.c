@@ -32,10 +32,7 @@ int structures_add(Structures *s, const char *name, const int16_t *labels, int l
     if (label_count < 1 || (label_count > 1 && !is_region))
         return err_set(e, ERR_VALUE, "structure '%s' has %d labels: a label has one, a region at least one",
                        name ? name : "", label_count);
-    void *items = s->items;
-    const size_t used = (size_t)s->count * sizeof *s->items;
-    TRY(mem_grow(&items, used, used + sizeof *s->items, e));
-    s->items = items;
+    TRY(mem_grow_list(&s->items, s->count, sizeof *s->items, e));
     Structure item = {.label_count = label_count, .tolerance_mm = 1};
     if (make_key(&item.key, labels, label_count, is_region, e)) goto fail;
     item.name = mem_strdup(name ? name : item.key, e);

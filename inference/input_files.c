@@ -47,9 +47,7 @@ static int add_file(InputFiles *f, char *path, size_t ending_length, int folder,
 {
     struct stat info = {0};
     if (!path) return ERR_NOMEM;
-    const size_t count = (size_t)f->count, size = sizeof *f->files;
-    if (!(count & (count - 1)) &&
-        mem_grow((void **)&f->files, count * size, (count ? 2 * count : 1) * size, e)) {
+    if (mem_grow_list(&f->files, f->count, sizeof *f->files, e)) {
         mem_free(path);
         return ERR_NOMEM;
     }

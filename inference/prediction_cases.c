@@ -81,11 +81,8 @@ static bool find_place(struct InputPlace *place, const char *path)
 static int add_place(InputPlaces *p, const char *path, Err *e)
 {
     struct InputPlace place;
-    const size_t count = (size_t)p->count, size = sizeof place;
     if (!find_place(&place, path)) return 0;
-    void *places = p->places;
-    if (!(count & (count - 1))) TRY(mem_grow(&places, count * size, (count ? 2 * count : 1) * size, e));
-    p->places = places;
+    TRY(mem_grow_list(&p->places, p->count, sizeof place, e));
     p->places[p->count++] = place;
     return 0;
 }

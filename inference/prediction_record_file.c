@@ -14,18 +14,11 @@ enum { STATE_COUNT = sizeof STATES / sizeof *STATES };
 
 /* ---- lists ---- */
 
-/* Room for one item more in an array that grows by doubling. */
-static int make_room(void **block, int count, size_t size, Err *e)
-{
-    if (count & (count - 1)) return 0; /* it has room up to the next power of two */
-    return mem_grow(block, (size_t)count * size, (size_t)(count ? 2 * count : 1) * size, e);
-}
-
 int record_texts_add(RecordTexts *t, const char *text, Err *e)
 {
     for (int i = 0; i < t->count; i++)
         if (!strcmp(t->texts[i], text)) return 0;
-    TRY(make_room((void **)&t->texts, t->count, sizeof *t->texts, e));
+    TRY(mem_grow_list(&t->texts, t->count, sizeof *t->texts, e));
     if (!(t->texts[t->count] = mem_strdup(text, e))) return ERR_NOMEM;
     t->count++;
     return 0;
@@ -115,7 +108,7 @@ void record_content_free(RecordContent *c)
 
 int record_content_add(RecordContent *c, const char *id, RecordState state, Err *e)
 {
-    TRY(make_room((void **)&c->cases, c->count, sizeof *c->cases, e));
+    TRY(mem_grow_list(&c->cases, c->count, sizeof *c->cases, e));
     RecordedCase *added = &c->cases[c->count];
     *added = (RecordedCase){.id = mem_strdup(id, e), .state = state};
     if (!added->id) return ERR_NOMEM;

@@ -8,9 +8,8 @@
 /* Owns value from then on. */
 static int add(MadeFrom *m, const char *key, char *value, Err *e)
 {
-    const size_t size = sizeof *m->items, count = (size_t)m->count;
     char *copy = value ? mem_strdup(key, e) : NULL;
-    if (!copy || mem_grow((void **)&m->items, count * size, (count + 1) * size, e)) {
+    if (!copy || mem_grow_list(&m->items, m->count, sizeof *m->items, e)) {
         mem_free(copy);
         mem_free(value);
         return ERR_NOMEM;

@@ -9,11 +9,9 @@ enum { NAMES_TOLD = 6 };
 
 int names_add(NameList *list, const char *name, Err *e)
 {
-    const size_t count = (size_t)list->count, size = sizeof *list->names;
-    if (!(count & (count - 1))) /* grow to the next power of two */
-        TRY(mem_grow((void **)&list->names, count * size, (count ? 2 * count : 1) * size, e));
-    list->names[count] = mem_strdup(name, e);
-    return list->names[count] ? (list->count++, 0) : ERR_NOMEM;
+    TRY(mem_grow_list(&list->names, list->count, sizeof *list->names, e));
+    list->names[list->count] = mem_strdup(name, e);
+    return list->names[list->count] ? (list->count++, 0) : ERR_NOMEM;
 }
 
 static int by_name(const void *a, const void *b)

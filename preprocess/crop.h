@@ -12,7 +12,8 @@
 int nonzero_mask(Array *mask, const Volume *channels, int count, Err *e);
 
 /* Sets to 1 every 0 of mask (uint8, rank 3) that is not connected with the border of the array by zeros that share
- * faces (scipy.ndimage.binary_fill_holes). A voxel on the border is thus never a hole. Fails: ERR_NOMEM. */
+ * faces (scipy.ndimage.binary_fill_holes). A voxel on the border is thus never a hole. Fails: ERR_NOMEM;
+ * ERR_UNSUPPORTED for rows of 2^31 voxels and more. */
 int fill_holes(Array *mask, Err *e);
 
 /* Upper bound of the memory of fill_holes for any mask of that shape, besides the mask, in bytes. */

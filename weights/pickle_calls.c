@@ -2,10 +2,10 @@
  *
  * Sources: torch/_utils.py (_rebuild_tensor_v2, _rebuild_parameter), torch/serialization.py
  * (persistent_load), numpy/_core/src/multiarray (__reduce__ and __setstate__ of arrays and types). */
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/half.h"
 #include "base/text.h"
 #include "weights/bytes.h"
 #include "weights/pickle_machine.h"
@@ -216,14 +216,6 @@ static Value *make_dtype(Machine *m, const Value *args)
     return make_object(m, "numpy", "dtype");
 }
 
-static double half_to_double(unsigned bits)
-{
-    const int exponent = bits >> 10 & 31, mantissa = bits & 1023;
-    double value = ldexp(exponent ? 1024 + mantissa : mantissa, (exponent ? exponent : 1) - 25);
-    if (exponent == 31) value = mantissa ? NAN : INFINITY;
-    return bits & 0x8000 ? -value : value;
-}
-
 /* Decodes a scalar of a type; sets v's kind. */
 static void read_scalar(Value *v, DType dtype, const char *data)
 {
@@ -234,7 +226,7 @@ static void read_scalar(Value *v, DType dtype, const char *data)
     switch (dtype) {
     case DTYPE_F64: memcpy(&v->number, data, 8); break;
     case DTYPE_F32: memcpy(&single, data, 4); v->number = (double)single; break;
-    case DTYPE_F16: v->number = half_to_double((unsigned)bits); break;
+    case DTYPE_F16: v->number = half_to_double((uint16_t)bits); break;
     case DTYPE_BOOL: v->kind = VALUE_BOOL; v->truth = bits; break;
     case DTYPE_U8: case DTYPE_U16: case DTYPE_U32: case DTYPE_U64:
         v->kind = VALUE_INT;

@@ -37,7 +37,6 @@ typedef struct Span {
 typedef struct Header {
     WeightsFile *w;
     Span *spans;       /* one per tensor of w */
-    int span_capacity;
 } Header;
 
 /* ---- the header ---- */
@@ -103,12 +102,7 @@ static int check_entry(const Entry *entry, Err *e)
 static int add_entry(Header *h, const char *name, const Entry *entry, Err *e)
 {
     const int index = h->w->count;
-    if (index == h->span_capacity) {
-        const int larger = index ? 2 * index : 256;
-        const size_t size = sizeof *h->spans;
-        TRY(mem_grow((void **)&h->spans, (size_t)index * size, (size_t)larger * size, e));
-        h->span_capacity = larger;
-    }
+    TRY(mem_grow_list(&h->spans, index, sizeof *h->spans, e));
     h->spans[index] = (Span){(uint64_t)entry->offsets[0], (uint64_t)entry->offsets[1], index};
     return weights_add(h->w, name, array_view(entry->dtype, entry->rank, entry->shape, NULL), e);
 }

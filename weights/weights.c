@@ -10,21 +10,10 @@
 #include "base/memory.h"
 #include "base/text.h"
 
-/* Makes room for one more entry of a list that doubles. */
-static int room(void **list, int count, int *capacity, size_t size, Err *e)
-{
-    if (count < *capacity) return 0;
-    const int larger = *capacity ? 2 * *capacity : 64;
-    TRY(mem_grow(list, (size_t)count * size, (size_t)larger * size, e));
-    *capacity = larger;
-    return 0;
-}
-
 int weights_add(WeightsFile *w, const char *name, Array array, Err *e)
 {
     char *copy = NULL;
-    if (!room((void **)&w->tensors, w->count, &w->capacity, sizeof *w->tensors, e))
-        copy = mem_strdup(name, e);
+    if (!mem_grow_list(&w->tensors, w->count, sizeof *w->tensors, e)) copy = mem_strdup(name, e);
     if (!copy) {
         array_free(&array);
         return ERR_NOMEM;
@@ -37,7 +26,7 @@ int weights_add_note(WeightsFile *w, const char *key, const char *value, Err *e)
 {
     WeightsNote note = {mem_strdup(key, e), mem_strdup(value, e)};
     int failed = note.key && note.value ? 0 : ERR_NOMEM;
-    if (!failed) failed = room((void **)&w->notes, w->note_count, &w->note_capacity, sizeof note, e);
+    if (!failed) failed = mem_grow_list(&w->notes, w->note_count, sizeof note, e);
     if (failed) {
         mem_free(note.key);
         mem_free(note.value);

@@ -24,9 +24,9 @@ typedef struct WeightsNote {
 
 typedef struct WeightsFile {
     WeightsTensor *tensors;
-    int count, capacity;
+    int count;
     WeightsNote *notes;
-    int note_count, note_capacity;
+    int note_count;
     void *mapping;         /* of the file that arrays view, or NULL */
     size_t mapping_bytes;
 } WeightsFile;

@@ -217,12 +217,7 @@ int zip_add(Zip *z, OutFile *f, const char *name, const void *data, size_t bytes
 {
     static const char zeros[MEM_ALIGN];
     unsigned char header[LOCAL_BYTES + LOCAL_EXTRA + 4] = {0};
-    if (z->count == z->capacity) {
-        const int larger = z->capacity ? 2 * z->capacity : 256;
-        const size_t size = sizeof *z->entries;
-        TRY(mem_grow((void **)&z->entries, (size_t)z->count * size, (size_t)larger * size, e));
-        z->capacity = larger;
-    }
+    TRY(mem_grow_list(&z->entries, z->count, sizeof *z->entries, e));
     ZipEntry entry = {name, strlen(name), data, bytes, crc_of(data, bytes), f->written};
     const uint64_t padding = -(f->written + sizeof header + entry.name_bytes) % MEM_ALIGN;
     bytes_put_le(header, 4, LOCAL);

@@ -22,7 +22,7 @@ typedef struct ZipEntry {
 
 typedef struct Zip {
     ZipEntry *entries;    /* sorted by name when read, in the order of writing when written */
-    int count, capacity;
+    int count;
 } Zip;
 
 /* Reads the directory and checks it: every entry lies within the archive under one name, is stored,

@@ -99,8 +99,8 @@ static void what_is_never_turned_gets_other_advice(void **state)
     expect_advice(alike, 3, READER_RAS, "", "");
     expect_advice(sound, 2, READER_STORED, "", "");
     expect_advice(sound, 2, READER_RAS, "never turned: store it as a volume", "canonical");
-    expect_advice(none, 2, READER_STORED, "without orientation is never turned: give its header one", "canonical");
-    expect_advice(none, 2, READER_RAS, "without orientation is never turned", "");
+    expect_advice(none, 2, READER_STORED, "an image without orientation is never reoriented: add one to its header", "canonical");
+    expect_advice(none, 2, READER_RAS, "an image without orientation is never reoriented", "");
     expect_advice(none, 2, READER_RAS_NIBABEL, "", "");
 }
 

@@ -19,7 +19,7 @@ ended() { # WHAT STATUS LINE: as stop left it
 }
 
 stop INT "$out/long/imagesTr/*20*.gz" "$build/make_phantom" -o "$out/long" --cases 900 --size 8x40x44 --quiet
-ended "make_phantom" 130 'make_phantom: interrupted; .*the same command begins anew'
+ended "make_phantom" 130 'make_phantom: interrupted; .*the same command'
 has "make_phantom says so at once" '^make_phantom: Ctrl-C: stopping after the present step; once more stops at once$' stderr
 is "make_phantom leaves no dataset.json" test ! -e "$out/long/dataset.json"
 

@@ -113,7 +113,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     }
 }
 
-static int measure(const Options *o, Report *r, Err *e)
+static int measure(const Options *o, BenchReport *r, Err *e)
 {
     Limits limits = {.exps = 0};
     TRY(measure_limits(&limits, &o->measure, r, e));
@@ -131,7 +131,7 @@ int main(int argc, char **argv)
     Options o = {.common = {.takes = OPT_THREADS | OPT_QUIET}, .measure = {.forward = true, .train = true}};
     o.measure.fp32 = true;
     o.measure.bf16 = executor_supports(DTYPE_BF16, NULL);
-    Report report = {0};
+    BenchReport report = {0};
     Err e = {ERR_NONE, ""};
     static const struct argp argp = {option_table, parse, "", documentation, NULL, NULL, NULL};
     program_begin("bench", false);

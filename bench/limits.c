@@ -112,7 +112,7 @@ static int measure_exps(double *rate, double seconds, Err *e)
     return 0;
 }
 
-int measure_limits(Limits *limits, const MeasureOptions *o, Report *r, Err *e)
+int measure_limits(Limits *limits, const MeasureOptions *o, BenchReport *r, Err *e)
 {
     const double seconds = o->quick ? 0.05 : 0.5;
     for (int all = 0; all < 2; all++) {

@@ -20,7 +20,7 @@ double measure_best(void (*run)(void *context), void *context, double seconds)
     return best;
 }
 
-void measure_tell(Report *r, const char *what, const char *unit, double amount, double seconds)
+void measure_tell(BenchReport *r, const char *what, const char *unit, double amount, double seconds)
 {
     report_row(r, "pipeline");
     report_text(r, "what", what);

@@ -30,18 +30,18 @@ typedef struct MeasureOptions {
     bool quick;
 } MeasureOptions;
 
-int measure_limits(Limits *limits, const MeasureOptions *o, Report *r, Err *e);
-int measure_ops(const MeasureOptions *o, Report *r, Err *e);
-int measure_scan(const MeasureOptions *o, Report *r, Err *e);          /* the scan's kernel alone */
-int measure_networks(const Limits *limits, const MeasureOptions *o, Report *r, Err *e);
-int measure_preparation(const MeasureOptions *o, Report *r, Err *e);   /* preprocessing, augmentation */
-int measure_results(const MeasureOptions *o, Report *r, Err *e);       /* sliding window, metrics */
+int measure_limits(Limits *limits, const MeasureOptions *o, BenchReport *r, Err *e);
+int measure_ops(const MeasureOptions *o, BenchReport *r, Err *e);
+int measure_scan(const MeasureOptions *o, BenchReport *r, Err *e);          /* the scan's kernel alone */
+int measure_networks(const Limits *limits, const MeasureOptions *o, BenchReport *r, Err *e);
+int measure_preparation(const MeasureOptions *o, BenchReport *r, Err *e);   /* preprocessing, augmentation */
+int measure_results(const MeasureOptions *o, BenchReport *r, Err *e);       /* sliding window, metrics */
 
 /* The least seconds that run(context) takes, tried for about `seconds` after one run to warm up. */
 double measure_best(void (*run)(void *context), void *context, double seconds);
 
 /* Reports one step of the pipeline, of which `amount` units took that long. */
-void measure_tell(Report *r, const char *what, const char *unit, double amount, double seconds);
+void measure_tell(BenchReport *r, const char *what, const char *unit, double amount, double seconds);
 
 /* A network of the official widths with random weights and its multiply-adds; 14 classes, 3 channels. */
 int measure_build(Graph **g, const char *network, const int64_t size[2], Err *e);

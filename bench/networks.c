@@ -74,7 +74,7 @@ static int measure(Found *found, const Network *n, const MeasureRun *run, int th
     return failed;
 }
 
-static void report_run(Report *r, const char *section, const char *network, const MeasureRun *run)
+static void report_run(BenchReport *r, const char *section, const char *network, const MeasureRun *run)
 {
     report_row(r, section);
     report_text(r, "network", network);
@@ -85,7 +85,7 @@ static void report_run(Report *r, const char *section, const char *network, cons
     report_text(r, "what", run->train ? "train" : "forward");
 }
 
-static void report_found(Report *r, const char *network, const MeasureRun *run, const Found *f, const Limits *limits)
+static void report_found(BenchReport *r, const char *network, const MeasureRun *run, const Found *f, const Limits *limits)
 {
     const double peak = (run->precision == DTYPE_BF16 ? limits->bf16_flops : limits->flops)[1];
     report_run(r, "networks", network, run);
@@ -95,7 +95,7 @@ static void report_found(Report *r, const char *network, const MeasureRun *run, 
     report_end(r);
 }
 
-static void report_scaling(Report *r, const char *network, const MeasureRun *run, double one, double all)
+static void report_scaling(BenchReport *r, const char *network, const MeasureRun *run, double one, double all)
 {
     report_run(r, "scaling", network, run);
     report_measure(r, "seconds_1", one);
@@ -105,7 +105,7 @@ static void report_scaling(Report *r, const char *network, const MeasureRun *run
 }
 
 /* Forward and training with each batch. */
-static int measure_size(const Network *n, MeasureRun run, const Limits *limits, const MeasureOptions *o, Report *r,
+static int measure_size(const Network *n, MeasureRun run, const Limits *limits, const MeasureOptions *o, BenchReport *r,
                         Err *e)
 {
     Found found;
@@ -121,7 +121,7 @@ static int measure_size(const Network *n, MeasureRun run, const Limits *limits, 
 }
 
 /* How the first forward gains from threads. */
-static int measure_scaling(const Network *n, const MeasureRun *run, const MeasureOptions *o, Report *r, Err *e)
+static int measure_scaling(const Network *n, const MeasureRun *run, const MeasureOptions *o, BenchReport *r, Err *e)
 {
     Found one, all;
     TRY(measure(&one, n, run, 1, o->seconds, e));
@@ -130,7 +130,7 @@ static int measure_scaling(const Network *n, const MeasureRun *run, const Measur
     return 0;
 }
 
-static int measure_network(const char *name, bool scaling, const Limits *limits, const MeasureOptions *o, Report *r,
+static int measure_network(const char *name, bool scaling, const Limits *limits, const MeasureOptions *o, BenchReport *r,
                            Err *e)
 {
     Network n = {.name = name};
@@ -147,7 +147,7 @@ static int measure_network(const char *name, bool scaling, const Limits *limits,
     return failed;
 }
 
-int measure_networks(const Limits *limits, const MeasureOptions *o, Report *r, Err *e)
+int measure_networks(const Limits *limits, const MeasureOptions *o, BenchReport *r, Err *e)
 {
     const bool scales = o->forward && o->threads > 1;
     for (int scaling = 0; scaling <= scales; scaling++)

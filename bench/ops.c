@@ -71,7 +71,7 @@ typedef struct Setting {
     MeasureRun run;
 } Setting;
 
-static void report(Report *r, const Setting *setting, const Node *node, int uses, const Timing *t)
+static void report(BenchReport *r, const Setting *setting, const Node *node, int uses, const Timing *t)
 {
     char text[REPORT_TEXT] = "";
     const double flops = 2 * (double)measure_products(node);
@@ -96,7 +96,7 @@ static void report(Report *r, const Setting *setting, const Node *node, int uses
     report_end(r);
 }
 
-static void report_kinds(Report *r, const Setting *setting, const Executor *x, Timing *timings)
+static void report_kinds(BenchReport *r, const Setting *setting, const Executor *x, Timing *timings)
 {
     const int count = executor_node_count(x);
     for (int i = 0; i < count; i++) {
@@ -113,7 +113,7 @@ static void report_kinds(Report *r, const Setting *setting, const Executor *x, T
     }
 }
 
-static int measure_nodes(const Setting *setting, const Subject *s, const MeasureOptions *o, Report *r, Err *e)
+static int measure_nodes(const Setting *setting, const Subject *s, const MeasureOptions *o, BenchReport *r, Err *e)
 {
     const Step step = {.seed = 1};
     Executor *x = s->executor;
@@ -128,7 +128,7 @@ static int measure_nodes(const Setting *setting, const Subject *s, const Measure
     return failed;
 }
 
-static int measure_network(const char *network, const MeasureOptions *o, Report *r, Err *e)
+static int measure_network(const char *network, const MeasureOptions *o, BenchReport *r, Err *e)
 {
     Graph *g;
     Parameters *parameters = NULL;
@@ -147,7 +147,7 @@ static int measure_network(const char *network, const MeasureOptions *o, Report 
     return failed;
 }
 
-int measure_ops(const MeasureOptions *o, Report *r, Err *e)
+int measure_ops(const MeasureOptions *o, BenchReport *r, Err *e)
 {
     omp_set_num_threads(o->threads);
     for (int i = 0; i < o->network_count; i++) TRY(measure_network(o->networks[i], o, r, e));

@@ -9,13 +9,13 @@
 #include "trainer/augment.h"
 
 /* A phantom as preprocessing takes it, and what comes out of it. */
-typedef struct Case {
+typedef struct PhantomInput {
     Array image, labels;           /* float32 and int16 (Z,Y,X) */
     Array image_out, labels_out;   /* in-plane spacing 1.2 times as large */
     Array mask;
-} Case;
+} PhantomInput;
 
-static void case_drop(Case *c)
+static void case_drop(PhantomInput *c)
 {
     array_free(&c->image);
     array_free(&c->labels);
@@ -24,7 +24,7 @@ static void case_drop(Case *c)
     array_free(&c->mask);
 }
 
-static int case_make(Case *c, bool quick, Err *e)
+static int case_make(PhantomInput *c, bool quick, Err *e)
 {
     const PhantomOptions options = {.shape_zyx = {quick ? 4 : 16, 512, 512}, .channels = 1, .seed = 1};
     const int64_t *in = options.shape_zyx, out[] = {in[0], 427, 427};
@@ -48,7 +48,7 @@ enum { SLICES = 0 };   /* the axis that is handled apart */
 
 static void find_region(void *context)
 {
-    Case *c = context;
+    PhantomInput *c = context;
     const Volume image = volume_of_array(&c->image);
     array_free(&c->mask);
     nonzero_mask(&c->mask, &image, 1, NULL);
@@ -56,26 +56,26 @@ static void find_region(void *context)
 
 static void normalize(void *context)
 {
-    Case *c = context;
+    PhantomInput *c = context;
     Volume image = volume_of_array(&c->image);
     normalize_channel(&image, NORMALIZE_ZSCORE, NULL, NULL, NULL);
 }
 
 static void resample_image(void *context)
 {
-    Case *c = context;
+    PhantomInput *c = context;
     const Volume in = volume_of_array(&c->image), out = volume_of_array(&c->image_out);
     resample_values(&in, &out, &cubic, SLICES, NULL);
 }
 
 static void resample_map(void *context)
 {
-    Case *c = context;
+    PhantomInput *c = context;
     const Volume in = volume_of_array(&c->labels), out = volume_of_array(&c->labels_out);
     resample_labels(&in, &out, &linear_labels, false, SLICES, NULL);
 }
 
-static void measure_case(Case *c, const MeasureOptions *o, Report *r)
+static void measure_case(PhantomInput *c, const MeasureOptions *o, BenchReport *r)
 {
     static const struct {
         const char *what;
@@ -118,7 +118,7 @@ static void augment(void *context)
     }
 }
 
-static int measure_augmentation(const Case *c, const MeasureOptions *o, Report *r, Err *e)
+static int measure_augmentation(const PhantomInput *c, const MeasureOptions *o, BenchReport *r, Err *e)
 {
     enum { PIXELS = PATCH * PATCH };
     Augmentation a = {.slice = {c->image.data, c->labels.data, c->image.shape[1], c->image.shape[2], 1},
@@ -135,9 +135,9 @@ static int measure_augmentation(const Case *c, const MeasureOptions *o, Report *
     return 0;
 }
 
-int measure_preparation(const MeasureOptions *o, Report *r, Err *e)
+int measure_preparation(const MeasureOptions *o, BenchReport *r, Err *e)
 {
-    Case c = {0};
+    PhantomInput c = {0};
     int failed = case_make(&c, o->quick, e);
     if (!failed) measure_case(&c, o, r);
     if (!failed) failed = measure_augmentation(&c, o, r, e);

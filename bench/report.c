@@ -6,32 +6,32 @@
 #include "base/memory.h"
 #include "formats/yaml.h"
 
-void report_row(Report *r, const char *section) { r->row = (Row){.section = section}; }
+void report_row(BenchReport *r, const char *section) { r->row = (BenchRow){.section = section}; }
 
-static Field *add_field(Report *r, const char *name)
+static BenchField *add_field(BenchReport *r, const char *name)
 {
-    Field *field = &r->row.fields[r->row.count++];
-    *field = (Field){.name = name};
+    BenchField *field = &r->row.fields[r->row.count++];
+    *field = (BenchField){.name = name};
     return field;
 }
 
-void report_text(Report *r, const char *name, const char *text)
+void report_text(BenchReport *r, const char *name, const char *text)
 {
-    Field *field = add_field(r, name);
+    BenchField *field = add_field(r, name);
     snprintf(field->text, sizeof field->text, "%s", text);
     field->is_text = true;
 }
 
-void report_number(Report *r, const char *name, int64_t number)
+void report_number(BenchReport *r, const char *name, int64_t number)
 {
-    Field *field = add_field(r, name);
+    BenchField *field = add_field(r, name);
     snprintf(field->text, sizeof field->text, "%lld", (long long)number);
     field->number = (double)number;
 }
 
-void report_measure(Report *r, const char *name, double value)
+void report_measure(BenchReport *r, const char *name, double value)
 {
-    Field *field = add_field(r, name);
+    BenchField *field = add_field(r, name);
     snprintf(field->text, sizeof field->text, "%.4g", value);
     field->number = value;
     field->is_measure = true;
@@ -39,18 +39,18 @@ void report_measure(Report *r, const char *name, double value)
 
 /* ---- tables ---- */
 
-static int width_of(const Field *field)
+static int width_of(const BenchField *field)
 {
     const int least = field->is_text ? 22 : field->is_measure ? 10 : 6, name = (int)strlen(field->name);
     return name > least ? name : least;
 }
 
-static void print_cell(const Field *field, const char *text, const char *end)
+static void print_cell(const BenchField *field, const char *text, const char *end)
 {
     printf(field->is_text ? "%-*s%s" : "%*s%s", width_of(field), text, end);
 }
 
-static bool same_columns(const Row *a, const Row *b)
+static bool same_columns(const BenchRow *a, const BenchRow *b)
 {
     if (a->section != b->section || a->count != b->count) return false;
     for (int i = 0; i < a->count; i++)
@@ -58,7 +58,7 @@ static bool same_columns(const Row *a, const Row *b)
     return true;
 }
 
-static void print_row(const Row *row, const Row *previous)
+static void print_row(const BenchRow *row, const BenchRow *previous)
 {
     if (!previous || !same_columns(row, previous)) {
         printf("\n%s\n", row->section);
@@ -70,7 +70,7 @@ static void print_row(const Row *row, const Row *previous)
     fflush(stdout);
 }
 
-void report_end(Report *r)
+void report_end(BenchReport *r)
 {
     if (r->error.code) return;
     if (r->count == r->room) {
@@ -83,16 +83,16 @@ void report_end(Report *r)
     r->rows[r->count++] = r->row;
 }
 
-int report_check(const Report *r, Err *e)
+int report_check(const BenchReport *r, Err *e)
 {
     if (r->error.code && e) *e = r->error;
     return (int)r->error.code;
 }
 
-void report_free(Report *r)
+void report_free(BenchReport *r)
 {
     mem_free(r->rows);
-    *r = (Report){0};
+    *r = (BenchReport){0};
 }
 
 /* ---- as data ---- */
@@ -103,11 +103,11 @@ enum { SECTIONS = sizeof sections / sizeof sections[0] };
 /* Limits stand in one mapping, as each has a name of its own. */
 static bool is_mapping(const char *section) { return !strcmp(section, "limits"); }
 
-static void write_row(DocWriter *w, const Row *row)
+static void write_row(DocWriter *w, const BenchRow *row)
 {
     if (!is_mapping(row->section)) doc_open(w, NULL, DOC_MAPPING, true);
     for (int i = 0; i < row->count; i++) {
-        const Field *field = &row->fields[i];
+        const BenchField *field = &row->fields[i];
         if (field->is_text) doc_put_string(w, field->name, field->text);
         else if (field->is_measure) doc_put_double(w, field->name, field->number);
         else doc_put_int(w, field->name, (int64_t)field->number);
@@ -115,7 +115,7 @@ static void write_row(DocWriter *w, const Row *row)
     if (!is_mapping(row->section)) doc_close(w);
 }
 
-int report_write(const Report *r, const char *path, Err *e)
+int report_write(const BenchReport *r, const char *path, Err *e)
 {
     DocWriter w = {.json = true};
     doc_open(&w, NULL, DOC_MAPPING, false);
@@ -131,7 +131,7 @@ int report_write(const Report *r, const char *path, Err *e)
 
 /* ---- against an earlier run ---- */
 
-static bool is_same(const Field *field, const DocNode *old)
+static bool is_same(const BenchField *field, const DocNode *old)
 {
     double number;
     if (!old || old->kind != DOC_SCALAR) return false;
@@ -139,14 +139,14 @@ static bool is_same(const Field *field, const DocNode *old)
     return doc_text_to_double(old->text, &number) && number == field->number;
 }
 
-static bool identifies(const Row *row, const DocNode *old)
+static bool identifies(const BenchRow *row, const DocNode *old)
 {
     for (int i = 0; i < row->count && !row->fields[i].is_measure; i++)
         if (!is_same(&row->fields[i], doc_find(old, row->fields[i].name))) return false;
     return true;
 }
 
-static const DocNode *find_row(const Row *row, const DocNode *section)
+static const DocNode *find_row(const BenchRow *row, const DocNode *section)
 {
     if (!section || section->kind == DOC_MAPPING) return section;
     for (const DocNode *old = section->first; old; old = old->next)
@@ -154,11 +154,11 @@ static const DocNode *find_row(const Row *row, const DocNode *section)
     return NULL;
 }
 
-static void print_ratios(const Row *row, const DocNode *old)
+static void print_ratios(const BenchRow *row, const DocNode *old)
 {
     printf("%-9s", row->section);
     for (int i = 0; i < row->count; i++) {
-        const Field *field = &row->fields[i];
+        const BenchField *field = &row->fields[i];
         const DocNode *before = field->is_measure ? doc_find(old, field->name) : NULL;
         double number;
         if (!field->is_measure) printf(" %s", field->text);
@@ -168,7 +168,7 @@ static void print_ratios(const Row *row, const DocNode *old)
     printf("\n");
 }
 
-int report_compare(const Report *r, const char *path, Err *e)
+int report_compare(const BenchReport *r, const char *path, Err *e)
 {
     Doc doc;
     TRY(doc_read(&doc, path, e));

@@ -16,39 +16,39 @@
 
 enum { REPORT_FIELDS = 16, REPORT_TEXT = 48 };
 
-typedef struct Field {
+typedef struct BenchField {
     const char *name;          /* a constant */
     char text[REPORT_TEXT];    /* as it is printed */
     double number;
     bool is_text, is_measure;
-} Field;
+} BenchField;
 
-typedef struct Row {
+typedef struct BenchRow {
     const char *section;       /* "limits", "ops", "scan", "networks", "scaling", "pipeline" */
-    Field fields[REPORT_FIELDS];
+    BenchField fields[REPORT_FIELDS];
     int count;
-} Row;
+} BenchRow;
 
-typedef struct Report {
-    Row *rows;
+typedef struct BenchReport {
+    BenchRow *rows;
     int count, room;
-    Row row;                   /* under construction */
+    BenchRow row;                   /* under construction */
     Err error;
-} Report;
+} BenchReport;
 
-void report_row(Report *r, const char *section);
-void report_text(Report *r, const char *name, const char *text);
-void report_number(Report *r, const char *name, int64_t number);
-void report_measure(Report *r, const char *name, double value);
-void report_end(Report *r);                         /* keeps and prints the row */
-int report_check(const Report *r, Err *e);
-void report_free(Report *r);
+void report_row(BenchReport *r, const char *section);
+void report_text(BenchReport *r, const char *name, const char *text);
+void report_number(BenchReport *r, const char *name, int64_t number);
+void report_measure(BenchReport *r, const char *name, double value);
+void report_end(BenchReport *r);                         /* keeps and prints the row */
+int report_check(const BenchReport *r, Err *e);
+void report_free(BenchReport *r);
 
 /* One mapping: `limits` is a mapping too, the other sections are lists of rows. Fails: ERR_IO, ERR_NOMEM. */
-int report_write(const Report *r, const char *path, Err *e);
+int report_write(const BenchReport *r, const char *path, Err *e);
 
 /* Prints, for every row that an earlier report has too, how each measure is to the one there.
  * Fails: ERR_IO, ERR_FORMAT, ERR_NOMEM. */
-int report_compare(const Report *r, const char *path, Err *e);
+int report_compare(const BenchReport *r, const char *path, Err *e);
 
 #endif

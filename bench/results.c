@@ -37,7 +37,7 @@ static void predict(void *context)
     window_predict(&w->options, &w->network, w->image, w->shape_zyx, &sink, NULL);
 }
 
-static int measure_window(const MeasureOptions *o, Report *r, Err *e)
+static int measure_window(const MeasureOptions *o, BenchReport *r, Err *e)
 {
     Window w = {.options = {.tile_yx = {TILE, TILE}, .step = 0.5, .gaussian = true},
                 .shape_zyx = {WINDOW_SLICES, SIDE, SIDE}};
@@ -103,7 +103,7 @@ static int make_maps(Maps *m, const Phantom *p, Err *e)
     return 0;
 }
 
-static int measure_metrics(const MeasureOptions *o, Report *r, Err *e)
+static int measure_metrics(const MeasureOptions *o, BenchReport *r, Err *e)
 {
     const PhantomOptions options = {.shape_zyx = {o->quick ? 8 : 32, 256, 256}, .channels = 1, .seed = 1};
     Maps m = {.reference = NULL};
@@ -122,7 +122,7 @@ static int measure_metrics(const MeasureOptions *o, Report *r, Err *e)
     return failed;
 }
 
-int measure_results(const MeasureOptions *o, Report *r, Err *e)
+int measure_results(const MeasureOptions *o, BenchReport *r, Err *e)
 {
     TRY(measure_window(o, r, e));
     TRY(measure_metrics(o, r, e));

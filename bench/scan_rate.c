@@ -94,7 +94,7 @@ static void backward(void *context)
     s->kernel->backward(&s->shape, s->memory[PACKED], &s->values, &s->gradients, s->memory[SCRATCH]);
 }
 
-static void report(Report *r, const Scan *s, double forward_seconds, double backward_seconds)
+static void report(BenchReport *r, const Scan *s, double forward_seconds, double backward_seconds)
 {
     const ScanShape *p = &s->shape;
     const int64_t length = p->batch * p->height * p->width;
@@ -113,7 +113,7 @@ static void report(Report *r, const Scan *s, double forward_seconds, double back
     report_end(r);
 }
 
-int measure_scan(const MeasureOptions *o, Report *r, Err *e)
+int measure_scan(const MeasureOptions *o, BenchReport *r, Err *e)
 {
     for (int all = 0; all < (o->threads > 1 ? 2 : 1); all++) {
         Scan scan;

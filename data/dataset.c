@@ -30,7 +30,7 @@ static int check_ending(const DatasetInfo *info, const char *json, Err *e)
 }
 
 /* Checks numTraining; it is wrong only if it is wrong with and without the broken cases and the ignored files. */
-static void check_num_training(const Dataset *d, const Search *search, const char *json, FaultList *faults)
+static void check_num_training(const Dataset *d, const DatasetSearch *search, const char *json, FaultList *faults)
 {
     const int64_t low = d->training.count, high = low + search->broken + search->ignored, found = d->info.num_training;
     if (search->ignored)
@@ -59,7 +59,7 @@ static int remark(const DatasetInfo *info, FaultList *faults, Err *e)
 int dataset_open(Dataset *d, const char *folder, FaultList *faults, Err *e)
 {
     int failed = ERR_NOMEM;
-    Search search = {0};
+    DatasetSearch search = {0};
     *d = (Dataset){.folder = mem_strdup(folder, e)};
     char *json = path_format(e, "%s/dataset.json", folder);
     if (!d->folder || !json) goto done;

@@ -9,26 +9,26 @@
 #include "data/image_channels.h"
 
 /* State while the files of a case are checked one after the other; the first image's grid is the reference. */
-typedef struct CaseCheck {
+typedef struct CaseFiles {
     const DatasetInfo *info;
     const Case *c;
     FaultList *faults;
     bool have_first;
     Geometry first;
-} CaseCheck;
+} CaseFiles;
 
-static ChannelNames channels_wanted(const CaseCheck *check)
+static ChannelNames channels_wanted(const CaseFiles *check)
 {
     return (ChannelNames){check->info->channel_count, check->info->channel_names};
 }
 
-static void add_error(CaseCheck *check, const Err *e)
+static void add_error(CaseFiles *check, const Err *e)
 {
     fault_add(check->faults, FAULT_ERROR, "case %s: %s", check->c->id, e->text);
 }
 
 /* axes: how to reorient the file to the first image's grid. */
-static void check_place(CaseCheck *check, const Geometry *g, const char *path, GridAxes *axes)
+static void check_place(CaseFiles *check, const Geometry *g, const char *path, GridAxes *axes)
 {
     Err e;
     Text note = {0};
@@ -46,7 +46,7 @@ static void check_place(CaseCheck *check, const Geometry *g, const char *path, G
 }
 
 /* Reads a header; false if it cannot be read. */
-static bool probe(CaseCheck *check, ImageHeader *header, const char *path, ImageUse use)
+static bool probe(CaseFiles *check, ImageHeader *header, const char *path, ImageUse use)
 {
     Err e;
     GridAxes axes;
@@ -58,7 +58,7 @@ static bool probe(CaseCheck *check, ImageHeader *header, const char *path, Image
     return true;
 }
 
-static void probe_images(CaseCheck *check)
+static void probe_images(CaseFiles *check)
 {
     const Case *c = check->c;
     const int before = check->faults->errors;
@@ -77,7 +77,7 @@ static void probe_images(CaseCheck *check)
 
 void dataset_check_headers(const DatasetInfo *info, const Case *c, FaultList *faults)
 {
-    CaseCheck check = {.info = info, .c = c, .faults = faults};
+    CaseFiles check = {.info = info, .c = c, .faults = faults};
     ImageHeader header;
     probe_images(&check);
     if (!c->label || !probe(&check, &header, c->label, IMAGE_LABELS)) return;
@@ -87,7 +87,7 @@ void dataset_check_headers(const DatasetInfo *info, const Case *c, FaultList *fa
 
 /* " (channel 3, alpha)" where the file holds several channels; named as in dataset.json if the file has as many
  * channels. */
-static const char *channel_name(char *text, size_t bytes, const CaseCheck *check, const Image *image,
+static const char *channel_name(char *text, size_t bytes, const CaseFiles *check, const Image *image,
                                 int64_t channel)
 {
     const int64_t channels = image->voxels.shape[0];
@@ -102,7 +102,7 @@ static const char *channel_name(char *text, size_t bytes, const CaseCheck *check
 }
 
 /* Adds the faults of an image file's voxels. */
-static void check_voxels(CaseCheck *check, const Image *image, const char *path)
+static void check_voxels(CaseFiles *check, const Image *image, const char *path)
 {
     const int64_t channels = image->voxels.shape[0], count = array_count(&image->voxels) / channels;
     for (int64_t channel = 0; channel < channels; channel++) {
@@ -129,7 +129,7 @@ static void check_voxels(CaseCheck *check, const Image *image, const char *path)
 }
 
 /* Reads all image files and adds the faults of each. */
-static void read_parts(CaseCheck *check, Image *parts)
+static void read_parts(CaseFiles *check, Image *parts)
 {
     Err e;
     GridAxes axes;
@@ -144,7 +144,7 @@ static void read_parts(CaseCheck *check, Image *parts)
 }
 
 /* Reads all image files of the case. Without errors, the channels are fitted to the dataset's and joined. */
-static int load_images(CaseCheck *check, Image *image)
+static int load_images(CaseFiles *check, Image *image)
 {
     const Case *c = check->c;
     const int before = check->faults->errors;
@@ -168,7 +168,7 @@ static int load_images(CaseCheck *check, Image *image)
 }
 
 /* Reports label values that dataset.json does not have: the first ones, with their numbers of voxels. */
-static void check_values(CaseCheck *check, const Array *labels)
+static void check_values(CaseFiles *check, const Array *labels)
 {
     enum { VALUES = 1 << 16, SHOWN = 10 };
     Err e;
@@ -195,7 +195,7 @@ static void check_values(CaseCheck *check, const Array *labels)
     mem_free(voxels);
 }
 
-static int load_labels(CaseCheck *check, Array *labels)
+static int load_labels(CaseFiles *check, Array *labels)
 {
     const int before = check->faults->errors;
     GridAxes axes;
@@ -221,7 +221,7 @@ static int load_labels(CaseCheck *check, Array *labels)
 
 int dataset_load_case(CaseData *data, const DatasetInfo *info, const Case *c, FaultList *faults)
 {
-    CaseCheck check = {.info = info, .c = c, .faults = faults};
+    CaseFiles check = {.info = info, .c = c, .faults = faults};
     *data = (CaseData){0};
     const int bad_image = load_images(&check, &data->image);
     const int bad_labels = c->label ? load_labels(&check, &data->labels) : 0;

@@ -12,10 +12,10 @@
 #include "plans/name_list.h"
 
 /* Reports all files that are no part of the dataset in one warning. */
-typedef struct Strangers {
+typedef struct OtherFiles {
     int count;
     const char *first;
-} Strangers;
+} OtherFiles;
 
 /* Files that belong to files of the dataset: the other half of a .hdr and .img pair, the voxels of an .mhd or
  * .nhdr, the spacing of a TIFF volume. */
@@ -31,12 +31,12 @@ static bool is_other_half(const char *name, const char *ending)
            (!strncmp(ending, ".img", 4) && !strncmp(own, ".hdr", 4));
 }
 
-static void add_stranger(Strangers *s, const char *name, const char *ending)
+static void add_other(OtherFiles *s, const char *name, const char *ending)
 {
     if (!is_other_half(name, ending) && !s->count++) s->first = name;
 }
 
-static void report_strangers(const Strangers *s, const char *folder, const char *form, const char *ending,
+static void report_others(const OtherFiles *s, const char *folder, const char *form, const char *ending,
                              FaultList *faults)
 {
     if (!s->count) return;
@@ -189,14 +189,14 @@ static int take_misnumbered(Folders *f, bool *is_one, const char *name, Err *e)
     return code;
 }
 
-static int take_image(Folders *f, Strangers *strangers, const char *name, Err *e)
+static int take_image(Folders *f, OtherFiles *others, const char *name, Err *e)
 {
     const char *ending = f->d->info.file_ending;
     bool other, has;
     int channel;
     TRY(take_other(f, &other, name, false, e));
     if (other) return 0;
-    if (*name == '.' || !path_ends_with(name, ending)) return add_stranger(strangers, name, ending), 0;
+    if (*name == '.' || !path_ends_with(name, ending)) return add_other(others, name, ending), 0;
     TRY(has_label_of_its_name(&has, &channel, f, name, e));
     if (has && (channel < 0 || f->images_lack_numbers)) {
         char *stem = stem_of(name, ending, e);
@@ -207,18 +207,18 @@ static int take_image(Folders *f, Strangers *strangers, const char *name, Err *e
     const size_t length = dataset_split_name(name, ending, &channel);
     if (!length) {
         TRY(take_misnumbered(f, &other, name, e));
-        return other ? 0 : (add_stranger(strangers, name, ending), 0);
+        return other ? 0 : (add_other(others, name, ending), 0);
     }
     return add_image(&f->d->training, f->images, name, length, channel, e);
 }
 
 static int take_images(Folders *f, Err *e)
 {
-    Strangers strangers = {0};
+    OtherFiles others = {0};
     f->d->training.cases = mem_zalloc((size_t)f->image_files.count, sizeof *f->d->training.cases, e);
     if (!f->d->training.cases) return ERR_NOMEM;
-    for (int i = 0; i < f->image_files.count; i++) TRY(take_image(f, &strangers, f->image_files.names[i], e));
-    report_strangers(&strangers, f->images, "CASE_0000", f->d->info.file_ending, f->faults);
+    for (int i = 0; i < f->image_files.count; i++) TRY(take_image(f, &others, f->image_files.names[i], e));
+    report_others(&others, f->images, "CASE_0000", f->d->info.file_ending, f->faults);
     names_sort(&f->unnumbered);
     names_sort(&f->misnumbered);
     dataset_sort_cases(&f->d->training);
@@ -287,7 +287,7 @@ static int take_label(Folders *f, const char *name, const char *stem, Err *e)
 
 static int take_labels(Folders *f, Err *e)
 {
-    Strangers strangers = {0};
+    OtherFiles others = {0};
     const char *ending = f->d->info.file_ending;
     for (int i = 0; i < f->label_files.count; i++) {
         bool other;
@@ -297,7 +297,7 @@ static int take_labels(Folders *f, Err *e)
         const char *name = f->label_files.names[i];
         const bool is_image = *name != '.' && image_ending(name);
         if (*name == '.' || !path_ends_with(name, ending)) {
-            if (!is_image || is_other_half(name, ending)) add_stranger(&strangers, name, ending);
+            if (!is_image || is_other_half(name, ending)) add_other(&others, name, ending);
             continue;
         }
         char *stem = stem_of(name, ending, e);
@@ -307,7 +307,7 @@ static int take_labels(Folders *f, Err *e)
     }
     names_sort(&f->numbered);
     names_sort(&f->suffixed);
-    report_strangers(&strangers, f->labels, "CASE", ending, f->faults);
+    report_others(&others, f->labels, "CASE", ending, f->faults);
     return 0;
 }
 
@@ -327,7 +327,7 @@ static int list_orphans(Folders *f, Err *e)
 }
 
 /* Reports labels without an image: each one, or all at once where no label has the name of an image. */
-static int report_lonely(Folders *f, Search *search, Err *e)
+static int report_lonely(Folders *f, DatasetSearch *search, Err *e)
 {
     const char *ending = f->d->info.file_ending;
     const Case *first = NULL;
@@ -351,7 +351,7 @@ static int report_lonely(Folders *f, Search *search, Err *e)
 }
 
 /* Removes cases without a label, or with a gap that was reported, from the list. */
-static void drop_broken(Folders *f, Search *search)
+static void drop_broken(Folders *f, DatasetSearch *search)
 {
     for (int i = 0; i < f->d->training.count; i++) {
         Case *c = &f->d->training.cases[i];
@@ -407,7 +407,7 @@ static void report_labels(const Folders *f)
                      explained_length(f, f->suffixed.names[0]), "");
 }
 
-static void report_images(const Folders *f, Search *search)
+static void report_images(const Folders *f, DatasetSearch *search)
 {
     search->broken += f->unnumbered.count + f->misnumbered_cases.count;
     if (f->unnumbered.count)
@@ -423,7 +423,7 @@ static void report_images(const Folders *f, Search *search)
 }
 
 /* Warns of cases whose files have another ending. */
-static void note_others(const Folders *f, Search *search)
+static void note_others(const Folders *f, DatasetSearch *search)
 {
     for (int i = 0; i < f->other.count; i++) {
         const Case *c = dataset_find_case(&f->d->training, f->other.names[i]);
@@ -453,7 +453,7 @@ static int expect_folder(const char *path, const char *dataset, Err *e)
     return code;
 }
 
-static int search_folders(Folders *f, Search *search, Err *e)
+static int search_folders(Folders *f, DatasetSearch *search, Err *e)
 {
     TRY(expect_folder(f->images, f->d->folder, e));
     TRY(expect_folder(f->labels, f->d->folder, e));
@@ -471,7 +471,7 @@ static int search_folders(Folders *f, Search *search, Err *e)
     return 0;
 }
 
-int dataset_find_in_folders(Dataset *d, Search *search, FaultList *faults, Err *e)
+int dataset_find_in_folders(Dataset *d, DatasetSearch *search, FaultList *faults, Err *e)
 {
     Folders f = {.d = d, .faults = faults};
     f.images = path_format(e, "%s/imagesTr", d->folder);

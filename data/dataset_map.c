@@ -116,7 +116,7 @@ static int warn_of_unnamed(const Dataset *d, FaultList *faults, Err *e)
     return code;
 }
 
-int dataset_find_by_map(Dataset *d, Search *search, FaultList *faults, Err *e)
+int dataset_find_by_map(Dataset *d, DatasetSearch *search, FaultList *faults, Err *e)
 {
     d->training.cases = mem_zalloc((size_t)d->info.file_count, sizeof *d->training.cases, e);
     if (!d->training.cases) return ERR_NOMEM;

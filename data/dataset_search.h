@@ -7,15 +7,15 @@
 #include "plans/name_list.h"
 
 /* Counts of the cases that are not in d->training. */
-typedef struct Search {
+typedef struct DatasetSearch {
     int broken;          /* cases with an error of their own */
     int ignored;         /* cases that would exist if files were not ignored */
     Text ignored_text;   /* the message about them */
-} Search;
+} DatasetSearch;
 
 /* Fill d->training and add to faults; broken cases are left out. Fail: ERR_IO, ERR_NOMEM; ERR_VALUE. */
-int dataset_find_in_folders(Dataset *d, Search *search, FaultList *faults, Err *e);
-int dataset_find_by_map(Dataset *d, Search *search, FaultList *faults, Err *e);
+int dataset_find_in_folders(Dataset *d, DatasetSearch *search, FaultList *faults, Err *e);
+int dataset_find_by_map(Dataset *d, DatasetSearch *search, FaultList *faults, Err *e);
 
 /* Where dataset.json has the lists `training` and `test` of the Medical Segmentation Decathlon, which are not used:
  * a warning if they name other files than those used. Fails: ERR_NOMEM. */

@@ -14,12 +14,12 @@ typedef struct Parabola {
 } Parabola;
 
 /* One thread's scratch for one plane. */
-typedef struct Plane {
+typedef struct PlaneScratch {
     double *squared;     /* (Y,X): squared distance along z and y */
     double *line;        /* (Y) */
     Parabola *lowest;    /* (max(Y,X)) */
     bool *row_wanted;    /* (Y) */
-} Plane;
+} PlaneScratch;
 
 typedef struct Grid {
     const uint8_t *sites, *wanted;
@@ -27,7 +27,7 @@ typedef struct Grid {
     double spacing_mm[3];
     uint16_t *near;      /* (Z,Y,X): planes to the nearest site along z */
     int64_t *first;      /* (Z): number of wanted points before this plane */
-    Plane *planes;       /* (threads) */
+    PlaneScratch *planes;       /* (threads) */
     int threads;
 } Grid;
 
@@ -119,7 +119,7 @@ static bool any_wanted(const uint8_t *row, int64_t count)
 }
 
 /* squared(y,x) of plane z: the distance along z and y, in the rows that have a wanted point. */
-static void columns_of_plane(const Grid *g, Plane *p, int64_t z)
+static void columns_of_plane(const Grid *g, PlaneScratch *p, int64_t z)
 {
     const double step_z = g->spacing_mm[0], step_y = g->spacing_mm[1];
     const uint16_t *near = g->near + z * g->ny * g->nx;
@@ -137,7 +137,7 @@ static void columns_of_plane(const Grid *g, Plane *p, int64_t z)
     }
 }
 
-static void rows_of_plane(const Grid *g, Plane *p, int64_t z, double *out)
+static void rows_of_plane(const Grid *g, PlaneScratch *p, int64_t z, double *out)
 {
     const double step_x = g->spacing_mm[2];
     for (int64_t y = 0; y < g->ny; y++) {
@@ -159,7 +159,7 @@ static int grid_new(Grid *g, Err *e)
     g->planes = mem_zalloc((size_t)g->threads, sizeof *g->planes, e);
     if (!g->near || !g->first || !g->planes) return ERR_NOMEM;
     for (int t = 0; t < g->threads; t++) {
-        Plane *p = &g->planes[t];
+        PlaneScratch *p = &g->planes[t];
         p->squared = mem_alloc(mem_product(area, sizeof *p->squared), e);
         p->line = mem_alloc(line * sizeof *p->line, e);
         p->lowest = mem_alloc(line * sizeof *p->lowest, e);
@@ -202,7 +202,7 @@ int distance_to_sites(double *out_mm, const uint8_t *sites, const uint8_t *wante
 #pragma omp parallel for schedule(dynamic) num_threads(g.threads)
     for (int64_t z = 0; z < g.nz; z++) {
         if (g.first[z] == g.first[z + 1]) continue;
-        Plane *p = &g.planes[omp_get_thread_num()];
+        PlaneScratch *p = &g.planes[omp_get_thread_num()];
         columns_of_plane(&g, p, z);
         rows_of_plane(&g, p, z, out_mm + g.first[z]);
     }

@@ -5,14 +5,14 @@
 
 #include "base/hash.h"
 
-typedef struct Comparison {
+typedef struct WeightsCheck {
     Text changed, unknown, asked;   /* files, models, models */
     int changed_count;
-} Comparison;
+} WeightsCheck;
 
 static void add_name(Text *names, const char *name) { text_add(names, "%s%s", names->length ? ", " : "", name); }
 
-static int compare_fold(Comparison *to, bool *known, bool *same, const ConfiguredModel *m, const ModelSource *s, int index,
+static int compare_fold(WeightsCheck *to, bool *known, bool *same, const ConfiguredModel *m, const ModelSource *s, int index,
                         Err *e)
 {
     enum { SHOWN = 3 };
@@ -31,7 +31,7 @@ static int compare_fold(Comparison *to, bool *known, bool *same, const Configure
     return 0;
 }
 
-static int compare_model(Comparison *to, const ConfiguredModel *m, const ModelSource *s, Err *e)
+static int compare_model(WeightsCheck *to, const ConfiguredModel *m, const ModelSource *s, Err *e)
 {
     bool known = true, same = true;
     for (int i = 0; i < s->folds.count; i++) TRY(compare_fold(to, &known, &same, m, s, i, e));
@@ -53,7 +53,7 @@ static void add_command(Text *text, const Configuration *c)
     text_add_argument(text, "%s", c->file);
 }
 
-static int tell(FaultList *warnings, const Comparison *found, const Configuration *c, const char *checkpoint,
+static int tell(FaultList *warnings, const WeightsCheck *found, const Configuration *c, const char *checkpoint,
                 const char *command, Err *e)
 {
     if (found->changed.length)
@@ -72,7 +72,7 @@ static int tell(FaultList *warnings, const Comparison *found, const Configuratio
 
 int chosen_weights_expect(FaultList *warnings, const Configuration *c, const ModelSource *sources, Err *e)
 {
-    Comparison found = {0};
+    WeightsCheck found = {0};
     Text command = {0};
     bool is_chosen = !isnan(c->dice);
     int code = 0;

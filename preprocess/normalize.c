@@ -25,15 +25,15 @@ static void apply(Volume *v, const Rule *rule, const Volume *inside)
         }
 }
 
-typedef struct Moments {
+typedef struct OffsetSums {
     double sum, squares; /* sums of value - offset and of its square */
     int64_t count;
     float low, high;
-} Moments;
+} OffsetSums;
 
-static Moments moments(const Volume *v, const Volume *inside, double offset)
+static OffsetSums moments(const Volume *v, const Volume *inside, double offset)
 {
-    Moments m = {.low = INFINITY, .high = -INFINITY};
+    OffsetSums m = {.low = INFINITY, .high = -INFINITY};
     const int64_t step = v->stride[2] / (int64_t)sizeof(float);
     for (int64_t z = 0; z < v->shape[0]; z++)
         for (int64_t y = 0; y < v->shape[1]; y++) {
@@ -55,10 +55,10 @@ static Moments moments(const Volume *v, const Volume *inside, double offset)
 
 static void normalize_zscore(Volume *v, const Volume *inside)
 {
-    const Moments first = moments(v, inside, 0);
+    const OffsetSums first = moments(v, inside, 0);
     if (!first.count) return;
     const double mean = first.sum / (double)first.count;
-    const Moments second = moments(v, inside, mean); /* second pass with the mean as offset, so that nothing cancels */
+    const OffsetSums second = moments(v, inside, mean); /* second pass with the mean as offset, so that nothing cancels */
     const double std = sqrt(second.squares / (double)second.count);
     apply(v, &(Rule){-INFINITY, INFINITY, (float)mean, fmaxf((float)std, 1e-8f)}, inside);
 }
@@ -78,7 +78,7 @@ int normalize_channel(Volume *v, PlanNormalization scheme, const IntensityProper
               NULL);
         return 0;
     }
-    const Moments m = moments(v, NULL, 0);
+    const OffsetSums m = moments(v, NULL, 0);
     if (scheme == NORMALIZE_RESCALE_0_1) {
         apply(v, &(Rule){-INFINITY, INFINITY, m.low, fmaxf(m.high - m.low, 1e-8f)}, NULL);
         return 0;

@@ -62,7 +62,7 @@ static int measure(Value *v, int depth, Err *e)
 int pickle_read(Pickle *p, const char *data, size_t bytes, size_t *used, Err *e)
 {
     *p = (Pickle){0};
-    Machine m = {.data = data, .bytes = bytes, .out = p};
+    PickleMachine m = {.data = data, .bytes = bytes, .out = p};
     Value *root = machine_run(&m);
     if (root) measure(root, 1, &m.error);
     if (used) *used = m.at;

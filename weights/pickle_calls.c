@@ -22,13 +22,13 @@ static bool is_string(const Value *v, const char *text)
 }
 
 /* Sets the error and returns NULL, so that callers can return it. */
-static Value *refuse(Machine *m, const char *what)
+static Value *refuse(PickleMachine *m, const char *what)
 {
     machine_fail(m, ERR_FORMAT, "%s", what);
     return NULL;
 }
 
-static Value *make_object(Machine *m, const char *module, const char *name)
+static Value *make_object(PickleMachine *m, const char *module, const char *name)
 {
     Value *v = machine_value(m, VALUE_OBJECT);
     if (!v) return NULL;
@@ -39,7 +39,7 @@ static Value *make_object(Machine *m, const char *module, const char *name)
 
 /* ---- storages and tensors ---- */
 
-Value *call_storage(Machine *m, const Value *id)
+Value *call_storage(PickleMachine *m, const Value *id)
 {
     static const struct {
         const char *name;
@@ -96,7 +96,7 @@ static bool fits(const PickleTensor *t)
 }
 
 /* (storage, offset, shape, strides, requires_grad, hooks[, metadata]) */
-static Value *rebuild_tensor(Machine *m, const Value *args)
+static Value *rebuild_tensor(PickleMachine *m, const Value *args)
 {
     static const char bad[] = "a tensor with unexpected arguments";
     if (args->list.count < 6 || args->list.count > 7) return refuse(m, bad);
@@ -120,7 +120,7 @@ static Value *rebuild_tensor(Machine *m, const Value *args)
 }
 
 /* (tensor, requires_grad, hooks) */
-static Value *rebuild_parameter(Machine *m, const Value *args)
+static Value *rebuild_parameter(PickleMachine *m, const Value *args)
 {
     if (args->list.count != 3 || args->list.items[0]->kind != VALUE_TENSOR)
         return refuse(m, "a parameter without a tensor");
@@ -130,7 +130,7 @@ static Value *rebuild_parameter(Machine *m, const Value *args)
 /* ---- devices, sizes, dictionaries, bytes ---- */
 
 /* (type,) or (type, index): becomes the string that PyTorch prints. */
-static Value *make_device(Machine *m, const Value *args)
+static Value *make_device(PickleMachine *m, const Value *args)
 {
     char text[64];
     const uint32_t count = args->list.count;
@@ -144,7 +144,7 @@ static Value *make_device(Machine *m, const Value *args)
     return machine_text(m, VALUE_STRING, text, strlen(text));
 }
 
-static Value *make_size(Machine *m, const Value *args)
+static Value *make_size(PickleMachine *m, const Value *args)
 {
     if (args->list.count != 1 || args->list.items[0]->kind != VALUE_TUPLE)
         return refuse(m, "a torch.Size whose argument is no tuple");
@@ -152,7 +152,7 @@ static Value *make_size(Machine *m, const Value *args)
 }
 
 /* () or ([(key, value), …],) */
-static Value *make_ordered_dict(Machine *m, const Value *args)
+static Value *make_ordered_dict(PickleMachine *m, const Value *args)
 {
     Value *dict = machine_value(m, VALUE_DICT);
     if (!dict || !args->list.count) return dict;
@@ -170,7 +170,7 @@ static Value *make_ordered_dict(Machine *m, const Value *args)
 }
 
 /* (text, "latin1"): the form of bytes in protocol 2. */
-static Value *encode(Machine *m, const Value *args)
+static Value *encode(PickleMachine *m, const Value *args)
 {
     if (args->list.count != 2 || args->list.items[0]->kind != VALUE_STRING ||
         !(is_string(args->list.items[1], "latin1") || is_string(args->list.items[1], "latin-1")))
@@ -193,7 +193,7 @@ static Value *encode(Machine *m, const Value *args)
 /* ---- NumPy ---- */
 
 /* ("f8", align, copy); an unsupported type becomes an inert object. */
-static Value *make_dtype(Machine *m, const Value *args)
+static Value *make_dtype(PickleMachine *m, const Value *args)
 {
     static const struct {
         const char *name;
@@ -239,7 +239,7 @@ static void read_scalar(Value *v, DType dtype, const char *data)
 }
 
 /* (type, bytes) */
-static Value *make_scalar(Machine *m, const Value *args)
+static Value *make_scalar(PickleMachine *m, const Value *args)
 {
     const Value *type = args->list.count ? args->list.items[0] : args;
     if (type->kind == VALUE_OBJECT) return make_object(m, "numpy", "generic");
@@ -252,7 +252,7 @@ static Value *make_scalar(Machine *m, const Value *args)
 }
 
 /* (numpy.ndarray, (0,), b"b"): an array whose content BUILD sets. */
-static Value *make_ndarray(Machine *m, const Value *args)
+static Value *make_ndarray(PickleMachine *m, const Value *args)
 {
     if (!args->list.count || !is_global(args->list.items[0], "numpy", "ndarray"))
         return refuse(m, "a NumPy array of another class than numpy.ndarray");
@@ -262,7 +262,7 @@ static Value *make_ndarray(Machine *m, const Value *args)
 }
 
 /* (version, shape, type, column-major, bytes) */
-static int fill_ndarray(Machine *m, Value *array, const Value *state)
+static int fill_ndarray(PickleMachine *m, Value *array, const Value *state)
 {
     static const char bad[] = "a NumPy array whose bytes do not fit its type and shape";
     if (state->kind != VALUE_TUPLE || state->list.count != 5) return machine_fail(m, ERR_FORMAT, bad);
@@ -297,7 +297,7 @@ static int fill_ndarray(Machine *m, Value *array, const Value *state)
 
 /* ---- dispatch ---- */
 
-int call_build(Machine *m, Value *object, const Value *state)
+int call_build(PickleMachine *m, Value *object, const Value *state)
 {
     if (object->kind == VALUE_OBJECT || object->kind == VALUE_DICT) return 0; /* attributes are not used */
     if (object->kind == VALUE_TENSOR && !object->tensor->storage) return fill_ndarray(m, object, state);
@@ -312,18 +312,18 @@ int call_build(Machine *m, Value *object, const Value *state)
     return 0;
 }
 
-Value *call_new(Machine *m, const Value *class)
+Value *call_new(PickleMachine *m, const Value *class)
 {
     if (class->kind != VALUE_GLOBAL) return refuse(m, "an instance of a value that is no class");
     if (is_global(class, "collections", "OrderedDict")) return machine_value(m, VALUE_DICT);
     return make_object(m, class->global.module, class->global.name);
 }
 
-Value *call_function(Machine *m, const Value *function, const Value *args)
+Value *call_function(PickleMachine *m, const Value *function, const Value *args)
 {
     static const struct {
         const char *module, *name;
-        Value *(*make)(Machine *, const Value *);
+        Value *(*make)(PickleMachine *, const Value *);
     } known[] = {
         {"torch._utils", "_rebuild_tensor_v2", rebuild_tensor},
         {"torch._utils", "_rebuild_parameter", rebuild_parameter},

@@ -15,7 +15,7 @@ enum {
 
 /* ---- stack and input ---- */
 
-static int push(Machine *m, Value *v)
+static int push(PickleMachine *m, Value *v)
 {
     if (!v) return m->error.code;
     if (m->height == m->stack_capacity) {
@@ -28,7 +28,7 @@ static int push(Machine *m, Value *v)
 }
 
 /* The topmost value above the last mark; NULL with the error set if there is none. */
-static Value *top(Machine *m)
+static Value *top(PickleMachine *m)
 {
     const size_t floor = m->mark_count ? m->marks[m->mark_count - 1] : 0;
     if (m->height > floor) return m->stack[m->height - 1];
@@ -36,7 +36,7 @@ static Value *top(Machine *m)
     return NULL;
 }
 
-static Value *pop(Machine *m)
+static Value *pop(PickleMachine *m)
 {
     Value *v = top(m);
     if (v) m->height--;
@@ -44,14 +44,14 @@ static Value *pop(Machine *m)
 }
 
 /* Removes the last mark; *first is the index of the first value above it. */
-static int pop_mark(Machine *m, size_t *first)
+static int pop_mark(PickleMachine *m, size_t *first)
 {
     *first = m->mark_count ? m->marks[--m->mark_count] : SIZE_MAX;
     return *first < SIZE_MAX ? 0 : machine_fail(m, ERR_FORMAT, "no mark on the stack");
 }
 
 /* The next bytes of the pickle; NULL with the error set where it ends before. */
-static const char *input(Machine *m, size_t bytes)
+static const char *input(PickleMachine *m, size_t bytes)
 {
     if (bytes > m->bytes - m->at) {
         machine_fail(m, ERR_FORMAT, "the file ends within the pickle");
@@ -62,7 +62,7 @@ static const char *input(Machine *m, size_t bytes)
     return data;
 }
 
-static int number(Machine *m, int bytes, uint64_t *value)
+static int number(PickleMachine *m, int bytes, uint64_t *value)
 {
     const char *data = input(m, (size_t)bytes);
     *value = data ? bytes_le(data, bytes) : 0;
@@ -70,7 +70,7 @@ static int number(Machine *m, int bytes, uint64_t *value)
 }
 
 /* Reads a length, stored in that many bytes, and then the bytes. */
-static const char *counted(Machine *m, int length_bytes, size_t *bytes)
+static const char *counted(PickleMachine *m, int length_bytes, size_t *bytes)
 {
     uint64_t length;
     if (number(m, length_bytes, &length)) return NULL;
@@ -80,7 +80,7 @@ static const char *counted(Machine *m, int length_bytes, size_t *bytes)
 
 /* ---- opcodes: constants and numbers ---- */
 
-static int op_proto(Machine *m)
+static int op_proto(PickleMachine *m)
 {
     uint64_t version;
     TRY(number(m, 1, &version));
@@ -88,45 +88,45 @@ static int op_proto(Machine *m)
     return machine_fail(m, ERR_UNSUPPORTED, "pickle protocol %d: unknown", (int)version);
 }
 
-static int op_frame(Machine *m) { return input(m, 8) ? 0 : m->error.code; }
+static int op_frame(PickleMachine *m) { return input(m, 8) ? 0 : m->error.code; }
 
-static int op_none(Machine *m) { return push(m, machine_value(m, VALUE_NONE)); }
+static int op_none(PickleMachine *m) { return push(m, machine_value(m, VALUE_NONE)); }
 
-static int push_bool(Machine *m, bool truth)
+static int push_bool(PickleMachine *m, bool truth)
 {
     Value *v = machine_value(m, VALUE_BOOL);
     if (v) v->truth = truth;
     return push(m, v);
 }
 
-static int op_true(Machine *m) { return push_bool(m, true); }
-static int op_false(Machine *m) { return push_bool(m, false); }
+static int op_true(PickleMachine *m) { return push_bool(m, true); }
+static int op_false(PickleMachine *m) { return push_bool(m, false); }
 
-static int push_integer(Machine *m, int64_t integer)
+static int push_integer(PickleMachine *m, int64_t integer)
 {
     Value *v = machine_value(m, VALUE_INT);
     if (v) v->integer = integer;
     return push(m, v);
 }
 
-static int unsigned_of(Machine *m, int bytes)
+static int unsigned_of(PickleMachine *m, int bytes)
 {
     uint64_t value;
     TRY(number(m, bytes, &value));
     return push_integer(m, (int64_t)value);
 }
 
-static int op_binint1(Machine *m) { return unsigned_of(m, 1); }
-static int op_binint2(Machine *m) { return unsigned_of(m, 2); }
+static int op_binint1(PickleMachine *m) { return unsigned_of(m, 1); }
+static int op_binint2(PickleMachine *m) { return unsigned_of(m, 2); }
 
-static int op_binint(Machine *m)
+static int op_binint(PickleMachine *m)
 {
     uint64_t value;
     TRY(number(m, 4, &value));
     return push_integer(m, (int32_t)(uint32_t)value);
 }
 
-static int push_view(Machine *m, ValueKind kind, const char *data, size_t bytes)
+static int push_view(PickleMachine *m, ValueKind kind, const char *data, size_t bytes)
 {
     if (!data) return m->error.code;
     Value *v = machine_value(m, kind);
@@ -137,7 +137,7 @@ static int push_view(Machine *m, ValueKind kind, const char *data, size_t bytes)
     return push(m, v);
 }
 
-static int long_of(Machine *m, int length_bytes)
+static int long_of(PickleMachine *m, int length_bytes)
 {
     size_t bytes = 0;
     const char *data = counted(m, length_bytes, &bytes);
@@ -146,10 +146,10 @@ static int long_of(Machine *m, int length_bytes)
     return push_integer(m, (int64_t)(bytes_le(data, (int)bytes) | sign));
 }
 
-static int op_long1(Machine *m) { return long_of(m, 1); }
-static int op_long4(Machine *m) { return long_of(m, 4); }
+static int op_long1(PickleMachine *m) { return long_of(m, 1); }
+static int op_long4(PickleMachine *m) { return long_of(m, 4); }
 
-static int op_binfloat(Machine *m)
+static int op_binfloat(PickleMachine *m)
 {
     const char *data = input(m, 8);
     uint64_t bits = 0;
@@ -162,18 +162,18 @@ static int op_binfloat(Machine *m)
 
 /* ---- opcodes: text ---- */
 
-static int unicode_of(Machine *m, int length_bytes)
+static int unicode_of(PickleMachine *m, int length_bytes)
 {
     size_t bytes;
     const char *data = counted(m, length_bytes, &bytes);
     return data ? push(m, machine_text(m, VALUE_STRING, data, bytes)) : m->error.code;
 }
 
-static int op_short_unicode(Machine *m) { return unicode_of(m, 1); }
-static int op_unicode(Machine *m) { return unicode_of(m, 4); }
-static int op_unicode8(Machine *m) { return unicode_of(m, 8); }
+static int op_short_unicode(PickleMachine *m) { return unicode_of(m, 1); }
+static int op_unicode(PickleMachine *m) { return unicode_of(m, 4); }
+static int op_unicode8(PickleMachine *m) { return unicode_of(m, 8); }
 
-static int bytes_of(Machine *m, int length_bytes)
+static int bytes_of(PickleMachine *m, int length_bytes)
 {
     size_t bytes = 0;
     const char *data = counted(m, length_bytes, &bytes);
@@ -181,7 +181,7 @@ static int bytes_of(Machine *m, int length_bytes)
 }
 
 /* Python 2's str: a string if it is UTF-8, else bytes. */
-static int string_of(Machine *m, int length_bytes)
+static int string_of(PickleMachine *m, int length_bytes)
 {
     size_t bytes;
     const char *data = counted(m, length_bytes, &bytes);
@@ -189,15 +189,15 @@ static int string_of(Machine *m, int length_bytes)
     return push(m, machine_text(m, VALUE_STRING, data, bytes));
 }
 
-static int op_short_string(Machine *m) { return string_of(m, 1); }
-static int op_string(Machine *m) { return string_of(m, 4); }
-static int op_short_bytes(Machine *m) { return bytes_of(m, 1); }
-static int op_bytes(Machine *m) { return bytes_of(m, 4); }
-static int op_bytes8(Machine *m) { return bytes_of(m, 8); }
+static int op_short_string(PickleMachine *m) { return string_of(m, 1); }
+static int op_string(PickleMachine *m) { return string_of(m, 4); }
+static int op_short_bytes(PickleMachine *m) { return bytes_of(m, 1); }
+static int op_bytes(PickleMachine *m) { return bytes_of(m, 4); }
+static int op_bytes8(PickleMachine *m) { return bytes_of(m, 8); }
 
 /* ---- opcodes: containers ---- */
 
-static int op_mark(Machine *m)
+static int op_mark(PickleMachine *m)
 {
     if (m->mark_count == m->mark_capacity) {
         const size_t larger = m->mark_capacity ? 2 * m->mark_capacity : 64, size = sizeof *m->marks;
@@ -208,7 +208,7 @@ static int op_mark(Machine *m)
     return 0;
 }
 
-static int op_pop(Machine *m)
+static int op_pop(PickleMachine *m)
 {
     if (m->mark_count && m->marks[m->mark_count - 1] == m->height) {
         m->mark_count--;
@@ -217,14 +217,14 @@ static int op_pop(Machine *m)
     return pop(m) ? 0 : m->error.code;
 }
 
-static int op_pop_mark(Machine *m) { return pop_mark(m, &m->height); }
-static int op_dup(Machine *m) { return push(m, top(m)); }
-static int op_empty_list(Machine *m) { return push(m, machine_value(m, VALUE_LIST)); }
-static int op_empty_tuple(Machine *m) { return push(m, machine_value(m, VALUE_TUPLE)); }
-static int op_empty_dict(Machine *m) { return push(m, machine_value(m, VALUE_DICT)); }
+static int op_pop_mark(PickleMachine *m) { return pop_mark(m, &m->height); }
+static int op_dup(PickleMachine *m) { return push(m, top(m)); }
+static int op_empty_list(PickleMachine *m) { return push(m, machine_value(m, VALUE_LIST)); }
+static int op_empty_tuple(PickleMachine *m) { return push(m, machine_value(m, VALUE_TUPLE)); }
+static int op_empty_dict(PickleMachine *m) { return push(m, machine_value(m, VALUE_DICT)); }
 
 /* Replaces the values on the stack from `first` on by one container that holds them. */
-static int gather(Machine *m, ValueKind kind, size_t first)
+static int gather(PickleMachine *m, ValueKind kind, size_t first)
 {
     const size_t count = m->height - first;
     Value *v = machine_value(m, kind);
@@ -239,30 +239,30 @@ static int gather(Machine *m, ValueKind kind, size_t first)
     return push(m, v);
 }
 
-static int gather_marked(Machine *m, ValueKind kind)
+static int gather_marked(PickleMachine *m, ValueKind kind)
 {
     size_t first;
     TRY(pop_mark(m, &first));
     return gather(m, kind, first);
 }
 
-static int op_list(Machine *m) { return gather_marked(m, VALUE_LIST); }
-static int op_tuple(Machine *m) { return gather_marked(m, VALUE_TUPLE); }
-static int op_dict(Machine *m) { return gather_marked(m, VALUE_DICT); }
+static int op_list(PickleMachine *m) { return gather_marked(m, VALUE_LIST); }
+static int op_tuple(PickleMachine *m) { return gather_marked(m, VALUE_TUPLE); }
+static int op_dict(PickleMachine *m) { return gather_marked(m, VALUE_DICT); }
 
-static int gather_last(Machine *m, size_t count)
+static int gather_last(PickleMachine *m, size_t count)
 {
     const size_t floor = m->mark_count ? m->marks[m->mark_count - 1] : 0;
     if (m->height - floor < count) return machine_fail(m, ERR_FORMAT, "too little on the stack");
     return gather(m, VALUE_TUPLE, m->height - count);
 }
 
-static int op_tuple1(Machine *m) { return gather_last(m, 1); }
-static int op_tuple2(Machine *m) { return gather_last(m, 2); }
-static int op_tuple3(Machine *m) { return gather_last(m, 3); }
+static int op_tuple1(PickleMachine *m) { return gather_last(m, 1); }
+static int op_tuple2(PickleMachine *m) { return gather_last(m, 2); }
+static int op_tuple3(PickleMachine *m) { return gather_last(m, 3); }
 
 /* Moves the values from `first` on into the container below them; an inert object drops them. */
-static int put_into(Machine *m, ValueKind kind, size_t first)
+static int put_into(PickleMachine *m, ValueKind kind, size_t first)
 {
     const size_t count = m->height - first;
     m->height = first;
@@ -275,28 +275,28 @@ static int put_into(Machine *m, ValueKind kind, size_t first)
     return 0;
 }
 
-static int put_marked(Machine *m, ValueKind kind)
+static int put_marked(PickleMachine *m, ValueKind kind)
 {
     size_t first;
     TRY(pop_mark(m, &first));
     return put_into(m, kind, first);
 }
 
-static int put_last(Machine *m, ValueKind kind, size_t count)
+static int put_last(PickleMachine *m, ValueKind kind, size_t count)
 {
     const size_t floor = m->mark_count ? m->marks[m->mark_count - 1] : 0;
     if (m->height - floor <= count) return machine_fail(m, ERR_FORMAT, "too little on the stack");
     return put_into(m, kind, m->height - count);
 }
 
-static int op_append(Machine *m) { return put_last(m, VALUE_LIST, 1); }
-static int op_setitem(Machine *m) { return put_last(m, VALUE_DICT, 2); }
-static int op_appends(Machine *m) { return put_marked(m, VALUE_LIST); }
-static int op_setitems(Machine *m) { return put_marked(m, VALUE_DICT); }
+static int op_append(PickleMachine *m) { return put_last(m, VALUE_LIST, 1); }
+static int op_setitem(PickleMachine *m) { return put_last(m, VALUE_DICT, 2); }
+static int op_appends(PickleMachine *m) { return put_marked(m, VALUE_LIST); }
+static int op_setitems(PickleMachine *m) { return put_marked(m, VALUE_DICT); }
 
 /* ---- opcodes: memo ---- */
 
-static int put(Machine *m, uint64_t index)
+static int put(PickleMachine *m, uint64_t index)
 {
     Value *v = top(m);
     if (!v) return m->error.code;
@@ -314,7 +314,7 @@ static int put(Machine *m, uint64_t index)
     return 0;
 }
 
-static int get(Machine *m, int index_bytes)
+static int get(PickleMachine *m, int index_bytes)
 {
     uint64_t index;
     TRY(number(m, index_bytes, &index));
@@ -323,18 +323,18 @@ static int get(Machine *m, int index_bytes)
     return push(m, m->memo[index]);
 }
 
-static int put_number(Machine *m, int index_bytes)
+static int put_number(PickleMachine *m, int index_bytes)
 {
     uint64_t index;
     TRY(number(m, index_bytes, &index));
     return put(m, index);
 }
 
-static int op_binput(Machine *m) { return put_number(m, 1); }
-static int op_long_binput(Machine *m) { return put_number(m, 4); }
-static int op_memoize(Machine *m) { return put(m, m->puts); }
-static int op_binget(Machine *m) { return get(m, 1); }
-static int op_long_binget(Machine *m) { return get(m, 4); }
+static int op_binput(PickleMachine *m) { return put_number(m, 1); }
+static int op_long_binput(PickleMachine *m) { return put_number(m, 4); }
+static int op_memoize(PickleMachine *m) { return put(m, m->puts); }
+static int op_binget(PickleMachine *m) { return get(m, 1); }
+static int op_long_binget(PickleMachine *m) { return get(m, 4); }
 
 /* ---- opcodes: globals and calls ---- */
 
@@ -345,7 +345,7 @@ static bool is_name(const char *text, size_t bytes)
     return bytes && bytes <= NAME_MAX_BYTES && text_is_utf8(text, bytes);
 }
 
-static int push_global(Machine *m, const char *module, size_t module_bytes, const char *name,
+static int push_global(PickleMachine *m, const char *module, size_t module_bytes, const char *name,
                        size_t name_bytes)
 {
     if (!is_name(module, module_bytes) || !is_name(name, name_bytes))
@@ -359,21 +359,21 @@ static int push_global(Machine *m, const char *module, size_t module_bytes, cons
 }
 
 /* A line of text without its newline. */
-static const char *line(Machine *m, size_t *bytes)
+static const char *line(PickleMachine *m, size_t *bytes)
 {
     const char *start = m->data + m->at, *end = memchr(start, '\n', m->bytes - m->at);
     *bytes = end ? (size_t)(end - start) : m->bytes;
     return input(m, *bytes + 1) ? start : NULL;
 }
 
-static int op_global(Machine *m)
+static int op_global(PickleMachine *m)
 {
     size_t module_bytes, name_bytes;
     const char *module = line(m, &module_bytes), *name = module ? line(m, &name_bytes) : NULL;
     return name ? push_global(m, module, module_bytes, name, name_bytes) : m->error.code;
 }
 
-static int op_stack_global(Machine *m)
+static int op_stack_global(PickleMachine *m)
 {
     const Value *name = pop(m), *module = name ? pop(m) : NULL;
     if (!module) return m->error.code;
@@ -382,37 +382,37 @@ static int op_stack_global(Machine *m)
     return push_global(m, module->text.data, module->text.bytes, name->text.data, name->text.bytes);
 }
 
-static int op_reduce(Machine *m)
+static int op_reduce(PickleMachine *m)
 {
     const Value *args = pop(m), *function = args ? pop(m) : NULL;
     return function ? push(m, call_function(m, function, args)) : m->error.code;
 }
 
-static int op_newobj(Machine *m)
+static int op_newobj(PickleMachine *m)
 {
     const Value *args = pop(m), *class = args ? pop(m) : NULL;
     return class ? push(m, call_new(m, class)) : m->error.code;
 }
 
-static int op_newobj_ex(Machine *m)
+static int op_newobj_ex(PickleMachine *m)
 {
     return pop(m) ? op_newobj(m) : m->error.code; /* keyword arguments, positional arguments, class */
 }
 
-static int op_build(Machine *m)
+static int op_build(PickleMachine *m)
 {
     const Value *state = pop(m);
     Value *object = state ? top(m) : NULL;
     return object ? call_build(m, object, state) : m->error.code;
 }
 
-static int op_binpersid(Machine *m)
+static int op_binpersid(PickleMachine *m)
 {
     const Value *id = pop(m);
     return id ? push(m, call_storage(m, id)) : m->error.code;
 }
 
-static int (*const opcodes[256])(Machine *) = {
+static int (*const opcodes[256])(PickleMachine *) = {
     [0x80] = op_proto, [0x95] = op_frame, ['N'] = op_none, [0x88] = op_true, [0x89] = op_false,
     ['K'] = op_binint1, ['M'] = op_binint2, ['J'] = op_binint, [0x8a] = op_long1, [0x8b] = op_long4,
     ['G'] = op_binfloat, [0x8c] = op_short_unicode, ['X'] = op_unicode, [0x8d] = op_unicode8,
@@ -426,7 +426,7 @@ static int (*const opcodes[256])(Machine *) = {
     ['R'] = op_reduce, [0x81] = op_newobj, [0x92] = op_newobj_ex, ['b'] = op_build, ['Q'] = op_binpersid,
 };
 
-static int run(Machine *m)
+static int run(PickleMachine *m)
 {
     for (;;) {
         const char *next = input(m, 1);
@@ -441,7 +441,7 @@ static int run(Machine *m)
     }
 }
 
-Value *machine_run(Machine *m)
+Value *machine_run(PickleMachine *m)
 {
     Value *root = run(m) ? NULL : pop(m);
     if (root && (m->height || m->mark_count)) {

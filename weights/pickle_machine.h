@@ -5,7 +5,7 @@
 
 #include "weights/pickle.h"
 
-typedef struct Machine {
+typedef struct PickleMachine {
     const char *data;
     size_t bytes, at;
     Value **stack;
@@ -18,32 +18,32 @@ typedef struct Machine {
     size_t taken;            /* bytes that values took */
     Pickle *out;
     Err error;
-} Machine;
+} PickleMachine;
 
 /* Sets the machine's error and returns its code. */
 #define machine_fail(m, code, ...) err_set(&(m)->error, code, __VA_ARGS__)
 
 /* Runs the pickle to its STOP: its value; NULL with the error set. Frees stack, marks and memo. */
-Value *machine_run(Machine *m);
+Value *machine_run(PickleMachine *m);
 
 /* Memory for values, zeroed; NULL with the error set. */
-void *machine_take(Machine *m, size_t bytes);
-Value *machine_value(Machine *m, ValueKind kind);
-int machine_append(Machine *m, Value *list, Value *item);
+void *machine_take(PickleMachine *m, size_t bytes);
+Value *machine_value(PickleMachine *m, ValueKind kind);
+int machine_append(PickleMachine *m, Value *list, Value *item);
 
 /* A value with a copy of the text, a NUL behind it. STRING must be UTF-8. */
-Value *machine_text(Machine *m, ValueKind kind, const char *data, size_t bytes);
+Value *machine_text(PickleMachine *m, ValueKind kind, const char *data, size_t bytes);
 
 /* REDUCE: function(*args). NULL with the error set; the error names a function that is not supported. */
-Value *call_function(Machine *m, const Value *function, const Value *args);
+Value *call_function(PickleMachine *m, const Value *function, const Value *args);
 
 /* NEWOBJ: an instance of that class. */
-Value *call_new(Machine *m, const Value *class);
+Value *call_new(PickleMachine *m, const Value *class);
 
 /* BUILD: gives a dictionary, a NumPy type or array, or an inert object its state. */
-int call_build(Machine *m, Value *object, const Value *state);
+int call_build(PickleMachine *m, Value *object, const Value *state);
 
 /* BINPERSID: a storage from its tuple ('storage', type, key, location, count). */
-Value *call_storage(Machine *m, const Value *id);
+Value *call_storage(PickleMachine *m, const Value *id);
 
 #endif

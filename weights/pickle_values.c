@@ -15,7 +15,7 @@ typedef struct PickleBlock {
     _Alignas(16) char data[];
 } PickleBlock;
 
-void *machine_take(Machine *m, size_t bytes)
+void *machine_take(PickleMachine *m, size_t bytes)
 {
     bytes = (bytes + 15) / 16 * 16;
     m->taken += bytes;
@@ -37,14 +37,14 @@ void *machine_take(Machine *m, size_t bytes)
     return taken;
 }
 
-Value *machine_value(Machine *m, ValueKind kind)
+Value *machine_value(PickleMachine *m, ValueKind kind)
 {
     Value *v = machine_take(m, sizeof *v);
     if (v) v->kind = kind;
     return v;
 }
 
-Value *machine_text(Machine *m, ValueKind kind, const char *data, size_t bytes)
+Value *machine_text(PickleMachine *m, ValueKind kind, const char *data, size_t bytes)
 {
     if (kind == VALUE_STRING && !text_is_utf8(data, bytes)) {
         machine_fail(m, ERR_FORMAT, "a string that is no UTF-8");
@@ -59,7 +59,7 @@ Value *machine_text(Machine *m, ValueKind kind, const char *data, size_t bytes)
     return v;
 }
 
-int machine_append(Machine *m, Value *list, Value *item)
+int machine_append(PickleMachine *m, Value *list, Value *item)
 {
     if (list->list.count == list->list.capacity) {
         const uint32_t larger = list->list.capacity ? 2 * list->list.capacity : 2;

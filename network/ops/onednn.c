@@ -1,9 +1,7 @@
 #include "network/ops/onednn.h"
 
-#include <dnnl.h>
-#include <string.h>
-
 #include "base/memory.h"
+#include "network/ops/onednn_version.h"
 
 enum { ARG_SRC, ARG_WEIGHTS, ARG_BIAS, ARG_DST, ARG_SCRATCH, ARGS };
 
@@ -48,6 +46,64 @@ static size_t rounded(size_t bytes) { return (bytes + MEM_ALIGN - 1) / MEM_ALIGN
 
 static dnnl_data_type_t type_of(DType dtype) { return dtype == DTYPE_BF16 ? dnnl_bf16 : dnnl_f32; }
 
+/* ---- descriptors of memory ---- */
+
+/* The descriptors that the making of a primitive needs. A failure stays in status, and what could not be made is NULL:
+ * so only descs_check has to be looked at. */
+typedef struct Descs {
+    Desc *made;
+    int count, room;
+    dnnl_status_t status;
+} Descs;
+
+static void descs_free(Descs *d)
+{
+    for (int i = 0; i < d->count; i++) version_free_desc(d->made[i]);
+    mem_free(d->made);
+}
+
+static int descs_check(const Descs *d, Err *e) { return d->status == dnnl_success ? 0 : fail(d->status, "a layout", e); }
+
+/* A place for one more; NULL after a failure. */
+static Desc *next_desc(Descs *d)
+{
+    const size_t size = sizeof *d->made, larger = d->room ? 2 * (size_t)d->room : 16;
+    if (d->status != dnnl_success) return NULL;
+    if (d->count == d->room) {
+        if (mem_grow((void **)&d->made, (size_t)d->room * size, larger * size, NULL)) {
+            d->status = dnnl_out_of_memory;
+            return NULL;
+        }
+        d->room = (int)larger;
+    }
+    return &d->made[d->count];
+}
+
+static ConstDesc keep(Descs *d, dnnl_status_t status)
+{
+    d->status = status;
+    return status == dnnl_success ? d->made[d->count++] : NULL;
+}
+
+static ConstDesc descs_by_tag(Descs *d, int rank, const dnnl_dims_t dims, dnnl_data_type_t type, dnnl_format_tag_t tag)
+{
+    Desc *place = next_desc(d);
+    return place ? keep(d, version_desc_by_tag(place, rank, dims, type, tag)) : NULL;
+}
+
+static ConstDesc descs_by_strides(Descs *d, int rank, const dnnl_dims_t dims, dnnl_data_type_t type,
+                                  const dnnl_dims_t strides)
+{
+    Desc *place = next_desc(d);
+    return place ? keep(d, version_desc_by_strides(place, rank, dims, type, strides)) : NULL;
+}
+
+static ConstDesc descs_part(Descs *d, ConstDesc whole, const dnnl_dims_t dims, const dnnl_dims_t offsets)
+{
+    Desc *place = next_desc(d);
+    return place ? keep(d, version_desc_part(place, whole, dims, offsets)) : NULL;
+}
+
 /* ---- the parts of a primitive ---- */
 
 static int make_attr(dnnl_primitive_attr_t *attr, dnnl_scratchpad_mode_t scratch, bool accumulate, Err *e)
@@ -57,14 +113,14 @@ static int make_attr(dnnl_primitive_attr_t *attr, dnnl_scratchpad_mode_t scratch
     DNN(dnnl_primitive_attr_set_scratchpad_mode(*attr, scratch));
     if (!accumulate) return 0;
     DNN(dnnl_post_ops_create(&ops));
-    dnnl_status_t status = dnnl_post_ops_append_sum(ops, 1);
+    dnnl_status_t status = version_append_sum(ops);
     if (status == dnnl_success) status = dnnl_primitive_attr_set_post_ops(*attr, ops);
     dnnl_post_ops_destroy(ops);
     DNN(status);
     return 0;
 }
 
-static int make_reorder(const Dnn *d, Reorder *r, const dnnl_memory_desc_t *from, const dnnl_memory_desc_t *to,
+static int make_reorder(const Dnn *d, Reorder *r, ConstDesc from, ConstDesc to,
                         bool accumulate, Err *e)
 {
     dnnl_primitive_attr_t attr = NULL;
@@ -90,14 +146,14 @@ static void free_reorder(Reorder *r)
 }
 
 /* Gives the argument a place in scratch. */
-static void reserve(Dnn *d, int slot, const dnnl_memory_desc_t *md)
+static void reserve(Dnn *d, int slot, ConstDesc md)
 {
     d->place[slot] = d->scratch_bytes;
     d->scratch_bytes += rounded(dnnl_memory_desc_get_size(md));
 }
 
 /* An argument that the caller has as `own`: if the primitive wants it otherwise, it goes through scratch. */
-static int make_argument(Dnn *d, int slot, int arg, const dnnl_memory_desc_t *md, const dnnl_memory_desc_t *own,
+static int make_argument(Dnn *d, int slot, int arg, ConstDesc md, ConstDesc own,
                          bool is_input, bool accumulate, Err *e)
 {
     d->args[slot].arg = arg;
@@ -108,31 +164,33 @@ static int make_argument(Dnn *d, int slot, int arg, const dnnl_memory_desc_t *md
                     : make_reorder(d, &d->drain[slot], md, own, accumulate, e);
 }
 
-/* How weights come: a descriptor of one of `count` pieces, and which piece is which. */
+/* How weights come: the descriptor of a piece, and which piece is which. */
 typedef struct WeightLayout {
-    dnnl_memory_desc_t plain;
+    ConstDesc plain;
     PairYX turned;             /* a kernel's size: a piece for each of its taps, turned by 180°; 0: one piece */
+    dnnl_dims_t dims;          /* of a piece, where there are several */
 } WeightLayout;
 
 /* Where the weights' packed copy lies, and what fills it. */
-static int make_packing(Dnn *d, const WeightLayout *own, const dnnl_memory_desc_t *wanted, Err *e)
+static int make_packing(Dnn *d, Descs *descs, const WeightLayout *own, ConstDesc wanted, Err *e)
 {
     const int width = (int)own->turned.x, taps = (int)own->turned.y * width, pieces = taps ? taps : 1;
-    if (!taps && dnnl_memory_desc_equal(&own->plain, wanted)) return 0;
+    if (!taps && dnnl_memory_desc_equal(own->plain, wanted)) return 0;
     d->packed_bytes = dnnl_memory_desc_get_size(wanted);
     d->packed = mem_zalloc(1, d->packed_bytes, e);
     d->pack = mem_zalloc((size_t)pieces, sizeof *d->pack, e);
     if (!d->packed || !d->pack) return ERR_NOMEM;
     DNN(dnnl_memory_set_data_handle(d->args[ARG_WEIGHTS].memory, d->packed));
     for (int tap = 0; tap < pieces; tap++) {
-        dnnl_memory_desc_t piece = *wanted;
         Reorder *r = &d->pack[d->pack_count++];
+        ConstDesc piece = wanted;
         if (taps) {
             const dnnl_dims_t place = {0, 0, tap / width, tap % width};
-            DNN(dnnl_memory_desc_init_submemory(&piece, wanted, own->plain.dims, place));
+            piece = descs_part(descs, wanted, own->dims, place);
             r->offset = taps - 1 - tap;
         }
-        TRY(make_reorder(d, r, &own->plain, &piece, false, e));
+        TRY(descs_check(descs, e));
+        TRY(make_reorder(d, r, own->plain, piece, false, e));
         DNN(dnnl_memory_set_data_handle(r->to, d->packed));
     }
     return 0;
@@ -155,37 +213,36 @@ static const Slots weights_slots = {DNNL_ARG_SRC, DNNL_ARG_DIFF_WEIGHTS, DNNL_AR
 
 /* A primitive to be, and how the caller has its arguments. */
 typedef struct PrimitiveDef {
-    const_dnnl_op_desc_t op;
-    dnnl_primitive_desc_t hint;    /* a forward descriptor that backward needs, or NULL */
+    PrimitiveArgs args;            /* as the primitive takes them */
     const Slots *slots;
-    dnnl_memory_desc_t src, dst;
+    ConstDesc src, dst;
     WeightLayout weights;
     bool packs, bias;              /* packs: the weights are packed once */
     bool accumulate;               /* the result is added */
     bool can_accumulate;           /* … by the primitive itself */
 } PrimitiveDef;
 
-static int fill(Dnn *d, dnnl_primitive_desc_t pd, const PrimitiveDef *p, Err *e)
+static int fill(Dnn *d, Descs *descs, dnnl_primitive_desc_t pd, const PrimitiveDef *p, Err *e)
 {
     const Slots *s = p->slots;
     const bool through = p->accumulate && !p->can_accumulate;
-    const dnnl_memory_desc_t *weights = dnnl_primitive_desc_query_md(pd, s->weights_md, 0);
-    const dnnl_memory_desc_t *scratch = dnnl_primitive_desc_query_md(pd, dnnl_query_scratchpad_md, 0);
+    ConstDesc weights = dnnl_primitive_desc_query_md(pd, s->weights_md, 0);
+    ConstDesc scratch = dnnl_primitive_desc_query_md(pd, dnnl_query_scratchpad_md, 0);
     DNN(dnnl_primitive_create(&d->primitive, pd));
     d->args[ARG_SCRATCH].arg = DNNL_ARG_SCRATCHPAD;
     DNN(dnnl_memory_create(&d->args[ARG_SCRATCH].memory, scratch, d->engine, DNNL_MEMORY_NONE));
     reserve(d, ARG_SCRATCH, scratch);
-    TRY(make_argument(d, ARG_SRC, s->src, dnnl_primitive_desc_query_md(pd, s->src_md, 0), &p->src, s->src_is_input,
+    TRY(make_argument(d, ARG_SRC, s->src, dnnl_primitive_desc_query_md(pd, s->src_md, 0), p->src, s->src_is_input,
                       through && !s->src_is_input, e));
-    TRY(make_argument(d, ARG_DST, s->dst, dnnl_primitive_desc_query_md(pd, s->dst_md, 0), &p->dst, s->dst_is_input,
+    TRY(make_argument(d, ARG_DST, s->dst, dnnl_primitive_desc_query_md(pd, s->dst_md, 0), p->dst, s->dst_is_input,
                       through && !s->dst_is_input, e));
-    TRY(make_argument(d, ARG_WEIGHTS, s->weights, weights, p->packs ? weights : &p->weights.plain,
+    TRY(make_argument(d, ARG_WEIGHTS, s->weights, weights, p->packs ? weights : p->weights.plain,
                       s->weights_are_input, false, e));
     if (p->bias) {
-        const dnnl_memory_desc_t *bias = dnnl_primitive_desc_query_md(pd, s->weights_md, 1);
+        ConstDesc bias = dnnl_primitive_desc_query_md(pd, s->weights_md, 1);
         TRY(make_argument(d, ARG_BIAS, s->bias, bias, bias, true, false, e));
     }
-    return p->packs ? make_packing(d, &p->weights, weights, e) : 0;
+    return p->packs ? make_packing(d, descs, &p->weights, weights, e) : 0;
 }
 
 static int begin(Dnn **d, Err *e)
@@ -197,94 +254,75 @@ static int begin(Dnn **d, Err *e)
     return 0;
 }
 
-static int complete(Dnn **d, const PrimitiveDef *p, Err *e)
+/* A backward primitive asks for the descriptor of the forward one. */
+static int make_primitive(Dnn *d, Descs *descs, const PrimitiveDef *p, const PrimitiveArgs *forward, Err *e)
 {
     dnnl_primitive_attr_t attr = NULL;
-    dnnl_primitive_desc_t pd = NULL;
-    int failed = begin(d, e);
-    if (!failed) failed = make_attr(&attr, dnnl_scratchpad_mode_user, p->accumulate && p->can_accumulate, e);
-    if (!failed) {
-        const dnnl_status_t status = dnnl_primitive_desc_create(&pd, p->op, attr, (*d)->engine, p->hint);
-        failed = status == dnnl_success ? fill(*d, pd, p, e) : fail(status, "the primitive", e);
-    }
+    dnnl_primitive_desc_t hint = NULL, pd = NULL;
+    dnnl_status_t status = dnnl_success;
+    int failed = make_attr(&attr, dnnl_scratchpad_mode_user, p->accumulate && p->can_accumulate, e);
+    if (!failed && forward) status = version_primitive_desc(&hint, d->engine, forward, NULL, NULL);
+    if (!failed && status == dnnl_success) status = version_primitive_desc(&pd, d->engine, &p->args, attr, hint);
+    if (!failed) failed = status == dnnl_success ? fill(d, descs, pd, p, e) : fail(status, "the primitive", e);
     dnnl_primitive_desc_destroy(pd);
+    dnnl_primitive_desc_destroy(hint);
     dnnl_primitive_attr_destroy(attr);
+    return failed;
+}
+
+/* Gives back the descriptors, which a primitive does not need once it is made. */
+static int complete(Dnn **d, Descs *descs, const PrimitiveDef *p, const PrimitiveArgs *forward, Err *e)
+{
+    int failed = descs_check(descs, e);
+    *d = NULL;
+    if (!failed) failed = begin(d, e);
+    if (!failed) failed = make_primitive(*d, descs, p, forward, e);
     if (failed) {
         dnn_free(*d);
         *d = NULL;
     }
+    descs_free(descs);
     return failed;
 }
 
 /* ---- convolutions ---- */
 
-static int describe_image(dnnl_memory_desc_t *md, Shape s, DType dtype, Err *e)
+static ConstDesc describe_image(Descs *d, Shape s, DType dtype)
 {
     const dnnl_dims_t dims = {s.n, s.c, s.h, s.w};
-    DNN(dnnl_memory_desc_init_by_tag(md, 4, dims, type_of(dtype), dnnl_nhwc));
-    return 0;
+    return descs_by_tag(d, 4, dims, type_of(dtype), dnnl_nhwc);
 }
 
-/* in, out, weights: as the primitive has them. */
-typedef struct ConvDescs {
-    dnnl_memory_desc_t in, out, weights, gradient, bias;
+/* A convolution's dimensions, as oneDNN counts them. */
+typedef struct ConvDims {
     dnnl_dims_t strides, padding;
-} ConvDescs;
+} ConvDims;
 
-static int describe_conv(ConvDescs *m, PrimitiveDef *p, const DnnConv *c, Err *e)
+/* The images and weights as the caller has them; args: the forward primitive's. What it computes with may have another
+ * type than the images: float32 results cost a forward primitive nothing. */
+static void describe_conv(PrimitiveDef *p, ConvDims *dims, Descs *descs, const DnnConv *c)
 {
     const Conv *conv = &c->attr.conv;
-    const dnnl_dims_t dims = {c->out.c, c->in.c, conv->kernel.y, conv->kernel.x}, bias_dims = {c->out.c};
-    const dnnl_format_tag_t pytorch = c->attr.transposed ? dnnl_iohw : dnnl_oihw;
-    TRY(describe_image(&m->in, c->in, c->dtype, e));
-    TRY(describe_image(&m->out, c->out, c->dtype, e));
-    TRY(describe_image(&p->src, c->in, c->in_dtype, e));
-    TRY(describe_image(&p->dst, c->out, c->out_dtype, e));
-    DNN(dnnl_memory_desc_init_by_tag(&m->weights, 4, dims, type_of(c->dtype), dnnl_format_tag_any));
-    DNN(dnnl_memory_desc_init_by_tag(&m->gradient, 4, dims, dnnl_f32, dnnl_format_tag_any));
-    DNN(dnnl_memory_desc_init_by_tag(&p->weights.plain, 4, dims, dnnl_f32, pytorch));
-    DNN(dnnl_memory_desc_init_by_tag(&m->bias, 1, bias_dims, dnnl_f32, dnnl_x));
-    m->strides[0] = conv->stride.y;
-    m->strides[1] = conv->stride.x;
-    m->padding[0] = conv->padding.y;
-    m->padding[1] = conv->padding.x;
-    return 0;
-}
-
-/* A convolution's and a transposed convolution's descriptor are the same struct. */
-static int describe_forward(dnnl_convolution_desc_t *op, const ConvDescs *m, const DnnConv *c, Err *e)
-{
-    const dnnl_memory_desc_t *bias = c->attr.conv.bias ? &m->bias : NULL;
-    DNN(c->attr.transposed
-            ? dnnl_deconvolution_forward_desc_init(op, dnnl_forward_training, dnnl_deconvolution_direct, &m->in,
-                                                   &m->weights, bias, &m->out, m->strides, m->padding, m->padding)
-            : dnnl_convolution_forward_desc_init(op, dnnl_forward_training, dnnl_convolution_direct, &m->in,
-                                                 &m->weights, bias, &m->out, m->strides, m->padding, m->padding));
-    return 0;
+    const dnnl_dims_t weights = {c->out.c, c->in.c, conv->kernel.y, conv->kernel.x}, bias = {c->out.c};
+    *dims = (ConvDims){{conv->stride.y, conv->stride.x}, {conv->padding.y, conv->padding.x}};
+    p->src = describe_image(descs, c->in, c->in_dtype);
+    p->dst = describe_image(descs, c->out, c->out_dtype);
+    p->weights.plain = descs_by_tag(descs, 4, weights, dnnl_f32, c->attr.transposed ? dnnl_iohw : dnnl_oihw);
+    p->args = (PrimitiveArgs){
+        .kind = PRIMITIVE_CONV_FORWARD, .transposed = c->attr.transposed, .strides = dims->strides, .padding = dims->padding,
+        .src = describe_image(descs, c->in, c->dtype), .dst = describe_image(descs, c->out, c->dtype),
+        .weights = descs_by_tag(descs, 4, weights, type_of(c->dtype), dnnl_format_tag_any),
+        .bias = conv->bias ? descs_by_tag(descs, 1, bias, dnnl_f32, dnnl_x) : NULL};
 }
 
 int dnn_conv_forward(Dnn **d, const DnnConv *c, Err *e)
 {
-    ConvDescs m;
-    dnnl_convolution_desc_t op;
-    PrimitiveDef p = {.op = &op, .slots = &forward_slots, .packs = true, .bias = c->attr.conv.bias};
-    TRY(describe_conv(&m, &p, c, e));
-    m.out = p.dst; /* float32 results cost the primitive nothing */
-    TRY(describe_forward(&op, &m, c, e));
-    return complete(d, &p, e);
-}
-
-/* The forward descriptor that a backward one asks for; the caller destroys it. */
-static int make_hint(dnnl_primitive_desc_t *hint, const ConvDescs *m, const DnnConv *c, Err *e)
-{
-    dnnl_convolution_desc_t op;
-    dnnl_engine_t engine;
-    TRY(describe_forward(&op, m, c, e));
-    DNN(dnnl_engine_create(&engine, dnnl_cpu, 0));
-    const dnnl_status_t status = dnnl_primitive_desc_create(hint, &op, NULL, engine, NULL);
-    dnnl_engine_destroy(engine);
-    DNN(status);
-    return 0;
+    ConvDims dims;
+    Descs descs = {0};
+    PrimitiveDef p = {.slots = &forward_slots, .packs = true, .bias = c->attr.conv.bias};
+    describe_conv(&p, &dims, &descs, c);
+    p.args.dst = p.dst;
+    return complete(d, &descs, &p, NULL, e);
 }
 
 /* Gradients of a convolution of stride 1 that keeps the size are a forward convolution of dy with weights turned
@@ -295,16 +333,15 @@ static int make_turned(Dnn **d, const DnnConv *c, bool accumulate, Err *e)
     const DnnConv turned = {.attr = {.conv = conv}, .in = c->out, .out = c->in, .dtype = c->dtype,
                             .in_dtype = c->out_dtype, .out_dtype = c->in_dtype};
     const int64_t taps = conv.kernel.y * conv.kernel.x;
-    ConvDescs m;
-    dnnl_convolution_desc_t op;
-    PrimitiveDef p = {.op = &op, .slots = &forward_slots, .packs = true, .accumulate = accumulate, .can_accumulate = true};
-    TRY(describe_conv(&m, &p, &turned, e));
-    m.out = p.dst;
     const dnnl_dims_t tap = {c->in.c, c->out.c, 1, 1}, strides = {taps, c->in.c * taps, conv.kernel.x, 1};
-    DNN(dnnl_memory_desc_init_by_strides(&p.weights.plain, 4, tap, dnnl_f32, strides));
-    p.weights.turned = conv.kernel;
-    TRY(describe_forward(&op, &m, &turned, e));
-    return complete(d, &p, e);
+    ConvDims dims;
+    Descs descs = {0};
+    PrimitiveDef p = {.slots = &forward_slots, .packs = true, .accumulate = accumulate, .can_accumulate = true};
+    describe_conv(&p, &dims, &descs, &turned);
+    p.args.dst = p.dst;
+    p.weights = (WeightLayout){.plain = descs_by_strides(&descs, 4, tap, dnnl_f32, strides), .turned = conv.kernel,
+                               .dims = {c->in.c, c->out.c, 1, 1}};
+    return complete(d, &descs, &p, NULL, e);
 }
 
 static bool keeps_size(const Conv *c)
@@ -315,88 +352,76 @@ static bool keeps_size(const Conv *c)
 
 int dnn_conv_backward_data(Dnn **d, const DnnConv *c, bool accumulate, Err *e)
 {
-    ConvDescs m;
-    dnnl_convolution_desc_t op;
-    PrimitiveDef p = {.op = &op, .slots = &data_slots, .packs = true, .accumulate = accumulate};
+    ConvDims dims;
+    Descs descs = {0};
+    PrimitiveDef p = {.slots = &data_slots, .packs = true, .accumulate = accumulate};
     if (!c->attr.transposed && keeps_size(&c->attr.conv)) return make_turned(d, c, accumulate, e);
-    TRY(describe_conv(&m, &p, c, e));
-    DNN(c->attr.transposed
-            ? dnnl_deconvolution_backward_data_desc_init(&op, dnnl_deconvolution_direct, &m.in, &m.weights, &m.out,
-                                                         m.strides, m.padding, m.padding)
-            : dnnl_convolution_backward_data_desc_init(&op, dnnl_convolution_direct, &m.in, &m.weights, &m.out,
-                                                       m.strides, m.padding, m.padding));
-    TRY(make_hint(&p.hint, &m, c, e));
-    const int failed = complete(d, &p, e);
-    dnnl_primitive_desc_destroy(p.hint);
-    return failed;
+    describe_conv(&p, &dims, &descs, c);
+    const PrimitiveArgs forward = p.args;
+    p.args.kind = PRIMITIVE_CONV_BACKWARD_DATA;
+    return complete(d, &descs, &p, &forward, e);
 }
 
 int dnn_conv_backward_weights(Dnn **d, const DnnConv *c, Err *e)
 {
-    ConvDescs m;
-    dnnl_convolution_desc_t op;
-    PrimitiveDef p = {.op = &op, .slots = &weights_slots, .bias = c->attr.conv.bias};
-    TRY(describe_conv(&m, &p, c, e));
-    const dnnl_memory_desc_t *bias = c->attr.conv.bias ? &m.bias : NULL;
-    DNN(c->attr.transposed
-            ? dnnl_deconvolution_backward_weights_desc_init(&op, dnnl_deconvolution_direct, &m.in, &m.gradient, bias,
-                                                            &m.out, m.strides, m.padding, m.padding)
-            : dnnl_convolution_backward_weights_desc_init(&op, dnnl_convolution_direct, &m.in, &m.gradient, bias,
-                                                          &m.out, m.strides, m.padding, m.padding));
-    TRY(make_hint(&p.hint, &m, c, e));
-    const int failed = complete(d, &p, e);
-    dnnl_primitive_desc_destroy(p.hint);
-    return failed;
+    const Conv *conv = &c->attr.conv;
+    const dnnl_dims_t weights = {c->out.c, c->in.c, conv->kernel.y, conv->kernel.x};
+    ConvDims dims;
+    Descs descs = {0};
+    PrimitiveDef p = {.slots = &weights_slots, .bias = conv->bias};
+    describe_conv(&p, &dims, &descs, c);
+    const PrimitiveArgs forward = p.args;
+    p.args.kind = PRIMITIVE_CONV_BACKWARD_WEIGHTS;
+    p.args.weights = descs_by_tag(&descs, 4, weights, dnnl_f32, dnnl_format_tag_any);
+    return complete(d, &descs, &p, &forward, e);
 }
 
 /* ---- matrix products ---- */
 
-/* A matrix as the caller has it, and as a product of that type takes it: the same, or a dense copy. */
-static int describe_matrix(dnnl_memory_desc_t *own, dnnl_memory_desc_t *taken, const dnnl_dims_t dims,
-                           const int64_t strides[2], DType own_type, DType type, Err *e)
+/* A matrix of the caller's as a product of another type takes it: a dense copy. */
+static ConstDesc taken_matrix(Descs *d, ConstDesc own, const dnnl_dims_t dims, const int64_t strides[2], DType own_type,
+                              DType type)
 {
-    const dnnl_dims_t as_they_are = {strides[0], strides[1]};
-    DNN(dnnl_memory_desc_init_by_strides(own, 2, dims, type_of(own_type), as_they_are));
-    *taken = *own;
-    if (own_type != type)
-        DNN(dnnl_memory_desc_init_by_tag(taken, 2, dims, type_of(type), strides[1] == 1 ? dnnl_ab : dnnl_ba));
-    return 0;
+    return own_type == type ? own : descs_by_tag(d, 2, dims, type_of(type), strides[1] == 1 ? dnnl_ab : dnnl_ba);
 }
 
 /* One product for each piece of the depth. */
 static int make_pieces(Dnn **d, const DnnProduct *m, Err *e)
 {
-    dnnl_matmul_desc_t op;
-    PrimitiveDef p = {.op = &op, .slots = &forward_slots};
+    Descs descs = {0};
+    PrimitiveDef p = {.slots = &forward_slots};
     const int64_t pieces = m->pieces, depth = m->depth / pieces;
     const dnnl_dims_t a_dims = {pieces, m->rows, depth}, b_dims = {pieces, depth, m->columns};
     const dnnl_dims_t c_dims = {pieces, m->rows, m->columns};
     const dnnl_dims_t a_strides = {depth * m->a_strides[1], m->a_strides[0], m->a_strides[1]};
     const dnnl_dims_t b_strides = {depth * m->b_strides[0], m->b_strides[0], m->b_strides[1]};
     const dnnl_dims_t c_strides = {m->rows * m->c_pitch, m->c_pitch, 1};
-    DNN(dnnl_memory_desc_init_by_strides(&p.src, 3, a_dims, type_of(m->dtype), a_strides));
-    DNN(dnnl_memory_desc_init_by_strides(&p.weights.plain, 3, b_dims, type_of(m->dtype), b_strides));
-    DNN(dnnl_memory_desc_init_by_strides(&p.dst, 3, c_dims, dnnl_f32, c_strides));
-    DNN(dnnl_matmul_desc_init(&op, &p.src, &p.weights.plain, NULL, &p.dst));
-    return complete(d, &p, e);
+    p.src = descs_by_strides(&descs, 3, a_dims, type_of(m->dtype), a_strides);
+    p.weights.plain = descs_by_strides(&descs, 3, b_dims, type_of(m->dtype), b_strides);
+    p.dst = descs_by_strides(&descs, 3, c_dims, dnnl_f32, c_strides);
+    p.args = (PrimitiveArgs){.kind = PRIMITIVE_MATMUL, .src = p.src, .weights = p.weights.plain, .dst = p.dst};
+    return complete(d, &descs, &p, NULL, e);
 }
 
 int dnn_product(Dnn **d, const DnnProduct *m, Err *e)
 {
-    dnnl_memory_desc_t a, b, bias;
-    dnnl_matmul_desc_t op;
-    PrimitiveDef p = {.op = &op, .slots = &forward_slots, .packs = m->weights, .bias = m->bias, .accumulate = m->accumulate,
-              .can_accumulate = true};
+    Descs descs = {0};
+    PrimitiveDef p = {.slots = &forward_slots, .packs = m->weights, .bias = m->bias, .accumulate = m->accumulate,
+                      .can_accumulate = true};
+    const DType b_type = m->weights ? DTYPE_F32 : m->b_dtype;
     if (m->pieces > 1) return make_pieces(d, m, e);
     const dnnl_dims_t a_dims = {m->rows, m->depth}, b_dims = {m->depth, m->columns}, c_dims = {m->rows, m->columns};
     const dnnl_dims_t c_strides = {m->c_pitch, 1}, bias_dims = {1, m->columns};
-    TRY(describe_matrix(&p.src, &a, a_dims, m->a_strides, m->a_dtype, m->dtype, e));
-    TRY(describe_matrix(&p.weights.plain, &b, b_dims, m->b_strides, m->weights ? DTYPE_F32 : m->b_dtype, m->dtype, e));
-    if (m->weights) DNN(dnnl_memory_desc_init_by_tag(&b, 2, b_dims, type_of(m->dtype), dnnl_format_tag_any));
-    DNN(dnnl_memory_desc_init_by_strides(&p.dst, 2, c_dims, type_of(m->c_dtype), c_strides));
-    DNN(dnnl_memory_desc_init_by_tag(&bias, 2, bias_dims, dnnl_f32, dnnl_ab));
-    DNN(dnnl_matmul_desc_init(&op, &a, &b, m->bias ? &bias : NULL, &p.dst));
-    return complete(d, &p, e);
+    const dnnl_dims_t a_strides = {m->a_strides[0], m->a_strides[1]}, b_strides = {m->b_strides[0], m->b_strides[1]};
+    p.src = descs_by_strides(&descs, 2, a_dims, type_of(m->a_dtype), a_strides);
+    p.weights.plain = descs_by_strides(&descs, 2, b_dims, type_of(b_type), b_strides);
+    p.dst = descs_by_strides(&descs, 2, c_dims, type_of(m->c_dtype), c_strides);
+    p.args = (PrimitiveArgs){
+        .kind = PRIMITIVE_MATMUL, .src = taken_matrix(&descs, p.src, a_dims, m->a_strides, m->a_dtype, m->dtype),
+        .weights = m->weights ? descs_by_tag(&descs, 2, b_dims, type_of(m->dtype), dnnl_format_tag_any)
+                              : taken_matrix(&descs, p.weights.plain, b_dims, m->b_strides, b_type, m->dtype),
+        .bias = m->bias ? descs_by_tag(&descs, 2, bias_dims, dnnl_f32, dnnl_ab) : NULL, .dst = p.dst};
+    return complete(d, &descs, &p, NULL, e);
 }
 
 /* ---- running ---- */

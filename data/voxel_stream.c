@@ -100,7 +100,7 @@ int voxels_read_text(float *out, const VoxelLayout *l, ByteSource *s, int64_t fi
     for (int64_t i = first; i < first + count; i++) {
         float *to = place_of(out, l, i, &left);
         for (int64_t c = 0; c < l->components; c++) {
-            double stored;
+            double stored = 0;
             TRY(next_number(&stored, s, i * l->components + c, e));
             to[c * plane] = (float)(stored * l->slope + l->intercept);
             if (isinf(to[c * plane]) && isfinite(stored)) return too_large(s, i, e);

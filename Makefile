@@ -51,7 +51,7 @@ endif
 KERNELS := -ffp-contract=fast -fno-math-errno -fno-trapping-math -fno-signed-zeros
 ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -I. -fopenmp -MMD -MP $(WARNINGS) $(CFLAGS_$(VARIANT)) $(CFLAGS)
 
-# Dependencies: pkg-config where a package has it, else a compile test (make deps installs them).
+# Dependencies: pkg-config where a package has it, else by name (make deps installs them).
 PKG_CONFIG ?= pkg-config
 PACKAGES := yaml-0.1 libpng libtiff-4 zlib libxxhash
 LIBS_found = $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null)

@@ -28,7 +28,7 @@ typedef struct CommonOptions {
     bool resume;          /* --continue */
     uint64_t seed;        /* --seed, default as set before parsing */
     const char *output;   /* -o, --output; required where taken */
-    const char *device;   /* --device cpu|cuda[:N], default cpu */
+    const char *device;   /* --device: cpu, the default */
     const char *precision;/* --precision: fp32 (default) or bf16 */
 } CommonOptions;
 

@@ -19,7 +19,7 @@
 
 /* State of the signal handlers, set before they are installed. */
 static const char *program_name = "program";
-static const char *hint = "what is finished stands, nothing unfinished is left; start it again";
+static const char *hint = "finished files are kept, unfinished ones are removed; start it again";
 static struct timespec started;
 static bool stops_gracefully, redraws, told_of_lost_output;
 static atomic_int signal_seen;

@@ -119,6 +119,11 @@ $(B)/tests/%: $(B)/obj/tests/%.o $(SUPPORT) $(LIBRARY)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $^ -o $@ $(LIBS) -lcmocka
 
+# make check SIMD=avx2: at a lower level of vector instructions than the CPU has; so with golden and bench.
+ifdef SIMD
+export SWIN_UMAMBA_SIMD := $(SIMD)
+endif
+
 check: all $(TESTS)
 	@tests/run $(B)
 

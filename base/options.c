@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "base/program.h"
+#include "base/simd_level.h"
 #include "base/threads.h"
 
 enum { KEY_QUIET = 0x1000, KEY_SEED, KEY_OVERWRITE, KEY_CONTINUE, KEY_DEVICE, KEY_PRECISION };
@@ -74,10 +75,14 @@ static error_t hand_on(int key, char *text, struct argp_state *state)
     return 0;
 }
 
+static const char *engine; /* argp gives its version hook no input */
+
 static void print_version(FILE *stream, struct argp_state *state)
 {
     (void)state;
-    fprintf(stream, "%s (Swin-UMamba in C) %s\nLicense: Apache-2.0\n", program_called(), PROGRAM_VERSION);
+    fprintf(stream, "%s (Swin-UMamba in C) %s\n", program_called(), PROGRAM_VERSION);
+    if (engine) fprintf(stream, "%s\n", engine);
+    fprintf(stream, "License: Apache-2.0\n");
 }
 
 /* Also called in programs without -j: they may use OpenMP too. */
@@ -111,8 +116,14 @@ void program_parse(const struct argp *own, void *own_input, CommonOptions *commo
     const struct argp_child children[] = {{own, 0, NULL, 0}, {&common_argp, 0, NULL, 0}, {NULL, 0, NULL, 0}};
     const struct argp whole = {.parser = hand_on, .children = children};
     Parents parents = {own, own_input, common};
+    engine = common->engine;
     argp_program_version_hook = print_version;
     argp_parse(&whole, argc, argv, 0, NULL, &parents);
+    Err e = {0};
+    if (simd_level_check(&e)) {
+        program_error("%s", e.text);
+        exit(2);
+    }
     set_threads(common);
 }
 

@@ -30,6 +30,7 @@ typedef struct CommonOptions {
     const char *output;   /* -o, --output; required where taken */
     const char *device;   /* --device: cpu, the default */
     const char *precision;/* --precision: fp32 (default) or bf16 */
+    const char *engine;   /* set before parsing: what computes, for --version; NULL: nothing to say. Borrowed */
 } CommonOptions;
 
 enum {

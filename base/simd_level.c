@@ -1,6 +1,7 @@
 #include "base/simd_level.h"
 
-#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
 
 #if defined(__x86_64__)
 /* The levels of x86-64 by their features: Clang before 16 does not know "x86-64-v3". Every CPU with these features
@@ -17,11 +18,48 @@ static bool has_v4(void)
            __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 }
 
-SimdLevel simd_level(void)
+static SimdLevel cpu_level(void)
 {
     if (has_v4()) return __builtin_cpu_supports("avx512bf16") ? SIMD_AVX512_BF16 : SIMD_AVX512;
     return has_v3() ? SIMD_AVX2 : SIMD_PORTABLE;
 }
 #else
-SimdLevel simd_level(void) { return SIMD_PORTABLE; }
+static SimdLevel cpu_level(void) { return SIMD_PORTABLE; }
 #endif
+
+static const char *const names[SIMD_LEVELS] = {
+    [SIMD_PORTABLE] = "portable", [SIMD_AVX2] = "avx2", [SIMD_AVX512] = "avx512", [SIMD_AVX512_BF16] = "avx512_bf16"};
+
+const char *simd_level_name(SimdLevel level) { return names[level]; }
+
+/* The wanted name; NULL where none is set. */
+static const char *wanted(void)
+{
+    const char *name = getenv(SIMD_LEVEL_VARIABLE);
+    return name && *name ? name : NULL;
+}
+
+bool simd_level_limit(SimdLevel *limit)
+{
+    const char *name = wanted();
+    for (int i = 0; name && i < SIMD_LEVELS; i++) {
+        if (strcmp(name, names[i])) continue;
+        *limit = (SimdLevel)i;
+        return true;
+    }
+    return false;
+}
+
+int simd_level_check(Err *e)
+{
+    SimdLevel limit;
+    if (!wanted() || simd_level_limit(&limit)) return 0;
+    return err_set(e, ERR_VALUE, SIMD_LEVEL_VARIABLE "=%s: expected portable, avx2, avx512 or avx512_bf16", wanted());
+}
+
+SimdLevel simd_level(void)
+{
+    SimdLevel limit;
+    const SimdLevel cpu = cpu_level();
+    return simd_level_limit(&limit) && limit < cpu ? limit : cpu;
+}

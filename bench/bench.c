@@ -1,8 +1,10 @@
 /* bench: what this machine can do, and what of it the ops, networks and the rest of the pipeline reach. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/program.h"
+#include "base/simd_level.h"
 #include "bench/measure.h"
 
 typedef struct Options {
@@ -14,7 +16,7 @@ typedef struct Options {
 
 enum {
     KEY_OPS = 0x2000, KEY_NETWORKS, KEY_PIPELINE, KEY_SIZE, KEY_JSON, KEY_COMPARE, KEY_QUICK, KEY_WHAT,
-    KEY_SECONDS, KEY_PRECISION
+    KEY_SECONDS, KEY_PRECISION, KEY_SIMD
 };
 
 static const struct argp_option option_table[] = {
@@ -27,6 +29,8 @@ static const struct argp_option option_table[] = {
     {"batch-size", 'b', "N", 0,
      "Only this batch size; may be repeated (default 1 and 4; ops take the first)", 0},
     {"precision", KEY_PRECISION, "NAME", 0, "Only ops and networks in fp32 or bf16 (default: both)", 0},
+    {"simd", KEY_SIMD, "LEVEL", 0,
+     "Use no instructions beyond portable, avx2 or avx512, oneDNN and the machine's peak included", 0},
     {"what", KEY_WHAT, "WHAT", 0, "Only forward or train", 0},
     {"seconds", KEY_SECONDS, "S", 0, "Spent on each figure, the best run counts (default 3)", 0},
     {"quick", KEY_QUICK, NULL, 0, "A rough look: 320x320, one run of everything", 0},
@@ -63,7 +67,6 @@ static void choose_precision(struct argp_state *state, MeasureOptions *m, const 
     m->fp32 = !strcmp(text, "fp32");
     m->bf16 = !strcmp(text, "bf16");
     if (!m->fp32 && !m->bf16) argp_error(state, "--precision %s: expected fp32 or bf16", text);
-    if (m->bf16 && !executor_supports(DTYPE_BF16, NULL)) argp_error(state, "--precision bf16: this CPU has no bfloat16");
 }
 
 static void choose_what(struct argp_state *state, MeasureOptions *m, const char *text)
@@ -89,6 +92,12 @@ static void complete(struct argp_state *state, Options *o)
         add_batch(state, m, "1");
         if (!m->quick) add_batch(state, m, "4");
     }
+    const bool can_bf16 = executor_supports(DTYPE_BF16, NULL);
+    if (m->bf16 && !can_bf16) argp_error(state, "--precision bf16: no bfloat16 on this CPU, or at this --simd");
+    if (!m->fp32 && !m->bf16) {
+        m->fp32 = true;
+        m->bf16 = can_bf16;
+    }
     if (!m->seconds) m->seconds = m->quick ? 0.001 : 3;
 }
 
@@ -103,6 +112,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_JSON: o->json = text; return 0;
     case KEY_COMPARE: o->compare = text; return 0;
     case KEY_SECONDS: o->measure.seconds = option_number(state, "--seconds", text, 0.001, 3600); return 0;
+    case KEY_SIMD: setenv(SIMD_LEVEL_VARIABLE, text, 1); return 0;
     case KEY_PRECISION: choose_precision(state, &o->measure, text); return 0;
     case KEY_WHAT: choose_what(state, &o->measure, text); return 0;
     case KEY_SIZE: add_size(state, &o->measure, text); return 0;
@@ -129,12 +139,12 @@ static int measure(const Options *o, BenchReport *r, Err *e)
 int main(int argc, char **argv)
 {
     Options o = {.common = {.takes = OPT_THREADS | OPT_QUIET}, .measure = {.forward = true, .train = true}};
-    o.measure.fp32 = true;
-    o.measure.bf16 = executor_supports(DTYPE_BF16, NULL);
     BenchReport report = {0};
     Err e = {ERR_NONE, ""};
     static const struct argp argp = {option_table, parse, "", documentation, NULL, NULL, NULL};
     program_begin("bench", false);
+    char engine[EXECUTOR_ENGINE_BYTES];
+    o.common.engine = executor_engine(engine);
     program_parse(&argp, &o, &o.common, argc, argv);
     o.measure.threads = program_threads(&o.common);
     const int failed = measure(&o, &report, &e);

@@ -124,7 +124,9 @@ int measure_limits(Limits *limits, const MeasureOptions *o, BenchReport *r, Err 
         TRY(measure_copy(&limits->copy_bytes[all], seconds, e));
     }
     TRY(measure_exps(&limits->exps, seconds, e));
+    char engine[EXECUTOR_ENGINE_BYTES];
     report_row(r, "limits");
+    report_text(r, "engine", executor_engine(engine));
     report_number(r, "threads", o->threads);
     report_measure(r, "sgemm_gflops_1", limits->flops[0] * 1e-9);
     report_measure(r, "sgemm_gflops_all", limits->flops[1] * 1e-9);

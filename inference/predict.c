@@ -10,6 +10,7 @@
 #include "inference/model_folder.h"
 #include "inference/output_file.h"
 #include "inference/prediction.h"
+#include "network/executor/executor.h"
 #include "network/executor/precision.h"
 
 typedef struct Options {
@@ -237,6 +238,8 @@ int main(int argc, char **argv)
     program_interrupt_hint("the cases that are done stand: the same command goes on with the others");
     o.inputs = mem_alloc((size_t)argc * sizeof *o.inputs, &e);
     if (!o.inputs) return program_end(ERR_NOMEM, &e, false);
+    char engine[EXECUTOR_ENGINE_BYTES];
+    o.common.engine = executor_engine(engine);
     program_parse(&argp, &o, &o.common, argc, argv);
     program_threads(&o.common);
     const char *lacks;

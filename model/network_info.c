@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/program.h"
 #include "model/describe.h"
+#include "network/executor/executor.h"
 #include "network/models/network.h"
 
 typedef struct Options {
@@ -184,6 +185,8 @@ int main(int argc, char **argv)
     network_add_help(&doc);
     const struct argp argp = {argp_options, parse, "NETWORK", doc.data, NULL, NULL, NULL};
     program_begin("network_info", false);
+    char engine[EXECUTOR_ENGINE_BYTES];
+    common.engine = executor_engine(engine);
     program_parse(&argp, &o, &common, argc, argv);
     text_free(&doc);
     const int failed = run(&o, &e);

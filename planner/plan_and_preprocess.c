@@ -8,6 +8,7 @@
 #include "base/program.h"
 #include "base/progress.h"
 #include "formats/schema.h"
+#include "network/executor/executor.h"
 #include "network/models/network.h"
 #include "planner/case_register.h"
 #include "planner/contact_sheet.h"
@@ -461,6 +462,8 @@ int main(int argc, char **argv)
     Options options = {.common.takes = OPT_OUTPUT | OPT_THREADS | OPT_OVERWRITE | OPT_QUIET, .memory_gb = 8};
     program_begin("plan_and_preprocess", false);
     program_interrupt_hint("the cases that are done stand: the same command goes on with the others");
+    char engine[EXECUTOR_ENGINE_BYTES];
+    options.common.engine = executor_engine(engine);
     program_parse(&argp, &options, &options.common, argc, argv);
     text_free(&doc);
     Run r = {.options = &options, .lock = {-1}, .threads = program_threads(&options.common)};

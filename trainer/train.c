@@ -8,6 +8,7 @@
 #include "base/program.h"
 #include "base/progress.h"
 #include "base/text.h"
+#include "network/executor/executor.h"
 #include "plans/plan_keys.h"
 #include "network/executor/precision.h"
 #include "plans/splits.h"
@@ -354,6 +355,8 @@ int main(int argc, char **argv)
                  .common.seed = UINT64_MAX};
     program_begin("train", true);
     program_interrupt_hint("checkpoints that were written stand, --continue goes on from them");
+    char engine[EXECUTOR_ENGINE_BYTES];
+    o.common.engine = executor_engine(engine);
     program_parse(&argp, &o, &o.common, argc, argv);
     o.training.results = o.common.output;
     o.training.mode = o.common.resume ? RUN_CONTINUE : o.common.overwrite ? RUN_OVERWRITE : RUN_NEW;

@@ -137,4 +137,8 @@ int executor_backward_node(Executor *x, int index, const Step *step, Err *e);
 /* Whether executors on that device (NULL: the CPU) can have that precision. */
 bool executor_supports(DType precision, const Device *device);
 
+/* What computes here, for --version: "SIMD level avx2, oneDNN 2.6.3". */
+enum { EXECUTOR_ENGINE_BYTES = 80 };
+const char *executor_engine(char text[EXECUTOR_ENGINE_BYTES]);
+
 #endif

@@ -4,10 +4,12 @@
  * loss) read and write, and asked outputs where their op can write float32 (convolutions: so logits are not rounded).
  * Products take and give float32 beside bfloat16; a node that does not and has some is computed in float32 whole. So
  * the sums of residual blocks stay float32 behind an exact one. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/simd_level.h"
 #include "network/executor/executor_internal.h"
+#include "network/ops/onednn.h"
 
 /* The next implementation of node i from place *k of its list on that could be prepared so far; *k moves behind it.
  * NULL: there are no more. */
@@ -127,4 +129,12 @@ void executor_refuse(Executor *x, int i)
     int k = 0;
     while (node->op->on[x->device->kind][k] != node->impl) k++;
     x->plans[i].refused |= 1u << k;
+}
+
+const char *executor_engine(char text[EXECUTOR_ENGINE_BYTES])
+{
+    char library[DNN_VERSION_BYTES];
+    dnn_version(library);
+    snprintf(text, EXECUTOR_ENGINE_BYTES, "SIMD level %s, %s", simd_level_name(simd_level()), library);
+    return text;
 }

@@ -1,6 +1,9 @@
 #include "network/ops/onednn.h"
 
+#include <stdio.h>
+
 #include "base/memory.h"
+#include "base/simd_level.h"
 #include "network/ops/onednn_version.h"
 
 enum { ARG_SRC, ARG_WEIGHTS, ARG_BIAS, ARG_DST, ARG_SCRATCH, ARGS };
@@ -245,8 +248,20 @@ static int fill(Dnn *d, Descs *descs, dnnl_primitive_desc_t pd, const PrimitiveD
     return p->packs ? make_packing(d, descs, &p->weights, weights, e) : 0;
 }
 
+/* oneDNN uses no instructions beyond the limit of our own code. It takes the limit before it makes its first primitive,
+ * and refuses it later: then it has it already. */
+static void limit_instructions(void)
+{
+    static const dnnl_cpu_isa_t isa[SIMD_LEVELS] = {
+        [SIMD_PORTABLE] = dnnl_cpu_isa_sse41, [SIMD_AVX2] = dnnl_cpu_isa_avx2,
+        [SIMD_AVX512] = dnnl_cpu_isa_avx512_core, [SIMD_AVX512_BF16] = dnnl_cpu_isa_all};
+    SimdLevel limit;
+    if (simd_level_limit(&limit)) dnnl_set_max_cpu_isa(isa[limit]);
+}
+
 static int begin(Dnn **d, Err *e)
 {
+    limit_instructions();
     *d = mem_zalloc(1, sizeof **d, e);
     if (!*d) return ERR_NOMEM;
     DNN(dnnl_engine_create(&(*d)->engine, dnnl_cpu, 0));
@@ -441,6 +456,12 @@ void dnn_free(Dnn *d)
     mem_free(d->pack);
     mem_free(d->packed);
     mem_free(d);
+}
+
+void dnn_version(char text[DNN_VERSION_BYTES])
+{
+    const dnnl_version_t *v = dnnl_version();
+    snprintf(text, DNN_VERSION_BYTES, "oneDNN %d.%d.%d", v->major, v->minor, v->patch);
 }
 
 size_t dnn_scratch_bytes(const Dnn *d) { return d->scratch_bytes; }

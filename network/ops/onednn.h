@@ -50,6 +50,10 @@ typedef struct DnnProduct {
 
 int dnn_product(Dnn **d, const DnnProduct *product, Err *e);
 
+/* "oneDNN 2.6.3": the version that runs. */
+enum { DNN_VERSION_BYTES = 32 };
+void dnn_version(char text[DNN_VERSION_BYTES]);
+
 void dnn_free(Dnn *d);
 size_t dnn_scratch_bytes(const Dnn *d);
 size_t dnn_packed_bytes(const Dnn *d);   /* of the packed copy that it owns; NULL has none */

@@ -96,11 +96,11 @@ static void set_threads(CommonOptions *common)
     int bounded;
     common->threads = threads_choose(&s, &bounded);
     if (bounded)
-        program_warn("%s asks for %d threads, %d are used: %s", s.asked ? "-j" : "OMP_NUM_THREADS",
+        program_warn("%s requests %d threads, %d are used: %s", s.asked ? "-j" : "OMP_NUM_THREADS",
                      s.asked ? s.asked : s.by_default, common->threads,
                      s.limit == common->threads ? "OpenMP grants no more (OMP_THREAD_LIMIT, OMP_MAX_ACTIVE_LEVELS)"
                                                 : "more than four threads per processor only slow each other down");
-    omp_set_dynamic(0); /* a team is as large as asked for, or kernels with barriers hang */
+    omp_set_dynamic(0); /* smaller teams than requested would make kernels with barriers hang */
     omp_set_num_threads(common->threads);
 }
 

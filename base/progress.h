@@ -34,7 +34,7 @@ void progress_end(Progress *p);
  * as into a log file. */
 bool progress_redraws(void);
 
-/* Wipes a bar that stands on the current terminal line, so that a message can be printed. */
+/* Clears a bar on the current terminal line, so that a message can be printed. */
 void progress_clear_line(void);
 
 double clock_seconds(void);  /* monotonic */

@@ -28,7 +28,7 @@ void text_add_json_string(Text *t, const char *value);
 /* With &, <, > and double quotes escaped. */
 void text_add_html(Text *t, const char *value);
 
-/* What printf would print, as a shell takes it for one argument: in quotes where it needs them. */
+/* Formats as printf, quoted for a shell if needed, so that it is one argument. */
 void text_add_argument(Text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* The shortest decimal form that reads back to the same double ("nan", "inf" as such). */
@@ -50,10 +50,11 @@ int text_columns(const char *text);
 /* The text, and blanks up to that many columns. */
 void text_add_padded(Text *t, const char *text, int columns);
 
-/* Where the next line begins: the end of the text where there is none more. *length: of this line, without its end. */
+/* The beginning of the next line, or the end of the text after the last line. *length: of this line, without its
+ * line break. */
 const char *text_next_line(const char *line, int *length);
 
-/* What printf would print, as a string of its own (mem_free); NULL with e filled for lack of memory. */
+/* Formats as printf into a new string (mem_free); NULL with e filled for lack of memory. */
 char *text_format(Err *e, const char *format, va_list args);
 
 /* 0, or ERR_NOMEM if any append failed. */

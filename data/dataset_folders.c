@@ -167,7 +167,7 @@ static int take_other(Folders *f, bool *is_one, const char *name, bool is_label,
     return code || *first ? code : ERR_NOMEM;
 }
 
-/* Whether it is an image of a labelled case but for a channel number that has not four digits: *is_one. */
+/* Whether it is an image of a labelled case whose channel number has not four digits: *is_one. */
 static int take_misnumbered(Folders *f, bool *is_one, const char *name, Err *e)
 {
     char *stem = stem_of(name, f->d->info.file_ending, e), *id = NULL;
@@ -340,7 +340,7 @@ static int report_lonely(Folders *f, DatasetSearch *search, Err *e)
     f->none_fits = !fits && first && f->lonely.count;
     if (f->none_fits) {
         fault_add(f->faults, FAULT_ERROR, "%s: no label has the name of an image: the first image is %s, whose label is expected as "
-                  "%s%s, and the first label is %s%s; give both the same name, but for the channel number _0000", f->labels,
+                  "%s%s, and the first label is %s%s; give both the same name, except the channel number _0000", f->labels,
                   path_base(first->images[0]), first->id, ending, f->lonely.names[0], ending);
         return 0;
     }

@@ -25,7 +25,7 @@ typedef struct Comparison {
 } Comparison;
 
 /* paths (count, 2 … COMPARE_MOST): files, or folders that hold a summary.json; borrowed. Names and tolerances of
- * the labels are taken from the summary.yaml beside each, where there is one. Fails: ERR_IO; ERR_FORMAT; ERR_VALUE
+ * the labels are taken from the summary.yaml beside each, if there is one. Fails: ERR_IO; ERR_FORMAT; ERR_VALUE
  * without a common case or label, or for different references: other numbers of voxels or names of labels;
  * ERR_NOMEM. */
 int comparison_read(Comparison *c, const char *const *paths, int count, Err *e);

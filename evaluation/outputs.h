@@ -13,7 +13,7 @@ int outputs_check(const char *folder, Err *e);
  * one's. Fails: ERR_IO, ERR_NOMEM. */
 int outputs_write(const Summary *s, const char *folder, Err *e);
 
-/* All that an evaluation writes, as far as it is there: before the predictions change. Fails: ERR_IO, ERR_NOMEM. */
+/* Removes all files that an evaluation writes, before the predictions change. Fails: ERR_IO, ERR_NOMEM. */
 int outputs_remove(const char *folder, Err *e);
 
 #endif

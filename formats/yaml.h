@@ -70,7 +70,7 @@ bool doc_text_to_double(const char *text, double *value);
 bool doc_text_to_bool(const char *text, bool *value);
 
 /* Writes one document: YAML in block style, or JSON. Key is NULL inside a sequence and for the root. A `flow`
- * collection stands on one line. Lack of memory is kept and returned by doc_finish.
+ * collection is written on one line. Lack of memory is kept and returned by doc_finish.
  *   DocWriter w = {.json = doc_is_json_path(path)};
  *   doc_open(&w, NULL, DOC_MAPPING, false); doc_put_int(&w, "epochs", 10); doc_close(&w);
  *   return doc_finish(&w, path, e); */

@@ -1,4 +1,4 @@
-/* Values of a Doc's nodes: numbers, truth values, text, and the messages for values of another kind. */
+/* Values of a Doc's nodes: numbers, truth values, text, and the error messages. */
 #include "formats/yaml.h"
 
 #include <errno.h>

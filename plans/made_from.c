@@ -72,8 +72,8 @@ bool made_from_same(const MadeFrom *a, const MadeFrom *b)
     return true;
 }
 
-/* A value for a message; of a hash only the first digits. Where there is none, what is said must differ from the other
- * value. */
+/* A value for a message; of a hash only the first digits. A missing value is described by words that differ from
+ * the other value. */
 static void add_value(Text *text, const char *value, const char *other)
 {
     enum { SHOWN = 8 };

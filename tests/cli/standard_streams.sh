@@ -65,8 +65,8 @@ dynamic() { OMP_DYNAMIC=true small "$@"; }
 levels() { OMP_MAX_ACTIVE_LEVELS=0 small "$@"; }
 check "OMP_THREAD_LIMIT=1 trains" 0 limit
 check "with -j 4, too" 0 limit -j 4
-has "and it is said" 'warning: -j asks for 4 threads, 1 are used: OpenMP grants no more' stderr
+has "and it is said" 'warning: -j requests 4 threads, 1 are used: OpenMP grants no more' stderr
 check "OMP_DYNAMIC=true trains" 0 dynamic
 check "OMP_MAX_ACTIVE_LEVELS=0 trains" 0 levels
 check "-j 4096 is bounded" 0 small -j 4096
-has "and it is said" 'warning: -j asks for 4096 threads, [0-9]* are used: more than four threads per processor' stderr
+has "and it is said" 'warning: -j requests 4096 threads, [0-9]* are used: more than four threads per processor' stderr

@@ -18,7 +18,7 @@ static bool live_together(const Block *a, const Block *b)
 {
     bool together = false;
     for (int i = 0; i < 4; i++) {
-        const Life x = a->life[i / 2], y = b->life[i % 2];
+        const Lifetime x = a->lifetime[i / 2], y = b->lifetime[i % 2];
         together |= x.first <= y.last && y.first <= x.last;
     }
     return together;
@@ -32,8 +32,8 @@ static void blocks_never_share_memory_while_they_live(void **state)
     Rng r = rng_make(1, 0, 0, 0, RNG_TEST);
     for (int i = 0; i < COUNT; i++) {
         const int first = (int)rng_below(&r, 200), last = first + (int)rng_below(&r, 30);
-        blocks[i] = (Block){.bytes = 1 + rng_below(&r, 5000), .life = {{first, last}, no_life}};
-        if (i % 3 == 0) blocks[i].life[1] = (Life){last + 40, last + 40 + (int)rng_below(&r, 10)};
+        blocks[i] = (Block){.bytes = 1 + rng_below(&r, 5000), .lifetime = {{first, last}, no_lifetime}};
+        if (i % 3 == 0) blocks[i].lifetime[1] = (Lifetime){last + 40, last + 40 + (int)rng_below(&r, 10)};
     }
     size_t total;
     assert_int_equal(memory_plan(blocks, COUNT, MEM_ALIGN, &total, NULL), 0);
@@ -54,7 +54,7 @@ static void blocks_never_share_memory_while_they_live(void **state)
 static void a_place_is_lent_out_between_two_lives(void **state)
 {
     (void)state;
-    Block blocks[] = {{.bytes = 640, .life = {{0, 2}, {8, 9}}}, {.bytes = 320, .life = {{3, 7}, no_life}}};
+    Block blocks[] = {{.bytes = 640, .lifetime = {{0, 2}, {8, 9}}}, {.bytes = 320, .lifetime = {{3, 7}, no_lifetime}}};
     size_t total;
     assert_int_equal(memory_plan(blocks, 2, MEM_ALIGN, &total, NULL), 0);
     assert_int_equal(total, 640);

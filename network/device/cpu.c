@@ -1,4 +1,4 @@
-/* The CPU as a device: its memory is the host's, and its work is done when a call returns. */
+/* The CPU as a device: its memory is host memory, and all calls are synchronous. */
 #include <math.h>
 #include <string.h>
 
@@ -18,7 +18,7 @@ static void *alloc(const Device *d, size_t bytes, Err *e)
     return mem_alloc(bytes, e);
 }
 
-static void give_back(const Device *d, void *memory)
+static void free_memory(const Device *d, void *memory)
 {
     (void)d;
     mem_free(memory);
@@ -44,7 +44,7 @@ static int clear(const Device *d, void *memory, size_t bytes, Err *e)
 static bool is_finite(const DeviceRows *r, int64_t i)
 {
     if (r->dtype == DTYPE_F32) return isfinite(((const float *)r->data)[i]);
-    return r->dtype != DTYPE_BF16 || (((const uint16_t *)r->data)[i] & 0x7f80) != 0x7f80; /* exponent of inf and NaN */
+    return r->dtype != DTYPE_BF16 || (((const uint16_t *)r->data)[i] & 0x7f80) != 0x7f80; /* inf and NaN */
 }
 
 static int all_finite(const Device *d, const DeviceRows *r, bool *finite, Err *e)
@@ -77,9 +77,9 @@ static const Device cpu = {
     .shares_memory = true,
     .supports = supports,
     .alloc = alloc,
-    .free = give_back,
+    .free = free_memory,
     .alloc_host = alloc,
-    .free_host = give_back,
+    .free_host = free_memory,
     .copy = copy,
     .clear = clear,
     .all_finite = all_finite,

@@ -1,10 +1,9 @@
-/* Device: what computes a network, and its memory.
+/* Device: the processor that runs a network, and its memory.
  *
- * A Device is a table of functions, const and shared by all threads; whoever made it keeps it until the last executor,
- * Parameters and Optimizer on it are gone. Work on a device is done in the order in which it was given, and may still
- * go on when the call returns: `wait` waits for it. The CPU works at once and shares the host's memory, so nothing is
- * ever copied for it. Memory that was got from a device is read and written by the device's own work and by `copy`,
- * never by the host, unless shares_memory. */
+ * A Device is a const table of functions, shared by all threads. It must exist longer than every Executor, Parameters
+ * and Optimizer that uses it. Work on a device is executed in the order of the calls. It may be asynchronous: `wait`
+ * blocks until all of it is done. The CPU is synchronous and shares the host's memory, so nothing is copied for it.
+ * Only work on the device and `copy` may access device memory; the host may do so only if shares_memory is set. */
 #ifndef NETWORK_DEVICE_DEVICE_H
 #define NETWORK_DEVICE_DEVICE_H
 
@@ -15,12 +14,13 @@
 #include "base/array.h"
 #include "base/error.h"
 
-/* The kinds of devices: an op has a list of implementations for each (network/graph/op.h), the optimizer a step. */
+/* The kinds of devices. For each, an op has a list of implementations (network/graph/op.h), and each optimizer an
+ * update function. DEVICES is their number. */
 typedef enum DeviceKind { DEVICE_CPU, DEVICES } DeviceKind;
 
 typedef enum DeviceCopy { COPY_TO_DEVICE, COPY_TO_HOST, COPY_ON_DEVICE } DeviceCopy;
 
-/* Numbers of one type, row by row: row r starts at data + r · pitch, its `columns` numbers are dense. */
+/* A matrix of values of one type. Row r starts at element r · pitch; its `columns` elements are dense. */
 typedef struct DeviceRows {
     const void *data;
     DType dtype;
@@ -29,31 +29,33 @@ typedef struct DeviceRows {
 
 typedef struct Device Device;
 
-/* int: 0, or negative with e filled. Failures of earlier work on the device may be told by any of them. */
+/* Functions of type int return 0, or a negative code with e filled. Each of them may report the failure of earlier
+ * asynchronous work. */
 struct Device {
     DeviceKind kind;
-    const char *name;     /* as --device has it */
-    size_t alignment;     /* bytes; of what alloc gives and of every place in an executor's arena; a power of 2 */
-    bool shares_memory;   /* device memory is host memory: the host may read and write it after wait */
+    const char *name;     /* the value of --device */
+    size_t alignment;     /* bytes, a power of 2; of allocated memory and of every block in an executor's arena */
+    bool shares_memory;   /* device memory is host memory: the host may access it after wait */
 
-    bool (*supports)(const Device *, DType precision);           /* activations of that type */
+    bool (*supports)(const Device *, DType precision);           /* whether activations may have this type */
     void *(*alloc)(const Device *, size_t bytes, Err *e);        /* device memory, not initialised; NULL on failure */
     void (*free)(const Device *, void *memory);                  /* NULL is fine */
-    void *(*alloc_host)(const Device *, size_t bytes, Err *e);   /* host memory that copies fastest (pinned) */
+    void *(*alloc_host)(const Device *, size_t bytes, Err *e);   /* pinned host memory, for fast copies */
     void (*free_host)(const Device *, void *memory);             /* NULL is fine */
-    /* The host's side of a copy is left alone until wait. */
+    /* The caller must not change or free the host memory of a copy until wait. */
     int (*copy)(const Device *, void *to, const void *from, size_t bytes, DeviceCopy direction, Err *e);
-    int (*clear)(const Device *, void *memory, size_t bytes, Err *e); /* to zero bytes */
-    int (*all_finite)(const Device *, const DeviceRows *rows, bool *finite, Err *e); /* waits; int16 always is */
+    int (*clear)(const Device *, void *memory, size_t bytes, Err *e); /* sets all bytes to 0 */
+    int (*all_finite)(const Device *, const DeviceRows *rows, bool *finite, Err *e); /* synchronous; int16: true */
     int (*wait)(const Device *, Err *e);
-    /* Around a piece of work: a node's pass, a step of the optimizer. end tells whether the work could be started. */
+    /* Called before and after a unit of work, named `work`: one pass of a node, or a step of the optimizer. end reports
+     * whether the work could be launched. */
     void (*begin)(const Device *, const char *work);
     int (*end)(const Device *, Err *e);
 };
 
 const Device *device_cpu(void);
 
-/* By the name that --device has; NULL where this build has no such device. */
+/* The device with the name given to --device; NULL if this build does not have it. */
 const Device *device_named(const char *name);
 
 #endif

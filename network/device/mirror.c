@@ -18,7 +18,7 @@ void mirror_free(Mirror *m)
 int mirror_place(Mirror *m, const Device *device, Err *e)
 {
     if (m->on && m->on != device)
-        return err_set(e, ERR_UNSUPPORTED, "numbers on the device %s are asked for on %s", m->on->name, device->name);
+        return err_set(e, ERR_UNSUPPORTED, "values on the device %s are requested on %s", m->on->name, device->name);
     if (m->on) return 0;
     void *memory = device->shares_memory ? m->host : device->alloc(device, m->bytes, e);
     if (!memory) return ERR_NOMEM;

@@ -1,12 +1,12 @@
-/* Mirror: numbers that both the host and a device work on, and which side has them newer.
+/* Mirror: a buffer with a copy on the host and one on a device, and which of the two copies is newer.
  *
- *   TRY(mirror_new(&m, bytes, e));              zero, on the host alone
- *   TRY(mirror_place(&m, device, e));           … and on the device
+ *   TRY(mirror_new(&m, bytes, e));              zeros, only on the host
+ *   TRY(mirror_place(&m, device, e));           allocates the copy on the device
  *   … write m.host …  mirror_changed(&m, MIRROR_HOST);
- *   TRY(mirror_to_device(&m, e));  … the device's work writes m.device …  mirror_changed(&m, MIRROR_DEVICE);
+ *   TRY(mirror_to_device(&m, e));  … work on the device writes m.device …  mirror_changed(&m, MIRROR_DEVICE);
  *   TRY(mirror_to_host(&m, e));  … read m.host …
  *   mirror_free(&m);
- * On a device that shares the host's memory both sides are the same memory, and nothing is copied. */
+ * On a device that shares the host's memory, both copies are the same memory, and nothing is copied. */
 #ifndef NETWORK_DEVICE_MIRROR_H
 #define NETWORK_DEVICE_MIRROR_H
 
@@ -21,19 +21,19 @@ typedef struct Mirror {
     MirrorSide newer;
 } Mirror;
 
-int mirror_new(Mirror *m, size_t bytes, Err *e);  /* fails: ERR_NOMEM, with nothing owned */
+int mirror_new(Mirror *m, size_t bytes, Err *e);  /* fails: ERR_NOMEM; then nothing is owned */
 void mirror_free(Mirror *m);                      /* {0} is fine */
 
-/* Makes the device's side; nothing to do where it is there. Fails: as the device's alloc; ERR_UNSUPPORTED where it was
- * placed on another device. */
+/* Allocates the device's copy, unless it exists. Fails: as the device's alloc; ERR_UNSUPPORTED if it exists on another
+ * device. */
 int mirror_place(Mirror *m, const Device *device, Err *e);
 
-/* Brings one side up to date; to_host waits, to_device leaves the host's side to the device until that is waited for.
- * Fail: as the device's copy. */
+/* Updates one copy from the other if that is newer. mirror_to_host waits. mirror_to_device may be asynchronous: the
+ * host's copy must not change until the device's wait. Fail: as the device's copy. */
 int mirror_to_host(Mirror *m, Err *e);
 int mirror_to_device(Mirror *m, Err *e);
 
-/* Tells that one side was written. The other side was not newer. */
+/* To be called after one copy was written. It must have been up to date before. */
 void mirror_changed(Mirror *m, MirrorSide side);
 
 #endif

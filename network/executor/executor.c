@@ -18,7 +18,7 @@ static int allocate(Executor *x, const Executor *lender, Err *e)
     return d->clear(d, x->gradients.values, gradients, e);
 }
 
-/* Turns the plan's blocks into addresses. */
+/* Sets the addresses of all values and gradients from the planned blocks. */
 static void assign_values(Executor *x)
 {
     for (int v = 0; v < x->graph->value_count; v++) {
@@ -109,7 +109,7 @@ int executor_node_count(const Executor *x) { return x->node_count; }
 const Node *executor_node(const Executor *x, int index) { return &x->nodes[index]; }
 MemoryReport executor_memory(const Executor *x) { return x->memory; }
 
-/* Says what a kernel could not do. The next run starts clear. */
+/* Moves a kernel's failure to e, with the node's name, so that the next run starts without one. */
 static int take_failure(Executor *x, const Node *node, Err *e)
 {
     const int code = x->failure.code;
@@ -119,7 +119,7 @@ static int take_failure(Executor *x, const Node *node, Err *e)
     return code;
 }
 
-/* What a node did; the device's own failures come after the kernel's. */
+/* The failure of the node's work: that of its kernel, else that of the device. */
 static int end_work(Executor *x, const Node *node, Err *e)
 {
     const int failed = x->device->end(x->device, e);
@@ -176,10 +176,10 @@ int executor_forward(Executor *x, const Step *step, Err *e)
 
 int executor_backward(Executor *x, const Step *step, Err *e)
 {
-    int told = 0;
+    int reported = 0;
     for (int i = x->node_count; i < x->action_count; i++) {
         TRY(executor_run_action(x, i, step, e));
-        TRY(executor_tell_buckets(x, i, &told, e));
+        TRY(executor_report_buckets(x, i, &reported, e));
     }
     return 0;
 }

@@ -1,8 +1,8 @@
-/* The buckets of the flat gradients, and when each is complete. */
+/* Divides the flat gradients into buckets and reports when each is complete. */
 #include "base/memory.h"
 #include "network/executor/executor_internal.h"
 
-/* written[p]: the last action that writes the gradient of parameter p; -1: none does. */
+/* written[p]: the last action that writes the gradient of parameter p; -1: none. */
 static void find_writers(const Executor *x, int *written)
 {
     for (int p = 0; p < x->graph->param_count; p++) written[p] = -1;
@@ -14,7 +14,7 @@ static void find_writers(const Executor *x, int *written)
     }
 }
 
-/* The bucket is complete when all parameters are that have a part in it. */
+/* A bucket is complete when the gradients of all parameters that overlap it are. */
 static void find_action(const Executor *x, const int *written, Bucket *bucket)
 {
     for (int p = 0; p < x->graph->param_count; p++) {
@@ -43,10 +43,10 @@ int executor_cut_buckets(Executor *x, Err *e)
     return x->bucket_plan && written ? 0 : ERR_NOMEM;
 }
 
-int executor_tell_buckets(const Executor *x, int action, int *told, Err *e)
+int executor_report_buckets(const Executor *x, int action, int *reported, Err *e)
 {
-    for (; *told < x->bucket_count && x->bucket_plan[*told].action <= action; ++*told) {
-        const Bucket *bucket = &x->bucket_plan[*told];
+    for (; *reported < x->bucket_count && x->bucket_plan[*reported].action <= action; ++*reported) {
+        const Bucket *bucket = &x->bucket_plan[*reported];
         TRY(x->buckets.complete(x->buckets.context, bucket->first, bucket->end, e));
     }
     return 0;

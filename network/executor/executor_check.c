@@ -1,4 +1,4 @@
-/* Where a run makes the first number that is not finite. */
+/* Finds the node that first writes a value that is not finite. */
 #include "network/executor/executor_internal.h"
 
 static int look_at(const Executor *x, const Tensor *t, const void *data, bool *finite, Err *e)

@@ -1,9 +1,12 @@
-/* What types the values of an executor have, and which implementation computes each node.
+/* Chooses the type of each value and the implementation of each node.
  *
- * In bfloat16 every value is, but for the graph's inputs, what exact nodes and ops that are never computed so (the
- * loss) read and write, and asked outputs where their op can write float32 (convolutions: so logits are not rounded).
- * Products take and give float32 beside bfloat16; a node that does not and has some is computed in float32 whole. So
- * the sums of residual blocks stay float32 behind an exact one. */
+ * With precision bfloat16 all values are bfloat16, with these exceptions, which are float32:
+ * - the graph's inputs;
+ * - inputs and outputs of exact nodes, and of ops without a bfloat16 implementation (the loss);
+ * - requested outputs of ops that can write float32 (convolutions): so logits are not rounded.
+ * Some implementations (convolutions, linear layers) accept float32 and bfloat16 tensors together (OpImpl.mixes). A
+ * node without such an implementation that has a float32 tensor is computed in float32 as a whole. So after an exact
+ * residual block the sums of the following blocks are float32, too. */
 #include <stdio.h>
 #include <string.h>
 
@@ -11,8 +14,8 @@
 #include "network/executor/executor_internal.h"
 #include "network/ops/onednn.h"
 
-/* The next implementation of node i from place *k of its list on that could be prepared so far; *k moves behind it.
- * NULL: there are no more. */
+/* The next implementation of node i, from index *k of its list on, whose prepare has not failed. Sets *k to the index
+ * after it. NULL: there is none. */
 static const OpImpl *next_impl(const Executor *x, int i, int *k)
 {
     const OpImpl *const *list = x->nodes[i].op->on[x->device->kind];
@@ -28,7 +31,7 @@ static bool mixes(const Executor *x, int i)
     return false;
 }
 
-/* Whether the implementation takes the node's tensors. Labels (int16) fit every implementation. */
+/* Whether the implementation supports the types of the node's tensors. Label tensors (int16) are not checked. */
 static bool takes_types(const OpImpl *impl, const Node *node)
 {
     for (int k = 0; k < node->input_count; k++)
@@ -93,7 +96,7 @@ static bool can_run(const OpImpl *impl, const Node *node, DType dtype)
            (!impl->supports || impl->supports(node));
 }
 
-/* The first of node i's list that can run, or the one that is asked for by name; NULL: there is none. */
+/* The first implementation of node i that can run; one with the requested name is preferred. NULL: there is none. */
 static const OpImpl *choose(const Executor *x, int i, const ExecutorOptions *o)
 {
     const DType dtype = x->plans[i].exact ? DTYPE_F32 : o->precision;

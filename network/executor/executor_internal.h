@@ -1,11 +1,13 @@
-/* The inside of an Executor, shared by its planning (executor_plan.c: what runs on what; executor_choice.c: who
- * computes it; executor_recompute.c: what runs twice; executor_memory.c: when, and where everything lies) and
- * its running (executor.c; executor_io.c: what goes in and out; executor_buckets.c: when gradients are complete;
- * executor_check.c: where a number stops being finite).
+/* The internals of an Executor.
  *
- * One run is a list of actions: every node's forward, then for each segment from the last to the first the
- * forward, again, of the nodes whose results were not kept, and the backward passes. Without recomputation
- * there is one segment, and nothing runs again. */
+ * Planning: executor_plan.c (nodes, shapes, gradients, slices), executor_choice.c (types and implementations),
+ * executor_recompute.c (which nodes are recomputed), executor_memory.c (order of execution, memory).
+ * Running: executor.c, executor_io.c (inputs and outputs), executor_buckets.c (reports of complete gradients),
+ * executor_check.c (finds values that are not finite).
+ *
+ * A run is a list of actions. First comes the forward pass of every node. Then, for each segment from the last to the
+ * first: the forward pass once more of those nodes whose results were discarded, and the backward passes of its nodes.
+ * Without recomputation there is one segment, and no forward pass runs twice. */
 #ifndef NETWORK_EXECUTOR_EXECUTOR_INTERNAL_H
 #define NETWORK_EXECUTOR_EXECUTOR_INTERNAL_H
 
@@ -13,40 +15,40 @@
 #include "network/executor/memory_plan.h"
 #include "network/graph/graph_internal.h"
 
-/* What the plan knows of a value of the graph. */
+/* The plan of one value of the graph. */
 typedef struct ValuePlan {
-    bool exists;         /* some node that runs reads or writes it */
-    int producer;        /* node that runs and writes it; -1: an input */
-    bool asked, seeded;  /* an asked output; one where a gradient starts */
+    bool exists;         /* a node that runs reads or writes it */
+    int producer;        /* the node that writes it; -1: an input */
+    bool requested, seeded;  /* a requested output; an output with a gradient seed */
     bool has_grad;
     bool has_parts;      /* other values are slices of this one */
-    int whole;           /* the value whose memory holds this one: itself, unless it is a slice */
-    int64_t channel;     /* first channel inside the whole */
-    Life life[2];        /* of the data: as computed at first; as computed again */
-    int data_block;      /* of a whole; -1: none. In-place neighbours share one */
+    int whole;           /* the value in whose memory this one is stored: itself, unless it is a slice */
+    int64_t channel;     /* its first channel in the whole */
+    Lifetime lifetime[2];        /* of the data: as first computed; as recomputed */
+    int data_block;      /* of a whole; -1: none. Values computed in place share a block */
     int grad_block;
 } ValuePlan;
 
 typedef enum Pass { PASS_FORWARD, PASS_AGAIN, PASS_BACKWARD, PASSES } Pass;
 
-/* What happens at one step of a run. */
+/* One step of a run. */
 typedef struct Action {
     int node;
     Pass pass;
 } Action;
 
 typedef struct NodePlan {
-    NodeDef definition;  /* the graph's, or what fuse_nodes made of several; names and attr are borrowed */
-    void *fused_attr;    /* owned: the attr of a merged node */
-    bool exact;          /* computes in float32: as defined, or for lack of an implementation in the run's precision */
-    uint32_t refused;    /* bit k: the k-th implementation of the op's list could not be prepared for this node */
-    int segment;         /* the first node of the segment that it belongs to */
-    bool runs_again;     /* forward runs a second time, before the backward passes of its segment */
-    int step[PASSES];    /* when; -1: never */
+    NodeDef definition;  /* of the graph, or of several fused nodes; names and attr are borrowed */
+    void *fused_attr;    /* owned: the attr of a fused node */
+    bool exact;          /* float32: by the graph, or because no implementation has the run's precision */
+    uint32_t refused;    /* bit k: prepare of the op's k-th implementation failed for this node */
+    int segment;         /* the first node of its segment */
+    bool runs_again;     /* recomputed: forward runs again before the backward passes of its segment */
+    int step[PASSES];    /* index of its action; -1: none */
     int saved_block[NODE_SAVED], scratch_block[2]; /* -1: none */
 } NodePlan;
 
-/* A part of the flat gradients: complete after that action. */
+/* A range of the flat gradients, complete after `action`. */
 typedef struct Bucket {
     int64_t first, end;
     int action;
@@ -57,7 +59,7 @@ struct Executor {
     const Device *device;
     Parameters *parameters;
     uint64_t seen_version;
-    Node *nodes;         /* those that run, in forward order */
+    Node *nodes;         /* the nodes that run, in forward order */
     NodePlan *plans;     /* one per node */
     int node_count;
     Tensor *tensors;     /* one per value of the graph */
@@ -65,23 +67,23 @@ struct Executor {
     Ref *outputs;
     int output_count;
     Gradients gradients;
-    Action *actions;     /* node_count times forward, then the rest */
+    Action *actions;     /* node_count forward passes, then the others */
     int action_count;
     Block *blocks;
-    int block_count, block_room;
-    char *arena, *own_arena; /* own: NULL where it is the lender's */
-    void **host_memory;      /* of the graph's inputs, then of the asked outputs; NULL: not asked for, or the values' own
-                                place */
-    GradientBuckets buckets; /* complete NULL: not told */
+    int block_count, block_capacity;
+    char *arena, *own_arena; /* own_arena: NULL if the arena is the lender's */
+    void **host_memory;      /* of the graph's inputs, then of the requested outputs; NULL: not requested so far, or the
+                                memory of the values themselves */
+    GradientBuckets buckets; /* complete NULL: no reports */
     Bucket *bucket_plan;
     int bucket_count;
     MemoryReport memory;
-    Err failure;         /* a kernel's, during a run */
+    Err failure;         /* of a kernel, during a run */
 };
 
 static inline bool mask_has(uint32_t mask, int i) { return mask >> i & 1; }
 
-/* Whether backward reads that input's, that output's data. */
+/* Whether backward reads the data of input k or of output k. */
 static inline bool backward_reads_input(const Node *node, int k)
 {
     return node->has_backward && (mask_has(node->op->keeps_inputs, k) ||
@@ -92,7 +94,7 @@ static inline bool backward_reads_output(const Node *node, int k)
     return node->has_backward && mask_has(node->op->keeps_outputs, k);
 }
 
-/* Of a value's data, and of its gradient. */
+/* Bytes of a value's data; its gradient takes as many. */
 static inline size_t value_bytes(const Executor *x, int v)
 {
     return (size_t)shape_count(x->tensors[v].shape) * dtype_size(x->tensors[v].dtype);
@@ -103,37 +105,38 @@ static inline bool value_is_plain(const Executor *x, int v)
     return x->values[v].whole == v && !x->values[v].has_parts;
 }
 
-/* Settles the types of all values and the implementation of each node (executor_choice.c); part of executor_plan.
- * Needs the values' types as the graph has them. Fails: ERR_UNSUPPORTED where a node has no implementation that can
- * run; the message ends with `refusal`, the reason of the latest refusal (its text may be empty). */
+/* Sets the types of all values and chooses the implementation of each node (executor_choice.c); part of executor_plan.
+ * On entry the values must have the graph's types. Fails: ERR_UNSUPPORTED if no implementation of a node can run; the
+ * message ends with `refusal`, the error of the last prepare that failed (its text may be empty). */
 int executor_choose(Executor *x, const ExecutorOptions *o, const Err *refusal, Err *e);
 
-/* Strikes the implementation that node i has from those that executor_choose gives it. */
+/* Excludes the current implementation of node i from later calls of executor_choose. */
 void executor_refuse(Executor *x, int i);
 
-/* Cuts the nodes into segments and settles which run again (executor_recompute.c); part of executor_plan.
- * Fails: ERR_NOMEM. */
+/* Divides the nodes into segments and chooses those to recompute (executor_recompute.c); part of executor_plan. Fails:
+ * ERR_NOMEM. */
 int executor_cut(Executor *x, Err *e);
 
-/* Fills actions, lives, blocks and the report (executor_memory.c); the last part of executor_plan.
- * Fails: ERR_NOMEM. */
+/* Plans actions, lifetimes, blocks and the memory report (executor_memory.c); part of executor_plan. Fails: ERR_NOMEM.
+ * */
 int executor_place(Executor *x, Err *e);
 
-/* Cuts the gradients into buckets (executor_buckets.c); after executor_place. Fails: ERR_NOMEM. */
+/* Divides the gradients into buckets (executor_buckets.c); after executor_place. Fails: ERR_NOMEM. */
 int executor_cut_buckets(Executor *x, Err *e);
 
-/* Tells the buckets from *told on that are complete after an action. Fails: as GradientBuckets' complete. */
-int executor_tell_buckets(const Executor *x, int action, int *told, Err *e);
+/* Reports the buckets from *reported on that are complete after an action; advances *reported. Fails: as
+ * GradientBuckets' complete. */
+int executor_report_buckets(const Executor *x, int action, int *reported, Err *e);
 
-/* Frees what executor_input_memory and executor_output_memory made. */
+/* Frees the memory of executor_input_memory and executor_output_memory. */
 void executor_free_host_memory(Executor *x);
 
-/* Runs one action; brings what the operations made of the parameters up to date (executor.c). Fail: as
- * executor_forward. */
+/* executor_run_action runs one action. executor_refresh updates the packed copies of the parameters if these have
+ * changed. Both in executor.c. Fail: as executor_forward. */
 int executor_run_action(Executor *x, int index, const Step *step, Err *e);
 int executor_refresh(Executor *x, Err *e);
 
-/* Fills everything but addresses and the memory behind them; part of executor_new. */
+/* Plans everything; allocates no memory for values and sets no addresses. Part of executor_new. */
 int executor_plan(Executor *x, const ExecutorOptions *o, Err *e);
 
 #endif

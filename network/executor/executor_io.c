@@ -1,4 +1,4 @@
-/* What goes into an executor and comes out of it. Inputs and asked outputs are dense: no slices of wider values. */
+/* Inputs and outputs of an executor. Inputs and requested outputs are dense: they are never slices of other values. */
 #include "base/memory.h"
 #include "network/executor/executor_internal.h"
 

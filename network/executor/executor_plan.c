@@ -1,5 +1,5 @@
-/* What an executor runs: which nodes, with which shapes; who writes and who accumulates a gradient; which
- * values are slices of others. */
+/* Plans what an executor runs: which nodes, with which shapes; which node writes each gradient and which add to it;
+ * which values are slices of others. */
 #include <string.h>
 
 #include "base/memory.h"
@@ -8,7 +8,7 @@
 
 static const NodeDef *definition(const Executor *x, int i) { return &x->plans[i].definition; }
 
-/* ---- which nodes run, with which shapes ---- */
+/* ---- nodes and shapes ---- */
 
 static int make_tables(Executor *x, const ExecutorOptions *o, Err *e)
 {
@@ -25,12 +25,12 @@ static int make_tables(Executor *x, const ExecutorOptions *o, Err *e)
         return ERR_NOMEM;
     for (int v = 0; v < g->value_count; v++) {
         x->values[v] = (ValuePlan){
-            .producer = -1, .whole = v, .life = {no_life, no_life}, .data_block = -1, .grad_block = -1};
+            .producer = -1, .whole = v, .lifetime = {no_lifetime, no_lifetime}, .data_block = -1, .grad_block = -1};
         x->tensors[v].dtype = g->values[v].dtype;
     }
     for (int i = 0; i < o->output_count; i++) {
         ValuePlan *v = &x->values[o->outputs[i].value];
-        v->asked = true;
+        v->requested = true;
         v->seeded = o->train && !mask_has(o->unseeded, i);
         x->outputs[i] = o->outputs[i];
     }
@@ -38,7 +38,7 @@ static int make_tables(Executor *x, const ExecutorOptions *o, Err *e)
     return 0;
 }
 
-/* The nodes of what is planned, and the values that they read and write. */
+/* Fills the nodes from their plans, and notes the values that they read and write. */
 static void make_nodes(Executor *x, bool train)
 {
     for (int i = 0; i < x->node_count; i++) {
@@ -73,7 +73,8 @@ static int infer_shapes(Executor *x, const ExecutorOptions *o, Err *e)
     for (int i = 0; i < g->input_count; i++) {
         const Shape nominal = g->values[g->inputs[i]].shape, s = o->inputs ? o->inputs[i] : nominal;
         if (s.c != nominal.c || s.n < 1 || s.h < 1 || s.w < 1)
-            return err_set(e, ERR_SHAPE, "input %d is (%lld, %lld, %lld, %lld): expected %lld channels and sizes from 1", i,
+            return err_set(e, ERR_SHAPE,
+                           "input %d is (%lld, %lld, %lld, %lld): expected %lld channels and sizes of at least 1", i,
                            (long long)s.n, (long long)s.h, (long long)s.w, (long long)s.c, (long long)nominal.c);
         x->tensors[g->inputs[i]].shape = s;
         x->tensors[g->inputs[i]].pitch = s.c;
@@ -86,7 +87,7 @@ static int infer_shapes(Executor *x, const ExecutorOptions *o, Err *e)
     return 0;
 }
 
-/* ---- gradients: where they are needed, and where one can come from ---- */
+/* ---- gradients ---- */
 
 static bool is_trained(const ExecutorOptions *o, int param) { return o->train && (!o->trained || o->trained[param]); }
 
@@ -95,7 +96,7 @@ static void mark_gradients(Executor *x, const ExecutorOptions *o)
     const Graph *g = x->graph;
     for (int i = 0; i < g->input_count; i++)
         x->values[g->inputs[i]].has_grad = o->train && mask_has(o->input_gradients, i);
-    /* Forward: a value needs a gradient if something above it does. */
+    /* In forward order: an output of a node needs a gradient if an input or a parameter of the node does. */
     for (int i = 0; i < x->node_count; i++) {
         const NodeDef *d = definition(x, i);
         bool needs = false;
@@ -105,8 +106,9 @@ static void mark_gradients(Executor *x, const ExecutorOptions *o)
     }
 }
 
-/* Backward: of these, one can come only to what leads to a seed. Node flags and parameter places follow. */
-static int settle_gradients(Executor *x, const ExecutorOptions *o, Err *e)
+/* In backward order: of these values, only those that a seeded output depends on get a gradient. Sets the nodes' flags
+ * and the offsets of the parameters' gradients accordingly. */
+static int set_gradients(Executor *x, const ExecutorOptions *o, Err *e)
 {
     bool *reached = mem_zalloc((size_t)x->graph->value_count, sizeof *reached, e);
     if (!reached) return ERR_NOMEM;
@@ -137,8 +139,8 @@ static int settle_gradients(Executor *x, const ExecutorOptions *o, Err *e)
     return 0;
 }
 
-/* In the order of backward, the first to give a value's gradient writes it, the others add. */
-static int settle_accumulation(Executor *x, Err *e)
+/* If several nodes contribute to a gradient, the first in backward order writes it, and the others add to it. */
+static int set_accumulation(Executor *x, Err *e)
 {
     bool *written = mem_zalloc((size_t)x->graph->value_count, sizeof *written, e);
     if (!written) return ERR_NOMEM;
@@ -156,7 +158,7 @@ static int settle_accumulation(Executor *x, Err *e)
 
 /* ---- slices ---- */
 
-/* Whether every node that reads value v, but `except`, takes it as a slice; `last` is the last of them. */
+/* Whether every node that reads value v, except `except`, accepts a slice; *last is the last of these nodes. */
 static bool readers_take_slices(const Executor *x, int v, int except, int *last)
 {
     *last = -1;
@@ -188,8 +190,9 @@ static void make_slice(Executor *x, int part, int whole, int64_t channel)
     x->tensors[part].pitch = x->tensors[whole].shape.c;
 }
 
-/* Parts written straight into the whole. A gradient is taken over as a slice, so the concat must be the
- * first to give it: no later node may read the part where gradients flow. */
+/* Makes inputs of a concat slices of its output, so that they are written there directly. The gradient of such a part
+ * is a slice, too: so the concat must be the first to write it in backward, and no later node may read a part that has
+ * a gradient. */
 static void slice_concat(Executor *x, int i)
 {
     const NodeDef *d = definition(x, i);
@@ -201,8 +204,8 @@ static void slice_concat(Executor *x, int i)
         int last;
         const bool readable = readers_take_slices(x, part, i, &last);
         const bool same_grad = x->values[part].has_grad == x->values[whole].has_grad;
-        const bool first_giver = !x->values[part].has_grad || last < i;
-        if (value_is_plain(x, part) && !x->values[part].asked && readable && same_grad && first_giver &&
+        const bool first_writer = !x->values[part].has_grad || last < i;
+        if (value_is_plain(x, part) && !x->values[part].requested && readable && same_grad && first_writer &&
             writer_takes_slices(x, part) && (k == 0 || part != d->inputs[0]))
             make_slice(x, part, whole, channel);
         channel += x->tensors[part].shape.c;
@@ -217,17 +220,17 @@ static bool is_only_reader(const Executor *x, int v, int reader)
     return true;
 }
 
-/* Parts read straight from the whole: all of them or none, and only where nothing else reads the whole. */
+/* Makes the outputs of a split slices of its input: all of them or none, and only if no other node reads that input. */
 static void slice_split(Executor *x, int i)
 {
     const NodeDef *d = definition(x, i);
     const int whole = d->inputs[0];
     int64_t channel = 0;
     int last;
-    bool fits = x->values[whole].whole == whole && !x->values[whole].asked && is_only_reader(x, whole, i);
+    bool fits = x->values[whole].whole == whole && !x->values[whole].requested && is_only_reader(x, whole, i);
     for (int k = 0; k < d->output_count; k++) {
         const int part = d->outputs[k];
-        fits &= value_is_plain(x, part) && !x->values[part].asked && readers_take_slices(x, part, i, &last);
+        fits &= value_is_plain(x, part) && !x->values[part].requested && readers_take_slices(x, part, i, &last);
         fits &= x->values[part].has_grad == x->values[whole].has_grad;
     }
     for (int k = 0; fits && k < d->output_count; k++) {
@@ -244,9 +247,9 @@ static void make_slices(Executor *x)
     }
 }
 
-/* ---- implementations, prepared ---- */
+/* ---- implementations ---- */
 
-/* Prepares all nodes. Where it fails, *failing is the node. */
+/* Prepares all nodes. On failure *failing is the node's index. */
 static int prepare_nodes(Executor *x, int *failing, Err *e)
 {
     for (int i = 0; i < x->node_count; i++) {
@@ -260,7 +263,7 @@ static int prepare_nodes(Executor *x, int *failing, Err *e)
     return 0;
 }
 
-/* Back to the state before executor_choose. */
+/* Restores the state before executor_choose. */
 static void undo_choice(Executor *x)
 {
     for (int i = 0; i < x->node_count; i++) {
@@ -282,9 +285,10 @@ static void undo_choice(Executor *x)
     }
 }
 
-/* An implementation may refuse a shape only when it is prepared (ERR_UNSUPPORTED). The next one of the list may take
- * other types, or no slices: so after a refusal types, implementations and slices of all nodes are settled anew. */
-static int settle_implementations(Executor *x, const ExecutorOptions *o, Err *e)
+/* Only its prepare shows whether an implementation supports the node's shape (ERR_UNSUPPORTED if not). The next one of
+ * the list may need other types or not accept slices. So after such a failure the types, implementations and slices of
+ * all nodes are chosen anew. */
+static int choose_implementations(Executor *x, const ExecutorOptions *o, Err *e)
 {
     Err refusal = {ERR_NONE, ""};
     for (;;) {
@@ -310,9 +314,9 @@ int executor_plan(Executor *x, const ExecutorOptions *o, Err *e)
     make_nodes(x, o->train);
     TRY(infer_shapes(x, o, e));
     mark_gradients(x, o);
-    TRY(settle_gradients(x, o, e));
-    TRY(settle_accumulation(x, e));
-    TRY(settle_implementations(x, o, e));
+    TRY(set_gradients(x, o, e));
+    TRY(set_accumulation(x, e));
+    TRY(choose_implementations(x, o, e));
     if (o->recompute) TRY(executor_cut(x, e));
     TRY(executor_place(x, e));
     if (o->buckets) x->buckets = *o->buckets;

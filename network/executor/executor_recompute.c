@@ -1,31 +1,32 @@
-/* Which results of forward are kept for backward, and which are computed again right before it (Chen et al.
+/* Gradient checkpointing: chooses which results of forward are kept for backward, and which are recomputed (Chen et al.
  * 2016, "Training deep nets with sublinear memory cost").
  *
- * The nodes, in their order, are cut into segments. What a segment hands on to later ones is kept; the rest
- * is given up after forward, and the segment runs again from what it was handed before its own backward
- * passes. So at a segment's backward there live: all that was handed on before it, and all inside it. Cuts
- * are where the most of this is least, found by dynamic programming: they fall between a network's blocks,
- * where little is handed on, without knowing of blocks. */
+ * The nodes, in forward order, are divided into segments. The values of a segment that later segments read are kept.
+ * Its other values are discarded after forward, and recomputed from the kept ones before the backward passes of the
+ * segment. So during the backward passes of a segment these values need memory at once: the kept values of all earlier
+ * segments, and all values of this segment. The division that minimises the maximum of this sum over all segments is
+ * found by dynamic programming. In practice the boundaries are those between the blocks of a network, where few values
+ * are kept. */
 #include "base/memory.h"
 #include "network/executor/executor_internal.h"
 
-/* A value that has memory of its own (the parts of a whole are one place). */
+/* A value with its own memory; the slices of a whole count as one value. */
 typedef struct Place {
     size_t bytes;
-    int made, read;  /* first node that writes it, last node whose forward reads it */
-    bool held;       /* some backward reads its data */
+    int made, read;  /* the first node that writes it, the last node whose forward reads it */
+    bool held;       /* a backward pass reads its data */
 } Place;
 
-/* A best way to cut the nodes before a given one. */
+/* The best division of the nodes before a given one. */
 typedef struct Cut {
-    int begin;       /* of the last segment */
-    size_t kept;     /* handed on by all segments; SIZE_MAX: there is no such way */
+    int begin;       /* first node of the last segment */
+    size_t kept;     /* bytes kept by all segments; SIZE_MAX: there is no such division */
 } Cut;
 
-/* What nodes side by side need if they are a segment. */
+/* The bytes that consecutive nodes need if they form a segment. */
 typedef struct Need {
-    size_t kept, held; /* handed on (its gradients take as much in backward); used by backward inside */
-    size_t passing;    /* the most that one backward pass needs besides */
+    size_t kept, held; /* values that later segments read; values that only backward passes of this segment read */
+    size_t passing;    /* maximum over the nodes of what one backward pass needs in addition */
 } Need;
 
 static const NodeDef *definition(const Executor *x, int i) { return &x->plans[i].definition; }
@@ -40,7 +41,7 @@ static void find_places(const Executor *x, Place *places)
             Place *place = &places[whole];
             place->bytes = value_bytes(x, whole);
             if (place->made > i) place->made = i;
-            if (x->values[v].asked) place->read = x->node_count;
+            if (x->values[v].requested) place->read = x->node_count;
             place->held |= backward_reads_output(&x->nodes[i], k);
         }
         for (int k = 0; k < d->input_count; k++) {
@@ -69,26 +70,27 @@ static size_t bytes_passing(const Executor *x, int i)
     return bytes;
 }
 
-/* Node i comes in front of a segment that goes on up to (not including) `end`. One that hands its result on
- * does not run again: so what it saved stays too. */
+/* Adds node i at the front of a segment that ends before node `end`. A node whose result is kept is not recomputed, so
+ * its saved memory is kept, too. */
 static void add_node(Need *need, const Executor *x, const Place *places, int i, int end)
 {
     const NodeDef *d = definition(x, i);
     const size_t passing = bytes_passing(x, i);
-    bool hands_on = false;
+    bool is_kept = false;
     for (int k = 0; k < d->output_count; k++) {
         const Place *place = &places[x->values[d->outputs[k]].whole];
         const bool counted = k > 0 && place == &places[x->values[d->outputs[0]].whole];
-        hands_on |= place->read >= end;
+        is_kept |= place->read >= end;
         if (place->made != i || counted) continue;
         if (place->read >= end) need->kept += place->bytes;
         else if (place->held) need->held += place->bytes;
     }
-    *(hands_on ? &need->kept : &need->held) += bytes_saved(&x->nodes[i]);
+    *(is_kept ? &need->kept : &need->held) += bytes_saved(&x->nodes[i]);
     if (passing > need->passing) need->passing = passing;
 }
 
-/* cuts[end], for every end: the way with the least kept, of those that never need more than `most`. */
+/* cuts[end], for every end: of the divisions that never need more than `most` bytes, the one that keeps the fewest
+ * bytes. False: there is no division of all nodes. */
 static bool cut_within(const Executor *x, const Place *places, size_t most, Cut *cuts)
 {
     cuts[0] = (Cut){0, 0};
@@ -107,7 +109,7 @@ static bool cut_within(const Executor *x, const Place *places, size_t most, Cut 
     return cuts[x->node_count].kept != SIZE_MAX;
 }
 
-/* Narrows the least possible need down to 1/256, and leaves a way for it in cuts. */
+/* Finds the least sufficient number of bytes by bisection, to within 1/256, and a division for it. */
 static void find_cuts(const Executor *x, const Place *places, Cut *cuts)
 {
     Need whole = {0, 0, 0};
@@ -121,9 +123,9 @@ static void find_cuts(const Executor *x, const Place *places, Cut *cuts)
     cut_within(x, places, high, cuts);
 }
 
-/* Outside the last segment, whose backward comes at once: the nodes that backward needs the result of, or what
- * they saved, unless that stays, and what those need in turn. */
-static void mark_again(Executor *x, const bool *handed_on, bool *needed)
+/* Marks the nodes to recompute: those whose results or saved memory backward needs, unless these are kept, and the
+ * nodes whose results are needed for that. None in the last segment, whose backward passes directly follow forward. */
+static void mark_again(Executor *x, const bool *kept, bool *needed)
 {
     const int last = x->plans[x->node_count - 1].segment;
     for (int i = last - 1; i >= 0; i--) {
@@ -133,24 +135,24 @@ static void mark_again(Executor *x, const bool *handed_on, bool *needed)
         for (int k = 0; k < d->output_count; k++) {
             again |= needed[d->outputs[k]];
             wanted |= backward_reads_output(node, k);
-            stays |= handed_on[d->outputs[k]];
+            stays |= kept[d->outputs[k]];
         }
         again |= wanted && !stays;
         for (int k = 0; k < d->input_count; k++)
-            if (again || backward_reads_input(node, k)) needed[d->inputs[k]] |= !handed_on[d->inputs[k]];
+            if (again || backward_reads_input(node, k)) needed[d->inputs[k]] |= !kept[d->inputs[k]];
         x->plans[i].runs_again = again;
     }
 }
 
-/* What stays after its segment's forward, or was there before: marked true. */
-static void mark_handed_on(const Executor *x, bool *handed_on)
+/* Marks the values that are kept after the forward passes of their segment, and the graph's inputs. */
+static void mark_kept(const Executor *x, bool *kept)
 {
     for (int i = 0; i < x->node_count; i++)
         for (int k = 0; k < definition(x, i)->input_count; k++) {
             const int v = definition(x, i)->inputs[k], producer = x->values[v].producer;
-            handed_on[v] |= producer < 0 || x->plans[producer].segment != x->plans[i].segment;
+            kept[v] |= producer < 0 || x->plans[producer].segment != x->plans[i].segment;
         }
-    for (int i = 0; i < x->output_count; i++) handed_on[x->outputs[i].value] = true;
+    for (int i = 0; i < x->output_count; i++) kept[x->outputs[i].value] = true;
 }
 
 int executor_cut(Executor *x, Err *e)
@@ -166,7 +168,7 @@ int executor_cut(Executor *x, Err *e)
         find_cuts(x, places, cuts);
         for (int end = x->node_count; end > 0; end = cuts[end].begin)
             for (int i = cuts[end].begin; i < end; i++) x->plans[i].segment = cuts[end].begin;
-        mark_handed_on(x, marks);
+        mark_kept(x, marks);
         mark_again(x, marks, marks + values);
     }
     mem_free(places);

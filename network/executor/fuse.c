@@ -5,7 +5,7 @@
 #include "base/memory.h"
 #include "network/ops/fusions.h"
 
-/* The nodes of a chain, by their place in x->plans. */
+/* The nodes of a chain, by their index in x->plans. */
 typedef struct Chain {
     int nodes[FUSE_CHAIN], length;
 } Chain;
@@ -17,7 +17,7 @@ static int length_of(const OpFusion *f)
     return length;
 }
 
-/* The only input that reads value v, as a node and its input's place; false where there are more or none. */
+/* The only reader of value v: the node, and in *place the index of its input. False if there are more or none. */
 static bool only_reader(const Executor *x, int v, int *node, int *place)
 {
     int readers = 0;
@@ -33,7 +33,7 @@ static bool only_reader(const Executor *x, int v, int *node, int *place)
     return readers == 1;
 }
 
-/* Follows the fusion's chain from a node. */
+/* Whether the fusion's chain starts at node `first`; if so, fills chain. */
 static bool find_chain(const Executor *x, const OpFusion *f, int first, Chain *chain)
 {
     *chain = (Chain){{first}, 1};
@@ -41,7 +41,7 @@ static bool find_chain(const Executor *x, const OpFusion *f, int first, Chain *c
     for (; chain->length < length_of(f); chain->length++) {
         const NodeDef *d = &x->plans[chain->nodes[chain->length - 1]].definition;
         int next, place;
-        if (d->output_count != 1 || x->values[d->outputs[0]].asked) return false;
+        if (d->output_count != 1 || x->values[d->outputs[0]].requested) return false;
         if (!only_reader(x, d->outputs[0], &next, &place)) return false;
         if (x->plans[next].definition.op != f->chain[chain->length]) return false;
         if (!(f->at[chain->length] >> place & 1)) return false;
@@ -50,7 +50,7 @@ static bool find_chain(const Executor *x, const OpFusion *f, int first, Chain *c
     return true;
 }
 
-/* Joins the definitions of a chain. False where they do not fit into one node. */
+/* Joins the definitions of a chain into one. False if it would have too many inputs or parameters for a node. */
 static bool join(const Executor *x, const OpFusion *f, const Chain *chain, NodeDef *whole)
 {
     const NodeDef *last = &x->plans[chain->nodes[chain->length - 1]].definition;
@@ -70,7 +70,7 @@ static bool join(const Executor *x, const OpFusion *f, const Chain *chain, NodeD
     return true;
 }
 
-/* Puts the merged node in the last one's place; the others are marked (no op) to be dropped. */
+/* Replaces the last node of the chain by the fused node. The others get op NULL, and are removed later. */
 static int merge_chain(Executor *x, const OpFusion *f, const Chain *chain, bool train, bool *merged, Err *e)
 {
     const void *attrs[FUSE_CHAIN];

@@ -1,14 +1,14 @@
-/* Fusing: neighbouring plain ops of a graph become one op where that saves passes over memory.
+/* Op fusion: chains of ops become one op, which saves passes over memory.
  *
- * Models build plain ops only. Before an executor decides anything, one pass over its nodes looks for the
- * chains that ops offer to take over (OpFusion); the merged op is an op like any other, with the parameters
- * and inputs of the whole chain. Nothing is merged over a value that is asked for or read elsewhere. */
+ * Models are built of unfused ops. At the start of planning an executor searches its nodes for the chains that ops can
+ * fuse (OpFusion). The fused op is an op like any other, with the inputs and parameters of the whole chain. A chain is
+ * not fused if one of its inner values is a requested output or is read by another node. */
 #ifndef NETWORK_EXECUTOR_FUSE_H
 #define NETWORK_EXECUTOR_FUSE_H
 
 #include "network/executor/executor_internal.h"
 
-/* Merges nodes in x->plans and counts them anew. Fails: ERR_NOMEM. */
+/* Fuses nodes in x->plans and updates their number. Fails: ERR_NOMEM. */
 int fuse_nodes(Executor *x, bool train, Err *e);
 
 #endif

@@ -10,7 +10,7 @@ static int larger_first(const void *a, const void *b)
 {
     const Block *x = *(Block *const *)a, *y = *(Block *const *)b;
     if (x->bytes != y->bytes) return x->bytes < y->bytes ? 1 : -1;
-    const int x_first = x->life[0].first, y_first = y->life[0].first;
+    const int x_first = x->lifetime[0].first, y_first = y->lifetime[0].first;
     return x_first != y_first ? (x_first > y_first ? 1 : -1) : (x > y ? 1 : -1);
 }
 
@@ -18,11 +18,11 @@ static bool blocks_meet(const Block *a, const Block *b)
 {
     for (int i = 0; i < 2; i++)
         for (int k = 0; k < 2; k++)
-            if (lives_meet(a->life[i], b->life[k])) return true;
+            if (lifetimes_overlap(a->lifetime[i], b->lifetime[k])) return true;
     return false;
 }
 
-/* Puts `block` at the lowest free offset among `placed`, which is kept sorted by offset. */
+/* Places `block` at the lowest free offset, and inserts it in `placed`, which is sorted by offset. */
 static void place(Block **placed, int count, size_t alignment, Block *block)
 {
     size_t at = 0;
@@ -58,7 +58,7 @@ int memory_plan(Block *blocks, int count, size_t alignment, size_t *total, Err *
 
 static size_t live_at(const Block *blocks, int count, size_t alignment, int step)
 {
-    const Block now = {.life = {{step, step}, no_life}};
+    const Block now = {.lifetime = {{step, step}, no_lifetime}};
     size_t live = 0;
     for (int k = 0; k < count; k++)
         if (blocks_meet(&blocks[k], &now)) live += aligned(blocks[k].bytes, alignment);
@@ -70,8 +70,8 @@ size_t memory_plan_bound(const Block *blocks, int count, size_t alignment)
     size_t most = 0;
     for (int i = 0; i < count; i++)
         for (int k = 0; k < 2; k++) {
-            const Life life = blocks[i].life[k];
-            const size_t live = life_is_none(life) ? 0 : live_at(blocks, count, alignment, life.first);
+            const Lifetime lifetime = blocks[i].lifetime[k];
+            const size_t live = lifetime_is_none(lifetime) ? 0 : live_at(blocks, count, alignment, lifetime.first);
             if (live > most) most = live;
         }
     return most;

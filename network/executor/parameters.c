@@ -10,7 +10,7 @@ int parameters_new(Parameters **p, const Graph *g, Err *e)
     *p = mem_zalloc(1, sizeof **p, e);
     if (!*p) return ERR_NOMEM;
     (*p)->graph = g;
-    (*p)->version = 1; /* no executor has seen it yet */
+    (*p)->version = 1; /* executors start with 0: see parameters.h */
     const int failed = mirror_new(&(*p)->mirror, mem_product((size_t)graph_parameter_elements(g), sizeof(float)), e);
     (*p)->values = (*p)->mirror.host;
     if (!failed) return 0;
@@ -53,7 +53,7 @@ static double truncated_normal(Rng *r, double std, double bound)
     }
 }
 
-/* The inverse of softplus at dt (VMamba's dt_init). */
+/* The inverse of softplus at a random dt (VMamba's dt_init). */
 static double dt_bias(Rng *r)
 {
     const double dt = fmax(exp(rng_range(r, log(1e-3), log(1e-1))), 1e-4);

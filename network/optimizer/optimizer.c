@@ -3,13 +3,13 @@
 #include "base/memory.h"
 #include "network/optimizer/update.h"
 
-/* A kind of optimizer: the names of its moments, and a step of it on each device. */
+/* A kind of optimizer: the names of its moments, and its update function for each kind of device. */
 typedef struct Rule {
     const char *moments[OPTIMIZER_MOMENTS];
     UpdateStep on[DEVICES];
 } Rule;
 
-/* Where the moments of a parameter lie: in which slab, from which element on. */
+/* Where the moments of a parameter are stored: the slab, and the first element of each moment in it. */
 typedef struct MomentPlace {
     bool exists;
     int slab;
@@ -21,7 +21,7 @@ struct Optimizer {
     Parameters *parameters;
     const Device *device;   /* of the adopted gradients; NULL: none yet */
     MomentPlace *places;    /* one per parameter */
-    Mirror *slabs;          /* moments: one slab for all that came at one time */
+    Mirror *slabs;          /* moments; one slab for all parameters that were added in one call */
     int slab_count;
     size_t moment_bytes;    /* in all slabs */
     Mirror counts;          /* int64_t, steps so far, one per parameter */
@@ -130,7 +130,7 @@ int optimizer_reserve(Optimizer *o, const bool *marked, Err *e)
     return 0;
 }
 
-/* ---- the adopted gradients, cut into pieces ---- */
+/* ---- the adopted gradients, divided into pieces ---- */
 
 static int64_t pieces_of(const Param *p, const Gradients *g, int index)
 {
@@ -161,7 +161,7 @@ static int reserve_gradients(Optimizer *o, const Gradients *g, Err *e)
     return failed;
 }
 
-/* All that a step works on, on the gradients' device. */
+/* Allocates everything that a step uses on the gradients' device. */
 static int place_on(Optimizer *o, const Device *device, Err *e)
 {
     TRY(parameters_place(o->parameters, device, e));
@@ -224,7 +224,7 @@ int optimizer_norm(Optimizer *o, double *norm, Err *e)
     return 0;
 }
 
-/* ---- the two kinds ---- */
+/* ---- AdamW and SGD ---- */
 
 int optimizer_new_adamw(Optimizer **o, Parameters *parameters, const AdamW *adamw, Err *e)
 {

@@ -8,11 +8,11 @@
  *   TRY(optimizer_norm(o, &norm, e));
  *   optimizer_free(o);
  *
- * Every parameter has its own step count and, once it has had a gradient, its moments: what is frozen or
- * never reached has neither and is left alone altogether (no decay). States stay when parameters drop out
- * of the trained set. Parameters and the adopted Gradients are borrowed and must outlive the Optimizer. Steps are the
- * work of the gradients' device (update.h); what is kept of each parameter is on the host too, for checkpoints.
- * One thread at a time; OpenMP inside; the result does not depend on the number of threads. */
+ * Every parameter has its own step count, and moments from its first gradient on. A parameter that is frozen, or that
+ * the loss does not depend on, has no moments and is never changed (no weight decay either). A parameter that is frozen
+ * later keeps its state. Parameters and the adopted Gradients are borrowed and must outlive the Optimizer. Steps run on
+ * the gradients' device (update.h). The state is also kept on the host, for checkpoints. One thread at a time may use
+ * it; it uses OpenMP inside. The result does not depend on the number of threads. */
 #ifndef NETWORK_OPTIMIZER_OPTIMIZER_H
 #define NETWORK_OPTIMIZER_OPTIMIZER_H
 
@@ -44,38 +44,39 @@ int optimizer_new_adamw(Optimizer **o, Parameters *parameters, const AdamW *adam
 int optimizer_new_sgd(Optimizer **o, Parameters *parameters, const SGD *sgd, Err *e);
 void optimizer_free(Optimizer *o);
 
-/* From now on steps follow these gradients. Parameters among them without state get a fresh one.
- * All gradients that it ever adopts are on one device. Fails: ERR_NOMEM, ERR_UNSUPPORTED (another device), with the
- * earlier gradients still adopted. */
+/* The next steps use these gradients. Their parameters get a state of zeros if they have none. All gradients that are
+ * ever adopted must be on the same device. Fails: ERR_NOMEM, ERR_UNSUPPORTED (another device); then the earlier
+ * gradients remain adopted. */
 int optimizer_adopt(Optimizer *o, const Gradients *gradients, Err *e);
 
 /* One update with the adopted gradients g: g *= min(1, clip / (‖g‖ + 1e-6)), then for each trained parameter
  *   AdamW: m = β1 m + (1 - β1) g,  v = β2 v + (1 - β2) g²,
  *          p = p - rate (decay · p + m / (1 - β1^t) / (√(v / (1 - β2^t)) + ε));
  *   SGD:   d = g + decay · p,  m = momentum · m + d,  p = p - rate (d + momentum · m).
- * Where ‖g‖ is not finite nothing is changed, no step counted. Fails: with what the device could not do. */
+ * If ‖g‖ is not finite, nothing is changed and no step is counted. Fails: with the device's error. */
 int optimizer_step(Optimizer *o, double learning_rate, Err *e);
 
-/* ‖g‖ before clipping, of the last step; waits for it. Fails likewise. */
+/* ‖g‖ of the last step, before clipping. Waits for the step to finish. Fails: as optimizer_step. */
 int optimizer_norm(Optimizer *o, double *norm, Err *e);
 
-/* What the moments of all parameters take. */
+/* Bytes of the moments of all parameters. */
 size_t optimizer_bytes(const Optimizer *o);
 
 /* ---- for checkpoints ---- */
 
-/* PyTorch's name of what is kept of each parameter: exp_avg and exp_avg_sq, or momentum_buffer; NULL from
- * the first that is not. which: 0 … OPTIMIZER_MOMENTS - 1. */
+/* PyTorch's name of a moment: exp_avg and exp_avg_sq for AdamW, momentum_buffer for SGD. NULL if this optimizer has no
+ * such moment. which: 0 … OPTIMIZER_MOMENTS - 1. */
 const char *optimizer_moment_name(const Optimizer *o, int which);
 
 bool optimizer_has_state(const Optimizer *o, int index);
 
-/* Makes states (zero) for the marked parameters that have none; `marked` has one entry per parameter. Fails: ERR_NOMEM. */
+/* Allocates states of zeros for the marked parameters that have none; `marked` has one entry per parameter. Fails:
+ * ERR_NOMEM. */
 int optimizer_reserve(Optimizer *o, const bool *marked, Err *e);
 
-/* The host's numbers; the Optimizer's. They are up to date after optimizer_to_host, and may be written (restoring), which
- * optimizer_changed tells. */
-float *optimizer_moment(const Optimizer *o, int index, int which); /* in the parameter's layout; NULL: not kept */
+/* The state on the host, owned by the Optimizer. Call optimizer_to_host before reading it. It may be written, to
+ * restore a checkpoint; call optimizer_changed afterwards. */
+float *optimizer_moment(const Optimizer *o, int index, int which); /* in the parameter's layout; NULL: no state */
 int64_t *optimizer_steps(const Optimizer *o);                      /* updates so far, one per parameter */
 int optimizer_to_host(Optimizer *o, Err *e);                       /* fails as the device's copy */
 void optimizer_changed(Optimizer *o);

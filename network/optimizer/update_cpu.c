@@ -3,7 +3,7 @@
 
 #include "network/optimizer/update.h"
 
-/* The L2 norm of all gradients; the pieces' sums are added in their order. */
+/* The L2 norm of all gradients. The sums of the pieces are added in a fixed order. */
 static double global_norm(const Update *u)
 {
 #pragma omp parallel for schedule(static)
@@ -19,7 +19,8 @@ static double global_norm(const Update *u)
     return sqrt(total);
 }
 
-/* Decay and step are one subtraction: 1 - rate · decay would lose most of its digits in a float. */
+/* Weight decay and step are one subtraction: multiplying p by the float32 value of 1 - rate · decay would lose most
+ * digits of rate · decay. */
 static void apply_adamw(const Update *u, const UpdatePiece *piece)
 {
     const AdamW *a = &u->adamw;

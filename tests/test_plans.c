@@ -304,7 +304,7 @@ static void faults_in_plans_are_named_with_their_place(void **state)
         {"network: {depths: 2}\n", "depths: found \"2\", expected a list"},
         {"network: {depths: [1,2,3,4,5,6,7,8,9,1,2,3,4,5,6,7,8]}", "a list of 17, expected at most 16"},
         {"configurations: {2d: {patch_size: [1, 2, 3]}}\n", "patch_size: a list of 3, expected exactly 2"},
-        {"configurations: {2d: {architecture: {arch_kwargs: {strides: [[2]]}}}}", "a list of 1, expected 2"},
+        {"configurations: {2d: {architecture: {arch_kwargs: {strides: [[2]]}}}}", "found 1 entries, expected 2"},
         {"configurations: {2d: {normalization_schemes: [ZScore]}}\n", "expected one of ZScoreNormalization"},
         {"foreground_intensity_properties_per_channel: {\"all\": {}}", "found the key \"all\", expected"},
         {"foreground_intensity_properties_per_channel: {\"64000\": {}}", "found the key \"64000\", expected"},
@@ -330,7 +330,7 @@ static void checks_find_what_does_not_fit(void **state)
 {
     (void)state;
     static const struct { const char *text, *says; } cases[] = {
-        {"network: {name: swin_umamba_e}", "network.name: there is no network swin_umamba_e here; there are swin_umamba_d, "},
+        {"network: {name: swin_umamba_e}", "network.name: unknown network swin_umamba_e; the networks are swin_umamba_d, "},
         {"configurations: {2d: {patch_size: [320, 300]}}",
          "found 320x300; swin_umamba_d needs multiples of 32x32, such as 320x320"},
         {"configurations: {2d: {use_mask_for_norm: [true]}}", "use_mask_for_norm has 1 entries"},
@@ -341,7 +341,7 @@ static void checks_find_what_does_not_fit(void **state)
         {"network: {dims: [96, 192, 384, 700]}", "network.dims: 700 after 384"},
         {"network: {depths: [2, 2]}", "network: dims, depths, decoder_depths have 4, 2, 3 entries"},
         {"network: {decoder_depths: [2, 1, 2]}", "network.decoder_depths: 2 and 1"},
-        {"network: {name: nnunet}", "there is no network nnunet here"},
+        {"network: {name: nnunet}", "unknown network nnunet"},
         {"configurations: {2d: {resampling_fn_seg: resample_torch}}", "function \"resample_torch\""},
         {"configurations: {2d: {resampling_fn_data_kwargs: {order: 2}}}", "supported are 0, 1 and 3"},
         {"configurations: {2d: {preprocessor_name: Mine}}", "preprocessor_name Mine"},
@@ -362,7 +362,7 @@ static void architectures_that_cannot_be_built_are_named(void **state)
 {
     (void)state;
     static const struct { const char *kwargs, *says; } cases[] = {
-        {"n_stages: 7", "features_per_stage: a list of 6, expected 7"},
+        {"n_stages: 7", "features_per_stage: found 6 entries, expected 7"},
         {"norm_op: Norm", "norm_op: found \"Norm\", only InstanceNorm2d is supported"},
         {"norm_op_kwargs: {eps: 1}", "eps 1, affine true, negative_slope 0.01: only"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -1,4 +1,4 @@
-/* What an op offers to compute in place of several plain ops (executor/fuse.h does the merging). */
+/* OpFusion: a chain of ops that a single op can compute. executor/fuse.h replaces such chains. */
 #ifndef NETWORK_GRAPH_FUSION_H
 #define NETWORK_GRAPH_FUSION_H
 
@@ -6,14 +6,14 @@
 
 enum { FUSE_CHAIN = 3 };
 
-/* A chain that a merged op computes. Every op but the last has one output, read by the next alone; what the
- * others read besides become further inputs, in order. */
+/* A chain of ops and the fused op that computes it. Each op except the last has one output, which only the next op of
+ * the chain reads. The other inputs of the chain's ops become inputs of the fused op, in order. */
 typedef struct OpFusion {
-    const OpClass *chain[FUSE_CHAIN]; /* NULL behind the last of a shorter one */
-    uint32_t at[FUSE_CHAIN];          /* bit i: the chain may go on through that op's input i */
+    const OpClass *chain[FUSE_CHAIN]; /* NULL after the last op of a shorter chain */
+    uint32_t at[FUSE_CHAIN];          /* bit i: that op may read its predecessor's output as its input i */
     const OpClass *fused;
     size_t attr_bytes;
-    /* Fills the merged op's attr from the chain's; false: these cannot be merged. */
+    /* Fills the fused op's attr from those of the chain's ops. False: these cannot be fused. */
     bool (*merge)(void *attr, const void *const *attrs, bool train);
 } OpFusion;
 

@@ -9,18 +9,18 @@
 
 static bool failed(const Graph *g) { return g->error.code != ERR_NONE; }
 
-/* Makes room for one more entry; false when the failure was noted. */
-static bool make_room(Graph *g, void **entries, int count, int *room, size_t size)
+/* Grows the list if it is full. False on failure, which is stored in the graph. */
+static bool reserve_entry(Graph *g, void **entries, int count, int *capacity, size_t size)
 {
-    if (count < *room) return true;
-    const int larger = *room ? 2 * *room : 64;
+    if (count < *capacity) return true;
+    const int larger = *capacity ? 2 * *capacity : 64;
     if (mem_grow(entries, (size_t)count * size, (size_t)larger * size, &g->error)) return false;
-    *room = larger;
+    *capacity = larger;
     return true;
 }
 
-#define MAKE_ROOM(g, list)                                                                         \
-    make_room(g, (void **)&(g)->list##s, (g)->list##_count, &(g)->list##_room, sizeof *(g)->list##s)
+#define RESERVE_ENTRY(g, list)                                                                         \
+    reserve_entry(g, (void **)&(g)->list##s, (g)->list##_count, &(g)->list##_capacity, sizeof *(g)->list##s)
 
 Graph *graph_new(Err *e)
 {
@@ -57,14 +57,14 @@ int graph_check(const Graph *g, Err *e)
 
 static Ref add_value(Graph *g, Shape shape, DType dtype, int producer)
 {
-    if (failed(g) || !MAKE_ROOM(g, value)) return (Ref){0};
+    if (failed(g) || !RESERVE_ENTRY(g, value)) return (Ref){0};
     g->values[g->value_count] = (ValueDef){shape, dtype, producer};
     return (Ref){g->value_count++};
 }
 
 static void name_value(Graph *g, const char *name, Ref x)
 {
-    if (failed(g) || !MAKE_ROOM(g, name)) return;
+    if (failed(g) || !RESERVE_ENTRY(g, name)) return;
     char *copy = mem_strdup(name, &g->error);
     if (copy) g->names[g->name_count++] = (NamedValue){copy, x.value};
 }
@@ -72,7 +72,7 @@ static void name_value(Graph *g, const char *name, Ref x)
 Ref graph_input(Graph *g, const char *name, Shape shape, DType dtype)
 {
     const Ref x = add_value(g, shape, dtype, -1);
-    if (failed(g) || !MAKE_ROOM(g, input)) return x;
+    if (failed(g) || !RESERVE_ENTRY(g, input)) return x;
     g->inputs[g->input_count++] = x.value;
     name_value(g, name, x);
     return x;
@@ -90,7 +90,7 @@ void scope_in(Graph *g, const char *scope)
     snprintf(g->scope + used, sizeof g->scope - used, "%s/", scope);
 }
 
-/* The scope is kept as "a.b/c/": '/' marks where each scope_in() began, and reads as '.' in names. */
+/* g->scope is stored as "a.b/c/": each scope_in() adds one part that ends with '/'. In names '/' becomes '.'. */
 static void scoped(const Graph *g, const char *name, char *path, size_t bytes)
 {
     snprintf(path, bytes, "%s%s", g->scope, name);
@@ -123,7 +123,7 @@ void graph_exact(Graph *g, bool exact) { g->exact = exact; }
 int graph_param(Graph *g, const char *name, int rank, const int64_t *shape, Init init, int64_t fan_in)
 {
     char path[sizeof g->scope + 64];
-    if (failed(g) || !MAKE_ROOM(g, param)) return 0;
+    if (failed(g) || !RESERVE_ENTRY(g, param)) return 0;
     scoped(g, name, path, sizeof path);
     Param p = {.rank = rank, .count = 1, .offset = g->elements, .init = init, .fan_in = fan_in ? fan_in : 1};
     for (int i = 0; i < rank; i++) {
@@ -174,7 +174,7 @@ Ref graph_node(Graph *g, const OpClass *op, const char *name, const void *attr, 
                int input_count, const int *params, int param_count)
 {
     char path[sizeof g->scope + 64];
-    if (failed(g) || !MAKE_ROOM(g, node)) return (Ref){0};
+    if (failed(g) || !RESERVE_ENTRY(g, node)) return (Ref){0};
     scoped(g, name, path, sizeof path);
     const int index = g->node_count;
     NodeDef *d = &g->nodes[index];
@@ -224,7 +224,7 @@ void graph_mark_needed(const Graph *g, const Ref *outputs, int output_count, boo
         const int producer = g->values[outputs[i].value].producer;
         if (producer >= 0) needed[producer] = true;
     }
-    /* Nodes stand in the order of their definition, so producers come before their users. */
+    /* Nodes are in the order of their definition: the producer of a value comes before its readers. */
     for (int n = g->node_count - 1; n >= 0; n--) {
         if (!needed[n]) continue;
         for (int i = 0; i < g->nodes[n].input_count; i++) {

@@ -1,4 +1,4 @@
-/* Graph: the definition of a network — nodes, values, parameters — without memory or numbers.
+/* Graph: the definition of a network (nodes, values, parameters), without any data.
  *
  *   Graph *g = graph_new(e);
  *   Ref x = graph_input(g, "image", (Shape){1, 320, 320, 3}, DTYPE_F32);
@@ -8,10 +8,11 @@
  *   if (graph_check(g, e)) …
  *   graph_free(g);
  *
- * Scopes (scope_in, scope_out) make the parameter names, identical to the official state dict. A definition needs
- * no checks: the first failure sticks, every later call returns a harmless Ref, graph_check tells.
- * The sizes given here are nominal (a plan's patch): executors of one graph choose their own batch,
- * height and width. Immutable after graph_check; may then be shared by threads. */
+ * Scopes (scope_in, scope_out) form the parameter names, which are identical to those of the official state dict.
+ * Functions that define a graph report no errors: the graph stores the first failure, later calls return a dummy Ref,
+ * and graph_check returns the failure.
+ * The sizes given here are nominal (a plan's patch): each executor of a graph has its own batch size, height and width.
+ * A graph must not change after graph_check; then threads may share it. */
 #ifndef NETWORK_GRAPH_GRAPH_H
 #define NETWORK_GRAPH_GRAPH_H
 
@@ -33,33 +34,34 @@ static inline bool shape_equal(Shape a, Shape b) { return a.n == b.n && a.h == b
 
 typedef struct Graph Graph;
 
-/* A value of a graph under definition: an input, or what a node writes. */
+/* A value of a graph: an input, or an output of a node. */
 typedef struct Ref {
     int value;
 } Ref;
 
-/* How a parameter starts. fan_in is PyTorch's: the product of shape[1:]. */
+/* How a parameter is initialised. fan_in as in PyTorch: the product of shape[1:]. */
 typedef enum Init {
     INIT_ZERO,
     INIT_ONE,
     INIT_KAIMING_UNIFORM, /* PyTorch's default of Linear and Conv: U(±1/sqrt(fan_in)), weight and bias */
     INIT_HE_NORMAL,       /* kaiming_normal_(a = 1e-2): N(0, 2 / ((1 + a²) fan_in)) */
-    INIT_TRUNC_NORMAL,    /* trunc_normal_(std = 0.02), cut at ±2 */
+    INIT_TRUNC_NORMAL,    /* trunc_normal_(std = 0.02), truncated at ±2 */
     INIT_SSM_A_LOG,       /* log(1 … states) in every row */
     INIT_SSM_DT_WEIGHT,   /* U(±rank^-0.5) */
     INIT_SSM_DT_BIAS,     /* inverse softplus of exp(U(ln 1e-3, ln 1e-1)), at least 1e-4 */
 } Init;
 
 typedef struct Param {
-    char *name;                    /* official state-dict name */
+    char *name;                    /* as in the official state dict */
     int rank;
-    int64_t shape[ARRAY_MAX_RANK]; /* PyTorch's */
-    int64_t count, offset;         /* elements; place in the flat arena (forward order) */
+    int64_t shape[ARRAY_MAX_RANK]; /* as in PyTorch */
+    int64_t count, offset;         /* elements; index of the first in the flat array (forward order) */
     int64_t fan_in;
     Init init;
 } Param;
 
-/* How the plain layers defined from here on start (models switch it where the official code does). */
+/* How the parameters of convolutions and linear layers that are defined from here on are initialised. Models change it
+ * where the official code uses different initialisations. */
 typedef struct InitPolicy {
     Init conv_weight, conv_bias, linear_weight, linear_bias;
 } InitPolicy;
@@ -76,11 +78,11 @@ Ref scope_out(Graph *g, Ref x);                /* closes it and gives x the scop
 void graph_init_policy(Graph *g, InitPolicy policy);
 InitPolicy graph_policy(const Graph *g);
 
-/* Whether the nodes defined from here on compute in float32 in executors of any precision: where rounding would
- * be felt in all that follows. */
+/* Whether the nodes defined from here on compute in float32 in executors of any precision. For layers whose rounding
+ * errors would affect all later layers. */
 void graph_exact(Graph *g, bool exact);
 
-/* For op files: a parameter "scope.name"; fan_in 0 stands for the product of shape[1:]. Returns its index. */
+/* For op files: adds a parameter "scope.name"; fan_in 0: the product of shape[1:]. Returns its index. */
 int graph_param(Graph *g, const char *name, int rank, const int64_t *shape, Init init, int64_t fan_in);
 
 /* For op files: adds a node; attr (attr_bytes, may be 0) is copied. Its output i is (Ref){returned.value + i}. */
@@ -88,13 +90,13 @@ struct OpClass;
 Ref graph_node(Graph *g, const struct OpClass *op, const char *name, const void *attr, size_t attr_bytes,
                const Ref *inputs, int input_count, const int *params, int param_count);
 
-/* Looking in. */
+/* Queries. */
 Shape graph_shape(const Graph *g, Ref x);               /* nominal */
 int graph_param_count(const Graph *g);
 const Param *graph_params(const Graph *g);              /* graph_param_count entries, borrowed */
-int64_t graph_parameter_elements(const Graph *g);       /* size of the flat arena */
+int64_t graph_parameter_elements(const Graph *g);       /* elements of all parameters */
 int graph_find_param(const Graph *g, const char *name); /* index or -1 */
-/* The value of an output, an input, a scope, or (its first) a node, by name. */
+/* The value of an output, input, scope or node (its first output), by name. */
 bool graph_find(const Graph *g, const char *name, Ref *x);
 
 /* Marks (true) the parameters that the computation of the outputs reads. used: graph_param_count entries.

@@ -1,4 +1,4 @@
-/* The inside of a Graph, for graph.c and the executor only. */
+/* The internals of a Graph, for graph.c and the executor only. */
 #ifndef NETWORK_GRAPH_GRAPH_INTERNAL_H
 #define NETWORK_GRAPH_GRAPH_INTERNAL_H
 
@@ -32,18 +32,18 @@ struct Graph {
     NamedValue *names;
     int *inputs;                /* values that are inputs, in order of definition */
     int value_count, node_count, param_count, name_count, input_count;
-    int value_room, node_room, param_room, name_room, input_room;
+    int value_capacity, node_capacity, param_capacity, name_capacity, input_capacity;
     int64_t elements;
     InitPolicy policy;
-    bool exact;                 /* of the nodes to come */
+    bool exact;                 /* of the nodes defined next */
     char scope[512];
     Err error;
 };
 
-/* Fills a Node with what the definition knows (op, name, attr, parameter descriptions). */
+/* Fills a Node from its definition: op, name, attr, numbers of inputs and outputs, parameter descriptions. */
 void graph_describe_node(const Graph *g, const NodeDef *d, Node *node);
 
-/* Marks the nodes that the outputs need (needed: node_count entries, cleared first). */
+/* Marks the nodes that the outputs depend on. needed: node_count entries, all written. */
 void graph_mark_needed(const Graph *g, const Ref *outputs, int output_count, bool *needed);
 
 #endif

@@ -21,7 +21,7 @@ int architecture_check(const Architecture *a, Err *e)
     if (*a->dropout_op) return err_set(e, ERR_UNSUPPORTED, "%s.dropout_op: only null is supported", where);
     if (!a->norm_affine || a->norm_epsilon != 1e-5 || a->nonlin_slope != 0.01)
         return err_set(e, ERR_UNSUPPORTED, "%s: eps %g, affine %s, negative_slope %g: only 1e-05, true, 0.01 "
-                       "are known", where, a->norm_epsilon, a->norm_affine ? "true" : "false",
+                       "are supported", where, a->norm_epsilon, a->norm_affine ? "true" : "false",
                        a->nonlin_slope);
     const struct { const char *key; int count, expected; } lists[] = {
         {"features_per_stage", a->features_count, a->n_stages},
@@ -33,7 +33,7 @@ int architecture_check(const Architecture *a, Err *e)
         return err_set(e, ERR_VALUE, "%s.n_stages: found %d, expected 2 or more", where, a->n_stages);
     for (int i = 0; i < 5; i++)
         if (lists[i].count != lists[i].expected)
-            return err_set(e, ERR_VALUE, "%s.%s: a list of %d, expected %d (n_stages: %d)", where,
+            return err_set(e, ERR_VALUE, "%s.%s: found %d entries, expected %d (n_stages: %d)", where,
                            lists[i].key, lists[i].count, lists[i].expected, a->n_stages);
     return 0;
 }

@@ -1,5 +1,5 @@
-/* Architecture: nnU-Net's description of a U-Net, the `architecture` of its plans. A network whose kind says
- * `uses_architecture` is built by it. A plain struct without owned memory. */
+/* Architecture: nnU-Net's description of a U-Net, the `architecture` of its plans. Networks whose kind has
+ * `uses_architecture` are built from it. The struct owns no memory. */
 #ifndef NETWORK_MODELS_ARCHITECTURE_H
 #define NETWORK_MODELS_ARCHITECTURE_H
 
@@ -19,18 +19,18 @@ typedef struct Architecture {
     int n_conv_per_stage_decoder[ARCHITECTURE_STAGES];  /* n_stages - 1 */
     bool conv_bias;
     char conv_op[ARCHITECTURE_NAME], norm_op[ARCHITECTURE_NAME];
-    char dropout_op[ARCHITECTURE_NAME], nonlin[ARCHITECTURE_NAME]; /* "" is the file's null */
+    char dropout_op[ARCHITECTURE_NAME], nonlin[ARCHITECTURE_NAME]; /* "" for null in the file */
     double norm_epsilon, nonlin_slope;
     bool norm_affine;
     int features_count, kernels_count, strides_count, convs_count, decoder_convs_count; /* list lengths */
-    int base_features, max_features; /* only in older plans; converted to features_per_stage when read */
+    int base_features, max_features; /* only in older plans; reading converts them to features_per_stage */
 } Architecture;
 
-/* Whether it is a U-Net as it can be built here: plain convolutions, instance norm, leaky ReLU, one entry of each list
- * for each stage. Fails: ERR_UNSUPPORTED, ERR_VALUE, naming the key. */
+/* Checks that this U-Net is supported: convolutions without residual blocks, instance norm, leaky ReLU, one entry of
+ * each list for each stage. Fails: ERR_UNSUPPORTED, ERR_VALUE, with the key. */
 int architecture_check(const Architecture *a, Err *e);
 
-/* What height and width of an image must be multiples of: the product of the strides. yx (2) written. */
+/* Writes what an image's height and width must be multiples of to yx: the products of the strides. */
 void architecture_divisor(const Architecture *a, int yx[2]);
 
 #endif

@@ -1,5 +1,5 @@
-/* The building blocks that the Swin-UMamba networks share, named as in the official code. Each adds plain
- * ops in the current scope; channels come from the value that it is given. */
+/* The building blocks of the Swin-UMamba networks, named as in the official code. Each adds ops to the current scope.
+ * The number of input channels is that of the given value. */
 #ifndef NETWORK_MODELS_BLOCKS_H
 #define NETWORK_MODELS_BLOCKS_H
 

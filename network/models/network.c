@@ -53,8 +53,8 @@ int network_heads(const Graph *g, Ref *heads)
     return count;
 }
 
-/* Deep supervision weighs the heads; without it the loss is head 0's. A head of weight 0 is left out
- * altogether, so that its parameters have no gradient (as the official wrapper skips it). */
+/* With deep supervision the loss is a weighted sum over the heads; without it, it is that of head 0. A head with weight
+ * 0 is left out of the sum, so that its parameters get no gradient, as in nnU-Net's DeepSupervisionWrapper. */
 static Ref add_loss(Graph *g, const NetworkSpec *spec, const Heads *heads, Ref labels)
 {
     Ref terms[NETWORK_HEADS];

@@ -1,13 +1,14 @@
-/* Networks: a row of the table (networks.c) and a plan's values become a Graph.
+/* Networks: builds a Graph from an entry of the table of networks (networks.c) and the values of a plan.
  *
- * A network is one file: a NetworkKind with all that plan, planner, trainer and network_info need to know of it, and a
- * line in networks.c. Its configuration, the keys of the plan's `network:` beside `name`, is a struct of its own.
+ * A network consists of one file and a line in networks.c. The file defines a NetworkKind, with everything that plans,
+ * planner, trainer and network_info need. It has its own configuration struct, for the keys of the plan's `network:`
+ * other than `name`.
  *
- * Inputs of the graph: "image" (N,H,W,C) and "labels" (N,H,W,1, int16; -1, outside, counts as background).
- * Outputs: "head0" (full resolution logits), "head1" … (coarser, official order), "loss" (a scalar: Dice +
- * (binary) cross-entropy over the heads that deep supervision weighs) and "loss0" … (each head's own). An executor
- * runs only what its outputs need: inference asks for head0 and never touches the rest. A builder may give the graph an
- * output "counted": a value that nothing reads, but that the official counts of multiply-adds include. */
+ * Inputs of the graph: "image" (N,H,W,C) and "labels" (N,H,W,1, int16; -1, outside the image, counts as background).
+ * Outputs: "head0" (logits at full resolution), "head1" … (coarser, in the official order), "loss" (a scalar: Dice +
+ * (binary) cross-entropy, summed over the heads with the weights of deep supervision) and "loss0" … (of each head). An
+ * executor runs only the nodes that its outputs depend on: inference requests only head0. A builder may add an output
+ * "counted": a value that no node reads, but that the official counts of multiply-adds include. */
 #ifndef NETWORK_MODELS_NETWORK_H
 #define NETWORK_MODELS_NETWORK_H
 
@@ -18,17 +19,17 @@
 #include "network/graph/graph.h"
 #include "network/ops/ops.h"
 
-enum { NETWORK_HEADS = 8 /* most */, NETWORK_CONFIG_BYTES = 2048 };
+enum { NETWORK_HEADS = 8 /* maximum */, NETWORK_CONFIG_BYTES = 2048 };
 
 struct Schema; /* formats/schema.h */
 
-/* The configuration of some network: a place for its struct, which holds all its values itself. */
+/* Memory for the configuration struct of any network. These structs own no memory. */
 typedef union NetworkConfig {
     max_align_t aligned;
     unsigned char bytes[NETWORK_CONFIG_BYTES];
 } NetworkConfig;
 
-/* What a builder makes: logits of `classes` channels each, [0] at full resolution. */
+/* The outputs of a builder: logits with `classes` channels each; [0] at full resolution. */
 typedef struct Heads {
     int64_t classes;
     int count;
@@ -43,7 +44,7 @@ typedef enum NetworkDeepSupervision {
     DEEP_SUPERVISION_PRETRAINED  /* on, but not for a network that is trained from random weights */
 } NetworkDeepSupervision;
 
-/* How its authors train a network: the values that `--network` brings along for the plan's `training:`. */
+/* How the authors train a network: the values of the plan's `training:` that the planner sets with `--network`. */
 typedef struct NetworkTraining {
     NetworkOptimizer optimizer;
     double learning_rate, weight_decay;
@@ -53,31 +54,31 @@ typedef struct NetworkTraining {
     int freeze_encoder_epochs;
 } NetworkTraining;
 
-/* The parameters that pretrained weights of an encoder fill, and that are frozen in a run's first epochs. */
+/* The parameters of the encoder: pretrained weights are for them, and they are frozen in the first epochs. */
 typedef struct NetworkEncoder {
-    const char *prefix;    /* of their names; NULL: the network has no such encoder */
-    const char *unfrozen;  /* those with this in their name are not frozen; may be NULL */
+    const char *prefix;    /* of their names; NULL: the network has no pretrained encoder */
+    const char *unfrozen;  /* parameters with this in their names are not frozen; may be NULL */
 } NetworkEncoder;
 
 typedef struct NetworkKind {
-    const char *name, *about;           /* about: one line for --help */
+    const char *name, *about;           /* about: a line for --help */
     const struct Schema *schema;        /* the keys of the configuration; defaults are the authors' values */
     size_t config_bytes;                /* NETWORK_CONFIG(STRUCT) */
-    bool uses_architecture;             /* the struct begins with an Architecture, which the plan's `architecture` fills;
-                                         * patch and batch are planned by nnU-Net's own rules */
-    int (*check)(const void *config, Err *e);               /* whether its values fit each other: ERR_VALUE */
+    bool uses_architecture;             /* the struct begins with an Architecture, read from the plan's `architecture`;
+                                         * patch and batch size are planned by nnU-Net's rules */
+    int (*check)(const void *config, Err *e);               /* checks that the values are consistent; ERR_VALUE */
     void (*divisor)(const void *config, int yx[2]);         /* what height and width must be multiples of */
-    void (*build)(Graph *g, Ref image, const void *config, Heads *heads);  /* how parameters start, too: InitPolicy */
+    void (*build)(Graph *g, Ref image, const void *config, Heads *heads);  /* also sets the InitPolicy */
     NetworkTraining training;
     NetworkEncoder encoder;
-    const char *const *trainers;        /* nnU-Net trainers of this network, the beginnings of their names; NULL at the
-                                         * end. Of all networks the longest beginning counts. May be NULL */
-    /* Learns a value of the configuration from a parameter of an nnU-Net checkpoint, whose plan does not have it. It is
-     * called for every parameter. NULL: nothing can be learnt. */
+    const char *const *trainers;        /* prefixes of the names of nnU-Net trainers for this network; NULL at the end.
+                                         * The longest matching prefix of all networks decides. May be NULL */
+    /* Infers values of the configuration that an nnU-Net plan does not contain from the shapes of the checkpoint's
+     * parameters. Called for every parameter. NULL: there are no such values. */
     void (*learn)(void *config, const char *parameter, int rank, const int64_t *shape);
 } NetworkKind;
 
-/* The size of a configuration's struct; does not compile where NetworkConfig has no room for it. */
+/* The size of a configuration struct. Does not compile if the struct is larger than NetworkConfig. */
 #define NETWORK_CONFIG(STRUCT) \
     (sizeof(STRUCT) + 0 * sizeof(struct { \
         _Static_assert(sizeof(STRUCT) <= NETWORK_CONFIG_BYTES, "NETWORK_CONFIG_BYTES is too small"); \
@@ -87,10 +88,10 @@ typedef struct NetworkKind {
 /* The networks of this build; the first is the default. NULL at the end. */
 const NetworkKind *const *network_kinds(void);
 
-/* By name; NULL where this build lacks it. */
+/* By name; NULL if there is none. */
 const NetworkKind *network_kind(const char *name);
 
-/* Of an nnU-Net trainer's class; NULL where it is not known. */
+/* The network of an nnU-Net trainer class; NULL if it is not known. */
 const NetworkKind *network_of_trainer(const char *trainer);
 
 /* Adds "a, b, c" to text. */
@@ -99,34 +100,36 @@ void network_add_names(Text *text);
 /* Adds a line "  NAME   what it is" for each network to text: for --help. */
 void network_add_help(Text *text);
 
-/* Says that there is no such network, which there are, and the nearest. Returns ERR_VALUE. */
+/* Sets the error for an unknown network: lists all networks and suggests the nearest name. Returns ERR_VALUE. */
 int network_unknown(const char *name, Err *e);
 
-/* What network_build takes. */
+/* The arguments of network_build. */
 typedef struct NetworkSpec {
     const NetworkKind *kind;
     NetworkConfig config;
-    int64_t height, width;          /* nominal image size (the plan's patch) */
-    int64_t channels, classes;      /* of the image; of the logits, background included unless they are regions */
+    int64_t height, width;          /* nominal image size: the plan's patch size */
+    int64_t channels, classes;      /* of the image; of the logits (including the background, except with regions) */
     bool deep_supervision;
     DiceCE loss;
-    bool has_regions;               /* the logits' channels are regions: region_loss in place of loss */
+    bool has_regions;               /* the logits' channels are regions: use region_loss instead of loss */
     DiceBCE region_loss;
 } NetworkSpec;
 
-/* A network with its authors' configuration; sizes are the caller's to fill in. Fails: ERR_VALUE (network_unknown). */
+/* Sets the kind and the authors' configuration of a network; the caller fills in the sizes. Fails: ERR_VALUE
+ * (network_unknown). */
 int network_defaults(NetworkSpec *spec, const char *name, Err *e);
 
 /* Sets keys of the configuration, in YAML: "{width: 0.5, drop_path: 0}". Fails: ERR_FORMAT, ERR_NOMEM. */
 int network_configure(NetworkSpec *spec, const char *keys, Err *e);
 
-/* A new graph, owned by the caller. Fails: ERR_SHAPE, ERR_VALUE, ERR_NOMEM, with the place. */
+/* Builds the graph, owned by the caller. Fails: ERR_SHAPE, ERR_VALUE, ERR_NOMEM, with the node or value. */
 int network_build(Graph **g, const NetworkSpec *spec, Err *e);
 
-/* The outputs "head0" … of a graph; heads (NETWORK_HEADS) written. Returns how many. */
+/* Writes the outputs "head0" … of a graph to heads (NETWORK_HEADS entries). Returns their number. */
 int network_heads(const Graph *g, Ref *heads);
 
-/* weights[i] of head i's loss under deep supervision: 1/2^i, the last 0 (but a single one 1), their sum 1. */
+/* The weights of the heads' losses with deep supervision: weights[i] is proportional to 1/2^i, the last is 0 (a single
+ * one is 1); their sum is 1. */
 void network_head_weights(int heads, double *weights);
 
 #endif

@@ -1,10 +1,11 @@
-/* The table of networks, and finding one in it. */
+/* The table of networks, and its look-up functions. */
 #include <string.h>
 
 #include "formats/schema.h"
 #include "network/models/network.h"
 
-/* One line each: NAME stands for the NetworkKind network_NAME in the network's own file. The first is the default. */
+/* One line for each network: N(NAME) is the NetworkKind network_NAME, defined in the network's file. The first is the
+ * default. */
 #define EVERY_NETWORK(N) \
     N(swin_umamba_d) \
     N(swin_umamba) \
@@ -59,7 +60,7 @@ int network_unknown(const char *name, Err *e)
     Text known = {0};
     for (int i = 0; kinds[i]; i++) names[i] = kinds[i]->name;
     network_add_names(&known);
-    err_set(e, ERR_VALUE, "there is no network %s here; there are %s; the nearest is %s", name,
+    err_set(e, ERR_VALUE, "unknown network %s; the networks are %s; the nearest name is %s", name,
             known.failed ? "those of --help" : known.data, schema_nearest_name(name, names));
     text_free(&known);
     return ERR_VALUE;

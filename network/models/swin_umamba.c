@@ -1,5 +1,5 @@
-/* Swin-UMamba: a 7×7 stem, the VMamba encoder on 2×2 patches of it, and a convolutional decoder of residual
- * blocks with a head per scale.
+/* Swin-UMamba: a 7×7 stem, the VMamba encoder on 2×2 patches of the stem's output, and a convolutional decoder of
+ * residual blocks with a head at each scale.
  *
  *   image ── stem (1/2) ── stage 0 (1/4) ── stage 1 (1/8) ── stage 2 (1/16) ── stage 3 (1/32)
  *     │         │             │                │                │                 │
@@ -78,8 +78,9 @@ static void build_either(Graph *g, Ref image, const VssConfig *config, bool pape
 
 static void build(Graph *g, Ref image, const void *config, Heads *heads) { build_either(g, image, config, false, heads); }
 
-/* The official code computes the encoder's last stage without using it. It was dropped from its counts, but for the last
- * scan (opaque to PyTorch's tracer) and what leads to it. */
+/* The official code computes the encoder's last stage without using its output. The official operation count was made
+ * on PyTorch's traced graph, where unused operations are removed. The last scan is a custom operator, which the tracer
+ * keeps. So the count includes that scan and the operations that it depends on. */
 static void build_paper(Graph *g, Ref image, const void *config, Heads *heads)
 {
     const VssConfig *c = config;

@@ -1,4 +1,4 @@
-/* Swin-UMamba† (SwinUMambaD): the VMamba encoder on 4×4 patches; a decoder of patch expanding and VSS blocks.
+/* Swin-UMamba† (SwinUMambaD): the VMamba encoder on 4×4 patches, and a decoder of patch expansions and VSS blocks.
  *
  *   image ─ patch embed 4×4 ─ stage 0 ─ merge ─ stage 1 ─ merge ─ stage 2 ─ merge ─ stage 3
  *                                │                 │                 │                │
@@ -12,7 +12,7 @@
 
 enum { DECODER_STAGES = VSS_STAGES - 1 };
 
-/* decoder.NAME.INDEX */
+/* Opens the scope NAME.INDEX. */
 static void in_part(Graph *g, const char *name, int index)
 {
     char scope[48];
@@ -66,7 +66,8 @@ static void build(Graph *g, Ref image, const void *config, Heads *heads)
 
 static const char *const trainers[] = {"nnUNetTrainerSwinUMambaD", NULL};
 
-/* Its authors could not train it from random weights with deep supervision (Liu et al. 2024, section 4). */
+/* Deep supervision only with pretrained weights: without them its authors could not train it with deep supervision (Liu
+ * et al. 2024, section 4). */
 const NetworkKind network_swin_umamba_d = {
     .name = "swin_umamba_d",
     .about = "Swin-UMamba†: VMamba encoder, decoder of VSS blocks",

@@ -1,4 +1,4 @@
-/* What the Swin-UMamba networks share: their configuration, and the encoder of VMamba (Liu et al. 2024). */
+/* The common part of the Swin-UMamba networks: their configuration, and the encoder of VMamba (Liu et al. 2024). */
 #ifndef NETWORK_MODELS_VSS_ENCODER_H
 #define NETWORK_MODELS_VSS_ENCODER_H
 
@@ -7,10 +7,10 @@
 enum {
     VSS_STAGES = 4,
     VSS_CHANNELS = 96,    /* of the first stage, at width 1 */
-    VSS_LIST = 16         /* most entries of a list */
+    VSS_LIST = 16         /* maximum entries of a list */
 };
 
-/* The keys have these names. */
+/* The keys of the plan have the same names. */
 typedef struct VssConfig {
     double width;                                     /* multiplies every number of channels */
     int dims[VSS_LIST], dims_count;                   /* channels of the encoder's stages at width 1 */
@@ -20,7 +20,7 @@ typedef struct VssConfig {
     double drop_path;                                 /* largest rate of stochastic depth */
 } VssConfig;
 
-/* For a NetworkKind. */
+/* Members of the NetworkKinds. */
 extern const struct Schema vss_schema;
 int vss_check(const void *config, Err *e);
 void vss_divisor(const void *config, int yx[2]);
@@ -28,7 +28,7 @@ void vss_learn(void *config, const char *parameter, int rank, const int64_t *sha
 #define VSS_CONFIG \
     .schema = &vss_schema, .config_bytes = NETWORK_CONFIG(VssConfig), .check = vss_check, .divisor = vss_divisor, \
     .encoder = {"vssm_encoder.", "patch_embed."}, .learn = vss_learn
-/* AdamW and a cosine, as the authors train all three. */
+/* AdamW and a cosine schedule, as the authors train all three networks. */
 #define VSS_TRAINING(DEEP_SUPERVISION) \
     .training = {OPTIMIZER_ADAMW, 1e-4, 0.05, SCHEDULE_COSINE, 0.9, DEEP_SUPERVISION, .freeze_encoder_epochs = 10}
 

@@ -37,7 +37,7 @@ top image_reader_writer SimpleITKIO
 check "taken back" 0 plan --quiet
 echo 'network: {name: unetr}' >"$out/unetr.yaml"
 check "a network that this build lacks" 1 plan_by unetr.yaml
-has "is named with the file" 'unetr.yaml: network.name: there is no network unetr' stderr
+has "is named with the file" 'unetr.yaml: network.name: unknown network unetr' stderr
 
 # ---- statistics
 before=$(statistic max 2)

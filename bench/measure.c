@@ -42,14 +42,7 @@ int measure_build(Graph **g, const char *network, const int64_t size[2], Err *e)
     return network_build(g, &spec, e);
 }
 
-int64_t measure_products(const Node *node)
-{
-    static const char *const products[] = {"linear", "conv2d", "conv_transpose2d", "depthwise_conv2d"};
-    for (size_t i = 0; i < sizeof products / sizeof products[0]; i++)
-        if (!strcmp(node->op->name, products[i])) return node->op->macs(node);
-    if (strcmp(node->op->name, "selective_scan")) return 0;
-    return shape_pixels(node->in[0]->shape) * (node->param_info[0]->count + node->param_info[1]->count);
-}
+int64_t measure_products(const Node *node) { return node->op->product_macs ? node->op->product_macs(node) : 0; }
 
 static int make_inputs(Subject *s, int64_t classes, Err *e)
 {

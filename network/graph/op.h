@@ -67,6 +67,7 @@ typedef struct OpClass {
     int (*shape)(Node *, Err *);            /* sets out[i]->shape (and dtype) from in[i]; fails if they do not match */
     int64_t (*macs)(const Node *);          /* multiply-adds as fvcore counts them; NULL: not counted */
     int64_t (*later_macs)(const Node *);    /* as later versions of VMamba count (model/describe.h); NULL: as macs */
+    int64_t (*product_macs)(const Node *);  /* those of its convolutions and matrix products; NULL: it has none */
     uint32_t keeps_inputs, keeps_outputs;   /* bit i: backward reads in[i]->data, out[i]->data */
     uint32_t keeps_for_params;              /* bit i: backward reads in[i]->data only for gradients of parameters */
     uint32_t may_overwrite;                 /* bit i: out[0] may overwrite in[i] in place in forward */

@@ -261,6 +261,7 @@ static const OpClass depthwise_conv2d_class = {
     .name = "depthwise_conv2d",
     .shape = shape_of_inputs,
     .macs = macs,
+    .product_macs = macs,
     .keeps_for_params = 1,
     .on = {depthwise_conv2d_list},
 };

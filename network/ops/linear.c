@@ -150,7 +150,7 @@ static const OpImpl onednn_bf16 = {
 static const OpImpl onednn = {.name = "onednn", .strided_in = 1, .strided_out = 1, .prepare = prepare, .refresh = refresh,
                               .forward = forward, .backward = backward, .release = release};
 static const OpImpl *const impls[] = {&onednn_bf16, &onednn, &plain_linear, NULL};
-static const OpClass linear_class = {.name = "linear", .shape = shape, .macs = macs, .keeps_for_params = 1, .on = {impls}};
+static const OpClass linear_class = {.name = "linear", .shape = shape, .macs = macs, .product_macs = macs, .keeps_for_params = 1, .on = {impls}};
 
 Ref op_linear(Graph *g, const char *name, Ref x, int64_t out_channels, bool bias)
 {

@@ -234,11 +234,18 @@ static int64_t later_macs(const Node *node)
     return macs(node) + scanned(node) * (11 * scan->states) / 2;
 }
 
+/* The product to dt, B and C, and that of dt. */
+static int64_t product_macs(const Node *node)
+{
+    return shape_pixels(node->in[0]->shape) * (node->param_info[X_PROJ]->count + node->param_info[DT_WEIGHT]->count);
+}
+
 static const OpClass selective_scan_class = {
     .name = "selective_scan",
     .shape = shape,
     .macs = macs,
     .later_macs = later_macs,
+    .product_macs = product_macs,
     .keeps_inputs = 1,
     .on = {selective_scan_list},
 };

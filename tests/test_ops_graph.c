@@ -234,15 +234,15 @@ static void definitions_that_do_not_fit(void **state)
         void (*build)(Graph *g, Ref x, Ref half);
         const char *says;
     } bad[] = {
-        {bad_concat, "inputs of one size expected, found (1,6,4,8) and (1,3,2,8)"},
-        {bad_add, "inputs of one shape expected, found (1,6,4,8) and (1,3,2,8)"},
+        {bad_concat, "inputs of the same size expected, found (1,6,4,8) and (1,3,2,8)"},
+        {bad_add, "inputs of the same shape expected, found (1,6,4,8) and (1,3,2,8)"},
         {bad_split, "cannot take the first 9 of 8 channels"},
-        {bad_blocks, "3x2 pixels hold no block of 4x4"},
+        {bad_blocks, "an image of 3x2 is smaller than a block of 4x4"},
         {bad_depth, "8 channels: expected a multiple of 3"},
         {bad_slope, "slope -0.5: expected 0 or more"},
         {bad_rate, "drop path rate 1: expected 0 <= rate < 1"},
         {bad_labels, "labels (1,3,2,8) of float32 for logits (1,6,4,8): expected (1,H,W,1) of int16"},
-        {bad_logits, "1 channels of logits: expected background and 1 class at least"},
+        {bad_logits, "1 channels of logits: expected the background and at least 1 class"},
         {bad_term, "term 0 is (1,6,4,8): expected a scalar"},
         {bad_count, "9 terms: expected 1 to 8"},
     };

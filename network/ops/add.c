@@ -1,9 +1,9 @@
 /* Residual sum with stochastic depth: out = a + s b, where in training a sample's s is 0 with probability
  * `rate`, else 1 / (1 - rate); s = 1 otherwise (Huang et al. 2016; timm's DropPath, per sample).
  *
- * The draw is the first number of rng_make(seed ^ hash, epoch, iteration, item, RNG_DROP_PATH), where hash
- * is FNV-1a of the node's full name: every node and item has a stream of its own, and backward draws the
- * same again. */
+ * The random number is the first of rng_make(seed ^ hash, epoch, iteration, item, RNG_DROP_PATH), where hash is FNV-1a
+ * of the node's full name. So every node and item has its own random stream, and backward draws the same number again.
+ * */
 #include "base/random.h"
 #include "network/ops/kernel.h"
 #include "network/ops/fusions.h"
@@ -25,7 +25,7 @@ static float scale_of(const Node *node, const Step *step, int64_t sample)
     return rng_uniform(&rng) < rate ? 0 : (float)(1 / (1 - rate));
 }
 
-/* Runs of one sample, as its scale differs from the next one's. */
+/* The part of a tensor that belongs to one sample: each sample has its own scale. */
 static Tensor sample_of(const Tensor *t, int64_t sample)
 {
     Tensor one = *t;
@@ -45,7 +45,7 @@ static void forward_sample(Tensor *a, Tensor *b, Tensor *out, float scale)
         const Elem *y = (const Elem *)b->data + run_start(&runs, b, r);
         Elem *sum = (Elem *)out->data + run_start(&runs, out, r);
         const int64_t n = run_length(&runs, r);
-        if (scale == 0) { /* a dropped b must not leave its NaN or inf behind */
+        if (scale == 0) { /* 0 · b would be NaN for NaN or inf in b */
             if (sum != x) memmove(sum, x, (size_t)n * sizeof *sum);
             continue;
         }
@@ -75,7 +75,7 @@ static void give_gradient(Elem *dx, const Elem *g, float scale, bool accumulate,
     }
 }
 
-/* At most one of da, db stands where g does (may_overwrite_grad); the other one is given first. */
+/* At most one of da and db shares memory with g (may_overwrite_grad): it is written last. */
 static void backward_sample(const Node *node, Tensor *a, Tensor *b, Tensor *out, float scale)
 {
     const ElementRuns runs = runs_of((Tensor *[]){a, b, out}, 3);

@@ -1,5 +1,5 @@
-/* Concatenation along channels: out = (a, b). An input that the memory planner has put into its place in
- * the output (or whose gradient stands in the output's) needs no copy. */
+/* Concatenation along channels: out = (a, b). An input (or gradient of an input) that the memory planner has made a
+ * slice of the output (or of its gradient) needs no copy. */
 #include "network/ops/kernel.h"
 #include "network/ops/ops.h"
 
@@ -39,7 +39,7 @@ static int shape(Node *node, Err *e)
     const Shape a = node->in[0]->shape, b = node->in[1]->shape;
     if (a.n != b.n || a.h != b.h || a.w != b.w)
         return err_set(e, ERR_SHAPE,
-                       "inputs of one size expected, found " SHAPE_FORMAT " and " SHAPE_FORMAT,
+                       "inputs of the same size expected, found " SHAPE_FORMAT " and " SHAPE_FORMAT,
                        SHAPE_ARGS(a), SHAPE_ARGS(b));
     node->out[0]->shape = (Shape){a.n, a.h, a.w, a.c + b.c};
     node->out[0]->dtype = node->in[0]->dtype;

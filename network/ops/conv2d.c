@@ -1,12 +1,12 @@
-/* PyTorch Conv2d: y[n,i,j,o] = b[o] + Σ_{u,v,c} W[o,c,u,v] x[n, i·s+u-p, j·s+v-p, c], zero outside (s, p along each
- * axis). */
+/* PyTorch Conv2d: y[n,i,j,o] = b[o] + Σ_{u,v,c} W[o,c,u,v] x[n, i·s+u-p, j·s+v-p, c]; x is 0 outside the image.
+ * s and p: stride and padding of each axis. */
 #include "network/ops/convolution.h"
 
-/* Extent of the output along an axis; below 1 where the kernel does not fit. */
+/* Size of the output along an axis; 0 if the kernel is larger than the padded input. */
 static int64_t extent(int64_t in, int64_t kernel, int64_t stride, int64_t padding)
 {
-    const int64_t room = in + 2 * padding - kernel;
-    return room < 0 ? 0 : room / stride + 1;
+    const int64_t last = in + 2 * padding - kernel;
+    return last < 0 ? 0 : last / stride + 1;
 }
 
 static int shape(Node *node, Err *e)

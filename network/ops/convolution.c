@@ -14,20 +14,22 @@ int convolution_check(const Node *node, Err *e)
                        (long long)c->kernel.y, (long long)c->kernel.x, (long long)c->stride.y, (long long)c->stride.x,
                        (long long)c->padding.y, (long long)c->padding.x);
     if (found != expected)
-        return err_set(e, ERR_SHAPE, "%lld channels in: the weight expects %lld", (long long)found, (long long)expected);
+        return err_set(e, ERR_SHAPE, "%lld input channels: the weight expects %lld", (long long)found,
+                       (long long)expected);
     return 0;
 }
 
 /* ---- oneDNN ---- */
 
-/* A primitive per direction; data and weights exist only where that gradient is wanted. */
+/* One primitive for each pass; data and weights exist only if that gradient is requested. */
 typedef struct Convolution {
     Dnn *forward, *data, *weights;
 } Convolution;
 
 static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 
-/* oneDNN gives the gradients of weight and bias together; one that is frozen alone goes to scratch. */
+/* oneDNN computes the gradients of weight and bias together. If only one of them is requested, the other is written to
+ * scratch memory. */
 static size_t unwanted_bytes(const Node *node, int param)
 {
     if (node->trains_param[param]) return 0;

@@ -1,4 +1,4 @@
-/* What Conv2d and ConvTranspose2d share: the attr of their nodes, checks, and implementations. */
+/* The common part of Conv2d and ConvTranspose2d: the attr of their nodes, checks, and implementations. */
 #ifndef NETWORK_OPS_CONVOLUTION_H
 #define NETWORK_OPS_CONVOLUTION_H
 
@@ -10,7 +10,8 @@ typedef struct ConvAttr {
     bool transposed; /* weight (in, out, ky, kx) instead of (out, in, ky, kx) */
 } ConvAttr;
 
-/* Whether conv is one, and the input has as many channels as the node's weight expects. Fails: ERR_SHAPE. */
+/* Checks kernel, stride and padding, and that the input has as many channels as the weight expects. Fails: ERR_SHAPE.
+ * */
 int convolution_check(const Node *node, Err *e);
 
 extern const OpImpl *const convolution_list[];

@@ -1,16 +1,16 @@
 /* Depthwise 3×3 convolution, stride 1, padding 1 (PyTorch's Conv2d with groups = channels):
- * y[p,c] = b[c] + Σ_k w[c,k] x[p+k,c] over the nine neighbours k. Backward: dx is the same with w turned
- * by 180° and no bias, dw[c,k] = Σ_p g[p,c] x[p+k,c], db[c] = Σ_p g[p,c].
+ * y[p,c] = b[c] + Σ_k w[c,k] x[p+k,c] over the 3×3 neighbourhood k. Backward: dx is the same convolution of g with w
+ * rotated by 180° and no bias, dw[c,k] = Σ_p g[p,c] x[p+k,c], db[c] = Σ_p g[p,c].
  *
- * Rows outside the image are rows of zeros; for columns outside, pixels at an edge leave out taps that are
- * known when compiling. So the loops over channels know no borders. */
+ * Rows outside the image are read from a row of zeros. For columns outside, pixels at the left and right edges use
+ * kernels compiled without these taps. So the loops over channels need no border checks. */
 #include "network/ops/kernel.h"
 #include "network/ops/ops.h"
 
 enum {
     TAPS = 9,
-    TERMS = TAPS + 1, /* nine weights and the bias, side by side for each SIMD_LANES channels */
-    COLUMNS = 4,      /* pixels of a row that are computed together */
+    TERMS = TAPS + 1, /* for each SIMD_LANES channels: nine vectors of weights and one of biases */
+    COLUMNS = 4,      /* neighbouring pixels of a row that are computed together */
     PIECES = 64,
 };
 
@@ -22,14 +22,14 @@ static Pieces pieces_of_node(const Node *node)
     return pieces_of(s.n * s.h, 1, PIECES); /* of rows */
 }
 
-/* Pixels of zeros that stand for a row outside: those that one window reaches. */
+/* Elements of the zeros that replace a row outside the image: as many pixels as one stretch reads. */
 static int64_t zeros_length(const Node *node)
 {
     const Tensor *in = node->in[0], *out = node->out[0];
     return (COLUMNS + 2) * (in->pitch > out->pitch ? in->pitch : out->pitch);
 }
 
-/* Scratch: packed weights (TERMS · padded c), in backward each piece's sums (likewise), then zeros. */
+/* Scratch: packed weights (TERMS · padded c); in backward also the sums of each piece (same size); then the zeros. */
 static int prepare(Node *node, Err *e)
 {
     (void)e;
@@ -47,7 +47,7 @@ static float *packed_at(float *packed, int64_t channel, int term)
     return packed + (channel / SIMD_LANES * TERMS + term) * SIMD_LANES + channel % SIMD_LANES;
 }
 
-/* Turned by 180° and without bias for the gradient of the data. */
+/* turned: rotates the weights by 180° and omits the bias, for the gradient of the data. */
 static void pack(float *packed, const Node *node, bool turned)
 {
     const int64_t c = node->in[0]->shape.c;
@@ -59,13 +59,13 @@ static void pack(float *packed, const Node *node, bool turned)
     }
 }
 
-/* The image that is read. */
+/* The input image. */
 typedef struct SourceImage {
     const Elem *data, *zeros;
     int64_t pitch, h, w;
 } SourceImage;
 
-/* The three rows around a pixel, at its own column. */
+/* The three rows around a pixel; each pointer is at the pixel's column. */
 typedef struct ThreeRows {
     const Elem *row[3];
     int64_t pitch;
@@ -82,8 +82,8 @@ static ThreeRows rows_around(const SourceImage *m, int64_t row, int64_t column)
     return v;
 }
 
-/* A stretch of pixels of one row that is computed together, without the taps outside the image; constants
- * at every call, so that each kind is compiled apart. */
+/* Neighbouring pixels of a row that are computed together, and the columns of taps that are inside the image. All calls
+ * pass constants, so that the compiler specialises the code for each combination. */
 typedef struct Stretch {
     int columns, low, high; /* pixels; first and last column of taps, 0 … 2 */
 } Stretch;
@@ -93,7 +93,7 @@ SIMD_INLINE vf tap(const ThreeRows *v, int row, int column, int64_t channel, int
     return v_get(v->row[row] + (column - 1) * v->pitch + channel, count);
 }
 
-/* The row below is new to the cache, and too short a stream at a time for the hardware to see. */
+/* Prefetches the row below, which is not in the cache yet. The accesses are too short for the hardware prefetcher. */
 SIMD_INLINE void prefetch(const ThreeRows *v, int64_t channel, Stretch s)
 {
     const Elem *next = v->row[2] + (s.columns + 1) * v->pitch + channel;
@@ -101,14 +101,14 @@ SIMD_INLINE void prefetch(const ThreeRows *v, int64_t channel, Stretch s)
     for (int j = 0; j < s.columns; j++) __builtin_prefetch(next + j * v->pitch);
 }
 
-/* A run of pixels: the numbers it is about (y of forward, g of backward). */
+/* The output y of a convolution, or the gradient g of a correlation. */
 typedef struct Pixels {
     Elem *at;
     int64_t pitch, c;
     bool accumulate;
 } Pixels;
 
-/* y of the pixels at channels channel … channel + count - 1. */
+/* Computes y of the pixels for the channels channel … channel + count - 1. */
 SIMD_INLINE void convolve_lanes(Pixels y, const ThreeRows *v, const float *packed, int64_t channel, Stretch s,
                                 int count)
 {
@@ -131,7 +131,7 @@ SIMD_INLINE void convolve_lanes(Pixels y, const ThreeRows *v, const float *packe
     }
 }
 
-/* Adds what the pixels' g gives to the sums of dw and db. */
+/* Adds the contributions of the pixels' g to the sums of dw and db. */
 SIMD_INLINE void correlate_lanes(Pixels g, const ThreeRows *v, float *sums, int64_t channel, Stretch s,
                                  int count)
 {
@@ -154,7 +154,7 @@ SIMD_INLINE void correlate_lanes(Pixels g, const ThreeRows *v, float *sums, int6
     }
 }
 
-/* One stretch, all channels: convolves (packed) or correlates (sums). */
+/* Processes one stretch, all channels: correlates if sums is not NULL, else convolves with packed. */
 SIMD_INLINE void run_stretch(Pixels p, const SourceImage *m, int64_t row, int64_t x, const float *packed,
                              float *sums, Stretch s)
 {

@@ -1,14 +1,14 @@
 /* Dice + binary cross-entropy of one head, for regions, which may overlap (nnU-Net's DC_and_BCE_loss): p =
  * σ(z), BCE = mean over pixels and regions of -t log p - (1 - t) log(1 - p) and Dice over all regions
- * (dice_loss.h); t = 1 where the pixel's label belongs to the region. With an ignore label its pixels are
- * left out, and BCE is the sum over regions, divided by the number of valid pixels alone (as nnU-Net does
- * it); 0 if none is valid. Backward takes the sigmoid again. */
+ * (dice_loss.h); t = 1 if the pixel's label belongs to the region. If there is an ignore label, its pixels are
+ * excluded, and BCE is the sum over valid pixels and regions divided by the number of valid pixels only, as in nnU-Net;
+ * 0 if no pixel is valid. Backward computes the sigmoid again. */
 #include <inttypes.h>
 
 #include "network/ops/dice_loss.h"
 #include "network/ops/simd.h"
 
-/* The regions that each pixel of the block belongs to, a bit each; valid[i]: 1 or 0. */
+/* regions[i]: the regions of pixel i, one bit for each; valid[i]: 1 or 0. */
 static void find_regions(const Node *node, const LossBlock *b, uint64_t *regions, float *valid)
 {
     const DiceBCE *loss = node->attr;
@@ -19,7 +19,7 @@ static void find_regions(const Node *node, const LossBlock *b, uint64_t *regions
     }
 }
 
-/* truth[i]: whether pixel i belongs to region c. */
+/* truth[i]: 1 if pixel i belongs to region c, else 0. */
 static void truth_of(const uint64_t *regions, int64_t c, float *truth)
 {
     for (int i = 0; i < LOSS_BLOCK; i++) truth[i] = (float)(regions[i] >> c & 1);
@@ -100,7 +100,7 @@ static int shape(Node *node, Err *e)
 {
     const int64_t regions = node->in[0]->shape.c;
     if (regions > LOSS_REGIONS)
-        return err_set(e, ERR_UNSUPPORTED, "%" PRId64 " regions, at most %d are possible", regions,
+        return err_set(e, ERR_UNSUPPORTED, "%" PRId64 " regions: at most %d are supported", regions,
                        LOSS_REGIONS);
     return loss_shape(node, e);
 }

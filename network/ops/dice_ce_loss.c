@@ -1,8 +1,8 @@
 /* Dice + cross-entropy of one head (nnU-Net's DC_and_CE_loss with MemoryEfficientSoftDiceLoss):
  *   CE = mean over valid pixels of -log p_t, p = softmax(z), t the pixel's label; 0 if none is valid
- * and Dice over the classes but the background (dice_loss.h). A pixel with the ignore label is not valid; nor
- * is one whose label is no class (a checked dataset has none). Nothing of the image's size is kept: backward
- * takes the softmax again. */
+ * and Dice over the classes except the background (dice_loss.h). Pixels are not valid if they have the ignore label, or
+ * a label that is not a class (which a checked dataset does not contain). No tensor of the image's size is saved:
+ * backward computes the softmax again. */
 #include <inttypes.h>
 #include <math.h>
 
@@ -17,7 +17,7 @@ static void mark_invalid(const Node *node, LossBlock *b)
             b->labels[i] = -1;
 }
 
-/* p: softmax of the block's pixels; log_sum[i]: log Σ exp z. */
+/* p: softmax of the block's pixels; log_sum[i]: log Σ exp z of pixel i. */
 static void softmax(float *p, float *log_sum, const LossBlock *b)
 {
     float most[LOSS_BLOCK], sum[LOSS_BLOCK];
@@ -117,7 +117,7 @@ static int shape(Node *node, Err *e)
     const int64_t classes = node->in[0]->shape.c;
     if (classes < 2)
         return err_set(e, ERR_SHAPE,
-                       "%" PRId64 " channels of logits: expected background and 1 class at least", classes);
+                       "%" PRId64 " channels of logits: expected the background and at least 1 class", classes);
     return loss_shape(node, e);
 }
 

@@ -6,15 +6,16 @@ enum { PIECE_BLOCKS = 8, MOST_PIECES = 256 };
 
 static int64_t sums_length(int64_t classes) { return 3 * classes + 2; }
 
-/* Pieces of blocks. */
+/* The blocks of an item, divided into pieces. */
 static Pieces pieces_of_item(const Node *node)
 {
     const Shape s = node->in[0]->shape;
     return pieces_of((s.h * s.w + LOSS_BLOCK - 1) / LOSS_BLOCK, PIECE_BLOCKS, MOST_PIECES);
 }
 
-/* Saved for backward: the slopes of each item and class, then per_pixel. Scratch of forward: each item's
- * sums, each piece's, the slopes where none are saved; of both: for each piece a block of probabilities. */
+/* Saved for backward: the slopes of each item and class, then per_pixel. Scratch of forward: the sums of each item,
+ * those of each piece, and the slopes if none are saved. Scratch of both passes: a block of probabilities for each
+ * piece. */
 int loss_prepare(Node *node, Err *e)
 {
     (void)e;
@@ -64,7 +65,7 @@ static void add_sums(double *to, const double *from, int64_t length)
     for (int64_t i = 0; i < length; i++) to[i] += from[i];
 }
 
-/* items[n]: the sums of item n, its pieces added in their order. Returns the scratch behind what it used. */
+/* items[n]: the sums of item n. Its pieces are added in a fixed order. Returns the first unused scratch memory. */
 static void *sum_items(const Node *node, const LossKernels *kernels, double *items)
 {
     const Shape s = node->in[0]->shape;
@@ -86,7 +87,7 @@ static void *sum_items(const Node *node, const LossKernels *kernels, double *ite
     return probabilities + all * s.c * LOSS_BLOCK;
 }
 
-/* The Dice of each class over one set of sums, added up; its slopes. */
+/* Returns the sum over classes of the Dice of one set of sums; writes its slopes. */
 static double dice_of(const double *sums, int64_t classes, const LossRule *rule, DiceSlope *slopes)
 {
     double total = 0;
@@ -102,20 +103,20 @@ static double dice_of(const double *sums, int64_t classes, const LossRule *rule,
     return total;
 }
 
-/* The one place where a loss's sums are added over the ranks. */
+/* Adds the sums of a loss over all ranks. No other function of the losses does so. */
 static void add_over_ranks(const Node *node, double *sums, int64_t count)
 {
     const Reduction *r = node->reduction;
     if (r) r->sum(r->context, sums, count, node->failure);
 }
 
-/* What a loss is made of: the sums of all items, of all ranks' where there are several. */
+/* The parts of a loss: sums over all items of all ranks. */
 typedef struct LossParts {
-    double terms, valid, dice; /* over pixels; valid pixels; the Dice of all classes and items, added up */
-    double items;              /* that have a Dice of their own: 1 with batch_dice */
+    double terms, valid, dice; /* sum of the pixels' terms; valid pixels; sum of the Dice of all classes and items */
+    double items;              /* number of items with a separate Dice; 1 with batch_dice */
 } LossParts;
 
-/* One Dice over all items; items[0] becomes their sum. */
+/* With batch_dice: one Dice over all items; items[0] becomes the sum of all. */
 static LossParts parts_of_batch(const Node *node, double *items, const LossRule *rule, DiceSlope *slopes)
 {
     const Shape s = node->in[0]->shape;
@@ -127,7 +128,7 @@ static LossParts parts_of_batch(const Node *node, double *items, const LossRule 
     return (LossParts){items[3 * s.c], items[3 * s.c + 1], dice, 1};
 }
 
-/* A Dice for each item. */
+/* Without batch_dice: a Dice for each item. */
 static LossParts parts_of_items(const Node *node, double *items, const LossRule *rule, DiceSlope *slopes)
 {
     const Shape s = node->in[0]->shape;

@@ -1,4 +1,4 @@
-/* The fusions that ops offer: one line each, in the order in which they are tried. */
+/* The fusions of all ops: one line each, in the order in which they are tried. */
 #ifndef NETWORK_OPS_FUSIONS_H
 #define NETWORK_OPS_FUSIONS_H
 
@@ -12,7 +12,7 @@ static const OpFusion *const op_fusions[] = {
     NULL,
 };
 
-/* The classes that chains are made of. */
+/* The classes used in chains. */
 extern const OpClass instance_norm_class, add_class, leaky_relu_class;
 
 #endif

@@ -2,11 +2,11 @@
  * biased variance, eps 1e-5): x̂ = (x - mean) / √(var + eps), y = w x̂ + b (w = 1, b = 0 if not affine).
  * Backward: dx = w (g - mean(g) - x̂ mean(g x̂)) / √(var + eps), dw = Σ g x̂, db = Σ g.
  *
- * Merged with what follows it in a residual block (fuse.h): y = leaky_relu(w x̂ + b + r), r being a second
- * input, if there is one. The sign of y tells that of the sum, so backward starts from g or slope · g by it.
+ * Fused with the ops that follow it in a residual block (fuse.h): y = leaky_relu(w x̂ + b + r), where r is an optional
+ * second input. y has the sign of the sum, so backward multiplies g by 1 or slope by the sign of y.
  *
- * Moments are taken in two passes over pieces of pixels that stay in cache, and the pieces' joined in
- * double (Chan et al. 1983): one pass over memory, no cancellation. */
+ * Mean and variance of a piece of pixels are computed in two passes while the piece is in the cache, and those of the
+ * pieces are combined in double (Chan et al. 1983). So memory is read once, without cancellation. */
 #include <math.h>
 
 #include "network/ops/fusions.h"
@@ -16,10 +16,10 @@
 enum { PIECE_FLOATS = 16384, LEAST_PIXELS = 16, MOST_PIXELS = 256 };
 
 typedef struct Activation {
-    float slope; /* 0 … 1; 1 where there is no activation */
+    float slope; /* 0 … 1; 1: no activation */
 } Activation;
 
-/* Pieces of one image's pixels: what stays in cache, and few enough for sums in single precision. */
+/* Pieces of one image's pixels: small enough for the cache and for sums in single precision. */
 static Pieces pieces_of_node(const Node *node)
 {
     const Shape s = node->in[0]->shape;
@@ -35,7 +35,7 @@ static float *row_of(float *table, int64_t entry, int which, int64_t c)
     return table + (2 * entry + which) * c;
 }
 
-/* Saved: mean and rstd of each image. Scratch: two sums for each piece, then two for each image. */
+/* Saved: mean and rstd of each image. Scratch: two rows of sums for each piece, then two for each image. */
 static int prepare(Node *node, Err *e)
 {
     (void)e;
@@ -48,8 +48,8 @@ static int prepare(Node *node, Err *e)
     return 0;
 }
 
-/* Some channels of one piece: the mean over its pixels, taken from the first one on so that numbers far from
- * 0 lose no digits in the sum, and the sum of squares about it. */
+/* Some channels of one piece: the mean over its pixels, and the sum of squared differences from it. The mean is
+ * computed from differences to the first pixel: so values far from 0 lose no digits in the sum. */
 SIMD_INLINE void moments_lanes(float *mean, float *squares, const Elem *x, int64_t pitch, int64_t pixels,
                                int count)
 {
@@ -65,7 +65,7 @@ SIMD_INLINE void moments_lanes(float *mean, float *squares, const Elem *x, int64
     v_store_first(squares, square, count);
 }
 
-/* mean and rstd of image n from its pieces' means and squares. */
+/* Computes mean and rstd of image n from the means and squares of its pieces. */
 static void join_moments(float *moments, float *sums, const Pieces *pieces, int64_t n, int64_t c)
 {
     for (int64_t i = 0; i < c; i++) {
@@ -85,17 +85,17 @@ static void join_moments(float *moments, float *sums, const Pieces *pieces, int6
     }
 }
 
-/* The pixels of one piece of one image, and what goes with their channels. */
+/* The pixels of one piece of one image, and the values of its channels. */
 typedef struct ImagePiece {
     const Elem *x, *r, *g;
-    Elem *y, *dx, *dr; /* r, dr: NULL where there is none */
+    Elem *y, *dx, *dr; /* r, dr: NULL if there is none */
     int64_t x_pitch, r_pitch, y_pitch, pixels;
     const float *mean, *rstd, *w, *b;
     float slope;
     bool accumulate, accumulate_r;
 } ImagePiece;
 
-/* Where data or gradient of t starts at that pixel; NULL stays. */
+/* The address of a pixel of t; start: t's data or gradient. NULL if start is NULL. */
 static Elem *pixel_of(Elem *start, const Tensor *t, int64_t pixel)
 {
     return start ? start + pixel * t->pitch : NULL;
@@ -170,7 +170,7 @@ static void forward(Node *node, const Step *step)
     }
 }
 
-/* The gradient before the activation, of pixel k. */
+/* The gradient of the activation's input at pixel k. */
 SIMD_INLINE vf gradient_lanes(const ImagePiece *p, int64_t k, int64_t i, int count)
 {
     const vf g = v_get(p->g + k * p->y_pitch + i, count);
@@ -178,7 +178,7 @@ SIMD_INLINE vf gradient_lanes(const ImagePiece *p, int64_t k, int64_t i, int cou
     return v_select(v_get(p->y + k * p->y_pitch + i, count) > 0.0f, g, g * p->slope);
 }
 
-/* Σ g and Σ g x̂ over the piece; gives r its gradient. */
+/* Computes Σ g and Σ g x̂ over the piece; writes the gradient of r. */
 SIMD_INLINE void sums_lanes(float *sum, float *product, const ImagePiece *p, int64_t i, int count)
 {
     const vf mean = v_load_first(p->mean + i, count), rstd = v_load_first(p->rstd + i, count);
@@ -212,7 +212,7 @@ SIMD_INLINE void give_lanes(const ImagePiece *p, const float *sum, const float *
     }
 }
 
-/* Joins the pieces' sums to each image's, and the images' to the parameters' gradients. */
+/* Adds the sums of the pieces to those of each image, and these to the gradients of the parameters. */
 static void join_sums(Node *node, float *sums, float *totals, int64_t pieces)
 {
     const Shape s = node->in[0]->shape;

@@ -1,6 +1,6 @@
-/* What the kernels of several ops share: walking over tensors whose pixels may lie apart (pitch > c), and
- * dividing work into pieces that do not depend on the number of threads, so that sums come out the same
- * bit for bit whoever adds them. Only for files in network/ops. */
+/* Helpers for the kernels of several ops: loops over tensors with any pitch, and division of work into pieces. The
+ * pieces do not depend on the number of threads, so sums have the same bits for any number of threads. Only for files
+ * in network/ops. */
 #ifndef NETWORK_OPS_KERNEL_H
 #define NETWORK_OPS_KERNEL_H
 
@@ -10,11 +10,11 @@
 #include "network/graph/op.h"
 #include "network/ops/simd.h"
 
-/* ---- elementwise work: dense stretches of several tensors of one shape ---- */
+/* ---- elementwise ops: dense runs of elements in several tensors of the same shape ---- */
 
 typedef struct ElementRuns {
-    int64_t count, length, total; /* runs; elements in each (the last may be shorter); elements in all */
-    bool dense;                   /* no tensor has gaps: runs are cut freely, else each is a pixel */
+    int64_t count, length, total; /* number of runs; elements of each (the last may be shorter); all elements */
+    bool dense;                   /* all tensors have pitch = c: runs of any length; else each run is a pixel */
 } ElementRuns;
 
 enum { RUN_ELEMENTS = 8192 };
@@ -37,7 +37,7 @@ static inline ElementRuns runs_of_node(const Node *node)
     return runs_of(tensors, node->input_count + 1);
 }
 
-/* Where run i starts in t, counted in elements. */
+/* The first element of run i in t. */
 static inline int64_t run_start(const ElementRuns *r, const Tensor *t, int64_t i)
 {
     return i * (r->dense ? r->length : t->pitch);
@@ -52,10 +52,10 @@ static inline int64_t run_length(const ElementRuns *r, int64_t i)
 /* ---- reductions: fixed pieces ---- */
 
 typedef struct Pieces {
-    int64_t count, size, total; /* pieces; things in each (the last may have fewer); things in all */
+    int64_t count, size, total; /* number of pieces; units of each (the last may have fewer); all units */
 } Pieces;
 
-/* At most `most` pieces of at least `least` things. */
+/* Divides `total` units (rows, pixels …) into at most `most` pieces of at least `least` units. */
 static inline Pieces pieces_of(int64_t total, int64_t least, int64_t most)
 {
     int64_t size = (total + most - 1) / most;
@@ -69,7 +69,8 @@ static inline int64_t piece_end(const Pieces *p, int64_t i)
     return end < p->total ? end : p->total;
 }
 
-/* sums[j] = Σ over the pieces of partial[piece · stride + j], in their order, in double. sums may be NULL. */
+/* sums[j] = Σ over the pieces of partial[piece · stride + j], added in double in the order of pieces. sums may be NULL.
+ * */
 static inline void sum_pieces(float *sums, const float *partial, int64_t pieces, int64_t stride,
                               int64_t count)
 {
@@ -85,9 +86,9 @@ static inline void sum_pieces(float *sums, const float *partial, int64_t pieces,
     }
 }
 
-/* ---- moving ---- */
+/* ---- copies ---- */
 
-/* How many of `left` numbers go into the next vector. */
+/* The number of elements in the next vector if `left` remain. */
 static inline int lanes_left(int64_t left) { return left < SIMD_LANES ? (int)left : SIMD_LANES; }
 
 static inline void move_elements(Elem *to, const Elem *from, int64_t count, bool accumulate)
@@ -102,7 +103,7 @@ static inline void move_elements(Elem *to, const Elem *from, int64_t count, bool
     }
 }
 
-/* `pixels` pixels of c channels from one place to another; nothing where they are there already. */
+/* Copies (accumulate: adds) `pixels` pixels of c channels. Does nothing if to == from. */
 static inline void move_pixels(Elem *to, int64_t to_pitch, const Elem *from, int64_t from_pitch,
                                int64_t pixels, int64_t c, bool accumulate)
 {
@@ -130,7 +131,7 @@ static inline int shape_of_inputs(Node *node, Err *e)
         const Shape b = node->in[i]->shape;
         if (!shape_equal(a, b))
             return err_set(e, ERR_SHAPE,
-                           "inputs of one shape expected, found " SHAPE_FORMAT " and " SHAPE_FORMAT,
+                           "inputs of the same shape expected, found " SHAPE_FORMAT " and " SHAPE_FORMAT,
                            SHAPE_ARGS(a), SHAPE_ARGS(b));
     }
     node->out[0]->shape = a;

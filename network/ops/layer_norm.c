@@ -1,5 +1,5 @@
 /* Layer norm over the channels of each pixel (Ba et al. 2016; PyTorch's LayerNorm, eps 1e-5):
- * x̂ = (x - mean) / √(var + eps), y = w x̂ + b; var is the mean square about the mean, in a second pass.
+ * x̂ = (x - mean) / √(var + eps), y = w x̂ + b; var is the mean squared difference from the mean, from a second pass.
  * Backward, with d = g w: dx = (d - mean(d) - x̂ mean(d x̂)) / √(var + eps), dw = Σ g x̂, db = Σ g. */
 #include <math.h>
 
@@ -27,7 +27,7 @@ static int prepare(Node *node, Err *e)
     return 0;
 }
 
-/* The mean is taken from the first channel on, so that numbers far from 0 lose no digits in the sum. */
+/* The mean is computed from differences to the first channel: so values far from 0 lose no digits in the sum. */
 static PixelMoments moments_of(const Elem *x, int64_t c)
 {
     const int tail = (int)(c % SIMD_LANES);
@@ -75,11 +75,11 @@ static void forward(Node *node, const Step *step)
     }
 }
 
-/* One pixel of backward. */
+/* The arguments of backward for one pixel. */
 typedef struct Pixel {
     const Elem *x, *g;
     const float *w;
-    Elem *dx;       /* NULL: not wanted */
+    Elem *dx;       /* NULL: not requested */
     float *dw, *db; /* sums of this piece, both or neither */
     PixelMoments m;
     float mean_d, mean_dx; /* of d and of d x̂ */

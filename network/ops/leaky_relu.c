@@ -1,5 +1,5 @@
-/* Leaky ReLU: y = x for x > 0, else slope · x (PyTorch's LeakyReLU; slope 0 is ReLU). The sign of y tells
- * that of x, so backward needs the output alone: dx = g for y > 0, else slope · g. */
+/* Leaky ReLU: y = x for x > 0, else slope · x (PyTorch's LeakyReLU; slope 0 is ReLU). y > 0 if and only
+ * if x > 0, so backward reads only the output: dx = g for y > 0, else slope · g. */
 #include "network/ops/kernel.h"
 #include "network/ops/fusions.h"
 #include "network/ops/ops.h"
@@ -55,7 +55,7 @@ static int shape(Node *node, Err *e)
 {
     const double slope = *(const double *)node->attr;
     if (!(slope >= 0))
-        return err_set(e, ERR_VALUE, "slope %g: expected 0 or more (the output's sign is used)", slope);
+        return err_set(e, ERR_VALUE, "slope %g: expected 0 or more", slope);
     return shape_of_inputs(node, e);
 }
 

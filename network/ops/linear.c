@@ -18,7 +18,7 @@ static int shape(Node *node, Err *e)
     const Linear *linear = node->attr;
     const Shape s = node->in[0]->shape;
     if (s.c != node->param_info[0]->shape[1])
-        return err_set(e, ERR_SHAPE, "%lld channels in: the weight expects %lld", (long long)s.c,
+        return err_set(e, ERR_SHAPE, "%lld input channels: the weight expects %lld", (long long)s.c,
                        (long long)node->param_info[0]->shape[1]);
     node->out[0]->shape = (Shape){s.n, s.h, s.w, linear->out_channels};
     return 0;
@@ -26,7 +26,7 @@ static int shape(Node *node, Err *e)
 
 static int64_t macs(const Node *node) { return shape_count(node->in[0]->shape) * node->out[0]->shape.c; }
 
-/* y = x Wᵀ with packed weights; dx = dy W, which has them packed in bfloat16 only; dW. */
+/* forward: y = x Wᵀ, with packed weights. data: dx = dy W, with packed weights only in bfloat16. weights: dW. */
 typedef struct Products {
     Dnn *forward, *data;
     WeightProduct weights;
@@ -47,7 +47,7 @@ static int prepare_forward(Node *node, Products *p, Err *e)
     return 0;
 }
 
-/* In float32 the product is as fast with the weights as they are. */
+/* In float32 packing the weights for dx does not make the product faster. */
 static bool packs_data(const Node *node) { return node->impl->dtype == DTYPE_BF16; }
 
 static int prepare_backward(Node *node, Products *p, Err *e)
@@ -108,7 +108,8 @@ static float float_of(uint16_t bf16)
     return value;
 }
 
-/* Sums the rows of dy; a cache line of columns at a time, in double between short runs. */
+/* Sums the rows of dy, for a cache line of columns at a time. Short runs of rows are summed in float, and their sums in
+ * double. */
 static void sum_rows(const Tensor *y, float *sums)
 {
     enum { BLOCK = 16, RUN = 128 };

@@ -1,14 +1,14 @@
-/* All that the project uses of oneDNN (its version 2 and version 3 differ only in onednn.c).
+/* The interface to oneDNN. The differences of its versions 2 and 3 are in onednn_version.c.
  *
- * A Dnn is one prepared primitive on NHWC activations, float32 or bfloat16, with float32 weights in PyTorch's
- * layout; it owns a packed copy of them in the layout and type that the primitive likes best, renewed by
- * dnn_pack. Made in an op's prepare, given back in its release. Running needs scratch (dnn_scratch_bytes,
- * 64-byte aligned). Sums are float32 in either type.
+ * A Dnn is one primitive on NHWC activations, float32 or bfloat16, with float32 weights in PyTorch's layout. It owns a
+ * copy of the weights in the layout and type that the primitive prefers, which dnn_pack updates. Created in an op's
+ * prepare, freed in its release. Running needs scratch memory (dnn_scratch_bytes, 64-byte aligned). Sums are float32
+ * for both types.
  *
- * Running leaves a failure in `e` (never NULL): the first one stays, and nothing runs after it, so that a kernel
- * needs no checks between its calls. Who runs the kernel looks at e->code and uses no result if it is set.
- * With AVX-512 oneDNN takes no block of memory while it runs (but for the code of a kernel, in a first backward
- * pass with several threads). On older CPUs its matrix products do, so they can fail with ERR_NOMEM. */
+ * The run functions store a failure in `e` (never NULL). They do nothing if e is already set, so a kernel needs no
+ * checks between its calls. The caller of the kernel must check e->code, and use no result if it is set. With AVX-512
+ * oneDNN allocates no memory while it runs (except for code that it compiles in the first backward pass with several
+ * threads). On older CPUs its matrix products do, so they can fail with ERR_NOMEM. */
 #ifndef NETWORK_OPS_ONEDNN_H
 #define NETWORK_OPS_ONEDNN_H
 
@@ -22,16 +22,16 @@
 
 typedef struct Dnn Dnn;
 
-/* A convolution or transposed convolution of an image of shape `in`; out is its output's shape. */
+/* A convolution or transposed convolution; in, out: shapes of its input and output. */
 typedef struct DnnConv {
     ConvAttr attr;
     Shape in, out;
     DType dtype;              /* what it computes with */
-    DType in_dtype, out_dtype;/* of x and y and their gradients: dtype, or float32 */
+    DType in_dtype, out_dtype;/* of x and y and of their gradients: dtype, or float32 */
 } DnnConv;
 
 int dnn_conv_forward(Dnn **d, const DnnConv *conv, Err *e);
-/* accumulate: dx is added to what is there. */
+/* accumulate: adds to dx instead of overwriting it. */
 int dnn_conv_backward_data(Dnn **d, const DnnConv *conv, bool accumulate, Err *e);
 int dnn_conv_backward_weights(Dnn **d, const DnnConv *conv, Err *e);
 
@@ -41,32 +41,32 @@ typedef struct DnnProduct {
     int64_t rows, depth, columns;
     int64_t a_strides[2], b_strides[2], c_pitch;
     DType dtype;              /* what it computes with */
-    DType a_dtype, b_dtype, c_dtype; /* of the matrices: dtype, or float32; b_dtype not of weights */
-    bool weights;             /* B is weights: float32, packed once (b_strides say how they come) */
+    DType a_dtype, b_dtype, c_dtype; /* of the matrices: dtype, or float32; b_dtype is not used with weights */
+    bool weights;             /* B is weights: float32 with b_strides, packed by dnn_pack */
     bool bias, accumulate;
-    int pieces;               /* above 1: of so many equal pieces of the depth each has a product of its own; C is one
-                                 after the other. A and B are of dtype, C is float32; nothing is added */
+    int pieces;               /* above 1: divides the depth into so many equal pieces; C holds the product of each, one
+                                 after the other. A and B have dtype, C is float32; without accumulate */
 } DnnProduct;
 
 int dnn_product(Dnn **d, const DnnProduct *product, Err *e);
 
-/* "oneDNN 2.6.3": the version that runs. */
+/* Writes the version of the library, as "oneDNN 2.6.3". */
 enum { DNN_VERSION_BYTES = 32 };
 void dnn_version(char text[DNN_VERSION_BYTES]);
 
 void dnn_free(Dnn *d);
 size_t dnn_scratch_bytes(const Dnn *d);
-size_t dnn_packed_bytes(const Dnn *d);   /* of the packed copy that it owns; NULL has none */
+size_t dnn_packed_bytes(const Dnn *d);   /* of the packed copy; 0 for NULL */
 
-/* Renews the packed weights from PyTorch's layout (forward, backward_data, a product with weights). */
+/* Updates the packed weights from PyTorch's layout (for forward, backward_data, and products with weights). */
 void dnn_pack(Dnn *d, const float *weights, Err *e);
 
-/* The executions. Images are dense NHWC; matrices as their strides say. */
+/* Run the primitive. Images are dense NHWC; matrices have the given strides. */
 void dnn_run_forward(Dnn *d, const void *x, const float *bias, void *y, void *scratch, Err *e);
 void dnn_run_backward_data(Dnn *d, const void *dy, void *dx, void *scratch, Err *e);
-/* dw, db written in PyTorch's layout; db may be NULL where conv.bias is false. */
+/* Writes dw and db in PyTorch's layout; db may be NULL if conv.bias is false. */
 void dnn_run_backward_weights(Dnn *d, const void *x, const void *dy, float *dw, float *db, void *scratch, Err *e);
-/* b NULL where it is weights; bias NULL where there is none. */
+/* b: NULL if it is packed weights; bias: NULL if there is none. */
 void dnn_run_product(Dnn *d, const void *a, const void *b, const float *bias, void *c, void *scratch, Err *e);
 
 #endif

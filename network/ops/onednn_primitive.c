@@ -1,4 +1,4 @@
-/* One prepared primitive of oneDNN: making it, its arguments and scratch memory, running it (onednn_primitive.h). */
+/* A primitive of oneDNN: creation, arguments, scratch memory, execution (onednn_primitive.h). */
 #include "network/ops/onednn_primitive.h"
 
 #include <stdio.h>
@@ -8,31 +8,31 @@
 
 enum { ARG_SRC, ARG_WEIGHTS, ARG_BIAS, ARG_DST, ARG_SCRATCH, ARGS };
 
-/* A copy into another type or layout, or one that adds. */
+/* A copy that changes type or layout, or adds. */
 typedef struct Reorder {
     dnnl_primitive_t primitive;  /* NULL: not needed */
     dnnl_memory_t from, to;
-    int64_t offset;              /* packing: floats from the start of the weights to where it reads */
+    int64_t offset;              /* packing: index of the first weight that it reads */
 } Reorder;
 
-/* args[i].arg is 0 where the primitive has no such argument. In a backward primitive the slots hold the
- * gradients that it reads or writes in that place. */
+/* args[i].arg is 0 if the primitive has no such argument. In a backward primitive a slot holds the gradient of the
+ * corresponding forward argument. */
 struct Dnn {
     dnnl_engine_t engine;
     dnnl_stream_t stream;
     dnnl_primitive_t primitive;
     dnnl_exec_arg_t args[ARGS];
-    size_t scratch_bytes;      /* the primitive's own, then what follows, each rounded up */
-    size_t place[ARGS];        /* in scratch, of arguments that are not the caller's own memory */
-    Reorder feed[ARGS];        /* the caller's → scratch, before: activations of another type */
-    Reorder drain[ARGS];       /* scratch → the caller's, after: packed gradients of weights, sums */
-    Reorder *pack;             /* the weights' pieces → packed */
-    int pack_count;            /* 0: the primitive takes them as they are */
+    size_t scratch_bytes;      /* scratchpad of the primitive, then the arguments in scratch, each rounded up */
+    size_t place[ARGS];        /* offsets in scratch, of arguments that need a copy */
+    Reorder feed[ARGS];        /* before running: from the caller's memory to scratch (activations of another type) */
+    Reorder drain[ARGS];       /* after running: from scratch to the caller's memory (gradients of weights, sums) */
+    Reorder *pack;             /* from the pieces of the weights to packed */
+    int pack_count;            /* 0: the primitive uses the weights in their own layout */
     void *packed;
     size_t packed_bytes;
 };
 
-/* oneDNN reports by status; what fails here is memory or an unknown shape, never data. */
+/* oneDNN returns a status. Failures come from lack of memory or an unsupported shape, never from the data. */
 #define DNN(call)                                                                                  \
     do {                                                                                           \
         const dnnl_status_t status_ = (call);                                                      \
@@ -42,12 +42,12 @@ struct Dnn {
 static int fail(dnnl_status_t status, const char *call, Err *e)
 {
     if (status == dnnl_out_of_memory) return err_set(e, ERR_NOMEM, "oneDNN: out of memory");
-    return err_set(e, ERR_UNSUPPORTED, "oneDNN refused %.60s (status %d)", call, (int)status);
+    return err_set(e, ERR_UNSUPPORTED, "oneDNN failed: %.60s (status %d)", call, (int)status);
 }
 
 static size_t rounded(size_t bytes) { return (bytes + MEM_ALIGN - 1) / MEM_ALIGN * MEM_ALIGN; }
 
-/* ---- descriptors of memory ---- */
+/* ---- memory descriptors ---- */
 
 static void descs_free(Descs *d)
 {
@@ -57,7 +57,7 @@ static void descs_free(Descs *d)
 
 static int descs_check(const Descs *d, Err *e) { return d->status == dnnl_success ? 0 : fail(d->status, "a layout", e); }
 
-/* A place for one more; NULL after a failure. */
+/* Memory for one more descriptor; NULL after a failure. */
 static Desc *next_desc(Descs *d)
 {
     const size_t size = sizeof *d->made, larger = d->room ? 2 * (size_t)d->room : 16;
@@ -97,7 +97,7 @@ static ConstDesc descs_part(Descs *d, ConstDesc whole, const dnnl_dims_t dims, c
     return place ? keep(d, version_desc_part(place, whole, dims, offsets)) : NULL;
 }
 
-/* ---- the parts of a primitive ---- */
+/* ---- parts of a primitive ---- */
 
 static int make_attr(dnnl_primitive_attr_t *attr, dnnl_scratchpad_mode_t scratch, bool accumulate, Err *e)
 {
@@ -120,7 +120,7 @@ static int make_reorder(const Dnn *d, Reorder *r, ConstDesc from, ConstDesc to,
     dnnl_primitive_desc_t pd = NULL;
     DNN(dnnl_memory_create(&r->from, from, d->engine, DNNL_MEMORY_NONE));
     DNN(dnnl_memory_create(&r->to, to, d->engine, DNNL_MEMORY_NONE));
-    const int failed = make_attr(&attr, dnnl_scratchpad_mode_library, accumulate, e); /* it needs none, or a little */
+    const int failed = make_attr(&attr, dnnl_scratchpad_mode_library, accumulate, e); /* they need little */
     dnnl_status_t status = dnnl_success;
     if (!failed) status = dnnl_reorder_primitive_desc_create(&pd, from, d->engine, to, d->engine, attr);
     if (!failed && status == dnnl_success) status = dnnl_primitive_create(&r->primitive, pd);
@@ -138,14 +138,15 @@ static void free_reorder(Reorder *r)
     dnnl_memory_destroy(r->to);
 }
 
-/* Gives the argument a place in scratch. */
+/* Reserves scratch memory for the argument. */
 static void reserve(Dnn *d, int slot, ConstDesc md)
 {
     d->place[slot] = d->scratch_bytes;
     d->scratch_bytes += rounded(dnnl_memory_desc_get_size(md));
 }
 
-/* An argument that the caller has as `own`: if the primitive wants it otherwise, it goes through scratch. */
+/* An argument that the caller has in layout `own`. If the primitive needs another layout or type, it is copied through
+ * scratch memory. */
 static int make_argument(Dnn *d, int slot, int arg, ConstDesc md, ConstDesc own,
                          bool is_input, bool accumulate, Err *e)
 {
@@ -157,7 +158,7 @@ static int make_argument(Dnn *d, int slot, int arg, ConstDesc md, ConstDesc own,
                     : make_reorder(d, &d->drain[slot], md, own, accumulate, e);
 }
 
-/* Where the weights' packed copy lies, and what fills it. */
+/* Allocates the packed copy of the weights, and creates the reorders that fill it. */
 static int make_packing(Dnn *d, Descs *descs, const WeightLayout *own, ConstDesc wanted, Err *e)
 {
     const int width = (int)own->turned.x, taps = (int)own->turned.y * width, pieces = taps ? taps : 1;
@@ -213,8 +214,8 @@ static int fill(Dnn *d, Descs *descs, dnnl_primitive_desc_t pd, const PrimitiveD
     return p->packs ? make_packing(d, descs, &p->weights, weights, e) : 0;
 }
 
-/* oneDNN uses no instructions beyond the limit of our own code. It takes the limit before it makes its first primitive,
- * and refuses it later: then it has it already. */
+/* Limits oneDNN to the SIMD level of our own code. The limit can only be set before the first primitive is created:
+ * later calls fail, but then it is already set. */
 static void limit_instructions(void)
 {
     static const dnnl_cpu_isa_t isa[SIMD_LEVELS] = {
@@ -234,7 +235,7 @@ static int begin(Dnn **d, Err *e)
     return 0;
 }
 
-/* A backward primitive asks for the descriptor of the forward one. */
+/* forward: the arguments of the forward primitive, which a backward primitive needs as a hint; else NULL. */
 static int make_primitive(Dnn *d, Descs *descs, const PrimitiveDef *p, const PrimitiveArgs *forward, Err *e)
 {
     dnnl_primitive_attr_t attr = NULL;
@@ -292,7 +293,7 @@ void dnn_version(char text[DNN_VERSION_BYTES])
 size_t dnn_scratch_bytes(const Dnn *d) { return d->scratch_bytes; }
 size_t dnn_packed_bytes(const Dnn *d) { return d ? d->packed_bytes : 0; }
 
-/* Running keeps the first failure in e; after that nothing runs. */
+/* Stores a failure in e. All run functions do nothing if e is already set. */
 static void note(dnnl_status_t status, const char *what, Err *e)
 {
     if (status != dnnl_success && !e->code) fail(status, what, e);
@@ -324,7 +325,7 @@ void dnn_pack(Dnn *d, const float *weights, Err *e)
     note(dnnl_stream_wait(d->stream), "to finish", e);
 }
 
-/* Binds an argument to the caller's memory, or to its place in scratch. */
+/* Binds an argument to the caller's memory, or to its scratch memory. */
 static void bind(Dnn *d, int slot, const void *data, char *scratch, Err *e)
 {
     const bool feeds = d->feed[slot].primitive, drains = d->drain[slot].primitive;
@@ -372,7 +373,7 @@ void dnn_run_product(Dnn *d, const void *a, const void *b, const float *bias, vo
     execute(d, scratch, e);
 }
 
-/* A turned convolution reads dy as its source. */
+/* A convolution with rotated weights (make_turned) reads dy as its source. */
 void dnn_run_backward_data(Dnn *d, const void *dy, void *dx, void *scratch, Err *e)
 {
     const bool turned = d->args[ARG_SRC].arg == DNNL_ARG_SRC;

@@ -4,7 +4,7 @@
 
 #include "base/memory.h"
 
-/* Descriptors are plain structs, and primitives are described by structs too, one for each kind. */
+/* oneDNN 2: memory descriptors are structs, and each kind of primitive has a descriptor struct. */
 
 static dnnl_status_t keep_if_made(Desc *d, dnnl_status_t status)
 {
@@ -33,7 +33,7 @@ dnnl_status_t version_desc_part(Desc *d, ConstDesc whole, const dnnl_dims_t dims
 
 void version_free_desc(Desc d) { mem_free(d); }
 
-/* A convolution's and a transposed convolution's are the same struct. */
+/* Convolutions and transposed convolutions have the same descriptor struct. */
 static dnnl_status_t describe_conv(dnnl_convolution_desc_t *op, const PrimitiveArgs *a)
 {
     const int64_t *padding = a->padding;

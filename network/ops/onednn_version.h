@@ -1,7 +1,7 @@
-/* All in which oneDNN 2 and oneDNN 3 differ for us. What is not here is the same in both.
+/* The functions of oneDNN whose interface differs between versions 2 and 3.
  *
- * A Desc describes memory and is owned (version_free_desc); a ConstDesc is borrowed. All functions return oneDNN's
- * status, and leave nothing behind where that is not dnnl_success. */
+ * A Desc is a memory descriptor and is owned (version_free_desc); a ConstDesc is borrowed. All functions return
+ * oneDNN's status; if that is not dnnl_success, there is nothing to free. */
 #ifndef NETWORK_OPS_ONEDNN_VERSION_H
 #define NETWORK_OPS_ONEDNN_VERSION_H
 
@@ -21,7 +21,7 @@ dnnl_status_t version_desc_by_tag(Desc *d, int rank, const dnnl_dims_t dims, dnn
 dnnl_status_t version_desc_by_strides(Desc *d, int rank, const dnnl_dims_t dims, dnnl_data_type_t type,
                                       const dnnl_dims_t strides);
 
-/* A box of dims, from offsets on, in what `whole` describes. */
+/* Describes a part of `whole`, with the sizes `dims`, that starts at `offsets`. */
 dnnl_status_t version_desc_part(Desc *d, ConstDesc whole, const dnnl_dims_t dims, const dnnl_dims_t offsets);
 void version_free_desc(Desc d);
 
@@ -29,19 +29,19 @@ typedef enum PrimitiveKind {
     PRIMITIVE_CONV_FORWARD, PRIMITIVE_CONV_BACKWARD_DATA, PRIMITIVE_CONV_BACKWARD_WEIGHTS, PRIMITIVE_MATMUL
 } PrimitiveKind;
 
-/* In a backward primitive the gradients that it writes or reads stand in their values' places. */
+/* In a backward primitive each argument is the gradient of the forward argument of that name. */
 typedef struct PrimitiveArgs {
     PrimitiveKind kind;
-    bool transposed;                   /* a convolution is a transposed one */
+    bool transposed;                   /* for convolutions: transposed */
     ConstDesc src, weights, bias, dst; /* bias NULL: none */
-    const int64_t *strides, *padding;  /* of a convolution, (y, x); padding on both sides */
+    const int64_t *strides, *padding;  /* of a convolution, (y, x); the same padding on both sides */
 } PrimitiveArgs;
 
-/* hint: of the forward primitive, for a backward one; else NULL. attr may be NULL. */
+/* hint: the descriptor of the forward primitive, for a backward one; else NULL. attr may be NULL. */
 dnnl_status_t version_primitive_desc(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, const PrimitiveArgs *args,
                                      const_dnnl_primitive_attr_t attr, const_dnnl_primitive_desc_t hint);
 
-/* The primitive adds to what its result's memory holds. */
+/* Makes the primitive add its result to the destination. */
 dnnl_status_t version_append_sum(dnnl_post_ops_t ops);
 
 #endif

@@ -8,7 +8,7 @@
 /* y = x Wᵀ + b over channels. weight (out, c), bias (out). PyTorch Linear. */
 Ref op_linear(Graph *g, const char *name, Ref x, int64_t out_channels, bool bias);
 
-/* Along height (y) and width (x). */
+/* Values for the height (y) and width (x) axes. */
 typedef struct PairYX {
     int64_t y, x;
 } PairYX;
@@ -26,12 +26,12 @@ Ref op_conv2d(Graph *g, const char *name, Ref x, int64_t out_channels, Conv conv
 /* (H - 1) stride - 2 padding + kernel rows, columns likewise; weight (c, out, kernel y, kernel x), bias (out).
  * PyTorch ConvTranspose2d. */
 Ref op_conv_transpose2d(Graph *g, const char *name, Ref x, int64_t out_channels, Conv conv);
-/* 3×3, stride 1, padding 1, groups = c, with bias: weight (c, 1, 3, 3), bias (c). */
+/* PyTorch Conv2d with 3×3 kernel, stride 1, padding 1, groups = c, bias: weight (c, 1, 3, 3), bias (c). */
 Ref op_depthwise_conv2d(Graph *g, const char *name, Ref x);
 
-/* Over channels, eps 1e-5; weight (c), bias (c). */
+/* PyTorch LayerNorm over channels, eps 1e-5; weight (c), bias (c). */
 Ref op_layer_norm(Graph *g, const char *name, Ref x);
-/* Over height and width, biased variance, eps 1e-5; affine: weight (c), bias (c). */
+/* PyTorch InstanceNorm2d: over height and width, biased variance, eps 1e-5; if affine: weight (c), bias (c). */
 Ref op_instance_norm(Graph *g, const char *name, Ref x, bool affine);
 
 Ref op_silu(Graph *g, Ref x);
@@ -47,7 +47,7 @@ Ref op_space_to_depth(Graph *g, Ref x, int64_t factor);
 /* (H, W, f²C) → (fH, fW, C), channels in the order (p1 p2 c). */
 Ref op_depth_to_space(Graph *g, Ref x, int64_t factor);
 
-/* The order in which a scan passes over the pixels of an image. */
+/* The order in which a scan visits the pixels of an image. */
 typedef enum ScanOrder {
     SCAN_ROW_MAJOR,             /* row by row from the top, each from left to right */
     SCAN_COLUMN_MAJOR,          /* column by column from the left, each from top to bottom */
@@ -59,31 +59,32 @@ typedef struct ScanDirections {
     int count; /* 1 … SCAN_MOST_DIRECTIONS */
     ScanOrder order[SCAN_MOST_DIRECTIONS];
 } ScanDirections;
-/* Selective scans (Gu & Dao 2023, Mamba; over images as SS2D's core, Liu et al. 2024, VMamba): x (N,H,W,D) → y (N,H,W,D),
- * the sum over the K directions, each with parameters of its own: x_proj_weight (K, R+2S, D), dt_projs_weight (K, D, R),
- * dt_projs_bias (K, D), A_logs (K·D, S), Ds (K·D). */
+/* Selective scans (Gu & Dao 2023, Mamba; over images as SS2D's core, Liu et al. 2024, VMamba): x (N,H,W,D) → y
+ * (N,H,W,D), the sum over K directions, each with its own parameters: x_proj_weight (K, R+2S, D), dt_projs_weight (K,
+ * D, R), dt_projs_bias (K, D), A_logs (K·D, S), Ds (K·D). */
 Ref op_selective_scan(Graph *g, Ref x, int64_t dt_rank, int64_t states, ScanDirections directions);
 
-/* Dice + cross-entropy of one head against full-resolution labels (int16, N,H,W,1), a scalar; labels are
- * taken at the head's scale by nearest neighbour. See dice_ce_loss.c. */
+/* Dice + cross-entropy of one head, a scalar. Labels (int16, N,H,W,1) have full resolution, and are resampled to the
+ * head's by nearest neighbour. See dice_ce_loss.c. */
 typedef struct DiceCE {
     bool batch_dice;
     double smooth;
     int ignore_label;   /* -1: none */
-    bool background;    /* Dice of class 0 counts too */
+    bool background;    /* include class 0 in Dice */
     bool dice_only;     /* no cross-entropy */
 } DiceCE;
 Ref op_dice_ce_loss(Graph *g, const char *name, Ref logits, Ref labels, DiceCE loss);
-/* The same for regions, which may overlap: each channel of the logits is one. See dice_bce_loss.c. */
+/* Dice + binary cross-entropy for regions, which may overlap: each channel of the logits is one. See dice_bce_loss.c.
+ * */
 enum { LOSS_LABELS = 256, LOSS_REGIONS = 64 };
 typedef struct DiceBCE {
     bool batch_dice;
     double smooth;
     int ignore_label;               /* -1: none */
-    uint64_t regions[LOSS_LABELS];  /* by label: bit r is set where it belongs to region r */
+    uint64_t regions[LOSS_LABELS];  /* by label: bit r is set if the label belongs to region r */
 } DiceBCE;
 Ref op_dice_bce_loss(Graph *g, const char *name, Ref logits, Ref labels, const DiceBCE *loss);
-/* The full-resolution row (or column) whose label stands for row i of a head: nearest neighbour. */
+/* The full-resolution row (or column) whose labels row i of a head gets, by nearest neighbour. */
 static inline int64_t loss_label_source(int64_t i, int64_t full, int64_t head) { return (2 * i + 1) * full / (2 * head); }
 /* Σ weights[i] · terms[i] of scalars; at most NODE_INPUTS terms. */
 Ref op_weighted_sum(Graph *g, const char *name, const Ref *terms, const double *weights, int count);

@@ -2,12 +2,12 @@
 
 #include "network/ops/kernel.h"
 
-/* The coarse pixel's channels and the fine pixel that hold the same numbers. */
+/* Channels of a coarse pixel, and the corresponding fine pixel. */
 typedef struct PixelPair {
     Elem *coarse, *fine;
 } PixelPair;
 
-/* Fine row `row` (0 … n·H-1) at column x. */
+/* The pair of the fine pixel in row `row` (0 … n·H-1) and column x. */
 static PixelPair pair_at(const PixelBlocks *b, int64_t row, int64_t x)
 {
     const Shape c = b->coarse->shape, f = b->fine->shape;

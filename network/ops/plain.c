@@ -12,9 +12,9 @@ typedef struct Plain {
     float *weights;
 } Plain;
 
-enum { MOST_CHANNELS = 4096 }; /* of an output: its sums stand on the stack */
+enum { MOST_CHANNELS = 4096 }; /* of an output: its sums are on the stack */
 
-static bool has_room(const Node *node) { return node->out[0]->shape.c <= MOST_CHANNELS; }
+static bool supports(const Node *node) { return node->out[0]->shape.c <= MOST_CHANNELS; }
 
 static int prepare(Node *node, ConvAttr attr, Err *e)
 {
@@ -44,7 +44,7 @@ static void release(Node *node)
     mem_free(p);
 }
 
-/* Where PyTorch has the weight from channel `in` to `out` at a tap. */
+/* Index in PyTorch's layout of the weight of a tap from channel `in` to `out`. */
 static int64_t place_of(const Plain *p, int64_t tap, int64_t in, int64_t out)
 {
     return (p->transposed ? in * p->out.c + out : out * p->in.c + in) * p->taps + tap;
@@ -59,8 +59,9 @@ static void refresh(Node *node)
             p->weights[k * p->out.c + o] = node->param[0][place_of(p, k / p->in.c, k % p->in.c, o)];
 }
 
-/* Along an axis, place i of the smaller image meets place i · stride + tap - padding of the larger one, the convolution's
- * input or the transposed convolution's output. The place in the other image that meets place i; negative: none. */
+/* A tap connects index i of the smaller image, along an axis, with index i · stride + tap - padding of the larger
+ * image. The larger image is a convolution's input, or a transposed convolution's output. These functions return the
+ * index in the other image that is connected with index i; negative: none. */
 static int64_t place_in_larger(int64_t i, int64_t tap, int64_t stride, int64_t padding) { return i * stride + tap - padding; }
 
 static int64_t place_in_smaller(int64_t i, int64_t tap, int64_t stride, int64_t padding)
@@ -69,7 +70,7 @@ static int64_t place_in_smaller(int64_t i, int64_t tap, int64_t stride, int64_t 
     return at < 0 || at % stride ? -1 : at / stride;
 }
 
-/* The pixel of `to` that a tap joins with a pixel of `from`, or -1. */
+/* The pixel of `to` that a tap connects with a pixel of `from`, or -1. */
 static int64_t joined(const Conv *c, Shape from, Shape to, bool to_larger, int64_t pixel, int64_t tap)
 {
     int64_t (*const place)(int64_t, int64_t, int64_t, int64_t) = to_larger ? place_in_larger : place_in_smaller;
@@ -79,13 +80,13 @@ static int64_t joined(const Conv *c, Shape from, Shape to, bool to_larger, int64
     return y < 0 || x < 0 || y >= to.h || x >= to.w ? -1 : (n * to.h + y) * to.w + x;
 }
 
-/* The pixel of the input that a tap brings to an output's, or -1. */
+/* The input pixel that a tap connects with an output pixel, or -1. */
 static int64_t source_of(const Plain *p, int64_t pixel, int64_t tap)
 {
     return joined(&p->conv, p->out, p->in, !p->transposed, pixel, tap);
 }
 
-/* The pixel of the output to which a tap brings an input's, or -1. */
+/* The output pixel that a tap connects with an input pixel, or -1. */
 static int64_t target_of(const Plain *p, int64_t pixel, int64_t tap)
 {
     return joined(&p->conv, p->in, p->out, p->transposed, pixel, tap);
@@ -172,6 +173,6 @@ static void backward(Node *node, const Step *step)
 }
 
 #define PLAIN(prepare_it)                                                                          \
-    {.name = "plain", .supports = has_room, .prepare = prepare_it, .refresh = refresh,             \
+    {.name = "plain", .supports = supports, .prepare = prepare_it, .refresh = refresh,             \
      .forward = forward, .backward = backward, .release = release}
 const OpImpl plain_convolution = PLAIN(prepare_convolution), plain_linear = PLAIN(prepare_linear);

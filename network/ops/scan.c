@@ -1,4 +1,4 @@
-/* The scan's memory, and its kernels by SIMD level (scan.h). */
+/* The scan's memory sizes, and its ScanKernel of each SIMD level (scan.h). */
 #include "network/ops/scan_internal.h"
 
 #ifdef SIMD_BASE

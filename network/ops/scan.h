@@ -1,14 +1,15 @@
-/* The selective scan over images: the kernel below the op selective_scan (Gu & Dao 2023, "Mamba",
- * section 3; Liu et al. 2024, "VMamba", section 3: the directions).
+/* The selective scan over images, the kernel of the op selective_scan (Gu & Dao 2023, "Mamba", section 3; Liu et al.
+ * 2024, "VMamba", section 3, for the directions).
  *
- * Along each direction k, at each pixel and for each channel d, with u = x there, the projections'
- * row [dt (R) | B (S) | C (S)] of k there, and A = -exp(A_logs):
+ * For each direction k, pixel and channel d; with u the value of x, the row [dt (R) | B (S) | C (S)] of the pixel's
+ * projections for k, and A = -exp(A_logs):
  *     delta = softplus(dt_weight[k][d] · dt + dt_bias[k][d])
- *     h_s   = exp(delta A_s) h_s + delta u B_s           h starts at 0
+ *     h_s   = exp(delta A_s) h_s + delta u B_s           initially h = 0
  *     y    += Σ_s C_s h_s + Ds[k][d] u
- * Directions read x and write y in place, by strides. Everything is float32 (but x, y and dy in the kernel
- * for bfloat16), and the result has the same bits for any number of threads. Nothing is allocated: the caller
- * owns all memory, aligned to 64 bytes where scan_sizes gave the size. One ScanKernel for each SIMD level. */
+ * All directions access x and y directly, without reordered copies. Everything is float32 (except x, y and dy in the
+ * bfloat16 kernel). The result has the same bits for any number of threads. Nothing is allocated: the caller owns all
+ * memory; blocks with sizes from scan_sizes must be aligned to 64 bytes. There is one ScanKernel for each SIMD level.
+ * */
 #ifndef NETWORK_OPS_SCAN_H
 #define NETWORK_OPS_SCAN_H
 
@@ -24,11 +25,11 @@ enum { SCAN_CHUNK = 64 }; /* positions between saved states, and the unit of wor
 typedef struct ScanShape {
     int64_t batch, height, width, channels;
     int states, rank;                 /* S, R >= 1 */
-    ScanDirections directions;        /* K of them */
-    int threads;                      /* at most so many work */
+    ScanDirections directions;        /* K directions */
+    int threads;                      /* maximum number of threads */
 } ScanShape;
 
-/* The projections of a pixel: K rows [dt (R) | B (S) | C (S)] one after the other. */
+/* The length of a row [dt (R) | B (S) | C (S)]. The projections of a pixel are K such rows. */
 static inline int64_t scan_row(const ScanShape *s)
 {
     return s->rank + 2 * s->states;
@@ -42,7 +43,7 @@ typedef struct ScanParams {
     const float *Ds;        /* (K·D) */
 } ScanParams;
 
-/* Their gradients, written; a NULL one is not wanted. */
+/* Their gradients, written by backward; NULL: not requested. */
 typedef struct ScanParamGradients {
     float *dt_weight, *dt_bias, *A_logs, *Ds;
 } ScanParamGradients;
@@ -56,25 +57,25 @@ typedef struct ScanImage {
 typedef struct ScanValues {
     ScanImage x;              /* read; of the kernel's dtype */
     const float *projections; /* (N·H·W, K·row), dense; read */
-    ScanImage y;              /* likewise; written by forward, not used by backward */
-    ScanImage sums;           /* float32 memory in which the directions' shares of y are added up; y itself where
-                                 that is float32, else like it */
-    float *states;            /* what backward needs; filled by forward, NULL in inference */
+    ScanImage y;              /* of the kernel's dtype; written by forward, not used by backward */
+    ScanImage sums;           /* float32 memory for the sum over directions: y itself if that is float32, else an image
+                                 of the same shape */
+    float *states;            /* for backward; written by forward; NULL in inference */
 } ScanValues;
 
 typedef struct ScanGradients {
     ScanImage y;        /* read; of the kernel's dtype */
-    ScanImage x;        /* float32; written, or added to what is there; not what reaches x through the
-                           projections; data NULL: not wanted */
+    ScanImage x;        /* float32; written or added to; without the part through the projections;
+                           data NULL: not requested */
     bool accumulate_x;
     float *projections; /* as in ScanValues; written */
     ScanParamGradients params;
 } ScanGradients;
 
-/* Bytes that the caller provides. */
+/* Sizes in bytes of the memory that the caller provides. */
 typedef struct ScanSizes {
-    size_t packed;           /* parameters as the kernel reads them */
-    size_t states;           /* kept from a training forward to backward */
+    size_t packed;           /* parameters in the kernel's layout */
+    size_t states;           /* saved from forward to backward in training */
     size_t forward_scratch;
     size_t backward_scratch;
 } ScanSizes;

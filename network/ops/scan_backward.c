@@ -1,11 +1,12 @@
 /* Backward pass of the selective scan (scan.h).
  *
- * With g the gradient of h, running against the scan (a' its decay at the position after):
+ * It runs against the order of the scan. g is the gradient of h, a = exp(delta A) the decay; a' and g' are those of the
+ * next position of the scan; h_before is the state of the previous one:
  *     g = C dy + a' g'        dC = dy h            dB = delta u g
  *     q = g a h_before        d(delta) = Σ_s A_s q + u Σ_s B_s g        dA = Σ delta q
  *     du = Ds dy + delta Σ_s B_s g
- * States are made again for a chunk at a time, from the one kept at its start. dC, dB and d(dt) are
- * sums over channels: an item adds up its blocks', and adds that after the groups before it. */
+ * The states of a chunk are recomputed from the saved state at its start. dC, dB and d(dt) are sums over channels: an
+ * item sums those of its blocks, and adds the sum to that of the previous groups. */
 #include "network/ops/scan_internal.h"
 
 #if defined(__AVX512F__)
@@ -14,21 +15,21 @@ enum { TILE = 8 }; /* states whose gradients of h and A are in registers */
 enum { TILE = 4 };
 #endif
 
-/* A thread's memory (scan_backward_slab). */
+/* The scratch memory of a thread (scan_backward_slab). */
 typedef struct BackwardSlab {
     float u[SCAN_CHUNK * SIMD_LANES];
     float delta[SCAN_CHUNK * SIMD_LANES];
-    float slope[SCAN_CHUNK * SIMD_LANES];  /* of softplus */
+    float slope[SCAN_CHUNK * SIMD_LANES];  /* derivative of softplus */
     float dy[SCAN_CHUNK * SIMD_LANES];
     float ddu[SCAN_CHUNK * SIMD_LANES];    /* Σ_s B_s g, gradient of delta · u */
-    float ddelta[SCAN_CHUNK * SIMD_LANES]; /* Σ_s A_s q log2(e), later the whole gradient before softplus */
-    float rows[];                          /* and the rest: see slab_parts */
+    float ddelta[SCAN_CHUNK * SIMD_LANES]; /* Σ_s A_s q log2(e), later the gradient of softplus's input */
+    float rows[];                          /* projections of the chunk, then the memory of slab_parts */
 } BackwardSlab;
 
 typedef struct Parts {
     float *sums;  /* SCAN_CHUNK rows: gradients of the projections */
     float *decay; /* SCAN_CHUNK × S vectors: a */
-    float *state; /* (1 + SCAN_CHUNK) × S vectors: h, from before the chunk on */
+    float *state; /* (1 + SCAN_CHUNK) × S vectors: h, first that before the chunk */
 } Parts;
 
 static Parts slab_parts(const ScanShape *s, BackwardSlab *m)
@@ -45,12 +46,12 @@ typedef struct Backward {
     Turn *turns;       /* of each image's blocks */
     Turn *group_turns; /* of each image's groups: the gradients of the projections */
     float *carry;      /* N × blocks × S vectors: a' g' from chunk to chunk */
-    float *sums;       /* gradients of the parameters, for each image, laid out as packed ones */
+    float *sums;       /* gradients of the parameters for each image, in the packed layout */
     float *slabs;
     atomic_llong ticket;
 } Backward;
 
-/* What one block of an item works with. */
+/* The arguments for one block of an item. */
 typedef struct BackwardBlock {
     const ScanShape *s;
     const ScanItem *it;
@@ -63,7 +64,7 @@ typedef struct BackwardBlock {
     float *carry, *sums; /* the block's */
 } BackwardBlock;
 
-/* Adds the lane sums of `count` vectors to as many floats. */
+/* Adds the sum over the lanes of v[i] to to[i], for `count` vectors. */
 SIMD_INLINE void add_sums(const int count, const vf *v, float *to)
 {
     const vf none = {0};
@@ -81,8 +82,8 @@ SIMD_INLINE void add_sums(const int count, const vf *v, float *to)
     }
 }
 
-/* Makes the states n … n + tile - 1 along the chunk again; they and their decays go `place` chunks of
- * vectors into their memory. The first tile fetches u and dy. */
+/* Recomputes the states n … n + tile - 1 of the chunk, and stores them and their decays in the slab after the memory of
+ * `place` states. The first tile also loads u and dy. */
 SIMD_INLINE void states_tile(const int tile, const BackwardBlock *w, int n, int64_t place)
 {
     const ScanShape *s = w->s;
@@ -119,8 +120,8 @@ SIMD_INLINE void states_tile(const int tile, const BackwardBlock *w, int n, int6
     }
 }
 
-/* The same states' gradients, against the scan: a' g' in the block's carry, dB and dC, dA; adds to ddu and
- * ddelta, which the first tile starts. */
+/* Computes the gradients of these states, from the chunk's end to its start: dB, dC, dA, and a' g' in the block's
+ * carry. Adds to ddu and ddelta; the first tile sets them. */
 SIMD_INLINE void gradients_tile(const int tile, const BackwardBlock *w, int n, int64_t place)
 {
     const ScanShape *s = w->s;
@@ -173,7 +174,7 @@ SIMD_INLINE void gradients_tile(const int tile, const BackwardBlock *w, int n, i
     }
 }
 
-/* Inputs r … r + tile - 1 of dt: their gradients, and those of dt_weight added to sums. */
+/* Computes the gradients of the components r … r + tile - 1 of dt, and adds those of dt_weight to sums. */
 SIMD_INLINE void dt_tile(const int tile, const BackwardBlock *w, int r)
 {
     const Parts p = slab_parts(w->s, w->m);
@@ -187,7 +188,7 @@ SIMD_INLINE void dt_tile(const int tile, const BackwardBlock *w, int r)
     for (int t = 0; t < w->it->count; t++) {
         const float *dt = w->m->rows + t * row + r;
         const vf d = v_load(w->m->ddelta + t * SIMD_LANES);
-        const vf d_log2 = d * SIMD_LN2; /* the packed weight is times log2(e) */
+        const vf d_log2 = d * SIMD_LN2; /* packed weights are multiplied by log2(e) */
         vf ddt[TILE];
         SIMD_UNROLL
         for (int i = 0; i < tile; i++) {
@@ -230,7 +231,7 @@ static void make_gradients(const BackwardBlock *w, int n, int64_t place)
     }
 }
 
-/* From ddu and ddelta to what lies before them: dx, dt and the remaining parameters. */
+/* Computes from ddu and ddelta the gradients of x, dt and the other parameters. */
 static void make_inputs(const BackwardBlock *w)
 {
     const ScanShape *s = w->s;
@@ -280,8 +281,8 @@ static void backward_block(Backward *b, const ScanItem *it, int64_t block, Backw
     for (int n = 0; w.from && n < s->states; n++)
         __builtin_prefetch(w.from + n * SIMD_LANES);
     chunk_delta(s, it, m->rows, w.params, m->delta, m->slope);
-    /* Somebody is still at the chunk after this one: make all states meanwhile. Else one tile's at a time,
-     * which then are still in the cache. */
+    /* If another thread still works on the next chunk of the scan, recompute all states before waiting for it. Else
+     * recompute those of one tile at a time, so that they are still in the cache when they are used. */
     const bool early = !turn_has_come(turn, it->step);
     for (int n = 0; early && n < s->states; n += tile_of(s->states - n, TILE))
         make_states(&w, n, n);
@@ -299,7 +300,7 @@ static void backward_block(Backward *b, const ScanItem *it, int64_t block, Backw
     turn_pass(turn, it->step);
 }
 
-/* Gives what the item's blocks have added up, after the groups before. */
+/* Adds the sums over the item's blocks to the gradients of the projections, after the previous groups have done so. */
 static void give_projections(Backward *b, const ScanItem *it, const float *sums)
 {
     const int64_t row = scan_row(b->s);
@@ -313,7 +314,8 @@ static void give_projections(Backward *b, const ScanItem *it, const float *sums)
     }
     if (it->group + 1 == scan_groups(b->s))
         return;
-    turn_wait(&turns[it->group], it->step); /* a later step may have got here first, but says that all before it are done */
+    /* turn_pass(step) means that all earlier steps are finished, too: so wait for them. */
+    turn_wait(&turns[it->group], it->step);
     turn_pass(&turns[it->group], it->step);
 }
 

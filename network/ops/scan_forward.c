@@ -7,13 +7,13 @@ enum { TILE = 16 }; /* states in registers */
 enum { TILE = 8 };
 #endif
 
-/* A thread's memory (scan_forward_slab). */
+/* The scratch memory of a thread (scan_forward_slab). */
 typedef struct ForwardSlab {
     float delta[SCAN_CHUNK * SIMD_LANES];
     float rows[]; /* SCAN_CHUNK rows of projections, then SCAN_CHUNK × S vectors: see slab_decay */
 } ForwardSlab;
 
-/* exp(delta A) of a chunk, where they are made before their turn. */
+/* Memory for exp(delta A) of a chunk, if it is computed before the block's turn. */
 static float *slab_decay(const ScanShape *s, ForwardSlab *m)
 {
     return m->rows + SCAN_CHUNK * scan_row(s);
@@ -24,22 +24,22 @@ typedef struct Forward {
     const float *packed;
     const ScanValues *values;
     Turn *turns;       /* of each image's blocks */
-    float *carry;      /* N × blocks × S vectors: states from chunk to chunk; inference only */
+    float *carry;      /* N × blocks × S vectors: states at the ends of chunks; inference only */
     float *slabs;
     atomic_llong ticket;
 } Forward;
 
-/* What one block of an item works with. */
+/* The arguments for one block of an item. */
 typedef struct ForwardBlock {
     const ScanShape *s;
-    const ScanItem *it, *next;    /* next: what this thread does after it, whose rows are asked for meanwhile */
+    const ScanItem *it, *next;    /* next: this thread's next item, whose rows are prefetched */
     const float *projections; /* of the whole batch */
     ForwardSlab *m;
     Lane x, y;
     SumLane sums;        /* of y */
     const float *params; /* packed */
     const float *from;   /* state at the chunk's start; NULL: 0 */
-    float *to;           /* where it goes at the chunk's end; NULL: nowhere */
+    float *to;           /* memory for the state at the chunk's end; NULL: not stored */
 } ForwardBlock;
 
 static void make_decays(const ForwardBlock *w)
@@ -52,8 +52,8 @@ static void make_decays(const ForwardBlock *w)
     }
 }
 
-/* States n … n + tile - 1 along the chunk, with decays made before or here; their share of y written or
- * added to its sums, the last one to y. The first tile brings Ds u with it. */
+/* Computes the states n … n + tile - 1 along the chunk. made: the decays were computed before. Their contribution to y
+ * is added to sums (or written, if it is the first); the last tile writes y. The first tile adds Ds u. */
 SIMD_INLINE void scan_tile(const int tile, const bool made, const ForwardBlock *w, int n)
 {
     const ScanShape *s = w->s;
@@ -138,10 +138,10 @@ static void forward_block(Forward *f, const ScanItem *it, int64_t block, const S
     };
     Turn *turn = &f->turns[it->image * scan_blocks(s) + block];
 
-    for (int n = 0; states && w.to && n < s->states; n++) /* written at the end, all at once */
+    for (int n = 0; states && w.to && n < s->states; n++) /* they are written at the end of the chunk */
         __builtin_prefetch(w.to + n * SIMD_LANES, 1);
     chunk_delta(s, it, m->rows, w.params, m->delta, NULL);
-    /* Somebody is still at the chunk before: most of our work can be done meanwhile. */
+    /* If another thread still works on the previous chunk, compute the decays, most of the work, before waiting. */
     const bool early = !turn_has_come(turn, it->step);
     if (early)
         make_decays(&w);

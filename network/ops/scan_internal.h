@@ -1,9 +1,10 @@
-/* What the two passes of the scan share: layout of its memory, order of its work, a chunk's inputs.
+/* The common part of the two passes of the scan: memory layout, order of work, and inputs of a chunk.
  *
- * Lanes are channels: a block is SIMD_LANES of them. The unit of work (ScanItem) is a group of blocks
- * along one chunk of one direction of one image. Threads draw items in one fixed order; whatever
- * depends on the item before — the state, sums — waits for its turn (Turn), so that every sum has one
- * order for any number of threads. An item depends on earlier ones only: no deadlock. */
+ * The lanes of a vector are channels: a block is SIMD_LANES channels. The unit of work (ScanItem) is a group of blocks
+ * of one chunk of one direction of one image. Threads take items in a fixed order from a common counter (ticket). A
+ * computation that depends on the previous item (the state, sums) waits until a counter (Turn) shows that this item is
+ * finished. So every sum has the same order for any number of threads. There is no deadlock, since an item depends only
+ * on earlier items. */
 #ifndef NETWORK_OPS_SCAN_INTERNAL_H
 #define NETWORK_OPS_SCAN_INTERNAL_H
 
@@ -15,9 +16,9 @@
 #include "network/ops/simd.h"
 
 enum {
-    SCAN_LINE = 16,   /* channels that share a cache line; all sizes count whole lines */
-    SCAN_GROUP = 192, /* channels of an item: many, since rows of projections are copied for each */
-    SCAN_BATCH = 8    /* positions whose projections are done together; divides SCAN_CHUNK */
+    SCAN_LINE = 16,   /* channels of a cache line; all sizes are multiples of it */
+    SCAN_GROUP = 192, /* channels of an item; many, because each item copies its rows of projections */
+    SCAN_BATCH = 8    /* positions whose delta is computed together; divides SCAN_CHUNK */
 };
 
 static inline int64_t scan_length(const ScanShape *s)
@@ -40,8 +41,8 @@ static inline int64_t scan_groups(const ScanShape *s)
     return (s->channels + SCAN_GROUP - 1) / SCAN_GROUP;
 }
 
-/* Vectors of a block's parameters: A (S), dt_weight (R), dt_bias, these times log2(e), and Ds; likewise, but
- * without that factor, of their gradients. */
+/* Elements of a block's packed parameters, as vectors: A (S), dt_weight (R), dt_bias (all multiplied by log2(e)), and
+ * Ds. Their gradients have the same layout, without that factor. */
 static inline int64_t scan_block_vectors(const ScanShape *s)
 {
     return s->states + s->rank + 2;
@@ -52,21 +53,21 @@ static inline int64_t scan_block_offset(const ScanShape *s, int64_t direction, i
     return (direction * scan_blocks(s) + block) * scan_block_vectors(s) * SIMD_LANES;
 }
 
-/* ---- each level's parts (scan.c, scan_forward.c, scan_backward.c) ---- */
+/* ---- functions of each SIMD level (scan_pack.c, scan_forward.c, scan_backward.c) ---- */
 
 void SIMD_NAME(scan_forward)(const ScanShape *s, const float *packed, const ScanValues *v, void *scratch);
 void SIMD_NAME(scan_backward)(const ScanShape *s, const float *packed, const ScanValues *v,
                               const ScanGradients *g, void *scratch);
 
-/* The parameters in the order in which the kernels read them. */
+/* Copies the parameters to the layout that the kernels read. */
 void SIMD_NAME(scan_pack)(const ScanShape *s, const ScanParams *params, float *packed);
 
-/* Gradients laid out as packed parameters, one set for each image, to their sums in PyTorch's layout.
- * The first set is overwritten. */
+/* Sums the gradients of all images (sets, in the packed layout) and writes them in PyTorch's layout. Overwrites the
+ * first set. */
 void SIMD_NAME(scan_unpack)(const ScanShape *s, const float *packed, float *sets,
                             const ScanParamGradients *params);
 
-/* A thread's memory: floats, where vectors have so many lanes. */
+/* Scratch memory of a thread, in floats; lanes: of a vector. */
 static inline int64_t scan_forward_slab(const ScanShape *s, int64_t lanes)
 {
     return SCAN_CHUNK * ((1 + s->states) * lanes + scan_row(s));
@@ -81,7 +82,7 @@ static inline int64_t scan_backward_slab(const ScanShape *s, int64_t lanes)
 /* ---- turns ---- */
 
 typedef struct Turn {
-    _Alignas(64) atomic_int done; /* steps that are finished */
+    _Alignas(64) atomic_int done; /* number of finished steps */
 } Turn;
 
 static inline bool turn_has_come(Turn *t, int step)
@@ -89,7 +90,7 @@ static inline bool turn_has_come(Turn *t, int step)
     return atomic_load_explicit(&t->done, memory_order_acquire) >= step;
 }
 
-/* Leaves the core to its other hardware thread for a moment. */
+/* Briefly yields the core to its other hardware thread. */
 static inline void pause_briefly(void)
 {
 #if defined(__x86_64__)
@@ -97,11 +98,11 @@ static inline void pause_briefly(void)
 #endif
 }
 
-/* Who is waited for draws no other work before its turn is passed: so it runs, or is ready to run. */
+/* The thread that this waits for takes no other item before turn_pass: so it is running, or ready to run. */
 static inline void turn_wait(Turn *t, int step)
 {
     for (int tries = 0; !turn_has_come(t, step); tries++)
-        if (tries < 300) /* some microseconds: an item or two */
+        if (tries < 300) /* some microseconds: the time of one or two items */
             pause_briefly();
         else
             sched_yield();
@@ -116,13 +117,13 @@ static inline void turn_pass(Turn *t, int step)
 
 typedef struct ScanItem {
     int64_t image, direction, chunk;
-    int step;                            /* number of the chunk in the whole pass over the image */
+    int step;                            /* index of the chunk in the pass over all directions of the image */
     int64_t group, block, block_end;
     int count;                           /* positions, 1 … SCAN_CHUNK */
-    int64_t pixel[SCAN_CHUNK];           /* in the order of the scan; beyond count: some pixel */
+    int64_t pixel[SCAN_CHUNK];           /* in the order of the scan; after count: any valid pixel */
 } ScanItem;
 
-/* Pixels of positions first … first + count - 1 along a direction. */
+/* Sets the pixels of the positions first … first + count - 1 along a direction. */
 static inline void item_pixels(const ScanShape *s, ScanOrder order, int64_t image, int64_t first, ScanItem *it)
 {
     const bool back = order == SCAN_ROW_MAJOR_REVERSED || order == SCAN_COLUMN_MAJOR_REVERSED;
@@ -147,8 +148,8 @@ static inline void item_pixels(const ScanShape *s, ScanOrder order, int64_t imag
     }
 }
 
-/* The ticket-th item, of count 0 if there are not so many: groups change fastest, then images, chunks
- * (backwards if so asked), directions. */
+/* Sets the ticket-th item; count is 0 after the last one. Groups vary fastest, then images, chunks (in reverse order if
+ * `backwards`), directions. */
 static inline void item_set(const ScanShape *s, int64_t ticket, bool backwards, ScanItem *it)
 {
     const int64_t chunks = scan_chunks(s), groups = scan_groups(s), blocks = scan_blocks(s);
@@ -168,7 +169,7 @@ static inline void item_set(const ScanShape *s, int64_t ticket, bool backwards, 
     item_pixels(s, s->directions.order[it->direction], it->image, first, it);
 }
 
-/* Copies the projections of the item's positions together: SCAN_CHUNK rows. */
+/* Copies the projections of the item's positions to SCAN_CHUNK contiguous rows. */
 static inline void item_rows(const ScanShape *s, const ScanItem *it, const float *projections, float *rows)
 {
     const int64_t row = scan_row(s);
@@ -177,7 +178,7 @@ static inline void item_rows(const ScanShape *s, const ScanItem *it, const float
                (size_t)row * sizeof *rows);
 }
 
-/* Asks for the t-th of these rows, if there is such an item. */
+/* Prefetches the t-th of these rows, if it exists. */
 SIMD_INLINE void item_prefetch(const ScanShape *s, const ScanItem *it, const float *projections, int t)
 {
     if (t >= it->count)
@@ -190,8 +191,8 @@ SIMD_INLINE void item_prefetch(const ScanShape *s, const ScanItem *it, const flo
 
 /* ---- a chunk's inputs for one block ---- */
 
-/* Where the state (S vectors) is kept with which `chunk` of the item's direction starts; NULL for the first,
- * which starts from 0, and behind the last. */
+/* The saved state (S vectors) at the start of `chunk` of the item's direction. NULL for the first chunk, which starts
+ * from 0, and for the index after the last. */
 static inline float *scan_saved_state(const ScanShape *s, float *states, const ScanItem *it, int64_t block,
                                       int64_t chunk)
 {
@@ -202,14 +203,14 @@ static inline float *scan_saved_state(const ScanShape *s, float *states, const S
     return states + (row * scan_blocks(s) + block) * s->states * SIMD_LANES;
 }
 
-/* One block's channels of an image. */
+/* The channels of one block in an image. */
 typedef struct Lane {
     Elem *data;
     int64_t pitch;
     int count; /* channels, at most SIMD_LANES */
 } Lane;
 
-/* Likewise, of a float32 image in which something is added up. */
+/* The same in a float32 image of sums. */
 typedef struct SumLane {
     float *data;
     int64_t pitch;
@@ -252,8 +253,8 @@ SIMD_INLINE void sum_lane_store(SumLane l, const ScanItem *it, int t, vf value)
     v_store_first(l.data + it->pixel[t] * l.pitch, value, l.count);
 }
 
-/* Asks for a position some steps ahead, at the chunk's end for the next block's first ones: a scan's steps
- * through memory are no prefetcher's. */
+/* The element to prefetch at step t: that of the position 8 steps ahead, or at the chunk's end of the first positions
+ * of the next block. Hardware prefetchers do not predict the accesses of a scan. */
 SIMD_INLINE int64_t element_ahead(const ScanItem *it, int t, int64_t pitch)
 {
     const int ahead = t + 8;
@@ -270,7 +271,7 @@ SIMD_INLINE void sum_lane_prefetch(SumLane l, const ScanItem *it, int t)
     __builtin_prefetch(l.data + element_ahead(it, t, l.pitch), 1);
 }
 
-/* delta = softplus(dt_weight · dt + dt_bias); slope, if asked for, its derivative there. */
+/* delta = softplus(dt_weight · dt + dt_bias); slope, if not NULL: the derivative of softplus. */
 SIMD_INLINE void chunk_delta(const ScanShape *s, const ScanItem *it, const float *rows, const float *block,
                              float *delta, float *slope)
 {
@@ -297,7 +298,7 @@ SIMD_INLINE void chunk_delta(const ScanShape *s, const ScanItem *it, const float
     }
 }
 
-/* The largest of `most`, most/2 … 1 that is not above `left`: states that are done at once. */
+/* The number of states computed at once: the largest of most, most/2 … 1 that is not above `left`. */
 static inline int tile_of(int left, int most)
 {
     while (most > left)

@@ -1,7 +1,7 @@
-/* The parameters of the scan, from and to the order in which its kernels read them (scan_internal.h). */
+/* Converts the parameters of the scan to the layout of its kernels, and their gradients back (scan_internal.h). */
 #include "network/ops/scan_internal.h"
 
-/* `count` rows of a matrix, and zeros, as its columns: one vector each. */
+/* Transposes `count` rows of a matrix: each column becomes one vector, padded with zeros. */
 static void pack_rows(const float *from, int64_t count, int64_t columns, float *to)
 {
     for (int64_t c = 0; c < columns; c++)
@@ -15,7 +15,7 @@ static void pack_block(const ScanShape *s, const ScanParams *p, int64_t directio
     const int64_t count = left < SIMD_LANES ? left : SIMD_LANES;
     pack_rows(p->A_logs + first * s->states, count, s->states, to);
     for (int n = 0; n < s->states; n++, to += SIMD_LANES)
-        /* finite, so that delta A never is 0 times infinity */
+        /* finite, so that delta A is never 0 · infinity */
         v_store(to, v_max(v_set1(-1e9f), v_exp(v_load(to)) * -SIMD_LOG2E));
     pack_rows(p->dt_weight + first * s->rank, count, s->rank, to);
     pack_rows(p->dt_bias + first, count, 1, to + s->rank * SIMD_LANES);
@@ -39,7 +39,7 @@ static void unpack_rows(const float *from, int64_t count, int64_t columns, float
             to[i * columns + c] = from[c * SIMD_LANES + i];
 }
 
-/* Adds up a block's gradients in the first set, and turns those of A into those of A_logs. */
+/* Sums a block's gradients over the sets in the first one, and converts those of A to those of A_logs. */
 static void sum_block(const ScanShape *s, const float *packed, int64_t offset, float *sets)
 {
     const int64_t all = scan_block_offset(s, s->directions.count, 0);

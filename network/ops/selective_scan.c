@@ -1,6 +1,6 @@
-/* SS2D's core (Liu et al. 2024, "VMamba", section 3; Swin-UMamba's SS2D.forward_core): the projections to
- * dt, B and C of all directions as one matrix product over pixels, then the scans (scan.h).
- * Kept from forward to backward: the projections and the states between chunks. */
+/* SS2D's core (Liu et al. 2024, "VMamba", section 3; Swin-UMamba's SS2D.forward_core): the projections to dt, B and C
+ * of all directions as one matrix product over the pixels, then the scans (scan.h). Saved for backward: the
+ * projections, and the states at the starts of chunks. */
 #include <omp.h>
 
 #include "base/memory.h"
@@ -21,8 +21,8 @@ typedef struct PreparedScan {
     ScanShape shape;
     ScanSizes sizes;
     size_t projection_bytes; /* whole cache lines */
-    size_t image_bytes;      /* bfloat16 only: x's, y's or a gradient's numbers as floats, in scratch */
-    Dnn *projection;         /* of x; likewise its gradients, float32: dx and d(x_proj) */
+    size_t image_bytes;      /* bfloat16 only: float32 copy of x, y or a gradient, in scratch */
+    Dnn *projection;         /* of x; the products for its gradients, dx and d(x_proj), are float32 */
     Dnn *data;
     WeightProduct weights;
     float *packed;
@@ -49,7 +49,7 @@ static void release(Node *node)
 
 static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 
-/* Numbers that a pixel's projections have. */
+/* Elements of a pixel's projections. */
 static int64_t scan_columns(const ScanShape *s) { return s->directions.count * scan_row(s); }
 
 static int prepare_forward(Node *node, PreparedScan *state, Err *e)
@@ -66,7 +66,7 @@ static int prepare_forward(Node *node, PreparedScan *state, Err *e)
     return 0;
 }
 
-/* In bfloat16 dx and x are float32 in scratch (give_projections). */
+/* In bfloat16 dx and x are converted to float32 in scratch (projection_gradients). */
 static int prepare_backward(Node *node, PreparedScan *state, Err *e)
 {
     const Tensor *x = node->in[0];
@@ -136,7 +136,7 @@ static void forward(Node *node, const Step *step)
     kernel->forward(&state->shape, state->packed, &values, scratch);
 }
 
-/* Between elements, pixels `pitch` apart, and dense floats. */
+/* Convert between elements with a pitch and dense floats. */
 static void get_pixels(float *to, const Elem *from, int64_t pitch, Shape s)
 {
 #pragma omp parallel for schedule(static)
@@ -159,8 +159,9 @@ static void put_pixels(Elem *to, int64_t pitch, const float *from, Shape s, bool
         }
 }
 
-/* The projections' gradients on to x and to x_proj; in bfloat16, dx comes in and goes through `image`. */
-static void give_projections(const Node *node, PreparedScan *state, const float *dprojections, float *image,
+/* Computes the gradients of x and x_proj from those of the projections. In bfloat16 `image` holds the other part of dx
+ * on entry, and is then used for float32 copies. */
+static void projection_gradients(const Node *node, PreparedScan *state, const float *dprojections, float *image,
                              void *scratch)
 {
     const Tensor *x = node->in[0];
@@ -194,7 +195,7 @@ static void backward(Node *node, const Step *step)
     if (!node->wants_grad[0]) gradients.x.data = NULL;
     char *scratch = image + state->image_bytes;
     kernel->backward(&state->shape, state->packed, &values, &gradients, scratch);
-    give_projections(node, state, dprojections, (float *)image, scratch);
+    projection_gradients(node, state, dprojections, (float *)image, scratch);
 }
 
 OP_IMPL(selective_scan) = {SIMD_HEAD, .strided_in = 1, .strided_out = 1, .prepare = prepare,
@@ -218,8 +219,8 @@ static int64_t scanned(const Node *node)
     return ((const SelectiveScan *)node->attr)->directions.count * shape_count(node->in[0]->shape);
 }
 
-/* The two projections, and (3.5 S + 1) for each position and channel of a direction, as VMamba's
- * flops_selective_scan_ref counts (docs/reference.md, Counts). */
+/* The two projections, and 3.5 S + 1 for each position and channel of a direction, as in VMamba's
+ * flops_selective_scan_ref (docs/reference.md, Counts). */
 static int64_t macs(const Node *node)
 {
     const SelectiveScan *scan = node->attr;
@@ -227,7 +228,7 @@ static int64_t macs(const Node *node)
     return scanned(node) * (2 * each + 7 * scan->states + 2) / 2;
 }
 
-/* With (9 S + 1) for each position and channel of a direction. */
+/* The same with 9 S + 1 for each position and channel of a direction. */
 static int64_t later_macs(const Node *node)
 {
     const SelectiveScan *scan = node->attr;

@@ -3,7 +3,7 @@
 #include "network/ops/kernel.h"
 #include "network/ops/ops.h"
 
-/* Where one run's numbers lie; gradients that are not wanted are NULL. */
+/* Addresses for one run; gradients that are not requested are NULL. */
 typedef struct GateRun {
     const Elem *y, *z, *g;
     Elem *out, *dy, *dz;
@@ -16,7 +16,7 @@ SIMD_INLINE void forward_lanes(const GateRun *r, int64_t i, int count)
     v_put(r->out + i, v_get(r->y + i, count) * z * v_sigmoid(z), count);
 }
 
-/* All is read before anything is written: dy or dz may stand where g does. */
+/* Reads everything before it writes: dy or dz may share memory with g. */
 SIMD_INLINE void backward_lanes(const GateRun *r, int64_t i, int count)
 {
     const vf y = v_get(r->y + i, count), z = v_get(r->z + i, count);

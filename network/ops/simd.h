@@ -1,10 +1,10 @@
-/* Vectors of floats, as wide as the SIMD level that a file is compiled for.
+/* Vectors of floats, with the width of the SIMD level for which a file is compiled.
  *
- * A kernel is written once with `vf` (SIMD_LANES floats) in the vector extensions of GCC and Clang — `a * b + c` on
- * whole vectors, scalars are spread — and compiled for each level by the Makefile; what a level does
- * better than the compiler would stands in its own section below. Only for files in network/ops and bench.
- * The level avx512_bf16 is avx512 with activations in bfloat16 (Elem); vectors stay float32.
- * Errors are the largest seen against double precision (tests/test_simd.c). */
+ * A kernel is written once with `vf` (SIMD_LANES floats) in the vector extensions of GCC and Clang: `a * b + c` works
+ * on whole vectors, and scalars are broadcast. The Makefile compiles it for each level. Intrinsics are used below only
+ * where they are faster than the compiler's code. Only for files in network/ops and bench. The level avx512_bf16 is
+ * avx512 with activations in bfloat16 (Elem); vectors stay float32. The errors given are the largest differences from
+ * double precision (tests/test_simd.c). */
 #ifndef NETWORK_OPS_SIMD_H
 #define NETWORK_OPS_SIMD_H
 
@@ -28,14 +28,14 @@ typedef float vf __attribute__((vector_size(SIMD_BYTES)));
 typedef int32_t vi __attribute__((vector_size(SIMD_BYTES)));
 
 #define SIMD_INLINE static inline __attribute__((always_inline))
-/* Before a loop of constant length whose arrays of vectors are to live in registers. */
+/* Before a loop of constant length, to unroll it and so keep its arrays of vectors in registers. */
 #if defined(__clang__)
 #define SIMD_UNROLL _Pragma("unroll 16")
 #else
 #define SIMD_UNROLL _Pragma("GCC unroll 16")
 #endif
 
-/* ---- moving ---- */
+/* ---- load and store ---- */
 
 SIMD_INLINE vf v_set1(float a)
 {
@@ -55,7 +55,7 @@ SIMD_INLINE void v_store(float *p, vf a)
     memcpy(p, &a, sizeof a);
 }
 
-/* The first `count` floats at p (0 … SIMD_LANES), zeros behind them; touches nothing beyond. */
+/* The first `count` floats at p (0 … SIMD_LANES), then zeros. Does not read beyond them. */
 SIMD_INLINE vf v_load_first(const float *p, int count)
 {
 #if defined(__AVX512F__)
@@ -81,7 +81,7 @@ SIMD_INLINE void v_store_first(float *p, vf a, int count)
 #endif
 }
 
-/* ---- elements of activations: float, or bfloat16 in the level for that ---- */
+/* ---- elements of activations: float; bfloat16 in the level avx512_bf16 ---- */
 
 #if defined(SIMD_BF16)
 typedef uint16_t Elem;
@@ -92,7 +92,7 @@ SIMD_INLINE vf v_get(const Elem *p, int count)
     return (vf)_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16);
 }
 
-/* Rounds half to even. */
+/* Stores the first `count` lanes; rounds half to even. */
 SIMD_INLINE void v_put(Elem *p, vf a, int count)
 {
     const __m256i bits = (__m256i)_mm512_cvtneps_pbh((__m512)a);
@@ -101,7 +101,7 @@ SIMD_INLINE void v_put(Elem *p, vf a, int count)
 #else
 typedef float Elem;
 
-/* The first `count` elements at p, zeros behind them. */
+/* The first `count` elements at p, then zeros. */
 SIMD_INLINE vf v_get(const Elem *p, int count)
 {
     return v_load_first(p, count);
@@ -113,15 +113,15 @@ SIMD_INLINE void v_put(Elem *p, vf a, int count)
 }
 #endif
 
-/* ---- choosing ---- */
+/* ---- select, minimum, maximum ---- */
 
-/* mask lanes are 0 or -1, as comparisons of vectors give them. */
+/* The lanes of mask are 0 or -1, as comparisons of vectors return them. */
 SIMD_INLINE vf v_select(vi mask, vf yes, vf no)
 {
     return (vf)((mask & (vi)yes) | (~mask & (vi)no));
 }
 
-/* A NaN in b stays. */
+/* NaN where b is NaN. */
 SIMD_INLINE vf v_max(vf a, vf b)
 {
 #if defined(__AVX512F__)
@@ -149,8 +149,8 @@ SIMD_INLINE vf v_abs(vf a)
     return (vf)((vi)a & 0x7fffffff);
 }
 
-/* a·b + c, rounded once where there is fused multiply-add. In a sum of two products a compiler may fuse either: where
- * results must be the same bits in two places of the code, this says which. */
+/* a·b + c, rounded once if the level has fused multiply-add. In a sum of two products the compiler may fuse either one;
+ * this function chooses one, so that different places in the code compute the same bits. */
 SIMD_INLINE vf v_fma(vf a, vf b, vf c)
 {
 #if defined(__AVX512F__)
@@ -167,7 +167,7 @@ SIMD_INLINE vf v_fma(vf a, vf b, vf c)
 SIMD_INLINE float v_sum(vf a)
 {
 #if defined(__AVX512F__)
-    return _mm512_reduce_add_ps((__m512)a); /* halves upon halves, as below */
+    return _mm512_reduce_add_ps((__m512)a); /* adds the halves recursively, as below */
 #elif defined(__AVX2__)
     float sum[SIMD_LANES];
     v_store(sum, a);
@@ -199,7 +199,7 @@ typedef float vf4 __attribute__((vector_size(16)));
 /* The lane sums of a, b, c and d. */
 SIMD_INLINE vf4 v_sum_each(vf a, vf b, vf c, vf d)
 {
-    const vf sums = v_add_pairs(v_add_pairs(a, b), v_add_pairs(c, d)); /* each 16 bytes' share of the four */
+    const vf sums = v_add_pairs(v_add_pairs(a, b), v_add_pairs(c, d)); /* 16 bytes: a part of each sum */
 #if defined(__AVX512F__)
     const __m256 upper = _mm512_extractf32x8_ps((__m512)sums, 1);
     const __m256 half = _mm256_add_ps(_mm512_castps512_ps256((__m512)sums), upper);
@@ -211,13 +211,13 @@ SIMD_INLINE vf4 v_sum_each(vf a, vf b, vf c, vf d)
 #endif
 }
 
-/* ---- the exponential and what is made of it ---- */
+/* ---- the exponential, and functions that use it ---- */
 
 #define SIMD_LOG2E 1.44269502f
 #define SIMD_LN2 0.693147182f
 
-/* 2^x as 2^power · 2^r: power is the multiple of 1/SIMD_EXP_STEPS next to x, r what is left. A float
- * near SIMD_EXP_MAGIC counts in these steps: adding it rounds, and its low bits are the count. */
+/* 2^x = 2^power · 2^r: power is the multiple of 1/SIMD_EXP_STEPS nearest to x, r the rest. Floats near SIMD_EXP_MAGIC
+ * have that distance: so x + SIMD_EXP_MAGIC rounds x to such a multiple, and its low bits are the number of steps. */
 #if defined(__AVX512F__)
 enum { SIMD_EXP_STEPS = 16 };
 #else
@@ -226,9 +226,9 @@ enum { SIMD_EXP_STEPS = 1 };
 #define SIMD_EXP_MAGIC v_set1(12582912.0f / SIMD_EXP_STEPS) /* 1.5 · 2^23 steps */
 
 #if defined(__AVX512F__)
-/* 2^(shifted - magic) · 2^r; exactly 1 at 0, so that slow decays stay exact. The cubic's
- * step · (1 + ln(2) r + … + c r³) is step + (c step) r ((r + b) r + a): a second table saves one of the
- * multiplications that bound the scan. */
+/* 2^(shifted - magic) · 2^r; exactly 1 at 0, so that decays near 1 are accurate. The cubic polynomial
+ * step · (1 + ln(2) r + … + c r³) is computed as step + (c step) r ((r + b) r + a), with a second table for c step.
+ * That saves a multiplication, and multiplications limit the speed of the scan. */
 SIMD_INLINE vf v_exp2_parts(vf shifted, vf r)
 {
     const vf steps = {1.0f,        1.04427373f, 1.09050775f, 1.13878858f, 1.18920711f, 1.24185777f,
@@ -256,13 +256,13 @@ SIMD_INLINE vf v_exp2_fraction(vf r)
 
 SIMD_INLINE vf v_exp2_parts(vf shifted, vf r)
 {
-    /* two factors, since neither 2^128 nor 2^-150 is a normal float */
+    /* two factors, since 2^128 and 2^-150 are not normal floats */
     const vi power = (vi)shifted - (vi)SIMD_EXP_MAGIC, half = power >> 1;
     return v_exp2_fraction(r) * (vf)((half + 127) << 23) * (vf)((power - half + 127) << 23);
 }
 #endif
 
-/* 2^x for -1e18 <= x <= 0; below 2^-126 what comes out is at most that. 1.1 ulp. */
+/* 2^x for -1e18 <= x <= 0; for x below -126 the result is at most 2^-126. 1.1 ulp. */
 SIMD_INLINE vf v_exp2_negative(vf x)
 {
 #if defined(__AVX512F__)
@@ -271,12 +271,12 @@ SIMD_INLINE vf v_exp2_negative(vf x)
 #else
     x = v_max(v_set1(-126.0f), x);
     const vf shifted = x + SIMD_EXP_MAGIC;
-    const vf power = (vf)(((vi)shifted << 23) + (127 << 23)); /* the magic's own bits are shifted out */
+    const vf power = (vf)(((vi)shifted << 23) + (127 << 23)); /* the bits of SIMD_EXP_MAGIC are shifted out */
     return v_exp2_fraction(x - (shifted - SIMD_EXP_MAGIC)) * power;
 #endif
 }
 
-/* 2^(a·b) likewise, without rounding the product where there is fused multiply-add. */
+/* 2^(a·b) in the same range, without rounding of the product if there is fused multiply-add. */
 SIMD_INLINE vf v_exp2_product(vf a, vf b)
 {
 #if defined(__AVX512F__)
@@ -288,13 +288,13 @@ SIMD_INLINE vf v_exp2_product(vf a, vf b)
 #endif
 }
 
-/* e^x; inf, 0 and NaN where they must be. 1.4 ulp. */
+/* e^x, with correct inf, 0 and NaN. 1.4 ulp. */
 SIMD_INLINE vf v_exp(vf x)
 {
     x = v_min(v_set1(89.0f), v_max(v_set1(-104.0f), x));
     const vf shifted = x * SIMD_LOG2E + SIMD_EXP_MAGIC;
     const vf power = shifted - SIMD_EXP_MAGIC;
-    /* x - power · ln 2 in two parts, of which the first is exact (Cody and Waite) */
+    /* x - power · ln 2, with ln 2 in two parts; the first product is exact (Cody and Waite) */
     const vf r = (x - power * 0.693359375f) + power * 2.12194440e-4f;
     return v_exp2_parts(shifted, r * SIMD_LOG2E);
 }
@@ -319,8 +319,8 @@ SIMD_INLINE vf v_sigmoid(vf x)
     return 1.0f / (v_exp(-x) + 1.0f);
 }
 
-/* Softplus of x·log(2), which is log(1 + 2^x) (PyTorch's threshold of 20 makes no difference in float32);
- * *slope, if wanted: softplus' derivative there. 2.4 ulp. */
+/* Softplus of x·log(2), which is log(1 + 2^x) (PyTorch's threshold of 20 makes no difference in float32). *slope, if
+ * not NULL: the derivative of softplus. 2.4 ulp. */
 SIMD_INLINE vf v_softplus_log2(vf x, vf *slope)
 {
     const vf e = v_exp2_negative(-v_abs(x));

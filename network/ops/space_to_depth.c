@@ -1,6 +1,6 @@
-/* Space to depth: (H, W, C) → (⌊H/f⌋, ⌊W/f⌋, f²C); what does not fill a block is cropped. Blocks go down
- * a column first, as PatchMerging2D concatenates them: (0,0), (1,0), (0,1), (1,1) in (h,w) for f = 2
- * (Liu et al. 2021, Swin Transformer; VMamba). */
+/* Space to depth: (H, W, C) → (⌊H/f⌋, ⌊W/f⌋, f²C); rows and columns that do not fill a block are cropped. The pixels of
+ * a block are in column order, as PatchMerging2D concatenates them: (0,0), (1,0), (0,1), (1,1) in (h,w) for f = 2 (Liu
+ * et al. 2021, Swin Transformer; VMamba). */
 #include "network/ops/kernel.h"
 #include "network/ops/ops.h"
 #include "network/ops/pixel_blocks.h"
@@ -40,7 +40,7 @@ static int shape(Node *node, Err *e)
     const int64_t f = *(const int64_t *)node->attr;
     const Shape s = node->in[0]->shape;
     if (f < 1 || s.h < f || s.w < f)
-        return err_set(e, ERR_SHAPE, "%" PRId64 "x%" PRId64 " pixels hold no block of %" PRId64 "x%" PRId64,
+        return err_set(e, ERR_SHAPE, "an image of %" PRId64 "x%" PRId64 " is smaller than a block of %" PRId64 "x%" PRId64,
                        s.h, s.w, f, f);
     node->out[0]->shape = (Shape){s.n, s.h / f, s.w / f, s.c * f * f};
     node->out[0]->dtype = node->in[0]->dtype;

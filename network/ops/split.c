@@ -1,5 +1,5 @@
-/* Split along channels: a = the first channels of x, b = the others. A part that the memory planner reads
- * straight from x (or whose gradient stands in x's) needs no copy. */
+/* Split along channels: a = the first channels of x, b = the others. A part (or gradient of a part) that the memory
+ * planner has made a slice of x (or of its gradient) needs no copy. */
 #include "network/ops/kernel.h"
 #include "network/ops/ops.h"
 
@@ -26,7 +26,7 @@ static void backward(Node *node, const Step *step)
         if (out->grad)
             move_pixels(place, in->pitch, out->grad, out->pitch, pixels, out->shape.c, node->accumulate[0]);
         else if (!node->accumulate[0])
-            clear_pixels(place, in->pitch, pixels, out->shape.c); /* nobody uses this part */
+            clear_pixels(place, in->pitch, pixels, out->shape.c); /* this part has no gradient */
         place += out->shape.c;
     }
 }
@@ -42,7 +42,7 @@ static int shape(Node *node, Err *e)
     const Shape s = node->in[0]->shape;
     if (first < 1 || first >= s.c)
         return err_set(e, ERR_SHAPE,
-                       "cannot take the first %" PRId64 " of %" PRId64 " channels and leave some", first,
+                       "cannot split after channel %" PRId64 " of %" PRId64, first,
                        s.c);
     for (int i = 0; i < 2; i++) {
         node->out[i]->shape = (Shape){s.n, s.h, s.w, i ? s.c - first : first};

@@ -6,15 +6,15 @@
 
 enum { BLOCK = 16 }; /* channels */
 
-/* oneDNN copies dYᵀ, which comes by columns. That is felt where few channels of X share the copy: then (dYᵀ X)ᵀ = Xᵀ dY,
- * which copies the narrower matrix, is up to 1.3 times as fast. */
+/* oneDNN makes a copy of the transposed first operand, dYᵀ. If X has few channels, this copy takes a large part of the
+ * time. Then (dYᵀ X)ᵀ = Xᵀ dY is up to 1.3 times as fast, since it copies the narrower matrix. */
 static bool is_better_turned(const WeightOperands *o)
 {
     enum { FEW = 256 };
     return o->dtype == DTYPE_F32 && o->in_channels < o->out_channels && o->in_channels < FEW;
 }
 
-/* Several threads share a long sum best by pieces: up to 1.15 times as fast. One is better off without. */
+/* With several threads a long sum is up to 1.15 times as fast if it is divided into pieces. With one it is slower. */
 static int choose_pieces(const WeightOperands *o)
 {
     enum { MOST = 4, LEAST_PIXELS = 1600 };
@@ -56,7 +56,7 @@ size_t weight_product_scratch(const WeightProduct *w)
     return w->product ? sums_bytes(w) + dnn_scratch_bytes(w->product) : 0;
 }
 
-/* A block of the result, small enough that its lines of either order stay in the cache. */
+/* Adds the pieces for a block of the result. The block is small enough for the cache in both layouts. */
 static void add_block(const WeightProduct *w, const float *sums, int64_t first_out, int64_t first_in, float *dw)
 {
     const int64_t out = w->out_channels, in = w->in_channels, of_out = w->turned ? 1 : in, of_in = w->turned ? out : 1;
@@ -71,7 +71,7 @@ static void add_block(const WeightProduct *w, const float *sums, int64_t first_o
         }
 }
 
-/* Adds the pieces up, always in one order, into (out, in). */
+/* Adds the pieces in a fixed order; writes the result as (out, in). */
 static void add_pieces(const WeightProduct *w, const float *sums, float *dw)
 {
 #pragma omp parallel for schedule(static) collapse(2)

@@ -1,6 +1,6 @@
-/* The gradient of weights that every pixel is multiplied with: dW (out, in) = dYᵀ X, a sum over all pixels.
+/* The gradient of the weights of a linear layer: dW (out, in) = dYᵀ X, a sum over all pixels.
  *
- * Made in an op's prepare (weight_product_new), given back in its release. product is NULL before and after. */
+ * Created in an op's prepare (weight_product_new), freed in its release. product is NULL before and after. */
 #ifndef NETWORK_OPS_WEIGHT_PRODUCT_H
 #define NETWORK_OPS_WEIGHT_PRODUCT_H
 
@@ -16,15 +16,15 @@ typedef struct WeightOperands {
 typedef struct WeightProduct {
     Dnn *product;
     int64_t out_channels, in_channels;
-    int pieces;               /* of the pixels: each has a sum of its own, in scratch */
-    bool turned;              /* the sums are (in, out) */
+    int pieces;               /* of the pixels; each has its own sum, in scratch */
+    bool turned;              /* computes the transpose: the sums are (in, out) */
 } WeightProduct;
 
 int weight_product_new(WeightProduct *w, const WeightOperands *o, Err *e);
 void weight_product_free(WeightProduct *w);
-size_t weight_product_scratch(const WeightProduct *w); /* bytes; 0 where there is no product */
+size_t weight_product_scratch(const WeightProduct *w); /* bytes; 0 if there is no product */
 
-/* dw: float32 (out, in), dense, written. Failures as in onednn.h. */
+/* Writes dw: float32 (out, in), dense. Failures: as in onednn.h. */
 void weight_product_run(WeightProduct *w, const void *dy, const void *x, float *dw, void *scratch, Err *e);
 
 #endif

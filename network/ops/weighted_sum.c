@@ -1,10 +1,10 @@
-/* out = Σ weight_i · term_i of scalars: the losses of several heads in one (deep supervision). */
+/* out = Σ weight_i · term_i of scalars: the loss with deep supervision from the losses of the heads. */
 #include "network/ops/kernel.h"
 #include "network/ops/ops.h"
 
 typedef struct SumWeights {
     double of[NODE_INPUTS];
-    int count; /* terms asked for */
+    int count; /* of terms */
 } SumWeights;
 
 static void forward(Node *node, const Step *step)
@@ -50,7 +50,7 @@ static const OpClass weighted_sum_class = {
 Ref op_weighted_sum(Graph *g, const char *name, const Ref *terms, const double *weights, int count)
 {
     SumWeights w = {.count = count};
-    const int given = count < NODE_INPUTS ? count : NODE_INPUTS; /* shape refuses more */
+    const int given = count < NODE_INPUTS ? count : NODE_INPUTS; /* `shape` fails if there are more */
     for (int i = 0; i < given; i++) w.of[i] = weights[i];
     return graph_node(g, &weighted_sum_class, name, &w, sizeof w, terms, given, NULL, 0);
 }

@@ -1,4 +1,4 @@
-/* bench: what this machine can do, and what of it the ops, networks and the rest of the pipeline reach. */
+/* bench: measures the machine's limits, and the speed of ops, networks and the rest of the pipeline. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 typedef struct Options {
     CommonOptions common;
     MeasureOptions measure;
-    bool ops, networks, pipeline;      /* which parts; none named: all */
+    bool ops, networks, pipeline;      /* parts to measure; none given: all */
     const char *json, *compare;
 } Options;
 
@@ -20,29 +20,30 @@ enum {
 };
 
 static const struct argp_option option_table[] = {
-    {"ops", KEY_OPS, NULL, 0, "Measure every op at its shapes in the networks, where training runs it", 0},
+    {"ops", KEY_OPS, NULL, 0, "Measure every op with its shapes in the networks, during a training step", 0},
     {"networks", KEY_NETWORKS, NULL, 0, "Measure whole networks", 0},
     {"pipeline", KEY_PIPELINE, NULL, 0, "Measure preprocessing, augmentation, sliding window, metrics", 0},
     {"network", 'n', "NAME", 0, "Only this network; may be repeated (default: all)", 0},
     {"size", KEY_SIZE, "HxW", 0,
      "Only this image size; may be repeated (default 320x320, 384x640, 512x512)", 0},
     {"batch-size", 'b', "N", 0,
-     "Only this batch size; may be repeated (default 1 and 4; ops take the first)", 0},
+     "Only this batch size; may be repeated (default 1 and 4; ops use the first)", 0},
     {"precision", KEY_PRECISION, "NAME", 0, "Only ops and networks in fp32 or bf16 (default: both)", 0},
     {"simd", KEY_SIMD, "LEVEL", 0,
      "Use no instructions beyond portable, avx2 or avx512, oneDNN and the machine's peak included", 0},
     {"what", KEY_WHAT, "WHAT", 0, "Only forward or train", 0},
-    {"seconds", KEY_SECONDS, "S", 0, "Spent on each figure, the best run counts (default 3)", 0},
-    {"quick", KEY_QUICK, NULL, 0, "A rough look: 320x320, one run of everything", 0},
-    {"json", KEY_JSON, "FILE", 0, "Write the figures to FILE", 0},
-    {"compare", KEY_COMPARE, "OLD.json", 0, "Print this run's figures over those of an earlier --json", 0},
+    {"seconds", KEY_SECONDS, "S", 0, "Time to measure each value in seconds; the best run counts (default 3)", 0},
+    {"quick", KEY_QUICK, NULL, 0, "A quick estimate: 320x320, one run of everything", 0},
+    {"json", KEY_JSON, "FILE", 0, "Write the measured values to FILE", 0},
+    {"compare", KEY_COMPARE, "OLD.json", 0, "Print the ratios of this run's values to those of an earlier --json", 0},
     {0},
 };
 
 static const char documentation[] =
-    "Measures the machine's limits, then the ops, networks and the pipeline against them.\v"
-    "All figures are the best of several runs. Fractions of the peak count 2 × the multiply-adds of convolutions and "
-    "matrix products, three times that for a training step, over the best matrix product of as many threads.";
+    "Measures the machine's limits, then the ops, networks and the pipeline relative to them.\v"
+    "All values are the best of several runs. The fraction of the peak is the rate of floating-point operations, relative "
+    "to that of the fastest matrix product with the same number of threads. Only convolutions and matrix products are "
+    "counted: 2 operations for each multiply-add, and three times as many in a training step.";
 
 static void add_network(struct argp_state *state, MeasureOptions *m, const char *name)
 {
@@ -76,7 +77,7 @@ static void choose_what(struct argp_state *state, MeasureOptions *m, const char 
     if (!m->forward && !m->train) argp_error(state, "--what %s: expected forward or train", text);
 }
 
-/* What was not chosen. */
+/* Sets the defaults of options that were not given. */
 static void complete(struct argp_state *state, Options *o)
 {
     MeasureOptions *m = &o->measure;

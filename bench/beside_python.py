@@ -43,7 +43,7 @@ def write(array, path, spacing):
 
 
 def surfaces():
-    """Two wavy balls, a hand's breadth apart; the files are read, measured and the results written, too."""
+    """Two deformed balls, shifted by a few voxels. The time of evaluate includes reading the files and writing results."""
     z, y, x = numpy.indices((256, 256, 256), dtype=float)
     wavy = numpy.sqrt((z - 127.5) ** 2 + (y - 127.5) ** 2 + (x - 127.5) ** 2)
     wavy += 6 * numpy.sin(z / 9) * numpy.cos(y / 11) * numpy.sin(x / 13)
@@ -65,7 +65,7 @@ def surfaces():
 
 
 def overlaps():
-    """A folder of cases by both command lines."""
+    """A folder of cases, evaluated by the command lines of both."""
     names = sorted(name for name in os.listdir(labels) if name.endswith(".nii.gz"))[:60]
     for name in names:
         os.makedirs(f"{out}/references", exist_ok=True)

@@ -1,4 +1,4 @@
-/* How fast this machine takes exponentials that lie in its nearest cache: in place, one thread. */
+/* The speed of exponentials in the L1 cache: in place, one thread. */
 #ifndef BENCH_EXP_LIMIT_H
 #define BENCH_EXP_LIMIT_H
 

@@ -1,4 +1,4 @@
-/* What the machine can do at best, in the same run as all that is compared with it. */
+/* Measures the machine's limits, in the same run as the values that are compared with them. */
 #include <omp.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,14 +22,14 @@ static void multiply(void *context)
     dnn_run_product(p->primitive, p->a, p->b, NULL, p->c, p->scratch, &p->failure);
 }
 
-/* Numbers that are such in either type. */
+/* Fills memory with finite values, both as bfloat16 and as float32. */
 static void fill(uint16_t *values, int64_t count)
 {
     Rng rng = rng_make(1, 0, 0, 0, RNG_TEST);
     for (int64_t i = 0; i < count; i++) values[i] = (uint16_t)(0x3f00 | (rng_u32(&rng) & 0x80ff)); /* ±0.5 … 2 */
 }
 
-/* Products of n x n in the memory given; bfloat16 results are float32. */
+/* The speed of products of n × n matrices; those of bfloat16 have float32 results. */
 static int measure_size(double *flops, Product *p, bool bf16, int64_t n, double seconds, Err *e)
 {
     const DType type = bf16 ? DTYPE_BF16 : DTYPE_F32;
@@ -44,7 +44,7 @@ static int measure_size(double *flops, Product *p, bool bf16, int64_t n, double 
     return p->failure.code;
 }
 
-/* The best of square products: floating-point operations per second. */
+/* The speed of the fastest square product, in floating-point operations per second. */
 static int measure_product(double *flops, bool bf16, int64_t largest, double seconds, Err *e)
 {
     const int64_t count = largest * largest;
@@ -77,7 +77,7 @@ static void copy(void *context)
     for (int64_t i = 0; i < c->bytes; i += PIECE) memcpy(c->to + i, c->from + i, PIECE);
 }
 
-/* Bytes read and written per second by copying what fits into no cache. */
+/* Bytes read and written per second when copying memory that is larger than all caches. */
 static int measure_copy(double *bytes, double seconds, Err *e)
 {
     const int64_t size = 256 << 20;

@@ -1,4 +1,4 @@
-/* The parts of the bench. Each measures and adds rows to the report; what fails is lack of memory. */
+/* The parts of the bench. Each measures and adds rows to the report. They fail only for lack of memory. */
 #ifndef BENCH_MEASURE_H
 #define BENCH_MEASURE_H
 
@@ -11,7 +11,7 @@
 
 enum { MEASURE_SIZES = 8, MEASURE_BATCHES = 4, MEASURE_NETWORKS = 16 };
 
-/* What the machine can do at best; rates per second. Index 0: one thread, 1: all. */
+/* The limits of the machine; rates per second. Index 0: one thread, 1: all threads. */
 typedef struct Limits {
     double flops[2], bf16_flops[2], copy_bytes[2], exps; /* bf16_flops: 0 where the CPU has no bfloat16 */
 } Limits;
@@ -25,25 +25,25 @@ typedef struct MeasureOptions {
     int batch_count;
     bool forward, train;
     bool fp32, bf16;                   /* precisions of whole networks; bf16 only where the CPU has it */
-    int threads;                       /* "all" of them */
-    double seconds;                    /* spent on each figure, where one run takes less */
+    int threads;                       /* number of "all threads" */
+    double seconds;                    /* time to repeat each measurement; at least one run */
     bool quick;
 } MeasureOptions;
 
 int measure_limits(Limits *limits, const MeasureOptions *o, BenchReport *r, Err *e);
 int measure_ops(const MeasureOptions *o, BenchReport *r, Err *e);
-int measure_scan(const MeasureOptions *o, BenchReport *r, Err *e);          /* the scan's kernel alone */
+int measure_scan(const MeasureOptions *o, BenchReport *r, Err *e);          /* only the kernel of the scan */
 int measure_networks(const Limits *limits, const MeasureOptions *o, BenchReport *r, Err *e);
 int measure_preparation(const MeasureOptions *o, BenchReport *r, Err *e);   /* preprocessing, augmentation */
 int measure_results(const MeasureOptions *o, BenchReport *r, Err *e);       /* sliding window, metrics */
 
-/* The least seconds that run(context) takes, tried for about `seconds` after one run to warm up. */
+/* The shortest time of run(context), in seconds, from runs during about `seconds` after a warm-up run. */
 double measure_best(void (*run)(void *context), void *context, double seconds);
 
-/* Reports one step of the pipeline, of which `amount` units took that long. */
+/* Reports a step of the pipeline that processed `amount` units in `seconds`. */
 void measure_tell(BenchReport *r, const char *what, const char *unit, double amount, double seconds);
 
-/* A network of the official widths with random weights and its multiply-adds; 14 classes, 3 channels. */
+/* Builds a network with the official widths, for 3 channels and 14 classes. */
 int measure_build(Graph **g, const char *network, const int64_t size[2], Err *e);
 
 /* Multiply-adds of convolutions and matrix products: all that a fraction of the peak counts. */
@@ -56,15 +56,15 @@ typedef struct MeasureRun {
     DType precision;
 } MeasureRun;
 
-/* An executor of the network's loss (train) or first head, and random inputs for it. */
+/* An executor for the network's loss (train) or first head, with random inputs. */
 typedef struct Subject {
     Executor *executor;
-    void *inputs[2];                   /* image, labels (NULL: forward alone) */
+    void *inputs[2];                   /* image, labels (NULL: only forward) */
 } Subject;
 
 int measure_subject(Subject *s, const Graph *g, Parameters *parameters, const MeasureRun *run, Err *e);
 void measure_drop(Subject *s);
-int measure_feed(const Subject *s, Err *e); /* gives the inputs, as a training does before each forward */
-int measure_seed(const Subject *s, Err *e); /* the loss's gradient: 1 */
+int measure_feed(const Subject *s, Err *e); /* sets the inputs, as training does before each forward */
+int measure_seed(const Subject *s, Err *e); /* sets the gradient of the loss: 1 */
 
 #endif

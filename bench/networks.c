@@ -10,7 +10,7 @@ typedef struct Work {
     Subject subject;
     Optimizer *optimizer;   /* NULL: forward only */
     Step step;
-    Err failure;            /* of some run */
+    Err failure;            /* of any run */
 } Work;
 
 static int train_step(Work *w, Err *e)
@@ -39,10 +39,10 @@ typedef struct Network {
     Parameters *parameters;
 } Network;
 
-/* What a measurement finds. */
+/* The result of a measurement. */
 typedef struct Found {
-    double seconds, products; /* of one run; multiply-adds, those of backward included */
-    size_t bytes;             /* with AdamW's moments */
+    double seconds, products; /* of one run; products: multiply-adds, including backward */
+    size_t bytes;             /* including AdamW's moments */
 } Found;
 
 static double products_of(const Executor *x, bool train)
@@ -104,7 +104,7 @@ static void report_scaling(BenchReport *r, const char *network, const MeasureRun
     report_end(r);
 }
 
-/* Forward and training with each batch. */
+/* Measures forward and training with each batch size. */
 static int measure_size(const Network *n, MeasureRun run, const Limits *limits, const MeasureOptions *o, BenchReport *r,
                         Err *e)
 {
@@ -120,7 +120,7 @@ static int measure_size(const Network *n, MeasureRun run, const Limits *limits, 
     return 0;
 }
 
-/* How the first forward gains from threads. */
+/* Measures forward of the first size with different numbers of threads. */
 static int measure_scaling(const Network *n, const MeasureRun *run, const MeasureOptions *o, BenchReport *r, Err *e)
 {
     Found one, all;

@@ -1,5 +1,5 @@
-/* Every op at the shapes it has in the networks, where it stands in them: a training step runs node by node,
- * each is timed, and nodes of one kind and shape are taken together (the least of all their times). */
+/* Measures every op with the shapes that it has in the networks: a training step runs node by node, and each is timed.
+ * Nodes with the same op and shapes are one row, with the shortest of their times. */
 #include <omp.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 #include "network/executor/precision.h"
 
 typedef struct Timing {
-    double forward, backward; /* least seconds; 0: not run yet */
+    double forward, backward; /* shortest time in seconds; 0: not run yet */
 } Timing;
 
 static void keep_least(double *least, double seconds)
@@ -52,7 +52,7 @@ static void describe_shape(char *text, size_t bytes, Shape s)
     describe(text, bytes, 4, (int64_t[]){s.n, s.h, s.w, s.c});
 }
 
-/* Whether two nodes are one row: the same op on the same shapes, with gradients for the same things. */
+/* Whether two nodes are in the same row: the same op and shapes, and gradients of the same inputs and parameters. */
 static bool is_alike(const Node *a, const Node *b)
 {
     if (a->op != b->op || a->impl != b->impl || a->has_backward != b->has_backward ||
@@ -65,7 +65,7 @@ static bool is_alike(const Node *a, const Node *b)
 
 static double rate(double amount, double seconds) { return seconds ? amount / seconds * 1e-9 : 0; }
 
-/* The network and how it runs. */
+/* The network and its options. */
 typedef struct Setting {
     const char *network;
     MeasureRun run;
@@ -106,7 +106,7 @@ static void report_kinds(BenchReport *r, const Setting *setting, const Executor 
             if (timings[k].forward == 0 || !is_alike(executor_node(x, i), executor_node(x, k))) continue;
             keep_least(&timings[i].forward, timings[k].forward);
             keep_least(&timings[i].backward, timings[k].backward);
-            timings[k].forward = 0; /* told with this one */
+            timings[k].forward = 0; /* reported in this row */
             uses++;
         }
         report(r, setting, executor_node(x, i), uses, &timings[i]);

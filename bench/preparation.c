@@ -1,4 +1,4 @@
-/* What happens to images before a network sees them: normalisation, resampling, augmentation. */
+/* Measures the processing of images before the network: normalisation, resampling, augmentation. */
 #include "base/memory.h"
 #include "base/random.h"
 #include "bench/measure.h"
@@ -8,10 +8,10 @@
 #include "preprocess/resample.h"
 #include "trainer/augment.h"
 
-/* A phantom as preprocessing takes it, and what comes out of it. */
+/* A phantom as the input of preprocessing, and its output. */
 typedef struct PhantomInput {
     Array image, labels;           /* float32 and int16 (Z,Y,X) */
-    Array image_out, labels_out;   /* in-plane spacing 1.2 times as large */
+    Array image_out, labels_out;   /* resampled to 1.2 times the in-plane spacing */
     Array mask;
 } PhantomInput;
 
@@ -44,7 +44,7 @@ static int case_make(PhantomInput *c, bool quick, Err *e)
 
 static const PlanResampling cubic = {.order = 3, .force_separate_z = SWITCH_AUTO};
 static const PlanResampling linear_labels = {.is_seg = true, .order = 1, .force_separate_z = SWITCH_AUTO};
-enum { SLICES = 0 };   /* the axis that is handled apart */
+enum { SLICES = 0 };   /* the axis that is resampled separately */
 
 static void find_region(void *context)
 {
@@ -100,7 +100,7 @@ typedef struct Augmentation {
     int16_t *labels;
 } Augmentation;
 
-/* PATCHES patches, so that every transform comes as often as it is drawn. */
+/* Augments PATCHES patches, enough to include every transform with its probability. */
 static void augment(void *context)
 {
     const Augmentation *a = context;

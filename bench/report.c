@@ -95,12 +95,12 @@ void report_free(BenchReport *r)
     *r = (BenchReport){0};
 }
 
-/* ---- as data ---- */
+/* ---- JSON ---- */
 
 static const char *const sections[] = {"limits", "ops", "scan", "networks", "scaling", "pipeline"};
 enum { SECTIONS = sizeof sections / sizeof sections[0] };
 
-/* Limits stand in one mapping, as each has a name of its own. */
+/* Limits are one mapping, because each has its own name. */
 static bool is_mapping(const char *section) { return !strcmp(section, "limits"); }
 
 static void write_row(DocWriter *w, const BenchRow *row)
@@ -129,7 +129,7 @@ int report_write(const BenchReport *r, const char *path, Err *e)
     return doc_finish(&w, path, e);
 }
 
-/* ---- against an earlier run ---- */
+/* ---- comparison with an earlier run ---- */
 
 static bool is_same(const BenchField *field, const DocNode *old)
 {

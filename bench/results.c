@@ -1,4 +1,4 @@
-/* What happens to predictions: the sliding window around a network, and the metrics. */
+/* Measures the sliding window and the metrics. */
 #include "base/memory.h"
 #include "bench/measure.h"
 #include "data/phantom.h"
@@ -7,7 +7,7 @@
 #include "evaluation/surface.h"
 #include "inference/sliding_window.h"
 
-/* ---- sliding window: all but the network, which here takes no time ---- */
+/* ---- sliding window, without the time of the network ---- */
 
 enum { TILE = 320, CLASSES = 14, SIDE = 640, WINDOW_SLICES = 4 };
 
@@ -53,7 +53,7 @@ static int measure_window(const MeasureOptions *o, BenchReport *r, Err *e)
     return 0;
 }
 
-/* ---- metrics: a phantom's labels against themselves, moved by 3 voxels ---- */
+/* ---- metrics: a phantom's labels, compared with the same labels shifted by 3 voxels ---- */
 
 typedef struct Maps {
     Structures structures;

@@ -1,5 +1,5 @@
-/* The selective scan's kernel alone, without the op's matrix product: a state update is one h = a h + b,
- * with all that belongs to it, of one state of one channel at one pixel in one direction. */
+/* Measures the kernel of the selective scan, without the op's matrix product. A state update is h = a h + b for one
+ * state of one channel at one pixel in one direction, including the computation of a and b. */
 #include <string.h>
 
 #include "base/memory.h"
@@ -7,7 +7,7 @@
 #include "bench/measure.h"
 #include "network/ops/scan.h"
 
-/* Of the first stages' blocks at 320x320: L = 6400, D = 192, N = 16. */
+/* The shape in the first stage's blocks at 320x320: L = 6400, D = 192, N = 16. */
 static const ScanShape full_shape = {.batch = 1, .height = 80, .width = 80, .channels = 192, .states = 16,
     .rank = 6, 
     .directions = {4, {SCAN_ROW_MAJOR, SCAN_COLUMN_MAJOR, SCAN_ROW_MAJOR_REVERSED, SCAN_COLUMN_MAJOR_REVERSED}}};

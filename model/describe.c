@@ -37,10 +37,10 @@ typedef struct Group {
     char name[64];
     Shape shape;           /* of its last output */
     int64_t parameters, multiply_adds;
-    int level;             /* halvings below the image's resolution */
+    int level;             /* how often the image's resolution was halved */
 } Group;
 
-/* A layer's block: its name up to the first part that is a number, else its first two parts. */
+/* The block of a layer: its name up to the first component that is a number; if there is none, its first two. */
 static void block_of(const char *layer, char *block, size_t bytes)
 {
     size_t end = strcspn(layer, "."), second = 0;
@@ -74,7 +74,7 @@ static int writer_of(const Executor *x, const Tensor *t)
     return -1;
 }
 
-/* A node outside any block (a concat in "decoder") belongs to the block whose output it works on. */
+/* A node outside any block (a concat in "decoder") belongs to the block whose output it reads. */
 static int group_of(const Executor *x, Drawing *d, int i)
 {
     const Node *node = executor_node(x, i);
@@ -103,7 +103,7 @@ static void group_nodes(const Executor *x, Drawing *d)
     }
 }
 
-/* Time runs downwards, resolution falls to the right. */
+/* Execution order runs downwards; resolution decreases to the right. */
 static double box_x(const Group *g) { return MARGIN + (double)g->level * STEP_X; }
 static double box_y(int group) { return TITLE + MARGIN + (double)group * STEP_Y; }
 
@@ -111,7 +111,7 @@ static void draw_edge(const Drawing *d, int from, int to, Text *svg)
 {
     const double x0 = box_x(&d->groups[from]) + BOX_WIDTH / 2.0, y0 = box_y(from) + BOX_HEIGHT;
     const double x1 = box_x(&d->groups[to]) + BOX_WIDTH / 2.0, y1 = box_y(to), bend = (y1 - y0) / 2;
-    /* A long way down its own column passes beside the boxes between. */
+    /* An edge to a box further down in the same column is drawn beside the boxes between them. */
     const double aside = x0 == x1 && to - from > 1 ? BOX_WIDTH * 0.62 : 0;
     text_add(svg, "<path d=\"M%.0f %.0fC%.0f %.0f %.0f %.0f %.0f %.0f\"/>\n", x0, y0, x0 + aside, y0 + bend, x1 + aside, y1 - bend, x1, y1);
 }
@@ -149,7 +149,7 @@ static void draw(const Executor *x, const Drawing *d, const char *title, Text *s
                   ".name{font-weight:bold}.title{font-size:20px}</style>\n"
                   "<rect width=\"100%%\" height=\"100%%\" style=\"fill:white;stroke:none\"/>\n"
                   "<text class=\"title\" x=\"%d\" y=\"36\">%s</text>\n"
-                  "<text x=\"%d\" y=\"58\">output H×W×C, parameters, multiply-adds; time runs down, resolution falls to the right</text>\n",
+                  "<text x=\"%d\" y=\"58\">output H×W×C, parameters, multiply-adds; order runs down, resolution decreases to the right</text>\n",
              MARGIN, title, MARGIN);
     draw_edges(x, d, svg);
     for (int i = 0; i < d->count; i++) draw_box(&d->groups[i], i, svg);

@@ -1,8 +1,8 @@
 /* Describing a network: its layers, counts and drawing, for network_info.
  *
- * Counts are the paper's: one multiply-add counts 1, by fvcore's rule, all heads of deep supervision included;
- * the selective scan by one of VMamba's two rules per position, channel and direction: (3.5 N + 1) in the
- * first tables (57 for N = 16), (9 N + 1) in the later ones (145). */
+ * Operations are counted as in the paper: multiply-adds, as fvcore counts them, including all heads of deep
+ * supervision. A selective scan with N states counts for each position, channel and direction, by one of VMamba's two
+ * rules, as 3.5 N + 1 in the first tables (57 for N = 16), or as 9 N + 1 in the later ones (145). */
 #ifndef MODEL_DESCRIBE_H
 #define MODEL_DESCRIBE_H
 
@@ -16,8 +16,8 @@ int64_t node_parameters(const Node *node);
 int64_t node_multiply_adds(const Node *node, ScanRule rule);
 int64_t executor_multiply_adds(const Executor *x, ScanRule rule);
 
-/* The network as an SVG page, appended: blocks from left to right in the order of execution, each at the
- * height of its resolution, so that the U shows. x: a planned executor of all heads. Fails: ERR_NOMEM. */
+/* Appends a drawing of the network as SVG: blocks from top to bottom in the order of execution, and from left to right
+ * by decreasing resolution. x: a planned executor of all heads. Fails: ERR_NOMEM. */
 int describe_svg(const Executor *x, const char *title, Text *svg, Err *e);
 
 #endif

@@ -7,17 +7,18 @@
 #include "base/memory.h"
 #include "network/models/vss_encoder.h"
 
-static const char EMBEDDING[] = "patch_embed.";   /* VMamba's */
+static const char EMBEDDING[] = "patch_embed.";   /* as in VMamba */
 
 enum { NAME_BYTES = 256 };
 
-/* Why a tensor is left out. */
+/* Reasons to leave out a tensor. */
 typedef enum Reason { OTHER_SHAPE, NO_PARAMETER, OF_CLASSIFIER, OTHER_INPUT, INTEGERS, REASONS } Reason;
 
-/* Which tensor is meant for which parameter: made first, so that a file that is refused changes nothing. */
+/* The assignment of tensors to parameters. It is complete before any parameter is written, so that nothing is changed
+ * if the file is rejected. */
 typedef struct Matching {
     const Graph *graph;
-    const char *encoder;    /* where VMamba's tensors belong, "vssm_encoder."; NULL: nowhere */
+    const char *encoder;    /* prefix of the encoder's parameters, "vssm_encoder."; NULL: no encoder */
     const WeightsFile *weights;
     const Array **source;   /* per parameter; NULL: none */
     int taken;
@@ -28,7 +29,7 @@ typedef struct Matching {
 
 static bool begins(const char *text, const char *with) { return !strncmp(text, with, strlen(with)); }
 
-/* The name without what DistributedDataParallel and torch.compile put in front. */
+/* The name without the prefixes of DistributedDataParallel and torch.compile. */
 static const char *bare(const char *name)
 {
     static const char *const wrappers[] = {"module.", "_orig_mod."};
@@ -60,7 +61,7 @@ static void leave_out(Matching *m, const char *name, Reason reason)
 {
     static const char *const why[REASONS] = {
         [NO_PARAMETER] = "the network has no such parameter", [OF_CLASSIFIER] = "it belongs to the classifier",
-        [OTHER_INPUT] = "the network's patch embedding has another input", [INTEGERS] = "its numbers are integers"};
+        [OTHER_INPUT] = "the network's patch embedding has another input", [INTEGERS] = "it has integer values"};
     text_add(&m->left_out, "%s: %s\n", name, why[reason]);
     m->left_out_for[reason]++;
 }
@@ -75,7 +76,7 @@ static void leave_out_shape(Matching *m, const char *name, const Array *a, const
     m->left_out_for[OTHER_SHAPE]++;
 }
 
-/* Tensor `name` of the file is meant for the parameter `wanted`. */
+/* Assigns tensor `name` of the file to the parameter `wanted`, or notes why not. */
 static int match(Matching *m, const char *name, const char *wanted, const Array *a, Err *e)
 {
     const int index = graph_find_param(m->graph, wanted);
@@ -89,7 +90,7 @@ static int match(Matching *m, const char *name, const char *wanted, const Array 
     } else if (!fits(p, a)) {
         leave_out_shape(m, name, a, p);
     } else if (m->source[index]) {
-        return err_set(e, ERR_FORMAT, "two tensors are meant for %s, one of them %s", p->name, name);
+        return err_set(e, ERR_FORMAT, "two tensors match the parameter %s, one of them is %s", p->name, name);
     } else {
         m->source[index] = a;
         m->taken++;
@@ -97,7 +98,7 @@ static int match(Matching *m, const char *name, const char *wanted, const Array 
     return 0;
 }
 
-/* A tensor of a VMamba checkpoint. */
+/* Assigns a tensor of a VMamba checkpoint to a parameter of the encoder. */
 static int match_encoder(Matching *m, const char *name, const Array *a, Err *e)
 {
     static const char downsample[] = ".downsample.";
@@ -136,7 +137,7 @@ static int find_in_encoder(const Matching *m, const char *name)
     return graph_find_param(m->graph, whole);
 }
 
-/* Whether the encoder's first convolution takes the image that the checkpoint's took. */
+/* Whether the first convolution of the encoder has the same shape as that of the checkpoint. */
 static bool embedding_fits(const Matching *m)
 {
     const int index = find_in_encoder(m, "patch_embed.proj.weight");
@@ -146,7 +147,7 @@ static bool embedding_fits(const Matching *m)
     return false;
 }
 
-/* The caller ends it with matching_free, on failure too. */
+/* Assigns all tensors. The caller must call matching_free, also after a failure. */
 static int match_all(Matching *m, const Graph *g, const char *encoder, const WeightsFile *w, Err *e)
 {
     *m = (Matching){.graph = g, .weights = w, .encoder = encoder};
@@ -191,19 +192,19 @@ static void fill(Parameters *p, const Matching *m)
     parameters_changed(p);
 }
 
-/* The first line of what was left out, without its end. */
+/* Length of the first line of left_out, without its newline. */
 static int first_length(const Matching *m) { return (int)strcspn(m->left_out.data, "\n"); }
 
-/* ---- what fits ---- */
+/* ---- import of the tensors that match ---- */
 
 static int scope_length(const char *name) { return (int)strcspn(name, "."); }
 
-/* The parameters without a source, counted by the first part of their names. */
+/* Adds the numbers of parameters without a tensor, by the first component of their names. */
 static void add_kept(Text *t, const Matching *m)
 {
     const Param *params = graph_params(m->graph);
     const int count = graph_param_count(m->graph);
-    const char *before = "kept as they were: ";
+    const char *before = "unchanged parameters: ";
     for (int i = 0, run; i < count; i += run) {
         const int length = scope_length(params[i].name);
         int kept = 0;
@@ -217,7 +218,7 @@ static void add_kept(Text *t, const Matching *m)
     if (m->taken < count) text_add(t, "\n");
 }
 
-/* What a frozen encoder is made of. */
+/* Whether the parameter belongs to the part of the encoder that is frozen. */
 static bool is_encoder(const NetworkEncoder *encoder, const Param *p)
 {
     if (!encoder->prefix || !begins(p->name, encoder->prefix)) return false;
@@ -228,7 +229,7 @@ static void add_summary(Text *t, const Matching *m, const ImportReport *r)
 {
     static const char *const what[REASONS] = {
         [OTHER_SHAPE] = "of another shape", [NO_PARAMETER] = "that the network does not have",
-        [OF_CLASSIFIER] = "of the classifier", [OTHER_INPUT] = "of a patch embedding for another input",
+        [OF_CLASSIFIER] = "of the classifier", [OTHER_INPUT] = "of a patch embedding with another input",
         [INTEGERS] = "of integers"};
     const char *before = "; left out: ";
     text_add(t, "%d of %d parameters taken from %s, encoder %d of %d", m->taken, graph_param_count(m->graph),
@@ -261,7 +262,7 @@ static int write_report(ImportReport *r, const Matching *m, const NetworkEncoder
     return text_check(&r->text, e);
 }
 
-/* ---- what does not fit ---- */
+/* ---- errors ---- */
 
 /* Channels of the encoder's first stage; 0: not known. */
 static int64_t first_channels(const Matching *m, bool of_file)
@@ -282,11 +283,11 @@ static int other_width(const Matching *m, const ImportReport *r, int64_t file, i
 {
     const double width = (double)file / VSS_CHANNELS;
     return err_set(e, ERR_VALUE,
-                   "%d of the encoder's %d parameters fit: the encoder of these weights begins with %lld channels "
-                   "(width %.4g), that of the plan with %lld (width %.4g). Train a network of that width "
+                   "%d of the encoder's %d parameters match: the encoder of these weights begins with %lld channels "
+                   "(width %.4g), that of the plan with %lld (width %.4g). Train a network of the weights' width "
                    "(--override FILE, and in FILE: `network: {width: %.10g}`), or without --pretrained%s",
                    r->encoder_taken, r->encoder, (long long)file, width, (long long)own,
-                   (double)own / VSS_CHANNELS, width, m->encoder_only ? "" : ", or take weights of the plan's width");
+                   (double)own / VSS_CHANNELS, width, m->encoder_only ? "" : ", or use weights of the plan's width");
 }
 
 static int nothing_fits(const Matching *m, const ImportReport *r, Err *e)
@@ -297,13 +298,13 @@ static int nothing_fits(const Matching *m, const ImportReport *r, Err *e)
     if (!m->left_out.length) return err_set(e, ERR_VALUE, "no weights in it: %s", hint);
     if (file && own && file != own) return other_width(m, r, file, own, e);
     if (m->taken)
-        return err_set(e, ERR_VALUE, "%d of the encoder's %d parameters fit (%.*s): %s", r->encoder_taken, r->encoder,
+        return err_set(e, ERR_VALUE, "%d of the encoder's %d parameters match (%.*s): %s", r->encoder_taken, r->encoder,
                        first_length(m), m->left_out.data, hint);
-    return err_set(e, ERR_VALUE, "none of its %d tensors fits the network (%.*s): %s", m->weights->count,
+    return err_set(e, ERR_VALUE, "none of its %d tensors matches the network (%.*s): %s", m->weights->count,
                    first_length(m), m->left_out.data, hint);
 }
 
-/* Starting from so little is a mistake: the official loaders would say nothing, and train from random numbers. */
+/* So few matches mean a wrong file. The official loaders report nothing, and train from random weights. */
 static bool hardly_fits(const ImportReport *r) { return !r->taken || r->encoder_taken * 10 < r->encoder; }
 
 int import_weights(Parameters *p, const NetworkKind *kind, const WeightsFile *w, ImportReport *report, Err *e)
@@ -327,12 +328,12 @@ void import_report_free(ImportReport *report)
     *report = (ImportReport){.taken = 0};
 }
 
-/* ---- everything ---- */
+/* ---- import of complete weights ---- */
 
 static int check_complete(const Matching *m, Err *e)
 {
     static const char other[] = "these are weights of another network";
-    if (m->encoder_only) return err_set(e, ERR_FORMAT, "no tensor is named like a parameter: %s", other);
+    if (m->encoder_only) return err_set(e, ERR_FORMAT, "no tensor has the name of a parameter: %s", other);
     if (m->left_out.length)
         return err_set(e, ERR_FORMAT, "%.*s: %s", first_length(m), m->left_out.data, other);
     for (int i = 0; i < graph_param_count(m->graph); i++)

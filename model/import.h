@@ -1,13 +1,14 @@
-/* Import: a network's parameters out of weights that were trained elsewhere.
+/* Import: sets a network's parameters from weights that were trained elsewhere.
  *
- * The names of a file tell what it is: a whole network's (ours, or an nnU-Net trainer's; the prefixes of
- * wrappers, "module." and "_orig_mod.", don't count), or a VMamba classifier's, which fills the network's encoder
- * by the official rules (load_pretrained_ckpt of SwinUMamba.py and SwinUMambaD.py): layers.I.downsample
- * becomes downsamples.I; norm.* and head.* are the classifier's own; patch_embed is taken where its
- * convolution fits, but never by a network that has a stem in front of it, except for patch_embed.norm.bias,
- * which the official list forgot. A tensor is taken if its parameter has the same shape; any floating type
- * is converted to fp32. Tensors of an optimizer (ours), and tables of integers that no parameter is named
- * like, are passed over. */
+ * The names in a file show its kind. It contains either the weights of a network (of this program or of an nnU-Net
+ * trainer; the prefixes "module." and "_orig_mod." of wrappers are ignored), or those of a VMamba classifier. These
+ * fill the network's encoder by the official rules (load_pretrained_ckpt of SwinUMamba.py and SwinUMambaD.py):
+ * - layers.I.downsample becomes downsamples.I;
+ * - norm.* and head.* belong to the classifier and are left out;
+ * - patch_embed is used if its convolution has the same shape, but not for a network with a stem before it;
+ * - patch_embed.norm.bias is always used: it is missing in the official list of exceptions.
+ * A tensor is used if its parameter has the same shape; all floating types are converted to float32. Tensors of an
+ * optimizer (in checkpoints of this program), and integer tensors without a parameter of that name, are ignored. */
 #ifndef MODEL_IMPORT_H
 #define MODEL_IMPORT_H
 
@@ -20,27 +21,28 @@
 #include "weights/weights.h"
 
 typedef struct ImportReport {
-    bool encoder_only;   /* the weights were a VMamba classifier's */
-    int taken;           /* parameters that were filled */
-    int encoder, encoder_taken; /* parameters of the encoder (as import_mark_unfrozen counts them), and of these taken */
-    Text filled;         /* a character for each parameter of the graph: '1' taken, '0' not; owned */
-    Text summary;        /* one line: how many were taken, and how many were left out for which reason; owned */
-    Text text;           /* lines: what was left out and why, what is kept; owned */
+    bool encoder_only;   /* the weights are those of a VMamba classifier */
+    int taken;           /* number of parameters that were set */
+    int encoder, encoder_taken; /* parameters that import_mark_unfrozen freezes; how many of them were set */
+    Text filled;         /* a character for each parameter of the graph: '1' if it was set, else '0'; owned */
+    Text summary;        /* a line: numbers of parameters that were set, and of tensors left out for each reason; owned */
+    Text text;           /* lines: tensors that were left out and why, parameters that were not set; owned */
 } ImportReport;
 
-/* Fills what fits; other parameters stay as they are. `report` is the caller's (import_report_free), empty on
- * failure. Fails, with all parameters as they were: ERR_VALUE if less than a tenth of the encoder fits, with the
- * widths of both where they differ; ERR_FORMAT if two tensors are meant for one parameter; ERR_NOMEM. */
+/* Sets the parameters that have a matching tensor; others stay unchanged. `report` is owned by the caller
+ * (import_report_free), and empty on failure. Fails, with all parameters unchanged: ERR_VALUE if less than a tenth of
+ * the encoder's parameters match, with both widths if they differ; ERR_FORMAT if two tensors match one parameter;
+ * ERR_NOMEM. */
 int import_weights(Parameters *p, const NetworkKind *kind, const WeightsFile *w, ImportReport *report, Err *e);
 void import_report_free(ImportReport *report);
 
-/* Fills every parameter, to predict or to go on with training. Fails, with all parameters as they were:
- * ERR_FORMAT naming the first tensor or parameter that has no counterpart of its shape; ERR_NOMEM. */
+/* Sets every parameter, to predict or to continue a training. Fails, with all parameters unchanged: ERR_FORMAT, with
+ * the first tensor or parameter that has no counterpart of the same shape; ERR_NOMEM. */
 int import_network(Parameters *p, const WeightsFile *w, Err *e);
 
-/* Marks what trains while the encoder is frozen (freeze_encoder of the official trainers): everything but
- * the encoder that the network's kind names, less what it says is not frozen. What was not taken trains too: `filled` is an
- * ImportReport's, or NULL where all was. trained: graph_param_count entries. */
+/* Marks the parameters that are trained while the encoder is frozen (freeze_encoder of the official trainers): all
+ * except those of the encoder (NetworkEncoder); of these only the ones that import_weights did not set. filled: of the
+ * ImportReport, or NULL if all were set. trained: graph_param_count entries. */
 void import_mark_unfrozen(const Graph *g, const NetworkKind *kind, const char *filled, bool *trained);
 
 #endif

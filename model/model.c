@@ -10,7 +10,7 @@ int model_region_loss(DiceBCE *loss, const Plan *plan, const DatasetInfo *info, 
     *loss = (DiceBCE){plan->configuration.batch_dice, 1e-5, info->ignore_value, {0}};
     if (info->max_value >= LOSS_LABELS || dataset_head_count(info) > LOSS_REGIONS)
         return err_set(e, ERR_UNSUPPORTED,
-                       "%d regions of labels up to %d: at most %d of labels below %d are possible",
+                       "%d regions of labels up to %d: at most %d regions of labels below %d are supported",
                        dataset_head_count(info), info->max_value, LOSS_REGIONS, LOSS_LABELS);
     for (int r = 0, index; (index = dataset_foreground(info, r)) >= 0; r++)
         for (int i = 0; i < info->labels[index].value_count; i++)
@@ -56,7 +56,7 @@ void model_free(Model *m)
 int model_read(Model *m, const char *path, Err *e)
 {
     WeightsFile weights = {0};
-    /* Of our own checkpoints only the weights are touched, a third of the file. */
+    /* Of a checkpoint in safetensors only the weights are read, a third of the file. */
     TRY(path_ends_with(path, ".safetensors") ? safetensors_open(&weights, path, e)
                                              : weights_read(&weights, path, e));
     const int code = import_network(m->parameters, &weights, e);

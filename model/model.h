@@ -1,4 +1,4 @@
-/* Model: a plan's network and its weights. A graph needs of the dataset what no plan has: its classes.
+/* Model: the network of a plan and its weights. The number of classes is not in the plan; it comes from the dataset.
  *
  *   Model m = {0};
  *   model_new(&m, &plan, &info, e);
@@ -20,20 +20,21 @@ typedef struct Model {
     Parameters *parameters;
 } Model;
 
-/* What network_build takes, from a plan and its dataset. Fails: ERR_VALUE; ERR_UNSUPPORTED for what the plan
- * knows but this build cannot make. */
+/* The arguments of network_build from a plan and its dataset. Fails: ERR_VALUE; ERR_UNSUPPORTED for a plan that this
+ * build does not support. */
 int model_spec(NetworkSpec *spec, const Plan *plan, const DatasetInfo *info, Err *e);
 
-/* The loss of a dataset with regions: which labels belong to which. Fails: ERR_UNSUPPORTED for too many. */
+/* The loss of a dataset with regions: sets the regions of each label. Fails: ERR_UNSUPPORTED for too many regions or
+ * labels. */
 int model_region_loss(DiceBCE *loss, const Plan *plan, const DatasetInfo *info, Err *e);
 
-/* Builds the network for the patch, the channels and the dataset's classes; weights are 0. Fails:
- * ERR_VALUE, ERR_SHAPE, ERR_NOMEM; ERR_UNSUPPORTED for what the plan knows but this build cannot make. */
+/* Builds the network for the plan's patch size and the dataset's channels and classes; all weights are 0. Fails:
+ * ERR_VALUE, ERR_SHAPE, ERR_NOMEM; ERR_UNSUPPORTED for a plan that this build does not support. */
 int model_new(Model *m, const Plan *plan, const DatasetInfo *info, Err *e);
 void model_free(Model *m);
 
-/* Fills every parameter from a file of weights (safetensors or PyTorch's). Fails as weights_read and
- * import_network, with the path. */
+/* Sets every parameter from a file of weights (safetensors or PyTorch). Fails: as weights_read and import_network, with
+ * the path. */
 int model_read(Model *m, const char *path, Err *e);
 
 #endif

@@ -23,9 +23,9 @@ static const struct argp_option argp_options[] = {
     {"patch-size", 'p', "HxW", 0, "Image size in pixels (default 512x512)", 0},
     {"channels", 'c', "N", 0, "Channels of the image (default 1)", 0},
     {"classes", 'n', "N", 0, "Classes, background included (default 2)", 0},
-    {"batch-size", 'b', "N", 0, "Images at a time, for the memory (default 1)", 0},
-    {"width", KEY_WIDTH, "FACTOR", 0, "network.width: share of the official number of channels, of a network that has this key", 0},
-    {"scan-rule", KEY_SCAN_RULE, "RULE", 0, "Count a scan's element as 57 (paper, default) or 145 (later)", 0},
+    {"batch-size", 'b', "N", 0, "Batch size for which memory is computed (default 1)", 0},
+    {"width", KEY_WIDTH, "FACTOR", 0, "network.width: factor on the official numbers of channels", 0},
+    {"scan-rule", KEY_SCAN_RULE, "RULE", 0, "Operations of a scan for each element: paper (57, default) or later (145)", 0},
     {"svg", KEY_SVG, "FILE", 0, "Draw the network into FILE", 0},
     {"yaml", KEY_YAML, NULL, 0, "Print YAML instead of a table", 0},
     {0},
@@ -82,7 +82,8 @@ static int plan(Executor **x, const Graph *g, const Options *o, int batch, Execu
     return executor_new(x, g, NULL, &how, e);
 }
 
-/* Prints what one use takes at the chosen batch; AdamW keeps two numbers per parameter. */
+/* Prints the memory of one use (inference or training) at the chosen batch size. AdamW stores two values for each
+ * parameter. */
 static int print_use(const Graph *g, const Options *o, const char *name, const char *key, ExecutorOptions how, Err *e)
 {
     Executor *x;
@@ -125,7 +126,7 @@ static int write_svg(const Executor *x, const Options *o, Err *e)
     return failed;
 }
 
-/* All heads, and what the official counts include besides. */
+/* Plans an executor of all heads, and of the output "counted", which the official counts include. */
 static int plan_everything(Executor **x, const Graph *g, const Options *o, Err *e)
 {
     Ref outputs[NETWORK_HEADS + 1];

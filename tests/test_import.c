@@ -204,7 +204,7 @@ static void weights_of_another_width_are_refused(void **state)
         ImportReport r;
         WeightsFile w = whole ? file_of(&wide, "module.", "trained:") : vmamba_like(&wide);
         assert_int_equal(import_weights(n.parameters, n.kind, &w, &r, &e), ERR_VALUE);
-        assert_says(&e, "0 of the encoder's 204 parameters fit");
+        assert_says(&e, "0 of the encoder's 204 parameters match");
         assert_says(&e, "begins with 8 channels (width 0.08333), that of the plan with 4 (width 0.04167)");
         assert_says(&e, "network: {width: 0.08333333333}");
         assert_null(r.text.data);
@@ -234,7 +234,7 @@ static void heads_of_other_classes_start_anew(void **state)
         assert_non_null(strstr(r.summary.data, "a network's weights, encoder 204 of 204; left out: 8 of another shape"));
         assert_line(&r, "left out out_layers.0.conv.conv.weight: it has the shape (5,2,1,1), the network's "
                         "is (3,2,1,1)\n");
-        assert_line(&r, "kept as they were: out_layers 8\n");
+        assert_line(&r, "unchanged parameters: out_layers 8\n");
         assert_true(holds(&n, "out_layers.0.conv.conv.weight", "own:"));
         assert_true(holds(&n, "decoder1.layer.conv2.conv.weight", "trained:"));
         assert_true(holds(&n, "vssm_encoder.patch_embed.proj.weight", "trained:"));
@@ -312,7 +312,7 @@ static void a_network_is_filled_whole_or_not_at_all(void **state)
     w = file_of(&n, "", "trained:");
     add_tensor(&w, "module.stem.0.bias", DTYPE_F32, 1, (const int64_t[]){2});
     assert_int_equal(import_network(n.parameters, &w, &e), ERR_FORMAT);
-    assert_says(&e, "two tensors are meant for stem.0.bias");
+    assert_says(&e, "two tensors match the parameter stem.0.bias");
     assert_true(all_hold(&n, "own:"));
     weights_close(&w);
 

@@ -236,7 +236,7 @@ static void definitions_that_do_not_fit(void **state)
     } bad[] = {
         {bad_concat, "inputs of the same size expected, found (1,6,4,8) and (1,3,2,8)"},
         {bad_add, "inputs of the same shape expected, found (1,6,4,8) and (1,3,2,8)"},
-        {bad_split, "cannot take the first 9 of 8 channels"},
+        {bad_split, "cannot split after channel 9 of 8"},
         {bad_blocks, "an image of 3x2 is smaller than a block of 4x4"},
         {bad_depth, "8 channels: expected a multiple of 3"},
         {bad_slope, "slope -0.5: expected 0 or more"},

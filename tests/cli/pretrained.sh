@@ -52,7 +52,7 @@ has "heads included" '257 of 257 parameters taken' stderr
 check "a damaged file ends it" 1 train d --epochs 1 --pretrained $files/badcrc.pth
 has "with the reason" 'error: .*badcrc.pth.*CRC' stderr
 check "weights of something else too" 1 train e --epochs 1 --pretrained $files/exotic.pth
-has "with what was expected" 'none of its .* tensors fits the network' stderr
+has "with what was expected" 'none of its .* tensors matches the network' stderr
 check "and a file that is not there" 1 train f --epochs 1 --pretrained "$out/none.pth"
 
 predict() { "$build/predict" -i "$out/raw/imagesTr" -o "$out/$1" -m "$out/c" --quiet; }

@@ -220,7 +220,7 @@ static void limit_instructions(void)
 {
     static const dnnl_cpu_isa_t isa[SIMD_LEVELS] = {
         [SIMD_PORTABLE] = dnnl_cpu_isa_sse41, [SIMD_AVX2] = dnnl_cpu_isa_avx2,
-        [SIMD_AVX512] = dnnl_cpu_isa_avx512_core, [SIMD_AVX512_BF16] = dnnl_cpu_isa_all};
+        [SIMD_AVX512] = dnnl_cpu_isa_avx512_core, [SIMD_AVX512_BF16] = dnnl_cpu_isa_avx512_core_bf16};
     SimdLevel limit;
     if (simd_level_limit(&limit)) dnnl_set_max_cpu_isa(isa[limit]);
 }

@@ -7,7 +7,7 @@ ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
 MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 1)
 endif
 
-# `make deps check`: what is installed first decides how the rest is built, so the rest is a make of its own.
+# `make deps check`: the other targets run in a second make, after deps, because they depend on the installed packages.
 ifneq ($(filter deps,$(MAKECMDGOALS)),)
 REST := $(filter-out deps,$(MAKECMDGOALS))
 .PHONY: deps $(REST)
@@ -18,9 +18,9 @@ $(REST): deps
 else
 
 VARIANT ?= release
-# The golden references, exact results of the official code: make golden GOLDEN=FOLDER.
+# The folder of the golden references, results of the official code: make golden GOLDEN=FOLDER.
 export GOLDEN ?= ../shared/golden
-# make V=1 shows the commands; else just what is built.
+# make V=1 prints the commands; else only the targets.
 Q = $(if $(V),,@echo '  $@';)
 ifeq ($(VARIANT),release)
 B := build
@@ -47,7 +47,7 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wno-unknown-pragmas
 ifdef CI
 WARNINGS += -Werror
 endif
-# No value is ever NaN-compared or sign-of-zero-inspected in a kernel: allow vector code for them.
+# Kernels do not depend on the sign of zero, errno or floating-point exceptions; these flags allow faster vector code.
 KERNELS := -ffp-contract=fast -fno-math-errno -fno-trapping-math -fno-signed-zeros
 ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -I. -fopenmp -MMD -MP $(WARNINGS) $(CFLAGS_$(VARIANT)) $(CFLAGS)
 
@@ -119,7 +119,7 @@ $(B)/tests/%: $(B)/obj/tests/%.o $(SUPPORT) $(LIBRARY)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $^ -o $@ $(LIBS) -lcmocka
 
-# make check SIMD=avx2: at a lower level of vector instructions than the CPU has; so with golden and bench.
+# make check SIMD=avx2: uses a lower SIMD level than the CPU supports. Also for golden and bench.
 ifdef SIMD
 export SWIN_UMAMBA_SIMD := $(SIMD)
 endif

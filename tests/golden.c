@@ -1,6 +1,6 @@
 /* golden DIR [PART…]: runs every reference case under DIR (one family or a folder of families) and prints, for
- * each, the largest error beside its bound. A part is a path prefix within a family. A family is known by
- * what it holds, whatever its folder is called. */
+ * each, the largest error beside its bound. A part is a path prefix within a family. A family is recognised by its
+ * files, not by the name of its folder. */
 #include <stdio.h>
 #include <string.h>
 
@@ -28,10 +28,10 @@ static void run_swin_umamba(Golden *g)
     golden_weight_files(g);
 }
 
-/* The families: how each is recognised, and what runs it. */
+/* The families: the files by which each is recognised, and the function that runs it. */
 static const struct {
     const char *name;
-    const char *signs[8]; /* any one of these files tells the family */
+    const char *signs[8]; /* any one of these files identifies the family */
     void (*run)(Golden *g);
 } families[] = {
     {"swin_umamba", {"manifest_ops.json", "manifest_full.json", "manifest_grad.json", "manifest_train.json",
@@ -66,7 +66,7 @@ static int run_folder(Golden *g, const char *folder, Err *e)
         if (!inside) code = ERR_NOMEM;
         else if (file_is_folder(inside) && !run_family(g)) {
             golden_begin(g, "%s", list.names[i]);
-            golden_skip(g, "no family that this program knows yet");
+            golden_skip(g, "unknown family");
         }
         mem_free(inside);
     }
@@ -85,7 +85,7 @@ int main(int argc, char **argv)
     Golden g = {.only = argv + 2, .only_count = argc - 2};
     int failed = run_folder(&g, argv[1], &e);
     if (!failed && !g.passed && !g.failed && !g.skipped)
-        failed = err_set(&e, ERR_VALUE, "%s: nothing there is a reference family with such a part", argv[1]);
+        failed = err_set(&e, ERR_VALUE, "%s: found no reference family with such a part", argv[1]);
     if (failed) program_error("%s", e.text);
     printf("%d passed, %d failed", g.passed, g.failed + (failed != 0));
     if (g.skipped) printf(", %d skipped", g.skipped);

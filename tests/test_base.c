@@ -101,7 +101,7 @@ static void mt19937_is_numpys(void **state)
     mt_seed(&m, 5489);
     uint32_t last = 0;
     for (int i = 0; i < 10000; i++) last = mt_u32(&m);
-    assert_int_equal(last, 4123659995u); /* the value the C++ standard names for mt19937 */
+    assert_int_equal(last, 4123659995u); /* the check value of mt19937 in the C++ standard */
     mt_seed(&m, 12345);
     int64_t v[10], expected[] = {0, 7, 3, 9, 6, 4, 1, 8, 5, 2};
     for (int i = 0; i < 10; i++) v[i] = i;
@@ -126,7 +126,8 @@ static void rng_is_a_function_of_its_coordinates(void **state)
     assert_true(mean > -0.05 && mean < 0.05 && square > 0.95 && square < 1.05);
 }
 
-/* Accents as one character or as several, capital letters, blanks around; anything else that differs is another name. */
+/* Accents as one character or as several, capital letters, blanks around; anything else that differs is another name.
+ * */
 static void names_look_alike_at_a_glance(void **state)
 {
     (void)state;

@@ -71,7 +71,7 @@ static void write_configuration(void)
     char key[FOLD_KEY_BYTES];
     for (int i = -1; i < 200; i++) assert_int_equal(fold_list_add(&folds, i, &e), 0);
     made_from_add(&weights, fold_weights_key(key, 7), "0123456789abcdef0123456789abcdef");
-    made_from_add(&weights, fold_weights_key(key, SPLITS_FOLD_ALL), "12345678901234567890123456789012"); /* digits alone */
+    made_from_add(&weights, fold_weights_key(key, SPLITS_FOLD_ALL), "12345678901234567890123456789012"); /* only digits */
     assert_int_equal(configuration_add(&c, in_folder("trained/d/"), &folds, &weights, &e), 0);
     made_from_free(&weights);
     fold_list_free(&folds);
@@ -114,16 +114,16 @@ static void results_are_found_again_after_a_move(void **state)
     Err e = {0};
     write_configuration();
     expect_results("place/inference.yaml", "trained/d");
-    /* All of it moved. */
+    /* All folders were moved. */
     assert_int_equal(file_make_folders(in_folder("deep/er"), &e), 0);
     assert_int_equal(rename(in_folder("trained"), in_folder("deep/er/trained")), 0);
     assert_int_equal(rename(in_folder("place"), in_folder("deep/er/place")), 0);
     expect_results("deep/er/place/inference.yaml", "deep/er/trained/d");
-    /* The file alone moved. */
+    /* Only the file was moved. */
     assert_int_equal(rename(in_folder("deep/er/trained"), in_folder("trained")), 0);
     assert_int_equal(rename(in_folder("deep/er/place/inference.yaml"), in_folder("inference.yaml")), 0);
     expect_results("inference.yaml", "trained/d");
-    /* The results alone moved. */
+    /* Only the results were moved. */
     assert_int_equal(rename(in_folder("trained"), in_folder("elsewhere")), 0);
     expect_results("inference.yaml", NULL);
 }

@@ -1,4 +1,4 @@
-/* data/: .npy files, images out and in again. */
+/* data/: .npy files; images that are written and read again. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -143,7 +143,7 @@ static void assert_same_place(const Geometry *a, const Geometry *b)
     }
 }
 
-/* Writes `voxels` under `name`, reads it again and compares values and place. */
+/* Writes `voxels` under `name`, reads it again and compares values and geometry. */
 static void round_trip(const char *name, const Geometry *g, const Array *voxels)
 {
     Image image;
@@ -293,7 +293,7 @@ static void channels_must_fit(void **state)
     image_free(&image);
     assert_int_equal(notes.count, 0);
 
-    /* the same grid stored with other axes: turned, with a note */
+    /* the same grid with other axes: reoriented, with a note */
     const GridAxes turn = {.from = {2, 0, 1}, .flip = {true, false, true}};
     Geometry turned = grid_axes_apply(&turn, &oblique);
     assert_int_equal(grid_axes_turn(&turn, &voxels, NULL), 0);

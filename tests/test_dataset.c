@@ -1,4 +1,4 @@
-/* data/dataset.h: finding the cases of a raw dataset, and saying all that is wrong with it. */
+/* data/dataset.h: finds the cases of a raw dataset and reports all its faults. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,7 +16,7 @@
 
 static const char broken[] = "../shared/data/broken";
 
-/* All faults of a folder, as plan_and_preprocess finds them; an Err that stops it is one of them. */
+/* All faults of a folder, as plan_and_preprocess finds them; an Err that ends the search is one of them. */
 static void find_faults(const char *folder, FaultList *faults, bool whole)
 {
     Dataset d;
@@ -53,7 +53,7 @@ static bool says(const FaultList *faults, FaultSeverity severity, const char *wo
 
 static const struct {
     const char *folder;
-    int errors;               /* how many there must be */
+    int errors;               /* expected number */
     const char *error, *warning;
     bool by_header;           /* found without reading voxels */
 } sets[] = {
@@ -246,7 +246,7 @@ static void all_faults_come_in_one_run(void **state)
     assert_true(says(&faults, FAULT_ERROR, "phantom_002|number 0000"));
     assert_true(says(&faults, FAULT_ERROR, "phantom_003|no label"));
     assert_true(says(&faults, FAULT_ERROR, "case new|no image"));
-    assert_false(says(&faults, FAULT_ERROR, "numTraining")); /* right once the broken ones are mended */
+    assert_false(says(&faults, FAULT_ERROR, "numTraining")); /* correct after the broken files are repaired */
     assert_true(says(&faults, FAULT_WARNING, "notes.txt"));
     assert_int_equal(faults.errors, 5);
     faults_free(&faults);

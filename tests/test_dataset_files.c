@@ -212,7 +212,7 @@ typedef struct Names {
     const char *list[300];
 } Names;
 
-/* n names, zero-padded so that their order is their number's; listed backwards. */
+/* n names, zero-padded so that sorting orders them by number; in descending order. */
 static void make_names(Names *names, int n)
 {
     for (int i = 0; i < n; i++) {

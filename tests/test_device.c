@@ -1,5 +1,5 @@
-/* A training on a device whose memory is not the host's: the same bits as on the CPU, and nobody reads or writes that
- * memory but the device itself (apart_device.h). */
+/* Training on a device with its own memory gives the same bits as on the CPU, and only the device accesses that memory
+ * (apart_device.h). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -78,7 +78,7 @@ static void assert_alike(Trained *a, Trained *b)
     }
 }
 
-/* What a checkpoint does: numbers are written on the host, in the middle of a training. */
+/* Values are written on the host during a training, as a checkpoint does when it is read. */
 static void restore(Trained *t)
 {
     float *values = parameters_of(t->net.parameters, 1), *moment = optimizer_moment(t->optimizer, 2, 0);
@@ -116,7 +116,7 @@ static void a_device_with_its_own_memory_trains_alike(void **state)
     if (executor_supports(DTYPE_BF16, apart_device())) compare_devices(true, DTYPE_BF16);
 }
 
-/* On the CPU the memory that a caller may fill and read is the executor's own. */
+/* On the CPU the memory that a caller may write and read is that of the executor's values. */
 static void memory_for_inputs_and_outputs(void **state)
 {
     (void)state;

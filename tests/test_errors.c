@@ -1,4 +1,5 @@
-/* Error texts that are longer than their place: cut so that it shows, never within a character, never the reason. */
+/* Error texts that are longer than the buffer: they are shortened visibly, never inside a character, and the reason is
+ * kept. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,7 +15,7 @@
 
 enum { LONG = 3000 };
 
-/* An odd byte in front and two-byte characters behind, from every start: the cut meets each place in a character. */
+/* One byte and then two-byte characters, from every start: so the text is cut at each position in a character. */
 static const char *umlauts(int odd)
 {
     static char text[LONG + 4];

@@ -23,7 +23,7 @@ static void add(Structures *s, const char *name, const int16_t *labels, int coun
     assert_int_equal(structures_add(s, name, labels, count, is_region, &e), 0);
 }
 
-/* The definition, voxel by voxel, as nnU-Net's compute_tp_fp_fn_tn says it. */
+/* The definition, voxel by voxel, as in nnU-Net's compute_tp_fp_fn_tn. */
 static bool structure_has(const Structure *s, int16_t label)
 {
     for (int i = 0; i < s->label_count; i++)
@@ -68,7 +68,7 @@ static void overlaps_equal_their_definition(void **state)
     static int16_t ref[N], pred[N];
     Rng rng = rng_make(1, 0, 0, 0, RNG_TEST);
     for (int round = 0; round < 20; round++) {
-        /* Runs of all lengths; labels outside every structure; extremes of the type. */
+        /* Runs of all lengths, labels that belong to no structure, and the extreme values of the type. */
         static const int16_t labels[] = {0, 0, 0, 1, 2, 3, 4, 9, -1, INT16_MAX, INT16_MIN};
         for (int i = 0, r = 0, p = 0; i < N; i++) {
             if (rng_below(&rng, 6) == 0) r = (int)rng_below(&rng, 11);
@@ -176,7 +176,7 @@ static void summary_json_is_nnunets(void **state)
     rmdir(folder);
 }
 
-/* Twelve cases of one label; the second evaluation has two cases less and one that the first has not. */
+/* Twelve cases of one label; the second evaluation lacks two of the cases and has one that the first lacks. */
 static void write_evaluation(const char *path, int first, int last, double bonus)
 {
     Structures structures = {0};

@@ -1,4 +1,4 @@
-/* evaluation/ and data/components: distances, components, instances and statistics against plain ways. */
+/* evaluation/ and data/components: distances, components, instances and statistics against simple implementations. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -169,7 +169,7 @@ static void quantiles_are_numpys(void **state)
     assert_true(isnan(quantile(values, 0, 0.5)));
 }
 
-/* The share of all choices of signs whose smaller rank sum is at most the observed one. */
+/* The fraction of all sign combinations whose smaller rank sum is at most the observed one. */
 static double wilcoxon_by_all_signs(const double *d, int n)
 {
     double rank[16], positive = 0, all = n * (n + 1) / 2.0;

@@ -1,5 +1,5 @@
-/* network/: the memory plan, and what an executor decides (which nodes run, who writes or adds gradients,
- * what frozen parameters cost), on small graphs of linear layers and convolutions. */
+/* network/executor: the memory plan, and the plan of an executor (which nodes run, which write gradients and which add
+ * to them, the cost of frozen parameters), on small graphs of linear layers and convolutions. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -50,7 +50,7 @@ static void blocks_never_share_memory_while_they_live(void **state)
     assert_true(total >= bound && (double)total < 1.25 * (double)bound);
 }
 
-/* What is used twice leaves its place to others between. */
+/* Between the two lifetimes of a block, others use its memory. */
 static void a_place_is_lent_out_between_two_lives(void **state)
 {
     (void)state;
@@ -105,7 +105,7 @@ static void fill(float *values, int64_t count, uint32_t item)
     for (int64_t i = 0; i < count; i++) values[i] = (float)rng_range(&r, -1, 1);
 }
 
-/* Σ of all outputs, each weighted by fixed random numbers; seeds the gradients with these. */
+/* Σ of all outputs, with fixed random weights; sets these weights as the gradient seeds. */
 static double forward_loss(Executor *x, int outputs)
 {
     double loss = 0;
@@ -169,7 +169,7 @@ static void only_what_an_output_needs_runs(void **state)
     close_net(&n);
 }
 
-/* Frozen parameters have no gradient and cost no memory, yet what lies below them still gets its gradient. */
+/* Frozen parameters have no gradient and need no memory for it; values before them still get their gradients. */
 static void frozen_parameters_pass_gradients_on(void **state)
 {
     (void)state;
@@ -196,7 +196,8 @@ static void frozen_parameters_pass_gradients_on(void **state)
     close_net(&n);
 }
 
-/* Taking turns in one arena, training and inference give what each gives alone. A small arena serves no large need. */
+/* Two executors, for training and inference, run alternately in one arena, with the same results as alone. An arena
+ * that is too small is not shared. */
 static void an_arena_is_lent_to_who_takes_turns(void **state)
 {
     (void)state;

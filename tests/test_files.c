@@ -1,4 +1,4 @@
-/* Files as they are met outside: what cannot be told, what killed processes left, what is no file. */
+/* Files in practice: errors of the file system, temporary files of killed processes, things that are not files. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,7 +20,7 @@
 
 static char all[32], folder[64];
 
-/* A path in this test's folder; good until the fourth call after it. */
+/* A path in this test's folder; valid until the fourth call after it. */
 static const char *in_folder(const char *name)
 {
     static char paths[4][320];
@@ -38,7 +38,7 @@ static int make_all(void **state)
 }
 
 /* Each test has a folder of its own. None is removed before the end: a new one would get its number (inode), by which
- * the leftovers' part knows the folders that it has looked through. */
+ * the removal of leftovers recognises folders that it has searched. */
 static int make_folder(void **state)
 {
     static int number;
@@ -84,7 +84,8 @@ static void what_is_there_is_told_apart_from_what_cannot_be_told(void **state)
     assert_int_equal(file_is_there(endless, &there, &e), ERR_IO);
 }
 
-/* A child that holds a temporary of that name as a process that still writes does; it ends when *end is closed. */
+/* A child process that has a temporary file of that name open, like a process that still writes; it ends when *end is
+ * closed. */
 static pid_t hold(const char *path, int *end)
 {
     int ready[2], stop[2];
@@ -106,7 +107,7 @@ static pid_t hold(const char *path, int *end)
     return child;
 }
 
-/* How many names the folder holds that contain the part. */
+/* The number of names in the folder that contain the part. */
 static int count_of(const char *part)
 {
     FileList list;
@@ -117,7 +118,7 @@ static int count_of(const char *part)
     return count;
 }
 
-/* As long as a name may be; the temporary one has an ending more. */
+/* A name of the maximum length; the temporary file's name would be longer. */
 static void names_may_be_as_long_as_the_system_has_them(void **state)
 {
     (void)state;
@@ -139,7 +140,7 @@ static void names_may_be_as_long_as_the_system_has_them(void **state)
     assert_int_equal(count_of("nnn"), 2);
 }
 
-/* In a container the process numbers repeat: what a killed process of the same number left has our names. */
+/* In containers process ids repeat: so files of a killed process with the same id have the same names as ours. */
 static void temporaries_of_others_are_no_obstacle(void **state)
 {
     (void)state;
@@ -159,7 +160,7 @@ static void temporaries_of_others_are_no_obstacle(void **state)
     fclose(fopen(in_folder("notes.tmp-1-2b"), "w"));
     const pid_t child = hold(in_folder(held), &end);
     assert_int_equal(file_put(in_folder("x"), "new", 3, &e), 0);
-    assert_int_equal(count_of("x.tmp-"), 1); /* the one that is held */
+    assert_int_equal(count_of("x.tmp-"), 1); /* the open one */
     assert_int_equal(count_of("y.tmp-"), 0);
     assert_int_equal(count_of("notes.tmp-"), 3);
     assert_int_equal(file_create(&f, in_folder("x"), &e), 0);
@@ -171,12 +172,12 @@ static void temporaries_of_others_are_no_obstacle(void **state)
     assert_int_equal(waitpid(child, NULL, 0), child);
 }
 
-/* Without the removal: names that are taken are passed over. */
+/* Without the removal: existing names are skipped. */
 static void the_next_serial_is_taken(void **state)
 {
     (void)state;
     Err e = {0};
-    assert_int_equal(file_put(in_folder("first"), "", 0, &e), 0); /* the folder is looked through now */
+    assert_int_equal(file_put(in_folder("first"), "", 0, &e), 0); /* the folder is searched now */
     for (int i = 0; i < 400; i++) {
         char taken[64];
         snprintf(taken, sizeof taken, "z.tmp-%ld-%d", (long)getpid(), i);
@@ -207,7 +208,7 @@ static void a_failure_names_the_temporary(void **state)
     assert_says(&e, "there is a file of that name");
 }
 
-/* As an ordinary user, to whom modes apply. */
+/* As an ordinary user: file modes do not apply to root. */
 static void a_folder_that_cannot_be_read_can_be_written(void **state)
 {
     (void)state;
@@ -232,7 +233,7 @@ static void what_is_no_regular_file_is_refused_at_once(void **state)
     char *data;
     void *mapped;
     size_t bytes;
-    alarm(10); /* opening a pipe that nobody writes to would wait for ever */
+    alarm(10); /* opening a pipe without a writer would block forever */
     assert_int_equal(mkfifo(in_folder("pipe"), 0666), 0);
     assert_int_equal(file_get(in_folder("pipe"), &data, &bytes, &e), ERR_IO);
     assert_says(&e, "named pipe");

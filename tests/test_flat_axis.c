@@ -1,4 +1,4 @@
-/* A dataset of single slices, whichever axis has the one voxel and whatever spacing the header gives it. */
+/* A dataset of single slices: any axis may have the length 1, with any spacing in the header. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -41,7 +41,7 @@ static void slices_lie_across_the_axis_of_one_voxel(void **state)
         assert_int_equal(plan.transpose_forward[0], flat);
         assert_true(plan.configuration.patch_size[0] >= 64 && plan.configuration.patch_size[1] >= 64);
         assert_true(plan.original_median_spacing_mm[0] == 1);
-        shapes[1][flat] = 2; /* a volume among them: nnU-Net's rule */
+        shapes[1][flat] = 2; /* with a volume among them: nnU-Net's rule */
         plan_of(&plan, COMPATIBILITY_NONE, shapes, spacing);
         assert_int_equal(plan.transpose_forward[0], flat == 0);
     }
@@ -64,12 +64,12 @@ static void orientations_are_grouped(void **state)
     orientations_add_mixed(&none, &f, &d, READER_RAS);
     assert_int_equal(none.length, 0);
     text_free(&mixed);
-    *codes[0] = '\0'; /* a fingerprint that does not say it */
+    *codes[0] = '\0'; /* a fingerprint without this information */
     orientations_of_plan(text, &one);
     assert_string_equal(text, "");
 }
 
-/* Codes of two to four cases: what is said by a reader; "" for nothing. */
+/* Codes of two to four cases, and the expected message of a reader; "": none. */
 static void expect_advice(const char *const *given, int count, ReaderAxes reader, const char *contains, const char *lacks)
 {
     char codes[4][FINGERPRINT_CODE_BYTES];

@@ -1,4 +1,4 @@
-/* Fusing: what is merged, what must not be, and that it changes no number beyond rounding. */
+/* Op fusion: which chains are fused and which are not; values change only by rounding. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,7 +13,7 @@
 #include "network/executor/executor.h"
 #include "network/ops/ops.h"
 
-/* A residual block as models build it; `inside` is what norm writes. */
+/* A residual block as in the models; `inside`: the output of norm. */
 typedef struct Block {
     Graph *graph;
     Ref inside, end;

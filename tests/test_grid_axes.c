@@ -10,7 +10,7 @@
 
 #include "data/grid_axes.h"
 
-/* A grid with its place in the sform: steps[i] is what a voxel along array axis i (Z,Y,X) adds in space. */
+/* A grid with its geometry in the sform: steps[i] is the displacement of one voxel along array axis i (Z,Y,X). */
 static Geometry grid(const int64_t shape[3], double steps[3][3], const double origin[3])
 {
     Geometry g = {.dimensions = 3, .orientation = {.qfac = 1, .depth = 1, .sform_code = 1}};
@@ -62,7 +62,7 @@ static GridAxes way(int n)
     return axes;
 }
 
-/* Values that tell the voxel: each the number of its place in g. */
+/* Sets each voxel to its index in g. */
 static Array numbered(const Geometry *g, DType type, int64_t channels)
 {
     Array a;
@@ -83,7 +83,7 @@ static double value(const Array *a, int64_t i)
                                    : ((const uint8_t *)a->data)[i];
 }
 
-/* Every voxel of `found`, brought onto `expected`, must carry the number of the voxel at the same place. */
+/* Every voxel of `found`, reoriented to `expected`, must have the index of the voxel at the same position. */
 static void expect_same_places(const Geometry *found, const Geometry *expected, const Array *brought)
 {
     const int64_t *s = expected->shape_zyx, *f = found->shape_zyx;
@@ -201,7 +201,7 @@ static void planes_turn_in_the_plane(void **state)
     expected.dimensions = 2;
     expected.spacing_zyx_mm[0] = 999 * 0.5;
     GridAxes axes;
-    for (int n = 0; n < 16; n++) { /* z stays; y and x in both orders and directions */
+    for (int n = 0; n < 16; n++) { /* z unchanged; y and x in both orders and directions */
         const GridAxes stored_so = {.from = {0, n & 4 ? 2 : 1, n & 4 ? 1 : 2}, .flip = {false, n & 1, n & 2}};
         found = grid_axes_apply(&stored_so, &expected);
         assert_int_equal(grid_match(&found, &expected, &axes), n & 7 ? GRID_TURNED : GRID_SAME);
@@ -232,7 +232,7 @@ static void one_slice_may_be_stored_along_any_axis(void **state)
         const Geometry found = grid_axes_apply(&stored_so, &expected);
         GridAxes axes;
         assert_int_not_equal(grid_match(&found, &expected, &axes), GRID_DIFFERENT);
-        assert_false(axes.flip[0]); /* nothing to turn there */
+        assert_false(axes.flip[0]); /* no reorientation needed */
         Array a = numbered(&found, DTYPE_U8, 0);
         assert_int_equal(grid_axes_turn(&axes, &a, NULL), 0);
         expect_same_places(&found, &expected, &a);

@@ -1,5 +1,5 @@
-/* Import: VMamba's weights into encoders by the official rules, whole networks' weights where they fit or
- * not at all, what is frozen, and a full-size file in time. */
+/* Import: VMamba's weights into encoders by the official rules, complete weights of a network (all or nothing), frozen
+ * parameters, and the time for a file of full size. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,7 +20,7 @@
 #include "tests/support/says.h"
 #include "weights/weights_io.h"
 
-/* ---- networks and files of the rule's numbers ---- */
+/* ---- networks and files with the rule's values ---- */
 
 typedef struct Net {
     const NetworkKind *kind;
@@ -61,7 +61,7 @@ static void add_tensor(WeightsFile *w, const char *name, DType dtype, int rank, 
     if (array_new(&a, dtype, rank, shape, &e) || weights_add(w, name, a, &e)) fail_msg("%s", e.text);
 }
 
-/* The rule's numbers under the parameter's name, as float32. */
+/* The rule's values for the parameter's name, as float32. */
 static void add_param(WeightsFile *w, const char *name, const Param *p, const char *prefix)
 {
     add_tensor(w, name, DTYPE_F32, p->rank, p->shape);
@@ -104,7 +104,7 @@ static WeightsFile file_of(const Net *n, const char *wrapper, const char *prefix
     return w;
 }
 
-/* Whether the parameter holds the rule's numbers of that prefix. */
+/* Whether the parameter has the rule's values for that prefix. */
 static bool holds(const Net *n, const char *name, const char *prefix)
 {
     const int index = graph_find_param(n->graph, name);
@@ -194,7 +194,7 @@ static void weights_of_something_else_are_refused(void **state)
     close_net(&n);
 }
 
-/* A head's bias has the same shape in all widths: that alone is no start. */
+/* The bias of a head has the same shape for all widths: a match of it alone is an error. */
 static void weights_of_another_width_are_refused(void **state)
 {
     (void)state;
@@ -282,7 +282,7 @@ static void floating_types_are_converted(void **state)
     close_net(&n);
 }
 
-/* To predict or to go on, everything must be there and nothing else. */
+/* To predict or to continue a training, the file must have all parameters and no others. */
 static void a_network_is_filled_whole_or_not_at_all(void **state)
 {
     (void)state;
@@ -332,7 +332,7 @@ static void the_encoder_but_its_embedding_is_frozen(void **state)
     (void)state;
     static const struct {
         const char *name;
-        int trained;   /* with the two of the head that deep supervision leaves out */
+        int trained;   /* with the two of the head without weight in deep supervision */
     } cases[] = {{"swin_umamba", 51 + 2}, {"swin_umamba_d", 106 + 2}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         Net n = open_net(cases[i].name, 1.0 / 24, 1, 3, "own:");
@@ -357,7 +357,7 @@ static void the_encoder_but_its_embedding_is_frozen(void **state)
 
 static double cpu_seconds(void) { return (double)clock() / CLOCKS_PER_SEC; }
 
-/* Reading the file's bytes alone. */
+/* Only reads the file's bytes. */
 static double read_seconds(const char *path)
 {
     Err e = {0};

@@ -39,7 +39,8 @@ static void steps_are_nnunets(void **state)
 
 enum { CHANNELS = 2, CLASSES = 3, BATCH = 5, TILE_Y = 12, TILE_X = 16 };
 
-/* A network for tests: logits of a pixel from it and its neighbour below, so that places in a tile matter. */
+/* A network for tests: logits of a pixel from it and its neighbour below, so that results depend on the position in a
+ * tile. */
 typedef struct Toy {
     float images[BATCH * TILE_Y * TILE_X * CHANNELS], logits[BATCH * TILE_Y * TILE_X * CLASSES];
 } Toy;
@@ -80,7 +81,7 @@ static int collect(void *context, int64_t z, int64_t y, const float *logits, Err
 
 static float halved(float value) { return (float)half_to_double(half_from_double(value)); }
 
-/* The plain way: accumulators as large as the slice with its padding, tile after tile. */
+/* A simple implementation: accumulators of the size of the padded slice, one tile after the other. */
 static void accumulate_slice(const WindowOptions *o, const float *image, int64_t height, int64_t width,
                              float *logits)
 {

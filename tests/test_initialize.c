@@ -1,5 +1,5 @@
-/* Initialisation: every parameter of the networks is drawn as its layer's official code draws it, whatever
- * the number of threads. What is expected is worked out here from the parameter's name and shape alone. */
+/* Initialisation: every parameter of the networks has the distribution of the official code, for any number of threads.
+ * The expected distribution is derived here only from the parameter's name and shape. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -41,7 +41,7 @@ static void close_net(Net *n)
     graph_free(n->graph);
 }
 
-/* ---- what the official code does ---- */
+/* ---- the distributions of the official code ---- */
 
 typedef enum Kind { CONSTANT, UNIFORM, NORMAL, A_LOG, DT_BIAS } Kind;
 
@@ -56,7 +56,7 @@ static bool ends(const char *text, const char *with)
     return a >= b && !strcmp(text + a - b, with);
 }
 
-/* The layer's weight: itself, or what stands beside a bias. */
+/* The weight of the parameter's layer: itself, or the one that belongs to the bias. */
 static const Param *weight_of(const Graph *g, const Param *p)
 {
     char name[160];
@@ -104,7 +104,7 @@ static Statistics statistics_of(const double *x, int64_t count)
     return s;
 }
 
-/* Mean and deviation within five standard errors; kurtosis 3 bounds the deviation's for all kinds here. */
+/* Mean and deviation within five standard errors; a kurtosis of 3 is an upper bound for all distributions here. */
 static void check_moments(const char *name, const double *x, int64_t count, double mean, double deviation)
 {
     const Statistics s = statistics_of(x, count);

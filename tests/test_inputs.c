@@ -1,4 +1,4 @@
-/* inference/inputs: which cases the names of files mean. */
+/* inference/inputs: finds the cases from the names of files. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -36,7 +36,7 @@ static void put(const char *names)
     mem_free(list);
 }
 
-/* "a: a_0000.nii a_0001.nii; b!: …": the cases, ! where one has a fault, with the names of their files. */
+/* "a: a_0000.nii a_0001.nii; b!: …": the cases with the names of their files; ! marks a case with a fault. */
 static char *describe(const InputList *list)
 {
     Text text = {0};
@@ -208,7 +208,7 @@ static void cases_inside_each_other_are_told_apart(void **state)
     expect(".", 1, "a: a_0000.nii.gz; a_0000: a_0000_0000.nii.gz", NULL, NULL);
 }
 
-/* Not so many that it takes long; a list that took the square of it would need minutes. */
+/* So many that an algorithm of quadratic time would take minutes. */
 static void very_many_files_take_no_time(void **state)
 {
     (void)state;
@@ -228,7 +228,7 @@ static void very_many_files_take_no_time(void **state)
     const char *const paths[] = {folder};
     const clock_t start = clock();
     assert_int_equal(inputs_list(&list, paths, 1, &info, &e), 0);
-    const double seconds = (double)(clock() - start) / CLOCKS_PER_SEC; /* of the processor: load does not matter */
+    const double seconds = (double)(clock() - start) / CLOCKS_PER_SEC; /* processor time: independent of the load */
     assert_int_equal(list.count, FILES);
     if (seconds > 20) fail_msg("%.1f s", seconds);
     inputs_free(&list);

@@ -1,5 +1,5 @@
-/* Numbers from outside at the edge of what fits. Made for the sanitizers (make check VARIANT=asan): undefined behaviour
- * often leaves the right result. */
+/* Values in files at the limits of their types. For the sanitizers (make check VARIANT=asan), since undefined behaviour
+ * often gives the right result. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -83,7 +83,7 @@ static void put_le(char *at, uint64_t value, int bytes)
     for (int i = 0; i < bytes; i++) at[i] = (char)(value >> 8 * i);
 }
 
-/* A zip directory of one entry whose zip64 field says where it begins. */
+/* A zip directory of one entry whose zip64 field has the entry's offset. */
 static size_t zip_with_offset(char *bytes, uint64_t offset)
 {
     memset(bytes, 0, 200);

@@ -1,4 +1,4 @@
-/* plans/made_from, base/hash: what a result was made from. */
+/* plans/made_from, base/hash: the record of a result's inputs. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* evaluation/joint_histogram, overlap, plans/meaning: many labels and regions, and what they mean. */
+/* evaluation/joint_histogram, overlap, plans/meaning: many labels and regions, and their meaning. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -35,7 +35,7 @@ static Overlap by_definition(const Structure *s, int16_t ignore, const int16_t *
     return o;
 }
 
-/* More labels than the square table takes, regions that overlap and name a label twice, and unknown ones. */
+/* More labels than the square table supports, regions that overlap or contain a label twice, and unknown labels. */
 static void counts_of_many_labels_equal_their_definition(void **state)
 {
     (void)state;
@@ -126,7 +126,7 @@ static void the_first_difference_is_named(void **state)
     const DatasetInfo region = info_of(regions, 3, order), region2 = info_of(swapped, 3, order);
     const DatasetInfo region3 = info_of(regions, 3, reverse);
     expect_meaning(&first, &first, NULL);
-    expect_meaning(&first, &second, NULL); /* the order of plain labels means nothing */
+    expect_meaning(&first, &second, NULL); /* the order of labels without regions does not matter */
     expect_meaning(&first, &third, "label 'b' is 2 in a.json, and is not in b.json");
     expect_meaning(&fewer, &first, "label 'b' is 2 in b.json, and is not in a.json");
     expect_meaning(&first, &region, "label 'a' is 1 in a.json, [1, 2] in b.json");

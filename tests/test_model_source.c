@@ -1,4 +1,4 @@
-/* inference/model_source: which folds of a results folder predict. */
+/* inference/model_source: which folds of a results folder are used for prediction. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -119,7 +119,7 @@ static MadeFrom made_from(const PredictorOptions *o)
     return m;
 }
 
-/* What differs from `then` begins with that. */
+/* The difference from `then` must start with `beginning`. */
 static void expect_difference(const MadeFrom *then, const PredictorOptions *o, const char *beginning)
 {
     MadeFrom now = made_from(o);

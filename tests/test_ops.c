@@ -1,6 +1,7 @@
 /* Every op of the table (tests/support/op_cases.h), in every implementation that this CPU can run, against its equation
- * in double precision: values, and gradients by central differences of that double-precision peer, element by element.
- * Each is run dense, with gaps between pixels, accumulating, in place of an input, and on 1 to 3 threads. */
+ * in double precision: values, and gradients by central differences of the double-precision reference, element by
+ * element. Each is run with dense tensors, with gaps between pixels, with accumulation, in place, and on 1 to 3
+ * threads. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,7 +20,7 @@
 #include "tests/support/op_cases.h"
 #include "tests/support/op_run.h"
 
-/* ---- a case with its numbers ---- */
+/* ---- a case with its values ---- */
 
 enum { ALL_ELEMENTS = 800, SAMPLED_ELEMENTS = 60 };
 
@@ -39,7 +40,8 @@ static double *numbers(int64_t count)
     return x;
 }
 
-/* Away from 0, where a kink may be; as bfloat16 can hold them, so that all kernels see the same. */
+/* Values away from 0, where an op may not be differentiable, and exact in bfloat16, so that all kernels get the same.
+ * */
 static void draw(double *x, int64_t count, uint32_t stream)
 {
     Rng rng = rng_make(7, 0, 0, stream, RNG_TEST);
@@ -261,8 +263,8 @@ static void check_threads(const Problem *p, const OpImpl *impl)
     op_run_free(&one);
 }
 
-/* oneDNN's products split their sums by the number of threads: always where the op is its own, and on a CPU without
- * AVX-512 where the scan projects with them. */
+/* oneDNN's products split their sums by the number of threads: always for ops that are such a product, and on a CPU
+ * without AVX-512 also for the projections of the scan. */
 static bool sums_by_threads(const Problem *p, const OpImpl *impl)
 {
     return !strcmp(impl->name, "onednn") || (!strcmp(p->node->op->name, "selective_scan") && simd_level() < SIMD_AVX512);

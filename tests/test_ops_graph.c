@@ -1,5 +1,5 @@
 /* Ops inside graphs: slices that the planner makes of concat and split, values used several times, drop
- * path, definitions that do not fit, and the numbers of PyTorch where extreme values matter. */
+ * path, invalid definitions, and PyTorch's results for extreme values. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -60,7 +60,7 @@ static Ref build_branches(Graph *g, Ref x)
 
 enum { PIXELS = 2 * 5 * 7, CHANNELS = 24, COUNT = PIXELS * CHANNELS };
 
-/* Everything that is varied: the input, then the parameters. */
+/* All values that are varied: the input, then the parameters. */
 static float *variable(Machine *m, int64_t i)
 {
     return i < COUNT ? (float *)executor_input(m->executor, 0)->data + i
@@ -127,7 +127,7 @@ static void slices_and_shared_values(void **state)
 
 enum { SAMPLES = 400, SAMPLE = 6 };
 
-/* Which samples of b survive, told from out = a + b / 0.75 with a = 1, b = 3; anything else fails. */
+/* Finds the samples of b that are not dropped from out = a + b / 0.75 with a = 1, b = 3; other values fail. */
 static void survivors(Executor *x, int output, bool *kept)
 {
     const float *y = executor_output(x, output)->data;
@@ -200,7 +200,7 @@ static void drop_path_is_off_outside_training(void **state)
     stop(&m);
 }
 
-/* ---- definitions that do not fit ---- */
+/* ---- invalid definitions ---- */
 
 static void bad_concat(Graph *g, Ref x, Ref half) { op_concat(g, x, half); }
 static void bad_add(Graph *g, Ref x, Ref half) { op_add(g, x, half); }
@@ -258,7 +258,7 @@ static void definitions_that_do_not_fit(void **state)
     }
 }
 
-/* ---- PyTorch's numbers ---- */
+/* ---- PyTorch's results ---- */
 
 static void to_nhwc(float *to, const Array *a)
 {
@@ -348,7 +348,7 @@ static void layer_norm_of_numbers_far_from_zero(void **state)
     assert_int_equal(executor_forward(m.executor, &(Step){0}, NULL), 0);
     const float *found = executor_output(m.executor, 0)->data, *expected = gold_find(&gold, "out.0")->data;
     for (int i = 0; i < 64; i++)
-        assert_true(fabsf(found[i] - expected[i]) < 1.6e-5f); /* what PyTorch is off */
+        assert_true(fabsf(found[i] - expected[i]) < 1.6e-5f); /* the error of PyTorch */
     stop(&m);
     gold_close(&gold);
 }

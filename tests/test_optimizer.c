@@ -1,5 +1,5 @@
-/* The optimiser against PyTorch's numbers, its definition and its own promises: who is left alone, what is kept, what does
- * not depend on threads. */
+/* The optimiser against PyTorch's results and its definition; which parameters it does not change, which states it
+ * keeps, and that results do not depend on the number of threads. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -90,7 +90,7 @@ static void compare_change(const Gold *g, Fixture *f, int step, int param)
         change += pow(expected[i] - (double)start[i], 2);
         error += pow(expected[i] - (double)found[i], 2);
     }
-    /* what rounding the parameters themselves to float32 leaves of a change of 1e-4 */
+    /* the error of a change of 1e-4 from rounding the parameters to float32 */
     if (sqrt(error / change) > 5e-4)
         fail_msg("step %d parameter %d: %.3g", step, param, sqrt(error / change));
 }
@@ -165,7 +165,7 @@ static void sgd_follows_its_definition(void **state)
     tear_down(&f);
 }
 
-/* ---- promises ---- */
+/* ---- guarantees of the header ---- */
 
 static void untrained_stay_as_they_are(void **state)
 {
@@ -257,7 +257,7 @@ static void a_norm_that_is_not_finite_changes_nothing(void **state)
     assert_true(isnan(stepped(f.optimizer, 1e-3)));
     assert_memory_equal(f.parameters->values, before, sizeof before);
     assert_int_equal(optimizer_steps(f.optimizer)[0], 0);
-    /* the bad number lies in the second parameter: without it, the step is taken */
+    /* the value that is not finite is in the second parameter: without it the step is done */
     train(&f, true, false, true);
     assert_true(isfinite(stepped(f.optimizer, 1e-3)));
     assert_int_equal(optimizer_steps(f.optimizer)[0], 1);

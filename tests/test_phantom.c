@@ -1,4 +1,4 @@
-/* data/phantom.h: what a network must find and a threshold cannot. */
+/* data/phantom.h: a network can segment it, a threshold cannot. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

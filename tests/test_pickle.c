@@ -1,4 +1,4 @@
-/* The pickle machine: what values become, and what hostile pickles meet. */
+/* The pickle machine: the values of valid pickles, and the errors of hostile ones. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -107,7 +107,7 @@ static void numpy_values_are_read(void **state)
     p = read_good(BYTES("cnumpy._core.multiarray\nscalar\n" DTYPE("b1") "C\1\1\x86R."));
     assert_true(p.root->kind == VALUE_BOOL && p.root->truth);
     pickle_free(&p);
-    /* A type that is none of ours (text, objects) stays inert, and so does what has it. */
+    /* An unsupported type (text, objects) becomes an opaque value, and so does an array of that type. */
     p = read_good(BYTES("cnumpy._core.multiarray\nscalar\n" DTYPE("U3") "C\1\1\x86R."));
     assert_int_equal(p.root->kind, VALUE_OBJECT);
     pickle_free(&p);
@@ -238,7 +238,7 @@ static void tensors_stay_within_their_storage(void **state)
     refused(BYTES(TENSOR("NNNNNNNNN", "NNNNNNNNN", "K\0")), "more than 8 dimensions");
 }
 
-/* Small pickles that stand for very much. */
+/* Small pickles that describe very large values. */
 static void bombs_are_defused(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* planner/: sampling and statistics against the plain way, topologies, memory, stamps, pictures, files. */
+/* planner/: sampling and statistics against simple implementations, topologies, memory, stamps, pictures, files. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -78,7 +78,7 @@ static int compare_floats(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Statistics of values that stand in a list as often as they were drawn. */
+/* Statistics of a list that contains each value as often as it was drawn. */
 static void statistics_equal_the_list(void **state)
 {
     (void)state;
@@ -158,7 +158,7 @@ static void topologies_follow_the_rules(void **state)
     } cases[] = {
         {{1, 1}, {50.5, 36}, 4, {56, 40}, {2, 2}, {3, 3}},
         {{1, 1}, {320, 320}, 7, {320, 320}, {2, 2}, {3, 3}},
-        {{1, 1}, {11, 7}, 1, {11, 7}, {1, 1}, {3, 3}}, /* one axis alone needs 12 */
+        {{1, 1}, {11, 7}, 1, {11, 7}, {1, 1}, {3, 3}}, /* only one axis needs 12 */
         {{1, 1}, {12, 7}, 2, {12, 7}, {2, 1}, {3, 3}},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -172,7 +172,7 @@ static void topologies_follow_the_rules(void **state)
     }
     UnetTopology t;
     Err e = {0};
-    /* The coarse axis starts late, with kernels of 1. */
+    /* The coarse axis is pooled only in later stages, with kernels of 1 before. */
     assert_int_equal(unet_topology(&t, (const double[]){3, 1}, (const double[]){64, 64}, NULL), 0);
     assert_true(t.strides[1][0] == 1 && t.strides[1][1] == 2 && t.kernels[0][0] == 1 && t.kernels[0][1] == 3);
     assert_true(t.strides[2][0] == 2 && t.kernels[1][0] == 3);
@@ -256,11 +256,11 @@ static void batches_come_from_the_memory_plan(void **state)
     assert_non_null(strstr(explain.data, "memory plan of swin_umamba_d"));
     text_free(&explain);
 
-    /* So little that the patch itself must shrink. */
+    /* So little memory that the patch must be smaller. */
     assert_int_equal(plan_images(&plan, 100, 300, 2, pretend_bytes, NULL, NULL), 0);
     assert_int_equal(c->batch_size, 2);
     assert_true(50000000.0 + 2.0 * c->patch_size[0] * c->patch_size[1] * BYTES_PER_PIXEL <= 2.0 * (1 << 30));
-    /* Plenty: 5 % of the voxels bound it. */
+    /* So much memory that 5 % of the voxels are the limit. */
     assert_int_equal(plan_images(&plan, 10, 60, 1000, pretend_bytes, NULL, NULL), 0);
     assert_int_equal(c->batch_size,
                      (int)nearbyint(40.0 * 60 * 80 * 10 * 0.05 / (c->patch_size[0] * c->patch_size[1])));
@@ -295,7 +295,7 @@ static void schemes_follow_the_channel_names(void **state)
     assert_string_equal(plan.dataset_name, "Dataset001_X");
     assert_string_equal(plan.image_reader_writer, "SimpleITKIO");
 
-    /* The older planner minds the case of letters: "ct" is no CT there. */
+    /* The older planner is case-sensitive: "ct" is not CT. */
     double spacing_mm[1][3] = {{5, 1, 1}};
     int shape[1][3] = {{40, 60, 80}};
     const DatasetInfo info = info_of(10);
@@ -389,8 +389,8 @@ static void origins_change_with_content_and_plan(void **state)
     plan.configuration.normalization_schemes[0] = NORMALIZE_ZSCORE;
     assert_true(changes(&before, &d, &plan));
     assert_false(changes(&before, &d, &plan));
-    plan.configuration.batch_size++; /* no matter of preprocessing */
-    plan.intensities[0].mean++;      /* nor of a channel that is not CT */
+    plan.configuration.batch_size++; /* not used in preprocessing */
+    plan.intensities[0].mean++;      /* not used for a channel that is not CT */
     assert_false(changes(&before, &d, &plan));
     plan.configuration.spacing_mm[1] *= 1.0000001;
     assert_true(changes(&before, &d, &plan));

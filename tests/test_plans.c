@@ -1,4 +1,4 @@
-/* plans/: documents, plans, their checks, and files that are broken or hostile. */
+/* plans/: documents, plans, their checks, and broken or hostile files. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -378,7 +378,7 @@ static void architectures_that_cannot_be_built_are_named(void **state)
     }
 }
 
-/* ---- files from anywhere: no crash, no leak; what is refused says why */
+/* ---- arbitrary files: no crash, no leak; errors have a reason */
 
 static void a_network_comes_with_its_training(void **state)
 {
@@ -400,7 +400,7 @@ static void a_network_comes_with_its_training(void **state)
     assert_memory_equal(&plan, &defaults, sizeof plan);
 }
 
-/* What holds for each row of the table of networks. */
+/* Properties of each row of the table of networks. */
 static void networks_are_whole(void **state)
 {
     (void)state;
@@ -436,7 +436,7 @@ static void keys_of_other_networks_are_named_with_the_network_s_own(void **state
     assert_true(plan_override(&plan, file_with("o.yaml", "network:\n  name: swin_umamba\n  feature_size: 48\n"), NULL, &e) < 0);
     assert_says(&e, "o.yaml:3:3: unknown key network.feature_size; the nearest known key is ");
     assert_says(&e, "the network swin_umamba has name, width, dims, depths, decoder_depths, d_state, drop_path");
-    /* Of a network that this build lacks nothing is known but that it lacks it. */
+    /* For an unknown network, the only message is that it is unknown. */
     if (plan_override(&plan, file_with("o.yaml", "network: {feature_size: 48, name: unetr}"), &notes, &e)) fail_msg("%s", e.text);
     assert_string_equal(plan.network.name, "unetr");
     assert_non_null(strstr(notes.data, "o.yaml:1:11: network.feature_size: not used here"));

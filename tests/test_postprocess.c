@@ -53,7 +53,7 @@ static void only_the_largest_stays(void **state)
     }
 }
 
-/* Of two that are largest both stay. */
+/* If two components are the largest, both are kept. */
 static void ties_stay(void **state)
 {
     (void)state;
@@ -93,7 +93,7 @@ static void steps_are_written_and_read(void **state)
 
 /* ---- choice ---- */
 
-/* Two cases of a row: label 1 always has a stray voxel, label 2 never. */
+/* Two cases: label 1 always has a separate single voxel, label 2 never. */
 static int load_row(void *context, int index, Array *reference, Array *prediction, Err *e)
 {
     static const int16_t truth[] = {1, 1, 0, 2, 0, 2, 0, 0}, found[] = {1, 1, 0, 2, 0, 2, 0, 1};
@@ -196,7 +196,7 @@ static void files_and_arrays_hold_the_same(void **state)
         assert_int_equal(unlink(paths[i]), 0);
         mem_free(paths[i]);
     }
-    sink = probability_file_sink(&file, folder, "case"); /* a prediction that fails leaves nothing */
+    sink = probability_file_sink(&file, folder, "case"); /* a prediction that fails leaves no files */
     send(&sink);
     assert_int_equal(probability_file_finish(&file, ERR_VALUE, &e), ERR_VALUE);
     assert_int_equal(rmdir(folder), 0);

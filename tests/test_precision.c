@@ -1,4 +1,4 @@
-/* bfloat16 against float32: whole networks, both passes, and what stays float32. */
+/* bfloat16 against float32: whole networks, both passes, and which values stay float32. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -52,7 +52,7 @@ static void close_net(Net *n)
     graph_free(n->graph);
 }
 
-/* A noisy disc, labelled. To be written before each forward, which may take the inputs' place. */
+/* A noisy disc, labelled. To be written before each forward, which may overwrite the inputs. */
 static void fill_inputs(Executor *x)
 {
     Rng rng = rng_make(2, 0, 0, 0, RNG_TEST);
@@ -130,7 +130,7 @@ static const Node *find_node(const Executor *x, const char *name)
     return NULL;
 }
 
-/* The first stages are exact, and sums behind them stay float32; products are bfloat16 from then on. */
+/* The first stages are exact, and sums after them stay float32; products after them are bfloat16. */
 static void types_follow_exact_nodes(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* inference/prediction_record: which predictions are kept, and what predict.yaml says of them. */
+/* inference/prediction_record: which predictions are kept, and their entries in predict.yaml. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -103,7 +103,7 @@ static void finish(PredictionRecord *r, const char *id, const char *hash)
     assert_int_equal(inputs.count, 0);
 }
 
-/* Cases a and b are predicted; b's files are written but the run is killed before it can record them. */
+/* Cases a and b are predicted; the run is killed after it has written b's files, before it records them. */
 static void predict_two(const char *hash)
 {
     PredictionRecord *r = open_record(false);
@@ -157,7 +157,7 @@ static void another_file_of_a_case_is_wanted(void **state)
     prediction_record_close(r, NULL);
 }
 
-/* Writes files of case a (count of them); as the record of a run that is killed where `kill` is set. */
+/* Writes files of case a (count of them), as a run does. If `kill` is set, the run is killed before it records them. */
 static void predict_a(bool replace, const char *const *files, int count, bool kill)
 {
     MadeFrom inputs = inputs_of("11");
@@ -179,7 +179,8 @@ static bool is_there(const char *name)
     return there;
 }
 
-/* What an earlier run wrote of a case and the present one does not goes, even after a run that was killed in between. */
+/* Files of a case that an earlier run wrote and the current one does not are removed, even after a killed run in
+ * between. */
 static void earlier_outputs_go_unless_they_were_changed(void **state)
 {
     (void)state;
@@ -196,7 +197,7 @@ static void earlier_outputs_go_unless_they_were_changed(void **state)
     assert_true(is_there("b.npy"));
 }
 
-/* A case that failed keeps what an earlier run wrote, and it stays known. */
+/* A case that failed keeps the files and the entry of an earlier run. */
 static void a_failed_case_keeps_its_earlier_outputs(void **state)
 {
     (void)state;
@@ -241,7 +242,7 @@ static OutputState look_at(const PredictionRecord *r, const char *name, const ch
     return found;
 }
 
-/* An image in two files: the second counts as the first does, though nobody names it. */
+/* An image in two files: the second is hashed like the first, though it is not named. */
 static void what_is_written_beside_an_image_counts(void **state)
 {
     (void)state;
@@ -272,7 +273,7 @@ static void what_is_written_beside_an_image_counts(void **state)
     }
 }
 
-/* A TIFF picture has no side file: a .json that comes later is somebody's own. */
+/* A TIFF picture has no side file: a .json that is added later belongs to someone else. */
 static void what_is_not_written_beside_an_image_does_not(void **state)
 {
     (void)state;
@@ -319,7 +320,7 @@ static void other_options_are_named(void **state)
     assert_string_equal(why.data, "mirroring: none, now y x");
     text_free(&why);
     prediction_record_close(r, NULL);
-    r = open_record(true); /* what is replaced is another's, and no longer recorded */
+    r = open_record(true); /* the replaced file belongs to another run, and is no longer recorded */
     assert_false(prediction_record_is_other(r, NULL));
     assert_int_equal(prediction_record_plan(r, "b", NULL), 0);
     assert_int_equal(prediction_record_begin(r, NULL), 0);
@@ -436,8 +437,8 @@ static void a_pair_of_files_is_one_input(void **state)
     made_from_free(&inputs);
 }
 
-/* A run that made nothing is in nobody's way: one that ended before its first case leaves no record, and one whose cases
- * have failed may be followed by another model. One under way is protected. */
+/* A run without results does not block others: a run that ended before its first case leaves no record, and a run whose
+ * cases all failed may be followed by another model. A run in progress is protected. */
 static void a_run_that_made_nothing_protects_nothing(void **state)
 {
     (void)state;

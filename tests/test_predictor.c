@@ -31,7 +31,7 @@ static void write_text(const char *folder, const char *name, const char *text)
     assert_int_equal(file_put(path, text, strlen(text), &e), 0);
 }
 
-/* A results folder as the official trainers leave it; checkpoints of the folds are that file. */
+/* A results folder as the official trainers write it; every fold's checkpoint is that file. */
 static void make_results(char *folder, const char *checkpoint, int folds)
 {
     char path[256], target[512], here[256];

@@ -1,4 +1,4 @@
-/* preprocess/: every kernel against its definition, written once more the plain way; a case there and back. */
+/* preprocess/: every kernel against a simple implementation of its definition; a case preprocessed and exported. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -40,7 +40,7 @@ static void fill_normal(Array *a, Rng *rng)
 
 /* ---- crop ---- */
 
-/* Holes by their definition: zeros that a walk from outside does not reach. */
+/* Holes by their definition: zeros that are not connected with the outside. */
 static void fill_by_walking(uint8_t *mask, const int64_t s[3])
 {
     static uint8_t outside[MOST];
@@ -165,7 +165,7 @@ static double bspline3(double x)
     return x < 1 ? 2.0 / 3 - x * x + x * x * x / 2 : x < 2 ? (2 - x) * (2 - x) * (2 - x) / 6 : 0;
 }
 
-/* A line by definition: the edge goes on for PAD samples, the coefficients solve a tridiagonal system. */
+/* A line by definition: the edge value is repeated for PAD samples, the coefficients solve a tridiagonal system. */
 static void resize_line(const double *in, int64_t n, double *out, int64_t m, int order)
 {
     enum { PAD = 40, LONGEST = 128 };
@@ -214,7 +214,7 @@ static void clip_plainly(Array *out, int64_t first, int64_t count, const double 
     for (int64_t i = 0; i < count; i++) v[i] = fmin(fmax(v[i], low), high);
 }
 
-/* Axis 0 apart (or none): the planes first and clipped each, then across. */
+/* Axis 0 separately (or not): first each plane, clipped; then across the planes. */
 static Array resample_plainly(const Array *in, const int64_t shape[3], int order, int order_z, bool apart)
 {
     Array y, plane, out;
@@ -255,7 +255,7 @@ static void values_equal_the_definition(void **state)
     }
 }
 
-/* Layouts do not matter: a transposed, channel-last, half-precision volume gives the same numbers. */
+/* Layouts do not matter: a transposed, channel-last, half-precision volume gives the same values. */
 static void values_do_not_depend_on_layout(void **state)
 {
     (void)state;
@@ -268,7 +268,7 @@ static void values_do_not_depend_on_layout(void **state)
     Volume from = volume_of_array(&in), to = volume_of_array(&out);
     assert_int_equal(resample_values(&from, &to, &how, 0, NULL), 0);
 
-    /* (X,Z,Y) with 2 channels last: axis 1 is the one apart. */
+    /* (X,Z,Y) with 2 channels last: axis 1 is resampled separately. */
     static const int order[3] = {2, 0, 1}, inverse[3] = {1, 2, 0};
     assert_int_equal(array_new(&turned, DTYPE_F16, 4, (const int64_t[]){9, 4, 17, 2}, NULL), 0);
     assert_int_equal(array_new(&turned_out, DTYPE_F64, 4, (const int64_t[]){8, 5, 21, 2}, NULL), 0);
@@ -293,7 +293,7 @@ static void values_do_not_depend_on_layout(void **state)
     array_free(&turned_out);
 }
 
-/* Labels by their definition: the 0/1 map of each resized, the largest score, ties to the nearest. */
+/* Labels by definition: the 0/1 map of each label is resized, the largest score wins, ties get the nearest label. */
 static void label_plainly(const Array *in, Array *out, bool apart, bool at_half)
 {
     enum { LABELS = 5 };
@@ -320,7 +320,7 @@ static void label_plainly(const Array *in, Array *out, bool apart, bool at_half)
     array_free(&nearest);
 }
 
-/* Factors whose weights are exact in binary, so that ties are exact here and there. */
+/* Factors whose weights are exact in binary, so that ties are exact in both implementations. */
 static void labels_equal_the_definition(void **state)
 {
     (void)state;

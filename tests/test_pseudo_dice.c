@@ -1,4 +1,4 @@
-/* trainer/pseudo_dice: classes that say nothing, and what is printed. */
+/* trainer/pseudo_dice: classes that are not counted, and the printed text. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

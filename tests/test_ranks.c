@@ -1,5 +1,5 @@
-/* Several processes that train one network, as far as the executor goes: sums of a loss over ranks, and gradients told
- * bucket by bucket. The ranks are threads here. */
+/* Training with several processes, the executor's part: sums of a loss over ranks, and reports of complete gradients by
+ * bucket. The ranks are threads here. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,7 +16,7 @@
 
 enum { RANKS = 2, BATCH = 5, SUMS = 64 };
 
-/* What the ranks share. */
+/* The common data of the ranks. */
 typedef struct World {
     pthread_barrier_t barrier;
     double given[RANKS][SUMS];
@@ -68,7 +68,8 @@ static double distance(const float *found, const double *expected, int64_t count
     return sqrt(error / norm);
 }
 
-/* Drop path included, two ranks give the loss of the whole batch, each, and the parts of its gradient. */
+/* Each of two ranks computes the loss of the whole batch, including drop path; the sum of their gradients is its
+ * gradient. */
 static void compare_ranks(DiceCE loss, bool recompute)
 {
     SmallNet n;
@@ -141,7 +142,7 @@ static void a_sum_that_fails_ends_forward(void **state)
 typedef struct Told {
     const Executor *executor;
     int64_t next_end, size;
-    float *values;          /* as they were when told */
+    float *values;          /* their values when they were reported */
     int buckets, fail_at;
 } Told;
 
@@ -157,7 +158,7 @@ static int take_bucket(void *context, int64_t first, int64_t end, Err *e)
     return ++t->buckets == t->fail_at ? err_set(e, ERR_IO, "a rank is gone") : 0;
 }
 
-/* Every number is told once, from the end to the front, and does not change after that. */
+/* Every gradient is reported once, from the end to the start, and does not change after that. */
 static void check_buckets(const SmallNet *n, const bool *trained, bool recompute, size_t bytes)
 {
     static const float one = 1;
@@ -202,7 +203,7 @@ static void buckets_are_told_once_and_whole(void **state)
     small_net_close(&n);
 }
 
-/* Buckets at the end are told while backward has still to come to the front. */
+/* Buckets at the end are reported before backward has reached the first nodes. */
 static int count_bucket(void *context, int64_t first, int64_t end, Err *e)
 {
     (void)e;

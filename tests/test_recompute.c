@@ -1,5 +1,5 @@
-/* network/: training that computes results again rather than keep them gives the same numbers, bit for bit,
- * with less memory: whole networks, small. */
+/* network/executor: training with recomputation gives the same bits with less memory, for small versions of whole
+ * networks. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -39,7 +39,7 @@ static void close_net(Net *n)
     graph_free(n->graph);
 }
 
-/* The loss, and head0 to look at; the image's gradient too. */
+/* Outputs: the loss, and head0 without a seed; also the gradient of the image. */
 static Executor *prepare(const Net *n, DType precision, const bool *trained, bool recompute)
 {
     Err e = {ERR_NONE, ""};
@@ -143,7 +143,7 @@ static void gradients_are_the_same_above_a_frozen_encoder(void **state)
     check_network("swin_umamba_d", DTYPE_F32, true);
 }
 
-/* The search for what broke goes through the same turns. */
+/* executor_first_nonfinite runs the same actions. */
 static void broken_numbers_are_found(void **state)
 {
     (void)state;

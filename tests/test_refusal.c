@@ -1,5 +1,5 @@
-/* network/executor: an implementation may refuse a node when it is prepared. Then the next one of the list serves, with
- * the types and slices that it takes; lack of memory is an error. Shown on a made-up op, y = 2 x. */
+/* network/executor: if an implementation does not support a node (its prepare fails), the next one of the list is used,
+ * with its types and slices. Lack of memory is an error. The op is made up: y = 2 x. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,7 +16,7 @@ typedef struct Double {
     int bf16, fast, slow;
 } Double;
 
-static int held; /* states that are not given back */
+static int held; /* states that are not freed */
 
 static int prepare(Node *node, int code, Err *e)
 {
@@ -123,7 +123,8 @@ static void the_first_that_can_be_prepared_serves(void **state)
     close_net(&n);
 }
 
-/* What refuses could write into the whole of the concat, the next cannot: so the slices are settled again. */
+/* The implementation that fails accepts slices of the concat's output, the next does not: so the slices are chosen
+ * again. */
 static void what_refuses_is_passed_over(void **state)
 {
     (void)state;
@@ -148,7 +149,7 @@ static void an_implementation_asked_for_may_refuse_too(void **state)
     close_net(&n);
 }
 
-/* float32 serves where the only bfloat16 implementation refuses; what reads the result follows. */
+/* float32 is used if the only bfloat16 implementation fails, also for the nodes that read the result. */
 static void types_are_settled_again(void **state)
 {
     (void)state;

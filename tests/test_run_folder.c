@@ -1,4 +1,4 @@
-/* trainer/run_folder: who may write, and when an earlier run goes. */
+/* trainer/run_folder: which run may write, and when an earlier run is removed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -55,7 +55,7 @@ static void a_run_folder_has_one_owner(void **state)
     assert_int_equal(run_folder_sibling(&f, &sibling, &e), 0);
     assert_null(sibling);
     run_folder_close(&f);
-    snprintf(command, sizeof command, "%s/fold_all", results); /* it was not begun: nothing is left of it */
+    snprintf(command, sizeof command, "%s/fold_all", results); /* it has not started: no files of it are left */
     assert_false(exists(command));
     snprintf(command, sizeof command, "rm -r %s", results);
     assert_int_equal(system(command), 0);
@@ -77,7 +77,7 @@ static void assert_content(const char *folder, const char *name, const char *exp
     mem_free(text);
 }
 
-/* The earlier run stands until the new one's first checkpoint does. */
+/* The earlier run is kept until the new one has written its first checkpoint. */
 static void a_run_is_replaced_by_its_first_checkpoint(void **state)
 {
     (void)state;
@@ -110,7 +110,7 @@ static void a_run_is_replaced_by_its_first_checkpoint(void **state)
     assert_int_equal(system(path), 0);
 }
 
-/* What a process that was killed while it replaced a run can leave. */
+/* States that a process can leave that was killed while it replaced a run. */
 static void a_replacement_that_was_cut_off_is_finished(void **state)
 {
     (void)state;

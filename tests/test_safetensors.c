@@ -1,4 +1,4 @@
-/* WeightsFile and the safetensors format: round trip, layout, and every way a header can lie. */
+/* WeightsFile and the safetensors format: round trip, layout, and all kinds of wrong headers. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -111,7 +111,7 @@ static void a_nan_is_named(void **state)
 #define TENSOR(name, dtype, shape, offsets)                                                        \
     "\"" name "\":{\"dtype\":\"" dtype "\",\"shape\":[" shape "],\"data_offsets\":[" offsets "]}"
 
-/* Opens a file of that header (its length told right unless given) and that many bytes of numbers. */
+/* Opens a file of that header (with the right length unless given) and that many bytes of data. */
 static int open_header(const char *header, size_t numbers, int64_t length, Err *e)
 {
     char file[4096] = {0};

@@ -1,7 +1,7 @@
-/* The scan's kernels, each SIMD level, below the op (tests/test_ops.c holds that to its equation, and
- * tests/golden.c to PyTorch's numbers): lists of directions, several chunks and groups, pixels with gaps,
- * guarded memory, more threads than work, numbers at the ends of the range. The peer is the recurrence in
- * double precision; gradients are held to its derivative along a random direction for each tensor. */
+/* The scan's kernels, each SIMD level, without the op (tests/test_ops.c tests the op against its equation, and
+ * tests/golden.c against PyTorch): lists of directions, several chunks and groups, pixels with gaps, guarded memory,
+ * more threads than work, extreme values. The reference is the recurrence in double precision; gradients are compared
+ * with its derivative along a random direction for each tensor. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,7 +29,7 @@ static const char *const names[INPUTS] = {"x", "projections", "dt_weight", "dt_b
 typedef struct Run {
     ScanShape shape;
     int64_t pitch;
-    float *block[BUFFERS]; /* GUARD floats, the numbers, GUARD floats */
+    float *block[BUFFERS]; /* GUARD floats, the values, GUARD floats */
     int64_t count[BUFFERS];
 } Run;
 
@@ -63,7 +63,7 @@ static void run_free(Run *r)
     for (int b = 0; b < BUFFERS; b++) mem_free(r->block[b]);
 }
 
-/* Numbers as a network has them: decays of all lengths, A around -1 … -S. */
+/* Values as in a network: decays of all lengths, A around -1 … -S. */
 static void run_draw(Run *r)
 {
     static const double low[] = {-1, -1, -0.5, -4, -1, 0.5}, high[] = {2, 1, 0.5, 0, 2.5, 1.5};
@@ -107,7 +107,7 @@ static void assert_guards(const Run *r, const char *what)
                 fail_msg("%s: buffer %d: written between the pixels", what, b);
 }
 
-/* ---- the peer ---- */
+/* ---- the reference ---- */
 
 /* One channel along one direction of one image; in: the inputs, y: added to, both laid out as in Run. */
 static void reference_channel(const Run *r, const double *const in[INPUTS], int64_t image, int64_t k,
@@ -164,8 +164,8 @@ static void compare_outputs(const Run *r, const double *y, const char *what)
     if (worst > 4e-6 * most) fail_msg("%s: y is off by %g of %g", what, worst, most);
 }
 
-/* Σ dy y, when input b is moved by `step` along a random line; *along: the found gradient's part along it,
- * *size: its norm. */
+/* Σ dy y, when input b changes by `step` along a random direction; *along: the component of the gradient in this
+ * direction, *size: its norm. */
 static double moved(const Run *r, double *in[INPUTS], int b, double step, double *y, double *along,
                     double *size)
 {
@@ -216,7 +216,7 @@ static const ScanKernel *const *kernels(void)
     return first;
 }
 
-/* More than one chunk, a row or column alone, tails for every width, several groups, odd numbers of states. */
+/* More than one chunk, a single row or column, tails for every vector width, several groups, odd numbers of states. */
 static const ScanShape shapes[] = {
     {2, 9, 8, 20, 16, 3, {1, {SCAN_ROW_MAJOR}}, 2},
     {1, 11, 13, 24, 16, 2, {1, {SCAN_COLUMN_MAJOR}}, 2},
@@ -262,8 +262,8 @@ static void assert_same(const Run *a, const Run *b, int buffer, const char *what
         fail_msg("%s: buffer %d has other bits", what, buffer);
 }
 
-/* One block of channels and many threads: they work ahead along the sequence. Several groups: they wait for
- * each other. Again and again, since who comes first is chance. */
+/* One block of channels and many threads: they work on later chunks in advance. Several groups: threads wait for each
+ * other. Repeated, since the order of threads is random. */
 static void test_threads(void **state)
 {
     (void)state;
@@ -291,8 +291,8 @@ static void test_threads(void **state)
         }
 }
 
-/* More threads than cores, groups that add to the same projections, items so short that one is often held up between
- * its work and its turn to hand it on. */
+/* More threads than cores, groups that add to the same projections, items so short that a thread is often interrupted
+ * between its work and turn_pass. */
 static void test_groups(void **state)
 {
     (void)state;
@@ -313,7 +313,7 @@ static void test_groups(void **state)
     run_free(&many);
 }
 
-/* Inference, which keeps nothing, gives the bits of training; a gradient may be added to what is there. */
+/* Inference, which saves no states, gives the same bits as training; gradients can be added to existing values. */
 static void test_modes(void **state)
 {
     (void)state;
@@ -339,7 +339,7 @@ static void test_modes(void **state)
     }
 }
 
-/* Steps from almost none to thousands, decays from none to at once: finite, and right. */
+/* Steps delta from almost 0 to thousands, decays from 1 to 0: the results are finite and correct. */
 static void test_extremes(void **state)
 {
     (void)state;

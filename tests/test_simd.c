@@ -1,5 +1,5 @@
 /* network/ops/simd.h at each SIMD level that this CPU has, against double precision: errors in units in the last
- * place, values at the ends of the range, tails that must not be touched. */
+ * place, values at the ends of the range, tails that must not be accessed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

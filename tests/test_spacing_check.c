@@ -1,4 +1,4 @@
-/* preprocess/spacing_check and NIfTI's units: what is plausible, and lengths in millimetres. */
+/* preprocess/spacing_check and NIfTI's units: plausible spacings, and lengths in millimetres. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -52,7 +52,7 @@ static void factors_decide(void **state)
         assert_int_equal(noted, cases[i].noted);
         if (cases[i].code) assert_says(&e, "by a factor of");
     }
-    /* the plan's order of axes: what was x lies across the slices */
+    /* the plan's order of axes: the file's x is across the slices */
     plan = plan_of(3, 1, 0.5);
     const int forward[3] = {2, 0, 1};
     memcpy(plan.transpose_forward, forward, sizeof forward);
@@ -90,7 +90,7 @@ static void sizes_and_single_slices(void **state)
     /* large, but as the others */
     assert_int_equal(check(&plan, (int64_t[]){400, 10000, 10000}, (double[]){3, 1, 1}, &noted, &e), 0);
     assert_false(noted);
-    /* the thickness of a single slice, or a plane's, says nothing */
+    /* the thickness of a single slice or of a plane is not checked */
     assert_int_equal(check(&plan, (int64_t[]){1, 100, 100}, (double[]){999, 1, 1}, &noted, &e), 0);
     assert_false(noted);
     /* a plan without medians: the target spacing */

@@ -1,5 +1,5 @@
-/* data/: MetaImage and NRRD: what other programs write is read, what is written is read back, hostile headers
- * are refused. */
+/* data/: MetaImage and NRRD: files of other programs are read, written files are read back, hostile headers are
+ * rejected. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -152,7 +152,7 @@ static void assert_affine(const char *name, const double wanted[12])
 }
 
 /* Axis x of the file runs up, y to the left, z to the front, by 2, 3 and 4 mm; the first voxel lies at (5,6,7) in
- * RAS: one image in several words. */
+ * RAS: the same image in several notations. */
 static void space_is_that_of_nifti(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* How many threads: control groups as containers and batch systems set them, and the choice among the limits. */
+/* The number of threads: control groups as containers and batch systems set them, and the choice among the limits. */
 #include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -128,7 +128,7 @@ static void the_choice(void **state)
         {{0, 4, 8, 2, INT_MAX}, 2, 0},
         {{0, 1000, 2, INT_MAX, INT_MAX}, 8, 1},
         {{4, 2, 2, INT_MAX, INT_MAX}, 4, 0},
-        {{4, 2, 2, 1, INT_MAX}, 4, 0},      /* who asks has it, up to four on a processor */
+        {{4, 2, 2, 1, INT_MAX}, 4, 0},      /* an explicit number is used, up to four for each processor */
         {{1000, 2, 2, INT_MAX, INT_MAX}, 8, 1},
         {{4, 2, 2, INT_MAX, 3}, 3, 1},
         {{4, 2, 2, INT_MAX, 1}, 1, 1},

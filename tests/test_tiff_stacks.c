@@ -164,7 +164,7 @@ static void side_files_have_to_agree(void **state)
     assert_int_equal(file_put(in_folder("both_0000.json"), same, sizeof same - 1, NULL), 0);
     expect("both_0000.tif", IMAGE_INTENSITIES, 1, 4, 0, 1, side);
     assert_int_equal(file_put(in_folder("both_0000.json"), none, sizeof none - 1, NULL), 0);
-    expect("both_0000.tif", IMAGE_INTENSITIES, 1, 4, 0, 1, side); /* it says nothing of spacing */
+    expect("both_0000.tif", IMAGE_INTENSITIES, 1, 4, 0, 1, side); /* it has no spacing */
     assert_int_equal(file_put(in_folder("both_0000.json"), other, sizeof other - 1, NULL), 0);
     assert_int_not_equal(image_read(&image, in_folder("both_0000.tif"), &e), 0);
     assert_non_null(strstr(e.text, "[2, 0.5, 0.25] in both_0000.json and [3, 0.5, 0.25] in both.json"));
@@ -187,7 +187,7 @@ static void volumes_round_trip(void **state)
         if (k == 5) assert_int_equal(file_remove(in_folder("volume.json"), NULL), 0);
         if (image_write(in_folder("volume.tif"), &g, &voxels, &e)) fail_msg("%s", e.text);
         if (k >= 5)
-            assert_int_equal(file_remove(in_folder("volume.json"), NULL), 0); /* ImageJ's words are enough */
+            assert_int_equal(file_remove(in_folder("volume.json"), NULL), 0); /* ImageJ's description is enough */
         if (image_read(&image, in_folder("volume.tif"), &e)) fail_msg("%s", e.text);
         assert_true(geometry_same_shape(&g, &image.geometry) && image.geometry.dimensions == 3);
         for (int i = 0; i < 3; i++)

@@ -235,7 +235,7 @@ static void write_part(const char *folder, int i, const char *ending, Array *a)
 
 static char *const case_list[CASES] = {"case_0", "case_1", "case_2"};
 
-/* Labels are -1, 0, 1 and 2; the last case shows no foreground. */
+/* Labels are -1, 0, 1 and 2; the last case has no foreground. */
 static char *write_cases(void)
 {
     static const int values[] = {1, 2};
@@ -342,7 +342,7 @@ static void batches_do_not_depend_on_threads(void **state)
                  label_bytes = BATCH * 32 * 24 * sizeof(int16_t);
     char *first = malloc(ALL * (image_bytes + label_bytes));
     for (int threads = 1; threads <= 4; threads += 3) {
-        /* The second time begins in the middle, as a resumed run does. */
+        /* The second time starts in the middle, like a resumed run. */
         const LoaderOptions o = {.training = &training,
                                  .validation = &validation,
                                  .part = {0, BATCH},
@@ -476,7 +476,7 @@ static void learning_rates_are_the_trainers(void **state)
     assert_true(fabs(schedule_learning_rate(&t, 500) - 0.01 * pow(0.5, 0.9)) <= 1e-15);
 }
 
-/* ---- what a run keeps ---- */
+/* ---- checkpoints and records of a run ---- */
 
 static void curves_read_back(void **state)
 {
@@ -629,7 +629,7 @@ static void goes_on_bit_for_bit(NetworkOptimizer kind)
                         (size_t)graph_parameter_elements(g) * sizeof(float));
     assert_false(optimizer_has_state(resumed.optimizer, graph_find_param(g, "second.weight")));
 
-    /* Weights alone are no checkpoint; another network's are refused. */
+    /* Weights without the other state are no checkpoint; those of another network are rejected. */
     WeightsFile weights = {0};
     const Param *p = &graph_params(g)[0];
     assert_int_equal(weights_add(&weights, p->name,
@@ -658,7 +658,7 @@ static void a_checkpoint_goes_on_bit_for_bit(void **state)
     goes_on_bit_for_bit(OPTIMIZER_SGD);
 }
 
-/* ---- how long a run is ---- */
+/* ---- length of a run ---- */
 
 static double seconds_of(const PlanTraining *t, IterationTimes times)
 {
@@ -682,7 +682,7 @@ static void a_run_is_as_long_as_there_is_time(void **state)
     assert_true(seconds_of(&t, (IterationTimes){0.7, 0.2}) <= 1800);
     assert_true(seconds_of(&t, (IterationTimes){0.7, 0.2}) >= 0.9 * 1800);
     t = planned;
-    schedule_fit_length(&t, 0.1, (IterationTimes){60, 20}); /* no time at all: the least there is */
+    schedule_fit_length(&t, 0.1, (IterationTimes){60, 20}); /* no time: the minimum */
     assert_int_equal(t.epochs * t.iterations_per_epoch * t.validation_iterations, 1);
 }
 

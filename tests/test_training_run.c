@@ -1,4 +1,4 @@
-/* A training as a library's user has it: nobody watches, or only some of what there is to see. */
+/* Training by a library's user: without callbacks, or with only some of them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -24,7 +24,7 @@ static int sh(const char *format, ...)
     return system(command);
 }
 
-/* A dataset of five phantoms, preprocessed by the programs beside this test. */
+/* A dataset of five phantoms, preprocessed by the built programs. */
 static int prepare(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* dW = dYᵀ X against sums in double: alone and by pieces, as it is and turned, rows apart. */
+/* dW = dYᵀ X against sums in double: with one and several pieces, direct and transposed, with gaps between rows. */
 #include <math.h>
 #include <omp.h>
 #include <setjmp.h>

@@ -1,5 +1,5 @@
-/* PyTorch files: the golden ones bit for bit, bad ones refused with one clear line, and damage of every
- * kind without harm; what is written comes back. */
+/* PyTorch files: the golden ones bit for bit, bad ones rejected with a message of one line; damaged files of every kind
+ * cause no crash; written files are read back. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -77,7 +77,7 @@ static void golden_files_load_bit_for_bit(void **state)
     doc_free(&doc);
 }
 
-/* The optimizer's state and nested values are within reach. */
+/* The optimizer's state and nested values can be read. */
 static void a_checkpoint_can_be_looked_into(void **state)
 {
     (void)state;
@@ -121,7 +121,7 @@ static void golden_bad_files_are_refused(void **state)
     doc_free(&doc);
 }
 
-/* ---- the small files that stand in the repository ---- */
+/* ---- the small files in the repository ---- */
 
 static const char *const CORPUS[] = {"exotic.pth", "exotic_legacy.pth", "evil_reduce.pth",
                                      "evil_reduce_legacy.pth"};
@@ -155,8 +155,7 @@ static void views_and_types_are_read(void **state)
     }
 }
 
-/* Each cut and each changed byte, from a block of just that length so that a sanitizer sees any step
- * beyond it. */
+/* Each cut and each changed byte, from a block of exactly that length, so that a sanitizer detects reads beyond it. */
 static void damaged_files_do_no_harm(void **state)
 {
     (void)state;
@@ -185,7 +184,7 @@ static void damaged_files_do_no_harm(void **state)
     }
 }
 
-/* Any single damage of a zip file's numbers or names is noticed by its checksums. */
+/* Any changed byte in a zip file's data or names is detected by its checksums. */
 static void a_cut_or_changed_archive_is_refused(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
-/* The zoos of odd and broken image files under ../shared/data: each file must be read with the values its
- * manifest gives, or refused with its name and a reason, as the manifest's verdict says. */
+/* The collections (zoos) of unusual and broken image files under ../shared/data: each file must be read with the values
+ * in its manifest, or rejected with its name and a reason, according to the manifest's verdict. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -88,7 +88,7 @@ static void check_sums(const Image *image, const DocNode *expect)
     assert_near((double)s.minus_inf, number_of(expect, "minus_inf"), 0, "negative infinite voxels");
 }
 
-/* Where in the voxels the index of a manifest lies; index counts from the manifest's first axis. */
+/* The position in the voxels of a manifest's index; index counts from the manifest's first axis. */
 typedef int64_t Locate(const Image *image, const double *index, int rank);
 
 static int64_t locate_nifti(const Image *image, const double *index, int rank)
@@ -269,7 +269,7 @@ static void zoo_damaged(void **state)
         for (int k = 0; k < TRIES && count && count < MOST_BYTES; k++) {
             Image image;
             Err e = {0};
-            const size_t head = count < 600 ? count : 600; /* most of what is read into is in front */
+            const size_t head = count < 600 ? count : 600; /* most of the parsed data is at the start */
             for (int flips = 1 + k % 3; flips; flips--)
                 bytes[rng_below(&r, (uint32_t)(k % 2 ? head : count))] = (char)rng_u32(&r);
             const size_t kept = k % 4 == 3 ? rng_below(&r, (uint32_t)count) : count;

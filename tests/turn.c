@@ -1,5 +1,5 @@
-/* turn IN OUT CODE [SHIFT_MM [FACTOR]]: stores an image (its labels or values) with its axes along CODE, such as
- * LPS or ASL, at the same place; SHIFT_MM moves its origin along x, FACTOR multiplies all lengths. For tests. */
+/* turn IN OUT CODE [SHIFT_MM [FACTOR]]: stores an image (labels or values) with its axes along CODE, such as LPS or
+ * ASL, at the same position in space; SHIFT_MM moves its origin along x, FACTOR multiplies all lengths. For tests. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -7,7 +7,7 @@
 
 enum { ALIGNMENT = 256, SIZE = 1 << 27 };
 
-static char *memory;    /* SIZE bytes, handed out once, from the front */
+static char *memory;    /* SIZE bytes, allocated from the start, each byte only once */
 static size_t used;
 static int blocks;
 
@@ -57,7 +57,7 @@ static bool supports(const Device *d, DType precision)
     return device_cpu()->supports(device_cpu(), precision);
 }
 
-/* A side of a copy that is said to be the device's must be, and the other must not. */
+/* For each copy, the side that is stated to be device memory must be, and the other side must not. */
 static bool is_ours(const void *p) { return (const char *)p >= memory && (const char *)p < memory + SIZE; }
 
 static int copy(const Device *d, void *to, const void *from, size_t bytes, DeviceCopy direction, Err *e)

@@ -1,4 +1,4 @@
-/* Whether a file is there, for tests: where that cannot be told, it is not. */
+/* Whether a file exists, for tests; false if that cannot be determined. */
 #ifndef TESTS_SUPPORT_EXISTS_H
 #define TESTS_SUPPORT_EXISTS_H
 

@@ -1,4 +1,4 @@
-/* The fuzz target of the PyTorch reader: one input through all of it, every number touched.
+/* The fuzz target of the PyTorch reader: one input is read completely, and every value is accessed.
  *
  * test_pth.c replays the corpus through it. To search with libFuzzer, from the project's folder:
  *   clang -std=c11 -D_GNU_SOURCE -I. -g -fsanitize=fuzzer,address,undefined \
@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Always 0. Aborts where a refusal has no message or more than one line. */
+/* Always 0. Aborts if an error has no message, or one of several lines. */
 int fuzz_pth(const uint8_t *data, size_t bytes);
 
 #endif

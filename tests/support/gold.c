@@ -53,7 +53,7 @@ static int add_record(Gold *g, const char *name, DType dtype, int rank, const in
     return 0;
 }
 
-/* Reads the record at *at and moves behind it. */
+/* Reads the record at *at and advances *at to its end. */
 static int read_record(Gold *g, const char *data, size_t bytes, size_t *at, Err *e)
 {
     char line[HEADER_MAX], name[HEADER_MAX];

@@ -53,7 +53,7 @@ void golden_skip(Golden *g, const char *why)
 
 void golden_fail(Golden *g, const char *format, ...)
 {
-    if (g->failure[0]) return; /* the first failure explains the rest */
+    if (g->failure[0]) return; /* only the first failure is reported */
     va_list args;
     va_start(args, format);
     vsnprintf(g->failure, sizeof g->failure, format, args);
@@ -78,7 +78,7 @@ void golden_expect_values(Golden *g, const char *name, const float *found, const
     double error = 0, largest = golden_number(record, "max_abs_value", -1);
     for (int64_t i = 0; i < count; i++) {
         const double difference = fabs((double)found[i] - expected[i]);
-        if (!(difference <= error)) error = difference; /* a NaN stays */
+        if (!(difference <= error)) error = difference; /* keeps a NaN */
     }
     if (largest < 0) {
         golden_fail(g, "%s: the manifest has no max_abs_value for it", name);

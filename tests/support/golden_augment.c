@@ -15,7 +15,7 @@
 
 static const double new_bound = 2e-5, new_spatial_bound = 5e-5, old_bound = 2e-6;
 
-/* What every entry starts from: img.npy (C,H,W) and seg.npy (H,W). */
+/* The input of every entry: img.npy (C,H,W) and seg.npy (H,W). */
 typedef struct Picture {
     Array image, labels;
     int64_t channels, height, width;
@@ -55,7 +55,7 @@ static void picture_close(Picture *p)
     mem_free(p->scratch);
 }
 
-/* ---- one channel after the other ---- */
+/* ---- transforms of single channels ---- */
 
 typedef int (*Kernel)(const Picture *p, float *plane, int channel, const DocNode *item, Err *e);
 
@@ -332,7 +332,7 @@ static void run_corners(Golden *g, const DocNode *item)
     golden_expect_numbers(g, "foreground_seed43", doc_find(item, "foreground_seed43"), centred, 3 * DRAWS, 0);
 }
 
-/* Kernel lengths are seen in the blurs; this table is their rule alone. */
+/* The blurs test kernel lengths, too; this table tests only their rule. */
 static void run_lengths(Golden *g, const DocNode *item)
 {
     const double found = intensity_blur_length(atof(item->key));
@@ -365,10 +365,10 @@ static void run_item(Golden *g, const Picture *p, const char *key, const DocNode
     else if (!strcmp(key, "oversample_flags")) run_flags(g, item);
     else if (!strcmp(key, "patch_bbox")) run_corners(g, item);
     else if (!strcmp(key, "kernel_sizes_truncate6")) run_lengths(g, item);
-    else golden_fail(g, "an entry that this program does not understand");
+    else golden_fail(g, "unknown kind of entry");
 }
 
-/* An entry's name: its file's, or the group's with its number or key. */
+/* The name of an entry: that of its file, or that of its group with its number or key. */
 static void run_entry(Golden *g, const Picture *p, const char *key, const DocNode *item, int number)
 {
     const char *file = item->kind == DOC_MAPPING ? golden_string(item, "file") : "";

@@ -19,7 +19,7 @@ static float half(double value) { return (float)half_to_double(half_from_double(
 
 /* ---- datasets ---- */
 
-/* A DatasetInfo and what it points to. */
+/* A DatasetInfo and the memory that it points to. */
 typedef struct Labels {
     DatasetInfo info;
     DatasetLabel list[MAX_LABELS];
@@ -98,7 +98,7 @@ static float *put_numbers(float *to, const DocNode *node)
     return to;
 }
 
-/* The numbers of (classes, Z,Y,X) as a new array of that many values; nothing where the key is missing. */
+/* Reads the values (classes, Z,Y,X) into a new array; empty if the key is missing. */
 static int read_numbers(Array *a, const DocNode *item, const char *key, Err *e)
 {
     const DocNode *node = doc_find(item, key);
@@ -149,7 +149,7 @@ static int read_case(CaseProperties *p, Plan *plan, const DocNode *item, Err *e)
     return 0;
 }
 
-/* The goldens' logits by formula; u, v, w: the place in the volume, 0 … 1. */
+/* The formula of the goldens' logits; u, v, w: the position in the volume, 0 … 1. */
 static float rule_logit(int64_t k, double u, double v, double w)
 {
     switch (k) {

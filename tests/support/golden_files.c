@@ -1,5 +1,6 @@
-/* Part files: weight files of PyTorch. Good ones load bit for bit and give the stored outputs in the network
- * that they are for; VMamba's fill encoders by the official rules; each bad one is refused, unexecuted. */
+/* Part files: weight files of PyTorch. Valid ones load with the same bits, and give the stored outputs in their
+ * network; those of VMamba are imported into encoders by the official rules; each bad one is rejected, and no code in
+ * it is executed. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,8 +19,8 @@
 
 /* ---- running ---- */
 
-/* Runs the network, its parameters filled, on the bundle's input, and compares its heads with the outputs.
- * What the manifest lists beyond them (VMamba's classifier) is no part of the product. */
+/* Runs the network on the bundle's input and compares its heads with the outputs. The manifest's other outputs
+ * (VMamba's classifier) are not supported and not compared. */
 static int compare_outputs(Golden *g, ReferenceNetwork *r, const Gold *gold, const DocNode *outputs, Err *e)
 {
     const Array *image = gold_find(gold, "in.x");
@@ -41,7 +42,7 @@ static int compare_outputs(Golden *g, ReferenceNetwork *r, const Gold *gold, con
     return code;
 }
 
-/* VMamba's encoder alone, its stages as heads; its patch size as the first convolution has it. */
+/* Builds only VMamba's encoder, with its stages as heads; the patch size is that of the first convolution. */
 static int open_encoder(ReferenceNetwork *r, const DocNode *entry, const int64_t *shape, const WeightsFile *w,
                         Err *e)
 {
@@ -88,7 +89,7 @@ static int open_bundle(const Golden *g, const DocNode *entry, Gold *gold, int64_
     return 0;
 }
 
-/* A checkpoint's network, whole or VMamba's encoder, filled from it. */
+/* Imports a checkpoint into its network, or into VMamba's encoder, and compares the outputs. */
 static int run_checkpoint(Golden *g, const DocNode *entry, const WeightsFile *w, Err *e)
 {
     Gold gold = {0};
@@ -153,8 +154,8 @@ static void run_bad(Golden *g, const char *file)
     golden_end(g);
 }
 
-/* A network of the rule's weights whose encoder comes from a VMamba checkpoint. The entry's "kind" names
- * both: rule.param(prefix,'pre.U1.'+name) model with files/vmamba_narrow.pth loaded by … */
+/* A network of the rule's weights whose encoder comes from a VMamba checkpoint. The entry's "kind" describes both:
+ * rule.param(prefix,'pre.U1.'+name) model with files/vmamba_narrow.pth loaded by … */
 static int import_pretrained(Golden *g, const DocNode *entry, const char *rule_prefix, Err *e)
 {
     char scope[64], prefix[128], file[160];

@@ -10,7 +10,7 @@
 #include "tests/support/reference_network.h"
 #include "tests/support/rule.h"
 
-/* What a case's bounds are made of. */
+/* The values from which a case's bounds are computed. */
 typedef struct Bounds {
     double total_norm;     /* of all gradients together */
     double kinks;          /* for networks with leaky ReLUs: max(1e-2, 4 × the largest noise); else 0 */

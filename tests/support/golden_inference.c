@@ -10,7 +10,7 @@
 
 enum { MAX_AXES = 3, BATCH = 5 };
 
-static const double unequal_bound = 0.03; /* of fp32 accumulators: the references' are half precision */
+static const double unequal_bound = 0.03; /* for float32 accumulators: those of the references are half precision */
 
 /* ---- steps, importance ---- */
 
@@ -36,7 +36,7 @@ static void run_steps(Golden *g, const DocNode *root, const DocNode *item)
     }
 }
 
-/* The map as a file, where there is one: gaussian_64x64_f16.npy. */
+/* Compares the map with its file, if there is one: gaussian_64x64_f16.npy. */
 static void compare_map_file(Golden *g, const float *map, const int64_t *tile, int axes, int64_t count)
 {
     char name[64] = "";
@@ -247,7 +247,7 @@ static void run_kind(Golden *g, const char *file, const DocNode *root, const Doc
         if (!golden_begin(g, is_list ? "inference/%s/%s/%d" : "inference/%s/%s", file, kind->key, index))
             continue;
         if (k < sizeof kinds / sizeof *kinds) kinds[k].run(g, root, n);
-        else golden_fail(g, "an entry that this program does not understand");
+        else golden_fail(g, "unknown kind of entry");
         golden_end(g);
     }
 }

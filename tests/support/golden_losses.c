@@ -19,7 +19,7 @@ static bool is_true(const DocNode *item, const char *key)
 
 /* ---- one loss ---- */
 
-/* A loss of logits (N,C,H,W) and labels (N,H,W), and the logits' gradient, double to add several up. */
+/* A loss of logits (N,C,H,W) and labels (N,H,W), and the logits' gradient, in double, to sum several. */
 typedef struct Loss {
     Array logits, labels;    /* float32, int16 */
     double value, *gradient; /* owned */
@@ -101,14 +101,14 @@ static void compare_loss(Golden *g, const Loss *l, const DocNode *item)
 
 /* ---- classes ---- */
 
-/* How a case weighs cross-entropy and Dice. */
+/* The weights of cross-entropy and Dice in a case. */
 static void read_weights(const DocNode *item, double *entropy, double *dice)
 {
     *entropy = golden_number(item, "weight_ce", strcmp(golden_string(item, "loss"), "dice only") ? 1 : 0);
     *dice = golden_number(item, "weight_dice", 1);
 }
 
-/* Our losses are the sum of both, and Dice alone: any weighing is made of these two. */
+/* Our ops compute the sum of both, or Dice only: any weighted sum is a combination of these two. */
 static int add_weighed(Loss *l, DiceCE loss, const DocNode *item, Err *e)
 {
     double entropy, dice;
@@ -191,7 +191,7 @@ static void run_loss(Golden *g, const DocNode *item)
     const char *kind = golden_string(item, "loss");
     if (!strcmp(kind, "DC_and_CE") || !strcmp(kind, "dice only")) run_classes(g, item);
     else if (!strcmp(kind, "DC_and_BCE")) run_regions(g, item);
-    else golden_fail(g, "a loss that this program does not understand");
+    else golden_fail(g, "unknown kind of loss");
 }
 
 /* ---- deep supervision ---- */
@@ -279,7 +279,7 @@ void golden_losses(Golden *g, const char *path, const DocNode *root)
             if (!*name && is_list) snprintf(name, sizeof name, "%d", index);
             if (!golden_begin(g, "%s/%s%s%s", path, kind->key, is_list ? "/" : "", name)) continue;
             if (k < sizeof kinds / sizeof *kinds) kinds[k].run(g, n);
-            else golden_fail(g, "an entry that this program does not understand");
+            else golden_fail(g, "unknown kind of entry");
             golden_end(g);
         }
     }

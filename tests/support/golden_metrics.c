@@ -177,8 +177,8 @@ static int read_cells(CellMap *c, const Golden *g, int index, bool prediction, b
     return code;
 }
 
-/* row: name, true, predicted, TP, FN, FP, precision, recall, dice, F1; with nothing predicted the script
- * leaves all counts 0. Dice is another metric's. */
+/* row: name, true, predicted, TP, FN, FP, precision, recall, dice, F1; without predicted cells the script sets all
+ * counts to 0. Dice belongs to another metric. */
 static void compare_cells(Golden *g, const CellMap *reference, const CellMap *prediction,
                           const InstanceScore *s, const DocNode *row)
 {
@@ -196,7 +196,7 @@ static void run_cells(Golden *g, const DocNode *sets, bool count_border)
     for (const DocNode *set = sets->first; set; set = set->next) {
         double threshold;
         const DocNode *rows = doc_find(set, "rows");
-        if (!doc_text_to_double(set->key, &threshold)) continue; /* what the scripts printed */
+        if (!doc_text_to_double(set->key, &threshold)) continue; /* printed by the scripts */
         for (int c = 0; rows && c < rows->count; c++) {
             CellMap reference, prediction = {0};
             InstanceScore score;

@@ -69,7 +69,7 @@ static void compare_features(Golden *g, Executor *x, int first, const DocNode *f
     mem_free(path);
 }
 
-/* The heads, and behind them the features' values, as outputs to ask for. */
+/* The outputs to request: the heads, then the values of the features. */
 static int list_outputs(const ReferenceNetwork *r, const DocNode *features, Ref *outputs, Err *e)
 {
     int count = 0;
@@ -79,7 +79,7 @@ static int list_outputs(const ReferenceNetwork *r, const DocNode *features, Ref 
         char scope[96];
         scope_of_feature(golden_string(f, "name"), scope, sizeof scope);
         if (count == MOST_VALUES || !graph_find(r->graph, scope, &outputs[count]))
-            return err_set(e, ERR_VALUE, "the network has nothing called %s", scope);
+            return err_set(e, ERR_VALUE, "the network has no value %s", scope);
         count++;
     }
     return count;
@@ -110,7 +110,7 @@ static int run_case(ReferenceNetwork *r, Executor **x, const DocNode *c, const c
     return run_network(r, x, c, prefix, DTYPE_F32, doc_find(c, "features"), e);
 }
 
-/* The heads again in bfloat16, where this CPU has it. */
+/* The heads in bfloat16, if this CPU supports it. */
 static void run_bf16(Golden *g, const ReferenceNetwork *r, const DocNode *c, const char *prefix, Err *e)
 {
     Executor *x = NULL;
@@ -138,7 +138,7 @@ static void run_full(Golden *g, const DocNode *c, const char *prefix)
     golden_end(g);
 }
 
-/* Sums of a head against the manifest's statistics: each mean may be off by the largest allowed error. */
+/* Compares means of a head with the manifest's statistics; the bound is the largest allowed error of a value. */
 static void compare_statistics(Golden *g, const float *found, const DocNode *head)
 {
     int64_t shape[4] = {0};

@@ -9,7 +9,7 @@
 #include "base/memory.h"
 #include "data/npy.h"
 
-/* The parts: one line each. raw holds inputs only. */
+/* The parts: one line each. raw contains only inputs. */
 static const struct {
     const char *name;
     void (*run)(Golden *g);
@@ -36,7 +36,7 @@ void golden_nnunet(Golden *g)
         char *path = golden_path(g, list.names[i], NULL);
         if (known && parts[p].run) parts[p].run(g);
         if (!known && path && file_is_folder(path) && golden_begin(g, "%s", list.names[i]))
-            golden_skip(g, "no part that this program knows yet");
+            golden_skip(g, "unknown part");
         mem_free(path);
     }
     file_list_free(&list);

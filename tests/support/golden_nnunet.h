@@ -1,6 +1,6 @@
-/* The parts of the nnU-Net family (the folder nnunet of the goldens) for the golden runner; each
- * runs the entries that are asked for. An entry is one item of a part's JSON. Sets (D4, D5 …) are found by
- * their plan files, their raw data in raw/<dataset_name>. */
+/* The parts of the nnU-Net family (the folder nnunet of the goldens) for the golden runner; each runs the selected
+ * entries. An entry is one item of a part's JSON. Sets (D4, D5 …) are found by their plan files, their raw data in
+ * raw/<dataset_name>. */
 #ifndef TESTS_SUPPORT_GOLDEN_NNUNET_H
 #define TESTS_SUPPORT_GOLDEN_NNUNET_H
 
@@ -26,12 +26,12 @@ typedef struct GoldenSet {
     Dataset dataset;
 } GoldenSet;
 
-/* Fails: ERR_IO and what readers fail with; ERR_VALUE where the raw data have errors. */
+/* Fails: ERR_IO and what readers fail with; ERR_VALUE if the raw data have faults. */
 int golden_set_open(GoldenSet *set, const Golden *g, const char *name, Err *e);
 void golden_set_close(GoldenSet *set);
 
-/* Opens FOLDER/part/file as a document; path is what golden_wanted is asked for. NULL where it is not wanted
- * or, after counting a failed entry, cannot be read. */
+/* Opens FOLDER/part/file as a document; path: for golden_wanted. NULL if it is not selected, or if it cannot be read
+ * (then a failed entry is counted). */
 const DocNode *golden_document(Golden *g, Doc *doc, const char *part, const char *file);
 
 /* Reads FOLDER/path, a .npy file whose path is formed from format. *a is empty on failure. */
@@ -50,7 +50,7 @@ double golden_value(const Array *a, int64_t i);
 void golden_expect_numbers(Golden *g, const char *name, const DocNode *expected, const double *found,
                            int count, double tolerance);
 
-/* The file names of a part, sorted; an empty list where there is no such part. */
+/* The file names of a part, sorted; an empty list if there is no such part. */
 void golden_files(const Golden *g, const char *part, FileList *list);
 
 #endif

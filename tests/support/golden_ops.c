@@ -12,7 +12,7 @@
 #include "tests/support/golden_ops.h"
 #include "tests/support/reference_network.h"
 
-/* ---- builders: from inputs to the output; parameters lie in the scope "op" ---- */
+/* ---- builders: from inputs to the output; parameters are in the scope "op" ---- */
 
 static int64_t parameter_extent(const DocNode *c, const char *name, int axis)
 {
@@ -88,7 +88,7 @@ static Ref build_leaky(Graph *g, const Ref *x, const DocNode *c) { (void)c; retu
 static Ref build_gate(Graph *g, const Ref *x, const DocNode *c) { (void)c; return op_silu_gate(g, x[0], x[1]); }
 
 static const struct {
-    const char *op; /* how meta.op begins */
+    const char *op; /* start of meta.op */
     Ref (*build)(Graph *g, const Ref *inputs, const DocNode *c);
 } builders[] = {
     {"SS2D", build_ss2d}, {"VSSBlock", build_vss_block}, {"PatchMerging2D", build_merging}, {"PatchEmbed2D", build_embed},
@@ -102,7 +102,7 @@ static const struct {
 
 typedef enum Layout { LAYOUT_NCHW, LAYOUT_NHWC } Layout;
 
-/* side is "in" or "out"; blocks that work on N,H,W,C on both sides say "layout". Rows of features are NHWC. */
+/* side is "in" or "out"; blocks with N,H,W,C on both sides have the key "layout". Rows of features are NHWC. */
 static Layout layout_of(const DocNode *c, const char *side, int rank)
 {
     const DocNode *meta = doc_find(c, "meta");
@@ -282,7 +282,7 @@ static void close_run(OpRun *r)
     graph_free(r->graph);
 }
 
-/* Blocks with leaky ReLUs, where rounding can flip a slope. */
+/* Blocks with leaky ReLUs, where rounding can change the sign of a leaky ReLU's input, and so the slope. */
 static bool has_kinks(const DocNode *c) { return !strncmp(golden_string(doc_find(c, "meta"), "op"), "Unetr", 5); }
 
 static void run_builder(Golden *g, const DocNode *c, const Gold *gold,
@@ -295,7 +295,7 @@ static void run_builder(Golden *g, const DocNode *c, const Gold *gold,
     close_run(&r);
 }
 
-/* A narrow network; its parameters stand in the bundle by their full names. */
+/* A narrow network; its parameters are in the bundle with their full names. */
 static void run_network(Golden *g, const DocNode *c, const Gold *gold, Err *e)
 {
     const DocNode *meta = doc_find(c, "meta");

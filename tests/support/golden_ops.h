@@ -1,4 +1,5 @@
-/* What golden_ops.c shares with the file of the cases that are no graph (loss, optimiser, scan …). */
+/* The common functions of golden_ops.c and golden_ops_special.c, which runs the cases that are not graphs (loss,
+ * optimiser, scan …). */
 #ifndef TESTS_SUPPORT_GOLDEN_OPS_H
 #define TESTS_SUPPORT_GOLDEN_OPS_H
 

@@ -70,7 +70,7 @@ static void run_loss(Golden *g, const DocNode *c, const Gold *gold, Err *e)
     graph_free(graph);
 }
 
-/* ---- drop path: the draw that drops what the golden's mask drops is looked for ---- */
+/* ---- drop path: searches for a seed that drops the samples of the golden's mask ---- */
 
 static bool draw_matches(const Tensor *y, const Tensor *x, const float *mask)
 {
@@ -101,7 +101,7 @@ static void compare_drop_path(Golden *g, Executor *x, const Array *a, const Arra
         worst = fmax(worst, fabs(found[k] - value));
         largest = fmax(largest, fabs(value));
     }
-    if (i == 100000) golden_fail(g, "no draw drops what the mask drops");
+    if (i == 100000) golden_fail(g, "no seed drops the samples of the mask");
     else golden_expect(g, "out.0", worst, 4e-6 * largest);
     mem_free(found);
 }
@@ -125,7 +125,7 @@ static void run_drop_path(Golden *g, const DocNode *c, const Gold *gold, Err *e)
     graph_free(graph);
 }
 
-/* ---- the bare scan: each group is a direction of its own, over a row of L pixels ---- */
+/* ---- the bare scan: each group is a direction, over a row of L pixels ---- */
 
 /* One group's slice of an array (batch, channels or groups × inner, L) as rows of L pixels. */
 static void take_rows(float *to, int64_t row, int64_t column, const Array *from, int64_t batch, int64_t first, int64_t count,
@@ -154,7 +154,7 @@ typedef struct ScanRun {
     ScanGradients gradients;
     struct {
         float *dt_weight, *dt_bias, *A_logs, *Ds;
-    } params; /* a ScanParams that may be written */
+    } params; /* a writable ScanParams */
     float *packed, *block;
     void *scratch;
 } ScanRun;
@@ -223,7 +223,7 @@ static void run_scan_kernel(ScanRun *r)
 enum { SCAN_U, SCAN_DELTA, SCAN_A, SCAN_B, SCAN_C, SCAN_D, SCAN_BIAS, SCAN_INPUTS };
 static const char *const scan_inputs[SCAN_INPUTS] = {"u", "delta", "A_log", "B", "C", "D", "dbias"};
 
-/* Runs group k of a case and puts outputs and gradients in their places of found[]. */
+/* Runs group k of a case and stores outputs and gradients in found[]. */
 static int run_scan_group(const Array *const in[SCAN_INPUTS], const Array *cotangent, int64_t k, int64_t groups, float *out,
                           float *const found[SCAN_INPUTS], Err *e)
 {

@@ -1,4 +1,4 @@
-/* plans: the fingerprint of the raw data, the plan that follows from a fingerprint, and synthetic inputs. */
+/* plans: the fingerprint of the raw data, the plan computed from a fingerprint, and synthetic inputs. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -151,7 +151,7 @@ static void compare_key(Golden *g, Plan *p, const DocNode *node)
         compare_resampling(g, key, &c->resampling_probabilities, node);
     else if (!strcmp(key, "foreground_intensity_properties_per_channel"))
         compare_intensities(g, p->intensities, p->intensity_count, node);
-    else golden_fail(g, "%s: a key that this program does not compare", key);
+    else golden_fail(g, "%s: a key that is not compared", key);
 }
 
 static void compare_keys(Golden *g, Plan *p, const DocNode *map)
@@ -216,7 +216,7 @@ static void compare_fingerprint(Golden *g, const Fingerprint *f, const DocNode *
     mem_free(shapes);
 }
 
-/* A set whose raw data are not there has its fingerprint as an input only: no entry. */
+/* Without the raw data of a set, its fingerprint is only an input: no entry. */
 static void run_fingerprint(Golden *g, const char *file, const char *set)
 {
     Doc doc;
@@ -254,7 +254,7 @@ static int vector_read(Vector *v, const DocNode *in, Err *e)
     const DocNode *names = doc_find(in, "channel_names");
     if (!spacings || !shapes || !names || spacings->count != shapes->count ||
         names->count > PLAN_MAX_CHANNELS)
-        return err_set(e, ERR_FORMAT, "an input that this program does not understand");
+        return err_set(e, ERR_FORMAT, "unknown kind of input");
     TRY(fingerprint_new(&v->fingerprint, spacings->count, 0, e));
     const DocNode *mm = spacings->first, *shape = shapes->first;
     for (int i = 0; i < spacings->count; i++, mm = mm->next, shape = shape->next) {
@@ -323,7 +323,7 @@ void golden_plans(Golden *g)
         else if (rest && (!strcmp(rest, "_dataset.json") || !strcmp(rest, "_cases.json")))
             continue; /* inputs */
         else if (golden_begin(g, "plans/%s", file)) {
-            golden_fail(g, "a file that this program does not understand");
+            golden_fail(g, "unknown kind of file");
             golden_end(g);
         }
     }

@@ -1,4 +1,4 @@
-/* postprocessing: what stays of an image's components, and which steps nnU-Net decides on. */
+/* postprocessing: the components that are kept, and the steps that nnU-Net chooses. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -161,7 +161,7 @@ static void run_kind(Golden *g, const DocNode *kind)
     for (const DocNode *n = kind->first; n; n = n->next, index++) {
         if (!golden_begin(g, "postprocessing/%s/%d", kind->key, index)) continue;
         if (k < sizeof kinds / sizeof *kinds) kinds[k].run(g, n);
-        else golden_fail(g, "an entry that this program does not understand");
+        else golden_fail(g, "unknown kind of entry");
         golden_end(g);
     }
 }

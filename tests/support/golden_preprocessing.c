@@ -89,7 +89,7 @@ static void run_call(Golden *g, const DocNode *item)
     Array in;
     Call c;
     Err e = {0};
-    if (read_call(&c, item)) golden_fail(g, "a call that this program does not understand");
+    if (read_call(&c, item)) golden_fail(g, "unknown kind of call");
     else if (golden_array(&in, g, &e, "resample/%s_in.npy", name)) golden_fail(g, "%s", e.text);
     else {
         /* Labels and halves are equal; float32 outputs may differ where the last bit of a double decides. */
@@ -185,10 +185,10 @@ static void compare_label_counts(Golden *g, const Array *labels, const DocNode *
         golden_expect_numbers(g, "label counts", n, &found, 1, 0);
         seen += (int64_t)found;
     }
-    if (seen != array_count(labels)) golden_fail(g, "labels that the reference has not");
+    if (seen != array_count(labels)) golden_fail(g, "labels that are not in the reference");
 }
 
-/* The classes stand in the reference in the order of their numbers here. */
+/* The classes of the reference are in the same order as the labels here. */
 static void compare_locations(Golden *g, const Array *locations, const DocNode *item)
 {
     const DocNode *counts = doc_find(item, "class_location_counts"),

@@ -47,7 +47,7 @@ int golden_structures_of_keys(Structures *s, const DocNode *node, Err *e)
     return 0;
 }
 
-/* Equal, or both NaN; infinite and NaN stand as words. */
+/* Equal, or both NaN; infinite and NaN are stored as words. */
 static void expect_row(Golden *g, const double *row, const DocNode *wanted)
 {
     if (!wanted) golden_fail(g, "scores of a structure are missing");
@@ -56,7 +56,7 @@ static void expect_row(Golden *g, const double *row, const DocNode *wanted)
         int m = 0;
         while (m < METRIC_COUNT && strcmp(metric_info[m].key, entry->key)) m++;
         if (m == METRIC_COUNT || doc_get_double(entry, &value, NULL)) {
-            golden_fail(g, "%s: not a metric's number", entry->key);
+            golden_fail(g, "%s: not the value of a metric", entry->key);
             return;
         }
         golden_expect(g, entry->key,

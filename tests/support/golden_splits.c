@@ -50,7 +50,7 @@ static void run_file(Golden *g, const DocNode *root)
 
 /* ---- vectors ---- */
 
-/* n names that sort as their numbers do; owned by the caller, one block. */
+/* n names whose order is that of their numbers; one block, owned by the caller. */
 static char **numbered(int n)
 {
     enum { BYTES = 16 };
@@ -184,7 +184,7 @@ static void run_vector(Golden *g, const DocNode *node)
             vectors[i].run(g, n);
         return;
     }
-    golden_fail(g, "a vector that this program does not understand");
+    golden_fail(g, "unknown kind of vector");
 }
 
 void golden_splits(Golden *g)

@@ -1,10 +1,10 @@
 /* Part train: steps of the optimiser on whole networks, the encoder frozen in the first ones of a case B.
  *
- * Where a network has leaky ReLUs, rounding may take one number of a million across 0, which changes a
- * slope; steps amplify that beyond the bound (docs/reference.md, Rounding), and which run it hits is chance. So such
- * networks run on the plain convolutions and linear layers, summed in double (parts full and grad compare the
- * same networks on the fast ones), and a run that leaves the bounds is tried again from an image that is
- * another in its last bits: what a network computes wrongly, no such run gets right. */
+ * In a network with leaky ReLUs, rounding may change the sign of one value in a million, and so a slope. The steps
+ * amplify this difference beyond the bound (docs/reference.md, Rounding); it occurs at random. So such networks run
+ * with the implementation "plain" of convolutions and linear layers, which sums in double (parts full and grad test the
+ * same networks with the fast ones). A run that exceeds the bounds is repeated with an image whose last bits differ: an
+ * error in the code would fail in all these runs. */
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
@@ -21,12 +21,12 @@
 #include "tests/support/stepped.h"
 #include "trainer/schedule.h"
 
-/* The official trainer's: the encoder trains from this epoch on. */
+/* As in the official trainer: the encoder is trained from this epoch on. */
 enum { UNFREEZE_EPOCH = 10 };
 
 enum { MOST_ATTEMPTS = 6 };
 
-/* A case under way. The executor is made anew when the encoder thaws, as the trainer does. */
+/* The state of a case. A new executor is created when the encoder is unfrozen, as in the trainer. */
 typedef struct Run {
     const DocNode *entry;
     const char *prefix;
@@ -73,7 +73,7 @@ static void close_run(Run *r)
     reference_network_close(&r->network);
 }
 
-/* Makes the executor that trains what the epoch trains, unless it stands already. */
+/* Creates the executor for the epoch's trained parameters, unless it exists. */
 static int prepare(Run *r, bool frozen, Err *e)
 {
     if (r->executor && r->frozen == frozen) return 0;
@@ -104,7 +104,7 @@ static int forward(Run *r, double *loss, Err *e)
     return 0;
 }
 
-/* A number of a step against the golden's; the golden's single-precision run tells what rounding does. */
+/* Compares a value of a step with the golden; the golden's single-precision run gives the size of rounding errors. */
 static void expect_number(Golden *g, const char *name, double found, const DocNode *exact,
                           const DocNode *single, const char *key, double relative)
 {

@@ -81,7 +81,7 @@ static void reference_depth_to_space(const OpReference *r)
                         r->in[0][at(in, n, y / f, x / f) + (y % f * f + x % f) * out.c + c];
 }
 
-/* Normalises `count` numbers that stand `step` apart. */
+/* Normalises `count` values at a distance of `step`. */
 static void normalise(double *y, const double *x, int64_t count, int64_t step)
 {
     double mean = 0, var = 0;
@@ -171,7 +171,7 @@ static void reference_depthwise_conv2d(const OpReference *r)
     convolve(r, conv_square(3, 1, 1, true), true);
 }
 
-/* Adds what a pixel of the input gives to the outputs around it. */
+/* Adds the contribution of an input pixel to the outputs around it. */
 static void spread_pixel(const OpReference *r, const Conv *conv, int64_t n, int64_t i, int64_t j)
 {
     const Shape in = r->in_shape[0], out = r->out_shape[0];
@@ -205,7 +205,7 @@ typedef struct ScanSpec {
 
 enum { SCAN_CHANNELS = 96, SCAN_STATES = 64, SCAN_RANK = 64 };
 
-/* One channel's step: h and the pixel's [dt | B | C] → what it adds to y. */
+/* One channel's step: updates h from the pixel's [dt | B | C]; returns the contribution to y. */
 static double scan_step(const OpReference *r, int64_t row, int64_t rank, const double *projected, double x,
                         double *h)
 {
@@ -252,7 +252,7 @@ static void reference_selective_scan(const OpReference *r)
         for (int direction = 0; direction < ((const ScanSpec *)r->spec)->directions.count; direction++) scan(r, n, direction);
 }
 
-/* ---- Dice + cross-entropy: three sums for each item and class, kept here ---- */
+/* ---- Dice + cross-entropy: three sums for each item and class ---- */
 
 enum { ITEMS = 8, CLASSES = 32 };
 
@@ -272,7 +272,7 @@ static void add_pixel(LossSums *sums, int64_t item, const double *z, int64_t cla
     sums->valid += 1;
 }
 
-/* The label at the head's pixel p of item n, 0 for what is outside. */
+/* The label at the head's pixel p of item n, 0 outside the image. */
 static int loss_label(const OpReference *r, int64_t n, int64_t p)
 {
     const Shape s = r->in_shape[0], full = r->in_shape[1];
@@ -362,7 +362,7 @@ BUILD(dice_ce_loss, op_dice_ce_loss(g, "loss", in[0], in[1], *(const DiceCE *)c-
 BUILD(dice_bce_loss, op_dice_bce_loss(g, "loss", in[0], in[1], c->spec))
 BUILD(weighted_sum, op_weighted_sum(g, "sum", in, c->spec, (int)c->number))
 
-/* The order of the inputs is the chain's: the norm's first. */
+/* The inputs are in the order of the chain: the norm's first. */
 static void build_instance_norm_add_act(Graph *g, const OpCase *c, const Ref *in, Ref *outputs)
 {
     outputs[0] = op_leaky_relu(g, op_add(g, in[1], op_instance_norm(g, "norm", in[0], false)), c->number);
@@ -398,7 +398,7 @@ static const DiceBCE nested = {true, 1e-5, -1, {0, 1, 3, 7}}, overlapping = {fal
 
 /* ---- the table ---- */
 
-/* Sizes have tails for every vector width, borders, several pieces, and single rows and columns. */
+/* The sizes include tails of every vector width, borders, several pieces, and single rows and columns. */
 #define OP(op) .build = build_##op, .reference = reference_##op
 const OpCase op_cases[] = {
     {"silu", OP(silu), .in = {{2, 3, 5, 7}}},

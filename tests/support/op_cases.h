@@ -1,5 +1,5 @@
-/* The table of op cases. A new op adds to op_cases.c: its equation as it reads, in double precision (the peer that the
- * kernels are tested against), how a case builds it, and a row for each kind of case. Tensors are dense N,H,W,C. */
+/* The table of op cases. A new op adds to op_cases.c: its equation in double precision (the reference for the kernels),
+ * a function that builds it in a graph, and a row for each kind of case. Tensors are dense N,H,W,C. */
 #ifndef TESTS_SUPPORT_OP_CASES_H
 #define TESTS_SUPPORT_OP_CASES_H
 

@@ -116,7 +116,7 @@ float *reference_nchw(const Tensor *t, bool grad, Err *e)
     return out;
 }
 
-/* As dense (N,C,H,W), or NULL with the failure noted. */
+/* The values as dense (N,C,H,W); NULL after a failure, which is reported. */
 static float *values_like(Golden *g, const char *name, const Tensor *t, const Array *expected)
 {
     Err e = {ERR_NONE, ""};

@@ -1,4 +1,4 @@
-/* A network of the goldens, ready to run: weights by the rule, input by the rule. */
+/* A network of the goldens: weights and input have the rule's values. */
 #ifndef TESTS_SUPPORT_REFERENCE_NETWORK_H
 #define TESTS_SUPPORT_REFERENCE_NETWORK_H
 
@@ -15,7 +15,7 @@ typedef struct ReferenceNetwork {
     Shape input;
 } ReferenceNetwork;
 
-/* name begins with U, D or P and an underscore ("D_1x1x64x64") or is the official class name; shape is
+/* name starts with U, D or P and an underscore ("D_1x1x64x64") or is the official class name; shape is
  * (B,C,H,W); classes of the logits. prefix NULL: parameters stay zero. */
 int reference_network_open(ReferenceNetwork *r, const char *name, const int64_t *shape_nchw, int64_t classes,
                            const char *prefix, Err *e);

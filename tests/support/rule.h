@@ -1,5 +1,5 @@
 /* The weights rule of the Swin-UMamba goldens (their RULE.md): fills any
- * parameter, input, label map or set of sample indices from (prefix, name, shape) alone, so that
+ * parameter, input, label map or set of sample indices only from (prefix, name, shape), so that
  * full-width networks need no weight files. Pure functions; outputs are the caller's. */
 #ifndef TESTS_SUPPORT_RULE_H
 #define TESTS_SUPPORT_RULE_H

@@ -1,5 +1,5 @@
 /* network/ops/simd.h as one SIMD level compiles it, for tests: arrays in, arrays out. A test calls only levels
- * that the CPU has. This header is the interface; simd_level_body.h makes it, once for each level. */
+ * that the CPU has. This header is the interface; simd_level_body.h implements it, once for each level. */
 #ifndef TESTS_SUPPORT_SIMD_LEVEL_H
 #define TESTS_SUPPORT_SIMD_LEVEL_H
 

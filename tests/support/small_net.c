@@ -5,7 +5,7 @@
 
 #include "base/random.h"
 
-/* Ends the program where the network cannot be made or run. */
+/* Ends the program if the network cannot be built or run. */
 static void require(bool is_so, const Err *e)
 {
     if (is_so) return;

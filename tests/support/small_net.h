@@ -1,4 +1,4 @@
-/* A small network with drop path, norms and two losses, for tests of how a training is run. */
+/* A small network with drop path, norms and two losses, for tests of training. */
 #ifndef TESTS_SUPPORT_SMALL_NET_H
 #define TESTS_SUPPORT_SMALL_NET_H
 
@@ -10,14 +10,14 @@ enum { SMALL_PIXELS = SMALL_HEIGHT * SMALL_WIDTH };
 
 typedef struct SmallNet {
     Graph *graph;             /* inputs: image, labels; outputs: loss, head0 */
-    Parameters *parameters;   /* the same random numbers each time */
+    Parameters *parameters;   /* the same random values each time */
 } SmallNet;
 
 void small_net_open(SmallNet *n, DiceCE loss);
 void small_net_close(SmallNet *n);
 
-/* A training executor of the loss and, not seeded, head0, for a batch of that many items; the sizes and outputs of o are
- * filled in. */
+/* A training executor of the loss and, not seeded, head0, for a batch of that many items; sets the sizes and outputs of
+ * o. */
 Executor *small_net_executor(const SmallNet *n, ExecutorOptions o, int items);
 
 /* Item number `item` of a step: image (SMALL_PIXELS · SMALL_CHANNELS), labels (SMALL_PIXELS), some of them 9. */

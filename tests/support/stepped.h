@@ -1,4 +1,4 @@
-/* A step of an optimizer, for tests: the norm of the gradients. */
+/* A step of an optimizer, for tests; returns the norm of the gradients. */
 #ifndef TESTS_SUPPORT_STEPPED_H
 #define TESTS_SUPPORT_STEPPED_H
 
@@ -6,7 +6,7 @@
 
 #include "network/optimizer/optimizer.h"
 
-/* -1 where it fails. */
+/* Returns -1 on failure. */
 static inline double stepped(Optimizer *o, double learning_rate)
 {
     double norm;

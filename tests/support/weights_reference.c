@@ -66,7 +66,7 @@ static int compare_tensor(const WeightsTensor *found, const DocNode *tensor, Err
     if (strcmp(dtype_name(a->dtype), dtype))
         return err_set(e, ERR_VALUE, "%s is %s, expected %s", name, dtype_name(a->dtype), dtype);
     if (!same_shape(a, doc_find(tensor, "shape"))) return err_set(e, ERR_VALUE, "%s has another shape", name);
-    return same_numbers(a, tensor) ? 0 : err_set(e, ERR_VALUE, "%s has other numbers", name);
+    return same_numbers(a, tensor) ? 0 : err_set(e, ERR_VALUE, "%s has other values", name);
 }
 
 /* Notes: scalars as the manifest prints them, lists as JSON. */

@@ -282,7 +282,7 @@ static void run_umamba(Golden *g, const DocNode *root, const DocNode *item)
         run_paper(g, root, item, PAPER_ABDOMEN_MRI, !strcmp(key + 8, "NSD"));
     else if (!strncmp(key, "endoscopy_", 10))
         run_paper(g, root, item, PAPER_ENDOSCOPY, !strcmp(key + 10, "NSD"));
-    else golden_fail(g, "an entry that this program does not understand");
+    else golden_fail(g, "unknown kind of entry");
 }
 
 /* ---- the part ---- */
@@ -303,7 +303,7 @@ static void run_surfaces(Golden *g, const char *path, const DocNode *kind)
         if (!golden_begin(g, "%s/%s%s%s", path, kind->key, *name ? "/" : "", name)) continue;
         if (known) surface_kinds[k].run(g, n);
         else if (!strcmp(kind->key, "abs_normals_in_eighths_by_code")) run_normals(g, kind);
-        else golden_fail(g, "an entry that this program does not understand");
+        else golden_fail(g, "unknown kind of entry");
         golden_end(g);
     }
 }
@@ -352,7 +352,7 @@ void golden_metrics(Golden *g)
         while (k < 4 && strcmp(known[k], list.names[i])) k++;
         if (k < 4) run_folder(g, list.names[i]);
         else if (golden_begin(g, "metrics/%s", list.names[i]))
-            golden_skip(g, "no part that this program knows yet");
+            golden_skip(g, "unknown part");
     }
     file_list_free(&list);
 }

@@ -8,7 +8,7 @@
 
 typedef struct Members {
     Array arrays[AVERAGE_MEMBERS];
-    CaseProperties properties; /* of the first */
+    CaseProperties properties; /* of the first member */
     int count;
 } Members;
 
@@ -17,7 +17,7 @@ static void members_close(Members *m)
     for (int i = 0; i < m->count; i++) array_free(&m->arrays[i]);
 }
 
-/* Arrays with other axes have no common order of voxels. */
+/* Fails if the members have different shapes or orders of axes. */
 static int expect_same_axes(const CaseProperties *p, const char *folder, const CaseProperties *first, const char *other,
                             Err *e)
 {
@@ -25,12 +25,12 @@ static int expect_same_axes(const CaseProperties *p, const char *folder, const C
                same_reading = grid_axes_equal(&p->axes, &first->axes);
     if (!same_order || !same_reading)
         return err_set(e, ERR_SHAPE, "the probabilities in %s and %s have their axes in another order (%s of the plans): they "
-                       "cannot be averaged; take models whose plans agree in that, or train one anew with the other's "
+                       "cannot be averaged; use models whose plans agree in it, or train one again with the value of the other "
                        "(plan_and_preprocess --override)", other, folder,
                        same_order ? "orientation or image_reader_writer" : "transpose_forward");
     if (!memcmp(p->shape_before_crop, first->shape_before_crop, sizeof p->shape_before_crop)) return 0;
-    return err_set(e, ERR_SHAPE, "the probabilities in %s have %lldx%lldx%lld voxels, in %s %lldx%lldx%lld: they are of "
-                   "different images; predict the same one into both folders", other,
+    return err_set(e, ERR_SHAPE, "the probabilities in %s have %lldx%lldx%lld voxels, in %s %lldx%lldx%lld: they belong to "
+                   "different images; predict the same image into both folders", other,
                    (long long)first->shape_before_crop[0], (long long)first->shape_before_crop[1],
                    (long long)first->shape_before_crop[2], folder, (long long)p->shape_before_crop[0],
                    (long long)p->shape_before_crop[1], (long long)p->shape_before_crop[2]);
@@ -51,7 +51,7 @@ static int members_open(Members *m, const char *const *folders, int folder_count
     return 0;
 }
 
-/* The mapped values first … past - 1 have been read: they need not stay in memory. */
+/* Releases the memory of the mapped values first … past - 1, which have been read. */
 static void forget_values(const Members *m, int64_t first, int64_t past)
 {
     for (int i = 0; i < m->count; i++)

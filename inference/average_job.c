@@ -19,8 +19,8 @@ typedef struct Work {
     const AverageJob *job;
     DatasetInfo info;
     FileList ids;             /* of all folders, each once */
-    RecordContent *records;   /* (folders): what predict recorded there; empty where it did not */
-    MadeFrom made_from;       /* of all outputs */
+    RecordContent *records;   /* (folders): predict.yaml of each; empty if there is none */
+    MadeFrom made_from;       /* inputs common to all outputs */
     PredictionRecord *record; /* of the outputs */
     Fate *fates;              /* (ids) */
 } Work;
@@ -34,7 +34,7 @@ static int has_array(bool *there, const char *folder, const char *name, const ch
     return code;
 }
 
-/* Moves the cases whose probabilities are in a folder to ids, which has room for them. */
+/* Moves the ids of the cases with probabilities in a folder to ids, which must have room for them. */
 static int take_cases(FileList *ids, FileList *files, const char *folder, Err *e)
 {
     static const char ending[] = ".yaml";
@@ -67,7 +67,7 @@ static int add_folder(FileList *ids, const char *folder, Err *e)
 
 static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
-/* The cases of all folders: one that a folder lacks is that case's error, not left out. */
+/* Lists the cases of all folders. A case that one folder lacks is listed too: it becomes an error of that case. */
 static int list_cases(FileList *ids, const AverageJob *job, Err *e)
 {
     for (int i = 0; i < job->folder_count; i++) TRY(add_folder(ids, job->folders[i], e));
@@ -82,7 +82,7 @@ static int list_cases(FileList *ids, const AverageJob *job, Err *e)
     return 0;
 }
 
-/* ---- what was recorded ---- */
+/* ---- checks by the records ---- */
 
 static int read_records(Work *w, Err *e)
 {
@@ -114,21 +114,21 @@ static int expect_same_images(const Work *w, const RecordedCase *first, const Re
     return 0;
 }
 
-/* The probabilities are those that predict wrote. */
+/* Fails if the probabilities are not the files that predict wrote. */
 static int expect_as_written(const char *folder, const char *id, const RecordedCase *recorded, Err *e)
 {
     if (!recorded_file(&recorded->outputs, ".npy"))
-        return err_set(e, ERR_VALUE, "%s/%s.npy is of an earlier prediction than the one that stands there (%s/"
+        return err_set(e, ERR_VALUE, "%s/%s.npy belongs to an earlier prediction than the present labels (%s/"
                        PREDICTION_RECORD_NAME "): predict the case again, with --save-probabilities and --overwrite",
                        folder, id, folder);
     for (int i = 0; i < recorded->outputs.count; i++) {
         char hash[HASH_BYTES];
         const MadeFromItem *file = &recorded->outputs.items[i];
-        if (!path_ends_with(file->key, ".npy") && !path_ends_with(file->key, ".yaml")) continue; /* labels don't count */
+        if (!path_ends_with(file->key, ".npy") && !path_ends_with(file->key, ".yaml")) continue; /* labels are not checked */
         char *path = path_format(e, "%s/%s", folder, file->key);
         int code = path ? hash_file(hash, path, e) : ERR_NOMEM;
         if (!code && strcmp(hash, file->value))
-            code = err_set(e, ERR_VALUE, "%s is no longer what predict wrote there (%s/" PREDICTION_RECORD_NAME "): predict "
+            code = err_set(e, ERR_VALUE, "%s was changed since predict wrote it (%s/" PREDICTION_RECORD_NAME "): predict "
                            "the case again", path, folder);
         mem_free(path);
         TRY(code);
@@ -136,7 +136,7 @@ static int expect_as_written(const char *folder, const char *id, const RecordedC
     return 0;
 }
 
-/* Whether every folder has the case's probabilities, as finished and from the same images. */
+/* Fails unless every folder has the case's probabilities, finished and from the same images. */
 static int expect_members(const Work *w, const char *id, Err *e)
 {
     const AverageJob *job = w->job;
@@ -157,9 +157,9 @@ static int expect_members(const Work *w, const char *id, Err *e)
     return 0;
 }
 
-/* ---- what is there already ---- */
+/* ---- existing labels ---- */
 
-/* What every model was, as its folder says, and what happens to the mean. */
+/* Adds what every model was made from, by its folder's record, and the post-processing of the mean. */
 static int list_origins(Work *w, Err *e)
 {
     MadeFrom *m = &w->made_from;
@@ -177,7 +177,7 @@ static int list_origins(Work *w, Err *e)
     return made_from_check(m, e);
 }
 
-/* The probabilities that a case's labels are made from, by content. */
+/* Lists the hashes of the probabilities that a case's labels are made from. */
 static int list_inputs(MadeFrom *inputs, const Work *w, const char *id, Err *e)
 {
     static const char *const endings[] = {".npy", ".yaml"};
@@ -199,7 +199,7 @@ static char *output_name(const Work *w, const char *id, Err *e)
     return path_format(e, "%s%s", id, w->info.file_ending);
 }
 
-/* Kept only if it was made from the very same; an error in finding that out is one of making it, too. */
+/* Whether the labels were made from the same inputs. On an error returns false: computing the labels reports it. */
 static bool is_same(const Work *w, const char *id)
 {
     MadeFrom inputs;
@@ -216,7 +216,7 @@ static int decide_case(Work *w, int index, Err *e)
     if (!name) return ERR_NOMEM;
     int code = prediction_record_look(w->record, id, (const char *const *)&name, 1, &state, &which, e);
     if (!code && state == OUTPUT_FOREIGN)
-        code = err_set(e, ERR_VALUE, "%s/%s is there already, and %s/" PREDICTION_RECORD_NAME " does not say from "
+        code = err_set(e, ERR_VALUE, "%s/%s exists already, and %s/" PREDICTION_RECORD_NAME " does not record from "
                        "what it was made: give another folder with -o, or replace it with --overwrite",
                        w->job->output, which, w->job->output);
     if (!code && state == OUTPUT_CHANGED) w->fates[index] = FATE_CHANGED;
@@ -299,7 +299,7 @@ static int work_on_case(void *context, int index, Progress *progress, bool *kept
     char *name = output_name(w, id, e);
     int code = name ? 0 : ERR_NOMEM;
     if (!code && w->fates[index] == FATE_CHANGED)
-        code = err_set(e, ERR_VALUE, "%s/%s is no longer what ensemble wrote there; if somebody corrected it, move "
+        code = err_set(e, ERR_VALUE, "%s/%s was changed since ensemble wrote it; if it was corrected by hand, move "
                        "it to another folder; --overwrite replaces it", w->job->output, name);
     if (!code) code = make_case(w, id, name, e);
     mem_free(name);
@@ -325,12 +325,12 @@ static int expect_folders(const AverageJob *job, Err *e)
         TRY(file_is_there(job->folders[i], &there, e));
         if (!there || !file_is_folder(job->folders[i]))
             return err_set(e, ERR_VALUE, "%s: %s; expected a folder that predict --save-probabilities wrote",
-                           job->folders[i], there ? "this is no folder" : "it does not exist");
+                           job->folders[i], there ? "this is not a folder" : "it does not exist");
     }
     return 0;
 }
 
-/* Each folder says by its dataset.json what its classes mean; only where the job names one may it lack it. */
+/* The meaning of a folder's classes is defined by its dataset.json, which may be missing only if job->dataset is given. */
 static int folder_dataset(char **path, const AverageJob *job, int index, Err *e)
 {
     bool there;
@@ -338,8 +338,8 @@ static int folder_dataset(char **path, const AverageJob *job, int index, Err *e)
     int code = file_is_there(*path, &there, e);
     if (!code && there) return 0;
     if (!code && !job->dataset)
-        code = err_set(e, ERR_VALUE, "%s is not there: what the classes in this folder mean is not known; predict "
-                       "--save-probabilities writes it, or name one for all folders with -d", *path);
+        code = err_set(e, ERR_VALUE, "%s does not exist, so the meaning of the classes in this folder is not known; predict "
+                       "--save-probabilities writes it, or give one for all folders with -d", *path);
     mem_free(*path);
     *path = NULL;
     return code;

@@ -1,4 +1,4 @@
-/* Batch: cases one after another, with a progress bar; a bad one is reported and the others go on. */
+/* Batch: processes cases one after another, with a progress bar; an error of a case is reported, and the others continue. */
 #ifndef INFERENCE_BATCH_H
 #define INFERENCE_BATCH_H
 
@@ -8,17 +8,17 @@
 #include "base/progress.h"
 
 typedef struct Batch {
-    const char *title;                  /* of the bar */
+    const char *title;                  /* of the progress bar */
     int count;
     bool quiet;
     const char *(*id)(const void *context, int index);
-    /* Works on one case; *kept: its output stood there already. Fails as it likes. */
+    /* Processes one case; *kept: its output existed already. May fail with any code. */
     int (*work)(void *context, int index, Progress *progress, bool *kept, Err *e);
-    void (*report)(const char *id, const Err *fault);   /* tells the user of a case that failed */
+    void (*report)(const char *id, const Err *fault);   /* reports a case that failed */
     void *context;
 } Batch;
 
-/* *kept: how many were there already. Fails once all are done: ERR_VALUE with the number of bad cases. */
+/* *kept: number of cases whose output existed already. Fails after all cases: ERR_VALUE with the number of failed ones. */
 int batch_run(const Batch *b, int *kept, Err *e);
 
 #endif

@@ -90,7 +90,7 @@ double dice_score_mean(const DiceScore *of, const DiceScore *const *scores, int 
 
 /* ---- post-processing ---- */
 
-/* The labels of all structures, each once. Returns their number; labels has room for them all. */
+/* Collects the labels of all structures, each once. Returns their number; labels must have room for all. */
 static int all_labels(int *labels, const Structures *s)
 {
     int count = 0;
@@ -104,7 +104,8 @@ static int all_labels(int *labels, const Structures *s)
     return count;
 }
 
-/* The foreground mean grows, and no structure loses; one that no case has any longer does not count. */
+/* Whether the foreground mean increases and that of no structure decreases; a structure that no case has any more is left
+ * out. */
 static bool helps_all(const DiceScore *with, const DiceScore *without)
 {
     const DiceScore *const both[] = {with, without};
@@ -113,7 +114,7 @@ static bool helps_all(const DiceScore *with, const DiceScore *without)
     return dice_score_mean(with, both, 2) > dice_score_mean(without, both, 2);
 }
 
-/* One more step, kept only if it helps; structure -1: all labels together. */
+/* Adds a step, and removes it again if it does not help. structure -1: all labels together. */
 static int try_step(Postprocessing *p, DiceScore *score, const Structures *s, int structure,
                     const int *labels, int label_count, const LabelledCases *cases, Err *e)
 {

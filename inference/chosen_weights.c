@@ -25,7 +25,7 @@ static int compare_fold(WeightsCheck *to, bool *known, bool *same, const Configu
     TRY(hash_file(hash, s->paths[index], e));
     if (!strcmp(hash, chosen)) return 0;
     *same = false;
-    if (strcmp(s->checkpoint, "final")) return 0; /* asked for: told as that */
+    if (strcmp(s->checkpoint, "final")) return 0; /* requested by an option: another warning */
     if (to->changed_count++ < SHOWN) add_name(&to->changed, s->paths[index]);
     else if (to->changed_count == SHOWN + 1) text_add(&to->changed, " …");
     return 0;
@@ -43,7 +43,7 @@ static int compare_model(WeightsCheck *to, const ConfiguredModel *m, const Model
 /* "find_best_configuration a b -o inference.yaml" */
 static void add_command(Text *text, const Configuration *c)
 {
-    const int count = c->compared.count ? c->compared.count : c->model_count; /* an older file names the models alone */
+    const int count = c->compared.count ? c->compared.count : c->model_count; /* a file of an older version lists only the models */
     text_add(text, "find_best_configuration");
     for (int i = 0; i < count; i++) {
         text_add(text, " ");
@@ -57,16 +57,16 @@ static int tell(FaultList *warnings, const WeightsCheck *found, const Configurat
                 const char *command, Err *e)
 {
     if (found->changed.length)
-        return err_set(e, ERR_VALUE, "%s was chosen by other weights than those that are there now (%s): choose again (%s), "
+        return err_set(e, ERR_VALUE, "%s was chosen by other weights than the present ones (%s): choose again (%s), "
                        "put the earlier weights back, or give a results folder with -m", c->file, found->changed.data,
                        command);
     if (found->asked.length)
         fault_add(warnings, FAULT_WARNING, "%s was chosen by checkpoint_final, and checkpoint_%s of %s has other weights: its "
-                  "models and post-processing may not be the best for them; leave --checkpoint %s out to predict as it was "
+                  "models and post-processing may not be the best for them; omit --checkpoint %s to predict as it was "
                   "chosen", c->file, checkpoint, found->asked.data, checkpoint);
     if (found->unknown.length)
-        fault_add(warnings, FAULT_WARNING, "%s does not say by which weights of %s it was chosen, so it is not known whether "
-                  "they are those that are there now; choose again to be sure (%s)", c->file, found->unknown.data, command);
+        fault_add(warnings, FAULT_WARNING, "%s does not record by which weights of %s it was chosen, so it is not known whether "
+                  "they are the present ones; choose again to be sure (%s)", c->file, found->unknown.data, command);
     return 0;
 }
 

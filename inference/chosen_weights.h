@@ -1,4 +1,4 @@
-/* ChosenWeights: whether the weights that are to predict are those that an inference.yaml was chosen by. */
+/* ChosenWeights: checks that the weights for a prediction are those by which an inference.yaml was chosen. */
 #ifndef INFERENCE_CHOSEN_WEIGHTS_H
 #define INFERENCE_CHOSEN_WEIGHTS_H
 
@@ -6,9 +6,9 @@
 #include "inference/configuration.h"
 #include "inference/model_source.h"
 
-/* sources: of the models of c, opened, in their order. Warns where c was chosen and does not say by which weights, and
- * where another checkpoint was asked for than the one it was chosen by. Does nothing for a c that nobody chose. Fails:
- * ERR_VALUE with the files whose content is another one, and what to type; ERR_IO, ERR_NOMEM. */
+/* sources: the opened models of c, in their order. Warns if c does not record the weights it was chosen by, and if another
+ * checkpoint than that is requested. Does nothing for a c that is not a choice of find_best_configuration. Fails:
+ * ERR_VALUE with the files whose content has changed, and the command to type; ERR_IO, ERR_NOMEM. */
 int chosen_weights_expect(FaultList *warnings, const Configuration *c, const ModelSource *sources, Err *e);
 
 #endif

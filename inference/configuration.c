@@ -50,7 +50,7 @@ void configuration_free(Configuration *c)
 static int get_folds(FoldList *folds, const DocNode *node, Err *e)
 {
     TRY(doc_expect(node, DOC_SEQUENCE, e));
-    if (!node->count) return doc_error(node, e, "no fold: expected their numbers, or all");
+    if (!node->count) return doc_error(node, e, "the list is empty: expected numbers of folds, or all");
     for (const DocNode *n = node->first; n; n = n->next) {
         int64_t fold = SPLITS_FOLD_ALL;
         Err fault;
@@ -75,7 +75,7 @@ static int expect_known_keys(const DocNode *node, const char *const *known, Err 
     return 0;
 }
 
-/* The node's value of a key that must be there; NULL with e filled. */
+/* The node's value of a required key; NULL with e filled. */
 static const DocNode *required(const DocNode *node, const char *key, Err *e)
 {
     const DocNode *value = doc_find(node, key);
@@ -83,8 +83,8 @@ static const DocNode *required(const DocNode *node, const char *key, Err *e)
     return value;
 }
 
-/* The results folder: `results`, whose relative path counts from the folder of the file; where that is not
- * there, `absolute`. The caller's; NULL with e filled. */
+/* The path of a results folder: `results`, where a relative path starts at the folder of the file; if that does not
+ * exist, `absolute`. Owned by the caller; NULL with e filled. */
 static char *find_results(const DocNode *file, const char *results, const char *absolute, Err *e)
 {
     const char *slash = strrchr(file->file, '/');
@@ -95,7 +95,7 @@ static char *find_results(const DocNode *file, const char *results, const char *
     return mem_strdup(absolute, e);
 }
 
-/* As find_results, by the keys of a mapping. */
+/* As find_results, with the values of a mapping. */
 static char *get_place(const DocNode *node, Err *e)
 {
     const char *results, *elsewhere = NULL;
@@ -182,8 +182,8 @@ int configuration_expect_results(const Configuration *c, Err *e)
         const char *results = c->models[i].results;
         if (file_is_folder(results)) continue;
         return err_set(e, ERR_VALUE,
-                       "%s: the results folder of model %d is not there: %s. Write where it is now into this "
-                       "file, as 'results:' of that model; a relative path counts from the folder of this file",
+                       "%s: the results folder of model %d does not exist: %s. Write its present path into this "
+                       "file, as 'results:' of that model; a relative path starts at the folder of this file",
                        c->file, i + 1, results);
     }
     return 0;
@@ -191,7 +191,7 @@ int configuration_expect_results(const Configuration *c, Err *e)
 
 /* ---- writing ---- */
 
-/* The way from a folder to a path, both absolute and without links: "../results/d". The caller's. */
+/* The relative path from a folder to a path, both absolute and without links: "../results/d". Owned by the caller. */
 static char *relative_path(const char *path, const char *folder, Err *e)
 {
     size_t common = 0; /* bytes of the parts that both have */
@@ -252,7 +252,7 @@ static int put_compared(DocWriter *w, const NameList *compared, const char *fold
     return code;
 }
 
-/* The absolute path of the folder that a file is to stand in; the caller's; NULL with e filled. */
+/* The absolute path of a file's folder; owned by the caller; NULL with e filled. */
 static char *folder_of(const char *path, Err *e)
 {
     const int length = (int)(path_base(path) - path);

@@ -23,8 +23,8 @@ static int no_fold(const FoldList *all, const char *results, Err *e)
 {
     if (all->count == 1 && all->numbers[0] == SPLITS_FOLD_ALL)
         return err_set(e, ERR_VALUE,
-                       "%s: only fold_all is there. Its validation cases were trained on, so nothing can be "
-                       "chosen by them; train folds 0 to 4", results);
+                       "%s: there is only fold_all. Its validation cases were trained on and cannot be used for a "
+                       "choice; train folds 0 to 4", results);
     if (!all->count)
         return err_set(e, ERR_VALUE, "%s: there is no fold: expected the results folder of train, with fold_0 … in it",
                        results);
@@ -72,12 +72,12 @@ void cross_validation_free(CrossValidation *v)
     *v = (CrossValidation){0};
 }
 
-/* The name of a label image without its ending; NULL with e filled where it is none. */
+/* The name of a label image without its ending; NULL with e filled if it is not an image. */
 static char *case_id(const char *path, Err *e)
 {
     const char *ending = image_ending(path), *base = path_base(path);
     if (ending) return path_format(e, "%.*s", (int)(ending - base), base);
-    err_set(e, ERR_FORMAT, "%s is no image", path);
+    err_set(e, ERR_FORMAT, "%s is not an image", path);
     return NULL;
 }
 
@@ -89,7 +89,7 @@ static int find_reference(ValidationCase *c, const char *stated, const char *ref
     TRY(file_is_there(c->reference, &there, e));
     if (there) return 0;
     return err_set(e, ERR_VALUE,
-                   "case %s: its reference %s is not there; name the folder with --ground-truth", c->id,
+                   "case %s: its reference %s does not exist; give the folder of references with --ground-truth", c->id,
                    c->reference);
 }
 
@@ -166,8 +166,8 @@ int cross_validation_read(CrossValidation *v, const char *results, const FoldLis
     if (!code) qsort(v->cases, (size_t)v->count, sizeof *v->cases, by_id);
     for (int i = 1; i < v->count && !code; i++)
         if (!by_id(&v->cases[i - 1], &v->cases[i]))
-            code = err_set(e, ERR_VALUE, "%s: case %s is in folds %d and %d: a case counts once; name folds without a "
-                           "common case with -f", results, v->cases[i].id,
+            code = err_set(e, ERR_VALUE, "%s: case %s is in folds %d and %d: choose folds without a common case "
+                           "with -f", results, v->cases[i].id,
                            v->cases[i - 1].fold, v->cases[i].fold);
     for (int i = 0; i < folds->count && !code; i++)
         code = validation_record_expect(v, results, folds->numbers[i], e);
@@ -175,7 +175,7 @@ int cross_validation_read(CrossValidation *v, const char *results, const FoldLis
     return code;
 }
 
-/* ---- in which precision ---- */
+/* ---- precisions ---- */
 
 /* Adds the folds that were predicted in that precision: "a fold 0, b folds 0, 1". */
 static int add_folds(Text *text, const char *precision, const CrossValidation *validations, const char *const *results,
@@ -245,7 +245,8 @@ static int average_case(const Candidate *c, int index, Array *prediction, Err *e
     return code;
 }
 
-/* On the prediction's grid: label images may be stored with other axes than the images (--ground-truth). */
+/* Reads a reference onto the prediction's grid: label images may be stored with other axes than the images
+ * (--ground-truth). */
 static int read_reference(Array *reference, const ValidationCase *one, Err *e)
 {
     Geometry expected, found;

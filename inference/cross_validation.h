@@ -1,8 +1,7 @@
-/* CrossValidation: the validation cases of a trained network, over its folds, with what it predicted for
- * them.
+/* CrossValidation: the validation cases of all folds of a trained network, with its predictions.
  *
- * Read from RESULTS/fold_F/validation, where train leaves label images, summary.json (which names the
- * reference of each) and, where asked to, probabilities. `CrossValidation v = {0}`; cross_validation_free. */
+ * Read from RESULTS/fold_F/validation, where train writes label images, summary.json (with the path of each reference)
+ * and, by an option, probabilities. `CrossValidation v = {0}`; cross_validation_free. */
 #ifndef INFERENCE_CROSS_VALIDATION_H
 #define INFERENCE_CROSS_VALIDATION_H
 
@@ -24,41 +23,42 @@ typedef struct CrossValidation {
     ValidationCase *cases;   /* by id */
     int count;
     bool has_probabilities;  /* of all cases */
-    bool own_references;     /* those that the validation was scored against, not others */
-    MadeFrom weights;        /* of each fold (fold_weights_key): the content of those that predicted it; where nothing was
-                              * recorded, of checkpoint_final, if it is there */
-    MadeFrom precisions;     /* of each fold ("3") whose record says it: "bf16" */
+    bool own_references;     /* the references that the validation was scored against, not others */
+    MadeFrom weights;        /* per fold (fold_weights_key): hash of the weights that predicted it; without a record, of
+                              * checkpoint_final, if it exists */
+    MadeFrom precisions;     /* per fold ("3") with a recorded precision: "bf16" */
 } CrossValidation;
 
-/* The folds of the results that were validated, fold_all not among them, ascending. folds is new. Fails: ERR_IO;
- * ERR_VALUE without one, where fold_all alone is there too: its cases were trained on; ERR_NOMEM. */
+/* Lists the validated folds of the results, ascending, without fold_all, whose validation cases were trained on. folds is
+ * new. Fails: ERR_IO; ERR_VALUE if there is none; ERR_NOMEM. */
 int cross_validation_folds(FoldList *folds, const char *results, Err *e);
 
-/* references: a folder with the label images, or NULL: where summary.json says. Fails: ERR_IO, ERR_FORMAT,
- * ERR_NOMEM; ERR_VALUE for a case that two folds have, a reference that is not there, a fold that was not validated or
- * whose validation is no longer that of its weights (inference/validation_record.h). */
+/* references: a folder with the label images, or NULL: the paths in summary.json. Fails: ERR_IO, ERR_FORMAT, ERR_NOMEM;
+ * ERR_VALUE for a case that is in two folds, a missing reference, a fold that was not validated, or a validation that does
+ * not belong to the fold's present weights (inference/validation_record.h). */
 int cross_validation_read(CrossValidation *v, const char *results, const FoldList *folds,
                           const char *references, Err *e);
 void cross_validation_free(CrossValidation *v);
 
-/* Adds "fp32: a fold 0, b folds 0, 1; bf16: a fold 1" where not all folds of all results were predicted in the same
- * precision, as far as that is known; else nothing. Fails: ERR_NOMEM. */
+/* Adds "fp32: a fold 0, b folds 0, 1; bf16: a fold 1" if the folds of all results were predicted in different precisions,
+ * as far as known; else nothing. Fails: ERR_NOMEM. */
 int cross_validation_precisions(Text *text, const CrossValidation *validations, const char *const *results, int count,
                                 Err *e);
 
-/* Whether both have the same cases in the same folds; `first` and `second` name them. Fails: ERR_VALUE. */
+/* Fails with ERR_VALUE unless both have the same cases in the same folds; `first` and `second` are their names for the
+ * message. */
 int cross_validation_expect_same(const CrossValidation *a, const CrossValidation *b, const char *first,
                                  const char *second, Err *e);
 
-/* One candidate: a network's predictions or, of several, the labels by the mean of their probabilities. All
- * borrowed. */
+/* A candidate: the predictions of one network, or the labels from the mean of several networks' probabilities. All
+ * pointers are borrowed. */
 typedef struct Candidate {
     const CrossValidation *const *members;
     int member_count;
     const DatasetInfo *info;
 } Candidate;
 
-/* Its cases to choose by (inference/choice.h); c must stay. */
+/* The candidate's cases as input of a choice (inference/choice.h); c must stay valid. */
 LabelledCases candidate_cases(const Candidate *c);
 
 #endif

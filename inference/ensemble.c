@@ -1,4 +1,4 @@
-/* ensemble: label images from the probabilities that several predictions saved. */
+/* ensemble: makes label images from the mean of the probabilities that several predictions saved. */
 #include <stdio.h>
 
 #include "base/file.h"
@@ -30,7 +30,7 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
         o->job.folders[o->job.folder_count++] = text;
         return 0;
     case ARGP_KEY_END:
-        if (!o->job.folder_count) argp_error(state, "folders of predictions are needed");
+        if (!o->job.folder_count) argp_error(state, "no FOLDER was given: expected folders that predict --save-probabilities wrote");
         return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
@@ -38,13 +38,13 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
 
 static void report(const char *id, const Err *fault) { program_error("case %s: %s", id, fault->text); }
 
-/* A folder given twice counts twice in the mean: mostly a mistake. */
+/* A folder given twice has a double weight in the mean, which is mostly a mistake. */
 static void warn_of_repeated(const AverageJob *job)
 {
     for (int i = 1; i < job->folder_count; i++)
         for (int k = 0; k < i; k++)
             if (file_is_same(job->folders[i], job->folders[k]))
-                program_warn("%s is given twice: it counts twice in the mean", job->folders[i]);
+                program_warn("%s is given twice and has a double weight in the mean", job->folders[i]);
 }
 
 static int run(Options *o, Err *e)
@@ -59,11 +59,11 @@ static int run(Options *o, Err *e)
     warn_of_repeated(&o->job);
     int code = average_run(&o->job, e);
     if (!code && !o->job.case_count)
-        code = err_set(e, ERR_VALUE, "%s: no probabilities are there; predict with --save-probabilities",
+        code = err_set(e, ERR_VALUE, "%s: there are no probabilities; predict with --save-probabilities",
                        o->job.folders[0]);
     configuration_free(&c);
     if (o->job.kept && !o->common.quiet)
-        program_say("%d of %d cases were there already and are kept (--overwrite replaces them)", o->job.kept,
+        program_say("%d of %d cases existed already and are kept (--overwrite replaces them)", o->job.kept,
                     o->job.case_count);
     return code;
 }
@@ -75,13 +75,13 @@ int main(int argc, char **argv)
         .parser = parse_option,
         .args_doc = "FOLDER FOLDER…",
         .doc =
-            "Averages the probabilities that predict --save-probabilities left in each FOLDER and writes one "
+            "Averages the probabilities that predict --save-probabilities wrote to each FOLDER and writes one "
             "label image per case to the folder given by -o.\v"
             "Exit status: 0 done, 1 some case failed, 2 wrong usage."};
     Options o = {.common.takes = OPT_OUTPUT | OPT_QUIET | OPT_OVERWRITE};
     Err e = {0};
     program_begin("ensemble", false);
-    program_interrupt_hint("the cases that are done stand: the same command goes on with the others");
+    program_interrupt_hint("finished cases are kept: the same command continues with the others");
     program_parse(&argp, &o, &o.common, argc, argv);
     return program_end(run(&o, &e), &e, o.common.quiet);
 }

@@ -10,13 +10,13 @@
 struct Exporter {
     const DatasetInfo *info;
     int heads;
-    bool half;                    /* results rounded as nnU-Net does */
+    bool half;                    /* round results to half precision, as nnU-Net does */
     AxisMap y_map, x_map;         /* from the preprocessed to the cropped grid */
     Volume labels;                /* the box of the file's image, in the plan's order of axes */
     float *rows[2];               /* (preprocessed width, heads): rows y - 1 and y */
-    const RowSink *probabilities; /* NULL: not asked for */
-    bool by_probability;          /* labels follow from probabilities */
-    float *logits;                /* (cropped width, heads); probabilities where labels follow from them */
+    const RowSink *probabilities; /* NULL: not requested */
+    bool by_probability;          /* compute labels from probabilities, not from logits */
+    float *logits;                /* (cropped width, heads); probabilities if by_probability */
     uint16_t *row;                /* (cropped width): labels */
     int64_t next_y;               /* cropped row to write next */
 };
@@ -91,7 +91,7 @@ static int64_t tap(const AxisMap *m, int64_t k, int t)
     return source < 0 ? 0 : source < m->in ? source : m->in - 1;
 }
 
-/* Corner by corner in scipy's order, so that what is rounded to half precision rounds alike. */
+/* Adds the corners in scipy's order, so that the result is rounded to the same half-precision number. */
 static double sample(const Exporter *x, const float *const rows[2], const double *wy, int64_t i, int head)
 {
     const AxisMap *m = &x->x_map;
@@ -117,7 +117,7 @@ static void resample_row(Exporter *x, int64_t k, int64_t y)
     }
 }
 
-/* x->row = labels of x->logits; probabilities go to their sink. */
+/* x->row = labels of x->logits; passes probabilities to their sink. */
 static int label_row(Exporter *x, int64_t z, int64_t k, Err *e)
 {
     const int64_t width = x->x_map.out;

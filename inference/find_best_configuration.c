@@ -1,4 +1,4 @@
-/* find_best_configuration: which trained network, or pair of them, segments the validation cases best. */
+/* find_best_configuration: chooses the trained network, or pair of networks, with the best Dice on the validation cases. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,8 +28,8 @@ enum { KEY_NO_ENSEMBLES = 0x100 };
 
 static const struct argp_option option_list[] = {
     {"folds", 'f', "0,1,2", 0, "Folds to compare on, as 0-4 or 0,1,7 (default: all that were validated)", 0},
-    {"ground-truth", 'g', "FOLDER", 0, "The label images (default: where the folds' summary.json say)", 0},
-    {"no-ensembles", KEY_NO_ENSEMBLES, NULL, 0, "Leave pairs of networks out", 0},
+    {"ground-truth", 'g', "FOLDER", 0, "The label images (default: the paths in the folds' summary.json)", 0},
+    {"no-ensembles", KEY_NO_ENSEMBLES, NULL, 0, "Compare single networks only, no pairs", 0},
     {0},
 };
 
@@ -41,7 +41,7 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     case 'f':
         if (fold_list_parse(&o->folds, text, &e)) argp_error(state, "--folds %s", e.text);
         if (fold_list_has(&o->folds, SPLITS_FOLD_ALL))
-            argp_error(state, "--folds %s: what fold all validates on was trained on; name other folds", text);
+            argp_error(state, "--folds %s: the validation cases of fold all were trained on; choose other folds", text);
         return 0;
     case 'g': option_once(state, "-g", text, &o->references); return 0;
     case KEY_NO_ENSEMBLES: o->no_ensembles = true; return 0;
@@ -62,7 +62,7 @@ typedef struct Entry {
     int results[2], member_count;   /* indices */
     const CrossValidation *members[2];
     DiceScore score;
-    double dice;                    /* foreground mean over the labels that count for all entries */
+    double dice;                    /* foreground mean over the labels that have a mean in all entries */
 } Entry;
 
 typedef struct Search {
@@ -101,7 +101,7 @@ static int score_entry(Search *s, int first, int second, Err *e)
     return code;
 }
 
-/* A fold that is there, but was not validated, is not passed over in silence. */
+/* Warns about folds that exist but were not validated. */
 static int warn_of_unvalidated(const char *results, const FoldList *validated, Err *e)
 {
     FoldList all, left_out = {0};
@@ -134,14 +134,14 @@ static int refuse_folds(const Search *s, const char *other, const FoldList *othe
     fold_list_text(others, &theirs);
     int code = text_check(&own, e) || text_check(&theirs, e) ? ERR_NOMEM : 0;
     if (!code)
-        code = err_set(e, ERR_VALUE, "%s has validated %s, %s %s: networks are compared on the same folds; train what is "
-                       "missing, or choose folds that all have with -f", s->o->results[0], own.data, other, theirs.data);
+        code = err_set(e, ERR_VALUE, "%s has validated %s, %s %s: networks are compared on the same folds; train the missing "
+                       "folds, or choose folds that all have with -f", s->o->results[0], own.data, other, theirs.data);
     text_free(&own);
     text_free(&theirs);
     return code;
 }
 
-/* Those asked for, else all that were validated: the same of all results, or one of them would lose some. */
+/* The folds of --folds, or all that were validated, which must be the same in all results. */
 static int choose_folds(Search *s, Err *e)
 {
     const Options *o = s->o;
@@ -159,7 +159,7 @@ static int choose_folds(Search *s, Err *e)
     return 0;
 }
 
-/* A score is one of the arithmetic too. */
+/* Warns if predictions were made in different precisions, which may change the scores. */
 static int warn_of_precisions(const Search *s, Err *e)
 {
     Text folds = {0};
@@ -167,14 +167,14 @@ static int warn_of_precisions(const Search *s, Err *e)
     for (int i = 0; i < s->o->count; i++) has_probabilities |= s->validations[i].has_probabilities;
     const int code = cross_validation_precisions(&folds, s->validations, s->o->results, s->o->count, e);
     if (!code && folds.length)
-        program_warn("the validation cases were not all predicted in the same precision (%s): what is compared differs by that "
-                     "too; predict all in one, fold by fold: train PREPROCESSED FOLD -o RESULTS --val-only --precision bf16 "
+        program_warn("the validation cases were not all predicted in the same precision (%s), which affects the comparison "
+                     "too; predict all in one precision, fold by fold: train PREPROCESSED FOLD -o RESULTS --val-only --precision bf16 "
                      "(or fp32)%s", folds.data, has_probabilities ? " --save-probabilities" : "");
     text_free(&folds);
     return code;
 }
 
-/* Says how many cases the choice rests on: one fold of many may be too few. */
+/* Prints the folds and the number of cases that the choice is based on. */
 static int tell_cases(const Search *s, Err *e)
 {
     Text folds = {0};
@@ -199,7 +199,7 @@ static int read_validations(Search *s, Err *e)
     return warn_of_precisions(s, e);
 }
 
-/* Networks whose plans have another order of axes cannot be averaged: the others are compared all the same. */
+/* Scores a pair. A pair that cannot be averaged, because of different orders of axes, is left out with a warning. */
 static int score_pair(Search *s, int first, int second, Err *e)
 {
     Err why = {0};
@@ -228,8 +228,8 @@ static int score_all(Search *s, Err *e)
     return 0;
 }
 
-/* A label that no case of some entry has, neither in the reference nor in its prediction, has no mean there: it counts
- * for none, so that all are compared over the same labels. */
+/* A label that is in no reference, and in no prediction of some entry, has no mean there. It is left out of the means of
+ * all entries, so that all are compared over the same labels. */
 static void warn_of_left_out(const Search *s, int structure, bool everywhere)
 {
     const char *name = s->structures.items[structure].name;
@@ -253,10 +253,10 @@ static int compare_all(Search *s, Err *e)
     }
     mem_free(scores);
     if (!isnan(s->entries[0].dice)) return 0;
-    return err_set(e, ERR_VALUE, "no label of dataset.json is in a validation case: there is nothing to choose by");
+    return err_set(e, ERR_VALUE, "no label of dataset.json is in a validation case, so nothing can be compared");
 }
 
-/* The first of the best. */
+/* The entry with the best score; of equal ones the first. */
 static const Entry *best_of(const Search *s)
 {
     const Entry *best = s->entries;
@@ -265,7 +265,7 @@ static const Entry *best_of(const Search *s)
     return best;
 }
 
-/* ---- the outcome ---- */
+/* ---- the result ---- */
 
 static void print_outcome(const Search *s, const Entry *best, const Configuration *c)
 {
@@ -305,9 +305,9 @@ static int choose(Search *s, Err *e)
     return code;
 }
 
-/* ---- before the work ---- */
+/* ---- checks before the comparison ---- */
 
-/* What stands there is replaced only if it is an inference.yaml. */
+/* An existing file is replaced only if it is an inference.yaml. */
 static int expect_configuration(const char *path, Err *e)
 {
     bool there;
@@ -317,7 +317,7 @@ static int expect_configuration(const char *path, Err *e)
     if (!there) return 0;
     if (configuration_read(&old, path, &why))
         return err_set(e, why.code == ERR_NOMEM ? ERR_NOMEM : ERR_VALUE,
-                       "-o %s: this file is there already and is no inference.yaml: give another name (%s)", path, why.text);
+                       "-o %s: this file exists already and is not an inference.yaml: give another name (%s)", path, why.text);
     configuration_free(&old);
     return 0;
 }
@@ -334,7 +334,8 @@ static int check_output(const char *path, Err *e)
     return 0;
 }
 
-/* A path without dataset.json is no results folder: a folder beside is what was meant, or it is said what the path is. */
+/* Fails for a path without dataset.json, which is not a results folder; the message names the one that was probably
+ * meant. */
 static int expect_results(const char *path, Err *e)
 {
     bool there;
@@ -393,9 +394,9 @@ int main(int argc, char **argv)
         .parser = parse_option,
         .args_doc = "RESULTS…",
         .doc =
-            "Compares trained networks, and pairs of them, on the validation cases of their folds, and decides on "
+            "Compares trained networks, and pairs of them, on the validation cases of their folds, and chooses the "
             "post-processing for the best. Writes the choice to the file given by -o (inference.yaml) and prints the "
-            "command that predicts with it."
+            "predict command for it."
             "\vPairs need the probabilities of the validation cases: train --save-probabilities.\n"
             "Exit status: 0 done, 1 failed, 2 wrong usage."};
     Options o = {.common.takes = OPT_OUTPUT | OPT_THREADS | OPT_QUIET};

@@ -13,20 +13,20 @@ static int new_executor(Executor **x, const FoldNetworks *f, int fold, int batch
     if (!graph_find(graph, "head0", &head))
         return err_set(e, ERR_UNSUPPORTED, "the network has no output head0");
     const Shape inputs[] = {{batch, f->tile_yx[0], f->tile_yx[1], f->channels},
-                            {batch, f->tile_yx[0], f->tile_yx[1], 1}}; /* labels are not asked for */
+                            {batch, f->tile_yx[0], f->tile_yx[1], 1}}; /* placeholder: the labels are not used */
     const ExecutorOptions options = {.inputs = inputs, .outputs = &head, .output_count = 1,
                                      .precision = f->precision, .device = f->device};
     return executor_new(x, graph, parameters, &options, e);
 }
 
-/* Of the logits of all folds; 0 where the executor's own serve. */
+/* Size of the logits of all folds; 0 if the only executor's own are used. */
 static size_t logit_bytes(const FoldNetworks *f, int batch)
 {
     const int64_t values = batch * f->tile_yx[0] * f->tile_yx[1] * f->heads * (f->apart ? f->count : 1);
     return f->count > 1 ? (size_t)values * sizeof(float) : 0;
 }
 
-/* Host memory for what goes in and out. */
+/* Allocates host memory for images and logits. */
 static int make_memory(FoldNetworks *f, int batch, Err *e)
 {
     f->images = executor_input_memory(f->executors[0], 0, e);

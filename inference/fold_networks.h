@@ -1,8 +1,8 @@
-/* FoldNetworks: the networks of all folds as one network of tiles.
+/* FoldNetworks: the networks of all folds as one TileNetwork.
  *
- * Their logits are averaged before the sliding window weights them, which is the same as averaging what it
- * gives but for rounding. With `apart` they lie side by side instead (pixel, fold, head): nnU-Net's half
- * precision rounds each fold's result before the mean (fold_mean).
+ * The folds' logits are averaged before the sliding window weights them; except for rounding this equals the mean of the
+ * folds' predictions. With `apart` the logits of all folds are kept (pixel, fold, head), because nnU-Net rounds each
+ * fold's prediction to half precision before the mean (fold_mean).
  *   FoldNetworks f = {.models = …, .count = …, …};  fold_networks_prepare … fold_networks_release */
 #ifndef INFERENCE_FOLD_NETWORKS_H
 #define INFERENCE_FOLD_NETWORKS_H
@@ -20,22 +20,21 @@ typedef struct FoldNetworks {
     bool apart;
     DType precision;          /* of the networks' arithmetic (network/executor/precision.h) */
     int batch;                /* 0: not prepared */
-    const Device *device;     /* where they run; NULL: the CPU */
+    const Device *device;     /* that they run on; NULL: the CPU */
     Executor **executors;     /* one per fold; owned, like fold_logits and logits */
     float *images;            /* (batch, tile_y, tile_x, channels): the first executor's */
     float **fold_logits;      /* (batch, tile_y, tile_x, heads) of each fold: its executor's */
     float *logits;            /* (batch, tile_y, tile_x, folds?, heads); NULL: the only executor's own */
 } FoldNetworks;
 
-/* Makes the executors for that many tiles at a time; does nothing where they are there. Fails: as
- * executor_new. */
+/* Makes the executors for `batch` tiles at a time; does nothing if they exist. Fails: as executor_new. */
 int fold_networks_prepare(FoldNetworks *f, int batch, Err *e);
 void fold_networks_release(FoldNetworks *f);
 
-/* The bytes that prepare takes. Fails: as executor_new. */
+/* The memory in bytes that fold_networks_prepare allocates. Fails: as executor_new. */
 int fold_networks_bytes(const FoldNetworks *f, int batch, int64_t *bytes, Err *e);
 
-/* Once prepared; valid until release. classes counts the folds that lie apart. */
+/* The TileNetwork, after prepare; valid until release. With `apart`, its classes are folds x heads. */
 TileNetwork fold_networks_tiles(FoldNetworks *f);
 
 /* mean (pixels, heads) of logits (pixels, folds, heads), each sum and the quotient rounded to half. */

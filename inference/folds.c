@@ -61,7 +61,7 @@ void fold_list_free(FoldList *f)
     *f = (FoldList){0};
 }
 
-/* The number at *text, or all; moves *text behind it. False where neither is there. */
+/* Reads a number, or "all", at *text and moves *text behind it. Returns false if there is neither. */
 static bool take_number(const char **text, int *fold)
 {
     char *end;

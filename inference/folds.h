@@ -15,7 +15,7 @@ typedef struct FoldList {
     int count;
 } FoldList;
 
-/* Fails: ERR_VALUE for a number beyond FOLDS_LAST or one that is there already; ERR_NOMEM. */
+/* Fails: ERR_VALUE for a number above FOLDS_LAST or one that is in the list already; ERR_NOMEM. */
 int fold_list_add(FoldList *f, int fold, Err *e);
 int fold_list_copy(FoldList *to, const FoldList *from, Err *e);   /* `to` is new. Fails: ERR_NOMEM. */
 bool fold_list_has(const FoldList *f, int fold);
@@ -24,11 +24,11 @@ void fold_list_free(FoldList *f);
 /* Adds "0,1,2", "0-4,7", or "all". Fails: as fold_list_add; ERR_VALUE for another text. */
 int fold_list_parse(FoldList *f, const char *text, Err *e);
 
-/* The folds that a results folder has: its folders fold_N, ascending; fold_all is the first. f is new. Fails:
- * ERR_IO, ERR_NOMEM. */
+/* Lists the folds of a results folder: its folders fold_N, ascending, with fold_all first. f is new. Fails: ERR_IO,
+ * ERR_NOMEM. */
 int fold_list_of_results(FoldList *f, const char *results, Err *e);
 
-/* "3", or "all": what follows fold_ in the name of its folder. text (FOLD_NAME_BYTES) is written and returned. */
+/* "3", or "all": the part of the folder's name after fold_. text (FOLD_NAME_BYTES) is written and returned. */
 enum { FOLD_NAME_BYTES = 16 };
 const char *fold_name(char *text, int fold);
 

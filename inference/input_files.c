@@ -42,7 +42,7 @@ static int number_of(const char *name, int length)
     return number;
 }
 
-/* path is taken over, also on failure. */
+/* Takes ownership of path, also on failure. */
 static int add_file(InputFiles *f, char *path, size_t ending_length, int folder, Err *e)
 {
     struct stat info = {0};
@@ -65,7 +65,7 @@ static int add_file(InputFiles *f, char *path, size_t ending_length, int folder,
 
 /* ---- a single file ---- */
 
-/* The other channels beside a file that may be one itself. */
+/* Adds the other channels of the case, if the file may be a channel. */
 static int add_siblings(InputFiles *f, const InputFile *file, int channels, Err *e)
 {
     const int stem = (int)(file->name - file->path) + file->stem_length;
@@ -108,7 +108,7 @@ static bool has_ending(const char *name, const char *ending)
     return length > more && !strcasecmp(name + length - more, ending);
 }
 
-/* Files of the other half of an image, such as the .img of a .hdr, or a TIFF's .json with the spacing. */
+/* Whether the file is only a part of an image, such as the .img of a .hdr, or a TIFF's .json with the spacing. */
 static bool is_other_half(const char *name, const char *ending)
 {
     static const struct {
@@ -136,7 +136,7 @@ const char *input_names_end(InputNames *n)
 
 static const char *plural(int count) { return count == 1 ? "" : "s"; }
 
-/* What lies in a folder beside images of the ending. */
+/* The entries of a folder that are not images with the model's ending. */
 typedef struct Others {
     InputNames files, folders, image_folders;  /* image_folders: imagesTr, imagesTs … of a dataset */
     const char *ending;        /* of the first image of another format, borrowed; NULL: there is none */
@@ -169,20 +169,20 @@ static void free_others(Others *o)
     text_free(&o->image_folders.text);
 }
 
-/* Images of another format, or folders that hold images: what was probably meant. */
+/* Fails for a folder without images of the ending; the message names images of another format, or subfolders. */
 static int refuse_folder(const char *path, Others *o, const char *ending, Err *e)
 {
     if (o->ending)
         return err_set(e, ERR_VALUE,
-                       "%s: no image with the ending %s is there, which the model was trained on, but %d %s file%s. If "
-                       "these are images of the same kind, give them singly: -i %s/*%s",
+                       "%s: there is no image with the ending %s, which the model was trained on, but %d %s file%s. If "
+                       "these are images of the same kind, give the files, not the folder: -i %s/*%s",
                        path, ending, o->images, o->ending, plural(o->images), path, o->ending);
     if (o->folders.count)
-        return err_set(e, ERR_VALUE, "%s: no image with the ending %s is there, but the folder%s %s: give it, or of several "
-                       "each with an -i of its own", path, ending, plural((o->image_folders.count ? &o->image_folders : &o->folders)->count),
+        return err_set(e, ERR_VALUE, "%s: there is no image with the ending %s, but the folder%s %s: give this folder, or "
+                       "several with one -i for each", path, ending, plural((o->image_folders.count ? &o->image_folders : &o->folders)->count),
                        input_names_end(o->image_folders.count ? &o->image_folders : &o->folders));
     if (o->files.count)
-        return err_set(e, ERR_VALUE, "%s: no image with the ending %s is there, but %d other file%s (%s): expected "
+        return err_set(e, ERR_VALUE, "%s: there is no image with the ending %s, but %d other file%s (%s): expected "
                        "CASE_0000%s …", path, ending, o->files.count, plural(o->files.count), input_names_end(&o->files),
                        ending);
     return err_set(e, ERR_VALUE, "%s: the folder is empty: expected images CASE_0000%s …", path, ending);
@@ -194,7 +194,7 @@ static void warn_of_others(FaultList *warnings, const char *path, Others *o, con
     if (files)
         fault_add(warnings, FAULT_WARNING, "%s: %d file%s without the ending %s %s not read: %s%s", path, files,
                   plural(files), ending, files == 1 ? "is" : "are", input_names_end(&o->files),
-                  o->ending ? "; give images of another format singly" : "");
+                  o->ending ? "; to predict images of another format give the files, not the folder" : "");
     if (folders)
         fault_add(warnings, FAULT_WARNING, "%s: %d folder%s in it %s not read: %s", path, folders, plural(folders),
                   folders == 1 ? "is" : "are", input_names_end(&o->folders));
@@ -226,7 +226,7 @@ int input_files_add(InputFiles *f, const char *path, int index, const DatasetInf
     return code;
 }
 
-/* ---- what the numbers mean ---- */
+/* ---- meaning of the numbers ---- */
 
 static int compare_stems(const InputFile *a, const InputFile *b)
 {

@@ -1,4 +1,4 @@
-/* InputFiles: the image files of a prediction before they are put together to cases (part of inference/inputs.c). */
+/* InputFiles: the image files of a prediction, before they are grouped into cases (part of inference/inputs.c). */
 #ifndef INFERENCE_INPUT_FILES_H
 #define INFERENCE_INPUT_FILES_H
 
@@ -15,11 +15,11 @@ typedef struct InputFile {
     char *path;                /* owned */
     const char *name;          /* within path */
     int name_length;           /* of the name without its ending */
-    int stem_length;           /* of it without _0001 as well */
-    int number;                /* 1, or INPUT_WHOLE where the name has none */
-    int channel;               /* decided by input_files_classify: INPUT_WHOLE, or number */
-    int folder;                /* the index of the folder that it was found in; -1: it was given itself */
-    uint64_t device, inode;    /* 0, 0: not there */
+    int stem_length;           /* of the name without its ending and _0001 */
+    int number;                /* 1 for _0001; INPUT_WHOLE if the name has no number */
+    int channel;               /* set by input_files_classify: INPUT_WHOLE, or number */
+    int folder;                /* index of the folder it was found in; -1: the file itself was given */
+    uint64_t device, inode;    /* 0, 0: does not exist */
 } InputFile;
 
 typedef struct InputFiles {
@@ -34,20 +34,20 @@ typedef struct InputNames {
 } InputNames;
 
 void input_names_add(InputNames *n, const char *name);
-const char *input_names_end(InputNames *n);    /* "a, b, c", of many "a, b, c, d, e and 12 more"; once, at the end */
+const char *input_names_end(InputNames *n);    /* "a, b, c", or "a, b, c, d, e and 12 more"; to be called once, at the end */
 
-/* Adds the image files of a path, and of a single file the other channels beside it. index: of the path. Fails: as
+/* Adds the image files of a folder, or a single file and the other channels beside it. index: of the path. Fails: as
  * inputs_list. */
 int input_files_add(InputFiles *f, const char *path, int index, const DatasetInfo *info, FaultList *warnings, Err *e);
 
-/* Decides of each file whether its number is a channel. Sorts them by stem and number. */
+/* Decides for each file whether its number is a channel. Sorts the files by stem and number. */
 void input_files_classify(InputFiles *f, int channels);
 void input_files_free(InputFiles *f);
 
 /* Whether two are the same file on disk. */
 bool input_files_same(const InputFile *a, const InputFile *b);
 
-/* Length of what names the case in file->name. */
+/* Length of the case's id at the start of file->name. */
 int input_file_id_length(const InputFile *file);
 
 #endif

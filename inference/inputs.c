@@ -22,7 +22,7 @@ void inputs_free(InputList *list)
     *list = (InputList){0};
 }
 
-/* ---- files whose names say something else than how they are taken ---- */
+/* ---- warnings about names of files ---- */
 
 static void warn_of(FaultList *warnings, InputNames *n, const char *folder, const char *format_end)
 {
@@ -38,7 +38,7 @@ static void drop(InputFile *file)
     file->path = NULL;
 }
 
-/* In a folder of CASE_0000 files one without a number is something else: a mask, an earlier prediction. */
+/* In a folder with files CASE_0000, a file without a number is probably not an image, but a mask or a prediction. */
 static void check_folder(InputFiles *f, int index, const char *path, int channels, FaultList *warnings)
 {
     InputNames dropped = {0}, whole = {0}, beyond = {0};
@@ -57,15 +57,15 @@ static void check_folder(InputFiles *f, int index, const char *path, int channel
         }
     }
     warn_of(warnings, &dropped, path,
-            "without a channel number beside others that have one (_0000): not read; give them singly, or in a folder "
-            "of their own, if they are images");
-    warn_of(warnings, &whole, path, "without a channel number that counts (_0000): each is a case by its whole name");
+            "without a channel number, while others have one (_0000): not read; if they are images, give the files, or "
+            "a folder with only them");
+    warn_of(warnings, &whole, path, "without a channel number (_0000): each is a case of its whole name");
     warn_of(warnings, &beyond, path,
-            channels == 1 ? "with a number beyond the model's only channel (_0000): each is a case by its whole name"
-                          : "with a number beyond the model's channels: each is a case by its whole name");
+            channels == 1 ? "with a number above that of the model's only channel (_0000): each is a case of its whole name"
+                          : "with a number above those of the model's channels: each is a case of its whole name");
 }
 
-/* Files without a path were dropped. */
+/* Removes the files without a path from the list. */
 static void forget_dropped(InputFiles *f)
 {
     int kept = 0;
@@ -97,24 +97,24 @@ static void set_fault(InputCase *c, Err *e, const char *format, ...) __attribute
 static void set_fault(InputCase *c, Err *e, const char *format, ...)
 {
     va_list args;
-    if (c->fault) return; /* the first one says enough */
+    if (c->fault) return; /* only the first fault is kept */
     va_start(args, format);
     c->fault = text_format(e, format, args);
     va_end(args);
 }
 
-/* Compares with the case's last file, which is of the same channel or an earlier one. True: it is not needed. */
+/* Compares a file with the case's last one, which has the same or a lower channel. Returns whether it is a duplicate. */
 static bool is_double(InputCase *c, const InputFile *last, const InputFile *file, Err *e)
 {
-    /* One file may well stand for two channels by links of both names; else it was given twice. */
+    /* The same file may be two channels, by links with both names; otherwise it was given twice. */
     if (input_files_same(last, file) && (last->channel == file->channel || last->channel == INPUT_WHOLE)) return true;
     if (last->channel == file->channel && file->channel == INPUT_WHOLE)
-        set_fault(c, e, "it is given by two files: %s and %s; leave one out", last->path, file->path);
+        set_fault(c, e, "it has two files: %s and %s; omit one", last->path, file->path);
     else if (last->channel == file->channel)
-        set_fault(c, e, "its channel %d is given by two files: %s and %s; leave one out", file->channel, last->path,
+        set_fault(c, e, "its channel %d has two files: %s and %s; omit one", file->channel, last->path,
                   file->path);
     else if (last->channel == INPUT_WHOLE)
-        set_fault(c, e, "it is given as a whole by %s, and by its channel in %s; leave one out", last->path,
+        set_fault(c, e, "all its channels are in %s, and one of them also in %s; omit one", last->path,
                   file->path);
     return false;
 }
@@ -127,7 +127,7 @@ static void expect_channel(InputCase *c, const InputFile *file, int channel, con
               file->name + file->name_length, file->name);
 }
 
-/* Makes a case of files with the same id, whose paths it takes over. */
+/* Makes a case of files with the same id and takes ownership of their paths. */
 static int make_case(InputCase *c, InputFile *files, int count, const DatasetInfo *info, Err *e)
 {
     Case *made = &c->files;

@@ -1,9 +1,9 @@
-/* Inputs: which cases a prediction was asked for, from folders and single files.
+/* Inputs: the cases of a prediction, from folders and single files.
  *
- * Names (nnU-Net's, and what people have besides): NAME_0001.nii.gz is channel 1 of the case NAME if channel 0,
- * NAME_0000, is in the same folder or was given too, and the model has more than one channel. Every other file is
- * a case by its whole name, with all channels in it: IXI_0012.nii.gz alone is the case IXI_0012. A file brings the
- * other channels of its case along. The same file given twice counts once.
+ * NAME_0001.nii.gz is channel 1 of the case NAME if channel 0, NAME_0000, is in the same folder or was given too, and the
+ * model has more than one channel (nnU-Net's names). Every other file is a case of its own, with all channels in it:
+ * IXI_0012.nii.gz alone is the case IXI_0012. For a single file, the other channels of its case are added. A file given
+ * twice is used once.
  *   InputList list;
  *   inputs_list(&list, paths, count, info, e); … inputs_free(&list); */
 #ifndef INFERENCE_INPUTS_H
@@ -13,18 +13,18 @@
 
 typedef struct InputCase {
     Case files;      /* its label is NULL */
-    char *fault;     /* why it cannot be predicted, with the files' names; NULL */
+    char *fault;     /* the reason, with the files' names, if it cannot be predicted; NULL */
 } InputCase;
 
 typedef struct InputList {
     InputCase *cases;      /* sorted by id, each id once */
     int count;
-    FaultList warnings;    /* files that are not used, or not as their names suggest */
+    FaultList warnings;    /* about files that are not used, or used in another way than their names suggest */
 } InputList;
 
-/* info: of the model: its channels and, in folders, the ending of its images (in small letters or capitals). list is
- * new. Takes n log n for n files. Fails: ERR_IO, ERR_NOMEM; ERR_VALUE for a path that is neither a folder nor an
- * image, and for a folder without an image of that ending, with what is there. */
+/* info: of the model: its channels, and the ending of images in folders (small or capital letters). list is new. Time:
+ * n log n for n files. Fails: ERR_IO, ERR_NOMEM; ERR_VALUE for a path that is neither a folder nor an image, and for a
+ * folder without images of that ending, with its content. */
 int inputs_list(InputList *list, const char *const *paths, int count, const DatasetInfo *info, Err *e);
 void inputs_free(InputList *list);
 

@@ -1,7 +1,7 @@
-/* Label rule: from pixels' scores to their labels (nnU-Net's label manager; docs/reference.md, Labels).
+/* Label rule: labels of pixels from their logits or probabilities (nnU-Net's label manager; docs/reference.md, Labels).
  *
- * Without regions a class per head: softmax, and the first of the largest. With regions: sigmoid, and the
- * last of those above one half, in the order of regions_class_order. */
+ * Without regions there is a class per head: softmax, and the first class with the largest value. With regions: sigmoid,
+ * and the last region above one half, in the order of regions_class_order. */
 #ifndef INFERENCE_LABEL_RULE_H
 #define INFERENCE_LABEL_RULE_H
 
@@ -11,7 +11,7 @@
 #include "plans/dataset_json.h"
 #include "preprocess/volume.h"
 
-/* probabilities (pixels, heads) of logits of that shape; may be the same block. */
+/* probabilities (pixels, heads) of logits of the same shape; both may be the same array. */
 void probabilities_of_logits(float *probabilities, const float *logits, int64_t pixels,
                              const DatasetInfo *info);
 
@@ -20,7 +20,7 @@ void labels_of_logits(uint16_t *labels, const float *logits, int64_t pixels, con
 void labels_of_probabilities(uint16_t *labels, const float *probabilities, int64_t pixels,
                              const DatasetInfo *info);
 
-/* What a pixel outside the predicted box has: background for certain. probabilities (heads) written. */
+/* Probabilities (heads) of a pixel outside the predicted box: 1 for the background. */
 void probabilities_outside(float *probabilities, const DatasetInfo *info);
 
 /* The type of label images: uint8, or uint16 from 255 foreground labels on. */

@@ -23,7 +23,7 @@ static int has_file(bool *there, const char *folder, const char *name, Err *e)
     return code;
 }
 
-/* One of the names is in the folder. */
+/* Whether one of the names is in the folder. */
 static int has_one(bool *there, const char *folder, const char *const *names, Err *e)
 {
     *there = false;
@@ -36,7 +36,7 @@ static int has_plans(bool *there, const char *folder, Err *e)
     return has_one(there, folder, (const char *const[]){"plans.yaml", "plans.json", NULL}, e);
 }
 
-/* A plan and a fold; a plan alone may be that of preprocessed cases. */
+/* A results folder has a plan and a fold; a folder with only a plan may contain preprocessed cases. */
 static int is_results(bool *is, const char *folder, Err *e)
 {
     FoldList folds;
@@ -48,9 +48,9 @@ static int is_results(bool *is, const char *folder, Err *e)
     return 0;
 }
 
-/* ---- one too deep ---- */
+/* ---- a path within a results folder ---- */
 
-/* The folder that holds an absolute path; the caller's; NULL for the root or for lack of memory. */
+/* The parent folder of an absolute path; owned by the caller; NULL for the root or without memory. */
 static char *parent_of(const char *path, Err *e)
 {
     const char *name = path_base(path);
@@ -66,7 +66,7 @@ static bool parse_fold(const char *name, int *fold)
     return is_fold;
 }
 
-/* path: absolute, a fold's folder or something in it. *found: the results folder was. */
+/* path: absolute; a fold's folder or something in it. *found: the results folder was found. */
 static int look_above(ModelFolder *f, const char *path, bool *found, Err *e)
 {
     enum { LEVELS = 3 };
@@ -91,7 +91,7 @@ static int look_above(ModelFolder *f, const char *path, bool *found, Err *e)
     return code;
 }
 
-/* ---- one too high ---- */
+/* ---- a path above a results folder ---- */
 
 typedef struct Search {
     char *first;      /* the first results folder found; owned */
@@ -115,7 +115,7 @@ static int look_into(Search *s, const char *path, int levels, Err *e)
 
 static int search_below(Search *s, const char *folder, int levels, Err *e)
 {
-    enum { MOST = 1000 };   /* entries of a folder that is searched: results lie in small ones */
+    enum { MOST = 1000 };   /* a folder with more entries is not searched: results are in small ones */
     FileList names;
     Err unreadable;
     if (file_list(&names, folder, &unreadable)) return 0;
@@ -148,7 +148,7 @@ static int look_below(ModelFolder *f, const char *path, bool *found, Err *e)
     return code;
 }
 
-/* ---- something else ---- */
+/* ---- other paths ---- */
 
 static int refuse_folder(const char *path, Err *e)
 {
@@ -167,19 +167,19 @@ static int refuse_folder(const char *path, Err *e)
     if (is_preprocessed) return err_set(e, ERR_VALUE, "%s is a folder of preprocessed cases: %s", path, meant);
     if (is_raw) return err_set(e, ERR_VALUE, "%s is a raw dataset: %s", path, meant);
     if (has_plan)
-        return err_set(e, ERR_VALUE, "%s: a plan is there, but no fold: finish a training first (train … 0 -o %s)", path,
+        return err_set(e, ERR_VALUE, "%s: there is a plan, but no fold: finish a training first (train … 0 -o %s)", path,
                        path);
     if (fold_count)
-        return err_set(e, ERR_VALUE, "%s: folds are there, but no plans.yaml (of nnU-Net: plans.json), which train wrote beside "
+        return err_set(e, ERR_VALUE, "%s: there are folds, but no plans.yaml (nnU-Net: plans.json), which train wrote beside "
                        "them: put it back", path);
-    return err_set(e, ERR_VALUE, "%s: no model is there: %s, or inference.yaml", path, meant);
+    return err_set(e, ERR_VALUE, "%s: there is no model: %s, or inference.yaml", path, meant);
 }
 
 static int find_in_folder(ModelFolder *f, const char *path, Err *e)
 {
     FileList names;
     bool found;
-    TRY(file_list(&names, path, e)); /* a folder that cannot be read is no empty one */
+    TRY(file_list(&names, path, e)); /* fails if the folder cannot be read */
     file_list_free(&names);
     TRY(is_results(&found, path, e));
     if (found) return (f->results = mem_strdup(path, e)) ? 0 : ERR_NOMEM;
@@ -190,7 +190,7 @@ static int find_in_folder(ModelFolder *f, const char *path, Err *e)
     return code || found ? code : refuse_folder(path, e);
 }
 
-/* "best" of checkpoint_best.safetensors; the caller's; NULL if that is no checkpoint's name. */
+/* "best" from checkpoint_best.safetensors; owned by the caller; NULL if it is not the name of a checkpoint. */
 static char *checkpoint_name(const char *path, Err *e)
 {
     static const char prefix[] = "checkpoint_";
@@ -210,7 +210,7 @@ static int find_by_weights(ModelFolder *f, const char *path, Err *e)
     f->checkpoint = checkpoint_name(path, e);
     if (found && f->checkpoint) return 0;
     return err_set(e, ERR_VALUE,
-                   "%s: weights alone are no model: expected a results folder, with plans.yaml (or plans.json), "
+                   "%s: these are only weights: expected a results folder, with plans.yaml (or plans.json), "
                    "dataset.json and fold_0/checkpoint_final.safetensors (or .pth)",
                    path);
 }
@@ -237,7 +237,7 @@ int model_folder_find(ModelFolder *f, const char *path, Err *e)
     *f = (ModelFolder){.fold = MODEL_ANY_FOLD};
     int code = file_is_there(path, &there, e);
     if (!code && !there)
-        code = err_set(e, ERR_VALUE, "%s: does not exist: expected a results folder, or inference.yaml", path);
+        code = err_set(e, ERR_VALUE, "%s does not exist: expected a results folder, or inference.yaml", path);
     if (!code) code = file_is_folder(path) ? find_in_folder(f, path, e) : find_by_file(f, path, e);
     if (code) model_folder_free(f);
     return code;

@@ -14,9 +14,9 @@ void fold_list_text(const FoldList *f, Text *text)
     for (int i = 0; i < f->count; i++) text_add(text, "%s %s", i ? "," : "", fold_name(name, f->numbers[i]));
 }
 
-/* ---- which checkpoints ---- */
+/* ---- checkpoints ---- */
 
-/* The fold's checkpoint, if it is there. */
+/* Adds the fold and its checkpoint, if it exists. */
 static int try_fold(ModelSource *s, int fold, bool *found, Err *e)
 {
     char *path;
@@ -31,14 +31,14 @@ static int try_fold(ModelSource *s, int fold, bool *found, Err *e)
     return code;
 }
 
-/* What to do where a fold lacks the checkpoint: take another one that it has, or finish its training. */
+/* Adds advice for a fold without the checkpoint: use another one that it has, or finish its training. */
 static int add_way_out(Text *text, const ModelSource *s, int fold, Err *e)
 {
     static const char *const names[] = {"final", "best", "latest"};
     char *path = NULL, folder[FOLD_NAME_BYTES];
     for (int i = 0; i < 3 && !path; i++) {
         TRY(results_checkpoint(&path, s->results, fold, names[i], e));
-        if (path) text_add(text, ", but checkpoint_%s: take it with --checkpoint %s", names[i], names[i]);
+        if (path) text_add(text, ", but checkpoint_%s: use it with --checkpoint %s", names[i], names[i]);
     }
     mem_free(path);
     if (!strcmp(s->checkpoint, "final"))
@@ -47,7 +47,7 @@ static int add_way_out(Text *text, const ModelSource *s, int fold, Err *e)
     return text_check(text, e);
 }
 
-/* What there is instead of a checkpoint that was asked for. */
+/* Fails with what there is instead of a requested checkpoint. */
 static int refuse_fold(const ModelSource *s, int fold, const FoldList *there, Err *e)
 {
     char name[FOLD_NAME_BYTES];
@@ -98,8 +98,8 @@ static int refuse_results(const ModelSource *s, const FoldList *there, Err *e)
     Text text = {0};
     if (!there->count)
         return err_set(e, ERR_VALUE,
-                       "%s: no fold is there: expected a results folder of train, with fold_0/checkpoint_%s.safetensors "
-                       "and more",
+                       "%s: there is no fold: expected a results folder of train, with fold_0/checkpoint_%s.safetensors "
+                       "and other files",
                        s->results, s->checkpoint);
     fold_list_text(there, &text);
     text_add(&text, " %s no checkpoint_%s", there->count == 1 ? "has" : "have", s->checkpoint);

@@ -1,4 +1,4 @@
-/* ModelSource: which checkpoints of a results folder predict, and their plan and dataset; no weights are read.
+/* ModelSource: the checkpoints of a results folder for a prediction, their plan and dataset; no weights are read.
  *
  *   ModelSource s;
  *   model_source_open(&s, "results", NULL, 0, NULL, e);
@@ -20,17 +20,17 @@ typedef struct ModelSource {
     char *checkpoint;      /* "final", "best" or "latest" */
     FoldList folds;        /* those that predict together */
     char **paths;          /* of their checkpoints */
-    FoldList unused;       /* folds that are there, but not this checkpoint of them; fold_all beside others */
+    FoldList unused;       /* folds without this checkpoint; fold_all if there are others */
     Plan plan;
     DatasetInfo info;
     bool has_info;
 } ModelSource;
 
-/* folds (fold_count): which are to predict, SPLITS_FOLD_ALL for `all`. None: all numbered folds that have the
- * checkpoint, or fold_all where it is the only one (nnU-Net's rule: fold_all is never averaged with the others nor
- * put in their place unless asked for). checkpoint: NULL for "final". s is new. Fails: ERR_IO for a folder that
- * cannot be looked into; ERR_VALUE where a fold or its checkpoint is not there, with what is; as results_read;
- * ERR_UNSUPPORTED for a network that this build does not know, with the file. */
+/* folds (fold_count): the requested folds, SPLITS_FOLD_ALL for `all`. None: all numbered folds that have the checkpoint, or
+ * fold_all if it is the only one (nnU-Net's rule: fold_all is only used with or instead of others if requested).
+ * checkpoint: NULL for "final". s is new. Fails: ERR_IO for a folder that cannot be read; ERR_VALUE if a fold or its
+ * checkpoint does not exist, with those that do; as results_read; ERR_UNSUPPORTED for a network that this build does not
+ * have, with the file. */
 int model_source_open(ModelSource *s, const char *results, const int *folds, int fold_count, const char *checkpoint,
                       Err *e);
 void model_source_free(ModelSource *s);

@@ -20,7 +20,7 @@ const char *output_file_unknown(const char *output)
     return NULL;
 }
 
-/* Whether path is one of the files that an image consists of. */
+/* *is: path is one of the files that an image consists of. */
 static int is_part(bool *is, const char *path, const char *image, Err *e)
 {
     FileList files;
@@ -46,10 +46,10 @@ static int expect_free(const char *path, const Case *c, bool replace, Err *e)
     if (!there) return 0;
     for (int i = 0; i < c->image_count && !is; i++) TRY(is_part(&is, path, c->images[i], e));
     if (is) return err_set(e, ERR_VALUE, "%s belongs to the image itself: give another name with -o", path);
-    return replace ? 0 : err_set(e, ERR_VALUE, "%s is there already: give another name with -o, or --overwrite", path);
+    return replace ? 0 : err_set(e, ERR_VALUE, "%s exists already: give another name with -o, or --overwrite", path);
 }
 
-/* The file, and the one that is written beside it. */
+/* Checks the file, and the one that is written beside it. */
 static int expect_all_free(const char *path, const Case *c, bool replace, Err *e)
 {
     FileList files;
@@ -75,11 +75,11 @@ int output_file_expect_format(const char *path, const Case *c, Err *e)
     if (!holds_one_slice(image_ending(path))) return 0;
     TRY(image_probe(&g, &channels, c->images[0], e));
     if (g.shape_zyx[0] == 1) return 0;
-    return err_set(e, ERR_SHAPE, "%s: a picture cannot hold the %lld slices of %s: name a file of another format for it, "
-                   "as -o seg%s", path, (long long)g.shape_zyx[0], c->images[0], image_ending(c->images[0]));
+    return err_set(e, ERR_SHAPE, "%s: a picture cannot store the %lld slices of %s: give a file of another format, such as "
+                   "-o seg%s", path, (long long)g.shape_zyx[0], c->images[0], image_ending(c->images[0]));
 }
 
-/* Makes the folder and a temporary file in it, which goes away at once. */
+/* Makes the folder and checks that files can be written there, by a temporary file. */
 static int expect_writable(const char *path, Err *e)
 {
     OutFile probe;

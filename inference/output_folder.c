@@ -7,7 +7,7 @@
 #include "data/image_files.h"
 #include "inference/prediction_job.h"
 
-/* Names of the files of a case. */
+/* Names of the output files of a case. */
 typedef struct CaseOutputs {
     const char *names[3];   /* owned */
     int count;
@@ -39,7 +39,7 @@ char *output_folder_labels(const OutputFolder *f, const char *id, Err *e)
 
 /* ---- opening ---- */
 
-/* "a: 1, now 2; b: 3, now 4 …": the first differences, as much as a message can hold. */
+/* Shortens "a: 1, now 2; b: 3, now 4 …" to the first differences, for a message. */
 static void cut_differences(Text *t)
 {
     enum { MOST = 400 };
@@ -68,7 +68,7 @@ int output_folder_open(OutputFolder *f, const char *path, const char *ending, bo
     int code = f->ending ? prediction_record_open(&f->record, path, made_from, replace, e) : ERR_NOMEM;
     if (code == ERR_FORMAT) {
         const Err damage = *e;
-        err_set(e, ERR_FORMAT, "%s; so it is not known what the predictions there were made from: give another folder "
+        err_set(e, ERR_FORMAT, "%s; so it is not known what these predictions were made from: give another folder "
                 "with -o, or replace them with --overwrite", damage.text);
     }
     if (!code && prediction_record_is_other(f->record, &differences)) code = refuse_other(f, &differences, e);
@@ -85,9 +85,9 @@ int output_folder_close(OutputFolder *f, Err *e)
     return code;
 }
 
-/* ---- what is there ---- */
+/* ---- existing outputs ---- */
 
-/* Files in the way, for one message about all of them. */
+/* Files with names of outputs that predict did not write, for one message about all. */
 typedef struct Foreign {
     int count;
     Err first;
@@ -108,7 +108,8 @@ static int fail_case(const Decision *d, int index, Err *fault)
     return 0;
 }
 
-/* The first of an image and what is written beside it that is a file of an image of any case; the caller's, or NULL. */
+/* *path: the first output file (an image, or the file beside it) that is also a file of an input image; owned by the
+ * caller, or NULL. */
 static int find_input(char **path, const Decision *d, const char *name, Err *e)
 {
     FileList parts;
@@ -127,7 +128,7 @@ static int find_input(char **path, const Decision *d, const char *name, Err *e)
     return code;
 }
 
-/* Whether the case's outputs would replace images; then it has failed. */
+/* Fails the case if its outputs would replace input images. */
 static int expect_no_input(const Decision *d, int index, const CaseOutputs *outputs, Err *e)
 {
     for (int i = 0; i < outputs->count; i++) {
@@ -135,21 +136,21 @@ static int expect_no_input(const Decision *d, int index, const CaseOutputs *outp
         char *path;
         TRY(find_input(&path, d, outputs->names[i], e));
         if (!path) continue;
-        err_set(&fault, ERR_VALUE, "its labels would replace %s, which belongs to an image: name another folder with -o",
+        err_set(&fault, ERR_VALUE, "its labels would replace %s, which belongs to an image: give another folder with -o",
                 path);
         mem_free(path);
         return fail_case(d, index, &fault);
     }
     if (d->f->probabilities && !strcmp(outputs->names[2], PREDICTION_RECORD_NAME)) {
         Err fault;
-        err_set(&fault, ERR_VALUE, "%s/%s is where predict keeps its record: give the image another name", d->f->path,
+        err_set(&fault, ERR_VALUE, "%s/%s is the name of predict's record: give the image another name", d->f->path,
                 PREDICTION_RECORD_NAME);
         return fail_case(d, index, &fault);
     }
     return 0;
 }
 
-/* The files are those that were recorded: whether they were made from the present inputs. */
+/* For outputs that are as recorded: *made is whether they were made from other inputs than the present ones. */
 static int compare_inputs(const Decision *d, int index, bool *made, Err *e)
 {
     MadeFrom inputs;
@@ -160,7 +161,7 @@ static int compare_inputs(const Decision *d, int index, bool *made, Err *e)
     *made = !prediction_record_same_inputs(d->f->record, id, &inputs, &why);
     made_from_free(&inputs);
     if (*made && !d->cases->renewed[index])
-        prediction_tell(d->o, TELL_NOTE, "case %s is made anew: its image is another one (%s)", id,
+        prediction_tell(d->o, TELL_NOTE, "case %s is predicted again: its image has changed (%s)", id,
                         why.data ? why.data : "");
     d->cases->renewed[index] |= *made;
     const int code = text_check(&why, e);
@@ -172,7 +173,7 @@ static int refuse_changed(const Decision *d, int index, const char *name)
 {
     Err fault;
     err_set(&fault, ERR_VALUE,
-            "%s/%s is no longer what predict wrote there; if somebody corrected it, move it to another folder; "
+            "%s/%s was changed since predict wrote it; if it was corrected by hand, move it to another folder; "
             "--overwrite replaces it",
             d->f->path, name);
     return fail_case(d, index, &fault);
@@ -208,7 +209,7 @@ static int look_at_case(Decision *d, int index, bool *made, Err *e)
 static int refuse_foreign(const Foreign *foreign, const OutputFolder *f, Err *e)
 {
     return err_set(e, ERR_VALUE,
-                   "%d file%s of these names %s there already, and %s/%s does not say that predict made %s; the first is "
+                   "%d file%s with names of outputs %s there already, and %s/%s does not record that predict made %s; the first is "
                    "%s: give another folder with -o, or replace %s with --overwrite",
                    foreign->count, foreign->count == 1 ? "" : "s", foreign->count == 1 ? "is" : "are", f->path,
                    PREDICTION_RECORD_NAME, foreign->count == 1 ? "it" : "them", foreign->first.text,
@@ -232,7 +233,7 @@ static int decide(Decision *d, bool *made, Err *e)
     const int left = prediction_record_dropped(d->f->record);
     if (left)
         prediction_tell(d->o, TELL_WARNING,
-                        "%s: %d other case%s there %s made by another model or with other options; %s no longer recorded",
+                        "%s: %d other case%s in it %s made by another model or with other options; %s no longer recorded",
                         d->f->path, left, left == 1 ? "" : "s", left == 1 ? "was" : "were",
                         left == 1 ? "it is" : "they are");
     return 0;
@@ -248,7 +249,7 @@ int output_folder_decide(OutputFolder *f, PredictionCases *c, bool *made, const 
     return code;
 }
 
-/* ---- what was made ---- */
+/* ---- recording ---- */
 
 int output_folder_done(OutputFolder *f, PredictionCases *c, int index, Err *e)
 {

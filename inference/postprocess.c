@@ -90,8 +90,8 @@ int postprocessing_expect_labels(const Postprocessing *p, const DatasetInfo *inf
     for (int i = 0; i < p->count; i++)
         for (int k = 0; k < p->steps[i].label_count; k++)
             if (!dataset_knows_value(info, p->steps[i].labels[k]))
-                return err_set(e, ERR_VALUE, "the post-processing names label %d, and the labels of %s go up to %d: it was "
-                               "decided for another dataset", p->steps[i].labels[k], source, info->max_value);
+                return err_set(e, ERR_VALUE, "the post-processing has label %d, and the labels of %s go up to %d: it was "
+                               "chosen for another dataset", p->steps[i].labels[k], source, info->max_value);
     return 0;
 }
 
@@ -104,7 +104,7 @@ int postprocessing_apply(const Postprocessing *p, Array *labels, Err *e)
 int64_t postprocessing_bytes(const Postprocessing *p, const int64_t shape_zyx[3])
 {
     const int64_t voxels = shape_zyx[0] * shape_zyx[1] * shape_zyx[2];
-    const int64_t sizes = (voxels / 2 + 2) * (int64_t)sizeof(int64_t); /* components have a gap behind them */
+    const int64_t sizes = (voxels / 2 + 2) * (int64_t)sizeof(int64_t); /* at most every second voxel is a component of its own */
     const int64_t maps = voxels * (int64_t)(sizeof(uint8_t) + sizeof(int32_t)),
                   runs = components_bytes(shape_zyx);
     if (!p->count) return 0;
@@ -116,7 +116,7 @@ int64_t postprocessing_bytes(const Postprocessing *p, const int64_t shape_zyx[3]
 void postprocessing_put(const Postprocessing *p, DocWriter *w, const char *key)
 {
     doc_open(w, key, DOC_SEQUENCE, false);
-    if (p->count) doc_comment(w, "in each step these labels together keep only their largest component");
+    if (p->count) doc_comment(w, "each step keeps only the largest component of these labels together");
     for (int i = 0; i < p->count; i++) {
         doc_open(w, NULL, DOC_SEQUENCE, true);
         for (int k = 0; k < p->steps[i].label_count; k++) doc_put_int(w, NULL, p->steps[i].labels[k]);

@@ -1,4 +1,4 @@
-/* predict: segments images with what train left in a results folder, or as inference.yaml says. */
+/* predict: segments images with the networks of a results folder, or of an inference.yaml. */
 #include <stdio.h>
 #include <string.h>
 
@@ -30,19 +30,19 @@ enum {
 static const struct argp_option option_list[] = {
     {"input", 'i', "PATH", 0, "Folder of images (CASE_0000.nii.gz …), or an image; may be repeated", 0},
     {"model", 'm', "RESULTS", 0, "Results folder of train or of nnU-Net, or inference.yaml of find_best_configuration", 0},
-    {"folds", 'f', "0,1,2", 0, "Folds to average: 0-4,7 or all (default: the numbered ones that are there)", 0},
+    {"folds", 'f', "0,1,2", 0, "Folds to average: 0-4,7 or all (default: all numbered ones that exist)", 0},
     {"checkpoint", KEY_CHECKPOINT, "NAME", 0, "Which checkpoint of each fold: final (default), best or latest", 0},
-    {"tta", KEY_TTA, NULL, 0, "Average over mirrored predictions: more work (default: as the plan says)", 0},
+    {"tta", KEY_TTA, NULL, 0, "Average over mirrored predictions: slower (default: as in the plan)", 0},
     {"no-tta", KEY_NO_TTA, NULL, 0, "Do not average over mirrored predictions", 0},
-    {"step", KEY_STEP, "TILES", 0, "Step of the sliding window, as a share of the patch size (default: the plan's, 0.5)", 0},
+    {"step", KEY_STEP, "TILES", 0, "Step of the sliding window, as a fraction of the patch size (default: the plan's, 0.5)", 0},
     {"save-probabilities", KEY_PROBABILITIES, NULL, 0,
      "Write CASE.npy too, float32 (Z,Y,X,classes) in the plan's order of axes, with CASE.yaml and "
      "dataset.json",
      0},
     {"postprocessing", KEY_POSTPROCESSING, "FILE", 0, "Apply the post-processing of this inference.yaml", 0},
-    {"memory", KEY_MEMORY, "SIZE", 0, "Take no more memory than this, such as 4G (4 means the same) or 800M", 0},
+    {"memory", KEY_MEMORY, "SIZE", 0, "Use at most this memory, such as 800M or 4G (4 means 4G)", 0},
     {"explain", KEY_EXPLAIN, NULL, 0,
-     "First print how much work and memory each case takes at most; without -o nothing else", 0},
+     "First print the tiles and the largest memory of each case; without -o do nothing else", 0},
     {0},
 };
 
@@ -63,12 +63,12 @@ static void set_model(Options *o, const char *path, struct argp_state *state)
 {
     if (!*path) argp_error(state, "-m '': the path is empty: give a results folder, or inference.yaml");
     if (o->model)
-        argp_error(state, "-m is given twice: %s and %s; to average models name them in one inference.yaml "
+        argp_error(state, "-m is given twice: %s and %s; to average models list them in one inference.yaml "
                    "(find_best_configuration writes it)", o->model, path);
     o->model = path;
 }
 
-/* nnU-Net's -f 0 1 2: the later numbers look like images. */
+/* With nnU-Net's -f 0 1 2 the later numbers are read as images. */
 static void check_folds(const Options *o, struct argp_state *state)
 {
     bool there;
@@ -78,7 +78,7 @@ static void check_folds(const Options *o, struct argp_state *state)
         const bool is_fold = !fold_list_parse(&fold, input, NULL);
         fold_list_free(&fold);
         if (is_fold && !file_is_there(input, &there, NULL) && !there)
-            argp_error(state, "there is no image or folder %s; if it is a fold: folds are joined by commas, as -f 0,%s",
+            argp_error(state, "there is no image or folder %s; if it is a fold: separate folds by commas, as in -f 0,%s",
                        input, strcmp(input, "0") ? input : "1");
     }
 }
@@ -93,7 +93,7 @@ static void check_output(const Options *o, struct argp_state *state)
                    unknown, known);
     }
     if (o->prediction.save_probabilities && output_file_is_meant(output))
-        argp_error(state, "--save-probabilities with -o %s: give a folder, they are files of their own", output);
+        argp_error(state, "--save-probabilities with -o %s: give a folder, because probabilities are separate files", output);
 }
 
 static void check_options(const Options *o, struct argp_state *state)
@@ -139,12 +139,12 @@ static void tell(PredictionTell kind, const char *text)
     case TELL_WARNING: program_warn("%s", text); return;
     case TELL_TABLE:
         fputs(text, stdout);
-        fflush(stdout); /* in order with what stderr says */
+        fflush(stdout); /* keeps the order of lines on stdout and stderr */
         return;
     }
 }
 
-/* What the path named beside the folder is as if it had been given by -f and --checkpoint. */
+/* A fold or checkpoint in the path of -m is used as if it had been given by -f or --checkpoint. */
 static int take_from_path(Options *o, const ModelFolder *f, Err *e)
 {
     const char *asked = o->prediction.predictor.checkpoint;
@@ -157,7 +157,7 @@ static int take_from_path(Options *o, const ModelFolder *f, Err *e)
     }
     if (!f->checkpoint) return 0;
     if (asked && strcmp(asked, f->checkpoint))
-        return err_set(e, ERR_VALUE, "-m %s and --checkpoint %s contradict each other: leave one out", o->model, asked);
+        return err_set(e, ERR_VALUE, "-m %s and --checkpoint %s contradict each other: omit one", o->model, asked);
     o->prediction.predictor.checkpoint = f->checkpoint;
     return 0;
 }
@@ -166,9 +166,9 @@ static void tell_folder(const Options *o, const ModelFolder *f)
 {
     char name[FOLD_NAME_BYTES];
     if (!f->is_other || o->common.quiet) return;
-    if (f->fold == MODEL_ANY_FOLD) program_say("-m %s: taken is the only results folder in it, %s", o->model, f->results);
+    if (f->fold == MODEL_ANY_FOLD) program_say("-m %s: using the only results folder in it, %s", o->model, f->results);
     else
-        program_say("-m %s: taken is fold %s of the results folder %s%s%s", o->model, fold_name(name, f->fold), f->results,
+        program_say("-m %s: using fold %s of the results folder %s%s%s", o->model, fold_name(name, f->fold), f->results,
                     f->checkpoint ? ", checkpoint " : "", f->checkpoint ? f->checkpoint : "");
 }
 
@@ -206,7 +206,7 @@ static int run(Options *o, Err *e)
     p->inputs = o->inputs;
     p->output = o->common.output;
     p->into_file = output_file_is_meant(p->output);
-    if (p->into_file || !*p->output) program_interrupt_hint("no labels were written: the same command begins anew");
+    if (p->into_file || !*p->output) program_interrupt_hint("no labels were written: the same command starts from the beginning");
     p->overwrite = o->common.overwrite;
     p->quiet = o->common.quiet;
     p->tell = tell;
@@ -228,14 +228,14 @@ int main(int argc, char **argv)
         .doc = "Segments images with the networks in RESULTS: writes one label image per "
                "case, with the image's shape and geometry, to the folder given by -o, or of one "
                "case to the image file given by -o.\v"
-               "OUT/predict.yaml records from what each prediction was made: what the same model and options made of the "
-               "same images is kept. Several models of an inference.yaml leave their probabilities in OUT/model_1, "
-               "OUT/model_2 …, and the mean decides.\nExit status: 0 done, 1 some case failed, 2 wrong usage."};
+               "OUT/predict.yaml records what each prediction was made from: predictions of the same images by the same model "
+               "and options are kept. Several models of an inference.yaml write their probabilities to OUT/model_1, "
+               "OUT/model_2 …; the labels follow from the mean.\nExit status: 0 done, 1 some case failed, 2 wrong usage."};
     Options o = {.common = {.takes = OPT_OUTPUT | OPT_THREADS | OPT_QUIET | OPT_OVERWRITE | OPT_DEVICE |
                                      OPT_PRECISION, .output = ""}};
     Err e = {0};
     program_begin("predict", false);
-    program_interrupt_hint("the cases that are done stand: the same command goes on with the others");
+    program_interrupt_hint("finished cases are kept: the same command continues with the others");
     o.inputs = mem_alloc((size_t)argc * sizeof *o.inputs, &e);
     if (!o.inputs) return program_end(ERR_NOMEM, &e, false);
     char engine[EXECUTOR_ENGINE_BYTES];

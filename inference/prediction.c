@@ -14,18 +14,18 @@
 #include "plans/meaning.h"
 #include "plans/splits.h"
 
-/* A prediction under way. */
+/* The state of a prediction. */
 typedef struct Run {
     const PredictionOptions *o;
     const Configuration *c;
-    ModelSource sources[CONFIGURATION_MODELS];   /* opened, until a job takes it over */
+    ModelSource sources[CONFIGURATION_MODELS];   /* opened; each is moved to its job */
     PredictionCases cases;
     OutputFolder output;
     bool *made;                                  /* by output_folder_decide */
-    FaultList warnings;                          /* about no case */
+    FaultList warnings;                          /* that do not belong to a case */
 } Run;
 
-/* ---- before anything is computed ---- */
+/* ---- checks before anything is computed ---- */
 
 static void warn_of_unused(Run *run, const ModelSource *s, const FoldList *folds, const char *why)
 {
@@ -37,7 +37,7 @@ static void warn_of_unused(Run *run, const ModelSource *s, const FoldList *folds
     text_free(&names);
 }
 
-/* Folds that are there and do not predict. */
+/* Warns about folds that exist and are not used. */
 static int find_unused_folds(Run *run, const ModelSource *s, Err *e)
 {
     FoldList finished = {0}, unfinished = {0};
@@ -46,7 +46,7 @@ static int find_unused_folds(Run *run, const ModelSource *s, Err *e)
         const int fold = s->unused.numbers[i];
         char *final = NULL;
         if (fold == SPLITS_FOLD_ALL) {
-            prediction_tell(run->o, TELL_NOTE, "%s/fold_all is left out: numbered folds are there (-f all takes it)",
+            prediction_tell(run->o, TELL_NOTE, "%s/fold_all is left out, because there are numbered folds (-f all uses it)",
                             s->results);
             continue;
         }
@@ -63,7 +63,7 @@ static int find_unused_folds(Run *run, const ModelSource *s, Err *e)
     return code;
 }
 
-/* Nobody said which checkpoint, and a training went on after the one that is taken. */
+/* Without --checkpoint: warns if a training was continued after checkpoint_final, which is used. */
 static int find_unfinished(Run *run, int model, Err *e)
 {
     const ModelSource *s = &run->sources[model];
@@ -80,15 +80,15 @@ static int find_unfinished(Run *run, int model, Err *e)
             text_add(&folds, " (%lld epochs, now %lld)", (long long)p.final, (long long)p.latest);
     }
     if (!code && folds.length)
-        fault_add(&run->warnings, FAULT_WARNING, "%s: the training of %s went on after checkpoint_final and is not finished: "
-                  "checkpoint_final is taken; --checkpoint latest takes the newer weights, of folds that have them alone; "
+        fault_add(&run->warnings, FAULT_WARNING, "%s: the training of %s was continued after checkpoint_final and is not finished: "
+                  "checkpoint_final is used; --checkpoint latest uses the newer weights, only of folds that have them; "
                   "train --continue finishes them",
                   s->results, folds.data);
     text_free(&folds);
     return code;
 }
 
-/* Weights know only images that were prepared as theirs were. */
+/* Warns if plans.yaml is not the plan that a fold was trained by: images would be preprocessed in another way. */
 static int find_other_plans(Run *run, const ModelSource *s, Err *e)
 {
     enum { SHOWN = 400 };
@@ -120,18 +120,18 @@ static int expect_same_channels(Run *run, Err *e)
         const int count = first->info.channel_count;
         if (other->info.channel_count != count)
             return err_set(e, ERR_VALUE, "%s was trained on images of %d channel%s, %s of %d: they cannot predict the same "
-                           "images; take one of them out of the file of models", first->results, count,
+                           "images; remove one of them from the file of models", first->results, count,
                            count == 1 ? "" : "s", other->results, other->info.channel_count);
         for (int k = 0; k < count; k++)
             if (strcmp(first->info.channel_names[k], other->info.channel_names[k]))
-                fault_add(&run->warnings, FAULT_WARNING, "channel %d is %s for %s, and %s for %s: look whether both were "
+                fault_add(&run->warnings, FAULT_WARNING, "channel %d is %s for %s, and %s for %s: check that both were "
                           "trained on the same kind of images", k, first->info.channel_names[k], first->results,
                           other->info.channel_names[k], other->results);
     }
     return 0;
 }
 
-/* Else their probabilities have no mean: said before hours of predicting. */
+/* Fails if the models' probabilities could not be averaged: before, not after, predicting. */
 static int expect_same_order(const Run *run, Err *e)
 {
     const ModelSource *first = &run->sources[0];
@@ -140,14 +140,14 @@ static int expect_same_order(const Run *run, Err *e)
         const int *a = first->plan.transpose_forward, *b = other->plan.transpose_forward;
         if (memcmp(a, b, sizeof first->plan.transpose_forward))
             return err_set(e, ERR_VALUE, "%s/plans.yaml has transpose_forward [%d, %d, %d], %s/plans.yaml [%d, %d, %d]: "
-                           "probabilities with their axes in another order cannot be averaged; take one of them out of %s, "
-                           "or train it anew with the other's (plan_and_preprocess --override)", first->results, a[0], a[1],
+                           "probabilities with their axes in another order cannot be averaged; remove one of them from %s, "
+                           "or train it again with the value of the other (plan_and_preprocess --override)", first->results, a[0], a[1],
                            a[2], other->results, b[0], b[1], b[2], run->c->file ? run->c->file : "the models");
     }
     return 0;
 }
 
-/* Plans that read volumes with other axes (orientation, image_reader_writer) agree in some images. */
+/* Plans with different readers (orientation, image_reader_writer) give the same order of axes for some images. */
 static int expect_same_reading(const Run *run, InputCase *one, Err *e)
 {
     Geometry g;
@@ -158,7 +158,7 @@ static int expect_same_reading(const Run *run, InputCase *one, Err *e)
     for (int i = 1; i < run->c->model_count && !one->fault; i++) {
         const ModelSource *other = &run->sources[i];
         const ReaderAxes others = plan_reader_axes(&other->plan);
-        if (others == axes || image_probe(&g, &channels, one->files.images[0], NULL)) continue; /* told when it is read */
+        if (others == axes || image_probe(&g, &channels, one->files.images[0], NULL)) continue; /* reported when it is read */
         const GridAxes a = grid_axes_read(&g, axes, across), b = grid_axes_read(&g, others, across);
         if (grid_axes_equal(&a, &b)) continue;
         one->fault = path_format(e, "%s: by the plans of %s and %s it is read with its axes in another order (orientation, "
@@ -187,12 +187,12 @@ static int open_sources(Run *run, Err *e)
     TRY(expect_same_channels(run, e));
     TRY(expect_same_order(run, e));
     if (run->o->save_probabilities && c->model_count > 1)
-        fault_add(&run->warnings, FAULT_WARNING, "--save-probabilities: each model's are kept in model_1, model_2 …; those of "
-                  "their mean are not written");
+        fault_add(&run->warnings, FAULT_WARNING, "--save-probabilities: the probabilities of each model are in model_1, model_2 …; "
+                  "their mean is not written");
     return postprocessing_expect_labels(&c->postprocessing, &run->sources[0].info, results[0], e);
 }
 
-/* A case whose files cannot be put together is told of once. */
+/* Lists the cases; those whose files do not fit together are reported once. */
 static int list_cases(Run *run, Err *e)
 {
     const PredictionOptions *o = run->o;
@@ -232,7 +232,7 @@ static PredictionJob job_of(Run *run, int model)
     return job;
 }
 
-/* Each model in a folder of its own, then their mean. */
+/* Predicts with each model into its own folder, then computes the mean. */
 static int run_models(Run *run, Err *e)
 {
     const char *folders[CONFIGURATION_MODELS] = {NULL};
@@ -261,7 +261,7 @@ static int run_jobs(Run *run, Err *e)
     return prediction_job_run(&job, e);
 }
 
-/* What stands there whole is kept. */
+/* Decides which cases must be predicted; complete outputs are kept. */
 static int decide(Run *run, Err *e)
 {
     PredictionCases *c = &run->cases;
@@ -293,7 +293,7 @@ static int run_into_folder(Run *run, Err *e)
 
 /* ---- into a file ---- */
 
-/* What can be known of a single file beforehand. */
+/* Checks for an output file, before anything is computed. */
 static int expect_file(const Run *run, Err *e)
 {
     const char *path = run->o->output;
@@ -304,7 +304,7 @@ static int expect_file(const Run *run, Err *e)
                        c->inputs.count > 2 ? " …" : "");
     if (run->c->model_count > 1)
         return err_set(e, ERR_VALUE,
-                       "-o %s is one file, and each of the %d models leaves its probabilities in a folder: give a "
+                       "-o %s is one file, and each of the %d models writes its probabilities to a folder: give a "
                        "folder with -o",
                        path, run->c->model_count);
     return output_file_expect(path, &c->inputs.cases[0].files, run->o->overwrite, e);
@@ -324,7 +324,7 @@ static int count_failures(const Run *run, Err *e)
     const int failed = prediction_cases_count(c, CASE_FAILED), kept = prediction_cases_count(c, CASE_KEPT);
     if (kept)
         prediction_tell(run->o, TELL_NOTE,
-                        "%d of %d cases were there already, made by the same from the same images, and are kept "
+                        "%d of %d cases existed already, made by the same model and options from the same images, and are kept "
                         "(--overwrite replaces them)",
                         kept, c->inputs.count);
     if (!failed) return 0;

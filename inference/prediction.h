@@ -1,9 +1,9 @@
-/* Prediction: images from files through one model or several, into a folder of label images.
+/* Prediction: segments image files with one model or several, and writes a folder of label images.
  *
- * What the program predict does, without its options. First everything that can be known without reading weights:
- * models, cases, what is in the output folder already (OUT/predict.yaml, prediction_record.h). Then case by case; a
- * bad one is told of once and the others go on. Of several models each leaves its probabilities in OUT/model_1,
- * OUT/model_2 …; their mean decides. */
+ * The work of the program predict, without its options. First everything is checked that does not need weights: models,
+ * cases, existing outputs (OUT/predict.yaml, prediction_record.h). Then cases are predicted one by one; a case that fails
+ * is reported once, and the others continue. Several models write their probabilities to OUT/model_1, OUT/model_2 …; the
+ * labels follow from their mean. */
 #ifndef INFERENCE_PREDICTION_H
 #define INFERENCE_PREDICTION_H
 
@@ -11,24 +11,24 @@
 #include "inference/predictor.h"
 
 typedef enum PredictionTell {
-    TELL_NOTE,      /* not with --quiet */
+    TELL_NOTE,      /* not printed with --quiet */
     TELL_WARNING,
-    TELL_TABLE      /* lines of a table, each with its end */
+    TELL_TABLE      /* lines of a table, each with its newline */
 } PredictionTell;
 
 typedef struct PredictionOptions {
     const char *const *inputs;     /* input_count folders and files */
     int input_count;
-    const char *output;            /* a folder, or with into_file an image; "": only explain */
+    const char *output;            /* a folder, or an image if into_file; "": only explain */
     bool into_file;
-    PredictorOptions predictor;    /* its folds, progress and context are set here, per model */
+    PredictorOptions predictor;    /* folds, progress and context are set by prediction_run, per model */
     bool save_probabilities, explain, overwrite, quiet;
     void (*tell)(PredictionTell kind, const char *text);
-    void (*report)(const char *id, const Err *fault);   /* of a case that failed; the rest goes on */
+    void (*report)(const char *id, const Err *fault);   /* called for a case that failed; the others continue */
 } PredictionOptions;
 
-/* Fails: ERR_VALUE at the end where some cases failed; before any case as model_source_open, inputs_list and
- * output_folder_decide. */
+/* Fails: before any case as model_source_open, inputs_list and output_folder_decide; ERR_VALUE at the end if some cases
+ * failed. */
 int prediction_run(const PredictionOptions *o, const Configuration *c, Err *e);
 
 #endif

@@ -87,12 +87,12 @@ static int add_place(InputPlaces *p, const char *path, Err *e)
     return 0;
 }
 
-/* All files that the images of a case consist of. */
+/* Adds all files that the images of a case consist of. */
 static int add_places(InputPlaces *p, const Case *c, Err *e)
 {
     for (int k = 0; k < c->image_count; k++) {
         FileList files;
-        Err unreadable; /* such an image is told of when its case is read */
+        Err unreadable; /* an unreadable image is reported when its case is read */
         int code = image_files(&files, c->images[k], &unreadable) ? add_place(p, c->images[k], e) : 0;
         for (int i = 0; i < files.count && !code; i++) code = add_place(p, files.names[i], e);
         file_list_free(&files);

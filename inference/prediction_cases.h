@@ -1,4 +1,4 @@
-/* PredictionCases: the cases of a prediction and how far each has come (part of inference/prediction.c).
+/* PredictionCases: the cases of a prediction and the state of each (part of inference/prediction.c).
  *
  * `PredictionCases c`; prediction_cases_list … prediction_cases_free. */
 #ifndef INFERENCE_PREDICTION_CASES_H
@@ -9,16 +9,16 @@
 
 typedef enum CaseFate {
     CASE_WANTED,
-    CASE_KEPT,       /* its output is there already */
-    CASE_FAILED      /* told of; every later step passes it over, so that it counts once */
+    CASE_KEPT,       /* its output exists already */
+    CASE_FAILED      /* reported; skipped by all later steps, so that it is counted once */
 } CaseFate;
 
 typedef struct PredictionCases {
     InputList inputs;
     CaseFate *fates;          /* of inputs.cases[i]; owned, as all below */
-    RecordTexts orientations; /* codes that were told not to be those of training: of each the first case is told */
-    bool *renewed;            /* told that it is made anew: in the folders of several models that is said once */
-    RecordedFiles *hashes;    /* of the case's files, once prediction_cases_inputs was asked */
+    RecordTexts orientations; /* orientations with a warning already: only the first case of each gets one */
+    bool *renewed;            /* it was reported that the case is predicted again: once for several models */
+    RecordedFiles *hashes;    /* of the case's files, after the first prediction_cases_inputs */
 } PredictionCases;
 
 /* As inputs_list. */
@@ -26,11 +26,11 @@ int prediction_cases_list(PredictionCases *c, const char *const *paths, int coun
 void prediction_cases_free(PredictionCases *c);
 int prediction_cases_count(const PredictionCases *c, CaseFate fate);
 
-/* The names and contents of a case's files: a new list, the caller's. The files are read for the first call only.
- * Fails: ERR_IO, ERR_NOMEM. */
+/* Lists names and content hashes of a case's files: a new list, owned by the caller. The files are read only by the first
+ * call. Fails: ERR_IO, ERR_NOMEM. */
 int prediction_cases_inputs(MadeFrom *inputs, PredictionCases *c, int index, Err *e);
 
-/* Finds outputs that would replace a file of an image of any case. One asks it about many paths. */
+/* Finds outputs that would replace a file of an input image of any case. Made once for many paths. */
 typedef struct InputPlaces {
     struct InputPlace *places;    /* sorted; owned */
     int count;

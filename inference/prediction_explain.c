@@ -19,7 +19,7 @@ static void explain_case(const PredictionJob *job, int index)
         return;
     }
     prediction_tell(job->o, TELL_TABLE, "%-24s %s\n", c->id, fault.text);
-    if (!*job->o->output) job->cases->fates[index] = CASE_FAILED; /* else that is told when its turn comes */
+    if (!*job->o->output) job->cases->fates[index] = CASE_FAILED; /* otherwise it is reported when the case is predicted */
 }
 
 void prediction_job_explain(const PredictionJob *job)

@@ -1,4 +1,4 @@
-/* One case of a PredictionJob: from its files to its labels. */
+/* One case of a PredictionJob: reads its files, predicts, writes its labels. */
 #include <stdio.h>
 #include <string.h>
 
@@ -28,7 +28,7 @@ static ChannelNames channels_wanted(const PredictionJob *job)
     return (ChannelNames){info->channel_count, info->channel_names};
 }
 
-/* The number in NAME_0001, if it is one of a channel but the first; else 0. */
+/* The number in NAME_0001, if it is a channel other than the first; else 0. */
 static int later_channel(const char *name, const char *ending, int channels)
 {
     int number = 0;
@@ -40,7 +40,8 @@ static int later_channel(const char *name, const char *ending, int channels)
     return number < channels ? number : 0;
 }
 
-/* A file that was taken as a whole for its case: the first channel is not there, or its name has no channel's number. */
+/* Explains the error of a file that was read as a whole case: the first channel is missing, or the name has no channel
+ * number. */
 static int explain_name(const Case *c, int channels, Err *e)
 {
     const char *name = path_base(c->images[0]), *ending = image_ending(name);
@@ -51,20 +52,20 @@ static int explain_name(const Case *c, int channels, Err *e)
         return err_set(e, inner.code, "%s: one of %d channels; if it is channel %d of the case %.*s, %.*s_0000%s is missing; "
                        "else rename it to %s_0000%s and add the others", c->images[0], channels, number, stem, name, stem,
                        name, ending, c->id, ending);
-    return err_set(e, inner.code, "%s; the whole name counts as the case: files of its channels would be %s_0000%s, %s_0001%s …",
+    return err_set(e, inner.code, "%s; the whole name is used as the case's: files of its channels would be %s_0000%s, %s_0001%s …",
                    inner.text, c->id, ending, c->id, ending);
 }
 
-/* Files that each hold all channels: pictures or frames whose number was taken for a channel's. */
+/* Explains the error of files with all channels each: pictures or frames whose number was read as a channel number. */
 static int explain_number(const Case *c, Err *e)
 {
     const char *name = path_base(c->images[0]), *ending = image_ending(name);
     const Err inner = *e;
-    return err_set(e, inner.code, "%s; each of these files holds all channels: if each is a case of its own, give it a name "
-                   "that does not end in a number alone, as %.*s_0000%s", inner.text, (int)(ending - name), name, ending);
+    return err_set(e, inner.code, "%s; each of these files has all channels: if each is a case of its own, give it a name "
+                   "with a channel number behind its own number, such as %.*s_0000%s", inner.text, (int)(ending - name), name, ending);
 }
 
-/* The headers of all files of a case; the first one's in headers[0]. */
+/* Reads the headers of all files of a case. */
 static int probe_files(ImageHeader *headers, int64_t *channels, const PredictionJob *job, const Case *c, Err *e)
 {
     const ChannelNames wanted = channels_wanted(job);
@@ -75,14 +76,14 @@ static int probe_files(ImageHeader *headers, int64_t *channels, const Prediction
     return *channels == (int64_t)c->image_count * wanted.count ? explain_number(c, e) : code;
 }
 
-/* What the headers of a case say of its size. */
+/* The size of a case, from its headers. */
 static int probe_case(CaseSize *size, const PredictionJob *job, const Case *c, Err *e)
 {
     *size = (CaseSize){0};
     int64_t largest_file = 0;
     ImageHeader *headers = mem_zalloc((size_t)c->image_count, sizeof *headers, e);
     const int code = headers ? probe_files(headers, &size->channels, job, c, e) : ERR_NOMEM;
-    const Geometry first = code ? (Geometry){0} : headers[0].geometry; /* the others are brought onto its grid */
+    const Geometry first = code ? (Geometry){0} : headers[0].geometry; /* the others are reoriented to its grid */
     mem_free(headers);
     if (code) return code;
     const GridAxes axes = reading_axes(job, &first);
@@ -94,7 +95,7 @@ static int probe_case(CaseSize *size, const PredictionJob *job, const Case *c, E
     memcpy(size->shape_zyx, g.shape_zyx, sizeof size->shape_zyx);
     memcpy(size->spacing_zyx_mm, g.spacing_zyx_mm, sizeof size->spacing_zyx_mm);
     const int64_t samples = size->channels * size->shape_zyx[0] * size->shape_zyx[1] * size->shape_zyx[2];
-    const bool several = c->image_count > 1; /* they are put together in a block of its own */
+    const bool several = c->image_count > 1; /* they are copied into one array */
     size->reading_bytes = largest_file + samples * (int64_t)(sizeof(uint16_t) + several * sizeof(float));
     size->finishing_bytes = postprocessing_bytes(job->postprocessing, size->shape_zyx);
     return 0;
@@ -124,7 +125,7 @@ static int predict_labels(const PredictionJob *job, Image *image, Array *labels,
     return probability_file_finish(&file, code, e);
 }
 
-/* All channels, on the first one's grid. */
+/* Reads all channels, on the grid of the first. */
 static int read_case(const PredictionJob *job, const Case *c, Image *image, Err *e)
 {
     FaultList notes = {0};
@@ -136,7 +137,7 @@ static int read_case(const PredictionJob *job, const Case *c, Image *image, Err 
     return code;
 }
 
-/* Whether one of the plan's list, "RAS, LPS", reaches the network as this one does. */
+/* Whether an orientation of the plan's list, "RAS, LPS", is the same as this one for the network. */
 static bool has_orientation(const char *list, const char *code, ReaderAxes reader)
 {
     for (size_t length; *list; list += length + strspn(list + length, ", ")) {
@@ -148,7 +149,7 @@ static bool has_orientation(const char *list, const char *code, ReaderAxes reade
     return false;
 }
 
-/* A note on the voxel size, and on a unit that is not the usual one. */
+/* Warns about an implausible voxel size, and about units other than mm. */
 static int warn_of_spacing(const PredictionJob *job, const Case *c, const Geometry *g, Err *e)
 {
     const Plan *plan = predictor_plan(job->predictor);
@@ -165,7 +166,7 @@ static int warn_of_spacing(const PredictionJob *job, const Case *c, const Geomet
     return code ? err_context(e, "%s", c->images[0]) : 0;
 }
 
-/* On the terminal the first case of each orientation stands for all. */
+/* Prints the warning only for the first case of each orientation. */
 static void tell_of_orientation(const PredictionJob *job, const char *code, const char *text)
 {
     RecordTexts *told = &job->cases->orientations;
@@ -173,11 +174,11 @@ static void tell_of_orientation(const PredictionJob *job, const char *code, cons
     const bool is_new = prediction_job_record_warning(job, text), others = job->output && job->cases->inputs.count > 1;
     if (record_texts_add(told, code, NULL) || told->count == before || !is_new) return;
     prediction_tell(job->o, TELL_WARNING, "case %s: %s%s", job->id, text,
-                    others ? " (of other cases with that orientation predict.yaml alone says so)" : "");
+                    others ? " (for other cases with that orientation the warning is only in predict.yaml)" : "");
 }
 
-/* A network that never saw an orientation may take left for right. Where the images of training had none, or are turned
- * to one, there is nothing to compare. */
+/* Warns about an orientation that did not occur in training: the network may confuse left and right. Nothing is compared
+ * if the training images had no orientation, or if all are reoriented to one. */
 static void warn_of_orientation(const PredictionJob *job, const Case *c, const Geometry *g)
 {
     const Plan *plan = predictor_plan(job->predictor);
@@ -188,9 +189,9 @@ static void warn_of_orientation(const PredictionJob *job, const Case *c, const G
     if (has_orientation(plan->orientations, code, reader)) return;
     const char *unturned = orientation_unturned(code, reader);
     const bool is_none = !strcmp(code, "none");
-    snprintf(text, sizeof text, "%s: %s%s, and training saw %s%s only: the network may take left for right; %s", c->images[0],
+    snprintf(text, sizeof text, "%s: %s%s, and the training images had %s%s only: the network may confuse left and right; %s", c->images[0],
              is_none ? "it has no orientation" : "its orientation is ", is_none ? "" : code, plan->orientations,
-             reader == READER_STORED ? "" : " (volumes turned to RAS)",
+             reader == READER_STORED ? "" : " (volumes reoriented to RAS)",
              unturned ? unturned : "reorient the image, or train with \"orientation: canonical\"");
     tell_of_orientation(job, code, text);
 }
@@ -208,7 +209,7 @@ int prediction_job_predict(const PredictionJob *job, const Case *c, const char *
     if (!code && (code = predict_labels(job, &image, &labels, c->id, e)) && c->image_count == 1)
         err_context(e, "%s", c->images[0]);
     if (!code && !job->is_member) code = postprocessing_apply(job->postprocessing, &labels, e);
-    if (!code) code = image_write(path, &image.geometry, &labels, e); /* last: where they stand, all does */
+    if (!code) code = image_write(path, &image.geometry, &labels, e); /* last: if the labels exist, so do all files */
     array_free(&labels);
     image_free(&image);
     return code;

@@ -33,7 +33,7 @@ static int predict_case(PredictionJob *job, int index, Err *e)
     OutputFolder *folder = folder_of(job);
     const Case *c = &job->cases->inputs.cases[index].files;
     if (!folder) return prediction_job_predict(job, c, job->file, e);
-    TRY(prediction_cases_inputs(&inputs, job->cases, index, e)); /* before they are read: what changes then is noticed */
+    TRY(prediction_cases_inputs(&inputs, job->cases, index, e)); /* hashed before reading, so that a later change is detected */
     made_from_free(&inputs);
     char *path = output_folder_labels(folder, c->id, e);
     int code = path ? prediction_job_predict(job, c, path, e) : ERR_NOMEM;
@@ -41,7 +41,7 @@ static int predict_case(PredictionJob *job, int index, Err *e)
     return code;
 }
 
-/* A case that cannot be predicted is recorded, in the folder of the mean too. */
+/* Records a case that cannot be predicted, in the folder of the mean too. */
 static int note_failure(PredictionJob *job, const char *id, const char *error, Err *e)
 {
     if (job->is_member) TRY(output_folder_failed(&job->own, id, error, e));
@@ -59,7 +59,7 @@ static int take_turn(void *context, int turn, Progress *progress, bool *kept, Er
     if (!code && folder_of(job)) code = output_folder_done(folder_of(job), job->cases, index, e);
     if (!code) return 0;
     job->cases->fates[index] = CASE_FAILED;
-    note_failure(job, job->id, e->text, NULL); /* a record that cannot be written is an error when it is closed */
+    note_failure(job, job->id, e->text, NULL); /* an error in writing the record is reported when it is closed */
     return code;
 }
 
@@ -69,13 +69,13 @@ static int expect_labels(const char *path, const ModelSource *model, Err *e)
     TRY(dataset_info_read(&info, path, e));
     int code = meaning_expect_same(&info, path, &model->info, model->results, e);
     if (!code && strcmp(info.file_ending, model->info.file_ending))
-        code = err_set(e, ERR_VALUE, "%s is there already and names the ending %s, the model has %s", path,
+        code = err_set(e, ERR_VALUE, "%s exists already and has the file ending %s, the model has %s", path,
                        info.file_ending, model->info.file_ending);
     dataset_info_free(&info);
     return code;
 }
 
-/* dataset.json belongs to the probabilities; one that says the same may be there. */
+/* Writes dataset.json, which belongs to the probabilities; an existing one must be equivalent. */
 static int save_dataset(const PredictionJob *job, Err *e)
 {
     const OutputFolder *folder = job->is_member ? &job->own : job->output;
@@ -101,7 +101,7 @@ static void tell_start(const PredictionJob *job)
 static int run_cases(PredictionJob *job, Err *e)
 {
     int kept;
-    Err failed = {0}; /* some cases: told of, and counted by their fates */
+    Err failed = {0}; /* of single cases: reported already, and counted by their state */
     if (prediction_job_saves_probabilities(job)) TRY(save_dataset(job, e));
     const Batch batch = {.title = "predict",
                          .count = job->turn_count,
@@ -116,7 +116,7 @@ static int run_cases(PredictionJob *job, Err *e)
 
 /* ---- the job ---- */
 
-/* The cases whose turn it is: the wanted ones, of a member those whose probabilities are not there yet. */
+/* Lists the cases to predict: the wanted ones; for a member, those without probabilities. */
 static int find_turns(PredictionJob *job, Err *e)
 {
     PredictionCases *c = job->cases;

@@ -1,4 +1,4 @@
-/* PredictionJob: one model on its way through the cases (part of inference/prediction.c). */
+/* PredictionJob: predicts all cases with one model (part of inference/prediction.c). */
 #ifndef INFERENCE_PREDICTION_JOB_H
 #define INFERENCE_PREDICTION_JOB_H
 
@@ -11,42 +11,42 @@
 typedef struct PredictionJob {
     const PredictionOptions *o;
     const ConfiguredModel *model;
-    ModelSource source;        /* given; the predictor takes it over */
-    bool is_member;            /* its probabilities go into a mean, and only that is post-processed */
+    ModelSource source;        /* set by the caller; the predictor takes ownership */
+    bool is_member;            /* its probabilities are averaged with other models', and only the mean is post-processed */
     const Postprocessing *postprocessing;
-    PredictionCases *cases;    /* those that are wanted are predicted; one that cannot be has failed afterwards */
+    PredictionCases *cases;    /* the wanted ones are predicted; one that cannot be is marked as failed */
     OutputFolder *output;      /* of the labels, or of the mean (which has a record of the warnings); NULL: */
-    const char *file;          /* the only case's labels; NULL where only explained */
-    const char *folder;        /* of a member's labels and probabilities, else NULL */
+    const char *file;          /* path for the only case's labels; NULL if only explaining */
+    const char *folder;        /* for a member's labels and probabilities, else NULL */
 
-    Predictor *predictor;      /* from here on the job's own */
+    Predictor *predictor;      /* this and all below are owned by the job */
     OutputFolder own;          /* of a member */
-    bool *made;                /* of each case: whether this model is to predict it */
-    int *turns, turn_count;    /* their indices */
-    Progress *progress;        /* while a case is under way */
+    bool *made;                /* per case: this model must predict it */
+    int *turns, turn_count;    /* indices of those cases */
+    Progress *progress;        /* while a case is predicted, else NULL */
     const char *id;
 } PredictionJob;
 
-/* What is wanted, into the folder or file. Cases that cannot be predicted are told of; that is no failure of the
- * job. Fails: as predictor_open_source; ERR_IO where nothing can be written. Frees what is the job's own. */
+/* Predicts the wanted cases into the folder or file. Cases that cannot be predicted are reported; the job does not fail.
+ * Fails: as predictor_open_source; ERR_IO if nothing can be written. Frees all that the job owns. */
 int prediction_job_run(PredictionJob *job, Err *e);
 
-/* Warns of the case that is under way: in predict.yaml, and on the terminal. */
+/* Warns about the case that is being predicted: in predict.yaml, and on the terminal. */
 void prediction_job_warn(const PredictionJob *job, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Notes the warning in predict.yaml alone. Whether it is not there yet: several models may warn of the same. */
+/* Records the warning only in predict.yaml. Returns whether it is new: several models may have the same warning. */
 bool prediction_job_record_warning(const PredictionJob *job, const char *text);
 
-/* Predicts a case and writes its labels to path, last of all: where they stand, its probabilities do. Fails: as
- * prediction_job_cost, image_read_channels, predictor_predict, image_write. */
+/* Predicts a case and writes its labels to path, after all other files: if the labels exist, so do the probabilities.
+ * Fails: as prediction_job_cost, image_read_channels, predictor_predict, image_write. */
 int prediction_job_predict(const PredictionJob *job, const Case *c, const char *path, Err *e);
 bool prediction_job_saves_probabilities(const PredictionJob *job);
 
-/* What one case takes, by its headers alone. Fails: as image_probe and predictor_cost. */
+/* Tiles and memory of one case, from the headers of its images. Fails: as image_probe and predictor_cost. */
 int prediction_job_cost(const PredictionJob *job, const Case *c, PredictionCost *cost, Err *e);
 
-/* Tells the table of what every case takes; the cases that cannot be predicted have failed. */
+/* Prints the table of tiles and memory of every case; cases that cannot be predicted are marked as failed. */
 void prediction_job_explain(const PredictionJob *job);
 
 /* As printf, through o->tell. */

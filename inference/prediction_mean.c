@@ -17,7 +17,7 @@ static const char *case_name(const void *context, int turn)
     return w->mean->cases->inputs.cases[w->turns[turn]].files.id;
 }
 
-/* On the grid of the first model's labels, which is the image's. */
+/* Writes the labels with the geometry of the first model's labels, which is the image's. */
 static int write_labels(const Work *w, const char *id, const char *path, Err *e)
 {
     const PredictionMean *mean = w->mean;
@@ -46,7 +46,7 @@ static int take_turn(void *context, int turn, Progress *progress, bool *kept, Er
     if (!code) code = output_folder_done(mean->output, mean->cases, w->turns[turn], e);
     if (!code) return 0;
     mean->cases->fates[w->turns[turn]] = CASE_FAILED;
-    output_folder_failed(mean->output, id, e->text, NULL); /* what cannot be written is an error when it is closed */
+    output_folder_failed(mean->output, id, e->text, NULL); /* an error in writing the record is reported when it is closed */
     return code;
 }
 

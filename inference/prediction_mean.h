@@ -8,14 +8,14 @@
 
 typedef struct PredictionMean {
     const PredictionOptions *o;
-    PredictionCases *cases;               /* those that are wanted: every model has predicted them */
+    PredictionCases *cases;               /* the wanted ones were predicted by every model */
     OutputFolder *output;
     const char *const *folders;           /* folder_count, with each model's probabilities */
     int folder_count;
     const Postprocessing *postprocessing;
 } PredictionMean;
 
-/* A case that fails is told of and recorded; that is no failure. Fails: as dataset_info_read; ERR_NOMEM. */
+/* A case that fails is reported and recorded, and the others continue. Fails: as dataset_info_read; ERR_NOMEM. */
 int prediction_mean_run(const PredictionMean *mean, Err *e);
 
 #endif

@@ -12,14 +12,14 @@
 
 struct PredictionRecord {
     char *folder, *path;
-    bool replace, begun, is_written;   /* is_written: the file holds all that `mine` does */
+    bool replace, begun, is_written;   /* is_written: the file contains all of `mine` */
     RecordContent mine;                /* this run's planned cases; its made_from is borrowed */
-    RecordContent others;              /* what the file held when it was read last */
+    RecordContent others;              /* content of the file when it was read last */
     int dropped;                       /* cases of another model that had outputs */
     double written_at, writing_took;   /* seconds */
 };
 
-/* A name as it stands in the file: bytes that are no UTF-8 as %E9, for YAML cannot hold them. */
+/* The name as written to the file: bytes that are not UTF-8, which YAML cannot represent, as %E9. */
 static char *plain_name(const char *name, Err *e)
 {
     if (text_is_utf8(name, strlen(name))) return mem_strdup(name, e);
@@ -56,7 +56,7 @@ static bool has_planned(const RecordContent *c)
     return false;
 }
 
-/* Whether nothing but the record is in the folder. */
+/* *alone: the folder contains only the record. */
 static int is_alone(bool *alone, const PredictionRecord *r, Err *e)
 {
     FileList files;
@@ -66,8 +66,8 @@ static int is_alone(bool *alone, const PredictionRecord *r, Err *e)
     return 0;
 }
 
-/* A record of another model that a run left where no case could be made protects nothing. Planned cases may be those of
- * a run under way. */
+/* A record of another model is ignored if no outputs belong to it: no case could be made. Planned cases may belong to a
+ * run that is still writing. */
 static int look_for_nothing(PredictionRecord *r, Err *e)
 {
     return has_planned(&r->others) ? 0 : is_alone(&r->replace, r, e);
@@ -100,9 +100,9 @@ bool prediction_record_is_other(const PredictionRecord *r, Text *differences)
     return true;
 }
 
-/* ---- what is there ---- */
+/* ---- existing outputs ---- */
 
-/* *hash: of the file's content when it was recorded as an output of the case, or NULL. */
+/* *hash: the recorded hash of the file as an output of the case, or NULL. */
 static int find_output(const char **hash, const RecordedCase *c, const char *name, Err *e)
 {
     char *plain = plain_name(name, e);
@@ -113,7 +113,7 @@ static int find_output(const char **hash, const RecordedCase *c, const char *nam
     return 0;
 }
 
-/* Of a file that is there and belongs to a case that was recorded. */
+/* The state of an existing file of a recorded case. */
 static int compare_file(const RecordedCase *c, const char *path, const char *name, OutputState *state, Err *e)
 {
     char hash[HASH_BYTES];
@@ -142,8 +142,8 @@ static int look_at_file(const PredictionRecord *r, const RecordedCase *c, const 
     return code;
 }
 
-/* Whether a file counts that image_write may make beside an image. Some images have none: then what lies there under its
- * name is somebody else's, and in nobody's way. */
+/* Whether the file that image_write may make beside an image must be checked. Some images have no such file: then an
+ * existing file of this name is not an output and is ignored. */
 static int counts_beside(bool *counts, const PredictionRecord *r, const RecordedCase *c, const char *image,
                          const char *name, Err *e)
 {
@@ -158,7 +158,7 @@ static int counts_beside(bool *counts, const PredictionRecord *r, const Recorded
     return code;
 }
 
-/* Looks at an image and at what is written beside it. Of their states the last in this order decides. */
+/* The state of an image and of the file written beside it: the larger of their states. */
 static int look_at_image(const PredictionRecord *r, const RecordedCase *c, const char *name, OutputState *state,
                          char **which, Err *e)
 {
@@ -213,7 +213,7 @@ static double now_s(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-/* Keeps what other processes wrote meanwhile, if it was made by the same. */
+/* Writes the record and keeps the entries of other processes, if they have the same model and options. */
 static int write_locked(PredictionRecord *r, Err *e)
 {
     const bool drop = r->replace && !r->begun;
@@ -247,7 +247,7 @@ static int write_now(PredictionRecord *r, Err *e)
     return code;
 }
 
-/* Writes if that takes no more than a small part of the time. */
+/* Writes the record, unless writing would take more than a small part of the run time. */
 static int write_now_and_then(PredictionRecord *r, Err *e)
 {
     enum { SHARE = 30 };
@@ -255,7 +255,7 @@ static int write_now_and_then(PredictionRecord *r, Err *e)
     return now_s() - r->written_at > SHARE * r->writing_took ? write_now(r, e) : 0;
 }
 
-/* What an earlier run wrote of the case stays known: what is not written anew is removed when it is done. */
+/* Keeps the recorded outputs of an earlier run: those that are not written again are removed when the case is done. */
 static int keep_outputs(RecordedCase *planned, const RecordedCase *earlier, Err *e)
 {
     MadeFrom outputs = {0};
@@ -310,7 +310,7 @@ int prediction_record_begin(PredictionRecord *r, Err *e)
     return 0;
 }
 
-/* The names and contents of an image and of what was written beside it. is_needed: the image must be there. */
+/* Adds names and hashes of an image and of the file written beside it. is_needed: the image must exist. */
 static int take_image(MadeFrom *outputs, const PredictionRecord *r, const char *name, bool is_needed, Err *e)
 {
     FileList parts;
@@ -329,8 +329,8 @@ static int take_image(MadeFrom *outputs, const PredictionRecord *r, const char *
     return code;
 }
 
-/* An earlier run's files may be there of a case that failed: they are known as ours; of one that did not fail all
- * must be there. earlier: what was recorded before. */
+/* Records the outputs of a case. All must exist, unless the case failed: then files of an earlier run may exist and stay
+ * recorded. earlier: the outputs recorded before. */
 static int take_outputs(const PredictionRecord *r, RecordedCase *c, const RecordedFiles *earlier, const char *const *files,
                         int count, Err *e)
 {
@@ -348,7 +348,7 @@ static int take_outputs(const PredictionRecord *r, RecordedCase *c, const Record
 
 int prediction_record_dropped(const PredictionRecord *r) { return r->dropped; }
 
-/* earlier: the outputs that were recorded before; the caller's. */
+/* earlier: the outputs that were recorded before; owned by the caller. */
 static int begin_case(PredictionRecord *r, RecordedCase **c, RecordedFiles *earlier, const char *id, RecordState state,
                       Err *e)
 {
@@ -400,7 +400,7 @@ int prediction_record_warn(PredictionRecord *r, const char *id, const char *text
     return code;
 }
 
-/* Removes a record that says nothing: no case was made, none has failed, and no other run shares the folder. */
+/* Removes an empty record: no case was made, none has failed, and no other run writes to the folder. */
 static int remove_empty(PredictionRecord *r, bool *removed, Err *e)
 {
     FolderLock lock;

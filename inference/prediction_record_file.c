@@ -60,13 +60,13 @@ void recorded_case_clear(RecordedCase *c)
     c->error = NULL;
 }
 
-/* A file that cannot be read is not one that we wrote. */
+/* Removes a file if its content is the recorded one; a file that cannot be read is kept. */
 static int remove_unchanged(const char *folder, const MadeFromItem *file, Err *e)
 {
     char hash[HASH_BYTES];
     bool there = false;
     Err unreadable = {0};
-    if (strchr(file->key, '/')) return 0; /* no name of an output */
+    if (strchr(file->key, '/')) return 0; /* not the name of an output */
     char *path = path_format(e, "%s/%s", folder, file->key);
     if (!path) return ERR_NOMEM;
     int code = file_is_there(path, &there, &unreadable);

@@ -1,15 +1,14 @@
-/* RecordContent: what stands in predict.yaml.
+/* RecordContent: the content of predict.yaml.
  *
  *   format: 1
- *   made_from:                    # every output: model, plan, options, version (inference/prediction_record.h)
+ *   made_from:                    # of every output: model, plan, options, version (inference/prediction_record.h)
  *     folds: "0,1"
- *   warnings: []                  # that belong to no case
+ *   warnings: []                  # those that do not belong to a case
  *   cases:                        # sorted by name
  *     - {case: a, state: done, inputs: {a_0000.nii.gz: 2f…}, outputs: {a.nii.gz: 77…}}
  *     - {case: b, state: failed, error: "…"}
- *     - {case: c, state: planned} # no file of it was there when this was written, or it may be replaced; then `outputs`
- *                                 # names those that an earlier run wrote
- * Files are named without their folders and known by their contents' hashes: a folder that moved stays valid.
+ *     - {case: c, state: planned} # not predicted yet; `outputs`, if there: files of an earlier run, to be replaced
+ * Files have names without folders and content hashes, so that the record of a moved folder stays valid.
  * `RecordContent c = {0}`; record_content_free. */
 #ifndef INFERENCE_PREDICTION_RECORD_FILE_H
 #define INFERENCE_PREDICTION_RECORD_FILE_H
@@ -21,14 +20,13 @@
 
 typedef enum RecordState { RECORD_PLANNED, RECORD_DONE, RECORD_FAILED } RecordState;
 
-/* Names of files and the hashes of their contents: a MadeFrom without its place for an error, of which there
- * would be one for each of thousands of cases. */
+/* Names of files and their content hashes: a MadeFrom without its Err, to save memory for thousands of cases. */
 typedef struct RecordedFiles {
     MadeFromItem *items;       /* owned */
     int count;
 } RecordedFiles;
 
-/* The content's hash of the first file with that name, or, of a name such as ".npy", with that ending; NULL. */
+/* The content hash of the first file with that name, or, for a name such as ".npy", with that ending; or NULL. */
 const char *recorded_file(const RecordedFiles *files, const char *name_or_ending);
 
 typedef struct RecordTexts {
@@ -40,7 +38,7 @@ typedef struct RecordedCase {
     char *id;
     RecordState state;
     RecordedFiles inputs, outputs;
-    char *error;               /* of a case that failed, else NULL */
+    char *error;               /* message of a case that failed, else NULL */
     RecordTexts warnings;
 } RecordedCase;
 
@@ -54,28 +52,27 @@ typedef struct RecordContent {
 /* *c is new. Fails: ERR_IO, ERR_NOMEM; ERR_FORMAT with "file:line:column: what". */
 int record_content_read(RecordContent *c, const char *path, Err *e);
 
-/* Writes made_from and warnings, and the cases of both lists; where both have one, that of `mine`. Fails: as
- * doc_finish. */
+/* Writes made_from, warnings and the cases of both lists; if both have a case, that of `mine`. Fails: as doc_finish. */
 int record_content_write(const RecordContent *mine, const RecordContent *others, const char *path, Err *e);
 void record_content_free(RecordContent *c);
 
-RecordedCase *record_content_find(const RecordContent *c, const char *id);   /* NULL if it is not there */
+RecordedCase *record_content_find(const RecordContent *c, const char *id);   /* NULL: not found */
 /* Adds a case without files. Cases are sorted only after record_content_sort. Fails: ERR_NOMEM. */
 int record_content_add(RecordContent *c, const char *id, RecordState state, Err *e);
 void record_content_sort(RecordContent *c);
 void record_content_drop(RecordContent *c, int index);
-void recorded_case_clear(RecordedCase *c);   /* its id and warnings stay */
+void recorded_case_clear(RecordedCase *c);   /* keeps id and warnings */
 
-/* Moves the list there; it is empty afterwards. Fails: as made_from_check. */
+/* Moves the list to `to`; `from` is empty afterwards. Fails: as made_from_check. */
 int recorded_files_take(RecordedFiles *to, MadeFrom *from, Err *e);
 void recorded_files_free(RecordedFiles *files);
 MadeFrom recorded_files_view(const RecordedFiles *files);   /* borrowed: not to be freed */
 
-/* Removes from the folder the files of `old` that `now` does not name, as far as their content is the recorded one: what
- * somebody changed stays. Fails: ERR_IO, ERR_NOMEM. */
+/* Removes from the folder the files of `old` that are not in `now`. Files whose content is not the recorded one are kept.
+ * Fails: ERR_IO, ERR_NOMEM. */
 int recorded_files_remove(const RecordedFiles *old, const RecordedFiles *now, const char *folder, Err *e);
 
-/* Does nothing if that text is there already. Fails: ERR_NOMEM. */
+/* Adds the text if it is not in the list yet. Fails: ERR_NOMEM. */
 int record_texts_add(RecordTexts *t, const char *text, Err *e);
 void record_texts_free(RecordTexts *t);
 

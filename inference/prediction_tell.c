@@ -1,4 +1,4 @@
-/* What a prediction tells (prediction_job.h). */
+/* Messages of a prediction (prediction_job.h). */
 #include <stdarg.h>
 #include <stdio.h>
 

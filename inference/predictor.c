@@ -13,14 +13,14 @@ static const double MIB = 1 << 20;
 
 struct Predictor {
     ModelSource source;
-    PredictorOptions options;  /* its pointers, context apart, are not used after opening */
+    PredictorOptions options;  /* its pointers, except context, are not used after opening */
     WindowOptions window;
     Model *models;             /* one per fold */
     int64_t base_bytes;        /* of the process once opened */
-    pthread_mutex_t lock;      /* guards what follows */
-    FoldNetworks networks;     /* prepared for the batch last used */
-    int most_batch;            /* what memory allows; 0: any */
-    int64_t tiles, tiles_done; /* of the prediction under way */
+    pthread_mutex_t lock;      /* protects all fields below */
+    FoldNetworks networks;     /* prepared for the last batch */
+    int most_batch;            /* allowed by the memory; 0: any */
+    int64_t tiles, tiles_done; /* of the present prediction */
 };
 
 /* ---- opening ---- */
@@ -104,7 +104,7 @@ int predictor_fold_count(const Predictor *p) { return p->networks.count; }
 
 /* ---- memory ---- */
 
-/* The parts of a cost that no batch changes. */
+/* Computes the parts of a cost that do not depend on the batch. */
 static void count_phases(const Predictor *p, const CaseSize *size, PredictionCost *cost)
 {
     int64_t shape[3], crop[3];
@@ -126,7 +126,7 @@ static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
 static int count_peak(const Predictor *p, PredictionCost *cost, Err *e)
 {
-    /* The libraries' own: their buffers, machine code made at run time, threads' stacks. */
+    /* Memory of libraries: buffers, machine code generated at run time, stacks of threads. */
     static const int64_t allowance = 24 << 20;
     TRY(fold_networks_bytes(&p->networks, cost->batch, &cost->networks, e));
     const int64_t phases = larger(larger(cost->reading, cost->preprocessing),
@@ -135,7 +135,7 @@ static int count_peak(const Predictor *p, PredictionCost *cost, Err *e)
     return 0;
 }
 
-/* A power of two of tiles that fills the machine, no more than there are, and that memory allows. */
+/* The batch: a power of two, large enough for all threads, at most `tiles` and what the memory allows. */
 static int choose_batch(const Predictor *p, int64_t tiles)
 {
     const int64_t pixels = p->window.tile_yx[0] * p->window.tile_yx[1];
@@ -156,10 +156,10 @@ static int cost_locked(Predictor *p, PredictionCost *cost, Err *e)
         p->most_batch = cost->batch /= 2;
         TRY(count_peak(p, cost, e));
     }
-    if (p->networks.batch != cost->batch) fold_networks_release(&p->networks); /* the last case's */
+    if (p->networks.batch != cost->batch) fold_networks_release(&p->networks); /* those of the last case */
     if (!limit || cost->peak <= limit) return 0;
     return err_set(e, ERR_NOMEM,
-                   "needs up to %.0f MiB, and may take %.0f: allow more, or take a smaller network, "
+                   "needs up to %.0f MiB, and may use %.0f: allow more, or use a smaller network, "
                    "fewer folds or a part of the image",
                    ceil((double)cost->peak / MIB), floor((double)limit / MIB));
 }
@@ -179,7 +179,7 @@ int predictor_cost(Predictor *p, const CaseSize *size, PredictionCost *cost, Err
 
 /* ---- predicting ---- */
 
-/* Between the window, whose rows may hold the folds side by side, and who takes rows of their mean. */
+/* A RowSink between the window, whose rows may contain all folds, and a sink for rows of their mean. */
 typedef struct FoldMean {
     const FoldNetworks *networks;
     const RowSink *sink;
@@ -247,7 +247,7 @@ int predictor_predict_preprocessed(Predictor *p, const Array *image, const CaseP
     return code;
 }
 
-/* One voxel that is no number would make its whole channel none, and all of it background. */
+/* Fails for NaN and infinity: by normalisation one such voxel would make its whole channel NaN. */
 static int expect_numbers(const Array *image, Err *e)
 {
     const float *values = image->data;

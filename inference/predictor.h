@@ -1,12 +1,12 @@
-/* Predictor: the library's face. Opens a results folder, segments volumes in memory.
+/* Predictor: the library's interface for prediction. Opens a results folder, segments volumes in memory.
  *
  *   Predictor *p;
- *   PredictorOptions o = {0};                      // what the plan says, all folds that are there
+ *   PredictorOptions o = {0};                      // as the plan has it, all existing folds
  *   predictor_open(&p, "results", &o, e);
  *   predictor_predict(p, &image, spacing_zyx_mm, NULL, &labels, NULL, e);
  *   predictor_close(p);
- * Several folds are an ensemble: the mean of their logits. A Predictor may be used by several threads;
- * they take turns. */
+ * Several folds are an ensemble: the mean of their logits. A Predictor may be used by several threads; a lock makes them
+ * predict one after another. */
 #ifndef INFERENCE_PREDICTOR_H
 #define INFERENCE_PREDICTOR_H
 
@@ -24,23 +24,23 @@
 typedef struct Predictor Predictor;
 
 typedef struct PredictorOptions {
-    const int *folds;         /* fold_count of them, SPLITS_FOLD_ALL for `all`; none: as model_source_open */
+    const int *folds;         /* (fold_count), SPLITS_FOLD_ALL for `all`; none: as model_source_open */
     int fold_count;
     const char *checkpoint;   /* "final", "best" or "latest"; NULL: final */
-    PlanSwitch mirroring;     /* auto: as the plan says */
-    double step;              /* of the sliding window; 0: as the plan says */
-    const Device *device;     /* where they compute; NULL: the CPU */
+    PlanSwitch mirroring;     /* auto: as in the plan */
+    double step;              /* of the sliding window; 0: as in the plan */
+    const Device *device;     /* of the networks; NULL: the CPU */
     DType precision;          /* of the networks' arithmetic: DTYPE_F32 or DTYPE_BF16 (network/executor/precision.h) */
-    int64_t memory;           /* bytes that the process may take; 0: any */
-    void (*progress)(void *context, int64_t done, int64_t tiles); /* of each prediction; may be NULL */
+    int64_t memory;           /* limit for the process in bytes; 0: none */
+    void (*progress)(void *context, int64_t done, int64_t tiles); /* called during each prediction; may be NULL */
     void *context;
 } PredictorOptions;
 
-/* Reads plan, dataset.json and each fold's checkpoint, of our results or an nnU-Net trainer's. Fails: ERR_IO,
+/* Reads plan, dataset.json and each fold's checkpoint, from results of train or of an nnU-Net trainer. Fails: ERR_IO,
  * ERR_FORMAT, ERR_VALUE with the file; ERR_NOMEM. */
 int predictor_open(Predictor **p, const char *results, const PredictorOptions *o, Err *e);
 
-/* The same from what model_source_open found: taken over, empty afterwards also where this fails. */
+/* The same for a source from model_source_open, which is moved: it is empty afterwards, also on failure. */
 int predictor_open_source(Predictor **p, ModelSource *source, const PredictorOptions *o, Err *e);
 void predictor_close(Predictor *p);                          /* NULL is fine */
 
@@ -49,27 +49,28 @@ const DatasetInfo *predictor_dataset(const Predictor *p);
 const ModelSource *predictor_source(const Predictor *p);
 int predictor_fold_count(const Predictor *p);
 
-/* The sliding window that a plan and the options give. */
+/* The sliding window's options by plan and options. */
 WindowOptions predictor_window(const Plan *plan, const PredictorOptions *o);
 
-/* Adds all that decides what the model predicts: program version, network and plan (but for its training), folds,
- * checkpoint, the content of each fold's weights, labels, window, mirroring, precision. Each key begins with
- * `prefix`. Failures stick in m (made_from_check). */
+/* Adds all that the predictions of the model depend on: program version, network and plan (without its training part),
+ * folds, checkpoint, content hashes of each fold's weights, labels, window, mirroring, precision. Each key begins with
+ * `prefix`. Failures are kept in m (made_from_check). */
 void predictor_made_from(MadeFrom *m, const char *prefix, const ModelSource *source, const PredictorOptions *o);
 
-/* Adds what of the plan differs from the one that the fold source->paths[index] was trained by, where its checkpoint tells:
- * "plan normalization: a, now b". Options of training and inference don't count. Fails: as safetensors_open, plan_parse. */
+/* Adds the differences between the plan and the one that fold source->paths[index] was trained by, if its checkpoint
+ * contains that: "plan normalization: a, now b". Options of training and inference are not compared. Fails: as
+ * safetensors_open, plan_parse. */
 int predictor_trained_otherwise(Text *differences, const ModelSource *source, int index, Err *e);
 
-/* A case before it is read; shape and spacing with the axes in the order in which the plan reads them. */
+/* The size of a case before it is read; shape and spacing have the axes in the plan's order of reading. */
 typedef struct CaseSize {
     int64_t channels, shape_zyx[3];
     double spacing_zyx_mm[3];
-    int64_t reading_bytes;    /* what reading takes beside the image */
-    int64_t finishing_bytes;  /* what the caller does with the labels takes beside them */
+    int64_t reading_bytes;    /* needed for reading, besides the image */
+    int64_t finishing_bytes;  /* needed by the caller for processing the labels, besides them */
 } CaseSize;
 
-/* What predicting it takes; more than it will where the image has a border of zeros, which is cut off. */
+/* An upper bound for predicting a case; less is needed if the image has a border of zeros, which is cropped. */
 typedef struct PredictionCost {
     int64_t tiles;            /* mirror images included */
     int batch;                /* tiles at a time */
@@ -78,20 +79,18 @@ typedef struct PredictionCost {
     int64_t peak;             /* bytes of the whole process, at most */
 } PredictionCost;
 
-/* Finds the largest batch with which the case fits into options.memory; predictor_predict keeps to it until
- * it is asked about another case. Fails: ERR_NOMEM where none does, with the bytes needed; as executor_new. */
+/* Finds the largest batch with which the case fits into options.memory; predictor_predict uses it until predictor_cost is
+ * called for another case. Fails: ERR_NOMEM if no batch fits, with the bytes needed; as executor_new. */
 int predictor_cost(Predictor *p, const CaseSize *size, PredictionCost *cost, Err *e);
 
-/* image: float32 (C,Z,Y,X) with the axes of its file; axes: how the plan reads it (grid_axes_read, plan_reader_axes), NULL: as
- * it is stored; used as working memory and freed early, so that it
- * and its preprocessed form do not stand side by side for long. labels: new, uint8 or uint16 (Z,Y,X), the
- * caller's. probabilities: where they go (inference/probabilities.h: an array or a file), or NULL. Fails:
- * ERR_SHAPE, ERR_VALUE where the image does not fit the plan or holds NaN or infinity; ERR_NOMEM; as the
- * sink. */
+/* image: float32 (C,Z,Y,X) with the axes of its file; it is overwritten, and freed early to save memory. axes: the plan's
+ * reading order (grid_axes_read, plan_reader_axes), NULL: as stored. labels: new, uint8 or uint16 (Z,Y,X), owned by the
+ * caller. probabilities: their sink (inference/probabilities.h: an array or a file), or NULL. Fails: ERR_SHAPE, ERR_VALUE
+ * if the image does not fit the plan or contains NaN or infinity; ERR_NOMEM; as the sink. */
 int predictor_predict(Predictor *p, Array *image, const double spacing_zyx_mm[3], const GridAxes *axes, Array *labels,
                       const ProbabilitySink *probabilities, Err *e);
 
-/* The same for a case that is preprocessed already: image float32 (Z,Y,X,C), borrowed. */
+/* The same for a preprocessed case: image float32 (Z,Y,X,C), borrowed. */
 int predictor_predict_preprocessed(Predictor *p, const Array *image, const CaseProperties *properties,
                                    Array *labels, const ProbabilitySink *probabilities, Err *e);
 

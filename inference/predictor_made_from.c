@@ -44,7 +44,7 @@ static void add_weights(MadeFrom *m, const char *prefix, const ModelSource *s)
     }
 }
 
-/* "background=0 liver=1 tumour=2 both=1+2", and in which order regions are written. */
+/* Adds the labels, "background=0 liver=1 tumour=2 both=1+2", and the order of regions. */
 static void add_labels(MadeFrom *m, const char *prefix, const DatasetInfo *info)
 {
     Text labels = {0}, order = {0};
@@ -74,8 +74,8 @@ static bool begins_with_one(const char *key, const char *const *beginnings)
     return *beginnings;
 }
 
-/* Keys without a meaning for a prediction: names, statistics for the planner, and what concerns training, which
- * changes weights: these are compared. The options of inference are added as they are in effect. */
+/* Whether predictions depend on a key of the plan. They do not depend on names, statistics for the planner, and training
+ * keys (the weights are compared by content). The options of inference are added separately, with their actual values. */
 static bool decides_labels(const char *key, const Plan *plan)
 {
     static const char *const others[] = {

@@ -38,7 +38,7 @@ static int begin_file(void *context, const CaseProperties *p, const DatasetInfo 
     return code;
 }
 
-/* Rows outside the box, up to `past`. */
+/* Writes rows outside the box, up to row `past`. */
 static int skip_rows(ProbabilityFile *f, int64_t past, Err *e)
 {
     for (; f->next_row < past; f->next_row++)
@@ -107,7 +107,7 @@ int probabilities_read(Array *a, CaseProperties *p, const char *folder, const ch
                   memcmp(a->shape, p->shape_before_crop, sizeof p->shape_before_crop))) {
         code = err_set(e, ERR_SHAPE,
                        "%s: expected float32 probabilities (z,y,x,classes) of %lldx%lldx%lld voxels and "
-                       "%d classes, as %s and dataset.json say; predict again",
+                       "%d classes, as in %s and dataset.json; predict again",
                        array, (long long)p->shape_before_crop[0], (long long)p->shape_before_crop[1],
                        (long long)p->shape_before_crop[2], dataset_head_count(info), yaml);
         array_free(a);

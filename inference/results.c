@@ -27,7 +27,7 @@ int results_checkpoint(char **path, const char *results, int fold, const char *n
     return 0;
 }
 
-/* Trained epochs and iterations of the next one; -1 where a file does not say it, or cannot be read. */
+/* Reads the number of trained epochs, and of iterations in the next one; -1 if it is not in the file, or unreadable. */
 static int read_progress(int64_t *epochs, int64_t *iterations, const char *path, Err *e)
 {
     WeightsFile weights;
@@ -66,7 +66,7 @@ int results_progress(ResultsProgress *p, const char *results, int fold, Err *e)
     return code;
 }
 
-/* The axes along which the trainer mirrored, "[0, 1]": no others may be used. */
+/* Restricts mirroring to the axes along which the trainer mirrored, "[0, 1]". */
 static void take_mirror_axes(PlanInference *inference, const char *axes)
 {
     inference->mirror_axes_count = 0;
@@ -74,7 +74,7 @@ static void take_mirror_axes(PlanInference *inference, const char *axes)
         if (strchr(axes, '0' + axis)) inference->mirror_axes[inference->mirror_axes_count++] = axis;
 }
 
-/* The network of a trainer; where the checkpoint names none, the plan's. */
+/* Sets the network of a trainer; without a trainer's name in the checkpoint, that of the plan. */
 static int take_kind(Plan *plan, const char *trainer, const char *checkpoint, Err *e)
 {
     const NetworkKind *kind = trainer ? network_of_trainer(trainer) : plan_network_kind(plan);
@@ -84,7 +84,7 @@ static int take_kind(Plan *plan, const char *trainer, const char *checkpoint, Er
         return 0;
     }
     network_add_names(&known);
-    err_set(e, ERR_UNSUPPORTED, "%s: the network of trainer %s is not known here; there are %s", checkpoint,
+    err_set(e, ERR_UNSUPPORTED, "%s: the network of trainer %s is not known; there are the networks %s", checkpoint,
             trainer ? trainer : "(not named)", known.data ? known.data : "others");
     text_free(&known);
     return ERR_UNSUPPORTED;
@@ -97,7 +97,7 @@ static void learn_config(Plan *plan, const WeightsFile *w)
         kind->learn(&plan->network.config, w->tensors[i].name, w->tensors[i].array.rank, w->tensors[i].array.shape);
 }
 
-/* nnU-Net's plan does not name the network: its checkpoint does, and has its width. */
+/* nnU-Net's plan does not contain the network: kind and width are read from the checkpoint. */
 static int take_network(Plan *plan, const char *checkpoint, Err *e)
 {
     WeightsFile weights = {0};
@@ -133,8 +133,8 @@ int results_read(Plan *plan, DatasetInfo *info, const char *results, const char 
     char *path = path_format(e, "%s/dataset.json", results);
     int code = file_is_there(path, &there, e);
     if (!code && !there)
-        code = err_set(e, ERR_IO, "%s: not there: expected the file with the labels that train wrote beside plans.yaml: put it "
-                       "back; the preprocessed folder has the same", path);
+        code = err_set(e, ERR_IO, "%s does not exist: expected the file with the labels that train wrote beside plans.yaml; put it "
+                       "back, or copy it from the preprocessed folder", path);
     if (!code) code = dataset_info_read(info, path, e);
     mem_free(path);
     return code;

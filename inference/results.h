@@ -1,7 +1,7 @@
-/* Results: what stands where in a results folder — ours, or one that an nnU-Net trainer left.
+/* Results: the files of a results folder of train, or of an nnU-Net trainer.
  *
- * Ours: plans.yaml, dataset.json, fold_F/checkpoint_NAME.safetensors. nnU-Net's: plans.json, dataset.json,
- * fold_F/checkpoint_NAME.pth; there the trainer's name, stored with the weights, says which network it is. */
+ * train: plans.yaml, dataset.json, fold_F/checkpoint_NAME.safetensors. nnU-Net: plans.json, dataset.json,
+ * fold_F/checkpoint_NAME.pth; there the network follows from the trainer's name, which is stored with the weights. */
 #ifndef INFERENCE_RESULTS_H
 #define INFERENCE_RESULTS_H
 
@@ -12,22 +12,21 @@
 #include "plans/dataset_json.h"
 #include "plans/plan.h"
 
-/* The checkpoint of that name, "final", "best" or "latest": *path is the caller's, NULL where there is none.
- * Fails: ERR_NOMEM; ERR_IO where that cannot be told. */
+/* Finds the checkpoint `name`, "final", "best" or "latest". *path: owned by the caller, NULL if there is none. Fails:
+ * ERR_NOMEM; ERR_IO if that cannot be determined. */
 int results_checkpoint(char **path, const char *results, int fold, const char *name, Err *e);
 
-/* How far a training went on after checkpoint_final without being finished. */
+/* Progress of a training that was continued after checkpoint_final and is not finished. */
 typedef struct ResultsProgress {
-    bool goes_on;               /* checkpoint_latest is there too, and has come further */
-    int64_t final, latest;      /* epochs that each was trained; -1: the file does not say */
+    bool goes_on;               /* there is also a checkpoint_latest, after more iterations */
+    int64_t final, latest;      /* trained epochs of each; -1: not in the file */
 } ResultsProgress;
 
-/* Fails: ERR_NOMEM; ERR_IO where it cannot be told whether a file is there. */
+/* Fails: ERR_NOMEM; ERR_IO if it cannot be determined whether a file exists. */
 int results_progress(ResultsProgress *p, const char *results, int fold, Err *e);
 
-/* checkpoint: of any fold, asked where the plan itself does not say which network it is. info is the
- * caller's (dataset_info_free). Fails: ERR_IO, ERR_FORMAT, ERR_VALUE with the file; ERR_UNSUPPORTED for a
- * trainer whose network is not known here. */
+/* checkpoint: of any fold; read if the plan does not name the network. info: owned by the caller (dataset_info_free).
+ * Fails: ERR_IO, ERR_FORMAT, ERR_VALUE with the file; ERR_UNSUPPORTED for a trainer with an unknown network. */
 int results_read(Plan *plan, DatasetInfo *info, const char *results, const char *checkpoint, Err *e);
 
 #endif

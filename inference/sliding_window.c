@@ -25,7 +25,7 @@ int64_t window_tiles(const WindowOptions *o, const int64_t shape_zyx[3])
     return tiles;
 }
 
-/* A Gaussian around tile/2 as scipy.ndimage makes it: cut at 4 sigma, sum 1 before the tile cuts it. */
+/* A Gaussian around tile/2, as in scipy.ndimage: cut at 4 sigma, and with the sum 1 before it is cut at the tile's ends. */
 static void gaussian_line(double *line, int64_t tile)
 {
     const double sigma = (double)tile / 8;
@@ -38,11 +38,11 @@ static void gaussian_line(double *line, int64_t tile)
     }
 }
 
-/* The product of the lines at the index-th place of the map, first axis first. */
+/* The product of the lines' values for element `index` of the map, first axis first. */
 static double product_at(const double *lines, const int64_t *tile, int axes, int64_t index)
 {
     double product = 1;
-    int64_t inner = 1; /* places per step along the axis */
+    int64_t inner = 1; /* elements per step along the axis */
     for (int a = 1; a < axes; a++) inner *= tile[a];
     for (int a = 0; a < axes; a++) {
         product *= lines[index / inner % tile[a]];
@@ -70,7 +70,7 @@ int window_importance(float *map, const int64_t *tile, int axes, bool gaussian, 
     float smallest = INFINITY;
     for (int64_t i = 0; i < count; i++) {
         map[i] = half_rounded(
-            (float)(product_at(lines, tile, axes, i) / unit)); /* PyTorch rounds twice, too */
+            (float)(product_at(lines, tile, axes, i) / unit)); /* rounded twice, as in PyTorch */
         if (map[i] > 0 && map[i] < smallest) smallest = map[i];
     }
     for (int64_t i = 0; i < count; i++)
@@ -94,7 +94,7 @@ typedef struct Run {
     int mirrorings[MIRRORINGS], mirroring_count;
     float *importance;                      /* (tile_y, tile_x) */
     float *tile;                            /* (tile_y, tile_x, classes): mean over the mirror images */
-    float *sums, *weights;                  /* rings of tile_y rows: (padded_x, classes), (padded_x) */
+    float *sums, *weights;                  /* ring buffers of tile_y rows: (padded_x, classes), (padded_x) */
     float *row;                             /* (width, classes) */
 } Run;
 
@@ -159,7 +159,7 @@ static void read_tile(const Run *r, const Job *job, float *out)
     }
 }
 
-/* tile (+)= logits, mirrored back. */
+/* Sets tile to the logits, or adds them, mirrored back. */
 static void gather_mirrored(const Run *r, const Job *job, const float *logits)
 {
     const int64_t height = r->o->tile_yx[0], width = r->o->tile_yx[1], classes = r->network->classes;
@@ -195,7 +195,7 @@ static void add_tile(const Run *r, const Job *job, const float *logits)
     }
 }
 
-/* Hands out the rows first … past - 1 (of the padded slice) and clears their place for later rows. */
+/* Passes the rows first … past - 1 (of the padded slice) to the sink and clears their ring entries for later rows. */
 static int emit_rows(const Run *r, int64_t z, int64_t first, int64_t past, Err *e)
 {
     const int64_t classes = r->network->classes;

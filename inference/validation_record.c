@@ -13,7 +13,7 @@
 #include "inference/predictor.h"
 #include "inference/results.h"
 
-/* What is wrong, and how the fold's predictions are made anew. */
+/* Fails with the reason and the command that predicts the fold's cases again. */
 static int __attribute__((format(printf, 5, 6)))
 refuse(const CrossValidation *v, const char *results, int fold, Err *e, const char *format, ...)
 {
@@ -22,7 +22,7 @@ refuse(const CrossValidation *v, const char *results, int fold, Err *e, const ch
     va_start(args, format);
     text_add_args(&what, format, args);
     va_end(args);
-    text_add(&what, "; predict the validation cases anew: train PREPROCESSED %d -o ", fold);
+    text_add(&what, "; predict the validation cases again: train PREPROCESSED %d -o ", fold);
     text_add_argument(&what, "%s", results);
     text_add(&what, " --val-only%s", v->has_probabilities ? " --save-probabilities" : "");
     int code = text_check(&what, e);
@@ -31,7 +31,7 @@ refuse(const CrossValidation *v, const char *results, int fold, Err *e, const ch
     return code;
 }
 
-/* Whether a file's content is the one that was recorded. */
+/* *same: the file's content is the recorded one. */
 static int has_content(bool *same, const char *path, const char *recorded, Err *e)
 {
     char hash[HASH_BYTES];
@@ -45,10 +45,10 @@ static int expect_output(const CrossValidation *v, const char *results, int fold
 {
     bool there, same;
     TRY(file_is_there(path, &there, e));
-    if (!there) return refuse(v, results, fold, e, "%s is not there", path);
+    if (!there) return refuse(v, results, fold, e, "%s does not exist", path);
     TRY(has_content(&same, path, recorded, e));
     if (same) return 0;
-    return refuse(v, results, fold, e, "%s is no longer what was predicted (predict.yaml beside it)", path);
+    return refuse(v, results, fold, e, "%s was changed since it was predicted (predict.yaml beside it)", path);
 }
 
 static int expect_weights(const CrossValidation *v, const RecordContent *record, const char *results, int fold, Err *e)
@@ -62,7 +62,7 @@ static int expect_weights(const CrossValidation *v, const RecordContent *record,
     int code = path ? has_content(&same, path, recorded, e) : 0;
     if (!code && !path)
         code = err_set(e, ERR_VALUE, "%s/fold_%d has no checkpoint_%s, which its validation cases were predicted with: put it "
-                       "back, finish the training (train --continue), or name the other folds with -f", results, fold,
+                       "back, finish the training (train --continue), or choose the other folds with -f", results, fold,
                        checkpoint);
     else if (!code && !same)
         code = refuse(v, results, fold, e, "%s/fold_%d/validation was predicted with other weights than those that are now "
@@ -71,7 +71,7 @@ static int expect_weights(const CrossValidation *v, const RecordContent *record,
     return code;
 }
 
-/* Plan, labels and options decide the labels as well: as they are now, and as they were. The precision may be any. */
+/* Fails if plan, labels or options for the prediction have changed since. The precision may differ. */
 static int expect_model(const CrossValidation *v, const RecordContent *record, const char *results, int fold, Err *e)
 {
     static const char *const deciding[] = {"plan ", "labels", "regions_class_order", "step", "gaussian", "mirroring"};
@@ -89,20 +89,20 @@ static int expect_model(const CrossValidation *v, const RecordContent *record, c
         made_from_differences(&differences, &record->made_from, &now, deciding[i]);
     if (!code) code = text_check(&differences, e);
     if (!code && differences.length)
-        code = refuse(v, results, fold, e, "%s/fold_%d/validation was predicted otherwise than %s would predict now (%s)",
+        code = refuse(v, results, fold, e, "%s/fold_%d/validation was predicted with other settings than those of %s now (%s)",
                       results, fold, results, differences.data);
     text_free(&differences);
     made_from_free(&now);
     return code;
 }
 
-/* Of the files that are read for the choice. */
+/* Checks the files that are read for the choice. */
 static int expect_outputs(const CrossValidation *v, const ValidationCase *c, const RecordedCase *record,
                           const char *results, Err *e)
 {
     int code = 0;
     if (v->has_probabilities && !recorded_file(&record->outputs, ".npy"))
-        return refuse(v, results, c->fold, e, "%s/%s.npy is of an earlier validation than the labels beside it", c->folder,
+        return refuse(v, results, c->fold, e, "%s/%s.npy belongs to an earlier validation than the labels beside it", c->folder,
                       c->id);
     for (int i = 0; i < record->outputs.count && !code; i++) {
         const MadeFromItem *file = &record->outputs.items[i];
@@ -114,7 +114,7 @@ static int expect_outputs(const CrossValidation *v, const ValidationCase *c, con
     return code;
 }
 
-/* The reference that a case was validated against must be the same still. */
+/* Fails if the reference that a case was validated against has changed since. */
 static int expect_reference(const CrossValidation *v, const ValidationCase *c, const RecordedCase *record,
                             const char *results, Err *e)
 {
@@ -139,19 +139,19 @@ static int expect_cases(const CrossValidation *v, const RecordContent *record, c
         if (c->fold != fold) continue;
         const RecordedCase *recorded = record_content_find(record, c->id);
         if (!recorded || recorded->state != RECORD_DONE)
-            return refuse(v, results, fold, e, "case %s of %s/fold_%d/validation was not predicted to its end (predict.yaml "
+            return refuse(v, results, fold, e, "case %s of %s/fold_%d/validation was not finished (predict.yaml "
                           "there)", c->id, results, fold);
         TRY(expect_outputs(v, c, recorded, results, e));
         TRY(expect_reference(v, c, recorded, results, e));
     }
     for (int i = 0; i < record->count; i++)
         if (!find_case(v, fold, record->cases[i].id))
-            return refuse(v, results, fold, e, "%s/fold_%d/validation/summary.json lacks the case %s, which predict.yaml "
-                          "there names", results, fold, record->cases[i].id);
+            return refuse(v, results, fold, e, "%s/fold_%d/validation/summary.json does not have the case %s, which is in predict.yaml "
+                          "there", results, fold, record->cases[i].id);
     return 0;
 }
 
-/* By which weights the fold was validated, and in which precision. */
+/* Adds the weights and the precision that the fold was validated with. */
 static int take_origin(CrossValidation *v, const RecordContent *record, const char *results, int fold, Err *e)
 {
     char key[FOLD_KEY_BYTES], name[FOLD_NAME_BYTES], *path = NULL;

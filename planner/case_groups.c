@@ -14,7 +14,7 @@ void case_groups_free(CaseGroups *groups)
     *groups = (CaseGroups){0};
 }
 
-/* Without blanks and quotes around it. */
+/* The text without blanks and quotes around it. */
 static char *trim(char *text)
 {
     while (*text && strchr(" \t\r\"", *text)) text++;
@@ -34,7 +34,7 @@ static int index_of(const NameList *cases, const char *name)
     return -1;
 }
 
-/* Two cells of a line, in place. */
+/* Splits a line into its two cells, in place. */
 static int split_line(char *line, char **name, char **group, const char *path, int number, Err *e)
 {
     char *separator = strpbrk(line, ",;\t");
@@ -55,7 +55,8 @@ static int split_line(char *line, char **name, char **group, const char *path, i
 static int set_group(CaseGroups *g, int index, const char *name, const char *group, const char *path, int number, Err *e)
 {
     if (g->of[index] && strcmp(g->of[index], group))
-        return err_set(e, ERR_FORMAT, "%s:%d: the case %s is of the group %s, and of %s before", path, number, name, group,
+        return err_set(e, ERR_FORMAT, "%s:%d: the case %s has the group %s here and the group %s in an earlier line",
+                       path, number, name, group,
                        g->of[index]);
     if (!g->of[index]) g->of[index] = mem_strdup(group, e);
     return g->of[index] ? 0 : ERR_NOMEM;
@@ -75,7 +76,7 @@ static int read_lines(CaseGroups *g, NameList *unknown, char *text, const char *
         if (code) break;
         const int index = index_of(cases, name);
         if (index >= 0) code = set_group(g, index, name, group, path, number, e);
-        else if (number > 1) code = names_add(unknown, name, e); /* the first line may be titles */
+        else if (number > 1) code = names_add(unknown, name, e); /* the first line may contain titles */
     }
     return code;
 }
@@ -108,14 +109,14 @@ int case_groups_read(CaseGroups *groups, const char *path, const NameList *cases
     NameList unknown = {0};
     *groups = (CaseGroups){0};
     TRY(file_get(path, &text, &bytes, e));
-    int code = strlen(text) == bytes ? 0 : err_set(e, ERR_FORMAT, "%s: holds NUL bytes, expected a table as text", path);
+    int code = strlen(text) == bytes ? 0 : err_set(e, ERR_FORMAT, "%s: contains NUL bytes, expected a table as text", path);
     groups->of = mem_zalloc((size_t)cases->count, sizeof *groups->of, e);
     if (!groups->of && !code) code = ERR_NOMEM;
     groups->count = groups->of ? cases->count : 0;
     if (!code) code = read_lines(groups, &unknown, text, path, cases, e);
     if (!code) code = expect_all(groups, &unknown, path, cases, e);
     if (!code && unknown.count) {
-        text_add(notes, "%s: not in the dataset: ", path);
+        text_add(notes, "%s: these cases are not in the dataset: ", path);
         names_tell(notes, &unknown);
         text_add(notes, "\n");
     }

@@ -5,16 +5,16 @@
 #include "base/text.h"
 #include "plans/name_list.h"
 
-/* The group of each case, in the order of the list that it was read for. */
+/* The group of each case, in the order of the list given to case_groups_read. */
 typedef struct CaseGroups {
-    char **of;           /* count of them */
+    char **of;           /* (count) owned */
     int count;
 } CaseGroups;
 
 /* A text file of two columns, case and group, separated by a comma, a semicolon or a tab; quotes and a first line of
- * titles are allowed. cases: sorted. A case of the file that is not among them is passed over, with a line in notes.
- * case_groups_free takes it back. Fails: ERR_IO; ERR_FORMAT with "file:line: what", and where a case has two groups or
- * none; ERR_NOMEM. */
+ * titles are allowed. cases: sorted. A case of the file that is not among them is ignored, with a line in notes. Free
+ * groups by case_groups_free. Fails: ERR_IO; ERR_FORMAT with "file:line: what", also if a case has two groups or none;
+ * ERR_NOMEM. */
 int case_groups_read(CaseGroups *groups, const char *path, const NameList *cases, Text *notes, Err *e);
 void case_groups_free(CaseGroups *groups);
 

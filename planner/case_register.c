@@ -8,7 +8,7 @@
 #include "data/image_files.h"
 #include "data/image_io.h"
 
-/* Adds the names of `from` that are not of the dataset. */
+/* Adds the names of `from` that are not in the dataset. */
 static int add_removed(DatasetCases *cases, const NameList *from, Err *e)
 {
     for (int i = 0; i < from->count; i++)
@@ -34,7 +34,7 @@ static int add_all(DatasetCases *cases, const Dataset *d, const char *preprocess
     return code;
 }
 
-/* As it was given, not what links lead to: the dataset's name is that of the folder given. */
+/* The path as it was given, without resolving links: the dataset's name is that of the folder given. */
 static int add_folder(DatasetCases *cases, const char *folder, Err *e)
 {
     char *here = *folder == '/' ? NULL : path_absolute(".", e);
@@ -73,7 +73,7 @@ void case_register_check(FaultList *faults, const Dataset *d)
         }
 }
 
-/* How much of a name in 2d/ is the case, 0 where the file is none of a preprocessed case. */
+/* Length of the case's id within a file name in 2d/; 0 if the file does not belong to a preprocessed case. */
 static size_t preprocessed_case(const char *name)
 {
     static const char *const endings[] = {"_seg.npy", "_locations.npy", ".npy", ".yaml"};
@@ -90,7 +90,7 @@ static size_t reference_case(const char *name)
 
 typedef size_t CaseOfFile(const char *name);
 
-/* A case may end as one of our endings does: then the whole name without .npy or .yaml is its name. */
+/* A case's id may itself end in _seg or _locations: then the whole name without .npy or .yaml is the id. */
 static bool belongs(const DatasetCases *cases, const char *name, size_t length, Err *e)
 {
     char *id = path_format(e, "%.*s", (int)length, name), *longer = NULL;
@@ -104,7 +104,7 @@ static bool belongs(const DatasetCases *cases, const char *name, size_t length, 
     return is_present;
 }
 
-/* A file, and of an image what was written beside it. */
+/* Removes a file and, for an image, the other files that belong to it. */
 static int remove_parts(const char *path, Err *e)
 {
     FileList parts;

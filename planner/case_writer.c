@@ -18,12 +18,12 @@ struct CaseWriter {
     const char *folder;
     pthread_t threads[WRITERS];
     int started;
-    pthread_mutex_t lock; /* of all below */
+    pthread_mutex_t lock; /* protects all fields below */
     pthread_cond_t changed;
     Job *first, **last;
-    int64_t bytes; /* waiting and being written */
+    int64_t bytes; /* of cases in the queue or being written */
     bool closing;
-    int code; /* the first failure, and its text */
+    int code; /* of the first failure; its text is in error */
     Err error;
 };
 
@@ -85,7 +85,7 @@ int case_writer_new(CaseWriter **out, const char *folder, Err *e)
     w->last = &w->first;
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->changed, NULL);
-    /* Without threads, as where there are too many, every case is written at once. */
+    /* If no thread can be started, case_writer_give writes every case itself. */
     while (w->started < WRITERS && !pthread_create(&w->threads[w->started], NULL, write_jobs, w))
         w->started++;
     return 0;
@@ -107,7 +107,7 @@ static Job *job_new(PreprocessedCase *c, const char *id, MadeFrom *made_from, Er
     return job;
 }
 
-/* Puts the job into the queue as soon as there is room for it; what failed before is reported here. */
+/* Waits until the job fits into the queue and adds it; returns an earlier failure of a writing thread. */
 static int enqueue(CaseWriter *w, Job *job, Err *e)
 {
     const int64_t bytes = case_bytes(&job->c);

@@ -22,15 +22,15 @@ enum { MOST_SAMPLES = 16384, COLORS = 8, GAP = 2 };
 static const uint8_t colors[COLORS][3] = {{230, 60, 60},  {70, 200, 70},  {80, 130, 255}, {240, 200, 40},
                                           {220, 90, 220}, {60, 210, 210}, {255, 140, 50}, {170, 230, 120}};
 
-/* A slice of a case, and how its pixels map to the tile's. */
+/* A slice of a case, and the map from the tile's pixels to its own. */
 typedef struct Slice {
-    Volume channels[3]; /* 1 or 3 of them; axis 0 lies across the slice */
+    Volume channels[3]; /* 1 or 3 of them; axis 0 is perpendicular to the slice */
     int channel_count;
     Volume labels; /* data NULL without labels */
     int64_t index;
-    double pixels[2]; /* of the slice, per pixel of the tile: y, x */
-    int size[2];      /* pixels of the tile that are used: y, x */
-    float low, high;  /* shown as black and white */
+    double pixels[2]; /* pixels of the slice per pixel of the tile: y, x */
+    int size[2];      /* used pixels of the tile: y, x */
+    float low, high;  /* values that are shown as black and as white */
 } Slice;
 
 static int across_axis(const double mm[3])
@@ -160,7 +160,7 @@ static int draw_case(void *context, int index, const Case *c, FaultList *faults,
 {
     const Sheet *sheet = context;
     CaseData data;
-    if (dataset_load_case(&data, sheet->info, c, faults)) return 0; /* stays black; its fault is known */
+    if (dataset_load_case(&data, sheet->info, c, faults)) return 0; /* the tile stays black; the fault was reported before */
     const int row = index / CONTACT_COLUMNS, column = index % CONTACT_COLUMNS;
     uint8_t *tile =
         sheet->pixels + ((int64_t)row * CONTACT_TILE * WIDTH + (int64_t)column * CONTACT_TILE) * 3;
@@ -169,7 +169,7 @@ static int draw_case(void *context, int index, const Case *c, FaultList *faults,
     return code;
 }
 
-/* The cases from `first` on: as many as a sheet holds, or are left. */
+/* Writes the sheet that starts with case `first`. */
 static int write_sheet(const Dataset *d, int first, const char *folder, int threads, Progress *progress,
                        Err *e)
 {
@@ -238,7 +238,7 @@ static int draw_all(const Dataset *d, const char *folder, int threads, Progress 
     return remove_surplus(folder, (d->training.count + CASES - 1) / CASES, e);
 }
 
-/* made_from.yaml is removed first and written last: where it stands, it speaks of all sheets. */
+/* made_from.yaml is removed first and written last: if it exists, it is valid for all sheets. */
 int contact_sheets(const Dataset *d, const MadeFrom *made_from, const char *folder, int threads, Progress *progress, Err *e)
 {
     TRY(file_make_folders(folder, e));

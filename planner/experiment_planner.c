@@ -15,11 +15,11 @@ static const double anisotropy = 3, covered_share = 0.05;
 static const double reference_values = 85e6, reference_gb = 8;
 enum { REFERENCE_BATCH = 12, LARGEST_EDGE = 2048 };
 
-/* What the decisions are made from, in the file's order of axes. */
+/* The statistics that the planner uses, in the file's order of axes. */
 typedef struct Medians {
     double spacing_mm[3], size[3]; /* numpy.median */
     double target_mm[3];
-    double new_size[3]; /* at the target spacing */
+    double new_size[3]; /* median size at the target spacing */
 } Medians;
 
 /* One column of the fingerprint: all cases' values along an axis, sorted. */
@@ -55,7 +55,7 @@ static int largest_axis(const double v[3])
     return axis;
 }
 
-/* The median per axis; but where slices are thick and few, a finer spacing across them than the median. */
+/* The median per axis. If slices are thick and few, the spacing between them is a finer one than the median. */
 static void choose_target_spacing(Medians *m, const Fingerprint *f, double *column, Text *explain)
 {
     double median_size[3];
@@ -77,7 +77,7 @@ static void choose_target_spacing(Medians *m, const Fingerprint *f, double *colu
         sorted_column(column, f, worst, NULL, false);
         const double tenth = sorted_percentile(column, f->case_count, 10);
         m->target_mm[worst] = tenth < others ? fmax(others, tenth) + 1e-5 : tenth;
-        text_add(explain, "; axis %d has thick and few slices: the 10th percentile, %g mm, instead", worst,
+        text_add(explain, "; along axis %d slices are thick and few: the 10th percentile, %g mm, is used there", worst,
                  m->target_mm[worst]);
     }
     text_add(explain, "\n");
@@ -91,8 +91,9 @@ static void measure_new_size(Medians *m, const Fingerprint *f, double *column)
     }
 }
 
-/* The one axis along which every case has a single voxel, or -1: slices lie across it, whatever its spacing, which
- * often means nothing. nnU-Net takes the largest spacing there too, and plans for slices one voxel wide. */
+/* The only axis along which every case has a single voxel, or -1. Slices are perpendicular to it, whatever its spacing,
+ * which is often not meaningful. nnU-Net takes the axis of largest spacing here too, and may plan for slices that are
+ * one voxel wide. */
 static int flat_axis(const Fingerprint *f)
 {
     int flat = -1;
@@ -121,9 +122,9 @@ static void choose_transpose(Plan *plan, const Medians *m, const Fingerprint *f,
         plan->configuration.median_image_size_in_voxels[i] = m->new_size[forward[1 + i]];
     }
     text_add(explain,
-             "order of axes: %d %d %d of the file, axis %d has %s; slices lie across it\n",
+             "order of axes: %d %d %d of the file: axis %d has %s, slices are perpendicular to it\n",
              forward[0], forward[1], forward[2], first, flat < 0 ? "the largest spacing" : "one voxel in every case");
-    text_add(explain, "median image in the plane: %g x %g voxels of %g x %g mm\n",
+    text_add(explain, "median size of a slice: %g x %g voxels of %g x %g mm\n",
              plan->configuration.median_image_size_in_voxels[0],
              plan->configuration.median_image_size_in_voxels[1], plan->configuration.spacing_mm[0],
              plan->configuration.spacing_mm[1]);
@@ -186,7 +187,7 @@ static void initial_patch(double size[2], const PlanConfiguration *c)
         size[i] = fmin(nearbyint(inverse[i] * factor), c->median_image_size_in_voxels[i]);
 }
 
-/* One step down: the axis whose patch is the largest part of the median image loses one divisor. */
+/* Reduces the patch by one step: one divisor less along the axis whose patch is the largest part of the median image. */
 static int reduce_patch(UnetTopology *t, const PlanConfiguration *c, Err *e)
 {
     const double *median = c->median_image_size_in_voxels;
@@ -212,7 +213,7 @@ static void write_architecture(Architecture *a, const UnetTopology *t)
     memcpy(a->strides, t->strides, sizeof a->strides);
 }
 
-/* The share of the dataset's voxels that a batch may show, by the planner's own count of them. */
+/* The number of pixels that a batch may have at most: 5 % of the dataset's voxels as nnU-Net's planner counts them. */
 static double covered_pixels(const Plan *plan, const Medians *m, const PlannerInput *in)
 {
     double voxels = 1;
@@ -239,7 +240,7 @@ static int choose_patch_and_batch(Plan *plan, const PlannerInput *in, const Medi
 {
     PlanConfiguration *c = &plan->configuration;
     const double reference = reference_values * (in->memory_gb / reference_gb);
-    /* 2.8.1 takes a patch of which two fit, the older planner one of which twelve do. */
+    /* 2.8.1 plans the largest patch with which a batch of two fits, the older planner one of which twelve fit. */
     const double images = plan->compatibility == COMPATIBILITY_NNUNET_2_1 ? 1 : 2.0 / REFERENCE_BATCH;
     const int classes = dataset_label_entries(in->dataset);
     UnetTopology t;
@@ -269,15 +270,15 @@ bool planner_round_patch(Plan *plan)
     return changed;
 }
 
-/* Networks that nnU-Net's architecture does not describe: a patch that they can halve, and a batch that their memory
- * allows. */
+/* For networks other than nnU-Net's U-Net: rounds the patch up to a multiple of their divisor, and chooses the batch by
+ * their memory. */
 static int choose_for_network(Plan *plan, const PlannerInput *in, const Medians *m, Text *explain, Err *e)
 {
     PlanConfiguration *c = &plan->configuration;
     if (plan_uses_architecture(plan)) return 0;
     UnetTopology t;
     planner_round_patch(plan);
-    text_add(explain, "%s needs a patch that it can halve: %d x %d\n", plan->network.name, c->patch_size[0],
+    text_add(explain, "patch rounded up to a multiple of what %s can halve: %d x %d\n", plan->network.name, c->patch_size[0],
              c->patch_size[1]);
     if (in->training_bytes) return fit_network_memory(plan, in, covered_pixels(plan, m, in), explain, e);
     TRY(unet_topology(&t, c->spacing_mm, (const double[]){c->patch_size[0], c->patch_size[1]}, e));
@@ -285,8 +286,8 @@ static int choose_for_network(Plan *plan, const PlannerInput *in, const Medians 
     return 0;
 }
 
-/* nnU-Net's name of the reader that opens files with this ending. */
-/* TIFF files of several slices are read by Tiff3DIO, as nnU-Net does. */
+/* nnU-Net's name of the reader for files with this ending. TIFF files of several slices are read by Tiff3DIO, as in
+ * nnU-Net. */
 static const char *reader_name(const char *ending, const Fingerprint *f)
 {
     if (!strcasecmp(ending, ".tif") && f->shapes_after_crop[0][0] > 1) return "Tiff3DIO";

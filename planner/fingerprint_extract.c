@@ -16,13 +16,13 @@ typedef struct Extraction {
     ReaderAxes axes;
     int *units;             /* xyzt_units, per case */
     Fingerprint *fingerprint;
-    int64_t draws;          /* of one case and channel */
+    int64_t draws;          /* per case and channel */
     double *relative_sizes; /* per case */
     Moments *moments;       /* per case and channel */
     PoolChannel *pool;      /* per channel */
 } Extraction;
 
-/* The region of a case as fingerprints see it: axes in the order in which they are read. */
+/* The cropped region of a case that the fingerprint is computed from, with axes in the reader's order. */
 typedef struct Region {
     Box box;
     Volume labels;      /* cropped */
@@ -80,7 +80,7 @@ static void collect_foreground(float *values, const Volume *channel, const Volum
         }
 }
 
-/* Draws from each channel and joins what was drawn with the pool. */
+/* Draws voxels of each channel and adds them to the pool. */
 static int sample_channels(Extraction *x, int index, const CaseData *data, const Region *r, Err *e)
 {
     const int channels = x->fingerprint->channel_count;
@@ -105,7 +105,7 @@ static int sample_channels(Extraction *x, int index, const CaseData *data, const
     return code;
 }
 
-/* Brings a case into the order of axes in which it is read. */
+/* Reorders the axes of a case to the reader's order. */
 static int turn_case(CaseData *data, ReaderAxes reader, Err *e)
 {
     const GridAxes axes = grid_axes_read(&data->image.geometry, reader, 0);
@@ -119,7 +119,7 @@ static int extract_case(void *context, int index, const Case *c, FaultList *faul
     Extraction *x = context;
     CaseData data;
     Region region;
-    if (dataset_load_case(&data, &x->dataset->info, c, faults)) return 0; /* its fault stands in the list */
+    if (dataset_load_case(&data, &x->dataset->info, c, faults)) return 0; /* its fault was added to the list */
     grid_axes_code(&data.image.geometry, x->fingerprint->orientations[index]);
     x->units[index] = data.image.geometry.orientation.units;
     int code = turn_case(&data, x->axes, e);
@@ -137,7 +137,7 @@ static void write_statistics(Extraction *x)
     Fingerprint *f = x->fingerprint;
     for (int c = 0; c < f->channel_count; c++) {
         Moments all = {0};
-        bool as_float = true; /* a case without foreground makes NumPy's joined array one of doubles */
+        bool as_float = true; /* as in NumPy: with a case without foreground the joined array has the type double */
         for (int i = 0; i < f->case_count; i++) {
             const Moments *one = &x->moments[i * f->channel_count + c];
             all = moments_join(all, *one);
@@ -176,7 +176,7 @@ static int run_passes(Extraction *x, int threads, Progress *progress, FaultList 
     return code;
 }
 
-/* One warning where headers give another unit than millimetres: a wrong one is a factor of a thousand. */
+/* One warning if headers have another unit than millimetres: a wrong unit makes spacings wrong by a factor of 1000. */
 static void note_units(const Extraction *x, FaultList *faults)
 {
     const char *name = NULL, *unit;

@@ -10,13 +10,13 @@
 
 enum { FOLDS_WARNED = 3 };
 
-/* All that the choice is made from. */
+/* The input of the choice, and its result. */
 typedef struct Maker {
     FoldPlan *p;
     const FoldRequest *r;
     const DatasetCases *cases;
     const char *dataset, *preprocessed;
-    SplitsFile there;         /* in the preprocessed folder */
+    SplitsFile there;         /* the file in the preprocessed folder */
     char *own;                /* a file of splits in the dataset's folder; NULL: none */
 } Maker;
 
@@ -45,9 +45,9 @@ static void take_there(Maker *m)
     m->there.path = NULL;
 }
 
-/* ---- a person's own splits */
+/* ---- splits made by the user */
 
-/* What is strange about the first few folds, and which cases are in none. */
+/* Adds warnings about the first few folds, and about cases that are in no fold. */
 static int warn_of_folds(Maker *m, Err *e)
 {
     FoldPlan *p = m->p;
@@ -68,15 +68,15 @@ static int warn_of_folds(Maker *m, Err *e)
         if (code) return err_context(e, "%s: fold %d", p->path, fold);
     }
     if (warned > FOLDS_WARNED)
-        text_add(&p->warnings, "%s: so it is with %d more of its folds\n", p->path, warned - FOLDS_WARNED);
+        text_add(&p->warnings, "%s: there are such warnings for %d more folds\n", p->path, warned - FOLDS_WARNED);
     for (int fold = 0; fold < p->splits.count; fold++)
         if (!p->splits.folds[fold].val_count)
-            text_add(&p->warnings, "%s: fold %d has no case to validate on, and train needs one\n", p->path, fold);
+            text_add(&p->warnings, "%s: fold %d has no validation case, and train needs one\n", p->path, fold);
     const int code = splits_lacking(&lacking, &p->splits, &m->cases->present, e);
     if (!code && lacking.count) {
-        text_add(&p->warnings, "%s: in no fold: ", p->path);
+        text_add(&p->warnings, "%s: these cases are in no fold: ", p->path);
         names_tell(&p->warnings, &lacking);
-        text_add(&p->warnings, "; add them there, or have folds drawn: --new-splits\n");
+        text_add(&p->warnings, "; add them to the file, or draw new folds with --new-splits\n");
     }
     names_free(&lacking);
     return code;
@@ -85,11 +85,11 @@ static int warn_of_folds(Maker *m, Err *e)
 static int refuse_drawing_options(const Maker *m, const char *path, Err *e)
 {
     if (!m->r->folds && !m->r->groups) return 0;
-    return err_set(e, ERR_VALUE, "%s says what the folds are: %s cannot count beside it; remove that file, or leave the "
-                   "option out", path, m->r->groups ? "--groups" : "--folds");
+    return err_set(e, ERR_VALUE, "%s already defines the folds, so %s has no effect: remove that file, or leave the option "
+                   "out", path, m->r->groups ? "--groups" : "--folds");
 }
 
-/* Takes a file over into splits_final.yaml, unless that was done before. */
+/* Copies the folds of a file to splits_final.yaml, unless that was done before. */
 static int take_file(Maker *m, const char *path, Err *e)
 {
     FoldPlan *p = m->p;
@@ -102,8 +102,8 @@ static int take_file(Maker *m, const char *path, Err *e)
     made_from_add(&p->made_from, "made_by", "file");
     made_from_add(&p->made_from, "source", "%s", path);
     made_from_add(&p->made_from, "file", "%s", hash);
-    text_add(&p->told, "splits: those of %s, %d fold%s%s\n", path, p->splits.count, p->splits.count == 1 ? "" : "s",
-             p->write && m->there.path ? "; those that were there are replaced" : "");
+    text_add(&p->told, "splits: from %s, %d fold%s%s\n", path, p->splits.count, p->splits.count == 1 ? "" : "s",
+             p->write && m->there.path ? "; the earlier ones are replaced" : "");
     return warn_of_folds(m, e);
 }
 
@@ -116,8 +116,8 @@ static int take_requested(Maker *m, Err *e)
         splits_free(&asked);
         const bool may_replace = m->r->overwrite && !path_ends_with(m->there.path, ".json");
         if (!same && !may_replace)
-            return err_set(e, ERR_VALUE, "%s is there and says something else than --splits %s: remove the one that shall "
-                           "not count", m->there.path, m->r->file);
+            return err_set(e, ERR_VALUE, "%s exists and has other folds than --splits %s: remove the file, or leave out the "
+                           "option", m->there.path, m->r->file);
     }
     return take_file(m, m->r->file, e);
 }
@@ -126,20 +126,20 @@ static int keep_own(Maker *m, Err *e)
 {
     TRY(refuse_drawing_options(m, m->there.path, e));
     take_there(m);
-    text_add(&m->p->told, "splits: your own, %s, %d fold%s\n", m->p->path, m->p->splits.count, m->p->splits.count == 1 ? "" : "s");
+    text_add(&m->p->told, "splits: from your file %s, %d fold%s\n", m->p->path, m->p->splits.count, m->p->splits.count == 1 ? "" : "s");
     if (m->there.passed_over)
-        text_add(&m->p->told, "splits: %s, drawn before, does not count any more\n", m->there.passed_over);
+        text_add(&m->p->told, "splits: %s, drawn before, is no longer used\n", m->there.passed_over);
     if (m->own) {
         Splits other;
         TRY(splits_read(&other, m->own, e));
         if (!splits_equal(&other, &m->p->splits))
-            text_add(&m->p->warnings, "%s says something else and does not count beside %s\n", m->own, m->p->path);
+            text_add(&m->p->warnings, "%s has other folds and is not used, because %s exists\n", m->own, m->p->path);
         splits_free(&other);
     }
     return warn_of_folds(m, e);
 }
 
-/* ---- folds that are drawn */
+/* ---- drawn folds */
 
 static int read_groups(Maker *m, CaseGroups *groups, const char *path, Err *e)
 {
@@ -177,31 +177,31 @@ static int draw(Maker *m, Err *e)
     made_from_add(&p->made_from, "made_by", "%s", m->r->groups ? "groups" : "nnU-Net's rule");
     if (m->r->groups) made_from_add_file(&p->made_from, "groups", m->r->groups);
     text_add(&p->told, "splits: %d folds %s%s%s\n", folds, m->r->groups ? "by the groups of " : "by nnU-Net's rule",
-             m->r->groups ? m->r->groups : "", m->there.path ? "; those that were there are replaced" : "");
+             m->r->groups ? m->r->groups : "", m->there.path ? "; the earlier ones are replaced" : "");
     return 0;
 }
 
-/* --folds and --groups ask for other folds than those that are there. */
+/* Fails if --folds or --groups ask for other folds than the existing ones. */
 static int refuse_other_folds(const Maker *m, Err *e)
 {
     if (m->r->folds && m->r->folds != m->there.splits.count)
-        return err_set(e, ERR_VALUE, "%s: there are %d folds, drawn before; for --folds %d give --new-splits too, which draws "
-                       "all folds anew", m->there.path, m->there.splits.count, m->r->folds);
+        return err_set(e, ERR_VALUE, "%s: %d folds were drawn before; for --folds %d give --new-splits too, which draws new "
+                       "folds", m->there.path, m->there.splits.count, m->r->folds);
     if (!m->r->groups || made_from_find(&m->there.made_from, "groups")) return 0;
-    return err_set(e, ERR_VALUE, "%s: these folds were not drawn by groups; for --groups give --new-splits too, which draws "
-                   "all folds anew", m->there.path);
+    return err_set(e, ERR_VALUE, "%s: these folds were not drawn by groups; for --groups give --new-splits too, which draws new "
+                   "folds", m->there.path);
 }
 
 static void tell_changes(Maker *m, const NameList *left, const NameList *joined)
 {
     Text *told = &m->p->told;
     if (left->count) {
-        text_add(told, "splits: no longer in the dataset, taken out of the folds: ");
+        text_add(told, "splits: removed from the folds, because they are no longer in the dataset: ");
         names_tell(told, left);
         text_add(told, "\n");
     }
     if (!joined->count) return;
-    text_add(told, "splits: new in the dataset, spread over the folds, which else stay as they were: ");
+    text_add(told, "splits: new in the dataset, added to the folds, which are kept otherwise: ");
     names_tell(told, joined);
     text_add(told, "\n");
 }
@@ -214,7 +214,7 @@ static int fold_that_validates(const Splits *splits, const char *name)
     return -1;
 }
 
-/* A table of groups that has changed since may put cases of two folds into one group. */
+/* Fails if two cases of one group are validated in different folds: the table of groups has changed since. */
 static int refuse_torn_groups(const Maker *m, const CaseGroups *groups, Err *e)
 {
     const NameList *present = &m->cases->present;
@@ -224,14 +224,14 @@ static int refuse_torn_groups(const Maker *m, const CaseGroups *groups, Err *e)
             const int a = fold_that_validates(&m->p->splits, present->names[i]),
                       b = fold_that_validates(&m->p->splits, present->names[k]);
             if (a != b)
-                return err_set(e, ERR_VALUE, "%s: %s and %s are both of the group %s, but validated in folds %d and %d of %s: "
-                               "give --new-splits, which draws all folds anew", m->p->groups, present->names[k],
+                return err_set(e, ERR_VALUE, "%s: %s and %s are both in the group %s, but validated in folds %d and %d of %s: "
+                               "draw new folds with --new-splits", m->p->groups, present->names[k],
                                present->names[i], groups->of[i], b, a, m->p->path);
         }
     return 0;
 }
 
-/* The folds stay, but for cases that left or joined the dataset. */
+/* Keeps the folds, except for cases that were removed from the dataset or added to it. */
 static int update_drawn(Maker *m, Err *e)
 {
     FoldPlan *p = m->p;
@@ -240,13 +240,13 @@ static int update_drawn(Maker *m, Err *e)
     TRY(refuse_other_folds(m, e));
     const bool grouped = made_from_find(&m->there.made_from, "groups");
     take_there(m);
-    text_add(&p->told, "splits: %d folds, those that are there\n", p->splits.count);
+    text_add(&p->told, "splits: %d folds, as drawn before\n", p->splits.count);
     int code = 0;
     if (grouped) {
         char *kept = path_format(e, "%s/splits_groups.csv", m->preprocessed);
         code = kept ? read_groups(m, &groups, m->r->groups ? m->r->groups : kept, e) : ERR_NOMEM;
-        if (code && kept && !m->r->groups) err_context(e, "the folds were drawn by groups, and the table of then no longer "
-                                                       "does: give --groups FILE");
+        if (code && kept && !m->r->groups) err_context(e, "the folds were drawn by groups, and the kept table of groups "
+                                                       "cannot be used any longer: give --groups FILE");
         mem_free(kept);
     }
     if (!code) code = splits_update(&p->splits, &m->cases->present, (const char *const *)groups.of, &left, &joined, e);
@@ -257,7 +257,7 @@ static int update_drawn(Maker *m, Err *e)
     if (p->groups && !code) made_from_add_file(&p->made_from, "groups", p->groups);
     for (int fold = 0; fold < p->splits.count && !code; fold++)
         if (!p->splits.folds[fold].val_count)
-            text_add(&p->warnings, "%s: fold %d has no case left to validate on: --new-splits draws all folds anew\n", p->path,
+            text_add(&p->warnings, "%s: fold %d has no validation case any more: draw new folds with --new-splits\n", p->path,
                      fold);
     case_groups_free(&groups);
     names_free(&left);
@@ -269,7 +269,7 @@ static int keep_taken(Maker *m, Err *e)
 {
     const char *source = made_from_find(&m->there.made_from, "source");
     TRY(refuse_drawing_options(m, m->there.path, e));
-    text_add(&m->p->told, "splits: those that are there, taken from %s before\n", source ? source : "a file");
+    text_add(&m->p->told, "splits: as taken from %s before\n", source ? source : "a file");
     take_there(m);
     return warn_of_folds(m, e);
 }
@@ -278,7 +278,7 @@ static int keep_taken(Maker *m, Err *e)
 
 static int refuse_new_beside_json(const Maker *m, Err *e)
 {
-    return err_set(e, ERR_VALUE, "%s is your own and would still count: remove it for --new-splits", m->there.path);
+    return err_set(e, ERR_VALUE, "%s is your own file and would still be used: remove it before --new-splits", m->there.path);
 }
 
 static int choose(Maker *m, Err *e)
@@ -298,7 +298,7 @@ static int choose(Maker *m, Err *e)
     return made_by && !strcmp(made_by, "file") ? keep_taken(m, e) : update_drawn(m, e);
 }
 
-/* splits_final.json or .yaml of the dataset's folder. */
+/* Finds splits_final.json or .yaml in the dataset's folder. */
 static int find_own(Maker *m, Err *e)
 {
     char *json = path_format(e, "%s/splits_final.json", m->dataset),
@@ -311,7 +311,7 @@ static int find_own(Maker *m, Err *e)
         code = splits_read(&a, json, e);
         if (!code) code = splits_read(&b, yaml, e);
         if (!code && !splits_equal(&a, &b))
-            code = err_set(e, ERR_VALUE, "%s and %s: both are there and they differ: remove the one that shall not count", json,
+            code = err_set(e, ERR_VALUE, "%s and %s both exist and differ: remove one of them", json,
                            path_base(yaml));
         splits_free(&a);
         splits_free(&b);

@@ -24,8 +24,8 @@ void draw_counts(DrawStream *s, int64_t n, int64_t draws, uint32_t *counts)
         counts[0] += (uint32_t)draws;
         return;
     }
-    /* Numbers above max are counted too, where nobody looks, rather than branched around. No chunk holds more
-     * numbers than draws are left, so that none is taken too many. */
+    /* Rejected numbers (above max) are counted too, in entries of counts that are not used: that is faster than a
+     * branch. A chunk holds at most as many numbers as draws are left, so that there are not too many draws. */
     while (draws > 0) {
         if (s->next == DRAW_BLOCK) {
             mt_fill(&s->generator, s->block, DRAW_BLOCK);
@@ -73,7 +73,7 @@ Moments moments_join(Moments a, Moments b)
                      fminf(a.low, b.low), fmaxf(a.high, b.high)};
 }
 
-/* Bits of a float as an integer that sorts as the float does. */
+/* The bits of a float as an integer with the same order. */
 static uint32_t key_of(float value)
 {
     uint32_t bits;
@@ -162,7 +162,7 @@ int pool_add(PoolChannel *p, const float *values, const uint32_t *counts, int64_
 
 bool pool_needs_second_pass(const PoolChannel *p) { return p->overflowed; }
 
-/* The row of the table in which the value of a rank lies; *before: draws below that row. */
+/* The row of the table that contains the value of a rank; *before: number of draws below that row. */
 static uint32_t row_of_rank(const PoolChannel *p, uint64_t rank, uint64_t *before)
 {
     uint32_t row = 0;

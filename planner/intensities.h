@@ -1,13 +1,13 @@
 /* Intensities of a dataset's foreground, as nnU-Net samples them (docs/reference.md, Fingerprint).
  *
- * Of each case and channel, so many foreground voxels are drawn with replacement; the statistics are over all
- * drawn values. Instead of the values, how often each voxel was drawn is kept: a case costs memory by its
- * foreground, and the whole dataset a table of 65536 counts and a bounded list of the distinct values.
+ * A fixed number of foreground voxels of each case and channel is drawn with replacement; the statistics are over all
+ * drawn values. Not the values are stored, but how often each voxel was drawn: the memory for a case depends on its
+ * foreground, and that for the dataset is a table of 65536 counts and a bounded list of the distinct values.
  *
  *   pass 1: draw_begin, draw_counts and pool_add for every case; pool_needs_second_pass?
  *   pass 2: pool_begin_second_pass, then the same again: the same numbers are drawn
  *   pool_percentiles
- * One PoolChannel per channel; pool_add from one thread at a time. */
+ * There is one PoolChannel per channel; only one thread at a time may call pool_add. */
 #ifndef PLANNER_INTENSITIES_H
 #define PLANNER_INTENSITIES_H
 
@@ -19,7 +19,7 @@
 
 enum { DRAW_BLOCK = 16 * 624 };
 
-/* NumPy's RandomState(1234), of which every case draws the same numbers. */
+/* NumPy's RandomState(1234); it starts anew for every case, so that all cases draw the same random numbers. */
 typedef struct DrawStream {
     Mt19937 generator;
     uint32_t block[DRAW_BLOCK];
@@ -28,11 +28,11 @@ typedef struct DrawStream {
 
 void draw_begin(DrawStream *s);
 
-/* How often each of n values (1 <= n <= 2^32 - 1) is drawn in so many draws with replacement. counts: for n
- * rounded up to a power of 2, zeroed by the caller; those from n on are not draws. */
+/* Counts how often each of n values (1 <= n <= 2^32 - 1) is drawn in `draws` draws with replacement. counts: its length
+ * is n rounded up to a power of 2, zeroed by the caller; entries from n on are not draws. */
 void draw_counts(DrawStream *s, int64_t n, int64_t draws, uint32_t *counts);
 
-/* Count, mean and sum of squared differences to it; joined by Chan, Golub and LeVeque's formula (1979). */
+/* Count, mean and sum of squared differences to the mean; joined by the formula of Chan, Golub and LeVeque (1979). */
 typedef struct Moments {
     double count, mean, squares;
     float low, high;
@@ -50,7 +50,7 @@ typedef struct PoolChannel {
     ValueCount *values; /* distinct values, sorted up to `sorted` */
     int64_t count, sorted, capacity;
     uint64_t draws;
-    bool overflowed; /* more distinct values than the list may hold: only the table counted on */
+    bool overflowed; /* more distinct values than the list may hold: from then on only the table was updated */
     bool selective;  /* second pass: only values near a percentile are listed */
     bool *wanted;    /* 65536, second pass */
 } PoolChannel;
@@ -64,8 +64,8 @@ int pool_add(PoolChannel *p, const float *values, const uint32_t *counts, int64_
 bool pool_needs_second_pass(const PoolChannel *p);
 void pool_begin_second_pass(PoolChannel *p);
 
-/* The 0.5th, 50th and 99.5th percentile of all draws (there is at least one). as_float: differences of two
- * values are rounded to float32, as NumPy does for float32 arrays. */
+/* The 0.5th, 50th and 99.5th percentile of all draws (at least one). as_float: differences of two values are rounded to
+ * float32, as NumPy does for float32 arrays. */
 void pool_percentiles(PoolChannel *p, bool as_float, double percentiles[3]);
 
 #endif

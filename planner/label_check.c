@@ -33,7 +33,7 @@ static void choose(bool *chosen, const Split *fold, const NameList *cases)
     }
 }
 
-/* A label that some case has: the folds whose training cases all lack it. */
+/* For a label that occurs in the dataset: lists the folds without it in any training case. */
 static void tell_folds(Text *warnings, const LabelPresence *p, int k, const NameList *cases, const Splits *splits,
                        bool *chosen)
 {
@@ -45,10 +45,10 @@ static void tell_folds(Text *warnings, const LabelPresence *p, int k, const Name
         if (lacking++ < FOLDS_TOLD) text_add(warnings, "%s%d", lacking == 1 ? ", is in none of the training cases of fold " : ", ", f);
     }
     if (lacking > FOLDS_TOLD) text_add(warnings, " and %d more", lacking - FOLDS_TOLD);
-    if (lacking) text_add(warnings, ": it cannot be learned there\n");
+    if (lacking) text_add(warnings, ": the networks of these folds cannot learn it\n");
 }
 
-/* Labels that no case has, in one line however many they are. */
+/* Labels that no case has, in one line. */
 static void tell_absent(Text *warnings, const LabelPresence *p, int cases)
 {
     int absent = 0;
@@ -59,12 +59,12 @@ static void tell_absent(Text *warnings, const LabelPresence *p, int cases)
     }
     if (absent > LABELS_TOLD) text_add(warnings, " and %d more labels", absent - LABELS_TOLD);
     if (absent)
-        text_add(warnings, ", %s in none of %d cases: nothing of %s can be learned; look at how the labels were made, or "
-                 "take %s out of dataset.json\n", absent == 1 ? "is" : "are", cases, absent == 1 ? "it" : "them",
+        text_add(warnings, ", %s in none of %d cases: a network cannot learn %s; check how the labels were made, or "
+                 "remove %s from dataset.json\n", absent == 1 ? "is" : "are", cases, absent == 1 ? "it" : "them",
                  absent == 1 ? "it" : "them");
 }
 
-/* Labels that some case has, but no training case of a fold: a line each, of the first few. */
+/* Labels that occur in the dataset, but in no training case of some fold: a line for each of the first few. */
 static void tell_lacking(Text *warnings, const LabelPresence *p, const NameList *cases, const Splits *splits, bool *chosen)
 {
     int told = 0, more = 0;

@@ -1,4 +1,4 @@
-/* Labels that dataset.json names and no case has, or none of a fold's training cases. */
+/* Checks for labels of dataset.json that occur in no case, or in no training case of a fold. */
 #ifndef PLANNER_LABEL_CHECK_H
 #define PLANNER_LABEL_CHECK_H
 

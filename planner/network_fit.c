@@ -12,7 +12,7 @@ static int step_bytes(const Plan *plan, const PlannerInput *in, int batch, doubl
     return found < 0 ? err_context(e, "the memory plan of %s", plan->network.name) : 0;
 }
 
-/* Takes one divisor off the axis that is the largest part of the median image and can still give one. */
+/* Reduces the patch by one divisor along the axis that is the largest part of the median image and can be reduced. */
 static bool shrink(PlanConfiguration *c, const int divisor[2])
 {
     const double *median = c->median_image_size_in_voxels;
@@ -42,11 +42,11 @@ static int fit_patch(Plan *plan, const PlannerInput *in, double most, double *by
     }
 }
 
-/* Memory grows almost linearly with the batch, so that a guess along the line through two known points lands
- * at or next to the answer. */
+/* Memory grows almost linearly with the batch: linear interpolation between two known points gives the answer or a
+ * number next to it. */
 static int fit_batch(Plan *plan, const PlannerInput *in, double most, int bound, double low_bytes, Err *e)
 {
-    int low = PLANNER_MIN_BATCH, high = bound + 1; /* low fits; high does not, or is not wanted */
+    int low = PLANNER_MIN_BATCH, high = bound + 1; /* low fits; high does not fit, or is above the bound */
     double slope = low_bytes / low;
     while (high - low > 1) {
         const double guess = low + (most - low_bytes) / slope;

@@ -1,4 +1,4 @@
-/* Medians and percentiles with NumPy's rounding, on which the last bit of a plan depends. */
+/* Medians and percentiles with NumPy's rounding, so that plans have the same numbers as nnU-Net's. */
 #ifndef PLANNER_ORDER_STATISTICS_H
 #define PLANNER_ORDER_STATISTICS_H
 
@@ -13,8 +13,8 @@ double sorted_median(const double *values, int n);
 /* numpy.percentile (linear) of n >= 1 sorted values; percent 0 … 100. */
 double sorted_percentile(const double *values, int n, double percent);
 
-/* Where a percentile of n values lies: between the values of rank `low` and `high` (from 0), `part` of the
- * way. */
+/* The position of a percentile among n sorted values: between those at index `low` and `high`; `part` (0 … 1) is the
+ * weight of the latter. */
 typedef struct PercentileRank {
     int64_t low, high;
     double part;
@@ -22,7 +22,7 @@ typedef struct PercentileRank {
 
 PercentileRank percentile_rank(int64_t n, double percent);
 
-/* The value `part` of the way from a to b, whose difference is given (NumPy takes it in the values' type). */
+/* Interpolates from a (part 0) to b (part 1). difference: b - a, rounded as NumPy does, in the type of the values. */
 double percentile_between(double a, double b, double difference, double part);
 
 #endif

@@ -12,7 +12,7 @@ typedef struct Group {
     int count;
 } Group;
 
-/* The groups, the most frequent first, of equal ones that whose case comes first. Returns how many. */
+/* The groups, the most frequent first; among equally frequent ones that with the first case. Returns their number. */
 static int find_groups(Group groups[CODES], const Fingerprint *f)
 {
     int n = 0;
@@ -61,7 +61,7 @@ static bool are_mixed(const Group *groups, int n, ReaderAxes reader)
     return false;
 }
 
-/* Each piece of advice once: of volumes, which a reader can turn, and of what no reader turns. */
+/* Adds each piece of advice once: for volumes, which a reader can reorient, and for images that no reader reorients. */
 static void add_advice(Text *text, const Group *groups, int n, ReaderAxes reader)
 {
     const char *told[CODES];
@@ -74,7 +74,7 @@ static void add_advice(Text *text, const Group *groups, int n, ReaderAxes reader
         else if (k == advices) told[advices++] = advice;
     }
     if (reader == READER_STORED && volumes > 1)
-        text_add(text, "; \"orientation: canonical\" in --override turns %s alike", advices ? "the volumes" : "them all");
+        text_add(text, "; \"orientation: canonical\" in --override reorients %s to RAS", advices ? "the volumes" : "them all");
     for (int k = 0; k < advices; k++) text_add(text, "; %s", told[k]);
 }
 

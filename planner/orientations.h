@@ -1,4 +1,4 @@
-/* Orientations: where the axes of a dataset's images run to, as its fingerprint says. */
+/* Orientations: the anatomical directions of the image axes ("RAS") of a dataset, from its fingerprint. */
 #ifndef PLANNER_ORIENTATIONS_H
 #define PLANNER_ORIENTATIONS_H
 
@@ -8,12 +8,11 @@
 #include "plans/plan.h"
 #include "plans/readers.h"
 
-/* The plan's orientations: every code once, the most frequent first, "RAS, LPS"; "" where the fingerprint does not
- * say it. */
+/* The plan's `orientations`: every code once, the most frequent first, "RAS, LPS"; "" if the fingerprint has none. */
 void orientations_of_plan(char text[PLAN_ORIENTATIONS_BYTES], const Fingerprint *f);
 
-/* Where the network sees several by that reader: each code with its number of cases and the first names, and what
- * helps; else nothing. */
+/* If the network gets several orientations from this reader: adds each code with its number of cases and the first ids,
+ * and advice. Otherwise adds nothing. */
 void orientations_add_mixed(Text *text, const Fingerprint *f, const Dataset *d, ReaderAxes reader);
 
 #endif

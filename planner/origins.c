@@ -10,7 +10,7 @@
 
 enum { FINGERPRINT_VERSION = 3 }; /* to be raised when the fingerprint itself changes */
 
-/* With the files that belong to it. */
+/* Adds the hash of an image, with all files that belong to it. */
 static void add_image(MadeFrom *m, const char *key, const char *path)
 {
     char hash[HASH_BYTES];

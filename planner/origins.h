@@ -1,4 +1,4 @@
-/* Origins: what the files of a dataset's training cases hold, as hashes, and what is made from them.
+/* Origins: content hashes of the files of a dataset's training cases, as inputs of what is made from them.
  *
  *   origins_read(&o, &dataset, threads, progress, e);   // reads every file once
  *   … origins_of_fingerprint(&m, &o, &dataset), origins_of_case(&m, &o, index, settings) …
@@ -15,12 +15,12 @@ typedef struct Origins {
     int count;
 } Origins;
 
-/* A file that cannot be read is no failure here: it sticks in the list of its case (made_from_check), so that
- * whoever reads the case reports it together with all other faults. Fails: ERR_NOMEM. */
+/* A file that cannot be read is not a failure here: the error is kept in the list of its case (made_from_check), and is
+ * reported together with all other faults when the case is read. Fails: ERR_NOMEM. */
 int origins_read(Origins *o, const Dataset *d, int threads, Progress *progress, Err *e);
 void origins_free(Origins *o);
 
-/* A new list, the caller's (made_from_free), of all that the fingerprint comes from. */
+/* Fills m, a new list owned by the caller (made_from_free), with all that the fingerprint depends on. */
 void origins_of_fingerprint(MadeFrom *m, const Origins *o, const Dataset *d, ReaderAxes axes);
 
 /* The same for a preprocessed case. settings: case_settings.h. */

@@ -26,13 +26,13 @@ int output_refuse_other(const char *dataset, const char *folder, Err *e)
 int output_refuse_raw(const char *dataset, const char *folder, Err *e)
 {
     static const char *const raw[] = {"", "/imagesTr", "/labelsTr"};
-    char *output = path_absolute(folder, NULL); /* NULL: not there yet */
+    char *output = path_absolute(folder, NULL); /* NULL: does not exist yet */
     int code = 0;
     for (int i = 0; output && i < 3 && !code; i++) {
         char *named = path_format(e, "%s%s", dataset, raw[i]), *path = named ? path_absolute(named, NULL) : NULL;
         if (!named) code = ERR_NOMEM;
         else if (path && !strcmp(path, output))
-            code = err_set(e, ERR_VALUE, "-o %s: that is where the raw dataset is: give another folder, such as %s/preprocessed",
+            code = err_set(e, ERR_VALUE, "-o %s is a folder of the raw dataset: give another folder, such as %s/preprocessed",
                            folder, dataset);
         mem_free(path);
         mem_free(named);
@@ -41,7 +41,7 @@ int output_refuse_raw(const char *dataset, const char *folder, Err *e)
     return code;
 }
 
-/* Whether a file holds just these bytes. */
+/* Whether a file consists of exactly these bytes. */
 static bool holds(const char *path, const char *bytes, size_t length)
 {
     void *data;
@@ -52,7 +52,7 @@ static bool holds(const char *path, const char *bytes, size_t length)
     return same;
 }
 
-/* What is equal already stays as it is. */
+/* Copies a file, unless the target is equal already. */
 static int copy_file(const char *from, const char *to, Err *e)
 {
     char *bytes = NULL;
@@ -73,8 +73,8 @@ int output_dataset_json(const Dataset *d, const char *folder, Err *e)
     return code;
 }
 
-/* The label file is copied as it is. One whose axes are stored otherwise than the image's is turned onto the image's grid:
- * what is predicted lies there. One in several files, which name each other, is written anew. */
+/* Copies the label file. One whose axes differ from the image's is reoriented to the image's grid, which predictions use
+ * too. One that consists of several files, which contain each other's names, is read and written again. */
 static int put_reference(const Case *c, const char *to, Err *e)
 {
     Geometry image, label;
@@ -110,7 +110,7 @@ int output_references(const Dataset *d, const char *folder, Err *e)
     return code;
 }
 
-/* ---- the fingerprint, with what was said of the cases when it was taken ---- */
+/* ---- the fingerprint, with the warnings about the cases it was computed from ---- */
 
 static int write_warnings(const NameList *warnings, const char *path, Err *e)
 {
@@ -154,7 +154,7 @@ static void free_paths(FingerprintPaths *p)
     mem_free(p->origin);
 }
 
-/* What it was made from is removed first and written last: where it stands, it speaks of the files beside it. */
+/* fingerprint_made_from.yaml is removed first and written last: if it exists, it is valid for the files beside it. */
 int output_fingerprint(const Fingerprint *f, const NameList *warnings, const MadeFrom *made_from, const char *folder, Err *e)
 {
     FingerprintPaths p;

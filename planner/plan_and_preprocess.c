@@ -1,4 +1,4 @@
-/* plan_and_preprocess: from a raw dataset to everything that training needs. */
+/* plan_and_preprocess: makes all files that training needs from a raw dataset. */
 #include <stdio.h>
 #include <string.h>
 
@@ -29,7 +29,7 @@ typedef struct Options {
     CommonOptions common;
     const char *dataset, *network, *override, *plans;
     double memory_gb;
-    const char *memory_text; /* as it was given; NULL: it was not */
+    const char *memory_text; /* as given; NULL: not given */
     bool explain, verify;
     FoldRequest folds;
 } Options;
@@ -49,17 +49,17 @@ enum {
 
 static const struct argp_option option_list[] = {
     {"network", KEY_NETWORK, "NAME", 0, "Network to plan for, one of those below (default: the first)", 0},
-    {"override", KEY_OVERRIDE, "PLAN.yaml", 0, "A file with the plan keys that shall have other values than planned", 0},
+    {"override", KEY_OVERRIDE, "PLAN.yaml", 0, "A file with plan keys; its values replace the planned ones", 0},
     {"plans", KEY_PLANS, "FILE", 0,
-     "Take this plan (ours, or nnU-Net's nnUNetPlans.json) instead of planning", 0},
-    {"memory-target", KEY_MEMORY, "SIZE", 0, "Memory that a training step may take, such as 8G (default)", 0},
-    {"splits", KEY_SPLITS, "FILE", 0, "Folds of your own: a list of {train: [CASE, ...], val: [CASE, ...]}, .yaml or .json",
+     "Use this plan (plans.yaml, or nnU-Net's nnUNetPlans.json) instead of planning", 0},
+    {"memory-target", KEY_MEMORY, "SIZE", 0, "Memory that a training step may use, such as 8G (default)", 0},
+    {"splits", KEY_SPLITS, "FILE", 0, "Use these folds: a list of {train: [CASE, ...], val: [CASE, ...]}, .yaml or .json",
      0},
-    {"folds", KEY_FOLDS, "N", 0, "How many folds to draw (default: 5)", 0},
+    {"folds", KEY_FOLDS, "N", 0, "Number of folds to draw (default: 5)", 0},
     {"groups", KEY_GROUPS, "FILE.csv", 0, "Draw folds that keep groups of cases (patients) together: a table CASE,GROUP", 0},
-    {"new-splits", KEY_NEW_SPLITS, NULL, 0, "Draw all folds anew, also where they were drawn already", 0},
-    {"verify", KEY_VERIFY, NULL, 0, "Also draw every case with its labels' contours into the folder verify of -o", 0},
-    {"explain", KEY_EXPLAIN, NULL, 0, "Print each decision of the planner and what it came from", 0},
+    {"new-splits", KEY_NEW_SPLITS, NULL, 0, "Draw new folds, also if there are folds already", 0},
+    {"verify", KEY_VERIFY, NULL, 0, "Also draw all cases with their labels' contours, into the folder verify of -o", 0},
+    {"explain", KEY_EXPLAIN, NULL, 0, "Print each decision of the planner with its reasons", 0},
     {0},
 };
 
@@ -92,27 +92,27 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     case KEY_NEW_SPLITS: o->folds.draw_anew = true; return 0;
     case KEY_EXPLAIN: o->explain = true; return 0;
     case ARGP_KEY_ARG:
-        if (o->dataset) argp_error(state, "one dataset at a time: %s and %s were given", o->dataset, text);
+        if (o->dataset) argp_error(state, "only one dataset is possible: %s and %s were given", o->dataset, text);
         o->dataset = text;
         return 0;
     case ARGP_KEY_END:
-        if (!o->dataset) argp_error(state, "the folder of the dataset is missing");
+        if (!o->dataset) argp_error(state, "DATASET, the folder of the raw dataset, is missing");
         if (o->folds.file && (o->folds.groups || o->folds.folds || o->folds.draw_anew))
-            argp_error(state, "--splits says what the folds are: without --folds, --groups and --new-splits");
+            argp_error(state, "--splits defines the folds: it cannot be given together with --folds, --groups or --new-splits");
         return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
 }
 
-/* Everything that one run owns. */
+/* The state of a run. */
 typedef struct Run {
     const Options *options;
     int threads;
-    char name[PLAN_NAME_BYTES]; /* the dataset's: its folder's */
-    FolderLock lock;            /* on the output */
+    char name[PLAN_NAME_BYTES]; /* of the dataset: the name of its folder */
+    FolderLock lock;            /* of the output folder */
     RunLog log;
     Dataset dataset;
-    ReaderAxes axes; /* in which the images are read */
+    ReaderAxes axes; /* the order of axes in which images are read */
     Origins origins;
     MadeFrom made_from; /* of the fingerprint, and of contact sheets */
     Fingerprint fingerprint;
@@ -122,7 +122,7 @@ typedef struct Run {
     FaultList faults;
 } Run;
 
-/* ---- what is said ---- */
+/* ---- messages ---- */
 
 typedef enum Kind { SAY, WARN, REPORT_ERROR } Kind;
 
@@ -133,7 +133,7 @@ static void print_line(Kind kind, const char *line, int length)
     else program_say("%.*s", length, line);
 }
 
-/* Every line of a text, on the terminal and in the log; --quiet leaves warnings and errors. */
+/* Writes every line of a text to the terminal and to the log; with --quiet only warnings and errors to the terminal. */
 static void tell_text(Run *r, Kind kind, const char *text)
 {
     static const char *const names[] = {"", "warning: ", "error: "};
@@ -165,7 +165,7 @@ static void tell(Run *r, Kind kind, const char *format, ...)
 
 /* ---- the steps ---- */
 
-/* Prints what was found so far; an error among it ends the run. */
+/* Prints the faults found so far; fails if one is an error. */
 static int report_faults(Run *r, Err *e)
 {
     const int errors = r->faults.errors;
@@ -176,7 +176,7 @@ static int report_faults(Run *r, Err *e)
     faults_free(&r->faults);
     if (!errors) return 0;
     return err_set(e, ERR_VALUE,
-                   "%s: %d error%s in the dataset, to be mended before it can be planned",
+                   "%s: %d error%s in the dataset: correct the dataset and start again",
                    r->options->dataset, errors, errors == 1 ? "" : "s");
 }
 
@@ -217,7 +217,7 @@ static int take_or_make_fingerprint(Run *r, Err *e)
     NameList then = {0}, now = {0};
     bool found = false;
     int code = 0;
-    if (!o->common.overwrite && !r->faults.errors) /* with errors, all cases are read: all faults in one run */
+    if (!o->common.overwrite && !r->faults.errors) /* after an error all cases are read, so that one run reports all faults */
         code = output_fingerprint_reuse(&r->fingerprint, &then, &found, &r->made_from, o->common.output, e);
     for (int i = 0; found && i < then.count; i++) fault_add(&r->faults, FAULT_WARNING, "%s", then.names[i]);
     if (!code) code = found ? report_faults(r, e) : make_fingerprint(r, &now, e);
@@ -226,18 +226,18 @@ static int take_or_make_fingerprint(Run *r, Err *e)
     return code;
 }
 
-/* The folder is this run's alone, and can be written. */
+/* Creates and locks the output folder, and checks that it can be written. */
 static int take_folder(Run *r, Err *e)
 {
     const char *folder = r->options->common.output;
     TRY(file_make_folders(folder, e));
     const int code = folder_lock(&r->lock, folder, e);
     if (code != ERR_VALUE) return code;
-    return err_set(e, ERR_VALUE, "%s: another plan_and_preprocess is writing there, or train is reading there: wait for it, or "
-                   "give another folder", folder);
+    return err_set(e, ERR_VALUE, "%s is in use by another plan_and_preprocess, which writes it, or by train, which reads it: "
+                   "wait, or give another folder", folder);
 }
 
-/* Which cases there are and how they are split: known before anything is computed. */
+/* Lists the cases and chooses the folds, before anything is computed. */
 static int plan_folds(Run *r, Err *e)
 {
     const Options *o = r->options;
@@ -250,7 +250,7 @@ static int plan_folds(Run *r, Err *e)
     return 0;
 }
 
-/* Reading all cases checks them too; what was checked and has not changed since is taken as it stands. */
+/* Reads and checks all cases and computes the fingerprint; reuses an earlier one if the files have not changed. */
 static int check_and_measure(Run *r, Err *e)
 {
     const Options *o = r->options;
@@ -277,18 +277,18 @@ static int draw_sheets(Run *r, const char *folder, Err *e)
     progress_begin(&progress, "contact sheets", r->dataset.training.count, r->options->common.quiet);
     const int code = contact_sheets(&r->dataset, &r->made_from, folder, r->threads, &progress, e);
     progress_end(&progress);
-    if (!code) tell(r, SAY, "the dataset is sound; look at %s", folder);
+    if (!code) tell(r, SAY, "no error was found in the dataset; its pictures are in %s", folder);
     return code;
 }
 
-/* Sheets are drawn when they are wanted; those that show another dataset than this one now are drawn anew. */
+/* Draws contact sheets if --verify is given, or if existing ones show another state of the dataset. */
 static int keep_sheets(Run *r, Err *e)
 {
     bool stale = false;
     char *folder = path_format(e, "%s/verify", r->options->common.output);
     int code = folder ? contact_sheets_stale(&stale, &r->made_from, folder, e) : ERR_NOMEM;
     if (!code && stale)
-        tell(r, SAY, "%s: these contact sheets do not show the dataset as it is now: they are drawn anew", folder);
+        tell(r, SAY, "%s: these contact sheets show an earlier state of the dataset and are drawn again", folder);
     if (!code && (stale || r->options->verify)) code = draw_sheets(r, folder, e);
     mem_free(folder);
     return code;
@@ -300,7 +300,7 @@ static int warn_of_mixed_orientations(Run *r, Err *e)
     orientations_add_mixed(&mixed, &r->fingerprint, &r->dataset, r->axes);
     const int code = text_check(&mixed, e);
     if (!code && mixed.length)
-        tell(r, WARN, "the images are stored with different orientations, and the network sees them so: %s", mixed.data);
+        tell(r, WARN, "the images have different orientations, also as input of the network: %s", mixed.data);
     text_free(&mixed);
     return code;
 }
@@ -316,7 +316,7 @@ static int plan_dataset(Run *r, Err *e)
     TRY(plan_faults_spacing(&r->faults, &m->plan, &r->fingerprint, &r->dataset, e));
     TRY(report_faults(r, e));
     if (o->explain && m->explained.length) fputs(m->explained.data, stdout);
-    if (m->unused.length) tell(r, SAY, "keys of the plan that have no use here:\n%s", m->unused.data);
+    if (m->unused.length) tell(r, SAY, "keys of the plan that are not used:\n%s", m->unused.data);
     tell_lines(r, SAY, &m->told);
     const PlanConfiguration *c = &m->plan.configuration;
     tell(r, SAY, "plan: %s, patch %dx%d, batch %d, %g x %g mm", m->plan.network.name, c->patch_size[0], c->patch_size[1],
@@ -356,7 +356,7 @@ static int add_file_option(Text *t, const char *option, const char *path, Err *e
     return 0;
 }
 
-/* The options that decide the plan: a message that says how to plan again must give them too. */
+/* The options that the plan depends on, for messages that tell how to run plan_and_preprocess again. */
 static int note_options(Run *r, Err *e)
 {
     const Options *o = r->options;
@@ -377,7 +377,7 @@ static int note_options(Run *r, Err *e)
     return code;
 }
 
-/* The list of cases is written when all are preprocessed; what is of no case in it goes. */
+/* Writes the list of cases once all are preprocessed, and removes files of cases that are not in it. */
 static int list_cases(Run *r, Err *e)
 {
     const char *folder = r->options->common.output;
@@ -388,7 +388,7 @@ static int list_cases(Run *r, Err *e)
     int code = case_register_clean(&gone, &r->cases, folder, e);
     if (!code && gone.count) {
         names_tell(&told, &gone);
-        tell(r, SAY, "no longer in the dataset, removed from %s: %s", folder, told.data ? told.data : "");
+        tell(r, SAY, "removed from %s, because they are no longer in the dataset: %s", folder, told.data ? told.data : "");
     }
     text_free(&told);
     names_free(&gone);
@@ -412,11 +412,11 @@ static int preprocess_dataset(Run *r, Err *e)
     if (code) return code;
     const int errors = r->faults.errors;
     if (errors) return report_faults(r, e);
-    faults_free(&r->faults); /* warnings, which the first reading has shown */
+    faults_free(&r->faults); /* warnings, which were printed when the cases were read first */
     return 0;
 }
 
-/* Of its folder; that of "." or "..", too. */
+/* The name of the dataset's folder, also if it is given as "." or "..". */
 static void dataset_name(char name[PLAN_NAME_BYTES], const char *folder)
 {
     size_t length = strlen(folder);
@@ -441,7 +441,7 @@ static int run(Run *r, Err *e)
     return list_cases(r, e);
 }
 
-/* Where the folder is this run's, what it said is kept there. */
+/* Writes the log, if this run has locked the output folder. */
 static int close_log(Run *r, int code, Err *e)
 {
     Err unwritten = {0};
@@ -455,13 +455,13 @@ static int close_log(Run *r, int code, Err *e)
 int main(int argc, char **argv)
 {
     Text doc = {0};
-    text_add(&doc, "Checks a raw dataset in nnU-Net's form, measures it, plans its preprocessing and training, and "
-                   "writes the preprocessed cases to the folder given by -o.\vNetworks:\n");
+    text_add(&doc, "Checks a raw dataset in nnU-Net's format, computes its fingerprint, plans preprocessing and "
+                   "training, and writes the preprocessed cases to the folder given by -o.\vNetworks:\n");
     network_add_help(&doc);
     const struct argp argp = {.options = option_list, .parser = parse_option, .args_doc = "DATASET", .doc = doc.data};
     Options options = {.common.takes = OPT_OUTPUT | OPT_THREADS | OPT_OVERWRITE | OPT_QUIET, .memory_gb = 8};
     program_begin("plan_and_preprocess", false);
-    program_interrupt_hint("the cases that are done stand: the same command goes on with the others");
+    program_interrupt_hint("finished cases are kept: the same command continues with the others");
     char engine[EXECUTOR_ENGINE_BYTES];
     options.common.engine = executor_engine(engine);
     program_parse(&argp, &options, &options.common, argc, argv);

@@ -27,9 +27,9 @@ void plan_maker_close(PlanMaker *m)
     text_free(&m->unused);
 }
 
-/* ---- what a person changed ---- */
+/* ---- the user's edits ---- */
 
-/* Where a person chose another network, only what differs from that network's own defaults is an edit. */
+/* If the user chose another network, only values that differ from that network's defaults are edits. */
 static int find_edits(MadeFrom *edits, const Plan *before, const Plan *now, Err *e)
 {
     MadeFrom then_leaves, now_leaves;
@@ -49,8 +49,8 @@ static int find_edits(MadeFrom *edits, const Plan *before, const Plan *now, Err 
     return made_from_check(edits, e);
 }
 
-/* Takes a copy of the plan as planned, if there is one. Where there are two, a run ended between writing plans.yaml and
- * the last copy: the one that plans.yaml differs less from is that of its run. */
+/* Reads a copy of the plan as planned, if it exists. If there are two, a run ended between writing plans.yaml and the
+ * second copy: the one with fewer differences from plans.yaml belongs to it. */
 static int take_copy(PlanMaker *m, const char *name, Err *e)
 {
     Plan before;
@@ -87,8 +87,8 @@ static bool is_same_file(const char *a, const char *b)
 static int meet_unknown(const PlanMaker *m, const char *path, Err *e)
 {
     if (m->request.plans && is_same_file(m->request.plans, path)) return 0;
-    return err_set(e, ERR_VALUE, "%s: there is no %s beside it, so what you changed in it cannot be told: --plans %s takes it "
-                   "as it is, --overwrite plans anew", path, AS_PLANNED, path);
+    return err_set(e, ERR_VALUE, "%s: there is no %s beside it, so your edits cannot be distinguished: --plans %s uses it as it "
+                   "is, --overwrite replaces it by a new plan", path, AS_PLANNED, path);
 }
 
 static int read_plans(PlanMaker *m, const char *path, Err *e)
@@ -96,7 +96,8 @@ static int read_plans(PlanMaker *m, const char *path, Err *e)
     bool has_plan;
     TRY(file_is_there(path, &has_plan, e));
     if (!has_plan) return 0;
-    if (plan_read(&m->now, path, NULL, e)) return err_context(e, "what you changed there cannot be kept (--overwrite plans anew)");
+    if (plan_read(&m->now, path, NULL, e))
+        return err_context(e, "your edits cannot be kept (--overwrite replaces the file by a new plan)");
     TRY(take_copy(m, AS_PLANNED, e));
     TRY(take_copy(m, AS_PLANNED_NEXT, e));
     return m->had_plan ? 0 : meet_unknown(m, path, e);
@@ -110,7 +111,7 @@ static int apply_edits(const PlanMaker *m, Plan *plan, Err *e)
     return 0;
 }
 
-/* Who said last what network and reader are: a file, or an option. */
+/* The file or option that network and reader of the plan come from, for messages. */
 typedef struct Sources {
     const char *network, *reader;
 } Sources;
@@ -121,7 +122,7 @@ static void note_source(Sources *s, const Plan *before, const Plan *now, const c
     if (strcmp(before->image_reader_writer, now->image_reader_writer)) s->reader = source;
 }
 
-/* --network comes first: the override's keys are those of that network. */
+/* --network is applied first: the keys of --override are those of that network. */
 static int take_options(const PlanMaker *m, Plan *plan, Err *e)
 {
     const PlanRequest *r = &m->request;
@@ -132,7 +133,7 @@ static int take_options(const PlanMaker *m, Plan *plan, Err *e)
                    plan->network.name, r->network);
 }
 
-/* What is known of the plan before the planner runs: files, command line, edits. */
+/* Reads what is known of the plan before the planner runs: from files, command line and edits. */
 static int read_known(const PlanMaker *m, Plan *plan, Sources *s, const char *reader, Err *e)
 {
     const PlanRequest *r = &m->request;
@@ -158,7 +159,7 @@ static int check_network(const PlanMaker *m, const char *name, const char *sourc
     Err unknown = {0};
     network_unknown(name, &unknown);
     return err_set(e, ERR_VALUE, "%s: network.name: %s%s%s", source, unknown.text,
-                   m->request.plans ? "; choose one with --network, beside --plans " : "",
+                   m->request.plans ? "; choose one with --network in addition to --plans " : "",
                    m->request.plans ? m->request.plans : "");
 }
 
@@ -178,12 +179,12 @@ int plan_maker_open(PlanMaker *m, const PlanRequest *request, Err *e)
     char *path = path_format(e, "%s/plans.yaml", request->preprocessed);
     Err unknown = {0};
     int code = path ? read_plans(m, path, request->overwrite ? &unknown : e) : ERR_NOMEM;
-    if (request->overwrite && unknown.code) code = 0; /* there is nothing that could be named */
+    if (request->overwrite && unknown.code) code = 0; /* without readable edits there are none to list */
     mem_free(path);
     return code ? code : check_files(m, e);
 }
 
-/* ---- making ---- */
+/* ---- making the plan ---- */
 
 static int expect_channels(const PlanMaker *m, const Plan *plan, const DatasetInfo *info, Err *e)
 {
@@ -209,13 +210,13 @@ static int take_plan(PlanMaker *m, Plan *plan, Err *e)
     snprintf(plan->dataset_name, sizeof plan->dataset_name, "%s", r->dataset_name);
     if (r->network && strcmp(r->network, plan->network.name)) plan_choose_network(plan, r->network);
     if (planner_round_patch(plan))
-        text_add(&m->warnings, "%s: its patch is rounded up to %dx%d, which %s can halve\n", r->plans,
+        text_add(&m->warnings, "%s: the patch is rounded up to %dx%d, a size that %s can halve often enough\n", r->plans,
                  plan->configuration.patch_size[0], plan->configuration.patch_size[1], plan->network.name);
     return 0;
 }
 
-/* Overrides and edits are read twice: network and compatibility steer the planner, and what it would decide otherwise is
- * overruled afterwards (edits: by the caller). */
+/* The override is read twice: before the planner, for network and compatibility, and after it, to replace planned values.
+ * The caller applies the edits. */
 static int run_planner(PlanMaker *m, Plan *plan, bool steered, const Dataset *d, const Fingerprint *f, Text *explained,
                        Err *e)
 {
@@ -234,8 +235,8 @@ static int run_planner(PlanMaker *m, Plan *plan, bool steered, const Dataset *d,
     return r->override ? plan_override(plan, r->override, &m->warnings, e) : 0;
 }
 
-/* m->plan with the edits; m->as_planned the same without: where an edit steered the planner and so stands in its
- * plan already, the value is that of a plan without any edit. */
+/* Sets m->plan, with the edits, and m->as_planned, without: edits of network or compatibility were input of the planner,
+ * so their keys get the values of `unedited`, the plan made without edits. */
 static int plan_with_edits(PlanMaker *m, const Dataset *d, const Fingerprint *f, const Plan *unedited, Err *e)
 {
     MadeFrom planned, base;
@@ -268,7 +269,7 @@ static int tell_edits(PlanMaker *m, Err *e)
     for (int i = 0; i < m->edits.count; i++) {
         const MadeFromItem *edit = &m->edits.items[i];
         const char *value = made_from_find(&planned, edit->key);
-        if (value && !strcmp(value, edit->value)) continue; /* it is what was planned: by --plans or --override */
+        if (value && !strcmp(value, edit->value)) continue; /* equal to the planned value, from --plans or --override */
         if (told++) text_add(text, ", ");
         else
             text_add(text, "%s your edits of %s/plans.yaml: ", m->request.overwrite ? "--overwrite dropped" : "kept",
@@ -280,7 +281,7 @@ static int tell_edits(PlanMaker *m, Err *e)
     return 0;
 }
 
-/* What the planner itself plans otherwise than the last time: because of other options, or other cases. */
+/* Lists planned values that differ from the last run's, because of other options or other cases. */
 static int tell_changes(PlanMaker *m, Err *e)
 {
     MadeFrom then, now;
@@ -293,17 +294,17 @@ static int tell_changes(PlanMaker *m, Err *e)
         if ((before && !strcmp(before, now.items[i].value)) || !strncmp(now.items[i].key, STATISTICS, strlen(STATISTICS)))
             continue;
         if (told++ < CHANGES_TOLD)
-            text_add(&m->told, "%s%s: %s, now %s", told > 1 ? "; " : "planned otherwise than the last time: ", now.items[i].key,
+            text_add(&m->told, "%s%s: %s, now %s", told > 1 ? "; " : "planned values that differ from the last run: ", now.items[i].key,
                      before ? before : "none", now.items[i].value);
     }
-    if (told > CHANGES_TOLD) text_add(&m->told, "; and %d keys more", told - CHANGES_TOLD);
+    if (told > CHANGES_TOLD) text_add(&m->told, "; and %d more keys", told - CHANGES_TOLD);
     if (told) text_add(&m->told, "\n");
     made_from_free(&then);
     if (!code) made_from_free(&now);
     return code;
 }
 
-/* A plan from elsewhere decides by what rule images are read, as in nnU-Net. */
+/* With --plans the plan decides how images are read, as in nnU-Net. */
 static int warn_of_reader(PlanMaker *m, const DatasetInfo *info, Err *e)
 {
     ReaderAxes asked, taken;
@@ -311,12 +312,12 @@ static int warn_of_reader(PlanMaker *m, const DatasetInfo *info, Err *e)
     TRY(reader_axes(&asked, info->reader, "overwrite_image_reader_writer", e));
     TRY(reader_axes(&taken, m->plan.image_reader_writer, "image_reader_writer", e));
     if (asked != taken)
-        text_add(&m->warnings, "dataset.json: overwrite_image_reader_writer: %s is not used: the plan says %s\n", info->reader,
+        text_add(&m->warnings, "dataset.json: overwrite_image_reader_writer: %s is not used: the plan has %s\n", info->reader,
                  m->plan.image_reader_writer);
     return 0;
 }
 
-/* The planner keeps to the memory; files and edits may say otherwise. */
+/* The planner respects --memory-target; values from files and edits may need more. */
 static int warn_of_memory(PlanMaker *m, const DatasetInfo *info, Err *e)
 {
     const PlanConfiguration *c = &m->plan.configuration;
@@ -325,8 +326,8 @@ static int warn_of_memory(PlanMaker *m, const DatasetInfo *info, Err *e)
     const int64_t bytes = training_memory(&m->plan, info, c->batch_size, c->patch_size[0], c->patch_size[1], e);
     if (bytes < 0) return err_context(e, "the memory plan of %s", m->plan.network.name);
     if ((double)bytes > m->request.memory_gb * gib)
-        text_add(&m->warnings, "a training step of %d patches of %dx%d takes %.3g GiB, more than --memory-target, %g GiB: have so "
-                 "much memory when you train, or choose a smaller batch_size or patch_size\n", c->batch_size, c->patch_size[0],
+        text_add(&m->warnings, "a training step of %d patches of %dx%d takes %.3g GiB, more than --memory-target, %g GiB: train on "
+                 "a machine with enough memory, or choose a smaller batch_size or patch_size\n", c->batch_size, c->patch_size[0],
                  c->patch_size[1], (double)bytes / gib, m->request.memory_gb);
     return 0;
 }
@@ -362,8 +363,8 @@ static int is_same_plan(bool *same, const Plan *a, const Plan *b, Err *e)
     return code;
 }
 
-/* The copy is written first under another name: a run that ends between the files leaves a state that take_copy
- * understands. A plans.yaml that says the same already stays, with its comments. */
+/* The copy is written first, under another name: if a run ends between the files, take_copy finds out which copy is
+ * valid. A plans.yaml with equal values is not written again and keeps its comments. */
 static int write_files(const PlanMaker *m, const char *path, const char *copy, const char *next, Err *e)
 {
     bool stays = false;

@@ -1,4 +1,4 @@
-/* What the planner of experiments starts from. */
+/* The input of the experiment planner. */
 #ifndef PLANNER_PLANNER_INPUT_H
 #define PLANNER_PLANNER_INPUT_H
 
@@ -7,8 +7,8 @@
 #include "plans/fingerprint.h"
 #include "plans/plan.h"
 
-/* Bytes that one training step takes with this plan's network, for a batch of patches of height x width;
- * negative if that cannot be told, with e filled. */
+/* Memory in bytes of one training step with this plan's network, for a batch of patches of height x width; negative on
+ * failure, with e filled. */
 typedef int64_t TrainingBytes(const Plan *plan, const DatasetInfo *dataset, int batch, int height, int width,
                               Err *e);
 
@@ -18,7 +18,7 @@ typedef struct PlannerInput {
     const DatasetInfo *dataset;
     const Fingerprint *fingerprint; /* intensities may be absent (channel_count 0) */
     const char *dataset_name;
-    double memory_gb;              /* target; nnU-Net's default is 8 */
+    double memory_gb;              /* target, in GiB; nnU-Net's default is 8 */
     TrainingBytes *training_bytes; /* NULL: nnU-Net's own estimate for every network */
 } PlannerInput;
 

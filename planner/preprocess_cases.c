@@ -26,7 +26,7 @@ static bool holds(const CaseRecord *record, const char *folder, const char *id, 
     return same;
 }
 
-/* Whether the arrays stand there that were written with these properties. */
+/* Whether the arrays that were written with these properties exist. */
 static bool is_whole(const CaseRecord *record, const char *folder, const Case *c)
 {
     return holds(record, folder, c->id, "", "image") &&
@@ -34,7 +34,7 @@ static bool is_whole(const CaseRecord *record, const char *folder, const Case *c
                           holds(record, folder, c->id, "_locations", "locations")));
 }
 
-/* Whether the case's properties, which are written last, say that it was made from the very same. */
+/* Whether the case was made from the same inputs, by the record in its properties, which are written last. */
 static int up_to_date(const PreprocessRun *run, const Case *c, const MadeFrom *made_from, bool *fresh, Err *e)
 {
     CaseProperties properties;
@@ -55,7 +55,7 @@ static int make_case(const Pass *pass, const Case *c, MadeFrom *made_from, Fault
     const DatasetInfo *info = &run->dataset->info;
     CaseData data;
     PreprocessedCase out;
-    if (dataset_load_case(&data, info, c, faults)) return 0; /* its fault stands in the list */
+    if (dataset_load_case(&data, info, c, faults)) return 0; /* its fault was added to the list */
     const Array *labels = data.labels.data ? &data.labels : NULL;
     const Geometry *g = &data.image.geometry;
     const GridAxes axes = grid_axes_read(g, plan_reader_axes(run->plan), run->plan->transpose_forward[0]);
@@ -91,7 +91,7 @@ int preprocess_cases(PreprocessRun *run, int threads, Progress *progress, FaultL
     case_settings_add(&pass.settings, run->plan, &run->dataset->info);
     int code = for_each_case(run->dataset, preprocess_one, &pass, threads, progress, faults, e);
     const int writing = case_writer_finish(pass.writer, &unwritten);
-    if (writing) { /* it names the case that could not be written, the loop the one that met the failure */
+    if (writing) { /* the writer's error names the case that was not written; the loop's names a later one */
         *e = unwritten;
         code = writing;
     }

@@ -5,14 +5,14 @@
 
 #include "base/memory.h"
 
-enum { SHOWN = 3, NAMES = 4 }; /* groups, and cases of one */
+enum { SHOWN = 3, NAMES = 4 }; /* groups that are listed, and cases of each */
 
 typedef struct Member {
     const MadeFrom *origin;
     const char *id;
 } Member;
 
-/* As origins have them: the hash of each image, then that of the label, which does not count. */
+/* Compares the hashes of the images; the last hash of an Origins list, that of the label, is not compared. */
 static int compare_images(const MadeFrom *a, const MadeFrom *b)
 {
     for (int i = 0;; i++) {
@@ -54,8 +54,8 @@ int same_images_check(FaultList *faults, const Origins *origins, const Dataset *
     if (groups > SHOWN) text_add(&text, "; and %d groups more", groups - SHOWN);
     const int code = text_check(&text, e);
     if (!code && groups)
-        fault_add(faults, FAULT_WARNING, "%s: cases with the very same images: %s: keep one of each, or keep them in one fold "
-                  "(--groups): validation on what was trained says nothing", d->folder, text.data);
+        fault_add(faults, FAULT_WARNING, "%s: cases with identical images: %s: remove the duplicates, or keep them in one fold "
+                  "(--groups): a score on images that were trained on is too good", d->folder, text.data);
     text_free(&text);
     mem_free(members);
     return code;

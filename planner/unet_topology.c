@@ -3,11 +3,11 @@
 #include <math.h>
 
 enum { MIN_EDGE = 4, BASE_FEATURES = 32, MAX_FEATURES = 512 };
-enum { ENCODER_CONVOLUTIONS = 2, DECODER_CONVOLUTIONS = 3 }; /* of a stage; the transposed one counts */
+enum { ENCODER_CONVOLUTIONS = 2, DECODER_CONVOLUTIONS = 3 }; /* per stage; including the transposed convolution */
 
 int unet_features(int stage) { return stage < 4 ? BASE_FEATURES << stage : MAX_FEATURES; }
 
-/* Which axes can be halved; returns how many. */
+/* Finds the axes that can be halved; returns their number. */
 static int poolable(const double spacing_mm[2], const double size[2], bool axes[2])
 {
     double smallest = INFINITY;
@@ -44,7 +44,7 @@ int unet_topology(UnetTopology *t, const double spacing_mm[2], const double size
                            size[0], size[1], spacing_mm[0], spacing_mm[1], ARCHITECTURE_STAGES);
         const double smallest = fmin(spacing[0], spacing[1]);
         for (int i = 0; i < 2; i++) {
-            if (spacing[i] / smallest < 2) kernel[i] = 3; /* and stays so */
+            if (spacing[i] / smallest < 2) kernel[i] = 3; /* also in all later stages */
             t->kernels[t->stages - 1][i] = kernel[i];
             t->strides[t->stages][i] = pooled[i] ? 2 : 1;
         }

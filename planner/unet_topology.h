@@ -1,4 +1,4 @@
-/* How nnU-Net's U-Net pools an image of a given size, and what that costs (docs/reference.md, Planner). */
+/* Topology of nnU-Net's U-Net for a given image size, and nnU-Net's estimate of its memory (docs/reference.md, Planner). */
 #ifndef PLANNER_UNET_TOPOLOGY_H
 #define PLANNER_UNET_TOPOLOGY_H
 
@@ -11,8 +11,8 @@ typedef struct UnetTopology {
     int stages;                      /* poolings + 1 */
     int strides[ARCHITECTURE_STAGES][2]; /* the first is 1x1 */
     int kernels[ARCHITECTURE_STAGES][2];
-    int divisor[2]; /* what each axis of the patch must be a multiple of */
-    int patch[2];   /* the size, rounded up to that */
+    int divisor[2]; /* the patch size along each axis must be a multiple of it */
+    int patch[2];   /* the image size, rounded up to a multiple of divisor */
 } UnetTopology;
 
 /* size (y,x) in pixels, may be fractional: each axis is halved while it has 8 pixels or more and its spacing
@@ -21,7 +21,7 @@ int unet_topology(UnetTopology *t, const double spacing_mm[2], const double size
 
 int unet_features(int stage); /* min(512, 32 * 2^stage) */
 
-/* Output values of all convolutions for one image: nnU-Net's measure of memory. classes: outputs of the
+/* Number of output values of all convolutions for one image: nnU-Net's measure of memory. classes: output channels of the
  * head. */
 double unet_feature_map_size(const UnetTopology *t, int classes);
 

@@ -133,7 +133,7 @@ static void what_a_model_may_say_is_known(void **state)
     (void)state;
     static const struct {
         const char *model, *says;
-    } bad[] = {{"results: d, folds: []", "no fold"},
+    } bad[] = {{"results: d, folds: []", "the list is empty"},
                {"results: d, folds: [0, 1, 0]", "fold 0 is named twice"},
                {"results: d, folds: [-1]", ""},
                {"results: d, folds: [x]", ""},

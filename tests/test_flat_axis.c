@@ -59,7 +59,7 @@ static void orientations_are_grouped(void **state)
     assert_string_equal(text, "RAS, LPS, PSR");
     orientations_add_mixed(&mixed, &f, &d, READER_STORED);
     assert_string_equal(mixed.data, "RAS: 4 cases (b, c, e …); LPS: 1 case (a); PSR: 1 case (d); "
-                                    "\"orientation: canonical\" in --override turns them all alike");
+                                    "\"orientation: canonical\" in --override reorients them all to RAS");
     orientations_add_mixed(&none, &one, &d, READER_STORED);
     orientations_add_mixed(&none, &f, &d, READER_RAS);
     assert_int_equal(none.length, 0);
@@ -90,9 +90,9 @@ static void what_is_never_turned_gets_other_advice(void **state)
     (void)state;
     static const char *const plane[] = {"RAS", "LP"}, *const planes[] = {"RA", "LP"}, *const alike[] = {"RAS", "RA", "RAI"},
                              *const both[] = {"RAS", "LP", "LPS"}, *const none[] = {"RAS", "none"}, *const sound[] = {"LPS", "LP"};
-    expect_advice(plane, 2, READER_STORED, "a 2-D image is never turned, by", "turns them all alike");
+    expect_advice(plane, 2, READER_STORED, "a 2-D image is never turned, by", "reorients them all to RAS");
     expect_advice(planes, 2, READER_STORED, "a volume of one slice", "turns");
-    expect_advice(both, 3, READER_STORED, "turns the volumes alike; a 2-D image is never turned", "");
+    expect_advice(both, 3, READER_STORED, "reorients the volumes to RAS; a 2-D image is never turned", "");
     expect_advice(both, 3, READER_RAS, "LP: 1 case (b)", "canonical");
     expect_advice(both, 3, READER_RAS, "a volume of one slice", "canonical");
     expect_advice(alike, 2, READER_STORED, "", ""); /* the plane is the same */

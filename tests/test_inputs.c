@@ -116,8 +116,8 @@ static void names_of_four_digits_are_no_channels(void **state)
     expect("IXI_0012.nii.gz", 2, "IXI_0012: IXI_0012.nii.gz", NULL, NULL);
     expect("one/IXI_0014.nii.gz", 1, "IXI_0014: IXI_0014.nii.gz", NULL, NULL);
     expect("IXI_0012.nii.gz IXI_0013.nii.gz", 2, "IXI_0012: IXI_0012.nii.gz; IXI_0013: IXI_0013.nii.gz", NULL, NULL);
-    expect("one", 1, "IXI_0014: IXI_0014.nii.gz", NULL, "each is a case by its whole name");
-    expect("from0", 1, "p: p_0000.nii.gz; p_0001: p_0001.nii.gz", NULL, "beyond the model's only channel");
+    expect("one", 1, "IXI_0014: IXI_0014.nii.gz", NULL, "each is a case of its whole name");
+    expect("from0", 1, "p: p_0000.nii.gz; p_0001: p_0001.nii.gz", NULL, "above that of the model's only channel");
     expect("from0", 2, "p: p_0000.nii.gz p_0001.nii.gz", NULL, NULL);
     expect("from0/p_0001.nii.gz", 1, "p_0001: p_0001.nii.gz", NULL, NULL);
 }
@@ -135,11 +135,11 @@ static void two_files_for_one_channel_are_named(void **state)
 {
     (void)state;
     put("x/a_0000.nii.gz y/a_0000.nii.gz y/a_0001.nii.gz x/b.nii.gz y/b.nii.gz x/c.nii.gz x/c_0000.nii.gz x/d_0000.nii");
-    expect("x/a_0000.nii.gz y/a_0000.nii.gz", 2, "a!:", "y/a_0000.nii.gz; leave one out", NULL);
-    expect("x/b.nii.gz y/b.nii.gz", 1, "b!:", "it is given by two files", NULL);
-    expect("x/c.nii.gz x/c_0000.nii.gz", 1, "c!:", "it is given as a whole by", NULL);
+    expect("x/a_0000.nii.gz y/a_0000.nii.gz", 2, "a!:", "y/a_0000.nii.gz; omit one", NULL);
+    expect("x/b.nii.gz y/b.nii.gz", 1, "b!:", "it has two files", NULL);
+    expect("x/c.nii.gz x/c_0000.nii.gz", 1, "c!:", "all its channels are in", NULL);
     put("x/d_0000.nii.gz");
-    expect("x/d_0000.nii x/d_0000.nii.gz", 1, "d!:", "its channel 0 is given by two files", NULL);
+    expect("x/d_0000.nii x/d_0000.nii.gz", 1, "d!:", "its channel 0 has two files", NULL);
     char *to = path_of("x/d_0000.nii.gz"), *link_name = path_of("link");
     assert_int_equal(symlink("x", link_name), 0);
     expect("x/d_0000.nii.gz link/d_0000.nii.gz", 1, "d: d_0000.nii.gz", NULL, NULL);
@@ -179,11 +179,11 @@ static void what_is_no_image_of_the_model_is_named(void **state)
     expect(".", 1, "B: B_0000.NII.GZ; a: a_0000.nii.gz", NULL, "2 files without the ending .nii.gz are not read: c_0000.png, notes.txt");
     expect("c_0000.png", 1, "c: c_0000.png", NULL, NULL);
     put("pictures/a.png pictures/b.png pictures/c.txt raw/imagesTs/a_0000.nii.gz raw/dataset.json none/x");
-    expect_refused("pictures", ERR_VALUE, "no image with the ending .nii.gz is there, which the model was trained on, but 2 .png files");
-    expect_refused("raw", ERR_VALUE, "but the folder imagesTs: give it");
+    expect_refused("pictures", ERR_VALUE, "there is no image with the ending .nii.gz, which the model was trained on, but 2 .png files");
+    expect_refused("raw", ERR_VALUE, "but the folder imagesTs: give this folder");
     expect_refused("none", ERR_VALUE, "but 1 other file (x): expected CASE_0000.nii.gz");
     put("patients/p2/a_0000.nii.gz patients/p1/a_0000.nii.gz both/a_0000.nii.gz both/b_0000.nii both/p1/x.nii.gz");
-    expect_refused("patients", ERR_VALUE, "but the folders p1, p2: give it, or of several each");
+    expect_refused("patients", ERR_VALUE, "but the folders p1, p2: give this folder, or several with one -i for each");
     char *empty = path_of("empty");
     assert_int_equal(file_make_folders(empty, NULL), 0);
     expect_refused("empty", ERR_VALUE, "the folder is empty");
@@ -193,7 +193,7 @@ static void what_is_no_image_of_the_model_is_named(void **state)
     char *both = path_of("both");
     assert_int_equal(inputs_list(&list, (const char *const[]){both}, 1, &info, NULL), 0);
     assert_int_equal(list.warnings.count, 2);
-    assert_non_null(strstr(list.warnings.faults[0].text, "b_0000.nii; give images of another format singly"));
+    assert_non_null(strstr(list.warnings.faults[0].text, "b_0000.nii; to predict images of another format give the files, not the folder"));
     assert_non_null(strstr(list.warnings.faults[1].text, "1 folder in it is not read: p1"));
     inputs_free(&list);
     mem_free(both);

@@ -94,13 +94,13 @@ static void numbered_folds_predict_together(void **state)
     expect_folds(NULL, 0, "best", "fold 2", "folds 0, 7, 199, all");
     expect_refused((int[]){2}, 1, NULL, "fold_2 has no checkpoint_final");
     expect_refused((int[]){3}, 1, NULL, "there is no fold_3, only folds all, 0, 2, 7, 199");
-    expect_refused(NULL, 0, "latest", "have no checkpoint_latest, but checkpoint_final: take it with --checkpoint final");
+    expect_refused(NULL, 0, "latest", "have no checkpoint_latest, but checkpoint_final: use it with --checkpoint final");
 }
 
 static void fold_all_predicts_where_it_is_the_only_one(void **state)
 {
     (void)state;
-    expect_refused(NULL, 0, NULL, "no fold is there");
+    expect_refused(NULL, 0, NULL, "there is no fold");
     put("fold_all/checkpoint_final.safetensors", "all");
     expect_folds(NULL, 0, NULL, "fold all", "folds");
     put("fold_0/checkpoint_latest.safetensors", "0"); /* its training goes on */
@@ -204,8 +204,8 @@ static void trainers_that_are_not_known_are_named_with_their_file(void **state)
     assert_int_equal(rename(ours, theirs), 0);
     mem_free(ours);
     mem_free(theirs);
-    expect_unknown_trainer("nnUNetTrainerUMambaBot", "there are swin_umamba_d");
-    expect_unknown_trainer("SomebodysTrainer", "is not known here");
+    expect_unknown_trainer("nnUNetTrainerUMambaBot", "there are the networks swin_umamba_d");
+    expect_unknown_trainer("SomebodysTrainer", "is not known; there are the networks");
     put_checkpoint_of("nnUNetTrainerSwinUMambaD");
     expect_folds(NULL, 0, NULL, "fold 0", "folds");
 }

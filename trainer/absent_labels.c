@@ -11,10 +11,10 @@ static bool shows_class(const CaseSet *set, int class_index)
     return first < past;
 }
 
-/* Where there is no case at all, that is said elsewhere. */
+/* Whether no case of the set has the class. False for an empty set, which has its own message. */
 static bool lacks(const CaseSet *set, int class_index) { return set->count && !shows_class(set, class_index); }
 
-/* Of a class, counted as in class_locations.h. */
+/* The name of a class, numbered as in class_locations.h. */
 static const char *class_name(const DatasetInfo *info, int class_index)
 {
     if (info->has_regions) return info->labels[dataset_foreground(info, class_index)].name;
@@ -23,7 +23,7 @@ static const char *class_name(const DatasetInfo *info, int class_index)
     return "?";
 }
 
-/* named: the cases whose absent labels are named already; or NULL. */
+/* Adds a line for the set. named: a set whose absent labels were listed already; or NULL. */
 static int tell(Text *warnings, const DatasetInfo *info, const CaseSet *set, const CaseSet *named, const char *what, Err *e)
 {
     NameList names = {0};
@@ -35,7 +35,7 @@ static int tell(Text *warnings, const DatasetInfo *info, const CaseSet *set, con
         else code = names_add(&names, class_name(info, k), e);
     }
     if (again + names.count) text_add(warnings, "%d of %d labels are in no %s: ", again + names.count, count, what);
-    if (again) text_add(warnings, "%d of those that no training case has%s", again, names.count ? "; " : "");
+    if (again) text_add(warnings, "%d of those that are in no training case%s", again, names.count ? "; " : "");
     names_list(warnings, &names);
     if (again + names.count) text_add(warnings, "\n");
     names_free(&names);
@@ -44,7 +44,7 @@ static int tell(Text *warnings, const DatasetInfo *info, const CaseSet *set, con
 
 int absent_labels_tell(Text *warnings, const DatasetInfo *info, const CaseSet *training, const CaseSet *validation, Err *e)
 {
-    TRY(tell(warnings, info, training, NULL, "training case, and cannot be learned", e));
+    TRY(tell(warnings, info, training, NULL, "training case, so the network cannot learn them", e));
     return tell(warnings, info, validation, training, "validation case, and left out of the pseudo Dice", e);
 }
 

@@ -1,4 +1,4 @@
-/* Labels (or regions) of dataset.json that no case of a run shows: they cannot be learned, or say nothing. */
+/* Labels (or regions) of dataset.json that occur in no training case, or in no validation case, of a run. */
 #ifndef TRAINER_ABSENT_LABELS_H
 #define TRAINER_ABSENT_LABELS_H
 
@@ -7,11 +7,11 @@
 #include "trainer/case_set.h"
 #include "trainer/pseudo_dice.h"
 
-/* Adds a line for the training cases and one for the validation cases, where labels are in none of them. The second names
- * only what the first has not named. Fails: ERR_NOMEM. */
+/* Adds a line with the labels that are in no training case, and one with those that are in no validation case. The second
+ * lists only labels that are not in the first. Fails: ERR_NOMEM. */
 int absent_labels_tell(Text *warnings, const DatasetInfo *info, const CaseSet *training, const CaseSet *validation, Err *e);
 
-/* Labels that no validation case shows have no pseudo Dice. */
+/* Leaves labels that occur in no validation case out of the pseudo Dice. */
 void absent_labels_leave_out(PseudoDice *d, const CaseSet *validation);
 
 #endif

@@ -5,7 +5,7 @@
 
 static bool chance(Rng *rng, double probability) { return rng_uniform(rng) < probability; }
 
-/* nnU-Net's draw around 1: a coin decides between less and more. */
+/* nnU-Net's factor around 1: below or above 1 with equal probability. */
 static double factor_around_one(Rng *rng, double low, double high)
 {
     return chance(rng, 0.5) ? rng_range(rng, low, 1) : rng_range(rng, 1, high);

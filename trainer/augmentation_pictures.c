@@ -27,15 +27,14 @@ static void item_free(Item *item)
     mem_free(item->pixels);
 }
 
-/* Red, green or blue of a label: hues a golden angle apart, so that neighbours differ. */
+/* Red, green or blue of a label: hues differ by the golden angle, so that consecutive labels have different colours. */
 static double label_color(int label, int component)
 {
     const double hue = fmod(label * 0.61803398875 + component / 3.0, 1);
     return 0.5 + 0.5 * cos(2 * 3.14159265358979323846 * hue);
 }
 
-/* Three channels are shown as colours, else the first one is shown in gray; each from its minimum to its
- * maximum. */
+/* Draws three channels as colours, otherwise the first one in gray; each is scaled from its minimum to its maximum. */
 static void paint(const Item *item, int64_t height, int64_t width, int64_t channels)
 {
     for (int component = 0; component < 3; component++) {

@@ -1,5 +1,5 @@
-/* Pictures of training patches as the network gets them, to look at: the patch, and beside it the same with
- * its labels in colours. */
+/* Pictures of augmented training patches for a visual check: the patch, and beside it the patch with its labels in
+ * colours. */
 #ifndef TRAINER_AUGMENTATION_PICTURES_H
 #define TRAINER_AUGMENTATION_PICTURES_H
 

@@ -10,12 +10,12 @@
 #include "preprocess/case_settings.h"
 #include "trainer/preprocess_command.h"
 
-/* What was found on the way through the cases. */
+/* The result of the checks so far. */
 typedef struct Findings {
     MadeFrom settings;
-    int wrong;              /* cases that another plan made */
-    bool other_labels;      /* the first was made for labels of another meaning */
-    const char *first;      /* of them, borrowed */
+    int wrong;              /* number of cases made by another plan */
+    bool other_labels;      /* the first of them was made for labels of another meaning */
+    const char *first;      /* name of the first of them, borrowed */
     Text differences;       /* of the first */
 } Findings;
 
@@ -38,14 +38,14 @@ static int read_record(CaseProperties *p, CaseRecord *record, const CaseCheck *c
     if (!code && there) code = case_properties_read(p, path, record, e);
     if (!code && !there) {
         Text what = {0};
-        text_add(&what, "%s: not there, so the preprocessing of this case was not finished", path);
+        text_add(&what, "%s does not exist, so the preprocessing of this case was not finished", path);
         code = fail(ERR_IO, check, &what, e);
     }
     mem_free(path);
     return code;
 }
 
-/* CASE.npy and the others must have been written together with CASE.yaml. */
+/* Fails for a file that was not written together with CASE.yaml. */
 static int refuse_file(const CaseCheck *check, const char *name, const char *ending, const char *why, Err *e)
 {
     Text what = {0};
@@ -60,7 +60,7 @@ static int refuse_labels(const CaseCheck *check, const TrainingCase *c, Err *e)
     const int16_t *labels = c->labels.data;
     for (int64_t i = 0; i < array_count(&c->labels) && !*why; i++)
         if (labels[i] != -1 && !dataset_knows_value(check->info, labels[i]))
-            snprintf(why, sizeof why, ": it holds the label value %d, which dataset.json does not know", labels[i]);
+            snprintf(why, sizeof why, ": it contains the label value %d, which is not in dataset.json", labels[i]);
     return refuse_file(check, c->name, "_seg.npy", why, e);
 }
 
@@ -75,11 +75,11 @@ static int check_arrays(const CaseCheck *check, const TrainingCase *c, const Cas
     return 0;
 }
 
-/* What an older version wrote tells nothing: it has no list. */
+/* Adds the differences of the first wrong case. Files of an older version have no list of settings. */
 static void note_differences(Findings *f, const MadeFrom *made_from, const char *name)
 {
     Text differences = {0};
-    if (!made_from->count) text_add(&differences, "an older version made them, which did not tell by what plan");
+    if (!made_from->count) text_add(&differences, "they were made by an older version, which did not record its plan");
     else if (!case_settings_differ(&differences, made_from, &f->settings)) return;
     if (f->wrong++) {
         text_free(&differences);
@@ -91,7 +91,7 @@ static void note_differences(Findings *f, const MadeFrom *made_from, const char 
     f->differences = differences;
 }
 
-/* The files of a case: what it was made from, without the settings. */
+/* Adds the files that a case was made from, without the settings. */
 static void add_files(MadeFrom *contents, const Findings *f, const MadeFrom *made_from, const char *name)
 {
     Text files = {0};
@@ -105,7 +105,7 @@ static void add_files(MadeFrom *contents, const Findings *f, const MadeFrom *mad
     text_free(&files);
 }
 
-/* arrays: the same case, open; or NULL, and contents with it. */
+/* Checks one case. arrays: the same case, open; NULL together with contents. */
 static int look_at(Findings *f, const CaseCheck *check, const char *name, const TrainingCase *arrays, MadeFrom *contents,
                    Err *e)
 {
@@ -122,18 +122,18 @@ static int look_at(Findings *f, const CaseCheck *check, const char *name, const 
 
 static int report(Findings *f, const CaseCheck *check, int count, Err *e)
 {
-    enum { SHOWN = 500 }; /* bytes: the command must stay in sight */
+    enum { SHOWN = 500 }; /* bytes, so that the message has room for the command */
     if (!f->wrong) return 0;
     TRY(text_check(&f->differences, e));
     if (f->other_labels && check->results)
         return err_set(e, ERR_VALUE,
                        "%s/2d: %d of %d cases were made for other labels than those of %s/dataset.json, by which this run "
-                       "was trained: restore the labels in the dataset's dataset.json and preprocess anew, or train into "
+                       "was trained: restore the labels in the dataset's dataset.json and preprocess again, or train into "
                        "another results folder (-o)", check->preprocessed, f->wrong, count, check->results);
     Text what = {0};
     text_add(&what,
              "%s/2d: %d of %d cases were not made by this run's plan, first %s (%.*s%s): undo the change, or "
-             "preprocess anew",
+             "preprocess again",
              check->preprocessed, f->wrong, count, f->first, SHOWN, f->differences.data,
              f->differences.length > SHOWN ? " …" : "");
     return fail(ERR_VALUE, check, &what, e);

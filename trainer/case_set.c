@@ -16,7 +16,7 @@ static int check_array(const Array *a, const char *name, const char *ending, DTy
                    dtype_name(dtype), rank, dtype_name(a->dtype), a->rank);
 }
 
-/* Every location must be a voxel of the case: training reads there unchecked. */
+/* Fails unless every location is a voxel of the case: training reads there without a check. */
 static int check_locations(const TrainingCase *c, Err *e)
 {
     TRY(check_array(&c->locations, c->name, LOCATIONS_ENDING, DTYPE_I32, 2, e));
@@ -26,7 +26,7 @@ static int check_locations(const TrainingCase *c, Err *e)
         for (int axis = 0; axis < 3; axis++)
             fits = fits && rows[4 * i + 1 + axis] >= 0 && rows[4 * i + 1 + axis] < c->labels.shape[axis];
     return fits ? 0
-                : err_set(e, ERR_SHAPE, "%s%s: not locations in this case; preprocess again", c->name,
+                : err_set(e, ERR_SHAPE, "%s%s: a location is outside of this case; preprocess again", c->name,
                           LOCATIONS_ENDING);
 }
 

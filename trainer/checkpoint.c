@@ -119,7 +119,7 @@ static int read_optimizer(const WeightsFile *w, const Graph *g, Optimizer *optim
     const int count = graph_param_count(g);
     const Array *steps = weights_find(w, STEPS);
     if (!steps || steps->dtype != DTYPE_I64 || array_count(steps) != count)
-        return err_set(e, ERR_FORMAT, "%s is missing or of another size: no run can go on from these weights",
+        return err_set(e, ERR_FORMAT, "%s is missing or of another size: a run cannot continue from these weights",
                        STEPS);
     bool *marked = mem_zalloc((size_t)count, sizeof *marked, e);
     if (!marked) return ERR_NOMEM;

@@ -6,7 +6,7 @@
 
 static const double SAVE_INTERVAL = 600; /* seconds between checkpoints within an epoch */
 
-static const float loss_seed = 1; /* the loss's gradient */
+static const float loss_seed = 1; /* gradient of the loss by itself */
 
 static int run_forward(Executor *x, const Batch *batch, const Step *step, double *loss, Err *e)
 {
@@ -31,7 +31,8 @@ static int interrupted(const TrainingWatch *watch, Err *e)
     return watch && watch->interrupted && watch->interrupted() ? err_set(e, ERR_INTERRUPTED, "interrupted") : 0;
 }
 
-/* Says which operation made the first number that is none: the batch is run again, looked at step by step. */
+/* Fails with the operation that computed the first value that is not finite: the batch is run again, with a check after
+ * each step. */
 static int report_broken(Training *t, const Batch *batch, const Step *step, Err *e)
 {
     bool in_backward;
@@ -41,12 +42,12 @@ static int report_broken(Training *t, const Batch *batch, const Step *step, Err 
     TRY(executor_seed(t->trainer, 0, &loss_seed, e));
     TRY(executor_first_nonfinite(t->trainer, step, &node, &in_backward, e));
     return err_set(e, ERR_VALUE,
-                   "epoch %d, iteration %d: %s is not a number, first so in %s %s (%s); begin anew with a lower "
+                   "epoch %d, iteration %d: %s is not a number, first in %s %s (%s); start again with a lower "
                    "--learning-rate and --overwrite, or another -o%s",
                    batch->epoch, batch->iteration, in_backward ? "the gradient" : "the loss",
                    in_backward ? "the backward pass of" : "the output of", node ? node->name : "no operation",
                    node ? node->op->name : "the optimizer",
-                   t->state.history.count ? "; checkpoint_latest, of the epoch before, stands" : "");
+                   t->state.history.count ? "; checkpoint_latest, of the epoch before, is kept" : "");
 }
 
 static int train_on(Training *t, const Batch *batch, double learning_rate, Err *e)
@@ -90,7 +91,7 @@ int epoch_train(Training *t, const TrainingWatch *watch, double *saved_at, Err *
     return 0;
 }
 
-/* A validation batch: its loss, and its counts in t->dice. */
+/* Runs a validation batch: sets its loss and adds its counts to t->dice. */
 static int validate_on(Training *t, const Batch *batch, double *loss, Err *e)
 {
     Executor *x = t->validator;

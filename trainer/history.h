@@ -1,6 +1,6 @@
-/* History: the figures of every finished epoch, as metrics.csv and the checkpoint hold them.
+/* History: losses, pseudo Dice, learning rate and duration of every finished epoch, as in metrics.csv and the checkpoint.
  *
- * `History h = {0}` is an empty one; history_free gives its records back. */
+ * `History h = {0}` is empty; history_free. */
 #ifndef TRAINER_HISTORY_H
 #define TRAINER_HISTORY_H
 
@@ -10,8 +10,8 @@
 typedef struct EpochRecord {
     int epoch;                  /* from 0 */
     double learning_rate, train_loss, val_loss;
-    double pseudo_dice;         /* mean over the foreground classes; NaN if none was there */
-    double ema_pseudo_dice;     /* 0.9 of the previous one and 0.1 of this */
+    double pseudo_dice;         /* mean over the foreground classes; NaN if none occurred */
+    double ema_pseudo_dice;     /* 0.9 times that of the previous epoch plus 0.1 times pseudo_dice */
     double seconds;
 } EpochRecord;
 
@@ -20,10 +20,10 @@ typedef struct History {
     int count, capacity;
 } History;
 
-/* Appends a record and works out its ema_pseudo_dice. Fails: ERR_NOMEM. */
+/* Appends a record and computes its ema_pseudo_dice. Fails: ERR_NOMEM. */
 int history_add(History *h, EpochRecord record, Err *e);
 
-/* CSV with a header line; every number reads back to the same double. */
+/* Adds CSV with a header line; numbers have enough digits for the same double when read. */
 void history_text(const History *h, Text *t);
 
 /* Reads such a text. Fails: ERR_FORMAT with the line; ERR_NOMEM. */

@@ -52,7 +52,7 @@ static void blur_columns(const float *in, float *out, int64_t height, int64_t wi
 
 static void blur_rows(const float *in, float *out, int64_t height, int64_t width, const Taps *t)
 {
-    float part[ROW_PART + 2 * MAX_RADIUS]; /* a piece of a row with what lies left and right of it */
+    float part[ROW_PART + 2 * MAX_RADIUS]; /* a part of a row with its neighbours left and right */
     for (int64_t i = 0; i < height; i++) {
         const float *row = in + i * width;
         for (int64_t j0 = 0; j0 < width; j0 += ROW_PART) {
@@ -123,7 +123,7 @@ static int64_t nearest_exact(int64_t k, int64_t from, int64_t to)
     return source < from ? source : from - 1;
 }
 
-/* The two samples around output k of `to` when `from` are stretched over them, edges continued. */
+/* The two input samples, of `from`, for output k of `to` in linear interpolation; edge values are repeated. */
 static void linear_taps(int64_t k, int64_t from, int64_t to, int64_t *first, int64_t *second, float *weight)
 {
     double t = ((double)k + 0.5) * (double)from / (double)to - 0.5;

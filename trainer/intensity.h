@@ -1,8 +1,8 @@
-/* Intensity transforms of one channel of a patch, in place, each by given parameters
- * (batchgeneratorsv2's kernels as nnU-Net 2.8.1 calls them; docs/reference.md, Augmentation).
+/* Intensity transforms of one channel of a patch, in place, with given parameters (those of batchgeneratorsv2 as called by
+ * nnU-Net 2.8.1; docs/reference.md, Augmentation).
  *
- * A plane is dense (height, width); scratch has room for one plane where it is asked for. Sums are
- * taken in double, in a fixed order. Nothing is allocated, nothing fails. */
+ * A plane is dense (height, width); scratch has the size of one plane. Sums are computed in double, in a fixed order. The
+ * functions allocate nothing and cannot fail. */
 #ifndef TRAINER_INTENSITY_H
 #define TRAINER_INTENSITY_H
 
@@ -11,24 +11,24 @@
 
 #include "base/random.h"
 
-/* Adds normal noise of that standard deviation. */
+/* Adds normal noise of standard deviation sigma. */
 void intensity_noise(float *plane, int64_t pixels, double sigma, Rng *rng);
 
-/* Gaussian of intensity_blur_length per axis, mirrored at the border without repeating the edge. */
+/* Gaussian filter of intensity_blur_length per axis, mirrored at the border without repeating the edge. */
 void intensity_blur(float *plane, int64_t height, int64_t width, const double sigma_yx[2], float *scratch);
 
 int intensity_blur_length(double sigma); /* the odd number nearest to 6 sigma + 0.5 */
 
 void intensity_brightness(float *plane, int64_t pixels, double factor);
 
-/* Stretches about the mean; preserve_range: clipped to the range that was there. */
+/* Multiplies the differences to the mean by factor; preserve_range: clipped to the original range. */
 void intensity_contrast(float *plane, int64_t pixels, double factor, bool preserve_range);
 
-/* Down to `scale` of the size by nearest neighbour and up again bilinearly. */
+/* Resamples to `scale` times the size by nearest neighbour and back by linear interpolation. */
 void intensity_low_resolution(float *plane, int64_t height, int64_t width, double scale, float *scratch);
 
-/* The range to the power of gamma, of the negative image if `invert`; retain_stats: mean and (unbiased)
- * standard deviation are restored. */
+/* Scales the range to 0 … 1, raises it to the power of gamma and scales back; `invert`: of the negated image;
+ * retain_stats: mean and (unbiased) standard deviation are restored. */
 void intensity_gamma(float *plane, int64_t pixels, double gamma, bool invert, bool retain_stats);
 
 #endif

@@ -5,11 +5,11 @@
 #include "base/memory.h"
 #include "base/progress.h"
 
-/* A place in the ring. */
+/* A batch of the ring buffer. */
 typedef struct Slot {
     Batch batch;
     int items_done;
-    Err error;               /* of an item that failed */
+    Err error;               /* of the item that failed */
 } Slot;
 
 typedef struct Worker {
@@ -23,11 +23,11 @@ struct Loader {
     int items;               /* of a batch */
     int64_t pixels;          /* of a patch */
     int channels;
-    Slot *slots;             /* o.ring; batch number n stands in slot n % ring */
+    Slot *slots;             /* (ring); batch number n is in slot n % ring */
     Worker *workers;
-    int started;             /* workers that run */
-    int64_t last;            /* batches in all */
-    pthread_mutex_t lock;    /* guards all below, and items_done and error of the slots */
+    int started;             /* number of running threads */
+    int64_t last;            /* total number of batches */
+    pthread_mutex_t lock;    /* protects all below, and items_done and error of the slots */
     pthread_cond_t room, ready;
     int64_t next_item;       /* counted over all batches */
     int64_t given_back;      /* batches */
@@ -45,7 +45,7 @@ static void describe(const LoaderOptions *o, int64_t number, Batch *batch)
     batch->iteration = batch->is_validation ? within - o->iterations : within;
 }
 
-/* Takes the next item that fits the ring; false when there is nothing more to do. Called locked. */
+/* Waits for the next item that fits into the ring; false if there are no more items. The lock must be held. */
 static bool take_item(Loader *l, Slot **slot, int *item)
 {
     while (!l->stop && l->next_item / l->items < l->last &&

@@ -1,14 +1,14 @@
-/* Loader: threads that fill a ring of batches ahead of the trainer.
+/* Loader: threads that prepare batches in a ring buffer for the training.
  *
  *   loader_new(&loader, &options, e);
  *   while (…) {
- *       loader_borrow(loader, &batch, e);      // waits; batches come in order, whoever made them
+ *       loader_borrow(loader, &batch, e);      // waits; batches come in order, independent of the threads
  *       … use batch->images, batch->labels …
  *       loader_give_back(loader);
  *   }
  *   loader_free(loader);
- * The sequence of an epoch is its training iterations, then its validation iterations. The loader owns
- * the batches; one is out at a time. It is used by one thread; its own threads use no OpenMP. */
+ * An epoch consists of its training iterations, then its validation iterations. The loader owns the batches; one can be
+ * borrowed at a time. It is used by one thread; its own threads use no OpenMP. */
 #ifndef TRAINER_LOADER_H
 #define TRAINER_LOADER_H
 
@@ -22,14 +22,13 @@
 typedef struct Loader Loader;
 
 typedef struct Batch {
-    int epoch, iteration;        /* iteration of the epoch's training, or of its validation */
+    int epoch, iteration;        /* iteration: of the epoch's training, or of its validation */
     bool is_validation;
-    float *images;               /* (items, height, width, channels), of the loader's part of the batch */
+    float *images;               /* (items, height, width, channels), of this process's part of the batch */
     int16_t *labels;             /* (items, height, width) */
 } Batch;
 
-/* The items of the global batch that this process makes and trains on: first_item … first_item + items - 1. Of one
- * process: all. */
+/* The part of the global batch for this process: first_item … first_item + items - 1. With one process: all items. */
 typedef struct BatchPart {
     int first_item, items;
 } BatchPart;
@@ -37,11 +36,11 @@ typedef struct BatchPart {
 typedef struct LoaderOptions {
     const Sampler *training, *validation;   /* of the same patch and global batch size */
     BatchPart part;                         /* items at least 1 */
-    const Device *device;                   /* to which batches will be copied; outlives the loader */
+    const Device *device;                   /* that batches will be copied to; must outlive the loader */
     int iterations, validation_iterations;  /* per epoch */
-    int epochs;                             /* where to stop */
-    int first_epoch, first_iteration;       /* where to begin: a training iteration */
-    int threads, ring;                      /* at least 1; batches made ahead, at least 2 */
+    int epochs;                             /* number of epochs: batches are made up to the last one */
+    int first_epoch, first_iteration;       /* the first batch: a training iteration */
+    int threads, ring;                      /* threads: at least 1; ring: batches in the ring buffer, at least 2 */
 } LoaderOptions;
 
 /* Starts the threads. Options are copied, samplers borrowed. Fails: ERR_NOMEM, ERR_IO (no thread). */
@@ -52,7 +51,7 @@ void loader_free(Loader *loader);            /* stops and joins them; NULL is fi
 int loader_borrow(Loader *loader, const Batch **batch, Err *e);
 void loader_give_back(Loader *loader);
 
-/* CPU seconds that its threads have spent on patches so far. */
+/* CPU seconds of its threads so far. */
 double loader_cpu_seconds(Loader *loader);
 
 #endif

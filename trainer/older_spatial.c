@@ -4,7 +4,7 @@
 
 enum { OUTSIDE = -1 };
 
-/* ---- cubic B-spline as scipy.ndimage has it: whole-sample mirror ---- */
+/* ---- cubic B-spline as in scipy.ndimage, with the border mode "mirror" ---- */
 
 static void prefilter_line(double *line, int64_t n, int64_t stride)
 {
@@ -83,7 +83,7 @@ static int16_t bilinear_label(const SliceView *slice, Crop crop, double y, doubl
     const double w[4] = {(1 - south) * (1 - east), (1 - south) * east, south * (1 - east), south * east};
     int16_t corner[4], winner = INT16_MAX;
     double best = 0, of_nearest = -1;
-    for (int t = 0; t < 4; t++) /* a corner beyond the crop has no weight: the point lies on its last pixel */
+    for (int t = 0; t < 4; t++) /* a corner outside of the crop has the weight 0: the point is on the last pixel */
         corner[t] = label_at(slice, crop, mirrored(y0 + t / 2, crop.height),
                              mirrored(x0 + t % 2, crop.width));
     for (int t = 0; t < 4; t++) {
@@ -101,11 +101,11 @@ static int16_t bilinear_label(const SliceView *slice, Crop crop, double y, doubl
 /* ---- the transform ---- */
 
 typedef struct Rotation {
-    double c, s;                 /* of the angle, times the scale */
+    double c, s;                 /* cosine and sine of the angle, times the scale */
     double middle_y, middle_x;   /* of the crop */
 } Rotation;
 
-/* The crop's point that patch pixel (i, j) shows; false beyond the outermost pixel centres. */
+/* The point of the crop for patch pixel (i, j); false if it is outside of the outermost pixel centres. */
 static bool source_of(const Rotation *r, Crop crop, const Patch *patch, int64_t i, int64_t j, double *y,
                       double *x)
 {

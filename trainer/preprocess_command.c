@@ -3,7 +3,7 @@
 #include "base/file.h"
 #include "plans/dataset_cases.h"
 
-/* last: the options of the last run, which decided the plan that stands there; or NULL. */
+/* last: the options of the last run, which made the present plan; or NULL. */
 static void add_options(Text *t, const PreprocessCommand *c, const char *last)
 {
     text_add(t, " -o ");
@@ -11,7 +11,7 @@ static void add_options(Text *t, const PreprocessCommand *c, const char *last)
     if (!c->results && !c->override && last) text_add(t, " %s", last);
     if (c->results || c->override) text_add(t, " --plans ");
     if (c->results) text_add_argument(t, "%s/plans_preprocessed.yaml", c->results);
-    else if (c->override) text_add_argument(t, "%s/plans.yaml", c->preprocessed); /* which this changes */
+    else if (c->override) text_add_argument(t, "%s/plans.yaml", c->preprocessed); /* the plan that --override changes */
     if (!c->override) return;
     text_add(t, " --override ");
     text_add_argument(t, "%s", c->override);

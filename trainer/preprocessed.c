@@ -20,13 +20,13 @@ static int refuse_raw(const char *folder, Err *e)
     text_add_argument(&argument, "%s", folder);
     int code = text_check(&argument, e);
     if (!code)
-        code = err_set(e, ERR_VALUE, "%s: this is a raw dataset: train takes what plan_and_preprocess makes of it; type: "
+        code = err_set(e, ERR_VALUE, "%s: this is a raw dataset: train needs the folder that plan_and_preprocess makes from it; type: "
                        "plan_and_preprocess %s -o PREPROCESSED", folder, argument.data);
     text_free(&argument);
     return code;
 }
 
-/* The likeliest mistakes first: the raw dataset, 2d/ within the folder. */
+/* Fails without plans.yaml; the message covers the most likely mistakes: the raw dataset, or 2d/ within the folder. */
 static int expect_plan(const char *folder, Err *e)
 {
     bool has_plan, is_raw, is_within;
@@ -37,16 +37,16 @@ static int expect_plan(const char *folder, Err *e)
     TRY(holds(&is_raw, folder, "imagesTr", e));
     if (is_raw) return refuse_raw(folder, e);
     TRY(holds(&is_within, folder, "../plans.yaml", e));
-    return err_set(e, ERR_VALUE, "%s: no plans.yaml is there: expected the folder that plan_and_preprocess wrote (its -o)%s%s%s",
+    return err_set(e, ERR_VALUE, "%s: there is no plans.yaml: expected the folder that plan_and_preprocess wrote (its -o)%s%s%s",
                    folder, is_within ? ", here " : "", is_within ? folder : "", is_within ? "/.." : "");
 }
 
 static int refuse_writing(const char *folder, Err *e)
 {
-    return err_set(e, ERR_VALUE, "%s: plan_and_preprocess is writing there: wait until it is done", folder);
+    return err_set(e, ERR_VALUE, "%s: plan_and_preprocess is writing to it: wait until it is done", folder);
 }
 
-/* A planner that runs there for the first time has not written plans.yaml yet. */
+/* The lock is tried first: a first run of plan_and_preprocess has not written plans.yaml yet. */
 int preprocessed_lock(FolderLock *lock, const char *preprocessed, Err *e)
 {
     Err missing = {0};

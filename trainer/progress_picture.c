@@ -21,7 +21,7 @@ typedef struct Curve {
     size_t member;          /* offset of its double in EpochRecord */
     Color color;
     double thickness;
-    int on_right;           /* its scale stands on the right */
+    int on_right;           /* its scale is on the right */
 } Curve;
 
 typedef struct Panel {
@@ -39,7 +39,7 @@ static double value_of(const EpochRecord *r, const Curve *c)
     return *(const double *)(const void *)((const char *)r + c->member);
 }
 
-/* Round steps of 1, 2 or 5, about five of them. */
+/* A scale with about five steps of 1, 2 or 5 times a power of ten. */
 static Scale scale_over(double low, double high)
 {
     if (!(low <= high)) low = 0, high = 1;

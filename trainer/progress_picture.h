@@ -1,5 +1,4 @@
-/* progress.png: the curves of a run as nnU-Net draws them — losses and pseudo-Dice, seconds per epoch, and
- * the learning rate. */
+/* progress.png: the curves of a run, as in nnU-Net: losses and pseudo Dice, seconds per epoch, and learning rate. */
 #ifndef TRAINER_PROGRESS_PICTURE_H
 #define TRAINER_PROGRESS_PICTURE_H
 

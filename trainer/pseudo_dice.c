@@ -95,7 +95,7 @@ void pseudo_dice_text(const PseudoDice *d, int digits, Text *text)
     for (int k = pseudo_dice_first(d); k < d->classes; k++) add_dice(text, pseudo_dice_of(d, k), digits);
 }
 
-/* The class with the next larger Dice than (dice, class): in ascending order, equal ones by their number; -1: none. */
+/* The class after (dice, class) in ascending order of Dice, equal ones by their number; -1: none. */
 static int next_worst(const PseudoDice *d, double dice, int class_index)
 {
     int next = -1;

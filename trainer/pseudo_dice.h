@@ -1,5 +1,5 @@
-/* Pseudo-Dice: nnU-Net's figure of an epoch, from the validation patches alone (docs/reference.md,
- * Training of nnU-Net).
+/* Pseudo Dice: nnU-Net's score of an epoch, from validation patches, not whole cases (docs/reference.md, Training of
+ * nnU-Net).
  *
  * True and false positives and false negatives are summed over all patches of the epoch; a class's Dice
  * is 2 tp / (2 tp + fp + fn). pseudo_dice_new … pseudo_dice_free. */
@@ -18,9 +18,9 @@ typedef struct ClassCounts {
 
 typedef struct PseudoDice {
     int classes;             /* background included; or regions */
-    const uint64_t *regions; /* which each label belongs to (DiceBCE); NULL: classes */
+    const uint64_t *regions; /* bit set of the regions of each label (DiceBCE); NULL: classes */
     ClassCounts *counts;     /* per class */
-    bool *left_out;          /* per class: it has no Dice, whatever is predicted */
+    bool *left_out;          /* per class: without Dice, independent of predictions */
 } PseudoDice;
 
 /* regions is borrowed until pseudo_dice_free. */
@@ -28,24 +28,25 @@ int pseudo_dice_new(PseudoDice *d, int classes, const uint64_t *regions, Err *e)
 void pseudo_dice_free(PseudoDice *d);
 void pseudo_dice_clear(PseudoDice *d);
 
-/* A class that no validation case shows says nothing: it has no Dice and counts in no mean. (nnU-Net gives 0 where it is
- * predicted, and nothing where it is not.) */
+/* Leaves out a class that occurs in no validation case: it has no Dice and is in no mean. (nnU-Net has 0 for it if it is
+ * predicted, and NaN if not.) */
 void pseudo_dice_leave_out(PseudoDice *d, int class_index);
 
-/* logits (pixels, classes): the largest wins, the first of equal ones; of regions each above 0. labels
- * (pixels); pixels of ignore_label (-1: none), and labels that no class is for, do not count. */
+/* Adds the counts of a batch. logits (pixels, classes): the predicted class is the first with the largest logit; with
+ * regions each one above 0 is predicted. labels (pixels): pixels with ignore_label (-1: none), or with a label that has no
+ * class, are not counted. */
 void pseudo_dice_add(PseudoDice *d, const float *logits, const int16_t *labels, int64_t pixels,
                      int ignore_label);
 
-int pseudo_dice_first(const PseudoDice *d);                   /* the first that is foreground */
-int pseudo_dice_number(const PseudoDice *d, int class_index); /* what users read: the first of the foreground is 1 */
-double pseudo_dice_of(const PseudoDice *d, int class_index);  /* NaN if neither was there, or it is left out */
-double pseudo_dice_mean(const PseudoDice *d);                 /* over the foreground classes that have one */
+int pseudo_dice_first(const PseudoDice *d);                   /* index of the first foreground class */
+int pseudo_dice_number(const PseudoDice *d, int class_index); /* number in messages: the first foreground class is 1 */
+double pseudo_dice_of(const PseudoDice *d, int class_index);  /* NaN if it was neither in labels nor predicted, or is left out */
+double pseudo_dice_mean(const PseudoDice *d);                 /* over the foreground classes with a Dice */
 
-/* Adds " 0.812 – 0.644": of every foreground class, with so many digits; – where there is none. */
+/* Adds " 0.812 – 0.644": the Dice of every foreground class, with `digits` digits; "–" for a class without. */
 void pseudo_dice_text(const PseudoDice *d, int digits, Text *text);
 
-/* The same for a terminal: of more than PSEUDO_DICE_SHOWN classes the mean and the worst few, by their number. */
+/* The same for a terminal: with more than PSEUDO_DICE_SHOWN classes only the mean and the lowest few, with their numbers. */
 enum { PSEUDO_DICE_SHOWN = 10 };
 void pseudo_dice_summary(const PseudoDice *d, Text *text);
 

@@ -17,7 +17,7 @@ static const char *const OTHER_FILES[] = {"metrics.csv", "training_log.txt", "pr
 enum { CHECKPOINT_KINDS = 3, OTHER_KINDS = 5 };
 const char *const RUN_RESULT_FILES[] = {"plans.yaml", "plans_preprocessed.yaml", "dataset.json"};
 
-/* ---- what stands in a folder ---- */
+/* ---- files of a run ---- */
 
 static int stands(bool *there, const char *folder, const char *name, Err *e)
 {
@@ -59,7 +59,7 @@ int run_folder_remove_validation(const RunFolder *f, Err *e)
     return code;
 }
 
-/* Of a run that was ended before its first checkpoint, or whose removal was cut off. */
+/* Removes files of a run that ended before its first checkpoint, or whose removal was interrupted. */
 static int remove_remains(const RunFolder *f, Err *e)
 {
     for (int i = 0; i < OTHER_KINDS; i++) TRY(remove_file(f->path, OTHER_FILES[i], e));
@@ -81,7 +81,7 @@ static int read_log(RunFolder *f, Err *e)
 
 /* ---- replacing an earlier run ---- */
 
-/* RESULTS/.fold_F.new and .old; the caller's. */
+/* RESULTS/.fold_F.new or .old; owned by the caller. */
 static char *beside(const RunFolder *f, const char *ending, Err *e)
 {
     return path_format(e, "%s/.%s.%s", f->results, path_base(f->fold), ending);
@@ -102,7 +102,7 @@ static int move_result_files(const RunFolder *f, Err *e)
     return code;
 }
 
-/* A process was killed between two renames: neither run stands under the fold's name. */
+/* Restores the earlier run if a process was killed between two renames, so that the fold's folder does not exist. */
 static int bring_back(const RunFolder *f, Err *e)
 {
     bool is_there, old_is_there;
@@ -114,7 +114,7 @@ static int bring_back(const RunFolder *f, Err *e)
     return code;
 }
 
-/* Finishes what a process that was killed while it replaced the run has left. */
+/* Completes or undoes the replacement of a run by a process that was killed. */
 static int clear_up(const RunFolder *f, Err *e)
 {
     char *old = beside(f, "old", e), *fresh = beside(f, "new", e);
@@ -161,7 +161,7 @@ int run_folder_settle(RunFolder *f, Err *e)
 
 int run_folder_lock_results(RunFolder *f, const RunWaiting *waiting, Err *e)
 {
-    enum { MOMENT = 1, LONGEST = 900 }; /* seconds; --minutes times some iterations before it lets others start */
+    enum { MOMENT = 1, LONGEST = 900 }; /* seconds; with --minutes a run holds the lock while it times some iterations */
     const double began = clock_seconds();
     bool told = false;
     int code;
@@ -169,7 +169,7 @@ int run_folder_lock_results(RunFolder *f, const RunWaiting *waiting, Err *e)
         const double waited = clock_seconds() - began;
         if (waiting->interrupted && waiting->interrupted()) return err_set(e, ERR_INTERRUPTED, "interrupted");
         if (waited > LONGEST)
-            return err_set(e, ERR_VALUE, "%s: another run has been starting there for %d s; give another folder with -o",
+            return err_set(e, ERR_VALUE, "%s: another run has been starting in it for %d s; give another folder with -o",
                            f->results, LONGEST);
         if (waited > MOMENT && !told && waiting->tell) waiting->tell(waiting->context);
         told = told || waited > MOMENT;
@@ -190,7 +190,7 @@ static int take_over(RunFolder *f, RunMode mode, Err *e)
     TRY(holds_run(f->fold, &f->holds_run, e));
     if (f->holds_run && mode == RUN_NEW)
         return err_set(e, ERR_VALUE,
-                       "%s holds a training run: give --continue to go on with it or --overwrite to "
+                       "%s contains a training run: give --continue to continue it or --overwrite to "
                        "replace it",
                        f->fold);
     if (f->holds_run && mode == RUN_OVERWRITE) return open_beside(f, e);
@@ -220,7 +220,7 @@ int run_folder_begin(RunFolder *f, Err *e)
     return 0;
 }
 
-/* A run that was refused leaves nothing behind. */
+/* Removes the folders that were made for a run that could not start. */
 static void take_back(const RunFolder *f)
 {
     if (f->made_fold && f->lock.fd >= 0) folder_remove_empty(f->fold);

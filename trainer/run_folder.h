@@ -1,15 +1,15 @@
-/* RunFolder: RESULTS/fold_F, where one run writes: checkpoints, log and curves.
+/* RunFolder: RESULTS/fold_F, the folder of one run for checkpoints, log and curves.
  *
- *   run_folder_open(&f, results, fold, mode, &waiting, e);   // others that start in RESULTS wait from here …
- *   … everything that can be refused …
+ *   run_folder_open(&f, results, fold, mode, &waiting, e);   // other runs that start in RESULTS wait from here …
+ *   … all checks …
  *   run_folder_begin(&f, e);                                 // … to here
  *   … after a checkpoint was written: run_folder_settle(&f, e);
  *   run_folder_close(&f);
- * It holds a lock on the fold's folder: a second run there is refused. Until begin nothing in the folder is
- * changed, and close takes back what open has made. A run that replaces an earlier one writes into a folder beside
- * it, RESULTS/.fold_F.new, until its first checkpoint stands there: then the one takes the place of the other, and
- * the earlier run is removed. A process that is killed in between leaves either, and the next one clears up. Files
- * of names other than ours are left alone. */
+ * It holds a lock on the fold's folder, so that a second run there fails. Before begin nothing in the folder is changed,
+ * and close removes what open has made. A run that replaces an earlier one writes to another folder, RESULTS/.fold_F.new,
+ * until its first checkpoint is written: then this folder is renamed to that of the earlier run, which is removed. If the
+ * process is killed in between, one of both is complete, and the next run removes the other. Files with other names than
+ * those of a run are kept. */
 #ifndef TRAINER_RUN_FOLDER_H
 #define TRAINER_RUN_FOLDER_H
 
@@ -21,7 +21,7 @@
 
 typedef enum RunMode { RUN_NEW, RUN_CONTINUE, RUN_OVERWRITE } RunMode;
 
-/* While another run starts in the same results folder. Members may be NULL. */
+/* Callbacks while waiting for another run that is starting in the same results folder. Members may be NULL. */
 typedef struct RunWaiting {
     void (*tell)(void *context);       /* called once, if it takes longer than a moment */
     int (*interrupted)(void);          /* not 0: stop waiting */
@@ -31,54 +31,55 @@ typedef struct RunWaiting {
 typedef struct RunFolder {
     const char *results;      /* borrowed */
     char *fold;               /* RESULTS/fold_F */
-    char *path;               /* where the run writes: fold, or a folder beside it */
+    char *path;               /* the folder that the run writes to: fold, or .fold_F.new */
     FolderLock results_lock;  /* from open to begin */
-    FolderLock lock, new_lock;/* of fold; of path, where that is another folder */
+    FolderLock lock, new_lock;/* of fold; of path, if that is another folder */
     bool made_results, made_fold;
-    bool holds_run;           /* a run stood there when it was opened */
+    bool holds_run;           /* the folder contained a run when it was opened */
     bool begun;
-    Text log;                 /* training_log.txt, whole */
+    Text log;                 /* whole content of training_log.txt */
 } RunFolder;
 
-/* fold: 0 …, or SPLITS_FOLD_ALL. Makes the folder where it is missing. Fails: ERR_VALUE if it holds a run and mode is
- * RUN_NEW, or another run is writing there, or others that start take too long; ERR_INTERRUPTED; ERR_IO, ERR_NOMEM. */
+/* fold: 0 …, or SPLITS_FOLD_ALL. Makes the folder if it does not exist. Fails: ERR_VALUE if it contains a run and mode is
+ * RUN_NEW, if another run is writing to it, or if starting runs hold the lock for too long; ERR_INTERRUPTED; ERR_IO,
+ * ERR_NOMEM. */
 int run_folder_open(RunFolder *f, const char *results, int fold, RunMode mode, const RunWaiting *waiting, Err *e);
 void run_folder_close(RunFolder *f);
 
-/* Whether an earlier run stands there still, which the first checkpoint will replace. */
+/* Whether there is still an earlier run, which the first checkpoint will replace. */
 bool run_folder_replaces(const RunFolder *f);
 
-/* All is checked: what is left of a run without a checkpoint is removed, and others may start. Fails: ERR_IO,
+/* Called after all checks: removes files of a run without a checkpoint, and lets other runs start. Fails: ERR_IO,
  * ERR_NOMEM. */
 int run_folder_begin(RunFolder *f, Err *e);
 
-/* A checkpoint was written: it replaces an earlier run, if there is one. The caller holds results_lock
- * (run_folder_lock_results). Files of RUN_RESULT_FILES in path go to RESULTS. Fails: ERR_IO, ERR_NOMEM. */
+/* Called after a checkpoint was written: replaces an earlier run, if there is one, and moves the RUN_RESULT_FILES in path
+ * to RESULTS. The caller holds results_lock (run_folder_lock_results). Fails: ERR_IO, ERR_NOMEM. */
 int run_folder_settle(RunFolder *f, Err *e);
 int run_folder_lock_results(RunFolder *f, const RunWaiting *waiting, Err *e);
 void run_folder_unlock_results(RunFolder *f);
 
-/* What a run records in RESULTS: plans.yaml and others, count of them. */
+/* The files that a run writes to RESULTS: plans.yaml and others. */
 extern const char *const RUN_RESULT_FILES[];
 enum { RUN_RESULT_FILE_COUNT = 3 };
 
-/* FOLDER/checkpoint_NAME.safetensors; the caller's; NULL on lack of memory. */
+/* FOLDER/checkpoint_NAME.safetensors; owned by the caller; NULL without memory. */
 char *run_folder_checkpoint(const RunFolder *f, const char *name, Err *e);
 
-/* Another fold of the results that has begun: it holds a checkpoint, or a run is writing there. *name is the caller's;
- * NULL where there is none. Fails: ERR_IO, ERR_NOMEM. */
+/* Finds another fold of the results that has started: it has a checkpoint, or a run is writing to it. *name: owned by the
+ * caller; NULL if there is none. Fails: ERR_IO, ERR_NOMEM. */
 int run_folder_sibling(const RunFolder *f, char **name, Err *e);
 
-/* Predictions of the weights that were there so far, and their summary. Fails: ERR_IO, ERR_NOMEM. */
+/* Removes predictions of earlier weights and their summary. Fails: ERR_IO, ERR_NOMEM. */
 int run_folder_remove_validation(const RunFolder *f, Err *e);
 
-/* Adds a line with the time to training_log.txt; note: without writing the file yet, which the next log does. Fails:
- * ERR_IO, ERR_NOMEM. */
+/* Add a line with the time to training_log.txt. run_folder_note does not write the file; the next run_folder_log does.
+ * Fail: ERR_IO, ERR_NOMEM. */
 int run_folder_log(RunFolder *f, Err *e, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void run_folder_note(RunFolder *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* The same for a fold's folder whose run has ended, line by line; kind: "", "warning: ". The caller holds its lock. Fails:
- * ERR_IO, ERR_NOMEM. */
+/* Appends lines to the log in the folder of a fold whose run has ended; kind: "", "warning: ". The caller holds its lock.
+ * Fails: ERR_IO, ERR_NOMEM. */
 int run_folder_append(const char *fold, const char *kind, const Text *lines, Err *e);
 
 #endif

@@ -5,7 +5,7 @@
 #include "preprocess/class_locations.h"
 #include "trainer/older_transforms.h"
 
-static const uint32_t VALIDATION = 0x80000000u; /* keeps its random numbers apart from training's */
+static const uint32_t VALIDATION = 0x80000000u; /* separates its random numbers from those of training */
 
 int sampler_workspace_new(SamplerWorkspace *w, const Sampler *s, Err *e)
 {
@@ -27,7 +27,7 @@ void sampler_workspace_free(SamplerWorkspace *w)
     *w = (SamplerWorkspace){0};
 }
 
-/* Where a patch is cut: the slice and the crop's corner, which may lie outside of it. */
+/* The position of a patch: the slice and the crop's corner, which may be outside of it. */
 typedef struct Place {
     int64_t z;
     Crop crop;
@@ -40,8 +40,8 @@ static bool shows(const TrainingCase *c, int class_index)
     return first < past;
 }
 
-/* The class to centre on, or -1 for none: if forced, a uniform choice among those that the case shows;
- * with an ignore label every other patch shows something annotated. */
+/* The class to centre on, or -1 for none. If forced: chosen uniformly from those that occur in the case. With an ignore
+ * label: the other patches are centred on an annotated voxel. */
 static int choose_class(const Sampler *s, const TrainingCase *c, bool forced, Rng *rng)
 {
     const int annotated = s->has_ignore && shows(c, s->class_count) ? s->class_count : -1;

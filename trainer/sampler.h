@@ -1,9 +1,8 @@
-/* Sampler: makes one item of a batch — choosing case, place and augmentation — as a pure function of
- * (seed, epoch, iteration, item), so that any thread can make any item (nnU-Net's 2D loader;
- * docs/reference.md, Patch sampling).
+/* Sampler: makes one item of a batch. Case, position and augmentation are a pure function of (seed, epoch, iteration,
+ * item), so that any thread can make any item (nnU-Net's 2D loader; docs/reference.md, Patch sampling).
  *
- * A plain value without owned memory; what it points to must outlive it. Threads may share one, each
- * with a workspace of its own (sampler_workspace_new … sampler_workspace_free). */
+ * A struct without owned memory; what it points to must outlive it. Threads may share one, each with its own workspace
+ * (sampler_workspace_new … sampler_workspace_free). */
 #ifndef TRAINER_SAMPLER_H
 #define TRAINER_SAMPLER_H
 
@@ -20,13 +19,13 @@ typedef struct Sampler {
     const CaseSet *cases;
     PatchGeometry geometry;
     int batch_size;                      /* of the global batch, over all ranks */
-    double oversample_foreground;        /* share of the global batch that must show foreground */
-    int class_count;                     /* of the locations, each as likely */
-    bool has_ignore;                     /* one more class follows: all that is annotated */
-    int largest_label;                   /* that a voxel may have, the ignore label included */
-    bool augment;                        /* else the patch as it is (validation) */
+    double oversample_foreground;        /* share of the global batch that must contain foreground */
+    int class_count;                     /* number of classes in the locations, with equal probability */
+    bool has_ignore;                     /* one more class follows: all annotated voxels */
+    int largest_label;                   /* largest valid label of a voxel, the ignore label included */
+    bool augment;                        /* false: patches are not augmented (validation) */
     AugmentRules rules;
-    bool mask_channel[PLAN_MAX_CHANNELS]; /* set to 0 outside: normalised only inside */
+    bool mask_channel[PLAN_MAX_CHANNELS]; /* set to 0 where the label is -1: normalised only elsewhere */
     uint64_t seed;
 } Sampler;
 
@@ -39,10 +38,9 @@ typedef struct SamplerWorkspace {
 int sampler_workspace_new(SamplerWorkspace *w, const Sampler *s, Err *e);
 void sampler_workspace_free(SamplerWorkspace *w);
 
-/* Writes image (height, width, channels) and labels (height, width) of one item of the global batch: so processes that
- * make parts of it make together what one would. Validation counts its
- * iterations like training and never shares numbers with it. Fails: as augment_intensities; ERR_VALUE where the
- * patch holds a label that there is no class for. */
+/* Writes image (height, width, channels) and labels (height, width) of one item of the global batch. The item does not
+ * depend on the process that makes it. Validation numbers its iterations like training, with other random numbers. Fails:
+ * as augment_intensities; ERR_VALUE if the patch contains a label above largest_label. */
 int sampler_fill(const Sampler *s, SamplerWorkspace *w, int epoch, int iteration, int item, float *image,
                  int16_t *labels, Err *e);
 

@@ -7,7 +7,7 @@
 
 enum { OUTSIDE = -1, BLOCK = 64 };
 
-/* What may be read, in the crop's pixels: first inclusive, past exclusive. */
+/* The readable part, in pixels of the crop: first inclusive, past exclusive. */
 typedef struct Window {
     int64_t first_y, past_y, first_x, past_x;
 } Window;
@@ -44,14 +44,14 @@ void spatial_copy(const SliceView *slice, Crop crop, Patch *patch)
     for (int64_t i = 0; i < patch->height; i++) copy_row(slice, crop, &seen, i, patch);
 }
 
-/* A block of sample points: their upper left pixel in the crop, their way from there, their nearest pixel. */
+/* A block of sample points: the upper left pixel in the crop, the offset from it, and the nearest pixel. */
 typedef struct Points {
     int count;
     int32_t y[BLOCK], x[BLOCK], nearest_y[BLOCK], nearest_x[BLOCK];
     float wy[BLOCK], wx[BLOCK];
 } Points;
 
-/* PyTorch's way from a centred coordinate to a pixel and back: its rounding decides label ties. */
+/* PyTorch's computation of a crop coordinate from a centred one: ties between labels depend on its rounding. */
 static float crop_coordinate(float centred, int64_t size)
 {
     const float half = (float)size / 2.0f, unit = centred / half;
@@ -131,7 +131,7 @@ static int16_t winning_label(const int16_t corner[4], const float w[4], int16_t 
     for (int t = 0; t < 4; t++) {
         float score = 0;
         for (int u = 0; u < 4; u++) score += (corner[u] == corner[t] ? 1000.0f : 0.0f) * w[u];
-        const uint16_t half = half_from_double(score); /* not negative: halves compare as their bits do */
+        const uint16_t half = half_from_double(score); /* not negative: so the order of halves is that of their bits */
         if (half > best || (half == best && corner[t] < winner)) {
             best = half;
             winner = corner[t];

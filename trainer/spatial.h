@@ -1,10 +1,10 @@
-/* Cutting a patch out of a slice: as it is, or rotated and scaled in one resampling pass.
+/* Makes a patch from a slice: a copy, or rotated and scaled in one resampling pass.
  *
- * The image is sampled bilinearly; a label's score is its 0/1 map sampled likewise, times 1000, in half
- * precision, and the largest score wins; ties go to the nearest pixel's label if it is among the tied,
- * else to the lowest (batchgeneratorsv2's SpatialTransform; docs/reference.md, Augmentation). Only what lies both in
- * the crop and in the slice is seen, as if the crop had been copied out first; elsewhere the image is 0
- * and the label -1. Nothing is allocated; all memory is borrowed. */
+ * The image is sampled bilinearly. A label's score is its 0/1 map sampled in the same way, times 1000, in half precision;
+ * the label with the largest score is taken. Of equal scores the nearest pixel's label is taken if it is among them, else
+ * the lowest (batchgeneratorsv2's SpatialTransform; docs/reference.md, Augmentation). Only pixels that are both in the crop
+ * and in the slice are read, as if the crop had been copied first; elsewhere the image is 0 and the label -1. Nothing is
+ * allocated; all memory is borrowed. */
 #ifndef TRAINER_SPATIAL_H
 #define TRAINER_SPATIAL_H
 
@@ -19,7 +19,7 @@ typedef struct SliceView {
     int channels;
 } SliceView;
 
-/* A patch under work: channels apart, so that the intensity transforms run along dense rows. */
+/* A patch during augmentation: with a plane per channel, so that intensity transforms process dense rows. */
 typedef struct Patch {
     float *planes;           /* (channels, height, width) */
     int16_t *labels;         /* (height, width) */
@@ -30,8 +30,8 @@ typedef struct Patch {
 /* Copies a crop of the patch's size. */
 void spatial_copy(const SliceView *slice, Crop crop, Patch *patch);
 
-/* Samples the crop around its middle: patch pixel v (from the patch's middle) shows the crop's pixel
- * R(angle) · scale · v. A scale above 1 makes things smaller. */
+/* Samples the crop around its centre: patch pixel v (relative to the patch's centre) is the crop's pixel R(angle) · scale ·
+ * v. A scale above 1 makes objects smaller. */
 void spatial_transform(const SliceView *slice, Crop crop, double angle, double scale, Patch *patch);
 
 #endif

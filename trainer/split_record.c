@@ -5,7 +5,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 
-/* *found is false where there is no record. */
+/* *found: there is a record. */
 static int read_record(Splits *record, bool *found, const char *folder, Err *e)
 {
     *record = (Splits){0};
@@ -25,7 +25,7 @@ static int sorted(NameList *list, char *const *names, int count, Err *e)
     return code;
 }
 
-/* Both lists of a split, sorted. */
+/* The training and validation cases of a split, sorted. */
 typedef struct Sides {
     NameList train, val;
 } Sides;
@@ -43,7 +43,7 @@ static void sides_free(Sides *s)
     names_free(&s->val);
 }
 
-/* A case of the first list that was in none of then's that it is in now, but in the other. */
+/* Finds cases that were trained on and are now validated, or the other way round. */
 static int find_changed_side(NameList *changed, const Sides *then, const Sides *now, Err *e)
 {
     for (int i = 0; i < now->train.count; i++)
@@ -60,7 +60,7 @@ static int refuse_changed_side(const NameList *changed, const char *folder, Err 
     Text told = {0};
     names_tell(&told, changed);
     err_set(e, ERR_VALUE, "%s was trained on other cases: it would now train on what it validated before, or the other way "
-            "round (%s): bring the splits back (%s/split.yaml has them), or begin anew with --overwrite", folder,
+            "round (%s): restore the splits (%s/split.yaml has them), or start again with --overwrite", folder,
             told.data ? told.data : "", folder);
     text_free(&told);
     return e->code;
@@ -87,13 +87,13 @@ static int compare(Text *warnings, const Sides *then, const Sides *now, const ch
     int code = find_changed_side(&changed, then, now, e);
     if (!code && changed.count) code = refuse_changed_side(&changed, folder, e);
     names_free(&changed);
-    if (!code) code = warn_of_difference(warnings, &then->train, &now->train, "the run goes on without these training cases, which it had", e);
-    if (!code) code = warn_of_difference(warnings, &now->train, &then->train, "the run goes on with new training cases", e);
+    if (!code) code = warn_of_difference(warnings, &then->train, &now->train, "the run continues without these earlier training cases", e);
+    if (!code) code = warn_of_difference(warnings, &now->train, &then->train, "the run continues with new training cases", e);
     if (!code) code = warn_of_difference(warnings, &then->val, &now->val, "no longer validated", e);
     return code ? code : warn_of_difference(warnings, &now->val, &then->val, "validated from now on", e);
 }
 
-/* ---- from what the cases were made ---- */
+/* ---- files that the cases were made from ---- */
 
 static char *contents_path(const char *folder, Err *e) { return path_format(e, "%s/split_made_from.yaml", folder); }
 
@@ -106,9 +106,9 @@ static int warn_of_contents(Text *warnings, const MadeFrom *then, const MadeFrom
         if (before && strcmp(before, now->items[i].value)) code = names_add(&changed, now->items[i].key, e);
     }
     if (!code && changed.count) {
-        text_add(warnings, "images or labels were changed since the run began, which goes on with the present ones: ");
+        text_add(warnings, "images or labels were changed since the run began; it continues with the present ones: ");
         names_tell(warnings, &changed);
-        text_add(warnings, "; its weights have seen the earlier ones (--overwrite begins anew)\n");
+        text_add(warnings, "; its weights were trained on the earlier ones (--overwrite starts again)\n");
     }
     names_free(&changed);
     return code;
@@ -158,7 +158,7 @@ int split_record_write(const FoldCases *cases, const MadeFrom *contents, const c
     return code;
 }
 
-/* Takes the recorded cases that are still there; the others are named. */
+/* Keeps the recorded cases that still exist, and adds a warning about the others. */
 static int take_present(FoldCases *cases, const Split *record, const NameList *present, const char *folder, Err *e)
 {
     NameList val = {0}, gone = {0};
@@ -166,16 +166,16 @@ static int take_present(FoldCases *cases, const Split *record, const NameList *p
     for (int i = 0; i < record->val_count && !code; i++)
         code = names_add(names_have(present, record->val[i]) ? &val : &gone, record->val[i], e);
     if (!code && gone.count) {
-        text_add(&cases->warnings, "%s/split.yaml: no longer in the dataset, not validated: ", folder);
+        text_add(&cases->warnings, "%s/split.yaml: these cases are no longer in the dataset and are not validated: ", folder);
         names_tell(&cases->warnings, &gone);
         text_add(&cases->warnings, "\n");
     }
     names_free(&gone);
     cases->split = (Split){.val = val.names, .val_count = val.count};
-    text_add(&cases->told, "%d validation cases: those of %s/split.yaml", val.count, folder);
+    text_add(&cases->told, "%d validation cases, from %s/split.yaml", val.count, folder);
     if (!code && !val.count)
         code = err_set(e, ERR_VALUE, "%s/split.yaml: %s", folder, record->val_count
-                       ? "the dataset has none of its validation cases any more" : "the fold has no case to validate on");
+                       ? "the dataset has none of its validation cases any more" : "the fold has no validation case");
     return code;
 }
 

@@ -20,10 +20,10 @@ enum { SHOWN_PATCHES = 48 };
 typedef struct Options {
     CommonOptions common;
     TrainingOptions training;
-    const char *show;         /* folder for pictures of patches */
-    const char *lacks;        /* what the machine lacks for the precision; NULL: nothing */
+    const char *show;         /* --show-augmentation: folder for pictures of patches */
+    const char *lacks;        /* instructions for the precision that the CPU does not have; NULL: none */
     bool validate_only, skip_validation, save_probabilities, json;
-    Text of_training;         /* the options that were given and that only training has a use for: "--epochs, --seed" */
+    Text of_training;         /* the given options that only affect training: "--epochs, --seed" */
 } Options;
 
 enum {
@@ -44,27 +44,27 @@ enum {
 };
 
 static const struct argp_option option_list[] = {
-    {"epochs", KEY_EPOCHS, "N", 0, "Epochs to train (default: the plan's, 1000 by nnU-Net)", 0},
+    {"epochs", KEY_EPOCHS, "N", 0, "Epochs to train (default: the plan's; nnU-Net's is 1000)", 0},
     {"minutes", KEY_MINUTES, "N", 0,
-     "Train for about so long: a few iterations are timed, and epochs and iterations are chosen by that", 0},
+     "Train for about this time: a few iterations are timed, and epochs and iterations chosen accordingly", 0},
     {"iterations-per-epoch", KEY_ITERATIONS, "N", 0,
-     "Batches to train on in an epoch (default: the plan's, 250)", 0},
+     "Training batches per epoch (default: the plan's, 250)", 0},
     {"validation-iterations", KEY_VALIDATION_ITERATIONS, "N", 0,
-     "Batches to validate on after each epoch (default: the plan's, 50)", 0},
+     "Validation batches after each epoch (default: the plan's, 50)", 0},
     {"batch-size", KEY_BATCH, "N", 0, "Patches in a batch (default: the plan's)", 0},
     {"patch-size", KEY_PATCH, "HxW", 0, "Size of a patch (default: the plan's)", 0},
     {"learning-rate", KEY_RATE, "RATE", 0, "Learning rate of the first epoch (default: the plan's)", 0},
     {"pretrained", KEY_PRETRAINED, "FILE", 0,
-     "Start from these weights: VMamba's for the encoder, or a whole network's (.pth or .safetensors)", 0},
-    {"override", KEY_OVERRIDE, "PLAN.yaml", 0, "A file with the plan keys that shall have other values than planned", 0},
+     "Initial weights: VMamba's for the encoder, or those of a whole network (.pth or .safetensors)", 0},
+    {"override", KEY_OVERRIDE, "PLAN.yaml", 0, "A file with plan keys; its values replace the planned ones", 0},
     {"json-log", KEY_JSON, NULL, 0, "Print a line of JSON per epoch to standard output", 0},
-    {"val-only", KEY_VALIDATE_ONLY, NULL, 0, "Only predict the validation cases with the finished training",
+    {"val-only", KEY_VALIDATE_ONLY, NULL, 0, "Do not train; only predict the validation cases of a finished training",
      0},
     {"no-validation", KEY_SKIP_VALIDATION, NULL, 0, "Do not predict the validation cases at the end", 0},
     {"save-probabilities", KEY_PROBABILITIES, NULL, 0,
-     "Keep the validation cases' probabilities too, for find_best_configuration to try ensembles", 0},
+     "Write the validation cases' probabilities too, which find_best_configuration needs for ensembles", 0},
     {"show-augmentation", KEY_SHOW, "FOLDER", 0,
-     "Only write pictures of augmented patches with their labels into this folder", 0},
+     "Do not train; only write pictures of augmented patches with their labels to this folder", 0},
     {0},
 };
 
@@ -73,7 +73,7 @@ static void parse_fold(Options *o, const char *text, struct argp_state *state)
     o->training.fold = SPLITS_FOLD_ALL;
     if (!strcmp(text, "all")) return;
     if (!*text || text[strspn(text, "0123456789")])
-        argp_error(state, "FOLD %s: expected one fold, 0, 1 …, or all, behind the folder: PREPROCESSED FOLD", text);
+        argp_error(state, "FOLD %s: expected one fold (0, 1 …, or all) after the folder: PREPROCESSED FOLD", text);
     o->training.fold = (int)option_integer(state, "FOLD", text, 0, SPLITS_FOLD_MOST);
 }
 
@@ -101,18 +101,18 @@ static void note_option(Options *o, int key)
     }
 }
 
-/* What contradicts itself is refused. */
+/* Reports options that contradict each other as wrong usage. */
 static void check_options(Options *o, struct argp_state *state)
 {
     if (o->training.overrides.minutes > 0 && o->training.overrides.epochs)
-        argp_error(state, "--minutes or --epochs, not both");
+        argp_error(state, "give either --minutes or --epochs, not both");
     if (o->common.resume && o->common.overwrite)
-        argp_error(state, "--continue or --overwrite, not both: the one keeps an earlier run, the other replaces it");
-    if (o->validate_only && o->skip_validation) argp_error(state, "--val-only or --no-validation, not both");
+        argp_error(state, "give either --continue or --overwrite, not both: the first keeps an earlier run, the second replaces it");
+    if (o->validate_only && o->skip_validation) argp_error(state, "give either --val-only or --no-validation, not both");
     if (o->validate_only && o->common.overwrite)
-        argp_error(state, "--val-only or --overwrite, not both: predictions of other weights are always made anew");
+        argp_error(state, "--overwrite has no effect with --val-only: predictions of other weights are always replaced");
     if (o->save_probabilities && o->skip_validation)
-        argp_error(state, "--save-probabilities or --no-validation, not both: it is the validation that saves them");
+        argp_error(state, "--save-probabilities has no effect with --no-validation: the validation writes them");
     if (o->common.seed != UINT64_MAX) note_of_training(o, "seed");
 }
 
@@ -144,24 +144,24 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     case KEY_JSON: o->json = true; return 0;
     case KEY_SHOW: o->show = text; return 0;
     case ARGP_KEY_ARG:
-        if (state->arg_num > 1) argp_error(state, "%s: PREPROCESSED and FOLD are enough", text);
+        if (state->arg_num > 1) argp_error(state, "%s: only PREPROCESSED and FOLD are expected", text);
         if (state->arg_num) parse_fold(o, text, state);
         else o->training.preprocessed = text;
         return 0;
     case ARGP_KEY_END:
-        if (state->arg_num < 2) argp_error(state, "PREPROCESSED and FOLD are needed");
+        if (state->arg_num < 2) argp_error(state, "PREPROCESSED or FOLD is missing");
         check_options(o, state);
         return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
 }
 
-/* ---- what one sees of the run ---- */
+/* ---- display of the run ---- */
 
 typedef struct Display {
     Progress bar;              /* over all iterations of the run */
     int epochs;
-    double seconds_per_epoch;  /* of the last one; 0: not known yet */
+    double seconds_per_epoch;  /* duration of the last epoch; 0: not known yet */
     bool quiet, json;
 } Display;
 
@@ -217,7 +217,7 @@ static void show_epoch(void *context, const EpochRecord *r, const PseudoDice *di
     text_free(&dice_text);
 }
 
-/* Which cases, and what is strange about them, line by line. */
+/* Prints the choice of cases and the warnings about them, line by line. */
 static void announce_cases(const FoldCases *cases, bool quiet)
 {
     if (!quiet) program_say("%s", cases->told.data);
@@ -238,7 +238,7 @@ static void announce(const Training *t, DType precision)
         network.data ? network.data : plan->network.name, precision_name(precision), plan->configuration.patch_size[0],
         plan->configuration.patch_size[1], plan->configuration.batch_size, plan->training.epochs,
         plan->training.iterations_per_epoch, (double)training_memory_bytes(t) / (1 << 20),
-        training_epochs_done(t) ? "; going on" : "");
+        training_epochs_done(t) ? "; continued" : "");
     text_free(&network);
 }
 
@@ -247,7 +247,7 @@ static int train(const Options *o, Training *t, Err *e)
     const Plan *plan = training_plan(t);
     if (!o->common.quiet) announce(t, o->training.precision);
     if (training_is_finished(t))
-        training_tell(t, TRAINING_NOTE, "nothing is left to train: all %d epochs are done (--continue --epochs N trains on)",
+        training_tell(t, TRAINING_NOTE, "the training is finished: all %d epochs are done (--continue --epochs N trains further)",
                       plan->training.epochs);
     Display display = {.epochs = plan->training.epochs, .quiet = o->common.quiet, .json = o->json};
     const int64_t per_epoch = plan->training.iterations_per_epoch + plan->training.validation_iterations;
@@ -257,7 +257,7 @@ static int train(const Options *o, Training *t, Err *e)
     const int code = training_run(t, &watch, e);
     progress_end(&display.bar);
     if (code == ERR_INTERRUPTED)
-        err_set(e, code, "interrupted in epoch %d; all is saved in %s: --continue goes on", training_epochs_done(t),
+        err_set(e, code, "interrupted in epoch %d; all is saved in %s: --continue continues the training", training_epochs_done(t),
                 o->training.results);
     return code;
 }
@@ -299,7 +299,7 @@ static int validate(const Options *o, Err *e)
     const int code = validation_run(&validation, &result, e);
     if (display.begun) progress_end(&display.bar);
     if (code == ERR_INTERRUPTED)
-        err_set(e, code, "interrupted while predicting the validation cases; the weights are saved: --val-only goes on");
+        err_set(e, code, "interrupted while predicting the validation cases; the weights are saved: --val-only predicts the others");
     if (!code && !o->common.quiet) {
         if (result.kept)
             program_say("%d of %d validation cases had been predicted with these weights before: kept", result.kept,
@@ -313,7 +313,7 @@ static int validate(const Options *o, Err *e)
     return code;
 }
 
-/* Every warning and note of a training comes here; the training puts it into its log. */
+/* Prints a warning or note of a training, which writes it to its log too. */
 static void tell(void *context, TrainingTell kind, const char *text)
 {
     const Options *o = context;
@@ -326,7 +326,7 @@ static int run(const Options *o, Err *e)
     if (o->show) return training_show_patches(&o->training, SHOWN_PATCHES, o->show, e);
     if (!o->validate_only) {
         Training *t;
-        program_interrupted(); /* from here a signal is looked at: what is begun is saved */
+        program_interrupted(); /* from here on signals are handled: the training saves its state */
         TRY(training_open(&t, &o->training, e));
         if (o->lacks) training_tell(t, TRAINING_WARNING, "%s", o->lacks);
         const int code = train(o, t, e);
@@ -336,7 +336,7 @@ static int run(const Options *o, Err *e)
     } else {
         if (o->lacks) program_warn("%s", o->lacks);
         if (o->of_training.length)
-            program_warn("--val-only trains nothing, so these do not count: %s", o->of_training.data);
+            program_warn("--val-only does not train, so these options have no effect: %s", o->of_training.data);
     }
     return o->skip_validation ? 0 : validate(o, e);
 }
@@ -347,14 +347,14 @@ int main(int argc, char **argv)
         .options = option_list,
         .parser = parse_option,
         .args_doc = "PREPROCESSED FOLD",
-        .doc = "Trains fold FOLD (0 to 4 of five folds, or all) of what plan_and_preprocess wrote, and "
-               "predicts its validation cases at the end. Results go to the folder given "
-               "by -o: plans.yaml, dataset.json and fold_FOLD/."};
+        .doc = "Trains fold FOLD (0 to 4 of five folds, or all) of a folder of plan_and_preprocess, and predicts "
+               "its validation cases at the end. Writes plans.yaml, dataset.json and fold_FOLD/ to the "
+               "folder given by -o."};
     Options o = {.common.takes = OPT_OUTPUT | OPT_THREADS | OPT_QUIET | OPT_SEED | OPT_OVERWRITE |
                                  OPT_CONTINUE | OPT_DEVICE | OPT_PRECISION,
                  .common.seed = UINT64_MAX};
     program_begin("train", true);
-    program_interrupt_hint("checkpoints that were written stand, --continue goes on from them");
+    program_interrupt_hint("checkpoints are kept: --continue continues from the last one");
     char engine[EXECUTOR_ENGINE_BYTES];
     o.common.engine = executor_engine(engine);
     program_parse(&argp, &o, &o.common, argc, argv);

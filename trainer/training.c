@@ -32,7 +32,7 @@ static int open_cases(Training *t, const TrainingOptions *o, Err *e)
     const Split *split = &t->fold_cases.split;
     const int channels = t->plan.configuration.channel_count;
     if (!split->val_count && t->plan.training.validation_iterations)
-        return err_set(e, ERR_VALUE, "no case to validate on (%s): give the fold some, train fold all, or set "
+        return err_set(e, ERR_VALUE, "no validation case (%s): add some to the fold, train fold all, or set "
                        "training.validation_iterations of %s/plans.yaml to 0", t->fold_cases.told.data, o->preprocessed);
     char *folder = path_format(e, "%s/2d", o->preprocessed);
     int code = folder ? 0 : ERR_NOMEM;
@@ -93,13 +93,13 @@ static void free_executors(Training *t)
     t->trainer = t->validator = NULL;
 }
 
-/* In its first epochs what was taken of a pretrained encoder stays as it is (official trainers: 10). */
+/* In the first epochs the pretrained parameters of the encoder are not changed (official trainers: 10 epochs). */
 static bool is_frozen(const Training *t)
 {
     return *t->plan.training.pretrained && t->state.epoch < t->plan.training.freeze_encoder_epochs;
 }
 
-/* Training and validation take turns: one arena serves both. */
+/* Training and validation do not run at the same time: both executors share one arena. */
 static int make_executors(Training *t, Err *e)
 {
     bool *trained = NULL;
@@ -157,7 +157,7 @@ static int take_pretrained(Training *t, Err *e)
     return text_check(&t->state.pretrained, e);
 }
 
-/* What the run takes from the weights that it starts from; the whole list is in the log. */
+/* Reports the parameters that were initialised from the given weights; the whole list is in the log. */
 static void tell_pretrained(Training *t)
 {
     const ImportReport *r = &t->imported;
@@ -166,11 +166,11 @@ static void tell_pretrained(Training *t)
     if (!r->taken) return;
     training_tell(t, TRAINING_NOTE, "%s: %s (training_log.txt lists them)", file, r->summary.data);
     if (r->encoder_taken < r->encoder)
-        training_tell(t, TRAINING_WARNING, "%s: %d of the encoder's %d parameters do not fit, and start from random numbers",
+        training_tell(t, TRAINING_WARNING, "%s: %d of the encoder's %d parameters do not fit and are initialised randomly",
                       file, r->encoder - r->encoder_taken, r->encoder);
     if (epochs && r->encoder_taken)
         training_tell(t, TRAINING_NOTE, "the encoder is frozen in the first %d epochs%s", epochs,
-                      r->encoder_taken < r->encoder ? ", but for what does not fit" : "");
+                      r->encoder_taken < r->encoder ? ", except for parameters that do not fit" : "");
 }
 
 static int initialize(Training *t, Err *e)
@@ -179,22 +179,22 @@ static int initialize(Training *t, Err *e)
     return take_pretrained(t, e);
 }
 
-/* A plan that was made shorter, by hand or by --epochs, has no place for what is trained already. */
+/* Fails if the plan has fewer epochs or iterations than are trained already. */
 static int check_progress(const Training *t, const char *path, Err *e)
 {
     const PlanTraining *p = &t->plan.training;
     if (t->state.epoch > p->epochs)
-        return err_set(e, ERR_VALUE, "%s has trained %d epochs, but the plan has %d: give --epochs %d, or more to go on",
+        return err_set(e, ERR_VALUE, "%s has trained %d epochs, but the plan has %d: give --epochs %d, or more to continue",
                        path, t->state.epoch, p->epochs, t->state.epoch);
     if (t->state.iteration > p->iterations_per_epoch)
         return err_set(e, ERR_VALUE,
-                       "%s stands at iteration %d of epoch %d, but the plan has %d iterations per epoch: give it those "
-                       "of the earlier run again, or --overwrite",
+                       "%s is at iteration %d of epoch %d, but the plan has %d iterations per epoch: give the number of "
+                       "the earlier run again, or --overwrite",
                        path, t->state.iteration, t->state.epoch, p->iterations_per_epoch);
     return 0;
 }
 
-/* From the last checkpoint, or from the beginning where there is none. */
+/* Reads the last checkpoint; without one the run starts from the beginning. */
 static int resume(Training *t, Err *e)
 {
     char *latest = run_folder_checkpoint(&t->folder, "latest", e),
@@ -269,8 +269,8 @@ static int open_data(Training *t, const TrainingOptions *o, Err *e)
     tell_lines(t, TRAINING_NOTE, &t->fold_cases.told);
     tell_lines(t, TRAINING_WARNING, &t->fold_cases.warnings);
     if (o->fold == SPLITS_FOLD_ALL) training_tell(t, TRAINING_WARNING, "%s", VALIDATION_OF_ALL);
-    if (!t->validation_cases.count) training_tell(t, TRAINING_WARNING, "the fold has no case to validate on: nothing tells "
-                                                  "how good the training is");
+    if (!t->validation_cases.count) training_tell(t, TRAINING_WARNING, "the fold has no validation case: the quality of the "
+                                                  "training is not measured");
     TRY(tell_absent(t, e));
     t->training_sampler = make_sampler(t, &t->training_cases, true);
     t->validation_sampler = make_sampler(t, &t->validation_cases, false);
@@ -286,12 +286,12 @@ static void tell_waiting(void *context)
 static int open_folder(Training *t, const TrainingOptions *o, Err *e)
 {
     if (file_is_same(o->results, o->preprocessed))
-        return err_set(e, ERR_VALUE, "%s: the results cannot go into the preprocessed folder, whose plans.yaml theirs would "
-                       "replace: give another folder with -o", o->results);
+        return err_set(e, ERR_VALUE, "%s: results cannot be written to the preprocessed folder, because both have a plans.yaml: "
+                       "give another folder with -o", o->results);
     t->waiting = (RunWaiting){tell_waiting, o->interrupted, t};
     TRY(run_folder_open(&t->folder, o->results, o->fold, o->mode, &t->waiting, e));
     if (o->mode == RUN_CONTINUE && !t->folder.holds_run)
-        training_tell(t, TRAINING_WARNING, "%s: no checkpoint is there to go on from: the training begins anew",
+        training_tell(t, TRAINING_WARNING, "%s: there is no checkpoint to continue from: the training starts from the beginning",
                       t->folder.fold);
     return 0;
 }
@@ -305,7 +305,7 @@ static int choose_plan(Training *t, const TrainingOptions *o, Err *e)
     return code;
 }
 
-/* All folds of the results must mean the same by their labels, as dataset.json there says. */
+/* Fails if labels have another meaning than in the dataset.json of the results. */
 static int check_meaning(const Training *t, const TrainingOptions *o, Err *e)
 {
     DatasetInfo recorded;
@@ -318,8 +318,8 @@ static int check_meaning(const Training *t, const TrainingOptions *o, Err *e)
         if (now) meaning_add_difference(&difference, &recorded, path, &t->info, now);
         code = now ? text_check(&difference, e) : ERR_NOMEM;
         if (!code && difference.length)
-            code = err_set(e, ERR_VALUE, "%s holds a training of other labels: %s; restore the labels in the dataset's "
-                           "dataset.json and preprocess anew, or give another results folder with -o",
+            code = err_set(e, ERR_VALUE, "%s contains a training with other labels: %s; restore the labels in the dataset's "
+                           "dataset.json and preprocess again, or give another results folder with -o",
                            o->results, difference.data);
         text_free(&difference);
         mem_free(now);
@@ -329,7 +329,7 @@ static int check_meaning(const Training *t, const TrainingOptions *o, Err *e)
     return code;
 }
 
-/* A run that goes on: its cases against those that it had. */
+/* Compares the cases of a continued run with its record. */
 static int check_record(Training *t, const TrainingOptions *o, Err *e)
 {
     Text warnings = {0};
@@ -340,14 +340,14 @@ static int check_record(Training *t, const TrainingOptions *o, Err *e)
     return code;
 }
 
-/* Where nothing is left to train, the record stays that of the weights. */
+/* Writes the record of cases; if the training is finished, the existing one is kept. */
 static int write_record(const Training *t, Err *e)
 {
     if (t->folder.holds_run && training_is_finished(t)) return 0;
     return split_record_write(&t->fold_cases, &t->contents, t->folder.path, e);
 }
 
-/* All that can be refused comes before run_folder_begin. */
+/* All checks come before run_folder_begin. */
 static int open_parts(Training *t, const TrainingOptions *o, Err *e)
 {
     TRY(preprocessed_lock(&t->reading, o->preprocessed, e));

@@ -1,10 +1,10 @@
-/* Training: one run, from preprocessed cases to checkpoint_final.
+/* Training: one training run, from preprocessed cases to checkpoint_final.
  *
  *   training_open(&t, &options, e);
  *   training_run(t, &watch, e);        // 0 at the end; ERR_INTERRUPTED with everything saved
  *   training_close(t);
- * The same plan, cases and seed give the same weights, whatever the number of loader threads, and however
- * often the run was stopped and continued. */
+ * The weights depend only on plan, cases and seed: not on the number of loader threads, and not on how often the run was
+ * stopped and continued. */
 #ifndef TRAINER_TRAINING_H
 #define TRAINER_TRAINING_H
 
@@ -21,14 +21,14 @@
 
 typedef struct Training Training;
 
-/* What the command line changes in the plan; 0 (seed: -1): as it is. */
+/* Changes of the plan by the command line; 0 (seed: -1): no change. */
 typedef struct TrainingOverrides {
-    const char *file;             /* a plan with only the keys to change; NULL: none */
+    const char *file;             /* file with the plan keys to change; NULL: none */
     int epochs, iterations_per_epoch, validation_iterations, batch_size;
     int patch_size[2];
     double learning_rate;
-    double minutes;               /* epochs and their length by the time there is (schedule.h) */
-    const char *pretrained;       /* weights to start from; NULL: as it is */
+    double minutes;               /* time from which epochs and iterations follow (schedule.h) */
+    const char *pretrained;       /* initial weights; NULL: no change */
     int64_t seed;
 } TrainingOverrides;
 
@@ -38,48 +38,47 @@ typedef struct TrainingOptions {
     const char *preprocessed, *results;
     int fold;                     /* SPLITS_FOLD_ALL for `all` */
     RunMode mode;
-    int threads;                  /* of the machine to use */
+    int threads;                  /* number of threads to use */
     DType precision;              /* of the network's arithmetic (network/executor/precision.h) */
-    const Device *device;         /* where to compute; NULL: the CPU. Outlives the Training */
+    const Device *device;         /* that computes; NULL: the CPU; must outlive the Training */
     TrainingOverrides overrides;
-    /* What the user should read, one line each, while it is opened and while it runs; the log has it too. May be
+    /* Called with messages for the user, one line each, while opening and running; they are in the log too. May be
      * NULL. */
     void (*tell)(void *context, TrainingTell kind, const char *text);
     void *context;
-    int (*interrupted)(void);     /* not 0: a signal came; may be NULL */
+    int (*interrupted)(void);     /* returns not 0 after a signal; may be NULL */
 } TrainingOptions;
 
-/* What a run tells while it goes; all are called by its own thread. */
+/* Callbacks about the progress of a run; called by the thread that runs it. */
 typedef struct TrainingWatch {
     void (*iteration)(void *context, int epoch, bool validating, int done, int total, double mean_loss);
     void (*epoch)(void *context, const EpochRecord *record, const PseudoDice *dice);
-    int (*interrupted)(void);     /* not 0: save and stop after this iteration */
+    int (*interrupted)(void);     /* returns not 0 to save and stop after this iteration */
     void *context;
 } TrainingWatch;
 
-/* Reads plan and cases, checks all that can be checked, builds the network, and goes back to the last checkpoint where
- * mode is RUN_CONTINUE. RESULTS/plans.yaml then holds the plan (training_plan.h), and dataset.json is copied. What is
- * refused changes nothing. An earlier run is replaced (RUN_OVERWRITE) only when the first checkpoint is written.
- * Fails: ERR_IO, ERR_FORMAT, ERR_VALUE, ERR_SHAPE, ERR_NOMEM, with what does not fit; ERR_INTERRUPTED while it waits
- * for another fold that is starting. */
+/* Reads and checks plan and cases, builds the network, and with RUN_CONTINUE reads the last checkpoint. Then writes the plan
+ * to RESULTS/plans.yaml (training_plan.h) and copies dataset.json. A failure changes nothing. An earlier run is replaced
+ * (RUN_OVERWRITE) only when the first checkpoint is written. Fails: ERR_IO, ERR_FORMAT, ERR_VALUE, ERR_SHAPE, ERR_NOMEM,
+ * with what does not fit; ERR_INTERRUPTED while it waits for another fold that is starting. */
 int training_open(Training **t, const TrainingOptions *o, Err *e);
 void training_close(Training *t);             /* NULL is fine */
 
 const Plan *training_plan(const Training *t);
-bool training_is_finished(const Training *t); /* nothing is left to do but the final validation */
+bool training_is_finished(const Training *t); /* only the final validation is left to do */
 int training_epochs_done(const Training *t);
-bool training_has_validation(const Training *t); /* the fold has cases to validate on */
+bool training_has_validation(const Training *t); /* the fold has validation cases */
 size_t training_memory_bytes(const Training *t);  /* of network, gradients and activations */
 
-/* Tells the user a line, and notes it for training_log.txt. */
+/* Reports a line to the user and adds it to training_log.txt. */
 void training_tell(Training *t, TrainingTell kind, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-/* Writes pictures of a training's first patches to a folder (augmentation_pictures.h). Neither network nor results
- * folder are needed or touched. Fails: as training_open. */
+/* Writes pictures of a training's first patches to a folder (augmentation_pictures.h). No network is built, and no results
+ * folder is needed. Fails: as training_open. */
 int training_show_patches(const TrainingOptions *o, int count, const char *folder, Err *e);
 
-/* Trains to the end; watch may be NULL, and so may each of its functions. Fails: ERR_INTERRUPTED after a signal; ERR_VALUE where the loss is no number;
- * ERR_IO where a checkpoint cannot be written (the last good one stands). */
+/* Trains to the end; watch may be NULL, and so may each of its functions. Fails: ERR_INTERRUPTED after a signal; ERR_VALUE
+ * if the loss is not finite; ERR_IO if a checkpoint cannot be written (the one before is kept). */
 int training_run(Training *t, const TrainingWatch *watch, Err *e);
 
 #endif

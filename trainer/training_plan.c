@@ -9,7 +9,7 @@
 #include "trainer/checkpoint.h"
 #include "trainer/preprocess_command.h"
 
-enum { SHOWN = 500 }; /* bytes of a list of keys: what to do must stay in sight */
+enum { SHOWN = 500 }; /* bytes of a list of keys, so that the message has room for the advice */
 
 static int read_named(Plan *plan, bool *there, const char *folder, const char *name, Err *e)
 {
@@ -28,7 +28,7 @@ static int read_plan(Plan *plan, const char *folder, Err *e)
     return code;
 }
 
-/* The content that is known is that of the earlier path. */
+/* Removes the recorded hash of initial weights if their path has changed. */
 static void forget_content(PlanTraining *now, const PlanTraining *before)
 {
     if (strcmp(now->pretrained, before->pretrained) && !strcmp(now->pretrained_content, before->pretrained_content))
@@ -65,17 +65,17 @@ int training_plan_alone(Plan *plan, const TrainingOptions *o, Err *e)
     return apply(plan, &o->overrides, e);
 }
 
-/* ---- the weights to start from ---- */
+/* ---- initial weights ---- */
 
-/* Fills in their content, which must be the one that the plan knows, if it does. owner: whose plan that is. */
+/* Sets the hash of the initial weights; fails if the plan has another one. owner: the file of the plan, for messages. */
 static int know_weights(PlanTraining *p, const char *owner, const char *advice, Err *e)
 {
-    enum { DIGITS = 8 }; /* they tell two hashes apart */
+    enum { DIGITS = 8 }; /* enough to distinguish two hashes */
     char content[HASH_BYTES];
-    if (!*p->pretrained || file_is_folder(p->pretrained)) return 0; /* a folder: reading the weights says what it should be */
+    if (!*p->pretrained || file_is_folder(p->pretrained)) return 0; /* a folder is an error when the weights are read */
     TRY(hash_file(content, p->pretrained, e));
     if (*p->pretrained_content && strcmp(p->pretrained_content, content))
-        return err_set(e, ERR_VALUE, "%s: this is another file than the weights to start from of %s (content %.*s…, now "
+        return err_set(e, ERR_VALUE, "%s: this is another file than the initial weights of %s (content %.*s…, now "
                        "%.*s…): %s", p->pretrained, owner, DIGITS, p->pretrained_content, DIGITS, content, advice);
     strcpy(p->pretrained_content, content);
     return 0;
@@ -90,7 +90,8 @@ static int know_new_weights(PlanTraining *p, const TrainingOptions *o, Err *e)
     return code;
 }
 
-/* Those of a results folder. A run that goes on from a checkpoint does not read them: they may be gone. */
+/* The same for the plan of a results folder. A run that continues from a checkpoint does not read them: the file may be
+ * missing. */
 static int know_recorded_weights(PlanTraining *p, const PlanTraining *recorded, const TrainingOptions *o,
                                  bool has_checkpoint, Err *e)
 {
@@ -98,10 +99,10 @@ static int know_recorded_weights(PlanTraining *p, const PlanTraining *recorded, 
     if (has_checkpoint && !is_given) return 0;
     if (!*p->pretrained_content) strcpy(p->pretrained_content, recorded->pretrained_content);
     char *owner = path_format(e, "%s/plans.yaml", o->results);
-    int code = owner ? know_weights(p, owner, "give the earlier file with --pretrained FILE, wherever it lies now, or another "
+    int code = owner ? know_weights(p, owner, "give the earlier file with --pretrained FILE, by its present path, or another "
                                     "results folder with -o", e) : ERR_NOMEM;
     if (code == ERR_IO && !is_given)
-        err_context(e, "the weights that %s/plans.yaml starts from (where they lie elsewhere now, give --pretrained FILE)",
+        err_context(e, "the initial weights of %s/plans.yaml (if they were moved, give --pretrained FILE)",
                     o->results);
     mem_free(owner);
     return code;
@@ -109,14 +110,14 @@ static int know_recorded_weights(PlanTraining *p, const PlanTraining *recorded, 
 
 /* ---- comparing ---- */
 
-/* Fails with "before: what differs after". */
+/* Fails with the message "BEFORE: DIFFERENCES AFTER". */
 static int refuse(const char *before, const Text *differences, const char *after, Err *e)
 {
     return err_set(e, ERR_VALUE, "%s: %.*s%s%s", before, SHOWN, differences->data,
                    differences->length > SHOWN ? " …" : "", after);
 }
 
-/* Needs more or less time or memory, and gives the same. */
+/* Copies the keys that only change time or memory, not results. */
 static void take_memory(Plan *plan, const Plan *from) { plan->training.recompute = from->training.recompute; }
 
 static void take_epochs(Plan *plan, const Plan *from)
@@ -132,7 +133,7 @@ static void take_length(Plan *plan, const Plan *from)
     plan->training.validation_iterations = from->training.validation_iterations;
 }
 
-/* What only training chooses: it may change between preprocessing and results, the data may not. */
+/* Copies the keys that only affect training: they may differ between preprocessing and results. */
 static void take_training(Plan *plan, const Plan *from)
 {
     plan->network = from->network;
@@ -144,21 +145,22 @@ static void take_training(Plan *plan, const Plan *from)
     memcpy(plan->configuration.patch_size, from->configuration.patch_size, sizeof plan->configuration.patch_size);
 }
 
-/* The options must agree with the recorded plan. sibling: the fold that follows it, NULL for a run that goes on. */
+/* Fails if the options do not agree with the recorded plan. sibling: another fold with this plan; NULL for a continued
+ * run. */
 static int check_options(const Plan *recorded, Plan plan, const char *sibling, const char *results, Err *e)
 {
     Text text = {0};
     take_memory(&plan, recorded);
     if (!sibling) take_epochs(&plan, recorded);
     int code = plan_differences(&text, recorded, &plan, e);
-    char *before = path_format(e, "%s/plans.yaml is another plan than these options make%s%s", results,
-                               sibling ? ", and the one of " : "", sibling ? sibling : "");
+    char *before = path_format(e, "%s/plans.yaml differs from the plan with these options%s%s", results,
+                               sibling ? ", and is that of " : "", sibling ? sibling : "");
     if (!before) code = ERR_NOMEM;
     if (code > 0)
         code = refuse(before, &text,
-                      sibling ? "; leave these options away to train this fold by the same plan, or give another "
+                      sibling ? "; omit these options to train this fold by the same plan, or give another "
                                 "results folder with -o"
-                              : "; leave these options away to go on, or give --overwrite or another results folder",
+                              : "; omit these options to continue, or give --overwrite or another results folder",
                       e);
     mem_free(before);
     text_free(&text);
@@ -170,8 +172,8 @@ static int check_data(const Plan *plan, Plan now, const char *preprocessed, cons
     Text text = {0}, after = {0};
     take_training(&now, plan);
     int code = plan_differences(&text, plan, &now, e);
-    char *before = path_format(e, "%s was preprocessed anew, by another plan, since this run began", preprocessed);
-    text_add(&after, "; to go on, give --overwrite or another results folder, or preprocess by the run's plan, type: ");
+    char *before = path_format(e, "%s was preprocessed again, by another plan, since this run began", preprocessed);
+    text_add(&after, "; to continue, give --overwrite or another results folder, or preprocess by the run's plan, type: ");
     preprocess_command_add(&after, &(PreprocessCommand){preprocessed, plan->dataset_name, results, NULL});
     if (!before || text_check(&after, e)) code = ERR_NOMEM;
     if (code > 0) code = refuse(before, &text, after.data, e);
@@ -191,7 +193,7 @@ int training_plan_check_checkpoint(const Plan *plan, const Text *trained_by, con
     take_memory(&then, plan);
     take_epochs(&then, plan);
     int code = plan_differences(&text, &then, plan, e);
-    char *what = path_format(e, "%s was trained by another plan than %s/plans.yaml is now", path, results);
+    char *what = path_format(e, "%s was trained by another plan than the present %s/plans.yaml", path, results);
     if (!what) code = ERR_NOMEM;
     if (code > 0) code = refuse(what, &text, "; undo the change of plans.yaml, or give another results folder with -o", e);
     mem_free(what);
@@ -199,7 +201,7 @@ int training_plan_check_checkpoint(const Plan *plan, const Text *trained_by, con
     return code;
 }
 
-/* The plan must still be that of the other fold's weights. */
+/* Fails if the plan is not the one that the other fold's weights were trained by. */
 static int check_sibling(const Plan *recorded, const char *results, const char *sibling, Err *e)
 {
     static const char *const kinds[] = {"final", "latest", "best"};
@@ -217,23 +219,23 @@ static int check_sibling(const Plan *recorded, const char *results, const char *
     return code;
 }
 
-/* The preprocessed folder's plan was edited, or planned anew, since the results folder was begun. */
+/* Checks whether the preprocessed folder's plan was edited or replaced since the results folder was made. */
 static int check_origin(PlanChoice *c, const Plan *origin, const TrainingOptions *o, const char *sibling, Err *e)
 {
     Text text = {0};
     int code = plan_differences(&text, &c->plan, &c->preprocessed, e);
     text_free(&text);
-    if (code <= 0) return code; /* changed, if at all, to the plan of the results */
+    if (code <= 0) return code; /* not changed, or changed to the plan of the results */
     code = plan_differences(&text, origin, &c->preprocessed, e);
-    char *before = path_format(e, "%s/plans.yaml was changed since %s was begun", o->preprocessed, o->results);
+    char *before = path_format(e, "%s/plans.yaml was changed since %s was made", o->preprocessed, o->results);
     if (!before) code = ERR_NOMEM;
     if (code > 0 && sibling)
         code = refuse(before, &text,
-                      "; all folds of a results folder follow one plan: undo the change, or give another results "
+                      "; all folds of a results folder have the same plan: undo the change, or give another results "
                       "folder with -o",
                       e);
     else if (code > 0) {
-        text_add(&c->notes, "%s: %s; the run goes on by %s/plans.yaml\n", before, text.data, o->results);
+        text_add(&c->notes, "%s: %s; the run continues with %s/plans.yaml\n", before, text.data, o->results);
         code = 0;
     }
     mem_free(before);
@@ -241,7 +243,7 @@ static int check_origin(PlanChoice *c, const Plan *origin, const TrainingOptions
     return code;
 }
 
-/* Says what a fold takes from the plan of the others that its own options do not give. */
+/* Adds a note about the values that a fold takes from the plan of the others and not from its own options. */
 static int note_followed(PlanChoice *c, const TrainingOptions *o, const char *sibling, Err *e)
 {
     Text text = {0};
@@ -251,7 +253,7 @@ static int note_followed(PlanChoice *c, const TrainingOptions *o, const char *si
     int code = fits ? plan_differences(&text, &own, &c->plan, e) : 0;
     if (code > 0)
         text_add(&c->notes,
-                 "the plan is that of %s (%s/plans.yaml); %s/plans.yaml and these options alone would differ: %s\n",
+                 "the plan is that of %s (%s/plans.yaml); %s/plans.yaml with these options would differ: %s\n",
                  sibling, o->results, o->preprocessed, text.data);
     text_free(&text);
     return code < 0 ? code : text_check(&c->notes, e);
@@ -259,7 +261,7 @@ static int note_followed(PlanChoice *c, const TrainingOptions *o, const char *si
 
 /* ---- choosing ---- */
 
-/* Results of an older version do not tell what their plan was made from: all options must be given again then. */
+/* Results of an older version have no plans_preprocessed.yaml: then all options must be given again. */
 static int follow_unknown(PlanChoice *c, const Plan *recorded, const TrainingOptions *o, const char *sibling, Err *e)
 {
     if (!sibling) return 0;
@@ -279,7 +281,7 @@ static int follow(PlanChoice *c, const Plan *recorded, const TrainingOptions *o,
     TRY(know_recorded_weights(&c->plan.training, &recorded->training, o, has_checkpoint, e));
     if (o->overrides.minutes > 0) {
         take_length(&c->plan, recorded);
-        text_add(&c->notes, "--minutes does not count: %s/plans.yaml has %d epochs of %d iterations\n", o->results,
+        text_add(&c->notes, "--minutes has no effect: %s/plans.yaml has %d epochs of %d iterations\n", o->results,
                  c->plan.training.epochs, c->plan.training.iterations_per_epoch);
     }
     if (sibling) TRY(check_sibling(recorded, o->results, sibling, e));
@@ -359,7 +361,7 @@ static int forget_plan(const char *folder, Err *e)
     return code;
 }
 
-/* plans.yaml goes first and comes last: where it stands, the others belong to it, wherever a process was killed. */
+/* plans.yaml is removed first and written last: if it exists, the others belong to it, also after a killed process. */
 int training_plan_record(const PlanChoice *c, const TrainingOptions *o, const char *folder, Err *e)
 {
     if (c->is_bound) return c->goes_on ? write_plan(&c->plan, folder, "plans.yaml", e) : 0;

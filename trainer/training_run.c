@@ -1,4 +1,4 @@
-/* Training: the order of epochs, checkpoints, log and curves. */
+/* Training: the sequence of epochs, checkpoints, log and curves. */
 #include <math.h>
 #include <string.h>
 
@@ -26,7 +26,7 @@ static int write_picture(const Training *t, Err *e)
     return code;
 }
 
-/* metrics.csv last: where it is whole, the picture is (curves_stand). */
+/* metrics.csv is written last: if it is complete, so is the picture (curves_stand). */
 static int write_curves(const Training *t, Err *e)
 {
     Text text = {0};
@@ -49,7 +49,7 @@ static bool holds_text(const RunFolder *f, const char *name, const Text *text)
     return same;
 }
 
-/* Whether the curves show all epochs: a process may have been ended between its last checkpoint and them. */
+/* Whether the curves include all epochs: a process may have ended between the last checkpoint and the curves. */
 static bool curves_stand(const Training *t)
 {
     Text text = {0};
@@ -78,7 +78,7 @@ static int log_epoch(Training *t, const EpochRecord *r, Err *e)
     return code;
 }
 
-/* The epoch is done: its record, and the state of the next one's beginning. */
+/* Ends an epoch: adds its record and sets the state to the beginning of the next one. */
 static int finish_epoch(Training *t, double validation_loss, Err *e)
 {
     RunState *s = &t->state;
@@ -121,7 +121,7 @@ static int run_epochs(Training *t, const TrainingWatch *watch, Err *e)
     return 0;
 }
 
-/* checkpoint_final takes the place of checkpoint_latest. Predictions of earlier weights go first. */
+/* Replaces checkpoint_latest by checkpoint_final. Predictions of earlier weights are removed before. */
 static int finish_run(Training *t, Err *e)
 {
     char *latest = run_folder_checkpoint(&t->folder, "latest", e);
@@ -145,7 +145,7 @@ static int log_pretrained(Training *t, Err *e)
                         : 0;
 }
 
-/* From the loader's first patch to the last step: what patches took of all. */
+/* Runs all epochs, and logs the loader's share of the CPU time. */
 static int run_loaded(Training *t, const TrainingWatch *watch, Err *e)
 {
     const double began = cpu_seconds();
@@ -165,7 +165,7 @@ int training_run(Training *t, const TrainingWatch *watch, Err *e)
     TRY(run_folder_log(&t->folder, e,
                        "%s from epoch %d, iteration %d of %d epochs: %s, fold folder %s, %d training and "
                        "%d validation cases, batch %d of %dx%d, %s",
-                       t->state.history.count || t->state.iteration ? "going on" : "beginning",
+                       t->state.history.count || t->state.iteration ? "continued" : "started",
                        t->state.epoch, t->state.iteration, t->plan.training.epochs, t->plan.network.name,
                        path_base(t->folder.fold), t->training_cases.count, t->validation_cases.count,
                        t->plan.configuration.batch_size, t->plan.configuration.patch_size[0],

@@ -5,7 +5,7 @@
 #include "base/memory.h"
 #include "trainer/training_parts.h"
 
-/* The earlier run goes: its checkpoints, and the plan in RESULTS, where this run has another. */
+/* Removes the earlier run: its checkpoints, and the plan in RESULTS, if this run has another one. */
 static int replace_earlier(Training *t, Err *e)
 {
     TRY(run_folder_lock_results(&t->folder, &t->waiting, e));

@@ -1,4 +1,4 @@
-/* The loader of a Training, and what its iterations take (training_parts.h). */
+/* The loader of a Training, and the duration of its iterations (training_parts.h). */
 #include <math.h>
 
 #include "base/progress.h"

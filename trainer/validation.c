@@ -22,18 +22,18 @@
 typedef struct Validation {
     const ValidationOptions *o;
     FolderLock reading;          /* on the preprocessed folder */
-    FolderLock lock;             /* on the fold's folder: its weights stay the same meanwhile */
+    FolderLock lock;             /* on the fold's folder, so that its weights do not change */
     Predictor *predictor;
     FoldCases cases;
     CaseCheck check;
-    MadeFrom made_from;          /* of every prediction */
+    MadeFrom made_from;          /* common to all predictions */
     PredictionRecord *record;
     char *references, *fold, *output;   /* folders */
     FileList reference_names;
     int kept;
 } Validation;
 
-/* ---- what a prediction is made from ---- */
+/* ---- inputs of a prediction ---- */
 
 static int describe(Validation *v, const PredictorOptions *options, Err *e)
 {
@@ -44,7 +44,7 @@ static int describe(Validation *v, const PredictorOptions *options, Err *e)
     return made_from_check(&v->made_from, e);
 }
 
-/* Of one case: its reference, and its properties, which tell the content of its image. */
+/* The inputs of one case: its reference, and its properties, which contain the hash of its image. */
 static int describe_case(MadeFrom *inputs, const Validation *v, const char *name, const char *reference, Err *e)
 {
     *inputs = (MadeFrom){0};
@@ -60,7 +60,7 @@ static int describe_case(MadeFrom *inputs, const Validation *v, const char *name
 
 /* ---- one case ---- */
 
-/* A case's names: of its reference, and of the files that its prediction consists of. */
+/* The files of a case: its reference, and the files of its prediction. */
 typedef struct CaseNames {
     char *reference;             /* path */
     char *outputs[3];            /* in the folder of predictions */
@@ -74,7 +74,7 @@ static void free_names(CaseNames *n)
     *n = (CaseNames){0};
 }
 
-/* The file among the references whose name without its ending is the case's; NULL. */
+/* The reference whose name without its ending is the case's; NULL. */
 static const char *find_reference(const Validation *v, const char *name)
 {
     const size_t length = strlen(name);
@@ -90,7 +90,7 @@ static int find_names(CaseNames *n, const Validation *v, const char *name, Err *
     const char *reference = find_reference(v, name);
     *n = (CaseNames){.count = v->o->save_probabilities ? 3 : 1};
     if (!reference)
-        return err_set(e, ERR_IO, "%s: no labels of the case %s are there; preprocess again", v->references, name);
+        return err_set(e, ERR_IO, "%s: there are no labels of the case %s; preprocess again", v->references, name);
     n->reference = path_format(e, "%s/%s", v->references, reference);
     n->outputs[0] = mem_strdup(reference, e);
     n->outputs[1] = path_format(e, "%s.npy", name);
@@ -133,7 +133,8 @@ static int predict_named(Validation *v, const char *name, const CaseNames *n, Er
     return code;
 }
 
-/* A prediction that stands there counts only if these very weights made it from this very case. */
+/* *planned: the case must be predicted. An existing prediction is kept only if it was made by the same weights from the same
+ * case. */
 static int plan_case(Validation *v, const char *name, bool *planned, Err *e)
 {
     OutputState state;
@@ -171,7 +172,7 @@ static int predict_cases(Validation *v, const bool *planned, Err *e)
     return 0;
 }
 
-/* What was made by other weights, or cannot be told, counts for nothing. */
+/* Opens the record. Predictions of other weights, or of unknown ones, are ignored and replaced. */
 static int open_record(Validation *v, Err *e)
 {
     Err damaged = {0};
@@ -213,7 +214,7 @@ static int predict_all(Validation *v, Err *e)
 static int open_folders(Validation *v, Err *e)
 {
     const ValidationOptions *o = v->o;
-    char *preprocessed = path_absolute(o->preprocessed, e); /* for summary.json, wherever it is read from */
+    char *preprocessed = path_absolute(o->preprocessed, e); /* absolute, because summary.json contains the path */
     v->references = preprocessed ? path_format(e, "%s/gt_segmentations", preprocessed) : NULL;
     mem_free(preprocessed);
     v->fold = o->fold == SPLITS_FOLD_ALL ? path_format(e, "%s/fold_all", o->results)
@@ -224,7 +225,7 @@ static int open_folders(Validation *v, Err *e)
     return file_is_folder(v->fold) ? folder_lock(&v->lock, v->fold, e) : 0;
 }
 
-/* The weights that are validated are there, and are the last ones. */
+/* Fails without checkpoint_final; adds a warning if there is a newer checkpoint. */
 static int expect_finished(Validation *v, Err *e)
 {
     bool has_final, has_latest;
@@ -236,12 +237,12 @@ static int expect_finished(Validation *v, Err *e)
     if (!code) code = file_is_there(latest, &has_latest, e);
     if (!code) code = results_progress(&progress, v->o->results, v->o->fold, e);
     if (!code && progress.goes_on)
-        text_add(&v->cases.warnings, "%s: a training goes on from checkpoint_final and was interrupted: the weights of "
+        text_add(&v->cases.warnings, "%s: the training was continued after checkpoint_final and is not finished: the weights of "
                  "checkpoint_final are validated; --continue finishes it\n", fold);
     else if (!code && has_latest && !has_final)
         code = err_set(e, ERR_VALUE, "%s has no checkpoint_final: its training was interrupted, and --continue finishes it", fold);
     else if (!code && !has_final)
-        code = err_set(e, ERR_VALUE, "%s holds no training yet: leave --val-only away to train, or give the folder of a "
+        code = err_set(e, ERR_VALUE, "%s contains no training yet: omit --val-only to train, or give the folder of a "
                        "training with -o", fold);
     mem_free(final);
     mem_free(latest);
@@ -266,7 +267,7 @@ static int open_validation(Validation *v, Err *e)
     return file_make_folders(v->output, e);
 }
 
-/* The cases of the fold alone: what else lies in the folder is somebody's. */
+/* Scores only the cases of the fold; other files in the folder are ignored. */
 static int score(const Validation *v, double *mean_dice, Err *e)
 {
     const int count = v->cases.split.val_count;
@@ -280,7 +281,7 @@ static int score(const Validation *v, double *mean_dice, Err *e)
     return code;
 }
 
-/* Into the fold's log: what was strange, and how it came out. */
+/* Writes warnings and the result to the fold's log. */
 static int log_outcome(const Validation *v, const ValidationResult *r, Err *e)
 {
     Text text = {0};

@@ -1,5 +1,5 @@
-/* Validation at the end of a training: its validation cases (split_record.h), predicted whole with the final
- * weights by the sliding window, into FOLDER/validation, and compared with their labels there. */
+/* Validation at the end of a training: predicts the whole validation cases (split_record.h) with the final weights by the
+ * sliding window, writes them to FOLDER/validation, and scores them against their labels. */
 #ifndef TRAINER_VALIDATION_H
 #define TRAINER_VALIDATION_H
 
@@ -13,30 +13,30 @@
 typedef struct ValidationOptions {
     const char *preprocessed, *results;
     int fold;                       /* SPLITS_FOLD_ALL for `all` */
-    const Device *device;           /* where to compute; NULL: the CPU */
+    const Device *device;           /* that computes; NULL: the CPU */
     DType precision;                /* of the network's arithmetic (network/executor/precision.h) */
-    bool save_probabilities;        /* CASE.npy and CASE.yaml too (inference/probabilities.h) */
-    void (*begin)(void *context, const FoldCases *cases); /* tells which cases; may be NULL */
+    bool save_probabilities;        /* write CASE.npy and CASE.yaml too (inference/probabilities.h) */
+    void (*begin)(void *context, const FoldCases *cases); /* called with the cases; may be NULL */
     void (*progress)(void *context, int done, int total, const char *case_name); /* may be NULL */
-    int (*interrupted)(void);       /* not 0: stop after this case; NULL: never */
+    int (*interrupted)(void);       /* returns not 0 to stop after this case; may be NULL */
     void *context;
 } ValidationOptions;
 
-/* What must be said of fold `all`, on the terminal, in the log and in summary.json. */
+/* A warning for fold `all`: on the terminal, in the log and in summary.json. */
 #define VALIDATION_OF_ALL \
-    "fold all is validated on the cases that it was trained on: the scores say nothing about other images"
+    "fold all is validated on the cases that it was trained on: the scores are not valid for other images"
 
 typedef struct ValidationResult {
     double mean_dice;               /* of the foreground */
-    int cases, kept;                /* kept: predictions that the very same weights had made before */
+    int cases, kept;                /* kept: predictions that the same weights had made before */
 } ValidationResult;
 
 /* Writes RESULTS/fold_F/validation/CASE + ending, and summary.json by nnU-Net's rules. References are those of
- * PREPROCESSED/gt_segmentations. predict.yaml there (inference/prediction_record.h) says from what each prediction
- * was made: one that stands there already is kept only if these very weights made it from this very case, by
- * content; whatever else is there is made anew, and predictions of cases that the fold no longer has are removed.
- * Fails: ERR_IO, ERR_FORMAT, ERR_NOMEM; ERR_VALUE, also where another run is writing into the fold's folder or the
- * preprocessed cases are not of the weights' plan (case_check.h); ERR_INTERRUPTED. */
+ * PREPROCESSED/gt_segmentations. predict.yaml there (inference/prediction_record.h) records the inputs of each prediction by
+ * content: an existing one is kept only if the same weights made it from the same case. Others are predicted again, and
+ * predictions of cases that are no longer in the fold are removed. Fails: ERR_IO, ERR_FORMAT, ERR_NOMEM; ERR_VALUE, also if
+ * another run is writing to the fold's folder, or the preprocessed cases were not made by the weights' plan (case_check.h);
+ * ERR_INTERRUPTED. */
 int validation_run(const ValidationOptions *o, ValidationResult *result, Err *e);
 
 #endif

@@ -18,7 +18,7 @@ static int remove_file(const char *folder, const char *name, Err *e)
     return code;
 }
 
-/* Whether predict.yaml says which cases train has predicted (there is one, and it is not damaged). */
+/* *known: predict.yaml with the list of predicted cases exists and is not damaged. */
 static int read_record(RecordContent *record, bool *known, const char *folder, Err *e)
 {
     Err damaged = {0};
@@ -33,14 +33,14 @@ static int read_record(RecordContent *record, bool *known, const char *folder, E
     return code;
 }
 
-/* "CASE.nii.gz", "CASE.npy" … */
+/* Whether a file belongs to the case: "CASE.nii.gz", "CASE.npy" … */
 static bool is_of(const char *name, const char *id)
 {
     const size_t length = strlen(id);
     return !strncmp(name, id, length) && name[length] == '.';
 }
 
-/* By its ending: where no record tells, it may be train's. */
+/* Whether a file may have been written by train, by its ending; used without a record. */
 static bool may_be_prediction(const char *name)
 {
     return image_ending(name) || path_ends_with(name, ".npy") || path_ends_with(name, ".yaml") || path_ends_with(name, ".zraw");
@@ -53,7 +53,7 @@ static bool is_recorded(const char *name, const RecordContent *record)
     return false;
 }
 
-/* The record last: it says which files are train's. */
+/* Removes the record last, because it lists the files that train wrote. */
 static int remove_predictions(const char *folder, const RecordContent *record, bool known, Err *e)
 {
     FileList files;
@@ -67,7 +67,7 @@ static int remove_predictions(const char *folder, const RecordContent *record, b
     return code ? code : remove_file(folder, PREDICTION_RECORD_NAME, e);
 }
 
-/* The summary goes first: it is what others read. */
+/* Removes the summary first, so that no other program reads outdated scores. */
 int validation_folder_clear(const char *folder, Err *e)
 {
     RecordContent record = {0};

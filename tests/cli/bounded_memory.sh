@@ -46,7 +46,7 @@ mv "$out/stdout" "$out/narrow"
 is "by smaller batches" test "$(value 3 narrow)" -lt "$(value 3 wide)"
 is "that change no label" cmp "$out"/free/*.nii.gz "$out"/capped/*.nii.gz
 check "too little memory is refused" 1 predict -o "$out/none" --memory 20M
-has "with what is needed" 'needs up to [0-9]* MiB, and may take 20' stderr
+has "with what is needed" 'needs up to [0-9]* MiB, and may use 20' stderr
 is "before anything but the record is written" test "$(ls "$out/none")" = predict.yaml
 check "beforehand too" 1 "$build/predict" -i "$image" -m "$out/a" --step 1 --explain --memory 20M
 mkdir "$out/two"

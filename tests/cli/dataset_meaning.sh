@@ -38,7 +38,7 @@ has "the log has it, too" '  warning: label 3, tumour, is in none of 5 cases' pr
 lacks "of that label alone" 'label [12]' stderr
 check "train says it too" 0 "$build/train" "$out/pre" all -o "$out/results" --epochs 1 --iterations-per-epoch 1 \
     --validation-iterations 1 --batch-size 2 --patch-size 32x32 -j1 --no-validation --quiet
-has "on the terminal" 'warning: 1 of 3 labels are in no training case, and cannot be learned: tumour' stderr
+has "on the terminal" 'warning: 1 of 3 labels are in no training case, so the network cannot learn them: tumour' stderr
 has "and in the log" 'warning: 1 of 3 labels are in no training case' results/fold_all/training_log.txt
 
 json MRI "$(printf '{"background": 0'; for k in $(seq 20); do printf ', "l%d": %d' "$k" "$k"; done; printf '}')"
@@ -53,7 +53,7 @@ for i in 1 2 3 4 5; do
 done
 json CT '{"background": 0, "a": 1, "b": 2}'
 check "CT without foreground" 1 plan
-has "cannot be normalised" 'error: channel 0, CT: no voxel has a label above 0: no statistics to normalise by' stderr
+has "cannot be normalised" 'error: channel 0, CT: no voxel has a label above 0, so CT normalisation has no statistics' stderr
 has "which the log has" '  error: channel 0, CT' pre/plan_and_preprocess.log
 is "and nothing is preprocessed" test ! -e "$out/pre/2d"
 json MRI '{"background": 0, "a": 1, "b": 2}'

@@ -27,7 +27,7 @@ is "and nothing was written" test ! -e "$out/pre"
 
 before=$(ls -R "$raw")
 check "the dataset's own folder is no output" 1 plan "$raw" -o "$raw/."
-has "which is said" 'that is where the raw dataset is: give another folder' stderr
+has "which is said" 'is a folder of the raw dataset: give another folder' stderr
 check "its labelsTr neither" 1 plan "$raw" -o "$raw/labelsTr" --overwrite
 is "nothing was written there" test "$(ls -R "$raw")" = "$before"
 check "a folder of its own in it is one" 0 plan "$raw" -o "$raw/preprocessed" --quiet

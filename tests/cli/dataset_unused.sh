@@ -44,7 +44,7 @@ has "too, once" 'dataset.json:4:[0-9]*: found the key "labels", expected "label"
 
 json "$labels" 6 "\"dataset\": {$(for i in 1 2 3 4 5; do entry c$i images $i label; printf ', '; done) $(entry again images 3 label)}"
 check "an image of two cases" 0 plan
-has "is named" 'warning: .*cases with the very same images: again, c3: keep one of each' stderr
+has "is named" 'warning: .*cases with identical images: again, c3: remove the duplicates' stderr
 has "in the log, too" 'warning: .*again, c3' pre/plan_and_preprocess.log
 
 # ---- names by a wrong rule, for which there is one complaint

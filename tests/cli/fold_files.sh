@@ -29,7 +29,7 @@ refused "a fold with another key" '[{"train": ["phantom_001"], "validation": ["p
 refused "no fold" '[]' 'no folds: expected a list of {train:'
 echo '[{"train": ["phantom_001"], "val": ["phantom_002"]}, {"train": ["phantom_003"], "val": []}]' >"$out/empty.json"
 check "a fold that validates nothing" 0 plan --splits "$out/empty.json" --quiet
-has "is a warning" 'warning: .*empty.json: fold 1 has no case to validate on' stderr
+has "is a warning" 'warning: .*empty.json: fold 1 has no validation case' stderr
 
 # The record is written before the folds: between them stand new record and old folds.
 check "folds are drawn" 0 plan --folds 3 --new-splits --quiet
@@ -41,7 +41,7 @@ three=$(sed -n 's/^splits_final.yaml: //p' "$pre/splits_made_from.yaml")
 printf 'made_by: "nnU-Net%ss rule"\nsplits_final.yaml: %s\n"splits_final.yaml, replaced": %s\n' "'" "$two" "$three" >"$pre/splits_made_from.yaml"
 rm "$raw"/*Tr/phantom_006*; sed -i 's/"numTraining": 6/"numTraining": 5/' "$raw/dataset.json"
 check "a run that ended between record and folds" 0 plan
-has "leaves folds that are still the planner's" 'splits: no longer in the dataset, taken out of the folds: 1 case: phantom_006' stderr
+has "leaves folds that are still the planner's" 'splits: removed from the folds, because they are no longer in the dataset: 1 case: phantom_006' stderr
 lacks "not a person's" 'your own' stderr
 lacks "the record then knows one file" 'replaced' pre/splits_made_from.yaml
 echo '[{"train": ["phantom_001"], "val": ["phantom_002"]}]' >"$out/mine.json"

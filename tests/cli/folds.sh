@@ -29,11 +29,11 @@ check "a fold that it does not have is drawn at random" 0 train 1 --no-validatio
 has "which is said with --quiet" 'warning: .*random 80:20 split by seed 12346' stderr
 has "and in the log" 'warning: .*random 80:20' "$(log 1)"
 check "planning again keeps it" 0 plan
-has "and names it" 'splits: your own, .*splits_final.json, 1 fold' stderr
+has "and names it" 'splits: from your file .*splits_final.json, 1 fold' stderr
 check "--folds cannot count beside it" 1 plan --folds 3
-has "which is said" 'splits_final.json says what the folds are' stderr
+has "which is said" 'splits_final.json already defines the folds' stderr
 check "--new-splits neither" 1 plan --new-splits
-has "which is said, too" 'remove it for --new-splits' stderr
+has "which is said, too" 'remove it before --new-splits' stderr
 echo '- {train: [phantom_001], val: [phantom_005]}' >"$pre/splits_final.yaml"
 rm -rf "$out/results"
 check "two that a person wrote and that differ are refused" 1 train 0
@@ -53,14 +53,14 @@ has "which is said" '1 validation cases: those of .*fold_0/split.yaml' stderr
 is "and done" test -e "$out/results/fold_0/validation/phantom_005.nii.gz" -a ! -e "$out/results/fold_0/validation/phantom_006.nii.gz"
 echo '- {train: [phantom_001, phantom_002], val: [phantom_005]}' >"$pre/splits_final.yaml"
 check "it goes on with more to train on" 0 train 0 --continue --epochs 3 --no-validation
-has "and says so" 'warning: the run goes on with new training cases: 1 case: phantom_002' stderr
+has "and says so" 'warning: the run continues with new training cases: 1 case: phantom_002' stderr
 
 # ---- what can be strange in a file
 echo '[{"train": ["phantom_001", "phantom_001", "phantom_002"], "val": ["phantom_002", "phantom_003", "phantom_003"]}]' >"$out/odd.json"
 check "--splits takes any file" 0 fresh --splits "$out/odd.json"
 has "a case in both lists is named" 'warning: .*in both its train and its val list: 1 case: phantom_002' stderr
 has "one that stands there twice" 'warning: .*more than once in its train list: 1 case: phantom_001' stderr
-has "and those in no fold" 'warning: .*in no fold: 5 cases: phantom_004' stderr
+has "and those in no fold" 'warning: .*these cases are in no fold: 5 cases: phantom_004' stderr
 check "train says the same" 0 train 0 --no-validation
 has "of its fold" 'warning: .*fold 0: more than once in its val list: 1 case: phantom_003; validated once' stderr
 has "and counts what it uses" '3 training and 2 validation cases' stderr
@@ -79,7 +79,7 @@ check "more folds than cases are refused" 1 fresh --folds 9
 has "with both numbers" '8 cases are too few for 9 folds' stderr
 printf '\357\273\277case;patient\r\nphantom_001;A\r\nphantom_002;A\r\nphantom_003;A\r\nphantom_004;B\r\nphantom_005;B\r\nphantom_006;"C"\r\nphantom_007;D\r\nphantom_008;E\r\nother;F\r\n' >"$out/groups.csv"
 check "folds by groups" 0 fresh --groups "$out/groups.csv" --folds 3
-has "a case of the table that is not there is named" 'not in the dataset: 1 case: other' stderr
+has "a case of the table that is not there is named" 'these cases are not in the dataset: 1 case: other' stderr
 check "the fold of a patient" 0 train 0 --no-validation
 has "has all of the patient's cases" '5 training and 3 validation cases' stderr
 grep -v phantom_008 "$out/groups.csv" >"$out/short.csv"
@@ -89,7 +89,7 @@ check "too few groups" 1 fresh --groups "$out/groups.csv" --folds 6
 has "are counted" '5 groups of cases are too few for 6 folds' stderr
 fresh --groups "$out/groups.csv" --folds 3 2>/dev/null
 check "other folds than those that are there need --new-splits" 1 plan --folds 4
-has "which is said" 'there are 3 folds, drawn before; for --folds 4 give --new-splits' stderr
+has "which is said" '3 folds were drawn before; for --folds 4 give --new-splits' stderr
 check "with it they are drawn" 0 plan --folds 4 --new-splits --quiet
 
 # ---- cases leave and join
@@ -102,8 +102,8 @@ val_of() { sed -n "/val:/,/train:/p" "$pre/splits_final.yaml" | grep -c "$1"; }
 cp "$pre/splits_final.yaml" "$out/before.yaml"
 remove phantom_002; count 6
 check "a case that is gone" 0 plan
-has "leaves the folds" 'splits: no longer in the dataset, taken out of the folds: 1 case: phantom_002' stderr
-has "and the folder" 'removed from .*pre: 1 case: phantom_002' stderr
+has "leaves the folds" 'splits: removed from the folds, because they are no longer in the dataset: 1 case: phantom_002' stderr
+has "and the folder" 'removed from .*pre, because .*: 1 case: phantom_002' stderr
 is "altogether" sh -c "! ls '$pre/2d' '$pre/gt_segmentations' | grep phantom_002"
 is "the others stay where they were" sh -c "grep -v phantom_002 '$out/before.yaml' >'$out/less.yaml'; sed 's/ \\[\\]//' '$pre/splits_final.yaml' | diff '$out/less.yaml' -"
 touch "$pre/2d/phantom_009_seg.npy"
@@ -111,7 +111,7 @@ check "fold all" 0 train all --quiet
 is "knows only the dataset's cases" test "$(ls "$out/results/fold_all/validation" | grep -c nii)" -eq 6
 bring phantom_008; count 7
 check "a case that is new" 0 plan
-has "joins the folds" 'splits: new in the dataset, spread over the folds.*: 1 case: phantom_008' stderr
+has "joins the folds" 'splits: new in the dataset, added to the folds.*: 1 case: phantom_008' stderr
 is "of which one validates it" test "$(val_of phantom_008)" -eq 1
 cp "$pre/splits_final.yaml" "$out/now.yaml"
 check "another time nothing changes" 0 plan

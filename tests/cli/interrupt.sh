@@ -26,18 +26,18 @@ is "make_phantom leaves no dataset.json" test ! -e "$out/long/dataset.json"
 "$build/make_phantom" -o "$out/raw" --cases 5 --size 40x192x192 --quiet 2>/dev/null
 printf 'network: {width: 0.125, depths: [1, 1, 1, 1], decoder_depths: [1, 1, 1]}\n' >"$out/narrow.yaml"
 stop TERM "$out/pre/2d/*" "$build/plan_and_preprocess" "$out/raw" -o "$out/pre" --override "$out/narrow.yaml"
-ended "plan_and_preprocess" 143 'plan_and_preprocess: interrupted by SIGTERM; the cases that are done stand: the same command goes on'
+ended "plan_and_preprocess" 143 'plan_and_preprocess: interrupted by SIGTERM; finished cases are kept: the same command continues'
 check "and it goes on" 0 "$build/plan_and_preprocess" "$out/raw" -o "$out/pre" --override "$out/narrow.yaml"
 
 train() { "$build/train" "$out/pre" 0 -o "$out/results" --iterations-per-epoch 2 --epochs 1 --batch-size 2 \
     --patch-size 32x32 --validation-iterations 1 --no-validation "$@"; }
 train >/dev/null 2>&1
 stop HUP "$out/predictions" "$build/predict" -i "$out/raw/imagesTr" -o "$out/predictions" -m "$out/results" --quiet
-ended "predict" 129 'predict: interrupted by SIGHUP; the cases that are done stand: the same command goes on with the others'
+ended "predict" 129 'predict: interrupted by SIGHUP; finished cases are kept: the same command continues with the others'
 
 one=$out/raw/imagesTr/phantom_001_0000.nii.gz
 stop INT "$out/raw" "$build/predict" -i "$one" -o "$out/single.nii.gz" -m "$out/results" --quiet
-ended "predict of one image" 130 'predict: interrupted by Ctrl-C; no labels were written: the same command begins anew'
+ended "predict of one image" 130 'predict: interrupted by Ctrl-C; no labels were written: the same command starts from the beginning'
 
 # nohup: a program that was started with SIGHUP ignored outlives the terminal.
 stop HUP "$out/kept/imagesTr/*20*.gz" sh -c "trap '' HUP; exec '$build/make_phantom' -o '$out/kept' --cases 40 --size 8x40x44"

@@ -23,7 +23,7 @@ score() { # RESULTS FOLD
 # Folds.
 fold all all "$@"
 check "fold_all alone" 1 best "$out/all"
-has "is told so" 'only fold_all is there.*trained on.*train folds 0 to 4' stderr
+has "is told so" 'there is only fold_all.*trained on.*train folds 0 to 4' stderr
 check "by its name" 2 best "$out/all" -f all
 mkdir "$out/none"; cp "$out/raw/dataset.json" "$out/none"
 check "no fold" 1 best "$out/none"
@@ -49,7 +49,7 @@ check "moved together they are found" 1 predict "$out/moved/choice/inference.yam
 lacks "and no folder is missed" 'is not there' stderr
 mv "$out/moved/choice/inference.yaml" "$out"
 check "apart they are not" 1 predict "$out/inference.yaml"
-has "the message says which, and what to write" 'inference.yaml: the results folder of model 1 is not there: .*models/many.*results:' stderr
+has "the message says which, and what to write" 'inference.yaml: the results folder of model 1 does not exist: .*models/many.*results:' stderr
 
 # Labels in no case; labels that mean something else.
 fold right 0 "$@"; fold same 0 "$@"
@@ -105,7 +105,7 @@ check "labels that mean something else" 1 ensemble "$out/pa" "$out/pb"
 has "are named" "label 'bright_organ' is 1 in .*pa/dataset.json, 2 in .*pb/dataset.json" stderr
 rm "$out/pb/dataset.json"
 check "labels of no known meaning" 1 ensemble "$out/pa" "$out/pb"
-has "are refused" 'pb/dataset.json is not there' stderr
+has "are refused" 'pb/dataset.json does not exist' stderr
 check "unless they are given" 0 ensemble "$out/pa" "$out/pb" -d "$out/raw/dataset.json"
 cp "$out/pa/dataset.json" "$out/pb"
 sed "s/phantom_003_0000.nii.gz: [0-9a-f]*/phantom_003_0000.nii.gz: abcdef/" \
@@ -118,17 +118,17 @@ cp "$out/pa/predict.yaml" "$out/pb"
 again() { "$build/ensemble" "$out/pa" "$out/pb" -o "$out/mean" "$@"; }
 check "an ensemble" 0 ensemble "$out/pa" "$out/pb"
 check "again" 0 again
-has "keeps all" '6 of 6 cases were there already' stderr
+has "keeps all" '6 of 6 cases existed already' stderr
 cp "$out/pb/phantom_001.npy" "$out/pb/phantom_003.npy"
 check "with probabilities that predict did not write there" 1 again
-has "that case is refused" 'case phantom_003: .*pb/phantom_003.npy is no longer what predict wrote' stderr
+has "that case is refused" 'case phantom_003: .*pb/phantom_003.npy was changed since predict wrote it' stderr
 hash=$(sed -n 's/.*phantom_001.npy: \([0-9a-f]*\).*/\1/p' "$out/pb/predict.yaml")
 sed -i "s/phantom_003.npy: [0-9a-f]*/phantom_003.npy: $hash/" "$out/pb/predict.yaml"
 check "with other probabilities of a case" 0 again
-has "makes that case anew" '5 of 6 cases were there already' stderr
+has "makes that case anew" '5 of 6 cases existed already' stderr
 cp "$1" "$out/mean/phantom_002.nii.gz"
 check "labels that somebody corrected" 1 again
-has "are not replaced" 'case phantom_002: .*phantom_002.nii.gz is no longer what ensemble wrote' stderr
+has "are not replaced" 'case phantom_002: .*phantom_002.nii.gz was changed since ensemble wrote it' stderr
 is "indeed" cmp "$1" "$out/mean/phantom_002.nii.gz"
 check "unless it is wanted" 0 again --overwrite
 printf 'format: 1\nmodels: [{results: a, folds: [0]}]\npostprocessing: [[1, 2]]\n' >"$out/post.yaml"
@@ -136,13 +136,13 @@ check "another post-processing" 1 again -p "$out/post.yaml"
 has "is no reason to keep labels" 'mean holds predictions.*post-processing: none, now 1+2' stderr
 rm "$out/mean/predict.yaml"
 check "labels of unknown origin" 1 again
-has "are not kept" 'phantom_001.nii.gz is there already.*does not say' stderr
+has "are not kept" 'phantom_001.nii.gz exists already.*does not record' stderr
 check "a folder twice" 0 "$build/ensemble" "$out/pa" "$out/pa/" -o "$out/twice" --quiet
 has "is said" 'warning: .*pa/ is given twice' stderr
 check "a folder that is not there" 1 "$build/ensemble" "$out/nowhere" "$out/pa" -o "$out/twice"
 has "is named as such" 'nowhere: it does not exist; expected a folder' stderr
 check "a first folder without dataset.json" 1 "$build/ensemble" "$out/a/fold_0" "$out/pa" -o "$out/twice"
-has "is told what it lacks" 'fold_0/dataset.json is not there: .*-d' stderr
+has "is told what it lacks" 'fold_0/dataset.json does not exist, .*-d' stderr
 check "an output that is an input" 1 "$build/ensemble" "$out/pa" "$out/pb" -o "$out/pa/." --overwrite
 has "is refused" 'one of the folders that are averaged' stderr
 

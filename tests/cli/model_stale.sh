@@ -30,16 +30,16 @@ check "no weights" 1 best "$out/changed"
 has "are told" 'fold_1 has no checkpoint_final' stderr
 changed; case=$(case_of); cp "$out/raw/labelsTr/$case.nii.gz" "$validation"
 check "a corrected prediction" 1 best "$out/changed"
-has "is none of the network" "$case.nii.gz is no longer what was predicted" stderr
+has "is none of the network" "$case.nii.gz was changed since it was predicted" stderr
 changed; cp "$out/other/fold_1/validation/$case.npy" "$validation"
 check "other probabilities" 1 best "$out/changed" "$out/other"
-has "are named" "changed/fold_1/validation/$case.npy is no longer" stderr
+has "are named" "changed/fold_1/validation/$case.npy was changed" stderr
 changed; rm "$validation/$case.nii.gz"
 check "a prediction that is gone" 1 best "$out/changed"
-has "is named" "$case.nii.gz is not there; predict the validation cases anew" stderr
+has "is named" "$case.nii.gz does not exist; predict the validation cases again" stderr
 changed; sed -i "s/{case: $case, state: done,.*/{case: $case, state: planned}/" "$validation/predict.yaml"
 check "a case that was not finished" 1 best "$out/changed"
-has "is named" "case $case of .*was not predicted to its end" stderr
+has "is named" "case $case of .*was not finished" stderr
 changed; rm "$validation/predict.yaml"
 check "without a record nothing is known (nnU-Net's folders)" 0 best "$out/changed"
 
@@ -63,7 +63,7 @@ has "has no folds" 'there is no fold: expected the results folder of train' stde
 # What is there is not lost.
 cp "$out/other/plans.yaml" "$out/kept.yaml"
 check "a plan as the output" 1 "$build/find_best_configuration" "$out/other" -o "$out/other/plans.yaml" --quiet
-has "is refused" 'plans.yaml: this file is there already and is no inference.yaml' stderr
+has "is refused" 'plans.yaml: this file exists already and is not an inference.yaml' stderr
 is "and stands" cmp "$out/kept.yaml" "$out/other/plans.yaml"
 
 # The same labels, stored with other axes, and elsewhere.
@@ -91,7 +91,7 @@ check "no pair" 0 best "$out/my results" "$out/later"
 has "is made of them" 'later has no probabilities of the validation cases: left out of the pairs' stderr
 cp "$out"/kept_v/* "$validation"
 check "a pair with earlier ones that came back" 1 best "$out/my results" "$out/later"
-has "is refused" 'npy is of an earlier validation than the labels beside it.*--save-probabilities' stderr
+has "is refused" 'npy belongs to an earlier validation than the labels beside it.*--save-probabilities' stderr
 predicted() { "$build/predict" -i "$out/raw/imagesTr" -o "$1" -m "$out/$2" --quiet "$3" "$4"; }
 check "a prediction" 0 predicted "$out/pa" "my results" --save-probabilities -j1
 check "another" 0 predicted "$out/pb" other --save-probabilities -j1
@@ -102,17 +102,17 @@ check "the ensemble" 1 "$build/ensemble" "$out/pa" "$out/pb" -o "$out/mean" --qu
 has "lacks them" 'case phantom_001: its probabilities are not in .*/pb' stderr
 cp "$out"/kept_p/* "$out/pb"
 check "the ensemble with earlier ones that came back" 1 "$build/ensemble" "$out/pa" "$out/pb" -o "$out/mean" --quiet
-has "does not take them" 'npy is of an earlier prediction than the one that stands there' stderr
+has "does not take them" 'npy belongs to an earlier prediction than the present labels' stderr
 
 # A reference that was changed after the validation.
 label=$(ls "$out/pre/gt_segmentations"/* | head -1); cp "$label" "$out/label"
 cp "$(ls "$out/pre/gt_segmentations"/* | tail -1)" "$label"
 check "a changed reference" 1 best "$out/other"
-has "is told" 'was changed since the case phantom_001 was validated; predict the validation cases anew' stderr
+has "is told" 'was changed since the case phantom_001 was validated; predict the validation cases again' stderr
 cp "$out/label" "$label"
 
 # A plan that was edited after the validation.
 cp -r "$out/other" "$out/edited"
 sed -i 's/^  step: [0-9.]*/  step: 0.25/' "$out/edited/plans.yaml"
 check "another step of the sliding window" 1 best "$out/edited"
-has "is named" 'was predicted otherwise than .*/edited would predict now (step: 0.5, now 0.25)' stderr
+has "is named" 'was predicted with other settings than those of .*/edited now (step: 0.5, now 0.25)' stderr

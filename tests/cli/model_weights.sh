@@ -39,11 +39,11 @@ has "is taken, and told" 'warning: .*was chosen by checkpoint_final, and checkpo
 grep -v 'made_from\|weights of fold' "$file" >"$out/older.yaml"
 check "a choice of an earlier version" 0 predict -m "$out/older.yaml"
 has "is told not to say its weights" \
-    'warning: .*older.yaml does not say by which weights of .*/a it was chosen.*find_best_configuration .*/a -o .*older.yaml' stderr
-has "in predict.yaml too" 'does not say by which weights' p/predict.yaml
+    'warning: .*older.yaml does not record by which weights of .*/a it was chosen.*find_best_configuration .*/a -o .*older.yaml' stderr
+has "in predict.yaml too" 'does not record by which weights' p/predict.yaml
 sed '/weights of fold 1/d' "$file" >"$out/added.yaml"
 check "a fold that was added by hand" 0 predict -m "$out/added.yaml"
-has "is told so too" 'added.yaml does not say by which weights' stderr
+has "is told so too" 'added.yaml does not record by which weights' stderr
 printf 'format: 1\nmodels:\n  - {results: a, folds: [0]}\n' >"$out/hand.yaml"
 check "models that nobody chose" 0 predict -m "$out/hand.yaml"
 lacks "need no weights" warning stderr
@@ -83,7 +83,7 @@ train longer 0 --epochs 3 --no-validation
 mv "$out/longer/fold_0/checkpoint_final.safetensors" "$out/b/fold_0/checkpoint_latest.safetensors"
 check "a latest checkpoint that has come further" 0 predict -m "$out/b"
 has "is told with the way to it" \
-    'warning: .*/b: the training of fold 0 (1 epochs, now 3) went on after checkpoint_final and is not finished.*--checkpoint latest' stderr
+    'warning: .*/b: the training of fold 0 (1 epochs, now 3) was continued after checkpoint_final and is not finished.*--checkpoint latest' stderr
 is "in one line" test "$(grep -c warning "$out/stderr")" -eq 1
 check "the newer weights" 0 predict -m "$out/b" --checkpoint latest
 has "are those of that fold alone" 'folds: "\?0"\?$' p/predict.yaml

@@ -60,7 +60,7 @@ has "mean 1" '^ *Dice: *.*1.0' e3/summary.yaml
 check "the mean of its probabilities" 0 "$build/ensemble" "$out/p_psr" "$out/p_psr" -o "$out/mean" --quiet
 is "lies there as well" cmp "$out/mean/phantom_005.nii.gz" "$out/p_psr/phantom_005.nii.gz"
 check "predict PSR with a network that saw RAS" 0 "$build/predict" -i "$out/in_psr" -o "$out/p_bad" -m "$out/model_ras" -j1 --quiet
-has "is told with the file" 'warning: case phantom_005: .*phantom_005_0000.nii.gz: its orientation is PSR, and training saw RAS only' stderr
+has "is told with the file" 'warning: case phantom_005: .*phantom_005_0000.nii.gz: its orientation is PSR, and the training images had RAS only' stderr
 
 # Told once of each orientation, on the terminal; of a file that can have none with advice that fits.
 cp "$out/in_psr/phantom_005_0000.nii.gz" "$out/in_psr/phantom_006_0000.nii.gz"
@@ -68,14 +68,14 @@ cp "$out/in_psr/phantom_005_0000.nii.gz" "$out/in_psr/phantom_006_0000.nii.gz"
 "$build/make_phantom" -o "$out/tif5" --cases 5 --size 2x32x32 --ending .tif --quiet
 "$build/make_phantom" -o "$out/tif" --cases 2 --size 2x32x32 --ending .tif --quiet
 check "predict volumes of several orientations" 0 "$build/predict" -i "$out/in_psr" "$out"/tif/imagesTr/*.tif -o "$out/p_many" -m "$out/model_ras" -j1 --quiet
-is "is told of each once" test "$(grep -c 'warning: .*take left for right' "$out/stderr")" -eq 3
-has "with where the others are named" 'phantom_005_0000.nii.gz: its orientation is PSR.*predict.yaml alone' stderr
+is "is told of each once" test "$(grep -c 'warning: .*confuse left and right' "$out/stderr")" -eq 3
+has "with where the others are named" 'phantom_005_0000.nii.gz: its orientation is PSR.*only in predict.yaml' stderr
 has "and recorded of each case" 'phantom_006_0000.nii.gz: its orientation is PSR' p_many/predict.yaml
 has "TIFF holds none" 'phantom_001_0000.tif: it has no orientation, .*TIFF, PNG and BMP have none: store it as NIfTI' stderr
 check "a network of TIFF volumes" 0 sh -c '"$0/plan_and_preprocess" "$1/tif5" -o "$1/pre_tif" --override "$1/narrow.yaml" -j1 --quiet &&
     "$0/train" "$1/pre_tif" all -o "$1/model_tif" $2' "$build" "$out" "$short"
 check "predicts them" 0 "$build/predict" -i "$out/tif5/imagesTr" -o "$out/p_tif" -m "$out/model_tif" -f all -j1 --quiet
-lacks "without a word" 'left for right' stderr
+lacks "without a word" 'left and right' stderr
 
 # Networks that read a volume with other axes have no mean.
 check "train, as stored" 0 "$build/train" "$out/pre_ras" 1 -o "$out/model_ras" $short --save-probabilities

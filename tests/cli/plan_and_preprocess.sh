@@ -47,7 +47,7 @@ check "an unfinished case is made anew" exits 0 "5 cases were up to date" runs
 cp -r "$out/p" "$out/one"
 check "one thread gives the same files" exits 0 done "$program" "$raw" -o "$out/one" -j 1 --overwrite
 check "byte for byte" diff -r -x plan_and_preprocess.log "$out/p" "$out/one"
-check "--verify draws all cases" exits 0 "is sound" runs --verify
+check "--verify draws all cases" exits 0 "no error was found in the dataset" runs --verify
 check "its files" files "$out/p/verify/sheet_001.png" "$out/p/verify/index.yaml"
 check "--explain" exits 0 "^batch: " runs --explain
 printf 'training: {recompute: true}\n' >"$out/over.yaml"
@@ -75,9 +75,9 @@ check "an unknown network is named" exits 2 "no network swin_umamba_e here.*near
 cp "$out/p/splits_final.yaml" "$out/mine.yaml"
 printf -- '- train: [phantom_001, phantom_002]\n  val: [phantom_003]\n' >"$out/p/splits_final.yaml"
 cp "$out/p/splits_final.yaml" "$out/mine.yaml"
-check "the user's own splits stay" exits 0 "splits: your own, .*splits_final.yaml, 1 fold" runs
+check "the user's own splits stay" exits 0 "splits: from your file .*splits_final.yaml, 1 fold" runs
 check "untouched" cmp "$out/p/splits_final.yaml" "$out/mine.yaml"
-check "no dataset is wrong usage" exits 2 "the folder of the dataset is missing" "$program" -o "$out/p"
+check "no dataset is wrong usage" exits 2 "DATASET, the folder of the raw dataset, is missing" "$program" -o "$out/p"
 check "no output is wrong usage" exits 2 "PATH is missing" "$program" "$raw"
 check "a dataset that is not there" exits 1 "dataset.json" "$program" "$out/nowhere" -o "$out/p"
 ln -s "$raw" "$out/Dataset901_Other"

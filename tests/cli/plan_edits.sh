@@ -70,7 +70,7 @@ has "is refused" 'plans.yaml: the plan is for 2 channels, the dataset has 1' std
 is "before anything is measured" test ! -e "$out/p1/dataset_fingerprint.yaml"
 sed -i 's/"numTraining"/"overwrite_image_reader_writer": "NibabelIOWithReorient", "numTraining"/' "$raw/dataset.json"
 check "a plan that reads otherwise than dataset.json says" 0 "$build/plan_and_preprocess" "$raw" -o "$out/p1" --plans "$pre/plans.yaml" -j1 --quiet
-has "is told" 'warning: dataset.json: overwrite_image_reader_writer: NibabelIOWithReorient is not used: the plan says SimpleITKIO' stderr
+has "is told" 'warning: dataset.json: overwrite_image_reader_writer: NibabelIOWithReorient is not used: the plan has SimpleITKIO' stderr
 sed -i 's/"overwrite_image_reader_writer": "NibabelIOWithReorient", //' "$raw/dataset.json"
 
 # ---- what stands between two runs

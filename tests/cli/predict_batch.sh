@@ -26,11 +26,11 @@ is "with the labels' names" test -s "$out/pa/dataset.json"
 check "and without" 0 predict -o "$out/labels" -m "$out/a"
 same "to the same labels" "$out/pa" "$out/labels"
 check "a rerun keeps all" 0 predict -o "$out/pa" -m "$out/a" --save-probabilities
-has "and says so" '6 of 6 cases were there already' stderr
+has "and says so" '6 of 6 cases existed already' stderr
 first=$(ls "$out"/pa/*.npy | head -1); case=$(basename "$first" .npy)
 rm "$out/pa/$case.yaml"
 check "what was left half done is done again" 0 predict -o "$out/pa" -m "$out/a" --save-probabilities
-has "it alone" '5 of 6 cases were there already' stderr
+has "it alone" '5 of 6 cases existed already' stderr
 
 check "a second model" 0 predict -o "$out/pb" -m "$out/b" --save-probabilities
 check "an ensemble of one changes nothing" 0 "$build/ensemble" "$out/pa" -o "$out/ea"
@@ -44,7 +44,7 @@ check "predict runs both by itself" 0 predict -o "$out/both" -m "$out/both.yaml"
 same "to the same labels as the ensemble's" "$out/eab" "$out/both"
 rm -r "$out/both/model_1" "$out/both/model_2" "$out/both/$case.nii.gz"
 check "what is there is kept without the models' own" 0 predict -o "$out/both" -m "$out/both.yaml"
-has "what is not is made" '5 of 6 cases were there already' stderr
+has "what is not is made" '5 of 6 cases existed already' stderr
 same "again" "$out/eab" "$out/both"
 sed 's/\[\]$/[[1, 2]]/' "$out/both.yaml" >"$out/processed.yaml"
 check "post-processing" 0 predict -o "$out/processed" -m "$out/a" --postprocessing "$out/processed.yaml"
@@ -71,7 +71,7 @@ check "which is not replaced by them" 1 "$build/predict" "$out/lone.nii.gz" -o "
 has "and told so" 'case lone: its labels would replace .*which belongs to an image' stderr
 is "it is as it was" cmp "$out/lone.nii.gz" "$out/raw/imagesTr/${case}_0000.nii.gz"
 check "a model that is nowhere" 1 predict -o "$out/lost" -m "$out/nowhere"
-has "is named" 'nowhere: does not exist' stderr
+has "is named" 'nowhere does not exist' stderr
 mkdir "$out/mixed"; cp "$out"/raw/imagesTr/*_0000.nii.gz "$out/mixed"
 head -c 400 "$out/raw/imagesTr/${case}_0000.nii.gz" >"$out/mixed/${case}_0000.nii.gz"
 check "a bad image among good ones" 1 "$build/predict" -i "$out/mixed" -o "$out/some" -m "$out/both.yaml"

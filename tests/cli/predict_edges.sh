@@ -20,11 +20,11 @@ check "images in two files" 0 predict -i "$images" -o "$out/p" -m "$out/mhd"
 has "both are recorded" 'outputs: {phantom_002.mhd: [0-9a-f]*, phantom_002.zraw: ' p/predict.yaml
 before=$(cksum <"$out/p/phantom_001.zraw"); rm "$out/p/phantom_001.zraw"
 check "voxels that were lost" 0 predict -i "$images" -o "$out/p" -m "$out/mhd"
-has "are made anew, the others kept" '4 of 5 cases were there already' stderr
+has "are made anew, the others kept" '4 of 5 cases existed already' stderr
 is "as they were" test "$(cksum <"$out/p/phantom_001.zraw")" = "$before"
 cp "$out/p/phantom_003.zraw" "$out/p/phantom_002.zraw"
 check "voxels that were edited" 1 predict -i "$images" -o "$out/p" -m "$out/mhd"
-has "are named" 'phantom_002.zraw is no longer what predict wrote there' stderr
+has "are named" 'phantom_002.zraw was changed since predict wrote it' stderr
 mkdir "$out/side"; cp "$image.zraw" "$out/side/a.zraw"
 sed 's/phantom_001_0000.zraw/a.zraw/' "$image.mhd" >"$out/side/a_0000.mhd"; before=$(cksum <"$out/side/a.zraw")
 check "an output over the voxels of an image" 1 predict -i "$out/side" -o "$out/side" -m "$out/mhd" --overwrite
@@ -33,12 +33,12 @@ check "a file beside them too" 1 predict -i "$out/side" -o "$out/side/a.mhd" -m 
 is "they are as they were" test "$(cksum <"$out/side/a.zraw")" = "$before"
 mkdir "$out/own"; echo mine >"$out/own/seg.zraw"
 check "voxels of another image" 1 predict -i "$image.mhd" -o "$out/own/seg.mhd" -m "$out/mhd"
-has "are named" 'own/seg.zraw is there already' stderr
+has "are named" 'own/seg.zraw exists already' stderr
 check "--overwrite" 0 predict -i "$image.mhd" -o "$out/own/seg.mhd" -m "$out/mhd" --overwrite
 
 # Options.
 check "folds as nnU-Net takes them" 2 predict -i "$images" -o "$out/q" -m "$out/mhd" -f 0 1 2
-has "are told how to write" 'folds are joined by commas, as -f 0,1' stderr
+has "are told how to write" 'separate folds by commas, as in -f 0,1' stderr
 check "two models" 2 predict -i "$images" -o "$out/q" -m "$out/mhd" -m "$out/png"
 has "are told what averages them" 'inference.yaml' stderr
 check "two outputs" 2 predict -i "$images" -o "$out/q" -o "$out/r" -m "$out/mhd"
@@ -70,22 +70,22 @@ mkdir "$out/lost"; cp "$image.mhd" "$out/lost/a_0000.mhd"
 check "images without voxels" 1 predict -i "$out/lost" -o "$out/h" -m "$out/mhd"
 check "do not keep another model from the folder" 0 predict -i "$image.mhd" -o "$out/h" -m "$out/mhd" --tta
 check "a volume for a model of pictures" 1 predict -i "$image.mhd" -o "$out/i" -m "$out/png"
-has "is refused with the way out" 'a picture cannot hold the 3 slices of .*, as -o seg.mhd' stderr
+has "is refused with the way out" 'a picture cannot store the 3 slices of .*, such as -o seg.mhd' stderr
 
 # Several models.
 models() { printf 'format: 1\nmodels:\n  - {results: %s, folds: [0]}\n  - {results: %s, folds: [0]}\n%s\n' "$1" "$2" "$3" >"$out/m.yaml"; }
 models mhd mhd 'postprocessing: [[1], [7]]'
 check "post-processing of another dataset" 1 predict -i "$image.mhd" -o "$out/j" -m "$out/m.yaml"
-has "is named" 'names label 7, and the labels of .*mhd go up to 2' stderr
+has "is named" 'has label 7, and the labels of .*mhd go up to 2' stderr
 models mhd mhd ''
 check "probabilities of several models" 0 predict -i "$image.mhd" -o "$out/j" -m "$out/m.yaml" --save-probabilities --quiet
-has "are said to be each one's" 'those of their mean are not written' stderr
+has "are said to be each one's" 'their mean is not written' stderr
 cp -r "$images" "$out/images"; cp "$out/images/phantom_002_0000.zraw" "$out/images/phantom_001_0000.zraw"
 check "an image that is another one now" 0 predict -i "$out/images/phantom_001_0000.mhd" -o "$out/j" -m "$out/m.yaml" --save-probabilities
-is "is told of once" test "$(grep -c 'is made anew' "$out/stderr")" -eq 1
+is "is told of once" test "$(grep -c 'is predicted again' "$out/stderr")" -eq 1
 printf '%s\n' 'postprocessing: [[7]]' 'models: [{results: mhd, folds: [0]}]' 'format: 1' >"$out/seven.yaml"
 check "in ensemble too" 1 "$build/ensemble" "$out/j/model_1" "$out/j/model_2" -o "$out/k" --postprocessing "$out/seven.yaml"
-has "it is named" 'names label 7, and the labels of .*model_1/dataset.json go up to 2' stderr
+has "it is named" 'has label 7, and the labels of .*model_1/dataset.json go up to 2' stderr
 cp -r "$out/mhd" "$out/other"
 sed 's/"0": *"[^"]*"/"0": "CT"/' "$out/mhd/dataset.json" >"$out/other/dataset.json"; models mhd other ''
 check "models of other images" 0 predict -i "$image.mhd" -o "$out/l" -m "$out/m.yaml" --quiet
@@ -99,10 +99,10 @@ has "are refused" 'cannot predict the same images' stderr
 # What a folder lacks.
 cp -r "$out/mhd" "$out/best"; mv "$out/best/fold_0/checkpoint_final.safetensors" "$out/best/fold_0/checkpoint_best.safetensors"
 check "a training that is not finished" 1 predict -i "$image.mhd" -o "$out/s" -m "$out/best"
-has "is told with the checkpoint that is there" 'fold 0 has no checkpoint_final, but checkpoint_best: take it with --checkpoint best, or finish' stderr
+has "is told with the checkpoint that is there" 'fold 0 has no checkpoint_final, but checkpoint_best: use it with --checkpoint best, or finish' stderr
 check "which is taken" 0 predict -i "$image.mhd" -o "$out/s" -m "$out/best" --checkpoint best
 check "one that is not there" 1 predict -i "$image.mhd" -o "$out/t" -m "$out/best" -f 0 --checkpoint latest
-has "is told with what is" 'fold_0 has no checkpoint_latest, but checkpoint_best: take it with --checkpoint best$' stderr
+has "is told with what is" 'fold_0 has no checkpoint_latest, but checkpoint_best: use it with --checkpoint best$' stderr
 rm "$out/best/plans.yaml"
 check "folds without their plan" 1 predict -i "$image.mhd" -o "$out/t" -m "$out/best"
-has "are told so" 'folds are there, but no plans.yaml' stderr
+has "are told so" 'there are folds, but no plans.yaml' stderr

@@ -40,7 +40,7 @@ is "is told of once" test "$(grep -c "case $id:" "$out/stderr")" -eq 1
 has "and recorded" "{case: $id, state: failed, error: " bads/predict.yaml
 mkdir "$out/png" "$out/capitals"; touch "$out/png/a.png" "$out/png/b.png"; cp "$image" "$out/capitals/A_0000.NII.GZ"
 check "images of another format" 1 predict -i "$out/png" -o "$out/none" -m "$out/one"
-has "are named" 'no image with the ending .nii.gz is there, .* but 2 .png files' stderr
+has "are named" 'there is no image with the ending .nii.gz, .* but 2 .png files' stderr
 check "endings in capitals" 0 predict -i "$out/capitals" -o "$out/small" -m "$out/one"
 is "are read" test -s "$out/small/A.nii.gz"
 check "a raw dataset in place of its images" 1 predict -i "$out/raw_one" -o "$out/none" -m "$out/one"
@@ -51,7 +51,7 @@ for i in 0 1; do # frames of a film, each with both channels
     head -c 2048 "$image" >>"$out/frame_000$i.mha"; head -c 2048 "$image" | wc -c | grep -q 2048 || echo "not ok - too small an image"
 done
 check "frames that are numbered from 0" 1 predict "$out"/frame_000?.mha -o "$out/frames" -m "$out/two"
-has "are no channels" 'frame_0000.mha: expected 2.*each of these files holds all channels: .* as frame_0000_0000.mha' stderr
+has "are no channels" 'frame_0000.mha: expected 2.*each of these files has all channels: .* as frame_0000_0000.mha' stderr
 
 # Outputs.
 check "a file for one case" 0 predict -i "$image" -o "$out/new/segmentation.nii.gz" -m "$out/one"
@@ -59,12 +59,12 @@ predict -i "$images" -o "$out/labels" -m "$out/one" --quiet
 is "is written" cmp "$out/new/segmentation.nii.gz" "$out/labels/$id.nii.gz"
 is "alone" test "$(ls "$out/new" | wc -l)" -eq 1
 check "not over one that is there" 1 predict -i "$image" -o "$out/new/segmentation.nii.gz" -m "$out/one"
-has "but with" 'is there already: give another name with -o, or --overwrite' stderr
+has "but with" 'exists already: give another name with -o, or --overwrite' stderr
 check "--overwrite" 0 predict -i "$image" -o "$out/new/segmentation.nii.gz" -m "$out/one" --overwrite
 check "another format" 0 predict -i "$image" -o "$out/new/segmentation.nii" -m "$out/one"
 is "holds the same" test "$(gzip -dc "$out/new/segmentation.nii.gz" | cksum)" = "$(cksum <"$out/new/segmentation.nii")"
 check "a picture of a volume" 1 predict -i "$image" -o "$out/new/segmentation.png" -m "$out/one"
-has "is none" 'a picture cannot hold the 2 slices' stderr
+has "is none" 'a picture cannot store the 2 slices' stderr
 check "the image itself" 1 predict -i "$image" -o "$image" -m "$out/one" --overwrite
 has "is no output" 'belongs to the image itself' stderr
 check "a file for five cases" 1 predict -i "$images" -o "$out/all.nii.gz" -m "$out/one"
@@ -88,7 +88,7 @@ has "is not replaced" 'spleen' own/dataset.json
 # Models.
 model() { what=$1; want=$2; path=$3; shift 3; check "$what" "$want" predict -i "$image" -o "$out/by_model" -m "$path" "$@"; }
 model "a fold's folder" 0 "$out/one/fold_0"
-has "leads to the results above" 'taken is fold 0 of the results folder .*/one' stderr
+has "leads to the results above" 'using fold 0 of the results folder .*/one' stderr
 model "a checkpoint" 0 "$out/one/fold_0/checkpoint_final.safetensors"
 has "too" 'fold 0 of the results folder .*/one, checkpoint final' stderr
 model "a checkpoint and another" 1 "$out/one/fold_0/checkpoint_final.safetensors" --checkpoint best
@@ -105,7 +105,7 @@ model "a raw dataset" 1 "$out/raw_one"
 has "too" 'is a raw dataset' stderr
 cp "$out/one/fold_0/checkpoint_final.safetensors" "$out/alone.safetensors"
 model "weights alone" 1 "$out/alone.safetensors"
-has "are no model" 'weights alone are no model' stderr
+has "are no model" 'these are only weights' stderr
 model "a plan" 1 "$out/one/plans.yaml"
 for file in dataset.json plans.yaml; do
     cp -r "$out/one" "$out/lacks"; rm "$out/lacks/$file"

@@ -25,10 +25,10 @@ has "the program's version" 'program version' p/predict.yaml
 has "a case with its image and its labels" "{case: $one, state: done, inputs: {${one}_0000.nii.gz: .*}, outputs: {$one.nii.gz: " p/predict.yaml
 lacks "no path" "$out" p/predict.yaml
 check "the same again" 0 predict -o "$out/p" -m "$out/a" -f 0
-has "all is kept" '5 of 5 cases were there already' stderr
+has "all is kept" '5 of 5 cases existed already' stderr
 mv "$out/a" "$out/elsewhere"; mv "$out/images" "$out/moved"; mv "$out/p" "$out/q"
 check "where everything has moved" 0 "$build/predict" -i "$out/moved" -o "$out/q" -m "$out/elsewhere" -f 0
-has "too" '5 of 5 cases were there already' stderr
+has "too" '5 of 5 cases existed already' stderr
 mv "$out/elsewhere" "$out/a"; mv "$out/moved" "$out/images"; mv "$out/q" "$out/p"
 
 # Another model, other options.
@@ -59,26 +59,26 @@ is "nothing was touched" test "$(sum)" = "$before"
 check "--overwrite makes them anew" 0 predict -o "$out/p" -m "$out/b" --overwrite
 is "all of them" test "$(sum)" != "$before"
 check "they are the other model's now" 0 predict -o "$out/p" -m "$out/b"
-has "and kept" '5 of 5 cases were there already' stderr
+has "and kept" '5 of 5 cases existed already' stderr
 check "one case of the first model again" 0 "$build/predict" -i "$out/images/${one}_0000.nii.gz" -o "$out/p" -m "$out/a" -f 0 --overwrite
-has "that the others are another's is said" '4 other cases there were made by another model' stderr
+has "that the others are another's is said" '4 other cases in it were made by another model' stderr
 check "and they don't count as its own" 1 predict -o "$out/p" -m "$out/a" -f 0
-has "nor are they replaced" '4 files of these names are there already, and .*predict.yaml does not say that predict made them' stderr
+has "nor are they replaced" '4 files with names of outputs are there already, and .*predict.yaml does not record that predict made them' stderr
 
 # Images and outputs that changed.
 rm -r "$out/p"; predict -o "$out/p" -m "$out/a" -f 0 --quiet
 touch "$out"/images/*
 check "touched images" 0 predict -o "$out/p" -m "$out/a" -f 0
-has "are the same ones" '5 of 5 cases were there already' stderr
+has "are the same ones" '5 of 5 cases existed already' stderr
 touch -r "$out/images/${one}_0000.nii.gz" "$out/stamp"
 cp "$out/images/${two}_0000.nii.gz" "$out/images/${one}_0000.nii.gz"; touch -r "$out/stamp" "$out/images/${one}_0000.nii.gz"
 check "an image that became another one" 0 predict -o "$out/p" -m "$out/a" -f 0
-has "is predicted anew" "case $one is made anew: its image is another one (${one}_0000.nii.gz: " stderr
-has "alone" '4 of 5 cases were there already' stderr
+has "is predicted anew" "case $one is predicted again: its image has changed (${one}_0000.nii.gz: " stderr
+has "alone" '4 of 5 cases existed already' stderr
 is "to its own labels" cmp "$out/p/$one.nii.gz" "$out/p/$two.nii.gz"
 echo correction >>"$out/p/$one.nii.gz"; cp "$out/p/$one.nii.gz" "$out/corrected"
 check "labels that somebody edited" 1 predict -o "$out/p" -m "$out/a" -f 0
-has "are named" "case $one: .*$one.nii.gz is no longer what predict wrote there" stderr
+has "are named" "case $one: .*$one.nii.gz was changed since predict wrote it" stderr
 is "and left as they are" cmp "$out/corrected" "$out/p/$one.nii.gz"
 rm "$out/p/$one.nii.gz"
 check "labels that were removed" 0 predict -o "$out/p" -m "$out/a" -f 0
@@ -87,7 +87,7 @@ check "probabilities besides" 0 predict -o "$out/p" -m "$out/a" -f 0 --save-prob
 has "are made" "$two.npy: [0-9a-f]" p/predict.yaml
 mkdir "$out/hand"; echo mine >"$out/hand/$one.nii.gz"
 check "a file that predict did not make" 1 predict -o "$out/hand" -m "$out/a" -f 0
-has "is named" "1 file of these names is there already, .* the first is .*/hand/$one.nii.gz" stderr
+has "is named" "1 file with names of outputs is there already, .* the first is .*/hand/$one.nii.gz" stderr
 is "and stays" test "$(cat "$out/hand/$one.nii.gz")" = mine
 is "nothing is begun" test "$(ls "$out/hand" | wc -l)" -eq 1
 echo '{' >"$out/p/predict.yaml"
@@ -120,7 +120,7 @@ check "one of them another" 1 predict -o "$out/both" -m "$out/folds.yaml"
 has "is named" 'model 2: folds: 0, now 1' stderr
 cp "$out/raw/imagesTr/${one}_0000.nii.gz" "$out/images/${one}_0000.nii.gz"
 check "an image that became another one" 0 predict -o "$out/both" -m "$out/both.yaml"
-has "is predicted anew by both" '4 of 5 cases were there already' stderr
+has "is predicted anew by both" '4 of 5 cases existed already' stderr
 rm -r "$out/both"/model_*
 check "the models' own folders are not needed" 0 predict -o "$out/both" -m "$out/both.yaml"
-has "to keep the mean" '5 of 5 cases were there already' stderr
+has "to keep the mean" '5 of 5 cases existed already' stderr

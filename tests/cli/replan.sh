@@ -39,7 +39,7 @@ has "of the same" 'network.width 0.125 (planned 0.0625)' stderr
 printf 'training: {epochs: 5}\n' >"$out/more.yaml"; cat "$out/narrow.yaml" >>"$out/more.yaml"
 check "an edit wins against --override" 0 "$build/plan_and_preprocess" "$raw" -o "$pre" --override "$out/more.yaml" -j1
 has "which is said" 'training.epochs 77 (planned 5)' stderr
-has "other options are no edits, but told" 'planned otherwise than the last time: training.epochs: 1000, now 5' stderr
+has "other options are no edits, but told" 'planned values that differ from the last run: training.epochs: 1000, now 5' stderr
 edit patch_size '[33, 64]'
 check "an edit that cannot be is refused" 1 plan
 has "with its place" 'pre/plans.yaml, changed by hand: .*patch_size: found 33x64' stderr
@@ -52,7 +52,7 @@ has "by name, with --quiet too" 'warning: --overwrite dropped your edits of .*tr
 is "all of them" cmp "$pre/plans.yaml" "$out/planned.yaml"
 mkdir "$out/other"; cp "$pre/plans.yaml" "$out/other/"
 check "a plans.yaml that nobody knows is refused" 1 "$build/plan_and_preprocess" "$raw" -o "$out/other" -j1
-has "with what to do" '\-\-plans .*other/plans.yaml takes it as it is' stderr
+has "with what to do" '\-\-plans .*other/plans.yaml uses it as it is' stderr
 check "which does that" 0 "$build/plan_and_preprocess" "$raw" -o "$out/other" --plans "$out/other/plans.yaml" -j1 --quiet
 is "without a change" cmp "$out/other/plans.yaml" "$out/planned.yaml"
 
@@ -60,14 +60,14 @@ is "without a change" cmp "$out/other/plans.yaml" "$out/planned.yaml"
 command -v flock >/dev/null && {
     flock -F "$pre/.lock" sleep 30 & pid=$!; sleep 0.2
     check "two planners on one folder" 1 plan
-    has "are told apart" 'another plan_and_preprocess is writing there' stderr
+    has "are told apart" 'is in use by another plan_and_preprocess' stderr
     check "a training does not read meanwhile" 1 "$build/train" "$pre" 0 -o "$out/results" --epochs 1
-    has "which is said" 'plan_and_preprocess is writing there' stderr
+    has "which is said" 'plan_and_preprocess is writing to it' stderr
     kill $pid 2>/dev/null; wait $pid 2>/dev/null; pid=
     flock -F -s "$pre/.lock" sleep 30 & pid=$!; sleep 0.2
     check "readers side by side" 0 "$build/train" "$pre" 0 -o "$out/results" --epochs 1 --iterations-per-epoch 1 --validation-iterations 1 \
         --batch-size 2 --patch-size 32x32 -j1 --quiet
     check "but no planner" 1 plan
-    has "it names train" 'or train is reading there' stderr
+    has "it names train" 'or by train, which reads it' stderr
     kill $pid 2>/dev/null; wait $pid 2>/dev/null; pid=
 } || echo "ok - one planner at a time # SKIP there is no flock(1)"

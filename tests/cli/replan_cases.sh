@@ -41,7 +41,7 @@ last=$raw/labelsTr/phantom_030.nii.gz # on the second sheet: the labels change p
 gunzip -c "$last" >"$out/last.nii"
 { head -c 352 "$out/last.nii"; tail -c +353 "$out/last.nii" | tr '\001\002' '\002\001'; } | gzip -c >"$last"
 check "a corrected label, without --verify" 0 "$build/plan_and_preprocess" "$raw" -o "$pre" --override "$out/narrow.yaml" -j1
-has "it is said" 'pre/verify: these contact sheets do not show the dataset as it is now: they are drawn anew' stderr
+has "it is said" 'pre/verify: these contact sheets show an earlier state of the dataset and are drawn again' stderr
 is "its sheet is another one" test ! "$(drawn before sheet_002.png && echo same)"
 is "with the same picture of the others" drawn before sheet_001.png
 copy corrected

@@ -24,7 +24,7 @@ files() { (cd "$1" && find . -type f ! -name .lock | sort | xargs cksum); }
 r=$out/r
 check "fold 0" 0 train "$r" 0 --no-validation
 check "fold 1 with other options" 1 plain "$r" 1 --batch-size 3 --epochs 5
-has "is refused with keys and values" 'plans.yaml is another plan than these options make, and the one of fold_0: batch_size: 2, now 3; training.epochs: 2, now 5; leave these options away' stderr
+has "is refused with keys and values" 'plans.yaml differs from the plan with these options, and is that of fold_0: batch_size: 2, now 3; training.epochs: 2, now 5; omit these options' stderr
 is "and leaves no empty folder" test ! -e "$r/fold_1"
 check "fold 1 without options" 0 plain "$r" 1 --no-validation
 has "follows fold 0, and says so" 'the plan is that of fold_0 (.*/r/plans.yaml); .*: patch_size: .*, now \[32, 32\]; training.epochs: 1000, now 2;' stderr
@@ -33,17 +33,17 @@ has "in two epochs" '^1,' r/fold_1/metrics.csv
 check "fold 2 with the same options" 0 train "$r" 2 --no-validation
 lacks "has nothing to say" 'the plan is that' stderr
 check "fold 3 by the time there is" 0 plain "$r" 3 --minutes 100 --no-validation
-has "has the length of the others" 'minutes does not count: .*2 epochs of 2 iterations' stderr
+has "has the length of the others" 'minutes has no effect: .*2 epochs of 2 iterations' stderr
 sed -i 's/^    drop_path: .*/    drop_path: 0.3/; s/drop_path: 0.2/drop_path: 0.3/' "$out/pre/plans.yaml"
 check "when the preprocessed plan has changed, fold 4" 1 plain "$r" 4
 has "is refused with the key" 'pre/plans.yaml was changed since .*/r was begun: network.drop_path: 0.2, now 0.3; all folds' stderr
 check "what has begun goes on" 0 plain "$r" 0 --continue --epochs 3 --no-validation
-has "and says so" 'pre/plans.yaml was changed since .*drop_path.*; the run goes on by .*/r/plans.yaml' stderr
+has "and says so" 'pre/plans.yaml was changed since .*drop_path.*; the run continues with .*/r/plans.yaml' stderr
 sed -i 's/drop_path: 0.3/drop_path: 0.2/' "$out/pre/plans.yaml"
 cp "$r/plans.yaml" "$out/plans.yaml"
 sed -i 's/batch_size: 2/batch_size: 3/' "$r/plans.yaml"
 check "plans.yaml of the results, changed" 1 plain "$r" 0 --continue --epochs 4
-has "is refused with the key" 'checkpoint_final.safetensors was trained by another plan than .*/r/plans.yaml is now: batch_size: 2, now 3; undo' stderr
+has "is refused with the key" 'checkpoint_final.safetensors was trained by another plan than the present .*/r/plans.yaml: batch_size: 2, now 3; undo' stderr
 check "for a new fold too" 1 plain "$r" 4
 has "with the key" 'fold_0/checkpoint_final.safetensors was trained by another plan .*: batch_size: 2, now 3; undo' stderr
 cp "$out/plans.yaml" "$r/plans.yaml"

@@ -20,8 +20,8 @@ train() { # FOLD OPTIONS…
 }
 check "it trains" 0 train 0 --json-log --precision bf16
 has "labels that no case shows are named, the first of them" \
-    'warning: 58 of 60 labels are in no training case, and cannot be learned: organ_3, \(organ_[4-7], \)\{4\}organ_8 and 52 more$' stderr
-has "once" 'warning: 58 of 60 labels are in no validation case, and left out of the pseudo Dice: 58 of those that no training case has$' stderr
+    'warning: 58 of 60 labels are in no training case, so the network cannot learn them: organ_3, \(organ_[4-7], \)\{4\}organ_8 and 52 more$' stderr
+has "once" 'warning: 58 of 60 labels are in no validation case, and left out of the pseudo Dice: 58 of those that are in no training case$' stderr
 is "in two lines" test "$(grep -c 'organ_3' "$out/stderr")" -eq 1
 has "in the log too" 'warning: 58 of 60 labels are in no training case.* and 52 more$' r/fold_0/training_log.txt
 has "the terminal has the mean and the worst" 'epoch 1 (2 of 2): .* of 60 classes: mean [0-9.]*, worst [12]: [0-9.]*, [12]: [0-9.]*, EMA [0-9.]*,' stderr
@@ -34,9 +34,9 @@ has "and in JSON" '^{"epoch": 1,' stdout
 has "what is counted is said" 'iterations: 6 done' stderr
 check "a finished run that goes on" 0 train 0 --continue --quiet --no-validation
 check "without --quiet" 0 train 0 --continue --no-validation
-has "says that nothing is left" 'nothing is left to train: all 2 epochs are done' stderr
+has "says that nothing is left" 'the training is finished: all 2 epochs are done' stderr
 check "--continue where nothing is" 0 train 1 --continue --quiet --no-validation
-has "says that it begins anew" 'warning: .*/r/fold_1: no checkpoint is there to go on from: the training begins anew' stderr
+has "says that it begins anew" 'warning: .*/r/fold_1: there is no checkpoint to continue from: the training starts from the beginning' stderr
 has "in the log too" 'warning: .*begins anew' r/fold_1/training_log.txt
 check "fold all" 0 train all
 has "does not call them validation cases" 'mean foreground Dice of the training cases, which fold all predicts: ' stderr

@@ -86,7 +86,7 @@ check "a second run in the folder is refused" 1 train "$out/c" 0 --continue --it
 has "while the first is there" 'another run is writing' stderr
 kill -INT $pid; wait $pid; status=$?
 is "SIGINT ends it with 130" test $status -eq 130
-has "it says how to go on" 'interrupted in epoch 0; all is saved in .*: --continue goes on' first
+has "it says how to go on" 'interrupted in epoch 0; all is saved in .*: --continue continues the training' first
 is "and its state is saved" test -s "$out/c/fold_0/checkpoint_latest.safetensors"
 
 printf 'training: {pretrained: "%s", freeze_encoder_epochs: 2}\n' "$out/a/fold_0/checkpoint_final.safetensors" >"$out/tuned.yaml"
@@ -94,7 +94,7 @@ check "a training starts from weights" 0 train "$out/f" 0 --override "$out/tuned
 has "and logs what it took" 'checkpoint_final.safetensors: ' f/fold_0/training_log.txt
 
 check "a loss that is no number ends it" 1 train "$out/d" 0 --learning-rate 100 --epochs 50
-has "with one clear line" 'error: epoch [0-9]*, iteration [0-9]*: the .* is not a number, first so in' stderr
+has "with one clear line" 'error: epoch [0-9]*, iteration [0-9]*: the .* is not a number, first in' stderr
 check "an unwritable place too" 1 train /proc/nowhere 0
 check "no such fold" 1 train "$out/e" 0 --override "$out/none.yaml"
 check "wrong usage" 2 "$build/train" "$out/pre" five -o "$out/e"
@@ -104,7 +104,7 @@ has "both of them" 'folds 0, 1, 6 cases' stderr
 is "one label map per case" test "$(ls "$out"/pred/*.nii.gz | wc -l)" -eq 6
 check "they can be evaluated" 0 "$build/evaluate" "$out/raw/labelsTr" "$out/pred" -o "$out/eval" -d "$out/a/dataset.json"
 check "a rerun keeps what is there" 0 "$build/predict" -i "$out/raw/imagesTr" -o "$out/pred" -m "$out/a"
-has "and says so" '6 of 6 cases were there already' stderr
+has "and says so" '6 of 6 cases existed already' stderr
 first=$(ls "$out/raw/imagesTr" | head -1); second=$(ls "$out/raw/imagesTr" | sed -n 2p)
 head -c 300 "$out/raw/imagesTr/$second" >"$out/cut_0000.nii.gz"
 check "a bad case does not stop the others" 1 \

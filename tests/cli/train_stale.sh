@@ -28,7 +28,7 @@ has "with the override in the command" 'type: .* --override .*spacing.yaml' stde
 cp -r "$out/pre" "$out/mixed"
 rm "$out/mixed/2d/phantom_002.yaml"
 check "a case that was not finished" 1 train "$out/mixed" "$out/x" --epochs 1
-has "is named" 'phantom_002.yaml: not there, so the preprocessing of this case was not finished; type: ' stderr
+has "is named" 'phantom_002.yaml does not exist, so the preprocessing of this case was not finished; type: ' stderr
 cp "$out/pre/2d/phantom_002.yaml" "$out/mixed/2d"
 printf '\054\001' | dd of="$out/mixed/2d/phantom_003_seg.npy" bs=1 seek=200 conv=notrunc 2>"$out/dd"
 check "labels that are not the preprocessed ones" 1 train "$out/mixed" "$out/x" --epochs 1

@@ -19,31 +19,31 @@ train() { "$build/train" "$@"; }
 check "the raw dataset instead of the preprocessed one" 1 train "$out/Dataset911_P" 0 -o "$out/x"
 has "is known" 'Dataset911_P: this is a raw dataset: .*type: plan_and_preprocess .*Dataset911_P -o PREPROCESSED' stderr
 check "the folder within" 1 train "$out/pre/2d" 0 -o "$out/x"
-has "is known, too" 'pre/2d: no plans.yaml is there: .*, here .*/pre/2d/\.\.' stderr
+has "is known, too" 'pre/2d: there is no plans.yaml: .*, here .*/pre/2d/\.\.' stderr
 check "no folder" 1 train "$out/nowhere" 0 -o "$out/x"
 has "is named" 'nowhere: no such folder: expected the folder that plan_and_preprocess wrote' stderr
 before=$(cksum <"$out/pre/plans.yaml")
 check "results into the preprocessed folder" 1 train "$out/pre" 0 -o "$out/pre/."
-has "are refused" 'cannot go into the preprocessed folder.*give another folder with -o' stderr
+has "are refused" 'cannot be written to the preprocessed folder.*give another folder with -o' stderr
 is "and change nothing" test "$before" = "$(cksum <"$out/pre/plans.yaml")"
 
 # Folds and options.
 for fold in fold_0 ALL 0-4 "$out/pre"; do
     check "fold $(basename "$fold")" 2 train "$out/pre" "$fold" -o "$out/x"
-    has "is told what it should be" 'expected one fold, 0, 1 …, or all' stderr
+    has "is told what it should be" 'expected one fold (0, 1 …, or all)' stderr
 done
 check "--continue with --overwrite" 2 train "$out/pre" 0 -o "$out/x" --continue --overwrite
 check "--val-only with --no-validation" 2 train "$out/pre" 0 -o "$out/x" --val-only --no-validation
 check "--val-only with --overwrite" 2 train "$out/pre" 0 -o "$out/x" --val-only --overwrite
 check "--save-probabilities with --no-validation" 2 train "$out/pre" 0 -o "$out/x" --no-validation --save-probabilities
-has "says why" 'it is the validation that saves them' stderr
+has "says why" 'has no effect with --no-validation: the validation writes them' stderr
 check "--val-only of nothing" 1 train "$out/pre" 0 -o "$out/x" --val-only
-has "says what to do" 'x/fold_0 holds no training yet: leave --val-only away' stderr
+has "says what to do" 'x/fold_0 contains no training yet: omit --val-only' stderr
 lacks "without a line of progress" 'validation: cases' stderr
 is "nothing of all this was begun" test ! -e "$out/x"
 check "a training" 0 train "$out/pre" 0 -o "$out/r" --quiet
 check "--val-only with options of training" 0 train "$out/pre" 0 -o "$out/r" --val-only --epochs 9 --seed 3 --quiet
-has "names them" 'warning: --val-only trains nothing, so these do not count: --epochs, --seed' stderr
+has "names them" 'warning: --val-only does not train, so these options have no effect: --epochs, --seed' stderr
 has "the log has how validation came out" 'validation: 2 cases, 2 of them predicted before.*mean foreground Dice 0\.' \
     r/fold_0/training_log.txt
 
@@ -51,12 +51,12 @@ has "the log has how validation came out" 'validation: 2 cases, 2 of them predic
 cp -r "$out/pre" "$out/one"
 printf '[{"train": ["phantom_001"], "val": []}]' >"$out/one/splits_final.json"
 check "a fold without validation cases" 1 train "$out/one" 0 -o "$out/y"
-has "is refused with what to do" 'no case to validate on .*training.validation_iterations of .*/one/plans.yaml to 0' stderr
+has "is refused with what to do" 'no validation case .*training.validation_iterations of .*/one/plans.yaml to 0' stderr
 sed -i 's/validation_iterations: 1/validation_iterations: 0/' "$out/one/plans.yaml"
 check "unless nothing shall be validated" 0 train "$out/one" 0 -o "$out/y" --quiet
-has "which is said" 'warning: the fold has no case to validate on' stderr
+has "which is said" 'warning: the fold has no validation case' stderr
 check "validation of it" 1 train "$out/one" 0 -o "$out/y" --val-only
-has "has nothing to do" 'fold_0/split.yaml: the fold has no case to validate on' stderr
+has "has nothing to do" 'fold_0/split.yaml: the fold has no validation case' stderr
 
 # A label that was changed, its size and time kept, while the run stood still.
 changed=$(grep -m 1 -o 'phantom_[0-9]*' "$out/r/fold_0/split.yaml")
@@ -71,7 +71,7 @@ check "the label is preprocessed, by the plan of the run" 0 \
 check "nothing is left to train" 0 train "$out/pre" 0 -o "$out/r" --continue --quiet
 lacks "so nothing is said of cases" 'images or labels were changed' stderr
 check "more epochs" 0 train "$out/pre" 0 -o "$out/r" --continue --epochs 3 --quiet
-has "the changed case is named" "warning: images or labels were changed since the run began, .*: 1 case: $changed;" stderr
+has "the changed case is named" "warning: images or labels were changed since the run began; .*: 1 case: $changed;" stderr
 has "in the log, too" "warning: images or labels were changed since the run began" r/fold_0/training_log.txt
 check "once more" 0 train "$out/pre" 0 -o "$out/r" --continue --epochs 4 --quiet
 lacks "it is not named again" 'images or labels were changed' stderr
@@ -113,4 +113,4 @@ sed -i 's/"bright_organ": 1/"bright_organ": 2/; s/"dark_organ": 2/"dark_organ": 
 check "other labels since" 1 train "$out/pre12" 0 -o "$out/r12" --val-only
 has "are said to be that" 'were made for other labels than those of .*/r12/dataset.json.*restore the labels' stderr
 check "another fold of other labels" 1 train "$out/pre12" 1 -o "$out/r12"
-has "is refused with the way out" 'r12 holds a training of other labels: .*another results folder with -o' stderr
+has "is refused with the way out" 'r12 contains a training with other labels: .*another results folder with -o' stderr

@@ -24,7 +24,7 @@ sed -i 's/"numTraining": 6/"numTraining": 4/' "$out/raw/dataset.json"
 check "two cases leave the dataset" 0 plan --plans "$out/r/plans_preprocessed.yaml"
 is "and their labels the preprocessed ones" test "$(ls "$out/pre/gt_segmentations" | wc -l)" -eq 8
 check "the others are validated again" 0 train --val-only
-has "the departed are named" "no longer in the dataset, not validated: .*$first" stderr
+has "the departed are named" "these cases are no longer in the dataset and are not validated: .*$first" stderr
 is "of one nothing is left" test -z "$(ls "$validation" | grep "^$second\\.")"
 is "of the other what somebody wrote" test "$(cd "$validation" && echo $first.*)" = "$first.json $first.npy"
 is "nor are others' files touched" test -s "$validation/notes.yaml" -a -s "$validation/view.png"

@@ -37,7 +37,7 @@ check "without --quiet" 0 train 0 --continue --no-validation
 has "says that nothing is left" 'the training is finished: all 2 epochs are done' stderr
 check "--continue where nothing is" 0 train 1 --continue --quiet --no-validation
 has "says that it begins anew" 'warning: .*/r/fold_1: there is no checkpoint to continue from: the training starts from the beginning' stderr
-has "in the log too" 'warning: .*begins anew' r/fold_1/training_log.txt
+has "in the log too" 'warning: .*starts from the beginning' r/fold_1/training_log.txt
 check "fold all" 0 train all
 has "does not call them validation cases" 'mean foreground Dice of the training cases, which fold all predicts: ' stderr
 has "says what its scores are worth" 'warning: fold all is validated on the cases that it was trained on' stderr

@@ -93,7 +93,7 @@ cp -r "$out/r" "$out/further"
 check "it goes on further" 0 train "$out/pre" 0 -o "$out/further" --continue --epochs 6 --quiet --no-validation
 mv "$out/further/fold_0/checkpoint_final.safetensors" "$out/r/fold_0/checkpoint_latest.safetensors"
 check "validation of the weights before" 0 train "$out/pre" 0 -o "$out/r" --val-only --quiet
-has "is told from that of the last ones" 'was interrupted: the weights of checkpoint_final are validated; --continue' stderr
+has "is told from that of the last ones" 'is not finished: the weights of checkpoint_final are validated; --continue' stderr
 
 # Stopped before all that RESULTS keeps was written: what was there counts as nothing.
 mkdir -p "$out/k/dataset.json"

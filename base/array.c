@@ -11,10 +11,10 @@ static const struct {
     const char *name;
     size_t size;
 } dtypes[DTYPE_COUNT] = {
-    [DTYPE_F32] = {"float32", 4}, [DTYPE_F64] = {"float64", 8}, [DTYPE_F16] = {"float16", 2},
-    [DTYPE_BF16] = {"bfloat16", 2}, [DTYPE_I8] = {"int8", 1}, [DTYPE_I16] = {"int16", 2},
-    [DTYPE_I32] = {"int32", 4}, [DTYPE_I64] = {"int64", 8}, [DTYPE_U8] = {"uint8", 1},
-    [DTYPE_U16] = {"uint16", 2}, [DTYPE_U32] = {"uint32", 4}, [DTYPE_U64] = {"uint64", 8},
+    [DTYPE_F32] = {"float32", 4},   [DTYPE_F64] = {"float64", 8}, [DTYPE_F16] = {"float16", 2},
+    [DTYPE_BF16] = {"bfloat16", 2}, [DTYPE_I8] = {"int8", 1},     [DTYPE_I16] = {"int16", 2},
+    [DTYPE_I32] = {"int32", 4},     [DTYPE_I64] = {"int64", 8},   [DTYPE_U8] = {"uint8", 1},
+    [DTYPE_U16] = {"uint16", 2},    [DTYPE_U32] = {"uint32", 4},  [DTYPE_U64] = {"uint64", 8},
     [DTYPE_BOOL] = {"bool", 1},
 };
 
@@ -23,7 +23,8 @@ const char *dtype_name(DType dtype) { return dtypes[dtype].name; }
 
 int array_check_shape(DType dtype, int rank, const int64_t *shape, size_t *bytes, Err *e)
 {
-    if (rank < 0 || rank > ARRAY_MAX_RANK) return err_set(e, ERR_SHAPE, "an array of rank %d: at most %d", rank, ARRAY_MAX_RANK);
+    if (rank < 0 || rank > ARRAY_MAX_RANK)
+        return err_set(e, ERR_SHAPE, "an array of rank %d: at most %d", rank, ARRAY_MAX_RANK);
     size_t most = dtype_size(dtype);
     bool is_empty = false;
     for (int i = 0; i < rank; i++) {

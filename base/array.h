@@ -11,9 +11,18 @@
 #include "base/error.h"
 
 typedef enum DType {
-    DTYPE_F32, DTYPE_F64, DTYPE_F16, DTYPE_BF16,
-    DTYPE_I8, DTYPE_I16, DTYPE_I32, DTYPE_I64,
-    DTYPE_U8, DTYPE_U16, DTYPE_U32, DTYPE_U64,
+    DTYPE_F32,
+    DTYPE_F64,
+    DTYPE_F16,
+    DTYPE_BF16,
+    DTYPE_I8,
+    DTYPE_I16,
+    DTYPE_I32,
+    DTYPE_I64,
+    DTYPE_U8,
+    DTYPE_U16,
+    DTYPE_U32,
+    DTYPE_U64,
     DTYPE_BOOL,
     DTYPE_COUNT
 } DType;
@@ -28,7 +37,7 @@ typedef struct Array {
     int64_t shape[ARRAY_MAX_RANK];
     void *data;
     ArrayOwner owner;
-    void *mapping;        /* ARRAY_MAPPED: the argument of file_unmap */
+    void *mapping; /* ARRAY_MAPPED: the argument of file_unmap */
     size_t mapping_bytes;
 } Array;
 
@@ -37,8 +46,8 @@ typedef struct Box {
     int64_t first[3], past[3];
 } Box;
 
-size_t dtype_size(DType dtype);        /* bytes of one element */
-const char *dtype_name(DType dtype);   /* "float32", "uint8" … as NumPy says it */
+size_t dtype_size(DType dtype);      /* bytes of one element */
+const char *dtype_name(DType dtype); /* "float32", "uint8" … as NumPy says it */
 
 /* Checks a shape that was read from a file: its rank, its extents, and that the product of all extents that are not
  * 0 and the size of an element is below 2^63. Then no count and no stride overflows. *bytes is the size of all
@@ -51,7 +60,7 @@ int array_new(Array *a, DType dtype, int rank, const int64_t *shape, Err *e);
 
 Array array_view(DType dtype, int rank, const int64_t *shape, void *data);
 
-int64_t array_count(const Array *a);   /* number of elements */
+int64_t array_count(const Array *a); /* number of elements */
 size_t array_bytes(const Array *a);
 void array_free(Array *a);
 

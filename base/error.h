@@ -39,10 +39,10 @@ void err_plain(Err *e);
 void err_clear(Err *e);
 
 /* Returns the failure of a call to the caller; only where nothing has to be freed. */
-#define TRY(call)                                                                                  \
-    do {                                                                                           \
-        const int try_code_ = (call);                                                              \
-        if (try_code_) return try_code_;                                                           \
+#define TRY(call)                        \
+    do {                                 \
+        const int try_code_ = (call);    \
+        if (try_code_) return try_code_; \
     } while (0)
 
 #endif

@@ -20,11 +20,11 @@
 #include "base/error.h"
 
 typedef struct OutFile {
-    int fd;              /* -1 when closed */
-    int slot;            /* of the list of open temporaries */
-    char *path;          /* final name */
-    char *temporary;     /* name while writing, same folder */
-    uint64_t written;    /* bytes */
+    int fd;           /* -1 when closed */
+    int slot;         /* of the list of open temporaries */
+    char *path;       /* final name */
+    char *temporary;  /* name while writing, same folder */
+    uint64_t written; /* bytes */
 } OutFile;
 
 int file_create(OutFile *f, const char *path, Err *e);
@@ -33,7 +33,7 @@ int file_write(OutFile *f, const void *data, size_t bytes, Err *e);
  * flushed last. Where the system refuses that (a folder without read permission, some network file systems), the
  * result is 0 all the same. */
 int file_commit(OutFile *f, Err *e);
-void file_abort(OutFile *f);          /* removes the temporary; does nothing after commit or abort */
+void file_abort(OutFile *f); /* removes the temporary; does nothing after commit or abort */
 
 /* create, write, commit in one. */
 int file_put(const char *path, const void *data, size_t bytes, Err *e);
@@ -54,8 +54,8 @@ void file_forget(const void *data, size_t bytes);
  * because it could not be composed (ERR_NOMEM). */
 int file_is_there(const char *path, bool *there, Err *e);
 bool file_is_folder(const char *path);
-bool file_is_same(const char *a, const char *b);   /* both exist and are one file or folder; links are followed */
-int64_t file_size(const char *path);               /* in bytes; 0 where there is no file */
+bool file_is_same(const char *a, const char *b); /* both exist and are one file or folder; links are followed */
+int64_t file_size(const char *path);             /* in bytes; 0 where there is no file */
 
 /* A file's size and the time of its last change (ns since 1970), to notice a change. */
 int file_version(const char *path, uint64_t *bytes, int64_t *modified_ns, Err *e);
@@ -66,7 +66,7 @@ int file_make_folders(const char *path, Err *e);
 /* Removes the temporaries that killed processes left in a folder, once per folder and process, since a folder may
  * hold very many files. Called by file_create and file_make_folders. Temporaries that cannot be removed stay. */
 void file_remove_leftovers(const char *folder);
-int file_remove(const char *path, Err *e);         /* 0 also where nothing was there */
+int file_remove(const char *path, Err *e); /* 0 also where nothing was there */
 
 /* Names in a folder, sorted bytewise; free with file_list_free. Hidden files (".name", as of editors, and macOS's
  * "._name") are left out. */
@@ -83,7 +83,7 @@ void file_list_free(FileList *list);
 /* "folder/name" from a format; NULL with e filled on lack of memory. */
 char *path_format(Err *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
 char *path_absolute(const char *path, Err *e); /* of an existing path: no links, no ".."; NULL with e filled */
-const char *path_base(const char *path);           /* what follows the last '/'; borrowed */
+const char *path_base(const char *path);       /* what follows the last '/'; borrowed */
 bool path_ends_with(const char *path, const char *suffix);
 
 /* Removes the open temporaries of this process, which must end right after: threads that create or finish a file

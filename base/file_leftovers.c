@@ -54,7 +54,8 @@ static bool is_first_look(int folder)
     if (fstat(folder, &info)) return false;
     pthread_mutex_lock(&lock);
     bool known = seen_count == MAX_FOLDERS;
-    for (int i = 0; i < seen_count && !known; i++) known = seen[i].device == info.st_dev && seen[i].inode == info.st_ino;
+    for (int i = 0; i < seen_count && !known; i++)
+        known = seen[i].device == info.st_dev && seen[i].inode == info.st_ino;
     if (!known) {
         seen[seen_count].device = info.st_dev;
         seen[seen_count++].inode = info.st_ino;

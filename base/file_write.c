@@ -110,7 +110,8 @@ static char *temporary_of(const char *path, unsigned serial, Err *e)
 {
     enum { MOST = NAME_MAX - 32 };
     const size_t length = strlen(path_base(path)), kept = length < MOST ? length : MOST;
-    return path_format(e, "%.*s.tmp-%ld-%u", (int)(path_base(path) - path + (ptrdiff_t)kept), path, (long)getpid(), serial);
+    return path_format(e, "%.*s.tmp-%ld-%u", (int)(path_base(path) - path + (ptrdiff_t)kept), path, (long)getpid(),
+                       serial);
 }
 
 int file_create(OutFile *f, const char *path, Err *e)
@@ -164,7 +165,8 @@ static int open_folder_of(const char *path, int *fd, Err *e)
     char *folder = folder_of(path, e);
     if (!folder) return ERR_NOMEM;
     *fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    const int code = *fd < 0 && errno != EACCES ? err_errno(e, errno, "%s: cannot open its folder to flush it", path) : 0;
+    const int code =
+        *fd < 0 && errno != EACCES ? err_errno(e, errno, "%s: cannot open its folder to flush it", path) : 0;
     mem_free(folder);
     return code;
 }

@@ -80,7 +80,8 @@ int folder_is_locked(const char *folder, bool *locked, Err *e)
     if (fd >= 0) failed = lock_file(fd, LOCK_SH | LOCK_NB);
     else if (errno != ENOENT && errno != ENOTDIR) failed = errno;
     *locked = failed == EWOULDBLOCK;
-    const int code = failed && !*locked ? err_errno(e, failed, "%s: cannot write into this folder (its lock, .lock)", folder) : 0;
+    const int code =
+        failed && !*locked ? err_errno(e, failed, "%s: cannot write into this folder (its lock, .lock)", folder) : 0;
     if (fd >= 0) close(fd);
     mem_free(path);
     return code;

@@ -10,7 +10,7 @@
 #include "base/error.h"
 
 typedef struct FolderLock {
-    int fd;       /* -1: none */
+    int fd; /* -1: none */
 } FolderLock;
 
 /* Locks FOLDER/.lock. Fails: ERR_VALUE if another process holds it, after retries of 0.2 s in all (folder_is_locked

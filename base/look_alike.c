@@ -40,7 +40,8 @@ static bool same_letters(const char *a, const char *a_end, const char *b, const 
         a = next_letter(&x, a);
         b = next_letter(&y, b);
         if (x.bytes == y.bytes && !memcmp(x.at, y.at, x.bytes)) continue;
-        if (any_case && x.bytes == 1 && y.bytes == 1 && tolower((unsigned char)*x.at) == tolower((unsigned char)*y.at)) continue;
+        if (any_case && x.bytes == 1 && y.bytes == 1 && tolower((unsigned char)*x.at) == tolower((unsigned char)*y.at))
+            continue;
         if (!is_composed_of(&x, &y) && !is_composed_of(&y, &x)) return false;
         *forms = true;
     }
@@ -87,10 +88,15 @@ void look_alike_tell(Text *text, const char *name, const char *found)
     bool forms;
     if (!found) return;
     if (!same_at_a_glance(name, found, &forms) || !forms)
-        text_add(text, "; \"%s\" is there, which differs from \"%s\" in capital letters or blanks only: give both the same name", found,
-                 name);
+        text_add(
+            text,
+            "; \"%s\" is there, which differs from \"%s\" in capital letters or blanks only: give both the same name",
+            found, name);
     else
-        text_add(text, "; %s is there and looks the same, but its letters are stored in another Unicode form (an accent may be a "
-                 "character of its own, as macOS stores file names): give both the same name, files for instance by "
-                 "convmv -f utf8 -t utf8 --nfc -r --notest FOLDER", found);
+        text_add(
+            text,
+            "; %s is there and looks the same, but its letters are stored in another Unicode form (an accent may be a "
+            "character of its own, as macOS stores file names): give both the same name, files for instance by "
+            "convmv -f utf8 -t utf8 --nfc -r --notest FOLDER",
+            found);
 }

@@ -18,7 +18,9 @@ static const struct {
     struct argp_option option;
 } known[] = {
     {OPT_OUTPUT, {"output", 'o', "PATH", 0, "Where to write (required)", 1}},
-    {OPT_THREADS, {"threads", 'j', "N", 0, "Number of threads (default: OMP_NUM_THREADS, else the processors that this process may use)", 1}},
+    {OPT_THREADS,
+     {"threads", 'j', "N", 0,
+      "Number of threads (default: OMP_NUM_THREADS, else the processors that this process may use)", 1}},
     {OPT_DEVICE, {"device", KEY_DEVICE, "NAME", 0, "Device: cpu (the only one in this build)", 1}},
     {OPT_PRECISION, {"precision", KEY_PRECISION, "NAME", 0, "Number format: fp32 (default) or bf16", 1}},
     {OPT_SEED, {"seed", KEY_SEED, "N", 0, "Seed of the random numbers: the same seed makes the same choices", 1}},

@@ -23,7 +23,9 @@ static int add_variable(Text *t, const char *name, size_t length, const char *pa
     const char *value = getenv(copy);
     int code = 0;
     if (value) text_add(t, "%s", value);
-    else code = err_set(e, ERR_VALUE, "%s: the variable %s is not set: set it (export %s=...), or write the path out", path, copy, copy);
+    else
+        code = err_set(e, ERR_VALUE, "%s: the variable %s is not set: set it (export %s=...), or write the path out",
+                       path, copy, copy);
     mem_free(copy);
     return code;
 }

@@ -50,7 +50,8 @@ static void write_line(const char *const *parts)
 
 static void end_at_once(int number)
 {
-    const char *const parts[] = {redraws ? "\r\033[K" : "", program_name, ": interrupted by ", name_of(number), "; ", hint, NULL};
+    const char *const parts[] = {
+        redraws ? "\r\033[K" : "", program_name, ": interrupted by ", name_of(number), "; ", hint, NULL};
     if (atomic_flag_test_and_set(&ending))
         for (;;) pause(); /* another thread is ending the process */
     file_unlink_temporaries();
@@ -66,8 +67,12 @@ static void on_signal(int number)
     } else if (!stops_gracefully || !atomic_load(&is_polled) || atomic_load(&signal_seen)) {
         end_at_once(number);
     } else {
-        const char *const parts[] = {redraws ? "\r\033[K" : "", program_name, ": ", name_of(number),
-                                     ": stopping after the present step; once more stops at once", NULL};
+        const char *const parts[] = {redraws ? "\r\033[K" : "",
+                                     program_name,
+                                     ": ",
+                                     name_of(number),
+                                     ": stopping after the present step; once more stops at once",
+                                     NULL};
         atomic_store(&signal_seen, number);
         write_line(parts);
         alarm(PATIENCE_SECONDS);
@@ -158,12 +163,12 @@ static void say(const char *kind, const char *format, va_list args)
     mem_free(line);
 }
 
-#define SAY(kind)                                                                                  \
-    do {                                                                                           \
-        va_list args;                                                                              \
-        va_start(args, format);                                                                    \
-        say(kind, format, args);                                                                   \
-        va_end(args);                                                                              \
+#define SAY(kind)                \
+    do {                         \
+        va_list args;            \
+        va_start(args, format);  \
+        say(kind, format, args); \
+        va_end(args);            \
     } while (0)
 
 void program_say(const char *format, ...) { SAY(""); }

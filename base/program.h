@@ -21,21 +21,27 @@
 
 /* The options that several programs have; a program names those that it accepts (OPT_…). */
 typedef struct CommonOptions {
-    unsigned takes;       /* set before parsing: which of the options below this program has */
-    int threads;          /* -j, --threads; after parsing what is used (base/threads.h) */
-    bool quiet;           /* --quiet */
-    bool overwrite;       /* --overwrite */
-    bool resume;          /* --continue */
-    uint64_t seed;        /* --seed, default as set before parsing */
-    const char *output;   /* -o, --output; required where taken */
-    const char *device;   /* --device: cpu, the default */
-    const char *precision;/* --precision: fp32 (default) or bf16 */
-    const char *engine;   /* set before parsing: what computes, for --version; NULL: nothing to say. Borrowed */
+    unsigned takes;        /* set before parsing: which of the options below this program has */
+    int threads;           /* -j, --threads; after parsing what is used (base/threads.h) */
+    bool quiet;            /* --quiet */
+    bool overwrite;        /* --overwrite */
+    bool resume;           /* --continue */
+    uint64_t seed;         /* --seed, default as set before parsing */
+    const char *output;    /* -o, --output; required where taken */
+    const char *device;    /* --device: cpu, the default */
+    const char *precision; /* --precision: fp32 (default) or bf16 */
+    const char *engine;    /* set before parsing: what computes, for --version; NULL: nothing to say. Borrowed */
 } CommonOptions;
 
 enum {
-    OPT_OUTPUT = 1, OPT_THREADS = 2, OPT_QUIET = 4, OPT_SEED = 8, OPT_OVERWRITE = 16,
-    OPT_CONTINUE = 32, OPT_DEVICE = 64, OPT_PRECISION = 128
+    OPT_OUTPUT = 1,
+    OPT_THREADS = 2,
+    OPT_QUIET = 4,
+    OPT_SEED = 8,
+    OPT_OVERWRITE = 16,
+    OPT_CONTINUE = 32,
+    OPT_DEVICE = 64,
+    OPT_PRECISION = 128
 };
 
 /* Parses argv with the program's own options and the common ones it takes; exits with status 2 and
@@ -53,13 +59,13 @@ int program_threads(const CommonOptions *common);
  * whose text program_end prints. A second signal ends it at once; so does a wait of five minutes in which it did
  * not ask. */
 void program_begin(const char *name, bool graceful);
-int program_interrupted(void);        /* the signal's number, or 0 */
+int program_interrupted(void); /* the signal's number, or 0 */
 
 /* What is kept after an interruption and how to continue, as "the cases that are done are kept; the same command
  * goes on". Borrowed until the program ends. */
 void program_interrupt_hint(const char *text);
 
-const char *program_called(void);     /* the program's name as it was called; borrowed */
+const char *program_called(void); /* the program's name as it was called; borrowed */
 
 /* "name: text" / "name: warning: text" to stderr, clear of a progress bar. */
 void program_say(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -14,11 +14,11 @@
 
 typedef struct Progress {
     char title[64];
-    int64_t total, done;     /* failed ones are among the done */
+    int64_t total, done; /* failed ones are among the done */
     int64_t failed;
-    double part;             /* done of the current item, 0 … 1 */
+    double part; /* done of the current item, 0 … 1 */
     bool shown, terminal;
-    double started, drawn;   /* seconds of the monotonic clock */
+    double started, drawn; /* seconds of the monotonic clock */
     pthread_mutex_t lock;
 } Progress;
 
@@ -37,9 +37,9 @@ bool progress_redraws(void);
 /* Clears a bar on the current terminal line, so that a message can be printed. */
 void progress_clear_line(void);
 
-double clock_seconds(void);  /* monotonic */
-double cpu_seconds(void);          /* of all threads of the process */
-double cpu_seconds_thread(void);   /* of the calling thread */
+double clock_seconds(void);      /* monotonic */
+double cpu_seconds(void);        /* of all threads of the process */
+double cpu_seconds_thread(void); /* of the calling thread */
 
 /* "1:02:03", "4:05" or "3.2 s" into buffer. */
 const char *format_duration(double seconds, char *buffer, int bytes);

@@ -78,8 +78,7 @@ double rng_normal(Rng *r)
 void mt_seed(Mt19937 *m, uint32_t seed)
 {
     m->state[0] = seed;
-    for (uint32_t i = 1; i < 624; i++)
-        m->state[i] = 1812433253u * (m->state[i - 1] ^ (m->state[i - 1] >> 30)) + i;
+    for (uint32_t i = 1; i < 624; i++) m->state[i] = 1812433253u * (m->state[i - 1] ^ (m->state[i - 1] >> 30)) + i;
     m->index = 624;
 }
 
@@ -119,7 +118,7 @@ void mt_fill(Mt19937 *m, uint32_t *numbers, int64_t n)
         if (m->index == 624) mt_refill(m);
         const int left = 624 - m->index, some = n < left ? (int)n : left;
         const uint32_t *restrict state = m->state + m->index;
-        uint32_t *restrict out = numbers;   /* restrict: so that this becomes vector code */
+        uint32_t *restrict out = numbers; /* restrict: so that this becomes vector code */
         for (int i = 0; i < some; i++) out[i] = mt_temper(state[i]);
         m->index += some;
         numbers += some;

@@ -74,7 +74,8 @@ unsigned text_code_point(const char *text, int *bytes)
     const unsigned char lead = (unsigned char)*text;
     const int length = lead < 0xc0 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
     *bytes = 1;
-    if (length == 1 || strnlen(text, (size_t)length) < (size_t)length || !text_is_utf8(text, (size_t)length)) return lead;
+    if (length == 1 || strnlen(text, (size_t)length) < (size_t)length || !text_is_utf8(text, (size_t)length))
+        return lead;
     unsigned code = lead & (0x7fu >> length);
     for (int i = 1; i < length; i++) code = code << 6 | ((unsigned char)text[i] & 0x3f);
     *bytes = length;
@@ -84,9 +85,9 @@ unsigned text_code_point(const char *text, int *bytes)
 /* Unicode's blocks of combining marks and of wide letters (UAX #11), as far as names have them. */
 static int code_columns(unsigned code)
 {
-    static const unsigned wide[][2] = {{0x1100, 0x115f}, {0x2e80, 0xa4cf}, {0xac00, 0xd7a3}, {0xf900, 0xfaff},
-                                       {0xfe30, 0xfe6f}, {0xff00, 0xff60}, {0xffe0, 0xffe6}, {0x1f300, 0x1f9ff},
-                                       {0x20000, 0x3fffd}};
+    static const unsigned wide[][2] = {{0x1100, 0x115f}, {0x2e80, 0xa4cf},   {0xac00, 0xd7a3},
+                                       {0xf900, 0xfaff}, {0xfe30, 0xfe6f},   {0xff00, 0xff60},
+                                       {0xffe0, 0xffe6}, {0x1f300, 0x1f9ff}, {0x20000, 0x3fffd}};
     if ((code >= 0x300 && code <= 0x36f) || (code >= 0x200b && code <= 0x200d)) return 0;
     for (size_t i = 0; i < sizeof wide / sizeof *wide; i++)
         if (code >= wide[i][0] && code <= wide[i][1]) return 2;

@@ -13,10 +13,10 @@
 enum { MOST_PER_PROCESSOR = 4, PATH_BYTES = 4096 };
 
 typedef struct Hierarchy {
-    int version;              /* of control groups, 1 or 2 */
-    char group[PATH_BYTES];   /* of this process, as /proc/self/cgroup has it; "": none */
-    char top[PATH_BYTES];     /* the group that is mounted */
-    char mount[PATH_BYTES];   /* where; "": nowhere */
+    int version;            /* of control groups, 1 or 2 */
+    char group[PATH_BYTES]; /* of this process, as /proc/self/cgroup has it; "": none */
+    char top[PATH_BYTES];   /* the group that is mounted */
+    char mount[PATH_BYTES]; /* where; "": nowhere */
 } Hierarchy;
 
 /* Opens ROOT/NAME; NULL where it cannot be. */
@@ -55,7 +55,8 @@ static void take_mount(Hierarchy *h, char *line)
     const char *rest = strstr(line, " - ");
     if (!rest || sscanf(line, "%*s %*s %*s %4095s %4095s", top, mount) != 2) return;
     if (sscanf(rest, " - %31s %*s %4095s", type, options) != 2) return;
-    const bool ours = h->version == 2 ? !strcmp(type, "cgroup2") : !strcmp(type, "cgroup") && list_holds(options, "cpu");
+    const bool ours =
+        h->version == 2 ? !strcmp(type, "cgroup2") : !strcmp(type, "cgroup") && list_holds(options, "cpu");
     if (!ours) return;
     snprintf(h->top, PATH_BYTES, "%s", top);
     snprintf(h->mount, PATH_BYTES, "%s", mount);

@@ -13,11 +13,11 @@
 int threads_quota(const char *root);
 
 typedef struct ThreadSetting {
-    int asked;       /* by -j; 0: not at all */
-    int by_default;  /* OMP_NUM_THREADS, else the processors that the process may run on */
-    int processors;  /* that the process may run on */
-    int quota;       /* threads_quota */
-    int limit;       /* OpenMP's: OMP_THREAD_LIMIT; 1 where it may not start any team */
+    int asked;      /* by -j; 0: not at all */
+    int by_default; /* OMP_NUM_THREADS, else the processors that the process may run on */
+    int processors; /* that the process may run on */
+    int quota;      /* threads_quota */
+    int limit;      /* OpenMP's: OMP_THREAD_LIMIT; 1 where it may not start any team */
 } ThreadSetting;
 
 /* Threads to use, at least 1. *bounded tells that fewer were taken than asked for (by -j or OMP_NUM_THREADS): above

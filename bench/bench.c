@@ -10,13 +10,22 @@
 typedef struct Options {
     CommonOptions common;
     MeasureOptions measure;
-    bool ops, networks, pipeline;      /* parts to measure; none given: all */
+    bool ops, networks, pipeline; /* parts to measure; none given: all */
     const char *json, *compare;
 } Options;
 
 enum {
-    KEY_OPS = 0x2000, KEY_NETWORKS, KEY_PIPELINE, KEY_SIZE, KEY_JSON, KEY_COMPARE, KEY_QUICK, KEY_WHAT,
-    KEY_SECONDS, KEY_PRECISION, KEY_SIMD
+    KEY_OPS = 0x2000,
+    KEY_NETWORKS,
+    KEY_PIPELINE,
+    KEY_SIZE,
+    KEY_JSON,
+    KEY_COMPARE,
+    KEY_QUICK,
+    KEY_WHAT,
+    KEY_SECONDS,
+    KEY_PRECISION,
+    KEY_SIMD
 };
 
 static const struct argp_option option_table[] = {
@@ -24,10 +33,8 @@ static const struct argp_option option_table[] = {
     {"networks", KEY_NETWORKS, NULL, 0, "Measure whole networks", 0},
     {"pipeline", KEY_PIPELINE, NULL, 0, "Measure preprocessing, augmentation, sliding window, metrics", 0},
     {"network", 'n', "NAME", 0, "Only this network; may be repeated (default: all)", 0},
-    {"size", KEY_SIZE, "HxW", 0,
-     "Only this image size; may be repeated (default 320x320, 384x640, 512x512)", 0},
-    {"batch-size", 'b', "N", 0,
-     "Only this batch size; may be repeated (default 1 and 4; ops use the first)", 0},
+    {"size", KEY_SIZE, "HxW", 0, "Only this image size; may be repeated (default 320x320, 384x640, 512x512)", 0},
+    {"batch-size", 'b', "N", 0, "Only this batch size; may be repeated (default 1 and 4; ops use the first)", 0},
     {"precision", KEY_PRECISION, "NAME", 0, "Only ops and networks in fp32 or bf16 (default: both)", 0},
     {"simd", KEY_SIMD, "LEVEL", 0,
      "Use no instructions beyond portable, avx2 or avx512, oneDNN and the machine's peak included", 0},

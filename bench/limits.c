@@ -33,8 +33,8 @@ static void fill(uint16_t *values, int64_t count)
 static int measure_size(double *flops, Product *p, bool bf16, int64_t n, double seconds, Err *e)
 {
     const DType type = bf16 ? DTYPE_BF16 : DTYPE_F32;
-    const DnnProduct product = {n, n, n, {n, 1}, {n, 1}, n, .dtype = type, .a_dtype = type, .b_dtype = type,
-                                .c_dtype = DTYPE_F32};
+    const DnnProduct product = {
+        n, n, n, {n, 1}, {n, 1}, n, .dtype = type, .a_dtype = type, .b_dtype = type, .c_dtype = DTYPE_F32};
     TRY(dnn_product(&p->primitive, &product, e));
     p->scratch = mem_alloc(dnn_scratch_bytes(p->primitive), e);
     if (!p->scratch) return ERR_NOMEM;

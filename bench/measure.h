@@ -19,23 +19,23 @@ typedef struct Limits {
 typedef struct MeasureOptions {
     const char *networks[MEASURE_NETWORKS];
     int network_count;
-    int64_t sizes[MEASURE_SIZES][2];   /* height, width */
+    int64_t sizes[MEASURE_SIZES][2]; /* height, width */
     int size_count;
     int batches[MEASURE_BATCHES];
     int batch_count;
     bool forward, train;
-    bool fp32, bf16;                   /* precisions of whole networks; bf16 only where the CPU has it */
-    int threads;                       /* number of "all threads" */
-    double seconds;                    /* time to repeat each measurement; at least one run */
+    bool fp32, bf16; /* precisions of whole networks; bf16 only where the CPU has it */
+    int threads;     /* number of "all threads" */
+    double seconds;  /* time to repeat each measurement; at least one run */
     bool quick;
 } MeasureOptions;
 
 int measure_limits(Limits *limits, const MeasureOptions *o, BenchReport *r, Err *e);
 int measure_ops(const MeasureOptions *o, BenchReport *r, Err *e);
-int measure_scan(const MeasureOptions *o, BenchReport *r, Err *e);          /* only the kernel of the scan */
+int measure_scan(const MeasureOptions *o, BenchReport *r, Err *e); /* only the kernel of the scan */
 int measure_networks(const Limits *limits, const MeasureOptions *o, BenchReport *r, Err *e);
-int measure_preparation(const MeasureOptions *o, BenchReport *r, Err *e);   /* preprocessing, augmentation */
-int measure_results(const MeasureOptions *o, BenchReport *r, Err *e);       /* sliding window, metrics */
+int measure_preparation(const MeasureOptions *o, BenchReport *r, Err *e); /* preprocessing, augmentation */
+int measure_results(const MeasureOptions *o, BenchReport *r, Err *e);     /* sliding window, metrics */
 
 /* The shortest time of run(context), in seconds, from runs during about `seconds` after a warm-up run. */
 double measure_best(void (*run)(void *context), void *context, double seconds);
@@ -50,7 +50,7 @@ int measure_build(Graph **g, const char *network, const int64_t size[2], Err *e)
 int64_t measure_products(const Node *node);
 
 typedef struct MeasureRun {
-    const int64_t *size;               /* height, width */
+    const int64_t *size; /* height, width */
     int batch;
     bool train;
     DType precision;
@@ -59,7 +59,7 @@ typedef struct MeasureRun {
 /* An executor for the network's loss (train) or first head, with random inputs. */
 typedef struct Subject {
     Executor *executor;
-    void *inputs[2];                   /* image, labels (NULL: only forward) */
+    void *inputs[2]; /* image, labels (NULL: only forward) */
 } Subject;
 
 int measure_subject(Subject *s, const Graph *g, Parameters *parameters, const MeasureRun *run, Err *e);

@@ -8,9 +8,9 @@
 
 typedef struct Work {
     Subject subject;
-    Optimizer *optimizer;   /* NULL: forward only */
+    Optimizer *optimizer; /* NULL: forward only */
     Step step;
-    Err failure;            /* of any run */
+    Err failure; /* of any run */
 } Work;
 
 static int train_step(Work *w, Err *e)
@@ -85,7 +85,8 @@ static void report_run(BenchReport *r, const char *section, const char *network,
     report_text(r, "what", run->train ? "train" : "forward");
 }
 
-static void report_found(BenchReport *r, const char *network, const MeasureRun *run, const Found *f, const Limits *limits)
+static void report_found(BenchReport *r, const char *network, const MeasureRun *run, const Found *f,
+                         const Limits *limits)
 {
     const double peak = (run->precision == DTYPE_BF16 ? limits->bf16_flops : limits->flops)[1];
     report_run(r, "networks", network, run);
@@ -130,8 +131,8 @@ static int measure_scaling(const Network *n, const MeasureRun *run, const Measur
     return 0;
 }
 
-static int measure_network(const char *name, bool scaling, const Limits *limits, const MeasureOptions *o, BenchReport *r,
-                           Err *e)
+static int measure_network(const char *name, bool scaling, const Limits *limits, const MeasureOptions *o,
+                           BenchReport *r, Err *e)
 {
     Network n = {.name = name};
     TRY(measure_build(&n.graph, name, o->sizes[0], e));
@@ -151,7 +152,6 @@ int measure_networks(const Limits *limits, const MeasureOptions *o, BenchReport 
 {
     const bool scales = o->forward && o->threads > 1;
     for (int scaling = 0; scaling <= scales; scaling++)
-        for (int i = 0; i < o->network_count; i++)
-            TRY(measure_network(o->networks[i], scaling, limits, o, r, e));
+        for (int i = 0; i < o->network_count; i++) TRY(measure_network(o->networks[i], scaling, limits, o, r, e));
     return report_check(r, e);
 }

@@ -10,8 +10,8 @@
 
 /* A phantom as the input of preprocessing, and its output. */
 typedef struct PhantomInput {
-    Array image, labels;           /* float32 and int16 (Z,Y,X) */
-    Array image_out, labels_out;   /* resampled to 1.2 times the in-plane spacing */
+    Array image, labels;         /* float32 and int16 (Z,Y,X) */
+    Array image_out, labels_out; /* resampled to 1.2 times the in-plane spacing */
     Array mask;
 } PhantomInput;
 
@@ -44,7 +44,7 @@ static int case_make(PhantomInput *c, bool quick, Err *e)
 
 static const PlanResampling cubic = {.order = 3, .force_separate_z = SWITCH_AUTO};
 static const PlanResampling linear_labels = {.is_seg = true, .order = 1, .force_separate_z = SWITCH_AUTO};
-enum { SLICES = 0 };   /* the axis that is resampled separately */
+enum { SLICES = 0 }; /* the axis that is resampled separately */
 
 static void find_region(void *context)
 {
@@ -80,7 +80,9 @@ static void measure_case(PhantomInput *c, const MeasureOptions *o, BenchReport *
     static const struct {
         const char *what;
         void (*run)(void *);
-    } parts[] = {{"nonzero region", find_region}, {"z-score", normalize}, {"resample, cubic", resample_image},
+    } parts[] = {{"nonzero region", find_region},
+                 {"z-score", normalize},
+                 {"resample, cubic", resample_image},
                  {"resample labels", resample_map}};
     const double voxels = (double)array_count(&c->image);
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)

@@ -17,14 +17,14 @@
 enum { REPORT_FIELDS = 16, REPORT_TEXT = 48 };
 
 typedef struct BenchField {
-    const char *name;          /* a constant */
-    char text[REPORT_TEXT];    /* as printed */
+    const char *name;       /* a constant */
+    char text[REPORT_TEXT]; /* as printed */
     double number;
     bool is_text, is_measure;
 } BenchField;
 
 typedef struct BenchRow {
-    const char *section;       /* "limits", "ops", "scan", "networks", "scaling", "pipeline" */
+    const char *section; /* "limits", "ops", "scan", "networks", "scaling", "pipeline" */
     BenchField fields[REPORT_FIELDS];
     int count;
 } BenchRow;
@@ -32,7 +32,7 @@ typedef struct BenchRow {
 typedef struct BenchReport {
     BenchRow *rows;
     int count, room;
-    BenchRow row;                   /* the current row, not complete */
+    BenchRow row; /* the current row, not complete */
     Err error;
 } BenchReport;
 
@@ -40,7 +40,7 @@ void report_row(BenchReport *r, const char *section);
 void report_text(BenchReport *r, const char *name, const char *text);
 void report_number(BenchReport *r, const char *name, int64_t number);
 void report_measure(BenchReport *r, const char *name, double value);
-void report_end(BenchReport *r);                         /* adds and prints the row */
+void report_end(BenchReport *r); /* adds and prints the row */
 int report_check(const BenchReport *r, Err *e);
 void report_free(BenchReport *r);
 

@@ -44,8 +44,8 @@ static int measure_window(const MeasureOptions *o, BenchReport *r, Err *e)
     const size_t tile = TILE * TILE, voxels = (size_t)WINDOW_SLICES * SIDE * SIDE;
     float *memory = mem_zalloc(tile * (1 + CLASSES) + voxels, sizeof(float), e);
     if (!memory) return ERR_NOMEM;
-    w.network = (TileNetwork){.batch = 1, .channels = 1, .classes = CLASSES, .images = memory,
-                              .logits = memory + tile, .run = no_network};
+    w.network = (TileNetwork){
+        .batch = 1, .channels = 1, .classes = CLASSES, .images = memory, .logits = memory + tile, .run = no_network};
     w.image = memory + tile * (1 + CLASSES);
     const double tiles = (double)window_tiles(&w.options, w.shape_zyx);
     measure_tell(r, "sliding window", "tiles 320x320", tiles, measure_best(predict, &w, o->seconds / 3));
@@ -98,8 +98,7 @@ static int make_maps(Maps *m, const Phantom *p, Err *e)
         m->shape_zyx[i] = p->labels.shape[i];
         m->spacing_mm[i] = p->geometry.spacing_zyx_mm[i];
     }
-    for (int16_t label = 1; label <= 2; label++)
-        TRY(structures_add(&m->structures, NULL, &label, 1, false, e));
+    for (int16_t label = 1; label <= 2; label++) TRY(structures_add(&m->structures, NULL, &label, 1, false, e));
     return 0;
 }
 

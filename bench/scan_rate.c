@@ -8,8 +8,13 @@
 #include "network/ops/scan.h"
 
 /* The shape in the first stage's blocks at 320x320: L = 6400, D = 192, N = 16. */
-static const ScanShape full_shape = {.batch = 1, .height = 80, .width = 80, .channels = 192, .states = 16,
-    .rank = 6, 
+static const ScanShape full_shape = {
+    .batch = 1,
+    .height = 80,
+    .width = 80,
+    .channels = 192,
+    .states = 16,
+    .rank = 6,
     .directions = {4, {SCAN_ROW_MAJOR, SCAN_COLUMN_MAJOR, SCAN_ROW_MAJOR_REVERSED, SCAN_COLUMN_MAJOR_REVERSED}}};
 
 enum { X, DY, PROJECTIONS, DT_WEIGHT, DT_BIAS, A_LOGS, DS, INPUTS };
@@ -48,12 +53,23 @@ static int allocate(Scan *s, Err *e)
     const size_t projections = (size_t)(pixels * p->directions.count * scan_row(p)) * sizeof(float);
     const size_t each = (size_t)channels * sizeof(float);
     const size_t weight = each * (size_t)p->rank, rates = each * (size_t)p->states;
-    const size_t bytes[BUFFERS] = {
-        [X] = image, [DY] = image, [Y] = image, [DX] = image,
-        [PROJECTIONS] = projections, [DPROJECTIONS] = projections,
-        [DT_WEIGHT] = weight, [DDT_WEIGHT] = weight, [A_LOGS] = rates, [DA_LOGS] = rates,
-        [DT_BIAS] = each, [DDT_BIAS] = each, [DS] = each, [DDS] = each,
-        [STATES] = sizes.states, [PACKED] = sizes.packed, [SCRATCH] = scratch};
+    const size_t bytes[BUFFERS] = {[X] = image,
+                                   [DY] = image,
+                                   [Y] = image,
+                                   [DX] = image,
+                                   [PROJECTIONS] = projections,
+                                   [DPROJECTIONS] = projections,
+                                   [DT_WEIGHT] = weight,
+                                   [DDT_WEIGHT] = weight,
+                                   [A_LOGS] = rates,
+                                   [DA_LOGS] = rates,
+                                   [DT_BIAS] = each,
+                                   [DDT_BIAS] = each,
+                                   [DS] = each,
+                                   [DDS] = each,
+                                   [STATES] = sizes.states,
+                                   [PACKED] = sizes.packed,
+                                   [SCRATCH] = scratch};
     for (int b = 0; b < BUFFERS; b++) {
         s->memory[b] = mem_zalloc(bytes[b], 1, e);
         if (!s->memory[b]) return ERR_NOMEM;
@@ -61,8 +77,7 @@ static int allocate(Scan *s, Err *e)
     static const double low[INPUTS] = {-1, -1, -1, -0.5, -4, 0, 1}, high[INPUTS] = {2, 1, 1, 0.5, 0, 2.5, 1};
     for (int b = 0; b < INPUTS; b++) {
         Rng rng = rng_make(1, 0, 0, (uint32_t)b, RNG_TEST);
-        for (size_t i = 0; i < bytes[b] / sizeof(float); i++)
-            s->memory[b][i] = (float)rng_range(&rng, low[b], high[b]);
+        for (size_t i = 0; i < bytes[b] / sizeof(float); i++) s->memory[b][i] = (float)rng_range(&rng, low[b], high[b]);
     }
     return 0;
 }
@@ -76,8 +91,8 @@ static int scan_new(Scan *s, int threads, Err *e)
     const int64_t pitch = s->shape.channels;
     const ScanParams params = {m[DT_WEIGHT], m[DT_BIAS], m[A_LOGS], m[DS]};
     s->values = (ScanValues){{m[X], pitch}, m[PROJECTIONS], {m[Y], pitch}, {m[Y], pitch}, m[STATES]};
-    s->gradients = (ScanGradients){{m[DY], pitch}, {m[DX], pitch}, false, m[DPROJECTIONS],
-                                   {m[DDT_WEIGHT], m[DDT_BIAS], m[DA_LOGS], m[DDS]}};
+    s->gradients = (ScanGradients){
+        {m[DY], pitch}, {m[DX], pitch}, false, m[DPROJECTIONS], {m[DDT_WEIGHT], m[DDT_BIAS], m[DA_LOGS], m[DDS]}};
     s->kernel->pack(&s->shape, &params, m[PACKED]);
     return 0;
 }

@@ -58,11 +58,9 @@ static int read_masks(Bmp *b, uint32_t header, uint32_t compression, Err *e)
     const bool has_alpha = compression == ALPHA_BIT_FIELDS || header >= V3_HEADER;
     for (int i = 0; i < 3 + has_alpha; i++)
         b->place[i] = byte_of_mask(number(b->bytes + FILE_HEADER + INFO_HEADER + 4 * i, 4));
-    if (b->bits == 32 && b->place[0] >= 0 && b->place[1] >= 0 && b->place[2] >= 0 && b->place[3] > -2)
-        return 0;
-    return err_set(e, ERR_UNSUPPORTED,
-                   "%s: colours of %d bits by masks: expected 32 bits, a byte for each colour", b->path,
-                   b->bits);
+    if (b->bits == 32 && b->place[0] >= 0 && b->place[1] >= 0 && b->place[2] >= 0 && b->place[3] > -2) return 0;
+    return err_set(e, ERR_UNSUPPORTED, "%s: colours of %d bits by masks: expected 32 bits, a byte for each colour",
+                   b->path, b->bits);
 }
 
 static int read_sizes(Bmp *b, uint32_t header, uint32_t *compression, Err *e)
@@ -76,12 +74,10 @@ static int read_sizes(Bmp *b, uint32_t header, uint32_t *compression, Err *e)
     b->bits = (int)number(at + (core ? 10 : 14), 2);
     *compression = core ? RGB : number(at + 16, 4);
     if (b->width < 1 || b->height < 1 || b->height > IMAGE_MAX_PIXELS / b->width)
-        return err_set(e, ERR_FORMAT,
-                       "%s: %lld rows of %lld pixels: expected at least 1 and at most 2^30 pixels", b->path,
-                       (long long)b->height, (long long)b->width);
+        return err_set(e, ERR_FORMAT, "%s: %lld rows of %lld pixels: expected at least 1 and at most 2^30 pixels",
+                       b->path, (long long)b->height, (long long)b->width);
     if (b->bits != 1 && b->bits != 4 && b->bits != 8 && b->bits != 24 && b->bits != 32)
-        return err_set(e, ERR_UNSUPPORTED, "%s: %d bits per pixel: expected 1, 4, 8, 24 or 32", b->path,
-                       b->bits);
+        return err_set(e, ERR_UNSUPPORTED, "%s: %d bits per pixel: expected 1, 4, 8, 24 or 32", b->path, b->bits);
     if (*compression != RGB && *compression != BIT_FIELDS && *compression != ALPHA_BIT_FIELDS)
         return err_set(e, ERR_UNSUPPORTED,
                        "%s: compression %u: expected a BMP that is not compressed; save it without "
@@ -113,21 +109,19 @@ static int parse(Bmp *b, Err *e)
     if (b->count < FILE_HEADER + CORE_HEADER || memcmp(b->bytes, "BM", 2))
         return err_set(e, ERR_FORMAT, "%s: not a BMP file", b->path);
     const uint32_t header = number(b->bytes + FILE_HEADER, 4), data = number(b->bytes + 10, 4);
-    if ((header != CORE_HEADER && header < INFO_HEADER) || header > 1024 ||
-        b->count < FILE_HEADER + (size_t)header)
-        return err_set(e, ERR_FORMAT, "%s: cut off, or a header of %u bytes: expected 12, or 40 to 124",
-                       b->path, header);
+    if ((header != CORE_HEADER && header < INFO_HEADER) || header > 1024 || b->count < FILE_HEADER + (size_t)header)
+        return err_set(e, ERR_FORMAT, "%s: cut off, or a header of %u bytes: expected 12, or 40 to 124", b->path,
+                       header);
     TRY(read_sizes(b, header, &compression, e));
     TRY(read_masks(b, header, compression, e));
     TRY(read_palette(b, header, FILE_HEADER + (size_t)header, e));
     const uint64_t needed = (uint64_t)b->row_bytes * (uint64_t)b->height;
     if (data < FILE_HEADER + header || data > b->count || needed > b->count - data)
-        return err_set(
-            e, ERR_FORMAT,
-            "%s: cut off, or a wrong header: %lldx%lld pixels of %d bits need %llu bytes from byte %u "
-            "on, the file has %zu",
-            b->path, (long long)b->width, (long long)b->height, b->bits, (unsigned long long)needed, data,
-            b->count);
+        return err_set(e, ERR_FORMAT,
+                       "%s: cut off, or a wrong header: %lldx%lld pixels of %d bits need %llu bytes from byte %u "
+                       "on, the file has %zu",
+                       b->path, (long long)b->width, (long long)b->height, b->bits, (unsigned long long)needed, data,
+                       b->count);
     b->pixels = b->bytes + data;
     return 0;
 }
@@ -166,8 +160,8 @@ static int read_indexed(float *out, const Bmp *b, int channels, Err *e)
         for (int64_t x = 0; x < b->width; x++, out++) {
             const int index = index_of(b, row_of(b, y), x);
             if (index >= b->colours)
-                return err_set(e, ERR_FORMAT, "%s: row %lld, column %lld has colour %d of a palette of %d",
-                               b->path, (long long)y, (long long)x, index, b->colours);
+                return err_set(e, ERR_FORMAT, "%s: row %lld, column %lld has colour %d of a palette of %d", b->path,
+                               (long long)y, (long long)x, index, b->colours);
             if (channels == 1) *out = (float)index;
             for (int c = 0; c < channels && channels == 3; c++)
                 out[c * plane] = b->palette[index * b->entry_bytes + 2 - c];
@@ -193,12 +187,9 @@ static int read_image(Image *image, const char *path, ImageUse use, Err *e)
     const int channels = failed ? 0 : channels_of(&b, use);
     image->geometry = geometry_plane(b.height, b.width);
     image->alpha = channels == 4;
-    if (!failed)
-        failed = array_new(&image->voxels, DTYPE_F32, 4, (int64_t[]){channels, 1, b.height, b.width}, e);
-    if (!failed && b.palette)
-        failed = read_indexed(image->voxels.data, &b, channels, e);
-    else if (!failed)
-        read_colours(image->voxels.data, &b, channels);
+    if (!failed) failed = array_new(&image->voxels, DTYPE_F32, 4, (int64_t[]){channels, 1, b.height, b.width}, e);
+    if (!failed && b.palette) failed = read_indexed(image->voxels.data, &b, channels, e);
+    else if (!failed) read_colours(image->voxels.data, &b, channels);
     file_unmap(b.bytes, b.count);
     return failed;
 }
@@ -238,20 +229,18 @@ static int write_image(const char *path, const Geometry *g, const Array *voxels,
 {
     TRY(image_expect_plane(path, g, voxels, e));
     if (voxels->dtype != DTYPE_U8)
-        return err_set(e, ERR_UNSUPPORTED,
-                       "%s: values beyond 255: BMP holds 8 bits; use another format (.png, .tif)", path);
+        return err_set(e, ERR_UNSUPPORTED, "%s: values beyond 255: BMP holds 8 bits; use another format (.png, .tif)",
+                       path);
     const int64_t height = g->shape_zyx[1], width = g->shape_zyx[2], row_bytes = (width + 3) / 4 * 4;
     const int64_t first = FILE_HEADER + INFO_HEADER + 4 * MAX_COLOURS;
     if (height > (INT32_MAX - first) / row_bytes)
-        return err_set(e, ERR_SHAPE,
-                       "%s: %lldx%lld pixels are too many for BMP (2 GiB): use another format (.png)", path,
-                       (long long)width, (long long)height);
+        return err_set(e, ERR_SHAPE, "%s: %lldx%lld pixels are too many for BMP (2 GiB): use another format (.png)",
+                       path, (long long)width, (long long)height);
     uint8_t *bytes = mem_zalloc(1, (size_t)(first + row_bytes * height), e);
     if (!bytes) return ERR_NOMEM;
     put_headers(bytes, first, row_bytes * height, height, width);
     for (int64_t y = 0; y < height; y++)
-        memcpy(bytes + first + (height - 1 - y) * row_bytes, (uint8_t *)voxels->data + y * width,
-               (size_t)width);
+        memcpy(bytes + first + (height - 1 - y) * row_bytes, (uint8_t *)voxels->data + y * width, (size_t)width);
     const int failed = file_put(path, bytes, (size_t)(first + row_bytes * height), e);
     mem_free(bytes);
     return failed;

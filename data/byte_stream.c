@@ -63,8 +63,7 @@ static int unpack(ByteSource *s, void *out, size_t bytes, size_t *got, Err *e)
     const size_t left = s->count - s->at;
     *got = 0;
     if (s->ended) {
-        if (!left)
-            return err_set(e, ERR_FORMAT, "%s: cut off: the packed data are complete, but too short", s->path);
+        if (!left) return err_set(e, ERR_FORMAT, "%s: cut off: the packed data are complete, but too short", s->path);
         inflateReset(&s->zlib);
         s->ended = false;
     }
@@ -80,8 +79,7 @@ static int unpack(ByteSource *s, void *out, size_t bytes, size_t *got, Err *e)
     s->zlib.avail_in = 0;
     if (status == Z_OK || status == Z_STREAM_END) return 0;
     if (status == Z_MEM_ERROR) return err_set(e, ERR_NOMEM, "%s: no memory to unpack it", s->path);
-    if (status == Z_BUF_ERROR)
-        return err_set(e, ERR_FORMAT, "%s: cut off: the packed data end in the middle", s->path);
+    if (status == Z_BUF_ERROR) return err_set(e, ERR_FORMAT, "%s: cut off: the packed data end in the middle", s->path);
     return err_set(e, ERR_FORMAT, "%s: damaged packed data near byte %zu: %s", s->path, s->at,
                    s->zlib.msg ? s->zlib.msg : "a preset dictionary is needed");
 }
@@ -94,8 +92,8 @@ int source_read(ByteSource *s, void *out, size_t bytes, Err *e)
         return 0;
     }
     if (bytes > s->count - s->at)
-        return err_set(e, ERR_FORMAT, "%s: cut off: %zu bytes left, %zu needed from byte %zu on",
-                       s->path, s->count, bytes, s->at);
+        return err_set(e, ERR_FORMAT, "%s: cut off: %zu bytes left, %zu needed from byte %zu on", s->path, s->count,
+                       bytes, s->at);
     if (bytes) memcpy(out, s->bytes + s->at, bytes);
     s->at += bytes;
     return 0;
@@ -123,8 +121,8 @@ int bytes_pack(void **packed, size_t *count, const void *data, size_t bytes, boo
 {
     z_stream z = {.zalloc = zlib_alloc, .zfree = zlib_free};
     *packed = NULL;
-    if (deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, gzip ? GZIP_WINDOW : ZLIB_WINDOW, 8,
-                     Z_DEFAULT_STRATEGY) != Z_OK)
+    if (deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, gzip ? GZIP_WINDOW : ZLIB_WINDOW, 8, Z_DEFAULT_STRATEGY) !=
+        Z_OK)
         return err_set(e, ERR_NOMEM, "no memory to pack %zu bytes", bytes);
     const size_t most = deflateBound(&z, bytes);
     *packed = mem_alloc(most, e);
@@ -147,8 +145,8 @@ int sink_open(ByteSink *s, const char *path, bool gzip, Err *e)
     TRY(file_create(&s->file, path, e));
     if (!gzip) return 0;
     s->buffer = mem_alloc(BUFFER_BYTES, e);
-    if (s->buffer && deflateInit2(&s->zlib, Z_DEFAULT_COMPRESSION, Z_DEFLATED, GZIP_WINDOW, 8,
-                                  Z_DEFAULT_STRATEGY) == Z_OK) {
+    if (s->buffer &&
+        deflateInit2(&s->zlib, Z_DEFAULT_COMPRESSION, Z_DEFLATED, GZIP_WINDOW, 8, Z_DEFAULT_STRATEGY) == Z_OK) {
         s->gzip = true;
         return 0;
     }

@@ -14,10 +14,10 @@
 #include "base/file.h"
 
 typedef struct ByteSource {
-    const char *path;      /* borrowed */
-    uint8_t *bytes;        /* the mapped file */
-    size_t count, at;      /* its length; the first byte not yet used */
-    bool packed, ended;    /* ended: the gzip member, or the zlib stream, is complete */
+    const char *path;   /* borrowed */
+    uint8_t *bytes;     /* the mapped file */
+    size_t count, at;   /* its length; the first byte not yet used */
+    bool packed, ended; /* ended: the gzip member, or the zlib stream, is complete */
     z_stream zlib;
 } ByteSource;
 

@@ -21,10 +21,7 @@ void case_list_free(CaseList *list)
     *list = (CaseList){0};
 }
 
-static int by_id(const void *a, const void *b)
-{
-    return strcmp(((const Case *)a)->id, ((const Case *)b)->id);
-}
+static int by_id(const void *a, const void *b) { return strcmp(((const Case *)a)->id, ((const Case *)b)->id); }
 
 void dataset_sort_cases(CaseList *list)
 {

@@ -2,20 +2,20 @@
 
 #include <math.h>
 
-#define CONVERTER(NAME, TYPE)                                                                      \
-    static int64_t NAME(float *out, int64_t plane, int components, const TYPE *raw, int64_t count, \
-                        double slope, double intercept)                                            \
-    {                                                                                              \
-        int64_t first = -1;                                                                        \
-        for (int c = 0; c < components; c++) {                                                     \
-            for (int64_t i = 0; i < count; i++) {                                                  \
-                const double stored = (double)raw[i * components + c];                             \
-                const float value = (float)(stored * slope + intercept);                           \
-                if (isinf(value) && isfinite(stored) && first < 0) first = i * components + c;     \
-                out[c * plane + i] = value;                                                        \
-            }                                                                                      \
-        }                                                                                          \
-        return first;                                                                              \
+#define CONVERTER(NAME, TYPE)                                                                                    \
+    static int64_t NAME(float *out, int64_t plane, int components, const TYPE *raw, int64_t count, double slope, \
+                        double intercept)                                                                        \
+    {                                                                                                            \
+        int64_t first = -1;                                                                                      \
+        for (int c = 0; c < components; c++) {                                                                   \
+            for (int64_t i = 0; i < count; i++) {                                                                \
+                const double stored = (double)raw[i * components + c];                                           \
+                const float value = (float)(stored * slope + intercept);                                         \
+                if (isinf(value) && isfinite(stored) && first < 0) first = i * components + c;                   \
+                out[c * plane + i] = value;                                                                      \
+            }                                                                                                    \
+        }                                                                                                        \
+        return first;                                                                                            \
     }
 CONVERTER(from_u8, uint8_t)
 CONVERTER(from_i8, int8_t)
@@ -28,8 +28,8 @@ CONVERTER(from_i64, int64_t)
 CONVERTER(from_f32, float)
 CONVERTER(from_f64, double)
 
-int64_t convert_to_planes(float *out, int64_t plane, int components, const void *raw, DType dtype,
-                          int64_t count, double slope, double intercept)
+int64_t convert_to_planes(float *out, int64_t plane, int components, const void *raw, DType dtype, int64_t count,
+                          double slope, double intercept)
 {
     switch (dtype) {
     case DTYPE_U8: return from_u8(out, plane, components, raw, count, slope, intercept);

@@ -36,10 +36,9 @@ static void check_num_training(const Dataset *d, const DatasetSearch *search, co
     if (search->ignored)
         fault_add(faults, found > low + search->broken ? FAULT_ERROR : FAULT_WARNING, "%s", search->ignored_text.data);
     if (found < low || found > high)
-        fault_add(faults, FAULT_ERROR, "%s: numTraining is %lld: expected the number of training cases there, %lld", json,
-                  (long long)found, (long long)(found < low ? low : high));
-    else if (!high)
-        fault_add(faults, FAULT_ERROR, "%s: no training case", d->folder);
+        fault_add(faults, FAULT_ERROR, "%s: numTraining is %lld: expected the number of training cases there, %lld",
+                  json, (long long)found, (long long)(found < low ? low : high));
+    else if (!high) fault_add(faults, FAULT_ERROR, "%s: no training case", d->folder);
 }
 
 static int remark(const DatasetInfo *info, FaultList *faults, Err *e)

@@ -13,10 +13,10 @@
 
 typedef struct Case {
     char *id;
-    char **images;       /* paths, in the order of the channels; one file may hold several */
+    char **images; /* paths, in the order of the channels; one file may hold several */
     int image_count;
-    char *label;         /* path; NULL: none */
-    bool has_gap;        /* a channel's file is missing; reported as a fault */
+    char *label;  /* path; NULL: none */
+    bool has_gap; /* a channel's file is missing; reported as a fault */
 } Case;
 
 /* Owns its cases, sorted by id: case_list_free. */
@@ -28,7 +28,7 @@ typedef struct CaseList {
 typedef struct Dataset {
     char *folder;
     DatasetInfo info;
-    CaseList training;   /* the cases that have all files; the others are reported as faults */
+    CaseList training; /* the cases that have all files; the others are reported as faults */
 } Dataset;
 
 /* Reads dataset.json and finds the training cases. Adds to faults: images without a label and labels without an
@@ -46,8 +46,8 @@ void case_list_free(CaseList *list);
 void dataset_check_headers(const DatasetInfo *info, const Case *c, FaultList *faults);
 
 typedef struct CaseData {
-    Image image;         /* all channels */
-    Array labels;        /* int16 (Z,Y,X); empty if the case has no label file */
+    Image image;  /* all channels */
+    Array labels; /* int16 (Z,Y,X); empty if the case has no label file */
 } CaseData;
 
 /* Reads all of a case. Adds the faults of dataset_check_headers, and: label voxels that are no whole number or that

@@ -64,13 +64,12 @@ static void probe_images(CaseFiles *check)
     const int before = check->faults->errors;
     Err e;
     ImageHeader *headers = mem_zalloc((size_t)c->image_count, sizeof *headers, &e);
-    for (int i = 0; headers && i < c->image_count; i++)
-        probe(check, &headers[i], c->images[i], IMAGE_INTENSITIES);
+    for (int i = 0; headers && i < c->image_count; i++) probe(check, &headers[i], c->images[i], IMAGE_INTENSITIES);
     const ChannelNames wanted = channels_wanted(check);
     int failed = headers ? 0 : ERR_NOMEM;
     if (check->faults->errors == before && !failed)
-        failed = image_expect_channels(&(int64_t){0}, headers, (const char *const *)c->images, c->image_count,
-                                       &wanted, &e);
+        failed =
+            image_expect_channels(&(int64_t){0}, headers, (const char *const *)c->images, c->image_count, &wanted, &e);
     if (failed) add_error(check, &e);
     mem_free(headers);
 }
@@ -87,17 +86,14 @@ void dataset_check_headers(const DatasetInfo *info, const Case *c, FaultList *fa
 
 /* " (channel 3, alpha)" where the file holds several channels; named as in dataset.json if the file has as many
  * channels. */
-static const char *channel_name(char *text, size_t bytes, const CaseFiles *check, const Image *image,
-                                int64_t channel)
+static const char *channel_name(char *text, size_t bytes, const CaseFiles *check, const Image *image, int64_t channel)
 {
     const int64_t channels = image->voxels.shape[0];
     text[0] = '\0';
-    if (image->alpha && channel == channels - 1)
-        snprintf(text, bytes, ": channel %lld, alpha", (long long)channel);
+    if (image->alpha && channel == channels - 1) snprintf(text, bytes, ": channel %lld, alpha", (long long)channel);
     else if (channels > 1 && check->c->image_count == 1 && channel < check->info->channel_count)
         snprintf(text, bytes, ": channel %lld, %s", (long long)channel, check->info->channel_names[channel]);
-    else if (channels > 1)
-        snprintf(text, bytes, ": channel %lld", (long long)channel);
+    else if (channels > 1) snprintf(text, bytes, ": channel %lld", (long long)channel);
     return text;
 }
 
@@ -189,8 +185,8 @@ static void check_values(CaseFiles *check, const Array *labels)
     if (unknown)
         fault_add(check->faults, FAULT_ERROR,
                   "case %s: %s: label value(s) %s%s: expected those of dataset.json, 0 to %d%s", check->c->id,
-                  check->c->label, text.data ? text.data : "", unknown > SHOWN ? " …" : "",
-                  check->info->max_value, check->info->ignore_value >= 0 ? " and the ignore label" : "");
+                  check->c->label, text.data ? text.data : "", unknown > SHOWN ? " …" : "", check->info->max_value,
+                  check->info->ignore_value >= 0 ? " and the ignore label" : "");
     text_free(&text);
     mem_free(voxels);
 }

@@ -21,8 +21,8 @@ typedef struct OtherFiles {
  * .nhdr, the spacing of a TIFF volume. */
 static bool is_other_half(const char *name, const char *ending)
 {
-    static const char *const beside[][2] = {{".mhd", ".raw"},     {".mhd", ".zraw"},  {".nhdr", ".raw"},
-                                            {".nhdr", ".raw.gz"}, {".tif", ".json"},  {".tiff", ".json"}};
+    static const char *const beside[][2] = {{".mhd", ".raw"},     {".mhd", ".zraw"}, {".nhdr", ".raw"},
+                                            {".nhdr", ".raw.gz"}, {".tif", ".json"}, {".tiff", ".json"}};
     for (size_t i = 0; i < sizeof beside / sizeof *beside; i++)
         if (!strcasecmp(ending, beside[i][0]) && path_ends_with(name, beside[i][1])) return *name != '.';
     const char *own = image_ending(name);
@@ -37,13 +37,14 @@ static void add_other(OtherFiles *s, const char *name, const char *ending)
 }
 
 static void report_others(const OtherFiles *s, const char *folder, const char *form, const char *ending,
-                             FaultList *faults)
+                          FaultList *faults)
 {
     if (!s->count) return;
     Err none;
     char *path = path_format(&none, "%s/%s", folder, s->first);
-    fault_add(faults, FAULT_WARNING, "%s: %d file(s) ignored, the first is %s%s: expected names as %s%s", folder, s->count, s->first,
-              path && file_is_folder(path) ? ", a folder, which is not searched" : "", form, ending);
+    fault_add(faults, FAULT_WARNING, "%s: %d file(s) ignored, the first is %s%s: expected names as %s%s", folder,
+              s->count, s->first, path && file_is_folder(path) ? ", a folder, which is not searched" : "", form,
+              ending);
     mem_free(path);
 }
 
@@ -75,23 +76,23 @@ static int add_image(CaseList *list, const char *folder, const char *name, size_
 typedef struct Folders {
     Dataset *d;
     FaultList *faults;
-    char *images, *labels;          /* paths */
+    char *images, *labels; /* paths */
     FileList image_files, label_files;
-    NameList label_stems;           /* all labels */
-    NameList numbered;              /* labels whose names end in a channel number */
-    NameList suffixed;              /* labels whose names have another suffix */
-    NameList other_form;            /* labels whose names only look like a case's (base/look_alike.h) */
-    NameList explained;             /* cases that the labels of these three lists belong to */
-    NameList lonely;                /* other labels without an image */
-    NameList orphans;               /* other cases without a label */
-    NameList paired;                /* orphans that were reported together with a lonely label */
-    NameList unnumbered;            /* images without a channel number */
-    NameList misnumbered;           /* images whose channel number has not four digits, */
-    NameList misnumbered_cases;     /* and their cases */
-    NameList other;                 /* cases whose files have another ending */
-    char *first_other[2];           /* an image and a label of these; NULL: none */
+    NameList label_stems;       /* all labels */
+    NameList numbered;          /* labels whose names end in a channel number */
+    NameList suffixed;          /* labels whose names have another suffix */
+    NameList other_form;        /* labels whose names only look like a case's (base/look_alike.h) */
+    NameList explained;         /* cases that the labels of these three lists belong to */
+    NameList lonely;            /* other labels without an image */
+    NameList orphans;           /* other cases without a label */
+    NameList paired;            /* orphans that were reported together with a lonely label */
+    NameList unnumbered;        /* images without a channel number */
+    NameList misnumbered;       /* images whose channel number has not four digits, */
+    NameList misnumbered_cases; /* and their cases */
+    NameList other;             /* cases whose files have another ending */
+    char *first_other[2];       /* an image and a label of these; NULL: none */
     bool images_lack_numbers;
-    bool none_fits;                 /* no label has an image */
+    bool none_fits; /* no label has an image */
 } Folders;
 
 static char *stem_of(const char *name, const char *ending, Err *e)
@@ -141,7 +142,8 @@ static int look_at_numbers(Folders *f, Err *e)
     for (int i = 0; i < f->image_files.count; i++) {
         bool has;
         int channel;
-        if (*f->image_files.names[i] == '.' || !path_ends_with(f->image_files.names[i], f->d->info.file_ending)) continue;
+        if (*f->image_files.names[i] == '.' || !path_ends_with(f->image_files.names[i], f->d->info.file_ending))
+            continue;
         TRY(has_label_of_its_name(&has, &channel, f, f->image_files.names[i], e));
         f->images_lack_numbers = f->images_lack_numbers || (has && channel >= f->d->info.channel_count);
     }
@@ -314,7 +316,8 @@ static int take_labels(Folders *f, Err *e)
 /* Whether a fault for all cases of a kind already reports this one's label. */
 static bool is_explained(const Folders *f, const Case *c)
 {
-    return f->none_fits || names_have(&f->other, c->id) || names_have(&f->explained, c->id) || names_have(&f->paired, c->id);
+    return f->none_fits || names_have(&f->other, c->id) || names_have(&f->explained, c->id) ||
+           names_have(&f->paired, c->id);
 }
 
 static int list_orphans(Folders *f, Err *e)
@@ -339,9 +342,10 @@ static int report_lonely(Folders *f, DatasetSearch *search, Err *e)
     }
     f->none_fits = !fits && first && f->lonely.count;
     if (f->none_fits) {
-        fault_add(f->faults, FAULT_ERROR, "%s: no label has the name of an image: the first image is %s, whose label is expected as "
-                  "%s%s, and the first label is %s%s; give both the same name, except the channel number _0000", f->labels,
-                  path_base(first->images[0]), first->id, ending, f->lonely.names[0], ending);
+        fault_add(f->faults, FAULT_ERROR,
+                  "%s: no label has the name of an image: the first image is %s, whose label is expected as "
+                  "%s%s, and the first label is %s%s; give both the same name, except the channel number _0000",
+                  f->labels, path_base(first->images[0]), first->id, ending, f->lonely.names[0], ending);
         return 0;
     }
     search->broken += f->lonely.count;
@@ -358,8 +362,8 @@ static void drop_broken(Folders *f, DatasetSearch *search)
         if (c->label && !c->has_gap) continue;
         if (c->has_gap) dataset_tell_gap(f->faults, c, f->d->info.file_ending);
         if (!c->has_gap && !is_explained(f, c))
-            fault_add(f->faults, FAULT_ERROR, "case %s: %s has no label: expected labelsTr/%s%s", c->id, c->images[0], c->id,
-                      f->d->info.file_ending);
+            fault_add(f->faults, FAULT_ERROR, "case %s: %s has no label: expected labelsTr/%s%s", c->id, c->images[0],
+                      c->id, f->d->info.file_ending);
         if (c->has_gap || !names_have(&f->other, c->id)) search->broken++;
         dataset_free_case(c);
     }
@@ -371,8 +375,9 @@ static void report_names(const Folders *f, const char *folder, const NameList *s
                          size_t length, const char *behind)
 {
     const char *ending = f->d->info.file_ending, *first = stems->names[0];
-    fault_add(f->faults, FAULT_ERROR, "%s: %d %s: rename %s%s to %.*s%s%s%s", folder, stems->count, stems->count == 1 ? one : many,
-              first, ending, (int)length, first, behind, ending, stems->count == 1 ? "" : ", and the others alike");
+    fault_add(f->faults, FAULT_ERROR, "%s: %d %s: rename %s%s to %.*s%s%s%s", folder, stems->count,
+              stems->count == 1 ? one : many, first, ending, (int)length, first, behind, ending,
+              stems->count == 1 ? "" : ", and the others alike");
 }
 
 /* Length of the case's name at the beginning of a label's name. */
@@ -391,8 +396,9 @@ static void report_forms(const Folders *f)
     Text told = {0};
     const char *first = f->other_form.names[0];
     look_alike_tell(&told, first, look_alike_find(first, f->explained.names, f->explained.count));
-    fault_add(f->faults, FAULT_ERROR, "%s: %d label%s only nearly the name of an image: the case \"%s\" has no image%s", f->labels,
-              f->other_form.count, f->other_form.count == 1 ? " has" : "s have", first, told.data ? told.data : "");
+    fault_add(f->faults, FAULT_ERROR, "%s: %d label%s only nearly the name of an image: the case \"%s\" has no image%s",
+              f->labels, f->other_form.count, f->other_form.count == 1 ? " has" : "s have", first,
+              told.data ? told.data : "");
     text_free(&told);
 }
 
@@ -401,10 +407,11 @@ static void report_labels(const Folders *f)
     if (f->other_form.count) report_forms(f);
     if (f->numbered.count)
         report_names(f, f->labels, &f->numbered, "label has a channel number; only images carry one",
-                     "labels have a channel number; only images carry one", explained_length(f, f->numbered.names[0]), "");
+                     "labels have a channel number; only images carry one", explained_length(f, f->numbered.names[0]),
+                     "");
     if (f->suffixed.count)
-        report_names(f, f->labels, &f->suffixed, "label has more than the case's name", "labels have more than the case's name",
-                     explained_length(f, f->suffixed.names[0]), "");
+        report_names(f, f->labels, &f->suffixed, "label has more than the case's name",
+                     "labels have more than the case's name", explained_length(f, f->suffixed.names[0]), "");
 }
 
 static void report_images(const Folders *f, DatasetSearch *search)
@@ -418,7 +425,8 @@ static void report_images(const Folders *f, DatasetSearch *search)
         char number[32];
         snprintf(number, sizeof number, "%04ld", strtol(digits, NULL, 10));
         report_names(f, f->images, &f->misnumbered, "image has a channel number that has not four digits",
-                     "images have a channel number that has not four digits", (size_t)(digits - f->misnumbered.names[0]), number);
+                     "images have a channel number that has not four digits",
+                     (size_t)(digits - f->misnumbered.names[0]), number);
     }
 }
 
@@ -431,10 +439,13 @@ static void note_others(const Folders *f, DatasetSearch *search)
     }
     if (!search->ignored) return;
     const char *image = f->first_other[0], *label = f->first_other[1], *own = image_ending(image ? image : label);
-    text_add(&search->ignored_text, "%s: %s%s%s: %d case%s in files with another ending than dataset.json's file_ending, %s: such "
-             "files are ignored; %s", f->d->folder, image ? image : "", image && label ? ", " : "",
-             label ? label : "", search->ignored, search->ignored == 1 ? "" : "s", f->d->info.file_ending,
-             own && !strcasecmp(own, f->d->info.file_ending) ? "capital letters count: rename them" : "store all alike");
+    text_add(&search->ignored_text,
+             "%s: %s%s%s: %d case%s in files with another ending than dataset.json's file_ending, %s: such "
+             "files are ignored; %s",
+             f->d->folder, image ? image : "", image && label ? ", " : "", label ? label : "", search->ignored,
+             search->ignored == 1 ? "" : "s", f->d->info.file_ending,
+             own && !strcasecmp(own, f->d->info.file_ending) ? "capital letters count: rename them"
+                                                             : "store all alike");
 }
 
 static int expect_folder(const char *path, const char *dataset, Err *e)
@@ -446,8 +457,11 @@ static int expect_folder(const char *path, const char *dataset, Err *e)
     TRY(file_list(&files, dataset, e));
     Text found = {0};
     for (int i = 0; i < files.count; i++) text_add(&found, "%s%s", i ? ", " : "", files.names[i]);
-    const int code = err_set(e, ERR_IO, "%s: missing: the images are expected in imagesTr and the labels in labelsTr, or the files "
-                             "of each case in the map \"dataset\" of dataset.json; there are %s", path, found.data ? found.data : "");
+    const int code =
+        err_set(e, ERR_IO,
+                "%s: missing: the images are expected in imagesTr and the labels in labelsTr, or the files "
+                "of each case in the map \"dataset\" of dataset.json; there are %s",
+                path, found.data ? found.data : "");
     text_free(&found);
     file_list_free(&files);
     return code;

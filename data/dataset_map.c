@@ -16,9 +16,10 @@ static int add_absent(const char *id, const char *path, FaultList *faults, Err *
     const int length = (int)(path_base(path) - path);
     char *folder = path_format(e, "%.*s.", length, path);
     Err none = {0};
-    if (folder && !file_list(&beside, folder, &none)) 
+    if (folder && !file_list(&beside, folder, &none))
         look_alike_tell(&told, path_base(path), look_alike_find(path_base(path), beside.names, beside.count));
-    fault_add(faults, FAULT_ERROR, "case %s: %s does not exist: dataset.json names it%s", id, path, told.data ? told.data : "");
+    fault_add(faults, FAULT_ERROR, "case %s: %s does not exist: dataset.json names it%s", id, path,
+              told.data ? told.data : "");
     text_free(&told);
     file_list_free(&beside);
     mem_free(folder);
@@ -35,8 +36,7 @@ static char *listed_file(const Dataset *d, const char *id, const char *name, Fau
     mem_free(expanded);
     bool there;
     Err unknown = {0};
-    if (path && file_is_there(path, &there, &unknown))
-        fault_add(faults, FAULT_ERROR, "case %s: %s", id, unknown.text);
+    if (path && file_is_there(path, &there, &unknown)) fault_add(faults, FAULT_ERROR, "case %s: %s", id, unknown.text);
     else if (path && !there && add_absent(id, path, faults, e)) {
         mem_free(path);
         path = NULL;
@@ -77,7 +77,8 @@ static int add_absolute(NameList *taken, const Dataset *d, Err *e)
     return 0;
 }
 
-static int count_unnamed(int *unnamed, char **first, const NameList *taken, const char *folder, const char *ending, Err *e)
+static int count_unnamed(int *unnamed, char **first, const NameList *taken, const char *folder, const char *ending,
+                         Err *e)
 {
     FileList files;
     TRY(file_list(&files, folder, e));
@@ -108,8 +109,10 @@ static int warn_of_unnamed(const Dataset *d, FaultList *faults, Err *e)
     if (!code && !file_is_there(folder, &there, &unknown) && there)
         code = count_unnamed(&unnamed, &first, &taken, folder, d->info.file_ending, e);
     if (!code && unnamed)
-        fault_add(faults, FAULT_WARNING, "%s: %d image file%s not in the map \"dataset\" of dataset.json, and %s not used, the first "
-                  "is %s", folder, unnamed, unnamed == 1 ? " is" : "s are", unnamed == 1 ? "is" : "are", path_base(first));
+        fault_add(faults, FAULT_WARNING,
+                  "%s: %d image file%s not in the map \"dataset\" of dataset.json, and %s not used, the first "
+                  "is %s",
+                  folder, unnamed, unnamed == 1 ? " is" : "s are", unnamed == 1 ? "is" : "are", path_base(first));
     names_free(&taken);
     mem_free(first);
     mem_free(folder);
@@ -177,17 +180,23 @@ int dataset_compare_lists(const Dataset *d, FaultList *faults, Err *e)
     for (int i = 0; i < d->info.training_count; i++)
         if (!takes_listed(d, &d->info.training[i], &lacking) && !other++) first = &d->info.training[i];
     if (first)
-        fault_add(faults, FAULT_WARNING, "%s/dataset.json: the list \"training\" is not used and names other files than those "
+        fault_add(faults, FAULT_WARNING,
+                  "%s/dataset.json: the list \"training\" is not used and names other files than those "
                   "used, %d of them, the first is %s: the files in imagesTr and labelsTr are used; name other files "
-                  "in the map \"dataset\"", d->folder, other, first->label ? first->label : first->image);
+                  "in the map \"dataset\"",
+                  d->folder, other, first->label ? first->label : first->image);
     else if (d->info.training_count && d->info.training_count < d->training.count)
-        fault_add(faults, FAULT_WARNING, "%s/dataset.json: the list \"training\" is not used and names %d cases; all %d that are "
-                  "in the folders are used", d->folder, d->info.training_count, d->training.count);
+        fault_add(faults, FAULT_WARNING,
+                  "%s/dataset.json: the list \"training\" is not used and names %d cases; all %d that are "
+                  "in the folders are used",
+                  d->folder, d->info.training_count, d->training.count);
     first = NULL;
     for (int i = 0; i < d->info.test_count; i++)
         if (takes_listed(d, &d->info.test[i], &lacking) && !trained++) first = &d->info.test[i];
     if (first)
-        fault_add(faults, FAULT_WARNING, "%s/dataset.json: the list \"test\" is not used, and %d of its cases are training cases, "
-                  "the first is %s", d->folder, trained, first->image);
+        fault_add(faults, FAULT_WARNING,
+                  "%s/dataset.json: the list \"test\" is not used, and %d of its cases are training cases, "
+                  "the first is %s",
+                  d->folder, trained, first->image);
     return lacking.code ? err_set(e, lacking.code, "%s", lacking.text) : 0;
 }

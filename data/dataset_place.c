@@ -50,7 +50,8 @@ static int refuse_folder(const char *folder, Err *e)
         code = err_set(e, ERR_IO, "%s: no dataset.json in it, but in %d folder%s below: give %s%s", folder, below,
                        below == 1 ? "" : "s", first, below == 1 ? "" : ", or another of them");
     else if (!code)
-        code = err_set(e, ERR_IO, "%s: no dataset.json in it: expected a folder with dataset.json, imagesTr and labelsTr", folder);
+        code = err_set(e, ERR_IO,
+                       "%s: no dataset.json in it: expected a folder with dataset.json, imagesTr and labelsTr", folder);
     mem_free(parent);
     mem_free(first);
     return code;
@@ -60,7 +61,9 @@ int dataset_expect_folder(const char *folder, Err *e)
 {
     bool there, has;
     TRY(file_is_there(folder, &there, e));
-    if (!there) return err_set(e, ERR_IO, "%s: does not exist: expected the folder of a dataset, with dataset.json in it", folder);
+    if (!there)
+        return err_set(e, ERR_IO, "%s: does not exist: expected the folder of a dataset, with dataset.json in it",
+                       folder);
     if (!file_is_folder(folder))
         return err_set(e, ERR_IO, "%s: a file: give the folder of the dataset, which contains dataset.json", folder);
     TRY(has_json(&has, folder, ".", e));

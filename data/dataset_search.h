@@ -8,9 +8,9 @@
 
 /* Counts of the cases that are not in d->training. */
 typedef struct DatasetSearch {
-    int broken;          /* cases with an error of their own */
-    int ignored;         /* cases that would exist if files were not ignored */
-    Text ignored_text;   /* the message about them */
+    int broken;        /* cases with an error of their own */
+    int ignored;       /* cases that would exist if files were not ignored */
+    Text ignored_text; /* the message about them */
 } DatasetSearch;
 
 /* Fill d->training and add to faults; broken cases are left out. Fail: ERR_IO, ERR_NOMEM; ERR_VALUE. */

@@ -76,8 +76,8 @@ static int tell_one(FaultList *faults, NameList *paired, const Unpaired *u, int 
         const int code = image ? names_add(paired, id, e) : ERR_NOMEM;
         if (code) return mem_free(image), code;
     }
-    fault_add(faults, FAULT_ERROR, "case %s: %s/%s%s has no image: expected imagesTr/%s_0000%s%s", name, u->labels, name, u->ending,
-              name, u->ending, image ? image : "");
+    fault_add(faults, FAULT_ERROR, "case %s: %s/%s%s has no image: expected imagesTr/%s_0000%s%s", name, u->labels,
+              name, u->ending, name, u->ending, image ? image : "");
     mem_free(image);
     return 0;
 }
@@ -96,12 +96,14 @@ void dataset_tell_gap(FaultList *faults, const Case *c, const char *ending)
     const char *label = c->label ? path_base(c->label) : NULL;
     const size_t length = strlen(c->id);
     int missing = 0, channel;
-    while (missing + 1 < c->image_count && dataset_split_name(path_base(c->images[missing]), ending, &channel) && channel == missing)
+    while (missing + 1 < c->image_count && dataset_split_name(path_base(c->images[missing]), ending, &channel) &&
+           channel == missing)
         missing++;
     Text behind = {0};
     if (label && (strncmp(label, c->id, length) || strcmp(label + length, ending)))
         text_add(&behind, "; its label, %s, is expected as %s%s", label, c->id, ending);
-    fault_add(faults, FAULT_ERROR, "case %s: %s: no file with channel number %04d: expected one for each number from 0000 on%s", c->id,
+    fault_add(faults, FAULT_ERROR,
+              "case %s: %s: no file with channel number %04d: expected one for each number from 0000 on%s", c->id,
               c->images[missing], missing, behind.data ? behind.data : "");
     text_free(&behind);
 }

@@ -13,17 +13,16 @@ typedef enum FaultSeverity { FAULT_WARNING, FAULT_ERROR } FaultSeverity;
 
 typedef struct Fault {
     FaultSeverity severity;
-    char *text;               /* case, file, what was found, what was expected; owned by the list */
+    char *text; /* case, file, what was found, what was expected; owned by the list */
 } Fault;
 
 typedef struct FaultList {
     Fault *faults;
-    int count, errors;        /* errors: those of FAULT_ERROR, and one if memory ran out */
-    bool lost;                /* memory ran out: not all faults are listed */
+    int count, errors; /* errors: those of FAULT_ERROR, and one if memory ran out */
+    bool lost;         /* memory ran out: not all faults are listed */
 } FaultList;
 
-void fault_add(FaultList *list, FaultSeverity severity, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+void fault_add(FaultList *list, FaultSeverity severity, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* Moves all faults of `from` to the end of the list. */
 void faults_move(FaultList *to, FaultList *from);

@@ -21,8 +21,8 @@ void geometry_affine(const Geometry *g, double affine[3][4])
     if (o->sform_code > 0) {
         memcpy(affine, o->sform, sizeof o->sform);
     } else if (o->qform_code > 0) {
-        const nifti_dmat44 q = nifti_quatern_to_dmat44(b[0], b[1], b[2], at[0], at[1], at[2], spacing[2],
-                                                       spacing[1], depth, o->qfac);
+        const nifti_dmat44 q =
+            nifti_quatern_to_dmat44(b[0], b[1], b[2], at[0], at[1], at[2], spacing[2], spacing[1], depth, o->qfac);
         memcpy(affine, q.m, sizeof o->sform);
     } else {
         const double plain[3][4] = {{spacing[2], 0, 0, 0}, {0, spacing[1], 0, 0}, {0, 0, depth, 0}};

@@ -12,18 +12,18 @@
 /* NIfTI's position of an image in space, kept as stored, so that an output has the same. Codes of 0 mean "not
  * given"; an image from a format without orientation has both 0. */
 typedef struct Orientation {
-    int units;                          /* xyzt_units as stored; all lengths here are in mm (geometry_unit_mm) */
+    int units; /* xyzt_units as stored; all lengths here are in mm (geometry_unit_mm) */
     int qform_code, sform_code;
-    double qfac;                        /* 1 or -1 */
+    double qfac; /* 1 or -1 */
     double quatern_bcd[3], offset_xyz[3];
-    double depth;                       /* size of a 2-D image's pixels across the plane */
-    double sform[3][4];                 /* (x,y,z,1) in voxels to x, y, z */
+    double depth;       /* size of a 2-D image's pixels across the plane */
+    double sform[3][4]; /* (x,y,z,1) in voxels to x, y, z */
 } Orientation;
 
 typedef struct Geometry {
-    int dimensions;                     /* 3; or 2: the extent along Z is 1, and outputs have two axes */
+    int dimensions; /* 3; or 2: the extent along Z is 1, and outputs have two axes */
     int64_t shape_zyx[3];
-    double spacing_zyx_mm[3];           /* 2-D: Z as nnU-Net sets it (999; NIfTI: 999 * the larger one) */
+    double spacing_zyx_mm[3]; /* 2-D: Z as nnU-Net sets it (999; NIfTI: 999 * the larger one) */
     Orientation orientation;
 } Geometry;
 

@@ -250,8 +250,7 @@ static void nearest_rotation(const Geometry *g, double r[3][3])
     nifti_dmat33 m;
     for (int axis = 0; axis < 3; axis++) {
         const double length = sqrt(dot(p.step[2 - axis], p.step[2 - axis]));
-        for (int world = 0; world < 3; world++)
-            m.m[world][axis] = p.step[2 - axis][world] / (length > 0 ? length : 1);
+        for (int world = 0; world < 3; world++) m.m[world][axis] = p.step[2 - axis][world] / (length > 0 ? length : 1);
     }
     if (fabs(nifti_dmat33_determ(m)) > 1e-9) m = nifti_dmat33_polar(m);
     memcpy(r, m.m, sizeof m.m);
@@ -373,8 +372,7 @@ static void turn_channel(char *to, const char *from, const GridAxes *axes, const
     }
     for (int64_t z = 0; z < turned[0]; z++)
         for (int64_t y = 0; y < turned[1]; y++, to += turned[2] * (int64_t)bytes)
-            copy_row(to, from + (first + z * stride[0] + y * stride[1]) * (int64_t)bytes, stride[2], turned[2],
-                     bytes);
+            copy_row(to, from + (first + z * stride[0] + y * stride[1]) * (int64_t)bytes, stride[2], turned[2], bytes);
 }
 
 int grid_axes_turn(const GridAxes *axes, Array *a, Err *e)
@@ -436,10 +434,9 @@ int grid_bring(GridAxes *axes, Text *note, const Geometry *found, const Geometry
     if (match == GRID_DIFFERENT)
         return err_set(e, ERR_VALUE,
                        "%s: expected that of %s, %s; resample it onto that grid, or, if the voxels match as "
-                       "they are stored, give the file that header", there, of, wanted);
+                       "they are stored, give the file that header",
+                       there, of, wanted);
     if (match == GRID_TURNED) text_add(note, "%s: turned onto the grid of %s, %s", there, of, wanted);
-    else
-        text_add(note, "%s: expected that of %s, %s; the voxels are used as they are stored", there,
-                 of, wanted);
+    else text_add(note, "%s: expected that of %s, %s; the voxels are used as they are stored", there, of, wanted);
     return text_check(note, e);
 }

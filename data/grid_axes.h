@@ -22,9 +22,9 @@ typedef struct GridAxes {
 } GridAxes;
 
 typedef enum GridMatch {
-    GRID_SAME,      /* shape, spacing and place are equal, or one has no place */
-    GRID_TURNED,    /* the same voxels, the axes in another order or direction */
-    GRID_MOVED,     /* equal shape, spacing and direction, another origin */
+    GRID_SAME,   /* shape, spacing and place are equal, or one has no place */
+    GRID_TURNED, /* the same voxels, the axes in another order or direction */
+    GRID_MOVED,  /* equal shape, spacing and direction, another origin */
     GRID_DIFFERENT
 } GridMatch;
 
@@ -32,7 +32,7 @@ typedef enum GridMatch {
  * sform of one file differ by rounding. */
 #define GRID_TOLERANCE 0.1
 
-GridAxes grid_axes_stored(void);                      /* the stored order */
+GridAxes grid_axes_stored(void); /* the stored order */
 bool grid_axes_is_stored(const GridAxes *axes);
 bool grid_axes_equal(const GridAxes *a, const GridAxes *b);
 GridAxes grid_axes_inverse(const GridAxes *axes);

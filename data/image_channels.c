@@ -10,8 +10,7 @@
 static void list_names(Text *t, const ChannelNames *expected)
 {
     enum { SHOWN = 6 };
-    for (int i = 0; i < expected->count && i < SHOWN; i++)
-        text_add(t, "%s%s", i ? ", " : "", expected->names[i]);
+    for (int i = 0; i < expected->count && i < SHOWN; i++) text_add(t, "%s%s", i ? ", " : "", expected->names[i]);
     if (expected->count > SHOWN) text_add(t, " …");
 }
 
@@ -22,11 +21,10 @@ static int wrong_number(const ImageHeader *first, const char *path, int count, i
     const int wanted = expected->count;
     const bool picture = count == 1 && image_is_picture(path);
     if (first->alpha && count == 1 && channels == wanted + 1)
-        return err_set(
-            e, ERR_SHAPE,
-            "%s: channel %lld, alpha, is not constant, and dataset.json names %d channel(s) (%s): remove "
-            "it (for example: mogrify -alpha off FILE), or name it as another channel",
-            path, (long long)channels - 1, wanted, names);
+        return err_set(e, ERR_SHAPE,
+                       "%s: channel %lld, alpha, is not constant, and dataset.json names %d channel(s) (%s): remove "
+                       "it (for example: mogrify -alpha off FILE), or name it as another channel",
+                       path, (long long)channels - 1, wanted, names);
     if (picture && channels == 1)
         return err_set(
             e, ERR_SHAPE,
@@ -42,15 +40,14 @@ static int wrong_number(const ImageHeader *first, const char *path, int count, i
         return err_set(e, ERR_SHAPE,
                        "%lld channel(s) in %d file(s), the first is %s: expected %d; channel %lld, %s, is "
                        "missing (a file _%04lld)",
-                       (long long)channels, count, path, wanted, (long long)channels,
-                       expected->names[channels], (long long)channels);
+                       (long long)channels, count, path, wanted, (long long)channels, expected->names[channels],
+                       (long long)channels);
     const char *ending = image_ending(path);
     const bool tiff = count == 1 && ending && !strncasecmp(ending, ".tif", 4);
-    return err_set(e, ERR_SHAPE,
-                   "%lld channel(s) in %d file(s), the first is %s: expected %d, as dataset.json names (%s)%s",
-                   (long long)channels, count, path, wanted, names,
-                   tiff ? "; if its pages are slices, write it with metadata that say so (axes ZYX), or without metadata"
-                        : "");
+    return err_set(
+        e, ERR_SHAPE, "%lld channel(s) in %d file(s), the first is %s: expected %d, as dataset.json names (%s)%s",
+        (long long)channels, count, path, wanted, names,
+        tiff ? "; if its pages are slices, write it with metadata that say so (axes ZYX), or without metadata" : "");
 }
 
 static int expect_number(const ImageHeader *first, const char *path, int count, int64_t channels,
@@ -92,8 +89,8 @@ static bool last_is_constant(const Image *image)
 static void drop_alpha(Image *part, const char *path, FaultList *notes)
 {
     const int64_t last = part->voxels.shape[0] - 1, plane = array_count(&part->voxels) / (last + 1);
-    fault_add(notes, FAULT_WARNING, "%s: channel %lld, alpha, is %g everywhere: it is left out", path,
-              (long long)last, (double)((const float *)part->voxels.data)[last * plane]);
+    fault_add(notes, FAULT_WARNING, "%s: channel %lld, alpha, is %g everywhere: it is left out", path, (long long)last,
+              (double)((const float *)part->voxels.data)[last * plane]);
     part->voxels.shape[0] = last;
     part->alpha = false;
 }
@@ -124,8 +121,8 @@ int image_join(Image *image, Image *parts, int count, Err *e)
         parts[0] = (Image){0};
         return 0;
     }
-    TRY(array_new(&image->voxels, DTYPE_F32, 4,
-                  (int64_t[]){channels_of(parts, count), shape[1], shape[2], shape[3]}, e));
+    TRY(array_new(&image->voxels, DTYPE_F32, 4, (int64_t[]){channels_of(parts, count), shape[1], shape[2], shape[3]},
+                  e));
     char *at = image->voxels.data;
     for (int i = 0; i < count; i++) {
         const size_t bytes = array_bytes(&parts[i].voxels);
@@ -138,8 +135,7 @@ int image_join(Image *image, Image *parts, int count, Err *e)
 }
 
 /* Reorients a part to the grid of the first one. */
-static int bring_part(Image *part, const Image *first, const char *path, const char *of, FaultList *notes,
-                      Err *e)
+static int bring_part(Image *part, const Image *first, const char *path, const char *of, FaultList *notes, Err *e)
 {
     GridAxes axes;
     Text note = {0};

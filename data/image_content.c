@@ -8,10 +8,10 @@
 enum { HEAD_BYTES = 512 };
 
 typedef struct Kind {
-    const char *name;     /* an ImageFormat's name, or another one with its article */
+    const char *name; /* an ImageFormat's name, or another one with its article */
     size_t at, length;
-    const char *first;    /* these bytes are at offset `at` */
-    const char *advice;   /* NULL: a format that is read */
+    const char *first;  /* these bytes are at offset `at` */
+    const char *advice; /* NULL: a format that is read */
 } Kind;
 
 #define BYTES(text) sizeof(text) - 1, text
@@ -28,14 +28,18 @@ static const Kind kinds[] = {
     {"NIfTI", 0, BYTES("\0\0\x01\x5c"), NULL},
     {"NIfTI", 0, BYTES("\x1c\x02\0\0"), NULL},
     {"NIfTI", 0, BYTES("\0\0\x02\x1c"), NULL},
-    {"a JPEG image", 0, BYTES("\xff\xd8\xff"), "convert it (for example: convert FILE NEW.png); labels need an original without loss"},
+    {"a JPEG image", 0, BYTES("\xff\xd8\xff"),
+     "convert it (for example: convert FILE NEW.png); labels need an original without loss"},
     {"a GIF image", 0, BYTES("GIF8"), "convert it"},
     {"a DICOM file", 128, BYTES("DICM"), "convert its series (for example: dcm2niix FOLDER)"},
     {"an HDF5 file", 0, BYTES("\x89HDF"), "convert it"},
     {"a NumPy array", 0, BYTES("\x93NUMPY"), "convert it"},
     {"a zip archive", 0, BYTES("PK\x03\x04"), "unpack it"},
     {"packed by bzip2", 0, BYTES("BZh"), "unpack it"},
-    {"packed by xz", 0, BYTES("\xfd" "7zXZ"), "unpack it"},
+    {"packed by xz", 0,
+     BYTES("\xfd"
+           "7zXZ"),
+     "unpack it"},
     {"compressed by gzip twice", 0, BYTES("\x1f\x8b"), "unpack it once"}, /* found in unpacked data */
     {"a pointer of Git LFS", 0, BYTES("version https://git-lfs"), "fetch the file itself (git lfs pull)"},
     {"a pointer of git-annex", 0, BYTES("/annex/objects"), "fetch the file itself (git annex get FILE)"},

@@ -8,8 +8,7 @@ int image_expect_plane(const char *path, const Geometry *g, const Array *voxels,
         return err_set(e, ERR_UNSUPPORTED, "%s: voxels of type %s: expected uint8 or uint16", path,
                        dtype_name(voxels->dtype));
     if (voxels->rank != 3 || g->shape_zyx[0] != 1)
-        return err_set(e, ERR_SHAPE, "%s: %lld slices: expected one in a 2-D format", path,
-                       (long long)g->shape_zyx[0]);
+        return err_set(e, ERR_SHAPE, "%s: %lld slices: expected one in a 2-D format", path, (long long)g->shape_zyx[0]);
     return 0;
 }
 

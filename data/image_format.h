@@ -7,8 +7,8 @@
 
 typedef struct ImageFormat {
     const char *name;
-    const char *const *endings;    /* NULL-terminated; a longer ending before its own suffixes */
-    bool pictures;                 /* colours are channels: one file has the three of an RGB image */
+    const char *const *endings; /* NULL-terminated; a longer ending before its own suffixes */
+    bool pictures;              /* colours are channels: one file has the three of an RGB image */
     int (*read)(Image *image, const char *path, ImageUse use, Err *e);
     int (*probe)(ImageHeader *header, const char *path, ImageUse use, Err *e);
     int (*write)(const char *path, const Geometry *g, const Array *voxels, Err *e);

@@ -77,10 +77,7 @@ int image_read_as(Image *image, const char *path, ImageUse use, Err *e)
     return image_content_explain(path, format, failed, e);
 }
 
-int image_read(Image *image, const char *path, Err *e)
-{
-    return image_read_as(image, path, IMAGE_INTENSITIES, e);
-}
+int image_read(Image *image, const char *path, Err *e) { return image_read_as(image, path, IMAGE_INTENSITIES, e); }
 
 int image_read_header(ImageHeader *header, const char *path, ImageUse use, Err *e)
 {
@@ -115,9 +112,8 @@ int image_write(const char *path, const Geometry *g, const Array *voxels, Err *e
     const int lead = voxels->rank - 3;
     for (int i = 0; i < 3; i++) {
         if (lead >= 0 && lead <= 1 && voxels->shape[lead + i] == g->shape_zyx[i]) continue;
-        return err_set(e, ERR_SHAPE, "%s: the voxels' shape is not that of the geometry, %lldx%lldx%lld",
-                       path, (long long)g->shape_zyx[0], (long long)g->shape_zyx[1],
-                       (long long)g->shape_zyx[2]);
+        return err_set(e, ERR_SHAPE, "%s: the voxels' shape is not that of the geometry, %lldx%lldx%lld", path,
+                       (long long)g->shape_zyx[0], (long long)g->shape_zyx[1], (long long)g->shape_zyx[2]);
     }
     return format->write(path, g, voxels, e);
 }
@@ -143,11 +139,12 @@ int image_expect_one_label(const ImageHeader *header, Err *e)
 {
     const int64_t channels = header->channels;
     if (channels == 1) return 0;
-    return err_set(e, ERR_SHAPE, "a label image with %lld channels: expected one%s", (long long)channels,
-                   header->alpha && channels == 2
-                       ? " without alpha; remove it (for example: mogrify -alpha off FILE)"
-                       : ", in which the value of each voxel is that of its label in dataset.json (colours are not used here, "
-                         "nor does a channel for each label)");
+    return err_set(
+        e, ERR_SHAPE, "a label image with %lld channels: expected one%s", (long long)channels,
+        header->alpha && channels == 2
+            ? " without alpha; remove it (for example: mogrify -alpha off FILE)"
+            : ", in which the value of each voxel is that of its label in dataset.json (colours are not used here, "
+              "nor does a channel for each label)");
 }
 
 int image_to_labels(Array *labels, const Image *image, Err *e)
@@ -169,12 +166,11 @@ int image_to_labels(Array *labels, const Image *image, Err *e)
     }
     if (!bad) return 0;
     array_free(labels);
-    return err_set(
-        e, ERR_VALUE,
-        "%lld label voxel(s) that are no whole number from -32768 to 32767, the first %g at z %lld, y %lld, "
-        "x %lld (voxel %lld in storage order)",
-        (long long)bad, in[first], (long long)(first / (shape[2] * shape[3])),
-        (long long)(first / shape[3] % shape[2]), (long long)(first % shape[3]), (long long)first);
+    return err_set(e, ERR_VALUE,
+                   "%lld label voxel(s) that are no whole number from -32768 to 32767, the first %g at z %lld, y %lld, "
+                   "x %lld (voxel %lld in storage order)",
+                   (long long)bad, in[first], (long long)(first / (shape[2] * shape[3])),
+                   (long long)(first / shape[3] % shape[2]), (long long)(first % shape[3]), (long long)first);
 }
 
 /* g and onto may be NULL. */

@@ -21,9 +21,9 @@ typedef enum ImageUse { IMAGE_INTENSITIES, IMAGE_LABELS } ImageUse;
 
 /* Owns its voxels: image_free. */
 typedef struct Image {
-    Array voxels;                       /* float32 (C,Z,Y,X) */
+    Array voxels; /* float32 (C,Z,Y,X) */
     Geometry geometry;
-    bool alpha;                         /* the last channel is the alpha of colours: how opaque they are */
+    bool alpha; /* the last channel is the alpha of colours: how opaque they are */
 } Image;
 
 typedef struct ImageHeader {
@@ -48,7 +48,7 @@ bool image_is_picture(const char *path);
  * ERR_FORMAT (cut off, damaged, contradictory); ERR_UNSUPPORTED (unknown ending, complex numbers …); ERR_VALUE (a
  * spacing of 0, a finite value beyond float32); ERR_NOMEM. Memory is allocated only after the file was found long
  * enough for its sizes. */
-int image_read(Image *image, const char *path, Err *e);            /* as IMAGE_INTENSITIES */
+int image_read(Image *image, const char *path, Err *e); /* as IMAGE_INTENSITIES */
 int image_read_as(Image *image, const char *path, ImageUse use, Err *e);
 
 /* Reorients the image to the grid of `onto` if only the order and direction of its axes differ (GRID_TURNED); else
@@ -58,7 +58,7 @@ int image_turn_onto(Image *image, const Geometry *onto, GridMatch *match, Err *e
 /* Reads only the header; the channels are those that image_read would give. */
 int image_probe(Geometry *g, int64_t *channels, const char *path, Err *e);
 int image_read_header(ImageHeader *header, const char *path, ImageUse use, Err *e);
-int image_probe_labels(Geometry *g, const char *path, Err *e);     /* of a label file */
+int image_probe_labels(Geometry *g, const char *path, Err *e); /* of a label file */
 
 void image_free(Image *image);
 

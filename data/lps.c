@@ -49,8 +49,7 @@ int lps_to_geometry(Geometry *g, int dimensions, const int64_t shape_zyx[3], con
     g->orientation = (Orientation){.units = MILLIMETRES, .sform_code = p.given, .qfac = 1, .depth = 1};
     for (int world = 0; world < 3 && p.given; world++) {
         for (int axis = 0; axis < 3; axis++)
-            g->orientation.sform[world][axis] =
-                to_ras[world] * p.direction[axis][world] * p.spacing_xyz[axis] + 0.0;
+            g->orientation.sform[world][axis] = to_ras[world] * p.direction[axis][world] * p.spacing_xyz[axis] + 0.0;
         g->orientation.sform[world][3] = to_ras[world] * p.origin[world] + 0.0;
     }
     return 0;

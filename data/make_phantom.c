@@ -26,15 +26,14 @@ static error_t parse(int key, char *text, struct argp_state *state)
     switch (key) {
     case KEY_CASES: o->cases = (int)option_integer(state, "--cases", text, 1, 100000); return 0;
     case KEY_SIZE: option_size(state, "--size", text, o->phantom.shape_zyx, 3); return 0;
-    case KEY_CHANNELS:
-        o->phantom.channels = (int)option_integer(state, "--channels", text, 1, 1000);
-        return 0;
+    case KEY_CHANNELS: o->phantom.channels = (int)option_integer(state, "--channels", text, 1, 1000); return 0;
     case KEY_ENDING: {
         char name[64];
         snprintf(name, sizeof name, "x%.40s", text);
         const char *ending = image_ending(name);
         if (!ending || strcmp(ending, text))
-            argp_error(state, "--ending %s: expected the ending of an image, as .nii.gz, .mha, .nrrd, .tif or .png", text);
+            argp_error(state, "--ending %s: expected the ending of an image, as .nii.gz, .mha, .nrrd, .tif or .png",
+                       text);
         o->phantom.ending = text;
         return 0;
     }
@@ -52,8 +51,10 @@ static const struct argp_option options[] = {
     {"cases", KEY_CASES, "N", 0, "Number of cases (default: 16)", 0},
     {"size", KEY_SIZE, "ZxYxX", 0, "Voxels of a case (default: 16x96x96)", 0},
     {"channels", KEY_CHANNELS, "N", 0, "Image channels (default: 1)", 0},
-    {"ending", KEY_ENDING, "ENDING", 0, "Format of the images: .nii.gz (default), .mha, .nrrd, .tif …; of one slice also "
-                                        ".png, .bmp", 0},
+    {"ending", KEY_ENDING, "ENDING", 0,
+     "Format of the images: .nii.gz (default), .mha, .nrrd, .tif …; of one slice also "
+     ".png, .bmp",
+     0},
     {0},
 };
 static const struct argp own = {
@@ -127,7 +128,8 @@ static int write_cases(const Options *o, Progress *progress, Err *e)
             failed = code;
         }
     }
-    if (!failed && program_interrupted()) failed = err_set(e, ERR_INTERRUPTED, "interrupted; the dataset is not complete: run the same command again");
+    if (!failed && program_interrupted())
+        failed = err_set(e, ERR_INTERRUPTED, "interrupted; the dataset is not complete: run the same command again");
     return failed;
 }
 

@@ -14,14 +14,14 @@
 #include "base/error.h"
 
 typedef struct MaskRun {
-    int32_t first, past;   /* along x; past excluded */
-    int64_t parent;        /* index of a run that is not later; itself in a root */
+    int32_t first, past; /* along x; past excluded */
+    int64_t parent;      /* index of a run that is not later; itself in a root */
 } MaskRun;
 
 typedef struct MaskRuns {
-    MaskRun *runs;         /* (count), by row, then by x; owned */
-    int64_t *row_first;    /* (rows + 1): the first run of each row; owned */
-    int64_t count, rows;   /* run 0 included; row (z,y) is z * height + y */
+    MaskRun *runs;       /* (count), by row, then by x; owned */
+    int64_t *row_first;  /* (rows + 1): the first run of each row; owned */
+    int64_t count, rows; /* run 0 included; row (z,y) is z * height + y */
 } MaskRuns;
 
 /* Finds the runs of ones (value 1) or of zeros (value 0) in a mask (Z,Y,X) of ones and zeros; each is its own root.

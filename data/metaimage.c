@@ -19,10 +19,9 @@ static const struct {
     const char *name;
     DType dtype;
 } types[] = {
-    {"MET_CHAR", DTYPE_I8},        {"MET_UCHAR", DTYPE_U8},  {"MET_SHORT", DTYPE_I16},
-    {"MET_USHORT", DTYPE_U16},     {"MET_INT", DTYPE_I32},   {"MET_UINT", DTYPE_U32},
-    {"MET_LONG", DTYPE_I32},       {"MET_ULONG", DTYPE_U32}, {"MET_LONG_LONG", DTYPE_I64},
-    {"MET_ULONG_LONG", DTYPE_U64}, {"MET_FLOAT", DTYPE_F32}, {"MET_DOUBLE", DTYPE_F64},
+    {"MET_CHAR", DTYPE_I8},       {"MET_UCHAR", DTYPE_U8},       {"MET_SHORT", DTYPE_I16}, {"MET_USHORT", DTYPE_U16},
+    {"MET_INT", DTYPE_I32},       {"MET_UINT", DTYPE_U32},       {"MET_LONG", DTYPE_I32},  {"MET_ULONG", DTYPE_U32},
+    {"MET_LONG_LONG", DTYPE_I64}, {"MET_ULONG_LONG", DTYPE_U64}, {"MET_FLOAT", DTYPE_F32}, {"MET_DOUBLE", DTYPE_F64},
 };
 enum { TYPE_COUNT = sizeof types / sizeof *types };
 
@@ -53,8 +52,7 @@ static int set_type(Meta *m, const char *value, Err *e)
         m->has_type = true;
         return 0;
     }
-    err_set(e, ERR_UNSUPPORTED, "ElementType %s: expected MET_UCHAR, MET_SHORT … or MET_FLOAT, MET_DOUBLE",
-            value);
+    err_set(e, ERR_UNSUPPORTED, "ElementType %s: expected MET_UCHAR, MET_SHORT … or MET_FLOAT, MET_DOUBLE", value);
     err_plain(e);
     return ERR_UNSUPPORTED;
 }
@@ -73,8 +71,7 @@ static int set_numbers(double *numbers, int *count, int most, const char *key, c
     return *count < 0 ? bad_value(key, value, "numbers", e) : 0;
 }
 
-static int set_whole(int64_t *number, const char *key, const char *value, int64_t lowest, int64_t highest,
-                     Err *e)
+static int set_whole(int64_t *number, const char *key, const char *value, int64_t lowest, int64_t highest, Err *e)
 {
     if (header_whole_numbers(value, number, 1, lowest) == 1 && *number <= highest) return 0;
     return bad_value(key, value, "a whole number that fits", e);
@@ -82,8 +79,7 @@ static int set_whole(int64_t *number, const char *key, const char *value, int64_
 
 static bool is_one_of(const char *key, const char *first, const char *second, const char *third)
 {
-    return !strcasecmp(key, first) || (second && !strcasecmp(key, second)) ||
-           (third && !strcasecmp(key, third));
+    return !strcasecmp(key, first) || (second && !strcasecmp(key, second)) || (third && !strcasecmp(key, third));
 }
 
 /* Reads a line; keys that do not concern the voxels (Modality, comments) are skipped. */
@@ -114,8 +110,7 @@ static int take(Meta *m, const char *key, const char *value, Err *e)
     if (is_one_of(key, "BinaryDataByteOrderMSB", "ElementByteOrderMSB", NULL))
         return set_truth(&m->big_endian, key, value, e);
     if (is_one_of(key, "CompressedData", NULL, NULL)) return set_truth(&m->packed, key, value, e);
-    if (is_one_of(key, "HeaderSize", NULL, NULL))
-        return set_whole(&m->header_size, key, value, -1, INT64_MAX, e);
+    if (is_one_of(key, "HeaderSize", NULL, NULL)) return set_whole(&m->header_size, key, value, -1, INT64_MAX, e);
     return 0;
 }
 
@@ -126,8 +121,7 @@ static int take_list(Meta *m, HeaderLines *lines, const char *path, Err *e)
 {
     while (header_next_line(lines))
         if (lines->text[0]) TRY(voxel_files_add(&m->files, path, lines->text, strlen(lines->text), e));
-    return m->files.count ? 0
-                          : err_set(e, ERR_FORMAT, "ElementDataFile is LIST, and no file is named below it");
+    return m->files.count ? 0 : err_set(e, ERR_FORMAT, "ElementDataFile is LIST, and no file is named below it");
 }
 
 /* "slice_%03d.raw 1 40 1": a pattern with the first and the last number, and the step. */
@@ -157,8 +151,7 @@ static int place(Meta *m, Err *e)
     const int n = (int)m->axes, spatial = n < 3 ? n : 3;
     if ((m->spacings && m->spacings < spatial) || (m->origins && m->origins < spatial) ||
         (m->matrix && m->matrix != n * n))
-        return err_set(e, ERR_FORMAT,
-                       "ElementSpacing, Offset or TransformMatrix has too few numbers for %d axes", n);
+        return err_set(e, ERR_FORMAT, "ElementSpacing, Offset or TransformMatrix has too few numbers for %d axes", n);
     const double *spacing = m->spacings ? m->spacing : m->elements >= spatial ? m->element : NULL;
     for (int i = 0; i < spatial; i++) {
         if (spacing) p.spacing_xyz[i] = spacing[i];
@@ -239,8 +232,7 @@ static int probe_image(ImageHeader *header, const char *path, ImageUse use, Err 
     (void)use;
     int failed = open_header(&m, &s, path, e);
     if (!failed) failed = voxel_files_check(&m.files, &s, e);
-    *header =
-        (ImageHeader){.geometry = m.geometry, .channels = failed ? 0 : m.channels * m.files.layout.volumes};
+    *header = (ImageHeader){.geometry = m.geometry, .channels = failed ? 0 : m.channels * m.files.layout.volumes};
     voxel_files_free(&m.files);
     source_close(&s);
     return failed;
@@ -290,8 +282,8 @@ static void add_header(Text *t, const Geometry *g, const Array *voxels, size_t p
 {
     int type = 0;
     while (types[type].dtype != voxels->dtype) type++;
-    text_add(t, "ObjectType = Image\nNDims = %d\nBinaryData = True\nBinaryDataByteOrderMSB = %s\n",
-             g->dimensions, __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? "True" : "False");
+    text_add(t, "ObjectType = Image\nNDims = %d\nBinaryData = True\nBinaryDataByteOrderMSB = %s\n", g->dimensions,
+             __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? "True" : "False");
     text_add(t, "CompressedData = True\nCompressedDataSize = %zu\n", packed_bytes);
     add_place(t, g);
     text_add(t, "DimSize =");
@@ -309,8 +301,7 @@ static int interleave(void **out, const Array *voxels, Err *e)
     const char *in = voxels->data;
     char *to = *out = mem_alloc(array_bytes(voxels), e);
     for (size_t i = 0; i < plane && to; i++)
-        for (size_t c = 0; c < channels; c++)
-            memcpy(to + (i * channels + c) * size, in + (c * plane + i) * size, size);
+        for (size_t c = 0; c < channels; c++) memcpy(to + (i * channels + c) * size, in + (c * plane + i) * size, size);
     return to ? 0 : ERR_NOMEM;
 }
 
@@ -323,8 +314,7 @@ static int name_beside(char **name, const char *path, Err *e)
     return *name ? 0 : ERR_NOMEM;
 }
 
-static int put_files(const char *path, const Geometry *g, const Array *voxels, const void *packed,
-                     size_t bytes, Err *e)
+static int put_files(const char *path, const Geometry *g, const Array *voxels, const void *packed, size_t bytes, Err *e)
 {
     Text header = {0};
     char *data;
@@ -343,8 +333,7 @@ static int write_image(const char *path, const Geometry *g, const Array *voxels,
     size_t bytes = 0;
     TRY(image_expect_volume(path, voxels, e));
     int failed = voxels->rank == 4 ? interleave(&mixed, voxels, e) : 0;
-    if (!failed)
-        failed = bytes_pack(&packed, &bytes, mixed ? mixed : voxels->data, array_bytes(voxels), false, e);
+    if (!failed) failed = bytes_pack(&packed, &bytes, mixed ? mixed : voxels->data, array_bytes(voxels), false, e);
     if (!failed) failed = put_files(path, g, voxels, packed, bytes, e);
     mem_free(mixed);
     mem_free(packed);

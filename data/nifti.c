@@ -15,9 +15,7 @@ static int read_header(NiiHeader *h, ByteSource *s, Err *e)
     uint8_t bytes[NII_MAX_HEADER_BYTES];
     TRY(source_read(s, bytes, 4, e));
     const size_t size = nii_header_bytes(bytes);
-    if (!size)
-        return err_set(e, ERR_FORMAT, "%s: not NIfTI: sizeof_hdr, the first number, is not 348 or 540",
-                       s->path);
+    if (!size) return err_set(e, ERR_FORMAT, "%s: not NIfTI: sizeof_hdr, the first number, is not 348 or 540", s->path);
     TRY(source_read(s, bytes + 4, size - 4, e));
     if (nii_header_parse(h, bytes, e)) return err_context(e, "%s", s->path);
     if (!h->pair) h->data_at -= size; /* from here on */
@@ -70,9 +68,9 @@ static int check_length(const NiiHeader *h, const ByteSource *s, Err *e)
     return err_set(e, ERR_FORMAT,
                    "%s: cut off, or the header is wrong: shape %lldx%lldx%lld (x,y,z), %lld volume(s) of %s, "
                    "needs %llu bytes from byte %llu on; the file holds at most %llu",
-                   s->path, (long long)shape[2], (long long)shape[1], (long long)shape[0],
-                   (long long)h->volumes, dtype_name(h->dtype), (unsigned long long)wanted,
-                   (unsigned long long)h->data_at, (unsigned long long)limit);
+                   s->path, (long long)shape[2], (long long)shape[1], (long long)shape[0], (long long)h->volumes,
+                   dtype_name(h->dtype), (unsigned long long)wanted, (unsigned long long)h->data_at,
+                   (unsigned long long)limit);
 }
 
 /* Reads the voxels from their source, whose position is `data_at` bytes before them. */
@@ -135,8 +133,8 @@ static int nii_probe(ImageHeader *header, const char *path, ImageUse use, Err *e
     return failed;
 }
 
-static int write_file(const char *path, const void *first, size_t first_bytes, const void *second,
-                      size_t second_bytes, Err *e)
+static int write_file(const char *path, const void *first, size_t first_bytes, const void *second, size_t second_bytes,
+                      Err *e)
 {
     ByteSink s;
     TRY(sink_open(&s, path, path_ends_with(path, "z") || path_ends_with(path, "Z"), e));
@@ -150,8 +148,11 @@ static int write_file(const char *path, const void *first, size_t first_bytes, c
 static int nii_write(const char *path, const Geometry *g, const Array *voxels, Err *e)
 {
     TRY(image_expect_volume(path, voxels, e));
-    const NiiHeader h = {.geometry = *g, .volumes = voxels->rank == 4 ? voxels->shape[0] : 1, .components = 1,
-                         .dtype = voxels->dtype, .pair = is_half(path, ".hdr") || is_half(path, ".img")};
+    const NiiHeader h = {.geometry = *g,
+                         .volumes = voxels->rank == 4 ? voxels->shape[0] : 1,
+                         .components = 1,
+                         .dtype = voxels->dtype,
+                         .pair = is_half(path, ".hdr") || is_half(path, ".img")};
     uint8_t bytes[NII_MAX_HEADER_BYTES];
     const size_t count = nii_header_format(bytes, &h);
     if (!h.pair) return write_file(path, bytes, count, voxels->data, array_bytes(voxels), e);
@@ -172,8 +173,8 @@ static int add_files(FileList *files, const char *path, Err *e)
     char *same = partner(path, is_header ? "img" : "hdr", e);
     if (!same) return ERR_NOMEM;
     const int length = (int)strlen(same);
-    char *other = path_ends_with(same, ".gz") ? path_format(e, "%.*s", length - 3, same)
-                                              : path_format(e, "%s.gz", same);
+    char *other =
+        path_ends_with(same, ".gz") ? path_format(e, "%.*s", length - 3, same) : path_format(e, "%s.gz", same);
     const int failed = image_add_file(files, same, e);
     if (!failed) return image_add_file(files, other, e);
     mem_free(other);

@@ -14,10 +14,9 @@ static const struct {
     DType dtype;
     int components;
 } types[] = {
-    {DT_UINT8, DTYPE_U8, 1},    {DT_INT8, DTYPE_I8, 1},    {DT_UINT16, DTYPE_U16, 1},
-    {DT_INT16, DTYPE_I16, 1},   {DT_UINT32, DTYPE_U32, 1}, {DT_INT32, DTYPE_I32, 1},
-    {DT_UINT64, DTYPE_U64, 1},  {DT_INT64, DTYPE_I64, 1},  {DT_FLOAT32, DTYPE_F32, 1},
-    {DT_FLOAT64, DTYPE_F64, 1}, {DT_RGB24, DTYPE_U8, 3},   {DT_RGBA32, DTYPE_U8, 4},
+    {DT_UINT8, DTYPE_U8, 1},    {DT_INT8, DTYPE_I8, 1},     {DT_UINT16, DTYPE_U16, 1}, {DT_INT16, DTYPE_I16, 1},
+    {DT_UINT32, DTYPE_U32, 1},  {DT_INT32, DTYPE_I32, 1},   {DT_UINT64, DTYPE_U64, 1}, {DT_INT64, DTYPE_I64, 1},
+    {DT_FLOAT32, DTYPE_F32, 1}, {DT_FLOAT64, DTYPE_F64, 1}, {DT_RGB24, DTYPE_U8, 3},   {DT_RGBA32, DTYPE_U8, 4},
 };
 enum { TYPE_COUNT = sizeof types / sizeof *types };
 
@@ -87,9 +86,8 @@ static void narrow(nifti_1_header *to, const nifti_2_header *from)
 static int parse_offset(NiiHeader *h, double offset, double lowest, Err *e)
 {
     if (!(offset >= (h->pair ? 0 : lowest) && offset < 9e18 && offset == floor(offset)))
-        return err_set(e, ERR_FORMAT,
-                       "vox_offset is %g: expected a whole number from %g on, where the data begin", offset,
-                       h->pair ? 0 : lowest);
+        return err_set(e, ERR_FORMAT, "vox_offset is %g: expected a whole number from %g on, where the data begin",
+                       offset, h->pair ? 0 : lowest);
     h->data_at = (uint64_t)offset;
     return 0;
 }
@@ -105,8 +103,7 @@ static int parse_first(NiiHeader *h, nifti_2_header *wide, void *bytes, Err *e)
         if (h->swapped) nifti_swap_as_nifti2(wide);
         h->pair = !memcmp(wide->magic, magic_2_pair, 8);
         if (!h->pair && memcmp(wide->magic, magic_2, 8))
-            return err_set(e, ERR_FORMAT,
-                           "a header of 540 bytes without the magic of NIfTI-2 (\"n+2\" or \"ni2\")");
+            return err_set(e, ERR_FORMAT, "a header of 540 bytes without the magic of NIfTI-2 (\"n+2\" or \"ni2\")");
         return parse_offset(h, (double)wide->vox_offset, NII2_BYTES + 4, e);
     }
     nifti_1_header narrow_header;
@@ -125,8 +122,7 @@ static int parse_axes(NiiHeader *h, const nifti_2_header *wide, Err *e)
 {
     const int64_t rank = wide->dim[0];
     if (rank < 2 || rank > 7)
-        return err_set(e, ERR_FORMAT, "dim[0], the number of axes, is %lld: expected 2 to 7",
-                       (long long)rank);
+        return err_set(e, ERR_FORMAT, "dim[0], the number of axes, is %lld: expected 2 to 7", (long long)rank);
     Geometry *g = &h->geometry;
     g->dimensions = rank == 2 ? 2 : 3;
     g->shape_zyx[0] = h->volumes = 1;
@@ -169,8 +165,9 @@ static int parse_orientation(Orientation *o, const nifti_2_header *wide, Err *e)
                            o->sform[i / 4][i % 4]);
     for (int i = 0; i < 3; i++)
         if (o->qform_code > 0 && !(isfinite(o->quatern_bcd[i]) && isfinite(o->offset_xyz[i])))
-            return err_set(e, ERR_VALUE, "the qform holds a number that is not finite: expected numbers, or "
-                                         "qform_code 0");
+            return err_set(e, ERR_VALUE,
+                           "the qform holds a number that is not finite: expected numbers, or "
+                           "qform_code 0");
     return 0;
 }
 

@@ -18,13 +18,13 @@ enum { NII1_BYTES = 348, NII2_BYTES = 540, NII_MAX_HEADER_BYTES = 544 };
 
 typedef struct NiiHeader {
     Geometry geometry;
-    int64_t volumes;        /* product of the extents of the axes after the third */
-    int components;         /* values per voxel: 1; RGB 3, RGBA 4 */
-    DType dtype;            /* of one value */
-    bool swapped;           /* header and data have the other byte order */
-    bool pair;              /* the data are in another file (.img) */
-    uint64_t data_at;       /* offset of the data in their file */
-    double slope, intercept;/* value = stored * slope + intercept; 1 and 0 without scaling */
+    int64_t volumes;         /* product of the extents of the axes after the third */
+    int components;          /* values per voxel: 1; RGB 3, RGBA 4 */
+    DType dtype;             /* of one value */
+    bool swapped;            /* header and data have the other byte order */
+    bool pair;               /* the data are in another file (.img) */
+    uint64_t data_at;        /* offset of the data in their file */
+    double slope, intercept; /* value = stored * slope + intercept; 1 and 0 without scaling */
 } NiiHeader;
 
 /* The whole header's length from its first four bytes: NII1_BYTES or NII2_BYTES; 0 if it is neither. */

@@ -11,10 +11,9 @@ static const char magic[] = "\x93NUMPY";
 enum { MAGIC_BYTES = 6, HEADER_ALIGN = 64 };
 
 static const char *const type_codes[DTYPE_COUNT] = {
-    [DTYPE_F32] = "<f4", [DTYPE_F64] = "<f8", [DTYPE_F16] = "<f2", [DTYPE_BF16] = "<V2",
-    [DTYPE_I8] = "|i1",  [DTYPE_I16] = "<i2", [DTYPE_I32] = "<i4", [DTYPE_I64] = "<i8",
-    [DTYPE_U8] = "|u1",  [DTYPE_U16] = "<u2", [DTYPE_U32] = "<u4", [DTYPE_U64] = "<u8",
-    [DTYPE_BOOL] = "|b1",
+    [DTYPE_F32] = "<f4", [DTYPE_F64] = "<f8", [DTYPE_F16] = "<f2",  [DTYPE_BF16] = "<V2", [DTYPE_I8] = "|i1",
+    [DTYPE_I16] = "<i2", [DTYPE_I32] = "<i4", [DTYPE_I64] = "<i8",  [DTYPE_U8] = "|u1",   [DTYPE_U16] = "<u2",
+    [DTYPE_U32] = "<u4", [DTYPE_U64] = "<u8", [DTYPE_BOOL] = "|b1",
 };
 
 /* A position in the header, which is a Python dict literal; more bytes follow the header. */
@@ -68,9 +67,8 @@ static int take_type(Cursor *c, DType *dtype)
         *dtype = (DType)i;
         return 0;
     }
-    return err_set(c->e, ERR_UNSUPPORTED,
-                   "%s: .npy type '%s': expected a little-endian number or bool, such as '<f4'", c->path,
-                   code);
+    return err_set(c->e, ERR_UNSUPPORTED, "%s: .npy type '%s': expected a little-endian number or bool, such as '<f4'",
+                   c->path, code);
 }
 
 static int take_shape(Cursor *c, Array *a)
@@ -111,8 +109,8 @@ static int take_dict(Cursor *c, Array *a)
             seen |= 2;
         } else if (!strcmp(key, "fortran_order")) {
             if (take(c, "True"))
-                return err_set(c->e, ERR_UNSUPPORTED,
-                               "%s: Fortran order: expected C order (numpy.ascontiguousarray)", c->path);
+                return err_set(c->e, ERR_UNSUPPORTED, "%s: Fortran order: expected C order (numpy.ascontiguousarray)",
+                               c->path);
             if (!take(c, "False")) return malformed(c, "True or False");
             seen |= 4;
         } else {
@@ -135,8 +133,8 @@ static int parse_header(Array *a, size_t *data_at, const char *bytes, size_t cou
     size_t length = (size_t)head[8] | (size_t)head[9] << 8;
     if (head[6] > 1) length |= (size_t)head[10] << 16 | (size_t)head[11] << 24;
     if (length > count - start)
-        return err_set(e, ERR_FORMAT, "%s: the header has %zu bytes, the file ends after %zu", path,
-                       length, count - start);
+        return err_set(e, ERR_FORMAT, "%s: the header has %zu bytes, the file ends after %zu", path, length,
+                       count - start);
     Cursor c = {bytes + start, bytes + start + length, path, e};
     TRY(take_dict(&c, a));
     *data_at = start + length;
@@ -180,8 +178,7 @@ int npy_create(OutFile *f, const char *path, DType dtype, int rank, const int64_
     length += (size_t)snprintf(header + length, sizeof header - length,
                                "{'descr': '%s', 'fortran_order': False, 'shape': (", type_codes[dtype]);
     for (int i = 0; i < rank; i++)
-        length += (size_t)snprintf(header + length, sizeof header - length, i ? ", %lld" : "%lld",
-                                   (long long)shape[i]);
+        length += (size_t)snprintf(header + length, sizeof header - length, i ? ", %lld" : "%lld", (long long)shape[i]);
     length += (size_t)snprintf(header + length, sizeof header - length, rank == 1 ? ",), }" : "), }");
     const size_t padded = (length + 1 + HEADER_ALIGN - 1) / HEADER_ALIGN * HEADER_ALIGN;
     memset(header + length, ' ', padded - length);

@@ -98,15 +98,12 @@ static int set_type(Nrrd *n, const char *value, Err *e)
 static int set_encoding(Nrrd *n, const char *value, Err *e)
 {
     n->has_encoding = true;
-    if (is_in("|raw|", value))
-        n->files.encoding = VOXELS_RAW;
-    else if (is_in("|gzip|gz|", value))
-        n->files.encoding = VOXELS_PACKED;
-    else if (is_in("|ascii|text|txt|", value))
-        n->files.encoding = VOXELS_TEXT;
+    if (is_in("|raw|", value)) n->files.encoding = VOXELS_RAW;
+    else if (is_in("|gzip|gz|", value)) n->files.encoding = VOXELS_PACKED;
+    else if (is_in("|ascii|text|txt|", value)) n->files.encoding = VOXELS_TEXT;
     else {
-        err_set(e, ERR_UNSUPPORTED,
-                "encoding '%s': expected raw, gzip or ascii (teem: unu save -f nrrd -e gzip)", value);
+        err_set(e, ERR_UNSUPPORTED, "encoding '%s': expected raw, gzip or ascii (teem: unu save -f nrrd -e gzip)",
+                value);
         err_plain(e);
         return ERR_UNSUPPORTED;
     }
@@ -120,8 +117,7 @@ static int set_space(Nrrd *n, const char *value, Err *e)
     const bool three = !strchr(value, '4') && !strstr(value, "time");
     n->space = three ? 3 : 4;
     for (int i = 0; i < MAX_SPACE; i++) n->sign[i] = 1;
-    if (is_in("|right-anterior-superior|RAS|right-anterior-superior-time|RAST|", value))
-        n->sign[0] = n->sign[1] = -1;
+    if (is_in("|right-anterior-superior|RAS|right-anterior-superior-time|RAST|", value)) n->sign[0] = n->sign[1] = -1;
     if (is_in("|left-anterior-superior|LAS|left-anterior-superior-time|LAST|", value)) n->sign[1] = -1;
     if (n->space == 3) return 0;
     return err_set(e, ERR_UNSUPPORTED, "space %.60s: expected one without time", value);
@@ -136,8 +132,7 @@ static int set_kinds(Nrrd *n, char *value, Err *e)
         if (is_in("|RGBA-color|", word)) n->colours_with_alpha = true;
     }
     n->has_kinds = true;
-    return i == n->axes && !word ? 0
-                                 : err_set(e, ERR_FORMAT, "kinds: expected one for each of %d axes", n->axes);
+    return i == n->axes && !word ? 0 : err_set(e, ERR_FORMAT, "kinds: expected one for each of %d axes", n->axes);
 }
 
 /* "(1,0,0) (0,1,0) none …" */
@@ -172,23 +167,20 @@ static int set_spacings(Nrrd *n, const char *value, Err *e)
                : bad_value("spacings", value, "a number (or nan) for each axis", e);
 }
 
-static int set_whole(int64_t *number, const char *field, const char *value, int64_t lowest, int64_t highest,
-                     Err *e)
+static int set_whole(int64_t *number, const char *field, const char *value, int64_t lowest, int64_t highest, Err *e)
 {
     if (header_whole_numbers(value, number, 1, lowest) == 1 && *number <= highest) return 0;
     return bad_value(field, value, "a whole number that fits", e);
 }
 
 /* "LIST", a pattern with its numbers, or a name. */
-static int set_data_file(Nrrd *n, HeaderLines *lines, const char *path, const char *value, bool *ended,
-                         Err *e)
+static int set_data_file(Nrrd *n, HeaderLines *lines, const char *path, const char *value, bool *ended, Err *e)
 {
     if (!strncmp(value, "LIST", 4) && strspn(value + 4, " \t0123456789") == strlen(value + 4)) {
         while (header_next_line(lines))
             if (lines->text[0]) TRY(voxel_files_add(&n->files, path, lines->text, strlen(lines->text), e));
         *ended = true;
-        return n->files.count ? 0
-                              : err_set(e, ERR_FORMAT, "data file is LIST, and no file is named below it");
+        return n->files.count ? 0 : err_set(e, ERR_FORMAT, "data file is LIST, and no file is named below it");
     }
     if (!strchr(value, '%')) return voxel_files_add(&n->files, path, value, strlen(value), e);
     const char *numbers = value + strcspn(value, " \t");
@@ -206,8 +198,7 @@ static int take_layout(Nrrd *n, const char *field, const char *value, Err *e)
         n->axes = (int)number;
     } else if (is_in("|sizes|", field)) {
         if (header_whole_numbers(value, n->size, MAX_AXES, 1) != n->axes || !n->axes)
-            return bad_value(field, value, "as many whole numbers above 0 as the dimension, which must precede it",
-                             e);
+            return bad_value(field, value, "as many whole numbers above 0 as the dimension, which must precede it", e);
     } else if (is_in("|type|", field)) {
         return set_type(n, value, e);
     } else if (is_in("|encoding|", field)) {
@@ -256,26 +247,24 @@ static int find_axes(Nrrd *n, Err *e)
     for (int i = 0; i < n->axes; i++) {
         const bool spatial = n->has_directions ? !n->none[i]
                              : n->has_kinds    ? n->domain[i]
-                                            : n->axes < MAX_AXES || !n->has_spacings || !isnan(n->spacing[i]);
+                                               : n->axes < MAX_AXES || !n->has_spacings || !isnan(n->spacing[i]);
         if (spatial) continue;
         n->channel_axis = i;
         others++;
     }
     n->spatial = n->axes - others;
     if (others > 1 || n->spatial < 2 || n->spatial > 3)
-        return err_set(
-            e, ERR_UNSUPPORTED,
-            "%d axes, of which %d lie in space (kinds, space directions): expected 2 or 3, and one of "
-            "channels at most (kind list or vector)",
-            n->axes, n->spatial);
+        return err_set(e, ERR_UNSUPPORTED,
+                       "%d axes, of which %d lie in space (kinds, space directions): expected 2 or 3, and one of "
+                       "channels at most (kind list or vector)",
+                       n->axes, n->spatial);
     if (n->channel_axis > 0 && n->channel_axis < n->axes - 1)
         return err_set(e, ERR_UNSUPPORTED,
                        "the axis of channels, %d, is between those in space: expected it "
                        "first or last",
                        n->channel_axis);
     if (n->channel_axis >= 0 && n->size[n->channel_axis] > MAX_COMPONENTS)
-        return err_set(e, ERR_UNSUPPORTED, "%lld channels: expected at most 2^20",
-                       (long long)n->size[n->channel_axis]);
+        return err_set(e, ERR_UNSUPPORTED, "%lld channels: expected at most 2^20", (long long)n->size[n->channel_axis]);
     return 0;
 }
 
@@ -344,8 +333,7 @@ static int take_line(Nrrd *n, HeaderLines *lines, const char *path, bool *ended,
     const char *pair = strstr(lines->text, ":=");
     if (pair && pair < strstr(lines->text, ": ")) return 0;
     if (pair && !strstr(lines->text, ": ")) return 0; /* a key/value pair, which is no field */
-    if (!header_split(lines->text, ":", &field, &value))
-        return err_set(e, ERR_FORMAT, "expected 'field: value'");
+    if (!header_split(lines->text, ":", &field, &value)) return err_set(e, ERR_FORMAT, "expected 'field: value'");
     if (is_in("|data file|datafile|", field)) return set_data_file(n, lines, path, value, ended, e);
     TRY(take_layout(n, field, value, e));
     return take_space(n, field, value, e);
@@ -457,8 +445,7 @@ static void add_header(Text *t, const Geometry *g, const Array *voxels, const ch
     while (types[type].dtype != voxels->dtype) type++;
     const char *name = types[type].names + 1;
     const bool channels = voxels->rank == 4;
-    text_add(t, "NRRD0004\ntype: %.*s\ndimension: %d\n", (int)strcspn(name, "|"), name,
-             g->dimensions + channels);
+    text_add(t, "NRRD0004\ntype: %.*s\ndimension: %d\n", (int)strcspn(name, "|"), name, g->dimensions + channels);
     text_add(t, "sizes:");
     for (int i = 0; i < g->dimensions; i++) text_add(t, " %lld", (long long)g->shape_zyx[2 - i]);
     if (channels) text_add(t, " %lld", (long long)voxels->shape[0]);
@@ -468,10 +455,8 @@ static void add_header(Text *t, const Geometry *g, const Array *voxels, const ch
     for (int i = 0; i < g->dimensions; i++) text_add(t, " domain");
     text_add(t, "%s\nendian: %s\nencoding: gzip\n", channels ? " list" : "",
              __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? "big" : "little");
-    if (data)
-        text_add(t, "data file: %s\n", data);
-    else
-        text_add(t, "\n");
+    if (data) text_add(t, "data file: %s\n", data);
+    else text_add(t, "\n");
 }
 
 /* The voxels of CASE.nhdr are in CASE.raw.gz; .nrrd contains them. */

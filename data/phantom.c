@@ -10,19 +10,19 @@ static const uint32_t PLAN = UINT32_MAX; /* purpose of the draws for a whole cas
 
 /* Lengths in a slice are fractions of its shorter side, from its centre; along Z they are fractions of the depth. */
 typedef struct Organ {
-    double centre[3], radius[3];           /* x, y, z */
-    double angle;                          /* of the first axis in the slice */
-    double wobble[2], phase[2];            /* of the outline: two and three bulges */
+    double centre[3], radius[3]; /* x, y, z */
+    double angle;                /* of the first axis in the slice */
+    double wobble[2], phase[2];  /* of the outline: two and three bulges */
 } Organ;
 
 typedef struct Vessel {
-    double x, y, lean_x, lean_y, radius;   /* a tube that leans as z grows */
+    double x, y, lean_x, lean_y, radius; /* a tube that leans as z grows */
     bool dark;
 } Vessel;
 
 typedef struct Body {
     double radius_x, radius_y, wobble, phase;
-    double bright_layer, dark_layer;       /* thickness, from the surface inwards */
+    double bright_layer, dark_layer; /* thickness, from the surface inwards */
     Organ organ[ORGANS];
     Vessel vessel[VESSELS];
 } Body;
@@ -79,8 +79,7 @@ static Contrast draw_contrast(Rng *r, int channel)
 {
     Contrast c = {.tissue = rng_range(r, 450, 550)};
     const double up = rng_range(r, 130, 200), down = rng_range(r, 130, 200);
-    c.bright =
-        c.tissue + (channel % 2 ? -up : up); /* every second channel has inverted contrast */
+    c.bright = c.tissue + (channel % 2 ? -up : up); /* every second channel has inverted contrast */
     c.dark = c.tissue - (channel % 2 ? -down : down);
     c.noise = rng_range(r, 30, 45);
     c.bias = rng_range(r, 0.08, 0.15);
@@ -121,8 +120,7 @@ static double cover(double depth, double pixel)
 static void blend(Mixture *m, double share, bool dark)
 {
     const double kept = 1 - share;
-    *m = (Mixture){m->tissue * kept, m->bright * kept + (dark ? 0 : share),
-                   m->dark * kept + (dark ? share : 0)};
+    *m = (Mixture){m->tissue * kept, m->bright * kept + (dark ? 0 : share), m->dark * kept + (dark ? share : 0)};
 }
 
 /* The tissues of a voxel, and its label. */
@@ -137,8 +135,7 @@ static uint8_t mix(Mixture *m, const Body *b, double x, double y, double z, doub
     for (int i = 0; i < VESSELS; i++) {
         const Vessel *t = &b->vessel[i];
         const double dx = x - t->x - t->lean_x * z, dy = y - t->y - t->lean_y * z;
-        if (dx * dx + dy * dy < 0.01)
-            blend(m, inner * cover(t->radius - sqrt(dx * dx + dy * dy), pixel), t->dark);
+        if (dx * dx + dy * dy < 0.01) blend(m, inner * cover(t->radius - sqrt(dx * dx + dy * dy), pixel), t->dark);
     }
     uint8_t label = 0;
     for (int i = ORGANS - 1; i >= 0; i--) {

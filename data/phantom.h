@@ -15,15 +15,15 @@
 #include "data/geometry.h"
 
 typedef struct PhantomOptions {
-    int64_t shape_zyx[3];      /* each at least 1 */
-    int channels;              /* at least 1; each has its own contrast, bias field and noise */
+    int64_t shape_zyx[3]; /* each at least 1 */
+    int channels;         /* at least 1; each has its own contrast, bias field and noise */
     uint64_t seed;
-    const char *ending;        /* of the files on disk, a known one (image_ending); NULL: .nii.gz */
+    const char *ending; /* of the files on disk, a known one (image_ending); NULL: .nii.gz */
 } PhantomOptions;
 
 typedef struct Phantom {
-    Array voxels;              /* int16 (C,Z,Y,X) */
-    Array labels;              /* uint8 (Z,Y,X): 0, 1, 2 */
+    Array voxels; /* int16 (C,Z,Y,X) */
+    Array labels; /* uint8 (Z,Y,X): 0, 1, 2 */
     Geometry geometry;
 } Phantom;
 

@@ -61,11 +61,12 @@ int phantom_write_case(const char *folder, const PhantomOptions *options, int in
     return failed;
 }
 
-static int write_info(const char *folder, const PhantomOptions *options, const char *const *channel_names,
-                      int cases, Err *e)
+static int write_info(const char *folder, const PhantomOptions *options, const char *const *channel_names, int cases,
+                      Err *e)
 {
     static const int values[] = {0, 1, 2};
-    const DatasetLabel labels[] = {{"background", &values[0], 1, false}, {"bright_organ", &values[1], 1, false},
+    const DatasetLabel labels[] = {{"background", &values[0], 1, false},
+                                   {"bright_organ", &values[1], 1, false},
                                    {"dark_organ", &values[2], 1, false}};
     const DatasetInfo info = {
         .name = "Phantom",

@@ -9,8 +9,7 @@
 
 /* Writes pixels (height, width, components), atomically; components: 1 gray, 3 RGB. Fails: ERR_IO,
  * ERR_NOMEM; ERR_SHAPE where height or width is not 1 to 2^31-1. */
-int picture_write(const char *path, const uint8_t *pixels, int64_t height, int64_t width, int components,
-                  Err *e);
+int picture_write(const char *path, const uint8_t *pixels, int64_t height, int64_t width, int components, Err *e);
 
 /* The same file's bytes, appended to out. Fails: ERR_NOMEM, ERR_SHAPE. */
 int picture_encode(Text *out, const uint8_t *pixels, int64_t height, int64_t width, int components, Err *e);

@@ -17,15 +17,15 @@ typedef struct PngFile {
     const char *path;
     png_structp png;
     png_infop info;
-    Err error;                 /* libpng's error, or another one */
-    uint8_t *mapped;           /* reading: the file */
+    Err error;       /* libpng's error, or another one */
+    uint8_t *mapped; /* reading: the file */
     size_t count, at;
-    uint8_t *pixels;           /* reading: the rows as stored, one sample in one or two bytes */
+    uint8_t *pixels; /* reading: the rows as stored, one sample in one or two bytes */
     uint8_t **rows;
-    OutFile out;               /* writing a file */
-    Text *memory;              /* writing to memory instead; borrowed */
+    OutFile out;  /* writing a file */
+    Text *memory; /* writing to memory instead; borrowed */
     int64_t height, width;
-    int components, depth;     /* samples of a stored pixel; bits of a sample in pixels: 8 or 16 */
+    int components, depth; /* samples of a stored pixel; bits of a sample in pixels: 8 or 16 */
 } PngFile;
 
 static void on_error(png_structp png, png_const_charp text)
@@ -105,10 +105,8 @@ static int open_png(PngFile *f, const char *path, Err *e)
     *f = (PngFile){.path = path};
     TRY(file_map(path, &mapped, &f->count, e));
     f->mapped = mapped;
-    if (f->count < 8 || png_sig_cmp(f->mapped, 0, 8))
-        return err_set(e, ERR_FORMAT, "%s: not a PNG file", path);
-    f->png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, f, on_error, on_warning, NULL, take_memory,
-                                      give_memory);
+    if (f->count < 8 || png_sig_cmp(f->mapped, 0, 8)) return err_set(e, ERR_FORMAT, "%s: not a PNG file", path);
+    f->png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, f, on_error, on_warning, NULL, take_memory, give_memory);
     if (f->png) f->info = png_create_info_struct(f->png);
     if (!f->info) return err_set(e, ERR_NOMEM, "%s: no memory to read it", path);
     png_set_read_fn(f->png, f, read_bytes);
@@ -130,7 +128,7 @@ static void close_png(PngFile *f)
 typedef struct Palette {
     int components, count, alphas;
     png_colorp colours;
-    png_bytep alpha;           /* of the first `alphas` colours; the others are opaque */
+    png_bytep alpha; /* of the first `alphas` colours; the others are opaque */
 } Palette;
 
 static Palette palette_of(const PngFile *f)
@@ -165,8 +163,8 @@ static int check_indices(const Palette *p, const PngFile *f, Err *e)
 {
     for (int64_t i = 0, plane = f->height * f->width; i < plane; i++)
         if (f->pixels[i] >= p->count)
-            return err_set(e, ERR_FORMAT, "%s: pixel %lld has colour %d of a palette of %d", f->path,
-                           (long long)i, f->pixels[i], p->count);
+            return err_set(e, ERR_FORMAT, "%s: pixel %lld has colour %d of a palette of %d", f->path, (long long)i,
+                           f->pixels[i], p->count);
     return 0;
 }
 
@@ -191,8 +189,8 @@ static int read_planes(Image *image, PngFile *f, ImageUse use, Err *e)
     if (palette.components) TRY(check_indices(&palette, f, e));
     image->alpha = has_alpha(f, &palette) && channels > 1;
     if (colours) return look_up(image->voxels.data, &palette, f), 0;
-    convert_to_planes(image->voxels.data, plane, f->components, f->pixels,
-                      f->depth == 16 ? DTYPE_U16 : DTYPE_U8, plane, 1, 0);
+    convert_to_planes(image->voxels.data, plane, f->components, f->pixels, f->depth == 16 ? DTYPE_U16 : DTYPE_U8, plane,
+                      1, 0);
     return 0;
 }
 
@@ -247,8 +245,7 @@ static int encode_png(PngFile *f, Err *e)
     if (f->height < 1 || f->width < 1 || f->height > longest || f->width > longest)
         return err_set(e, ERR_SHAPE, "%s: a picture of %lldx%lld pixels: expected 1 to 2^31-1 each", f->path,
                        (long long)f->height, (long long)f->width);
-    f->png = png_create_write_struct_2(PNG_LIBPNG_VER_STRING, f, on_error, on_warning, NULL, take_memory,
-                                       give_memory);
+    f->png = png_create_write_struct_2(PNG_LIBPNG_VER_STRING, f, on_error, on_warning, NULL, take_memory, give_memory);
     if (f->png) f->info = png_create_info_struct(f->png);
     int failed = 0;
     if (f->info) {
@@ -275,23 +272,35 @@ static int write_png(PngFile *f, Err *e)
 static int write_image(const char *path, const Geometry *g, const Array *voxels, Err *e)
 {
     TRY(image_expect_plane(path, g, voxels, e));
-    PngFile f = {.path = path, .pixels = voxels->data, .height = g->shape_zyx[1], .width = g->shape_zyx[2],
-                 .components = 1, .depth = voxels->dtype == DTYPE_U16 ? 16 : 8};
+    PngFile f = {.path = path,
+                 .pixels = voxels->data,
+                 .height = g->shape_zyx[1],
+                 .width = g->shape_zyx[2],
+                 .components = 1,
+                 .depth = voxels->dtype == DTYPE_U16 ? 16 : 8};
     return write_png(&f, e);
 }
 
-int picture_write(const char *path, const uint8_t *pixels, int64_t height, int64_t width, int components,
-                  Err *e)
+int picture_write(const char *path, const uint8_t *pixels, int64_t height, int64_t width, int components, Err *e)
 {
-    PngFile f = {.path = path, .pixels = (uint8_t *)pixels, .height = height, .width = width,
-                 .components = components, .depth = 8};
+    PngFile f = {.path = path,
+                 .pixels = (uint8_t *)pixels,
+                 .height = height,
+                 .width = width,
+                 .components = components,
+                 .depth = 8};
     return write_png(&f, e);
 }
 
 int picture_encode(Text *out, const uint8_t *pixels, int64_t height, int64_t width, int components, Err *e)
 {
-    PngFile f = {.path = "a picture", .pixels = (uint8_t *)pixels, .height = height, .width = width,
-                 .components = components, .depth = 8, .memory = out};
+    PngFile f = {.path = "a picture",
+                 .pixels = (uint8_t *)pixels,
+                 .height = height,
+                 .width = width,
+                 .components = components,
+                 .depth = 8,
+                 .memory = out};
     TRY(encode_png(&f, e));
     return text_check(out, e);
 }

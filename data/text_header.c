@@ -63,8 +63,7 @@ int header_whole_numbers(const char *text, int64_t *values, int most, int64_t lo
         if (!*text) return count;
         errno = 0;
         const long long value = strtoll(text, &end, 10);
-        if (end == text || (*end && !isspace((unsigned char)*end)) || errno || value < lowest ||
-            count == most)
+        if (end == text || (*end && !isspace((unsigned char)*end)) || errno || value < lowest || count == most)
             return -1;
         values[count++] = value;
         text = end;
@@ -73,9 +72,7 @@ int header_whole_numbers(const char *text, int64_t *values, int most, int64_t lo
 
 int header_truth(const char *text)
 {
-    if (!strcasecmp(text, "true") || !strcasecmp(text, "t") || !strcasecmp(text, "yes") || !strcmp(text, "1"))
-        return 1;
-    if (!strcasecmp(text, "false") || !strcasecmp(text, "f") || !strcasecmp(text, "no") || !strcmp(text, "0"))
-        return 0;
+    if (!strcasecmp(text, "true") || !strcasecmp(text, "t") || !strcasecmp(text, "yes") || !strcmp(text, "1")) return 1;
+    if (!strcasecmp(text, "false") || !strcasecmp(text, "f") || !strcasecmp(text, "no") || !strcmp(text, "0")) return 0;
     return -1;
 }

@@ -12,9 +12,9 @@
 enum { HEADER_LINE_BYTES = 4096 };
 
 typedef struct HeaderLines {
-    const uint8_t *bytes;      /* of the file; borrowed */
-    size_t count, at;          /* at: the byte after the last line read */
-    int number;                /* of the last line read, from 1 */
+    const uint8_t *bytes; /* of the file; borrowed */
+    size_t count, at;     /* at: the byte after the last line read */
+    int number;           /* of the last line read, from 1 */
     char text[HEADER_LINE_BYTES];
 } HeaderLines;
 

@@ -29,12 +29,10 @@ static int sample_type(DType *dtype, int format, int bits)
         int format, bits;
         DType dtype;
     } known[] = {
-        {SAMPLEFORMAT_UINT, 1, DTYPE_U8},     {SAMPLEFORMAT_UINT, 2, DTYPE_U8},
-        {SAMPLEFORMAT_UINT, 4, DTYPE_U8},     {SAMPLEFORMAT_UINT, 8, DTYPE_U8},
-        {SAMPLEFORMAT_UINT, 16, DTYPE_U16},   {SAMPLEFORMAT_UINT, 32, DTYPE_U32},
-        {SAMPLEFORMAT_UINT, 64, DTYPE_U64},   {SAMPLEFORMAT_INT, 8, DTYPE_I8},
-        {SAMPLEFORMAT_INT, 16, DTYPE_I16},    {SAMPLEFORMAT_INT, 32, DTYPE_I32},
-        {SAMPLEFORMAT_INT, 64, DTYPE_I64},    {SAMPLEFORMAT_IEEEFP, 32, DTYPE_F32},
+        {SAMPLEFORMAT_UINT, 1, DTYPE_U8},     {SAMPLEFORMAT_UINT, 2, DTYPE_U8},   {SAMPLEFORMAT_UINT, 4, DTYPE_U8},
+        {SAMPLEFORMAT_UINT, 8, DTYPE_U8},     {SAMPLEFORMAT_UINT, 16, DTYPE_U16}, {SAMPLEFORMAT_UINT, 32, DTYPE_U32},
+        {SAMPLEFORMAT_UINT, 64, DTYPE_U64},   {SAMPLEFORMAT_INT, 8, DTYPE_I8},    {SAMPLEFORMAT_INT, 16, DTYPE_I16},
+        {SAMPLEFORMAT_INT, 32, DTYPE_I32},    {SAMPLEFORMAT_INT, 64, DTYPE_I64},  {SAMPLEFORMAT_IEEEFP, 32, DTYPE_F32},
         {SAMPLEFORMAT_IEEEFP, 64, DTYPE_F64},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
@@ -53,10 +51,8 @@ static int check_kind(const TiffFile *f, Layout *l, Err *e)
     if (compression == COMPRESSION_JPEG || compression == COMPRESSION_OJPEG)
         return err_set(e, ERR_UNSUPPORTED, "%s: JPEG compression: expected a lossless one", f->path);
     const bool gray = photometric == PHOTOMETRIC_MINISBLACK && l->samples <= 2;
-    const bool colour =
-        photometric == PHOTOMETRIC_RGB && (l->samples == 3 || l->samples == 4) && l->bits >= 8;
-    l->palette =
-        photometric == PHOTOMETRIC_PALETTE && l->samples == 1 && l->bits <= 8 && l->dtype == DTYPE_U8;
+    const bool colour = photometric == PHOTOMETRIC_RGB && (l->samples == 3 || l->samples == 4) && l->bits >= 8;
+    l->palette = photometric == PHOTOMETRIC_PALETTE && l->samples == 1 && l->bits <= 8 && l->dtype == DTYPE_U8;
     if (gray || colour || l->palette) return 0;
     return err_set(e, ERR_UNSUPPORTED,
                    "%s: photometric interpretation %d with %d sample(s) per pixel: expected gray "
@@ -81,14 +77,13 @@ static int read_layout(Layout *l, const TiffFile *f, Err *e)
                   .bits = bits,
                   .planar = planar == PLANARCONFIG_SEPARATE && samples > 1};
     if (!height || !width || height > IMAGE_MAX_PIXELS / width)
-        return err_set(e, ERR_FORMAT, "%s: %u rows of %u pixels: expected at least 1 and at most 2^30 pixels",
-                       f->path, height, width);
+        return err_set(e, ERR_FORMAT, "%s: %u rows of %u pixels: expected at least 1 and at most 2^30 pixels", f->path,
+                       height, width);
     if (sample_type(&l->dtype, format, bits))
-        return err_set(
-            e, ERR_UNSUPPORTED,
-            "%s: samples of %d bits, format %d: expected whole numbers of 1, 2, 4, 8, 16, 32 or 64 "
-            "bits, or floats of 32 or 64",
-            f->path, bits, format);
+        return err_set(e, ERR_UNSUPPORTED,
+                       "%s: samples of %d bits, format %d: expected whole numbers of 1, 2, 4, 8, 16, 32 or 64 "
+                       "bits, or floats of 32 or 64",
+                       f->path, bits, format);
     return check_kind(f, l, e);
 }
 
@@ -104,8 +99,7 @@ static int next_page(const TiffFile *f, bool *there, Err *e)
 {
     *there = false;
     while (!TIFFLastDirectory(f->tiff)) {
-        if (!TIFFReadDirectory(f->tiff))
-            return tiff_file_failure(f, e, "cut off, or damaged: a page cannot be read");
+        if (!TIFFReadDirectory(f->tiff)) return tiff_file_failure(f, e, "cut off, or damaged: a page cannot be read");
         if (is_reduced(f)) continue;
         *there = true;
         return 0;
@@ -124,12 +118,11 @@ static int count_pages(int64_t *pages, const TiffFile *f, const Layout *first, E
         TRY(read_layout(&l, f, e));
         if (l.height != first->height || l.width != first->width || l.samples != first->samples ||
             l.dtype != first->dtype || l.bits != first->bits || l.palette != first->palette)
-            return err_set(
-                e, ERR_UNSUPPORTED,
-                "%s: page %lld is %lldx%lld with %d sample(s) of %d bits, the first %lldx%lld with %d of "
-                "%d: expected slices that are alike; write each page to a file of its own",
-                f->path, (long long)*pages, (long long)l.height, (long long)l.width, l.samples, l.bits,
-                (long long)first->height, (long long)first->width, first->samples, first->bits);
+            return err_set(e, ERR_UNSUPPORTED,
+                           "%s: page %lld is %lldx%lld with %d sample(s) of %d bits, the first %lldx%lld with %d of "
+                           "%d: expected slices that are alike; write each page to a file of its own",
+                           f->path, (long long)*pages, (long long)l.height, (long long)l.width, l.samples, l.bits,
+                           (long long)first->height, (long long)first->width, first->samples, first->bits);
     }
     if (TIFFSetDirectory(f->tiff, 0)) return 0;
     return tiff_file_failure(f, e, "damaged: its first page cannot be read again");
@@ -171,8 +164,7 @@ static int read_tiles(const Place *p, const TiffFile *f, const Layout *l, uint8_
     uint32_t height = 0, width = 0;
     TIFFGetField(f->tiff, TIFFTAG_TILELENGTH, &height);
     TIFFGetField(f->tiff, TIFFTAG_TILEWIDTH, &width);
-    const int64_t row_bytes =
-        TIFFTileRowSize64(f->tiff) < INT64_MAX ? (int64_t)TIFFTileRowSize64(f->tiff) : 0;
+    const int64_t row_bytes = TIFFTileRowSize64(f->tiff) < INT64_MAX ? (int64_t)TIFFTileRowSize64(f->tiff) : 0;
     if (!height || !width || !row_bytes) return err_set(e, ERR_FORMAT, "%s: tiles without a size", f->path);
     for (int sample = 0; sample < (l->planar ? l->samples : 1); sample++) {
         for (int64_t y = 0; y < l->height; y += height) {
@@ -231,8 +223,7 @@ typedef struct Reading {
 static int check_size(const Reading *r, Err *e)
 {
     const int64_t plane = r->layout.height * r->layout.width;
-    if (plane <= IMAGE_LARGE_PIXELS / r->pages ||
-        plane / IMAGE_PIXELS_PER_BYTE <= (int64_t)r->file.count / r->pages)
+    if (plane <= IMAGE_LARGE_PIXELS / r->pages || plane / IMAGE_PIXELS_PER_BYTE <= (int64_t)r->file.count / r->pages)
         return 0;
     return err_set(e, ERR_FORMAT, "%s: too large: more pixels than a file of its size holds", r->file.path);
 }
@@ -264,8 +255,7 @@ static ImageHeader header_of(const Reading *r)
 {
     const TiffStack *s = &r->stack;
     const int samples = r->colours ? 3 : r->layout.samples;
-    ImageHeader h = {geometry_plane(r->layout.height, r->layout.width), s->channels * samples,
-                     samples % 2 == 0};
+    ImageHeader h = {geometry_plane(r->layout.height, r->layout.width), s->channels * samples, samples % 2 == 0};
     if (!s->volume) return h;
     h.geometry.dimensions = 3;
     h.geometry.shape_zyx[0] = s->slices;
@@ -356,15 +346,13 @@ static bool write_rows(TIFF *tiff, const uint8_t *page, int64_t height, size_t r
 static bool write_pages(TIFF *tiff, const Array *voxels, const TiffStack *s, const char *description)
 {
     const int64_t *shape = voxels->shape + voxels->rank - 3, height = shape[1], width = shape[2];
-    const size_t row_bytes = (size_t)width * dtype_size(voxels->dtype),
-                 page_bytes = row_bytes * (size_t)height;
+    const size_t row_bytes = (size_t)width * dtype_size(voxels->dtype), page_bytes = row_bytes * (size_t)height;
     bool good = true;
     for (int64_t page = 0; page < s->channels * s->slices && good; page++) {
         const int64_t at = page % s->channels * s->slices + page / s->channels;
         good = set_tags(tiff, voxels, height, width);
         if (good && !page && description) good = set_stack(tiff, description, s->spacing_zyx);
-        if (good)
-            good = write_rows(tiff, (uint8_t *)voxels->data + (size_t)at * page_bytes, height, row_bytes);
+        if (good) good = write_rows(tiff, (uint8_t *)voxels->data + (size_t)at * page_bytes, height, row_bytes);
     }
     return good;
 }

@@ -93,8 +93,8 @@ int tiff_file_open(TiffFile *f, const char *mode, Err *e)
     TIFFOpenOptionsSetErrorHandlerExtR(options, on_error, f);
     TIFFOpenOptionsSetWarningHandlerExtR(options, on_warning, f);
     TIFFOpenOptionsSetMaxSingleMemAlloc(options, TIFF_MAX_BLOCK_BYTES);
-    f->tiff = TIFFClientOpenExt(f->path, mode, f, read_bytes, write_bytes, seek_to, close_nothing, size_of,
-                                map_bytes, unmap_nothing, options);
+    f->tiff = TIFFClientOpenExt(f->path, mode, f, read_bytes, write_bytes, seek_to, close_nothing, size_of, map_bytes,
+                                unmap_nothing, options);
     TIFFOpenOptionsFree(options);
     return f->tiff ? 0 : tiff_file_failure(f, e, "not a TIFF file");
 }

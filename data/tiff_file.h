@@ -14,7 +14,7 @@ enum { TIFF_MAX_BLOCK_BYTES = 1 << 30 };
 typedef struct TiffFile {
     const char *path;
     TIFF *tiff;
-    Err error;                 /* libtiff's first error */
+    Err error; /* libtiff's first error */
     uint8_t *bytes;
     uint64_t count, capacity, at;
     bool writing;

@@ -31,10 +31,7 @@ static double imagej_number(const char *text, const char *key)
     return NAN;
 }
 
-static int64_t count_of(double number)
-{
-    return number >= 1 && number <= MAX_PAGES ? (int64_t)number : 0;
-}
+static int64_t count_of(double number) { return number >= 1 && number <= MAX_PAGES ? (int64_t)number : 0; }
 
 static void read_imagej(Named *n, const TiffFile *f, const char *text)
 {
@@ -95,11 +92,10 @@ static int read_ome(Named *n, const TiffFile *f, const char *pixels, Err *e)
     if (isnan(n->spacing_zyx[0]) || (same_attribute(pixels, "PhysicalSizeXUnit", "PhysicalSizeZUnit") &&
                                      same_attribute(pixels, "PhysicalSizeXUnit", "PhysicalSizeYUnit")))
         return 0;
-    return err_set(
-        e, ERR_UNSUPPORTED,
-        "%s: its OME metadata give the sizes of its axes in different units: expected one unit, or the "
-        "spacing in a side file (docs/images.md)",
-        f->path);
+    return err_set(e, ERR_UNSUPPORTED,
+                   "%s: its OME metadata give the sizes of its axes in different units: expected one unit, or the "
+                   "spacing in a side file (docs/images.md)",
+                   f->path);
 }
 
 /* ---- side file ---- */
@@ -141,12 +137,15 @@ static int read_side(double spacing_zyx[3], bool *found, const char *name, Err *
     return failed;
 }
 
-static int expect_same(const double a[3], const double b[3], const char *path, const char *side, const char *other, Err *e)
+static int expect_same(const double a[3], const double b[3], const char *path, const char *side, const char *other,
+                       Err *e)
 {
     if (a[0] == b[0] && a[1] == b[1] && a[2] == b[2]) return 0;
-    return err_set(e, ERR_VALUE,
-                   "%s: its spacing is [%g, %g, %g] in %s and [%g, %g, %g] in %s: expected one; correct it, or remove one "
-                   "of these files", path, a[0], a[1], a[2], path_base(side), b[0], b[1], b[2], path_base(other));
+    return err_set(
+        e, ERR_VALUE,
+        "%s: its spacing is [%g, %g, %g] in %s and [%g, %g, %g] in %s: expected one; correct it, or remove one "
+        "of these files",
+        path, a[0], a[1], a[2], path_base(side), b[0], b[1], b[2], path_base(other));
 }
 
 /* Reads the side files, which must agree. A .json beside a picture may be another kind of file (labelme's): then it
@@ -185,24 +184,22 @@ static int read_named(Named *n, const TiffFile *f, Err *e)
 }
 
 /* Assigns slices and channels to the pages; without metadata all pages are slices. */
-static int share_pages(TiffStack *s, const Named *n, const TiffFile *f, int64_t pages, int samples,
-                       ImageUse use, Err *e)
+static int share_pages(TiffStack *s, const Named *n, const TiffFile *f, int64_t pages, int samples, ImageUse use,
+                       Err *e)
 {
     int64_t channels = n->channels > 1 ? n->channels : 1, slices = n->slices > 1 ? n->slices : 1;
-    if (channels % samples == 0)
-        channels /= samples; /* OME counts the samples of a pixel among the channels */
+    if (channels % samples == 0) channels /= samples; /* OME counts the samples of a pixel among the channels */
     if (n->frames > 1 && slices > 1)
         return err_set(e, ERR_UNSUPPORTED,
-                       "%s: %lld time points of %lld slices: expected one; write each to a file of its own",
-                       f->path, (long long)n->frames, (long long)slices);
+                       "%s: %lld time points of %lld slices: expected one; write each to a file of its own", f->path,
+                       (long long)n->frames, (long long)slices);
     if (n->frames > 1) slices = n->frames;
     if (channels == 1 && slices == 1) slices = pages;
     if (channels * slices != pages)
-        return err_set(
-            e, ERR_FORMAT,
-            "%s: %lld page(s), and its metadata name %lld slice(s) and %lld channel(s): expected as many "
-            "pages; save it again as one whole TIFF file",
-            f->path, (long long)pages, (long long)slices, (long long)channels);
+        return err_set(e, ERR_FORMAT,
+                       "%s: %lld page(s), and its metadata name %lld slice(s) and %lld channel(s): expected as many "
+                       "pages; save it again as one whole TIFF file",
+                       f->path, (long long)pages, (long long)slices, (long long)channels);
     if (use == IMAGE_LABELS && slices == 1) {
         slices = channels;
         channels = 1;

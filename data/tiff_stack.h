@@ -18,9 +18,9 @@
 #include "data/tiff_file.h"
 
 typedef struct TiffStack {
-    int64_t channels, slices;     /* pages = channels * slices; the samples of a pixel not counted */
-    bool slices_together;         /* page = channel * slices + slice; else slice * channels + channel */
-    bool volume;                  /* false: a picture */
+    int64_t channels, slices; /* pages = channels * slices; the samples of a pixel not counted */
+    bool slices_together;     /* page = channel * slices + slice; else slice * channels + channel */
+    bool volume;              /* false: a picture */
     double spacing_zyx[3];
 } TiffStack;
 

@@ -48,14 +48,12 @@ int voxel_files_add_pattern(VoxelFiles *f, const char *header, const char *patte
     char text[MAX_PATTERN], name[MAX_PATTERN + 200];
     const double first = first_last_step[0], last = first_last_step[1], step = first_last_step[2];
     snprintf(text, sizeof text, "%.*s", (int)(bytes < sizeof text ? bytes : 0), pattern);
-    const bool sound =
-        first >= 0 && last >= first && step >= 1 && last < 1e9 && (last - first) / step < MAX_FILES;
+    const bool sound = first >= 0 && last >= first && step >= 1 && last < 1e9 && (last - first) / step < MAX_FILES;
     if (!is_pattern(text) || !sound)
-        return err_set(
-            e, ERR_FORMAT,
-            "the files of voxels, '%s' from %g to %g by %g: expected a name with one %%d, and rising "
-            "numbers",
-            text, first, last, step);
+        return err_set(e, ERR_FORMAT,
+                       "the files of voxels, '%s' from %g to %g by %g: expected a name with one %%d, and rising "
+                       "numbers",
+                       text, first, last, step);
     for (int n = (int)first; n <= (int)last; n += (int)step) {
         const int length = name_number(name, sizeof name, text, n);
         TRY(voxel_files_add(f, header, name, (size_t)length, e));
@@ -92,8 +90,7 @@ static int skip(const VoxelFiles *f, ByteSource *s, uint64_t share, Err *e)
     const uint64_t left = s->count - s->at;
     const uint64_t bytes = f->skip_bytes >= 0 ? (uint64_t)f->skip_bytes : left > share ? left - share : 0;
     if (bytes > left)
-        return err_set(e, ERR_FORMAT, "%s: cut off within the %llu bytes to skip", s->path,
-                       (unsigned long long)bytes);
+        return err_set(e, ERR_FORMAT, "%s: cut off within the %llu bytes to skip", s->path, (unsigned long long)bytes);
     s->at += (size_t)bytes;
     return 0;
 }
@@ -102,24 +99,21 @@ static int skip(const VoxelFiles *f, ByteSource *s, uint64_t share, Err *e)
 static int check_length(const VoxelFiles *f, const ByteSource *s, uint64_t share, uint64_t values, Err *e)
 {
     const VoxelLayout *l = &f->layout;
-    const uint64_t limit = source_limit(s),
-                   wanted = f->encoding == VOXELS_TEXT ? mem_product(values, 2) - 1 : share;
+    const uint64_t limit = source_limit(s), wanted = f->encoding == VOXELS_TEXT ? mem_product(values, 2) - 1 : share;
     if (wanted > limit)
-        return err_set(
-            e, ERR_FORMAT,
-            "%s: cut off, or the header is wrong: %lldx%lldx%lld voxels (x,y,z) in %d file(s), %lld "
-            "value(s) of %s each, need %llu bytes from byte %zu on; the file holds at most %llu",
-            s->path, (long long)l->shape_zyx[2], (long long)l->shape_zyx[1], (long long)l->shape_zyx[0],
-            f->count ? f->count : 1, (long long)(l->components * l->volumes), dtype_name(l->dtype),
-            (unsigned long long)wanted, s->at, (unsigned long long)limit);
+        return err_set(e, ERR_FORMAT,
+                       "%s: cut off, or the header is wrong: %lldx%lldx%lld voxels (x,y,z) in %d file(s), %lld "
+                       "value(s) of %s each, need %llu bytes from byte %zu on; the file holds at most %llu",
+                       s->path, (long long)l->shape_zyx[2], (long long)l->shape_zyx[1], (long long)l->shape_zyx[0],
+                       f->count ? f->count : 1, (long long)(l->components * l->volumes), dtype_name(l->dtype),
+                       (unsigned long long)wanted, s->at, (unsigned long long)limit);
     if (f->encoding == VOXELS_RAW && share < limit)
-        return err_set(
-            e, ERR_FORMAT,
-            "%s: %llu bytes more than the header says: %lldx%lldx%lld voxels (x,y,z) of %s need %llu "
-            "from byte %zu on; expected a header with the right sizes and type",
-            s->path, (unsigned long long)(limit - share), (long long)l->shape_zyx[2],
-            (long long)l->shape_zyx[1], (long long)l->shape_zyx[0], dtype_name(l->dtype),
-            (unsigned long long)share, s->at);
+        return err_set(e, ERR_FORMAT,
+                       "%s: %llu bytes more than the header says: %lldx%lldx%lld voxels (x,y,z) of %s need %llu "
+                       "from byte %zu on; expected a header with the right sizes and type",
+                       s->path, (unsigned long long)(limit - share), (long long)l->shape_zyx[2],
+                       (long long)l->shape_zyx[1], (long long)l->shape_zyx[0], dtype_name(l->dtype),
+                       (unsigned long long)share, s->at);
     return 0;
 }
 
@@ -161,16 +155,15 @@ int voxel_files_read(Array *voxels, const VoxelFiles *f, ByteSource *header, Err
         ByteSource s;
         failed = open_share(&s, f, header, i, e);
         if (!failed)
-            failed = (f->encoding == VOXELS_TEXT ? voxels_read_text : voxels_read)(voxels->data, &f->layout,
-                                                                                   &s, i * count, count, e);
+            failed = (f->encoding == VOXELS_TEXT ? voxels_read_text : voxels_read)(voxels->data, &f->layout, &s,
+                                                                                   i * count, count, e);
         if (!failed) failed = source_finish(&s, e);
         source_close(&s);
     }
     return failed && f->count ? err_context(e, "%s", header->path) : failed;
 }
 
-int voxel_files_write(const char *path, const Text *header, const char *data, const void *voxels,
-                      size_t bytes, Err *e)
+int voxel_files_write(const char *path, const Text *header, const char *data, const void *voxels, size_t bytes, Err *e)
 {
     OutFile f;
     if (data) TRY(file_put(data, voxels, bytes, e));

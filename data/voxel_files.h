@@ -14,10 +14,10 @@ typedef enum VoxelEncoding { VOXELS_RAW, VOXELS_PACKED, VOXELS_TEXT } VoxelEncod
 typedef struct VoxelFiles {
     VoxelLayout layout;
     VoxelEncoding encoding;
-    char **names;              /* paths */
-    int count;                 /* 0: the voxels follow the header */
-    int64_t skip_lines;        /* of each file, before anything is unpacked */
-    int64_t skip_bytes;        /* then, of the unpacked bytes; -1: the voxels are the last bytes of the file */
+    char **names;       /* paths */
+    int count;          /* 0: the voxels follow the header */
+    int64_t skip_lines; /* of each file, before anything is unpacked */
+    int64_t skip_bytes; /* then, of the unpacked bytes; -1: the voxels are the last bytes of the file */
 } VoxelFiles;
 
 /* Adds a file, named relative to the folder of the header, of `bytes` bytes. Fails: ERR_NOMEM; ERR_FORMAT. */
@@ -37,8 +37,7 @@ int voxel_files_check(const VoxelFiles *f, const ByteSource *header, Err *e);
 
 /* Writes header and voxels, in this order, to path; or, if `data` is not NULL, the voxels to `data` and then the
  * header to path: without a header the image does not exist. Fails: ERR_IO, ERR_NOMEM. */
-int voxel_files_write(const char *path, const Text *header, const char *data, const void *voxels, size_t bytes,
-                      Err *e);
+int voxel_files_write(const char *path, const Text *header, const char *data, const void *voxels, size_t bytes, Err *e);
 
 void voxel_files_free(VoxelFiles *f);
 

@@ -11,10 +11,7 @@
 
 enum { CHUNK_BYTES = 1 << 18, MAX_NUMBER = 64 };
 
-static int64_t plane_of(const VoxelLayout *l)
-{
-    return l->shape_zyx[0] * l->shape_zyx[1] * l->shape_zyx[2];
-}
+static int64_t plane_of(const VoxelLayout *l) { return l->shape_zyx[0] * l->shape_zyx[1] * l->shape_zyx[2]; }
 
 uint64_t voxels_bytes(const VoxelLayout *l)
 {
@@ -41,12 +38,11 @@ static float *place_of(float *out, const VoxelLayout *l, int64_t i, int64_t *lef
 
 static int too_large(const ByteSource *s, int64_t voxel, Err *e)
 {
-    return err_set(e, ERR_VALUE, "%s: voxel %lld in storage order does not fit float32", s->path,
-                   (long long)voxel);
+    return err_set(e, ERR_VALUE, "%s: voxel %lld in storage order does not fit float32", s->path, (long long)voxel);
 }
 
-static int read_chunks(float *out, const VoxelLayout *l, ByteSource *s, void *chunk, int64_t most,
-                       int64_t first, int64_t count, Err *e)
+static int read_chunks(float *out, const VoxelLayout *l, ByteSource *s, void *chunk, int64_t most, int64_t first,
+                       int64_t count, Err *e)
 {
     const int64_t value_bytes = (int64_t)dtype_size(l->dtype);
     for (int64_t i = first, step; i < first + count; i += step) {
@@ -55,8 +51,8 @@ static int read_chunks(float *out, const VoxelLayout *l, ByteSource *s, void *ch
         if (step > first + count - i) step = first + count - i;
         TRY(source_read(s, chunk, (size_t)(step * value_bytes * l->components), e));
         if (l->swapped && value_bytes > 1) nifti_swap_Nbytes(step * l->components, (int)value_bytes, chunk);
-        const int64_t bad = convert_to_planes(to, plane_of(l), (int)l->components, chunk, l->dtype, step,
-                                              l->slope, l->intercept);
+        const int64_t bad =
+            convert_to_planes(to, plane_of(l), (int)l->components, chunk, l->dtype, step, l->slope, l->intercept);
         if (bad >= 0) return too_large(s, i + bad / l->components, e);
     }
     return 0;
@@ -83,12 +79,10 @@ static int next_number(double *value, ByteSource *s, int64_t index, Err *e)
         text[length++] = (char)s->bytes[s->at++];
     text[length] = '\0';
     if (!length)
-        return err_set(e, ERR_FORMAT, "%s: cut off: value %lld of its voxels is missing", s->path,
-                       (long long)index);
+        return err_set(e, ERR_FORMAT, "%s: cut off: value %lld of its voxels is missing", s->path, (long long)index);
     *value = strtod(text, &end);
     if (!*end) return 0;
-    err_set(e, ERR_FORMAT, "%s: value %lld of its voxels is '%s': expected a number", s->path,
-            (long long)index, text);
+    err_set(e, ERR_FORMAT, "%s: value %lld of its voxels is '%s': expected a number", s->path, (long long)index, text);
     err_plain(e);
     return ERR_FORMAT;
 }

@@ -9,12 +9,12 @@
 #include "data/byte_stream.h"
 
 typedef struct VoxelLayout {
-    DType dtype;               /* of one value: an integer type, float32 or float64 */
-    bool swapped;              /* the other byte order */
+    DType dtype;  /* of one value: an integer type, float32 or float64 */
+    bool swapped; /* the other byte order */
     int64_t shape_zyx[3];
-    int64_t components;        /* values per voxel, stored together */
+    int64_t components; /* values per voxel, stored together */
     int64_t volumes;
-    double slope, intercept;   /* value = stored * slope + intercept */
+    double slope, intercept; /* value = stored * slope + intercept */
 } VoxelLayout;
 
 /* Bytes of all voxels, or UINT64_MAX where that overflows. */

@@ -11,8 +11,8 @@
 #include "evaluation/surface.h"
 
 typedef struct Volumes {
-    Array reference, prediction;   /* int16 (Z,Y,X) */
-    Geometry geometry;             /* of the reference */
+    Array reference, prediction; /* int16 (Z,Y,X) */
+    Geometry geometry;           /* of the reference */
 } Volumes;
 
 static void volumes_free(Volumes *v)
@@ -45,8 +45,10 @@ static int check_fit(CaseResult *result, const Geometry *reference, const Geomet
     char found[GRID_CODE_BYTES], expected[GRID_CODE_BYTES];
     grid_axes_code(prediction, found);
     grid_axes_code(reference, expected);
-    case_note(result, "the prediction is stored with axes %s, the reference with %s: the prediction was turned onto "
-              "the reference's grid", found, expected);
+    case_note(result,
+              "the prediction is stored with axes %s, the reference with %s: the prediction was turned onto "
+              "the reference's grid",
+              found, expected);
     return 0;
 }
 
@@ -71,15 +73,14 @@ static void surface_metrics(MetricRow row, const SurfacePair *pair, double toler
     if (in_reference && in_prediction) {
         row[METRIC_HD] = surface_hausdorff(pair, 100);
         row[METRIC_HD95] = surface_hausdorff(pair, 95);
-        row[METRIC_ASD] = 0.5 * (surface_mean_distance(&pair->reference) +
-                                 surface_mean_distance(&pair->prediction));
+        row[METRIC_ASD] = 0.5 * (surface_mean_distance(&pair->reference) + surface_mean_distance(&pair->prediction));
     } else {
         row[METRIC_HD] = row[METRIC_HD95] = row[METRIC_ASD] = in_reference || in_prediction ? INFINITY : NAN;
     }
 }
 
-static int measure_surfaces(MetricRow row, const LabelPair *pair, const Structures *s, int index,
-                            const Box *box, Err *e)
+static int measure_surfaces(MetricRow row, const LabelPair *pair, const Structures *s, int index, const Box *box,
+                            Err *e)
 {
     Masks masks;
     SurfacePair surfaces;
@@ -143,8 +144,7 @@ int case_evaluate(CaseResult *result, const Pair *pair, const Rules *rules, Err 
     const LabelPair labels = label_pair(&v);
     if (!code) code = measure(result, &labels, rules, e);
     if (!code && rules->instances.wanted)
-        code = instance_case(&result->instances, pair, &v.geometry, &v.reference, &v.prediction,
-                             &rules->instances, e);
+        code = instance_case(&result->instances, pair, &v.geometry, &v.reference, &v.prediction, &rules->instances, e);
     if (!code && rules->paper != PAPER_NONE) code = paper_score(&result->paper, rules->paper, &labels, e);
     volumes_free(&v);
     if (!code) code = text_check(&result->notes, e);

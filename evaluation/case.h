@@ -13,9 +13,9 @@
 
 typedef struct Rules {
     const Structures *structures;
-    bool only_overlap;            /* no surface distances: nnU-Net's metrics only */
+    bool only_overlap; /* no surface distances: nnU-Net's metrics only */
     InstanceRules instances;
-    Paper paper;                  /* also score by this convention */
+    Paper paper; /* also score by this convention */
 } Rules;
 
 /* Fills result's metrics, `done` and notes (of a case that fails: why). Volumes one voxel thick are measured in 2D.

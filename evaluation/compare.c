@@ -62,8 +62,8 @@ static int make_row(Row *row, const Comparison *c, int metric, int label, double
 }
 
 /* Calls add for every row of every metric that all evaluations have. */
-static int each_row(const Comparison *c, void (*add)(const Comparison *, Text *, int, int, const Row *),
-                    Text *out, Err *e)
+static int each_row(const Comparison *c, void (*add)(const Comparison *, Text *, int, int, const Row *), Text *out,
+                    Err *e)
 {
     double *scratch = mem_alloc(mem_product(3 * sizeof *scratch, (size_t)c->case_count), e);
     int code = scratch ? 0 : ERR_NOMEM;

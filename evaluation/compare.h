@@ -10,18 +10,18 @@
 #include "base/text.h"
 #include "evaluation/metrics.h"
 
-enum { COMPARE_MOST = 16 };   /* evaluations */
+enum { COMPARE_MOST = 16 }; /* evaluations */
 
 typedef struct Comparison {
-    const char *names[COMPARE_MOST];   /* as given; borrowed */
+    const char *names[COMPARE_MOST]; /* as given; borrowed */
     int count;
-    char **labels;                     /* keys; owned */
+    char **labels; /* keys; owned */
     int label_count;
-    char **cases;                      /* ids; owned */
+    char **cases; /* ids; owned */
     int case_count;
-    Text notes;                        /* a line for each case, label or metric left out, with the reason; owned */
-    double *values;                    /* (evaluations, metrics, labels, cases); NaN where there is none */
-    bool has[METRIC_COUNT];            /* all evaluations have this metric */
+    Text notes;             /* a line for each case, label or metric left out, with the reason; owned */
+    double *values;         /* (evaluations, metrics, labels, cases); NaN where there is none */
+    bool has[METRIC_COUNT]; /* all evaluations have this metric */
 } Comparison;
 
 /* paths (count, 2 … COMPARE_MOST): files, or folders that hold a summary.json; borrowed. Names and tolerances of

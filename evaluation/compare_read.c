@@ -10,14 +10,14 @@
 #include "formats/yaml.h"
 
 typedef struct Entry {
-    char *id;              /* owned */
-    const DocNode *node;   /* of metric_per_case */
+    char *id;            /* owned */
+    const DocNode *node; /* of metric_per_case */
 } Entry;
 
 typedef struct Evaluation {
-    Doc summary;           /* summary.json */
-    Doc details;           /* summary.yaml; without a root where there is none */
-    Entry *entries;        /* by id */
+    Doc summary;    /* summary.json */
+    Doc details;    /* summary.yaml; without a root where there is none */
+    Entry *entries; /* by id */
     int count;
 } Evaluation;
 
@@ -76,7 +76,8 @@ static int evaluation_read(Evaluation *v, const char *path, Err *e)
     char *summary = file_is_folder(path) ? path_format(e, "%s/summary.json", path) : mem_strdup(path, e);
     int code = file_is_there(summary, &there, e);
     if (!code && !there)
-        code = err_set(e, ERR_VALUE, "%s does not exist: expected an output folder of evaluate (its -o), or a summary.json", summary);
+        code = err_set(e, ERR_VALUE,
+                       "%s does not exist: expected an output folder of evaluate (its -o), or a summary.json", summary);
     if (!code) code = doc_read(&v->summary, summary, e);
     const DocNode *cases = code ? NULL : doc_find(v->summary.root, "metric_per_case");
     if (!code && (!cases || cases->kind != DOC_SEQUENCE || !cases->count))
@@ -287,8 +288,9 @@ static int expect_same_references(const Comparison *c, Err *e)
                 if (first == other || isnan(first) || isnan(other)) continue;
                 return err_set(e, ERR_VALUE,
                                "case %s: its reference has %.0f voxels%s%s in %s, but %.0f in %s: they were evaluated "
-                               "against other references; evaluate both against the same", c->cases[k / 2], first,
-                               all ? "" : " of label ", all ? "" : c->labels[label], c->names[0], other, c->names[i]);
+                               "against other references; evaluate both against the same",
+                               c->cases[k / 2], first, all ? "" : " of label ", all ? "" : c->labels[label],
+                               c->names[0], other, c->names[i]);
             }
     return 0;
 }

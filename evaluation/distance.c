@@ -9,25 +9,25 @@
 enum { NO_SITE = UINT16_MAX };
 
 typedef struct Parabola {
-    double top;          /* grid index of its minimum */
-    double value;        /* squared distance at the minimum */
+    double top;   /* grid index of its minimum */
+    double value; /* squared distance at the minimum */
 } Parabola;
 
 /* One thread's scratch for one plane. */
 typedef struct PlaneScratch {
-    double *squared;     /* (Y,X): squared distance along z and y */
-    double *line;        /* (Y) */
-    Parabola *lowest;    /* (max(Y,X)) */
-    bool *row_wanted;    /* (Y) */
+    double *squared;  /* (Y,X): squared distance along z and y */
+    double *line;     /* (Y) */
+    Parabola *lowest; /* (max(Y,X)) */
+    bool *row_wanted; /* (Y) */
 } PlaneScratch;
 
 typedef struct Grid {
     const uint8_t *sites, *wanted;
     int64_t nz, ny, nx;
     double spacing_mm[3];
-    uint16_t *near;      /* (Z,Y,X): planes to the nearest site along z */
-    int64_t *first;      /* (Z): number of wanted points before this plane */
-    PlaneScratch *planes;       /* (threads) */
+    uint16_t *near;       /* (Z,Y,X): planes to the nearest site along z */
+    int64_t *first;       /* (Z): number of wanted points before this plane */
+    PlaneScratch *planes; /* (threads) */
     int threads;
 } Grid;
 
@@ -123,8 +123,7 @@ static void columns_of_plane(const Grid *g, PlaneScratch *p, int64_t z)
 {
     const double step_z = g->spacing_mm[0], step_y = g->spacing_mm[1];
     const uint16_t *near = g->near + z * g->ny * g->nx;
-    for (int64_t y = 0; y < g->ny; y++)
-        p->row_wanted[y] = any_wanted(g->wanted + (z * g->ny + y) * g->nx, g->nx);
+    for (int64_t y = 0; y < g->ny; y++) p->row_wanted[y] = any_wanted(g->wanted + (z * g->ny + y) * g->nx, g->nx);
     for (int64_t x = 0; x < g->nx; x++) {
         for (int64_t y = 0; y < g->ny; y++) {
             const double away = step_z * near[y * g->nx + x];
@@ -185,7 +184,11 @@ static void grid_free(Grid *g)
 int distance_to_sites(double *out_mm, const uint8_t *sites, const uint8_t *wanted, const int64_t shape_zyx[3],
                       const double spacing_mm[3], Err *e)
 {
-    Grid g = {.sites = sites, .wanted = wanted, .nz = shape_zyx[0], .ny = shape_zyx[1], .nx = shape_zyx[2],
+    Grid g = {.sites = sites,
+              .wanted = wanted,
+              .nz = shape_zyx[0],
+              .ny = shape_zyx[1],
+              .nx = shape_zyx[2],
               .spacing_mm = {spacing_mm[0], spacing_mm[1], spacing_mm[2]}};
     if (g.nz == 1) { /* a plane is treated as a volume of its rows: less memory, more threads */
         g.nz = g.ny;

@@ -23,54 +23,69 @@
 /* ---- options ---- */
 
 enum {
-    KEY_TOLERANCE = 0x2000, KEY_ONLY_OVERLAP, KEY_INSTANCES, KEY_INSTANCE_RULE, KEY_COUNT_BORDER,
-    KEY_PAPER, KEY_COMPARE, KEY_IMAGES, KEY_NO_REPORT, KEY_ALLOW_MISSING, KEY_CHILL
+    KEY_TOLERANCE = 0x2000,
+    KEY_ONLY_OVERLAP,
+    KEY_INSTANCES,
+    KEY_INSTANCE_RULE,
+    KEY_COUNT_BORDER,
+    KEY_PAPER,
+    KEY_COMPARE,
+    KEY_IMAGES,
+    KEY_NO_REPORT,
+    KEY_ALLOW_MISSING,
+    KEY_CHILL
 };
 
 typedef struct Options {
     CommonOptions common;
     const char *arguments[COMPARE_MOST];
     int argument_count;
-    const char *reference, *prediction;       /* the first two arguments, unless --compare */
+    const char *reference, *prediction; /* the first two arguments, unless --compare */
     bool compare;
     const char *dataset, *images;
     bool no_report, allow_missing;
-    const char **tolerances;                  /* as given: "2" or "Liver=5"; owned */
+    const char **tolerances; /* as given: "2" or "Liver=5"; owned */
     int tolerance_count;
     bool only_overlap;
     InstanceRules instances;
-    bool has_rule;                            /* --instance-rule was given */
-    const char *instance_folder;              /* NULL: looked for */
+    bool has_rule;               /* --instance-rule was given */
+    const char *instance_folder; /* NULL: looked for */
     Paper paper;
 } Options;
 
 static const struct argp_option option_table[] = {
     {"dataset", 'd', "FILE", 0,
      "dataset.json with the labels (default: the one in or above one of the folders, else every label of the "
-     "references)", 0},
+     "references)",
+     0},
     {"tolerance", KEY_TOLERANCE, "[LABEL=]MM", 0,
      "Tolerance of the surface Dice NSD, for all labels or for one by its name or value; may be repeated "
-     "(default: 1 mm, in 2D images 1 pixel)", 0},
+     "(default: 1 mm, in 2D images 1 pixel)",
+     0},
     {"allow-missing", KEY_ALLOW_MISSING, NULL, 0,
      "References without a prediction are no error (exit status 0); they are named all the same", 0},
     {"chill", KEY_CHILL, NULL, OPTION_HIDDEN, NULL, 0}, /* nnU-Net's name of the option */
     {"only-overlap", KEY_ONLY_OVERLAP, NULL, 0, "Leave the surface distances out: nnU-Net's metrics only", 0},
     {"instances", KEY_INSTANCES, "FOLDER", OPTION_ARG_OPTIONAL,
      "Also score the instances of three-class labels (1 interior, 2 boundary) against the instance maps in "
-     "FOLDER (default: instancesTr beside labelsTr; without it the instances of the references' labels)", 0},
+     "FOLDER (default: instancesTr beside labelsTr; without it the instances of the references' labels)",
+     0},
     {"instance-rule", KEY_INSTANCE_RULE, "NAME", 0,
      "How labels become instances: grow (default: components of the interior grown over the boundary) or "
-     "components (the interior alone, as in U-Mamba's evaluation)", 0},
+     "components (the interior alone, as in U-Mamba's evaluation)",
+     0},
     {"count-border", KEY_COUNT_BORDER, NULL, 0,
-     "Keep instances that touch the outer 2 pixels of an image (default: they are left out, as in U-Mamba's evaluation)", 0},
+     "Keep instances that touch the outer 2 pixels of an image (default: they are left out, as in U-Mamba's evaluation)",
+     0},
     {"compare", KEY_COMPARE, NULL, 0,
      "Compare evaluations, given as their output folders or summary.json files, with the first; -o FOLDER "
-     "also writes comparison.csv", 0},
-    {"images", KEY_IMAGES, "FOLDER", 0,
-     "Images to show in report.html (default: imagesTr beside labelsTr)", 0},
+     "also writes comparison.csv",
+     0},
+    {"images", KEY_IMAGES, "FOLDER", 0, "Images to show in report.html (default: imagesTr beside labelsTr)", 0},
     {"no-report", KEY_NO_REPORT, NULL, 0, "Do not write report.html", 0},
     {"paper", KEY_PAPER, "NAME", 0,
-     "Also score as the Swin-UMamba paper does, into paper.csv: abdomen_mri (13 organs, labels 1 to 13) or endoscopy", 0},
+     "Also score as the Swin-UMamba paper does, into paper.csv: abdomen_mri (13 organs, labels 1 to 13) or endoscopy",
+     0},
     {0},
 };
 
@@ -144,8 +159,7 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     case KEY_CHILL: o->allow_missing = true; return 0;
     case KEY_COMPARE: o->compare = true; return 0;
     case ARGP_KEY_ARG:
-        if (o->argument_count == COMPARE_MOST)
-            argp_error(state, "%s: at most %d arguments", text, COMPARE_MOST);
+        if (o->argument_count == COMPARE_MOST) argp_error(state, "%s: at most %d arguments", text, COMPARE_MOST);
         o->arguments[o->argument_count++] = text;
         return 0;
     case ARGP_KEY_END: check_arguments(o, state); return 0;
@@ -160,12 +174,12 @@ typedef struct Work {
     const Options *o;
     Pairs pairs;
     Structures structures;
-    char *dataset;             /* the dataset.json that was found, or NULL; owned, as the next two */
+    char *dataset; /* the dataset.json that was found, or NULL; owned, as the next two */
     char *instances, *images;
     Summary summary;
-    Text note;                 /* of the summary */
-    bool is_new;               /* the folder for it was not there before */
-    bool is_written;           /* this evaluation's summary was written */
+    Text note;       /* of the summary */
+    bool is_new;     /* the folder for it was not there before */
+    bool is_written; /* this evaluation's summary was written */
 } Work;
 
 static const char *dataset_of(const Work *w) { return w->o->dataset ? w->o->dataset : w->dataset; }
@@ -226,10 +240,10 @@ static void say_missing(const Work *w)
     for (int i = 0; i < p->unpredicted_count; i++) add_name(&names, p->unpredicted[i], i, p->unpredicted_count);
     pairs_tell_alike(&names, p);
     if (p->unpredicted_count)
-        (w->o->allow_missing ? program_warn : program_error)(
-            "%d reference%s no prediction and %s left out of all means: %s", p->unpredicted_count,
-            p->unpredicted_count == 1 ? " has" : "s have", p->unpredicted_count == 1 ? "is" : "are",
-            names.data ? names.data : "");
+        (w->o->allow_missing ? program_warn
+                             : program_error)("%d reference%s no prediction and %s left out of all means: %s",
+                                              p->unpredicted_count, p->unpredicted_count == 1 ? " has" : "s have",
+                                              p->unpredicted_count == 1 ? "is" : "are", names.data ? names.data : "");
     text_free(&names);
 }
 
@@ -302,7 +316,8 @@ static void warn_of_absent(const Summary *s)
         if (s->absent[i]) add_name(&names, s->structures->items[i].name, named++, s->absent_count);
     if (s->absent_count)
         program_warn("%d of %d labels %s in no case, neither in a reference nor in a prediction, and %s left out "
-                     "of the means: %s", s->absent_count, s->structures->count, s->absent_count == 1 ? "is" : "are",
+                     "of the means: %s",
+                     s->absent_count, s->structures->count, s->absent_count == 1 ? "is" : "are",
                      s->absent_count == 1 ? "is" : "are", names.data ? names.data : "");
     text_free(&names);
 }
@@ -424,7 +439,8 @@ static int run_compare(const Options *o, Err *e)
 int main(int argc, char **argv)
 {
     static const struct argp own = {
-        .options = option_table, .parser = parse_option,
+        .options = option_table,
+        .parser = parse_option,
         .args_doc = "GROUND_TRUTH PREDICTIONS\n--compare EVALUATION...",
         .doc = "Compares the segmentations in PREDICTIONS with those of the same names in GROUND_TRUTH (two "
                "folders, or two files). Writes into OUT: summary.json, as nnU-Net does with surface "

@@ -1,9 +1,6 @@
 #include "evaluation/gate.h"
 
-Gate gate_make(int64_t budget)
-{
-    return (Gate){PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, budget, budget};
-}
+Gate gate_make(int64_t budget) { return (Gate){PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, budget, budget}; }
 
 static int64_t share(const Gate *g, int64_t wanted) { return wanted < g->budget ? wanted : g->budget; }
 

@@ -11,11 +11,11 @@
 typedef struct Gate {
     pthread_mutex_t lock;
     pthread_cond_t freed;
-    int64_t budget, left;   /* bytes */
+    int64_t budget, left; /* bytes */
 } Gate;
 
 Gate gate_make(int64_t budget);
-void gate_enter(Gate *g, int64_t wanted);   /* blocks until so much is left */
+void gate_enter(Gate *g, int64_t wanted); /* blocks until so much is left */
 void gate_leave(Gate *g, int64_t wanted);
 
 #endif

@@ -11,8 +11,8 @@ const char *const instance_metric_keys[INSTANCE_METRICS] = {"precision", "recall
 
 double instance_metric(const InstanceScore *s, int metric)
 {
-    static double (*const of[INSTANCE_METRICS])(const InstanceScore *) = {
-        instance_precision, instance_recall, instance_f1, instance_ap};
+    static double (*const of[INSTANCE_METRICS])(const InstanceScore *) = {instance_precision, instance_recall,
+                                                                          instance_f1, instance_ap};
     return of[metric](s);
 }
 
@@ -21,8 +21,10 @@ static int copy_map(int32_t *map, const Image *image, const char *path, int64_t 
     const float *values = image->voxels.data;
     for (int64_t i = 0; i < voxels; i++) {
         if (!(values[i] >= 0 && values[i] <= 16777216 && values[i] == rintf(values[i])))
-            return err_set(e, ERR_VALUE, "%s: voxel %lld is %g: expected the number of an instance, "
-                           "0 to 2^24", path, (long long)i, values[i]);
+            return err_set(e, ERR_VALUE,
+                           "%s: voxel %lld is %g: expected the number of an instance, "
+                           "0 to 2^24",
+                           path, (long long)i, values[i]);
         map[i] = (int32_t)values[i];
     }
     return 0;
@@ -48,13 +50,12 @@ static int read_map(int32_t *map, int32_t *count, const char *path, const Geomet
     else if (image.voxels.shape[0] != 1 || s[0] != shape_zyx[0] || s[1] != shape_zyx[1] || s[2] != shape_zyx[2])
         code = err_set(e, ERR_SHAPE,
                        "%s has %lld channels of %lldx%lldx%lld voxels, expected one of %lldx%lldx%lld as the "
-                       "reference has", path, (long long)image.voxels.shape[0], (long long)s[0],
-                       (long long)s[1], (long long)s[2], (long long)shape_zyx[0], (long long)shape_zyx[1],
-                       (long long)shape_zyx[2]);
+                       "reference has",
+                       path, (long long)image.voxels.shape[0], (long long)s[0], (long long)s[1], (long long)s[2],
+                       (long long)shape_zyx[0], (long long)shape_zyx[1], (long long)shape_zyx[2]);
     else if ((match == GRID_MOVED || match == GRID_DIFFERENT) && grid_same_spacing(&image.geometry, grid))
         code = say_place(path, &image.geometry, grid, e);
-    else
-        code = copy_map(map, &image, path, voxels, e);
+    else code = copy_map(map, &image, path, voxels, e);
     image_free(&image);
     return code ? code : instances_renumber(map, count, voxels, e);
 }
@@ -75,8 +76,8 @@ int instance_case(InstanceResult *result, const Pair *pair, const Geometry *grid
     if (!code && drop) code = instances_drop_at_frame(wanted, &wanted_count, shape, INSTANCE_FRAME, e);
     if (!code && drop) code = instances_drop_at_frame(found, &found_count, shape, INSTANCE_FRAME, e);
     if (!code)
-        code = instances_match(result->at, instance_thresholds, INSTANCE_THRESHOLDS, wanted, wanted_count,
-                               found, found_count, voxels, e);
+        code = instances_match(result->at, instance_thresholds, INSTANCE_THRESHOLDS, wanted, wanted_count, found,
+                               found_count, voxels, e);
 done:
     mem_free(wanted);
     mem_free(found);

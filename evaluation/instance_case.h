@@ -11,13 +11,13 @@
 #include "evaluation/pairs.h"
 
 enum { INSTANCE_THRESHOLDS = 5, INSTANCE_METRICS = 4 };
-extern const double instance_thresholds[INSTANCE_THRESHOLDS];       /* IoU 0.5, 0.6 … 0.9 */
-extern const char *const instance_metric_keys[INSTANCE_METRICS];    /* precision, recall, F1, AP */
+extern const double instance_thresholds[INSTANCE_THRESHOLDS];    /* IoU 0.5, 0.6 … 0.9 */
+extern const char *const instance_metric_keys[INSTANCE_METRICS]; /* precision, recall, F1, AP */
 
 typedef struct InstanceRules {
     bool wanted;
-    bool components;     /* U-Mamba's rule, components of the interior; else grown over the boundary */
-    bool count_border;   /* keep the instances at the border of a plane (evaluation/instances.h) */
+    bool components;   /* U-Mamba's rule, components of the interior; else grown over the boundary */
+    bool count_border; /* keep the instances at the border of a plane (evaluation/instances.h) */
 } InstanceRules;
 
 typedef struct InstanceResult {

@@ -12,7 +12,7 @@
 typedef struct Growth {
     int32_t *map;
     const int16_t *labels;
-    int64_t *queue;       /* voxel indices, each at most once */
+    int64_t *queue; /* voxel indices, each at most once */
     int64_t head, tail;
     int64_t nz, ny, nx;
 } Growth;
@@ -37,8 +37,7 @@ static void spread(Growth *g, int64_t at)
 
 /* Grows by one step at a time. Within a step voxels are in the order of their instances' numbers: the first step
  * is, and the queue preserves it. */
-static int grow_over_boundary(int32_t *map, int32_t count, const int16_t *labels, const int64_t shape_zyx[3],
-                              Err *e)
+static int grow_over_boundary(int32_t *map, int32_t count, const int16_t *labels, const int64_t shape_zyx[3], Err *e)
 {
     const int64_t voxels = shape_zyx[0] * shape_zyx[1] * shape_zyx[2];
     Growth g = {.map = map, .labels = labels, .nz = shape_zyx[0], .ny = shape_zyx[1], .nx = shape_zyx[2]};
@@ -59,8 +58,8 @@ done:
     return code;
 }
 
-int instances_from_labels(int32_t *map, int32_t *count, const int16_t *labels, const int64_t shape_zyx[3],
-                          bool grow, Err *e)
+int instances_from_labels(int32_t *map, int32_t *count, const int16_t *labels, const int64_t shape_zyx[3], bool grow,
+                          Err *e)
 {
     const int64_t voxels = shape_zyx[0] * shape_zyx[1] * shape_zyx[2];
     uint8_t *interior = mem_alloc((size_t)voxels, e);
@@ -169,9 +168,9 @@ static int count_shared(Shared **list, int64_t *count, int64_t *reference_size, 
     return 0;
 }
 
-int instances_match(InstanceScore *scores, const double *thresholds, int threshold_count,
-                    const int32_t *reference, int32_t reference_count, const int32_t *prediction,
-                    int32_t prediction_count, int64_t voxels, Err *e)
+int instances_match(InstanceScore *scores, const double *thresholds, int threshold_count, const int32_t *reference,
+                    int32_t reference_count, const int32_t *prediction, int32_t prediction_count, int64_t voxels,
+                    Err *e)
 {
     Shared *pairs = NULL;
     int64_t pair_count = 0;
@@ -180,8 +179,7 @@ int instances_match(InstanceScore *scores, const double *thresholds, int thresho
     int *taken = mem_zalloc((size_t)reference_count + (size_t)prediction_count + 2, sizeof *taken, e);
     int code = ERR_NOMEM;
     if (!reference_size || !prediction_size || !taken) goto done;
-    code = count_shared(&pairs, &pair_count, reference_size, prediction_size, reference, prediction, voxels,
-                        e);
+    code = count_shared(&pairs, &pair_count, reference_size, prediction_size, reference, prediction, voxels, e);
     if (code) goto done;
     for (int t = 0; t < threshold_count; t++) {
         int64_t tp = 0;

@@ -46,8 +46,7 @@ static int grow(JointHistogram *h, Err *e)
     HistogramCell *cells = mem_zalloc((size_t)capacity, sizeof *cells, e);
     if (!cells) return ERR_NOMEM;
     for (int64_t i = 0; i < h->capacity; i++)
-        if (h->cells[i].count)
-            *find_cell(cells, capacity, h->cells[i].reference, h->cells[i].prediction) = h->cells[i];
+        if (h->cells[i].count) *find_cell(cells, capacity, h->cells[i].reference, h->cells[i].prediction) = h->cells[i];
     mem_free(h->cells);
     h->cells = cells;
     h->capacity = capacity;
@@ -89,8 +88,8 @@ void box_join(Box *box, const Box *more)
     }
 }
 
-static int fill_row(JointHistogram *h, const int16_t *reference, const int16_t *prediction, int64_t width,
-                    int64_t z, int64_t y, Err *e)
+static int fill_row(JointHistogram *h, const int16_t *reference, const int16_t *prediction, int64_t width, int64_t z,
+                    int64_t y, Err *e)
 {
     for (int64_t x = 0; x < width;) {
         const int64_t run = run_length(reference + x, prediction + x, width - x);
@@ -105,8 +104,8 @@ static int fill_row(JointHistogram *h, const int16_t *reference, const int16_t *
     return 0;
 }
 
-int histogram_fill(JointHistogram *h, const int16_t *reference, const int16_t *prediction,
-                   const int64_t shape_zyx[3], Err *e)
+int histogram_fill(JointHistogram *h, const int16_t *reference, const int16_t *prediction, const int64_t shape_zyx[3],
+                   Err *e)
 {
     const int64_t ny = shape_zyx[1], nx = shape_zyx[2];
     const size_t slots = (size_t)h->slots;
@@ -123,8 +122,7 @@ bool histogram_next(const JointHistogram *h, int64_t *at, HistogramCell *cell)
 {
     const int64_t count = h->dense ? (int64_t)h->slots * h->slots : h->capacity;
     for (; *at < count; ++*at) {
-        if (h->dense)
-            *cell = (HistogramCell){(uint32_t)(*at / h->slots), (uint32_t)(*at % h->slots), h->dense[*at]};
+        if (h->dense) *cell = (HistogramCell){(uint32_t)(*at / h->slots), (uint32_t)(*at % h->slots), h->dense[*at]};
         else *cell = h->cells[*at];
         if (!cell->count) continue;
         ++*at;

@@ -16,29 +16,29 @@
 enum { HISTOGRAM_OTHER = 0, HISTOGRAM_DENSE = 256 };
 
 typedef struct HistogramCell {
-    uint32_t reference, prediction;   /* slots */
-    int64_t count;                    /* voxels */
+    uint32_t reference, prediction; /* slots */
+    int64_t count;                  /* voxels */
 } HistogramCell;
 
 typedef struct JointHistogram {
-    uint16_t *slot_of;     /* (65536), by label - INT16_MIN; owned, as all */
+    uint16_t *slot_of; /* (65536), by label - INT16_MIN; owned, as all */
     int slots;
-    Box *boxes;            /* (slots): of the label in reference or prediction; all 0 if it is in neither */
-    int64_t *dense;        /* (slots, slots) by reference and prediction, or NULL */
-    HistogramCell *cells;  /* (capacity, a power of two) hash table; count 0: free */
+    Box *boxes;           /* (slots): of the label in reference or prediction; all 0 if it is in neither */
+    int64_t *dense;       /* (slots, slots) by reference and prediction, or NULL */
+    HistogramCell *cells; /* (capacity, a power of two) hash table; count 0: free */
     int64_t capacity, used;
 } JointHistogram;
 
 /* h must be freed by the caller, also on failure (histogram_free). Fails: ERR_NOMEM. */
 int histogram_new(JointHistogram *h, Err *e);
-void histogram_name(JointHistogram *h, int16_t label);   /* before the fill; no effect if called again */
+void histogram_name(JointHistogram *h, int16_t label); /* before the fill; no effect if called again */
 void histogram_free(JointHistogram *h);
 
-int histogram_slot(const JointHistogram *h, int16_t label);   /* HISTOGRAM_OTHER for a label without a slot */
+int histogram_slot(const JointHistogram *h, int16_t label); /* HISTOGRAM_OTHER for a label without a slot */
 
 /* reference and prediction (Z,Y,X) borrowed. Fails: ERR_NOMEM. */
-int histogram_fill(JointHistogram *h, const int16_t *reference, const int16_t *prediction,
-                   const int64_t shape_zyx[3], Err *e);
+int histogram_fill(JointHistogram *h, const int16_t *reference, const int16_t *prediction, const int64_t shape_zyx[3],
+                   Err *e);
 
 /* The next pair of slots that occurs; start with *at = 0. false after the last. */
 bool histogram_next(const JointHistogram *h, int64_t *at, HistogramCell *cell);

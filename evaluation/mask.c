@@ -12,14 +12,13 @@ static void cut(uint8_t *mask, const int16_t *labels, const LabelPair *pair, con
         for (int64_t y = box->first[1]; y < box->past[1]; y++, mask += width) {
             const int64_t row = (z * ny + y) * nx + box->first[2];
             for (int64_t x = 0; x < width; x++)
-                mask[x] = member[labels[row + x] - INT16_MIN] &&
-                          !(ignore && pair->reference[row + x] == *ignore);
+                mask[x] = member[labels[row + x] - INT16_MIN] && !(ignore && pair->reference[row + x] == *ignore);
         }
     }
 }
 
-int masks_cut(Masks *m, const LabelPair *pair, const Structure *structure, const int16_t *ignore,
-              const Box *box, Err *e)
+int masks_cut(Masks *m, const LabelPair *pair, const Structure *structure, const int16_t *ignore, const Box *box,
+              Err *e)
 {
     for (int d = 0; d < 3; d++) m->shape_zyx[d] = box->past[d] - box->first[d];
     const size_t voxels = (size_t)(m->shape_zyx[0] * m->shape_zyx[1] * m->shape_zyx[2]);

@@ -18,12 +18,12 @@ typedef struct LabelPair {
 /* Both masks of a structure within a box, 0 or 1; owned until masks_free. */
 typedef struct Masks {
     uint8_t *reference, *prediction;
-    int64_t shape_zyx[3];   /* of the box */
+    int64_t shape_zyx[3]; /* of the box */
 } Masks;
 
 /* ignore: the label of the reference whose voxels belong to neither mask, or NULL. Fails: ERR_NOMEM. */
-int masks_cut(Masks *m, const LabelPair *pair, const Structure *structure, const int16_t *ignore,
-              const Box *box, Err *e);
+int masks_cut(Masks *m, const LabelPair *pair, const Structure *structure, const int16_t *ignore, const Box *box,
+              Err *e);
 void masks_free(Masks *m);
 
 #endif

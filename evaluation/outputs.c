@@ -27,8 +27,8 @@ static int remove_old(const char *folder, const char *name, Err *e)
 
 int outputs_remove(const char *folder, Err *e)
 {
-    static const char *const names[] = {"summary.json", "summary.yaml", "per_case.csv", "paper.csv", "instances.csv",
-                                        "report.html"};
+    static const char *const names[] = {"summary.json", "summary.yaml",  "per_case.csv",
+                                        "paper.csv",    "instances.csv", "report.html"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) TRY(remove_old(folder, names[i], e));
     return 0;
 }
@@ -37,12 +37,13 @@ int outputs_write(const Summary *s, const char *folder, Err *e)
 {
     const struct {
         const char *name;
-        int (*write)(const Summary *, const char *, Err *);   /* NULL: written later, or not at all */
+        int (*write)(const Summary *, const char *, Err *); /* NULL: written later, or not at all */
     } files[] = {
         {"report.html", NULL},
         {"instances.csv", s->has_instances ? summary_write_instance_csv : NULL},
         {"paper.csv", s->paper != PAPER_NONE ? summary_write_paper_csv : NULL},
-        {"per_case.csv", summary_write_csv}, {"summary.yaml", summary_write_yaml},
+        {"per_case.csv", summary_write_csv},
+        {"summary.yaml", summary_write_yaml},
         {"summary.json", summary_write_json},
     };
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {

@@ -7,7 +7,7 @@
 
 /* The structures that contain a slot's label: list[start[slot]] up to before list[end[slot]], ascending. */
 typedef struct Members {
-    int *start, *end;   /* (slots) */
+    int *start, *end; /* (slots) */
     int *list;
 } Members;
 
@@ -74,20 +74,18 @@ static void sum_up(Overlap *overlaps, UnknownLabels *unknown, const JointHistogr
         voxels += cell.count;
         add_cell(overlaps, m, &cell);
     }
-    for (int i = 0; i < s->count; i++)
-        overlaps[i].tn = voxels - overlaps[i].tp - overlaps[i].fn - overlaps[i].fp;
+    for (int i = 0; i < s->count; i++) overlaps[i].tn = voxels - overlaps[i].tp - overlaps[i].fn - overlaps[i].fp;
 }
 
 static Box box_of(const JointHistogram *h, const Structure *structure)
 {
     Box box = {0};
-    for (int i = 0; i < structure->label_count; i++)
-        box_join(&box, &h->boxes[histogram_slot(h, structure->labels[i])]);
+    for (int i = 0; i < structure->label_count; i++) box_join(&box, &h->boxes[histogram_slot(h, structure->labels[i])]);
     return box;
 }
 
-int overlap_count(Overlap *overlaps, Box *boxes, UnknownLabels *unknown, const Structures *s,
-                  const int16_t *reference, const int16_t *prediction, const int64_t shape_zyx[3], Err *e)
+int overlap_count(Overlap *overlaps, Box *boxes, UnknownLabels *unknown, const Structures *s, const int16_t *reference,
+                  const int16_t *prediction, const int64_t shape_zyx[3], Err *e)
 {
     JointHistogram h;
     Members members = {0};

@@ -13,7 +13,7 @@
 #include "evaluation/structures.h"
 
 typedef struct Overlap {
-    int64_t tp, fp, fn, tn;   /* voxels */
+    int64_t tp, fp, fn, tn; /* voxels */
 } Overlap;
 
 /* Voxels whose label is neither background (0), nor in a structure, nor the ignore label. */
@@ -24,11 +24,11 @@ typedef struct UnknownLabels {
 /* Writes one Overlap per structure of s and, where boxes is not NULL, the Box that holds it in reference and
  * prediction (all 0 where it is in neither). reference and prediction (Z,Y,X) are borrowed; unknown may be
  * NULL. Fails: ERR_NOMEM. */
-int overlap_count(Overlap *overlaps, Box *boxes, UnknownLabels *unknown, const Structures *s,
-                  const int16_t *reference, const int16_t *prediction, const int64_t shape_zyx[3], Err *e);
+int overlap_count(Overlap *overlaps, Box *boxes, UnknownLabels *unknown, const Structures *s, const int16_t *reference,
+                  const int16_t *prediction, const int64_t shape_zyx[3], Err *e);
 
-double overlap_dice(const Overlap *o);   /* 2 TP / (2 TP + FP + FN); NaN for 0 / 0 */
-double overlap_iou(const Overlap *o);    /* TP / (TP + FP + FN); NaN for 0 / 0 */
+double overlap_dice(const Overlap *o); /* 2 TP / (2 TP + FP + FN); NaN for 0 / 0 */
+double overlap_iou(const Overlap *o);  /* TP / (TP + FP + FN); NaN for 0 / 0 */
 
 /* Sets the metrics of `row` that follow from voxel counts: those of nnU-Net. */
 void overlap_metrics(MetricRow row, const Overlap *o);

@@ -10,7 +10,7 @@
 #include "data/image_io.h"
 
 typedef struct Entry {
-    char *id, *path;   /* owned */
+    char *id, *path; /* owned */
 } Entry;
 
 typedef struct Entries {
@@ -27,10 +27,7 @@ static void entries_free(Entries *list)
     mem_free(list->items);
 }
 
-static int by_id(const void *a, const void *b)
-{
-    return strcmp(((const Entry *)a)->id, ((const Entry *)b)->id);
-}
+static int by_id(const void *a, const void *b) { return strcmp(((const Entry *)a)->id, ((const Entry *)b)->id); }
 
 /* Owns path from then on, also on failure. */
 static int add_entry(Entries *list, char *path, Err *e)
@@ -90,8 +87,8 @@ static int merge(Pairs *pairs, Entries *references, Entries *predictions, Err *e
             pairs->unpredicted[pairs->unpredicted_count++] = take(&reference->id);
         } else {
             char *found = order == 0 ? take(&reference->path) : NULL;
-            pairs->items[pairs->count++] = (Pair){
-                .id = take(&prediction->id), .prediction = take(&prediction->path), .reference = found};
+            pairs->items[pairs->count++] =
+                (Pair){.id = take(&prediction->id), .prediction = take(&prediction->path), .reference = found};
             p++;
         }
         r += order <= 0;
@@ -147,8 +144,10 @@ static int expect_common(const Entries *references, const char *reference, const
     tell_alike(&names, references, predictions);
     int code = text_check(&names, e) || text_check(&others, e) ? ERR_NOMEM : 0;
     if (!code)
-        code = err_set(e, ERR_VALUE, "no case of %s is in %s: a prediction must have the name of its reference; here are %s, "
-                       "there %s", prediction, reference, others.data, names.data);
+        code = err_set(e, ERR_VALUE,
+                       "no case of %s is in %s: a prediction must have the name of its reference; here are %s, "
+                       "there %s",
+                       prediction, reference, others.data, names.data);
     text_free(&names);
     text_free(&others);
     return code;
@@ -178,8 +177,8 @@ int pairs_find(Pairs *pairs, const char *reference, const char *prediction, Err 
         code = err_set(e, ERR_IO, "%s: does not exist; give two folders or two image files",
                        predicted ? reference : prediction);
     } else if (folders != file_is_folder(reference)) {
-        code = err_set(e, ERR_VALUE, "%s and %s: one is a folder, one is not; give two folders or two files",
-                       reference, prediction);
+        code = err_set(e, ERR_VALUE, "%s and %s: one is a folder, one is not; give two folders or two files", reference,
+                       prediction);
     } else if (!folders) {
         code = one_file(&references, reference, e);
         if (!code) code = one_file(&predictions, prediction, e);

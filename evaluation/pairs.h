@@ -9,14 +9,14 @@
 #include "base/text.h"
 
 typedef struct Pair {
-    char *id;           /* file name without its ending */
-    char *prediction;   /* paths */
-    char *reference;    /* NULL: none */
-    char *instances;    /* map of the reference's instances; NULL: none */
+    char *id;         /* file name without its ending */
+    char *prediction; /* paths */
+    char *reference;  /* NULL: none */
+    char *instances;  /* map of the reference's instances; NULL: none */
 } Pair;
 
 typedef struct Pairs {
-    Pair *items;        /* by id, ascending; owned */
+    Pair *items; /* by id, ascending; owned */
     int count;
     char **unpredicted; /* ids of the references without a prediction; owned */
     int unpredicted_count;

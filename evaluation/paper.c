@@ -9,19 +9,17 @@
 static const struct {
     const char *name;
     double tolerance_mm;
-    bool labelled_slices;   /* scored only in slices where the reference has it */
+    bool labelled_slices; /* scored only in slices where the reference has it */
 } organs[PAPER_ORGANS] = {
-    {"Liver", 5, false}, {"RK", 3, false}, {"Spleen", 3, false}, {"Pancreas", 5, false}, {"Aorta", 2, true},
-    {"IVC", 2, true}, {"RAG", 2, false}, {"LAG", 2, false}, {"Gallbladder", 2, false}, {"Esophagus", 3, true},
-    {"Stomach", 5, false}, {"Duodenum", 7, false}, {"LK", 3, false},
+    {"Liver", 5, false},       {"RK", 3, false},       {"Spleen", 3, false},  {"Pancreas", 5, false},
+    {"Aorta", 2, true},        {"IVC", 2, true},       {"RAG", 2, false},     {"LAG", 2, false},
+    {"Gallbladder", 2, false}, {"Esophagus", 3, true}, {"Stomach", 5, false}, {"Duodenum", 7, false},
+    {"LK", 3, false},
 };
 
 int paper_columns(Paper paper) { return paper == PAPER_ABDOMEN_MRI ? PAPER_ORGANS : 1; }
 
-const char *paper_column(Paper paper, int column)
-{
-    return paper == PAPER_ABDOMEN_MRI ? organs[column].name : "";
-}
+const char *paper_column(Paper paper, int column) { return paper == PAPER_ABDOMEN_MRI ? organs[column].name : ""; }
 
 Paper paper_by_name(const char *name)
 {
@@ -32,9 +30,9 @@ Paper paper_by_name(const char *name)
 /* ---- one label ---- */
 
 typedef struct Extent {
-    Box box;                    /* of the label in both maps */
+    Box box; /* of the label in both maps */
     int64_t reference, prediction;
-    int64_t first_z, last_z;    /* slices of the reference that have it */
+    int64_t first_z, last_z; /* slices of the reference that have it */
 } Extent;
 
 static Extent find_extent(const LabelPair *p, int16_t label)
@@ -83,8 +81,8 @@ static int score_label(double *dsc, double *nsd, const LabelPair *p, int16_t lab
     const Structure structure = {.labels = &label, .label_count = 1};
     TRY(masks_cut(&masks, p, &structure, NULL, &extent.box, e));
     *dsc = dice_of(&masks);
-    const int code = surface_measure(&surfaces, masks.reference, masks.prediction, masks.shape_zyx,
-                                     p->spacing_zyx_mm, false, e);
+    const int code =
+        surface_measure(&surfaces, masks.reference, masks.prediction, masks.shape_zyx, p->spacing_zyx_mm, false, e);
     masks_free(&masks);
     if (code) return code;
     *nsd = surface_dice(&surfaces, tolerance);
@@ -100,8 +98,7 @@ static int score_abdomen(PaperScores *s, const LabelPair *p, Err *e)
 {
     for (int k = 0; k < PAPER_ORGANS; k++) {
         const int16_t label = (int16_t)(k + 1);
-        TRY(score_label(&s->dsc[k], &s->nsd[k], p, label, organs[k].tolerance_mm, organs[k].labelled_slices,
-                        e));
+        TRY(score_label(&s->dsc[k], &s->nsd[k], p, label, organs[k].tolerance_mm, organs[k].labelled_slices, e));
         s->dsc[k] = four_digits(s->dsc[k]);
         s->nsd[k] = four_digits(s->nsd[k]);
     }

@@ -21,11 +21,11 @@ enum { PAPER_ORGANS = 13 };
 /* DSC and NSD of one case, of its organs or (Endoscopy) of the whole image at [0]. */
 typedef struct PaperScores {
     double dsc[PAPER_ORGANS], nsd[PAPER_ORGANS];
-    bool has_slices;            /* Endoscopy: the case is a volume, not a picture */
+    bool has_slices; /* Endoscopy: the case is a volume, not a picture */
 } PaperScores;
 
-int paper_columns(Paper paper);                     /* 13 or 1 */
-const char *paper_column(Paper paper, int column);  /* "Liver"; "" for Endoscopy's only one */
+int paper_columns(Paper paper);                    /* 13 or 1 */
+const char *paper_column(Paper paper, int column); /* "Liver"; "" for Endoscopy's only one */
 
 /* The convention of that name ("abdomen_mri", "endoscopy"), or PAPER_NONE. */
 Paper paper_by_name(const char *name);

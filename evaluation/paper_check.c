@@ -41,9 +41,10 @@ int paper_expect_labels(Paper paper, const Structures *s, const char *dataset, E
     }
     int code = text_check(&organs, e);
     if (!code && missing)
-        code = err_set(e, ERR_VALUE, "--paper abdomen_mri scores %d organs by their labels 1 to %d, and %d of them are no labels of "
-                       "%s: %s: omit --paper, or give the dataset.json of AbdomenMRI with -d", PAPER_ORGANS,
-                       PAPER_ORGANS, missing, dataset, organs.data);
+        code = err_set(e, ERR_VALUE,
+                       "--paper abdomen_mri scores %d organs by their labels 1 to %d, and %d of them are no labels of "
+                       "%s: %s: omit --paper, or give the dataset.json of AbdomenMRI with -d",
+                       PAPER_ORGANS, PAPER_ORGANS, missing, dataset, organs.data);
     text_free(&organs);
     return code;
 }
@@ -58,9 +59,11 @@ static void add_unseen_organs(Text *note, const Summary *s)
         unseen++;
     }
     if (unseen)
-        text_add(note, "--paper abdomen_mri: %d of %d organs are in no reference; by the paper's rule they score 1 where they are "
-                 "not predicted, and 0 where they are, and count in its average: %s", unseen, PAPER_ORGANS,
-                 organs.data ? organs.data : "");
+        text_add(
+            note,
+            "--paper abdomen_mri: %d of %d organs are in no reference; by the paper's rule they score 1 where they are "
+            "not predicted, and 0 where they are, and count in its average: %s",
+            unseen, PAPER_ORGANS, organs.data ? organs.data : "");
     note->failed |= organs.failed;
     text_free(&organs);
 }
@@ -70,8 +73,11 @@ static void add_volumes(Text *note, const Summary *s)
     int volumes = 0;
     for (int c = 0; c < s->case_count; c++) volumes += s->cases[c].done && s->cases[c].paper.has_slices;
     if (volumes)
-        text_add(note, "--paper endoscopy is for pictures, but %d of %d cases are volumes: their tolerance is 2 voxels along every "
-                 "axis, whatever the spacing", volumes, summary_done(s));
+        text_add(
+            note,
+            "--paper endoscopy is for pictures, but %d of %d cases are volumes: their tolerance is 2 voxels along every "
+            "axis, whatever the spacing",
+            volumes, summary_done(s));
 }
 
 void paper_add_note(Text *note, const Summary *s)

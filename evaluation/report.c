@@ -63,7 +63,7 @@ static void add_head(Text *out, const Report *r)
 {
     const Summary *s = r->summary;
     text_add(out, "<!doctype html>\n<html lang=en><head><meta charset=utf-8>\n"
-             "<meta name=viewport content=\"width=device-width,initial-scale=1\">\n<title>Evaluation of ");
+                  "<meta name=viewport content=\"width=device-width,initial-scale=1\">\n<title>Evaluation of ");
     text_add_html(out, r->prediction);
     text_add(out, "</title>\n<style>\n");
     add_lines(out, report_css);
@@ -73,7 +73,7 @@ static void add_head(Text *out, const Report *r)
     text_add_html(out, r->reference);
     add_case_count(out, s);
     text_add(out, "<button id=theme type=button hidden>light / dark</button></header>\n"
-             "<section class=tiles>\n");
+                  "<section class=tiles>\n");
     add_tile(out, s, METRIC_DICE, "mean Dice");
     add_tile(out, s, METRIC_IOU, "mean IoU");
     if (!s->only_overlap) {
@@ -125,9 +125,9 @@ static int add_cases(Text *out, const Report *r, Err *e)
     qsort(list, (size_t)n, sizeof *list, by_dice);
     const int worst = n < WORST ? n : WORST, best = n - worst < BEST ? n - worst : BEST;
     text_add(out, "<section id=cases><h2>Worst and best cases</h2><p class=legend>"
-             "<label><input type=checkbox data-hide=no-ref checked> <i class=ref></i> reference</label> "
-             "<label><input type=checkbox data-hide=no-pred checked> <i class=pred></i> prediction</label>"
-             "</p>\n<h3>Lowest mean Dice</h3>\n");
+                  "<label><input type=checkbox data-hide=no-ref checked> <i class=ref></i> reference</label> "
+                  "<label><input type=checkbox data-hide=no-pred checked> <i class=pred></i> prediction</label>"
+                  "</p>\n<h3>Lowest mean Dice</h3>\n");
     for (int k = 0; k < worst && !code; k++) code = add_case(out, r, &list[k], e);
     if (best) text_add(out, "<h3>Highest mean Dice</h3>\n");
     for (int k = 0; k < best && !code; k++) code = add_case(out, r, &list[n - 1 - k], e);

@@ -11,10 +11,10 @@
 #include "evaluation/summary.h"
 
 typedef struct Report {
-    const Summary *summary;     /* with means; borrowed, as all here */
-    const Pairs *pairs;         /* of the summary */
-    const char *images;         /* folder of the images (CASE_0000.* or CASE.*), or NULL: contours alone */
-    const char *reference, *prediction;   /* what was compared, as given */
+    const Summary *summary;             /* with means; borrowed, as all here */
+    const Pairs *pairs;                 /* of the summary */
+    const char *images;                 /* folder of the images (CASE_0000.* or CASE.*), or NULL: contours alone */
+    const char *reference, *prediction; /* what was compared, as given */
 } Report;
 
 /* Writes the report atomically; shown cases are read again, one at a time. For a case that cannot be shown, the

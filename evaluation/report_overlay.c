@@ -14,18 +14,18 @@ enum { SLICES = 3, LONGEST = 640, MARGIN = 12, SMALLEST = 48 };
 
 /* A case in memory, and how it is sliced: across the axis with the largest spacing. */
 typedef struct Shown {
-    Array reference, prediction;   /* int16 (Z,Y,X) */
-    Image image;                   /* without voxels if there is none */
-    Err no_image;                  /* why an existing image file is not shown */
+    Array reference, prediction; /* int16 (Z,Y,X) */
+    Image image;                 /* without voxels if there is none */
+    Err no_image;                /* why an existing image file is not shown */
     Geometry geometry;
-    int axis, rows, columns;       /* of Z, Y, X: across, down and along the picture */
-    bool flip_rows, flip_columns;  /* so that superior and anterior are up (or anterior left), and right is left */
+    int axis, rows, columns;      /* of Z, Y, X: across, down and along the picture */
+    bool flip_rows, flip_columns; /* so that superior and anterior are up (or anterior left), and right is left */
 } Shown;
 
 /* The part of a slice that is drawn; high is excluded. */
 typedef struct Window {
     int64_t slice, low_row, high_row, low_column, high_column;
-    int64_t factor;                /* size of the block of pixels that becomes one pixel */
+    int64_t factor; /* size of the block of pixels that becomes one pixel */
 } Window;
 
 /* ---- reading ---- */
@@ -100,7 +100,7 @@ static int16_t label_at(const Array *labels, int64_t index) { return ((const int
 /* ---- which slices, which window ---- */
 
 typedef struct Score {
-    int64_t wrong, labelled;   /* voxels of a slice */
+    int64_t wrong, labelled; /* voxels of a slice */
 } Score;
 
 static void score_slices(Score *scores, const Shown *v, const Structures *s)
@@ -173,15 +173,9 @@ static Window find_window(const Shown *v, int64_t slice)
     return w;
 }
 
-static int64_t window_height(const Window *w)
-{
-    return (w->high_row - w->low_row + w->factor - 1) / w->factor;
-}
+static int64_t window_height(const Window *w) { return (w->high_row - w->low_row + w->factor - 1) / w->factor; }
 
-static int64_t window_width(const Window *w)
-{
-    return (w->high_column - w->low_column + w->factor - 1) / w->factor;
-}
+static int64_t window_width(const Window *w) { return (w->high_column - w->low_column + w->factor - 1) / w->factor; }
 
 /* The window of a plane with the most wrong pixels: two by two cells of a grid. False if the plane is too small for
  * a window. */
@@ -321,8 +315,8 @@ static void add_contour(Text *out, const char *name, const Array *labels, const 
         for (int64_t line = 0; line <= lines; line++) {
             for (int64_t at = 0, start = -1; at <= length; at++) {
                 const int64_t i = across ? at : line, j = across ? line : at;
-                const bool edge = at < length && shown_label(labels, v, w, i, j) !=
-                                                     shown_label(labels, v, w, i - !across, j - across);
+                const bool edge = at < length &&
+                                  shown_label(labels, v, w, i, j) != shown_label(labels, v, w, i - !across, j - across);
                 if (edge && start < 0) start = at;
                 if (edge || start < 0) continue;
                 text_add(out, "M%lld %lld%c%lld", (long long)(across ? line : start),
@@ -340,9 +334,11 @@ static int add_figure(Text *out, const Shown *v, const Window *w, const char *ca
 {
     const double *spacing = v->geometry.spacing_zyx_mm;
     const int64_t height = window_height(w), width = window_width(w);
-    text_add(out, "<figure><svg viewBox=\"0 0 %lld %lld\" preserveAspectRatio=none "
-             "style=\"--ratio:%g/%g\">", (long long)width, (long long)height,
-             (double)width * spacing[v->columns], (double)height * spacing[v->rows]);
+    text_add(out,
+             "<figure><svg viewBox=\"0 0 %lld %lld\" preserveAspectRatio=none "
+             "style=\"--ratio:%g/%g\">",
+             (long long)width, (long long)height, (double)width * spacing[v->columns],
+             (double)height * spacing[v->rows]);
     if (v->image.voxels.data) TRY(add_picture(out, v, w, e));
     add_contour(out, "ref", &v->reference, v, w);
     add_contour(out, "pred", &v->prediction, v, w);

@@ -5,12 +5,12 @@
 #include "base/text.h"
 #include "evaluation/report.h"
 
-extern const char *const report_css[], *const report_script[];   /* lines, NULL behind the last */
+extern const char *const report_css[], *const report_script[]; /* lines, NULL behind the last */
 
 /* The structures that are shown in more than the table of means: all that occur in some case or, if they are many,
  * those with the lowest mean Dice; ascending. */
 typedef struct ReportLabels {
-    int *index;   /* owned by the report */
+    int *index; /* owned by the report */
     int count;
 } ReportLabels;
 

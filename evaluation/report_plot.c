@@ -77,12 +77,12 @@ static void add_box(Text *out, const Scale *scale, const double *sorted, int64_t
     double low = q1, high = q3;
     for (int64_t i = n - 1; i >= 0 && sorted[i] >= q1 - reach; i--) low = fmin(low, sorted[i]);
     for (int64_t i = 0; i < n && sorted[i] <= q3 + reach; i++) high = fmax(high, sorted[i]);
-    text_add(out, "<path class=whisker d=\"M%.1f %.1fH%.1fM%.1f %.1fH%.1f\"/>", to_x(scale, low), y,
-             to_x(scale, q1), to_x(scale, q3), y, to_x(scale, high));
+    text_add(out, "<path class=whisker d=\"M%.1f %.1fH%.1fM%.1f %.1fH%.1f\"/>", to_x(scale, low), y, to_x(scale, q1),
+             to_x(scale, q3), y, to_x(scale, high));
     text_add(out, "<rect class=box x=%.1f y=%.1f width=%.1f height=%d rx=2 />", to_x(scale, q1), y - BOX,
              fmax(1, to_x(scale, q3) - to_x(scale, q1)), 2 * BOX);
-    text_add(out, "<path class=median d=\"M%.1f %.1fV%.1f\"/>\n", to_x(scale, quantile(sorted, n, 0.5)),
-             y - BOX, y + BOX);
+    text_add(out, "<path class=median d=\"M%.1f %.1fV%.1f\"/>\n", to_x(scale, quantile(sorted, n, 0.5)), y - BOX,
+             y + BOX);
 }
 
 /* A dot per case, spread over the row's height in a fixed pattern; its title names the case. */
@@ -139,12 +139,12 @@ void report_add_plot(Text *out, const Summary *s, const ReportLabels *labels, Me
         out->failed = true;
         return;
     }
-    text_add(out, "<figure class=plot><figcaption>%s</figcaption><div class=rows><svg viewBox=\"0 0 %d %d\" role=img "
-             "aria-label=\"Box plot of %s per label\">\n", metric_info[metric].key, WIDTH, bottom,
-             metric_info[metric].key);
+    text_add(out,
+             "<figure class=plot><figcaption>%s</figcaption><div class=rows><svg viewBox=\"0 0 %d %d\" role=img "
+             "aria-label=\"Box plot of %s per label\">\n",
+             metric_info[metric].key, WIDTH, bottom, metric_info[metric].key);
     add_grid(out, &scale, bottom);
-    for (int i = 0; i < rows; i++)
-        add_row(out, s, labels->index[i], metric, &scale, TOP + (i + 0.5) * ROW, values);
+    for (int i = 0; i < rows; i++) add_row(out, s, labels->index[i], metric, &scale, TOP + (i + 0.5) * ROW, values);
     text_add(out, "</svg>");
     add_ticks(out, &scale);
     text_add(out, "</div></figure>\n");

@@ -64,8 +64,8 @@ double report_case_dice(const Summary *s, const CaseResult *c)
 
 /* ---- tables ---- */
 
-static const Metric shown[] = {METRIC_DICE, METRIC_IOU, METRIC_NSD, METRIC_HD95, METRIC_HD,
-                               METRIC_ASD, METRIC_VD, METRIC_N_REF, METRIC_N_PRED};
+static const Metric shown[] = {METRIC_DICE, METRIC_IOU, METRIC_NSD,   METRIC_HD95,  METRIC_HD,
+                               METRIC_ASD,  METRIC_VD,  METRIC_N_REF, METRIC_N_PRED};
 enum { SHOWN = sizeof shown / sizeof *shown };
 
 static void add_column_heads(Text *out, const Summary *s)
@@ -123,8 +123,10 @@ static void add_label_notes(Text *out, const ReportLabels *labels, const Summary
         text_add(out, ".</p>");
     }
     if (labels->count < s->structures->count - absent)
-        text_add(out, "<p class=note>Below, only the %d labels with the lowest mean Dice are shown; per_case.csv has "
-                 "all.</p>", labels->count);
+        text_add(out,
+                 "<p class=note>Below, only the %d labels with the lowest mean Dice are shown; per_case.csv has "
+                 "all.</p>",
+                 labels->count);
 }
 
 /* ---- the tables ---- */
@@ -144,15 +146,15 @@ static void add_means_row(Text *out, const Summary *s, int index)
 void report_add_means(Text *out, const Summary *s, const ReportLabels *labels)
 {
     text_add(out, "<section><h2>Means</h2><div class=scroll><table class=\"sortable means\"><thead><tr>"
-             "<th>label</th>");
+                  "<th>label</th>");
     add_column_heads(out, s);
     text_add(out, "<th>missed</th><th>invented</th></tr></thead><tbody>\n");
     for (int i = 0; i < s->structures->count; i++)
         if (!s->absent[i]) add_means_row(out, s, i);
     text_add(out, "</tbody></table></div><p class=note>Means over the cases that have the label in the "
-             "reference or the prediction, with their 95 %% intervals. Missed and invented: cases with the "
-             "label only in the reference, only in the prediction; their infinite distances are not in the "
-             "means.");
+                  "reference or the prediction, with their 95 %% intervals. Missed and invented: cases with the "
+                  "label only in the reference, only in the prediction; their infinite distances are not in the "
+                  "means.");
     const Structure **scratch = mem_alloc((size_t)s->structures->count * sizeof *scratch, NULL);
     if (!scratch) out->failed = true;
     if (scratch && !s->only_overlap) add_tolerances(out, s->structures, scratch);
@@ -165,7 +167,7 @@ void report_add_means(Text *out, const Summary *s, const ReportLabels *labels)
 static void add_overview_table(Text *out, const Summary *s, const ReportLabels *labels)
 {
     text_add(out, "<div class=\"scroll tab\" data-tab=\"all labels\"><table class=sortable>"
-             "<caption>Dice</caption><thead><tr><th>case</th><th>mean</th>");
+                  "<caption>Dice</caption><thead><tr><th>case</th><th>mean</th>");
     for (int i = 0; i < labels->count; i++) {
         text_add(out, "<th>");
         text_add_html(out, s->structures->items[labels->index[i]].name);
@@ -209,7 +211,7 @@ static void add_label_table(Text *out, const Summary *s, int index)
 void report_add_instances(Text *out, const Summary *s)
 {
     text_add(out, "<section><h2>Instances</h2><div class=scroll><table class=means><thead><tr>"
-             "<th>IoU at least</th>");
+                  "<th>IoU at least</th>");
     for (int t = 0; t < INSTANCE_THRESHOLDS; t++) text_add(out, "<th>%.1f</th>", instance_thresholds[t]);
     text_add(out, "</tr></thead><tbody>\n");
     for (int k = 0; k < INSTANCE_METRICS; k++) {

@@ -42,8 +42,10 @@ static int expect_same_meaning(const char *taken, const char *other, Err *e)
         dataset_info_free(&b);
     }
     if (!code && difference.length)
-        code = err_set(e, ERR_VALUE, "the labels of predictions and references do not mean the same: %s; name the "
-                       "dataset.json that applies to both with -d", difference.data);
+        code = err_set(e, ERR_VALUE,
+                       "the labels of predictions and references do not mean the same: %s; name the "
+                       "dataset.json that applies to both with -d",
+                       difference.data);
     text_free(&difference);
     dataset_info_free(&a);
     return code;
@@ -96,8 +98,7 @@ int setup_find_sibling(char **found, const char *labels, const char *word, Err *
 static void list_names(Text *out, const Structures *s)
 {
     enum { SHOWN = 10 };
-    for (int i = 0; i < s->count && i < SHOWN; i++)
-        text_add(out, "%s%s", i ? ", " : "", s->items[i].name);
+    for (int i = 0; i < s->count && i < SHOWN; i++) text_add(out, "%s%s", i ? ", " : "", s->items[i].name);
     if (s->count > SHOWN) text_add(out, " and %d more", s->count - SHOWN);
 }
 
@@ -152,8 +153,10 @@ int setup_expect_instance_labels(const Structures *s, const char *source, Err *e
     else if (!interior)
         code = err_set(e, ERR_VALUE, "%s; %s has no label 1, its labels are %s", expected, source, names.data);
     else if (s->count > 1 + (boundary != NULL))
-        code = err_set(e, ERR_VALUE, "%s; %s has %d labels: %s. Instance maps of the references are given by "
-                       "--instances=FOLDER, their label maps as GROUND_TRUTH", expected, source, s->count, names.data);
+        code = err_set(e, ERR_VALUE,
+                       "%s; %s has %d labels: %s. Instance maps of the references are given by "
+                       "--instances=FOLDER, their label maps as GROUND_TRUTH",
+                       expected, source, s->count, names.data);
     else if (strcasestr(interior->name, "bound") || strcasestr(interior->name, "border"))
         code = err_set(e, ERR_VALUE, "%s; in %s label 1 is '%s'", expected, source, interior->name);
     text_free(&names);

@@ -96,8 +96,8 @@ static Interval middle_95(double *means)
     return (Interval){quantile(means, count, 0.025), quantile(means, count, 0.975)};
 }
 
-int bootstrap_means(Interval *intervals, Interval *joint, const double *values, int columns, int cases,
-                    uint64_t seed, Err *e)
+int bootstrap_means(Interval *intervals, Interval *joint, const double *values, int columns, int cases, uint64_t seed,
+                    Err *e)
 {
     for (int k = 0; k < columns; k++) intervals[k] = (Interval){NAN, NAN};
     *joint = (Interval){NAN, NAN};
@@ -136,7 +136,7 @@ enum { EXACT_PAIRS = 50 };
 typedef struct Difference {
     double size;
     bool positive;
-    int rank2;      /* twice the rank: a whole number even for ties, which share the mean rank */
+    int rank2; /* twice the rank: a whole number even for ties, which share the mean rank */
 } Difference;
 
 static int by_size(const void *a, const void *b)

@@ -29,8 +29,8 @@ typedef struct Interval {
  * resamples, which are a function of
  * the seed. NaN below two cases. Fails: ERR_NOMEM. */
 enum { BOOTSTRAP_RESAMPLES = 2000 };
-int bootstrap_means(Interval *intervals, Interval *joint, const double *values, int columns, int cases,
-                    uint64_t seed, Err *e);
+int bootstrap_means(Interval *intervals, Interval *joint, const double *values, int columns, int cases, uint64_t seed,
+                    Err *e);
 
 /* Wilcoxon's signed-rank test of paired values (Wilcoxon 1945): the two-sided probability of differences
  * at least this uneven if neither side is better. Pairs that are equal or have a NaN are left out; ties

@@ -26,8 +26,7 @@ static void structure_free(Structure *s)
     mem_free(s->labels);
 }
 
-int structures_add(Structures *s, const char *name, const int16_t *labels, int label_count, bool is_region,
-                   Err *e)
+int structures_add(Structures *s, const char *name, const int16_t *labels, int label_count, bool is_region, Err *e)
 {
     if (label_count < 1 || (label_count > 1 && !is_region))
         return err_set(e, ERR_VALUE, "structure '%s' has %d labels: a label has one, a region at least one",
@@ -54,8 +53,8 @@ static int add_dataset_label(Structures *s, const DatasetLabel *label, bool is_r
     for (int i = 0; i < label->value_count && !code; i++) {
         values[i] = (int16_t)label->values[i];
         if (label->values[i] != values[i])
-            code = err_set(e, ERR_VALUE, "label '%s' has the value %d: at most %d can be evaluated",
-                           label->name, label->values[i], INT16_MAX);
+            code = err_set(e, ERR_VALUE, "label '%s' has the value %d: at most %d can be evaluated", label->name,
+                           label->values[i], INT16_MAX);
     }
     if (!code) code = structures_add(s, label->name, values, label->value_count, is_region, e);
     mem_free(values);
@@ -96,8 +95,10 @@ static int add_seen(Structures *s, const bool *seen, Err *e)
         const int16_t label = (int16_t)value;
         if (!seen[label]) continue;
         if (s->count == MOST)
-            return err_set(e, ERR_VALUE, "the references have more than %d labels: are they label maps? If they are, name the "
-                           "labels by -d dataset.json", MOST);
+            return err_set(e, ERR_VALUE,
+                           "the references have more than %d labels: are they label maps? If they are, name the "
+                           "labels by -d dataset.json",
+                           MOST);
         TRY(structures_add(s, NULL, &label, 1, false, e));
     }
     return 0;
@@ -122,8 +123,9 @@ int structures_from_references(Structures *s, const Pairs *pairs, Err *e)
     int code = no_memory ? err_set(e, ERR_NOMEM, "no memory to read the references' labels") : add_seen(s, seen, e);
     mem_free(seen);
     if (code || s->count) return code;
-    if (failed) return err_set(e, ERR_VALUE, "no label above 0 is in a reference that could be read; %d could not: %s", failed,
-                               first.text);
+    if (failed)
+        return err_set(e, ERR_VALUE, "no label above 0 is in a reference that could be read; %d could not: %s", failed,
+                       first.text);
     return err_set(e, ERR_VALUE, "no reference has a label above 0: name the labels by -d dataset.json");
 }
 

@@ -13,24 +13,23 @@
 #include "plans/dataset_json.h"
 
 typedef struct Structure {
-    char *name;        /* as in dataset.json: "Anterior"; owned */
-    char *key;         /* nnU-Net's key in summary.json: "1", or "(1, 2)" for a region; owned */
-    int16_t *labels;   /* owned */
+    char *name;      /* as in dataset.json: "Anterior"; owned */
+    char *key;       /* nnU-Net's key in summary.json: "1", or "(1, 2)" for a region; owned */
+    int16_t *labels; /* owned */
     int label_count;
-    double tolerance_mm;  /* of the surface Dice NSD; 1 unless set */
+    double tolerance_mm; /* of the surface Dice NSD; 1 unless set */
 } Structure;
 
 typedef struct Structures {
     Structure *items;
     int count;
-    bool has_ignore;   /* voxels whose reference is `ignore` are not counted */
+    bool has_ignore; /* voxels whose reference is `ignore` are not counted */
     int16_t ignore;
 } Structures;
 
 /* Adds one structure; name is copied (NULL: the key is the name). is_region only decides the key's form: "(3,)" for
  * a region of one label, "3" for a label. Fails: ERR_NOMEM; ERR_VALUE without labels. */
-int structures_add(Structures *s, const char *name, const int16_t *labels, int label_count, bool is_region,
-                   Err *e);
+int structures_add(Structures *s, const char *name, const int16_t *labels, int label_count, bool is_region, Err *e);
 
 /* The foreground of a dataset as in nnU-Net: its regions if it has any, else its labels, without the ignore label.
  * Fails: ERR_NOMEM; ERR_VALUE without foreground or with a label beyond int16. */

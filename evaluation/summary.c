@@ -8,7 +8,9 @@ bool summary_has(const Summary *s, Metric m) { return metric_info[m].by_nnunet |
 
 int summary_new(Summary *s, const Structures *structures, const Pairs *pairs, Err *e)
 {
-    *s = (Summary){.structures = structures, .case_count = pairs->count, .missing = pairs->unpredicted,
+    *s = (Summary){.structures = structures,
+                   .case_count = pairs->count,
+                   .missing = pairs->unpredicted,
                    .missing_count = pairs->unpredicted_count};
     const size_t rows = (size_t)structures->count;
     s->mean = mem_zalloc(rows, sizeof *s->mean, e);
@@ -88,8 +90,7 @@ static int means_of_instances(Summary *s, double *values, uint64_t seed, Err *e)
         double *next = values + (int64_t)k * done;
         for (int c = 0; c < s->case_count; c++)
             if (s->cases[c].done)
-                *next++ = instance_metric(&s->cases[c].instances.at[k % INSTANCE_THRESHOLDS],
-                                          k / INSTANCE_THRESHOLDS);
+                *next++ = instance_metric(&s->cases[c].instances.at[k % INSTANCE_THRESHOLDS], k / INSTANCE_THRESHOLDS);
     }
     Interval intervals[COLUMNS], joint;
     TRY(bootstrap_means(intervals, &joint, values, COLUMNS, done, seed, e));

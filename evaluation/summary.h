@@ -21,11 +21,11 @@
 #include "evaluation/structures.h"
 
 typedef struct CaseResult {
-    const char *id, *prediction_file, *reference_file;   /* borrowed from the pairs */
-    MetricRow *metrics;           /* (structures); NaN: not defined */
-    InstanceResult instances;     /* only if the summary has instances */
-    PaperScores paper;            /* only if the summary has a convention */
-    Text notes;                   /* notes on the numbers (case_note), or why there are none; owned */
+    const char *id, *prediction_file, *reference_file; /* borrowed from the pairs */
+    MetricRow *metrics;                                /* (structures); NaN: not defined */
+    InstanceResult instances;                          /* only if the summary has instances */
+    PaperScores paper;                                 /* only if the summary has a convention */
+    Text notes; /* notes on the numbers (case_note), or why there are none; owned */
     bool done;
 } CaseResult;
 
@@ -42,23 +42,23 @@ typedef struct Mean {
 typedef Mean MeanRow[METRIC_COUNT];
 
 typedef struct Summary {
-    const Structures *structures;   /* borrowed */
-    bool only_overlap;              /* only nnU-Net's metrics were computed */
+    const Structures *structures; /* borrowed */
+    bool only_overlap;            /* only nnU-Net's metrics were computed */
     bool has_instances;
     Paper paper;
-    CaseResult *cases;              /* in the order of their names */
+    CaseResult *cases; /* in the order of their names */
     int case_count;
-    char *const *missing;           /* ids of the references without a prediction; borrowed from the pairs */
+    char *const *missing; /* ids of the references without a prediction; borrowed from the pairs */
     int missing_count;
-    const char *references, *predictions, *dataset;   /* what was compared, for the files; borrowed, or NULL */
-    const char *note;               /* a note on the whole evaluation, for both summaries; borrowed, or NULL */
-    bool *absent;                   /* (structures) in no case, neither in the reference nor in the prediction */
+    const char *references, *predictions, *dataset; /* what was compared, for the files; borrowed, or NULL */
+    const char *note; /* a note on the whole evaluation, for both summaries; borrowed, or NULL */
+    bool *absent;     /* (structures) in no case, neither in the reference nor in the prediction */
     int absent_count;
-    MeanRow *mean;                  /* (structures) */
-    MeanRow foreground_mean;        /* over the structures that have a mean; NaN without one */
-    int foreground_count[METRIC_COUNT];   /* structures in it */
+    MeanRow *mean;                      /* (structures) */
+    MeanRow foreground_mean;            /* over the structures that have a mean; NaN without one */
+    int foreground_count[METRIC_COUNT]; /* structures in it */
     Mean instance_mean[INSTANCE_METRICS][INSTANCE_THRESHOLDS];
-    PaperScores paper_mean;         /* per column, over cases */
+    PaperScores paper_mean; /* per column, over cases */
 } Summary;
 
 /* One case per pair; the list of missing predictions is that of the pairs. structures and pairs must outlive the
@@ -72,7 +72,7 @@ int summary_means(Summary *s, uint64_t seed, Err *e);
 
 /* Number of cases that are done; a prediction without a reference never is. */
 int summary_done(const Summary *s);
-int summary_extra(const Summary *s);   /* cases without a reference */
+int summary_extra(const Summary *s); /* cases without a reference */
 
 /* Numbers of cases that have a structure only in the reference (missed) or only in the prediction (invented). */
 typedef struct Lost {

@@ -75,8 +75,8 @@ int summary_write_instance_csv(const Summary *s, const char *path, Err *e)
         for (int t = 0; t < INSTANCE_THRESHOLDS; t++) {
             const InstanceScore *score = &s->cases[c].instances.at[t];
             add_field(&out, s->cases[c].id);
-            text_add(&out, ",%.1f,%lld,%lld,%lld", instance_thresholds[t], (long long)score->tp,
-                     (long long)score->fp, (long long)score->fn);
+            text_add(&out, ",%.1f,%lld,%lld,%lld", instance_thresholds[t], (long long)score->tp, (long long)score->fp,
+                     (long long)score->fn);
             for (int k = 0; k < INSTANCE_METRICS; k++) {
                 text_add(&out, ",");
                 text_add_double(&out, instance_metric(score, k));

@@ -147,8 +147,7 @@ static void put_instances(DocWriter *w, const Summary *s)
         char key[16];
         snprintf(key, sizeof key, "IoU %.1f", instance_thresholds[t]);
         doc_open(w, key, DOC_MAPPING, false);
-        for (int k = 0; k < INSTANCE_METRICS; k++)
-            put_mean(w, instance_metric_keys[k], &s->instance_mean[k][t], true);
+        for (int k = 0; k < INSTANCE_METRICS; k++) put_mean(w, instance_metric_keys[k], &s->instance_mean[k][t], true);
         doc_close(w);
     }
     doc_close(w);

@@ -9,8 +9,7 @@ static const CaseResult *worst_case(const Summary *s, int structure)
     for (int c = 0; c < s->case_count; c++) {
         const CaseResult *one = &s->cases[c];
         if (!one->done || isnan(one->metrics[structure][METRIC_DICE])) continue;
-        if (!worst || one->metrics[structure][METRIC_DICE] < worst->metrics[structure][METRIC_DICE])
-            worst = one;
+        if (!worst || one->metrics[structure][METRIC_DICE] < worst->metrics[structure][METRIC_DICE]) worst = one;
     }
     return worst;
 }

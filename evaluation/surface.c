@@ -12,8 +12,8 @@
 
 /* The codes of one row of corners, 0 if all voxels around a corner are equal. rows (2 in 2D, else 4): the rows of
  * voxels around it, in array order; column (nx + 1) is scratch. */
-static void row_of_codes(uint8_t *restrict codes, uint8_t *restrict column, const uint8_t *const rows[4],
-                         int64_t nx, bool flat)
+static void row_of_codes(uint8_t *restrict codes, uint8_t *restrict column, const uint8_t *const rows[4], int64_t nx,
+                         bool flat)
 {
     const uint8_t *restrict a = rows[0], *restrict b = rows[1];
     if (flat) {
@@ -40,8 +40,7 @@ typedef struct Corners {
 } Corners;
 
 /* codes (corners) of a mask (voxels_zyx). */
-static int corner_codes(uint8_t *codes, const Corners *c, const uint8_t *mask, const int64_t voxels_zyx[3],
-                        Err *e)
+static int corner_codes(uint8_t *codes, const Corners *c, const uint8_t *mask, const int64_t voxels_zyx[3], Err *e)
 {
     const int64_t nz = voxels_zyx[0], ny = voxels_zyx[1], nx = voxels_zyx[2];
     uint8_t *scratch = mem_zalloc((size_t)omp_get_max_threads() + 1, (size_t)nx + 1, e);
@@ -105,11 +104,12 @@ done:
     return code;
 }
 
-int surface_measure(SurfacePair *pair, const uint8_t *reference, const uint8_t *prediction,
-                    const int64_t shape_zyx[3], const double spacing_mm[3], bool flat, Err *e)
+int surface_measure(SurfacePair *pair, const uint8_t *reference, const uint8_t *prediction, const int64_t shape_zyx[3],
+                    const double spacing_mm[3], bool flat, Err *e)
 {
     *pair = (SurfacePair){0};
-    Corners c = {.flat = flat, .spacing_mm = spacing_mm,
+    Corners c = {.flat = flat,
+                 .spacing_mm = spacing_mm,
                  .shape_zyx = {flat ? 1 : shape_zyx[0] + 1, shape_zyx[1] + 1, shape_zyx[2] + 1}};
     c.count = c.shape_zyx[0] * c.shape_zyx[1] * c.shape_zyx[2];
     surface_area_table(c.area_of_code, spacing_mm, flat);
@@ -148,8 +148,7 @@ static double area_within(const Surface *s, double tolerance_mm)
 
 double surface_dice(const SurfacePair *pair, double tolerance_mm)
 {
-    const double near = area_within(&pair->reference, tolerance_mm) +
-                        area_within(&pair->prediction, tolerance_mm);
+    const double near = area_within(&pair->reference, tolerance_mm) + area_within(&pair->prediction, tolerance_mm);
     return near / (pair->reference.area_sum + pair->prediction.area_sum); /* NaN if both are empty */
 }
 

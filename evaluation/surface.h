@@ -14,8 +14,8 @@
 #include "base/error.h"
 
 typedef struct Surface {
-    double *distance_mm;   /* of each element to the other surface; ascending, then by area */
-    double *area_mm2;      /* mm in 2D */
+    double *distance_mm; /* of each element to the other surface; ascending, then by area */
+    double *area_mm2;    /* mm in 2D */
     int64_t count;
     double area_sum;
 } Surface;
@@ -26,8 +26,8 @@ typedef struct SurfacePair {
 
 /* reference and prediction (Z,Y,X) borrowed, 0 or 1. flat: measure in 2D; only for shape_zyx[0] == 1. For speed,
  * crop both to the box that contains them. Uses OpenMP. Fails: ERR_NOMEM, ERR_UNSUPPORTED. */
-int surface_measure(SurfacePair *pair, const uint8_t *reference, const uint8_t *prediction,
-                    const int64_t shape_zyx[3], const double spacing_mm[3], bool flat, Err *e);
+int surface_measure(SurfacePair *pair, const uint8_t *reference, const uint8_t *prediction, const int64_t shape_zyx[3],
+                    const double spacing_mm[3], bool flat, Err *e);
 void surface_free(SurfacePair *pair);
 
 /* Share of both surfaces within the tolerance of the other (normalised surface Dice). Both empty: NaN;

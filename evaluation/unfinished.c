@@ -20,7 +20,8 @@ static int note_case(Summary *s, bool *named, const DocNode *recorded, Err *e)
     if (!c) return 0;
     named[c - s->cases] = true;
     if (strcmp(state, "done"))
-        case_note(c, "predict did not finish this case (it is '%s' in predict.yaml): the prediction may be an earlier one",
+        case_note(c,
+                  "predict did not finish this case (it is '%s' in predict.yaml): the prediction may be an earlier one",
                   state);
     return 0;
 }
@@ -47,7 +48,8 @@ int unfinished_note(Summary *s, const char *predictions, Err *e)
     if (!code && there) {
         code = doc_read(&doc, path, e);
         const DocNode *cases = code ? NULL : doc_find(doc.root, "cases");
-        if (!code && (!cases || cases->kind != DOC_SEQUENCE)) code = doc_error(doc.root, e, "no cases: expected a predict.yaml of predict");
+        if (!code && (!cases || cases->kind != DOC_SEQUENCE))
+            code = doc_error(doc.root, e, "no cases: expected a predict.yaml of predict");
         if (!code) code = note_cases(s, cases, e);
         doc_free(&doc);
     }

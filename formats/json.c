@@ -20,7 +20,10 @@ static bool json_take(JsonReader *r, char c)
     return true;
 }
 
-static int json_expect(JsonReader *r, char c, const char *what) { return json_take(r, c) ? 0 : json_unexpected(r, what); }
+static int json_expect(JsonReader *r, char c, const char *what)
+{
+    return json_take(r, c) ? 0 : json_unexpected(r, what);
+}
 
 static int read_hex4(JsonReader *r, uint32_t *code)
 {

@@ -83,7 +83,9 @@ static size_t element_bytes(const Field *field)
     case FIELD_BOOL: return sizeof(bool);
     case FIELD_CHOICE: return sizeof(int);
     case FIELD_INDEXED: return field->item_bytes;
-    case FIELD_STRING: case FIELD_GROUP: case FIELD_VARIANT: break;
+    case FIELD_STRING:
+    case FIELD_GROUP:
+    case FIELD_VARIANT: break;
     }
     return 0;
 }
@@ -107,8 +109,8 @@ static int read_double(const Field *field, void *at, const DocNode *node, Err *e
     double value = 0;
     TRY(doc_get_double(node, &value, e));
     if (field->low < field->high && !(value >= field->low && value <= field->high))
-        return doc_error(node, e, "%s: found %s, expected a number from %g to %g", field->key, node->text,
-                         field->low, field->high);
+        return doc_error(node, e, "%s: found %s, expected a number from %g to %g", field->key, node->text, field->low,
+                         field->high);
     *(double *)at = value;
     return 0;
 }
@@ -146,7 +148,8 @@ static int read_choice(const Field *field, void *at, const DocNode *node, Err *e
 static int read_value(const Reader *r, const Field *field, void *at, const DocNode *node)
 {
     switch (field->type) {
-    case FIELD_INT: case FIELD_INT64: return read_integer(field, at, node, r->e);
+    case FIELD_INT:
+    case FIELD_INT64: return read_integer(field, at, node, r->e);
     case FIELD_DOUBLE: return read_double(field, at, node, r->e);
     case FIELD_BOOL: return doc_get_bool(node, at, r->e);
     case FIELD_STRING: return read_string(field, at, node, r->e);
@@ -180,8 +183,7 @@ static int read_list(const Reader *r, const Field *field, char *object, const Do
         return doc_error(node, r->e, "%s: a list of %d, expected %s %d", field->key, node->count,
                          exact ? "exactly" : "at most", field->capacity);
     memset(at, 0, step * (size_t)field->capacity);
-    for (const DocNode *item = node->first; item; item = item->next, at += step)
-        TRY(read_entry(r, field, at, item));
+    for (const DocNode *item = node->first; item; item = item->next, at += step) TRY(read_entry(r, field, at, item));
     if (!exact) *(int *)(object + field->count_offset) = node->count;
     return 0;
 }
@@ -192,8 +194,7 @@ static int read_indexed(const Reader *r, const Field *field, char *object, const
     int *count = (int *)(object + field->count_offset);
     TRY(doc_expect(node, DOC_MAPPING, r->e));
     if (node->count > field->capacity)
-        return doc_error(node, r->e, "%s: %d entries, expected at most %d", field->key, node->count,
-                         field->capacity);
+        return doc_error(node, r->e, "%s: %d entries, expected at most %d", field->key, node->count, field->capacity);
     for (const DocNode *item = node->first; item; item = item->next) {
         int index = 0;
         TRY(doc_key_index(item, r->mode == SCHEMA_WHOLE ? node->count : field->capacity, &index, r->e));
@@ -223,12 +224,12 @@ static int take_unknown(const Reader *r, const Schema *schema, const DocNode *no
     const char *dot = *schema->name ? "." : "";
     if (is_unused(schema, node->key)) {
         if (r->notes)
-            text_add(r->notes, "%s:%d:%d: %s%s%s: not used here\n", node->file, node->key_line,
-                     node->key_column, schema->name, dot, node->key);
+            text_add(r->notes, "%s:%d:%d: %s%s%s: not used here\n", node->file, node->key_line, node->key_column,
+                     schema->name, dot, node->key);
         return 0;
     }
-    return doc_key_error(node, r->e, "unknown key %s%s%.80s; the nearest known key is %s", schema->name, dot,
-                         node->key, schema_nearest_key(schema, node->key));
+    return doc_key_error(node, r->e, "unknown key %s%s%.80s; the nearest known key is %s", schema->name, dot, node->key,
+                         schema_nearest_key(schema, node->key));
 }
 
 static const Field *find_field(const Schema *schema, const char *key)
@@ -321,7 +322,9 @@ static void write_value(const Field *field, const char *key, const char *at, Doc
         memcpy(&choice, at, sizeof choice);
         write_choice(key, field->choices[choice], w);
         break;
-    case FIELD_GROUP: case FIELD_INDEXED: case FIELD_VARIANT: break;
+    case FIELD_GROUP:
+    case FIELD_INDEXED:
+    case FIELD_VARIANT: break;
     }
 }
 

@@ -16,21 +16,21 @@
 #include "formats/yaml.h"
 
 typedef enum FieldType {
-    FIELD_INT,       /* int */
-    FIELD_INT64,     /* int64_t */
-    FIELD_DOUBLE,    /* double */
-    FIELD_BOOL,      /* bool */
-    FIELD_STRING,    /* char[capacity]; "" is the file's null */
-    FIELD_CHOICE,    /* an enum; choices[value] is its name in the file */
-    FIELD_GROUP,     /* a struct with its own schema: a mapping */
-    FIELD_INDEXED,   /* an array of such structs: a mapping with the keys 0, 1, … */
-    FIELD_VARIANT    /* a struct whose keys depend on its values: a mapping, by functions of its own */
+    FIELD_INT,     /* int */
+    FIELD_INT64,   /* int64_t */
+    FIELD_DOUBLE,  /* double */
+    FIELD_BOOL,    /* bool */
+    FIELD_STRING,  /* char[capacity]; "" is the file's null */
+    FIELD_CHOICE,  /* an enum; choices[value] is its name in the file */
+    FIELD_GROUP,   /* a struct with its own schema: a mapping */
+    FIELD_INDEXED, /* an array of such structs: a mapping with the keys 0, 1, … */
+    FIELD_VARIANT  /* a struct whose keys depend on its values: a mapping, by functions of its own */
 } FieldType;
 
 typedef enum FieldUse {
     FIELD_OPTIONAL,
-    FIELD_REQUIRED,  /* of a whole file, not of an override */
-    FIELD_LEGACY     /* an older name for the same place: read, never written */
+    FIELD_REQUIRED, /* of a whole file, not of an override */
+    FIELD_LEGACY    /* an older name for the same place: read, never written */
 } FieldUse;
 
 typedef enum SchemaMode { SCHEMA_WHOLE, SCHEMA_PART } SchemaMode;
@@ -46,24 +46,24 @@ typedef struct Field {
     const char *key;
     FieldType type;
     FieldUse use;
-    size_t offset;                 /* in the struct, bytes */
-    int capacity;                  /* lists: most entries, 0: a single value; strings: bytes */
-    int inner;                     /* 2: a list of pairs; else 0 */
-    size_t count_offset;           /* lists: of the int that counts; NO_COUNT: exactly `capacity` entries */
-    double low, high;              /* numbers: the range, ends included */
-    const char *fallback;          /* default as written in a file, list entries joined by ", "; NULL: zero */
-    const char *const *choices;    /* FIELD_CHOICE: names, NULL at the end */
-    const struct Schema *schema;   /* FIELD_GROUP, FIELD_INDEXED */
-    size_t item_bytes;             /* FIELD_INDEXED: of one struct */
-    const SchemaVariant *variant;  /* FIELD_VARIANT */
-    const char *doc;               /* a comment written behind the value in the file; may be NULL */
+    size_t offset;                /* in the struct, bytes */
+    int capacity;                 /* lists: most entries, 0: a single value; strings: bytes */
+    int inner;                    /* 2: a list of pairs; else 0 */
+    size_t count_offset;          /* lists: of the int that counts; NO_COUNT: exactly `capacity` entries */
+    double low, high;             /* numbers: the range, ends included */
+    const char *fallback;         /* default as written in a file, list entries joined by ", "; NULL: zero */
+    const char *const *choices;   /* FIELD_CHOICE: names, NULL at the end */
+    const struct Schema *schema;  /* FIELD_GROUP, FIELD_INDEXED */
+    size_t item_bytes;            /* FIELD_INDEXED: of one struct */
+    const SchemaVariant *variant; /* FIELD_VARIANT */
+    const char *doc;              /* a comment written behind the value in the file; may be NULL */
 } Field;
 
 typedef struct Schema {
-    const char *name;              /* for messages: "configurations.2d"; "" for the root */
+    const char *name; /* for messages: "configurations.2d"; "" for the root */
     const Field *fields;
     int count;
-    const char *const *unused;     /* keys that are accepted and not used, NULL at the end; "*": any */
+    const char *const *unused; /* keys that are accepted and not used, NULL at the end; "*": any */
 } Schema;
 
 #define NO_COUNT ((size_t)-1)
@@ -91,24 +91,37 @@ bool schema_is_near(const char *word, const char *name);
 
 /* Rows of a table: KEY as in the file, MEMBER in the struct S, DEFAULT as `fallback`, DOC as `doc`. */
 #define ROW(TYPE, KEY, S, MEMBER) .key = KEY, .type = TYPE, .offset = offsetof(S, MEMBER)
-#define ROW_NUMBER(TYPE, KEY, S, MEMBER, LOW, HIGH, DEFAULT, DOC) \
-    {ROW(TYPE, KEY, S, MEMBER), .low = LOW, .high = HIGH, .fallback = DEFAULT, .doc = DOC}
-#define ROW_INT(KEY, S, MEMBER, LOW, HIGH, DEFAULT, DOC) \
-    ROW_NUMBER(FIELD_INT, KEY, S, MEMBER, LOW, HIGH, DEFAULT, DOC)
+#define ROW_NUMBER(TYPE, KEY, S, MEMBER, LOW, HIGH, DEFAULT, DOC)                            \
+    {                                                                                        \
+        ROW(TYPE, KEY, S, MEMBER), .low = LOW, .high = HIGH, .fallback = DEFAULT, .doc = DOC \
+    }
+#define ROW_INT(KEY, S, MEMBER, LOW, HIGH, DEFAULT, DOC) ROW_NUMBER(FIELD_INT, KEY, S, MEMBER, LOW, HIGH, DEFAULT, DOC)
 #define ROW_DOUBLE(KEY, S, MEMBER, LOW, HIGH, DEFAULT, DOC) \
     ROW_NUMBER(FIELD_DOUBLE, KEY, S, MEMBER, LOW, HIGH, DEFAULT, DOC)
-#define ROW_BOOL(KEY, S, MEMBER, DEFAULT, DOC) \
-    {ROW(FIELD_BOOL, KEY, S, MEMBER), .fallback = DEFAULT, .doc = DOC}
-#define ROW_STRING(KEY, S, MEMBER, DEFAULT, DOC) \
-    {ROW(FIELD_STRING, KEY, S, MEMBER), .capacity = sizeof ((S *)0)->MEMBER, .fallback = DEFAULT, .doc = DOC}
-#define ROW_CHOICE(KEY, S, MEMBER, CHOICES, DEFAULT, DOC) \
-    {ROW(FIELD_CHOICE, KEY, S, MEMBER), .choices = CHOICES, .fallback = DEFAULT, .doc = DOC}
-#define ROW_GROUP(KEY, S, MEMBER, SCHEMA) {ROW(FIELD_GROUP, KEY, S, MEMBER), .schema = SCHEMA}
-#define ROW_VARIANT(KEY, S, MEMBER, VARIANT) {ROW(FIELD_VARIANT, KEY, S, MEMBER), .variant = VARIANT}
+#define ROW_BOOL(KEY, S, MEMBER, DEFAULT, DOC)                           \
+    {                                                                    \
+        ROW(FIELD_BOOL, KEY, S, MEMBER), .fallback = DEFAULT, .doc = DOC \
+    }
+#define ROW_STRING(KEY, S, MEMBER, DEFAULT, DOC)                                                               \
+    {                                                                                                          \
+        ROW(FIELD_STRING, KEY, S, MEMBER), .capacity = sizeof((S *)0)->MEMBER, .fallback = DEFAULT, .doc = DOC \
+    }
+#define ROW_CHOICE(KEY, S, MEMBER, CHOICES, DEFAULT, DOC)                                      \
+    {                                                                                          \
+        ROW(FIELD_CHOICE, KEY, S, MEMBER), .choices = CHOICES, .fallback = DEFAULT, .doc = DOC \
+    }
+#define ROW_GROUP(KEY, S, MEMBER, SCHEMA)                  \
+    {                                                      \
+        ROW(FIELD_GROUP, KEY, S, MEMBER), .schema = SCHEMA \
+    }
+#define ROW_VARIANT(KEY, S, MEMBER, VARIANT)                   \
+    {                                                          \
+        ROW(FIELD_VARIANT, KEY, S, MEMBER), .variant = VARIANT \
+    }
 
 /* Fields of list rows: a list of any length up to the array's, its length in COUNT; a list of exactly N entries. */
 #define LIST_OF(S, MEMBER, COUNT) \
-    .capacity = sizeof ((S *)0)->MEMBER / sizeof ((S *)0)->MEMBER[0], .count_offset = offsetof(S, COUNT)
+    .capacity = sizeof((S *)0)->MEMBER / sizeof((S *)0)->MEMBER[0], .count_offset = offsetof(S, COUNT)
 #define EXACTLY(N) .capacity = N, .count_offset = NO_COUNT
 
 #endif

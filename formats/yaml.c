@@ -55,10 +55,10 @@ typedef struct Builder {
     Doc *doc;
     Err *e;
     const char *file;
-    int depth;                       /* open collections */
+    int depth; /* open collections */
     struct Open {
-        DocNode *node, *last;        /* its last child */
-        const char *key;             /* a key that was read and whose value follows */
+        DocNode *node, *last; /* its last child */
+        const char *key;      /* a key that was read and whose value follows */
         int key_line, key_column;
     } open[DOC_MAX_DEPTH];
 } Builder;
@@ -137,17 +137,14 @@ static int refuse_double_keys(Builder *b, const DocNode *map)
     qsort(sorted, (size_t)n, sizeof *sorted, by_key);
     for (int i = 1; i < n && !code; i++)
         if (!strcmp(sorted[i - 1]->key, sorted[i]->key))
-            code = doc_key_error(sorted[i], b->e, "the key \"%.80s\" is already in line %d",
-                                 sorted[i]->key, sorted[i - 1]->key_line);
+            code = doc_key_error(sorted[i], b->e, "the key \"%.80s\" is already in line %d", sorted[i]->key,
+                                 sorted[i - 1]->key_line);
     mem_free(sorted);
     return code;
 }
 
 /* Tags that agree with the value's own form; they are accepted. */
-static bool tag_is_harmless(const yaml_char_t *tag)
-{
-    return !tag || !strcmp((const char *)tag, "!");
-}
+static bool tag_is_harmless(const yaml_char_t *tag) { return !tag || !strcmp((const char *)tag, "!"); }
 
 static int take_value(Builder *b, const yaml_event_t *event)
 {
@@ -182,12 +179,10 @@ static int take_event(Builder *b, const yaml_event_t *event)
     case YAML_MAPPING_START_EVENT: return take_value(b, event);
     case YAML_SEQUENCE_END_EVENT:
     case YAML_MAPPING_END_EVENT: return refuse_double_keys(b, b->open[--b->depth].node);
-    case YAML_ALIAS_EVENT:
-        return place_error(b, event->start_mark, "aliases (*) are not allowed: write the value out");
+    case YAML_ALIAS_EVENT: return place_error(b, event->start_mark, "aliases (*) are not allowed: write the value out");
     case YAML_DOCUMENT_START_EVENT:
         return b->doc->root ? place_error(b, event->start_mark, "a second document: expected only one") : 0;
-    case YAML_STREAM_END_EVENT:
-        return b->doc->root ? 0 : place_error(b, event->start_mark, "the file is empty");
+    case YAML_STREAM_END_EVENT: return b->doc->root ? 0 : place_error(b, event->start_mark, "the file is empty");
     default: return 0;
     }
 }
@@ -199,8 +194,8 @@ static int parser_error(Builder *b, const yaml_parser_t *parser, const char *byt
     if (parser->error == YAML_MEMORY_ERROR) return err_set(b->e, ERR_NOMEM, "%s: no memory", b->file);
     if (parser->error != YAML_READER_ERROR && parser->context)
         return err_set(b->e, ERR_FORMAT, "%s:%zu:%zu: %s %s that begins in line %zu", b->file,
-                       parser->problem_mark.line + 1, parser->problem_mark.column + 1, problem,
-                       parser->context, parser->context_mark.line + 1);
+                       parser->problem_mark.line + 1, parser->problem_mark.column + 1, problem, parser->context,
+                       parser->context_mark.line + 1);
     if (parser->error != YAML_READER_ERROR) return place_error(b, parser->problem_mark, problem);
     yaml_mark_t mark = {0};
     for (size_t i = 0; i < parser->problem_offset && i < length; i++) {

@@ -19,20 +19,20 @@ typedef enum DocKind { DOC_SCALAR, DOC_SEQUENCE, DOC_MAPPING } DocKind;
 
 typedef struct DocNode {
     DocKind kind;
-    bool quoted;                  /* a scalar in quotes is always a string */
-    int line, column;             /* position of its start, from 1 */
-    int key_line, key_column;     /* of its key, in a mapping */
-    int count;                    /* children */
+    bool quoted;              /* a scalar in quotes is always a string */
+    int line, column;         /* position of its start, from 1 */
+    int key_line, key_column; /* of its key, in a mapping */
+    int count;                /* children */
     const char *file;
-    const char *key;              /* in a mapping, else NULL */
-    const char *text;             /* of a scalar */
-    const struct DocNode *first;  /* child; a mapping's children are its values */
-    const struct DocNode *next;   /* sibling */
+    const char *key;             /* in a mapping, else NULL */
+    const char *text;            /* of a scalar */
+    const struct DocNode *first; /* child; a mapping's children are its values */
+    const struct DocNode *next;  /* sibling */
 } DocNode;
 
 typedef struct Doc {
     const DocNode *root;
-    struct DocBlock *blocks;      /* the memory of nodes and strings */
+    struct DocBlock *blocks; /* the memory of nodes and strings */
 } Doc;
 
 /* Fails: ERR_IO, ERR_NOMEM; ERR_FORMAT for what is not YAML or is refused (above). */
@@ -62,7 +62,7 @@ int doc_get_string(const DocNode *node, const char **value, Err *e);
 /* The value of a key that is a number, in a mapping with the keys 0 … count-1. All keys are unique: when each of
  * `count` is in range, none is missing. Fails: ERR_FORMAT. */
 int doc_key_index(const DocNode *node, int count, int *index, Err *e);
-bool doc_is_null(const DocNode *node);       /* null, ~ or nothing, not in quotes */
+bool doc_is_null(const DocNode *node); /* null, ~ or nothing, not in quotes */
 
 /* Text as a number or truth value; false where it is none. Doubles: also nan, inf, Infinity, .inf … */
 bool doc_text_to_int(const char *text, int64_t *value);
@@ -80,7 +80,7 @@ typedef struct DocWriter {
     int depth;
     struct DocLevel {
         DocKind kind;
-        bool flow, in_item;       /* in_item: its first entry follows "- " on the same line */
+        bool flow, in_item; /* in_item: its first entry follows "- " on the same line */
         int count;
     } level[DOC_MAX_DEPTH];
 } DocWriter;
@@ -89,11 +89,11 @@ bool doc_is_json_path(const char *path);
 void doc_open(DocWriter *w, const char *key, DocKind kind, bool flow);
 void doc_close(DocWriter *w);
 void doc_put_int(DocWriter *w, const char *key, int64_t value);
-void doc_put_double(DocWriter *w, const char *key, double value);  /* reads back to the same double */
+void doc_put_double(DocWriter *w, const char *key, double value); /* reads back to the same double */
 void doc_put_bool(DocWriter *w, const char *key, bool value);
 void doc_put_string(DocWriter *w, const char *key, const char *value); /* NULL: null */
 void doc_put_word(DocWriter *w, const char *key, const char *word);    /* without quotes: null, true … */
-void doc_comment(DocWriter *w, const char *comment);  /* behind what was written last; YAML only */
+void doc_comment(DocWriter *w, const char *comment);                   /* behind what was written last; YAML only */
 
 /* Writes the file atomically. Frees the writer's memory, on failure too. */
 int doc_finish(DocWriter *w, const char *path, Err *e);

@@ -76,8 +76,7 @@ bool doc_text_to_int(const char *text, int64_t *value)
         return true;
     }
     /* Python writes some whole numbers as 146.0; beyond 2^53 a double may not be exact. */
-    if (!doc_text_to_double(text, &real) || real != floor(real) || fabs(real) > 9007199254740992.0)
-        return false;
+    if (!doc_text_to_double(text, &real) || real != floor(real) || fabs(real) > 9007199254740992.0) return false;
     *value = (int64_t)real;
     return true;
 }
@@ -119,8 +118,7 @@ int doc_get_int(const DocNode *node, int64_t low, int64_t high, int64_t *value, 
     if (low > INT64_MIN && high == INT64_MAX)
         snprintf(expected, sizeof expected, "a whole number, at least %lld", (long long)low);
     else if (low > INT64_MIN)
-        snprintf(expected, sizeof expected, "a whole number from %lld to %lld", (long long)low,
-                 (long long)high);
+        snprintf(expected, sizeof expected, "a whole number from %lld to %lld", (long long)low, (long long)high);
     return mismatch(node, e, expected);
 }
 
@@ -129,8 +127,7 @@ int doc_key_index(const DocNode *node, int count, int *index, Err *e)
     int64_t number = -1;
     const bool digits = *node->key && !node->key[strspn(node->key, "0123456789")];
     if (!digits || !doc_text_to_int(node->key, &number) || number >= count)
-        return doc_key_error(node, e, "found the key \"%.80s\", expected the numbers 0 to %d", node->key,
-                             count - 1);
+        return doc_key_error(node, e, "found the key \"%.80s\", expected the numbers 0 to %d", node->key, count - 1);
     *index = (int)number;
     return 0;
 }

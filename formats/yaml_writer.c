@@ -6,15 +6,9 @@
 
 #include "base/file.h"
 
-bool doc_is_json_path(const char *path)
-{
-    return path_ends_with(path, ".json");
-}
+bool doc_is_json_path(const char *path) { return path_ends_with(path, ".json"); }
 
-static void new_line(DocWriter *w, int depth)
-{
-    text_add(&w->text, "\n%*s", depth * (w->json ? 4 : 2), "");
-}
+static void new_line(DocWriter *w, int depth) { text_add(&w->text, "\n%*s", depth * (w->json ? 4 : 2), ""); }
 
 /* Whether readers of YAML 1.1 and 1.2 alike take the text for a string without quotes. */
 static bool is_plain_string(const char *text)
@@ -92,10 +86,7 @@ void doc_put_int(DocWriter *w, const char *key, int64_t value)
     text_add(&w->text, "%lld", (long long)value);
 }
 
-void doc_put_bool(DocWriter *w, const char *key, bool value)
-{
-    doc_put_word(w, key, value ? "true" : "false");
-}
+void doc_put_bool(DocWriter *w, const char *key, bool value) { doc_put_word(w, key, value ? "true" : "false"); }
 
 void doc_put_word(DocWriter *w, const char *key, const char *word)
 {

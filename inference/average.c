@@ -24,14 +24,17 @@ static int expect_same_axes(const CaseProperties *p, const char *folder, const C
     const bool same_order = !memcmp(p->transpose_forward, first->transpose_forward, sizeof p->transpose_forward),
                same_reading = grid_axes_equal(&p->axes, &first->axes);
     if (!same_order || !same_reading)
-        return err_set(e, ERR_SHAPE, "the probabilities in %s and %s have their axes in another order (%s of the plans): they "
-                       "cannot be averaged; use models whose plans agree in it, or train one again with the value of the other "
-                       "(plan_and_preprocess --override)", other, folder,
-                       same_order ? "orientation or image_reader_writer" : "transpose_forward");
+        return err_set(
+            e, ERR_SHAPE,
+            "the probabilities in %s and %s have their axes in another order (%s of the plans): they "
+            "cannot be averaged; use models whose plans agree in it, or train one again with the value of the other "
+            "(plan_and_preprocess --override)",
+            other, folder, same_order ? "orientation or image_reader_writer" : "transpose_forward");
     if (!memcmp(p->shape_before_crop, first->shape_before_crop, sizeof p->shape_before_crop)) return 0;
-    return err_set(e, ERR_SHAPE, "the probabilities in %s have %lldx%lldx%lld voxels, in %s %lldx%lldx%lld: they belong to "
-                   "different images; predict the same image into both folders", other,
-                   (long long)first->shape_before_crop[0], (long long)first->shape_before_crop[1],
+    return err_set(e, ERR_SHAPE,
+                   "the probabilities in %s have %lldx%lldx%lld voxels, in %s %lldx%lldx%lld: they belong to "
+                   "different images; predict the same image into both folders",
+                   other, (long long)first->shape_before_crop[0], (long long)first->shape_before_crop[1],
                    (long long)first->shape_before_crop[2], folder, (long long)p->shape_before_crop[0],
                    (long long)p->shape_before_crop[1], (long long)p->shape_before_crop[2]);
 }
@@ -80,8 +83,8 @@ static int label_rows(const Members *m, const Volume *labels, const DatasetInfo 
     return code;
 }
 
-int average_labels(Array *labels, const char *const *folders, int folder_count, const char *id,
-                   const DatasetInfo *info, Err *e)
+int average_labels(Array *labels, const char *const *folders, int folder_count, const char *id, const DatasetInfo *info,
+                   Err *e)
 {
     Members m;
     *labels = (Array){0};

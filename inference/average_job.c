@@ -107,7 +107,8 @@ static int expect_same_images(const Work *w, const RecordedCase *first, const Re
     for (int i = 0; i < a.count; i++) {
         const char *value = made_from_find(&b, a.items[i].key);
         if (!value || !strcmp(value, a.items[i].value)) continue;
-        return err_set(e, ERR_VALUE, "its predictions were made from different images: %s is not the same in "
+        return err_set(e, ERR_VALUE,
+                       "its predictions were made from different images: %s is not the same in "
                        "%s/" PREDICTION_RECORD_NAME " and %s/" PREDICTION_RECORD_NAME "; predict both again",
                        a.items[i].key, w->job->folders[0], w->job->folders[index]);
     }
@@ -118,18 +119,22 @@ static int expect_same_images(const Work *w, const RecordedCase *first, const Re
 static int expect_as_written(const char *folder, const char *id, const RecordedCase *recorded, Err *e)
 {
     if (!recorded_file(&recorded->outputs, ".npy"))
-        return err_set(e, ERR_VALUE, "%s/%s.npy belongs to an earlier prediction than the present labels (%s/"
-                       PREDICTION_RECORD_NAME "): predict the case again, with --save-probabilities and --overwrite",
+        return err_set(e, ERR_VALUE,
+                       "%s/%s.npy belongs to an earlier prediction than the present labels (%s/" PREDICTION_RECORD_NAME
+                       "): predict the case again, with --save-probabilities and --overwrite",
                        folder, id, folder);
     for (int i = 0; i < recorded->outputs.count; i++) {
         char hash[HASH_BYTES];
         const MadeFromItem *file = &recorded->outputs.items[i];
-        if (!path_ends_with(file->key, ".npy") && !path_ends_with(file->key, ".yaml")) continue; /* labels are not checked */
+        if (!path_ends_with(file->key, ".npy") && !path_ends_with(file->key, ".yaml"))
+            continue; /* labels are not checked */
         char *path = path_format(e, "%s/%s", folder, file->key);
         int code = path ? hash_file(hash, path, e) : ERR_NOMEM;
         if (!code && strcmp(hash, file->value))
-            code = err_set(e, ERR_VALUE, "%s was changed since predict wrote it (%s/" PREDICTION_RECORD_NAME "): predict "
-                           "the case again", path, folder);
+            code = err_set(e, ERR_VALUE,
+                           "%s was changed since predict wrote it (%s/" PREDICTION_RECORD_NAME "): predict "
+                           "the case again",
+                           path, folder);
         mem_free(path);
         TRY(code);
     }
@@ -145,12 +150,15 @@ static int expect_members(const Work *w, const char *id, Err *e)
         bool there;
         TRY(probabilities_exist(&there, job->folders[i], id, e));
         if (!there)
-            return err_set(e, ERR_VALUE, "its probabilities are not in %s, but in another of the folders: predict "
-                           "it there too, with --save-probabilities", job->folders[i]);
+            return err_set(e, ERR_VALUE,
+                           "its probabilities are not in %s, but in another of the folders: predict "
+                           "it there too, with --save-probabilities",
+                           job->folders[i]);
         const RecordedCase *own = record_content_find(&w->records[i], id);
         if (own && own->state != RECORD_DONE)
-            return err_set(e, ERR_VALUE, "its prediction in %s was not finished (%s/" PREDICTION_RECORD_NAME
-                           "): predict it again", job->folders[i], job->folders[i]);
+            return err_set(e, ERR_VALUE,
+                           "its prediction in %s was not finished (%s/" PREDICTION_RECORD_NAME "): predict it again",
+                           job->folders[i], job->folders[i]);
         if (own) TRY(expect_as_written(job->folders[i], id, own, e));
         if (i && first && own) TRY(expect_same_images(w, first, own, i, e));
     }
@@ -216,7 +224,8 @@ static int decide_case(Work *w, int index, Err *e)
     if (!name) return ERR_NOMEM;
     int code = prediction_record_look(w->record, id, (const char *const *)&name, 1, &state, &which, e);
     if (!code && state == OUTPUT_FOREIGN)
-        code = err_set(e, ERR_VALUE, "%s/%s exists already, and %s/" PREDICTION_RECORD_NAME " does not record from "
+        code = err_set(e, ERR_VALUE,
+                       "%s/%s exists already, and %s/" PREDICTION_RECORD_NAME " does not record from "
                        "what it was made: give another folder with -o, or replace it with --overwrite",
                        w->job->output, which, w->job->output);
     if (!code && state == OUTPUT_CHANGED) w->fates[index] = FATE_CHANGED;
@@ -231,7 +240,8 @@ static int expect_another_folder(const AverageJob *job, Err *e)
 {
     for (int i = 0; i < job->folder_count; i++)
         if (file_is_same(job->folders[i], job->output))
-            return err_set(e, ERR_VALUE, "-o %s is one of the folders that are averaged: give another one", job->output);
+            return err_set(e, ERR_VALUE, "-o %s is one of the folders that are averaged: give another one",
+                           job->output);
     return 0;
 }
 
@@ -245,9 +255,10 @@ static int open_record(Work *w, Err *e)
     TRY(prediction_record_open(&w->record, job->output, &w->made_from, job->overwrite, e));
     int code = 0;
     if (prediction_record_is_other(w->record, &differences))
-        code = err_set(e, ERR_VALUE, "%s holds predictions that were made by other models or with other options "
-                       "(%.400s): give another folder with -o, or replace them with --overwrite", job->output,
-                       differences.data ? differences.data : "");
+        code = err_set(e, ERR_VALUE,
+                       "%s holds predictions that were made by other models or with other options "
+                       "(%.400s): give another folder with -o, or replace them with --overwrite",
+                       job->output, differences.data ? differences.data : "");
     text_free(&differences);
     for (int i = 0; i < w->ids.count && !code; i++) code = decide_case(w, i, e);
     return code ? code : prediction_record_begin(w->record, e);
@@ -255,10 +266,7 @@ static int open_record(Work *w, Err *e)
 
 /* ---- the work ---- */
 
-static const char *case_id(const void *context, int index)
-{
-    return ((const Work *)context)->ids.names[index];
-}
+static const char *case_id(const void *context, int index) { return ((const Work *)context)->ids.names[index]; }
 
 static int write_case(const Work *w, const char *id, const char *path, Err *e)
 {
@@ -299,8 +307,10 @@ static int work_on_case(void *context, int index, Progress *progress, bool *kept
     char *name = output_name(w, id, e);
     int code = name ? 0 : ERR_NOMEM;
     if (!code && w->fates[index] == FATE_CHANGED)
-        code = err_set(e, ERR_VALUE, "%s/%s was changed since ensemble wrote it; if it was corrected by hand, move "
-                       "it to another folder; --overwrite replaces it", w->job->output, name);
+        code = err_set(e, ERR_VALUE,
+                       "%s/%s was changed since ensemble wrote it; if it was corrected by hand, move "
+                       "it to another folder; --overwrite replaces it",
+                       w->job->output, name);
     if (!code) code = make_case(w, id, name, e);
     mem_free(name);
     return code;
@@ -313,8 +323,13 @@ static int run_cases(AverageJob *job, Work *w, Err *e)
     if (!w->ids.count) return 0;
     TRY(read_records(w, e));
     TRY(open_record(w, e));
-    const Batch batch = {.title = "average", .count = w->ids.count, .quiet = job->quiet, .id = case_id,
-                         .work = work_on_case, .report = job->report, .context = w};
+    const Batch batch = {.title = "average",
+                         .count = w->ids.count,
+                         .quiet = job->quiet,
+                         .id = case_id,
+                         .work = work_on_case,
+                         .report = job->report,
+                         .context = w};
     return batch_run(&batch, &job->kept, e);
 }
 
@@ -338,8 +353,10 @@ static int folder_dataset(char **path, const AverageJob *job, int index, Err *e)
     int code = file_is_there(*path, &there, e);
     if (!code && there) return 0;
     if (!code && !job->dataset)
-        code = err_set(e, ERR_VALUE, "%s does not exist, so the meaning of the classes in this folder is not known; predict "
-                       "--save-probabilities writes it, or give one for all folders with -d", *path);
+        code = err_set(e, ERR_VALUE,
+                       "%s does not exist, so the meaning of the classes in this folder is not known; predict "
+                       "--save-probabilities writes it, or give one for all folders with -d",
+                       *path);
     mem_free(*path);
     *path = NULL;
     return code;

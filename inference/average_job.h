@@ -12,11 +12,11 @@ typedef struct AverageJob {
     const char *folders[AVERAGE_MEMBERS];
     int folder_count;
     const char *output;
-    const char *dataset;                    /* dataset.json; NULL: the one in the first folder */
+    const char *dataset; /* dataset.json; NULL: the one in the first folder */
     const Postprocessing *postprocessing;
     bool overwrite, quiet;
-    void (*report)(const char *id, const Err *fault);   /* called for a case that failed; the others continue */
-    int case_count, kept;                   /* result; kept: cases whose labels existed already */
+    void (*report)(const char *id, const Err *fault); /* called for a case that failed; the others continue */
+    int case_count, kept;                             /* result; kept: cases whose labels existed already */
 } AverageJob;
 
 /* Existing labels are kept only if they were made from the same probabilities with the same post-processing, by

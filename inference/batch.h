@@ -8,13 +8,13 @@
 #include "base/progress.h"
 
 typedef struct Batch {
-    const char *title;                  /* of the progress bar */
+    const char *title; /* of the progress bar */
     int count;
     bool quiet;
     const char *(*id)(const void *context, int index);
     /* Processes one case; *kept: its output existed already. May fail with any code. */
     int (*work)(void *context, int index, Progress *progress, bool *kept, Err *e);
-    void (*report)(const char *id, const Err *fault);   /* reports a case that failed */
+    void (*report)(const char *id, const Err *fault); /* reports a case that failed */
     void *context;
 } Batch;
 

@@ -10,8 +10,8 @@
 /* ---- scores ---- */
 
 /* dice (structures, cases): column `index` is written. */
-static int score_case(double *dice, int index, const Structures *s, const LabelledCases *cases,
-                      const Postprocessing *p, Err *e)
+static int score_case(double *dice, int index, const Structures *s, const LabelledCases *cases, const Postprocessing *p,
+                      Err *e)
 {
     Array reference, prediction;
     Overlap *overlaps = mem_alloc((size_t)s->count * sizeof *overlaps, e);
@@ -19,9 +19,7 @@ static int score_case(double *dice, int index, const Structures *s, const Labell
     int code = cases->load(cases->context, index, &reference, &prediction, e);
     if (!code) {
         code = postprocessing_apply(p, &prediction, e);
-        if (!code)
-            code = overlap_count(overlaps, NULL, NULL, s, reference.data, prediction.data, reference.shape,
-                                 e);
+        if (!code) code = overlap_count(overlaps, NULL, NULL, s, reference.data, prediction.data, reference.shape, e);
         array_free(&reference);
         array_free(&prediction);
     }
@@ -40,8 +38,7 @@ static int means(DiceScore *score, const double *dice, int structures, int cases
     return 0;
 }
 
-int dice_score(DiceScore *score, const Structures *s, const LabelledCases *cases, const Postprocessing *p,
-               Err *e)
+int dice_score(DiceScore *score, const Structures *s, const LabelledCases *cases, const Postprocessing *p, Err *e)
 {
     *score = (DiceScore){0};
     double *dice = mem_alloc(mem_product((size_t)s->count * sizeof *dice, (size_t)cases->count), e);
@@ -115,8 +112,8 @@ static bool helps_all(const DiceScore *with, const DiceScore *without)
 }
 
 /* Adds a step, and removes it again if it does not help. structure -1: all labels together. */
-static int try_step(Postprocessing *p, DiceScore *score, const Structures *s, int structure,
-                    const int *labels, int label_count, const LabelledCases *cases, Err *e)
+static int try_step(Postprocessing *p, DiceScore *score, const Structures *s, int structure, const int *labels,
+                    int label_count, const LabelledCases *cases, Err *e)
 {
     DiceScore with;
     TRY(postprocessing_add(p, labels, label_count, e));
@@ -128,8 +125,8 @@ static int try_step(Postprocessing *p, DiceScore *score, const Structures *s, in
     return 0;
 }
 
-static int try_all(Postprocessing *p, DiceScore *score, int *labels, const Structures *s,
-                   const LabelledCases *cases, Err *e)
+static int try_all(Postprocessing *p, DiceScore *score, int *labels, const Structures *s, const LabelledCases *cases,
+                   Err *e)
 {
     TRY(dice_score(score, s, cases, p, e));
     TRY(try_step(p, score, s, -1, labels, all_labels(labels, s), cases, e));
@@ -140,8 +137,7 @@ static int try_all(Postprocessing *p, DiceScore *score, int *labels, const Struc
     return 0;
 }
 
-int postprocessing_choose(Postprocessing *p, DiceScore *score, const Structures *s,
-                          const LabelledCases *cases, Err *e)
+int postprocessing_choose(Postprocessing *p, DiceScore *score, const Structures *s, const LabelledCases *cases, Err *e)
 {
     *p = (Postprocessing){0};
     *score = (DiceScore){0};

@@ -23,15 +23,14 @@ typedef struct LabelledCases {
 } LabelledCases;
 
 typedef struct DiceScore {
-    double *mean;                /* (count) per structure; NaN if no case has it; owned */
+    double *mean; /* (count) per structure; NaN if no case has it; owned */
     int count;
-    double foreground_mean;      /* over the structures that have a mean; NaN without one */
+    double foreground_mean; /* over the structures that have a mean; NaN without one */
 } DiceScore;
 
 /* Scores the predictions after post-processing by p. score: new, owned by the caller (dice_score_free). Fails: as load;
  * ERR_NOMEM. */
-int dice_score(DiceScore *score, const Structures *s, const LabelledCases *cases, const Postprocessing *p,
-               Err *e);
+int dice_score(DiceScore *score, const Structures *s, const LabelledCases *cases, const Postprocessing *p, Err *e);
 
 void dice_score_free(DiceScore *score);
 
@@ -45,7 +44,6 @@ double dice_score_mean(const DiceScore *of, const DiceScore *const *scores, int 
 /* Chooses the steps that help: first all labels together, if the foreground mean increases and that of no structure
  * decreases; then each structure, if there are several and its mean increases. p: new, owned by the caller; score: with
  * p. Fails: as dice_score. */
-int postprocessing_choose(Postprocessing *p, DiceScore *score, const Structures *s,
-                          const LabelledCases *cases, Err *e);
+int postprocessing_choose(Postprocessing *p, DiceScore *score, const Structures *s, const LabelledCases *cases, Err *e);
 
 #endif

@@ -6,14 +6,14 @@
 #include "base/hash.h"
 
 typedef struct WeightsCheck {
-    Text changed, unknown, asked;   /* files, models, models */
+    Text changed, unknown, asked; /* files, models, models */
     int changed_count;
 } WeightsCheck;
 
 static void add_name(Text *names, const char *name) { text_add(names, "%s%s", names->length ? ", " : "", name); }
 
-static int compare_fold(WeightsCheck *to, bool *known, bool *same, const ConfiguredModel *m, const ModelSource *s, int index,
-                        Err *e)
+static int compare_fold(WeightsCheck *to, bool *known, bool *same, const ConfiguredModel *m, const ModelSource *s,
+                        int index, Err *e)
 {
     enum { SHOWN = 3 };
     char key[FOLD_KEY_BYTES], hash[HASH_BYTES];
@@ -43,7 +43,8 @@ static int compare_model(WeightsCheck *to, const ConfiguredModel *m, const Model
 /* "find_best_configuration a b -o inference.yaml" */
 static void add_command(Text *text, const Configuration *c)
 {
-    const int count = c->compared.count ? c->compared.count : c->model_count; /* a file of an older version lists only the models */
+    const int count =
+        c->compared.count ? c->compared.count : c->model_count; /* a file of an older version lists only the models */
     text_add(text, "find_best_configuration");
     for (int i = 0; i < count; i++) {
         text_add(text, " ");
@@ -57,16 +58,21 @@ static int tell(FaultList *warnings, const WeightsCheck *found, const Configurat
                 const char *command, Err *e)
 {
     if (found->changed.length)
-        return err_set(e, ERR_VALUE, "%s was chosen by other weights than the present ones (%s): choose again (%s), "
-                       "put the earlier weights back, or give a results folder with -m", c->file, found->changed.data,
-                       command);
+        return err_set(e, ERR_VALUE,
+                       "%s was chosen by other weights than the present ones (%s): choose again (%s), "
+                       "put the earlier weights back, or give a results folder with -m",
+                       c->file, found->changed.data, command);
     if (found->asked.length)
-        fault_add(warnings, FAULT_WARNING, "%s was chosen by checkpoint_final, and checkpoint_%s of %s has other weights: its "
+        fault_add(warnings, FAULT_WARNING,
+                  "%s was chosen by checkpoint_final, and checkpoint_%s of %s has other weights: its "
                   "models and post-processing may not be the best for them; omit --checkpoint %s to predict as it was "
-                  "chosen", c->file, checkpoint, found->asked.data, checkpoint);
+                  "chosen",
+                  c->file, checkpoint, found->asked.data, checkpoint);
     if (found->unknown.length)
-        fault_add(warnings, FAULT_WARNING, "%s does not record by which weights of %s it was chosen, so it is not known whether "
-                  "they are the present ones; choose again to be sure (%s)", c->file, found->unknown.data, command);
+        fault_add(warnings, FAULT_WARNING,
+                  "%s does not record by which weights of %s it was chosen, so it is not known whether "
+                  "they are the present ones; choose again to be sure (%s)",
+                  c->file, found->unknown.data, command);
     return 0;
 }
 

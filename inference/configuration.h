@@ -25,18 +25,18 @@
 enum { CONFIGURATION_MODELS = 16 };
 
 typedef struct ConfiguredModel {
-    char *results;     /* owned, as folds */
-    FoldList folds;    /* none: all that exist */
+    char *results;      /* owned, as folds */
+    FoldList folds;     /* none: all that exist */
     MadeFrom made_from; /* fold_weights_key of each fold, and the hash; empty if not chosen, or not known */
 } ConfiguredModel;
 
 typedef struct Configuration {
-    char *file;                       /* path it was read from; owned; NULL */
+    char *file; /* path it was read from; owned; NULL */
     ConfiguredModel models[CONFIGURATION_MODELS];
     int model_count;
-    NameList compared;                /* results folders that the models were chosen among; none: not known */
+    NameList compared; /* results folders that the models were chosen among; none: not known */
     Postprocessing postprocessing;
-    double dice;                      /* NaN: not known */
+    double dice; /* NaN: not known */
 } Configuration;
 
 /* results, folds and made_from (NULL: not known) are copied. Fails: ERR_VALUE for too many models; ERR_NOMEM. */

@@ -24,13 +24,15 @@ static int no_fold(const FoldList *all, const char *results, Err *e)
     if (all->count == 1 && all->numbers[0] == SPLITS_FOLD_ALL)
         return err_set(e, ERR_VALUE,
                        "%s: there is only fold_all. Its validation cases were trained on and cannot be used for a "
-                       "choice; train folds 0 to 4", results);
+                       "choice; train folds 0 to 4",
+                       results);
     if (!all->count)
         return err_set(e, ERR_VALUE, "%s: there is no fold: expected the results folder of train, with fold_0 … in it",
                        results);
     return err_set(e, ERR_VALUE,
                    "%s: no fold has been validated (fold_*/validation/summary.json); train folds 0 to 4 to their "
-                   "end, or use train --val-only", results);
+                   "end, or use train --val-only",
+                   results);
 }
 
 int cross_validation_folds(FoldList *folds, const char *results, Err *e)
@@ -93,11 +95,10 @@ static int find_reference(ValidationCase *c, const char *stated, const char *ref
                    c->reference);
 }
 
-static int read_case(ValidationCase *c, const DocNode *entry, const char *folder, int fold,
-                     const char *references, Err *e)
+static int read_case(ValidationCase *c, const DocNode *entry, const char *folder, int fold, const char *references,
+                     Err *e)
 {
-    const DocNode *prediction = doc_find(entry, "prediction_file"),
-                  *reference = doc_find(entry, "reference_file");
+    const DocNode *prediction = doc_find(entry, "prediction_file"), *reference = doc_find(entry, "reference_file");
     const char *stated, *own;
     if (!prediction || !reference) return doc_error(entry, e, "prediction_file or reference_file is missing");
     TRY(doc_get_string(prediction, &own, e));
@@ -111,8 +112,8 @@ static int read_case(ValidationCase *c, const DocNode *entry, const char *folder
     return find_reference(c, stated, references, e);
 }
 
-static int read_entries(CrossValidation *v, const DocNode *root, const char *folder, int fold,
-                        const char *references, Err *e)
+static int read_entries(CrossValidation *v, const DocNode *root, const char *folder, int fold, const char *references,
+                        Err *e)
 {
     const DocNode *entries = doc_find(root, "metric_per_case");
     if (!entries) return doc_error(root, e, "metric_per_case is missing");
@@ -139,9 +140,11 @@ static int read_fold(CrossValidation *v, const char *results, int fold, const ch
     char *summary = folder ? path_format(e, "%s/summary.json", folder) : NULL;
     int code = file_is_there(summary, &there, e);
     if (!code && !there)
-        code = err_set(e, ERR_VALUE, "%s: fold %d has not been validated (there is no fold_%d/validation/summary.json): "
+        code = err_set(e, ERR_VALUE,
+                       "%s: fold %d has not been validated (there is no fold_%d/validation/summary.json): "
                        "train it to its end, predict its validation cases (train PREPROCESSED %d -o %s --val-only), or "
-                       "choose other folds with -f", results, fold, fold, fold, results);
+                       "choose other folds with -f",
+                       results, fold, fold, fold, results);
     if (!code) code = doc_read(&doc, summary, e);
     if (!code) code = read_entries(v, doc.root, folder, fold, references, e);
     doc_free(&doc);
@@ -155,22 +158,21 @@ static int by_id(const void *a, const void *b)
     return strcmp(((const ValidationCase *)a)->id, ((const ValidationCase *)b)->id);
 }
 
-int cross_validation_read(CrossValidation *v, const char *results, const FoldList *folds,
-                          const char *references, Err *e)
+int cross_validation_read(CrossValidation *v, const char *results, const FoldList *folds, const char *references,
+                          Err *e)
 {
     *v = (CrossValidation){.has_probabilities = true, .own_references = !references};
     int code = 0;
-    for (int i = 0; i < folds->count && !code; i++)
-        code = read_fold(v, results, folds->numbers[i], references, e);
+    for (int i = 0; i < folds->count && !code; i++) code = read_fold(v, results, folds->numbers[i], references, e);
     if (!code && !v->count) code = err_set(e, ERR_VALUE, "%s: no validation case", results);
     if (!code) qsort(v->cases, (size_t)v->count, sizeof *v->cases, by_id);
     for (int i = 1; i < v->count && !code; i++)
         if (!by_id(&v->cases[i - 1], &v->cases[i]))
-            code = err_set(e, ERR_VALUE, "%s: case %s is in folds %d and %d: choose folds without a common case "
-                           "with -f", results, v->cases[i].id,
-                           v->cases[i - 1].fold, v->cases[i].fold);
-    for (int i = 0; i < folds->count && !code; i++)
-        code = validation_record_expect(v, results, folds->numbers[i], e);
+            code = err_set(e, ERR_VALUE,
+                           "%s: case %s is in folds %d and %d: choose folds without a common case "
+                           "with -f",
+                           results, v->cases[i].id, v->cases[i - 1].fold, v->cases[i].fold);
+    for (int i = 0; i < folds->count && !code; i++) code = validation_record_expect(v, results, folds->numbers[i], e);
     if (code) cross_validation_free(v);
     return code;
 }
@@ -216,8 +218,7 @@ int cross_validation_expect_same(const CrossValidation *a, const CrossValidation
                                  const char *second, Err *e)
 {
     for (int i = 0; i < a->count || i < b->count; i++) {
-        const ValidationCase *one = i < a->count ? &a->cases[i] : NULL,
-                             *other = i < b->count ? &b->cases[i] : NULL;
+        const ValidationCase *one = i < a->count ? &a->cases[i] : NULL, *other = i < b->count ? &b->cases[i] : NULL;
         if (one && other && !by_id(one, other) && one->fold == other->fold) continue;
         const char *id = !other || (one && by_id(one, other) < 0) ? one->id : other->id;
         return err_set(e, ERR_VALUE,
@@ -239,8 +240,8 @@ static int average_case(const Candidate *c, int index, Array *prediction, Err *e
     if (average_labels(&labels, folders, c->member_count, id, c->info, e)) return err_context(e, "case %s", id);
     const int code = array_new(prediction, DTYPE_I16, 3, labels.shape, e);
     for (int64_t i = 0; i < array_count(&labels) && !code; i++)
-        ((int16_t *)prediction->data)[i] = labels.dtype == DTYPE_U8 ? ((uint8_t *)labels.data)[i]
-                                                                    : (int16_t)((uint16_t *)labels.data)[i];
+        ((int16_t *)prediction->data)[i] =
+            labels.dtype == DTYPE_U8 ? ((uint8_t *)labels.data)[i] : (int16_t)((uint16_t *)labels.data)[i];
     array_free(&labels);
     return code;
 }
@@ -254,7 +255,8 @@ static int read_reference(Array *reference, const ValidationCase *one, Err *e)
     *reference = (Array){0};
     TRY(image_probe_labels(&found, one->reference, e));
     TRY(image_probe_labels(&expected, one->prediction, e));
-    if (fit_expect(grid_match(&found, &expected, &axes), &found, &expected, e)) return err_context(e, "case %s", one->id);
+    if (fit_expect(grid_match(&found, &expected, &axes), &found, &expected, e))
+        return err_context(e, "case %s", one->id);
     return image_read_labels_onto(reference, one->reference, &expected, e);
 }
 
@@ -267,8 +269,8 @@ static int load_case(void *context, int index, Array *reference, Array *predicti
     int code = c->member_count == 1 ? image_read_labels(prediction, NULL, one->prediction, e)
                                     : average_case(c, index, prediction, e);
     if (!code && memcmp(reference->shape, prediction->shape, 3 * sizeof *reference->shape))
-        code = err_set(e, ERR_SHAPE, "case %s: the prediction in %s has another shape than its reference %s",
-                       one->id, one->folder, one->reference);
+        code = err_set(e, ERR_SHAPE, "case %s: the prediction in %s has another shape than its reference %s", one->id,
+                       one->folder, one->reference);
     if (!code) return 0;
     array_free(reference);
     array_free(prediction);

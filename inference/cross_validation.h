@@ -12,21 +12,21 @@
 #include "plans/made_from.h"
 
 typedef struct ValidationCase {
-    char *id;          /* owned, like the others */
-    char *folder;      /* RESULTS/fold_F/validation */
-    char *prediction;  /* paths of label images */
+    char *id;         /* owned, like the others */
+    char *folder;     /* RESULTS/fold_F/validation */
+    char *prediction; /* paths of label images */
     char *reference;
     int fold;
 } ValidationCase;
 
 typedef struct CrossValidation {
-    ValidationCase *cases;   /* by id */
+    ValidationCase *cases; /* by id */
     int count;
-    bool has_probabilities;  /* of all cases */
-    bool own_references;     /* the references that the validation was scored against, not others */
-    MadeFrom weights;        /* per fold (fold_weights_key): hash of the weights that predicted it; without a record, of
+    bool has_probabilities; /* of all cases */
+    bool own_references;    /* the references that the validation was scored against, not others */
+    MadeFrom weights;       /* per fold (fold_weights_key): hash of the weights that predicted it; without a record, of
                               * checkpoint_final, if it exists */
-    MadeFrom precisions;     /* per fold ("3") with a recorded precision: "bf16" */
+    MadeFrom precisions;    /* per fold ("3") with a recorded precision: "bf16" */
 } CrossValidation;
 
 /* Lists the validated folds of the results, ascending, without fold_all, whose validation cases were trained on. folds is
@@ -36,8 +36,8 @@ int cross_validation_folds(FoldList *folds, const char *results, Err *e);
 /* references: a folder with the label images, or NULL: the paths in summary.json. Fails: ERR_IO, ERR_FORMAT, ERR_NOMEM;
  * ERR_VALUE for a case that is in two folds, a missing reference, a fold that was not validated, or a validation that does
  * not belong to the fold's present weights (inference/validation_record.h). */
-int cross_validation_read(CrossValidation *v, const char *results, const FoldList *folds,
-                          const char *references, Err *e);
+int cross_validation_read(CrossValidation *v, const char *results, const FoldList *folds, const char *references,
+                          Err *e);
 void cross_validation_free(CrossValidation *v);
 
 /* Adds "fp32: a fold 0, b folds 0, 1; bf16: a fold 1" if the folds of all results were predicted in different precisions,

@@ -25,12 +25,12 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     case 'd': option_once(state, "-d", text, &o->job.dataset); return 0;
     case 'p': option_once(state, "-p", text, &o->postprocessing); return 0;
     case ARGP_KEY_ARG:
-        if (o->job.folder_count == AVERAGE_MEMBERS)
-            argp_error(state, "more than %d folders", AVERAGE_MEMBERS);
+        if (o->job.folder_count == AVERAGE_MEMBERS) argp_error(state, "more than %d folders", AVERAGE_MEMBERS);
         o->job.folders[o->job.folder_count++] = text;
         return 0;
     case ARGP_KEY_END:
-        if (!o->job.folder_count) argp_error(state, "no FOLDER was given: expected folders that predict --save-probabilities wrote");
+        if (!o->job.folder_count)
+            argp_error(state, "no FOLDER was given: expected folders that predict --save-probabilities wrote");
         return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
@@ -74,10 +74,9 @@ int main(int argc, char **argv)
         .options = option_list,
         .parser = parse_option,
         .args_doc = "FOLDER FOLDER…",
-        .doc =
-            "Averages the probabilities that predict --save-probabilities wrote to each FOLDER and writes one "
-            "label image per case to the folder given by -o.\v"
-            "Exit status: 0 done, 1 some case failed, 2 wrong usage."};
+        .doc = "Averages the probabilities that predict --save-probabilities wrote to each FOLDER and writes one "
+               "label image per case to the folder given by -o.\v"
+               "Exit status: 0 done, 1 some case failed, 2 wrong usage."};
     Options o = {.common.takes = OPT_OUTPUT | OPT_QUIET | OPT_OVERWRITE};
     Err e = {0};
     program_begin("ensemble", false);

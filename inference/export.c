@@ -32,8 +32,7 @@ static int plan_axes(Exporter *x, const Plan *plan, const CaseProperties *p, Err
 {
     const PlanResampling *how = &plan->configuration.resampling_probabilities;
     const int apart = case_separate_axis_back(plan, p);
-    const int y_order = apart == 1 ? how->order_z : how->order,
-              x_order = apart == 2 ? how->order_z : how->order;
+    const int y_order = apart == 1 ? how->order_z : how->order, x_order = apart == 2 ? how->order_z : how->order;
     if (y_order > 1 || x_order > 1)
         return err_set(e, ERR_UNSUPPORTED, "resampling of probabilities with order %d: 0 and 1 are possible",
                        y_order > 1 ? y_order : x_order);

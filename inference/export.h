@@ -21,8 +21,8 @@ typedef struct Exporter Exporter;
 /* labels: uint8 or uint16 (Z,Y,X) of the file's shape, all 0, written row by row; borrowed like p, info and
  * probabilities (may be NULL) until exporter_free. Fails: ERR_UNSUPPORTED for a resampling order other than
  * 0 and 1; ERR_NOMEM. A row fails if the sink of probabilities fails. */
-int exporter_new(Exporter **x, const Plan *plan, const DatasetInfo *info, const CaseProperties *p,
-                 const Array *labels, const RowSink *probabilities, Err *e);
+int exporter_new(Exporter **x, const Plan *plan, const DatasetInfo *info, const CaseProperties *p, const Array *labels,
+                 const RowSink *probabilities, Err *e);
 void exporter_free(Exporter *x);
 RowSink exporter_sink(Exporter *x);
 

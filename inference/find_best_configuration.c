@@ -59,10 +59,10 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
 /* ---- candidates ---- */
 
 typedef struct Entry {
-    int results[2], member_count;   /* indices */
+    int results[2], member_count; /* indices */
     const CrossValidation *members[2];
     DiceScore score;
-    double dice;                    /* foreground mean over the labels that have a mean in all entries */
+    double dice; /* foreground mean over the labels that have a mean in all entries */
 } Entry;
 
 typedef struct Search {
@@ -71,7 +71,7 @@ typedef struct Search {
     Structures structures;
     FoldList folds;
     CrossValidation validations[CONFIGURATION_MODELS];
-    Entry *entries;                 /* single networks first */
+    Entry *entries; /* single networks first */
     int entry_count;
 } Search;
 
@@ -85,7 +85,8 @@ static void print_entry(const Search *s, const Entry *entry, bool is_best)
     const char *first = s->o->results[entry->results[0]];
     const char *second = entry->member_count > 1 ? s->o->results[entry->results[1]] : "", *plus = *second ? " + " : "";
     const int width = text_columns(first) + text_columns(plus) + text_columns(second);
-    printf("%s%s%s%*s %8.4f%s\n", first, plus, second, width < 60 ? 60 - width : 0, "", entry->dice, is_best ? "  <- best" : "");
+    printf("%s%s%s%*s %8.4f%s\n", first, plus, second, width < 60 ? 60 - width : 0, "", entry->dice,
+           is_best ? "  <- best" : "");
 }
 
 static int score_entry(Search *s, int first, int second, Err *e)
@@ -134,8 +135,10 @@ static int refuse_folds(const Search *s, const char *other, const FoldList *othe
     fold_list_text(others, &theirs);
     int code = text_check(&own, e) || text_check(&theirs, e) ? ERR_NOMEM : 0;
     if (!code)
-        code = err_set(e, ERR_VALUE, "%s has validated %s, %s %s: networks are compared on the same folds; train the missing "
-                       "folds, or choose folds that all have with -f", s->o->results[0], own.data, other, theirs.data);
+        code = err_set(e, ERR_VALUE,
+                       "%s has validated %s, %s %s: networks are compared on the same folds; train the missing "
+                       "folds, or choose folds that all have with -f",
+                       s->o->results[0], own.data, other, theirs.data);
     text_free(&own);
     text_free(&theirs);
     return code;
@@ -167,9 +170,11 @@ static int warn_of_precisions(const Search *s, Err *e)
     for (int i = 0; i < s->o->count; i++) has_probabilities |= s->validations[i].has_probabilities;
     const int code = cross_validation_precisions(&folds, s->validations, s->o->results, s->o->count, e);
     if (!code && folds.length)
-        program_warn("the validation cases were not all predicted in the same precision (%s), which affects the comparison "
-                     "too; predict all in one precision, fold by fold: train PREPROCESSED FOLD -o RESULTS --val-only --precision bf16 "
-                     "(or fp32)%s", folds.data, has_probabilities ? " --save-probabilities" : "");
+        program_warn(
+            "the validation cases were not all predicted in the same precision (%s), which affects the comparison "
+            "too; predict all in one precision, fold by fold: train PREPROCESSED FOLD -o RESULTS --val-only --precision bf16 "
+            "(or fp32)%s",
+            folds.data, has_probabilities ? " --save-probabilities" : "");
     text_free(&folds);
     return code;
 }
@@ -181,7 +186,8 @@ static int tell_cases(const Search *s, Err *e)
     const int cases = s->validations[0].count;
     fold_list_text(&s->folds, &folds);
     const int code = text_check(&folds, e);
-    if (!code && !s->o->common.quiet) program_say("compared by %s: %d case%s", folds.data, cases, cases == 1 ? "" : "s");
+    if (!code && !s->o->common.quiet)
+        program_say("compared by %s: %d case%s", folds.data, cases, cases == 1 ? "" : "s");
     text_free(&folds);
     return code;
 }
@@ -192,8 +198,7 @@ static int read_validations(Search *s, Err *e)
     TRY(choose_folds(s, e));
     for (int i = 0; i < o->count; i++) {
         TRY(cross_validation_read(&s->validations[i], o->results[i], &s->folds, o->references, e));
-        TRY(cross_validation_expect_same(&s->validations[0], &s->validations[i], o->results[0], o->results[i],
-                                         e));
+        TRY(cross_validation_expect_same(&s->validations[0], &s->validations[i], o->results[0], o->results[i], e));
     }
     TRY(tell_cases(s, e));
     return warn_of_precisions(s, e);
@@ -217,13 +222,11 @@ static int score_all(Search *s, Err *e)
     for (int i = 0; i < count; i++) TRY(score_entry(s, i, -1, e));
     for (int i = 0; i < count && !s->o->no_ensembles; i++) {
         if (count > 1 && !s->validations[i].has_probabilities)
-            program_warn(
-                "%s has no probabilities of the validation cases: left out of the pairs (train --val-only "
-                "--save-probabilities makes them)",
-                s->o->results[i]);
+            program_warn("%s has no probabilities of the validation cases: left out of the pairs (train --val-only "
+                         "--save-probabilities makes them)",
+                         s->o->results[i]);
         for (int k = i + 1; k < count; k++)
-            if (s->validations[i].has_probabilities && s->validations[k].has_probabilities)
-                TRY(score_pair(s, i, k, e));
+            if (s->validations[i].has_probabilities && s->validations[k].has_probabilities) TRY(score_pair(s, i, k, e));
     }
     return 0;
 }
@@ -236,7 +239,8 @@ static void warn_of_left_out(const Search *s, int structure, bool everywhere)
     if (everywhere) program_warn("label %s is in no validation case: it is left out of the means", name);
     else
         program_warn("label %s is in no reference of the validation cases, and only some networks predict it: it is "
-                     "left out of the means", name);
+                     "left out of the means",
+                     name);
 }
 
 static int compare_all(Search *s, Err *e)
@@ -244,8 +248,7 @@ static int compare_all(Search *s, Err *e)
     const DiceScore **scores = mem_alloc((size_t)s->entry_count * sizeof *scores, e);
     if (!scores) return ERR_NOMEM;
     for (int i = 0; i < s->entry_count; i++) scores[i] = &s->entries[i].score;
-    for (int i = 0; i < s->entry_count; i++)
-        s->entries[i].dice = dice_score_mean(scores[i], scores, s->entry_count);
+    for (int i = 0; i < s->entry_count; i++) s->entries[i].dice = dice_score_mean(scores[i], scores, s->entry_count);
     for (int k = 0; k < s->structures.count; k++) {
         int with_mean = 0;
         for (int i = 0; i < s->entry_count; i++) with_mean += !isnan(scores[i]->mean[k]);
@@ -295,8 +298,7 @@ static int choose(Search *s, Err *e)
     int code = postprocessing_choose(&c.postprocessing, &score, &s->structures, &cases, e);
     c.dice = score.foreground_mean;
     for (int i = 0; i < best->member_count && !code; i++)
-        code = configuration_add(&c, s->o->results[best->results[i]], &s->folds,
-                                 &best->members[i]->weights, e);
+        code = configuration_add(&c, s->o->results[best->results[i]], &s->folds, &best->members[i]->weights, e);
     for (int i = 0; i < s->o->count && !code; i++) code = names_add(&c.compared, s->o->results[i], e);
     if (!code) code = configuration_write(&c, s->o->common.output, e);
     if (!code) print_outcome(s, best, &c);
@@ -317,7 +319,8 @@ static int expect_configuration(const char *path, Err *e)
     if (!there) return 0;
     if (configuration_read(&old, path, &why))
         return err_set(e, why.code == ERR_NOMEM ? ERR_NOMEM : ERR_VALUE,
-                       "-o %s: this file exists already and is not an inference.yaml: give another name (%s)", path, why.text);
+                       "-o %s: this file exists already and is not an inference.yaml: give another name (%s)", path,
+                       why.text);
     configuration_free(&old);
     return 0;
 }

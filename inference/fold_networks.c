@@ -5,17 +5,15 @@
 #include "base/half.h"
 #include "base/memory.h"
 
-static int new_executor(Executor **x, const FoldNetworks *f, int fold, int batch, Parameters *parameters,
-                        Err *e)
+static int new_executor(Executor **x, const FoldNetworks *f, int fold, int batch, Parameters *parameters, Err *e)
 {
     const Graph *graph = f->models[fold].graph;
     Ref head;
-    if (!graph_find(graph, "head0", &head))
-        return err_set(e, ERR_UNSUPPORTED, "the network has no output head0");
+    if (!graph_find(graph, "head0", &head)) return err_set(e, ERR_UNSUPPORTED, "the network has no output head0");
     const Shape inputs[] = {{batch, f->tile_yx[0], f->tile_yx[1], f->channels},
                             {batch, f->tile_yx[0], f->tile_yx[1], 1}}; /* placeholder: the labels are not used */
-    const ExecutorOptions options = {.inputs = inputs, .outputs = &head, .output_count = 1,
-                                     .precision = f->precision, .device = f->device};
+    const ExecutorOptions options = {
+        .inputs = inputs, .outputs = &head, .output_count = 1, .precision = f->precision, .device = f->device};
     return executor_new(x, graph, parameters, &options, e);
 }
 
@@ -43,8 +41,7 @@ int fold_networks_prepare(FoldNetworks *f, int batch, Err *e)
     fold_networks_release(f);
     f->executors = mem_zalloc((size_t)f->count, sizeof *f->executors, e);
     if (!f->executors) return ERR_NOMEM;
-    for (int i = 0; i < f->count; i++)
-        TRY(new_executor(&f->executors[i], f, i, batch, f->models[i].parameters, e));
+    for (int i = 0; i < f->count; i++) TRY(new_executor(&f->executors[i], f, i, batch, f->models[i].parameters, e));
     TRY(make_memory(f, batch, e));
     f->batch = batch;
     return 0;
@@ -91,8 +88,7 @@ static void lay_side_by_side(const FoldNetworks *f)
     const size_t heads = (size_t)f->heads;
     for (int i = 0; i < f->count; i++)
         for (int64_t p = 0; p < pixels; p++)
-            memcpy(f->logits + (p * f->count + i) * f->heads, f->fold_logits[i] + p * f->heads,
-                   heads * sizeof(float));
+            memcpy(f->logits + (p * f->count + i) * f->heads, f->fold_logits[i] + p * f->heads, heads * sizeof(float));
 }
 
 static int run(void *context, Err *e)

@@ -14,17 +14,17 @@
 #include "network/executor/executor.h"
 
 typedef struct FoldNetworks {
-    const Model *models;      /* borrowed */
+    const Model *models; /* borrowed */
     int count, channels, heads;
     int64_t tile_yx[2];
     bool apart;
-    DType precision;          /* of the networks' arithmetic (network/executor/precision.h) */
-    int batch;                /* 0: not prepared */
-    const Device *device;     /* that they run on; NULL: the CPU */
-    Executor **executors;     /* one per fold; owned, like fold_logits and logits */
-    float *images;            /* (batch, tile_y, tile_x, channels): the first executor's */
-    float **fold_logits;      /* (batch, tile_y, tile_x, heads) of each fold: its executor's */
-    float *logits;            /* (batch, tile_y, tile_x, folds?, heads); NULL: the only executor's own */
+    DType precision;      /* of the networks' arithmetic (network/executor/precision.h) */
+    int batch;            /* 0: not prepared */
+    const Device *device; /* that they run on; NULL: the CPU */
+    Executor **executors; /* one per fold; owned, like fold_logits and logits */
+    float *images;        /* (batch, tile_y, tile_x, channels): the first executor's */
+    float **fold_logits;  /* (batch, tile_y, tile_x, heads) of each fold: its executor's */
+    float *logits;        /* (batch, tile_y, tile_x, folds?, heads); NULL: the only executor's own */
 } FoldNetworks;
 
 /* Makes the executors for `batch` tiles at a time; does nothing if they exist. Fails: as executor_new. */

@@ -89,7 +89,8 @@ static int parse_entry(FoldList *f, const char **at, bool *is_one, Err *e)
         *is_one = take_number(at, &last) && last >= first;
     }
     if (!*is_one) return 0;
-    if (last - first >= MOST) return err_set(e, ERR_VALUE, "folds %d to %d: at most %d are possible", first, last, MOST);
+    if (last - first >= MOST)
+        return err_set(e, ERR_VALUE, "folds %d to %d: at most %d are possible", first, last, MOST);
     for (int fold = first; fold <= last; fold++) TRY(fold_list_add(f, fold, e));
     return 0;
 }

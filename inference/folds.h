@@ -8,16 +8,16 @@
 
 #include "base/error.h"
 
-enum { FOLDS_LAST = 999999 };   /* the largest number of a fold */
+enum { FOLDS_LAST = 999999 }; /* the largest number of a fold */
 
 typedef struct FoldList {
-    int *numbers;   /* owned */
+    int *numbers; /* owned */
     int count;
 } FoldList;
 
 /* Fails: ERR_VALUE for a number above FOLDS_LAST or one that is in the list already; ERR_NOMEM. */
 int fold_list_add(FoldList *f, int fold, Err *e);
-int fold_list_copy(FoldList *to, const FoldList *from, Err *e);   /* `to` is new. Fails: ERR_NOMEM. */
+int fold_list_copy(FoldList *to, const FoldList *from, Err *e); /* `to` is new. Fails: ERR_NOMEM. */
 bool fold_list_has(const FoldList *f, int fold);
 void fold_list_free(FoldList *f);
 

@@ -113,9 +113,10 @@ static bool is_other_half(const char *name, const char *ending)
 {
     static const struct {
         const char *ending, *other;
-    } pairs[] = {{".hdr", ".img"}, {".hdr", ".img.gz"}, {".hdr.gz", ".img.gz"}, {".hdr.gz", ".img"}, {".img", ".hdr"},
-                 {".img", ".hdr.gz"}, {".img.gz", ".hdr.gz"}, {".img.gz", ".hdr"}, {".mhd", ".raw"}, {".mhd", ".zraw"},
-                 {".nhdr", ".raw"}, {".nhdr", ".raw.gz"}, {".tif", ".json"}, {".tiff", ".json"}};
+    } pairs[] = {{".hdr", ".img"},  {".hdr", ".img.gz"}, {".hdr.gz", ".img.gz"}, {".hdr.gz", ".img"},
+                 {".img", ".hdr"},  {".img", ".hdr.gz"}, {".img.gz", ".hdr.gz"}, {".img.gz", ".hdr"},
+                 {".mhd", ".raw"},  {".mhd", ".zraw"},   {".nhdr", ".raw"},      {".nhdr", ".raw.gz"},
+                 {".tif", ".json"}, {".tiff", ".json"}};
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
         if (!strcasecmp(ending, pairs[i].ending) && has_ending(name, pairs[i].other)) return true;
     return false;
@@ -138,9 +139,9 @@ static const char *plural(int count) { return count == 1 ? "" : "s"; }
 
 /* The entries of a folder that are not images with the model's ending. */
 typedef struct Others {
-    InputNames files, folders, image_folders;  /* image_folders: imagesTr, imagesTs … of a dataset */
-    const char *ending;        /* of the first image of another format, borrowed; NULL: there is none */
-    int images;                /* with this ending */
+    InputNames files, folders, image_folders; /* image_folders: imagesTr, imagesTs … of a dataset */
+    const char *ending;                       /* of the first image of another format, borrowed; NULL: there is none */
+    int images;                               /* with this ending */
 } Others;
 
 static int list_others(Others *o, const char *path, const FileList *names, const char *ending, Err *e)
@@ -178,13 +179,16 @@ static int refuse_folder(const char *path, Others *o, const char *ending, Err *e
                        "these are images of the same kind, give the files, not the folder: -i %s/*%s",
                        path, ending, o->images, o->ending, plural(o->images), path, o->ending);
     if (o->folders.count)
-        return err_set(e, ERR_VALUE, "%s: there is no image with the ending %s, but the folder%s %s: give this folder, or "
-                       "several with one -i for each", path, ending, plural((o->image_folders.count ? &o->image_folders : &o->folders)->count),
+        return err_set(e, ERR_VALUE,
+                       "%s: there is no image with the ending %s, but the folder%s %s: give this folder, or "
+                       "several with one -i for each",
+                       path, ending, plural((o->image_folders.count ? &o->image_folders : &o->folders)->count),
                        input_names_end(o->image_folders.count ? &o->image_folders : &o->folders));
     if (o->files.count)
-        return err_set(e, ERR_VALUE, "%s: there is no image with the ending %s, but %d other file%s (%s): expected "
-                       "CASE_0000%s …", path, ending, o->files.count, plural(o->files.count), input_names_end(&o->files),
-                       ending);
+        return err_set(e, ERR_VALUE,
+                       "%s: there is no image with the ending %s, but %d other file%s (%s): expected "
+                       "CASE_0000%s …",
+                       path, ending, o->files.count, plural(o->files.count), input_names_end(&o->files), ending);
     return err_set(e, ERR_VALUE, "%s: the folder is empty: expected images CASE_0000%s …", path, ending);
 }
 

@@ -9,17 +9,17 @@
 #include "data/faults.h"
 #include "plans/dataset_json.h"
 
-enum { INPUT_WHOLE = -1 };     /* a file that holds all channels of its case */
+enum { INPUT_WHOLE = -1 }; /* a file that holds all channels of its case */
 
 typedef struct InputFile {
-    char *path;                /* owned */
-    const char *name;          /* within path */
-    int name_length;           /* of the name without its ending */
-    int stem_length;           /* of the name without its ending and _0001 */
-    int number;                /* 1 for _0001; INPUT_WHOLE if the name has no number */
-    int channel;               /* set by input_files_classify: INPUT_WHOLE, or number */
-    int folder;                /* index of the folder it was found in; -1: the file itself was given */
-    uint64_t device, inode;    /* 0, 0: does not exist */
+    char *path;             /* owned */
+    const char *name;       /* within path */
+    int name_length;        /* of the name without its ending */
+    int stem_length;        /* of the name without its ending and _0001 */
+    int number;             /* 1 for _0001; INPUT_WHOLE if the name has no number */
+    int channel;            /* set by input_files_classify: INPUT_WHOLE, or number */
+    int folder;             /* index of the folder it was found in; -1: the file itself was given */
+    uint64_t device, inode; /* 0, 0: does not exist */
 } InputFile;
 
 typedef struct InputFiles {
@@ -34,7 +34,8 @@ typedef struct InputNames {
 } InputNames;
 
 void input_names_add(InputNames *n, const char *name);
-const char *input_names_end(InputNames *n);    /* "a, b, c", or "a, b, c, d, e and 12 more"; to be called once, at the end */
+const char *input_names_end(
+    InputNames *n); /* "a, b, c", or "a, b, c, d, e and 12 more"; to be called once, at the end */
 
 /* Adds the image files of a folder, or a single file and the other channels beside it. index: of the path. Fails: as
  * inputs_list. */

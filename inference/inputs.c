@@ -43,8 +43,7 @@ static void check_folder(InputFiles *f, int index, const char *path, int channel
 {
     InputNames dropped = {0}, whole = {0}, beyond = {0};
     bool has_channels = false;
-    for (int i = 0; i < f->count; i++)
-        has_channels |= f->files[i].folder == index && f->files[i].channel == 0;
+    for (int i = 0; i < f->count; i++) has_channels |= f->files[i].folder == index && f->files[i].channel == 0;
     for (int i = 0; i < f->count; i++) {
         InputFile *file = &f->files[i];
         if (file->folder != index || file->channel != INPUT_WHOLE) continue;
@@ -61,8 +60,9 @@ static void check_folder(InputFiles *f, int index, const char *path, int channel
             "a folder with only them");
     warn_of(warnings, &whole, path, "without a channel number (_0000): each is a case of its whole name");
     warn_of(warnings, &beyond, path,
-            channels == 1 ? "with a number above that of the model's only channel (_0000): each is a case of its whole name"
-                          : "with a number above those of the model's channels: each is a case of its whole name");
+            channels == 1
+                ? "with a number above that of the model's only channel (_0000): each is a case of its whole name"
+                : "with a number above those of the model's channels: each is a case of its whole name");
 }
 
 /* Removes the files without a path from the list. */
@@ -111,20 +111,18 @@ static bool is_double(InputCase *c, const InputFile *last, const InputFile *file
     if (last->channel == file->channel && file->channel == INPUT_WHOLE)
         set_fault(c, e, "it has two files: %s and %s; omit one", last->path, file->path);
     else if (last->channel == file->channel)
-        set_fault(c, e, "its channel %d has two files: %s and %s; omit one", file->channel, last->path,
-                  file->path);
+        set_fault(c, e, "its channel %d has two files: %s and %s; omit one", file->channel, last->path, file->path);
     else if (last->channel == INPUT_WHOLE)
-        set_fault(c, e, "all its channels are in %s, and one of them also in %s; omit one", last->path,
-                  file->path);
+        set_fault(c, e, "all its channels are in %s, and one of them also in %s; omit one", last->path, file->path);
     return false;
 }
 
 static void expect_channel(InputCase *c, const InputFile *file, int channel, const DatasetInfo *info, Err *e)
 {
     if (file->channel == INPUT_WHOLE || file->channel == channel) return;
-    set_fault(c, e, "channel %d (%s) is missing: expected %.*s_%04d%s beside %s", channel,
-              info->channel_names[channel], (int)(file->name - file->path) + file->stem_length, file->path, channel,
-              file->name + file->name_length, file->name);
+    set_fault(c, e, "channel %d (%s) is missing: expected %.*s_%04d%s beside %s", channel, info->channel_names[channel],
+              (int)(file->name - file->path) + file->stem_length, file->path, channel, file->name + file->name_length,
+              file->name);
 }
 
 /* Makes a case of files with the same id and takes ownership of their paths. */

@@ -12,14 +12,14 @@
 #include "data/dataset.h"
 
 typedef struct InputCase {
-    Case files;      /* its label is NULL */
-    char *fault;     /* the reason, with the files' names, if it cannot be predicted; NULL */
+    Case files;  /* its label is NULL */
+    char *fault; /* the reason, with the files' names, if it cannot be predicted; NULL */
 } InputCase;
 
 typedef struct InputList {
-    InputCase *cases;      /* sorted by id, each id once */
+    InputCase *cases; /* sorted by id, each id once */
     int count;
-    FaultList warnings;    /* about files that are not used, or used in another way than their names suggest */
+    FaultList warnings; /* about files that are not used, or used in another way than their names suggest */
 } InputList;
 
 /* info: of the model: its channels, and the ending of images in folders (small or capital letters). list is new. Time:

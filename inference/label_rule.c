@@ -13,8 +13,7 @@ static void softmax(float *out, const float *in, int heads)
     for (int h = 0; h < heads; h++) out[h] /= sum;
 }
 
-void probabilities_of_logits(float *probabilities, const float *logits, int64_t pixels,
-                             const DatasetInfo *info)
+void probabilities_of_logits(float *probabilities, const float *logits, int64_t pixels, const DatasetInfo *info)
 {
     const int heads = dataset_head_count(info);
     for (int64_t i = 0; i < pixels * heads; i += heads) {
@@ -45,8 +44,7 @@ void labels_of_logits(uint16_t *labels, const float *logits, int64_t pixels, con
 
 static float itself(float probability) { return probability; }
 
-void labels_of_probabilities(uint16_t *labels, const float *probabilities, int64_t pixels,
-                             const DatasetInfo *info)
+void labels_of_probabilities(uint16_t *labels, const float *probabilities, int64_t pixels, const DatasetInfo *info)
 {
     labels_of(labels, probabilities, pixels, info, itself);
 }

@@ -12,13 +12,11 @@
 #include "preprocess/volume.h"
 
 /* probabilities (pixels, heads) of logits of the same shape; both may be the same array. */
-void probabilities_of_logits(float *probabilities, const float *logits, int64_t pixels,
-                             const DatasetInfo *info);
+void probabilities_of_logits(float *probabilities, const float *logits, int64_t pixels, const DatasetInfo *info);
 
 /* The pixels' labels by their logits, or by their probabilities (pixels, heads). */
 void labels_of_logits(uint16_t *labels, const float *logits, int64_t pixels, const DatasetInfo *info);
-void labels_of_probabilities(uint16_t *labels, const float *probabilities, int64_t pixels,
-                             const DatasetInfo *info);
+void labels_of_probabilities(uint16_t *labels, const float *probabilities, int64_t pixels, const DatasetInfo *info);
 
 /* Probabilities (heads) of a pixel outside the predicted box: 1 for the background. */
 void probabilities_outside(float *probabilities, const DatasetInfo *info);

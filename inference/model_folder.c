@@ -94,7 +94,7 @@ static int look_above(ModelFolder *f, const char *path, bool *found, Err *e)
 /* ---- a path above a results folder ---- */
 
 typedef struct Search {
-    char *first;      /* the first results folder found; owned */
+    char *first; /* the first results folder found; owned */
     Text names;
     int count;
 } Search;
@@ -115,7 +115,7 @@ static int look_into(Search *s, const char *path, int levels, Err *e)
 
 static int search_below(Search *s, const char *folder, int levels, Err *e)
 {
-    enum { MOST = 1000 };   /* a folder with more entries is not searched: results are in small ones */
+    enum { MOST = 1000 }; /* a folder with more entries is not searched: results are in small ones */
     FileList names;
     Err unreadable;
     if (file_list(&names, folder, &unreadable)) return 0;
@@ -131,12 +131,12 @@ static int search_below(Search *s, const char *folder, int levels, Err *e)
 
 static int look_below(ModelFolder *f, const char *path, bool *found, Err *e)
 {
-    enum { LEVELS = 2 };   /* nnUNet_results/Dataset/Trainer__Plans__2d */
+    enum { LEVELS = 2 }; /* nnUNet_results/Dataset/Trainer__Plans__2d */
     Search s = {0};
     int code = search_below(&s, path, LEVELS, e);
     if (!code && s.count > 1)
-        code = err_set(e, ERR_VALUE, "%s holds %d results folders: give one of them (%s%s)", path, s.count, s.names.data,
-                       s.count > 8 ? " …" : "");
+        code = err_set(e, ERR_VALUE, "%s holds %d results folders: give one of them (%s%s)", path, s.count,
+                       s.names.data, s.count > 8 ? " …" : "");
     *found = !code && s.count == 1;
     if (*found) {
         f->results = s.first;
@@ -152,8 +152,13 @@ static int look_below(ModelFolder *f, const char *path, bool *found, Err *e)
 
 static int refuse_folder(const char *path, Err *e)
 {
-    static const char *const preprocessed[] = {"dataset_fingerprint.yaml", "dataset_fingerprint.json", "gt_segmentations",
-                                               "nnUNetPlans.json", "splits_final.yaml", "splits_final.json", NULL};
+    static const char *const preprocessed[] = {"dataset_fingerprint.yaml",
+                                               "dataset_fingerprint.json",
+                                               "gt_segmentations",
+                                               "nnUNetPlans.json",
+                                               "splits_final.yaml",
+                                               "splits_final.json",
+                                               NULL};
     static const char *const raw[] = {"imagesTr", "labelsTr", "imagesTs", NULL};
     static const char meant[] = "expected the results folder of train (it holds plans.yaml and fold_0 …)";
     bool is_raw, is_preprocessed, has_plan;
@@ -167,11 +172,13 @@ static int refuse_folder(const char *path, Err *e)
     if (is_preprocessed) return err_set(e, ERR_VALUE, "%s is a folder of preprocessed cases: %s", path, meant);
     if (is_raw) return err_set(e, ERR_VALUE, "%s is a raw dataset: %s", path, meant);
     if (has_plan)
-        return err_set(e, ERR_VALUE, "%s: there is a plan, but no fold: finish a training first (train … 0 -o %s)", path,
-                       path);
+        return err_set(e, ERR_VALUE, "%s: there is a plan, but no fold: finish a training first (train … 0 -o %s)",
+                       path, path);
     if (fold_count)
-        return err_set(e, ERR_VALUE, "%s: there are folds, but no plans.yaml (nnU-Net: plans.json), which train wrote beside "
-                       "them: put it back", path);
+        return err_set(e, ERR_VALUE,
+                       "%s: there are folds, but no plans.yaml (nnU-Net: plans.json), which train wrote beside "
+                       "them: put it back",
+                       path);
     return err_set(e, ERR_VALUE, "%s: there is no model: %s, or inference.yaml", path, meant);
 }
 
@@ -224,8 +231,10 @@ static int find_by_file(ModelFolder *f, const char *path, Err *e)
     for (int i = 0; parts[i]; i++) {
         if (strcmp(path_base(path), parts[i])) continue;
         const int length = (int)(path_base(path) - path);
-        return err_set(e, ERR_VALUE, "%s: expected a results folder, or inference.yaml: give the folder %.*s if it holds "
-                       "trained folds", path, length ? length : 1, length ? path : ".");
+        return err_set(e, ERR_VALUE,
+                       "%s: expected a results folder, or inference.yaml: give the folder %.*s if it holds "
+                       "trained folds",
+                       path, length ? length : 1, length ? path : ".");
     }
     if (path_ends_with(path, ".yaml") || path_ends_with(path, ".yml") || path_ends_with(path, ".json")) return 0;
     return err_set(e, ERR_VALUE, "%s: expected a results folder of train, or inference.yaml", path);

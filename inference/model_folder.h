@@ -12,13 +12,13 @@
 
 #include "base/error.h"
 
-enum { MODEL_ANY_FOLD = -2 };  /* the path does not name a fold */
+enum { MODEL_ANY_FOLD = -2 }; /* the path does not name a fold */
 
 typedef struct ModelFolder {
-    char *results;         /* the results folder; NULL: path is an inference.yaml */
-    int fold;              /* from the path; SPLITS_FOLD_ALL for `all`; MODEL_ANY_FOLD */
-    char *checkpoint;      /* "best", if the path names one; NULL */
-    bool is_other;         /* results is another folder than path, or the path names only a part of it: the user should know */
+    char *results;    /* the results folder; NULL: path is an inference.yaml */
+    int fold;         /* from the path; SPLITS_FOLD_ALL for `all`; MODEL_ANY_FOLD */
+    char *checkpoint; /* "best", if the path names one; NULL */
+    bool is_other; /* results is another folder than path, or the path names only a part of it: the user should know */
 } ModelFolder;
 
 /* f is new. Fails: ERR_IO if something cannot be read; ERR_VALUE if there is no model or several, with what the path is

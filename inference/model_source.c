@@ -42,8 +42,8 @@ static int add_way_out(Text *text, const ModelSource *s, int fold, Err *e)
     }
     mem_free(path);
     if (!strcmp(s->checkpoint, "final"))
-        text_add(text, "%s finish the training (train … %s -o %s --continue)", path ? ", or" : ":", fold_name(folder, fold),
-                 s->results);
+        text_add(text, "%s finish the training (train … %s -o %s --continue)", path ? ", or" : ":",
+                 fold_name(folder, fold), s->results);
     return text_check(text, e);
 }
 
@@ -61,9 +61,10 @@ static int refuse_fold(const ModelSource *s, int fold, const FoldList *there, Er
                            text.data ? text.data : "");
     } else {
         if (there->count) fold_list_text(there, &text);
-        code = err_set(e, ERR_VALUE, "%s: there is no fold_%s, only %s: train it first, or name others with -f "
-                       "(in an inference.yaml: under folds)", s->results,
-                       name, there->count ? text.data : "no fold at all");
+        code = err_set(e, ERR_VALUE,
+                       "%s: there is no fold_%s, only %s: train it first, or name others with -f "
+                       "(in an inference.yaml: under folds)",
+                       s->results, name, there->count ? text.data : "no fold at all");
     }
     text_free(&text);
     return code;
@@ -97,10 +98,11 @@ static int refuse_results(const ModelSource *s, const FoldList *there, Err *e)
 {
     Text text = {0};
     if (!there->count)
-        return err_set(e, ERR_VALUE,
-                       "%s: there is no fold: expected a results folder of train, with fold_0/checkpoint_%s.safetensors "
-                       "and other files",
-                       s->results, s->checkpoint);
+        return err_set(
+            e, ERR_VALUE,
+            "%s: there is no fold: expected a results folder of train, with fold_0/checkpoint_%s.safetensors "
+            "and other files",
+            s->results, s->checkpoint);
     fold_list_text(there, &text);
     text_add(&text, " %s no checkpoint_%s", there->count == 1 ? "has" : "have", s->checkpoint);
     int code = add_way_out(&text, s, there->numbers[0], e);

@@ -16,11 +16,11 @@
 #include "plans/plan.h"
 
 typedef struct ModelSource {
-    char *results;         /* the folder; owned, as all below */
-    char *checkpoint;      /* "final", "best" or "latest" */
-    FoldList folds;        /* those that predict together */
-    char **paths;          /* of their checkpoints */
-    FoldList unused;       /* folds without this checkpoint; fold_all if there are others */
+    char *results;    /* the folder; owned, as all below */
+    char *checkpoint; /* "final", "best" or "latest" */
+    FoldList folds;   /* those that predict together */
+    char **paths;     /* of their checkpoints */
+    FoldList unused;  /* folds without this checkpoint; fold_all if there are others */
     Plan plan;
     DatasetInfo info;
     bool has_info;

@@ -12,8 +12,8 @@ bool output_file_is_meant(const char *output) { return image_ending(output) && !
 
 const char *output_file_unknown(const char *output)
 {
-    static const char *const endings[] = {".gz", ".zip", ".jpg", ".jpeg", ".gif", ".webp", ".dcm", ".mgz", ".mgh", ".mnc",
-                                          ".npy", ".npz", ".vtk", ".stl", NULL};
+    static const char *const endings[] = {".gz",  ".zip", ".jpg", ".jpeg", ".gif", ".webp", ".dcm", ".mgz",
+                                          ".mgh", ".mnc", ".npy", ".npz",  ".vtk", ".stl",  NULL};
     if (image_ending(output) || file_is_folder(output)) return NULL;
     for (int i = 0; endings[i]; i++)
         if (path_ends_with(output, endings[i])) return endings[i];
@@ -75,8 +75,10 @@ int output_file_expect_format(const char *path, const Case *c, Err *e)
     if (!holds_one_slice(image_ending(path))) return 0;
     TRY(image_probe(&g, &channels, c->images[0], e));
     if (g.shape_zyx[0] == 1) return 0;
-    return err_set(e, ERR_SHAPE, "%s: a picture cannot store the %lld slices of %s: give a file of another format, such as "
-                   "-o seg%s", path, (long long)g.shape_zyx[0], c->images[0], image_ending(c->images[0]));
+    return err_set(e, ERR_SHAPE,
+                   "%s: a picture cannot store the %lld slices of %s: give a file of another format, such as "
+                   "-o seg%s",
+                   path, (long long)g.shape_zyx[0], c->images[0], image_ending(c->images[0]));
 }
 
 /* Makes the folder and checks that files can be written there, by a temporary file. */

@@ -9,7 +9,7 @@
 
 /* Names of the output files of a case. */
 typedef struct CaseOutputs {
-    const char *names[3];   /* owned */
+    const char *names[3]; /* owned */
     int count;
 } CaseOutputs;
 
@@ -68,8 +68,10 @@ int output_folder_open(OutputFolder *f, const char *path, const char *ending, bo
     int code = f->ending ? prediction_record_open(&f->record, path, made_from, replace, e) : ERR_NOMEM;
     if (code == ERR_FORMAT) {
         const Err damage = *e;
-        err_set(e, ERR_FORMAT, "%s; so it is not known what these predictions were made from: give another folder "
-                "with -o, or replace them with --overwrite", damage.text);
+        err_set(e, ERR_FORMAT,
+                "%s; so it is not known what these predictions were made from: give another folder "
+                "with -o, or replace them with --overwrite",
+                damage.text);
     }
     if (!code && prediction_record_is_other(f->record, &differences)) code = refuse_other(f, &differences, e);
     text_free(&differences);
@@ -136,8 +138,8 @@ static int expect_no_input(const Decision *d, int index, const CaseOutputs *outp
         char *path;
         TRY(find_input(&path, d, outputs->names[i], e));
         if (!path) continue;
-        err_set(&fault, ERR_VALUE, "its labels would replace %s, which belongs to an image: give another folder with -o",
-                path);
+        err_set(&fault, ERR_VALUE,
+                "its labels would replace %s, which belongs to an image: give another folder with -o", path);
         mem_free(path);
         return fail_case(d, index, &fault);
     }
@@ -181,8 +183,7 @@ static int refuse_changed(const Decision *d, int index, const char *name)
 
 static void note_foreign(Foreign *foreign, const OutputFolder *f, const char *name)
 {
-    if (!foreign->count++)
-        err_set(&foreign->first, ERR_VALUE, "%s/%s", f->path, name);
+    if (!foreign->count++) err_set(&foreign->first, ERR_VALUE, "%s/%s", f->path, name);
 }
 
 static int look_at_case(Decision *d, int index, bool *made, Err *e)
@@ -196,7 +197,8 @@ static int look_at_case(Decision *d, int index, bool *made, Err *e)
     const bool is_wanted = !code && d->cases->fates[index] == CASE_WANTED;
     if (is_wanted) code = prediction_record_look(d->f->record, id, outputs.names, outputs.count, &state, &which, e);
     *made = is_wanted && !code;
-    if (!*made) ;
+    if (!*made)
+        ;
     else if (state == OUTPUT_WHOLE) code = compare_inputs(d, index, made, e);
     else if (state == OUTPUT_CHANGED) code = refuse_changed(d, index, which);
     else if (state == OUTPUT_FOREIGN) note_foreign(&d->foreign, d->f, which);
@@ -208,12 +210,13 @@ static int look_at_case(Decision *d, int index, bool *made, Err *e)
 
 static int refuse_foreign(const Foreign *foreign, const OutputFolder *f, Err *e)
 {
-    return err_set(e, ERR_VALUE,
-                   "%d file%s with names of outputs %s there already, and %s/%s does not record that predict made %s; the first is "
-                   "%s: give another folder with -o, or replace %s with --overwrite",
-                   foreign->count, foreign->count == 1 ? "" : "s", foreign->count == 1 ? "is" : "are", f->path,
-                   PREDICTION_RECORD_NAME, foreign->count == 1 ? "it" : "them", foreign->first.text,
-                   foreign->count == 1 ? "it" : "them");
+    return err_set(
+        e, ERR_VALUE,
+        "%d file%s with names of outputs %s there already, and %s/%s does not record that predict made %s; the first is "
+        "%s: give another folder with -o, or replace %s with --overwrite",
+        foreign->count, foreign->count == 1 ? "" : "s", foreign->count == 1 ? "is" : "are", f->path,
+        PREDICTION_RECORD_NAME, foreign->count == 1 ? "it" : "them", foreign->first.text,
+        foreign->count == 1 ? "it" : "them");
 }
 
 static int decide(Decision *d, bool *made, Err *e)
@@ -232,10 +235,10 @@ static int decide(Decision *d, bool *made, Err *e)
     }
     const int left = prediction_record_dropped(d->f->record);
     if (left)
-        prediction_tell(d->o, TELL_WARNING,
-                        "%s: %d other case%s in it %s made by another model or with other options; %s no longer recorded",
-                        d->f->path, left, left == 1 ? "" : "s", left == 1 ? "was" : "were",
-                        left == 1 ? "it is" : "they are");
+        prediction_tell(
+            d->o, TELL_WARNING,
+            "%s: %d other case%s in it %s made by another model or with other options; %s no longer recorded",
+            d->f->path, left, left == 1 ? "" : "s", left == 1 ? "was" : "were", left == 1 ? "it is" : "they are");
     return 0;
 }
 

@@ -14,10 +14,10 @@
 #include "inference/prediction_record.h"
 
 typedef struct OutputFolder {
-    const char *path;            /* borrowed */
-    char *ending;                /* owned */
-    bool probabilities;          /* written for every case too */
-    bool replace;                /* --overwrite */
+    const char *path;   /* borrowed */
+    char *ending;       /* owned */
+    bool probabilities; /* written for every case too */
+    bool replace;       /* --overwrite */
     PredictionRecord *record;
 } OutputFolder;
 
@@ -31,7 +31,7 @@ int output_folder_open(OutputFolder *f, const char *path, const char *ending, bo
  * ERR_IO; ERR_VALUE if a file with an output's name exists that predict did not write. */
 int output_folder_decide(OutputFolder *f, PredictionCases *c, bool *made, const PredictionOptions *o, Err *e);
 
-char *output_folder_labels(const OutputFolder *f, const char *id, Err *e);   /* the path; the caller's; NULL */
+char *output_folder_labels(const OutputFolder *f, const char *id, Err *e); /* the path; the caller's; NULL */
 
 /* Record a case that was predicted, or that failed. Fail: as prediction_record_done. */
 int output_folder_done(OutputFolder *f, PredictionCases *c, int index, Err *e);

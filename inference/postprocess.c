@@ -51,8 +51,7 @@ static void mark_labels(uint8_t *mask, const Array *labels, const PostprocessSte
 {
     uint8_t wanted[LABEL_VALUES] = {0};
     for (int i = 0; i < step->label_count; i++) wanted[step->labels[i] & (LABEL_VALUES - 1)] = 1;
-    for (int64_t i = 0; i < array_count(labels); i++)
-        mask[i] = wanted[label_at(labels, i) & (LABEL_VALUES - 1)];
+    for (int64_t i = 0; i < array_count(labels); i++) mask[i] = wanted[label_at(labels, i) & (LABEL_VALUES - 1)];
 }
 
 /* Clears the voxels of all components but the largest. */
@@ -90,8 +89,10 @@ int postprocessing_expect_labels(const Postprocessing *p, const DatasetInfo *inf
     for (int i = 0; i < p->count; i++)
         for (int k = 0; k < p->steps[i].label_count; k++)
             if (!dataset_knows_value(info, p->steps[i].labels[k]))
-                return err_set(e, ERR_VALUE, "the post-processing has label %d, and the labels of %s go up to %d: it was "
-                               "chosen for another dataset", p->steps[i].labels[k], source, info->max_value);
+                return err_set(e, ERR_VALUE,
+                               "the post-processing has label %d, and the labels of %s go up to %d: it was "
+                               "chosen for another dataset",
+                               p->steps[i].labels[k], source, info->max_value);
     return 0;
 }
 
@@ -104,9 +105,9 @@ int postprocessing_apply(const Postprocessing *p, Array *labels, Err *e)
 int64_t postprocessing_bytes(const Postprocessing *p, const int64_t shape_zyx[3])
 {
     const int64_t voxels = shape_zyx[0] * shape_zyx[1] * shape_zyx[2];
-    const int64_t sizes = (voxels / 2 + 2) * (int64_t)sizeof(int64_t); /* at most every second voxel is a component of its own */
-    const int64_t maps = voxels * (int64_t)(sizeof(uint8_t) + sizeof(int32_t)),
-                  runs = components_bytes(shape_zyx);
+    const int64_t sizes =
+        (voxels / 2 + 2) * (int64_t)sizeof(int64_t); /* at most every second voxel is a component of its own */
+    const int64_t maps = voxels * (int64_t)(sizeof(uint8_t) + sizeof(int32_t)), runs = components_bytes(shape_zyx);
     if (!p->count) return 0;
     return runs > sizes ? maps + runs : maps + sizes;
 }
@@ -128,8 +129,7 @@ void postprocessing_put(const Postprocessing *p, DocWriter *w, const char *key)
 static int get_step(Postprocessing *p, const DocNode *node, Err *e)
 {
     TRY(doc_expect(node, DOC_SEQUENCE, e));
-    int *labels = mem_alloc((size_t)node->count * sizeof *labels, e), count = 0,
-        code = labels ? 0 : ERR_NOMEM;
+    int *labels = mem_alloc((size_t)node->count * sizeof *labels, e), count = 0, code = labels ? 0 : ERR_NOMEM;
     for (const DocNode *n = node->first; n && !code; n = n->next) {
         int64_t value = 0;
         code = doc_get_int(n, 1, LABEL_VALUES - 1, &value, e);
@@ -145,8 +145,7 @@ int postprocessing_get(Postprocessing *p, const DocNode *node, Err *e)
 {
     *p = (Postprocessing){0};
     TRY(doc_expect(node, DOC_SEQUENCE, e));
-    if (node->count > MAX_STEPS)
-        return doc_error(node, e, "%d steps, at most %d are possible", node->count, MAX_STEPS);
+    if (node->count > MAX_STEPS) return doc_error(node, e, "%d steps, at most %d are possible", node->count, MAX_STEPS);
     int code = 0;
     for (const DocNode *n = node->first; n && !code; n = n->next) code = get_step(p, n, e);
     if (code) postprocessing_free(p);

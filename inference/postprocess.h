@@ -19,13 +19,13 @@ typedef struct PostprocessStep {
 } PostprocessStep;
 
 typedef struct Postprocessing {
-    PostprocessStep *steps;   /* owned, with their labels */
+    PostprocessStep *steps; /* owned, with their labels */
     int count;
 } Postprocessing;
 
 /* labels (label_count) copied. Fails: ERR_NOMEM. */
 int postprocessing_add(Postprocessing *p, const int *labels, int label_count, Err *e);
-void postprocessing_drop(Postprocessing *p);   /* the last step */
+void postprocessing_drop(Postprocessing *p); /* the last step */
 void postprocessing_free(Postprocessing *p);
 
 /* Checks that every label of the steps is one of the dataset. source: results folder or file of the labels, for the

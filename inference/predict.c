@@ -15,26 +15,34 @@
 
 typedef struct Options {
     CommonOptions common;
-    const char **inputs;      /* prediction.input_count paths; room for as many as there are arguments */
-    const char *model;        /* a results folder, or inference.yaml */
+    const char **inputs; /* prediction.input_count paths; room for as many as there are arguments */
+    const char *model;   /* a results folder, or inference.yaml */
     const char *postprocessing;
     FoldList folds;
     PredictionOptions prediction;
 } Options;
 
 enum {
-    KEY_TTA = 0x100, KEY_NO_TTA, KEY_STEP, KEY_CHECKPOINT, KEY_PROBABILITIES, KEY_POSTPROCESSING, KEY_MEMORY,
+    KEY_TTA = 0x100,
+    KEY_NO_TTA,
+    KEY_STEP,
+    KEY_CHECKPOINT,
+    KEY_PROBABILITIES,
+    KEY_POSTPROCESSING,
+    KEY_MEMORY,
     KEY_EXPLAIN
 };
 
 static const struct argp_option option_list[] = {
     {"input", 'i', "PATH", 0, "Folder of images (CASE_0000.nii.gz …), or an image; may be repeated", 0},
-    {"model", 'm', "RESULTS", 0, "Results folder of train or of nnU-Net, or inference.yaml of find_best_configuration", 0},
+    {"model", 'm', "RESULTS", 0, "Results folder of train or of nnU-Net, or inference.yaml of find_best_configuration",
+     0},
     {"folds", 'f', "0,1,2", 0, "Folds to average: 0-4,7 or all (default: all numbered ones that exist)", 0},
     {"checkpoint", KEY_CHECKPOINT, "NAME", 0, "Which checkpoint of each fold: final (default), best or latest", 0},
     {"tta", KEY_TTA, NULL, 0, "Average over mirrored predictions: slower (default: as in the plan)", 0},
     {"no-tta", KEY_NO_TTA, NULL, 0, "Do not average over mirrored predictions", 0},
-    {"step", KEY_STEP, "TILES", 0, "Step of the sliding window, as a fraction of the patch size (default: the plan's, 0.5)", 0},
+    {"step", KEY_STEP, "TILES", 0,
+     "Step of the sliding window, as a fraction of the patch size (default: the plan's, 0.5)", 0},
     {"save-probabilities", KEY_PROBABILITIES, NULL, 0,
      "Write CASE.npy too, float32 (Z,Y,X,classes) in the plan's order of axes, with CASE.yaml and "
      "dataset.json",
@@ -49,8 +57,7 @@ static const struct argp_option option_list[] = {
 static void parse_folds(Options *o, const char *text, struct argp_state *state)
 {
     Err e = {0};
-    if (fold_list_parse(&o->folds, text, &e))
-        argp_error(state, "--folds %s", e.text);
+    if (fold_list_parse(&o->folds, text, &e)) argp_error(state, "--folds %s", e.text);
 }
 
 static void add_input(Options *o, const char *path, struct argp_state *state)
@@ -63,8 +70,10 @@ static void set_model(Options *o, const char *path, struct argp_state *state)
 {
     if (!*path) argp_error(state, "-m '': the path is empty: give a results folder, or inference.yaml");
     if (o->model)
-        argp_error(state, "-m is given twice: %s and %s; to average models list them in one inference.yaml "
-                   "(find_best_configuration writes it)", o->model, path);
+        argp_error(state,
+                   "-m is given twice: %s and %s; to average models list them in one inference.yaml "
+                   "(find_best_configuration writes it)",
+                   o->model, path);
     o->model = path;
 }
 
@@ -78,7 +87,8 @@ static void check_folds(const Options *o, struct argp_state *state)
         const bool is_fold = !fold_list_parse(&fold, input, NULL);
         fold_list_free(&fold);
         if (is_fold && !file_is_there(input, &there, NULL) && !there)
-            argp_error(state, "there is no image or folder %s; if it is a fold: separate folds by commas, as in -f 0,%s",
+            argp_error(state,
+                       "there is no image or folder %s; if it is a fold: separate folds by commas, as in -f 0,%s",
                        input, strcmp(input, "0") ? input : "1");
     }
 }
@@ -89,11 +99,12 @@ static void check_output(const Options *o, struct argp_state *state)
     const char *output = o->common.output, *unknown = output_file_unknown(output);
     if (unknown) {
         image_known_endings(known);
-        argp_error(state, "-o %s: images with the ending %s cannot be written; give a folder, or a file with one of%s", output,
-                   unknown, known);
+        argp_error(state, "-o %s: images with the ending %s cannot be written; give a folder, or a file with one of%s",
+                   output, unknown, known);
     }
     if (o->prediction.save_probabilities && output_file_is_meant(output))
-        argp_error(state, "--save-probabilities with -o %s: give a folder, because probabilities are separate files", output);
+        argp_error(state, "--save-probabilities with -o %s: give a folder, because probabilities are separate files",
+                   output);
 }
 
 static void check_options(const Options *o, struct argp_state *state)
@@ -151,8 +162,8 @@ static int take_from_path(Options *o, const ModelFolder *f, Err *e)
     char name[FOLD_NAME_BYTES];
     if (f->fold != MODEL_ANY_FOLD) {
         if (o->folds.count && !(o->folds.count == 1 && o->folds.numbers[0] == f->fold))
-            return err_set(e, ERR_VALUE, "-m %s names fold %s, and -f other folds: give the results folder %s", o->model,
-                           fold_name(name, f->fold), f->results);
+            return err_set(e, ERR_VALUE, "-m %s names fold %s, and -f other folds: give the results folder %s",
+                           o->model, fold_name(name, f->fold), f->results);
         if (!o->folds.count) TRY(fold_list_add(&o->folds, f->fold, e));
     }
     if (!f->checkpoint) return 0;
@@ -206,7 +217,8 @@ static int run(Options *o, Err *e)
     p->inputs = o->inputs;
     p->output = o->common.output;
     p->into_file = output_file_is_meant(p->output);
-    if (p->into_file || !*p->output) program_interrupt_hint("no labels were written: the same command starts from the beginning");
+    if (p->into_file || !*p->output)
+        program_interrupt_hint("no labels were written: the same command starts from the beginning");
     p->overwrite = o->common.overwrite;
     p->quiet = o->common.quiet;
     p->tell = tell;
@@ -225,14 +237,15 @@ int main(int argc, char **argv)
         .options = option_list,
         .parser = parse_option,
         .args_doc = "[IMAGE…]",
-        .doc = "Segments images with the networks in RESULTS: writes one label image per "
-               "case, with the image's shape and geometry, to the folder given by -o, or of one "
-               "case to the image file given by -o.\v"
-               "OUT/predict.yaml records what each prediction was made from: predictions of the same images by the same model "
-               "and options are kept. Several models of an inference.yaml write their probabilities to OUT/model_1, "
-               "OUT/model_2 …; the labels follow from the mean.\nExit status: 0 done, 1 some case failed, 2 wrong usage."};
-    Options o = {.common = {.takes = OPT_OUTPUT | OPT_THREADS | OPT_QUIET | OPT_OVERWRITE | OPT_DEVICE |
-                                     OPT_PRECISION, .output = ""}};
+        .doc =
+            "Segments images with the networks in RESULTS: writes one label image per "
+            "case, with the image's shape and geometry, to the folder given by -o, or of one "
+            "case to the image file given by -o.\v"
+            "OUT/predict.yaml records what each prediction was made from: predictions of the same images by the same model "
+            "and options are kept. Several models of an inference.yaml write their probabilities to OUT/model_1, "
+            "OUT/model_2 …; the labels follow from the mean.\nExit status: 0 done, 1 some case failed, 2 wrong usage."};
+    Options o = {.common = {.takes = OPT_OUTPUT | OPT_THREADS | OPT_QUIET | OPT_OVERWRITE | OPT_DEVICE | OPT_PRECISION,
+                            .output = ""}};
     Err e = {0};
     program_begin("predict", false);
     program_interrupt_hint("finished cases are kept: the same command continues with the others");

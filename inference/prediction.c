@@ -18,11 +18,11 @@
 typedef struct Run {
     const PredictionOptions *o;
     const Configuration *c;
-    ModelSource sources[CONFIGURATION_MODELS];   /* opened; each is moved to its job */
+    ModelSource sources[CONFIGURATION_MODELS]; /* opened; each is moved to its job */
     PredictionCases cases;
     OutputFolder output;
-    bool *made;                                  /* by output_folder_decide */
-    FaultList warnings;                          /* that do not belong to a case */
+    bool *made;         /* by output_folder_decide */
+    FaultList warnings; /* that do not belong to a case */
 } Run;
 
 /* ---- checks before anything is computed ---- */
@@ -46,8 +46,8 @@ static int find_unused_folds(Run *run, const ModelSource *s, Err *e)
         const int fold = s->unused.numbers[i];
         char *final = NULL;
         if (fold == SPLITS_FOLD_ALL) {
-            prediction_tell(run->o, TELL_NOTE, "%s/fold_all is left out, because there are numbered folds (-f all uses it)",
-                            s->results);
+            prediction_tell(run->o, TELL_NOTE,
+                            "%s/fold_all is left out, because there are numbered folds (-f all uses it)", s->results);
             continue;
         }
         code = results_checkpoint(&final, s->results, fold, "final", e);
@@ -80,7 +80,8 @@ static int find_unfinished(Run *run, int model, Err *e)
             text_add(&folds, " (%lld epochs, now %lld)", (long long)p.final, (long long)p.latest);
     }
     if (!code && folds.length)
-        fault_add(&run->warnings, FAULT_WARNING, "%s: the training of %s was continued after checkpoint_final and is not finished: "
+        fault_add(&run->warnings, FAULT_WARNING,
+                  "%s: the training of %s was continued after checkpoint_final and is not finished: "
                   "checkpoint_final is used; --checkpoint latest uses the newer weights, only of folds that have them; "
                   "train --continue finishes them",
                   s->results, folds.data);
@@ -105,7 +106,8 @@ static int find_other_plans(Run *run, const ModelSource *s, Err *e)
     if (!code && first.length)
         fault_add(&run->warnings, FAULT_WARNING,
                   "%s/plans.yaml is not the plan by which fold %s was trained (%s): the labels may be wrong; undo the "
-                  "change, or train again", s->results, folds.data ? folds.data : "", first.data);
+                  "change, or train again",
+                  s->results, folds.data ? folds.data : "", first.data);
     text_free(&first);
     text_free(&folds);
     return code;
@@ -119,14 +121,17 @@ static int expect_same_channels(Run *run, Err *e)
         const ModelSource *other = &run->sources[i];
         const int count = first->info.channel_count;
         if (other->info.channel_count != count)
-            return err_set(e, ERR_VALUE, "%s was trained on images of %d channel%s, %s of %d: they cannot predict the same "
-                           "images; remove one of them from the file of models", first->results, count,
-                           count == 1 ? "" : "s", other->results, other->info.channel_count);
+            return err_set(e, ERR_VALUE,
+                           "%s was trained on images of %d channel%s, %s of %d: they cannot predict the same "
+                           "images; remove one of them from the file of models",
+                           first->results, count, count == 1 ? "" : "s", other->results, other->info.channel_count);
         for (int k = 0; k < count; k++)
             if (strcmp(first->info.channel_names[k], other->info.channel_names[k]))
-                fault_add(&run->warnings, FAULT_WARNING, "channel %d is %s for %s, and %s for %s: check that both were "
-                          "trained on the same kind of images", k, first->info.channel_names[k], first->results,
-                          other->info.channel_names[k], other->results);
+                fault_add(&run->warnings, FAULT_WARNING,
+                          "channel %d is %s for %s, and %s for %s: check that both were "
+                          "trained on the same kind of images",
+                          k, first->info.channel_names[k], first->results, other->info.channel_names[k],
+                          other->results);
     }
     return 0;
 }
@@ -139,10 +144,13 @@ static int expect_same_order(const Run *run, Err *e)
         const ModelSource *other = &run->sources[i];
         const int *a = first->plan.transpose_forward, *b = other->plan.transpose_forward;
         if (memcmp(a, b, sizeof first->plan.transpose_forward))
-            return err_set(e, ERR_VALUE, "%s/plans.yaml has transpose_forward [%d, %d, %d], %s/plans.yaml [%d, %d, %d]: "
-                           "probabilities with their axes in another order cannot be averaged; remove one of them from %s, "
-                           "or train it again with the value of the other (plan_and_preprocess --override)", first->results, a[0], a[1],
-                           a[2], other->results, b[0], b[1], b[2], run->c->file ? run->c->file : "the models");
+            return err_set(
+                e, ERR_VALUE,
+                "%s/plans.yaml has transpose_forward [%d, %d, %d], %s/plans.yaml [%d, %d, %d]: "
+                "probabilities with their axes in another order cannot be averaged; remove one of them from %s, "
+                "or train it again with the value of the other (plan_and_preprocess --override)",
+                first->results, a[0], a[1], a[2], other->results, b[0], b[1], b[2],
+                run->c->file ? run->c->file : "the models");
     }
     return 0;
 }
@@ -158,12 +166,16 @@ static int expect_same_reading(const Run *run, InputCase *one, Err *e)
     for (int i = 1; i < run->c->model_count && !one->fault; i++) {
         const ModelSource *other = &run->sources[i];
         const ReaderAxes others = plan_reader_axes(&other->plan);
-        if (others == axes || image_probe(&g, &channels, one->files.images[0], NULL)) continue; /* reported when it is read */
+        if (others == axes || image_probe(&g, &channels, one->files.images[0], NULL))
+            continue; /* reported when it is read */
         const GridAxes a = grid_axes_read(&g, axes, across), b = grid_axes_read(&g, others, across);
         if (grid_axes_equal(&a, &b)) continue;
-        one->fault = path_format(e, "%s: by the plans of %s and %s it is read with its axes in another order (orientation, "
-                                 "image_reader_writer), and such probabilities cannot be averaged: store it as RAS, or predict "
-                                 "with one of them (-m)", one->files.images[0], first->results, other->results);
+        one->fault =
+            path_format(e,
+                        "%s: by the plans of %s and %s it is read with its axes in another order (orientation, "
+                        "image_reader_writer), and such probabilities cannot be averaged: store it as RAS, or predict "
+                        "with one of them (-m)",
+                        one->files.images[0], first->results, other->results);
         if (!one->fault) return ERR_NOMEM;
     }
     return 0;
@@ -175,7 +187,8 @@ static int open_sources(Run *run, Err *e)
     const char *results[CONFIGURATION_MODELS];
     for (int i = 0; i < c->model_count; i++) {
         const ConfiguredModel *m = &c->models[i];
-        if (model_source_open(&run->sources[i], m->results, m->folds.numbers, m->folds.count, run->o->predictor.checkpoint, e))
+        if (model_source_open(&run->sources[i], m->results, m->folds.numbers, m->folds.count,
+                              run->o->predictor.checkpoint, e))
             return c->file ? err_context(e, "%s", c->file) : (int)e->code;
         results[i] = m->results;
         TRY(find_unused_folds(run, &run->sources[i], e));
@@ -187,7 +200,8 @@ static int open_sources(Run *run, Err *e)
     TRY(expect_same_channels(run, e));
     TRY(expect_same_order(run, e));
     if (run->o->save_probabilities && c->model_count > 1)
-        fault_add(&run->warnings, FAULT_WARNING, "--save-probabilities: the probabilities of each model are in model_1, model_2 …; "
+        fault_add(&run->warnings, FAULT_WARNING,
+                  "--save-probabilities: the probabilities of each model are in model_1, model_2 …; "
                   "their mean is not written");
     return postprocessing_expect_labels(&c->postprocessing, &run->sources[0].info, results[0], e);
 }
@@ -226,8 +240,11 @@ static void list_origins(MadeFrom *m, const Run *run)
 
 static PredictionJob job_of(Run *run, int model)
 {
-    PredictionJob job = {.o = run->o, .model = &run->c->models[model], .source = run->sources[model],
-                         .postprocessing = &run->c->postprocessing, .cases = &run->cases};
+    PredictionJob job = {.o = run->o,
+                         .model = &run->c->models[model],
+                         .source = run->sources[model],
+                         .postprocessing = &run->c->postprocessing,
+                         .cases = &run->cases};
     run->sources[model] = (ModelSource){0};
     return job;
 }
@@ -237,8 +254,12 @@ static int run_models(Run *run, Err *e)
 {
     const char *folders[CONFIGURATION_MODELS] = {NULL};
     const bool is_written = *run->o->output;
-    const PredictionMean mean = {.o = run->o, .cases = &run->cases, .output = &run->output, .folders = folders,
-                                 .folder_count = run->c->model_count, .postprocessing = &run->c->postprocessing};
+    const PredictionMean mean = {.o = run->o,
+                                 .cases = &run->cases,
+                                 .output = &run->output,
+                                 .folders = folders,
+                                 .folder_count = run->c->model_count,
+                                 .postprocessing = &run->c->postprocessing};
     int code = 0;
     for (int i = 0; i < run->c->model_count && !code; i++) {
         PredictionJob job = job_of(run, i);
@@ -323,10 +344,11 @@ static int count_failures(const Run *run, Err *e)
     const PredictionCases *c = &run->cases;
     const int failed = prediction_cases_count(c, CASE_FAILED), kept = prediction_cases_count(c, CASE_KEPT);
     if (kept)
-        prediction_tell(run->o, TELL_NOTE,
-                        "%d of %d cases existed already, made by the same model and options from the same images, and are kept "
-                        "(--overwrite replaces them)",
-                        kept, c->inputs.count);
+        prediction_tell(
+            run->o, TELL_NOTE,
+            "%d of %d cases existed already, made by the same model and options from the same images, and are kept "
+            "(--overwrite replaces them)",
+            kept, c->inputs.count);
     if (!failed) return 0;
     return err_set(e, ERR_VALUE, "%d of %d cases %s (above)", failed, c->inputs.count,
                    *run->o->output ? "failed" : "cannot be predicted");

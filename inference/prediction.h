@@ -11,20 +11,20 @@
 #include "inference/predictor.h"
 
 typedef enum PredictionTell {
-    TELL_NOTE,      /* not printed with --quiet */
+    TELL_NOTE, /* not printed with --quiet */
     TELL_WARNING,
-    TELL_TABLE      /* lines of a table, each with its newline */
+    TELL_TABLE /* lines of a table, each with its newline */
 } PredictionTell;
 
 typedef struct PredictionOptions {
-    const char *const *inputs;     /* input_count folders and files */
+    const char *const *inputs; /* input_count folders and files */
     int input_count;
-    const char *output;            /* a folder, or an image if into_file; "": only explain */
+    const char *output; /* a folder, or an image if into_file; "": only explain */
     bool into_file;
-    PredictorOptions predictor;    /* folds, progress and context are set by prediction_run, per model */
+    PredictorOptions predictor; /* folds, progress and context are set by prediction_run, per model */
     bool save_probabilities, explain, overwrite, quiet;
     void (*tell)(PredictionTell kind, const char *text);
-    void (*report)(const char *id, const Err *fault);   /* called for a case that failed; the others continue */
+    void (*report)(const char *id, const Err *fault); /* called for a case that failed; the others continue */
 } PredictionOptions;
 
 /* Fails: before any case as model_source_open, inputs_list and output_folder_decide; ERR_VALUE at the end if some cases

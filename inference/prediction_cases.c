@@ -114,8 +114,7 @@ int input_places_new(InputPlaces *p, const PredictionCases *c, Err *e)
 bool input_places_have(const InputPlaces *p, const char *path)
 {
     struct InputPlace place;
-    return p->count && find_place(&place, path) &&
-           bsearch(&place, p->places, (size_t)p->count, sizeof place, by_place);
+    return p->count && find_place(&place, path) && bsearch(&place, p->places, (size_t)p->count, sizeof place, by_place);
 }
 
 void input_places_free(InputPlaces *p)

@@ -9,8 +9,8 @@
 
 typedef enum CaseFate {
     CASE_WANTED,
-    CASE_KEPT,       /* its output exists already */
-    CASE_FAILED      /* reported; skipped by all later steps, so that it is counted once */
+    CASE_KEPT,  /* its output exists already */
+    CASE_FAILED /* reported; skipped by all later steps, so that it is counted once */
 } CaseFate;
 
 typedef struct PredictionCases {
@@ -32,7 +32,7 @@ int prediction_cases_inputs(MadeFrom *inputs, PredictionCases *c, int index, Err
 
 /* Finds outputs that would replace a file of an input image of any case. Made once for many paths. */
 typedef struct InputPlaces {
-    struct InputPlace *places;    /* sorted; owned */
+    struct InputPlace *places; /* sorted; owned */
     int count;
 } InputPlaces;
 

@@ -49,10 +49,12 @@ static int explain_name(const Case *c, int channels, Err *e)
     const Err inner = *e;
     const int number = later_channel(name, ending, channels), stem = (int)(ending - name) - 5;
     if (number)
-        return err_set(e, inner.code, "%s: one of %d channels; if it is channel %d of the case %.*s, %.*s_0000%s is missing; "
-                       "else rename it to %s_0000%s and add the others", c->images[0], channels, number, stem, name, stem,
-                       name, ending, c->id, ending);
-    return err_set(e, inner.code, "%s; the whole name is used as the case's: files of its channels would be %s_0000%s, %s_0001%s …",
+        return err_set(e, inner.code,
+                       "%s: one of %d channels; if it is channel %d of the case %.*s, %.*s_0000%s is missing; "
+                       "else rename it to %s_0000%s and add the others",
+                       c->images[0], channels, number, stem, name, stem, name, ending, c->id, ending);
+    return err_set(e, inner.code,
+                   "%s; the whole name is used as the case's: files of its channels would be %s_0000%s, %s_0001%s …",
                    inner.text, c->id, ending, c->id, ending);
 }
 
@@ -61,17 +63,19 @@ static int explain_number(const Case *c, Err *e)
 {
     const char *name = path_base(c->images[0]), *ending = image_ending(name);
     const Err inner = *e;
-    return err_set(e, inner.code, "%s; each of these files has all channels: if each is a case of its own, give it a name "
-                   "with a channel number behind its own number, such as %.*s_0000%s", inner.text, (int)(ending - name), name, ending);
+    return err_set(e, inner.code,
+                   "%s; each of these files has all channels: if each is a case of its own, give it a name "
+                   "with a channel number behind its own number, such as %.*s_0000%s",
+                   inner.text, (int)(ending - name), name, ending);
 }
 
 /* Reads the headers of all files of a case. */
 static int probe_files(ImageHeader *headers, int64_t *channels, const PredictionJob *job, const Case *c, Err *e)
 {
     const ChannelNames wanted = channels_wanted(job);
-    for (int i = 0; i < c->image_count; i++)
-        TRY(image_read_header(&headers[i], c->images[i], IMAGE_INTENSITIES, e));
-    const int code = image_expect_channels(channels, headers, (const char *const *)c->images, c->image_count, &wanted, e);
+    for (int i = 0; i < c->image_count; i++) TRY(image_read_header(&headers[i], c->images[i], IMAGE_INTENSITIES, e));
+    const int code =
+        image_expect_channels(channels, headers, (const char *const *)c->images, c->image_count, &wanted, e);
     if (!code || c->image_count == 1) return code && *channels < wanted.count ? explain_name(c, wanted.count, e) : code;
     return *channels == (int64_t)c->image_count * wanted.count ? explain_number(c, e) : code;
 }
@@ -130,8 +134,7 @@ static int read_case(const PredictionJob *job, const Case *c, Image *image, Err 
 {
     FaultList notes = {0};
     const ChannelNames wanted = channels_wanted(job);
-    const int code = image_read_channels(image, (const char *const *)c->images, c->image_count, &wanted,
-                                         &notes, e);
+    const int code = image_read_channels(image, (const char *const *)c->images, c->image_count, &wanted, &notes, e);
     for (int i = 0; i < notes.count && !code; i++) prediction_job_warn(job, "%s", notes.faults[i].text);
     faults_free(&notes);
     return code;
@@ -189,9 +192,10 @@ static void warn_of_orientation(const PredictionJob *job, const Case *c, const G
     if (has_orientation(plan->orientations, code, reader)) return;
     const char *unturned = orientation_unturned(code, reader);
     const bool is_none = !strcmp(code, "none");
-    snprintf(text, sizeof text, "%s: %s%s, and the training images had %s%s only: the network may confuse left and right; %s", c->images[0],
-             is_none ? "it has no orientation" : "its orientation is ", is_none ? "" : code, plan->orientations,
-             reader == READER_STORED ? "" : " (volumes reoriented to RAS)",
+    snprintf(text, sizeof text,
+             "%s: %s%s, and the training images had %s%s only: the network may confuse left and right; %s",
+             c->images[0], is_none ? "it has no orientation" : "its orientation is ", is_none ? "" : code,
+             plan->orientations, reader == READER_STORED ? "" : " (volumes reoriented to RAS)",
              unturned ? unturned : "reorient the image, or train with \"orientation: canonical\"");
     tell_of_orientation(job, code, text);
 }

@@ -33,7 +33,8 @@ static int predict_case(PredictionJob *job, int index, Err *e)
     OutputFolder *folder = folder_of(job);
     const Case *c = &job->cases->inputs.cases[index].files;
     if (!folder) return prediction_job_predict(job, c, job->file, e);
-    TRY(prediction_cases_inputs(&inputs, job->cases, index, e)); /* hashed before reading, so that a later change is detected */
+    TRY(prediction_cases_inputs(&inputs, job->cases, index,
+                                e)); /* hashed before reading, so that a later change is detected */
     made_from_free(&inputs);
     char *path = output_folder_labels(folder, c->id, e);
     int code = path ? prediction_job_predict(job, c, path, e) : ERR_NOMEM;
@@ -149,8 +150,8 @@ static int run_job(PredictionJob *job, Err *e)
 static int open_own_folder(PredictionJob *job, MadeFrom *made_from, Err *e)
 {
     predictor_made_from(made_from, "", &job->source, &job->o->predictor);
-    return output_folder_open(&job->own, job->folder, job->source.info.file_ending, true, made_from,
-                              job->o->overwrite, e);
+    return output_folder_open(&job->own, job->folder, job->source.info.file_ending, true, made_from, job->o->overwrite,
+                              e);
 }
 
 int prediction_job_run(PredictionJob *job, Err *e)

@@ -11,19 +11,19 @@
 typedef struct PredictionJob {
     const PredictionOptions *o;
     const ConfiguredModel *model;
-    ModelSource source;        /* set by the caller; the predictor takes ownership */
-    bool is_member;            /* its probabilities are averaged with other models', and only the mean is post-processed */
+    ModelSource source; /* set by the caller; the predictor takes ownership */
+    bool is_member;     /* its probabilities are averaged with other models', and only the mean is post-processed */
     const Postprocessing *postprocessing;
-    PredictionCases *cases;    /* the wanted ones are predicted; one that cannot be is marked as failed */
-    OutputFolder *output;      /* of the labels, or of the mean (which has a record of the warnings); NULL: */
-    const char *file;          /* path for the only case's labels; NULL if only explaining */
-    const char *folder;        /* for a member's labels and probabilities, else NULL */
+    PredictionCases *cases; /* the wanted ones are predicted; one that cannot be is marked as failed */
+    OutputFolder *output;   /* of the labels, or of the mean (which has a record of the warnings); NULL: */
+    const char *file;       /* path for the only case's labels; NULL if only explaining */
+    const char *folder;     /* for a member's labels and probabilities, else NULL */
 
-    Predictor *predictor;      /* this and all below are owned by the job */
-    OutputFolder own;          /* of a member */
-    bool *made;                /* per case: this model must predict it */
-    int *turns, turn_count;    /* indices of those cases */
-    Progress *progress;        /* while a case is predicted, else NULL */
+    Predictor *predictor;   /* this and all below are owned by the job */
+    OutputFolder own;       /* of a member */
+    bool *made;             /* per case: this model must predict it */
+    int *turns, turn_count; /* indices of those cases */
+    Progress *progress;     /* while a case is predicted, else NULL */
     const char *id;
 } PredictionJob;
 
@@ -32,8 +32,7 @@ typedef struct PredictionJob {
 int prediction_job_run(PredictionJob *job, Err *e);
 
 /* Warns about the case that is being predicted: in predict.yaml, and on the terminal. */
-void prediction_job_warn(const PredictionJob *job, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+void prediction_job_warn(const PredictionJob *job, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Records the warning only in predict.yaml. Returns whether it is new: several models may have the same warning. */
 bool prediction_job_record_warning(const PredictionJob *job, const char *text);

@@ -8,7 +8,7 @@
 typedef struct Work {
     const PredictionMean *mean;
     DatasetInfo info;
-    int *turns, count;     /* indices of the wanted cases */
+    int *turns, count; /* indices of the wanted cases */
 } Work;
 
 static const char *case_name(const void *context, int turn)
@@ -46,7 +46,8 @@ static int take_turn(void *context, int turn, Progress *progress, bool *kept, Er
     if (!code) code = output_folder_done(mean->output, mean->cases, w->turns[turn], e);
     if (!code) return 0;
     mean->cases->fates[w->turns[turn]] = CASE_FAILED;
-    output_folder_failed(mean->output, id, e->text, NULL); /* an error in writing the record is reported when it is closed */
+    output_folder_failed(mean->output, id, e->text,
+                         NULL); /* an error in writing the record is reported when it is closed */
     return code;
 }
 
@@ -60,8 +61,13 @@ static int run_cases(Work *w, Err *e)
     if (!w->turns) return ERR_NOMEM;
     for (int i = 0; i < c->inputs.count; i++)
         if (c->fates[i] == CASE_WANTED) w->turns[w->count++] = i;
-    const Batch batch = {.title = "average", .count = w->count, .quiet = o->quiet, .id = case_name,
-                         .work = take_turn, .report = o->report, .context = w};
+    const Batch batch = {.title = "average",
+                         .count = w->count,
+                         .quiet = o->quiet,
+                         .id = case_name,
+                         .work = take_turn,
+                         .report = o->report,
+                         .context = w};
     batch_run(&batch, &kept, &failed);
     return 0;
 }

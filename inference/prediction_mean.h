@@ -8,9 +8,9 @@
 
 typedef struct PredictionMean {
     const PredictionOptions *o;
-    PredictionCases *cases;               /* the wanted ones were predicted by every model */
+    PredictionCases *cases; /* the wanted ones were predicted by every model */
     OutputFolder *output;
-    const char *const *folders;           /* folder_count, with each model's probabilities */
+    const char *const *folders; /* folder_count, with each model's probabilities */
     int folder_count;
     const Postprocessing *postprocessing;
 } PredictionMean;

@@ -12,11 +12,11 @@
 
 struct PredictionRecord {
     char *folder, *path;
-    bool replace, begun, is_written;   /* is_written: the file contains all of `mine` */
-    RecordContent mine;                /* this run's planned cases; its made_from is borrowed */
-    RecordContent others;              /* content of the file when it was read last */
-    int dropped;                       /* cases of another model that had outputs */
-    double written_at, writing_took;   /* seconds */
+    bool replace, begun, is_written; /* is_written: the file contains all of `mine` */
+    RecordContent mine;              /* this run's planned cases; its made_from is borrowed */
+    RecordContent others;            /* content of the file when it was read last */
+    int dropped;                     /* cases of another model that had outputs */
+    double written_at, writing_took; /* seconds */
 };
 
 /* The name as written to the file: bytes that are not UTF-8, which YAML cannot represent, as %E9. */
@@ -126,14 +126,14 @@ static int compare_file(const RecordedCase *c, const char *path, const char *nam
     return 0;
 }
 
-static int look_at_file(const PredictionRecord *r, const RecordedCase *c, const char *name, OutputState *state,
-                        Err *e)
+static int look_at_file(const PredictionRecord *r, const RecordedCase *c, const char *name, OutputState *state, Err *e)
 {
     bool there;
     char *path = path_format(e, "%s/%s", r->folder, name);
     if (!path) return ERR_NOMEM;
     int code = file_is_there(path, &there, e);
-    if (code) ;
+    if (code)
+        ;
     else if (!there) *state = OUTPUT_NONE;
     else if (r->replace || (c && c->state == RECORD_PLANNED)) *state = OUTPUT_UNFINISHED;
     else if (!c) *state = OUTPUT_FOREIGN;
@@ -162,8 +162,8 @@ static int counts_beside(bool *counts, const PredictionRecord *r, const Recorded
 static int look_at_image(const PredictionRecord *r, const RecordedCase *c, const char *name, OutputState *state,
                          char **which, Err *e)
 {
-    static const int weight[] = {[OUTPUT_WHOLE] = 0, [OUTPUT_NONE] = 1, [OUTPUT_UNFINISHED] = 2,
-                                 [OUTPUT_CHANGED] = 3, [OUTPUT_FOREIGN] = 4};
+    static const int weight[] = {
+        [OUTPUT_WHOLE] = 0, [OUTPUT_NONE] = 1, [OUTPUT_UNFINISHED] = 2, [OUTPUT_CHANGED] = 3, [OUTPUT_FOREIGN] = 4};
     FileList parts;
     TRY(image_written_files(&parts, name, e));
     int code = 0;
@@ -331,8 +331,8 @@ static int take_image(MadeFrom *outputs, const PredictionRecord *r, const char *
 
 /* Records the outputs of a case. All must exist, unless the case failed: then files of an earlier run may exist and stay
  * recorded. earlier: the outputs recorded before. */
-static int take_outputs(const PredictionRecord *r, RecordedCase *c, const RecordedFiles *earlier, const char *const *files,
-                        int count, Err *e)
+static int take_outputs(const PredictionRecord *r, RecordedCase *c, const RecordedFiles *earlier,
+                        const char *const *files, int count, Err *e)
 {
     MadeFrom outputs = {0};
     const bool failed = c->state == RECORD_FAILED;
@@ -361,8 +361,8 @@ static int begin_case(PredictionRecord *r, RecordedCase **c, RecordedFiles *earl
     return 0;
 }
 
-int prediction_record_done(PredictionRecord *r, const char *id, MadeFrom *inputs, const char *const *files,
-                           int count, Err *e)
+int prediction_record_done(PredictionRecord *r, const char *id, MadeFrom *inputs, const char *const *files, int count,
+                           Err *e)
 {
     RecordedCase *c;
     RecordedFiles earlier;
@@ -411,8 +411,7 @@ static int remove_empty(PredictionRecord *r, bool *removed, Err *e)
     TRY(folder_lock_wait(&lock, r->folder, e));
     int code = read_others(r, e);
     bool is_ours = !code && made_from_same(&r->others.made_from, &r->mine.made_from);
-    for (int i = 0; i < r->others.count && is_ours; i++)
-        is_ours = record_content_find(&r->mine, r->others.cases[i].id);
+    for (int i = 0; i < r->others.count && is_ours; i++) is_ours = record_content_find(&r->mine, r->others.cases[i].id);
     if (is_ours) code = is_alone(removed, r, e);
     if (!code && *removed) code = file_remove(r->path, e);
     folder_unlock(&lock);

@@ -33,19 +33,18 @@ typedef struct PredictionRecord PredictionRecord;
 /* made_from: common to all outputs (predictor_made_from); borrowed until close. replace: existing outputs are ignored and
  * may be overwritten; a damaged record is ignored too. Fails: ERR_IO, ERR_NOMEM, as made_from_check; ERR_FORMAT for a
  * damaged record. */
-int prediction_record_open(PredictionRecord **r, const char *folder, const MadeFrom *made_from, bool replace,
-                           Err *e);
+int prediction_record_open(PredictionRecord **r, const char *folder, const MadeFrom *made_from, bool replace, Err *e);
 
 /* Whether existing outputs were made from something else; then adds the differences to the text (may be NULL). Always false
  * with `replace`, and if the folder has only the record and no run is writing to it. */
 bool prediction_record_is_other(const PredictionRecord *r, Text *differences);
 
 typedef enum OutputState {
-    OUTPUT_NONE,        /* one of its files does not exist */
-    OUTPUT_WHOLE,       /* all files are as recorded */
-    OUTPUT_UNFINISHED,  /* written by a run that ended before recording it: to be made again */
-    OUTPUT_CHANGED,     /* a file was changed since, possibly edited by hand */
-    OUTPUT_FOREIGN      /* a file that no run has recorded */
+    OUTPUT_NONE,       /* one of its files does not exist */
+    OUTPUT_WHOLE,      /* all files are as recorded */
+    OUTPUT_UNFINISHED, /* written by a run that ended before recording it: to be made again */
+    OUTPUT_CHANGED,    /* a file was changed since, possibly edited by hand */
+    OUTPUT_FOREIGN     /* a file that no run has recorded */
 } OutputState;
 
 /* files (count): names in the folder of all files of the case, without those that image_write makes beside an image (the
@@ -74,8 +73,8 @@ int prediction_record_dropped(const PredictionRecord *r);
 /* prediction_record_done: the files of a planned case were written; other recorded files of it, of an earlier run, are
  * removed if unchanged. prediction_record_failed: it failed; its files do not exist, or are those of an earlier run.
  * inputs: moved, empty afterwards. Fail: ERR_IO, as begin. */
-int prediction_record_done(PredictionRecord *r, const char *id, MadeFrom *inputs, const char *const *files,
-                           int count, Err *e);
+int prediction_record_done(PredictionRecord *r, const char *id, MadeFrom *inputs, const char *const *files, int count,
+                           Err *e);
 int prediction_record_failed(PredictionRecord *r, const char *id, const char *error, const char *const *files,
                              int count, Err *e);
 

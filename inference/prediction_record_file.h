@@ -22,7 +22,7 @@ typedef enum RecordState { RECORD_PLANNED, RECORD_DONE, RECORD_FAILED } RecordSt
 
 /* Names of files and their content hashes: a MadeFrom without its Err, to save memory for thousands of cases. */
 typedef struct RecordedFiles {
-    MadeFromItem *items;       /* owned */
+    MadeFromItem *items; /* owned */
     int count;
 } RecordedFiles;
 
@@ -30,7 +30,7 @@ typedef struct RecordedFiles {
 const char *recorded_file(const RecordedFiles *files, const char *name_or_ending);
 
 typedef struct RecordTexts {
-    char **texts;     /* owned */
+    char **texts; /* owned */
     int count;
 } RecordTexts;
 
@@ -38,14 +38,14 @@ typedef struct RecordedCase {
     char *id;
     RecordState state;
     RecordedFiles inputs, outputs;
-    char *error;               /* message of a case that failed, else NULL */
+    char *error; /* message of a case that failed, else NULL */
     RecordTexts warnings;
 } RecordedCase;
 
 typedef struct RecordContent {
     MadeFrom made_from;
     RecordTexts warnings;
-    RecordedCase *cases;       /* sorted by id */
+    RecordedCase *cases; /* sorted by id */
     int count;
 } RecordContent;
 
@@ -56,17 +56,17 @@ int record_content_read(RecordContent *c, const char *path, Err *e);
 int record_content_write(const RecordContent *mine, const RecordContent *others, const char *path, Err *e);
 void record_content_free(RecordContent *c);
 
-RecordedCase *record_content_find(const RecordContent *c, const char *id);   /* NULL: not found */
+RecordedCase *record_content_find(const RecordContent *c, const char *id); /* NULL: not found */
 /* Adds a case without files. Cases are sorted only after record_content_sort. Fails: ERR_NOMEM. */
 int record_content_add(RecordContent *c, const char *id, RecordState state, Err *e);
 void record_content_sort(RecordContent *c);
 void record_content_drop(RecordContent *c, int index);
-void recorded_case_clear(RecordedCase *c);   /* keeps id and warnings */
+void recorded_case_clear(RecordedCase *c); /* keeps id and warnings */
 
 /* Moves the list to `to`; `from` is empty afterwards. Fails: as made_from_check. */
 int recorded_files_take(RecordedFiles *to, MadeFrom *from, Err *e);
 void recorded_files_free(RecordedFiles *files);
-MadeFrom recorded_files_view(const RecordedFiles *files);   /* borrowed: not to be freed */
+MadeFrom recorded_files_view(const RecordedFiles *files); /* borrowed: not to be freed */
 
 /* Removes from the folder the files of `old` that are not in `now`. Files whose content is not the recorded one are kept.
  * Fails: ERR_IO, ERR_NOMEM. */

@@ -13,7 +13,7 @@ static const double MIB = 1 << 20;
 
 struct Predictor {
     ModelSource source;
-    PredictorOptions options;  /* its pointers, except context, are not used after opening */
+    PredictorOptions options; /* its pointers, except context, are not used after opening */
     WindowOptions window;
     Model *models;             /* one per fold */
     int64_t base_bytes;        /* of the process once opened */
@@ -114,10 +114,10 @@ static void count_phases(const Predictor *p, const CaseSize *size, PredictionCos
     for (int i = 0; i < 3; i++) crop[i] = size->shape_zyx[p->source.plan.transpose_forward[i]];
     cost->reading = image + size->reading_bytes;
     cost->preprocessing = case_preprocess_bytes(shape, size->shape_zyx, size->spacing_zyx_mm, &p->source.plan);
-    cost->predicting = shape[0] * shape[1] * shape[2] * size->channels * (int64_t)sizeof(float) + labels +
-                       window_bytes(&p->window,
-                                    p->networks.heads * (p->networks.apart ? p->networks.count : 1), shape) +
-                       exporter_bytes(&p->source.info, shape, crop);
+    cost->predicting =
+        shape[0] * shape[1] * shape[2] * size->channels * (int64_t)sizeof(float) + labels +
+        window_bytes(&p->window, p->networks.heads * (p->networks.apart ? p->networks.count : 1), shape) +
+        exporter_bytes(&p->source.info, shape, crop);
     cost->finishing = labels + size->finishing_bytes;
     cost->tiles = window_tiles(&p->window, shape);
 }
@@ -129,8 +129,8 @@ static int count_peak(const Predictor *p, PredictionCost *cost, Err *e)
     /* Memory of libraries: buffers, machine code generated at run time, stacks of threads. */
     static const int64_t allowance = 24 << 20;
     TRY(fold_networks_bytes(&p->networks, cost->batch, &cost->networks, e));
-    const int64_t phases = larger(larger(cost->reading, cost->preprocessing),
-                                  larger(cost->predicting, cost->finishing));
+    const int64_t phases =
+        larger(larger(cost->reading, cost->preprocessing), larger(cost->predicting, cost->finishing));
     cost->peak = larger(mem_resident_most(), p->base_bytes + allowance + cost->networks + phases);
     return 0;
 }
@@ -140,8 +140,7 @@ static int choose_batch(const Predictor *p, int64_t tiles)
 {
     const int64_t pixels = p->window.tile_yx[0] * p->window.tile_yx[1];
     int batch = 1;
-    while (2 * batch <= tiles && 2 * batch * pixels <= BATCH_PIXELS &&
-           (!p->most_batch || 2 * batch <= p->most_batch))
+    while (2 * batch <= tiles && 2 * batch * pixels <= BATCH_PIXELS && (!p->most_batch || 2 * batch <= p->most_batch))
         batch *= 2;
     return batch;
 }
@@ -184,7 +183,7 @@ typedef struct FoldMean {
     const FoldNetworks *networks;
     const RowSink *sink;
     int64_t width;
-    float *row;    /* (width, heads) */
+    float *row; /* (width, heads) */
 } FoldMean;
 
 static int mean_row(void *context, int64_t z, int64_t y, const float *logits, Err *e)
@@ -223,8 +222,8 @@ static int predict_locked(Predictor *p, const Array *image, const RowSink *sink,
     return code;
 }
 
-static int predict_into(Predictor *p, const Array *image, const CaseProperties *properties,
-                        const Array *labels, const ProbabilitySink *probabilities, Err *e)
+static int predict_into(Predictor *p, const Array *image, const CaseProperties *properties, const Array *labels,
+                        const ProbabilitySink *probabilities, Err *e)
 {
     Exporter *exporter;
     if (probabilities) TRY(probabilities->begin(probabilities->rows.context, properties, &p->source.info, e));
@@ -238,8 +237,8 @@ static int predict_into(Predictor *p, const Array *image, const CaseProperties *
     return code;
 }
 
-int predictor_predict_preprocessed(Predictor *p, const Array *image, const CaseProperties *properties,
-                                   Array *labels, const ProbabilitySink *probabilities, Err *e)
+int predictor_predict_preprocessed(Predictor *p, const Array *image, const CaseProperties *properties, Array *labels,
+                                   const ProbabilitySink *probabilities, Err *e)
 {
     TRY(export_labels_new(labels, &p->source.info, properties, e));
     const int code = predict_into(p, image, properties, labels, probabilities, e);
@@ -264,8 +263,8 @@ static int expect_numbers(const Array *image, Err *e)
     return err_set(e, ERR_VALUE,
                    "%lld voxel(s) are not finite, the first %g in channel %lld at x %lld, y %lld, z %lld (from 0): "
                    "expected numbers; replace them",
-                   (long long)strange, (double)values[first], (long long)(slice / shape[1]), (long long)(first % shape[3]),
-                   (long long)(row % shape[2]), (long long)(slice % shape[1]));
+                   (long long)strange, (double)values[first], (long long)(slice / shape[1]),
+                   (long long)(first % shape[3]), (long long)(row % shape[2]), (long long)(slice % shape[1]));
 }
 
 int predictor_predict(Predictor *p, Array *image, const double spacing_zyx_mm[3], const GridAxes *axes, Array *labels,

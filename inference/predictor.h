@@ -24,14 +24,14 @@
 typedef struct Predictor Predictor;
 
 typedef struct PredictorOptions {
-    const int *folds;         /* (fold_count), SPLITS_FOLD_ALL for `all`; none: as model_source_open */
+    const int *folds; /* (fold_count), SPLITS_FOLD_ALL for `all`; none: as model_source_open */
     int fold_count;
-    const char *checkpoint;   /* "final", "best" or "latest"; NULL: final */
-    PlanSwitch mirroring;     /* auto: as in the plan */
-    double step;              /* of the sliding window; 0: as in the plan */
-    const Device *device;     /* of the networks; NULL: the CPU */
-    DType precision;          /* of the networks' arithmetic: DTYPE_F32 or DTYPE_BF16 (network/executor/precision.h) */
-    int64_t memory;           /* limit for the process in bytes; 0: none */
+    const char *checkpoint; /* "final", "best" or "latest"; NULL: final */
+    PlanSwitch mirroring;   /* auto: as in the plan */
+    double step;            /* of the sliding window; 0: as in the plan */
+    const Device *device;   /* of the networks; NULL: the CPU */
+    DType precision;        /* of the networks' arithmetic: DTYPE_F32 or DTYPE_BF16 (network/executor/precision.h) */
+    int64_t memory;         /* limit for the process in bytes; 0: none */
     void (*progress)(void *context, int64_t done, int64_t tiles); /* called during each prediction; may be NULL */
     void *context;
 } PredictorOptions;
@@ -42,9 +42,9 @@ int predictor_open(Predictor **p, const char *results, const PredictorOptions *o
 
 /* The same for a source from model_source_open, which is moved: it is empty afterwards, also on failure. */
 int predictor_open_source(Predictor **p, ModelSource *source, const PredictorOptions *o, Err *e);
-void predictor_close(Predictor *p);                          /* NULL is fine */
+void predictor_close(Predictor *p); /* NULL is fine */
 
-const Plan *predictor_plan(const Predictor *p);              /* borrowed until predictor_close */
+const Plan *predictor_plan(const Predictor *p); /* borrowed until predictor_close */
 const DatasetInfo *predictor_dataset(const Predictor *p);
 const ModelSource *predictor_source(const Predictor *p);
 int predictor_fold_count(const Predictor *p);
@@ -66,17 +66,17 @@ int predictor_trained_otherwise(Text *differences, const ModelSource *source, in
 typedef struct CaseSize {
     int64_t channels, shape_zyx[3];
     double spacing_zyx_mm[3];
-    int64_t reading_bytes;    /* needed for reading, besides the image */
-    int64_t finishing_bytes;  /* needed by the caller for processing the labels, besides them */
+    int64_t reading_bytes;   /* needed for reading, besides the image */
+    int64_t finishing_bytes; /* needed by the caller for processing the labels, besides them */
 } CaseSize;
 
 /* An upper bound for predicting a case; less is needed if the image has a border of zeros, which is cropped. */
 typedef struct PredictionCost {
-    int64_t tiles;            /* mirror images included */
-    int batch;                /* tiles at a time */
-    int64_t reading, preprocessing, predicting, finishing;  /* bytes, at most, in each of these phases */
-    int64_t networks;         /* bytes, in every phase */
-    int64_t peak;             /* bytes of the whole process, at most */
+    int64_t tiles;                                         /* mirror images included */
+    int batch;                                             /* tiles at a time */
+    int64_t reading, preprocessing, predicting, finishing; /* bytes, at most, in each of these phases */
+    int64_t networks;                                      /* bytes, in every phase */
+    int64_t peak;                                          /* bytes of the whole process, at most */
 } PredictionCost;
 
 /* Finds the largest batch with which the case fits into options.memory; predictor_predict uses it until predictor_cost is
@@ -91,7 +91,7 @@ int predictor_predict(Predictor *p, Array *image, const double spacing_zyx_mm[3]
                       const ProbabilitySink *probabilities, Err *e);
 
 /* The same for a preprocessed case: image float32 (Z,Y,X,C), borrowed. */
-int predictor_predict_preprocessed(Predictor *p, const Array *image, const CaseProperties *properties,
-                                   Array *labels, const ProbabilitySink *probabilities, Err *e);
+int predictor_predict_preprocessed(Predictor *p, const Array *image, const CaseProperties *properties, Array *labels,
+                                   const ProbabilitySink *probabilities, Err *e);
 
 #endif

@@ -65,7 +65,9 @@ static void add_window(MadeFrom *m, const char *prefix, const WindowOptions *w)
     add_number(m, prefix, "step", w->step);
     add(m, prefix, "gaussian", w->gaussian ? "true" : "false");
     add(m, prefix, "mirroring",
-        w->mirror_yx[0] ? w->mirror_yx[1] ? "height and width" : "height" : w->mirror_yx[1] ? "width" : "none");
+        w->mirror_yx[0]   ? w->mirror_yx[1] ? "height and width" : "height"
+        : w->mirror_yx[1] ? "width"
+                          : "none");
 }
 
 static bool begins_with_one(const char *key, const char *const *beginnings)
@@ -78,10 +80,22 @@ static bool begins_with_one(const char *key, const char *const *beginnings)
  * keys (the weights are compared by content). The options of inference are added separately, with their actual values. */
 static bool decides_labels(const char *key, const Plan *plan)
 {
-    static const char *const others[] = {
-        "format", "training.", "inference.", "dataset_name", "plans_name", "original_median_", "median_image_size",
-        "data_identifier", "preprocessor_name", "experiment_planner_used", "label_manager", "batch_", "resampling_fn_seg",
-        "network.drop_path", "orientations", NULL};
+    static const char *const others[] = {"format",
+                                         "training.",
+                                         "inference.",
+                                         "dataset_name",
+                                         "plans_name",
+                                         "original_median_",
+                                         "median_image_size",
+                                         "data_identifier",
+                                         "preprocessor_name",
+                                         "experiment_planner_used",
+                                         "label_manager",
+                                         "batch_",
+                                         "resampling_fn_seg",
+                                         "network.drop_path",
+                                         "orientations",
+                                         NULL};
     if (!plan_uses_architecture(plan) && !strncmp(key, "architecture.", 13)) return false;
     return !begins_with_one(key, others);
 }

@@ -96,8 +96,7 @@ int probabilities_exist(bool *there, const char *folder, const char *id, Err *e)
     return 0;
 }
 
-int probabilities_read(Array *a, CaseProperties *p, const char *folder, const char *id,
-                       const DatasetInfo *info, Err *e)
+int probabilities_read(Array *a, CaseProperties *p, const char *folder, const char *id, const DatasetInfo *info, Err *e)
 {
     *a = (Array){0};
     char *array = file_name(folder, id, ".npy", e), *yaml = file_name(folder, id, ".yaml", e);
@@ -158,8 +157,7 @@ void probabilities_mean(float *mean, const Array *members, int member_count, int
     for (int m = 0; m < member_count; m++) {
         const void *data = members[m].data;
         if (members[m].dtype == DTYPE_F16)
-            for (int64_t i = 0; i < count; i++)
-                mean[i] += (float)half_to_double(((const uint16_t *)data)[first + i]);
+            for (int64_t i = 0; i < count; i++) mean[i] += (float)half_to_double(((const uint16_t *)data)[first + i]);
         else
             for (int64_t i = 0; i < count; i++) mean[i] += ((const float *)data)[first + i];
     }

@@ -15,19 +15,19 @@
  * predicted box, slice by slice, in ascending order; coordinates are relative to the box. */
 typedef struct ProbabilitySink {
     int (*begin)(void *context, const CaseProperties *p, const DatasetInfo *info, Err *e);
-    RowSink rows;    /* its context is also passed to begin */
+    RowSink rows; /* its context is also passed to begin */
 } ProbabilitySink;
 
 /* ---- to a file */
 
 typedef struct ProbabilityFile {
-    const char *folder, *id;   /* borrowed */
+    const char *folder, *id; /* borrowed */
     CaseProperties properties;
     OutFile out;
-    float *row;                /* (width of the grid, classes) */
-    int64_t row_values;        /* of one row */
-    float *outside;            /* the same, for rows outside the box */
-    int64_t next_row;          /* row of the grid to write next */
+    float *row;         /* (width of the grid, classes) */
+    int64_t row_values; /* of one row */
+    float *outside;     /* the same, for rows outside the box */
+    int64_t next_row;   /* row of the grid to write next */
     int heads;
 } ProbabilityFile;
 
@@ -43,8 +43,8 @@ int probabilities_exist(bool *there, const char *folder, const char *id, Err *e)
 
 /* Maps a file read-only. Fails: as npy_read and case_properties_read; ERR_SHAPE if array, properties and dataset do not fit
  * each other. */
-int probabilities_read(Array *a, CaseProperties *p, const char *folder, const char *id,
-                       const DatasetInfo *info, Err *e);
+int probabilities_read(Array *a, CaseProperties *p, const char *folder, const char *id, const DatasetInfo *info,
+                       Err *e);
 
 /* ---- to memory */
 

@@ -133,8 +133,11 @@ int results_read(Plan *plan, DatasetInfo *info, const char *results, const char 
     char *path = path_format(e, "%s/dataset.json", results);
     int code = file_is_there(path, &there, e);
     if (!code && !there)
-        code = err_set(e, ERR_IO, "%s does not exist: expected the file with the labels that train wrote beside plans.yaml; put it "
-                       "back, or copy it from the preprocessed folder", path);
+        code =
+            err_set(e, ERR_IO,
+                    "%s does not exist: expected the file with the labels that train wrote beside plans.yaml; put it "
+                    "back, or copy it from the preprocessed folder",
+                    path);
     if (!code) code = dataset_info_read(info, path, e);
     mem_free(path);
     return code;

@@ -18,8 +18,8 @@ int results_checkpoint(char **path, const char *results, int fold, const char *n
 
 /* Progress of a training that was continued after checkpoint_final and is not finished. */
 typedef struct ResultsProgress {
-    bool goes_on;               /* there is also a checkpoint_latest, after more iterations */
-    int64_t final, latest;      /* trained epochs of each; -1: not in the file */
+    bool goes_on;          /* there is also a checkpoint_latest, after more iterations */
+    int64_t final, latest; /* trained epochs of each; -1: not in the file */
 } ResultsProgress;
 
 /* Fails: ERR_NOMEM; ERR_IO if it cannot be determined whether a file exists. */

@@ -69,8 +69,7 @@ int window_importance(float *map, const int64_t *tile, int axes, bool gaussian, 
     const double unit = product_at(lines, tile, axes, middle) / 10;
     float smallest = INFINITY;
     for (int64_t i = 0; i < count; i++) {
-        map[i] = half_rounded(
-            (float)(product_at(lines, tile, axes, i) / unit)); /* rounded twice, as in PyTorch */
+        map[i] = half_rounded((float)(product_at(lines, tile, axes, i) / unit)); /* rounded twice, as in PyTorch */
         if (map[i] > 0 && map[i] < smallest) smallest = map[i];
     }
     for (int64_t i = 0; i < count; i++)
@@ -88,14 +87,14 @@ typedef struct Run {
     const TileNetwork *network;
     const RowSink *sink;
     const float *image;
-    int64_t slices, height, width;          /* of the image */
-    int64_t padded[2], before[2];           /* (y,x): size with padding; padding above and left */
-    int64_t *starts[2], count[2];           /* tiles per axis */
+    int64_t slices, height, width; /* of the image */
+    int64_t padded[2], before[2];  /* (y,x): size with padding; padding above and left */
+    int64_t *starts[2], count[2];  /* tiles per axis */
     int mirrorings[MIRRORINGS], mirroring_count;
-    float *importance;                      /* (tile_y, tile_x) */
-    float *tile;                            /* (tile_y, tile_x, classes): mean over the mirror images */
-    float *sums, *weights;                  /* ring buffers of tile_y rows: (padded_x, classes), (padded_x) */
-    float *row;                             /* (width, classes) */
+    float *importance;     /* (tile_y, tile_x) */
+    float *tile;           /* (tile_y, tile_x, classes): mean over the mirror images */
+    float *sums, *weights; /* ring buffers of tile_y rows: (padded_x, classes), (padded_x) */
+    float *row;            /* (width, classes) */
 } Run;
 
 /* The n-th tile image to predict: slice by slice, row by row of tiles, mirror images innermost. */
@@ -149,8 +148,7 @@ static void reverse_pixels(float *row, int64_t width, int64_t channels)
 static void read_tile(const Run *r, const Job *job, float *out)
 {
     const int64_t height = r->o->tile_yx[0], width = r->o->tile_yx[1], channels = r->network->channels;
-    const int64_t y0 = r->starts[0][job->tile_row] - r->before[0],
-                  x0 = r->starts[1][job->tile_column] - r->before[1];
+    const int64_t y0 = r->starts[0][job->tile_row] - r->before[0], x0 = r->starts[1][job->tile_column] - r->before[1];
     const int mirroring = r->mirrorings[job->mirroring];
     for (int64_t i = 0; i < height; i++) {
         float *row = out + (mirroring & 1 ? height - 1 - i : i) * width * channels;
@@ -268,8 +266,7 @@ static int prepare(Run *r, Err *e)
             r->mirrorings[r->mirroring_count++] = m;
     TRY(plan_axis(r, 0, r->height, e));
     TRY(plan_axis(r, 1, r->width, e));
-    const size_t pixels = (size_t)(r->o->tile_yx[0] * r->o->tile_yx[1]),
-                 classes = (size_t)r->network->classes;
+    const size_t pixels = (size_t)(r->o->tile_yx[0] * r->o->tile_yx[1]), classes = (size_t)r->network->classes;
     const size_t ring = (size_t)(r->o->tile_yx[0] * r->padded[1]);
     r->importance = mem_alloc(pixels * sizeof(float), e);
     r->tile = mem_alloc(pixels * classes * sizeof(float), e);
@@ -284,15 +281,13 @@ int64_t window_bytes(const WindowOptions *o, int classes, const int64_t shape_zy
 {
     const int64_t *tile = o->tile_yx, height = shape_zyx[1] > tile[0] ? shape_zyx[1] : tile[0];
     const int64_t width = shape_zyx[2] > tile[1] ? shape_zyx[2] : tile[1];
-    const int64_t starts = window_starts(height, tile[0], o->step, NULL) +
-                           window_starts(width, tile[1], o->step, NULL);
-    const int64_t floats = tile[0] * tile[1] * (classes + 1) + tile[0] * width * (classes + 1) +
-                           width * classes;
+    const int64_t starts = window_starts(height, tile[0], o->step, NULL) + window_starts(width, tile[1], o->step, NULL);
+    const int64_t floats = tile[0] * tile[1] * (classes + 1) + tile[0] * width * (classes + 1) + width * classes;
     return floats * (int64_t)sizeof(float) + starts * (int64_t)sizeof(int64_t);
 }
 
-int window_predict(const WindowOptions *o, const TileNetwork *network, const float *image,
-                   const int64_t shape_zyx[3], const RowSink *sink, Err *e)
+int window_predict(const WindowOptions *o, const TileNetwork *network, const float *image, const int64_t shape_zyx[3],
+                   const RowSink *sink, Err *e)
 {
     Run r = {.o = o, .network = network, .sink = sink, .image = image};
     r.slices = shape_zyx[0];

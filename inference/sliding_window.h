@@ -13,17 +13,17 @@
 
 typedef struct WindowOptions {
     int64_t tile_yx[2];
-    double step;          /* as a fraction of the tile, above 0, at most 1 */
-    bool gaussian;        /* Gaussian importance, else all weights are 1 */
-    bool mirror_yx[2];    /* average over the mirror images along these axes too */
-    bool half;            /* nnU-Net's half-precision accumulators; else fp32 */
+    double step;       /* as a fraction of the tile, above 0, at most 1 */
+    bool gaussian;     /* Gaussian importance, else all weights are 1 */
+    bool mirror_yx[2]; /* average over the mirror images along these axes too */
+    bool half;         /* nnU-Net's half-precision accumulators; else fp32 */
 } WindowOptions;
 
 /* A network for tiles. run reads all of images and writes all of logits; returns 0, or negative with e filled. */
 typedef struct TileNetwork {
     int batch, channels, classes;
-    float *images;        /* (batch, tile_y, tile_x, channels) */
-    const float *logits;  /* (batch, tile_y, tile_x, classes) */
+    float *images;       /* (batch, tile_y, tile_x, channels) */
+    const float *logits; /* (batch, tile_y, tile_x, classes) */
     int (*run)(void *context, Err *e);
     void *context;
 } TileNetwork;
@@ -50,7 +50,7 @@ int64_t window_bytes(const WindowOptions *o, int classes, const int64_t shape_zy
 
 /* Predicts image (Z, Y, X, channels), borrowed. Slices smaller than a tile are padded with 0.
  * Fails: ERR_NOMEM, or as the network or the sink does. */
-int window_predict(const WindowOptions *o, const TileNetwork *network, const float *image,
-                   const int64_t shape_zyx[3], const RowSink *sink, Err *e);
+int window_predict(const WindowOptions *o, const TileNetwork *network, const float *image, const int64_t shape_zyx[3],
+                   const RowSink *sink, Err *e);
 
 #endif

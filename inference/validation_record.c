@@ -40,8 +40,8 @@ static int has_content(bool *same, const char *path, const char *recorded, Err *
     return 0;
 }
 
-static int expect_output(const CrossValidation *v, const char *results, int fold, const char *path, const char *recorded,
-                         Err *e)
+static int expect_output(const CrossValidation *v, const char *results, int fold, const char *path,
+                         const char *recorded, Err *e)
 {
     bool there, same;
     TRY(file_is_there(path, &there, e));
@@ -61,12 +61,15 @@ static int expect_weights(const CrossValidation *v, const RecordContent *record,
     TRY(results_checkpoint(&path, results, fold, checkpoint, e));
     int code = path ? has_content(&same, path, recorded, e) : 0;
     if (!code && !path)
-        code = err_set(e, ERR_VALUE, "%s/fold_%d has no checkpoint_%s, which its validation cases were predicted with: put it "
-                       "back, finish the training (train --continue), or choose the other folds with -f", results, fold,
-                       checkpoint);
+        code = err_set(e, ERR_VALUE,
+                       "%s/fold_%d has no checkpoint_%s, which its validation cases were predicted with: put it "
+                       "back, finish the training (train --continue), or choose the other folds with -f",
+                       results, fold, checkpoint);
     else if (!code && !same)
-        code = refuse(v, results, fold, e, "%s/fold_%d/validation was predicted with other weights than those that are now "
-                      "in %s", results, fold, path);
+        code = refuse(v, results, fold, e,
+                      "%s/fold_%d/validation was predicted with other weights than those that are now "
+                      "in %s",
+                      results, fold, path);
     mem_free(path);
     return code;
 }
@@ -89,8 +92,9 @@ static int expect_model(const CrossValidation *v, const RecordContent *record, c
         made_from_differences(&differences, &record->made_from, &now, deciding[i]);
     if (!code) code = text_check(&differences, e);
     if (!code && differences.length)
-        code = refuse(v, results, fold, e, "%s/fold_%d/validation was predicted with other settings than those of %s now (%s)",
-                      results, fold, results, differences.data);
+        code = refuse(v, results, fold, e,
+                      "%s/fold_%d/validation was predicted with other settings than those of %s now (%s)", results,
+                      fold, results, differences.data);
     text_free(&differences);
     made_from_free(&now);
     return code;
@@ -102,8 +106,8 @@ static int expect_outputs(const CrossValidation *v, const ValidationCase *c, con
 {
     int code = 0;
     if (v->has_probabilities && !recorded_file(&record->outputs, ".npy"))
-        return refuse(v, results, c->fold, e, "%s/%s.npy belongs to an earlier validation than the labels beside it", c->folder,
-                      c->id);
+        return refuse(v, results, c->fold, e, "%s/%s.npy belongs to an earlier validation than the labels beside it",
+                      c->folder, c->id);
     for (int i = 0; i < record->outputs.count && !code; i++) {
         const MadeFromItem *file = &record->outputs.items[i];
         if (!v->has_probabilities && strcmp(file->key, path_base(c->prediction))) continue;
@@ -122,7 +126,8 @@ static int expect_reference(const CrossValidation *v, const ValidationCase *c, c
     const char *recorded = recorded_file(&record->inputs, path_base(c->reference));
     if (!v->own_references || !recorded) return 0;
     TRY(has_content(&same, c->reference, recorded, e));
-    return same ? 0 : refuse(v, results, c->fold, e, "%s was changed since the case %s was validated", c->reference, c->id);
+    return same ? 0
+                : refuse(v, results, c->fold, e, "%s was changed since the case %s was validated", c->reference, c->id);
 }
 
 static const ValidationCase *find_case(const CrossValidation *v, int fold, const char *id)
@@ -139,15 +144,19 @@ static int expect_cases(const CrossValidation *v, const RecordContent *record, c
         if (c->fold != fold) continue;
         const RecordedCase *recorded = record_content_find(record, c->id);
         if (!recorded || recorded->state != RECORD_DONE)
-            return refuse(v, results, fold, e, "case %s of %s/fold_%d/validation was not finished (predict.yaml "
-                          "there)", c->id, results, fold);
+            return refuse(v, results, fold, e,
+                          "case %s of %s/fold_%d/validation was not finished (predict.yaml "
+                          "there)",
+                          c->id, results, fold);
         TRY(expect_outputs(v, c, recorded, results, e));
         TRY(expect_reference(v, c, recorded, results, e));
     }
     for (int i = 0; i < record->count; i++)
         if (!find_case(v, fold, record->cases[i].id))
-            return refuse(v, results, fold, e, "%s/fold_%d/validation/summary.json does not have the case %s, which is in predict.yaml "
-                          "there", results, fold, record->cases[i].id);
+            return refuse(v, results, fold, e,
+                          "%s/fold_%d/validation/summary.json does not have the case %s, which is in predict.yaml "
+                          "there",
+                          results, fold, record->cases[i].id);
     return 0;
 }
 

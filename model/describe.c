@@ -35,9 +35,9 @@ enum { BOX_WIDTH = 230, BOX_HEIGHT = 44, STEP_X = 250, STEP_Y = 66, MARGIN = 30,
 
 typedef struct Group {
     char name[64];
-    Shape shape;           /* of its last output */
+    Shape shape; /* of its last output */
     int64_t parameters, multiply_adds;
-    int level;             /* how often the image's resolution was halved */
+    int level; /* how often the image's resolution was halved */
 } Group;
 
 /* The block of a layer: its name up to the first component that is a number; if there is none, its first two. */
@@ -113,7 +113,8 @@ static void draw_edge(const Drawing *d, int from, int to, Text *svg)
     const double x1 = box_x(&d->groups[to]) + BOX_WIDTH / 2.0, y1 = box_y(to), bend = (y1 - y0) / 2;
     /* An edge to a box further down in the same column is drawn beside the boxes between them. */
     const double aside = x0 == x1 && to - from > 1 ? BOX_WIDTH * 0.62 : 0;
-    text_add(svg, "<path d=\"M%.0f %.0fC%.0f %.0f %.0f %.0f %.0f %.0f\"/>\n", x0, y0, x0 + aside, y0 + bend, x1 + aside, y1 - bend, x1, y1);
+    text_add(svg, "<path d=\"M%.0f %.0fC%.0f %.0f %.0f %.0f %.0f %.0f\"/>\n", x0, y0, x0 + aside, y0 + bend, x1 + aside,
+             y1 - bend, x1, y1);
 }
 
 static void draw_edges(const Executor *x, const Drawing *d, Text *svg)
@@ -130,11 +131,12 @@ static void draw_edges(const Executor *x, const Drawing *d, Text *svg)
 
 static void draw_box(const Group *g, int index, Text *svg)
 {
-    text_add(svg, "<g transform=\"translate(%.0f %.0f)\"><rect width=\"%d\" height=\"%d\" rx=\"6\"/>", box_x(g), box_y(index),
-             BOX_WIDTH, BOX_HEIGHT);
+    text_add(svg, "<g transform=\"translate(%.0f %.0f)\"><rect width=\"%d\" height=\"%d\" rx=\"6\"/>", box_x(g),
+             box_y(index), BOX_WIDTH, BOX_HEIGHT);
     text_add(svg, "<text class=\"name\" x=\"8\" y=\"17\">%s</text>", g->name);
     text_add(svg, "<text x=\"8\" y=\"34\">%lld×%lld×%lld   %.2f M   %.2f G</text></g>\n", (long long)g->shape.h,
-             (long long)g->shape.w, (long long)g->shape.c, (double)g->parameters * 1e-6, (double)g->multiply_adds * 1e-9);
+             (long long)g->shape.w, (long long)g->shape.c, (double)g->parameters * 1e-6,
+             (double)g->multiply_adds * 1e-9);
 }
 
 static void draw(const Executor *x, const Drawing *d, const char *title, Text *svg)
@@ -143,14 +145,18 @@ static void draw(const Executor *x, const Drawing *d, const char *title, Text *s
     for (int i = 0; i < d->count; i++)
         if (d->groups[i].level > levels) levels = d->groups[i].level;
     const int width = 2 * MARGIN + (levels + 1) * STEP_X, height = TITLE + 2 * MARGIN + d->count * STEP_Y;
-    text_add(svg, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" font-family=\"sans-serif\" font-size=\"12\">\n",
-             width, height);
-    text_add(svg, "<style>rect{fill:#eef4fb;stroke:#35618f}path{fill:none;stroke:#8a97a6;stroke-width:1.5}text{fill:#333}"
-                  ".name{font-weight:bold}.title{font-size:20px}</style>\n"
-                  "<rect width=\"100%%\" height=\"100%%\" style=\"fill:white;stroke:none\"/>\n"
-                  "<text class=\"title\" x=\"%d\" y=\"36\">%s</text>\n"
-                  "<text x=\"%d\" y=\"58\">output H×W×C, parameters, multiply-adds; order runs down, resolution decreases to the right</text>\n",
-             MARGIN, title, MARGIN);
+    text_add(
+        svg,
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" font-family=\"sans-serif\" font-size=\"12\">\n",
+        width, height);
+    text_add(
+        svg,
+        "<style>rect{fill:#eef4fb;stroke:#35618f}path{fill:none;stroke:#8a97a6;stroke-width:1.5}text{fill:#333}"
+        ".name{font-weight:bold}.title{font-size:20px}</style>\n"
+        "<rect width=\"100%%\" height=\"100%%\" style=\"fill:white;stroke:none\"/>\n"
+        "<text class=\"title\" x=\"%d\" y=\"36\">%s</text>\n"
+        "<text x=\"%d\" y=\"58\">output H×W×C, parameters, multiply-adds; order runs down, resolution decreases to the right</text>\n",
+        MARGIN, title, MARGIN);
     draw_edges(x, d, svg);
     for (int i = 0; i < d->count; i++) draw_box(&d->groups[i], i, svg);
     text_add(svg, "</svg>\n");

@@ -7,7 +7,7 @@
 #include "base/memory.h"
 #include "network/models/vss_encoder.h"
 
-static const char EMBEDDING[] = "patch_embed.";   /* as in VMamba */
+static const char EMBEDDING[] = "patch_embed."; /* as in VMamba */
 
 enum { NAME_BYTES = 256 };
 
@@ -18,12 +18,12 @@ typedef enum Reason { OTHER_SHAPE, NO_PARAMETER, OF_CLASSIFIER, OTHER_INPUT, INT
  * if the file is rejected. */
 typedef struct Matching {
     const Graph *graph;
-    const char *encoder;    /* prefix of the encoder's parameters, "vssm_encoder."; NULL: no encoder */
+    const char *encoder; /* prefix of the encoder's parameters, "vssm_encoder."; NULL: no encoder */
     const WeightsFile *weights;
-    const Array **source;   /* per parameter; NULL: none */
+    const Array **source; /* per parameter; NULL: none */
     int taken;
     bool encoder_only, has_stem, embeds;
-    Text left_out;          /* a line "NAME: why" for each tensor */
+    Text left_out; /* a line "NAME: why" for each tensor */
     int left_out_for[REASONS];
 } Matching;
 
@@ -38,10 +38,7 @@ static const char *bare(const char *name)
     return name;
 }
 
-static bool is_floating(DType t)
-{
-    return t == DTYPE_F32 || t == DTYPE_F64 || t == DTYPE_F16 || t == DTYPE_BF16;
-}
+static bool is_floating(DType t) { return t == DTYPE_F32 || t == DTYPE_F64 || t == DTYPE_F16 || t == DTYPE_BF16; }
 
 static bool fits(const Param *p, const Array *a)
 {
@@ -59,9 +56,10 @@ static void add_shape(Text *t, const int64_t *shape, int rank)
 
 static void leave_out(Matching *m, const char *name, Reason reason)
 {
-    static const char *const why[REASONS] = {
-        [NO_PARAMETER] = "the network has no such parameter", [OF_CLASSIFIER] = "it belongs to the classifier",
-        [OTHER_INPUT] = "the network's patch embedding has another input", [INTEGERS] = "it has integer values"};
+    static const char *const why[REASONS] = {[NO_PARAMETER] = "the network has no such parameter",
+                                             [OF_CLASSIFIER] = "it belongs to the classifier",
+                                             [OTHER_INPUT] = "the network's patch embedding has another input",
+                                             [INTEGERS] = "it has integer values"};
     text_add(&m->left_out, "%s: %s\n", name, why[reason]);
     m->left_out_for[reason]++;
 }
@@ -117,8 +115,7 @@ static int match_encoder(Matching *m, const char *name, const Array *a, Err *e)
     rest = name + used;
     if (used && begins(rest, downsample))
         snprintf(wanted, sizeof wanted, "%sdownsamples.%d.%s", m->encoder, layer, rest + strlen(downsample));
-    else
-        snprintf(wanted, sizeof wanted, "%s%s", m->encoder, name);
+    else snprintf(wanted, sizeof wanted, "%s%s", m->encoder, name);
     return match(m, name, wanted, a, e);
 }
 
@@ -209,7 +206,8 @@ static void add_kept(Text *t, const Matching *m)
         const int length = scope_length(params[i].name);
         int kept = 0;
         for (run = 0; i + run < count && scope_length(params[i + run].name) == length &&
-                      !strncmp(params[i].name, params[i + run].name, (size_t)length); run++)
+                      !strncmp(params[i].name, params[i + run].name, (size_t)length);
+             run++)
             kept += !m->source[i + run];
         if (!kept) continue;
         text_add(t, "%s%.*s %d", before, length, params[i].name, kept);
@@ -227,10 +225,11 @@ static bool is_encoder(const NetworkEncoder *encoder, const Param *p)
 
 static void add_summary(Text *t, const Matching *m, const ImportReport *r)
 {
-    static const char *const what[REASONS] = {
-        [OTHER_SHAPE] = "of another shape", [NO_PARAMETER] = "that the network does not have",
-        [OF_CLASSIFIER] = "of the classifier", [OTHER_INPUT] = "of a patch embedding with another input",
-        [INTEGERS] = "of integers"};
+    static const char *const what[REASONS] = {[OTHER_SHAPE] = "of another shape",
+                                              [NO_PARAMETER] = "that the network does not have",
+                                              [OF_CLASSIFIER] = "of the classifier",
+                                              [OTHER_INPUT] = "of a patch embedding with another input",
+                                              [INTEGERS] = "of integers"};
     const char *before = "; left out: ";
     text_add(t, "%d of %d parameters taken from %s, encoder %d of %d", m->taken, graph_param_count(m->graph),
              m->encoder_only ? "a VMamba classifier" : "a network's weights", r->encoder_taken, r->encoder);
@@ -273,8 +272,7 @@ static int64_t first_channels(const Matching *m, bool of_file)
     for (int i = 0; i < m->weights->count; i++) {
         const char *found = bare(m->weights->tensors[i].name);
         if (m->encoder && begins(found, m->encoder)) found += strlen(m->encoder);
-        if (!strcmp(found, name))
-            return array_count(&m->weights->tensors[i].array);
+        if (!strcmp(found, name)) return array_count(&m->weights->tensors[i].array);
     }
     return 0;
 }
@@ -286,8 +284,8 @@ static int other_width(const Matching *m, const ImportReport *r, int64_t file, i
                    "%d of the encoder's %d parameters match: the encoder of these weights begins with %lld channels "
                    "(width %.4g), that of the plan with %lld (width %.4g). Train a network of the weights' width "
                    "(--override FILE, and in FILE: `network: {width: %.10g}`), or without --pretrained%s",
-                   r->encoder_taken, r->encoder, (long long)file, width, (long long)own,
-                   (double)own / VSS_CHANNELS, width, m->encoder_only ? "" : ", or use weights of the plan's width");
+                   r->encoder_taken, r->encoder, (long long)file, width, (long long)own, (double)own / VSS_CHANNELS,
+                   width, m->encoder_only ? "" : ", or use weights of the plan's width");
 }
 
 static int nothing_fits(const Matching *m, const ImportReport *r, Err *e)
@@ -334,11 +332,9 @@ static int check_complete(const Matching *m, Err *e)
 {
     static const char other[] = "these are weights of another network";
     if (m->encoder_only) return err_set(e, ERR_FORMAT, "no tensor has the name of a parameter: %s", other);
-    if (m->left_out.length)
-        return err_set(e, ERR_FORMAT, "%.*s: %s", first_length(m), m->left_out.data, other);
+    if (m->left_out.length) return err_set(e, ERR_FORMAT, "%.*s: %s", first_length(m), m->left_out.data, other);
     for (int i = 0; i < graph_param_count(m->graph); i++)
-        if (!m->source[i])
-            return err_set(e, ERR_FORMAT, "%s is missing: %s", graph_params(m->graph)[i].name, other);
+        if (!m->source[i]) return err_set(e, ERR_FORMAT, "%s is missing: %s", graph_params(m->graph)[i].name, other);
     return 0;
 }
 

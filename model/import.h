@@ -21,12 +21,12 @@
 #include "weights/weights.h"
 
 typedef struct ImportReport {
-    bool encoder_only;   /* the weights are those of a VMamba classifier */
-    int taken;           /* number of parameters that were set */
+    bool encoder_only;          /* the weights are those of a VMamba classifier */
+    int taken;                  /* number of parameters that were set */
     int encoder, encoder_taken; /* parameters that import_mark_unfrozen freezes; how many of them were set */
-    Text filled;         /* a character for each parameter of the graph: '1' if it was set, else '0'; owned */
-    Text summary;        /* a line: numbers of parameters that were set, and of tensors left out for each reason; owned */
-    Text text;           /* lines: tensors that were left out and why, parameters that were not set; owned */
+    Text filled;                /* a character for each parameter of the graph: '1' if it was set, else '0'; owned */
+    Text summary; /* a line: numbers of parameters that were set, and of tensors left out for each reason; owned */
+    Text text;    /* lines: tensors that were left out and why, parameters that were not set; owned */
 } ImportReport;
 
 /* Sets the parameters that have a matching tensor; others stay unchanged. `report` is owned by the caller

@@ -27,9 +27,8 @@ int model_spec(NetworkSpec *spec, const Plan *plan, const DatasetInfo *info, Err
     spec->channels = plan->configuration.channel_count;
     spec->classes = dataset_head_count(info);
     spec->deep_supervision = plan_deep_supervision(plan);
-    spec->loss = (DiceCE){.batch_dice = plan->configuration.batch_dice,
-                          .smooth = 1e-5,
-                          .ignore_label = info->ignore_value};
+    spec->loss =
+        (DiceCE){.batch_dice = plan->configuration.batch_dice, .smooth = 1e-5, .ignore_label = info->ignore_value};
     spec->has_regions = info->has_regions;
     return info->has_regions ? model_region_loss(&spec->region_loss, plan, info, e) : 0;
 }
@@ -57,8 +56,7 @@ int model_read(Model *m, const char *path, Err *e)
 {
     WeightsFile weights = {0};
     /* Of a checkpoint in safetensors only the weights are read, a third of the file. */
-    TRY(path_ends_with(path, ".safetensors") ? safetensors_open(&weights, path, e)
-                                             : weights_read(&weights, path, e));
+    TRY(path_ends_with(path, ".safetensors") ? safetensors_open(&weights, path, e) : weights_read(&weights, path, e));
     const int code = import_network(m->parameters, &weights, e);
     weights_close(&weights);
     return code ? err_context(e, "%s", path) : 0;

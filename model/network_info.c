@@ -25,7 +25,8 @@ static const struct argp_option argp_options[] = {
     {"classes", 'n', "N", 0, "Classes, background included (default 2)", 0},
     {"batch-size", 'b', "N", 0, "Batch size for which memory is computed (default 1)", 0},
     {"width", KEY_WIDTH, "FACTOR", 0, "network.width: factor on the official numbers of channels", 0},
-    {"scan-rule", KEY_SCAN_RULE, "RULE", 0, "Operations of a scan for each element: paper (57, default) or later (145)", 0},
+    {"scan-rule", KEY_SCAN_RULE, "RULE", 0, "Operations of a scan for each element: paper (57, default) or later (145)",
+     0},
     {"svg", KEY_SVG, "FILE", 0, "Draw the network into FILE", 0},
     {"yaml", KEY_YAML, NULL, 0, "Print YAML instead of a table", 0},
     {0},
@@ -43,7 +44,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_SVG: o->svg = text; return 0;
     case KEY_YAML: o->yaml = true; return 0;
     case KEY_SCAN_RULE:
-        if (strcmp(text, "paper") && strcmp(text, "later")) argp_error(state, "--scan-rule %s: expected paper or later", text);
+        if (strcmp(text, "paper") && strcmp(text, "later"))
+            argp_error(state, "--scan-rule %s: expected paper or later", text);
         o->scan_rule = strcmp(text, "later") ? SCAN_RULE_PAPER : SCAN_RULE_LATER;
         return 0;
     case ARGP_KEY_ARG:
@@ -94,8 +96,8 @@ static int print_use(const Graph *g, const Options *o, const char *name, const c
         printf("%s_bytes: %zu\n%s_arena_bytes: %zu\n%s_arena_bytes_without_reuse: %zu\n", key, total, key, m.arena, key,
                m.without_reuse);
     else
-        printf("%s memory: %.1f MiB, of it activations %.1f MiB (%.1f MiB without reuse)\n", name, (double)total / 1048576,
-               (double)m.arena / 1048576, (double)m.without_reuse / 1048576);
+        printf("%s memory: %.1f MiB, of it activations %.1f MiB (%.1f MiB without reuse)\n", name,
+               (double)total / 1048576, (double)m.arena / 1048576, (double)m.without_reuse / 1048576);
     executor_free(x);
     return 0;
 }
@@ -118,8 +120,8 @@ static int write_svg(const Executor *x, const Options *o, Err *e)
 {
     Text svg = {0};
     char title[128];
-    snprintf(title, sizeof title, "%s, %lldx%lldx%d, %d classes", o->network, (long long)o->size[0], (long long)o->size[1],
-             o->channels, o->classes);
+    snprintf(title, sizeof title, "%s, %lldx%lldx%d, %d classes", o->network, (long long)o->size[0],
+             (long long)o->size[1], o->channels, o->classes);
     int failed = describe_svg(x, title, &svg, e);
     if (!failed) failed = file_put(o->svg, svg.data, svg.length, e);
     text_free(&svg);
@@ -181,8 +183,9 @@ int main(int argc, char **argv)
     CommonOptions common = {.takes = OPT_QUIET};
     Err e = {ERR_NONE, ""};
     Text doc = {0};
-    text_add(&doc, "Describes a network: layers, parameters, multiply-adds (as the paper counts them: all heads, batch 1), "
-                   "memory.\vNetworks:\n");
+    text_add(&doc,
+             "Describes a network: layers, parameters, multiply-adds (as the paper counts them: all heads, batch 1), "
+             "memory.\vNetworks:\n");
     network_add_help(&doc);
     const struct argp argp = {argp_options, parse, "NETWORK", doc.data, NULL, NULL, NULL};
     program_begin("network_info", false);

@@ -39,7 +39,8 @@ static int split_line(char *line, char **name, char **group, const char *path, i
 {
     char *separator = strpbrk(line, ",;\t");
     if (!separator)
-        return err_set(e, ERR_FORMAT, "%s:%d: found \"%.80s\", expected two columns: CASE,GROUP", path, number, trim(line));
+        return err_set(e, ERR_FORMAT, "%s:%d: found \"%.80s\", expected two columns: CASE,GROUP", path, number,
+                       trim(line));
     char *more = strpbrk(separator + 1, ",;\t");
     if (more && strcspn(more, "\r") > 1)
         return err_set(e, ERR_FORMAT, "%s:%d: more than two columns, expected CASE,GROUP", path, number);
@@ -47,17 +48,16 @@ static int split_line(char *line, char **name, char **group, const char *path, i
     *separator = '\0';
     *name = trim(line);
     *group = trim(separator + 1);
-    if (!**name || !**group)
-        return err_set(e, ERR_FORMAT, "%s:%d: an empty cell, expected CASE,GROUP", path, number);
+    if (!**name || !**group) return err_set(e, ERR_FORMAT, "%s:%d: an empty cell, expected CASE,GROUP", path, number);
     return 0;
 }
 
-static int set_group(CaseGroups *g, int index, const char *name, const char *group, const char *path, int number, Err *e)
+static int set_group(CaseGroups *g, int index, const char *name, const char *group, const char *path, int number,
+                     Err *e)
 {
     if (g->of[index] && strcmp(g->of[index], group))
         return err_set(e, ERR_FORMAT, "%s:%d: the case %s has the group %s here and the group %s in an earlier line",
-                       path, number, name, group,
-                       g->of[index]);
+                       path, number, name, group, g->of[index]);
     if (!g->of[index]) g->of[index] = mem_strdup(group, e);
     return g->of[index] ? 0 : ERR_NOMEM;
 }
@@ -109,7 +109,8 @@ int case_groups_read(CaseGroups *groups, const char *path, const NameList *cases
     NameList unknown = {0};
     *groups = (CaseGroups){0};
     TRY(file_get(path, &text, &bytes, e));
-    int code = strlen(text) == bytes ? 0 : err_set(e, ERR_FORMAT, "%s: contains NUL bytes, expected a table as text", path);
+    int code =
+        strlen(text) == bytes ? 0 : err_set(e, ERR_FORMAT, "%s: contains NUL bytes, expected a table as text", path);
     groups->of = mem_zalloc((size_t)cases->count, sizeof *groups->of, e);
     if (!groups->of && !code) code = ERR_NOMEM;
     groups->count = groups->of ? cases->count : 0;

@@ -7,7 +7,7 @@
 
 /* The group of each case, in the order of the list given to case_groups_read. */
 typedef struct CaseGroups {
-    char **of;           /* (count) owned */
+    char **of; /* (count) owned */
     int count;
 } CaseGroups;
 

@@ -2,8 +2,8 @@
 
 #include "base/memory.h"
 
-int for_each_case(const Dataset *d, CaseWork *work, void *context, int threads, Progress *progress,
-                  FaultList *faults, Err *e)
+int for_each_case(const Dataset *d, CaseWork *work, void *context, int threads, Progress *progress, FaultList *faults,
+                  Err *e)
 {
     const int count = d->training.count;
     FaultList *own = mem_zalloc((size_t)count, sizeof *own, e);

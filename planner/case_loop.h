@@ -12,7 +12,7 @@
 typedef int CaseWork(void *context, int index, const Case *c, FaultList *faults, Err *e);
 
 /* threads >= 1; progress may be NULL. Fails: what `work` fails with; ERR_NOMEM. */
-int for_each_case(const Dataset *d, CaseWork *work, void *context, int threads, Progress *progress,
-                  FaultList *faults, Err *e);
+int for_each_case(const Dataset *d, CaseWork *work, void *context, int threads, Progress *progress, FaultList *faults,
+                  Err *e);
 
 #endif

@@ -68,8 +68,10 @@ void case_register_check(FaultList *faults, const Dataset *d)
             const char *id = d->training.cases[i].id;
             const size_t length = path_ends_with(id, endings[k][0]) ? strlen(id) - strlen(endings[k][0]) : 0;
             if (length && has_case(d, id, length))
-                fault_add(faults, FAULT_ERROR, "case %s: its preprocessed image would be %s.npy, the name of the %s of the case "
-                          "%.*s: rename one of them", id, id, endings[k][1], (int)length, id);
+                fault_add(faults, FAULT_ERROR,
+                          "case %s: its preprocessed image would be %s.npy, the name of the %s of the case "
+                          "%.*s: rename one of them",
+                          id, id, endings[k][1], (int)length, id);
         }
 }
 

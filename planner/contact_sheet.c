@@ -1,8 +1,8 @@
 #include "planner/contact_sheet.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -74,8 +74,7 @@ static int choose_window(Slice *s, Err *e)
     float *samples = mem_alloc(MOST_SAMPLES * sizeof *samples, e);
     if (!samples) return ERR_NOMEM;
     int count = 0;
-    for (int64_t i = 0; i < rows * columns; i += step)
-        samples[count++] = value_at(s, 0, i / columns, i % columns);
+    for (int64_t i = 0; i < rows * columns; i += step) samples[count++] = value_at(s, 0, i / columns, i % columns);
     qsort(samples, (size_t)count, sizeof *samples, compare);
     s->low = samples[count / 100];
     s->high = samples[count - 1 - count / 100];
@@ -94,8 +93,7 @@ static int choose_slice(Slice *s, const CaseData *data, Err *e)
         s->channels[c] = volume_with_first(volume_of_channel_first(&data->image.voxels, c), axis);
     if (data->labels.data) s->labels = volume_with_first(volume_of_array(&data->labels), axis);
     s->index = fullest_slice(&s->labels, s->channels[0].shape[0]);
-    const double height = (double)s->channels[0].shape[1] * mm[a],
-                 width = (double)s->channels[0].shape[2] * mm[b];
+    const double height = (double)s->channels[0].shape[1] * mm[a], width = (double)s->channels[0].shape[2] * mm[b];
     const double step_mm = fmax(height, width) / (CONTACT_TILE - GAP);
     s->pixels[0] = step_mm / mm[a];
     s->pixels[1] = step_mm / mm[b];
@@ -114,8 +112,7 @@ static int64_t source(const Slice *s, int axis, int at)
 static int label_at(const Slice *s, int y, int x)
 {
     if (y < 0 || x < 0 || y >= s->size[0] || x >= s->size[1]) return 0;
-    return *(int16_t *)(volume_row(&s->labels, s->index, source(s, 0, y)) +
-                        source(s, 1, x) * s->labels.stride[2]);
+    return *(int16_t *)(volume_row(&s->labels, s->index, source(s, 0, y)) + source(s, 1, x) * s->labels.stride[2]);
 }
 
 /* The label of which this pixel is the border, or 0. */
@@ -143,10 +140,8 @@ int contact_tile(uint8_t *tile, int64_t stride, const CaseData *data, Err *e)
             uint8_t *pixel = tile + y * stride + 3 * x;
             const int contour = contour_at(&s, y, x);
             for (int c = 0; c < 3; c++)
-                pixel[c] =
-                    contour
-                        ? colors[(contour - 1) % COLORS][c]
-                        : shade(&s, value_at(&s, c % s.channel_count, source(&s, 0, y), source(&s, 1, x)));
+                pixel[c] = contour ? colors[(contour - 1) % COLORS][c]
+                                   : shade(&s, value_at(&s, c % s.channel_count, source(&s, 0, y), source(&s, 1, x)));
         }
     return 0;
 }
@@ -160,18 +155,17 @@ static int draw_case(void *context, int index, const Case *c, FaultList *faults,
 {
     const Sheet *sheet = context;
     CaseData data;
-    if (dataset_load_case(&data, sheet->info, c, faults)) return 0; /* the tile stays black; the fault was reported before */
+    if (dataset_load_case(&data, sheet->info, c, faults))
+        return 0; /* the tile stays black; the fault was reported before */
     const int row = index / CONTACT_COLUMNS, column = index % CONTACT_COLUMNS;
-    uint8_t *tile =
-        sheet->pixels + ((int64_t)row * CONTACT_TILE * WIDTH + (int64_t)column * CONTACT_TILE) * 3;
+    uint8_t *tile = sheet->pixels + ((int64_t)row * CONTACT_TILE * WIDTH + (int64_t)column * CONTACT_TILE) * 3;
     const int code = contact_tile(tile, 3 * WIDTH, &data, e);
     case_data_free(&data);
     return code;
 }
 
 /* Writes the sheet that starts with case `first`. */
-static int write_sheet(const Dataset *d, int first, const char *folder, int threads, Progress *progress,
-                       Err *e)
+static int write_sheet(const Dataset *d, int first, const char *folder, int threads, Progress *progress, Err *e)
 {
     const int left = d->training.count - first, number = first / CASES + 1;
     Dataset some = *d;
@@ -239,7 +233,8 @@ static int draw_all(const Dataset *d, const char *folder, int threads, Progress 
 }
 
 /* made_from.yaml is removed first and written last: if it exists, it is valid for all sheets. */
-int contact_sheets(const Dataset *d, const MadeFrom *made_from, const char *folder, int threads, Progress *progress, Err *e)
+int contact_sheets(const Dataset *d, const MadeFrom *made_from, const char *folder, int threads, Progress *progress,
+                   Err *e)
 {
     TRY(file_make_folders(folder, e));
     char *origin = path_format(e, "%s/made_from.yaml", folder);

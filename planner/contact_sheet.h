@@ -17,7 +17,8 @@ int contact_tile(uint8_t *tile, int64_t stride, const CaseData *data, Err *e);
 /* Writes FOLDER/sheet_001.png …, FOLDER/index.yaml with the position of each case, and FOLDER/made_from.yaml. Sheets
  * beyond the last one, from a run with more cases, are removed. Memory: one sheet and `threads` cases. Fails: ERR_IO,
  * ERR_NOMEM. */
-int contact_sheets(const Dataset *d, const MadeFrom *made_from, const char *folder, int threads, Progress *progress, Err *e);
+int contact_sheets(const Dataset *d, const MadeFrom *made_from, const char *folder, int threads, Progress *progress,
+                   Err *e);
 
 /* *stale: there are sheets, and they were drawn from other files than made_from, or without a record. Fails: ERR_IO,
  * ERR_NOMEM. */

@@ -28,9 +28,7 @@ static void sorted_column(double *column, const Fingerprint *f, int axis, const 
     for (int i = 0; i < f->case_count; i++) {
         const int *shape = f->shapes_after_crop[i];
         const double *mm = f->spacings_mm[i];
-        column[i] = !sizes      ? mm[axis]
-                    : target_mm ? nearbyint(mm[axis] / target_mm[axis] * shape[axis])
-                                : shape[axis];
+        column[i] = !sizes ? mm[axis] : target_mm ? nearbyint(mm[axis] / target_mm[axis] * shape[axis]) : shape[axis];
     }
     sort_doubles(column, f->case_count);
 }
@@ -71,8 +69,8 @@ static void choose_target_spacing(Medians *m, const Fingerprint *f, double *colu
     const double others = larger_of_others(m->target_mm, worst);
     const bool thick = m->target_mm[worst] > anisotropy * others;
     const bool few = median_size[worst] * anisotropy < smaller_of_others(median_size, worst);
-    text_add(explain, "target spacing: the median over cases is %g x %g x %g mm", m->target_mm[0],
-             m->target_mm[1], m->target_mm[2]);
+    text_add(explain, "target spacing: the median over cases is %g x %g x %g mm", m->target_mm[0], m->target_mm[1],
+             m->target_mm[2]);
     if (thick && few) {
         sorted_column(column, f, worst, NULL, false);
         const double tenth = sorted_percentile(column, f->case_count, 10);
@@ -121,13 +119,11 @@ static void choose_transpose(Plan *plan, const Medians *m, const Fingerprint *f,
         plan->configuration.spacing_mm[i] = m->target_mm[forward[1 + i]];
         plan->configuration.median_image_size_in_voxels[i] = m->new_size[forward[1 + i]];
     }
-    text_add(explain,
-             "order of axes: %d %d %d of the file: axis %d has %s, slices are perpendicular to it\n",
+    text_add(explain, "order of axes: %d %d %d of the file: axis %d has %s, slices are perpendicular to it\n",
              forward[0], forward[1], forward[2], first, flat < 0 ? "the largest spacing" : "one voxel in every case");
     text_add(explain, "median size of a slice: %g x %g voxels of %g x %g mm\n",
-             plan->configuration.median_image_size_in_voxels[0],
-             plan->configuration.median_image_size_in_voxels[1], plan->configuration.spacing_mm[0],
-             plan->configuration.spacing_mm[1]);
+             plan->configuration.median_image_size_in_voxels[0], plan->configuration.median_image_size_in_voxels[1],
+             plan->configuration.spacing_mm[0], plan->configuration.spacing_mm[1]);
 }
 
 static const struct {
@@ -156,8 +152,7 @@ static int choose_normalization(Plan *plan, const PlannerInput *in, Text *explai
     const DatasetInfo *dataset = in->dataset;
     const double kept = in->fingerprint->median_relative_size_after_cropping;
     if (dataset->channel_count > PLAN_MAX_CHANNELS)
-        return err_set(e, ERR_UNSUPPORTED, "%d channels: at most %d", dataset->channel_count,
-                       PLAN_MAX_CHANNELS);
+        return err_set(e, ERR_UNSUPPORTED, "%d channels: at most %d", dataset->channel_count, PLAN_MAX_CHANNELS);
     c->channel_count = c->mask_count = dataset->channel_count;
     for (int i = 0; i < c->channel_count; i++) {
         const bool any_case = plan->compatibility != COMPATIBILITY_NNUNET_2_1;
@@ -183,8 +178,7 @@ static void initial_patch(double size[2], const PlanConfiguration *c)
     const double inverse[2] = {1 / c->spacing_mm[0], 1 / c->spacing_mm[1]};
     const double area = (double)LARGEST_EDGE * LARGEST_EDGE;
     const double factor = pow(area / (inverse[0] * inverse[1]), 0.5);
-    for (int i = 0; i < 2; i++)
-        size[i] = fmin(nearbyint(inverse[i] * factor), c->median_image_size_in_voxels[i]);
+    for (int i = 0; i < 2; i++) size[i] = fmin(nearbyint(inverse[i] * factor), c->median_image_size_in_voxels[i]);
 }
 
 /* Reduces the patch by one step: one divisor less along the axis whose patch is the largest part of the median image. */
@@ -221,8 +215,7 @@ static double covered_pixels(const Plan *plan, const Medians *m, const PlannerIn
     return voxels * (double)in->dataset->num_training * covered_share;
 }
 
-static void choose_batch(Plan *plan, const PlannerInput *in, const Medians *m, const UnetTopology *t,
-                         Text *explain)
+static void choose_batch(Plan *plan, const PlannerInput *in, const Medians *m, const UnetTopology *t, Text *explain)
 {
     PlanConfiguration *c = &plan->configuration;
     const double reference = reference_values * (in->memory_gb / reference_gb);
@@ -247,8 +240,8 @@ static int choose_patch_and_batch(Plan *plan, const PlannerInput *in, const Medi
     double size[2];
     initial_patch(size, c);
     TRY(unet_topology(&t, c->spacing_mm, size, e));
-    text_add(explain, "patch: %g x %g of the median image, %d x %d so that it can be halved %d times",
-             size[0], size[1], t.patch[0], t.patch[1], t.stages - 1);
+    text_add(explain, "patch: %g x %g of the median image, %d x %d so that it can be halved %d times", size[0], size[1],
+             t.patch[0], t.patch[1], t.stages - 1);
     while (unet_feature_map_size(&t, classes) * images > reference) TRY(reduce_patch(&t, c, e));
     text_add(explain, "; by memory %d x %d, %d times\n", t.patch[0], t.patch[1], t.stages - 1);
     memcpy(c->patch_size, t.patch, sizeof c->patch_size);
@@ -278,8 +271,8 @@ static int choose_for_network(Plan *plan, const PlannerInput *in, const Medians 
     if (plan_uses_architecture(plan)) return 0;
     UnetTopology t;
     planner_round_patch(plan);
-    text_add(explain, "patch rounded up to a multiple of what %s can halve: %d x %d\n", plan->network.name, c->patch_size[0],
-             c->patch_size[1]);
+    text_add(explain, "patch rounded up to a multiple of what %s can halve: %d x %d\n", plan->network.name,
+             c->patch_size[0], c->patch_size[1]);
     if (in->training_bytes) return fit_network_memory(plan, in, covered_pixels(plan, m, in), explain, e);
     TRY(unet_topology(&t, c->spacing_mm, (const double[]){c->patch_size[0], c->patch_size[1]}, e));
     choose_batch(plan, in, m, &t, explain);

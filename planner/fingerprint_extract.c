@@ -14,7 +14,7 @@ enum { ALL_DRAWS = 100000000 };
 typedef struct Extraction {
     const Dataset *dataset;
     ReaderAxes axes;
-    int *units;             /* xyzt_units, per case */
+    int *units; /* xyzt_units, per case */
     Fingerprint *fingerprint;
     int64_t draws;          /* per case and channel */
     double *relative_sizes; /* per case */
@@ -125,8 +125,7 @@ static int extract_case(void *context, int index, const Case *c, FaultList *faul
     int code = turn_case(&data, x->axes, e);
     if (!code) code = find_region(&region, &data, e);
     if (!code) note_geometry(x, index, &data, &region);
-    if (!code && region.foreground >= UINT32_MAX)
-        code = err_set(e, ERR_UNSUPPORTED, "2^32 foreground voxels");
+    if (!code && region.foreground >= UINT32_MAX) code = err_set(e, ERR_UNSUPPORTED, "2^32 foreground voxels");
     if (!code && region.foreground) code = sample_channels(x, index, &data, &region, e);
     case_data_free(&data);
     return code;
@@ -166,8 +165,7 @@ static int run_passes(Extraction *x, int threads, Progress *progress, FaultList 
 {
     TRY(for_each_case(x->dataset, extract_case, x, threads, progress, faults, e));
     bool again = false;
-    for (int c = 0; c < x->fingerprint->channel_count; c++)
-        again = again || pool_needs_second_pass(&x->pool[c]);
+    for (int c = 0; c < x->fingerprint->channel_count; c++) again = again || pool_needs_second_pass(&x->pool[c]);
     if (!again || faults->errors) return 0;
     for (int c = 0; c < x->fingerprint->channel_count; c++) pool_begin_second_pass(&x->pool[c]);
     FaultList known = {0};

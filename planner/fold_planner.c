@@ -16,8 +16,8 @@ typedef struct Maker {
     const FoldRequest *r;
     const DatasetCases *cases;
     const char *dataset, *preprocessed;
-    SplitsFile there;         /* the file in the preprocessed folder */
-    char *own;                /* a file of splits in the dataset's folder; NULL: none */
+    SplitsFile there; /* the file in the preprocessed folder */
+    char *own;        /* a file of splits in the dataset's folder; NULL: none */
 } Maker;
 
 void fold_plan_free(FoldPlan *p)
@@ -85,8 +85,10 @@ static int warn_of_folds(Maker *m, Err *e)
 static int refuse_drawing_options(const Maker *m, const char *path, Err *e)
 {
     if (!m->r->folds && !m->r->groups) return 0;
-    return err_set(e, ERR_VALUE, "%s already defines the folds, so %s has no effect: remove that file, or leave the option "
-                   "out", path, m->r->groups ? "--groups" : "--folds");
+    return err_set(e, ERR_VALUE,
+                   "%s already defines the folds, so %s has no effect: remove that file, or leave the option "
+                   "out",
+                   path, m->r->groups ? "--groups" : "--folds");
 }
 
 /* Copies the folds of a file to splits_final.yaml, unless that was done before. */
@@ -116,8 +118,10 @@ static int take_requested(Maker *m, Err *e)
         splits_free(&asked);
         const bool may_replace = m->r->overwrite && !path_ends_with(m->there.path, ".json");
         if (!same && !may_replace)
-            return err_set(e, ERR_VALUE, "%s exists and has other folds than --splits %s: remove the file, or leave out the "
-                           "option", m->there.path, m->r->file);
+            return err_set(e, ERR_VALUE,
+                           "%s exists and has other folds than --splits %s: remove the file, or leave out the "
+                           "option",
+                           m->there.path, m->r->file);
     }
     return take_file(m, m->r->file, e);
 }
@@ -126,7 +130,8 @@ static int keep_own(Maker *m, Err *e)
 {
     TRY(refuse_drawing_options(m, m->there.path, e));
     take_there(m);
-    text_add(&m->p->told, "splits: from your file %s, %d fold%s\n", m->p->path, m->p->splits.count, m->p->splits.count == 1 ? "" : "s");
+    text_add(&m->p->told, "splits: from your file %s, %d fold%s\n", m->p->path, m->p->splits.count,
+             m->p->splits.count == 1 ? "" : "s");
     if (m->there.passed_over)
         text_add(&m->p->told, "splits: %s, drawn before, is no longer used\n", m->there.passed_over);
     if (m->own) {
@@ -158,14 +163,17 @@ static int draw(Maker *m, Err *e)
     const char *const *names = (const char *const *)present->names;
     const int folds = m->r->folds ? m->r->folds : SPLITS_FOLDS;
     if (!m->r->folds && !m->r->groups && !m->there.path && present->count < folds) {
-        text_add(&p->told, "%d cases are too few for %d folds: no splits_final.yaml; train with fold \"all\", or give "
-                 "--folds %d\n", present->count, folds, present->count > 2 ? present->count : 2);
+        text_add(&p->told,
+                 "%d cases are too few for %d folds: no splits_final.yaml; train with fold \"all\", or give "
+                 "--folds %d\n",
+                 present->count, folds, present->count > 2 ? present->count : 2);
         return 0;
     }
     if (m->r->groups) {
         CaseGroups groups;
         TRY(read_groups(m, &groups, m->r->groups, e));
-        const int code = splits_make_grouped(&p->splits, names, (const char *const *)groups.of, present->count, folds, e);
+        const int code =
+            splits_make_grouped(&p->splits, names, (const char *const *)groups.of, present->count, folds, e);
         case_groups_free(&groups);
         if (code) return err_context(e, "%s", m->r->groups);
     } else {
@@ -185,11 +193,15 @@ static int draw(Maker *m, Err *e)
 static int refuse_other_folds(const Maker *m, Err *e)
 {
     if (m->r->folds && m->r->folds != m->there.splits.count)
-        return err_set(e, ERR_VALUE, "%s: %d folds were drawn before; for --folds %d give --new-splits too, which draws new "
-                       "folds", m->there.path, m->there.splits.count, m->r->folds);
+        return err_set(e, ERR_VALUE,
+                       "%s: %d folds were drawn before; for --folds %d give --new-splits too, which draws new "
+                       "folds",
+                       m->there.path, m->there.splits.count, m->r->folds);
     if (!m->r->groups || made_from_find(&m->there.made_from, "groups")) return 0;
-    return err_set(e, ERR_VALUE, "%s: these folds were not drawn by groups; for --groups give --new-splits too, which draws new "
-                   "folds", m->there.path);
+    return err_set(e, ERR_VALUE,
+                   "%s: these folds were not drawn by groups; for --groups give --new-splits too, which draws new "
+                   "folds",
+                   m->there.path);
 }
 
 static void tell_changes(Maker *m, const NameList *left, const NameList *joined)
@@ -224,9 +236,10 @@ static int refuse_torn_groups(const Maker *m, const CaseGroups *groups, Err *e)
             const int a = fold_that_validates(&m->p->splits, present->names[i]),
                       b = fold_that_validates(&m->p->splits, present->names[k]);
             if (a != b)
-                return err_set(e, ERR_VALUE, "%s: %s and %s are both in the group %s, but validated in folds %d and %d of %s: "
-                               "draw new folds with --new-splits", m->p->groups, present->names[k],
-                               present->names[i], groups->of[i], b, a, m->p->path);
+                return err_set(e, ERR_VALUE,
+                               "%s: %s and %s are both in the group %s, but validated in folds %d and %d of %s: "
+                               "draw new folds with --new-splits",
+                               m->p->groups, present->names[k], present->names[i], groups->of[i], b, a, m->p->path);
         }
     return 0;
 }
@@ -245,8 +258,9 @@ static int update_drawn(Maker *m, Err *e)
     if (grouped) {
         char *kept = path_format(e, "%s/splits_groups.csv", m->preprocessed);
         code = kept ? read_groups(m, &groups, m->r->groups ? m->r->groups : kept, e) : ERR_NOMEM;
-        if (code && kept && !m->r->groups) err_context(e, "the folds were drawn by groups, and the kept table of groups "
-                                                       "cannot be used any longer: give --groups FILE");
+        if (code && kept && !m->r->groups)
+            err_context(e, "the folds were drawn by groups, and the kept table of groups "
+                           "cannot be used any longer: give --groups FILE");
         mem_free(kept);
     }
     if (!code) code = splits_update(&p->splits, &m->cases->present, (const char *const *)groups.of, &left, &joined, e);
@@ -257,8 +271,8 @@ static int update_drawn(Maker *m, Err *e)
     if (p->groups && !code) made_from_add_file(&p->made_from, "groups", p->groups);
     for (int fold = 0; fold < p->splits.count && !code; fold++)
         if (!p->splits.folds[fold].val_count)
-            text_add(&p->warnings, "%s: fold %d has no validation case any more: draw new folds with --new-splits\n", p->path,
-                     fold);
+            text_add(&p->warnings, "%s: fold %d has no validation case any more: draw new folds with --new-splits\n",
+                     p->path, fold);
     case_groups_free(&groups);
     names_free(&left);
     names_free(&joined);
@@ -278,7 +292,8 @@ static int keep_taken(Maker *m, Err *e)
 
 static int refuse_new_beside_json(const Maker *m, Err *e)
 {
-    return err_set(e, ERR_VALUE, "%s is your own file and would still be used: remove it before --new-splits", m->there.path);
+    return err_set(e, ERR_VALUE, "%s is your own file and would still be used: remove it before --new-splits",
+                   m->there.path);
 }
 
 static int choose(Maker *m, Err *e)
@@ -311,8 +326,7 @@ static int find_own(Maker *m, Err *e)
         code = splits_read(&a, json, e);
         if (!code) code = splits_read(&b, yaml, e);
         if (!code && !splits_equal(&a, &b))
-            code = err_set(e, ERR_VALUE, "%s and %s both exist and differ: remove one of them", json,
-                           path_base(yaml));
+            code = err_set(e, ERR_VALUE, "%s and %s both exist and differ: remove one of them", json, path_base(yaml));
         splits_free(&a);
         splits_free(&b);
     }

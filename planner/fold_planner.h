@@ -14,20 +14,20 @@
 #include "plans/splits.h"
 
 typedef struct FoldRequest {
-    const char *file;        /* --splits; NULL: none */
-    const char *groups;      /* --groups; NULL: none */
-    int folds;               /* --folds; 0: not given */
-    bool draw_anew;          /* --new-splits */
-    bool overwrite;          /* the user's own file may be replaced */
+    const char *file;   /* --splits; NULL: none */
+    const char *groups; /* --groups; NULL: none */
+    int folds;          /* --folds; 0: not given */
+    bool draw_anew;     /* --new-splits */
+    bool overwrite;     /* the user's own file may be replaced */
 } FoldRequest;
 
 typedef struct FoldPlan {
-    Splits splits;           /* without folds if there are too few cases */
-    char *path;              /* of the file that they were read from or are written to, for messages; NULL: none */
-    MadeFrom made_from;      /* for splits_made_from.yaml */
-    bool write;              /* splits_final.yaml must be written */
-    char *groups;            /* the table of groups to copy beside it; NULL: none */
-    Text told, warnings;     /* lines */
+    Splits splits;       /* without folds if there are too few cases */
+    char *path;          /* of the file that they were read from or are written to, for messages; NULL: none */
+    MadeFrom made_from;  /* for splits_made_from.yaml */
+    bool write;          /* splits_final.yaml must be written */
+    char *groups;        /* the table of groups to copy beside it; NULL: none */
+    Text told, warnings; /* lines */
 } FoldPlan;
 
 /* cases: present cases of the dataset and removed ones. Nothing is written. Fails: ERR_VALUE if files or options

@@ -69,8 +69,8 @@ Moments moments_join(Moments a, Moments b)
     if (!(a.count > 0)) return b;
     const double count = a.count + b.count, difference = b.mean - a.mean;
     return (Moments){count, a.mean + difference * (b.count / count),
-                     a.squares + b.squares + difference * difference * (a.count * b.count / count),
-                     fminf(a.low, b.low), fmaxf(a.high, b.high)};
+                     a.squares + b.squares + difference * difference * (a.count * b.count / count), fminf(a.low, b.low),
+                     fmaxf(a.high, b.high)};
 }
 
 /* The bits of a float as an integer with the same order. */
@@ -137,8 +137,7 @@ static int make_room(PoolChannel *p, Err *e)
         p->count = p->sorted = 0;
         return 0;
     }
-    TRY(mem_grow((void **)&p->values, (size_t)p->count * sizeof *p->values,
-                 (size_t)capacity * sizeof *p->values, e));
+    TRY(mem_grow((void **)&p->values, (size_t)p->count * sizeof *p->values, (size_t)capacity * sizeof *p->values, e));
     p->capacity = capacity;
     return 0;
 }

@@ -42,7 +42,8 @@ static void tell_folds(Text *warnings, const LabelPresence *p, int k, const Name
         choose(chosen, &splits->folds[f], cases);
         if (!label_presence_lacks(p, k, chosen)) continue;
         if (!lacking) label_presence_name(p, k, warnings);
-        if (lacking++ < FOLDS_TOLD) text_add(warnings, "%s%d", lacking == 1 ? ", is in none of the training cases of fold " : ", ", f);
+        if (lacking++ < FOLDS_TOLD)
+            text_add(warnings, "%s%d", lacking == 1 ? ", is in none of the training cases of fold " : ", ", f);
     }
     if (lacking > FOLDS_TOLD) text_add(warnings, " and %d more", lacking - FOLDS_TOLD);
     if (lacking) text_add(warnings, ": the networks of these folds cannot learn it\n");
@@ -59,13 +60,15 @@ static void tell_absent(Text *warnings, const LabelPresence *p, int cases)
     }
     if (absent > LABELS_TOLD) text_add(warnings, " and %d more labels", absent - LABELS_TOLD);
     if (absent)
-        text_add(warnings, ", %s in none of %d cases: a network cannot learn %s; check how the labels were made, or "
-                 "remove %s from dataset.json\n", absent == 1 ? "is" : "are", cases, absent == 1 ? "it" : "them",
-                 absent == 1 ? "it" : "them");
+        text_add(warnings,
+                 ", %s in none of %d cases: a network cannot learn %s; check how the labels were made, or "
+                 "remove %s from dataset.json\n",
+                 absent == 1 ? "is" : "are", cases, absent == 1 ? "it" : "them", absent == 1 ? "it" : "them");
 }
 
 /* Labels that occur in the dataset, but in no training case of some fold: a line for each of the first few. */
-static void tell_lacking(Text *warnings, const LabelPresence *p, const NameList *cases, const Splits *splits, bool *chosen)
+static void tell_lacking(Text *warnings, const LabelPresence *p, const NameList *cases, const Splits *splits,
+                         bool *chosen)
 {
     int told = 0, more = 0;
     for (int k = 0; k < p->classes; k++) {
@@ -79,8 +82,8 @@ static void tell_lacking(Text *warnings, const LabelPresence *p, const NameList 
     if (more) text_add(warnings, "%d more labels are in none of the training cases of some folds\n", more);
 }
 
-int label_check(Text *warnings, const DatasetInfo *info, const NameList *cases, const Splits *splits, const char *folder,
-                Err *e)
+int label_check(Text *warnings, const DatasetInfo *info, const NameList *cases, const Splits *splits,
+                const char *folder, Err *e)
 {
     LabelPresence p;
     TRY(label_presence_new(&p, info, cases->count, e));

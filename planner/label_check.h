@@ -7,7 +7,7 @@
 #include "plans/splits.h"
 
 /* Reads FOLDER/CASE_locations.npy of each case; adds a line per label that is missing somewhere. Fails: as npy_read. */
-int label_check(Text *warnings, const DatasetInfo *info, const NameList *cases, const Splits *splits, const char *folder,
-                Err *e);
+int label_check(Text *warnings, const DatasetInfo *info, const NameList *cases, const Splits *splits,
+                const char *folder, Err *e);
 
 #endif

@@ -31,14 +31,14 @@ static int fit_patch(Plan *plan, const PlannerInput *in, double most, double *by
     for (;;) {
         TRY(step_bytes(plan, in, PLANNER_MIN_BATCH, bytes, e));
         if (*bytes <= most) return 0;
-        text_add(explain, "%d patches of %d x %d take %.2f GiB, more than %g\n", PLANNER_MIN_BATCH,
-                 c->patch_size[0], c->patch_size[1], *bytes / gib, most / gib);
+        text_add(explain, "%d patches of %d x %d take %.2f GiB, more than %g\n", PLANNER_MIN_BATCH, c->patch_size[0],
+                 c->patch_size[1], *bytes / gib, most / gib);
         if (!shrink(c, divisor))
             return err_set(e, ERR_VALUE,
                            "%s: %d patches of %d x %d take %.2f GiB; give a larger --memory-target, a "
                            "smaller network%s",
-                           plan->network.name, PLANNER_MIN_BATCH, c->patch_size[0], c->patch_size[1],
-                           *bytes / gib, plan->training.recompute ? "" : ", or training.recompute: true");
+                           plan->network.name, PLANNER_MIN_BATCH, c->patch_size[0], c->patch_size[1], *bytes / gib,
+                           plan->training.recompute ? "" : ", or training.recompute: true");
     }
 }
 

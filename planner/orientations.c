@@ -74,7 +74,8 @@ static void add_advice(Text *text, const Group *groups, int n, ReaderAxes reader
         else if (k == advices) told[advices++] = advice;
     }
     if (reader == READER_STORED && volumes > 1)
-        text_add(text, "; \"orientation: canonical\" in --override reorients %s to RAS", advices ? "the volumes" : "them all");
+        text_add(text, "; \"orientation: canonical\" in --override reorients %s to RAS",
+                 advices ? "the volumes" : "them all");
     for (int k = 0; k < advices; k++) text_add(text, "; %s", told[k]);
 }
 

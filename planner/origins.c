@@ -59,8 +59,7 @@ void origins_of_fingerprint(MadeFrom *m, const Origins *o, const Dataset *d, Rea
     char hash[HASH_BYTES] = "";
     *m = (MadeFrom){0};
     int code = 0;
-    for (int i = 0; i < o->count && !code; i++)
-        code = add_case(&t, &o->cases[i], d->training.cases[i].id, &m->failure);
+    for (int i = 0; i < o->count && !code; i++) code = add_case(&t, &o->cases[i], d->training.cases[i].id, &m->failure);
     if (!code) code = text_check(&t, &m->failure);
     if (!code) hash_bytes(hash, t.data ? t.data : "", t.length);
     text_free(&t);

@@ -32,8 +32,9 @@ int output_refuse_raw(const char *dataset, const char *folder, Err *e)
         char *named = path_format(e, "%s%s", dataset, raw[i]), *path = named ? path_absolute(named, NULL) : NULL;
         if (!named) code = ERR_NOMEM;
         else if (path && !strcmp(path, output))
-            code = err_set(e, ERR_VALUE, "-o %s is a folder of the raw dataset: give another folder, such as %s/preprocessed",
-                           folder, dataset);
+            code = err_set(e, ERR_VALUE,
+                           "-o %s is a folder of the raw dataset: give another folder, such as %s/preprocessed", folder,
+                           dataset);
         mem_free(path);
         mem_free(named);
     }
@@ -155,7 +156,8 @@ static void free_paths(FingerprintPaths *p)
 }
 
 /* fingerprint_made_from.yaml is removed first and written last: if it exists, it is valid for the files beside it. */
-int output_fingerprint(const Fingerprint *f, const NameList *warnings, const MadeFrom *made_from, const char *folder, Err *e)
+int output_fingerprint(const Fingerprint *f, const NameList *warnings, const MadeFrom *made_from, const char *folder,
+                       Err *e)
 {
     FingerprintPaths p;
     int code = make_paths(&p, folder, e);
@@ -167,8 +169,8 @@ int output_fingerprint(const Fingerprint *f, const NameList *warnings, const Mad
     return code;
 }
 
-int output_fingerprint_reuse(Fingerprint *f, NameList *warnings, bool *found, const MadeFrom *made_from, const char *folder,
-                             Err *e)
+int output_fingerprint_reuse(Fingerprint *f, NameList *warnings, bool *found, const MadeFrom *made_from,
+                             const char *folder, Err *e)
 {
     FingerprintPaths p;
     Err unreadable = {0};

@@ -50,13 +50,13 @@ enum {
 static const struct argp_option option_list[] = {
     {"network", KEY_NETWORK, "NAME", 0, "Network to plan for, one of those below (default: the first)", 0},
     {"override", KEY_OVERRIDE, "PLAN.yaml", 0, "A file with plan keys; its values replace the planned ones", 0},
-    {"plans", KEY_PLANS, "FILE", 0,
-     "Use this plan (plans.yaml, or nnU-Net's nnUNetPlans.json) instead of planning", 0},
+    {"plans", KEY_PLANS, "FILE", 0, "Use this plan (plans.yaml, or nnU-Net's nnUNetPlans.json) instead of planning", 0},
     {"memory-target", KEY_MEMORY, "SIZE", 0, "Memory that a training step may use, such as 8G (default)", 0},
-    {"splits", KEY_SPLITS, "FILE", 0, "Use these folds: a list of {train: [CASE, ...], val: [CASE, ...]}, .yaml or .json",
-     0},
+    {"splits", KEY_SPLITS, "FILE", 0,
+     "Use these folds: a list of {train: [CASE, ...], val: [CASE, ...]}, .yaml or .json", 0},
     {"folds", KEY_FOLDS, "N", 0, "Number of folds to draw (default: 5)", 0},
-    {"groups", KEY_GROUPS, "FILE.csv", 0, "Draw folds that keep groups of cases (patients) together: a table CASE,GROUP", 0},
+    {"groups", KEY_GROUPS, "FILE.csv", 0,
+     "Draw folds that keep groups of cases (patients) together: a table CASE,GROUP", 0},
     {"new-splits", KEY_NEW_SPLITS, NULL, 0, "Draw new folds, also if there are folds already", 0},
     {"verify", KEY_VERIFY, NULL, 0, "Also draw all cases with their labels' contours, into the folder verify of -o", 0},
     {"explain", KEY_EXPLAIN, NULL, 0, "Print each decision of the planner with its reasons", 0},
@@ -98,7 +98,9 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     case ARGP_KEY_END:
         if (!o->dataset) argp_error(state, "DATASET, the folder of the raw dataset, is missing");
         if (o->folds.file && (o->folds.groups || o->folds.folds || o->folds.draw_anew))
-            argp_error(state, "--splits defines the folds: it cannot be given together with --folds, --groups or --new-splits");
+            argp_error(
+                state,
+                "--splits defines the folds: it cannot be given together with --folds, --groups or --new-splits");
         return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
@@ -175,8 +177,7 @@ static int report_faults(Run *r, Err *e)
     }
     faults_free(&r->faults);
     if (!errors) return 0;
-    return err_set(e, ERR_VALUE,
-                   "%s: %d error%s in the dataset: correct the dataset and start again",
+    return err_set(e, ERR_VALUE, "%s: %d error%s in the dataset: correct the dataset and start again",
                    r->options->dataset, errors, errors == 1 ? "" : "s");
 }
 
@@ -217,7 +218,8 @@ static int take_or_make_fingerprint(Run *r, Err *e)
     NameList then = {0}, now = {0};
     bool found = false;
     int code = 0;
-    if (!o->common.overwrite && !r->faults.errors) /* after an error all cases are read, so that one run reports all faults */
+    if (!o->common.overwrite &&
+        !r->faults.errors) /* after an error all cases are read, so that one run reports all faults */
         code = output_fingerprint_reuse(&r->fingerprint, &then, &found, &r->made_from, o->common.output, e);
     for (int i = 0; found && i < then.count; i++) fault_add(&r->faults, FAULT_WARNING, "%s", then.names[i]);
     if (!code) code = found ? report_faults(r, e) : make_fingerprint(r, &now, e);
@@ -233,8 +235,10 @@ static int take_folder(Run *r, Err *e)
     TRY(file_make_folders(folder, e));
     const int code = folder_lock(&r->lock, folder, e);
     if (code != ERR_VALUE) return code;
-    return err_set(e, ERR_VALUE, "%s is in use by another plan_and_preprocess, which writes it, or by train, which reads it: "
-                   "wait, or give another folder", folder);
+    return err_set(e, ERR_VALUE,
+                   "%s is in use by another plan_and_preprocess, which writes it, or by train, which reads it: "
+                   "wait, or give another folder",
+                   folder);
 }
 
 /* Lists the cases and chooses the folds, before anything is computed. */
@@ -254,8 +258,8 @@ static int plan_folds(Run *r, Err *e)
 static int check_and_measure(Run *r, Err *e)
 {
     const Options *o = r->options;
-    const PlanRequest request = {r->name, o->common.output, o->network, o->override, o->plans, o->memory_gb,
-                                 o->common.overwrite};
+    const PlanRequest request = {r->name,  o->common.output, o->network,         o->override,
+                                 o->plans, o->memory_gb,     o->common.overwrite};
     TRY(dataset_open(&r->dataset, o->dataset, &r->faults, e));
     if (!r->dataset.training.count) TRY(report_faults(r, e));
     case_register_check(&r->faults, &r->dataset);
@@ -319,8 +323,8 @@ static int plan_dataset(Run *r, Err *e)
     if (m->unused.length) tell(r, SAY, "keys of the plan that are not used:\n%s", m->unused.data);
     tell_lines(r, SAY, &m->told);
     const PlanConfiguration *c = &m->plan.configuration;
-    tell(r, SAY, "plan: %s, patch %dx%d, batch %d, %g x %g mm", m->plan.network.name, c->patch_size[0], c->patch_size[1],
-         c->batch_size, c->spacing_mm[0], c->spacing_mm[1]);
+    tell(r, SAY, "plan: %s, patch %dx%d, batch %d, %g x %g mm", m->plan.network.name, c->patch_size[0],
+         c->patch_size[1], c->batch_size, c->spacing_mm[0], c->spacing_mm[1]);
     return 0;
 }
 
@@ -337,8 +341,8 @@ static int check_labels(Run *r, Err *e)
 {
     Text warnings = {0};
     char *folder = path_format(e, "%s/2d", r->options->common.output);
-    const int code = folder ? label_check(&warnings, &r->dataset.info, &r->cases.present, &r->folds.splits, folder, e)
-                            : ERR_NOMEM;
+    const int code =
+        folder ? label_check(&warnings, &r->dataset.info, &r->cases.present, &r->folds.splits, folder, e) : ERR_NOMEM;
     tell_lines(r, WARN, &warnings);
     text_free(&warnings);
     mem_free(folder);
@@ -388,7 +392,8 @@ static int list_cases(Run *r, Err *e)
     int code = case_register_clean(&gone, &r->cases, folder, e);
     if (!code && gone.count) {
         names_tell(&told, &gone);
-        tell(r, SAY, "removed from %s, because they are no longer in the dataset: %s", folder, told.data ? told.data : "");
+        tell(r, SAY, "removed from %s, because they are no longer in the dataset: %s", folder,
+             told.data ? told.data : "");
     }
     text_free(&told);
     names_free(&gone);

@@ -26,20 +26,25 @@ int plan_faults_spacing(FaultList *faults, const Plan *plan, const Fingerprint *
     for (int i = 0; i < f->case_count && i < d->training.count; i++)
         TRY(check_case(faults, &far, plan, f, &d->training.cases[i], i, e));
     if (far > SPACING_SHOWN)
-        fault_add(faults, FAULT_WARNING, "%d more cases have spacings that differ much from the others'", far - SPACING_SHOWN);
+        fault_add(faults, FAULT_WARNING, "%d more cases have spacings that differ much from the others'",
+                  far - SPACING_SHOWN);
     return 0;
 }
 
 static void check_channel(FaultList *faults, const IntensityProperties *p, int channel, const char *name)
 {
-    static const char advice[] = "check the labels, or give the channel another name in dataset.json (channel_names), such as "
-                                 "\"MRI\", for a normalisation that does not use the labels";
+    static const char advice[] =
+        "check the labels, or give the channel another name in dataset.json (channel_names), such as "
+        "\"MRI\", for a normalisation that does not use the labels";
     if (!isfinite(p->mean) || !isfinite(p->std) || !isfinite(p->percentile_00_5) || !isfinite(p->percentile_99_5))
-        fault_add(faults, FAULT_ERROR, "channel %d, %s: no voxel has a label above 0, so CT normalisation has no statistics; %s",
-                  channel, name, advice);
+        fault_add(faults, FAULT_ERROR,
+                  "channel %d, %s: no voxel has a label above 0, so CT normalisation has no statistics; %s", channel,
+                  name, advice);
     else if (!(p->percentile_99_5 > p->percentile_00_5) || !(p->std > 0))
-        fault_add(faults, FAULT_ERROR, "channel %d, %s: %s voxels with a label above 0 are %g, so CT normalisation has no usable statistics; %s",
-                  channel, name, p->max > p->min ? "nearly all" : "all", p->median, advice);
+        fault_add(
+            faults, FAULT_ERROR,
+            "channel %d, %s: %s voxels with a label above 0 are %g, so CT normalisation has no usable statistics; %s",
+            channel, name, p->max > p->min ? "nearly all" : "all", p->median, advice);
 }
 
 void plan_faults_statistics(FaultList *faults, const Plan *plan, const DatasetInfo *info)

@@ -41,7 +41,8 @@ static int find_edits(MadeFrom *edits, const Plan *before, const Plan *now, Err 
     for (int i = 0; !code && i < now_leaves.count; i++) {
         const MadeFromItem *item = &now_leaves.items[i];
         const char *then = made_from_find(&then_leaves, item->key);
-        if (!then || strcmp(then, item->value) || (other_network && !strcmp(item->key, "network.name"))) made_from_add(edits, item->key, "%s", item->value);
+        if (!then || strcmp(then, item->value) || (other_network && !strcmp(item->key, "network.name")))
+            made_from_add(edits, item->key, "%s", item->value);
     }
     made_from_free(&then_leaves);
     if (code) return code;
@@ -87,8 +88,10 @@ static bool is_same_file(const char *a, const char *b)
 static int meet_unknown(const PlanMaker *m, const char *path, Err *e)
 {
     if (m->request.plans && is_same_file(m->request.plans, path)) return 0;
-    return err_set(e, ERR_VALUE, "%s: there is no %s beside it, so your edits cannot be distinguished: --plans %s uses it as it "
-                   "is, --overwrite replaces it by a new plan", path, AS_PLANNED, path);
+    return err_set(e, ERR_VALUE,
+                   "%s: there is no %s beside it, so your edits cannot be distinguished: --plans %s uses it as it "
+                   "is, --overwrite replaces it by a new plan",
+                   path, AS_PLANNED, path);
 }
 
 static int read_plans(PlanMaker *m, const char *path, Err *e)
@@ -170,7 +173,8 @@ static int check_files(const PlanMaker *m, Err *e)
     ReaderAxes axes;
     TRY(read_known(m, &plan, &sources, NULL, e));
     TRY(check_network(m, plan.network.name, sources.network, e));
-    return reader_axes(&axes, plan.image_reader_writer, "image_reader_writer", e) ? err_context(e, "%s", sources.reader) : 0;
+    return reader_axes(&axes, plan.image_reader_writer, "image_reader_writer", e) ? err_context(e, "%s", sources.reader)
+                                                                                  : 0;
 }
 
 int plan_maker_open(PlanMaker *m, const PlanRequest *request, Err *e)
@@ -189,8 +193,9 @@ int plan_maker_open(PlanMaker *m, const PlanRequest *request, Err *e)
 static int expect_channels(const PlanMaker *m, const Plan *plan, const DatasetInfo *info, Err *e)
 {
     if (plan->configuration.channel_count == info->channel_count) return 0;
-    return err_set(e, ERR_VALUE, "%s: the plan is for %d channel%s, the dataset has %d", m->request.plans ? m->request.plans : "plan",
-                   plan->configuration.channel_count, plan->configuration.channel_count == 1 ? "" : "s", info->channel_count);
+    return err_set(e, ERR_VALUE, "%s: the plan is for %d channel%s, the dataset has %d",
+                   m->request.plans ? m->request.plans : "plan", plan->configuration.channel_count,
+                   plan->configuration.channel_count == 1 ? "" : "s", info->channel_count);
 }
 
 int plan_maker_axes(const PlanMaker *m, ReaderAxes *axes, const DatasetInfo *info, Err *e)
@@ -210,8 +215,8 @@ static int take_plan(PlanMaker *m, Plan *plan, Err *e)
     snprintf(plan->dataset_name, sizeof plan->dataset_name, "%s", r->dataset_name);
     if (r->network && strcmp(r->network, plan->network.name)) plan_choose_network(plan, r->network);
     if (planner_round_patch(plan))
-        text_add(&m->warnings, "%s: the patch is rounded up to %dx%d, a size that %s can halve often enough\n", r->plans,
-                 plan->configuration.patch_size[0], plan->configuration.patch_size[1], plan->network.name);
+        text_add(&m->warnings, "%s: the patch is rounded up to %dx%d, a size that %s can halve often enough\n",
+                 r->plans, plan->configuration.patch_size[0], plan->configuration.patch_size[1], plan->network.name);
     return 0;
 }
 
@@ -274,7 +279,8 @@ static int tell_edits(PlanMaker *m, Err *e)
         else
             text_add(text, "%s your edits of %s/plans.yaml: ", m->request.overwrite ? "--overwrite dropped" : "kept",
                      m->request.preprocessed);
-        text_add(text, "%s %s (%s %s)", edit->key, edit->value, m->request.overwrite ? "now" : "planned", value ? value : "none");
+        text_add(text, "%s %s (%s %s)", edit->key, edit->value, m->request.overwrite ? "now" : "planned",
+                 value ? value : "none");
     }
     if (told) text_add(text, "%s\n", m->request.overwrite ? "" : "; --overwrite drops them");
     made_from_free(&planned);
@@ -291,10 +297,12 @@ static int tell_changes(PlanMaker *m, Err *e)
     const int code = plan_leaves(&now, &m->as_planned, e);
     for (int i = 0; !code && i < now.count; i++) {
         const char *before = made_from_find(&then, now.items[i].key);
-        if ((before && !strcmp(before, now.items[i].value)) || !strncmp(now.items[i].key, STATISTICS, strlen(STATISTICS)))
+        if ((before && !strcmp(before, now.items[i].value)) ||
+            !strncmp(now.items[i].key, STATISTICS, strlen(STATISTICS)))
             continue;
         if (told++ < CHANGES_TOLD)
-            text_add(&m->told, "%s%s: %s, now %s", told > 1 ? "; " : "planned values that differ from the last run: ", now.items[i].key,
+            text_add(&m->told, "%s%s: %s, now %s",
+                     told > 1 ? "; " : "planned values that differ from the last run: ", now.items[i].key,
                      before ? before : "none", now.items[i].value);
     }
     if (told > CHANGES_TOLD) text_add(&m->told, "; and %d more keys", told - CHANGES_TOLD);
@@ -312,8 +320,8 @@ static int warn_of_reader(PlanMaker *m, const DatasetInfo *info, Err *e)
     TRY(reader_axes(&asked, info->reader, "overwrite_image_reader_writer", e));
     TRY(reader_axes(&taken, m->plan.image_reader_writer, "image_reader_writer", e));
     if (asked != taken)
-        text_add(&m->warnings, "dataset.json: overwrite_image_reader_writer: %s is not used: the plan has %s\n", info->reader,
-                 m->plan.image_reader_writer);
+        text_add(&m->warnings, "dataset.json: overwrite_image_reader_writer: %s is not used: the plan has %s\n",
+                 info->reader, m->plan.image_reader_writer);
     return 0;
 }
 
@@ -326,9 +334,10 @@ static int warn_of_memory(PlanMaker *m, const DatasetInfo *info, Err *e)
     const int64_t bytes = training_memory(&m->plan, info, c->batch_size, c->patch_size[0], c->patch_size[1], e);
     if (bytes < 0) return err_context(e, "the memory plan of %s", m->plan.network.name);
     if ((double)bytes > m->request.memory_gb * gib)
-        text_add(&m->warnings, "a training step of %d patches of %dx%d takes %.3g GiB, more than --memory-target, %g GiB: train on "
-                 "a machine with enough memory, or choose a smaller batch_size or patch_size\n", c->batch_size, c->patch_size[0],
-                 c->patch_size[1], (double)bytes / gib, m->request.memory_gb);
+        text_add(&m->warnings,
+                 "a training step of %d patches of %dx%d takes %.3g GiB, more than --memory-target, %g GiB: train on "
+                 "a machine with enough memory, or choose a smaller batch_size or patch_size\n",
+                 c->batch_size, c->patch_size[0], c->patch_size[1], (double)bytes / gib, m->request.memory_gb);
     return 0;
 }
 

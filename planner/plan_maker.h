@@ -19,18 +19,18 @@
 
 typedef struct PlanRequest {
     const char *dataset_name, *preprocessed;
-    const char *network, *override, *plans;   /* from the command line; NULL: not given */
+    const char *network, *override, *plans; /* from the command line; NULL: not given */
     double memory_gb;
     bool overwrite;
 } PlanRequest;
 
 typedef struct PlanMaker {
     PlanRequest request;
-    MadeFrom edits;               /* key and value, as in plan_leaves.h */
-    bool had_plan;                /* plans.yaml existed: */
-    Plan now, before;             /* its values, and those of plans_as_planned.yaml */
+    MadeFrom edits;   /* key and value, as in plan_leaves.h */
+    bool had_plan;    /* plans.yaml existed: */
+    Plan now, before; /* its values, and those of plans_as_planned.yaml */
     Plan plan, as_planned;
-    Text told, warnings, explained, unused;   /* lines; unused: keys that are not used */
+    Text told, warnings, explained, unused; /* lines; unused: keys that are not used */
 } PlanMaker;
 
 /* Finds the edits, and reads the files given on the command line, so that errors in them are reported before anything is

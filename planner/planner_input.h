@@ -9,8 +9,7 @@
 
 /* Memory in bytes of one training step with this plan's network, for a batch of patches of height x width; negative on
  * failure, with e filled. */
-typedef int64_t TrainingBytes(const Plan *plan, const DatasetInfo *dataset, int batch, int height, int width,
-                              Err *e);
+typedef int64_t TrainingBytes(const Plan *plan, const DatasetInfo *dataset, int batch, int height, int width, Err *e);
 
 enum { PLANNER_MIN_BATCH = 2 };
 

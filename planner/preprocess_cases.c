@@ -41,8 +41,7 @@ static int up_to_date(const PreprocessRun *run, const Case *c, const MadeFrom *m
     CaseRecord record;
     char *path = path_format(e, "%s/%s.yaml", run->folder, c->id);
     if (!path) return ERR_NOMEM;
-    const bool is_read = !made_from_check(made_from, NULL) &&
-                         !case_properties_read(&properties, path, &record, NULL);
+    const bool is_read = !made_from_check(made_from, NULL) && !case_properties_read(&properties, path, &record, NULL);
     *fresh = is_read && made_from_same(&record.made_from, made_from) && is_whole(&record, run->folder, c);
     if (is_read) case_record_free(&record);
     mem_free(path);
@@ -59,8 +58,7 @@ static int make_case(const Pass *pass, const Case *c, MadeFrom *made_from, Fault
     const Array *labels = data.labels.data ? &data.labels : NULL;
     const Geometry *g = &data.image.geometry;
     const GridAxes axes = grid_axes_read(g, plan_reader_axes(run->plan), run->plan->transpose_forward[0]);
-    int code =
-        case_preprocess(&out, &data.image.voxels, g->spacing_zyx_mm, &axes, labels, run->plan, info, e);
+    int code = case_preprocess(&out, &data.image.voxels, g->spacing_zyx_mm, &axes, labels, run->plan, info, e);
     case_data_free(&data);
     return code ? code : case_writer_give(pass->writer, &out, c->id, made_from, e);
 }

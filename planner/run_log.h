@@ -9,7 +9,7 @@
 #include "base/text.h"
 
 typedef struct RunLog {
-    Text text;      /* lines, each with its time */
+    Text text; /* lines, each with its time */
 } RunLog;
 
 /* kind: "", "warning: " or "error: ". Each line of the text becomes a line of the log. */

@@ -54,8 +54,10 @@ int same_images_check(FaultList *faults, const Origins *origins, const Dataset *
     if (groups > SHOWN) text_add(&text, "; and %d groups more", groups - SHOWN);
     const int code = text_check(&text, e);
     if (!code && groups)
-        fault_add(faults, FAULT_WARNING, "%s: cases with identical images: %s: remove the duplicates, or keep them in one fold "
-                  "(--groups): a score on images that were trained on is too good", d->folder, text.data);
+        fault_add(faults, FAULT_WARNING,
+                  "%s: cases with identical images: %s: remove the duplicates, or keep them in one fold "
+                  "(--groups): a score on images that were trained on is too good",
+                  d->folder, text.data);
     text_free(&text);
     mem_free(members);
     return code;

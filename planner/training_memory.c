@@ -3,20 +3,16 @@
 #include "model/model.h"
 #include "network/executor/executor.h"
 
-static int step_bytes(const Graph *g, const NetworkSpec *spec, const PlanTraining *training, int batch,
-                      int64_t *bytes, Err *e)
+static int step_bytes(const Graph *g, const NetworkSpec *spec, const PlanTraining *training, int batch, int64_t *bytes,
+                      Err *e)
 {
     const size_t moments = training->optimizer == OPTIMIZER_ADAMW ? 2 : 1; /* for each gradient */
-    const Shape sizes[] = {{batch, spec->height, spec->width, spec->channels},
-                           {batch, spec->height, spec->width, 1}};
+    const Shape sizes[] = {{batch, spec->height, spec->width, spec->channels}, {batch, spec->height, spec->width, 1}};
     Ref loss;
     Executor *x;
     if (!graph_find(g, "loss", &loss)) return err_set(e, ERR_VALUE, "the network %s has no loss", spec->kind->name);
-    const ExecutorOptions options = {.inputs = sizes,
-                                     .outputs = &loss,
-                                     .output_count = 1,
-                                     .train = true,
-                                     .recompute = training->recompute};
+    const ExecutorOptions options = {
+        .inputs = sizes, .outputs = &loss, .output_count = 1, .train = true, .recompute = training->recompute};
     TRY(executor_new(&x, g, NULL, &options, e));
     const MemoryReport m = executor_memory(x);
     *bytes = (int64_t)(m.arena + m.parameters + (1 + moments) * m.parameter_gradients);
@@ -24,8 +20,7 @@ static int step_bytes(const Graph *g, const NetworkSpec *spec, const PlanTrainin
     return 0;
 }
 
-int64_t training_memory(const Plan *plan, const DatasetInfo *dataset, int batch, int height, int width,
-                        Err *e)
+int64_t training_memory(const Plan *plan, const DatasetInfo *dataset, int batch, int height, int width, Err *e)
 {
     NetworkSpec spec;
     Graph *g;

@@ -7,7 +7,6 @@
 /* A TrainingBytes: the sum of activations and their gradients as the executor would place them (with the plan's
  * training.recompute), weights, their gradients and the optimizer's state. Nothing of it is allocated. Fails: as
  * network_build, executor_new. */
-int64_t training_memory(const Plan *plan, const DatasetInfo *dataset, int batch, int height, int width,
-                        Err *e);
+int64_t training_memory(const Plan *plan, const DatasetInfo *dataset, int batch, int height, int width, Err *e);
 
 #endif

@@ -39,8 +39,7 @@ int unet_topology(UnetTopology *t, const double spacing_mm[2], const double size
     *t = (UnetTopology){.stages = 1, .strides = {{1, 1}}};
     while (poolable(spacing, left, pooled)) {
         if (t->stages == ARCHITECTURE_STAGES)
-            return err_set(e, ERR_VALUE,
-                           "a patch of %gx%g at %gx%g mm would need a network of more than %d stages",
+            return err_set(e, ERR_VALUE, "a patch of %gx%g at %gx%g mm would need a network of more than %d stages",
                            size[0], size[1], spacing_mm[0], spacing_mm[1], ARCHITECTURE_STAGES);
         const double smallest = fmin(spacing[0], spacing[1]);
         for (int i = 0; i < 2; i++) {

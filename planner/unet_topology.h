@@ -8,7 +8,7 @@
 
 /* A plain value. */
 typedef struct UnetTopology {
-    int stages;                      /* poolings + 1 */
+    int stages;                          /* poolings + 1 */
     int strides[ARCHITECTURE_STAGES][2]; /* the first is 1x1 */
     int kernels[ARCHITECTURE_STAGES][2];
     int divisor[2]; /* the patch size along each axis must be a multiple of it */

@@ -60,8 +60,10 @@ int dataset_cases_read(DatasetCases *cases, const char *preprocessed, Err *e)
     bool there;
     int code = file_is_there(path, &there, e);
     if (!code && !there)
-        code = err_set(e, ERR_IO, "%s: missing: the list of the dataset's cases, which plan_and_preprocess writes when "
-                       "all are preprocessed; run it (again)", path);
+        code = err_set(e, ERR_IO,
+                       "%s: missing: the list of the dataset's cases, which plan_and_preprocess writes when "
+                       "all are preprocessed; run it (again)",
+                       path);
     if (!code) code = doc_read(&doc, path, e);
     mem_free(path);
     if (code) return code;

@@ -8,10 +8,10 @@
 #include "plans/name_list.h"
 
 typedef struct DatasetCases {
-    char *dataset;       /* absolute path of the raw dataset; NULL: not known; owned */
-    char *options;       /* of the last plan_and_preprocess that decide the plan, quoted for a shell; NULL: none; owned */
-    NameList present;    /* the dataset's cases, sorted */
-    NameList removed;    /* cases that the dataset had in earlier runs and has no longer, sorted */
+    char *dataset;    /* absolute path of the raw dataset; NULL: not known; owned */
+    char *options;    /* of the last plan_and_preprocess that decide the plan, quoted for a shell; NULL: none; owned */
+    NameList present; /* the dataset's cases, sorted */
+    NameList removed; /* cases that the dataset had in earlier runs and has no longer, sorted */
 } DatasetCases;
 
 /* Fails: ERR_IO where there is no such file, and says what to do; ERR_FORMAT, ERR_NOMEM. */

@@ -14,9 +14,19 @@
 enum { LABEL_MOST = 32767 };
 
 /* Keys that are known; NULL at the end. */
-static const char *const known_keys[] = {"channel_names", "modality", "labels", "regions_class_order", "numTraining",
-                                         "file_ending", "dataset", "name", "description", "training", "test",
-                                         "overwrite_image_reader_writer", NULL};
+static const char *const known_keys[] = {"channel_names",
+                                         "modality",
+                                         "labels",
+                                         "regions_class_order",
+                                         "numTraining",
+                                         "file_ending",
+                                         "dataset",
+                                         "name",
+                                         "description",
+                                         "training",
+                                         "test",
+                                         "overwrite_image_reader_writer",
+                                         NULL};
 
 static const char *const known_file_keys[] = {"images", "label", NULL}; /* of a case in the map */
 
@@ -71,7 +81,8 @@ static int read_channels(DatasetInfo *info, const DocNode *root, Err *e)
 {
     const DocNode *names = doc_find(root, "channel_names");
     if (!names) names = doc_find(root, "modality"); /* its older name */
-    if (!names) return refuse_missing(root, "channel_names", "{\"0\": \"CT\"}, with a number and a name for each channel", e);
+    if (!names)
+        return refuse_missing(root, "channel_names", "{\"0\": \"CT\"}, with a number and a name for each channel", e);
     TRY(doc_expect(names, DOC_MAPPING, e));
     if (!names->count) return doc_error(names, e, "%s: no channel, expected at least one", names->key);
     const char **list = doc_alloc(info->doc, (size_t)names->count, sizeof *list, e);
@@ -102,8 +113,10 @@ static int read_label(DatasetInfo *info, DatasetLabel *label, const DocNode *nod
     const bool key_is_number = !node->key[strspn(node->key, "0123456789")];
     int64_t number;
     if (key_is_number && node->kind == DOC_SCALAR && !doc_text_to_int(node->text, &number))
-        return doc_error(node, e, "labels: found \"%s\": \"%.80s\", expected the name first, then its value, as "
-                         "\"%.80s\": %s, %s", node->key, node->text, node->text, node->key,
+        return doc_error(node, e,
+                         "labels: found \"%s\": \"%.80s\", expected the name first, then its value, as "
+                         "\"%.80s\": %s, %s",
+                         node->key, node->text, node->text, node->key,
                          "for all labels (nnU-Net 1 and the Medical Segmentation Decathlon have the value first)");
     label->name = node->key;
     label->value_count = is_region ? node->count : 1;
@@ -122,8 +135,7 @@ static int read_label(DatasetInfo *info, DatasetLabel *label, const DocNode *nod
 }
 
 /* Plain labels must not share a value; regions may overlap. */
-static int refuse_shared_value(const DatasetInfo *info, const DatasetLabel *label, const DocNode *node,
-                               Err *e)
+static int refuse_shared_value(const DatasetInfo *info, const DatasetLabel *label, const DocNode *node, Err *e)
 {
     for (const DatasetLabel *other = info->labels; other < label; other++)
         if (label->value_count == 1 && other->value_count == 1 && label->values[0] == other->values[0])
@@ -139,8 +151,10 @@ static int check_consecutive(DatasetInfo *info, const DocNode *labels, Err *e)
         for (int k = 0; k < info->labels[i].value_count; k++)
             if (info->labels[i].values[k] > info->max_value) info->max_value = info->labels[i].values[k];
     if (info->ignore_value >= 0 && info->ignore_value != info->max_value + 1)
-        return doc_error(doc_find(labels, "ignore"), e, "labels: ignore is %d, expected the highest value, "
-                         "%d, and the others consecutive below it", info->ignore_value, info->max_value + 1);
+        return doc_error(doc_find(labels, "ignore"), e,
+                         "labels: ignore is %d, expected the highest value, "
+                         "%d, and the others consecutive below it",
+                         info->ignore_value, info->max_value + 1);
     bool *there = doc_alloc(info->doc, (size_t)info->max_value + 1, sizeof *there, e);
     if (!there) return ERR_NOMEM;
     for (int i = 0; i < info->label_count; i++)
@@ -148,8 +162,10 @@ static int check_consecutive(DatasetInfo *info, const DocNode *labels, Err *e)
     if (!there[0]) return doc_error(labels, e, "labels: no background: one label must have the value 0");
     for (int value = 1; value < info->max_value; value++)
         if (!there[value])
-            return doc_error(labels, e, "labels: %d is missing: the values up to the largest, %d, must be "
-                             "consecutive", value, info->max_value);
+            return doc_error(labels, e,
+                             "labels: %d is missing: the values up to the largest, %d, must be "
+                             "consecutive",
+                             value, info->max_value);
     if (!info->max_value) return doc_error(labels, e, "labels: only background, expected one label more");
     return 0;
 }
@@ -157,7 +173,8 @@ static int check_consecutive(DatasetInfo *info, const DocNode *labels, Err *e)
 static int read_labels(DatasetInfo *info, const DocNode *root, Err *e)
 {
     const DocNode *labels;
-    TRY(find_required(root, "labels", "{\"background\": 0, \"organ\": 1}, with the name and the value of each label", &labels, e));
+    TRY(find_required(root, "labels", "{\"background\": 0, \"organ\": 1}, with the name and the value of each label",
+                      &labels, e));
     TRY(doc_expect(labels, DOC_MAPPING, e));
     DatasetLabel *list = doc_alloc(info->doc, (size_t)labels->count, sizeof *list, e);
     if (!list) return ERR_NOMEM;
@@ -184,12 +201,15 @@ static int read_class_order(DatasetInfo *info, const DocNode *root, Err *e)
     if (!info->has_regions) return 0; /* nnU-Net ignores it then */
     TRY(find_optional(root, "regions_class_order", &order, e));
     if (!order)
-        return doc_error(root, e, "labels have regions: the key regions_class_order is missing; it says "
+        return doc_error(root, e,
+                         "labels have regions: the key regions_class_order is missing; it says "
                          "which value each region but the background is written with");
     TRY(doc_expect(order, DOC_SEQUENCE, e));
     if (order->count != dataset_head_count(info))
-        return doc_error(order, e, "regions_class_order: %d values, expected %d: one for each region but the "
-                         "background", order->count, dataset_head_count(info));
+        return doc_error(order, e,
+                         "regions_class_order: %d values, expected %d: one for each region but the "
+                         "background",
+                         order->count, dataset_head_count(info));
     int *values = doc_alloc(info->doc, (size_t)order->count, sizeof *values, e);
     if (!values) return ERR_NOMEM;
     info->regions_class_order = values;
@@ -220,8 +240,7 @@ static int read_files(DatasetInfo *info, DatasetFiles *files, const DocNode *nod
     const char **list = doc_alloc(info->doc, (size_t)images->count, sizeof *list, e);
     if (!list) return ERR_NOMEM;
     *files = (DatasetFiles){.id = node->key, .images = list, .image_count = images->count};
-    for (const DocNode *image = images->first; image; image = image->next, list++)
-        TRY(doc_get_string(image, list, e));
+    for (const DocNode *image = images->first; image; image = image->next, list++) TRY(doc_get_string(image, list, e));
     return read_optional_string(node, "label", &files->label, e);
 }
 
@@ -244,7 +263,8 @@ static int read_file_map(DatasetInfo *info, const DocNode *root, Err *e)
 }
 
 /* A list whose entries are {image, label} or an image; entries of another form are skipped. */
-static int read_list(const DatasetListed **list, int *count, DatasetInfo *info, const DocNode *root, const char *key, Err *e)
+static int read_list(const DatasetListed **list, int *count, DatasetInfo *info, const DocNode *root, const char *key,
+                     Err *e)
 {
     const DocNode *node = doc_find(root, key);
     if (!node || node->kind != DOC_SEQUENCE) return 0;
@@ -252,7 +272,8 @@ static int read_list(const DatasetListed **list, int *count, DatasetInfo *info, 
     if (!listed) return ERR_NOMEM;
     *list = listed;
     for (const DocNode *item = node->first; item; item = item->next) {
-        const DocNode *image = item->kind == DOC_SCALAR ? item : doc_find(item, "image"), *label = doc_find(item, "label");
+        const DocNode *image = item->kind == DOC_SCALAR ? item : doc_find(item, "image"),
+                      *label = doc_find(item, "label");
         DatasetListed one = {0};
         if (image && image->kind == DOC_SCALAR) one.image = image->text;
         if (label && label->kind == DOC_SCALAR) one.label = label->text;
@@ -322,16 +343,19 @@ void dataset_info_free(DatasetInfo *info)
 
 void dataset_info_remarks(Text *remarks, const DatasetInfo *info)
 {
-    const DocNode *root = info->doc ? info->doc->root : NULL, *order = root ? doc_find(root, "regions_class_order") : NULL;
+    const DocNode *root = info->doc ? info->doc->root : NULL,
+                  *order = root ? doc_find(root, "regions_class_order") : NULL;
     if (root && doc_find(root, "channel_names") && doc_find(root, "modality"))
         text_add(remarks, "%s: \"modality\" is not used beside \"channel_names\"\n", root->file);
     if (order && !doc_is_null(order) && !info->has_regions)
-        text_add(remarks, "%s:%d:%d: regions_class_order is not used: no label is a region, a list of several values\n", order->file,
-                 order->key_line, order->key_column);
+        text_add(remarks, "%s:%d:%d: regions_class_order is not used: no label is a region, a list of several values\n",
+                 order->file, order->key_line, order->key_column);
     for (int i = 0; i < info->label_count && root; i++)
         if (strcmp(info->labels[i].name, "ignore") && !strcasecmp(info->labels[i].name, "ignore"))
-            text_add(remarks, "%s: labels: \"%s\" is an ordinary label: the label that is not learned must be named \"ignore\"\n",
-                     root->file, info->labels[i].name);
+            text_add(
+                remarks,
+                "%s: labels: \"%s\" is an ordinary label: the label that is not learned must be named \"ignore\"\n",
+                root->file, info->labels[i].name);
 }
 
 /* ---- writing */

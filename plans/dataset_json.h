@@ -15,43 +15,43 @@
 typedef struct DatasetLabel {
     const char *name;
     const int *values;
-    int value_count;      /* 1 for a plain label */
-    bool is_list;         /* written as a list, also where it has one value: nnU-Net's key of it is (3,), not 3 */
+    int value_count; /* 1 for a plain label */
+    bool is_list;    /* written as a list, also where it has one value: nnU-Net's key of it is (3,), not 3 */
 } DatasetLabel;
 
 /* An entry of `dataset`: a case with the paths of its files, relative to the dataset's folder. */
 typedef struct DatasetFiles {
     const char *id;
-    const char *const *images;   /* one per channel, or one file that holds all channels */
+    const char *const *images; /* one per channel, or one file that holds all channels */
     int image_count;
-    const char *label;           /* NULL: the case has no label */
+    const char *label; /* NULL: the case has no label */
 } DatasetFiles;
 
 /* An entry of `training` or `test`, the lists of the Medical Segmentation Decathlon; only compared with the files
  * that exist. */
 typedef struct DatasetListed {
-    const char *image, *label;   /* one of them may be NULL */
+    const char *image, *label; /* one of them may be NULL */
 } DatasetListed;
 
 typedef struct DatasetInfo {
-    const char *name, *description;        /* NULL where absent */
-    const char *file_ending;               /* ".nii.gz" */
-    const char *reader;                    /* overwrite_image_reader_writer; NULL: by file_ending */
-    int64_t num_training;                  /* numTraining; the planner uses it without a check */
+    const char *name, *description; /* NULL where absent */
+    const char *file_ending;        /* ".nii.gz" */
+    const char *reader;             /* overwrite_image_reader_writer; NULL: by file_ending */
+    int64_t num_training;           /* numTraining; the planner uses it without a check */
     int channel_count;
-    const char *const *channel_names;      /* in the order of their index */
+    const char *const *channel_names; /* in the order of their index */
     int label_count;
-    const DatasetLabel *labels;            /* in the file's order; background included, ignore not */
-    int max_value;                         /* largest value of labels */
-    int ignore_value;                      /* of the label `ignore`; -1 where there is none */
-    bool has_regions;                      /* some label has several values */
-    const int *regions_class_order;        /* value written for each foreground region, in order */
+    const DatasetLabel *labels;     /* in the file's order; background included, ignore not */
+    int max_value;                  /* largest value of labels */
+    int ignore_value;               /* of the label `ignore`; -1 where there is none */
+    bool has_regions;               /* some label has several values */
+    const int *regions_class_order; /* value written for each foreground region, in order */
     int regions_class_count;
-    const DatasetFiles *files;             /* NULL: the cases are those of imagesTr and labelsTr */
+    const DatasetFiles *files; /* NULL: the cases are those of imagesTr and labelsTr */
     int file_count;
     const DatasetListed *training, *test;
     int training_count, test_count;
-    struct Doc *doc;                       /* owned: the memory of all of the above; NULL if built by the caller */
+    struct Doc *doc; /* owned: the memory of all of the above; NULL if built by the caller */
 } DatasetInfo;
 
 /* Reads and checks: channels numbered from 0 without a gap, background 0, label values consecutive, `ignore` the

@@ -1,15 +1,9 @@
 /* Numbers of classes and values of a dataset's labels (dataset_json.h). */
 #include "plans/dataset_json.h"
 
-static bool is_background(const DatasetLabel *label)
-{
-    return label->value_count == 1 && label->values[0] == 0;
-}
+static bool is_background(const DatasetLabel *label) { return label->value_count == 1 && label->values[0] == 0; }
 
-int dataset_label_entries(const DatasetInfo *info)
-{
-    return info->label_count + (info->ignore_value >= 0);
-}
+int dataset_label_entries(const DatasetInfo *info) { return info->label_count + (info->ignore_value >= 0); }
 
 int dataset_head_count(const DatasetInfo *info)
 {

@@ -59,8 +59,7 @@ static int read_shape(int shape[3], const DocNode *node, Err *e)
     return 0;
 }
 
-static int read_parts(Fingerprint *f, const DocNode *spacings, const DocNode *shapes, const DocNode *channels,
-                      Err *e)
+static int read_parts(Fingerprint *f, const DocNode *spacings, const DocNode *shapes, const DocNode *channels, Err *e)
 {
     int i = 0;
     for (const DocNode *item = spacings->first; item; item = item->next)
@@ -103,8 +102,7 @@ static int read_root(Fingerprint *f, const DocNode *root, Err *e)
     TRY(find_list(root, intensity_key, DOC_MAPPING, &channels, e));
     if (!relative) return doc_error(root, e, "the key median_relative_size_after_cropping is missing");
     if (!spacings->count || spacings->count != shapes->count)
-        return doc_error(shapes, e, "shapes_after_crop of %d cases, spacings of %d", shapes->count,
-                         spacings->count);
+        return doc_error(shapes, e, "shapes_after_crop of %d cases, spacings of %d", shapes->count, spacings->count);
     TRY(fingerprint_new(f, spacings->count, channels->count, e));
     int code = doc_get_double(relative, &f->median_relative_size_after_cropping, e);
     if (!code) code = read_parts(f, spacings, shapes, channels, e);

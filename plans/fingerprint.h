@@ -16,12 +16,12 @@ enum { FINGERPRINT_CODE_BYTES = 5 };
 
 typedef struct Fingerprint {
     int case_count;
-    double (*spacings_mm)[3];             /* key: spacings; array order (z,y,x), not transposed */
-    int (*shapes_after_crop)[3];          /* voxels, likewise */
+    double (*spacings_mm)[3];    /* key: spacings; array order (z,y,x), not transposed */
+    int (*shapes_after_crop)[3]; /* voxels, likewise */
     double median_relative_size_after_cropping;
     char (*orientations)[FINGERPRINT_CODE_BYTES]; /* of each case, "RAS"; "": not in the file */
     int channel_count;
-    IntensityProperties *intensities;     /* foreground_intensity_properties_per_channel */
+    IntensityProperties *intensities; /* foreground_intensity_properties_per_channel */
 } Fingerprint;
 
 /* A zeroed fingerprint for so many cases and channels. Fails: ERR_NOMEM. */

@@ -15,9 +15,12 @@ void fold_cases_free(FoldCases *f)
 static int refuse_no_splits(const char *preprocessed, int cases, int fold, Err *e)
 {
     if (cases >= SPLITS_FOLDS)
-        return err_set(e, ERR_IO, "%s/splits_final.yaml: missing, and there is no splits_final.json: there is no fold %d; run "
-                       "plan_and_preprocess again", preprocessed, fold);
-    return err_set(e, ERR_VALUE, "%d case%s too few for five folds: train fold \"all\", give plan_and_preprocess --folds N, or "
+        return err_set(e, ERR_IO,
+                       "%s/splits_final.yaml: missing, and there is no splits_final.json: there is no fold %d; run "
+                       "plan_and_preprocess again",
+                       preprocessed, fold);
+    return err_set(e, ERR_VALUE,
+                   "%d case%s too few for five folds: train fold \"all\", give plan_and_preprocess --folds N, or "
                    "write %s/splits_final.yaml yourself (a list of {train: [CASE, ...], val: [CASE, ...]})",
                    cases, cases == 1 ? " is" : "s are", preprocessed);
 }
@@ -30,12 +33,12 @@ static void tell(FoldCases *f, const SplitsFile *file, int fold)
         return;
     }
     if (fold >= file->splits.count) {
-        text_add(&f->told, "%d training and %d validation cases: drawn at random for fold %d, which is not in %s", s->train_count,
-                 s->val_count, fold, file->path);
+        text_add(&f->told, "%d training and %d validation cases: drawn at random for fold %d, which is not in %s",
+                 s->train_count, s->val_count, fold, file->path);
         return;
     }
-    text_add(&f->told, "%d training and %d validation cases: fold %d of %s, which has %d fold%s", s->train_count, s->val_count,
-             fold, file->path, file->splits.count, file->splits.count == 1 ? "" : "s");
+    text_add(&f->told, "%d training and %d validation cases: fold %d of %s, which has %d fold%s", s->train_count,
+             s->val_count, fold, file->path, file->splits.count, file->splits.count == 1 ? "" : "s");
     if (file->passed_over) text_add(&f->told, " (%s, drawn by plan_and_preprocess, does not count)", file->passed_over);
 }
 
@@ -64,8 +67,8 @@ static int note_unused(Text *notes, Split *split, const NameList *present, Err *
     return code;
 }
 
-static int read_fold(FoldCases *f, const SplitsFile *file, const DatasetCases *cases, const char *preprocessed, int fold,
-                     Err *e)
+static int read_fold(FoldCases *f, const SplitsFile *file, const DatasetCases *cases, const char *preprocessed,
+                     int fold, Err *e)
 {
     Text notes = {0};
     if (!file->path && fold != SPLITS_FOLD_ALL) return refuse_no_splits(preprocessed, cases->present.count, fold, e);

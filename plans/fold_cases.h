@@ -8,8 +8,8 @@
 
 typedef struct FoldCases {
     Split split;
-    Text told;       /* "8 training and 2 validation cases: fold 0 of PREPROCESSED/splits_final.yaml, which …" */
-    Text warnings;   /* of splits_fold, one line each, with the file and the fold */
+    Text told;     /* "8 training and 2 validation cases: fold 0 of PREPROCESSED/splits_final.yaml, which …" */
+    Text warnings; /* of splits_fold, one line each, with the file and the fold */
 } FoldCases;
 
 /* fold: 0 …, or SPLITS_FOLD_ALL. Freed with fold_cases_free. Fails: ERR_IO where there is no list of cases, or no

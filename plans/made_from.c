@@ -77,7 +77,8 @@ bool made_from_same(const MadeFrom *a, const MadeFrom *b)
 static void add_value(Text *text, const char *value, const char *other)
 {
     enum { SHOWN = 8 };
-    const bool is_hash = value && strlen(value) == HASH_BYTES - 1 && strspn(value, "0123456789abcdef") == HASH_BYTES - 1;
+    const bool is_hash =
+        value && strlen(value) == HASH_BYTES - 1 && strspn(value, "0123456789abcdef") == HASH_BYTES - 1;
     if (is_hash) text_add(text, "%.*s…", SHOWN, value);
     else text_add(text, "%s", value ? value : other && !strcmp(other, "none") ? "not recorded" : "none");
 }

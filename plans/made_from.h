@@ -19,11 +19,11 @@
 #include "formats/yaml.h"
 
 typedef struct MadeFromItem {
-    char *key, *value;    /* owned */
+    char *key, *value; /* owned */
 } MadeFromItem;
 
 typedef struct MadeFrom {
-    MadeFromItem *items;  /* count of them, in the order in which they were added */
+    MadeFromItem *items; /* count of them, in the order in which they were added */
     int count;
     Err failure;
 } MadeFrom;
@@ -31,7 +31,7 @@ typedef struct MadeFrom {
 /* key: unique in the list; copied. */
 void made_from_add(MadeFrom *m, const char *key, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void made_from_add_file(MadeFrom *m, const char *key, const char *path); /* the content's hash (base/hash.h) */
-void made_from_add_all(MadeFrom *m, const MadeFrom *other); /* its items, and its failure */
+void made_from_add_all(MadeFrom *m, const MadeFrom *other);              /* its items, and its failure */
 int made_from_check(const MadeFrom *m, Err *e);
 void made_from_free(MadeFrom *m);
 

@@ -29,7 +29,7 @@ static bool same_values(const DatasetLabel *a, const DatasetLabel *b)
 
 /* Adds how the first's entry number `place` differs in the second; nothing where it is the same. */
 static void add_label_difference(Text *out, const DatasetInfo *first, const char *first_file, const DatasetInfo *second,
-                           const char *second_file, int place)
+                                 const char *second_file, int place)
 {
     const DatasetLabel *a = &first->labels[dataset_foreground(first, place)];
     int other_place = 0;
@@ -74,8 +74,10 @@ int meaning_expect_same(const DatasetInfo *first, const char *first_file, const 
     meaning_add_difference(&difference, first, first_file, second, second_file);
     int code = text_check(&difference, e);
     if (!code && difference.length)
-        code = err_set(e, ERR_VALUE, "the models' labels do not mean the same, so they are neither compared nor "
-                       "averaged: %s", difference.data);
+        code = err_set(e, ERR_VALUE,
+                       "the models' labels do not mean the same, so they are neither compared nor "
+                       "averaged: %s",
+                       difference.data);
     text_free(&difference);
     return code;
 }

@@ -14,10 +14,7 @@ int names_add(NameList *list, const char *name, Err *e)
     return list->names[list->count] ? (list->count++, 0) : ERR_NOMEM;
 }
 
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
+static int by_name(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
 
 void names_sort(NameList *list)
 {
@@ -26,8 +23,7 @@ void names_sort(NameList *list)
 
 bool names_have(const NameList *sorted, const char *name)
 {
-    return sorted->count &&
-           bsearch(&name, sorted->names, (size_t)sorted->count, sizeof *sorted->names, by_name);
+    return sorted->count && bsearch(&name, sorted->names, (size_t)sorted->count, sizeof *sorted->names, by_name);
 }
 
 void names_free(NameList *list)
@@ -39,8 +35,7 @@ void names_free(NameList *list)
 
 void names_list(Text *text, const NameList *list)
 {
-    for (int i = 0; i < list->count && i < NAMES_TOLD; i++)
-        text_add(text, "%s%s", i ? ", " : "", list->names[i]);
+    for (int i = 0; i < list->count && i < NAMES_TOLD; i++) text_add(text, "%s%s", i ? ", " : "", list->names[i]);
     if (list->count > NAMES_TOLD) text_add(text, " and %d more", list->count - NAMES_TOLD);
 }
 

@@ -24,8 +24,7 @@ static int fold_flat_architecture(Architecture *a, const char *path, Err *e)
 {
     char name[sizeof a->network_class_name];
     strcpy(name, a->network_class_name);
-    if (!strchr(name, '.') &&
-        snprintf(a->network_class_name, sizeof name, UNET_MODULE "%s", name) >= (int)sizeof name)
+    if (!strchr(name, '.') && snprintf(a->network_class_name, sizeof name, UNET_MODULE "%s", name) >= (int)sizeof name)
         return err_set(e, ERR_FORMAT, "%s: UNet_class_name \"%s\" is too long", path, name);
     if (!a->base_features) return 0;
     const int64_t most = a->max_features ? a->max_features : 512;

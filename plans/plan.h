@@ -25,8 +25,8 @@
 
 enum {
     PLAN_FORMAT = 1,
-    PLAN_MAX_CHANNELS = 64,   /* of an image */
-    PLAN_NAME_BYTES = 128,    /* names, with the NUL */
+    PLAN_MAX_CHANNELS = 64, /* of an image */
+    PLAN_NAME_BYTES = 128,  /* names, with the NUL */
     PLAN_PATH_BYTES = 1024,
     PLAN_ORIENTATIONS_BYTES = 256
 };
@@ -37,9 +37,9 @@ enum {
 
 /* compatibility: which release's rules are followed (docs/reference.md, Compatibility). */
 typedef enum PlanCompatibility {
-    COMPATIBILITY_NONE,       /* nnU-Net 2.8.1's rules, fp32 accumulators */
-    COMPATIBILITY_NNUNET,     /* also its half-precision accumulators and rounding */
-    COMPATIBILITY_NNUNET_2_1  /* also 2.1's rules of planning, augmentation, labels and export */
+    COMPATIBILITY_NONE,      /* nnU-Net 2.8.1's rules, fp32 accumulators */
+    COMPATIBILITY_NNUNET,    /* also its half-precision accumulators and rounding */
+    COMPATIBILITY_NNUNET_2_1 /* also 2.1's rules of planning, augmentation, labels and export */
 } PlanCompatibility;
 
 typedef enum PlanSwitch { SWITCH_AUTO, SWITCH_ON, SWITCH_OFF } PlanSwitch;
@@ -48,7 +48,11 @@ typedef enum PlanOrientation { ORIENTATION_STORED, ORIENTATION_CANONICAL } PlanO
 
 /* In the file they have the names of nnU-Net's classes: ZScoreNormalization, CTNormalization … */
 typedef enum PlanNormalization {
-    NORMALIZE_ZSCORE, NORMALIZE_CT, NORMALIZE_NONE, NORMALIZE_RESCALE_0_1, NORMALIZE_RGB_0_1
+    NORMALIZE_ZSCORE,
+    NORMALIZE_CT,
+    NORMALIZE_NONE,
+    NORMALIZE_RESCALE_0_1,
+    NORMALIZE_RGB_0_1
 } PlanNormalization;
 
 /* Intensities of a channel's foreground voxels over the whole dataset (docs/reference.md, Fingerprint). */
@@ -57,75 +61,75 @@ typedef struct IntensityProperties {
 } IntensityProperties;
 
 typedef struct PlanResampling {
-    char function[PLAN_NAME_BYTES];   /* nnU-Net's resample_data_or_seg_to_shape */
+    char function[PLAN_NAME_BYTES]; /* nnU-Net's resample_data_or_seg_to_shape */
     bool is_seg;
-    int order, order_z;               /* spline order in the plane, and along a separated axis */
-    PlanSwitch force_separate_z;      /* auto (null in the file): by the spacings (docs/reference.md, Resampling) */
+    int order, order_z;          /* spline order in the plane, and along a separated axis */
+    PlanSwitch force_separate_z; /* auto (null in the file): by the spacings (docs/reference.md, Resampling) */
 } PlanResampling;
 
 /* configurations: 2d. In-plane axes are (y,x) after transpose_forward. */
 typedef struct PlanConfiguration {
     char data_identifier[PLAN_NAME_BYTES], preprocessor_name[PLAN_NAME_BYTES];
-    int batch_size;                            /* global, over all ranks */
-    int patch_size[2];                         /* pixels, (y,x) */
-    double median_image_size_in_voxels[2];     /* (y,x); may be x.5 */
-    double spacing_mm[2];                      /* target, (y,x); key: spacing */
+    int batch_size;                        /* global, over all ranks */
+    int patch_size[2];                     /* pixels, (y,x) */
+    double median_image_size_in_voxels[2]; /* (y,x); may be x.5 */
+    double spacing_mm[2];                  /* target, (y,x); key: spacing */
     int channel_count;
     PlanNormalization normalization_schemes[PLAN_MAX_CHANNELS];
     bool use_mask_for_norm[PLAN_MAX_CHANNELS];
-    int mask_count;                            /* entries of use_mask_for_norm, = channel_count */
+    int mask_count; /* entries of use_mask_for_norm, = channel_count */
     PlanResampling resampling_data, resampling_seg, resampling_probabilities;
     bool batch_dice;
-    Architecture architecture;   /* nnU-Net's own U-Net, and what networks that use it are built by */
+    Architecture architecture; /* nnU-Net's own U-Net, and what networks that use it are built by */
 } PlanConfiguration;
 
 /* The keys of the section are those of the network's kind (network/models/network.h). */
 typedef struct PlanNetwork {
-    char name[PLAN_NAME_BYTES];   /* a network's; it may be one that this build lacks, until plan_check */
-    NetworkConfig config;         /* of its kind; all zero where this build lacks it */
+    char name[PLAN_NAME_BYTES]; /* a network's; it may be one that this build lacks, until plan_check */
+    NetworkConfig config;       /* of its kind; all zero where this build lacks it */
 } PlanNetwork;
 
 typedef struct PlanTraining {
     int epochs, iterations_per_epoch, validation_iterations;
     NetworkOptimizer optimizer;
     double learning_rate, weight_decay;
-    double epsilon;                /* AdamW */
-    double momentum;               /* SGD, Nesterov */
-    NetworkSchedule schedule;      /* per epoch */
-    int schedule_epochs;           /* length of the schedule; 0: epochs */
-    double final_learning_rate;    /* last value of the cosine */
+    double epsilon;             /* AdamW */
+    double momentum;            /* SGD, Nesterov */
+    NetworkSchedule schedule;   /* per epoch */
+    int schedule_epochs;        /* length of the schedule; 0: epochs */
+    double final_learning_rate; /* last value of the cosine */
     double poly_power;
-    double gradient_clip;          /* largest L2 norm over all gradients; 0: no clipping */
-    PlanSwitch deep_supervision;   /* auto: plan_deep_supervision */
-    double oversample_foreground;  /* share of a batch that must show foreground */
-    int freeze_encoder_epochs;     /* only with pretrained weights */
-    bool recompute;                /* less memory, more time, same gradients */
+    double gradient_clip;         /* largest L2 norm over all gradients; 0: no clipping */
+    PlanSwitch deep_supervision;  /* auto: plan_deep_supervision */
+    double oversample_foreground; /* share of a batch that must show foreground */
+    int freeze_encoder_epochs;    /* only with pretrained weights */
+    bool recompute;               /* less memory, more time, same gradients */
     int64_t seed;
-    char pretrained[PLAN_PATH_BYTES];  /* weights to start from; "": none */
+    char pretrained[PLAN_PATH_BYTES];    /* weights to start from; "": none */
     char pretrained_content[HASH_BYTES]; /* of that file, as a hash; "": not known. train fills it */
 } PlanTraining;
 
 typedef struct PlanInference {
-    double step;                   /* of the sliding window, in tiles */
-    bool gaussian;                 /* Gaussian importance map, else all weights are 1 */
-    bool mirroring;                /* mean over mirrored predictions */
-    int mirror_axes[2], mirror_axes_count;  /* 0: y, 1: x */
+    double step;                           /* of the sliding window, in tiles */
+    bool gaussian;                         /* Gaussian importance map, else all weights are 1 */
+    bool mirroring;                        /* mean over mirrored predictions */
+    int mirror_axes[2], mirror_axes_count; /* 0: y, 1: x */
 } PlanInference;
 
 typedef struct Plan {
     int format;
     PlanCompatibility compatibility;
     char dataset_name[PLAN_NAME_BYTES], plans_name[PLAN_NAME_BYTES];
-    double original_median_spacing_mm[3];   /* key: original_median_spacing_after_transp; (z,y,x) */
-    int original_median_shape[3];           /* key: original_median_shape_after_transp; voxels, (z,y,x) */
+    double original_median_spacing_mm[3]; /* key: original_median_spacing_after_transp; (z,y,x) */
+    int original_median_shape[3];         /* key: original_median_shape_after_transp; voxels, (z,y,x) */
     char image_reader_writer[PLAN_NAME_BYTES];
-    PlanOrientation orientation;            /* canonical: every volume is turned to RAS+ */
-    char orientations[PLAN_ORIENTATIONS_BYTES];  /* of the training images, "RAS, LPS"; "": not known */
+    PlanOrientation orientation;                /* canonical: every volume is turned to RAS+ */
+    char orientations[PLAN_ORIENTATIONS_BYTES]; /* of the training images, "RAS, LPS"; "": not known */
     int transpose_forward[3], transpose_backward[3];
-    PlanConfiguration configuration;        /* configurations: 2d */
+    PlanConfiguration configuration; /* configurations: 2d */
     char experiment_planner_used[PLAN_NAME_BYTES], label_manager[PLAN_NAME_BYTES];
-    int intensity_count;                    /* channels with properties */
-    IntensityProperties intensities[PLAN_MAX_CHANNELS];  /* foreground_intensity_properties_per_channel */
+    int intensity_count;                                /* channels with properties */
+    IntensityProperties intensities[PLAN_MAX_CHANNELS]; /* foreground_intensity_properties_per_channel */
     PlanNetwork network;
     PlanTraining training;
     PlanInference inference;

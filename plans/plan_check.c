@@ -15,9 +15,10 @@ static int check_geometry(const Plan *plan, Err *e)
     plan_patch_divisor(plan, divisor);
     for (int i = 0; i < 2; i++) fitting[i] = (patch[i] + divisor[i] - 1) / divisor[i] * divisor[i];
     if (fitting[0] == patch[0] && fitting[1] == patch[1]) return 0;
-    return err_set(e, ERR_VALUE, "configurations.2d.patch_size: found %dx%d; %s needs multiples of %dx%d, "
-                   "such as %dx%d", patch[0], patch[1], plan->network.name, divisor[0], divisor[1],
-                   fitting[0], fitting[1]);
+    return err_set(e, ERR_VALUE,
+                   "configurations.2d.patch_size: found %dx%d; %s needs multiples of %dx%d, "
+                   "such as %dx%d",
+                   patch[0], patch[1], plan->network.name, divisor[0], divisor[1], fitting[0], fitting[1]);
 }
 
 static int check_channels(const Plan *plan, Err *e)
@@ -26,29 +27,33 @@ static int check_channels(const Plan *plan, Err *e)
     if (c->channel_count < 1)
         return err_set(e, ERR_VALUE, "normalization_schemes is empty, expected one for each channel");
     if (c->mask_count != c->channel_count)
-        return err_set(e, ERR_VALUE, "use_mask_for_norm has %d entries, normalization_schemes %d",
-                       c->mask_count, c->channel_count);
+        return err_set(e, ERR_VALUE, "use_mask_for_norm has %d entries, normalization_schemes %d", c->mask_count,
+                       c->channel_count);
     if (plan->intensity_count > c->channel_count)
-        return err_set(e, ERR_VALUE, "foreground_intensity_properties_per_channel has %d entries, normalization_schemes %d",
+        return err_set(e, ERR_VALUE,
+                       "foreground_intensity_properties_per_channel has %d entries, normalization_schemes %d",
                        plan->intensity_count, c->channel_count);
     for (int i = plan->intensity_count; i < c->channel_count; i++)
         if (c->normalization_schemes[i] == NORMALIZE_CT)
-            return err_set(e, ERR_VALUE, "CTNormalization of channel %d needs its "
-                           "foreground_intensity_properties_per_channel", i);
+            return err_set(e, ERR_VALUE,
+                           "CTNormalization of channel %d needs its "
+                           "foreground_intensity_properties_per_channel",
+                           i);
     return 0;
 }
 
 static int check_preprocessing(const PlanConfiguration *c, Err *e)
 {
-    const PlanResampling *const all[] = {&c->resampling_data, &c->resampling_seg,
-                                         &c->resampling_probabilities};
+    const PlanResampling *const all[] = {&c->resampling_data, &c->resampling_seg, &c->resampling_probabilities};
     for (int i = 0; i < 3; i++) {
         if (strcmp(all[i]->function, "resample_data_or_seg_to_shape"))
-            return err_set(e, ERR_UNSUPPORTED, "a resampling function \"%s\": only nnU-Net's "
-                           "resample_data_or_seg_to_shape is supported", all[i]->function);
+            return err_set(e, ERR_UNSUPPORTED,
+                           "a resampling function \"%s\": only nnU-Net's "
+                           "resample_data_or_seg_to_shape is supported",
+                           all[i]->function);
         if (all[i]->order == 2 || all[i]->order > 3 || all[i]->order_z == 2 || all[i]->order_z > 3)
-            return err_set(e, ERR_UNSUPPORTED, "resampling orders %d and %d: supported are 0, 1 and 3",
-                           all[i]->order, all[i]->order_z);
+            return err_set(e, ERR_UNSUPPORTED, "resampling orders %d and %d: supported are 0, 1 and 3", all[i]->order,
+                           all[i]->order_z);
     }
     if (strcmp(c->preprocessor_name, "DefaultPreprocessor"))
         return err_set(e, ERR_UNSUPPORTED, "preprocessor_name %s: only DefaultPreprocessor is supported",
@@ -89,8 +94,10 @@ static int check_spacing(const PlanConfiguration *c, Err *e)
 {
     for (int i = 0; i < 2; i++)
         if (!(c->spacing_mm[i] >= PLAN_LEAST_SPACING && c->spacing_mm[i] <= PLAN_MOST_SPACING))
-            return err_set(e, ERR_VALUE, "configurations.2d.spacing: found %g mm, expected %g to %g; look at the "
-                           "spacings in the images' headers", c->spacing_mm[i], PLAN_LEAST_SPACING, PLAN_MOST_SPACING);
+            return err_set(e, ERR_VALUE,
+                           "configurations.2d.spacing: found %g mm, expected %g to %g; look at the "
+                           "spacings in the images' headers",
+                           c->spacing_mm[i], PLAN_LEAST_SPACING, PLAN_MOST_SPACING);
     return 0;
 }
 
@@ -112,7 +119,4 @@ static int check_all(const Plan *plan, Err *e)
     return check_inference(&plan->inference, e);
 }
 
-int plan_check(const Plan *plan, Err *e)
-{
-    return check_all(plan, e) ? err_context(e, "plan") : 0;
-}
+int plan_check(const Plan *plan, Err *e) { return check_all(plan, e) ? err_context(e, "plan") : 0; }

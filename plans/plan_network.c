@@ -45,7 +45,8 @@ void plan_choose_network(Plan *plan, const char *name)
 void plan_network_config(const Plan *plan, NetworkConfig *config)
 {
     *config = plan->network.config;
-    if (plan_uses_architecture(plan)) memcpy(config, &plan->configuration.architecture, sizeof plan->configuration.architecture);
+    if (plan_uses_architecture(plan))
+        memcpy(config, &plan->configuration.architecture, sizeof plan->configuration.architecture);
 }
 
 bool plan_uses_architecture(const Plan *plan)
@@ -102,14 +103,16 @@ static int refuse_key(const NetworkKind *kind, const DocNode *node, Err *e)
     Text keys = {0};
     text_add(&keys, "name");
     for (int i = 0; i < kind->schema->count; i++) text_add(&keys, ", %s", kind->schema->fields[i].key);
-    const int code = doc_key_error(node, e, "unknown key network.%.80s; the nearest known key is %s; the network %s has %s",
-                                   node->key, *nearest ? nearest : "name", kind->name, keys.failed ? "others" : keys.data);
+    const int code =
+        doc_key_error(node, e, "unknown key network.%.80s; the nearest known key is %s; the network %s has %s",
+                      node->key, *nearest ? nearest : "name", kind->name, keys.failed ? "others" : keys.data);
     text_free(&keys);
     return code;
 }
 
 /* A key of the section on its own, as a mapping of one. */
-static int read_key(PlanNetwork *n, const NetworkKind *kind, const DocNode *map, const DocNode *node, Text *notes, Err *e)
+static int read_key(PlanNetwork *n, const NetworkKind *kind, const DocNode *map, const DocNode *node, Text *notes,
+                    Err *e)
 {
     DocNode alone = *node, part = *map;
     if (!has_key(kind->schema, node->key)) return refuse_key(kind, node, e);
@@ -131,7 +134,8 @@ static int read_section(void *at, const DocNode *map, SchemaMode mode, Text *not
         if (!strcmp(node->key, "name")) continue;
         if (kind) TRY(read_key(n, kind, map, node, notes, e));
         else if (notes)
-            text_add(notes, "%s:%d:%d: network.%s: not used here\n", node->file, node->key_line, node->key_column, node->key);
+            text_add(notes, "%s:%d:%d: network.%s: not used here\n", node->file, node->key_line, node->key_column,
+                     node->key);
     }
     return 0;
 }

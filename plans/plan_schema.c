@@ -2,7 +2,10 @@
 
 #include "plans/plan.h"
 
-#define SCHEMA(NAME, FIELDS, UNUSED) {NAME, FIELDS, sizeof FIELDS / sizeof *FIELDS, UNUSED}
+#define SCHEMA(NAME, FIELDS, UNUSED)                         \
+    {                                                        \
+        NAME, FIELDS, sizeof FIELDS / sizeof *FIELDS, UNUSED \
+    }
 
 enum { MOST_PIXELS = 1 << 20, MOST_FEATURES = 1 << 16 };
 
@@ -12,41 +15,46 @@ static const char *const schedules[] = {"cosine", "poly", NULL};
 static const char *const orientations[] = {"stored", "canonical", NULL};
 static const char *const switches[] = {"auto", "true", "false", NULL};
 static const char *const nullable_flags[] = {"null", "true", "false", NULL};
-static const char *const normalizations[] = {
-    "ZScoreNormalization", "CTNormalization", "NoNormalization", "RescaleTo01Normalization",
-    "RGBTo01Normalization", NULL};
+static const char *const normalizations[] = {"ZScoreNormalization",      "CTNormalization",      "NoNormalization",
+                                             "RescaleTo01Normalization", "RGBTo01Normalization", NULL};
 
 /* ---- nnU-Net's keys */
 
-#define PROPERTY(MEMBER) \
-    {ROW(FIELD_DOUBLE, #MEMBER, IntensityProperties, MEMBER), .use = FIELD_REQUIRED}
-static const Field intensity_fields[] = {
-    PROPERTY(max), PROPERTY(mean), PROPERTY(median), PROPERTY(min), PROPERTY(percentile_00_5),
-    PROPERTY(percentile_99_5), PROPERTY(std)};
+#define PROPERTY(MEMBER)                                                               \
+    {                                                                                  \
+        ROW(FIELD_DOUBLE, #MEMBER, IntensityProperties, MEMBER), .use = FIELD_REQUIRED \
+    }
+static const Field intensity_fields[] = {PROPERTY(max),
+                                         PROPERTY(mean),
+                                         PROPERTY(median),
+                                         PROPERTY(min),
+                                         PROPERTY(percentile_00_5),
+                                         PROPERTY(percentile_99_5),
+                                         PROPERTY(std)};
 const Schema intensity_properties_schema =
     SCHEMA("foreground_intensity_properties_per_channel", intensity_fields, NULL);
 
 static const Field resampling_fields[] = {
-    ROW_BOOL("is_seg", PlanResampling, is_seg, NULL, NULL),
-    ROW_INT("order", PlanResampling, order, 0, 5, NULL, NULL),
+    ROW_BOOL("is_seg", PlanResampling, is_seg, NULL, NULL), ROW_INT("order", PlanResampling, order, 0, 5, NULL, NULL),
     ROW_INT("order_z", PlanResampling, order_z, 0, 5, NULL, NULL),
     ROW_CHOICE("force_separate_z", PlanResampling, force_separate_z, nullable_flags, "null", NULL)};
-static const char *const resampling_unused[] = {
-    "memefficient_seg_resampling", "num_threads", "device", "mode", NULL};
+static const char *const resampling_unused[] = {"memefficient_seg_resampling", "num_threads", "device", "mode", NULL};
 static const Schema resampling_schema = SCHEMA("resampling_fn_kwargs", resampling_fields, resampling_unused);
 
-#define COUNTS(KEY, MEMBER, COUNT) \
-    {ROW(FIELD_INT, KEY, Architecture, MEMBER), LIST_OF(Architecture, MEMBER, COUNT), .low = 1, \
-     .high = MOST_FEATURES}
-#define PAIRS(KEY, MEMBER, COUNT) \
-    {ROW(FIELD_INT, KEY, Architecture, MEMBER), LIST_OF(Architecture, MEMBER, COUNT), .inner = 2, \
-     .low = 1, .high = 64}
-static const Field norm_fields[] = {
-    ROW_DOUBLE("eps", Architecture, norm_epsilon, 0, 1, "1e-5", NULL),
-    ROW_BOOL("affine", Architecture, norm_affine, "true", NULL)};
+#define COUNTS(KEY, MEMBER, COUNT)                                                                             \
+    {                                                                                                          \
+        ROW(FIELD_INT, KEY, Architecture, MEMBER), LIST_OF(Architecture, MEMBER, COUNT), .low = 1,             \
+                                                                                         .high = MOST_FEATURES \
+    }
+#define PAIRS(KEY, MEMBER, COUNT)                                                                              \
+    {                                                                                                          \
+        ROW(FIELD_INT, KEY, Architecture, MEMBER), LIST_OF(Architecture, MEMBER, COUNT), .inner = 2, .low = 1, \
+                                                                                         .high = 64            \
+    }
+static const Field norm_fields[] = {ROW_DOUBLE("eps", Architecture, norm_epsilon, 0, 1, "1e-5", NULL),
+                                    ROW_BOOL("affine", Architecture, norm_affine, "true", NULL)};
 static const Schema norm_schema = SCHEMA("norm_op_kwargs", norm_fields, NULL);
-static const Field nonlin_fields[] = {
-    ROW_DOUBLE("negative_slope", Architecture, nonlin_slope, 0, 1, "0.01", NULL)};
+static const Field nonlin_fields[] = {ROW_DOUBLE("negative_slope", Architecture, nonlin_slope, 0, 1, "0.01", NULL)};
 static const char *const nonlin_unused[] = {"inplace", NULL};
 static const Schema nonlin_schema = SCHEMA("nonlin_kwargs", nonlin_fields, nonlin_unused);
 
@@ -65,10 +73,9 @@ static const Field arch_kwargs_fields[] = {
     ROW_STRING("nonlin", Architecture, nonlin, "torch.nn.LeakyReLU", NULL),
     {.key = "nonlin_kwargs", .type = FIELD_GROUP, .schema = &nonlin_schema},
     {ROW(FIELD_INT, "n_blocks_per_stage", Architecture, n_conv_per_stage), /* residual encoders */
-     LIST_OF(Architecture, n_conv_per_stage, convs_count), .low = 1, .high = MOST_FEATURES,
-     .use = FIELD_LEGACY}};
+     LIST_OF(Architecture, n_conv_per_stage, convs_count), .low = 1, .high = MOST_FEATURES, .use = FIELD_LEGACY}};
 static const char *const arch_kwargs_unused[] = {
-    "dropout_op_kwargs", "nonlin_first", "input_channels", "num_classes", "deep_supervision", "block",
+    "dropout_op_kwargs",   "nonlin_first",  "input_channels",     "num_classes", "deep_supervision", "block",
     "bottleneck_channels", "stem_channels", "squeeze_excitation", NULL};
 static const Schema arch_kwargs_schema =
     SCHEMA("configurations.2d.architecture.arch_kwargs", arch_kwargs_fields, arch_kwargs_unused);
@@ -83,19 +90,19 @@ static const Schema architecture_schema =
 
 /* Keys that nnU-Net's older planners wrote into the configuration itself, mapped to their fields of `architecture`. */
 #define C PlanConfiguration
-#define LEGACY_LIST(KEY, MEMBER, COUNT) \
+#define LEGACY_LIST(KEY, MEMBER, COUNT)                                                               \
     ROW(FIELD_INT, KEY, C, architecture.MEMBER), LIST_OF(C, architecture.MEMBER, architecture.COUNT), \
-    .low = 1, .high = MOST_FEATURES, .use = FIELD_LEGACY
+        .low = 1, .high = MOST_FEATURES, .use = FIELD_LEGACY
 #define RESAMPLE "resample_data_or_seg_to_shape"
-#define RESAMPLING(WHAT) \
+#define RESAMPLING(WHAT)                                                               \
     ROW_STRING("resampling_fn_" #WHAT, C, resampling_##WHAT.function, RESAMPLE, NULL), \
-    ROW_GROUP("resampling_fn_" #WHAT "_kwargs", C, resampling_##WHAT, &resampling_schema)
+        ROW_GROUP("resampling_fn_" #WHAT "_kwargs", C, resampling_##WHAT, &resampling_schema)
 static const Field configuration_fields[] = {
     ROW_STRING("data_identifier", C, data_identifier, "nnUNetPlans_2d", NULL),
     ROW_STRING("preprocessor_name", C, preprocessor_name, "DefaultPreprocessor", NULL),
     {ROW(FIELD_INT, "batch_size", C, batch_size), .use = FIELD_REQUIRED, .low = 1, .high = 1 << 20},
-    {ROW(FIELD_INT, "patch_size", C, patch_size), .use = FIELD_REQUIRED, EXACTLY(2), .low = 1,
-     .high = MOST_PIXELS, .doc = "pixels, height and width"},
+    {ROW(FIELD_INT, "patch_size", C, patch_size), .use = FIELD_REQUIRED, EXACTLY(2), .low = 1, .high = MOST_PIXELS,
+     .doc = "pixels, height and width"},
     {ROW(FIELD_DOUBLE, "median_image_size_in_voxels", C, median_image_size_in_voxels), EXACTLY(2), .low = 0,
      .high = 1e9},
     {ROW(FIELD_DOUBLE, "spacing", C, spacing_mm), .use = FIELD_REQUIRED, EXACTLY(2), .low = PLAN_LEAST_SPACING,
@@ -104,7 +111,9 @@ static const Field configuration_fields[] = {
      LIST_OF(C, normalization_schemes, channel_count), .choices = normalizations},
     {ROW(FIELD_BOOL, "use_mask_for_norm", C, use_mask_for_norm), .use = FIELD_REQUIRED,
      LIST_OF(C, use_mask_for_norm, mask_count)},
-    RESAMPLING(data), RESAMPLING(seg), RESAMPLING(probabilities),
+    RESAMPLING(data),
+    RESAMPLING(seg),
+    RESAMPLING(probabilities),
     ROW_BOOL("batch_dice", C, batch_dice, "true", NULL),
     ROW_GROUP("architecture", C, architecture, &architecture_schema),
     {ROW(FIELD_STRING, "UNet_class_name", C, architecture.network_class_name), .capacity = PLAN_NAME_BYTES,
@@ -118,10 +127,9 @@ static const Field configuration_fields[] = {
     {LEGACY_LIST("pool_op_kernel_sizes", strides, strides_count), .inner = 2},
     {LEGACY_LIST("conv_kernel_sizes", kernel_sizes, kernels_count), .inner = 2}};
 #undef C
-static const char *const configuration_unused[] = {
-    "num_pool_per_axis", "next_stage", "previous_stage", "inherits_from", NULL};
-static const Schema configuration_schema =
-    SCHEMA("configurations.2d", configuration_fields, configuration_unused);
+static const char *const configuration_unused[] = {"num_pool_per_axis", "next_stage", "previous_stage", "inherits_from",
+                                                   NULL};
+static const Schema configuration_schema = SCHEMA("configurations.2d", configuration_fields, configuration_unused);
 
 static const Field configurations_fields[] = {
     {.key = "2d", .type = FIELD_GROUP, .use = FIELD_REQUIRED, .offset = 0, .schema = &configuration_schema}};
@@ -149,8 +157,7 @@ static const Field training_fields[] = {
                "auto: as the authors of the network train it"),
     ROW_DOUBLE("oversample_foreground", T, oversample_foreground, 0, 1, "0.33",
                "share of a batch that must show foreground"),
-    ROW_INT("freeze_encoder_epochs", T, freeze_encoder_epochs, 0, 1000000, "10",
-            "only with pretrained weights"),
+    ROW_INT("freeze_encoder_epochs", T, freeze_encoder_epochs, 0, 1000000, "10", "only with pretrained weights"),
     ROW_BOOL("recompute", T, recompute, "false", "less memory, more time, same gradients"),
     {ROW(FIELD_INT64, "seed", T, seed), .low = 0, .high = 9007199254740992.0, .fallback = "0"},
     ROW_STRING("pretrained", T, pretrained, NULL, "weights to start from"),
@@ -163,8 +170,8 @@ static const Field inference_fields[] = {
     ROW_DOUBLE("step", I, step, 0.01, 1, "0.5", "step of the sliding window, in tiles"),
     ROW_BOOL("gaussian", I, gaussian, "true", "Gaussian weights of tiles"),
     ROW_BOOL("mirroring", I, mirroring, "false", "mean over mirrored predictions"),
-    {ROW(FIELD_INT, "mirror_axes", I, mirror_axes), LIST_OF(I, mirror_axes, mirror_axes_count), .low = 0,
-     .high = 1, .fallback = "0, 1", .doc = "0: height, 1: width"}};
+    {ROW(FIELD_INT, "mirror_axes", I, mirror_axes), LIST_OF(I, mirror_axes, mirror_axes_count), .low = 0, .high = 1,
+     .fallback = "0, 1", .doc = "0: height, 1: width"}};
 static const Schema inference_schema = SCHEMA("inference", inference_fields, NULL);
 #undef I
 
@@ -173,25 +180,24 @@ static const Field plan_fields[] = {
     ROW_CHOICE("compatibility", Plan, compatibility, compatibilities, "none", "none, nnunet or nnunet_2_1"),
     ROW_STRING("dataset_name", Plan, dataset_name, NULL, NULL),
     ROW_STRING("plans_name", Plan, plans_name, "nnUNetPlans", NULL),
-    {ROW(FIELD_DOUBLE, "original_median_spacing_after_transp", Plan, original_median_spacing_mm), EXACTLY(3),
-     .low = 0, .high = 1e12},
+    {ROW(FIELD_DOUBLE, "original_median_spacing_after_transp", Plan, original_median_spacing_mm), EXACTLY(3), .low = 0,
+     .high = 1e12},
     {ROW(FIELD_INT, "original_median_shape_after_transp", Plan, original_median_shape), EXACTLY(3), .low = 0,
      .high = 1 << 30},
     ROW_STRING("image_reader_writer", Plan, image_reader_writer, "SimpleITKIO", NULL),
     ROW_CHOICE("orientation", Plan, orientation, orientations, "stored",
                "canonical: volumes are reoriented to RAS, results back to the file's axes"),
     ROW_STRING("orientations", Plan, orientations, NULL, "orientations of the training images"),
-    {ROW(FIELD_INT, "transpose_forward", Plan, transpose_forward), .use = FIELD_REQUIRED, EXACTLY(3),
-     .low = 0, .high = 2, .fallback = "0, 1, 2"},
-    {ROW(FIELD_INT, "transpose_backward", Plan, transpose_backward), .use = FIELD_REQUIRED, EXACTLY(3),
-     .low = 0, .high = 2, .fallback = "0, 1, 2"},
-    {ROW(FIELD_GROUP, "configurations", Plan, configuration), .use = FIELD_REQUIRED,
-     .schema = &configurations_schema},
+    {ROW(FIELD_INT, "transpose_forward", Plan, transpose_forward), .use = FIELD_REQUIRED, EXACTLY(3), .low = 0,
+     .high = 2, .fallback = "0, 1, 2"},
+    {ROW(FIELD_INT, "transpose_backward", Plan, transpose_backward), .use = FIELD_REQUIRED, EXACTLY(3), .low = 0,
+     .high = 2, .fallback = "0, 1, 2"},
+    {ROW(FIELD_GROUP, "configurations", Plan, configuration), .use = FIELD_REQUIRED, .schema = &configurations_schema},
     ROW_STRING("experiment_planner_used", Plan, experiment_planner_used, "ExperimentPlanner", NULL),
     ROW_STRING("label_manager", Plan, label_manager, "LabelManager", NULL),
-    {ROW(FIELD_INDEXED, "foreground_intensity_properties_per_channel", Plan, intensities),
-     .use = FIELD_REQUIRED, LIST_OF(Plan, intensities, intensity_count),
-     .schema = &intensity_properties_schema, .item_bytes = sizeof(IntensityProperties)},
+    {ROW(FIELD_INDEXED, "foreground_intensity_properties_per_channel", Plan, intensities), .use = FIELD_REQUIRED,
+     LIST_OF(Plan, intensities, intensity_count), .schema = &intensity_properties_schema,
+     .item_bytes = sizeof(IntensityProperties)},
     ROW_VARIANT("network", Plan, network, &plan_network_section),
     ROW_GROUP("training", Plan, training, &training_schema),
     ROW_GROUP("inference", Plan, inference, &inference_schema)};

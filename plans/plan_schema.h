@@ -4,9 +4,9 @@
 
 #include "formats/schema.h"
 
-extern const Schema plan_schema;                  /* of a Plan */
-extern const Schema intensity_properties_schema;  /* of an IntensityProperties */
+extern const Schema plan_schema;                 /* of a Plan */
+extern const Schema intensity_properties_schema; /* of an IntensityProperties */
 
-extern const SchemaVariant plan_network_section;  /* of a PlanNetwork */
+extern const SchemaVariant plan_network_section; /* of a PlanNetwork */
 
 #endif

@@ -5,8 +5,9 @@
 #include "base/text.h"
 #include "formats/schema.h"
 
-static const char *const names[] = {"SimpleITKIO", "NibabelIO", "NibabelIOWithReorient", "SimpleITKIOWithReorient",
-                                    "NaturalImage2DIO", "Tiff3DIO", NULL};
+static const char *const names[] = {
+    "SimpleITKIO", "NibabelIO", "NibabelIOWithReorient", "SimpleITKIOWithReorient", "NaturalImage2DIO",
+    "Tiff3DIO",    NULL};
 
 int reader_axes(ReaderAxes *axes, const char *name, const char *key, Err *e)
 {
@@ -20,8 +21,8 @@ int reader_axes(ReaderAxes *axes, const char *name, const char *key, Err *e)
     for (int i = 0; names[i]; i++) text_add(&list, "%s%s", i ? ", " : "", names[i]);
     const int code = text_check(&list, e);
     if (!code)
-        err_set(e, ERR_VALUE, "%s: found %s, an unknown reader: expected one of %s; the nearest is %s", key,
-                name, list.data, schema_nearest_name(name, names));
+        err_set(e, ERR_VALUE, "%s: found %s, an unknown reader: expected one of %s; the nearest is %s", key, name,
+                list.data, schema_nearest_name(name, names));
     text_free(&list);
     return code ? code : ERR_VALUE;
 }

@@ -7,10 +7,10 @@
 #include "base/error.h"
 
 typedef enum ReaderAxes {
-    READER_STORED,        /* as the file stores them */
-    READER_RAS,           /* reoriented to RAS+; a volume without orientation stays as stored */
-    READER_RAS_NIBABEL,   /* as READER_RAS; without orientation, x is taken to point left, as in nibabel */
-    READER_RAS_ITK        /* as READER_RAS; without orientation, x is taken to point left, y to the back, as in ITK */
+    READER_STORED,      /* as the file stores them */
+    READER_RAS,         /* reoriented to RAS+; a volume without orientation stays as stored */
+    READER_RAS_NIBABEL, /* as READER_RAS; without orientation, x is taken to point left, as in nibabel */
+    READER_RAS_ITK      /* as READER_RAS; without orientation, x is taken to point left, y to the back, as in ITK */
 } ReaderAxes;
 
 /* Fails: ERR_VALUE for a name that nnU-Net 2.8 does not have, with `key`, the list and the nearest one. */

@@ -37,12 +37,16 @@ static int check_value(const DatasetInfo *info, const DocNode *order, int k, Err
 {
     const int value = info->regions_class_order[k];
     if (!value)
-        return doc_error(item_of(order, k), e, "regions_class_order: 0 is the background's value: expected the value that "
-                         "voxels of %s, and of no later region, have in the label files", region(info, k)->name);
+        return doc_error(item_of(order, k), e,
+                         "regions_class_order: 0 is the background's value: expected the value that "
+                         "voxels of %s, and of no later region, have in the label files",
+                         region(info, k)->name);
     for (int i = 0; i < k; i++)
         if (info->regions_class_order[i] == value)
-            return doc_error(item_of(order, k), e, "regions_class_order: %d occurs twice, for %s and for %s: expected another "
-                             "value for each region", value, region(info, i)->name, region(info, k)->name);
+            return doc_error(item_of(order, k), e,
+                             "regions_class_order: %d occurs twice, for %s and for %s: expected another "
+                             "value for each region",
+                             value, region(info, i)->name, region(info, k)->name);
     return 0;
 }
 
@@ -66,8 +70,10 @@ static int check_overwritten(const DatasetInfo *info, const DocNode *order, int 
     add_region(&text, region(info, k));
     text_add(&text, " is always overwritten by ");
     add_region(&text, by);
-    doc_error(item_of(order, k), e, "regions_class_order: %s, which comes later: list inner regions last, in \"labels\" and in "
-              "\"regions_class_order\"", text.data ? text.data : "");
+    doc_error(item_of(order, k), e,
+              "regions_class_order: %s, which comes later: list inner regions last, in \"labels\" and in "
+              "\"regions_class_order\"",
+              text.data ? text.data : "");
     text_free(&text);
     return e->code;
 }
@@ -80,10 +86,13 @@ static int check_meaning(const DatasetInfo *info, const DocNode *order, int valu
     const int written = info->regions_class_order[last];
     for (int k = 0; k < info->regions_class_count; k++)
         if (holds(region(info, k), value) != holds(region(info, k), written))
-            return doc_error(item_of(order, last), e, "regions_class_order: a voxel of label %d would be written as %d, which is "
-                             "%sin the region %s: expected the value that voxels of %s, and of no later region, have in the "
-                             "label files", value, written, holds(region(info, k), written) ? "" : "not ",
-                             region(info, k)->name, region(info, last)->name);
+            return doc_error(
+                item_of(order, last), e,
+                "regions_class_order: a voxel of label %d would be written as %d, which is "
+                "%sin the region %s: expected the value that voxels of %s, and of no later region, have in the "
+                "label files",
+                value, written, holds(region(info, k), written) ? "" : "not ", region(info, k)->name,
+                region(info, last)->name);
     return 0;
 }
 

@@ -67,7 +67,8 @@ static int read_names(char ***names, int *count, const DocNode *fold, const char
 static int read_folds(Splits *splits, const DocNode *root, Err *e)
 {
     if (root->kind != DOC_SEQUENCE || !root->count)
-        return doc_error(root, e, "%s: expected %s", root->kind == DOC_SEQUENCE ? "no folds" : "no list of folds", FORM);
+        return doc_error(root, e, "%s: expected %s", root->kind == DOC_SEQUENCE ? "no folds" : "no list of folds",
+                         FORM);
     splits->folds = mem_zalloc((size_t)root->count, sizeof *splits->folds, e);
     if (!splits->folds) return ERR_NOMEM;
     for (const DocNode *node = root->first; node; node = node->next) {

@@ -13,7 +13,7 @@
 #include "plans/dataset_cases.h"
 
 enum {
-    SPLITS_FOLDS = 5,           /* nnU-Net's number */
+    SPLITS_FOLDS = 5, /* nnU-Net's number */
     SPLITS_FOLD_ALL = -1,
     SPLITS_FOLD_MOST = 1000000, /* largest number of a fold */
     SPLITS_SEED = 12345
@@ -60,8 +60,8 @@ void split_free(Split *split);
  * none (*joined): to the validation cases of the fold that has fewest, or of the fold of their group, and to the
  * training cases of the others. present: sorted; groups: of each of them, or NULL. left and joined are owned by the
  * caller. Fails: ERR_NOMEM. */
-int splits_update(Splits *splits, const NameList *present, const char *const *groups, NameList *left,
-                  NameList *joined, Err *e);
+int splits_update(Splits *splits, const NameList *present, const char *const *groups, NameList *left, NameList *joined,
+                  Err *e);
 
 /* The cases of `present` that are in no fold; the list is owned by the caller. Fails: ERR_NOMEM. */
 int splits_lacking(NameList *lacking, const Splits *splits, const NameList *present, Err *e);

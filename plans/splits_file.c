@@ -26,7 +26,8 @@ static int is_planned(SplitsFile *f, const char *yaml, const char *preprocessed,
     int code = file_is_there(record, &there, e);
     if (!code) code = hash_file(hash, yaml, e);
     if (!code && there && !made_from_read(&f->made_from, record, &unreadable)) {
-        const char *written = made_from_find(&f->made_from, FILE_KEY), *replaced = made_from_find(&f->made_from, REPLACED_KEY);
+        const char *written = made_from_find(&f->made_from, FILE_KEY),
+                   *replaced = made_from_find(&f->made_from, REPLACED_KEY);
         f->planned = (written && !strcmp(written, hash)) || (replaced && !strcmp(replaced, hash));
     }
     if (!f->planned) made_from_free(&f->made_from);
@@ -52,8 +53,10 @@ static int choose(SplitsFile *f, char **yaml, char **json, Err *e)
     if (!code && f->planned) return take_json(f, yaml, json);
     if (!code) code = splits_read(&other, *yaml, e);
     if (!code && !splits_equal(&f->splits, &other))
-        code = err_set(e, ERR_VALUE, "%s and %s: both exist, plan_and_preprocess wrote neither of them, and they differ: "
-                       "remove the one that is not to be used", *yaml, path_base(*json));
+        code = err_set(e, ERR_VALUE,
+                       "%s and %s: both exist, plan_and_preprocess wrote neither of them, and they differ: "
+                       "remove the one that is not to be used",
+                       *yaml, path_base(*json));
     splits_free(&other);
     if (!code) {
         f->path = *json;
@@ -103,8 +106,8 @@ static int add_replaced(MadeFrom *made_from, const char *path, const char *prepr
 
 /* The record is written first and holds both hashes. If the run ends before the new file is written, the old one is
  * still recognised as the planner's. */
-static int write_files(const Text *text, MadeFrom *made_from, const char *path, const char *record, const char *preprocessed,
-                       Err *e)
+static int write_files(const Text *text, MadeFrom *made_from, const char *path, const char *record,
+                       const char *preprocessed, Err *e)
 {
     MadeFrom both = {0};
     char hash[HASH_BYTES];

@@ -12,10 +12,10 @@
 #include "plans/splits.h"
 
 typedef struct SplitsFile {
-    char *path;          /* of the file that is used; NULL: there is none */
-    char *passed_over;   /* the planner's file, where the user's .json is used instead; else NULL */
-    bool planned;        /* written by the planner and not changed since */
-    MadeFrom made_from;  /* planned: the record of it */
+    char *path;         /* of the file that is used; NULL: there is none */
+    char *passed_over;  /* the planner's file, where the user's .json is used instead; else NULL */
+    bool planned;       /* written by the planner and not changed since */
+    MadeFrom made_from; /* planned: the record of it */
     Splits splits;
 } SplitsFile;
 

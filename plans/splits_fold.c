@@ -11,7 +11,7 @@
 /* State while a fold's cases are chosen; the lists for the notes are sorted at the end. */
 typedef struct Choice {
     const DatasetCases *cases;
-    NameList train, val;        /* moved into the split at the end */
+    NameList train, val; /* moved into the split at the end */
     NameList left_out, twice;
 } Choice;
 
@@ -75,8 +75,9 @@ static int refuse_unknown(const NameList *present, const char *name, Err *e)
 {
     Text alike = {0};
     look_alike_tell(&alike, name, look_alike_find(name, present->names, present->count));
-    const int code = err_set(e, ERR_VALUE, "the case %s is not among the dataset's %d cases: expected names as %s%s", name,
-                             present->count, present->count ? present->names[0] : "CASE", alike.data ? alike.data : "");
+    const int code =
+        err_set(e, ERR_VALUE, "the case %s is not among the dataset's %d cases: expected names as %s%s", name,
+                present->count, present->count ? present->names[0] : "CASE", alike.data ? alike.data : "");
     text_free(&alike);
     return code;
 }
@@ -141,7 +142,8 @@ static int note_overlap(const Choice *c, Text *notes, Err *e)
     int code = sorted_copy(&train, &c->train, e);
     for (int i = 0; i < c->val.count && !code; i++)
         if (names_have(&train, c->val.names[i])) code = names_add(&both, c->val.names[i], e);
-    if (!code) note(notes, "in both its train and its val list: ", &both, "; their scores say nothing about new images");
+    if (!code)
+        note(notes, "in both its train and its val list: ", &both, "; their scores say nothing about new images");
     names_free(&train);
     names_free(&both);
     return code;
@@ -153,8 +155,10 @@ static int choose(Choice *c, const Splits *splits, int fold, Text *notes, Err *e
     if (fold >= splits->count) {
         char there[32] = "is 1 fold";
         if (splits->count != 1) snprintf(there, sizeof there, "are %d folds", splits->count);
-        text_add(notes, "there %s, numbered from 0: fold %d is a random 80:20 split by seed %d, as in nnU-Net; "
-                 "cases of one patient may be on both sides\n", there, fold, SPLITS_SEED + fold);
+        text_add(notes,
+                 "there %s, numbered from 0: fold %d is a random 80:20 split by seed %d, as in nnU-Net; "
+                 "cases of one patient may be on both sides\n",
+                 there, fold, SPLITS_SEED + fold);
         return draw_fold(c, fold, e);
     }
     TRY(copy_fold(c, &splits->folds[fold], e));

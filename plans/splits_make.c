@@ -7,10 +7,7 @@
 #include "base/random.h"
 #include "plans/splits.h"
 
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
+static int by_name(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
 
 /* Sorted by bytes, which for UTF-8 is Python's order too; freed with mem_free. */
 static int sort_cases(const char ***sorted, const char *const *cases, int n, Err *e)
@@ -86,8 +83,10 @@ int splits_make(Splits *splits, const char *const *cases, int n, int folds, Err 
 {
     *splits = (Splits){0};
     if (n < folds)
-        return err_set(e, ERR_VALUE, "%d case%s too few for %d folds; train with fold \"all\", or choose another number "
-                       "of folds (plan_and_preprocess --folds)", n, n == 1 ? " is" : "s are", folds);
+        return err_set(e, ERR_VALUE,
+                       "%d case%s too few for %d folds; train with fold \"all\", or choose another number "
+                       "of folds (plan_and_preprocess --folds)",
+                       n, n == 1 ? " is" : "s are", folds);
     const char **sorted = NULL;
     TRY(sort_cases(&sorted, cases, n, e));
     int *fold_of = mem_zalloc((size_t)n, sizeof *fold_of, e);
@@ -102,7 +101,7 @@ int splits_make(Splits *splits, const char *const *cases, int n, int folds, Err 
 
 typedef struct Member {
     const char *name, *group;
-    int index;            /* of its group */
+    int index; /* of its group */
 } Member;
 
 typedef struct Group {

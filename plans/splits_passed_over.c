@@ -24,8 +24,10 @@ int splits_passed_over(Text *warnings, const char *folder, Err *e)
     TRY(file_list(&files, folder, e));
     for (int i = 0; i < files.count; i++)
         if (looks_like_splits(files.names[i]))
-            text_add(warnings, "%s/%s is not read: folds are read from splits_final.json or splits_final.yaml, a list of "
-                     "{train: [CASE, ...], val: [CASE, ...]}%s\n", folder, files.names[i],
+            text_add(warnings,
+                     "%s/%s is not read: folds are read from splits_final.json or splits_final.yaml, a list of "
+                     "{train: [CASE, ...], val: [CASE, ...]}%s\n",
+                     folder, files.names[i],
                      path_ends_with(files.names[i], ".pkl") ? "; write the content of the .pkl into a .json" : "");
     file_list_free(&files);
     return 0;

@@ -97,8 +97,8 @@ static int join(Splits *splits, const NameList *present, const char *const *grou
     return 0;
 }
 
-int splits_update(Splits *splits, const NameList *present, const char *const *groups, NameList *left,
-                  NameList *joined, Err *e)
+int splits_update(Splits *splits, const NameList *present, const char *const *groups, NameList *left, NameList *joined,
+                  Err *e)
 {
     NameList all = {0};
     *left = *joined = (NameList){0};

@@ -26,10 +26,7 @@ int axis_map_new(AxisMap *m, int64_t in, int64_t out, int order, Err *e);
 void axis_map_free(AxisMap *m);
 
 /* The sample that a tap reads: the edge sample if it is beyond the edge. */
-static inline int64_t axis_clamp(const AxisMap *m, int64_t tap)
-{
-    return tap < 0 ? 0 : tap < m->in ? tap : m->in - 1;
-}
+static inline int64_t axis_clamp(const AxisMap *m, int64_t tap) { return tap < 0 ? 0 : tap < m->in ? tap : m->in - 1; }
 
 /* Number of doubles of a block of lines: (in + 2 * AXIS_MARGIN) * AXIS_LANES; the samples follow the first margin. */
 int64_t axis_block_size(const AxisMap *m);

@@ -10,11 +10,10 @@
 static int check_fit(const Array *image, const Array *labels, const PlanConfiguration *c, Err *e)
 {
     if (image->rank != 4 || image->dtype != DTYPE_F32)
-        return err_set(e, ERR_SHAPE, "an image of %s, rank %d: expected float32 (C,Z,Y,X)",
-                       dtype_name(image->dtype), image->rank);
+        return err_set(e, ERR_SHAPE, "an image of %s, rank %d: expected float32 (C,Z,Y,X)", dtype_name(image->dtype),
+                       image->rank);
     if (image->shape[0] != c->channel_count)
-        return err_set(e, ERR_SHAPE, "%lld channels, the plan has %d", (long long)image->shape[0],
-                       c->channel_count);
+        return err_set(e, ERR_SHAPE, "%lld channels, the plan has %d", (long long)image->shape[0], c->channel_count);
     if (labels && (labels->rank != 3 || memcmp(labels->shape, image->shape + 1, 3 * sizeof *labels->shape)))
         return err_set(e, ERR_SHAPE, "the labels' shape is not that of the image");
     return 0;
@@ -34,15 +33,13 @@ static void target_spacing(const double own_mm[3], const PlanConfiguration *c, d
 }
 
 /* The labels within the box (0 where there are none), -1 outside the mask. */
-static int crop_labels(Array *cropped, const Array *labels, const Array *mask, const CaseProperties *p,
-                       Err *e)
+static int crop_labels(Array *cropped, const Array *labels, const Array *mask, const CaseProperties *p, Err *e)
 {
     int64_t shape[3];
     case_crop_shape(p, shape);
     TRY(array_new(cropped, DTYPE_I16, 3, shape, e));
     if (labels) {
-        const Volume from =
-            volume_cropped(case_view(p, volume_of_array(labels)), &p->box);
+        const Volume from = volume_cropped(case_view(p, volume_of_array(labels)), &p->box);
         const Volume to = volume_of_array(cropped);
         volume_copy(&from, &to);
     }
@@ -72,14 +69,13 @@ static int plan_shape(CaseProperties *p, const PlanConfiguration *c, Err *e)
     resample_shape(p->shape, crop, own_mm, target_mm);
     for (int i = 0; i < 3; i++)
         if (p->shape[i] < 1)
-            return err_set(e, ERR_SHAPE,
-                           "axis %d of %lld voxels at %g mm would have none at the plan's %g mm", i,
+            return err_set(e, ERR_SHAPE, "axis %d of %lld voxels at %g mm would have none at the plan's %g mm", i,
                            (long long)crop[i], own_mm[i], target_mm[i]);
     return 0;
 }
 
-static int normalize_and_resample(PreprocessedCase *out, Volume *channels, const Array *cropped,
-                                  const Plan *plan, int axis, Err *e)
+static int normalize_and_resample(PreprocessedCase *out, Volume *channels, const Array *cropped, const Plan *plan,
+                                  int axis, Err *e)
 {
     const PlanConfiguration *c = &plan->configuration;
     const CaseProperties *p = &out->properties;
@@ -134,11 +130,9 @@ int case_preprocess(PreprocessedCase *out, Array *image, const double spacing_mm
     int code = find_crop(p, &cropped, channels, labels, c, e);
     if (!code) code = plan_shape(p, c, e);
     if (!code)
-        code = normalize_and_resample(out, channels, &cropped, plan,
-                                      apart(&c->resampling_data, own_mm, target_mm), e);
+        code = normalize_and_resample(out, channels, &cropped, plan, apart(&c->resampling_data, own_mm, target_mm), e);
     if (!code && labels)
-        code = resample_and_sample_labels(out, &cropped, plan, info,
-                                          apart(&c->resampling_seg, own_mm, target_mm), e);
+        code = resample_and_sample_labels(out, &cropped, plan, info, apart(&c->resampling_seg, own_mm, target_mm), e);
     array_free(&cropped);
     if (code) case_free(out);
     return code;
@@ -165,8 +159,8 @@ int64_t case_preprocess_bytes(int64_t out_shape[3], const int64_t shape[3], cons
     const int64_t cropping = voxels + larger(fill_holes_bytes(p.shape_before_crop), labels);
     const int axis = apart(&c->resampling_data, own_mm, target_mm);
     return voxels * sample +
-           larger(cropping, labels + result +
-                                resample_bytes(p.shape_before_crop, out_shape, &c->resampling_data, axis));
+           larger(cropping,
+                  labels + result + resample_bytes(p.shape_before_crop, out_shape, &c->resampling_data, axis));
 }
 
 void case_free(PreprocessedCase *c)
@@ -202,8 +196,8 @@ int case_separate_axis_back(const Plan *plan, const CaseProperties *p)
     return apart(&plan->configuration.resampling_probabilities, planned_mm, own_mm);
 }
 
-int case_resample_back(const Volume *prediction, const Volume *cropped, const Plan *plan,
-                       const CaseProperties *p, Err *e)
+int case_resample_back(const Volume *prediction, const Volume *cropped, const Plan *plan, const CaseProperties *p,
+                       Err *e)
 {
     return resample_values(prediction, cropped, &plan->configuration.resampling_probabilities,
                            case_separate_axis_back(plan, p), e);

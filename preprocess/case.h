@@ -17,11 +17,11 @@
 /* All but spacing_mm in the plan's order of axes. A plain value, nothing to free. */
 typedef struct CaseProperties {
     int64_t shape_before_crop[3];
-    Box box;          /* of the nonzero region */
-    int64_t shape[3]; /* preprocessed */
-    GridAxes axes;    /* from the file's axes to those that are read (plan_reader_axes) */
+    Box box;                  /* of the nonzero region */
+    int64_t shape[3];         /* preprocessed */
+    GridAxes axes;            /* from the file's axes to those that are read (plan_reader_axes) */
     int transpose_forward[3]; /* applied to the axes that are read */
-    double spacing_mm[3]; /* of the file, in the file's order of axes */
+    double spacing_mm[3];     /* of the file, in the file's order of axes */
 } CaseProperties;
 
 typedef struct PreprocessedCase {
@@ -68,8 +68,8 @@ bool case_content_is(const CaseRecord *record, const char *key, const Array *a);
 
 /* One channel of a prediction (float16, float32 or float64, preprocessed shape) to the shape of the crop, by
  * the plan's resampling of probabilities. Fails: ERR_NOMEM, ERR_SHAPE, ERR_VALUE. */
-int case_resample_back(const Volume *prediction, const Volume *cropped, const Plan *plan,
-                       const CaseProperties *p, Err *e);
+int case_resample_back(const Volume *prediction, const Volume *cropped, const Plan *plan, const CaseProperties *p,
+                       Err *e);
 
 /* The axis that is resampled separately (with order_z) for a prediction, or -1. */
 int case_separate_axis_back(const Plan *plan, const CaseProperties *p);

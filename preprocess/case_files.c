@@ -14,9 +14,11 @@ typedef struct PropertiesFile {
     CaseProperties p;
 } PropertiesFile;
 
-#define ROW_AXES(TYPE, KEY, MEMBER, LOW, HIGH, DOC)                                                      \
-    {ROW(TYPE, KEY, PropertiesFile, MEMBER), .use = FIELD_REQUIRED, .low = LOW, .high = HIGH, EXACTLY(3), \
-     .doc = DOC}
+#define ROW_AXES(TYPE, KEY, MEMBER, LOW, HIGH, DOC)                                                          \
+    {                                                                                                        \
+        ROW(TYPE, KEY, PropertiesFile, MEMBER), .use = FIELD_REQUIRED, .low = LOW, .high = HIGH, EXACTLY(3), \
+                                                .doc = DOC                                                   \
+    }
 
 enum { FORMAT = 1 };
 
@@ -68,10 +70,7 @@ int case_properties_write(const CaseProperties *p, const char *path, const CaseR
     return doc_finish(&w, path, e);
 }
 
-static void hash_of(char hash[HASH_BYTES], const Array *a)
-{
-    hash_sampled(hash, a->data, array_bytes(a));
-}
+static void hash_of(char hash[HASH_BYTES], const Array *a) { hash_sampled(hash, a->data, array_bytes(a)); }
 
 static void add_content(MadeFrom *m, const char *key, const Array *a)
 {
@@ -121,10 +120,8 @@ static int check_properties(const CaseProperties *p, const char *path, Err *e)
         read |= 1 << p->axes.from[i];
         if (p->box.first[i] >= p->box.past[i] || p->box.past[i] > p->shape_before_crop[i])
             return err_set(e, ERR_FORMAT, "%s: axis %d is cropped to %lld … %lld of %lld voxels", path, i,
-                           (long long)p->box.first[i], (long long)p->box.past[i],
-                           (long long)p->shape_before_crop[i]);
-        if (!(p->spacing_mm[i] > 0))
-            return err_set(e, ERR_FORMAT, "%s: a spacing of %g mm", path, p->spacing_mm[i]);
+                           (long long)p->box.first[i], (long long)p->box.past[i], (long long)p->shape_before_crop[i]);
+        if (!(p->spacing_mm[i] > 0)) return err_set(e, ERR_FORMAT, "%s: a spacing of %g mm", path, p->spacing_mm[i]);
     }
     if (axes == 7 && read == 7) return 0;
     return err_set(e, ERR_FORMAT, "%s: %s does not name each of the axes 0, 1, 2", path,

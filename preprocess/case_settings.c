@@ -58,7 +58,8 @@ void case_settings_add(MadeFrom *m, const Plan *plan, const DatasetInfo *info)
     made_from_check(&keys, &m->failure);
     made_from_add(m, "preprocessing version", "%d", PREPROCESSING_VERSION);
     /* Only 2.1's rules of resampling differ from the others. */
-    made_from_add(m, "plan compatibility", "%s", plan->compatibility == COMPATIBILITY_NNUNET_2_1 ? "nnunet_2_1" : "none");
+    made_from_add(m, "plan compatibility", "%s",
+                  plan->compatibility == COMPATIBILITY_NNUNET_2_1 ? "nnunet_2_1" : "none");
     if (plan_reader_axes(plan) != READER_STORED) /* only then, so that cases of earlier versions stay valid */
         made_from_add(m, "plan orientation", "canonical, %s", plan->image_reader_writer);
     for (size_t i = 0; i < sizeof PLAN_KEYS / sizeof *PLAN_KEYS; i++) add_plan_key(m, &keys, PLAN_KEYS[i]);

@@ -45,8 +45,7 @@ static int64_t *count_values(const Array *labels, int max_value, Err *e)
 static int64_t class_count(const DatasetInfo *info, int class_index, const int64_t *counts)
 {
     int64_t total = 0;
-    for (int i = 0, value; (value = class_value(info, class_index, i)) != NO_VALUE; i++)
-        total += counts[1 + value];
+    for (int i = 0, value; (value = class_value(info, class_index, i)) != NO_VALUE; i++) total += counts[1 + value];
     return total;
 }
 
@@ -78,8 +77,7 @@ static void shuffle(Mt19937 *generator, uint32_t *voxels, int64_t n)
     }
 }
 
-static void write_rows(int32_t *row, int class_index, const uint32_t *voxels, int64_t count,
-                       const int64_t shape[3])
+static void write_rows(int32_t *row, int class_index, const uint32_t *voxels, int64_t count, const int64_t shape[3])
 {
     for (int64_t i = 0; i < count; i++, row += COLUMNS) {
         const int64_t line = voxels[i] / shape[2];
@@ -105,8 +103,7 @@ int class_locations_sample(Array *locations, const Array *labels, const DatasetI
     }
     int code = ERR_NOMEM;
     uint32_t *voxels = mem_alloc((size_t)largest * sizeof *voxels, e);
-    if (!voxels || (code = array_new(locations, DTYPE_I32, 2, (const int64_t[]){rows, COLUMNS}, e)))
-        goto done;
+    if (!voxels || (code = array_new(locations, DTYPE_I32, 2, (const int64_t[]){rows, COLUMNS}, e))) goto done;
     Mt19937 generator;
     mt_seed(&generator, SEED);
     int32_t *row = locations->data;

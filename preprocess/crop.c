@@ -15,8 +15,7 @@ int nonzero_mask(Array *mask, const Volume *channels, int count, Err *e)
             for (int64_t y = 0; y < v->shape[1]; y++) {
                 const char *from = volume_row(v, z, y);
                 char *to = volume_row(&inside, z, y);
-                for (int64_t x = 0; x < v->shape[2]; x++)
-                    to[x] |= *(const float *)(from + x * v->stride[2]) != 0;
+                for (int64_t x = 0; x < v->shape[2]; x++) to[x] |= *(const float *)(from + x * v->stride[2]) != 0;
             }
     }
     const int code = fill_holes(mask, e);

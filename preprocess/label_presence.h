@@ -15,9 +15,9 @@
 #include "plans/dataset_json.h"
 
 typedef struct LabelPresence {
-    const DatasetInfo *info;   /* borrowed */
-    int cases, classes;        /* the ignore label's class not counted */
-    bool *occurs;              /* cases x classes */
+    const DatasetInfo *info; /* borrowed */
+    int cases, classes;      /* the ignore label's class not counted */
+    bool *occurs;            /* cases x classes */
 } LabelPresence;
 
 int label_presence_new(LabelPresence *p, const DatasetInfo *info, int cases, Err *e);

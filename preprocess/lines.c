@@ -2,11 +2,10 @@
 
 #include "base/half.h"
 
-#define DEFINE_LOAD(name, type, to_double)                                   \
-    static void name(const Line *line, double *values)                       \
-    {                                                                        \
-        for (int64_t i = 0; i < line->n; i++)                                \
-            values[i] = to_double(*(type *)(line->data + i * line->stride)); \
+#define DEFINE_LOAD(name, type, to_double)                                                                     \
+    static void name(const Line *line, double *values)                                                         \
+    {                                                                                                          \
+        for (int64_t i = 0; i < line->n; i++) values[i] = to_double(*(type *)(line->data + i * line->stride)); \
     }
 
 #define DEFINE_STORE(name, type, from_double)                                                              \

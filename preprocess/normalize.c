@@ -58,13 +58,14 @@ static void normalize_zscore(Volume *v, const Volume *inside)
     const OffsetSums first = moments(v, inside, 0);
     if (!first.count) return;
     const double mean = first.sum / (double)first.count;
-    const OffsetSums second = moments(v, inside, mean); /* second pass with the mean as offset, so that nothing cancels */
+    const OffsetSums second =
+        moments(v, inside, mean); /* second pass with the mean as offset, so that nothing cancels */
     const double std = sqrt(second.squares / (double)second.count);
     apply(v, &(Rule){-INFINITY, INFINITY, (float)mean, fmaxf((float)std, 1e-8f)}, inside);
 }
 
-int normalize_channel(Volume *v, PlanNormalization scheme, const IntensityProperties *dataset,
-                      const Volume *inside, Err *e)
+int normalize_channel(Volume *v, PlanNormalization scheme, const IntensityProperties *dataset, const Volume *inside,
+                      Err *e)
 {
     if (scheme == NORMALIZE_NONE) return 0;
     if (scheme == NORMALIZE_ZSCORE) {

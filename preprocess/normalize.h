@@ -11,7 +11,7 @@
  * percentiles to clip to), used by NORMALIZE_CT only. inside (may be NULL, used by NORMALIZE_ZSCORE only): int16,
  * of v's shape; voxels where it is below 0 are not used and not changed. Fails: ERR_VALUE for values outside 0 …
  * 255 with NORMALIZE_RGB_0_1. */
-int normalize_channel(Volume *v, PlanNormalization scheme, const IntensityProperties *dataset,
-                      const Volume *inside, Err *e);
+int normalize_channel(Volume *v, PlanNormalization scheme, const IntensityProperties *dataset, const Volume *inside,
+                      Err *e);
 
 #endif

@@ -52,10 +52,7 @@ static void resizer_free(Resizer *r)
     mem_free(r->slices);
 }
 
-static double *doubles(int64_t count, Err *e)
-{
-    return mem_alloc(mem_product((size_t)count, sizeof(double)), e);
-}
+static double *doubles(int64_t count, Err *e) { return mem_alloc(mem_product((size_t)count, sizeof(double)), e); }
 
 static bool resizer_keeps_slices(const Resizer *r)
 {
@@ -81,8 +78,8 @@ static int resizer_allocate(Resizer *r, const Volume *in, const Volume *out, Err
     return r->slices ? 0 : ERR_NOMEM;
 }
 
-static int resizer_new(Resizer *r, const Volume *in, const Volume *out, const PlanResampling *how,
-                       bool each_slice, Err *e)
+static int resizer_new(Resizer *r, const Volume *in, const Volume *out, const PlanResampling *how, bool each_slice,
+                       Err *e)
 {
     *r = (Resizer){.each_slice = each_slice, .linear = how->order == 1};
     int code = 0;
@@ -99,8 +96,7 @@ static int resizer_new(Resizer *r, const Volume *in, const Volume *out, const Pl
 static Line plane_samples(const Plane *p, int axis, int64_t sample, int64_t lane)
 {
     const int64_t left = p->shape[!axis] - lane, lanes = left < AXIS_LANES ? left : AXIS_LANES;
-    return (Line){p->dtype, p->data + sample * p->stride[axis] + lane * p->stride[!axis], lanes,
-                  p->stride[!axis]};
+    return (Line){p->dtype, p->data + sample * p->stride[axis] + lane * p->stride[!axis], lanes, p->stride[!axis]};
 }
 
 /* Resizes a plane along one of its axes; the other one keeps its length. */
@@ -243,8 +239,7 @@ static int copy_volume(const Volume *in, const Volume *out, Err *e)
     for (int64_t z = 0; z < in->shape[0]; z++)
         for (int64_t y = 0; y < in->shape[1]; y++) {
             line_load(&(Line){in->dtype, volume_row(in, z, y), in->shape[2], in->stride[2]}, row);
-            line_store(&(Line){out->dtype, volume_row(out, z, y), out->shape[2], out->stride[2]}, row,
-                       no_clip);
+            line_store(&(Line){out->dtype, volume_row(out, z, y), out->shape[2], out->stride[2]}, row, no_clip);
         }
     mem_free(row);
     return 0;

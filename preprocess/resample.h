@@ -31,8 +31,7 @@ int64_t resample_bytes(const int64_t in[3], const int64_t out[3], const PlanResa
  * ties go to the nearest voxel's label if it is among them, else to the lowest. at_half: the rule of earlier
  * releases instead: each label, in ascending order, overwrites where its score is at least 0.5; 0 where none is.
  * order and order_z: 0 or 1. Fails as resample_values. */
-int resample_labels(const Volume *in, const Volume *out, const PlanResampling *how, bool at_half, int axis,
-                    Err *e);
+int resample_labels(const Volume *in, const Volume *out, const PlanResampling *how, bool at_half, int axis, Err *e);
 
 /* nnU-Net's rounding of a new shape: old_mm / new_mm * shape, half to even. */
 void resample_shape(int64_t out[3], const int64_t shape[3], const double old_mm[3], const double new_mm[3]);

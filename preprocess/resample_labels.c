@@ -23,8 +23,7 @@ static void maps_free(LabelMaps *m)
 static int maps_new(LabelMaps *m, const Volume *in, const Volume *out, bool at_half, Err *e)
 {
     const int64_t item = sizeof(int16_t);
-    *m = (LabelMaps){
-        .in_step = in->stride[2] / item, .out_step = out->stride[2] / item, .labels_at_half = at_half};
+    *m = (LabelMaps){.in_step = in->stride[2] / item, .out_step = out->stride[2] / item, .labels_at_half = at_half};
     int code = 0;
     for (int i = 0; i < 3 && !code; i++) {
         code = axis_map_new(&m->nearest[i], in->shape[i], out->shape[i], 0, e);
@@ -62,8 +61,8 @@ static int16_t winner(const int16_t *corners, const double *weights, int count, 
 }
 
 /* One output row from 2 or 4 input rows with their weights. */
-static void label_row(const LabelMaps *m, const int16_t *const rows[4], const double row_weights[4],
-                      int count, const int16_t *nearest_row, int16_t *out)
+static void label_row(const LabelMaps *m, const int16_t *const rows[4], const double row_weights[4], int count,
+                      const int16_t *nearest_row, int16_t *out)
 {
     const AxisMap *x = &m->linear[2];
     for (int64_t k = 0; k < x->out; k++) {
@@ -88,8 +87,8 @@ static void label_row(const LabelMaps *m, const int16_t *const rows[4], const do
 }
 
 /* One output slice of linear scores: from slices z[0] and z[1] of `in`, whose weights are wz. */
-static void label_slice(const LabelMaps *m, const Volume *in, const int64_t z[2], const double wz[2],
-                        int64_t nearest_z, const Volume *out, int64_t slice)
+static void label_slice(const LabelMaps *m, const Volume *in, const int64_t z[2], const double wz[2], int64_t nearest_z,
+                        const Volume *out, int64_t slice)
 {
     const AxisMap *y = &m->linear[1];
     const int depth = wz[1] != 0 ? 2 : 1;
@@ -103,8 +102,7 @@ static void label_slice(const LabelMaps *m, const Volume *in, const int64_t z[2]
             weights[2 * i] = wz[i] * y->weights[2 * k];
             weights[2 * i + 1] = wz[i] * y->weights[2 * k + 1];
         }
-        label_row(m, rows, weights, 2 * depth,
-                  (const int16_t *)volume_row(in, nearest_z, m->nearest[1].first[k]),
+        label_row(m, rows, weights, 2 * depth, (const int16_t *)volume_row(in, nearest_z, m->nearest[1].first[k]),
                   (int16_t *)volume_row(out, slice, k));
     }
 }
@@ -114,14 +112,12 @@ static void nearest_slice(const LabelMaps *m, const Volume *in, int64_t z, const
     for (int64_t y = 0; y < out->shape[1]; y++) {
         const int16_t *from = (const int16_t *)volume_row(in, z, m->nearest[1].first[y]);
         int16_t *to = (int16_t *)volume_row(out, slice, y);
-        for (int64_t x = 0; x < out->shape[2]; x++)
-            to[x * m->out_step] = from[m->nearest[2].first[x] * m->in_step];
+        for (int64_t x = 0; x < out->shape[2]; x++) to[x * m->out_step] = from[m->nearest[2].first[x] * m->in_step];
     }
 }
 
 /* Resizes a single slice within its plane. */
-static void flat_slice(const LabelMaps *m, int order, const Volume *in, int64_t z, const Volume *out,
-                       int64_t slice)
+static void flat_slice(const LabelMaps *m, int order, const Volume *in, int64_t z, const Volume *out, int64_t slice)
 {
     if (order == 0) nearest_slice(m, in, z, out, slice);
     else label_slice(m, in, (const int64_t[2]){z, z}, (const double[2]){1, 0}, z, out, slice);
@@ -142,13 +138,11 @@ static void blend_slices(const LabelMaps *m, const Volume *slices, int64_t k, co
     }
 }
 
-static int resample_by_slices(LabelMaps *m, const Volume *in, const Volume *out, const PlanResampling *how,
-                              Err *e)
+static int resample_by_slices(LabelMaps *m, const Volume *in, const Volume *out, const PlanResampling *how, Err *e)
 {
     const bool blend = how->order_z == 1 && in->shape[0] != out->shape[0];
     if (!blend) {
-        for (int64_t k = 0; k < out->shape[0]; k++)
-            flat_slice(m, how->order, in, m->nearest[0].first[k], out, k);
+        for (int64_t k = 0; k < out->shape[0]; k++) flat_slice(m, how->order, in, m->nearest[0].first[k], out, k);
         return 0;
     }
     Array slices;
@@ -173,12 +167,10 @@ static void resample_in_space(const LabelMaps *m, const Volume *in, const Volume
     }
 }
 
-int resample_labels(const Volume *in, const Volume *out, const PlanResampling *how, bool at_half, int axis,
-                    Err *e)
+int resample_labels(const Volume *in, const Volume *out, const PlanResampling *how, bool at_half, int axis, Err *e)
 {
     if (how->order > 1 || how->order_z > 1)
-        return err_set(e, ERR_VALUE,
-                       "labels with resampling orders %d and %d (across slices): expected 0 or 1",
+        return err_set(e, ERR_VALUE, "labels with resampling orders %d and %d (across slices): expected 0 or 1",
                        how->order, how->order_z);
     if (!memcmp(in->shape, out->shape, sizeof in->shape)) {
         volume_copy(in, out);

@@ -35,20 +35,23 @@ int spacing_check(Text *note, const int64_t shape[3], const double spacing_mm[3]
     const Finding f = find(shape, spacing_mm, plan);
     const double *s = spacing_mm, *m = f.median_mm;
     if (f.factor < SPACING_NOTE_FACTOR && f.voxels > SPACING_MOST_VOXELS && f.growth >= SPACING_REFUSED_FACTOR)
-        return err_set(e, ERR_VALUE, "at the plan's spacing, %gx%g mm, the case would have %.3g voxels, %.3g times its own "
-                       "%lldx%lldx%lld; correct configurations.2d.spacing in the plan", plan->configuration.spacing_mm[1],
-                       plan->configuration.spacing_mm[0], f.voxels, f.growth, (long long)shape[2], (long long)shape[1],
-                       (long long)shape[0]);
+        return err_set(e, ERR_VALUE,
+                       "at the plan's spacing, %gx%g mm, the case would have %.3g voxels, %.3g times its own "
+                       "%lldx%lldx%lld; correct configurations.2d.spacing in the plan",
+                       plan->configuration.spacing_mm[1], plan->configuration.spacing_mm[0], f.voxels, f.growth,
+                       (long long)shape[2], (long long)shape[1], (long long)shape[0]);
     if (f.factor < SPACING_NOTE_FACTOR) return 0;
     const bool refused = f.plane_factor >= SPACING_REFUSED_FACTOR || f.voxels > SPACING_MOST_VOXELS;
     if (refused)
-        return err_set(e, ERR_VALUE,
-                       "spacing %gx%gx%g mm (x,y,z) differs by a factor of %.4g from the training images' %gx%gx%g mm, and "
-                       "would make %.3g voxels of %lldx%lldx%lld; correct the spacing, or its unit, in the header",
-                       s[2], s[1], s[0], f.factor, m[2], m[1], m[0], f.voxels, (long long)shape[2],
-                       (long long)shape[1], (long long)shape[0]);
+        return err_set(
+            e, ERR_VALUE,
+            "spacing %gx%gx%g mm (x,y,z) differs by a factor of %.4g from the training images' %gx%gx%g mm, and "
+            "would make %.3g voxels of %lldx%lldx%lld; correct the spacing, or its unit, in the header",
+            s[2], s[1], s[0], f.factor, m[2], m[1], m[0], f.voxels, (long long)shape[2], (long long)shape[1],
+            (long long)shape[0]);
     text_add(note,
              "spacing %gx%gx%g mm (x,y,z) differs by a factor of %.4g from the training images' %gx%gx%g mm; look "
-             "whether the header is right", s[2], s[1], s[0], f.factor, m[2], m[1], m[0]);
+             "whether the header is right",
+             s[2], s[1], s[0], f.factor, m[2], m[1], m[0]);
     return text_check(note, e);
 }

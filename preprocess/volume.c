@@ -22,10 +22,7 @@ Volume volume_of_channel_first(const Array *a, int64_t channel)
     return volume_of(a, 1, 1, channel * a->shape[1] * a->shape[2] * a->shape[3]);
 }
 
-Volume volume_of_channel_last(const Array *a, int64_t channel)
-{
-    return volume_of(a, 0, a->shape[3], channel);
-}
+Volume volume_of_channel_last(const Array *a, int64_t channel) { return volume_of(a, 0, a->shape[3], channel); }
 
 Volume volume_transposed(Volume v, const int order[3])
 {
@@ -65,10 +62,10 @@ Volume volume_cropped(Volume v, const Box *box)
 
 int64_t volume_count(const Volume *v) { return v->shape[0] * v->shape[1] * v->shape[2]; }
 
-#define DEFINE_COPY_ROW(name, type)                                                                 \
-    static void name(const char *from, int64_t from_stride, char *to, int64_t to_stride, int64_t n) \
-    {                                                                                               \
-        for (int64_t i = 0; i < n; i++)                                                             \
+#define DEFINE_COPY_ROW(name, type)                                                                           \
+    static void name(const char *from, int64_t from_stride, char *to, int64_t to_stride, int64_t n)           \
+    {                                                                                                         \
+        for (int64_t i = 0; i < n; i++)                                                                       \
             memcpy(to + i * to_stride, from + i * from_stride, sizeof(type)); /* of any type and alignment */ \
     }
 
@@ -86,6 +83,5 @@ void volume_copy(const Volume *from, const Volume *to)
                                                                                           : copy_row_8;
     for (int64_t z = 0; z < from->shape[0]; z++)
         for (int64_t y = 0; y < from->shape[1]; y++)
-            copy_row(volume_row(from, z, y), from->stride[2], volume_row(to, z, y), to->stride[2],
-                     from->shape[2]);
+            copy_row(volume_row(from, z, y), from->stride[2], volume_row(to, z, y), to->stride[2], from->shape[2]);
 }

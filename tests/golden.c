@@ -34,9 +34,12 @@ static const struct {
     const char *signs[8]; /* any one of these files identifies the family */
     void (*run)(Golden *g);
 } families[] = {
-    {"swin_umamba", {"manifest_ops.json", "manifest_full.json", "manifest_grad.json", "manifest_train.json",
-                     "manifest_big.json", "manifest_files.json"}, run_swin_umamba},
-    {"nnunet", {"plans", "splits", "resample", "preprocessed", "inference", "metrics", "augment", "postprocessing"},
+    {"swin_umamba",
+     {"manifest_ops.json", "manifest_full.json", "manifest_grad.json", "manifest_train.json", "manifest_big.json",
+      "manifest_files.json"},
+     run_swin_umamba},
+    {"nnunet",
+     {"plans", "splits", "resample", "preprocessed", "inference", "metrics", "augment", "postprocessing"},
      golden_nnunet},
 };
 

@@ -1,8 +1,8 @@
 /* base/: errors, text, arrays, atomic files, random numbers. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
 
 #include <errno.h>
 #include <stdio.h>
@@ -131,18 +131,33 @@ static void rng_is_a_function_of_its_coordinates(void **state)
 static void names_look_alike_at_a_glance(void **state)
 {
     (void)state;
-    static const char *const alike[][2] = {
-        {"M\303\274ller_1", "Mu\314\210ller_1"},                       /* Latin */
-        {"e\314\202\314\201", "\341\272\277"}, {"\303\252\314\201", "e\314\202\314\201"}, /* two accents, one of them composed */
-        {"\320\271", "\320\270\314\206"},                             /* Cyrillic */
-        {"\343\201\214", "\343\201\213\343\202\231"},               /* kana */
-        {"\355\225\234", "\341\204\222\341\205\241\341\206\253"}, /* Hangul */
-    }, *const others[][2] = {
-        {"Muller", "M\303\274ller"}, {"Mu\314\210ller", "Muller"}, {"a", "a"}, {"a", "b"}, {"", "\303\274"},
-        {"M\303\274ller_1", "Mu\314\210ller_2"}, {"M\303\274ller", "Mu\314\210ller_2"}, {"\303\274", "\303\266"},
-        {"u\314\210", "o\314\210"}, {"\374", "u\314"},                /* no UTF-8 */
-        {" ", ""}, {" ", "  "}, {"a b", "ab"},
-    }, *const glances[][2] = {{"Case_1", "case_1"}, {"case_1 ", "case_1"}, {" M\303\274LLER", "mu\314\210ller"}};
+    static const char *const alike[][2] =
+        {
+            {"M\303\274ller_1", "Mu\314\210ller_1"}, /* Latin */
+            {"e\314\202\314\201", "\341\272\277"},
+            {"\303\252\314\201", "e\314\202\314\201"},                /* two accents, one of them composed */
+            {"\320\271", "\320\270\314\206"},                         /* Cyrillic */
+            {"\343\201\214", "\343\201\213\343\202\231"},             /* kana */
+            {"\355\225\234", "\341\204\222\341\205\241\341\206\253"}, /* Hangul */
+        },
+                             *const others[][2] =
+                                 {
+                                     {"Muller", "M\303\274ller"},
+                                     {"Mu\314\210ller", "Muller"},
+                                     {"a", "a"},
+                                     {"a", "b"},
+                                     {"", "\303\274"},
+                                     {"M\303\274ller_1", "Mu\314\210ller_2"},
+                                     {"M\303\274ller", "Mu\314\210ller_2"},
+                                     {"\303\274", "\303\266"},
+                                     {"u\314\210", "o\314\210"},
+                                     {"\374", "u\314"}, /* no UTF-8 */
+                                     {" ", ""},
+                                     {" ", "  "},
+                                     {"a b", "ab"},
+                                 },
+                             *const glances[][2] = {
+                                 {"Case_1", "case_1"}, {"case_1 ", "case_1"}, {" M\303\274LLER", "mu\314\210ller"}};
     for (size_t i = 0; i < sizeof glances / sizeof *glances; i++)
         for (int k = 0; k < 2; k++) {
             assert_true(looks_alike(glances[i][k], glances[i][!k]));
@@ -160,14 +175,10 @@ static void names_look_alike_at_a_glance(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(errors_gain_context),
-        cmocka_unit_test(errors_tell_the_system_s_reason),
-        cmocka_unit_test(doubles_print_shortest),
-        cmocka_unit_test(names_look_alike_at_a_glance),
-        cmocka_unit_test(arrays_refuse_overflow),
-        cmocka_unit_test(files_appear_whole_or_not),
-        cmocka_unit_test(mt19937_is_numpys),
-        cmocka_unit_test(rng_is_a_function_of_its_coordinates),
+        cmocka_unit_test(errors_gain_context),    cmocka_unit_test(errors_tell_the_system_s_reason),
+        cmocka_unit_test(doubles_print_shortest), cmocka_unit_test(names_look_alike_at_a_glance),
+        cmocka_unit_test(arrays_refuse_overflow), cmocka_unit_test(files_appear_whole_or_not),
+        cmocka_unit_test(mt19937_is_numpys),      cmocka_unit_test(rng_is_a_function_of_its_coordinates),
     };
     return cmocka_run_group_tests_name("base", tests, NULL, NULL);
 }

@@ -1,8 +1,8 @@
 /* inference/configuration, folds: inference.yaml, and the numbers of folds. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +14,6 @@
 #include "inference/configuration.h"
 #include "plans/splits.h"
 #include "tests/support/folder.h"
-
 
 static void folds_of_any_number_are_parsed(void **state)
 {
@@ -31,8 +30,8 @@ static void folds_of_any_number_are_parsed(void **state)
     assert_int_equal(fold_list_add(&f, 7, &e), ERR_VALUE); /* twice */
     assert_non_null(strstr(e.text, "fold 7 is named twice"));
     fold_list_free(&f);
-    static const char *const bad[] = {"", ",", "1,", "-1", "+1", " 1", "1 ", "1,,2", "alls", "all,all", "0,0", "1e3", "1.0",
-                                      "nan", "1000000", "99999999999999999999"};
+    static const char *const bad[] = {"",     ",",       "1,",  "-1",  "+1",  " 1",  "1 ",      "1,,2",
+                                      "alls", "all,all", "0,0", "1e3", "1.0", "nan", "1000000", "99999999999999999999"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         assert_int_equal(fold_list_parse(&f, bad[i], &e), ERR_VALUE);
         fold_list_free(&f);
@@ -42,8 +41,8 @@ static void folds_of_any_number_are_parsed(void **state)
 static void folds_of_a_results_folder_are_found(void **state)
 {
     (void)state;
-    static const char *const names[] = {"fold_0", "fold_12", "fold_100", "fold_all", "fold_7x", "fold_", "fold_03",
-                                        "folds", "fold_-1", "fold_99999999999"};
+    static const char *const names[] = {"fold_0", "fold_12", "fold_100", "fold_all", "fold_7x",
+                                        "fold_",  "fold_03", "folds",    "fold_-1",  "fold_99999999999"};
     FoldList f;
     Err e = {0};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -71,7 +70,8 @@ static void write_configuration(void)
     char key[FOLD_KEY_BYTES];
     for (int i = -1; i < 200; i++) assert_int_equal(fold_list_add(&folds, i, &e), 0);
     made_from_add(&weights, fold_weights_key(key, 7), "0123456789abcdef0123456789abcdef");
-    made_from_add(&weights, fold_weights_key(key, SPLITS_FOLD_ALL), "12345678901234567890123456789012"); /* only digits */
+    made_from_add(&weights, fold_weights_key(key, SPLITS_FOLD_ALL),
+                  "12345678901234567890123456789012"); /* only digits */
     assert_int_equal(configuration_add(&c, in_folder("trained/d/"), &folds, &weights, &e), 0);
     made_from_free(&weights);
     fold_list_free(&folds);
@@ -89,8 +89,10 @@ static void expect_results(const char *file, const char *results)
     assert_int_equal(c.models[0].folds.numbers[0], SPLITS_FOLD_ALL);
     assert_int_equal(c.models[0].folds.numbers[200], 199);
     assert_int_equal(c.models[0].made_from.count, 2);
-    assert_string_equal(made_from_find(&c.models[0].made_from, "weights of fold 7"), "0123456789abcdef0123456789abcdef");
-    assert_string_equal(made_from_find(&c.models[0].made_from, "weights of fold all"), "12345678901234567890123456789012");
+    assert_string_equal(made_from_find(&c.models[0].made_from, "weights of fold 7"),
+                        "0123456789abcdef0123456789abcdef");
+    assert_string_equal(made_from_find(&c.models[0].made_from, "weights of fold all"),
+                        "12345678901234567890123456789012");
     assert_int_equal(c.compared.count, 1);
     const int code = configuration_expect_results(&c, &e);
     if (results) {

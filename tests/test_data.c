@@ -1,8 +1,8 @@
 /* data/: .npy files; images that are written and read again. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
 
 #include <math.h>
 #include <stdio.h>
@@ -17,7 +17,6 @@
 #include "data/picture.h"
 #include "tests/support/exists.h"
 #include "tests/support/folder.h"
-
 
 static void npy_round_trip(void **state)
 {
@@ -41,8 +40,7 @@ static void npy_round_trip(void **state)
     }
 }
 
-static int read_npy_text(char version, const char *header, const char *data, size_t data_bytes, Array *a,
-                         Err *e)
+static int read_npy_text(char version, const char *header, const char *data, size_t data_bytes, Array *a, Err *e)
 {
     char bytes[1024] = "\x93NUMPY";
     const size_t length = strlen(header), start = version == 1 ? 10 : 12;
@@ -62,7 +60,8 @@ static void npy_reads_all_headers(void **state)
         Array a;
         Err e = {0};
         assert_int_equal(read_npy_text(version, "{\"shape\":( 3, ),'fortran_order':False , 'descr': '<i2'}\n",
-                                       (const char *)values, sizeof values, &a, &e), 0);
+                                       (const char *)values, sizeof values, &a, &e),
+                         0);
         assert_int_equal(a.dtype, DTYPE_I16);
         assert_int_equal(a.rank, 1);
         assert_memory_equal(a.data, values, sizeof values);
@@ -123,8 +122,13 @@ static const Geometry oblique = {
     .dimensions = 3,
     .shape_zyx = {4, 3, 5},
     .spacing_zyx_mm = {2.5, 0.75, 0.5},
-    .orientation = {.units = 2, .qform_code = 1, .sform_code = 2, .qfac = -1, .quatern_bcd = {0.1, 0.2, -0.3},
-                    .offset_xyz = {-12.5, 3.25, 7}, .depth = 2.5,
+    .orientation = {.units = 2,
+                    .qform_code = 1,
+                    .sform_code = 2,
+                    .qfac = -1,
+                    .quatern_bcd = {0.1, 0.2, -0.3},
+                    .offset_xyz = {-12.5, 3.25, 7},
+                    .depth = 2.5,
                     .sform = {{0.5, 0.25, 0, -9}, {-0.125, 0.75, 0, 4}, {0, 0, 2.5, 1.5}}},
 };
 
@@ -148,8 +152,7 @@ static void round_trip(const char *name, const Geometry *g, const Array *voxels)
 {
     Image image;
     Err e = {0};
-    if (image_write(in_folder(name), g, voxels, &e) || image_read(&image, in_folder(name), &e))
-        fail_msg("%s", e.text);
+    if (image_write(in_folder(name), g, voxels, &e) || image_read(&image, in_folder(name), &e)) fail_msg("%s", e.text);
     assert_same_place(g, &image.geometry);
     assert_int_equal(array_count(&image.voxels), array_count(voxels));
     const float *got = image.voxels.data;
@@ -254,8 +257,12 @@ static void labels_must_be_whole(void **state)
     static const struct {
         float value;
         const char *says; /* NULL: fine */
-    } cases[] = {{1.5f, "1.5 at z 1, y 0, x 2 (voxel 17"}, {NAN, "nan"}, {40000, "40000"}, {INFINITY, "inf"},
-                 {1.9999f, NULL}, {-1, NULL}};
+    } cases[] = {{1.5f, "1.5 at z 1, y 0, x 2 (voxel 17"},
+                 {NAN, "nan"},
+                 {40000, "40000"},
+                 {INFINITY, "inf"},
+                 {1.9999f, NULL},
+                 {-1, NULL}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         Image image = {0};
         Array labels;
@@ -343,16 +350,11 @@ static void channels_must_fit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(npy_round_trip),
-        cmocka_unit_test(npy_reads_all_headers),
-        cmocka_unit_test(npy_refuses_bad_files),
-        cmocka_unit_test(npy_refuses_cut_files),
-        cmocka_unit_test(nifti_round_trip),
-        cmocka_unit_test(nifti_keeps_two_axes_and_long_ones),
-        cmocka_unit_test(pictures_round_trip),
-        cmocka_unit_test(colour_pictures_are_three_channels),
-        cmocka_unit_test(labels_must_be_whole),
-        cmocka_unit_test(channels_must_fit),
+        cmocka_unit_test(npy_round_trip),        cmocka_unit_test(npy_reads_all_headers),
+        cmocka_unit_test(npy_refuses_bad_files), cmocka_unit_test(npy_refuses_cut_files),
+        cmocka_unit_test(nifti_round_trip),      cmocka_unit_test(nifti_keeps_two_axes_and_long_ones),
+        cmocka_unit_test(pictures_round_trip),   cmocka_unit_test(colour_pictures_are_three_channels),
+        cmocka_unit_test(labels_must_be_whole),  cmocka_unit_test(channels_must_fit),
     };
     return cmocka_run_group_tests(tests, test_folder_make, test_folder_remove);
 }

@@ -1,8 +1,8 @@
 /* data/dataset.h: finds the cases of a raw dataset and reports all its faults. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,8 +44,7 @@ static bool says(const FaultList *faults, FaultSeverity severity, const char *wo
         char copy[256], *rest = copy;
         bool all = faults->faults[i].severity == severity;
         snprintf(copy, sizeof copy, "%s", words);
-        for (char *word; all && (word = strsep(&rest, "|"));)
-            all = strstr(faults->faults[i].text, word) != NULL;
+        for (char *word; all && (word = strsep(&rest, "|"));) all = strstr(faults->faults[i].text, word) != NULL;
         if (all) return true;
     }
     return false;
@@ -53,9 +52,9 @@ static bool says(const FaultList *faults, FaultSeverity severity, const char *wo
 
 static const struct {
     const char *folder;
-    int errors;               /* expected number */
+    int errors; /* expected number */
     const char *error, *warning;
-    bool by_header;           /* found without reading voxels */
+    bool by_header; /* found without reading voxels */
 } sets[] = {
     {"Dataset901_LabelWithoutImage", 1, "hippocampus_010|no image|hippocampus_010_0000", NULL, true},
     {"Dataset902_ImageWithoutLabel", 1, "hippocampus_118|no label", NULL, true},
@@ -303,8 +302,10 @@ static void explicit_files_are_used(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(broken_sets_are_described), cmocka_unit_test(headers_tell_most),
-        cmocka_unit_test(sound_set_has_no_faults),   cmocka_unit_test(all_faults_come_in_one_run),
+        cmocka_unit_test(broken_sets_are_described),
+        cmocka_unit_test(headers_tell_most),
+        cmocka_unit_test(sound_set_has_no_faults),
+        cmocka_unit_test(all_faults_come_in_one_run),
         cmocka_unit_test(pairs_are_one_image),
         cmocka_unit_test(explicit_files_are_used),
         cmocka_unit_test(hippocampus_is_read),

@@ -115,28 +115,30 @@ static void old_and_plain_datasets_are_read(void **state)
 static void faults_of_datasets_are_named(void **state)
 {
     (void)state;
-    static const struct { const char *channels, *labels, *rest, *says; } cases[] = {
-        {"{0: a}", "{b: 0, x: 1, y: 3}", "", "labels: 2 is missing: the values up to the largest, 3"},
-        {"{0: a}", "{x: 1, y: 2}", "", "labels: no background"},
-        {"{0: a}", "{b: 0}", "", "labels: only background"},
-        {"{0: a}", "{b: 0, x: 1, y: 1}", "", "labels: x and y have the same value, 1"},
-        {"{0: a}", "{b: 0, x: 1, ignore: 3}", "", "labels: ignore is 3, expected the highest value, 2"},
-        {"{0: a}", "{b: 0, x: 1, ignore: 1}", "", "labels: ignore is 1, expected the highest value, 2"},
-        {"{0: a}", "{0: b, 1: x}", "", "labels: found \"0\": \"b\", expected the name first"},
-        {"{0: a}", "{b: 0, x: -1}", "", "x: found \"-1\", expected a whole number from 0 to 32767"},
-        {"{0: a}", "{b: 0, x: 1.5}", "", "x: found \"1.5\""},
-        {"{0: a}", "{b: 0, x: []}", "", "labels: the region x is empty"},
-        {"{0: a}", "{b: 0, x: [0, 1]}", "", "labels: the region x contains the background"},
-        {"{0: a}", "{b: 0, x: [1, 2]}", "", "the key regions_class_order is missing"},
-        {"{0: a}", "{b: 0, x: [1, 2]}", "regions_class_order: [1, 2]", "2 values, expected 1"},
-        {"{0: a}", "{b: 0, x: [1, 2]}", "regions_class_order: [3]", "found 3, the largest label is 2"},
-        {"{0: a, 2: b}", "{b: 0, x: 1}", "", "found the key \"2\", expected the numbers 0 to 1"},
-        {"{}", "{b: 0, x: 1}", "", "channel_names: no channel"},
-        {"[a]", "{b: 0, x: 1}", "", "channel_names: found a list, expected a mapping"},
-        {"{0: a}", "{b: 0, x: 1}", "file_ending: png", "found \"png\", expected an ending with its dot, such as .nii.gz"},
-        {"{0: a}", "{b: 0, x: 1}", "", "the key file_ending is missing"},
-        {"{0: a}", "{b: 0, x: 1}", "file_ending: .png\ndataset: {c: {images: []}}", "case c: 0 images for 1"},
-        {"{0: a}", "{b: 0, x: 1}", "file_ending: .png\ndataset: {../c: {}}", "the case name \"../c\""}};
+    static const struct {
+        const char *channels, *labels, *rest, *says;
+    } cases[] = {{"{0: a}", "{b: 0, x: 1, y: 3}", "", "labels: 2 is missing: the values up to the largest, 3"},
+                 {"{0: a}", "{x: 1, y: 2}", "", "labels: no background"},
+                 {"{0: a}", "{b: 0}", "", "labels: only background"},
+                 {"{0: a}", "{b: 0, x: 1, y: 1}", "", "labels: x and y have the same value, 1"},
+                 {"{0: a}", "{b: 0, x: 1, ignore: 3}", "", "labels: ignore is 3, expected the highest value, 2"},
+                 {"{0: a}", "{b: 0, x: 1, ignore: 1}", "", "labels: ignore is 1, expected the highest value, 2"},
+                 {"{0: a}", "{0: b, 1: x}", "", "labels: found \"0\": \"b\", expected the name first"},
+                 {"{0: a}", "{b: 0, x: -1}", "", "x: found \"-1\", expected a whole number from 0 to 32767"},
+                 {"{0: a}", "{b: 0, x: 1.5}", "", "x: found \"1.5\""},
+                 {"{0: a}", "{b: 0, x: []}", "", "labels: the region x is empty"},
+                 {"{0: a}", "{b: 0, x: [0, 1]}", "", "labels: the region x contains the background"},
+                 {"{0: a}", "{b: 0, x: [1, 2]}", "", "the key regions_class_order is missing"},
+                 {"{0: a}", "{b: 0, x: [1, 2]}", "regions_class_order: [1, 2]", "2 values, expected 1"},
+                 {"{0: a}", "{b: 0, x: [1, 2]}", "regions_class_order: [3]", "found 3, the largest label is 2"},
+                 {"{0: a, 2: b}", "{b: 0, x: 1}", "", "found the key \"2\", expected the numbers 0 to 1"},
+                 {"{}", "{b: 0, x: 1}", "", "channel_names: no channel"},
+                 {"[a]", "{b: 0, x: 1}", "", "channel_names: found a list, expected a mapping"},
+                 {"{0: a}", "{b: 0, x: 1}", "file_ending: png",
+                  "found \"png\", expected an ending with its dot, such as .nii.gz"},
+                 {"{0: a}", "{b: 0, x: 1}", "", "the key file_ending is missing"},
+                 {"{0: a}", "{b: 0, x: 1}", "file_ending: .png\ndataset: {c: {images: []}}", "case c: 0 images for 1"},
+                 {"{0: a}", "{b: 0, x: 1}", "file_ending: .png\ndataset: {../c: {}}", "the case name \"../c\""}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char text[1024];
         DatasetInfo info;
@@ -293,8 +295,7 @@ static void assert_equal_splits(const Splits *a, const Splits *b)
         assert_int_equal(a->folds[f].val_count, b->folds[f].val_count);
         for (int i = 0; i < a->folds[f].train_count; i++)
             assert_string_equal(a->folds[f].train[i], b->folds[f].train[i]);
-        for (int i = 0; i < a->folds[f].val_count; i++)
-            assert_string_equal(a->folds[f].val[i], b->folds[f].val[i]);
+        for (int i = 0; i < a->folds[f].val_count; i++) assert_string_equal(a->folds[f].val[i], b->folds[f].val[i]);
     }
 }
 
@@ -331,8 +332,10 @@ static void users_splits_are_honoured_or_refused(void **state)
     const DatasetCases known = known_cases(cases, 4);
     assert_int_equal(splits_make(&splits, cases, 4, 5, &e), ERR_VALUE);
     assert_says(&e, "4 cases are too few for 5 folds");
-    if (splits_read(&splits, scratch_with("- train: [c, 001]\n  val: [a]\n- {train: [x], val: []}\n"
-                                          "- {train: [], val: [a]}\n"), &e))
+    if (splits_read(&splits,
+                    scratch_with("- train: [c, 001]\n  val: [a]\n- {train: [x], val: []}\n"
+                                 "- {train: [], val: [a]}\n"),
+                    &e))
         fail_msg("%s", e.text);
     assert_int_equal(splits_fold(&split, &splits, &known, 0, &notes, &e), 0);
     assert_string_equal(split.train[0], "c");

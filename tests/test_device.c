@@ -1,9 +1,9 @@
 /* Training on a device with its own memory gives the same bits as on the CPU, and only the device accesses that memory
  * (apart_device.h). */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
 
 #include <math.h>
 #include <stdint.h>
@@ -24,7 +24,7 @@ typedef struct Trained {
     SmallNet net;
     Executor *executor;
     Optimizer *optimizer;
-    double loss, norm;          /* of the last step */
+    double loss, norm; /* of the last step */
 } Trained;
 
 static void begin(Trained *t, const Device *device, bool is_adamw, DType precision)
@@ -33,7 +33,8 @@ static void begin(Trained *t, const Device *device, bool is_adamw, DType precisi
     small_net_open(&t->net, loss_rule);
     t->executor = small_net_executor(&t->net, (ExecutorOptions){.device = device, .precision = precision}, BATCH);
     assert_int_equal(is_adamw ? optimizer_new_adamw(&t->optimizer, t->net.parameters, &adamw, NULL)
-                              : optimizer_new_sgd(&t->optimizer, t->net.parameters, &sgd, NULL), 0);
+                              : optimizer_new_sgd(&t->optimizer, t->net.parameters, &sgd, NULL),
+                     0);
     assert_int_equal(optimizer_adopt(t->optimizer, executor_gradients(t->executor), NULL), 0);
 }
 

@@ -1,8 +1,8 @@
 /* evaluation/: overlap counts, means, summary.json. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
 
 #include <math.h>
 #include <stdio.h>
@@ -31,8 +31,7 @@ static bool structure_has(const Structure *s, int16_t label)
     return false;
 }
 
-static Overlap overlap_by_definition(const Structures *s, int index, const int16_t *ref, const int16_t *pred,
-                                     int n)
+static Overlap overlap_by_definition(const Structures *s, int index, const int16_t *ref, const int16_t *pred, int n)
 {
     Overlap o = {0};
     for (int i = 0; i < n; i++) {
@@ -46,8 +45,7 @@ static Overlap overlap_by_definition(const Structures *s, int index, const int16
     return o;
 }
 
-static Box box_by_definition(const Structure *s, const int16_t *ref, const int16_t *pred,
-                             const int64_t shape[3])
+static Box box_by_definition(const Structure *s, const int16_t *ref, const int16_t *pred, const int64_t shape[3])
 {
     Box box = {{INT64_MAX, INT64_MAX, INT64_MAX}, {0}};
     for (int64_t i = 0; i < shape[0] * shape[1] * shape[2]; i++) {
@@ -144,10 +142,15 @@ static void summary_json_is_nnunets(void **state)
     const Pairs pairs = {.items = items, .count = 3, .unpredicted = unpredicted, .unpredicted_count = 2};
     assert_int_equal(summary_new(&s, &structures, &pairs, &e), 0);
     s.only_overlap = true;
-    const MetricRow rows[] = {
-        {[METRIC_DICE] = 0.5, [METRIC_FN] = 1, [METRIC_FP] = 2, [METRIC_IOU] = 1.0 / 3, [METRIC_TN] = 3,
-         [METRIC_TP] = 4, [METRIC_N_PRED] = 5, [METRIC_N_REF] = 6},
-        {[METRIC_DICE] = NAN, [METRIC_IOU] = NAN, [METRIC_TN] = 100}};
+    const MetricRow rows[] = {{[METRIC_DICE] = 0.5,
+                               [METRIC_FN] = 1,
+                               [METRIC_FP] = 2,
+                               [METRIC_IOU] = 1.0 / 3,
+                               [METRIC_TN] = 3,
+                               [METRIC_TP] = 4,
+                               [METRIC_N_PRED] = 5,
+                               [METRIC_N_REF] = 6},
+                              {[METRIC_DICE] = NAN, [METRIC_IOU] = NAN, [METRIC_TN] = 100}};
     for (int c = 0; c < 3; c++) {
         s.cases[c].done = c != 1;
         memcpy(s.cases[c].metrics[0], rows[0], sizeof rows[0]);
@@ -217,7 +220,8 @@ static void evaluations_are_compared_by_case(void **state)
     Text table = {0};
     assert_int_equal(comparison_read(&c, (const char *const[]){a, folder}, 2, &e), 0);
     assert_true(c.case_count == 10 && c.label_count == 1);
-    if (!strstr(c.notes.data, "3 cases are not in all evaluations and left out: c00 (not in ")) fail_msg("%s", c.notes.data);
+    if (!strstr(c.notes.data, "3 cases are not in all evaluations and left out: c00 (not in "))
+        fail_msg("%s", c.notes.data);
     assert_int_equal(comparison_add_table(&c, &table, &e), 0);
     /* Ten differences of one sign: p = 2 / 2^10. */
     if (!strstr(table.data, "0.5000       0.5650   +0.0650   0.0020\n")) fail_msg("%s", table.data);
@@ -236,10 +240,8 @@ static void evaluations_are_compared_by_case(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(overlaps_equal_their_definition),
-        cmocka_unit_test(absent_structures_have_no_dice),
-        cmocka_unit_test(keys_are_those_of_python),
-        cmocka_unit_test(summary_json_is_nnunets),
+        cmocka_unit_test(overlaps_equal_their_definition),  cmocka_unit_test(absent_structures_have_no_dice),
+        cmocka_unit_test(keys_are_those_of_python),         cmocka_unit_test(summary_json_is_nnunets),
         cmocka_unit_test(evaluations_are_compared_by_case),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,8 +1,8 @@
 /* evaluation/ and data/components: distances, components, instances and statistics against simple implementations. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
 
 #include <math.h>
 #include <stdlib.h>
@@ -120,14 +120,8 @@ static void growth_gives_boundaries_to_the_nearest(void **state)
 {
     (void)state;
     /* Two cells that share a boundary, and a boundary that no cell reaches. */
-    static const int16_t labels[] = {
-        2, 2, 2, 2, 2, 2, 2, 0, 2,
-        2, 1, 2, 2, 2, 1, 2, 0, 2,
-        2, 2, 2, 2, 2, 2, 2, 0, 2};
-    static const int32_t wanted[] = {
-        1, 1, 1, 1, 2, 2, 2, 0, 0,
-        1, 1, 1, 1, 2, 2, 2, 0, 0,
-        1, 1, 1, 1, 2, 2, 2, 0, 0};
+    static const int16_t labels[] = {2, 2, 2, 2, 2, 2, 2, 0, 2, 2, 1, 2, 2, 2, 1, 2, 0, 2, 2, 2, 2, 2, 2, 2, 2, 0, 2};
+    static const int32_t wanted[] = {1, 1, 1, 1, 2, 2, 2, 0, 0, 1, 1, 1, 1, 2, 2, 2, 0, 0, 1, 1, 1, 1, 2, 2, 2, 0, 0};
     const int64_t shape[3] = {1, 3, 9};
     int32_t map[27], count;
     Err e = {0};
@@ -175,8 +169,7 @@ static double wilcoxon_by_all_signs(const double *d, int n)
     double rank[16], positive = 0, all = n * (n + 1) / 2.0;
     for (int i = 0; i < n; i++) {
         rank[i] = 0.5;
-        for (int j = 0; j < n; j++)
-            rank[i] += fabs(d[j]) < fabs(d[i]) ? 1 : fabs(d[j]) == fabs(d[i]) ? 0.5 : 0;
+        for (int j = 0; j < n; j++) rank[i] += fabs(d[j]) < fabs(d[i]) ? 1 : fabs(d[j]) == fabs(d[i]) ? 0.5 : 0;
         if (d[i] > 0) positive += rank[i];
     }
     const double observed = fmin(positive, all - positive);

@@ -1,9 +1,9 @@
 /* network/executor: the memory plan, and the plan of an executor (which nodes run, which write gradients and which add
  * to them, the cost of frozen parameters), on small graphs of linear layers and convolutions. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
 
 #include <math.h>
 #include <string.h>
@@ -144,7 +144,8 @@ static void gradients_match_finite_differences(void **state)
             loss[side] = forward_loss(x, 2);
         }
         values[at] = kept;
-        const double expected = (loss[0] - loss[1]) / (2.0 * (double)h), found = gradients->values[gradients->offset[p] + at];
+        const double expected = (loss[0] - loss[1]) / (2.0 * (double)h),
+                     found = gradients->values[gradients->offset[p] + at];
         assert_true(fabs(found - expected) < 2e-3 * (1 + fabs(expected)));
     }
     executor_free(x);
@@ -189,8 +190,8 @@ static void frozen_parameters_pass_gradients_on(void **state)
         forward_loss(both[i], 1);
         assert_int_equal(executor_backward(both[i], &(Step){0}, NULL), 0);
     }
-    assert_memory_equal(executor_gradients(a)->values + executor_gradients(a)->offset[w],
-                        executor_gradients(b)->values, 7 * 3 * 9 * sizeof(float));
+    assert_memory_equal(executor_gradients(a)->values + executor_gradients(a)->offset[w], executor_gradients(b)->values,
+                        7 * 3 * 9 * sizeof(float));
     executor_free(a);
     executor_free(b);
     close_net(&n);

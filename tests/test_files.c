@@ -1,4 +1,5 @@
 /* Files in practice: errors of the file system, temporary files of killed processes, things that are not files. */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,7 +10,6 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -266,7 +266,8 @@ static void hidden_files_are_not_listed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        IN_FOLDER(names_may_be_as_long_as_the_system_has_them), IN_FOLDER(what_is_there_is_told_apart_from_what_cannot_be_told),
+        IN_FOLDER(names_may_be_as_long_as_the_system_has_them),
+        IN_FOLDER(what_is_there_is_told_apart_from_what_cannot_be_told),
         IN_FOLDER(temporaries_of_others_are_no_obstacle),
         IN_FOLDER(the_next_serial_is_taken),
         IN_FOLDER(a_failure_names_the_temporary),

@@ -1,8 +1,8 @@
 /* A dataset of single slices: any axis may have the length 1, with any spacing in the header. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
 
 #include <string.h>
 
@@ -12,14 +12,24 @@
 static const char *const channels[] = {"MRI"};
 static const DatasetLabel labels[] = {{.name = "background", .values = (int[]){0}, .value_count = 1},
                                       {.name = "a", .values = (int[]){1}, .value_count = 1}};
-static const DatasetInfo info = {.num_training = 3, .channel_count = 1, .channel_names = channels, .label_count = 2,
-                                 .labels = labels, .max_value = 1, .ignore_value = -1, .file_ending = ".nii.gz"};
+static const DatasetInfo info = {.num_training = 3,
+                                 .channel_count = 1,
+                                 .channel_names = channels,
+                                 .label_count = 2,
+                                 .labels = labels,
+                                 .max_value = 1,
+                                 .ignore_value = -1,
+                                 .file_ending = ".nii.gz"};
 
 static void plan_of(Plan *plan, PlanCompatibility rules, int shapes[3][3], double spacing[3][3])
 {
     IntensityProperties intensities[1] = {{.std = 1}};
-    const Fingerprint f = {.case_count = 3, .spacings_mm = spacing, .shapes_after_crop = shapes,
-                           .median_relative_size_after_cropping = 1, .channel_count = 1, .intensities = intensities};
+    const Fingerprint f = {.case_count = 3,
+                           .spacings_mm = spacing,
+                           .shapes_after_crop = shapes,
+                           .median_relative_size_after_cropping = 1,
+                           .channel_count = 1,
+                           .intensities = intensities};
     plan_defaults(plan);
     plan->compatibility = rules;
     assert_int_equal(plan_experiment(plan, &(PlannerInput){&info, &f, "Dataset001_X", 8, NULL}, NULL, NULL), 0);
@@ -70,7 +80,8 @@ static void orientations_are_grouped(void **state)
 }
 
 /* Codes of two to four cases, and the expected message of a reader; "": none. */
-static void expect_advice(const char *const *given, int count, ReaderAxes reader, const char *contains, const char *lacks)
+static void expect_advice(const char *const *given, int count, ReaderAxes reader, const char *contains,
+                          const char *lacks)
 {
     char codes[4][FINGERPRINT_CODE_BYTES];
     Case cases[4] = {{.id = "a"}, {.id = "b"}, {.id = "c"}, {.id = "d"}};
@@ -80,7 +91,8 @@ static void expect_advice(const char *const *given, int count, ReaderAxes reader
     for (int i = 0; i < count; i++) strcpy(codes[i], given[i]);
     orientations_add_mixed(&mixed, &f, &d, reader);
     if (!*contains) assert_int_equal(mixed.length, 0);
-    else if (!mixed.data || !strstr(mixed.data, contains)) fail_msg("%s: no %s", mixed.data ? mixed.data : "", contains);
+    else if (!mixed.data || !strstr(mixed.data, contains))
+        fail_msg("%s: no %s", mixed.data ? mixed.data : "", contains);
     if (mixed.data && *lacks && strstr(mixed.data, lacks)) fail_msg("%s", mixed.data);
     text_free(&mixed);
 }
@@ -88,8 +100,9 @@ static void expect_advice(const char *const *given, int count, ReaderAxes reader
 static void what_is_never_turned_gets_other_advice(void **state)
 {
     (void)state;
-    static const char *const plane[] = {"RAS", "LP"}, *const planes[] = {"RA", "LP"}, *const alike[] = {"RAS", "RA", "RAI"},
-                             *const both[] = {"RAS", "LP", "LPS"}, *const none[] = {"RAS", "none"}, *const sound[] = {"LPS", "LP"};
+    static const char *const plane[] = {"RAS", "LP"}, *const planes[] = {"RA", "LP"},
+                             *const alike[] = {"RAS", "RA", "RAI"}, *const both[] = {"RAS", "LP", "LPS"},
+                             *const none[] = {"RAS", "none"}, *const sound[] = {"LPS", "LP"};
     expect_advice(plane, 2, READER_STORED, "a 2-D image is never turned, by", "reorients them all to RAS");
     expect_advice(planes, 2, READER_STORED, "a volume of one slice", "turns");
     expect_advice(both, 3, READER_STORED, "reorients the volumes to RAS; a 2-D image is never turned", "");
@@ -99,7 +112,8 @@ static void what_is_never_turned_gets_other_advice(void **state)
     expect_advice(alike, 3, READER_RAS, "", "");
     expect_advice(sound, 2, READER_STORED, "", "");
     expect_advice(sound, 2, READER_RAS, "never turned: store it as a volume", "canonical");
-    expect_advice(none, 2, READER_STORED, "an image without orientation is never reoriented: add one to its header", "canonical");
+    expect_advice(none, 2, READER_STORED, "an image without orientation is never reoriented: add one to its header",
+                  "canonical");
     expect_advice(none, 2, READER_RAS, "an image without orientation is never reoriented", "");
     expect_advice(none, 2, READER_RAS_NIBABEL, "", "");
 }

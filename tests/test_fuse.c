@@ -25,7 +25,8 @@ static Block block_new(double drop_path)
     Block b = {.graph = graph_new(&e)};
     Graph *g = b.graph;
     const Ref x = graph_input(g, "image", (Shape){2, 6, 7, 20}, DTYPE_F32);
-    const Ref first = op_leaky_relu(g, op_instance_norm(g, "n1", op_conv2d(g, "c1", x, 20, conv_square(3, 1, 1, false)), true), 0.01);
+    const Ref first =
+        op_leaky_relu(g, op_instance_norm(g, "n1", op_conv2d(g, "c1", x, 20, conv_square(3, 1, 1, false)), true), 0.01);
     b.inside = op_instance_norm(g, "n2", op_conv2d(g, "c2", first, 20, conv_square(3, 1, 1, false)), true);
     b.end = op_leaky_relu(g, op_add_drop_path(g, "drop", x, b.inside, drop_path), 0.01);
     assert_int_equal(graph_check(g, &e), 0);
@@ -144,10 +145,8 @@ static void numbers_stay(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(chains_are_merged),
-        cmocka_unit_test(asked_values_stay),
-        cmocka_unit_test(values_read_twice_stay),
-        cmocka_unit_test(drop_path_is_merged_outside_training_only),
+        cmocka_unit_test(chains_are_merged),      cmocka_unit_test(asked_values_stay),
+        cmocka_unit_test(values_read_twice_stay), cmocka_unit_test(drop_path_is_merged_outside_training_only),
         cmocka_unit_test(numbers_stay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

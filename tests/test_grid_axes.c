@@ -1,8 +1,8 @@
 /* data/grid_axes: all 48 ways of storing one grid, against plain world coordinates. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
 
 #include <math.h>
 #include <stdlib.h>
@@ -31,9 +31,8 @@ static Geometry grid(const int64_t shape[3], double steps[3][3], const double or
 static Geometry oblique(void)
 {
     const double a = 0.3, b = -0.2;
-    const double r[3][3] = {{cos(a), -sin(a) * cos(b), sin(a) * sin(b)},
-                            {sin(a), cos(a) * cos(b), -cos(a) * sin(b)},
-                            {0, sin(b), cos(b)}};
+    const double r[3][3] = {
+        {cos(a), -sin(a) * cos(b), sin(a) * sin(b)}, {sin(a), cos(a) * cos(b), -cos(a) * sin(b)}, {0, sin(b), cos(b)}};
     const double mm[3] = {2.5, 0.8, 0.7};
     double steps[3][3];
     for (int i = 0; i < 3; i++)
@@ -292,7 +291,8 @@ static void either_form_of_a_file_will_do(void **state)
     assert_true(grid_axes_equal(&axes, &back));
     itk.orientation.offset_xyz[0] = 0;
     assert_true(grid_match(&itk, &both, &axes) > GRID_TURNED);
-    const GridAxes by_sform = grid_axes_read(&both, READER_RAS_NIBABEL, 0), by_qform = grid_axes_read(&both, READER_RAS_ITK, 0);
+    const GridAxes by_sform = grid_axes_read(&both, READER_RAS_NIBABEL, 0),
+                   by_qform = grid_axes_read(&both, READER_RAS_ITK, 0);
     assert_false(by_sform.flip[0] || by_sform.flip[1]);
     assert_true(by_qform.flip[0] && by_qform.flip[1] && !by_qform.flip[2]); /* y and z run backwards */
 }

@@ -1,8 +1,8 @@
 /* data/image_files: all files of an image, and their hash. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +13,6 @@
 #include "data/image_files.h"
 #include "data/image_io.h"
 #include "tests/support/folder.h"
-
 
 static char *path_of(const char *name) { return path_format(NULL, "%s/%s", folder, name); }
 

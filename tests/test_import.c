@@ -1,9 +1,9 @@
 /* Import: VMamba's weights into encoders by the official rules, complete weights of a network (all or nothing), frozen
  * parameters, and the time for a file of full size. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -139,7 +139,7 @@ static void an_encoder_is_filled_by_the_official_rules(void **state)
     static const struct {
         const char *name;
         int64_t channels;
-        int taken;              /* 208 parameters of the encoder, 4 of them its patch embedding's */
+        int taken; /* 208 parameters of the encoder, 4 of them its patch embedding's */
         bool projection, norm_weight, norm_bias;
     } cases[] = {{"swin_umamba", 1, 205, false, false, true},
                  {"swin_umamba", 3, 205, false, false, true},
@@ -231,7 +231,8 @@ static void heads_of_other_classes_start_anew(void **state)
         assert_false(r.encoder_only);
         assert_int_equal(r.taken, graph_param_count(n.graph) - 8);
         assert_int_equal(r.encoder_taken, 204);
-        assert_non_null(strstr(r.summary.data, "a network's weights, encoder 204 of 204; left out: 8 of another shape"));
+        assert_non_null(
+            strstr(r.summary.data, "a network's weights, encoder 204 of 204; left out: 8 of another shape"));
         assert_line(&r, "left out out_layers.0.conv.conv.weight: it has the shape (5,2,1,1), the network's "
                         "is (3,2,1,1)\n");
         assert_line(&r, "unchanged parameters: out_layers 8\n");
@@ -250,8 +251,8 @@ static void floating_types_are_converted(void **state)
     (void)state;
     static const DType types[] = {DTYPE_F64, DTYPE_F16, DTYPE_BF16};
     static const double numbers[] = {1.5, -0.25, 1.0 / 3};
-    static const float expected[][3] = {{1.5f, -0.25f, 1.0f / 3}, {1.5f, -0.25f, 0.333251953125f},
-                                        {1.5f, -0.25f, 0.33203125f}};
+    static const float expected[][3] = {
+        {1.5f, -0.25f, 1.0f / 3}, {1.5f, -0.25f, 0.333251953125f}, {1.5f, -0.25f, 0.33203125f}};
     Net n = open_net("swin_umamba_d", 1.0 / 24, 1, 3, "own:");
     const int64_t shape[] = {3};
     for (int t = 0; t < 3; t++) {
@@ -332,7 +333,7 @@ static void the_encoder_but_its_embedding_is_frozen(void **state)
     (void)state;
     static const struct {
         const char *name;
-        int trained;   /* with the two of the head without weight in deep supervision */
+        int trained; /* with the two of the head without weight in deep supervision */
     } cases[] = {{"swin_umamba", 51 + 2}, {"swin_umamba_d", 106 + 2}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         Net n = open_net(cases[i].name, 1.0 / 24, 1, 3, "own:");

@@ -1,8 +1,8 @@
 /* inference/: sliding window and export. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
 
 #include <math.h>
 #include <stdio.h>
@@ -12,8 +12,8 @@
 #include "base/half.h"
 #include "inference/export.h"
 #include "inference/results.h"
-#include "network/models/network.h"
 #include "inference/sliding_window.h"
+#include "network/models/network.h"
 
 static void steps_are_nnunets(void **state)
 {
@@ -23,10 +23,14 @@ static void steps_are_nnunets(void **state)
         double step;
         int count;
         int64_t starts[8];
-    } cases[] = {{110, 64, 0.5, 3, {0, 23, 46}},         {64, 64, 0.5, 1, {0}},
-                 {65, 64, 0.5, 2, {0, 1}},               {97, 64, 0.5, 3, {0, 16, 33}},
-                 {129, 64, 0.5, 4, {0, 22, 43, 65}},     {640, 320, 0.5, 3, {0, 160, 320}},
-                 {500, 192, 0.5, 5, {0, 77, 154, 231, 308}}, {333, 100, 1.0, 4, {0, 78, 155, 233}}};
+    } cases[] = {{110, 64, 0.5, 3, {0, 23, 46}},
+                 {64, 64, 0.5, 1, {0}},
+                 {65, 64, 0.5, 2, {0, 1}},
+                 {97, 64, 0.5, 3, {0, 16, 33}},
+                 {129, 64, 0.5, 4, {0, 22, 43, 65}},
+                 {640, 320, 0.5, 3, {0, 160, 320}},
+                 {500, 192, 0.5, 5, {0, 77, 154, 231, 308}},
+                 {333, 100, 1.0, 4, {0, 78, 155, 233}}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         int64_t starts[8];
         assert_int_equal(window_starts(cases[i].image, cases[i].tile, cases[i].step, NULL), cases[i].count);
@@ -47,8 +51,7 @@ typedef struct Toy {
 
 static float toy_logit(const float *image, int64_t y, int64_t x, int k)
 {
-    const float *pixel = image + (y * TILE_X + x) * CHANNELS,
-                *below = pixel + (y + 1 < TILE_Y ? TILE_X * CHANNELS : 0);
+    const float *pixel = image + (y * TILE_X + x) * CHANNELS, *below = pixel + (y + 1 < TILE_Y ? TILE_X * CHANNELS : 0);
     return pixel[0] * (float)(k + 1) - pixel[1] * 0.7f + below[0] * 0.3f + 0.01f * (float)(y + k * x);
 }
 
@@ -58,14 +61,14 @@ static int run_toy(void *context, Err *e)
     Toy *t = context;
     for (int64_t i = 0; i < BATCH * TILE_Y * TILE_X * CLASSES; i++) {
         const int64_t pixel = i / CLASSES, tile = pixel / (TILE_Y * TILE_X);
-        t->logits[i] = toy_logit(t->images + tile * TILE_Y * TILE_X * CHANNELS, pixel / TILE_X % TILE_Y,
-                                 pixel % TILE_X, (int)(i % CLASSES));
+        t->logits[i] = toy_logit(t->images + tile * TILE_Y * TILE_X * CHANNELS, pixel / TILE_X % TILE_Y, pixel % TILE_X,
+                                 (int)(i % CLASSES));
     }
     return 0;
 }
 
 typedef struct Collected {
-    float *logits;    /* (Z,Y,X,CLASSES) */
+    float *logits; /* (Z,Y,X,CLASSES) */
     int64_t height, width, rows;
 } Collected;
 
@@ -74,20 +77,17 @@ static int collect(void *context, int64_t z, int64_t y, const float *logits, Err
     (void)e;
     Collected *c = context;
     assert_int_equal(z * c->height + y, c->rows++);
-    memcpy(c->logits + (z * c->height + y) * c->width * CLASSES, logits,
-           (size_t)(c->width * CLASSES) * sizeof(float));
+    memcpy(c->logits + (z * c->height + y) * c->width * CLASSES, logits, (size_t)(c->width * CLASSES) * sizeof(float));
     return 0;
 }
 
 static float halved(float value) { return (float)half_to_double(half_from_double(value)); }
 
 /* A simple implementation: accumulators of the size of the padded slice, one tile after the other. */
-static void accumulate_slice(const WindowOptions *o, const float *image, int64_t height, int64_t width,
-                             float *logits)
+static void accumulate_slice(const WindowOptions *o, const float *image, int64_t height, int64_t width, float *logits)
 {
     enum { MOST = 64 };
-    static float sums[MOST][MOST][CLASSES], weights[MOST][MOST], map[TILE_Y * TILE_X],
-        tile[TILE_Y * TILE_X * CHANNELS];
+    static float sums[MOST][MOST][CLASSES], weights[MOST][MOST], map[TILE_Y * TILE_X], tile[TILE_Y * TILE_X * CHANNELS];
     const int64_t padded[2] = {height < TILE_Y ? TILE_Y : height, width < TILE_X ? TILE_X : width};
     const int64_t before[2] = {(padded[0] - height) / 2, (padded[1] - width) / 2};
     int64_t starts[2][MOST], count[2];
@@ -99,8 +99,7 @@ static void accumulate_slice(const WindowOptions *o, const float *image, int64_t
     for (int64_t t = 0; t < count[0] * count[1]; t++) {
         const int64_t y0 = starts[0][t / count[1]], x0 = starts[1][t % count[1]];
         for (int64_t i = 0; i < TILE_Y * TILE_X * CHANNELS; i++) {
-            const int64_t y = y0 + i / CHANNELS / TILE_X - before[0],
-                          x = x0 + i / CHANNELS % TILE_X - before[1];
+            const int64_t y = y0 + i / CHANNELS / TILE_X - before[0], x = x0 + i / CHANNELS % TILE_X - before[1];
             const bool inside = y >= 0 && y < height && x >= 0 && x < width;
             tile[i] = inside ? image[(y * width + x) * CHANNELS + i % CHANNELS] : 0;
         }
@@ -133,8 +132,7 @@ static void rolling_rows_equal_whole_slices(void **state)
         Collected out = {malloc((size_t)(shape[0] * plane * CLASSES) * sizeof(float)), shape[1], shape[2], 0};
         for (int64_t i = 0; i < shape[0] * plane * CHANNELS; i++) image[i] = (float)sin(0.37 * (double)i);
         for (int64_t z = 0; z < shape[0]; z++)
-            accumulate_slice(&o, image + z * plane * CHANNELS, shape[1], shape[2],
-                             wanted + z * plane * CLASSES);
+            accumulate_slice(&o, image + z * plane * CHANNELS, shape[1], shape[2], wanted + z * plane * CLASSES);
         for (int batch = 1; batch <= BATCH; batch += 2) {
             const TileNetwork network = {batch, CHANNELS, CLASSES, toy->images, toy->logits, run_toy, toy};
             const RowSink sink = {collect, &out};
@@ -157,12 +155,23 @@ static void regions_overwrite_in_their_order(void **state)
 {
     (void)state;
     static const int whole[] = {1, 2, 3}, core[] = {2, 3}, inner[] = {3}, order[] = {1, 2, 3};
-    const DatasetLabel regions[] = {
-        {"background", (int[]){0}, 1, false}, {"whole", whole, 3, true}, {"core", core, 2, true}, {"inner", inner, 1, true}};
-    const DatasetInfo info = {.label_count = 4, .labels = regions, .max_value = 3, .ignore_value = -1,
-                              .has_regions = true, .regions_class_order = order, .regions_class_count = 3};
-    const CaseProperties p = {.shape_before_crop = {1, 1, 4}, .box = {{0, 0, 0}, {1, 1, 4}}, .shape = {1, 1, 4},
-                              .axes = {.from = {0, 1, 2}}, .transpose_forward = {0, 1, 2}, .spacing_mm = {1, 1, 1}};
+    const DatasetLabel regions[] = {{"background", (int[]){0}, 1, false},
+                                    {"whole", whole, 3, true},
+                                    {"core", core, 2, true},
+                                    {"inner", inner, 1, true}};
+    const DatasetInfo info = {.label_count = 4,
+                              .labels = regions,
+                              .max_value = 3,
+                              .ignore_value = -1,
+                              .has_regions = true,
+                              .regions_class_order = order,
+                              .regions_class_count = 3};
+    const CaseProperties p = {.shape_before_crop = {1, 1, 4},
+                              .box = {{0, 0, 0}, {1, 1, 4}},
+                              .shape = {1, 1, 4},
+                              .axes = {.from = {0, 1, 2}},
+                              .transpose_forward = {0, 1, 2},
+                              .spacing_mm = {1, 1, 1}};
     Plan plan;
     plan_defaults(&plan);
     plan.configuration.spacing_mm[0] = plan.configuration.spacing_mm[1] = 1;

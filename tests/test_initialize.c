@@ -1,9 +1,9 @@
 /* Initialisation: every parameter of the networks has the distribution of the official code, for any number of threads.
  * The expected distribution is derived here only from the parameter's name and shape. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
 
 #include <math.h>
 #include <omp.h>
@@ -79,7 +79,7 @@ static Expected expected_of(const Graph *g, bool is_d, const Param *p)
     if (ends(p->name, "dt_projs_bias")) return (Expected){DT_BIAS, 0};
     if (ends(p->name, "dt_projs_weight")) return (Expected){UNIFORM, 1 / sqrt((double)p->shape[2])};
     if (ends(p->name, "x_proj_weight")) return (Expected){UNIFORM, 1 / sqrt((double)p->shape[2])};
-    if (w->rank == 1) return (Expected){CONSTANT, bias ? 0 : 1};                               /* norms */
+    if (w->rank == 1) return (Expected){CONSTANT, bias ? 0 : 1}; /* norms */
     if (w->rank == 2 && in_encoder) return bias ? (Expected){CONSTANT, 0} : (Expected){NORMAL, 0.02};
     if (w->rank == 4 && is_d) /* InitWeights_He(1e-2) */
         return bias ? (Expected){CONSTANT, 0} : (Expected){NORMAL, sqrt(2 / (1 + 1e-4) / fan_in)};
@@ -119,8 +119,7 @@ static void check_uniform(const char *name, const double *x, int64_t count, doub
     const Statistics s = statistics_of(x, count);
     check_moments(name, x, count, 0, bound / sqrt(3));
     if (s.largest > bound * (1 + 1e-6)) fail_msg("%s: %g is beyond ±%g", name, s.largest, bound);
-    if (count >= 1000 && s.largest < 0.98 * bound)
-        fail_msg("%s: nothing above %g of ±%g", name, s.largest, bound);
+    if (count >= 1000 && s.largest < 0.98 * bound) fail_msg("%s: nothing above %g of ±%g", name, s.largest, bound);
 }
 
 static void check_normal(const char *name, const double *x, int64_t count, double deviation)

@@ -1,8 +1,8 @@
 /* inference/inputs: finds the cases from the names of files. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,7 +43,8 @@ static char *describe(const InputList *list)
     for (int i = 0; i < list->count; i++) {
         const InputCase *c = &list->cases[i];
         text_add(&text, "%s%s%s:", i ? "; " : "", c->files.id, c->fault ? "!" : "");
-        for (int k = 0; k < c->files.image_count && !c->fault; k++) text_add(&text, " %s", path_base(c->files.images[k]));
+        for (int k = 0; k < c->files.image_count && !c->fault; k++)
+            text_add(&text, " %s", path_base(c->files.images[k]));
     }
     return text.data;
 }
@@ -53,7 +54,8 @@ static const char *const *paths_of(const char *names, int *count)
     static char *paths[16];
     char *list = mem_strdup(names, NULL), *rest = list;
     *count = 0;
-    for (char *name; (name = strsep(&rest, " "));) paths[(*count)++] = *name == '.' ? mem_strdup(folder, NULL) : path_of(name);
+    for (char *name; (name = strsep(&rest, " "));)
+        paths[(*count)++] = *name == '.' ? mem_strdup(folder, NULL) : path_of(name);
     mem_free(list);
     return (const char *const *)paths;
 }
@@ -152,8 +154,8 @@ static void links_of_two_channels_are_two_channels(void **state)
 {
     (void)state;
     put("t1.nii.gz b.nii.gz");
-    static const char *const links[][2] = {{"t1.nii.gz", "a_0000.nii.gz"}, {"t1.nii.gz", "a_0001.nii.gz"},
-                                           {"b.nii.gz", "b_0000.nii.gz"}};
+    static const char *const links[][2] = {
+        {"t1.nii.gz", "a_0000.nii.gz"}, {"t1.nii.gz", "a_0001.nii.gz"}, {"b.nii.gz", "b_0000.nii.gz"}};
     for (int i = 0; i < 3; i++) {
         char *name = path_of(links[i][1]), *to = path_of(links[i][0]);
         assert_int_equal(i == 1 ? link(to, name) : symlink(to, name), 0);
@@ -175,11 +177,14 @@ static void what_is_no_image_of_the_model_is_named(void **state)
 {
     (void)state;
     put("a_0000.nii.gz notes.txt a.nii.gz mask.nii.gz ._a_0000.nii.gz B_0000.NII.GZ c_0000.png");
-    expect(".", 1, "B: B_0000.NII.GZ; a: a_0000.nii.gz", NULL, "2 files (a.nii.gz, mask.nii.gz) without a channel number");
-    expect(".", 1, "B: B_0000.NII.GZ; a: a_0000.nii.gz", NULL, "2 files without the ending .nii.gz are not read: c_0000.png, notes.txt");
+    expect(".", 1, "B: B_0000.NII.GZ; a: a_0000.nii.gz", NULL,
+           "2 files (a.nii.gz, mask.nii.gz) without a channel number");
+    expect(".", 1, "B: B_0000.NII.GZ; a: a_0000.nii.gz", NULL,
+           "2 files without the ending .nii.gz are not read: c_0000.png, notes.txt");
     expect("c_0000.png", 1, "c: c_0000.png", NULL, NULL);
     put("pictures/a.png pictures/b.png pictures/c.txt raw/imagesTs/a_0000.nii.gz raw/dataset.json none/x");
-    expect_refused("pictures", ERR_VALUE, "there is no image with the ending .nii.gz, which the model was trained on, but 2 .png files");
+    expect_refused("pictures", ERR_VALUE,
+                   "there is no image with the ending .nii.gz, which the model was trained on, but 2 .png files");
     expect_refused("raw", ERR_VALUE, "but the folder imagesTs: give this folder");
     expect_refused("none", ERR_VALUE, "but 1 other file (x): expected CASE_0000.nii.gz");
     put("patients/p2/a_0000.nii.gz patients/p1/a_0000.nii.gz both/a_0000.nii.gz both/b_0000.nii both/p1/x.nii.gz");
@@ -193,7 +198,8 @@ static void what_is_no_image_of_the_model_is_named(void **state)
     char *both = path_of("both");
     assert_int_equal(inputs_list(&list, (const char *const[]){both}, 1, &info, NULL), 0);
     assert_int_equal(list.warnings.count, 2);
-    assert_non_null(strstr(list.warnings.faults[0].text, "b_0000.nii; to predict images of another format give the files, not the folder"));
+    assert_non_null(strstr(list.warnings.faults[0].text,
+                           "b_0000.nii; to predict images of another format give the files, not the folder"));
     assert_non_null(strstr(list.warnings.faults[1].text, "1 folder in it is not read: p1"));
     inputs_free(&list);
     mem_free(both);
@@ -239,11 +245,14 @@ static void very_many_files_take_no_time(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        TEST(channels_are_put_together), TEST(names_of_four_digits_are_no_channels),
-        TEST(missing_channels_are_never_shifted), TEST(two_files_for_one_channel_are_named),
-        TEST(links_of_two_channels_are_two_channels),
-        TEST(channels_may_come_from_two_folders), TEST(what_is_no_image_of_the_model_is_named),
-        TEST(cases_inside_each_other_are_told_apart), TEST(very_many_files_take_no_time)};
+    const struct CMUnitTest tests[] = {TEST(channels_are_put_together),
+                                       TEST(names_of_four_digits_are_no_channels),
+                                       TEST(missing_channels_are_never_shifted),
+                                       TEST(two_files_for_one_channel_are_named),
+                                       TEST(links_of_two_channels_are_two_channels),
+                                       TEST(channels_may_come_from_two_folders),
+                                       TEST(what_is_no_image_of_the_model_is_named),
+                                       TEST(cases_inside_each_other_are_told_apart),
+                                       TEST(very_many_files_take_no_time)};
     return cmocka_run_group_tests_name("inputs", tests, NULL, NULL);
 }

@@ -50,8 +50,8 @@ static void an_extent_of_zero_hides_no_overflow(void **state)
 {
     (void)state;
     static const char *const shapes[] = {"4611686018427387904, 4, 0", "0, 4611686018427387904, 4",
-                                         "9223372036854775807, 0", "4294967296, 0, 4294967296",
-                                         "4611686018427387904, 4", "9223372036854775807, 9223372036854775807, 2"};
+                                         "9223372036854775807, 0",    "4294967296, 0, 4294967296",
+                                         "4611686018427387904, 4",    "9223372036854775807, 9223372036854775807, 2"};
     Array a;
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
         Err e = {0};
@@ -88,9 +88,9 @@ static size_t zip_with_offset(char *bytes, uint64_t offset)
 {
     memset(bytes, 0, 200);
     put_le(bytes, 0x02014b50, 4);
-    put_le(bytes + 28, 1, 2);           /* name */
-    put_le(bytes + 30, 12, 2);          /* extra */
-    put_le(bytes + 42, 0xffffffff, 4);  /* offset: in the extra field */
+    put_le(bytes + 28, 1, 2);          /* name */
+    put_le(bytes + 30, 12, 2);         /* extra */
+    put_le(bytes + 42, 0xffffffff, 4); /* offset: in the extra field */
     bytes[46] = 'a';
     put_le(bytes + 47, 1, 2);
     put_le(bytes + 49, 8, 2);

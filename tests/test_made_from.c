@@ -1,8 +1,8 @@
 /* plans/made_from, base/hash: the record of a result's inputs. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +13,6 @@
 #include "base/hash.h"
 #include "plans/made_from.h"
 #include "tests/support/folder.h"
-
 
 /* The value that the specification's own program prints for 0 bytes. */
 static void hashes_are_xxh3_s(void **state)
@@ -74,7 +73,9 @@ static void differences_are_named(void **state)
     made_from_add(&now, "plan empty", "none");
     assert_false(made_from_same(&then, &now));
     assert_int_equal(made_from_differences(&text, &then, &now, "plan "), 4);
-    assert_string_equal(text.data, "plan spacing: 1 1, now 2 2; plan new: none, now 4; plan empty: not recorded, now none; plan gone: 3, now none");
+    assert_string_equal(
+        text.data,
+        "plan spacing: 1 1, now 2 2; plan new: none, now 4; plan empty: not recorded, now none; plan gone: 3, now none");
     text_free(&text);
     assert_int_equal(made_from_differences(&text, &then, &then, ""), 0);
     assert_true(made_from_same(&then, &then));

@@ -1,8 +1,8 @@
 /* evaluation/joint_histogram, overlap, plans/meaning: many labels and regions, and their meaning. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
 
 #include <string.h>
 
@@ -100,8 +100,12 @@ static const int order[] = {1, 2}, reverse[] = {2, 1};
 
 static DatasetInfo info_of(const DatasetLabel *labels, int count, const int *class_order)
 {
-    return (DatasetInfo){.label_count = count, .labels = labels, .max_value = 2, .ignore_value = -1,
-                         .has_regions = class_order != NULL, .regions_class_order = class_order,
+    return (DatasetInfo){.label_count = count,
+                         .labels = labels,
+                         .max_value = 2,
+                         .ignore_value = -1,
+                         .has_regions = class_order != NULL,
+                         .regions_class_order = class_order,
                          .regions_class_count = class_order ? 2 : 0};
 }
 

@@ -1,8 +1,8 @@
 /* inference/model_source: which folds of a results folder are used for prediction. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -94,7 +94,8 @@ static void numbered_folds_predict_together(void **state)
     expect_folds(NULL, 0, "best", "fold 2", "folds 0, 7, 199, all");
     expect_refused((int[]){2}, 1, NULL, "fold_2 has no checkpoint_final");
     expect_refused((int[]){3}, 1, NULL, "there is no fold_3, only folds all, 0, 2, 7, 199");
-    expect_refused(NULL, 0, "latest", "have no checkpoint_latest, but checkpoint_final: use it with --checkpoint final");
+    expect_refused(NULL, 0, "latest",
+                   "have no checkpoint_latest, but checkpoint_final: use it with --checkpoint final");
 }
 
 static void fold_all_predicts_where_it_is_the_only_one(void **state)
@@ -214,10 +215,9 @@ static void trainers_that_are_not_known_are_named_with_their_file(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST(numbered_folds_predict_together),
-                                       TEST(fold_all_predicts_where_it_is_the_only_one),
-                                       TEST(what_decides_the_labels_is_listed),
-                                       TEST(networks_that_are_not_known_are_named_with_their_file),
-                                       TEST(trainers_that_are_not_known_are_named_with_their_file)};
+    const struct CMUnitTest tests[] = {
+        TEST(numbered_folds_predict_together), TEST(fold_all_predicts_where_it_is_the_only_one),
+        TEST(what_decides_the_labels_is_listed), TEST(networks_that_are_not_known_are_named_with_their_file),
+        TEST(trainers_that_are_not_known_are_named_with_their_file)};
     return cmocka_run_group_tests_name("model_source", tests, NULL, NULL);
 }

@@ -73,8 +73,7 @@ static double loss_at(const Problem *p, double *x, double value)
     evaluate(p);
     *x = kept;
     for (int k = 0; k < p->node->output_count; k++)
-        for (int64_t i = 0; i < shape_count(p->node->out[k]->shape); i++)
-            loss += p->cotangent[k][i] * p->out[k][i];
+        for (int64_t i = 0; i < shape_count(p->node->out[k]->shape); i++) loss += p->cotangent[k][i] * p->out[k][i];
     return loss;
 }
 
@@ -85,8 +84,7 @@ static double *differences(const Problem *p, double *x, int64_t count)
     const double step = 1e-5;
     for (int64_t i = 0; i < count; i++) {
         const bool chosen = count <= ALL_ELEMENTS || rng_below(&rng, (uint32_t)count) < SAMPLED_ELEMENTS;
-        grad[i] = chosen ? (loss_at(p, &x[i], x[i] + step) - loss_at(p, &x[i], x[i] - step)) / (2 * step)
-                         : (double)NAN;
+        grad[i] = chosen ? (loss_at(p, &x[i], x[i] + step) - loss_at(p, &x[i], x[i] - step)) / (2 * step) : (double)NAN;
     }
     return grad;
 }
@@ -105,8 +103,7 @@ static void problem_graph(Problem *p)
     }
     p->op->build(p->graph, p->op, in, out);
     while (outputs < NODE_OUTPUTS && out[outputs].value >= 0) outputs++;
-    const ExecutorOptions o = {
-        .outputs = out, .output_count = outputs, .train = true, .input_gradients = wanted};
+    const ExecutorOptions o = {.outputs = out, .output_count = outputs, .train = true, .input_gradients = wanted};
     if (executor_new(&p->executor, p->graph, NULL, &o, &e)) fail_msg("%s: %s", p->op->name, e.text);
     assert_int_equal(executor_node_count(p->executor), 1);
     p->node = executor_node(p->executor, 0);
@@ -132,10 +129,8 @@ static void problem_numbers(Problem *p)
         draw(p->cotangent[i], shape_count(n->out[i]->shape), 20u + (uint32_t)i);
     }
     for (int i = 0; i < n->input_count; i++)
-        if (n->in[i]->dtype == DTYPE_F32)
-            p->in_grad[i] = differences(p, p->in[i], shape_count(n->in[i]->shape));
-    for (int i = 0; i < n->param_count; i++)
-        p->param_grad[i] = differences(p, p->param[i], n->param_info[i]->count);
+        if (n->in[i]->dtype == DTYPE_F32) p->in_grad[i] = differences(p, p->in[i], shape_count(n->in[i]->shape));
+    for (int i = 0; i < n->param_count; i++) p->param_grad[i] = differences(p, p->param[i], n->param_info[i]->count);
     evaluate(p);
 }
 
@@ -180,8 +175,7 @@ static void run(const Problem *p, OpRun *r, const OpImpl *impl, OpRunOptions o)
     assert_string_equal(r->failure.text, "");
 }
 
-static void compare_values(const char *what, const double *found, const double *expected, int64_t count,
-                           double bound)
+static void compare_values(const char *what, const double *found, const double *expected, int64_t count, double bound)
 {
     double most = 0, worst = 0;
     for (int64_t i = 0; i < count; i++) {
@@ -217,8 +211,8 @@ static void check(const Problem *p, const OpImpl *impl, OpRunOptions o)
     run(p, &r, impl, o);
     const Node *n = &r.node;
     const DType dtype = impl->dtype;
-    snprintf(what, sizeof what, "%s %s gap %d backward %d accumulate %d overwrite %d %d", p->op->name,
-             impl->name, (int)o.gap, o.backward, o.accumulate, o.overwrite, o.overwrite_grad);
+    snprintf(what, sizeof what, "%s %s gap %d backward %d accumulate %d overwrite %d %d", p->op->name, impl->name,
+             (int)o.gap, o.backward, o.accumulate, o.overwrite, o.overwrite_grad);
     if (!op_run_intact(&r)) fail_msg("%s: wrote where nothing of it is", what);
     for (int i = 0; i < n->output_count; i++) {
         double *found = numbers(shape_count(n->out[i]->shape));
@@ -230,8 +224,8 @@ static void check(const Problem *p, const OpImpl *impl, OpRunOptions o)
         if (!r.in[i].grad) continue;
         double *found = numbers(shape_count(n->in[i]->shape));
         op_run_get(r.in[i].grad, &r.in[i], found);
-        compare_gradient(what, found, p->in_grad[i], o.accumulate ? p->in[i] : NULL,
-                         shape_count(n->in[i]->shape), dtype);
+        compare_gradient(what, found, p->in_grad[i], o.accumulate ? p->in[i] : NULL, shape_count(n->in[i]->shape),
+                         dtype);
         mem_free(found);
     }
     for (int i = 0; o.backward && i < n->param_count; i++) {
@@ -267,7 +261,8 @@ static void check_threads(const Problem *p, const OpImpl *impl)
  * without AVX-512 also for the projections of the scan. */
 static bool sums_by_threads(const Problem *p, const OpImpl *impl)
 {
-    return !strcmp(impl->name, "onednn") || (!strcmp(p->node->op->name, "selective_scan") && simd_level() < SIMD_AVX512);
+    return !strcmp(impl->name, "onednn") ||
+           (!strcmp(p->node->op->name, "selective_scan") && simd_level() < SIMD_AVX512);
 }
 
 static void check_implementation(const Problem *p, const OpImpl *impl)

@@ -63,12 +63,10 @@ enum { PIXELS = 2 * 5 * 7, CHANNELS = 24, COUNT = PIXELS * CHANNELS };
 /* All values that are varied: the input, then the parameters. */
 static float *variable(Machine *m, int64_t i)
 {
-    return i < COUNT ? (float *)executor_input(m->executor, 0)->data + i
-                     : m->parameters->values + (i - COUNT);
+    return i < COUNT ? (float *)executor_input(m->executor, 0)->data + i : m->parameters->values + (i - COUNT);
 }
 
-static double loss_at(Machine *m, const float *point, const float *direction, double along,
-                      const float *cotangent)
+static double loss_at(Machine *m, const float *point, const float *direction, double along, const float *cotangent)
 {
     const int64_t count = COUNT + graph_parameter_elements(m->graph);
     for (int64_t i = 0; i < count; i++) *variable(m, i) = (float)(point[i] + along * direction[i]);
@@ -93,13 +91,9 @@ static bool has_slices(const Machine *m)
 static void slices_and_shared_values(void **state)
 {
     Machine m = {.graph = graph_new(NULL)};
-    const Ref x = graph_input(m.graph, "x", (Shape){2, 5, 7, CHANNELS}, DTYPE_F32),
-              y = build_branches(m.graph, x);
-    start(&m, &(ExecutorOptions){.outputs = &y,
-                                 .output_count = 1,
-                                 .train = true,
-                                 .input_gradients = 1,
-                                 .implementation = *state});
+    const Ref x = graph_input(m.graph, "x", (Shape){2, 5, 7, CHANNELS}, DTYPE_F32), y = build_branches(m.graph, x);
+    start(&m, &(ExecutorOptions){
+                  .outputs = &y, .output_count = 1, .train = true, .input_gradients = 1, .implementation = *state});
     assert_true(has_slices(&m));
     const int64_t count = COUNT + graph_parameter_elements(m.graph);
     float *point = mem_alloc((size_t)(3 * count) * sizeof *point, NULL), *direction = point + count;
@@ -175,8 +169,7 @@ static void drop_path_draws_by_node_sample_and_step(void **state)
     assert_in_range(kept, 265, 335);
 
     for (int output = 0; output < 2; output++)
-        for (int i = 0; i < SAMPLES * SAMPLE; i++)
-            ((float *)executor_output(m.executor, output)->grad)[i] = 1;
+        for (int i = 0; i < SAMPLES * SAMPLE; i++) ((float *)executor_output(m.executor, output)->grad)[i] = 1;
     assert_int_equal(executor_backward(m.executor, &(Step){1, 2, 3, 0}, NULL), 0);
     const float *da = executor_input(m.executor, 0)->grad, *db = executor_input(m.executor, 1)->grad;
     for (int i = 0; i < SAMPLES * SAMPLE; i++) {
@@ -195,8 +188,7 @@ static void drop_path_is_off_outside_training(void **state)
     start(&m, &(ExecutorOptions){.outputs = &y, .output_count = 1});
     for (int i = 0; i < 50; i++) ((float *)executor_input(m.executor, 0)->data)[i] = (float)i;
     assert_int_equal(executor_forward(m.executor, &(Step){0}, NULL), 0);
-    for (int i = 0; i < 50; i++)
-        assert_true(((float *)executor_output(m.executor, 0)->data)[i] == 2 * (float)i);
+    for (int i = 0; i < 50; i++) assert_true(((float *)executor_output(m.executor, 0)->data)[i] == 2 * (float)i);
     stop(&m);
 }
 
@@ -218,10 +210,7 @@ static void bad_logits(Graph *g, Ref x, Ref half)
     op_split(g, half, 1, &half, &x);
     op_dice_ce_loss(g, "loss", half, half, (DiceCE){.batch_dice = true, .smooth = 1e-5, .ignore_label = -1});
 }
-static void bad_term(Graph *g, Ref x, Ref half)
-{
-    op_weighted_sum(g, "sum", (Ref[]){x, half}, (double[]){1, 1}, 2);
-}
+static void bad_term(Graph *g, Ref x, Ref half) { op_weighted_sum(g, "sum", (Ref[]){x, half}, (double[]){1, 1}, 2); }
 static void bad_count(Graph *g, Ref x, Ref half)
 {
     op_weighted_sum(g, "sum", (Ref[]){x, x, x, x, x, x, x, x, half}, (double[]){1, 1, 1, 1, 1, 1, 1, 1, 1}, 9);
@@ -277,8 +266,7 @@ static void check_loss(Machine *m, const Gold *gold, const char *name)
         ((int16_t *)executor_input(m->executor, 1)->data)[i] = ((const uint8_t *)labels->data)[i];
     assert_int_equal(executor_forward(m->executor, &(Step){0}, NULL), 0);
     const double found = (double)*(float *)executor_output(m->executor, 0)->data;
-    if (fabs(found - expected) > 4e-7 * fabs(expected))
-        fail_msg("%s: %.9g, not %.9g", name, found, expected);
+    if (fabs(found - expected) > 4e-7 * fabs(expected)) fail_msg("%s: %.9g, not %.9g", name, found, expected);
     *(float *)executor_output(m->executor, 0)->grad = 1;
     assert_int_equal(executor_backward(m->executor, &(Step){0}, NULL), 0);
     float *gradient = mem_alloc((size_t)count * sizeof *gradient, NULL);
@@ -317,14 +305,11 @@ static void losses_of_pytorch(void **state)
         Machine m = {.graph = graph_new(NULL)};
         const Ref logits = graph_input(m.graph, "logits", (Shape){s[0], s[2], s[3], s[1]}, DTYPE_F32);
         const Ref labels = graph_input(m.graph, "labels", (Shape){s[0], s[2], s[3], 1}, DTYPE_I16);
-        const DiceCE rule = {
-            .batch_dice = cases[i].batch_dice, .smooth = 1e-5, .ignore_label = cases[i].ignore_label};
+        const DiceCE rule = {.batch_dice = cases[i].batch_dice, .smooth = 1e-5, .ignore_label = cases[i].ignore_label};
         const Ref loss = op_dice_ce_loss(m.graph, "loss", logits, labels, rule);
-        start(&m, &(ExecutorOptions){.outputs = &loss,
-                                     .output_count = 1,
-                                     .train = true,
-                                     .input_gradients = 1,
-                                     .implementation = *state});
+        start(&m,
+              &(ExecutorOptions){
+                  .outputs = &loss, .output_count = 1, .train = true, .input_gradients = 1, .implementation = *state});
         check_loss(&m, &gold, cases[i].name);
         stop(&m);
         gold_close(&gold);
@@ -338,8 +323,7 @@ static void layer_norm_of_numbers_far_from_zero(void **state)
     Gold gold;
     if (gold_open(&gold, "tests/golden/ops/layernorm_offset.gold", &e)) fail_msg("%s", e.text);
     Machine m = {.graph = graph_new(NULL)};
-    const Ref x = graph_input(m.graph, "x", (Shape){1, 1, 4, 16}, DTYPE_F32),
-              y = op_layer_norm(m.graph, "norm", x);
+    const Ref x = graph_input(m.graph, "x", (Shape){1, 1, 4, 16}, DTYPE_F32), y = op_layer_norm(m.graph, "norm", x);
     start(&m, &(ExecutorOptions){.outputs = &y, .output_count = 1, .implementation = *state});
     memcpy(executor_input(m.executor, 0)->data, gold_find(&gold, "in.x")->data, 64 * sizeof(float));
     memcpy(parameters_of(m.parameters, 0), gold_find(&gold, "par.weight")->data, 16 * sizeof(float));
@@ -347,8 +331,7 @@ static void layer_norm_of_numbers_far_from_zero(void **state)
     parameters_changed(m.parameters);
     assert_int_equal(executor_forward(m.executor, &(Step){0}, NULL), 0);
     const float *found = executor_output(m.executor, 0)->data, *expected = gold_find(&gold, "out.0")->data;
-    for (int i = 0; i < 64; i++)
-        assert_true(fabsf(found[i] - expected[i]) < 1.6e-5f); /* the error of PyTorch */
+    for (int i = 0; i < 64; i++) assert_true(fabsf(found[i] - expected[i]) < 1.6e-5f); /* the error of PyTorch */
     stop(&m);
     gold_close(&gold);
 }
@@ -366,8 +349,7 @@ int main(void)
         {"losses_of_pytorch avx2", losses_of_pytorch, NULL, NULL, "avx2"},
         {"losses_of_pytorch portable", losses_of_pytorch, NULL, NULL, "portable"},
         cmocka_unit_test(layer_norm_of_numbers_far_from_zero),
-        {"layer_norm_of_numbers_far_from_zero portable", layer_norm_of_numbers_far_from_zero, NULL, NULL,
-         "portable"},
+        {"layer_norm_of_numbers_far_from_zero portable", layer_norm_of_numbers_far_from_zero, NULL, NULL, "portable"},
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -91,23 +91,21 @@ static void compare_change(const Gold *g, Fixture *f, int step, int param)
         error += pow(expected[i] - (double)found[i], 2);
     }
     /* the error of a change of 1e-4 from rounding the parameters to float32 */
-    if (sqrt(error / change) > 5e-4)
-        fail_msg("step %d parameter %d: %.3g", step, param, sqrt(error / change));
+    if (sqrt(error / change) > 5e-4) fail_msg("step %d parameter %d: %.3g", step, param, sqrt(error / change));
 }
 
 static void follows_pytorch(void **state)
 {
     (void)state;
-    static const double norms[] = {117.39633630143115, 2.6803247317782666, 16.378133417974414,
-                                   0.0005849919033844627, 0};
+    static const double norms[] = {117.39633630143115, 2.6803247317782666, 16.378133417974414, 0.0005849919033844627,
+                                   0};
     Err e = {0};
     Gold g;
     Fixture f;
     if (gold_open(&g, "tests/golden/ops/adamw_clip.gold", &e)) fail_msg("%s", e.text);
     set_up(&f, &swin_umamba);
     for (int p = 0; p < PARAMS; p++)
-        memcpy(parameters_of(f.parameters, p), record(&g, "par", -1, p)->data,
-               (size_t)counts[p] * sizeof(float));
+        memcpy(parameters_of(f.parameters, p), record(&g, "par", -1, p)->data, (size_t)counts[p] * sizeof(float));
     for (int step = 0; step < 5; step++) {
         train(&f, record(&g, "grad", step, 0), record(&g, "grad", step, 1), record(&g, "grad", step, 2));
         for (int p = 0; p < PARAMS; p++) {

@@ -1,17 +1,16 @@
 /* data/phantom.h: a network can segment it, a threshold cannot. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
-
 
 #include "data/phantom.h"
 
 enum { BINS = 256, LEVELS = 2048 };
 
 /* Counts of voxels of one channel by intensity, all and those with the label. */
-static void histogram(int64_t *all, int64_t *with, const int16_t *voxels, const uint8_t *labels,
-                      int64_t count, int label)
+static void histogram(int64_t *all, int64_t *with, const int16_t *voxels, const uint8_t *labels, int64_t count,
+                      int label)
 {
     for (int64_t i = 0; i < count; i++) {
         const int bin = voxels[i] >= LEVELS ? BINS - 1 : voxels[i] * BINS / LEVELS;

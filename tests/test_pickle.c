@@ -1,8 +1,8 @@
 /* The pickle machine: the values of valid pickles, and the errors of hostile ones. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
 
 #include <stdio.h>
 #include <string.h>
@@ -31,9 +31,14 @@ static void numbers_are_read(void **state)
         size_t count;
         int64_t integer;
     } cases[] = {
-        {BYTES("\x80\x02K\xff."), 255}, {BYTES("M\xff\xff."), 65535}, {BYTES("J\xfe\xff\xff\xff."), -2},
-        {BYTES("\x8a\x01\xff."), -1}, {BYTES("\x8a\x00."), 0}, {BYTES("\x8b\x02\0\0\0\x00\x80."), -32768},
-        {BYTES("\x8a\x08\0\0\0\0\0\0\0\x80."), INT64_MIN}, {BYTES("\x95\4\0\0\0\0\0\0\0K\x07."), 7},
+        {BYTES("\x80\x02K\xff."), 255},
+        {BYTES("M\xff\xff."), 65535},
+        {BYTES("J\xfe\xff\xff\xff."), -2},
+        {BYTES("\x8a\x01\xff."), -1},
+        {BYTES("\x8a\x00."), 0},
+        {BYTES("\x8b\x02\0\0\0\x00\x80."), -32768},
+        {BYTES("\x8a\x08\0\0\0\0\0\0\0\x80."), INT64_MIN},
+        {BYTES("\x95\4\0\0\0\0\0\0\0K\x07."), 7},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         Pickle p = read_good(cases[i].bytes, cases[i].count);
@@ -44,7 +49,8 @@ static void numbers_are_read(void **state)
     Pickle p = read_good(BYTES("G\xbf\xf8\0\0\0\0\0\0."));
     assert_true(p.root->kind == VALUE_FLOAT && p.root->number == -1.5);
     pickle_free(&p);
-    p = read_good(BYTES("\x8a\x0al\xfc\x9c" "F\xf9 j\xa8P\x19."));
+    p = read_good(BYTES("\x8a\x0al\xfc\x9c"
+                        "F\xf9 j\xa8P\x19."));
     assert_true(p.root->kind == VALUE_LONG && p.root->text.bytes == 10);
     pickle_free(&p);
 }
@@ -53,7 +59,8 @@ static void containers_are_read_and_looked_up(void **state)
 {
     (void)state;
     /* {"a": [1, (True, None, b"xy")], 7: {"b": u"é"}, "s": {1}} */
-    Pickle p = read_good(BYTES("\x80\x04}(X\1\0\0\0a](K\1\x88NC\2xy\x87" "eK\7}U\1bX\2\0\0\0\xc3\xa9s"
+    Pickle p = read_good(BYTES("\x80\x04}(X\1\0\0\0a](K\1\x88NC\2xy\x87"
+                               "eK\7}U\1bX\2\0\0\0\xc3\xa9s"
                                "\x8c\1s\x8f(K\1\x90u."));
     assert_int_equal(p.root->kind, VALUE_DICT);
     assert_int_equal(value_at(p.root, "a/0")->integer, 1);
@@ -80,7 +87,8 @@ static void known_calls_are_made(void **state)
     p = read_good(BYTES("ctorch\nSize\n(K\2K\3t\x85R."));
     assert_int_equal(value_at(p.root, "1")->integer, 3);
     pickle_free(&p);
-    p = read_good(BYTES("ccollections\nOrderedDict\n]X\1\0\0\0aK\5\x86" "a\x85R}X\1\0\0\0_Nsb."));
+    p = read_good(BYTES("ccollections\nOrderedDict\n]X\1\0\0\0aK\5\x86"
+                        "a\x85R}X\1\0\0\0_Nsb."));
     assert_int_equal(value_get(p.root, "a")->integer, 5);
     pickle_free(&p);
     p = read_good(BYTES("c_codecs\nencode\nX\5\0\0\0a\xc2\x80\xc3\xbfX\6\0\0\0latin1\x86R."));
@@ -94,8 +102,7 @@ static void known_calls_are_made(void **state)
 static void numpy_values_are_read(void **state)
 {
     (void)state;
-    Pickle p = read_good(BYTES("cnumpy.core.multiarray\nscalar\n" DTYPE("f8")
-                               "C\x08\0\0\0\0\0\0\xf8\x3f\x86R."));
+    Pickle p = read_good(BYTES("cnumpy.core.multiarray\nscalar\n" DTYPE("f8") "C\x08\0\0\0\0\0\0\xf8\x3f\x86R."));
     assert_true(p.root->kind == VALUE_FLOAT && p.root->number == 1.5);
     pickle_free(&p);
     p = read_good(BYTES("cnumpy._core.multiarray\nscalar\n" DTYPE("f2") "C\2\0\xc1\x86R."));
@@ -111,8 +118,10 @@ static void numpy_values_are_read(void **state)
     p = read_good(BYTES("cnumpy._core.multiarray\nscalar\n" DTYPE("U3") "C\1\1\x86R."));
     assert_int_equal(p.root->kind, VALUE_OBJECT);
     pickle_free(&p);
-    p = read_good(BYTES("cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\nK\0\x85" "C\1btR"
-                        "(K\1K\2K\2\x86" DTYPE("u1") "\x88" "C\4\1\2\3\4tb."));
+    p = read_good(BYTES("cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\nK\0\x85"
+                        "C\1btR"
+                        "(K\1K\2K\2\x86" DTYPE("u1") "\x88"
+                                                     "C\4\1\2\3\4tb."));
     assert_int_equal(p.root->kind, VALUE_TENSOR);
     assert_int_equal(p.root->tensor->rank, 2);
     assert_int_equal(p.root->tensor->stride[0], 1); /* column-major */
@@ -155,7 +164,9 @@ static void bad_pickles_are_refused(void **state)
         {BYTES("N"), "ends within the pickle"},
         {BYTES("\x80\x09N."), "protocol 9"},
         {BYTES("cposix\nsystem\nX\2\0\0\0id\x85R."), "pickle byte 23: it asks to call posix.system"},
-        {BYTES("\x8c\x08" "builtins\x8c\4eval\x93)R."), "call builtins.eval"},
+        {BYTES("\x8c\x08"
+               "builtins\x8c\4eval\x93)R."),
+         "call builtins.eval"},
         {BYTES("ctorch._utils\n_rebuild_tensor_v3\n)R."), "call torch._utils._rebuild_tensor_v3"},
         {BYTES("cfoo\nBar\n)\x81)R."), "no function"},
         {BYTES("K\1)\x81."), "no class"},
@@ -166,9 +177,15 @@ static void bad_pickles_are_refused(void **state)
         {BYTES("cfoo bar\nx\n."), "without a proper name"},
         {BYTES("K\1K\2\x93."), "without a proper name"},
         {BYTES("cfoo"), "ends within the pickle"},
-        {BYTES("X\xff\xff\xff\xff" "abc."), "ends within the pickle"},
-        {BYTES("\x8e\xff\xff\xff\xff\xff\xff\xff\x7f" "abc."), "ends within the pickle"},
-        {BYTES("\x8d\xff\xff\xff\xff\xff\xff\xff\xff" "abc."), "ends within the pickle"},
+        {BYTES("X\xff\xff\xff\xff"
+               "abc."),
+         "ends within the pickle"},
+        {BYTES("\x8e\xff\xff\xff\xff\xff\xff\xff\x7f"
+               "abc."),
+         "ends within the pickle"},
+        {BYTES("\x8d\xff\xff\xff\xff\xff\xff\xff\xff"
+               "abc."),
+         "ends within the pickle"},
         {BYTES("\x8b\xff\xff\xff\x7f\1."), "ends within the pickle"},
         {BYTES("X\1\0\0\0\xff."), "no UTF-8"},
         {BYTES("r\xff\xff\xff\x7f."), "nothing on the stack"},
@@ -204,15 +221,16 @@ static void bad_pickles_are_refused(void **state)
         {BYTES("cnumpy.core.multiarray\nscalar\n" DTYPE("f8") "C\1\1\x86R."), "do not fit its type"},
         {BYTES("cnumpy.core.multiarray\n_reconstruct\n(cos\nsystem\nNNtR."), "another class"},
         {BYTES("cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\nNNtR(K\1K\3\x85" DTYPE("u1") "\x89"
-               "C\2ab" "tb."), "do not fit its type and shape"},
+                                                                                                     "C\2ab"
+                                                                                                     "tb."),
+         "do not fit its type and shape"},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        refused(cases[i].bytes, cases[i].count, cases[i].says);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) refused(cases[i].bytes, cases[i].count, cases[i].says);
 }
 
-#define TENSOR(shape, stride, offset)                                                                    \
-    "ctorch._utils\n_rebuild_tensor_v2\n((X\7\0\0\0storagectorch\nFloatStorage\nX\1\0\0\0" "0NK\x0ftQ"      \
-    offset "(" shape "t(" stride "t\x89NtR."
+#define TENSOR(shape, stride, offset)                                                      \
+    "ctorch._utils\n_rebuild_tensor_v2\n((X\7\0\0\0storagectorch\nFloatStorage\nX\1\0\0\0" \
+    "0NK\x0ftQ" offset "(" shape "t(" stride "t\x89NtR."
 
 static void tensors_stay_within_their_storage(void **state)
 {
@@ -269,10 +287,14 @@ static void bombs_are_defused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(numbers_are_read), cmocka_unit_test(containers_are_read_and_looked_up),
-        cmocka_unit_test(known_calls_are_made), cmocka_unit_test(numpy_values_are_read),
-        cmocka_unit_test(unknown_classes_are_inert), cmocka_unit_test(bad_pickles_are_refused),
-        cmocka_unit_test(tensors_stay_within_their_storage), cmocka_unit_test(bombs_are_defused),
+        cmocka_unit_test(numbers_are_read),
+        cmocka_unit_test(containers_are_read_and_looked_up),
+        cmocka_unit_test(known_calls_are_made),
+        cmocka_unit_test(numpy_values_are_read),
+        cmocka_unit_test(unknown_classes_are_inert),
+        cmocka_unit_test(bad_pickles_are_refused),
+        cmocka_unit_test(tensors_stay_within_their_storage),
+        cmocka_unit_test(bombs_are_defused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,8 +1,8 @@
 /* data/: pictures: palettes as labels and as colours, alpha, gray among colours, BMP. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
 
 #include <png.h>
 #include <stdio.h>
@@ -40,8 +40,8 @@ static void write_png(const char *path, int type, int channels, bool constant_al
         uint8_t row[4 * WIDTH];
         for (int k = 0; k < WIDTH * channels; k++) {
             const int i = y * WIDTH + k / channels;
-            row[k] = type == PNG_COLOR_TYPE_PALETTE ? (uint8_t)(i % 4)
-                                                    : sample(i, k % channels, channels, constant_alpha);
+            row[k] =
+                type == PNG_COLOR_TYPE_PALETTE ? (uint8_t)(i % 4) : sample(i, k % channels, channels, constant_alpha);
         }
         png_write_row(png, row);
     }
@@ -117,10 +117,8 @@ static void alpha_and_gray_are_told(void **state)
         const int failed = read_for(path, cases[i].wanted, &channels, &notes, &e);
         if (!cases[i].error != !failed || (failed && !strstr(e.text, cases[i].error)))
             fail_msg("case %zu: %s", i, e.text);
-        if (failed)
-            assert_non_null(strstr(e.text, path));
-        else
-            assert_int_equal(channels, cases[i].wanted);
+        if (failed) assert_non_null(strstr(e.text, path));
+        else assert_int_equal(channels, cases[i].wanted);
         assert_int_equal(notes.count, cases[i].note != NULL);
         if (cases[i].note) assert_non_null(strstr(notes.faults[0].text, cases[i].note));
         faults_free(&notes);
@@ -130,7 +128,10 @@ static void alpha_and_gray_are_told(void **state)
 static void label_pictures_have_one_channel(void **state)
 {
     (void)state;
-    static const struct { int type, channels; const char *says; } kinds[] = {
+    static const struct {
+        int type, channels;
+        const char *says;
+    } kinds[] = {
         {PNG_COLOR_TYPE_GRAY_ALPHA, 2, "with 2 channels: expected one without alpha; remove it"},
         {PNG_COLOR_TYPE_RGB, 3, "with 3 channels: expected one, in which the value of each voxel is that of its label"},
     };
@@ -160,8 +161,7 @@ static void dataset_takes_palette_and_alpha(void **state)
                               .labels = labels,
                               .max_value = 3,
                               .ignore_value = -1};
-    const Case c = {
-        .id = (char *)"c", .images = images, .image_count = 1, .label = (char *)in_folder("c.png")};
+    const Case c = {.id = (char *)"c", .images = images, .image_count = 1, .label = (char *)in_folder("c.png")};
     CaseData data;
     FaultList faults = {0};
     write_png(images[0], PNG_COLOR_TYPE_RGB_ALPHA, 4, true);
@@ -202,8 +202,7 @@ static size_t make_bmp(uint8_t *bytes, int bits, bool from_above, bool masks)
         for (int x = 0; x < WIDTH; x++) {
             const int i = y * WIDTH + x;
             if (bits <= 8) row[x * bits / 8] |= (uint8_t)(i % 2 << (8 - bits - x * bits % 8));
-            for (int c = 0; c < bits / 8 && bits > 8; c++)
-                row[x * bits / 8 + c] = (uint8_t)(i + 100 - 20 * c);
+            for (int c = 0; c < bits / 8 && bits > 8; c++) row[x * bits / 8 + c] = (uint8_t)(i + 100 - 20 * c);
         }
     }
     return (size_t)(first + row_bytes * HEIGHT);
@@ -358,8 +357,7 @@ static void label_widths_of_nifti(void **state)
     (void)state;
     static const struct {
         int16_t code, bits;
-    } types[] = {{256, 8},   {4, 16},    {512, 16}, {8, 32}, {768, 32},
-                 {1024, 64}, {1280, 64}, {16, 32},  {64, 64}};
+    } types[] = {{256, 8}, {4, 16}, {512, 16}, {8, 32}, {768, 32}, {1024, 64}, {1280, 64}, {16, 32}, {64, 64}};
     const Geometry g = {
         .dimensions = 3, .shape_zyx = {1, 2, 3}, .spacing_zyx_mm = {1, 1, 1}, .orientation = {.qfac = 1}};
     uint8_t values[6] = {0, 1, 2, 3, 100, 0};
@@ -401,7 +399,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(palette_is_labels_or_colours),
         cmocka_unit_test(alpha_and_gray_are_told),
-        cmocka_unit_test(label_pictures_have_one_channel), cmocka_unit_test(dataset_takes_palette_and_alpha),
+        cmocka_unit_test(label_pictures_have_one_channel),
+        cmocka_unit_test(dataset_takes_palette_and_alpha),
         cmocka_unit_test(bmp_is_read),
         cmocka_unit_test(bmp_is_written),
         cmocka_unit_test(label_widths_of_nifti),

@@ -193,8 +193,7 @@ static void feature_maps_are_counted(void **state)
 
 enum { BYTES_PER_PIXEL = 100000 };
 
-static int64_t pretend_bytes(const Plan *plan, const DatasetInfo *info, int batch, int height, int width,
-                             Err *e)
+static int64_t pretend_bytes(const Plan *plan, const DatasetInfo *info, int batch, int height, int width, Err *e)
 {
     (void)e;
     assert_string_equal(plan->network.name, "swin_umamba_d");
@@ -224,8 +223,7 @@ static DatasetInfo info_of(int64_t cases)
                          .ignore_value = -1};
 }
 
-static int plan_images(Plan *plan, int64_t cases, int side, double gb, TrainingBytes *bytes, Text *explain,
-                       Err *e)
+static int plan_images(Plan *plan, int64_t cases, int side, double gb, TrainingBytes *bytes, Text *explain, Err *e)
 {
     double spacing_mm[1][3] = {{5, 1, 1}};
     int shape[1][3] = {{40, side, side + 20}};
@@ -262,8 +260,7 @@ static void batches_come_from_the_memory_plan(void **state)
     assert_true(50000000.0 + 2.0 * c->patch_size[0] * c->patch_size[1] * BYTES_PER_PIXEL <= 2.0 * (1 << 30));
     /* So much memory that 5 % of the voxels are the limit. */
     assert_int_equal(plan_images(&plan, 10, 60, 1000, pretend_bytes, NULL, NULL), 0);
-    assert_int_equal(c->batch_size,
-                     (int)nearbyint(40.0 * 60 * 80 * 10 * 0.05 / (c->patch_size[0] * c->patch_size[1])));
+    assert_int_equal(c->batch_size, (int)nearbyint(40.0 * 60 * 80 * 10 * 0.05 / (c->patch_size[0] * c->patch_size[1])));
     Err e = {0};
     assert_int_equal(plan_images(&plan, 10, 60, 0.01, pretend_bytes, NULL, &e), ERR_VALUE);
     assert_says(&e, "--memory-target");
@@ -307,7 +304,6 @@ static void schemes_follow_the_channel_names(void **state)
 }
 
 /* ---- loops, stamps, files ---- */
-
 
 static int note_index(void *context, int index, const Case *c, FaultList *faults, Err *e)
 {
@@ -422,8 +418,9 @@ static void settings_that_differ_are_named(void **state)
     plan.configuration.normalization_schemes[0] = NORMALIZE_NONE;
     case_settings_add(&now, &plan, &info);
     assert_int_equal(case_settings_differ(&text, &then, &now), 2);
-    assert_string_equal(text.data, "plan spacing: [1.0, 1.0], now [2.5, 1.0]; plan normalization_schemes: "
-                                   "[ZScoreNormalization, ZScoreNormalization], now [NoNormalization, ZScoreNormalization]");
+    assert_string_equal(text.data,
+                        "plan spacing: [1.0, 1.0], now [2.5, 1.0]; plan normalization_schemes: "
+                        "[ZScoreNormalization, ZScoreNormalization], now [NoNormalization, ZScoreNormalization]");
     text_free(&text);
     made_from_free(&then);
     made_from_free(&now);
@@ -434,8 +431,7 @@ static void sheets_show_the_contours(void **state)
 {
     (void)state;
     static uint8_t tile[CONTACT_TILE * CONTACT_TILE * 3];
-    CaseData data = {
-        .image.geometry = {.dimensions = 3, .shape_zyx = {3, 20, 20}, .spacing_zyx_mm = {5, 1, 2}}};
+    CaseData data = {.image.geometry = {.dimensions = 3, .shape_zyx = {3, 20, 20}, .spacing_zyx_mm = {5, 1, 2}}};
     assert_int_equal(array_new(&data.image.voxels, DTYPE_F32, 4, (const int64_t[]){1, 3, 20, 20}, NULL), 0);
     assert_int_equal(array_new(&data.labels, DTYPE_I16, 3, (const int64_t[]){3, 20, 20}, NULL), 0);
     for (int i = 0; i < 400; i++) {

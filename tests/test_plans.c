@@ -25,7 +25,6 @@
 
 #define GOLDEN "tests/golden/plans/"
 
-
 /* The path of a file in the test's folder with this text. */
 static const char *file_with(const char *name, const char *text)
 {
@@ -62,20 +61,21 @@ static void documents_keep_places_and_kinds(void **state)
 static void documents_refuse_what_is_not_data(void **state)
 {
     (void)state;
-    static const struct { const char *text, *says; } cases[] = {
-        {"", "f:1:1: the file is empty"},
-        {"a: &x [1]\n", "f:1:4: anchors"},
-        {"a: *x\n", "f:1:4: aliases"},
-        {"a: !!int 1\n", "tags"},
-        {"a: 1\n---\nb: 2\n", "f:2:1: a second document"},
-        {"a: 1\nb: 2\na: 3\n", "f:3:1: the key \"a\" is already in line 1"},
-        {"? [a]\n: 1\n", "a key must be plain text"},
-        {"a: \"x\\0y\"\n", "NUL"},
-        {"{\"a\":\n[1, 2", "f:3:1: did not find expected ',' or ']' while parsing a flow "
-                              "sequence that begins in line 2"},
-        {"a: 1\n b: 2\n", "f:2:"},
-        {"a: \xff\n", "f:1:4:"},
-        {"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1", "nested too deeply"}};
+    static const struct {
+        const char *text, *says;
+    } cases[] = {{"", "f:1:1: the file is empty"},
+                 {"a: &x [1]\n", "f:1:4: anchors"},
+                 {"a: *x\n", "f:1:4: aliases"},
+                 {"a: !!int 1\n", "tags"},
+                 {"a: 1\n---\nb: 2\n", "f:2:1: a second document"},
+                 {"a: 1\nb: 2\na: 3\n", "f:3:1: the key \"a\" is already in line 1"},
+                 {"? [a]\n: 1\n", "a key must be plain text"},
+                 {"a: \"x\\0y\"\n", "NUL"},
+                 {"{\"a\":\n[1, 2", "f:3:1: did not find expected ',' or ']' while parsing a flow "
+                                    "sequence that begins in line 2"},
+                 {"a: 1\n b: 2\n", "f:2:"},
+                 {"a: \xff\n", "f:1:4:"},
+                 {"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1", "nested too deeply"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         Doc doc;
         Err e = {0};
@@ -89,7 +89,7 @@ static void documents_read_json_as_python_writes_it(void **state)
 {
     (void)state;
     const char *path = file_with("python.json", "{\n\t\"a\": NaN, \"b\": -Infinity, \"c\": \"inf\",\n"
-                                 "\t\"d\": 146.0, \"e\": \"\\ud83d\\ude00 \\\\ud83d\\/\"}\n");
+                                                "\t\"d\": 146.0, \"e\": \"\\ud83d\\ude00 \\\\ud83d\\/\"}\n");
     Doc doc;
     Err e = {0};
     assert_int_equal(doc_read(&doc, path, &e), 0);
@@ -127,11 +127,10 @@ static void write_samples(const char *path, const double *values, int n, const c
 static void documents_round_trip(void **state)
 {
     (void)state;
-    static const double special[] = {
-        0.1, 1.0 / 3, 1e-5, 3e22, -0.0, 30, 5e-324, 1.7976931348623157e308, INFINITY};
-    static const char *const texts[] = {
-        "plain", "null", "1_000", "2024-01-01", "0x1F", "1e5", "yes", "", " a", "a: b", "# no", "quote\"s",
-        "line\nbreak", "ü", "2d", "-", "case_001", "001", ".5"};
+    static const double special[] = {0.1, 1.0 / 3, 1e-5, 3e22, -0.0, 30, 5e-324, 1.7976931348623157e308, INFINITY};
+    static const char *const texts[] = {"plain", "null", "1_000",    "2024-01-01", "0x1F",     "1e5",         "yes",
+                                        "",      " a",   "a: b",     "# no",       "quote\"s", "line\nbreak", "ü",
+                                        "2d",    "-",    "case_001", "001",        ".5"};
     enum { SPECIAL = sizeof special / sizeof *special, NUMBERS = 500, TEXTS = sizeof texts / sizeof *texts };
     double values[NUMBERS];
     Rng random = rng_make(1, 0, 0, 0, RNG_TEST);
@@ -254,10 +253,12 @@ static void every_golden_plan_is_read_and_written_back(void **state)
 static void overrides_change_only_what_they_name(void **state)
 {
     (void)state;
-    static const struct { const char *file; int patch[2], batch, epochs; } papers[] = {
-        {"plans/abdomen_mri.yaml", {320, 320}, 30, 100},
-        {"plans/endoscopy.yaml", {384, 640}, 13, 250},
-        {"plans/microscopy.yaml", {512, 512}, 12, 350}};
+    static const struct {
+        const char *file;
+        int patch[2], batch, epochs;
+    } papers[] = {{"plans/abdomen_mri.yaml", {320, 320}, 30, 100},
+                  {"plans/endoscopy.yaml", {384, 640}, 13, 250},
+                  {"plans/microscopy.yaml", {512, 512}, 12, 350}};
     for (int i = 0; i < 3; i++) {
         Plan before, after;
         Err e = {0};
@@ -289,27 +290,28 @@ static void empty_groups_change_nothing(void **state)
 static void faults_in_plans_are_named_with_their_place(void **state)
 {
     (void)state;
-    static const struct { const char *text, *says; } cases[] = {
-        {"training:\n  epoch: 3", "o.yaml:2:3: unknown key training.epoch; the nearest known key is epochs"},
-        {"Training: {}\n", "o.yaml:1:1: unknown key Training; the nearest known key is training"},
-        {"training:\n  epochs: many", "o.yaml:2:11: epochs: found \"many\", expected a whole number from 1"},
-        {"training: {epochs: 0}\n", "expected a whole number from 1"},
-        {"training: {epochs: 2.5}\n", "epochs: found \"2.5\""},
-        {"training: {learning_rate: nan}\n", "learning_rate: found nan, expected a number from 0 to 100"},
-        {"training: {recompute: 3}\n", "recompute: found \"3\", expected true or false"},
-        {"training: {optimizer: adam}\n", "optimizer: found \"adam\", expected one of adamw, sgd"},
-        {"training: [1]\n", "training: found a list, expected a mapping"},
-        {"", "o.yaml:1:1: the file is empty"},
-        {"~", "found nothing, expected a mapping"},
-        {"network: {depths: 2}\n", "depths: found \"2\", expected a list"},
-        {"network: {depths: [1,2,3,4,5,6,7,8,9,1,2,3,4,5,6,7,8]}", "a list of 17, expected at most 16"},
-        {"configurations: {2d: {patch_size: [1, 2, 3]}}\n", "patch_size: a list of 3, expected exactly 2"},
-        {"configurations: {2d: {architecture: {arch_kwargs: {strides: [[2]]}}}}", "a list of 1, expected 2"},
-        {"configurations: {2d: {normalization_schemes: [ZScore]}}\n", "expected one of ZScoreNormalization"},
-        {"foreground_intensity_properties_per_channel: {\"all\": {}}", "found the key \"all\", expected"},
-        {"foreground_intensity_properties_per_channel: {\"64000\": {}}", "found the key \"64000\", expected"},
-        {"format: 2\nnew_key: 1\n", "format 2 is of a later version"},
-        {"[1]\n", "found a list, expected a mapping"}};
+    static const struct {
+        const char *text, *says;
+    } cases[] = {{"training:\n  epoch: 3", "o.yaml:2:3: unknown key training.epoch; the nearest known key is epochs"},
+                 {"Training: {}\n", "o.yaml:1:1: unknown key Training; the nearest known key is training"},
+                 {"training:\n  epochs: many", "o.yaml:2:11: epochs: found \"many\", expected a whole number from 1"},
+                 {"training: {epochs: 0}\n", "expected a whole number from 1"},
+                 {"training: {epochs: 2.5}\n", "epochs: found \"2.5\""},
+                 {"training: {learning_rate: nan}\n", "learning_rate: found nan, expected a number from 0 to 100"},
+                 {"training: {recompute: 3}\n", "recompute: found \"3\", expected true or false"},
+                 {"training: {optimizer: adam}\n", "optimizer: found \"adam\", expected one of adamw, sgd"},
+                 {"training: [1]\n", "training: found a list, expected a mapping"},
+                 {"", "o.yaml:1:1: the file is empty"},
+                 {"~", "found nothing, expected a mapping"},
+                 {"network: {depths: 2}\n", "depths: found \"2\", expected a list"},
+                 {"network: {depths: [1,2,3,4,5,6,7,8,9,1,2,3,4,5,6,7,8]}", "a list of 17, expected at most 16"},
+                 {"configurations: {2d: {patch_size: [1, 2, 3]}}\n", "patch_size: a list of 3, expected exactly 2"},
+                 {"configurations: {2d: {architecture: {arch_kwargs: {strides: [[2]]}}}}", "a list of 1, expected 2"},
+                 {"configurations: {2d: {normalization_schemes: [ZScore]}}\n", "expected one of ZScoreNormalization"},
+                 {"foreground_intensity_properties_per_channel: {\"all\": {}}", "found the key \"all\", expected"},
+                 {"foreground_intensity_properties_per_channel: {\"64000\": {}}", "found the key \"64000\", expected"},
+                 {"format: 2\nnew_key: 1\n", "format 2 is of a later version"},
+                 {"[1]\n", "found a list, expected a mapping"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         Plan before, plan;
         Err e = {0};
@@ -329,13 +331,17 @@ static void faults_in_plans_are_named_with_their_place(void **state)
 static void checks_find_what_does_not_fit(void **state)
 {
     (void)state;
-    static const struct { const char *text, *says; } cases[] = {
-        {"network: {name: swin_umamba_e}", "network.name: unknown network swin_umamba_e; the networks are swin_umamba_d, "},
+    static const struct {
+        const char *text, *says;
+    } cases[] = {
+        {"network: {name: swin_umamba_e}",
+         "network.name: unknown network swin_umamba_e; the networks are swin_umamba_d, "},
         {"configurations: {2d: {patch_size: [320, 300]}}",
          "found 320x300; swin_umamba_d needs multiples of 32x32, such as 320x320"},
         {"configurations: {2d: {use_mask_for_norm: [true]}}", "use_mask_for_norm has 1 entries"},
         {"configurations: {2d: {normalization_schemes: [NoNormalization, NoNormalization, CTNormalization], "
-         "use_mask_for_norm: [false, false, false]}}", "CTNormalization of channel 2 needs"},
+         "use_mask_for_norm: [false, false, false]}}",
+         "CTNormalization of channel 2 needs"},
         {"foreground_intensity_properties_per_channel: {\"2\": {mean: 3}}", "has 3 entries, normalization_schemes 2"},
         {"transpose_backward: [0, 1, 2]", "transpose_backward is not the inverse"},
         {"network: {dims: [96, 192, 384, 700]}", "network.dims: 700 after 384"},
@@ -361,10 +367,11 @@ static void checks_find_what_does_not_fit(void **state)
 static void architectures_that_cannot_be_built_are_named(void **state)
 {
     (void)state;
-    static const struct { const char *kwargs, *says; } cases[] = {
-        {"n_stages: 7", "features_per_stage: found 6 entries, expected 7"},
-        {"norm_op: Norm", "norm_op: found \"Norm\", only InstanceNorm2d is supported"},
-        {"norm_op_kwargs: {eps: 1}", "eps 1, affine true, negative_slope 0.01: only"}};
+    static const struct {
+        const char *kwargs, *says;
+    } cases[] = {{"n_stages: 7", "features_per_stage: found 6 entries, expected 7"},
+                 {"norm_op: Norm", "norm_op: found \"Norm\", only InstanceNorm2d is supported"},
+                 {"norm_op_kwargs: {eps: 1}", "eps 1, affine true, negative_slope 0.01: only"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char text[256];
         Plan plan;
@@ -433,11 +440,13 @@ static void keys_of_other_networks_are_named_with_the_network_s_own(void **state
     Err e = {0};
     Text notes = {0};
     plan_defaults(&plan);
-    assert_true(plan_override(&plan, file_with("o.yaml", "network:\n  name: swin_umamba\n  feature_size: 48\n"), NULL, &e) < 0);
+    assert_true(
+        plan_override(&plan, file_with("o.yaml", "network:\n  name: swin_umamba\n  feature_size: 48\n"), NULL, &e) < 0);
     assert_says(&e, "o.yaml:3:3: unknown key network.feature_size; the nearest known key is ");
     assert_says(&e, "the network swin_umamba has name, width, dims, depths, decoder_depths, d_state, drop_path");
     /* For an unknown network, the only message is that it is unknown. */
-    if (plan_override(&plan, file_with("o.yaml", "network: {feature_size: 48, name: unetr}"), &notes, &e)) fail_msg("%s", e.text);
+    if (plan_override(&plan, file_with("o.yaml", "network: {feature_size: 48, name: unetr}"), &notes, &e))
+        fail_msg("%s", e.text);
     assert_string_equal(plan.network.name, "unetr");
     assert_non_null(strstr(notes.data, "o.yaml:1:11: network.feature_size: not used here"));
     text_free(&notes);

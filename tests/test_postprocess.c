@@ -1,8 +1,8 @@
 /* inference/: post-processing, its choice, and probabilities in files and memory. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,8 +22,7 @@
 static void only_the_largest_stays(void **state)
 {
     (void)state;
-    static const uint8_t before[] = {1, 1, 0, 2, 2,
-                                     0, 0, 1, 0, 0,   /* touches the first by a corner */
+    static const uint8_t before[] = {1, 1, 0, 2, 2, 0, 0, 1, 0, 0, /* touches the first by a corner */
                                      1, 0, 0, 0, 2};
     static const uint8_t one[] = {1, 1, 0, 2, 2, /**/ 0, 0, 1, 0, 0, /**/ 0, 0, 0, 0, 2};
     static const uint8_t both[] = {1, 1, 0, 2, 2, /**/ 0, 0, 1, 0, 0, /**/ 0, 0, 0, 0, 0};
@@ -44,8 +43,7 @@ static void only_the_largest_stays(void **state)
         assert_int_equal(postprocessing_add(&p, cases[n % 3].labels, cases[n % 3].count, &e), 0);
         assert_int_equal(postprocessing_apply(&p, &image, &e), 0);
         for (int i = 0; i < 15; i++) {
-            const int found = types[n / 3] == DTYPE_U8 ? ((uint8_t *)image.data)[i]
-                                                       : ((uint16_t *)image.data)[i];
+            const int found = types[n / 3] == DTYPE_U8 ? ((uint8_t *)image.data)[i] : ((uint16_t *)image.data)[i];
             assert_int_equal(found, cases[n % 3].after[i]);
         }
         postprocessing_free(&p);
@@ -113,8 +111,7 @@ static void what_helps_is_chosen(void **state)
     Postprocessing p;
     DiceScore score;
     Err e = {0};
-    for (int16_t label = 1; label <= 2; label++)
-        assert_int_equal(structures_add(&s, NULL, &label, 1, false, &e), 0);
+    for (int16_t label = 1; label <= 2; label++) assert_int_equal(structures_add(&s, NULL, &label, 1, false, &e), 0);
     const LabelledCases cases = {2, load_row, NULL}, bad = {2, load_row, &s};
     assert_int_equal(postprocessing_choose(&p, &score, &s, &cases, &e), 0);
     assert_int_equal(p.count, 1); /* together they would lose a part of label 2 */
@@ -134,8 +131,8 @@ static const DatasetLabel labels[] = {{"background", (int[]){0}, 1, false}, {"a"
 static const DatasetInfo info = {.label_count = 2, .labels = labels, .max_value = 1, .ignore_value = -1};
 
 /* A box in a grid whose axes the plan exchanges, of a file whose axes are read in another order and direction. */
-static const CaseProperties properties = {{3, 4, 5}, {{1, 0, 2}, {3, 3, 4}}, {2, 3, 2}, {{2, 1, 0}, {true, false, true}},
-                                          {2, 0, 1}, {1, 1, 1}};
+static const CaseProperties properties = {
+    {3, 4, 5}, {{1, 0, 2}, {3, 3, 4}}, {2, 3, 2}, {{2, 1, 0}, {true, false, true}}, {2, 0, 1}, {1, 1, 1}};
 
 static void send(const ProbabilitySink *sink)
 {
@@ -144,8 +141,7 @@ static void send(const ProbabilitySink *sink)
     for (int row = 0; row < 6; row++) {
         const float p = (float)row / 8;
         assert_int_equal(
-            sink->rows.row(sink->rows.context, row / 3, row % 3, (float[]){p, 1 - p, p / 2, 1 - p / 2}, &e),
-            0);
+            sink->rows.row(sink->rows.context, row / 3, row % 3, (float[]){p, 1 - p, p / 2, 1 - p / 2}, &e), 0);
     }
 }
 
@@ -205,8 +201,8 @@ static void files_and_arrays_hold_the_same(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(only_the_largest_stays),     cmocka_unit_test(ties_stay),
-        cmocka_unit_test(steps_are_written_and_read), cmocka_unit_test(what_helps_is_chosen),
+        cmocka_unit_test(only_the_largest_stays),         cmocka_unit_test(ties_stay),
+        cmocka_unit_test(steps_are_written_and_read),     cmocka_unit_test(what_helps_is_chosen),
         cmocka_unit_test(files_and_arrays_hold_the_same),
     };
     return cmocka_run_group_tests_name("postprocess", tests, NULL, NULL);

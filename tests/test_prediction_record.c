@@ -1,8 +1,8 @@
 /* inference/prediction_record: which predictions are kept, and their entries in predict.yaml. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@
 #include "inference/prediction_record_file.h"
 
 static char folder[] = "/tmp/test_prediction_record_XXXXXX";
-static MadeFrom model;    /* of every output */
+static MadeFrom model; /* of every output */
 
 static int begin_test(void **state)
 {
@@ -246,8 +246,8 @@ static OutputState look_at(const PredictionRecord *r, const char *name, const ch
 static void what_is_written_beside_an_image_counts(void **state)
 {
     (void)state;
-    static const char *const names[][2] = {{"a.mhd", "a.zraw"}, {"a.nhdr", "a.raw.gz"}, {"a.hdr", "a.img"},
-                                           {"a.tif", "a.json"}};
+    static const char *const names[][2] = {
+        {"a.mhd", "a.zraw"}, {"a.nhdr", "a.raw.gz"}, {"a.hdr", "a.img"}, {"a.tif", "a.json"}};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         const char *name = names[i][0], *other = names[i][1];
         char *path = path_format(NULL, "%s/%s", folder, other);
@@ -475,13 +475,20 @@ static void a_run_that_made_nothing_protects_nothing(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        TEST(what_is_there_is_told_apart), TEST(another_file_of_a_case_is_wanted),
-        TEST(what_is_written_beside_an_image_counts), TEST(what_is_not_written_beside_an_image_does_not),
-        TEST(two_models_do_not_begin_in_one_folder), TEST(other_options_are_named),
-        TEST(a_failed_case_leaves_what_was_there), TEST(two_runs_share_a_folder), TEST(damage_is_named),
-        TEST(names_and_warnings_come_back), TEST(a_pair_of_files_is_one_input),
-        TEST(a_run_that_made_nothing_protects_nothing), TEST(earlier_outputs_go_unless_they_were_changed),
-        TEST(a_failed_case_keeps_its_earlier_outputs), TEST(cases_that_are_gone_leave_nothing)};
+    const struct CMUnitTest tests[] = {TEST(what_is_there_is_told_apart),
+                                       TEST(another_file_of_a_case_is_wanted),
+                                       TEST(what_is_written_beside_an_image_counts),
+                                       TEST(what_is_not_written_beside_an_image_does_not),
+                                       TEST(two_models_do_not_begin_in_one_folder),
+                                       TEST(other_options_are_named),
+                                       TEST(a_failed_case_leaves_what_was_there),
+                                       TEST(two_runs_share_a_folder),
+                                       TEST(damage_is_named),
+                                       TEST(names_and_warnings_come_back),
+                                       TEST(a_pair_of_files_is_one_input),
+                                       TEST(a_run_that_made_nothing_protects_nothing),
+                                       TEST(earlier_outputs_go_unless_they_were_changed),
+                                       TEST(a_failed_case_keeps_its_earlier_outputs),
+                                       TEST(cases_that_are_gone_leave_nothing)};
     return cmocka_run_group_tests_name("prediction_record", tests, NULL, NULL);
 }

@@ -1,8 +1,8 @@
 /* inference/predictor.h: official results, several folds, several threads. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
 
 #include <math.h>
 #include <pthread.h>
@@ -73,8 +73,9 @@ static void remove_results(const char *folder, int folds)
     assert_int_equal(rmdir(folder), 0);
 }
 
-static const CaseProperties one_tile = {
-    {1, HEIGHT, WIDTH}, {{0, 0, 0}, {1, HEIGHT, WIDTH}}, {1, HEIGHT, WIDTH}, {.from = {0, 1, 2}}, {0, 1, 2}, {999, 1, 1}};
+static const CaseProperties one_tile = {{1, HEIGHT, WIDTH}, {{0, 0, 0}, {1, HEIGHT, WIDTH}},
+                                        {1, HEIGHT, WIDTH}, {.from = {0, 1, 2}},
+                                        {0, 1, 2},          {999, 1, 1}};
 
 static Array tile_of(const Gold *gold)
 {
@@ -265,10 +266,8 @@ static void images_that_do_not_fit_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(official_results_give_the_official_output),
-        cmocka_unit_test(folds_of_one_kind_change_nothing),
-        cmocka_unit_test(half_folds_are_rounded_one_by_one),
-        cmocka_unit_test(threads_take_turns),
+        cmocka_unit_test(official_results_give_the_official_output), cmocka_unit_test(folds_of_one_kind_change_nothing),
+        cmocka_unit_test(half_folds_are_rounded_one_by_one),         cmocka_unit_test(threads_take_turns),
         cmocka_unit_test(images_that_do_not_fit_are_refused),
     };
     return cmocka_run_group_tests_name("predictor", tests, NULL, NULL);

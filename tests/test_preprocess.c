@@ -54,8 +54,7 @@ static void fill_by_walking(uint8_t *mask, const int64_t s[3])
                     if (mask[i] || outside[i]) continue;
                     const bool reached = z == 0 || y == 0 || x == 0 || z == s[0] - 1 || y == s[1] - 1 ||
                                          x == s[2] - 1 || outside[i - plane] || outside[i + plane] ||
-                                         outside[i - s[2]] || outside[i + s[2]] || outside[i - 1] ||
-                                         outside[i + 1];
+                                         outside[i - s[2]] || outside[i + s[2]] || outside[i - 1] || outside[i + 1];
                     if (reached) outside[i] = 1, changed = true;
                 }
     }
@@ -67,8 +66,7 @@ static void holes_are_what_no_path_reaches(void **state)
     (void)state;
     Rng rng = rng_make(1, 0, 0, 0, RNG_TEST);
     for (int round = 0; round < 60; round++) {
-        Array mask =
-            new_array(DTYPE_U8, 1 + rng_below(&rng, 9), 1 + rng_below(&rng, 14), 1 + rng_below(&rng, 19));
+        Array mask = new_array(DTYPE_U8, 1 + rng_below(&rng, 9), 1 + rng_below(&rng, 14), 1 + rng_below(&rng, 19));
         static uint8_t expected[MOST];
         const double density = 0.2 + 0.6 * rng_uniform(&rng);
         const int64_t count = array_count(&mask);
@@ -119,13 +117,11 @@ static void schemes_equal_their_formulas(void **state)
     }
     const double mean = sum / count, std = sqrt(squares / count - mean * mean);
     Volume volume = volume_of_array(&a), mask = volume_of_array(&inside);
-    const IntensityProperties dataset = {
-        .mean = 90, .std = 40, .percentile_00_5 = 20, .percentile_99_5 = 160};
+    const IntensityProperties dataset = {.mean = 90, .std = 40, .percentile_00_5 = 20, .percentile_99_5 = 160};
 
     memcpy(v, raw, sizeof raw);
     assert_int_equal(normalize_channel(&volume, NORMALIZE_ZSCORE, NULL, &mask, NULL), 0);
-    for (int i = 0; i < N; i++)
-        assert_true(fabs(v[i] - (label[i] < 0 ? raw[i] : (raw[i] - mean) / std)) < 1e-5);
+    for (int i = 0; i < N; i++) assert_true(fabs(v[i] - (label[i] < 0 ? raw[i] : (raw[i] - mean) / std)) < 1e-5);
     memcpy(v, raw, sizeof raw);
     assert_int_equal(normalize_channel(&volume, NORMALIZE_CT, &dataset, NULL, NULL), 0);
     for (int i = 0; i < N; i++) assert_true(fabs(v[i] - (fmin(fmax(raw[i], 20), 160) - 90) / 40) < 1e-6);
@@ -202,8 +198,7 @@ static void resize_axis_plainly(const Array *in, Array *out, int axis, int64_t m
                 line[k] = ((double *)in->data)[i * in_stride[a] + j * in_stride[b] + k * in_stride[axis]];
             resize_line(line, n, resized, m, order);
             for (int64_t k = 0; k < m; k++)
-                ((double *)out->data)[i * out_stride[a] + j * out_stride[b] + k * out_stride[axis]] =
-                    resized[k];
+                ((double *)out->data)[i * out_stride[a] + j * out_stride[b] + k * out_stride[axis]] = resized[k];
         }
 }
 
@@ -237,8 +232,7 @@ static void values_equal_the_definition(void **state)
     Rng rng = rng_make(3, 0, 0, 0, RNG_TEST);
     for (int round = 0; round < 90; round++) {
         int64_t shape[3];
-        Array in =
-            new_array(DTYPE_F64, 1 + rng_below(&rng, 6), 1 + rng_below(&rng, 20), 1 + rng_below(&rng, 20));
+        Array in = new_array(DTYPE_F64, 1 + rng_below(&rng, 6), 1 + rng_below(&rng, 20), 1 + rng_below(&rng, 20));
         fill_normal(&in, &rng);
         for (int i = 0; i < 3; i++) shape[i] = rng_below(&rng, 4) ? 1 + rng_below(&rng, 24) : in.shape[i];
         const PlanResampling how = {.order = orders[round % 3], .order_z = orders[round / 3 % 3]};
@@ -301,8 +295,7 @@ static void label_plainly(const Array *in, Array *out, bool apart, bool at_half)
     for (int64_t i = 0; i < array_count(in); i++) ((double *)map.data)[i] = ((int16_t *)in->data)[i];
     nearest = resample_plainly(&map, out->shape, 0, 0, apart);
     for (int l = 0; l < LABELS; l++) {
-        for (int64_t i = 0; i < array_count(in); i++)
-            ((double *)map.data)[i] = ((int16_t *)in->data)[i] == l - 1;
+        for (int64_t i = 0; i < array_count(in); i++) ((double *)map.data)[i] = ((int16_t *)in->data)[i] == l - 1;
         score[l] = resample_plainly(&map, out->shape, 1, 0, apart);
     }
     for (int64_t i = 0; i < array_count(out); i++) {
@@ -327,10 +320,8 @@ static void labels_equal_the_definition(void **state)
     Rng rng = rng_make(5, 0, 0, 0, RNG_TEST);
     for (int round = 0; round < 60; round++) {
         static const int64_t doubled[] = {1, 2, 4};
-        Array in = new_array(DTYPE_I16, 1 + rng_below(&rng, 4), 2 + 2 * rng_below(&rng, 4),
-                             4 + 2 * rng_below(&rng, 4));
-        for (int64_t i = 0; i < array_count(&in); i++)
-            ((int16_t *)in.data)[i] = (int16_t)(rng_below(&rng, 5) - 1);
+        Array in = new_array(DTYPE_I16, 1 + rng_below(&rng, 4), 2 + 2 * rng_below(&rng, 4), 4 + 2 * rng_below(&rng, 4));
+        for (int64_t i = 0; i < array_count(&in); i++) ((int16_t *)in.data)[i] = (int16_t)(rng_below(&rng, 5) - 1);
         const bool apart = round % 2, at_half = round % 3 == 2;
         Array out = new_array(DTYPE_I16, in.shape[0] * doubled[rng_below(&rng, apart ? 3 : 2)],
                               in.shape[1] * doubled[1 + rng_below(&rng, 2)], in.shape[2] / 2);
@@ -376,16 +367,14 @@ static void separate_axis_follows_the_spacing(void **state)
         {SWITCH_ON, {1, 1.5, 1}, {1, 1, 1}, 1},  {SWITCH_ON, {1, 1, 1}, {1, 1, 1}, -1},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        assert_int_equal(resample_separate_axis(cases[i].force, cases[i].current, cases[i].new),
-                         cases[i].axis);
+        assert_int_equal(resample_separate_axis(cases[i].force, cases[i].current, cases[i].new), cases[i].axis);
 }
 
 /* ---- class locations ---- */
 
 static const int none[] = {0}, one[] = {1}, two[] = {2}, whole[] = {1, 2};
 static const DatasetLabel plain_labels[] = {{"background", none, 1, false}, {"a", one, 1, false}, {"b", two, 1, false}};
-static const DatasetInfo plain_info = {
-    .label_count = 3, .labels = plain_labels, .max_value = 2, .ignore_value = -1};
+static const DatasetInfo plain_info = {.label_count = 3, .labels = plain_labels, .max_value = 2, .ignore_value = -1};
 
 static void locations_follow_numpy(void **state)
 {
@@ -413,7 +402,8 @@ static void locations_follow_numpy(void **state)
 static void locations_know_regions_and_ignore(void **state)
 {
     (void)state;
-    static const DatasetLabel regions[] = {{"background", none, 1, false}, {"whole", whole, 2, true}, {"core", two, 1, false}};
+    static const DatasetLabel regions[] = {
+        {"background", none, 1, false}, {"whole", whole, 2, true}, {"core", two, 1, false}};
     const DatasetInfo info = {
         .label_count = 3, .labels = regions, .max_value = 2, .ignore_value = 3, .has_regions = true};
     Array labels = new_array(DTYPE_I16, 1, 4, 5), locations;
@@ -472,8 +462,8 @@ static void cases_go_there_and_back(void **state)
     PreprocessedCase c;
     Plan plan = plan_for(1, 1);
     make_case(&image, &labels);
-    assert_int_equal(
-        case_preprocess(&c, &image, (const double[]){1, 1, 4}, NULL, &labels, &plan, &plain_info, NULL), 0);
+    assert_int_equal(case_preprocess(&c, &image, (const double[]){1, 1, 4}, NULL, &labels, &plan, &plain_info, NULL),
+                     0);
     static const int64_t shape[] = {5, 8, 10};
     assert_memory_equal(c.labels.shape, shape, sizeof shape);
     assert_int_equal(c.image.shape[3], 1);
@@ -533,8 +523,7 @@ static void cases_that_do_not_fit_are_refused(void **state)
     Plan plan = plan_for(1, 1);
     make_case(&image, &labels);
     plan.configuration.channel_count = 2;
-    assert_int_equal(case_preprocess(&c, &image, (const double[]){1, 1, 4}, NULL, NULL, &plan, NULL, &e),
-                     ERR_SHAPE);
+    assert_int_equal(case_preprocess(&c, &image, (const double[]){1, 1, 4}, NULL, NULL, &plan, NULL, &e), ERR_SHAPE);
     assert_says(&e, "1 channels, the plan has 2");
     plan = plan_for(1, 1);
     labels.shape[0] = 11;
@@ -542,8 +531,7 @@ static void cases_that_do_not_fit_are_refused(void **state)
                      ERR_SHAPE);
     assert_says(&e, "labels");
     plan = plan_for(100, 1);
-    assert_int_equal(case_preprocess(&c, &image, (const double[]){1, 1, 4}, NULL, NULL, &plan, NULL, &e),
-                     ERR_SHAPE);
+    assert_int_equal(case_preprocess(&c, &image, (const double[]){1, 1, 4}, NULL, NULL, &plan, NULL, &e), ERR_SHAPE);
     assert_says(&e, "100 mm");
     assert_null(c.image.data);
     array_free(&image);

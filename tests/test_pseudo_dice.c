@@ -1,8 +1,8 @@
 /* trainer/pseudo_dice: classes that are not counted, and the printed text. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
 
 #include <math.h>
 
@@ -12,7 +12,7 @@ static void classes_that_no_case_shows_are_left_out(void **state)
 {
     (void)state;
     static const float logits[] = {0, 9, 0, 0, /**/ 0, 0, 9, 0};
-    static const int16_t labels[] = {1, 1};  /* predicted: 1, 2; nothing of 3 */
+    static const int16_t labels[] = {1, 1}; /* predicted: 1, 2; nothing of 3 */
     PseudoDice d;
     Text text = {0};
     assert_int_equal(pseudo_dice_new(&d, 4, NULL, NULL), 0);
@@ -40,7 +40,8 @@ static void many_classes_are_summed_up(void **state)
     for (int k = 1; k < CLASSES - 1; k++) d.counts[k] = (ClassCounts){50, 0, k == 7 || k == 90 ? 100 : 0};
     d.counts[40] = (ClassCounts){0, 1, 1};
     pseudo_dice_summary(&d, &text); /* 104 has none */
-    assert_string_equal(text.data, " of 104 classes: mean 0.981, worst 40: 0.000, 7: 0.500, 90: 0.500, 1: 1.000, 2: 1.000");
+    assert_string_equal(text.data,
+                        " of 104 classes: mean 0.981, worst 40: 0.000, 7: 0.500, 90: 0.500, 1: 1.000, 2: 1.000");
     pseudo_dice_free(&d);
     text_free(&text);
 }
@@ -56,7 +57,8 @@ static void regions_are_numbered_from_1_as_labels_are(void **state)
     for (int k = 0; k < REGIONS; k++) d.counts[k] = (ClassCounts){50, 0, k ? 0 : 100};
     assert_int_equal(pseudo_dice_number(&d, pseudo_dice_first(&d)), 1);
     pseudo_dice_summary(&d, &text);
-    assert_string_equal(text.data, " of 11 classes: mean 0.955, worst 1: 0.500, 2: 1.000, 3: 1.000, 4: 1.000, 5: 1.000");
+    assert_string_equal(text.data,
+                        " of 11 classes: mean 0.955, worst 1: 0.500, 2: 1.000, 3: 1.000, 4: 1.000, 5: 1.000");
     pseudo_dice_free(&d);
     text_free(&text);
     assert_int_equal(pseudo_dice_new(&d, REGIONS, NULL, NULL), 0);

@@ -1,9 +1,9 @@
 /* Training with several processes, the executor's part: sums of a loss over ranks, and reports of complete gradients by
  * bucket. The ranks are threads here. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
 
 #include <math.h>
 #include <pthread.h>
@@ -96,7 +96,8 @@ static void compare_ranks(DiceCE loss, bool recompute)
     assert_true(isfinite(whole.loss));
     for (int r = 0; r < RANKS; r++) {
         assert_true(fabsf(ranks[r].loss - whole.loss) < 1e-6f);
-        for (int64_t i = 0; i < expected->count; i++) sum[i] += (double)executor_gradients(ranks[r].executor)->values[i];
+        for (int64_t i = 0; i < expected->count; i++)
+            sum[i] += (double)executor_gradients(ranks[r].executor)->values[i];
     }
     assert_true(distance(expected->values, sum, expected->count) < 2e-6);
     for (int r = 0; r < RANKS; r++) executor_free(ranks[r].executor);
@@ -110,7 +111,8 @@ static void ranks_give_the_loss_and_gradients_of_one_process(void **state)
 {
     (void)state;
     for (int batch_dice = 0; batch_dice < 2; batch_dice++)
-        for (int ignore = -1; ignore < 10; ignore += 10) /* label 9: no class, or the ignore label; more in later items */
+        for (int ignore = -1; ignore < 10;
+             ignore += 10) /* label 9: no class, or the ignore label; more in later items */
             compare_ranks((DiceCE){.batch_dice = batch_dice, .smooth = 1e-5, .ignore_label = ignore}, ignore > 0);
 }
 
@@ -142,7 +144,7 @@ static void a_sum_that_fails_ends_forward(void **state)
 typedef struct Told {
     const Executor *executor;
     int64_t next_end, size;
-    float *values;          /* their values when they were reported */
+    float *values; /* their values when they were reported */
     int buckets, fail_at;
 } Told;
 

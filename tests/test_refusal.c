@@ -1,9 +1,9 @@
 /* network/executor: if an implementation does not support a node (its prepare fails), the next one of the list is used,
  * with its types and slices. Lack of memory is an error. The op is made up: y = 2 x. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
 
 #include <string.h>
 
@@ -59,10 +59,14 @@ static int shape(Node *node, Err *e)
     return 0;
 }
 
-static const OpImpl bf16 = {.name = "bf16", .level = SIMD_AVX512_BF16, .dtype = DTYPE_BF16, .prepare = prepare_bf16,
-                            .forward = forward, .release = release};
-static const OpImpl fast = {.name = "fast", .strided_in = 1, .strided_out = 1, .prepare = prepare_fast,
-                            .forward = forward, .release = release};
+static const OpImpl bf16 = {.name = "bf16",
+                            .level = SIMD_AVX512_BF16,
+                            .dtype = DTYPE_BF16,
+                            .prepare = prepare_bf16,
+                            .forward = forward,
+                            .release = release};
+static const OpImpl fast = {
+    .name = "fast", .strided_in = 1, .strided_out = 1, .prepare = prepare_fast, .forward = forward, .release = release};
 static const OpImpl slow = {.name = "slow", .prepare = prepare_slow, .forward = forward, .release = release};
 static const OpImpl *const impls[] = {&bf16, &fast, &slow, NULL};
 static const OpClass double_class = {.name = "double", .shape = shape, .on = {impls}};
@@ -108,8 +112,7 @@ static void assert_doubled(Net *n)
     const Tensor *image = executor_input(n->executor, 0), *both = executor_output(n->executor, 0);
     for (int i = 0; i < 30; i++) ((float *)image->data)[i] = (float)i;
     assert_int_equal(executor_forward(n->executor, &(Step){0}, NULL), 0);
-    for (int i = 0; i < 60; i++)
-        assert_true(((const float *)both->data)[i] == (float)(2 * (i / 10 * 5 + i % 5)));
+    for (int i = 0; i < 60; i++) assert_true(((const float *)both->data)[i] == (float)(2 * (i / 10 * 5 + i % 5)));
 }
 
 static void the_first_that_can_be_prepared_serves(void **state)
@@ -155,7 +158,8 @@ static void types_are_settled_again(void **state)
     (void)state;
     if (!executor_supports(DTYPE_BF16, NULL)) skip();
     Net n;
-    assert_int_equal(open_net(&n, (Double){.bf16 = ERR_UNSUPPORTED, .fast = ERR_UNSUPPORTED}, DTYPE_BF16, NULL, NULL), 0);
+    assert_int_equal(open_net(&n, (Double){.bf16 = ERR_UNSUPPORTED, .fast = ERR_UNSUPPORTED}, DTYPE_BF16, NULL, NULL),
+                     0);
     assert_string_equal(node_at(&n, 0)->impl->name, "slow");
     assert_int_equal(node_at(&n, 0)->out[0]->dtype, DTYPE_F32);
     assert_int_equal(executor_output(n.executor, 0)->dtype, DTYPE_F32);
@@ -190,12 +194,9 @@ static void lack_of_memory_is_an_error(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_first_that_can_be_prepared_serves),
-        cmocka_unit_test(what_refuses_is_passed_over),
-        cmocka_unit_test(an_implementation_asked_for_may_refuse_too),
-        cmocka_unit_test(types_are_settled_again),
-        cmocka_unit_test(where_all_refuse_the_last_reason_is_told),
-        cmocka_unit_test(lack_of_memory_is_an_error),
+        cmocka_unit_test(the_first_that_can_be_prepared_serves),      cmocka_unit_test(what_refuses_is_passed_over),
+        cmocka_unit_test(an_implementation_asked_for_may_refuse_too), cmocka_unit_test(types_are_settled_again),
+        cmocka_unit_test(where_all_refuse_the_last_reason_is_told),   cmocka_unit_test(lack_of_memory_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -79,7 +79,8 @@ static void test_gold_bundle(void **state)
 {
     (void)state;
     static const char path[] = "build/test_rule.gold";
-    static const char good[] = "a f4 2 1 2\n\0\0\x80\x3f\0\0\0\x40" "b u1 0\n\x07";
+    static const char good[] = "a f4 2 1 2\n\0\0\x80\x3f\0\0\0\x40"
+                               "b u1 0\n\x07";
     Err e = {0};
     Gold g;
     assert_int_equal(file_put(path, good, sizeof good - 1, &e), 0);

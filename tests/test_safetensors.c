@@ -1,8 +1,8 @@
 /* WeightsFile and the safetensors format: round trip, layout, and all kinds of wrong headers. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
 
 #include <math.h>
 #include <stdio.h>
@@ -108,7 +108,7 @@ static void a_nan_is_named(void **state)
     }
 }
 
-#define TENSOR(name, dtype, shape, offsets)                                                        \
+#define TENSOR(name, dtype, shape, offsets) \
     "\"" name "\":{\"dtype\":\"" dtype "\",\"shape\":[" shape "],\"data_offsets\":[" offsets "]}"
 
 /* Opens a file of that header (with the right length unless given) and that many bytes of data. */
@@ -157,7 +157,8 @@ static void lying_headers_are_refused(void **state)
         {"{" TENSOR("a", "F32", "2", "0,8") "}", 4, "'a': its bytes 0 to 8 reach beyond"},
         {"{" TENSOR("a", "F32", "2", "8,0") "}", 8, "tensor 'a'"},
         {"{" TENSOR("a", "F32", "1", "4,8") "}", 8, "leave a gap"},
-        {"{" TENSOR("a", "F32", "2", "0,8") "," TENSOR("b", "F32", "1", "4,8") "}", 8, "tensor 'b': its bytes 4 to 8 overlap"},
+        {"{" TENSOR("a", "F32", "2", "0,8") "," TENSOR("b", "F32", "1", "4,8") "}", 8,
+         "tensor 'b': its bytes 4 to 8 overlap"},
         {"{" TENSOR("a", "F32", "1", "0,4") "," TENSOR("a", "F32", "1", "4,8") "}", 8, "'a' occurs twice"},
         {"{\"__metadata__\":{\"k\":\"1\",\"k\":\"2\"}}", 0, "note 'k' occurs twice"},
         {"{\"__metadata__\":{\"k\":1}}", 0, "metadata is text"},
@@ -193,9 +194,8 @@ static void lying_headers_are_refused(void **state)
 static void damaged_files_do_no_harm(void **state)
 {
     (void)state;
-    static const char header[] = "{\"__metadata__\":{\"k\":\"\\u00e9\"},"
-                                 TENSOR("b", "U8", "1", "0,1") ","
-                                 TENSOR("a", "F32", "2", "1,9") "}";
+    static const char header[] =
+        "{\"__metadata__\":{\"k\":\"\\u00e9\"}," TENSOR("b", "U8", "1", "0,1") "," TENSOR("a", "F32", "2", "1,9") "}";
     Err e = {0};
     assert_int_equal(open_header(header, 9, 0, &e), 0);
     char *good;
@@ -223,9 +223,12 @@ static void damaged_files_do_no_harm(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(everything_comes_back), cmocka_unit_test(writing_refuses_equal_names),
-        cmocka_unit_test(a_nan_is_named), cmocka_unit_test(a_lying_header_length_is_refused),
-        cmocka_unit_test(lying_headers_are_refused), cmocka_unit_test(damaged_files_do_no_harm),
+        cmocka_unit_test(everything_comes_back),
+        cmocka_unit_test(writing_refuses_equal_names),
+        cmocka_unit_test(a_nan_is_named),
+        cmocka_unit_test(a_lying_header_length_is_refused),
+        cmocka_unit_test(lying_headers_are_refused),
+        cmocka_unit_test(damaged_files_do_no_harm),
     };
     return cmocka_run_group_tests(tests, make_folder, test_folder_remove);
 }

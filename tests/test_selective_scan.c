@@ -18,11 +18,13 @@
 #include "network/executor/executor.h"
 #include "network/ops/scan.h"
 
-enum { X, PROJECTIONS, DT_WEIGHT, DT_BIAS, A_LOGS, DS, INPUTS };     /* what the result depends on */
+enum { X, PROJECTIONS, DT_WEIGHT, DT_BIAS, A_LOGS, DS, INPUTS }; /* what the result depends on */
 enum { Y = INPUTS, DY, GRADIENTS, STATES = GRADIENTS + INPUTS, PACKED, SCRATCH, BUFFERS };
 enum { GUARD = 16 };
-#define SS2D \
-    {4, {SCAN_ROW_MAJOR, SCAN_COLUMN_MAJOR, SCAN_ROW_MAJOR_REVERSED, SCAN_COLUMN_MAJOR_REVERSED}}
+#define SS2D                                                                                          \
+    {                                                                                                 \
+        4, { SCAN_ROW_MAJOR, SCAN_COLUMN_MAJOR, SCAN_ROW_MAJOR_REVERSED, SCAN_COLUMN_MAJOR_REVERSED } \
+    }
 
 static const char *const names[INPUTS] = {"x", "projections", "dt_weight", "dt_bias", "A_logs", "Ds"};
 
@@ -44,8 +46,8 @@ static void run_new(Run *r, ScanShape shape, int64_t gap)
     const size_t scratch =
         sizes.forward_scratch > sizes.backward_scratch ? sizes.forward_scratch : sizes.backward_scratch;
     *r = (Run){.shape = shape, .pitch = d + gap};
-    const int64_t counts[INPUTS] = {pixels * r->pitch, pixels * k * scan_row(&shape), k * d * shape.rank,
-                                    k * d, k * d * shape.states, k * d};
+    const int64_t counts[INPUTS] = {
+        pixels * r->pitch, pixels * k * scan_row(&shape), k * d * shape.rank, k * d, k * d * shape.states, k * d};
     for (int i = 0; i < INPUTS; i++) r->count[i] = r->count[GRADIENTS + i] = counts[i];
     r->count[Y] = r->count[DY] = counts[X];
     r->count[STATES] = (int64_t)(sizes.states / sizeof(float));
@@ -70,8 +72,7 @@ static void run_draw(Run *r)
     for (int b = 0; b < INPUTS; b++) {
         Rng rng = rng_make(3, 0, 0, (uint32_t)b, RNG_TEST);
         for (int64_t i = 0; i < r->count[b]; i++)
-            if (b != X || i % r->pitch < r->shape.channels)
-                at(r, b)[i] = (float)rng_range(&rng, low[b], high[b]);
+            if (b != X || i % r->pitch < r->shape.channels) at(r, b)[i] = (float)rng_range(&rng, low[b], high[b]);
     }
     Rng rng = rng_make(3, 0, 0, DY, RNG_TEST);
     for (int64_t i = 0; i < r->count[DY]; i++)
@@ -81,15 +82,18 @@ static void run_draw(Run *r)
 static void run_kernel(Run *r, const ScanKernel *kernel, bool train, bool accumulate)
 {
     const ScanParams params = {at(r, DT_WEIGHT), at(r, DT_BIAS), at(r, A_LOGS), at(r, DS)};
-    const ScanValues values = {.x = {at(r, X), r->pitch}, .projections = at(r, PROJECTIONS),
-                               .y = {at(r, Y), r->pitch}, .sums = {at(r, Y), r->pitch},
+    const ScanValues values = {.x = {at(r, X), r->pitch},
+                               .projections = at(r, PROJECTIONS),
+                               .y = {at(r, Y), r->pitch},
+                               .sums = {at(r, Y), r->pitch},
                                .states = train ? at(r, STATES) : NULL};
     float *grads[INPUTS];
     for (int i = 0; i < INPUTS; i++) grads[i] = at(r, GRADIENTS + i);
-    const ScanGradients gradients = {
-        .y = {at(r, DY), r->pitch}, .x = {grads[X], r->pitch}, .accumulate_x = accumulate,
-        .projections = grads[PROJECTIONS],
-        .params = {grads[DT_WEIGHT], grads[DT_BIAS], grads[A_LOGS], grads[DS]}};
+    const ScanGradients gradients = {.y = {at(r, DY), r->pitch},
+                                     .x = {grads[X], r->pitch},
+                                     .accumulate_x = accumulate,
+                                     .projections = grads[PROJECTIONS],
+                                     .params = {grads[DT_WEIGHT], grads[DT_BIAS], grads[A_LOGS], grads[DS]}};
     kernel->pack(&r->shape, &params, at(r, PACKED));
     kernel->forward(&r->shape, at(r, PACKED), &values, at(r, SCRATCH));
     if (train) kernel->backward(&r->shape, at(r, PACKED), &values, &gradients, at(r, SCRATCH));
@@ -110,8 +114,8 @@ static void assert_guards(const Run *r, const char *what)
 /* ---- the reference ---- */
 
 /* One channel along one direction of one image; in: the inputs, y: added to, both laid out as in Run. */
-static void reference_channel(const Run *r, const double *const in[INPUTS], int64_t image, int64_t k,
-                              int64_t d, double *y)
+static void reference_channel(const Run *r, const double *const in[INPUTS], int64_t image, int64_t k, int64_t d,
+                              double *y)
 {
     const ScanShape *s = &r->shape;
     const int64_t length = s->height * s->width, row = scan_row(s), param = k * s->channels + d;
@@ -121,8 +125,7 @@ static void reference_channel(const Run *r, const double *const in[INPUTS], int6
         const bool back = order == SCAN_ROW_MAJOR_REVERSED || order == SCAN_COLUMN_MAJOR_REVERSED;
         const bool columns = order == SCAN_COLUMN_MAJOR || order == SCAN_COLUMN_MAJOR_REVERSED;
         const int64_t place = back ? length - 1 - t : t;
-        const int64_t pixel =
-            image * length + (columns ? place % s->height * s->width + place / s->height : place);
+        const int64_t pixel = image * length + (columns ? place % s->height * s->width + place / s->height : place);
         const double *p = in[PROJECTIONS] + (pixel * s->directions.count + k) * row, u = in[X][pixel * r->pitch + d];
         double delta = in[DT_BIAS][param], sum = in[DS][param] * u;
         for (int i = 0; i < s->rank; i++) delta += in[DT_WEIGHT][param * s->rank + i] * p[i];
@@ -166,8 +169,7 @@ static void compare_outputs(const Run *r, const double *y, const char *what)
 
 /* Σ dy y, when input b changes by `step` along a random direction; *along: the component of the gradient in this
  * direction, *size: its norm. */
-static double moved(const Run *r, double *in[INPUTS], int b, double step, double *y, double *along,
-                    double *size)
+static double moved(const Run *r, double *in[INPUTS], int b, double step, double *y, double *along, double *size)
 {
     Rng rng = rng_make(4, 0, 0, (uint32_t)b, RNG_TEST);
     double *kept = in[b], *here = doubles(at(r, b), r->count[b]), sum = 0;
@@ -197,8 +199,8 @@ static void compare_gradients(const Run *r, double *in[INPUTS], double *y, const
         const double step = 1e-5, up = moved(r, in, b, step, y, &along, &size);
         const double expected = (up - moved(r, in, b, -step, y, &along, &size)) / (2 * step);
         if (!(fabs(along - expected) <= 3e-6 * size))
-            fail_msg("%s: gradient of %s, of norm %g, is %g along a line where %g is right", what, names[b],
-                     size, along, expected);
+            fail_msg("%s: gradient of %s, of norm %g, is %g along a line where %g is right", what, names[b], size,
+                     along, expected);
     }
 }
 
@@ -208,9 +210,12 @@ static const ScanKernel *const *kernels(void)
 {
     static const ScanKernel *const all[] = {
 #if defined(__x86_64__)
-        &scan_kernel_avx512, &scan_kernel_avx2,
+        &scan_kernel_avx512,
+        &scan_kernel_avx2,
 #endif
-        &scan_kernel_portable, NULL};
+        &scan_kernel_portable,
+        NULL
+    };
     const ScanKernel *const *first = all;
     while ((*first)->level > simd_level()) first++;
     return first;
@@ -367,11 +372,8 @@ static void test_extremes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shapes),
-        cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_groups),
-        cmocka_unit_test(test_modes),
-        cmocka_unit_test(test_extremes),
+        cmocka_unit_test(test_shapes), cmocka_unit_test(test_threads),  cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_modes),  cmocka_unit_test(test_extremes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

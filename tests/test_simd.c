@@ -20,9 +20,12 @@ static const SimdFunctions *const *levels(void)
 {
     static const SimdFunctions *const all[] = {
 #if defined(__x86_64__)
-        &simd_functions_avx512, &simd_functions_avx2,
+        &simd_functions_avx512,
+        &simd_functions_avx2,
 #endif
-        &simd_functions_portable, NULL};
+        &simd_functions_portable,
+        NULL
+    };
     const SimdFunctions *const *first = all;
     while ((*first)->level > simd_level()) first++;
     return first;

@@ -1,8 +1,8 @@
 /* preprocess/spacing_check and NIfTI's units: plausible spacings, and lengths in millimetres. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
 
 #include <string.h>
 
@@ -39,10 +39,17 @@ static void factors_decide(void **state)
         int code;
         bool noted;
     } cases[] = {
-        {{3, 1, 0.5}, 0, false},      {{14.9, 1, 0.5}, 0, false},     {{15, 1, 0.5}, 0, true},
-        {{0.6, 1, 0.5}, 0, true},     {{3, 1, 2.6}, 0, true},         {{3, 0.19, 0.5}, 0, true},
-        {{3, 1, 49}, 0, true},        {{3, 1, 50}, ERR_VALUE, false}, {{3, 0.0099, 0.5}, ERR_VALUE, false},
-        {{3000, 1, 0.5}, 0, true},    {{3000, 1000, 500}, ERR_VALUE, false},
+        {{3, 1, 0.5}, 0, false},
+        {{14.9, 1, 0.5}, 0, false},
+        {{15, 1, 0.5}, 0, true},
+        {{0.6, 1, 0.5}, 0, true},
+        {{3, 1, 2.6}, 0, true},
+        {{3, 0.19, 0.5}, 0, true},
+        {{3, 1, 49}, 0, true},
+        {{3, 1, 50}, ERR_VALUE, false},
+        {{3, 0.0099, 0.5}, ERR_VALUE, false},
+        {{3000, 1, 0.5}, 0, true},
+        {{3000, 1000, 500}, ERR_VALUE, false},
         {{3, 1e30, 0.5}, ERR_VALUE, false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -109,10 +116,16 @@ static void units_are_converted_and_written_back(void **state)
             NiiHeader h = {.volumes = 1, .components = 1, .dtype = DTYPE_I16}, read, again;
             Geometry *g = &h.geometry;
             uint8_t bytes[NII_MAX_HEADER_BYTES], second[NII_MAX_HEADER_BYTES];
-            *g = (Geometry){.dimensions = dimensions, .shape_zyx = {dimensions == 3 ? 4 : 1, 5, 6},
+            *g = (Geometry){.dimensions = dimensions,
+                            .shape_zyx = {dimensions == 3 ? 4 : 1, 5, 6},
                             .spacing_zyx_mm = {2.5, 0.75, 0.5},
-                            .orientation = {.units = 2, .qform_code = 1, .sform_code = 1, .qfac = 1, .depth = 2.5,
-                                            .offset_xyz = {10, 20, 30}, .sform = {{0.5, 0, 0, 10}, {0, 0.75, 0, 20}, {0, 0, 2.5, 30}}}};
+                            .orientation = {.units = 2,
+                                            .qform_code = 1,
+                                            .sform_code = 1,
+                                            .qfac = 1,
+                                            .depth = 2.5,
+                                            .offset_xyz = {10, 20, 30},
+                                            .sform = {{0.5, 0, 0, 10}, {0, 0.75, 0, 20}, {0, 0, 2.5, 30}}}};
             nii_header_format(bytes, &h);
             bytes[123] = (uint8_t)units[u]; /* the same numbers, in another unit */
             memcpy(second, bytes, sizeof second);
@@ -131,7 +144,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(factors_decide),
-                                       cmocka_unit_test(the_thickness_of_planes_means_nothing),
+        cmocka_unit_test(the_thickness_of_planes_means_nothing),
         cmocka_unit_test(sizes_and_single_slices),
         cmocka_unit_test(units_are_converted_and_written_back),
     };

@@ -1,9 +1,9 @@
 /* data/: MetaImage and NRRD: files of other programs are read, written files are read back, hostile headers are
  * rejected. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
 
 #include <math.h>
 #include <stdio.h>
@@ -16,7 +16,6 @@
 #include "data/byte_stream.h"
 #include "data/image_io.h"
 #include "tests/support/folder.h"
-
 
 /* As file_put, without waiting for the disk. */
 static void put_bytes(const char *path, const void *data, size_t bytes)
@@ -60,8 +59,8 @@ static const struct {
     {"b.mha", META("ElementNumberOfChannels = 2\nElementType = MET_UCHAR\n"), mixed24, 24, 2},
     {"c.mha", META("ElementByteOrderMSB = True\nElementType = MET_USHORT\n"), big24, 24, 1},
     {"d.mha", META("BinaryData = False\nElementType = MET_FLOAT\n"), text12, sizeof text12 - 1, 1},
-    {"e.mha", "NDims = 4\r\nDimSize = 2 3 2 2\r\nElementType = MET_UCHAR\r\nElementDataFile = LOCAL\r\n",
-     planes24, 24, 2},
+    {"e.mha", "NDims = 4\r\nDimSize = 2 3 2 2\r\nElementType = MET_UCHAR\r\nElementDataFile = LOCAL\r\n", planes24, 24,
+     2},
     {"a.nrrd", NRRD("type: uchar\nencoding: raw\n"), bytes12, 12, 1},
     {"b.nrrd", NRRD("type: unsigned short\nendian: big\nencoding: raw\n"), big24, 24, 1},
     {"c.nrrd", NRRD("type: double\nencoding: txt\n"), text12, sizeof text12 - 1, 1},
@@ -124,13 +123,10 @@ static void voxels_lie_in_other_files(void **state)
     put("d.mhd", MHD "ElementDataFile = s%d.raw 1 2 1\n", "", 0);
     put("e.mhd", MHD "CompressedData = True\nElementDataFile = all.zraw\n", "", 0);
     put("f.mha", MHD "CompressedData = True\nElementDataFile = LOCAL\n", packed, bytes);
-    put("a.nhdr", "NRRD0004\ntype: uint8\ndimension: 3\nsizes: 2 3 2\nencoding: gz\ndata file: all.raw.gz\n",
+    put("a.nhdr", "NRRD0004\ntype: uint8\ndimension: 3\nsizes: 2 3 2\nencoding: gz\ndata file: all.raw.gz\n", "", 0);
+    put("b.nhdr", "NRRD0004\ntype: uint8\ndimension: 3\nsizes: 2 3 2\nencoding: raw\ndata file: LIST\ns1.raw\ns2.raw\n",
         "", 0);
-    put("b.nhdr",
-        "NRRD0004\ntype: uint8\ndimension: 3\nsizes: 2 3 2\nencoding: raw\ndata file: LIST\ns1.raw\ns2.raw\n",
-        "", 0);
-    put("c.nhdr",
-        "NRRD0004\ntype: uint8\ndimension: 3\nsizes: 2 3 2\nencoding: raw\ndata file: s%1d.raw 1 2 1\n", "",
+    put("c.nhdr", "NRRD0004\ntype: uint8\ndimension: 3\nsizes: 2 3 2\nencoding: raw\ndata file: s%1d.raw 1 2 1\n", "",
         0);
     static const char *const names[] = {"a.mhd", "b.mhd",  "c.mhd",  "d.mhd", "e.mhd",
                                         "f.mha", "a.nhdr", "b.nhdr", "c.nhdr"};
@@ -146,8 +142,7 @@ static void assert_affine(const char *name, const double wanted[12])
     if (image_read(&image, in_folder(name), &e)) fail_msg("%s", e.text);
     geometry_affine(&image.geometry, found);
     for (int i = 0; i < 12; i++)
-        if (fabs(found[i / 4][i % 4] - wanted[i]) > 1e-12)
-            fail_msg("%s: %d: %g", name, i, found[i / 4][i % 4]);
+        if (fabs(found[i / 4][i % 4] - wanted[i]) > 1e-12) fail_msg("%s: %d: %g", name, i, found[i / 4][i % 4]);
     image_free(&image);
 }
 
@@ -171,9 +166,8 @@ static void space_is_that_of_nifti(void **state)
         "space origin: (-5,-6,7)\n\n",
         bytes12, 12);
     put("b.nrrd",
-        "NRRD0004\n" SIZED
-        "space: RAS\nspace directions: (0,0,2) (-3,0,0) (0,4,0)\nspace origin: (5,6,7)\n\n",
-        bytes12, 12);
+        "NRRD0004\n" SIZED "space: RAS\nspace directions: (0,0,2) (-3,0,0) (0,4,0)\nspace origin: (5,6,7)\n\n", bytes12,
+        12);
     put("c.nrrd",
         "NRRD0004\n" SIZED "space: left-anterior-superior\nspace directions: (0,0,2) (3,0,0) (0,4,0)\n"
         "space origin: (-5,6,7)\n\n",
@@ -184,22 +178,20 @@ static void space_is_that_of_nifti(void **state)
 
 /* ---- what is written ---- */
 
-static const Geometry oblique = {
-    .dimensions = 3,
-    .shape_zyx = {2, 3, 2},
-    .spacing_zyx_mm = {2.5, 0.7, 1.25},
-    .orientation = {.units = 2,
-                    .sform_code = 1,
-                    .qfac = 1,
-                    .depth = 1,
-                    .sform = {{1, 0.42, 0, -7}, {-0.75, 0.56, 0, 3.3}, {0, 0, 2.5, 11}}}};
+static const Geometry oblique = {.dimensions = 3,
+                                 .shape_zyx = {2, 3, 2},
+                                 .spacing_zyx_mm = {2.5, 0.7, 1.25},
+                                 .orientation = {.units = 2,
+                                                 .sform_code = 1,
+                                                 .qfac = 1,
+                                                 .depth = 1,
+                                                 .sform = {{1, 0.42, 0, -7}, {-0.75, 0.56, 0, 3.3}, {0, 0, 2.5, 11}}}};
 
 static void round_trip(const char *name, const Geometry *g, const Array *voxels)
 {
     Image image;
     Err e = {0};
-    if (image_write(in_folder(name), g, voxels, &e) || image_read(&image, in_folder(name), &e))
-        fail_msg("%s", e.text);
+    if (image_write(in_folder(name), g, voxels, &e) || image_read(&image, in_folder(name), &e)) fail_msg("%s", e.text);
     assert_int_equal(image.geometry.dimensions, g->dimensions);
     assert_true(geometry_same_shape(g, &image.geometry));
     assert_true(geometry_same_spacing(g, &image.geometry) && geometry_same_affine(&image.geometry, g));
@@ -276,12 +268,10 @@ static const struct {
     {"h.mha", "NDims = 2\nDimSize = 3 3\nElementType = MET_UCHAR\nElementDataFile = LOCAL\n",
      "3 bytes more than the header says"},
     {"h.mhd", "NDims = 2\nDimSize = 3 4\nElementType = MET_UCHAR\nElementDataFile = none.raw\n", "none.raw"},
-    {"h.mhd", "NDims = 2\nDimSize = 3 4\nElementType = MET_UCHAR\nElementDataFile = x%s%n.raw 1 2 1\n",
-     "with one %d"},
+    {"h.mhd", "NDims = 2\nDimSize = 3 4\nElementType = MET_UCHAR\nElementDataFile = x%s%n.raw 1 2 1\n", "with one %d"},
     {"h.mhd", "NDims = 2\nDimSize = 3 4\nElementType = MET_UCHAR\nElementDataFile = x%d.raw 1 999999999 1\n",
      "with one %d"},
-    {"h.mhd", "NDims = 2\nDimSize = 3 4\nElementType = MET_UCHAR\nElementDataFile = LIST\n",
-     "no file is named"},
+    {"h.mhd", "NDims = 2\nDimSize = 3 4\nElementType = MET_UCHAR\nElementDataFile = LIST\n", "no file is named"},
     {"h.nrrd", "NRRD1\n", "not NRRD"},
     {"h.nrrd", HEAD "sizes: 2 3\n\n", "sizes is '2 3'"},
     {"h.nrrd", HEAD "\n", "sizes is missing"},
@@ -315,8 +305,7 @@ static void hostile_headers_are_refused(void **state)
         Image image;
         Err e = {0};
         const size_t length = strlen(hostile[i].header);
-        put(hostile[i].name, hostile[i].header, bytes12,
-            length && hostile[i].header[length - 1] == '\n' ? 12 : 0);
+        put(hostile[i].name, hostile[i].header, bytes12, length && hostile[i].header[length - 1] == '\n' ? 12 : 0);
         assert_int_not_equal(image_read(&image, in_folder(hostile[i].name), &e), 0);
         if (!strstr(e.text, folder) || !says(e.text, hostile[i].says)) fail_msg("%zu: %s", i, e.text);
     }

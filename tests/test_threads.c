@@ -106,7 +106,8 @@ static void both_versions(void **state)
 {
     (void)state;
     put("/proc/self/cgroup", "1:cpu:/a\n0::/b\n");
-    put("/proc/self/mountinfo", "32 25 0:28 / /cg/cpu rw - cgroup cgroup rw,cpu\n41 31 0:38 / /cg/unified rw - cgroup2 cgroup2 rw\n");
+    put("/proc/self/mountinfo",
+        "32 25 0:28 / /cg/cpu rw - cgroup cgroup rw,cpu\n41 31 0:38 / /cg/unified rw - cgroup2 cgroup2 rw\n");
     put("/cg/unified/b/cgroup.procs", "");
     put("/cg/cpu/a/cpu.cfs_quota_us", "200000\n");
     put("/cg/cpu/a/cpu.cfs_period_us", "100000\n");
@@ -122,13 +123,13 @@ static void the_choice(void **state)
     } cases[] = {
         /* asked, by default, processors, quota, limit */
         {{0, 8, 8, INT_MAX, INT_MAX}, 8, 0},
-        {{0, 8, 8, 3, INT_MAX}, 3, 0},      /* a container with a quota */
+        {{0, 8, 8, 3, INT_MAX}, 3, 0}, /* a container with a quota */
         {{0, 2, 8, INT_MAX, INT_MAX}, 2, 0},
-        {{0, 8, 8, INT_MAX, 1}, 1, 0},      /* OMP_THREAD_LIMIT=1 */
+        {{0, 8, 8, INT_MAX, 1}, 1, 0}, /* OMP_THREAD_LIMIT=1 */
         {{0, 4, 8, 2, INT_MAX}, 2, 0},
         {{0, 1000, 2, INT_MAX, INT_MAX}, 8, 1},
         {{4, 2, 2, INT_MAX, INT_MAX}, 4, 0},
-        {{4, 2, 2, 1, INT_MAX}, 4, 0},      /* an explicit number is used, up to four for each processor */
+        {{4, 2, 2, 1, INT_MAX}, 4, 0}, /* an explicit number is used, up to four for each processor */
         {{1000, 2, 2, INT_MAX, INT_MAX}, 8, 1},
         {{4, 2, 2, INT_MAX, 3}, 3, 1},
         {{4, 2, 2, INT_MAX, 1}, 1, 1},
@@ -146,8 +147,12 @@ static void the_choice(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        IN_ROOT(no_files_are_no_limit), IN_ROOT(version_2_and_the_groups_above), IN_ROOT(containers),
-        IN_ROOT(version_1), IN_ROOT(both_versions), cmocka_unit_test(the_choice),
+        IN_ROOT(no_files_are_no_limit),
+        IN_ROOT(version_2_and_the_groups_above),
+        IN_ROOT(containers),
+        IN_ROOT(version_1),
+        IN_ROOT(both_versions),
+        cmocka_unit_test(the_choice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,8 +1,8 @@
 /* data/: TIFF files of several pages: slices, channels, spacing; every width of numbers. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
 
 #include <math.h>
 #include <stdio.h>
@@ -19,8 +19,7 @@
 enum { HEIGHT = 3, WIDTH = 5, PLANE = HEIGHT * WIDTH };
 
 /* Page p is filled with p * 10 + column. */
-static void write_pages(const char *name, const char *mode, int pages, int format, int bits,
-                        const char *description)
+static void write_pages(const char *name, const char *mode, int pages, int format, int bits, const char *description)
 {
     TIFF *tiff = TIFFOpen(in_folder(name), mode);
     assert_non_null(tiff);
@@ -85,10 +84,9 @@ static void every_width_is_read(void **state)
     (void)state;
     static const struct {
         int format, bits;
-    } kinds[] = {{SAMPLEFORMAT_UINT, 8},   {SAMPLEFORMAT_UINT, 16}, {SAMPLEFORMAT_UINT, 32},
-                 {SAMPLEFORMAT_UINT, 64},  {SAMPLEFORMAT_INT, 8},   {SAMPLEFORMAT_INT, 16},
-                 {SAMPLEFORMAT_INT, 32},   {SAMPLEFORMAT_INT, 64},  {SAMPLEFORMAT_IEEEFP, 32},
-                 {SAMPLEFORMAT_IEEEFP, 64}};
+    } kinds[] = {{SAMPLEFORMAT_UINT, 8},    {SAMPLEFORMAT_UINT, 16},  {SAMPLEFORMAT_UINT, 32}, {SAMPLEFORMAT_UINT, 64},
+                 {SAMPLEFORMAT_INT, 8},     {SAMPLEFORMAT_INT, 16},   {SAMPLEFORMAT_INT, 32},  {SAMPLEFORMAT_INT, 64},
+                 {SAMPLEFORMAT_IEEEFP, 32}, {SAMPLEFORMAT_IEEEFP, 64}};
     static const char *const modes[] = {"w", "wb", "w8"}; /* little, big-endian, BigTIFF */
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         for (int k = 0; k < 3; k++) {
@@ -100,7 +98,7 @@ static void every_width_is_read(void **state)
 static void metadata_tell_slices_and_channels(void **state)
 {
     (void)state;
-#define OME(TEXT)                                                                                            \
+#define OME(TEXT) \
     "<?xml version=\"1.0\"?><OME><Image><Pixels DimensionOrder=" TEXT "><TiffData/></Pixels></Image></OME>"
     static const struct {
         const char *description;
@@ -130,8 +128,7 @@ static void side_file_gives_spacing(void **state)
 {
     (void)state;
     static const double side[3] = {4, 0.5, 0.125};
-    static const char text[] = "{\"spacing\": [4, 0.5, 0.125]}",
-                      other[] = "{\"version\": \"5.0\", \"shapes\": []}";
+    static const char text[] = "{\"spacing\": [4, 0.5, 0.125]}", other[] = "{\"version\": \"5.0\", \"shapes\": []}";
     write_pages("case_0000.tif", "w", 4, SAMPLEFORMAT_UINT, 8, "ImageJ=1\nimages=4\nslices=4\nspacing=9\n");
     write_pages("case.tif", "w", 1, SAMPLEFORMAT_UINT, 8, NULL);
     write_pages("photo.tif", "w", 1, SAMPLEFORMAT_UINT, 8, NULL);
@@ -182,8 +179,8 @@ static void volumes_round_trip(void **state)
         Image image;
         Err e = {0};
         const int type = k % 5;
-        const Array voxels = type < 4 ? array_view(types[type], 3, g.shape_zyx, values)
-                                      : array_view(DTYPE_F32, 4, several, values);
+        const Array voxels =
+            type < 4 ? array_view(types[type], 3, g.shape_zyx, values) : array_view(DTYPE_F32, 4, several, values);
         if (k == 5) assert_int_equal(file_remove(in_folder("volume.json"), NULL), 0);
         if (image_write(in_folder("volume.tif"), &g, &voxels, &e)) fail_msg("%s", e.text);
         if (k >= 5)
@@ -243,10 +240,9 @@ static void other_stacks_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_width_is_read),      cmocka_unit_test(metadata_tell_slices_and_channels),
-        cmocka_unit_test(side_file_gives_spacing),  cmocka_unit_test(side_files_have_to_agree),
-        cmocka_unit_test(volumes_round_trip),
-        cmocka_unit_test(other_stacks_are_refused),
+        cmocka_unit_test(every_width_is_read),     cmocka_unit_test(metadata_tell_slices_and_channels),
+        cmocka_unit_test(side_file_gives_spacing), cmocka_unit_test(side_files_have_to_agree),
+        cmocka_unit_test(volumes_round_trip),      cmocka_unit_test(other_stacks_are_refused),
     };
     return cmocka_run_group_tests(tests, test_folder_make, test_folder_remove);
 }

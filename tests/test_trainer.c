@@ -1,8 +1,8 @@
 /* trainer/: patches, augmentation kernels, sampling, loading, schedules. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
 
 #include <math.h>
 #include <stdio.h>
@@ -36,10 +36,10 @@ static const double PI = 3.14159265358979323846;
 static void initial_patches_are_nnunets(void **state)
 {
     (void)state;
-    static const int64_t cases[][4] = {
-        {56, 40, 65, 65},     {64, 64, 75, 75},     {160, 192, 225, 225},     {224, 288, 338, 338},
-        {320, 320, 376, 376}, {384, 640, 631, 752}, {1024, 1280, 1505, 1505}, {40, 61, 64, 71},
-        {48, 72, 84, 84},     {33, 50, 52, 58}};
+    static const int64_t cases[][4] = {{56, 40, 65, 65},         {64, 64, 75, 75},     {160, 192, 225, 225},
+                                       {224, 288, 338, 338},     {320, 320, 376, 376}, {384, 640, 631, 752},
+                                       {1024, 1280, 1505, 1505}, {40, 61, 64, 71},     {48, 72, 84, 84},
+                                       {33, 50, 52, 58}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const PatchGeometry g = patch_geometry(cases[i]);
         assert_int_equal(g.initial_yx[0], cases[i][2]);
@@ -74,8 +74,7 @@ static void the_last_third_of_a_batch_is_forced(void **state)
                                       {7, 2}, {9, 3}, {12, 4}, {13, 4}, {90, 30}};
     for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
         int forced = 0;
-        for (int item = 0; item < expected[i][0]; item++)
-            forced += patch_is_forced(item, expected[i][0], 0.33);
+        for (int item = 0; item < expected[i][0]; item++) forced += patch_is_forced(item, expected[i][0], 0.33);
         assert_int_equal(forced, expected[i][1]);
         assert_true(patch_is_forced(expected[i][0] - 1, expected[i][0], 0.33));
     }
@@ -85,10 +84,7 @@ static void the_last_third_of_a_batch_is_forced(void **state)
 
 enum { CHANNELS = 2, HEIGHT = 70, WIDTH = 61, PIXELS = HEIGHT * WIDTH };
 
-static bool golden_is_there(void)
-{
-    return file_is_folder(GOLDEN);
-}
+static bool golden_is_there(void) { return file_is_folder(GOLDEN); }
 
 static Array golden(const char *name)
 {
@@ -102,10 +98,7 @@ static Array golden(const char *name)
 
 typedef void (*Kernel)(float *plane, const double *parameters, float *scratch);
 
-static void blur(float *plane, const double *p, float *scratch)
-{
-    intensity_blur(plane, HEIGHT, WIDTH, p, scratch);
-}
+static void blur(float *plane, const double *p, float *scratch) { intensity_blur(plane, HEIGHT, WIDTH, p, scratch); }
 
 static void gamma_kernel(float *plane, const double *p, float *scratch)
 {
@@ -133,24 +126,15 @@ static void intensity_kernels_are_batchgenerators(void **state)
         Kernel kernel;
         double parameters[3];
     } cases[] = {
-        {"new_blur_0", blur, {0.5, 0.5}},
-        {"new_blur_1", blur, {0.6, 0.93}},
-        {"new_blur_2", blur, {1.0, 0.75}},
-        {"new_blur_3", blur, {1.0, 1.0}},
-        {"new_gamma_0", gamma_kernel, {0.7, 0, 1}},
-        {"new_gamma_1", gamma_kernel, {1.5, 0, 1}},
-        {"new_gamma_2", gamma_kernel, {0.8, 1, 1}},
-        {"new_gamma_3", gamma_kernel, {1.3, 1, 1}},
-        {"new_gamma_4", gamma_kernel, {1.2, 0, 0}},
-        {"new_gamma_5", gamma_kernel, {0.9, 1, 0}},
-        {"new_contrast_0", contrast, {0.75, 1}},
-        {"new_contrast_1", contrast, {1.25, 1}},
-        {"new_contrast_2", contrast, {1.25, 0}},
-        {"new_lowres_0", low_resolution, {0.5}},
-        {"new_lowres_1", low_resolution, {0.63}},
-        {"new_lowres_2", low_resolution, {0.777}},
-        {"new_lowres_3", low_resolution, {0.9}},
-        {"new_lowres_4", low_resolution, {1.0}},
+        {"new_blur_0", blur, {0.5, 0.5}},           {"new_blur_1", blur, {0.6, 0.93}},
+        {"new_blur_2", blur, {1.0, 0.75}},          {"new_blur_3", blur, {1.0, 1.0}},
+        {"new_gamma_0", gamma_kernel, {0.7, 0, 1}}, {"new_gamma_1", gamma_kernel, {1.5, 0, 1}},
+        {"new_gamma_2", gamma_kernel, {0.8, 1, 1}}, {"new_gamma_3", gamma_kernel, {1.3, 1, 1}},
+        {"new_gamma_4", gamma_kernel, {1.2, 0, 0}}, {"new_gamma_5", gamma_kernel, {0.9, 1, 0}},
+        {"new_contrast_0", contrast, {0.75, 1}},    {"new_contrast_1", contrast, {1.25, 1}},
+        {"new_contrast_2", contrast, {1.25, 0}},    {"new_lowres_0", low_resolution, {0.5}},
+        {"new_lowres_1", low_resolution, {0.63}},   {"new_lowres_2", low_resolution, {0.777}},
+        {"new_lowres_3", low_resolution, {0.9}},    {"new_lowres_4", low_resolution, {1.0}},
     };
     Array image = golden("img");
     float plane[PIXELS], scratch[PIXELS];
@@ -239,9 +223,8 @@ static char *const case_list[CASES] = {"case_0", "case_1", "case_2"};
 static char *write_cases(void)
 {
     static const int values[] = {1, 2};
-    const DatasetLabel declared[] = {{"background", (int[]){0}, 1, false},
-                                     {"one", values, 1, false},
-                                     {"two", values + 1, 1, false}};
+    const DatasetLabel declared[] = {
+        {"background", (int[]){0}, 1, false}, {"one", values, 1, false}, {"two", values + 1, 1, false}};
     const DatasetInfo info = {.label_count = 3, .labels = declared, .max_value = 2, .ignore_value = -1};
     char template[] = "/tmp/test_trainer_XXXXXX";
     char *folder = strdup(mkdtemp(template));
@@ -252,13 +235,9 @@ static char *write_cases(void)
         const int64_t shape[4] = {2 + i, 30 + 7 * i, 50 - 9 * i, 2};
         assert_int_equal(array_new(&image, DTYPE_F32, 4, shape, &e), 0);
         assert_int_equal(array_new(&labels, DTYPE_I16, 3, shape, &e), 0);
-        for (int64_t k = 0; k < array_count(&image); k++)
-            ((float *)image.data)[k] = (float)rng_normal(&rng) + 5;
+        for (int64_t k = 0; k < array_count(&image); k++) ((float *)image.data)[k] = (float)rng_normal(&rng) + 5;
         for (int64_t k = 0; i < 2 && k < array_count(&labels); k++)
-            ((int16_t *)labels.data)[k] = (int16_t)(k % 400 == 0   ? 1
-                                                    : k % 411 == 0 ? 2
-                                                    : k % 5 == 0   ? -1
-                                                                   : 0);
+            ((int16_t *)labels.data)[k] = (int16_t)(k % 400 == 0 ? 1 : k % 411 == 0 ? 2 : k % 5 == 0 ? -1 : 0);
         assert_int_equal(class_locations_sample(&locations, &labels, &info, &e), 0);
         write_part(folder, i, ".npy", &image);
         write_part(folder, i, "_seg.npy", &labels);
@@ -338,8 +317,7 @@ static void batches_do_not_depend_on_threads(void **state)
     training.rules.older = older;
     const Sampler validation = small_sampler(&set, false);
     enum { EPOCHS = 3, ITERATIONS = 4, VALIDATION = 2, ALL = EPOCHS * (ITERATIONS + VALIDATION) };
-    const size_t image_bytes = BATCH * 32 * 24 * 2 * sizeof(float),
-                 label_bytes = BATCH * 32 * 24 * sizeof(int16_t);
+    const size_t image_bytes = BATCH * 32 * 24 * 2 * sizeof(float), label_bytes = BATCH * 32 * 24 * sizeof(int16_t);
     char *first = malloc(ALL * (image_bytes + label_bytes));
     for (int threads = 1; threads <= 4; threads += 3) {
         /* The second time starts in the middle, like a resumed run. */
@@ -393,7 +371,8 @@ static void ranks_make_the_batch_of_one_process(void **state)
     const BatchPart parts[] = {{0, WHOLE}, {0, FIRST}, {FIRST, WHOLE - FIRST}};
     Loader *loaders[3];
     for (int i = 0; i < 3; i++) {
-        const LoaderOptions o = {&training, &validation, parts[i], device_cpu(), BATCHES / 2, BATCHES / 2, 1, 0, 0, 1, 2};
+        const LoaderOptions o = {&training, &validation, parts[i], device_cpu(), BATCHES / 2, BATCHES / 2, 1, 0,
+                                 0,         1,           2};
         assert_int_equal(loader_new(&loaders[i], &o, NULL), 0);
     }
     for (int n = 0; n < BATCHES; n++) {
@@ -460,10 +439,7 @@ static void cases_that_do_not_fit_are_named(void **state)
 static void learning_rates_are_the_trainers(void **state)
 {
     (void)state;
-    PlanTraining t = {.epochs = 1000,
-                      .learning_rate = 1e-4,
-                      .final_learning_rate = 1e-6,
-                      .schedule = SCHEDULE_COSINE};
+    PlanTraining t = {.epochs = 1000, .learning_rate = 1e-4, .final_learning_rate = 1e-6, .schedule = SCHEDULE_COSINE};
     assert_true(fabs(schedule_learning_rate(&t, 0) - 1e-4) <= 1e-18);
     assert_true(fabs(schedule_learning_rate(&t, 99) - 9.763e-5) <=
                 5e-9); /* docs/reference.md, Training of Swin-UMamba */
@@ -512,14 +488,14 @@ static void pseudo_dice_counts_like_its_definition(void **state)
     (void)state;
     static const float logits[] = {0,      1, 0, /**/ 2, 2, 1, /**/ 0, 0, 5,
                                    /**/ 1, 3, 2, /**/ 9, 0, 0, /**/ 0, 0, 1};
-    static const int16_t labels[] = {1, 1, 2, 0, 4, -1};  /* predicted: 1 0 2 1 0 2; 4 is ignored */
+    static const int16_t labels[] = {1, 1, 2, 0, 4, -1}; /* predicted: 1 0 2 1 0 2; 4 is ignored */
     PseudoDice d;
     Err e = {0};
     assert_int_equal(pseudo_dice_new(&d, 3, NULL, &e), 0);
     assert_true(isnan(pseudo_dice_mean(&d)));
     pseudo_dice_add(&d, logits, labels, 6, 4);
-    assert_true(fabs(pseudo_dice_of(&d, 1) - 2.0 / 4) < 1e-15);   /* tp 1, fp 1, fn 1 */
-    assert_true(fabs(pseudo_dice_of(&d, 2) - 2.0 / 3) < 1e-15);   /* tp 1, fp 1 */
+    assert_true(fabs(pseudo_dice_of(&d, 1) - 2.0 / 4) < 1e-15); /* tp 1, fp 1, fn 1 */
+    assert_true(fabs(pseudo_dice_of(&d, 2) - 2.0 / 3) < 1e-15); /* tp 1, fp 1 */
     assert_true(fabs(pseudo_dice_mean(&d) - (0.5 + 2.0 / 3) / 2) < 1e-15);
     pseudo_dice_clear(&d);
     assert_true(isnan(pseudo_dice_of(&d, 1)));
@@ -585,8 +561,7 @@ static void small_step(Small *s, int iteration)
     Tensor *image = executor_input(s->executor, 0), *head = executor_output(s->executor, 0);
     Rng rng = rng_make(1, 0, (uint32_t)iteration, 0, RNG_TEST);
     const Step step = {0};
-    for (int64_t i = 0; i < shape_count(image->shape); i++)
-        ((float *)image->data)[i] = (float)rng_normal(&rng);
+    for (int64_t i = 0; i < shape_count(image->shape); i++) ((float *)image->data)[i] = (float)rng_normal(&rng);
     assert_int_equal(executor_forward(s->executor, &step, NULL), 0);
     for (int64_t i = 0; i < shape_count(head->shape); i++)
         ((float *)head->grad)[i] = ((const float *)head->data)[i] - (float)rng_normal(&rng);
@@ -632,10 +607,9 @@ static void goes_on_bit_for_bit(NetworkOptimizer kind)
     /* Weights without the other state are no checkpoint; those of another network are rejected. */
     WeightsFile weights = {0};
     const Param *p = &graph_params(g)[0];
-    assert_int_equal(weights_add(&weights, p->name,
-                                 array_view(DTYPE_F32, p->rank, p->shape, undisturbed.parameters->values),
-                                 &e),
-                     0);
+    assert_int_equal(
+        weights_add(&weights, p->name, array_view(DTYPE_F32, p->rank, p->shape, undisturbed.parameters->values), &e),
+        0);
     assert_int_equal(safetensors_write(&weights, path, &e), 0);
     weights_close(&weights);
     assert_int_equal(checkpoint_read(path, resumed.parameters, resumed.optimizer, &again, &e), ERR_FORMAT);

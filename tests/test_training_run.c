@@ -31,7 +31,8 @@ static int prepare(void **state)
     if (!mkdtemp(folder)) return -1;
     return sh("echo 'network: {width: 0.0625, depths: [1, 1, 1, 1], decoder_depths: [1, 1, 1]}' >%s/o.yaml", folder) ||
            sh("%s/make_phantom -o %s/raw --cases 5 --size 4x40x44 --quiet 2>/dev/null", build, folder) ||
-           sh("%s/plan_and_preprocess %s/raw -o %s/pre --override %s/o.yaml --quiet 2>/dev/null", build, folder, folder, folder);
+           sh("%s/plan_and_preprocess %s/raw -o %s/pre --override %s/o.yaml --quiet 2>/dev/null", build, folder, folder,
+              folder);
 }
 
 static int tidy(void **state)
@@ -47,10 +48,17 @@ static int trained(const TrainingWatch *watch, const char *results)
     Err e = {0};
     snprintf(preprocessed, sizeof preprocessed, "%s/pre", folder);
     snprintf(output, sizeof output, "%s/%s", folder, results);
-    const TrainingOptions options = {
-        .preprocessed = preprocessed, .results = output, .mode = RUN_NEW, .threads = 1, .precision = DTYPE_F32,
-        .overrides = {.epochs = 1, .iterations_per_epoch = 2, .validation_iterations = 1, .batch_size = 2,
-                      .patch_size = {32, 32}, .seed = 1}};
+    const TrainingOptions options = {.preprocessed = preprocessed,
+                                     .results = output,
+                                     .mode = RUN_NEW,
+                                     .threads = 1,
+                                     .precision = DTYPE_F32,
+                                     .overrides = {.epochs = 1,
+                                                   .iterations_per_epoch = 2,
+                                                   .validation_iterations = 1,
+                                                   .batch_size = 2,
+                                                   .patch_size = {32, 32},
+                                                   .seed = 1}};
     if (training_open(&t, &options, &e)) fail_msg("%s", e.text);
     if (training_run(t, watch, &e)) fail_msg("%s", e.text);
     const int epochs = training_epochs_done(t);

@@ -1,9 +1,9 @@
 /* PyTorch files: the golden ones bit for bit, bad ones rejected with a message of one line; damaged files of every kind
  * cause no crash; written files are read back. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -123,8 +123,7 @@ static void golden_bad_files_are_refused(void **state)
 
 /* ---- the small files in the repository ---- */
 
-static const char *const CORPUS[] = {"exotic.pth", "exotic_legacy.pth", "evil_reduce.pth",
-                                     "evil_reduce_legacy.pth"};
+static const char *const CORPUS[] = {"exotic.pth", "exotic_legacy.pth", "evil_reduce.pth", "evil_reduce_legacy.pth"};
 
 static char *load(const char *name, size_t *bytes)
 {
@@ -203,11 +202,15 @@ static void a_cut_or_changed_archive_is_refused(void **state)
 }
 
 /* A legacy file of one tensor 'a' on storage '0' of two numbers, made of parts that contradict. */
-#define PICKLE(shape, stride)                                                                            \
-    "\x80\2}X\1\0\0\0" "actorch._utils\n_rebuild_tensor_v2\n((X\7\0\0\0storagectorch\nFloatStorage\n"      \
-    "X\1\0\0\0" "0X\3\0\0\0cpuK\2tQK\0(" shape "t(" stride "t\x89NtRs."
+#define PICKLE(shape, stride)                                                      \
+    "\x80\2}X\1\0\0\0"                                                             \
+    "actorch._utils\n_rebuild_tensor_v2\n((X\7\0\0\0storagectorch\nFloatStorage\n" \
+    "X\1\0\0\0"                                                                    \
+    "0X\3\0\0\0cpuK\2tQK\0(" shape "t(" stride "t\x89NtRs."
 #define KEYS(keys) "\x80\2](" keys "e."
-#define ZERO "X\1\0\0\0" "0"
+#define ZERO    \
+    "X\1\0\0\0" \
+    "0"
 #define COUNT(low) low "\0\0\0\0\0\0\0"
 #define ONE_TWO "\0\0\x80\x3f\0\0\0\x40"
 #define BYTES(literal) literal, sizeof(literal) - 1
@@ -224,10 +227,10 @@ static void contradicting_parts_are_refused(void **state)
         {BYTES(PICKLE("K\2", "K\1") KEYS(ZERO) COUNT("\2") ONE_TWO), NULL},
         {BYTES(PICKLE("K\2K\3", "K\1K\0") KEYS(ZERO) COUNT("\2") ONE_TWO), NULL}, /* expanded */
         {BYTES(PICKLE("K\2", "K\1") KEYS("") COUNT("\2") ONE_TWO), "storage '0' of 2 float32: it is missing"},
-        {BYTES(PICKLE("K\2", "K\1") KEYS(ZERO "X\1\0\0\0" "7") COUNT("\2") ONE_TWO),
+        {BYTES(PICKLE("K\2", "K\1") KEYS(ZERO "X\1\0\0\0"
+                                              "7") COUNT("\2") ONE_TWO),
          "storage '7' belongs to no tensor"},
-        {BYTES(PICKLE("K\2", "K\1") KEYS(ZERO ZERO) COUNT("\2") ONE_TWO),
-         "storage '0' of 2 float32: it occurs twice"},
+        {BYTES(PICKLE("K\2", "K\1") KEYS(ZERO ZERO) COUNT("\2") ONE_TWO), "storage '0' of 2 float32: it occurs twice"},
         {BYTES(PICKLE("K\2", "K\1") KEYS(ZERO) COUNT("\3") ONE_TWO), "another length"},
         {BYTES(PICKLE("K\2", "K\1") KEYS(ZERO) COUNT("\2") "\0\0\0\0"), "the file ends within it"},
         {BYTES(PICKLE("K\2", "K\1") KEYS("X\2\0\0\0x\n")), "storage 'x?' belongs to no tensor"},
@@ -236,8 +239,12 @@ static void contradicting_parts_are_refused(void **state)
         {BYTES(PICKLE("K\2", "K\1") KEYS(ZERO) COUNT("\2") "\0\0\xc0\x7f\0\0\0\0"), "element 0 of 2 is NaN"},
         {BYTES(PICKLE("J\0\0\0\x40", "K\0") KEYS(ZERO) COUNT("\2") ONE_TWO),
          "tensor 'a': with it, the tensors are many times larger"},
-        {BYTES("K\1." "]."), "no dictionary"},
-        {BYTES("}." "]."), "no weights in it"},
+        {BYTES("K\1."
+               "]."),
+         "no dictionary"},
+        {BYTES("}."
+               "]."),
+         "no weights in it"},
     };
     size_t bytes;
     char *file = load("exotic_legacy.pth", &bytes);
@@ -265,7 +272,7 @@ static void what_is_written_comes_back(void **state)
 {
     (void)state;
     static const DType types[] = {DTYPE_F32, DTYPE_F64, DTYPE_F16, DTYPE_BF16, DTYPE_I8,
-                                  DTYPE_I16, DTYPE_I32, DTYPE_I64, DTYPE_U8, DTYPE_BOOL};
+                                  DTYPE_I16, DTYPE_I32, DTYPE_I64, DTYPE_U8,   DTYPE_BOOL};
     Err e = {0};
     WeightsFile w = {0}, back;
     uint8_t numbers[48];
@@ -343,12 +350,11 @@ static void useless_weights_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(golden_files_load_bit_for_bit), cmocka_unit_test(a_checkpoint_can_be_looked_into),
-        cmocka_unit_test(golden_bad_files_are_refused), cmocka_unit_test(views_and_types_are_read),
-        cmocka_unit_test(damaged_files_do_no_harm), cmocka_unit_test(a_cut_or_changed_archive_is_refused),
-        cmocka_unit_test(contradicting_parts_are_refused),
-        cmocka_unit_test(what_is_written_comes_back), cmocka_unit_test(what_cannot_be_written_is_refused),
-        cmocka_unit_test(useless_weights_are_refused),
+        cmocka_unit_test(golden_files_load_bit_for_bit),     cmocka_unit_test(a_checkpoint_can_be_looked_into),
+        cmocka_unit_test(golden_bad_files_are_refused),      cmocka_unit_test(views_and_types_are_read),
+        cmocka_unit_test(damaged_files_do_no_harm),          cmocka_unit_test(a_cut_or_changed_archive_is_refused),
+        cmocka_unit_test(contradicting_parts_are_refused),   cmocka_unit_test(what_is_written_comes_back),
+        cmocka_unit_test(what_cannot_be_written_is_refused), cmocka_unit_test(useless_weights_are_refused),
     };
     return cmocka_run_group_tests(tests, test_folder_make, test_folder_remove);
 }

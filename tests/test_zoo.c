@@ -1,9 +1,9 @@
 /* The collections (zoos) of unusual and broken image files under ../shared/data: each file must be read with the values
  * in its manifest, or rejected with its name and a reason, according to the manifest's verdict. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
 
 #include <math.h>
 #include <stdio.h>
@@ -41,8 +41,7 @@ static double number_of(const DocNode *mapping, const char *key) { return number
 static int numbers(const DocNode *list, double *values, int most)
 {
     int count = 0;
-    for (const DocNode *item = list->first; item && count < most; item = item->next)
-        values[count++] = number(item);
+    for (const DocNode *item = list->first; item && count < most; item = item->next) values[count++] = number(item);
     return count;
 }
 
@@ -147,8 +146,7 @@ static void check_nifti(const Image *image, const DocNode *expect)
         assert_near((double)found[3 - i], shape[i], 0, "shape");
         assert_near(image->geometry.spacing_zyx_mm[2 - i], spacing[i], 1e-6 * spacing[i], "spacing");
     }
-    if (rank == 2)
-        assert_near(image->geometry.spacing_zyx_mm[0], 999 * fmax(spacing[0], spacing[1]), 1e-6, "depth");
+    if (rank == 2) assert_near(image->geometry.spacing_zyx_mm[0], 999 * fmax(spacing[0], spacing[1]), 1e-6, "depth");
     check_affine(&image->geometry, expect, geometry_unit_mm(image->geometry.orientation.units, NULL));
     const Sums s = sums_of(image->voxels.data, array_count(&image->voxels));
     check_sums(image, expect);
@@ -314,8 +312,8 @@ static int walk(const char *folder, void (*check)(const Image *, const DocNode *
         tests[i] = (struct CMUnitTest){.name = zoo[i].name, .test_func = zoo_file, .initial_state = &zoo[i]};
     }
     if (i == count)
-        tests[i] = (struct CMUnitTest){
-            .name = "damaged files", .test_func = zoo_damaged, .initial_state = (void *)folder};
+        tests[i] =
+            (struct CMUnitTest){.name = "damaged files", .test_func = zoo_damaged, .initial_state = (void *)folder};
     const int failed = _cmocka_run_group_tests(folder, tests, i + (i == count), NULL, NULL);
     mem_free(tests);
     mem_free(zoo);

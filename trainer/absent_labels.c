@@ -24,7 +24,8 @@ static const char *class_name(const DatasetInfo *info, int class_index)
 }
 
 /* Adds a line for the set. named: a set whose absent labels were listed already; or NULL. */
-static int tell(Text *warnings, const DatasetInfo *info, const CaseSet *set, const CaseSet *named, const char *what, Err *e)
+static int tell(Text *warnings, const DatasetInfo *info, const CaseSet *set, const CaseSet *named, const char *what,
+                Err *e)
 {
     NameList names = {0};
     int again = 0, code = 0;
@@ -42,7 +43,8 @@ static int tell(Text *warnings, const DatasetInfo *info, const CaseSet *set, con
     return code ? code : text_check(warnings, e);
 }
 
-int absent_labels_tell(Text *warnings, const DatasetInfo *info, const CaseSet *training, const CaseSet *validation, Err *e)
+int absent_labels_tell(Text *warnings, const DatasetInfo *info, const CaseSet *training, const CaseSet *validation,
+                       Err *e)
 {
     TRY(tell(warnings, info, training, NULL, "training case, so the network cannot learn them", e));
     return tell(warnings, info, validation, training, "validation case, and left out of the pseudo Dice", e);

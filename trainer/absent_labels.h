@@ -9,7 +9,8 @@
 
 /* Adds a line with the labels that are in no training case, and one with those that are in no validation case. The second
  * lists only labels that are not in the first. Fails: ERR_NOMEM. */
-int absent_labels_tell(Text *warnings, const DatasetInfo *info, const CaseSet *training, const CaseSet *validation, Err *e);
+int absent_labels_tell(Text *warnings, const DatasetInfo *info, const CaseSet *training, const CaseSet *validation,
+                       Err *e);
 
 /* Leaves labels that occur in no validation case out of the pseudo Dice. */
 void absent_labels_leave_out(PseudoDice *d, const CaseSet *validation);

@@ -38,8 +38,7 @@ AugmentDraw augment_draw(Rng *rng, const AugmentRules *rules, int channels)
     draw_blur(&d, rng, channels, rules->older);
     if (chance(rng, 0.15))
         for (int c = 0; c < channels; c++)
-            d.channel[c].brightness = rules->older ? rng_range(rng, 0.75, 1.25)
-                                                   : factor_around_one(rng, 0.75, 1.25);
+            d.channel[c].brightness = rules->older ? rng_range(rng, 0.75, 1.25) : factor_around_one(rng, 0.75, 1.25);
     if (chance(rng, 0.15))
         for (int c = 0; c < channels; c++) d.channel[c].contrast = factor_around_one(rng, 0.75, 1.25);
     if (chance(rng, 0.25))
@@ -59,16 +58,14 @@ static void blur(float *plane, const Patch *patch, const double sigma_yx[2], boo
     else intensity_blur(plane, patch->height, patch->width, sigma_yx, (float *)(void *)scratch);
 }
 
-static int lower_resolution(float *plane, const Patch *patch, double scale, bool older, double *scratch,
-                            Err *e)
+static int lower_resolution(float *plane, const Patch *patch, double scale, bool older, double *scratch, Err *e)
 {
     if (older) return older_low_resolution(plane, patch->height, patch->width, scale, scratch, e);
     intensity_low_resolution(plane, patch->height, patch->width, scale, (float *)(void *)scratch);
     return 0;
 }
 
-int augment_intensities(Patch *patch, const AugmentDraw *draw, bool older, Rng *noise, double *scratch,
-                        Err *e)
+int augment_intensities(Patch *patch, const AugmentDraw *draw, bool older, Rng *noise, double *scratch, Err *e)
 {
     const int64_t pixels = patch->height * patch->width;
     void (*const gamma)(float *, int64_t, double, bool, bool) = older ? older_gamma : intensity_gamma;
@@ -86,8 +83,7 @@ int augment_intensities(Patch *patch, const AugmentDraw *draw, bool older, Rng *
     return 0;
 }
 
-void augment_store(const Patch *patch, const bool mirror_yx[2], const bool *mask_channel, float *image,
-                   int16_t *labels)
+void augment_store(const Patch *patch, const bool mirror_yx[2], const bool *mask_channel, float *image, int16_t *labels)
 {
     const int64_t height = patch->height, width = patch->width, channels = patch->channels;
     for (int64_t i = 0; i < height; i++) {

@@ -16,8 +16,8 @@
 #include "trainer/spatial.h"
 
 typedef struct AugmentRules {
-    double largest_angle;        /* radians */
-    bool mirror_axes[2];         /* axes that may be mirrored, (y,x) */
+    double largest_angle; /* radians */
+    bool mirror_axes[2];  /* axes that may be mirrored, (y,x) */
     bool older; /* nnU-Net before 2.8: other distributions of factors around 1, and the transforms of batchgenerators */
 } AugmentRules;
 
@@ -27,9 +27,9 @@ typedef struct ChannelDraw {
 } ChannelDraw;
 
 typedef struct AugmentDraw {
-    bool spatial;                /* rotated or scaled */
-    double angle, scale;         /* radians; above 1 makes objects smaller */
-    double noise_sigma;          /* 0: none */
+    bool spatial;        /* rotated or scaled */
+    double angle, scale; /* radians; above 1 makes objects smaller */
+    double noise_sigma;  /* 0: none */
     ChannelDraw channel[PLAN_MAX_CHANNELS];
     bool mirror_yx[2];
 } AugmentDraw;
@@ -39,8 +39,7 @@ AugmentDraw augment_draw(Rng *rng, const AugmentRules *rules, int channels);
 
 /* Applies the transforms from noise to gamma, in place. noise: random numbers for the noise; scratch: one plane of doubles.
  * Fails: ERR_NOMEM, only with `older`. */
-int augment_intensities(Patch *patch, const AugmentDraw *draw, bool older, Rng *noise, double *scratch,
-                        Err *e);
+int augment_intensities(Patch *patch, const AugmentDraw *draw, bool older, Rng *noise, double *scratch, Err *e);
 
 /* Writes the patch into a batch: image (height, width, channels), labels (height, width), mirrored along the axes of
  * mirror_yx. mask_channel (channels): the channel is set to 0 where the label is -1, because it was normalised only

@@ -7,9 +7,9 @@
 #include "data/picture.h"
 
 typedef struct Item {
-    float *image;          /* (height, width, channels) */
-    int16_t *labels;       /* (height, width) */
-    uint8_t *pixels;       /* (height, 2 width, 3) */
+    float *image;    /* (height, width, channels) */
+    int16_t *labels; /* (height, width) */
+    uint8_t *pixels; /* (height, 2 width, 3) */
 } Item;
 
 static int item_new(Item *item, int64_t pixels, int64_t channels, Err *e)
@@ -59,8 +59,7 @@ static int write_item(const Sampler *s, SamplerWorkspace *w, int epoch, int numb
                       const char *folder, Err *e)
 {
     const int64_t height = s->geometry.final_yx[0], width = s->geometry.final_yx[1];
-    TRY(sampler_fill(s, w, epoch, number / s->batch_size, number % s->batch_size, item->image, item->labels,
-                     e));
+    TRY(sampler_fill(s, w, epoch, number / s->batch_size, number % s->batch_size, item->image, item->labels, e));
     paint(item, height, width, s->cases->channels);
     char *path = path_format(e, "%s/patch_%02d.png", folder, number);
     const int code = path ? picture_write(path, item->pixels, height, 2 * width, 3, e) : ERR_NOMEM;
@@ -74,8 +73,7 @@ int augmentation_pictures_write(const Sampler *s, int epoch, int count, const ch
     SamplerWorkspace workspace = {0};
     int code = file_make_folders(folder, e);
     if (!code) code = sampler_workspace_new(&workspace, s, e);
-    if (!code)
-        code = item_new(&item, s->geometry.final_yx[0] * s->geometry.final_yx[1], s->cases->channels, e);
+    if (!code) code = item_new(&item, s->geometry.final_yx[0] * s->geometry.final_yx[1], s->cases->channels, e);
     for (int i = 0; i < count && !code; i++) code = write_item(s, &workspace, epoch, i, &item, folder, e);
     item_free(&item);
     sampler_workspace_free(&workspace);

@@ -7,7 +7,7 @@
 #include "base/error.h"
 
 typedef struct Canvas {
-    uint8_t *pixels;   /* (height, width, 3); owned */
+    uint8_t *pixels; /* (height, width, 3); owned */
     int height, width;
 } Canvas;
 
@@ -15,9 +15,9 @@ typedef struct Color {
     uint8_t r, g, b;
 } Color;
 
-enum { GLYPH_WIDTH = 12, GLYPH_HEIGHT = 14 };  /* of a character, with the space behind it */
+enum { GLYPH_WIDTH = 12, GLYPH_HEIGHT = 14 }; /* of a character, with the space behind it */
 
-int canvas_new(Canvas *c, int height, int width, Err *e);   /* white */
+int canvas_new(Canvas *c, int height, int width, Err *e); /* white */
 void canvas_free(Canvas *c);
 
 /* Draws an anti-aliased line; thickness in pixels. */

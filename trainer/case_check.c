@@ -13,17 +13,17 @@
 /* The result of the checks so far. */
 typedef struct Findings {
     MadeFrom settings;
-    int wrong;              /* number of cases made by another plan */
-    bool other_labels;      /* the first of them was made for labels of another meaning */
-    const char *first;      /* name of the first of them, borrowed */
-    Text differences;       /* of the first */
+    int wrong;         /* number of cases made by another plan */
+    bool other_labels; /* the first of them was made for labels of another meaning */
+    const char *first; /* name of the first of them, borrowed */
+    Text differences;  /* of the first */
 } Findings;
 
 static int fail(ErrCode code, const CaseCheck *check, Text *what, Err *e)
 {
     text_add(what, "; type: ");
-    preprocess_command_add(what, &(PreprocessCommand){check->preprocessed, check->plan->dataset_name, check->results,
-                                                      check->override});
+    preprocess_command_add(
+        what, &(PreprocessCommand){check->preprocessed, check->plan->dataset_name, check->results, check->override});
     const int failed = text_check(what, e);
     if (!failed) err_set(e, code, "%s", what->data);
     text_free(what);
@@ -106,8 +106,8 @@ static void add_files(MadeFrom *contents, const Findings *f, const MadeFrom *mad
 }
 
 /* Checks one case. arrays: the same case, open; NULL together with contents. */
-static int look_at(Findings *f, const CaseCheck *check, const char *name, const TrainingCase *arrays, MadeFrom *contents,
-                   Err *e)
+static int look_at(Findings *f, const CaseCheck *check, const char *name, const TrainingCase *arrays,
+                   MadeFrom *contents, Err *e)
 {
     CaseProperties p;
     CaseRecord record;
@@ -126,10 +126,12 @@ static int report(Findings *f, const CaseCheck *check, int count, Err *e)
     if (!f->wrong) return 0;
     TRY(text_check(&f->differences, e));
     if (f->other_labels && check->results)
-        return err_set(e, ERR_VALUE,
-                       "%s/2d: %d of %d cases were made for other labels than those of %s/dataset.json, by which this run "
-                       "was trained: restore the labels in the dataset's dataset.json and preprocess again, or train into "
-                       "another results folder (-o)", check->preprocessed, f->wrong, count, check->results);
+        return err_set(
+            e, ERR_VALUE,
+            "%s/2d: %d of %d cases were made for other labels than those of %s/dataset.json, by which this run "
+            "was trained: restore the labels in the dataset's dataset.json and preprocess again, or train into "
+            "another results folder (-o)",
+            check->preprocessed, f->wrong, count, check->results);
     Text what = {0};
     text_add(&what,
              "%s/2d: %d of %d cases were not made by this run's plan, first %s (%.*s%s): undo the change, or "

@@ -8,11 +8,11 @@
 #include "trainer/case_set.h"
 
 typedef struct CaseCheck {
-    const char *preprocessed;    /* the folder with plans.yaml and 2d/ */
-    const Plan *plan;            /* of the run */
+    const char *preprocessed; /* the folder with plans.yaml and 2d/ */
+    const Plan *plan;         /* of the run */
     const DatasetInfo *info;
-    const char *override;        /* file of plan keys that changed the preprocessed folder's plan; or NULL */
-    const char *results;         /* folder whose plans.yaml is the plan, if it is not that of `preprocessed`; or NULL */
+    const char *override; /* file of plan keys that changed the preprocessed folder's plan; or NULL */
+    const char *results;  /* folder whose plans.yaml is the plan, if it is not that of `preprocessed`; or NULL */
 } CaseCheck;
 
 /* Fails unless each case was made by the plan and for the labels of dataset.json (preprocess/case_settings.h). names

@@ -12,8 +12,8 @@ static const char IMAGE_ENDING[] = ".npy", LABEL_ENDING[] = "_seg.npy", LOCATION
 static int check_array(const Array *a, const char *name, const char *ending, DType dtype, int rank, Err *e)
 {
     if (a->dtype == dtype && a->rank == rank) return 0;
-    return err_set(e, ERR_SHAPE, "%s%s: expected %s of rank %d, found %s of rank %d", name, ending,
-                   dtype_name(dtype), rank, dtype_name(a->dtype), a->rank);
+    return err_set(e, ERR_SHAPE, "%s%s: expected %s of rank %d, found %s of rank %d", name, ending, dtype_name(dtype),
+                   rank, dtype_name(a->dtype), a->rank);
 }
 
 /* Fails unless every location is a voxel of the case: training reads there without a check. */
@@ -37,8 +37,9 @@ static int check_case(const TrainingCase *c, int channels, Err *e)
     TRY(check_array(labels, c->name, LABEL_ENDING, DTYPE_I16, 3, e));
     for (int axis = 0; axis < 3; axis++)
         if (image->shape[axis] != labels->shape[axis] || image->shape[axis] < 1)
-            return err_set(e, ERR_SHAPE, "%s: image and labels have %lld and %lld voxels along axis %d; preprocess again",
-                           c->name, (long long)image->shape[axis], (long long)labels->shape[axis], axis);
+            return err_set(e, ERR_SHAPE,
+                           "%s: image and labels have %lld and %lld voxels along axis %d; preprocess again", c->name,
+                           (long long)image->shape[axis], (long long)labels->shape[axis], axis);
     if (image->shape[3] != channels)
         return err_set(e, ERR_SHAPE, "%s%s: %lld channels, but the plan has %d; preprocess again", c->name,
                        IMAGE_ENDING, (long long)image->shape[3], channels);

@@ -10,9 +10,9 @@
 
 typedef struct TrainingCase {
     char *name;
-    Array image;              /* float32 (Z,Y,X,C) */
-    Array labels;             /* int16 (Z,Y,X), -1 outside */
-    Array locations;          /* int32 (N,4): voxels of each class (preprocess/class_locations.h) */
+    Array image;     /* float32 (Z,Y,X,C) */
+    Array labels;    /* int16 (Z,Y,X), -1 outside */
+    Array locations; /* int32 (N,4): voxels of each class (preprocess/class_locations.h) */
 } TrainingCase;
 
 typedef struct CaseSet {

@@ -80,8 +80,7 @@ static int add_state(WeightsFile *w, const RunState *state, Err *e)
     return code;
 }
 
-int checkpoint_write(const char *path, Parameters *parameters, Optimizer *optimizer, const RunState *state,
-                     Err *e)
+int checkpoint_write(const char *path, Parameters *parameters, Optimizer *optimizer, const RunState *state, Err *e)
 {
     const Graph *g = parameters->graph;
     WeightsFile w = {0};

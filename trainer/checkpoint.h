@@ -14,18 +14,17 @@
 /* The progress of a run. */
 typedef struct RunState {
     int epoch, iteration; /* the next training iteration; = iterations per epoch: validation is next */
-    double loss_sum;          /* of this epoch's training iterations so far */
-    double seconds;           /* duration of this epoch so far */
-    double best_ema;          /* largest ema_pseudo_dice so far; NaN: none yet */
-    History history;          /* of the finished epochs; owned */
-    Text plan;                /* plan of the training, as plan_text; owned; empty: not known */
-    Text pretrained;          /* parameters initialised from pretrained weights, as ImportReport.filled; owned; empty:
+    double loss_sum;      /* of this epoch's training iterations so far */
+    double seconds;       /* duration of this epoch so far */
+    double best_ema;      /* largest ema_pseudo_dice so far; NaN: none yet */
+    History history;      /* of the finished epochs; owned */
+    Text plan;            /* plan of the training, as plan_text; owned; empty: not known */
+    Text pretrained;      /* parameters initialised from pretrained weights, as ImportReport.filled; owned; empty:
                                  none, or all */
 } RunState;
 
 /* Fails: ERR_IO, ERR_NOMEM, and as the device that the values are copied from. */
-int checkpoint_write(const char *path, Parameters *parameters, Optimizer *optimizer, const RunState *state,
-                     Err *e);
+int checkpoint_write(const char *path, Parameters *parameters, Optimizer *optimizer, const RunState *state, Err *e);
 
 /* Fills parameters, optimizer and state (empty before). Fails: ERR_IO; ERR_FORMAT with the path if the file is damaged or
  * belongs to another network; ERR_NOMEM. */

@@ -80,8 +80,7 @@ int epoch_train(Training *t, const TrainingWatch *watch, double *saved_at, Err *
         s->iteration++;
         s->seconds += clock_seconds() - began;
         if (watch && watch->iteration)
-            watch->iteration(watch->context, s->epoch, false, s->iteration, iterations,
-                             s->loss_sum / s->iteration);
+            watch->iteration(watch->context, s->epoch, false, s->iteration, iterations, s->loss_sum / s->iteration);
         TRY(interrupted(watch, e));
         if (clock_seconds() - *saved_at > SAVE_INTERVAL) {
             TRY(training_save(t, "latest", e));

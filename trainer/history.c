@@ -23,8 +23,7 @@ static int append(History *h, const EpochRecord *record, Err *e)
 
 int history_add(History *h, EpochRecord record, Err *e)
 {
-    const double dice = record.pseudo_dice,
-                 before = h->count ? h->records[h->count - 1].ema_pseudo_dice : NAN;
+    const double dice = record.pseudo_dice, before = h->count ? h->records[h->count - 1].ema_pseudo_dice : NAN;
     record.ema_pseudo_dice = isnan(before) ? dice : isnan(dice) ? before : 0.9 * before + 0.1 * dice;
     return append(h, &record, e);
 }
@@ -60,8 +59,7 @@ static const char *parse_record(EpochRecord *r, const char *line)
 
 int history_parse(History *h, const char *text, Err *e)
 {
-    if (strncmp(text, HEADER, strlen(HEADER)))
-        return err_set(e, ERR_FORMAT, "curves: expected the header %s", HEADER);
+    if (strncmp(text, HEADER, strlen(HEADER))) return err_set(e, ERR_FORMAT, "curves: expected the header %s", HEADER);
     const char *line = text + strlen(HEADER);
     while (*line) {
         EpochRecord record;

@@ -8,10 +8,10 @@
 #include "base/text.h"
 
 typedef struct EpochRecord {
-    int epoch;                  /* from 0 */
+    int epoch; /* from 0 */
     double learning_rate, train_loss, val_loss;
-    double pseudo_dice;         /* mean over the foreground classes; NaN if none occurred */
-    double ema_pseudo_dice;     /* 0.9 times that of the previous epoch plus 0.1 times pseudo_dice */
+    double pseudo_dice;     /* mean over the foreground classes; NaN if none occurred */
+    double ema_pseudo_dice; /* 0.9 times that of the previous epoch plus 0.1 times pseudo_dice */
     double seconds;
 } EpochRecord;
 

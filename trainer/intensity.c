@@ -141,8 +141,7 @@ void intensity_low_resolution(float *plane, int64_t height, int64_t width, doubl
     if (low_height < 1 || low_width < 1) return;
     for (int64_t i = 0; i < low_height; i++) {
         const float *row = plane + nearest_exact(i, height, low_height) * width;
-        for (int64_t j = 0; j < low_width; j++)
-            scratch[i * low_width + j] = row[nearest_exact(j, width, low_width)];
+        for (int64_t j = 0; j < low_width; j++) scratch[i * low_width + j] = row[nearest_exact(j, width, low_width)];
     }
     for (int64_t i = 0; i < height; i++) {
         int64_t y0, y1;
@@ -153,8 +152,7 @@ void intensity_low_resolution(float *plane, int64_t height, int64_t width, doubl
             int64_t x0, x1;
             float wx;
             linear_taps(j, low_width, width, &x0, &x1, &wx);
-            const float above = upper[x0] * (1 - wx) + upper[x1] * wx,
-                        below = lower[x0] * (1 - wx) + lower[x1] * wx;
+            const float above = upper[x0] * (1 - wx) + upper[x1] * wx, below = lower[x0] * (1 - wx) + lower[x1] * wx;
             plane[i * width + j] = above * (1 - wy) + below * wy;
         }
     }
@@ -171,8 +169,7 @@ void intensity_gamma(float *plane, int64_t pixels, double gamma, bool invert, bo
     float low, high;
     range_of(plane, pixels, &low, &high);
     const float range = high - low, divisor = range > TINY ? range : TINY;
-    for (int64_t i = 0; i < pixels; i++)
-        plane[i] = powf((plane[i] - low) / divisor, (float)gamma) * range + low;
+    for (int64_t i = 0; i < pixels; i++) plane[i] = powf((plane[i] - low) / divisor, (float)gamma) * range + low;
     float factor = 1, before = 0, after = 0;
     if (retain_stats) {
         const double mean_now = mean_of(plane, pixels), std_now = unbiased_std(plane, pixels, mean_now);

@@ -9,7 +9,7 @@
 typedef struct Slot {
     Batch batch;
     int items_done;
-    Err error;               /* of the item that failed */
+    Err error; /* of the item that failed */
 } Slot;
 
 typedef struct Worker {
@@ -20,17 +20,17 @@ typedef struct Worker {
 
 struct Loader {
     LoaderOptions o;
-    int items;               /* of a batch */
-    int64_t pixels;          /* of a patch */
+    int items;      /* of a batch */
+    int64_t pixels; /* of a patch */
     int channels;
-    Slot *slots;             /* (ring); batch number n is in slot n % ring */
+    Slot *slots; /* (ring); batch number n is in slot n % ring */
     Worker *workers;
-    int started;             /* number of running threads */
-    int64_t last;            /* total number of batches */
-    pthread_mutex_t lock;    /* protects all below, and items_done and error of the slots */
+    int started;          /* number of running threads */
+    int64_t last;         /* total number of batches */
+    pthread_mutex_t lock; /* protects all below, and items_done and error of the slots */
     pthread_cond_t room, ready;
-    int64_t next_item;       /* counted over all batches */
-    int64_t given_back;      /* batches */
+    int64_t next_item;  /* counted over all batches */
+    int64_t given_back; /* batches */
     double cpu_seconds;
     bool stop;
 };
@@ -48,8 +48,7 @@ static void describe(const LoaderOptions *o, int64_t number, Batch *batch)
 /* Waits for the next item that fits into the ring; false if there are no more items. The lock must be held. */
 static bool take_item(Loader *l, Slot **slot, int *item)
 {
-    while (!l->stop && l->next_item / l->items < l->last &&
-           l->next_item / l->items >= l->given_back + l->o.ring)
+    while (!l->stop && l->next_item / l->items < l->last && l->next_item / l->items >= l->given_back + l->o.ring)
         pthread_cond_wait(&l->room, &l->lock);
     const int64_t number = l->next_item / l->items;
     if (l->stop || number >= l->last) return false;
@@ -72,10 +71,9 @@ static void *work(void *argument)
         Err e = {0};
         const double began = cpu_seconds_thread();
         const Sampler *sampler = batch.is_validation ? l->o.validation : l->o.training;
-        const int code = sampler_fill(sampler, &w->workspace, batch.epoch, batch.iteration,
-                                      l->o.part.first_item + item,
-                                      batch.images + item * l->pixels * l->channels,
-                                      batch.labels + item * l->pixels, &e);
+        const int code =
+            sampler_fill(sampler, &w->workspace, batch.epoch, batch.iteration, l->o.part.first_item + item,
+                         batch.images + item * l->pixels * l->channels, batch.labels + item * l->pixels, &e);
         const double took = cpu_seconds_thread() - began;
         pthread_mutex_lock(&l->lock);
         l->cpu_seconds += took;
@@ -127,8 +125,7 @@ int loader_new(Loader **loader, const LoaderOptions *o, Err *e)
     l->items = o->part.items;
     l->pixels = o->training->geometry.final_yx[0] * o->training->geometry.final_yx[1];
     l->channels = o->training->cases->channels;
-    l->last = (int64_t)(o->epochs - o->first_epoch) * (o->iterations + o->validation_iterations) -
-              o->first_iteration;
+    l->last = (int64_t)(o->epochs - o->first_epoch) * (o->iterations + o->validation_iterations) - o->first_iteration;
     pthread_mutex_init(&l->lock, NULL);
     pthread_cond_init(&l->room, NULL);
     pthread_cond_init(&l->ready, NULL);
@@ -166,8 +163,7 @@ void loader_free(Loader *l)
 
 int loader_borrow(Loader *l, const Batch **batch, Err *e)
 {
-    if (l->given_back >= l->last)
-        return err_set(e, ERR_VALUE, "the loader has no batch after the last epoch's");
+    if (l->given_back >= l->last) return err_set(e, ERR_VALUE, "the loader has no batch after the last epoch's");
     pthread_mutex_lock(&l->lock);
     Slot *slot = &l->slots[l->given_back % l->o.ring];
     while (slot->items_done < l->items) pthread_cond_wait(&l->ready, &l->lock);

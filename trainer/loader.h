@@ -22,10 +22,10 @@
 typedef struct Loader Loader;
 
 typedef struct Batch {
-    int epoch, iteration;        /* iteration: of the epoch's training, or of its validation */
+    int epoch, iteration; /* iteration: of the epoch's training, or of its validation */
     bool is_validation;
-    float *images;               /* (items, height, width, channels), of this process's part of the batch */
-    int16_t *labels;             /* (items, height, width) */
+    float *images;   /* (items, height, width, channels), of this process's part of the batch */
+    int16_t *labels; /* (items, height, width) */
 } Batch;
 
 /* The part of the global batch for this process: first_item … first_item + items - 1. With one process: all items. */
@@ -34,18 +34,18 @@ typedef struct BatchPart {
 } BatchPart;
 
 typedef struct LoaderOptions {
-    const Sampler *training, *validation;   /* of the same patch and global batch size */
-    BatchPart part;                         /* items at least 1 */
-    const Device *device;                   /* that batches will be copied to; must outlive the loader */
-    int iterations, validation_iterations;  /* per epoch */
-    int epochs;                             /* number of epochs: batches are made up to the last one */
-    int first_epoch, first_iteration;       /* the first batch: a training iteration */
-    int threads, ring;                      /* threads: at least 1; ring: batches in the ring buffer, at least 2 */
+    const Sampler *training, *validation;  /* of the same patch and global batch size */
+    BatchPart part;                        /* items at least 1 */
+    const Device *device;                  /* that batches will be copied to; must outlive the loader */
+    int iterations, validation_iterations; /* per epoch */
+    int epochs;                            /* number of epochs: batches are made up to the last one */
+    int first_epoch, first_iteration;      /* the first batch: a training iteration */
+    int threads, ring;                     /* threads: at least 1; ring: batches in the ring buffer, at least 2 */
 } LoaderOptions;
 
 /* Starts the threads. Options are copied, samplers borrowed. Fails: ERR_NOMEM, ERR_IO (no thread). */
 int loader_new(Loader **loader, const LoaderOptions *o, Err *e);
-void loader_free(Loader *loader);            /* stops and joins them; NULL is fine */
+void loader_free(Loader *loader); /* stops and joins them; NULL is fine */
 
 /* The next batch, valid until loader_give_back. Fails: as sampler_fill; ERR_VALUE after the last one. */
 int loader_borrow(Loader *loader, const Batch **batch, Err *e);

@@ -59,8 +59,7 @@ void older_gamma(float *plane, int64_t pixels, double gamma, bool invert, bool r
         high = fmaxf(high, plane[i]);
     }
     const double range = (double)(high - low) + 1e-7;
-    for (int64_t i = 0; i < pixels; i++)
-        plane[i] = (float)(pow((plane[i] - low) / range, gamma) * range + low);
+    for (int64_t i = 0; i < pixels; i++) plane[i] = (float)(pow((plane[i] - low) / range, gamma) * range + low);
     if (retain_stats) mean_and_std(plane, pixels, &mean_now, &std_now);
     const double factor = retain_stats ? std / (std_now + 1e-8) : 1;
     for (int64_t i = 0; i < pixels; i++) plane[i] = (float)((plane[i] - mean_now) * factor + mean) * sign;
@@ -76,8 +75,7 @@ static Volume plane_volume(void *data, DType dtype, int64_t height, int64_t widt
 
 int older_low_resolution(float *plane, int64_t height, int64_t width, double zoom, double *low, Err *e)
 {
-    const int64_t low_height = (int64_t)rint((double)height * zoom),
-                  low_width = (int64_t)rint((double)width * zoom);
+    const int64_t low_height = (int64_t)rint((double)height * zoom), low_width = (int64_t)rint((double)width * zoom);
     if (low_height < 1 || low_width < 1) return 0;
     const Volume full = plane_volume(plane, DTYPE_F32, height, width);
     const Volume small = plane_volume(low, DTYPE_F64, low_height, low_width);

@@ -31,8 +31,7 @@ static void spline_coefficients(const SliceView *slice, Crop crop, int channel, 
     for (int64_t y = 0; y < crop.height; y++)
         for (int64_t x = 0; x < crop.width; x++) {
             const int64_t at = (crop.y + y) * slice->width + crop.x + x;
-            c[y * crop.width + x] = is_seen(slice, crop, y, x) ? slice->image[at * slice->channels + channel]
-                                                               : 0;
+            c[y * crop.width + x] = is_seen(slice, crop, y, x) ? slice->image[at * slice->channels + channel] : 0;
         }
     for (int64_t x = 0; x < crop.width; x++) prefilter_line(c + x, crop.height, crop.width);
     for (int64_t y = 0; y < crop.height; y++) prefilter_line(c + y * crop.width, crop.width, 1);
@@ -84,8 +83,7 @@ static int16_t bilinear_label(const SliceView *slice, Crop crop, double y, doubl
     int16_t corner[4], winner = INT16_MAX;
     double best = 0, of_nearest = -1;
     for (int t = 0; t < 4; t++) /* a corner outside of the crop has the weight 0: the point is on the last pixel */
-        corner[t] = label_at(slice, crop, mirrored(y0 + t / 2, crop.height),
-                             mirrored(x0 + t % 2, crop.width));
+        corner[t] = label_at(slice, crop, mirrored(y0 + t / 2, crop.height), mirrored(x0 + t % 2, crop.width));
     for (int t = 0; t < 4; t++) {
         double score = 0;
         for (int u = 0; u < 4; u++) score += corner[u] == corner[t] ? w[u] : 0;
@@ -101,16 +99,14 @@ static int16_t bilinear_label(const SliceView *slice, Crop crop, double y, doubl
 /* ---- the transform ---- */
 
 typedef struct Rotation {
-    double c, s;                 /* cosine and sine of the angle, times the scale */
-    double middle_y, middle_x;   /* of the crop */
+    double c, s;               /* cosine and sine of the angle, times the scale */
+    double middle_y, middle_x; /* of the crop */
 } Rotation;
 
 /* The point of the crop for patch pixel (i, j); false if it is outside of the outermost pixel centres. */
-static bool source_of(const Rotation *r, Crop crop, const Patch *patch, int64_t i, int64_t j, double *y,
-                      double *x)
+static bool source_of(const Rotation *r, Crop crop, const Patch *patch, int64_t i, int64_t j, double *y, double *x)
 {
-    const double vy = (double)i - (double)(patch->height - 1) / 2,
-                 vx = (double)j - (double)(patch->width - 1) / 2;
+    const double vy = (double)i - (double)(patch->height - 1) / 2, vx = (double)j - (double)(patch->width - 1) / 2;
     *y = r->c * vy + r->s * vx + r->middle_y;
     *x = -r->s * vy + r->c * vx + r->middle_x;
     return *y >= 0 && *x >= 0 && *y <= (double)(crop.height - 1) && *x <= (double)(crop.width - 1);
@@ -128,13 +124,13 @@ void older_spatial_transform(const SliceView *slice, Crop crop, double angle, do
         spline_coefficients(slice, crop, channel, coefficients);
         for (int64_t k = 0; k < pixels; k++)
             plane[k] = source_of(&r, crop, patch, k / patch->width, k % patch->width, &y, &x)
-                           ? (float)spline_at(coefficients, crop, y, x) : 0;
+                           ? (float)spline_at(coefficients, crop, y, x)
+                           : 0;
     }
     for (int64_t k = 0; k < pixels; k++) {
         const bool inside = source_of(&r, crop, patch, k / patch->width, k % patch->width, &y, &x);
-        patch->labels[k] = !inside ? OUTSIDE
-                           : label_order == 0
-                               ? label_at(slice, crop, (int64_t)floor(y + 0.5), (int64_t)floor(x + 0.5))
-                               : bilinear_label(slice, crop, y, x);
+        patch->labels[k] = !inside            ? OUTSIDE
+                           : label_order == 0 ? label_at(slice, crop, (int64_t)floor(y + 0.5), (int64_t)floor(x + 0.5))
+                                              : bilinear_label(slice, crop, y, x);
     }
 }

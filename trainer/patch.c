@@ -17,8 +17,7 @@ PatchGeometry patch_geometry(const int64_t final_yx[2])
 
 static int64_t floor_half(int64_t value) { return value >= 0 ? value / 2 : -((1 - value) / 2); }
 
-void patch_corner_range(int64_t image_size, int64_t final_size, int64_t crop_size, int64_t *low,
-                        int64_t *high)
+void patch_corner_range(int64_t image_size, int64_t final_size, int64_t crop_size, int64_t *low, int64_t *high)
 {
     int64_t pad = crop_size - final_size;
     if (image_size + pad < crop_size) pad = crop_size - image_size;
@@ -39,6 +38,6 @@ bool patch_is_forced(int item, int batch_size, double share)
 
 Crop patch_center(Crop initial, const int64_t final_yx[2])
 {
-    return (Crop){initial.y + initial.height / 2 - final_yx[0] / 2,
-                  initial.x + initial.width / 2 - final_yx[1] / 2, final_yx[0], final_yx[1]};
+    return (Crop){initial.y + initial.height / 2 - final_yx[0] / 2, initial.x + initial.width / 2 - final_yx[1] / 2,
+                  final_yx[0], final_yx[1]};
 }

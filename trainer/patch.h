@@ -9,9 +9,9 @@
 #include <stdint.h>
 
 typedef struct PatchGeometry {
-    int64_t final_yx[2];     /* the network's input */
-    int64_t initial_yx[2];   /* the crop for the spatial transform */
-    double largest_angle;    /* of the rotation, radians */
+    int64_t final_yx[2];   /* the network's input */
+    int64_t initial_yx[2]; /* the crop for the spatial transform */
+    double largest_angle;  /* of the rotation, radians */
 } PatchGeometry;
 
 /* A rectangle of a slice, first pixel (y,x); may extend beyond the slice's border. */
@@ -24,8 +24,7 @@ typedef struct Crop {
 PatchGeometry patch_geometry(const int64_t final_yx[2]);
 
 /* The first and last (inclusive) corner that a random crop of `crop_size` may have along one axis. */
-void patch_corner_range(int64_t image_size, int64_t final_size, int64_t crop_size, int64_t *low,
-                        int64_t *high);
+void patch_corner_range(int64_t image_size, int64_t final_size, int64_t crop_size, int64_t *low, int64_t *high);
 
 /* The corner of a crop around a chosen pixel: centred on it, but at least `low`. */
 int64_t patch_corner_around(int64_t pixel, int64_t crop_size, int64_t low);

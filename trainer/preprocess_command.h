@@ -6,9 +6,9 @@
 
 typedef struct PreprocessCommand {
     const char *preprocessed;
-    const char *name;              /* the dataset's; "": not known */
-    const char *results;           /* use the plan in RESULTS/plans_preprocessed.yaml; or NULL */
-    const char *override;          /* file of plan keys; or NULL */
+    const char *name;     /* the dataset's; "": not known */
+    const char *results;  /* use the plan in RESULTS/plans_preprocessed.yaml; or NULL */
+    const char *override; /* file of plan keys; or NULL */
 } PreprocessCommand;
 
 /* Adds "plan_and_preprocess DATASET -o PREPROCESSED …", with the dataset's folder and the options of the last run from

@@ -20,8 +20,11 @@ static int refuse_raw(const char *folder, Err *e)
     text_add_argument(&argument, "%s", folder);
     int code = text_check(&argument, e);
     if (!code)
-        code = err_set(e, ERR_VALUE, "%s: this is a raw dataset: train needs the folder that plan_and_preprocess makes from it; type: "
-                       "plan_and_preprocess %s -o PREPROCESSED", folder, argument.data);
+        code =
+            err_set(e, ERR_VALUE,
+                    "%s: this is a raw dataset: train needs the folder that plan_and_preprocess makes from it; type: "
+                    "plan_and_preprocess %s -o PREPROCESSED",
+                    folder, argument.data);
     text_free(&argument);
     return code;
 }
@@ -31,13 +34,15 @@ static int expect_plan(const char *folder, Err *e)
 {
     bool has_plan, is_raw, is_within;
     if (!file_is_folder(folder))
-        return err_set(e, ERR_VALUE, "%s: no such folder: expected the folder that plan_and_preprocess wrote (its -o)", folder);
+        return err_set(e, ERR_VALUE, "%s: no such folder: expected the folder that plan_and_preprocess wrote (its -o)",
+                       folder);
     TRY(holds(&has_plan, folder, "plans.yaml", e));
     if (has_plan) return 0;
     TRY(holds(&is_raw, folder, "imagesTr", e));
     if (is_raw) return refuse_raw(folder, e);
     TRY(holds(&is_within, folder, "../plans.yaml", e));
-    return err_set(e, ERR_VALUE, "%s: there is no plans.yaml: expected the folder that plan_and_preprocess wrote (its -o)%s%s%s",
+    return err_set(e, ERR_VALUE,
+                   "%s: there is no plans.yaml: expected the folder that plan_and_preprocess wrote (its -o)%s%s%s",
                    folder, is_within ? ", here " : "", is_within ? folder : "", is_within ? "/.." : "");
 }
 

@@ -11,23 +11,35 @@
 enum { WIDTH = 1000, PANEL_HEIGHT = 380, LEFT = 110, RIGHT = 90, TOP = 46, BOTTOM = 50, PANELS = 3 };
 
 static const Color BLACK = {30, 30, 30}, GRAY = {220, 220, 220};
-#define BLUE {31, 119, 180}
-#define RED {214, 39, 40}
-#define GREEN {44, 160, 44}
-#define PALE_GREEN {170, 215, 170}
+#define BLUE         \
+    {                \
+        31, 119, 180 \
+    }
+#define RED         \
+    {               \
+        214, 39, 40 \
+    }
+#define GREEN       \
+    {               \
+        44, 160, 44 \
+    }
+#define PALE_GREEN    \
+    {                 \
+        170, 215, 170 \
+    }
 
 typedef struct Curve {
     const char *name;
-    size_t member;          /* offset of its double in EpochRecord */
+    size_t member; /* offset of its double in EpochRecord */
     Color color;
     double thickness;
-    int on_right;           /* its scale is on the right */
+    int on_right; /* its scale is on the right */
 } Curve;
 
 typedef struct Panel {
     const Curve *curves;
     int count;
-    const char *format;     /* of the numbers on the left */
+    const char *format; /* of the numbers on the left */
 } Panel;
 
 typedef struct Scale {
@@ -98,15 +110,14 @@ static void draw_epochs(Canvas *c, const Scale *s, int top)
     canvas_line(c, LEFT, top + TOP, LEFT, bottom, 1.5, BLACK);
 }
 
-static void draw_curve(Canvas *c, const History *h, const Curve *curve, const Scale *x, const Scale *y,
-                       int top)
+static void draw_curve(Canvas *c, const History *h, const Curve *curve, const Scale *x, const Scale *y, int top)
 {
     for (int i = 0; i < h->count; i++) {
         const int before = i ? i - 1 : 0;
         const double from = value_of(&h->records[before], curve), to = value_of(&h->records[i], curve);
         if (!isfinite(from) || !isfinite(to)) continue;
-        canvas_line(c, place_x(x, h->records[before].epoch), place_y(y, top, from),
-                    place_x(x, h->records[i].epoch), place_y(y, top, to), curve->thickness, curve->color);
+        canvas_line(c, place_x(x, h->records[before].epoch), place_y(y, top, from), place_x(x, h->records[i].epoch),
+                    place_y(y, top, to), curve->thickness, curve->color);
     }
 }
 

@@ -49,8 +49,7 @@ static void add_class(PseudoDice *d, const float *pixel, int label)
     }
 }
 
-void pseudo_dice_add(PseudoDice *d, const float *logits, const int16_t *labels, int64_t pixels,
-                     int ignore_label)
+void pseudo_dice_add(PseudoDice *d, const float *logits, const int16_t *labels, int64_t pixels, int ignore_label)
 {
     for (int64_t i = 0; i < pixels; i++) {
         const int label = labels[i] > 0 ? labels[i] : 0;

@@ -35,13 +35,13 @@ void pseudo_dice_leave_out(PseudoDice *d, int class_index);
 /* Adds the counts of a batch. logits (pixels, classes): the predicted class is the first with the largest logit; with
  * regions each one above 0 is predicted. labels (pixels): pixels with ignore_label (-1: none), or with a label that has no
  * class, are not counted. */
-void pseudo_dice_add(PseudoDice *d, const float *logits, const int16_t *labels, int64_t pixels,
-                     int ignore_label);
+void pseudo_dice_add(PseudoDice *d, const float *logits, const int16_t *labels, int64_t pixels, int ignore_label);
 
 int pseudo_dice_first(const PseudoDice *d);                   /* index of the first foreground class */
 int pseudo_dice_number(const PseudoDice *d, int class_index); /* number in messages: the first foreground class is 1 */
-double pseudo_dice_of(const PseudoDice *d, int class_index);  /* NaN if it was neither in labels nor predicted, or is left out */
-double pseudo_dice_mean(const PseudoDice *d);                 /* over the foreground classes with a Dice */
+double pseudo_dice_of(const PseudoDice *d,
+                      int class_index);       /* NaN if it was neither in labels nor predicted, or is left out */
+double pseudo_dice_mean(const PseudoDice *d); /* over the foreground classes with a Dice */
 
 /* Adds " 0.812 – 0.644": the Dice of every foreground class, with `digits` digits; "–" for a class without. */
 void pseudo_dice_text(const PseudoDice *d, int digits, Text *text);

@@ -161,7 +161,10 @@ int run_folder_settle(RunFolder *f, Err *e)
 
 int run_folder_lock_results(RunFolder *f, const RunWaiting *waiting, Err *e)
 {
-    enum { MOMENT = 1, LONGEST = 900 }; /* seconds; with --minutes a run holds the lock while it times some iterations */
+    enum {
+        MOMENT = 1,
+        LONGEST = 900
+    }; /* seconds; with --minutes a run holds the lock while it times some iterations */
     const double began = clock_seconds();
     bool told = false;
     int code;
@@ -169,8 +172,9 @@ int run_folder_lock_results(RunFolder *f, const RunWaiting *waiting, Err *e)
         const double waited = clock_seconds() - began;
         if (waiting->interrupted && waiting->interrupted()) return err_set(e, ERR_INTERRUPTED, "interrupted");
         if (waited > LONGEST)
-            return err_set(e, ERR_VALUE, "%s: another run has been starting in it for %d s; give another folder with -o",
-                           f->results, LONGEST);
+            return err_set(e, ERR_VALUE,
+                           "%s: another run has been starting in it for %d s; give another folder with -o", f->results,
+                           LONGEST);
         if (waited > MOMENT && !told && waiting->tell) waiting->tell(waiting->context);
         told = told || waited > MOMENT;
         err_clear(e);
@@ -200,8 +204,8 @@ static int take_over(RunFolder *f, RunMode mode, Err *e)
 int run_folder_open(RunFolder *f, const char *results, int fold, RunMode mode, const RunWaiting *waiting, Err *e)
 {
     *f = (RunFolder){.results = results, .results_lock = {-1}, .lock = {-1}, .new_lock = {-1}};
-    f->fold = fold == SPLITS_FOLD_ALL ? path_format(e, "%s/fold_all", results)
-                                      : path_format(e, "%s/fold_%d", results, fold);
+    f->fold =
+        fold == SPLITS_FOLD_ALL ? path_format(e, "%s/fold_all", results) : path_format(e, "%s/fold_%d", results, fold);
     f->path = f->fold ? mem_strdup(f->fold, e) : NULL;
     int code = f->path ? 0 : ERR_NOMEM;
     f->made_results = !file_is_folder(results);

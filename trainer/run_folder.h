@@ -23,21 +23,21 @@ typedef enum RunMode { RUN_NEW, RUN_CONTINUE, RUN_OVERWRITE } RunMode;
 
 /* Callbacks while waiting for another run that is starting in the same results folder. Members may be NULL. */
 typedef struct RunWaiting {
-    void (*tell)(void *context);       /* called once, if it takes longer than a moment */
-    int (*interrupted)(void);          /* not 0: stop waiting */
+    void (*tell)(void *context); /* called once, if it takes longer than a moment */
+    int (*interrupted)(void);    /* not 0: stop waiting */
     void *context;
 } RunWaiting;
 
 typedef struct RunFolder {
-    const char *results;      /* borrowed */
-    char *fold;               /* RESULTS/fold_F */
-    char *path;               /* the folder that the run writes to: fold, or .fold_F.new */
-    FolderLock results_lock;  /* from open to begin */
-    FolderLock lock, new_lock;/* of fold; of path, if that is another folder */
+    const char *results;       /* borrowed */
+    char *fold;                /* RESULTS/fold_F */
+    char *path;                /* the folder that the run writes to: fold, or .fold_F.new */
+    FolderLock results_lock;   /* from open to begin */
+    FolderLock lock, new_lock; /* of fold; of path, if that is another folder */
     bool made_results, made_fold;
-    bool holds_run;           /* the folder contained a run when it was opened */
+    bool holds_run; /* the folder contained a run when it was opened */
     bool begun;
-    Text log;                 /* whole content of training_log.txt */
+    Text log; /* whole content of training_log.txt */
 } RunFolder;
 
 /* fold: 0 …, or SPLITS_FOLD_ALL. Makes the folder if it does not exist. Fails: ERR_VALUE if it contains a run and mode is

@@ -11,8 +11,7 @@ int sampler_workspace_new(SamplerWorkspace *w, const Sampler *s, Err *e)
 {
     const size_t pixels = (size_t)(s->geometry.final_yx[0] * s->geometry.final_yx[1]);
     w->planes = mem_alloc(pixels * (size_t)s->cases->channels * sizeof(float), e);
-    w->scratch = mem_alloc((size_t)(s->geometry.initial_yx[0] * s->geometry.initial_yx[1]) * sizeof(double),
-                           e);
+    w->scratch = mem_alloc((size_t)(s->geometry.initial_yx[0] * s->geometry.initial_yx[1]) * sizeof(double), e);
     w->labels = mem_alloc(pixels * sizeof(int16_t), e);
     if (w->planes && w->scratch && w->labels) return 0;
     sampler_workspace_free(w);
@@ -60,8 +59,7 @@ static int64_t uniform_between(Rng *rng, int64_t low, int64_t high)
 
 static Place choose_place(const Sampler *s, const TrainingCase *c, bool forced, Rng *rng)
 {
-    const int64_t *crop = s->augment ? s->geometry.initial_yx : s->geometry.final_yx,
-                  *shape = c->labels.shape;
+    const int64_t *crop = s->augment ? s->geometry.initial_yx : s->geometry.final_yx, *shape = c->labels.shape;
     int64_t low[2], high[2], first, past;
     for (int axis = 0; axis < 2; axis++)
         patch_corner_range(shape[axis + 1], s->geometry.final_yx[axis], crop[axis], &low[axis], &high[axis]);
@@ -73,8 +71,8 @@ static Place choose_place(const Sampler *s, const TrainingCase *c, bool forced, 
     class_locations_range(&c->locations, shown, &first, &past);
     const int32_t *voxel = (const int32_t *)c->locations.data + 4 * uniform_between(rng, first, past - 1);
     return (Place){voxel[1],
-                   {patch_corner_around(voxel[2], crop[0], low[0]),
-                    patch_corner_around(voxel[3], crop[1], low[1]), crop[0], crop[1]}};
+                   {patch_corner_around(voxel[2], crop[0], low[0]), patch_corner_around(voxel[3], crop[1], low[1]),
+                    crop[0], crop[1]}};
 }
 
 static SliceView slice_of(const TrainingCase *c, int64_t z)
@@ -88,8 +86,7 @@ static void cut_patch(const Sampler *s, const SliceView *slice, const Place *pla
                       Patch *patch, double *scratch)
 {
     if (!draw->spatial) spatial_copy(slice, patch_center(place->crop, s->geometry.final_yx), patch);
-    else if (s->rules.older)
-        older_spatial_transform(slice, place->crop, draw->angle, draw->scale, 1, patch, scratch);
+    else if (s->rules.older) older_spatial_transform(slice, place->crop, draw->angle, draw->scale, 1, patch, scratch);
     else spatial_transform(slice, place->crop, draw->angle, draw->scale, patch);
 }
 
@@ -111,8 +108,7 @@ int sampler_fill(const Sampler *s, SamplerWorkspace *w, int epoch, int iteration
     const uint32_t time = s->augment ? (uint32_t)iteration : (uint32_t)iteration | VALIDATION;
     Rng choice = rng_make(s->seed, (uint32_t)epoch, time, (uint32_t)item, RNG_SAMPLE);
     const TrainingCase *c = &s->cases->cases[rng_below(&choice, (uint32_t)s->cases->count)];
-    const Place place = choose_place(s, c, patch_is_forced(item, s->batch_size, s->oversample_foreground),
-                                     &choice);
+    const Place place = choose_place(s, c, patch_is_forced(item, s->batch_size, s->oversample_foreground), &choice);
 
     const SliceView slice = slice_of(c, place.z);
     Patch patch = {w->planes, w->labels, s->geometry.final_yx[0], s->geometry.final_yx[1], slice.channels};

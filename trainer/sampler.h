@@ -18,21 +18,21 @@
 typedef struct Sampler {
     const CaseSet *cases;
     PatchGeometry geometry;
-    int batch_size;                      /* of the global batch, over all ranks */
-    double oversample_foreground;        /* share of the global batch that must contain foreground */
-    int class_count;                     /* number of classes in the locations, with equal probability */
-    bool has_ignore;                     /* one more class follows: all annotated voxels */
-    int largest_label;                   /* largest valid label of a voxel, the ignore label included */
-    bool augment;                        /* false: patches are not augmented (validation) */
+    int batch_size;               /* of the global batch, over all ranks */
+    double oversample_foreground; /* share of the global batch that must contain foreground */
+    int class_count;              /* number of classes in the locations, with equal probability */
+    bool has_ignore;              /* one more class follows: all annotated voxels */
+    int largest_label;            /* largest valid label of a voxel, the ignore label included */
+    bool augment;                 /* false: patches are not augmented (validation) */
     AugmentRules rules;
     bool mask_channel[PLAN_MAX_CHANNELS]; /* set to 0 where the label is -1: normalised only elsewhere */
     uint64_t seed;
 } Sampler;
 
 typedef struct SamplerWorkspace {
-    float *planes;                       /* (channels, height, width) */
-    double *scratch;                     /* one per pixel of the initial crop */
-    int16_t *labels;                     /* (height, width) */
+    float *planes;   /* (channels, height, width) */
+    double *scratch; /* one per pixel of the initial crop */
+    int16_t *labels; /* (height, width) */
 } SamplerWorkspace;
 
 int sampler_workspace_new(SamplerWorkspace *w, const Sampler *s, Err *e);

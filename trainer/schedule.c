@@ -12,8 +12,8 @@ double schedule_learning_rate(const PlanTraining *training, int epoch)
     return last + (first - last) * (1 + cos(PI * done)) / 2;
 }
 
-enum { SHORTEST_RUN = 20 };        /* epochs: the minimum number of steps of the learning rate */
-static const double SPARE = 0.05;  /* fraction of the time, for checkpoints and other programs on the machine */
+enum { SHORTEST_RUN = 20 };       /* epochs: the minimum number of steps of the learning rate */
+static const double SPARE = 0.05; /* fraction of the time, for checkpoints and other programs on the machine */
 
 static int at_least_one(double count) { return count < 1 ? 1 : (int)fmin(count, 1e6); }
 

@@ -28,8 +28,7 @@ static void copy_row(const SliceView *slice, Crop crop, const Window *seen, int6
     for (int c = 0; c < patch->channels; c++)
         memset(patch->planes + c * pixels + row, 0, (size_t)patch->width * sizeof(float));
     if (i < seen->first_y || i >= seen->past_y || seen->first_x >= seen->past_x) return;
-    const int64_t from = (crop.y + i) * slice->width + crop.x + seen->first_x,
-                  count = seen->past_x - seen->first_x;
+    const int64_t from = (crop.y + i) * slice->width + crop.x + seen->first_x, count = seen->past_x - seen->first_x;
     memcpy(patch->labels + row + seen->first_x, slice->labels + from, (size_t)count * sizeof(int16_t));
     for (int c = 0; c < patch->channels; c++) {
         const float *in = slice->image + from * slice->channels + c;
@@ -58,8 +57,7 @@ static float crop_coordinate(float centred, int64_t size)
     return ((unit + 1.0f) * (float)size - 1.0f) / 2.0f;
 }
 
-static void place_points(Points *p, const Patch *patch, Crop crop, const float matrix[4], int64_t i,
-                         int64_t j0)
+static void place_points(Points *p, const Patch *patch, Crop crop, const float matrix[4], int64_t i, int64_t j0)
 {
     const float vy = (float)i - (float)(patch->height - 1) / 2.0f;
     p->count = (int)min64(BLOCK, patch->width - j0);
@@ -141,8 +139,7 @@ static int16_t winning_label(const int16_t corner[4], const float w[4], int16_t 
     return of_nearest == best ? nearest : winner;
 }
 
-static void sample_labels(const SliceView *slice, Crop crop, const Window *seen, const Points *p,
-                          int16_t *out)
+static void sample_labels(const SliceView *slice, Crop crop, const Window *seen, const Points *p, int16_t *out)
 {
     for (int k = 0; k < p->count; k++) {
         int16_t corner[4];
@@ -159,8 +156,8 @@ static void sample_labels(const SliceView *slice, Crop crop, const Window *seen,
 
 void spatial_transform(const SliceView *slice, Crop crop, double angle, double scale, Patch *patch)
 {
-    const float matrix[4] = {(float)(scale * cos(angle)), (float)(scale * -sin(angle)),
-                             (float)(scale * sin(angle)), (float)(scale * cos(angle))};
+    const float matrix[4] = {(float)(scale * cos(angle)), (float)(scale * -sin(angle)), (float)(scale * sin(angle)),
+                             (float)(scale * cos(angle))};
     const Window seen = visible(slice, crop);
     for (int64_t i = 0; i < patch->height; i++) {
         for (int64_t j = 0; j < patch->width; j += BLOCK) {

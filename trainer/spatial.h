@@ -13,16 +13,16 @@
 #include "trainer/patch.h"
 
 typedef struct SliceView {
-    const float *image;      /* (height, width, channels) */
-    const int16_t *labels;   /* (height, width) */
+    const float *image;    /* (height, width, channels) */
+    const int16_t *labels; /* (height, width) */
     int64_t height, width;
     int channels;
 } SliceView;
 
 /* A patch during augmentation: with a plane per channel, so that intensity transforms process dense rows. */
 typedef struct Patch {
-    float *planes;           /* (channels, height, width) */
-    int16_t *labels;         /* (height, width) */
+    float *planes;   /* (channels, height, width) */
+    int16_t *labels; /* (height, width) */
     int64_t height, width;
     int channels;
 } Patch;

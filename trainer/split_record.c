@@ -59,9 +59,10 @@ static int refuse_changed_side(const NameList *changed, const char *folder, Err 
 {
     Text told = {0};
     names_tell(&told, changed);
-    err_set(e, ERR_VALUE, "%s was trained on other cases: it would now train on what it validated before, or the other way "
-            "round (%s): restore the splits (%s/split.yaml has them), or start again with --overwrite", folder,
-            told.data ? told.data : "", folder);
+    err_set(e, ERR_VALUE,
+            "%s was trained on other cases: it would now train on what it validated before, or the other way "
+            "round (%s): restore the splits (%s/split.yaml has them), or start again with --overwrite",
+            folder, told.data ? told.data : "", folder);
     text_free(&told);
     return e->code;
 }
@@ -87,8 +88,11 @@ static int compare(Text *warnings, const Sides *then, const Sides *now, const ch
     int code = find_changed_side(&changed, then, now, e);
     if (!code && changed.count) code = refuse_changed_side(&changed, folder, e);
     names_free(&changed);
-    if (!code) code = warn_of_difference(warnings, &then->train, &now->train, "the run continues without these earlier training cases", e);
-    if (!code) code = warn_of_difference(warnings, &now->train, &then->train, "the run continues with new training cases", e);
+    if (!code)
+        code = warn_of_difference(warnings, &then->train, &now->train,
+                                  "the run continues without these earlier training cases", e);
+    if (!code)
+        code = warn_of_difference(warnings, &now->train, &then->train, "the run continues with new training cases", e);
     if (!code) code = warn_of_difference(warnings, &then->val, &now->val, "no longer validated", e);
     return code ? code : warn_of_difference(warnings, &now->val, &then->val, "validated from now on", e);
 }
@@ -166,7 +170,8 @@ static int take_present(FoldCases *cases, const Split *record, const NameList *p
     for (int i = 0; i < record->val_count && !code; i++)
         code = names_add(names_have(present, record->val[i]) ? &val : &gone, record->val[i], e);
     if (!code && gone.count) {
-        text_add(&cases->warnings, "%s/split.yaml: these cases are no longer in the dataset and are not validated: ", folder);
+        text_add(&cases->warnings,
+                 "%s/split.yaml: these cases are no longer in the dataset and are not validated: ", folder);
         names_tell(&cases->warnings, &gone);
         text_add(&cases->warnings, "\n");
     }
@@ -174,8 +179,9 @@ static int take_present(FoldCases *cases, const Split *record, const NameList *p
     cases->split = (Split){.val = val.names, .val_count = val.count};
     text_add(&cases->told, "%d validation cases, from %s/split.yaml", val.count, folder);
     if (!code && !val.count)
-        code = err_set(e, ERR_VALUE, "%s/split.yaml: %s", folder, record->val_count
-                       ? "the dataset has none of its validation cases any more" : "the fold has no validation case");
+        code = err_set(e, ERR_VALUE, "%s/split.yaml: %s", folder,
+                       record->val_count ? "the dataset has none of its validation cases any more"
+                                         : "the fold has no validation case");
     return code;
 }
 

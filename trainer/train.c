@@ -9,8 +9,8 @@
 #include "base/progress.h"
 #include "base/text.h"
 #include "network/executor/executor.h"
-#include "plans/plan_keys.h"
 #include "network/executor/precision.h"
+#include "plans/plan_keys.h"
 #include "plans/splits.h"
 #include "trainer/training.h"
 #include "trainer/validation.h"
@@ -20,10 +20,10 @@ enum { SHOWN_PATCHES = 48 };
 typedef struct Options {
     CommonOptions common;
     TrainingOptions training;
-    const char *show;         /* --show-augmentation: folder for pictures of patches */
-    const char *lacks;        /* instructions for the precision that the CPU does not have; NULL: none */
+    const char *show;  /* --show-augmentation: folder for pictures of patches */
+    const char *lacks; /* instructions for the precision that the CPU does not have; NULL: none */
     bool validate_only, skip_validation, save_probabilities, json;
-    Text of_training;         /* the given options that only affect training: "--epochs, --seed" */
+    Text of_training; /* the given options that only affect training: "--epochs, --seed" */
 } Options;
 
 enum {
@@ -47,8 +47,7 @@ static const struct argp_option option_list[] = {
     {"epochs", KEY_EPOCHS, "N", 0, "Epochs to train (default: the plan's; nnU-Net's is 1000)", 0},
     {"minutes", KEY_MINUTES, "N", 0,
      "Train for about this time: a few iterations are timed, and epochs and iterations chosen accordingly", 0},
-    {"iterations-per-epoch", KEY_ITERATIONS, "N", 0,
-     "Training batches per epoch (default: the plan's, 250)", 0},
+    {"iterations-per-epoch", KEY_ITERATIONS, "N", 0, "Training batches per epoch (default: the plan's, 250)", 0},
     {"validation-iterations", KEY_VALIDATION_ITERATIONS, "N", 0,
      "Validation batches after each epoch (default: the plan's, 50)", 0},
     {"batch-size", KEY_BATCH, "N", 0, "Patches in a batch (default: the plan's)", 0},
@@ -91,8 +90,9 @@ static void note_of_training(Options *o, const char *name)
 
 static void note_option(Options *o, int key)
 {
-    static const int of_training[] = {KEY_EPOCHS, KEY_MINUTES, KEY_ITERATIONS, KEY_VALIDATION_ITERATIONS, KEY_BATCH,
-                                      KEY_PATCH, KEY_RATE, KEY_PRETRAINED, KEY_OVERRIDE, KEY_JSON};
+    static const int of_training[] = {KEY_EPOCHS,   KEY_MINUTES, KEY_ITERATIONS, KEY_VALIDATION_ITERATIONS,
+                                      KEY_BATCH,    KEY_PATCH,   KEY_RATE,       KEY_PRETRAINED,
+                                      KEY_OVERRIDE, KEY_JSON};
     for (size_t i = 0; i < sizeof of_training / sizeof *of_training; i++) {
         const struct argp_option *option = option_list;
         if (key != of_training[i]) continue;
@@ -107,10 +107,14 @@ static void check_options(Options *o, struct argp_state *state)
     if (o->training.overrides.minutes > 0 && o->training.overrides.epochs)
         argp_error(state, "give either --minutes or --epochs, not both");
     if (o->common.resume && o->common.overwrite)
-        argp_error(state, "give either --continue or --overwrite, not both: the first keeps an earlier run, the second replaces it");
-    if (o->validate_only && o->skip_validation) argp_error(state, "give either --val-only or --no-validation, not both");
+        argp_error(
+            state,
+            "give either --continue or --overwrite, not both: the first keeps an earlier run, the second replaces it");
+    if (o->validate_only && o->skip_validation)
+        argp_error(state, "give either --val-only or --no-validation, not both");
     if (o->validate_only && o->common.overwrite)
-        argp_error(state, "--overwrite has no effect with --val-only: predictions of other weights are always replaced");
+        argp_error(state,
+                   "--overwrite has no effect with --val-only: predictions of other weights are always replaced");
     if (o->save_probabilities && o->skip_validation)
         argp_error(state, "--save-probabilities has no effect with --no-validation: the validation writes them");
     if (o->common.seed != UINT64_MAX) note_of_training(o, "seed");
@@ -133,9 +137,7 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
         return 0;
     case KEY_BATCH: change->batch_size = (int)option_integer(state, "--batch-size", text, 1, 65536); return 0;
     case KEY_PATCH: parse_patch(o, text, state); return 0;
-    case KEY_RATE:
-        change->learning_rate = option_number(state, "--learning-rate", text, 1e-12, 100);
-        return 0;
+    case KEY_RATE: change->learning_rate = option_number(state, "--learning-rate", text, 1e-12, 100); return 0;
     case KEY_PRETRAINED: option_once(state, "--pretrained", text, &change->pretrained); return 0;
     case KEY_OVERRIDE: option_once(state, "--override", text, &change->file); return 0;
     case KEY_VALIDATE_ONLY: o->validate_only = true; return 0;
@@ -159,9 +161,9 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
 /* ---- display of the run ---- */
 
 typedef struct Display {
-    Progress bar;              /* over all iterations of the run */
+    Progress bar; /* over all iterations of the run */
     int epochs;
-    double seconds_per_epoch;  /* duration of the last epoch; 0: not known yet */
+    double seconds_per_epoch; /* duration of the last epoch; 0: not known yet */
     bool quiet, json;
 } Display;
 
@@ -211,9 +213,9 @@ static void show_epoch(void *context, const EpochRecord *r, const PseudoDice *di
     char left[32], ema[32] = "–";
     pseudo_dice_summary(dice, &dice_text);
     if (!isnan(r->ema_pseudo_dice)) snprintf(ema, sizeof ema, "%.3f", r->ema_pseudo_dice);
-    program_say("epoch %d (%d of %d): loss %.4f, validation %.4f, pseudo Dice%s, EMA %s, %.1f s, %s left",
-                r->epoch, r->epoch + 1, d->epochs, r->train_loss, r->val_loss, dice_text.data ? dice_text.data : "",
-                ema, r->seconds, format_duration((d->epochs - r->epoch - 1) * r->seconds, left, sizeof left));
+    program_say("epoch %d (%d of %d): loss %.4f, validation %.4f, pseudo Dice%s, EMA %s, %.1f s, %s left", r->epoch,
+                r->epoch + 1, d->epochs, r->train_loss, r->val_loss, dice_text.data ? dice_text.data : "", ema,
+                r->seconds, format_duration((d->epochs - r->epoch - 1) * r->seconds, left, sizeof left));
     text_free(&dice_text);
 }
 
@@ -233,12 +235,11 @@ static void announce(const Training *t, DType precision)
     const Plan *plan = training_plan(t);
     Text network = {0};
     plan_describe_network(&network, plan, NULL);
-    program_say(
-        "%s, %s, patch %dx%d, batch %d, %d epochs of %d iterations, memory of the network %.0f MiB%s",
-        network.data ? network.data : plan->network.name, precision_name(precision), plan->configuration.patch_size[0],
-        plan->configuration.patch_size[1], plan->configuration.batch_size, plan->training.epochs,
-        plan->training.iterations_per_epoch, (double)training_memory_bytes(t) / (1 << 20),
-        training_epochs_done(t) ? "; continued" : "");
+    program_say("%s, %s, patch %dx%d, batch %d, %d epochs of %d iterations, memory of the network %.0f MiB%s",
+                network.data ? network.data : plan->network.name, precision_name(precision),
+                plan->configuration.patch_size[0], plan->configuration.patch_size[1], plan->configuration.batch_size,
+                plan->training.epochs, plan->training.iterations_per_epoch,
+                (double)training_memory_bytes(t) / (1 << 20), training_epochs_done(t) ? "; continued" : "");
     text_free(&network);
 }
 
@@ -247,7 +248,8 @@ static int train(const Options *o, Training *t, Err *e)
     const Plan *plan = training_plan(t);
     if (!o->common.quiet) announce(t, o->training.precision);
     if (training_is_finished(t))
-        training_tell(t, TRAINING_NOTE, "the training is finished: all %d epochs are done (--continue --epochs N trains further)",
+        training_tell(t, TRAINING_NOTE,
+                      "the training is finished: all %d epochs are done (--continue --epochs N trains further)",
                       plan->training.epochs);
     Display display = {.epochs = plan->training.epochs, .quiet = o->common.quiet, .json = o->json};
     const int64_t per_epoch = plan->training.iterations_per_epoch + plan->training.validation_iterations;
@@ -257,8 +259,8 @@ static int train(const Options *o, Training *t, Err *e)
     const int code = training_run(t, &watch, e);
     progress_end(&display.bar);
     if (code == ERR_INTERRUPTED)
-        err_set(e, code, "interrupted in epoch %d; all is saved in %s: --continue continues the training", training_epochs_done(t),
-                o->training.results);
+        err_set(e, code, "interrupted in epoch %d; all is saved in %s: --continue continues the training",
+                training_epochs_done(t), o->training.results);
     return code;
 }
 
@@ -299,7 +301,9 @@ static int validate(const Options *o, Err *e)
     const int code = validation_run(&validation, &result, e);
     if (display.begun) progress_end(&display.bar);
     if (code == ERR_INTERRUPTED)
-        err_set(e, code, "interrupted while predicting the validation cases; the weights are saved: --val-only predicts the others");
+        err_set(
+            e, code,
+            "interrupted while predicting the validation cases; the weights are saved: --val-only predicts the others");
     if (!code && !o->common.quiet) {
         if (result.kept)
             program_say("%d of %d validation cases had been predicted with these weights before: kept", result.kept,
@@ -350,8 +354,8 @@ int main(int argc, char **argv)
         .doc = "Trains fold FOLD (0 to 4 of five folds, or all) of a folder of plan_and_preprocess, and predicts "
                "its validation cases at the end. Writes plans.yaml, dataset.json and fold_FOLD/ to the "
                "folder given by -o."};
-    Options o = {.common.takes = OPT_OUTPUT | OPT_THREADS | OPT_QUIET | OPT_SEED | OPT_OVERWRITE |
-                                 OPT_CONTINUE | OPT_DEVICE | OPT_PRECISION,
+    Options o = {.common.takes = OPT_OUTPUT | OPT_THREADS | OPT_QUIET | OPT_SEED | OPT_OVERWRITE | OPT_CONTINUE |
+                                 OPT_DEVICE | OPT_PRECISION,
                  .common.seed = UINT64_MAX};
     program_begin("train", true);
     program_interrupt_hint("checkpoints are kept: --continue continues from the last one");

@@ -32,8 +32,10 @@ static int open_cases(Training *t, const TrainingOptions *o, Err *e)
     const Split *split = &t->fold_cases.split;
     const int channels = t->plan.configuration.channel_count;
     if (!split->val_count && t->plan.training.validation_iterations)
-        return err_set(e, ERR_VALUE, "no validation case (%s): add some to the fold, train fold all, or set "
-                       "training.validation_iterations of %s/plans.yaml to 0", t->fold_cases.told.data, o->preprocessed);
+        return err_set(e, ERR_VALUE,
+                       "no validation case (%s): add some to the fold, train fold all, or set "
+                       "training.validation_iterations of %s/plans.yaml to 0",
+                       t->fold_cases.told.data, o->preprocessed);
     char *folder = path_format(e, "%s/2d", o->preprocessed);
     int code = folder ? 0 : ERR_NOMEM;
     if (!code) code = case_set_open(&t->training_cases, folder, split->train, split->train_count, channels, e);
@@ -116,10 +118,7 @@ static int make_executors(Training *t, Err *e)
     return code ? code : optimizer_adopt(t->optimizer, executor_gradients(t->trainer), e);
 }
 
-int training_begin_epoch(Training *t, Err *e)
-{
-    return t->encoder_frozen == is_frozen(t) ? 0 : make_executors(t, e);
-}
+int training_begin_epoch(Training *t, Err *e) { return t->encoder_frozen == is_frozen(t) ? 0 : make_executors(t, e); }
 
 static int new_optimizer(Optimizer **o, Parameters *parameters, const PlanTraining *p, Err *e)
 {
@@ -136,8 +135,8 @@ static int make_network(Training *t, Err *e)
     if (t->info.has_regions) TRY(model_region_loss(&t->region_loss, &t->plan, &t->info, e));
     TRY(model_new(&t->model, &t->plan, &t->info, e));
     TRY(new_optimizer(&t->optimizer, t->model.parameters, &t->plan.training, e));
-    TRY(pseudo_dice_new(&t->dice, dataset_head_count(&t->info),
-                        t->info.has_regions ? t->region_loss.regions : NULL, e));
+    TRY(pseudo_dice_new(&t->dice, dataset_head_count(&t->info), t->info.has_regions ? t->region_loss.regions : NULL,
+                        e));
     absent_labels_leave_out(&t->dice, &t->validation_cases);
     return 0;
 }
@@ -166,8 +165,9 @@ static void tell_pretrained(Training *t)
     if (!r->taken) return;
     training_tell(t, TRAINING_NOTE, "%s: %s (training_log.txt lists them)", file, r->summary.data);
     if (r->encoder_taken < r->encoder)
-        training_tell(t, TRAINING_WARNING, "%s: %d of the encoder's %d parameters do not fit and are initialised randomly",
-                      file, r->encoder - r->encoder_taken, r->encoder);
+        training_tell(t, TRAINING_WARNING,
+                      "%s: %d of the encoder's %d parameters do not fit and are initialised randomly", file,
+                      r->encoder - r->encoder_taken, r->encoder);
     if (epochs && r->encoder_taken)
         training_tell(t, TRAINING_NOTE, "the encoder is frozen in the first %d epochs%s", epochs,
                       r->encoder_taken < r->encoder ? ", except for parameters that do not fit" : "");
@@ -184,13 +184,15 @@ static int check_progress(const Training *t, const char *path, Err *e)
 {
     const PlanTraining *p = &t->plan.training;
     if (t->state.epoch > p->epochs)
-        return err_set(e, ERR_VALUE, "%s has trained %d epochs, but the plan has %d: give --epochs %d, or more to continue",
-                       path, t->state.epoch, p->epochs, t->state.epoch);
-    if (t->state.iteration > p->iterations_per_epoch)
         return err_set(e, ERR_VALUE,
-                       "%s is at iteration %d of epoch %d, but the plan has %d iterations per epoch: give the number of "
-                       "the earlier run again, or --overwrite",
-                       path, t->state.iteration, t->state.epoch, p->iterations_per_epoch);
+                       "%s has trained %d epochs, but the plan has %d: give --epochs %d, or more to continue", path,
+                       t->state.epoch, p->epochs, t->state.epoch);
+    if (t->state.iteration > p->iterations_per_epoch)
+        return err_set(
+            e, ERR_VALUE,
+            "%s is at iteration %d of epoch %d, but the plan has %d iterations per epoch: give the number of "
+            "the earlier run again, or --overwrite",
+            path, t->state.iteration, t->state.epoch, p->iterations_per_epoch);
     return 0;
 }
 
@@ -204,8 +206,7 @@ static int resume(Training *t, Err *e)
     if (!code) code = file_is_there(final, &has_final, e);
     const char *path = code ? NULL : has_latest ? latest : has_final ? final : NULL;
     if (!code && path) code = checkpoint_read(path, t->model.parameters, t->optimizer, &t->state, e);
-    if (!code && path)
-        code = training_plan_check_checkpoint(&t->plan, &t->state.plan, path, t->options.results, e);
+    if (!code && path) code = training_plan_check_checkpoint(&t->plan, &t->state.plan, path, t->options.results, e);
     if (!code && path) code = check_progress(t, path, e);
     if (!code && !path) code = initialize(t, e);
     mem_free(latest);
@@ -269,8 +270,10 @@ static int open_data(Training *t, const TrainingOptions *o, Err *e)
     tell_lines(t, TRAINING_NOTE, &t->fold_cases.told);
     tell_lines(t, TRAINING_WARNING, &t->fold_cases.warnings);
     if (o->fold == SPLITS_FOLD_ALL) training_tell(t, TRAINING_WARNING, "%s", VALIDATION_OF_ALL);
-    if (!t->validation_cases.count) training_tell(t, TRAINING_WARNING, "the fold has no validation case: the quality of the "
-                                                  "training is not measured");
+    if (!t->validation_cases.count)
+        training_tell(t, TRAINING_WARNING,
+                      "the fold has no validation case: the quality of the "
+                      "training is not measured");
     TRY(tell_absent(t, e));
     t->training_sampler = make_sampler(t, &t->training_cases, true);
     t->validation_sampler = make_sampler(t, &t->validation_cases, false);
@@ -286,12 +289,15 @@ static void tell_waiting(void *context)
 static int open_folder(Training *t, const TrainingOptions *o, Err *e)
 {
     if (file_is_same(o->results, o->preprocessed))
-        return err_set(e, ERR_VALUE, "%s: results cannot be written to the preprocessed folder, because both have a plans.yaml: "
-                       "give another folder with -o", o->results);
+        return err_set(e, ERR_VALUE,
+                       "%s: results cannot be written to the preprocessed folder, because both have a plans.yaml: "
+                       "give another folder with -o",
+                       o->results);
     t->waiting = (RunWaiting){tell_waiting, o->interrupted, t};
     TRY(run_folder_open(&t->folder, o->results, o->fold, o->mode, &t->waiting, e));
     if (o->mode == RUN_CONTINUE && !t->folder.holds_run)
-        training_tell(t, TRAINING_WARNING, "%s: there is no checkpoint to continue from: the training starts from the beginning",
+        training_tell(t, TRAINING_WARNING,
+                      "%s: there is no checkpoint to continue from: the training starts from the beginning",
                       t->folder.fold);
     return 0;
 }
@@ -318,7 +324,8 @@ static int check_meaning(const Training *t, const TrainingOptions *o, Err *e)
         if (now) meaning_add_difference(&difference, &recorded, path, &t->info, now);
         code = now ? text_check(&difference, e) : ERR_NOMEM;
         if (!code && difference.length)
-            code = err_set(e, ERR_VALUE, "%s contains a training with other labels: %s; restore the labels in the dataset's "
+            code = err_set(e, ERR_VALUE,
+                           "%s contains a training with other labels: %s; restore the labels in the dataset's "
                            "dataset.json and preprocess again, or give another results folder with -o",
                            o->results, difference.data);
         text_free(&difference);

@@ -23,12 +23,12 @@ typedef struct Training Training;
 
 /* Changes of the plan by the command line; 0 (seed: -1): no change. */
 typedef struct TrainingOverrides {
-    const char *file;             /* file with the plan keys to change; NULL: none */
+    const char *file; /* file with the plan keys to change; NULL: none */
     int epochs, iterations_per_epoch, validation_iterations, batch_size;
     int patch_size[2];
     double learning_rate;
-    double minutes;               /* time from which epochs and iterations follow (schedule.h) */
-    const char *pretrained;       /* initial weights; NULL: no change */
+    double minutes;         /* time from which epochs and iterations follow (schedule.h) */
+    const char *pretrained; /* initial weights; NULL: no change */
     int64_t seed;
 } TrainingOverrides;
 
@@ -36,24 +36,24 @@ typedef enum TrainingTell { TRAINING_NOTE, TRAINING_WARNING } TrainingTell;
 
 typedef struct TrainingOptions {
     const char *preprocessed, *results;
-    int fold;                     /* SPLITS_FOLD_ALL for `all` */
+    int fold; /* SPLITS_FOLD_ALL for `all` */
     RunMode mode;
-    int threads;                  /* number of threads to use */
-    DType precision;              /* of the network's arithmetic (network/executor/precision.h) */
-    const Device *device;         /* that computes; NULL: the CPU; must outlive the Training */
+    int threads;          /* number of threads to use */
+    DType precision;      /* of the network's arithmetic (network/executor/precision.h) */
+    const Device *device; /* that computes; NULL: the CPU; must outlive the Training */
     TrainingOverrides overrides;
     /* Called with messages for the user, one line each, while opening and running; they are in the log too. May be
      * NULL. */
     void (*tell)(void *context, TrainingTell kind, const char *text);
     void *context;
-    int (*interrupted)(void);     /* returns not 0 after a signal; may be NULL */
+    int (*interrupted)(void); /* returns not 0 after a signal; may be NULL */
 } TrainingOptions;
 
 /* Callbacks about the progress of a run; called by the thread that runs it. */
 typedef struct TrainingWatch {
     void (*iteration)(void *context, int epoch, bool validating, int done, int total, double mean_loss);
     void (*epoch)(void *context, const EpochRecord *record, const PseudoDice *dice);
-    int (*interrupted)(void);     /* returns not 0 to save and stop after this iteration */
+    int (*interrupted)(void); /* returns not 0 to save and stop after this iteration */
     void *context;
 } TrainingWatch;
 
@@ -62,13 +62,13 @@ typedef struct TrainingWatch {
  * (RUN_OVERWRITE) only when the first checkpoint is written. Fails: ERR_IO, ERR_FORMAT, ERR_VALUE, ERR_SHAPE, ERR_NOMEM,
  * with what does not fit; ERR_INTERRUPTED while it waits for another fold that is starting. */
 int training_open(Training **t, const TrainingOptions *o, Err *e);
-void training_close(Training *t);             /* NULL is fine */
+void training_close(Training *t); /* NULL is fine */
 
 const Plan *training_plan(const Training *t);
 bool training_is_finished(const Training *t); /* only the final validation is left to do */
 int training_epochs_done(const Training *t);
 bool training_has_validation(const Training *t); /* the fold has validation cases */
-size_t training_memory_bytes(const Training *t);  /* of network, gradients and activations */
+size_t training_memory_bytes(const Training *t); /* of network, gradients and activations */
 
 /* Reports a line to the user and adds it to training_log.txt. */
 void training_tell(Training *t, TrainingTell kind, const char *format, ...) __attribute__((format(printf, 3, 4)));

@@ -17,28 +17,28 @@
 struct Training {
     TrainingOptions options;
     Plan plan;
-    PlanChoice choice;          /* how the plan was chosen */
+    PlanChoice choice; /* how the plan was chosen */
     DatasetInfo info;
     bool has_info;
-    FolderLock reading;         /* on the preprocessed folder, so that no other program changes it */
+    FolderLock reading; /* on the preprocessed folder, so that no other program changes it */
     RunFolder folder;
     RunWaiting waiting;
     FoldCases fold_cases;
-    MadeFrom contents;          /* hashes of the files that its cases were made from */
+    MadeFrom contents; /* hashes of the files that its cases were made from */
     CaseSet training_cases, validation_cases;
     Sampler training_sampler, validation_sampler;
     int loader_threads;
-    DType precision;            /* of the executors */
-    const Device *device;       /* likewise */
-    BatchPart part;             /* this process's part of each batch; there is one process: all */
-    Loader *loader;             /* not NULL during training_run */
+    DType precision;      /* of the executors */
+    const Device *device; /* likewise */
+    BatchPart part;       /* this process's part of each batch; there is one process: all */
+    Loader *loader;       /* not NULL during training_run */
     Model model;
-    ImportReport imported;      /* of pretrained weights, if the run began with some */
-    bool encoder_frozen;        /* the state that `trainer` was made for */
-    Executor *trainer;          /* output 0: loss */
-    Executor *validator;        /* output 0: loss, output 1: head0 */
+    ImportReport imported; /* of pretrained weights, if the run began with some */
+    bool encoder_frozen;   /* the state that `trainer` was made for */
+    Executor *trainer;     /* output 0: loss */
+    Executor *validator;   /* output 0: loss, output 1: head0 */
     Optimizer *optimizer;
-    DiceBCE region_loss;          /* for a dataset with regions */
+    DiceBCE region_loss; /* for a dataset with regions */
     PseudoDice dice;
     RunState state;
 };

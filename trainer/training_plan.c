@@ -51,8 +51,8 @@ static int apply(Plan *plan, const TrainingOverrides *o, Err *e)
         if (changes[i].value) *changes[i].field = changes[i].value;
     if (o->learning_rate > 0) plan->training.learning_rate = o->learning_rate;
     if (o->pretrained && strlen(o->pretrained) >= sizeof plan->training.pretrained)
-        return err_set(e, ERR_VALUE, "%s: the path is too long, at most %zu bytes are possible",
-                       o->pretrained, sizeof plan->training.pretrained - 1);
+        return err_set(e, ERR_VALUE, "%s: the path is too long, at most %zu bytes are possible", o->pretrained,
+                       sizeof plan->training.pretrained - 1);
     if (o->pretrained) strcpy(plan->training.pretrained, o->pretrained);
     forget_content(&plan->training, &before);
     if (o->seed >= 0) plan->training.seed = o->seed;
@@ -75,8 +75,10 @@ static int know_weights(PlanTraining *p, const char *owner, const char *advice, 
     if (!*p->pretrained || file_is_folder(p->pretrained)) return 0; /* a folder is an error when the weights are read */
     TRY(hash_file(content, p->pretrained, e));
     if (*p->pretrained_content && strcmp(p->pretrained_content, content))
-        return err_set(e, ERR_VALUE, "%s: this is another file than the initial weights of %s (content %.*s…, now "
-                       "%.*s…): %s", p->pretrained, owner, DIGITS, p->pretrained_content, DIGITS, content, advice);
+        return err_set(e, ERR_VALUE,
+                       "%s: this is another file than the initial weights of %s (content %.*s…, now "
+                       "%.*s…): %s",
+                       p->pretrained, owner, DIGITS, p->pretrained_content, DIGITS, content, advice);
     strcpy(p->pretrained_content, content);
     return 0;
 }
@@ -84,8 +86,9 @@ static int know_weights(PlanTraining *p, const char *owner, const char *advice, 
 static int know_new_weights(PlanTraining *p, const TrainingOptions *o, Err *e)
 {
     char *owner = path_format(e, "%s/plans.yaml", o->preprocessed);
-    const int code = owner ? know_weights(p, owner, "give the earlier file, or set training.pretrained_content there to null",
-                                          e) : ERR_NOMEM;
+    const int code =
+        owner ? know_weights(p, owner, "give the earlier file, or set training.pretrained_content there to null", e)
+              : ERR_NOMEM;
     mem_free(owner);
     return code;
 }
@@ -99,11 +102,13 @@ static int know_recorded_weights(PlanTraining *p, const PlanTraining *recorded, 
     if (has_checkpoint && !is_given) return 0;
     if (!*p->pretrained_content) strcpy(p->pretrained_content, recorded->pretrained_content);
     char *owner = path_format(e, "%s/plans.yaml", o->results);
-    int code = owner ? know_weights(p, owner, "give the earlier file with --pretrained FILE, by its present path, or another "
-                                    "results folder with -o", e) : ERR_NOMEM;
+    int code = owner ? know_weights(p, owner,
+                                    "give the earlier file with --pretrained FILE, by its present path, or another "
+                                    "results folder with -o",
+                                    e)
+                     : ERR_NOMEM;
     if (code == ERR_IO && !is_given)
-        err_context(e, "the initial weights of %s/plans.yaml (if they were moved, give --pretrained FILE)",
-                    o->results);
+        err_context(e, "the initial weights of %s/plans.yaml (if they were moved, give --pretrained FILE)", o->results);
     mem_free(owner);
     return code;
 }
@@ -173,7 +178,8 @@ static int check_data(const Plan *plan, Plan now, const char *preprocessed, cons
     take_training(&now, plan);
     int code = plan_differences(&text, plan, &now, e);
     char *before = path_format(e, "%s was preprocessed again, by another plan, since this run began", preprocessed);
-    text_add(&after, "; to continue, give --overwrite or another results folder, or preprocess by the run's plan, type: ");
+    text_add(&after,
+             "; to continue, give --overwrite or another results folder, or preprocess by the run's plan, type: ");
     preprocess_command_add(&after, &(PreprocessCommand){preprocessed, plan->dataset_name, results, NULL});
     if (!before || text_check(&after, e)) code = ERR_NOMEM;
     if (code > 0) code = refuse(before, &text, after.data, e);
@@ -195,7 +201,8 @@ int training_plan_check_checkpoint(const Plan *plan, const Text *trained_by, con
     int code = plan_differences(&text, &then, plan, e);
     char *what = path_format(e, "%s was trained by another plan than the present %s/plans.yaml", path, results);
     if (!what) code = ERR_NOMEM;
-    if (code > 0) code = refuse(what, &text, "; undo the change of plans.yaml, or give another results folder with -o", e);
+    if (code > 0)
+        code = refuse(what, &text, "; undo the change of plans.yaml, or give another results folder with -o", e);
     mem_free(what);
     text_free(&text);
     return code;
@@ -253,8 +260,8 @@ static int note_followed(PlanChoice *c, const TrainingOptions *o, const char *si
     int code = fits ? plan_differences(&text, &own, &c->plan, e) : 0;
     if (code > 0)
         text_add(&c->notes,
-                 "the plan is that of %s (%s/plans.yaml); %s/plans.yaml with these options would differ: %s\n",
-                 sibling, o->results, o->preprocessed, text.data);
+                 "the plan is that of %s (%s/plans.yaml); %s/plans.yaml with these options would differ: %s\n", sibling,
+                 o->results, o->preprocessed, text.data);
     text_free(&text);
     return code < 0 ? code : text_check(&c->notes, e);
 }
@@ -271,8 +278,8 @@ static int follow_unknown(PlanChoice *c, const Plan *recorded, const TrainingOpt
     return check_options(recorded, c->plan, sibling, o->results, e);
 }
 
-static int follow(PlanChoice *c, const Plan *recorded, const TrainingOptions *o, bool has_checkpoint, const char *sibling,
-                  Err *e)
+static int follow(PlanChoice *c, const Plan *recorded, const TrainingOptions *o, bool has_checkpoint,
+                  const char *sibling, Err *e)
 {
     Plan origin;
     bool has_origin;
@@ -341,8 +348,7 @@ static int write_plan(const Plan *plan, const char *folder, const char *name, Er
 
 static int copy_dataset(const char *from_folder, const char *to_folder, Err *e)
 {
-    char *from = path_format(e, "%s/dataset.json", from_folder),
-         *to = path_format(e, "%s/dataset.json", to_folder);
+    char *from = path_format(e, "%s/dataset.json", from_folder), *to = path_format(e, "%s/dataset.json", to_folder);
     char *text = NULL;
     size_t bytes;
     int code = from && to ? file_get(from, &text, &bytes, e) : ERR_NOMEM;

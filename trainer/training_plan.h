@@ -12,10 +12,10 @@
 
 typedef struct PlanChoice {
     Plan plan;
-    Plan preprocessed;   /* of the preprocessed folder, without the changes by the command line */
-    bool is_bound;       /* the plan is that of RESULTS/plans.yaml: --minutes has no effect */
-    bool goes_on;        /* bound to the run's own earlier plan, not to another fold's */
-    Text notes;          /* lines for the user; text_free */
+    Plan preprocessed; /* of the preprocessed folder, without the changes by the command line */
+    bool is_bound;     /* the plan is that of RESULTS/plans.yaml: --minutes has no effect */
+    bool goes_on;      /* bound to the run's own earlier plan, not to another fold's */
+    Text notes;        /* lines for the user; text_free */
 } PlanChoice;
 
 /* Makes the plan; c is new, the caller frees its notes, on failure too. Fails: ERR_VALUE if options, recorded plan and

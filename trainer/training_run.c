@@ -42,8 +42,8 @@ static bool holds_text(const RunFolder *f, const char *name, const Text *text)
 {
     char *path = path_format(NULL, "%s/%s", f->path, name), *there = NULL;
     size_t length;
-    const bool same = path && !file_get(path, &there, &length, NULL) &&
-                      length == text->length && !memcmp(there, text->data, length);
+    const bool same =
+        path && !file_get(path, &there, &length, NULL) && length == text->length && !memcmp(there, text->data, length);
     mem_free(there);
     mem_free(path);
     return same;
@@ -56,7 +56,8 @@ static bool curves_stand(const Training *t)
     history_text(&t->state.history, &text);
     char *picture = path_format(NULL, "%s/progress.png", t->folder.path);
     bool is_drawn;
-    const bool stand = !file_is_there(picture, &is_drawn, NULL) && is_drawn && !text.failed && holds_text(&t->folder, "metrics.csv", &text);
+    const bool stand = !file_is_there(picture, &is_drawn, NULL) && is_drawn && !text.failed &&
+                       holds_text(&t->folder, "metrics.csv", &text);
     mem_free(picture);
     text_free(&text);
     return stand;
@@ -71,9 +72,8 @@ static int log_epoch(Training *t, const EpochRecord *r, Err *e)
         code = run_folder_log(&t->folder, e,
                               "epoch %d: learning rate %.4g, training loss %.4f, validation loss %.4f, "
                               "pseudo Dice%s, mean %.4f, EMA %.4f, %.1f s",
-                              r->epoch, r->learning_rate, r->train_loss, r->val_loss,
-                              classes.data ? classes.data : "", r->pseudo_dice, r->ema_pseudo_dice,
-                              r->seconds);
+                              r->epoch, r->learning_rate, r->train_loss, r->val_loss, classes.data ? classes.data : "",
+                              r->pseudo_dice, r->ema_pseudo_dice, r->seconds);
     text_free(&classes);
     return code;
 }
@@ -140,8 +140,8 @@ static int finish_run(Training *t, Err *e)
 static int log_pretrained(Training *t, Err *e)
 {
     const Text *text = &t->imported.text;
-    return text->length ? run_folder_log(&t->folder, e, "%s: %.*s", t->plan.training.pretrained,
-                                         (int)text->length - 1, text->data)
+    return text->length ? run_folder_log(&t->folder, e, "%s: %.*s", t->plan.training.pretrained, (int)text->length - 1,
+                                         text->data)
                         : 0;
 }
 
@@ -165,15 +165,15 @@ int training_run(Training *t, const TrainingWatch *watch, Err *e)
     TRY(run_folder_log(&t->folder, e,
                        "%s from epoch %d, iteration %d of %d epochs: %s, fold folder %s, %d training and "
                        "%d validation cases, batch %d of %dx%d, %s",
-                       t->state.history.count || t->state.iteration ? "continued" : "started",
-                       t->state.epoch, t->state.iteration, t->plan.training.epochs, t->plan.network.name,
-                       path_base(t->folder.fold), t->training_cases.count, t->validation_cases.count,
-                       t->plan.configuration.batch_size, t->plan.configuration.patch_size[0],
-                       t->plan.configuration.patch_size[1], precision_name(t->precision)));
+                       t->state.history.count || t->state.iteration ? "continued" : "started", t->state.epoch,
+                       t->state.iteration, t->plan.training.epochs, t->plan.network.name, path_base(t->folder.fold),
+                       t->training_cases.count, t->validation_cases.count, t->plan.configuration.batch_size,
+                       t->plan.configuration.patch_size[0], t->plan.configuration.patch_size[1],
+                       precision_name(t->precision)));
     const int code = training_is_finished(t) ? 0 : run_loaded(t, watch, e);
     if (code) {
-        run_folder_log(&t->folder, NULL, "stopped in epoch %d, iteration %d: %s", t->state.epoch,
-                       t->state.iteration, e->text);
+        run_folder_log(&t->folder, NULL, "stopped in epoch %d, iteration %d: %s", t->state.epoch, t->state.iteration,
+                       e->text);
         return code;
     }
     return finish_run(t, e);

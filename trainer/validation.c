@@ -21,14 +21,14 @@
 
 typedef struct Validation {
     const ValidationOptions *o;
-    FolderLock reading;          /* on the preprocessed folder */
-    FolderLock lock;             /* on the fold's folder, so that its weights do not change */
+    FolderLock reading; /* on the preprocessed folder */
+    FolderLock lock;    /* on the fold's folder, so that its weights do not change */
     Predictor *predictor;
     FoldCases cases;
     CaseCheck check;
-    MadeFrom made_from;          /* common to all predictions */
+    MadeFrom made_from; /* common to all predictions */
     PredictionRecord *record;
-    char *references, *fold, *output;   /* folders */
+    char *references, *fold, *output; /* folders */
     FileList reference_names;
     int kept;
 } Validation;
@@ -62,8 +62,8 @@ static int describe_case(MadeFrom *inputs, const Validation *v, const char *name
 
 /* The files of a case: its reference, and the files of its prediction. */
 typedef struct CaseNames {
-    char *reference;             /* path */
-    char *outputs[3];            /* in the folder of predictions */
+    char *reference;  /* path */
+    char *outputs[3]; /* in the folder of predictions */
     int count;
 } CaseNames;
 
@@ -100,8 +100,7 @@ static int find_names(CaseNames *n, const Validation *v, const char *name, Err *
     return ERR_NOMEM;
 }
 
-static int predict_to(const Validation *v, const char *name, const Geometry *geometry, const char *path,
-                      Err *e)
+static int predict_to(const Validation *v, const char *name, const Geometry *geometry, const char *path, Err *e)
 {
     Array image, labels = {0};
     CaseProperties properties;
@@ -126,8 +125,7 @@ static int predict_named(Validation *v, const char *name, const CaseNames *n, Er
     char *path = path_format(e, "%s/%s", v->output, n->outputs[0]);
     int code = path ? image_probe_labels(&geometry, n->reference, e) : ERR_NOMEM;
     if (!code) code = predict_to(v, name, &geometry, path, e);
-    if (!code)
-        code = prediction_record_done(v->record, name, &inputs, (const char *const *)n->outputs, n->count, e);
+    if (!code) code = prediction_record_done(v->record, name, &inputs, (const char *const *)n->outputs, n->count, e);
     made_from_free(&inputs);
     mem_free(path);
     return code;
@@ -237,13 +235,18 @@ static int expect_finished(Validation *v, Err *e)
     if (!code) code = file_is_there(latest, &has_latest, e);
     if (!code) code = results_progress(&progress, v->o->results, v->o->fold, e);
     if (!code && progress.goes_on)
-        text_add(&v->cases.warnings, "%s: the training was continued after checkpoint_final and is not finished: the weights of "
-                 "checkpoint_final are validated; --continue finishes it\n", fold);
+        text_add(&v->cases.warnings,
+                 "%s: the training was continued after checkpoint_final and is not finished: the weights of "
+                 "checkpoint_final are validated; --continue finishes it\n",
+                 fold);
     else if (!code && has_latest && !has_final)
-        code = err_set(e, ERR_VALUE, "%s has no checkpoint_final: its training was interrupted, and --continue finishes it", fold);
+        code = err_set(e, ERR_VALUE,
+                       "%s has no checkpoint_final: its training was interrupted, and --continue finishes it", fold);
     else if (!code && !has_final)
-        code = err_set(e, ERR_VALUE, "%s contains no training yet: omit --val-only to train, or give the folder of a "
-                       "training with -o", fold);
+        code = err_set(e, ERR_VALUE,
+                       "%s contains no training yet: omit --val-only to train, or give the folder of a "
+                       "training with -o",
+                       fold);
     mem_free(final);
     mem_free(latest);
     return code ? code : text_check(&v->cases.warnings, e);
@@ -252,16 +255,16 @@ static int expect_finished(Validation *v, Err *e)
 static int open_validation(Validation *v, Err *e)
 {
     const ValidationOptions *o = v->o;
-    const PredictorOptions options = {.folds = &o->fold, .fold_count = 1, .device = o->device,
-                                      .precision = o->precision};
+    const PredictorOptions options = {
+        .folds = &o->fold, .fold_count = 1, .device = o->device, .precision = o->precision};
     TRY(preprocessed_lock(&v->reading, o->preprocessed, e));
     TRY(open_folders(v, e));
     TRY(split_record_validation(&v->cases, v->fold, o->preprocessed, o->fold, e));
     TRY(expect_finished(v, e));
     if (o->begin) o->begin(o->context, &v->cases);
     TRY(predictor_open(&v->predictor, o->results, &options, e));
-    v->check = (CaseCheck){o->preprocessed, predictor_plan(v->predictor), predictor_dataset(v->predictor), NULL,
-                           o->results};
+    v->check =
+        (CaseCheck){o->preprocessed, predictor_plan(v->predictor), predictor_dataset(v->predictor), NULL, o->results};
     TRY(case_check_names(&v->check, v->cases.split.val, v->cases.split.val_count, e));
     TRY(describe(v, &options, e));
     return file_make_folders(v->output, e);

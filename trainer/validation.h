@@ -12,13 +12,13 @@
 
 typedef struct ValidationOptions {
     const char *preprocessed, *results;
-    int fold;                       /* SPLITS_FOLD_ALL for `all` */
-    const Device *device;           /* that computes; NULL: the CPU */
-    DType precision;                /* of the network's arithmetic (network/executor/precision.h) */
-    bool save_probabilities;        /* write CASE.npy and CASE.yaml too (inference/probabilities.h) */
+    int fold;                /* SPLITS_FOLD_ALL for `all` */
+    const Device *device;    /* that computes; NULL: the CPU */
+    DType precision;         /* of the network's arithmetic (network/executor/precision.h) */
+    bool save_probabilities; /* write CASE.npy and CASE.yaml too (inference/probabilities.h) */
     void (*begin)(void *context, const FoldCases *cases); /* called with the cases; may be NULL */
     void (*progress)(void *context, int done, int total, const char *case_name); /* may be NULL */
-    int (*interrupted)(void);       /* returns not 0 to stop after this case; may be NULL */
+    int (*interrupted)(void); /* returns not 0 to stop after this case; may be NULL */
     void *context;
 } ValidationOptions;
 
@@ -27,8 +27,8 @@ typedef struct ValidationOptions {
     "fold all is validated on the cases that it was trained on: the scores are not valid for other images"
 
 typedef struct ValidationResult {
-    double mean_dice;               /* of the foreground */
-    int cases, kept;                /* kept: predictions that the same weights had made before */
+    double mean_dice; /* of the foreground */
+    int cases, kept;  /* kept: predictions that the same weights had made before */
 } ValidationResult;
 
 /* Writes RESULTS/fold_F/validation/CASE + ending, and summary.json by nnU-Net's rules. References are those of

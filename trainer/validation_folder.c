@@ -43,7 +43,8 @@ static bool is_of(const char *name, const char *id)
 /* Whether a file may have been written by train, by its ending; used without a record. */
 static bool may_be_prediction(const char *name)
 {
-    return image_ending(name) || path_ends_with(name, ".npy") || path_ends_with(name, ".yaml") || path_ends_with(name, ".zraw");
+    return image_ending(name) || path_ends_with(name, ".npy") || path_ends_with(name, ".yaml") ||
+           path_ends_with(name, ".zraw");
 }
 
 static bool is_recorded(const char *name, const RecordContent *record)

@@ -25,8 +25,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_END:
         if (options->count != 2) argp_error(state, "expected IN and OUT");
         return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
+    default: return ARGP_ERR_UNKNOWN;
     }
 }
 
@@ -38,8 +37,7 @@ static int convert(const Options *options, const CommonOptions *common, Err *e)
     TRY(file_is_there(out, &there, e));
     if (there && file_is_same(in, out)) /* a checkpoint would lose its optimizer state */
         return err_set(e, ERR_VALUE, "%s and %s are the same file: give OUT another name", in, out);
-    if (there && !common->overwrite)
-        return err_set(e, ERR_VALUE, "%s: exists already; --overwrite replaces it", out);
+    if (there && !common->overwrite) return err_set(e, ERR_VALUE, "%s: exists already; --overwrite replaces it", out);
     TRY(weights_read(&w, in, e));
     const int dropped = weights_drop(&w, WEIGHTS_OPTIMIZER);
     size_t bytes = 0;

@@ -20,28 +20,36 @@
 enum { PICKLE_MAX_DEPTH = 64 };
 
 typedef enum ValueKind {
-    VALUE_NONE, VALUE_BOOL, VALUE_INT, VALUE_FLOAT, VALUE_STRING, VALUE_BYTES,
-    VALUE_LONG,    /* an integer beyond 64 bits: its bytes, little-endian two's complement */
-    VALUE_LIST,    /* lists and sets */
-    VALUE_TUPLE, VALUE_DICT,
-    VALUE_TENSOR, VALUE_STORAGE, VALUE_DTYPE,
-    VALUE_GLOBAL,  /* a class or function, by name only */
-    VALUE_OBJECT   /* an instance of an unknown class */
+    VALUE_NONE,
+    VALUE_BOOL,
+    VALUE_INT,
+    VALUE_FLOAT,
+    VALUE_STRING,
+    VALUE_BYTES,
+    VALUE_LONG, /* an integer beyond 64 bits: its bytes, little-endian two's complement */
+    VALUE_LIST, /* lists and sets */
+    VALUE_TUPLE,
+    VALUE_DICT,
+    VALUE_TENSOR,
+    VALUE_STORAGE,
+    VALUE_DTYPE,
+    VALUE_GLOBAL, /* a class or function, by name only */
+    VALUE_OBJECT  /* an instance of an unknown class */
 } ValueKind;
 
 /* One block of numbers of the file; several tensors may share it. */
 typedef struct PickleStorage {
     DType dtype;
-    const char *key;        /* its name in the file */
-    int64_t count;          /* elements */
-    const char *data;       /* NULL until it is found in the file */
-    bool in_pickle;         /* data is valid as long as the Pickle only (a NumPy array), not as long as the file */
-    struct PickleStorage *next;   /* all storages of a pickle */
+    const char *key;            /* its name in the file */
+    int64_t count;              /* elements */
+    const char *data;           /* NULL until it is found in the file */
+    bool in_pickle;             /* data is valid as long as the Pickle only (a NumPy array), not as long as the file */
+    struct PickleStorage *next; /* all storages of a pickle */
 } PickleStorage;
 
 typedef struct PickleTensor {
     const PickleStorage *storage; /* NULL: an array whose content the pickle does not set */
-    int64_t offset;         /* elements */
+    int64_t offset;               /* elements */
     int rank;
     int64_t shape[ARRAY_MAX_RANK], stride[ARRAY_MAX_RANK]; /* strides in elements, >= 0 */
 } PickleTensor;
@@ -49,14 +57,22 @@ typedef struct PickleTensor {
 typedef struct Value Value;
 struct Value {
     ValueKind kind;
-    int height;             /* of the tree below, 1 for a leaf (checked when the pickle is read) */
+    int height; /* of the tree below, 1 for a leaf (checked when the pickle is read) */
     union {
         bool truth;
         int64_t integer;
         double number;
-        struct { const char *data; size_t bytes; } text;           /* STRING: UTF-8 and a NUL behind */
-        struct { Value **items; uint32_t count, capacity; } list;  /* DICT: key, value, key, value … */
-        struct { const char *module, *name; } global;              /* OBJECT: its class */
+        struct {
+            const char *data;
+            size_t bytes;
+        } text; /* STRING: UTF-8 and a NUL behind */
+        struct {
+            Value **items;
+            uint32_t count, capacity;
+        } list; /* DICT: key, value, key, value … */
+        struct {
+            const char *module, *name;
+        } global; /* OBJECT: its class */
         PickleStorage *storage;
         PickleTensor *tensor;
         DType dtype;
@@ -65,8 +81,8 @@ struct Value {
 
 typedef struct Pickle {
     const Value *root;
-    PickleStorage *storages;      /* those named by persistent ids */
-    struct PickleBlock *blocks;   /* the memory of all values */
+    PickleStorage *storages;    /* those named by persistent ids */
+    struct PickleBlock *blocks; /* the memory of all values */
 } Pickle;
 
 /* Reads the pickle at `data`, which ends with its STOP; *used (may be NULL) is its length. On failure

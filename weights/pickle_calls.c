@@ -45,16 +45,15 @@ Value *call_storage(PickleMachine *m, const Value *id)
         const char *name;
         DType dtype;
     } types[] = {
-        {"FloatStorage", DTYPE_F32}, {"DoubleStorage", DTYPE_F64}, {"HalfStorage", DTYPE_F16},
-        {"BFloat16Storage", DTYPE_BF16}, {"CharStorage", DTYPE_I8}, {"ShortStorage", DTYPE_I16},
-        {"IntStorage", DTYPE_I32}, {"LongStorage", DTYPE_I64}, {"ByteStorage", DTYPE_U8},
+        {"FloatStorage", DTYPE_F32},     {"DoubleStorage", DTYPE_F64}, {"HalfStorage", DTYPE_F16},
+        {"BFloat16Storage", DTYPE_BF16}, {"CharStorage", DTYPE_I8},    {"ShortStorage", DTYPE_I16},
+        {"IntStorage", DTYPE_I32},       {"LongStorage", DTYPE_I64},   {"ByteStorage", DTYPE_U8},
         {"BoolStorage", DTYPE_BOOL},
     };
     if (id->kind != VALUE_TUPLE || id->list.count < 5 || !is_string(id->list.items[0], "storage"))
         return refuse(m, "a persistent reference that is no storage; save the state_dict, not the module");
     const Value *type = id->list.items[1], *key = id->list.items[2], *count = id->list.items[4];
-    if (type->kind != VALUE_GLOBAL || key->kind != VALUE_STRING || count->kind != VALUE_INT ||
-        count->integer < 0)
+    if (type->kind != VALUE_GLOBAL || key->kind != VALUE_STRING || count->kind != VALUE_INT || count->integer < 0)
         return refuse(m, "a storage without type, key or count");
     if (id->list.count > 5 && id->list.items[5]->kind != VALUE_NONE)
         return refuse(m, "a storage that views another one; save it with PyTorch 0.4 or newer");
@@ -199,9 +198,9 @@ static Value *make_dtype(PickleMachine *m, const Value *args)
         const char *name;
         DType dtype;
     } types[] = {
-        {"f4", DTYPE_F32}, {"f8", DTYPE_F64}, {"f2", DTYPE_F16}, {"i1", DTYPE_I8}, {"i2", DTYPE_I16},
-        {"i4", DTYPE_I32}, {"i8", DTYPE_I64}, {"u1", DTYPE_U8}, {"u2", DTYPE_U16}, {"u4", DTYPE_U32},
-        {"u8", DTYPE_U64}, {"b1", DTYPE_BOOL},
+        {"f4", DTYPE_F32}, {"f8", DTYPE_F64}, {"f2", DTYPE_F16}, {"i1", DTYPE_I8},
+        {"i2", DTYPE_I16}, {"i4", DTYPE_I32}, {"i8", DTYPE_I64}, {"u1", DTYPE_U8},
+        {"u2", DTYPE_U16}, {"u4", DTYPE_U32}, {"u8", DTYPE_U64}, {"b1", DTYPE_BOOL},
     };
     if (args->list.count < 1 || args->list.items[0]->kind != VALUE_STRING)
         return refuse(m, "a NumPy type without a name");
@@ -225,16 +224,23 @@ static void read_scalar(Value *v, DType dtype, const char *data)
     v->kind = VALUE_FLOAT;
     switch (dtype) {
     case DTYPE_F64: memcpy(&v->number, data, 8); break;
-    case DTYPE_F32: memcpy(&single, data, 4); v->number = (double)single; break;
+    case DTYPE_F32:
+        memcpy(&single, data, 4);
+        v->number = (double)single;
+        break;
     case DTYPE_F16: v->number = half_to_double((uint16_t)bits); break;
-    case DTYPE_BOOL: v->kind = VALUE_BOOL; v->truth = bits; break;
-    case DTYPE_U8: case DTYPE_U16: case DTYPE_U32: case DTYPE_U64:
+    case DTYPE_BOOL:
+        v->kind = VALUE_BOOL;
+        v->truth = bits;
+        break;
+    case DTYPE_U8:
+    case DTYPE_U16:
+    case DTYPE_U32:
+    case DTYPE_U64:
         v->kind = VALUE_INT;
         v->integer = bits < INT64_MAX ? (int64_t)bits : INT64_MAX; /* larger values are not needed */
         break;
-    default:
-        v->kind = VALUE_INT;
-        v->integer = (int64_t)(bits << unused) >> unused;
+    default: v->kind = VALUE_INT; v->integer = (int64_t)(bits << unused) >> unused;
     }
 }
 
@@ -285,8 +291,7 @@ static int fill_ndarray(PickleMachine *m, Value *array, const Value *state)
         t->stride[axis] = count;
         if (__builtin_mul_overflow(count, t->shape[axis], &count)) return machine_fail(m, ERR_FORMAT, bad);
     }
-    if (__builtin_mul_overflow(count, (int64_t)dtype_size(type->dtype), &size) ||
-        (uint64_t)size != data->text.bytes)
+    if (__builtin_mul_overflow(count, (int64_t)dtype_size(type->dtype), &size) || (uint64_t)size != data->text.bytes)
         return machine_fail(m, ERR_FORMAT, bad);
     PickleStorage *s = machine_take(m, sizeof *s);
     if (!s) return m->error.code;
@@ -301,8 +306,7 @@ int call_build(PickleMachine *m, Value *object, const Value *state)
 {
     if (object->kind == VALUE_OBJECT || object->kind == VALUE_DICT) return 0; /* attributes are not used */
     if (object->kind == VALUE_TENSOR && !object->tensor->storage) return fill_ndarray(m, object, state);
-    if (object->kind != VALUE_DTYPE)
-        return machine_fail(m, ERR_FORMAT, "a state for an object that cannot have one");
+    if (object->kind != VALUE_DTYPE) return machine_fail(m, ERR_FORMAT, "a state for an object that cannot have one");
     /* (version, byte order, …): a type of the other byte order becomes an inert object. */
     if (state->kind == VALUE_TUPLE && state->list.count > 1 && is_string(state->list.items[1], ">")) {
         object->kind = VALUE_OBJECT;

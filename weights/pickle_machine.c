@@ -8,8 +8,8 @@
 #include "weights/bytes.h"
 
 enum {
-    LENGTH_MAX = 32 << 20,     /* pickles of weights have some hundred kilobytes */
-    NAME_MAX_BYTES = 200,      /* of a module or class */
+    LENGTH_MAX = 32 << 20, /* pickles of weights have some hundred kilobytes */
+    NAME_MAX_BYTES = 200,  /* of a module or class */
     PROTOCOL_MAX = 5
 };
 
@@ -230,8 +230,7 @@ static int gather(PickleMachine *m, ValueKind kind, size_t first)
     Value *v = machine_value(m, kind);
     Value **items = v ? machine_take(m, count * sizeof *items) : NULL;
     if (!items) return m->error.code;
-    if (kind == VALUE_DICT && count % 2)
-        return machine_fail(m, ERR_FORMAT, "a dictionary's key without a value");
+    if (kind == VALUE_DICT && count % 2) return machine_fail(m, ERR_FORMAT, "a dictionary's key without a value");
     if (count) memcpy(items, m->stack + first, count * sizeof *items);
     v->list.items = items;
     v->list.count = v->list.capacity = (uint32_t)count;
@@ -345,8 +344,7 @@ static bool is_name(const char *text, size_t bytes)
     return bytes && bytes <= NAME_MAX_BYTES && text_is_utf8(text, bytes);
 }
 
-static int push_global(PickleMachine *m, const char *module, size_t module_bytes, const char *name,
-                       size_t name_bytes)
+static int push_global(PickleMachine *m, const char *module, size_t module_bytes, const char *name, size_t name_bytes)
 {
     if (!is_name(module, module_bytes) || !is_name(name, name_bytes))
         return machine_fail(m, ERR_FORMAT, "a global without a proper name");
@@ -413,17 +411,19 @@ static int op_binpersid(PickleMachine *m)
 }
 
 static int (*const opcodes[256])(PickleMachine *) = {
-    [0x80] = op_proto, [0x95] = op_frame, ['N'] = op_none, [0x88] = op_true, [0x89] = op_false,
-    ['K'] = op_binint1, ['M'] = op_binint2, ['J'] = op_binint, [0x8a] = op_long1, [0x8b] = op_long4,
-    ['G'] = op_binfloat, [0x8c] = op_short_unicode, ['X'] = op_unicode, [0x8d] = op_unicode8,
-    ['U'] = op_short_string, ['T'] = op_string, ['C'] = op_short_bytes, ['B'] = op_bytes, [0x8e] = op_bytes8,
-    [0x96] = op_bytes8, ['('] = op_mark, ['0'] = op_pop, ['1'] = op_pop_mark, ['2'] = op_dup,
-    [']'] = op_empty_list, [')'] = op_empty_tuple, ['}'] = op_empty_dict, [0x8f] = op_empty_list,
-    ['l'] = op_list, ['t'] = op_tuple, ['d'] = op_dict, [0x91] = op_list, [0x85] = op_tuple1,
-    [0x86] = op_tuple2, [0x87] = op_tuple3, ['a'] = op_append, ['e'] = op_appends, [0x90] = op_appends,
-    ['s'] = op_setitem, ['u'] = op_setitems, ['q'] = op_binput, ['r'] = op_long_binput, [0x94] = op_memoize,
-    ['h'] = op_binget, ['j'] = op_long_binget, ['c'] = op_global, [0x93] = op_stack_global,
-    ['R'] = op_reduce, [0x81] = op_newobj, [0x92] = op_newobj_ex, ['b'] = op_build, ['Q'] = op_binpersid,
+    [0x80] = op_proto,      [0x95] = op_frame,      ['N'] = op_none,          [0x88] = op_true,
+    [0x89] = op_false,      ['K'] = op_binint1,     ['M'] = op_binint2,       ['J'] = op_binint,
+    [0x8a] = op_long1,      [0x8b] = op_long4,      ['G'] = op_binfloat,      [0x8c] = op_short_unicode,
+    ['X'] = op_unicode,     [0x8d] = op_unicode8,   ['U'] = op_short_string,  ['T'] = op_string,
+    ['C'] = op_short_bytes, ['B'] = op_bytes,       [0x8e] = op_bytes8,       [0x96] = op_bytes8,
+    ['('] = op_mark,        ['0'] = op_pop,         ['1'] = op_pop_mark,      ['2'] = op_dup,
+    [']'] = op_empty_list,  [')'] = op_empty_tuple, ['}'] = op_empty_dict,    [0x8f] = op_empty_list,
+    ['l'] = op_list,        ['t'] = op_tuple,       ['d'] = op_dict,          [0x91] = op_list,
+    [0x85] = op_tuple1,     [0x86] = op_tuple2,     [0x87] = op_tuple3,       ['a'] = op_append,
+    ['e'] = op_appends,     [0x90] = op_appends,    ['s'] = op_setitem,       ['u'] = op_setitems,
+    ['q'] = op_binput,      ['r'] = op_long_binput, [0x94] = op_memoize,      ['h'] = op_binget,
+    ['j'] = op_long_binget, ['c'] = op_global,      [0x93] = op_stack_global, ['R'] = op_reduce,
+    [0x81] = op_newobj,     [0x92] = op_newobj_ex,  ['b'] = op_build,         ['Q'] = op_binpersid,
 };
 
 static int run(PickleMachine *m)
@@ -436,8 +436,7 @@ static int run(PickleMachine *m)
         if (!opcodes[opcode])
             return machine_fail(m, ERR_UNSUPPORTED, "opcode 0x%02x, which no file of weights needs", opcode);
         TRY(opcodes[opcode](m));
-        if (m->at > LENGTH_MAX)
-            return machine_fail(m, ERR_UNSUPPORTED, "it is longer than %d MB", LENGTH_MAX >> 20);
+        if (m->at > LENGTH_MAX) return machine_fail(m, ERR_UNSUPPORTED, "it is longer than %d MB", LENGTH_MAX >> 20);
     }
 }
 

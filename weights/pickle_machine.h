@@ -10,12 +10,12 @@ typedef struct PickleMachine {
     size_t bytes, at;
     Value **stack;
     size_t height, stack_capacity;
-    size_t *marks;           /* heights of the stack */
+    size_t *marks; /* heights of the stack */
     size_t mark_count, mark_capacity;
-    Value **memo;            /* NULL: no value was stored */
-    size_t memo_count;       /* entries, used or not */
-    size_t puts;             /* number of PUT and MEMOIZE opcodes so far */
-    size_t taken;            /* bytes that values took */
+    Value **memo;      /* NULL: no value was stored */
+    size_t memo_count; /* entries, used or not */
+    size_t puts;       /* number of PUT and MEMOIZE opcodes so far */
+    size_t taken;      /* bytes that values took */
     Pickle *out;
     Err error;
 } PickleMachine;

@@ -6,7 +6,7 @@
 
 enum {
     BLOCK_BYTES = 1 << 16,
-    VALUES_PER_BYTE = 64       /* bytes that values may take per byte of pickle read so far */
+    VALUES_PER_BYTE = 64 /* bytes that values may take per byte of pickle read so far */
 };
 
 typedef struct PickleBlock {

@@ -49,8 +49,8 @@ static int find_entry(const Zip *z, const ZipEntry *pickle, const char *name, co
 
 static int bad_storage(const PickleStorage *s, const char *what, Err *e)
 {
-    return err_set(e, ERR_FORMAT, "storage '%s' of %lld %s: %s", s->key, (long long)s->count,
-                   dtype_name(s->dtype), what);
+    return err_set(e, ERR_FORMAT, "storage '%s' of %lld %s: %s", s->key, (long long)s->count, dtype_name(s->dtype),
+                   what);
 }
 
 static int resolve_zip(const Zip *z, const ZipEntry *pickle, PickleStorage *storages, Err *e)
@@ -162,10 +162,8 @@ static int read_storage(Legacy *l, const char *key, Err *e)
     if (s->data) return bad_storage(s, "it occurs twice", e);
     if (l->bytes - l->at < 8 || l->bytes - l->at - 8 < bytes)
         return bad_storage(s, "the file ends within it; is it cut short?", e);
-    if (bytes_le(l->data + l->at, 8) != (uint64_t)s->count)
-        return bad_storage(s, "its record has another length", e);
-    for (; low < l->count && !strcmp(l->storages[low]->key, key); low++)
-        l->storages[low]->data = l->data + l->at + 8;
+    if (bytes_le(l->data + l->at, 8) != (uint64_t)s->count) return bad_storage(s, "its record has another length", e);
+    for (; low < l->count && !strcmp(l->storages[low]->key, key); low++) l->storages[low]->data = l->data + l->at + 8;
     l->at += 8 + bytes;
     return 0;
 }

@@ -16,10 +16,10 @@
 #include "weights/weights.h"
 
 typedef struct Pth {
-    Pickle pickle;         /* pickle.root: what was saved; look up with value_get and value_at */
-    const char *data;      /* the file */
+    Pickle pickle;    /* pickle.root: what was saved; look up with value_get and value_at */
+    const char *data; /* the file */
     size_t bytes;
-    bool mapped;           /* by pth_open: pth_close unmaps it */
+    bool mapped; /* by pth_open: pth_close unmaps it */
 } Pth;
 
 /* Fails with the file's name: ERR_IO; ERR_FORMAT; ERR_UNSUPPORTED (a call that no file of weights needs,

@@ -33,8 +33,7 @@ static int add_tensors(WeightsFile *w, const Value *dict, size_t limit, Err *e)
     for (uint32_t i = 0; i < dict->list.count; i += 2) {
         const Value *name = dict->list.items[i], *v = dict->list.items[i + 1];
         if (v->kind != VALUE_TENSOR) continue;
-        if (!is_plain_name(name))
-            return err_set(e, ERR_FORMAT, "tensor %d: its name is no plain text", w->count);
+        if (!is_plain_name(name)) return err_set(e, ERR_FORMAT, "tensor %d: its name is no plain text", w->count);
         size_t bytes = v->tensor->storage ? dtype_size(v->tensor->storage->dtype) : 0;
         for (int d = 0; d < v->tensor->rank; d++) bytes = mem_product(bytes, (size_t)v->tensor->shape[d]);
         if (bytes > limit)
@@ -62,7 +61,9 @@ static bool add_json(Text *t, const Value *v, size_t limit)
         else text_add(t, "null"); /* JSON has no NaN and no infinity */
         return true;
     case VALUE_STRING: text_add_json_string(t, v->text.data); return true;
-    case VALUE_LIST: case VALUE_TUPLE: case VALUE_DICT: break;
+    case VALUE_LIST:
+    case VALUE_TUPLE:
+    case VALUE_DICT: break;
     default: return false;
     }
     const bool dict = v->kind == VALUE_DICT;

@@ -12,9 +12,9 @@
 #include "weights/zip.h"
 
 static const char *const storage_types[DTYPE_COUNT] = {
-    [DTYPE_F32] = "FloatStorage", [DTYPE_F64] = "DoubleStorage", [DTYPE_F16] = "HalfStorage",
-    [DTYPE_BF16] = "BFloat16Storage", [DTYPE_I8] = "CharStorage", [DTYPE_I16] = "ShortStorage",
-    [DTYPE_I32] = "IntStorage", [DTYPE_I64] = "LongStorage", [DTYPE_U8] = "ByteStorage",
+    [DTYPE_F32] = "FloatStorage",     [DTYPE_F64] = "DoubleStorage", [DTYPE_F16] = "HalfStorage",
+    [DTYPE_BF16] = "BFloat16Storage", [DTYPE_I8] = "CharStorage",    [DTYPE_I16] = "ShortStorage",
+    [DTYPE_I32] = "IntStorage",       [DTYPE_I64] = "LongStorage",   [DTYPE_U8] = "ByteStorage",
     [DTYPE_BOOL] = "BoolStorage",
 };
 
@@ -65,7 +65,8 @@ static void add_tensor(Text *t, const Array *a, int index)
     for (int i = 0; i < a->rank; i++) add_integer(t, a->shape[i]);
     text_add(t, "t(");
     for (int i = 0; i < a->rank; i++) add_integer(t, stride[i]);
-    text_add(t, "t\x89" "ccollections\nOrderedDict\n)RtR");
+    text_add(t, "t\x89"
+                "ccollections\nOrderedDict\n)RtR");
 }
 
 /* A note in the form of a Python number is stored as a number, any other as text. */
@@ -96,8 +97,8 @@ static int compose_pickle(Text *t, const WeightsFile *w, Err *e)
     for (int i = 0; i < w->count; i++) {
         const WeightsTensor *tensor = &w->tensors[i];
         if (!storage_types[tensor->array.dtype])
-            return err_set(e, ERR_UNSUPPORTED, "tensor '%s': PyTorch files of this form have no type %s",
-                           tensor->name, dtype_name(tensor->array.dtype));
+            return err_set(e, ERR_UNSUPPORTED, "tensor '%s': PyTorch files of this form have no type %s", tensor->name,
+                           dtype_name(tensor->array.dtype));
         add_string(t, tensor->name);
         add_tensor(t, &tensor->array, i);
     }
@@ -114,8 +115,7 @@ static int compose_pickle(Text *t, const WeightsFile *w, Err *e)
 
 typedef char EntryName[32];
 
-static int write_entries(Zip *z, OutFile *f, const WeightsFile *w, const Text *pickle, EntryName *names,
-                         Err *e)
+static int write_entries(Zip *z, OutFile *f, const WeightsFile *w, const Text *pickle, EntryName *names, Err *e)
 {
     TRY(zip_add(z, f, "archive/data.pkl", pickle->data, pickle->length, e));
     TRY(zip_add(z, f, "archive/byteorder", "little", 6, e));

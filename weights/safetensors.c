@@ -16,8 +16,8 @@ static const struct {
     DType dtype;
     const char *name;
 } dtypes[] = {
-    {DTYPE_F32, "F32"}, {DTYPE_F64, "F64"}, {DTYPE_F16, "F16"}, {DTYPE_BF16, "BF16"}, {DTYPE_I8, "I8"},
-    {DTYPE_I16, "I16"}, {DTYPE_I32, "I32"}, {DTYPE_I64, "I64"}, {DTYPE_U8, "U8"}, {DTYPE_U16, "U16"},
+    {DTYPE_F32, "F32"}, {DTYPE_F64, "F64"}, {DTYPE_F16, "F16"},   {DTYPE_BF16, "BF16"}, {DTYPE_I8, "I8"},
+    {DTYPE_I16, "I16"}, {DTYPE_I32, "I32"}, {DTYPE_I64, "I64"},   {DTYPE_U8, "U8"},     {DTYPE_U16, "U16"},
     {DTYPE_U32, "U32"}, {DTYPE_U64, "U64"}, {DTYPE_BOOL, "BOOL"},
 };
 
@@ -36,7 +36,7 @@ typedef struct Span {
 
 typedef struct Header {
     WeightsFile *w;
-    Span *spans;       /* one per tensor of w */
+    Span *spans; /* one per tensor of w */
 } Header;
 
 /* ---- the header ---- */
@@ -94,8 +94,8 @@ static int check_entry(const Entry *entry, Err *e)
     for (int i = 0; i < entry->rank; i++) bytes = mem_product(bytes, (size_t)entry->shape[i]);
     const int64_t begin = entry->offsets[0], end = entry->offsets[1];
     if (begin > end || (uint64_t)(end - begin) != bytes)
-        return err_set(e, ERR_FORMAT, "bytes %lld to %lld do not fit its type and shape (%zu bytes)",
-                       (long long)begin, (long long)end, bytes);
+        return err_set(e, ERR_FORMAT, "bytes %lld to %lld do not fit its type and shape (%zu bytes)", (long long)begin,
+                       (long long)end, bytes);
     return 0;
 }
 
@@ -136,17 +136,17 @@ static int place_tensors(Header *h, char *data, uint64_t bytes, Err *e)
     for (int i = 0; i < h->w->count; i++) {
         const Span *span = &h->spans[i];
         WeightsTensor *tensor = &h->w->tensors[span->tensor];
-        const char *fault = span->end > bytes ? "reach beyond the file's end (is it cut short?)"
+        const char *fault = span->end > bytes  ? "reach beyond the file's end (is it cut short?)"
                             : span->begin < at ? "overlap another tensor's"
-                            : span->begin > at ? "leave a gap before them" : NULL;
+                            : span->begin > at ? "leave a gap before them"
+                                               : NULL;
         if (fault)
             return err_set(e, ERR_FORMAT, "tensor '%s': its bytes %llu to %llu %s", tensor->name,
                            (unsigned long long)span->begin, (unsigned long long)span->end, fault);
         tensor->array.data = data + at;
         at = span->end;
     }
-    if (at != bytes)
-        return err_set(e, ERR_FORMAT, "%zu bytes behind the last tensor", (size_t)(bytes - at));
+    if (at != bytes) return err_set(e, ERR_FORMAT, "%zu bytes behind the last tensor", (size_t)(bytes - at));
     return 0;
 }
 
@@ -249,8 +249,7 @@ static void add_tensor(Text *header, const WeightsTensor *tensor, const Span *sp
     text_add_json_string(header, tensor->name);
     text_add(header, ":{\"dtype\":\"%s\",\"shape\":[", name_of(a->dtype));
     for (int i = 0; i < a->rank; i++) text_add(header, "%s%lld", i ? "," : "", (long long)a->shape[i]);
-    text_add(header, "],\"data_offsets\":[%llu,%llu]}", (unsigned long long)span->begin,
-             (unsigned long long)span->end);
+    text_add(header, "],\"data_offsets\":[%llu,%llu]}", (unsigned long long)span->begin, (unsigned long long)span->end);
 }
 
 /* The eight length bytes and the header, padded with spaces so that the numbers start aligned. */
@@ -269,8 +268,7 @@ static int compose_header(Text *header, const WeightsFile *w, Err *e)
     mem_free(layout.spans);
     text_add(header, "%*s", (int)(-header->length % MEM_ALIGN), "");
     TRY(text_check(header, e));
-    if (!text_is_utf8(header->data, header->length))
-        return err_set(e, ERR_FORMAT, "a name or note is no UTF-8");
+    if (!text_is_utf8(header->data, header->length)) return err_set(e, ERR_FORMAT, "a name or note is no UTF-8");
     for (uint64_t i = 0, length = header->length - 8; i < 8; i++) header->data[i] = (char)(length >> 8 * i);
     return 0;
 }
@@ -292,8 +290,7 @@ int safetensors_write(const WeightsFile *w, const char *path, Err *e)
     Text header = {0};
     Output out = {.file = {.fd = -1, .slot = -1}, .w = w};
     int failed = weights_check_names(w, e);
-    if (!failed && weights_find(w, METADATA))
-        failed = err_set(e, ERR_FORMAT, "no tensor may be called %s", METADATA);
+    if (!failed && weights_find(w, METADATA)) failed = err_set(e, ERR_FORMAT, "no tensor may be called %s", METADATA);
     if (!failed) failed = compose_header(&header, w, e);
     if (failed) {
         err_context(e, "%s", path);

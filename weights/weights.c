@@ -124,8 +124,7 @@ static int check_distinct(char **names, int count, const char *what, Err *e)
 {
     qsort(names, (size_t)count, sizeof *names, by_name);
     for (int i = 1; i < count; i++)
-        if (!strcmp(names[i - 1], names[i]))
-            return err_set(e, ERR_FORMAT, "%s '%s' occurs twice", what, names[i]);
+        if (!strcmp(names[i - 1], names[i])) return err_set(e, ERR_FORMAT, "%s '%s' occurs twice", what, names[i]);
     return 0;
 }
 
@@ -143,11 +142,11 @@ int weights_check_names(const WeightsFile *w, Err *e)
 }
 
 /* NaN by its bits: the exponent is all ones and the mantissa is not 0; the sign is shifted out. */
-#define FIRST_NAN(bits_type, infinity_twice)                                                        \
-    do {                                                                                           \
-        const bits_type *bits = data;                                                              \
-        for (int64_t i = 0; i < count; i++)                                                        \
-            if ((bits_type)(bits[i] << 1) > (bits_type)(infinity_twice)) return i;                 \
+#define FIRST_NAN(bits_type, infinity_twice)                                       \
+    do {                                                                           \
+        const bits_type *bits = data;                                              \
+        for (int64_t i = 0; i < count; i++)                                        \
+            if ((bits_type)(bits[i] << 1) > (bits_type)(infinity_twice)) return i; \
     } while (0)
 
 /* Index of the first NaN of an array, or -1. */

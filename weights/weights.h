@@ -27,7 +27,7 @@ typedef struct WeightsFile {
     int count;
     WeightsNote *notes;
     int note_count;
-    void *mapping;         /* of the file that arrays view, or NULL */
+    void *mapping; /* of the file that arrays view, or NULL */
     size_t mapping_bytes;
 } WeightsFile;
 

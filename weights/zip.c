@@ -11,9 +11,17 @@
 #include "weights/bytes.h"
 
 enum {
-    LOCAL_BYTES = 30, CENTRAL_BYTES = 46, END_BYTES = 22, END64_BYTES = 56, LOCATOR_BYTES = 20,
-    LOCAL_EXTRA = 20, CENTRAL_EXTRA = 28, /* zip64 fields that we write */
-    COMMENT_MAX = 65535, VERSION_ZIP64 = 45, EXTRA_ZIP64 = 1, EXTRA_PADDING = 0x4246 /* "FB", PyTorch's */
+    LOCAL_BYTES = 30,
+    CENTRAL_BYTES = 46,
+    END_BYTES = 22,
+    END64_BYTES = 56,
+    LOCATOR_BYTES = 20,
+    LOCAL_EXTRA = 20,
+    CENTRAL_EXTRA = 28, /* zip64 fields that we write */
+    COMMENT_MAX = 65535,
+    VERSION_ZIP64 = 45,
+    EXTRA_ZIP64 = 1,
+    EXTRA_PADDING = 0x4246 /* "FB", PyTorch's */
 };
 static const uint32_t LOCAL = 0x04034b50, CENTRAL = 0x02014b50, END = 0x06054b50;
 static const uint32_t END64 = 0x06064b50, LOCATOR = 0x07064b50;
@@ -74,8 +82,7 @@ static int read_end(const char *data, size_t bytes, Directory *d, Err *e)
         limit = at;
     }
     if (disks) return err_set(e, ERR_UNSUPPORTED, "a zip archive over several disks");
-    if (d->offset > limit || d->bytes > limit - d->offset || d->count > d->bytes / CENTRAL_BYTES ||
-        d->count > INT_MAX)
+    if (d->offset > limit || d->bytes > limit - d->offset || d->count > d->bytes / CENTRAL_BYTES || d->count > INT_MAX)
         return err_set(e, ERR_FORMAT, "a zip directory of %llu entries at byte %llu does not fit the file",
                        (unsigned long long)d->count, (unsigned long long)d->offset);
     return 0;
@@ -111,8 +118,7 @@ static int locate(ZipEntry *entry, const char *data, uint64_t limit, uint64_t me
     if (!local || bytes_le(local, 4) != LOCAL) return bad_entry(e, entry, "no local header where the directory says");
     const uint64_t name_bytes = bytes_le(local + 26, 2);
     const uint64_t begin = entry->offset + LOCAL_BYTES + name_bytes + bytes_le(local + 28, 2);
-    if (begin > limit || entry->bytes > limit - begin)
-        return bad_entry(e, entry, "its bytes reach into the directory");
+    if (begin > limit || entry->bytes > limit - begin) return bad_entry(e, entry, "its bytes reach into the directory");
     if (name_bytes != entry->name_bytes || memcmp(local + LOCAL_BYTES, entry->name, name_bytes) ||
         bytes_le(local + 8, 2) != method)
         return bad_entry(e, entry, "its local header contradicts the directory");
@@ -146,8 +152,8 @@ static int read_entry(Zip *z, const char *data, const Directory *d, uint64_t *at
     if (read_extra(text + name, extra, fields) || !is_plain_name(text, name))
         return err_set(e, ERR_FORMAT, "zip directory: entry %d is damaged", z->count);
     if (flags & 1 || method || stored != bytes)
-        return err_set(e, ERR_UNSUPPORTED, "zip entry '%.*s': compressed or encrypted; expected it stored",
-                       (int)name, text);
+        return err_set(e, ERR_UNSUPPORTED, "zip entry '%.*s': compressed or encrypted; expected it stored", (int)name,
+                       text);
     ZipEntry entry = {text, name, NULL, bytes, (uint32_t)bytes_le(record + 16, 4), offset};
     TRY(locate(&entry, data, d->offset, method, e));
     z->entries[z->count++] = entry;
@@ -285,7 +291,7 @@ int zip_finish(const Zip *z, OutFile *f, Err *e)
     bytes_put_le(locator + 8, 8, end64);
     bytes_put_le(locator + 16, 4, 1);
     bytes_put_le(last, 4, END);
-    bytes_put_le(last + 8, 4, SATURATED); /* both counts */
+    bytes_put_le(last + 8, 4, SATURATED);   /* both counts */
     bytes_put_le(last + 12, 8, UINT64_MAX); /* size and offset */
     return file_write(f, end, sizeof end, e);
 }

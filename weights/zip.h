@@ -12,16 +12,16 @@
 #include "base/file.h"
 
 typedef struct ZipEntry {
-    const char *name;     /* name_bytes bytes of UTF-8, no NUL behind */
+    const char *name; /* name_bytes bytes of UTF-8, no NUL behind */
     size_t name_bytes;
     const char *data;
     size_t bytes;
-    uint32_t crc;         /* CRC-32 as the directory says */
-    uint64_t offset;      /* of the local header (writer) */
+    uint32_t crc;    /* CRC-32 as the directory says */
+    uint64_t offset; /* of the local header (writer) */
 } ZipEntry;
 
 typedef struct Zip {
-    ZipEntry *entries;    /* sorted by name when read, in the order of writing when written */
+    ZipEntry *entries; /* sorted by name when read, in the order of writing when written */
     int count;
 } Zip;
 

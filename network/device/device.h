@@ -33,18 +33,18 @@ typedef struct Device Device;
  * asynchronous work. */
 struct Device {
     DeviceKind kind;
-    const char *name;     /* the value of --device */
-    size_t alignment;     /* bytes, a power of 2; of allocated memory and of every block in an executor's arena */
-    bool shares_memory;   /* device memory is host memory: the host may access it after wait */
+    const char *name;   /* the value of --device */
+    size_t alignment;   /* bytes, a power of 2; of allocated memory and of every block in an executor's arena */
+    bool shares_memory; /* device memory is host memory: the host may access it after wait */
 
-    bool (*supports)(const Device *, DType precision);           /* whether activations may have this type */
-    void *(*alloc)(const Device *, size_t bytes, Err *e);        /* device memory, not initialised; NULL on failure */
-    void (*free)(const Device *, void *memory);                  /* NULL is fine */
-    void *(*alloc_host)(const Device *, size_t bytes, Err *e);   /* pinned host memory, for fast copies */
-    void (*free_host)(const Device *, void *memory);             /* NULL is fine */
+    bool (*supports)(const Device *, DType precision);         /* whether activations may have this type */
+    void *(*alloc)(const Device *, size_t bytes, Err *e);      /* device memory, not initialised; NULL on failure */
+    void (*free)(const Device *, void *memory);                /* NULL is fine */
+    void *(*alloc_host)(const Device *, size_t bytes, Err *e); /* pinned host memory, for fast copies */
+    void (*free_host)(const Device *, void *memory);           /* NULL is fine */
     /* The caller must not change or free the host memory of a copy until wait. */
     int (*copy)(const Device *, void *to, const void *from, size_t bytes, DeviceCopy direction, Err *e);
-    int (*clear)(const Device *, void *memory, size_t bytes, Err *e); /* sets all bytes to 0 */
+    int (*clear)(const Device *, void *memory, size_t bytes, Err *e);                /* sets all bytes to 0 */
     int (*all_finite)(const Device *, const DeviceRows *rows, bool *finite, Err *e); /* synchronous; int16: true */
     int (*wait)(const Device *, Err *e);
     /* Called before and after a unit of work, named `work`: one pass of a node, or a step of the optimizer. end reports

@@ -15,14 +15,14 @@
 typedef enum MirrorSide { MIRROR_BOTH, MIRROR_HOST, MIRROR_DEVICE } MirrorSide;
 
 typedef struct Mirror {
-    void *host, *device;    /* device: NULL before mirror_place */
+    void *host, *device; /* device: NULL before mirror_place */
     size_t bytes;
-    const Device *on;       /* borrowed; NULL before mirror_place */
+    const Device *on; /* borrowed; NULL before mirror_place */
     MirrorSide newer;
 } Mirror;
 
-int mirror_new(Mirror *m, size_t bytes, Err *e);  /* fails: ERR_NOMEM; then nothing is owned */
-void mirror_free(Mirror *m);                      /* {0} is fine */
+int mirror_new(Mirror *m, size_t bytes, Err *e); /* fails: ERR_NOMEM; then nothing is owned */
+void mirror_free(Mirror *m);                     /* {0} is fine */
 
 /* Allocates the device's copy, unless it exists. Fails: as the device's alloc; ERR_UNSUPPORTED if it exists on another
  * device. */

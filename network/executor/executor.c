@@ -27,8 +27,7 @@ static void assign_values(Executor *x)
         if (!plan->exists) continue;
         const size_t channel = (size_t)plan->channel;
         t->data = x->arena + x->blocks[whole->data_block].offset + channel * dtype_size(t->dtype);
-        if (plan->has_grad)
-            t->grad = x->arena + x->blocks[whole->grad_block].offset + channel * dtype_size(t->dtype);
+        if (plan->has_grad) t->grad = x->arena + x->blocks[whole->grad_block].offset + channel * dtype_size(t->dtype);
     }
 }
 
@@ -164,7 +163,7 @@ int executor_run_action(Executor *x, int index, const Step *step, Err *e)
 {
     const Action action = x->actions[index];
     return action.pass == PASS_BACKWARD ? executor_backward_node(x, action.node, step, e)
-                                      : executor_forward_node(x, action.node, step, e);
+                                        : executor_forward_node(x, action.node, step, e);
 }
 
 int executor_forward(Executor *x, const Step *step, Err *e)

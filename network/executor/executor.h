@@ -35,7 +35,7 @@ typedef struct Executor Executor;
  * flat array of executor_gradients is divided into buckets, from its end to its start. In each backward pass `complete`
  * is called once for each bucket, in this order, after the work that writes the bucket's last gradient was issued. */
 typedef struct GradientBuckets {
-    size_t bytes;               /* of a bucket, at least one element; the last bucket (at the start) may be smaller */
+    size_t bytes; /* of a bucket, at least one element; the last bucket (at the start) may be smaller */
     /* gradients->values[first] … [end - 1] are final. Returns 0, or a negative code with e filled: then backward fails.
      * */
     int (*complete)(void *context, int64_t first, int64_t end, Err *e);
@@ -43,8 +43,8 @@ typedef struct GradientBuckets {
 } GradientBuckets;
 
 typedef struct ExecutorOptions {
-    const Shape *inputs;        /* one per graph input, channels as in the graph; NULL: the graph's nominal shapes */
-    const Ref *outputs;         /* the requested outputs (borrowed during the call) */
+    const Shape *inputs; /* one per graph input, channels as in the graph; NULL: the graph's nominal shapes */
+    const Ref *outputs;  /* the requested outputs (borrowed during the call) */
     int output_count;
     bool train;                 /* training mode: drop path on, backward possible */
     uint32_t unseeded;          /* bit i: outputs[i] gets no gradient seed; it is only read */
@@ -66,19 +66,19 @@ typedef struct ExecutorOptions {
 
 /* Gradients of the trained parameters: one flat array in forward order. */
 typedef struct Gradients {
-    float *values;              /* in the device's memory */
+    float *values; /* in the device's memory */
     int64_t count;
-    int64_t *offset;            /* per parameter: index in values, or -1 (frozen or not used) */
-    const Device *device;       /* the executor's */
+    int64_t *offset;      /* per parameter: index in values, or -1 (frozen or not used) */
+    const Device *device; /* the executor's */
 } Gradients;
 
 /* The memory of an executor, in bytes. */
 typedef struct MemoryReport {
-    size_t arena;               /* activations, their gradients, saved and scratch memory; 0: shared with the lender */
-    size_t without_reuse;       /* size of the arena if no two blocks shared memory */
-    size_t parameters;          /* the float32 parameters (shared by the executors of a graph) */
+    size_t arena;         /* activations, their gradients, saved and scratch memory; 0: shared with the lender */
+    size_t without_reuse; /* size of the arena if no two blocks shared memory */
+    size_t parameters;    /* the float32 parameters (shared by the executors of a graph) */
     size_t parameter_gradients;
-    size_t packed;              /* copies of parameters in the layouts that the implementations use */
+    size_t packed; /* copies of parameters in the layouts that the implementations use */
 } MemoryReport;
 
 /* parameters NULL: only plans, to query operation counts and memory; such an executor cannot run.

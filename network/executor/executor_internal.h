@@ -17,15 +17,15 @@
 
 /* The plan of one value of the graph. */
 typedef struct ValuePlan {
-    bool exists;         /* a node that runs reads or writes it */
-    int producer;        /* the node that writes it; -1: an input */
-    bool requested, seeded;  /* a requested output; an output with a gradient seed */
+    bool exists;            /* a node that runs reads or writes it */
+    int producer;           /* the node that writes it; -1: an input */
+    bool requested, seeded; /* a requested output; an output with a gradient seed */
     bool has_grad;
-    bool has_parts;      /* other values are slices of this one */
-    int whole;           /* the value in whose memory this one is stored: itself, unless it is a slice */
-    int64_t channel;     /* its first channel in the whole */
-    Lifetime lifetime[2];        /* of the data: as first computed; as recomputed */
-    int data_block;      /* of a whole; -1: none. Values computed in place share a block */
+    bool has_parts;       /* other values are slices of this one */
+    int whole;            /* the value in whose memory this one is stored: itself, unless it is a slice */
+    int64_t channel;      /* its first channel in the whole */
+    Lifetime lifetime[2]; /* of the data: as first computed; as recomputed */
+    int data_block;       /* of a whole; -1: none. Values computed in place share a block */
     int grad_block;
 } ValuePlan;
 
@@ -38,13 +38,13 @@ typedef struct Action {
 } Action;
 
 typedef struct NodePlan {
-    NodeDef definition;  /* of the graph, or of several fused nodes; names and attr are borrowed */
-    void *fused_attr;    /* owned: the attr of a fused node */
-    bool exact;          /* float32: by the graph, or because no implementation has the run's precision */
-    uint32_t refused;    /* bit k: prepare of the op's k-th implementation failed for this node */
-    int segment;         /* the first node of its segment */
-    bool runs_again;     /* recomputed: forward runs again before the backward passes of its segment */
-    int step[PASSES];    /* index of its action; -1: none */
+    NodeDef definition; /* of the graph, or of several fused nodes; names and attr are borrowed */
+    void *fused_attr;   /* owned: the attr of a fused node */
+    bool exact;         /* float32: by the graph, or because no implementation has the run's precision */
+    uint32_t refused;   /* bit k: prepare of the op's k-th implementation failed for this node */
+    int segment;        /* the first node of its segment */
+    bool runs_again;    /* recomputed: forward runs again before the backward passes of its segment */
+    int step[PASSES];   /* index of its action; -1: none */
     int saved_block[NODE_SAVED], scratch_block[2]; /* -1: none */
 } NodePlan;
 
@@ -59,15 +59,15 @@ struct Executor {
     const Device *device;
     Parameters *parameters;
     uint64_t seen_version;
-    Node *nodes;         /* the nodes that run, in forward order */
-    NodePlan *plans;     /* one per node */
+    Node *nodes;     /* the nodes that run, in forward order */
+    NodePlan *plans; /* one per node */
     int node_count;
-    Tensor *tensors;     /* one per value of the graph */
-    ValuePlan *values;   /* likewise */
+    Tensor *tensors;   /* one per value of the graph */
+    ValuePlan *values; /* likewise */
     Ref *outputs;
     int output_count;
     Gradients gradients;
-    Action *actions;     /* node_count forward passes, then the others */
+    Action *actions; /* node_count forward passes, then the others */
     int action_count;
     Block *blocks;
     int block_count, block_capacity;
@@ -78,7 +78,7 @@ struct Executor {
     Bucket *bucket_plan;
     int bucket_count;
     MemoryReport memory;
-    Err failure;         /* of a kernel, during a run */
+    Err failure; /* of a kernel, during a run */
 };
 
 static inline bool mask_has(uint32_t mask, int i) { return mask >> i & 1; }
@@ -86,8 +86,8 @@ static inline bool mask_has(uint32_t mask, int i) { return mask >> i & 1; }
 /* Whether backward reads the data of input k or of output k. */
 static inline bool backward_reads_input(const Node *node, int k)
 {
-    return node->has_backward && (mask_has(node->op->keeps_inputs, k) ||
-                                  (node->trains_params && mask_has(node->op->keeps_for_params, k)));
+    return node->has_backward &&
+           (mask_has(node->op->keeps_inputs, k) || (node->trains_params && mask_has(node->op->keeps_for_params, k)));
 }
 static inline bool backward_reads_output(const Node *node, int k)
 {

@@ -20,8 +20,7 @@ static int make_tables(Executor *x, const ExecutorOptions *o, Err *e)
     x->outputs = mem_zalloc((size_t)o->output_count, sizeof *x->outputs, e);
     x->host_memory = mem_zalloc((size_t)(g->input_count + o->output_count), sizeof *x->host_memory, e);
     x->gradients.offset = mem_zalloc((size_t)g->param_count, sizeof *x->gradients.offset, e);
-    if (!x->nodes || !x->plans || !x->tensors || !x->values || !x->outputs || !x->host_memory ||
-        !x->gradients.offset)
+    if (!x->nodes || !x->plans || !x->tensors || !x->values || !x->outputs || !x->host_memory || !x->gradients.offset)
         return ERR_NOMEM;
     for (int v = 0; v < g->value_count; v++) {
         x->values[v] = (ValuePlan){

@@ -13,14 +13,14 @@
 /* A value with its own memory; the slices of a whole count as one value. */
 typedef struct Place {
     size_t bytes;
-    int made, read;  /* the first node that writes it, the last node whose forward reads it */
-    bool held;       /* a backward pass reads its data */
+    int made, read; /* the first node that writes it, the last node whose forward reads it */
+    bool held;      /* a backward pass reads its data */
 } Place;
 
 /* The best division of the nodes before a given one. */
 typedef struct Cut {
-    int begin;       /* first node of the last segment */
-    size_t kept;     /* bytes kept by all segments; SIZE_MAX: there is no such division */
+    int begin;   /* first node of the last segment */
+    size_t kept; /* bytes kept by all segments; SIZE_MAX: there is no such division */
 } Cut;
 
 /* The bytes that consecutive nodes need if they form a segment. */
@@ -102,8 +102,7 @@ static bool cut_within(const Executor *x, const Place *places, size_t most, Cut 
             const size_t inside = need.kept + need.held + need.passing;
             if (inside > most) break;
             const size_t kept = cuts[begin].kept;
-            if (kept <= most - inside && kept + need.kept < cuts[end].kept)
-                cuts[end] = (Cut){begin, kept + need.kept};
+            if (kept <= most - inside && kept + need.kept < cuts[end].kept) cuts[end] = (Cut){begin, kept + need.kept};
         }
     }
     return cuts[x->node_count].kept != SIZE_MAX;

@@ -54,8 +54,7 @@ static bool find_chain(const Executor *x, const OpFusion *f, int first, Chain *c
 static bool join(const Executor *x, const OpFusion *f, const Chain *chain, NodeDef *whole)
 {
     const NodeDef *last = &x->plans[chain->nodes[chain->length - 1]].definition;
-    *whole = (NodeDef){
-        .op = f->fused, .name = last->name, .output_count = last->output_count, .exact = last->exact};
+    *whole = (NodeDef){.op = f->fused, .name = last->name, .output_count = last->output_count, .exact = last->exact};
     memcpy(whole->outputs, last->outputs, sizeof whole->outputs);
     int inside = -1;
     for (int i = 0; i < chain->length; i++) {

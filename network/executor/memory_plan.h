@@ -29,8 +29,8 @@ static inline Lifetime lifetimes_joined(Lifetime a, Lifetime b)
 /* A block has two lifetimes if its value is discarded and later recomputed: other blocks may use the memory between. */
 typedef struct Block {
     size_t bytes;
-    Lifetime lifetime[2];      /* each may be no_lifetime */
-    size_t offset;     /* result; a multiple of the alignment */
+    Lifetime lifetime[2]; /* each may be no_lifetime */
+    size_t offset;        /* result; a multiple of the alignment */
 } Block;
 
 /* Sets every offset and *total, the size of the arena in bytes. alignment: of every offset, a power of 2. Fails:

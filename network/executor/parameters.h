@@ -16,21 +16,21 @@
 
 typedef struct Parameters {
     const Graph *graph;
-    float *values;       /* on the host: graph_parameter_elements(graph) values; owned by the mirror */
+    float *values; /* on the host: graph_parameter_elements(graph) values; owned by the mirror */
     Mirror mirror;
-    uint64_t version;    /* increases with every change; starts at 1: 0 in an executor means that it has not read any */
+    uint64_t version; /* increases with every change; starts at 1: 0 in an executor means that it has not read any */
 } Parameters;
 
-int parameters_new(Parameters **p, const Graph *g, Err *e);    /* all zero */
+int parameters_new(Parameters **p, const Graph *g, Err *e); /* all zero */
 void parameters_free(Parameters *p);
 
 /* Initialises every parameter as the official code does. The values depend only on the seed and the parameter's index,
  * not on the number of threads. */
 void parameters_initialize(Parameters *p, uint64_t seed);
 
-float *parameters_of(Parameters *p, int index);    /* the index-th parameter's values on the host */
-void parameters_changed(Parameters *p);            /* call after writing values on the host */
-int parameters_to_host(Parameters *p, Err *e);     /* updates the values on the host; fails as the device's copy */
+float *parameters_of(Parameters *p, int index); /* the index-th parameter's values on the host */
+void parameters_changed(Parameters *p);         /* call after writing values on the host */
+int parameters_to_host(Parameters *p, Err *e);  /* updates the values on the host; fails as the device's copy */
 
 /* For executors and optimizers. parameters_place allocates the values on the device. Fails: ERR_NOMEM; ERR_UNSUPPORTED
  * if they are on another device. */

@@ -19,14 +19,15 @@ static bool reserve_entry(Graph *g, void **entries, int count, int *capacity, si
     return true;
 }
 
-#define RESERVE_ENTRY(g, list)                                                                         \
+#define RESERVE_ENTRY(g, list) \
     reserve_entry(g, (void **)&(g)->list##s, (g)->list##_count, &(g)->list##_capacity, sizeof *(g)->list##s)
 
 Graph *graph_new(Err *e)
 {
     Graph *g = mem_zalloc(1, sizeof *g, e);
     if (g) {
-        g->policy = (InitPolicy){INIT_KAIMING_UNIFORM, INIT_KAIMING_UNIFORM, INIT_KAIMING_UNIFORM, INIT_KAIMING_UNIFORM};
+        g->policy =
+            (InitPolicy){INIT_KAIMING_UNIFORM, INIT_KAIMING_UNIFORM, INIT_KAIMING_UNIFORM, INIT_KAIMING_UNIFORM};
     }
     return g;
 }
@@ -144,8 +145,12 @@ int graph_param(Graph *g, const char *name, int rank, const int64_t *shape, Init
 
 void graph_describe_node(const Graph *g, const NodeDef *d, Node *node)
 {
-    *node = (Node){.op = d->op, .name = d->name, .attr = d->attr, .input_count = d->input_count,
-                   .output_count = d->output_count, .param_count = d->param_count};
+    *node = (Node){.op = d->op,
+                   .name = d->name,
+                   .attr = d->attr,
+                   .input_count = d->input_count,
+                   .output_count = d->output_count,
+                   .param_count = d->param_count};
     for (int i = 0; i < d->param_count; i++) node->param_info[i] = &g->params[d->params[i]];
 }
 

@@ -52,7 +52,7 @@ typedef enum Init {
 } Init;
 
 typedef struct Param {
-    char *name;                    /* as in the official state dict */
+    char *name; /* as in the official state dict */
     int rank;
     int64_t shape[ARRAY_MAX_RANK]; /* as in PyTorch */
     int64_t count, offset;         /* elements; index of the first in the flat array (forward order) */
@@ -66,15 +66,15 @@ typedef struct InitPolicy {
     Init conv_weight, conv_bias, linear_weight, linear_bias;
 } InitPolicy;
 
-Graph *graph_new(Err *e);                /* NULL with e filled on lack of memory */
+Graph *graph_new(Err *e); /* NULL with e filled on lack of memory */
 void graph_free(Graph *g);
 int graph_check(const Graph *g, Err *e); /* 0, or the first failure of the definition */
 
 Ref graph_input(Graph *g, const char *name, Shape shape, DType dtype);
 void graph_output(Graph *g, const char *name, Ref x);
 
-void scope_in(Graph *g, const char *scope);    /* opens a scope "a.b" */
-Ref scope_out(Graph *g, Ref x);                /* closes it and gives x the scope's path as its name */
+void scope_in(Graph *g, const char *scope); /* opens a scope "a.b" */
+Ref scope_out(Graph *g, Ref x);             /* closes it and gives x the scope's path as its name */
 void graph_init_policy(Graph *g, InitPolicy policy);
 InitPolicy graph_policy(const Graph *g);
 
@@ -91,7 +91,7 @@ Ref graph_node(Graph *g, const struct OpClass *op, const char *name, const void 
                const Ref *inputs, int input_count, const int *params, int param_count);
 
 /* Queries. */
-Shape graph_shape(const Graph *g, Ref x);               /* nominal */
+Shape graph_shape(const Graph *g, Ref x); /* nominal */
 int graph_param_count(const Graph *g);
 const Param *graph_params(const Graph *g);              /* graph_param_count entries, borrowed */
 int64_t graph_parameter_elements(const Graph *g);       /* elements of all parameters */

@@ -6,9 +6,9 @@
 #include "network/graph/op.h"
 
 typedef struct ValueDef {
-    Shape shape;       /* nominal */
+    Shape shape; /* nominal */
     DType dtype;
-    int producer;      /* node, or -1 for an input */
+    int producer; /* node, or -1 for an input */
 } ValueDef;
 
 typedef struct NodeDef {
@@ -17,7 +17,7 @@ typedef struct NodeDef {
     void *attr;
     int inputs[NODE_INPUTS], outputs[NODE_OUTPUTS], params[NODE_PARAMS];
     int input_count, output_count, param_count;
-    bool exact;                 /* computes in float32 in every executor */
+    bool exact; /* computes in float32 in every executor */
 } NodeDef;
 
 typedef struct NamedValue {
@@ -30,12 +30,12 @@ struct Graph {
     NodeDef *nodes;
     Param *params;
     NamedValue *names;
-    int *inputs;                /* values that are inputs, in order of definition */
+    int *inputs; /* values that are inputs, in order of definition */
     int value_count, node_count, param_count, name_count, input_count;
     int value_capacity, node_capacity, param_capacity, name_capacity, input_capacity;
     int64_t elements;
     InitPolicy policy;
-    bool exact;                 /* of the nodes defined next */
+    bool exact; /* of the nodes defined next */
     char scope[512];
     Err error;
 };

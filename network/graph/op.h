@@ -25,7 +25,7 @@ typedef struct Tensor {
     DType dtype;
     int64_t pitch; /* elements between the starts of neighbouring pixels, in data and in grad */
     void *data;
-    void *grad;    /* same type and layout; NULL if not computed */
+    void *grad; /* same type and layout; NULL if not computed */
 } Tensor;
 
 /* The position of a run in the training. Random choices in ops are functions of it (base/random.h). */
@@ -64,44 +64,44 @@ typedef enum OpView { VIEW_NONE, VIEW_CONCAT, VIEW_SPLIT } OpView;
 
 typedef struct OpClass {
     const char *name;
-    int (*shape)(Node *, Err *);            /* sets out[i]->shape (and dtype) from in[i]; fails if they do not match */
-    int64_t (*macs)(const Node *);          /* multiply-adds as fvcore counts them; NULL: not counted */
-    int64_t (*later_macs)(const Node *);    /* as later versions of VMamba count (model/describe.h); NULL: as macs */
-    int64_t (*product_macs)(const Node *);  /* those of its convolutions and matrix products; NULL: it has none */
-    uint32_t keeps_inputs, keeps_outputs;   /* bit i: backward reads in[i]->data, out[i]->data */
-    uint32_t keeps_for_params;              /* bit i: backward reads in[i]->data only for gradients of parameters */
-    uint32_t may_overwrite;                 /* bit i: out[0] may overwrite in[i] in place in forward */
-    uint32_t may_overwrite_grad;            /* bit i: in[i]'s gradient may overwrite out[0]'s gradient in place */
+    int (*shape)(Node *, Err *);           /* sets out[i]->shape (and dtype) from in[i]; fails if they do not match */
+    int64_t (*macs)(const Node *);         /* multiply-adds as fvcore counts them; NULL: not counted */
+    int64_t (*later_macs)(const Node *);   /* as later versions of VMamba count (model/describe.h); NULL: as macs */
+    int64_t (*product_macs)(const Node *); /* those of its convolutions and matrix products; NULL: it has none */
+    uint32_t keeps_inputs, keeps_outputs;  /* bit i: backward reads in[i]->data, out[i]->data */
+    uint32_t keeps_for_params;             /* bit i: backward reads in[i]->data only for gradients of parameters */
+    uint32_t may_overwrite;                /* bit i: out[0] may overwrite in[i] in place in forward */
+    uint32_t may_overwrite_grad;           /* bit i: in[i]'s gradient may overwrite out[0]'s gradient in place */
     OpView view;
-    const OpImpl *const *on[DEVICES];       /* by kind of device: fastest first, reference last, then NULL */
+    const OpImpl *const *on[DEVICES]; /* by kind of device: fastest first, reference last, then NULL */
 } OpClass;
 
 struct Node {
     const OpClass *op;
     const OpImpl *impl;
-    const char *name;                       /* scope and layer name */
-    const void *attr;                       /* the op's attributes, borrowed from the graph */
+    const char *name; /* scope and layer name */
+    const void *attr; /* the op's attributes, borrowed from the graph */
     int input_count, output_count, param_count;
     Tensor *in[NODE_INPUTS], *out[NODE_OUTPUTS];
     const Param *param_info[NODE_PARAMS];
-    const float *param[NODE_PARAMS];        /* fp32, PyTorch's layout, dense; borrowed */
-    float *param_grad[NODE_PARAMS];         /* written by backward; NULL: not requested */
-    bool wants_grad[NODE_INPUTS];           /* backward must compute in[i]->grad */
-    bool accumulate[NODE_INPUTS];           /* … and add to it instead of overwriting it */
-    bool train;                             /* training mode (drop path is on) */
-    const Reduction *reduction;             /* for sums over the batch of all ranks; NULL: there is one process;
+    const float *param[NODE_PARAMS]; /* fp32, PyTorch's layout, dense; borrowed */
+    float *param_grad[NODE_PARAMS];  /* written by backward; NULL: not requested */
+    bool wants_grad[NODE_INPUTS];    /* backward must compute in[i]->grad */
+    bool accumulate[NODE_INPUTS];    /* … and add to it instead of overwriting it */
+    bool train;                      /* training mode (drop path is on) */
+    const Reduction *reduction;      /* for sums over the batch of all ranks; NULL: there is one process;
                                                borrowed */
-    bool has_backward;                      /* backward will be called after each forward */
-    bool trains_param[NODE_PARAMS];         /* param_grad[i] is requested */
-    bool trains_params;                     /* any of them is */
-    size_t saved_bytes[NODE_SAVED];         /* set by prepare: kept from forward to backward */
+    bool has_backward;               /* backward will be called after each forward */
+    bool trains_param[NODE_PARAMS];  /* param_grad[i] is requested */
+    bool trains_params;              /* any of them is */
+    size_t saved_bytes[NODE_SAVED];  /* set by prepare: kept from forward to backward */
     void *saved[NODE_SAVED];
-    size_t scratch_bytes[2];                /* set by prepare: for forward, for backward */
-    size_t packed_bytes;                    /* set by prepare: of the implementation's packed copies of parameters */
-    void *scratch;                          /* valid within one call; 64-byte aligned */
-    Err *failure;                           /* of the executor: receives failures of libraries. Once it is set, no
+    size_t scratch_bytes[2]; /* set by prepare: for forward, for backward */
+    size_t packed_bytes;     /* set by prepare: of the implementation's packed copies of parameters */
+    void *scratch;           /* valid within one call; 64-byte aligned */
+    Err *failure;            /* of the executor: receives failures of libraries. Once it is set, no
                                                result of the run is used */
-    void *state;                            /* private to the implementation; created by prepare, freed by release */
+    void *state;             /* private to the implementation; created by prepare, freed by release */
 };
 
 /* ---- naming by SIMD level ---- */
@@ -120,8 +120,8 @@ struct Node {
 #define SIMD_ENUM_portable SIMD_PORTABLE
 
 /* OP_IMPL(silu) = {SIMD_HEAD, .forward = forward, …};   defines silu_avx512, silu_avx2 … */
-#define OP_IMPL(op)                                                                                \
-    extern const OpImpl SIMD_NAME(op);                                                             \
+#define OP_IMPL(op)                    \
+    extern const OpImpl SIMD_NAME(op); \
     const OpImpl SIMD_NAME(op)
 #define SIMD_ID .name = SIMD_TEXT(SIMD_LEVEL), .level = SIMD_JOIN(SIMD_ENUM, SIMD_LEVEL)
 #define SIMD_HEAD SIMD_ID, .dtype = SIMD_DTYPE
@@ -134,16 +134,15 @@ struct Node {
 /* Defines the list of a class's implementations: OP_LIST(silu); at file scope, then `.on = {silu_list}` in the class.
  * OP_LIST_F32: for an op without a bfloat16 implementation. */
 #if defined(__x86_64__)
-#define OP_LIST_F32(op)                                                                            \
-    extern const OpImpl op##_avx512, op##_avx2, op##_portable;                                     \
+#define OP_LIST_F32(op)                                        \
+    extern const OpImpl op##_avx512, op##_avx2, op##_portable; \
     static const OpImpl *const op##_list[] = {&op##_avx512, &op##_avx2, &op##_portable, NULL}
-#define OP_LIST(op)                                                                                \
-    extern const OpImpl op##_avx512_bf16, op##_avx512, op##_avx2, op##_portable;                   \
-    static const OpImpl *const op##_list[] = {&op##_avx512_bf16, &op##_avx512, &op##_avx2,         \
-                                              &op##_portable, NULL}
+#define OP_LIST(op)                                                              \
+    extern const OpImpl op##_avx512_bf16, op##_avx512, op##_avx2, op##_portable; \
+    static const OpImpl *const op##_list[] = {&op##_avx512_bf16, &op##_avx512, &op##_avx2, &op##_portable, NULL}
 #else
-#define OP_LIST_F32(op)                                                                            \
-    extern const OpImpl op##_portable;                                                             \
+#define OP_LIST_F32(op)                \
+    extern const OpImpl op##_portable; \
     static const OpImpl *const op##_list[] = {&op##_portable, NULL}
 #define OP_LIST(op) OP_LIST_F32(op)
 #endif

@@ -13,10 +13,10 @@ typedef struct Architecture {
     char network_class_name[ARCHITECTURE_NAME];
     int n_stages;
     int features_per_stage[ARCHITECTURE_STAGES];
-    int kernel_sizes[ARCHITECTURE_STAGES][2];           /* (y,x) */
-    int strides[ARCHITECTURE_STAGES][2];                /* (y,x) */
-    int n_conv_per_stage[ARCHITECTURE_STAGES];          /* n_stages */
-    int n_conv_per_stage_decoder[ARCHITECTURE_STAGES];  /* n_stages - 1 */
+    int kernel_sizes[ARCHITECTURE_STAGES][2];          /* (y,x) */
+    int strides[ARCHITECTURE_STAGES][2];               /* (y,x) */
+    int n_conv_per_stage[ARCHITECTURE_STAGES];         /* n_stages */
+    int n_conv_per_stage_decoder[ARCHITECTURE_STAGES]; /* n_stages - 1 */
     bool conv_bias;
     char conv_op[ARCHITECTURE_NAME], norm_op[ARCHITECTURE_NAME];
     char dropout_op[ARCHITECTURE_NAME], nonlin[ARCHITECTURE_NAME]; /* "" for null in the file */

@@ -8,12 +8,12 @@
 /* VMamba (Liu et al. 2024). */
 Ref ss2d(Graph *g, Ref x, int64_t states);
 Ref vss_block(Graph *g, Ref x, int64_t states, double drop_path);
-Ref patch_embed(Graph *g, Ref x, int64_t channels, int64_t patch);       /* PatchEmbed2D: conv, layer norm */
-Ref patch_merging(Graph *g, Ref x);                                      /* PatchMerging2D: half size, twice the channels */
+Ref patch_embed(Graph *g, Ref x, int64_t channels, int64_t patch); /* PatchEmbed2D: conv, layer norm */
+Ref patch_merging(Graph *g, Ref x);                                /* PatchMerging2D: half size, twice the channels */
 
 /* Swin-Unet (Cao et al. 2021). */
-Ref patch_expand(Graph *g, Ref x);                                       /* PatchExpand: twice the size, half the channels */
-Ref final_patch_expand(Graph *g, Ref x);                                 /* FinalPatchExpand_X4: four times the size */
+Ref patch_expand(Graph *g, Ref x);       /* PatchExpand: twice the size, half the channels */
+Ref final_patch_expand(Graph *g, Ref x); /* FinalPatchExpand_X4: four times the size */
 
 /* UNETR (Hatamizadeh et al. 2022) as MONAI builds it. */
 Ref unet_res_block(Graph *g, Ref x, int64_t channels);

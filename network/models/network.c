@@ -8,8 +8,7 @@
 
 int network_defaults(NetworkSpec *spec, const char *name, Err *e)
 {
-    *spec = (NetworkSpec){.kind = network_kind(name),
-                          .loss = {.batch_dice = true, .smooth = 1e-5, .ignore_label = -1}};
+    *spec = (NetworkSpec){.kind = network_kind(name), .loss = {.batch_dice = true, .smooth = 1e-5, .ignore_label = -1}};
     if (!spec->kind) return network_unknown(name, e);
     schema_defaults(spec->kind->schema, &spec->config);
     return 0;
@@ -75,7 +74,8 @@ static int check_size(const NetworkSpec *spec, Err *e)
 {
     int yx[2];
     spec->kind->divisor(&spec->config, yx);
-    if (spec->height >= yx[0] && spec->width >= yx[1] && spec->height % yx[0] == 0 && spec->width % yx[1] == 0) return 0;
+    if (spec->height >= yx[0] && spec->width >= yx[1] && spec->height % yx[0] == 0 && spec->width % yx[1] == 0)
+        return 0;
     return err_set(e, ERR_SHAPE, "%s cannot take %lldx%lld images: height and width must be multiples of %d and %d",
                    spec->kind->name, (long long)spec->height, (long long)spec->width, yx[0], yx[1]);
 }

@@ -41,7 +41,7 @@ typedef enum NetworkSchedule { SCHEDULE_COSINE, SCHEDULE_POLY } NetworkSchedule;
 typedef enum NetworkDeepSupervision {
     DEEP_SUPERVISION_ON,
     DEEP_SUPERVISION_OFF,
-    DEEP_SUPERVISION_PRETRAINED  /* on, but not for a network that is trained from random weights */
+    DEEP_SUPERVISION_PRETRAINED /* on, but not for a network that is trained from random weights */
 } NetworkDeepSupervision;
 
 /* How the authors train a network: the values of the plan's `training:` that the planner sets with `--network`. */
@@ -56,22 +56,22 @@ typedef struct NetworkTraining {
 
 /* The parameters of the encoder: pretrained weights are for them, and they are frozen in the first epochs. */
 typedef struct NetworkEncoder {
-    const char *prefix;    /* of their names; NULL: the network has no pretrained encoder */
-    const char *unfrozen;  /* parameters with this in their names are not frozen; may be NULL */
+    const char *prefix;   /* of their names; NULL: the network has no pretrained encoder */
+    const char *unfrozen; /* parameters with this in their names are not frozen; may be NULL */
 } NetworkEncoder;
 
 typedef struct NetworkKind {
-    const char *name, *about;           /* about: a line for --help */
-    const struct Schema *schema;        /* the keys of the configuration; defaults are the authors' values */
-    size_t config_bytes;                /* NETWORK_CONFIG(STRUCT) */
-    bool uses_architecture;             /* the struct begins with an Architecture, read from the plan's `architecture`;
+    const char *name, *about;    /* about: a line for --help */
+    const struct Schema *schema; /* the keys of the configuration; defaults are the authors' values */
+    size_t config_bytes;         /* NETWORK_CONFIG(STRUCT) */
+    bool uses_architecture;      /* the struct begins with an Architecture, read from the plan's `architecture`;
                                          * patch and batch size are planned by nnU-Net's rules */
-    int (*check)(const void *config, Err *e);               /* checks that the values are consistent; ERR_VALUE */
-    void (*divisor)(const void *config, int yx[2]);         /* what height and width must be multiples of */
-    void (*build)(Graph *g, Ref image, const void *config, Heads *heads);  /* also sets the InitPolicy */
+    int (*check)(const void *config, Err *e);       /* checks that the values are consistent; ERR_VALUE */
+    void (*divisor)(const void *config, int yx[2]); /* what height and width must be multiples of */
+    void (*build)(Graph *g, Ref image, const void *config, Heads *heads); /* also sets the InitPolicy */
     NetworkTraining training;
     NetworkEncoder encoder;
-    const char *const *trainers;        /* prefixes of the names of nnU-Net trainers for this network; NULL at the end.
+    const char *const *trainers; /* prefixes of the names of nnU-Net trainers for this network; NULL at the end.
                                          * The longest matching prefix of all networks decides. May be NULL */
     /* Infers values of the configuration that an nnU-Net plan does not contain from the shapes of the checkpoint's
      * parameters. Called for every parameter. NULL: there are no such values. */
@@ -79,11 +79,11 @@ typedef struct NetworkKind {
 } NetworkKind;
 
 /* The size of a configuration struct. Does not compile if the struct is larger than NetworkConfig. */
-#define NETWORK_CONFIG(STRUCT) \
-    (sizeof(STRUCT) + 0 * sizeof(struct { \
-        _Static_assert(sizeof(STRUCT) <= NETWORK_CONFIG_BYTES, "NETWORK_CONFIG_BYTES is too small"); \
-        char unused; \
-    }))
+#define NETWORK_CONFIG(STRUCT)                                                                                         \
+    (sizeof(STRUCT) + 0 * sizeof(struct {                                                                              \
+                          _Static_assert(sizeof(STRUCT) <= NETWORK_CONFIG_BYTES, "NETWORK_CONFIG_BYTES is too small"); \
+                          char unused;                                                                                 \
+                      }))
 
 /* The networks of this build; the first is the default. NULL at the end. */
 const NetworkKind *const *network_kinds(void);
@@ -107,11 +107,11 @@ int network_unknown(const char *name, Err *e);
 typedef struct NetworkSpec {
     const NetworkKind *kind;
     NetworkConfig config;
-    int64_t height, width;          /* nominal image size: the plan's patch size */
-    int64_t channels, classes;      /* of the image; of the logits (including the background, except with regions) */
+    int64_t height, width;     /* nominal image size: the plan's patch size */
+    int64_t channels, classes; /* of the image; of the logits (including the background, except with regions) */
     bool deep_supervision;
     DiceCE loss;
-    bool has_regions;               /* the logits' channels are regions: use region_loss instead of loss */
+    bool has_regions; /* the logits' channels are regions: use region_loss instead of loss */
     DiceBCE region_loss;
 } NetworkSpec;
 

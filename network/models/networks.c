@@ -7,8 +7,8 @@
 /* One line for each network: N(NAME) is the NetworkKind network_NAME, defined in the network's file. The first is the
  * default. */
 #define EVERY_NETWORK(N) \
-    N(swin_umamba_d) \
-    N(swin_umamba) \
+    N(swin_umamba_d)     \
+    N(swin_umamba)       \
     N(swin_umamba_paper)
 
 #define DECLARE(NAME) extern const NetworkKind network_##NAME;

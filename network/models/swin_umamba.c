@@ -76,7 +76,10 @@ static void build_either(Graph *g, Ref image, const VssConfig *config, bool pape
     heads->count = VSS_STAGES;
 }
 
-static void build(Graph *g, Ref image, const void *config, Heads *heads) { build_either(g, image, config, false, heads); }
+static void build(Graph *g, Ref image, const void *config, Heads *heads)
+{
+    build_either(g, image, config, false, heads);
+}
 
 /* The official code computes the encoder's last stage without using its output. The official operation count was made
  * on PyTorch's traced graph, where unused operations are removed. The last scan is a custom operator, which the tracer

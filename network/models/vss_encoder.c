@@ -9,9 +9,11 @@
 
 /* ---- configuration ---- */
 
-#define STAGES(KEY, MEMBER, HIGH, DEFAULT, DOC) \
-    {ROW(FIELD_INT, KEY, VssConfig, MEMBER), LIST_OF(VssConfig, MEMBER, MEMBER##_count), .low = 1, .high = HIGH, \
-     .fallback = DEFAULT, .doc = DOC}
+#define STAGES(KEY, MEMBER, HIGH, DEFAULT, DOC)                                             \
+    {                                                                                       \
+        ROW(FIELD_INT, KEY, VssConfig, MEMBER), LIST_OF(VssConfig, MEMBER, MEMBER##_count), \
+            .low = 1, .high = HIGH, .fallback = DEFAULT, .doc = DOC                         \
+    }
 static const Field fields[] = {
     ROW_DOUBLE("width", VssConfig, width, 1.0 / 64, 16, "1.0", "multiplies every number of channels"),
     STAGES("dims", dims, 1 << 16, "96, 192, 384, 768", "channels of the encoder's stages at width 1"),
@@ -24,16 +26,21 @@ const Schema vss_schema = {"network", fields, sizeof fields / sizeof *fields, NU
 static int check_lists(const VssConfig *c, Err *e)
 {
     if (c->dims_count != VSS_STAGES || c->depths_count != VSS_STAGES || c->decoder_depths_count != VSS_STAGES - 1)
-        return err_set(e, ERR_VALUE, "network: dims, depths, decoder_depths have %d, %d, %d entries, expected %d, %d, %d",
+        return err_set(e, ERR_VALUE,
+                       "network: dims, depths, decoder_depths have %d, %d, %d entries, expected %d, %d, %d",
                        c->dims_count, c->depths_count, c->decoder_depths_count, VSS_STAGES, VSS_STAGES, VSS_STAGES - 1);
     for (int i = 1; i < c->dims_count; i++)
         if (c->dims[i] != 2 * c->dims[i - 1])
-            return err_set(e, ERR_VALUE, "network.dims: %d after %d; each stage must have twice the channels of "
-                           "the previous one", c->dims[i], c->dims[i - 1]);
+            return err_set(e, ERR_VALUE,
+                           "network.dims: %d after %d; each stage must have twice the channels of "
+                           "the previous one",
+                           c->dims[i], c->dims[i - 1]);
     for (int i = 1; i < c->decoder_depths_count; i++)
         if (c->decoder_depths[i] != c->decoder_depths[0])
-            return err_set(e, ERR_UNSUPPORTED, "network.decoder_depths: found %d and %d; only the same depth in every "
-                           "stage is supported", c->decoder_depths[0], c->decoder_depths[i]);
+            return err_set(e, ERR_UNSUPPORTED,
+                           "network.decoder_depths: found %d and %d; only the same depth in every "
+                           "stage is supported",
+                           c->decoder_depths[0], c->decoder_depths[i]);
     return 0;
 }
 
@@ -57,7 +64,8 @@ void vss_divisor(const void *config, int yx[2])
 void vss_learn(void *config, const char *parameter, int rank, const int64_t *shape)
 {
     VssConfig *c = config;
-    if (rank == 1 && !strcmp(parameter, "vssm_encoder.patch_embed.proj.bias")) c->width = (double)shape[0] / VSS_CHANNELS;
+    if (rank == 1 && !strcmp(parameter, "vssm_encoder.patch_embed.proj.bias"))
+        c->width = (double)shape[0] / VSS_CHANNELS;
 }
 
 int64_t vss_channels(const VssConfig *config, int stage)

@@ -6,18 +6,18 @@
 
 enum {
     VSS_STAGES = 4,
-    VSS_CHANNELS = 96,    /* of the first stage, at width 1 */
-    VSS_LIST = 16         /* maximum entries of a list */
+    VSS_CHANNELS = 96, /* of the first stage, at width 1 */
+    VSS_LIST = 16      /* maximum entries of a list */
 };
 
 /* The keys of the plan have the same names. */
 typedef struct VssConfig {
-    double width;                                     /* multiplies every number of channels */
-    int dims[VSS_LIST], dims_count;                   /* channels of the encoder's stages at width 1 */
-    int depths[VSS_LIST], depths_count;               /* blocks of the encoder's stages */
+    double width;                                       /* multiplies every number of channels */
+    int dims[VSS_LIST], dims_count;                     /* channels of the encoder's stages at width 1 */
+    int depths[VSS_LIST], depths_count;                 /* blocks of the encoder's stages */
     int decoder_depths[VSS_LIST], decoder_depths_count; /* blocks of the decoder's, coarsest first */
-    int d_state;                                      /* states of the selective scan */
-    double drop_path;                                 /* largest rate of stochastic depth */
+    int d_state;                                        /* states of the selective scan */
+    double drop_path;                                   /* largest rate of stochastic depth */
 } VssConfig;
 
 /* Members of the NetworkKinds. */
@@ -25,7 +25,7 @@ extern const struct Schema vss_schema;
 int vss_check(const void *config, Err *e);
 void vss_divisor(const void *config, int yx[2]);
 void vss_learn(void *config, const char *parameter, int rank, const int64_t *shape);
-#define VSS_CONFIG \
+#define VSS_CONFIG                                                                                                \
     .schema = &vss_schema, .config_bytes = NETWORK_CONFIG(VssConfig), .check = vss_check, .divisor = vss_divisor, \
     .encoder = {"vssm_encoder.", "patch_embed."}, .learn = vss_learn
 /* AdamW and a cosine schedule, as the authors train all three networks. */

@@ -5,8 +5,8 @@
  * of the node's full name. So every node and item has its own random stream, and backward draws the same number again.
  * */
 #include "base/random.h"
-#include "network/ops/kernel.h"
 #include "network/ops/fusions.h"
+#include "network/ops/kernel.h"
 #include "network/ops/ops.h"
 
 static uint64_t hash_of(const char *name)
@@ -59,8 +59,7 @@ static void forward_sample(Tensor *a, Tensor *b, Tensor *out, float scale)
 static void forward(Node *node, const Step *step)
 {
     for (int64_t n = 0; n < node->out[0]->shape.n; n++) {
-        Tensor a = sample_of(node->in[0], n), b = sample_of(node->in[1], n),
-               out = sample_of(node->out[0], n);
+        Tensor a = sample_of(node->in[0], n), b = sample_of(node->in[1], n), out = sample_of(node->out[0], n);
         forward_sample(&a, &b, &out, scale_of(node, step, n));
     }
 }
@@ -93,8 +92,7 @@ static void backward_sample(const Node *node, Tensor *a, Tensor *b, Tensor *out,
 static void backward(Node *node, const Step *step)
 {
     for (int64_t n = 0; n < node->out[0]->shape.n; n++) {
-        Tensor a = sample_of(node->in[0], n), b = sample_of(node->in[1], n),
-               out = sample_of(node->out[0], n);
+        Tensor a = sample_of(node->in[0], n), b = sample_of(node->in[1], n), out = sample_of(node->out[0], n);
         backward_sample(node, &a, &b, &out, scale_of(node, step, n));
     }
 }
@@ -107,8 +105,7 @@ OP_LIST(add);
 static int shape(Node *node, Err *e)
 {
     const double rate = *(const double *)node->attr;
-    if (!(rate >= 0 && rate < 1))
-        return err_set(e, ERR_VALUE, "drop path rate %g: expected 0 <= rate < 1", rate);
+    if (!(rate >= 0 && rate < 1)) return err_set(e, ERR_VALUE, "drop path rate %g: expected 0 <= rate < 1", rate);
     return shape_of_inputs(node, e);
 }
 

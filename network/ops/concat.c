@@ -38,16 +38,14 @@ static int shape(Node *node, Err *e)
 {
     const Shape a = node->in[0]->shape, b = node->in[1]->shape;
     if (a.n != b.n || a.h != b.h || a.w != b.w)
-        return err_set(e, ERR_SHAPE,
-                       "inputs of the same size expected, found " SHAPE_FORMAT " and " SHAPE_FORMAT,
+        return err_set(e, ERR_SHAPE, "inputs of the same size expected, found " SHAPE_FORMAT " and " SHAPE_FORMAT,
                        SHAPE_ARGS(a), SHAPE_ARGS(b));
     node->out[0]->shape = (Shape){a.n, a.h, a.w, a.c + b.c};
     node->out[0]->dtype = node->in[0]->dtype;
     return 0;
 }
 
-static const OpClass concat_class = {
-    .name = "concat", .shape = shape, .view = VIEW_CONCAT, .on = {concat_list}};
+static const OpClass concat_class = {.name = "concat", .shape = shape, .view = VIEW_CONCAT, .on = {concat_list}};
 
 Ref op_concat(Graph *g, Ref a, Ref b)
 {

@@ -18,8 +18,12 @@ static int shape(Node *node, Err *e)
 
 static int64_t macs(const Node *node) { return shape_pixels(node->in[0]->shape) * node->param_info[0]->count; }
 
-static const OpClass conv_transpose2d_class = {.name = "conv_transpose2d", .shape = shape, .macs = macs, .product_macs = macs,
-                                               .keeps_for_params = 1, .on = {convolution_list}};
+static const OpClass conv_transpose2d_class = {.name = "conv_transpose2d",
+                                               .shape = shape,
+                                               .macs = macs,
+                                               .product_macs = macs,
+                                               .keeps_for_params = 1,
+                                               .on = {convolution_list}};
 
 Ref op_conv_transpose2d(Graph *g, const char *name, Ref x, int64_t out_channels, Conv conv)
 {
@@ -30,6 +34,6 @@ Ref op_conv_transpose2d(Graph *g, const char *name, Ref x, int64_t out_channels,
     int params[2] = {graph_param(g, "weight", 4, weight, policy.conv_weight, 0)};
     if (conv.bias) /* fan_in as in PyTorch: the product of shape[1:], so with the output channels */
         params[1] = graph_param(g, "bias", 1, &out_channels, policy.conv_bias, weight[1] * weight[2] * weight[3]);
-    return scope_out(
-        g, graph_node(g, &conv_transpose2d_class, "", &attr, sizeof attr, &x, 1, params, conv.bias ? 2 : 1));
+    return scope_out(g,
+                     graph_node(g, &conv_transpose2d_class, "", &attr, sizeof attr, &x, 1, params, conv.bias ? 2 : 1));
 }

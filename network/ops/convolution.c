@@ -9,8 +9,10 @@ int convolution_check(const Node *node, Err *e)
     const ConvAttr *attr = node->attr;
     const Conv *c = &attr->conv;
     const int64_t expected = node->param_info[0]->shape[attr->transposed ? 0 : 1], found = node->in[0]->shape.c;
-    if (c->kernel.y < 1 || c->kernel.x < 1 || c->stride.y < 1 || c->stride.x < 1 || c->padding.y < 0 || c->padding.x < 0)
-        return err_set(e, ERR_SHAPE, "kernel %lldx%lld, stride %lldx%lld, padding %lldx%lld: expected at least 1, 1 and 0",
+    if (c->kernel.y < 1 || c->kernel.x < 1 || c->stride.y < 1 || c->stride.x < 1 || c->padding.y < 0 ||
+        c->padding.x < 0)
+        return err_set(e, ERR_SHAPE,
+                       "kernel %lldx%lld, stride %lldx%lld, padding %lldx%lld: expected at least 1, 1 and 0",
                        (long long)c->kernel.y, (long long)c->kernel.x, (long long)c->stride.y, (long long)c->stride.x,
                        (long long)c->padding.y, (long long)c->padding.x);
     if (found != expected)
@@ -38,9 +40,12 @@ static size_t unwanted_bytes(const Node *node, int param)
 
 static int prepare(Node *node, Err *e)
 {
-    const DnnConv conv = {
-        .attr = *(const ConvAttr *)node->attr, .in = node->in[0]->shape, .out = node->out[0]->shape,
-        .dtype = node->impl->dtype, .in_dtype = node->in[0]->dtype, .out_dtype = node->out[0]->dtype};
+    const DnnConv conv = {.attr = *(const ConvAttr *)node->attr,
+                          .in = node->in[0]->shape,
+                          .out = node->out[0]->shape,
+                          .dtype = node->impl->dtype,
+                          .in_dtype = node->in[0]->dtype,
+                          .out_dtype = node->out[0]->dtype};
     Convolution *c = node->state = mem_zalloc(1, sizeof *c, e);
     if (!c) return ERR_NOMEM;
     TRY(dnn_conv_forward(&c->forward, &conv, e));
@@ -84,7 +89,8 @@ static void backward(Node *node, const Step *step)
     float *gradients[2] = {node->param_grad[0], node->param_grad[1]};
     for (int i = 0; i < node->param_count; unwanted += unwanted_bytes(node, i), i++)
         if (!gradients[i]) gradients[i] = (float *)unwanted;
-    dnn_run_backward_weights(c->weights, node->in[0]->data, dy, gradients[0], gradients[1], node->scratch, node->failure);
+    dnn_run_backward_weights(c->weights, node->in[0]->data, dy, gradients[0], gradients[1], node->scratch,
+                             node->failure);
 }
 
 static void release(Node *node)
@@ -97,9 +103,19 @@ static void release(Node *node)
     mem_free(c);
 }
 
-static const OpImpl onednn_bf16 = {
-    .name = "onednn", .level = SIMD_AVX512_BF16, .dtype = DTYPE_BF16, .mixes = true, .prepare = prepare,
-    .refresh = refresh, .forward = forward, .backward = backward, .release = release};
-static const OpImpl onednn = {.name = "onednn", .prepare = prepare, .refresh = refresh, .forward = forward,
-                              .backward = backward, .release = release};
+static const OpImpl onednn_bf16 = {.name = "onednn",
+                                   .level = SIMD_AVX512_BF16,
+                                   .dtype = DTYPE_BF16,
+                                   .mixes = true,
+                                   .prepare = prepare,
+                                   .refresh = refresh,
+                                   .forward = forward,
+                                   .backward = backward,
+                                   .release = release};
+static const OpImpl onednn = {.name = "onednn",
+                              .prepare = prepare,
+                              .refresh = refresh,
+                              .forward = forward,
+                              .backward = backward,
+                              .release = release};
 const OpImpl *const convolution_list[] = {&onednn_bf16, &onednn, &plain_convolution, NULL};

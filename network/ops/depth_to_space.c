@@ -6,8 +6,7 @@
 
 static PixelBlocks blocks_of(const Node *node)
 {
-    return (PixelBlocks){
-        .coarse = node->in[0], .fine = node->out[0], .factor = *(const int64_t *)node->attr};
+    return (PixelBlocks){.coarse = node->in[0], .fine = node->out[0], .factor = *(const int64_t *)node->attr};
 }
 
 static void forward(Node *node, const Step *step)
@@ -26,8 +25,7 @@ static void backward(Node *node, const Step *step)
     SIMD_NAME(pixel_blocks_to_coarse)(&b);
 }
 
-OP_IMPL(depth_to_space) = {SIMD_HEAD, .strided_in = 1, .strided_out = 1, .forward = forward,
-                           .backward = backward};
+OP_IMPL(depth_to_space) = {SIMD_HEAD, .strided_in = 1, .strided_out = 1, .forward = forward, .backward = backward};
 
 #ifdef SIMD_BASE
 OP_LIST(depth_to_space);
@@ -43,8 +41,7 @@ static int shape(Node *node, Err *e)
     return 0;
 }
 
-static const OpClass depth_to_space_class = {
-    .name = "depth_to_space", .shape = shape, .on = {depth_to_space_list}};
+static const OpClass depth_to_space_class = {.name = "depth_to_space", .shape = shape, .on = {depth_to_space_list}};
 
 Ref op_depth_to_space(Graph *g, Ref x, int64_t factor)
 {

@@ -33,10 +33,8 @@ static int64_t zeros_length(const Node *node)
 static int prepare(Node *node, Err *e)
 {
     (void)e;
-    const int64_t c = padded(node->in[0]->shape.c),
-                  pieces = node->trains_params ? pieces_of_node(node).count : 0;
-    const size_t packed = (size_t)(c * TERMS) * sizeof(float),
-                 zeros = (size_t)zeros_length(node) * sizeof(Elem);
+    const int64_t c = padded(node->in[0]->shape.c), pieces = node->trains_params ? pieces_of_node(node).count : 0;
+    const size_t packed = (size_t)(c * TERMS) * sizeof(float), zeros = (size_t)zeros_length(node) * sizeof(Elem);
     node->scratch_bytes[0] = packed + zeros;
     if (node->has_backward) node->scratch_bytes[1] = packed * (size_t)(1 + pieces) + zeros;
     return 0;
@@ -76,8 +74,7 @@ static ThreeRows rows_around(const SourceImage *m, int64_t row, int64_t column)
     ThreeRows v = {.pitch = m->pitch};
     for (int i = 0; i < 3; i++) {
         const int64_t y = row % m->h + i - 1;
-        v.row[i] =
-            y < 0 || y >= m->h ? m->zeros + m->pitch : m->data + ((row + i - 1) * m->w + column) * m->pitch;
+        v.row[i] = y < 0 || y >= m->h ? m->zeros + m->pitch : m->data + ((row + i - 1) * m->w + column) * m->pitch;
     }
     return v;
 }
@@ -132,8 +129,7 @@ SIMD_INLINE void convolve_lanes(Pixels y, const ThreeRows *v, const float *packe
 }
 
 /* Adds the contributions of the pixels' g to the sums of dw and db. */
-SIMD_INLINE void correlate_lanes(Pixels g, const ThreeRows *v, float *sums, int64_t channel, Stretch s,
-                                 int count)
+SIMD_INLINE void correlate_lanes(Pixels g, const ThreeRows *v, float *sums, int64_t channel, Stretch s, int count)
 {
     float *terms = sums + channel * TERMS;
     prefetch(v, channel, s);
@@ -155,8 +151,8 @@ SIMD_INLINE void correlate_lanes(Pixels g, const ThreeRows *v, float *sums, int6
 }
 
 /* Processes one stretch, all channels: correlates if sums is not NULL, else convolves with packed. */
-SIMD_INLINE void run_stretch(Pixels p, const SourceImage *m, int64_t row, int64_t x, const float *packed,
-                             float *sums, Stretch s)
+SIMD_INLINE void run_stretch(Pixels p, const SourceImage *m, int64_t row, int64_t x, const float *packed, float *sums,
+                             Stretch s)
 {
     const ThreeRows v = rows_around(m, row, x);
     const int64_t whole = p.c - p.c % SIMD_LANES;
@@ -180,8 +176,7 @@ SIMD_INLINE void run_row(Pixels p, const SourceImage *m, int64_t row, const floa
         return;
     }
     run_stretch(p, m, row, 0, packed, sums, (Stretch){1, 1, 2});
-    for (; x + COLUMNS <= last; x += COLUMNS)
-        run_stretch(p, m, row, x, packed, sums, (Stretch){COLUMNS, 0, 2});
+    for (; x + COLUMNS <= last; x += COLUMNS) run_stretch(p, m, row, x, packed, sums, (Stretch){COLUMNS, 0, 2});
     for (; x < last; x++) run_stretch(p, m, row, x, packed, sums, (Stretch){1, 0, 2});
     run_stretch(p, m, row, last, packed, sums, (Stretch){1, 0, 1});
 }
@@ -190,10 +185,7 @@ static void convolve_row(Pixels y, const SourceImage *m, int64_t row, const floa
 {
     run_row(y, m, row, packed, NULL);
 }
-static void correlate_row(Pixels g, const SourceImage *m, int64_t row, float *sums)
-{
-    run_row(g, m, row, NULL, sums);
-}
+static void correlate_row(Pixels g, const SourceImage *m, int64_t row, float *sums) { run_row(g, m, row, NULL, sums); }
 
 static void forward(Node *node, const Step *step)
 {
@@ -235,8 +227,7 @@ static void backward(Node *node, const Step *step)
     (void)step;
     const Tensor *in = node->in[0], *out = node->out[0];
     const Shape s = in->shape;
-    const int64_t block = padded(s.c) * TERMS,
-                  pieces = node->trains_params ? pieces_of_node(node).count : 0;
+    const int64_t block = padded(s.c) * TERMS, pieces = node->trains_params ? pieces_of_node(node).count : 0;
     float *packed = node->scratch, *sums = packed + block;
     Elem *zeros = (Elem *)(sums + pieces * block);
     memset(zeros, 0, (size_t)zeros_length(node) * sizeof *zeros);

@@ -54,8 +54,7 @@ static void add_block(const Node *node, LossBlock *b, float *p, double *sums)
 }
 
 /* dz_c = (p_c - t_c) per_pixel + p_c (1 - p_c) dDice/dp_c; all times g; 0 where not valid. */
-static void differentiate(const Node *node, LossBlock *b, float *p, const DiceSlope *slopes, double per_pixel,
-                          float g)
+static void differentiate(const Node *node, LossBlock *b, float *p, const DiceSlope *slopes, double per_pixel, float g)
 {
     uint64_t regions[LOSS_BLOCK];
     float valid[LOSS_BLOCK], truth[LOSS_BLOCK];
@@ -100,8 +99,7 @@ static int shape(Node *node, Err *e)
 {
     const int64_t regions = node->in[0]->shape.c;
     if (regions > LOSS_REGIONS)
-        return err_set(e, ERR_UNSUPPORTED, "%" PRId64 " regions: at most %d are supported", regions,
-                       LOSS_REGIONS);
+        return err_set(e, ERR_UNSUPPORTED, "%" PRId64 " regions: at most %d are supported", regions, LOSS_REGIONS);
     return loss_shape(node, e);
 }
 

@@ -13,8 +13,7 @@ static void mark_invalid(const Node *node, LossBlock *b)
 {
     const DiceCE *loss = node->attr;
     for (int i = 0; i < b->pixels; i++)
-        if (b->labels[i] == loss->ignore_label || b->labels[i] < 0 || b->labels[i] >= b->classes)
-            b->labels[i] = -1;
+        if (b->labels[i] == loss->ignore_label || b->labels[i] < 0 || b->labels[i] >= b->classes) b->labels[i] = -1;
 }
 
 /* p: softmax of the block's pixels; log_sum[i]: log Σ exp z of pixel i. */
@@ -41,8 +40,7 @@ static void softmax(float *p, float *log_sum, const LossBlock *b)
 static void add_block(const Node *node, LossBlock *b, float *p, double *sums)
 {
     const int64_t classes = b->classes;
-    double *inside = sums, *truth = sums + classes, *predicted = sums + 2 * classes,
-           *rest = sums + 3 * classes;
+    double *inside = sums, *truth = sums + classes, *predicted = sums + 2 * classes, *rest = sums + 3 * classes;
     float log_sum[LOSS_BLOCK], valid[LOSS_BLOCK], cross_entropy = 0;
     mark_invalid(node, b);
     softmax(p, log_sum, b);
@@ -58,15 +56,13 @@ static void add_block(const Node *node, LossBlock *b, float *p, double *sums)
     rest[0] += (double)cross_entropy;
     for (int64_t c = 0; c < classes; c++) {
         vf sum = {0};
-        for (int i = 0; i < LOSS_BLOCK; i += SIMD_LANES)
-            sum += v_load(p + c * LOSS_BLOCK + i) * v_load(valid + i);
+        for (int i = 0; i < LOSS_BLOCK; i += SIMD_LANES) sum += v_load(p + c * LOSS_BLOCK + i) * v_load(valid + i);
         predicted[c] += (double)v_sum(sum);
     }
 }
 
 /* dz_c = p_c (q_c - Σ_k p_k q_k) + (p_c - [t = c]) / valid, q = dDice/dp; all times g; 0 where not valid. */
-static void differentiate(const Node *node, LossBlock *b, float *p, const DiceSlope *slopes, double per_pixel,
-                          float g)
+static void differentiate(const Node *node, LossBlock *b, float *p, const DiceSlope *slopes, double per_pixel, float g)
 {
     float mean[LOSS_BLOCK] = {0}, valid[LOSS_BLOCK], hit[LOSS_BLOCK] = {0}, log_sum[LOSS_BLOCK];
     mark_invalid(node, b);
@@ -106,8 +102,7 @@ static void backward(Node *node, const Step *step)
     loss_backward(node, &kernels);
 }
 
-OP_IMPL(dice_ce_loss) = {SIMD_HEAD, .strided_in = 1, .prepare = loss_prepare, .forward = forward,
-                         .backward = backward};
+OP_IMPL(dice_ce_loss) = {SIMD_HEAD, .strided_in = 1, .prepare = loss_prepare, .forward = forward, .backward = backward};
 
 #ifdef SIMD_BASE
 OP_LIST_F32(dice_ce_loss);
@@ -116,8 +111,8 @@ static int shape(Node *node, Err *e)
 {
     const int64_t classes = node->in[0]->shape.c;
     if (classes < 2)
-        return err_set(e, ERR_SHAPE,
-                       "%" PRId64 " channels of logits: expected the background and at least 1 class", classes);
+        return err_set(e, ERR_SHAPE, "%" PRId64 " channels of logits: expected the background and at least 1 class",
+                       classes);
     return loss_shape(node, e);
 }
 

@@ -20,8 +20,7 @@ int loss_prepare(Node *node, Err *e)
 {
     (void)e;
     const Shape s = node->in[0]->shape;
-    const size_t pieces = (size_t)(s.n * pieces_of_item(node).count),
-                 sums = (size_t)sums_length(s.c) * sizeof(double);
+    const size_t pieces = (size_t)(s.n * pieces_of_item(node).count), sums = (size_t)sums_length(s.c) * sizeof(double);
     const size_t slopes = (size_t)(s.n * s.c) * sizeof(DiceSlope) + sizeof(double);
     const size_t blocks = pieces * (size_t)(s.c * LOSS_BLOCK) * sizeof(float);
     node->saved_bytes[0] = slopes;
@@ -33,8 +32,7 @@ int loss_prepare(Node *node, Err *e)
 static int label_at(const Node *node, int64_t n, int64_t pixel)
 {
     const Shape s = node->in[0]->shape, full = node->in[1]->shape;
-    const int64_t y = loss_label_source(pixel / s.w, full.h, s.h),
-                  x = loss_label_source(pixel % s.w, full.w, s.w);
+    const int64_t y = loss_label_source(pixel / s.w, full.h, s.h), x = loss_label_source(pixel % s.w, full.w, s.w);
     const int label = ((const int16_t *)node->in[1]->data)[(n * full.h + y) * full.w + x];
     return label == -1 ? 0 : label;
 }
@@ -42,8 +40,7 @@ static int label_at(const Node *node, int64_t n, int64_t pixel)
 static LossBlock block_at(const Node *node, int64_t n, int64_t block)
 {
     const Tensor *z = node->in[0];
-    const int64_t pixels = z->shape.h * z->shape.w, first = block * LOSS_BLOCK,
-                  at = (n * pixels + first) * z->pitch;
+    const int64_t pixels = z->shape.h * z->shape.w, first = block * LOSS_BLOCK, at = (n * pixels + first) * z->pitch;
     LossBlock b = {.logits = (const float *)z->data + at, .pitch = z->pitch, .classes = z->shape.c};
     if (node->wants_grad[0]) b.logits_grad = (float *)z->grad + at;
     b.pixels = (int)(pixels - first < LOSS_BLOCK ? pixels - first : LOSS_BLOCK);
@@ -82,8 +79,7 @@ static void *sum_items(const Node *node, const LossKernels *kernels, double *ite
             kernels->add(node, &b, probabilities + k * s.c * LOSS_BLOCK, sums + k * length);
         }
     }
-    for (int64_t k = 0; k < all; k++)
-        add_sums(items + k / pieces.count * length, sums + k * length, length);
+    for (int64_t k = 0; k < all; k++) add_sums(items + k / pieces.count * length, sums + k * length, length);
     return probabilities + all * s.c * LOSS_BLOCK;
 }
 

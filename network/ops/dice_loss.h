@@ -37,16 +37,15 @@ typedef struct LossKernels {
     /* Adds the block's I, G and P of each class, its pixels' terms and its number of valid pixels to sums. */
     void (*add)(const Node *node, LossBlock *b, float *p, double *sums);
     /* Writes the gradient of the block's logits to p; g is the gradient of the loss. */
-    void (*differentiate)(const Node *node, LossBlock *b, float *p, const DiceSlope *slopes, double per_pixel,
-                          float g);
+    void (*differentiate)(const Node *node, LossBlock *b, float *p, const DiceSlope *slopes, double per_pixel, float g);
 } LossKernels;
 
 /* The parameters of a loss. */
 typedef struct LossRule {
     bool batch_dice;
-    int first_class;    /* of the Dice term: 1 excludes the background */
+    int first_class; /* of the Dice term: 1 excludes the background */
     double smooth;
-    double share;       /* weight of the pixels' terms: per_pixel = share / valid pixels; 0: only Dice */
+    double share; /* weight of the pixels' terms: per_pixel = share / valid pixels; 0: only Dice */
 } LossRule;
 
 /* The functions of these ops. loss_shape: labels must be (N,H,W,1) of int16; the loss is a scalar. */

@@ -30,10 +30,7 @@ static Pieces pieces_of_node(const Node *node)
 }
 
 /* A table of two rows of c floats: mean and rstd, or two sums. */
-static float *row_of(float *table, int64_t entry, int which, int64_t c)
-{
-    return table + (2 * entry + which) * c;
-}
+static float *row_of(float *table, int64_t entry, int which, int64_t c) { return table + (2 * entry + which) * c; }
 
 /* Saved: mean and rstd of each image. Scratch: two rows of sums for each piece, then two for each image. */
 static int prepare(Node *node, Err *e)
@@ -50,8 +47,7 @@ static int prepare(Node *node, Err *e)
 
 /* Some channels of one piece: the mean over its pixels, and the sum of squared differences from it. The mean is
  * computed from differences to the first pixel: so values far from 0 lose no digits in the sum. */
-SIMD_INLINE void moments_lanes(float *mean, float *squares, const Elem *x, int64_t pitch, int64_t pixels,
-                               int count)
+SIMD_INLINE void moments_lanes(float *mean, float *squares, const Elem *x, int64_t pitch, int64_t pixels, int count)
 {
     const vf first = v_get(x, count);
     vf sum = {0}, square = {0};
@@ -96,10 +92,7 @@ typedef struct ImagePiece {
 } ImagePiece;
 
 /* The address of a pixel of t; start: t's data or gradient. NULL if start is NULL. */
-static Elem *pixel_of(Elem *start, const Tensor *t, int64_t pixel)
-{
-    return start ? start + pixel * t->pitch : NULL;
-}
+static Elem *pixel_of(Elem *start, const Tensor *t, int64_t pixel) { return start ? start + pixel * t->pitch : NULL; }
 
 static ImagePiece piece_of(const Node *node, const Pieces *pieces, int64_t index, float *moments)
 {
@@ -109,22 +102,22 @@ static ImagePiece piece_of(const Node *node, const Pieces *pieces, int64_t index
     const Tensor *more = node->input_count > 1 ? node->in[1] : NULL;
     const Activation *activation = node->attr;
     return (ImagePiece){.x = pixel_of(in->data, in, first),
-                   .r = more ? pixel_of(more->data, more, first) : NULL,
-                   .g = pixel_of(out->grad, out, first),
-                   .y = pixel_of(out->data, out, first),
-                   .dx = node->wants_grad[0] ? pixel_of(in->grad, in, first) : NULL,
-                   .dr = node->wants_grad[1] ? pixel_of(more->grad, more, first) : NULL,
-                   .x_pitch = in->pitch,
-                   .r_pitch = more ? more->pitch : 0,
-                   .y_pitch = out->pitch,
-                   .pixels = piece_end(pieces, piece) - piece * pieces->size,
-                   .mean = row_of(moments, n, 0, c),
-                   .rstd = row_of(moments, n, 1, c),
-                   .w = node->param_count ? node->param[0] : NULL,
-                   .b = node->param_count ? node->param[1] : NULL,
-                   .slope = activation->slope,
-                   .accumulate = node->accumulate[0],
-                   .accumulate_r = node->accumulate[1]};
+                        .r = more ? pixel_of(more->data, more, first) : NULL,
+                        .g = pixel_of(out->grad, out, first),
+                        .y = pixel_of(out->data, out, first),
+                        .dx = node->wants_grad[0] ? pixel_of(in->grad, in, first) : NULL,
+                        .dr = node->wants_grad[1] ? pixel_of(more->grad, more, first) : NULL,
+                        .x_pitch = in->pitch,
+                        .r_pitch = more ? more->pitch : 0,
+                        .y_pitch = out->pitch,
+                        .pixels = piece_end(pieces, piece) - piece * pieces->size,
+                        .mean = row_of(moments, n, 0, c),
+                        .rstd = row_of(moments, n, 1, c),
+                        .w = node->param_count ? node->param[0] : NULL,
+                        .b = node->param_count ? node->param[1] : NULL,
+                        .slope = activation->slope,
+                        .accumulate = node->accumulate[0],
+                        .accumulate_r = node->accumulate[1]};
 }
 
 SIMD_INLINE void normalise_lanes(const ImagePiece *p, int64_t i, int count)
@@ -156,8 +149,7 @@ static void forward(Node *node, const Step *step)
             for (int64_t i = 0; i < whole; i += SIMD_LANES)
                 moments_lanes(mean + i, square + i, p.x + i, p.x_pitch, p.pixels, SIMD_LANES);
             if (whole < c)
-                moments_lanes(mean + whole, square + whole, p.x + whole, p.x_pitch, p.pixels,
-                              (int)(c - whole));
+                moments_lanes(mean + whole, square + whole, p.x + whole, p.x_pitch, p.pixels, (int)(c - whole));
         }
 #pragma omp for schedule(static)
         for (int64_t n = 0; n < in->shape.n; n++) join_moments(moments, sums, &pieces, n, c);
@@ -196,8 +188,8 @@ SIMD_INLINE void sums_lanes(float *sum, float *product, const ImagePiece *p, int
     v_store_first(product + i, sx * rstd, count);
 }
 
-SIMD_INLINE void give_lanes(const ImagePiece *p, const float *sum, const float *product, float per_pixel,
-                            int64_t i, int count)
+SIMD_INLINE void give_lanes(const ImagePiece *p, const float *sum, const float *product, float per_pixel, int64_t i,
+                            int count)
 {
     const vf mean = v_load_first(p->mean + i, count), rstd = v_load_first(p->rstd + i, count);
     const vf scale = p->w ? rstd * v_load_first(p->w + i, count) : rstd;
@@ -243,10 +235,8 @@ static void backward(Node *node, const Step *step)
 #pragma omp parallel for schedule(static)
     for (int64_t k = 0; k < all; k++) {
         const ImagePiece p = piece_of(node, &pieces, k, moments);
-        const float *sum = row_of(totals, k / pieces.count, 0, c),
-                    *product = row_of(totals, k / pieces.count, 1, c);
-        for (int64_t i = 0; i < whole; i += SIMD_LANES)
-            give_lanes(&p, sum, product, per_pixel, i, SIMD_LANES);
+        const float *sum = row_of(totals, k / pieces.count, 0, c), *product = row_of(totals, k / pieces.count, 1, c);
+        for (int64_t i = 0; i < whole; i += SIMD_LANES) give_lanes(&p, sum, product, per_pixel, i, SIMD_LANES);
         if (whole < c) give_lanes(&p, sum, product, per_pixel, whole, (int)(c - whole));
     }
 }
@@ -257,10 +247,7 @@ OP_IMPL(instance_norm) = {SIMD_HEAD,          .strided_in = 3,    .strided_out =
 #ifdef SIMD_BASE
 OP_LIST(instance_norm);
 
-static int64_t macs(const Node *node)
-{
-    return (node->param_count ? 5 : 4) * shape_count(node->in[0]->shape);
-}
+static int64_t macs(const Node *node) { return (node->param_count ? 5 : 4) * shape_count(node->in[0]->shape); }
 
 const OpClass instance_norm_class = {
     .name = "instance_norm",
@@ -297,10 +284,13 @@ static bool merge_residual(void *attr, const void *const *attrs, bool train)
     return merge(attr, attrs + 1, train) && (drop_path == 0 || !train);
 }
 
-const OpFusion fuse_norm_act = {{&instance_norm_class, &leaky_relu_class}, {0, 1}, &instance_norm_act_class,
-                                sizeof(Activation), merge};
-const OpFusion fuse_norm_add_act = {{&instance_norm_class, &add_class, &leaky_relu_class}, {0, 3, 1}, &instance_norm_act_class,
-                                    sizeof(Activation), merge_residual};
+const OpFusion fuse_norm_act = {
+    {&instance_norm_class, &leaky_relu_class}, {0, 1}, &instance_norm_act_class, sizeof(Activation), merge};
+const OpFusion fuse_norm_add_act = {{&instance_norm_class, &add_class, &leaky_relu_class},
+                                    {0, 3, 1},
+                                    &instance_norm_act_class,
+                                    sizeof(Activation),
+                                    merge_residual};
 
 Ref op_instance_norm(Graph *g, const char *name, Ref x, bool affine)
 {

@@ -71,8 +71,7 @@ static inline int64_t piece_end(const Pieces *p, int64_t i)
 
 /* sums[j] = Σ over the pieces of partial[piece · stride + j], added in double in the order of pieces. sums may be NULL.
  * */
-static inline void sum_pieces(float *sums, const float *partial, int64_t pieces, int64_t stride,
-                              int64_t count)
+static inline void sum_pieces(float *sums, const float *partial, int64_t pieces, int64_t stride, int64_t count)
 {
     enum { BLOCK = 64 };
     if (!sums) return;
@@ -104,13 +103,12 @@ static inline void move_elements(Elem *to, const Elem *from, int64_t count, bool
 }
 
 /* Copies (accumulate: adds) `pixels` pixels of c channels. Does nothing if to == from. */
-static inline void move_pixels(Elem *to, int64_t to_pitch, const Elem *from, int64_t from_pitch,
-                               int64_t pixels, int64_t c, bool accumulate)
+static inline void move_pixels(Elem *to, int64_t to_pitch, const Elem *from, int64_t from_pitch, int64_t pixels,
+                               int64_t c, bool accumulate)
 {
     if (to == from) return;
 #pragma omp parallel for schedule(static)
-    for (int64_t p = 0; p < pixels; p++)
-        move_elements(to + p * to_pitch, from + p * from_pitch, c, accumulate);
+    for (int64_t p = 0; p < pixels; p++) move_elements(to + p * to_pitch, from + p * from_pitch, c, accumulate);
 }
 
 static inline void clear_pixels(Elem *to, int64_t pitch, int64_t pixels, int64_t c)
@@ -120,7 +118,7 @@ static inline void clear_pixels(Elem *to, int64_t pitch, int64_t pixels, int64_t
 
 /* ---- shapes ---- */
 
-#define SHAPE_FORMAT  "(%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64 ")"
+#define SHAPE_FORMAT "(%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64 ")"
 #define SHAPE_ARGS(s) (s).n, (s).h, (s).w, (s).c
 
 /* out[0] gets in[0]'s shape and type; further inputs must have the same. */
@@ -130,8 +128,7 @@ static inline int shape_of_inputs(Node *node, Err *e)
     for (int i = 1; i < node->input_count; i++) {
         const Shape b = node->in[i]->shape;
         if (!shape_equal(a, b))
-            return err_set(e, ERR_SHAPE,
-                           "inputs of the same shape expected, found " SHAPE_FORMAT " and " SHAPE_FORMAT,
+            return err_set(e, ERR_SHAPE, "inputs of the same shape expected, found " SHAPE_FORMAT " and " SHAPE_FORMAT,
                            SHAPE_ARGS(a), SHAPE_ARGS(b));
     }
     node->out[0]->shape = a;

@@ -22,8 +22,7 @@ static int prepare(Node *node, Err *e)
     (void)e;
     const Shape s = node->in[0]->shape;
     if (node->has_backward) node->saved_bytes[0] = (size_t)shape_pixels(s) * sizeof(PixelMoments);
-    if (node->trains_params)
-        node->scratch_bytes[1] = (size_t)(pieces_of_node(node).count * 2 * s.c) * sizeof(float);
+    if (node->trains_params) node->scratch_bytes[1] = (size_t)(pieces_of_node(node).count * 2 * s.c) * sizeof(float);
     return 0;
 }
 
@@ -48,8 +47,7 @@ static PixelMoments moments_of(const Elem *x, int64_t c)
     return (PixelMoments){mean, 1 / sqrtf(squares / (float)c + 1e-5f)};
 }
 
-SIMD_INLINE void normalise_lanes(Elem *y, const Elem *x, const float *w, const float *b, PixelMoments m,
-                                 int count)
+SIMD_INLINE void normalise_lanes(Elem *y, const Elem *x, const float *w, const float *b, PixelMoments m, int count)
 {
     const vf normal = (v_get(x, count) - m.mean) * m.rstd;
     v_put(y, normal * v_load_first(w, count) + v_load_first(b, count), count);
@@ -68,8 +66,7 @@ static void forward(Node *node, const Step *step)
         Elem *y = (Elem *)out->data + p * out->pitch;
         const PixelMoments m = moments_of(x, c);
         int64_t i = 0;
-        for (; i + SIMD_LANES <= c; i += SIMD_LANES)
-            normalise_lanes(y + i, x + i, w + i, b + i, m, SIMD_LANES);
+        for (; i + SIMD_LANES <= c; i += SIMD_LANES) normalise_lanes(y + i, x + i, w + i, b + i, m, SIMD_LANES);
         if (i < c) normalise_lanes(y + i, x + i, w + i, b + i, m, (int)(c - i));
         if (saved) saved[p] = m;
     }
@@ -95,8 +92,7 @@ SIMD_INLINE void sum_lanes(const Pixel *p, int64_t i, int count, vf *d, vf *dx)
 
 SIMD_INLINE void give_lanes(const Pixel *p, int64_t i, int count)
 {
-    const vf g = v_get(p->g + i, count),
-             normal = (v_get(p->x + i, count) - p->m.mean) * p->m.rstd;
+    const vf g = v_get(p->g + i, count), normal = (v_get(p->x + i, count) - p->m.mean) * p->m.rstd;
     if (p->dw) {
         v_store_first(p->dw + i, v_load_first(p->dw + i, count) + g * normal, count);
         v_store_first(p->db + i, v_load_first(p->db + i, count) + g, count);

@@ -1,7 +1,7 @@
 /* Leaky ReLU: y = x for x > 0, else slope · x (PyTorch's LeakyReLU; slope 0 is ReLU). y > 0 if and only
  * if x > 0, so backward reads only the output: dx = g for y > 0, else slope · g. */
-#include "network/ops/kernel.h"
 #include "network/ops/fusions.h"
+#include "network/ops/kernel.h"
 #include "network/ops/ops.h"
 
 static void forward(Node *node, const Step *step)
@@ -45,8 +45,7 @@ static void backward(Node *node, const Step *step)
     }
 }
 
-OP_IMPL(leaky_relu) = {SIMD_HEAD, .strided_in = 1, .strided_out = 1, .forward = forward,
-                       .backward = backward};
+OP_IMPL(leaky_relu) = {SIMD_HEAD, .strided_in = 1, .strided_out = 1, .forward = forward, .backward = backward};
 
 #ifdef SIMD_BASE
 OP_LIST(leaky_relu);
@@ -54,8 +53,7 @@ OP_LIST(leaky_relu);
 static int shape(Node *node, Err *e)
 {
     const double slope = *(const double *)node->attr;
-    if (!(slope >= 0))
-        return err_set(e, ERR_VALUE, "slope %g: expected 0 or more", slope);
+    if (!(slope >= 0)) return err_set(e, ERR_VALUE, "slope %g: expected 0 or more", slope);
     return shape_of_inputs(node, e);
 }
 

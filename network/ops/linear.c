@@ -38,10 +38,17 @@ static int prepare_forward(Node *node, Products *p, Err *e)
 {
     const Linear *linear = node->attr;
     const Tensor *x = node->in[0], *y = node->out[0];
-    const DnnProduct product = {
-        .rows = shape_pixels(x->shape), .depth = x->shape.c, .columns = y->shape.c, .a_strides = {x->pitch, 1},
-        .b_strides = {1, x->shape.c}, .c_pitch = y->pitch, .dtype = node->impl->dtype, .a_dtype = x->dtype, .c_dtype = y->dtype,
-        .weights = true, .bias = linear->bias};
+    const DnnProduct product = {.rows = shape_pixels(x->shape),
+                                .depth = x->shape.c,
+                                .columns = y->shape.c,
+                                .a_strides = {x->pitch, 1},
+                                .b_strides = {1, x->shape.c},
+                                .c_pitch = y->pitch,
+                                .dtype = node->impl->dtype,
+                                .a_dtype = x->dtype,
+                                .c_dtype = y->dtype,
+                                .weights = true,
+                                .bias = linear->bias};
     TRY(dnn_product(&p->forward, &product, e));
     node->scratch_bytes[0] = dnn_scratch_bytes(p->forward);
     return 0;
@@ -54,11 +61,19 @@ static int prepare_backward(Node *node, Products *p, Err *e)
 {
     const Tensor *x = node->in[0], *y = node->out[0];
     const int64_t rows = shape_pixels(x->shape);
-    const DnnProduct data = {
-        .rows = rows, .depth = y->shape.c, .columns = x->shape.c, .a_strides = {y->pitch, 1},
-        .b_strides = {x->shape.c, 1}, .c_pitch = x->pitch, .dtype = node->impl->dtype, .a_dtype = y->dtype,
-        .c_dtype = x->dtype, .weights = packs_data(node), .accumulate = node->accumulate[0]};
-    const WeightOperands weights = {rows, y->shape.c, x->shape.c, y->pitch, x->pitch, node->impl->dtype, y->dtype, x->dtype};
+    const DnnProduct data = {.rows = rows,
+                             .depth = y->shape.c,
+                             .columns = x->shape.c,
+                             .a_strides = {y->pitch, 1},
+                             .b_strides = {x->shape.c, 1},
+                             .c_pitch = x->pitch,
+                             .dtype = node->impl->dtype,
+                             .a_dtype = y->dtype,
+                             .c_dtype = x->dtype,
+                             .weights = packs_data(node),
+                             .accumulate = node->accumulate[0]};
+    const WeightOperands weights = {rows,     y->shape.c,        x->shape.c, y->pitch,
+                                    x->pitch, node->impl->dtype, y->dtype,   x->dtype};
     if (node->wants_grad[0]) TRY(dnn_product(&p->data, &data, e));
     if (node->trains_param[0]) TRY(weight_product_new(&p->weights, &weights, e));
     node->scratch_bytes[1] = larger(p->data ? dnn_scratch_bytes(p->data) : 0, weight_product_scratch(&p->weights));
@@ -144,14 +159,28 @@ static void backward(Node *node, const Step *step)
     if (node->param_count > 1 && node->param_grad[1]) sum_rows(y, node->param_grad[1]);
 }
 
-static const OpImpl onednn_bf16 = {
-    .name = "onednn", .level = SIMD_AVX512_BF16, .dtype = DTYPE_BF16, .mixes = true, .strided_in = 1,
-    .strided_out = 1, .prepare = prepare, .refresh = refresh, .forward = forward, .backward = backward,
-    .release = release};
-static const OpImpl onednn = {.name = "onednn", .strided_in = 1, .strided_out = 1, .prepare = prepare, .refresh = refresh,
-                              .forward = forward, .backward = backward, .release = release};
+static const OpImpl onednn_bf16 = {.name = "onednn",
+                                   .level = SIMD_AVX512_BF16,
+                                   .dtype = DTYPE_BF16,
+                                   .mixes = true,
+                                   .strided_in = 1,
+                                   .strided_out = 1,
+                                   .prepare = prepare,
+                                   .refresh = refresh,
+                                   .forward = forward,
+                                   .backward = backward,
+                                   .release = release};
+static const OpImpl onednn = {.name = "onednn",
+                              .strided_in = 1,
+                              .strided_out = 1,
+                              .prepare = prepare,
+                              .refresh = refresh,
+                              .forward = forward,
+                              .backward = backward,
+                              .release = release};
 static const OpImpl *const impls[] = {&onednn_bf16, &onednn, &plain_linear, NULL};
-static const OpClass linear_class = {.name = "linear", .shape = shape, .macs = macs, .product_macs = macs, .keeps_for_params = 1, .on = {impls}};
+static const OpClass linear_class = {
+    .name = "linear", .shape = shape, .macs = macs, .product_macs = macs, .keeps_for_params = 1, .on = {impls}};
 
 Ref op_linear(Graph *g, const char *name, Ref x, int64_t out_channels, bool bias)
 {

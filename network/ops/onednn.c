@@ -25,11 +25,14 @@ static void describe_conv(PrimitiveDef *p, ConvDims *dims, Descs *descs, const D
     p->src = describe_image(descs, c->in, c->in_dtype);
     p->dst = describe_image(descs, c->out, c->out_dtype);
     p->weights.plain = descs_by_tag(descs, 4, weights, dnnl_f32, c->attr.transposed ? dnnl_iohw : dnnl_oihw);
-    p->args = (PrimitiveArgs){
-        .kind = PRIMITIVE_CONV_FORWARD, .transposed = c->attr.transposed, .strides = dims->strides, .padding = dims->padding,
-        .src = describe_image(descs, c->in, c->dtype), .dst = describe_image(descs, c->out, c->dtype),
-        .weights = descs_by_tag(descs, 4, weights, dnn_type(c->dtype), dnnl_format_tag_any),
-        .bias = conv->bias ? descs_by_tag(descs, 1, bias, dnnl_f32, dnnl_x) : NULL};
+    p->args = (PrimitiveArgs){.kind = PRIMITIVE_CONV_FORWARD,
+                              .transposed = c->attr.transposed,
+                              .strides = dims->strides,
+                              .padding = dims->padding,
+                              .src = describe_image(descs, c->in, c->dtype),
+                              .dst = describe_image(descs, c->out, c->dtype),
+                              .weights = descs_by_tag(descs, 4, weights, dnn_type(c->dtype), dnnl_format_tag_any),
+                              .bias = conv->bias ? descs_by_tag(descs, 1, bias, dnnl_f32, dnnl_x) : NULL};
 }
 
 int dnn_conv_forward(Dnn **d, const DnnConv *c, Err *e)
@@ -48,8 +51,12 @@ int dnn_conv_forward(Dnn **d, const DnnConv *c, Err *e)
 static int make_turned(Dnn **d, const DnnConv *c, bool accumulate, Err *e)
 {
     const Conv conv = {.kernel = c->attr.conv.kernel, .stride = {1, 1}, .padding = c->attr.conv.padding};
-    const DnnConv turned = {.attr = {.conv = conv}, .in = c->out, .out = c->in, .dtype = c->dtype,
-                            .in_dtype = c->out_dtype, .out_dtype = c->in_dtype};
+    const DnnConv turned = {.attr = {.conv = conv},
+                            .in = c->out,
+                            .out = c->in,
+                            .dtype = c->dtype,
+                            .in_dtype = c->out_dtype,
+                            .out_dtype = c->in_dtype};
     const int64_t taps = conv.kernel.y * conv.kernel.x;
     const dnnl_dims_t tap = {c->in.c, c->out.c, 1, 1}, strides = {taps, c->in.c * taps, conv.kernel.x, 1};
     ConvDims dims;
@@ -57,7 +64,8 @@ static int make_turned(Dnn **d, const DnnConv *c, bool accumulate, Err *e)
     PrimitiveDef p = {.slots = &dnn_forward_slots, .packs = true, .accumulate = accumulate, .can_accumulate = true};
     describe_conv(&p, &dims, &descs, &turned);
     p.args.dst = p.dst;
-    p.weights = (WeightLayout){.plain = descs_by_strides(&descs, 4, tap, dnnl_f32, strides), .turned = conv.kernel,
+    p.weights = (WeightLayout){.plain = descs_by_strides(&descs, 4, tap, dnnl_f32, strides),
+                               .turned = conv.kernel,
                                .dims = {c->in.c, c->out.c, 1, 1}};
     return dnn_complete(d, &descs, &p, NULL, e);
 }
@@ -124,7 +132,10 @@ static int make_pieces(Dnn **d, const DnnProduct *m, Err *e)
 int dnn_product(Dnn **d, const DnnProduct *m, Err *e)
 {
     Descs descs = {0};
-    PrimitiveDef p = {.slots = &dnn_forward_slots, .packs = m->weights, .bias = m->bias, .accumulate = m->accumulate,
+    PrimitiveDef p = {.slots = &dnn_forward_slots,
+                      .packs = m->weights,
+                      .bias = m->bias,
+                      .accumulate = m->accumulate,
                       .can_accumulate = true};
     const DType b_type = m->weights ? DTYPE_F32 : m->b_dtype;
     if (m->pieces > 1) return make_pieces(d, m, e);
@@ -135,9 +146,11 @@ int dnn_product(Dnn **d, const DnnProduct *m, Err *e)
     p.weights.plain = descs_by_strides(&descs, 2, b_dims, dnn_type(b_type), b_strides);
     p.dst = descs_by_strides(&descs, 2, c_dims, dnn_type(m->c_dtype), c_strides);
     p.args = (PrimitiveArgs){
-        .kind = PRIMITIVE_MATMUL, .src = taken_matrix(&descs, p.src, a_dims, m->a_strides, m->a_dtype, m->dtype),
+        .kind = PRIMITIVE_MATMUL,
+        .src = taken_matrix(&descs, p.src, a_dims, m->a_strides, m->a_dtype, m->dtype),
         .weights = m->weights ? descs_by_tag(&descs, 2, b_dims, dnn_type(m->dtype), dnnl_format_tag_any)
                               : taken_matrix(&descs, p.weights.plain, b_dims, m->b_strides, b_type, m->dtype),
-        .bias = m->bias ? descs_by_tag(&descs, 2, bias_dims, dnnl_f32, dnnl_ab) : NULL, .dst = p.dst};
+        .bias = m->bias ? descs_by_tag(&descs, 2, bias_dims, dnnl_f32, dnnl_ab) : NULL,
+        .dst = p.dst};
     return dnn_complete(d, &descs, &p, NULL, e);
 }

@@ -26,8 +26,8 @@ typedef struct Dnn Dnn;
 typedef struct DnnConv {
     ConvAttr attr;
     Shape in, out;
-    DType dtype;              /* what it computes with */
-    DType in_dtype, out_dtype;/* of x and y and of their gradients: dtype, or float32 */
+    DType dtype;               /* what it computes with */
+    DType in_dtype, out_dtype; /* of x and y and of their gradients: dtype, or float32 */
 } DnnConv;
 
 int dnn_conv_forward(Dnn **d, const DnnConv *conv, Err *e);
@@ -40,11 +40,11 @@ int dnn_conv_backward_weights(Dnn **d, const DnnConv *conv, Err *e);
 typedef struct DnnProduct {
     int64_t rows, depth, columns;
     int64_t a_strides[2], b_strides[2], c_pitch;
-    DType dtype;              /* what it computes with */
+    DType dtype;                     /* what it computes with */
     DType a_dtype, b_dtype, c_dtype; /* of the matrices: dtype, or float32; b_dtype is not used with weights */
-    bool weights;             /* B is weights: float32 with b_strides, packed by dnn_pack */
+    bool weights;                    /* B is weights: float32 with b_strides, packed by dnn_pack */
     bool bias, accumulate;
-    int pieces;               /* above 1: divides the depth into so many equal pieces; C holds the product of each, one
+    int pieces; /* above 1: divides the depth into so many equal pieces; C holds the product of each, one
                                  after the other. A and B have dtype, C is float32; without accumulate */
 } DnnProduct;
 
@@ -56,7 +56,7 @@ void dnn_version(char text[DNN_VERSION_BYTES]);
 
 void dnn_free(Dnn *d);
 size_t dnn_scratch_bytes(const Dnn *d);
-size_t dnn_packed_bytes(const Dnn *d);   /* of the packed copy; 0 for NULL */
+size_t dnn_packed_bytes(const Dnn *d); /* of the packed copy; 0 for NULL */
 
 /* Updates the packed weights from PyTorch's layout (for forward, backward_data, and products with weights). */
 void dnn_pack(Dnn *d, const float *weights, Err *e);

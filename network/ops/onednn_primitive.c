@@ -10,9 +10,9 @@ enum { ARG_SRC, ARG_WEIGHTS, ARG_BIAS, ARG_DST, ARG_SCRATCH, ARGS };
 
 /* A copy that changes type or layout, or adds. */
 typedef struct Reorder {
-    dnnl_primitive_t primitive;  /* NULL: not needed */
+    dnnl_primitive_t primitive; /* NULL: not needed */
     dnnl_memory_t from, to;
-    int64_t offset;              /* packing: index of the first weight that it reads */
+    int64_t offset; /* packing: index of the first weight that it reads */
 } Reorder;
 
 /* args[i].arg is 0 if the primitive has no such argument. In a backward primitive a slot holds the gradient of the
@@ -22,21 +22,21 @@ struct Dnn {
     dnnl_stream_t stream;
     dnnl_primitive_t primitive;
     dnnl_exec_arg_t args[ARGS];
-    size_t scratch_bytes;      /* scratchpad of the primitive, then the arguments in scratch, each rounded up */
-    size_t place[ARGS];        /* offsets in scratch, of arguments that need a copy */
-    Reorder feed[ARGS];        /* before running: from the caller's memory to scratch (activations of another type) */
-    Reorder drain[ARGS];       /* after running: from scratch to the caller's memory (gradients of weights, sums) */
-    Reorder *pack;             /* from the pieces of the weights to packed */
-    int pack_count;            /* 0: the primitive uses the weights in their own layout */
+    size_t scratch_bytes; /* scratchpad of the primitive, then the arguments in scratch, each rounded up */
+    size_t place[ARGS];   /* offsets in scratch, of arguments that need a copy */
+    Reorder feed[ARGS];   /* before running: from the caller's memory to scratch (activations of another type) */
+    Reorder drain[ARGS];  /* after running: from scratch to the caller's memory (gradients of weights, sums) */
+    Reorder *pack;        /* from the pieces of the weights to packed */
+    int pack_count;       /* 0: the primitive uses the weights in their own layout */
     void *packed;
     size_t packed_bytes;
 };
 
 /* oneDNN returns a status. Failures come from lack of memory or an unsupported shape, never from the data. */
-#define DNN(call)                                                                                  \
-    do {                                                                                           \
-        const dnnl_status_t status_ = (call);                                                      \
-        if (status_ != dnnl_success) return fail(status_, #call, e);                               \
+#define DNN(call)                                                    \
+    do {                                                             \
+        const dnnl_status_t status_ = (call);                        \
+        if (status_ != dnnl_success) return fail(status_, #call, e); \
     } while (0)
 
 static int fail(dnnl_status_t status, const char *call, Err *e)
@@ -55,7 +55,10 @@ static void descs_free(Descs *d)
     mem_free(d->made);
 }
 
-static int descs_check(const Descs *d, Err *e) { return d->status == dnnl_success ? 0 : fail(d->status, "a layout", e); }
+static int descs_check(const Descs *d, Err *e)
+{
+    return d->status == dnnl_success ? 0 : fail(d->status, "a layout", e);
+}
 
 /* Memory for one more descriptor; NULL after a failure. */
 static Desc *next_desc(Descs *d)
@@ -84,8 +87,7 @@ ConstDesc descs_by_tag(Descs *d, int rank, const dnnl_dims_t dims, dnnl_data_typ
     return place ? keep(d, version_desc_by_tag(place, rank, dims, type, tag)) : NULL;
 }
 
-ConstDesc descs_by_strides(Descs *d, int rank, const dnnl_dims_t dims, dnnl_data_type_t type,
-                                  const dnnl_dims_t strides)
+ConstDesc descs_by_strides(Descs *d, int rank, const dnnl_dims_t dims, dnnl_data_type_t type, const dnnl_dims_t strides)
 {
     Desc *place = next_desc(d);
     return place ? keep(d, version_desc_by_strides(place, rank, dims, type, strides)) : NULL;
@@ -113,8 +115,7 @@ static int make_attr(dnnl_primitive_attr_t *attr, dnnl_scratchpad_mode_t scratch
     return 0;
 }
 
-static int make_reorder(const Dnn *d, Reorder *r, ConstDesc from, ConstDesc to,
-                        bool accumulate, Err *e)
+static int make_reorder(const Dnn *d, Reorder *r, ConstDesc from, ConstDesc to, bool accumulate, Err *e)
 {
     dnnl_primitive_attr_t attr = NULL;
     dnnl_primitive_desc_t pd = NULL;
@@ -147,8 +148,7 @@ static void reserve(Dnn *d, int slot, ConstDesc md)
 
 /* An argument that the caller has in layout `own`. If the primitive needs another layout or type, it is copied through
  * scratch memory. */
-static int make_argument(Dnn *d, int slot, int arg, ConstDesc md, ConstDesc own,
-                         bool is_input, bool accumulate, Err *e)
+static int make_argument(Dnn *d, int slot, int arg, ConstDesc md, ConstDesc own, bool is_input, bool accumulate, Err *e)
 {
     d->args[slot].arg = arg;
     DNN(dnnl_memory_create(&d->args[slot].memory, md, d->engine, DNNL_MEMORY_NONE));
@@ -183,13 +183,29 @@ static int make_packing(Dnn *d, Descs *descs, const WeightLayout *own, ConstDesc
     return 0;
 }
 
-const Slots dnn_forward_slots = {DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_BIAS, DNNL_ARG_DST,
-                                    dnnl_query_src_md, dnnl_query_weights_md, dnnl_query_dst_md, true, true, false};
-const Slots dnn_data_slots = {DNNL_ARG_DIFF_SRC, DNNL_ARG_WEIGHTS, 0, DNNL_ARG_DIFF_DST,
-                                 dnnl_query_diff_src_md, dnnl_query_weights_md, dnnl_query_diff_dst_md, false, true, true};
-const Slots dnn_weights_slots = {DNNL_ARG_SRC, DNNL_ARG_DIFF_WEIGHTS, DNNL_ARG_DIFF_BIAS, DNNL_ARG_DIFF_DST,
-                                    dnnl_query_src_md, dnnl_query_diff_weights_md, dnnl_query_diff_dst_md,
-                                    true, false, true};
+const Slots dnn_forward_slots = {
+    DNNL_ARG_SRC,          DNNL_ARG_WEIGHTS,  DNNL_ARG_BIAS, DNNL_ARG_DST, dnnl_query_src_md,
+    dnnl_query_weights_md, dnnl_query_dst_md, true,          true,         false};
+const Slots dnn_data_slots = {DNNL_ARG_DIFF_SRC,
+                              DNNL_ARG_WEIGHTS,
+                              0,
+                              DNNL_ARG_DIFF_DST,
+                              dnnl_query_diff_src_md,
+                              dnnl_query_weights_md,
+                              dnnl_query_diff_dst_md,
+                              false,
+                              true,
+                              true};
+const Slots dnn_weights_slots = {DNNL_ARG_SRC,
+                                 DNNL_ARG_DIFF_WEIGHTS,
+                                 DNNL_ARG_DIFF_BIAS,
+                                 DNNL_ARG_DIFF_DST,
+                                 dnnl_query_src_md,
+                                 dnnl_query_diff_weights_md,
+                                 dnnl_query_diff_dst_md,
+                                 true,
+                                 false,
+                                 true};
 
 static int fill(Dnn *d, Descs *descs, dnnl_primitive_desc_t pd, const PrimitiveDef *p, Err *e)
 {
@@ -205,8 +221,8 @@ static int fill(Dnn *d, Descs *descs, dnnl_primitive_desc_t pd, const PrimitiveD
                       through && !s->src_is_input, e));
     TRY(make_argument(d, ARG_DST, s->dst, dnnl_primitive_desc_query_md(pd, s->dst_md, 0), p->dst, s->dst_is_input,
                       through && !s->dst_is_input, e));
-    TRY(make_argument(d, ARG_WEIGHTS, s->weights, weights, p->packs ? weights : p->weights.plain,
-                      s->weights_are_input, false, e));
+    TRY(make_argument(d, ARG_WEIGHTS, s->weights, weights, p->packs ? weights : p->weights.plain, s->weights_are_input,
+                      false, e));
     if (p->bias) {
         ConstDesc bias = dnnl_primitive_desc_query_md(pd, s->weights_md, 1);
         TRY(make_argument(d, ARG_BIAS, s->bias, bias, bias, true, false, e));
@@ -218,9 +234,10 @@ static int fill(Dnn *d, Descs *descs, dnnl_primitive_desc_t pd, const PrimitiveD
  * later calls fail, but then it is already set. */
 static void limit_instructions(void)
 {
-    static const dnnl_cpu_isa_t isa[SIMD_LEVELS] = {
-        [SIMD_PORTABLE] = dnnl_cpu_isa_sse41, [SIMD_AVX2] = dnnl_cpu_isa_avx2,
-        [SIMD_AVX512] = dnnl_cpu_isa_avx512_core, [SIMD_AVX512_BF16] = dnnl_cpu_isa_avx512_core_bf16};
+    static const dnnl_cpu_isa_t isa[SIMD_LEVELS] = {[SIMD_PORTABLE] = dnnl_cpu_isa_sse41,
+                                                    [SIMD_AVX2] = dnnl_cpu_isa_avx2,
+                                                    [SIMD_AVX512] = dnnl_cpu_isa_avx512_core,
+                                                    [SIMD_AVX512_BF16] = dnnl_cpu_isa_avx512_core_bf16};
     SimdLevel limit;
     if (simd_level_limit(&limit)) dnnl_set_max_cpu_isa(isa[limit]);
 }

@@ -16,15 +16,16 @@ typedef struct Descs {
 
 /* These return a descriptor that exists until dnn_complete; NULL after a failure. */
 ConstDesc descs_by_tag(Descs *d, int rank, const dnnl_dims_t dims, dnnl_data_type_t type, dnnl_format_tag_t tag);
-ConstDesc descs_by_strides(Descs *d, int rank, const dnnl_dims_t dims, dnnl_data_type_t type, const dnnl_dims_t strides);
+ConstDesc descs_by_strides(Descs *d, int rank, const dnnl_dims_t dims, dnnl_data_type_t type,
+                           const dnnl_dims_t strides);
 
 static inline dnnl_data_type_t dnn_type(DType dtype) { return dtype == DTYPE_BF16 ? dnnl_bf16 : dnnl_f32; }
 
 /* The layout of the caller's weights. They are packed as one piece with all weights, or as one piece for each tap. */
 typedef struct WeightLayout {
-    ConstDesc plain;           /* of one piece */
-    PairYX turned;             /* the kernel's size: one piece for each tap, rotated by 180°; 0: one piece */
-    dnnl_dims_t dims;          /* of a piece, if there are several */
+    ConstDesc plain;  /* of one piece */
+    PairYX turned;    /* the kernel's size: one piece for each tap, rotated by 180°; 0: one piece */
+    dnnl_dims_t dims; /* of a piece, if there are several */
 } WeightLayout;
 
 /* oneDNN's names of a primitive's arguments. */
@@ -39,13 +40,13 @@ extern const Slots dnn_forward_slots, dnn_data_slots, dnn_weights_slots;
 
 /* The definition of a primitive, and the layouts of its arguments in the caller's memory. */
 typedef struct PrimitiveDef {
-    PrimitiveArgs args;            /* in the layouts of the primitive */
+    PrimitiveArgs args; /* in the layouts of the primitive */
     const Slots *slots;
     ConstDesc src, dst;
     WeightLayout weights;
-    bool packs, bias;              /* packs: the weights are packed, once for many runs */
-    bool accumulate;               /* adds the result to the destination */
-    bool can_accumulate;           /* the primitive itself can add */
+    bool packs, bias;    /* packs: the weights are packed, once for many runs */
+    bool accumulate;     /* adds the result to the destination */
+    bool can_accumulate; /* the primitive itself can add */
 } PrimitiveDef;
 
 /* Creates the primitive. forward: the arguments of the forward primitive, for a backward one; else NULL. Frees the

@@ -12,7 +12,8 @@ static dnnl_status_t keep_if_made(Desc *d, dnnl_status_t status)
     return status;
 }
 
-dnnl_status_t version_desc_by_tag(Desc *d, int rank, const dnnl_dims_t dims, dnnl_data_type_t type, dnnl_format_tag_t tag)
+dnnl_status_t version_desc_by_tag(Desc *d, int rank, const dnnl_dims_t dims, dnnl_data_type_t type,
+                                  dnnl_format_tag_t tag)
 {
     *d = mem_alloc(sizeof **d, NULL);
     return *d ? keep_if_made(d, dnnl_memory_desc_init_by_tag(*d, rank, dims, type, tag)) : dnnl_out_of_memory;
@@ -60,9 +61,9 @@ dnnl_status_t version_primitive_desc(dnnl_primitive_desc_t *pd, dnnl_engine_t en
     dnnl_matmul_desc_t product;
     dnnl_convolution_desc_t conv;
     const bool is_product = args->kind == PRIMITIVE_MATMUL;
-    const dnnl_status_t status =
-        is_product ? dnnl_matmul_desc_init(&product, args->src, args->weights, args->bias, args->dst)
-                   : describe_conv(&conv, args);
+    const dnnl_status_t status = is_product
+                                     ? dnnl_matmul_desc_init(&product, args->src, args->weights, args->bias, args->dst)
+                                     : describe_conv(&conv, args);
     if (status != dnnl_success) return status;
     return dnnl_primitive_desc_create(pd, is_product ? (const_dnnl_op_desc_t)&product : &conv, attr, engine, hint);
 }
@@ -71,7 +72,8 @@ dnnl_status_t version_append_sum(dnnl_post_ops_t ops) { return dnnl_post_ops_app
 
 #else
 
-dnnl_status_t version_desc_by_tag(Desc *d, int rank, const dnnl_dims_t dims, dnnl_data_type_t type, dnnl_format_tag_t tag)
+dnnl_status_t version_desc_by_tag(Desc *d, int rank, const dnnl_dims_t dims, dnnl_data_type_t type,
+                                  dnnl_format_tag_t tag)
 {
     return dnnl_memory_desc_create_with_tag(d, rank, dims, type, tag);
 }

@@ -17,7 +17,8 @@ typedef dnnl_memory_desc_t Desc;
 typedef const_dnnl_memory_desc_t ConstDesc;
 #endif
 
-dnnl_status_t version_desc_by_tag(Desc *d, int rank, const dnnl_dims_t dims, dnnl_data_type_t type, dnnl_format_tag_t tag);
+dnnl_status_t version_desc_by_tag(Desc *d, int rank, const dnnl_dims_t dims, dnnl_data_type_t type,
+                                  dnnl_format_tag_t tag);
 dnnl_status_t version_desc_by_strides(Desc *d, int rank, const dnnl_dims_t dims, dnnl_data_type_t type,
                                       const dnnl_dims_t strides);
 
@@ -26,7 +27,10 @@ dnnl_status_t version_desc_part(Desc *d, ConstDesc whole, const dnnl_dims_t dims
 void version_free_desc(Desc d);
 
 typedef enum PrimitiveKind {
-    PRIMITIVE_CONV_FORWARD, PRIMITIVE_CONV_BACKWARD_DATA, PRIMITIVE_CONV_BACKWARD_WEIGHTS, PRIMITIVE_MATMUL
+    PRIMITIVE_CONV_FORWARD,
+    PRIMITIVE_CONV_BACKWARD_DATA,
+    PRIMITIVE_CONV_BACKWARD_WEIGHTS,
+    PRIMITIVE_MATMUL
 } PrimitiveKind;
 
 /* In a backward primitive each argument is the gradient of the forward argument of that name. */

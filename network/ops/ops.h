@@ -69,9 +69,9 @@ Ref op_selective_scan(Graph *g, Ref x, int64_t dt_rank, int64_t states, ScanDire
 typedef struct DiceCE {
     bool batch_dice;
     double smooth;
-    int ignore_label;   /* -1: none */
-    bool background;    /* include class 0 in Dice */
-    bool dice_only;     /* no cross-entropy */
+    int ignore_label; /* -1: none */
+    bool background;  /* include class 0 in Dice */
+    bool dice_only;   /* no cross-entropy */
 } DiceCE;
 Ref op_dice_ce_loss(Graph *g, const char *name, Ref logits, Ref labels, DiceCE loss);
 /* Dice + binary cross-entropy for regions, which may overlap: each channel of the logits is one. See dice_bce_loss.c.
@@ -80,12 +80,15 @@ enum { LOSS_LABELS = 256, LOSS_REGIONS = 64 };
 typedef struct DiceBCE {
     bool batch_dice;
     double smooth;
-    int ignore_label;               /* -1: none */
-    uint64_t regions[LOSS_LABELS];  /* by label: bit r is set if the label belongs to region r */
+    int ignore_label;              /* -1: none */
+    uint64_t regions[LOSS_LABELS]; /* by label: bit r is set if the label belongs to region r */
 } DiceBCE;
 Ref op_dice_bce_loss(Graph *g, const char *name, Ref logits, Ref labels, const DiceBCE *loss);
 /* The full-resolution row (or column) whose labels row i of a head gets, by nearest neighbour. */
-static inline int64_t loss_label_source(int64_t i, int64_t full, int64_t head) { return (2 * i + 1) * full / (2 * head); }
+static inline int64_t loss_label_source(int64_t i, int64_t full, int64_t head)
+{
+    return (2 * i + 1) * full / (2 * head);
+}
 /* Σ weights[i] · terms[i] of scalars; at most NODE_INPUTS terms. */
 Ref op_weighted_sum(Graph *g, const char *name, const Ref *terms, const double *weights, int count);
 

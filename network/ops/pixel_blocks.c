@@ -14,8 +14,7 @@ static PixelPair pair_at(const PixelBlocks *b, int64_t row, int64_t x)
     const int64_t n = row / f.h, y = row % f.h, down = y % b->factor, along = x % b->factor;
     const int64_t block = b->column_first ? along * b->factor + down : down * b->factor + along;
     const int64_t pixel = (n * c.h + y / b->factor) * c.w + x / b->factor;
-    Elem *coarse = b->grad ? b->coarse->grad : b->coarse->data,
-          *fine = b->grad ? b->fine->grad : b->fine->data;
+    Elem *coarse = b->grad ? b->coarse->grad : b->coarse->data, *fine = b->grad ? b->fine->grad : b->fine->data;
     return (PixelPair){coarse + pixel * b->coarse->pitch + block * f.c, fine + (row * f.w + x) * b->fine->pitch};
 }
 
@@ -43,7 +42,6 @@ void SIMD_NAME(pixel_blocks_to_fine)(const PixelBlocks *b)
             const PixelPair p = pair_at(b, row, x);
             move_elements(p.fine, p.coarse, f.c, b->accumulate);
         }
-        if (!b->accumulate)
-            clear_pixels(fine + (row * f.w + width) * b->fine->pitch, b->fine->pitch, f.w - width, f.c);
+        if (!b->accumulate) clear_pixels(fine + (row * f.w + width) * b->fine->pitch, b->fine->pitch, f.w - width, f.c);
     }
 }

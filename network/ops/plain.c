@@ -62,7 +62,10 @@ static void refresh(Node *node)
 /* A tap connects index i of the smaller image, along an axis, with index i · stride + tap - padding of the larger
  * image. The larger image is a convolution's input, or a transposed convolution's output. These functions return the
  * index in the other image that is connected with index i; negative: none. */
-static int64_t place_in_larger(int64_t i, int64_t tap, int64_t stride, int64_t padding) { return i * stride + tap - padding; }
+static int64_t place_in_larger(int64_t i, int64_t tap, int64_t stride, int64_t padding)
+{
+    return i * stride + tap - padding;
+}
 
 static int64_t place_in_smaller(int64_t i, int64_t tap, int64_t stride, int64_t padding)
 {
@@ -172,7 +175,9 @@ static void backward(Node *node, const Step *step)
     if (p->conv.bias && node->param_grad[1]) backward_bias(node, p);
 }
 
-#define PLAIN(prepare_it)                                                                          \
-    {.name = "plain", .supports = supports, .prepare = prepare_it, .refresh = refresh,             \
-     .forward = forward, .backward = backward, .release = release}
+#define PLAIN(prepare_it)                                                                                     \
+    {                                                                                                         \
+        .name = "plain", .supports = supports, .prepare = prepare_it, .refresh = refresh, .forward = forward, \
+        .backward = backward, .release = release                                                              \
+    }
 const OpImpl plain_convolution = PLAIN(prepare_convolution), plain_linear = PLAIN(prepare_linear);

@@ -22,6 +22,5 @@ ScanSizes scan_sizes(const ScanShape *s)
 #endif
 
 extern const ScanKernel SIMD_NAME(scan_kernel);
-const ScanKernel SIMD_NAME(scan_kernel) = {
-    SIMD_HEAD, .pack = SIMD_NAME(scan_pack), .forward = SIMD_NAME(scan_forward), .backward = SIMD_NAME(scan_backward)
-};
+const ScanKernel SIMD_NAME(scan_kernel) = {SIMD_HEAD, .pack = SIMD_NAME(scan_pack), .forward = SIMD_NAME(scan_forward),
+                                           .backward = SIMD_NAME(scan_backward)};

@@ -24,16 +24,13 @@ enum { SCAN_CHUNK = 64 }; /* positions between saved states, and the unit of wor
 
 typedef struct ScanShape {
     int64_t batch, height, width, channels;
-    int states, rank;                 /* S, R >= 1 */
-    ScanDirections directions;        /* K directions */
-    int threads;                      /* maximum number of threads */
+    int states, rank;          /* S, R >= 1 */
+    ScanDirections directions; /* K directions */
+    int threads;               /* maximum number of threads */
 } ScanShape;
 
 /* The length of a row [dt (R) | B (S) | C (S)]. The projections of a pixel are K such rows. */
-static inline int64_t scan_row(const ScanShape *s)
-{
-    return s->rank + 2 * s->states;
-}
+static inline int64_t scan_row(const ScanShape *s) { return s->rank + 2 * s->states; }
 
 /* Parameters in PyTorch's layout. */
 typedef struct ScanParams {
@@ -64,8 +61,8 @@ typedef struct ScanValues {
 } ScanValues;
 
 typedef struct ScanGradients {
-    ScanImage y;        /* read; of the kernel's dtype */
-    ScanImage x;        /* float32; written or added to; without the part through the projections;
+    ScanImage y; /* read; of the kernel's dtype */
+    ScanImage x; /* float32; written or added to; without the part through the projections;
                            data NULL: not requested */
     bool accumulate_x;
     float *projections; /* as in ScanValues; written */
@@ -74,8 +71,8 @@ typedef struct ScanGradients {
 
 /* Sizes in bytes of the memory that the caller provides. */
 typedef struct ScanSizes {
-    size_t packed;           /* parameters in the kernel's layout */
-    size_t states;           /* saved from forward to backward in training */
+    size_t packed; /* parameters in the kernel's layout */
+    size_t states; /* saved from forward to backward in training */
     size_t forward_scratch;
     size_t backward_scratch;
 } ScanSizes;
@@ -91,8 +88,8 @@ typedef struct ScanKernel {
     void (*pack)(const ScanShape *s, const ScanParams *params, float *packed);
 
     void (*forward)(const ScanShape *s, const float *packed, const ScanValues *values, void *scratch);
-    void (*backward)(const ScanShape *s, const float *packed, const ScanValues *values,
-                     const ScanGradients *gradients, void *scratch);
+    void (*backward)(const ScanShape *s, const float *packed, const ScanValues *values, const ScanGradients *gradients,
+                     void *scratch);
 } ScanKernel;
 
 #if defined(__x86_64__)

@@ -19,7 +19,7 @@ enum { TILE = 4 };
 typedef struct BackwardSlab {
     float u[SCAN_CHUNK * SIMD_LANES];
     float delta[SCAN_CHUNK * SIMD_LANES];
-    float slope[SCAN_CHUNK * SIMD_LANES];  /* derivative of softplus */
+    float slope[SCAN_CHUNK * SIMD_LANES]; /* derivative of softplus */
     float dy[SCAN_CHUNK * SIMD_LANES];
     float ddu[SCAN_CHUNK * SIMD_LANES];    /* Σ_s B_s g, gradient of delta · u */
     float ddelta[SCAN_CHUNK * SIMD_LANES]; /* Σ_s A_s q log2(e), later the gradient of softplus's input */
@@ -77,8 +77,7 @@ SIMD_INLINE void add_sums(const int count, const vf *v, float *to)
     }
     if (count < 4) {
         const vf4 sums = v_sum_each(v[0], count > 1 ? v[1] : none, none, none);
-        for (int i = 0; i < count; i++)
-            to[i] += sums[i];
+        for (int i = 0; i < count; i++) to[i] += sums[i];
     }
 }
 
@@ -198,21 +197,24 @@ SIMD_INLINE void dt_tile(const int tile, const BackwardBlock *w, int r)
         add_sums(tile, ddt, p.sums + t * row + r);
     }
     SIMD_UNROLL
-    for (int i = 0; i < tile; i++)
-        v_store(w->sums + first + i * SIMD_LANES, dweight[i]);
+    for (int i = 0; i < tile; i++) v_store(w->sums + first + i * SIMD_LANES, dweight[i]);
 }
 
 #if defined(__AVX512F__)
-#define EACH_TILE(call)                                                                            \
-    case 8: call(8); break;                                                                        \
-    case 4: call(4); break;                                                                        \
-    case 2: call(2); break;                                                                        \
-    case 1: call(1); break
+#define EACH_TILE(call)     \
+    case 8: call(8); break; \
+    case 4: call(4); break; \
+    case 2: call(2); break; \
+    case 1:                 \
+        call(1);            \
+        break
 #else
-#define EACH_TILE(call)                                                                            \
-    case 4: call(4); break;                                                                        \
-    case 2: call(2); break;                                                                        \
-    case 1: call(1); break
+#define EACH_TILE(call)     \
+    case 4: call(4); break; \
+    case 2: call(2); break; \
+    case 1:                 \
+        call(1);            \
+        break
 #endif
 
 static void make_states(const BackwardBlock *w, int n, int64_t place)
@@ -254,8 +256,7 @@ static void make_inputs(const BackwardBlock *w)
     v_store(w->sums + bias, dbias);
     v_store(w->sums + bias + SIMD_LANES, dskip);
 #define DT(tile) dt_tile(tile, w, r)
-    for (int r = 0, tile; r < s->rank; r += tile)
-        switch (tile = tile_of(s->rank - r, TILE)) {
+    for (int r = 0, tile; r < s->rank; r += tile) switch (tile = tile_of(s->rank - r, TILE)) {
             EACH_TILE(DT);
         }
 }
@@ -265,7 +266,9 @@ static void backward_block(Backward *b, const ScanItem *it, int64_t block, Backw
     const ScanShape *s = b->s;
     const int64_t offset = scan_block_offset(s, it->direction, block);
     const BackwardBlock w = {
-        .s = s, .it = it, .m = m,
+        .s = s,
+        .it = it,
+        .m = m,
         .x = lane_of(s, b->values->x, block),
         .dy = lane_of(s, b->gradients->y, block),
         .dx = sum_lane_of(s, b->gradients->x, block),
@@ -278,22 +281,19 @@ static void backward_block(Backward *b, const ScanItem *it, int64_t block, Backw
     };
     Turn *turn = &b->turns[it->image * scan_blocks(s) + block];
 
-    for (int n = 0; w.from && n < s->states; n++)
-        __builtin_prefetch(w.from + n * SIMD_LANES);
+    for (int n = 0; w.from && n < s->states; n++) __builtin_prefetch(w.from + n * SIMD_LANES);
     chunk_delta(s, it, m->rows, w.params, m->delta, m->slope);
     /* If another thread still works on the next chunk of the scan, recompute all states before waiting for it. Else
      * recompute those of one tile at a time, so that they are still in the cache when they are used. */
     const bool early = !turn_has_come(turn, it->step);
-    for (int n = 0; early && n < s->states; n += tile_of(s->states - n, TILE))
-        make_states(&w, n, n);
+    for (int n = 0; early && n < s->states; n += tile_of(s->states - n, TILE)) make_states(&w, n, n);
     turn_wait(turn, it->step);
     if (it->chunk == scan_chunks(s) - 1) {
         memset(w.carry, 0, (size_t)s->states * sizeof(vf));
         memset(w.sums, 0, (size_t)scan_block_vectors(s) * sizeof(vf));
     }
     for (int n = 0; n < s->states; n += tile_of(s->states - n, TILE)) {
-        if (!early)
-            make_states(&w, n, 0);
+        if (!early) make_states(&w, n, 0);
         make_gradients(&w, n, early ? n : 0);
     }
     make_inputs(&w);
@@ -305,15 +305,12 @@ static void give_projections(Backward *b, const ScanItem *it, const float *sums)
 {
     const int64_t row = scan_row(b->s);
     Turn *turns = b->group_turns + it->image * scan_groups(b->s);
-    if (it->group > 0)
-        turn_wait(&turns[it->group - 1], it->step + 1);
+    if (it->group > 0) turn_wait(&turns[it->group - 1], it->step + 1);
     for (int t = 0; t < it->count; t++) {
         float *to = b->gradients->projections + (it->pixel[t] * b->s->directions.count + it->direction) * row;
-        for (int64_t i = 0; i < row; i++)
-            to[i] = (it->group ? to[i] : 0.0f) + sums[t * row + i];
+        for (int64_t i = 0; i < row; i++) to[i] = (it->group ? to[i] : 0.0f) + sums[t * row + i];
     }
-    if (it->group + 1 == scan_groups(b->s))
-        return;
+    if (it->group + 1 == scan_groups(b->s)) return;
     /* turn_pass(step) means that all earlier steps are finished, too: so wait for them. */
     turn_wait(&turns[it->group], it->step);
     turn_pass(&turns[it->group], it->step);
@@ -326,12 +323,10 @@ static void backward_work(Backward *b)
     for (;;) {
         ScanItem it;
         item_set(b->s, atomic_fetch_add(&b->ticket, 1), true, &it);
-        if (!it.count)
-            return;
+        if (!it.count) return;
         item_rows(b->s, &it, b->values->projections, m->rows);
         memset(sums, 0, (size_t)(it.count * scan_row(b->s)) * sizeof *sums);
-        for (int64_t block = it.block; block < it.block_end; block++)
-            backward_block(b, &it, block, m);
+        for (int64_t block = it.block; block < it.block_end; block++) backward_block(b, &it, block, m);
         give_projections(b, &it, sums);
     }
 }
@@ -345,8 +340,7 @@ void SIMD_NAME(scan_backward)(const ScanShape *s, const float *packed, const Sca
     b.carry = (float *)(b.group_turns + groups);
     b.sums = b.carry + blocks * s->states * SIMD_LANES;
     b.slabs = b.sums + s->batch * scan_block_offset(s, s->directions.count, 0);
-    for (int64_t i = 0; i < blocks + groups; i++)
-        atomic_init(&b.turns[i].done, 0);
+    for (int64_t i = 0; i < blocks + groups; i++) atomic_init(&b.turns[i].done, 0);
 #pragma omp parallel num_threads(s->threads)
     backward_work(&b);
     SIMD_NAME(scan_unpack)(s, packed, b.sums, &gradients->params);

@@ -14,17 +14,14 @@ typedef struct ForwardSlab {
 } ForwardSlab;
 
 /* Memory for exp(delta A) of a chunk, if it is computed before the block's turn. */
-static float *slab_decay(const ScanShape *s, ForwardSlab *m)
-{
-    return m->rows + SCAN_CHUNK * scan_row(s);
-}
+static float *slab_decay(const ScanShape *s, ForwardSlab *m) { return m->rows + SCAN_CHUNK * scan_row(s); }
 
 typedef struct Forward {
     const ScanShape *s;
     const float *packed;
     const ScanValues *values;
-    Turn *turns;       /* of each image's blocks */
-    float *carry;      /* N × blocks × S vectors: states at the ends of chunks; inference only */
+    Turn *turns;  /* of each image's blocks */
+    float *carry; /* N × blocks × S vectors: states at the ends of chunks; inference only */
     float *slabs;
     atomic_llong ticket;
 } Forward;
@@ -32,8 +29,8 @@ typedef struct Forward {
 /* The arguments for one block of an item. */
 typedef struct ForwardBlock {
     const ScanShape *s;
-    const ScanItem *it, *next;    /* next: this thread's next item, whose rows are prefetched */
-    const float *projections; /* of the whole batch */
+    const ScanItem *it, *next; /* next: this thread's next item, whose rows are prefetched */
+    const float *projections;  /* of the whole batch */
     ForwardSlab *m;
     Lane x, y;
     SumLane sums;        /* of y */
@@ -77,13 +74,11 @@ SIMD_INLINE void scan_tile(const int tile, const bool made, const ForwardBlock *
         const vf delta = v_load(m->delta + t * SIMD_LANES), u = lane_load(x, it, t), du = delta * u;
         lane_prefetch(x, it, t);
         sum_lane_prefetch(sums, it, t);
-        if (n == 0)
-            item_prefetch(s, w->next, w->projections, t);
+        if (n == 0) item_prefetch(s, w->next, w->projections, t);
         vf sum[2] = {skip * u, {0}};
         SIMD_UNROLL
         for (int i = 0; i < tile; i++) {
-            const vf a = made ? v_load(decay + (t * states + i) * SIMD_LANES)
-                              : v_exp2_product(delta, rates[i]);
+            const vf a = made ? v_load(decay + (t * states + i) * SIMD_LANES) : v_exp2_product(delta, rates[i]);
             h[i] = v_fma(a, h[i], du * B[i]);
             sum[i % 2] += h[i] * C[i];
         }
@@ -92,19 +87,15 @@ SIMD_INLINE void scan_tile(const int tile, const bool made, const ForwardBlock *
         if (last) lane_store(y, it, t, total);
         else sum_lane_store(sums, it, t, total);
     }
-    if (!w->to)
-        return;
+    if (!w->to) return;
     SIMD_UNROLL
-    for (int i = 0; i < tile; i++)
-        v_store(w->to + (n + i) * SIMD_LANES, h[i]);
+    for (int i = 0; i < tile; i++) v_store(w->to + (n + i) * SIMD_LANES, h[i]);
 }
 
-#define SCAN_TILE(size)                                                                            \
-    case size:                                                                                     \
-        if (made)                                                                                  \
-            scan_tile(size, true, w, n);                                                           \
-        else                                                                                       \
-            scan_tile(size, false, w, n);                                                          \
+#define SCAN_TILE(size)                        \
+    case size:                                 \
+        if (made) scan_tile(size, true, w, n); \
+        else scan_tile(size, false, w, n);     \
         break
 
 static void scan_states(const ForwardBlock *w, bool made)
@@ -112,12 +103,12 @@ static void scan_states(const ForwardBlock *w, bool made)
     for (int n = 0, tile; n < w->s->states; n += tile) {
         switch (tile = tile_of(w->s->states - n, TILE)) {
 #if defined(__AVX512F__)
-        SCAN_TILE(16);
+            SCAN_TILE(16);
 #endif
-        SCAN_TILE(8);
-        SCAN_TILE(4);
-        SCAN_TILE(2);
-        SCAN_TILE(1);
+            SCAN_TILE(8);
+            SCAN_TILE(4);
+            SCAN_TILE(2);
+            SCAN_TILE(1);
         }
     }
 }
@@ -128,12 +119,18 @@ static void forward_block(Forward *f, const ScanItem *it, int64_t block, const S
     float *states = f->values->states;
     float *carry = f->carry + (it->image * scan_blocks(s) + block) * s->states * SIMD_LANES;
     const ForwardBlock w = {
-        .s = s, .it = it, .next = next, .projections = f->values->projections, .m = m,
+        .s = s,
+        .it = it,
+        .next = next,
+        .projections = f->values->projections,
+        .m = m,
         .x = lane_of(s, f->values->x, block),
         .y = lane_of(s, f->values->y, block),
         .sums = sum_lane_of(s, f->values->sums, block),
         .params = f->packed + scan_block_offset(s, it->direction, block),
-        .from = states ? scan_saved_state(s, states, it, block, it->chunk) : it->chunk ? carry : NULL,
+        .from = states      ? scan_saved_state(s, states, it, block, it->chunk)
+                : it->chunk ? carry
+                            : NULL,
         .to = states ? scan_saved_state(s, states, it, block, it->chunk + 1) : carry,
     };
     Turn *turn = &f->turns[it->image * scan_blocks(s) + block];
@@ -143,8 +140,7 @@ static void forward_block(Forward *f, const ScanItem *it, int64_t block, const S
     chunk_delta(s, it, m->rows, w.params, m->delta, NULL);
     /* If another thread still works on the previous chunk, compute the decays, most of the work, before waiting. */
     const bool early = !turn_has_come(turn, it->step);
-    if (early)
-        make_decays(&w);
+    if (early) make_decays(&w);
     turn_wait(turn, it->step);
     scan_states(&w, early);
     turn_pass(turn, it->step);
@@ -159,8 +155,7 @@ static void forward_work(Forward *f)
         const ScanItem *it = &items[i];
         item_set(f->s, atomic_fetch_add(&f->ticket, 1), false, &items[!i]);
         item_rows(f->s, it, f->values->projections, m->rows);
-        for (int64_t block = it->block; block < it->block_end; block++)
-            forward_block(f, it, block, &items[!i], m);
+        for (int64_t block = it->block; block < it->block_end; block++) forward_block(f, it, block, &items[!i], m);
     }
 }
 
@@ -170,8 +165,7 @@ void SIMD_NAME(scan_forward)(const ScanShape *s, const float *packed, const Scan
     Forward f = {.s = s, .packed = packed, .values = values, .turns = scratch};
     f.carry = (float *)(f.turns + blocks);
     f.slabs = f.carry + blocks * s->states * SIMD_LANES;
-    for (int64_t i = 0; i < blocks; i++)
-        atomic_init(&f.turns[i].done, 0);
+    for (int64_t i = 0; i < blocks; i++) atomic_init(&f.turns[i].done, 0);
 #pragma omp parallel num_threads(s->threads)
     forward_work(&f);
 }

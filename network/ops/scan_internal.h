@@ -21,32 +21,17 @@ enum {
     SCAN_BATCH = 8    /* positions whose delta is computed together; divides SCAN_CHUNK */
 };
 
-static inline int64_t scan_length(const ScanShape *s)
-{
-    return s->height * s->width;
-}
+static inline int64_t scan_length(const ScanShape *s) { return s->height * s->width; }
 
-static inline int64_t scan_chunks(const ScanShape *s)
-{
-    return (scan_length(s) + SCAN_CHUNK - 1) / SCAN_CHUNK;
-}
+static inline int64_t scan_chunks(const ScanShape *s) { return (scan_length(s) + SCAN_CHUNK - 1) / SCAN_CHUNK; }
 
-static inline int64_t scan_blocks(const ScanShape *s)
-{
-    return (s->channels + SIMD_LANES - 1) / SIMD_LANES;
-}
+static inline int64_t scan_blocks(const ScanShape *s) { return (s->channels + SIMD_LANES - 1) / SIMD_LANES; }
 
-static inline int64_t scan_groups(const ScanShape *s)
-{
-    return (s->channels + SCAN_GROUP - 1) / SCAN_GROUP;
-}
+static inline int64_t scan_groups(const ScanShape *s) { return (s->channels + SCAN_GROUP - 1) / SCAN_GROUP; }
 
 /* Elements of a block's packed parameters, as vectors: A (S), dt_weight (R), dt_bias (all multiplied by log2(e)), and
  * Ds. Their gradients have the same layout, without that factor. */
-static inline int64_t scan_block_vectors(const ScanShape *s)
-{
-    return s->states + s->rank + 2;
-}
+static inline int64_t scan_block_vectors(const ScanShape *s) { return s->states + s->rank + 2; }
 
 static inline int64_t scan_block_offset(const ScanShape *s, int64_t direction, int64_t block)
 {
@@ -56,16 +41,15 @@ static inline int64_t scan_block_offset(const ScanShape *s, int64_t direction, i
 /* ---- functions of each SIMD level (scan_pack.c, scan_forward.c, scan_backward.c) ---- */
 
 void SIMD_NAME(scan_forward)(const ScanShape *s, const float *packed, const ScanValues *v, void *scratch);
-void SIMD_NAME(scan_backward)(const ScanShape *s, const float *packed, const ScanValues *v,
-                              const ScanGradients *g, void *scratch);
+void SIMD_NAME(scan_backward)(const ScanShape *s, const float *packed, const ScanValues *v, const ScanGradients *g,
+                              void *scratch);
 
 /* Copies the parameters to the layout that the kernels read. */
 void SIMD_NAME(scan_pack)(const ScanShape *s, const ScanParams *params, float *packed);
 
 /* Sums the gradients of all images (sets, in the packed layout) and writes them in PyTorch's layout. Overwrites the
  * first set. */
-void SIMD_NAME(scan_unpack)(const ScanShape *s, const float *packed, float *sets,
-                            const ScanParamGradients *params);
+void SIMD_NAME(scan_unpack)(const ScanShape *s, const float *packed, float *sets, const ScanParamGradients *params);
 
 /* Scratch memory of a thread, in floats; lanes: of a vector. */
 static inline int64_t scan_forward_slab(const ScanShape *s, int64_t lanes)
@@ -104,23 +88,19 @@ static inline void turn_wait(Turn *t, int step)
     for (int tries = 0; !turn_has_come(t, step); tries++)
         if (tries < 300) /* some microseconds: the time of one or two items */
             pause_briefly();
-        else
-            sched_yield();
+        else sched_yield();
 }
 
-static inline void turn_pass(Turn *t, int step)
-{
-    atomic_store_explicit(&t->done, step + 1, memory_order_release);
-}
+static inline void turn_pass(Turn *t, int step) { atomic_store_explicit(&t->done, step + 1, memory_order_release); }
 
 /* ---- items ---- */
 
 typedef struct ScanItem {
     int64_t image, direction, chunk;
-    int step;                            /* index of the chunk in the pass over all directions of the image */
+    int step; /* index of the chunk in the pass over all directions of the image */
     int64_t group, block, block_end;
-    int count;                           /* positions, 1 … SCAN_CHUNK */
-    int64_t pixel[SCAN_CHUNK];           /* in the order of the scan; after count: any valid pixel */
+    int count;                 /* positions, 1 … SCAN_CHUNK */
+    int64_t pixel[SCAN_CHUNK]; /* in the order of the scan; after count: any valid pixel */
 } ScanItem;
 
 /* Sets the pixels of the positions first … first + count - 1 along a direction. */
@@ -135,8 +115,7 @@ static inline void item_pixels(const ScanShape *s, ScanOrder order, int64_t imag
 
     for (int t = 0; t < SCAN_CHUNK; t++) {
         it->pixel[t] = image * length + o * outer_stride + i * inner_stride;
-        if (t + 1 >= it->count)
-            continue;
+        if (t + 1 >= it->count) continue;
         i += back ? -1 : 1;
         if (i < 0) {
             i = inner - 1;
@@ -154,8 +133,7 @@ static inline void item_set(const ScanShape *s, int64_t ticket, bool backwards, 
 {
     const int64_t chunks = scan_chunks(s), groups = scan_groups(s), blocks = scan_blocks(s);
     it->count = 0;
-    if (ticket >= s->directions.count * chunks * s->batch * groups)
-        return;
+    if (ticket >= s->directions.count * chunks * s->batch * groups) return;
     it->group = ticket % groups;
     it->image = ticket / groups % s->batch;
     it->step = (int)(ticket / groups / s->batch);
@@ -181,12 +159,10 @@ static inline void item_rows(const ScanShape *s, const ScanItem *it, const float
 /* Prefetches the t-th of these rows, if it exists. */
 SIMD_INLINE void item_prefetch(const ScanShape *s, const ScanItem *it, const float *projections, int t)
 {
-    if (t >= it->count)
-        return;
+    if (t >= it->count) return;
     const int64_t row = scan_row(s);
     const float *p = projections + (it->pixel[t] * s->directions.count + it->direction) * row;
-    for (int64_t i = 0; i < row; i += SCAN_LINE)
-        __builtin_prefetch(p + i);
+    for (int64_t i = 0; i < row; i += SCAN_LINE) __builtin_prefetch(p + i);
 }
 
 /* ---- a chunk's inputs for one block ---- */
@@ -197,8 +173,7 @@ static inline float *scan_saved_state(const ScanShape *s, float *states, const S
                                       int64_t chunk)
 {
     const int64_t chunks = scan_chunks(s);
-    if (chunk == 0 || chunk == chunks)
-        return NULL;
+    if (chunk == 0 || chunk == chunks) return NULL;
     const int64_t row = (it->image * s->directions.count + it->direction) * (chunks - 1) + chunk - 1;
     return states + (row * scan_blocks(s) + block) * s->states * SIMD_LANES;
 }
@@ -233,10 +208,7 @@ static inline SumLane sum_lane_of(const ScanShape *s, ScanImage image, int64_t b
     return (SumLane){(float *)image.data + block * SIMD_LANES, image.pitch, lane_count(s, block)};
 }
 
-SIMD_INLINE vf lane_load(Lane l, const ScanItem *it, int t)
-{
-    return v_get(l.data + it->pixel[t] * l.pitch, l.count);
-}
+SIMD_INLINE vf lane_load(Lane l, const ScanItem *it, int t) { return v_get(l.data + it->pixel[t] * l.pitch, l.count); }
 
 SIMD_INLINE void lane_store(Lane l, const ScanItem *it, int t, vf value)
 {
@@ -280,20 +252,17 @@ SIMD_INLINE void chunk_delta(const ScanShape *s, const ScanItem *it, const float
         const float *dt = rows + t * scan_row(s);
         vf sum[SCAN_BATCH];
         SIMD_UNROLL
-        for (int i = 0; i < SCAN_BATCH; i++)
-            sum[i] = v_load(weight + s->rank * SIMD_LANES);
+        for (int i = 0; i < SCAN_BATCH; i++) sum[i] = v_load(weight + s->rank * SIMD_LANES);
         for (int r = 0; r < s->rank; r++) {
             const vf w = v_load(weight + r * SIMD_LANES);
             SIMD_UNROLL
-            for (int i = 0; i < SCAN_BATCH; i++)
-                sum[i] += w * dt[i * scan_row(s) + r];
+            for (int i = 0; i < SCAN_BATCH; i++) sum[i] += w * dt[i * scan_row(s) + r];
         }
         SIMD_UNROLL
         for (int i = 0; i < SCAN_BATCH; i++) {
             vf derivative;
             v_store(delta + (t + i) * SIMD_LANES, v_softplus_log2(sum[i], slope ? &derivative : NULL));
-            if (slope)
-                v_store(slope + (t + i) * SIMD_LANES, derivative);
+            if (slope) v_store(slope + (t + i) * SIMD_LANES, derivative);
         }
     }
 }
@@ -301,8 +270,7 @@ SIMD_INLINE void chunk_delta(const ScanShape *s, const ScanItem *it, const float
 /* The number of states computed at once: the largest of most, most/2 … 1 that is not above `left`. */
 static inline int tile_of(int left, int most)
 {
-    while (most > left)
-        most /= 2;
+    while (most > left) most /= 2;
     return most;
 }
 

@@ -56,9 +56,15 @@ static int prepare_forward(Node *node, PreparedScan *state, Err *e)
 {
     const Tensor *x = node->in[0];
     const int64_t pixels = shape_pixels(x->shape), columns = scan_columns(&state->shape);
-    const DnnProduct projection = {
-        .rows = pixels, .depth = x->shape.c, .columns = columns, .a_strides = {x->pitch, 1},
-        .b_strides = {1, x->shape.c}, .c_pitch = columns, .dtype = x->dtype, .a_dtype = x->dtype, .weights = true};
+    const DnnProduct projection = {.rows = pixels,
+                                   .depth = x->shape.c,
+                                   .columns = columns,
+                                   .a_strides = {x->pitch, 1},
+                                   .b_strides = {1, x->shape.c},
+                                   .c_pitch = columns,
+                                   .dtype = x->dtype,
+                                   .a_dtype = x->dtype,
+                                   .weights = true};
     TRY(dnn_product(&state->projection, &projection, e));
     node->packed_bytes = state->sizes.packed + dnn_packed_bytes(state->projection);
     node->scratch_bytes[0] =
@@ -72,10 +78,15 @@ static int prepare_backward(Node *node, PreparedScan *state, Err *e)
     const Tensor *x = node->in[0];
     const int64_t pixels = shape_pixels(x->shape), columns = scan_columns(&state->shape);
     const int64_t channels = x->shape.c, pitch = BF16 ? channels : x->pitch;
-    const DnnProduct data = {.rows = pixels, .depth = columns, .columns = channels, .a_strides = {columns, 1},
-                             .b_strides = {channels, 1}, .c_pitch = pitch, .accumulate = true};
-    const WeightOperands weights = {.pixels = pixels, .out_channels = columns, .in_channels = channels,
-                                    .dy_pitch = columns, .x_pitch = pitch};
+    const DnnProduct data = {.rows = pixels,
+                             .depth = columns,
+                             .columns = channels,
+                             .a_strides = {columns, 1},
+                             .b_strides = {channels, 1},
+                             .c_pitch = pitch,
+                             .accumulate = true};
+    const WeightOperands weights = {
+        .pixels = pixels, .out_channels = columns, .in_channels = channels, .dy_pitch = columns, .x_pitch = pitch};
     if (node->wants_grad[0]) TRY(dnn_product(&state->data, &data, e));
     if (node->trains_param[X_PROJ]) TRY(weight_product_new(&state->weights, &weights, e));
     const size_t products =
@@ -92,8 +103,13 @@ static int prepare(Node *node, Err *e)
     PreparedScan *state = node->state = mem_zalloc(1, sizeof *state, e);
     if (!state) return ERR_NOMEM;
     state->shape = (ScanShape){
-        .batch = x->shape.n, .height = x->shape.h, .width = x->shape.w, .channels = x->shape.c,
-        .states = (int)scan->states, .rank = (int)scan->rank, .directions = scan->directions,
+        .batch = x->shape.n,
+        .height = x->shape.h,
+        .width = x->shape.w,
+        .channels = x->shape.c,
+        .states = (int)scan->states,
+        .rank = (int)scan->rank,
+        .directions = scan->directions,
         .threads = omp_get_max_threads(),
     };
     const int64_t values = shape_pixels(x->shape) * scan_columns(&state->shape);
@@ -130,7 +146,9 @@ static void forward(Node *node, const Step *step)
     float *projections = node->has_backward ? node->saved[SAVED_PROJECTIONS] : (float *)scratch;
     if (!node->has_backward) scratch += state->projection_bytes;
     dnn_run_product(state->projection, x->data, NULL, NULL, projections, scratch, node->failure);
-    const ScanValues values = {.x = {x->data, x->pitch}, .projections = projections, .y = {y->data, y->pitch},
+    const ScanValues values = {.x = {x->data, x->pitch},
+                               .projections = projections,
+                               .y = {y->data, y->pitch},
                                .sums = BF16 ? (ScanImage){image, y->shape.c} : (ScanImage){y->data, y->pitch},
                                .states = node->has_backward ? node->saved[SAVED_STATES] : NULL};
     kernel->forward(&state->shape, state->packed, &values, scratch);
@@ -162,7 +180,7 @@ static void put_pixels(Elem *to, int64_t pitch, const float *from, Shape s, bool
 /* Computes the gradients of x and x_proj from those of the projections. In bfloat16 `image` holds the other part of dx
  * on entry, and is then used for float32 copies. */
 static void projection_gradients(const Node *node, PreparedScan *state, const float *dprojections, float *image,
-                             void *scratch)
+                                 void *scratch)
 {
     const Tensor *x = node->in[0];
     if (state->data)
@@ -182,12 +200,13 @@ static void backward(Node *node, const Step *step)
     const Tensor *x = node->in[0], *y = node->out[0];
     float *const *grads = node->param_grad, *dprojections = node->scratch;
     char *image = (char *)node->scratch + state->projection_bytes;
-    const ScanValues values = {.x = {x->data, x->pitch}, .projections = node->saved[SAVED_PROJECTIONS],
-                               .states = node->saved[SAVED_STATES]};
-    ScanGradients gradients = {
-        .y = {y->grad, y->pitch}, .x = {x->grad, x->pitch}, .accumulate_x = node->accumulate[0],
-        .projections = dprojections,
-        .params = {grads[DT_WEIGHT], grads[DT_BIAS], grads[A_LOGS], grads[DS]}};
+    const ScanValues values = {
+        .x = {x->data, x->pitch}, .projections = node->saved[SAVED_PROJECTIONS], .states = node->saved[SAVED_STATES]};
+    ScanGradients gradients = {.y = {y->grad, y->pitch},
+                               .x = {x->grad, x->pitch},
+                               .accumulate_x = node->accumulate[0],
+                               .projections = dprojections,
+                               .params = {grads[DT_WEIGHT], grads[DT_BIAS], grads[A_LOGS], grads[DS]}};
     if (BF16) {
         gradients.x = (ScanImage){image, x->shape.c};
         gradients.accumulate_x = false;
@@ -198,9 +217,8 @@ static void backward(Node *node, const Step *step)
     projection_gradients(node, state, dprojections, (float *)image, scratch);
 }
 
-OP_IMPL(selective_scan) = {SIMD_HEAD, .strided_in = 1, .strided_out = 1, .prepare = prepare,
-                           .refresh = refresh, .forward = forward, .backward = backward,
-                           .release = release};
+OP_IMPL(selective_scan) = {SIMD_HEAD,          .strided_in = 1,    .strided_out = 1,     .prepare = prepare,
+                           .refresh = refresh, .forward = forward, .backward = backward, .release = release};
 
 #ifdef SIMD_BASE
 OP_LIST(selective_scan);
@@ -208,8 +226,10 @@ OP_LIST(selective_scan);
 static int shape(Node *node, Err *e)
 {
     const SelectiveScan *scan = node->attr;
-    if (scan->directions.count < 1 || scan->directions.count > SCAN_MOST_DIRECTIONS || scan->rank < 1 || scan->states < 1)
-        return err_set(e, ERR_SHAPE, "%d directions, rank %lld, %lld states: expected 1 to %d, and 1 or more of the others",
+    if (scan->directions.count < 1 || scan->directions.count > SCAN_MOST_DIRECTIONS || scan->rank < 1 ||
+        scan->states < 1)
+        return err_set(e, ERR_SHAPE,
+                       "%d directions, rank %lld, %lld states: expected 1 to %d, and 1 or more of the others",
                        scan->directions.count, (long long)scan->rank, (long long)scan->states, SCAN_MOST_DIRECTIONS);
     return shape_of_inputs(node, e);
 }
@@ -256,8 +276,7 @@ Ref op_selective_scan(Graph *g, Ref x, int64_t dt_rank, int64_t states, ScanDire
     const SelectiveScan attr = {dt_rank, states, directions};
     const int64_t d = graph_shape(g, x).c, k = directions.count;
     const int params[PARAMS] = {
-        [X_PROJ] = graph_param(g, "x_proj_weight", 3, (int64_t[]){k, dt_rank + 2 * states, d},
-                               INIT_KAIMING_UNIFORM, d),
+        [X_PROJ] = graph_param(g, "x_proj_weight", 3, (int64_t[]){k, dt_rank + 2 * states, d}, INIT_KAIMING_UNIFORM, d),
         [DT_WEIGHT] = graph_param(g, "dt_projs_weight", 3, (int64_t[]){k, d, dt_rank}, INIT_SSM_DT_WEIGHT, 0),
         [DT_BIAS] = graph_param(g, "dt_projs_bias", 2, (int64_t[]){k, d}, INIT_SSM_DT_BIAS, 0),
         [A_LOGS] = graph_param(g, "A_logs", 2, (int64_t[]){k * d, states}, INIT_SSM_A_LOG, 0),

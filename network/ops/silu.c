@@ -45,8 +45,7 @@ static void backward(Node *node, const Step *step)
         Elem *dx = (Elem *)in->grad + run_start(&runs, in, r);
         const int64_t n = run_length(&runs, r);
         int64_t i = 0;
-        for (; i + SIMD_LANES <= n; i += SIMD_LANES)
-            backward_lanes(dx + i, g + i, x + i, accumulate, SIMD_LANES);
+        for (; i + SIMD_LANES <= n; i += SIMD_LANES) backward_lanes(dx + i, g + i, x + i, accumulate, SIMD_LANES);
         if (i < n) backward_lanes(dx + i, g + i, x + i, accumulate, (int)(n - i));
     }
 }

@@ -21,9 +21,7 @@ SIMD_INLINE void backward_lanes(const GateRun *r, int64_t i, int count)
 {
     const vf y = v_get(r->y + i, count), z = v_get(r->z + i, count);
     const vf g = v_get(r->g + i, count), s = v_sigmoid(z);
-    if (r->dy)
-        v_put(r->dy + i, g * z * s + (r->add_dy ? v_get(r->dy + i, count) : v_set1(0)),
-                      count);
+    if (r->dy) v_put(r->dy + i, g * z * s + (r->add_dy ? v_get(r->dy + i, count) : v_set1(0)), count);
     if (r->dz) {
         const vf d = g * y * s * (1.0f + z * (1.0f - s));
         v_put(r->dz + i, d + (r->add_dz ? v_get(r->dz + i, count) : v_set1(0)), count);
@@ -54,8 +52,7 @@ static void backward(Node *node, const Step *step)
     const ElementRuns runs = runs_of_node(node);
 #pragma omp parallel for schedule(static)
     for (int64_t r = 0; r < runs.count; r++) {
-        const int64_t n = run_length(&runs, r), at_y = run_start(&runs, y, r),
-                      at_z = run_start(&runs, z, r);
+        const int64_t n = run_length(&runs, r), at_y = run_start(&runs, y, r), at_z = run_start(&runs, z, r);
         const GateRun run = {.y = (const Elem *)y->data + at_y,
                              .z = (const Elem *)z->data + at_z,
                              .g = (const Elem *)out->grad + run_start(&runs, out, r),
@@ -69,8 +66,7 @@ static void backward(Node *node, const Step *step)
     }
 }
 
-OP_IMPL(silu_gate) = {SIMD_HEAD, .strided_in = 3, .strided_out = 1, .forward = forward,
-                      .backward = backward};
+OP_IMPL(silu_gate) = {SIMD_HEAD, .strided_in = 3, .strided_out = 1, .forward = forward, .backward = backward};
 
 #ifdef SIMD_BASE
 OP_LIST(silu_gate);

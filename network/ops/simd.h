@@ -37,10 +37,7 @@ typedef int32_t vi __attribute__((vector_size(SIMD_BYTES)));
 
 /* ---- load and store ---- */
 
-SIMD_INLINE vf v_set1(float a)
-{
-    return a - (vf){0};
-}
+SIMD_INLINE vf v_set1(float a) { return a - (vf){0}; }
 
 /* SIMD_LANES floats at p, which need not be aligned. */
 SIMD_INLINE vf v_load(const float *p)
@@ -50,10 +47,7 @@ SIMD_INLINE vf v_load(const float *p)
     return a;
 }
 
-SIMD_INLINE void v_store(float *p, vf a)
-{
-    memcpy(p, &a, sizeof a);
-}
+SIMD_INLINE void v_store(float *p, vf a) { memcpy(p, &a, sizeof a); }
 
 /* The first `count` floats at p (0 … SIMD_LANES), then zeros. Does not read beyond them. */
 SIMD_INLINE vf v_load_first(const float *p, int count)
@@ -62,8 +56,7 @@ SIMD_INLINE vf v_load_first(const float *p, int count)
     return (vf)_mm512_maskz_loadu_ps((__mmask16)((1u << count) - 1), p);
 #else
     vf a = {0};
-    if (count == SIMD_LANES)
-        return v_load(p);
+    if (count == SIMD_LANES) return v_load(p);
     memcpy(&a, p, (size_t)count * sizeof *p);
     return a;
 #endif
@@ -74,10 +67,8 @@ SIMD_INLINE void v_store_first(float *p, vf a, int count)
 #if defined(__AVX512F__)
     _mm512_mask_storeu_ps(p, (__mmask16)((1u << count) - 1), (__m512)a);
 #else
-    if (count == SIMD_LANES)
-        v_store(p, a);
-    else
-        memcpy(p, &a, (size_t)count * sizeof *p);
+    if (count == SIMD_LANES) v_store(p, a);
+    else memcpy(p, &a, (size_t)count * sizeof *p);
 #endif
 }
 
@@ -102,24 +93,15 @@ SIMD_INLINE void v_put(Elem *p, vf a, int count)
 typedef float Elem;
 
 /* The first `count` elements at p, then zeros. */
-SIMD_INLINE vf v_get(const Elem *p, int count)
-{
-    return v_load_first(p, count);
-}
+SIMD_INLINE vf v_get(const Elem *p, int count) { return v_load_first(p, count); }
 
-SIMD_INLINE void v_put(Elem *p, vf a, int count)
-{
-    v_store_first(p, a, count);
-}
+SIMD_INLINE void v_put(Elem *p, vf a, int count) { v_store_first(p, a, count); }
 #endif
 
 /* ---- select, minimum, maximum ---- */
 
 /* The lanes of mask are 0 or -1, as comparisons of vectors return them. */
-SIMD_INLINE vf v_select(vi mask, vf yes, vf no)
-{
-    return (vf)((mask & (vi)yes) | (~mask & (vi)no));
-}
+SIMD_INLINE vf v_select(vi mask, vf yes, vf no) { return (vf)((mask & (vi)yes) | (~mask & (vi)no)); }
 
 /* NaN where b is NaN. */
 SIMD_INLINE vf v_max(vf a, vf b)
@@ -144,10 +126,7 @@ SIMD_INLINE vf v_min(vf a, vf b)
 #endif
 }
 
-SIMD_INLINE vf v_abs(vf a)
-{
-    return (vf)((vi)a & 0x7fffffff);
-}
+SIMD_INLINE vf v_abs(vf a) { return (vf)((vi)a & 0x7fffffff); }
 
 /* a·b + c, rounded once if the level has fused multiply-add. In a sum of two products the compiler may fuse either one;
  * this function chooses one, so that different places in the code compute the same bits. */
@@ -172,8 +151,7 @@ SIMD_INLINE float v_sum(vf a)
     float sum[SIMD_LANES];
     v_store(sum, a);
     for (int half = SIMD_LANES / 2; half; half /= 2)
-        for (int i = 0; i < half; i++)
-            sum[i] += sum[i + half];
+        for (int i = 0; i < half; i++) sum[i] += sum[i + half];
     return sum[0];
 #else
     const vf pairs = a + (vf){a[2], a[3], a[0], a[1]};
@@ -234,9 +212,8 @@ SIMD_INLINE vf v_exp2_parts(vf shifted, vf r)
     const vf steps = {1.0f,        1.04427373f, 1.09050775f, 1.13878858f, 1.18920711f, 1.24185777f,
                       1.29683959f, 1.35425556f, 1.41421354f, 1.4768262f,  1.54221082f, 1.61049032f,
                       1.68179286f, 1.75625217f, 1.8340081f,  1.91520655f};
-    const vf c_steps = {0.0555041097f, 0.0579614826f, 0.06052766f,   0.0632074475f,
-                        0.0660058782f, 0.0689282119f, 0.071979925f,  0.075166747f,
-                        0.0784946606f, 0.0819699243f, 0.085599035f,  0.0893888324f,
+    const vf c_steps = {0.0555041097f, 0.0579614826f, 0.06052766f,   0.0632074475f, 0.0660058782f, 0.0689282119f,
+                        0.071979925f,  0.075166747f,  0.0784946606f, 0.0819699243f, 0.085599035f,  0.0893888324f,
                         0.093346417f,  0.0974792168f, 0.101794988f,  0.106301837f};
     const vf step = (vf)_mm512_permutexvar_ps((__m512i)shifted, (__m512)steps);
     const vf c_step = (vf)_mm512_permutexvar_ps((__m512i)shifted, (__m512)c_steps);
@@ -314,18 +291,14 @@ SIMD_INLINE vf v_log1p_unit(vf e)
 }
 
 /* 1 / (1 + e^-x). 3.2 ulp. */
-SIMD_INLINE vf v_sigmoid(vf x)
-{
-    return 1.0f / (v_exp(-x) + 1.0f);
-}
+SIMD_INLINE vf v_sigmoid(vf x) { return 1.0f / (v_exp(-x) + 1.0f); }
 
 /* Softplus of x·log(2), which is log(1 + 2^x) (PyTorch's threshold of 20 makes no difference in float32). *slope, if
  * not NULL: the derivative of softplus. 2.4 ulp. */
 SIMD_INLINE vf v_softplus_log2(vf x, vf *slope)
 {
     const vf e = v_exp2_negative(-v_abs(x));
-    if (slope)
-        *slope = v_select(x > 0.0f, v_set1(1.0f), e) / (e + 1.0f);
+    if (slope) *slope = v_select(x > 0.0f, v_set1(1.0f), e) / (e + 1.0f);
     return v_max(v_set1(0.0f), x * SIMD_LN2) + v_log1p_unit(e);
 }
 

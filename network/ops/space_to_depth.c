@@ -7,10 +7,8 @@
 
 static PixelBlocks blocks_of(const Node *node)
 {
-    return (PixelBlocks){.coarse = node->out[0],
-                         .fine = node->in[0],
-                         .factor = *(const int64_t *)node->attr,
-                         .column_first = true};
+    return (PixelBlocks){
+        .coarse = node->out[0], .fine = node->in[0], .factor = *(const int64_t *)node->attr, .column_first = true};
 }
 
 static void forward(Node *node, const Step *step)
@@ -29,8 +27,7 @@ static void backward(Node *node, const Step *step)
     SIMD_NAME(pixel_blocks_to_fine)(&b);
 }
 
-OP_IMPL(space_to_depth) = {SIMD_HEAD, .strided_in = 1, .strided_out = 1, .forward = forward,
-                           .backward = backward};
+OP_IMPL(space_to_depth) = {SIMD_HEAD, .strided_in = 1, .strided_out = 1, .forward = forward, .backward = backward};
 
 #ifdef SIMD_BASE
 OP_LIST(space_to_depth);
@@ -40,15 +37,15 @@ static int shape(Node *node, Err *e)
     const int64_t f = *(const int64_t *)node->attr;
     const Shape s = node->in[0]->shape;
     if (f < 1 || s.h < f || s.w < f)
-        return err_set(e, ERR_SHAPE, "an image of %" PRId64 "x%" PRId64 " is smaller than a block of %" PRId64 "x%" PRId64,
-                       s.h, s.w, f, f);
+        return err_set(e, ERR_SHAPE,
+                       "an image of %" PRId64 "x%" PRId64 " is smaller than a block of %" PRId64 "x%" PRId64, s.h, s.w,
+                       f, f);
     node->out[0]->shape = (Shape){s.n, s.h / f, s.w / f, s.c * f * f};
     node->out[0]->dtype = node->in[0]->dtype;
     return 0;
 }
 
-static const OpClass space_to_depth_class = {
-    .name = "space_to_depth", .shape = shape, .on = {space_to_depth_list}};
+static const OpClass space_to_depth_class = {.name = "space_to_depth", .shape = shape, .on = {space_to_depth_list}};
 
 Ref op_space_to_depth(Graph *g, Ref x, int64_t factor)
 {

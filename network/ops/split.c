@@ -23,8 +23,7 @@ static void backward(Node *node, const Step *step)
     Elem *place = in->grad;
     for (int i = 0; i < node->output_count; i++) {
         const Tensor *out = node->out[i];
-        if (out->grad)
-            move_pixels(place, in->pitch, out->grad, out->pitch, pixels, out->shape.c, node->accumulate[0]);
+        if (out->grad) move_pixels(place, in->pitch, out->grad, out->pitch, pixels, out->shape.c, node->accumulate[0]);
         else if (!node->accumulate[0])
             clear_pixels(place, in->pitch, pixels, out->shape.c); /* this part has no gradient */
         place += out->shape.c;
@@ -41,9 +40,7 @@ static int shape(Node *node, Err *e)
     const int64_t first = *(const int64_t *)node->attr;
     const Shape s = node->in[0]->shape;
     if (first < 1 || first >= s.c)
-        return err_set(e, ERR_SHAPE,
-                       "cannot split after channel %" PRId64 " of %" PRId64, first,
-                       s.c);
+        return err_set(e, ERR_SHAPE, "cannot split after channel %" PRId64 " of %" PRId64, first, s.c);
     for (int i = 0; i < 2; i++) {
         node->out[i]->shape = (Shape){s.n, s.h, s.w, i ? s.c - first : first};
         node->out[i]->dtype = node->in[0]->dtype;
@@ -51,8 +48,7 @@ static int shape(Node *node, Err *e)
     return 0;
 }
 
-static const OpClass split_class = {
-    .name = "split", .shape = shape, .view = VIEW_SPLIT, .on = {split_list}};
+static const OpClass split_class = {.name = "split", .shape = shape, .view = VIEW_SPLIT, .on = {split_list}};
 
 void op_split(Graph *g, Ref x, int64_t first_channels, Ref *a, Ref *b)
 {

@@ -25,11 +25,20 @@ static int choose_pieces(const WeightOperands *o)
 
 int weight_product_new(WeightProduct *w, const WeightOperands *o, Err *e)
 {
-    *w = (WeightProduct){.out_channels = o->out_channels, .in_channels = o->in_channels,
-                         .pieces = choose_pieces(o), .turned = is_better_turned(o)};
-    DnnProduct p = {.rows = o->out_channels, .depth = o->pixels, .columns = o->in_channels,
-                    .a_strides = {1, o->dy_pitch}, .b_strides = {o->x_pitch, 1}, .c_pitch = o->in_channels,
-                    .dtype = o->dtype, .a_dtype = o->dy_dtype, .b_dtype = o->x_dtype, .pieces = w->pieces};
+    *w = (WeightProduct){.out_channels = o->out_channels,
+                         .in_channels = o->in_channels,
+                         .pieces = choose_pieces(o),
+                         .turned = is_better_turned(o)};
+    DnnProduct p = {.rows = o->out_channels,
+                    .depth = o->pixels,
+                    .columns = o->in_channels,
+                    .a_strides = {1, o->dy_pitch},
+                    .b_strides = {o->x_pitch, 1},
+                    .c_pitch = o->in_channels,
+                    .dtype = o->dtype,
+                    .a_dtype = o->dy_dtype,
+                    .b_dtype = o->x_dtype,
+                    .pieces = w->pieces};
     if (w->turned) {
         p.rows = o->in_channels;
         p.columns = p.c_pitch = o->out_channels;

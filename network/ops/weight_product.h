@@ -9,15 +9,15 @@
 /* dY (pixels, out) and X (pixels, in); pixels are `pitch` elements apart. */
 typedef struct WeightOperands {
     int64_t pixels, out_channels, in_channels, dy_pitch, x_pitch;
-    DType dtype;              /* what it computes with */
-    DType dy_dtype, x_dtype;  /* dtype, or float32 */
+    DType dtype;             /* what it computes with */
+    DType dy_dtype, x_dtype; /* dtype, or float32 */
 } WeightOperands;
 
 typedef struct WeightProduct {
     Dnn *product;
     int64_t out_channels, in_channels;
-    int pieces;               /* of the pixels; each has its own sum, in scratch */
-    bool turned;              /* computes the transpose: the sums are (in, out) */
+    int pieces;  /* of the pixels; each has its own sum, in scratch */
+    bool turned; /* computes the transpose: the sums are (in, out) */
 } WeightProduct;
 
 int weight_product_new(WeightProduct *w, const WeightOperands *o, Err *e);

@@ -12,8 +12,7 @@ static void forward(Node *node, const Step *step)
     (void)step;
     const SumWeights *weights = node->attr;
     double sum = 0;
-    for (int i = 0; i < node->input_count; i++)
-        sum += weights->of[i] * (double)*(const float *)node->in[i]->data;
+    for (int i = 0; i < node->input_count; i++) sum += weights->of[i] * (double)*(const float *)node->in[i]->data;
     *(float *)node->out[0]->data = (float)sum;
 }
 
@@ -44,8 +43,7 @@ static int shape(Node *node, Err *e)
     return shape_of_inputs(node, e);
 }
 
-static const OpClass weighted_sum_class = {
-    .name = "weighted_sum", .shape = shape, .on = {weighted_sum_list}};
+static const OpClass weighted_sum_class = {.name = "weighted_sum", .shape = shape, .on = {weighted_sum_list}};
 
 Ref op_weighted_sum(Graph *g, const char *name, const Ref *terms, const double *weights, int count)
 {

@@ -19,14 +19,14 @@ typedef struct MomentPlace {
 struct Optimizer {
     const Rule *rule;
     Parameters *parameters;
-    const Device *device;   /* of the adopted gradients; NULL: none yet */
-    MomentPlace *places;    /* one per parameter */
-    Mirror *slabs;          /* moments; one slab for all parameters that were added in one call */
+    const Device *device; /* of the adopted gradients; NULL: none yet */
+    MomentPlace *places;  /* one per parameter */
+    Mirror *slabs;        /* moments; one slab for all parameters that were added in one call */
     int slab_count;
-    size_t moment_bytes;    /* in all slabs */
-    Mirror counts;          /* int64_t, steps so far, one per parameter */
-    Mirror block;           /* StepBlock */
-    Mirror pieces;          /* UpdatePiece, of the adopted gradients */
+    size_t moment_bytes; /* in all slabs */
+    Mirror counts;       /* int64_t, steps so far, one per parameter */
+    Mirror block;        /* StepBlock */
+    Mirror pieces;       /* UpdatePiece, of the adopted gradients */
     Update update;
 };
 

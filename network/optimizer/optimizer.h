@@ -30,9 +30,9 @@ typedef struct AdamW {
 } AdamW;
 
 typedef struct SGD {
-    double momentum;              /* Nesterov's; 0.99 in nnU-Net */
-    double weight_decay;          /* on every trained parameter; 3e-5 */
-    double clip_norm;             /* as AdamW's */
+    double momentum;     /* Nesterov's; 0.99 in nnU-Net */
+    double weight_decay; /* on every trained parameter; 3e-5 */
+    double clip_norm;    /* as AdamW's */
 } SGD;
 
 enum { OPTIMIZER_MOMENTS = 2 };

@@ -14,7 +14,7 @@ enum { UPDATE_PIECE = 16384 };
 
 /* A contiguous part of one parameter. All pointers are to device memory. */
 typedef struct UpdatePiece {
-    int param;                          /* the parameter's index */
+    int param; /* the parameter's index */
     int64_t count;
     float *values, *moments[OPTIMIZER_MOMENTS];
     const float *gradients;
@@ -22,20 +22,20 @@ typedef struct UpdatePiece {
 
 /* The values that change between steps. */
 typedef struct StepBlock {
-    double learning_rate;               /* input */
-    double norm, clip;                  /* results: ‖g‖, and the factor on the gradients */
-    int64_t *counts;                    /* steps so far, one per parameter; on the device */
+    double learning_rate; /* input */
+    double norm, clip;    /* results: ‖g‖, and the factor on the gradients */
+    int64_t *counts;      /* steps so far, one per parameter; on the device */
 } StepBlock;
 
 /* The values that are the same in all steps. */
 typedef struct Update {
-    AdamW adamw;                        /* used by AdamW only */
-    SGD sgd;                            /* used by SGD only */
+    AdamW adamw; /* used by AdamW only */
+    SGD sgd;     /* used by SGD only */
     double clip_norm;
-    const UpdatePiece *pieces;          /* in the order of parameters; on the device */
-    double *squares;                    /* scratch: Σ g² of each piece; on the device */
+    const UpdatePiece *pieces; /* in the order of parameters; on the device */
+    double *squares;           /* scratch: Σ g² of each piece; on the device */
     int64_t piece_count;
-    StepBlock *block;                   /* on the device */
+    StepBlock *block; /* on the device */
 } Update;
 
 /* One optimizer's update on one device. Returns 0, or a negative code with e filled. May be asynchronous. */

@@ -27,8 +27,7 @@ static void apply_adamw(const Update *u, const UpdatePiece *piece)
     const double rate = u->block->learning_rate, t = (double)u->block->counts[piece->param];
     const float beta1 = (float)a->beta1, rest1 = (float)(1 - a->beta1);
     const float beta2 = (float)a->beta2, rest2 = (float)(1 - a->beta2), epsilon = (float)a->epsilon;
-    const float step = (float)(rate / (1 - pow(a->beta1, t))),
-                root = (float)(1 / sqrt(1 - pow(a->beta2, t)));
+    const float step = (float)(rate / (1 - pow(a->beta1, t))), root = (float)(1 / sqrt(1 - pow(a->beta2, t)));
     const float decay = (float)(rate * a->weight_decay), scale = (float)u->block->clip;
     const float *g = piece->gradients;
     float *m = piece->moments[0], *v = piece->moments[1], *p = piece->values;

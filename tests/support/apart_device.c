@@ -7,7 +7,7 @@
 
 enum { ALIGNMENT = 256, SIZE = 1 << 27 };
 
-static char *memory;    /* SIZE bytes, allocated from the start, each byte only once */
+static char *memory; /* SIZE bytes, allocated from the start, each byte only once */
 static size_t used;
 static int blocks;
 

@@ -7,7 +7,7 @@ extern char folder[32];
 
 /* Returns 0, or -1. Another call creates a folder with another name. */
 int test_folder_make(void **state);
-int test_folder_remove(void **state);   /* with all its contents */
+int test_folder_remove(void **state); /* with all its contents */
 
 /* "folder/name"; valid until the fourth call after it. */
 const char *in_folder(const char *name);

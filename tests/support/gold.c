@@ -11,8 +11,10 @@ enum { HEADER_MAX = 512 };
 
 static int dtype_of(const char *code, DType *dtype)
 {
-    static const struct { char code[3]; DType dtype; } codes[] = {
-        {"f4", DTYPE_F32}, {"f8", DTYPE_F64}, {"i4", DTYPE_I32}, {"u1", DTYPE_U8}};
+    static const struct {
+        char code[3];
+        DType dtype;
+    } codes[] = {{"f4", DTYPE_F32}, {"f8", DTYPE_F64}, {"i4", DTYPE_I32}, {"u1", DTYPE_U8}};
     for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
         if (strcmp(code, codes[i].code)) continue;
         *dtype = codes[i].dtype;

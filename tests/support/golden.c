@@ -1,5 +1,5 @@
-#include "tests/support/exists.h"
 #include "tests/support/golden.h"
+#include "tests/support/exists.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -121,7 +121,8 @@ int golden_shape(const DocNode *node, const char *key, int64_t *shape, int most)
 
 char *golden_path(const Golden *g, const char *file, Err *e) { return path_format(e, "%s/%s", g->folder, file); }
 
-void golden_manifest(Golden *g, const char *file, const char *part, void (*run)(Golden *, const DocNode *, const char *))
+void golden_manifest(Golden *g, const char *file, const char *part,
+                     void (*run)(Golden *, const DocNode *, const char *))
 {
     Err e = {ERR_NONE, ""};
     Doc doc = {0};
@@ -133,7 +134,8 @@ void golden_manifest(Golden *g, const char *file, const char *part, void (*run)(
             golden_fail(g, "%s: %s", file, e.code ? e.text : "no cases in it");
             golden_end(g);
         }
-        for (const DocNode *c = cases ? cases->first : NULL; c; c = c->next) run(g, c, golden_string(doc.root, "prefix"));
+        for (const DocNode *c = cases ? cases->first : NULL; c; c = c->next)
+            run(g, c, golden_string(doc.root, "prefix"));
         doc_free(&doc);
     }
     mem_free(path);

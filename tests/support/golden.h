@@ -15,20 +15,20 @@
 #define GOLDEN_BF16_BOUND 2e-2 /* relative L2 error of a head in bfloat16 */
 
 typedef struct Golden {
-    const char *folder;              /* of the family */
-    char *const *only;               /* selected path prefixes; none: everything */
+    const char *folder; /* of the family */
+    char *const *only;  /* selected path prefixes; none: everything */
     int only_count;
     int passed, failed, skipped;
-    char entry[256];                 /* the current one */
+    char entry[256]; /* the current one */
     char worst_name[160], failure[1400];
     double worst_error, worst_bound, worst_ratio;
     int comparisons;
 } Golden;
 
-bool golden_wanted(const Golden *g, const char *path);      /* whether an entry with or below this path is selected */
+bool golden_wanted(const Golden *g, const char *path); /* whether an entry with or below this path is selected */
 bool golden_begin(Golden *g, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void golden_end(Golden *g);
-void golden_skip(Golden *g, const char *why);               /* ends the entry as skipped */
+void golden_skip(Golden *g, const char *why); /* ends the entry as skipped */
 void golden_fail(Golden *g, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* error must be at most bound (NaN fails). */
@@ -40,9 +40,9 @@ double golden_relative_l2(const float *found, const float *expected, int64_t cou
 
 /* A number in a manifest's mapping, or `otherwise` if the key is missing. */
 double golden_number(const DocNode *node, const char *key, double otherwise);
-const char *golden_string(const DocNode *node, const char *key);                 /* "" where missing */
+const char *golden_string(const DocNode *node, const char *key);                  /* "" where missing */
 int golden_shape(const DocNode *node, const char *key, int64_t *shape, int most); /* rank; 0 where missing */
-char *golden_path(const Golden *g, const char *file, Err *e);                    /* owned by the caller */
+char *golden_path(const Golden *g, const char *file, Err *e);                     /* owned by the caller */
 
 /* Layout changes between the references' N,C,H,W and ours. */
 void golden_to_nhwc(float *out, const float *in, int64_t n, int64_t c, int64_t h, int64_t w);

@@ -19,8 +19,8 @@ static const double new_bound = 2e-5, new_spatial_bound = 5e-5, old_bound = 2e-6
 typedef struct Picture {
     Array image, labels;
     int64_t channels, height, width;
-    double *doubles;   /* (H,W), working memory */
-    float *scratch;    /* (H,W) */
+    double *doubles; /* (H,W), working memory */
+    float *scratch;  /* (H,W) */
 } Picture;
 
 static int read_array(Array *a, const Golden *g, const char *name, const char *suffix, Err *e)
@@ -96,16 +96,15 @@ static int new_gamma(const Picture *p, float *plane, int channel, const DocNode 
 static int old_gamma(const Picture *p, float *plane, int channel, const DocNode *item, Err *e)
 {
     (void)e;
-    older_gamma(plane, p->height * p->width, at_index(item, "gamma_per_channel", channel),
-                flag(item, "invert"), flag(item, "retain_stats"));
+    older_gamma(plane, p->height * p->width, at_index(item, "gamma_per_channel", channel), flag(item, "invert"),
+                flag(item, "retain_stats"));
     return 0;
 }
 
 static int contrast(const Picture *p, float *plane, int channel, const DocNode *item, Err *e)
 {
     (void)channel, (void)e;
-    intensity_contrast(plane, p->height * p->width, golden_number(item, "factor", NAN),
-                       flag(item, "preserve_range"));
+    intensity_contrast(plane, p->height * p->width, golden_number(item, "factor", NAN), flag(item, "preserve_range"));
     return 0;
 }
 
@@ -182,8 +181,7 @@ static void cut_free(Cut *cut)
     mem_free(cut->labels);
 }
 
-static void compare_cut(Golden *g, const Cut *cut, const Picture *p, int64_t count, bool old,
-                        const DocNode *item)
+static void compare_cut(Golden *g, const Cut *cut, const Picture *p, int64_t count, bool old, const DocNode *item)
 {
     Err e = {0};
     Array image, labels;
@@ -220,8 +218,7 @@ static void run_spatial(Golden *g, const Picture *p, bool old, const DocNode *it
     Patch patch = {cut.planes, cut.labels, size[0], size[1], (int)p->channels};
     if (plain) spatial_copy(&slice, patch_center(whole, size), &patch);
     else if (old)
-        older_spatial_transform(&slice, whole, a, s, (int)golden_number(item, "order_seg", 1), &patch,
-                                p->doubles);
+        older_spatial_transform(&slice, whole, a, s, (int)golden_number(item, "order_seg", 1), &patch, p->doubles);
     else spatial_transform(&slice, whole, a, s, &patch);
     compare_cut(g, &cut, p, size[0] * size[1], old, item);
     cut_free(&cut);
@@ -270,10 +267,7 @@ static void run_flags(Golden *g, const DocNode *item)
 }
 
 /* np.random.randint(low, high + 1) of the legacy generator. */
-static int64_t draw(Mt19937 *m, int64_t low, int64_t high)
-{
-    return low + mt_bounded(m, (uint32_t)(high - low));
-}
+static int64_t draw(Mt19937 *m, int64_t low, int64_t high) { return low + mt_bounded(m, (uint32_t)(high - low)); }
 
 static int class_rows(const DocNode *locations, int wanted, const DocNode **rows)
 {
@@ -324,8 +318,7 @@ static void run_corners(Golden *g, const DocNode *item)
     mt_seed(&foreground, 43);
     double corners[3 * DRAWS], centred[3 * DRAWS];
     for (int i = 0; i < DRAWS; i++) {
-        for (int axis = 0; axis < 3; axis++)
-            corners[3 * i + axis] = (double)draw(&random, low[axis], high[axis]);
+        for (int axis = 0; axis < 3; axis++) corners[3 * i + axis] = (double)draw(&random, low[axis], high[axis]);
         foreground_corner(item, &foreground, init, low, centred + 3 * i);
     }
     golden_expect_numbers(g, "random_seed42", doc_find(item, "random_seed42"), corners, 3 * DRAWS, 0);
@@ -346,10 +339,10 @@ static const struct {
     Kernel kernel;
     double bound;
 } kernels[] = {
-    {"new_blur", new_blur, new_bound},      {"new_gamma", new_gamma, new_bound},
-    {"new_contrast", contrast, new_bound},  {"new_brightness", brightness, new_bound},
-    {"new_lowres", new_lowres, new_bound},  {"old_blur", old_blur, old_bound},
-    {"old_gamma", old_gamma, old_bound},    {"old_contrast", contrast, old_bound},
+    {"new_blur", new_blur, new_bound},         {"new_gamma", new_gamma, new_bound},
+    {"new_contrast", contrast, new_bound},     {"new_brightness", brightness, new_bound},
+    {"new_lowres", new_lowres, new_bound},     {"old_blur", old_blur, old_bound},
+    {"old_gamma", old_gamma, old_bound},       {"old_contrast", contrast, old_bound},
     {"old_brightness", brightness, old_bound}, {"old_lowres", old_lowres, old_bound},
 };
 

@@ -48,8 +48,7 @@ static void add_label(Labels *l, const DocNode *node)
     DatasetInfo *info = &l->info;
     int *values = l->values[info->label_count], count = 0;
     const bool is_region = node->kind == DOC_SEQUENCE;
-    for (const DocNode *n = is_region ? node->first : node; n && count < MAX_LABELS;
-         n = is_region ? n->next : NULL) {
+    for (const DocNode *n = is_region ? node->first : node; n && count < MAX_LABELS; n = is_region ? n->next : NULL) {
         int64_t value = -1;
         doc_get_int(n, 0, MAX_LABELS, &value, NULL);
         values[count++] = (int)value;
@@ -69,8 +68,7 @@ static void read_labels(Labels *l, const DocNode *item)
     *l = (Labels){.info = {.ignore_value = -1}};
     for (const DocNode *n = labels ? labels->first : NULL; n && l->info.label_count < MAX_LABELS; n = n->next)
         add_label(l, n);
-    for (const DocNode *n = order ? order->first : NULL; n && l->info.regions_class_count < MAX_LABELS;
-         n = n->next) {
+    for (const DocNode *n = order ? order->first : NULL; n && l->info.regions_class_count < MAX_LABELS; n = n->next) {
         int64_t value = 0;
         doc_get_int(n, 0, MAX_LABELS, &value, NULL);
         l->order[l->info.regions_class_count++] = (int)value;
@@ -104,8 +102,7 @@ static int read_numbers(Array *a, const DocNode *item, const char *key, Err *e)
     const DocNode *node = doc_find(item, key);
     *a = (Array){0};
     if (!node) return err_set(e, ERR_FORMAT, "%s is missing", key);
-    TRY(array_new(a, DTYPE_F32, 2,
-                  (int64_t[]){node->count, count_numbers(node) / (node->count ? node->count : 1)}, e));
+    TRY(array_new(a, DTYPE_F32, 2, (int64_t[]){node->count, count_numbers(node) / (node->count ? node->count : 1)}, e));
     put_numbers(a->data, node);
     return 0;
 }
@@ -127,8 +124,7 @@ static int read_case(CaseProperties *p, Plan *plan, const DocNode *item, Err *e)
     const DocNode *box = doc_find(item, "bbox"), *n = box ? box->first : NULL;
     *p = (CaseProperties){.axes = grid_axes_stored()};
     plan_defaults(plan);
-    if (golden_shape(item, "logits_shape", shape, 4) != 4 ||
-        golden_shape(item, "transpose_forward", order, 3) != 3 ||
+    if (golden_shape(item, "logits_shape", shape, 4) != 4 || golden_shape(item, "transpose_forward", order, 3) != 3 ||
         golden_shape(item, "shape_before_cropping", p->shape_before_crop, 3) != 3)
         return err_set(e, ERR_FORMAT, "logits_shape, transpose_forward or shape_before_cropping is missing");
     for (int i = 0; i < 3 && n; i++, n = n->next) {
@@ -140,8 +136,7 @@ static int read_case(CaseProperties *p, Plan *plan, const DocNode *item, Err *e)
         p->transpose_forward[i] = plan->transpose_forward[i] = (int)order[i];
     }
     const DocNode *spacing = doc_find(item, "spacing"), *config = doc_find(item, "config_spacing");
-    if (!spacing || !config || spacing->count != 3 || config->count != 2)
-        return err_set(e, ERR_FORMAT, "no spacing");
+    if (!spacing || !config || spacing->count != 3 || config->count != 2) return err_set(e, ERR_FORMAT, "no spacing");
     n = spacing->first;
     for (int i = 0; i < 3; i++, n = n->next) TRY(doc_get_double(n, &p->spacing_mm[i], e));
     n = config->first;
@@ -161,8 +156,7 @@ static float rule_logit(int64_t k, double u, double v, double w)
 }
 
 /* Sends the rows of the logits: stored ones (classes, Z,Y,X), else (stored empty) those of the formula. */
-static int send_rows(const RowSink *sink, const CaseProperties *p, int heads, const Array *stored,
-                     bool halves, Err *e)
+static int send_rows(const RowSink *sink, const CaseProperties *p, int heads, const Array *stored, bool halves, Err *e)
 {
     const int64_t *s = p->shape, plane = s[0] * s[1] * s[2];
     float *row = mem_alloc((size_t)(s[2] * heads) * sizeof *row, e);
@@ -172,8 +166,8 @@ static int send_rows(const RowSink *sink, const CaseProperties *p, int heads, co
         for (int64_t i = 0; i < s[2] * heads; i++) {
             const int64_t k = i % heads, x = i / heads, z = r / s[1], y = r % s[1];
             const float value = stored->data ? (float)golden_value(stored, k * plane + r * s[2] + x)
-                                             : rule_logit(k, (double)z / (double)s[0],
-                                                          (double)y / (double)s[1], (double)x / (double)s[2]);
+                                             : rule_logit(k, (double)z / (double)s[0], (double)y / (double)s[1],
+                                                          (double)x / (double)s[2]);
             row[i] = halves ? half(value) : value;
         }
         code = sink->row(sink->context, r / s[1], r % s[1], row, e);
@@ -199,8 +193,7 @@ static int export_case(Array *labels, const Labels *l, const Golden *g, const Do
                  golden_string(item, "configuration"), dtype);
     int code = export_labels_new(labels, &l->info, &p, e);
     if (!code && probabilities) code = probabilities->begin(probabilities->rows.context, &p, &l->info, e);
-    if (!code)
-        code = exporter_new(&x, &plan, &l->info, &p, labels, probabilities ? &probabilities->rows : NULL, e);
+    if (!code) code = exporter_new(&x, &plan, &l->info, &p, labels, probabilities ? &probabilities->rows : NULL, e);
     if (!code) {
         const RowSink sink = exporter_sink(x);
         code = send_rows(&sink, &p, dataset_head_count(&l->info), &stored, halves, e);
@@ -263,8 +256,7 @@ void golden_export(Golden *g, const DocNode *root, const DocNode *item)
     char file[128];
     const DocNode *probabilities = doc_find(item, "probabilities");
     const char *dtype = golden_string(item, "logits_dtype");
-    const PlanCompatibility compatibility = !strcmp(dtype, "float16") ? COMPATIBILITY_NNUNET
-                                                                      : COMPATIBILITY_NONE;
+    const PlanCompatibility compatibility = !strcmp(dtype, "float16") ? COMPATIBILITY_NNUNET : COMPATIBILITY_NONE;
     golden_shape(item, "logits_shape", shape, 4);
     plain_labels(&l, (int)shape[0]);
     snprintf(file, sizeof file, "export_%s_%s_%s_seg.npy", golden_string(item, "case"),
@@ -272,8 +264,7 @@ void golden_export(Golden *g, const DocNode *root, const DocNode *item)
     for (int with = 0; with < (probabilities ? 2 : 1); with++) {
         ProbabilityArray values;
         const ProbabilitySink sink = probability_array_sink(&values);
-        if (export_case(&labels, &l, g, item, compatibility, with ? &sink : NULL, &e))
-            golden_fail(g, "%s", e.text);
+        if (export_case(&labels, &l, g, item, compatibility, with ? &sink : NULL, &e)) golden_fail(g, "%s", e.text);
         else compare_labels(g, &labels, file);
         if (with && values.values.data) compare_probabilities(g, &values.values, probabilities);
         array_free(&values.values);
@@ -334,8 +325,7 @@ void golden_label_conversion(Golden *g, const DocNode *root, const DocNode *item
     const double heads = dataset_head_count(&l.info);
     golden_expect_numbers(g, "heads", doc_find(item, "num_segmentation_heads"), &heads, 1, 0);
     if (read_numbers(&logits, item, "logits", &e)) golden_fail(g, "%s", e.text);
-    else if (logits.shape[0] != (int64_t)heads)
-        golden_fail(g, "logits of %lld heads", (long long)logits.shape[0]);
+    else if (logits.shape[0] != (int64_t)heads) golden_fail(g, "logits of %lld heads", (long long)logits.shape[0]);
     else {
         convert(g, item, &logits, &l.info, labels_of_logits);
     }

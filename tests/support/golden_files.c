@@ -31,7 +31,8 @@ static int compare_outputs(Golden *g, ReferenceNetwork *r, const Gold *gold, con
     golden_to_nhwc(executor_input(x, 0)->data, image->data, r->input.n, r->input.c, r->input.h, r->input.w);
     const int code = executor_forward(x, &(Step){0}, e);
     int i = 0;
-    for (const DocNode *output = code ? NULL : outputs->first; output && i < r->head_count; output = output->next, i++) {
+    for (const DocNode *output = code ? NULL : outputs->first; output && i < r->head_count;
+         output = output->next, i++) {
         char record[16];
         snprintf(record, sizeof record, "out.%d", i);
         const Array *expected = gold_find(gold, record);
@@ -43,8 +44,7 @@ static int compare_outputs(Golden *g, ReferenceNetwork *r, const Gold *gold, con
 }
 
 /* Builds only VMamba's encoder, with its stages as heads; the patch size is that of the first convolution. */
-static int open_encoder(ReferenceNetwork *r, const DocNode *entry, const int64_t *shape, const WeightsFile *w,
-                        Err *e)
+static int open_encoder(ReferenceNetwork *r, const DocNode *entry, const int64_t *shape, const WeightsFile *w, Err *e)
 {
     *r = (ReferenceNetwork){.input = {shape[0], shape[2], shape[3], shape[1]}};
     const Array *first = weights_find(w, "patch_embed.proj.weight");

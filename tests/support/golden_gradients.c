@@ -12,11 +12,14 @@
 
 /* The values from which a case's bounds are computed. */
 typedef struct Bounds {
-    double total_norm;     /* of all gradients together */
-    double kinks;          /* for networks with leaky ReLUs: max(1e-2, 4 × the largest noise); else 0 */
+    double total_norm; /* of all gradients together */
+    double kinks;      /* for networks with leaky ReLUs: max(1e-2, 4 × the largest noise); else 0 */
 } Bounds;
 
-static bool is_zero_gradient(const DocNode *p, const Bounds *b) { return golden_number(p, "l2", 0) < 1e-6 * b->total_norm; }
+static bool is_zero_gradient(const DocNode *p, const Bounds *b)
+{
+    return golden_number(p, "l2", 0) < 1e-6 * b->total_norm;
+}
 
 static Bounds bounds_of(const DocNode *c)
 {
@@ -130,8 +133,12 @@ static int run_case(ReferenceNetwork *r, Executor **x, const DocNode *c, const c
         graph_find(r->graph, name, &outputs[1 + i]);
     }
     const Shape sizes[] = {r->input, {r->input.n, r->input.h, r->input.w, 1}};
-    const ExecutorOptions o = {.inputs = sizes, .outputs = outputs, .output_count = 1 + r->head_count, .train = true,
-                               .unseeded = ~1u, .input_gradients = 1};
+    const ExecutorOptions o = {.inputs = sizes,
+                               .outputs = outputs,
+                               .output_count = 1 + r->head_count,
+                               .train = true,
+                               .unseeded = ~1u,
+                               .input_gradients = 1};
     TRY(executor_new(x, r->graph, r->parameters, &o, e));
     TRY(reference_fill_image(*x, prefix, golden_string(input, "rule_name"), e));
     TRY(reference_fill_labels(*x, prefix, golden_string(labels, "rule_name"), classes, e));
@@ -152,7 +159,8 @@ static void run_grad(Golden *g, const DocNode *c, const char *prefix)
     if (!doc_find(c, "params") || !doc_find(c, "loss")) err_set(&e, ERR_FORMAT, "the case has no params or loss");
     if (!e.code && !run_case(&r, &x, c, prefix, &e)) {
         const double loss = golden_number(c, "loss", NAN);
-        golden_expect(g, "loss", fabs(scalar(x, 0) - loss), fmax(8 * golden_number(c, "loss_f32_noise", 0), 4e-6 * fabs(loss)));
+        golden_expect(g, "loss", fabs(scalar(x, 0) - loss),
+                      fmax(8 * golden_number(c, "loss_f32_noise", 0), 4e-6 * fabs(loss)));
         const DocNode *scales = doc_find(c, "loss_per_scale_unweighted");
         int i = 1;
         for (const DocNode *s = scales ? scales->first : NULL; s; s = s->next, i++) {

@@ -22,8 +22,7 @@ static void run_steps(Golden *g, const DocNode *root, const DocNode *item)
     const int axes = golden_shape(item, "image", image, MAX_AXES);
     const DocNode *axis = doc_find(item, "steps") ? doc_find(item, "steps")->first : NULL;
     const double step = golden_number(item, "step", 0.5);
-    if (!axes || golden_shape(item, "tile", tile, MAX_AXES) != axes)
-        golden_fail(g, "no sizes of image and tile");
+    if (!axes || golden_shape(item, "tile", tile, MAX_AXES) != axes) golden_fail(g, "no sizes of image and tile");
     for (int a = 0; a < axes && axis; a++, axis = axis->next) {
         const int64_t count = window_starts(image[a], tile[a], step, NULL);
         if (count < 1 || count > 1024) {
@@ -82,8 +81,7 @@ static void run_gaussian(Golden *g, const DocNode *root, const DocNode *item)
     const int axes = golden_shape(item, "tile", tile, MAX_AXES);
     for (int a = 0; a < axes; a++) count *= tile[a];
     float *map = mem_alloc((size_t)count * sizeof *map, &e);
-    if (!axes || strcmp(golden_string(item, "dtype"), "float16"))
-        golden_fail(g, "not a map in half precision");
+    if (!axes || strcmp(golden_string(item, "dtype"), "float16")) golden_fail(g, "not a map in half precision");
     else if (!map || window_importance(map, tile, axes, true, &e)) golden_fail(g, "%s", e.text);
     else {
         compare_map(g, map, count, item);
@@ -95,9 +93,9 @@ static void run_gaussian(Golden *g, const DocNode *root, const DocNode *item)
 /* ---- the formula network: a 3x3 convolution with zero padding, exact in fp32 ---- */
 
 typedef struct Formula {
-    Array weights, bias;         /* (classes, channels, 3, 3), (classes) */
+    Array weights, bias; /* (classes, channels, 3, 3), (classes) */
     int64_t height, width, channels, classes;
-    float *images, *logits;      /* of the tiles */
+    float *images, *logits; /* of the tiles */
 } Formula;
 
 static float logit_at(const Formula *f, const float *image, int64_t y, int64_t x, int64_t k)
@@ -120,8 +118,8 @@ static int run_formula(void *context, Err *e)
     const int64_t pixels = f->height * f->width;
     for (int64_t i = 0; i < BATCH * pixels * f->classes; i++) {
         const int64_t pixel = i / f->classes % pixels;
-        f->logits[i] = logit_at(f, f->images + i / f->classes / pixels * pixels * f->channels,
-                                pixel / f->width, pixel % f->width, i % f->classes);
+        f->logits[i] = logit_at(f, f->images + i / f->classes / pixels * pixels * f->channels, pixel / f->width,
+                                pixel % f->width, i % f->classes);
     }
     return 0;
 }
@@ -176,16 +174,14 @@ static int channels_last(Array *out, const Array *in, Err *e)
     return 0;
 }
 
-static int compare_window(Golden *g, WindowOptions *o, Formula *f, const Array *in, const Array *wanted,
-                          Err *e)
+static int compare_window(Golden *g, WindowOptions *o, Formula *f, const Array *in, const Array *wanted, Err *e)
 {
     Array image;
     TRY(channels_last(&image, in, e));
     int code = 0;
     for (int half = 0; half < 2 && !code; half++) {
         Comparison c = {.wanted = wanted};
-        const TileNetwork network = {
-            BATCH, (int)f->channels, (int)f->classes, f->images, f->logits, run_formula, f};
+        const TileNetwork network = {BATCH, (int)f->channels, (int)f->classes, f->images, f->logits, run_formula, f};
         o->half = half;
         code = window_predict(o, &network, image.data, image.shape, &(RowSink){compare_row, &c}, e);
         if (c.rows != image.shape[0] * image.shape[1]) golden_fail(g, "%lld rows", (long long)c.rows);
@@ -195,17 +191,13 @@ static int compare_window(Golden *g, WindowOptions *o, Formula *f, const Array *
     return code;
 }
 
-static bool is_true(const DocNode *item, const char *key)
-{
-    return !strcmp(golden_string(item, key), "true");
-}
+static bool is_true(const DocNode *item, const char *key) { return !strcmp(golden_string(item, key), "true"); }
 
 static void run_window(Golden *g, const DocNode *root, const DocNode *item)
 {
     (void)root;
     const char *name = golden_string(item, "name");
-    WindowOptions o = {.step = golden_number(item, "tile_step_size", NAN),
-                       .gaussian = is_true(item, "use_gaussian")};
+    WindowOptions o = {.step = golden_number(item, "tile_step_size", NAN), .gaussian = is_true(item, "use_gaussian")};
     int64_t axes[2];
     Formula f = {0};
     Array in = {0}, wanted = {0};
@@ -244,8 +236,7 @@ static void run_kind(Golden *g, const char *file, const DocNode *root, const Doc
     while (k < sizeof kinds / sizeof *kinds && strcmp(kinds[k].key, kind->key)) k++;
     const bool is_list = kind->kind == DOC_SEQUENCE;
     for (const DocNode *n = is_list ? kind->first : kind; n; n = is_list ? n->next : NULL, index++) {
-        if (!golden_begin(g, is_list ? "inference/%s/%s/%d" : "inference/%s/%s", file, kind->key, index))
-            continue;
+        if (!golden_begin(g, is_list ? "inference/%s/%s/%d" : "inference/%s/%s", file, kind->key, index)) continue;
         if (k < sizeof kinds / sizeof *kinds) kinds[k].run(g, root, n);
         else golden_fail(g, "unknown kind of entry");
         golden_end(g);

@@ -12,10 +12,7 @@
 
 static const double loss_bound = 1e-6, gradient_bound = 1e-5; /* gradients: relative */
 
-static bool is_true(const DocNode *item, const char *key)
-{
-    return !strcmp(golden_string(item, key), "true");
-}
+static bool is_true(const DocNode *item, const char *key) { return !strcmp(golden_string(item, key), "true"); }
 
 /* ---- one loss ---- */
 
@@ -151,8 +148,7 @@ static int label_regions(Loss *l, DiceBCE *rule, const Array *truth, bool ignore
     for (int64_t i = 0; i < s[0] * plane; i++) {
         const int64_t first = i / plane * s[1] * plane + i % plane;
         uint64_t set = 0;
-        for (int64_t c = 0; c < regions; c++)
-            set |= (uint64_t)(golden_value(truth, first + c * plane) > 0) << c;
+        for (int64_t c = 0; c < regions; c++) set |= (uint64_t)(golden_value(truth, first + c * plane) > 0) << c;
         int label = 0;
         while (label < known && rule->regions[label] != set) label++;
         if (label == LOSS_LABELS - 1) return err_set(e, ERR_UNSUPPORTED, "too many sets of regions");
@@ -216,8 +212,7 @@ static void run_deep(Golden *g, const DocNode *item)
         Err e = {0};
         snprintf(logits, sizeof logits, "ds%d_logits%d", levels, i);
         snprintf(target, sizeof target, "ds%d_target%d", levels, i);
-        if (loss_open(&l, g, logits, target, &e) || add_loss(&l, &rule, NULL, 1, &e))
-            golden_fail(g, "%s", e.text);
+        if (loss_open(&l, g, logits, target, &e) || add_loss(&l, &rule, NULL, 1, &e)) golden_fail(g, "%s", e.text);
         double wanted = NAN;
         doc_get_double(n, &wanted, NULL);
         golden_expect(g, "level", fabs(l.value - wanted), loss_bound);

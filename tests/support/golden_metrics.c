@@ -32,8 +32,7 @@ static void expect(Golden *g, const char *what, double found, const DocNode *nod
 {
     const double wanted = number(node);
     if (!node) golden_fail(g, "%s: missing in the reference", what);
-    golden_expect(g, what, found == wanted || (isnan(found) && isnan(wanted)) ? 0 : fabs(found - wanted),
-                  bound);
+    golden_expect(g, what, found == wanted || (isnan(found) && isnan(wanted)) ? 0 : fabs(found - wanted), bound);
 }
 
 /* ---- evaluate ---- */
@@ -88,8 +87,7 @@ static void run_normals(Golden *g, const DocNode *list)
     for (const DocNode *patch = list->first; patch && code < 256; patch = patch->next, code++) {
         double sum = 0;
         for (const DocNode *n = patch->first; n; n = n->next)
-            sum += sqrt(pow(number(child(n, 0)) * s[1] * s[2], 2) +
-                        pow(number(child(n, 1)) * s[0] * s[2], 2) +
+            sum += sqrt(pow(number(child(n, 0)) * s[1] * s[2], 2) + pow(number(child(n, 1)) * s[0] * s[2], 2) +
                         pow(number(child(n, 2)) * s[0] * s[1], 2)) /
                    8;
         golden_expect(g, "area by normals", fabs(area[code] - sum), 1e-12 * fmax(1, sum));
@@ -98,8 +96,8 @@ static void run_normals(Golden *g, const DocNode *list)
 }
 
 /* A mask as (Z,Y,X) bytes, the caller's; NULL with e filled. */
-static uint8_t *read_mask(int64_t shape_zyx[3], bool *flat, const Golden *g, const char *name,
-                          const char *which, Err *e)
+static uint8_t *read_mask(int64_t shape_zyx[3], bool *flat, const Golden *g, const char *name, const char *which,
+                          Err *e)
 {
     Array a;
     if (golden_labels(&a, g, e, "metrics/surface/%s_%s.npy", name, which)) return NULL;
@@ -138,8 +136,7 @@ static void run_surface_pair(Golden *g, const DocNode *item)
     const char *name = golden_string(item, "name");
     uint8_t *reference = read_mask(shape, &flat, g, name, "gt", &e);
     uint8_t *prediction = reference ? read_mask(shape, &flat, g, name, "pred", &e) : NULL;
-    for (int i = flat; prediction && i < 3; i++)
-        spacing_mm[i] = number(child(doc_find(item, "spacing"), i - flat));
+    for (int i = flat; prediction && i < 3; i++) spacing_mm[i] = number(child(doc_find(item, "spacing"), i - flat));
     if (!prediction || surface_measure(&pair, reference, prediction, shape, spacing_mm, flat, &e)) {
         golden_fail(g, "%s", e.text);
     } else {
@@ -171,19 +168,18 @@ static int read_cells(CellMap *c, const Golden *g, int index, bool prediction, b
         for (int64_t i = 0; i < c->pixels; i++) c->map[i] = ((int16_t *)a.data)[i];
         code = instances_renumber(c->map, &c->count, c->pixels, e);
     }
-    if (!code && !count_border)
-        code = instances_drop_at_frame(c->map, &c->count, c->shape_zyx, INSTANCE_FRAME, e);
+    if (!code && !count_border) code = instances_drop_at_frame(c->map, &c->count, c->shape_zyx, INSTANCE_FRAME, e);
     array_free(&a);
     return code;
 }
 
 /* row: name, true, predicted, TP, FN, FP, precision, recall, dice, F1; without predicted cells the script sets all
  * counts to 0. Dice belongs to another metric. */
-static void compare_cells(Golden *g, const CellMap *reference, const CellMap *prediction,
-                          const InstanceScore *s, const DocNode *row)
+static void compare_cells(Golden *g, const CellMap *reference, const CellMap *prediction, const InstanceScore *s,
+                          const DocNode *row)
 {
-    const double counts[] = {reference->count, prediction->count, (double)s->tp,
-                             prediction->count ? (double)s->fn : 0, (double)s->fp};
+    const double counts[] = {reference->count, prediction->count, (double)s->tp, prediction->count ? (double)s->fn : 0,
+                             (double)s->fp};
     static const char *const names[] = {"true_num", "pred_num", "TP", "FN", "FP"};
     for (int i = 0; i < 5; i++) expect(g, names[i], counts[i], child(row, i + 1), 0);
     expect(g, "precision", instance_precision(s), child(row, 6), printed_bound);
@@ -203,11 +199,10 @@ static void run_cells(Golden *g, const DocNode *sets, bool count_border)
             Err e = {0};
             if (read_cells(&reference, g, c, false, count_border, &e) ||
                 read_cells(&prediction, g, c, true, count_border, &e) ||
-                instances_match(&score, &threshold, 1, reference.map, reference.count, prediction.map,
-                                prediction.count, reference.pixels, &e))
+                instances_match(&score, &threshold, 1, reference.map, reference.count, prediction.map, prediction.count,
+                                reference.pixels, &e))
                 golden_fail(g, "%s", e.text);
-            else
-                compare_cells(g, &reference, &prediction, &score, child(rows, c));
+            else compare_cells(g, &reference, &prediction, &score, child(rows, c));
             mem_free(reference.map);
             mem_free(prediction.map);
         }
@@ -238,8 +233,7 @@ static int read_scan(Array *a, const Golden *g, Paper paper, const char *which, 
     return paper == PAPER_ABDOMEN_MRI ? reverse_axes(a, e) : 0;
 }
 
-static int score_scan(PaperScores *scores, const Golden *g, Paper paper, int index, const DocNode *spacing,
-                      Err *e)
+static int score_scan(PaperScores *scores, const Golden *g, Paper paper, int index, const DocNode *spacing, Err *e)
 {
     Array reference = {0}, prediction = {0};
     LabelPair pair = {.shape_zyx = {1}};
@@ -269,8 +263,7 @@ static void run_paper(Golden *g, const DocNode *root, const DocNode *table, Pape
             return;
         }
         for (int k = 0; k < paper_columns(paper); k++)
-            expect(g, paper_column(paper, k), nsd ? scores.nsd[k] : scores.dsc[k],
-                   child(child(rows, c), k + 1), 1e-12);
+            expect(g, paper_column(paper, k), nsd ? scores.nsd[k] : scores.dsc[k], child(child(rows, c), k + 1), 1e-12);
     }
 }
 
@@ -278,10 +271,8 @@ static void run_umamba(Golden *g, const DocNode *root, const DocNode *item)
 {
     const char *key = item->key;
     if (!strcmp(key, "cell") || !strcmp(key, "cell_count_bd")) run_cells(g, item, strcmp(key, "cell") != 0);
-    else if (!strncmp(key, "abdomen_", 8))
-        run_paper(g, root, item, PAPER_ABDOMEN_MRI, !strcmp(key + 8, "NSD"));
-    else if (!strncmp(key, "endoscopy_", 10))
-        run_paper(g, root, item, PAPER_ENDOSCOPY, !strcmp(key + 10, "NSD"));
+    else if (!strncmp(key, "abdomen_", 8)) run_paper(g, root, item, PAPER_ABDOMEN_MRI, !strcmp(key + 8, "NSD"));
+    else if (!strncmp(key, "endoscopy_", 10)) run_paper(g, root, item, PAPER_ENDOSCOPY, !strcmp(key + 10, "NSD"));
     else golden_fail(g, "unknown kind of entry");
 }
 
@@ -290,8 +281,7 @@ static void run_umamba(Golden *g, const DocNode *root, const DocNode *item)
 static const struct {
     const char *key;
     void (*run)(Golden *g, const DocNode *item);
-} surface_kinds[] = {
-    {"pairs", run_surface_pair}, {"area3d_by_code", run_areas}, {"length2d_by_code", run_lengths}};
+} surface_kinds[] = {{"pairs", run_surface_pair}, {"area3d_by_code", run_areas}, {"length2d_by_code", run_lengths}};
 
 static void run_surfaces(Golden *g, const char *path, const DocNode *kind)
 {
@@ -315,8 +305,7 @@ static void run_evaluations(Golden *g, const char *folder, const char *path, con
             run_surfaces(g, path, item);
             continue;
         }
-        if (!strncmp(item->key, "spacings_", 9) || !golden_begin(g, "%s/%s", path, item->key))
-            continue; /* an input */
+        if (!strncmp(item->key, "spacings_", 9) || !golden_begin(g, "%s/%s", path, item->key)) continue; /* an input */
         if (!strcmp(folder, "evaluate")) run_set(g, item);
         else run_umamba(g, root, item);
         golden_end(g);
@@ -351,8 +340,7 @@ void golden_metrics(Golden *g)
         int k = 0;
         while (k < 4 && strcmp(known[k], list.names[i])) k++;
         if (k < 4) run_folder(g, list.names[i]);
-        else if (golden_begin(g, "metrics/%s", list.names[i]))
-            golden_skip(g, "unknown part");
+        else if (golden_begin(g, "metrics/%s", list.names[i])) golden_skip(g, "unknown part");
     }
     file_list_free(&list);
 }

@@ -105,7 +105,8 @@ static int run_case(ReferenceNetwork *r, Executor **x, const DocNode *c, const c
 {
     int64_t shape[4];
     const DocNode *input = doc_find(c, "input");
-    if (!input || golden_shape(input, "shape", shape, 4) != 4) return err_set(e, ERR_FORMAT, "the case has no input shape");
+    if (!input || golden_shape(input, "shape", shape, 4) != 4)
+        return err_set(e, ERR_FORMAT, "the case has no input shape");
     TRY(reference_network_open(r, golden_string(c, "name"), shape, classes, prefix, e));
     return run_network(r, x, c, prefix, DTYPE_F32, doc_find(c, "features"), e);
 }
@@ -144,7 +145,8 @@ static void compare_statistics(Golden *g, const float *found, const DocNode *hea
     int64_t shape[4] = {0};
     golden_shape(head, "shape", shape, 4);
     const int64_t pixels = shape[2] * shape[3], count = shape[0] * shape[1] * pixels;
-    const double bound = fmax(8 * golden_number(head, "noise_max_abs", 0), 4e-6 * golden_number(head, "max_abs_value", 0));
+    const double bound =
+        fmax(8 * golden_number(head, "noise_max_abs", 0), 4e-6 * golden_number(head, "max_abs_value", 0));
     double sum = 0, absolute = 0, square = 0;
     for (int64_t i = 0; i < count; i++) {
         sum += found[i];

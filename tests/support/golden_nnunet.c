@@ -126,8 +126,7 @@ int golden_labels(Array *a, const Golden *g, Err *e, const char *format, ...)
     va_end(args);
     *a = (Array){0};
     if (!code) code = array_new(a, DTYPE_I16, stored.rank, stored.shape, e);
-    for (int64_t i = 0; !code && i < array_count(a); i++)
-        ((int16_t *)a->data)[i] = (int16_t)golden_value(&stored, i);
+    for (int64_t i = 0; !code && i < array_count(a); i++) ((int16_t *)a->data)[i] = (int16_t)golden_value(&stored, i);
     array_free(&stored);
     return code;
 }
@@ -142,8 +141,7 @@ static double scalar(const DocNode *node)
 }
 
 /* Compares from `at` on; returns how many numbers the node has, and keeps the largest difference. */
-static int compare(const DocNode *node, const double *found, int count, int at, double tolerance,
-                   double *worst)
+static int compare(const DocNode *node, const double *found, int count, int at, double tolerance, double *worst)
 {
     if (node->kind != DOC_SCALAR) {
         int numbers = 0;
@@ -158,8 +156,8 @@ static int compare(const DocNode *node, const double *found, int count, int at, 
     return 1;
 }
 
-void golden_expect_numbers(Golden *g, const char *name, const DocNode *expected, const double *found,
-                           int count, double tolerance)
+void golden_expect_numbers(Golden *g, const char *name, const DocNode *expected, const double *found, int count,
+                           double tolerance)
 {
     double worst = 0;
     if (!expected) {

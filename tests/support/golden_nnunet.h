@@ -17,7 +17,7 @@ void golden_preprocessed(Golden *g);
 void golden_augment(Golden *g);
 void golden_inference(Golden *g);
 void golden_postprocessing(Golden *g);
-void golden_metrics(Golden *g);       /* evaluate, surface, umamba, losses */
+void golden_metrics(Golden *g);                                       /* evaluate, surface, umamba, losses */
 void golden_losses(Golden *g, const char *path, const DocNode *root); /* one document of that part */
 
 /* A set: its plan and its raw data. golden_set_open, golden_set_close. */
@@ -35,20 +35,18 @@ void golden_set_close(GoldenSet *set);
 const DocNode *golden_document(Golden *g, Doc *doc, const char *part, const char *file);
 
 /* Reads FOLDER/path, a .npy file whose path is formed from format. *a is empty on failure. */
-int golden_array(Array *a, const Golden *g, Err *e, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
+int golden_array(Array *a, const Golden *g, Err *e, const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 /* The same with any type of integers made int16. */
-int golden_labels(Array *a, const Golden *g, Err *e, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
+int golden_labels(Array *a, const Golden *g, Err *e, const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 /* The i-th value of an array of any type. */
 double golden_value(const Array *a, int64_t i);
 
 /* Every number of a node (lists in lists included; truth values are 0 and 1) against `found`. tolerance is
  * relative to the expected value; 0: equal. */
-void golden_expect_numbers(Golden *g, const char *name, const DocNode *expected, const double *found,
-                           int count, double tolerance);
+void golden_expect_numbers(Golden *g, const char *name, const DocNode *expected, const double *found, int count,
+                           double tolerance);
 
 /* The file names of a part, sorted; an empty list if there is no such part. */
 void golden_files(const Golden *g, const char *part, FileList *list);

@@ -27,11 +27,31 @@ static Ref scoped(Graph *g, Ref x) { return scope_out(g, x); }
 
 #define IN_SCOPE(expression) (scope_in(g, "op"), scoped(g, (expression)))
 
-static Ref build_ss2d(Graph *g, const Ref *x, const DocNode *c) { (void)c; return IN_SCOPE(ss2d(g, x[0], 16)); }
-static Ref build_vss_block(Graph *g, const Ref *x, const DocNode *c) { (void)c; return IN_SCOPE(vss_block(g, x[0], 16, 0)); }
-static Ref build_merging(Graph *g, const Ref *x, const DocNode *c) { (void)c; return IN_SCOPE(patch_merging(g, x[0])); }
-static Ref build_expand(Graph *g, const Ref *x, const DocNode *c) { (void)c; return IN_SCOPE(patch_expand(g, x[0])); }
-static Ref build_final(Graph *g, const Ref *x, const DocNode *c) { (void)c; return IN_SCOPE(final_patch_expand(g, x[0])); }
+static Ref build_ss2d(Graph *g, const Ref *x, const DocNode *c)
+{
+    (void)c;
+    return IN_SCOPE(ss2d(g, x[0], 16));
+}
+static Ref build_vss_block(Graph *g, const Ref *x, const DocNode *c)
+{
+    (void)c;
+    return IN_SCOPE(vss_block(g, x[0], 16, 0));
+}
+static Ref build_merging(Graph *g, const Ref *x, const DocNode *c)
+{
+    (void)c;
+    return IN_SCOPE(patch_merging(g, x[0]));
+}
+static Ref build_expand(Graph *g, const Ref *x, const DocNode *c)
+{
+    (void)c;
+    return IN_SCOPE(patch_expand(g, x[0]));
+}
+static Ref build_final(Graph *g, const Ref *x, const DocNode *c)
+{
+    (void)c;
+    return IN_SCOPE(final_patch_expand(g, x[0]));
+}
 
 /* patch_embed opens a scope of its own, named as in the encoder. */
 static Ref build_embed(Graph *g, const Ref *x, const DocNode *c)
@@ -83,19 +103,42 @@ static Ref build_instance_norm(Graph *g, const Ref *x, const DocNode *c)
     return op_instance_norm(g, "op", x[0], affine);
 }
 
-static Ref build_layer_norm(Graph *g, const Ref *x, const DocNode *c) { (void)c; return op_layer_norm(g, "op", x[0]); }
-static Ref build_leaky(Graph *g, const Ref *x, const DocNode *c) { (void)c; return op_leaky_relu(g, x[0], 0.01); }
-static Ref build_gate(Graph *g, const Ref *x, const DocNode *c) { (void)c; return op_silu_gate(g, x[0], x[1]); }
+static Ref build_layer_norm(Graph *g, const Ref *x, const DocNode *c)
+{
+    (void)c;
+    return op_layer_norm(g, "op", x[0]);
+}
+static Ref build_leaky(Graph *g, const Ref *x, const DocNode *c)
+{
+    (void)c;
+    return op_leaky_relu(g, x[0], 0.01);
+}
+static Ref build_gate(Graph *g, const Ref *x, const DocNode *c)
+{
+    (void)c;
+    return op_silu_gate(g, x[0], x[1]);
+}
 
 static const struct {
     const char *op; /* start of meta.op */
     Ref (*build)(Graph *g, const Ref *inputs, const DocNode *c);
 } builders[] = {
-    {"SS2D", build_ss2d}, {"VSSBlock", build_vss_block}, {"PatchMerging2D", build_merging}, {"PatchEmbed2D", build_embed},
-    {"PatchExpand", build_expand}, {"FinalPatchExpand_X4", build_final}, {"UnetrBasicBlock", build_basic},
-    {"UnetrUpBlock", build_up}, {"Conv2d", build_conv}, {"ConvTranspose2d", build_transpose},
-    {"depthwise", build_depthwise}, {"Linear", build_linear}, {"InstanceNorm2d", build_instance_norm},
-    {"LayerNorm", build_layer_norm}, {"LeakyReLU", build_leaky}, {"y*silu(z)", build_gate},
+    {"SS2D", build_ss2d},
+    {"VSSBlock", build_vss_block},
+    {"PatchMerging2D", build_merging},
+    {"PatchEmbed2D", build_embed},
+    {"PatchExpand", build_expand},
+    {"FinalPatchExpand_X4", build_final},
+    {"UnetrBasicBlock", build_basic},
+    {"UnetrUpBlock", build_up},
+    {"Conv2d", build_conv},
+    {"ConvTranspose2d", build_transpose},
+    {"depthwise", build_depthwise},
+    {"Linear", build_linear},
+    {"InstanceNorm2d", build_instance_norm},
+    {"LayerNorm", build_layer_norm},
+    {"LeakyReLU", build_leaky},
+    {"y*silu(z)", build_gate},
 };
 
 /* ---- layouts: an array of the bundle as an image ---- */
@@ -165,8 +208,9 @@ void golden_ops_compare_gradient(Golden *g, const char *record, const float *fou
         if (!(difference <= largest)) largest = difference;
     }
     if (sqrt(square) <= 1e-6 * total) golden_expect(g, record, largest, 1e-6 * total);
-    else golden_expect(g, record, golden_relative_l2(found, expected->data, array_count(expected)),
-                       fmax(floor, 8 * golden_number(noise, "noise_rel_l2", 0)));
+    else
+        golden_expect(g, record, golden_relative_l2(found, expected->data, array_count(expected)),
+                      fmax(floor, 8 * golden_number(noise, "noise_rel_l2", 0)));
 }
 
 /* ---- running a graph of the builders ---- */
@@ -187,7 +231,8 @@ static int set_parameters(Parameters *p, const Gold *gold, Err *e)
         const Param *q = &graph_params(p->graph)[i];
         char record[128];
         const Array *a = gold_find(gold, parameter_record(q, record, sizeof record));
-        if (!a || array_count(a) != q->count) return err_set(e, ERR_FORMAT, "%s is missing or has another size", record);
+        if (!a || array_count(a) != q->count)
+            return err_set(e, ERR_FORMAT, "%s is missing or has another size", record);
         memcpy(parameters_of(p, i), a->data, array_bytes(a));
     }
     parameters_changed(p);
@@ -202,7 +247,8 @@ typedef struct OpRun {
     int input_count, input_rank[NODE_INPUTS], output_count;
 } OpRun;
 
-static int define_graph(OpRun *r, const DocNode *c, Ref (*build)(Graph *, const Ref *, const DocNode *), Ref *result, Err *e)
+static int define_graph(OpRun *r, const DocNode *c, Ref (*build)(Graph *, const Ref *, const DocNode *), Ref *result,
+                        Err *e)
 {
     Ref x[NODE_INPUTS];
     r->graph = graph_new(e);
@@ -220,7 +266,8 @@ static int define_graph(OpRun *r, const DocNode *c, Ref (*build)(Graph *, const 
 
 static int prepare_run(OpRun *r, const Gold *gold, const Ref *outputs, Err *e)
 {
-    const ExecutorOptions o = {.outputs = outputs, .output_count = r->output_count, .train = true, .input_gradients = ~0u};
+    const ExecutorOptions o = {
+        .outputs = outputs, .output_count = r->output_count, .train = true, .input_gradients = ~0u};
     TRY(parameters_new(&r->parameters, r->graph, e));
     TRY(set_parameters(r->parameters, gold, e));
     return executor_new(&r->executor, r->graph, r->parameters, &o, e);
@@ -233,7 +280,8 @@ static int feed(const OpRun *r, const Gold *gold, const DocNode *c, Err *e)
         snprintf(record, sizeof record, "in.%s", r->inputs[i]->key);
         const Array *a = gold_find(gold, record);
         Tensor *t = executor_input(r->executor, i);
-        if (!a || !t || array_count(a) != shape_count(t->shape)) return err_set(e, ERR_FORMAT, "%s is missing or has another size", record);
+        if (!a || !t || array_count(a) != shape_count(t->shape))
+            return err_set(e, ERR_FORMAT, "%s is missing or has another size", record);
         put_image(t->data, a, t->shape, layout_of(c, "in", r->input_rank[i]));
     }
     TRY(executor_forward(r->executor, &(Step){0}, e));
@@ -242,7 +290,8 @@ static int feed(const OpRun *r, const Gold *gold, const DocNode *c, Err *e)
         snprintf(record, sizeof record, "cot.%d", i);
         const Array *a = gold_find(gold, record);
         Tensor *t = executor_output(r->executor, i);
-        if (!a || array_count(a) != shape_count(t->shape)) return err_set(e, ERR_FORMAT, "%s is missing or has another size", record);
+        if (!a || array_count(a) != shape_count(t->shape))
+            return err_set(e, ERR_FORMAT, "%s is missing or has another size", record);
         put_image(t->grad, a, t->shape, layout_of(c, "out", a->rank));
     }
     return 0;
@@ -255,7 +304,8 @@ static void compare_run(Golden *g, const OpRun *r, const Gold *gold, const DocNo
         snprintf(record, sizeof record, "out.%d", i);
         const Array *a = gold_find(gold, record);
         float *found = take_image(executor_output(r->executor, i), false, layout_of(c, "out", a ? a->rank : 4), e);
-        if (a && found) golden_expect_values(g, record, found, a->data, array_count(a), doc_find(doc_find(c, "records"), record));
+        if (a && found)
+            golden_expect_values(g, record, found, a->data, array_count(a), doc_find(doc_find(c, "records"), record));
         else golden_fail(g, "%s: not in the bundle", record);
         mem_free(found);
     }
@@ -309,11 +359,17 @@ static void run_network(Golden *g, const DocNode *c, const Gold *gold, Err *e)
     }
     if (reference_network_spec(&spec, name, meta, shape, (int64_t)golden_number(meta, "out_chans", 0), e)) return;
     if (reference_network_build(&n, &spec, shape[0], NULL, e)) return;
-    OpRun r = {.graph = n.graph, .parameters = n.parameters, .input_count = 1, .input_rank = {4},
-               .inputs = {doc_find(c, "inputs")->first}, .output_count = n.head_count};
+    OpRun r = {.graph = n.graph,
+               .parameters = n.parameters,
+               .input_count = 1,
+               .input_rank = {4},
+               .inputs = {doc_find(c, "inputs")->first},
+               .output_count = n.head_count};
     const Shape sizes[] = {n.input, {n.input.n, n.input.h, n.input.w, 1}};
-    const ExecutorOptions o = {.inputs = sizes, .outputs = n.heads, .output_count = n.head_count, .train = true, .input_gradients = 1};
-    if (!set_parameters(n.parameters, gold, e) && !executor_new(&r.executor, n.graph, n.parameters, &o, e) && !feed(&r, gold, c, e))
+    const ExecutorOptions o = {
+        .inputs = sizes, .outputs = n.heads, .output_count = n.head_count, .train = true, .input_gradients = 1};
+    if (!set_parameters(n.parameters, gold, e) && !executor_new(&r.executor, n.graph, n.parameters, &o, e) &&
+        !feed(&r, gold, c, e))
         compare_run(g, &r, gold, c, strcmp(name, "swin_umamba_d") ? 1e-2 : 1e-4, e);
     close_run(&r);
 }

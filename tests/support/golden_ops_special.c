@@ -76,14 +76,15 @@ static bool draw_matches(const Tensor *y, const Tensor *x, const float *mask)
 {
     const int64_t item = shape_count(y->shape) / y->shape.n;
     for (int64_t b = 0; b < y->shape.n; b++) {
-        const bool dropped = !memcmp((const float *)y->data + b * item, (const float *)x->data + b * item, (size_t)item * sizeof(float));
+        const bool dropped =
+            !memcmp((const float *)y->data + b * item, (const float *)x->data + b * item, (size_t)item * sizeof(float));
         if (dropped != (mask[b] == 0)) return false;
     }
     return true;
 }
 
-static void compare_drop_path(Golden *g, Executor *x, const Array *a, const Array *f, const Array *mask, const Array *expected,
-                              Err *e)
+static void compare_drop_path(Golden *g, Executor *x, const Array *a, const Array *f, const Array *mask,
+                              const Array *expected, Err *e)
 {
     const int64_t *s = a->shape;
     uint32_t i = 0;
@@ -128,18 +129,19 @@ static void run_drop_path(Golden *g, const DocNode *c, const Gold *gold, Err *e)
 /* ---- the bare scan: each group is a direction, over a row of L pixels ---- */
 
 /* One group's slice of an array (batch, channels or groups × inner, L) as rows of L pixels. */
-static void take_rows(float *to, int64_t row, int64_t column, const Array *from, int64_t batch, int64_t first, int64_t count,
-                      int64_t length)
+static void take_rows(float *to, int64_t row, int64_t column, const Array *from, int64_t batch, int64_t first,
+                      int64_t count, int64_t length)
 {
     const int64_t all = array_count(from) / (batch * length);
     for (int64_t b = 0; b < batch; b++)
         for (int64_t k = 0; k < count; k++)
             for (int64_t l = 0; l < length; l++)
-                to[(b * length + l) * row + column + k] = ((const float *)from->data)[(b * all + first + k) * length + l];
+                to[(b * length + l) * row + column + k] =
+                    ((const float *)from->data)[(b * all + first + k) * length + l];
 }
 
-static void give_rows(float *to, int64_t row, int64_t column, const float *from, int64_t batch, int64_t all, int64_t first,
-                      int64_t count, int64_t length)
+static void give_rows(float *to, int64_t row, int64_t column, const float *from, int64_t batch, int64_t all,
+                      int64_t first, int64_t count, int64_t length)
 {
     for (int64_t b = 0; b < batch; b++)
         for (int64_t k = 0; k < count; k++)
@@ -168,14 +170,21 @@ static float *carve(float **at, int64_t floats)
 
 static int open_scan(ScanRun *r, int64_t batch, int64_t length, int64_t channels, int states, Err *e)
 {
-    *r = (ScanRun){.shape = {.batch = batch, .height = 1, .width = length, .channels = channels, .states = states,
-                             .rank = (int)channels, .directions = {1, {SCAN_ROW_MAJOR}}, .threads = 2}};
+    *r = (ScanRun){.shape = {.batch = batch,
+                             .height = 1,
+                             .width = length,
+                             .channels = channels,
+                             .states = states,
+                             .rank = (int)channels,
+                             .directions = {1, {SCAN_ROW_MAJOR}},
+                             .threads = 2}};
     const ScanSizes sizes = scan_sizes(&r->shape);
     const int64_t pixels = batch * length, row = scan_row(&r->shape), d = channels, s = states;
     const size_t floats = (size_t)(4 * (pixels * d + 16) + 2 * (pixels * row + 16) + 2 * (d * d + d * s + 2 * d + 64));
     r->block = mem_zalloc(floats, sizeof(float), e);
     r->packed = mem_zalloc(1, sizes.packed, e);
-    r->scratch = mem_zalloc(1, sizes.forward_scratch > sizes.backward_scratch ? sizes.forward_scratch : sizes.backward_scratch, e);
+    r->scratch = mem_zalloc(
+        1, sizes.forward_scratch > sizes.backward_scratch ? sizes.forward_scratch : sizes.backward_scratch, e);
     r->values.states = mem_zalloc(1, sizes.states, e);
     if (!r->block || !r->packed || !r->scratch || !r->values.states) return ERR_NOMEM;
     float *at = r->block;
@@ -224,11 +233,12 @@ enum { SCAN_U, SCAN_DELTA, SCAN_A, SCAN_B, SCAN_C, SCAN_D, SCAN_BIAS, SCAN_INPUT
 static const char *const scan_inputs[SCAN_INPUTS] = {"u", "delta", "A_log", "B", "C", "D", "dbias"};
 
 /* Runs group k of a case and stores outputs and gradients in found[]. */
-static int run_scan_group(const Array *const in[SCAN_INPUTS], const Array *cotangent, int64_t k, int64_t groups, float *out,
-                          float *const found[SCAN_INPUTS], Err *e)
+static int run_scan_group(const Array *const in[SCAN_INPUTS], const Array *cotangent, int64_t k, int64_t groups,
+                          float *out, float *const found[SCAN_INPUTS], Err *e)
 {
     ScanRun r;
-    const int64_t batch = in[SCAN_U]->shape[0], length = in[SCAN_U]->shape[2], all = in[SCAN_U]->shape[1], d = all / groups;
+    const int64_t batch = in[SCAN_U]->shape[0], length = in[SCAN_U]->shape[2], all = in[SCAN_U]->shape[1],
+                  d = all / groups;
     const int64_t states = in[SCAN_A]->shape[1], first = k * d;
     const int failed = open_scan(&r, batch, length, d, (int)states, e);
     if (!failed) {
@@ -271,7 +281,8 @@ static void run_scan(Golden *g, const DocNode *c, const Gold *gold, Err *e)
     if (!e->code) out = mem_zalloc(1, array_bytes(expected), e);
     for (int64_t k = 0; !e->code && k < groups; k++) run_scan_group(in, cotangent, k, groups, out, found, e);
     if (!e->code)
-        golden_expect_values(g, "out.0", out, expected->data, array_count(expected), doc_find(doc_find(c, "records"), "out.0"));
+        golden_expect_values(g, "out.0", out, expected->data, array_count(expected),
+                             doc_find(doc_find(c, "records"), "out.0"));
     for (int i = 0; i < SCAN_INPUTS; i++) {
         snprintf(record, sizeof record, "gin.%s", scan_inputs[i]);
         if (!e->code) golden_ops_compare_gradient(g, record, found[i], gold, c, 1e-4);
@@ -299,7 +310,8 @@ static void run_softplus(Golden *g, const DocNode *c, const Gold *gold, Err *e)
         }
         run_scan_kernel(&r);
         for (int64_t i = 0; i < count; i++) values[i] = r.gradients.projections[3 * i];
-        golden_expect_values(g, "out.0", r.values.y.data, expected->data, count, doc_find(doc_find(c, "records"), "out.0"));
+        golden_expect_values(g, "out.0", r.values.y.data, expected->data, count,
+                             doc_find(doc_find(c, "records"), "out.0"));
         golden_ops_compare_gradient(g, "gin.x", values, gold, c, 1e-4);
     }
     close_scan(&r);
@@ -353,7 +365,8 @@ static void run_step(Golden *g, int step, double expected_norm, Optimizer *optim
         trained[bias_of(i)] = gold_find(gold, record) != NULL;
     }
     const ExecutorOptions o = {.outputs = &last, .output_count = 1, .train = true, .trained = trained};
-    if (executor_new(&x, parameters->graph, parameters, &o, e) || optimizer_adopt(optimizer, executor_gradients(x), e)) {
+    if (executor_new(&x, parameters->graph, parameters, &o, e) ||
+        optimizer_adopt(optimizer, executor_gradients(x), e)) {
         executor_free(x);
         return;
     }
@@ -403,8 +416,11 @@ bool golden_ops_special(Golden *g, const char *op, const DocNode *c, const Gold 
     static const struct {
         const char *op;
         void (*run)(Golden *g, const DocNode *c, const Gold *gold, Err *e);
-    } special[] = {{"DC_and_CE_loss", run_loss}, {"x + f*mask", run_drop_path}, {"selective_scan", run_scan},
-                   {"softplus", run_softplus}, {"clip_grad_norm_", run_adamw}};
+    } special[] = {{"DC_and_CE_loss", run_loss},
+                   {"x + f*mask", run_drop_path},
+                   {"selective_scan", run_scan},
+                   {"softplus", run_softplus},
+                   {"clip_grad_norm_", run_adamw}};
     for (size_t i = 0; i < sizeof special / sizeof special[0]; i++) {
         if (strncmp(op, special[i].op, strlen(special[i].op))) continue;
         special[i].run(g, c, gold, e);

@@ -38,8 +38,7 @@ static int plan_numbers(Plan *p, const char *key, double *v)
     if (is_mask) return c->mask_count;
     if (!strcmp(key, "transpose_forward")) return ints(v, p->transpose_forward, 3);
     if (!strcmp(key, "transpose_backward")) return ints(v, p->transpose_backward, 3);
-    if (!strcmp(key, "original_median_spacing_after_transp"))
-        return doubles(v, p->original_median_spacing_mm, 3);
+    if (!strcmp(key, "original_median_spacing_after_transp")) return doubles(v, p->original_median_spacing_mm, 3);
     if (!strcmp(key, "original_median_shape_after_transp")) return ints(v, p->original_median_shape, 3);
     if (!strcmp(key, "batch_size")) return ints(v, &c->batch_size, 1);
     if (!strcmp(key, "patch_size")) return ints(v, c->patch_size, 2);
@@ -51,8 +50,7 @@ static int plan_numbers(Plan *p, const char *key, double *v)
     if (!strcmp(key, "kernel_sizes")) return pairs(v, a->kernel_sizes, a->kernels_count);
     if (!strcmp(key, "strides")) return pairs(v, a->strides, a->strides_count);
     if (!strcmp(key, "n_conv_per_stage")) return ints(v, a->n_conv_per_stage, a->convs_count);
-    if (!strcmp(key, "n_conv_per_stage_decoder"))
-        return ints(v, a->n_conv_per_stage_decoder, a->decoder_convs_count);
+    if (!strcmp(key, "n_conv_per_stage_decoder")) return ints(v, a->n_conv_per_stage_decoder, a->decoder_convs_count);
     if (!strcmp(key, "conv_bias")) return *v = a->conv_bias, 1;
     if (strcmp(key, "num_pool_per_axis")) return -1;
     v[0] = v[1] = 0;
@@ -103,8 +101,7 @@ static void compare_resampling(Golden *g, const char *key, const PlanResampling 
 {
     const double found[] = {r->is_seg, r->order, r->order_z};
     static const char *const names[] = {"is_seg", "order", "order_z"};
-    for (int i = 0; i < 3; i++)
-        golden_expect_numbers(g, names[i], doc_find(kwargs, names[i]), &found[i], 1, 0);
+    for (int i = 0; i < 3; i++) golden_expect_numbers(g, names[i], doc_find(kwargs, names[i]), &found[i], 1, 0);
     const DocNode *force = doc_find(kwargs, "force_separate_z");
     if (!force || !doc_is_null(force) || r->force_separate_z != SWITCH_AUTO)
         golden_fail(g, "%s: force_separate_z", key);
@@ -120,10 +117,8 @@ static void compare_intensities(Golden *g, const IntensityProperties *p, int cou
         golden_expect_numbers(g, "min", doc_find(n, "min"), &p[c].min, 1, 0);
         golden_expect_numbers(g, "max", doc_find(n, "max"), &p[c].max, 1, 0);
         golden_expect_numbers(g, "median", doc_find(n, "median"), &p[c].median, 1, 0);
-        golden_expect_numbers(g, "percentile_00_5", doc_find(n, "percentile_00_5"), &p[c].percentile_00_5, 1,
-                              0);
-        golden_expect_numbers(g, "percentile_99_5", doc_find(n, "percentile_99_5"), &p[c].percentile_99_5, 1,
-                              0);
+        golden_expect_numbers(g, "percentile_00_5", doc_find(n, "percentile_00_5"), &p[c].percentile_00_5, 1, 0);
+        golden_expect_numbers(g, "percentile_99_5", doc_find(n, "percentile_99_5"), &p[c].percentile_99_5, 1, 0);
     }
     if (c != count) golden_fail(g, "intensities of %d channels", count);
 }
@@ -141,8 +136,7 @@ static void compare_key(Golden *g, Plan *p, const DocNode *node)
     for (const char *const *k = elsewhere; *k; k++) constant = constant || !strcmp(*k, key);
     if (constant) return;
     if (count >= 0) golden_expect_numbers(g, key, node, v, count, 0);
-    else if (text && strcmp(text, node->text))
-        golden_fail(g, "%s: \"%s\", expected \"%s\"", key, text, node->text);
+    else if (text && strcmp(text, node->text)) golden_fail(g, "%s: \"%s\", expected \"%s\"", key, text, node->text);
     else if (text) return;
     else if (!strcmp(key, "normalization_schemes")) compare_schemes(g, c, node);
     else if (!strcmp(key, "resampling_fn_data_kwargs")) compare_resampling(g, key, &c->resampling_data, node);
@@ -193,8 +187,7 @@ static void run_plan(Golden *g, const char *file, const char *set)
     Err e = {0};
     const DocNode *root = golden_document(g, &doc, "plans", file);
     if (root && golden_begin(g, "plans/%s", file)) {
-        if (plan_from_files(&plan, g, set, golden_string(root, "dataset_name"), &e))
-            golden_fail(g, "%s", e.text);
+        if (plan_from_files(&plan, g, set, golden_string(root, "dataset_name"), &e)) golden_fail(g, "%s", e.text);
         else compare_keys(g, &plan, root);
         golden_end(g);
     }
@@ -252,8 +245,7 @@ static int vector_read(Vector *v, const DocNode *in, Err *e)
 {
     const DocNode *spacings = doc_find(in, "spacings"), *shapes = doc_find(in, "shapes_after_crop");
     const DocNode *names = doc_find(in, "channel_names");
-    if (!spacings || !shapes || !names || spacings->count != shapes->count ||
-        names->count > PLAN_MAX_CHANNELS)
+    if (!spacings || !shapes || !names || spacings->count != shapes->count || names->count > PLAN_MAX_CHANNELS)
         return err_set(e, ERR_FORMAT, "unknown kind of input");
     TRY(fingerprint_new(&v->fingerprint, spacings->count, 0, e));
     const DocNode *mm = spacings->first, *shape = shapes->first;
@@ -287,8 +279,7 @@ static void run_vector(Golden *g, const DocNode *item, PlanCompatibility compati
     plan.compatibility = compatibility;
     int code = in ? vector_read(&v, in, &e) : err_set(&e, ERR_FORMAT, "no input");
     if (!code) {
-        const PlannerInput input = {&v.info, &v.fingerprint, "synthetic", golden_number(in, "gpu_gb", 8),
-                                    NULL};
+        const PlannerInput input = {&v.info, &v.fingerprint, "synthetic", golden_number(in, "gpu_gb", 8), NULL};
         code = plan_experiment(&plan, &input, NULL, &e);
     }
     if (code) golden_fail(g, "%s", e.text);
@@ -320,8 +311,7 @@ void golden_plans(Golden *g)
         else if (!strcmp(file, "planner_vectors_old.json")) run_vectors(g, file, COMPATIBILITY_NNUNET_2_1);
         else if (rest && !strcmp(rest, "_nnUNetPlans.json")) run_plan(g, file, set);
         else if (rest && !strcmp(rest, "_dataset_fingerprint.json")) run_fingerprint(g, file, set);
-        else if (rest && (!strcmp(rest, "_dataset.json") || !strcmp(rest, "_cases.json")))
-            continue; /* inputs */
+        else if (rest && (!strcmp(rest, "_dataset.json") || !strcmp(rest, "_cases.json"))) continue; /* inputs */
         else if (golden_begin(g, "plans/%s", file)) {
             golden_fail(g, "unknown kind of file");
             golden_end(g);

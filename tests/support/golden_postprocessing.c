@@ -15,8 +15,7 @@ static int read_labels(int *labels, const DocNode *node)
 {
     const bool is_list = node && node->kind == DOC_SEQUENCE;
     int count = 0;
-    for (const DocNode *n = is_list ? node->first : node; n && count < MOST_LABELS;
-         n = is_list ? n->next : NULL) {
+    for (const DocNode *n = is_list ? node->first : node; n && count < MOST_LABELS; n = is_list ? n->next : NULL) {
         int64_t value = 0;
         doc_get_int(n, 0, INT16_MAX, &value, NULL);
         labels[count++] = (int)value;
@@ -43,8 +42,7 @@ static void run_removal(Golden *g, const DocNode *item)
         golden_labels(&wanted, g, &e, "postprocessing/%s.npy", golden_string(item, "output")) ||
         postprocessing_add(&p, labels, count, &e) || postprocessing_apply(&p, &image, &e))
         golden_fail(g, "%s", e.text);
-    else
-        expect_same(g, "voxels that differ", &image, &wanted);
+    else expect_same(g, "voxels that differ", &image, &wanted);
     postprocessing_free(&p);
     array_free(&image);
     array_free(&wanted);
@@ -63,8 +61,7 @@ static int load(void *context, int index, Array *reference, Array *prediction, E
     const Scenario *s = context;
     *prediction = (Array){0};
     TRY(golden_labels(reference, s->g, e, "postprocessing/%s_ref_%d.npy", s->kind, index));
-    const int code = golden_labels(prediction, s->g, e, "postprocessing/%s_%s_%d.npy", s->kind, s->which,
-                                   index);
+    const int code = golden_labels(prediction, s->g, e, "postprocessing/%s_%s_%d.npy", s->kind, s->which, index);
     if (code) array_free(reference);
     return code;
 }
@@ -88,14 +85,13 @@ static void compare_steps(Golden *g, const Postprocessing *p, const DocNode *ste
     for (int i = 0; i < p->count && n; i++, n = n->next) {
         int labels[MOST_LABELS];
         const int count = read_labels(labels, doc_find(n, "labels_or_regions"));
-        const bool same = count == p->steps[i].label_count &&
-                          !memcmp(labels, p->steps[i].labels, (size_t)count * sizeof *labels);
+        const bool same =
+            count == p->steps[i].label_count && !memcmp(labels, p->steps[i].labels, (size_t)count * sizeof *labels);
         golden_expect(g, "labels of a step", !same, 0);
     }
 }
 
-static void expect_result(Golden *g, const Scenario *before, const Scenario *after, const Postprocessing *p,
-                          int index)
+static void expect_result(Golden *g, const Scenario *before, const Scenario *after, const Postprocessing *p, int index)
 {
     Array reference, found, wanted = {0};
     Err e = {0};
@@ -106,8 +102,7 @@ static void expect_result(Golden *g, const Scenario *before, const Scenario *aft
     array_free(&reference);
     if (load((void *)after, index, &reference, &wanted, &e) || postprocessing_apply(p, &found, &e))
         golden_fail(g, "%s", e.text);
-    else
-        expect_same(g, "voxels that differ", &found, &wanted);
+    else expect_same(g, "voxels that differ", &found, &wanted);
     array_free(&reference);
     array_free(&found);
     array_free(&wanted);
@@ -140,8 +135,7 @@ static void run_decision(Golden *g, const DocNode *item)
     const Scenario before = {g, golden_string(item, "kind"), "pred"};
     Structures s;
     Err e = {0};
-    if (golden_structures_of_keys(&s, doc_find(doc_find(item, "before"), "mean"), &e))
-        golden_fail(g, "%s", e.text);
+    if (golden_structures_of_keys(&s, doc_find(doc_find(item, "before"), "mean"), &e)) golden_fail(g, "%s", e.text);
     else compare_decision(g, item, &s, &before);
     structures_free(&s);
 }

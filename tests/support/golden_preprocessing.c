@@ -45,9 +45,7 @@ static int read_call(Call *c, const DocNode *item)
                         .order_z = (int)golden_number(item, "order_z", -1),
                         .is_seg = !strcmp(golden_string(item, "is_seg"), "true")}};
     if (!force) return -1;
-    c->how.force_separate_z = doc_is_null(force)             ? SWITCH_AUTO
-                              : !strcmp(force->text, "true") ? SWITCH_ON
-                                                             : SWITCH_OFF;
+    c->how.force_separate_z = doc_is_null(force) ? SWITCH_AUTO : !strcmp(force->text, "true") ? SWITCH_ON : SWITCH_OFF;
     return read_spacing(doc_find(item, "current_spacing"), c->current_mm) ||
            read_spacing(doc_find(item, "new_spacing"), c->new_mm);
 }
@@ -58,8 +56,7 @@ static int resample_all(Array *found, const Array *in, const Array *like, const 
     const int axis = resample_separate_axis(c->how.force_separate_z, c->current_mm, c->new_mm);
     int code = array_new(found, like->dtype, like->rank, like->shape, e);
     for (int64_t channel = 0; channel < like->shape[0] && !code; channel++) {
-        const Volume from = volume_of_channel_first(in, channel),
-                     to = volume_of_channel_first(found, channel);
+        const Volume from = volume_of_channel_first(in, channel), to = volume_of_channel_first(found, channel);
         code = c->how.is_seg ? resample_labels(&from, &to, &c->how, false, axis, e)
                              : resample_values(&from, &to, &c->how, axis, e);
     }
@@ -127,8 +124,7 @@ static const Case *find_case(const Dataset *d, const char *id)
     return NULL;
 }
 
-static int preprocess_raw(PreprocessedCase *out, const GoldenSet *set, const Plan *plan, const char *id,
-                          Err *e)
+static int preprocess_raw(PreprocessedCase *out, const GoldenSet *set, const Plan *plan, const char *id, Err *e)
 {
     CaseData data;
     FaultList faults = {0};
@@ -138,8 +134,7 @@ static int preprocess_raw(PreprocessedCase *out, const GoldenSet *set, const Pla
     if (code) err_set(e, code, "%s", faults.count ? faults.faults[0].text : "cannot be read");
     faults_free(&faults);
     if (code) return code;
-    code = case_preprocess(out, &data.image.voxels, data.image.geometry.spacing_zyx_mm, NULL,
-                           &data.labels, plan,
+    code = case_preprocess(out, &data.image.voxels, data.image.geometry.spacing_zyx_mm, NULL, &data.labels, plan,
                            &set->dataset.info, e);
     case_data_free(&data);
     return code;
@@ -164,14 +159,13 @@ static void compare_properties(Golden *g, const PreprocessedCase *c, const DocNo
         box[2 * i] = (double)p->box.first[i];
         box[2 * i + 1] = (double)p->box.past[i];
     }
-    const double shape[] = {(double)c->image.shape[3], (double)p->shape[0], (double)p->shape[1],
-                            (double)p->shape[2]};
+    const double shape[] = {(double)c->image.shape[3], (double)p->shape[0], (double)p->shape[1], (double)p->shape[2]};
     golden_expect_numbers(g, "spacing", either(item, "spacing", "spacing_original"), p->spacing_mm, 3, 0);
     golden_expect_numbers(g, "shape before", doc_find(item, "shape_before_cropping"), before, 3, 0);
     golden_expect_numbers(g, "box", either(item, "bbox", "bbox_used_for_cropping"), box, 6, 0);
     golden_expect_numbers(g, "shape after",
-                          either(item, "shape_after_cropping", "shape_after_cropping_and_before_resampling"),
-                          after, 3, 0);
+                          either(item, "shape_after_cropping", "shape_after_cropping_and_before_resampling"), after, 3,
+                          0);
     golden_expect_numbers(g, "data shape", doc_find(item, "data_shape"), shape, 4, 0);
 }
 
@@ -191,8 +185,7 @@ static void compare_label_counts(Golden *g, const Array *labels, const DocNode *
 /* The classes of the reference are in the same order as the labels here. */
 static void compare_locations(Golden *g, const Array *locations, const DocNode *item)
 {
-    const DocNode *counts = doc_find(item, "class_location_counts"),
-                  *firsts = doc_find(item, "class_location_first5");
+    const DocNode *counts = doc_find(item, "class_location_counts"), *firsts = doc_find(item, "class_location_first5");
     int64_t first, past;
     int class_index = 0;
     for (const DocNode *n = counts ? counts->first : NULL; n; n = n->next, class_index++) {
@@ -205,16 +198,14 @@ static void compare_locations(Golden *g, const Array *locations, const DocNode *
         double rows[20] = {0};
         int used = 0;
         class_locations_range(locations, class_index, &first, &past);
-        for (int64_t i = first; i < past && used < 20;
-             i++, used += 4) /* nnU-Net's rows begin with channel 0 */
+        for (int64_t i = first; i < past && used < 20; i++, used += 4) /* nnU-Net's rows begin with channel 0 */
             for (int k = 1; k < 4; k++) rows[used + k] = ((int32_t *)locations->data)[4 * i + k];
         golden_expect_numbers(g, "first locations", n, rows, used, 0);
     }
 }
 
 /* Statistics and samples of a channel; bounds by its range. */
-static void compare_channel(Golden *g, const Array *image, int channel, const DocNode *stats,
-                            const DocNode *item)
+static void compare_channel(Golden *g, const Array *image, int channel, const DocNode *stats, const DocNode *item)
 {
     const int64_t channels = image->shape[3], count = array_count(image) / channels;
     const float *v = (float *)image->data + channel;
@@ -312,8 +303,7 @@ static void run_preprocessed(Golden *g, const char *file)
     const int missing = golden_set_open(&set, g, set_name, &e);
     const bool is_list = root->kind == DOC_SEQUENCE;
     for (const DocNode *n = is_list ? root->first : root; n; n = is_list ? n->next : NULL) {
-        if (!golden_begin(g, "preprocessed/%s%s%s", file, is_list ? "/" : "",
-                          is_list ? golden_string(n, "case") : ""))
+        if (!golden_begin(g, "preprocessed/%s%s%s", file, is_list ? "/" : "", is_list ? golden_string(n, "case") : ""))
             continue;
         if (missing) golden_fail(g, "%s", e.text);
         else run_case(g, &set, n, is_list ? NULL : name);

@@ -14,8 +14,7 @@ static int add_structure(Structures *s, const DocNode *node, Err *e)
     const bool is_region = node->kind == DOC_SEQUENCE;
     int16_t labels[MOST];
     int count = 0;
-    for (const DocNode *n = is_region ? node->first : node; n && count < MOST;
-         n = is_region ? n->next : NULL) {
+    for (const DocNode *n = is_region ? node->first : node; n && count < MOST; n = is_region ? n->next : NULL) {
         int64_t value;
         TRY(doc_get_int(n, INT16_MIN, INT16_MAX, &value, e));
         labels[count++] = (int16_t)value;
@@ -59,8 +58,7 @@ static void expect_row(Golden *g, const double *row, const DocNode *wanted)
             golden_fail(g, "%s: not the value of a metric", entry->key);
             return;
         }
-        golden_expect(g, entry->key,
-                      row[m] == value || (isnan(row[m]) && isnan(value)) ? 0 : fabs(row[m] - value), 0);
+        golden_expect(g, entry->key, row[m] == value || (isnan(row[m]) && isnan(value)) ? 0 : fabs(row[m] - value), 0);
     }
 }
 
@@ -76,8 +74,7 @@ static int score_case(CaseResult *result, const Structures *s, const LabelledCas
     Overlap overlaps[MOST];
     Array reference, prediction;
     TRY(cases->load(cases->context, index, &reference, &prediction, e));
-    const int code = overlap_count(overlaps, NULL, NULL, s, reference.data, prediction.data, reference.shape,
-                                   e);
+    const int code = overlap_count(overlaps, NULL, NULL, s, reference.data, prediction.data, reference.shape, e);
     for (int i = 0; i < s->count && !code; i++) overlap_metrics(result->metrics[i], &overlaps[i]);
     result->done = !code;
     array_free(&reference);
@@ -102,8 +99,7 @@ void golden_expect_scores(Golden *g, const Structures *s, const LabelledCases *c
     Pair pairs[MOST] = {{0}};
     Summary summary;
     Err e = {0};
-    if (cases->count > MOST ||
-        summary_new(&summary, s, &(Pairs){.items = pairs, .count = cases->count}, &e)) {
+    if (cases->count > MOST || summary_new(&summary, s, &(Pairs){.items = pairs, .count = cases->count}, &e)) {
         golden_fail(g, "%d cases: %s", cases->count, e.text);
         return;
     }

@@ -17,8 +17,7 @@ static void compare_list(Golden *g, const char *what, int fold, char **names, in
     int i = 0;
     for (const DocNode *n = list ? list->first : NULL; n; n = n->next, i++)
         if (i >= count || strcmp(names[i], n->text))
-            golden_fail(g, "fold %d, %s %d: %s, expected %s", fold, what, i, i < count ? names[i] : "nothing",
-                        n->text);
+            golden_fail(g, "fold %d, %s %d: %s, expected %s", fold, what, i, i < count ? names[i] : "nothing", n->text);
     if (i != count) golden_fail(g, "fold %d: %d for %s, expected %d", fold, count, what, i);
     golden_expect(g, what, 0, 0);
 }
@@ -180,8 +179,7 @@ static void run_vector(Golden *g, const DocNode *node)
     for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++) {
         if (strcmp(vectors[i].key, node->key)) continue;
         if (node->kind == DOC_MAPPING) vectors[i].run(g, node);
-        for (const DocNode *n = node->kind == DOC_SEQUENCE ? node->first : NULL; n; n = n->next)
-            vectors[i].run(g, n);
+        for (const DocNode *n = node->kind == DOC_SEQUENCE ? node->first : NULL; n; n = n->next) vectors[i].run(g, n);
         return;
     }
     golden_fail(g, "unknown kind of vector");

@@ -33,9 +33,9 @@ typedef struct Run {
     ReferenceNetwork network;
     Executor *executor;
     Optimizer *optimizer;
-    bool *trained;       /* per parameter */
-    float *start;        /* all parameters before the first step */
-    Array deltas;        /* [steps, parameters, RULE_SAMPLES] */
+    bool *trained; /* per parameter */
+    float *start;  /* all parameters before the first step */
+    Array deltas;  /* [steps, parameters, RULE_SAMPLES] */
     bool frozen, has_kinks;
     int attempt;
 } Run;
@@ -80,7 +80,10 @@ static int prepare(Run *r, bool frozen, Err *e)
     const Graph *graph = r->network.graph;
     const Shape image = r->network.input, sizes[] = {image, {image.n, image.h, image.w, 1}};
     import_mark_unfrozen(graph, r->network.spec.kind, NULL, r->trained);
-    const ExecutorOptions o = {.inputs = sizes, .outputs = &r->network.loss, .output_count = 1, .train = true,
+    const ExecutorOptions o = {.inputs = sizes,
+                               .outputs = &r->network.loss,
+                               .output_count = 1,
+                               .train = true,
                                .trained = frozen ? r->trained : NULL,
                                .implementation = r->has_kinks ? "plain" : NULL};
     executor_free(r->executor);
@@ -105,8 +108,8 @@ static int forward(Run *r, double *loss, Err *e)
 }
 
 /* Compares a value of a step with the golden; the golden's single-precision run gives the size of rounding errors. */
-static void expect_number(Golden *g, const char *name, double found, const DocNode *exact,
-                          const DocNode *single, const char *key, double relative)
+static void expect_number(Golden *g, const char *name, double found, const DocNode *exact, const DocNode *single,
+                          const char *key, double relative)
 {
     const double expected = golden_number(exact, key, NAN);
     const double noise = fabs(golden_number(single, key, expected) - expected);
@@ -148,13 +151,13 @@ static int count_gradients(const Run *r)
     return count;
 }
 
-static int run_step(Golden *g, Run *r, int step, const DocNode *exact, const DocNode *single,
-                    const DocNode *noise, Err *e)
+static int run_step(Golden *g, Run *r, int step, const DocNode *exact, const DocNode *single, const DocNode *noise,
+                    Err *e)
 {
     const int epoch = (int)golden_number(exact, "epoch", 0);
     const int length = (int)golden_number(r->entry, "T_max", 1);
-    const PlanTraining schedule = {.schedule = SCHEDULE_COSINE, .learning_rate = 1e-4,
-                                   .final_learning_rate = 1e-6, .schedule_epochs = length};
+    const PlanTraining schedule = {
+        .schedule = SCHEDULE_COSINE, .learning_rate = 1e-4, .final_learning_rate = 1e-6, .schedule_epochs = length};
     const double rate = schedule_learning_rate(&schedule, epoch);
     const double expected_rate = golden_number(exact, "lr", NAN);
     const bool freezes = strstr(golden_string(r->entry, "name"), "_B_");
@@ -166,8 +169,7 @@ static int run_step(Golden *g, Run *r, int step, const DocNode *exact, const Doc
     *(float *)executor_output(r->executor, 0)->grad = 1;
     TRY(executor_backward(r->executor, &(Step){0}, e));
     const double norm = stepped(r->optimizer, rate);
-    expect_number(g, "gradient norm", norm, exact, single, "grad_norm_before_clip",
-                  r->has_kinks ? 1e-2 : 1e-4);
+    expect_number(g, "gradient norm", norm, exact, single, "grad_norm_before_clip", r->has_kinks ? 1e-2 : 1e-4);
     const int gradients = (int)golden_number(exact, "params_with_grad", -1);
     golden_expect(g, "parameters with a gradient", abs(count_gradients(r) - gradients), 0);
     compare_change(g, r, step, noise);
@@ -182,8 +184,8 @@ static int run_steps(Golden *g, Run *r, Err *e)
     const bool fits = d->dtype == DTYPE_F32 && d->rank == 3 && d->shape[0] == steps->count &&
                       d->shape[1] == params->count && d->shape[2] == RULE_SAMPLES;
     if (!fits || params->count != graph_param_count(r->network.graph))
-        return err_set(e, ERR_FORMAT, "%d steps of %d parameters, but the deltas or the network differ",
-                       steps->count, params->count);
+        return err_set(e, ERR_FORMAT, "%d steps of %d parameters, but the deltas or the network differ", steps->count,
+                       params->count);
     const DocNode *single = singles ? singles->first : NULL, *noise = noises ? noises->first : NULL;
     int i = 0;
     for (const DocNode *step = steps->first; step && !g->failure[0]; step = step->next, i++) {

@@ -11,8 +11,7 @@ static double sigmoid(double x) { return 1 / (1 + exp(-x)); }
 
 static void reference_silu(const OpReference *r)
 {
-    for (int64_t i = 0; i < shape_count(r->in_shape[0]); i++)
-        r->out[0][i] = r->in[0][i] * sigmoid(r->in[0][i]);
+    for (int64_t i = 0; i < shape_count(r->in_shape[0]); i++) r->out[0][i] = r->in[0][i] * sigmoid(r->in[0][i]);
 }
 
 static void reference_silu_gate(const OpReference *r)
@@ -100,8 +99,7 @@ static void scale_channels(const OpReference *r)
 static void reference_layer_norm(const OpReference *r)
 {
     const Shape s = r->in_shape[0];
-    for (int64_t p = 0; p < shape_pixels(s); p++)
-        normalise(r->out[0] + p * s.c, r->in[0] + p * s.c, s.c, 1);
+    for (int64_t p = 0; p < shape_pixels(s); p++) normalise(r->out[0] + p * s.c, r->in[0] + p * s.c, s.c, 1);
     scale_channels(r);
 }
 
@@ -166,10 +164,7 @@ static void reference_instance_norm_act(const OpReference *r)
     }
 }
 
-static void reference_depthwise_conv2d(const OpReference *r)
-{
-    convolve(r, conv_square(3, 1, 1, true), true);
-}
+static void reference_depthwise_conv2d(const OpReference *r) { convolve(r, conv_square(3, 1, 1, true), true); }
 
 /* Adds the contribution of an input pixel to the outputs around it. */
 static void spread_pixel(const OpReference *r, const Conv *conv, int64_t n, int64_t i, int64_t j)
@@ -206,8 +201,7 @@ typedef struct ScanSpec {
 enum { SCAN_CHANNELS = 96, SCAN_STATES = 64, SCAN_RANK = 64 };
 
 /* One channel's step: updates h from the pixel's [dt | B | C]; returns the contribution to y. */
-static double scan_step(const OpReference *r, int64_t row, int64_t rank, const double *projected, double x,
-                        double *h)
+static double scan_step(const OpReference *r, int64_t row, int64_t rank, const double *projected, double x, double *h)
 {
     const int64_t states = (int64_t)r->number;
     double dt = r->param[2][row], y = r->param[4][row] * x;
@@ -240,8 +234,7 @@ static void scan(const OpReference *r, int64_t n, int direction)
             projected[k] = 0;
             for (int64_t c = 0; c < s.c; c++) projected[k] += project[k * s.c + c] * x[c];
         }
-        for (int64_t d = 0; d < s.c; d++)
-            y[d] += scan_step(r, direction * s.c + d, rank, projected, x[d], h[d]);
+        for (int64_t d = 0; d < s.c; d++) y[d] += scan_step(r, direction * s.c + d, rank, projected, x[d], h[d]);
     }
 }
 
@@ -249,7 +242,8 @@ static void reference_selective_scan(const OpReference *r)
 {
     memset(r->out[0], 0, (size_t)shape_count(r->out_shape[0]) * sizeof(double));
     for (int64_t n = 0; n < r->in_shape[0].n; n++)
-        for (int direction = 0; direction < ((const ScanSpec *)r->spec)->directions.count; direction++) scan(r, n, direction);
+        for (int direction = 0; direction < ((const ScanSpec *)r->spec)->directions.count; direction++)
+            scan(r, n, direction);
 }
 
 /* ---- Dice + cross-entropy: three sums for each item and class ---- */
@@ -287,8 +281,7 @@ static double mean_dice(const LossSums *sums, int64_t items, int64_t first, int6
     double dice = 0;
     for (int64_t n = 0; n < items; n++)
         for (int64_t c = first; c < classes; c++)
-            dice += (2 * sums->inside[n][c] + smooth) /
-                    fmax(sums->truth[n][c] + sums->predicted[n][c] + smooth, 1e-8);
+            dice += (2 * sums->inside[n][c] + smooth) / fmax(sums->truth[n][c] + sums->predicted[n][c] + smooth, 1e-8);
     return dice / (double)(items * (classes - first));
 }
 
@@ -304,8 +297,7 @@ static void reference_dice_ce_loss(const OpReference *r)
             add_pixel(&sums, loss->batch_dice ? 0 : n, r->in[0] + (n * s.h * s.w + p) * s.c, s.c, label);
         }
     const double entropy = sums.valid > 0 && !loss->dice_only ? sums.cross_entropy / sums.valid : 0;
-    r->out[0][0] = entropy -
-                   mean_dice(&sums, loss->batch_dice ? 1 : s.n, !loss->background, s.c, loss->smooth);
+    r->out[0][0] = entropy - mean_dice(&sums, loss->batch_dice ? 1 : s.n, !loss->background, s.c, loss->smooth);
 }
 
 static void reference_dice_bce_loss(const OpReference *r)
@@ -320,8 +312,7 @@ static void reference_dice_bce_loss(const OpReference *r)
             const int64_t item = loss->batch_dice ? 0 : n;
             if (label == loss->ignore_label) continue;
             for (int64_t c = 0; c < s.c; c++) {
-                const double probability = 1 / (1 + exp(-z[c])),
-                             truth = (double)(loss->regions[label] >> c & 1);
+                const double probability = 1 / (1 + exp(-z[c])), truth = (double)(loss->regions[label] >> c & 1);
                 sums.inside[item][c] += probability * truth;
                 sums.truth[item][c] += truth;
                 sums.predicted[item][c] += probability;
@@ -336,11 +327,11 @@ static void reference_dice_bce_loss(const OpReference *r)
 
 /* ---- how each case builds its op ---- */
 
-#define BUILD(op, call)                                                                            \
-    static void build_##op(Graph *g, const OpCase *c, const Ref *in, Ref *outputs)                 \
-    {                                                                                              \
-        (void)c;                                                                                   \
-        outputs[0] = call;                                                                         \
+#define BUILD(op, call)                                                            \
+    static void build_##op(Graph *g, const OpCase *c, const Ref *in, Ref *outputs) \
+    {                                                                              \
+        (void)c;                                                                   \
+        outputs[0] = call;                                                         \
     }
 BUILD(silu, op_silu(g, in[0]))
 BUILD(silu_gate, op_silu_gate(g, in[0], in[1]))
@@ -380,15 +371,19 @@ static void build_split(Graph *g, const OpCase *c, const Ref *in, Ref *outputs)
 }
 
 static const double weights[NODE_INPUTS] = {0.5, -2, 0.25, 0, 1, 0.125, 3, -0.5};
-#define SS2D {4, {SCAN_ROW_MAJOR, SCAN_COLUMN_MAJOR, SCAN_ROW_MAJOR_REVERSED, SCAN_COLUMN_MAJOR_REVERSED}}
-#define SQUARE(kernel, stride, padding) {kernel, kernel}, {stride, stride}, {padding, padding}
+#define SS2D                                                                                          \
+    {                                                                                                 \
+        4, { SCAN_ROW_MAJOR, SCAN_COLUMN_MAJOR, SCAN_ROW_MAJOR_REVERSED, SCAN_COLUMN_MAJOR_REVERSED } \
+    }
+#define SQUARE(kernel, stride, padding) \
+    {kernel, kernel}, {stride, stride}, { padding, padding }
 static const Conv stem = {SQUARE(7, 2, 3), true}, same = {SQUARE(3, 1, 1), false}, head = {SQUARE(1, 1, 0), true},
                   patch = {SQUARE(4, 4, 0), true}, flat = {{1, 3}, {1, 1}, {0, 1}, true},
                   tall = {{5, 2}, {1, 2}, {2, 0}, false}, uneven = {{3, 4}, {2, 3}, {1, 2}, true},
                   wide_padding = {{3, 2}, {1, 1}, {4, 3}, true};
-static const Conv up = {SQUARE(2, 2, 0), false}, up_bias = {SQUARE(2, 2, 0), true}, up_overlap = {SQUARE(3, 2, 1), true},
-                  up_gaps = {SQUARE(1, 2, 0), true}, up_flat = {{1, 2}, {1, 2}, {0, 0}, true},
-                  up_uneven = {{4, 3}, {2, 1}, {1, 0}, true};
+static const Conv up = {SQUARE(2, 2, 0), false}, up_bias = {SQUARE(2, 2, 0), true},
+                  up_overlap = {SQUARE(3, 2, 1), true}, up_gaps = {SQUARE(1, 2, 0), true},
+                  up_flat = {{1, 2}, {1, 2}, {0, 0}, true}, up_uneven = {{4, 3}, {2, 1}, {1, 0}, true};
 static const DiceCE batch = {.batch_dice = true, .smooth = 1e-5, .ignore_label = -1},
                     items = {.smooth = 1e-5, .ignore_label = -1},
                     ignoring = {.batch_dice = true, .smooth = 1e-5, .ignore_label = 2},
@@ -422,11 +417,9 @@ const OpCase op_cases[] = {
      .in = {{2, 5, 7, 19}}, .macs = 5 * 1330},
     {"instance_norm pieces", .build = build_instance_norm_affine, .reference = reference_instance_norm,
      .in = {{1, 9, 5, 1030}}, .macs = 5 * 46350},
-    {"instance_norm + leaky_relu", OP(instance_norm_act), .in = {{2, 5, 7, 19}}, .number = 0.01,
-     .macs = 5 * 1330},
-    {"instance_norm + add + leaky_relu", .build = build_instance_norm_add_act,
-     .reference = reference_instance_norm_act, .in = {{2, 5, 7, 19}, {2, 5, 7, 19}}, .number = 0.25,
-     .macs = 4 * 1330},
+    {"instance_norm + leaky_relu", OP(instance_norm_act), .in = {{2, 5, 7, 19}}, .number = 0.01, .macs = 5 * 1330},
+    {"instance_norm + add + leaky_relu", .build = build_instance_norm_add_act, .reference = reference_instance_norm_act,
+     .in = {{2, 5, 7, 19}, {2, 5, 7, 19}}, .number = 0.25, .macs = 4 * 1330},
     {"depthwise_conv2d", OP(depthwise_conv2d), .in = {{2, 5, 6, 10}}, .macs = 9 * 600},
     {"depthwise_conv2d wide", OP(depthwise_conv2d), .in = {{1, 3, 9, 37}}, .macs = 9 * 999},
     {"depthwise_conv2d row", OP(depthwise_conv2d), .in = {{2, 1, 5, 16}}, .macs = 9 * 160},
@@ -434,12 +427,10 @@ const OpCase op_cases[] = {
     {"linear", OP(linear), .in = {{2, 3, 5, 13}}, .number = 9, .macs = 30 * 13 * 9},
     {"linear without bias", .build = build_linear_plain, .reference = reference_linear, .in = {{1, 3, 5, 32}},
      .number = 17, .macs = 15 * 32 * 17},
-    {"conv2d 7x7 stride 2", OP(conv2d), .in = {{2, 9, 8, 3}},
-     .number = 4, .spec = &stem, .macs = 2 * 5 * 4 * 4 * 147},
+    {"conv2d 7x7 stride 2", OP(conv2d), .in = {{2, 9, 8, 3}}, .number = 4, .spec = &stem, .macs = 2 * 5 * 4 * 4 * 147},
     {"conv2d 3x3", OP(conv2d), .in = {{2, 5, 6, 5}}, .number = 6, .spec = &same, .macs = 60 * 6 * 45},
     {"conv2d 1x1", OP(conv2d), .in = {{1, 5, 3, 7}}, .number = 3, .spec = &head, .macs = 15 * 21},
-    {"conv2d 4x4 stride 4", OP(conv2d), .in = {{1, 9, 14, 3}}, .number = 4,
-     .spec = &patch, .macs = 6 * 4 * 48},
+    {"conv2d 4x4 stride 4", OP(conv2d), .in = {{1, 9, 14, 3}}, .number = 4, .spec = &patch, .macs = 6 * 4 * 48},
     {"conv2d 1x3", OP(conv2d), .in = {{2, 4, 6, 5}}, .number = 3, .spec = &flat, .macs = 48 * 3 * 15},
     {"conv2d 5x2 stride 1x2", OP(conv2d), .in = {{1, 6, 7, 4}}, .number = 5, .spec = &tall, .macs = 6 * 3 * 5 * 40},
     {"conv2d 3x4 stride 2x3", OP(conv2d), .in = {{2, 7, 8, 18}}, .number = 17, .spec = &uneven,
@@ -459,27 +450,21 @@ const OpCase op_cases[] = {
      .macs = 15 * 18 * 17 * 12},
     {"dice_ce_loss", OP(dice_ce_loss), .in = {{2, 5, 7, 3}, {2, 5, 7, 1}}, .spec = &batch, .labels = 3},
     {"dice_ce_loss items", OP(dice_ce_loss), .in = {{3, 9, 9, 4}, {3, 9, 9, 1}}, .spec = &items, .labels = 4},
-    {"dice_ce_loss ignoring", OP(dice_ce_loss), .in = {{2, 9, 7, 2}, {2, 9, 7, 1}},
-     .spec = &ignoring, .labels = 3},
-    {"dice_ce_loss coarse", OP(dice_ce_loss), .in = {{2, 4, 6, 3}, {2, 17, 22, 1}},
-     .spec = &batch, .labels = 3},
-    {"dice_ce_loss pieces", OP(dice_ce_loss), .in = {{2, 33, 40, 14}, {2, 33, 40, 1}},
-     .spec = &batch, .labels = 13},
-    {"dice_ce_loss with background", OP(dice_ce_loss), .in = {{2, 5, 7, 3}, {2, 5, 7, 1}},
-     .spec = &all_classes, .labels = 3},
-    {"dice_ce_loss dice alone", OP(dice_ce_loss), .in = {{2, 5, 7, 3}, {2, 5, 7, 1}},
-     .spec = &dice_alone, .labels = 3},
+    {"dice_ce_loss ignoring", OP(dice_ce_loss), .in = {{2, 9, 7, 2}, {2, 9, 7, 1}}, .spec = &ignoring, .labels = 3},
+    {"dice_ce_loss coarse", OP(dice_ce_loss), .in = {{2, 4, 6, 3}, {2, 17, 22, 1}}, .spec = &batch, .labels = 3},
+    {"dice_ce_loss pieces", OP(dice_ce_loss), .in = {{2, 33, 40, 14}, {2, 33, 40, 1}}, .spec = &batch, .labels = 13},
+    {"dice_ce_loss with background", OP(dice_ce_loss), .in = {{2, 5, 7, 3}, {2, 5, 7, 1}}, .spec = &all_classes,
+     .labels = 3},
+    {"dice_ce_loss dice alone", OP(dice_ce_loss), .in = {{2, 5, 7, 3}, {2, 5, 7, 1}}, .spec = &dice_alone, .labels = 3},
     {"dice_bce_loss", OP(dice_bce_loss), .in = {{2, 5, 7, 3}, {2, 5, 7, 1}}, .spec = &nested, .labels = 4},
-    {"dice_bce_loss ignoring", OP(dice_bce_loss), .in = {{3, 9, 11, 3}, {3, 9, 11, 1}},
-     .spec = &overlapping, .labels = 5},
-    {"dice_bce_loss coarse", OP(dice_bce_loss), .in = {{2, 4, 6, 1}, {2, 17, 22, 1}},
-     .spec = &nested, .labels = 3},
-    {"dice_bce_loss pieces", OP(dice_bce_loss), .in = {{2, 33, 40, 3}, {2, 33, 40, 1}},
-     .spec = &nested, .labels = 4},
-    {"selective_scan", OP(selective_scan), .in = {{2, 3, 5, 20}}, .number = 16,
-     .spec = &(const ScanSpec){2, SS2D}, .macs = 4 * 600 * (2 * 2 + 32 + 57)},
-    {"selective_scan row", OP(selective_scan), .in = {{1, 1, 70, 8}}, .number = 5,
-     .spec = &(const ScanSpec){1, SS2D}, .macs = 2 * 560 * (2 * 12 + 37)},
+    {"dice_bce_loss ignoring", OP(dice_bce_loss), .in = {{3, 9, 11, 3}, {3, 9, 11, 1}}, .spec = &overlapping,
+     .labels = 5},
+    {"dice_bce_loss coarse", OP(dice_bce_loss), .in = {{2, 4, 6, 1}, {2, 17, 22, 1}}, .spec = &nested, .labels = 3},
+    {"dice_bce_loss pieces", OP(dice_bce_loss), .in = {{2, 33, 40, 3}, {2, 33, 40, 1}}, .spec = &nested, .labels = 4},
+    {"selective_scan", OP(selective_scan), .in = {{2, 3, 5, 20}}, .number = 16, .spec = &(const ScanSpec){2, SS2D},
+     .macs = 4 * 600 * (2 * 2 + 32 + 57)},
+    {"selective_scan row", OP(selective_scan), .in = {{1, 1, 70, 8}}, .number = 5, .spec = &(const ScanSpec){1, SS2D},
+     .macs = 2 * 560 * (2 * 12 + 37)},
     {"selective_scan column", OP(selective_scan), .in = {{2, 67, 1, 3}}, .number = 2,
      .spec = &(const ScanSpec){3, SS2D}, .macs = 4 * 402 * (2 * 3 + 4 + 8)},
     {"selective_scan blocks", OP(selective_scan), .in = {{1, 5, 14, 70}}, .number = 16,
@@ -496,7 +481,15 @@ const OpCase op_cases[] = {
     {"selective_scan two alike", OP(selective_scan), .in = {{1, 7, 10, 33}}, .number = 4,
      .spec = &(const ScanSpec){1, {2, {SCAN_COLUMN_MAJOR, SCAN_COLUMN_MAJOR}}}, .macs = 2 * 2310 * (2 * 1 + 8 + 15)},
     {"weighted_sum", OP(weighted_sum), .in = {{1, 1, 1, 1}, {1, 1, 1, 1}, {1, 1, 1, 1}}, .number = 3, .spec = weights},
-    {"weighted_sum of eight", OP(weighted_sum), .in = {{1, 1, 1, 1}, {1, 1, 1, 1}, {1, 1, 1, 1}, {1, 1, 1, 1}, {1, 1, 1, 1},
-     {1, 1, 1, 1}, {1, 1, 1, 1}, {1, 1, 1, 1}}, .number = 8, .spec = weights},
+    {"weighted_sum of eight", OP(weighted_sum),
+     .in = {{1, 1, 1, 1},
+            {1, 1, 1, 1},
+            {1, 1, 1, 1},
+            {1, 1, 1, 1},
+            {1, 1, 1, 1},
+            {1, 1, 1, 1},
+            {1, 1, 1, 1},
+            {1, 1, 1, 1}},
+     .number = 8, .spec = weights},
     {.name = NULL},
 };

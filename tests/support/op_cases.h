@@ -25,7 +25,7 @@ struct OpCase {
     Shape in[NODE_INPUTS];
     double number;
     const void *spec;
-    int labels;    /* in[1] holds labels -1 … labels - 1; 0: it does not */
+    int labels; /* in[1] holds labels -1 … labels - 1; 0: it does not */
     int64_t macs;
 };
 

@@ -37,7 +37,8 @@ static void *guarded(OpRun *r, size_t bytes, Err *e)
 static int make_tensor(OpRun *r, Tensor *t, const Tensor *like, bool strided, OpRunOptions o, Err *e)
 {
     const bool labels = like->dtype == DTYPE_I16;
-    *t = (Tensor){.shape = like->shape, .dtype = labels ? DTYPE_I16 : r->node.impl->dtype,
+    *t = (Tensor){.shape = like->shape,
+                  .dtype = labels ? DTYPE_I16 : r->node.impl->dtype,
                   .pitch = like->shape.c + (strided ? o.gap : 0)};
     const size_t bytes = (size_t)(shape_pixels(t->shape) * t->pitch) * dtype_size(t->dtype);
     t->data = guarded(r, bytes, e);
@@ -79,8 +80,7 @@ static int make_params(OpRun *r, OpRunOptions o, Err *e)
 static int make_memory(OpRun *r, Err *e)
 {
     Node *n = &r->node;
-    const size_t scratch =
-        n->scratch_bytes[0] > n->scratch_bytes[1] ? n->scratch_bytes[0] : n->scratch_bytes[1];
+    const size_t scratch = n->scratch_bytes[0] > n->scratch_bytes[1] ? n->scratch_bytes[0] : n->scratch_bytes[1];
     for (int i = 0; n->has_backward && i < NODE_SAVED; i++) {
         n->saved[i] = n->saved_bytes[i] ? guarded(r, n->saved_bytes[i], e) : NULL;
         if (n->saved_bytes[i] && !n->saved[i]) return ERR_NOMEM;
@@ -156,8 +156,8 @@ void op_run_get(const void *data, const Tensor *t, double *numbers)
 {
     for (int64_t i = 0; i < shape_count(t->shape); i++) {
         const int64_t place = i / t->shape.c * t->pitch + i % t->shape.c;
-        numbers[i] = t->dtype == DTYPE_BF16 ? number_of(((const uint16_t *)data)[place])
-                                            : (double)((const float *)data)[place];
+        numbers[i] =
+            t->dtype == DTYPE_BF16 ? number_of(((const uint16_t *)data)[place]) : (double)((const float *)data)[place];
     }
 }
 
@@ -180,7 +180,6 @@ bool op_run_intact(const OpRun *r)
     for (int i = 0; i < r->node.input_count; i++)
         intact = intact && gaps_intact(r->in[i].data, &r->in[i]) && gaps_intact(r->in[i].grad, &r->in[i]);
     for (int i = 0; i < r->node.output_count; i++)
-        intact =
-            intact && gaps_intact(r->out[i].data, &r->out[i]) && gaps_intact(r->out[i].grad, &r->out[i]);
+        intact = intact && gaps_intact(r->out[i].data, &r->out[i]) && gaps_intact(r->out[i].grad, &r->out[i]);
     return intact;
 }

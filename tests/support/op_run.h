@@ -30,7 +30,7 @@ typedef struct Guarded {
 
 typedef struct OpRun {
     Node node;
-    Err failure;        /* of the node: failures of libraries */
+    Err failure; /* of the node: failures of libraries */
     Tensor in[NODE_INPUTS], out[NODE_OUTPUTS];
     float *param[NODE_PARAMS];
     Guarded buffers[OP_RUN_BUFFERS];

@@ -12,8 +12,11 @@ const char *reference_network_name(const char *golden_name)
 {
     static const struct {
         const char *golden, *ours;
-    } names[] = {{"U_", "swin_umamba"}, {"D_", "swin_umamba_d"}, {"P_", "swin_umamba_paper"},
-                 {"SwinUMambaD", "swin_umamba_d"}, {"SwinUMamba", "swin_umamba"}};
+    } names[] = {{"U_", "swin_umamba"},
+                 {"D_", "swin_umamba_d"},
+                 {"P_", "swin_umamba_paper"},
+                 {"SwinUMambaD", "swin_umamba_d"},
+                 {"SwinUMamba", "swin_umamba"}};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (!strncmp(golden_name, names[i].golden, strlen(names[i].golden))) return names[i].ours;
     return NULL;
@@ -32,7 +35,8 @@ int reference_network_open(ReferenceNetwork *r, const char *name, const int64_t 
     spec.width = shape[3];
     spec.classes = classes;
     spec.deep_supervision = true;
-    ((VssConfig *)&spec.config)->drop_path = 0; /* the references run in evaluation mode; nothing else differs from training */
+    ((VssConfig *)&spec.config)->drop_path =
+        0; /* the references run in evaluation mode; nothing else differs from training */
     return reference_network_build(r, &spec, shape[0], prefix, e);
 }
 

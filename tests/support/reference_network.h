@@ -27,7 +27,7 @@ int reference_network_spec(NetworkSpec *spec, const char *name, const DocNode *e
                            int64_t classes, Err *e);
 void reference_network_close(ReferenceNetwork *r);
 
-const char *reference_network_name(const char *golden_name);   /* our name for U, D, P or an official class; NULL */
+const char *reference_network_name(const char *golden_name); /* our name for U, D, P or an official class; NULL */
 
 /* Writes the rule's input, (B,C,H,W) in the rule, into an executor's image. */
 int reference_fill_image(Executor *x, const char *prefix, const char *rule_name, Err *e);

@@ -9,7 +9,7 @@ typedef struct SimdFunctions {
     const char *name;
     SimdLevel level;
     int lanes;
-    void (*exp)(const float *x, float *y);          /* lanes floats each */
+    void (*exp)(const float *x, float *y); /* lanes floats each */
     void (*exp2_negative)(const float *x, float *y);
     void (*exp2_product)(const float *x, float *y); /* of x and -0.7 */
     void (*sigmoid)(const float *x, float *y);

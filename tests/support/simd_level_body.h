@@ -5,10 +5,7 @@
 static void level_exp(const float *x, float *y) { v_store(y, v_exp(v_load(x))); }
 static void level_exp2_negative(const float *x, float *y) { v_store(y, v_exp2_negative(v_load(x))); }
 static void level_sigmoid(const float *x, float *y) { v_store(y, v_sigmoid(v_load(x))); }
-static void level_exp2_product(const float *x, float *y)
-{
-    v_store(y, v_exp2_product(v_load(x), v_set1(-0.7f)));
-}
+static void level_exp2_product(const float *x, float *y) { v_store(y, v_exp2_product(v_load(x), v_set1(-0.7f))); }
 
 static float level_sum(const float *x) { return v_sum(v_load(x)); }
 
@@ -26,12 +23,8 @@ static void level_sum_each(const float *v, float *sums)
     memcpy(sums, &each, sizeof each);
 }
 
-static void level_copy_first(const float *x, float *y, int count)
-{
-    v_store_first(y, v_load_first(x, count), count);
-}
+static void level_copy_first(const float *x, float *y, int count) { v_store_first(y, v_load_first(x, count), count); }
 
 const SimdFunctions SIMD_NAME(simd_functions) = {
-    SIMD_ID,           SIMD_LANES,          level_exp,      level_exp2_negative, level_exp2_product,
-    level_sigmoid, level_softplus_log2, level_sum_each, level_sum,           level_copy_first
-};
+    SIMD_ID,       SIMD_LANES,          level_exp,      level_exp2_negative, level_exp2_product,
+    level_sigmoid, level_softplus_log2, level_sum_each, level_sum,           level_copy_first};

@@ -62,7 +62,8 @@ void small_net_item(float *image, int16_t *labels, uint32_t step, uint32_t item)
 {
     Rng r = rng_make(11, 0, step, item, RNG_TEST);
     for (int i = 0; i < SMALL_PIXELS * SMALL_CHANNELS; i++) image[i] = (float)rng_normal(&r);
-    for (int i = 0; i < SMALL_PIXELS; i++) labels[i] = rng_below(&r, 8) < item ? 9 : (int16_t)rng_below(&r, SMALL_CLASSES);
+    for (int i = 0; i < SMALL_PIXELS; i++)
+        labels[i] = rng_below(&r, 8) < item ? 9 : (int16_t)rng_below(&r, SMALL_CLASSES);
 }
 
 void small_net_feed(Executor *x, uint32_t step, int first, int items)
@@ -73,6 +74,7 @@ void small_net_feed(Executor *x, uint32_t step, int first, int items)
     int16_t labels[MOST * SMALL_PIXELS];
     require(items <= MOST, &e);
     for (int i = 0; i < items; i++)
-        small_net_item(images + i * SMALL_PIXELS * SMALL_CHANNELS, labels + i * SMALL_PIXELS, step, (uint32_t)(first + i));
+        small_net_item(images + i * SMALL_PIXELS * SMALL_CHANNELS, labels + i * SMALL_PIXELS, step,
+                       (uint32_t)(first + i));
     require(!executor_feed(x, 0, images, &e) && !executor_feed(x, 1, labels, &e) && !executor_wait(x, &e), &e);
 }

@@ -9,8 +9,8 @@ enum { SMALL_HEIGHT = 12, SMALL_WIDTH = 10, SMALL_CHANNELS = 3, SMALL_CLASSES = 
 enum { SMALL_PIXELS = SMALL_HEIGHT * SMALL_WIDTH };
 
 typedef struct SmallNet {
-    Graph *graph;             /* inputs: image, labels; outputs: loss, head0 */
-    Parameters *parameters;   /* the same random values each time */
+    Graph *graph;           /* inputs: image, labels; outputs: loss, head0 */
+    Parameters *parameters; /* the same random values each time */
 } SmallNet;
 
 void small_net_open(SmallNet *n, DiceCE loss);

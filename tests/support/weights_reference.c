@@ -81,8 +81,7 @@ static int compare_notes(const WeightsFile *w, const DocNode *scalars, Err *e)
         }
         const char *expected = s->kind == DOC_SCALAR ? s->text : list;
         if (!note || strcmp(note, expected))
-            return err_set(e, ERR_VALUE, "note %s is %s, expected %s", s->key, note ? note : "missing",
-                           expected);
+            return err_set(e, ERR_VALUE, "note %s is %s, expected %s", s->key, note ? note : "missing", expected);
     }
     return 0;
 }

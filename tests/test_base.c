@@ -1,8 +1,9 @@
 /* base/: errors, text, arrays, atomic files, random numbers. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
+#include <cmocka.h>
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,8 +1,9 @@
 /* inference/configuration, folds: inference.yaml, and the numbers of folds. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
+#include <cmocka.h>
 
 #include <stdio.h>
 #include <stdlib.h>

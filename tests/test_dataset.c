@@ -1,8 +1,9 @@
 /* data/dataset.h: finds the cases of a raw dataset and reports all its faults. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
+#include <cmocka.h>
 
 #include <stdio.h>
 #include <stdlib.h>

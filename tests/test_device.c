@@ -1,9 +1,10 @@
 /* Training on a device with its own memory gives the same bits as on the CPU, and only the device accesses that memory
  * (apart_device.h). */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
+#include <cmocka.h>
 
 #include <math.h>
 #include <stdint.h>

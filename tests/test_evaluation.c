@@ -1,8 +1,9 @@
 /* evaluation/: overlap counts, means, summary.json. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
+#include <cmocka.h>
 
 #include <math.h>
 #include <stdio.h>

@@ -1,8 +1,9 @@
 /* evaluation/ and data/components: distances, components, instances and statistics against simple implementations. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
+#include <cmocka.h>
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,9 +1,10 @@
 /* network/executor: the memory plan, and the plan of an executor (which nodes run, which write gradients and which add
  * to them, the cost of frozen parameters), on small graphs of linear layers and convolutions. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
+#include <cmocka.h>
 
 #include <math.h>
 #include <string.h>

@@ -1,8 +1,9 @@
 /* A dataset of single slices: any axis may have the length 1, with any spacing in the header. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
+#include <cmocka.h>
 
 #include <string.h>
 

@@ -1,8 +1,9 @@
 /* data/grid_axes: all 48 ways of storing one grid, against plain world coordinates. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
+#include <cmocka.h>
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,9 +1,10 @@
 /* Import: VMamba's weights into encoders by the official rules, complete weights of a network (all or nothing), frozen
  * parameters, and the time for a file of full size. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
+#include <cmocka.h>
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,9 +1,10 @@
 /* Initialisation: every parameter of the networks has the distribution of the official code, for any number of threads.
  * The expected distribution is derived here only from the parameter's name and shape. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
+#include <cmocka.h>
 
 #include <math.h>
 #include <omp.h>

@@ -1,8 +1,9 @@
 /* plans/made_from, base/hash: the record of a result's inputs. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
+#include <cmocka.h>
 
 #include <stdio.h>
 #include <stdlib.h>

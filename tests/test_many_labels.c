@@ -1,8 +1,9 @@
 /* evaluation/joint_histogram, overlap, plans/meaning: many labels and regions, and their meaning. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
+#include <cmocka.h>
 
 #include <string.h>
 

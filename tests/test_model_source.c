@@ -1,8 +1,9 @@
 /* inference/model_source: which folds of a results folder are used for prediction. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
+#include <cmocka.h>
 
 #include <stdio.h>
 #include <stdlib.h>

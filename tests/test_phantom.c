@@ -1,8 +1,9 @@
 /* data/phantom.h: a network can segment it, a threshold cannot. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
+#include <cmocka.h>
 
 #include "data/phantom.h"
 

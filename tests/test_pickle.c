@@ -1,8 +1,9 @@
 /* The pickle machine: the values of valid pickles, and the errors of hostile ones. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
+#include <cmocka.h>
 
 #include <stdio.h>
 #include <string.h>

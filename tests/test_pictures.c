@@ -1,8 +1,9 @@
 /* data/: pictures: palettes as labels and as colours, alpha, gray among colours, BMP. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
+#include <cmocka.h>
 
 #include <png.h>
 #include <stdio.h>

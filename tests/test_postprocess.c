@@ -1,8 +1,9 @@
 /* inference/: post-processing, its choice, and probabilities in files and memory. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
+#include <cmocka.h>
 
 #include <stdio.h>
 #include <stdlib.h>

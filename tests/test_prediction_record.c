@@ -1,8 +1,9 @@
 /* inference/prediction_record: which predictions are kept, and their entries in predict.yaml. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
+#include <cmocka.h>
 
 #include <stdio.h>
 #include <stdlib.h>

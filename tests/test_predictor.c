@@ -1,8 +1,9 @@
 /* inference/predictor.h: official results, several folds, several threads. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
+#include <cmocka.h>
 
 #include <math.h>
 #include <pthread.h>

@@ -1,8 +1,9 @@
 /* trainer/pseudo_dice: classes that are not counted, and the printed text. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
+#include <cmocka.h>
 
 #include <math.h>
 

@@ -1,9 +1,10 @@
 /* Training with several processes, the executor's part: sums of a loss over ranks, and reports of complete gradients by
  * bucket. The ranks are threads here. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
+#include <cmocka.h>
 
 #include <math.h>
 #include <pthread.h>

@@ -1,9 +1,10 @@
 /* network/executor: training with recomputation gives the same bits with less memory, for small versions of whole
  * networks. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
+#include <cmocka.h>
 
 #include <math.h>
 #include <string.h>

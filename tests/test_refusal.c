@@ -1,9 +1,10 @@
 /* network/executor: if an implementation does not support a node (its prepare fails), the next one of the list is used,
  * with its types and slices. Lack of memory is an error. The op is made up: y = 2 x. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
+#include <cmocka.h>
 
 #include <string.h>
 

@@ -1,8 +1,9 @@
 /* trainer/run_folder: which run may write, and when an earlier run is removed. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
+#include <cmocka.h>
 
 #include <stdio.h>
 #include <stdlib.h>

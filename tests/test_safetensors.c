@@ -1,8 +1,9 @@
 /* WeightsFile and the safetensors format: round trip, layout, and all kinds of wrong headers. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
+#include <cmocka.h>
 
 #include <math.h>
 #include <stdio.h>

@@ -1,8 +1,9 @@
 /* preprocess/spacing_check and NIfTI's units: plausible spacings, and lengths in millimetres. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
+#include <cmocka.h>
 
 #include <string.h>
 

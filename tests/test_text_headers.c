@@ -1,9 +1,10 @@
 /* data/: MetaImage and NRRD: files of other programs are read, written files are read back, hostile headers are
  * rejected. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
+#include <cmocka.h>
 
 #include <math.h>
 #include <stdio.h>

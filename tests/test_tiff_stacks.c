@@ -1,8 +1,9 @@
 /* data/: TIFF files of several pages: slices, channels, spacing; every width of numbers. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
+#include <cmocka.h>
 
 #include <math.h>
 #include <stdio.h>

@@ -1,8 +1,9 @@
 /* trainer/: patches, augmentation kernels, sampling, loading, schedules. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
+#include <cmocka.h>
 
 #include <math.h>
 #include <stdio.h>

@@ -1,11 +1,12 @@
 /* dW = dYᵀ X against sums in double: with one and several pieces, direct and transposed, with gaps between rows. */
-#include <cmocka.h>
 #include <math.h>
 #include <omp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include "base/memory.h"
 #include "base/random.h"

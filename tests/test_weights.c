@@ -1,9 +1,10 @@
 /* PyTorch files: the golden ones bit for bit, bad ones rejected with a message of one line; damaged files of every kind
  * cause no crash; written files are read back. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
+#include <cmocka.h>
 
 #include <stdio.h>
 #include <stdlib.h>

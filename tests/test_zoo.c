@@ -1,9 +1,10 @@
 /* The collections (zoos) of unusual and broken image files under ../shared/data: each file must be read with the values
  * in its manifest, or rejected with its name and a reason, according to the manifest's verdict. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
+#include <cmocka.h>
 
 #include <math.h>
 #include <stdio.h>

@@ -1,43 +1,35 @@
 #!/bin/sh
 # bench: what it writes and refuses; nothing here looks at a time.
 build=$1
-work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
-check() { # WHAT COMMAND…
-    what=$1; shift
-    if "$@" >"$work/log" 2>&1; then echo "ok - $what"; else echo "not ok - $what"; sed 's/^/# /' "$work/log"; fi
-}
-status_is() { # STATUS COMMAND…
-    expected=$1; shift
-    "$@"; [ $? -eq "$expected" ]
-}
+. tests/support/tap.sh
 bench() { "$build/bench" --quick --size 64x64 -j 1 --quiet "$@"; }
 
-check 'parts are measured' bench --ops --networks --pipeline -n swin_umamba_d --json "$work/a.json"
+check 'parts are measured' 0 bench --ops --networks --pipeline -n swin_umamba_d --json "$out/a.json"
 for section in limits ops scan networks scaling pipeline; do
-    check "the file has $section" grep -q "\"$section\"" "$work/a.json"
+    check "the file has $section" 0 grep -q "\"$section\"" "$out/a.json"
 done
 for field in network height width batch precision what seconds fraction_of_peak peak_bytes; do
-    check "networks have $field" sh -c "sed -n '/\"networks\"/,/\"scaling\"/p' '$work/a.json' | grep -q '\"$field\"'"
+    check "networks have $field" 0 sh -c "sed -n '/\"networks\"/,/\"scaling\"/p' '$out/a.json' | grep -q '\"$field\"'"
 done
-check 'networks have no other field' sh -c "! sed -n '/\"networks\"/,/\"scaling\"/p' '$work/a.json' | grep -oE '\"[a-z_]+\":' |
+check 'networks have no other field' 0 sh -c "! sed -n '/\"networks\"/,/\"scaling\"/p' '$out/a.json' | grep -oE '\"[a-z_]+\":' |
     grep -vqE 'networks|scaling|network|height|width|batch|precision|what|seconds|fraction_of_peak|peak_bytes'"
 for name in selective_scan linear conv2d layer_norm dice_ce_loss; do
-    check "ops have $name, both ways" sh -c "grep '\"$name\"' '$work/a.json' | grep '\"forward_ms\"' | grep -q '\"backward_ms\"'"
+    check "ops have $name, both ways" 0 sh -c "grep '\"$name\"' '$out/a.json' | grep '\"forward_ms\"' | grep -q '\"backward_ms\"'"
 done
 for limit in sgemm_gflops_1 sgemm_gflops_all bf16_gflops_1 bf16_gflops_all copy_gbytes_1 copy_gbytes_all exp_giga_1; do
-    check "limits have $limit" sh -c "sed -n '/\"limits\"/,/\"ops\"/p' '$work/a.json' | grep -q '\"$limit\"'"
+    check "limits have $limit" 0 sh -c "sed -n '/\"limits\"/,/\"ops\"/p' '$out/a.json' | grep -q '\"$limit\"'"
 done
 for what in 'resample, cubic' augmentation 'sliding window' overlap 'surface distances'; do
-    check "the pipeline has $what" sh -c "sed -n '/\"pipeline\"/,$ p' '$work/a.json' | grep -q '\"$what\"'"
+    check "the pipeline has $what" 0 sh -c "sed -n '/\"pipeline\"/,$ p' '$out/a.json' | grep -q '\"$what\"'"
 done
-if command -v python3 >/dev/null; then check 'the file is JSON' python3 -m json.tool "$work/a.json"; else echo 'ok - the file is JSON # SKIP no python3'; fi
-check 'only bf16 where there is such' sh -c "
+if command -v python3 >/dev/null; then check 'the file is JSON' 0 python3 -m json.tool "$out/a.json"; else echo 'ok - the file is JSON # SKIP no python3'; fi
+check 'only bf16 where there is such' 0 sh -c "
     grep -q avx512_bf16 /proc/cpuinfo || { '$build/bench' --precision bf16 2>&1 | grep -q 'no bfloat16'; exit; }
     '$build/bench' --quick --size 64x64 --networks -n swin_umamba_d --precision bf16 | grep swin_umamba_d | grep -qv fp32"
-check 'runs are compared' bench --networks -n swin_umamba_d --compare "$work/a.json"
-cp "$work/log" "$work/ratios"
-check 'with ratios' grep -q 'swin_umamba_d.*forward.*seconds ×' "$work/ratios"
-check 'an unknown network is an error' status_is 1 bench --networks -n swin_umamba_e
-check 'a size that no network takes is wrong usage' status_is 2 bench --networks --size 64
-check 'a missing file to compare with is an error' status_is 1 bench --networks --compare "$work/none.json"
-check 'a wrong option is wrong usage' status_is 2 bench --what backward
+check 'runs are compared' 0 bench --networks -n swin_umamba_d --compare "$out/a.json"
+cp "$out/stdout" "$out/ratios"
+check 'with ratios' 0 grep -q 'swin_umamba_d.*forward.*seconds ×' "$out/ratios"
+check 'an unknown network is an error' 1 bench --networks -n swin_umamba_e
+check 'a size that no network takes is wrong usage' 2 bench --networks --size 64
+check 'a missing file to compare with is an error' 1 bench --networks --compare "$out/none.json"
+check 'a wrong option is wrong usage' 2 bench --what backward

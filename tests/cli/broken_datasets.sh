@@ -3,7 +3,7 @@
 # stops, or goes on where the fault is harmless; several faults come in one run.
 build=$1
 broken=../shared/data/broken
-out=$(mktemp -d); trap 'rm -rf "$out"' EXIT
+. tests/support/tap.sh
 [ -x "$build/plan_and_preprocess" ] || { echo "ok - broken datasets # SKIP plan_and_preprocess is not built"; exit 0; }
 
 # SET STATUS WORDS…: the exit status, and a line of stderr for each of the words

@@ -3,7 +3,7 @@
 build=$1
 golden=$GOLDEN/nnunet
 [ -d "$golden" ] || { echo "ok - golden nnunet # SKIP $golden is not here"; exit 0; }
-out=$(mktemp -d); trap 'chmod -R u+w "$out"; rm -rf "$out"' EXIT
+. tests/support/tap.sh
 
 for part in plans splits resample preprocessed augment inference metrics postprocessing; do
     if "$build/golden" "$golden" $part >"$out/log" 2>&1; then

@@ -3,25 +3,25 @@
 build=$1
 family=$GOLDEN/swin_umamba
 [ -d "$family" ] || { echo "ok - perturbed references # SKIP $family is not here"; exit 0; }
-copy=$(mktemp -d); trap 'rm -rf "$copy"' EXIT
+. tests/support/tap.sh
 export OMP_NUM_THREADS=2
-mkdir "$copy/set"
+mkdir "$out/set"
 for folder in full train ops files; do
-    mkdir "$copy/set/$folder"
-    ln -s "$(cd "$family/$folder" && pwd)"/* "$copy/set/$folder/"
+    mkdir "$out/set/$folder"
+    ln -s "$(cd "$family/$folder" && pwd)"/* "$out/set/$folder/"
 done
-cp "$family"/manifest_*.json "$copy/set/"
+cp "$family"/manifest_*.json "$out/set/"
 
 golden() { # STATUS PART…
     want=$1; shift
-    "$build/golden" "$copy/set" "$@" >"$copy/log" 2>&1
+    "$build/golden" "$out/set" "$@" >"$out/log" 2>&1
     [ $? -eq "$want" ]
 }
 
 # FILE OFFSET FIRST COUNT FACTOR: multiplies COUNT of the float32 numbers that begin OFFSET bytes into a file,
 # from number FIRST on (below 0: the largest one alone); the link to the original becomes a changed copy.
 scale() {
-    file=$copy/set/$1
+    file=$out/set/$1
     cp --remove-destination "$(readlink -f "$file")" "$file" && chmod u+w "$file"
     od -An -v -tf4 -w4 -j "$2" "$file" | awk -v first="$3" -v count="$4" -v factor="$5" '
         function byte(b) { return sprintf("\\%03o", b) }
@@ -39,8 +39,8 @@ scale() {
             if (first < 0) { first = largest; count = 1 }
             printf "%d ", first
             for (i = first; i < first + count; i++) printf "%s", bytes(x[i] * factor)
-        }' >"$copy/bytes"
-    read -r first text <"$copy/bytes" || true
+        }' >"$out/bytes"
+    read -r first text <"$out/bytes" || true
     printf "$text" | dd of="$file" bs=1 seek=$(($2 + 4 * first)) conv=notrunc 2>/dev/null
 }
 
@@ -48,10 +48,10 @@ scale() {
 try() {
     part=$1; shift
     if golden 0 "$part"; then echo "ok - $part passes"
-    else echo "not ok - $part passes"; sed 's/^/# /' "$copy/log"; fi
+    else echo "not ok - $part passes"; sed 's/^/# /' "$out/log"; fi
     scale "$1" "$2" "$3" "$4" "$5"
-    if golden 1 "$part" && grep -q "^FAILED $part" "$copy/log"; then echo "ok - not with $6"
-    else echo "not ok - not with $6"; sed 's/^/# /' "$copy/log"; fi
+    if golden 1 "$part" && grep -q "^FAILED $part" "$out/log"; then echo "ok - not with $6"
+    else echo "not ok - not with $6"; sed 's/^/# /' "$out/log"; fi
 }
 
 header=128 # of an .npy file

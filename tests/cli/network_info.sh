@@ -1,7 +1,7 @@
 #!/bin/sh
 # network_info: the paper's counts to the last printed digit, and its outputs.
 build=$1
-work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
+. tests/support/tap.sh
 count() { # NETWORK HxW CHANNELS CLASSES RULE PARAMETERS MULTIPLY_ADDS
     found=$("$build/network_info" "$1" -p "$2" -c "$3" -n "$4" --scan-rule "$5" --quiet | tail -2 | tr '\n' ' ')
     want="parameters: $6 multiply_adds: $7 G "
@@ -20,15 +20,14 @@ count swin_umamba 320x320 1 14 later 59889368 68.00
 count swin_umamba 384x640 3 8 later 59890688 163.59
 count swin_umamba 512x512 3 3 later 59887068 174.37
 
-check() { [ "$2" = "$3" ] && echo "ok - $1" || echo "not ok - $1: $2, expected $3"; }
-"$build/network_info" swin_umamba_d --width 0.25 -p 64x64 --svg "$work/net.svg" --yaml --quiet > "$work/net.yaml"
-check "draws an SVG" "$(head -c 4 "$work/net.svg")" "<svg"
-check "YAML lists the layers" "$(grep -c 'name: vssm_encoder.layers.2.blocks.8.self_attention.in_proj' "$work/net.yaml")" 1
-bytes() { sed -n "s/^$1_bytes: //p" "$work/net.yaml"; }
-check "recomputation takes less memory" "$(($(bytes training_recompute) < $(bytes training)))" 1
-"$build/network_info" swin_umamba_d -p 48x64 > /dev/null 2> "$work/err"; status=$?
-check "refuses sizes that are no multiples of 32" "$status $(grep -c 'multiples of 32' "$work/err")" "1 1"
-"$build/network_info" swin_umamba_x > /dev/null 2> "$work/err"; status=$?
-check "names the networks that there are" "$status $(grep -c 'swin_umamba_paper' "$work/err")" "1 1"
-"$build/network_info" > /dev/null 2> "$work/err"; status=$?
-check "wrong usage is exit status 2" "$status" 2
+"$build/network_info" swin_umamba_d --width 0.25 -p 64x64 --svg "$out/net.svg" --yaml --quiet > "$out/net.yaml"
+equals "draws an SVG" "$(head -c 4 "$out/net.svg")" "<svg"
+equals "YAML lists the layers" "$(grep -c 'name: vssm_encoder.layers.2.blocks.8.self_attention.in_proj' "$out/net.yaml")" 1
+bytes() { sed -n "s/^$1_bytes: //p" "$out/net.yaml"; }
+equals "recomputation takes less memory" "$(($(bytes training_recompute) < $(bytes training)))" 1
+"$build/network_info" swin_umamba_d -p 48x64 > /dev/null 2> "$out/err"; status=$?
+equals "refuses sizes that are no multiples of 32" "$status $(grep -c 'multiples of 32' "$out/err")" "1 1"
+"$build/network_info" swin_umamba_x > /dev/null 2> "$out/err"; status=$?
+equals "names the networks that there are" "$status $(grep -c 'swin_umamba_paper' "$out/err")" "1 1"
+"$build/network_info" > /dev/null 2> "$out/err"; status=$?
+equals "wrong usage is exit status 2" "$status" 2

@@ -19,6 +19,9 @@ is() { # WHAT COMMAND…
     what=$1; shift
     if "$@" >/dev/null 2>&1; then echo "ok - $what"; else echo "not ok - $what"; fi
 }
+equals() { # WHAT FOUND EXPECTED
+    if [ "$2" = "$3" ]; then echo "ok - $1"; else echo "not ok - $1: $2, expected $3"; fi
+}
 numbers() { # FILE.safetensors: a checksum of its tensors, without the header
     header=$(od -An -tu8 -N8 "$1" | tr -d ' ')
     tail -c +$((header + 9)) "$1" | cksum

@@ -1,5 +1,5 @@
 #!/bin/sh
-# bench: what it writes and refuses; nothing here looks at a time.
+# bench: its output, and arguments that are errors; no time is checked.
 build=$1
 . tests/support/tap.sh
 bench() { "$build/bench" --quick --size 64x64 -j 1 --quiet "$@"; }

@@ -1,5 +1,5 @@
 #!/bin/sh
-# bounded_memory BUILD: what predict --explain says beforehand holds, a limit is kept to, and changes no label.
+# bounded_memory BUILD: the bound printed by predict --explain is not exceeded, a limit is respected, and labels do not depend on it.
 build=$1
 . tests/support/tap.sh
 export OMP_NUM_THREADS=2
@@ -23,7 +23,7 @@ predict_size() {
         --explain --overwrite --quiet "$@" >"$out/stdout" 2>"$out/stderr"
     echo "$(awk 'NR == 2 {print $NF}' "$out/stdout") $(($(tail -1 "$out/time") / 1024))"
 }
-# WHAT SIZES OPTIONS…: the peak is below what was said.
+# WHAT SIZES OPTIONS…: the peak is below the printed bound.
 holds() {
     what=$1; sizes=$2; shift 2
     for size in $sizes; do
@@ -60,7 +60,7 @@ is "have a batch each" test "$(value 3 narrow)" -lt "$(value 3 wide)"
 is "as large as it may be" test "$(awk 'NR == 3 {print $3}' "$out/narrow")" -eq "$(awk 'NR == 3 {print $3}' "$out/wide")"
 check "a size that is none" 2 predict -o "$out/none" --memory 4X
 
-# Sizes are read alike everywhere; without a unit they are GiB.
+# All programs read sizes in the same way; without a unit they are GiB.
 plan() { "$build/plan_and_preprocess" "$out/small" -o "$out/planned" --overwrite -j1 --quiet --memory-target "$1"; }
 for size in 3 3G 3GB 3GiB 3g 3072M; do
     check "--memory $size" 0 both --memory "$size"
@@ -71,7 +71,7 @@ for size in 3 3G 3GB 3GiB 3g 3072M; do
 done
 for size in 8KB 1e-300G 0 -1; do
     check "--memory $size" 2 both --memory "$size"
-    has "is told what is expected" "--memory $size: expected an amount of memory of at least 1M" stderr
+    has "is reported with what is expected" "--memory $size: expected an amount of memory of at least 1M" stderr
     check "--memory-target $size" 2 plan "$size"
     has "alike" "--memory-target $size: expected an amount of memory of at least 1M" stderr
 done

@@ -1,5 +1,5 @@
 #!/bin/sh
-# case_space BUILD: channels and labels of a case that are stored with other axes lie on each other all the same.
+# case_space BUILD: channels and labels of a case that are stored with different axes are brought to one grid.
 build=$1
 . tests/support/tap.sh
 turn=$build/turn
@@ -35,7 +35,7 @@ cp "$out/set/imagesTr/phantom_001_0000.nii.gz" "$out/two"; cp "$out/one/phantom_
 "$turn" "$out/one/phantom_001_0001.nii.gz" "$out/bad/phantom_001_0001.nii.gz" LPS 50
 check "predict with both channels as trained" 0 "$build/predict" -i "$out/one" -o "$out/p1" -m "$out/results" -j1 --quiet
 check "and with one stored otherwise" 0 "$build/predict" -i "$out/two" -o "$out/p2" -m "$out/results" -j1 --quiet
-has "it is said, also with --quiet" 'warning: case phantom_001: .*_0001.nii.gz: .*SRP: turned onto' stderr
+has "it is reported, also with --quiet" 'warning: case phantom_001: .*_0001.nii.gz: .*SRP: turned onto' stderr
 is "the labels are the same" cmp "$out/p1/phantom_001.nii.gz" "$out/p2/phantom_001.nii.gz"
 check "a channel from another place is an error of its case" 1 "$build/predict" -i "$out/bad" -o "$out/p3" -m "$out/results" -j1 --quiet
 has "with both places" 'case phantom_001: .*_0001.nii.gz: origin .*LPS: expected that of .*RAS' stderr

@@ -1,5 +1,5 @@
 #!/bin/sh
-# dataset_meaning BUILD: datasets that are whole but cannot mean what they say: order of regions, statistics, labels.
+# dataset_meaning BUILD: datasets with complete files but implausible content: order of regions, statistics, labels.
 build=$1
 . tests/support/tap.sh
 export OMP_NUM_THREADS=1
@@ -36,17 +36,17 @@ check "a label that no case has" 0 plan --quiet
 has "is a warning" 'warning: label 3, tumour, is in none of 5 cases' stderr
 has "the log has it, too" '  warning: label 3, tumour, is in none of 5 cases' pre/plan_and_preprocess.log
 lacks "of that label alone" 'label [12]' stderr
-check "train says it too" 0 "$build/train" "$out/pre" all -o "$out/results" --epochs 1 --iterations-per-epoch 1 \
+check "train reports it too" 0 "$build/train" "$out/pre" all -o "$out/results" --epochs 1 --iterations-per-epoch 1 \
     --validation-iterations 1 --batch-size 2 --patch-size 32x32 -j1 --no-validation --quiet
 has "on the terminal" 'warning: 1 of 3 labels are in no training case, so the network cannot learn them: tumour' stderr
 has "and in the log" 'warning: 1 of 3 labels are in no training case' results/fold_all/training_log.txt
 
 json MRI "$(printf '{"background": 0'; for k in $(seq 20); do printf ', "l%d": %d' "$k" "$k"; done; printf '}')"
 check "many labels that no case has" 0 plan --quiet
-has "are told in one line" 'warning: label 3, l3; label 4, l4; .* and 10 more labels, are in none of 5 cases' stderr
+has "are reported in one line" 'warning: label 3, l3; label 4, l4; .* and 10 more labels, are in none of 5 cases' stderr
 is "and no more lines" test "$(grep -c 'none of 5 cases' "$out/stderr")" -eq 1
 
-# Labels without foreground: an empty image of the same shape, from a phantom's label that a network never saw.
+# Labels without foreground: an empty image of the same shape, made from a phantom's label.
 for i in 1 2 3 4 5; do
     gzip -dc "$raw/labelsTr/phantom_00$i.nii.gz" >"$out/label"
     { head -c 352 "$out/label"; head -c $(($(wc -c <"$out/label") - 352)) /dev/zero; } | gzip >"$raw/labelsTr/phantom_00$i.nii.gz"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# dataset_names BUILD: files that are named by a wrong rule are told of once; maps and lists in dataset.json.
+# dataset_names BUILD: files with wrong names are reported once; maps and lists in dataset.json.
 build=$1
 . tests/support/tap.sh
 export OMP_NUM_THREADS=1
@@ -15,7 +15,7 @@ keys() { sed -i "s|\"numTraining\"|$1, \"numTraining\"|" "$raw/dataset.json"; }
 begin
 for f in "$raw"/labelsTr/*; do mv "$f" "${f%.nii.gz}_0000.nii.gz"; done
 check "labels with a channel number" 1 plan
-has "are told of once" '5 labels have a channel number; only images carry one: rename phantom_001_0000.nii.gz to phantom_001.nii.gz' stderr
+has "are reported once" '5 labels have a channel number; only images carry one: rename phantom_001_0000.nii.gz to phantom_001.nii.gz' stderr
 is "with the sum as the only other error" test "$(errors)" -eq 2
 begin
 for i in 1 2 3 4 5; do
@@ -81,7 +81,7 @@ for i in 1 2 3 4 5; do
     mv "$raw/labelsTr/phantom_00$i.nii.gz" "$raw/labelsTr/phantom_00${i}_label.nii.gz"
 done
 check "images and labels named by two rules" 1 plan
-has "are told of once" 'no label has the name of an image: the first image is phantom_001_image_0000.nii.gz, .* expected as phantom_001_image.nii.gz, and the first label is phantom_001_label.nii.gz' stderr
+has "are reported once" 'no label has the name of an image: the first image is phantom_001_image_0000.nii.gz, .* expected as phantom_001_image.nii.gz, and the first label is phantom_001_label.nii.gz' stderr
 is "with the sum as the only other error" test "$(errors)" -eq 2
 lacks "without a word on numTraining" 'numTraining' stderr
 mv "$raw/labelsTr/phantom_004_label.nii.gz" "$raw/labelsTr/phantom_004_image.nii.gz"
@@ -90,12 +90,12 @@ has "the others are named one by one" 'case phantom_001_label: .*has no image: e
 begin
 mv "$raw/imagesTr/phantom_002_0000.nii.gz" "$raw/imagesTr/Phantom_002_0000.nii.gz"
 check "a name that differs in capital letters" 1 plan
-has "is told with the other one" '1 label has only nearly the name of an image: the case "phantom_002" has no image; "Phantom_002" is there, which differs from "phantom_002" in capital letters or blanks only' stderr
+has "is reported with the other one" '1 label has only nearly the name of an image: the case "phantom_002" has no image; "Phantom_002" is there, which differs from "phantom_002" in capital letters or blanks only' stderr
 is "with the sum as the only other error" test "$(errors)" -eq 2
 begin
 for f in "$raw"/imagesTr/*; do mv "$f" "${f%.nii.gz}.NII.gz"; done
 check "an ending in capital letters" 1 plan
-has "is told so" '5 cases in files with another ending .*capital letters count: rename them' stderr
+has "is reported" '5 cases in files with another ending .*capital letters count: rename them' stderr
 begin
 mkdir "$raw/imagesTr/p1"; mv "$raw"/imagesTr/*1_0000.nii.gz "$raw/imagesTr/p1"
 check "an image in a folder of its own" 1 plan
@@ -103,9 +103,9 @@ has "is not looked for" '1 file(s) ignored, the first is p1, a folder, which is 
 begin
 mv "$raw/imagesTr" "$raw/ImagesTr"
 check "another name of the folder" 1 plan
-has "is told with what is there" 'imagesTr: missing: .*there are ImagesTr, dataset.json, labelsTr' stderr
+has "is reported with what is there" 'imagesTr: missing: .*there are ImagesTr, dataset.json, labelsTr' stderr
 
-# ---- files that are something else than their ending says
+# ---- files whose content does not fit their ending
 begin
 printf 'version https://git-lfs.github.com/spec/v1\noid sha256:1234\nsize 5\n' >"$raw/imagesTr/phantom_001_0000.nii.gz"
 gzip -c "$raw/imagesTr/phantom_002_0000.nii.gz" >"$out/twice"; mv "$out/twice" "$raw/imagesTr/phantom_002_0000.nii.gz"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# dataset_places BUILD: folders that are no dataset, outputs that are the dataset, names of cases that collide.
+# dataset_places BUILD: folders without a dataset, outputs into the dataset, names of cases that collide.
 build=$1
 . tests/support/tap.sh
 export OMP_NUM_THREADS=1
@@ -10,7 +10,7 @@ printf 'network: {width: 0.0625, depths: [1, 1, 1, 1], decoder_depths: [1, 1, 1]
 plan() { dataset=$1; shift; "$build/plan_and_preprocess" "$dataset" --override "$out/narrow.yaml" -j1 "$@"; }
 
 check "the folder above a dataset" 1 plan "$out/raw" -o "$out/pre"
-has "is told where it is" 'no dataset.json in it, but in 1 folder below: give .*/raw/Dataset704_Places' stderr
+has "is reported with its place" 'no dataset.json in it, but in 1 folder below: give .*/raw/Dataset704_Places' stderr
 check "a folder in a dataset" 1 plan "$raw/imagesTr" -o "$out/pre"
 has "too" 'but in the folder above: give .*/raw/Dataset704_Places$' stderr
 check "dataset.json itself" 1 plan "$raw/dataset.json" -o "$out/pre"
@@ -19,15 +19,15 @@ check "a folder that is not there" 1 plan "$out/none" -o "$out/pre"
 has "is named" 'none: does not exist: expected the folder of a dataset, with dataset.json in it' stderr
 mkdir "$out/empty"
 check "a folder without a dataset" 1 plan "$out/empty" -o "$out/pre"
-has "is told what is expected" 'empty: no dataset.json in it: expected a folder with dataset.json, imagesTr and labelsTr' stderr
+has "is reported with what is expected" 'empty: no dataset.json in it: expected a folder with dataset.json, imagesTr and labelsTr' stderr
 cp "$raw/dataset.json" "$out/empty"; mkdir "$out/empty/imagesTr"
 check "a dataset without labelsTr" 1 plan "$out/empty" -o "$out/pre"
-has "is told, too" 'labelsTr: missing: the images are expected in imagesTr and the labels in labelsTr' stderr
+has "is reported, too" 'labelsTr: missing: the images are expected in imagesTr and the labels in labelsTr' stderr
 is "and nothing was written" test ! -e "$out/pre"
 
 before=$(ls -R "$raw")
 check "the dataset's own folder is no output" 1 plan "$raw" -o "$raw/."
-has "which is said" 'is a folder of the raw dataset: give another folder' stderr
+has "which is reported" 'is a folder of the raw dataset: give another folder' stderr
 check "its labelsTr neither" 1 plan "$raw" -o "$raw/labelsTr" --overwrite
 is "nothing was written there" test "$(ls -R "$raw")" = "$before"
 check "a folder of its own in it is one" 0 plan "$raw" -o "$raw/preprocessed" --quiet

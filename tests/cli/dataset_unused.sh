@@ -1,5 +1,5 @@
 #!/bin/sh
-# dataset_unused BUILD: what stands in a dataset and is not used, or means something else than its author thinks.
+# dataset_unused BUILD: files and keys of a dataset that are not used, or that are used in an unexpected way.
 build=$1
 . tests/support/tap.sh
 export OMP_NUM_THREADS=1
@@ -47,12 +47,12 @@ check "an image of two cases" 0 plan
 has "is named" 'warning: .*cases with identical images: again, c3: remove the duplicates' stderr
 has "in the log, too" 'warning: .*again, c3' pre/plan_and_preprocess.log
 
-# ---- names by a wrong rule, for which there is one complaint
+# ---- wrong names, reported by one message
 json "$labels" 5
 rm "$raw/labelsTr/phantom_006.nii.gz"
 for i in 1 2 3 4 5; do mv "$raw/imagesTr/phantom_00${i}_0000.nii.gz" "$raw/imagesTr/phantom_00${i}_000.nii.gz"; done
 check "channel numbers of three digits" 1 plan
-has "are told of once" '5 images have a channel number that has not four digits: rename phantom_001_000.nii.gz to phantom_001_0000.nii.gz, and the others alike' stderr
+has "are reported once" '5 images have a channel number that has not four digits: rename phantom_001_000.nii.gz to phantom_001_0000.nii.gz, and the others alike' stderr
 is "with the sum as the only other error" test "$(grep -c 'error: ' "$out/stderr")" -eq 2
 for i in 1 2 3 4 5; do mv "$raw/imagesTr/phantom_00${i}_000.nii.gz" "$raw/imagesTr/phantom_00${i}_0000.nii.gz"; done
 for i in 1 2 3 4; do mv "$raw/labelsTr/phantom_00$i.nii.gz" "$raw/labelsTr/phantom_00${i}_label.nii.gz"; done

@@ -32,7 +32,7 @@ has "a wrong shape is named with both shapes" 'the reference has the shape (z,y,
 has "a cut file is named" "$(basename "$4")" stderr
 has "a prediction without a reference is named" 'case stranger: stranger.nii.gz has no reference' stderr
 has "a reference without a prediction is listed" '1 reference has no prediction' stderr
-has "the count of failures is said" '3 of 4 cases' stderr
+has "the number of failures is reported" '3 of 4 cases' stderr
 has "the good case is evaluated" "$(basename "$1")" bad/summary.json
 lacks "no bad case has metrics" '"prediction_file": .*stranger' bad/summary.json
 has "without dataset.json the references' labels are taken" 'labels: those of the references' stderr
@@ -45,7 +45,7 @@ lacks "a metric that one has not is not" '^NSD ' stdout
 has "as a file" '^Dice,"mean",2,1,0,nan,0$' both/comparison.csv
 check "one evaluation is not enough" 2 "$build/evaluate" --compare "$out/self"
 check "no summary.json" 1 "$build/evaluate" --compare "$out/self" $data/dataset.json
-has "it is said" 'dataset.json:[0-9:]* no cases' stderr
+has "it is reported" 'dataset.json:[0-9:]* no cases' stderr
 check "two files" 0 "$build/evaluate" "$1" "$1" -o "$out/file" -d $data/dataset.json
 check "a tolerance for one label" 0 "$build/evaluate" "$1" "$1" -o "$out/file" --tolerance 2 --tolerance Anterior=3
 check "the paper's scores" 0 "$build/evaluate" "$1" "$1" -o "$out/paper" --paper endoscopy

@@ -33,10 +33,10 @@ check "bad references with dataset.json" 1 evaluate bad good used -d "$json"
 fresh used
 rm -rf "$out/used"; use used
 cp "$out/used/summary.json" "$out/before.json"
-check "without it, nothing tells the labels" 1 evaluate bad good used
+check "without it, the labels are not known" 1 evaluate bad good used
 has "the earlier summary is said to be that" 'warning: .*/used/summary.json is of an earlier evaluation: this one has written none' stderr
 is "and is as it was" cmp "$out/before.json" "$out/used/summary.json"
 check "a refused option" 1 evaluate good good used --tolerance Liver=3
-has "says so too" 'warning: .*/used/summary.json is of an earlier evaluation' stderr
+has "reports it too" 'warning: .*/used/summary.json is of an earlier evaluation' stderr
 check "into a new folder" 1 evaluate bad good new
 lacks "there is none to tell of" 'earlier evaluation' stderr

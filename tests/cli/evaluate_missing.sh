@@ -78,11 +78,11 @@ has "all in the file" '^  - .104' many/summary.yaml
 has "one case is one" ': 1 case\.' many/report.html
 has "tolerances are put together" '1 (bright_organ, dark_organ, organ_003.* and 91 more), 3 (organ_104)' many/report.html
 
-# Before the work.
+# Checks before the evaluation.
 before() { # WHAT PATTERN OPTION…: fails, and no case was looked at
     what=$1; pattern=$2; shift 2
     check "$what" 1 evaluate "$labels" -o "${output:-$out/never}" "$@"
-    has "is said" "$pattern" stderr
+    has "is reported" "$pattern" stderr
     lacks "before the work" 'done' stderr
 }
 before "no folder of images" '--images .*none: it does not exist' --images "$out/none"
@@ -98,6 +98,6 @@ for tolerance in nan inf -1 1e99 2= =2x liver= ''; do
     check "--tolerance '$tolerance'" 2 evaluate "$labels" -o "$out/never" --tolerance "$tolerance"
 done
 
-# Files of an earlier evaluation do not stay.
+# Files of an earlier evaluation are removed.
 check "again without a report" 0 evaluate "$labels" -o "$out/whole" --no-report --only-overlap --quiet
 is "the old report is gone" test ! -e "$out/whole/report.html"

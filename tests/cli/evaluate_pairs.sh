@@ -28,7 +28,7 @@ has "are refused, with both files" "label 'bright_organ' is 2 in .*predicted/dat
 check "unless it is said what they mean" 0 evaluate "$labels" "$out/predicted" -d "$out/raw/dataset.json"
 sed 's/"dark_organ": 2/&, "ignore": 3/' "$out/raw/dataset.json" >"$out/predicted/dataset.json"
 check "only one side ignores a label" 1 evaluate "$labels" "$out/predicted"
-has "is said" "differ in the label 'ignore'" stderr
+has "is reported" "differ in the label 'ignore'" stderr
 cp "$out/raw/dataset.json" "$out/predicted"
 check "the same meaning" 0 evaluate "$labels" "$out/predicted"
 
@@ -59,27 +59,27 @@ idle --count-border 'no effect without --instances' "$labels" "$labels" --count-
 idle --instance-rule 'no effect without --instances' "$labels" "$labels" --instance-rule components
 idle --dataset '--dataset has no effect with --compare' --compare "$out/scores" "$out/scores" -d "$out/raw/dataset.json"
 check "no evaluation to compare" 1 evaluate --compare "$out/scores" "$labels"
-has "is said" 'labelsTr/summary.json does not exist: expected an output folder of evaluate' stderr
+has "is reported" 'labelsTr/summary.json does not exist: expected an output folder of evaluate' stderr
 
-# Names take as many columns as they show.
+# Columns are padded by the displayed width of names.
 sed 's/"bright_organ"/"größere Leber"/; s/"dark_organ"/"日本語, <i>"/' "$out/raw/dataset.json" >"$out/names.json"
 check "names of any letters" 0 evaluate "$labels" "$labels" -d "$out/names.json"
 has "are padded by what they show" '^1 größere Leber  1\.0000' stdout
 has "wide letters too" '^2 日本語, <i>    1\.0000' stdout
 has "and are whole in the table of cases" '^phantom_001,2,"日本語, <i>",' scores/per_case.csv
 
-# A folder that predict did not come to the end of may hold an earlier model's predictions.
+# A folder in which predict did not finish may contain an earlier model's predictions.
 printf 'format: 1\nmade_from: {folds: "0"}\nwarnings: []\ncases:\n  - {case: phantom_001, state: done}\n' \
     >"$out/predicted/predict.yaml"
 printf '  - {case: phantom_002, state: planned}\n  - {case: phantom_009, state: failed, error: "none"}\n' \
     >>"$out/predicted/predict.yaml"
 check "predictions that were not finished" 0 evaluate "$labels" "$out/predicted"
-has "are told" "warning: case phantom_002: predict did not finish this case (it is 'planned' in predict.yaml)" stderr
+has "are reported" "warning: case phantom_002: predict did not finish this case (it is 'planned' in predict.yaml)" stderr
 is "and only they" test "$(grep -c 'did not finish' "$out/stderr")" = 1
 has "in the table of cases too" '^phantom_002,1,.*predict did not finish' scores/per_case.csv
 sed -i '/phantom_002/d' "$out/predicted/predict.yaml"
 check "a prediction that predict does not know" 0 evaluate "$labels" "$out/predicted"
-has "is told" 'warning: case phantom_002: predict.yaml does not name this case: .* an earlier model' stderr
+has "is reported" 'warning: case phantom_002: predict.yaml does not name this case: .* an earlier model' stderr
 lacks "those that it made are not" 'case phantom_001' stderr
 echo 'nothing: 1' >"$out/predicted/predict.yaml"
 check "a predict.yaml of somebody else" 1 evaluate "$labels" "$out/predicted"

@@ -18,7 +18,7 @@ lacks "and not printed" 'Liver' stdout
 is "nothing is written, no folder either" test ! -e "$out/two"
 organs 12
 check "one that lacks the last" 1 evaluate twelve abdomen_mri
-has "is told which" '1 of them are no labels of .*: LK (13): ' stderr
+has "is reported with the names" '1 of them are no labels of .*: LK (13): ' stderr
 organs 13
 check "a dataset of 13 organs, 2 of them in the references" 0 evaluate thirteen abdomen_mri
 has "warns, quiet or not" 'warning: --paper abdomen_mri: 11 of 13 organs are in no reference; .*score 1 .*: Spleen (3), ' stderr

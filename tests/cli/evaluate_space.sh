@@ -1,5 +1,5 @@
 #!/bin/sh
-# evaluate_space BUILD: prediction and reference are compared at their places in space.
+# evaluate_space BUILD: prediction and reference are compared by their position in space.
 build=$1
 . tests/support/tap.sh
 
@@ -16,7 +16,7 @@ done
 
 check "axes that run the other way" 0 "$build/evaluate" "$ref" "$out/lps" -o "$out/e1" -j1 --quiet --no-report
 has "the mean is 1" '^foreground mean *1.0000 *1.0000' stdout
-has "it is said, also with --quiet" 'warning: case phantom_001: .*LPS.*RAS.*turned' stderr
+has "it is reported, also with --quiet" 'warning: case phantom_001: .*LPS.*RAS.*turned' stderr
 has "it stands in summary.json" 'notes.*LPS.*RAS' e1/summary.json
 check "axes in another order" 0 "$build/evaluate" "$ref" "$out/asl" -o "$out/e2" -j1 --quiet --images "$out/set/imagesTr"
 has "the mean is 1, surfaces included" '^foreground mean *1.0000 *1.0000.* 1.0000 *0.000 *0.000 *0.000' stdout

@@ -1,6 +1,8 @@
 #!/bin/sh
 # failed_allocations BUILD: predict and train where one allocation of at least 4 KiB fails, ensemble and
-# find_best_configuration where one of any size does, that of a path too: an error, or the very same result. oneDNN takes much of its memory itself; with the kernels of older CPUs also while a network runs.
+# find_best_configuration where one of any size does, that of a path too: the program
+# fails with an error, or has the same result. oneDNN allocates much of its memory itself; with the kernels of older CPUs
+# also while a network runs.
 build=$1
 . tests/support/tap.sh
 export OMP_NUM_THREADS=1
@@ -32,7 +34,7 @@ result_of() { # PROGRAM OUTPUT: a checksum of what it made
 smallest=4096
 failing() { FAIL_MIN=$smallest LD_PRELOAD="$out/shim.so" "$@" >/dev/null 2>"$out/stderr"; } # COMMAND…
 
-# Lets allocations fail one by one, from the first to the last, as many of them as told.
+# Lets allocations fail one by one, from the first to the last, at most as many as given.
 sample() { # PROGRAM COUNT KERNELS
     FAIL_COUNT="$out/count" failing "$1" all || echo "not ok - $1 without a fault: $(cat "$out/stderr")"
     wanted=$(result_of "$1" all)
@@ -62,7 +64,7 @@ smallest=1
 sample ensemble 60 "of any size"
 sample choose 60 "of any size"
 smallest=4096
-# An older CPU's matrix products take memory while they run.
+# With kernels of older CPUs, matrix products allocate memory while they run.
 export ONEDNN_MAX_CPU_ISA=AVX2 DNNL_MAX_CPU_ISA=AVX2
 sample predict 32 "AVX2"
 sample train 12 "AVX2"

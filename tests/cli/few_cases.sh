@@ -26,4 +26,4 @@ is "its one case is validated" test "$(grep -c '"prediction_file"' "$out/results
 check "fold 4, a random split, too" 0 train 4
 rm "$out/pre/splits_final.yaml"
 check "a fold cannot go on without them" 1 train 0 --continue --epochs 2
-has "and says so" 'too few' stderr
+has "and reports it" 'too few' stderr

@@ -1,5 +1,5 @@
 #!/bin/sh
-# fold_files BUILD: files of splits that nobody reads, forms that are none, a run that ended between splits and record.
+# fold_files BUILD: files of splits that are not read, invalid forms, a run that ended between splits and record.
 build=$1
 . tests/support/tap.sh
 export OMP_NUM_THREADS=1
@@ -11,7 +11,7 @@ plan() { "$build/plan_and_preprocess" "$raw" -o "$pre" --override "$out/narrow.y
 refused() { # WHAT TEXT PATTERN
     echo "$2" >"$out/bad.json"
     check "$1" 1 plan --splits "$out/bad.json"
-    has "is told the form" "$3" stderr
+    has "is reported with the expected form" "$3" stderr
 }
 
 mkdir "$pre"; touch "$pre/splits_final.pkl" "$raw/splits.json" "$raw/split.txt" "$raw/dataset_splits.csv"
@@ -31,7 +31,7 @@ echo '[{"train": ["phantom_001"], "val": ["phantom_002"]}, {"train": ["phantom_0
 check "a fold that validates nothing" 0 plan --splits "$out/empty.json" --quiet
 has "is a warning" 'warning: .*empty.json: fold 1 has no validation case' stderr
 
-# The record is written before the folds: between them stand new record and old folds.
+# The record is written before the folds: in between there are a new record and old folds.
 check "folds are drawn" 0 plan --folds 3 --new-splits --quiet
 cp "$pre/splits_final.yaml" "$out/three.yaml"
 check "and others" 0 plan --folds 2 --new-splits --quiet

@@ -1,5 +1,5 @@
 #!/bin/sh
-# folds BUILD: where folds come from, whose file of splits counts, cases that leave or join the dataset.
+# folds BUILD: the sources of folds, which file of splits is used, cases that are removed from the dataset or added to it.
 build=$1
 . tests/support/tap.sh
 export OMP_NUM_THREADS=1
@@ -16,24 +16,24 @@ train() { # FOLD OPTIONS…
 log() { echo "results/fold_$1/training_log.txt"; }
 fresh() { rm -rf "$pre" "$out/results"; plan "$@" --quiet; }
 
-# ---- a person's own file beside the planner's
+# ---- the user's own file beside the planner's
 check "five folds are drawn" 0 plan
-has "and said" 'splits: 5 folds by nnU-Net.s rule' stderr
+has "and reported" 'splits: 5 folds by nnU-Net.s rule' stderr
 echo '[{"train": ["phantom_001", "phantom_002"], "val": ["phantom_003", "phantom_004"]}]' >"$pre/splits_final.json"
 check "splits_final.json counts beside the planner's .yaml" 0 train 0
-has "train says so" '2 training and 2 validation cases: fold 0 of .*splits_final.json, .*splits_final.yaml, drawn .*does not count' stderr
+has "train reports it" '2 training and 2 validation cases: fold 0 of .*splits_final.json, .*splits_final.yaml, drawn .*does not count' stderr
 has "and which cases are not used" 'warning: .*in neither of its lists, not used: 4 cases: phantom_005' stderr
 has "the log has it too" 'warning: .*in neither of its lists' "$(log 0)"
 is "its cases are validated" test -e "$out/results/fold_0/validation/phantom_004.nii.gz"
 check "a fold that it does not have is drawn at random" 0 train 1 --no-validation --quiet
-has "which is said with --quiet" 'warning: .*random 80:20 split by seed 12346' stderr
+has "which is reported with --quiet" 'warning: .*random 80:20 split by seed 12346' stderr
 has "and in the log" 'warning: .*random 80:20' "$(log 1)"
 check "planning again keeps it" 0 plan
 has "and names it" 'splits: from your file .*splits_final.json, 1 fold' stderr
 check "--folds cannot count beside it" 1 plan --folds 3
-has "which is said" 'splits_final.json already defines the folds' stderr
+has "which is reported" 'splits_final.json already defines the folds' stderr
 check "--new-splits neither" 1 plan --new-splits
-has "which is said, too" 'remove it before --new-splits' stderr
+has "which is reported, too" 'remove it before --new-splits' stderr
 echo '- {train: [phantom_001], val: [phantom_005]}' >"$pre/splits_final.yaml"
 rm -rf "$out/results"
 check "two that a person wrote and that differ are refused" 1 train 0
@@ -43,23 +43,23 @@ rm "$pre/splits_final.json"
 check "the changed .yaml alone counts" 0 train 0 --no-validation
 has "with its cases" '1 training and 1 validation cases' stderr
 
-# ---- what a run used stays with it
+# ---- the recorded cases of a run
 check "a run on" 0 train 0 --continue --epochs 2 --no-validation --quiet
 echo '- {train: [phantom_005], val: [phantom_001, phantom_006]}' >"$pre/splits_final.yaml"
 check "does not go on with a case on the other side" 1 train 0 --continue --epochs 3
 has "which is named" 'what it validated before, .*2 cases: phantom_005, phantom_001' stderr
 check "it is validated on its own cases still" 0 train 0 --val-only
-has "which is said" '1 validation cases: those of .*fold_0/split.yaml' stderr
+has "which is reported" '1 validation cases, from .*fold_0/split.yaml' stderr
 is "and done" test -e "$out/results/fold_0/validation/phantom_005.nii.gz" -a ! -e "$out/results/fold_0/validation/phantom_006.nii.gz"
 echo '- {train: [phantom_001, phantom_002], val: [phantom_005]}' >"$pre/splits_final.yaml"
 check "it goes on with more to train on" 0 train 0 --continue --epochs 3 --no-validation
-has "and says so" 'warning: the run continues with new training cases: 1 case: phantom_002' stderr
+has "and reports it" 'warning: the run continues with new training cases: 1 case: phantom_002' stderr
 
-# ---- what can be strange in a file
+# ---- faults of a file
 echo '[{"train": ["phantom_001", "phantom_001", "phantom_002"], "val": ["phantom_002", "phantom_003", "phantom_003"]}]' >"$out/odd.json"
 check "--splits takes any file" 0 fresh --splits "$out/odd.json"
 has "a case in both lists is named" 'warning: .*in both its train and its val list: 1 case: phantom_002' stderr
-has "one that stands there twice" 'warning: .*more than once in its train list: 1 case: phantom_001' stderr
+has "one that occurs twice is named" 'warning: .*more than once in its train list: 1 case: phantom_001' stderr
 has "and those in no fold" 'warning: .*these cases are in no fold: 5 cases: phantom_004' stderr
 check "train says the same" 0 train 0 --no-validation
 has "of its fold" 'warning: .*fold 0: more than once in its val list: 1 case: phantom_003; validated once' stderr
@@ -89,10 +89,10 @@ check "too few groups" 1 fresh --groups "$out/groups.csv" --folds 6
 has "are counted" '5 groups of cases are too few for 6 folds' stderr
 fresh --groups "$out/groups.csv" --folds 3 2>/dev/null
 check "other folds than those that are there need --new-splits" 1 plan --folds 4
-has "which is said" '3 folds were drawn before; for --folds 4 give --new-splits' stderr
+has "which is reported" '3 folds were drawn before; for --folds 4 give --new-splits' stderr
 check "with it they are drawn" 0 plan --folds 4 --new-splits --quiet
 
-# ---- cases leave and join
+# ---- cases are removed and added
 remove() { mkdir -p "$out/away"; mv "$raw/imagesTr/$1_0000.nii.gz" "$out/away/"; mv "$raw/labelsTr/$1.nii.gz" "$out/away/$1.label"; }
 bring() { mv "$out/away/$1_0000.nii.gz" "$raw/imagesTr/"; mv "$out/away/$1.label" "$raw/labelsTr/$1.nii.gz"; }
 count() { sed -i "s/\"numTraining\": [0-9]*/\"numTraining\": $1/" "$raw/dataset.json"; }
@@ -123,7 +123,7 @@ check "a person's own file is not changed for it" 0 plan
 is "not at all" cmp "$out/mine.json" "$pre/splits_final.json"
 rm -rf "$out/results"
 check "train leaves the case out" 0 train 0 --no-validation
-has "and says so" 'warning: .*no longer in the dataset, left out: 1 case: phantom_003' stderr
+has "and reports it" 'warning: .*no longer in the dataset, left out: 1 case: phantom_003' stderr
 rm "$pre/cases.yaml"
 check "without the list of cases nothing is trained" 1 train all --overwrite
 has "it says what to run" 'cases.yaml: missing.*plan_and_preprocess' stderr

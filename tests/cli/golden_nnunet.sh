@@ -1,5 +1,5 @@
 #!/bin/sh
-# golden_nnunet BUILD: the references of nnU-Net, part by part, and that a changed one is noticed.
+# golden_nnunet BUILD: the references of nnU-Net, part by part, and that a changed one is detected.
 build=$1
 golden=$GOLDEN/nnunet
 [ -d "$golden" ] || { echo "ok - golden nnunet # SKIP $golden is not here"; exit 0; }

@@ -1,5 +1,5 @@
 #!/bin/sh
-# golden_perturbed BUILD: the golden runner fails, and names the entry, where a reference is off by a little.
+# golden_perturbed BUILD: the golden runner fails, and names the entry, if a reference has a small error.
 build=$1
 family=$GOLDEN/swin_umamba
 [ -d "$family" ] || { echo "ok - perturbed references # SKIP $family is not here"; exit 0; }

@@ -1,5 +1,5 @@
 #!/bin/sh
-# image_formats BUILD: the same phantom in every format that holds it goes all the way to its evaluation.
+# image_formats BUILD: the same phantom in every possible format, from plan_and_preprocess to evaluate.
 build=$1
 . tests/support/tap.sh
 export OMP_NUM_THREADS=1
@@ -38,7 +38,7 @@ make png .png 1x36x40
 make bmp .bmp 1x36x40
 go bmp .bmp
 
-# One slice of 40x36 pixels, stored as 40x1x36: the bytes of dim and pixdim change their places.
+# One slice of 40x36 pixels, stored as 40x1x36: the bytes of dim and pixdim are exchanged.
 make slice .nii 1x36x40
 cp -r "$out/raw_slice" "$out/raw_turned"
 bytes() { dd if="$1" of="$out/part" bs=1 skip="$2" count="$3" 2>/dev/null; }

@@ -1,5 +1,5 @@
 #!/bin/sh
-# interrupt BUILD: signals end every program with one clear line, its status is 128+n, and nothing half-written stays.
+# interrupt BUILD: signals end every program with one clear line, its status is 128+n, and no incomplete file is left.
 build=$1
 . tests/support/tap.sh
 export OMP_NUM_THREADS=1
@@ -43,14 +43,14 @@ ended "predict of one image" 130 'predict: interrupted by Ctrl-C; no labels were
 stop HUP "$out/kept/imagesTr/*20*.gz" sh -c "trap '' HUP; exec '$build/make_phantom' -o '$out/kept' --cases 40 --size 8x40x44"
 is "under nohup SIGHUP does nothing" test $status -eq 0 -a -e "$out/kept/dataset.json"
 
-# A program that does not get to look at the signal: the second one ends it. (A pipe nobody reads from holds it up.)
+# A program that does not handle the first signal, because it blocks on a pipe without a reader: the second one ends it.
 mkfifo "$out/pipe"; sleep 60 <>"$out/pipe" & holder=$!
 stop TERM "$out/results/fold_0/checkpoint_final.safetensors" \
     sh -c "exec '$build/network_info' swin_umamba -p 512x512 --yaml >'$out/pipe'"
 kill $holder
 ended "network_info" 143 'network_info: interrupted by SIGTERM; '
 
-# On a terminal: a bar that is redrawn, and none where escape codes are not wanted.
+# On a terminal: a bar that is redrawn, and none if escape codes are disabled.
 if command -v script >/dev/null; then
     escape=$(printf '\033')
     on_terminal() { TERM=$1 NO_COLOR=$2 script -qec "'$build/make_phantom' -o '$out/$3' --cases 60 --size 8x64x64" "$out/$3.log" >/dev/null 2>&1; }

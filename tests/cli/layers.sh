@@ -1,5 +1,5 @@
 #!/bin/sh
-# layers BUILD: the sources keep to the layers of docs/design.md; made-up trees show that tests/layers sees what does not.
+# layers BUILD: the sources follow the layers of docs/design.md; tests/layers detects violations in made-up trees.
 . tests/support/tap.sh
 
 if faults=$(tests/layers . "$1"); then echo "ok - the sources keep to the table of layers"; else

@@ -1,5 +1,5 @@
 #!/bin/sh
-# model_choice BUILD: find_best_configuration and ensemble where folders contradict, lack something, or moved.
+# model_choice BUILD: find_best_configuration and ensemble with folders that contradict each other, lack files, or were moved.
 build=$1
 . tests/support/tap.sh
 export OMP_NUM_THREADS=1
@@ -23,11 +23,11 @@ score() { # RESULTS FOLD
 # Folds.
 fold all all "$@"
 check "fold_all alone" 1 best "$out/all"
-has "is told so" 'there is only fold_all.*trained on.*train folds 0 to 4' stderr
+has "is reported" 'there is only fold_all.*trained on.*train folds 0 to 4' stderr
 check "by its name" 2 best "$out/all" -f all
 mkdir "$out/none"; cp "$out/raw/dataset.json" "$out/none"
 check "no fold" 1 best "$out/none"
-has "is told otherwise" 'none: there is no fold' stderr
+has "has another message" 'none: there is no fold' stderr
 fold many 3 "$1" "$2"; fold many 170 "$3" "$4"; fold many all "$5"
 check "folds of any number" 0 best "$out/many"
 has "are all taken, without fold_all" 'folds: \[3, 170\]' inference.yaml
@@ -59,7 +59,7 @@ for results in right same; do
 done
 check "a label in no case" 0 best "$out/right" "$out/same"
 has "is no reason for no mean" '/right  *1\.0000  <- best' stdout
-has "and said" 'warning: label tumour is in no validation case' stderr
+has "and reported" 'warning: label tumour is in no validation case' stderr
 gunzip -c "$1" >"$out/invented.nii"
 printf '\003' | dd of="$out/invented.nii" bs=1 seek=400 conv=notrunc 2>/dev/null
 gzip -c "$out/invented.nii" >"$out/same/fold_0/validation/$(basename "$1")"
@@ -113,7 +113,7 @@ sed "s/phantom_003_0000.nii.gz: [0-9a-f]*/phantom_003_0000.nii.gz: abcdef/" \
 check "another image of the same name" 1 ensemble "$out/pa" "$out/pb"
 has "is named" 'case phantom_003: its predictions were made from different images: phantom_003_0000' stderr
 
-# Outputs that are there.
+# Existing outputs.
 cp "$out/pa/predict.yaml" "$out/pb"
 again() { "$build/ensemble" "$out/pa" "$out/pb" -o "$out/mean" "$@"; }
 check "an ensemble" 0 ensemble "$out/pa" "$out/pb"
@@ -125,9 +125,9 @@ has "that case is refused" 'case phantom_003: .*pb/phantom_003.npy was changed s
 hash=$(sed -n 's/.*phantom_001.npy: \([0-9a-f]*\).*/\1/p' "$out/pb/predict.yaml")
 sed -i "s/phantom_003.npy: [0-9a-f]*/phantom_003.npy: $hash/" "$out/pb/predict.yaml"
 check "with other probabilities of a case" 0 again
-has "makes that case anew" '5 of 6 cases existed already' stderr
+has "predicts that case again" '5 of 6 cases existed already' stderr
 cp "$1" "$out/mean/phantom_002.nii.gz"
-check "labels that somebody corrected" 1 again
+check "corrected labels" 1 again
 has "are not replaced" 'case phantom_002: .*phantom_002.nii.gz was changed since ensemble wrote it' stderr
 is "indeed" cmp "$1" "$out/mean/phantom_002.nii.gz"
 check "unless it is wanted" 0 again --overwrite
@@ -138,15 +138,15 @@ rm "$out/mean/predict.yaml"
 check "labels of unknown origin" 1 again
 has "are not kept" 'phantom_001.nii.gz exists already.*does not record' stderr
 check "a folder twice" 0 "$build/ensemble" "$out/pa" "$out/pa/" -o "$out/twice" --quiet
-has "is said" 'warning: .*pa/ is given twice' stderr
+has "is reported" 'warning: .*pa/ is given twice' stderr
 check "a folder that is not there" 1 "$build/ensemble" "$out/nowhere" "$out/pa" -o "$out/twice"
 has "is named as such" 'nowhere: it does not exist; expected a folder' stderr
 check "a first folder without dataset.json" 1 "$build/ensemble" "$out/a/fold_0" "$out/pa" -o "$out/twice"
-has "is told what it lacks" 'fold_0/dataset.json does not exist, .*-d' stderr
+has "is reported with what it lacks" 'fold_0/dataset.json does not exist, .*-d' stderr
 check "an output that is an input" 1 "$build/ensemble" "$out/pa" "$out/pb" -o "$out/pa/." --overwrite
 has "is refused" 'one of the folders that are averaged' stderr
 
-# One allocation fails: an error, or the very same result; nothing is left out without a word.
+# One allocation fails: an error, or the same result; nothing is left out without a message.
 failing() { FAIL_MIN=1 LD_PRELOAD="$out/shim.so" "$@" >/dev/null 2>"$out/stderr"; } # COMMAND…
 result_of() { cat "$1"/*.nii.gz "$1"/*.json "$1"/*.html "$1"/inference.yaml 2>/dev/null | cksum; } # FOLDER
 sample() { # COUNT COMMAND…: writes to $out/one

@@ -1,6 +1,6 @@
 #!/bin/sh
-# model_stale BUILD: find_best_configuration where a validation is no longer that of its weights, results differ in their
-# folds, or labels are stored with other axes. What is there is not lost.
+# model_stale BUILD: find_best_configuration if a validation does not belong to the present weights, if results differ in their
+# folds, or labels are stored with other axes. Existing files are not lost.
 build=$1
 . tests/support/tap.sh
 export OMP_NUM_THREADS=1
@@ -18,7 +18,7 @@ has "and their pair" 'my results + ' stdout
 has "the command can be copied" "-m '.*/it'.''s one.yaml'$" stdout
 cp "$out/stdout" "$out/table"
 
-# The validation is of other weights, other files, or not whole.
+# The validation belongs to other weights or other files, or is not complete.
 changed() { rm -rf "$out/changed"; cp -r "$out/my results" "$out/changed"; validation=$out/changed/fold_1/validation; }
 case_of() { basename "$(ls "$validation"/*.npy | head -1)" .npy; }
 changed; cp "$out/other/fold_1/checkpoint_final.safetensors" "$out/changed/fold_1"
@@ -27,7 +27,7 @@ has "are told, and what to type" \
     'fold_1/validation was predicted with other weights.*train PREPROCESSED 1 -o .*changed --val-only' stderr
 changed; rm "$out/changed/fold_1/checkpoint_final.safetensors"
 check "no weights" 1 best "$out/changed"
-has "are told" 'fold_1 has no checkpoint_final' stderr
+has "are reported" 'fold_1 has no checkpoint_final' stderr
 changed; case=$(case_of); cp "$out/raw/labelsTr/$case.nii.gz" "$validation"
 check "a corrected prediction" 1 best "$out/changed"
 has "is none of the network" "$case.nii.gz was changed since it was predicted" stderr
@@ -60,11 +60,11 @@ has "is told from the results" 'is not the results folder: give .*/other$' stder
 check "a raw dataset" 1 best "$out/raw"
 has "has no folds" 'there is no fold: expected the results folder of train' stderr
 
-# What is there is not lost.
+# Existing files are not lost.
 cp "$out/other/plans.yaml" "$out/kept.yaml"
 check "a plan as the output" 1 "$build/find_best_configuration" "$out/other" -o "$out/other/plans.yaml" --quiet
 has "is refused" 'plans.yaml: this file exists already and is not an inference.yaml' stderr
-is "and stands" cmp "$out/kept.yaml" "$out/other/plans.yaml"
+is "and is kept" cmp "$out/kept.yaml" "$out/other/plans.yaml"
 
 # The same labels, stored with other axes, and elsewhere.
 turned() { # FOLDER CODE [SHIFT_MM]
@@ -78,7 +78,7 @@ turned moved RAS 9
 check "labels of another place" 1 best "$out/other" -g "$out/moved"
 has "are refused" 'case phantom_00.: .*they show different places' stderr
 
-# Probabilities of weights that are gone go when labels are predicted without any; what came back is not taken.
+# Probabilities of earlier weights are removed when labels are predicted without any; restored ones are not used.
 arrays() { ls "$1" | grep -c 'npy$'; }
 keep() { mkdir "$out/kept_$1"; cp "$2"/phantom_*.npy "$2"/phantom_*.yaml "$out/kept_$1"; } # NAME FOLDER
 cp -r "$out/other" "$out/later"
@@ -97,7 +97,7 @@ check "a prediction" 0 predicted "$out/pa" "my results" --save-probabilities -j1
 check "another" 0 predicted "$out/pb" other --save-probabilities -j1
 keep p "$out/pb"; echo changed >>"$out/pb/phantom_002.npy"
 check "which a third replaces without probabilities" 0 predicted "$out/pb" later --overwrite -j1
-is "the earlier ones are gone, but for what somebody changed" test "$(ls "$out/pb"/*.npy)" = "$out/pb/phantom_002.npy"
+is "the earlier ones are removed, except edited ones" test "$(ls "$out/pb"/*.npy)" = "$out/pb/phantom_002.npy"
 check "the ensemble" 1 "$build/ensemble" "$out/pa" "$out/pb" -o "$out/mean" --quiet
 has "lacks them" 'case phantom_001: its probabilities are not in .*/pb' stderr
 cp "$out"/kept_p/* "$out/pb"
@@ -108,7 +108,7 @@ has "does not take them" 'npy belongs to an earlier prediction than the present 
 label=$(ls "$out/pre/gt_segmentations"/* | head -1); cp "$label" "$out/label"
 cp "$(ls "$out/pre/gt_segmentations"/* | tail -1)" "$label"
 check "a changed reference" 1 best "$out/other"
-has "is told" 'was changed since the case phantom_001 was validated; predict the validation cases again' stderr
+has "is reported" 'was changed since the case phantom_001 was validated; predict the validation cases again' stderr
 cp "$out/label" "$label"
 
 # A plan that was edited after the validation.

@@ -1,6 +1,6 @@
 #!/bin/sh
 # model_weights BUILD: by which weights inference.yaml was chosen, in which precision the folds were validated, and weights
-# that a training has left behind.
+# that belong to an earlier state of a training.
 build=$1
 . tests/support/tap.sh
 export OMP_NUM_THREADS=1
@@ -45,7 +45,7 @@ sed '/weights of fold 1/d' "$file" >"$out/added.yaml"
 check "a fold that was added by hand" 0 predict -m "$out/added.yaml"
 has "is told so too" 'added.yaml does not record by which weights' stderr
 printf 'format: 1\nmodels:\n  - {results: a, folds: [0]}\n' >"$out/hand.yaml"
-check "models that nobody chose" 0 predict -m "$out/hand.yaml"
+check "models that were not chosen by find_best_configuration" 0 predict -m "$out/hand.yaml"
 lacks "need no weights" warning stderr
 rm "$out/a/fold_0/validation/predict.yaml" "$out/a/fold_1/validation/predict.yaml"
 cp -r "$out/a" "$out/unrecorded"
@@ -72,7 +72,7 @@ check "other weights of the better one" 1 predict -m "$file"
 has "are refused with all that were compared" "(find_best_configuration .*/b .*/c -o $file)" stderr
 cp "$out/kept" "$out/b/fold_0/checkpoint_final.safetensors"
 
-# A training that went on and is not finished.
+# A training that was continued and is not finished.
 rm "$out"/b/fold_*/checkpoint_best.safetensors
 check "finished trainings" 0 predict -m "$out/b"
 lacks "are worth no word" warning stderr
@@ -82,7 +82,7 @@ lacks "neither" warning stderr
 train longer 0 --epochs 3 --no-validation
 mv "$out/longer/fold_0/checkpoint_final.safetensors" "$out/b/fold_0/checkpoint_latest.safetensors"
 check "a latest checkpoint that has come further" 0 predict -m "$out/b"
-has "is told with the way to it" \
+has "is reported with the way to it" \
     'warning: .*/b: the training of fold 0 (1 epochs, now 3) was continued after checkpoint_final and is not finished.*--checkpoint latest' stderr
 is "in one line" test "$(grep -c warning "$out/stderr")" -eq 1
 check "the newer weights" 0 predict -m "$out/b" --checkpoint latest

@@ -1,5 +1,5 @@
 #!/bin/sh
-# odd_files BUILD: what a person's folders hold beside images: hidden files, links to nothing, pipes, leftovers of killed
+# odd_files BUILD: other files in folders of images: hidden files, broken links, pipes, temporary files of killed
 # programs.
 build=$1
 . tests/support/tap.sh
@@ -43,7 +43,7 @@ check "a pipe for an image: planning does not wait for it" 1 plan piped
 has "and names it" 'case phantom_002: .*not a regular file but a named pipe' stderr
 check "nor does prediction" 1 predict piped
 
-# As a process that was killed leaves them: in every folder that a program writes into.
+# Temporary files of a killed process, in every folder that a program writes to.
 for folder in pre_raw pre_raw/2d results results/fold_0 predicted_raw evaluated; do echo x >"$out/$folder/summary.json.tmp-1-0"; done
 rm "$out/predicted_raw/phantom_001.nii.gz"
 check "planning again" 0 plan raw

@@ -1,5 +1,5 @@
 #!/bin/sh
-# orientation BUILD: readers that turn volumes to RAS, and what is said of orientations that differ.
+# orientation BUILD: readers that reorient volumes to RAS, and messages about different orientations.
 build=$1
 . tests/support/tap.sh
 turn=$build/turn; plan="$build/plan_and_preprocess"
@@ -9,7 +9,7 @@ printf 'network: {width: 0.125}\norientation: canonical\n' >"$out/canonical.yaml
 printf 'network: {width: 0.125}\nimage_reader_writer: FooIO\n' >"$out/foo.yaml"
 short="--epochs 1 --iterations-per-epoch 2 --batch-size 2 --patch-size 32x32 --validation-iterations 1 -j1 --quiet"
 
-# DATASET: the first two cases and the last stored otherwise, image and label alike
+# DATASET: the first two cases and the last are stored with other axes, image and label
 "$build/make_phantom" -o "$out/ras" --cases 5 --size 3x32x28 --seed 5 --quiet
 cp -r "$out/ras" "$out/mixed"
 store() { # CASE CODE
@@ -25,14 +25,14 @@ check "a dataset of several" 0 $plan "$out/mixed" -o "$out/pre_stored" --overrid
 has "is told, grouped, with names" 'warning: .*LPS: 2 cases (phantom_001, phantom_002); RAS: 2 cases (.*); PSR: 1 case (phantom_005)' stderr
 is "once" test "$(grep -c warning "$out/stderr")" -eq 1
 has "the fingerprint has each case's" '^orientations: \[LPS, LPS, RAS, RAS, PSR\]' pre_stored/dataset_fingerprint.yaml
-check "the same with what stands there" 0 $plan "$out/mixed" -o "$out/pre_stored" --override "$out/narrow.yaml" -j1 --quiet
+check "the same with existing files" 0 $plan "$out/mixed" -o "$out/pre_stored" --override "$out/narrow.yaml" -j1 --quiet
 has "is told again" 'LPS: 2 cases' stderr
 
 check "orientation: canonical" 0 $plan "$out/mixed" -o "$out/pre_canonical" --override "$out/canonical.yaml" -j1 --quiet
 lacks "leaves nothing to warn of" warning stderr
 sed -i 's/"file_ending"/"overwrite_image_reader_writer": "NibabelIOWithReorient", "file_ending"/' "$out/mixed/dataset.json"
 check "nnU-Net's reader that reorients" 0 $plan "$out/mixed" -o "$out/pre" --override "$out/narrow.yaml" -j1 --quiet
-has "stands in the plan" '^image_reader_writer: NibabelIOWithReorient' pre/plans.yaml
+has "is in the plan" '^image_reader_writer: NibabelIOWithReorient' pre/plans.yaml
 for c in 1 2 3 5; do
     is "case $c is preprocessed as its RAS twin" cmp "$out/pre_ras/2d/phantom_00$c.npy" "$out/pre/2d/phantom_00$c.npy"
     is "its labels, too" cmp "$out/pre_ras/2d/phantom_00${c}_seg.npy" "$out/pre/2d/phantom_00${c}_seg.npy"
@@ -60,15 +60,15 @@ has "mean 1" '^ *Dice: *.*1.0' e3/summary.yaml
 check "the mean of its probabilities" 0 "$build/ensemble" "$out/p_psr" "$out/p_psr" -o "$out/mean" --quiet
 is "lies there as well" cmp "$out/mean/phantom_005.nii.gz" "$out/p_psr/phantom_005.nii.gz"
 check "predict PSR with a network that saw RAS" 0 "$build/predict" -i "$out/in_psr" -o "$out/p_bad" -m "$out/model_ras" -j1 --quiet
-has "is told with the file" 'warning: case phantom_005: .*phantom_005_0000.nii.gz: its orientation is PSR, and the training images had RAS only' stderr
+has "is reported with the file" 'warning: case phantom_005: .*phantom_005_0000.nii.gz: its orientation is PSR, and the training images had RAS only' stderr
 
-# Told once of each orientation, on the terminal; of a file that can have none with advice that fits.
+# Each orientation is reported once on the terminal, with advice for its file format.
 cp "$out/in_psr/phantom_005_0000.nii.gz" "$out/in_psr/phantom_006_0000.nii.gz"
 "$turn" "$out/in_ras/phantom_005_0000.nii.gz" "$out/in_psr/phantom_007_0000.nii.gz" LPS
 "$build/make_phantom" -o "$out/tif5" --cases 5 --size 2x32x32 --ending .tif --quiet
 "$build/make_phantom" -o "$out/tif" --cases 2 --size 2x32x32 --ending .tif --quiet
 check "predict volumes of several orientations" 0 "$build/predict" -i "$out/in_psr" "$out"/tif/imagesTr/*.tif -o "$out/p_many" -m "$out/model_ras" -j1 --quiet
-is "is told of each once" test "$(grep -c 'warning: .*confuse left and right' "$out/stderr")" -eq 3
+is "is reported once for each" test "$(grep -c 'warning: .*confuse left and right' "$out/stderr")" -eq 3
 has "with where the others are named" 'phantom_005_0000.nii.gz: its orientation is PSR.*only in predict.yaml' stderr
 has "and recorded of each case" 'phantom_006_0000.nii.gz: its orientation is PSR' p_many/predict.yaml
 has "TIFF holds none" 'phantom_001_0000.tif: it has no orientation, .*TIFF, PNG and BMP have none: store it as NIfTI' stderr
@@ -77,7 +77,7 @@ check "a network of TIFF volumes" 0 sh -c '"$0/plan_and_preprocess" "$1/tif5" -o
 check "predicts them" 0 "$build/predict" -i "$out/tif5/imagesTr" -o "$out/p_tif" -m "$out/model_tif" -f all -j1 --quiet
 lacks "without a word" 'left and right' stderr
 
-# Networks that read a volume with other axes have no mean.
+# Networks that read a volume with different axes cannot be averaged.
 check "train, as stored" 0 "$build/train" "$out/pre_ras" 1 -o "$out/model_ras" $short --save-probabilities
 check "train, turned to RAS" 0 "$build/train" "$out/pre" 1 -o "$out/model" $short --save-probabilities
 printf 'format: 1\nmodels:\n  - {results: model_ras, folds: [0]}\n  - {results: model, folds: [0]}\n' >"$out/two.yaml"
@@ -101,7 +101,7 @@ check "another transpose_forward" 1 "$build/predict" -i "$out/in_ras" -o "$out/p
 has "is refused at once" 'model_ras/plans.yaml has transpose_forward \[0, 1, 2\], .*model_t/plans.yaml \[0, 2, 1\]' stderr
 is "and nothing is written" test ! -e "$out/p_t"
 
-# A 2-D NIfTI among volumes of one slice: no reader turns it.
+# A 2-D NIfTI among volumes of one slice: no reader reorients it.
 two=$out/two
 "$build/make_phantom" -o "$two" --cases 5 --size 1x32x28 --seed 5 --ending .nii --quiet
 flat() { printf '\002' | dd of="$1" bs=1 seek=40 conv=notrunc 2>"$out/dd"; } # dim[0] of the header
@@ -109,9 +109,9 @@ for f in imagesTr/phantom_001_0000.nii labelsTr/phantom_001.nii; do
     "$turn" "$two/$f" "$out/turned.nii" LPS; cp "$out/turned.nii" "$two/$f"; cp "$two/$f" "$out/one_slice_${f%%/*}.nii"; flat "$two/$f"
 done
 check "a 2-D image stored otherwise" 0 $plan "$two" -o "$out/pre_two" --override "$out/narrow.yaml" -j1 --quiet
-has "is told with what helps" 'warning: .*RAS: 4 cases.*LP: 1 case (phantom_001); a 2-D image is never turned.*volume of one slice' stderr
+has "is reported with what helps" 'warning: .*RAS: 4 cases.*LP: 1 case (phantom_001); a 2-D image is never turned.*volume of one slice' stderr
 check "it is not turned by canonical" 0 $plan "$two" -o "$out/pre_two_canonical" --override "$out/canonical.yaml" -j1 --quiet
-has "which is told as well" 'warning: .*LP: 1 case (phantom_001); a 2-D image is never turned: store it as a volume' stderr
+has "which is reported as well" 'warning: .*LP: 1 case (phantom_001); a 2-D image is never turned: store it as a volume' stderr
 check "train on them" 0 "$build/train" "$out/pre_two_canonical" all -o "$out/model_two" $short
 mkdir "$out/in_two"; "$turn" "$two/imagesTr/phantom_002_0000.nii" "$out/in_two/x_0000.nii" PSR; flat "$out/in_two/x_0000.nii"
 check "predict a 2-D image of a third orientation" 0 "$build/predict" -i "$out/in_two" -o "$out/p_two" -m "$out/model_two" -f all -j1 --quiet

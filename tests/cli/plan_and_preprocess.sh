@@ -1,5 +1,5 @@
 #!/bin/sh
-# plan_and_preprocess BUILD: what it writes, what it skips, whose word counts; the same numbers for any threads.
+# plan_and_preprocess BUILD: what it writes and skips, which setting is used; the same numbers for any number of threads.
 build=$1
 program=$build/plan_and_preprocess
 . tests/support/tap.sh
@@ -39,7 +39,7 @@ inode=$(ls -i "$out/p/gt_segmentations/phantom_002.nii.gz")
 check "references that are right" 0 exits 0 "6 cases were up to date" runs
 check "are not written again" 0 test "$inode" = "$(ls -i "$out/p/gt_segmentations/phantom_002.nii.gz")"
 rm "$out/p/2d/phantom_004.yaml"
-check "an unfinished case is made anew" 0 exits 0 "5 cases were up to date" runs
+check "an unfinished case is made again" 0 exits 0 "5 cases were up to date" runs
 cp -r "$out/p" "$out/one"
 check "one thread gives the same files" 0 exits 0 done "$program" "$raw" -o "$out/one" -j 1 --overwrite
 check "byte for byte" 0 diff -r -x plan_and_preprocess.log "$out/p" "$out/one"
@@ -86,13 +86,13 @@ check "but is the dataset's from then on" 0 holds "$out/o/plans.yaml" "^dataset_
 printf x >"$out/file"
 check "an output that cannot be made" 0 exits 1 "file" "$program" "$raw" -o "$out/file/p"
 
-# A file-size limit stands for a full disk: the case is named, and nothing half written stays.
+# A file-size limit simulates a full disk: the case is named, and no incomplete file is left.
 rm -rf "$out/full"
 limited() { sh -c "ulimit -f 40; exec '$program' '$raw' -o '$out/full' --quiet"; }
 check "a full disk ends the run" 0 exits 1 "error: case phantom_.*2d/phantom_.*npy" limited
 check "with nothing half written" 0 sh -c "! ls '$out/full/2d' | grep -v _seg"
 
-# Killed while it writes: what stands is whole, and the next run completes it.
+# Killed while it writes: existing files are complete, and the next run writes the others.
 rm -rf "$out/p"
 "$program" "$raw" -o "$out/p" --quiet 2>/dev/null & pid=$!
 sleep 0.03; kill -9 $pid 2>/dev/null; wait $pid 2>/dev/null

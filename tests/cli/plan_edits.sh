@@ -16,7 +16,7 @@ edit() { sed -i "s/\( $1\): [^#]*/\1: $2 /" "$pre/plans.yaml"; }
 top() { sed -i "s/^$1: [^#]*/$1: $2 /" "$pre/plans.yaml"; }
 statistic() { sed -n "/^foreground/,/^network/s/^    $1: //p" "$pre/plans.yaml" | sed -n "$2p"; }
 
-# ---- in which order axes are read
+# ---- order of axes
 check "planned" 0 plan --quiet
 top orientation canonical
 check "train refuses cases of another orientation" 1 "$build/train" "$pre" 0 -o "$out/results" --epochs 1
@@ -53,7 +53,7 @@ printf 'foreground_intensity_properties_per_channel: {"2": {std: 7.5}}\n' >"$out
 check "one of a channel that is not there" 1 plan_by third.yaml
 has "is refused" 'foreground_intensity_properties_per_channel has 3 entries, normalization_schemes 2' stderr
 
-# ---- what would cost too much, or has no use
+# ---- too much memory, unused keys
 check "anew" 0 plan --overwrite --quiet
 edit spacing '[0.00001, 0.00001]'
 check "a spacing that is far too fine" 1 plan --quiet
@@ -70,10 +70,10 @@ has "is refused" 'plans.yaml: the plan is for 2 channels, the dataset has 1' std
 is "before anything is measured" test ! -e "$out/p1/dataset_fingerprint.yaml"
 sed -i 's/"numTraining"/"overwrite_image_reader_writer": "NibabelIOWithReorient", "numTraining"/' "$raw/dataset.json"
 check "a plan that reads otherwise than dataset.json says" 0 "$build/plan_and_preprocess" "$raw" -o "$out/p1" --plans "$pre/plans.yaml" -j1 --quiet
-has "is told" 'warning: dataset.json: overwrite_image_reader_writer: NibabelIOWithReorient is not used: the plan has SimpleITKIO' stderr
+has "is reported" 'warning: dataset.json: overwrite_image_reader_writer: NibabelIOWithReorient is not used: the plan has SimpleITKIO' stderr
 sed -i 's/"overwrite_image_reader_writer": "NibabelIOWithReorient", //' "$raw/dataset.json"
 
-# ---- what stands between two runs
+# ---- files left between two runs
 edit epochs 50; sed -i 's/^training:/# mine\ntraining:/' "$pre/plans.yaml"
 cp "$pre/plans.yaml" "$out/mine.yaml"
 check "an edit with a comment" 0 plan --quiet

@@ -26,7 +26,7 @@ check "training in bf16" 0 train a --precision bf16
 cp "$out/stderr" "$out/first"
 if grep -q avx512_bf16 /proc/cpuinfo 2>/dev/null; then
     lacks "this CPU has it" 'computing in fp32' first
-    has "the log says so" 'beginning .* bf16$' a/fold_0/training_log.txt
+    has "the log has it" 'started .* bf16$' a/fold_0/training_log.txt
     is "it computes otherwise" test "$(numbers "$out/a/fold_0/checkpoint_final.safetensors")" != \
         "$(numbers "$out/exact/fold_0/checkpoint_final.safetensors")"
 else
@@ -47,7 +47,7 @@ while [ ! -e "$out/c/fold_0/training_log.txt" ] && kill -0 $pid 2>/dev/null; do 
 kill -INT $pid; wait $pid
 is "a run in bf16 is stopped" test -s "$out/c/fold_0/checkpoint_latest.safetensors"
 check "and goes on in fp32" 0 train c --precision fp32 --iterations-per-epoch 50 --continue
-has "from where it was" 'going on from epoch 0.* fp32$' c/fold_0/training_log.txt
+has "from where it was" 'continued from epoch 0.* fp32$' c/fold_0/training_log.txt
 is "and learns" awk -F, 'FNR == 2 { first = $3 } { last = $3 } END { exit !(last < first) }' "$out/c/fold_0/metrics.csv"
 
 check "predicting in fp32" 0 predict -m "$out/a" -o "$out/exact_labels"

@@ -26,7 +26,7 @@ is "with the labels' names" test -s "$out/pa/dataset.json"
 check "and without" 0 predict -o "$out/labels" -m "$out/a"
 same "to the same labels" "$out/pa" "$out/labels"
 check "a rerun keeps all" 0 predict -o "$out/pa" -m "$out/a" --save-probabilities
-has "and says so" '6 of 6 cases existed already' stderr
+has "and reports it" '6 of 6 cases existed already' stderr
 first=$(ls "$out"/pa/*.npy | head -1); case=$(basename "$first" .npy)
 rm "$out/pa/$case.yaml"
 check "what was left half done is done again" 0 predict -o "$out/pa" -m "$out/a" --save-probabilities
@@ -56,7 +56,7 @@ check "a damaged file is one case's fault" 1 "$build/ensemble" "$out/pa" "$out/p
 has "it is named" "case $case: .*$case.npy" stderr
 is "the others are there" test "$(ls "$out"/bad/*.nii.gz | wc -l)" -eq 5
 check "a folder without probabilities" 1 "$build/ensemble" "$out/labels" -o "$out/none" -d "$out/pa/dataset.json"
-has "is told so" 'save-probabilities' stderr
+has "is reported" 'save-probabilities' stderr
 check "no folder" 2 "$build/ensemble" -o "$out/none"
 sed 's/results: b/results: elsewhere/' "$out/both.yaml" >"$out/lost.yaml"
 check "a model that is not there" 1 predict -o "$out/lost" -m "$out/lost.yaml"

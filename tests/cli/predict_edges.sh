@@ -1,5 +1,5 @@
 #!/bin/sh
-# predict_edges BUILD: images in two files, and folders, options and models that are not quite what predict expects.
+# predict_edges BUILD: images in two files, and unexpected folders, options and models.
 build=$1
 . tests/support/tap.sh
 export OMP_NUM_THREADS=1
@@ -20,7 +20,7 @@ check "images in two files" 0 predict -i "$images" -o "$out/p" -m "$out/mhd"
 has "both are recorded" 'outputs: {phantom_002.mhd: [0-9a-f]*, phantom_002.zraw: ' p/predict.yaml
 before=$(cksum <"$out/p/phantom_001.zraw"); rm "$out/p/phantom_001.zraw"
 check "voxels that were lost" 0 predict -i "$images" -o "$out/p" -m "$out/mhd"
-has "are made anew, the others kept" '4 of 5 cases existed already' stderr
+has "are made again, the others kept" '4 of 5 cases existed already' stderr
 is "as they were" test "$(cksum <"$out/p/phantom_001.zraw")" = "$before"
 cp "$out/p/phantom_003.zraw" "$out/p/phantom_002.zraw"
 check "voxels that were edited" 1 predict -i "$images" -o "$out/p" -m "$out/mhd"
@@ -38,9 +38,9 @@ check "--overwrite" 0 predict -i "$image.mhd" -o "$out/own/seg.mhd" -m "$out/mhd
 
 # Options.
 check "folds as nnU-Net takes them" 2 predict -i "$images" -o "$out/q" -m "$out/mhd" -f 0 1 2
-has "are told how to write" 'separate folds by commas, as in -f 0,1' stderr
+has "are reported with the right form" 'separate folds by commas, as in -f 0,1' stderr
 check "two models" 2 predict -i "$images" -o "$out/q" -m "$out/mhd" -m "$out/png"
-has "are told what averages them" 'inference.yaml' stderr
+has "are reported with what averages them" 'inference.yaml' stderr
 check "two outputs" 2 predict -i "$images" -o "$out/q" -o "$out/r" -m "$out/mhd"
 check "a file of a format that is not written" 2 predict -i "$image.mhd" -o "$out/q.jpg" -m "$out/mhd"
 has "is told which are" 'the ending .jpg cannot be written; .* one of .nii.gz' stderr
@@ -56,7 +56,7 @@ is "nothing was written" test ! -e "$out/q"
 cp -r "$out/mhd" "$out/edited"; mkdir "$out/edited/fold_3"
 sed 's/ZScoreNormalization/RescaleTo01Normalization/' "$out/mhd/plans.yaml" >"$out/edited/plans.yaml"
 check "a plan that was edited after the training" 0 predict -i "$image.mhd" -o "$out/e" -m "$out/edited" --quiet
-has "is told" 'warning: .*not the plan by which fold 0 was trained (.*ZScore.*, now .*RescaleTo01' stderr
+has "is reported" 'warning: .*not the plan by which fold 0 was trained (.*ZScore.*, now .*RescaleTo01' stderr
 has "and recorded" 'not the plan by which fold 0 was trained' e/predict.yaml
 has "as is a fold that is left out" 'fold 3 left out: without checkpoint_final' e/predict.yaml
 sed 's/^  step: .*/  step: 0.25/; s/^  epochs: .*/  epochs: 9/' "$out/mhd/plans.yaml" >"$out/edited/plans.yaml"
@@ -82,27 +82,27 @@ check "probabilities of several models" 0 predict -i "$image.mhd" -o "$out/j" -m
 has "are said to be each one's" 'their mean is not written' stderr
 cp -r "$images" "$out/images"; cp "$out/images/phantom_002_0000.zraw" "$out/images/phantom_001_0000.zraw"
 check "an image that is another one now" 0 predict -i "$out/images/phantom_001_0000.mhd" -o "$out/j" -m "$out/m.yaml" --save-probabilities
-is "is told of once" test "$(grep -c 'is predicted again' "$out/stderr")" -eq 1
+is "is reported once" test "$(grep -c 'is predicted again' "$out/stderr")" -eq 1
 printf '%s\n' 'postprocessing: [[7]]' 'models: [{results: mhd, folds: [0]}]' 'format: 1' >"$out/seven.yaml"
 check "in ensemble too" 1 "$build/ensemble" "$out/j/model_1" "$out/j/model_2" -o "$out/k" --postprocessing "$out/seven.yaml"
 has "it is named" 'has label 7, and the labels of .*model_1/dataset.json go up to 2' stderr
 cp -r "$out/mhd" "$out/other"
 sed 's/"0": *"[^"]*"/"0": "CT"/' "$out/mhd/dataset.json" >"$out/other/dataset.json"; models mhd other ''
 check "models of other images" 0 predict -i "$image.mhd" -o "$out/l" -m "$out/m.yaml" --quiet
-has "are told" 'channel 0 is MRI for .*, and CT for ' stderr
+has "are reported" 'channel 0 is MRI for .*, and CT for ' stderr
 sed 's/"0": *"[^"]*"/"0": "CT", "1": "PET"/' "$out/mhd/dataset.json" >"$out/other/dataset.json"
 sed 's/^\( *normalization_schemes\): .*/\1: [ZScoreNormalization, ZScoreNormalization]/; s/^\( *use_mask_for_norm\): .*/\1: [false, false]/' \
     "$out/mhd/plans.yaml" >"$out/other/plans.yaml"
 check "of more channels" 1 predict -i "$image.mhd" -o "$out/n" -m "$out/m.yaml"
 has "are refused" 'cannot predict the same images' stderr
 
-# What a folder lacks.
+# Missing files.
 cp -r "$out/mhd" "$out/best"; mv "$out/best/fold_0/checkpoint_final.safetensors" "$out/best/fold_0/checkpoint_best.safetensors"
 check "a training that is not finished" 1 predict -i "$image.mhd" -o "$out/s" -m "$out/best"
-has "is told with the checkpoint that is there" 'fold 0 has no checkpoint_final, but checkpoint_best: use it with --checkpoint best, or finish' stderr
+has "is reported with the checkpoint that is there" 'fold 0 has no checkpoint_final, but checkpoint_best: use it with --checkpoint best, or finish' stderr
 check "which is taken" 0 predict -i "$image.mhd" -o "$out/s" -m "$out/best" --checkpoint best
 check "one that is not there" 1 predict -i "$image.mhd" -o "$out/t" -m "$out/best" -f 0 --checkpoint latest
-has "is told with what is" 'fold_0 has no checkpoint_latest, but checkpoint_best: use it with --checkpoint best$' stderr
+has "is reported with what is" 'fold_0 has no checkpoint_latest, but checkpoint_best: use it with --checkpoint best$' stderr
 rm "$out/best/plans.yaml"
 check "folds without their plan" 1 predict -i "$image.mhd" -o "$out/t" -m "$out/best"
-has "are told so" 'there are folds, but no plans.yaml' stderr
+has "are reported" 'there are folds, but no plans.yaml' stderr

@@ -1,5 +1,5 @@
 #!/bin/sh
-# predict_paths BUILD: images, models and outputs as people give them: names, paths, files.
+# predict_paths BUILD: images, models and outputs given by various names, paths and files.
 build=$1
 . tests/support/tap.sh
 export OMP_NUM_THREADS=1
@@ -36,7 +36,7 @@ is "the others are there" test "$(ls "$out"/gaps/*.nii.gz | wc -l)" -eq 4
 printf 'format: 1\nmodels:\n  - {results: one, folds: [0]}\n  - {results: one, folds: [0]}\n' >"$out/both.yaml"
 check "a file that is no image" 1 predict -i "$out/bad" -o "$out/bads" -m "$out/both.yaml"
 has "of two models" '1 of 5 cases failed' stderr
-is "is told of once" test "$(grep -c "case $id:" "$out/stderr")" -eq 1
+is "is reported once" test "$(grep -c "case $id:" "$out/stderr")" -eq 1
 has "and recorded" "{case: $id, state: failed, error: " bads/predict.yaml
 mkdir "$out/png" "$out/capitals"; touch "$out/png/a.png" "$out/png/b.png"; cp "$image" "$out/capitals/A_0000.NII.GZ"
 check "images of another format" 1 predict -i "$out/png" -o "$out/none" -m "$out/one"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# predict_record BUILD: predict.yaml, and which predictions are kept, made anew or refused.
+# predict_record BUILD: predict.yaml, and which predictions are kept, made again, or an error.
 build=$1
 . tests/support/tap.sh
 export OMP_NUM_THREADS=1
@@ -17,7 +17,7 @@ one=$(ls "$out/images" | sed -n 1p); one=${one%_0000.nii.gz}
 two=$(ls "$out/images" | sed -n 2p); two=${two%_0000.nii.gz}
 predict() { "$build/predict" -i "$out/images" "$@"; }
 
-# What the record holds.
+# Content of the record.
 check "a prediction" 0 predict -o "$out/p" -m "$out/a" -f 0
 has "its folds are recorded" '^  folds: "0"' p/predict.yaml
 has "the weights by their content" '^  weights of fold 0: [0-9a-f]\{32\}\|^  "weights of fold 0": "\?[0-9a-f]\{32\}' p/predict.yaml
@@ -73,11 +73,11 @@ has "are the same ones" '5 of 5 cases existed already' stderr
 touch -r "$out/images/${one}_0000.nii.gz" "$out/stamp"
 cp "$out/images/${two}_0000.nii.gz" "$out/images/${one}_0000.nii.gz"; touch -r "$out/stamp" "$out/images/${one}_0000.nii.gz"
 check "an image that became another one" 0 predict -o "$out/p" -m "$out/a" -f 0
-has "is predicted anew" "case $one is predicted again: its image has changed (${one}_0000.nii.gz: " stderr
+has "is predicted again" "case $one is predicted again: its image has changed (${one}_0000.nii.gz: " stderr
 has "alone" '4 of 5 cases existed already' stderr
 is "to its own labels" cmp "$out/p/$one.nii.gz" "$out/p/$two.nii.gz"
 echo correction >>"$out/p/$one.nii.gz"; cp "$out/p/$one.nii.gz" "$out/corrected"
-check "labels that somebody edited" 1 predict -o "$out/p" -m "$out/a" -f 0
+check "edited labels" 1 predict -o "$out/p" -m "$out/a" -f 0
 has "are named" "case $one: .*$one.nii.gz was changed since predict wrote it" stderr
 is "and left as they are" cmp "$out/corrected" "$out/p/$one.nii.gz"
 rm "$out/p/$one.nii.gz"
@@ -94,7 +94,7 @@ echo '{' >"$out/p/predict.yaml"
 check "a damaged record" 1 predict -o "$out/p" -m "$out/a" -f 0
 has "is named with its place" 'predict.yaml:[12]:.*--overwrite' stderr
 
-# A run that is killed at any moment goes on, to the same.
+# A run that is killed at any time and continued has the same result.
 i=0
 while [ $i -lt 8 ]; do
     i=$((i + 1))
@@ -120,7 +120,7 @@ check "one of them another" 1 predict -o "$out/both" -m "$out/folds.yaml"
 has "is named" 'model 2: folds: 0, now 1' stderr
 cp "$out/raw/imagesTr/${one}_0000.nii.gz" "$out/images/${one}_0000.nii.gz"
 check "an image that became another one" 0 predict -o "$out/both" -m "$out/both.yaml"
-has "is predicted anew by both" '4 of 5 cases existed already' stderr
+has "is predicted again by both" '4 of 5 cases existed already' stderr
 rm -r "$out/both"/model_*
 check "the models' own folders are not needed" 0 predict -o "$out/both" -m "$out/both.yaml"
 has "to keep the mean" '5 of 5 cases existed already' stderr

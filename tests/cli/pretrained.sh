@@ -32,9 +32,9 @@ check "a run starts from VMamba's weights" 0 train a --epochs 2 --pretrained $fi
 has "it tells what it took" \
     'vmamba_narrow.pth: 205 of 257 parameters taken from a VMamba classifier, encoder 204 of 204; left out: ' stderr
 has "the log tells what it left out and why" 'left out head.weight: it belongs to the classifier' a/fold_0/training_log.txt
-has "what starts anew" 'stem 4, vssm_encoder 3, ' a/fold_0/training_log.txt
+has "what starts again" 'stem 4, vssm_encoder 3, ' a/fold_0/training_log.txt
 has "that the encoder is frozen" 'frozen in the first 2 epochs' stderr
-has "the log says so too" 'left out patch_embed.proj.weight' a/fold_0/training_log.txt
+has "the log has it too" 'left out patch_embed.proj.weight' a/fold_0/training_log.txt
 has "the plan remembers the file" 'pretrained: .*vmamba_narrow.pth' a/plans.yaml
 is "the frozen encoder is still VMamba's" \
     test "$(tensor "$(final a)" vssm_encoder.$norm)" = "$(tensor "$out/vmamba.safetensors" $norm)"

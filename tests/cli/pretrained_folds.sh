@@ -18,7 +18,7 @@ check "weights to start from" 0 train one 0 --epochs 1
 check "and others" 0 train two 0 --epochs 1 --seed 7
 cp "$(final one)" "$out/start.safetensors"
 check "a fold starts from a file" 0 train r 0 --epochs 1 --pretrained "$out/start.safetensors"
-has "the plan tells its content" 'pretrained_content: "*[0-9a-f]\{32\}' r/plans.yaml
+has "the plan has its hash" 'pretrained_content: "*[0-9a-f]\{32\}' r/plans.yaml
 mv "$out/start.safetensors" "$out/moved.safetensors"
 check "without it, a fold names what is missing" 1 train r 1
 has "and what to type" 'start.safetensors.*give --pretrained FILE\|give --pretrained FILE.*start.safetensors' stderr
@@ -30,7 +30,7 @@ check "other weights under the same path are refused" 1 train r 2
 has "with both contents and what to type" \
     'start.safetensors: this is another file than .*/r/plans.yaml (content [0-9a-f]*…, now [0-9a-f]*…): give the earlier file with --pretrained FILE' \
     stderr
-is "nothing of the refused fold stands" test ! -e "$out/r/fold_2"
+is "no file of the refused fold is left" test ! -e "$out/r/fold_2"
 check "also where the option names them" 1 train r 2 --epochs 1 --pretrained "$out/start.safetensors"
 check "and other weights under another path" 1 train r 2 --epochs 1 --pretrained "$(final two)"
 has "are told in the same way" 'this is another file than' stderr

@@ -1,5 +1,5 @@
 #!/bin/sh
-# pretrained_parts BUILD: weights that fit in part, hardly, or not at all.
+# pretrained_parts BUILD: weights that fit partly, barely, or not at all.
 build=$1
 . tests/support/tap.sh
 export OMP_NUM_THREADS=1

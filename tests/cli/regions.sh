@@ -1,5 +1,5 @@
 #!/bin/sh
-# regions BUILD: labels that are overlapping regions, and an ignore label in slices that nobody annotated, from
+# regions BUILD: labels that are overlapping regions, and an ignore label in slices without annotations, from
 # training to evaluation; then the same images with plain labels.
 build=$1
 . tests/support/tap.sh

@@ -1,5 +1,5 @@
 #!/bin/sh
-# replan BUILD: planning again: a person's edits of plans.yaml, two planners at once, a planner beside a training.
+# replan BUILD: planning again: the user's edits of plans.yaml, two planners at once, a planner beside a training.
 build=$1
 . tests/support/tap.sh
 export OMP_NUM_THREADS=1
@@ -25,7 +25,7 @@ is "and are kept" test "$(value epochs) $(value batch_size) $(value patch_size)"
 check "another time, too" 0 plan
 has "they are still named" 'training.epochs 77 (planned 1000)' stderr
 lacks "and nothing else" 'planned otherwise' stderr
-check "the plan that stands there, by --plans" 0 "$build/plan_and_preprocess" "$raw" -o "$pre" --plans "$pre/plans.yaml" -j1
+check "the present plan, by --plans" 0 "$build/plan_and_preprocess" "$raw" -o "$pre" --plans "$pre/plans.yaml" -j1
 lacks "is no edit, for it is what is planned" 'your edits' stderr
 is "and all of it is kept" test "$(value epochs) $(value batch_size) $(value patch_size)" = "77 3 [32, 64]"
 check "planned without it" 0 plan --quiet
@@ -38,8 +38,8 @@ check "it stays an edit" 0 plan
 has "of the same" 'network.width 0.125 (planned 0.0625)' stderr
 printf 'training: {epochs: 5}\n' >"$out/more.yaml"; cat "$out/narrow.yaml" >>"$out/more.yaml"
 check "an edit wins against --override" 0 "$build/plan_and_preprocess" "$raw" -o "$pre" --override "$out/more.yaml" -j1
-has "which is said" 'training.epochs 77 (planned 5)' stderr
-has "other options are no edits, but told" 'planned values that differ from the last run: training.epochs: 1000, now 5' stderr
+has "which is reported" 'training.epochs 77 (planned 5)' stderr
+has "other options are not edits, and are reported" 'planned values that differ from the last run: training.epochs: 1000, now 5' stderr
 edit patch_size '[33, 64]'
 check "an edit that cannot be is refused" 1 plan
 has "with its place" 'pre/plans.yaml, changed by hand: .*patch_size: found 33x64' stderr
@@ -62,7 +62,7 @@ command -v flock >/dev/null && {
     check "two planners on one folder" 1 plan
     has "are told apart" 'is in use by another plan_and_preprocess' stderr
     check "a training does not read meanwhile" 1 "$build/train" "$pre" 0 -o "$out/results" --epochs 1
-    has "which is said" 'plan_and_preprocess is writing to it' stderr
+    has "which is reported" 'plan_and_preprocess is writing to it' stderr
     kill $pid 2>/dev/null; wait $pid 2>/dev/null; pid=
     flock -F -s "$pre/.lock" sleep 30 & pid=$!; sleep 0.2
     check "readers side by side" 0 "$build/train" "$pre" 0 -o "$out/results" --epochs 1 --iterations-per-epoch 1 --validation-iterations 1 \

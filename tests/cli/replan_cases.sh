@@ -1,6 +1,6 @@
 #!/bin/sh
-# replan_cases BUILD: planning again what was planned before: warnings on cases are said again, and contact sheets show the
-# labels of now.
+# replan_cases BUILD: planning a dataset again: warnings about cases are printed again, and contact sheets show the
+# present labels.
 build=$1
 . tests/support/tap.sh
 export OMP_NUM_THREADS=1
@@ -16,14 +16,14 @@ drawn() { cmp -s "$out/$1/$2" "$pre/verify/$2"; } # BEFORE SHEET: as before
 cp "$raw/labelsTr/phantom_002.nii.gz" "$out/label.nii.gz"
 "$build/turn" "$out/label.nii.gz" "$raw/labelsTr/phantom_002.nii.gz" AIL
 check "a label that is stored otherwise" 0 plan
-has "is told" 'warning: case phantom_002: .*: turned onto' stderr
+has "is reported" 'warning: case phantom_002: .*: turned onto' stderr
 grep 'warning: case' "$out/stderr" >"$out/first"
-check "planned again, the fingerprint as it stands" 0 plan
+check "planned again with the same fingerprint" 0 plan
 grep 'warning: case' "$out/stderr" >"$out/again"
 is "it is told again, in the same words" cmp "$out/first" "$out/again"
 is "and once in the log for each run" test "$(logged)" -eq 2
 rm "$pre/fingerprint_warnings.yaml"
-check "where nobody knows what was said" 0 plan
+check "where the messages of the run are not known" 0 plan
 has "the cases are read again" 'warning: case phantom_002: .*: turned onto' stderr
 cp "$out/label.nii.gz" "$raw/labelsTr/phantom_002.nii.gz"
 check "the label was mended" 0 plan
@@ -41,13 +41,13 @@ last=$raw/labelsTr/phantom_030.nii.gz # on the second sheet: the labels change p
 gunzip -c "$last" >"$out/last.nii"
 { head -c 352 "$out/last.nii"; tail -c +353 "$out/last.nii" | tr '\001\002' '\002\001'; } | gzip -c >"$last"
 check "a corrected label, without --verify" 0 "$build/plan_and_preprocess" "$raw" -o "$pre" --override "$out/narrow.yaml" -j1
-has "it is said" 'pre/verify: these contact sheets show an earlier state of the dataset and are drawn again' stderr
+has "it is reported" 'pre/verify: these contact sheets show an earlier state of the dataset and are drawn again' stderr
 is "its sheet is another one" test ! "$(drawn before sheet_002.png && echo same)"
 is "with the same picture of the others" drawn before sheet_001.png
 copy corrected
 check "and with it" 0 plan --verify
 is "it is just that" drawn corrected sheet_002.png
-check "sheets of which nobody knows what they show" 0 sh -c "rm '$pre/verify/made_from.yaml'; echo old >'$pre/verify/sheet_001.png'"
+check "sheets without a record of the images they show" 0 sh -c "rm '$pre/verify/made_from.yaml'; echo old >'$pre/verify/sheet_001.png'"
 check "are drawn anew" 0 plan
 is "as they were" drawn corrected sheet_001.png
 rm "$raw"/imagesTr/phantom_02[0-9]* "$raw"/labelsTr/phantom_02[0-9]*

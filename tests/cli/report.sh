@@ -77,7 +77,7 @@ EOF
     render "$out/phone.html"
     has "$page: nothing is wider than a phone" '<title>390 3[0-9]*</title>' "dom"
 done
-# This test can fail: a script error is seen.
+# The test detects a script error.
 sed 's/use strict.;/&undefined_name();/' "$out/volumes/report.html" >"$out/wrong.html"
 render "$out/wrong.html"
 has "a script error would be seen" 'Uncaught' "log"

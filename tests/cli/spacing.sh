@@ -1,5 +1,5 @@
 #!/bin/sh
-# spacing BUILD: voxel sizes that are implausible beside the others' are named before they cost memory.
+# spacing BUILD: implausible voxel sizes are reported before memory is allocated for them.
 build=$1
 . tests/support/tap.sh
 turn=$build/turn; plan="$build/plan_and_preprocess"
@@ -34,7 +34,7 @@ mkdir "$out/seven" "$out/thousand" "$out/micron"
 cp "$out/far/imagesTr/phantom_003_0000.nii.gz" "$out/seven"
 cp "$out/wrong/imagesTr/phantom_004_0000.nii.gz" "$out/thousand"
 check "predict seven times the spacing" 0 "$build/predict" -i "$out/seven" -o "$out/p7" -m "$out/results" -j1 --quiet
-has "is told" 'warning: case phantom_003: .*by a factor of .* from the training images' stderr
+has "is reported" 'warning: case phantom_003: .*by a factor of .* from the training images' stderr
 check "predict a thousand times" 1 "$build/predict" -i "$out/thousand" -o "$out/p1000" -m "$out/results" -j1 --quiet
 has "is an error of the case" 'case phantom_004: .*phantom_004_0000.nii.gz: spacing .*by a factor of' stderr
 
@@ -43,7 +43,7 @@ has "is an error of the case" 'case phantom_004: .*phantom_004_0000.nii.gz: spac
 printf '\003' | dd of="$out/plain.nii" bs=1 seek=123 conv=notrunc 2>/dev/null
 gzip -c "$out/plain.nii" >"$out/micron/phantom_001_0000.nii.gz"
 check "a header in micrometres" 0 "$build/predict" -i "$out/micron" -o "$out/pm" -m "$out/results" -j1 --quiet
-has "is told with the spacing in mm" 'warning: case phantom_001: .*the header says micrometre: its spacing is taken as [0-2]' stderr
+has "is reported with the spacing in mm" 'warning: case phantom_001: .*the header says micrometre: its spacing is taken as [0-2]' stderr
 lacks "is not implausible" 'by a factor of' stderr
 check "the same image in mm" 0 "$build/predict" -i "$out/set/imagesTr/phantom_001_0000.nii.gz" -o "$out/pn" -m "$out/results" -j1 --quiet
 check "has the same labels at the same place" 0 "$build/evaluate" "$out/pn/phantom_001.nii.gz" "$out/pm/phantom_001.nii.gz" -o "$out/e" --no-report --quiet

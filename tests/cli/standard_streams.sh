@@ -4,7 +4,7 @@ build=$1
 . tests/support/tap.sh
 export OMP_NUM_THREADS=1
 
-# A closed stream's number is free for the first file that a program opens: its messages must not go in there. train
+# A closed stream's number is free for the first file that a program opens: its messages must not be written to it. train
 # holds its lock file open while it prints.
 "$build/make_phantom" -o "$out/raw" --cases 5 --size 8x40x44 --quiet 2>/dev/null
 printf 'network: {width: 0.0625, depths: [1, 1, 1, 1], decoder_depths: [1, 1, 1]}\n' >"$out/narrow.yaml"
@@ -49,14 +49,14 @@ has "and the licence" '^License: Apache-2.0$' stdout
 check "its help" 0 "$out/swin-umamba-train" --help
 has "names it" 'Usage: swin-umamba-train ' stdout
 
-# An empty path, as an unset variable of a script gives it.
+# An empty path, as from an unset variable of a script.
 for program in plan_and_preprocess "train $out/pre 0" "evaluate a b" make_phantom find_best_configuration ensemble; do
     set -- $program
     check "$1 -o '' is wrong usage" 2 "$build/$@" -o ''
     has "$1 says what is empty" "-o '': the path is empty" stderr
 done
 
-# Fewer threads than asked for: a team must be as large as it was asked to be, else a barrier waits for ever.
+# Fewer threads than asked for: a team must have the requested size, otherwise a barrier waits forever.
 unset OMP_NUM_THREADS
 small() { timeout 60 "$build/train" "$out/pre" 0 -o "$out/results" --overwrite --quiet --epochs 1 --iterations-per-epoch 2 \
     --validation-iterations 1 --batch-size 4 --patch-size 32x32 --no-validation "$@"; }
@@ -65,8 +65,8 @@ dynamic() { OMP_DYNAMIC=true small "$@"; }
 levels() { OMP_MAX_ACTIVE_LEVELS=0 small "$@"; }
 check "OMP_THREAD_LIMIT=1 trains" 0 limit
 check "with -j 4, too" 0 limit -j 4
-has "and it is said" 'warning: -j requests 4 threads, 1 are used: OpenMP grants no more' stderr
+has "and it is reported" 'warning: -j requests 4 threads, 1 are used: OpenMP grants no more' stderr
 check "OMP_DYNAMIC=true trains" 0 dynamic
 check "OMP_MAX_ACTIVE_LEVELS=0 trains" 0 levels
 check "-j 4096 is bounded" 0 small -j 4096
-has "and it is said" 'warning: -j requests 4096 threads, [0-9]* are used: more than four threads per processor' stderr
+has "and it is reported" 'warning: -j requests 4096 threads, [0-9]* are used: more than four threads per processor' stderr

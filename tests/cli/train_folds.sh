@@ -1,5 +1,5 @@
 #!/bin/sh
-# train_folds BUILD: folds of one results folder follow one plan; what is refused changes nothing; --overwrite.
+# train_folds BUILD: all folds of a results folder have one plan; a run that fails to start changes nothing; --overwrite.
 build=$1
 . tests/support/tap.sh
 export OMP_NUM_THREADS=1
@@ -38,7 +38,7 @@ sed -i 's/^    drop_path: .*/    drop_path: 0.3/; s/drop_path: 0.2/drop_path: 0.
 check "when the preprocessed plan has changed, fold 4" 1 plain "$r" 4
 has "is refused with the key" 'pre/plans.yaml was changed since .*/r was begun: network.drop_path: 0.2, now 0.3; all folds' stderr
 check "what has begun goes on" 0 plain "$r" 0 --continue --epochs 3 --no-validation
-has "and says so" 'pre/plans.yaml was changed since .*drop_path.*; the run continues with .*/r/plans.yaml' stderr
+has "and reports it" 'pre/plans.yaml was changed since .*drop_path.*; the run continues with .*/r/plans.yaml' stderr
 sed -i 's/drop_path: 0.3/drop_path: 0.2/' "$out/pre/plans.yaml"
 cp "$r/plans.yaml" "$out/plans.yaml"
 sed -i 's/batch_size: 2/batch_size: 3/' "$r/plans.yaml"
@@ -78,7 +78,7 @@ for fold in 0 1 2; do
     is "fold $fold is as long as plans.yaml says" test "$(sed -n '$s/,.*//p' "$m/fold_$fold/metrics.csv")" = $((epochs - 1))
 done
 
-# --overwrite destroys nothing before the new run stands.
+# --overwrite removes nothing before the first checkpoint of the new run.
 o=$out/o
 check "a run to be replaced" 0 train "$o" 0
 before=$(files "$o")

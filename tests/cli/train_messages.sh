@@ -1,5 +1,5 @@
 #!/bin/sh
-# train_messages BUILD: what train says: many labels, labels that no case shows, epochs, warnings in the log.
+# train_messages BUILD: messages of train: many labels, labels in no case, epochs, warnings in the log.
 build=$1
 . tests/support/tap.sh
 export OMP_NUM_THREADS=1
@@ -36,10 +36,10 @@ check "a finished run that goes on" 0 train 0 --continue --quiet --no-validation
 check "without --quiet" 0 train 0 --continue --no-validation
 has "says that nothing is left" 'the training is finished: all 2 epochs are done' stderr
 check "--continue where nothing is" 0 train 1 --continue --quiet --no-validation
-has "says that it begins anew" 'warning: .*/r/fold_1: there is no checkpoint to continue from: the training starts from the beginning' stderr
+has "reports that it starts from the beginning" 'warning: .*/r/fold_1: there is no checkpoint to continue from: the training starts from the beginning' stderr
 has "in the log too" 'warning: .*starts from the beginning' r/fold_1/training_log.txt
 check "fold all" 0 train all
 has "does not call them validation cases" 'mean foreground Dice of the training cases, which fold all predicts: ' stderr
-has "says what its scores are worth" 'warning: fold all is validated on the cases that it was trained on' stderr
+has "warns that its scores are not valid" 'warning: fold all is validated on the cases that it was trained on' stderr
 has "in the log" 'warning: fold all is validated on the cases' r/fold_all/training_log.txt
 has "and in summary.json" '"note": "fold all is validated on the cases' r/fold_all/validation/summary.json

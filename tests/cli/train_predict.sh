@@ -24,7 +24,7 @@ done
 is "but not the checkpoint it no longer needs" test ! -e "$out/a/fold_0/checkpoint_latest.safetensors"
 has "the plan has what was changed" 'patch_size: \[32, 32\]' a/plans.yaml
 has "one record per epoch" '^2,' a/fold_0/metrics.csv
-has "the log tells the loader's share" 'the loader took [0-9.]* of [0-9.]* CPU seconds ([0-9.]* %)' a/fold_0/training_log.txt
+has "the log has the loader's share" 'the loader took [0-9.]* of [0-9.]* CPU seconds ([0-9.]* %)' a/fold_0/training_log.txt
 
 check "a folder that holds a run is not touched" 1 train "$out/a" 0
 has "it says what to do" 'continue to go on.*overwrite' stderr
@@ -45,7 +45,7 @@ check "a run that recomputes" 0 train "$out/r" 0 --override "$out/recompute.yaml
 is "comes to the same bits" test "$before" = "$(numbers "$out/r/fold_0/checkpoint_final.safetensors")"
 is "with less memory" test "$(mib)" -lt "$kept"
 
-# As long as there is time for.
+# --minutes.
 check "a training of some seconds" 0 "$build/train" "$out/pre" 0 -o "$out/brief" --minutes 0.05 --batch-size 2 \
     --patch-size 32x32 --no-validation
 has "its length stands in the plan" 'epochs: [1-9]' brief/plans.yaml
@@ -69,7 +69,7 @@ check "a run killed $kills times goes on" 0 long "$out/b"
 is "to the same bits as an undisturbed one" test "$(numbers "$out/u/fold_0/checkpoint_final.safetensors")" = \
     "$(numbers "$out/b/fold_0/checkpoint_final.safetensors")"
 
-# The other optimizer, in one go and in two.
+# The other optimizer, without and with a stop.
 printf 'training: {optimizer: sgd, learning_rate: 0.01, weight_decay: 3e-5, schedule: poly, schedule_epochs: 3}\n' >"$out/sgd.yaml"
 sgd() { results=$1; shift; train "$results" 0 --override "$out/sgd.yaml" --no-validation --quiet "$@"; }
 check "SGD trains" 0 sgd "$out/g"
@@ -104,7 +104,7 @@ has "both of them" 'folds 0, 1, 6 cases' stderr
 is "one label map per case" test "$(ls "$out"/pred/*.nii.gz | wc -l)" -eq 6
 check "they can be evaluated" 0 "$build/evaluate" "$out/raw/labelsTr" "$out/pred" -o "$out/eval" -d "$out/a/dataset.json"
 check "a rerun keeps what is there" 0 "$build/predict" -i "$out/raw/imagesTr" -o "$out/pred" -m "$out/a"
-has "and says so" '6 of 6 cases existed already' stderr
+has "and reports it" '6 of 6 cases existed already' stderr
 first=$(ls "$out/raw/imagesTr" | head -1); second=$(ls "$out/raw/imagesTr" | sed -n 2p)
 head -c 300 "$out/raw/imagesTr/$second" >"$out/cut_0000.nii.gz"
 check "a bad case does not stop the others" 1 \

@@ -1,5 +1,5 @@
 #!/bin/sh
-# train_stale BUILD: training and its validation use only what was made from the present plan, cases and weights.
+# train_stale BUILD: training and validation use only files made from the present plan, cases and weights.
 build=$1
 . tests/support/tap.sh
 export OMP_NUM_THREADS=1
@@ -39,7 +39,7 @@ printf 'abcd' | dd of="$out/mixed/2d/phantom_001.npy" bs=1 seek=300 conv=notrunc
 check "an image that is not the preprocessed one" 1 train "$out/mixed" "$out/x" --epochs 1
 has "is named" 'phantom_001.npy is not the file that was written with phantom_001.yaml; type: ' stderr
 
-# Validation is of the present weights.
+# Validation uses the present weights.
 v=$out/r/fold_0/validation
 check "a short training" 0 train "$out/pre" "$out/r" --epochs 1
 first=$(cat "$v"/*.nii.gz | cksum); score=$(cksum <"$v/summary.json")
@@ -59,7 +59,7 @@ has "is not kept" '1 of 2 validation cases' stderr
 is "but made anew" cmp "$one" "$out/right.nii.gz"
 if grep -q avx512_bf16 /proc/cpuinfo; then
     check "another precision" 0 train "$out/pre" "$out/r" --val-only --precision bf16
-    lacks "makes all anew" 'before: kept' stderr
+    lacks "makes all again" 'before: kept' stderr
 else
     echo "ok - another precision # SKIP this CPU does not compute in bf16"
 fi

@@ -1,6 +1,6 @@
 #!/bin/sh
-# train_usage BUILD: folders, folds and options that do not fit; what a run that goes on says of its cases; kills while
-# a run begins.
+# train_usage BUILD: folders, folds and options that do not fit; messages of a continued run about its cases; kills while
+# a run starts.
 build=$1
 . tests/support/tap.sh
 export OMP_NUM_THREADS=1
@@ -30,13 +30,13 @@ is "and change nothing" test "$before" = "$(cksum <"$out/pre/plans.yaml")"
 # Folds and options.
 for fold in fold_0 ALL 0-4 "$out/pre"; do
     check "fold $(basename "$fold")" 2 train "$out/pre" "$fold" -o "$out/x"
-    has "is told what it should be" 'expected one fold (0, 1 …, or all)' stderr
+    has "is reported with what it should be" 'expected one fold (0, 1 …, or all)' stderr
 done
 check "--continue with --overwrite" 2 train "$out/pre" 0 -o "$out/x" --continue --overwrite
 check "--val-only with --no-validation" 2 train "$out/pre" 0 -o "$out/x" --val-only --no-validation
 check "--val-only with --overwrite" 2 train "$out/pre" 0 -o "$out/x" --val-only --overwrite
 check "--save-probabilities with --no-validation" 2 train "$out/pre" 0 -o "$out/x" --no-validation --save-probabilities
-has "says why" 'has no effect with --no-validation: the validation writes them' stderr
+has "reports why" 'has no effect with --no-validation: the validation writes them' stderr
 check "--val-only of nothing" 1 train "$out/pre" 0 -o "$out/x" --val-only
 has "says what to do" 'x/fold_0 contains no training yet: omit --val-only' stderr
 lacks "without a line of progress" 'validation: cases' stderr
@@ -54,11 +54,11 @@ check "a fold without validation cases" 1 train "$out/one" 0 -o "$out/y"
 has "is refused with what to do" 'no validation case .*training.validation_iterations of .*/one/plans.yaml to 0' stderr
 sed -i 's/validation_iterations: 1/validation_iterations: 0/' "$out/one/plans.yaml"
 check "unless nothing shall be validated" 0 train "$out/one" 0 -o "$out/y" --quiet
-has "which is said" 'warning: the fold has no validation case' stderr
+has "which is reported" 'warning: the fold has no validation case' stderr
 check "validation of it" 1 train "$out/one" 0 -o "$out/y" --val-only
 has "has nothing to do" 'fold_0/split.yaml: the fold has no validation case' stderr
 
-# A label that was changed, its size and time kept, while the run stood still.
+# A label that was changed, with the same size and time, while the run was stopped.
 changed=$(grep -m 1 -o 'phantom_[0-9]*' "$out/r/fold_0/split.yaml")
 label=$out/Dataset911_P/labelsTr/$changed.nii.gz
 touch -r "$label" "$out/time"
@@ -76,7 +76,7 @@ has "in the log, too" "warning: images or labels were changed since the run bega
 check "once more" 0 train "$out/pre" 0 -o "$out/r" --continue --epochs 4 --quiet
 lacks "it is not named again" 'images or labels were changed' stderr
 
-# The preprocessed folder was planned for other data, and goes back to the run's plan.
+# The preprocessed folder was planned for other data, and planned again by the run's plan.
 printf 'configurations: {2d: {spacing: [0.5, 0.5]}}\n' >"$out/spacing.yaml"
 check "planned otherwise" 0 "$build/plan_and_preprocess" "$out/Dataset911_P" -o "$out/pre" --override "$out/spacing.yaml" --quiet
 check "the run cannot go on" 1 train "$out/pre" 0 -o "$out/r" --continue --epochs 5
@@ -88,14 +88,14 @@ check "and validated" 0 train "$out/pre" 0 -o "$out/r" --val-only --quiet
 check "another fold follows" 0 train "$out/pre" 1 -o "$out/r" --quiet
 check "and the first goes on" 0 train "$out/pre" 0 -o "$out/r" --continue --epochs 5 --quiet
 
-# A training that went on and was killed: checkpoint_latest beside checkpoint_final.
+# A training that was continued and killed: checkpoint_latest beside checkpoint_final.
 cp -r "$out/r" "$out/further"
 check "it goes on further" 0 train "$out/pre" 0 -o "$out/further" --continue --epochs 6 --quiet --no-validation
 mv "$out/further/fold_0/checkpoint_final.safetensors" "$out/r/fold_0/checkpoint_latest.safetensors"
 check "validation of the weights before" 0 train "$out/pre" 0 -o "$out/r" --val-only --quiet
 has "is told from that of the last ones" 'is not finished: the weights of checkpoint_final are validated; --continue' stderr
 
-# Stopped before all that RESULTS keeps was written: what was there counts as nothing.
+# Stopped before all files of RESULTS were written: the existing ones are ignored.
 mkdir -p "$out/k/dataset.json"
 check "a file of the results that cannot be written" 1 train "$out/pre" 0 -o "$out/k" --quiet
 rmdir "$out/k/dataset.json"

@@ -19,7 +19,7 @@ begin() { # IMAGES LABELS: the names in both folders
 }
 begin "$decomposed" "$composed"
 check "labels in another form than images" 1 plan
-has "are told of once" "3 labels have only nearly the name of an image: .*; ${decomposed}_1 is there and $advice" stderr
+has "are reported once" "3 labels have only nearly the name of an image: .*; ${decomposed}_1 is there and $advice" stderr
 is "with the sum as the only other error" test "$(grep -c 'error: ' "$out/stderr")" -eq 2
 
 begin "$decomposed" "$decomposed"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# validation_departed BUILD: what fold_F/validation keeps of a case that the dataset no longer has: nothing that train wrote;
+# validation_departed BUILD: files in fold_F/validation of a case that was removed from the dataset: those written by train are removed;
 # with labels in two files, which must stay together.
 build=$1
 . tests/support/tap.sh
@@ -26,7 +26,7 @@ is "and their labels the preprocessed ones" test "$(ls "$out/pre/gt_segmentation
 check "the others are validated again" 0 train --val-only
 has "the departed are named" "these cases are no longer in the dataset and are not validated: .*$first" stderr
 is "of one nothing is left" test -z "$(ls "$validation" | grep "^$second\\.")"
-is "of the other what somebody wrote" test "$(cd "$validation" && echo $first.*)" = "$first.json $first.npy"
+is "of the other the file that was not written by train" test "$(cd "$validation" && echo $first.*)" = "$first.json $first.npy"
 is "nor are others' files touched" test -s "$validation/notes.yaml" -a -s "$validation/view.png"
 lacks "the record forgets them" "$first\|$second" r/fold_0/validation/predict.yaml
 check "the fold can be chosen by" 0 "$build/find_best_configuration" "$out/r" -o "$out/inference.yaml" --quiet

@@ -377,10 +377,10 @@ static const double weights[NODE_INPUTS] = {0.5, -2, 0.25, 0, 1, 0.125, 3, -0.5}
     }
 #define SQUARE(kernel, stride, padding) \
     {kernel, kernel}, {stride, stride}, { padding, padding }
-static const Conv stem = {SQUARE(7, 2, 3), true}, same = {SQUARE(3, 1, 1), false}, head = {SQUARE(1, 1, 0), true},
-                  patch = {SQUARE(4, 4, 0), true}, flat = {{1, 3}, {1, 1}, {0, 1}, true},
-                  tall = {{5, 2}, {1, 2}, {2, 0}, false}, uneven = {{3, 4}, {2, 3}, {1, 2}, true},
-                  wide_padding = {{3, 2}, {1, 1}, {4, 3}, true};
+static const Conv stem = {SQUARE(7, 2, 3), true}, same = {SQUARE(3, 1, 1), false}, same_bias = {SQUARE(3, 1, 1), true},
+                  head = {SQUARE(1, 1, 0), true}, patch = {SQUARE(4, 4, 0), true},
+                  flat = {{1, 3}, {1, 1}, {0, 1}, true}, tall = {{5, 2}, {1, 2}, {2, 0}, false},
+                  uneven = {{3, 4}, {2, 3}, {1, 2}, true}, wide_padding = {{3, 2}, {1, 1}, {4, 3}, true};
 static const Conv up = {SQUARE(2, 2, 0), false}, up_bias = {SQUARE(2, 2, 0), true},
                   up_overlap = {SQUARE(3, 2, 1), true}, up_gaps = {SQUARE(1, 2, 0), true},
                   up_flat = {{1, 2}, {1, 2}, {0, 0}, true}, up_uneven = {{4, 3}, {2, 1}, {1, 0}, true};
@@ -429,6 +429,10 @@ const OpCase op_cases[] = {
      .number = 17, .macs = 15 * 32 * 17},
     {"conv2d 7x7 stride 2", OP(conv2d), .in = {{2, 9, 8, 3}}, .number = 4, .spec = &stem, .macs = 2 * 5 * 4 * 4 * 147},
     {"conv2d 3x3", OP(conv2d), .in = {{2, 5, 6, 5}}, .number = 6, .spec = &same, .macs = 60 * 6 * 45},
+    {"conv2d 3x3 of 32 channels", OP(conv2d), .in = {{2, 5, 6, 32}}, .number = 64, .spec = &same,
+     .macs = 60 * 32 * 64 * 9},
+    {"conv2d 3x3 of 8 channels", OP(conv2d), .in = {{2, 5, 6, 8}}, .number = 40, .spec = &same_bias,
+     .macs = 60 * 8 * 40 * 9},
     {"conv2d 1x1", OP(conv2d), .in = {{1, 5, 3, 7}}, .number = 3, .spec = &head, .macs = 15 * 21},
     {"conv2d 4x4 stride 4", OP(conv2d), .in = {{1, 9, 14, 3}}, .number = 4, .spec = &patch, .macs = 6 * 4 * 48},
     {"conv2d 1x3", OP(conv2d), .in = {{2, 4, 6, 5}}, .number = 3, .spec = &flat, .macs = 48 * 3 * 15},

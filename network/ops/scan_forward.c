@@ -1,15 +1,14 @@
 /* Forward pass of the selective scan (scan.h). */
 #include "network/ops/scan_internal.h"
 
-#if defined(__AVX512F__)
-enum { TILE = 16 }; /* states in registers */
-#else
-enum { TILE = 8 };
-#endif
+/* The states that are computed at once. In 32 registers they stay there along the chunk. 16 registers are just enough
+ * for the exponentials: there, each state is loaded and stored at each position. */
+enum { TILE = SCAN_TILE_MOST, IN_REGISTERS = SIMD_BYTES == 64, TOGETHER = IN_REGISTERS ? 1 : 2 };
 
 /* The scratch memory of a thread (scan_forward_slab). */
 typedef struct ForwardSlab {
     float delta[SCAN_CHUNK * SIMD_LANES];
+    float h[TILE * SIMD_LANES], rates[TILE * SIMD_LANES];
     float rows[]; /* SCAN_CHUNK rows of projections, then SCAN_CHUNK × S vectors: see slab_decay */
 } ForwardSlab;
 
@@ -63,11 +62,12 @@ SIMD_INLINE void scan_tile(const int tile, const bool made, const ForwardBlock *
     const vf skip = n ? (vf){0} : v_load(w->params + (s->states + s->rank + 1) * SIMD_LANES);
     const bool add = n || it->direction;
     const bool last = n + tile == s->states && it->direction + 1 == s->directions.count;
-    vf h[TILE], rates[TILE];
+    float registers[2][TILE * SIMD_LANES];
+    float *const h = IN_REGISTERS ? registers[0] : w->m->h, *const rates = IN_REGISTERS ? registers[1] : w->m->rates;
     SIMD_UNROLL
     for (int i = 0; i < tile; i++) {
-        rates[i] = v_load(w->params + (n + i) * SIMD_LANES);
-        h[i] = w->from ? v_load(w->from + (n + i) * SIMD_LANES) : (vf){0};
+        v_store(rates + i * SIMD_LANES, v_load(w->params + (n + i) * SIMD_LANES));
+        v_store(h + i * SIMD_LANES, w->from ? v_load(w->from + (n + i) * SIMD_LANES) : (vf){0});
     }
     for (int t = 0; t < it->count; t++) {
         const float *B = rows + t * row, *C = B + states;
@@ -76,11 +76,20 @@ SIMD_INLINE void scan_tile(const int tile, const bool made, const ForwardBlock *
         sum_lane_prefetch(sums, it, t);
         if (n == 0) item_prefetch(s, w->next, w->projections, t);
         vf sum[2] = {skip * u, {0}};
+        const int some = tile < TOGETHER ? tile : TOGETHER;
         SIMD_UNROLL
-        for (int i = 0; i < tile; i++) {
-            const vf a = made ? v_load(decay + (t * states + i) * SIMD_LANES) : v_exp2_product(delta, rates[i]);
-            h[i] = v_fma(a, h[i], du * B[i]);
-            sum[i % 2] += h[i] * C[i];
+        for (int i = 0; i < tile; i += some) {
+            vf a[TOGETHER];
+            if (!made)
+                v_exp2_products(some, delta, rates + i * SIMD_LANES, a);
+            SIMD_UNROLL
+            for (int k = 0; k < some; k++) {
+                if (made)
+                    a[k] = v_load(decay + (t * states + i + k) * SIMD_LANES);
+                const vf state = v_fma(a[k], v_load(h + (i + k) * SIMD_LANES), du * B[i + k]);
+                v_store(h + (i + k) * SIMD_LANES, state);
+                sum[(i + k) % 2] += state * C[i + k];
+            }
         }
         vf total = sum[0] + sum[1];
         if (add) total += sum_lane_load(sums, it, t);
@@ -89,7 +98,8 @@ SIMD_INLINE void scan_tile(const int tile, const bool made, const ForwardBlock *
     }
     if (!w->to) return;
     SIMD_UNROLL
-    for (int i = 0; i < tile; i++) v_store(w->to + (n + i) * SIMD_LANES, h[i]);
+    for (int i = 0; i < tile; i++)
+        v_store(w->to + (n + i) * SIMD_LANES, v_load(h + i * SIMD_LANES));
 }
 
 #define SCAN_TILE(size)                        \
@@ -102,13 +112,11 @@ static void scan_states(const ForwardBlock *w, bool made)
 {
     for (int n = 0, tile; n < w->s->states; n += tile) {
         switch (tile = tile_of(w->s->states - n, TILE)) {
-#if defined(__AVX512F__)
-            SCAN_TILE(16);
-#endif
-            SCAN_TILE(8);
-            SCAN_TILE(4);
-            SCAN_TILE(2);
-            SCAN_TILE(1);
+        SCAN_TILE(16);
+        SCAN_TILE(8);
+        SCAN_TILE(4);
+        SCAN_TILE(2);
+        SCAN_TILE(1);
         }
     }
 }

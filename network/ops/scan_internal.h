@@ -18,6 +18,7 @@
 enum {
     SCAN_LINE = 16,   /* channels of a cache line; all sizes are multiples of it */
     SCAN_GROUP = 192, /* channels of an item; many, because each item copies its rows of projections */
+    SCAN_TILE_MOST = 16, /* states that are computed at once, at most */
     SCAN_BATCH = 8    /* positions whose delta is computed together; divides SCAN_CHUNK */
 };
 
@@ -54,7 +55,7 @@ void SIMD_NAME(scan_unpack)(const ScanShape *s, const float *packed, float *sets
 /* Scratch memory of a thread, in floats; lanes: of a vector. */
 static inline int64_t scan_forward_slab(const ScanShape *s, int64_t lanes)
 {
-    return SCAN_CHUNK * ((1 + s->states) * lanes + scan_row(s));
+    return (SCAN_CHUNK * (1 + s->states) + 2 * SCAN_TILE_MOST) * lanes + SCAN_CHUNK * scan_row(s);
 }
 
 static inline int64_t scan_backward_slab(const ScanShape *s, int64_t lanes)

@@ -49,11 +49,22 @@ SIMD_INLINE vf v_load(const float *p)
 
 SIMD_INLINE void v_store(float *p, vf a) { memcpy(p, &a, sizeof a); }
 
-/* The first `count` floats at p (0 … SIMD_LANES), then zeros. Does not read beyond them. */
+#if defined(__AVX2__) && !defined(__AVX512F__)
+/* -1 in the first `count` lanes. */
+SIMD_INLINE __m256i v_first_lanes(int count)
+{
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+#endif
+
+/* The first `count` floats at p (0 … SIMD_LANES), then zeros. Does not read beyond them. A call of memcpy would make the
+ * compiler keep a loop's vectors in memory: so AVX2 has masks, which are slow, if count is not SIMD_LANES. */
 SIMD_INLINE vf v_load_first(const float *p, int count)
 {
 #if defined(__AVX512F__)
     return (vf)_mm512_maskz_loadu_ps((__mmask16)((1u << count) - 1), p);
+#elif defined(__AVX2__)
+    return count == SIMD_LANES ? v_load(p) : (vf)_mm256_maskload_ps(p, v_first_lanes(count));
 #else
     vf a = {0};
     if (count == SIMD_LANES) return v_load(p);
@@ -66,6 +77,11 @@ SIMD_INLINE void v_store_first(float *p, vf a, int count)
 {
 #if defined(__AVX512F__)
     _mm512_mask_storeu_ps(p, (__mmask16)((1u << count) - 1), (__m512)a);
+#elif defined(__AVX2__)
+    if (count == SIMD_LANES)
+        v_store(p, a);
+    else
+        _mm256_maskstore_ps(p, v_first_lanes(count), (__m256)a);
 #else
     if (count == SIMD_LANES) v_store(p, a);
     else memcpy(p, &a, (size_t)count * sizeof *p);
@@ -239,12 +255,40 @@ SIMD_INLINE vf v_exp2_parts(vf shifted, vf r)
 }
 #endif
 
+#if defined(__AVX2__) && !defined(__AVX512F__)
+/* Replaces x[i] by 2^x[i], for -126 <= x <= 0 and `count` vectors, in turns, so that no step waits for the one before it.
+ * The table has 2^(k/8), from which k/8 of the exponent's unit is subtracted: so the whole number of eighths can be added
+ * to it. This takes one multiplication less than a polynomial for whole powers of 2, and no scaling. */
+SIMD_INLINE void v_exp2_eighths(const int count, vf *x)
+{
+    const vi table = {0x3f800000, 0x3f7b95c2, 0x3f7837f0, 0x3f75fed7, 0x3f7504f3, 0x3f75672a, 0x3f7744fd, 0x3f7ac0c7};
+    const vf magic = v_set1(12582912.0f / 8);
+    vf step[4], q[4];
+#define EACH                                                                                       \
+    SIMD_UNROLL                                                                                    \
+    for (int i = 0; i < count; i++)
+    EACH step[i] = x[i] + magic;
+    EACH x[i] -= step[i] - magic;
+    EACH step[i] = (vf)((vi)_mm256_permutevar8x32_ps((__m256)table, (__m256i)step[i]) + ((vi)step[i] << 20));
+    EACH q[i] = x[i] * 0.00961765318f + 0.0555105977f;
+    EACH q[i] = q[i] * x[i] + 0.24022651f;
+    EACH q[i] = q[i] * x[i] + SIMD_LN2;
+    EACH x[i] *= step[i];
+    EACH x[i] = x[i] * q[i] + step[i];
+#undef EACH
+}
+#endif
+
 /* 2^x for -1e18 <= x <= 0; for x below -126 the result is at most 2^-126. 1.1 ulp. */
 SIMD_INLINE vf v_exp2_negative(vf x)
 {
 #if defined(__AVX512F__)
     const vf shifted = x + SIMD_EXP_MAGIC;
     return v_exp2_parts(shifted, x - (shifted - SIMD_EXP_MAGIC));
+#elif defined(__AVX2__)
+    x = v_max(v_set1(-126.0f), x);
+    v_exp2_eighths(1, &x);
+    return x;
 #else
     x = v_max(v_set1(-126.0f), x);
     const vf shifted = x + SIMD_EXP_MAGIC;
@@ -262,6 +306,21 @@ SIMD_INLINE vf v_exp2_product(vf a, vf b)
     return v_exp2_parts(shifted, (vf)_mm512_fmsub_ps((__m512)a, (__m512)b, power));
 #else
     return v_exp2_negative(a * b);
+#endif
+}
+
+/* to[i] = 2^(a·b[i]) for `count` vectors (1, 2 or 4), as v_exp2_product. */
+SIMD_INLINE void v_exp2_products(const int count, vf a, const float *b, vf *to)
+{
+#if defined(__AVX2__) && !defined(__AVX512F__)
+    SIMD_UNROLL
+    for (int i = 0; i < count; i++)
+        to[i] = v_max(v_set1(-126.0f), a * v_load(b + i * SIMD_LANES));
+    v_exp2_eighths(count, to);
+#else
+    SIMD_UNROLL
+    for (int i = 0; i < count; i++)
+        to[i] = v_exp2_product(a, v_load(b + i * SIMD_LANES));
 #endif
 }
 

@@ -9,11 +9,9 @@
  * item sums those of its blocks, and adds the sum to that of the previous groups. */
 #include "network/ops/scan_internal.h"
 
-#if defined(__AVX512F__)
-enum { TILE = 8 }; /* states whose gradients of h and A are in registers */
-#else
-enum { TILE = 4 };
-#endif
+/* The states that are computed at once, and the exponentials. In 32 registers, rates and gradients of A stay there along
+ * the chunk; 16 are enough for the rest only. */
+enum { IN_REGISTERS = SIMD_BYTES == 64, TILE = IN_REGISTERS ? 8 : 4, TOGETHER = IN_REGISTERS ? 1 : 2 };
 
 /* The scratch memory of a thread (scan_backward_slab). */
 typedef struct BackwardSlab {
@@ -23,7 +21,9 @@ typedef struct BackwardSlab {
     float dy[SCAN_CHUNK * SIMD_LANES];
     float ddu[SCAN_CHUNK * SIMD_LANES];    /* Σ_s B_s g, gradient of delta · u */
     float ddelta[SCAN_CHUNK * SIMD_LANES]; /* Σ_s A_s q log2(e), later the gradient of softplus's input */
-    float rows[];                          /* projections of the chunk, then the memory of slab_parts */
+    float rates[TILE * SIMD_LANES];        /* A log2(e) and gradients of A, if they are not in registers */
+    float dA[TILE * SIMD_LANES];
+    float rows[]; /* projections of the chunk, then the memory of slab_parts */
 } BackwardSlab;
 
 typedef struct Parts {
@@ -64,19 +64,18 @@ typedef struct BackwardBlock {
     float *carry, *sums; /* the block's */
 } BackwardBlock;
 
-/* Adds the sum over the lanes of v[i] to to[i], for `count` vectors. */
-SIMD_INLINE void add_sums(const int count, const vf *v, float *to)
+/* Adds the lane sums of `count` vectors to `to`; pairs: v_add_pairs of two vectors each. */
+SIMD_INLINE void add_sums(const int count, const vf *pairs, float *to)
 {
-    const vf none = {0};
     SIMD_UNROLL
     for (int i = 0; i + 4 <= count; i += 4) {
         vf4 before;
         memcpy(&before, to + i, sizeof before);
-        before += v_sum_each(v[i], v[i + 1], v[i + 2], v[i + 3]);
+        before += v_sum_pairs(pairs[i / 2], pairs[i / 2 + 1]);
         memcpy(to + i, &before, sizeof before);
     }
     if (count < 4) {
-        const vf4 sums = v_sum_each(v[0], count > 1 ? v[1] : none, none, none);
+        const vf4 sums = v_sum_pairs(pairs[0], (vf){0});
         for (int i = 0; i < count; i++) to[i] += sums[i];
     }
 }
@@ -93,10 +92,11 @@ SIMD_INLINE void states_tile(const int tile, const BackwardBlock *w, int n, int6
     const Lane x = w->x, y = w->dy;
     float *decay = p.decay + place * SCAN_CHUNK * SIMD_LANES;
     float *state = p.state + place * (SCAN_CHUNK + 1) * SIMD_LANES;
-    vf h[TILE], rates[TILE];
+    float registers[TILE * SIMD_LANES], *const rates = IN_REGISTERS ? registers : m->rates;
+    vf h[TILE];
     SIMD_UNROLL
     for (int i = 0; i < tile; i++) {
-        rates[i] = v_load(w->params + (n + i) * SIMD_LANES);
+        v_store(rates + i * SIMD_LANES, v_load(w->params + (n + i) * SIMD_LANES));
         h[i] = w->from ? v_load(w->from + (n + i) * SIMD_LANES) : (vf){0};
         v_store(state + i * SIMD_LANES, h[i]);
     }
@@ -109,12 +109,17 @@ SIMD_INLINE void states_tile(const int tile, const BackwardBlock *w, int n, int6
         }
         const float *B = m->rows + t * row + s->rank + n;
         const vf delta = v_load(m->delta + t * SIMD_LANES), du = delta * v_load(m->u + t * SIMD_LANES);
+        const int some = tile < TOGETHER ? tile : TOGETHER;
         SIMD_UNROLL
-        for (int i = 0; i < tile; i++) {
-            const vf a = v_exp2_product(delta, rates[i]);
-            h[i] = v_fma(a, h[i], du * B[i]);
-            v_store(decay + (t * tile + i) * SIMD_LANES, a);
-            v_store(state + ((t + 1) * tile + i) * SIMD_LANES, h[i]);
+        for (int i = 0; i < tile; i += some) {
+            vf a[TOGETHER];
+            v_exp2_products(some, delta, rates + i * SIMD_LANES, a);
+            SIMD_UNROLL
+            for (int k = 0; k < some; k++) {
+                h[i + k] = v_fma(a[k], h[i + k], du * B[i + k]);
+                v_store(decay + (t * tile + i + k) * SIMD_LANES, a[k]);
+                v_store(state + ((t + 1) * tile + i + k) * SIMD_LANES, h[i + k]);
+            }
         }
     }
 }
@@ -129,12 +134,14 @@ SIMD_INLINE void gradients_tile(const int tile, const BackwardBlock *w, int n, i
     const Parts p = slab_parts(s, m);
     const int64_t row = scan_row(s);
     const SumLane dx = w->dx;
-    vf ag[TILE], dA[TILE], rates[TILE];
+    float registers[2][TILE * SIMD_LANES];
+    float *const rates = IN_REGISTERS ? registers[0] : m->rates, *const dA = IN_REGISTERS ? registers[1] : m->dA;
+    vf ag[TILE];
     SIMD_UNROLL
     for (int i = 0; i < tile; i++) {
-        rates[i] = v_load(w->params + (n + i) * SIMD_LANES);
+        v_store(rates + i * SIMD_LANES, v_load(w->params + (n + i) * SIMD_LANES));
+        v_store(dA + i * SIMD_LANES, v_load(w->sums + (n + i) * SIMD_LANES));
         ag[i] = v_load(w->carry + (n + i) * SIMD_LANES);
-        dA[i] = v_load(w->sums + (n + i) * SIMD_LANES);
     }
     for (int t = it->count - 1; t >= 0; t--) {
         const float *B = m->rows + t * row + s->rank + n, *C = B + s->states;
@@ -143,7 +150,7 @@ SIMD_INLINE void gradients_tile(const int tile, const BackwardBlock *w, int n, i
         const float *decay = p.decay + (place * SCAN_CHUNK + t * tile) * SIMD_LANES;
         const float *before = p.state + (place * (SCAN_CHUNK + 1) + t * tile) * SIMD_LANES;
         const float *h = before + tile * SIMD_LANES;
-        vf ddu = {0}, ddelta = {0}, dB[TILE], dC[TILE];
+        vf ddu = {0}, ddelta = {0}, dB[TILE], dC[TILE]; /* dB[i], dC[i]: later pairs of them */
         if (n) {
             ddu = v_load(m->ddu + t * SIMD_LANES);
             ddelta = v_load(m->ddelta + t * SIMD_LANES);
@@ -156,10 +163,15 @@ SIMD_INLINE void gradients_tile(const int tile, const BackwardBlock *w, int n, i
             ag[i] = g * v_load(decay + i * SIMD_LANES);
             const vf q = ag[i] * v_load(before + i * SIMD_LANES);
             ddu += g * B[i];
-            ddelta += q * rates[i];
-            dA[i] += q * delta;
-            dB[i] = g * du;
-            dC[i] = dy * v_load(h + i * SIMD_LANES);
+            ddelta += q * v_load(rates + i * SIMD_LANES);
+            v_store(dA + i * SIMD_LANES, v_load(dA + i * SIMD_LANES) + q * delta);
+            const vf to_B = g * du, to_C = dy * v_load(h + i * SIMD_LANES);
+            dB[i / 2] = i % 2 ? v_add_pairs(dB[i / 2], to_B) : to_B;
+            dC[i / 2] = i % 2 ? v_add_pairs(dC[i / 2], to_C) : to_C;
+        }
+        if (tile == 1) {
+            dB[0] = v_add_pairs(dB[0], (vf){0});
+            dC[0] = v_add_pairs(dC[0], (vf){0});
         }
         v_store(m->ddu + t * SIMD_LANES, ddu);
         v_store(m->ddelta + t * SIMD_LANES, ddelta);
@@ -169,7 +181,7 @@ SIMD_INLINE void gradients_tile(const int tile, const BackwardBlock *w, int n, i
     SIMD_UNROLL
     for (int i = 0; i < tile; i++) {
         v_store(w->carry + (n + i) * SIMD_LANES, ag[i]);
-        v_store(w->sums + (n + i) * SIMD_LANES, dA[i]);
+        v_store(w->sums + (n + i) * SIMD_LANES, v_load(dA + i * SIMD_LANES));
     }
 }
 
@@ -192,8 +204,10 @@ SIMD_INLINE void dt_tile(const int tile, const BackwardBlock *w, int r)
         SIMD_UNROLL
         for (int i = 0; i < tile; i++) {
             dweight[i] += d * dt[i];
-            ddt[i] = d_log2 * weight[i];
+            const vf to_dt = d_log2 * weight[i];
+            ddt[i / 2] = i % 2 ? v_add_pairs(ddt[i / 2], to_dt) : to_dt;
         }
+        if (tile == 1) ddt[0] = v_add_pairs(ddt[0], (vf){0});
         add_sums(tile, ddt, p.sums + t * row + r);
     }
     SIMD_UNROLL

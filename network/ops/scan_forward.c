@@ -80,12 +80,10 @@ SIMD_INLINE void scan_tile(const int tile, const bool made, const ForwardBlock *
         SIMD_UNROLL
         for (int i = 0; i < tile; i += some) {
             vf a[TOGETHER];
-            if (!made)
-                v_exp2_products(some, delta, rates + i * SIMD_LANES, a);
+            if (!made) v_exp2_products(some, delta, rates + i * SIMD_LANES, a);
             SIMD_UNROLL
             for (int k = 0; k < some; k++) {
-                if (made)
-                    a[k] = v_load(decay + (t * states + i + k) * SIMD_LANES);
+                if (made) a[k] = v_load(decay + (t * states + i + k) * SIMD_LANES);
                 const vf state = v_fma(a[k], v_load(h + (i + k) * SIMD_LANES), du * B[i + k]);
                 v_store(h + (i + k) * SIMD_LANES, state);
                 sum[(i + k) % 2] += state * C[i + k];
@@ -98,8 +96,7 @@ SIMD_INLINE void scan_tile(const int tile, const bool made, const ForwardBlock *
     }
     if (!w->to) return;
     SIMD_UNROLL
-    for (int i = 0; i < tile; i++)
-        v_store(w->to + (n + i) * SIMD_LANES, v_load(h + i * SIMD_LANES));
+    for (int i = 0; i < tile; i++) v_store(w->to + (n + i) * SIMD_LANES, v_load(h + i * SIMD_LANES));
 }
 
 #define SCAN_TILE(size)                        \
@@ -112,11 +109,11 @@ static void scan_states(const ForwardBlock *w, bool made)
 {
     for (int n = 0, tile; n < w->s->states; n += tile) {
         switch (tile = tile_of(w->s->states - n, TILE)) {
-        SCAN_TILE(16);
-        SCAN_TILE(8);
-        SCAN_TILE(4);
-        SCAN_TILE(2);
-        SCAN_TILE(1);
+            SCAN_TILE(16);
+            SCAN_TILE(8);
+            SCAN_TILE(4);
+            SCAN_TILE(2);
+            SCAN_TILE(1);
         }
     }
 }

@@ -16,10 +16,10 @@
 #include "network/ops/simd.h"
 
 enum {
-    SCAN_LINE = 16,   /* channels of a cache line; all sizes are multiples of it */
-    SCAN_GROUP = 192, /* channels of an item; many, because each item copies its rows of projections */
+    SCAN_LINE = 16,      /* channels of a cache line; all sizes are multiples of it */
+    SCAN_GROUP = 192,    /* channels of an item; many, because each item copies its rows of projections */
     SCAN_TILE_MOST = 16, /* states that are computed at once, at most */
-    SCAN_BATCH = 8    /* positions whose delta is computed together; divides SCAN_CHUNK */
+    SCAN_BATCH = 8       /* positions whose delta is computed together; divides SCAN_CHUNK */
 };
 
 static inline int64_t scan_length(const ScanShape *s) { return s->height * s->width; }
@@ -61,7 +61,7 @@ static inline int64_t scan_forward_slab(const ScanShape *s, int64_t lanes)
 static inline int64_t scan_backward_slab(const ScanShape *s, int64_t lanes)
 {
     const int64_t states = (2 * SCAN_CHUNK + 1) * s->states;
-    return (6 * SCAN_CHUNK + states) * lanes + 2 * SCAN_CHUNK * scan_row(s);
+    return (6 * SCAN_CHUNK + 2 * SCAN_TILE_MOST + states) * lanes + 2 * SCAN_CHUNK * scan_row(s);
 }
 
 /* ---- turns ---- */

@@ -78,10 +78,8 @@ SIMD_INLINE void v_store_first(float *p, vf a, int count)
 #if defined(__AVX512F__)
     _mm512_mask_storeu_ps(p, (__mmask16)((1u << count) - 1), (__m512)a);
 #elif defined(__AVX2__)
-    if (count == SIMD_LANES)
-        v_store(p, a);
-    else
-        _mm256_maskstore_ps(p, v_first_lanes(count), (__m256)a);
+    if (count == SIMD_LANES) v_store(p, a);
+    else _mm256_maskstore_ps(p, v_first_lanes(count), (__m256)a);
 #else
     if (count == SIMD_LANES) v_store(p, a);
     else memcpy(p, &a, (size_t)count * sizeof *p);
@@ -175,14 +173,15 @@ SIMD_INLINE float v_sum(vf a)
 #endif
 }
 
-/* Sums of neighbouring lanes: pairs of a, then pairs of b, within each 16 bytes. */
+/* Sums of two lanes each within each 16 bytes: two of a, then two of b. */
 SIMD_INLINE vf v_add_pairs(vf a, vf b)
 {
 #if defined(__AVX512F__)
     const __m512 x = (__m512)a, y = (__m512)b;
     return (vf)_mm512_shuffle_ps(x, y, 0x88) + (vf)_mm512_shuffle_ps(x, y, 0xdd);
 #elif defined(__AVX2__)
-    return (vf)_mm256_hadd_ps((__m256)a, (__m256)b);
+    const __m256 x = (__m256)a, y = (__m256)b;
+    return (vf)_mm256_shuffle_ps(x, y, 0x88) + (vf)_mm256_shuffle_ps(x, y, 0xdd);
 #else
     return (vf){a[0], a[2], b[0], b[2]} + (vf){a[1], a[3], b[1], b[3]};
 #endif
@@ -190,10 +189,10 @@ SIMD_INLINE vf v_add_pairs(vf a, vf b)
 
 typedef float vf4 __attribute__((vector_size(16)));
 
-/* The lane sums of a, b, c and d. */
-SIMD_INLINE vf4 v_sum_each(vf a, vf b, vf c, vf d)
+/* The lane sums of a, b, c and d, from ab = v_add_pairs(a, b) and cd = v_add_pairs(c, d). */
+SIMD_INLINE vf4 v_sum_pairs(vf ab, vf cd)
 {
-    const vf sums = v_add_pairs(v_add_pairs(a, b), v_add_pairs(c, d)); /* 16 bytes: a part of each sum */
+    const vf sums = v_add_pairs(ab, cd); /* 16 bytes: a part of each sum */
 #if defined(__AVX512F__)
     const __m256 upper = _mm512_extractf32x8_ps((__m512)sums, 1);
     const __m256 half = _mm256_add_ps(_mm512_castps512_ps256((__m512)sums), upper);
@@ -204,6 +203,9 @@ SIMD_INLINE vf4 v_sum_each(vf a, vf b, vf c, vf d)
     return sums;
 #endif
 }
+
+/* The lane sums of a, b, c and d. */
+SIMD_INLINE vf4 v_sum_each(vf a, vf b, vf c, vf d) { return v_sum_pairs(v_add_pairs(a, b), v_add_pairs(c, d)); }
 
 /* ---- the exponential, and functions that use it ---- */
 
@@ -264,8 +266,8 @@ SIMD_INLINE void v_exp2_eighths(const int count, vf *x)
     const vi table = {0x3f800000, 0x3f7b95c2, 0x3f7837f0, 0x3f75fed7, 0x3f7504f3, 0x3f75672a, 0x3f7744fd, 0x3f7ac0c7};
     const vf magic = v_set1(12582912.0f / 8);
     vf step[4], q[4];
-#define EACH                                                                                       \
-    SIMD_UNROLL                                                                                    \
+#define EACH    \
+    SIMD_UNROLL \
     for (int i = 0; i < count; i++)
     EACH step[i] = x[i] + magic;
     EACH x[i] -= step[i] - magic;
@@ -314,13 +316,11 @@ SIMD_INLINE void v_exp2_products(const int count, vf a, const float *b, vf *to)
 {
 #if defined(__AVX2__) && !defined(__AVX512F__)
     SIMD_UNROLL
-    for (int i = 0; i < count; i++)
-        to[i] = v_max(v_set1(-126.0f), a * v_load(b + i * SIMD_LANES));
+    for (int i = 0; i < count; i++) to[i] = v_max(v_set1(-126.0f), a * v_load(b + i * SIMD_LANES));
     v_exp2_eighths(count, to);
 #else
     SIMD_UNROLL
-    for (int i = 0; i < count; i++)
-        to[i] = v_exp2_product(a, v_load(b + i * SIMD_LANES));
+    for (int i = 0; i < count; i++) to[i] = v_exp2_product(a, v_load(b + i * SIMD_LANES));
 #endif
 }
 

@@ -12,7 +12,7 @@
 #include "data/grid_axes.h"
 
 /* A grid with its geometry in the sform: steps[i] is the displacement of one voxel along array axis i (Z,Y,X). */
-static Geometry grid(const int64_t shape[3], double steps[3][3], const double origin[3])
+static Geometry grid(const int64_t shape[3], double (*steps)[3], const double origin[3])
 {
     Geometry g = {.dimensions = 3, .orientation = {.qfac = 1, .depth = 1, .sform_code = 1}};
     for (int i = 0; i < 3; i++) {

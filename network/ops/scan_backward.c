@@ -116,7 +116,8 @@ SIMD_INLINE void states_tile(const int tile, const BackwardBlock *w, int n, int6
             v_exp2_products(some, delta, rates + i * SIMD_LANES, a);
             SIMD_UNROLL
             for (int k = 0; k < some; k++) {
-                h[i + k] = v_fma(a[k], h[i + k], du * B[i + k]);
+                const vf before = IN_REGISTERS ? h[i + k] : v_load(state + (t * tile + i + k) * SIMD_LANES);
+                h[i + k] = v_fma(a[k], before, du * B[i + k]);
                 v_store(decay + (t * tile + i + k) * SIMD_LANES, a[k]);
                 v_store(state + ((t + 1) * tile + i + k) * SIMD_LANES, h[i + k]);
             }

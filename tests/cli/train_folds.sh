@@ -36,7 +36,7 @@ check "fold 3 by the time there is" 0 plain "$r" 3 --minutes 100 --no-validation
 has "has the length of the others" 'minutes has no effect: .*2 epochs of 2 iterations' stderr
 sed -i 's/^    drop_path: .*/    drop_path: 0.3/; s/drop_path: 0.2/drop_path: 0.3/' "$out/pre/plans.yaml"
 check "when the preprocessed plan has changed, fold 4" 1 plain "$r" 4
-has "is refused with the key" 'pre/plans.yaml was changed since .*/r was begun: network.drop_path: 0.2, now 0.3; all folds' stderr
+has "is refused with the key" 'pre/plans.yaml was changed since .*/r was made: network.drop_path: 0.2, now 0.3; all folds' stderr
 check "what has begun goes on" 0 plain "$r" 0 --continue --epochs 3 --no-validation
 has "and reports it" 'pre/plans.yaml was changed since .*drop_path.*; the run continues with .*/r/plans.yaml' stderr
 sed -i 's/drop_path: 0.3/drop_path: 0.2/' "$out/pre/plans.yaml"
@@ -59,9 +59,9 @@ has "are refused with the numbers" 'has trained 3 epochs, but the plan has 1' st
 # Folds that start together.
 t=$out/t
 { run=exec; train "$t" 0 --iterations-per-epoch 100000 2>"$out/first"; } & pid=$!
-while ! grep -q beginning "$t/fold_0/training_log.txt" 2>/dev/null && kill -0 $pid 2>/dev/null; do sleep 0.05; done
+while ! grep -q "started from" "$t/fold_0/training_log.txt" 2>/dev/null && kill -0 $pid 2>/dev/null; do sleep 0.05; done
 check "another plan beside a fold that has no checkpoint yet" 1 train "$t" 1 --batch-size 4
-has "is refused" 'the one of fold_0: batch_size: 2, now 4' stderr
+has "is refused" 'is that of fold_0: batch_size: 2, now 4' stderr
 is "and changes nothing" grep -q 'batch_size: 2' "$t/plans.yaml"
 kill -TERM $pid; wait $pid; pid=
 sed -i 's/iterations_per_epoch: 100000/iterations_per_epoch: 1/' "$t/plans.yaml"
@@ -98,7 +98,7 @@ is "makes none" test ! -e "$out/none"
 check "a first epoch that goes wrong" 1 train "$o" 0 --overwrite --learning-rate 100 --iterations-per-epoch 50
 unchanged "leaves it"
 { run=exec; train "$o" 0 --overwrite --batch-size 3 --iterations-per-epoch 100000 2>"$out/replacing"; } & pid=$!
-while ! grep -q beginning "$o/.fold_0.new/training_log.txt" 2>/dev/null && kill -0 $pid 2>/dev/null; do sleep 0.05; done
+while ! grep -q "started from" "$o/.fold_0.new/training_log.txt" 2>/dev/null && kill -0 $pid 2>/dev/null; do sleep 0.05; done
 kill -KILL $pid; wait $pid 2>/dev/null; pid=
 is "killed in its first epoch: the earlier run stands" test "$before" = "$(files "$o" | grep -v '\.new/')"
 check "and predicts" 0 "$build/predict" -i "$out/Dataset900_P/imagesTr/phantom_001_0000.nii.gz" -o "$out/p" -m "$o" --quiet

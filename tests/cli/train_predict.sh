@@ -27,14 +27,14 @@ has "one record per epoch" '^2,' a/fold_0/metrics.csv
 has "the log has the loader's share" 'the loader took [0-9.]* of [0-9.]* CPU seconds ([0-9.]* %)' a/fold_0/training_log.txt
 
 check "a folder that holds a run is not touched" 1 train "$out/a" 0
-has "it says what to do" 'continue to go on.*overwrite' stderr
+has "it says what to do" '--continue to continue it or --overwrite to replace it' stderr
 before=$(numbers "$out/a/fold_0/checkpoint_final.safetensors")
 check "continuing a finished run is done at once" 0 train "$out/a" 0 --continue
 is "and changes nothing" test "$before" = "$(numbers "$out/a/fold_0/checkpoint_final.safetensors")"
 check "another fold follows the same plan" 0 train "$out/a" 1 --no-validation --json-log
 has "and tells every epoch in JSON" '^{"epoch": 2, "learning_rate": .*, "pseudo_dice_2": .*}$' stdout
 check "or is refused" 1 train "$out/a" 2 --batch-size 2
-has "with the reason" 'another plan' stderr
+has "with the reason" 'differs from the plan with these options' stderr
 check "--overwrite trains anew" 0 train "$out/a" 0 --overwrite
 is "to the same bits" test "$before" = "$(numbers "$out/a/fold_0/checkpoint_final.safetensors")"
 

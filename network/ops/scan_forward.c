@@ -62,12 +62,14 @@ SIMD_INLINE void scan_tile(const int tile, const bool made, const ForwardBlock *
     const vf skip = n ? (vf){0} : v_load(w->params + (s->states + s->rank + 1) * SIMD_LANES);
     const bool add = n || it->direction;
     const bool last = n + tile == s->states && it->direction + 1 == s->directions.count;
-    float registers[2][TILE * SIMD_LANES];
-    float *const h = IN_REGISTERS ? registers[0] : w->m->h, *const rates = IN_REGISTERS ? registers[1] : w->m->rates;
+    float *const held = w->m->h, *const held_rates = w->m->rates;
+    vf h[TILE], rates[TILE];
     SIMD_UNROLL
     for (int i = 0; i < tile; i++) {
-        v_store(rates + i * SIMD_LANES, v_load(w->params + (n + i) * SIMD_LANES));
-        v_store(h + i * SIMD_LANES, w->from ? v_load(w->from + (n + i) * SIMD_LANES) : (vf){0});
+        rates[i] = v_load(w->params + (n + i) * SIMD_LANES);
+        if (!IN_REGISTERS) v_store(held_rates + i * SIMD_LANES, rates[i]);
+        h[i] = w->from ? v_load(w->from + (n + i) * SIMD_LANES) : (vf){0};
+        if (!IN_REGISTERS) v_store(held + i * SIMD_LANES, h[i]);
     }
     for (int t = 0; t < it->count; t++) {
         const float *B = rows + t * row, *C = B + states;
@@ -80,13 +82,15 @@ SIMD_INLINE void scan_tile(const int tile, const bool made, const ForwardBlock *
         SIMD_UNROLL
         for (int i = 0; i < tile; i += some) {
             vf a[TOGETHER];
-            if (!made) v_exp2_products(some, delta, rates + i * SIMD_LANES, a);
+            if (!made && !IN_REGISTERS) v_exp2_products(some, delta, held_rates + i * SIMD_LANES, a);
             SIMD_UNROLL
             for (int k = 0; k < some; k++) {
                 if (made) a[k] = v_load(decay + (t * states + i + k) * SIMD_LANES);
-                const vf state = v_fma(a[k], v_load(h + (i + k) * SIMD_LANES), du * B[i + k]);
-                v_store(h + (i + k) * SIMD_LANES, state);
-                sum[(i + k) % 2] += state * C[i + k];
+                else if (IN_REGISTERS) a[k] = v_exp2_product(delta, rates[i + k]);
+                const vf before = IN_REGISTERS ? h[i + k] : v_load(held + (i + k) * SIMD_LANES);
+                h[i + k] = v_fma(a[k], before, du * B[i + k]);
+                if (!IN_REGISTERS) v_store(held + (i + k) * SIMD_LANES, h[i + k]);
+                sum[(i + k) % 2] += h[i + k] * C[i + k];
             }
         }
         vf total = sum[0] + sum[1];
@@ -96,7 +100,8 @@ SIMD_INLINE void scan_tile(const int tile, const bool made, const ForwardBlock *
     }
     if (!w->to) return;
     SIMD_UNROLL
-    for (int i = 0; i < tile; i++) v_store(w->to + (n + i) * SIMD_LANES, v_load(h + i * SIMD_LANES));
+    for (int i = 0; i < tile; i++)
+        v_store(w->to + (n + i) * SIMD_LANES, IN_REGISTERS ? h[i] : v_load(held + i * SIMD_LANES));
 }
 
 #define SCAN_TILE(size)                        \

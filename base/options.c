@@ -33,6 +33,7 @@ enum { KNOWN = sizeof known / sizeof known[0] };
 static error_t parse_common(int key, char *text, struct argp_state *state)
 {
     CommonOptions *o = state->input;
+    Err e = {0};
     switch (key) {
     case 'o':
         if (!*text) argp_error(state, "-o '': the path is empty; name where to write");
@@ -55,6 +56,7 @@ static error_t parse_common(int key, char *text, struct argp_state *state)
         return 0;
     case ARGP_KEY_END:
         if ((o->takes & OPT_OUTPUT) && !o->output) argp_error(state, "-o PATH is missing");
+        if (simd_level_check(&e)) argp_error(state, "%s", e.text);
         return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
@@ -121,11 +123,6 @@ void program_parse(const struct argp *own, void *own_input, CommonOptions *commo
     engine = common->engine;
     argp_program_version_hook = print_version;
     argp_parse(&whole, argc, argv, 0, NULL, &parents);
-    Err e = {0};
-    if (simd_level_check(&e)) {
-        program_error("%s", e.text);
-        exit(2);
-    }
     set_threads(common);
 }
 

@@ -11,7 +11,7 @@ static int new_executor(Executor **x, const FoldNetworks *f, int fold, int batch
     Ref head;
     if (!graph_find(graph, "head0", &head)) return err_set(e, ERR_UNSUPPORTED, "the network has no output head0");
     const Shape inputs[] = {{batch, f->tile_yx[0], f->tile_yx[1], f->channels},
-                            {batch, f->tile_yx[0], f->tile_yx[1], 1}}; /* placeholder: the labels are not used */
+                            {batch, f->tile_yx[0], f->tile_yx[1], 1}}; /* of the labels, which head0 does not need */
     const ExecutorOptions options = {
         .inputs = inputs, .outputs = &head, .output_count = 1, .precision = f->precision, .device = f->device};
     return executor_new(x, graph, parameters, &options, e);

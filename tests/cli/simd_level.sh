@@ -16,6 +16,7 @@ for level in portable avx2; do
     check "bench at $level" 0 "$build/bench" --simd $level --networks --quick -n swin_umamba_d --size 64x64 -b 1 -j 1 --what forward
     unset ONEDNN_VERBOSE DNNL_VERBOSE
     has "bench names the level" "SIMD level $level" stdout
+    has "oneDNN says what it runs" '_verbose.*,exec,' stdout
     lacks "oneDNN uses no AVX-512" '^\(onednn_verbose\|dnnl_verbose\).*,exec.*avx512' stdout
 done
 unset SWIN_UMAMBA_SIMD

@@ -323,13 +323,13 @@ static int run_cases(AverageJob *job, Work *w, Err *e)
     if (!w->ids.count) return 0;
     TRY(read_records(w, e));
     TRY(open_record(w, e));
-    const Batch batch = {.title = "average",
-                         .count = w->ids.count,
-                         .quiet = job->quiet,
-                         .id = case_id,
-                         .work = work_on_case,
-                         .report = job->report,
-                         .context = w};
+    const CaseBatch batch = {.title = "average",
+                             .count = w->ids.count,
+                             .quiet = job->quiet,
+                             .id = case_id,
+                             .work = work_on_case,
+                             .report = job->report,
+                             .context = w};
     return batch_run(&batch, &job->kept, e);
 }
 

@@ -1,6 +1,6 @@
 #include "inference/batch.h"
 
-int batch_run(const Batch *b, int *kept, Err *e)
+int batch_run(const CaseBatch *b, int *kept, Err *e)
 {
     Progress progress;
     int failed = 0;

@@ -1,4 +1,4 @@
-/* Batch: processes cases one after another, with a progress bar; an error of a case is reported, and the others continue. */
+/* CaseBatch: processes cases one after another, with a progress bar; an error of a case is reported, and the others continue. */
 #ifndef INFERENCE_BATCH_H
 #define INFERENCE_BATCH_H
 
@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "base/progress.h"
 
-typedef struct Batch {
+typedef struct CaseBatch {
     const char *title; /* of the progress bar */
     int count;
     bool quiet;
@@ -16,9 +16,9 @@ typedef struct Batch {
     int (*work)(void *context, int index, Progress *progress, bool *kept, Err *e);
     void (*report)(const char *id, const Err *fault); /* reports a case that failed */
     void *context;
-} Batch;
+} CaseBatch;
 
 /* *kept: number of cases whose output existed already. Fails after all cases: ERR_VALUE with the number of failed ones. */
-int batch_run(const Batch *b, int *kept, Err *e);
+int batch_run(const CaseBatch *b, int *kept, Err *e);
 
 #endif

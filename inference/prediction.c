@@ -15,7 +15,7 @@
 #include "plans/splits.h"
 
 /* The state of a prediction. */
-typedef struct Run {
+typedef struct PredictionRun {
     const PredictionOptions *o;
     const Configuration *c;
     ModelSource sources[CONFIGURATION_MODELS]; /* opened; each is moved to its job */
@@ -23,11 +23,11 @@ typedef struct Run {
     OutputFolder output;
     bool *made;         /* by output_folder_decide */
     FaultList warnings; /* that do not belong to a case */
-} Run;
+} PredictionRun;
 
 /* ---- checks before anything is computed ---- */
 
-static void warn_of_unused(Run *run, const ModelSource *s, const FoldList *folds, const char *why)
+static void warn_of_unused(PredictionRun *run, const ModelSource *s, const FoldList *folds, const char *why)
 {
     Text names = {0};
     if (!folds->count) return;
@@ -38,7 +38,7 @@ static void warn_of_unused(Run *run, const ModelSource *s, const FoldList *folds
 }
 
 /* Warns about folds that exist and are not used. */
-static int find_unused_folds(Run *run, const ModelSource *s, Err *e)
+static int find_unused_folds(PredictionRun *run, const ModelSource *s, Err *e)
 {
     FoldList finished = {0}, unfinished = {0};
     int code = 0;
@@ -64,7 +64,7 @@ static int find_unused_folds(Run *run, const ModelSource *s, Err *e)
 }
 
 /* Without --checkpoint: warns if a training was continued after checkpoint_final, which is used. */
-static int find_unfinished(Run *run, int model, Err *e)
+static int find_unfinished(PredictionRun *run, int model, Err *e)
 {
     const ModelSource *s = &run->sources[model];
     Text folds = {0};
@@ -90,7 +90,7 @@ static int find_unfinished(Run *run, int model, Err *e)
 }
 
 /* Warns if plans.yaml is not the plan that a fold was trained by: images would be preprocessed in another way. */
-static int find_other_plans(Run *run, const ModelSource *s, Err *e)
+static int find_other_plans(PredictionRun *run, const ModelSource *s, Err *e)
 {
     enum { SHOWN = 400 };
     Text first = {0}, folds = {0};
@@ -114,7 +114,7 @@ static int find_other_plans(Run *run, const ModelSource *s, Err *e)
 }
 
 /* All models of a configuration get the same images. */
-static int expect_same_channels(Run *run, Err *e)
+static int expect_same_channels(PredictionRun *run, Err *e)
 {
     const ModelSource *first = &run->sources[0];
     for (int i = 1; i < run->c->model_count; i++) {
@@ -137,7 +137,7 @@ static int expect_same_channels(Run *run, Err *e)
 }
 
 /* Fails if the models' probabilities could not be averaged: before, not after, predicting. */
-static int expect_same_order(const Run *run, Err *e)
+static int expect_same_order(const PredictionRun *run, Err *e)
 {
     const ModelSource *first = &run->sources[0];
     for (int i = 1; i < run->c->model_count; i++) {
@@ -156,7 +156,7 @@ static int expect_same_order(const Run *run, Err *e)
 }
 
 /* Plans with different readers (orientation, image_reader_writer) give the same order of axes for some images. */
-static int expect_same_reading(const Run *run, InputCase *one, Err *e)
+static int expect_same_reading(const PredictionRun *run, InputCase *one, Err *e)
 {
     Geometry g;
     int64_t channels;
@@ -181,7 +181,7 @@ static int expect_same_reading(const Run *run, InputCase *one, Err *e)
     return 0;
 }
 
-static int open_sources(Run *run, Err *e)
+static int open_sources(PredictionRun *run, Err *e)
 {
     const Configuration *c = run->c;
     const char *results[CONFIGURATION_MODELS];
@@ -207,7 +207,7 @@ static int open_sources(Run *run, Err *e)
 }
 
 /* Lists the cases; those whose files do not fit together are reported once. */
-static int list_cases(Run *run, Err *e)
+static int list_cases(PredictionRun *run, Err *e)
 {
     const PredictionOptions *o = run->o;
     TRY(prediction_cases_list(&run->cases, o->inputs, o->input_count, &run->sources[0].info, e));
@@ -227,7 +227,7 @@ static int list_cases(Run *run, Err *e)
 
 /* ---- into a folder ---- */
 
-static void list_origins(MadeFrom *m, const Run *run)
+static void list_origins(MadeFrom *m, const PredictionRun *run)
 {
     char prefix[32] = "";
     const Configuration *c = run->c;
@@ -238,7 +238,7 @@ static void list_origins(MadeFrom *m, const Run *run)
     postprocessing_describe(m, &c->postprocessing);
 }
 
-static PredictionJob job_of(Run *run, int model)
+static PredictionJob job_of(PredictionRun *run, int model)
 {
     PredictionJob job = {.o = run->o,
                          .model = &run->c->models[model],
@@ -250,7 +250,7 @@ static PredictionJob job_of(Run *run, int model)
 }
 
 /* Predicts with each model into its own folder, then computes the mean. */
-static int run_models(Run *run, Err *e)
+static int run_models(PredictionRun *run, Err *e)
 {
     const char *folders[CONFIGURATION_MODELS] = {NULL};
     const bool is_written = *run->o->output;
@@ -273,7 +273,7 @@ static int run_models(Run *run, Err *e)
     return code;
 }
 
-static int run_jobs(Run *run, Err *e)
+static int run_jobs(PredictionRun *run, Err *e)
 {
     if (run->c->model_count > 1) return run_models(run, e);
     PredictionJob job = job_of(run, 0);
@@ -283,7 +283,7 @@ static int run_jobs(Run *run, Err *e)
 }
 
 /* Decides which cases must be predicted; complete outputs are kept. */
-static int decide(Run *run, Err *e)
+static int decide(PredictionRun *run, Err *e)
 {
     PredictionCases *c = &run->cases;
     TRY(output_folder_decide(&run->output, c, run->made, run->o, e));
@@ -292,7 +292,7 @@ static int decide(Run *run, Err *e)
     return 0;
 }
 
-static int run_into_folder(Run *run, Err *e)
+static int run_into_folder(PredictionRun *run, Err *e)
 {
     const PredictionOptions *o = run->o;
     OutputFolder *f = &run->output;
@@ -315,7 +315,7 @@ static int run_into_folder(Run *run, Err *e)
 /* ---- into a file ---- */
 
 /* Checks for an output file, before anything is computed. */
-static int expect_file(const Run *run, Err *e)
+static int expect_file(const PredictionRun *run, Err *e)
 {
     const char *path = run->o->output;
     const PredictionCases *c = &run->cases;
@@ -331,7 +331,7 @@ static int expect_file(const Run *run, Err *e)
     return output_file_expect(path, &c->inputs.cases[0].files, run->o->overwrite, e);
 }
 
-static int run_into_file(Run *run, Err *e)
+static int run_into_file(PredictionRun *run, Err *e)
 {
     TRY(expect_file(run, e));
     return run->cases.fates[0] == CASE_WANTED ? run_jobs(run, e) : 0;
@@ -339,7 +339,7 @@ static int run_into_file(Run *run, Err *e)
 
 /* ---- the whole ---- */
 
-static int count_failures(const Run *run, Err *e)
+static int count_failures(const PredictionRun *run, Err *e)
 {
     const PredictionCases *c = &run->cases;
     const int failed = prediction_cases_count(c, CASE_FAILED), kept = prediction_cases_count(c, CASE_KEPT);
@@ -354,7 +354,7 @@ static int count_failures(const Run *run, Err *e)
                    *run->o->output ? "failed" : "cannot be predicted");
 }
 
-static int run_all(Run *run, Err *e)
+static int run_all(PredictionRun *run, Err *e)
 {
     TRY(open_sources(run, e));
     TRY(list_cases(run, e));
@@ -367,7 +367,7 @@ static int run_all(Run *run, Err *e)
 
 int prediction_run(const PredictionOptions *o, const Configuration *c, Err *e)
 {
-    Run *run = mem_zalloc(1, sizeof *run, e);
+    PredictionRun *run = mem_zalloc(1, sizeof *run, e);
     if (!run) return ERR_NOMEM;
     run->o = o;
     run->c = c;

@@ -104,13 +104,13 @@ static int run_cases(PredictionJob *job, Err *e)
     int kept;
     Err failed = {0}; /* of single cases: reported already, and counted by their state */
     if (prediction_job_saves_probabilities(job)) TRY(save_dataset(job, e));
-    const Batch batch = {.title = "predict",
-                         .count = job->turn_count,
-                         .quiet = job->o->quiet,
-                         .id = case_name,
-                         .work = take_turn,
-                         .report = job->o->report,
-                         .context = job};
+    const CaseBatch batch = {.title = "predict",
+                             .count = job->turn_count,
+                             .quiet = job->o->quiet,
+                             .id = case_name,
+                             .work = take_turn,
+                             .report = job->o->report,
+                             .context = job};
     batch_run(&batch, &kept, &failed);
     return 0;
 }

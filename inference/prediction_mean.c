@@ -61,13 +61,13 @@ static int run_cases(Work *w, Err *e)
     if (!w->turns) return ERR_NOMEM;
     for (int i = 0; i < c->inputs.count; i++)
         if (c->fates[i] == CASE_WANTED) w->turns[w->count++] = i;
-    const Batch batch = {.title = "average",
-                         .count = w->count,
-                         .quiet = o->quiet,
-                         .id = case_name,
-                         .work = take_turn,
-                         .report = o->report,
-                         .context = w};
+    const CaseBatch batch = {.title = "average",
+                             .count = w->count,
+                             .quiet = o->quiet,
+                             .id = case_name,
+                             .work = take_turn,
+                             .report = o->report,
+                             .context = w};
     batch_run(&batch, &kept, &failed);
     return 0;
 }

@@ -82,7 +82,7 @@ int window_importance(float *map, const int64_t *tile, int axes, bool gaussian, 
 
 enum { MIRRORINGS = 4 }; /* none, y, x, both: bit 0 mirrors y, bit 1 x */
 
-typedef struct Run {
+typedef struct WindowRun {
     const WindowOptions *o;
     const TileNetwork *network;
     const RowSink *sink;
@@ -95,7 +95,7 @@ typedef struct Run {
     float *tile;           /* (tile_y, tile_x, classes): mean over the mirror images */
     float *sums, *weights; /* ring buffers of tile_y rows: (padded_x, classes), (padded_x) */
     float *row;            /* (width, classes) */
-} Run;
+} WindowRun;
 
 /* The n-th tile image to predict: slice by slice, row by row of tiles, mirror images innermost. */
 typedef struct Job {
@@ -103,7 +103,7 @@ typedef struct Job {
     int mirroring;
 } Job;
 
-static Job job_at(const Run *r, int64_t n)
+static Job job_at(const WindowRun *r, int64_t n)
 {
     Job job;
     job.mirroring = (int)(n % r->mirroring_count);
@@ -121,7 +121,7 @@ static int64_t clamp(int64_t value, int64_t low, int64_t high)
 }
 
 /* Copies one row of a tile, zero outside the image. */
-static void read_row(const Run *r, int64_t z, int64_t y, int64_t x0, float *out)
+static void read_row(const WindowRun *r, int64_t z, int64_t y, int64_t x0, float *out)
 {
     const int64_t channels = r->network->channels, tile_width = r->o->tile_yx[1];
     const int64_t first = clamp(-x0, 0, tile_width), past = clamp(r->width - x0, first, tile_width);
@@ -145,7 +145,7 @@ static void reverse_pixels(float *row, int64_t width, int64_t channels)
         }
 }
 
-static void read_tile(const Run *r, const Job *job, float *out)
+static void read_tile(const WindowRun *r, const Job *job, float *out)
 {
     const int64_t height = r->o->tile_yx[0], width = r->o->tile_yx[1], channels = r->network->channels;
     const int64_t y0 = r->starts[0][job->tile_row] - r->before[0], x0 = r->starts[1][job->tile_column] - r->before[1];
@@ -158,7 +158,7 @@ static void read_tile(const Run *r, const Job *job, float *out)
 }
 
 /* Sets tile to the logits, or adds them, mirrored back. */
-static void gather_mirrored(const Run *r, const Job *job, const float *logits)
+static void gather_mirrored(const WindowRun *r, const Job *job, const float *logits)
 {
     const int64_t height = r->o->tile_yx[0], width = r->o->tile_yx[1], classes = r->network->classes;
     const int mirroring = r->mirrorings[job->mirroring];
@@ -173,7 +173,7 @@ static void gather_mirrored(const Run *r, const Job *job, const float *logits)
     }
 }
 
-static void add_tile(const Run *r, const Job *job, const float *logits)
+static void add_tile(const WindowRun *r, const Job *job, const float *logits)
 {
     const int64_t height = r->o->tile_yx[0], width = r->o->tile_yx[1], classes = r->network->classes;
     const int64_t y0 = r->starts[0][job->tile_row], x0 = r->starts[1][job->tile_column];
@@ -194,7 +194,7 @@ static void add_tile(const Run *r, const Job *job, const float *logits)
 }
 
 /* Passes the rows first … past - 1 (of the padded slice) to the sink and clears their ring entries for later rows. */
-static int emit_rows(const Run *r, int64_t z, int64_t first, int64_t past, Err *e)
+static int emit_rows(const WindowRun *r, int64_t z, int64_t first, int64_t past, Err *e)
 {
     const int64_t classes = r->network->classes;
     for (int64_t i = first; i < past; i++) {
@@ -216,7 +216,7 @@ static int emit_rows(const Run *r, int64_t z, int64_t first, int64_t past, Err *
     return 0;
 }
 
-static int take_logits(const Run *r, const Job *job, const float *logits, Err *e)
+static int take_logits(const WindowRun *r, const Job *job, const float *logits, Err *e)
 {
     if (r->mirroring_count > 1) gather_mirrored(r, job, logits);
     if (job->mirroring < r->mirroring_count - 1) return 0;
@@ -227,7 +227,7 @@ static int take_logits(const Run *r, const Job *job, const float *logits, Err *e
     return emit_rows(r, job->z, starts[0], last ? r->padded[0] : starts[1], e);
 }
 
-static int run_jobs(const Run *r, Err *e)
+static int run_jobs(const WindowRun *r, Err *e)
 {
     const TileNetwork *network = r->network;
     const int64_t pixels = r->o->tile_yx[0] * r->o->tile_yx[1];
@@ -247,7 +247,7 @@ static int run_jobs(const Run *r, Err *e)
     return 0;
 }
 
-static int plan_axis(Run *r, int axis, int64_t image, Err *e)
+static int plan_axis(WindowRun *r, int axis, int64_t image, Err *e)
 {
     const int64_t tile = r->o->tile_yx[axis], missing = image < tile ? tile - image : 0;
     r->padded[axis] = image + missing;
@@ -259,7 +259,7 @@ static int plan_axis(Run *r, int axis, int64_t image, Err *e)
     return 0;
 }
 
-static int prepare(Run *r, Err *e)
+static int prepare(WindowRun *r, Err *e)
 {
     for (int m = 0; m < MIRRORINGS; m++)
         if ((!(m & 1) || r->o->mirror_yx[0]) && (!(m & 2) || r->o->mirror_yx[1]))
@@ -289,7 +289,7 @@ int64_t window_bytes(const WindowOptions *o, int classes, const int64_t shape_zy
 int window_predict(const WindowOptions *o, const TileNetwork *network, const float *image, const int64_t shape_zyx[3],
                    const RowSink *sink, Err *e)
 {
-    Run r = {.o = o, .network = network, .sink = sink, .image = image};
+    WindowRun r = {.o = o, .network = network, .sink = sink, .image = image};
     r.slices = shape_zyx[0];
     r.height = shape_zyx[1];
     r.width = shape_zyx[2];

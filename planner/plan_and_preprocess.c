@@ -107,7 +107,7 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
 }
 
 /* The state of a run. */
-typedef struct Run {
+typedef struct PlannerRun {
     const Options *options;
     int threads;
     char name[PLAN_NAME_BYTES]; /* of the dataset: the name of its folder */
@@ -122,7 +122,7 @@ typedef struct Run {
     DatasetCases cases;
     FoldPlan folds;
     FaultList faults;
-} Run;
+} PlannerRun;
 
 /* ---- messages ---- */
 
@@ -136,7 +136,7 @@ static void print_line(Kind kind, const char *line, int length)
 }
 
 /* Writes every line of a text to the terminal and to the log; with --quiet only warnings and errors to the terminal. */
-static void tell_text(Run *r, Kind kind, const char *text)
+static void tell_text(PlannerRun *r, Kind kind, const char *text)
 {
     static const char *const names[] = {"", "warning: ", "error: "};
     run_log_add(&r->log, names[kind], text);
@@ -148,13 +148,13 @@ static void tell_text(Run *r, Kind kind, const char *text)
     }
 }
 
-static void tell_lines(Run *r, Kind kind, const Text *text)
+static void tell_lines(PlannerRun *r, Kind kind, const Text *text)
 {
     if (text->length) tell_text(r, kind, text->data);
 }
 
-static void tell(Run *r, Kind kind, const char *format, ...) __attribute__((format(printf, 3, 4)));
-static void tell(Run *r, Kind kind, const char *format, ...)
+static void tell(PlannerRun *r, Kind kind, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static void tell(PlannerRun *r, Kind kind, const char *format, ...)
 {
     Text text = {0};
     va_list args;
@@ -168,7 +168,7 @@ static void tell(Run *r, Kind kind, const char *format, ...)
 /* ---- the steps ---- */
 
 /* Prints the faults found so far; fails if one is an error. */
-static int report_faults(Run *r, Err *e)
+static int report_faults(PlannerRun *r, Err *e)
 {
     const int errors = r->faults.errors;
     for (int i = 0; i < r->faults.count; i++) {
@@ -189,7 +189,7 @@ static int list_warnings(NameList *warnings, const FaultList *faults, int first,
     return 0;
 }
 
-static int make_fingerprint(Run *r, NameList *warnings, Err *e)
+static int make_fingerprint(PlannerRun *r, NameList *warnings, Err *e)
 {
     Progress progress;
     const int before = r->faults.count;
@@ -203,7 +203,7 @@ static int make_fingerprint(Run *r, NameList *warnings, Err *e)
     return output_fingerprint(&r->fingerprint, warnings, &r->made_from, r->options->common.output, e);
 }
 
-static int read_origins(Run *r, Err *e)
+static int read_origins(PlannerRun *r, Err *e)
 {
     Progress progress;
     progress_begin(&progress, "compare files", r->dataset.training.count, r->options->common.quiet);
@@ -212,7 +212,7 @@ static int read_origins(Run *r, Err *e)
     return code;
 }
 
-static int take_or_make_fingerprint(Run *r, Err *e)
+static int take_or_make_fingerprint(PlannerRun *r, Err *e)
 {
     const Options *o = r->options;
     NameList then = {0}, now = {0};
@@ -229,7 +229,7 @@ static int take_or_make_fingerprint(Run *r, Err *e)
 }
 
 /* Creates and locks the output folder, and checks that it can be written. */
-static int take_folder(Run *r, Err *e)
+static int take_folder(PlannerRun *r, Err *e)
 {
     const char *folder = r->options->common.output;
     TRY(file_make_folders(folder, e));
@@ -242,7 +242,7 @@ static int take_folder(Run *r, Err *e)
 }
 
 /* Lists the cases and chooses the folds, before anything is computed. */
-static int plan_folds(Run *r, Err *e)
+static int plan_folds(PlannerRun *r, Err *e)
 {
     const Options *o = r->options;
     FoldRequest request = o->folds;
@@ -255,7 +255,7 @@ static int plan_folds(Run *r, Err *e)
 }
 
 /* Reads and checks all cases and computes the fingerprint; reuses an earlier one if the files have not changed. */
-static int check_and_measure(Run *r, Err *e)
+static int check_and_measure(PlannerRun *r, Err *e)
 {
     const Options *o = r->options;
     const PlanRequest request = {r->name,  o->common.output, o->network,         o->override,
@@ -275,7 +275,7 @@ static int check_and_measure(Run *r, Err *e)
     return take_or_make_fingerprint(r, e);
 }
 
-static int draw_sheets(Run *r, const char *folder, Err *e)
+static int draw_sheets(PlannerRun *r, const char *folder, Err *e)
 {
     Progress progress;
     progress_begin(&progress, "contact sheets", r->dataset.training.count, r->options->common.quiet);
@@ -286,7 +286,7 @@ static int draw_sheets(Run *r, const char *folder, Err *e)
 }
 
 /* Draws contact sheets if --verify is given, or if existing ones show another state of the dataset. */
-static int keep_sheets(Run *r, Err *e)
+static int keep_sheets(PlannerRun *r, Err *e)
 {
     bool stale = false;
     char *folder = path_format(e, "%s/verify", r->options->common.output);
@@ -298,7 +298,7 @@ static int keep_sheets(Run *r, Err *e)
     return code;
 }
 
-static int warn_of_mixed_orientations(Run *r, Err *e)
+static int warn_of_mixed_orientations(PlannerRun *r, Err *e)
 {
     Text mixed = {0};
     orientations_add_mixed(&mixed, &r->fingerprint, &r->dataset, r->axes);
@@ -309,7 +309,7 @@ static int warn_of_mixed_orientations(Run *r, Err *e)
     return code;
 }
 
-static int plan_dataset(Run *r, Err *e)
+static int plan_dataset(PlannerRun *r, Err *e)
 {
     const Options *o = r->options;
     PlanMaker *m = &r->maker;
@@ -328,7 +328,7 @@ static int plan_dataset(Run *r, Err *e)
     return 0;
 }
 
-static int write_outputs(Run *r, Err *e)
+static int write_outputs(PlannerRun *r, Err *e)
 {
     const char *folder = r->options->common.output;
     int code = plan_maker_write(&r->maker, e);
@@ -337,7 +337,7 @@ static int write_outputs(Run *r, Err *e)
     return code ? code : fold_plan_write(&r->folds, folder, e);
 }
 
-static int check_labels(Run *r, Err *e)
+static int check_labels(PlannerRun *r, Err *e)
 {
     Text warnings = {0};
     char *folder = path_format(e, "%s/2d", r->options->common.output);
@@ -361,7 +361,7 @@ static int add_file_option(Text *t, const char *option, const char *path, Err *e
 }
 
 /* The options that the plan depends on, for messages that tell how to run plan_and_preprocess again. */
-static int note_options(Run *r, Err *e)
+static int note_options(PlannerRun *r, Err *e)
 {
     const Options *o = r->options;
     Text text = {0};
@@ -382,7 +382,7 @@ static int note_options(Run *r, Err *e)
 }
 
 /* Writes the list of cases once all are preprocessed, and removes files of cases that are not in it. */
-static int list_cases(Run *r, Err *e)
+static int list_cases(PlannerRun *r, Err *e)
 {
     const char *folder = r->options->common.output;
     NameList gone;
@@ -400,7 +400,7 @@ static int list_cases(Run *r, Err *e)
     return code;
 }
 
-static int preprocess_dataset(Run *r, Err *e)
+static int preprocess_dataset(PlannerRun *r, Err *e)
 {
     const Options *o = r->options;
     Progress progress;
@@ -434,7 +434,7 @@ static void dataset_name(char name[PLAN_NAME_BYTES], const char *folder)
     mem_free(trimmed);
 }
 
-static int run(Run *r, Err *e)
+static int run(PlannerRun *r, Err *e)
 {
     dataset_name(r->name, r->options->dataset);
     TRY(check_and_measure(r, e));
@@ -447,7 +447,7 @@ static int run(Run *r, Err *e)
 }
 
 /* Writes the log, if this run has locked the output folder. */
-static int close_log(Run *r, int code, Err *e)
+static int close_log(PlannerRun *r, int code, Err *e)
 {
     Err unwritten = {0};
     if (code) run_log_add(&r->log, "error: ", e->text);
@@ -471,7 +471,7 @@ int main(int argc, char **argv)
     options.common.engine = executor_engine(engine);
     program_parse(&argp, &options, &options.common, argc, argv);
     text_free(&doc);
-    Run r = {.options = &options, .lock = {-1}, .threads = program_threads(&options.common)};
+    PlannerRun r = {.options = &options, .lock = {-1}, .threads = program_threads(&options.common)};
     Err e = {0};
     const int code = close_log(&r, run(&r, &e), &e);
     faults_free(&r.faults);

@@ -28,24 +28,24 @@ enum { GUARD = 16 };
 
 static const char *const names[INPUTS] = {"x", "projections", "dt_weight", "dt_bias", "A_logs", "Ds"};
 
-typedef struct Run {
+typedef struct ScanRun {
     ScanShape shape;
     int64_t pitch;
     float *block[BUFFERS]; /* GUARD floats, the values, GUARD floats */
     int64_t count[BUFFERS];
-} Run;
+} ScanRun;
 
-static float *at(const Run *r, int buffer) { return r->block[buffer] + GUARD; }
+static float *at(const ScanRun *r, int buffer) { return r->block[buffer] + GUARD; }
 
 static const float guard = -1.2345e30f;
 
-static void run_new(Run *r, ScanShape shape, int64_t gap)
+static void run_new(ScanRun *r, ScanShape shape, int64_t gap)
 {
     const int64_t pixels = shape.batch * shape.height * shape.width, k = shape.directions.count, d = shape.channels;
     const ScanSizes sizes = scan_sizes(&shape);
     const size_t scratch =
         sizes.forward_scratch > sizes.backward_scratch ? sizes.forward_scratch : sizes.backward_scratch;
-    *r = (Run){.shape = shape, .pitch = d + gap};
+    *r = (ScanRun){.shape = shape, .pitch = d + gap};
     const int64_t counts[INPUTS] = {
         pixels * r->pitch, pixels * k * scan_row(&shape), k * d * shape.rank, k * d, k * d * shape.states, k * d};
     for (int i = 0; i < INPUTS; i++) r->count[i] = r->count[GRADIENTS + i] = counts[i];
@@ -60,13 +60,13 @@ static void run_new(Run *r, ScanShape shape, int64_t gap)
     }
 }
 
-static void run_free(Run *r)
+static void run_free(ScanRun *r)
 {
     for (int b = 0; b < BUFFERS; b++) mem_free(r->block[b]);
 }
 
 /* Values as in a network: decays of all lengths, A around -1 … -S. */
-static void run_draw(Run *r)
+static void run_draw(ScanRun *r)
 {
     static const double low[] = {-1, -1, -0.5, -4, -1, 0.5}, high[] = {2, 1, 0.5, 0, 2.5, 1.5};
     for (int b = 0; b < INPUTS; b++) {
@@ -79,7 +79,7 @@ static void run_draw(Run *r)
         if (i % r->pitch < r->shape.channels) at(r, DY)[i] = (float)rng_range(&rng, -1, 1);
 }
 
-static void run_kernel(Run *r, const ScanKernel *kernel, bool train, bool accumulate)
+static void run_kernel(ScanRun *r, const ScanKernel *kernel, bool train, bool accumulate)
 {
     const ScanParams params = {at(r, DT_WEIGHT), at(r, DT_BIAS), at(r, A_LOGS), at(r, DS)};
     const ScanValues values = {.x = {at(r, X), r->pitch},
@@ -99,7 +99,7 @@ static void run_kernel(Run *r, const ScanKernel *kernel, bool train, bool accumu
     if (train) kernel->backward(&r->shape, at(r, PACKED), &values, &gradients, at(r, SCRATCH));
 }
 
-static void assert_guards(const Run *r, const char *what)
+static void assert_guards(const ScanRun *r, const char *what)
 {
     for (int b = 0; b < BUFFERS; b++)
         for (int i = 0; i < GUARD; i++)
@@ -113,8 +113,8 @@ static void assert_guards(const Run *r, const char *what)
 
 /* ---- the reference ---- */
 
-/* One channel along one direction of one image; in: the inputs, y: added to, both laid out as in Run. */
-static void reference_channel(const Run *r, const double *const in[INPUTS], int64_t image, int64_t k, int64_t d,
+/* One channel along one direction of one image; in: the inputs, y: added to, both laid out as in ScanRun. */
+static void reference_channel(const ScanRun *r, const double *const in[INPUTS], int64_t image, int64_t k, int64_t d,
                               double *y)
 {
     const ScanShape *s = &r->shape;
@@ -138,7 +138,7 @@ static void reference_channel(const Run *r, const double *const in[INPUTS], int6
     }
 }
 
-static void reference(const Run *r, const double *const in[INPUTS], double *y)
+static void reference(const ScanRun *r, const double *const in[INPUTS], double *y)
 {
     memset(y, 0, (size_t)r->count[Y] * sizeof *y);
 #pragma omp parallel for
@@ -155,7 +155,7 @@ static double *doubles(const float *from, int64_t count)
     return to;
 }
 
-static void compare_outputs(const Run *r, const double *y, const char *what)
+static void compare_outputs(const ScanRun *r, const double *y, const char *what)
 {
     double worst = 0, most = 0;
     for (int64_t i = 0; i < r->count[Y]; i++) {
@@ -169,7 +169,7 @@ static void compare_outputs(const Run *r, const double *y, const char *what)
 
 /* Σ dy y, when input b changes by `step` along a random direction; *along: the component of the gradient in this
  * direction, *size: its norm. */
-static double moved(const Run *r, double *in[INPUTS], int b, double step, double *y, double *along, double *size)
+static double moved(const ScanRun *r, double *in[INPUTS], int b, double step, double *y, double *along, double *size)
 {
     Rng rng = rng_make(4, 0, 0, (uint32_t)b, RNG_TEST);
     double *kept = in[b], *here = doubles(at(r, b), r->count[b]), sum = 0;
@@ -192,7 +192,7 @@ static double moved(const Run *r, double *in[INPUTS], int b, double step, double
     return sum;
 }
 
-static void compare_gradients(const Run *r, double *in[INPUTS], double *y, const char *what)
+static void compare_gradients(const ScanRun *r, double *in[INPUTS], double *y, const char *what)
 {
     for (int b = 0; b < INPUTS; b++) {
         double along, size;
@@ -237,7 +237,7 @@ static const ScanShape shapes[] = {
 static void check_shape(const ScanShape *shape, int64_t gap)
 {
     for (const ScanKernel *const *kernel = kernels(); *kernel; kernel++) {
-        Run r;
+        ScanRun r;
         char what[128];
         snprintf(what, sizeof what, "%s, shape %d, gap %d", (*kernel)->name, (int)(shape - shapes), (int)gap);
         run_new(&r, *shape, gap);
@@ -261,7 +261,7 @@ static void test_shapes(void **state)
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) check_shape(&shapes[i], i % 2 ? 5 : 0);
 }
 
-static void assert_same(const Run *a, const Run *b, int buffer, const char *what)
+static void assert_same(const ScanRun *a, const ScanRun *b, int buffer, const char *what)
 {
     if (memcmp(a->block[buffer], b->block[buffer], (size_t)(a->count[buffer] + 2 * GUARD) * sizeof(float)))
         fail_msg("%s: buffer %d has other bits", what, buffer);
@@ -275,14 +275,14 @@ static void test_threads(void **state)
     static const ScanShape wide = {1, 9, 16, 210, 16, 3, SS2D, 1};
     for (int narrow = 0; narrow < 2; narrow++)
         for (const ScanKernel *const *kernel = kernels(); *kernel; kernel++) {
-            Run one;
+            ScanRun one;
             ScanShape shape = wide;
             if (narrow) shape.channels = 4;
             run_new(&one, shape, 0);
             run_draw(&one);
             run_kernel(&one, *kernel, true, false);
             for (int i = 0; i < 4; i++) {
-                Run many;
+                ScanRun many;
                 shape.threads = 2 + i % 4;
                 run_new(&many, shape, 0);
                 run_draw(&many);
@@ -303,7 +303,7 @@ static void test_groups(void **state)
     (void)state;
     const ScanKernel *kernel = *kernels();
     ScanShape shape = {1, 32, 128, 400, 1, 1, SS2D, 1};
-    Run one, many;
+    ScanRun one, many;
     run_new(&one, shape, 0);
     run_draw(&one);
     shape.threads = 16;
@@ -323,7 +323,7 @@ static void test_modes(void **state)
 {
     (void)state;
     for (const ScanKernel *const *kernel = kernels(); *kernel; kernel++) {
-        Run train, other;
+        ScanRun train, other;
         run_new(&train, shapes[6], 0);
         run_draw(&train);
         run_kernel(&train, *kernel, true, false);
@@ -351,7 +351,7 @@ static void test_extremes(void **state)
     static const float bias[] = {-90, -20, 0, 19.99f, 20.01f, 3000}, a_log[] = {-80, -3, 0, 6, 30, 100};
     const ScanShape shape = {1, 7, 10, 36, 5, 1, {2, {SCAN_ROW_MAJOR, SCAN_COLUMN_MAJOR_REVERSED}}, 2};
     for (const ScanKernel *const *kernel = kernels(); *kernel; kernel++) {
-        Run r;
+        ScanRun r;
         run_new(&r, shape, 0);
         run_draw(&r);
         for (int64_t i = 0; i < r.count[DT_BIAS]; i++) at(&r, DT_BIAS)[i] = bias[i % 6];

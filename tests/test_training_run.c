@@ -66,7 +66,7 @@ static int trained(const TrainingWatch *watch, const char *results)
     return epochs;
 }
 
-static void nobody_watches(void **state)
+static void no_watch_is_needed(void **state)
 {
     (void)state;
     assert_int_equal(trained(NULL, "alone"), 1);
@@ -90,7 +90,7 @@ static void each_part_of_a_watch_may_be_missing(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nobody_watches),
+        cmocka_unit_test(no_watch_is_needed),
         cmocka_unit_test(each_part_of_a_watch_may_be_missing),
     };
     (void)argc;

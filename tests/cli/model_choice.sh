@@ -35,7 +35,7 @@ check "without --quiet" 0 "$build/find_best_configuration" "$out/many" -o "$out/
 has "it says by how many cases" 'compared by folds 3, 170: 4 cases' stderr
 fold broken 0 "$1"; fold broken 1 "$2"
 ln -sf nowhere "$out/broken/fold_1/validation/summary.json"
-check "a fold of which nobody can tell whether it is there" 1 best "$out/broken"
+check "a fold whose folder cannot be read" 1 best "$out/broken"
 has "is not left out" 'fold_1/validation/summary.json' stderr
 
 # Results that moved.
@@ -97,7 +97,7 @@ has "and not done" 'average: 5 done, 1 failed' stderr
 check "a case that the first lacks" 1 ensemble "$out/pb" "$out/pa"
 has "is none the less" 'case phantom_002: its probabilities are not in .*/pb' stderr
 ln -s nowhere "$out/pb/phantom_002.npy"
-check "a case of which nobody can tell" 1 ensemble "$out/pb" "$out/pa"
+check "a case whose files cannot be read" 1 ensemble "$out/pb" "$out/pa"
 has "is named" 'phantom_002.npy' stderr
 rm "$out/pb/phantom_002.npy"; mv "$out/kept.npy" "$out/pb/phantom_002.npy"
 sed -i 's/"bright_organ": 1/"bright_organ": 2/; s/"dark_organ": 2/"dark_organ": 1/' "$out/pb/dataset.json"

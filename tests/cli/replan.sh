@@ -51,7 +51,7 @@ check "--overwrite drops the edits" 0 plan --overwrite --quiet
 has "by name, with --quiet too" 'warning: --overwrite dropped your edits of .*training.epochs 77 (now 1000)' stderr
 is "all of them" cmp "$pre/plans.yaml" "$out/planned.yaml"
 mkdir "$out/other"; cp "$pre/plans.yaml" "$out/other/"
-check "a plans.yaml that nobody knows is refused" 1 "$build/plan_and_preprocess" "$raw" -o "$out/other" -j1
+check "a plans.yaml of unknown origin is refused" 1 "$build/plan_and_preprocess" "$raw" -o "$out/other" -j1
 has "with what to do" '\-\-plans .*other/plans.yaml uses it as it is' stderr
 check "which does that" 0 "$build/plan_and_preprocess" "$raw" -o "$out/other" --plans "$out/other/plans.yaml" -j1 --quiet
 is "without a change" cmp "$out/other/plans.yaml" "$out/planned.yaml"

@@ -27,7 +27,7 @@ enum { UNFREEZE_EPOCH = 10 };
 enum { MOST_ATTEMPTS = 6 };
 
 /* The state of a case. A new executor is created when the encoder is unfrozen, as in the trainer. */
-typedef struct Run {
+typedef struct TrainRun {
     const DocNode *entry;
     const char *prefix;
     ReferenceNetwork network;
@@ -38,9 +38,9 @@ typedef struct Run {
     Array deltas;  /* [steps, parameters, RULE_SAMPLES] */
     bool frozen, has_kinks;
     int attempt;
-} Run;
+} TrainRun;
 
-static int open_run(Run *r, const Golden *g, Err *e)
+static int open_run(TrainRun *r, const Golden *g, Err *e)
 {
     int64_t shape[4];
     const DocNode *input = doc_find(r->entry, "input"), *labels = doc_find(r->entry, "labels");
@@ -63,7 +63,7 @@ static int open_run(Run *r, const Golden *g, Err *e)
     return failed ? failed : optimizer_new_adamw(&r->optimizer, r->network.parameters, &adamw, e);
 }
 
-static void close_run(Run *r)
+static void close_run(TrainRun *r)
 {
     executor_free(r->executor);
     optimizer_free(r->optimizer);
@@ -74,7 +74,7 @@ static void close_run(Run *r)
 }
 
 /* Creates the executor for the epoch's trained parameters, unless it exists. */
-static int prepare(Run *r, bool frozen, Err *e)
+static int prepare(TrainRun *r, bool frozen, Err *e)
 {
     if (r->executor && r->frozen == frozen) return 0;
     const Graph *graph = r->network.graph;
@@ -93,7 +93,7 @@ static int prepare(Run *r, bool frozen, Err *e)
 }
 
 /* The same input and labels in every step. */
-static int forward(Run *r, double *loss, Err *e)
+static int forward(TrainRun *r, double *loss, Err *e)
 {
     const DocNode *input = doc_find(r->entry, "input"), *labels = doc_find(r->entry, "labels");
     const int classes = (int)golden_number(labels, "classes", 0);
@@ -117,7 +117,7 @@ static void expect_number(Golden *g, const char *name, double found, const DocNo
 }
 
 /* The change of all sampled parameters since the start. */
-static void compare_change(Golden *g, const Run *r, int step, const DocNode *noise)
+static void compare_change(Golden *g, const TrainRun *r, int step, const DocNode *noise)
 {
     char name[32];
     double difference = 0, change = 0;
@@ -143,7 +143,7 @@ static void compare_change(Golden *g, const Run *r, int step, const DocNode *noi
     golden_expect(g, name, sqrt(difference / change), fmax(2e-3, 8 * rounding));
 }
 
-static int count_gradients(const Run *r)
+static int count_gradients(const TrainRun *r)
 {
     const Gradients *gradients = executor_gradients(r->executor);
     int count = 0;
@@ -151,7 +151,7 @@ static int count_gradients(const Run *r)
     return count;
 }
 
-static int run_step(Golden *g, Run *r, int step, const DocNode *exact, const DocNode *single, const DocNode *noise,
+static int run_step(Golden *g, TrainRun *r, int step, const DocNode *exact, const DocNode *single, const DocNode *noise,
                     Err *e)
 {
     const int epoch = (int)golden_number(exact, "epoch", 0);
@@ -176,7 +176,7 @@ static int run_step(Golden *g, Run *r, int step, const DocNode *exact, const Doc
     return 0;
 }
 
-static int run_steps(Golden *g, Run *r, Err *e)
+static int run_steps(Golden *g, TrainRun *r, Err *e)
 {
     const DocNode *steps = doc_find(r->entry, "steps"), *singles = doc_find(r->entry, "steps_f32");
     const DocNode *noises = doc_find(r->entry, "delta_noise"), *params = doc_find(r->entry, "params");
@@ -206,7 +206,7 @@ static int run_steps(Golden *g, Run *r, Err *e)
 static bool try_case(Golden *g, const DocNode *entry, const char *prefix, int attempt)
 {
     Err e = {ERR_NONE, ""};
-    Run r = {.entry = entry, .prefix = prefix, .attempt = attempt};
+    TrainRun r = {.entry = entry, .prefix = prefix, .attempt = attempt};
     if (open_run(&r, g, &e) || run_steps(g, &r, &e)) golden_fail(g, "%s", e.text);
     const bool settled = !g->failure[0] || e.code || !r.has_kinks;
     close_run(&r);

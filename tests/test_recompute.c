@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/random.h"
+#include "base/simd_level.h"
 #include "network/executor/executor.h"
 #include "network/models/network.h"
 
@@ -110,7 +111,9 @@ static void check_network(const char *name, DType precision, bool freeze_encoder
     const bool *some = freeze_encoder ? trained : NULL;
     Executor *kept = prepare(&n, precision, some, false), *again = prepare(&n, precision, some, true);
     const MemoryReport a = executor_memory(kept), b = executor_memory(again);
-    assert_true((double)b.arena < (freeze_encoder ? 0.7 : 0.5) * (double)a.arena);
+    /* At the portable level most of the memory is the scratch memory of one convolution, which both need. */
+    const bool has_large_scratch = simd_level() == SIMD_PORTABLE;
+    assert_true((double)b.arena < (freeze_encoder || has_large_scratch ? 0.7 : 0.5) * (double)a.arena);
     assert_int_equal(b.without_reuse, a.without_reuse);
     assert_same_steps(kept, again);
     executor_free(kept);

@@ -257,11 +257,11 @@ static void check_threads(const Problem *p, const OpImpl *impl)
     op_run_free(&one);
 }
 
-/* oneDNN's products split their sums by the number of threads: always for ops that are such a product, and on a CPU
- * without AVX-512 also for the projections of the scan. */
+/* oneDNN's products split their sums by the number of threads: always for ops that are such a product, or whose gradient
+ * of the weights is one, and on a CPU without AVX-512 also for the projections of the scan. */
 static bool sums_by_threads(const Problem *p, const OpImpl *impl)
 {
-    return !strcmp(impl->name, "onednn") ||
+    return !strcmp(impl->name, "onednn") || !strcmp(impl->name, "winograd") ||
            (!strcmp(p->node->op->name, "selective_scan") && simd_level() < SIMD_AVX512);
 }
 

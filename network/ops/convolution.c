@@ -1,8 +1,11 @@
 #include "network/ops/convolution.h"
 
+#include <omp.h>
+
 #include "base/memory.h"
 #include "network/ops/onednn.h"
 #include "network/ops/plain.h"
+#include "network/ops/winograd.h"
 
 int convolution_check(const Node *node, Err *e)
 {
@@ -21,6 +24,51 @@ int convolution_check(const Node *node, Err *e)
     return 0;
 }
 
+static size_t rounded(size_t bytes) { return (bytes + MEM_ALIGN - 1) / MEM_ALIGN * MEM_ALIGN; }
+static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
+
+static DnnConv describe(const Node *node)
+{
+    return (DnnConv){.attr = *(const ConvAttr *)node->attr,
+                     .in = node->in[0]->shape,
+                     .out = node->out[0]->shape,
+                     .dtype = node->impl->dtype,
+                     .in_dtype = node->in[0]->dtype,
+                     .out_dtype = node->out[0]->dtype};
+}
+
+/* ---- the gradient of the weights, always by oneDNN ---- */
+
+/* oneDNN computes the gradients of weight and bias together. If only one of them is requested, the other is written to
+ * scratch memory. */
+static size_t unwanted_bytes(const Node *node, int param)
+{
+    return node->trains_param[param] ? 0 : rounded((size_t)node->param_info[param]->count * sizeof(float));
+}
+
+/* Leaves *d NULL if no gradient of a parameter is requested. */
+static int prepare_weights(Node *node, Dnn **d, Err *e)
+{
+    const DnnConv conv = describe(node);
+    if (!node->trains_params) return 0;
+    TRY(dnn_conv_backward_weights(d, &conv, e));
+    size_t bytes = dnn_scratch_bytes(*d);
+    for (int i = 0; i < node->param_count; i++) bytes += unwanted_bytes(node, i);
+    node->scratch_bytes[1] = larger(node->scratch_bytes[1], bytes);
+    return 0;
+}
+
+static void backward_weights(Node *node, Dnn *d)
+{
+    if (!d) return;
+    char *unwanted = (char *)node->scratch + dnn_scratch_bytes(d);
+    float *gradients[2] = {node->param_grad[0], node->param_grad[1]};
+    for (int i = 0; i < node->param_count; unwanted += unwanted_bytes(node, i), i++)
+        if (!gradients[i]) gradients[i] = (float *)unwanted;
+    dnn_run_backward_weights(d, node->in[0]->data, node->out[0]->grad, gradients[0], gradients[1], node->scratch,
+                             node->failure);
+}
+
 /* ---- oneDNN ---- */
 
 /* One primitive for each pass; data and weights exist only if that gradient is requested. */
@@ -28,24 +76,9 @@ typedef struct Convolution {
     Dnn *forward, *data, *weights;
 } Convolution;
 
-static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
-
-/* oneDNN computes the gradients of weight and bias together. If only one of them is requested, the other is written to
- * scratch memory. */
-static size_t unwanted_bytes(const Node *node, int param)
-{
-    if (node->trains_param[param]) return 0;
-    return ((size_t)node->param_info[param]->count * sizeof(float) + MEM_ALIGN - 1) / MEM_ALIGN * MEM_ALIGN;
-}
-
 static int prepare(Node *node, Err *e)
 {
-    const DnnConv conv = {.attr = *(const ConvAttr *)node->attr,
-                          .in = node->in[0]->shape,
-                          .out = node->out[0]->shape,
-                          .dtype = node->impl->dtype,
-                          .in_dtype = node->in[0]->dtype,
-                          .out_dtype = node->out[0]->dtype};
+    const DnnConv conv = describe(node);
     Convolution *c = node->state = mem_zalloc(1, sizeof *c, e);
     if (!c) return ERR_NOMEM;
     TRY(dnn_conv_forward(&c->forward, &conv, e));
@@ -54,14 +87,8 @@ static int prepare(Node *node, Err *e)
         TRY(dnn_conv_backward_data(&c->data, &conv, node->accumulate[0], e));
         node->scratch_bytes[1] = dnn_scratch_bytes(c->data);
     }
-    if (node->trains_params) {
-        TRY(dnn_conv_backward_weights(&c->weights, &conv, e));
-        size_t bytes = dnn_scratch_bytes(c->weights);
-        for (int i = 0; i < node->param_count; i++) bytes += unwanted_bytes(node, i);
-        node->scratch_bytes[1] = larger(node->scratch_bytes[1], bytes);
-    }
     node->packed_bytes = dnn_packed_bytes(c->forward) + dnn_packed_bytes(c->data);
-    return 0;
+    return prepare_weights(node, &c->weights, e);
 }
 
 static void refresh(Node *node)
@@ -82,15 +109,8 @@ static void backward(Node *node, const Step *step)
 {
     (void)step;
     const Convolution *c = node->state;
-    const void *dy = node->out[0]->grad;
-    if (c->data) dnn_run_backward_data(c->data, dy, node->in[0]->grad, node->scratch, node->failure);
-    if (!c->weights) return;
-    char *unwanted = (char *)node->scratch + dnn_scratch_bytes(c->weights);
-    float *gradients[2] = {node->param_grad[0], node->param_grad[1]};
-    for (int i = 0; i < node->param_count; unwanted += unwanted_bytes(node, i), i++)
-        if (!gradients[i]) gradients[i] = (float *)unwanted;
-    dnn_run_backward_weights(c->weights, node->in[0]->data, dy, gradients[0], gradients[1], node->scratch,
-                             node->failure);
+    if (c->data) dnn_run_backward_data(c->data, node->out[0]->grad, node->in[0]->grad, node->scratch, node->failure);
+    backward_weights(node, c->weights);
 }
 
 static void release(Node *node)
@@ -102,6 +122,96 @@ static void release(Node *node)
     dnn_free(c->weights);
     mem_free(c);
 }
+
+/* ---- Winograd ---- */
+
+/* packed NULL: the pass is not requested. */
+typedef struct WinogradPass {
+    WinogradShape shape;
+    float *packed;
+} WinogradPass;
+
+typedef struct Winograd {
+    const WinogradKernel *kernel;
+    WinogradPass forward, data;
+    Dnn *weights;
+} Winograd;
+
+/* With fewer tiles or channels the transforms take longer than they save. */
+static bool winograd_supports(const Node *node)
+{
+    enum { LEAST_CHANNELS = 16, LEAST_TILES = 16 };
+    const ConvAttr *attr = node->attr;
+    const Conv *c = &attr->conv;
+    const Shape in = node->in[0]->shape;
+    const bool is_3x3 = c->kernel.y == 3 && c->kernel.x == 3 && c->stride.y == 1 && c->stride.x == 1 &&
+                        c->padding.y == 1 && c->padding.x == 1;
+    return is_3x3 && !attr->transposed && in.c >= LEAST_CHANNELS && node->out[0]->shape.c >= LEAST_CHANNELS &&
+           winograd_tiles(in) >= LEAST_TILES;
+}
+
+static int prepare_pass(Node *node, const WinogradKernel *kernel, WinogradPass *p, Shape in, int64_t out_channels,
+                        Err *e)
+{
+    p->shape = (WinogradShape){in, out_channels, omp_get_max_threads()};
+    const size_t bytes = kernel->packed_bytes(&p->shape);
+    p->packed = mem_alloc(bytes, e);
+    node->packed_bytes += bytes;
+    return p->packed ? 0 : ERR_NOMEM;
+}
+
+static int winograd_prepare(Node *node, Err *e)
+{
+    const Shape in = node->in[0]->shape, out = node->out[0]->shape;
+    Winograd *w = node->state = mem_zalloc(1, sizeof *w, e);
+    if (!w) return ERR_NOMEM;
+    w->kernel = winograd_kernel();
+    TRY(prepare_pass(node, w->kernel, &w->forward, in, out.c, e));
+    node->scratch_bytes[0] = w->kernel->scratch_bytes(&w->forward.shape);
+    if (node->wants_grad[0]) {
+        TRY(prepare_pass(node, w->kernel, &w->data, out, in.c, e));
+        node->scratch_bytes[1] = w->kernel->scratch_bytes(&w->data.shape);
+    }
+    return prepare_weights(node, &w->weights, e);
+}
+
+static void winograd_refresh(Node *node)
+{
+    const Winograd *w = node->state;
+    w->kernel->pack(&w->forward.shape, node->param[0], false, w->forward.packed);
+    if (w->data.packed) w->kernel->pack(&w->data.shape, node->param[0], true, w->data.packed);
+}
+
+static void winograd_forward(Node *node, const Step *step)
+{
+    (void)step;
+    const Winograd *w = node->state;
+    const WinogradValues values = {
+        .x = node->in[0]->data, .packed = w->forward.packed, .bias = node->param[1], .y = node->out[0]->data};
+    w->kernel->run(&w->forward.shape, &values, node->scratch);
+}
+
+static void winograd_backward(Node *node, const Step *step)
+{
+    (void)step;
+    const Winograd *w = node->state;
+    const WinogradValues values = {
+        .x = node->out[0]->grad, .packed = w->data.packed, .y = node->in[0]->grad, .accumulate = node->accumulate[0]};
+    if (w->data.packed) w->kernel->run(&w->data.shape, &values, node->scratch);
+    backward_weights(node, w->weights);
+}
+
+static void winograd_release(Node *node)
+{
+    Winograd *w = node->state;
+    if (!w) return;
+    mem_free(w->forward.packed);
+    mem_free(w->data.packed);
+    dnn_free(w->weights);
+    mem_free(w);
+}
+
+/* ---- the list ---- */
 
 static const OpImpl onednn_bf16 = {.name = "onednn",
                                    .level = SIMD_AVX512_BF16,
@@ -118,4 +228,11 @@ static const OpImpl onednn = {.name = "onednn",
                               .forward = forward,
                               .backward = backward,
                               .release = release};
-const OpImpl *const convolution_list[] = {&onednn_bf16, &onednn, &plain_convolution, NULL};
+static const OpImpl winograd = {.name = "winograd",
+                                .supports = winograd_supports,
+                                .prepare = winograd_prepare,
+                                .refresh = winograd_refresh,
+                                .forward = winograd_forward,
+                                .backward = winograd_backward,
+                                .release = winograd_release};
+const OpImpl *const convolution_list[] = {&onednn_bf16, &winograd, &onednn, &plain_convolution, NULL};

@@ -433,6 +433,8 @@ const OpCase op_cases[] = {
      .macs = 60 * 32 * 64 * 9},
     {"conv2d 3x3 of 8 channels", OP(conv2d), .in = {{2, 5, 6, 8}}, .number = 40, .spec = &same_bias,
      .macs = 60 * 8 * 40 * 9},
+    {"conv2d 3x3 of many tiles", OP(conv2d), .in = {{2, 9, 14, 17}}, .number = 21, .spec = &same_bias,
+     .macs = 252 * 17 * 21 * 9},
     {"conv2d 1x1", OP(conv2d), .in = {{1, 5, 3, 7}}, .number = 3, .spec = &head, .macs = 15 * 21},
     {"conv2d 4x4 stride 4", OP(conv2d), .in = {{1, 9, 14, 3}}, .number = 4, .spec = &patch, .macs = 6 * 4 * 48},
     {"conv2d 1x3", OP(conv2d), .in = {{2, 4, 6, 5}}, .number = 3, .spec = &flat, .macs = 48 * 3 * 15},

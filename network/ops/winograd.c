@@ -1,0 +1,519 @@
+/* Winograd's convolution (winograd.h).
+ *
+ * Tiles are numbered through all images, and processed in strips. An item of work is a strip and a group of output
+ * channels. For each chunk of input channels it transforms the input, V (36, tiles, channels), and multiplies by the
+ * transformed weights U (36, channels, width) of each block of output channels: 36 products M += V U. Then it transforms
+ * M back. V, U and a block of M stay in the level 2 cache.
+ *
+ * Weights are packed as U if that is small, else as the 9 taps, a quarter of the size: then each item transforms them.
+ * This costs 90 operations for each 36 multiply-adds of a tile, and strips are longer. */
+#include "network/ops/winograd.h"
+
+#include <omp.h>
+#include <string.h>
+
+#include "network/graph/op.h"
+#include "network/ops/simd.h"
+
+enum {
+    TILE = 4,         /* pixels along an axis of the output */
+    PATCH = 6,        /* … of the input */
+    POSITIONS = 36,   /* of a transformed tile */
+    TAPS = 9,         /* of the weights */
+    LINE = 16,        /* floats: a cache line */
+    CHUNK = 3 * LINE, /* most input channels that are summed in a row */
+    GROUP = 192,      /* most output channels of an item, if there are enough items */
+    VECTORS = 3,      /* most vectors of a block of output channels */
+#if defined(__AVX512F__)
+    ROWS = 8, /* most tiles that are multiplied together: their sums fit into the registers */
+#else
+    ROWS = 4,
+#endif
+    WIDTH = VECTORS * SIMD_LANES
+};
+
+/* ---- the transforms along one axis ---- */
+
+#define ROOT_HALF 0.707106781f
+#define ROOT_2 1.41421356f
+
+/* Bᵀ: the values of Π (x - q) over all points q but one. */
+SIMD_INLINE void transform_input(vf *to, const vf *x)
+{
+    const vf even_half = x[4] - x[2] * 2.0f, odd_half = x[3] - x[1] * 2.0f;
+    const vf even_2 = x[4] - x[2] * 0.5f, odd_2 = x[3] - x[1] * 0.5f;
+    to[0] = (x[0] + x[4]) - x[2] * 2.5f;
+    to[1] = even_half + odd_half * ROOT_HALF;
+    to[2] = even_half - odd_half * ROOT_HALF;
+    to[3] = even_2 + odd_2 * ROOT_2;
+    to[4] = even_2 - odd_2 * ROOT_2;
+    to[5] = (x[1] + x[5]) - x[3] * 2.5f;
+}
+
+/* G: the polynomial of the taps at each point p, divided by Π (p - q) over the other points q. */
+SIMD_INLINE void transform_weights(vf *to, const vf *w)
+{
+    const vf even_half = w[0] * (-2.0f / 3) - w[2] * (1.0f / 3), odd_half = w[1] * (-2.0f / 3 * ROOT_HALF);
+    const vf even_2 = w[0] * (1.0f / 6) + w[2] * (1.0f / 3), odd_2 = w[1] * (1.0f / 6 * ROOT_2);
+    to[0] = w[0];
+    to[1] = even_half + odd_half;
+    to[2] = even_half - odd_half;
+    to[3] = even_2 + odd_2;
+    to[4] = even_2 - odd_2;
+    to[5] = w[2];
+}
+
+/* Aᵀ: Σ over the points of p^i m. */
+SIMD_INLINE void transform_output(vf *to, const vf *m)
+{
+    const vf sum_half = m[1] + m[2], difference_half = m[1] - m[2];
+    const vf sum_2 = m[3] + m[4], difference_2 = m[3] - m[4];
+    to[0] = m[0] + sum_half + sum_2;
+    to[1] = difference_half * ROOT_HALF + difference_2 * ROOT_2;
+    to[2] = sum_half * 0.5f + sum_2 * 2.0f;
+    to[3] = m[5] + difference_half * (0.5f * ROOT_HALF) + difference_2 * (2.0f * ROOT_2);
+}
+
+/* ---- the division of the work ---- */
+
+static int64_t divided(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+/* The first unit of part i, if `units` are divided into almost equal parts. */
+static int64_t part_start(int64_t i, int64_t units, int64_t parts) { return i * units / parts; }
+
+typedef struct Tiling {
+    int64_t rows, columns, count; /* tiles of an image along each axis, tiles of all images */
+} Tiling;
+
+static Tiling tiling_of(Shape image)
+{
+    const int64_t rows = divided(image.h, TILE), columns = divided(image.w, TILE);
+    return (Tiling){rows, columns, image.n * rows * columns};
+}
+
+/* Whether the weights are packed transformed. */
+static bool packs_transformed(const WinogradShape *s)
+{
+    enum { SMALL = 1 << 17 };
+    return s->in.c * s->out_channels <= SMALL;
+}
+
+static int64_t strip_count(const WinogradShape *s)
+{
+    enum { SHORT = 32, LONG = 48 }; /* tiles */
+    return divided(tiling_of(s->in).count, packs_transformed(s) ? SHORT : LONG);
+}
+
+/* The largest number of tiles in a strip. */
+static int64_t strip_length(const WinogradShape *s) { return divided(tiling_of(s->in).count, strip_count(s)); }
+
+static int64_t chunk_count(const WinogradShape *s) { return divided(s->in.c, CHUNK); }
+
+/* The first channel of a chunk. */
+static int64_t chunk_start(const WinogradShape *s, int64_t chunk)
+{
+    const int64_t start = part_start(chunk, divided(s->in.c, LINE), chunk_count(s)) * LINE;
+    return start < s->in.c ? start : s->in.c;
+}
+
+static int64_t vector_count(const WinogradShape *s) { return divided(s->out_channels, SIMD_LANES); }
+
+static int64_t block_count(const WinogradShape *s) { return divided(vector_count(s), VECTORS); }
+
+/* The first output channel of a block. */
+static int64_t block_start(const WinogradShape *s, int64_t block)
+{
+    return part_start(block, vector_count(s), block_count(s)) * SIMD_LANES;
+}
+
+static int64_t block_width(const WinogradShape *s, int64_t block)
+{
+    return block_start(s, block + 1) - block_start(s, block);
+}
+
+/* The number of groups of blocks: more if that makes the items a multiple of the threads. */
+static int64_t group_count(const WinogradShape *s)
+{
+    enum { ENOUGH = 8 }; /* items for each thread */
+    const int64_t strips = strip_count(s), blocks = block_count(s);
+    int64_t groups = divided(s->out_channels, GROUP);
+    while (groups < blocks && strips * groups % s->threads && strips * groups < ENOUGH * s->threads) groups++;
+    return groups;
+}
+
+/* Distances between positions, in floats. The cache line added avoids multiples of 4096 bytes, at which the addresses of
+ * all positions would share a few lines of the level 1 cache. */
+static int64_t input_stride(const WinogradShape *s) { return strip_length(s) * CHUNK + LINE; }
+static int64_t product_stride(const WinogradShape *s, int64_t width) { return strip_length(s) * width + LINE; }
+static int64_t weight_stride(int64_t channels, int64_t width) { return channels * width + LINE; }
+
+/* ---- scratch memory ---- */
+
+/* Of one thread, in floats. */
+typedef struct Slab {
+    float *input;   /* V */
+    float *weights; /* U, if it is not packed */
+    float *product; /* M, one block after the other */
+    float *patch;   /* the input pixels of a tile at the border: (36, CHUNK) */
+} Slab;
+
+static int64_t product_floats(const WinogradShape *s)
+{
+    const int64_t blocks = divided(block_count(s), group_count(s));
+    return blocks * POSITIONS * product_stride(s, WIDTH);
+}
+
+/* The floats of a slab that starts at `start`; slab may be NULL. */
+static int64_t lay_out(const WinogradShape *s, float *start, Slab *slab)
+{
+    const int64_t weights = POSITIONS * input_stride(s);
+    const int64_t product = weights + (packs_transformed(s) ? 0 : POSITIONS * weight_stride(CHUNK, WIDTH));
+    const int64_t patch = product + product_floats(s);
+    if (slab) *slab = (Slab){start, start + weights, start + product, start + patch};
+    return patch + POSITIONS * CHUNK;
+}
+
+static size_t scratch_bytes(const WinogradShape *s)
+{
+    return (size_t)(lay_out(s, NULL, NULL) * s->threads) * sizeof(float);
+}
+
+/* ---- weights ---- */
+
+/* The taps of an input channel: (9, width). */
+static void gather_taps(float *taps, const WinogradShape *s, const float *weights, bool turned, int64_t in,
+                        int64_t block)
+{
+    const int64_t first = block_start(s, block), width = block_width(s, block);
+    memset(taps, 0, (size_t)(TAPS * width) * sizeof *taps);
+    for (int64_t o = 0; o < width && first + o < s->out_channels; o++) {
+        const float *from = weights + (turned ? in * s->out_channels + first + o : (first + o) * s->in.c + in) * TAPS;
+        for (int k = 0; k < TAPS; k++) taps[k * width + o] = from[turned ? TAPS - 1 - k : k];
+    }
+}
+
+/* Transforms the taps (9, width) of a channel; the positions of the result are `stride` floats apart. */
+static void transform_taps(float *to, int64_t stride, const float *taps, int64_t width)
+{
+    for (int64_t v = 0; v < width; v += SIMD_LANES) {
+        vf half[PATCH][3];
+        SIMD_UNROLL
+        for (int j = 0; j < 3; j++) {
+            vf column[3], result[PATCH];
+            for (int i = 0; i < 3; i++) column[i] = v_load(taps + (i * 3 + j) * width + v);
+            transform_weights(result, column);
+            SIMD_UNROLL
+            for (int i = 0; i < PATCH; i++) half[i][j] = result[i];
+        }
+        SIMD_UNROLL
+        for (int i = 0; i < PATCH; i++) {
+            vf result[PATCH];
+            transform_weights(result, half[i]);
+            SIMD_UNROLL
+            for (int j = 0; j < PATCH; j++) v_store(to + (i * PATCH + j) * stride + v, result[j]);
+        }
+    }
+}
+
+/* The floats of the packed weights before a chunk of a block. */
+static int64_t packed_offset(const WinogradShape *s, int64_t block, int64_t chunk)
+{
+    const int64_t first = block_start(s, block), width = block_width(s, block), channel = chunk_start(s, chunk);
+    if (!packs_transformed(s)) return (first * s->in.c + channel * width) * TAPS;
+    return (first * s->in.c + channel * width + (block * chunk_count(s) + chunk) * LINE) * POSITIONS;
+}
+
+static size_t packed_bytes(const WinogradShape *s)
+{
+    return (size_t)packed_offset(s, block_count(s), 0) * sizeof(float);
+}
+
+static void pack_chunk(const WinogradShape *s, const float *weights, bool turned, int64_t block, int64_t chunk,
+                       float *packed)
+{
+    const int64_t start = chunk_start(s, chunk), channels = chunk_start(s, chunk + 1) - start;
+    const int64_t width = block_width(s, block);
+    for (int64_t i = 0; i < channels; i++) {
+        float taps[TAPS * WIDTH];
+        gather_taps(taps, s, weights, turned, start + i, block);
+        if (packs_transformed(s)) transform_taps(packed + i * width, weight_stride(channels, width), taps, width);
+        else memcpy(packed + i * TAPS * width, taps, (size_t)(TAPS * width) * sizeof *taps);
+    }
+}
+
+static void pack(const WinogradShape *s, const float *weights, bool turned, float *packed)
+{
+    const int64_t chunks = chunk_count(s);
+#pragma omp parallel for schedule(static) num_threads(s->threads)
+    for (int64_t i = 0; i < block_count(s) * chunks; i++)
+        pack_chunk(s, weights, turned, i / chunks, i % chunks, packed + packed_offset(s, i / chunks, i % chunks));
+}
+
+/* ---- input ---- */
+
+typedef struct Tile {
+    int64_t image, y, x; /* of its first pixel */
+} Tile;
+
+static Tile tile_at(const WinogradShape *s, int64_t tile)
+{
+    const Tiling t = tiling_of(s->in);
+    return (Tile){tile / (t.rows * t.columns), tile / t.columns % t.rows * TILE, tile % t.columns * TILE};
+}
+
+static int64_t pixel_at(const WinogradShape *s, int64_t image, int64_t y, int64_t x)
+{
+    return (image * s->in.h + y) * s->in.w + x;
+}
+
+/* Transforms 6×6 pixels with these distances between rows and pixels. */
+static void transform_patch(float *to, int64_t stride, const float *x, int64_t row, int64_t pixel, int64_t channels)
+{
+    for (int64_t c = 0; c < channels; c += SIMD_LANES) {
+        const int count = channels - c < SIMD_LANES ? (int)(channels - c) : SIMD_LANES;
+        vf half[PATCH][PATCH];
+        SIMD_UNROLL
+        for (int j = 0; j < PATCH; j++) {
+            vf column[PATCH], result[PATCH];
+            SIMD_UNROLL
+            for (int i = 0; i < PATCH; i++) column[i] = v_load_first(x + i * row + j * pixel + c, count);
+            transform_input(result, column);
+            SIMD_UNROLL
+            for (int i = 0; i < PATCH; i++) half[i][j] = result[i];
+        }
+        SIMD_UNROLL
+        for (int i = 0; i < PATCH; i++) {
+            vf result[PATCH];
+            transform_input(result, half[i]);
+            SIMD_UNROLL
+            for (int j = 0; j < PATCH; j++) v_store(to + (i * PATCH + j) * stride + c, result[j]);
+        }
+    }
+}
+
+/* Copies the 6×6 pixels around a tile, with zeros outside the image. */
+static void copy_patch(float *patch, const WinogradShape *s, const float *x, Tile t, int64_t channels)
+{
+    for (int64_t i = 0; i < POSITIONS; i++, patch += CHUNK) {
+        const int64_t row = t.y + i / PATCH - 1, column = t.x + i % PATCH - 1;
+        const bool inside = row >= 0 && row < s->in.h && column >= 0 && column < s->in.w;
+        if (inside) memcpy(patch, x + pixel_at(s, t.image, row, column) * s->in.c, (size_t)channels * sizeof *x);
+        else memset(patch, 0, (size_t)channels * sizeof *x);
+    }
+}
+
+/* x is at the chunk's first channel. */
+static void transform_tile(const WinogradShape *s, const float *x, Tile t, int64_t channels, float *to, float *patch)
+{
+    const int64_t stride = input_stride(s), c = s->in.c;
+    if (t.y && t.x && t.y + TILE < s->in.h && t.x + TILE < s->in.w) {
+        transform_patch(to, stride, x + pixel_at(s, t.image, t.y - 1, t.x - 1) * c, s->in.w * c, c, channels);
+        return;
+    }
+    copy_patch(patch, s, x, t, channels);
+    transform_patch(to, stride, patch, PATCH * CHUNK, CHUNK, channels);
+}
+
+/* ---- products ---- */
+
+/* m (rows, vectors) = v (rows, channels) u (channels, vectors), or adds to m. The compiler specialises it for each rows
+ * and vectors, whose sums are then in registers. */
+SIMD_INLINE void multiply(const int rows, const int vectors, const float *v, const float *u, int64_t channels, float *m,
+                          bool add)
+{
+    vf sum[ROWS][VECTORS], weight[VECTORS];
+    SIMD_UNROLL
+    for (int r = 0; r < rows; r++) {
+        SIMD_UNROLL
+        for (int i = 0; i < vectors; i++) sum[r][i] = (vf){0};
+    }
+    for (int64_t c = 0; c < channels; c++, u += vectors * SIMD_LANES) {
+        SIMD_UNROLL
+        for (int i = 0; i < vectors; i++) weight[i] = v_load(u + i * SIMD_LANES);
+        SIMD_UNROLL
+        for (int r = 0; r < rows; r++) {
+            const vf x = v_set1(v[r * CHUNK + c]);
+            SIMD_UNROLL
+            for (int i = 0; i < vectors; i++) sum[r][i] = v_fma(x, weight[i], sum[r][i]);
+        }
+    }
+    SIMD_UNROLL
+    for (int r = 0; r < rows; r++) {
+        SIMD_UNROLL
+        for (int i = 0; i < vectors; i++, m += SIMD_LANES) v_store(m, add ? sum[r][i] + v_load(m) : sum[r][i]);
+    }
+}
+
+static void multiply_rows(int64_t rows, int64_t width, const float *v, const float *u, int64_t channels, float *m,
+                          bool add)
+{
+#define CASE(ROWS_, VECTORS_)                              \
+    case ROWS_ * 4 + VECTORS_:                             \
+        multiply(ROWS_, VECTORS_, v, u, channels, m, add); \
+        break;
+#define CASES(ROWS_) CASE(ROWS_, 1) CASE(ROWS_, 2) CASE(ROWS_, 3)
+    switch (rows * 4 + width / SIMD_LANES) {
+        CASES(1)
+        CASES(2)
+        CASES(3)
+        CASES(4)
+#if defined(__AVX512F__)
+        CASES(5)
+        CASES(6)
+        CASES(7)
+        CASES(8)
+#endif
+    }
+#undef CASES
+#undef CASE
+}
+
+/* The products of all positions for `tiles` tiles, a chunk and a block. */
+static void multiply_chunk(const WinogradShape *s, int64_t tiles, int64_t channels, int64_t width, const float *input,
+                           const float *weights, float *product, bool add)
+{
+    const int64_t blocks = divided(tiles, ROWS);
+    for (int k = 0; k < POSITIONS; k++) {
+        const float *v = input + k * input_stride(s), *u = weights + k * weight_stride(channels, width);
+        float *m = product + k * product_stride(s, width);
+        for (int64_t i = 0; i < blocks; i++) {
+            const int64_t first = part_start(i, tiles, blocks), rows = part_start(i + 1, tiles, blocks) - first;
+            multiply_rows(rows, width, v + first * CHUNK, u, channels, m + first * width, add);
+        }
+    }
+}
+
+/* ---- output ---- */
+
+/* The part of a tile that is inside the image, and where its output goes. */
+typedef struct Target {
+    float *at;
+    int64_t row, pixel; /* distances */
+    int height, width;
+    bool accumulate;
+} Target;
+
+SIMD_INLINE void finish_lanes(Target t, const float *m, int64_t stride, vf bias, int count)
+{
+    vf half[TILE][PATCH];
+    SIMD_UNROLL
+    for (int j = 0; j < PATCH; j++) {
+        vf column[PATCH], result[TILE];
+        SIMD_UNROLL
+        for (int i = 0; i < PATCH; i++) column[i] = v_load(m + (i * PATCH + j) * stride);
+        transform_output(result, column);
+        SIMD_UNROLL
+        for (int i = 0; i < TILE; i++) half[i][j] = result[i];
+    }
+    SIMD_UNROLL
+    for (int i = 0; i < TILE; i++) {
+        vf result[TILE];
+        transform_output(result, half[i]);
+        SIMD_UNROLL
+        for (int j = 0; j < TILE; j++) {
+            if (i >= t.height || j >= t.width) continue;
+            float *at = t.at + i * t.row + j * t.pixel;
+            const vf y = result[j] + bias;
+            v_store_first(at, t.accumulate ? y + v_load_first(at, count) : y, count);
+        }
+    }
+}
+
+/* product: of the tile and the block. */
+static void finish_tile(const WinogradShape *s, const WinogradValues *v, Tile t, int64_t block, const float *product)
+{
+    const int64_t first = block_start(s, block), width = block_width(s, block), c = s->out_channels;
+    const int64_t stride = product_stride(s, width), below = s->in.h - t.y, right = s->in.w - t.x;
+    Target target = {v->y + pixel_at(s, t.image, t.y, t.x) * c + first, s->in.w * c, c, TILE, TILE, v->accumulate};
+    for (int64_t i = 0; i < width; i += SIMD_LANES, target.at += SIMD_LANES) {
+        const int64_t left = c - first - i;
+        const int count = left < SIMD_LANES ? (int)left : SIMD_LANES;
+        const vf bias = v->bias ? v_load_first(v->bias + first + i, count) : (vf){0};
+        if (below >= TILE && right >= TILE && count == SIMD_LANES) {
+            finish_lanes(target, product + i, stride, bias, SIMD_LANES);
+            continue;
+        }
+        target.height = below < TILE ? (int)below : TILE;
+        target.width = right < TILE ? (int)right : TILE;
+        finish_lanes(target, product + i, stride, bias, count);
+    }
+}
+
+/* ---- running ---- */
+
+typedef struct Item {
+    int64_t first_tile, tiles, first_block, end_block;
+} Item;
+
+static Item item_at(const WinogradShape *s, int64_t item)
+{
+    const int64_t groups = group_count(s), strip = item / groups, group = item % groups;
+    const int64_t tiles = tiling_of(s->in).count, blocks = block_count(s),
+                  first = part_start(strip, tiles, strip_count(s));
+    return (Item){first, part_start(strip + 1, tiles, strip_count(s)) - first, part_start(group, blocks, groups),
+                  part_start(group + 1, blocks, groups)};
+}
+
+/* The transformed weights of a block and a chunk. */
+static const float *weights_of(const WinogradShape *s, const float *packed, int64_t block, int64_t chunk,
+                               float *scratch)
+{
+    const int64_t width = block_width(s, block), channels = chunk_start(s, chunk + 1) - chunk_start(s, chunk);
+    const float *from = packed + packed_offset(s, block, chunk);
+    if (packs_transformed(s)) return from;
+    for (int64_t i = 0; i < channels; i++)
+        transform_taps(scratch + i * width, weight_stride(channels, width), from + i * TAPS * width, width);
+    return scratch;
+}
+
+static void run_item(const WinogradShape *s, const WinogradValues *v, Item item, const Slab *slab)
+{
+    for (int64_t chunk = 0; chunk < chunk_count(s); chunk++) {
+        const int64_t start = chunk_start(s, chunk), channels = chunk_start(s, chunk + 1) - start;
+        float *product = slab->product;
+        for (int64_t i = 0; i < item.tiles; i++)
+            transform_tile(s, v->x + start, tile_at(s, item.first_tile + i), channels, slab->input + i * CHUNK,
+                           slab->patch);
+        for (int64_t b = item.first_block; b < item.end_block; b++) {
+            const int64_t width = block_width(s, b);
+            const float *weights = weights_of(s, v->packed, b, chunk, slab->weights);
+            multiply_chunk(s, item.tiles, channels, width, slab->input, weights, product, chunk > 0);
+            product += POSITIONS * product_stride(s, width);
+        }
+    }
+    const float *product = slab->product;
+    for (int64_t b = item.first_block; b < item.end_block; b++) {
+        const int64_t width = block_width(s, b);
+        for (int64_t i = 0; i < item.tiles; i++)
+            finish_tile(s, v, tile_at(s, item.first_tile + i), b, product + i * width);
+        product += POSITIONS * product_stride(s, width);
+    }
+}
+
+static void run(const WinogradShape *s, const WinogradValues *v, void *scratch)
+{
+    const int64_t items = strip_count(s) * group_count(s), floats = lay_out(s, NULL, NULL);
+#pragma omp parallel for schedule(static) num_threads(s->threads)
+    for (int64_t i = 0; i < items; i++) {
+        Slab slab;
+        lay_out(s, (float *)scratch + omp_get_thread_num() * floats, &slab);
+        run_item(s, v, item_at(s, i), &slab);
+    }
+}
+
+extern const WinogradKernel SIMD_NAME(winograd_kernel);
+const WinogradKernel SIMD_NAME(winograd_kernel) = {SIMD_ID, .packed_bytes = packed_bytes,
+                                                   .scratch_bytes = scratch_bytes, .pack = pack, .run = run};
+
+#ifdef SIMD_BASE
+int64_t winograd_tiles(Shape image) { return tiling_of(image).count; }
+
+const WinogradKernel *winograd_kernel(void)
+{
+#if defined(__x86_64__)
+    if (simd_level() >= SIMD_AVX512) return &winograd_kernel_avx512;
+    if (simd_level() >= SIMD_AVX2) return &winograd_kernel_avx2;
+#endif
+    return &winograd_kernel_portable;
+}
+#endif

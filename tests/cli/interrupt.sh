@@ -43,8 +43,8 @@ ended "predict of one image" 130 'predict: interrupted by Ctrl-C; no labels were
 stop HUP "$out/kept/imagesTr/*20*.gz" sh -c "trap '' HUP; exec '$build/make_phantom' -o '$out/kept' --cases 40 --size 8x40x44"
 is "under nohup SIGHUP does nothing" test $status -eq 0 -a -e "$out/kept/dataset.json"
 
-# A program that does not handle the first signal, because it blocks on a pipe without a reader: the second one ends it.
-mkfifo "$out/pipe"; sleep 60 <>"$out/pipe" & holder=$!
+# A program that blocks on a full pipe without a reader.
+mkfifo "$out/pipe"; timeout 60 yes <>"$out/pipe" >"$out/pipe" & holder=$!
 stop TERM "$out/results/fold_0/checkpoint_final.safetensors" \
     sh -c "exec '$build/network_info' swin_umamba -p 512x512 --yaml >'$out/pipe'"
 kill $holder

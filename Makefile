@@ -65,12 +65,15 @@ SOURCES := $(filter-out $(MAINS),$(wildcard $(FOLDERS:=/*.c)))
 ARCH := $(shell $(CC) -dumpmachine)
 ifneq ($(findstring x86_64,$(ARCH)),)
 LEVELS := avx512_bf16 avx512 avx2 portable
+else ifneq ($(findstring aarch64,$(ARCH)),)
+LEVELS := neon portable
 else
 LEVELS := portable
 endif
 LEVEL_avx512_bf16 := -march=x86-64-v4 -mavx512bf16 -mprefer-vector-width=512 -DSIMD_LEVEL=avx512_bf16 -DSIMD_BF16
 LEVEL_avx512 := -march=x86-64-v4 -mprefer-vector-width=512 -DSIMD_LEVEL=avx512
 LEVEL_avx2 := -march=x86-64-v3 -DSIMD_LEVEL=avx2
+LEVEL_neon := -DSIMD_LEVEL=neon -DSIMD_USES_NEON
 LEVEL_portable := -DSIMD_LEVEL=portable -DSIMD_BASE
 LEVELLED := $(shell grep -lE 'SIMD_HEAD|SIMD_NAME' $(wildcard network/ops/*.c bench/*.c) /dev/null)
 objects_of = $(patsubst %.c,$(B)/obj/%.o,$(filter-out $(LEVELLED),$(1))) \

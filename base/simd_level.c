@@ -24,12 +24,18 @@ static SimdLevel cpu_level(void)
     if (has_v4()) return __builtin_cpu_supports("avx512bf16") ? SIMD_AVX512_BF16 : SIMD_AVX512;
     return has_v3() ? SIMD_AVX2 : SIMD_PORTABLE;
 }
+
+static const char *const names[] = {
+    [SIMD_PORTABLE] = "portable", [SIMD_AVX2] = "avx2", [SIMD_AVX512] = "avx512", [SIMD_AVX512_BF16] = "avx512_bf16"};
+#elif defined(__aarch64__)
+static SimdLevel cpu_level(void) { return SIMD_NEON; }
+
+static const char *const names[] = {[SIMD_PORTABLE] = "portable", [SIMD_NEON] = "neon"};
 #else
 static SimdLevel cpu_level(void) { return SIMD_PORTABLE; }
-#endif
 
-static const char *const names[SIMD_LEVELS] = {
-    [SIMD_PORTABLE] = "portable", [SIMD_AVX2] = "avx2", [SIMD_AVX512] = "avx512", [SIMD_AVX512_BF16] = "avx512_bf16"};
+static const char *const names[] = {[SIMD_PORTABLE] = "portable"};
+#endif
 
 const char *simd_level_name(SimdLevel level) { return names[level]; }
 
@@ -43,7 +49,7 @@ static const char *wanted(void)
 bool simd_level_limit(SimdLevel *limit)
 {
     const char *name = wanted();
-    for (int i = 0; name && i < SIMD_LEVELS; i++) {
+    for (int i = 0; name && i < (int)(sizeof names / sizeof *names); i++) {
         if (strcmp(name, names[i])) continue;
         *limit = (SimdLevel)i;
         return true;
@@ -55,7 +61,7 @@ int simd_level_check(Err *e)
 {
     SimdLevel limit;
     if (!wanted() || simd_level_limit(&limit)) return 0;
-    return err_set(e, ERR_VALUE, SIMD_LEVEL_VARIABLE "=%s: expected portable, avx2, avx512 or avx512_bf16", wanted());
+    return err_set(e, ERR_VALUE, SIMD_LEVEL_VARIABLE "=%s: expected " SIMD_LEVEL_NAMES, wanted());
 }
 
 SimdLevel simd_level(void)

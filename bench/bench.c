@@ -37,7 +37,7 @@ static const struct argp_option option_table[] = {
     {"batch-size", 'b', "N", 0, "Only this batch size; may be repeated (default 1 and 4; ops use the first)", 0},
     {"precision", KEY_PRECISION, "NAME", 0, "Only ops and networks in fp32 or bf16 (default: both)", 0},
     {"simd", KEY_SIMD, "LEVEL", 0,
-     "Use no instructions beyond portable, avx2 or avx512, oneDNN and the machine's peak included", 0},
+     "Use no instructions beyond " SIMD_LEVEL_NAMES ", oneDNN and the machine's peak included", 0},
     {"what", KEY_WHAT, "WHAT", 0, "Only forward or train", 0},
     {"seconds", KEY_SECONDS, "S", 0, "Time to measure each value in seconds; the best run counts (default 3)", 0},
     {"quick", KEY_QUICK, NULL, 0, "A quick estimate: 320x320, one run of everything", 0},

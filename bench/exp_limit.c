@@ -10,15 +10,15 @@ void SIMD_NAME(exp_limit)(float *values, int64_t count)
 }
 
 #ifdef SIMD_BASE
-#if defined(__x86_64__)
-extern ExpLimit exp_limit_avx512, exp_limit_avx2;
-#endif
+ExpLimit SIMD_ALL(exp_limit);
 
 ExpLimit *exp_limit_of(SimdLevel level)
 {
 #if defined(__x86_64__)
     if (level >= SIMD_AVX512) return exp_limit_avx512;
     if (level == SIMD_AVX2) return exp_limit_avx2;
+#elif defined(__aarch64__)
+    if (level == SIMD_NEON) return exp_limit_neon;
 #endif
     (void)level;
     return exp_limit_portable;

@@ -28,15 +28,6 @@ typedef struct Scan {
     ScanGradients gradients;
 } Scan;
 
-static const ScanKernel *best_kernel(void)
-{
-#if defined(__x86_64__)
-    if (simd_level() >= scan_kernel_avx512.level) return &scan_kernel_avx512;
-    if (simd_level() >= scan_kernel_avx2.level) return &scan_kernel_avx2;
-#endif
-    return &scan_kernel_portable;
-}
-
 static void scan_free(Scan *s)
 {
     for (int b = 0; b < BUFFERS; b++) mem_free(s->memory[b]);
@@ -84,7 +75,7 @@ static int allocate(Scan *s, Err *e)
 
 static int scan_new(Scan *s, int threads, Err *e)
 {
-    *s = (Scan){.kernel = best_kernel(), .shape = full_shape};
+    *s = (Scan){.kernel = *scan_kernels(), .shape = full_shape};
     s->shape.threads = threads;
     float **m = s->memory;
     TRY(allocate(s, e));

@@ -206,21 +206,6 @@ static void compare_gradients(const ScanRun *r, double *in[INPUTS], double *y, c
 
 /* ---- the tests ---- */
 
-static const ScanKernel *const *kernels(void)
-{
-    static const ScanKernel *const all[] = {
-#if defined(__x86_64__)
-        &scan_kernel_avx512,
-        &scan_kernel_avx2,
-#endif
-        &scan_kernel_portable,
-        NULL
-    };
-    const ScanKernel *const *first = all;
-    while ((*first)->level > simd_level()) first++;
-    return first;
-}
-
 /* More than one chunk, a single row or column, tails for every vector width, several groups, odd numbers of states. */
 static const ScanShape shapes[] = {
     {2, 9, 8, 20, 16, 3, {1, {SCAN_ROW_MAJOR}}, 2},
@@ -236,7 +221,7 @@ static const ScanShape shapes[] = {
 
 static void check_shape(const ScanShape *shape, int64_t gap)
 {
-    for (const ScanKernel *const *kernel = kernels(); *kernel; kernel++) {
+    for (const ScanKernel *const *kernel = scan_kernels(); *kernel; kernel++) {
         ScanRun r;
         char what[128];
         snprintf(what, sizeof what, "%s, shape %d, gap %d", (*kernel)->name, (int)(shape - shapes), (int)gap);
@@ -274,7 +259,7 @@ static void test_threads(void **state)
     (void)state;
     static const ScanShape wide = {1, 9, 16, 210, 16, 3, SS2D, 1};
     for (int narrow = 0; narrow < 2; narrow++)
-        for (const ScanKernel *const *kernel = kernels(); *kernel; kernel++) {
+        for (const ScanKernel *const *kernel = scan_kernels(); *kernel; kernel++) {
             ScanRun one;
             ScanShape shape = wide;
             if (narrow) shape.channels = 4;
@@ -301,7 +286,7 @@ static void test_threads(void **state)
 static void test_groups(void **state)
 {
     (void)state;
-    const ScanKernel *kernel = *kernels();
+    const ScanKernel *kernel = *scan_kernels();
     ScanShape shape = {1, 32, 128, 400, 1, 1, SS2D, 1};
     ScanRun one, many;
     run_new(&one, shape, 0);
@@ -322,7 +307,7 @@ static void test_groups(void **state)
 static void test_modes(void **state)
 {
     (void)state;
-    for (const ScanKernel *const *kernel = kernels(); *kernel; kernel++) {
+    for (const ScanKernel *const *kernel = scan_kernels(); *kernel; kernel++) {
         ScanRun train, other;
         run_new(&train, shapes[6], 0);
         run_draw(&train);
@@ -350,7 +335,7 @@ static void test_extremes(void **state)
     (void)state;
     static const float bias[] = {-90, -20, 0, 19.99f, 20.01f, 3000}, a_log[] = {-80, -3, 0, 6, 30, 100};
     const ScanShape shape = {1, 7, 10, 36, 5, 1, {2, {SCAN_ROW_MAJOR, SCAN_COLUMN_MAJOR_REVERSED}}, 2};
-    for (const ScanKernel *const *kernel = kernels(); *kernel; kernel++) {
+    for (const ScanKernel *const *kernel = scan_kernels(); *kernel; kernel++) {
         ScanRun r;
         run_new(&r, shape, 0);
         run_draw(&r);

@@ -18,14 +18,7 @@ enum { LANES = 16, SAMPLES = 1 << 16 };
 
 static const SimdFunctions *const *levels(void)
 {
-    static const SimdFunctions *const all[] = {
-#if defined(__x86_64__)
-        &simd_functions_avx512,
-        &simd_functions_avx2,
-#endif
-        &simd_functions_portable,
-        NULL
-    };
+    static const SimdFunctions *const all[] = {SIMD_ADDRESSES(simd_functions), NULL};
     const SimdFunctions *const *first = all;
     while ((*first)->level > simd_level()) first++;
     return first;

@@ -142,7 +142,7 @@ static int long_of(PickleMachine *m, int length_bytes)
     size_t bytes = 0;
     const char *data = counted(m, length_bytes, &bytes);
     if (!data || bytes > 8) return push_view(m, VALUE_LONG, data, bytes);
-    const uint64_t sign = bytes && data[bytes - 1] < 0 && bytes < 8 ? UINT64_MAX << 8 * bytes : 0;
+    const uint64_t sign = bytes && data[bytes - 1] & 0x80 && bytes < 8 ? UINT64_MAX << 8 * bytes : 0;
     return push_integer(m, (int64_t)(bytes_le(data, (int)bytes) | sign));
 }
 

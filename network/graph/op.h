@@ -117,6 +117,7 @@ struct Node {
 #define SIMD_ENUM_avx512_bf16 SIMD_AVX512_BF16
 #define SIMD_ENUM_avx512 SIMD_AVX512
 #define SIMD_ENUM_avx2 SIMD_AVX2
+#define SIMD_ENUM_neon SIMD_NEON
 #define SIMD_ENUM_portable SIMD_PORTABLE
 
 /* OP_IMPL(silu) = {SIMD_HEAD, .forward = forward, …};   defines silu_avx512, silu_avx2 … */
@@ -131,19 +132,29 @@ struct Node {
 #define SIMD_DTYPE DTYPE_F32
 #endif
 
+/* What is compiled for each float32 level of this architecture, fastest first: the names, to declare them, and their
+ * addresses. */
+#if defined(__x86_64__)
+#define SIMD_ALL(name) name##_avx512, name##_avx2, name##_portable
+#define SIMD_ADDRESSES(name) &name##_avx512, &name##_avx2, &name##_portable
+#elif defined(__aarch64__)
+#define SIMD_ALL(name) name##_neon, name##_portable
+#define SIMD_ADDRESSES(name) &name##_neon, &name##_portable
+#else
+#define SIMD_ALL(name) name##_portable
+#define SIMD_ADDRESSES(name) &name##_portable
+#endif
+
 /* Defines the list of a class's implementations: OP_LIST(silu); at file scope, then `.on = {silu_list}` in the class.
  * OP_LIST_F32: for an op without a bfloat16 implementation. */
+#define OP_LIST_F32(op)               \
+    extern const OpImpl SIMD_ALL(op); \
+    static const OpImpl *const op##_list[] = {SIMD_ADDRESSES(op), NULL}
 #if defined(__x86_64__)
-#define OP_LIST_F32(op)                                        \
-    extern const OpImpl op##_avx512, op##_avx2, op##_portable; \
-    static const OpImpl *const op##_list[] = {&op##_avx512, &op##_avx2, &op##_portable, NULL}
-#define OP_LIST(op)                                                              \
-    extern const OpImpl op##_avx512_bf16, op##_avx512, op##_avx2, op##_portable; \
-    static const OpImpl *const op##_list[] = {&op##_avx512_bf16, &op##_avx512, &op##_avx2, &op##_portable, NULL}
+#define OP_LIST(op)                                     \
+    extern const OpImpl op##_avx512_bf16, SIMD_ALL(op); \
+    static const OpImpl *const op##_list[] = {&op##_avx512_bf16, SIMD_ADDRESSES(op), NULL}
 #else
-#define OP_LIST_F32(op)                \
-    extern const OpImpl op##_portable; \
-    static const OpImpl *const op##_list[] = {&op##_portable, NULL}
 #define OP_LIST(op) OP_LIST_F32(op)
 #endif
 

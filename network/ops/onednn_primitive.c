@@ -231,15 +231,17 @@ static int fill(Dnn *d, Descs *descs, dnnl_primitive_desc_t pd, const PrimitiveD
 }
 
 /* Limits oneDNN to the SIMD level of our own code. The limit can only be set before the first primitive is created:
- * later calls fail, but then it is already set. */
+ * later calls fail, but then it is already set. oneDNN has such limits for x86-64 only. */
 static void limit_instructions(void)
 {
+#if defined(__x86_64__)
     static const dnnl_cpu_isa_t isa[SIMD_LEVELS] = {[SIMD_PORTABLE] = dnnl_cpu_isa_sse41,
                                                     [SIMD_AVX2] = dnnl_cpu_isa_avx2,
                                                     [SIMD_AVX512] = dnnl_cpu_isa_avx512_core,
                                                     [SIMD_AVX512_BF16] = dnnl_cpu_isa_avx512_core_bf16};
     SimdLevel limit;
     if (simd_level_limit(&limit)) dnnl_set_max_cpu_isa(isa[limit]);
+#endif
 }
 
 static int begin(Dnn **d, Err *e)

@@ -93,8 +93,17 @@ typedef struct ScanKernel {
 } ScanKernel;
 
 #if defined(__x86_64__)
-extern const ScanKernel scan_kernel_avx512_bf16, scan_kernel_avx512, scan_kernel_avx2;
+extern const ScanKernel scan_kernel_avx512_bf16;
 #endif
-extern const ScanKernel scan_kernel_portable;
+extern const ScanKernel SIMD_ALL(scan_kernel);
+
+/* The float32 kernels that this CPU can run, within the limit of base/simd_level.h: fastest first, then NULL. */
+static inline const ScanKernel *const *scan_kernels(void)
+{
+    static const ScanKernel *const all[] = {SIMD_ADDRESSES(scan_kernel), NULL};
+    const ScanKernel *const *first = all;
+    while ((*first)->level > simd_level()) first++;
+    return first;
+}
 
 #endif

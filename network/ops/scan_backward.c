@@ -11,7 +11,7 @@
 
 /* The states that are computed at once, and the exponentials. In 32 registers, rates and gradients of A stay there along
  * the chunk; 16 are enough for the rest only. */
-enum { IN_REGISTERS = SIMD_BYTES == 64, TILE = IN_REGISTERS ? 8 : 4, TOGETHER = IN_REGISTERS ? 1 : 2 };
+enum { IN_REGISTERS = SIMD_REGISTERS == 32, TILE = IN_REGISTERS ? 8 : 4, TOGETHER = IN_REGISTERS ? 1 : 2 };
 
 /* The scratch memory of a thread (scan_backward_slab). */
 typedef struct BackwardSlab {
@@ -215,7 +215,7 @@ SIMD_INLINE void dt_tile(const int tile, const BackwardBlock *w, int r)
     for (int i = 0; i < tile; i++) v_store(w->sums + first + i * SIMD_LANES, dweight[i]);
 }
 
-#if defined(__AVX512F__)
+#if SIMD_REGISTERS == 32
 #define EACH_TILE(call)     \
     case 8: call(8); break; \
     case 4: call(4); break; \

@@ -1,8 +1,9 @@
 /* Forward pass of the selective scan (scan.h). */
 #include "network/ops/scan_internal.h"
 
-/* The states that are computed at once. In 32 registers they stay there along the chunk. 16 registers are just enough
- * for the exponentials: there, each state is loaded and stored at each position. */
+/* The states that are computed at once. In AVX-512's 32 registers they stay there along the chunk. 16 registers are just
+ * enough for the exponentials: there, each state is loaded and stored at each position. So it is with NEON, whose
+ * multiply-add overwrites the addend: the polynomial's constants and their copies take the registers. */
 enum { TILE = SCAN_TILE_MOST, IN_REGISTERS = SIMD_BYTES == 64, TOGETHER = IN_REGISTERS ? 1 : 2 };
 
 /* The scratch memory of a thread (scan_forward_slab). */

@@ -80,6 +80,8 @@ static inline void pause_briefly(void)
 {
 #if defined(__x86_64__)
     __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("isb"); /* "yield" does nothing on most cores */
 #endif
 }
 

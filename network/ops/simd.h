@@ -13,6 +13,8 @@
 
 #if defined(__AVX512F__) || defined(__AVX2__)
 #include <immintrin.h>
+#elif defined(SIMD_USES_NEON)
+#include <arm_neon.h>
 #endif
 
 #if defined(__AVX512F__)
@@ -23,6 +25,13 @@
 #define SIMD_BYTES 16
 #endif
 enum { SIMD_LANES = SIMD_BYTES / 4 };
+
+/* The vector registers of the level. */
+#if defined(__AVX512F__) || defined(SIMD_USES_NEON)
+#define SIMD_REGISTERS 32
+#else
+#define SIMD_REGISTERS 16
+#endif
 
 typedef float vf __attribute__((vector_size(SIMD_BYTES)));
 typedef int32_t vi __attribute__((vector_size(SIMD_BYTES)));
@@ -58,13 +67,21 @@ SIMD_INLINE __m256i v_first_lanes(int count)
 #endif
 
 /* The first `count` floats at p (0 … SIMD_LANES), then zeros. Does not read beyond them. A call of memcpy would make the
- * compiler keep a loop's vectors in memory: so AVX2 has masks, which are slow, if count is not SIMD_LANES. */
+ * compiler keep a loop's vectors in memory: so AVX2 has masks, and NEON single lanes, which are slow, if count is not
+ * SIMD_LANES. */
 SIMD_INLINE vf v_load_first(const float *p, int count)
 {
 #if defined(__AVX512F__)
     return (vf)_mm512_maskz_loadu_ps((__mmask16)((1u << count) - 1), p);
 #elif defined(__AVX2__)
     return count == SIMD_LANES ? v_load(p) : (vf)_mm256_maskload_ps(p, v_first_lanes(count));
+#elif defined(SIMD_USES_NEON)
+    vf a = {0};
+    if (count == SIMD_LANES) return v_load(p);
+    if (count > 0) a[0] = p[0];
+    if (count > 1) a[1] = p[1];
+    if (count > 2) a[2] = p[2];
+    return a;
 #else
     vf a = {0};
     if (count == SIMD_LANES) return v_load(p);
@@ -80,6 +97,14 @@ SIMD_INLINE void v_store_first(float *p, vf a, int count)
 #elif defined(__AVX2__)
     if (count == SIMD_LANES) v_store(p, a);
     else _mm256_maskstore_ps(p, v_first_lanes(count), (__m256)a);
+#elif defined(SIMD_USES_NEON)
+    if (count == SIMD_LANES) {
+        v_store(p, a);
+        return;
+    }
+    if (count > 0) p[0] = a[0];
+    if (count > 1) p[1] = a[1];
+    if (count > 2) p[2] = a[2];
 #else
     if (count == SIMD_LANES) v_store(p, a);
     else memcpy(p, &a, (size_t)count * sizeof *p);
@@ -124,6 +149,8 @@ SIMD_INLINE vf v_max(vf a, vf b)
     return (vf)_mm512_max_ps((__m512)a, (__m512)b);
 #elif defined(__AVX2__)
     return (vf)_mm256_max_ps((__m256)a, (__m256)b);
+#elif defined(SIMD_USES_NEON)
+    return (vf)vmaxq_f32((float32x4_t)a, (float32x4_t)b);
 #else
     return v_select(a > b, a, b);
 #endif
@@ -135,6 +162,8 @@ SIMD_INLINE vf v_min(vf a, vf b)
     return (vf)_mm512_min_ps((__m512)a, (__m512)b);
 #elif defined(__AVX2__)
     return (vf)_mm256_min_ps((__m256)a, (__m256)b);
+#elif defined(SIMD_USES_NEON)
+    return (vf)vminq_f32((float32x4_t)a, (float32x4_t)b);
 #else
     return v_select(a < b, a, b);
 #endif
@@ -150,6 +179,8 @@ SIMD_INLINE vf v_fma(vf a, vf b, vf c)
     return (vf)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
 #elif defined(__AVX2__)
     return (vf)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#elif defined(SIMD_USES_NEON)
+    return (vf)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
 #else
     return a * b + c;
 #endif
@@ -167,6 +198,8 @@ SIMD_INLINE float v_sum(vf a)
     for (int half = SIMD_LANES / 2; half; half /= 2)
         for (int i = 0; i < half; i++) sum[i] += sum[i + half];
     return sum[0];
+#elif defined(SIMD_USES_NEON)
+    return vaddvq_f32((float32x4_t)a);
 #else
     const vf pairs = a + (vf){a[2], a[3], a[0], a[1]};
     return pairs[0] + pairs[1];
@@ -182,6 +215,8 @@ SIMD_INLINE vf v_add_pairs(vf a, vf b)
 #elif defined(__AVX2__)
     const __m256 x = (__m256)a, y = (__m256)b;
     return (vf)_mm256_shuffle_ps(x, y, 0x88) + (vf)_mm256_shuffle_ps(x, y, 0xdd);
+#elif defined(SIMD_USES_NEON)
+    return (vf)vpaddq_f32((float32x4_t)a, (float32x4_t)b);
 #else
     return (vf){a[0], a[2], b[0], b[2]} + (vf){a[1], a[3], b[1], b[3]};
 #endif
@@ -294,8 +329,13 @@ SIMD_INLINE vf v_exp2_negative(vf x)
 #else
     x = v_max(v_set1(-126.0f), x);
     const vf shifted = x + SIMD_EXP_MAGIC;
-    const vf power = (vf)(((vi)shifted << 23) + (127 << 23)); /* the bits of SIMD_EXP_MAGIC are shifted out */
-    return v_exp2_fraction(x - (shifted - SIMD_EXP_MAGIC)) * power;
+    const vi power = (vi)shifted << 23; /* the bits of SIMD_EXP_MAGIC are shifted out */
+    const vf fraction = v_exp2_fraction(x - (shifted - SIMD_EXP_MAGIC));
+#if defined(SIMD_USES_NEON)
+    return (vf)((vi)fraction + power); /* adds to the exponent */
+#else
+    return fraction * (vf)(power + (127 << 23));
+#endif
 #endif
 }
 

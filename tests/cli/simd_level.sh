@@ -2,8 +2,13 @@
 # simd_level BUILD: vector instructions limited by SWIN_UMAMBA_SIMD, which oneDNN follows.
 . tests/support/tap.sh
 build=$1
+case $(uname -m) in
+x86_64) levels="portable avx2" names="portable, avx2, avx512 or avx512_bf16" ;;
+aarch64) levels="portable neon" names="portable or neon" ;;
+*) levels=portable names=portable ;;
+esac
 
-for level in portable avx2; do
+for level in $levels; do
     export SWIN_UMAMBA_SIMD=$level
     check "train --version at $level" 0 "$build/train" --version
     has "it names the level, and the version of oneDNN" "^SIMD level $level, oneDNN [0-9]" stdout
@@ -21,5 +26,5 @@ for level in portable avx2; do
 done
 unset SWIN_UMAMBA_SIMD
 check "an unknown level is refused" 2 env SWIN_UMAMBA_SIMD=sse9 "$build/network_info" swin_umamba_d -p 64x64 -c 1 -n 2
-has "with the known ones" 'SWIN_UMAMBA_SIMD=sse9: expected portable, avx2, avx512 or avx512_bf16' stderr
+has "with those of this architecture" "SWIN_UMAMBA_SIMD=sse9: expected $names\$" stderr
 check "by bench too" 2 "$build/bench" --simd sse9 --quick

@@ -211,18 +211,9 @@ static void close_scan(ScanRun *r)
     mem_free(r->values.states);
 }
 
-static const ScanKernel *best_scan_kernel(void)
-{
-#if defined(__x86_64__)
-    if (simd_level() >= SIMD_AVX512) return &scan_kernel_avx512;
-    if (simd_level() == SIMD_AVX2) return &scan_kernel_avx2;
-#endif
-    return &scan_kernel_portable;
-}
-
 static void run_scan_kernel(ScanRun *r)
 {
-    const ScanKernel *kernel = best_scan_kernel();
+    const ScanKernel *kernel = *scan_kernels();
     const ScanParams params = {r->params.dt_weight, r->params.dt_bias, r->params.A_logs, r->params.Ds};
     kernel->pack(&r->shape, &params, r->packed);
     kernel->forward(&r->shape, r->packed, &r->values, r->scratch);

@@ -19,6 +19,6 @@ typedef struct SimdFunctions {
     void (*copy_first)(const float *x, float *y, int count);
 } SimdFunctions;
 
-extern const SimdFunctions simd_functions_avx512, simd_functions_avx2, simd_functions_portable;
+extern const SimdFunctions SIMD_ALL(simd_functions);
 
 #endif

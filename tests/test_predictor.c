@@ -35,10 +35,12 @@ static void write_text(const char *folder, const char *name, const char *text)
 /* A results folder as the official trainers write it; every fold's checkpoint is that file. */
 static void make_results(char *folder, const char *checkpoint, int folds)
 {
-    char path[256], target[512], here[256];
+    char path[256];
     Err e = {0};
+    snprintf(path, sizeof path, "%s/%s", FILES, checkpoint);
+    char *target = realpath(path, NULL);
+    assert_non_null(target);
     assert_non_null(mkdtemp(folder));
-    assert_non_null(getcwd(here, sizeof here));
     write_text(folder, "dataset.json",
                "{\"channel_names\": {\"0\": \"MR\"}, \"labels\": {\"background\": 0, \"c1\": 1, "
                "\"c2\": 2}, \"numTraining\": 4, \"file_ending\": \".png\"}");
@@ -53,9 +55,9 @@ static void make_results(char *folder, const char *checkpoint, int folds)
         snprintf(path, sizeof path, "%s/fold_%d", folder, fold);
         assert_int_equal(file_make_folders(path, &e), 0);
         snprintf(path, sizeof path, "%s/fold_%d/checkpoint_final.pth", folder, fold);
-        snprintf(target, sizeof target, "%s/%s/%s", here, FILES, checkpoint);
         assert_int_equal(symlink(target, path), 0);
     }
+    free(target);
 }
 
 static void remove_results(const char *folder, int folds)

@@ -88,7 +88,7 @@ static double convolved(const WinogradRun *r, int64_t image, int64_t y, int64_t 
 }
 
 /* Compares every pixel of some channels, the first and the last among them. */
-static void compare(const WinogradRun *r, const float *before)
+static void compare(const char *level, const WinogradRun *r, const float *before)
 {
     const Shape in = r->shape.in;
     const int64_t out = r->shape.out_channels, step = out > 64 ? 23 : 1;
@@ -103,7 +103,7 @@ static void compare(const WinogradRun *r, const float *before)
             largest = fmax(largest, fabs(expected));
             error = fmax(error, fabs((double)at(r, Y)[i] - expected));
         }
-    if (error > 3e-6 * largest) fail_msg("error %g of values up to %g", error, largest);
+    if (error > 3e-6 * largest) fail_msg("%s: error %g of values up to %g", level, error, largest);
 }
 
 static void check(const WinogradKernel *kernel, WinogradRun r)
@@ -117,7 +117,7 @@ static void check(const WinogradKernel *kernel, WinogradRun r)
         memcpy(before, at(&r, Y), bytes);
         run(&r, kernel);
         if (!first) {
-            compare(&r, before);
+            compare(kernel->name, &r, before);
             first = mem_alloc(bytes, NULL);
             assert_non_null(first);
             memcpy(first, at(&r, Y), bytes);
@@ -144,36 +144,14 @@ static void check_all(const WinogradKernel *kernel)
     for (size_t i = 0; i < sizeof runs / sizeof *runs; i++) check(kernel, runs[i]);
 }
 
-static void portable(void **state)
+static void test_levels(void **state)
 {
     (void)state;
-    check_all(&winograd_kernel_portable);
+    for (const WinogradKernel *const *kernel = winograd_kernels(); *kernel; kernel++) check_all(*kernel);
 }
-
-#if defined(__x86_64__)
-static void avx2(void **state)
-{
-    (void)state;
-    if (simd_level() < SIMD_AVX2) skip();
-    check_all(&winograd_kernel_avx2);
-}
-
-static void avx512(void **state)
-{
-    (void)state;
-    if (simd_level() < SIMD_AVX512) skip();
-    check_all(&winograd_kernel_avx512);
-}
-#endif
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(portable),
-#if defined(__x86_64__)
-        cmocka_unit_test(avx2),
-        cmocka_unit_test(avx512),
-#endif
-    };
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_levels)};
     return cmocka_run_group_tests_name("winograd", tests, NULL, NULL);
 }

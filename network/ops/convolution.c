@@ -165,7 +165,7 @@ static int winograd_prepare(Node *node, Err *e)
     const Shape in = node->in[0]->shape, out = node->out[0]->shape;
     Winograd *w = node->state = mem_zalloc(1, sizeof *w, e);
     if (!w) return ERR_NOMEM;
-    w->kernel = winograd_kernel();
+    w->kernel = *winograd_kernels();
     TRY(prepare_pass(node, w->kernel, &w->forward, in, out.c, e));
     node->scratch_bytes[0] = w->kernel->scratch_bytes(&w->forward.shape);
     if (node->wants_grad[0]) {

@@ -19,6 +19,14 @@ ScanSizes scan_sizes(const ScanShape *s)
                             threads * (size_t)scan_backward_slab(s, SCAN_LINE) * sizeof(float),
     };
 }
+
+const ScanKernel *const *scan_kernels(void)
+{
+    static const ScanKernel *const all[] = {SIMD_ADDRESSES(scan_kernel), NULL};
+    const ScanKernel *const *first = all;
+    while ((*first)->level > simd_level()) first++;
+    return first;
+}
 #endif
 
 extern const ScanKernel SIMD_NAME(scan_kernel);

@@ -98,12 +98,6 @@ extern const ScanKernel scan_kernel_avx512_bf16;
 extern const ScanKernel SIMD_ALL(scan_kernel);
 
 /* The float32 kernels that this CPU can run, within the limit of base/simd_level.h: fastest first, then NULL. */
-static inline const ScanKernel *const *scan_kernels(void)
-{
-    static const ScanKernel *const all[] = {SIMD_ADDRESSES(scan_kernel), NULL};
-    const ScanKernel *const *first = all;
-    while ((*first)->level > simd_level()) first++;
-    return first;
-}
+const ScanKernel *const *scan_kernels(void);
 
 #endif

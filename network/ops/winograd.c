@@ -24,7 +24,7 @@ enum {
     CHUNK = 3 * LINE, /* most input channels that are summed in a row */
     GROUP = 192,      /* most output channels of an item, if there are enough items */
     VECTORS = 3,      /* most vectors of a block of output channels */
-#if defined(__AVX512F__)
+#if SIMD_REGISTERS == 32
     ROWS = 8, /* most tiles that are multiplied together: their sums fit into the registers */
 #else
     ROWS = 4,
@@ -357,7 +357,7 @@ static void multiply_rows(int64_t rows, int64_t width, const float *v, const flo
         CASES(2)
         CASES(3)
         CASES(4)
-#if defined(__AVX512F__)
+#if SIMD_REGISTERS == 32
         CASES(5)
         CASES(6)
         CASES(7)
@@ -508,12 +508,13 @@ const WinogradKernel SIMD_NAME(winograd_kernel) = {SIMD_ID, .packed_bytes = pack
 #ifdef SIMD_BASE
 int64_t winograd_tiles(Shape image) { return tiling_of(image).count; }
 
-const WinogradKernel *winograd_kernel(void)
+extern const WinogradKernel SIMD_ALL(winograd_kernel);
+
+const WinogradKernel *const *winograd_kernels(void)
 {
-#if defined(__x86_64__)
-    if (simd_level() >= SIMD_AVX512) return &winograd_kernel_avx512;
-    if (simd_level() >= SIMD_AVX2) return &winograd_kernel_avx2;
-#endif
-    return &winograd_kernel_portable;
+    static const WinogradKernel *const all[] = {SIMD_ADDRESSES(winograd_kernel), NULL};
+    const WinogradKernel *const *first = all;
+    while ((*first)->level > simd_level()) first++;
+    return first;
 }
 #endif

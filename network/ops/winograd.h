@@ -43,15 +43,10 @@ typedef struct WinogradKernel {
     void (*run)(const WinogradShape *s, const WinogradValues *v, void *scratch);
 } WinogradKernel;
 
-#if defined(__x86_64__)
-extern const WinogradKernel winograd_kernel_avx512, winograd_kernel_avx2;
-#endif
-extern const WinogradKernel winograd_kernel_portable;
-
 /* The tiles of all images. */
 int64_t winograd_tiles(Shape image);
 
-/* The kernel of the highest level that this CPU supports. */
-const WinogradKernel *winograd_kernel(void);
+/* The float32 kernels that this CPU can run, within the limit of base/simd_level.h: fastest first, then NULL. */
+const WinogradKernel *const *winograd_kernels(void);
 
 #endif

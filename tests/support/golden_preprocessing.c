@@ -259,8 +259,8 @@ static void compare_arrays(Golden *g, const PreprocessedCase *c, const char *nam
             double low = INFINITY, high = -INFINITY, worst = 0;
             for (int64_t i = 0; i < count; i++) {
                 const double wanted = ((float *)data.data)[k * count + i];
-                if (wanted < low) low = wanted; /* with fmin GCC 12 for aarch64 crashes */
-                if (wanted > high) high = wanted;
+                low = fmin(low, wanted);
+                high = fmax(high, wanted);
                 worst = fmax(worst, fabs(wanted - ((float *)c->image.data)[i * channels + k]));
             }
             golden_expect(g, "data", worst, channel_tolerance * (high - low));

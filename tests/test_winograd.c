@@ -132,14 +132,14 @@ static void check(const WinogradKernel *kernel, WinogradRun r)
 static void check_all(const WinogradKernel *kernel)
 {
     static const WinogradRun runs[] = {
-        {.shape = {{1, 1, 1, 1}, 1}},                                         /* less than a tile */
-        {.shape = {{2, 5, 3, 7}, 3}, .turned = true},                         /* tails of everything */
-        {.shape = {{1, 20, 24, 48}, 48}, .bias = true},                       /* whole tiles, blocks and chunks */
-        {.shape = {{3, 13, 18, 33}, 70}, .bias = true, .accumulate = true},   /* several strips */
-        {.shape = {{1, 9, 50, 100}, 17}, .turned = true, .accumulate = true}, /* several chunks */
-        {.shape = {{1, 6, 11, 16}, 400}},                                     /* several groups */
-        {.shape = {{2, 7, 9, 350}, 390}, .bias = true},                       /* packed as taps */
-        {.shape = {{1, 8, 5, 401}, 333}, .turned = true, .accumulate = true}, /* the same, with tails */
+        {.shape = {{1, 1, 1, 1}, 1, 1}},                                         /* less than a tile */
+        {.shape = {{2, 5, 3, 7}, 3, 1}, .turned = true},                         /* tails of everything */
+        {.shape = {{1, 20, 24, 48}, 48, 1}, .bias = true},                       /* whole tiles, blocks and chunks */
+        {.shape = {{3, 13, 18, 33}, 70, 1}, .bias = true, .accumulate = true},   /* several strips */
+        {.shape = {{1, 9, 50, 100}, 17, 1}, .turned = true, .accumulate = true}, /* several chunks */
+        {.shape = {{1, 6, 11, 16}, 400, 1}},                                     /* several groups */
+        {.shape = {{2, 7, 9, 350}, 390, 1}, .bias = true},                       /* packed as taps */
+        {.shape = {{1, 8, 5, 401}, 333, 1}, .turned = true, .accumulate = true}, /* the same, with tails */
     };
     for (size_t i = 0; i < sizeof runs / sizeof *runs; i++) check(kernel, runs[i]);
 }

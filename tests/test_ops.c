@@ -17,6 +17,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "network/executor/executor.h"
+#include "network/ops/product.h"
 #include "tests/support/op_cases.h"
 #include "tests/support/op_run.h"
 
@@ -257,12 +258,12 @@ static void check_threads(const Problem *p, const OpImpl *impl)
     op_run_free(&one);
 }
 
-/* oneDNN's products split their sums by the number of threads: always for ops that are such a product, or whose gradient
- * of the weights is one, and on a CPU without AVX-512 also for the projections of the scan. */
-static bool sums_by_threads(const Problem *p, const OpImpl *impl)
+/* oneDNN's products split their sums by the number of threads. The gradients of a convolution's weights are always
+ * oneDNN's. */
+static bool sums_by_threads(const OpImpl *impl)
 {
     return !strcmp(impl->name, "onednn") || !strcmp(impl->name, "winograd") ||
-           (!strcmp(p->node->op->name, "selective_scan") && simd_level() < SIMD_AVX512);
+           (!strcmp(impl->name, "product") && !product_is_own(impl->dtype));
 }
 
 static void check_implementation(const Problem *p, const OpImpl *impl)
@@ -277,7 +278,7 @@ static void check_implementation(const Problem *p, const OpImpl *impl)
         if (op->may_overwrite >> i & 1) check(p, impl, (OpRunOptions){0, false, false, i, -1});
         if (op->may_overwrite_grad >> i & 1) check(p, impl, (OpRunOptions){0, true, false, -1, i});
     }
-    if (!sums_by_threads(p, impl)) check_threads(p, impl);
+    if (!sums_by_threads(impl)) check_threads(p, impl);
 }
 
 static void test_case(void **state)

@@ -28,7 +28,7 @@ static int64_t macs(const Node *node) { return shape_count(node->in[0]->shape) *
 
 /* forward: y = x Wᵀ, with packed weights. data: dx = dy W, with packed weights only in bfloat16. weights: dW. */
 typedef struct Products {
-    Dnn *forward, *data;
+    Product *forward, *data;
     WeightProduct weights;
 } Products;
 
@@ -49,8 +49,8 @@ static int prepare_forward(Node *node, Products *p, Err *e)
                                 .c_dtype = y->dtype,
                                 .weights = true,
                                 .bias = linear->bias};
-    TRY(dnn_product(&p->forward, &product, e));
-    node->scratch_bytes[0] = dnn_scratch_bytes(p->forward);
+    TRY(product_new(&p->forward, &product, e));
+    node->scratch_bytes[0] = product_scratch_bytes(p->forward);
     return 0;
 }
 
@@ -74,9 +74,9 @@ static int prepare_backward(Node *node, Products *p, Err *e)
                              .accumulate = node->accumulate[0]};
     const WeightOperands weights = {rows,     y->shape.c,        x->shape.c, y->pitch,
                                     x->pitch, node->impl->dtype, y->dtype,   x->dtype};
-    if (node->wants_grad[0]) TRY(dnn_product(&p->data, &data, e));
+    if (node->wants_grad[0]) TRY(product_new(&p->data, &data, e));
     if (node->trains_param[0]) TRY(weight_product_new(&p->weights, &weights, e));
-    node->scratch_bytes[1] = larger(p->data ? dnn_scratch_bytes(p->data) : 0, weight_product_scratch(&p->weights));
+    node->scratch_bytes[1] = larger(product_scratch_bytes(p->data), weight_product_scratch(&p->weights));
     return 0;
 }
 
@@ -86,23 +86,23 @@ static int prepare(Node *node, Err *e)
     if (!p) return ERR_NOMEM;
     TRY(prepare_forward(node, p, e));
     TRY(prepare_backward(node, p, e));
-    node->packed_bytes = dnn_packed_bytes(p->forward) + dnn_packed_bytes(p->data);
+    node->packed_bytes = product_packed_bytes(p->forward) + product_packed_bytes(p->data);
     return 0;
 }
 
 static void refresh(Node *node)
 {
     const Products *p = node->state;
-    dnn_pack(p->forward, node->param[0], node->failure);
-    if (p->data && packs_data(node)) dnn_pack(p->data, node->param[0], node->failure);
+    product_pack(p->forward, node->param[0], node->failure);
+    if (p->data && packs_data(node)) product_pack(p->data, node->param[0], node->failure);
 }
 
 static void release(Node *node)
 {
     Products *p = node->state;
     if (!p) return;
-    dnn_free(p->forward);
-    dnn_free(p->data);
+    product_free(p->forward);
+    product_free(p->data);
     weight_product_free(&p->weights);
     mem_free(p);
 }
@@ -111,8 +111,7 @@ static void forward(Node *node, const Step *step)
 {
     (void)step;
     const Products *p = node->state;
-    dnn_run_product(p->forward, node->in[0]->data, NULL, node->param[1], node->out[0]->data, node->scratch,
-                    node->failure);
+    product_run(p->forward, node->in[0]->data, NULL, node->param[1], node->out[0]->data, node->scratch, node->failure);
 }
 
 static float float_of(uint16_t bf16)
@@ -153,32 +152,32 @@ static void backward(Node *node, const Step *step)
     Products *p = node->state;
     const Tensor *x = node->in[0], *y = node->out[0];
     const float *weights = packs_data(node) ? NULL : node->param[0];
-    if (p->data) dnn_run_product(p->data, y->grad, weights, NULL, x->grad, node->scratch, node->failure);
+    if (p->data) product_run(p->data, y->grad, weights, NULL, x->grad, node->scratch, node->failure);
     if (p->weights.product)
         weight_product_run(&p->weights, y->grad, x->data, node->param_grad[0], node->scratch, node->failure);
     if (node->param_count > 1 && node->param_grad[1]) sum_rows(y, node->param_grad[1]);
 }
 
-static const OpImpl onednn_bf16 = {.name = "onednn",
-                                   .level = SIMD_AVX512_BF16,
-                                   .dtype = DTYPE_BF16,
-                                   .mixes = true,
-                                   .strided_in = 1,
-                                   .strided_out = 1,
-                                   .prepare = prepare,
-                                   .refresh = refresh,
-                                   .forward = forward,
-                                   .backward = backward,
-                                   .release = release};
-static const OpImpl onednn = {.name = "onednn",
-                              .strided_in = 1,
-                              .strided_out = 1,
-                              .prepare = prepare,
-                              .refresh = refresh,
-                              .forward = forward,
-                              .backward = backward,
-                              .release = release};
-static const OpImpl *const impls[] = {&onednn_bf16, &onednn, &plain_linear, NULL};
+static const OpImpl product_bf16 = {.name = "product",
+                                    .level = SIMD_AVX512_BF16,
+                                    .dtype = DTYPE_BF16,
+                                    .mixes = true,
+                                    .strided_in = 1,
+                                    .strided_out = 1,
+                                    .prepare = prepare,
+                                    .refresh = refresh,
+                                    .forward = forward,
+                                    .backward = backward,
+                                    .release = release};
+static const OpImpl product = {.name = "product",
+                               .strided_in = 1,
+                               .strided_out = 1,
+                               .prepare = prepare,
+                               .refresh = refresh,
+                               .forward = forward,
+                               .backward = backward,
+                               .release = release};
+static const OpImpl *const impls[] = {&product_bf16, &product, &plain_linear, NULL};
 static const OpClass linear_class = {
     .name = "linear", .shape = shape, .macs = macs, .product_macs = macs, .keeps_for_params = 1, .on = {impls}};
 

@@ -22,8 +22,8 @@ typedef struct PreparedScan {
     ScanSizes sizes;
     size_t projection_bytes; /* whole cache lines */
     size_t image_bytes;      /* bfloat16 only: float32 copy of x, y or a gradient, in scratch */
-    Dnn *projection;         /* of x; the products for its gradients, dx and d(x_proj), are float32 */
-    Dnn *data;
+    Product *projection;     /* of x; the products for its gradients, dx and d(x_proj), are float32 */
+    Product *data;
     WeightProduct weights;
     float *packed;
 } PreparedScan;
@@ -39,8 +39,8 @@ static void release(Node *node)
 {
     PreparedScan *state = node->state;
     if (!state) return;
-    dnn_free(state->projection);
-    dnn_free(state->data);
+    product_free(state->projection);
+    product_free(state->data);
     weight_product_free(&state->weights);
     mem_free(state->packed);
     mem_free(state);
@@ -65,10 +65,10 @@ static int prepare_forward(Node *node, PreparedScan *state, Err *e)
                                    .dtype = x->dtype,
                                    .a_dtype = x->dtype,
                                    .weights = true};
-    TRY(dnn_product(&state->projection, &projection, e));
-    node->packed_bytes = state->sizes.packed + dnn_packed_bytes(state->projection);
+    TRY(product_new(&state->projection, &projection, e));
+    node->packed_bytes = state->sizes.packed + product_packed_bytes(state->projection);
     node->scratch_bytes[0] =
-        state->image_bytes + larger(dnn_scratch_bytes(state->projection), state->sizes.forward_scratch);
+        state->image_bytes + larger(product_scratch_bytes(state->projection), state->sizes.forward_scratch);
     return 0;
 }
 
@@ -87,10 +87,9 @@ static int prepare_backward(Node *node, PreparedScan *state, Err *e)
                              .accumulate = true};
     const WeightOperands weights = {
         .pixels = pixels, .out_channels = columns, .in_channels = channels, .dy_pitch = columns, .x_pitch = pitch};
-    if (node->wants_grad[0]) TRY(dnn_product(&state->data, &data, e));
+    if (node->wants_grad[0]) TRY(product_new(&state->data, &data, e));
     if (node->trains_param[X_PROJ]) TRY(weight_product_new(&state->weights, &weights, e));
-    const size_t products =
-        larger(state->data ? dnn_scratch_bytes(state->data) : 0, weight_product_scratch(&state->weights));
+    const size_t products = larger(product_scratch_bytes(state->data), weight_product_scratch(&state->weights));
     node->scratch_bytes[1] =
         state->projection_bytes + state->image_bytes + larger(state->sizes.backward_scratch, products);
     return 0;
@@ -133,7 +132,7 @@ static void refresh(Node *node)
     PreparedScan *state = node->state;
     const float *const *p = node->param;
     const ScanParams params = {p[DT_WEIGHT], p[DT_BIAS], p[A_LOGS], p[DS]};
-    dnn_pack(state->projection, node->param[X_PROJ], node->failure);
+    product_pack(state->projection, node->param[X_PROJ], node->failure);
     kernel->pack(&state->shape, &params, state->packed);
 }
 
@@ -145,7 +144,7 @@ static void forward(Node *node, const Step *step)
     char *image = node->scratch, *scratch = image + state->image_bytes;
     float *projections = node->has_backward ? node->saved[SAVED_PROJECTIONS] : (float *)scratch;
     if (!node->has_backward) scratch += state->projection_bytes;
-    dnn_run_product(state->projection, x->data, NULL, NULL, projections, scratch, node->failure);
+    product_run(state->projection, x->data, NULL, NULL, projections, scratch, node->failure);
     const ScanValues values = {.x = {x->data, x->pitch},
                                .projections = projections,
                                .y = {y->data, y->pitch},
@@ -184,8 +183,8 @@ static void projection_gradients(const Node *node, PreparedScan *state, const fl
 {
     const Tensor *x = node->in[0];
     if (state->data)
-        dnn_run_product(state->data, dprojections, node->param[X_PROJ], NULL, BF16 ? image : x->grad, scratch,
-                        node->failure);
+        product_run(state->data, dprojections, node->param[X_PROJ], NULL, BF16 ? image : x->grad, scratch,
+                    node->failure);
     if (BF16 && node->wants_grad[0]) put_pixels(x->grad, x->pitch, image, x->shape, node->accumulate[0]);
     if (!state->weights.product) return;
     if (BF16) get_pixels(image, x->data, x->pitch, x->shape);

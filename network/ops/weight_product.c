@@ -11,14 +11,17 @@ enum { BLOCK = 16 }; /* channels */
 static bool is_better_turned(const WeightOperands *o)
 {
     enum { FEW = 256 };
-    return o->dtype == DTYPE_F32 && o->in_channels < o->out_channels && o->in_channels < FEW;
+    return o->dtype == DTYPE_F32 && !product_is_own(o->dtype) && o->in_channels < o->out_channels &&
+           o->in_channels < FEW;
 }
 
-/* With several threads a long sum is up to 1.15 times as fast if it is divided into pieces. With one it is slower. */
+/* With several threads a long sum of oneDNN is up to 1.15 times as fast if it is divided into pieces. With one thread it is
+ * slower. */
 static int choose_pieces(const WeightOperands *o)
 {
     enum { MOST = 4, LEAST_PIXELS = 1600 };
-    int pieces = o->dtype == DTYPE_F32 && omp_get_max_threads() > 1 ? MOST : 1;
+    const bool divides = o->dtype == DTYPE_F32 && !product_is_own(o->dtype) && omp_get_max_threads() > 1;
+    int pieces = divides ? MOST : 1;
     while (pieces > 1 && (o->pixels % pieces || o->pixels / pieces < LEAST_PIXELS)) pieces /= 2;
     return pieces;
 }
@@ -45,12 +48,12 @@ int weight_product_new(WeightProduct *w, const WeightOperands *o, Err *e)
         p.a_strides[1] = o->x_pitch;
         p.b_strides[0] = o->dy_pitch;
     }
-    return dnn_product(&w->product, &p, e);
+    return product_new(&w->product, &p, e);
 }
 
 void weight_product_free(WeightProduct *w)
 {
-    dnn_free(w->product);
+    product_free(w->product);
     w->product = NULL;
 }
 
@@ -62,7 +65,7 @@ static size_t sums_bytes(const WeightProduct *w)
 
 size_t weight_product_scratch(const WeightProduct *w)
 {
-    return w->product ? sums_bytes(w) + dnn_scratch_bytes(w->product) : 0;
+    return w->product ? sums_bytes(w) + product_scratch_bytes(w->product) : 0;
 }
 
 /* Adds the pieces for a block of the result. The block is small enough for the cache in both layouts. */
@@ -92,6 +95,6 @@ void weight_product_run(WeightProduct *w, const void *dy, const void *x, float *
 {
     const size_t bytes = sums_bytes(w);
     float *result = bytes ? scratch : dw;
-    dnn_run_product(w->product, w->turned ? x : dy, w->turned ? dy : x, NULL, result, (char *)scratch + bytes, e);
+    product_run(w->product, w->turned ? x : dy, w->turned ? dy : x, NULL, result, (char *)scratch + bytes, e);
     if (bytes) add_pieces(w, result, dw);
 }

@@ -4,7 +4,7 @@
 #ifndef NETWORK_OPS_WEIGHT_PRODUCT_H
 #define NETWORK_OPS_WEIGHT_PRODUCT_H
 
-#include "network/ops/onednn.h"
+#include "network/ops/product.h"
 
 /* dY (pixels, out) and X (pixels, in); pixels are `pitch` elements apart. */
 typedef struct WeightOperands {
@@ -14,7 +14,7 @@ typedef struct WeightOperands {
 } WeightOperands;
 
 typedef struct WeightProduct {
-    Dnn *product;
+    Product *product;
     int64_t out_channels, in_channels;
     int pieces;  /* of the pixels; each has its own sum, in scratch */
     bool turned; /* computes the transpose: the sums are (in, out) */

@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "network/graph/op.h"
-#include "network/ops/simd.h"
+#include "network/ops/block_product.h"
 
 enum {
     TILE = 4,         /* pixels along an axis of the output */
@@ -23,13 +23,6 @@ enum {
     LINE = 16,        /* floats: a cache line */
     CHUNK = 3 * LINE, /* most input channels that are summed in a row */
     GROUP = 192,      /* most output channels of an item, if there are enough items */
-    VECTORS = 3,      /* most vectors of a block of output channels */
-#if SIMD_REGISTERS == 32
-    ROWS = 8, /* most tiles that are multiplied together: their sums fit into the registers */
-#else
-    ROWS = 4,
-#endif
-    WIDTH = VECTORS * SIMD_LANES
 };
 
 /* ---- the transforms along one axis ---- */
@@ -118,7 +111,7 @@ static int64_t chunk_start(const WinogradShape *s, int64_t chunk)
 
 static int64_t vector_count(const WinogradShape *s) { return divided(s->out_channels, SIMD_LANES); }
 
-static int64_t block_count(const WinogradShape *s) { return divided(vector_count(s), VECTORS); }
+static int64_t block_count(const WinogradShape *s) { return divided(vector_count(s), BLOCK_VECTORS); }
 
 /* The first output channel of a block. */
 static int64_t block_start(const WinogradShape *s, int64_t block)
@@ -160,14 +153,14 @@ typedef struct Slab {
 static int64_t product_floats(const WinogradShape *s)
 {
     const int64_t blocks = divided(block_count(s), group_count(s));
-    return blocks * POSITIONS * product_stride(s, WIDTH);
+    return blocks * POSITIONS * product_stride(s, BLOCK_WIDTH);
 }
 
 /* The floats of a slab that starts at `start`; slab may be NULL. */
 static int64_t lay_out(const WinogradShape *s, float *start, Slab *slab)
 {
     const int64_t weights = POSITIONS * input_stride(s);
-    const int64_t product = weights + (packs_transformed(s) ? 0 : POSITIONS * weight_stride(CHUNK, WIDTH));
+    const int64_t product = weights + (packs_transformed(s) ? 0 : POSITIONS * weight_stride(CHUNK, BLOCK_WIDTH));
     const int64_t patch = product + product_floats(s);
     if (slab) *slab = (Slab){start, start + weights, start + product, start + patch};
     return patch + POSITIONS * CHUNK;
@@ -234,7 +227,7 @@ static void pack_chunk(const WinogradShape *s, const float *weights, bool turned
     const int64_t start = chunk_start(s, chunk), channels = chunk_start(s, chunk + 1) - start;
     const int64_t width = block_width(s, block);
     for (int64_t i = 0; i < channels; i++) {
-        float taps[TAPS * WIDTH];
+        float taps[TAPS * BLOCK_WIDTH];
         gather_taps(taps, s, weights, turned, start + i, block);
         if (packs_transformed(s)) transform_taps(packed + i * width, weight_stride(channels, width), taps, width);
         else memcpy(packed + i * TAPS * width, taps, (size_t)(TAPS * width) * sizeof *taps);
@@ -316,69 +309,24 @@ static void transform_tile(const WinogradShape *s, const float *x, Tile t, int64
 
 /* ---- products ---- */
 
-/* m (rows, vectors) = v (rows, channels) u (channels, vectors), or adds to m. The compiler specialises it for each rows
- * and vectors, whose sums are then in registers. */
-SIMD_INLINE void multiply(const int rows, const int vectors, const float *v, const float *u, int64_t channels, float *m,
-                          bool add)
-{
-    vf sum[ROWS][VECTORS], weight[VECTORS];
-    SIMD_UNROLL
-    for (int r = 0; r < rows; r++) {
-        SIMD_UNROLL
-        for (int i = 0; i < vectors; i++) sum[r][i] = (vf){0};
-    }
-    for (int64_t c = 0; c < channels; c++, u += vectors * SIMD_LANES) {
-        SIMD_UNROLL
-        for (int i = 0; i < vectors; i++) weight[i] = v_load(u + i * SIMD_LANES);
-        SIMD_UNROLL
-        for (int r = 0; r < rows; r++) {
-            const vf x = v_set1(v[r * CHUNK + c]);
-            SIMD_UNROLL
-            for (int i = 0; i < vectors; i++) sum[r][i] = v_fma(x, weight[i], sum[r][i]);
-        }
-    }
-    SIMD_UNROLL
-    for (int r = 0; r < rows; r++) {
-        SIMD_UNROLL
-        for (int i = 0; i < vectors; i++, m += SIMD_LANES) v_store(m, add ? sum[r][i] + v_load(m) : sum[r][i]);
-    }
-}
-
-static void multiply_rows(int64_t rows, int64_t width, const float *v, const float *u, int64_t channels, float *m,
-                          bool add)
-{
-#define CASE(ROWS_, VECTORS_)                              \
-    case ROWS_ * 4 + VECTORS_:                             \
-        multiply(ROWS_, VECTORS_, v, u, channels, m, add); \
-        break;
-#define CASES(ROWS_) CASE(ROWS_, 1) CASE(ROWS_, 2) CASE(ROWS_, 3)
-    switch (rows * 4 + width / SIMD_LANES) {
-        CASES(1)
-        CASES(2)
-        CASES(3)
-        CASES(4)
-#if SIMD_REGISTERS == 32
-        CASES(5)
-        CASES(6)
-        CASES(7)
-        CASES(8)
-#endif
-    }
-#undef CASES
-#undef CASE
-}
-
 /* The products of all positions for `tiles` tiles, a chunk and a block. */
 static void multiply_chunk(const WinogradShape *s, int64_t tiles, int64_t channels, int64_t width, const float *input,
                            const float *weights, float *product, bool add)
 {
-    const int64_t blocks = divided(tiles, ROWS);
+    const int64_t blocks = divided(tiles, BLOCK_ROWS);
     for (int k = 0; k < POSITIONS; k++) {
-        const float *v = input + k * input_stride(s), *u = weights + k * weight_stride(channels, width);
-        float *m = product + k * product_stride(s, width);
+        BlockProduct p = {.a_row = CHUNK,
+                          .a_step = 1,
+                          .b = weights + k * weight_stride(channels, width),
+                          .depth = channels,
+                          .c_row = width,
+                          .last_lanes = SIMD_LANES,
+                          .add = add};
         for (int64_t i = 0; i < blocks; i++) {
             const int64_t first = part_start(i, tiles, blocks), rows = part_start(i + 1, tiles, blocks) - first;
-            multiply_rows(rows, width, v + first * CHUNK, u, channels, m + first * width, add);
+            p.a = input + k * input_stride(s) + first * CHUNK;
+            p.c = product + k * product_stride(s, width) + first * width;
+            block_product(rows, width / SIMD_LANES, p);
         }
     }
 }

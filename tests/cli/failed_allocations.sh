@@ -1,8 +1,7 @@
 #!/bin/sh
 # failed_allocations BUILD: predict and train where one allocation of at least 4 KiB fails, ensemble and
 # find_best_configuration where one of any size does, that of a path too: the program
-# fails with an error, or has the same result. oneDNN allocates much of its memory itself; with the kernels of older CPUs
-# also while a network runs.
+# fails with an error, or has the same result. oneDNN allocates much of its memory itself.
 build=$1
 . tests/support/tap.sh
 export OMP_NUM_THREADS=1
@@ -64,7 +63,6 @@ smallest=1
 sample ensemble 60 "of any size"
 sample choose 60 "of any size"
 smallest=4096
-# With kernels of older CPUs, matrix products allocate memory while they run.
-export ONEDNN_MAX_CPU_ISA=AVX2 DNNL_MAX_CPU_ISA=AVX2
+export SWIN_UMAMBA_SIMD=avx2
 sample predict 32 "AVX2"
 sample train 12 "AVX2"

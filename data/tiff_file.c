@@ -69,6 +69,7 @@ static int on_error(TIFF *tiff, void *user, const char *module, const char *form
     return 1; /* not to stderr */
 }
 
+#if TIFFLIB_VERSION >= 20221213 /* 4.5.0 */
 static int on_warning(TIFF *tiff, void *user, const char *module, const char *format, va_list args)
 {
     (void)tiff;
@@ -79,6 +80,38 @@ static int on_warning(TIFF *tiff, void *user, const char *module, const char *fo
     return 1;
 }
 
+static TIFF *open_tiff(TiffFile *f, const char *mode)
+{
+    TIFFOpenOptions *options = TIFFOpenOptionsAlloc();
+    if (!options) {
+        err_set(&f->error, ERR_NOMEM, "%s: no memory to open it", f->path);
+        return NULL;
+    }
+    TIFFOpenOptionsSetErrorHandlerExtR(options, on_error, f);
+    TIFFOpenOptionsSetWarningHandlerExtR(options, on_warning, f);
+    TIFFOpenOptionsSetMaxSingleMemAlloc(options, TIFF_MAX_BLOCK_BYTES);
+    TIFF *tiff = TIFFClientOpenExt(f->path, mode, f, read_bytes, write_bytes, seek_to, close_nothing, size_of,
+                                   map_bytes, unmap_nothing, options);
+    TIFFOpenOptionsFree(options);
+    return tiff;
+}
+#else
+/* Older versions (Ubuntu 22.04) have one handler for all files, which gets the file too. They limit no allocations. */
+static void on_error_of(thandle_t handle, const char *module, const char *format, va_list args)
+{
+    if (handle) on_error(NULL, handle, module, format, args);
+}
+
+static TIFF *open_tiff(TiffFile *f, const char *mode)
+{
+    TIFFSetErrorHandler(NULL);
+    TIFFSetErrorHandlerExt(on_error_of);
+    TIFFSetWarningHandler(NULL);
+    return TIFFClientOpen(f->path, mode, f, read_bytes, write_bytes, seek_to, close_nothing, size_of, map_bytes,
+                          unmap_nothing);
+}
+#endif
+
 int tiff_file_failure(const TiffFile *f, Err *e, const char *otherwise)
 {
     if (!f->error.code) return err_set(e, ERR_FORMAT, "%s: %s", f->path, otherwise);
@@ -88,13 +121,6 @@ int tiff_file_failure(const TiffFile *f, Err *e, const char *otherwise)
 
 int tiff_file_open(TiffFile *f, const char *mode, Err *e)
 {
-    TIFFOpenOptions *options = TIFFOpenOptionsAlloc();
-    if (!options) return err_set(e, ERR_NOMEM, "%s: no memory to open it", f->path);
-    TIFFOpenOptionsSetErrorHandlerExtR(options, on_error, f);
-    TIFFOpenOptionsSetWarningHandlerExtR(options, on_warning, f);
-    TIFFOpenOptionsSetMaxSingleMemAlloc(options, TIFF_MAX_BLOCK_BYTES);
-    f->tiff = TIFFClientOpenExt(f->path, mode, f, read_bytes, write_bytes, seek_to, close_nothing, size_of, map_bytes,
-                                unmap_nothing, options);
-    TIFFOpenOptionsFree(options);
+    f->tiff = open_tiff(f, mode);
     return f->tiff ? 0 : tiff_file_failure(f, e, "not a TIFF file");
 }

@@ -1,5 +1,5 @@
-/* The product of a few rows and columns, whose sums are kept in registers: the inner loop of matrix products (product.c,
- * winograd.c). Only for files that are compiled for each SIMD level. */
+/* The product of a few rows and columns, whose sums are kept in registers: the inner loop of matrix products
+ * (product_kernel.c, winograd.c). Only for files that are compiled for each SIMD level. */
 #ifndef NETWORK_OPS_BLOCK_PRODUCT_H
 #define NETWORK_OPS_BLOCK_PRODUCT_H
 
@@ -16,6 +16,19 @@ enum {
     BLOCK_VECTORS = 3,
     BLOCK_WIDTH = BLOCK_VECTORS * SIMD_LANES
 };
+
+static inline int64_t divided(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+/* The first unit of part i, if `units` are divided into almost equal parts. */
+static inline int64_t part_start(int64_t i, int64_t units, int64_t parts) { return i * units / parts; }
+
+/* Columns are divided into blocks of 1 to BLOCK_VECTORS vectors: their number, and the first column of one. */
+static inline int64_t vector_count(int64_t columns) { return divided(columns, SIMD_LANES); }
+static inline int64_t block_count(int64_t columns) { return divided(vector_count(columns), BLOCK_VECTORS); }
+static inline int64_t block_start(int64_t block, int64_t columns)
+{
+    return part_start(block, vector_count(columns), block_count(columns)) * SIMD_LANES;
+}
 
 /* C = A B + bias, or C += A B + bias. */
 typedef struct BlockProduct {

@@ -12,20 +12,6 @@ enum { CHUNK = 128, STRIP = 480, PANEL = CHUNK * BLOCK_WIDTH };
 
 /* ---- the division of the work ---- */
 
-static int64_t divided(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
-/* The first unit of part i, if `units` are divided into almost equal parts. */
-static int64_t part_start(int64_t i, int64_t units, int64_t parts) { return i * units / parts; }
-
-static int64_t vector_count(const DnnProduct *m) { return divided(m->columns, SIMD_LANES); }
-static int64_t block_count(const DnnProduct *m) { return divided(vector_count(m), BLOCK_VECTORS); }
-
-/* The first column of a block. */
-static int64_t block_start(const DnnProduct *m, int64_t block)
-{
-    return part_start(block, vector_count(m), block_count(m)) * SIMD_LANES;
-}
-
 static int64_t chunk_count(const DnnProduct *m) { return divided(m->depth, CHUNK); }
 static int64_t chunk_start(const DnnProduct *m, int64_t chunk) { return part_start(chunk, m->depth, chunk_count(m)); }
 
@@ -39,7 +25,7 @@ static Division divide(const DnnProduct *m, int threads)
     enum { ENOUGH = 8, SHORT = 8 * BLOCK_ROWS }; /* items for each thread; rows */
     Division d = {divided(m->rows, STRIP), 1};
     while (d.strips * d.groups % threads && d.strips * d.groups < ENOUGH * threads) {
-        if (d.groups < block_count(m)) d.groups++;
+        if (d.groups < block_count(m->columns)) d.groups++;
         else if (d.strips * SHORT < m->rows) d.strips++;
         else break;
     }
@@ -55,8 +41,8 @@ typedef struct Part {
 
 static Part part_of(const DnnProduct *m, int64_t block, int64_t first_step, int64_t steps)
 {
-    const int64_t column = block_start(m, block);
-    return (Part){first_step, steps, column, block_start(m, block + 1) - column};
+    const int64_t column = block_start(block, m->columns);
+    return (Part){first_step, steps, column, block_start(block + 1, m->columns) - column};
 }
 
 /* Copies rows of `columns` columns, and fills up to the width with zeros. */
@@ -89,13 +75,13 @@ static void copy_panel(const DnnProduct *m, float *panel, const float *b, Part p
 
 static size_t packed_bytes(const DnnProduct *m)
 {
-    return m->weights ? (size_t)(m->depth * vector_count(m) * SIMD_LANES) * sizeof(float) : 0;
+    return m->weights ? (size_t)(m->depth * vector_count(m->columns) * SIMD_LANES) * sizeof(float) : 0;
 }
 
 static void pack(const DnnProduct *m, int threads, const float *b, float *packed)
 {
 #pragma omp parallel for schedule(static) num_threads(threads)
-    for (int64_t i = 0; i < block_count(m); i++) {
+    for (int64_t i = 0; i < block_count(m->columns); i++) {
         const Part whole = part_of(m, i, 0, m->depth);
         copy_panel(m, packed + whole.first_column * m->depth, b, whole);
     }
@@ -153,7 +139,7 @@ static void run(const DnnProduct *m, int threads, const float *a, const float *b
                 void *scratch)
 {
     const Division d = divide(m, threads);
-    const int64_t blocks = block_count(m);
+    const int64_t blocks = block_count(m->columns);
 #pragma omp parallel for schedule(static) num_threads(threads)
     for (int64_t item = 0; item < d.strips * d.groups; item++) {
         float *copy = scratch ? (float *)scratch + omp_get_thread_num() * PANEL : NULL;

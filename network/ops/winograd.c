@@ -69,11 +69,6 @@ SIMD_INLINE void transform_output(vf *to, const vf *m)
 
 /* ---- the division of the work ---- */
 
-static int64_t divided(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
-/* The first unit of part i, if `units` are divided into almost equal parts. */
-static int64_t part_start(int64_t i, int64_t units, int64_t parts) { return i * units / parts; }
-
 typedef struct Tiling {
     int64_t rows, columns, count; /* tiles of an image along each axis, tiles of all images */
 } Tiling;
@@ -109,26 +104,16 @@ static int64_t chunk_start(const WinogradShape *s, int64_t chunk)
     return start < s->in.c ? start : s->in.c;
 }
 
-static int64_t vector_count(const WinogradShape *s) { return divided(s->out_channels, SIMD_LANES); }
-
-static int64_t block_count(const WinogradShape *s) { return divided(vector_count(s), BLOCK_VECTORS); }
-
-/* The first output channel of a block. */
-static int64_t block_start(const WinogradShape *s, int64_t block)
-{
-    return part_start(block, vector_count(s), block_count(s)) * SIMD_LANES;
-}
-
 static int64_t block_width(const WinogradShape *s, int64_t block)
 {
-    return block_start(s, block + 1) - block_start(s, block);
+    return block_start(block + 1, s->out_channels) - block_start(block, s->out_channels);
 }
 
 /* The number of groups of blocks: more if that makes the items a multiple of the threads. */
 static int64_t group_count(const WinogradShape *s)
 {
     enum { ENOUGH = 8 }; /* items for each thread */
-    const int64_t strips = strip_count(s), blocks = block_count(s);
+    const int64_t strips = strip_count(s), blocks = block_count(s->out_channels);
     int64_t groups = divided(s->out_channels, GROUP);
     while (groups < blocks && strips * groups % s->threads && strips * groups < ENOUGH * s->threads) groups++;
     return groups;
@@ -152,7 +137,7 @@ typedef struct Slab {
 
 static int64_t product_floats(const WinogradShape *s)
 {
-    const int64_t blocks = divided(block_count(s), group_count(s));
+    const int64_t blocks = divided(block_count(s->out_channels), group_count(s));
     return blocks * POSITIONS * product_stride(s, BLOCK_WIDTH);
 }
 
@@ -177,7 +162,7 @@ static size_t scratch_bytes(const WinogradShape *s)
 static void gather_taps(float *taps, const WinogradShape *s, const float *weights, bool turned, int64_t in,
                         int64_t block)
 {
-    const int64_t first = block_start(s, block), width = block_width(s, block);
+    const int64_t first = block_start(block, s->out_channels), width = block_width(s, block);
     memset(taps, 0, (size_t)(TAPS * width) * sizeof *taps);
     for (int64_t o = 0; o < width && first + o < s->out_channels; o++) {
         const float *from = weights + (turned ? in * s->out_channels + first + o : (first + o) * s->in.c + in) * TAPS;
@@ -211,14 +196,15 @@ static void transform_taps(float *to, int64_t stride, const float *taps, int64_t
 /* The floats of the packed weights before a chunk of a block. */
 static int64_t packed_offset(const WinogradShape *s, int64_t block, int64_t chunk)
 {
-    const int64_t first = block_start(s, block), width = block_width(s, block), channel = chunk_start(s, chunk);
+    const int64_t first = block_start(block, s->out_channels), width = block_width(s, block),
+                  channel = chunk_start(s, chunk);
     if (!packs_transformed(s)) return (first * s->in.c + channel * width) * TAPS;
     return (first * s->in.c + channel * width + (block * chunk_count(s) + chunk) * LINE) * POSITIONS;
 }
 
 static size_t packed_bytes(const WinogradShape *s)
 {
-    return (size_t)packed_offset(s, block_count(s), 0) * sizeof(float);
+    return (size_t)packed_offset(s, block_count(s->out_channels), 0) * sizeof(float);
 }
 
 static void pack_chunk(const WinogradShape *s, const float *weights, bool turned, int64_t block, int64_t chunk,
@@ -238,7 +224,7 @@ static void pack(const WinogradShape *s, const float *weights, bool turned, floa
 {
     const int64_t chunks = chunk_count(s);
 #pragma omp parallel for schedule(static) num_threads(s->threads)
-    for (int64_t i = 0; i < block_count(s) * chunks; i++)
+    for (int64_t i = 0; i < block_count(s->out_channels) * chunks; i++)
         pack_chunk(s, weights, turned, i / chunks, i % chunks, packed + packed_offset(s, i / chunks, i % chunks));
 }
 
@@ -370,7 +356,7 @@ SIMD_INLINE void finish_lanes(Target t, const float *m, int64_t stride, vf bias,
 /* product: of the tile and the block. */
 static void finish_tile(const WinogradShape *s, const WinogradValues *v, Tile t, int64_t block, const float *product)
 {
-    const int64_t first = block_start(s, block), width = block_width(s, block), c = s->out_channels;
+    const int64_t first = block_start(block, s->out_channels), width = block_width(s, block), c = s->out_channels;
     const int64_t stride = product_stride(s, width), below = s->in.h - t.y, right = s->in.w - t.x;
     Target target = {v->y + pixel_at(s, t.image, t.y, t.x) * c + first, s->in.w * c, c, TILE, TILE, v->accumulate};
     for (int64_t i = 0; i < width; i += SIMD_LANES, target.at += SIMD_LANES) {
@@ -396,7 +382,7 @@ typedef struct Item {
 static Item item_at(const WinogradShape *s, int64_t item)
 {
     const int64_t groups = group_count(s), strip = item / groups, group = item % groups;
-    const int64_t tiles = tiling_of(s->in).count, blocks = block_count(s),
+    const int64_t tiles = tiling_of(s->in).count, blocks = block_count(s->out_channels),
                   first = part_start(strip, tiles, strip_count(s));
     return (Item){first, part_start(strip + 1, tiles, strip_count(s)) - first, part_start(group, blocks, groups),
                   part_start(group + 1, blocks, groups)};

@@ -36,13 +36,22 @@ static void run_step(void *context)
 typedef struct Network {
     const char *name;
     Graph *graph;
-    Parameters *parameters;
+    Parameters *parameters; /* in memory, to train; NULL: only forward */
+    Parameters *drawn;      /* for forward: drawn when an executor reads them, as predict reads them from a file */
 } Network;
+
+/* A ParameterSource. */
+static int draw(void *graph, int index, float *values, Err *e)
+{
+    (void)e;
+    parameters_draw(graph, index, 1, values);
+    return 0;
+}
 
 /* The result of a measurement. */
 typedef struct Found {
     double seconds, products; /* of one run; products: multiply-adds, including backward */
-    size_t bytes;             /* including AdamW's moments */
+    size_t bytes;             /* including AdamW's moments in training */
 } Found;
 
 static double products_of(const Executor *x, bool train)
@@ -57,7 +66,7 @@ static int measure(Found *found, const Network *n, const MeasureRun *run, int th
     static const AdamW adamw = {0.9, 0.999, 1e-5, 0.05, 12};
     Work work = {.step = {.seed = 1}};
     omp_set_num_threads(threads);
-    int failed = measure_subject(&work.subject, n->graph, n->parameters, run, e);
+    int failed = measure_subject(&work.subject, n->graph, run->train ? n->parameters : n->drawn, run, e);
     Executor *x = work.subject.executor;
     if (!failed && run->train) failed = optimizer_new_adamw(&work.optimizer, n->parameters, &adamw, e);
     if (!failed && run->train) failed = optimizer_adopt(work.optimizer, executor_gradients(x), e);
@@ -65,7 +74,7 @@ static int measure(Found *found, const Network *n, const MeasureRun *run, int th
         const MemoryReport m = executor_memory(x);
         found->seconds = measure_best(run_step, &work, seconds);
         found->products = products_of(x, run->train);
-        found->bytes = m.arena + m.parameters + m.packed + 3 * m.parameter_gradients;
+        found->bytes = run->train ? memory_of_training(m, 2) : memory_of_inference(m);
         failed = work.failure.code;
         if (failed) *e = work.failure;
     }
@@ -136,14 +145,16 @@ static int measure_network(const char *name, bool scaling, const Limits *limits,
 {
     Network n = {.name = name};
     TRY(measure_build(&n.graph, name, o->sizes[0], e));
-    int failed = parameters_new(&n.parameters, n.graph, e);
-    if (!failed) parameters_initialize(n.parameters, 1);
+    int failed = parameters_new_from(&n.drawn, n.graph, (ParameterSource){draw, n.graph}, e);
+    if (!failed && o->train && !scaling) failed = parameters_new(&n.parameters, n.graph, e);
+    if (!failed && n.parameters) parameters_initialize(n.parameters, 1);
     for (int s = 0; !failed && s < (scaling ? 1 : o->size_count); s++)
         for (int bf16 = !o->fp32; !failed && bf16 <= o->bf16; bf16++) {
             const MeasureRun run = {o->sizes[s], o->batches[0], false, bf16 ? DTYPE_BF16 : DTYPE_F32};
             failed = scaling ? measure_scaling(&n, &run, o, r, e) : measure_size(&n, run, limits, o, r, e);
         }
     parameters_free(n.parameters);
+    parameters_free(n.drawn);
     graph_free(n.graph);
     return failed;
 }

@@ -3,6 +3,9 @@
  * The folds' logits are averaged before the sliding window weights them; except for rounding this equals the mean of the
  * folds' predictions. With `apart` the logits of all folds are kept (pixel, fold, head), because nnU-Net rounds each
  * fold's prediction to half precision before the mean (fold_mean).
+ *
+ * The folds run one after another, and their executors share one arena. With several folds the images have memory of
+ * their own, since each run may overwrite its input.
  *   FoldNetworks f = {.models = …, .count = …, …};  fold_networks_prepare … fold_networks_release */
 #ifndef INFERENCE_FOLD_NETWORKS_H
 #define INFERENCE_FOLD_NETWORKS_H
@@ -21,10 +24,11 @@ typedef struct FoldNetworks {
     DType precision;      /* of the networks' arithmetic (network/executor/precision.h) */
     int batch;            /* 0: not prepared */
     const Device *device; /* that they run on; NULL: the CPU */
-    Executor **executors; /* one per fold; owned, like fold_logits and logits */
-    float *images;        /* (batch, tile_y, tile_x, channels): the first executor's */
-    float **fold_logits;  /* (batch, tile_y, tile_x, heads) of each fold: its executor's */
-    float *logits;        /* (batch, tile_y, tile_x, folds?, heads); NULL: the only executor's own */
+    Executor **executors; /* one per fold; owned */
+    float *images;        /* (batch, tile_y, tile_x, channels) */
+    float *logits;        /* (batch, tile_y, tile_x, folds?, heads) */
+    float *fold_logits;   /* (batch, tile_y, tile_x, heads) of the fold that ran last: its executor's */
+    float *own;           /* the memory of images and logits with several folds; else they are the executor's */
 } FoldNetworks;
 
 /* Makes the executors for `batch` tiles at a time; does nothing if they exist. Fails: as executor_new. */

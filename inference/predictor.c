@@ -51,8 +51,7 @@ static int read_models(Predictor *p, Err *e)
                                  .device = p->options.device};
     while (p->networks.count < count) {
         Model *m = &p->models[p->networks.count];
-        TRY(model_new(m, &p->source.plan, &p->source.info, e));
-        TRY(model_read(m, p->source.paths[p->networks.count++], e));
+        TRY(model_open(m, &p->source.plan, &p->source.info, p->source.paths[p->networks.count++], e));
     }
     return 0;
 }

@@ -168,7 +168,7 @@ static void matching_free(Matching *m)
     text_free(&m->left_out);
 }
 
-static void convert(float *to, const Array *a)
+void import_read(float *to, const Array *a)
 {
     const int64_t count = array_count(a);
     const uint16_t *halves = a->data;
@@ -182,10 +182,10 @@ static void convert(float *to, const Array *a)
     }
 }
 
-static void fill(Parameters *p, const Matching *m)
+static void fill(Parameters *p, const Array *const *tensors)
 {
-    for (int i = 0; i < graph_param_count(m->graph); i++)
-        if (m->source[i]) convert(parameters_of(p, i), m->source[i]);
+    for (int i = 0; i < graph_param_count(p->graph); i++)
+        if (tensors[i]) import_read(parameters_of(p, i), tensors[i]);
     parameters_changed(p);
 }
 
@@ -312,7 +312,7 @@ int import_weights(Parameters *p, const NetworkKind *kind, const WeightsFile *w,
     int failed = match_all(&m, p->graph, kind->encoder.prefix, w, e);
     if (!failed) failed = write_report(report, &m, &kind->encoder, e);
     if (!failed && hardly_fits(report)) failed = nothing_fits(&m, report, e);
-    if (!failed) fill(p, &m);
+    if (!failed) fill(p, m.source);
     else import_report_free(report);
     matching_free(&m);
     return failed;
@@ -338,14 +338,27 @@ static int check_complete(const Matching *m, Err *e)
     return 0;
 }
 
-int import_network(Parameters *p, const WeightsFile *w, Err *e)
+int import_match(const Array ***tensors, const Graph *g, const WeightsFile *w, Err *e)
 {
     Matching m;
-    int failed = match_all(&m, p->graph, NULL, w, e);
+    *tensors = NULL;
+    int failed = match_all(&m, g, NULL, w, e);
     if (!failed) failed = check_complete(&m, e);
-    if (!failed) fill(p, &m);
+    if (!failed) {
+        *tensors = m.source;
+        m.source = NULL;
+    }
     matching_free(&m);
     return failed;
+}
+
+int import_network(Parameters *p, const WeightsFile *w, Err *e)
+{
+    const Array **tensors;
+    TRY(import_match(&tensors, p->graph, w, e));
+    fill(p, tensors);
+    mem_free(tensors);
+    return 0;
 }
 
 /* ---- freezing ---- */

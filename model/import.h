@@ -40,6 +40,13 @@ void import_report_free(ImportReport *report);
  * the first tensor or parameter that has no counterpart of the same shape; ERR_NOMEM. */
 int import_network(Parameters *p, const WeightsFile *w, Err *e);
 
+/* The tensor of every parameter of g, for import_read: a new array of pointers into w, which the caller frees with mem_free.
+ * Fails: as import_network. */
+int import_match(const Array ***tensors, const Graph *g, const WeightsFile *w, Err *e);
+
+/* Writes a tensor of a floating type as float32. */
+void import_read(float *values, const Array *tensor);
+
 /* Marks the parameters that are trained while the encoder is frozen (freeze_encoder of the official trainers): all
  * except those of the encoder (NetworkEncoder); of these only the ones that import_weights did not set. filled: of the
  * ImportReport, or NULL if all were set. trained: graph_param_count entries. */

@@ -1,6 +1,7 @@
 #include "model/model.h"
 
 #include "base/file.h"
+#include "base/memory.h"
 #include "model/import.h"
 #include "weights/safetensors.h"
 #include "weights/weights_io.h"
@@ -33,14 +34,63 @@ int model_spec(NetworkSpec *spec, const Plan *plan, const DatasetInfo *info, Err
     return info->has_regions ? model_region_loss(&spec->region_loss, plan, info, e) : 0;
 }
 
-int model_new(Model *m, const Plan *plan, const DatasetInfo *info, Err *e)
+/* The source of the parameters of model_open. */
+typedef struct ModelWeights {
+    WeightsFile file;
+    const Array **tensors; /* per parameter of the graph */
+} ModelWeights;
+
+static int define(Model *m, const Plan *plan, const DatasetInfo *info, Err *e)
 {
     NetworkSpec spec;
     *m = (Model){0};
     TRY(model_spec(&spec, plan, info, e));
     TRY(network_build(&m->graph, &spec, e));
     m->kind = spec.kind;
+    return 0;
+}
+
+int model_new(Model *m, const Plan *plan, const DatasetInfo *info, Err *e)
+{
+    TRY(define(m, plan, info, e));
     const int code = parameters_new(&m->parameters, m->graph, e);
+    if (code) model_free(m);
+    return code;
+}
+
+/* A ParameterSource. Of the mapped file only a part of a tensor is in memory at a time. */
+static int read_parameter(void *context, int index, float *values, Err *e)
+{
+    (void)e;
+    enum { PART = 1 << 18 };
+    const ModelWeights *w = context;
+    const Array *tensor = w->tensors[index];
+    const int64_t count = array_count(tensor);
+    for (int64_t first = 0; first < count; first += PART) {
+        const int64_t left = count - first, length = left < PART ? left : PART;
+        char *data = (char *)tensor->data + (size_t)first * dtype_size(tensor->dtype);
+        const Array part = array_view(tensor->dtype, 1, &length, data);
+        import_read(values + first, &part);
+        if (tensor->owner == ARRAY_VIEW) file_forget(part.data, array_bytes(&part));
+    }
+    return 0;
+}
+
+static int open_weights(Model *m, const char *path, Err *e)
+{
+    ModelWeights *w = m->weights = mem_zalloc(1, sizeof *w, e);
+    if (!w) return ERR_NOMEM;
+    /* Of a checkpoint in safetensors only the weights are read, a third of the file. */
+    TRY(path_ends_with(path, ".safetensors") ? safetensors_open(&w->file, path, e) : weights_read(&w->file, path, e));
+    if (import_match(&w->tensors, m->graph, &w->file, e)) return err_context(e, "%s", path);
+    file_forget(w->file.mapping, w->file.mapping_bytes); /* the checks of some formats read all of it */
+    return parameters_new_from(&m->parameters, m->graph, (ParameterSource){read_parameter, w}, e);
+}
+
+int model_open(Model *m, const Plan *plan, const DatasetInfo *info, const char *path, Err *e)
+{
+    TRY(define(m, plan, info, e));
+    const int code = open_weights(m, path, e);
     if (code) model_free(m);
     return code;
 }
@@ -49,15 +99,10 @@ void model_free(Model *m)
 {
     parameters_free(m->parameters);
     graph_free(m->graph);
+    if (m->weights) {
+        weights_close(&m->weights->file);
+        mem_free(m->weights->tensors);
+        mem_free(m->weights);
+    }
     *m = (Model){0};
-}
-
-int model_read(Model *m, const char *path, Err *e)
-{
-    WeightsFile weights = {0};
-    /* Of a checkpoint in safetensors only the weights are read, a third of the file. */
-    TRY(path_ends_with(path, ".safetensors") ? safetensors_open(&weights, path, e) : weights_read(&weights, path, e));
-    const int code = import_network(m->parameters, &weights, e);
-    weights_close(&weights);
-    return code ? err_context(e, "%s", path) : 0;
 }

@@ -1,10 +1,13 @@
 /* Model: the network of a plan and its weights. The number of classes is not in the plan; it comes from the dataset.
  *
  *   Model m = {0};
- *   model_new(&m, &plan, &info, e);
- *   model_read(&m, "checkpoint_final.safetensors", e);    // or parameters_initialize(m.parameters, seed)
+ *   model_new(&m, &plan, &info, e);                       // to train
+ *   parameters_initialize(m.parameters, seed);            // or from a file: model/import.h
  *   … executors of m.graph with m.parameters …
- *   model_free(&m);                                       // after its executors */
+ *   model_free(&m);                                       // after its executors
+ *
+ *   model_open(&m, &plan, &info, "checkpoint_final.safetensors", e);    // to predict
+ *   … executors read and pack the parameters (parameters.h) … model_free(&m); */
 #ifndef MODEL_MODEL_H
 #define MODEL_MODEL_H
 
@@ -18,6 +21,7 @@ typedef struct Model {
     const NetworkKind *kind;
     Graph *graph;
     Parameters *parameters;
+    struct ModelWeights *weights; /* after model_open: the open file; owned */
 } Model;
 
 /* The arguments of network_build from a plan and its dataset. Fails: ERR_VALUE; ERR_UNSUPPORTED for a plan that this
@@ -33,8 +37,9 @@ int model_region_loss(DiceBCE *loss, const Plan *plan, const DatasetInfo *info, 
 int model_new(Model *m, const Plan *plan, const DatasetInfo *info, Err *e);
 void model_free(Model *m);
 
-/* Sets every parameter from a file of weights (safetensors or PyTorch). Fails: as weights_read and import_network, with
- * the path. */
-int model_read(Model *m, const char *path, Err *e);
+/* The same for inference with the weights of a file (safetensors or PyTorch), which is checked and stays open until
+ * model_free: the parameters have it as their source, and are not in memory. A file that another replaces under its name
+ * stays the source. Fails also: as weights_read and import_network, with the path. */
+int model_open(Model *m, const Plan *plan, const DatasetInfo *info, const char *path, Err *e);
 
 #endif

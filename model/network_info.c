@@ -84,20 +84,22 @@ static int plan(Executor **x, const Graph *g, const Options *o, int batch, Execu
     return executor_new(x, g, NULL, &how, e);
 }
 
-/* Prints the memory of one use (inference or training) at the chosen batch size. AdamW stores two values for each
- * parameter. */
+/* Prints the memory of one use (inference or training) at the chosen batch size. Parameters include their packed copies;
+ * in inference these replace what nothing else reads. AdamW stores two values for each parameter. */
 static int print_use(const Graph *g, const Options *o, const char *name, const char *key, ExecutorOptions how, Err *e)
 {
     Executor *x;
     TRY(plan(&x, g, o, o->batch, how, e));
     const MemoryReport m = executor_memory(x);
-    const size_t total = m.arena + m.parameters + 3 * m.parameter_gradients;
+    const size_t total = how.train ? memory_of_training(m, 2) : memory_of_inference(m);
+    const size_t parameters = m.packed + (how.train ? m.parameters : m.direct);
     if (o->yaml)
-        printf("%s_bytes: %zu\n%s_arena_bytes: %zu\n%s_arena_bytes_without_reuse: %zu\n", key, total, key, m.arena, key,
-               m.without_reuse);
+        printf("%s_bytes: %zu\n%s_arena_bytes: %zu\n%s_arena_bytes_without_reuse: %zu\n%s_parameter_bytes: %zu\n", key,
+               total, key, m.arena, key, m.without_reuse, key, parameters);
     else
-        printf("%s memory: %.1f MiB, of it activations %.1f MiB (%.1f MiB without reuse)\n", name,
-               (double)total / 1048576, (double)m.arena / 1048576, (double)m.without_reuse / 1048576);
+        printf("%s memory: %.1f MiB, of it activations %.1f MiB (%.1f MiB without reuse), parameters %.1f MiB\n", name,
+               (double)total / 1048576, (double)m.arena / 1048576, (double)m.without_reuse / 1048576,
+               (double)parameters / 1048576);
     executor_free(x);
     return 0;
 }

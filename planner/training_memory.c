@@ -15,7 +15,7 @@ static int step_bytes(const Graph *g, const NetworkSpec *spec, const PlanTrainin
         .inputs = sizes, .outputs = &loss, .output_count = 1, .train = true, .recompute = training->recompute};
     TRY(executor_new(&x, g, NULL, &options, e));
     const MemoryReport m = executor_memory(x);
-    *bytes = (int64_t)(m.arena + m.parameters + (1 + moments) * m.parameter_gradients);
+    *bytes = (int64_t)memory_of_training(m, moments);
     executor_free(x);
     return 0;
 }

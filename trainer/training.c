@@ -432,8 +432,7 @@ int training_epochs_done(const Training *t) { return t->state.epoch; }
 size_t training_memory_bytes(const Training *t)
 {
     const MemoryReport trainer = executor_memory(t->trainer), validator = executor_memory(t->validator);
-    return trainer.arena + trainer.parameters + trainer.parameter_gradients + optimizer_bytes(t->optimizer) +
-           validator.arena;
+    return memory_of_training(trainer, 0) + optimizer_bytes(t->optimizer) + validator.arena + validator.packed;
 }
 
 void training_tell(Training *t, TrainingTell kind, const char *format, ...)

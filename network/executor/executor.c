@@ -39,16 +39,32 @@ static void assign_saved(Executor *x)
         for (int s = 0; s < NODE_SAVED; s++) x->nodes[i].saved[s] = at_block(x, x->plans[i].saved_block[s]);
 }
 
-static void assign_parameters(Executor *x)
+static void assign_gradients(Executor *x)
 {
     for (int i = 0; i < x->node_count; i++) {
         const NodeDef *d = &x->plans[i].definition;
         for (int k = 0; k < d->param_count; k++) {
             const int64_t offset = x->gradients.offset[d->params[k]];
-            x->nodes[i].param[k] = parameters_on_device(x->parameters, d->params[k]);
             x->nodes[i].param_grad[k] = offset >= 0 ? x->gradients.values + offset : NULL;
         }
     }
+}
+
+/* Makes a planned executor ready to run. Parameters come first: while they are read, the arena takes no memory yet. */
+static int equip(Executor *x, const ExecutorOptions *o, Err *e)
+{
+    if (o->train && x->parameters->source.read)
+        return err_set(e, ERR_UNSUPPORTED, "training needs parameters in memory: expected those of parameters_new");
+    for (int i = 0; i < x->node_count; i++) {
+        x->nodes[i].failure = &x->failure;
+        x->nodes[i].reduction = o->reduction;
+    }
+    TRY(executor_take_parameters(x, e));
+    TRY(allocate(x, o->lender, e));
+    assign_values(x);
+    assign_saved(x);
+    assign_gradients(x);
+    return 0;
 }
 
 int executor_new(Executor **result, const Graph *g, Parameters *parameters, const ExecutorOptions *o, Err *e)
@@ -60,19 +76,7 @@ int executor_new(Executor **result, const Graph *g, Parameters *parameters, cons
     x->device = x->gradients.device = o->device ? o->device : device_cpu();
     int failed = graph_check(g, e);
     if (!failed) failed = executor_plan(x, o, e);
-    if (!failed && parameters) {
-        failed = parameters_place(parameters, x->device, e);
-        if (!failed) failed = allocate(x, o->lender, e);
-        if (!failed) {
-            assign_values(x);
-            assign_saved(x);
-            assign_parameters(x);
-            for (int i = 0; i < x->node_count; i++) {
-                x->nodes[i].failure = &x->failure;
-                x->nodes[i].reduction = o->reduction;
-            }
-        }
-    }
+    if (!failed && parameters) failed = equip(x, o, e);
     if (failed) {
         executor_free(x);
         *result = NULL;
@@ -93,6 +97,8 @@ void executor_free(Executor *x)
     mem_free(x->tensors);
     mem_free(x->values);
     mem_free(x->outputs);
+    x->device->free(x->device, x->packed);
+    x->device->free(x->device, x->direct);
     x->device->free(x->device, x->gradients.values);
     mem_free(x->gradients.offset);
     mem_free(x->actions);
@@ -108,46 +114,13 @@ int executor_node_count(const Executor *x) { return x->node_count; }
 const Node *executor_node(const Executor *x, int index) { return &x->nodes[index]; }
 MemoryReport executor_memory(const Executor *x) { return x->memory; }
 
-/* Moves a kernel's failure to e, with the node's name, so that the next run starts without one. */
-static int take_failure(Executor *x, const Node *node, Err *e)
-{
-    const int code = x->failure.code;
-    if (code && e) *e = x->failure;
-    if (code) err_context(e, "%s", node->name);
-    err_clear(&x->failure);
-    return code;
-}
-
-/* The failure of the node's work: that of its kernel, else that of the device. */
-static int end_work(Executor *x, const Node *node, Err *e)
-{
-    const int failed = x->device->end(x->device, e);
-    if (x->failure.code) return take_failure(x, node, e);
-    return failed ? err_context(e, "%s", node->name) : 0;
-}
-
-int executor_refresh(Executor *x, Err *e)
-{
-    if (x->seen_version == x->parameters->version) return 0;
-    TRY(parameters_to_device(x->parameters, e));
-    for (int i = 0; i < x->node_count; i++) {
-        Node *node = &x->nodes[i];
-        if (!node->impl->refresh) continue;
-        x->device->begin(x->device, node->name);
-        node->impl->refresh(node);
-        TRY(end_work(x, node, e));
-    }
-    x->seen_version = x->parameters->version;
-    return 0;
-}
-
 int executor_forward_node(Executor *x, int index, const Step *step, Err *e)
 {
     Node *node = &x->nodes[index];
     node->scratch = at_block(x, x->plans[index].scratch_block[0]);
     x->device->begin(x->device, node->name);
     node->impl->forward(node, step);
-    return end_work(x, node, e);
+    return executor_end_work(x, node, e);
 }
 
 int executor_backward_node(Executor *x, int index, const Step *step, Err *e)
@@ -156,7 +129,7 @@ int executor_backward_node(Executor *x, int index, const Step *step, Err *e)
     node->scratch = at_block(x, x->plans[index].scratch_block[1]);
     x->device->begin(x->device, node->name);
     node->impl->backward(node, step);
-    return end_work(x, node, e);
+    return executor_end_work(x, node, e);
 }
 
 int executor_run_action(Executor *x, int index, const Step *step, Err *e)

@@ -17,7 +17,11 @@
  * be used until executor_wait. Only the nodes that the requested outputs depend on are run. After executor_new only
  * executor_input_memory and executor_output_memory allocate memory. A library may also allocate memory, so a run can
  * fail; then the values in the executor are invalid until a later run succeeds. Only one thread at a time may use an
- * executor (it uses OpenMP inside). Several executors of one graph share Parameters. */
+ * executor (it uses OpenMP inside). Several executors of one graph share Parameters.
+ *
+ * Parameters are packed: copied to the layouts and types that the implementations read. If the Parameters have values
+ * in memory, these are packed again in the first run after each change. If they have a source (parameters.h), for
+ * inference, executor_new reads and packs them, and nothing else of them is kept in memory. */
 #ifndef NETWORK_EXECUTOR_EXECUTOR_H
 #define NETWORK_EXECUTOR_EXECUTOR_H
 
@@ -76,13 +80,24 @@ typedef struct Gradients {
 typedef struct MemoryReport {
     size_t arena;         /* activations, their gradients, saved and scratch memory; 0: shared with the lender */
     size_t without_reuse; /* size of the arena if no two blocks shared memory */
-    size_t parameters;    /* the float32 parameters (shared by the executors of a graph) */
+    size_t parameters;    /* the float32 parameters (shared by the executors of a graph); not in memory with a source */
     size_t parameter_gradients;
-    size_t packed; /* copies of parameters in the layouts that the implementations use */
+    size_t packed;  /* copies of parameters in the layouts that the implementations use */
+    size_t direct;  /* parameters that the implementations read as they are */
+    size_t reading; /* with a source: more during executor_new, when the arena is not in use */
 } MemoryReport;
 
-/* parameters NULL: only plans, to query operation counts and memory; such an executor cannot run.
- * Fails: ERR_SHAPE (sizes that do not match, with the node's name), ERR_NOMEM, ERR_UNSUPPORTED. */
+/* What inference takes, where the Parameters have a source; what training takes, with the optimizer's `moments` values for
+ * each gradient. */
+static inline size_t memory_of_inference(MemoryReport m) { return m.arena + m.packed + m.direct; }
+static inline size_t memory_of_training(MemoryReport m, size_t moments)
+{
+    return m.arena + m.parameters + m.packed + (1 + moments) * m.parameter_gradients;
+}
+
+/* parameters NULL: only plans, to query operation counts and memory; such an executor has no memory for values, and
+ * cannot run. Fails: ERR_SHAPE (sizes that do not match, with the node's name), ERR_NOMEM; ERR_UNSUPPORTED, also for
+ * training with Parameters that have a source; as the source. */
 int executor_new(Executor **x, const Graph *g, Parameters *parameters, const ExecutorOptions *o, Err *e);
 void executor_free(Executor *x);
 

@@ -2,8 +2,9 @@
  *
  * Planning: executor_plan.c (nodes, shapes, gradients, slices), executor_choice.c (types and implementations),
  * executor_recompute.c (which nodes are recomputed), executor_memory.c (order of execution, memory).
- * Running: executor.c, executor_io.c (inputs and outputs), executor_buckets.c (reports of complete gradients),
- * executor_check.c (finds values that are not finite).
+ * Parameters: executor_parameters.c (packed copies, and parameters from a source).
+ * Running: executor.c, executor_work.c (failures of kernels), executor_io.c (inputs and outputs), executor_buckets.c
+ * (reports of complete gradients), executor_check.c (finds values that are not finite).
  *
  * A run is a list of actions. First comes the forward pass of every node. Then, for each segment from the last to the
  * first: the forward pass once more of those nodes whose results were discarded, and the backward passes of its nodes.
@@ -72,6 +73,8 @@ struct Executor {
     Block *blocks;
     int block_count, block_capacity;
     char *arena, *own_arena; /* own_arena: NULL if the arena is the lender's */
+    char *packed;            /* packed copies of the parameters, node by node; in the device's memory */
+    float *direct;           /* parameters that nodes read as they are, from a source; in the device's memory */
     void **host_memory;      /* of the graph's inputs, then of the requested outputs; NULL: not requested so far, or the
                                 memory of the values themselves */
     GradientBuckets buckets; /* complete NULL: no reports */
@@ -131,10 +134,22 @@ int executor_report_buckets(const Executor *x, int action, int *reported, Err *e
 /* Frees the memory of executor_input_memory and executor_output_memory. */
 void executor_free_host_memory(Executor *x);
 
-/* executor_run_action runs one action. executor_refresh updates the packed copies of the parameters if these have
- * changed. Both in executor.c. Fail: as executor_forward. */
-int executor_run_action(Executor *x, int index, const Step *step, Err *e);
+/* Adds the parameters to the memory report; part of executor_plan (executor_parameters.c). Fails: ERR_NOMEM. */
+int executor_count_parameters(Executor *x, Err *e);
+
+/* Allocates memory for packed copies, and gives the nodes their parameters. Those that have a source are read and packed.
+ * Part of executor_new. Fails: ERR_NOMEM; ERR_UNSUPPORTED if the parameters are on another device; as the source. */
+int executor_take_parameters(Executor *x, Err *e);
+
+/* Updates the packed copies of the parameters if these have changed (executor_parameters.c). Fails: as executor_forward. */
 int executor_refresh(Executor *x, Err *e);
+
+/* Runs one action (executor.c). Fails: as executor_forward. */
+int executor_run_action(Executor *x, int index, const Step *step, Err *e);
+
+/* Ends the device's work on a node. Fails: with the failure of its kernel, else with that of the device
+ * (executor_work.c). */
+int executor_end_work(Executor *x, const Node *node, Err *e);
 
 /* Plans everything; allocates no memory for values and sets no addresses. Part of executor_new. */
 int executor_plan(Executor *x, const ExecutorOptions *o, Err *e);

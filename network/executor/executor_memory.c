@@ -228,8 +228,6 @@ int executor_place(Executor *x, Err *e)
     for (int i = 0; i < x->node_count; i++) TRY(reserve_node(x, i, e));
     TRY(memory_plan(x->blocks, x->block_count, x->device->alignment, &x->memory.arena, e));
     x->memory.without_reuse = bytes_without_reuse(x);
-    x->memory.parameters = (size_t)x->graph->elements * sizeof(float);
     x->memory.parameter_gradients = (size_t)x->gradients.count * sizeof(float);
-    for (int i = 0; i < x->node_count; i++) x->memory.packed += x->nodes[i].packed_bytes;
     return 0;
 }

@@ -273,6 +273,7 @@ static void undo_choice(Executor *x)
         memset(node->saved_bytes, 0, sizeof node->saved_bytes);
         memset(node->scratch_bytes, 0, sizeof node->scratch_bytes);
         node->packed_bytes = 0;
+        node->packed_params = 0;
     }
     for (int v = 0; v < x->graph->value_count; v++) {
         ValuePlan *plan = &x->values[v];
@@ -318,6 +319,7 @@ int executor_plan(Executor *x, const ExecutorOptions *o, Err *e)
     TRY(choose_implementations(x, o, e));
     if (o->recompute) TRY(executor_cut(x, e));
     TRY(executor_place(x, e));
+    TRY(executor_count_parameters(x, e));
     if (o->buckets) x->buckets = *o->buckets;
     return o->buckets ? executor_cut_buckets(x, e) : 0;
 }

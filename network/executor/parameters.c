@@ -5,12 +5,17 @@
 #include "base/memory.h"
 #include "base/random.h"
 
-int parameters_new(Parameters **p, const Graph *g, Err *e)
+int parameters_new_from(Parameters **p, const Graph *g, ParameterSource source, Err *e)
 {
     *p = mem_zalloc(1, sizeof **p, e);
     if (!*p) return ERR_NOMEM;
-    (*p)->graph = g;
-    (*p)->version = 1; /* executors start with 0: see parameters.h */
+    **p = (Parameters){.graph = g, .source = source, .version = 1}; /* executors start with 0: see parameters.h */
+    return 0;
+}
+
+int parameters_new(Parameters **p, const Graph *g, Err *e)
+{
+    TRY(parameters_new_from(p, g, (ParameterSource){.read = NULL}, e));
     const int failed = mirror_new(&(*p)->mirror, mem_product((size_t)graph_parameter_elements(g), sizeof(float)), e);
     (*p)->values = (*p)->mirror.host;
     if (!failed) return 0;
@@ -26,9 +31,31 @@ void parameters_free(Parameters *p)
     mem_free(p);
 }
 
-float *parameters_of(Parameters *p, int index) { return p->values + graph_params(p->graph)[index].offset; }
-int parameters_to_host(Parameters *p, Err *e) { return mirror_to_host(&p->mirror, e); }
-int parameters_place(Parameters *p, const Device *device, Err *e) { return mirror_place(&p->mirror, device, e); }
+float *parameters_of(Parameters *p, int index)
+{
+    return p->values ? p->values + graph_params(p->graph)[index].offset : NULL;
+}
+
+static int expect_values(const Parameters *p, Err *e)
+{
+    if (p->values) return 0;
+    return err_set(e, ERR_UNSUPPORTED,
+                   "the parameters are not in memory: expected those of parameters_new, as only "
+                   "inference works without");
+}
+
+int parameters_to_host(Parameters *p, Err *e)
+{
+    TRY(expect_values(p, e));
+    return mirror_to_host(&p->mirror, e);
+}
+
+int parameters_place(Parameters *p, const Device *device, Err *e)
+{
+    TRY(expect_values(p, e));
+    return mirror_place(&p->mirror, device, e);
+}
+
 int parameters_to_device(Parameters *p, Err *e) { return mirror_to_device(&p->mirror, e); }
 
 float *parameters_on_device(const Parameters *p, int index)
@@ -79,15 +106,17 @@ static double initial_value(const Param *q, int64_t i, Rng *r)
     return 0;
 }
 
+void parameters_draw(const Graph *g, int index, uint64_t seed, float *values)
+{
+    const Param *q = &graph_params(g)[index];
+    Rng r = rng_make(seed, 0, 0, (uint32_t)index, RNG_INIT);
+    for (int64_t i = 0; i < q->count; i++) values[i] = (float)initial_value(q, i, &r);
+}
+
 void parameters_initialize(Parameters *p, uint64_t seed)
 {
     const int count = graph_param_count(p->graph);
 #pragma omp parallel for schedule(dynamic)
-    for (int k = 0; k < count; k++) {
-        const Param *q = &graph_params(p->graph)[k];
-        float *values = parameters_of(p, k);
-        Rng r = rng_make(seed, 0, 0, (uint32_t)k, RNG_INIT);
-        for (int64_t i = 0; i < q->count; i++) values[i] = (float)initial_value(q, i, &r);
-    }
+    for (int k = 0; k < count; k++) parameters_draw(p->graph, k, seed, parameters_of(p, k));
     parameters_changed(p);
 }

@@ -50,9 +50,10 @@ typedef struct OpImpl {
     bool mixes;                             /* dtype is bfloat16, and in[0] and out[0] may also be float32 */
     uint32_t strided_in, strided_out;       /* bit i: in[i], out[i] may have pitch > c (data and grad) */
     bool (*supports)(const Node *);         /* NULL: all nodes of the class */
-    int (*prepare)(Node *, Err *);          /* creates primitives, sets saved_bytes and scratch_bytes; may be NULL.
-                                               On ERR_UNSUPPORTED release is called, and the list's next is tried */
-    void (*refresh)(Node *);                /* updates packed copies of changed parameters; may be NULL */
+    int (*prepare)(Node *, Err *);          /* creates primitives, sets what of a Node prepare sets; allocates no
+                                               memory for values. May be NULL. On ERR_UNSUPPORTED release is
+                                               called, and the list's next is tried */
+    void (*refresh)(Node *);                /* writes `packed` from the parameters, after they changed; may be NULL */
     void (*forward)(Node *, const Step *);  /* no memory allocation; failures of libraries go to node->failure */
     void (*backward)(Node *, const Step *); /* for each input with wants_grad: writes or adds (accumulate) */
     void (*release)(Node *);                /* frees what prepare created; may be NULL */
@@ -97,7 +98,9 @@ struct Node {
     size_t saved_bytes[NODE_SAVED];  /* set by prepare: kept from forward to backward */
     void *saved[NODE_SAVED];
     size_t scratch_bytes[2]; /* set by prepare: for forward, for backward */
-    size_t packed_bytes;     /* set by prepare: of the implementation's packed copies of parameters */
+    size_t packed_bytes;     /* set by prepare: of copies of parameters in another layout or type */
+    void *packed;            /* for these copies; 0 before the first refresh, 64-byte aligned */
+    uint32_t packed_params;  /* set by prepare, bit i: only refresh reads param[i], which may be NULL otherwise */
     void *scratch;           /* valid within one call; 64-byte aligned */
     Err *failure;            /* of the executor: receives failures of libraries. Once it is set, no
                                                result of the run is used */

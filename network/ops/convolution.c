@@ -87,15 +87,18 @@ static int prepare(Node *node, Err *e)
         TRY(dnn_conv_backward_data(&c->data, &conv, node->accumulate[0], e));
         node->scratch_bytes[1] = dnn_scratch_bytes(c->data);
     }
-    node->packed_bytes = dnn_packed_bytes(c->forward) + dnn_packed_bytes(c->data);
+    const size_t forward = dnn_packed_bytes(c->forward), data = dnn_packed_bytes(c->data);
+    node->packed_bytes = forward + data;
+    if (forward && (!c->data || data)) node->packed_params = 1;
     return prepare_weights(node, &c->weights, e);
 }
 
 static void refresh(Node *node)
 {
     const Convolution *c = node->state;
-    dnn_pack(c->forward, node->param[0], node->failure);
-    if (c->data) dnn_pack(c->data, node->param[0], node->failure);
+    char *packed = node->packed;
+    dnn_pack(c->forward, node->param[0], packed, node->failure);
+    if (c->data) dnn_pack(c->data, node->param[0], packed + dnn_packed_bytes(c->forward), node->failure);
 }
 
 static void forward(Node *node, const Step *step)
@@ -125,15 +128,10 @@ static void release(Node *node)
 
 /* ---- Winograd ---- */
 
-/* packed NULL: the pass is not requested. */
-typedef struct WinogradPass {
-    WinogradShape shape;
-    float *packed;
-} WinogradPass;
-
 typedef struct Winograd {
     const WinogradKernel *kernel;
-    WinogradPass forward, data;
+    WinogradShape forward, data;
+    size_t forward_bytes; /* of the packed weights of forward; those of data follow them */
     Dnn *weights;
 } Winograd;
 
@@ -150,36 +148,35 @@ static bool winograd_supports(const Node *node)
            winograd_tiles(in) >= LEAST_TILES;
 }
 
-static int prepare_pass(Node *node, const WinogradKernel *kernel, WinogradPass *p, Shape in, int64_t out_channels,
-                        Err *e)
-{
-    p->shape = (WinogradShape){in, out_channels, omp_get_max_threads()};
-    const size_t bytes = kernel->packed_bytes(&p->shape);
-    p->packed = mem_alloc(bytes, e);
-    node->packed_bytes += bytes;
-    return p->packed ? 0 : ERR_NOMEM;
-}
-
 static int winograd_prepare(Node *node, Err *e)
 {
     const Shape in = node->in[0]->shape, out = node->out[0]->shape;
     Winograd *w = node->state = mem_zalloc(1, sizeof *w, e);
     if (!w) return ERR_NOMEM;
     w->kernel = *winograd_kernels();
-    TRY(prepare_pass(node, w->kernel, &w->forward, in, out.c, e));
-    node->scratch_bytes[0] = w->kernel->scratch_bytes(&w->forward.shape);
+    w->forward = (WinogradShape){in, out.c, omp_get_max_threads()};
+    w->data = (WinogradShape){out, in.c, omp_get_max_threads()};
+    w->forward_bytes = node->packed_bytes = rounded(w->kernel->packed_bytes(&w->forward));
+    node->packed_params = 1;
+    node->scratch_bytes[0] = w->kernel->scratch_bytes(&w->forward);
     if (node->wants_grad[0]) {
-        TRY(prepare_pass(node, w->kernel, &w->data, out, in.c, e));
-        node->scratch_bytes[1] = w->kernel->scratch_bytes(&w->data.shape);
+        node->packed_bytes += w->kernel->packed_bytes(&w->data);
+        node->scratch_bytes[1] = w->kernel->scratch_bytes(&w->data);
     }
     return prepare_weights(node, &w->weights, e);
+}
+
+static float *packed_for_data(const Node *node)
+{
+    const Winograd *w = node->state;
+    return (float *)(void *)((char *)node->packed + w->forward_bytes);
 }
 
 static void winograd_refresh(Node *node)
 {
     const Winograd *w = node->state;
-    w->kernel->pack(&w->forward.shape, node->param[0], false, w->forward.packed);
-    if (w->data.packed) w->kernel->pack(&w->data.shape, node->param[0], true, w->data.packed);
+    w->kernel->pack(&w->forward, node->param[0], false, node->packed);
+    if (node->wants_grad[0]) w->kernel->pack(&w->data, node->param[0], true, packed_for_data(node));
 }
 
 static void winograd_forward(Node *node, const Step *step)
@@ -187,17 +184,19 @@ static void winograd_forward(Node *node, const Step *step)
     (void)step;
     const Winograd *w = node->state;
     const WinogradValues values = {
-        .x = node->in[0]->data, .packed = w->forward.packed, .bias = node->param[1], .y = node->out[0]->data};
-    w->kernel->run(&w->forward.shape, &values, node->scratch);
+        .x = node->in[0]->data, .packed = node->packed, .bias = node->param[1], .y = node->out[0]->data};
+    w->kernel->run(&w->forward, &values, node->scratch);
 }
 
 static void winograd_backward(Node *node, const Step *step)
 {
     (void)step;
     const Winograd *w = node->state;
-    const WinogradValues values = {
-        .x = node->out[0]->grad, .packed = w->data.packed, .y = node->in[0]->grad, .accumulate = node->accumulate[0]};
-    if (w->data.packed) w->kernel->run(&w->data.shape, &values, node->scratch);
+    const WinogradValues values = {.x = node->out[0]->grad,
+                                   .packed = packed_for_data(node),
+                                   .y = node->in[0]->grad,
+                                   .accumulate = node->accumulate[0]};
+    if (node->wants_grad[0]) w->kernel->run(&w->data, &values, node->scratch);
     backward_weights(node, w->weights);
 }
 
@@ -205,8 +204,6 @@ static void winograd_release(Node *node)
 {
     Winograd *w = node->state;
     if (!w) return;
-    mem_free(w->forward.packed);
-    mem_free(w->data.packed);
     dnn_free(w->weights);
     mem_free(w);
 }

@@ -86,15 +86,18 @@ static int prepare(Node *node, Err *e)
     if (!p) return ERR_NOMEM;
     TRY(prepare_forward(node, p, e));
     TRY(prepare_backward(node, p, e));
-    node->packed_bytes = product_packed_bytes(p->forward) + product_packed_bytes(p->data);
+    const size_t forward = product_packed_bytes(p->forward), data = product_packed_bytes(p->data);
+    node->packed_bytes = forward + data;
+    if (forward && (!p->data || data)) node->packed_params = 1;
     return 0;
 }
 
 static void refresh(Node *node)
 {
     const Products *p = node->state;
-    product_pack(p->forward, node->param[0], node->failure);
-    if (p->data && packs_data(node)) product_pack(p->data, node->param[0], node->failure);
+    product_pack(p->forward, node->param[0], node->packed, node->failure);
+    if (p->data && packs_data(node))
+        product_pack(p->data, node->param[0], (char *)node->packed + product_packed_bytes(p->forward), node->failure);
 }
 
 static void release(Node *node)

@@ -1,9 +1,9 @@
 /* The interface to oneDNN. The differences of its versions 2 and 3 are in onednn_version.c.
  *
- * A Dnn is one primitive on NHWC activations, float32 or bfloat16, with float32 weights in PyTorch's layout. It owns a
- * copy of the weights in the layout and type that the primitive prefers, which dnn_pack updates. Created in an op's
- * prepare, freed in its release. Running needs scratch memory (dnn_scratch_bytes, 64-byte aligned). Sums are float32
- * for both types.
+ * A Dnn is one primitive on NHWC activations, float32 or bfloat16, with float32 weights in PyTorch's layout. It reads a
+ * copy of the weights in the layout and type that it prefers, which dnn_pack writes into the caller's memory. Created
+ * in an op's prepare, freed in its release. Running needs scratch memory (dnn_scratch_bytes, 64-byte aligned). Sums
+ * are float32 for both types.
  *
  * The run functions store a failure in `e` (never NULL). They do nothing if e is already set, so a kernel needs no
  * checks between its calls. The caller of the kernel must check e->code, and use no result if it is set. oneDNN allocates
@@ -56,10 +56,11 @@ void dnn_version(char text[DNN_VERSION_BYTES]);
 
 void dnn_free(Dnn *d);
 size_t dnn_scratch_bytes(const Dnn *d);
-size_t dnn_packed_bytes(const Dnn *d); /* of the packed copy; 0 for NULL */
+size_t dnn_packed_bytes(const Dnn *d); /* of the packed copy, a multiple of 64; 0: it needs none, or d is NULL */
 
-/* Updates the packed weights from PyTorch's layout (for forward, backward_data, and products with weights). */
-void dnn_pack(Dnn *d, const float *weights, Err *e);
+/* Packs weights in PyTorch's layout (for forward, backward_data, and products with weights). packed: dnn_packed_bytes
+ * bytes, 64-byte aligned, 0 before the first call; runs read it. Without packed bytes runs read `weights` themselves. */
+void dnn_pack(Dnn *d, const float *weights, void *packed, Err *e);
 
 /* Run the primitive. Images are dense NHWC; matrices have the given strides. */
 void dnn_run_forward(Dnn *d, const void *x, const float *bias, void *y, void *scratch, Err *e);

@@ -28,7 +28,6 @@ struct Dnn {
     Reorder drain[ARGS];  /* after running: from scratch to the caller's memory (gradients of weights, sums) */
     Reorder *pack;        /* from the pieces of the weights to packed */
     int pack_count;       /* 0: the primitive uses the weights in their own layout */
-    void *packed;
     size_t packed_bytes;
 };
 
@@ -158,16 +157,14 @@ static int make_argument(Dnn *d, int slot, int arg, ConstDesc md, ConstDesc own,
                     : make_reorder(d, &d->drain[slot], md, own, accumulate, e);
 }
 
-/* Allocates the packed copy of the weights, and creates the reorders that fill it. */
+/* Creates the reorders that fill the packed copy of the weights. */
 static int make_packing(Dnn *d, Descs *descs, const WeightLayout *own, ConstDesc wanted, Err *e)
 {
     const int width = (int)own->turned.x, taps = (int)own->turned.y * width, pieces = taps ? taps : 1;
     if (!taps && dnnl_memory_desc_equal(own->plain, wanted)) return 0;
-    d->packed_bytes = dnnl_memory_desc_get_size(wanted);
-    d->packed = mem_zalloc(1, d->packed_bytes, e);
+    d->packed_bytes = rounded(dnnl_memory_desc_get_size(wanted));
     d->pack = mem_zalloc((size_t)pieces, sizeof *d->pack, e);
-    if (!d->packed || !d->pack) return ERR_NOMEM;
-    DNN(dnnl_memory_set_data_handle(d->args[ARG_WEIGHTS].memory, d->packed));
+    if (!d->pack) return ERR_NOMEM;
     for (int tap = 0; tap < pieces; tap++) {
         Reorder *r = &d->pack[d->pack_count++];
         ConstDesc piece = wanted;
@@ -178,7 +175,6 @@ static int make_packing(Dnn *d, Descs *descs, const WeightLayout *own, ConstDesc
         }
         TRY(descs_check(descs, e));
         TRY(make_reorder(d, r, own->plain, piece, false, e));
-        DNN(dnnl_memory_set_data_handle(r->to, d->packed));
     }
     return 0;
 }
@@ -299,7 +295,6 @@ void dnn_free(Dnn *d)
     dnnl_stream_destroy(d->stream);
     dnnl_engine_destroy(d->engine);
     mem_free(d->pack);
-    mem_free(d->packed);
     mem_free(d);
 }
 
@@ -334,11 +329,12 @@ static void run_reorder(const Dnn *d, const Reorder *r, Err *e)
     run_primitive(d, r->primitive, 2, args, e);
 }
 
-void dnn_pack(Dnn *d, const float *weights, Err *e)
+void dnn_pack(Dnn *d, const float *weights, void *packed, Err *e)
 {
-    if (!d->pack_count) set_data(d->args[ARG_WEIGHTS].memory, weights, e);
+    set_data(d->args[ARG_WEIGHTS].memory, d->pack_count ? packed : weights, e);
     for (int i = 0; i < d->pack_count; i++) {
         set_data(d->pack[i].from, weights + d->pack[i].offset, e);
+        set_data(d->pack[i].to, packed, e);
         run_reorder(d, &d->pack[i], e);
     }
     note(dnnl_stream_wait(d->stream), "to finish", e);

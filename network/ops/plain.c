@@ -3,13 +3,12 @@
 #include "base/memory.h"
 #include "network/ops/convolution.h"
 
-/* A linear layer is a convolution with one tap. Weights are packed as (tap, in, out). */
+/* A linear layer is a convolution with one tap. Weights are packed as (tap, in, out), in the node's memory. */
 typedef struct Plain {
     Conv conv;
     bool transposed;
     Shape in, out;
     int64_t taps;
-    float *weights;
 } Plain;
 
 enum { MOST_CHANNELS = 4096 }; /* of an output: its sums are on the stack */
@@ -26,8 +25,9 @@ static int prepare(Node *node, ConvAttr attr, Err *e)
     p->in = node->in[0]->shape;
     p->out = node->out[0]->shape;
     p->taps = p->conv.kernel.y * p->conv.kernel.x;
-    p->weights = mem_alloc((size_t)node->param_info[0]->count * sizeof(float), e);
-    return p->weights ? 0 : ERR_NOMEM;
+    node->packed_bytes = (size_t)node->param_info[0]->count * sizeof(float);
+    node->packed_params = 1;
+    return 0;
 }
 
 static int prepare_convolution(Node *node, Err *e) { return prepare(node, *(const ConvAttr *)node->attr, e); }
@@ -37,12 +37,7 @@ static int prepare_linear(Node *node, Err *e)
     return prepare(node, (ConvAttr){.conv = conv_square(1, 1, 0, false)}, e);
 }
 
-static void release(Node *node)
-{
-    Plain *p = node->state;
-    if (p) mem_free(p->weights);
-    mem_free(p);
-}
+static void release(Node *node) { mem_free(node->state); }
 
 /* Index in PyTorch's layout of the weight of a tap from channel `in` to `out`. */
 static int64_t place_of(const Plain *p, int64_t tap, int64_t in, int64_t out)
@@ -53,10 +48,11 @@ static int64_t place_of(const Plain *p, int64_t tap, int64_t in, int64_t out)
 static void refresh(Node *node)
 {
     const Plain *p = node->state;
+    float *weights = node->packed;
 #pragma omp parallel for
     for (int64_t k = 0; k < p->taps * p->in.c; k++)
         for (int64_t o = 0; o < p->out.c; o++)
-            p->weights[k * p->out.c + o] = node->param[0][place_of(p, k / p->in.c, k % p->in.c, o)];
+            weights[k * p->out.c + o] = node->param[0][place_of(p, k / p->in.c, k % p->in.c, o)];
 }
 
 /* A tap connects index i of the smaller image, along an axis, with index i · stride + tap - padding of the larger
@@ -99,7 +95,7 @@ static void forward(Node *node, const Step *step)
 {
     (void)step;
     const Plain *p = node->state;
-    const float *x = node->in[0]->data;
+    const float *x = node->in[0]->data, *weights = node->packed;
     float *y = node->out[0]->data;
 #pragma omp parallel for
     for (int64_t pixel = 0; pixel < shape_pixels(p->out); pixel++) {
@@ -109,7 +105,7 @@ static void forward(Node *node, const Step *step)
             const int64_t source = source_of(p, pixel, tap);
             for (int64_t i = 0; source >= 0 && i < p->in.c; i++) {
                 const double xi = x[source * p->in.c + i];
-                const float *w = p->weights + (tap * p->in.c + i) * p->out.c;
+                const float *w = weights + (tap * p->in.c + i) * p->out.c;
                 for (int64_t o = 0; o < p->out.c; o++) sums[o] += xi * (double)w[o];
             }
         }
@@ -119,7 +115,7 @@ static void forward(Node *node, const Step *step)
 
 static void backward_data(Node *node, const Plain *p)
 {
-    const float *dy = node->out[0]->grad;
+    const float *dy = node->out[0]->grad, *weights = node->packed;
     float *dx = node->in[0]->grad;
 #pragma omp parallel for collapse(2)
     for (int64_t pixel = 0; pixel < shape_pixels(p->in); pixel++) {
@@ -128,7 +124,7 @@ static void backward_data(Node *node, const Plain *p)
             for (int64_t tap = 0; tap < p->taps; tap++) {
                 const int64_t target = target_of(p, pixel, tap);
                 if (target < 0) continue;
-                const float *w = p->weights + (tap * p->in.c + i) * p->out.c, *g = dy + target * p->out.c;
+                const float *w = weights + (tap * p->in.c + i) * p->out.c, *g = dy + target * p->out.c;
 #pragma omp simd reduction(+ : sum)
                 for (int64_t o = 0; o < p->out.c; o++) sum += (double)g[o] * (double)w[o];
             }

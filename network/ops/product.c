@@ -10,7 +10,7 @@ struct Product {
     const ProductKernel *kernel;
     DnnProduct of;
     int threads;
-    float *packed;
+    const float *packed; /* of the node; NULL: B is not packed */
 };
 
 bool product_is_own(DType dtype) { return dtype == DTYPE_F32 && simd_level() < SIMD_AVX512; }
@@ -22,10 +22,6 @@ int product_new(Product **p, const DnnProduct *m, Err *e)
     **p = (Product){.kernel = product_kernels()[0], .of = *m, .threads = omp_get_max_threads()};
     int failed = 0;
     if (!product_is_own(m->dtype)) failed = dnn_product(&(*p)->dnn, m, e);
-    else if (m->weights) {
-        (*p)->packed = mem_alloc((*p)->kernel->packed_bytes(m), e);
-        failed = (*p)->packed ? 0 : ERR_NOMEM;
-    }
     if (!failed) return 0;
     product_free(*p);
     *p = NULL;
@@ -36,7 +32,6 @@ void product_free(Product *p)
 {
     if (!p) return;
     dnn_free(p->dnn);
-    mem_free(p->packed);
     mem_free(p);
 }
 
@@ -48,14 +43,19 @@ size_t product_scratch_bytes(const Product *p)
 
 size_t product_packed_bytes(const Product *p)
 {
-    if (!p) return 0;
-    return p->dnn ? dnn_packed_bytes(p->dnn) : p->kernel->packed_bytes(&p->of);
+    if (!p || !p->of.weights) return 0;
+    if (p->dnn) return dnn_packed_bytes(p->dnn);
+    return (p->kernel->packed_bytes(&p->of) + MEM_ALIGN - 1) / MEM_ALIGN * MEM_ALIGN;
 }
 
-void product_pack(Product *p, const float *weights, Err *e)
+void product_pack(Product *p, const float *weights, void *packed, Err *e)
 {
-    if (p->dnn) dnn_pack(p->dnn, weights, e);
-    else p->kernel->pack(&p->of, p->threads, weights, p->packed);
+    if (p->dnn) {
+        dnn_pack(p->dnn, weights, packed, e);
+        return;
+    }
+    p->kernel->pack(&p->of, p->threads, weights, packed);
+    p->packed = packed;
 }
 
 void product_run(Product *p, const void *a, const void *b, const float *bias, void *c, void *scratch, Err *e)

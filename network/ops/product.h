@@ -17,11 +17,11 @@ bool product_is_own(DType dtype);
 
 int product_new(Product **p, const DnnProduct *m, Err *e);
 void product_free(Product *p);
-size_t product_scratch_bytes(const Product *p); /* 0 for NULL, as the next */
-size_t product_packed_bytes(const Product *p);
+size_t product_scratch_bytes(const Product *p); /* 0 for NULL */
+size_t product_packed_bytes(const Product *p);  /* as dnn_packed_bytes */
 
-/* Updates the packed weights, with the strides of B. */
-void product_pack(Product *p, const float *weights, Err *e);
+/* Packs weights with the strides of B, as dnn_pack. */
+void product_pack(Product *p, const float *weights, void *packed, Err *e);
 
 /* b: NULL if it is packed weights; bias: NULL if there is none. */
 void product_run(Product *p, const void *a, const void *b, const float *bias, void *c, void *scratch, Err *e);

@@ -14,7 +14,7 @@ typedef struct SelectiveScan {
     ScanDirections directions;
 } SelectiveScan;
 
-enum { X_PROJ, DT_WEIGHT, DT_BIAS, A_LOGS, DS, PARAMS };
+enum { X_PROJ, DT_WEIGHT, DT_BIAS, A_LOGS, DS, PARAMS, ALL_PARAMS = (1 << PARAMS) - 1 };
 enum { SAVED_PROJECTIONS, SAVED_STATES };
 
 typedef struct PreparedScan {
@@ -25,7 +25,6 @@ typedef struct PreparedScan {
     Product *projection;     /* of x; the products for its gradients, dx and d(x_proj), are float32 */
     Product *data;
     WeightProduct weights;
-    float *packed;
 } PreparedScan;
 
 extern const ScanKernel SIMD_NAME(scan_kernel);
@@ -42,7 +41,6 @@ static void release(Node *node)
     product_free(state->projection);
     product_free(state->data);
     weight_product_free(&state->weights);
-    mem_free(state->packed);
     mem_free(state);
     node->state = NULL;
 }
@@ -66,7 +64,9 @@ static int prepare_forward(Node *node, PreparedScan *state, Err *e)
                                    .a_dtype = x->dtype,
                                    .weights = true};
     TRY(product_new(&state->projection, &projection, e));
-    node->packed_bytes = state->sizes.packed + product_packed_bytes(state->projection);
+    const size_t packed = product_packed_bytes(state->projection);
+    node->packed_bytes = state->sizes.packed + packed;
+    node->packed_params = ALL_PARAMS & ~(packed ? 0u : 1u << X_PROJ);
     node->scratch_bytes[0] =
         state->image_bytes + larger(product_scratch_bytes(state->projection), state->sizes.forward_scratch);
     return 0;
@@ -88,6 +88,7 @@ static int prepare_backward(Node *node, PreparedScan *state, Err *e)
     const WeightOperands weights = {
         .pixels = pixels, .out_channels = columns, .in_channels = channels, .dy_pitch = columns, .x_pitch = pitch};
     if (node->wants_grad[0]) TRY(product_new(&state->data, &data, e));
+    if (state->data) node->packed_params &= ~(1u << X_PROJ); /* which that product reads */
     if (node->trains_param[X_PROJ]) TRY(weight_product_new(&state->weights, &weights, e));
     const size_t products = larger(product_scratch_bytes(state->data), weight_product_scratch(&state->weights));
     node->scratch_bytes[1] =
@@ -115,8 +116,6 @@ static int prepare(Node *node, Err *e)
     state->sizes = scan_sizes(&state->shape);
     state->projection_bytes = rounded((size_t)values * sizeof(float));
     if (BF16) state->image_bytes = rounded((size_t)shape_count(x->shape) * sizeof(float));
-    state->packed = mem_alloc(state->sizes.packed, e);
-    if (!state->packed) return ERR_NOMEM;
     TRY(prepare_forward(node, state, e));
     if (node->has_backward) {
         node->saved_bytes[SAVED_PROJECTIONS] = state->projection_bytes;
@@ -131,9 +130,10 @@ static void refresh(Node *node)
 {
     PreparedScan *state = node->state;
     const float *const *p = node->param;
+    char *packed = node->packed; /* the scan's parameters, then those of the projection */
     const ScanParams params = {p[DT_WEIGHT], p[DT_BIAS], p[A_LOGS], p[DS]};
-    product_pack(state->projection, node->param[X_PROJ], node->failure);
-    kernel->pack(&state->shape, &params, state->packed);
+    kernel->pack(&state->shape, &params, node->packed);
+    product_pack(state->projection, p[X_PROJ], packed + state->sizes.packed, node->failure);
 }
 
 static void forward(Node *node, const Step *step)
@@ -150,7 +150,7 @@ static void forward(Node *node, const Step *step)
                                .y = {y->data, y->pitch},
                                .sums = BF16 ? (ScanImage){image, y->shape.c} : (ScanImage){y->data, y->pitch},
                                .states = node->has_backward ? node->saved[SAVED_STATES] : NULL};
-    kernel->forward(&state->shape, state->packed, &values, scratch);
+    kernel->forward(&state->shape, node->packed, &values, scratch);
 }
 
 /* Convert between elements with a pitch and dense floats. */
@@ -212,7 +212,7 @@ static void backward(Node *node, const Step *step)
     }
     if (!node->wants_grad[0]) gradients.x.data = NULL;
     char *scratch = image + state->image_bytes;
-    kernel->backward(&state->shape, state->packed, &values, &gradients, scratch);
+    kernel->backward(&state->shape, node->packed, &values, &gradients, scratch);
     projection_gradients(node, state, dprojections, (float *)image, scratch);
 }
 

@@ -61,10 +61,11 @@ is "as large as it may be" test "$(awk 'NR == 3 {print $3}' "$out/narrow")" -eq 
 check "a size that is none" 2 predict -o "$out/none" --memory 4X
 
 # All programs read sizes in the same way; without a unit they are GiB.
+batches() { awk '{print $1, $2, $3}' "$1"; }
 plan() { "$build/plan_and_preprocess" "$out/small" -o "$out/planned" --overwrite -j1 --quiet --memory-target "$1"; }
 for size in 3 3G 3GB 3GiB 3g 3072M; do
     check "--memory $size" 0 both --memory "$size"
-    is "is no limit for these" cmp "$out/stdout" "$out/wide"
+    is "is no limit for these" test "$(batches "$out/stdout")" = "$(batches "$out/wide")"
     check "--memory-target $size" 0 plan "$size"
     [ "$size" != 3 ] || cp "$out/planned/plans.yaml" "$out/of_3.yaml"
     is "plans as 3" cmp "$out/planned/plans.yaml" "$out/of_3.yaml"

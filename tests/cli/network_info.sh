@@ -25,6 +25,18 @@ equals "draws an SVG" "$(head -c 4 "$out/net.svg")" "<svg"
 equals "YAML lists the layers" "$(grep -c 'name: vssm_encoder.layers.2.blocks.8.self_attention.in_proj' "$out/net.yaml")" 1
 bytes() { sed -n "s/^$1_bytes: //p" "$out/net.yaml"; }
 equals "recomputation takes less memory" "$(($(bytes training_recompute) < $(bytes training)))" 1
+equals "parameters are counted" "$(($(bytes inference) - $(bytes inference_arena)))" "$(bytes inference_parameter)"
+equals "in inference only once" "$(($(bytes inference_parameter) < 5 * 4 * $(sed -n 's/^parameters: //p' "$out/net.yaml") / 4))" 1
+
+# A plan has no memory for values: neither for activations nor for packed parameters.
+case $build in */asan|*/tsan) why="a sanitizer has an allocator of its own";; *) why="no compiler, or not glibc";; esac
+if case $build in */asan|*/tsan) false;; esac &&
+    ${CC:-cc} -shared -fPIC -O1 tests/cli/allocation_shim.c -o "$out/shim.so" 2>/dev/null; then
+    FAIL_MIN=500000 FAIL_COUNT="$out/count" LD_PRELOAD="$out/shim.so" \
+        "$build/network_info" swin_umamba -p 320x320 -b 4 --quiet >/dev/null
+    equals "no allocation of half a megabyte" "$(cat "$out/count")" 0
+else echo "ok - no allocation of half a megabyte # SKIP $why"; fi
+
 "$build/network_info" swin_umamba_d -p 48x64 > /dev/null 2> "$out/err"; status=$?
 equals "refuses sizes that are no multiples of 32" "$status $(grep -c 'multiples of 32' "$out/err")" "1 1"
 "$build/network_info" swin_umamba_x > /dev/null 2> "$out/err"; status=$?

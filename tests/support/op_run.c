@@ -85,8 +85,10 @@ static int make_memory(OpRun *r, Err *e)
         n->saved[i] = n->saved_bytes[i] ? guarded(r, n->saved_bytes[i], e) : NULL;
         if (n->saved_bytes[i] && !n->saved[i]) return ERR_NOMEM;
     }
+    n->packed = guarded(r, n->packed_bytes, e);
+    if (n->packed) memset(n->packed, 0, n->packed_bytes);
     n->scratch = guarded(r, scratch, e);
-    return n->scratch ? 0 : ERR_NOMEM;
+    return n->packed && n->scratch ? 0 : ERR_NOMEM;
 }
 
 static int build(OpRun *r, const Node *like, OpRunOptions o, Err *e)

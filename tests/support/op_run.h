@@ -21,7 +21,7 @@ typedef struct OpRunOptions {
     int overwrite_grad; /* the gradient of this input overwrites that of out[0] in place; -1: none */
 } OpRunOptions;
 
-enum { OP_RUN_BUFFERS = 3 * (NODE_INPUTS + NODE_OUTPUTS) + 2 * NODE_PARAMS + NODE_SAVED + 1 };
+enum { OP_RUN_BUFFERS = 3 * (NODE_INPUTS + NODE_OUTPUTS) + 2 * NODE_PARAMS + NODE_SAVED + 2 };
 
 typedef struct Guarded {
     char *block, *start; /* sentinels fill the block around start … start + bytes */

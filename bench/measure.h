@@ -35,7 +35,8 @@ int measure_ops(const MeasureOptions *o, BenchReport *r, Err *e);
 int measure_scan(const MeasureOptions *o, BenchReport *r, Err *e); /* only the kernel of the scan */
 int measure_networks(const Limits *limits, const MeasureOptions *o, BenchReport *r, Err *e);
 int measure_preparation(const MeasureOptions *o, BenchReport *r, Err *e); /* preprocessing, augmentation */
-int measure_results(const MeasureOptions *o, BenchReport *r, Err *e);     /* sliding window, metrics */
+int measure_results(const MeasureOptions *o, BenchReport *r, Err *e);     /* after the network; metrics */
+int measure_export(const MeasureOptions *o, BenchReport *r, Err *e);      /* part of it: labels, packing */
 
 /* The shortest time of run(context), in seconds, from runs during about `seconds` after a warm-up run. */
 double measure_best(void (*run)(void *context), void *context, double seconds);

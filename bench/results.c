@@ -9,7 +9,7 @@
 
 /* ---- sliding window, without the time of the network ---- */
 
-enum { TILE = 320, CLASSES = 14, SIDE = 640, WINDOW_SLICES = 4 };
+enum { TILE = 320, CLASSES = 14, SIDE = 640, WINDOW_SLICES = 16 };
 
 typedef struct Window {
     WindowOptions options;
@@ -24,16 +24,16 @@ static int no_network(void *context, Err *e)
     return 0;
 }
 
-static int take_row(void *context, int64_t z, int64_t y, const float *logits, Err *e)
+static int take_rows(void *context, const RowBlock *rows, Err *e)
 {
-    (void)context, (void)z, (void)y, (void)logits, (void)e;
+    (void)context, (void)rows, (void)e;
     return 0;
 }
 
 static void predict(void *context)
 {
     const Window *w = context;
-    const RowSink sink = {take_row, NULL};
+    const RowSink sink = {take_rows, NULL};
     window_predict(&w->options, &w->network, w->image, w->shape_zyx, &sink, NULL);
 }
 
@@ -124,6 +124,7 @@ static int measure_metrics(const MeasureOptions *o, BenchReport *r, Err *e)
 int measure_results(const MeasureOptions *o, BenchReport *r, Err *e)
 {
     TRY(measure_window(o, r, e));
+    TRY(measure_export(o, r, e));
     TRY(measure_metrics(o, r, e));
     return report_check(r, e);
 }

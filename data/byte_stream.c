@@ -2,28 +2,16 @@
 
 #include <string.h>
 
-#include "base/memory.h"
+#include "data/zlib_memory.h"
 
 /* A byte of deflate gives at most 1032 (two bits for 258). */
 enum { DEFLATE_RATIO = 1032, MAX_STEP = 1 << 30, BUFFER_BYTES = 1 << 16 };
-enum { ZLIB_WINDOW = 15, GZIP_WINDOW = 15 + 16, EITHER_WINDOW = 15 + 32 };
-
-static void *zlib_alloc(void *opaque, unsigned items, unsigned size)
-{
-    (void)opaque;
-    return mem_zalloc(items, size, NULL);
-}
-
-static void zlib_free(void *opaque, void *block)
-{
-    (void)opaque;
-    mem_free(block);
-}
+enum { EITHER_WINDOW = 15 + 32 }; /* gzip or zlib */
 
 int source_open_plain(ByteSource *s, const char *path, Err *e)
 {
     void *mapping;
-    *s = (ByteSource){.path = path, .zlib = {.zalloc = zlib_alloc, .zfree = zlib_free}};
+    *s = (ByteSource){.path = path, .zlib = zlib_stream()};
     TRY(file_map(path, &mapping, &s->count, e));
     s->bytes = mapping;
     return 0;
@@ -117,87 +105,63 @@ int source_finish(ByteSource *s, Err *e)
     return 0;
 }
 
+typedef struct PackedBlock {
+    uint8_t *bytes;
+    size_t count;
+} PackedBlock;
+
+static int append(void *context, const void *packed, size_t bytes, Err *e)
+{
+    (void)e;
+    PackedBlock *block = context;
+    memcpy(block->bytes + block->count, packed, bytes);
+    block->count += bytes;
+    return 0;
+}
+
 int bytes_pack(void **packed, size_t *count, const void *data, size_t bytes, bool gzip, Err *e)
 {
-    z_stream z = {.zalloc = zlib_alloc, .zfree = zlib_free};
+    PackedBlock block = {mem_alloc(pack_bound(bytes), e), 0};
+    Packer p;
     *packed = NULL;
-    if (deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, gzip ? GZIP_WINDOW : ZLIB_WINDOW, 8, Z_DEFAULT_STRATEGY) !=
-        Z_OK)
-        return err_set(e, ERR_NOMEM, "no memory to pack %zu bytes", bytes);
-    const size_t most = deflateBound(&z, bytes);
-    *packed = mem_alloc(most, e);
-    z.next_in = (uint8_t *)data;
-    z.next_out = *packed;
-    for (size_t done = 0; *packed && done <= bytes; done += MAX_STEP) { /* zlib counts by unsigned */
-        const size_t left = bytes - done, room = most - z.total_out;
-        z.avail_in = (unsigned)(left < MAX_STEP ? left : MAX_STEP);
-        z.avail_out = (unsigned)(room < UINT32_MAX ? room : UINT32_MAX);
-        deflate(&z, left <= MAX_STEP ? Z_FINISH : Z_NO_FLUSH); /* the buffer is large enough */
+    if (!block.bytes) return ERR_NOMEM;
+    int failed = pack_begin(&p, gzip, append, &block, e);
+    if (!failed) failed = pack_bytes(&p, data, bytes, e);
+    if (!failed) failed = pack_end(&p, e);
+    if (failed) {
+        mem_free(block.bytes);
+        return failed;
     }
-    deflateEnd(&z);
-    *count = z.total_out;
-    return *packed ? 0 : ERR_NOMEM;
+    *packed = block.bytes;
+    *count = block.count;
+    return 0;
+}
+
+static int write_packed(void *context, const void *packed, size_t bytes, Err *e)
+{
+    return file_write(context, packed, bytes, e);
 }
 
 int sink_open(ByteSink *s, const char *path, bool gzip, Err *e)
 {
-    *s = (ByteSink){.zlib = {.zalloc = zlib_alloc, .zfree = zlib_free}};
+    *s = (ByteSink){.gzip = gzip};
     TRY(file_create(&s->file, path, e));
-    if (!gzip) return 0;
-    s->buffer = mem_alloc(BUFFER_BYTES, e);
-    if (s->buffer &&
-        deflateInit2(&s->zlib, Z_DEFAULT_COMPRESSION, Z_DEFLATED, GZIP_WINDOW, 8, Z_DEFAULT_STRATEGY) == Z_OK) {
-        s->gzip = true;
-        return 0;
-    }
-    sink_abort(s);
-    return err_set(e, ERR_NOMEM, "%s: no memory to pack it", path);
-}
-
-static int pack(ByteSink *s, int flush, Err *e)
-{
-    do {
-        s->zlib.next_out = s->buffer;
-        s->zlib.avail_out = BUFFER_BYTES;
-        deflate(&s->zlib, flush); /* cannot fail: the state is sound, the buffer empty */
-        TRY(file_write(&s->file, s->buffer, BUFFER_BYTES - s->zlib.avail_out, e));
-    } while (!s->zlib.avail_out);
-    return 0;
+    const int failed = gzip ? pack_begin(&s->packer, true, write_packed, &s->file, e) : 0;
+    if (failed) sink_abort(s);
+    return failed;
 }
 
 int sink_write(ByteSink *s, const void *data, size_t bytes, Err *e)
 {
-    if (!s->gzip) return file_write(&s->file, data, bytes, e);
-    for (const uint8_t *at = data; bytes;) {
-        const size_t step = bytes < MAX_STEP ? bytes : MAX_STEP;
-        s->zlib.next_in = (uint8_t *)at;
-        s->zlib.avail_in = (unsigned)step;
-        TRY(pack(s, Z_NO_FLUSH, e));
-        at += step;
-        bytes -= step;
-    }
-    return 0;
-}
-
-static void release(ByteSink *s)
-{
-    if (s->gzip) deflateEnd(&s->zlib);
-    mem_free(s->buffer);
-    s->buffer = NULL;
-    s->gzip = false;
+    return s->gzip ? pack_bytes(&s->packer, data, bytes, e) : file_write(&s->file, data, bytes, e);
 }
 
 int sink_commit(ByteSink *s, Err *e)
 {
-    const int failed = s->gzip ? pack(s, Z_FINISH, e) : 0;
-    release(s);
+    const int failed = s->gzip ? pack_end(&s->packer, e) : 0;
     if (!failed) return file_commit(&s->file, e);
-    file_abort(&s->file);
+    sink_abort(s);
     return failed;
 }
 
-void sink_abort(ByteSink *s)
-{
-    release(s);
-    file_abort(&s->file);
-}
+void sink_abort(ByteSink *s) { file_abort(&s->file); }

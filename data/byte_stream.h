@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "data/byte_pack.h"
 
 typedef struct ByteSource {
     const char *path;   /* borrowed */
@@ -40,14 +41,14 @@ uint64_t source_limit(const ByteSource *s);
 /* Tests the checksum of a packed stream whose bytes have been read. Fails: ERR_FORMAT. */
 int source_finish(ByteSource *s, Err *e);
 
-/* Packs bytes into a block of its own (mem_free), gzip or zlib. Fails: ERR_NOMEM. */
+/* Packs bytes into a block of its own (mem_free), gzip or zlib, on all threads (data/byte_pack.h). Fails: ERR_NOMEM. */
 int bytes_pack(void **packed, size_t *count, const void *data, size_t bytes, bool gzip, Err *e);
 
+/* Must not move while it is open. */
 typedef struct ByteSink {
     OutFile file;
     bool gzip;
-    z_stream zlib;
-    uint8_t *buffer;
+    Packer packer; /* if gzip */
 } ByteSink;
 
 /* Fails: ERR_IO, ERR_NOMEM; then nothing is open. sink_abort may be called at any time after sink_open. */

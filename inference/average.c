@@ -62,24 +62,43 @@ static void forget_values(const Members *m, int64_t first, int64_t past)
             file_forget((const float *)m->arrays[i].data + first, (size_t)(past - first) * sizeof(float));
 }
 
+/* Memory for ROWS_AT_ONCE rows. */
+typedef struct MeanRows {
+    float *means;    /* (width, heads) each */
+    uint16_t *codes; /* (width) each: labels */
+} MeanRows;
+
+/* Computes row r of all slices' rows, in the memory of row `place`. */
+static void label_row(const Members *m, const Volume *labels, const DatasetInfo *info, const MeanRows *rows, int64_t r,
+                      int64_t place)
+{
+    const int64_t width = labels->shape[2], values = width * dataset_head_count(info);
+    float *mean = rows->means + place * values;
+    uint16_t *codes = rows->codes + place * width;
+    probabilities_mean(mean, m->arrays, m->count, r * values, values);
+    labels_of_probabilities(codes, mean, width, info);
+    label_row_put(labels, r / labels->shape[1], r % labels->shape[1], codes);
+}
+
 static int label_rows(const Members *m, const Volume *labels, const DatasetInfo *info, Err *e)
 {
     enum { KEPT_VALUES = 1 << 20 };
     const int64_t width = labels->shape[2], values = width * dataset_head_count(info);
+    const int64_t row_count = labels->shape[0] * labels->shape[1];
     int64_t forgotten = 0;
-    float *mean = mem_alloc((size_t)values * sizeof *mean, e);
-    uint16_t *row = mem_alloc((size_t)width * sizeof *row, e);
-    const int code = mean && row ? 0 : ERR_NOMEM;
-    for (int64_t r = 0; r < labels->shape[0] * labels->shape[1] && !code; r++) {
-        probabilities_mean(mean, m->arrays, m->count, r * values, values);
-        labels_of_probabilities(row, mean, width, info);
-        label_row_put(labels, r / labels->shape[1], r % labels->shape[1], row);
-        if ((r + 1) * values - forgotten < KEPT_VALUES) continue;
-        forget_values(m, forgotten, (r + 1) * values);
-        forgotten = (r + 1) * values;
+    const MeanRows rows = {mem_alloc((size_t)(ROWS_AT_ONCE * values) * sizeof(float), e),
+                           mem_alloc((size_t)(ROWS_AT_ONCE * width) * sizeof(uint16_t), e)};
+    const int code = rows.means && rows.codes ? 0 : ERR_NOMEM;
+    for (int64_t first = 0; first < row_count && !code; first += ROWS_AT_ONCE) {
+        const int64_t past = first + ROWS_AT_ONCE < row_count ? first + ROWS_AT_ONCE : row_count;
+#pragma omp parallel for schedule(static)
+        for (int64_t r = first; r < past; r++) label_row(m, labels, info, &rows, r, r - first);
+        if (past * values - forgotten < KEPT_VALUES) continue;
+        forget_values(m, forgotten, past * values);
+        forgotten = past * values;
     }
-    mem_free(mean);
-    mem_free(row);
+    mem_free(rows.means);
+    mem_free(rows.codes);
     return code;
 }
 

@@ -13,11 +13,11 @@ struct Exporter {
     bool half;                    /* round results to half precision, as nnU-Net does */
     AxisMap y_map, x_map;         /* from the preprocessed to the cropped grid */
     Volume labels;                /* the box of the file's image, in the plan's order of axes */
-    float *rows[2];               /* (preprocessed width, heads): rows y - 1 and y */
+    float *before;                /* (preprocessed width, heads): the last row of the block before */
     const RowSink *probabilities; /* NULL: not requested */
     bool by_probability;          /* compute labels from probabilities, not from logits */
-    float *logits;                /* (cropped width, heads); probabilities if by_probability */
-    uint16_t *row;                /* (cropped width): labels */
+    float *logits;                /* (ROWS_AT_ONCE, cropped width, heads); probabilities if by_probability */
+    uint16_t *codes;              /* (ROWS_AT_ONCE, cropped width): labels */
     int64_t next_y;               /* cropped row to write next */
 };
 
@@ -44,12 +44,11 @@ static int plan_axes(Exporter *x, const Plan *plan, const CaseProperties *p, Err
 
 static int make_rows(Exporter *x, Err *e)
 {
-    const size_t values = (size_t)(x->x_map.in * x->heads);
-    x->rows[0] = mem_zalloc(values, sizeof(float), e);
-    x->rows[1] = mem_zalloc(values, sizeof(float), e);
-    x->logits = mem_alloc((size_t)(x->x_map.out * x->heads) * sizeof(float), e);
-    x->row = mem_alloc((size_t)x->x_map.out * sizeof *x->row, e);
-    return x->rows[0] && x->rows[1] && x->logits && x->row ? 0 : ERR_NOMEM;
+    const size_t pixels = (size_t)(ROWS_AT_ONCE * x->x_map.out), heads = (size_t)x->heads;
+    x->before = mem_zalloc((size_t)x->x_map.in * heads, sizeof(float), e);
+    x->logits = mem_alloc(pixels * heads * sizeof(float), e);
+    x->codes = mem_alloc(pixels * sizeof *x->codes, e);
+    return x->before && x->logits && x->codes ? 0 : ERR_NOMEM;
 }
 
 int exporter_new(Exporter **result, const Plan *plan, const DatasetInfo *info, const CaseProperties *p,
@@ -77,10 +76,9 @@ void exporter_free(Exporter *x)
     if (!x) return;
     axis_map_free(&x->y_map);
     axis_map_free(&x->x_map);
-    mem_free(x->rows[0]);
-    mem_free(x->rows[1]);
+    mem_free(x->before);
     mem_free(x->logits);
-    mem_free(x->row);
+    mem_free(x->codes);
     mem_free(x);
 }
 
@@ -101,56 +99,72 @@ static double sample(const Exporter *x, const float *const rows[2], const double
     return sum;
 }
 
-/* x->logits = cropped row k, from the preprocessed rows y - 1 and y. */
-static void resample_row(Exporter *x, int64_t k, int64_t y)
+/* A row of logits on the preprocessed grid: of the block, or the last before it. */
+static const float *source_row(const Exporter *x, const RowBlock *b, int64_t y)
+{
+    return y < b->y ? x->before : row_of(b, y);
+}
+
+/* logits = cropped row k. */
+static void resample_row(const Exporter *x, const RowBlock *b, int64_t k, float *logits)
 {
     const AxisMap *m = &x->y_map;
-    const float *const rows[2] = {x->rows[tap(m, k, 0) == y], x->rows[tap(m, k, m->taps - 1) == y]};
+    const float *const rows[2] = {source_row(x, b, tap(m, k, 0)), source_row(x, b, tap(m, k, m->taps - 1))};
     if (m->identity && x->x_map.identity) {
-        memcpy(x->logits, rows[0], (size_t)(x->x_map.out * x->heads) * sizeof(float));
+        memcpy(logits, rows[0], (size_t)(x->x_map.out * x->heads) * sizeof(float));
         return;
     }
     for (int64_t i = 0; i < x->x_map.out * x->heads; i++) {
         const double value = sample(x, rows, m->weights + k * m->taps, i / x->heads, (int)(i % x->heads));
-        x->logits[i] = x->half ? half_rounded(value) : (float)value;
+        logits[i] = x->half ? half_rounded(value) : (float)value;
     }
 }
 
-/* x->row = labels of x->logits; passes probabilities to their sink. */
-static int label_row(Exporter *x, int64_t z, int64_t k, Err *e)
+/* Computes cropped row k, whose logits (or probabilities) and labels are row `place` of the Exporter's memory. */
+static void export_row(const Exporter *x, const RowBlock *b, int64_t k, int64_t place)
 {
     const int64_t width = x->x_map.out;
-    if (!x->by_probability) {
-        labels_of_logits(x->row, x->logits, width, x->info);
-        return 0;
-    }
-    probabilities_of_logits(x->logits, x->logits, width, x->info);
-    labels_of_probabilities(x->row, x->logits, width, x->info);
-    return x->probabilities ? x->probabilities->row(x->probabilities->context, z, k, x->logits, e) : 0;
+    float *logits = x->logits + place * width * x->heads;
+    uint16_t *codes = x->codes + place * width;
+    resample_row(x, b, k, logits);
+    if (x->by_probability) {
+        probabilities_of_logits(logits, logits, width, x->info);
+        labels_of_probabilities(codes, logits, width, x->info);
+    } else labels_of_logits(codes, logits, width, x->info);
+    label_row_put(&x->labels, b->z, k, codes);
 }
 
-static int take_row(void *context, int64_t z, int64_t y, const float *logits, Err *e)
+/* Computes the cropped rows first … first + count - 1, and passes their probabilities to their sink. */
+static int export_rows(const Exporter *x, const RowBlock *b, int64_t first, int64_t count, Err *e)
+{
+    const int64_t pitch = x->x_map.out * x->heads;
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < count; i++) export_row(x, b, first + i, i);
+    const RowBlock rows = {b->z, first, count, x->logits, pitch};
+    return x->probabilities ? x->probabilities->rows(x->probabilities->context, &rows, e) : 0;
+}
+
+static int take_rows(void *context, const RowBlock *b, Err *e)
 {
     Exporter *x = context;
     const AxisMap *m = &x->y_map;
-    float *oldest = x->rows[0];
-    x->rows[0] = x->rows[1];
-    x->rows[1] = oldest;
-    memcpy(oldest, logits, (size_t)(x->x_map.in * x->heads) * sizeof(float));
-    if (y == 0) x->next_y = 0;
-    for (; x->next_y < m->out && tap(m, x->next_y, m->taps - 1) <= y; x->next_y++) {
-        resample_row(x, x->next_y, y);
-        TRY(label_row(x, z, x->next_y, e));
-        label_row_put(&x->labels, z, x->next_y, x->row);
+    const int64_t past = b->y + b->count;
+    int64_t first = b->y ? x->next_y : 0, end = first;
+    while (end < m->out && tap(m, end, m->taps - 1) < past) end++;
+    for (int64_t count; first < end; first += count) {
+        count = end - first < ROWS_AT_ONCE ? end - first : ROWS_AT_ONCE;
+        TRY(export_rows(x, b, first, count, e));
     }
+    x->next_y = end;
+    memcpy(x->before, row_of(b, past - 1), (size_t)(x->x_map.in * x->heads) * sizeof(float));
     return 0;
 }
 
-RowSink exporter_sink(Exporter *x) { return (RowSink){take_row, x}; }
+RowSink exporter_sink(Exporter *x) { return (RowSink){take_rows, x}; }
 
 int64_t exporter_bytes(const DatasetInfo *info, const int64_t shape[3], const int64_t crop[3])
 {
     const int64_t heads = dataset_head_count(info), taps = 2 * (int64_t)(sizeof(double) + sizeof(int32_t));
-    return (2 * shape[2] + crop[2]) * heads * (int64_t)sizeof(float) + crop[2] * (int64_t)sizeof(uint16_t) +
-           (crop[1] + crop[2]) * taps;
+    const int64_t pixel = heads * (int64_t)sizeof(float) + (int64_t)sizeof(uint16_t);
+    return shape[2] * heads * (int64_t)sizeof(float) + ROWS_AT_ONCE * crop[2] * pixel + (crop[1] + crop[2]) * taps;
 }

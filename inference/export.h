@@ -1,10 +1,10 @@
 /* Export: makes a label image on the file's grid from rows of logits on the preprocessed grid.
  *
- * An Exporter is a RowSink of window_predict: each row is resampled to the cropped shape (order 1, in double;
+ * An Exporter is a RowSink of window_predict: rows are resampled to the cropped shape (order 1, in double;
  * docs/reference.md, Export), converted to labels, and written into the box of the label image in the file's order of
- * axes. It stores two rows of logits; only the labels have the size of the volume. If probabilities are requested, their
- * rows (within the box) are passed to a sink, and labels are computed from them, as in nnU-Net. exporter_new …
- * exporter_free. */
+ * axes, on all threads, each row by one. It stores some rows of logits; only the labels have the size of the volume. If
+ * probabilities are requested, their rows (within the box) are passed to a sink, and labels are computed from them, as in
+ * nnU-Net. exporter_new … exporter_free. */
 #ifndef INFERENCE_EXPORT_H
 #define INFERENCE_EXPORT_H
 

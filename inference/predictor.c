@@ -101,22 +101,50 @@ const DatasetInfo *predictor_dataset(const Predictor *p) { return &p->source.inf
 const ModelSource *predictor_source(const Predictor *p) { return &p->source; }
 int predictor_fold_count(const Predictor *p) { return p->networks.count; }
 
+/* ---- the mean of folds whose logits are kept apart ---- */
+
+/* A RowSink between the window, whose rows may contain all folds, and a sink for rows of their mean. */
+typedef struct FoldMean {
+    const FoldNetworks *networks;
+    const RowSink *sink;
+    int64_t width;
+    float *rows; /* (ROWS_AT_ONCE, width, heads) */
+} FoldMean;
+
+static int64_t fold_mean_values(const FoldNetworks *f, int64_t width) { return ROWS_AT_ONCE * width * f->heads; }
+
+static int mean_rows(void *context, const RowBlock *b, Err *e)
+{
+    const FoldMean *m = context;
+    const FoldNetworks *f = m->networks;
+    const int64_t pitch = m->width * f->heads, past = b->y + b->count;
+    for (int64_t first = b->y, count; first < past; first += count) {
+        count = past - first < ROWS_AT_ONCE ? past - first : ROWS_AT_ONCE;
+#pragma omp parallel for schedule(static)
+        for (int64_t i = 0; i < count; i++)
+            fold_mean(m->rows + i * pitch, row_of(b, first + i), m->width, f->count, f->heads);
+        TRY(m->sink->rows(m->sink->context, &(RowBlock){b->z, first, count, m->rows, pitch}, e));
+    }
+    return 0;
+}
+
 /* ---- memory ---- */
 
 /* Computes the parts of a cost that do not depend on the batch. */
 static void count_phases(const Predictor *p, const CaseSize *size, PredictionCost *cost)
 {
     int64_t shape[3], crop[3];
+    const FoldNetworks *f = &p->networks;
     const int64_t voxels = size->shape_zyx[0] * size->shape_zyx[1] * size->shape_zyx[2];
     const int64_t image = size->channels * voxels * (int64_t)sizeof(float);
     const int64_t labels = voxels * (int64_t)dtype_size(label_dtype(&p->source.info));
     for (int i = 0; i < 3; i++) crop[i] = size->shape_zyx[p->source.plan.transpose_forward[i]];
     cost->reading = image + size->reading_bytes;
     cost->preprocessing = case_preprocess_bytes(shape, size->shape_zyx, size->spacing_zyx_mm, &p->source.plan);
-    cost->predicting =
-        shape[0] * shape[1] * shape[2] * size->channels * (int64_t)sizeof(float) + labels +
-        window_bytes(&p->window, p->networks.heads * (p->networks.apart ? p->networks.count : 1), shape) +
-        exporter_bytes(&p->source.info, shape, crop);
+    cost->predicting = shape[0] * shape[1] * shape[2] * size->channels * (int64_t)sizeof(float) + labels +
+                       window_bytes(&p->window, f->heads * (f->apart ? f->count : 1), shape) +
+                       exporter_bytes(&p->source.info, shape, crop);
+    if (f->apart) cost->predicting += fold_mean_values(f, shape[2]) * (int64_t)sizeof(float);
     cost->finishing = labels + size->finishing_bytes;
     cost->tiles = window_tiles(&p->window, shape);
 }
@@ -177,21 +205,6 @@ int predictor_cost(Predictor *p, const CaseSize *size, PredictionCost *cost, Err
 
 /* ---- predicting ---- */
 
-/* A RowSink between the window, whose rows may contain all folds, and a sink for rows of their mean. */
-typedef struct FoldMean {
-    const FoldNetworks *networks;
-    const RowSink *sink;
-    int64_t width;
-    float *row; /* (width, heads) */
-} FoldMean;
-
-static int mean_row(void *context, int64_t z, int64_t y, const float *logits, Err *e)
-{
-    const FoldMean *m = context;
-    fold_mean(m->row, logits, m->width, m->networks->count, m->networks->heads);
-    return m->sink->row(m->sink->context, z, y, m->row, e);
-}
-
 static int run_tiles(void *context, Err *e)
 {
     Predictor *p = context;
@@ -213,11 +226,11 @@ static int predict_locked(Predictor *p, const Array *image, const RowSink *sink,
     network.context = p;
     if (!p->networks.apart) return window_predict(&p->window, &network, image->data, image->shape, sink, e);
     FoldMean mean = {.networks = &p->networks, .sink = sink, .width = image->shape[2]};
-    mean.row = mem_alloc((size_t)(mean.width * p->networks.heads) * sizeof *mean.row, e);
-    if (!mean.row) return ERR_NOMEM;
-    const RowSink rows = {mean_row, &mean};
+    mean.rows = mem_alloc((size_t)fold_mean_values(&p->networks, mean.width) * sizeof *mean.rows, e);
+    if (!mean.rows) return ERR_NOMEM;
+    const RowSink rows = {mean_rows, &mean};
     const int code = window_predict(&p->window, &network, image->data, image->shape, &rows, e);
-    mem_free(mean.row);
+    mem_free(mean.rows);
     return code;
 }
 

@@ -46,21 +46,25 @@ static int skip_rows(ProbabilityFile *f, int64_t past, Err *e)
     return 0;
 }
 
-static int write_row(void *context, int64_t z, int64_t y, const float *probabilities, Err *e)
+static int write_rows(void *context, const RowBlock *rows, Err *e)
 {
     ProbabilityFile *f = context;
     const Box *box = &f->properties.box;
     const int64_t width = box->past[2] - box->first[2];
-    TRY(skip_rows(f, (box->first[0] + z) * f->properties.shape_before_crop[1] + box->first[1] + y, e));
-    memcpy(f->row + box->first[2] * f->heads, probabilities, (size_t)(width * f->heads) * sizeof(float));
-    f->next_row++;
-    return file_write(&f->out, f->row, (size_t)f->row_values * sizeof(float), e);
+    const int64_t slice = (box->first[0] + rows->z) * f->properties.shape_before_crop[1];
+    for (int64_t y = rows->y; y < rows->y + rows->count; y++) {
+        TRY(skip_rows(f, slice + box->first[1] + y, e));
+        memcpy(f->row + box->first[2] * f->heads, row_of(rows, y), (size_t)(width * f->heads) * sizeof(float));
+        f->next_row++;
+        TRY(file_write(&f->out, f->row, (size_t)f->row_values * sizeof(float), e));
+    }
+    return 0;
 }
 
 ProbabilitySink probability_file_sink(ProbabilityFile *f, const char *folder, const char *id)
 {
     *f = (ProbabilityFile){.folder = folder, .id = id, .out = {.fd = -1, .slot = -1}};
-    return (ProbabilitySink){begin_file, {write_row, f}};
+    return (ProbabilitySink){begin_file, {write_rows, f}};
 }
 
 static int commit(ProbabilityFile *f, Err *e)
@@ -130,23 +134,27 @@ static int begin_array(void *context, const CaseProperties *p, const DatasetInfo
     return 0;
 }
 
-static int paste_row(void *context, int64_t z, int64_t y, const float *probabilities, Err *e)
+static int paste_rows(void *context, const RowBlock *rows, Err *e)
 {
     (void)e;
     const ProbabilityArray *a = context;
     const CaseProperties *p = &a->properties;
     const int64_t heads = a->values.shape[3];
     const Volume box = volume_cropped(case_view(p, volume_of_channel_last(&a->values, 0)), &p->box);
-    char *to = volume_row(&box, z, y);
-    for (int64_t x = 0; x < box.shape[2]; x++, to += box.stride[2], probabilities += heads)
-        memcpy(to, probabilities, (size_t)heads * sizeof(float));
+#pragma omp parallel for schedule(static)
+    for (int64_t y = rows->y; y < rows->y + rows->count; y++) {
+        char *to = volume_row(&box, rows->z, y);
+        const float *from = row_of(rows, y);
+        for (int64_t x = 0; x < box.shape[2]; x++, to += box.stride[2], from += heads)
+            memcpy(to, from, (size_t)heads * sizeof(float));
+    }
     return 0;
 }
 
 ProbabilitySink probability_array_sink(ProbabilityArray *a)
 {
     *a = (ProbabilityArray){0};
-    return (ProbabilitySink){begin_array, {paste_row, a}};
+    return (ProbabilitySink){begin_array, {paste_rows, a}};
 }
 
 /* ---- averages ---- */

@@ -11,7 +11,7 @@
 #include "plans/dataset_json.h"
 #include "preprocess/case.h"
 
-/* Receives the probabilities of one case: begin is called once, then rows with each row (box width, classes) of the
+/* Receives the probabilities of one case: begin is called once, then rows with the rows (box width, classes) of the
  * predicted box, slice by slice, in ascending order; coordinates are relative to the box. */
 typedef struct ProbabilitySink {
     int (*begin)(void *context, const CaseProperties *p, const DatasetInfo *info, Err *e);

@@ -80,7 +80,8 @@ int window_importance(float *map, const int64_t *tile, int axes, bool gaussian, 
 
 /* ---- one prediction ---- */
 
-enum { MIRRORINGS = 4 }; /* none, y, x, both: bit 0 mirrors y, bit 1 x */
+enum { MIRRORINGS = 4 };          /* none, y, x, both: bit 0 mirrors y, bit 1 x */
+enum { WORTH_THREADS = 1 << 14 }; /* values of a tile: below, a team takes longer to start than to work */
 
 typedef struct WindowRun {
     const WindowOptions *o;
@@ -94,7 +95,7 @@ typedef struct WindowRun {
     float *importance;     /* (tile_y, tile_x) */
     float *tile;           /* (tile_y, tile_x, classes): mean over the mirror images */
     float *sums, *weights; /* ring buffers of tile_y rows: (padded_x, classes), (padded_x) */
-    float *row;            /* (width, classes) */
+    bool parallel;         /* a tile is large enough for several threads */
 } WindowRun;
 
 /* The n-th tile image to predict: slice by slice, row by row of tiles, mirror images innermost. */
@@ -150,6 +151,7 @@ static void read_tile(const WindowRun *r, const Job *job, float *out)
     const int64_t height = r->o->tile_yx[0], width = r->o->tile_yx[1], channels = r->network->channels;
     const int64_t y0 = r->starts[0][job->tile_row] - r->before[0], x0 = r->starts[1][job->tile_column] - r->before[1];
     const int mirroring = r->mirrorings[job->mirroring];
+#pragma omp parallel for schedule(static) if (r->parallel)
     for (int64_t i = 0; i < height; i++) {
         float *row = out + (mirroring & 1 ? height - 1 - i : i) * width * channels;
         read_row(r, job->z, y0 + i, x0, row);
@@ -162,6 +164,7 @@ static void gather_mirrored(const WindowRun *r, const Job *job, const float *log
 {
     const int64_t height = r->o->tile_yx[0], width = r->o->tile_yx[1], classes = r->network->classes;
     const int mirroring = r->mirrorings[job->mirroring];
+#pragma omp parallel for schedule(static) if (r->parallel)
     for (int64_t i = 0; i < height; i++) {
         const float *from = logits + (mirroring & 1 ? height - 1 - i : i) * width * classes;
         float *to = r->tile + i * width * classes;
@@ -178,6 +181,7 @@ static void add_tile(const WindowRun *r, const Job *job, const float *logits)
     const int64_t height = r->o->tile_yx[0], width = r->o->tile_yx[1], classes = r->network->classes;
     const int64_t y0 = r->starts[0][job->tile_row], x0 = r->starts[1][job->tile_column];
     const float share = (float)r->mirroring_count;
+#pragma omp parallel for schedule(static) if (r->parallel)
     for (int64_t i = 0; i < height; i++) {
         const int64_t ring_row = (y0 + i) % height * r->padded[1] + x0;
         float *sums = r->sums + ring_row * classes, *weights = r->weights + ring_row;
@@ -193,25 +197,43 @@ static void add_tile(const WindowRun *r, const Job *job, const float *logits)
     }
 }
 
-/* Passes the rows first … past - 1 (of the padded slice) to the sink and clears their ring entries for later rows. */
-static int emit_rows(const WindowRun *r, int64_t z, int64_t first, int64_t past, Err *e)
+/* Divides a row's sums by its weights, in place. */
+static void finish_row(const WindowRun *r, float *sums, const float *weights)
 {
     const int64_t classes = r->network->classes;
-    for (int64_t i = first; i < past; i++) {
-        const int64_t ring_row = i % r->o->tile_yx[0] * r->padded[1], y = i - r->before[0];
-        float *sums = r->sums + ring_row * classes, *weights = r->weights + ring_row;
-        if (y >= 0 && y < r->height) {
-            for (int64_t j = 0; j < r->width; j++) {
-                const float weight = weights[r->before[1] + j];
-                for (int64_t k = 0; k < classes; k++)
-                    r->row[j * classes + k] = sums[(r->before[1] + j) * classes + k] / weight;
-            }
-            if (r->o->half)
-                for (int64_t j = 0; j < r->width * classes; j++) r->row[j] = half_rounded(r->row[j]);
-            TRY(r->sink->row(r->sink->context, z, y, r->row, e));
-        }
-        memset(sums, 0, (size_t)(r->padded[1] * classes) * sizeof(float));
-        memset(weights, 0, (size_t)r->padded[1] * sizeof(float));
+    for (int64_t j = 0; j < r->width; j++)
+        for (int64_t k = 0; k < classes; k++) sums[j * classes + k] /= weights[j];
+    if (!r->o->half) return;
+    for (int64_t j = 0; j < r->width * classes; j++) sums[j] = half_rounded(sums[j]);
+}
+
+/* Passes those of the ring's rows start … start + count - 1 to the sink that are in the image; the first is row `first` of
+ * the padded slice. Clears them for later rows. */
+static int emit_block(const WindowRun *r, int64_t z, int64_t start, int64_t count, int64_t first, Err *e)
+{
+    const int64_t width = r->padded[1], classes = r->network->classes, pitch = width * classes;
+    const int64_t top = clamp(r->before[0] - first, 0, count),
+                  end = clamp(r->before[0] + r->height - first, top, count);
+    float *sums = r->sums + start * pitch, *weights = r->weights + start * width;
+    float *image = sums + top * pitch + r->before[1] * classes;
+#pragma omp parallel for schedule(static) if (r->parallel)
+    for (int64_t i = top; i < end; i++) finish_row(r, image + (i - top) * pitch, weights + i * width + r->before[1]);
+    const RowBlock rows = {z, first + top - r->before[0], end - top, image, pitch};
+    if (end > top) TRY(r->sink->rows(r->sink->context, &rows, e));
+#pragma omp parallel for schedule(static) if (r->parallel)
+    for (int64_t i = 0; i < count; i++) memset(sums + i * pitch, 0, (size_t)pitch * sizeof(float));
+    memset(weights, 0, (size_t)(count * width) * sizeof(float));
+    return 0;
+}
+
+/* Emits the rows first … past - 1 of the padded slice: at most two blocks, since they are at most as many as the ring has. */
+static int emit_rows(const WindowRun *r, int64_t z, int64_t first, int64_t past, Err *e)
+{
+    const int64_t ring = r->o->tile_yx[0];
+    for (int64_t count; first < past; first += count) {
+        const int64_t start = first % ring;
+        count = past - first < ring - start ? past - first : ring - start;
+        TRY(emit_block(r, z, start, count, first, e));
     }
     return 0;
 }
@@ -272,8 +294,8 @@ static int prepare(WindowRun *r, Err *e)
     r->tile = mem_alloc(pixels * classes * sizeof(float), e);
     r->sums = mem_zalloc(mem_product(ring, classes), sizeof(float), e);
     r->weights = mem_zalloc(ring, sizeof(float), e);
-    r->row = mem_alloc((size_t)r->width * classes * sizeof(float), e);
-    if (!r->importance || !r->tile || !r->sums || !r->weights || !r->row) return ERR_NOMEM;
+    r->parallel = pixels * classes >= WORTH_THREADS;
+    if (!r->importance || !r->tile || !r->sums || !r->weights) return ERR_NOMEM;
     return window_importance(r->importance, r->o->tile_yx, 2, r->o->gaussian, e);
 }
 
@@ -282,7 +304,7 @@ int64_t window_bytes(const WindowOptions *o, int classes, const int64_t shape_zy
     const int64_t *tile = o->tile_yx, height = shape_zyx[1] > tile[0] ? shape_zyx[1] : tile[0];
     const int64_t width = shape_zyx[2] > tile[1] ? shape_zyx[2] : tile[1];
     const int64_t starts = window_starts(height, tile[0], o->step, NULL) + window_starts(width, tile[1], o->step, NULL);
-    const int64_t floats = tile[0] * tile[1] * (classes + 1) + tile[0] * width * (classes + 1) + width * classes;
+    const int64_t floats = (tile[0] * tile[1] + tile[0] * width) * (classes + 1);
     return floats * (int64_t)sizeof(float) + starts * (int64_t)sizeof(int64_t);
 }
 
@@ -295,7 +317,7 @@ int window_predict(const WindowOptions *o, const TileNetwork *network, const flo
     r.width = shape_zyx[2];
     int code = prepare(&r, e);
     if (!code) code = run_jobs(&r, e);
-    void *const owned[] = {r.starts[0], r.starts[1], r.importance, r.tile, r.sums, r.weights, r.row};
+    void *const owned[] = {r.starts[0], r.starts[1], r.importance, r.tile, r.sums, r.weights};
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++) mem_free(owned[i]);
     return code;
 }

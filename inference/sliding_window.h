@@ -1,8 +1,9 @@
 /* Sliding window: prediction of whole slices by a network for tiles (nnU-Net's rules; docs/reference.md, Sliding window).
  *
  * The network processes batches of tiles, which may belong to several slices. Each tile's logits are weighted with an
- * importance map and added up. A row is passed to a sink, in order, as soon as no later tile contributes to it: besides
- * one batch, only tile_height rows of one slice are in memory, independent of the size of the volume. */
+ * importance map and added up. Rows are passed to a sink, in order, as soon as no later tile contributes to them: besides
+ * one batch, only tile_height rows of one slice are in memory, independent of the size of the volume. All threads work on
+ * the rows of a tile, and each row is computed by one: the result has the same bits for any number of threads. */
 #ifndef INFERENCE_SLIDING_WINDOW_H
 #define INFERENCE_SLIDING_WINDOW_H
 
@@ -28,12 +29,22 @@ typedef struct TileNetwork {
     void *context;
 } TileNetwork;
 
-/* Receives one row of logits (width, classes), borrowed during the call. Rows come slice by slice, in ascending order. A
- * failure ends the prediction. */
+/* The rows y … y + count - 1 of slice z, each (width, classes), borrowed. */
+typedef struct RowBlock {
+    int64_t z, y, count;
+    const float *values; /* of the first row */
+    int64_t pitch;       /* elements from one row to the next */
+} RowBlock;
+
+static inline const float *row_of(const RowBlock *b, int64_t y) { return b->values + (y - b->y) * b->pitch; }
+
+/* Receives rows. They come slice by slice, in ascending order, several at a time. A failure ends the prediction. */
 typedef struct RowSink {
-    int (*row)(void *context, int64_t z, int64_t y, const float *logits, Err *e);
+    int (*rows)(void *context, const RowBlock *rows, Err *e);
     void *context;
 } RowSink;
+
+enum { ROWS_AT_ONCE = 16 }; /* that a sink computes before it passes them on; so all threads have work */
 
 /* The first pixel of every tile along one axis, image >= tile; starts may be NULL. Returns their number. */
 int64_t window_starts(int64_t image, int64_t tile, double step, int64_t *starts);

@@ -6,12 +6,14 @@
 #include <cmocka.h>
 
 #include <math.h>
+#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/half.h"
 #include "inference/export.h"
+#include "inference/probabilities.h"
 #include "inference/results.h"
 #include "inference/sliding_window.h"
 #include "network/models/network.h"
@@ -73,12 +75,15 @@ typedef struct Collected {
     int64_t height, width, rows;
 } Collected;
 
-static int collect(void *context, int64_t z, int64_t y, const float *logits, Err *e)
+static int collect(void *context, const RowBlock *rows, Err *e)
 {
     (void)e;
     Collected *c = context;
-    assert_int_equal(z * c->height + y, c->rows++);
-    memcpy(c->logits + (z * c->height + y) * c->width * CLASSES, logits, (size_t)(c->width * CLASSES) * sizeof(float));
+    const int64_t values = c->width * CLASSES, first = rows->z * c->height;
+    for (int64_t y = rows->y; y < rows->y + rows->count; y++) {
+        assert_int_equal(first + y, c->rows++);
+        memcpy(c->logits + (first + y) * values, row_of(rows, y), (size_t)values * sizeof(float));
+    }
     return 0;
 }
 
@@ -183,10 +188,97 @@ static void regions_overwrite_in_their_order(void **state)
     assert_int_equal(exporter_new(&x, &plan, &info, &p, &labels, NULL, &e), 0);
     static const float logits[] = {1, -1, -1, /**/ -1, 2, -3, /**/ -1, -1, -1e-3f, /**/ -1, 1, 0.1f};
     const RowSink sink = exporter_sink(x);
-    assert_int_equal(sink.row(sink.context, 0, 0, logits, &e), 0);
+    assert_int_equal(sink.rows(sink.context, &(RowBlock){0, 0, 1, logits, 0}, &e), 0);
     assert_memory_equal(labels.data, ((uint8_t[]){1, 2, 0, 3}), 4);
     exporter_free(x);
     array_free(&labels);
+}
+
+/* ---- threads ---- */
+
+enum { WIDE_Y = 64, WIDE_X = 96, HEADS = 4 };
+
+/* Logits by a formula of pixel and image. */
+static int run_wide(void *context, Err *e)
+{
+    (void)e;
+    const TileNetwork *n = context;
+    float *logits = (float *)n->logits;
+    for (int64_t i = 0; i < (int64_t)n->batch * WIDE_Y * WIDE_X * HEADS; i++)
+        logits[i] = n->images[i / HEADS] + (float)(i % 7 * (i % HEADS)) * 0.13f;
+    return 0;
+}
+
+typedef struct Exported {
+    Array labels;
+    ProbabilityArray probabilities;
+} Exported;
+
+/* A volume with a border, on another grid than the preprocessed one, predicted with mirror images. */
+static void export_wide(Exported *out, PlanCompatibility compatibility, bool probable)
+{
+    const DatasetLabel labels[] = {{"background", (int[]){0}, 1, false},
+                                   {"a", (int[]){1}, 1, false},
+                                   {"b", (int[]){2}, 1, false},
+                                   {"c", (int[]){3}, 1, false}};
+    const DatasetInfo info = {.label_count = HEADS, .labels = labels, .max_value = 3, .ignore_value = -1};
+    static const CaseProperties p = {.shape_before_crop = {3, 190, 230},
+                                     .box = {{1, 7, 3}, {3, 186, 226}},
+                                     .shape = {2, 151, 247},
+                                     .axes = {.from = {0, 1, 2}},
+                                     .transpose_forward = {0, 1, 2},
+                                     .spacing_mm = {1, 1, 1}};
+    const int64_t values = p.shape[0] * p.shape[1] * p.shape[2];
+    const WindowOptions o = {{WIDE_Y, WIDE_X}, 0.5, true, {true, true}, compatibility != COMPATIBILITY_NONE};
+    float *image = malloc((size_t)values * sizeof *image),
+          *memory = calloc(3 * WIDE_Y * WIDE_X * (HEADS + 1), sizeof *memory);
+    TileNetwork network = {3, 1, HEADS, memory, memory + 3 * WIDE_Y * WIDE_X, run_wide, &network};
+    Plan plan;
+    Exporter *x;
+    Err e = {0};
+    plan_defaults(&plan);
+    plan.compatibility = compatibility;
+    plan.configuration.spacing_mm[0] = 1.2;
+    plan.configuration.spacing_mm[1] = 0.9;
+    for (int64_t i = 0; i < values; i++) image[i] = (float)sin(0.0137 * (double)i);
+    const ProbabilitySink sink = probability_array_sink(&out->probabilities);
+    assert_int_equal(export_labels_new(&out->labels, &info, &p, &e), 0);
+    if (probable) assert_int_equal(sink.begin(sink.rows.context, &p, &info, &e), 0);
+    assert_int_equal(exporter_new(&x, &plan, &info, &p, &out->labels, probable ? &sink.rows : NULL, &e), 0);
+    const RowSink rows = exporter_sink(x);
+    assert_int_equal(window_predict(&o, &network, image, p.shape, &rows, &e), 0);
+    exporter_free(x);
+    free(image);
+    free(memory);
+}
+
+static void exported_free(Exported *out)
+{
+    array_free(&out->labels);
+    array_free(&out->probabilities.values);
+}
+
+static void threads_do_not_change_a_bit(void **state)
+{
+    (void)state;
+    static const PlanCompatibility compatibilities[] = {COMPATIBILITY_NONE, COMPATIBILITY_NNUNET};
+    const int before = omp_get_max_threads();
+    for (int n = 0; n < 4; n++) {
+        Exported one, many;
+        omp_set_num_threads(1);
+        export_wide(&one, compatibilities[n / 2], n % 2);
+        for (int threads = 2; threads <= 4; threads++) {
+            omp_set_num_threads(threads);
+            export_wide(&many, compatibilities[n / 2], n % 2);
+            assert_memory_equal(one.labels.data, many.labels.data, array_bytes(&one.labels));
+            if (n % 2)
+                assert_memory_equal(one.probabilities.values.data, many.probabilities.values.data,
+                                    array_bytes(&one.probabilities.values));
+            exported_free(&many);
+        }
+        exported_free(&one);
+    }
+    omp_set_num_threads(before);
 }
 
 static void official_trainers_name_their_network(void **state)
@@ -204,6 +296,7 @@ int main(void)
         cmocka_unit_test(steps_are_nnunets),
         cmocka_unit_test(rolling_rows_equal_whole_slices),
         cmocka_unit_test(regions_overwrite_in_their_order),
+        cmocka_unit_test(threads_do_not_change_a_bit),
         cmocka_unit_test(official_trainers_name_their_network),
     };
     return cmocka_run_group_tests_name("inference", tests, NULL, NULL);

@@ -140,9 +140,9 @@ static void send(const ProbabilitySink *sink)
     Err e = {0};
     assert_int_equal(sink->begin(sink->rows.context, &properties, &info, &e), 0);
     for (int row = 0; row < 6; row++) {
-        const float p = (float)row / 8;
-        assert_int_equal(
-            sink->rows.row(sink->rows.context, row / 3, row % 3, (float[]){p, 1 - p, p / 2, 1 - p / 2}, &e), 0);
+        const float p = (float)row / 8, values[] = {p, 1 - p, p / 2, 1 - p / 2};
+        const RowBlock one = {row / 3, row % 3, 1, values, 0};
+        assert_int_equal(sink->rows.rows(sink->rows.context, &one, &e), 0);
     }
 }
 

@@ -19,7 +19,7 @@ done
 for limit in sgemm_gflops_1 sgemm_gflops_all bf16_gflops_1 bf16_gflops_all copy_gbytes_1 copy_gbytes_all exp_giga_1; do
     check "limits have $limit" 0 sh -c "sed -n '/\"limits\"/,/\"ops\"/p' '$out/a.json' | grep -q '\"$limit\"'"
 done
-for what in 'resample, cubic' augmentation 'sliding window' overlap 'surface distances'; do
+for what in 'resample, cubic' augmentation 'sliding window' export 'packing of labels' overlap 'surface distances'; do
     check "the pipeline has $what" 0 sh -c "sed -n '/\"pipeline\"/,$ p' '$out/a.json' | grep -q '\"$what\"'"
 done
 if command -v python3 >/dev/null; then check 'the file is JSON' 0 python3 -m json.tool "$out/a.json"; else echo 'ok - the file is JSON # SKIP no python3'; fi

@@ -170,7 +170,7 @@ static int send_rows(const RowSink *sink, const CaseProperties *p, int heads, co
                                                           (double)x / (double)s[2]);
             row[i] = halves ? half(value) : value;
         }
-        code = sink->row(sink->context, r / s[1], r % s[1], row, e);
+        code = sink->rows(sink->context, &(RowBlock){r / s[1], r % s[1], 1, row, 0}, e);
     }
     mem_free(row);
     return code;

@@ -154,15 +154,20 @@ typedef struct Comparison {
     int64_t rows;
 } Comparison;
 
-static int compare_row(void *context, int64_t z, int64_t y, const float *logits, Err *e)
+static int compare_row(Comparison *c, int64_t z, int64_t y, const float *logits, Err *e)
 {
-    Comparison *c = context;
     const int64_t *shape = c->wanted->shape, plane = shape[1] * shape[2] * shape[3];
     if (z * shape[2] + y != c->rows++) return err_set(e, ERR_VALUE, "row %d comes out of order", (int)y);
     for (int64_t i = 0; i < shape[3] * shape[0]; i++) {
         const int64_t at = i % shape[0] * plane + (z * shape[2] + y) * shape[3] + i / shape[0];
         c->worst = fmax(c->worst, fabs(logits[i] - golden_value(c->wanted, at)));
     }
+    return 0;
+}
+
+static int compare_rows(void *context, const RowBlock *rows, Err *e)
+{
+    for (int64_t y = rows->y; y < rows->y + rows->count; y++) TRY(compare_row(context, rows->z, y, row_of(rows, y), e));
     return 0;
 }
 
@@ -183,7 +188,7 @@ static int compare_window(Golden *g, WindowOptions *o, Formula *f, const Array *
         Comparison c = {.wanted = wanted};
         const TileNetwork network = {BATCH, (int)f->channels, (int)f->classes, f->images, f->logits, run_formula, f};
         o->half = half;
-        code = window_predict(o, &network, image.data, image.shape, &(RowSink){compare_row, &c}, e);
+        code = window_predict(o, &network, image.data, image.shape, &(RowSink){compare_rows, &c}, e);
         if (c.rows != image.shape[0] * image.shape[1]) golden_fail(g, "%lld rows", (long long)c.rows);
         golden_expect(g, half ? "half" : "fp32", c.worst, half ? 0 : unequal_bound);
     }

@@ -77,7 +77,7 @@ int main(int argc, char **argv)
         .doc = "Averages the probabilities that predict --save-probabilities wrote to each FOLDER and writes one "
                "label image per case to the folder given by -o.\v"
                "Exit status: 0 done, 1 some case failed, 2 wrong usage."};
-    Options o = {.common.takes = OPT_OUTPUT | OPT_QUIET | OPT_OVERWRITE};
+    Options o = {.common.takes = OPT_OUTPUT | OPT_THREADS | OPT_QUIET | OPT_OVERWRITE};
     Err e = {0};
     program_begin("ensemble", false);
     program_interrupt_hint("finished cases are kept: the same command continues with the others");

@@ -32,10 +32,10 @@ equals "in inference only once" "$(($(bytes inference_parameter) < 5 * 4 * $(sed
 case $build in */asan|*/tsan) why="a sanitizer has an allocator of its own";; *) why="no compiler, or not glibc";; esac
 if case $build in */asan|*/tsan) false;; esac &&
     ${CC:-cc} -shared -fPIC -O1 tests/cli/allocation_shim.c -o "$out/shim.so" 2>/dev/null; then
-    FAIL_MIN=500000 FAIL_COUNT="$out/count" LD_PRELOAD="$out/shim.so" \
+    FAIL_MIN=300000 FAIL_COUNT="$out/count" LD_PRELOAD="$out/shim.so" \
         "$build/network_info" swin_umamba -p 320x320 -b 4 --quiet >/dev/null
-    equals "no allocation of half a megabyte" "$(cat "$out/count")" 0
-else echo "ok - no allocation of half a megabyte # SKIP $why"; fi
+    equals "no allocation of 300 KB" "$(cat "$out/count")" 0
+else echo "ok - no allocation of 300 KB # SKIP $why"; fi
 
 "$build/network_info" swin_umamba_d -p 48x64 > /dev/null 2> "$out/err"; status=$?
 equals "refuses sizes that are no multiples of 32" "$status $(grep -c 'multiples of 32' "$out/err")" "1 1"

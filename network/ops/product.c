@@ -20,8 +20,7 @@ int product_new(Product **p, const DnnProduct *m, Err *e)
     *p = mem_zalloc(1, sizeof **p, e);
     if (!*p) return ERR_NOMEM;
     **p = (Product){.kernel = product_kernels()[0], .of = *m, .threads = omp_get_max_threads()};
-    int failed = 0;
-    if (!product_is_own(m->dtype)) failed = dnn_product(&(*p)->dnn, m, e);
+    const int failed = product_is_own(m->dtype) ? 0 : dnn_product(&(*p)->dnn, m, e);
     if (!failed) return 0;
     product_free(*p);
     *p = NULL;
@@ -43,7 +42,7 @@ size_t product_scratch_bytes(const Product *p)
 
 size_t product_packed_bytes(const Product *p)
 {
-    if (!p || !p->of.weights) return 0;
+    if (!p) return 0;
     if (p->dnn) return dnn_packed_bytes(p->dnn);
     return (p->kernel->packed_bytes(&p->of) + MEM_ALIGN - 1) / MEM_ALIGN * MEM_ALIGN;
 }

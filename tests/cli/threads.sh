@@ -1,5 +1,5 @@
 #!/bin/sh
-# threads BUILD: label files have the same bytes for any number of threads.
+# threads BUILD: labels and probabilities have the same bytes for any number of threads.
 build=$1
 . tests/support/tap.sh
 "$build/make_phantom" -o "$out/raw" --cases 5 --size 3x150x170 --quiet 2>/dev/null
@@ -11,15 +11,15 @@ for fold in 0 1; do
         --batch-size 2 --patch-size 96x96 --quiet --no-validation 2>/dev/null
 done
 predict() { "$build/predict" -i "$out"/raw/imagesTr/phantom_00[12]_0000.nii.gz -m "$out/a" --quiet "$@"; }
-same() { for file in "$1"/*.nii.gz; do cmp "$file" "$2/${file##*/}" || return; done; }
-
+same() { # ENDING FOLDER FOLDER
+    for file in "$2"/*"$1"; do cmp "$file" "$3/${file##*/}" || return; done
+}
 for threads in 1 2 3; do
-    check "predicted by $threads" 0 predict -o "$out/labels_$threads" -j $threads
-    is "the same labels" same "$out/labels_1" "$out/labels_$threads"
+    check "predicted by $threads" 0 predict -o "$out/labels_$threads" -j $threads --save-probabilities
+    for ending in .nii.gz .npy; do is "the same $ending" same $ending "$out/labels_1" "$out/labels_$threads"; done
 done
-# A network's own products may be rounded in another way: the means are of the same probabilities.
-for fold in 0 1; do check "probabilities of fold $fold" 0 predict -o "$out/fold_$fold" -f $fold --save-probabilities; done
+check "one fold" 0 predict -o "$out/fold_0" -f 0 --save-probabilities
 for threads in 1 2 3; do
-    check "averaged by $threads" 0 "$build/ensemble" "$out/fold_0" "$out/fold_1" -o "$out/mean_$threads" -j $threads --quiet
-    is "the same means" same "$out/mean_1" "$out/mean_$threads"
+    check "averaged by $threads" 0 "$build/ensemble" "$out/fold_0" "$out/labels_1" -o "$out/mean_$threads" -j $threads --quiet
+    is "the same means" same .nii.gz "$out/mean_1" "$out/mean_$threads"
 done

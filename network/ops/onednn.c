@@ -181,6 +181,8 @@ static int make_pieces(Dnn **d, const DnnProduct *m, Err *e)
 
 int dnn_product(Dnn **d, const DnnProduct *m, Err *e)
 {
+    const bool overwrites = DNNL_VERSION_MAJOR == 2 && DNNL_VERSION_MINOR < 6 && m->dtype == DTYPE_BF16;
+    if (overwrites) return err_set(e, ERR_UNSUPPORTED, "oneDNN 2.5 writes into the gaps between rows of bfloat16");
     Descs descs = {0};
     PrimitiveDef p = {.slots = &dnn_forward_slots,
                       .packs = m->weights,

@@ -31,6 +31,7 @@ result_of() { # PROGRAM OUTPUT: a checksum of what it made
     esac
 }
 smallest=4096
+ulimit -t 60 # Clang's libomp waits for a lock of its own without end where its first allocation fails
 failing() { FAIL_MIN=$smallest LD_PRELOAD="$out/shim.so" "$@" >/dev/null 2>"$out/stderr"; } # COMMAND…
 
 # Lets allocations fail one by one, from the first to the last, at most as many as given.

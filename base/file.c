@@ -129,13 +129,46 @@ int64_t file_size(const char *path)
     return stat(path, &info) ? 0 : (int64_t)info.st_size;
 }
 
+static int64_t modification_ns(const struct stat *info)
+{
+    return (int64_t)info->st_mtim.tv_sec * 1000000000 + info->st_mtim.tv_nsec;
+}
+
 int file_version(const char *path, uint64_t *bytes, int64_t *modified_ns, Err *e)
 {
     struct stat info;
     if (stat(path, &info)) return path_error(e, errno, path, "cannot be looked at");
     *bytes = (uint64_t)info.st_size;
-    *modified_ns = (int64_t)info.st_mtim.tv_sec * 1000000000 + info.st_mtim.tv_nsec;
+    *modified_ns = modification_ns(&info);
     return 0;
+}
+
+int file_watch(FileWatch *w, const char *path, Err *e)
+{
+    size_t bytes = 0;
+    struct stat info;
+    *w = (FileWatch){0};
+    int fd;
+    TRY(open_for_reading(path, &fd, &bytes, e));
+    if (fstat(fd, &info)) {
+        const int saved = errno;
+        close(fd);
+        return err_errno(e, saved, "%s: cannot be looked at", path);
+    }
+    *w = (FileWatch){fd, bytes, modification_ns(&info)};
+    return 0;
+}
+
+bool file_watch_changed(const FileWatch *w)
+{
+    struct stat info;
+    return fstat(w->fd, &info) || (uint64_t)info.st_size != w->bytes || modification_ns(&info) != w->modified_ns;
+}
+
+void file_watch_end(FileWatch *w)
+{
+    if (w->fd > 0) close(w->fd);
+    *w = (FileWatch){0};
 }
 
 static int make_folder(const char *path, Err *e)

@@ -60,6 +60,17 @@ int64_t file_size(const char *path);             /* in bytes; 0 where there is n
 /* A file's size and the time of its last change (ns since 1970), to notice a change. */
 int file_version(const char *path, uint64_t *bytes, int64_t *modified_ns, Err *e);
 
+/* A file that stays open, to notice a change of its content: another file that takes its name is none. fd 0: closed. */
+typedef struct FileWatch {
+    int fd;
+    uint64_t bytes;
+    int64_t modified_ns;
+} FileWatch;
+
+int file_watch(FileWatch *w, const char *path, Err *e);
+bool file_watch_changed(const FileWatch *w);
+void file_watch_end(FileWatch *w);
+
 /* Makes a folder to write into, and those above it, as mkdir -p does; leftovers of killed processes in it are
  * removed. */
 int file_make_folders(const char *path, Err *e);

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The programs here beside their counterparts in Python, on the same cores, in one session. The best of three runs counts.
+"""The programs here beside their counterparts in Python, on the same cores, in one session. The best of some runs counts.
 
 bench/beside_python.py evaluation BUILD LABELS
     evaluate beside DeepMind's surface-distance and nnU-Net. LABELS: a folder of label images (.nii.gz) of two labels or
@@ -8,6 +8,7 @@ bench/beside_python.py network BUILD [LEVEL]
     swin_umamba beside its convolutions, linear layers and norms in plain PyTorch, without the scan: forward with batch 1,
     training step with batch 4, 320x320, fp32, 2 threads. LEVEL: portable, avx2 or avx512, for both. Needs torch.
 """
+import atexit
 import json
 import os
 import shutil
@@ -16,8 +17,11 @@ import sys
 import tempfile
 import time
 
+if len(sys.argv) not in (3, 4) or sys.argv[1] not in ("evaluation", "network"):
+    sys.exit(__doc__)
 section, build = sys.argv[1:3]
 out = tempfile.mkdtemp()
+atexit.register(shutil.rmtree, out)
 
 
 def best(run, count=3):
@@ -129,7 +133,7 @@ def network(level=None):
 
         run = forward if what == "forward" else train
         run()
-        return best(run)[0]
+        return best(run, 8 if what == "forward" else 3)[0]
 
     print(f"PyTorch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}, {threads} threads")
     for batch, what in ((1, "forward"), (4, "train")):
@@ -140,4 +144,3 @@ def network(level=None):
 
 
 {"evaluation": evaluation, "network": network}[section](*sys.argv[3:])
-shutil.rmtree(out)

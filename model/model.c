@@ -36,6 +36,8 @@ int model_spec(NetworkSpec *spec, const Plan *plan, const DatasetInfo *info, Err
 
 /* The source of the parameters of model_open. */
 typedef struct ModelWeights {
+    char *path;
+    FileWatch watch;
     WeightsFile file;
     const Array **tensors; /* per parameter of the graph */
 } ModelWeights;
@@ -58,14 +60,21 @@ int model_new(Model *m, const Plan *plan, const DatasetInfo *info, Err *e)
     return code;
 }
 
-/* A ParameterSource. Of the mapped file only a part of a tensor is in memory at a time. */
+static int check_unchanged(const ModelWeights *w, Err *e)
+{
+    if (!file_watch_changed(&w->watch)) return 0;
+    return err_set(e, ERR_IO, "%s: its content was changed while it was in use; start again when it is complete", w->path);
+}
+
+/* A ParameterSource. Of the mapped file only a part of a tensor is in memory at a time. A change is looked for before,
+ * since a page that a shorter file has lost cannot be read, and after, since values of two files must not be mixed. */
 static int read_parameter(void *context, int index, float *values, Err *e)
 {
-    (void)e;
     enum { PART = 1 << 18 };
     const ModelWeights *w = context;
     const Array *tensor = w->tensors[index];
     const int64_t count = array_count(tensor);
+    TRY(check_unchanged(w, e));
     for (int64_t first = 0; first < count; first += PART) {
         const int64_t left = count - first, length = left < PART ? left : PART;
         char *data = (char *)tensor->data + (size_t)first * dtype_size(tensor->dtype);
@@ -73,13 +82,14 @@ static int read_parameter(void *context, int index, float *values, Err *e)
         import_read(values + first, &part);
         if (tensor->owner == ARRAY_VIEW) file_forget(part.data, array_bytes(&part));
     }
-    return 0;
+    return check_unchanged(w, e);
 }
 
 static int open_weights(Model *m, const char *path, Err *e)
 {
     ModelWeights *w = m->weights = mem_zalloc(1, sizeof *w, e);
-    if (!w) return ERR_NOMEM;
+    if (!w || !(w->path = mem_strdup(path, e))) return ERR_NOMEM;
+    TRY(file_watch(&w->watch, path, e));
     /* Of a checkpoint in safetensors only the weights are read, a third of the file. */
     TRY(path_ends_with(path, ".safetensors") ? safetensors_open(&w->file, path, e) : weights_read(&w->file, path, e));
     if (import_match(&w->tensors, m->graph, &w->file, e)) return err_context(e, "%s", path);
@@ -101,7 +111,9 @@ void model_free(Model *m)
     graph_free(m->graph);
     if (m->weights) {
         weights_close(&m->weights->file);
+        file_watch_end(&m->weights->watch);
         mem_free(m->weights->tensors);
+        mem_free(m->weights->path);
         mem_free(m->weights);
     }
     *m = (Model){0};

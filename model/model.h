@@ -39,7 +39,8 @@ void model_free(Model *m);
 
 /* The same for inference with the weights of a file (safetensors or PyTorch), which is checked and stays open until
  * model_free: the parameters have it as their source, and are not in memory. A file that another replaces under its name
- * stays the source. Fails also: as weights_read and import_network, with the path. */
+ * stays the source; if its own content changes, reading the parameters fails (ERR_IO). Fails also: as weights_read and
+ * import_network, with the path. */
 int model_open(Model *m, const Plan *plan, const DatasetInfo *info, const char *path, Err *e);
 
 #endif

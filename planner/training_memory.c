@@ -3,6 +3,19 @@
 #include "model/model.h"
 #include "network/executor/executor.h"
 
+/* The packed parameters of the executor that validates: its arena is the trainer's. */
+static int validation_bytes(const Graph *g, const Shape *sizes, size_t *bytes, Err *e)
+{
+    Ref head;
+    Executor *x;
+    if (!graph_find(g, "head0", &head)) return err_set(e, ERR_VALUE, "the network has no output head0");
+    const ExecutorOptions options = {.inputs = sizes, .outputs = &head, .output_count = 1};
+    TRY(executor_new(&x, g, NULL, &options, e));
+    *bytes = executor_memory(x).packed;
+    executor_free(x);
+    return 0;
+}
+
 static int step_bytes(const Graph *g, const NetworkSpec *spec, const PlanTraining *training, int batch, int64_t *bytes,
                       Err *e)
 {
@@ -15,8 +28,10 @@ static int step_bytes(const Graph *g, const NetworkSpec *spec, const PlanTrainin
         .inputs = sizes, .outputs = &loss, .output_count = 1, .train = true, .recompute = training->recompute};
     TRY(executor_new(&x, g, NULL, &options, e));
     const MemoryReport m = executor_memory(x);
-    *bytes = (int64_t)memory_of_training(m, moments);
     executor_free(x);
+    size_t validation = 0;
+    TRY(validation_bytes(g, sizes, &validation, e));
+    *bytes = (int64_t)(memory_of_training(m, moments) + validation);
     return 0;
 }
 

@@ -95,6 +95,36 @@ static void the_open_file_stays_the_source(void **state)
     rmdir(folder);
 }
 
+/* A file that is changed in place is no longer read: its pages may be gone, or hold other weights. */
+static void a_file_changed_in_place_is_refused(void **state)
+{
+    (void)state;
+    static float logits[LOGITS];
+    char folder[] = "/tmp/model-XXXXXX", path[64];
+    Plan plan;
+    Model trained, opened;
+    Executor *x;
+    Ref head;
+    Err e = {ERR_NONE, ""};
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/w.safetensors", folder);
+    narrow_plan(&plan);
+    assert_int_equal(model_new(&trained, &plan, &info, &e), 0);
+    write_weights(&trained, path, 0);
+    if (model_open(&opened, &plan, &info, path, &e)) fail_msg("%s", e.text);
+    run(&opened, logits);
+    assert_int_equal(truncate(path, 4096), 0);
+    assert_true(graph_find(opened.graph, "head0", &head));
+    const Shape sizes[] = {{1, SIZE, SIZE, 1}, {1, SIZE, SIZE, 1}};
+    const ExecutorOptions o = {.inputs = sizes, .outputs = &head, .output_count = 1};
+    assert_int_equal(executor_new(&x, opened.graph, opened.parameters, &o, &e), ERR_IO);
+    assert_says(&e, "w.safetensors: its content was changed");
+    model_free(&opened);
+    model_free(&trained);
+    unlink(path);
+    rmdir(folder);
+}
+
 static void weights_that_do_not_fit_are_refused(void **state)
 {
     (void)state;
@@ -122,6 +152,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_open_file_stays_the_source),
+        cmocka_unit_test(a_file_changed_in_place_is_refused),
         cmocka_unit_test(weights_that_do_not_fit_are_refused),
     };
     return cmocka_run_group_tests_name("model", tests, NULL, NULL);

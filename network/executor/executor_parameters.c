@@ -102,7 +102,7 @@ static int take_values(Executor *x, Err *e)
 
 /* ---- from a source ---- */
 
-/* Reads the parameters of node i into `read`, and packs them from there. */
+/* Reads the parameters of node i into `read`. */
 static int read_node(Executor *x, int i, Mirror *read, Err *e)
 {
     const ParameterSource *source = &x->parameters->source;
@@ -117,21 +117,29 @@ static int read_node(Executor *x, int i, Mirror *read, Err *e)
         at += rounded(x, param_bytes(node, k));
     }
     mirror_changed(read, MIRROR_HOST);
-    TRY(mirror_to_device(read, e));
-    return pack_node(x, i, e);
+    return mirror_to_device(read, e);
 }
 
-/* Copies those that the node reads as they are to their places; the others it must not read again. */
+/* Copies those that the node reads as they are to their places. This must come before refresh, which may keep their
+ * addresses. */
 static int keep_direct(Executor *x, int i, const int64_t *place, Err *e)
 {
     const Device *d = x->device;
     Node *node = &x->nodes[i];
     for (int k = 0; k < node->param_count; k++) {
-        float *kept = is_packed(node, k) ? NULL : x->direct + place[x->plans[i].definition.params[k]];
-        if (kept) TRY(d->copy(d, kept, node->param[k], param_bytes(node, k), COPY_ON_DEVICE, e));
+        if (is_packed(node, k)) continue;
+        float *kept = x->direct + place[x->plans[i].definition.params[k]];
+        TRY(d->copy(d, kept, node->param[k], param_bytes(node, k), COPY_ON_DEVICE, e));
         node->param[k] = kept;
     }
     return 0;
+}
+
+/* The node must not read these again. */
+static void forget_packed(Node *node)
+{
+    for (int k = 0; k < node->param_count; k++)
+        if (is_packed(node, k)) node->param[k] = NULL;
 }
 
 static int read_values(Executor *x, Mirror *read, int64_t *place, Err *e)
@@ -142,6 +150,8 @@ static int read_values(Executor *x, Mirror *read, int64_t *place, Err *e)
         if (!x->nodes[i].param_count) continue;
         TRY(read_node(x, i, read, e));
         TRY(keep_direct(x, i, place, e));
+        TRY(pack_node(x, i, e));
+        forget_packed(&x->nodes[i]);
     }
     x->seen_version = x->parameters->version;
     return x->device->wait(x->device, e);

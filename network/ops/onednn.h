@@ -7,8 +7,8 @@
  *
  * The run functions store a failure in `e` (never NULL). They do nothing if e is already set, so a kernel needs no
  * checks between its calls. The caller of the kernel must check e->code, and use no result if it is set. oneDNN allocates
- * no memory while it runs, except for code that it compiles in the first backward pass with several threads, and for
- * float32 products without AVX-512, which ops do not request (product.h). */
+ * no memory while it runs, except for code that it compiles in the first backward pass with several threads, for
+ * float32 products without AVX-512, which ops do not request (product.h), and for convolutions at the portable level. */
 #ifndef NETWORK_OPS_ONEDNN_H
 #define NETWORK_OPS_ONEDNN_H
 

@@ -12,7 +12,7 @@ for level in $levels; do
     export SWIN_UMAMBA_SIMD=$level
     check "train --version at $level" 0 "$build/train" --version
     has "it names the level, and the version of oneDNN" "^SIMD level $level, oneDNN [0-9]" stdout
-    for test in test_executor test_precision; do
+    for test in test_executor test_precision test_parameters test_fold_networks; do
         if tests/run --simd $level "$build" $test >"$out/log" 2>&1; then echo "ok - $test at $level"; else
             echo "not ok - $test at $level"; tail -20 "$out/log"; fi
     done

@@ -63,7 +63,8 @@ int model_new(Model *m, const Plan *plan, const DatasetInfo *info, Err *e)
 static int check_unchanged(const ModelWeights *w, Err *e)
 {
     if (!file_watch_changed(&w->watch)) return 0;
-    return err_set(e, ERR_IO, "%s: its content was changed while it was in use; start again when it is complete", w->path);
+    return err_set(e, ERR_IO, "%s: its content was changed while it was in use; start again when it is complete",
+                   w->path);
 }
 
 /* A ParameterSource. Of the mapped file only a part of a tensor is in memory at a time. A change is looked for before,

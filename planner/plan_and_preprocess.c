@@ -51,7 +51,7 @@ static const struct argp_option option_list[] = {
     {"network", KEY_NETWORK, "NAME", 0, "Network to plan for, one of those below (default: the first)", 0},
     {"override", KEY_OVERRIDE, "PLAN.yaml", 0, "A file with plan keys; its values replace the planned ones", 0},
     {"plans", KEY_PLANS, "FILE", 0, "Use this plan (plans.yaml, or nnU-Net's nnUNetPlans.json) instead of planning", 0},
-    {"memory-target", KEY_MEMORY, "SIZE", 0, "Memory that a training step may use, such as 8G (default)", 0},
+    {"memory-target", KEY_MEMORY, "SIZE", 0, "Memory that training may use on this CPU, such as 8G (default)", 0},
     {"splits", KEY_SPLITS, "FILE", 0,
      "Use these folds: a list of {train: [CASE, ...], val: [CASE, ...]}, .yaml or .json", 0},
     {"folds", KEY_FOLDS, "N", 0, "Number of folds to draw (default: 5)", 0},

@@ -335,6 +335,7 @@ static void write_list(const Field *field, const char *object, DocWriter *w)
     const int inner = field->inner ? field->inner : 1;
     const char *at = object + field->offset;
     const size_t step = element_bytes(field);
+    if (field->use == FIELD_SPARE && !count) return;
     doc_open(w, field->key, DOC_SEQUENCE, true);
     for (int i = 0; i < count && i < field->capacity; i++) {
         if (field->inner) doc_open(w, NULL, DOC_SEQUENCE, true);

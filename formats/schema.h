@@ -30,7 +30,8 @@ typedef enum FieldType {
 typedef enum FieldUse {
     FIELD_OPTIONAL,
     FIELD_REQUIRED, /* of a whole file, not of an override */
-    FIELD_LEGACY    /* an older name for the same place: read, never written */
+    FIELD_LEGACY,   /* an older name for the same place: read, never written */
+    FIELD_SPARE     /* a list that is not written where it is empty */
 } FieldUse;
 
 typedef enum SchemaMode { SCHEMA_WHOLE, SCHEMA_PART } SchemaMode;

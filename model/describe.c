@@ -18,6 +18,7 @@ int64_t node_parameters(const Node *node)
 int64_t node_multiply_adds(const Node *node, ScanRule rule)
 {
     const OpClass *op = node->op;
+    if (node->uncounted) return 0;
     if (rule == SCAN_RULE_LATER && op->later_macs) return op->later_macs(node);
     return op->macs ? op->macs(node) : 0;
 }

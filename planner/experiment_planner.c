@@ -6,9 +6,9 @@
 #include <strings.h>
 
 #include "base/memory.h"
+#include "network/models/unet_topology.h"
 #include "planner/network_fit.h"
 #include "planner/order_statistics.h"
-#include "planner/unet_topology.h"
 #include "preprocess/resample.h"
 
 static const double anisotropy = 3, covered_share = 0.05;
@@ -194,19 +194,6 @@ static int reduce_patch(UnetTopology *t, const PlanConfiguration *c, Err *e)
     return unet_topology(t, c->spacing_mm, size, e);
 }
 
-static void write_architecture(Architecture *a, const UnetTopology *t)
-{
-    a->n_stages = a->features_count = a->kernels_count = a->strides_count = a->convs_count = t->stages;
-    a->decoder_convs_count = t->stages - 1;
-    for (int s = 0; s < t->stages; s++) {
-        a->features_per_stage[s] = unet_features(s);
-        a->n_conv_per_stage[s] = 2;
-        if (s < t->stages - 1) a->n_conv_per_stage_decoder[s] = 2;
-    }
-    memcpy(a->kernel_sizes, t->kernels, sizeof a->kernel_sizes);
-    memcpy(a->strides, t->strides, sizeof a->strides);
-}
-
 /* The number of pixels that a batch may have at most: 5 % of the dataset's voxels as nnU-Net's planner counts them. */
 static double covered_pixels(const Plan *plan, const Medians *m, const PlannerInput *in)
 {
@@ -245,7 +232,7 @@ static int choose_patch_and_batch(Plan *plan, const PlannerInput *in, const Medi
     while (unet_feature_map_size(&t, classes) * images > reference) TRY(reduce_patch(&t, c, e));
     text_add(explain, "; by memory %d x %d, %d times\n", t.patch[0], t.patch[1], t.stages - 1);
     memcpy(c->patch_size, t.patch, sizeof c->patch_size);
-    write_architecture(&c->architecture, &t);
+    unet_write_architecture(&c->architecture, &t);
     choose_batch(plan, in, m, &t, explain);
     return 0;
 }

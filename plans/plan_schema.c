@@ -46,6 +46,12 @@ static const Schema resampling_schema = SCHEMA("resampling_fn_kwargs", resamplin
         ROW(FIELD_INT, KEY, Architecture, MEMBER), LIST_OF(Architecture, MEMBER, COUNT), .low = 1,             \
                                                                                          .high = MOST_FEATURES \
     }
+/* Convolutions of a plain encoder's stages, or blocks of a residual one's: a plan has one of the two lists. */
+#define STAGES(KEY, MEMBER, COUNT)                                                       \
+    {                                                                                    \
+        ROW(FIELD_INT, KEY, Architecture, MEMBER), LIST_OF(Architecture, MEMBER, COUNT), \
+            .low = 1, .high = MOST_FEATURES, .use = FIELD_SPARE                          \
+    }
 #define PAIRS(KEY, MEMBER, COUNT)                                                                              \
     {                                                                                                          \
         ROW(FIELD_INT, KEY, Architecture, MEMBER), LIST_OF(Architecture, MEMBER, COUNT), .inner = 2, .low = 1, \
@@ -64,16 +70,15 @@ static const Field arch_kwargs_fields[] = {
     ROW_STRING("conv_op", Architecture, conv_op, "torch.nn.modules.conv.Conv2d", NULL),
     PAIRS("kernel_sizes", kernel_sizes, kernels_count),
     PAIRS("strides", strides, strides_count),
-    COUNTS("n_conv_per_stage", n_conv_per_stage, convs_count),
+    STAGES("n_conv_per_stage", n_conv_per_stage, convs_count),
+    STAGES("n_blocks_per_stage", n_blocks_per_stage, blocks_count),
     COUNTS("n_conv_per_stage_decoder", n_conv_per_stage_decoder, decoder_convs_count),
     ROW_BOOL("conv_bias", Architecture, conv_bias, "true", NULL),
     ROW_STRING("norm_op", Architecture, norm_op, "torch.nn.modules.instancenorm.InstanceNorm2d", NULL),
     {.key = "norm_op_kwargs", .type = FIELD_GROUP, .schema = &norm_schema}, /* of the same struct */
     ROW_STRING("dropout_op", Architecture, dropout_op, NULL, NULL),
     ROW_STRING("nonlin", Architecture, nonlin, "torch.nn.LeakyReLU", NULL),
-    {.key = "nonlin_kwargs", .type = FIELD_GROUP, .schema = &nonlin_schema},
-    {ROW(FIELD_INT, "n_blocks_per_stage", Architecture, n_conv_per_stage), /* residual encoders */
-     LIST_OF(Architecture, n_conv_per_stage, convs_count), .low = 1, .high = MOST_FEATURES, .use = FIELD_LEGACY}};
+    {.key = "nonlin_kwargs", .type = FIELD_GROUP, .schema = &nonlin_schema}};
 static const char *const arch_kwargs_unused[] = {
     "dropout_op_kwargs",   "nonlin_first",  "input_channels",     "num_classes", "deep_supervision", "block",
     "bottleneck_channels", "stem_channels", "squeeze_excitation", NULL};

@@ -10,6 +10,7 @@
 #include "tests/support/exists.h"
 #include "tests/support/golden.h"
 #include "tests/support/golden_nnunet.h"
+#include "tests/support/golden_zoo.h"
 
 static bool holds(const char *folder, const char *name)
 {
@@ -45,6 +46,11 @@ static const struct {
 
 static bool run_family(Golden *g)
 {
+    if (golden_is_zoo(g->folder)) {
+        printf("# %s: zoo\n", g->folder);
+        golden_zoo(g);
+        return true;
+    }
     for (size_t f = 0; f < sizeof families / sizeof families[0]; f++) {
         for (int s = 0; s < 8 && families[f].signs[s]; s++) {
             if (!holds(g->folder, families[f].signs[s])) continue;

@@ -286,7 +286,8 @@ static void official_trainers_name_their_network(void **state)
     (void)state;
     assert_string_equal(network_of_trainer("nnUNetTrainerSwinUMambaDScratch")->name, "swin_umamba_d");
     assert_string_equal(network_of_trainer("nnUNetTrainerSwinUMambaScratch")->name, "swin_umamba");
-    assert_null(network_of_trainer("nnUNetTrainer"));
+    assert_string_equal(network_of_trainer("nnUNetTrainer_250epochs")->name, "nnunet");
+    assert_null(network_of_trainer("nnUNetTrainerMedNeXt"));
     assert_null(network_of_trainer("SomebodysTrainer"));
 }
 

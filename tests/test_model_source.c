@@ -167,12 +167,12 @@ static void networks_that_are_not_known_are_named_with_their_file(void **state)
     char *text;
     size_t bytes;
     assert_int_equal(file_get(path, &text, &bytes, NULL), 0);
-    memcpy(strstr(text, "swin_umamba_d"), "segresnet    ", 13);
+    memcpy(strstr(text, "swin_umamba_d"), "mednext      ", 13);
     put("plans.yaml", text);
     mem_free(text);
     mem_free(path);
     assert_true(model_source_open(&s, folder, NULL, 0, NULL, &e) < 0);
-    assert_says(&e, "segresnet");
+    assert_says(&e, "mednext");
     assert_says(&e, folder);
 }
 
@@ -206,7 +206,7 @@ static void trainers_that_are_not_known_are_named_with_their_file(void **state)
     assert_int_equal(rename(ours, theirs), 0);
     mem_free(ours);
     mem_free(theirs);
-    expect_unknown_trainer("nnUNetTrainerUMambaBot", "there are the networks swin_umamba_d");
+    expect_unknown_trainer("nnUNetTrainerMedNeXt", "there are the networks swin_umamba_d");
     expect_unknown_trainer("SomebodysTrainer", "is not known; there are the networks");
     put_checkpoint_of("nnUNetTrainerSwinUMambaD");
     expect_folds(NULL, 0, NULL, "fold 0", "folds");

@@ -16,6 +16,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "network/models/unet_topology.h"
 #include "planner/case_loop.h"
 #include "planner/contact_sheet.h"
 #include "planner/experiment_planner.h"
@@ -24,7 +25,6 @@
 #include "planner/origins.h"
 #include "planner/outputs.h"
 #include "planner/training_memory.h"
-#include "planner/unet_topology.h"
 #include "plans/splits.h"
 #include "preprocess/case_settings.h"
 #include "tests/support/folder.h"

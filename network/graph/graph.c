@@ -28,6 +28,7 @@ Graph *graph_new(Err *e)
     if (g) {
         g->policy =
             (InitPolicy){INIT_KAIMING_UNIFORM, INIT_KAIMING_UNIFORM, INIT_KAIMING_UNIFORM, INIT_KAIMING_UNIFORM};
+        g->norm_weight = INIT_ONE;
     }
     return g;
 }
@@ -119,7 +120,10 @@ Ref scope_out(Graph *g, Ref x)
 
 void graph_init_policy(Graph *g, InitPolicy policy) { g->policy = policy; }
 InitPolicy graph_policy(const Graph *g) { return g->policy; }
+void graph_init_norms(Graph *g, Init weight) { g->norm_weight = weight; }
+Init graph_norm_init(const Graph *g) { return g->norm_weight; }
 void graph_exact(Graph *g, bool exact) { g->exact = exact; }
+void graph_uncounted(Graph *g, bool uncounted) { g->uncounted = uncounted; }
 
 int graph_param(Graph *g, const char *name, int rank, const int64_t *shape, Init init, int64_t fan_in)
 {
@@ -148,6 +152,7 @@ void graph_describe_node(const Graph *g, const NodeDef *d, Node *node)
     *node = (Node){.op = d->op,
                    .name = d->name,
                    .attr = d->attr,
+                   .uncounted = d->uncounted,
                    .input_count = d->input_count,
                    .output_count = d->output_count,
                    .param_count = d->param_count};
@@ -183,7 +188,9 @@ Ref graph_node(Graph *g, const OpClass *op, const char *name, const void *attr, 
     scoped(g, name, path, sizeof path);
     const int index = g->node_count;
     NodeDef *d = &g->nodes[index];
-    *d = (NodeDef){.op = op, .input_count = input_count, .param_count = param_count, .exact = g->exact};
+    *d = (NodeDef){.op = op, .input_count = input_count, .param_count = param_count};
+    d->exact = g->exact;
+    d->uncounted = g->uncounted;
     for (int i = 0; i < input_count; i++) d->inputs[i] = inputs[i].value;
     for (int i = 0; i < param_count; i++) d->params[i] = params[i];
     d->name = mem_strdup(path, &g->error);

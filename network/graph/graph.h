@@ -77,10 +77,17 @@ void scope_in(Graph *g, const char *scope); /* opens a scope "a.b" */
 Ref scope_out(Graph *g, Ref x);             /* closes it and gives x the scope's path as its name */
 void graph_init_policy(Graph *g, InitPolicy policy);
 InitPolicy graph_policy(const Graph *g);
+/* Likewise the weights of instance norms: INIT_ONE, or INIT_ZERO at the end of a residual path. */
+void graph_init_norms(Graph *g, Init weight);
+Init graph_norm_init(const Graph *g);
 
 /* Whether the nodes defined from here on compute in float32 in executors of any precision. For layers whose rounding
  * errors would affect all later layers. */
 void graph_exact(Graph *g, bool exact);
+
+/* Whether the nodes defined from here on are left out of the counts of multiply-adds: for operations that the official
+ * counter does not see. */
+void graph_uncounted(Graph *g, bool uncounted);
 
 /* For op files: adds a parameter "scope.name"; fan_in 0: the product of shape[1:]. Returns its index. */
 int graph_param(Graph *g, const char *name, int rank, const int64_t *shape, Init init, int64_t fan_in);

@@ -18,6 +18,7 @@ typedef struct NodeDef {
     int inputs[NODE_INPUTS], outputs[NODE_OUTPUTS], params[NODE_PARAMS];
     int input_count, output_count, param_count;
     bool exact; /* computes in float32 in every executor */
+    bool uncounted;
 } NodeDef;
 
 typedef struct NamedValue {
@@ -35,7 +36,8 @@ struct Graph {
     int value_capacity, node_capacity, param_capacity, name_capacity, input_capacity;
     int64_t elements;
     InitPolicy policy;
-    bool exact; /* of the nodes defined next */
+    Init norm_weight;
+    bool exact, uncounted; /* of the nodes defined next */
     char scope[512];
     Err error;
 };

@@ -89,6 +89,7 @@ struct Node {
     float *param_grad[NODE_PARAMS];  /* written by backward; NULL: not requested */
     bool wants_grad[NODE_INPUTS];    /* backward must compute in[i]->grad */
     bool accumulate[NODE_INPUTS];    /* … and add to it instead of overwriting it */
+    bool uncounted;                  /* not in the counts of multiply-adds (graph_uncounted) */
     bool train;                      /* training mode (drop path is on) */
     const Reduction *reduction;      /* for sums over the batch of all ranks; NULL: there is one process;
                                                borrowed */

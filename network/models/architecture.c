@@ -8,16 +8,34 @@ static bool ends_with(const char *text, const char *end)
     return length >= tail && !strcmp(text + length - tail, end);
 }
 
-int architecture_check(const Architecture *a, Err *e)
+static const char where[] = "configurations.2d.architecture";
+static const char plain[] = "PlainConvUNet", residual[] = "ResidualEncoderUNet";
+
+void architecture_defaults(Architecture *a)
 {
-    static const char where[] = "configurations.2d.architecture";
+    *a = (Architecture){.network_class_name = "dynamic_network_architectures.architectures.unet.PlainConvUNet",
+                        .conv_bias = true,
+                        .conv_op = "torch.nn.modules.conv.Conv2d",
+                        .norm_op = "torch.nn.modules.instancenorm.InstanceNorm2d",
+                        .nonlin = "torch.nn.LeakyReLU",
+                        .norm_epsilon = 1e-5,
+                        .nonlin_slope = 0.01,
+                        .norm_affine = true};
+}
+
+bool architecture_is_residual(const Architecture *a) { return ends_with(a->network_class_name, residual); }
+
+static int check_names(const Architecture *a, Err *e)
+{
     const struct {
         const char *key, *found, *known;
-    } names[] = {{"network_class_name", a->network_class_name, "PlainConvUNet"},
-                 {"conv_op", a->conv_op, "Conv2d"},
+    } names[] = {{"conv_op", a->conv_op, "Conv2d"},
                  {"norm_op", a->norm_op, "InstanceNorm2d"},
                  {"nonlin", a->nonlin, "LeakyReLU"}};
-    for (int i = 0; i < 4; i++)
+    if (!ends_with(a->network_class_name, plain) && !architecture_is_residual(a))
+        return err_set(e, ERR_UNSUPPORTED, "%s.network_class_name: found \"%s\", only %s and %s are supported", where,
+                       a->network_class_name, plain, residual);
+    for (int i = 0; i < 3; i++)
         if (!ends_with(names[i].found, names[i].known))
             return err_set(e, ERR_UNSUPPORTED, "%s.%s: found \"%s\", only %s is supported", where, names[i].key,
                            names[i].found, names[i].known);
@@ -27,14 +45,22 @@ int architecture_check(const Architecture *a, Err *e)
                        "%s: eps %g, affine %s, negative_slope %g: only 1e-05, true, 0.01 "
                        "are supported",
                        where, a->norm_epsilon, a->norm_affine ? "true" : "false", a->nonlin_slope);
+    return 0;
+}
+
+int architecture_check(const Architecture *a, Err *e)
+{
+    const bool blocks = architecture_is_residual(a);
     const struct {
         const char *key;
         int count, expected;
-    } lists[] = {{"features_per_stage", a->features_count, a->n_stages},
-                 {"kernel_sizes", a->kernels_count, a->n_stages},
-                 {"strides", a->strides_count, a->n_stages},
-                 {"n_conv_per_stage", a->convs_count, a->n_stages},
-                 {"n_conv_per_stage_decoder", a->decoder_convs_count, a->n_stages - 1}};
+    } lists[] = {
+        {"features_per_stage", a->features_count, a->n_stages},
+        {"kernel_sizes", a->kernels_count, a->n_stages},
+        {"strides", a->strides_count, a->n_stages},
+        {blocks ? "n_blocks_per_stage" : "n_conv_per_stage", blocks ? a->blocks_count : a->convs_count, a->n_stages},
+        {"n_conv_per_stage_decoder", a->decoder_convs_count, a->n_stages - 1}};
+    TRY(check_names(a, e));
     if (a->n_stages < 2) return err_set(e, ERR_VALUE, "%s.n_stages: found %d, expected 2 or more", where, a->n_stages);
     for (int i = 0; i < 5; i++)
         if (lists[i].count != lists[i].expected)

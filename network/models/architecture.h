@@ -15,18 +15,25 @@ typedef struct Architecture {
     int features_per_stage[ARCHITECTURE_STAGES];
     int kernel_sizes[ARCHITECTURE_STAGES][2];          /* (y,x) */
     int strides[ARCHITECTURE_STAGES][2];               /* (y,x) */
-    int n_conv_per_stage[ARCHITECTURE_STAGES];         /* n_stages */
+    int n_conv_per_stage[ARCHITECTURE_STAGES];         /* n_stages; of PlainConvUNet */
+    int n_blocks_per_stage[ARCHITECTURE_STAGES];       /* n_stages; of ResidualEncoderUNet */
     int n_conv_per_stage_decoder[ARCHITECTURE_STAGES]; /* n_stages - 1 */
     bool conv_bias;
     char conv_op[ARCHITECTURE_NAME], norm_op[ARCHITECTURE_NAME];
     char dropout_op[ARCHITECTURE_NAME], nonlin[ARCHITECTURE_NAME]; /* "" for null in the file */
     double norm_epsilon, nonlin_slope;
     bool norm_affine;
-    int features_count, kernels_count, strides_count, convs_count, decoder_convs_count; /* list lengths */
+    int features_count, kernels_count, strides_count, convs_count, blocks_count, decoder_convs_count; /* list lengths */
     int base_features, max_features; /* only in older plans; reading converts them to features_per_stage */
 } Architecture;
 
-/* Checks that this U-Net is supported: convolutions without residual blocks, instance norm, leaky ReLU, one entry of
+/* nnU-Net's U-Net of 2D convolutions without a topology: no stages, all else as its planner writes it. */
+void architecture_defaults(Architecture *a);
+
+/* Whether the encoder has residual blocks (ResidualEncoderUNet). */
+bool architecture_is_residual(const Architecture *a);
+
+/* Checks that this U-Net is supported: PlainConvUNet or ResidualEncoderUNet, instance norm, leaky ReLU, one entry of
  * each list for each stage. Fails: ERR_UNSUPPORTED, ERR_VALUE, with the key. */
 int architecture_check(const Architecture *a, Err *e);
 

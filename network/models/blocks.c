@@ -21,6 +21,21 @@ Ref vss_block(Graph *g, Ref x, int64_t states, double drop_path)
     return op_add_drop_path(g, "drop_path", x, path, drop_path);
 }
 
+/* The official counter sees in_proj only: all that follows is one fused function of its own. */
+Ref mamba(Graph *g, Ref x)
+{
+    enum { STATES = 16 };
+    const int64_t channels = graph_shape(g, x).c, inner = 2 * channels;
+    Ref z;
+    op_split(g, op_linear(g, "in_proj", x, 2 * inner, false), inner, &x, &z);
+    graph_uncounted(g, true);
+    x = op_silu(g, op_causal_conv1d(g, "conv1d", x));
+    x = op_mamba_scan(g, x, (channels + 15) / 16, STATES);
+    x = op_linear(g, "out_proj", op_silu_gate(g, x, z), channels, false);
+    graph_uncounted(g, false);
+    return x;
+}
+
 Ref patch_embed(Graph *g, Ref x, int64_t channels, int64_t patch)
 {
     scope_in(g, "patch_embed");

@@ -11,6 +11,9 @@ Ref vss_block(Graph *g, Ref x, int64_t states, double drop_path);
 Ref patch_embed(Graph *g, Ref x, int64_t channels, int64_t patch); /* PatchEmbed2D: conv, layer norm */
 Ref patch_merging(Graph *g, Ref x);                                /* PatchMerging2D: half size, twice the channels */
 
+/* Mamba (Gu & Dao 2023) over the pixels in row-major order, with 16 states. */
+Ref mamba(Graph *g, Ref x);
+
 /* Swin-Unet (Cao et al. 2021). */
 Ref patch_expand(Graph *g, Ref x);       /* PatchExpand: twice the size, half the channels */
 Ref final_patch_expand(Graph *g, Ref x); /* FinalPatchExpand_X4: four times the size */

@@ -90,12 +90,8 @@ static int check_spec(const NetworkSpec *spec, Err *e)
                    (long long)spec->channels, (long long)spec->classes, least);
 }
 
-int network_build(Graph **result, const NetworkSpec *spec, Err *e)
+static void build_parts(Graph *g, const NetworkSpec *spec)
 {
-    *result = NULL;
-    TRY(check_spec(spec, e));
-    Graph *g = graph_new(e);
-    if (!g) return ERR_NOMEM;
     Heads heads = {.classes = spec->classes};
     const Shape size = {1, spec->height, spec->width, spec->channels};
     const Ref image = graph_input(g, "image", size, DTYPE_F32);
@@ -103,8 +99,19 @@ int network_build(Graph **result, const NetworkSpec *spec, Err *e)
     spec->kind->build(g, image, &spec->config, &heads);
     add_heads(g, &heads);
     graph_output(g, "loss", add_loss(g, spec, &heads, labels));
+}
+
+int network_build(Graph **result, const NetworkSpec *given, Err *e)
+{
+    NetworkSpec spec = *given;
+    *result = NULL;
+    if (spec.kind->complete) TRY(spec.kind->complete(&spec.config, spec.height, spec.width, e));
+    TRY(check_spec(&spec, e));
+    Graph *g = graph_new(e);
+    if (!g) return ERR_NOMEM;
+    build_parts(g, &spec);
     const int failed = graph_check(g, e);
     if (failed) graph_free(g);
     else *result = g;
-    return failed ? err_context(e, "%s", spec->kind->name) : 0;
+    return failed ? err_context(e, "%s", spec.kind->name) : 0;
 }

@@ -19,7 +19,7 @@
 #include "network/graph/graph.h"
 #include "network/ops/ops.h"
 
-enum { NETWORK_HEADS = 8 /* maximum */, NETWORK_CONFIG_BYTES = 2048 };
+enum { NETWORK_HEADS = 9 /* maximum */, NETWORK_CONFIG_BYTES = 2048 };
 
 struct Schema; /* formats/schema.h */
 
@@ -66,13 +66,15 @@ typedef struct NetworkKind {
     size_t config_bytes;         /* NETWORK_CONFIG(STRUCT) */
     bool uses_architecture;      /* the struct begins with an Architecture, read from the plan's `architecture`;
                                          * patch and batch size are planned by nnU-Net's rules */
+    /* Completes a configuration that no plan has filled, for images of this size. NULL: it is always complete. */
+    int (*complete)(void *config, int64_t height, int64_t width, Err *e);
     int (*check)(const void *config, Err *e);       /* checks that the values are consistent; ERR_VALUE */
     void (*divisor)(const void *config, int yx[2]); /* what height and width must be multiples of */
     void (*build)(Graph *g, Ref image, const void *config, Heads *heads); /* also sets the InitPolicy */
     NetworkTraining training;
     NetworkEncoder encoder;
-    const char *const *trainers; /* prefixes of the names of nnU-Net trainers for this network; NULL at the end.
-                                         * The longest matching prefix of all networks decides. May be NULL */
+    const char *const *trainers; /* prefixes of the names of nnU-Net trainers for this network, a whole name with "$" at
+                                  * its end; NULL at the end. The longest match of all networks decides. May be NULL */
     /* Infers values of the configuration that an nnU-Net plan does not contain from the shapes of the checkpoint's
      * parameters. Called for every parameter. NULL: there are no such values. */
     void (*learn)(void *config, const char *parameter, int rank, const int64_t *shape);

@@ -9,7 +9,10 @@
 #define EVERY_NETWORK(N) \
     N(swin_umamba_d)     \
     N(swin_umamba)       \
-    N(swin_umamba_paper)
+    N(swin_umamba_paper) \
+    N(nnunet)            \
+    N(umamba_bot)        \
+    N(umamba_enc)
 
 #define DECLARE(NAME) extern const NetworkKind network_##NAME;
 EVERY_NETWORK(DECLARE)
@@ -34,8 +37,9 @@ const NetworkKind *network_of_trainer(const char *trainer)
     size_t longest = 0;
     for (const NetworkKind *const *kind = kinds; *kind; kind++)
         for (const char *const *name = (*kind)->trainers; name && *name; name++) {
-            const size_t length = strlen(*name);
+            const size_t length = strcspn(*name, "$");
             if (length <= longest || strncmp(trainer, *name, length)) continue;
+            if ((*name)[length] == '$' && trainer[length]) continue;
             longest = length;
             found = *kind;
         }

@@ -299,7 +299,7 @@ Ref op_instance_norm(Graph *g, const char *name, Ref x, bool affine)
     int params[2] = {0};
     scope_in(g, name);
     if (affine) {
-        params[0] = graph_param(g, "weight", 1, &c, INIT_ONE, 0);
+        params[0] = graph_param(g, "weight", 1, &c, graph_norm_init(g), 0);
         params[1] = graph_param(g, "bias", 1, &c, INIT_ZERO, 0);
     }
     return scope_out(g, graph_node(g, &instance_norm_class, "", &none, sizeof none, &x, 1, params, affine ? 2 : 0));

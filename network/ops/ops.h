@@ -29,6 +29,10 @@ Ref op_conv_transpose2d(Graph *g, const char *name, Ref x, int64_t out_channels,
 /* PyTorch Conv2d with 3×3 kernel, stride 1, padding 1, groups = c, bias: weight (c, 1, 3, 3), bias (c). */
 Ref op_depthwise_conv2d(Graph *g, const char *name, Ref x);
 
+/* PyTorch Conv1d over the pixels in row-major order, groups = c, kernel 4, each output from its own and the three pixels
+ * before it: weight (c, 1, 4), bias (c). Mamba's conv1d. */
+Ref op_causal_conv1d(Graph *g, const char *name, Ref x);
+
 /* PyTorch LayerNorm over channels, eps 1e-5; weight (c), bias (c). */
 Ref op_layer_norm(Graph *g, const char *name, Ref x);
 /* PyTorch InstanceNorm2d: over height and width, biased variance, eps 1e-5; if affine: weight (c), bias (c). */
@@ -42,6 +46,8 @@ Ref op_add(Graph *g, Ref a, Ref b);
 Ref op_silu_gate(Graph *g, Ref y, Ref z);                               /* y · silu(z) */
 Ref op_concat(Graph *g, Ref a, Ref b);                                  /* along channels, a first */
 void op_split(Graph *g, Ref x, int64_t first_channels, Ref *a, Ref *b); /* along channels */
+/* (H, W, C) → (⌊H/size.y⌋, ⌊W/size.x⌋, C). PyTorch AvgPool2d with kernel = stride. */
+Ref op_average_pool(Graph *g, Ref x, PairYX size);
 /* (H, W, C) → (⌊H/f⌋, ⌊W/f⌋, f²C). PatchMerging2D's order for f = 2: (0,0), (1,0), (0,1), (1,1) in (h,w). */
 Ref op_space_to_depth(Graph *g, Ref x, int64_t factor);
 /* (H, W, f²C) → (fH, fW, C), channels in the order (p1 p2 c). */
@@ -63,6 +69,9 @@ typedef struct ScanDirections {
  * (N,H,W,D), the sum over K directions, each with its own parameters: x_proj_weight (K, R+2S, D), dt_projs_weight (K,
  * D, R), dt_projs_bias (K, D), A_logs (K·D, S), Ds (K·D). */
 Ref op_selective_scan(Graph *g, Ref x, int64_t dt_rank, int64_t states, ScanDirections directions);
+/* Mamba's own (Gu & Dao 2023), in row-major order; its parameters' names and shapes: x_proj.weight (R+2S, D),
+ * dt_proj.weight (D, R), dt_proj.bias (D), A_log (D, S), D (D). */
+Ref op_mamba_scan(Graph *g, Ref x, int64_t dt_rank, int64_t states);
 
 /* Dice + cross-entropy of one head, a scalar. Labels (int16, N,H,W,1) have full resolution, and are resampled to the
  * head's by nearest neighbour. See dice_ce_loss.c. */

@@ -283,4 +283,18 @@ Ref op_selective_scan(Graph *g, Ref x, int64_t dt_rank, int64_t states, ScanDire
     };
     return graph_node(g, &selective_scan_class, "selective_scan", &attr, sizeof attr, &x, 1, params, PARAMS);
 }
+
+Ref op_mamba_scan(Graph *g, Ref x, int64_t dt_rank, int64_t states)
+{
+    const SelectiveScan attr = {dt_rank, states, {1, {SCAN_ROW_MAJOR}}};
+    const int64_t d = graph_shape(g, x).c;
+    const int params[PARAMS] = {
+        [X_PROJ] = graph_param(g, "x_proj.weight", 2, (int64_t[]){dt_rank + 2 * states, d}, INIT_KAIMING_UNIFORM, d),
+        [DT_WEIGHT] = graph_param(g, "dt_proj.weight", 2, (int64_t[]){d, dt_rank}, INIT_SSM_DT_WEIGHT, 0),
+        [DT_BIAS] = graph_param(g, "dt_proj.bias", 1, &d, INIT_SSM_DT_BIAS, 0),
+        [A_LOGS] = graph_param(g, "A_log", 2, (int64_t[]){d, states}, INIT_SSM_A_LOG, 0),
+        [DS] = graph_param(g, "D", 1, &d, INIT_ONE, 0),
+    };
+    return graph_node(g, &selective_scan_class, "selective_scan", &attr, sizeof attr, &x, 1, params, PARAMS);
+}
 #endif

@@ -53,12 +53,12 @@ check "an override has the last word" 0 exits 0 "patch 64x96, batch 3" runs --ov
 check "a larger memory target gives no smaller batch" 0 exits 0 "batch" runs --memory-target 16G
 check "a plan of one's own" 0 exits 0 "patch 64x96" "$program" "$raw" -o "$out/q" --plans "$out/p/plans.yaml" \
     --override "$out/over.yaml"
-check "a network that this build does not have is refused" 0 exits 2 "unknown network nnunet; the networks are swin_umamba_d, swin_umamba, swin_umamba_paper" \
-    "$program" "$raw" -o "$out/n" --network nnunet
+check "a network that this build does not have is refused" 0 exits 2 "unknown network mednext; the networks are swin_umamba_d, swin_umamba, swin_umamba_paper" \
+    "$program" "$raw" -o "$out/n" --network mednext
 check "before anything is made" 0 test ! -e "$out/n"
 mkdir "$out/n"
-sed 's/^  name: .*/  name: nnunet/; s/patch_size: .*/patch_size: [56, 40]/; s/optimizer: .*/optimizer: sgd/' "$out/p/plans.yaml" >"$out/n/plans.yaml"
-check "a plan of one, too" 0 exits 1 "unknown network nnunet.*choose one with --network" "$program" "$raw" -o "$out/r" --plans "$out/n/plans.yaml"
+sed 's/^  name: .*/  name: mednext/; s/patch_size: .*/patch_size: [56, 40]/; s/optimizer: .*/optimizer: sgd/' "$out/p/plans.yaml" >"$out/n/plans.yaml"
+check "a plan of one, too" 0 exits 1 "unknown network mednext.*choose one with --network" "$program" "$raw" -o "$out/r" --plans "$out/n/plans.yaml"
 check "before anything is computed" 0 test ! -e "$out/r/dataset_fingerprint.yaml"
 check "the U-Net's plan, rounded up for another network" 0 exits 0 "rounded up to 64x64" "$program" "$raw" \
     -o "$out/r" --plans "$out/n/plans.yaml" --network swin_umamba

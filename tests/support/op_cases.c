@@ -166,6 +166,33 @@ static void reference_instance_norm_act(const OpReference *r)
 
 static void reference_depthwise_conv2d(const OpReference *r) { convolve(r, conv_square(3, 1, 1, true), true); }
 
+static void reference_causal_conv1d(const OpReference *r)
+{
+    enum { TAPS = 4 };
+    const Shape s = r->in_shape[0];
+    const int64_t length = s.h * s.w;
+    for (int64_t i = 0; i < shape_count(s); i++) {
+        const int64_t c = i % s.c, t = i / s.c % length;
+        r->out[0][i] = r->param[1][c];
+        for (int64_t j = 0; j < TAPS; j++)
+            if (t - TAPS + 1 + j >= 0) r->out[0][i] += r->param[0][c * TAPS + j] * r->in[0][i - (TAPS - 1 - j) * s.c];
+    }
+}
+
+static void reference_average_pool(const OpReference *r)
+{
+    const Shape in = r->in_shape[0], out = r->out_shape[0];
+    const PairYX *size = r->spec;
+    for (int64_t i = 0; i < shape_count(out); i++) {
+        const int64_t c = i % out.c, x = i / out.c % out.w, y = i / out.c / out.w % out.h,
+                      n = i / out.c / out.w / out.h;
+        r->out[0][i] = 0;
+        for (int64_t k = 0; k < size->y * size->x; k++)
+            r->out[0][i] += r->in[0][at(in, n, y * size->y + k / size->x, x * size->x + k % size->x) + c] /
+                            (double)(size->y * size->x);
+    }
+}
+
 /* Adds the contribution of an input pixel to the outputs around it. */
 static void spread_pixel(const OpReference *r, const Conv *conv, int64_t n, int64_t i, int64_t j)
 {
@@ -345,6 +372,9 @@ BUILD(instance_norm, op_instance_norm(g, "norm", in[0], false))
 BUILD(instance_norm_affine, op_instance_norm(g, "norm", in[0], true))
 BUILD(instance_norm_act, op_leaky_relu(g, op_instance_norm(g, "norm", in[0], true), c->number))
 BUILD(depthwise_conv2d, op_depthwise_conv2d(g, "conv", in[0]))
+BUILD(causal_conv1d, op_causal_conv1d(g, "conv", in[0]))
+BUILD(average_pool, op_average_pool(g, in[0], *(const PairYX *)c->spec))
+BUILD(mamba_scan, op_mamba_scan(g, in[0], ((const ScanSpec *)c->spec)->rank, (int64_t)c->number))
 BUILD(linear, op_linear(g, "linear", in[0], (int64_t)c->number, true))
 BUILD(linear_plain, op_linear(g, "linear", in[0], (int64_t)c->number, false))
 BUILD(conv2d, op_conv2d(g, "conv", in[0], (int64_t)c->number, *(const Conv *)c->spec))
@@ -424,6 +454,11 @@ const OpCase op_cases[] = {
     {"depthwise_conv2d wide", OP(depthwise_conv2d), .in = {{1, 3, 9, 37}}, .macs = 9 * 999},
     {"depthwise_conv2d row", OP(depthwise_conv2d), .in = {{2, 1, 5, 16}}, .macs = 9 * 160},
     {"depthwise_conv2d column", OP(depthwise_conv2d), .in = {{1, 70, 1, 3}}, .macs = 9 * 210},
+    {"causal_conv1d", OP(causal_conv1d), .in = {{2, 5, 6, 19}}, .macs = 4 * 1140},
+    {"causal_conv1d pieces", OP(causal_conv1d), .in = {{3, 9, 10, 16}}, .macs = 4 * 4320},
+    {"causal_conv1d shorter than the kernel", OP(causal_conv1d), .in = {{2, 3, 1, 48}}, .macs = 4 * 288},
+    {"average_pool", OP(average_pool), .in = {{2, 7, 5, 19}}, .spec = &(const PairYX){2, 2}},
+    {"average_pool 1x2", OP(average_pool), .in = {{1, 3, 8, 32}}, .spec = &(const PairYX){1, 2}},
     {"linear", OP(linear), .in = {{2, 3, 5, 13}}, .number = 9, .macs = 30 * 13 * 9},
     {"linear without bias", .build = build_linear_plain, .reference = reference_linear, .in = {{1, 3, 5, 32}},
      .number = 17, .macs = 15 * 32 * 17},
@@ -486,6 +521,11 @@ const OpCase op_cases[] = {
      .macs = 2 * 2484 * (2 * 2 + 32 + 57)},
     {"selective_scan two alike", OP(selective_scan), .in = {{1, 7, 10, 33}}, .number = 4,
      .spec = &(const ScanSpec){1, {2, {SCAN_COLUMN_MAJOR, SCAN_COLUMN_MAJOR}}}, .macs = 2 * 2310 * (2 * 1 + 8 + 15)},
+    {"mamba_scan", .build = build_mamba_scan, .reference = reference_selective_scan, .in = {{2, 5, 14, 20}},
+     .number = 16, .spec = &(const ScanSpec){2, {1, {SCAN_ROW_MAJOR}}}, .macs = 2800 * (2 * 2 + 32 + 57)},
+    {"mamba_scan of three pixels", .build = build_mamba_scan, .reference = reference_selective_scan,
+     .in = {{1, 3, 1, 48}}, .number = 16, .spec = &(const ScanSpec){2, {1, {SCAN_ROW_MAJOR}}},
+     .macs = 144 * (2 * 2 + 32 + 57)},
     {"weighted_sum", OP(weighted_sum), .in = {{1, 1, 1, 1}, {1, 1, 1, 1}, {1, 1, 1, 1}}, .number = 3, .spec = weights},
     {"weighted_sum of eight", OP(weighted_sum),
      .in = {{1, 1, 1, 1},

@@ -45,7 +45,7 @@ static void affine(const char *leaf, int rank, const int64_t *shape, double *off
 {
     *offset = 0.0;
     *scale = 0.1;
-    if (!strcmp(leaf, "Ds")) {
+    if (!strcmp(leaf, "Ds") || !strcmp(leaf, "D")) {
         *offset = 1.0;
     } else if (!strcmp(leaf, "dt_projs_weight")) {
         *scale = 1.0 / sqrt((double)shape[rank - 1]);
@@ -66,7 +66,7 @@ void rule_param(float *out, const char *prefix, const char *name, int rank, cons
     const uint64_t key = rule_key(prefix, name);
     int64_t count = 1;
     for (int i = 0; i < rank; i++) count *= shape[i];
-    if (!strcmp(leaf, "A_logs")) {
+    if (!strcmp(leaf, "A_logs") || !strcmp(leaf, "A_log")) {
         const int64_t columns = shape[rank - 1];
         for (int64_t i = 0; i < count; i++)
             out[i] = (float)(log((double)(i % columns) + 1.0) + 0.1 * rule_unit(key, i));

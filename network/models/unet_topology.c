@@ -1,6 +1,7 @@
-#include "planner/unet_topology.h"
+#include "network/models/unet_topology.h"
 
 #include <math.h>
+#include <string.h>
 
 enum { MIN_EDGE = 4, BASE_FEATURES = 32, MAX_FEATURES = 512 };
 enum { ENCODER_CONVOLUTIONS = 2, DECODER_CONVOLUTIONS = 3 }; /* per stage; including the transposed convolution */
@@ -56,6 +57,19 @@ int unet_topology(UnetTopology *t, const double spacing_mm[2], const double size
     }
     finish(t, size);
     return 0;
+}
+
+void unet_write_architecture(Architecture *a, const UnetTopology *t)
+{
+    a->n_stages = a->features_count = a->kernels_count = a->strides_count = a->convs_count = t->stages;
+    a->decoder_convs_count = t->stages - 1;
+    for (int s = 0; s < t->stages; s++) {
+        a->features_per_stage[s] = unet_features(s);
+        a->n_conv_per_stage[s] = 2;
+        if (s < t->stages - 1) a->n_conv_per_stage_decoder[s] = 2;
+    }
+    memcpy(a->kernel_sizes, t->kernels, sizeof a->kernel_sizes);
+    memcpy(a->strides, t->strides, sizeof a->strides);
 }
 
 double unet_feature_map_size(const UnetTopology *t, int classes)

@@ -1,10 +1,10 @@
 /* Topology of nnU-Net's U-Net for a given image size, and nnU-Net's estimate of its memory (docs/reference.md, Planner). */
-#ifndef PLANNER_UNET_TOPOLOGY_H
-#define PLANNER_UNET_TOPOLOGY_H
+#ifndef NETWORK_MODELS_UNET_TOPOLOGY_H
+#define NETWORK_MODELS_UNET_TOPOLOGY_H
 
 #include <stdint.h>
 
-#include "plans/plan.h"
+#include "network/models/architecture.h"
 
 /* A plain value. */
 typedef struct UnetTopology {
@@ -20,6 +20,9 @@ typedef struct UnetTopology {
 int unet_topology(UnetTopology *t, const double spacing_mm[2], const double size[2], Err *e);
 
 int unet_features(int stage); /* min(512, 32 * 2^stage) */
+
+/* Writes the topology to an architecture: stages, features, kernels, strides, and two convolutions a stage. */
+void unet_write_architecture(Architecture *a, const UnetTopology *t);
 
 /* Number of output values of all convolutions for one image: nnU-Net's measure of memory. classes: output channels of the
  * head. */

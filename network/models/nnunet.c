@@ -1,0 +1,55 @@
+/* nnU-Net's own U-Net, as the plan's `architecture` describes it (Isensee et al. 2021; 2024 for the residual encoder).
+ * Stage s has the strides and kernels of the plan; each axis is halved on its own.
+ *
+ *   image ─ stage 0 ── stage 1 ── … ── stage n-1
+ *              │          │                │
+ *   head0 ─ stage ──── stage ──── … ── transposed convolution
+ *                        └ head1
+ *
+ * PlainConvUNet: each stage is a row of convolutions. ResidualEncoderUNet: a stem of one convolution, and stages of
+ * residual blocks; the decoder is the same. */
+#include <stdio.h>
+
+#include "network/models/unet_blocks.h"
+
+static void encoder(Graph *g, Ref x, const Architecture *a, Ref *skips)
+{
+    const bool residual = architecture_is_residual(a);
+    scope_in(g, "encoder");
+    graph_exact(g, true); /* unet_blocks.h */
+    for (int i = 0; i < a->n_stages; i++) {
+        const UnetStage s = unet_encoder_stage(a, i);
+        if (residual && !i) x = unet_stem(g, x, &s);
+        char scope[32];
+        snprintf(scope, sizeof scope, residual ? "stages.%d" : "stages.%d.0", i);
+        scope_in(g, scope);
+        skips[i] = x = scope_out(g, residual ? unet_shortcut_blocks(g, x, &s) : unet_convolutions(g, x, &s));
+    }
+    scope_out(g, x);
+}
+
+static void build(Graph *g, Ref image, const void *config, Heads *heads)
+{
+    const Architecture *a = config;
+    Ref skips[ARCHITECTURE_STAGES];
+    graph_init_policy(g, (InitPolicy){INIT_HE_NORMAL, INIT_ZERO, INIT_KAIMING_UNIFORM, INIT_KAIMING_UNIFORM});
+    encoder(g, image, a, skips);
+    unet_decoder(g, a, skips, unet_convolutions, a->n_stages, heads);
+}
+
+/* nnU-Net's own trainers that change the training, not the network. */
+static const char *const trainers[] = {
+    "nnUNetTrainer$",           "nnUNetTrainer_",          "nnUNetTrainerAdam",      "nnUNetTrainerAdan",
+    "nnUNetTrainerBenchmark",   "nnUNetTrainerCELoss",     "nnUNetTrainerCosAnneal", "nnUNetTrainerDA5",
+    "nnUNetTrainerDAOrd0",      "nnUNetTrainerDice",       "nnUNetTrainerNoDA",      "nnUNetTrainerNoDeepSupervision",
+    "nnUNetTrainerNoMirroring", "nnUNetTrainerTopk10Loss", "nnUNetTrainerVanilla",   NULL};
+
+const NetworkKind network_nnunet = {
+    .name = "nnunet",
+    .about = "nnU-Net's U-Net, plain or with a residual encoder, by the plan's architecture",
+    UNET_CONFIG,
+    .check = unet_check,
+    .build = build,
+    UNET_TRAINING,
+    .trainers = trainers,
+};

@@ -1,0 +1,63 @@
+/* U-Mamba_Enc (Ma et al. 2024, as its code was in January 2024): nnU-Net's topology with residual blocks in encoder and
+ * decoder, and a Mamba layer after each stage of the encoder. Its output is both the skip and the next stage's input.
+ *
+ *   image ─ stem ─ stage 0 ─ Mamba ── stage 1 ─ Mamba ── … ── stage n-1 ─ Mamba
+ *                              │                  │                         │
+ *   head0 ───────────────── stage ──────────── stage ─── … ── transposed convolution
+ *                                                └ head1 */
+#include <stdio.h>
+
+#include "network/models/blocks.h"
+#include "network/models/unet_blocks.h"
+
+static Ref mamba_layer(Graph *g, Ref x, int index)
+{
+    char scope[32];
+    snprintf(scope, sizeof scope, "mamba_layers.%d", index);
+    scope_in(g, scope);
+    x = op_layer_norm(g, "norm", x);
+    scope_in(g, "mamba");
+    x = scope_out(g, mamba(g, x));
+    return scope_out(g, x);
+}
+
+static void encoder(Graph *g, Ref x, const Architecture *a, Ref *skips)
+{
+    scope_in(g, "encoder");
+    graph_exact(g, true); /* unet_blocks.h */
+    for (int i = 0; i < a->n_stages; i++) {
+        const UnetStage s = unet_encoder_stage(a, i);
+        char scope[32];
+        if (!i) x = unet_stem(g, x, &s);
+        snprintf(scope, sizeof scope, "stages.%d", i);
+        scope_in(g, scope);
+        x = scope_out(g, unet_shortcut_blocks(g, x, &s));
+        skips[i] = x = mamba_layer(g, x, i);
+    }
+    scope_out(g, x);
+}
+
+/* Nothing passes the Mamba layers by: rounding errors grow from stage to stage, and float32 alone has errors of 0.007 with
+ * 8 stages. Measured with bfloat16 in the two finest levels of the decoder: at most 0.014; in all levels: 0.027. */
+enum { EXACT_FROM = 2 };
+
+static void build(Graph *g, Ref image, const void *config, Heads *heads)
+{
+    const Architecture *a = config;
+    Ref skips[ARCHITECTURE_STAGES];
+    graph_init_policy(g, (InitPolicy){INIT_HE_NORMAL, INIT_ZERO, INIT_KAIMING_UNIFORM, INIT_KAIMING_UNIFORM});
+    encoder(g, image, a, skips);
+    unet_decoder(g, a, skips, unet_shortcut_blocks, EXACT_FROM, heads);
+}
+
+static const char *const trainers[] = {"nnUNetTrainerUMambaEnc", NULL};
+
+const NetworkKind network_umamba_enc = {
+    .name = "umamba_enc",
+    .about = "U-Mamba_Enc: residual U-Net with a Mamba layer after each stage",
+    UNET_CONFIG,
+    .check = unet_plain_check,
+    .build = build,
+    UNET_TRAINING,
+    .trainers = trainers,
+};

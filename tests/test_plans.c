@@ -347,7 +347,7 @@ static void checks_find_what_does_not_fit(void **state)
         {"network: {dims: [96, 192, 384, 700]}", "network.dims: 700 after 384"},
         {"network: {depths: [2, 2]}", "network: dims, depths, decoder_depths have 4, 2, 3 entries"},
         {"network: {decoder_depths: [2, 1, 2]}", "network.decoder_depths: found 2 and 1"},
-        {"network: {name: nnunet}, configurations: {2d: {architecture: {arch_kwargs: {n_stages: 7}}}}",
+        {"network: {name: nnunet}\nconfigurations: {2d: {architecture: {arch_kwargs: {n_stages: 7}}}}",
          "features_per_stage: found 6 entries, expected 7"},
         {"configurations: {2d: {resampling_fn_seg: resample_torch}}", "function \"resample_torch\""},
         {"configurations: {2d: {resampling_fn_data_kwargs: {order: 2}}}", "supported are 0, 1 and 3"},

@@ -27,6 +27,7 @@ static const SimdFunctions *const *levels(void)
 static double softplus_log2(double x) { return log1p(exp2(-fabs(x))) + (x > 0 ? x * log(2) : 0); }
 static double slope_log2(double x) { return 1 / (1 + exp2(-x)); }
 static double sigmoid(double x) { return 1 / (1 + exp(-x)); }
+static double normal(double x) { return 0.5 * erfc(-x / sqrt(2)); }
 static double product(double x) { return exp2(x * (double)-0.7f); }
 
 /* The largest error of f from low to high in ulp of the right value, which may be denormal. */
@@ -71,6 +72,9 @@ static void test_functions(void **state)
         assert_ulp("exp2_negative", *l, (*l)->exp2_negative, exp2, -0.02, 0, 0.6);
         assert_ulp("exp2_product", *l, (*l)->exp2_product, product, 0, 1.4, 1.7);
         assert_ulp("sigmoid", *l, (*l)->sigmoid, sigmoid, -87, 40, 3.5);
+        assert_ulp("normal", *l, (*l)->normal, normal, -1, 9, 8);
+        assert_ulp("normal", *l, (*l)->normal, normal, -5, -1, 16);
+        assert_ulp("normal", *l, (*l)->normal, normal, -12, -5, 70);
         assert_ulp("softplus_log2", *l, softplus_of, softplus_log2, -125, 40, 3);
         assert_ulp("softplus_log2", *l, softplus_of, softplus_log2, -4, 4, 3);
         assert_ulp("slope", *l, slope_of, slope_log2, -125, 40, 3);

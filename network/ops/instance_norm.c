@@ -1,6 +1,7 @@
 /* Instance norm over the pixels of each image and channel (Ulyanov et al. 2016; PyTorch's InstanceNorm2d,
  * biased variance, eps 1e-5): x̂ = (x - mean) / √(var + eps), y = w x̂ + b (w = 1, b = 0 if not affine).
- * Backward: dx = w (g - mean(g) - x̂ mean(g x̂)) / √(var + eps), dw = Σ g x̂, db = Σ g.
+ * Backward: dx = (w g - mean(w g) - x̂ mean(w g x̂)) / √(var + eps), dw = Σ g x̂, db = Σ g.
+ * Group norm (Wu & He 2018; PyTorch's GroupNorm) is the same over the pixels of several neighbouring channels.
  *
  * Fused with the ops that follow it in a residual block (fuse.h): y = leaky_relu(w x̂ + b + r), where r is an optional
  * second input. y has the sign of the sum, so backward multiplies g by 1 or slope by the sign of y.
@@ -15,9 +16,10 @@
 
 enum { PIECE_FLOATS = 16384, LEAST_PIXELS = 16, MOST_PIXELS = 256 };
 
-typedef struct Activation {
-    float slope; /* 0 … 1; 1: no activation */
-} Activation;
+typedef struct Norm {
+    int64_t group; /* channels that are normalised together */
+    float slope;   /* of the activation, 0 … 1; 1: none */
+} Norm;
 
 /* Pieces of one image's pixels: small enough for the cache and for sums in single precision. */
 static Pieces pieces_of_node(const Node *node)
@@ -61,23 +63,46 @@ SIMD_INLINE void moments_lanes(float *mean, float *squares, const Elem *x, int64
     v_store_first(squares, square, count);
 }
 
-/* Computes mean and rstd of image n from the means and squares of its pieces. */
-static void join_moments(float *moments, float *sums, const Pieces *pieces, int64_t n, int64_t c)
+/* Adds a piece's part to the mean of the channels first … end - 1, and then to their squared differences from it. */
+static double part_of_mean(const float *means, double pixels, int64_t first, int64_t end)
 {
-    for (int64_t i = 0; i < c; i++) {
+    double sum = 0;
+    for (int64_t i = first; i < end; i++) sum += pixels * (double)means[i];
+    return sum;
+}
+
+static double part_of_square(const float *means, const float *squares, double mean, double pixels, int64_t first,
+                             int64_t end)
+{
+    double sum = 0;
+    for (int64_t i = first; i < end; i++) {
+        const double away = (double)means[i] - mean;
+        sum += (double)squares[i] + pixels * away * away;
+    }
+    return sum;
+}
+
+/* Computes mean and rstd of image n from the means and squares of its pieces; all channels of a group get the same. */
+static void join_moments(float *moments, float *sums, const Pieces *pieces, int64_t n, int64_t c, int64_t group)
+{
+    const double values = (double)pieces->total * (double)group;
+    for (int64_t first = 0; first < c; first += group) {
         double mean = 0, square = 0;
         for (int64_t piece = 0; piece < pieces->count; piece++) {
             const double pixels = (double)(piece_end(pieces, piece) - piece * pieces->size);
-            mean += pixels * (double)row_of(sums, n * pieces->count + piece, 0, c)[i];
+            mean += part_of_mean(row_of(sums, n * pieces->count + piece, 0, c), pixels, first, first + group);
         }
-        mean /= (double)pieces->total;
+        mean /= values;
         for (int64_t piece = 0; piece < pieces->count; piece++) {
             const double pixels = (double)(piece_end(pieces, piece) - piece * pieces->size);
-            const double away = (double)row_of(sums, n * pieces->count + piece, 0, c)[i] - mean;
-            square += (double)row_of(sums, n * pieces->count + piece, 1, c)[i] + pixels * away * away;
+            const int64_t entry = n * pieces->count + piece;
+            square += part_of_square(row_of(sums, entry, 0, c), row_of(sums, entry, 1, c), mean, pixels, first,
+                                     first + group);
         }
-        row_of(moments, n, 0, c)[i] = (float)mean;
-        row_of(moments, n, 1, c)[i] = (float)(1 / sqrt(square / (double)pieces->total + 1e-5));
+        for (int64_t i = first; i < first + group; i++) {
+            row_of(moments, n, 0, c)[i] = (float)mean;
+            row_of(moments, n, 1, c)[i] = (float)(1 / sqrt(square / values + 1e-5));
+        }
     }
 }
 
@@ -100,7 +125,7 @@ static ImagePiece piece_of(const Node *node, const Pieces *pieces, int64_t index
     const int64_t n = index / pieces->count, piece = index % pieces->count, c = in->shape.c;
     const int64_t first = n * pieces->total + piece * pieces->size;
     const Tensor *more = node->input_count > 1 ? node->in[1] : NULL;
-    const Activation *activation = node->attr;
+    const Norm *norm = node->attr;
     return (ImagePiece){.x = pixel_of(in->data, in, first),
                         .r = more ? pixel_of(more->data, more, first) : NULL,
                         .g = pixel_of(out->grad, out, first),
@@ -115,7 +140,7 @@ static ImagePiece piece_of(const Node *node, const Pieces *pieces, int64_t index
                         .rstd = row_of(moments, n, 1, c),
                         .w = node->param_count ? node->param[0] : NULL,
                         .b = node->param_count ? node->param[1] : NULL,
-                        .slope = activation->slope,
+                        .slope = norm->slope,
                         .accumulate = node->accumulate[0],
                         .accumulate_r = node->accumulate[1]};
 }
@@ -152,7 +177,8 @@ static void forward(Node *node, const Step *step)
                 moments_lanes(mean + whole, square + whole, p.x + whole, p.x_pitch, p.pixels, (int)(c - whole));
         }
 #pragma omp for schedule(static)
-        for (int64_t n = 0; n < in->shape.n; n++) join_moments(moments, sums, &pieces, n, c);
+        for (int64_t n = 0; n < in->shape.n; n++)
+            join_moments(moments, sums, &pieces, n, c, ((const Norm *)node->attr)->group);
 #pragma omp for schedule(static)
         for (int64_t k = 0; k < all; k++) {
             const ImagePiece p = piece_of(node, &pieces, k, moments);
@@ -188,17 +214,16 @@ SIMD_INLINE void sums_lanes(float *sum, float *product, const ImagePiece *p, int
     v_store_first(product + i, sx * rstd, count);
 }
 
-SIMD_INLINE void give_lanes(const ImagePiece *p, const float *sum, const float *product, float per_pixel, int64_t i,
-                            int count)
+/* mean_g, mean_gx: of w g and w g x̂. */
+SIMD_INLINE void give_lanes(const ImagePiece *p, const float *mean_g, const float *mean_gx, int64_t i, int count)
 {
     const vf mean = v_load_first(p->mean + i, count), rstd = v_load_first(p->rstd + i, count);
-    const vf scale = p->w ? rstd * v_load_first(p->w + i, count) : rstd;
-    const vf mean_g = v_load_first(sum + i, count) * per_pixel;
-    const vf slope = rstd * v_load_first(product + i, count) * per_pixel;
+    const vf w = p->w ? v_load_first(p->w + i, count) : v_set1(1);
+    const vf all = v_load_first(mean_g + i, count), slope = rstd * v_load_first(mean_gx + i, count);
     for (int64_t k = 0; k < p->pixels; k++) {
         Elem *at = p->dx + k * p->x_pitch + i;
         const vf away = v_get(p->x + k * p->x_pitch + i, count) - mean;
-        vf d = (gradient_lanes(p, k, i, count) - mean_g - away * slope) * scale;
+        vf d = (gradient_lanes(p, k, i, count) * w - all - away * slope) * rstd;
         if (p->accumulate) d += v_get(at, count);
         v_put(at, d, count);
     }
@@ -213,6 +238,22 @@ static void join_sums(Node *node, float *sums, float *totals, int64_t pieces)
     if (!node->trains_params) return;
     sum_pieces(node->param_grad[0], row_of(totals, 0, 1, s.c), s.n, 2 * s.c, s.c);
     sum_pieces(node->param_grad[1], row_of(totals, 0, 0, s.c), s.n, 2 * s.c, s.c);
+}
+
+/* Replaces the sums of each image by the means of w g and w g x̂ over the pixels of each group. */
+static void group_means(const Node *node, float *totals, int64_t pixels)
+{
+    const Shape s = node->in[0]->shape;
+    const int64_t group = ((const Norm *)node->attr)->group;
+    const double share = 1 / ((double)pixels * (double)group);
+    const float *w = node->param_count ? node->param[0] : NULL;
+    for (int64_t n = 0; n < 2 * s.n; n++)
+        for (int64_t first = 0; first < s.c; first += group) {
+            float *sums = totals + n * s.c + first;
+            double mean = 0;
+            for (int64_t i = 0; i < group; i++) mean += (double)sums[i] * (w ? (double)w[first + i] : 1);
+            for (int64_t i = 0; i < group; i++) sums[i] = (float)(mean * share);
+        }
 }
 
 static void backward(Node *node, const Step *step)
@@ -231,13 +272,13 @@ static void backward(Node *node, const Step *step)
     }
     join_sums(node, sums, totals, pieces.count);
     if (!node->wants_grad[0]) return;
-    const float per_pixel = 1 / (float)pieces.total;
+    group_means(node, totals, pieces.total);
 #pragma omp parallel for schedule(static)
     for (int64_t k = 0; k < all; k++) {
         const ImagePiece p = piece_of(node, &pieces, k, moments);
         const float *sum = row_of(totals, k / pieces.count, 0, c), *product = row_of(totals, k / pieces.count, 1, c);
-        for (int64_t i = 0; i < whole; i += SIMD_LANES) give_lanes(&p, sum, product, per_pixel, i, SIMD_LANES);
-        if (whole < c) give_lanes(&p, sum, product, per_pixel, whole, (int)(c - whole));
+        for (int64_t i = 0; i < whole; i += SIMD_LANES) give_lanes(&p, sum, product, i, SIMD_LANES);
+        if (whole < c) give_lanes(&p, sum, product, whole, (int)(c - whole));
     }
 }
 
@@ -249,9 +290,18 @@ OP_LIST(instance_norm);
 
 static int64_t macs(const Node *node) { return (node->param_count ? 5 : 4) * shape_count(node->in[0]->shape); }
 
+static int shape(Node *node, Err *e)
+{
+    const Norm *norm = node->attr;
+    if (norm->group < 1)
+        return err_set(e, ERR_SHAPE, "%" PRId64 " channels are not a multiple of the number of groups",
+                       node->in[0]->shape.c);
+    return shape_of_inputs(node, e);
+}
+
 const OpClass instance_norm_class = {
     .name = "instance_norm",
-    .shape = shape_of_inputs,
+    .shape = shape,
     .macs = macs,
     .keeps_inputs = 1,
     .may_overwrite = 1,
@@ -274,34 +324,43 @@ static bool merge(void *attr, const void *const *attrs, bool train)
 {
     (void)train;
     const double slope = *(const double *)attrs[1];
-    *(Activation *)attr = (Activation){(float)slope};
+    *(Norm *)attr = (Norm){((const Norm *)attrs[0])->group, (float)slope};
     return slope >= 0 && slope <= 1;
 }
 
 static bool merge_residual(void *attr, const void *const *attrs, bool train)
 {
     const double drop_path = *(const double *)attrs[1];
-    return merge(attr, attrs + 1, train) && (drop_path == 0 || !train);
+    return merge(attr, (const void *const[]){attrs[0], attrs[2]}, train) && (drop_path == 0 || !train);
 }
 
 const OpFusion fuse_norm_act = {
-    {&instance_norm_class, &leaky_relu_class}, {0, 1}, &instance_norm_act_class, sizeof(Activation), merge};
+    {&instance_norm_class, &leaky_relu_class}, {0, 1}, &instance_norm_act_class, sizeof(Norm), merge};
 const OpFusion fuse_norm_add_act = {{&instance_norm_class, &add_class, &leaky_relu_class},
                                     {0, 3, 1},
                                     &instance_norm_act_class,
-                                    sizeof(Activation),
+                                    sizeof(Norm),
                                     merge_residual};
 
 Ref op_instance_norm(Graph *g, const char *name, Ref x, bool affine)
 {
     const int64_t c = graph_shape(g, x).c;
-    const Activation none = {1};
+    const Norm norm = {1, 1};
     int params[2] = {0};
     scope_in(g, name);
     if (affine) {
         params[0] = graph_param(g, "weight", 1, &c, graph_norm_init(g), 0);
         params[1] = graph_param(g, "bias", 1, &c, INIT_ZERO, 0);
     }
-    return scope_out(g, graph_node(g, &instance_norm_class, "", &none, sizeof none, &x, 1, params, affine ? 2 : 0));
+    return scope_out(g, graph_node(g, &instance_norm_class, "", &norm, sizeof norm, &x, 1, params, affine ? 2 : 0));
+}
+
+Ref op_group_norm(Graph *g, const char *name, Ref x, int64_t groups)
+{
+    const int64_t c = graph_shape(g, x).c;
+    const Norm norm = {groups > 0 && c % groups == 0 ? c / groups : 0, 1};
+    scope_in(g, name);
+    const int params[] = {graph_param(g, "weight", 1, &c, INIT_ONE, 0), graph_param(g, "bias", 1, &c, INIT_ZERO, 0)};
+    return scope_out(g, graph_node(g, &instance_norm_class, "", &norm, sizeof norm, &x, 1, params, 2));
 }
 #endif

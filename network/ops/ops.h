@@ -35,19 +35,30 @@ Ref op_causal_conv1d(Graph *g, const char *name, Ref x);
 
 /* PyTorch LayerNorm over channels, eps 1e-5; weight (c), bias (c). */
 Ref op_layer_norm(Graph *g, const char *name, Ref x);
+Ref op_layer_norm_plain(Graph *g, Ref x); /* without weight and bias */
+/* Of two values of the same shape with the same weight and bias. */
+void op_layer_norm_pair(Graph *g, const char *name, Ref a, Ref b, Ref *ya, Ref *yb);
 /* PyTorch InstanceNorm2d: over height and width, biased variance, eps 1e-5; if affine: weight (c), bias (c). */
 Ref op_instance_norm(Graph *g, const char *name, Ref x, bool affine);
 
+/* PyTorch GroupNorm: over height, width and c / groups neighbouring channels, eps 1e-5; weight (c), bias (c). */
+Ref op_group_norm(Graph *g, const char *name, Ref x, int64_t groups);
+
 Ref op_silu(Graph *g, Ref x);
+Ref op_gelu(Graph *g, Ref x); /* x Φ(x), with the error function (PyTorch's default) */
 Ref op_leaky_relu(Graph *g, Ref x, double slope);
 /* a + drop_path(b): in training a sample's b is dropped with probability `rate`, else b / (1 - rate). */
 Ref op_add_drop_path(Graph *g, const char *name, Ref a, Ref b, double rate);
 Ref op_add(Graph *g, Ref a, Ref b);
+/* x + p for each image; a parameter "scope.name" (1, h·w, c). Its size is that of the graph's nominal image. */
+Ref op_position_embedding(Graph *g, const char *name, Ref x);
 Ref op_silu_gate(Graph *g, Ref y, Ref z);                               /* y · silu(z) */
 Ref op_concat(Graph *g, Ref a, Ref b);                                  /* along channels, a first */
 void op_split(Graph *g, Ref x, int64_t first_channels, Ref *a, Ref *b); /* along channels */
 /* (H, W, C) → (⌊H/size.y⌋, ⌊W/size.x⌋, C). PyTorch AvgPool2d with kernel = stride. */
 Ref op_average_pool(Graph *g, Ref x, PairYX size);
+/* (H, W, C) → (2H, 2W, C). PyTorch Upsample, bilinear, align_corners false. */
+Ref op_upsample_bilinear(Graph *g, Ref x);
 /* (H, W, C) → (⌊H/f⌋, ⌊W/f⌋, f²C). PatchMerging2D's order for f = 2: (0,0), (1,0), (0,1), (1,1) in (h,w). */
 Ref op_space_to_depth(Graph *g, Ref x, int64_t factor);
 /* (H, W, f²C) → (fH, fW, C), channels in the order (p1 p2 c). */

@@ -392,6 +392,23 @@ SIMD_INLINE vf v_log1p_unit(vf e)
 /* 1 / (1 + e^-x). 3.2 ulp. */
 SIMD_INLINE vf v_sigmoid(vf x) { return 1.0f / (v_exp(-x) + 1.0f); }
 
+/* Φ(x), the distribution function of the normal distribution. *density, if not NULL: its derivative. 8 ulp from -1 on, 16
+ * from -5, 70 from -12. */
+SIMD_INLINE vf v_normal(vf x, vf *density)
+{
+    const vf z = v_abs(x), t = 1.0f / (z * 0.3f + 1.0f), e = v_exp(z * z * -0.5f);
+    vf q = t * 0.0356750138f - 0.157204053f; /* Φ(-z) e^{z²/2} is a smooth function of t */
+    q = q * t + 0.20635511f;
+    q = q * t - 0.0536850415f;
+    q = q * t + 0.128562317f;
+    q = q * t + 0.0999132988f;
+    q = q * t + 0.120753984f;
+    q = q * t + 0.119629297f;
+    const vf tail = q * t * e;
+    if (density) *density = e * 0.398942280f;
+    return v_select(x > 0.0f, 1.0f - tail, tail);
+}
+
 /* Softplus of x·log(2), which is log(1 + 2^x) (PyTorch's threshold of 20 makes no difference in float32). *slope, if
  * not NULL: the derivative of softplus. 2.4 ulp. */
 SIMD_INLINE vf v_softplus_log2(vf x, vf *slope)

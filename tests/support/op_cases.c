@@ -14,6 +14,12 @@ static void reference_silu(const OpReference *r)
     for (int64_t i = 0; i < shape_count(r->in_shape[0]); i++) r->out[0][i] = r->in[0][i] * sigmoid(r->in[0][i]);
 }
 
+static void reference_gelu(const OpReference *r)
+{
+    for (int64_t i = 0; i < shape_count(r->in_shape[0]); i++)
+        r->out[0][i] = r->in[0][i] * 0.5 * erfc(-r->in[0][i] / sqrt(2));
+}
+
 static void reference_silu_gate(const OpReference *r)
 {
     for (int64_t i = 0; i < shape_count(r->in_shape[0]); i++)
@@ -103,6 +109,34 @@ static void reference_layer_norm(const OpReference *r)
     scale_channels(r);
 }
 
+static void reference_layer_norm_pair(const OpReference *r)
+{
+    for (int i = 0; i < 2; i++) {
+        OpReference one = *r;
+        one.in[0] = r->in[i];
+        one.out[0] = r->out[i];
+        reference_layer_norm(&one);
+    }
+}
+
+/* number: groups. */
+static void reference_group_norm(const OpReference *r)
+{
+    enum { MOST = 4096 };
+    const Shape s = r->in_shape[0];
+    const int64_t group = s.c / (int64_t)r->number, pixels = s.h * s.w;
+    double values[MOST];
+    for (int64_t n = 0; n < s.n; n++)
+        for (int64_t first = 0; first < s.c; first += group) {
+            for (int64_t i = 0; i < pixels * group; i++)
+                values[i] = r->in[0][(n * pixels + i / group) * s.c + first + i % group];
+            normalise(values, values, pixels * group, 1);
+            for (int64_t i = 0; i < pixels * group; i++)
+                r->out[0][(n * pixels + i / group) * s.c + first + i % group] = values[i];
+        }
+    scale_channels(r);
+}
+
 static void reference_instance_norm(const OpReference *r)
 {
     const Shape s = r->in_shape[0];
@@ -153,6 +187,36 @@ static void convolve(const OpReference *r, Conv conv, bool depthwise)
 }
 
 static void reference_conv2d(const OpReference *r) { convolve(r, *(const Conv *)r->spec, false); }
+
+/* The source of row (column) r of an image of twice the size: a pixel, and the weight of the next one. */
+static int64_t bilinear_source(int64_t r, int64_t length, double *weight)
+{
+    const double at = fmin(fmax(((double)r + 0.5) / 2 - 0.5, 0), (double)(length - 1));
+    *weight = at - floor(at);
+    return (int64_t)at;
+}
+
+static void reference_upsample_bilinear(const OpReference *r)
+{
+    const Shape in = r->in_shape[0], out = r->out_shape[0];
+    for (int64_t i = 0; i < shape_count(out); i++) {
+        const int64_t c = i % out.c, n = i / out.c / out.w / out.h;
+        double u, v;
+        const int64_t y = bilinear_source(i / out.c / out.w % out.h, in.h, &u);
+        const int64_t x = bilinear_source(i / out.c % out.w, in.w, &v);
+        r->out[0][i] = 0;
+        for (int k = 0; k < 4; k++) {
+            const double weight = (k / 2 ? u : 1 - u) * (k % 2 ? v : 1 - v);
+            if (weight > 0) r->out[0][i] += weight * r->in[0][at(in, n, y + k / 2, x + k % 2) + c];
+        }
+    }
+}
+
+static void reference_position_embedding(const OpReference *r)
+{
+    const int64_t values = shape_count(r->in_shape[0]) / r->in_shape[0].n;
+    for (int64_t i = 0; i < shape_count(r->in_shape[0]); i++) r->out[0][i] = r->in[0][i] + r->param[0][i % values];
+}
 
 /* leaky_relu(norm(in[0]) + in[1]), the second only if it is there. */
 static void reference_instance_norm_act(const OpReference *r)
@@ -372,6 +436,11 @@ BUILD(instance_norm, op_instance_norm(g, "norm", in[0], false))
 BUILD(instance_norm_affine, op_instance_norm(g, "norm", in[0], true))
 BUILD(instance_norm_act, op_leaky_relu(g, op_instance_norm(g, "norm", in[0], true), c->number))
 BUILD(depthwise_conv2d, op_depthwise_conv2d(g, "conv", in[0]))
+BUILD(gelu, op_gelu(g, in[0]))
+BUILD(layer_norm_plain, op_layer_norm_plain(g, in[0]))
+BUILD(group_norm, op_group_norm(g, "norm", in[0], (int64_t)c->number))
+BUILD(upsample_bilinear, op_upsample_bilinear(g, in[0]))
+BUILD(position_embedding, op_position_embedding(g, "embedding", in[0]))
 BUILD(causal_conv1d, op_causal_conv1d(g, "conv", in[0]))
 BUILD(average_pool, op_average_pool(g, in[0], *(const PairYX *)c->spec))
 BUILD(mamba_scan, op_mamba_scan(g, in[0], ((const ScanSpec *)c->spec)->rank, (int64_t)c->number))
@@ -387,6 +456,12 @@ BUILD(weighted_sum, op_weighted_sum(g, "sum", in, c->spec, (int)c->number))
 static void build_instance_norm_add_act(Graph *g, const OpCase *c, const Ref *in, Ref *outputs)
 {
     outputs[0] = op_leaky_relu(g, op_add(g, in[1], op_instance_norm(g, "norm", in[0], false)), c->number);
+}
+
+static void build_layer_norm_pair(Graph *g, const OpCase *c, const Ref *in, Ref *outputs)
+{
+    (void)c;
+    op_layer_norm_pair(g, "norm", in[0], in[1], &outputs[0], &outputs[1]);
 }
 
 static void build_selective_scan(Graph *g, const OpCase *c, const Ref *in, Ref *outputs)
@@ -428,6 +503,8 @@ static const DiceBCE nested = {true, 1e-5, -1, {0, 1, 3, 7}}, overlapping = {fal
 const OpCase op_cases[] = {
     {"silu", OP(silu), .in = {{2, 3, 5, 7}}},
     {"silu wide", OP(silu), .in = {{1, 3, 3, 35}}},
+    {"gelu", OP(gelu), .in = {{2, 3, 5, 7}}},
+    {"gelu wide", OP(gelu), .in = {{1, 3, 3, 35}}},
     {"silu_gate", OP(silu_gate), .in = {{2, 3, 5, 7}, {2, 3, 5, 7}}},
     {"silu_gate wide", OP(silu_gate), .in = {{1, 3, 3, 35}, {1, 3, 3, 35}}},
     {"leaky_relu", OP(leaky_relu), .in = {{2, 3, 5, 19}}, .number = 0.01},
@@ -442,6 +519,11 @@ const OpCase op_cases[] = {
     {"layer_norm", OP(layer_norm), .in = {{2, 3, 5, 23}}, .macs = 5 * 690},
     {"layer_norm pieces", OP(layer_norm), .in = {{2, 9, 10, 48}}, .macs = 5 * 8640},
     {"layer_norm thin", OP(layer_norm), .in = {{1, 1, 3, 5}}, .macs = 5 * 15},
+    {"layer_norm without weights", .build = build_layer_norm_plain, .reference = reference_layer_norm,
+     .in = {{2, 3, 5, 23}}, .macs = 4 * 690},
+    {"layer_norm_pair", OP(layer_norm_pair), .in = {{2, 9, 10, 19}, {2, 9, 10, 19}}, .macs = 2 * 5 * 3420},
+    {"group_norm", OP(group_norm), .in = {{2, 5, 7, 18}}, .number = 3, .macs = 5 * 1260},
+    {"group_norm wide", OP(group_norm), .in = {{1, 9, 25, 64}}, .number = 8, .macs = 5 * 14400},
     {"instance_norm", OP(instance_norm), .in = {{2, 5, 7, 3}}, .macs = 4 * 210},
     {"instance_norm affine", .build = build_instance_norm_affine, .reference = reference_instance_norm,
      .in = {{2, 5, 7, 19}}, .macs = 5 * 1330},
@@ -454,6 +536,9 @@ const OpCase op_cases[] = {
     {"depthwise_conv2d wide", OP(depthwise_conv2d), .in = {{1, 3, 9, 37}}, .macs = 9 * 999},
     {"depthwise_conv2d row", OP(depthwise_conv2d), .in = {{2, 1, 5, 16}}, .macs = 9 * 160},
     {"depthwise_conv2d column", OP(depthwise_conv2d), .in = {{1, 70, 1, 3}}, .macs = 9 * 210},
+    {"upsample_bilinear", OP(upsample_bilinear), .in = {{2, 3, 5, 19}}, .macs = 16 * 570},
+    {"upsample_bilinear of a row", OP(upsample_bilinear), .in = {{1, 1, 4, 32}}, .macs = 16 * 128},
+    {"position_embedding", OP(position_embedding), .in = {{3, 3, 5, 19}}},
     {"causal_conv1d", OP(causal_conv1d), .in = {{2, 5, 6, 19}}, .macs = 4 * 1140},
     {"causal_conv1d pieces", OP(causal_conv1d), .in = {{3, 9, 10, 16}}, .macs = 4 * 4320},
     {"causal_conv1d shorter than the kernel", OP(causal_conv1d), .in = {{2, 3, 1, 48}}, .macs = 4 * 288},

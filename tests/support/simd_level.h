@@ -17,6 +17,7 @@ typedef struct SimdFunctions {
     void (*sum_each)(const float *four_vectors, float *sums);
     float (*sum)(const float *x);
     void (*copy_first)(const float *x, float *y, int count);
+    void (*normal)(const float *x, float *y);
 } SimdFunctions;
 
 extern const SimdFunctions SIMD_ALL(simd_functions);

@@ -5,6 +5,7 @@
 static void level_exp(const float *x, float *y) { v_store(y, v_exp(v_load(x))); }
 static void level_exp2_negative(const float *x, float *y) { v_store(y, v_exp2_negative(v_load(x))); }
 static void level_sigmoid(const float *x, float *y) { v_store(y, v_sigmoid(v_load(x))); }
+static void level_normal(const float *x, float *y) { v_store(y, v_normal(v_load(x), NULL)); }
 static void level_exp2_product(const float *x, float *y) { v_store(y, v_exp2_product(v_load(x), v_set1(-0.7f))); }
 
 static float level_sum(const float *x) { return v_sum(v_load(x)); }
@@ -27,4 +28,5 @@ static void level_copy_first(const float *x, float *y, int count) { v_store_firs
 
 const SimdFunctions SIMD_NAME(simd_functions) = {
     SIMD_ID,       SIMD_LANES,          level_exp,      level_exp2_negative, level_exp2_product,
-    level_sigmoid, level_softplus_log2, level_sum_each, level_sum,           level_copy_first};
+    level_sigmoid, level_softplus_log2, level_sum_each, level_sum,           level_copy_first,
+    level_normal};

@@ -19,7 +19,7 @@ static int validation_bytes(const Graph *g, const Shape *sizes, size_t *bytes, E
 static int step_bytes(const Graph *g, const NetworkSpec *spec, const PlanTraining *training, int batch, int64_t *bytes,
                       Err *e)
 {
-    const size_t moments = training->optimizer == OPTIMIZER_ADAMW ? 2 : 1; /* for each gradient */
+    const size_t moments = training->optimizer == OPTIMIZER_SGD ? 1 : 2; /* for each gradient */
     const Shape sizes[] = {{batch, spec->height, spec->width, spec->channels}, {batch, spec->height, spec->width, 1}};
     Ref loss;
     Executor *x;

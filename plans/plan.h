@@ -93,7 +93,7 @@ typedef struct PlanTraining {
     int epochs, iterations_per_epoch, validation_iterations;
     NetworkOptimizer optimizer;
     double learning_rate, weight_decay;
-    double epsilon;             /* AdamW */
+    double epsilon;             /* AdamW, Adam */
     double momentum;            /* SGD, Nesterov */
     NetworkSchedule schedule;   /* per epoch */
     int schedule_epochs;        /* length of the schedule; 0: epochs */

@@ -10,7 +10,7 @@
 enum { MOST_PIXELS = 1 << 20, MOST_FEATURES = 1 << 16 };
 
 static const char *const compatibilities[] = {"none", "nnunet", "nnunet_2_1", NULL};
-static const char *const optimizers[] = {"adamw", "sgd", NULL};
+static const char *const optimizers[] = {"adamw", "sgd", "adam", NULL};
 static const char *const schedules[] = {"cosine", "poly", NULL};
 static const char *const orientations[] = {"stored", "canonical", NULL};
 static const char *const switches[] = {"auto", "true", "false", NULL};
@@ -148,10 +148,10 @@ static const Field training_fields[] = {
     ROW_INT("epochs", T, epochs, 1, 1000000, "1000", NULL),
     ROW_INT("iterations_per_epoch", T, iterations_per_epoch, 1, 1000000, "250", NULL),
     ROW_INT("validation_iterations", T, validation_iterations, 0, 1000000, "50", "batches after each epoch"),
-    ROW_CHOICE("optimizer", T, optimizer, optimizers, "adamw", "adamw, or sgd with Nesterov's momentum"),
+    ROW_CHOICE("optimizer", T, optimizer, optimizers, "adamw", "adamw, sgd with Nesterov's momentum, or adam with the decay in the gradient"),
     ROW_DOUBLE("learning_rate", T, learning_rate, 0, 100, "1e-4", NULL),
     ROW_DOUBLE("weight_decay", T, weight_decay, 0, 100, "0.05", NULL),
-    ROW_DOUBLE("epsilon", T, epsilon, 0, 1, "1e-5", "of adamw"),
+    ROW_DOUBLE("epsilon", T, epsilon, 0, 1, "1e-5", "of adamw and adam"),
     ROW_DOUBLE("momentum", T, momentum, 0, 1, "0.99", "of sgd"),
     ROW_CHOICE("schedule", T, schedule, schedules, "cosine", "schedule of the learning rate: cosine or poly"),
     ROW_INT("schedule_epochs", T, schedule_epochs, 0, 1000000, "0", "epochs of the schedule; 0: as many as epochs"),

@@ -163,6 +163,36 @@ static void sgd_follows_its_definition(void **state)
     tear_down(&f);
 }
 
+/* ---- Adam: its definition in double, without clipping ---- */
+
+static void adam_follows_its_definition(void **state)
+{
+    (void)state;
+    const AdamW adam = {0.9, 0.999, 1e-5, 0.1, 0};
+    Fixture f;
+    double p[ELEMENTS], m[ELEMENTS] = {0}, v[ELEMENTS] = {0};
+    set_up(&f, NULL);
+    optimizer_free(f.optimizer);
+    assert_int_equal(optimizer_new_adam(&f.optimizer, f.parameters, &adam, NULL), 0);
+    draw(f.parameters->values, ELEMENTS, 0);
+    for (int i = 0; i < ELEMENTS; i++) p[i] = (double)f.parameters->values[i];
+    for (int t = 1; t < 9; t++) {
+        draw(f.values, ELEMENTS, (uint32_t)t);
+        train(&f, true, true, true);
+        stepped(f.optimizer, 1e-2);
+        for (int i = 0; i < ELEMENTS; i++) {
+            const double g = (double)f.values[i] + adam.weight_decay * p[i];
+            m[i] = adam.beta1 * m[i] + (1 - adam.beta1) * g;
+            v[i] = adam.beta2 * v[i] + (1 - adam.beta2) * g * g;
+            p[i] -= 1e-2 * m[i] / (1 - pow(adam.beta1, t)) / (sqrt(v[i] / (1 - pow(adam.beta2, t))) + adam.epsilon);
+            if (fabs((double)f.parameters->values[i] - p[i]) > 2e-6 * fmax(1, fabs(p[i])))
+                fail_msg("step %d, element %d: %.9g, expected %.9g", t, i, (double)f.parameters->values[i], p[i]);
+        }
+    }
+    assert_string_equal(optimizer_moment_name(f.optimizer, 1), "exp_avg_sq");
+    tear_down(&f);
+}
+
 /* ---- guarantees of the header ---- */
 
 static void untrained_stay_as_they_are(void **state)
@@ -323,6 +353,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(follows_pytorch),
         cmocka_unit_test(sgd_follows_its_definition),
+        cmocka_unit_test(adam_follows_its_definition),
         cmocka_unit_test(untrained_stay_as_they_are),
         cmocka_unit_test(unfreezing_keeps_states),
         cmocka_unit_test(restored_state_goes_on_bit_for_bit),

@@ -127,7 +127,8 @@ static int new_optimizer(Optimizer **o, Parameters *parameters, const PlanTraini
         return optimizer_new_sgd(o, parameters, &sgd, e);
     }
     const AdamW adamw = {0.9, 0.999, p->epsilon, p->weight_decay, p->gradient_clip};
-    return optimizer_new_adamw(o, parameters, &adamw, e);
+    return p->optimizer == OPTIMIZER_ADAM ? optimizer_new_adam(o, parameters, &adamw, e)
+                                          : optimizer_new_adamw(o, parameters, &adamw, e);
 }
 
 static int make_network(Training *t, Err *e)

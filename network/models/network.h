@@ -36,7 +36,7 @@ typedef struct Heads {
     Ref of[NETWORK_HEADS];
 } Heads;
 
-typedef enum NetworkOptimizer { OPTIMIZER_ADAMW, OPTIMIZER_SGD } NetworkOptimizer;
+typedef enum NetworkOptimizer { OPTIMIZER_ADAMW, OPTIMIZER_SGD, OPTIMIZER_ADAM } NetworkOptimizer;
 typedef enum NetworkSchedule { SCHEDULE_COSINE, SCHEDULE_POLY } NetworkSchedule;
 typedef enum NetworkDeepSupervision {
     DEEP_SUPERVISION_ON,

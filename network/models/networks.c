@@ -12,7 +12,8 @@
     N(swin_umamba_paper) \
     N(nnunet)            \
     N(umamba_bot)        \
-    N(umamba_enc)
+    N(umamba_enc)        \
+    N(segresnet)
 
 #define DECLARE(NAME) extern const NetworkKind network_##NAME;
 EVERY_NETWORK(DECLARE)

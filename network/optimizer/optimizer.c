@@ -224,12 +224,19 @@ int optimizer_norm(Optimizer *o, double *norm, Err *e)
     return 0;
 }
 
-/* ---- AdamW and SGD ---- */
+/* ---- AdamW, Adam and SGD ---- */
 
 int optimizer_new_adamw(Optimizer **o, Parameters *parameters, const AdamW *adamw, Err *e)
 {
     static const Rule rule = {{"exp_avg", "exp_avg_sq"}, {update_adamw_cpu}};
     const Optimizer kind = {.rule = &rule, .update = {.adamw = *adamw, .clip_norm = adamw->clip_norm}};
+    return new_optimizer(o, parameters, &kind, e);
+}
+
+int optimizer_new_adam(Optimizer **o, Parameters *parameters, const AdamW *adam, Err *e)
+{
+    static const Rule rule = {{"exp_avg", "exp_avg_sq"}, {update_adam_cpu}};
+    const Optimizer kind = {.rule = &rule, .update = {.adamw = *adam, .clip_norm = adam->clip_norm}};
     return new_optimizer(o, parameters, &kind, e);
 }
 

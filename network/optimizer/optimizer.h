@@ -1,5 +1,5 @@
-/* Optimizer: AdamW (Loshchilov & Hutter 2019) or SGD with Nesterov's momentum, both as PyTorch has them, with
- * clipping by one global norm.
+/* Optimizer: AdamW (Loshchilov & Hutter 2019), Adam (Kingma & Ba 2015) or SGD with Nesterov's momentum, as PyTorch has
+ * them, with clipping by one global norm.
  *
  *   TRY(optimizer_new_adamw(&o, parameters, &adamw, e));   or optimizer_new_sgd
  *   TRY(optimizer_adopt(o, executor_gradients(x), e));     again whenever the trained set changes
@@ -41,6 +41,7 @@ typedef struct Optimizer Optimizer;
 
 /* Fail: ERR_NOMEM. */
 int optimizer_new_adamw(Optimizer **o, Parameters *parameters, const AdamW *adamw, Err *e);
+int optimizer_new_adam(Optimizer **o, Parameters *parameters, const AdamW *adam, Err *e);
 int optimizer_new_sgd(Optimizer **o, Parameters *parameters, const SGD *sgd, Err *e);
 void optimizer_free(Optimizer *o);
 
@@ -52,6 +53,7 @@ int optimizer_adopt(Optimizer *o, const Gradients *gradients, Err *e);
 /* One update with the adopted gradients g: g *= min(1, clip / (‖g‖ + 1e-6)), then for each trained parameter
  *   AdamW: m = β1 m + (1 - β1) g,  v = β2 v + (1 - β2) g²,
  *          p = p - rate (decay · p + m / (1 - β1^t) / (√(v / (1 - β2^t)) + ε));
+ *   Adam:  the same without that decay, with g + decay · p in place of g;
  *   SGD:   d = g + decay · p,  m = momentum · m + d,  p = p - rate (d + momentum · m).
  * If ‖g‖ is not finite, nothing is changed and no step is counted. Fails: with the device's error. */
 int optimizer_step(Optimizer *o, double learning_rate, Err *e);
@@ -64,7 +66,7 @@ size_t optimizer_bytes(const Optimizer *o);
 
 /* ---- for checkpoints ---- */
 
-/* PyTorch's name of a moment: exp_avg and exp_avg_sq for AdamW, momentum_buffer for SGD. NULL if this optimizer has no
+/* PyTorch's name of a moment: exp_avg and exp_avg_sq for AdamW and Adam, momentum_buffer for SGD. NULL if this optimizer has no
  * such moment. which: 0 … OPTIMIZER_MOMENTS - 1. */
 const char *optimizer_moment_name(const Optimizer *o, int which);
 

@@ -29,7 +29,7 @@ typedef struct StepBlock {
 
 /* The values that are the same in all steps. */
 typedef struct Update {
-    AdamW adamw; /* used by AdamW only */
+    AdamW adamw; /* used by AdamW and Adam only */
     SGD sgd;     /* used by SGD only */
     double clip_norm;
     const UpdatePiece *pieces; /* in the order of parameters; on the device */
@@ -42,6 +42,7 @@ typedef struct Update {
 typedef int (*UpdateStep)(const Update *u, Err *e);
 
 int update_adamw_cpu(const Update *u, Err *e);
+int update_adam_cpu(const Update *u, Err *e);
 int update_sgd_cpu(const Update *u, Err *e);
 
 #endif

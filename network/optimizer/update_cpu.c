@@ -19,25 +19,35 @@ static double global_norm(const Update *u)
     return sqrt(total);
 }
 
-/* Weight decay and step are one subtraction: multiplying p by the float32 value of 1 - rate · decay would lose most
- * digits of rate · decay. */
-static void apply_adamw(const Update *u, const UpdatePiece *piece)
+/* decay: subtracted from p at each step; in_gradient: added to the gradient. Weight decay and step are one subtraction:
+ * multiplying p by the float32 value of 1 - rate · decay would lose most digits of rate · decay. */
+static inline void apply_moments(const Update *u, const UpdatePiece *piece, float decay, float in_gradient)
 {
     const AdamW *a = &u->adamw;
     const double rate = u->block->learning_rate, t = (double)u->block->counts[piece->param];
     const float beta1 = (float)a->beta1, rest1 = (float)(1 - a->beta1);
     const float beta2 = (float)a->beta2, rest2 = (float)(1 - a->beta2), epsilon = (float)a->epsilon;
     const float step = (float)(rate / (1 - pow(a->beta1, t))), root = (float)(1 / sqrt(1 - pow(a->beta2, t)));
-    const float decay = (float)(rate * a->weight_decay), scale = (float)u->block->clip;
+    const float scale = (float)u->block->clip;
     const float *g = piece->gradients;
     float *m = piece->moments[0], *v = piece->moments[1], *p = piece->values;
 #pragma omp simd
     for (int64_t i = 0; i < piece->count; i++) {
-        const float gi = g[i] * scale;
+        const float gi = g[i] * scale + in_gradient * p[i];
         m[i] = beta1 * m[i] + rest1 * gi;
         v[i] = beta2 * v[i] + rest2 * gi * gi;
         p[i] -= decay * p[i] + step * m[i] / (sqrtf(v[i]) * root + epsilon);
     }
+}
+
+static void apply_adamw(const Update *u, const UpdatePiece *piece)
+{
+    apply_moments(u, piece, (float)(u->block->learning_rate * u->adamw.weight_decay), 0);
+}
+
+static void apply_adam(const Update *u, const UpdatePiece *piece)
+{
+    apply_moments(u, piece, 0, (float)u->adamw.weight_decay);
 }
 
 static void apply_sgd(const Update *u, const UpdatePiece *piece)
@@ -77,6 +87,12 @@ int update_adamw_cpu(const Update *u, Err *e)
 {
     (void)e;
     return step(u, apply_adamw);
+}
+
+int update_adam_cpu(const Update *u, Err *e)
+{
+    (void)e;
+    return step(u, apply_adam);
 }
 
 int update_sgd_cpu(const Update *u, Err *e)

@@ -53,6 +53,16 @@ static Ref build_monai_block(Graph *g, const Ref *x, const DocNode *c)
     return unet_res_block(g, x[0], extent(c, "conv1.conv.weight", 0));
 }
 
+/* SegResNet's block is private to its network: the same ops. */
+static Ref build_segres_block(Graph *g, const Ref *x, const DocNode *c)
+{
+    const Conv conv = conv_square(3, 1, 1, false);
+    const int64_t channels = extent(c, "norm1.weight", 0);
+    Ref path = op_leaky_relu(g, op_group_norm(g, "norm1", x[0], 8), 0);
+    path = op_leaky_relu(g, op_group_norm(g, "norm2", op_conv2d(g, "conv1.conv", path, channels, conv), 8), 0);
+    return op_add(g, op_conv2d(g, "conv2.conv", path, channels, conv), x[0]);
+}
+
 static const struct {
     const char *param; /* one that only this block has */
     Ref (*build)(Graph *g, const Ref *inputs, const DocNode *c);
@@ -60,6 +70,7 @@ static const struct {
     {"mamba.A_log", build_mamba},
     {"block.conv2.norm.weight", build_basic_block},
     {"conv3.conv.weight", build_monai_block},
+    {"norm1.weight", build_segres_block},
 };
 
 /* Our name of a parameter, in the reference's words: a single block has another scope there. */

@@ -84,6 +84,18 @@ Ref op_selective_scan(Graph *g, Ref x, int64_t dt_rank, int64_t states, ScanDire
  * dt_proj.weight (D, R), dt_proj.bias (D), A_log (D, S), D (D). */
 Ref op_mamba_scan(Graph *g, Ref x, int64_t dt_rank, int64_t states);
 
+/* Multi-head attention over all pixels of an image (Vaswani et al. 2017): q (N,H,W,c), kv (N,H,W,2c): keys, then values.
+ * Heads are neighbouring channels; softmax over the keys of q · k / √(c / heads). */
+Ref op_attention(Graph *g, Ref q, Ref kv, int64_t heads);
+/* The same within windows, with relative position bias, shift and masks (Liu et al. 2021, Swin): attention.c. The bias
+ * of the projection to q and kv is a parameter of this op, since the windows' padding consists of it: "qkv.bias" (3c),
+ * or, if q is no projection, "kv.bias" (2c); relative_position_bias_table ((2 window - 1)², heads). */
+typedef struct WindowAttention {
+    int64_t heads, window, shift; /* in pixels, on both axes; an axis not longer than the window has no shift */
+    bool projects_q;
+} WindowAttention;
+Ref op_window_attention(Graph *g, Ref q, Ref kv, const WindowAttention *w);
+
 /* Dice + cross-entropy of one head, a scalar. Labels (int16, N,H,W,1) have full resolution, and are resampled to the
  * head's by nearest neighbour. See dice_ce_loss.c. */
 typedef struct DiceCE {

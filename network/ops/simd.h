@@ -206,6 +206,20 @@ SIMD_INLINE float v_sum(vf a)
 #endif
 }
 
+/* The largest lane. */
+SIMD_INLINE float v_highest(vf a)
+{
+#if defined(__AVX512F__)
+    return _mm512_reduce_max_ps((__m512)a);
+#else
+    float most[SIMD_LANES];
+    v_store(most, a);
+    for (int half = SIMD_LANES / 2; half; half /= 2)
+        for (int i = 0; i < half; i++) most[i] = most[i + half] > most[i] ? most[i + half] : most[i];
+    return most[0];
+#endif
+}
+
 /* Sums of two lanes each within each 16 bytes: two of a, then two of b. */
 SIMD_INLINE vf v_add_pairs(vf a, vf b)
 {

@@ -337,6 +337,91 @@ static void reference_selective_scan(const OpReference *r)
             scan(r, n, direction);
 }
 
+/* ---- attention; spec: a WindowAttention, or NULL for all pixels with `number` heads ---- */
+
+/* An axis of the padded and rolled image. */
+typedef struct Rolled {
+    int64_t length, window, whole, shift;
+} Rolled;
+
+static Rolled rolled(int64_t length, const WindowAttention *w)
+{
+    if (!w || length <= w->window) return (Rolled){length, length, length, 0};
+    return (Rolled){length, w->window, (length + w->window - 1) / w->window * w->window, w->shift};
+}
+
+typedef struct AttentionCase {
+    const OpReference *r;
+    const WindowAttention *w;
+    Rolled y, x;
+    int64_t heads, channels; /* of a head */
+} AttentionCase;
+
+/* The element of q (part 0), k or v at a place of the padded and rolled image of item n. */
+static double projected(const AttentionCase *a, int part, int64_t n, int64_t y, int64_t x, int64_t channel)
+{
+    const Shape s = a->r->in_shape[0];
+    const int64_t from_y = (y + a->y.shift) % a->y.whole, from_x = (x + a->x.shift) % a->x.whole;
+    const int first = a->w && a->w->projects_q ? 0 : 1; /* part with a bias */
+    double value = a->w && part >= first ? a->r->param[0][(part - first) * s.c + channel] : 0;
+    if (from_y >= s.h || from_x >= s.w) return value;
+    const int64_t pixel = (n * s.h + from_y) * s.w + from_x;
+    return value +
+           (part ? a->r->in[1][pixel * 2 * s.c + (part - 1) * s.c + channel] : a->r->in[0][pixel * s.c + channel]);
+}
+
+/* What is added to the score of token j for token i of a window at (y,x). */
+static double score_bias(const AttentionCase *a, int64_t y, int64_t x, int64_t i, int64_t j, int64_t head)
+{
+    const int64_t m = a->w->window, columns = a->x.window;
+    const int64_t row = (i / m - j / m + m - 1) * (2 * m - 1) + i % m - j % m + m - 1;
+    const int64_t edge_y = a->y.whole - a->y.shift, edge_x = a->x.whole - a->x.shift;
+    const bool apart = (y + i / columns >= edge_y) != (y + j / columns >= edge_y) ||
+                       (x + i % columns >= edge_x) != (x + j % columns >= edge_x);
+    return a->r->param[1][row * a->heads + head] - (apart ? 100 : 0);
+}
+
+/* The output of token i of a window of item n at (y,x). */
+static void attend_token(const AttentionCase *a, int64_t n, int64_t y, int64_t x, int64_t i, int64_t head)
+{
+    enum { MOST = 512 };
+    const Shape s = a->r->in_shape[0];
+    const int64_t columns = a->x.window, tokens = a->y.window * columns, first = head * a->channels;
+    const int64_t to_y = (y + i / columns + a->y.shift) % a->y.whole,
+                  to_x = (x + i % columns + a->x.shift) % a->x.whole;
+    double power[MOST], total = 0;
+    if (to_y >= s.h || to_x >= s.w) return;
+    for (int64_t j = 0; j < tokens; j++) {
+        double score = 0;
+        for (int64_t c = first; c < first + a->channels; c++)
+            score += projected(a, 0, n, y + i / columns, x + i % columns, c) *
+                     projected(a, 1, n, y + j / columns, x + j % columns, c) / sqrt((double)a->channels);
+        power[j] = exp(score + (a->w ? score_bias(a, y, x, i, j, head) : 0));
+        total += power[j];
+    }
+    for (int64_t c = first; c < first + a->channels; c++) {
+        double sum = 0;
+        for (int64_t j = 0; j < tokens; j++)
+            sum += power[j] / total * projected(a, 2, n, y + j / columns, x + j % columns, c);
+        a->r->out[0][at(s, n, to_y, to_x) + c] = sum;
+    }
+}
+
+static void reference_attention(const OpReference *r)
+{
+    const Shape s = r->in_shape[0];
+    AttentionCase a = {.r = r, .w = r->spec};
+    a.y = rolled(s.h, a.w);
+    a.x = rolled(s.w, a.w);
+    a.heads = a.w ? a.w->heads : (int64_t)r->number;
+    a.channels = s.c / a.heads;
+    for (int64_t n = 0; n < s.n; n++)
+        for (int64_t y = 0; y < a.y.whole; y += a.y.window)
+            for (int64_t x = 0; x < a.x.whole; x += a.x.window)
+                for (int64_t k = 0; k < a.y.window * a.x.window * a.heads; k++)
+                    attend_token(&a, n, y, x, k / a.heads, k % a.heads);
+}
+
 /* ---- Dice + cross-entropy: three sums for each item and class ---- */
 
 enum { ITEMS = 8, CLASSES = 32 };
@@ -441,6 +526,8 @@ BUILD(layer_norm_plain, op_layer_norm_plain(g, in[0]))
 BUILD(group_norm, op_group_norm(g, "norm", in[0], (int64_t)c->number))
 BUILD(upsample_bilinear, op_upsample_bilinear(g, in[0]))
 BUILD(position_embedding, op_position_embedding(g, "embedding", in[0]))
+BUILD(attention, op_attention(g, in[0], in[1], (int64_t)c->number))
+BUILD(window_attention, op_window_attention(g, in[0], in[1], c->spec))
 BUILD(causal_conv1d, op_causal_conv1d(g, "conv", in[0]))
 BUILD(average_pool, op_average_pool(g, in[0], *(const PairYX *)c->spec))
 BUILD(mamba_scan, op_mamba_scan(g, in[0], ((const ScanSpec *)c->spec)->rank, (int64_t)c->number))
@@ -539,6 +626,24 @@ const OpCase op_cases[] = {
     {"upsample_bilinear", OP(upsample_bilinear), .in = {{2, 3, 5, 19}}, .macs = 16 * 570},
     {"upsample_bilinear of a row", OP(upsample_bilinear), .in = {{1, 1, 4, 32}}, .macs = 16 * 128},
     {"position_embedding", OP(position_embedding), .in = {{3, 3, 5, 19}}},
+    {"attention", OP(attention), .in = {{2, 3, 5, 12}, {2, 3, 5, 24}}, .number = 2, .macs = 2 * 2 * 225 * 12},
+    {"attention in blocks", OP(attention), .in = {{1, 20, 19, 16}, {1, 20, 19, 32}}, .number = 1,
+     .macs = 2 * 380 * 380 * 16},
+    {"attention of wide heads", OP(attention), .in = {{1, 3, 4, 70}, {1, 3, 4, 140}}, .number = 2,
+     .macs = 2 * 144 * 70},
+    {"window_attention", .build = build_window_attention, .reference = reference_attention,
+     .in = {{2, 6, 9, 6}, {2, 6, 9, 12}}, .spec = &(const WindowAttention){2, 3, 0, true}, .macs = 2 * 12 * 81 * 6},
+    {"window_attention shifted", .build = build_window_attention, .reference = reference_attention,
+     .in = {{1, 6, 9, 12}, {1, 6, 9, 24}}, .spec = &(const WindowAttention){3, 3, 1, true}, .macs = 2 * 6 * 81 * 12},
+    {"window_attention shifted and padded", .build = build_window_attention, .reference = reference_attention,
+     .in = {{1, 7, 10, 10}, {1, 7, 10, 20}}, .spec = &(const WindowAttention){1, 4, 2, true},
+     .macs = 2 * 6 * 256 * 10 + 26 * 400},
+    {"window_attention of other queries", .build = build_window_attention, .reference = reference_attention,
+     .in = {{1, 5, 4, 8}, {1, 5, 4, 16}}, .spec = &(const WindowAttention){2, 3, 0, false},
+     .macs = 2 * 4 * 81 * 8 + 16 * 192},
+    {"window_attention of a short axis", .build = build_window_attention, .reference = reference_attention,
+     .in = {{1, 4, 13, 6}, {1, 4, 13, 12}}, .spec = &(const WindowAttention){1, 7, 3, true},
+     .macs = 2 * 2 * 784 * 6 + 4 * 144},
     {"causal_conv1d", OP(causal_conv1d), .in = {{2, 5, 6, 19}}, .macs = 4 * 1140},
     {"causal_conv1d pieces", OP(causal_conv1d), .in = {{3, 9, 10, 16}}, .macs = 4 * 4320},
     {"causal_conv1d shorter than the kernel", OP(causal_conv1d), .in = {{2, 3, 1, 48}}, .macs = 4 * 288},

@@ -1,5 +1,7 @@
 #include "network/models/blocks.h"
 
+#include <stdio.h>
+
 Ref ss2d(Graph *g, Ref x, int64_t states)
 {
     const ScanDirections directions = {
@@ -62,6 +64,53 @@ Ref final_patch_expand(Graph *g, Ref x)
     return op_layer_norm(g, "norm", op_depth_to_space(g, x, 4));
 }
 
+Ref perceptron(Graph *g, Ref x, int64_t hidden, const char *const layers[2])
+{
+    const int64_t channels = graph_shape(g, x).c;
+    scope_in(g, "mlp");
+    x = op_gelu(g, op_linear(g, layers[0], x, hidden, true));
+    return scope_out(g, op_linear(g, layers[1], x, channels, true));
+}
+
+Ref vit_block(Graph *g, Ref x, int64_t heads, int64_t hidden)
+{
+    static const char *const layers[2] = {"linear1", "linear2"};
+    const int64_t channels = graph_shape(g, x).c;
+    Ref q, kv, path = op_layer_norm(g, "norm1", x);
+    scope_in(g, "attn");
+    op_split(g, op_linear(g, "qkv", path, 3 * channels, false), channels, &q, &kv);
+    path = scope_out(g, op_linear(g, "out_proj", op_attention(g, q, kv, heads), channels, true));
+    x = op_add(g, x, path);
+    return op_add(g, x, perceptron(g, op_layer_norm(g, "norm2", x), hidden, layers));
+}
+
+Ref swin_block(Graph *g, Ref x, WindowAttention attention, const char *const layers[2], double drop_path)
+{
+    const int64_t channels = graph_shape(g, x).c;
+    Ref q, kv, path = op_layer_norm(g, "norm1", x);
+    attention.projects_q = true;
+    scope_in(g, "attn");
+    op_split(g, op_linear(g, "qkv", path, 3 * channels, false), channels, &q, &kv);
+    path = scope_out(g, op_linear(g, "proj", op_window_attention(g, q, kv, &attention), channels, true));
+    x = op_add_drop_path(g, "drop_path1", x, path, drop_path);
+    path = perceptron(g, op_layer_norm(g, "norm2", x), 4 * channels, layers);
+    return op_add_drop_path(g, "drop_path2", x, path, drop_path);
+}
+
+Ref skip_block(Graph *g, Ref skip, Ref up, WindowAttention attention, const char *const layers[2], double drop_path)
+{
+    const int64_t channels = graph_shape(g, skip).c;
+    Ref x = op_add(g, skip, up), q, path;
+    attention.projects_q = false;
+    op_layer_norm_pair(g, "norm1", skip, up, &path, &q);
+    scope_in(g, "attn");
+    path = op_window_attention(g, q, op_linear(g, "kv", path, 2 * channels, false), &attention);
+    path = scope_out(g, op_linear(g, "proj", path, channels, true));
+    x = op_add_drop_path(g, "drop_path1", x, path, drop_path);
+    path = perceptron(g, op_layer_norm(g, "norm2", x), 4 * channels, layers);
+    return op_add_drop_path(g, "drop_path2", x, path, drop_path);
+}
+
 static Ref conv_norm(Graph *g, const char *scope, Ref x, int64_t channels, int64_t kernel)
 {
     scope_in(g, scope);
@@ -88,4 +137,19 @@ Ref unetr_up_block(Graph *g, Ref x, Ref skip, int64_t channels)
     x = op_conv_transpose2d(g, "transp_conv.conv", x, channels, conv_square(2, 2, 0, false));
     scope_in(g, "conv_block");
     return scope_out(g, unet_res_block(g, op_concat(g, x, skip), channels));
+}
+
+Ref unetr_pr_up_block(Graph *g, Ref x, int64_t channels, int more)
+{
+    const Conv twice = conv_square(2, 2, 0, false);
+    x = op_conv_transpose2d(g, "transp_conv_init.conv", x, channels, twice);
+    for (int i = 0; i < more; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "blocks.%d.0.conv", i);
+        x = op_conv_transpose2d(g, name, x, channels, twice);
+        snprintf(name, sizeof name, "blocks.%d.1", i);
+        scope_in(g, name);
+        x = scope_out(g, unet_res_block(g, x, channels));
+    }
+    return x;
 }

@@ -18,9 +18,20 @@ Ref mamba(Graph *g, Ref x);
 Ref patch_expand(Graph *g, Ref x);       /* PatchExpand: twice the size, half the channels */
 Ref final_patch_expand(Graph *g, Ref x); /* FinalPatchExpand_X4: four times the size */
 
+/* Transformers: attention and a perceptron of four times (or `hidden`) the channels, each with a layer norm before it and
+ * a residual connection. layers: the names of the perceptron's two. */
+Ref perceptron(Graph *g, Ref x, int64_t hidden, const char *const layers[2]);
+Ref vit_block(Graph *g, Ref x, int64_t heads, int64_t hidden); /* Dosovitskiy et al. 2021 as MONAI builds it */
+Ref swin_block(Graph *g, Ref x, WindowAttention attention, const char *const layers[2], double drop_path);
+/* nnFormer's skip attention (Zhou et al. 2021): the queries are `up` itself, the keys and values projections of `skip`;
+ * its result is added to skip + up. */
+Ref skip_block(Graph *g, Ref skip, Ref up, WindowAttention attention, const char *const layers[2], double drop_path);
+
 /* UNETR (Hatamizadeh et al. 2022) as MONAI builds it. */
 Ref unet_res_block(Graph *g, Ref x, int64_t channels);
 Ref unetr_basic_block(Graph *g, Ref x, int64_t channels);
 Ref unetr_up_block(Graph *g, Ref x, Ref skip, int64_t channels);
+/* UnetrPrUpBlock: doubles the size 1 + `more` times. */
+Ref unetr_pr_up_block(Graph *g, Ref x, int64_t channels, int more);
 
 #endif

@@ -13,7 +13,10 @@
     N(nnunet)            \
     N(umamba_bot)        \
     N(umamba_enc)        \
-    N(segresnet)
+    N(segresnet)         \
+    N(unetr)             \
+    N(swinunetr)         \
+    N(nnformer)
 
 #define DECLARE(NAME) extern const NetworkKind network_##NAME;
 EVERY_NETWORK(DECLARE)

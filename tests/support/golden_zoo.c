@@ -48,18 +48,25 @@ static void add_value(Text *t, const DocNode *value)
     }
 }
 
+static bool has_key(const struct Schema *schema, const char *key)
+{
+    for (int i = 0; i < schema->count; i++)
+        if (!strcmp(schema->fields[i].key, key)) return true;
+    return false;
+}
+
+/* A network without the key "patch" has the patches of its paper. */
 static int configure(NetworkSpec *spec, const DocNode *constructor, Err *e)
 {
     Text keys = {0};
     text_add(&keys, "{");
     for (const DocNode *d = constructor->first; d; d = d->next) {
-        if (is_common(d->key)) continue;
+        if (is_common(d->key) || (!strcmp(d->key, "patch") && !has_key(spec->kind->schema, d->key))) continue;
         text_add(&keys, "%s%s: ", keys.length > 1 ? ", " : "", d->key);
         add_value(&keys, d);
     }
-    for (int i = 0; i < spec->kind->schema->count; i++) /* the references run in evaluation mode */
-        if (!strcmp(spec->kind->schema->fields[i].key, "drop_path"))
-            text_add(&keys, "%sdrop_path: 0", keys.length > 1 ? ", " : "");
+    if (has_key(spec->kind->schema, "drop_path")) /* the references run in evaluation mode */
+        text_add(&keys, "%sdrop_path: 0", keys.length > 1 ? ", " : "");
     text_add(&keys, "}");
     const int code =
         keys.failed ? err_set(e, ERR_NOMEM, "no memory for the configuration") : network_configure(spec, keys.data, e);

@@ -63,6 +63,61 @@ static Ref build_segres_block(Graph *g, const Ref *x, const DocNode *c)
     return op_add(g, op_conv2d(g, "conv2.conv", path, channels, conv), x[0]);
 }
 
+static const char *const monai_layers[2] = {"linear1", "linear2"}, *const nnformer_layers[2] = {"fc1", "fc2"};
+
+static Ref build_vit_block(Graph *g, const Ref *x, const DocNode *c)
+{
+    scope_in(g, "block");
+    return scope_out(g, vit_block(g, x[0], 4, extent(c, "block.mlp.linear1.weight", 0)));
+}
+
+/* The side of a window, from the table's (2 w - 1)² rows. */
+static int64_t window_of(const DocNode *c, const char *table)
+{
+    return (llround(sqrt((double)extent(c, table, 0))) + 1) / 2;
+}
+
+static Ref build_swin_layer(Graph *g, const Ref *x, const DocNode *c)
+{
+    static const char table[] = "blocks.0.attn.relative_position_bias_table";
+    WindowAttention w = {extent(c, table, 1), window_of(c, table), 0, true};
+    scope_in(g, "blocks.0");
+    Ref y = scope_out(g, swin_block(g, x[0], w, monai_layers, 0));
+    w.shift = w.window / 2;
+    scope_in(g, "blocks.1");
+    y = scope_out(g, swin_block(g, y, w, monai_layers, 0));
+    scope_in(g, "downsample");
+    return scope_out(g, patch_merging(g, y));
+}
+
+/* A block on a map not larger than the window has no shift; the others' shift is in the entry's name, "…_w5s2". */
+static Ref build_nnformer_block(Graph *g, const Ref *x, const DocNode *c)
+{
+    static const char table[] = "block.attn.relative_position_bias_table";
+    const char *said = strstr(golden_string(c, "name"), "_w");
+    WindowAttention w = {extent(c, table, 1), window_of(c, table), 0, true};
+    long long size, shift;
+    if (said && sscanf(said, "_w%llds%lld", &size, &shift) == 2) w.shift = shift;
+    scope_in(g, "block");
+    return scope_out(g, swin_block(g, x[0], w, nnformer_layers, 0));
+}
+
+/* x0 is the skip, x1 what comes from below. */
+static Ref build_skip_block(Graph *g, const Ref *x, const DocNode *c)
+{
+    static const char table[] = "block.attn.relative_position_bias_table";
+    const WindowAttention w = {extent(c, table, 1), window_of(c, table), 0, false};
+    scope_in(g, "block");
+    return scope_out(g, skip_block(g, x[0], x[1], w, nnformer_layers, 0));
+}
+
+static Ref build_nnformer_merging(Graph *g, const Ref *x, const DocNode *c)
+{
+    scope_in(g, "m");
+    const Ref y = op_layer_norm(g, "norm", op_gelu(g, x[0]));
+    return scope_out(g, op_conv2d(g, "reduction", y, extent(c, "m.reduction.weight", 0), conv_square(3, 2, 1, true)));
+}
+
 static const struct {
     const char *param; /* one that only this block has */
     Ref (*build)(Graph *g, const Ref *inputs, const DocNode *c);
@@ -70,6 +125,11 @@ static const struct {
     {"mamba.A_log", build_mamba},
     {"block.conv2.norm.weight", build_basic_block},
     {"conv3.conv.weight", build_monai_block},
+    {"block.attn.out_proj.weight", build_vit_block},
+    {"downsample.reduction.weight", build_swin_layer},
+    {"block.attn.qkv.bias", build_nnformer_block},
+    {"block.attn.kv.weight", build_skip_block},
+    {"m.reduction.weight", build_nnformer_merging},
     {"norm1.weight", build_segres_block},
 };
 

@@ -15,14 +15,16 @@
 #include <omp.h>
 
 #include "base/memory.h"
-#include "network/ops/kernel.h"
+#include "network/ops/attention_rows.h"
+#include "network/ops/attention_windows.h"
 #include "network/ops/ops.h"
 #include "network/ops/small_product.h"
 
 enum {
     QUERIES = 36, /* of a block: whole tiles of a product */
     KEYS = 128,
-    PIECES = 32, /* of the windows, in backward: each has its own sums of parameters */
+    LEAST_WINDOWS = 4,
+    PIECES = 64, /* of the windows, in backward: each has its own sums of parameters */
     BIAS = 0,    /* parameters */
     TABLE = 1,
     SAVED_LOGS = 0
@@ -34,67 +36,10 @@ typedef struct Attention {
     int biased;            /* parts with a bias: 3: q, k, v; 2: k, v; 0: none */
 } Attention;
 
-/* ---- windows ---- */
-
-typedef struct Axis {
-    int64_t length, window, windows, shift;
-} Axis;
-
-typedef struct Grid {
-    Axis y, x;
-    int64_t tokens; /* of a window */
-    int64_t count;  /* windows of all images */
-} Grid;
-
-static Axis axis_of(int64_t length, const Attention *a)
+static WindowGrid grid_of(const Node *node)
 {
-    if (!a->window || length <= a->window) return (Axis){length, length, 1, 0};
-    return (Axis){length, a->window, (length + a->window - 1) / a->window, a->shift};
-}
-
-static Grid grid_of(const Node *node)
-{
-    const Shape s = node->in[0]->shape;
-    const Axis y = axis_of(s.h, node->attr), x = axis_of(s.w, node->attr);
-    return (Grid){y, x, y.window * x.window, s.n * y.windows * x.windows};
-}
-
-/* Where position i of the padded and rolled axis comes from; -1: from the padding. */
-static int64_t source_of(const Axis *a, int64_t i)
-{
-    const int64_t at = (i + a->shift) % (a->windows * a->window);
-    return at < a->length ? at : -1;
-}
-
-/* The part of the rolled axis, 0 … 2, whose pixels are neighbours in the image. */
-static int part_of(const Axis *a, int64_t i)
-{
-    const int64_t padded = a->windows * a->window;
-    return !a->shift || i < padded - a->window ? 0 : i < padded - a->shift ? 1 : 2;
-}
-
-/* The tokens of a window: their pixels (-1: padding), and the parts of the image that they belong to. */
-typedef struct Tokens {
-    int64_t *pixel;
-    float *part;
-    bool mixed; /* several parts */
-} Tokens;
-
-static void find_tokens(Tokens *t, const Grid *g, int64_t window)
-{
-    const int64_t column = window % g->x.windows, row = window / g->x.windows % g->y.windows;
-    const int64_t image = window / g->x.windows / g->y.windows;
-    t->mixed = false;
-    for (int64_t y = 0; y < g->y.window; y++) {
-        const int64_t at_y = row * g->y.window + y, from_y = source_of(&g->y, at_y);
-        for (int64_t x = 0; x < g->x.window; x++) {
-            const int64_t at_x = column * g->x.window + x, from_x = source_of(&g->x, at_x);
-            const int64_t token = y * g->x.window + x;
-            t->pixel[token] = from_y < 0 || from_x < 0 ? -1 : (image * g->y.length + from_y) * g->x.length + from_x;
-            t->part[token] = (float)(3 * part_of(&g->y, at_y) + part_of(&g->x, at_x));
-            t->mixed |= t->part[token] != t->part[0];
-        }
-    }
+    const Attention *a = node->attr;
+    return window_grid(node->in[0]->shape, a->window, a->shift);
 }
 
 /* ---- preparation ---- */
@@ -103,17 +48,17 @@ static int64_t padded(int64_t c) { return (c + SIMD_LANES - 1) / SIMD_LANES * SI
 
 /* What a thread works with, in floats (pixel: int64_t). n: tokens of a window, padded; d: channels of a head, padded. */
 typedef struct Workspace {
-    Tokens tokens;
+    WindowTokens tokens;
     float *k, *k_turned, *v, *v_turned; /* (n,d), (d,n) */
     float *dk, *dv;                     /* (n,d) */
     float *q, *g, *sum, *score, *slope; /* of a block of queries: (QUERIES,d) thrice, (QUERIES,KEYS) twice */
-    float *bias_slope;                  /* (tokens,n): sum of the gradients of b over windows */
+    float *bias_slope;                  /* (heads,tokens,n): sums of the gradients of b over windows */
 } Workspace;
 
 typedef struct PreparedAttention {
-    Grid grid;
-    int64_t channels; /* of a head */
-    int64_t n, d;     /* as in Workspace */
+    WindowGrid grid;
+    int64_t heads, channels; /* channels of a head */
+    int64_t n, d;            /* as in Workspace */
     int threads;
     bool has_table;
     float *bias; /* b, packed: (heads, tokens, n); NULL: none */
@@ -146,7 +91,7 @@ static void divide(Workspace *w, const PreparedAttention *p, Room *room, bool ba
     if (!backward) return;
     for (int i = 0; i < 4; i++) *of_backward[i] = take(room, rows);
     w->slope = take(room, scores);
-    if (p->has_table) w->bias_slope = take(room, (size_t)(p->grid.tokens * p->n) * sizeof(float));
+    if (p->has_table) w->bias_slope = take(room, (size_t)(p->heads * p->grid.tokens * p->n) * sizeof(float));
 }
 
 static size_t workspace_bytes(const PreparedAttention *p, bool backward)
@@ -167,7 +112,10 @@ static Workspace workspace_of_thread(const Node *node, bool backward)
     return w;
 }
 
-static Pieces pieces_of_node(const PreparedAttention *p) { return pieces_of(p->grid.count, 1, PIECES); }
+static Pieces pieces_of_node(const PreparedAttention *p)
+{
+    return pieces_of(p->grid.count, p->has_table ? LEAST_WINDOWS : 1, PIECES);
+}
 
 /* Sums of a piece: of the table's gradient, then of the bias's three parts. */
 static int64_t table_rows(const Attention *a) { return (2 * a->window - 1) * (2 * a->window - 1); }
@@ -185,6 +133,7 @@ static int prepare(Node *node, Err *e)
     p->threads = omp_get_max_threads();
     p->has_table = a->window != 0;
     p->grid = grid_of(node);
+    p->heads = a->heads;
     p->channels = node->in[0]->shape.c / a->heads;
     p->n = padded(p->grid.tokens);
     p->d = padded(p->channels);
@@ -208,13 +157,6 @@ static void release(Node *node)
     mem_free(p);
 }
 
-/* The row of the table for two tokens. Their places are those in a whole window, also where an axis is shorter: as in
- * MONAI's. */
-static int64_t table_row(int64_t window, int64_t i, int64_t j)
-{
-    return (i / window - j / window + window - 1) * (2 * window - 1) + i % window - j % window + window - 1;
-}
-
 static void refresh(Node *node)
 {
     const Attention *a = node->attr;
@@ -226,18 +168,12 @@ static void refresh(Node *node)
         float *row = p->bias + k * p->n;
         memset(row, 0, (size_t)p->n * sizeof *row);
         for (int64_t j = 0; j < tokens; j++)
-            row[j] = node->param[TABLE][table_row(a->window, k % tokens, j) * a->heads + k / tokens] * SIMD_LOG2E;
+            row[j] =
+                node->param[TABLE][window_table_row(a->window, k % tokens, j) * a->heads + k / tokens] * SIMD_LOG2E;
     }
 }
 
-/* ---- packing a head's queries, keys and values ---- */
-
-/* Some channels of a tensor (data or gradient) and the projection's bias on them, NULL: none. */
-typedef struct HeadRows {
-    Elem *start;
-    const float *bias;
-    int64_t pitch, channels;
-} HeadRows;
+/* ---- a head ---- */
 
 enum { PART_Q, PART_K, PART_V };
 
@@ -252,27 +188,12 @@ static HeadRows head_rows(const Node *node, int part, int64_t head, bool grad)
                       a->biased && from >= 0 ? node->param[BIAS] + from * c + head * d : NULL, t->pitch, d};
 }
 
-/* Row i of `to` is that of token i, times factor. */
-static void pack_rows(float *to, int64_t row, const HeadRows *h, const int64_t *pixel, int64_t count, float factor)
+static RowGradients row_gradients(const Node *node, int part, int64_t head, float *bias_sums)
 {
-    for (int64_t i = 0; i < count; i++)
-        for (int64_t c = 0; c < h->channels; c += SIMD_LANES) {
-            const int lanes = lanes_left(h->channels - c);
-            vf x = pixel[i] < 0 ? (vf){0} : v_get(h->start + pixel[i] * h->pitch + c, lanes);
-            if (h->bias) x += v_load_first(h->bias + c, lanes);
-            v_store(to + i * row + c, x * factor);
-        }
-}
-
-/* (count, d) → (channels, n): columns after the last token are 0. */
-static void turn_rows(float *to, const float *rows, const PreparedAttention *p)
-{
-    const int64_t count = p->grid.tokens;
-    for (int64_t first = 0; first < p->n; first += SIMD_LANES)
-        for (int64_t c = 0; c < p->channels; c++) {
-            float *at = to + c * p->n + first;
-            for (int64_t i = 0; i < SIMD_LANES; i++) at[i] = first + i < count ? rows[(first + i) * p->d + c] : 0;
-        }
+    const HeadRows rows = head_rows(node, part, head, true);
+    const int64_t c = node->in[0]->shape.c;
+    return (RowGradients){rows, rows.bias ? bias_sums + part * c + head * rows.channels : NULL,
+                          node->accumulate[part != PART_Q]};
 }
 
 /* ---- scores ---- */
@@ -390,10 +311,10 @@ static void attend(const Node *node, const Workspace *w, int64_t window, int64_t
     const PreparedAttention *p = node->state;
     const HeadRows q = head_rows(node, PART_Q, head, false), k = head_rows(node, PART_K, head, false),
                    v = head_rows(node, PART_V, head, false);
-    const int64_t heads = ((const Attention *)node->attr)->heads, tokens = p->grid.tokens;
-    float *logs = node->has_backward ? (float *)node->saved[SAVED_LOGS] + (window * heads + head) * tokens : NULL;
+    const int64_t tokens = p->grid.tokens;
+    float *logs = node->has_backward ? (float *)node->saved[SAVED_LOGS] + (window * p->heads + head) * tokens : NULL;
     pack_rows(w->v, p->d, &k, w->tokens.pixel, tokens, 1);
-    turn_rows(w->k_turned, w->v, p);
+    turn_rows(w->k_turned, p->n, w->v, p->d, tokens, p->channels);
     pack_rows(w->v, p->d, &v, w->tokens.pixel, tokens, 1);
     for (Block b = {0}; next_queries(&b, tokens);) {
         pack_rows(w->q, p->d, &q, w->tokens.pixel + b.first, b.rows, query_scale(p));
@@ -401,18 +322,27 @@ static void attend(const Node *node, const Workspace *w, int64_t window, int64_t
     }
 }
 
+/* Finds the window's tokens and prefetches the next window, if several windows make a row of the image. */
+static void begin_window(const Node *node, Workspace *w, int64_t window)
+{
+    const PreparedAttention *p = node->state;
+    window_find(&w->tokens, &p->grid, window);
+    if (p->grid.x.windows == 1) return;
+    for (int i = 0; i < 2; i++) window_prefetch(node->in[i], node->in[i]->data, &p->grid, window + 1);
+}
+
 static void forward(Node *node, const Step *step)
 {
     (void)step;
     const PreparedAttention *p = node->state;
-    const int64_t heads = ((const Attention *)node->attr)->heads;
+    const int64_t heads = p->heads;
 #pragma omp parallel num_threads(p->threads)
     {
         Workspace w = workspace_of_thread(node, false);
         int64_t found = -1;
 #pragma omp for schedule(static)
         for (int64_t k = 0; k < p->grid.count * heads; k++) {
-            if (k / heads != found) find_tokens(&w.tokens, &p->grid, k / heads);
+            if (k / heads != found) begin_window(node, &w, k / heads);
             found = k / heads;
             attend(node, &w, found, k % heads);
         }
@@ -421,57 +351,27 @@ static void forward(Node *node, const Step *step)
 
 /* ---- backward ---- */
 
-/* The gradients of a head's rows, and the sums of the projection's bias over them (NULL: it has none). */
-typedef struct RowGradients {
-    HeadRows rows;
-    float *bias;
-    bool accumulate;
-} RowGradients;
-
-static RowGradients row_gradients(const Node *node, int part, int64_t head, float *bias_sums)
-{
-    const HeadRows rows = head_rows(node, part, head, true);
-    const int64_t c = node->in[0]->shape.c;
-    return (RowGradients){rows, rows.bias ? bias_sums + part * c + head * rows.channels : NULL,
-                          node->accumulate[part != PART_Q]};
-}
-
-/* Adds or writes factor · values (rows of d) to the gradients of the tokens. */
-static void give_rows(const RowGradients *to, const float *values, int64_t d, const int64_t *pixel, int64_t count,
-                      float factor)
-{
-    for (int64_t i = 0; i < count; i++)
-        for (int64_t c = 0; c < to->rows.channels; c += SIMD_LANES) {
-            const int lanes = lanes_left(to->rows.channels - c);
-            vf x = v_load(values + i * d + c) * factor;
-            if (to->bias) v_store_first(to->bias + c, v_load_first(to->bias + c, lanes) + x, lanes);
-            if (pixel[i] < 0 || !to->rows.start) continue;
-            Elem *at = to->rows.start + pixel[i] * to->rows.pitch + c;
-            v_put(at, to->accumulate ? x + v_get(at, lanes) : x, lanes);
-        }
-}
-
-/* dy of the block's queries to w->g, and D of each. */
+/* dy of the block's queries to w->g, and D of each; w->sum is used. */
 static void pack_gradients(const Node *node, const Workspace *w, int64_t head, const Block *b, float *shares)
 {
     const PreparedAttention *p = node->state;
     const Tensor *out = node->out[0];
     const int64_t *pixel = w->tokens.pixel + b->first;
     const HeadRows rows = {(Elem *)out->grad + head * p->channels, NULL, out->pitch, p->channels};
+    const HeadRows outputs = {(Elem *)out->data + head * p->channels, NULL, out->pitch, p->channels};
     pack_rows(w->g, p->d, &rows, pixel, b->rows, 1);
+    pack_rows(w->sum, p->d, &outputs, pixel, b->rows, 1);
     for (int64_t i = 0; i < b->rows; i++) {
         vf sum = {0};
-        for (int64_t c = 0; pixel[i] >= 0 && c < p->channels; c += SIMD_LANES)
-            sum += v_load(w->g + i * p->d + c) *
-                   v_get((const Elem *)out->data + pixel[i] * out->pitch + head * p->channels + c,
-                         lanes_left(p->channels - c));
+        for (int64_t c = 0; c < p->channels; c += SIMD_LANES)
+            sum += v_load(w->g + i * p->d + c) * v_load(w->sum + i * p->d + c);
         shares[i] = v_sum(sum);
     }
 }
 
-/* score: from q · k + b to the softmax; slope: from dy · v to ds. Adds ds to the sum for the table. */
+/* score: from q · k + b to the softmax; slope: from dy · v to ds. Adds ds to bias_slope, the head's, NULL: none. */
 static void softmax_slopes(const Workspace *w, const PreparedAttention *p, const Block *b, const float *logs,
-                           const float *shares)
+                           const float *shares, float *bias_slope)
 {
     for (int64_t i = 0; i < b->rows; i++)
         for (int64_t j = 0; j < b->keys; j += SIMD_LANES) {
@@ -481,14 +381,14 @@ static void softmax_slopes(const Workspace *w, const PreparedAttention *p, const
             const vf ds = power * (v_load(slope) - shares[i]);
             v_store(score, power);
             v_store(slope, ds);
-            if (!w->bias_slope) continue;
-            float *sum = w->bias_slope + (b->first + i) * p->n + b->key + j;
+            if (!bias_slope) continue;
+            float *sum = bias_slope + (b->first + i) * p->n + b->key + j;
             v_store(sum, v_load(sum) + ds);
         }
 }
 
 /* A block of queries and one of keys: adds to dq (w->sum), dk and dv. */
-static void backward_block(const Workspace *w, const PreparedAttention *p, const float *bias, const Block *b,
+static void backward_block(const Workspace *w, const PreparedAttention *p, int64_t head, const Block *b,
                            const float *logs, const float *shares)
 {
     const int64_t d = p->d, vectors = d / SIMD_LANES;
@@ -498,9 +398,10 @@ static void backward_block(const Workspace *w, const PreparedAttention *p, const
     const SmallProduct dv = {b->keys, b->rows, vectors, w->score, w->g, w->dv + b->key * d, 1, KEYS, d, d, true};
     const SmallProduct dk = {b->keys, b->rows, vectors, w->slope, w->q, w->dk + b->key * d, 1, KEYS, d, d, true};
     const SmallProduct dq = {b->rows, b->keys, vectors, w->slope, w->k + b->key * d, w->sum, KEYS, 1, d, d, true};
-    scores(w, p, bias, b);
+    float *bias_slope = w->bias_slope ? w->bias_slope + head * p->grid.tokens * p->n : NULL;
+    scores(w, p, bias_of_head(p, head), b);
     small_product(&of_v);
-    softmax_slopes(w, p, b, logs, shares);
+    softmax_slopes(w, p, b, logs, shares, bias_slope);
     small_product(&dv);
     small_product(&dk);
     small_product(&dq);
@@ -513,8 +414,8 @@ static void pack_window(const Node *node, const Workspace *w, int64_t head)
     const size_t bytes = (size_t)(p->n * p->d) * sizeof(float);
     pack_rows(w->k, p->d, &k, w->tokens.pixel, p->grid.tokens, 1);
     pack_rows(w->v, p->d, &v, w->tokens.pixel, p->grid.tokens, 1);
-    turn_rows(w->k_turned, w->k, p);
-    turn_rows(w->v_turned, w->v, p);
+    turn_rows(w->k_turned, p->n, w->k, p->d, p->grid.tokens, p->channels);
+    turn_rows(w->v_turned, p->n, w->v, p->d, p->grid.tokens, p->channels);
     memset(w->dk, 0, bytes);
     memset(w->dv, 0, bytes);
 }
@@ -522,8 +423,8 @@ static void pack_window(const Node *node, const Workspace *w, int64_t head)
 static void backward_window(const Node *node, const Workspace *w, int64_t window, int64_t head, float *bias_sums)
 {
     const PreparedAttention *p = node->state;
-    const int64_t heads = ((const Attention *)node->attr)->heads, tokens = p->grid.tokens;
-    const float *logs = (const float *)node->saved[SAVED_LOGS] + (window * heads + head) * tokens;
+    const int64_t tokens = p->grid.tokens;
+    const float *logs = (const float *)node->saved[SAVED_LOGS] + (window * p->heads + head) * tokens;
     const HeadRows q = head_rows(node, PART_Q, head, false);
     const RowGradients dq = row_gradients(node, PART_Q, head, bias_sums),
                        dk = row_gradients(node, PART_K, head, bias_sums),
@@ -536,38 +437,43 @@ static void backward_window(const Node *node, const Workspace *w, int64_t window
         memset(w->sum, 0, (size_t)(b.rows * p->d) * sizeof(float));
         for (b.key = 0; b.key < tokens; b.key += KEYS) {
             b.keys = tokens - b.key < KEYS ? tokens - b.key : KEYS;
-            backward_block(w, p, bias_of_head(p, head), &b, logs, shares);
+            backward_block(w, p, head, &b, logs, shares);
         }
-        give_rows(&dq, w->sum, p->d, w->tokens.pixel + b.first, b.rows, query_scale(p) * SIMD_LN2);
+        give_rows(&dq, &(GivenRows){w->sum, p->d, b.rows, w->tokens.pixel + b.first, query_scale(p) * SIMD_LN2});
     }
-    give_rows(&dk, w->dk, p->d, w->tokens.pixel, tokens, SIMD_LN2);
-    give_rows(&dv, w->dv, p->d, w->tokens.pixel, tokens, 1);
+    give_rows(&dk, &(GivenRows){w->dk, p->d, tokens, w->tokens.pixel, SIMD_LN2});
+    give_rows(&dv, &(GivenRows){w->dv, p->d, tokens, w->tokens.pixel, 1});
 }
 
-/* Adds the sums over windows of the gradients of b to a head's column of the table. */
-static void fold_table(const Node *node, const Workspace *w, int64_t head, float *table)
+/* Adds the sums over windows of the gradients of b to the table's. The table's rows of a query's keys go downwards. */
+static void fold_table(const Node *node, const Workspace *w, float *table)
+{
+    const PreparedAttention *p = node->state;
+    const int64_t window = ((const Attention *)node->attr)->window, tokens = p->grid.tokens;
+    for (int64_t k = 0; k < p->heads * tokens; k++) {
+        float *at = table + window_table_row(window, k % tokens, 0) * p->heads + k / tokens;
+        for (int64_t j = 0, column = 0; j < tokens; j++) {
+            *at += w->bias_slope[k * p->n + j];
+            column = column + 1 == window ? 0 : column + 1;
+            at -= p->heads * (column ? 1 : window);
+        }
+    }
+}
+
+/* Some heads in all windows of a piece. sums: the piece's. */
+static void backward_piece(const Node *node, Workspace *w, const Pieces *pieces, int64_t piece, int64_t head,
+                           int64_t heads, float *sums)
 {
     const Attention *a = node->attr;
     const PreparedAttention *p = node->state;
-    for (int64_t i = 0; i < p->grid.tokens; i++)
-        for (int64_t j = 0; j < p->grid.tokens; j++)
-            table[table_row(a->window, i, j) * a->heads + head] += w->bias_slope[i * p->n + j];
-}
-
-/* A head in all windows of a piece. sums: the piece's. */
-static void backward_piece(const Node *node, const Workspace *w, const Pieces *pieces, int64_t piece, int64_t head,
-                           float *sums)
-{
-    const Attention *a = node->attr;
-    const PreparedAttention *p = node->state;
-    const int64_t table = p->has_table ? table_rows(a) * a->heads : 0;
-    Workspace mine = *w;
-    if (p->has_table) memset(w->bias_slope, 0, (size_t)(p->grid.tokens * p->n) * sizeof(float));
+    const int64_t table = p->has_table ? table_rows(a) * p->heads : 0;
+    if (p->has_table) memset(w->bias_slope, 0, (size_t)(p->heads * p->grid.tokens * p->n) * sizeof(float));
     for (int64_t window = piece * pieces->size; window < piece_end(pieces, piece); window++) {
-        find_tokens(&mine.tokens, &p->grid, window);
-        backward_window(node, &mine, window, head, sums + table);
+        begin_window(node, w, window);
+        if (p->grid.x.windows > 1) window_prefetch(node->out[0], node->out[0]->grad, &p->grid, window + 1);
+        for (int64_t k = head; k < head + heads; k++) backward_window(node, w, window, k, sums + table);
     }
-    if (p->has_table) fold_table(node, w, head, sums);
+    if (p->has_table) fold_table(node, w, sums);
 }
 
 static void give_params(const Node *node, const float *sums, int64_t pieces)
@@ -586,15 +492,16 @@ static void backward(Node *node, const Step *step)
     (void)step;
     const PreparedAttention *p = node->state;
     const Pieces pieces = pieces_of_node(p);
-    const int64_t stride = piece_floats(node), heads = ((const Attention *)node->attr)->heads;
+    /* the pieces of windows have all heads, since a pixel's heads are neighbours in memory; those of images have one */
+    const int64_t stride = piece_floats(node), parts = p->has_table ? 1 : p->heads, heads = p->heads / parts;
     float *sums = (float *)(void *)((char *)node->scratch + (size_t)p->threads * workspace_bytes(p, true));
     memset(sums, 0, (size_t)(pieces.count * stride) * sizeof *sums);
 #pragma omp parallel num_threads(p->threads)
     {
-        const Workspace w = workspace_of_thread(node, true);
+        Workspace w = workspace_of_thread(node, true);
 #pragma omp for schedule(static)
-        for (int64_t k = 0; k < pieces.count * heads; k++)
-            backward_piece(node, &w, &pieces, k / heads, k % heads, sums + k / heads * stride);
+        for (int64_t k = 0; k < pieces.count * parts; k++)
+            backward_piece(node, &w, &pieces, k / parts, k % parts * heads, heads, sums + k / parts * stride);
     }
     give_params(node, sums, pieces.count);
 }
@@ -624,7 +531,7 @@ static int shape(Node *node, Err *e)
 
 static int64_t product_macs(const Node *node)
 {
-    const Grid g = grid_of(node);
+    const WindowGrid g = grid_of(node);
     return 2 * g.count * g.tokens * g.tokens * node->in[0]->shape.c;
 }
 
@@ -632,7 +539,7 @@ static int64_t product_macs(const Node *node)
 static int64_t macs(const Node *node)
 {
     const Attention *a = node->attr;
-    const Grid g = grid_of(node);
+    const WindowGrid g = grid_of(node);
     const Shape s = node->in[0]->shape;
     return product_macs(node) + (g.count * g.tokens - shape_pixels(s)) * (a->biased + 1) * s.c * s.c;
 }

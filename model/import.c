@@ -74,12 +74,19 @@ static void leave_out_shape(Matching *m, const char *name, const Array *a, const
     m->left_out_for[OTHER_SHAPE]++;
 }
 
+/* Whether PyTorch's state dict has the tensor without need: nnU-Net's modules also list their layers as `all_modules`,
+ * and its decoder contains the encoder; later versions of MONAI have a norm that nothing uses. */
+static bool is_spare(const char *name)
+{
+    return begins(name, "decoder.encoder.") || strstr(name, ".all_modules.") || strstr(name, ".norm_cross_attn.");
+}
+
 /* Assigns tensor `name` of the file to the parameter `wanted`, or notes why not. */
 static int match(Matching *m, const char *name, const char *wanted, const Array *a, Err *e)
 {
     const int index = graph_find_param(m->graph, wanted);
     if (index < 0) {
-        if (is_floating(a->dtype)) leave_out(m, name, NO_PARAMETER);
+        if (is_floating(a->dtype) && !is_spare(wanted)) leave_out(m, name, NO_PARAMETER);
         return 0;
     }
     const Param *p = &graph_params(m->graph)[index];

@@ -7,6 +7,8 @@
  * - norm.* and head.* belong to the classifier and are left out;
  * - patch_embed is used if its convolution has the same shape, but not for a network with a stem before it;
  * - patch_embed.norm.bias is always used: it is missing in the official list of exceptions.
+ * Repeated and unused tensors of the other networks' state dicts ("….all_modules.…", "decoder.encoder.…",
+ * "….norm_cross_attn.…") are ignored.
  * A tensor is used if its parameter has the same shape; all floating types are converted to float32. Tensors of an
  * optimizer (in checkpoints of this program), and integer tensors without a parameter of that name, are ignored. */
 #ifndef MODEL_IMPORT_H

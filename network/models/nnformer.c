@@ -168,7 +168,7 @@ static void build(Graph *g, Ref image, const void *config, Heads *heads)
     heads->count = LEVELS - 1;
 }
 
-static const char *const trainers[] = {"nnUNetTrainerNnformer", "nnUNetTrainerNNFormer", "nnUNetTrainernnFormer", NULL};
+static const char *const trainers[] = {"nnUNetTrainernnFormer$", NULL};
 
 const NetworkKind network_nnformer = {
     .name = "nnformer",

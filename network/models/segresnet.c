@@ -108,7 +108,7 @@ static void build(Graph *g, Ref image, const void *config, Heads *heads)
     heads->count = 1;
 }
 
-static const char *const trainers[] = {"nnUNetTrainerSegResNet", NULL};
+static const char *const trainers[] = {"nnUNetTrainerSegResNet$", NULL};
 
 const NetworkKind network_segresnet = {
     .name = "segresnet",

@@ -113,7 +113,7 @@ static void build(Graph *g, Ref image, const void *config, Heads *heads)
     heads->count = 1;
 }
 
-static const char *const trainers[] = {"nnUNetTrainerSwinUNETR", NULL};
+static const char *const trainers[] = {"nnUNetTrainerSwinUNETR$", NULL};
 
 const NetworkKind network_swinunetr = {
     .name = "swinunetr",

@@ -37,7 +37,7 @@ static void build(Graph *g, Ref image, const void *config, Heads *heads)
     unet_decoder(g, a, skips, unet_residual_blocks, a->n_stages, heads);
 }
 
-static const char *const trainers[] = {"nnUNetTrainerUMambaBot", NULL};
+static const char *const trainers[] = {"nnUNetTrainerUMambaBot$", NULL};
 
 const NetworkKind network_umamba_bot = {
     .name = "umamba_bot",

@@ -50,7 +50,7 @@ static void build(Graph *g, Ref image, const void *config, Heads *heads)
     unet_decoder(g, a, skips, unet_shortcut_blocks, EXACT_FROM, heads);
 }
 
-static const char *const trainers[] = {"nnUNetTrainerUMambaEnc", NULL};
+static const char *const trainers[] = {"nnUNetTrainerUMambaEnc$", "nnUNetTrainerUMambaEncNoAMP", NULL};
 
 const NetworkKind network_umamba_enc = {
     .name = "umamba_enc",

@@ -92,7 +92,7 @@ static void build(Graph *g, Ref image, const void *config, Heads *heads)
     heads->count = 1;
 }
 
-static const char *const trainers[] = {"nnUNetTrainerUNETR$", "nnUNetTrainerUNETR_", NULL};
+static const char *const trainers[] = {"nnUNetTrainerUNETR$", NULL};
 
 const NetworkKind network_unetr = {
     .name = "unetr",

@@ -123,6 +123,8 @@ InitPolicy graph_policy(const Graph *g) { return g->policy; }
 void graph_init_norms(Graph *g, Init weight) { g->norm_weight = weight; }
 Init graph_norm_init(const Graph *g) { return g->norm_weight; }
 void graph_exact(Graph *g, bool exact) { g->exact = exact; }
+void graph_direct(Graph *g, bool direct) { g->direct = direct; }
+bool graph_is_direct(const Graph *g) { return g->direct; }
 void graph_uncounted(Graph *g, bool uncounted) { g->uncounted = uncounted; }
 
 int graph_param(Graph *g, const char *name, int rank, const int64_t *shape, Init init, int64_t fan_in)

@@ -85,6 +85,11 @@ Init graph_norm_init(const Graph *g);
  * errors would affect all later layers. */
 void graph_exact(Graph *g, bool exact);
 
+/* Whether the convolutions defined from here on are computed by their definition, with the rounding errors of sums only.
+ * For networks that magnify the larger ones of faster algorithms (Winograd's). */
+void graph_direct(Graph *g, bool direct);
+bool graph_is_direct(const Graph *g);
+
 /* Whether the nodes defined from here on are left out of the counts of multiply-adds: for operations that the official
  * counter does not see. */
 void graph_uncounted(Graph *g, bool uncounted);

@@ -37,7 +37,7 @@ struct Graph {
     int64_t elements;
     InitPolicy policy;
     Init norm_weight;
-    bool exact, uncounted; /* of the nodes defined next */
+    bool exact, direct, uncounted; /* of the nodes defined next */
     char scope[512];
     Err error;
 };

@@ -38,7 +38,8 @@ static void encoder(Graph *g, Ref x, const Architecture *a, Ref *skips)
 }
 
 /* Nothing passes the Mamba layers by: rounding errors grow from stage to stage, and float32 alone has errors of 0.007 with
- * 8 stages. Measured with bfloat16 in the two finest levels of the decoder: at most 0.014; in all levels: 0.027. */
+ * 8 stages, with Winograd's convolutions 0.020. Measured with direct ones, and with bfloat16 in the two finest levels of
+ * the decoder: at most 0.014; in all levels: 0.027. */
 enum { EXACT_FROM = 2 };
 
 static void build(Graph *g, Ref image, const void *config, Heads *heads)
@@ -46,7 +47,9 @@ static void build(Graph *g, Ref image, const void *config, Heads *heads)
     const Architecture *a = config;
     Ref skips[ARCHITECTURE_STAGES];
     graph_init_policy(g, (InitPolicy){INIT_HE_NORMAL, INIT_ZERO, INIT_KAIMING_UNIFORM, INIT_KAIMING_UNIFORM});
+    graph_direct(g, true);
     encoder(g, image, a, skips);
+    graph_direct(g, false);
     unet_decoder(g, a, skips, unet_shortcut_blocks, EXACT_FROM, heads);
 }
 

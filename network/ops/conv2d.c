@@ -34,7 +34,7 @@ static const OpClass conv2d_class = {.name = "conv2d",
 
 Ref op_conv2d(Graph *g, const char *name, Ref x, int64_t out_channels, Conv conv)
 {
-    const ConvAttr attr = {.conv = conv};
+    const ConvAttr attr = {.conv = conv, .direct = graph_is_direct(g)};
     const InitPolicy policy = graph_policy(g);
     const int64_t weight[] = {out_channels, graph_shape(g, x).c, conv.kernel.y, conv.kernel.x};
     scope_in(g, name);

@@ -144,8 +144,8 @@ static bool winograd_supports(const Node *node)
     const Shape in = node->in[0]->shape;
     const bool is_3x3 = c->kernel.y == 3 && c->kernel.x == 3 && c->stride.y == 1 && c->stride.x == 1 &&
                         c->padding.y == 1 && c->padding.x == 1;
-    return is_3x3 && !attr->transposed && in.c >= LEAST_CHANNELS && node->out[0]->shape.c >= LEAST_CHANNELS &&
-           winograd_tiles(in) >= LEAST_TILES;
+    return is_3x3 && !attr->transposed && !attr->direct && in.c >= LEAST_CHANNELS &&
+           node->out[0]->shape.c >= LEAST_CHANNELS && winograd_tiles(in) >= LEAST_TILES;
 }
 
 static int winograd_prepare(Node *node, Err *e)

@@ -8,6 +8,7 @@
 typedef struct ConvAttr {
     Conv conv;
     bool transposed; /* weight (in, out, ky, kx) instead of (out, in, ky, kx) */
+    bool direct;     /* graph_direct */
 } ConvAttr;
 
 /* Checks kernel, stride and padding, and that the input has as many channels as the weight expects. Fails: ERR_SHAPE.

@@ -18,7 +18,7 @@ typedef struct SmallProduct {
 } SmallProduct;
 
 /* The tile of C that stays in registers. */
-#if defined(__AVX512F__)
+#if SIMD_REGISTERS == 32
 enum { TILE_ROWS = 6, TILE_VECTORS = 4 };
 #else
 enum { TILE_ROWS = 6, TILE_VECTORS = 2 };

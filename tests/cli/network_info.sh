@@ -19,6 +19,27 @@ count swin_umamba 512x512 3 3 paper 59887068 168.28
 count swin_umamba 320x320 1 14 later 59889368 68.00
 count swin_umamba 384x640 3 8 later 59890688 163.59
 count swin_umamba 512x512 3 3 later 59887068 174.37
+count nnunet 320x320 1 14 paper 33489940 23.28
+count nnunet 384x640 3 8 paper 33481456 55.91
+count nnunet 512x512 3 3 paper 46327157 60.10
+count umamba_bot 320x320 1 14 paper 63344180 45.69
+count umamba_bot 384x640 3 8 paper 63335696 109.69
+count umamba_bot 512x512 3 3 paper 86150037 117.83
+count umamba_enc 320x320 1 14 paper 67333428 47.92
+count umamba_enc 384x640 3 8 paper 67324944 115.06
+count umamba_enc 512x512 3 3 paper 91835029 123.62
+count segresnet 320x320 1 14 paper 6298926 24.49
+count segresnet 384x640 3 8 paper 6299304 58.88
+count segresnet 512x512 3 3 paper 6299139 62.76
+count unetr 320x320 1 14 paper 87426190 42.13
+count unetr 384x640 3 8 paper 88249704 111.46
+count unetr 512x512 3 3 paper 88298771 120.08
+count swinunetr 320x320 1 14 paper 25138568 27.88
+count swinunetr 384x640 3 8 paper 25139618 67.12
+count swinunetr 512x512 3 3 paper 25139373 71.74
+count nnformer 320x320 1 14 paper 114194514 50.14
+count nnformer 384x640 3 8 paper 114067200 124.09
+count nnformer 512x512 3 3 paper 113959665 136.28
 
 "$build/network_info" swin_umamba_d --width 0.25 -p 64x64 --svg "$out/net.svg" --yaml --quiet > "$out/net.yaml"
 equals "draws an SVG" "$(head -c 4 "$out/net.svg")" "<svg"

@@ -35,9 +35,9 @@ check "an unknown reader" 1 plan
 has "is named with who said it" 'error: plans.yaml, changed by hand: image_reader_writer: found nibabelIO' stderr
 top image_reader_writer SimpleITKIO
 check "taken back" 0 plan --quiet
-echo 'network: {name: unetr}' >"$out/unetr.yaml"
-check "a network that this build lacks" 1 plan_by unetr.yaml
-has "is named with the file" 'unetr.yaml: network.name: unknown network unetr' stderr
+echo 'network: {name: mednext}' >"$out/mednext.yaml"
+check "a network that this build lacks" 1 plan_by mednext.yaml
+has "is named with the file" 'mednext.yaml: network.name: unknown network mednext' stderr
 
 # ---- statistics
 before=$(statistic max 2)

@@ -125,9 +125,9 @@ model "but if asked for" 0 "$out/one" -f all --overwrite
 has "alone" 'swin_umamba_d, fold all, 1 case' stderr
 model "a range of folds" 1 "$out/one" -f 0-2
 has "names the first that is not there" 'there is no fold_1, only folds all, 0, 3' stderr
-cp -r "$out/one" "$out/unknown"; sed -i 's/name: swin_umamba_d/name: segresnet/' "$out/unknown/plans.yaml"
+cp -r "$out/one" "$out/unknown"; sed -i 's/name: swin_umamba_d/name: mednext/' "$out/unknown/plans.yaml"
 model "a network that is not known" 1 "$out/unknown"
-has "is named with its file" 'unknown/plans.yaml: .*segresnet.*swin_umamba_d' stderr
+has "is named with its file" 'unknown/plans.yaml: .*mednext.*swin_umamba_d' stderr
 if command -v setpriv >/dev/null && [ "$(id -u)" -eq 0 ]; then
     chmod 755 "$out"; cp "$build/predict" "$out/program"; chmod 700 "$out/one/fold_0"
     other() { setpriv --reuid=65534 --regid=65534 --clear-groups "$out/program" "$@"; }

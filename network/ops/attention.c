@@ -16,13 +16,11 @@
 
 #include "base/memory.h"
 #include "network/ops/attention_rows.h"
-#include "network/ops/attention_windows.h"
+#include "network/ops/attention_workspace.h"
 #include "network/ops/ops.h"
 #include "network/ops/small_product.h"
 
 enum {
-    QUERIES = 36, /* of a block: whole tiles of a product */
-    KEYS = 128,
     LEAST_WINDOWS = 4,
     PIECES = 64, /* of the windows, in backward: each has its own sums of parameters */
     BIAS = 0,    /* parameters */
@@ -44,74 +42,6 @@ static WindowGrid grid_of(const Node *node)
 
 /* ---- preparation ---- */
 
-static int64_t padded(int64_t c) { return (c + SIMD_LANES - 1) / SIMD_LANES * SIMD_LANES; }
-
-/* What a thread works with, in floats (pixel: int64_t). n: tokens of a window, padded; d: channels of a head, padded. */
-typedef struct Workspace {
-    WindowTokens tokens;
-    float *k, *k_turned, *v, *v_turned; /* (n,d), (d,n) */
-    float *dk, *dv;                     /* (n,d) */
-    float *q, *g, *sum, *score, *slope; /* of a block of queries: (QUERIES,d) thrice, (QUERIES,KEYS) twice */
-    float *bias_slope;                  /* (heads,tokens,n): sums of the gradients of b over windows */
-} Workspace;
-
-typedef struct PreparedAttention {
-    WindowGrid grid;
-    int64_t heads, channels; /* channels of a head */
-    int64_t n, d;            /* as in Workspace */
-    int threads;
-    bool has_table;
-    float *bias; /* b, packed: (heads, tokens, n); NULL: none */
-} PreparedAttention;
-
-/* Memory that is divided; start NULL: only its size is found. */
-typedef struct Room {
-    char *start;
-    size_t used;
-} Room;
-
-static void *take(Room *room, size_t bytes)
-{
-    void *block = room->start ? room->start + room->used : NULL;
-    room->used += (bytes + MEM_ALIGN - 1) / MEM_ALIGN * MEM_ALIGN;
-    return block;
-}
-
-static void divide(Workspace *w, const PreparedAttention *p, Room *room, bool backward)
-{
-    const size_t rows = (size_t)(p->n * p->d) * sizeof(float), block = (size_t)(QUERIES * p->d) * sizeof(float);
-    const size_t scores = (size_t)(QUERIES * KEYS) * sizeof(float);
-    float **const of_both[] = {&w->k_turned, &w->v}, **const of_backward[] = {&w->k, &w->v_turned, &w->dk, &w->dv};
-    float **const of_block[] = {&w->q, &w->g, &w->sum};
-    w->tokens.pixel = take(room, (size_t)p->n * sizeof(int64_t));
-    w->tokens.part = take(room, (size_t)p->n * sizeof(float));
-    for (int i = 0; i < 2; i++) *of_both[i] = take(room, rows);
-    for (int i = 0; i < 3; i++) *of_block[i] = take(room, block);
-    w->score = take(room, scores);
-    if (!backward) return;
-    for (int i = 0; i < 4; i++) *of_backward[i] = take(room, rows);
-    w->slope = take(room, scores);
-    if (p->has_table) w->bias_slope = take(room, (size_t)(p->heads * p->grid.tokens * p->n) * sizeof(float));
-}
-
-static size_t workspace_bytes(const PreparedAttention *p, bool backward)
-{
-    Workspace w;
-    Room room = {NULL, 0};
-    divide(&w, p, &room, backward);
-    return room.used;
-}
-
-static Workspace workspace_of_thread(const Node *node, bool backward)
-{
-    const PreparedAttention *p = node->state;
-    const size_t bytes = workspace_bytes(p, backward);
-    Workspace w = {.k = NULL};
-    Room room = {(char *)node->scratch + (size_t)omp_get_thread_num() * bytes, 0};
-    divide(&w, p, &room, backward);
-    return w;
-}
-
 static Pieces pieces_of_node(const PreparedAttention *p)
 {
     return pieces_of(p->grid.count, p->has_table ? LEAST_WINDOWS : 1, PIECES);
@@ -130,11 +60,11 @@ static int prepare(Node *node, Err *e)
     const Attention *a = node->attr;
     PreparedAttention *p = node->state = mem_zalloc(1, sizeof *p, e);
     if (!p) return ERR_NOMEM;
-    p->threads = omp_get_max_threads();
-    p->has_table = a->window != 0;
-    p->grid = grid_of(node);
-    p->heads = a->heads;
-    p->channels = node->in[0]->shape.c / a->heads;
+    *p = (PreparedAttention){.grid = grid_of(node),
+                             .heads = a->heads,
+                             .channels = node->in[0]->shape.c / a->heads,
+                             .threads = omp_get_max_threads(),
+                             .has_table = a->window != 0};
     p->n = padded(p->grid.tokens);
     p->d = padded(p->channels);
     for (int pass = 0; pass < (node->has_backward ? 2 : 1); pass++)
@@ -338,7 +268,7 @@ static void forward(Node *node, const Step *step)
     const int64_t heads = p->heads;
 #pragma omp parallel num_threads(p->threads)
     {
-        Workspace w = workspace_of_thread(node, false);
+        Workspace w = workspace_of_thread(p, node->scratch, false);
         int64_t found = -1;
 #pragma omp for schedule(static)
         for (int64_t k = 0; k < p->grid.count * heads; k++) {
@@ -498,7 +428,7 @@ static void backward(Node *node, const Step *step)
     memset(sums, 0, (size_t)(pieces.count * stride) * sizeof *sums);
 #pragma omp parallel num_threads(p->threads)
     {
-        Workspace w = workspace_of_thread(node, true);
+        Workspace w = workspace_of_thread(p, node->scratch, true);
 #pragma omp for schedule(static)
         for (int64_t k = 0; k < pieces.count * parts; k++)
             backward_piece(node, &w, &pieces, k / parts, k % parts * heads, heads, sums + k / parts * stride);

@@ -36,7 +36,9 @@ static void forward(Node *node, const Step *step)
     for (int64_t p = 0; p < shape_pixels(out->shape); p++) {
         const Window w = window_of(in->data, in, out, size, p);
         Elem *y = (Elem *)out->data + p * out->pitch;
-        for (int64_t i = 0; i < c; i += SIMD_LANES) mean_lanes(y, &w, i, lanes_left(c - i));
+        int64_t i = 0;
+        for (; i + SIMD_LANES <= c; i += SIMD_LANES) mean_lanes(y, &w, i, SIMD_LANES);
+        if (i < c) mean_lanes(y, &w, i, (int)(c - i));
     }
 }
 
@@ -72,7 +74,9 @@ static void backward(Node *node, const Step *step)
     for (int64_t p = 0; p < shape_pixels(out->shape); p++) {
         const Window w = window_of(in->grad, in, out, size, p);
         const Elem *g = (const Elem *)out->grad + p * out->pitch;
-        for (int64_t i = 0; i < c; i += SIMD_LANES) give_lanes(&w, g, i, node->accumulate[0], lanes_left(c - i));
+        int64_t i = 0;
+        for (; i + SIMD_LANES <= c; i += SIMD_LANES) give_lanes(&w, g, i, node->accumulate[0], SIMD_LANES);
+        if (i < c) give_lanes(&w, g, i, node->accumulate[0], (int)(c - i));
     }
 }
 

@@ -18,7 +18,9 @@ static void forward(Node *node, const Step *step)
         const Elem *x = (const Elem *)in->data + p * in->pitch;
         Elem *y = (Elem *)out->data + p * out->pitch;
         const float *add = node->param[0] + p % places * c;
-        for (int64_t i = 0; i < c; i += SIMD_LANES) add_lanes(y + i, x + i, add + i, lanes_left(c - i));
+        int64_t i = 0;
+        for (; i + SIMD_LANES <= c; i += SIMD_LANES) add_lanes(y + i, x + i, add + i, SIMD_LANES);
+        if (i < c) add_lanes(y + i, x + i, add + i, (int)(c - i));
     }
 }
 

@@ -34,7 +34,9 @@ static void forward(Node *node, const Step *step)
             const int64_t a = x / 2 * in->pitch, b = other_source(x, s.w) * in->pitch;
             const Elem *const near_pair[2] = {near + a, near + b}, *const far_pair[2] = {far + a, far + b};
             Elem *y = (Elem *)out->data + (row * t.w + x) * out->pitch;
-            for (int64_t i = 0; i < s.c; i += SIMD_LANES) mix_lanes(y, near_pair, far_pair, i, lanes_left(s.c - i));
+            int64_t i = 0;
+            for (; i + SIMD_LANES <= s.c; i += SIMD_LANES) mix_lanes(y, near_pair, far_pair, i, SIMD_LANES);
+            if (i < s.c) mix_lanes(y, near_pair, far_pair, i, (int)(s.c - i));
         }
     }
 }
@@ -57,18 +59,18 @@ static Readers readers_of(int64_t source, int64_t length)
     return r;
 }
 
-SIMD_INLINE vf gather_lanes(const Elem *g, int64_t row_pitch, int64_t pitch, const Readers *rows,
-                            const Readers *columns, int count)
+SIMD_INLINE void gather_lanes(Elem *dx, const Elem *g, const Tensor *out, const Readers *rows, const Readers *columns,
+                              bool accumulate, int count)
 {
     vf sum = {0};
     for (int u = 0; u < rows->count; u++) {
-        const Elem *row = g + rows->at[u] * row_pitch;
+        const Elem *row = g + rows->at[u] * out->shape.w * out->pitch;
         vf part = {0};
         for (int v = 0; v < columns->count; v++)
-            part += v_get(row + columns->at[v] * pitch, count) * columns->weight[v];
+            part += v_get(row + columns->at[v] * out->pitch, count) * columns->weight[v];
         sum += part * rows->weight[u];
     }
-    return sum;
+    v_put(dx, accumulate ? sum + v_get(dx, count) : sum, count);
 }
 
 static void backward(Node *node, const Step *step)
@@ -84,11 +86,10 @@ static void backward(Node *node, const Step *step)
         for (int64_t x = 0; x < s.w; x++) {
             const Readers columns = readers_of(x, s.w);
             Elem *dx = (Elem *)in->grad + (row * s.w + x) * in->pitch;
-            for (int64_t i = 0; i < s.c; i += SIMD_LANES) {
-                const int count = lanes_left(s.c - i);
-                const vf d = gather_lanes(g + i, t.w * out->pitch, out->pitch, &rows, &columns, count);
-                v_put(dx + i, accumulate ? d + v_get(dx + i, count) : d, count);
-            }
+            int64_t i = 0;
+            for (; i + SIMD_LANES <= s.c; i += SIMD_LANES)
+                gather_lanes(dx + i, g + i, out, &rows, &columns, accumulate, SIMD_LANES);
+            if (i < s.c) gather_lanes(dx + i, g + i, out, &rows, &columns, accumulate, (int)(s.c - i));
         }
     }
 }

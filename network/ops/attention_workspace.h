@@ -10,7 +10,7 @@
 #include "network/ops/simd.h"
 
 /* A block of scores: its queries are whole tiles of a product, its keys whole vectors. */
-enum { QUERIES = 36, KEYS = 128 };
+enum { QUERIES = 40, KEYS = 128 };
 
 /* Rounded up to whole vectors. */
 static inline int64_t padded(int64_t c) { return (c + SIMD_LANES - 1) / SIMD_LANES * SIMD_LANES; }

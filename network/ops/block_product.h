@@ -34,7 +34,8 @@ static inline int64_t block_start(int64_t block, int64_t columns)
 typedef struct BlockProduct {
     const float *a; /* (rows, depth): row r, step k at a[r · a_row + k · a_step] */
     int64_t a_row, a_step;
-    const float *b; /* (depth, vectors), dense */
+    const float *b; /* (depth, vectors) */
+    int64_t b_row;  /* floats between its rows; 0: dense */
     int64_t depth;
     const float *bias; /* (vectors), NULL: none */
     float *c;          /* (rows, vectors) */
@@ -45,13 +46,14 @@ typedef struct BlockProduct {
 
 SIMD_INLINE void block_product_of(const int rows, const int vectors, BlockProduct p)
 {
+    const int64_t b_row = p.b_row ? p.b_row : vectors * SIMD_LANES;
     vf sum[BLOCK_ROWS][BLOCK_VECTORS], b[BLOCK_VECTORS];
     SIMD_UNROLL
     for (int r = 0; r < rows; r++) {
         SIMD_UNROLL
         for (int i = 0; i < vectors; i++) sum[r][i] = (vf){0};
     }
-    for (int64_t k = 0; k < p.depth; k++, p.a += p.a_step, p.b += vectors * SIMD_LANES) {
+    for (int64_t k = 0; k < p.depth; k++, p.a += p.a_step, p.b += b_row) {
         SIMD_UNROLL
         for (int i = 0; i < vectors; i++) b[i] = v_load(p.b + i * SIMD_LANES);
         SIMD_UNROLL

@@ -63,3 +63,26 @@ try ops/patchexpand_d12 ops/patchexpand_d12.gold "$record" 0 1 1.01 'one input o
 part=files/vmamba_narrow_legacy
 bytes=$(wc -c <"$family/$part.pth")
 try $part $part.pth $((bytes - 8)) 0 1 1.001 'one number of a file changed'
+
+# ---- the networks of other authors: a head, and the norm of one parameter's gradient
+zoo=$GOLDEN/zoo/segresnet
+if [ -d "$zoo" ]; then
+    mkdir -p "$out/zoo/segresnet" && cp "$zoo"/* "$out/zoo/segresnet/" && chmod -R u+w "$out/zoo"
+    golden() { # STATUS PART…
+        want=$1; shift
+        "$build/golden" "$out/zoo" "$@" >"$out/log" 2>&1
+        [ $? -eq "$want" ]
+    }
+    ln -sf "$out/zoo/segresnet" "$out/set/segresnet"
+    set -- segresnet/head0.npy $header -1 1 1.001 'the largest value of a head off by a thousandth'
+    cp "$out/zoo/segresnet/head0.npy" "$out/head0.npy"
+    rm "$out/zoo/segresnet/head0.npy" && ln -s "$out/head0.npy" "$out/zoo/segresnet/head0.npy"
+    try segresnet "$@"
+    cp --remove-destination "$out/head0.npy" "$out/zoo/segresnet/head0.npy"
+    awk -F': ' '/"norm":/ && !done { sub(/"norm": [^,]*/, "\"norm\": " $2 * 1.001); done = 1 } { print }' \
+        "$zoo/grad.json" >"$out/zoo/segresnet/grad.json"
+    if golden 1 segresnet && grep -q "^FAILED segresnet" "$out/log"; then echo "ok - not with a gradient off by 0.1 %"
+    else echo "not ok - not with a gradient off by 0.1 %"; sed 's/^/# /' "$out/log"; fi
+else
+    echo "ok - perturbed networks of other authors # SKIP $zoo is not here"
+fi

@@ -31,5 +31,5 @@ cp "$out/stdout" "$out/ratios"
 check 'with ratios' 0 grep -q 'swin_umamba_d.*forward.*seconds ×' "$out/ratios"
 check 'an unknown network is an error' 1 bench --networks -n swin_umamba_e
 check 'a size that no network takes is wrong usage' 2 bench --networks --size 64
-check 'a missing file to compare with is an error' 1 bench --networks --compare "$out/none.json"
+check 'a missing file to compare with is an error' 1 bench --networks -n swin_umamba_d --compare "$out/none.json"
 check 'a wrong option is wrong usage' 2 bench --what backward

@@ -134,10 +134,11 @@ static void compare(const char *name, int channels, const Device *device, DType 
 static void a_source_gives_the_same_bits(void **state)
 {
     (void)state;
+    static const char *const names[] = {"swin_umamba", "swin_umamba_d", "swin_umamba_paper"};
     for (int channels = 1; channels <= CHANNELS; channels += CHANNELS - 1)
-        for (const NetworkKind *const *kind = network_kinds(); *kind; kind++) {
-            compare((*kind)->name, channels, NULL, DTYPE_F32);
-            if (executor_supports(DTYPE_BF16, NULL)) compare((*kind)->name, channels, NULL, DTYPE_BF16);
+        for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+            compare(names[i], channels, NULL, DTYPE_F32);
+            if (executor_supports(DTYPE_BF16, NULL)) compare(names[i], channels, NULL, DTYPE_BF16);
         }
     compare("swin_umamba_d", CHANNELS, apart_device(), DTYPE_F32);
 }

@@ -160,7 +160,7 @@ static void build(Graph *g, Ref image, const void *config, Heads *heads)
     encoder(g, image, c, skips);
     decoder(g, c, skips, outputs);
     for (int l = 0; l < LEVELS - 1; l++) {
-        char name[16];
+        char name[32];
         snprintf(name, sizeof name, "final.%d.up", l);
         heads->of[l] =
             op_conv_transpose2d(g, name, outputs[l], heads->classes, conv_square(c->patch, c->patch, 0, true));

@@ -8,32 +8,13 @@
  *
  * PlainConvUNet: each stage is a row of convolutions. ResidualEncoderUNet: a stem of one convolution, and stages of
  * residual blocks; the decoder is the same. */
-#include <stdio.h>
-
 #include "network/models/unet_blocks.h"
-
-static void encoder(Graph *g, Ref x, const Architecture *a, Ref *skips)
-{
-    const bool residual = architecture_is_residual(a);
-    scope_in(g, "encoder");
-    graph_exact(g, true); /* unet_blocks.h */
-    for (int i = 0; i < a->n_stages; i++) {
-        const UnetStage s = unet_encoder_stage(a, i);
-        if (residual && !i) x = unet_stem(g, x, &s);
-        char scope[32];
-        snprintf(scope, sizeof scope, residual ? "stages.%d" : "stages.%d.0", i);
-        scope_in(g, scope);
-        skips[i] = x = scope_out(g, residual ? unet_shortcut_blocks(g, x, &s) : unet_convolutions(g, x, &s));
-    }
-    scope_out(g, x);
-}
 
 static void build(Graph *g, Ref image, const void *config, Heads *heads)
 {
     const Architecture *a = config;
     Ref skips[ARCHITECTURE_STAGES];
-    graph_init_policy(g, (InitPolicy){INIT_HE_NORMAL, INIT_ZERO, INIT_KAIMING_UNIFORM, INIT_KAIMING_UNIFORM});
-    encoder(g, image, a, skips);
+    unet_encoder(g, image, a, architecture_is_residual(a) ? unet_shortcut_blocks : unet_convolutions, NULL, skips);
     unet_decoder(g, a, skips, unet_convolutions, a->n_stages, heads);
 }
 

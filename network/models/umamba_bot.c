@@ -5,32 +5,14 @@
  *                     │          │                           │
  *   head0 ───────── stage ──── stage ──── … ── transposed convolution
  *                                └ head1 */
-#include <stdio.h>
-
 #include "network/models/blocks.h"
 #include "network/models/unet_blocks.h"
-
-static void encoder(Graph *g, Ref x, const Architecture *a, Ref *skips)
-{
-    scope_in(g, "encoder");
-    graph_exact(g, true); /* unet_blocks.h */
-    for (int i = 0; i < a->n_stages; i++) {
-        const UnetStage s = unet_encoder_stage(a, i);
-        char scope[32];
-        if (!i) x = unet_stem(g, x, &s);
-        snprintf(scope, sizeof scope, "stages.%d", i);
-        scope_in(g, scope);
-        skips[i] = x = scope_out(g, unet_residual_blocks(g, x, &s));
-    }
-    scope_out(g, x);
-}
 
 static void build(Graph *g, Ref image, const void *config, Heads *heads)
 {
     const Architecture *a = config;
     Ref skips[ARCHITECTURE_STAGES];
-    graph_init_policy(g, (InitPolicy){INIT_HE_NORMAL, INIT_ZERO, INIT_KAIMING_UNIFORM, INIT_KAIMING_UNIFORM});
-    encoder(g, image, a, skips);
+    unet_encoder(g, image, a, unet_residual_blocks, NULL, skips);
     Ref x = op_layer_norm(g, "ln", skips[a->n_stages - 1]);
     scope_in(g, "mamba");
     skips[a->n_stages - 1] = scope_out(g, mamba(g, x));

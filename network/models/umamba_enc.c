@@ -10,31 +10,15 @@
 #include "network/models/blocks.h"
 #include "network/models/unet_blocks.h"
 
-static Ref mamba_layer(Graph *g, Ref x, int index)
+static Ref mamba_layer(Graph *g, Ref x, int stage)
 {
     char scope[32];
-    snprintf(scope, sizeof scope, "mamba_layers.%d", index);
+    snprintf(scope, sizeof scope, "mamba_layers.%d", stage);
     scope_in(g, scope);
     x = op_layer_norm(g, "norm", x);
     scope_in(g, "mamba");
     x = scope_out(g, mamba(g, x));
     return scope_out(g, x);
-}
-
-static void encoder(Graph *g, Ref x, const Architecture *a, Ref *skips)
-{
-    scope_in(g, "encoder");
-    graph_exact(g, true); /* unet_blocks.h */
-    for (int i = 0; i < a->n_stages; i++) {
-        const UnetStage s = unet_encoder_stage(a, i);
-        char scope[32];
-        if (!i) x = unet_stem(g, x, &s);
-        snprintf(scope, sizeof scope, "stages.%d", i);
-        scope_in(g, scope);
-        x = scope_out(g, unet_shortcut_blocks(g, x, &s));
-        skips[i] = x = mamba_layer(g, x, i);
-    }
-    scope_out(g, x);
 }
 
 /* Nothing passes the Mamba layers by: rounding errors grow from stage to stage, and float32 alone has errors of 0.007 with
@@ -46,9 +30,8 @@ static void build(Graph *g, Ref image, const void *config, Heads *heads)
 {
     const Architecture *a = config;
     Ref skips[ARCHITECTURE_STAGES];
-    graph_init_policy(g, (InitPolicy){INIT_HE_NORMAL, INIT_ZERO, INIT_KAIMING_UNIFORM, INIT_KAIMING_UNIFORM});
     graph_direct(g, true);
-    encoder(g, image, a, skips);
+    unet_encoder(g, image, a, unet_shortcut_blocks, mamba_layer, skips);
     graph_direct(g, false);
     unet_decoder(g, a, skips, unet_shortcut_blocks, EXACT_FROM, heads);
 }

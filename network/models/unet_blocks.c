@@ -44,7 +44,7 @@ void unet_divisor(const void *config, int yx[2]) { architecture_divisor(config, 
 
 static PairYX pair(const int yx[2]) { return (PairYX){yx[0], yx[1]}; }
 
-UnetStage unet_encoder_stage(const Architecture *a, int stage)
+static UnetStage encoder_stage(const Architecture *a, int stage)
 {
     const int *counts = architecture_is_residual(a) ? a->n_blocks_per_stage : a->n_conv_per_stage;
     return (UnetStage){a->features_per_stage[stage], pair(a->kernel_sizes[stage]), pair(a->strides[stage]),
@@ -82,7 +82,8 @@ Ref unet_convolutions(Graph *g, Ref x, const UnetStage *s)
     return x;
 }
 
-Ref unet_stem(Graph *g, Ref image, const UnetStage *stage)
+/* A residual encoder's first convolution: as the first stage's, without its stride. */
+static Ref stem(Graph *g, Ref image, const UnetStage *stage)
 {
     const UnetStage s = {stage->channels, stage->kernel, {1, 1}, stage->bias, 1};
     scope_in(g, "stem");
@@ -122,7 +123,27 @@ static Ref residual_blocks(Graph *g, Ref x, const UnetStage *s, bool zero)
 Ref unet_residual_blocks(Graph *g, Ref x, const UnetStage *s) { return residual_blocks(g, x, s, false); }
 Ref unet_shortcut_blocks(Graph *g, Ref x, const UnetStage *s) { return residual_blocks(g, x, s, true); }
 
-/* ---- decoder ---- */
+/* ---- encoder and decoder ---- */
+
+void unet_encoder(Graph *g, Ref image, const Architecture *a, UnetStageFunction *stage, UnetLayerFunction *after,
+                  Ref *skips)
+{
+    const bool plain = stage == unet_convolutions;
+    Ref x = image;
+    graph_init_policy(g, (InitPolicy){INIT_HE_NORMAL, INIT_ZERO, INIT_KAIMING_UNIFORM, INIT_KAIMING_UNIFORM});
+    scope_in(g, "encoder");
+    graph_exact(g, true);
+    for (int i = 0; i < a->n_stages; i++) {
+        const UnetStage s = encoder_stage(a, i);
+        char scope[32];
+        if (!plain && !i) x = stem(g, x, &s);
+        snprintf(scope, sizeof scope, plain ? "stages.%d.0" : "stages.%d", i);
+        scope_in(g, scope);
+        x = scope_out(g, stage(g, x, &s));
+        skips[i] = x = after ? after(g, x, i) : x;
+    }
+    scope_out(g, x);
+}
 
 void unet_decoder(Graph *g, const Architecture *a, const Ref *skips, UnetStageFunction *stage, int exact_from,
                   Heads *heads)

@@ -15,11 +15,6 @@ typedef struct UnetStage {
     int count; /* convolutions or blocks */
 } UnetStage;
 
-UnetStage unet_encoder_stage(const Architecture *a, int stage);
-
-/* A residual encoder's first convolution, "stem": as the stage's, without its stride. */
-Ref unet_stem(Graph *g, Ref image, const UnetStage *stage);
-
 /* Adds `count` convolutions "convs.0" … (StackedConvBlocks: each with instance norm and leaky ReLU). */
 Ref unet_convolutions(Graph *g, Ref x, const UnetStage *s);
 
@@ -29,12 +24,23 @@ Ref unet_residual_blocks(Graph *g, Ref x, const UnetStage *s);
 /* The same, initialised so that each block starts as its shortcut (init_last_bn_before_add_to_0). */
 Ref unet_shortcut_blocks(Graph *g, Ref x, const UnetStage *s);
 
-/* The encoders of these networks compute in float32 in every precision: instance norms over the few pixels of the deep
- * stages magnify rounding errors. Measured relative errors of the heads of 5 to 8 stages: 0.02 to 0.08 with all layers of
- * nnU-Net in bfloat16, at most 0.011 with an exact encoder.
- * The decoder (UNetDecoder), in float32 from level `exact_from` on (0 is the finest): from the encoder's outputs, `skips`, one per stage. `stage` adds the convolutions of each
- * of its stages. heads->of[0] is the finest one's. */
+/* Adds the blocks of a stage: one of the three functions above. */
 typedef Ref UnetStageFunction(Graph *g, Ref x, const UnetStage *s);
+/* Adds a layer after stage number `stage` of the encoder. */
+typedef Ref UnetLayerFunction(Graph *g, Ref x, int stage);
+
+/* The encoder "encoder": skips[i] is the output of stage i. Residual stages have a stem before the first one. `after` (or
+ * NULL) is the layer after each stage; its output is the skip and the input of the next stage. Also sets how the network's
+ * parameters are initialised.
+ *
+ * It computes in float32 in every precision: instance norms over the few pixels of the deep stages magnify rounding
+ * errors. Measured relative errors of the heads of 5 to 8 stages: 0.02 to 0.08 with all layers of nnU-Net in bfloat16, at
+ * most 0.011 with an exact encoder. */
+void unet_encoder(Graph *g, Ref image, const Architecture *a, UnetStageFunction *stage, UnetLayerFunction *after,
+                  Ref *skips);
+
+/* The decoder "decoder" (UNetDecoder), in float32 from level `exact_from` on (0 is the finest): from `skips`, one per stage
+ * of the encoder. heads->of[0] is the finest one's. */
 void unet_decoder(Graph *g, const Architecture *a, const Ref *skips, UnetStageFunction *stage, int exact_from,
                   Heads *heads);
 

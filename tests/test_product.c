@@ -9,25 +9,20 @@
 #include <cmocka.h>
 
 #include <math.h>
-#include <string.h>
 
-#include "base/memory.h"
-#include "base/random.h"
 #include "network/ops/product_kernel.h"
+#include "tests/support/guarded.h"
 
-enum { A, B, BIAS, C, PACKED, SCRATCH, BUFFERS, GUARD = 16, THREADS = 5 };
-
-static const float guard = -1.2345e30f;
+enum { A, B, BIAS, C, PACKED, SCRATCH, BUFFERS, THREADS = 5 };
 
 typedef struct ProductRun {
     const ProductKernel *kernel;
     DnnProduct m;
     int threads;
-    float *block[BUFFERS]; /* GUARD floats, the values, GUARD floats */
-    int64_t count[BUFFERS];
+    Guarded buffer[BUFFERS];
 } ProductRun;
 
-static float *at(const ProductRun *r, int buffer) { return r->block[buffer] + GUARD; }
+static float *at(const ProductRun *r, int buffer) { return r->buffer[buffer].data; }
 
 static int64_t extent(int64_t rows, int64_t columns, const int64_t strides[2])
 {
@@ -43,21 +38,13 @@ static void run_new(ProductRun *r)
                                      (m->rows - 1) * m->c_pitch + m->columns,
                                      (int64_t)(r->kernel->packed_bytes(m) / sizeof(float)),
                                      (int64_t)(r->kernel->scratch_bytes(m, r->threads) / sizeof(float))};
-    for (int b = 0; b < BUFFERS; b++) {
-        Rng rng = rng_make(4, 0, 0, (uint32_t)b, RNG_TEST);
-        r->count[b] = counts[b];
-        r->block[b] = mem_alloc((size_t)(counts[b] + 2 * GUARD) * sizeof(float), NULL);
-        assert_non_null(r->block[b]);
-        for (int64_t i = 0; i < counts[b] + 2 * GUARD; i++) {
-            const bool inside = i >= GUARD && i < GUARD + counts[b];
-            r->block[b][i] = !inside ? guard : b < PACKED ? (float)rng_normal(&rng) : NAN;
-        }
-    }
+    for (int b = 0; b < BUFFERS; b++)
+        r->buffer[b] = b < PACKED ? guarded_random(counts[b], 4, (uint32_t)b) : guarded_unset(counts[b]);
 }
 
 static void run_free(ProductRun *r)
 {
-    for (int b = 0; b < BUFFERS; b++) mem_free(r->block[b]);
+    for (int b = 0; b < BUFFERS; b++) guarded_free(&r->buffer[b]);
 }
 
 static void run(const ProductRun *r)
@@ -66,11 +53,7 @@ static void run(const ProductRun *r)
     if (m->weights) r->kernel->pack(m, r->threads, at(r, B), at(r, PACKED));
     r->kernel->run(m, r->threads, at(r, A), at(r, m->weights ? PACKED : B), m->bias ? at(r, BIAS) : NULL, at(r, C),
                    at(r, SCRATCH));
-    for (int b = 0; b < BUFFERS; b++)
-        for (int64_t i = 0; i < GUARD; i++) {
-            assert_true(r->block[b][i] == guard);
-            assert_true(r->block[b][GUARD + r->count[b] + i] == guard);
-        }
+    for (int b = 0; b < BUFFERS; b++) guarded_check(&r->buffer[b]);
 }
 
 /* One element of C without what was there, and the sum of the sizes of its terms. */
@@ -91,7 +74,7 @@ static double product_at(const ProductRun *r, int64_t row, int64_t column, doubl
 static void compare(const ProductRun *r, const float *before)
 {
     const DnnProduct *m = &r->m;
-    for (int64_t i = 0; i < r->count[C]; i++) {
+    for (int64_t i = 0; i < r->buffer[C].count; i++) {
         const int64_t row = i / m->c_pitch, column = i % m->c_pitch;
         double size, expected;
         if (column >= m->columns) {
@@ -106,25 +89,20 @@ static void compare(const ProductRun *r, const float *before)
 static void check(const ProductKernel *kernel, DnnProduct m)
 {
     ProductRun r = {.kernel = kernel, .m = m};
-    float *first = NULL;
+    Guarded first = {0};
     for (r.threads = 1; r.threads <= THREADS; r.threads++) {
         run_new(&r);
-        const size_t bytes = (size_t)r.count[C] * sizeof(float);
-        float *before = mem_alloc(bytes, NULL);
-        assert_non_null(before);
-        memcpy(before, at(&r, C), bytes);
+        Guarded before = guarded_copy(&r.buffer[C]);
         run(&r);
-        if (!first) {
-            compare(&r, before);
-            first = mem_alloc(bytes, NULL);
-            assert_non_null(first);
-            memcpy(first, at(&r, C), bytes);
+        if (!first.data) {
+            compare(&r, before.data);
+            first = guarded_copy(&r.buffer[C]);
         }
-        assert_memory_equal(at(&r, C), first, bytes);
-        mem_free(before);
+        assert_memory_equal(at(&r, C), first.data, (size_t)first.count * sizeof(float));
+        guarded_free(&before);
         run_free(&r);
     }
-    mem_free(first);
+    guarded_free(&first);
 }
 
 static void products_of_every_kernel(void **state)

@@ -9,24 +9,19 @@
 #include <cmocka.h>
 
 #include <math.h>
-#include <string.h>
 
-#include "base/memory.h"
-#include "base/random.h"
 #include "network/ops/winograd.h"
+#include "tests/support/guarded.h"
 
-enum { X, WEIGHTS, BIAS, Y, PACKED, SCRATCH, BUFFERS, GUARD = 16, TAPS = 9 };
-
-static const float guard = -1.2345e30f;
+enum { X, WEIGHTS, BIAS, Y, PACKED, SCRATCH, BUFFERS, TAPS = 9 };
 
 typedef struct WinogradRun {
     WinogradShape shape;
     bool turned, bias, accumulate;
-    float *block[BUFFERS]; /* GUARD floats, the values, GUARD floats */
-    int64_t count[BUFFERS];
+    Guarded buffer[BUFFERS];
 } WinogradRun;
 
-static float *at(const WinogradRun *r, int buffer) { return r->block[buffer] + GUARD; }
+static float *at(const WinogradRun *r, int buffer) { return r->buffer[buffer].data; }
 
 static void run_new(WinogradRun *r, const WinogradKernel *kernel)
 {
@@ -38,21 +33,13 @@ static void run_new(WinogradRun *r, const WinogradKernel *kernel)
                                      pixels * out,
                                      (int64_t)(kernel->packed_bytes(&r->shape) / sizeof(float)),
                                      (int64_t)(kernel->scratch_bytes(&r->shape) / sizeof(float))};
-    for (int b = 0; b < BUFFERS; b++) {
-        Rng rng = rng_make(3, 0, 0, (uint32_t)b, RNG_TEST);
-        r->count[b] = counts[b];
-        r->block[b] = mem_alloc((size_t)(counts[b] + 2 * GUARD) * sizeof(float), NULL);
-        assert_non_null(r->block[b]);
-        for (int64_t i = 0; i < counts[b] + 2 * GUARD; i++) {
-            const bool inside = i >= GUARD && i < GUARD + counts[b];
-            r->block[b][i] = !inside ? guard : b < PACKED ? (float)rng_normal(&rng) : NAN;
-        }
-    }
+    for (int b = 0; b < BUFFERS; b++)
+        r->buffer[b] = b < PACKED ? guarded_random(counts[b], 3, (uint32_t)b) : guarded_unset(counts[b]);
 }
 
 static void run_free(WinogradRun *r)
 {
-    for (int b = 0; b < BUFFERS; b++) mem_free(r->block[b]);
+    for (int b = 0; b < BUFFERS; b++) guarded_free(&r->buffer[b]);
 }
 
 static void run(const WinogradRun *r, const WinogradKernel *kernel)
@@ -60,11 +47,7 @@ static void run(const WinogradRun *r, const WinogradKernel *kernel)
     const WinogradValues values = {at(r, X), at(r, PACKED), r->bias ? at(r, BIAS) : NULL, at(r, Y), r->accumulate};
     kernel->pack(&r->shape, at(r, WEIGHTS), r->turned, at(r, PACKED));
     kernel->run(&r->shape, &values, at(r, SCRATCH));
-    for (int b = 0; b < BUFFERS; b++)
-        for (int64_t i = 0; i < GUARD; i++) {
-            assert_true(r->block[b][i] == guard);
-            assert_true(r->block[b][GUARD + r->count[b] + i] == guard);
-        }
+    for (int b = 0; b < BUFFERS; b++) guarded_check(&r->buffer[b]);
 }
 
 static double weight_at(const WinogradRun *r, int64_t o, int64_t i, int64_t tap)
@@ -108,25 +91,20 @@ static void compare(const char *level, const WinogradRun *r, const float *before
 
 static void check(const WinogradKernel *kernel, WinogradRun r)
 {
-    float *first = NULL;
+    Guarded first = {0};
     for (r.shape.threads = 1; r.shape.threads <= 3; r.shape.threads++) {
         run_new(&r, kernel);
-        const size_t bytes = (size_t)r.count[Y] * sizeof(float);
-        float *before = mem_alloc(bytes, NULL);
-        assert_non_null(before);
-        memcpy(before, at(&r, Y), bytes);
+        Guarded before = guarded_copy(&r.buffer[Y]);
         run(&r, kernel);
-        if (!first) {
-            compare(kernel->name, &r, before);
-            first = mem_alloc(bytes, NULL);
-            assert_non_null(first);
-            memcpy(first, at(&r, Y), bytes);
+        if (!first.data) {
+            compare(kernel->name, &r, before.data);
+            first = guarded_copy(&r.buffer[Y]);
         }
-        assert_memory_equal(at(&r, Y), first, bytes);
-        mem_free(before);
+        assert_memory_equal(at(&r, Y), first.data, (size_t)first.count * sizeof(float));
+        guarded_free(&before);
         run_free(&r);
     }
-    mem_free(first);
+    guarded_free(&first);
 }
 
 static void check_all(const WinogradKernel *kernel)

@@ -38,8 +38,10 @@ static void run_new(ProductRun *r)
                                      (m->rows - 1) * m->c_pitch + m->columns,
                                      (int64_t)(r->kernel->packed_bytes(m) / sizeof(float)),
                                      (int64_t)(r->kernel->scratch_bytes(m, r->threads) / sizeof(float))};
-    for (int b = 0; b < BUFFERS; b++)
+    for (int b = 0; b < BUFFERS; b++) {
         r->buffer[b] = b < PACKED ? guarded_random(counts[b], 4, (uint32_t)b) : guarded_unset(counts[b]);
+        assert_non_null(r->buffer[b].data);
+    }
 }
 
 static void run_free(ProductRun *r)
@@ -53,7 +55,7 @@ static void run(const ProductRun *r)
     if (m->weights) r->kernel->pack(m, r->threads, at(r, B), at(r, PACKED));
     r->kernel->run(m, r->threads, at(r, A), at(r, m->weights ? PACKED : B), m->bias ? at(r, BIAS) : NULL, at(r, C),
                    at(r, SCRATCH));
-    for (int b = 0; b < BUFFERS; b++) guarded_check(&r->buffer[b]);
+    for (int b = 0; b < BUFFERS; b++) assert_true(guarded_intact(&r->buffer[b]));
 }
 
 /* One element of C without what was there, and the sum of the sizes of its terms. */

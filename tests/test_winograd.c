@@ -33,8 +33,10 @@ static void run_new(WinogradRun *r, const WinogradKernel *kernel)
                                      pixels * out,
                                      (int64_t)(kernel->packed_bytes(&r->shape) / sizeof(float)),
                                      (int64_t)(kernel->scratch_bytes(&r->shape) / sizeof(float))};
-    for (int b = 0; b < BUFFERS; b++)
+    for (int b = 0; b < BUFFERS; b++) {
         r->buffer[b] = b < PACKED ? guarded_random(counts[b], 3, (uint32_t)b) : guarded_unset(counts[b]);
+        assert_non_null(r->buffer[b].data);
+    }
 }
 
 static void run_free(WinogradRun *r)
@@ -47,7 +49,7 @@ static void run(const WinogradRun *r, const WinogradKernel *kernel)
     const WinogradValues values = {at(r, X), at(r, PACKED), r->bias ? at(r, BIAS) : NULL, at(r, Y), r->accumulate};
     kernel->pack(&r->shape, at(r, WEIGHTS), r->turned, at(r, PACKED));
     kernel->run(&r->shape, &values, at(r, SCRATCH));
-    for (int b = 0; b < BUFFERS; b++) guarded_check(&r->buffer[b]);
+    for (int b = 0; b < BUFFERS; b++) assert_true(guarded_intact(&r->buffer[b]));
 }
 
 static double weight_at(const WinogradRun *r, int64_t o, int64_t i, int64_t tap)

@@ -3,20 +3,21 @@
 #ifndef TESTS_SUPPORT_GUARDED_H
 #define TESTS_SUPPORT_GUARDED_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef struct Guarded {
-    float *data;   /* count values */
+    float *data;   /* count values; NULL: no memory */
     int64_t count; /* may be 0 */
 } Guarded;
 
-/* Normally distributed values, which `seed` and `stream` choose. Ends the test if there is no memory. */
+/* Normally distributed values, which `seed` and `stream` choose. */
 Guarded guarded_random(int64_t count, uint32_t seed, uint32_t stream);
 /* Not a number everywhere: a value that is read before it is written shows in the result. */
 Guarded guarded_unset(int64_t count);
-Guarded guarded_copy(const Guarded *g);
-void guarded_free(Guarded *g); /* also of {0} */
-/* Ends the test if a value before or after the buffer has changed. */
-void guarded_check(const Guarded *g);
+Guarded guarded_copy(const Guarded *g); /* of a buffer that is there */
+void guarded_free(Guarded *g);          /* also of {0} */
+/* Whether there is a buffer, and no value before or after it has changed. */
+bool guarded_intact(const Guarded *g);
 
 #endif

@@ -33,23 +33,6 @@ static void scope_of_feature(const char *feature, char *scope, size_t bytes)
     }
 }
 
-static void compare_heads(Golden *g, Executor *x, bool bf16, const DocNode *outputs, Err *e)
-{
-    int i = 0;
-    for (const DocNode *head = outputs->first; head && !e->code; head = head->next, i++) {
-        char name[24];
-        Array expected = {0};
-        char *path = golden_path(g, golden_string(head, "file"), e);
-        snprintf(name, sizeof name, bf16 ? "head%d in bf16" : "head%d", i);
-        if (path && !npy_read(&expected, path, e)) {
-            if (bf16) reference_expect_near(g, name, executor_output(x, i), &expected, GOLDEN_BF16_BOUND);
-            else reference_expect(g, name, executor_output(x, i), &expected, head);
-        }
-        array_free(&expected);
-        mem_free(path);
-    }
-}
-
 static void compare_features(Golden *g, Executor *x, int first, const DocNode *features, Err *e)
 {
     Gold gold;
@@ -116,7 +99,8 @@ static void run_bf16(Golden *g, const ReferenceNetwork *r, const DocNode *c, con
 {
     Executor *x = NULL;
     if (!executor_supports(DTYPE_BF16, NULL)) return;
-    if (!run_network(r, &x, c, prefix, DTYPE_BF16, NULL, e)) compare_heads(g, x, true, doc_find(c, "outputs"), e);
+    if (!run_network(r, &x, c, prefix, DTYPE_BF16, NULL, e))
+        reference_expect_heads(g, x, true, doc_find(c, "outputs"), e);
     executor_free(x);
 }
 
@@ -129,7 +113,7 @@ static void run_full(Golden *g, const DocNode *c, const char *prefix)
     if (!golden_begin(g, "full/%s", golden_string(c, "name"))) return;
     if (!outputs) err_set(&e, ERR_FORMAT, "the case has no outputs");
     if (!e.code && !run_case(&r, &x, c, prefix, (int64_t)golden_number(c, "out_chans", 0), &e)) {
-        compare_heads(g, x, false, outputs, &e);
+        reference_expect_heads(g, x, false, outputs, &e);
         if (features && !e.code) compare_features(g, x, r.head_count, features, &e);
         if (!e.code) run_bf16(g, &r, c, prefix, &e);
     }

@@ -141,23 +141,6 @@ static void compare_parameters(Golden *g, const char *part, const Graph *graph, 
 
 /* ---- heads ---- */
 
-static void compare_heads(Golden *g, Executor *x, bool bf16, const DocNode *m, Err *e)
-{
-    int i = 0;
-    for (const DocNode *head = doc_find(m, "outputs")->first; head && !e->code; head = head->next, i++) {
-        char name[24];
-        Array expected = {0};
-        char *path = golden_path(g, golden_string(head, "file"), e);
-        snprintf(name, sizeof name, bf16 ? "head%d in bf16" : "head%d", i);
-        if (path && !npy_read(&expected, path, e)) {
-            if (bf16) reference_expect_near(g, name, executor_output(x, i), &expected, GOLDEN_BF16_BOUND);
-            else reference_expect(g, name, executor_output(x, i), &expected, head);
-        }
-        array_free(&expected);
-        mem_free(path);
-    }
-}
-
 /* How a network is run: implementation as in ExecutorOptions. */
 typedef struct How {
     DType precision;
@@ -184,7 +167,8 @@ static void run_bf16(Golden *g, const ReferenceNetwork *r, const DocNode *m, Err
 {
     Executor *x = NULL;
     if (!executor_supports(DTYPE_BF16, NULL)) return;
-    if (!prepare(r, &x, m, (How){.precision = DTYPE_BF16}, e)) compare_heads(g, x, true, m, e);
+    if (!prepare(r, &x, m, (How){.precision = DTYPE_BF16}, e))
+        reference_expect_heads(g, x, true, doc_find(m, "outputs"), e);
     executor_free(x);
 }
 
@@ -312,7 +296,8 @@ static void run_parts(Golden *g, const char *part, const DocNode *m, Err *e)
     }
     if (open_network(&r, m, e)) return;
     compare_parameters(g, part, r.graph, m, e);
-    if (!e->code && !prepare(&r, &x, m, (How){.precision = DTYPE_F32}, e)) compare_heads(g, x, false, m, e);
+    if (!e->code && !prepare(&r, &x, m, (How){.precision = DTYPE_F32}, e))
+        reference_expect_heads(g, x, false, doc_find(m, "outputs"), e);
     executor_free(x);
     if (doc_find(m, "outputs")->count != r.head_count)
         golden_fail(g, "the network has %d heads, the golden %d", r.head_count, doc_find(m, "outputs")->count);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "data/npy.h"
 #include "network/models/vss_encoder.h"
 #include "tests/support/rule.h"
 
@@ -145,4 +146,21 @@ void reference_expect_near(Golden *g, const char *name, const Tensor *t, const A
     float *found = values_like(g, name, t, expected);
     if (found) golden_expect(g, name, golden_relative_l2(found, expected->data, array_count(expected)), bound);
     mem_free(found);
+}
+
+void reference_expect_heads(Golden *g, Executor *x, bool bf16, const DocNode *outputs, Err *e)
+{
+    int i = 0;
+    for (const DocNode *head = outputs->first; head && !e->code; head = head->next, i++) {
+        char name[24];
+        Array expected = {0};
+        char *path = golden_path(g, golden_string(head, "file"), e);
+        snprintf(name, sizeof name, bf16 ? "head%d in bf16" : "head%d", i);
+        if (path && !npy_read(&expected, path, e)) {
+            if (bf16) reference_expect_near(g, name, executor_output(x, i), &expected, GOLDEN_BF16_BOUND);
+            else reference_expect(g, name, executor_output(x, i), &expected, head);
+        }
+        array_free(&expected);
+        mem_free(path);
+    }
 }

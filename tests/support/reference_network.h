@@ -40,5 +40,7 @@ float *reference_nchw(const Tensor *t, bool grad, Err *e);
 void reference_expect(Golden *g, const char *name, const Tensor *t, const Array *expected, const DocNode *record);
 /* Likewise by relative L2 error. */
 void reference_expect_near(Golden *g, const char *name, const Tensor *t, const Array *expected, double bound);
+/* Compares the heads with a manifest's outputs, a list of files; in bfloat16 by relative L2 error. */
+void reference_expect_heads(Golden *g, Executor *x, bool bf16, const DocNode *outputs, Err *e);
 
 #endif

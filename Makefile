@@ -60,7 +60,7 @@ ALL_CFLAGS += -I/usr/include/nifti
 LIBS = $(LIBS_found) -ldnnl -lnifti2 -lznz -lm -lpthread
 
 SOURCES := $(filter-out $(MAINS),$(wildcard $(FOLDERS:=/*.c)))
-# A file with an OpImpl or a function for each SIMD level (SIMD_HEAD, SIMD_NAME) is compiled once for each;
+# A file with an OpImpl or a function for each SIMD level (SIMD_HEAD, SIMD_NAME, POINTWISE) is compiled once for each;
 # which one runs is chosen at run time (network/graph/op.h).
 ARCH := $(shell $(CC) -dumpmachine)
 ifneq ($(findstring x86_64,$(ARCH)),)
@@ -77,7 +77,7 @@ LEVEL_avx512 := -march=x86-64-v4 -mprefer-vector-width=512 -DSIMD_LEVEL=avx512
 LEVEL_avx2 := -march=x86-64-v3 -DSIMD_LEVEL=avx2
 LEVEL_neon := -DSIMD_LEVEL=neon -DSIMD_USES_NEON
 LEVEL_portable := -DSIMD_LEVEL=portable -DSIMD_BASE
-LEVELLED := $(shell grep -lE 'SIMD_HEAD|SIMD_NAME' $(wildcard network/ops/*.c bench/*.c) /dev/null)
+LEVELLED := $(shell grep -lE 'SIMD_HEAD|SIMD_NAME|^POINTWISE' $(wildcard network/ops/*.c bench/*.c) /dev/null)
 objects_of = $(patsubst %.c,$(B)/obj/%.o,$(filter-out $(LEVELLED),$(1))) \
              $(foreach level,$(LEVELS),$(patsubst %.c,$(B)/obj/%.$(level).o,$(filter $(LEVELLED),$(1))))
 OBJECTS := $(call objects_of,$(SOURCES))

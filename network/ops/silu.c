@@ -1,56 +1,21 @@
-/* SiLU: y = x σ(x) (Elfwing et al. 2018; PyTorch's SiLU). Backward: dx = g σ(x) (1 + x (1 - σ(x))). */
-#include "network/ops/kernel.h"
+/* SiLU: y = x σ(x) (Elfwing et al. 2018; PyTorch's SiLU). Its derivative is σ(x) (1 + x (1 - σ(x))). */
 #include "network/ops/ops.h"
+#include "network/ops/pointwise.h"
 
-SIMD_INLINE void forward_lanes(Elem *y, const Elem *x, int count)
+SIMD_INLINE vf value(vf x, float unused)
 {
-    const vf v = v_get(x, count);
-    v_put(y, v * v_sigmoid(v), count);
+    (void)unused;
+    return x * v_sigmoid(x);
 }
 
-SIMD_INLINE void backward_lanes(Elem *dx, const Elem *g, const Elem *x, bool accumulate, int count)
+SIMD_INLINE vf slope(vf x, float unused)
 {
-    const vf v = v_get(x, count), s = v_sigmoid(v);
-    vf d = v_get(g, count) * s * (1.0f + v * (1.0f - s));
-    if (accumulate) d += v_get(dx, count);
-    v_put(dx, d, count);
+    (void)unused;
+    const vf s = v_sigmoid(x);
+    return s * (1.0f + x * (1.0f - s));
 }
 
-static void forward(Node *node, const Step *step)
-{
-    (void)step;
-    const Tensor *in = node->in[0], *out = node->out[0];
-    const ElementRuns runs = runs_of_node(node);
-#pragma omp parallel for schedule(static)
-    for (int64_t r = 0; r < runs.count; r++) {
-        const Elem *x = (const Elem *)in->data + run_start(&runs, in, r);
-        Elem *y = (Elem *)out->data + run_start(&runs, out, r);
-        const int64_t n = run_length(&runs, r);
-        int64_t i = 0;
-        for (; i + SIMD_LANES <= n; i += SIMD_LANES) forward_lanes(y + i, x + i, SIMD_LANES);
-        if (i < n) forward_lanes(y + i, x + i, (int)(n - i));
-    }
-}
-
-static void backward(Node *node, const Step *step)
-{
-    (void)step;
-    const Tensor *in = node->in[0], *out = node->out[0];
-    const ElementRuns runs = runs_of_node(node);
-    const bool accumulate = node->accumulate[0];
-#pragma omp parallel for schedule(static)
-    for (int64_t r = 0; r < runs.count; r++) {
-        const Elem *x = (const Elem *)in->data + run_start(&runs, in, r);
-        const Elem *g = (const Elem *)out->grad + run_start(&runs, out, r);
-        Elem *dx = (Elem *)in->grad + run_start(&runs, in, r);
-        const int64_t n = run_length(&runs, r);
-        int64_t i = 0;
-        for (; i + SIMD_LANES <= n; i += SIMD_LANES) backward_lanes(dx + i, g + i, x + i, accumulate, SIMD_LANES);
-        if (i < n) backward_lanes(dx + i, g + i, x + i, accumulate, (int)(n - i));
-    }
-}
-
-OP_IMPL(silu) = {SIMD_HEAD, .strided_in = 1, .strided_out = 1, .forward = forward, .backward = backward};
+POINTWISE(silu);
 
 #ifdef SIMD_BASE
 OP_LIST(silu);

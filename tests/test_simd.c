@@ -125,12 +125,25 @@ static void test_sums_and_tails(void **state)
     }
 }
 
+static void test_turn(void **state)
+{
+    (void)state;
+    for (const SimdFunctions *const *l = levels(); *l; l++) {
+        const int lanes = (*l)->lanes;
+        float square[LANES * LANES];
+        for (int i = 0; i < lanes * lanes; i++) square[i] = (float)i;
+        (*l)->turn(square);
+        for (int i = 0; i < lanes * lanes; i++) assert_true(square[i] == (float)(i % lanes * lanes + i / lanes));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_functions),
         cmocka_unit_test(test_ends),
         cmocka_unit_test(test_sums_and_tails),
+        cmocka_unit_test(test_turn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -32,13 +32,18 @@ static inline void pack_rows(float *to, int64_t row, const HeadRows *h, const in
     if (c < h->channels) pack_lanes(to, row, h, c, pixel, count, factor, (int)(h->channels - c));
 }
 
-/* to (channels, n) = the transpose of rows (count, d); columns after the last row are 0, n is whole vectors. */
-static inline void turn_rows(float *to, int64_t n, const float *rows, int64_t d, int64_t count, int64_t channels)
+/* to (d, n) = the transpose of rows (count, d); columns after the last row are 0. n and d are whole vectors. */
+static inline void turn_rows(float *to, int64_t n, const float *rows, int64_t d, int64_t count)
 {
     for (int64_t first = 0; first < n; first += SIMD_LANES)
-        for (int64_t c = 0; c < channels; c++) {
-            float *at = to + c * n + first;
-            for (int64_t i = 0; i < SIMD_LANES; i++) at[i] = first + i < count ? rows[(first + i) * d + c] : 0;
+        for (int64_t c = 0; c < d; c += SIMD_LANES) {
+            vf square[SIMD_LANES];
+            SIMD_UNROLL
+            for (int64_t i = 0; i < SIMD_LANES; i++)
+                square[i] = first + i < count ? v_load(rows + (first + i) * d + c) : (vf){0};
+            v_turn(square);
+            SIMD_UNROLL
+            for (int64_t i = 0; i < SIMD_LANES; i++) v_store(to + (c + i) * n + first, square[i]);
         }
 }
 

@@ -256,6 +256,61 @@ SIMD_INLINE vf4 v_sum_pairs(vf ab, vf cd)
 /* The lane sums of a, b, c and d. */
 SIMD_INLINE vf4 v_sum_each(vf a, vf b, vf c, vf d) { return v_sum_pairs(v_add_pairs(a, b), v_add_pairs(c, d)); }
 
+/* ---- transposition ---- */
+
+#if defined(__AVX512F__)
+#define V_UNPACK(half, a, b) (vf) _mm512_unpack##half##_ps((__m512)(a), (__m512)(b))
+#define V_UNPACK_PAIRS(half, a, b) (vf) _mm512_unpack##half##_pd((__m512d)(a), (__m512d)(b))
+#elif defined(__AVX2__)
+#define V_UNPACK(half, a, b) (vf) _mm256_unpack##half##_ps((__m256)(a), (__m256)(b))
+#define V_UNPACK_PAIRS(half, a, b) (vf) _mm256_unpack##half##_pd((__m256d)(a), (__m256d)(b))
+#endif
+
+/* Transposes four vectors within each 16 bytes. */
+SIMD_INLINE void v_turn_parts(vf *a)
+{
+#if defined(V_UNPACK)
+    const vf low = V_UNPACK(lo, a[0], a[1]), high = V_UNPACK(hi, a[0], a[1]);
+    const vf low_2 = V_UNPACK(lo, a[2], a[3]), high_2 = V_UNPACK(hi, a[2], a[3]);
+    a[0] = V_UNPACK_PAIRS(lo, low, low_2);
+    a[1] = V_UNPACK_PAIRS(hi, low, low_2);
+    a[2] = V_UNPACK_PAIRS(lo, high, high_2);
+    a[3] = V_UNPACK_PAIRS(hi, high, high_2);
+#else
+    const vf b[] = {a[0], a[1], a[2], a[3]};
+    SIMD_UNROLL
+    for (int i = 0; i < 4; i++) a[i] = (vf){b[0][i], b[1][i], b[2][i], b[3][i]};
+#endif
+}
+
+/* Transposes SIMD_LANES vectors. */
+SIMD_INLINE void v_turn(vf *a)
+{
+    SIMD_UNROLL
+    for (int i = 0; i < SIMD_LANES; i += 4) v_turn_parts(a + i);
+        /* now the 16 bytes p of a[q + i] are column 4 p + i of the rows q … q + 3 */
+#if defined(__AVX512F__)
+#define PARTS(a, b, which) _mm512_shuffle_f32x4((__m512)(a), (__m512)(b), which)
+    SIMD_UNROLL
+    for (int i = 0; i < 4; i++) {
+        const __m512 low = PARTS(a[i], a[i + 4], 0x44), high = PARTS(a[i], a[i + 4], 0xee);
+        const __m512 low_2 = PARTS(a[i + 8], a[i + 12], 0x44), high_2 = PARTS(a[i + 8], a[i + 12], 0xee);
+        a[i] = (vf)PARTS(low, low_2, 0x88);
+        a[i + 4] = (vf)PARTS(low, low_2, 0xdd);
+        a[i + 8] = (vf)PARTS(high, high_2, 0x88);
+        a[i + 12] = (vf)PARTS(high, high_2, 0xdd);
+    }
+#undef PARTS
+#elif defined(__AVX2__)
+    SIMD_UNROLL
+    for (int i = 0; i < 4; i++) {
+        const __m256 near = (__m256)a[i], far = (__m256)a[i + 4];
+        a[i] = (vf)_mm256_permute2f128_ps(near, far, 0x20);
+        a[i + 4] = (vf)_mm256_permute2f128_ps(near, far, 0x31);
+    }
+#endif
+}
+
 /* ---- the exponential, and functions that use it ---- */
 
 #define SIMD_LOG2E 1.44269502f

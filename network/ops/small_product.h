@@ -15,24 +15,28 @@ typedef struct SmallProduct {
     bool accumulate;
 } SmallProduct;
 
+/* The next of almost equal parts of at most `most`, if `left` remain. */
+static inline int64_t next_part(int64_t left, int64_t most) { return divided(left, divided(left, most)); }
+
 static inline void small_product(const SmallProduct *m)
 {
-    for (int64_t v = 0; v < m->vectors; v += BLOCK_VECTORS)
-        for (int64_t i = 0; i < m->rows; i += BLOCK_ROWS) {
-            const int64_t vectors = m->vectors - v, rows = m->rows - i;
-            const BlockProduct block = {.a = m->a + i * m->a_row,
-                                        .a_row = m->a_row,
-                                        .a_step = m->a_column,
-                                        .b = m->b + v * SIMD_LANES,
-                                        .b_row = m->b_row,
-                                        .depth = m->depth,
-                                        .c = m->c + i * m->c_row + v * SIMD_LANES,
-                                        .c_row = m->c_row,
-                                        .last_lanes = SIMD_LANES,
-                                        .add = m->accumulate};
-            block_product(rows < BLOCK_ROWS ? rows : BLOCK_ROWS, vectors < BLOCK_VECTORS ? vectors : BLOCK_VECTORS,
-                          block);
+    for (int64_t v = 0, vectors; v < m->vectors; v += vectors) {
+        vectors = next_part(m->vectors - v, BLOCK_VECTORS);
+        for (int64_t i = 0, rows; i < m->rows; i += rows) {
+            rows = next_part(m->rows - i, BLOCK_ROWS);
+            block_product(rows, vectors,
+                          (BlockProduct){.a = m->a + i * m->a_row,
+                                         .a_row = m->a_row,
+                                         .a_step = m->a_column,
+                                         .b = m->b + v * SIMD_LANES,
+                                         .b_row = m->b_row,
+                                         .depth = m->depth,
+                                         .c = m->c + i * m->c_row + v * SIMD_LANES,
+                                         .c_row = m->c_row,
+                                         .last_lanes = SIMD_LANES,
+                                         .add = m->accumulate});
         }
+    }
 }
 
 #endif

@@ -18,6 +18,7 @@ typedef struct SimdFunctions {
     float (*sum)(const float *x);
     void (*copy_first)(const float *x, float *y, int count);
     void (*normal)(const float *x, float *y);
+    void (*turn)(float *square); /* lanes vectors */
 } SimdFunctions;
 
 extern const SimdFunctions SIMD_ALL(simd_functions);

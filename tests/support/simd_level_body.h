@@ -26,7 +26,15 @@ static void level_sum_each(const float *v, float *sums)
 
 static void level_copy_first(const float *x, float *y, int count) { v_store_first(y, v_load_first(x, count), count); }
 
+static void level_turn(float *square)
+{
+    vf rows[SIMD_LANES];
+    memcpy(rows, square, sizeof rows);
+    v_turn(rows);
+    memcpy(square, rows, sizeof rows);
+}
+
 const SimdFunctions SIMD_NAME(simd_functions) = {
     SIMD_ID,       SIMD_LANES,          level_exp,      level_exp2_negative, level_exp2_product,
     level_sigmoid, level_softplus_log2, level_sum_each, level_sum,           level_copy_first,
-    level_normal};
+    level_normal,  level_turn};

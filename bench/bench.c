@@ -10,13 +10,14 @@
 typedef struct Options {
     CommonOptions common;
     MeasureOptions measure;
-    bool ops, networks, pipeline; /* parts to measure; none given: all */
+    bool ops, networks, table, pipeline; /* parts to measure; none given: all but the table */
     const char *json, *compare;
 } Options;
 
 enum {
     KEY_OPS = 0x2000,
     KEY_NETWORKS,
+    KEY_TABLE,
     KEY_PIPELINE,
     KEY_SIZE,
     KEY_JSON,
@@ -31,6 +32,10 @@ enum {
 static const struct argp_option option_table[] = {
     {"ops", KEY_OPS, NULL, 0, "Measure every op with its shapes in the networks, during a training step", 0},
     {"networks", KEY_NETWORKS, NULL, 0, "Measure whole networks", 0},
+    {"table", KEY_TABLE, NULL, 0,
+     "Measure whole networks in short, one row each: forward with the first batch size, a training step with the last, "
+     "only with the first size",
+     0},
     {"pipeline", KEY_PIPELINE, NULL, 0, "Measure preprocessing, augmentation, sliding window, metrics", 0},
     {"network", 'n', "NAME", 0, "Only this network; may be repeated (default: all)", 0},
     {"size", KEY_SIZE, "HxW", 0, "Only this image size; may be repeated (default 320x320, 384x640, 512x512)", 0},
@@ -89,7 +94,7 @@ static void complete(struct argp_state *state, Options *o)
 {
     MeasureOptions *m = &o->measure;
     static const int64_t sizes[][2] = {{320, 320}, {384, 640}, {512, 512}};
-    if (!o->ops && !o->networks && !o->pipeline) o->ops = o->networks = o->pipeline = true;
+    if (!o->ops && !o->networks && !o->table && !o->pipeline) o->ops = o->networks = o->pipeline = true;
     const bool all = !m->network_count;
     for (const NetworkKind *const *kind = network_kinds(); all && *kind; kind++) add_network(state, m, (*kind)->name);
     if (!m->size_count) {
@@ -115,6 +120,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     switch (key) {
     case KEY_OPS: o->ops = true; return 0;
     case KEY_NETWORKS: o->networks = true; return 0;
+    case KEY_TABLE: o->table = true; return 0;
     case KEY_PIPELINE: o->pipeline = true; return 0;
     case KEY_QUICK: o->measure.quick = true; return 0;
     case KEY_JSON: o->json = text; return 0;
@@ -138,6 +144,7 @@ static int measure(const Options *o, BenchReport *r, Err *e)
     if (o->ops) TRY(measure_ops(&o->measure, r, e));
     if (o->ops) TRY(measure_scan(&o->measure, r, e));
     if (o->networks) TRY(measure_networks(&limits, &o->measure, r, e));
+    if (o->table) TRY(measure_table(&limits, &o->measure, r, e));
     if (o->pipeline) TRY(measure_preparation(&o->measure, r, e));
     if (o->pipeline) TRY(measure_results(&o->measure, r, e));
     if (o->json) TRY(report_write(r, o->json, e));

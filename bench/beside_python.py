@@ -4,9 +4,10 @@
 bench/beside_python.py evaluation BUILD LABELS
     evaluate beside DeepMind's surface-distance and nnU-Net. LABELS: a folder of label images (.nii.gz) of two labels or
     more; 60 of them are compared with themselves, moved by a voxel. Needs numpy, nibabel, surface-distance, nnunetv2.
-bench/beside_python.py network BUILD [LEVEL]
-    swin_umamba beside its convolutions, linear layers and norms in plain PyTorch, without the scan: forward with batch 1,
-    training step with batch 4, 320x320, fp32, 2 threads. LEVEL: portable, avx2 or avx512, for both. Needs torch.
+bench/beside_python.py network BUILD NETWORK [LEVEL]
+    A network beside plain PyTorch: forward with batch 1, training step with batch 4, 320x320, fp32, 2 threads. The loss is
+    left out there. NETWORK: nnunet, or swin_umamba without its scan there. LEVEL: portable, avx2 or avx512, for both.
+    Needs torch.
 """
 import atexit
 import json
@@ -17,7 +18,7 @@ import sys
 import tempfile
 import time
 
-if len(sys.argv) not in (3, 4) or sys.argv[1] not in ("evaluation", "network"):
+if len(sys.argv) not in (4, 5) or sys.argv[1] not in ("evaluation", "network"):
     sys.exit(__doc__)
 section, build = sys.argv[1:3]
 out = tempfile.mkdtemp()
@@ -95,7 +96,7 @@ def evaluation(labels):
     overlaps()
 
 
-def network(level=None):
+def network(name, level=None):
     threads, size, classes = 2, 320, 14
     if level:  # oneDNN and PyTorch read these when they are loaded
         os.environ["SWIN_UMAMBA_SIMD"] = level
@@ -104,19 +105,20 @@ def network(level=None):
         os.environ["MKL_ENABLE_INSTRUCTIONS"] = {"portable": "SSE4_2"}.get(level, level.upper())
     import torch
 
-    from torch_network import SwinUMamba
+    import torch_network
     torch.set_num_threads(threads)
 
     def ours(batch, what):
         file = f"{out}/bench.json"
-        subprocess.run([f"{build}/bench", "--networks", "-n", "swin_umamba", "-b", str(batch), "--size", f"{size}x{size}",
+        subprocess.run([f"{build}/bench", "--networks", "-n", name, "-b", str(batch), "--size", f"{size}x{size}",
                         "--precision", "fp32", "--what", what, "--seconds", "1", "-j", str(threads), "--json", file, "--quiet"],
                        check=True, stdout=subprocess.DEVNULL)
         with open(file) as f:
             return json.load(f)["networks"][0]["seconds"]
 
     def theirs(batch, what, layout):
-        net = SwinUMamba(3, classes).to(memory_format=layout)
+        network = {"nnunet": torch_network.NnUNet, "swin_umamba": torch_network.SwinUMamba}[name]
+        net = network(3, classes).to(memory_format=layout).train(what == "train")
         image = torch.randn(batch, 3, size, size).to(memory_format=layout)
         optimizer = torch.optim.AdamW(net.parameters(), 1e-4)
 
@@ -138,8 +140,8 @@ def network(level=None):
     print(f"PyTorch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}, {threads} threads")
     for batch, what in ((1, "forward"), (4, "train")):
         before = ours(batch, what)
-        for name, layout in (("N,C,H,W", torch.contiguous_format), ("N,H,W,C", torch.channels_last)):
-            tell(f"swin_umamba, batch {batch}, {what}, PyTorch in {name} without the scan", theirs(batch, what, layout),
+        for order, layout in (("N,C,H,W", torch.contiguous_format), ("N,H,W,C", torch.channels_last)):
+            tell(f"{name}, batch {batch}, {what}, PyTorch in {order}", theirs(batch, what, layout),
                  min(before, ours(batch, what)))
 
 

@@ -34,6 +34,7 @@ int measure_limits(Limits *limits, const MeasureOptions *o, BenchReport *r, Err 
 int measure_ops(const MeasureOptions *o, BenchReport *r, Err *e);
 int measure_scan(const MeasureOptions *o, BenchReport *r, Err *e); /* only the kernel of the scan */
 int measure_networks(const Limits *limits, const MeasureOptions *o, BenchReport *r, Err *e);
+int measure_table(const Limits *limits, const MeasureOptions *o, BenchReport *r, Err *e); /* the same in short */
 int measure_preparation(const MeasureOptions *o, BenchReport *r, Err *e); /* preprocessing, augmentation */
 int measure_results(const MeasureOptions *o, BenchReport *r, Err *e);     /* after the network; metrics */
 int measure_export(const MeasureOptions *o, BenchReport *r, Err *e);      /* part of it: labels, packing */

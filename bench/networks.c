@@ -94,13 +94,17 @@ static void report_run(BenchReport *r, const char *section, const char *network,
     report_text(r, "what", run->train ? "train" : "forward");
 }
 
+static double fraction_of_peak(const Found *f, const MeasureRun *run, const Limits *limits)
+{
+    return 2 * f->products / f->seconds / (run->precision == DTYPE_BF16 ? limits->bf16_flops : limits->flops)[1];
+}
+
 static void report_found(BenchReport *r, const char *network, const MeasureRun *run, const Found *f,
                          const Limits *limits)
 {
-    const double peak = (run->precision == DTYPE_BF16 ? limits->bf16_flops : limits->flops)[1];
     report_run(r, "networks", network, run);
     report_measure(r, "seconds", f->seconds);
-    report_measure(r, "fraction_of_peak", 2 * f->products / f->seconds / peak);
+    report_measure(r, "fraction_of_peak", fraction_of_peak(f, run, limits));
     report_measure(r, "peak_bytes", (double)f->bytes);
     report_end(r);
 }
@@ -130,28 +134,58 @@ static int measure_size(const Network *n, MeasureRun run, const Limits *limits, 
     return 0;
 }
 
-/* Measures forward of the first size with different numbers of threads. */
-static int measure_scaling(const Network *n, const MeasureRun *run, const MeasureOptions *o, BenchReport *r, Err *e)
+/* Measures forward with different numbers of threads. */
+static int measure_scaling(const Network *n, MeasureRun run, const Limits *limits, const MeasureOptions *o,
+                           BenchReport *r, Err *e)
 {
+    (void)limits;
     Found one, all;
-    TRY(measure(&one, n, run, 1, o->seconds, e));
-    TRY(measure(&all, n, run, o->threads, o->seconds, e));
-    report_scaling(r, n->name, run, one.seconds, all.seconds);
+    TRY(measure(&one, n, &run, 1, o->seconds, e));
+    TRY(measure(&all, n, &run, o->threads, o->seconds, e));
+    report_scaling(r, n->name, &run, one.seconds, all.seconds);
     return 0;
 }
 
-static int measure_network(const char *name, bool scaling, const Limits *limits, const MeasureOptions *o,
-                           BenchReport *r, Err *e)
+/* Measures forward with the first batch size and a training step with the last. */
+static int measure_row(const Network *n, MeasureRun run, const Limits *limits, const MeasureOptions *o, BenchReport *r,
+                       Err *e)
+{
+    Found forward, train;
+    TRY(measure(&forward, n, &run, o->threads, o->seconds, e));
+    run.train = true;
+    run.batch = o->batches[o->batch_count - 1];
+    TRY(measure(&train, n, &run, o->threads, o->seconds, e));
+    report_row(r, "table");
+    report_text(r, "network", n->name);
+    report_text(r, "precision", precision_name(run.precision));
+    report_measure(r, "forward_seconds", forward.seconds);
+    report_measure(r, "forward_fraction", fraction_of_peak(&forward, &run, limits));
+    report_measure(r, "train_seconds", train.seconds);
+    report_measure(r, "train_fraction", fraction_of_peak(&train, &run, limits));
+    report_measure(r, "train_bytes", (double)train.bytes);
+    report_end(r);
+    return 0;
+}
+
+/* What is measured of a network, for some sizes and each precision. */
+typedef struct Part {
+    int (*measure)(const Network *, MeasureRun, const Limits *, const MeasureOptions *, BenchReport *, Err *);
+    int size_count;
+    bool trains;
+} Part;
+
+static int measure_network(const char *name, Part part, const Limits *limits, const MeasureOptions *o, BenchReport *r,
+                           Err *e)
 {
     Network n = {.name = name};
     TRY(measure_build(&n.graph, name, o->sizes[0], e));
     int failed = parameters_new_from(&n.drawn, n.graph, (ParameterSource){draw, n.graph}, e);
-    if (!failed && o->train && !scaling) failed = parameters_new(&n.parameters, n.graph, e);
+    if (!failed && part.trains) failed = parameters_new(&n.parameters, n.graph, e);
     if (!failed && n.parameters) parameters_initialize(n.parameters, 1);
-    for (int s = 0; !failed && s < (scaling ? 1 : o->size_count); s++)
+    for (int s = 0; !failed && s < part.size_count; s++)
         for (int bf16 = !o->fp32; !failed && bf16 <= o->bf16; bf16++) {
             const MeasureRun run = {o->sizes[s], o->batches[0], false, bf16 ? DTYPE_BF16 : DTYPE_F32};
-            failed = scaling ? measure_scaling(&n, &run, o, r, e) : measure_size(&n, run, limits, o, r, e);
+            failed = part.measure(&n, run, limits, o, r, e);
         }
     parameters_free(n.parameters);
     parameters_free(n.drawn);
@@ -159,10 +193,20 @@ static int measure_network(const char *name, bool scaling, const Limits *limits,
     return failed;
 }
 
+static int measure_part(Part part, const Limits *limits, const MeasureOptions *o, BenchReport *r, Err *e)
+{
+    for (int i = 0; i < o->network_count; i++) TRY(measure_network(o->networks[i], part, limits, o, r, e));
+    return report_check(r, e);
+}
+
 int measure_networks(const Limits *limits, const MeasureOptions *o, BenchReport *r, Err *e)
 {
-    const bool scales = o->forward && o->threads > 1;
-    for (int scaling = 0; scaling <= scales; scaling++)
-        for (int i = 0; i < o->network_count; i++) TRY(measure_network(o->networks[i], scaling, limits, o, r, e));
-    return report_check(r, e);
+    TRY(measure_part((Part){measure_size, o->size_count, o->train}, limits, o, r, e));
+    if (!o->forward || o->threads == 1) return 0;
+    return measure_part((Part){measure_scaling, 1, false}, limits, o, r, e);
+}
+
+int measure_table(const Limits *limits, const MeasureOptions *o, BenchReport *r, Err *e)
+{
+    return measure_part((Part){measure_row, 1, true}, limits, o, r, e);
 }

@@ -97,7 +97,7 @@ void report_free(BenchReport *r)
 
 /* ---- JSON ---- */
 
-static const char *const sections[] = {"limits", "ops", "scan", "networks", "scaling", "pipeline"};
+static const char *const sections[] = {"limits", "ops", "scan", "networks", "scaling", "table", "pipeline"};
 enum { SECTIONS = sizeof sections / sizeof sections[0] };
 
 /* Limits are one mapping, because each has its own name. */

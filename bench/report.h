@@ -24,7 +24,7 @@ typedef struct BenchField {
 } BenchField;
 
 typedef struct BenchRow {
-    const char *section; /* "limits", "ops", "scan", "networks", "scaling", "pipeline" */
+    const char *section; /* "limits", "ops", "scan", "networks", "scaling", "table", "pipeline" */
     BenchField fields[REPORT_FIELDS];
     int count;
 } BenchRow;

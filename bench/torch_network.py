@@ -1,10 +1,45 @@
-"""The layers of Swin-UMamba in plain PyTorch, without the selective scan and its projections: for bench/beside_python.py.
+"""Networks in plain PyTorch, for bench/beside_python.py.
 
-It follows network/models/swin_umamba.c and blocks.c. PyTorch's convolutions take N,C,H,W, its linear layers and layer
-norms N,H,W,C: so the encoder works in N,H,W,C, as VMamba's code does, and the decoder in N,C,H,W."""
+NnUNet is nnU-Net's PlainConvUNet with the topology that its planner makes for patches of 320x320. SwinUMamba has the
+layers of network/models/swin_umamba.c and blocks.c without the selective scan and its projections. PyTorch's convolutions
+take N,C,H,W, its linear layers and layer norms N,H,W,C: so its encoder works in N,H,W,C, as VMamba's code does, and its
+decoder in N,C,H,W."""
 import torch
 from torch import nn
 from torch.nn import functional as F
+
+
+def convolutions(before, channels, stride=1):
+    """A stage of nnU-Net: two convolutions with norm and activation."""
+    layers = []
+    for first, step in ((before, stride), (channels, 1)):
+        layers += [nn.Conv2d(first, channels, 3, step, 1), nn.InstanceNorm2d(channels, affine=True),
+                   nn.LeakyReLU(0.01, inplace=True)]
+    return nn.Sequential(*layers)
+
+
+class NnUNet(nn.Module):
+    FEATURES = (32, 64, 128, 256, 512, 512, 512)
+
+    def __init__(self, channels, classes):
+        super().__init__()
+        features, below = self.FEATURES[-2::-1], self.FEATURES[:0:-1]
+        self.encoder = nn.ModuleList(convolutions(b, c, 1 + (i > 0)) for i, (b, c) in
+                                     enumerate(zip((channels, *self.FEATURES), self.FEATURES)))
+        self.ups = nn.ModuleList(nn.ConvTranspose2d(b, c, 2, 2) for b, c in zip(below, features))
+        self.decoder = nn.ModuleList(convolutions(2 * c, c) for c in features)
+        self.heads = nn.ModuleList(nn.Conv2d(c, classes, 1) for c in features)
+
+    def forward(self, x):
+        skips, heads = [], []
+        for stage in self.encoder:
+            x = stage(x)
+            skips.append(x)
+        for up, stage, head, skip in zip(self.ups, self.decoder, self.heads, skips[-2::-1]):
+            x = stage(torch.cat((up(x), skip), 1))
+            heads.append(head(x))
+        return heads[::-1] if self.training else heads[-1]
+
 
 DIMS, DEPTHS, STATES = (96, 192, 384, 768), (2, 2, 9, 2), 16
 

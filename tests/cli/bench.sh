@@ -4,8 +4,8 @@ build=$1
 . tests/support/tap.sh
 bench() { "$build/bench" --quick --size 64x64 -j 1 --quiet "$@"; }
 
-check 'parts are measured' 0 bench --ops --networks --pipeline -n swin_umamba_d --json "$out/a.json"
-for section in limits ops scan networks scaling pipeline; do
+check 'parts are measured' 0 bench --ops --networks --table --pipeline -n swin_umamba_d --json "$out/a.json"
+for section in limits ops scan networks scaling table pipeline; do
     check "the file has $section" 0 grep -q "\"$section\"" "$out/a.json"
 done
 for field in network height width batch precision what seconds fraction_of_peak peak_bytes; do
@@ -13,6 +13,9 @@ for field in network height width batch precision what seconds fraction_of_peak 
 done
 check 'networks have no other field' 0 sh -c "! sed -n '/\"networks\"/,/\"scaling\"/p' '$out/a.json' | grep -oE '\"[a-z_]+\":' |
     grep -vqE 'networks|scaling|network|height|width|batch|precision|what|seconds|fraction_of_peak|peak_bytes'"
+for field in forward_seconds forward_fraction train_seconds train_fraction; do
+    check "the table has $field" 0 sh -c "sed -n '/\"table\"/,/\"pipeline\"/p' '$out/a.json' | grep -q '\"$field\"'"
+done
 for name in selective_scan linear conv2d layer_norm dice_ce_loss; do
     check "ops have $name, both ways" 0 sh -c "grep '\"$name\"' '$out/a.json' | grep '\"forward_ms\"' | grep -q '\"backward_ms\"'"
 done

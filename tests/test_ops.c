@@ -250,7 +250,7 @@ static void check_threads(const Problem *p, const OpImpl *impl)
         omp_set_num_threads(threads);
         run(p, &many, impl, o);
         for (int i = 0; i < one.buffer_count - 1; i++) /* all but the scratch memory, which is last */
-            if (memcmp(one.buffers[i].start, many.buffers[i].start, one.buffers[i].bytes))
+            if (memcmp(one.buffers[i].data, many.buffers[i].data, one.buffers[i].bytes))
                 fail_msg("%s %s: %d threads give other bits than one", p->op->name, impl->name, threads);
         op_run_free(&many);
     }

@@ -39,7 +39,8 @@ static void run_new(ProductRun *r)
                                      (int64_t)(r->kernel->packed_bytes(m) / sizeof(float)),
                                      (int64_t)(r->kernel->scratch_bytes(m, r->threads) / sizeof(float))};
     for (int b = 0; b < BUFFERS; b++) {
-        r->buffer[b] = b < PACKED ? guarded_random(counts[b], 4, (uint32_t)b) : guarded_unset(counts[b]);
+        r->buffer[b] =
+            b < PACKED ? guarded_random(counts[b], 4, (uint32_t)b) : guarded_unset((size_t)counts[b] * sizeof(float));
         assert_non_null(r->buffer[b].data);
     }
 }
@@ -76,7 +77,7 @@ static double product_at(const ProductRun *r, int64_t row, int64_t column, doubl
 static void compare(const ProductRun *r, const float *before)
 {
     const DnnProduct *m = &r->m;
-    for (int64_t i = 0; i < r->buffer[C].count; i++) {
+    for (int64_t i = 0; i < (int64_t)(r->buffer[C].bytes / sizeof(float)); i++) {
         const int64_t row = i / m->c_pitch, column = i % m->c_pitch;
         double size, expected;
         if (column >= m->columns) {
@@ -100,7 +101,7 @@ static void check(const ProductKernel *kernel, DnnProduct m)
             compare(&r, before.data);
             first = guarded_copy(&r.buffer[C]);
         }
-        assert_memory_equal(at(&r, C), first.data, (size_t)first.count * sizeof(float));
+        assert_memory_equal(at(&r, C), first.data, first.bytes);
         guarded_free(&before);
         run_free(&r);
     }

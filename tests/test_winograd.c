@@ -34,7 +34,8 @@ static void run_new(WinogradRun *r, const WinogradKernel *kernel)
                                      (int64_t)(kernel->packed_bytes(&r->shape) / sizeof(float)),
                                      (int64_t)(kernel->scratch_bytes(&r->shape) / sizeof(float))};
     for (int b = 0; b < BUFFERS; b++) {
-        r->buffer[b] = b < PACKED ? guarded_random(counts[b], 3, (uint32_t)b) : guarded_unset(counts[b]);
+        r->buffer[b] =
+            b < PACKED ? guarded_random(counts[b], 3, (uint32_t)b) : guarded_unset((size_t)counts[b] * sizeof(float));
         assert_non_null(r->buffer[b].data);
     }
 }
@@ -102,7 +103,7 @@ static void check(const WinogradKernel *kernel, WinogradRun r)
             compare(kernel->name, &r, before.data);
             first = guarded_copy(&r.buffer[Y]);
         }
-        assert_memory_equal(at(&r, Y), first.data, (size_t)first.count * sizeof(float));
+        assert_memory_equal(at(&r, Y), first.data, first.bytes);
         guarded_free(&before);
         run_free(&r);
     }

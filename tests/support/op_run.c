@@ -4,34 +4,13 @@
 
 #include "base/memory.h"
 
-enum { GUARD = 256 };
-static const uint32_t SENTINEL = 0x7fc0a5a5; /* a NaN */
-
-static bool is_sentinel(const char *p)
-{
-    uint32_t bits;
-    memcpy(&bits, p, sizeof bits);
-    return bits == SENTINEL;
-}
-
-static void fill(char *p, size_t bytes)
-{
-    for (size_t i = 0; i < bytes; i += sizeof SENTINEL) memcpy(p + i, &SENTINEL, sizeof SENTINEL);
-}
-
-static size_t rounded(size_t bytes) { return (bytes + 3) / 4 * 4; }
-
-/* A new guarded buffer, filled with sentinels itself. */
+/* A new buffer of the run. */
 static void *guarded(OpRun *r, size_t bytes, Err *e)
 {
-    Guarded *g = &r->buffers[r->buffer_count];
-    g->block = mem_alloc(rounded(bytes) + 2 * GUARD, e);
-    if (!g->block) return NULL;
-    g->start = g->block + GUARD;
-    g->bytes = bytes;
-    fill(g->block, rounded(bytes) + 2 * GUARD);
-    r->buffer_count++;
-    return g->start;
+    const Guarded g = guarded_unset(bytes);
+    if (!g.data) return err_set(e, ERR_NOMEM, "no memory for a buffer of %zu bytes", bytes), NULL;
+    r->buffers[r->buffer_count++] = g;
+    return g.data;
 }
 
 static int make_tensor(OpRun *r, Tensor *t, const Tensor *like, bool strided, OpRunOptions o, Err *e)
@@ -124,7 +103,7 @@ int op_run_new(OpRun *r, const Node *like, const OpImpl *impl, OpRunOptions o, E
 void op_run_free(OpRun *r)
 {
     if (r->prepared && r->node.impl->release) r->node.impl->release(&r->node);
-    for (int i = 0; i < r->buffer_count; i++) mem_free(r->buffers[i].block);
+    for (int i = 0; i < r->buffer_count; i++) guarded_free(&r->buffers[i]);
     *r = (OpRun){0};
 }
 
@@ -168,17 +147,14 @@ static bool gaps_intact(const void *data, const Tensor *t)
     const size_t size = dtype_size(t->dtype);
     for (int64_t p = 0; data && p < shape_pixels(t->shape); p++)
         for (size_t i = (size_t)(p * t->pitch + t->shape.c) * size; i < (size_t)((p + 1) * t->pitch) * size; i++)
-            if (((const char *)data)[i] != ((const char *)&SENTINEL)[i % sizeof SENTINEL]) return false;
+            if (((const char *)data)[i] != ((const char *)&guard_value)[i % sizeof guard_value]) return false;
     return true;
 }
 
 bool op_run_intact(const OpRun *r)
 {
     bool intact = true;
-    for (int i = 0; i < r->buffer_count; i++)
-        for (size_t k = 0; k < GUARD; k += sizeof SENTINEL)
-            intact = intact && is_sentinel(r->buffers[i].block + k) &&
-                     is_sentinel(r->buffers[i].start + rounded(r->buffers[i].bytes) + k);
+    for (int i = 0; i < r->buffer_count; i++) intact = intact && guarded_intact(&r->buffers[i]);
     for (int i = 0; i < r->node.input_count; i++)
         intact = intact && gaps_intact(r->in[i].data, &r->in[i]) && gaps_intact(r->in[i].grad, &r->in[i]);
     for (int i = 0; i < r->node.output_count; i++)

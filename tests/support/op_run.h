@@ -12,6 +12,7 @@
 #define TESTS_SUPPORT_OP_RUN_H
 
 #include "network/graph/op.h"
+#include "tests/support/guarded.h"
 
 typedef struct OpRunOptions {
     int64_t gap;        /* floats between pixels, if the implementation supports that */
@@ -22,11 +23,6 @@ typedef struct OpRunOptions {
 } OpRunOptions;
 
 enum { OP_RUN_BUFFERS = 3 * (NODE_INPUTS + NODE_OUTPUTS) + 2 * NODE_PARAMS + NODE_SAVED + 2 };
-
-typedef struct Guarded {
-    char *block, *start; /* sentinels fill the block around start … start + bytes */
-    size_t bytes;
-} Guarded;
 
 typedef struct OpRun {
     Node node;

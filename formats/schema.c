@@ -165,6 +165,10 @@ static int read_value(const Reader *r, const Field *field, void *at, const DocNo
 static int read_entry(const Reader *r, const Field *field, char *at, const DocNode *node)
 {
     if (!field->inner) return read_value(r, field, at, node);
+    if (field->spreads && node->kind == DOC_SCALAR) {
+        for (int i = 0; i < field->inner; i++, at += element_bytes(field)) TRY(read_value(r, field, at, node));
+        return 0;
+    }
     TRY(doc_expect(node, DOC_SEQUENCE, r->e));
     if (node->count != field->inner)
         return doc_error(node, r->e, "%s: a list of %d, expected %d", field->key, node->count, field->inner);
@@ -173,11 +177,26 @@ static int read_entry(const Reader *r, const Field *field, char *at, const DocNo
     return 0;
 }
 
+static size_t entry_bytes(const Field *field)
+{
+    return element_bytes(field) * (size_t)(field->inner ? field->inner : 1);
+}
+
+/* A single value for each entry. */
+static int spread(const Reader *r, const Field *field, char *object, const DocNode *node)
+{
+    char *at = object + field->offset;
+    for (int i = 0; i < field->capacity; i++, at += entry_bytes(field)) TRY(read_entry(r, field, at, node));
+    *(int *)(object + field->count_offset) = 0;
+    return 0;
+}
+
 static int read_list(const Reader *r, const Field *field, char *object, const DocNode *node)
 {
     const bool exact = field->count_offset == NO_COUNT;
-    const size_t step = element_bytes(field) * (size_t)(field->inner ? field->inner : 1);
+    const size_t step = entry_bytes(field);
     char *at = object + field->offset;
+    if (field->spreads && node->kind == DOC_SCALAR) return spread(r, field, object, node);
     TRY(doc_expect(node, DOC_SEQUENCE, r->e));
     if (node->count > field->capacity || (exact && node->count != field->capacity))
         return doc_error(node, r->e, "%s: a list of %d, expected %s %d", field->key, node->count,
@@ -205,8 +224,19 @@ static int read_indexed(const Reader *r, const Field *field, char *object, const
     return 0;
 }
 
+static void make_empty(const Field *field, char *object)
+{
+    const int entries = is_list(field) ? field->capacity : 1;
+    memset(object + field->offset, 0, field->type == FIELD_STRING ? 1 : (size_t)entries * entry_bytes(field));
+    if (is_list(field)) *(int *)(object + field->count_offset) = 0;
+}
+
 static int read_field(const Reader *r, const Field *field, char *object, const DocNode *node)
 {
+    if (field->use == FIELD_SPARE && doc_is_null(node)) {
+        make_empty(field, object);
+        return 0;
+    }
     if (field->type == FIELD_INDEXED) return read_indexed(r, field, object, node);
     if (is_list(field)) return read_list(r, field, object, node);
     return read_value(r, field, object + field->offset, node);
@@ -335,7 +365,6 @@ static void write_list(const Field *field, const char *object, DocWriter *w)
     const int inner = field->inner ? field->inner : 1;
     const char *at = object + field->offset;
     const size_t step = element_bytes(field);
-    if (field->use == FIELD_SPARE && !count) return;
     doc_open(w, field->key, DOC_SEQUENCE, true);
     for (int i = 0; i < count && i < field->capacity; i++) {
         if (field->inner) doc_open(w, NULL, DOC_SEQUENCE, true);
@@ -359,12 +388,20 @@ static void write_indexed(const Field *field, const char *object, DocWriter *w)
     doc_close(w);
 }
 
+/* Of a list, whether it has no entries; of a single value, whether it is 0, "" or false. */
+static bool is_empty(const Field *field, const char *object)
+{
+    static const char zero[sizeof(double)];
+    if (is_list(field)) return !*(const int *)(object + field->count_offset);
+    return !memcmp(object + field->offset, zero, field->type == FIELD_STRING ? 1 : element_bytes(field));
+}
+
 void schema_write(const Schema *schema, const void *object, DocWriter *w)
 {
     for (int i = 0; i < schema->count; i++) {
         const Field *field = &schema->fields[i];
         const char *at = (const char *)object + field->offset;
-        if (field->use == FIELD_LEGACY) continue;
+        if (field->use == FIELD_LEGACY || (field->use == FIELD_SPARE && is_empty(field, object))) continue;
         if (field->type == FIELD_GROUP || field->type == FIELD_VARIANT) {
             doc_open(w, field->key, DOC_MAPPING, false);
             if (field->type == FIELD_GROUP) schema_write(field->schema, at, w);

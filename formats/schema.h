@@ -31,7 +31,7 @@ typedef enum FieldUse {
     FIELD_OPTIONAL,
     FIELD_REQUIRED, /* of a whole file, not of an override */
     FIELD_LEGACY,   /* an older name for the same place: read, never written */
-    FIELD_SPARE     /* a list that is not written where it is empty */
+    FIELD_SPARE     /* not written where it is empty: no entries, 0, "", false; null in the file is empty */
 } FieldUse;
 
 typedef enum SchemaMode { SCHEMA_WHOLE, SCHEMA_PART } SchemaMode;
@@ -47,15 +47,17 @@ typedef struct Field {
     const char *key;
     FieldType type;
     FieldUse use;
-    size_t offset;                /* in the struct, bytes */
-    int capacity;                 /* lists: most entries, 0: a single value; strings: bytes */
-    int inner;                    /* 2: a list of pairs; else 0 */
-    size_t count_offset;          /* lists: of the int that counts; NO_COUNT: exactly `capacity` entries */
-    double low, high;             /* numbers: the range, ends included */
-    const char *fallback;         /* default as written in a file, list entries joined by ", "; NULL: zero */
-    const char *const *choices;   /* FIELD_CHOICE: names, NULL at the end */
-    const struct Schema *schema;  /* FIELD_GROUP, FIELD_INDEXED */
-    size_t item_bytes;            /* FIELD_INDEXED: of one struct */
+    size_t offset;               /* in the struct, bytes */
+    int capacity;                /* lists: most entries, 0: a single value; strings: bytes */
+    int inner;                   /* 2: a list of pairs; else 0 */
+    size_t count_offset;         /* lists: of the int that counts; NO_COUNT: exactly `capacity` entries */
+    bool spreads;                /* lists: a single value stands for each entry: all `capacity` entries are set, and the
+                                   * count is 0, for the reader to set */
+    double low, high;            /* numbers: the range, ends included */
+    const char *fallback;        /* default as written in a file, list entries joined by ", "; NULL: zero */
+    const char *const *choices;  /* FIELD_CHOICE: names, NULL at the end */
+    const struct Schema *schema; /* FIELD_GROUP, FIELD_INDEXED */
+    size_t item_bytes;           /* FIELD_INDEXED: of one struct */
     const SchemaVariant *variant; /* FIELD_VARIANT */
     const char *doc;              /* a comment written behind the value in the file; may be NULL */
 } Field;

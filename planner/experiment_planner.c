@@ -9,10 +9,10 @@
 #include "network/models/unet_topology.h"
 #include "planner/network_fit.h"
 #include "planner/order_statistics.h"
+#include "planner/planner_kinds.h"
 #include "preprocess/resample.h"
 
-static const double anisotropy = 3, covered_share = 0.05;
-static const double reference_values = 85e6, reference_gb = 8;
+static const double anisotropy = 3;
 enum { REFERENCE_BATCH = 12, LARGEST_EDGE = 2048 };
 
 /* The statistics that the planner uses, in the file's order of axes. */
@@ -194,45 +194,58 @@ static int reduce_patch(UnetTopology *t, const PlanConfiguration *c, Err *e)
     return unet_topology(t, c->spacing_mm, size, e);
 }
 
-/* The number of pixels that a batch may have at most: 5 % of the dataset's voxels as nnU-Net's planner counts them. */
+/* The number of pixels that a batch may have at most: a share of the dataset's voxels as nnU-Net's planner counts
+ * them. */
 static double covered_pixels(const Plan *plan, const Medians *m, const PlannerInput *in)
 {
     double voxels = 1;
     for (int i = 0; i < 3; i++) voxels *= m->new_size[plan->transpose_forward[i]];
-    return voxels * (double)in->dataset->num_training * covered_share;
+    return voxels * (double)in->dataset->num_training * planner_kind(plan->experiment_planner_used)->covered_share;
+}
+
+/* The values of an image's feature maps with which a batch of REFERENCE_BATCH fits the memory. */
+static double reference_values(const PlannerKind *kind, const PlannerInput *in)
+{
+    return kind->reference_values * (in->memory_gb / kind->target_gb);
+}
+
+static double image_values(const PlannerKind *kind, const PlannerInput *in, const UnetTopology *t)
+{
+    return unet_feature_map_size(t, kind->residual, dataset_label_entries(in->dataset));
 }
 
 static void choose_batch(Plan *plan, const PlannerInput *in, const Medians *m, const UnetTopology *t, Text *explain)
 {
     PlanConfiguration *c = &plan->configuration;
-    const double reference = reference_values * (in->memory_gb / reference_gb);
-    const double estimate = unet_feature_map_size(t, dataset_label_entries(in->dataset));
-    const double fits = nearbyint(reference / estimate * REFERENCE_BATCH);
+    const PlannerKind *kind = planner_kind(plan->experiment_planner_used);
+    const double estimate = image_values(kind, in, t);
+    const double fits = nearbyint(reference_values(kind, in) / estimate * REFERENCE_BATCH);
     const int bound = batch_bound(covered_pixels(plan, m, in), c->patch_size);
     c->batch_size = fits < PLANNER_MIN_BATCH ? PLANNER_MIN_BATCH : fits < bound ? (int)fits : bound;
     text_add(explain,
-             "batch: %.0f fit %g GB by nnU-Net's estimate (%.4g values an image), %d are 5 %% of the "
+             "batch: %.0f fit %g GB by nnU-Net's estimate (%.4g values an image), %d are %g %% of the "
              "dataset's voxels: %d\n",
-             fits, in->memory_gb, estimate, bound, c->batch_size);
+             fits, in->memory_gb, estimate, bound, 100 * kind->covered_share, c->batch_size);
 }
 
 static int choose_patch_and_batch(Plan *plan, const PlannerInput *in, const Medians *m, Text *explain, Err *e)
 {
     PlanConfiguration *c = &plan->configuration;
-    const double reference = reference_values * (in->memory_gb / reference_gb);
-    /* 2.8.1 plans the largest patch with which a batch of two fits, the older planner one of which twelve fit. */
-    const double images = plan->compatibility == COMPATIBILITY_NNUNET_2_1 ? 1 : 2.0 / REFERENCE_BATCH;
-    const int classes = dataset_label_entries(in->dataset);
+    const PlannerKind *kind = planner_kind(plan->experiment_planner_used);
+    /* 2.8.1 plans the largest patch with which a batch of two fits; the older planner, and those of residual encoders,
+     * one of which twelve fit. */
+    const bool twelve = plan->compatibility == COMPATIBILITY_NNUNET_2_1 || kind->residual;
+    const double images = twelve ? 1 : 2.0 / REFERENCE_BATCH;
     UnetTopology t;
     double size[2];
     initial_patch(size, c);
     TRY(unet_topology(&t, c->spacing_mm, size, e));
     text_add(explain, "patch: %g x %g of the median image, %d x %d so that it can be halved %d times", size[0], size[1],
              t.patch[0], t.patch[1], t.stages - 1);
-    while (unet_feature_map_size(&t, classes) * images > reference) TRY(reduce_patch(&t, c, e));
+    while (image_values(kind, in, &t) * images > reference_values(kind, in)) TRY(reduce_patch(&t, c, e));
     text_add(explain, "; by memory %d x %d, %d times\n", t.patch[0], t.patch[1], t.stages - 1);
     memcpy(c->patch_size, t.patch, sizeof c->patch_size);
-    unet_write_architecture(&c->architecture, &t);
+    unet_write_architecture(&c->architecture, &t, kind->residual);
     choose_batch(plan, in, m, &t, explain);
     return 0;
 }
@@ -282,12 +295,26 @@ static const char *reader_name(const char *ending, const Fingerprint *f)
     return "SimpleITKIO";
 }
 
-int plan_experiment(Plan *plan, const PlannerInput *in, Text *explain, Err *e)
+static int choose_planner(Plan *plan, PlannerInput *in, Err *e)
 {
+    const PlannerKind *kind = planner_kind(plan->experiment_planner_used);
+    if (!kind) return planner_unknown(plan->experiment_planner_used, e);
+    if (kind->residual && !plan_uses_architecture(plan))
+        return err_set(e, ERR_VALUE, "%s plans a U-Net with a residual encoder: choose --network nnunet, not %s",
+                       kind->name, plan->network.name);
+    snprintf(plan->plans_name, sizeof plan->plans_name, "%s", kind->plans_name);
+    in->memory_gb = planner_target_gb(plan, in->memory_gb);
+    return 0;
+}
+
+int plan_experiment(Plan *plan, const PlannerInput *input, Text *explain, Err *e)
+{
+    PlannerInput own = *input, *in = &own;
     const Fingerprint *f = in->fingerprint;
     Medians m;
     Text unread = {0};
     if (!explain) explain = &unread;
+    TRY(choose_planner(plan, in, e));
     if (!f->case_count) return err_set(e, ERR_VALUE, "the fingerprint has no cases");
     double *column = mem_alloc((size_t)f->case_count * sizeof *column, e);
     if (!column) return ERR_NOMEM;

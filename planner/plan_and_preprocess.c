@@ -20,6 +20,7 @@
 #include "planner/outputs.h"
 #include "planner/plan_faults.h"
 #include "planner/plan_maker.h"
+#include "planner/planner_kinds.h"
 #include "planner/preprocess_cases.h"
 #include "planner/run_log.h"
 #include "planner/same_images.h"
@@ -27,8 +28,8 @@
 
 typedef struct Options {
     CommonOptions common;
-    const char *dataset, *network, *override, *plans;
-    double memory_gb;
+    const char *dataset, *network, *planner, *override, *plans;
+    double memory_gb;        /* 0: not given */
     const char *memory_text; /* as given; NULL: not given */
     bool explain, verify;
     FoldRequest folds;
@@ -36,7 +37,8 @@ typedef struct Options {
 
 enum {
     KEY_NETWORK = 'n',
-    KEY_OVERRIDE = 0x100,
+    KEY_PLANNER = 0x100,
+    KEY_OVERRIDE,
     KEY_PLANS,
     KEY_MEMORY,
     KEY_EXPLAIN,
@@ -49,9 +51,14 @@ enum {
 
 static const struct argp_option option_list[] = {
     {"network", KEY_NETWORK, "NAME", 0, "Network to plan for, one of those below (default: the first)", 0},
+    {"planner", KEY_PLANNER, "NAME", 0,
+     "nnU-Net's planner whose numbers are used, one of those below (default: the first); those of residual encoders "
+     "are for --network nnunet",
+     0},
     {"override", KEY_OVERRIDE, "PLAN.yaml", 0, "A file with plan keys; its values replace the planned ones", 0},
     {"plans", KEY_PLANS, "FILE", 0, "Use this plan (plans.yaml, or nnU-Net's nnUNetPlans.json) instead of planning", 0},
-    {"memory-target", KEY_MEMORY, "SIZE", 0, "Memory that training may use on this CPU, such as 8G (default)", 0},
+    {"memory-target", KEY_MEMORY, "SIZE", 0, "Memory that training may use, such as 8G (default: that of the planner)",
+     0},
     {"splits", KEY_SPLITS, "FILE", 0,
      "Use these folds: a list of {train: [CASE, ...], val: [CASE, ...]}, .yaml or .json", 0},
     {"folds", KEY_FOLDS, "N", 0, "Number of folds to draw (default: 5)", 0},
@@ -62,6 +69,14 @@ static const struct argp_option option_list[] = {
     {"explain", KEY_EXPLAIN, NULL, 0, "Print each decision of the planner with its reasons", 0},
     {0},
 };
+
+static void expect_planner(struct argp_state *state, const char *name)
+{
+    Err unknown = {0};
+    if (planner_kind(name)) return;
+    planner_unknown(name, &unknown);
+    argp_error(state, "--planner: %s", unknown.text);
+}
 
 static void expect_network(struct argp_state *state, const char *name)
 {
@@ -78,6 +93,10 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     case KEY_NETWORK:
         expect_network(state, text);
         o->network = text;
+        return 0;
+    case KEY_PLANNER:
+        expect_planner(state, text);
+        o->planner = text;
         return 0;
     case KEY_OVERRIDE: option_once(state, "--override", text, &o->override); return 0;
     case KEY_PLANS: option_once(state, "--plans", text, &o->plans); return 0;
@@ -97,6 +116,8 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
         return 0;
     case ARGP_KEY_END:
         if (!o->dataset) argp_error(state, "DATASET, the folder of the raw dataset, is missing");
+        if (o->plans && o->planner)
+            argp_error(state, "--plans takes a plan as it is: it cannot be given together with --planner");
         if (o->folds.file && (o->folds.groups || o->folds.folds || o->folds.draw_anew))
             argp_error(
                 state,
@@ -258,8 +279,8 @@ static int plan_folds(PlannerRun *r, Err *e)
 static int check_and_measure(PlannerRun *r, Err *e)
 {
     const Options *o = r->options;
-    const PlanRequest request = {r->name,  o->common.output, o->network,         o->override,
-                                 o->plans, o->memory_gb,     o->common.overwrite};
+    const PlanRequest request = {r->name,     o->common.output, o->network,   o->planner,
+                                 o->override, o->plans,         o->memory_gb, o->common.overwrite};
     TRY(dataset_open(&r->dataset, o->dataset, &r->faults, e));
     if (!r->dataset.training.count) TRY(report_faults(r, e));
     case_register_check(&r->faults, &r->dataset);
@@ -366,6 +387,7 @@ static int note_options(PlannerRun *r, Err *e)
     const Options *o = r->options;
     Text text = {0};
     if (o->network) text_add(&text, " --network %s", o->network);
+    if (o->planner) text_add(&text, " --planner %s", o->planner);
     int code = add_file_option(&text, "--override", o->override, e);
     if (!code) code = add_file_option(&text, "--plans", o->plans, e);
     if (o->memory_text) {
@@ -463,8 +485,10 @@ int main(int argc, char **argv)
     text_add(&doc, "Checks a raw dataset in nnU-Net's format, computes its fingerprint, plans preprocessing and "
                    "training, and writes the preprocessed cases to the folder given by -o.\vNetworks:\n");
     network_add_help(&doc);
+    text_add(&doc, "\nPlanners:\n");
+    planner_add_help(&doc);
     const struct argp argp = {.options = option_list, .parser = parse_option, .args_doc = "DATASET", .doc = doc.data};
-    Options options = {.common.takes = OPT_OUTPUT | OPT_THREADS | OPT_OVERWRITE | OPT_QUIET, .memory_gb = 8};
+    Options options = {.common.takes = OPT_OUTPUT | OPT_THREADS | OPT_OVERWRITE | OPT_QUIET};
     program_begin("plan_and_preprocess", false);
     program_interrupt_hint("finished cases are kept: the same command continues with the others");
     char engine[EXECUTOR_ENGINE_BYTES];

@@ -9,6 +9,7 @@
 #include "network/models/network.h"
 #include "planner/experiment_planner.h"
 #include "planner/orientations.h"
+#include "planner/planner_kinds.h"
 #include "planner/training_memory.h"
 #include "plans/plan_leaves.h"
 
@@ -114,26 +115,36 @@ static int apply_edits(const PlanMaker *m, Plan *plan, Err *e)
     return 0;
 }
 
-/* The file or option that network and reader of the plan come from, for messages. */
+/* The file or option that network, planner and reader of the plan come from, for messages. */
 typedef struct Sources {
-    const char *network, *reader;
+    const char *network, *planner, *reader;
 } Sources;
 
 static void note_source(Sources *s, const Plan *before, const Plan *now, const char *source)
 {
     if (strcmp(before->network.name, now->network.name)) s->network = source;
+    if (strcmp(before->experiment_planner_used, now->experiment_planner_used)) s->planner = source;
     if (strcmp(before->image_reader_writer, now->image_reader_writer)) s->reader = source;
+}
+
+static int expect_agreement(const PlanMaker *m, const char *key, const char *found, const char *option,
+                            const char *given, Err *e)
+{
+    if (!given || !strcmp(found, given)) return 0;
+    return err_set(e, ERR_VALUE, "%s: %s: %s, but %s says %s: leave out one of them", m->request.override, key, found,
+                   option, given);
 }
 
 /* --network is applied first: the keys of --override are those of that network. */
 static int take_options(const PlanMaker *m, Plan *plan, Err *e)
 {
     const PlanRequest *r = &m->request;
+    char *planner = plan->experiment_planner_used;
     if (r->network) plan_set_network(plan, r->network);
+    if (r->planner) snprintf(planner, sizeof plan->experiment_planner_used, "%s", r->planner);
     if (r->override) TRY(plan_override(plan, r->override, NULL, e));
-    if (!r->network || !strcmp(plan->network.name, r->network)) return 0;
-    return err_set(e, ERR_VALUE, "%s: network.name: %s, but --network says %s: leave out one of them", r->override,
-                   plan->network.name, r->network);
+    TRY(expect_agreement(m, "network.name", plan->network.name, "--network", r->network, e));
+    return expect_agreement(m, "experiment_planner_used", planner, "--planner", r->planner, e);
 }
 
 /* Reads what is known of the plan before the planner runs: from files, command line and edits. */
@@ -142,7 +153,7 @@ static int read_known(const PlanMaker *m, Plan *plan, Sources *s, const char *re
     const PlanRequest *r = &m->request;
     plan_defaults(plan);
     Plan before = *plan;
-    *s = (Sources){r->plans ? r->plans : "--network", r->plans ? r->plans : "dataset.json"};
+    *s = (Sources){r->plans ? r->plans : "--network", "--planner", r->plans ? r->plans : "dataset.json"};
     if (r->plans) TRY(plan_read(plan, r->plans, NULL, e));
     else if (reader) snprintf(plan->image_reader_writer, sizeof plan->image_reader_writer, "%s", reader);
     if (r->network) plan_set_network(plan, r->network);
@@ -166,6 +177,13 @@ static int check_network(const PlanMaker *m, const char *name, const char *sourc
                    m->request.plans ? m->request.plans : "");
 }
 
+/* A plan that is taken as it is may be by any planner. */
+static int check_planner(const PlanMaker *m, const char *name, const char *source, Err *e)
+{
+    if (m->request.plans || planner_kind(name)) return 0;
+    return planner_unknown(name, e) ? err_context(e, "%s: experiment_planner_used", source) : 0;
+}
+
 static int check_files(const PlanMaker *m, Err *e)
 {
     Plan plan;
@@ -173,6 +191,7 @@ static int check_files(const PlanMaker *m, Err *e)
     ReaderAxes axes;
     TRY(read_known(m, &plan, &sources, NULL, e));
     TRY(check_network(m, plan.network.name, sources.network, e));
+    TRY(check_planner(m, plan.experiment_planner_used, sources.planner, e));
     return reader_axes(&axes, plan.image_reader_writer, "image_reader_writer", e) ? err_context(e, "%s", sources.reader)
                                                                                   : 0;
 }
@@ -329,15 +348,15 @@ static int warn_of_reader(PlanMaker *m, const DatasetInfo *info, Err *e)
 static int warn_of_memory(PlanMaker *m, const DatasetInfo *info, Err *e)
 {
     const PlanConfiguration *c = &m->plan.configuration;
-    const double gib = 1024.0 * 1024 * 1024;
+    const double gib = 1024.0 * 1024 * 1024, target = planner_target_gb(&m->plan, m->request.memory_gb);
     if (!m->request.plans && !m->request.override && !m->edits.count) return 0;
     const int64_t bytes = training_memory(&m->plan, info, c->batch_size, c->patch_size[0], c->patch_size[1], e);
     if (bytes < 0) return err_context(e, "the memory plan of %s", m->plan.network.name);
-    if ((double)bytes > m->request.memory_gb * gib)
+    if ((double)bytes > target * gib)
         text_add(&m->warnings,
                  "a training step of %d patches of %dx%d takes %.3g GiB, more than --memory-target, %g GiB: train on "
                  "a machine with enough memory, or choose a smaller batch_size or patch_size\n",
-                 c->batch_size, c->patch_size[0], c->patch_size[1], (double)bytes / gib, m->request.memory_gb);
+                 c->batch_size, c->patch_size[0], c->patch_size[1], (double)bytes / gib, target);
     return 0;
 }
 

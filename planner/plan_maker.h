@@ -19,8 +19,8 @@
 
 typedef struct PlanRequest {
     const char *dataset_name, *preprocessed;
-    const char *network, *override, *plans; /* from the command line; NULL: not given */
-    double memory_gb;
+    const char *network, *planner, *override, *plans; /* from the command line; NULL: not given */
+    double memory_gb;                                 /* 0: not given */
     bool overwrite;
 } PlanRequest;
 

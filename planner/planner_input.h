@@ -17,7 +17,7 @@ typedef struct PlannerInput {
     const DatasetInfo *dataset;
     const Fingerprint *fingerprint; /* intensities may be absent (channel_count 0) */
     const char *dataset_name;
-    double memory_gb;              /* target, in GiB; nnU-Net's default is 8 */
+    double memory_gb;              /* target, in GiB; 0: the planner's own (planner_kinds.h) */
     TrainingBytes *training_bytes; /* NULL: nnU-Net's own estimate for every network */
 } PlannerInput;
 

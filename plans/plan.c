@@ -29,6 +29,12 @@ static int fold_flat_architecture(Architecture *a, const char *path, Err *e)
     if (!a->base_features) return 0;
     const int64_t most = a->max_features ? a->max_features : 512;
     a->n_stages = a->features_count = a->convs_count;
+    if (architecture_is_residual(a)) { /* n_conv_per_stage_encoder counts blocks */
+        memcpy(a->n_blocks_per_stage, a->n_conv_per_stage, sizeof a->n_blocks_per_stage);
+        memset(a->n_conv_per_stage, 0, sizeof a->n_conv_per_stage);
+        a->blocks_count = a->convs_count;
+        a->convs_count = 0;
+    }
     for (int i = 0; i < a->n_stages; i++) {
         const int64_t features = (int64_t)a->base_features << i;
         a->features_per_stage[i] = (int)(features < most ? features : most);
@@ -49,6 +55,7 @@ static int read_doc(Plan *plan, const Doc *doc, const char *path, SchemaMode mod
                        (int)format, PLAN_FORMAT);
     if (!code) code = schema_read(&plan_schema, &read, doc->root, mode, notes, e);
     if (!code) code = fold_flat_architecture(&read.configuration.architecture, path, e);
+    architecture_spread(&read.configuration.architecture);
     if (!code) *plan = read;
     return code;
 }

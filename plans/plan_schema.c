@@ -41,21 +41,21 @@ static const Field resampling_fields[] = {
 static const char *const resampling_unused[] = {"memefficient_seg_resampling", "num_threads", "device", "mode", NULL};
 static const Schema resampling_schema = SCHEMA("resampling_fn_kwargs", resampling_fields, resampling_unused);
 
-#define COUNTS(KEY, MEMBER, COUNT)                                                                             \
-    {                                                                                                          \
-        ROW(FIELD_INT, KEY, Architecture, MEMBER), LIST_OF(Architecture, MEMBER, COUNT), .low = 1,             \
-                                                                                         .high = MOST_FEATURES \
+/* Lists of an entry for each stage; a single value stands for all stages, as in the classes' arguments. */
+#define OF_STAGES(KEY, MEMBER, COUNT) \
+    ROW(FIELD_INT, KEY, Architecture, MEMBER), LIST_OF(Architecture, MEMBER, COUNT), .spreads = true, .low = 1
+#define COUNTS(KEY, MEMBER, COUNT)                           \
+    {                                                        \
+        OF_STAGES(KEY, MEMBER, COUNT), .high = MOST_FEATURES \
     }
-/* Convolutions of a plain encoder's stages, or blocks of a residual one's: a plan has one of the two lists. */
-#define STAGES(KEY, MEMBER, COUNT)                                                       \
-    {                                                                                    \
-        ROW(FIELD_INT, KEY, Architecture, MEMBER), LIST_OF(Architecture, MEMBER, COUNT), \
-            .low = 1, .high = MOST_FEATURES, .use = FIELD_SPARE                          \
+#define PAIRS(KEY, MEMBER, COUNT)                             \
+    {                                                         \
+        OF_STAGES(KEY, MEMBER, COUNT), .inner = 2, .high = 64 \
     }
-#define PAIRS(KEY, MEMBER, COUNT)                                                                              \
-    {                                                                                                          \
-        ROW(FIELD_INT, KEY, Architecture, MEMBER), LIST_OF(Architecture, MEMBER, COUNT), .inner = 2, .low = 1, \
-                                                                                         .high = 64            \
+/* A list that only some of the classes have. */
+#define OWN_COUNTS(KEY, MEMBER, COUNT)                                           \
+    {                                                                            \
+        OF_STAGES(KEY, MEMBER, COUNT), .high = MOST_FEATURES, .use = FIELD_SPARE \
     }
 static const Field norm_fields[] = {ROW_DOUBLE("eps", Architecture, norm_epsilon, 0, 1, "1e-5", NULL),
                                     ROW_BOOL("affine", Architecture, norm_affine, "true", NULL)};
@@ -70,18 +70,21 @@ static const Field arch_kwargs_fields[] = {
     ROW_STRING("conv_op", Architecture, conv_op, "torch.nn.modules.conv.Conv2d", NULL),
     PAIRS("kernel_sizes", kernel_sizes, kernels_count),
     PAIRS("strides", strides, strides_count),
-    STAGES("n_conv_per_stage", n_conv_per_stage, convs_count),
-    STAGES("n_blocks_per_stage", n_blocks_per_stage, blocks_count),
+    OWN_COUNTS("n_conv_per_stage", n_conv_per_stage, convs_count),
+    OWN_COUNTS("n_blocks_per_stage", n_blocks_per_stage, blocks_count),
     COUNTS("n_conv_per_stage_decoder", n_conv_per_stage_decoder, decoder_convs_count),
+    {ROW(FIELD_STRING, "block", Architecture, block), .capacity = ARCHITECTURE_NAME, .use = FIELD_SPARE},
+    OWN_COUNTS("bottleneck_channels", bottleneck_channels, bottlenecks_count),
+    {ROW(FIELD_INT, "stem_channels", Architecture, stem_channels), .low = 1, .high = MOST_FEATURES, .use = FIELD_SPARE},
+    {ROW(FIELD_BOOL, "nonlin_first", Architecture, nonlin_first), .use = FIELD_SPARE},
     ROW_BOOL("conv_bias", Architecture, conv_bias, "true", NULL),
     ROW_STRING("norm_op", Architecture, norm_op, "torch.nn.modules.instancenorm.InstanceNorm2d", NULL),
     {.key = "norm_op_kwargs", .type = FIELD_GROUP, .schema = &norm_schema}, /* of the same struct */
     ROW_STRING("dropout_op", Architecture, dropout_op, NULL, NULL),
     ROW_STRING("nonlin", Architecture, nonlin, "torch.nn.LeakyReLU", NULL),
     {.key = "nonlin_kwargs", .type = FIELD_GROUP, .schema = &nonlin_schema}};
-static const char *const arch_kwargs_unused[] = {
-    "dropout_op_kwargs",   "nonlin_first",  "input_channels",     "num_classes", "deep_supervision", "block",
-    "bottleneck_channels", "stem_channels", "squeeze_excitation", NULL};
+/* deep_supervision is set by training and prediction, there as well as here. */
+static const char *const arch_kwargs_unused[] = {"dropout_op_kwargs", "deep_supervision", NULL};
 static const Schema arch_kwargs_schema =
     SCHEMA("configurations.2d.architecture.arch_kwargs", arch_kwargs_fields, arch_kwargs_unused);
 

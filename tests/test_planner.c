@@ -188,7 +188,7 @@ static void feature_maps_are_counted(void **state)
     assert_int_equal(t.stages, 3);
     /* Encoder 2, decoder 3 convolutions at each size, and the head. */
     const double expected = 5 * 32 * 256 + 5 * 64 * 64 + 2 * 128 * 16 + 3 * 256;
-    assert_true(unet_feature_map_size(&t, 3) == expected);
+    assert_true(unet_feature_map_size(&t, false, 3) == expected);
 }
 
 enum { BYTES_PER_PIXEL = 100000 };

@@ -372,7 +372,14 @@ static void architectures_that_cannot_be_built_are_named(void **state)
         const char *kwargs, *says;
     } cases[] = {{"n_stages: 7", "features_per_stage: found 6 entries, expected 7"},
                  {"norm_op: Norm", "norm_op: found \"Norm\", only InstanceNorm2d is supported"},
-                 {"norm_op_kwargs: {eps: 1}", "eps 1, affine true, negative_slope 0.01: only"}};
+                 {"nonlin: torch.nn.PReLU", "nonlin: found \"torch.nn.PReLU\", only LeakyReLU or ReLU is supported"},
+                 {"dropout_op: torch.nn.Dropout2d", "dropout_op: found \"torch.nn.Dropout2d\", only null is supported"},
+                 {"norm_op_kwargs: {eps: 1}", "norm_op_kwargs.eps: found 1, only 1e-05 is supported"},
+                 {"kernel_sizes: 4", "kernel_sizes: found 4x4, only odd sizes are supported"},
+                 {"strides: 2", "strides: the first is 2x2, expected 1x1"},
+                 {"stem_channels: 8", "stem_channels: PlainConvUNet has no such argument: remove it"},
+                 {"bottleneck_channels: 8", "bottleneck_channels: PlainConvUNet has no such argument"},
+                 {"block: a.BasicBlockD", "block: PlainConvUNet has no such argument"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char text[256];
         Plan plan;
@@ -384,6 +391,43 @@ static void architectures_that_cannot_be_built_are_named(void **state)
         assert_true(architecture_check(&plan.configuration.architecture, &e) < 0);
         assert_says(&e, cases[i].says);
     }
+}
+
+#define RESIDUAL "network_class_name: a.ResidualEncoderUNet, arch_kwargs: "
+
+static void residual_architectures_have_their_own_arguments(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *kwargs, *says;
+    } cases[] = {
+        {"{n_blocks_per_stage: 2}", NULL},
+        {"{n_blocks_per_stage: 2, stem_channels: null, block: null, bottleneck_channels: null}", NULL},
+        {"{n_blocks_per_stage: 2, block: a.BottleneckD, bottleneck_channels: 8, stem_channels: 4}", NULL},
+        {"{n_blocks_per_stage: [2, 2]}", "n_blocks_per_stage: found 2 entries, expected 6"},
+        {"{n_blocks_per_stage: 2, block: a.BottleneckD}", "bottleneck_channels: found 0 entries, expected 6"},
+        {"{n_blocks_per_stage: 2, block: MyBlock}", "block: found \"MyBlock\", only BasicBlockD and BottleneckD"},
+        {"{n_blocks_per_stage: 2, nonlin_first: true}",
+         "nonlin_first: ResidualEncoderUNet has no such argument: remove it"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[256];
+        Plan plan;
+        Err e = {0};
+        snprintf(text, sizeof text, "configurations: {2d: {architecture: {" RESIDUAL "%s}}}", cases[i].kwargs);
+        assert_int_equal(plan_read(&plan, GOLDEN "nnUNetPlans_2_8.json", NULL, &e), 0);
+        if (plan_override(&plan, file_with("o.yaml", text), NULL, &e)) fail_msg("%s", e.text);
+        const int code = architecture_check(&plan.configuration.architecture, &e);
+        if (!cases[i].says) assert_int_equal(code, 0);
+        else assert_says(&e, cases[i].says);
+        if (!cases[i].says) assert_round_trip(&plan);
+    }
+    Plan plan;
+    Err e = {0};
+    assert_int_equal(plan_read(&plan, GOLDEN "nnUNetPlans_2_8.json", NULL, &e), 0);
+    const char *file =
+        file_with("o.yaml", "configurations: {2d: {architecture: {arch_kwargs: {squeeze_excitation: true}}}}");
+    assert_int_equal(plan_override(&plan, file, NULL, &e), ERR_FORMAT);
+    assert_says(&e, "unknown key configurations.2d.architecture.arch_kwargs.squeeze_excitation");
 }
 
 /* ---- arbitrary files: no crash, no leak; errors have a reason */
@@ -538,6 +582,7 @@ int main(void)
         cmocka_unit_test(checks_find_what_does_not_fit),
         cmocka_unit_test(a_network_comes_with_its_training),
         cmocka_unit_test(architectures_that_cannot_be_built_are_named),
+        cmocka_unit_test(residual_architectures_have_their_own_arguments),
         cmocka_unit_test(networks_are_whole),
         cmocka_unit_test(keys_of_other_networks_are_named_with_the_network_s_own),
         cmocka_unit_test(hostile_files_are_survived),

@@ -7,7 +7,7 @@
  *                        └ head1
  *
  * PlainConvUNet: each stage is a row of convolutions. ResidualEncoderUNet: a stem of one convolution, and stages of
- * residual blocks; the decoder is the same. */
+ * residual blocks; the decoder is the same. ResidualUNet: residual blocks in the decoder, too. */
 #include "network/models/unet_blocks.h"
 
 static void build(Graph *g, Ref image, const void *config, Heads *heads)
@@ -15,7 +15,8 @@ static void build(Graph *g, Ref image, const void *config, Heads *heads)
     const Architecture *a = config;
     Ref skips[ARCHITECTURE_STAGES];
     unet_encoder(g, image, a, architecture_is_residual(a) ? unet_shortcut_blocks : unet_convolutions, NULL, skips);
-    unet_decoder(g, a, skips, unet_convolutions, a->n_stages, heads);
+    unet_decoder(g, a, skips, architecture_has_residual_decoder(a) ? unet_shortcut_blocks : unet_convolutions,
+                 a->n_stages, heads);
 }
 
 /* nnU-Net's own trainers that change the training, not the network. */

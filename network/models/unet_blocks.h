@@ -9,17 +9,19 @@
 
 /* A stage's convolutions; `stride` of the first one only. */
 typedef struct UnetStage {
-    int64_t channels;
+    int64_t channels, bottleneck; /* bottleneck: the inner channels of BottleneckD; 0: BasicBlockD */
     PairYX kernel, stride;
-    bool bias;
-    int count; /* convolutions or blocks */
+    bool bias, affine, nonlin_first; /* affine: of the norms */
+    double slope;                    /* of the nonlinearity */
+    int count;                       /* convolutions or blocks */
 } UnetStage;
 
-/* Adds `count` convolutions "convs.0" … (StackedConvBlocks: each with instance norm and leaky ReLU). */
+/* Adds `count` convolutions "convs.0" … (StackedConvBlocks: each with instance norm and (leaky) ReLU). */
 Ref unet_convolutions(Graph *g, Ref x, const UnetStage *s);
 
-/* Adds `count` residual blocks "blocks.0" … (StackedResidualBlocks of BasicBlockD): the shortcut of a block that
- * halves is an average pooling, that of a block that changes the channels a 1x1 convolution. */
+/* Adds `count` residual blocks "blocks.0" … (StackedResidualBlocks): the shortcut of a block that halves is an average
+ * pooling, that of a block that changes the channels a 1x1 convolution. BasicBlockD has two convolutions, BottleneckD a
+ * 1x1 convolution before and one after its own. */
 Ref unet_residual_blocks(Graph *g, Ref x, const UnetStage *s);
 /* The same, initialised so that each block starts as its shortcut (init_last_bn_before_add_to_0). */
 Ref unet_shortcut_blocks(Graph *g, Ref x, const UnetStage *s);
@@ -47,7 +49,7 @@ void unet_decoder(Graph *g, const Architecture *a, const Ref *skips, UnetStageFu
 /* Members of the NetworkKinds that are built from an Architecture alone. */
 extern const struct Schema unet_schema;
 int unet_complete(void *config, int64_t height, int64_t width, Err *e);
-int unet_check(const void *config, Err *e);       /* PlainConvUNet or ResidualEncoderUNet */
+int unet_check(const void *config, Err *e);       /* any of the classes */
 int unet_plain_check(const void *config, Err *e); /* PlainConvUNet */
 void unet_divisor(const void *config, int yx[2]);
 #define UNET_CONFIG                                                                                  \

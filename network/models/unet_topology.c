@@ -4,7 +4,10 @@
 #include <string.h>
 
 enum { MIN_EDGE = 4, BASE_FEATURES = 32, MAX_FEATURES = 512 };
-enum { ENCODER_CONVOLUTIONS = 2, DECODER_CONVOLUTIONS = 3 }; /* per stage; including the transposed convolution */
+
+/* Convolutions of a plain stage, and blocks or convolutions of a stage with a residual encoder. */
+static int encoder_count(int stage, bool residual) { return !residual ? 2 : stage < 3 ? (int[]){1, 3, 4}[stage] : 6; }
+static int decoder_count(bool residual) { return residual ? 1 : 2; }
 
 int unet_features(int stage) { return stage < 4 ? BASE_FEATURES << stage : MAX_FEATURES; }
 
@@ -59,28 +62,39 @@ int unet_topology(UnetTopology *t, const double spacing_mm[2], const double size
     return 0;
 }
 
-void unet_write_architecture(Architecture *a, const UnetTopology *t)
+void unet_write_architecture(Architecture *a, const UnetTopology *t, bool residual)
 {
-    a->n_stages = a->features_count = a->kernels_count = a->strides_count = a->convs_count = t->stages;
+    architecture_defaults(a);
+    if (residual) strcpy(a->network_class_name, "dynamic_network_architectures.architectures.unet.ResidualEncoderUNet");
+    a->n_stages = a->features_count = a->kernels_count = a->strides_count = t->stages;
+    *(residual ? &a->blocks_count : &a->convs_count) = t->stages;
     a->decoder_convs_count = t->stages - 1;
     for (int s = 0; s < t->stages; s++) {
         a->features_per_stage[s] = unet_features(s);
-        a->n_conv_per_stage[s] = 2;
-        if (s < t->stages - 1) a->n_conv_per_stage_decoder[s] = 2;
+        (residual ? a->n_blocks_per_stage : a->n_conv_per_stage)[s] = encoder_count(s, residual);
+        if (s < t->stages - 1) a->n_conv_per_stage_decoder[s] = decoder_count(residual);
     }
     memcpy(a->kernel_sizes, t->kernels, sizeof a->kernel_sizes);
     memcpy(a->strides, t->strides, sizeof a->strides);
 }
 
-double unet_feature_map_size(const UnetTopology *t, int classes)
+/* Convolutions of an encoder stage: a block has two, the first block of a later stage also that of its shortcut, which is
+ * counted even if it only pools; stage 0 is preceded by the stem. */
+static int encoder_convolutions(int stage, bool residual)
+{
+    return encoder_count(stage, residual) * (residual ? 2 : 1) + residual;
+}
+
+double unet_feature_map_size(const UnetTopology *t, bool residual, int classes)
 {
     int64_t size[2] = {t->patch[0], t->patch[1]};
     double values = (double)classes * (double)(size[0] * size[1]);
     for (int s = 0; s < t->stages; s++) {
         size[0] /= t->strides[s][0];
         size[1] /= t->strides[s][1];
-        const int convolutions = ENCODER_CONVOLUTIONS + (s < t->stages - 1 ? DECODER_CONVOLUTIONS : 0);
-        values += (double)convolutions * unet_features(s) * (double)(size[0] * size[1]);
+        const int transposed = 1, decoder = s < t->stages - 1 ? transposed + decoder_count(residual) : 0;
+        values +=
+            (double)(encoder_convolutions(s, residual) + decoder) * unet_features(s) * (double)(size[0] * size[1]);
     }
     return values;
 }

@@ -21,11 +21,13 @@ int unet_topology(UnetTopology *t, const double spacing_mm[2], const double size
 
 int unet_features(int stage); /* min(512, 32 * 2^stage) */
 
-/* Writes the topology to an architecture: stages, features, kernels, strides, and two convolutions a stage. */
-void unet_write_architecture(Architecture *a, const UnetTopology *t);
+/* Makes the architecture that nnU-Net's planner writes for a topology: a PlainConvUNet with two convolutions a stage, or
+ * (residual) a ResidualEncoderUNet with 1, 3, 4, 6, 6 … blocks in the encoder and one convolution in the decoder's
+ * stages. */
+void unet_write_architecture(Architecture *a, const UnetTopology *t, bool residual);
 
-/* Number of output values of all convolutions for one image: nnU-Net's measure of memory. classes: output channels of the
- * head. */
-double unet_feature_map_size(const UnetTopology *t, int classes);
+/* Number of output values of all convolutions of that U-Net for one image: nnU-Net's measure of memory. classes: output
+ * channels of the head. */
+double unet_feature_map_size(const UnetTopology *t, bool residual, int classes);
 
 #endif

@@ -50,6 +50,7 @@ static int plan_numbers(Plan *p, const char *key, double *v)
     if (!strcmp(key, "kernel_sizes")) return pairs(v, a->kernel_sizes, a->kernels_count);
     if (!strcmp(key, "strides")) return pairs(v, a->strides, a->strides_count);
     if (!strcmp(key, "n_conv_per_stage")) return ints(v, a->n_conv_per_stage, a->convs_count);
+    if (!strcmp(key, "n_blocks_per_stage")) return ints(v, a->n_blocks_per_stage, a->blocks_count);
     if (!strcmp(key, "n_conv_per_stage_decoder")) return ints(v, a->n_conv_per_stage_decoder, a->decoder_convs_count);
     if (!strcmp(key, "conv_bias")) return *v = a->conv_bias, 1;
     if (strcmp(key, "num_pool_per_axis")) return -1;
@@ -277,6 +278,8 @@ static void run_vector(Golden *g, const DocNode *item, PlanCompatibility compati
     plan_defaults(&plan);
     plan_set_network(&plan, "nnunet");
     plan.compatibility = compatibility;
+    if (in && doc_find(in, "planner"))
+        snprintf(plan.experiment_planner_used, PLAN_NAME_BYTES, "%s", golden_string(in, "planner"));
     int code = in ? vector_read(&v, in, &e) : err_set(&e, ERR_FORMAT, "no input");
     if (!code) {
         const PlannerInput input = {&v.info, &v.fingerprint, "synthetic", golden_number(in, "gpu_gb", 8), NULL};

@@ -44,7 +44,13 @@ static Ref build_basic_block(Graph *g, const Ref *x, const DocNode *c)
 {
     int64_t shape[4];
     const int64_t stride = shape_of(c, "block.skip.1.conv.weight", shape) ? 2 : 1;
-    const UnetStage s = {extent(c, "block.conv1.conv.weight", 0), {3, 3}, {stride, stride}, true, 1};
+    const UnetStage s = {.channels = extent(c, "block.conv1.conv.weight", 0),
+                         .kernel = {3, 3},
+                         .stride = {stride, stride},
+                         .bias = true,
+                         .affine = true,
+                         .slope = 0.01,
+                         .count = 1};
     return unet_residual_blocks(g, x[0], &s);
 }
 

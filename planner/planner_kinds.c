@@ -1,0 +1,50 @@
+#include "planner/planner_kinds.h"
+
+#include <string.h>
+
+#include "formats/schema.h"
+
+enum { KINDS = 5 };
+static const double batch_rule = 0.05, whole = 1; /* covered_share */
+
+static const PlannerKind kinds[KINDS] = {
+    {"ExperimentPlanner", "nnUNetPlans", "nnU-Net's U-Net (default)", false, 8, 85e6, batch_rule},
+    {"nnUNetPlannerResEncM", "nnUNetResEncUNetMPlans", "residual encoder, 8 GB", true, 8, 135e6, whole},
+    {"nnUNetPlannerResEncL", "nnUNetResEncUNetLPlans", "residual encoder, 24 GB", true, 24, 380e6, whole},
+    {"nnUNetPlannerResEncXL", "nnUNetResEncUNetXLPlans", "residual encoder, 40 GB", true, 40, 560e6, whole},
+    {"ResEncUNetPlanner", "nnUNetResEncUNetPlans", "residual encoder, 8 GB, smaller batches", true, 8, 135e6,
+     batch_rule},
+};
+
+const PlannerKind *planner_kind(const char *name)
+{
+    for (int i = 0; i < KINDS; i++)
+        if (!strcmp(kinds[i].name, name)) return &kinds[i];
+    return NULL;
+}
+
+double planner_target_gb(const Plan *plan, double given)
+{
+    const PlannerKind *kind = planner_kind(plan->experiment_planner_used);
+    if (given > 0) return given;
+    return (kind ? kind : kinds)->target_gb;
+}
+
+void planner_add_help(Text *text)
+{
+    for (int i = 0; i < KINDS; i++) text_add(text, "  %-22s %s\n", kinds[i].name, kinds[i].about);
+}
+
+int planner_unknown(const char *name, Err *e)
+{
+    const char *names[KINDS + 1] = {NULL};
+    Text known = {0};
+    for (int i = 0; i < KINDS; i++) {
+        names[i] = kinds[i].name;
+        text_add(&known, "%s%s", i ? ", " : "", names[i]);
+    }
+    err_set(e, ERR_VALUE, "unknown planner %s; the planners are %s; the nearest name is %s", name,
+            known.failed ? "those of --help" : known.data, schema_nearest_name(name, names));
+    text_free(&known);
+    return ERR_VALUE;
+}

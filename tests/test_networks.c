@@ -19,6 +19,7 @@
 #include "network/models/network.h"
 #include "plans/plan.h"
 #include "tests/support/says.h"
+#include "weights/weights_io.h"
 
 #define PLANS "tests/golden/plans/"
 #define CLASS "dynamic_network_architectures.architectures.unet."
@@ -261,6 +262,87 @@ static void values_start_as_in_the_official_codes(void **state)
     graph_free(g);
 }
 
+/* ---- values ---- */
+
+#define UNETS "tests/golden/unets/"
+
+/* Parameters of w's tensors, in a network of the plan that has w's architecture. */
+static Graph *open_reference(Parameters **p, const WeightsFile *w, const Plan *base)
+{
+    Err e = {0};
+    Plan plan = *base;
+    Text text = {0};
+    WeightsFile trained = {0};
+    text_add(&text, "configurations: {2d: {architecture: %s}}", weights_note_text(w, "architecture"));
+    plan.configuration.architecture.convs_count = 0;
+    if (plan_override_text(&plan, "architecture", text.data, text.length, &e)) fail_msg("%s", e.text);
+    text_free(&text);
+    Graph *g = build("nnunet", &plan, 16, 12);
+    for (int i = 0; i < w->count; i++) {
+        const Array *a = &w->tensors[i].array;
+        if (!strncmp(w->tensors[i].name, "reference.", 10)) continue;
+        assert_int_equal(
+            weights_add(&trained, w->tensors[i].name, array_view(a->dtype, a->rank, a->shape, a->data), &e), 0);
+    }
+    assert_int_equal(parameters_new(p, g, &e), 0);
+    if (import_network(*p, &trained, &e)) fail_msg("%s", e.text);
+    weights_close(&trained);
+    return g;
+}
+
+static void expect_reference(const Graph *g, Parameters *p, const WeightsFile *w, const char *file)
+{
+    Err e = {0};
+    Executor *x;
+    Ref heads[NETWORK_HEADS];
+    const Array *image = weights_find(w, "reference.image");
+    const Shape inputs[] = {{2, 16, 12, 2}, {2, 16, 12, 1}};
+    const int count = network_heads(g, heads);
+    const ExecutorOptions o = {.inputs = inputs, .outputs = heads, .output_count = count};
+    if (executor_new(&x, g, p, &o, &e)) fail_msg("%s", e.text);
+    assert_int_equal(executor_feed(x, 0, image->data, &e), 0);
+    assert_int_equal(executor_forward(x, &(Step){0}, &e), 0);
+    assert_int_equal(count, 2);
+    for (int h = 0; h < count; h++) {
+        char name[32];
+        double error = 0, size = 0;
+        snprintf(name, sizeof name, "reference.head%d", h);
+        const Array *expected = weights_find(w, name);
+        const float *found = executor_output_memory(x, h, &e), *wanted = expected->data;
+        assert_int_equal(array_count(expected), shape_count(executor_output_shape(x, h)));
+        assert_int_equal(executor_fetch(x, h, executor_output_memory(x, h, &e), &e), 0);
+        assert_int_equal(executor_wait(x, &e), 0);
+        for (int64_t i = 0; i < array_count(expected); i++) {
+            error += pow((double)found[i] - (double)wanted[i], 2);
+            size += pow((double)wanted[i], 2);
+        }
+        print_message("# %s, %s: relative error %.1e\n", file, name, sqrt(error / size));
+        assert_true(sqrt(error / size) < 1e-5);
+    }
+    executor_free(x);
+}
+
+static void unets_equal_the_reference(void **state)
+{
+    (void)state;
+    static const char *const files[] = {"nonlin_first", "slope", "stem_channels", "bottleneck", "residual_decoder"};
+    Plan plan;
+    read_plan(&plan, PLANS "nnUNetPlans_2_8.json", NULL);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        char path[64];
+        Err e = {0};
+        WeightsFile w;
+        Parameters *p;
+        snprintf(path, sizeof path, UNETS "%s.safetensors", files[i]);
+        if (weights_read(&w, path, &e)) fail_msg("%s", e.text);
+        Graph *g = open_reference(&p, &w, &plan);
+        expect_reference(g, p, &w, files[i]);
+        parameters_free(p);
+        graph_free(g);
+        weights_close(&w);
+    }
+}
+
 /* ---- import ---- */
 
 /* A tensor with the parameter's own values. */
@@ -316,6 +398,7 @@ int main(void)
         cmocka_unit_test(without_a_plan_the_topology_is_the_planner_s),
         cmocka_unit_test(windows_are_made_for_the_map),
         cmocka_unit_test(values_start_as_in_the_official_codes),
+        cmocka_unit_test(unets_equal_the_reference),
         cmocka_unit_test(repeated_tensors_are_ignored),
     };
     return cmocka_run_group_tests_name("networks", tests, NULL, NULL);

@@ -88,7 +88,24 @@ SUPPORT := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/support/*.c))
 BENCH := $(call objects_of,$(filter-out $(MAINS),$(wildcard bench/*.c)))
 BINARIES := $(foreach main,$(MAINS:.c=),$(B)/$(notdir $(main)))
 
-.PHONY: all check check-all golden bench demo install clean help
+# The GPU's part: kernels (.cu) and what calls CUDA's libraries. Its objects are linked as they are, not from the library:
+# an archive does not answer weak symbols (OP_LIST). make CUDA=1 needs NVIDIA's toolkit; check-cuda-host only g++.
+GPU_SOURCES := $(wildcard network/cuda/*.c network/cuda/*.cu network/ops/*.cu network/optimizer/*.cu)
+ifdef CUDA
+CUDA_PATH ?= /usr/local/cuda
+CUDA_ARCHITECTURES ?= $(filter 75 80 86 89 90 100 120,$(patsubst sm_%,%,$(shell $(CUDA_PATH)/bin/nvcc --list-gpu-code)))
+ifeq ($(CUDA_ARCHITECTURES),)
+$(error CUDA=1: there is no $(CUDA_PATH)/bin/nvcc; CUDA_PATH=FOLDER names the toolkit)
+endif
+GPU_OBJECTS := $(patsubst %,$(B)/obj/%.o,$(GPU_SOURCES))
+# PTX of the last one, for GPUs that are newer than the toolkit.
+NVCC_CODE := $(foreach a,$(CUDA_ARCHITECTURES),-gencode arch=compute_$(a),code=sm_$(a)) \
+             -gencode arch=compute_$(lastword $(CUDA_ARCHITECTURES)),code=compute_$(lastword $(CUDA_ARCHITECTURES))
+NVCC := $(CUDA_PATH)/bin/nvcc -std=c++20 -O3 -I. $(NVCC_CODE) -Xcompiler -Wall -Werror all-warnings
+LIBS += -L$(CUDA_PATH)/lib64 -L$(CUDA_PATH)/lib -lcudart_static -lstdc++ -ldl -lrt
+endif
+
+.PHONY: all check check-cuda-host check-all golden bench demo install clean help
 .SECONDARY:
 all: $(BINARIES)
 
@@ -104,10 +121,19 @@ endef
 $(foreach level,$(LEVELS),$(eval $(call level_rule,$(level))))
 $(B)/obj/network/optimizer/update_cpu.o: private ALL_CFLAGS += $(KERNELS)
 
-# Rebuilds everything when the flags change (CI, CFLAGS, another compiler).
+$(B)/obj/network/cuda/%.c.o: network/cuda/%.c $(B)/flags
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -I$(CUDA_PATH)/include -c $< -o $@
+
+$(B)/obj/%.cu.o: %.cu $(B)/flags
+	@mkdir -p $(@D)
+	$(Q)$(NVCC) -MD -MF $(@:.o=.d) -c $< -o $@
+
+# Rebuilds everything when the flags change (CI, CFLAGS, another compiler, CUDA).
+FLAGS := $(CC) $(ALL_CFLAGS) $(KERNELS) $(NVCC)
 $(B)/flags: FORCE
 	@mkdir -p $(B)
-	@echo '$(CC) $(ALL_CFLAGS) $(KERNELS)' | cmp -s - $@ || echo '$(CC) $(ALL_CFLAGS) $(KERNELS)' > $@
+	@echo '$(FLAGS)' | cmp -s - $@ || echo '$(FLAGS)' > $@
 .PHONY: FORCE
 
 $(LIBRARY): $(OBJECTS)
@@ -115,12 +141,12 @@ $(LIBRARY): $(OBJECTS)
 	$(Q)ar rcs $@ $^
 
 define program_rule
-$(B)/$(notdir $(1)): $(B)/obj/$(1).o $(if $(filter tests/%,$(1)),$(SUPPORT)) $(if $(filter bench/%,$(1)),$(BENCH)) $(LIBRARY)
+$(B)/$(notdir $(1)): $(B)/obj/$(1).o $(if $(filter tests/%,$(1)),$(SUPPORT)) $(if $(filter bench/%,$(1)),$(BENCH)) $(GPU_OBJECTS) $(LIBRARY)
 	$$(Q)$(CC) $(ALL_CFLAGS) $$^ -o $$@ $(LIBS)
 endef
 $(foreach main,$(MAINS:.c=),$(eval $(call program_rule,$(main))))
 
-$(B)/tests/%: $(B)/obj/tests/%.o $(SUPPORT) $(LIBRARY)
+$(B)/tests/%: $(B)/obj/tests/%.o $(SUPPORT) $(GPU_OBJECTS) $(LIBRARY)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $^ -o $@ $(LIBS) -lcmocka
 
@@ -131,6 +157,43 @@ endif
 
 check: all $(TESTS)
 	@tests/run $(B)
+
+# The GPU's part on the host, without CUDA: an emulator runs the kernels, doubles stand for the libraries (docs/cuda.md).
+# The same programs and tests as else, linked with them, are in cuda_host.
+E := $(B)/cuda_host
+CXX ?= g++
+EMULATED := $(patsubst %,$(E)/obj/%.o,$(GPU_SOURCES))
+EMULATOR := $(patsubst tests/cuda/%.cc,$(E)/obj/tests/cuda/%.o,$(filter-out tests/cuda/test_%,$(wildcard tests/cuda/*.cc)))
+EMULATED_TESTS := test_emulator test_gpu test_ops
+CXXFLAGS_host := -std=c++20 -O2 -g1 -I. -Itests/cuda -Itests/cuda/include -MMD -MP -Wall -Wextra -Wshadow \
+                 -Wno-unknown-pragmas -Wno-missing-field-initializers $(if $(CI),-Werror)
+
+$(E)/obj/%.cu.o: %.cu $(B)/flags
+	@mkdir -p $(@D)
+	$(Q)$(CXX) $(CXXFLAGS_host) -fsanitize=thread -x c++ -c $< -o $@
+
+$(E)/obj/%.o: %.cc $(B)/flags
+	@mkdir -p $(@D)
+	$(Q)$(CXX) $(CXXFLAGS_host) -c $< -o $@
+
+$(E)/obj/network/cuda/%.c.o: network/cuda/%.c $(B)/flags
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -Itests/cuda/include -c $< -o $@
+
+$(E)/tests/test_emulator: $(E)/obj/tests/cuda/test_emulator.o $(E)/obj/tests/cuda/broken.cu.o $(EMULATOR)
+	@mkdir -p $(@D)
+	$(Q)$(CXX) $^ -o $@ -lpthread
+
+$(E)/tests/test_gpu: $(B)/obj/tests/cuda/test_gpu.o $(EMULATED) $(EMULATOR) $(LIBRARY)
+	@mkdir -p $(@D)
+	$(Q)$(CXX) -fopenmp $^ -o $@ $(LIBS) -lcmocka
+
+$(E)/tests/%: $(B)/obj/tests/%.o $(SUPPORT) $(EMULATED) $(EMULATOR) $(LIBRARY)
+	@mkdir -p $(@D)
+	$(Q)$(CXX) -fopenmp $^ -o $@ $(LIBS) -lcmocka
+
+check-cuda-host: $(addprefix $(E)/tests/,$(EMULATED_TESTS))
+	@SWIN_UMAMBA_TEST_DEVICE=cuda tests/run $(E) $(EMULATED_TESTS)
 
 check-all:
 	@tests/run_all
@@ -156,8 +219,8 @@ clean:
 	rm -rf build
 
 help:
-	@echo 'all check check-all golden bench demo deps install clean; VARIANT=release|debug|asan|tsan'
+	@echo 'all check check-cuda-host check-all golden bench demo deps install clean; VARIANT=release|debug|asan|tsan; CUDA=1'
 
--include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
+-include $(shell find $(B)/obj $(E)/obj -name '*.d' 2>/dev/null)
 
 endif

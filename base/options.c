@@ -21,7 +21,7 @@ static const struct {
     {OPT_THREADS,
      {"threads", 'j', "N", 0,
       "Number of threads (default: OMP_NUM_THREADS, else the processors that this process may use)", 1}},
-    {OPT_DEVICE, {"device", KEY_DEVICE, "NAME", 0, "Device: cpu (the only one in this build)", 1}},
+    {OPT_DEVICE, {"device", KEY_DEVICE, "NAME", 0, "Device: cpu (default), cuda, or cuda:N for GPU N (from 0)", 1}},
     {OPT_PRECISION, {"precision", KEY_PRECISION, "NAME", 0, "Number format: fp32 (default) or bf16", 1}},
     {OPT_SEED, {"seed", KEY_SEED, "N", 0, "Seed of the random numbers: the same seed makes the same choices", 1}},
     {OPT_CONTINUE, {"continue", KEY_CONTINUE, NULL, 0, "Go on where an earlier run stopped", 1}},
@@ -29,6 +29,13 @@ static const struct {
     {OPT_QUIET, {"quiet", KEY_QUIET, NULL, 0, "Only warnings and errors", 1}},
 };
 enum { KNOWN = sizeof known / sizeof known[0] };
+
+static bool is_device(const char *text)
+{
+    if (!strcmp(text, "cpu") || !strcmp(text, "cuda")) return true;
+    return !strncmp(text, "cuda:", 5) && text[5] && strlen(text) <= 7 &&
+           strspn(text + 5, "0123456789") == strlen(text) - 5;
+}
 
 static error_t parse_common(int key, char *text, struct argp_state *state)
 {
@@ -46,7 +53,7 @@ static error_t parse_common(int key, char *text, struct argp_state *state)
     case KEY_CONTINUE: o->resume = true; return 0;
     case KEY_SEED: o->seed = (uint64_t)option_integer(state, "--seed", text, 0, 0x7fffffffffffffff); return 0;
     case KEY_DEVICE:
-        if (strcmp(text, "cpu")) argp_error(state, "--device %s: this build knows only the device 'cpu'", text);
+        if (!is_device(text)) argp_error(state, "--device %s: expected cpu, cuda or cuda:N", text);
         o->device = text;
         return 0;
     case KEY_PRECISION:

@@ -256,10 +256,13 @@ int main(int argc, char **argv)
     program_parse(&argp, &o, &o.common, argc, argv);
     program_threads(&o.common);
     const char *lacks;
-    o.prediction.predictor.device = device_named(o.common.device);
-    o.prediction.predictor.precision = precision_of(o.common.precision, o.prediction.predictor.device, &lacks);
-    if (lacks) program_warn("%s", lacks);
-    const int code = run(&o, &e);
+    o.prediction.predictor.device = device_named(o.common.device, &e);
+    int code = e.code;
+    if (!code) {
+        o.prediction.predictor.precision = precision_of(o.common.precision, o.prediction.predictor.device, &lacks);
+        if (lacks) program_warn("%s", lacks);
+        code = run(&o, &e);
+    }
     mem_free(o.inputs);
     fold_list_free(&o.folds);
     return program_end(code, &e, o.common.quiet);

@@ -210,8 +210,14 @@ static void parameters_are_on_one_device(void **state)
 static void devices_have_names(void **state)
 {
     (void)state;
-    assert_ptr_equal(device_named("cpu"), device_cpu());
-    assert_null(device_named("cuda"));
+    Err e = {ERR_NONE, ""};
+    assert_ptr_equal(device_named("cpu", &e), device_cpu());
+    assert_null(device_named("tpu", &e));
+    assert_int_equal(e.code, ERR_VALUE);
+    err_clear(&e);
+    if (device_cuda) return; /* the machine may have a GPU, or not */
+    assert_null(device_named("cuda:1", &e));
+    assert_string_equal(e.text, "device cuda:1: this build has no CUDA (make CUDA=1 makes one that has); use cpu");
 }
 
 int main(void)

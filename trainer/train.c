@@ -365,13 +365,14 @@ int main(int argc, char **argv)
     o.training.results = o.common.output;
     o.training.mode = o.common.resume ? RUN_CONTINUE : o.common.overwrite ? RUN_OVERWRITE : RUN_NEW;
     o.training.threads = program_threads(&o.common);
-    o.training.device = device_named(o.common.device);
+    Err e = {0};
+    o.training.device = device_named(o.common.device, &e);
+    if (!o.training.device) return program_end(e.code, &e, o.common.quiet);
     o.training.precision = precision_of(o.common.precision, o.training.device, &o.lacks);
     o.training.tell = tell;
     o.training.context = &o;
     o.training.interrupted = program_interrupted;
     o.training.overrides.seed = o.common.seed == UINT64_MAX ? -1 : (int64_t)o.common.seed;
-    Err e = {0};
     const int code = run(&o, &e);
     text_free(&o.of_training);
     return program_end(code, &e, o.common.quiet);

@@ -89,5 +89,3 @@ static const Device cpu = {
 };
 
 const Device *device_cpu(void) { return &cpu; }
-
-const Device *device_named(const char *name) { return strcmp(name, cpu.name) ? NULL : &cpu; }

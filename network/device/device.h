@@ -16,7 +16,7 @@
 
 /* The kinds of devices. For each, an op has a list of implementations (network/graph/op.h), and each optimizer an
  * update function. DEVICES is their number. */
-typedef enum DeviceKind { DEVICE_CPU, DEVICES } DeviceKind;
+typedef enum DeviceKind { DEVICE_CPU, DEVICE_CUDA, DEVICES } DeviceKind;
 
 typedef enum DeviceCopy { COPY_TO_DEVICE, COPY_TO_HOST, COPY_ON_DEVICE } DeviceCopy;
 
@@ -55,7 +55,12 @@ struct Device {
 
 const Device *device_cpu(void);
 
-/* The device with the name given to --device; NULL if this build does not have it. */
-const Device *device_named(const char *name);
+/* The GPU of that number (network/cuda/device.c). A build without CUDA does not have this function: its address is NULL.
+ * Fails, NULL: ERR_UNSUPPORTED without a driver or such a GPU. */
+__attribute__((weak)) const Device *device_cuda(int number, Err *e);
+
+/* The device with the name given to --device: cpu, cuda or cuda:N. Fails, NULL: ERR_VALUE for another name,
+ * ERR_UNSUPPORTED without CUDA in this build, and as device_cuda. */
+const Device *device_named(const char *name, Err *e);
 
 #endif

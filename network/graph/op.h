@@ -149,17 +149,29 @@ struct Node {
 #define SIMD_ADDRESSES(name) &name##_portable
 #endif
 
-/* Defines the list of a class's implementations: OP_LIST(silu); at file scope, then `.on = {silu_list}` in the class.
- * OP_LIST_F32: for an op without a bfloat16 implementation. */
+/* Defines the lists of a class's implementations: OP_LIST(silu); at file scope, then `.on = OP_ON(silu)` in the class.
+ * OP_LIST_F32: for an op without a bfloat16 implementation on the CPU.
+ * The implementations on a GPU are in the class's .cu file: float32 (silu_cuda), bfloat16 (silu_cuda_bf16). In a build
+ * without CUDA, and for a class without such a file, their addresses are NULL, so that their list is empty. */
+#define OP_LIST_CUDA(op)                                      \
+    extern const OpImpl op##_cuda __attribute__((weak));      \
+    extern const OpImpl op##_cuda_bf16 __attribute__((weak)); \
+    static const OpImpl *const op##_cuda_list[] = {&op##_cuda, &op##_cuda_bf16, NULL}
 #define OP_LIST_F32(op)               \
     extern const OpImpl SIMD_ALL(op); \
+    OP_LIST_CUDA(op);                 \
     static const OpImpl *const op##_list[] = {SIMD_ADDRESSES(op), NULL}
 #if defined(__x86_64__)
 #define OP_LIST(op)                                     \
     extern const OpImpl op##_avx512_bf16, SIMD_ALL(op); \
+    OP_LIST_CUDA(op);                                   \
     static const OpImpl *const op##_list[] = {&op##_avx512_bf16, SIMD_ADDRESSES(op), NULL}
 #else
 #define OP_LIST(op) OP_LIST_F32(op)
 #endif
+#define OP_ON(op)                 \
+    {                             \
+        op##_list, op##_cuda_list \
+    }
 
 #endif

@@ -114,7 +114,7 @@ const OpClass add_class = {
     .shape = shape,
     .may_overwrite = 3,
     .may_overwrite_grad = 3,
-    .on = {add_list},
+    .on = OP_ON(add),
 };
 
 Ref op_add_drop_path(Graph *g, const char *name, Ref a, Ref b, double rate)

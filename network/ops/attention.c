@@ -122,7 +122,7 @@ static const OpClass attention_class = {
     .product_macs = product_macs,
     .keeps_inputs = 3,
     .keeps_outputs = 1,
-    .on = {attention_list},
+    .on = OP_ON(attention),
 };
 
 Ref op_attention(Graph *g, Ref q, Ref kv, int64_t heads)

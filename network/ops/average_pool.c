@@ -98,7 +98,7 @@ static int shape(Node *node, Err *e)
     return 0;
 }
 
-static const OpClass average_pool_class = {.name = "average_pool", .shape = shape, .on = {average_pool_list}};
+static const OpClass average_pool_class = {.name = "average_pool", .shape = shape, .on = OP_ON(average_pool)};
 
 Ref op_average_pool(Graph *g, Ref x, PairYX size)
 {

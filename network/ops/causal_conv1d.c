@@ -200,7 +200,7 @@ static const OpClass causal_conv1d_class = {
     .macs = macs,
     .product_macs = macs,
     .keeps_for_params = 1,
-    .on = {causal_conv1d_list},
+    .on = OP_ON(causal_conv1d),
 };
 
 Ref op_causal_conv1d(Graph *g, const char *name, Ref x)

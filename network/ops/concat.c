@@ -45,7 +45,7 @@ static int shape(Node *node, Err *e)
     return 0;
 }
 
-static const OpClass concat_class = {.name = "concat", .shape = shape, .view = VIEW_CONCAT, .on = {concat_list}};
+static const OpClass concat_class = {.name = "concat", .shape = shape, .view = VIEW_CONCAT, .on = OP_ON(concat)};
 
 Ref op_concat(Graph *g, Ref a, Ref b)
 {

@@ -25,12 +25,13 @@ static int shape(Node *node, Err *e)
 
 static int64_t macs(const Node *node) { return shape_pixels(node->out[0]->shape) * node->param_info[0]->count; }
 
+OP_LIST_CUDA(convolution);
 static const OpClass conv2d_class = {.name = "conv2d",
                                      .shape = shape,
                                      .macs = macs,
                                      .product_macs = macs,
                                      .keeps_for_params = 1,
-                                     .on = {convolution_list}};
+                                     .on = OP_ON(convolution)};
 
 Ref op_conv2d(Graph *g, const char *name, Ref x, int64_t out_channels, Conv conv)
 {

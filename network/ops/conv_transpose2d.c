@@ -18,12 +18,13 @@ static int shape(Node *node, Err *e)
 
 static int64_t macs(const Node *node) { return shape_pixels(node->in[0]->shape) * node->param_info[0]->count; }
 
+OP_LIST_CUDA(convolution);
 static const OpClass conv_transpose2d_class = {.name = "conv_transpose2d",
                                                .shape = shape,
                                                .macs = macs,
                                                .product_macs = macs,
                                                .keeps_for_params = 1,
-                                               .on = {convolution_list}};
+                                               .on = OP_ON(convolution)};
 
 Ref op_conv_transpose2d(Graph *g, const char *name, Ref x, int64_t out_channels, Conv conv)
 {

@@ -41,7 +41,7 @@ static int shape(Node *node, Err *e)
     return 0;
 }
 
-static const OpClass depth_to_space_class = {.name = "depth_to_space", .shape = shape, .on = {depth_to_space_list}};
+static const OpClass depth_to_space_class = {.name = "depth_to_space", .shape = shape, .on = OP_ON(depth_to_space)};
 
 Ref op_depth_to_space(Graph *g, Ref x, int64_t factor)
 {

@@ -254,7 +254,7 @@ static const OpClass depthwise_conv2d_class = {
     .macs = macs,
     .product_macs = macs,
     .keeps_for_params = 1,
-    .on = {depthwise_conv2d_list},
+    .on = OP_ON(depthwise_conv2d),
 };
 
 Ref op_depthwise_conv2d(Graph *g, const char *name, Ref x)

@@ -107,7 +107,7 @@ static const OpClass dice_bce_loss_class = {
     .name = "dice_bce_loss",
     .shape = shape,
     .keeps_inputs = 3,
-    .on = {dice_bce_loss_list},
+    .on = OP_ON(dice_bce_loss),
 };
 
 Ref op_dice_bce_loss(Graph *g, const char *name, Ref logits, Ref labels, const DiceBCE *loss)

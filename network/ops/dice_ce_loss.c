@@ -120,7 +120,7 @@ static const OpClass dice_ce_loss_class = {
     .name = "dice_ce_loss",
     .shape = shape,
     .keeps_inputs = 3,
-    .on = {dice_ce_loss_list},
+    .on = OP_ON(dice_ce_loss),
 };
 
 Ref op_dice_ce_loss(Graph *g, const char *name, Ref logits, Ref labels, DiceCE loss)

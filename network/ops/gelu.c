@@ -28,7 +28,7 @@ static const OpClass gelu_class = {
     .keeps_inputs = 1,
     .may_overwrite = 1,
     .may_overwrite_grad = 1,
-    .on = {gelu_list},
+    .on = OP_ON(gelu),
 };
 
 Ref op_gelu(Graph *g, Ref x) { return graph_node(g, &gelu_class, "gelu", NULL, 0, &x, 1, NULL, 0); }

@@ -306,7 +306,7 @@ const OpClass instance_norm_class = {
     .keeps_inputs = 1,
     .may_overwrite = 1,
     .may_overwrite_grad = 1,
-    .on = {instance_norm_list},
+    .on = OP_ON(instance_norm),
 };
 
 static const OpClass instance_norm_act_class = {
@@ -317,7 +317,7 @@ static const OpClass instance_norm_act_class = {
     .keeps_outputs = 1,
     .may_overwrite = 3,
     .may_overwrite_grad = 1,
-    .on = {instance_norm_list},
+    .on = OP_ON(instance_norm),
 };
 
 static bool merge(void *attr, const void *const *attrs, bool train)

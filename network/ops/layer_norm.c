@@ -199,7 +199,7 @@ static const OpClass layer_norm_class = {
     .keeps_inputs = 1,
     .may_overwrite = 1,
     .may_overwrite_grad = 1,
-    .on = {layer_norm_list},
+    .on = OP_ON(layer_norm),
 };
 
 static int shape_of_pair(Node *node, Err *e)
@@ -214,7 +214,7 @@ static const OpClass layer_norm_pair_class = {
     .shape = shape_of_pair,
     .macs = macs,
     .keeps_inputs = 3,
-    .on = {layer_norm_list},
+    .on = OP_ON(layer_norm),
 };
 
 static Ref add_node(Graph *g, const char *name, const OpClass *op, const Ref *inputs, int count)

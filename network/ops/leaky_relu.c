@@ -25,7 +25,7 @@ const OpClass leaky_relu_class = {
     .keeps_outputs = 1,
     .may_overwrite = 1,
     .may_overwrite_grad = 1,
-    .on = {leaky_relu_list},
+    .on = OP_ON(leaky_relu),
 };
 
 Ref op_leaky_relu(Graph *g, Ref x, double slope)

@@ -180,9 +180,10 @@ static const OpImpl product = {.name = "product",
                                .forward = forward,
                                .backward = backward,
                                .release = release};
-static const OpImpl *const impls[] = {&product_bf16, &product, &plain_linear, NULL};
+OP_LIST_CUDA(linear);
+static const OpImpl *const linear_list[] = {&product_bf16, &product, &plain_linear, NULL};
 static const OpClass linear_class = {
-    .name = "linear", .shape = shape, .macs = macs, .product_macs = macs, .keeps_for_params = 1, .on = {impls}};
+    .name = "linear", .shape = shape, .macs = macs, .product_macs = macs, .keeps_for_params = 1, .on = OP_ON(linear)};
 
 Ref op_linear(Graph *g, const char *name, Ref x, int64_t out_channels, bool bias)
 {

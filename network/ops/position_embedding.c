@@ -73,7 +73,7 @@ static const OpClass position_embedding_class = {
     .shape = shape,
     .may_overwrite = 1,
     .may_overwrite_grad = 1,
-    .on = {position_embedding_list},
+    .on = OP_ON(position_embedding),
 };
 
 Ref op_position_embedding(Graph *g, const char *name, Ref x)

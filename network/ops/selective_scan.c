@@ -267,7 +267,7 @@ static const OpClass selective_scan_class = {
     .later_macs = later_macs,
     .product_macs = product_macs,
     .keeps_inputs = 1,
-    .on = {selective_scan_list},
+    .on = OP_ON(selective_scan),
 };
 
 Ref op_selective_scan(Graph *g, Ref x, int64_t dt_rank, int64_t states, ScanDirections directions)

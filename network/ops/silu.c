@@ -26,7 +26,7 @@ static const OpClass silu_class = {
     .keeps_inputs = 1,
     .may_overwrite = 1,
     .may_overwrite_grad = 1,
-    .on = {silu_list},
+    .on = OP_ON(silu),
 };
 
 Ref op_silu(Graph *g, Ref x) { return graph_node(g, &silu_class, "silu", NULL, 0, &x, 1, NULL, 0); }

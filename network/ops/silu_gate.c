@@ -77,7 +77,7 @@ static const OpClass silu_gate_class = {
     .keeps_inputs = 3,
     .may_overwrite = 3,
     .may_overwrite_grad = 3,
-    .on = {silu_gate_list},
+    .on = OP_ON(silu_gate),
 };
 
 Ref op_silu_gate(Graph *g, Ref y, Ref z)

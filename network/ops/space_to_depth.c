@@ -45,7 +45,7 @@ static int shape(Node *node, Err *e)
     return 0;
 }
 
-static const OpClass space_to_depth_class = {.name = "space_to_depth", .shape = shape, .on = {space_to_depth_list}};
+static const OpClass space_to_depth_class = {.name = "space_to_depth", .shape = shape, .on = OP_ON(space_to_depth)};
 
 Ref op_space_to_depth(Graph *g, Ref x, int64_t factor)
 {

@@ -48,7 +48,7 @@ static int shape(Node *node, Err *e)
     return 0;
 }
 
-static const OpClass split_class = {.name = "split", .shape = shape, .view = VIEW_SPLIT, .on = {split_list}};
+static const OpClass split_class = {.name = "split", .shape = shape, .view = VIEW_SPLIT, .on = OP_ON(split)};
 
 void op_split(Graph *g, Ref x, int64_t first_channels, Ref *a, Ref *b)
 {

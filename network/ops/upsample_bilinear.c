@@ -111,7 +111,7 @@ static int shape(Node *node, Err *e)
 static int64_t macs(const Node *node) { return 4 * shape_count(node->out[0]->shape); }
 
 static const OpClass upsample_bilinear_class = {
-    .name = "upsample_bilinear", .shape = shape, .macs = macs, .on = {upsample_bilinear_list}};
+    .name = "upsample_bilinear", .shape = shape, .macs = macs, .on = OP_ON(upsample_bilinear)};
 
 Ref op_upsample_bilinear(Graph *g, Ref x)
 {

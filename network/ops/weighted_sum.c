@@ -29,6 +29,7 @@ static void backward(Node *node, const Step *step)
 }
 
 static const OpImpl weighted_sum_portable = {.name = "portable", .forward = forward, .backward = backward};
+OP_LIST_CUDA(weighted_sum);
 static const OpImpl *const weighted_sum_list[] = {&weighted_sum_portable, NULL};
 
 static int shape(Node *node, Err *e)
@@ -43,7 +44,7 @@ static int shape(Node *node, Err *e)
     return shape_of_inputs(node, e);
 }
 
-static const OpClass weighted_sum_class = {.name = "weighted_sum", .shape = shape, .on = {weighted_sum_list}};
+static const OpClass weighted_sum_class = {.name = "weighted_sum", .shape = shape, .on = OP_ON(weighted_sum)};
 
 Ref op_weighted_sum(Graph *g, const char *name, const Ref *terms, const double *weights, int count)
 {

@@ -4,14 +4,20 @@
 
 #include "base/memory.h"
 
-/* A new buffer of the run. */
-static void *guarded(OpRun *r, size_t bytes, Err *e)
+/* A new buffer of the run, and its memory on the device. copied: see OpBuffer. */
+static void *new_buffer(OpRun *r, size_t bytes, bool copied, Err *e)
 {
     const Guarded g = guarded_unset(bytes);
     if (!g.data) return err_set(e, ERR_NOMEM, "no memory for a buffer of %zu bytes", bytes), NULL;
+    OpBuffer *there = &r->there[r->buffer_count];
     r->buffers[r->buffer_count++] = g;
-    return g.data;
+    if (!r->device) return g.data;
+    *there = (OpBuffer){r->device->alloc(r->device, bytes ? bytes : 1, e), copied};
+    return there->memory ? g.data : NULL;
 }
+
+static void *guarded(OpRun *r, size_t bytes, Err *e) { return new_buffer(r, bytes, true, e); }
+static void *working(OpRun *r, size_t bytes, Err *e) { return new_buffer(r, bytes, false, e); }
 
 static int make_tensor(OpRun *r, Tensor *t, const Tensor *like, bool strided, OpRunOptions o, Err *e)
 {
@@ -61,12 +67,14 @@ static int make_memory(OpRun *r, Err *e)
     Node *n = &r->node;
     const size_t scratch = n->scratch_bytes[0] > n->scratch_bytes[1] ? n->scratch_bytes[0] : n->scratch_bytes[1];
     for (int i = 0; n->has_backward && i < NODE_SAVED; i++) {
-        n->saved[i] = n->saved_bytes[i] ? guarded(r, n->saved_bytes[i], e) : NULL;
+        n->saved[i] = n->saved_bytes[i] ? working(r, n->saved_bytes[i], e) : NULL;
         if (n->saved_bytes[i] && !n->saved[i]) return ERR_NOMEM;
     }
-    n->packed = guarded(r, n->packed_bytes, e);
+    n->packed = working(r, n->packed_bytes, e);
     if (n->packed) memset(n->packed, 0, n->packed_bytes);
-    n->scratch = guarded(r, scratch, e);
+    void *packed = r->there[r->buffer_count - 1].memory;
+    if (n->packed_bytes && r->device) TRY(r->device->clear(r->device, packed, n->packed_bytes, e));
+    n->scratch = working(r, scratch, e);
     return n->packed && n->scratch ? 0 : ERR_NOMEM;
 }
 
@@ -93,6 +101,7 @@ int op_run_new(OpRun *r, const Node *like, const OpImpl *impl, OpRunOptions o, E
                           .output_count = like->output_count,
                           .param_count = like->param_count,
                           .train = o.backward}};
+    r->device = o.device && !o.device->shares_memory ? o.device : NULL;
     r->node.failure = &r->failure;
     memcpy(r->node.param_info, like->param_info, sizeof like->param_info);
     const int failed = build(r, like, o, e);
@@ -103,7 +112,10 @@ int op_run_new(OpRun *r, const Node *like, const OpImpl *impl, OpRunOptions o, E
 void op_run_free(OpRun *r)
 {
     if (r->prepared && r->node.impl->release) r->node.impl->release(&r->node);
-    for (int i = 0; i < r->buffer_count; i++) guarded_free(&r->buffers[i]);
+    for (int i = 0; i < r->buffer_count; i++) {
+        guarded_free(&r->buffers[i]);
+        if (r->device) r->device->free(r->device, r->there[i].memory);
+    }
     *r = (OpRun){0};
 }
 

@@ -4,9 +4,11 @@
  *   OpRun r;
  *   assert_int_equal(op_run_new(&r, node, impl, options, &e), 0);
  *   op_run_set(r.in[0].data, &r.in[0], numbers);
- *   … r.node.impl->forward(&r.node, &step); op_run_get(…);
+ *   assert_int_equal(op_run_pass(&r, OP_FORWARD, &step, &e), 0); op_run_get(…);
  *   assert_true(op_run_intact(&r));
  *   op_run_free(&r);
+ * On a device with its own memory each pass copies the tensors and parameters there and back; saved, packed and scratch
+ * memory are only there.
  * Owns everything that it allocates; the node that it is created from must outlive it. */
 #ifndef TESTS_SUPPORT_OP_RUN_H
 #define TESTS_SUPPORT_OP_RUN_H
@@ -15,14 +17,21 @@
 #include "tests/support/guarded.h"
 
 typedef struct OpRunOptions {
-    int64_t gap;        /* floats between pixels, if the implementation supports that */
-    bool backward;      /* computes the gradients of all float inputs and parameters */
-    bool accumulate;    /* … and adds them to existing values */
-    int overwrite;      /* out[0] overwrites this input in place; -1: none */
-    int overwrite_grad; /* the gradient of this input overwrites that of out[0] in place; -1: none */
+    int64_t gap;          /* floats between pixels, if the implementation supports that */
+    bool backward;        /* computes the gradients of all float inputs and parameters */
+    bool accumulate;      /* … and adds them to existing values */
+    int overwrite;        /* out[0] overwrites this input in place; -1: none */
+    int overwrite_grad;   /* the gradient of this input overwrites that of out[0] in place; -1: none */
+    const Device *device; /* NULL: the CPU */
 } OpRunOptions;
 
 enum { OP_RUN_BUFFERS = 3 * (NODE_INPUTS + NODE_OUTPUTS) + 2 * NODE_PARAMS + NODE_SAVED + 2 };
+
+/* A buffer's memory on a device with its own memory. */
+typedef struct OpBuffer {
+    void *memory;
+    bool copied; /* to the device before a pass, and back after it */
+} OpBuffer;
 
 typedef struct OpRun {
     Node node;
@@ -30,13 +39,20 @@ typedef struct OpRun {
     Tensor in[NODE_INPUTS], out[NODE_OUTPUTS];
     float *param[NODE_PARAMS];
     Guarded buffers[OP_RUN_BUFFERS];
+    OpBuffer there[OP_RUN_BUFFERS];
     int buffer_count;
     bool prepared;
+    const Device *device; /* NULL: the CPU */
 } OpRun;
 
 /* like: a node of an executor. Fails as prepare does, or with ERR_NOMEM; then nothing is owned. */
 int op_run_new(OpRun *r, const Node *like, const OpImpl *impl, OpRunOptions o, Err *e);
 void op_run_free(OpRun *r);
+
+typedef enum OpPass { OP_REFRESH, OP_FORWARD, OP_BACKWARD } OpPass;
+
+/* One of the implementation's functions. Fails: as the device does; with the node's failure. */
+int op_run_pass(OpRun *r, OpPass pass, const Step *step, Err *e);
 
 /* Copy dense values into or out of data or a gradient with the layout of t. */
 void op_run_set(void *data, const Tensor *t, const double *numbers);

@@ -1,0 +1,13 @@
+/* Kernels that are wrong on purpose (broken.cu), for test_emulator.cc. */
+#ifndef TESTS_CUDA_BROKEN_H
+#define TESTS_CUDA_BROKEN_H
+
+enum { BROKEN_INPUTS = 128, BROKEN_OUTPUTS = 1000 };
+
+int broken_count();
+const char *broken_name(int i);
+/* in: BROKEN_INPUTS values, out: BROKEN_OUTPUTS zeros, both on the device. sound: the right twin. */
+void broken_run(int i, float *out, const float *in, bool sound);
+void broken_copy(float *out, const float *in, int count);
+
+#endif

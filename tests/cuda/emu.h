@@ -1,0 +1,60 @@
+/* The emulator's interface for tests: what C and C++ tests ask of it.
+ *
+ * It is faithful in: blocks and threads in any order, barriers, warps of 32, shuffles, atomics, shared memory that starts
+ * as NaN, streams that run as late as possible. It reports a barrier or shuffle that not all threads reach; every access
+ * outside of device and shared memory, of memory never written, misaligned, or outside of what a node may touch; every
+ * race between threads, blocks and launches; calls with wrong arguments. It does not show: speed, the rounding of
+ * approximate instructions, execution in lockstep, memory orders weaker than sequential consistency. */
+#ifndef TESTS_CUDA_EMU_H
+#define TESTS_CUDA_EMU_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The order in which blocks, and the threads of a block, run. Every order must give the same bits. */
+typedef enum EmuOrder { EMU_FORWARD, EMU_BACKWARD, EMU_SHUFFLED, EMU_ORDERS } EmuOrder;
+void emu_set_order(EmuOrder order);
+
+/* The number of reports since the last call, and the text of the first of them ("" if none), which stays valid until the
+ * next report. */
+int emu_errors(void);
+const char *emu_first_error(void);
+
+/* A part of device memory: `rows` rows of `row` bytes, `pitch` bytes apart. */
+typedef struct EmuRegion {
+    const void *start;
+    size_t row, pitch;
+    int64_t rows;
+    bool written; /* may be written, too */
+} EmuRegion;
+
+/* Kernels launched from now on may access only these regions; emu_end_node: all allocated memory again. */
+enum { EMU_REGIONS = 64 };
+void emu_begin_node(const EmuRegion *regions, int count);
+void emu_end_node(void);
+
+/* Marks memory as never written. */
+void emu_forget(const void *p, size_t bytes);
+
+size_t emu_live_bytes(void); /* allocated and not freed, on the device and pinned on the host */
+
+/* For doubles of libraries: `work` runs in the order of the stream, with the device's memory accessible. It tells what it
+ * accesses by emu_touch, which reports and returns false where that is not allocated. */
+void emu_enqueue(void *stream, void (*work)(void *context), void *context);
+bool emu_touch(const void *p, size_t bytes, bool write);
+void emu_report(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+typedef struct EmuCounts {
+    uint64_t switches, barriers, shuffles, accesses;
+} EmuCounts;
+EmuCounts emu_counts(void); /* since the program's start */
+
+#ifdef __cplusplus
+}
+#endif
+#endif

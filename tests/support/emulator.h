@@ -1,0 +1,13 @@
+/* What tests ask of the emulated GPU (tests/cuda/emu.h). Programs that are not linked with it do not have these functions:
+ * their addresses are NULL. */
+#ifndef TESTS_SUPPORT_EMULATOR_H
+#define TESTS_SUPPORT_EMULATOR_H
+
+#include "tests/cuda/emu.h"
+
+#pragma weak emu_set_order
+#pragma weak emu_begin_node
+#pragma weak emu_end_node
+#pragma weak emu_live_bytes
+
+#endif

@@ -4,26 +4,10 @@
  * The random number is the first of rng_make(seed ^ hash, epoch, iteration, item, RNG_DROP_PATH), where hash is FNV-1a
  * of the node's full name. So every node and item has its own random stream, and backward draws the same number again.
  * */
-#include "base/random.h"
+#include "network/ops/drop_path.h"
 #include "network/ops/fusions.h"
 #include "network/ops/kernel.h"
 #include "network/ops/ops.h"
-
-static uint64_t hash_of(const char *name)
-{
-    uint64_t hash = 0xcbf29ce484222325u;
-    for (; *name; name++) hash = (hash ^ (unsigned char)*name) * 0x100000001b3u;
-    return hash;
-}
-
-static float scale_of(const Node *node, const Step *step, int64_t sample)
-{
-    const double rate = *(const double *)node->attr;
-    if (rate == 0 || !node->train) return 1;
-    Rng rng = rng_make(step->seed ^ hash_of(node->name), step->epoch, step->iteration,
-                       step->first_item + (uint32_t)sample, RNG_DROP_PATH);
-    return rng_uniform(&rng) < rate ? 0 : (float)(1 / (1 - rate));
-}
 
 /* The part of a tensor that belongs to one sample: each sample has its own scale. */
 static Tensor sample_of(const Tensor *t, int64_t sample)
@@ -60,7 +44,7 @@ static void forward(Node *node, const Step *step)
 {
     for (int64_t n = 0; n < node->out[0]->shape.n; n++) {
         Tensor a = sample_of(node->in[0], n), b = sample_of(node->in[1], n), out = sample_of(node->out[0], n);
-        forward_sample(&a, &b, &out, scale_of(node, step, n));
+        forward_sample(&a, &b, &out, drop_path_scale(node, step, n));
     }
 }
 
@@ -93,7 +77,7 @@ static void backward(Node *node, const Step *step)
 {
     for (int64_t n = 0; n < node->out[0]->shape.n; n++) {
         Tensor a = sample_of(node->in[0], n), b = sample_of(node->in[1], n), out = sample_of(node->out[0], n);
-        backward_sample(node, &a, &b, &out, scale_of(node, step, n));
+        backward_sample(node, &a, &b, &out, drop_path_scale(node, step, n));
     }
 }
 

@@ -1,11 +1,7 @@
 /* out = Σ weight_i · term_i of scalars: the loss with deep supervision from the losses of the heads. */
+#include "network/ops/weighted_sum.h"
 #include "network/ops/kernel.h"
 #include "network/ops/ops.h"
-
-typedef struct SumWeights {
-    double of[NODE_INPUTS];
-    int count; /* of terms */
-} SumWeights;
 
 static void forward(Node *node, const Step *step)
 {

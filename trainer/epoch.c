@@ -95,12 +95,12 @@ static int validate_on(Training *t, const Batch *batch, double *loss, Err *e)
 {
     Executor *x = t->validator;
     const Step step = step_of(t, batch);
-    float *logits = executor_output_memory(x, 1, e);
-    if (!logits) return ERR_NOMEM;
+    float *counts = executor_output_memory(x, 1, e);
+    if (!counts) return ERR_NOMEM;
     TRY(run_forward(x, batch, &step, loss, e));
-    TRY(executor_fetch(x, 1, logits, e));
+    TRY(executor_fetch(x, 1, counts, e));
     TRY(executor_wait(x, e));
-    pseudo_dice_add(&t->dice, logits, batch->labels, shape_pixels(executor_output_shape(x, 1)), t->info.ignore_value);
+    pseudo_dice_add(&t->dice, counts, executor_output_shape(x, 1).n);
     return 0;
 }
 

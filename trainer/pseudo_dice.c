@@ -4,9 +4,8 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "network/ops/ops.h"
 
-int pseudo_dice_new(PseudoDice *d, int classes, const uint64_t *regions, Err *e)
+int pseudo_dice_new(PseudoDice *d, int classes, bool regions, Err *e)
 {
     *d = (PseudoDice){classes, regions, mem_zalloc((size_t)classes, sizeof *d->counts, e),
                       mem_zalloc((size_t)classes, sizeof *d->left_out, e)};
@@ -24,37 +23,15 @@ void pseudo_dice_free(PseudoDice *d)
 
 void pseudo_dice_clear(PseudoDice *d) { memset(d->counts, 0, (size_t)d->classes * sizeof *d->counts); }
 
-static void add_regions(PseudoDice *d, const float *pixel, int label)
+void pseudo_dice_add(PseudoDice *d, const float *counts, int64_t images)
 {
-    const uint64_t truth = label < LOSS_LABELS ? d->regions[label] : 0;
-    for (int k = 0; k < d->classes; k++) {
-        const bool predicted = pixel[k] > 0, there = truth >> k & 1;
-        d->counts[k].tp += predicted && there;
-        d->counts[k].fp += predicted && !there;
-        d->counts[k].fn += !predicted && there;
-    }
-}
-
-static void add_class(PseudoDice *d, const float *pixel, int label)
-{
-    int predicted = 0;
-    if (label >= d->classes) return;
-    for (int k = 1; k < d->classes; k++)
-        if (pixel[k] > pixel[predicted]) predicted = k;
-    if (predicted == label) {
-        d->counts[label].tp++;
-    } else {
-        d->counts[predicted].fp++;
-        d->counts[label].fn++;
-    }
-}
-
-void pseudo_dice_add(PseudoDice *d, const float *logits, const int16_t *labels, int64_t pixels, int ignore_label)
-{
-    for (int64_t i = 0; i < pixels; i++) {
-        const int label = labels[i] > 0 ? labels[i] : 0;
-        if (label != ignore_label) (d->regions ? add_regions : add_class)(d, logits + i * d->classes, label);
-    }
+    const int64_t classes = d->classes;
+    for (int64_t n = 0; n < images; n++, counts += 3 * classes)
+        for (int64_t k = 0; k < classes; k++) {
+            d->counts[k].tp += (int64_t)counts[k];
+            d->counts[k].fp += (int64_t)counts[classes + k];
+            d->counts[k].fn += (int64_t)counts[2 * classes + k];
+        }
 }
 
 void pseudo_dice_leave_out(PseudoDice *d, int class_index) { d->left_out[class_index] = true; }

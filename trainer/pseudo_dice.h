@@ -17,14 +17,13 @@ typedef struct ClassCounts {
 } ClassCounts;
 
 typedef struct PseudoDice {
-    int classes;             /* background included; or regions */
-    const uint64_t *regions; /* bit set of the regions of each label (DiceBCE); NULL: classes */
-    ClassCounts *counts;     /* per class */
-    bool *left_out;          /* per class: without Dice, independent of predictions */
+    int classes;         /* background included; or regions */
+    bool regions;        /* they are regions */
+    ClassCounts *counts; /* per class */
+    bool *left_out;      /* per class: without Dice, independent of predictions */
 } PseudoDice;
 
-/* regions is borrowed until pseudo_dice_free. */
-int pseudo_dice_new(PseudoDice *d, int classes, const uint64_t *regions, Err *e);
+int pseudo_dice_new(PseudoDice *d, int classes, bool regions, Err *e);
 void pseudo_dice_free(PseudoDice *d);
 void pseudo_dice_clear(PseudoDice *d);
 
@@ -32,10 +31,8 @@ void pseudo_dice_clear(PseudoDice *d);
  * predicted, and NaN if not.) */
 void pseudo_dice_leave_out(PseudoDice *d, int class_index);
 
-/* Adds the counts of a batch. logits (pixels, classes): the predicted class is the first with the largest logit; with
- * regions each one above 0 is predicted. labels (pixels): pixels with ignore_label (-1: none), or with a label that has no
- * class, are not counted. */
-void pseudo_dice_add(PseudoDice *d, const float *logits, const int16_t *labels, int64_t pixels, int ignore_label);
+/* Adds the counts of `images` images, as op_class_counts (network/ops/ops.h) gives them. */
+void pseudo_dice_add(PseudoDice *d, const float *counts, int64_t images);
 
 int pseudo_dice_first(const PseudoDice *d);                   /* index of the first foreground class */
 int pseudo_dice_number(const PseudoDice *d, int class_index); /* number in messages: the first foreground class is 1 */

@@ -73,8 +73,8 @@ static int new_executor(Executor **x, const Training *t, bool train, const bool 
     const Shape pixels = {t->part.items, c->patch_size[0], c->patch_size[1], 1};
     const Shape inputs[] = {{pixels.n, pixels.h, pixels.w, c->channel_count}, pixels};
     Ref outputs[2];
-    if (!graph_find(t->model.graph, "loss", &outputs[0]) || !graph_find(t->model.graph, "head0", &outputs[1]))
-        return err_set(e, ERR_UNSUPPORTED, "the network %s has no output named loss, or none named head0",
+    if (!graph_find(t->model.graph, "loss", &outputs[0]) || !graph_find(t->model.graph, "counts", &outputs[1]))
+        return err_set(e, ERR_UNSUPPORTED, "the network %s has no output named loss, or none named counts",
                        t->plan.network.name);
     const ExecutorOptions options = {.inputs = inputs,
                                      .outputs = outputs,
@@ -136,8 +136,7 @@ static int make_network(Training *t, Err *e)
     if (t->info.has_regions) TRY(model_region_loss(&t->region_loss, &t->plan, &t->info, e));
     TRY(model_new(&t->model, &t->plan, &t->info, e));
     TRY(new_optimizer(&t->optimizer, t->model.parameters, &t->plan.training, e));
-    TRY(pseudo_dice_new(&t->dice, dataset_head_count(&t->info), t->info.has_regions ? t->region_loss.regions : NULL,
-                        e));
+    TRY(pseudo_dice_new(&t->dice, dataset_head_count(&t->info), t->info.has_regions, e));
     absent_labels_leave_out(&t->dice, &t->validation_cases);
     return 0;
 }

@@ -36,7 +36,7 @@ struct Training {
     ImportReport imported; /* of pretrained weights, if the run began with some */
     bool encoder_frozen;   /* the state that `trainer` was made for */
     Executor *trainer;     /* output 0: loss */
-    Executor *validator;   /* output 0: loss, output 1: head0 */
+    Executor *validator;   /* output 0: loss, output 1: counts */
     Optimizer *optimizer;
     DiceBCE region_loss; /* for a dataset with regions */
     PseudoDice dice;

@@ -70,6 +70,13 @@ static Ref add_loss(Graph *g, const NetworkSpec *spec, const Heads *heads, Ref l
     return op_weighted_sum(g, "loss", terms, weights, heads->count - 1);
 }
 
+static Ref add_counts(Graph *g, const NetworkSpec *spec, Ref logits, Ref labels)
+{
+    return spec->has_regions
+               ? op_class_counts(g, "counts", logits, labels, spec->region_loss.ignore_label, spec->region_loss.regions)
+               : op_class_counts(g, "counts", logits, labels, spec->loss.ignore_label, NULL);
+}
+
 static int check_size(const NetworkSpec *spec, Err *e)
 {
     int yx[2];
@@ -99,6 +106,7 @@ static void build_parts(Graph *g, const NetworkSpec *spec)
     spec->kind->build(g, image, &spec->config, &heads);
     add_heads(g, &heads);
     graph_output(g, "loss", add_loss(g, spec, &heads, labels));
+    graph_output(g, "counts", add_counts(g, spec, heads.of[0], labels));
 }
 
 int network_build(Graph **result, const NetworkSpec *given, Err *e)

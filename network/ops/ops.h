@@ -116,6 +116,12 @@ typedef struct DiceBCE {
     uint64_t regions[LOSS_LABELS]; /* by label: bit r is set if the label belongs to region r */
 } DiceBCE;
 Ref op_dice_bce_loss(Graph *g, const char *name, Ref logits, Ref labels, const DiceBCE *loss);
+/* True positives, false positives and false negatives of the predicted classes, image by image: logits (N,H,W,K), labels
+ * (int16, N,H,W,1) → (N,1,1,3K): the K true positives, then the others. A pixel's class is the first with the largest
+ * logit; with regions (LOSS_LABELS sets of bits as in DiceBCE; copied), each region whose logit is above 0 is predicted.
+ * A label below 0 (outside the image) is 0. Not counted: pixels with ignore_label (-1: none), or with a label that has no
+ * class. */
+Ref op_class_counts(Graph *g, const char *name, Ref logits, Ref labels, int ignore_label, const uint64_t *regions);
 /* The full-resolution row (or column) whose labels row i of a head gets, by nearest neighbour. */
 static inline int64_t loss_label_source(int64_t i, int64_t full, int64_t head)
 {

@@ -38,13 +38,19 @@ static int loss_open(Loss *l, const Golden *g, const char *logits, const char *l
     return l->gradient ? 0 : ERR_NOMEM;
 }
 
+static int run_forward(const Loss *l, Executor *x, Err *e)
+{
+    const int64_t *s = l->logits.shape;
+    golden_to_nhwc(executor_input(x, 0)->data, l->logits.data, s[0], s[1], s[2], s[3]);
+    memcpy(executor_input(x, 1)->data, l->labels.data, array_bytes(&l->labels));
+    return executor_forward(x, &(Step){0}, e);
+}
+
 /* Runs the loss and adds weight times it and its gradient. */
 static int run_executor(Loss *l, Executor *x, double weight, Err *e)
 {
     const int64_t *s = l->logits.shape, count = array_count(&l->logits);
-    golden_to_nhwc(executor_input(x, 0)->data, l->logits.data, s[0], s[1], s[2], s[3]);
-    memcpy(executor_input(x, 1)->data, l->labels.data, array_bytes(&l->labels));
-    TRY(executor_forward(x, &(Step){0}, e));
+    TRY(run_forward(l, x, e));
     l->value += weight * *(const float *)executor_output(x, 0)->data;
     *(float *)executor_output(x, 0)->grad = 1;
     TRY(executor_backward(x, &(Step){0}, e));
@@ -56,16 +62,24 @@ static int run_executor(Loss *l, Executor *x, double weight, Err *e)
     return 0;
 }
 
+static int new_graph(Graph **g, const Loss *l, Ref *logits, Ref *labels, Err *e)
+{
+    const int64_t *s = l->logits.shape;
+    *g = graph_new(e);
+    if (!*g) return ERR_NOMEM;
+    *logits = graph_input(*g, "logits", (Shape){s[0], s[2], s[3], s[1]}, DTYPE_F32);
+    *labels = graph_input(*g, "labels", (Shape){s[0], s[2], s[3], 1}, DTYPE_I16);
+    return 0;
+}
+
 /* Exactly one of the two descriptions is given. */
 static int add_loss(Loss *l, const DiceCE *classes, const DiceBCE *regions, double weight, Err *e)
 {
-    const int64_t *s = l->logits.shape;
     Parameters *parameters = NULL;
     Executor *x = NULL;
-    Graph *graph = graph_new(e);
-    if (!graph) return ERR_NOMEM;
-    const Ref in = graph_input(graph, "logits", (Shape){s[0], s[2], s[3], s[1]}, DTYPE_F32);
-    const Ref labels = graph_input(graph, "labels", (Shape){s[0], s[2], s[3], 1}, DTYPE_I16);
+    Graph *graph;
+    Ref in, labels;
+    TRY(new_graph(&graph, l, &in, &labels, e));
     const Ref loss = classes ? op_dice_ce_loss(graph, "loss", in, labels, *classes)
                              : op_dice_bce_loss(graph, "loss", in, labels, regions);
     const ExecutorOptions o = {.outputs = &loss, .output_count = 1, .train = true, .input_gradients = 1};
@@ -224,33 +238,50 @@ static void run_deep(Golden *g, const DocNode *item)
 
 /* ---- pseudo-Dice ---- */
 
+static int add_counts(PseudoDice *d, const Loss *l, Err *e)
+{
+    Parameters *parameters = NULL;
+    Executor *x = NULL;
+    Graph *graph;
+    Ref in, labels;
+    TRY(new_graph(&graph, l, &in, &labels, e));
+    const Ref counts = op_class_counts(graph, "counts", in, labels, -1, NULL);
+    const ExecutorOptions o = {.outputs = &counts, .output_count = 1};
+    int code = parameters_new(&parameters, graph, e);
+    if (!code) code = executor_new(&x, graph, parameters, &o, e);
+    if (!code) code = run_forward(l, x, e);
+    if (!code) pseudo_dice_add(d, executor_output(x, 0)->data, l->logits.shape[0]);
+    executor_free(x);
+    parameters_free(parameters);
+    graph_free(graph);
+    return code;
+}
+
+static void compare_pseudo_dice(Golden *g, const PseudoDice *d, const DocNode *item)
+{
+    static const char *const keys[] = {"tp", "fp", "fn"};
+    double numbers[3][LOSS_REGIONS], dice[LOSS_REGIONS];
+    for (int k = 0; k < d->classes; k++) {
+        numbers[0][k] = (double)d->counts[k].tp;
+        numbers[1][k] = (double)d->counts[k].fp;
+        numbers[2][k] = (double)d->counts[k].fn;
+        dice[k] = pseudo_dice_of(d, k);
+    }
+    for (int i = 0; i < 3; i++) golden_expect_numbers(g, keys[i], doc_find(item, keys[i]), numbers[i], d->classes, 0);
+    golden_expect_numbers(g, "dice", doc_find(item, "dice_per_fg_class"), dice + 1, d->classes - 1, 1e-6);
+}
+
 static void run_pseudo_dice(Golden *g, const DocNode *item)
 {
     Loss l;
     PseudoDice d = {0};
-    double numbers[3][LOSS_REGIONS], dice[LOSS_REGIONS];
     Err e = {0};
-    static const char *const keys[] = {"tp", "fp", "fn"};
     int code = loss_open(&l, g, "logits", "target", &e);
-    const int64_t *s = l.logits.shape;
-    if (!code) code = pseudo_dice_new(&d, (int)s[1], NULL, &e);
-    float *nhwc = code ? NULL : mem_alloc(array_bytes(&l.logits), &e);
-    if (!nhwc || s[1] > LOSS_REGIONS) {
-        golden_fail(g, "%s", e.text);
-    } else {
-        golden_to_nhwc(nhwc, l.logits.data, s[0], s[1], s[2], s[3]);
-        pseudo_dice_add(&d, nhwc, l.labels.data, array_count(&l.labels), -1);
-        for (int k = 0; k < d.classes; k++) {
-            numbers[0][k] = (double)d.counts[k].tp;
-            numbers[1][k] = (double)d.counts[k].fp;
-            numbers[2][k] = (double)d.counts[k].fn;
-            dice[k] = pseudo_dice_of(&d, k);
-        }
-        for (int i = 0; i < 3; i++)
-            golden_expect_numbers(g, keys[i], doc_find(item, keys[i]), numbers[i], d.classes, 0);
-        golden_expect_numbers(g, "dice", doc_find(item, "dice_per_fg_class"), dice + 1, d.classes - 1, 1e-6);
-    }
-    mem_free(nhwc);
+    if (!code && l.logits.shape[1] > LOSS_REGIONS) code = err_set(&e, ERR_UNSUPPORTED, "too many classes");
+    if (!code) code = pseudo_dice_new(&d, (int)l.logits.shape[1], false, &e);
+    if (!code) code = add_counts(&d, &l, &e);
+    if (code) golden_fail(g, "%s", e.text);
+    else compare_pseudo_dice(g, &d, item);
     pseudo_dice_free(&d);
     loss_close(&l);
 }

@@ -501,6 +501,27 @@ static void reference_dice_bce_loss(const OpReference *r)
                    mean_dice(&sums, loss->batch_dice ? 1 : s.n, 0, s.c, loss->smooth);
 }
 
+/* spec: the ignore label and the regions; number: 1 if there are regions. */
+static void reference_class_counts(const OpReference *r)
+{
+    const DiceBCE *rule = r->spec;
+    const Shape s = r->in_shape[0];
+    for (int64_t i = 0; i < s.n * 3 * s.c; i++) r->out[0][i] = 0;
+    for (int64_t i = 0; i < s.n * s.h * s.w; i++) {
+        double *counts = r->out[0] + i / (s.h * s.w) * 3 * s.c;
+        const double *z = r->in[0] + i * s.c;
+        const int label = r->in[1][i] > 0 ? (int)r->in[1][i] : 0;
+        int64_t largest = 0;
+        for (int64_t k = 1; k < s.c; k++) largest = z[k] > z[largest] ? k : largest;
+        if (label == rule->ignore_label || (r->number != 1 && label >= s.c)) continue;
+        for (int64_t k = 0; k < s.c; k++) {
+            const bool predicted = r->number == 1 ? z[k] > 0 : k == largest;
+            const bool there = r->number == 1 ? rule->regions[label] >> k & 1 : k == label;
+            if (predicted || there) counts[predicted && there ? k : predicted ? s.c + k : 2 * s.c + k]++;
+        }
+    }
+}
+
 /* ---- how each case builds its op ---- */
 
 #define BUILD(op, call)                                                            \
@@ -537,6 +558,8 @@ BUILD(conv2d, op_conv2d(g, "conv", in[0], (int64_t)c->number, *(const Conv *)c->
 BUILD(conv_transpose2d, op_conv_transpose2d(g, "conv", in[0], (int64_t)c->number, *(const Conv *)c->spec))
 BUILD(dice_ce_loss, op_dice_ce_loss(g, "loss", in[0], in[1], *(const DiceCE *)c->spec))
 BUILD(dice_bce_loss, op_dice_bce_loss(g, "loss", in[0], in[1], c->spec))
+BUILD(class_counts, op_class_counts(g, "counts", in[0], in[1], ((const DiceBCE *)c->spec)->ignore_label,
+                                    c->number == 1 ? ((const DiceBCE *)c->spec)->regions : NULL))
 BUILD(weighted_sum, op_weighted_sum(g, "sum", in, c->spec, (int)c->number))
 
 /* The inputs are in the order of the chain: the norm's first. */
@@ -700,6 +723,12 @@ const OpCase op_cases[] = {
      .labels = 5},
     {"dice_bce_loss coarse", OP(dice_bce_loss), .in = {{2, 4, 6, 1}, {2, 17, 22, 1}}, .spec = &nested, .labels = 3},
     {"dice_bce_loss pieces", OP(dice_bce_loss), .in = {{2, 33, 40, 3}, {2, 33, 40, 1}}, .spec = &nested, .labels = 4},
+    {"class_counts", OP(class_counts), .in = {{3, 33, 40, 3}, {3, 33, 40, 1}}, .spec = &nested, .labels = 3},
+    {"class_counts ignoring", OP(class_counts), .in = {{2, 5, 7, 4}, {2, 5, 7, 1}}, .spec = &overlapping, .labels = 6},
+    {"class_counts of regions", OP(class_counts), .in = {{2, 33, 40, 3}, {2, 33, 40, 1}}, .spec = &nested, .number = 1,
+     .labels = 4},
+    {"class_counts of regions ignoring", OP(class_counts), .in = {{2, 9, 11, 3}, {2, 9, 11, 1}}, .spec = &overlapping,
+     .number = 1, .labels = 5},
     {"selective_scan", OP(selective_scan), .in = {{2, 3, 5, 20}}, .number = 16, .spec = &(const ScanSpec){2, SS2D},
      .macs = 4 * 600 * (2 * 2 + 32 + 57)},
     {"selective_scan row", OP(selective_scan), .in = {{1, 1, 70, 8}}, .number = 5, .spec = &(const ScanSpec){1, SS2D},

@@ -305,6 +305,7 @@ static void check_implementation(const Problem *p, const OpImpl *impl)
 static void test_case(void **state)
 {
     Problem p = {.op = *state};
+    if (emu_errors) emu_errors(); /* of the case before */
     problem_graph(&p);
     if (!p.node->op->on[device->kind][0]) {
         problem_free(&p);

@@ -12,14 +12,10 @@
 
 #include "network/ops/fusions.h"
 #include "network/ops/kernel.h"
+#include "network/ops/norm.h"
 #include "network/ops/ops.h"
 
 enum { PIECE_FLOATS = 16384, LEAST_PIXELS = 16, MOST_PIXELS = 256 };
-
-typedef struct Norm {
-    int64_t group; /* channels that are normalised together */
-    float slope;   /* of the activation, 0 … 1; 1: none */
-} Norm;
 
 /* Pieces of one image's pixels: small enough for the cache and for sums in single precision. */
 static Pieces pieces_of_node(const Node *node)

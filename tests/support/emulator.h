@@ -8,6 +8,7 @@
 #pragma weak emu_set_order
 #pragma weak emu_begin_node
 #pragma weak emu_end_node
+#pragma weak emu_errors
 #pragma weak emu_live_bytes
 
 #endif

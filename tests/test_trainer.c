@@ -462,7 +462,7 @@ static void curves_read_back(void **state)
     Err e = {0};
     const double dice[] = {NAN, 0.5, 0.7, NAN, 0.1};
     for (int i = 0; i < 5; i++) {
-        const EpochRecord r = {i, 1e-4 / (i + 1), -0.1 * i, i == 2 ? NAN : 0.3, dice[i], 0, 1.0 / 3};
+        const EpochRecord r = {i, 1e-4 / (i + 1), -0.1 * i, i == 2 ? NAN : 0.3, dice[i], 0, 1.0 / 3, 0.5};
         assert_int_equal(history_add(&h, r, &e), 0);
     }
     assert_true(isnan(h.records[0].ema_pseudo_dice));
@@ -478,6 +478,11 @@ static void curves_read_back(void **state)
     text.data[text.length - 3] = ',';
     assert_int_equal(history_parse(&again, text.data, &e), ERR_FORMAT);
     assert_int_equal(history_parse(&again, "epoch\n", &e), ERR_FORMAT);
+    history_free(&again);
+    static const char earlier[] = "epoch,learning_rate,train_loss,val_loss,pseudo_dice,ema_pseudo_dice,seconds\n"
+                                  "0,0.1,1,1,0.5,0.5,2.5\n";
+    assert_int_equal(history_parse(&again, earlier, &e), 0);
+    assert_true(again.records[0].seconds == 2.5 && isnan(again.records[0].cpu_seconds));
     history_free(&again);
     history_free(&h);
     text_free(&text);
@@ -584,7 +589,8 @@ static void goes_on_bit_for_bit(NetworkOptimizer kind)
     snprintf(path, sizeof path, "%s/checkpoint_latest.safetensors", folder);
     Graph *g = small_network();
     Err e = {0};
-    RunState run = {.epoch = 3, .iteration = 5, .loss_sum = 1.0 / 3, .seconds = 2.5, .best_ema = NAN};
+    RunState run = {
+        .epoch = 3, .iteration = 5, .loss_sum = 1.0 / 3, .seconds = 2.5, .cpu_seconds = 4.5, .best_ema = NAN};
     text_add(&run.plan, "network: {name: \"x\"}\n");
     assert_int_equal(history_add(&run.history, (EpochRecord){.epoch = 2, .pseudo_dice = 0.4}, &e), 0);
     Small undisturbed = small_training(g, kind, NULL, NULL);
@@ -594,7 +600,8 @@ static void goes_on_bit_for_bit(NetworkOptimizer kind)
     Small resumed = small_training(g, kind, path, &again);
     assert_int_equal(again.epoch, 3);
     assert_int_equal(again.iteration, 5);
-    assert_true(again.loss_sum == run.loss_sum && again.seconds == run.seconds && isnan(again.best_ema));
+    assert_true(again.loss_sum == run.loss_sum && again.seconds == run.seconds &&
+                again.cpu_seconds == run.cpu_seconds && isnan(again.best_ema));
     assert_int_equal(again.history.count, 1);
     assert_string_equal(again.plan.data, run.plan.data);
     for (int i = 4; i < 7; i++) {

@@ -69,6 +69,7 @@ static int add_state(WeightsFile *w, const RunState *state, Err *e)
     TRY(weights_note(w, e, "iteration", "%d", state->iteration));
     TRY(add_number(w, "loss_sum", state->loss_sum, e));
     TRY(add_number(w, "seconds", state->seconds, e));
+    TRY(add_number(w, "cpu_seconds", state->cpu_seconds, e));
     TRY(add_number(w, "best_ema", state->best_ema, e));
     if (state->plan.length) TRY(weights_add_note(w, "plan", state->plan.data, e));
     if (state->pretrained.length) TRY(weights_add_note(w, "pretrained", state->pretrained.data, e));
@@ -160,6 +161,7 @@ static int read_state(const WeightsFile *w, RunState *state, Err *e)
     TRY(read_count(w, "iteration", &state->iteration, e));
     TRY(weights_note_number(w, "loss_sum", &state->loss_sum, e));
     TRY(weights_note_number(w, "seconds", &state->seconds, e));
+    if (weights_note_text(w, "cpu_seconds")) TRY(weights_note_number(w, "cpu_seconds", &state->cpu_seconds, e));
     TRY(weights_note_number(w, "best_ema", &state->best_ema, e));
     const char *curves = weights_note_text(w, "curves"), *plan = weights_note_text(w, "plan");
     if (plan) text_add(&state->plan, "%s", plan);

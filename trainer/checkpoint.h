@@ -16,6 +16,7 @@ typedef struct RunState {
     int epoch, iteration; /* the next training iteration; = iterations per epoch: validation is next */
     double loss_sum;      /* of this epoch's training iterations so far */
     double seconds;       /* duration of this epoch so far */
+    double cpu_seconds;   /* CPU time of this epoch so far */
     double best_ema;      /* largest ema_pseudo_dice so far; NaN: none yet */
     History history;      /* of the finished epochs; owned */
     Text plan;            /* plan of the training, as plan_text; owned; empty: not known */

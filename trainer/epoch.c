@@ -71,7 +71,7 @@ int epoch_train(Training *t, const TrainingWatch *watch, double *saved_at, Err *
     const int iterations = t->plan.training.iterations_per_epoch;
     const double learning_rate = schedule_learning_rate(&t->plan.training, s->epoch);
     while (s->iteration < iterations) {
-        const double began = clock_seconds();
+        const double began = clock_seconds(), cpu_began = cpu_seconds();
         const Batch *batch;
         TRY(loader_borrow(t->loader, &batch, e));
         const int code = train_on(t, batch, learning_rate, e);
@@ -79,6 +79,7 @@ int epoch_train(Training *t, const TrainingWatch *watch, double *saved_at, Err *
         if (code) return code;
         s->iteration++;
         s->seconds += clock_seconds() - began;
+        s->cpu_seconds += cpu_seconds() - cpu_began;
         if (watch && watch->iteration)
             watch->iteration(watch->context, s->epoch, false, s->iteration, iterations, s->loss_sum / s->iteration);
         TRY(interrupted(watch, e));
@@ -107,7 +108,7 @@ static int validate_on(Training *t, const Batch *batch, double *loss, Err *e)
 int epoch_validate(Training *t, const TrainingWatch *watch, double *mean_loss, Err *e)
 {
     const int iterations = t->plan.training.validation_iterations;
-    const double began = clock_seconds();
+    const double began = clock_seconds(), cpu_began = cpu_seconds();
     double sum = 0, loss;
     pseudo_dice_clear(&t->dice);
     for (int i = 0; i < iterations; i++) {
@@ -122,6 +123,7 @@ int epoch_validate(Training *t, const TrainingWatch *watch, double *mean_loss, E
         TRY(interrupted(watch, e));
     }
     t->state.seconds += clock_seconds() - began;
+    t->state.cpu_seconds += cpu_seconds() - cpu_began;
     *mean_loss = iterations ? sum / iterations : NAN;
     return 0;
 }

@@ -1,12 +1,14 @@
 #include "trainer/history.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
 
-static const char HEADER[] = "epoch,learning_rate,train_loss,val_loss,pseudo_dice,ema_pseudo_dice,seconds\n";
+#define EARLIER_COLUMNS "epoch,learning_rate,train_loss,val_loss,pseudo_dice,ema_pseudo_dice,seconds"
+static const char EARLIER_HEADER[] = EARLIER_COLUMNS "\n", HEADER[] = EARLIER_COLUMNS ",cpu_seconds\n";
 
 static int append(History *h, const EpochRecord *record, Err *e)
 {
@@ -33,8 +35,8 @@ void history_text(const History *h, Text *t)
     text_add(t, "%s", HEADER);
     for (int i = 0; i < h->count; i++) {
         const EpochRecord *r = &h->records[i];
-        const double values[] = {r->learning_rate, r->train_loss,      r->val_loss,
-                                 r->pseudo_dice,   r->ema_pseudo_dice, r->seconds};
+        const double values[] = {r->learning_rate,   r->train_loss, r->val_loss,   r->pseudo_dice,
+                                 r->ema_pseudo_dice, r->seconds,    r->cpu_seconds};
         text_add(t, "%d", r->epoch);
         for (size_t k = 0; k < sizeof values / sizeof values[0]; k++) {
             text_add(t, ",");
@@ -44,13 +46,16 @@ void history_text(const History *h, Text *t)
     }
 }
 
-static const char *parse_record(EpochRecord *r, const char *line)
+/* has_cpu: the last column is there. */
+static const char *parse_record(EpochRecord *r, const char *line, bool has_cpu)
 {
-    double *const values[] = {&r->learning_rate, &r->train_loss,      &r->val_loss,
-                              &r->pseudo_dice,   &r->ema_pseudo_dice, &r->seconds};
+    double *const values[] = {&r->learning_rate,   &r->train_loss, &r->val_loss,   &r->pseudo_dice,
+                              &r->ema_pseudo_dice, &r->seconds,    &r->cpu_seconds};
+    const size_t columns = sizeof values / sizeof values[0] - !has_cpu;
     char *end;
     r->epoch = (int)strtol(line, &end, 10);
-    for (size_t k = 0; k < sizeof values / sizeof values[0]; k++) {
+    r->cpu_seconds = NAN;
+    for (size_t k = 0; k < columns; k++) {
         if (*end != ',') return NULL;
         *values[k] = strtod(end + 1, &end);
     }
@@ -59,11 +64,13 @@ static const char *parse_record(EpochRecord *r, const char *line)
 
 int history_parse(History *h, const char *text, Err *e)
 {
-    if (strncmp(text, HEADER, strlen(HEADER))) return err_set(e, ERR_FORMAT, "curves: expected the header %s", HEADER);
-    const char *line = text + strlen(HEADER);
+    const bool has_cpu = !strncmp(text, HEADER, strlen(HEADER));
+    if (!has_cpu && strncmp(text, EARLIER_HEADER, strlen(EARLIER_HEADER)))
+        return err_set(e, ERR_FORMAT, "curves: expected the header %s", HEADER);
+    const char *line = text + strlen(has_cpu ? HEADER : EARLIER_HEADER);
     while (*line) {
         EpochRecord record;
-        line = parse_record(&record, line);
+        line = parse_record(&record, line, has_cpu);
         if (!line) return err_set(e, ERR_FORMAT, "curves: record %d cannot be read", h->count);
         TRY(append(h, &record, e));
     }

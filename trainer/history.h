@@ -12,7 +12,8 @@ typedef struct EpochRecord {
     double learning_rate, train_loss, val_loss;
     double pseudo_dice;     /* mean over the foreground classes; NaN if none occurred */
     double ema_pseudo_dice; /* 0.9 times that of the previous epoch plus 0.1 times pseudo_dice */
-    double seconds;
+    double seconds;         /* duration */
+    double cpu_seconds;     /* CPU time of all threads; NaN: not known (of an earlier version) */
 } EpochRecord;
 
 typedef struct History {

@@ -11,7 +11,7 @@
  * learning_rate · (1 - epoch / length)^poly_power. */
 double schedule_learning_rate(const PlanTraining *training, int epoch);
 
-/* Duration of one iteration on this machine, in seconds. */
+/* Duration or CPU time of one iteration on this machine, in seconds. */
 typedef struct IterationTimes {
     double training, validation;
 } IterationTimes;

@@ -30,6 +30,7 @@ enum {
     KEY_EPOCHS = 0x100,
     KEY_ITERATIONS,
     KEY_MINUTES,
+    KEY_CPU_MINUTES,
     KEY_VALIDATION_ITERATIONS,
     KEY_BATCH,
     KEY_PATCH,
@@ -47,6 +48,8 @@ static const struct argp_option option_list[] = {
     {"epochs", KEY_EPOCHS, "N", 0, "Epochs to train (default: the plan's; nnU-Net's is 1000)", 0},
     {"minutes", KEY_MINUTES, "N", 0,
      "Train for about this time: a few iterations are timed, and epochs and iterations chosen accordingly", 0},
+    {"cpu-minutes", KEY_CPU_MINUTES, "N", 0,
+     "The same for this CPU time of all threads together: the length does not depend on the machine's other work", 0},
     {"iterations-per-epoch", KEY_ITERATIONS, "N", 0, "Training batches per epoch (default: the plan's, 250)", 0},
     {"validation-iterations", KEY_VALIDATION_ITERATIONS, "N", 0,
      "Validation batches after each epoch (default: the plan's, 50)", 0},
@@ -83,6 +86,14 @@ static void parse_patch(Options *o, const char *text, struct argp_state *state)
     for (int i = 0; i < 2; i++) o->training.overrides.patch_size[i] = (int)size[i];
 }
 
+static void take_minutes(TrainingOverrides *change, bool cpu_minutes, const char *text, struct argp_state *state)
+{
+    if (change->minutes > 0 && change->cpu_minutes != cpu_minutes)
+        argp_error(state, "give either --minutes or --cpu-minutes, not both");
+    change->minutes = option_number(state, cpu_minutes ? "--cpu-minutes" : "--minutes", text, 0.01, 1e6);
+    change->cpu_minutes = cpu_minutes;
+}
+
 static void note_of_training(Options *o, const char *name)
 {
     text_add(&o->of_training, "%s--%s", o->of_training.length ? ", " : "", name);
@@ -90,9 +101,9 @@ static void note_of_training(Options *o, const char *name)
 
 static void note_option(Options *o, int key)
 {
-    static const int of_training[] = {KEY_EPOCHS,   KEY_MINUTES, KEY_ITERATIONS, KEY_VALIDATION_ITERATIONS,
-                                      KEY_BATCH,    KEY_PATCH,   KEY_RATE,       KEY_PRETRAINED,
-                                      KEY_OVERRIDE, KEY_JSON};
+    static const int of_training[] = {
+        KEY_EPOCHS, KEY_MINUTES,    KEY_CPU_MINUTES, KEY_ITERATIONS, KEY_VALIDATION_ITERATIONS, KEY_BATCH, KEY_PATCH,
+        KEY_RATE,   KEY_PRETRAINED, KEY_OVERRIDE,    KEY_JSON};
     for (size_t i = 0; i < sizeof of_training / sizeof *of_training; i++) {
         const struct argp_option *option = option_list;
         if (key != of_training[i]) continue;
@@ -104,8 +115,9 @@ static void note_option(Options *o, int key)
 /* Reports options that contradict each other as wrong usage. */
 static void check_options(Options *o, struct argp_state *state)
 {
-    if (o->training.overrides.minutes > 0 && o->training.overrides.epochs)
-        argp_error(state, "give either --minutes or --epochs, not both");
+    const TrainingOverrides *change = &o->training.overrides;
+    if (change->minutes > 0 && change->epochs)
+        argp_error(state, "give either --%s or --epochs, not both", change->cpu_minutes ? "cpu-minutes" : "minutes");
     if (o->common.resume && o->common.overwrite)
         argp_error(
             state,
@@ -131,7 +143,8 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     case KEY_ITERATIONS:
         change->iterations_per_epoch = (int)option_integer(state, "--iterations-per-epoch", text, 1, most);
         return 0;
-    case KEY_MINUTES: change->minutes = option_number(state, "--minutes", text, 0.01, 1e6); return 0;
+    case KEY_MINUTES:
+    case KEY_CPU_MINUTES: take_minutes(change, key == KEY_CPU_MINUTES, text, state); return 0;
     case KEY_VALIDATION_ITERATIONS:
         change->validation_iterations = (int)option_integer(state, "--validation-iterations", text, 1, most);
         return 0;

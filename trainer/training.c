@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/progress.h"
 #include "plans/meaning.h"
 #include "preprocess/class_locations.h"
 #include "trainer/absent_labels.h"
@@ -239,8 +240,10 @@ static void close_network(Training *t)
 static int fit_length(Training *t, const TrainingOptions *o, Err *e)
 {
     IterationTimes times;
-    TRY(training_time_iterations(t, &times, e));
-    schedule_fit_length(&t->plan.training, o->overrides.minutes, times);
+    const TrainingOverrides *change = &o->overrides;
+    double (*const clock)(void) = change->cpu_minutes ? cpu_seconds : clock_seconds;
+    TRY(training_time_iterations(t, &times, clock, change->minutes, e));
+    schedule_fit_length(&t->plan.training, change->minutes, times);
     close_network(t);
     return open_network(t, o->mode, e);
 }

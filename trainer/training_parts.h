@@ -58,8 +58,9 @@ int training_begin_epoch(Training *t, Err *e);
 /* Starts t->loader at the present epoch and iteration. Fails: as loader_new. */
 int training_start_loader(Training *t, Err *e);
 
-/* Times a few iterations; the trained weights must be discarded. Fails: as epoch_train. */
-int training_time_iterations(Training *t, IterationTimes *times, Err *e);
+/* Times some iterations by a clock (clock_seconds, cpu_seconds), for about 2 % of a run of `minutes`, one at least. The
+ * trained weights must be discarded. Fails: as epoch_train. */
+int training_time_iterations(Training *t, IterationTimes *times, double (*clock)(void), double minutes, Err *e);
 
 /* Writes FOLDER/checkpoint_NAME.safetensors. The first `latest` replaces an earlier run (run_folder.h). */
 int training_save(Training *t, const char *name, Err *e);

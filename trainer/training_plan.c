@@ -288,8 +288,9 @@ static int follow(PlanChoice *c, const Plan *recorded, const TrainingOptions *o,
     TRY(know_recorded_weights(&c->plan.training, &recorded->training, o, has_checkpoint, e));
     if (o->overrides.minutes > 0) {
         take_length(&c->plan, recorded);
-        text_add(&c->notes, "--minutes has no effect: %s/plans.yaml has %d epochs of %d iterations\n", o->results,
-                 c->plan.training.epochs, c->plan.training.iterations_per_epoch);
+        text_add(&c->notes, "%s has no effect: %s/plans.yaml has %d epochs of %d iterations\n",
+                 o->overrides.cpu_minutes ? "--cpu-minutes" : "--minutes", o->results, c->plan.training.epochs,
+                 c->plan.training.iterations_per_epoch);
     }
     if (sibling) TRY(check_sibling(recorded, o->results, sibling, e));
     TRY(check_options(recorded, c->plan, sibling, o->results, e));

@@ -87,14 +87,15 @@ static int finish_epoch(Training *t, double validation_loss, Err *e)
                           .train_loss = s->loss_sum / t->plan.training.iterations_per_epoch,
                           .val_loss = validation_loss,
                           .pseudo_dice = pseudo_dice_mean(&t->dice),
-                          .seconds = s->seconds};
+                          .seconds = s->seconds,
+                          .cpu_seconds = s->cpu_seconds};
     TRY(history_add(&s->history, record, e));
     const double ema = s->history.records[s->history.count - 1].ema_pseudo_dice;
     const bool is_best = !isnan(ema) && !(ema <= s->best_ema);
     if (is_best) s->best_ema = ema;
     s->epoch++;
     s->iteration = 0;
-    s->loss_sum = s->seconds = 0;
+    s->loss_sum = s->seconds = s->cpu_seconds = 0;
     if (is_best) TRY(training_save(t, "best", e));
     TRY(training_save(t, "latest", e));
     TRY(write_curves(t, e));

@@ -21,25 +21,36 @@ int training_start_loader(Training *t, Err *e)
     return loader_new(&t->loader, &o, e);
 }
 
-int training_time_iterations(Training *t, IterationTimes *times, Err *e)
+/* Times `count` training iterations after a first one, and as many validation iterations. */
+static int time_iterations(Training *t, IterationTimes *times, double (*clock)(void), int count, Err *e)
 {
-    enum { WARMING = 1, TIMED = 3 };
+    enum { WARMING = 1 };
     const PlanTraining planned = t->plan.training;
     double never_saved = INFINITY, loss, began = 0;
-    t->plan.training.iterations_per_epoch = WARMING + TIMED;
-    t->plan.training.validation_iterations = planned.validation_iterations ? TIMED : 0;
+    t->state.iteration = 0;
+    t->plan.training.iterations_per_epoch = WARMING + count;
+    t->plan.training.validation_iterations = planned.validation_iterations ? count : 0;
     int code = training_start_loader(t, e);
     t->plan.training.iterations_per_epoch = WARMING;
     if (!code) code = epoch_train(t, NULL, &never_saved, e);
-    t->plan.training.iterations_per_epoch = WARMING + TIMED;
-    began = clock_seconds();
+    t->plan.training.iterations_per_epoch = WARMING + count;
+    began = clock();
     if (!code) code = epoch_train(t, NULL, &never_saved, e);
-    times->training = (clock_seconds() - began) / TIMED;
-    began = clock_seconds();
+    times->training = (clock() - began) / count;
+    began = clock();
     if (!code) code = epoch_validate(t, NULL, &loss, e);
-    times->validation = (clock_seconds() - began) / TIMED;
+    times->validation = (clock() - began) / count;
     loader_free(t->loader);
     t->loader = NULL;
     t->plan.training = planned;
     return code;
+}
+
+int training_time_iterations(Training *t, IterationTimes *times, double (*clock)(void), double minutes, Err *e)
+{
+    enum { MOST = 100 };
+    static const double SHARE = 0.02;
+    TRY(time_iterations(t, times, clock, 1, e));
+    const double fitting = SHARE * 60 * minutes / (times->training + times->validation);
+    return fitting < 2 ? 0 : time_iterations(t, times, clock, (int)fmin(fitting, MOST), e);
 }

@@ -32,7 +32,8 @@ FOLDERS := base formats plans data preprocess evaluation weights network/device 
            network/executor network/optimizer network/models model planner inference trainer
 PROGRAMS := planner/plan_and_preprocess trainer/train inference/predict inference/ensemble \
             inference/find_best_configuration evaluation/evaluate \
-            data/make_phantom model/network_info weights/convert_weights bench/bench tests/golden tests/turn
+            data/make_phantom model/network_info weights/convert_weights bench/bench bench/compare_networks \
+            tests/golden tests/turn
 MAINS := $(wildcard $(PROGRAMS:=.c))
 
 CC ?= cc
@@ -210,7 +211,7 @@ demo: all
 prefix ?= /usr/local
 install: all
 	install -d $(DESTDIR)$(prefix)/bin
-	for program in $(filter-out bench golden turn,$(notdir $(BINARIES))); do \
+	for program in $(filter-out bench compare_networks golden turn,$(notdir $(BINARIES))); do \
 	    install $(B)/$$program $(DESTDIR)$(prefix)/bin/swin-umamba-$$(echo $$program | tr _ -) || exit; done
 	install -d $(DESTDIR)$(prefix)/share/doc/swin-umamba-c
 	install -m 644 LICENSE README.md $(DESTDIR)$(prefix)/share/doc/swin-umamba-c

@@ -1,0 +1,257 @@
+/* compare_networks: trains, predicts and evaluates several networks on one dataset, and compares them. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/lock.h"
+#include "base/memory.h"
+#include "base/program.h"
+#include "bench/comparison.h"
+#include "plans/splits.h"
+
+typedef struct Options {
+    CommonOptions common;
+    ComparisonSettings settings;
+    const NetworkKind *networks[COMPARISON_MOST];
+    int network_count;
+    const char *reference; /* name of a row; NULL: the first */
+} Options;
+
+enum {
+    KEY_CPU_MINUTES = 0x100,
+    KEY_EPOCHS,
+    KEY_FOLD,
+    KEY_TEST,
+    KEY_PRETRAINED,
+    KEY_REFERENCE,
+    KEY_OVERRIDE,
+    KEY_SPLITS
+};
+
+static const struct argp_option option_list[] = {
+    {"cpu-minutes", KEY_CPU_MINUTES, "N", 0, "Train each network for about this CPU time (of all threads together)", 0},
+    {"epochs", KEY_EPOCHS, "N", 0, "Train each network for this number of epochs instead", 0},
+    {"reference", KEY_REFERENCE, "ROW", 0,
+     "The row that the others are tested against: NETWORK or NETWORK+pretrained (default: the first)", 0},
+    {"pretrained", KEY_PRETRAINED, "FILE", 0,
+     "Also train the networks that have an encoder for it from these weights: a second row for each", 0},
+    {"fold", KEY_FOLD, "FOLD", 0, "Fold to train (default: 0)", 0},
+    {"test", KEY_TEST, NULL, 0,
+     "Predict the dataset's imagesTs and compare with labelsTs (default: the validation cases of the fold)", 0},
+    {"override", KEY_OVERRIDE, "[NETWORK=]PLAN.yaml", 0,
+     "A file with plan keys, for all networks or for one, which then takes no other; may be repeated", 0},
+    {"splits", KEY_SPLITS, "FILE", 0, "Use these folds, as plan_and_preprocess does", 0},
+    {0},
+};
+
+/* ---- options ---- */
+
+/* The place in the table of networks; ends the program if there is no such network. */
+static int network_index(struct argp_state *state, const char *name)
+{
+    Err unknown = {0};
+    for (int i = 0; network_kinds()[i]; i++)
+        if (!strcmp(network_kinds()[i]->name, name)) return i;
+    network_unknown(name, &unknown);
+    argp_error(state, "%s", unknown.text);
+    return 0;
+}
+
+static void take_network(Options *o, const char *name, struct argp_state *state)
+{
+    const NetworkKind *kind = network_kinds()[network_index(state, name)];
+    for (int i = 0; i < o->network_count; i++)
+        if (o->networks[i] == kind) argp_error(state, "the network %s is given twice", name);
+    o->networks[o->network_count++] = kind;
+}
+
+static void take_override(Options *o, char *text, struct argp_state *state)
+{
+    char *equals = strchr(text, '=');
+    ComparisonSettings *s = &o->settings;
+    if (!equals) {
+        option_once(state, "--override", text, &s->override);
+        return;
+    }
+    *equals = '\0';
+    option_once(state, "--override of one network", equals + 1, &s->override_of[network_index(state, text)]);
+}
+
+static void take_fold(Options *o, const char *text, struct argp_state *state)
+{
+    if (strcmp(text, "all")) option_integer(state, "--fold", text, 0, SPLITS_FOLD_MOST);
+    o->settings.fold = text;
+}
+
+static void check_options(Options *o, struct argp_state *state)
+{
+    const ComparisonSettings *s = &o->settings;
+    bool has_encoder = false;
+    if (!s->dataset) argp_error(state, "DATASET, the folder of the raw dataset, is missing");
+    if (!o->network_count)
+        for (int i = 0; network_kinds()[i]; i++) o->networks[o->network_count++] = network_kinds()[i];
+    if (!s->cpu_minutes == !s->epochs) argp_error(state, "give either --cpu-minutes or --epochs");
+    if (!strcmp(s->fold, "all") && !s->of_test)
+        argp_error(state, "--fold all has no validation cases of its own: give --test");
+    for (int i = 0; i < o->network_count; i++) has_encoder |= o->networks[i]->encoder.prefix != NULL;
+    if (s->pretrained && !has_encoder)
+        argp_error(state, "--pretrained has no effect: none of the networks has an encoder for it");
+}
+
+static error_t parse_option(int key, char *text, struct argp_state *state)
+{
+    Options *o = state->input;
+    ComparisonSettings *s = &o->settings;
+    switch (key) {
+    case KEY_CPU_MINUTES: s->cpu_minutes = option_number(state, "--cpu-minutes", text, 0.01, 1e6); return 0;
+    case KEY_EPOCHS: s->epochs = (int)option_integer(state, "--epochs", text, 1, 1000000); return 0;
+    case KEY_FOLD: take_fold(o, text, state); return 0;
+    case KEY_TEST: s->of_test = true; return 0;
+    case KEY_PRETRAINED: option_once(state, "--pretrained", text, &s->pretrained); return 0;
+    case KEY_REFERENCE: option_once(state, "--reference", text, &o->reference); return 0;
+    case KEY_OVERRIDE: take_override(o, text, state); return 0;
+    case KEY_SPLITS: option_once(state, "--splits", text, &s->splits); return 0;
+    case ARGP_KEY_ARG:
+        if (state->arg_num) take_network(o, text, state);
+        else s->dataset = text;
+        return 0;
+    case ARGP_KEY_END: check_options(o, state); return 0;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* ---- rows ---- */
+
+typedef struct Rows {
+    ComparisonRow list[COMPARISON_MOST];
+    int count, reference;
+} Rows;
+
+static void free_rows(Rows *rows)
+{
+    for (int i = 0; i < rows->count; i++) comparison_row_free(&rows->list[i]);
+}
+
+static int add_row(Rows *rows, const Options *o, const NetworkKind *kind, bool pretrained, Err *e)
+{
+    if (rows->count == COMPARISON_MOST) return err_set(e, ERR_VALUE, "more than %d rows", COMPARISON_MOST);
+    return comparison_row_new(&rows->list[rows->count++], &o->settings, kind, pretrained, e);
+}
+
+static int find_reference(Rows *rows, const Options *o, Err *e)
+{
+    for (int i = 0; i < rows->count && o->reference; i++) {
+        rows->reference = i;
+        if (!strcmp(comparison_row_name(&rows->list[i]), o->reference)) return 0;
+    }
+    rows->reference = 0;
+    return o->reference ? err_set(e, ERR_VALUE, "--reference %s: there is no such row", o->reference) : 0;
+}
+
+static int make_rows(Rows *rows, const Options *o, Err *e)
+{
+    for (int i = 0; i < o->network_count; i++) {
+        TRY(add_row(rows, o, o->networks[i], false, e));
+        if (o->settings.pretrained && o->networks[i]->encoder.prefix) TRY(add_row(rows, o, o->networks[i], true, e));
+    }
+    return find_reference(rows, o, e);
+}
+
+/* ---- the run ---- */
+
+static void tell(const ComparisonRow *row, const char *program, const char *command)
+{
+    (void)program;
+    program_say("%s: %s", comparison_row_name(row), command);
+}
+
+static int check_dataset(const ComparisonSettings *s, Err *e)
+{
+    bool there;
+    char *path = path_format(e, "%s/dataset.json", s->dataset);
+    int code = file_is_there(path, &there, e);
+    if (!code && !there) code = err_set(e, ERR_VALUE, "%s does not exist: expected the folder of a raw dataset", path);
+    mem_free(path);
+    return code;
+}
+
+/* All programs that are started inherit the lock: so a comparison that was killed is not run twice at a time. */
+static int lock_output(FolderLock *lock, const char *folder, Err *e)
+{
+    TRY(file_make_folders(folder, e));
+    const int code = folder_lock(lock, folder, e);
+    if (code == ERR_VALUE)
+        return err_set(
+            e, code, "%s is in use by another compare_networks, or by a program that it started: wait for it", folder);
+    if (!code) fcntl(lock->fd, F_SETFD, 0);
+    return code;
+}
+
+static int judge(const Rows *rows, Err *e)
+{
+    int failed = 0;
+    for (int i = 0; i < rows->count; i++) {
+        const ComparisonRow *row = &rows->list[i];
+        if (!row->failed) continue;
+        failed++;
+        program_error("%s: %s failed: %s", comparison_row_name(row), row->failed, row->command.data);
+    }
+    if (!failed) return 0;
+    return err_set(e, ERR_VALUE, "%d of %d rows failed (above); the same command tries them again", failed,
+                   rows->count);
+}
+
+static int run_rows(Rows *rows, const Options *o, Err *e)
+{
+    for (int i = 0; i < rows->count; i++) TRY(comparison_check_row(&rows->list[i], &o->settings, e));
+    for (int i = 0; i < rows->count; i++) {
+        ComparisonRow *row = &rows->list[i];
+        TRY(comparison_run_row(row, &o->settings, tell, e));
+        if (row->failed) program_error("%s: %s failed; the others go on", comparison_row_name(row), row->failed);
+    }
+    return judge(rows, e);
+}
+
+static int run(const Options *o, Err *e)
+{
+    Rows rows = {0};
+    FolderLock lock = {-1};
+    program_interrupted(); /* from here on signals are passed on to the program that runs */
+    TRY(check_dataset(&o->settings, e));
+    int code = make_rows(&rows, o, e);
+    if (!code) code = lock_output(&lock, o->settings.output, e);
+    if (!code) code = run_rows(&rows, o, e);
+    folder_unlock(&lock);
+    free_rows(&rows);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    Options o = {.settings = {.fold = "0", .interrupted = program_interrupted},
+                 .common.takes = OPT_OUTPUT | OPT_THREADS | OPT_QUIET | OPT_OVERWRITE | OPT_PRECISION};
+    Err e = {0};
+    Text doc = {0};
+    text_add(&doc,
+             "Trains, predicts and evaluates networks on a dataset with equal CPU time or equal epochs, and writes "
+             "a table: comparison.md, .tex and .html in the folder given by -o. Each network keeps its authors' "
+             "training. An interrupted or killed comparison continues with the same command.\vNetworks "
+             "(default: all):\n");
+    network_add_help(&doc);
+    const struct argp argp = {option_list, parse_option, "DATASET [NETWORK...]", doc.data, NULL, NULL, NULL};
+    program_begin("compare_networks", true);
+    program_interrupt_hint("what is done is kept: the same command continues");
+    program_parse(&argp, &o, &o.common, argc, argv);
+    text_free(&doc);
+    setenv("OMP_WAIT_POLICY", "passive",
+           0); /* for the programs: threads that spin would use CPU time of the networks */
+    o.settings.output = o.common.output;
+    o.settings.precision = o.common.precision;
+    o.settings.threads = program_threads(&o.common);
+    o.settings.overwrite = o.common.overwrite;
+    o.settings.quiet = o.common.quiet;
+    const int code = run(&o, &e);
+    return program_end(code, &e, o.common.quiet);
+}

@@ -175,6 +175,15 @@ void program_say(const char *format, ...) { SAY(""); }
 void program_warn(const char *format, ...) { SAY("warning: "); }
 void program_error(const char *format, ...) { SAY("error: "); }
 
+void program_warn_lines(const char *text)
+{
+    int length;
+    for (const char *line = text, *next; line && *line; line = next) {
+        next = text_next_line(line, &length);
+        program_warn("%.*s", length, line);
+    }
+}
+
 static void print_closing_line(void)
 {
     struct timespec now;

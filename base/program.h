@@ -71,6 +71,7 @@ const char *program_called(void); /* the program's name as it was called; borrow
 void program_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void program_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void program_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void program_warn_lines(const char *text); /* a warning for each line; NULL: none */
 
 /* Reports e if code is not 0, and standard output if not all of it could be written; prints the closing line (version,
  * time, CPU time, peak memory) unless quiet; returns the exit status: 0, 1, or 128+n after a signal. */

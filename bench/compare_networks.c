@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "base/program.h"
 #include "bench/comparison.h"
+#include "bench/comparison_table.h"
 #include "plans/splits.h"
 
 typedef struct Options {
@@ -203,14 +204,63 @@ static int judge(const Rows *rows, Err *e)
                    rows->count);
 }
 
+/* "Dataset004_Hippocampus, fold 0, fp32, 10 CPU minutes of training each" */
+static void add_caption(Text *out, const ComparisonSettings *s, const char *dataset)
+{
+    text_add(out, "%s, fold %s%s, %s, ", path_base(dataset), s->fold, s->of_test ? ", test set" : "", s->precision);
+    if (s->epochs) text_add(out, "%d epochs of training each", s->epochs);
+    else text_add(out, "%g CPU minutes of training each", s->cpu_minutes);
+}
+
+static void warn_of_reference(const Rows *rows, const ComparisonTable *t)
+{
+    if (rows->list[rows->reference].failed)
+        program_warn("the reference %s failed: the table's tests are against %s",
+                     comparison_row_name(&rows->list[rows->reference]), t->comparison.names[t->comparison.reference]);
+}
+
+static int print_table(const ComparisonTable *t, Err *e)
+{
+    Text table = {0};
+    comparison_table_markdown(t, &table);
+    const int code = text_check(&table, e);
+    if (!code) fputs(table.data, stdout);
+    text_free(&table);
+    return code;
+}
+
+static int make_table(const Rows *rows, const Options *o, Err *e)
+{
+    ComparisonTable t;
+    Text caption = {0};
+    char *dataset = path_absolute(o->settings.dataset, e);
+    if (!dataset) return e->code;
+    TRY(comparison_table_make(&t, rows->list, rows->count, rows->reference, o->settings.fold, e));
+    add_caption(&caption, &o->settings, dataset);
+    int code = text_check(&caption, e);
+    t.caption = caption.data;
+    if (!code) code = comparison_table_write(&t, o->settings.output, e);
+    if (!code) code = print_table(&t, e);
+    if (!code) warn_of_reference(rows, &t);
+    if (!code) program_warn_lines(t.comparison.notes.data);
+    if (!code && !o->common.quiet) program_say("the table is in %s/comparison.md, .tex and .html", o->settings.output);
+    comparison_table_free(&t);
+    text_free(&caption);
+    mem_free(dataset);
+    return code;
+}
+
 static int run_rows(Rows *rows, const Options *o, Err *e)
 {
+    int finished = 0;
     for (int i = 0; i < rows->count; i++) TRY(comparison_check_row(&rows->list[i], &o->settings, e));
     for (int i = 0; i < rows->count; i++) {
         ComparisonRow *row = &rows->list[i];
         TRY(comparison_run_row(row, &o->settings, tell, e));
         if (row->failed) program_error("%s: %s failed; the others go on", comparison_row_name(row), row->failed);
+        finished += !row->failed;
     }
+    if (finished) TRY(make_table(rows, o, e));
     return judge(rows, e);
 }
 

@@ -5,7 +5,6 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "evaluation/statistics.h"
 
 void comparison_free(Comparison *c)
 {
@@ -26,11 +25,6 @@ double *comparison_values(const Comparison *c, int evaluation, int metric, int l
 
 /* ---- one row: a metric of a label, or of the mean over labels ---- */
 
-typedef struct Row {
-    double mean[COMPARE_MOST], p[COMPARE_MOST];
-    int pairs[COMPARE_MOST];
-} Row;
-
 /* The values of a row by case: those of a label, or (label == label_count) the means over labels. */
 static void row_values(double *out, const Comparison *c, int evaluation, int metric, int label)
 {
@@ -47,34 +41,57 @@ static void row_values(double *out, const Comparison *c, int evaluation, int met
     }
 }
 
-/* scratch (3, cases) */
-static int make_row(Row *row, const Comparison *c, int metric, int label, double *scratch, Err *e)
+/* Infinite distances are in no mean. */
+static void leave_out_infinite(double *values, int count)
 {
-    double *first = scratch, *other = scratch + c->case_count, *finite = other + c->case_count;
-    row_values(first, c, 0, metric, label);
-    for (int i = 0; i < c->count; i++) {
+    for (int k = 0; k < count; k++)
+        if (isinf(values[k])) values[k] = NAN;
+}
+
+int comparison_row(ComparedRow *row, const Comparison *c, int metric, int label, Err *e)
+{
+    double *first = mem_alloc(mem_product(2 * sizeof *first, (size_t)c->case_count), e);
+    if (!first) return ERR_NOMEM;
+    double *other = first + c->case_count;
+    int code = 0;
+    row_values(first, c, c->reference, metric, label);
+    for (int i = 0; i < c->count && !code; i++) {
         row_values(other, c, i, metric, label);
-        for (int k = 0; k < c->case_count; k++) finite[k] = isinf(other[k]) ? NAN : other[k];
-        row->mean[i] = mean_without_nan(finite, c->case_count);
-        TRY(wilcoxon_signed_rank(&row->p[i], &row->pairs[i], other, first, c->case_count, e));
+        code = wilcoxon_signed_rank(&row->p[i], &row->pairs[i], other, first, c->case_count, e);
+        leave_out_infinite(other, c->case_count);
+        row->mean[i] = mean_without_nan(other, c->case_count);
     }
-    return 0;
+    mem_free(first);
+    return code;
+}
+
+int comparison_intervals(Interval *intervals, const Comparison *c, int metric, int label, uint64_t seed, Err *e)
+{
+    Interval joint;
+    const size_t cases = (size_t)c->case_count;
+    double *values = mem_alloc(mem_product((size_t)c->count * sizeof *values, cases), e);
+    if (!values) return ERR_NOMEM;
+    for (int i = 0; i < c->count; i++) {
+        row_values(values + (size_t)i * cases, c, i, metric, label);
+        leave_out_infinite(values + (size_t)i * cases, c->case_count);
+    }
+    const int code = bootstrap_means(intervals, &joint, values, c->count, c->case_count, seed, e);
+    mem_free(values);
+    return code;
 }
 
 /* Calls add for every row of every metric that all evaluations have. */
-static int each_row(const Comparison *c, void (*add)(const Comparison *, Text *, int, int, const Row *), Text *out,
-                    Err *e)
+static int each_row(const Comparison *c, void (*add)(const Comparison *, Text *, int, int, const ComparedRow *),
+                    Text *out, Err *e)
 {
-    double *scratch = mem_alloc(mem_product(3 * sizeof *scratch, (size_t)c->case_count), e);
-    int code = scratch ? 0 : ERR_NOMEM;
+    int code = 0;
     for (int m = 0; m < METRIC_COUNT; m++) {
         for (int label = 0; label <= c->label_count && c->has[m] && !code; label++) {
-            Row row;
-            code = make_row(&row, c, m, label, scratch, e);
+            ComparedRow row;
+            code = comparison_row(&row, c, m, label, e);
             if (!code) add(c, out, m, label, &row);
         }
     }
-    mem_free(scratch);
     return code ? code : text_check(out, e);
 }
 
@@ -85,7 +102,7 @@ static const char *label_name(const Comparison *c, int label)
 
 /* ---- table and file ---- */
 
-static void add_table_row(const Comparison *c, Text *out, int metric, int label, const Row *row)
+static void add_table_row(const Comparison *c, Text *out, int metric, int label, const ComparedRow *row)
 {
     if (label == 0) {
         text_add(out, "\n%-12s", metric_info[metric].key);
@@ -99,7 +116,7 @@ static void add_table_row(const Comparison *c, Text *out, int metric, int label,
     for (int i = 0; i < c->count; i++) {
         text_add(out, " %12.4f", row->mean[i]);
         if (!i) continue;
-        text_add(out, " %+9.4f ", row->mean[i] - row->mean[0]);
+        text_add(out, " %+9.4f ", row->mean[i] - row->mean[c->reference]);
         if (isnan(row->p[i])) text_add(out, "%8s", "-"); /* no pair differs */
         else text_add(out, row->p[i] < 1e-3 ? "%8.1e" : "%8.4f", row->p[i]);
     }
@@ -114,15 +131,15 @@ int comparison_add_table(const Comparison *c, Text *out, Err *e)
     return each_row(c, add_table_row, out, e);
 }
 
-static void add_csv_row(const Comparison *c, Text *out, int metric, int label, const Row *row)
+static void add_csv_row(const Comparison *c, Text *out, int metric, int label, const ComparedRow *row)
 {
     for (int i = 0; i < c->count; i++) {
         text_add(out, "%s,\"%s\",%d,", metric_info[metric].key, label_name(c, label), i + 1);
         text_add_double(out, row->mean[i]);
         text_add(out, ",");
-        text_add_double(out, row->mean[i] - row->mean[0]);
+        text_add_double(out, row->mean[i] - row->mean[c->reference]);
         text_add(out, ",");
-        text_add_double(out, i ? row->p[i] : NAN);
+        text_add_double(out, i == c->reference ? NAN : row->p[i]);
         text_add(out, ",%d\n", row->pairs[i]);
     }
 }

@@ -409,13 +409,6 @@ static int run(const Options *o, Err *e)
     return code;
 }
 
-/* A warning for each line of the text. */
-static void warn_of_lines(const char *text)
-{
-    for (const char *end; text && (end = strchr(text, '\n')); text = end + 1)
-        program_warn("%.*s", (int)(end - text), text);
-}
-
 static int run_compare(const Options *o, Err *e)
 {
     Comparison c;
@@ -423,7 +416,7 @@ static int run_compare(const Options *o, Err *e)
     char *path = NULL;
     if (*o->common.output) TRY(outputs_check(o->common.output, e));
     TRY(comparison_read(&c, o->arguments, o->argument_count, e));
-    warn_of_lines(c.notes.data);
+    program_warn_lines(c.notes.data);
     int code = comparison_add_table(&c, &table, e);
     if (!code) fputs(table.data, stdout);
     if (!code && *o->common.output) {

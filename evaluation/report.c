@@ -8,11 +8,6 @@
 #include "base/memory.h"
 #include "evaluation/report_parts.h"
 
-static void add_lines(Text *out, const char *const *lines)
-{
-    for (; *lines; lines++) text_add(out, "%s\n", *lines);
-}
-
 /* ---- head ---- */
 
 static void add_tile(Text *out, const Summary *s, Metric m, const char *name)
@@ -62,18 +57,17 @@ static void add_case_count(Text *out, const Summary *s)
 static void add_head(Text *out, const Report *r)
 {
     const Summary *s = r->summary;
-    text_add(out, "<!doctype html>\n<html lang=en><head><meta charset=utf-8>\n"
-                  "<meta name=viewport content=\"width=device-width,initial-scale=1\">\n<title>Evaluation of ");
-    text_add_html(out, r->prediction);
-    text_add(out, "</title>\n<style>\n");
-    add_lines(out, report_css);
-    text_add(out, "</style></head>\n<body><header><h1>Evaluation</h1>\n<p>");
+    Text title = {0};
+    text_add(&title, "Evaluation of %s", r->prediction);
+    report_begin_page(out, title.data ? title.data : "Evaluation");
+    text_free(&title);
+    text_add(out, "<body><header><h1>Evaluation</h1>\n<p>");
     text_add_html(out, r->prediction);
     text_add(out, " against ");
     text_add_html(out, r->reference);
     add_case_count(out, s);
-    text_add(out, "<button id=theme type=button hidden>light / dark</button></header>\n"
-                  "<section class=tiles>\n");
+    report_add_theme_button(out);
+    text_add(out, "</header>\n<section class=tiles>\n");
     add_tile(out, s, METRIC_DICE, "mean Dice");
     add_tile(out, s, METRIC_IOU, "mean IoU");
     if (!s->only_overlap) {
@@ -186,9 +180,7 @@ int report_write(const Report *r, const char *path, Err *e)
     int code = add_cases(&out, r, e);
     report_add_cases(&out, s, &labels);
     mem_free(labels.index);
-    text_add(&out, "<footer>Swin-UMamba in C</footer>\n<script>\n");
-    add_lines(&out, report_script);
-    text_add(&out, "</script></body></html>\n");
+    report_end_page(&out);
     if (!code) code = text_check(&out, e);
     if (!code) code = file_put(path, out.data, out.length, e);
     text_free(&out);

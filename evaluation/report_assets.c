@@ -1,4 +1,4 @@
-/* Style and script of report.html, line by line. */
+/* Style and script of report.html, line by line, and the page around its content. */
 #include <stddef.h>
 
 #include "evaluation/report_parts.h"
@@ -42,6 +42,9 @@ const char *const report_css[] = {
     "th:first-child { text-align: left; position: sticky; left: 0; background: var(--card); }",
     "tbody th { font-weight: normal; }",
     ".means :is(th, td) { padding: .35rem .5rem; }",
+    ".means svg { display: block; width: 9rem; height: .8rem; margin-left: auto; }",
+    ".means .grid { stroke: var(--soft); stroke-dasharray: 2; }",
+    "a { color: var(--accent); }",
     ".means small { display: block; font-size: .75rem; }",
     "thead th { position: sticky; top: 0; z-index: 1; background: var(--card); border-top: 0;",
     "  font-size: .85rem; }",
@@ -117,7 +120,7 @@ const char *const report_script[] = {
     "  th.addEventListener('click', () => sort(table, column));",
     "  th.addEventListener('keydown', event => { if (event.key === 'Enter') sort(table, column); });",
     "}));",
-    "const nav = document.querySelector('#tables nav'), tabs = all('.tab');",
+    "const nav = document.querySelector('#tables nav'), tabs = all('.tab'); // only an evaluation has them",
     "function show(tab) {",
     "  tabs.forEach((one, i) => {",
     "    one.classList.toggle('on', one === tab);",
@@ -141,9 +144,11 @@ const char *const report_script[] = {
     "  list.addEventListener('change', () => show(tabs[list.selectedIndex]));",
     "  nav.append(list);",
     "}",
-    "if (tabs.length > 12) makeList(); else makeButtons();",
-    "nav.hidden = false;",
-    "show(tabs[0]);",
+    "if (nav) {",
+    "  if (tabs.length > 12) makeList(); else makeButtons();",
+    "  nav.hidden = false;",
+    "  show(tabs[0]);",
+    "}",
     "all('[data-hide]').forEach(box => box.addEventListener('change', () => {",
     "  document.body.classList.toggle(box.dataset.hide, !box.checked);",
     "}));",
@@ -156,3 +161,27 @@ const char *const report_script[] = {
     "});",
     "root.classList.add('ready');",
     NULL};
+
+static void add_lines(Text *out, const char *const *lines)
+{
+    for (; *lines; lines++) text_add(out, "%s\n", *lines);
+}
+
+void report_begin_page(Text *out, const char *title)
+{
+    text_add(out, "<!doctype html>\n<html lang=en><head><meta charset=utf-8>\n"
+                  "<meta name=viewport content=\"width=device-width,initial-scale=1\">\n<title>");
+    text_add_html(out, title);
+    text_add(out, "</title>\n<style>\n");
+    add_lines(out, report_css);
+    text_add(out, "</style></head>\n");
+}
+
+void report_add_theme_button(Text *out) { text_add(out, "<button id=theme type=button hidden>light / dark</button>"); }
+
+void report_end_page(Text *out)
+{
+    text_add(out, "<footer>Swin-UMamba in C</footer>\n<script>\n");
+    add_lines(out, report_script);
+    text_add(out, "</script></body></html>\n");
+}

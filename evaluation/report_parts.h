@@ -1,4 +1,4 @@
-/* The parts of report.html; only report*.c include this. All append to `out`, which keeps a failure. */
+/* The parts of report.html, and of other pages in its style. All append to `out`, which keeps a failure. */
 #ifndef EVALUATION_REPORT_PARTS_H
 #define EVALUATION_REPORT_PARTS_H
 
@@ -6,6 +6,13 @@
 #include "evaluation/report.h"
 
 extern const char *const report_css[], *const report_script[]; /* lines, NULL behind the last */
+
+/* A page from its doctype to the style; the body follows. */
+void report_begin_page(Text *out, const char *title);
+/* The button that changes between light and dark: for a header. */
+void report_add_theme_button(Text *out);
+/* Footer and script, to the page's end. */
+void report_end_page(Text *out);
 
 /* The structures that are shown in more than the table of means: all that occur in some case or, if they are many,
  * those with the lowest mean Dice; ascending. */

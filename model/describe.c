@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "network/models/network.h"
 
 int64_t node_parameters(const Node *node)
 {
@@ -28,6 +29,16 @@ int64_t executor_multiply_adds(const Executor *x, ScanRule rule)
     int64_t total = 0;
     for (int i = 0; i < executor_node_count(x); i++) total += node_multiply_adds(executor_node(x, i), rule);
     return total;
+}
+
+int describe_plan(Executor **x, const Graph *g, Shape image, Err *e)
+{
+    const Shape inputs[] = {image, {image.n, image.h, image.w, 1}};
+    Ref outputs[NETWORK_HEADS + 1];
+    int count = network_heads(g, outputs);
+    if (graph_find(g, "counted", &outputs[count])) count++;
+    const ExecutorOptions how = {.inputs = inputs, .outputs = outputs, .output_count = count, .unfused = true};
+    return executor_new(x, g, NULL, &how, e);
 }
 
 /* ---- the drawing ---- */

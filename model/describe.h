@@ -16,8 +16,12 @@ int64_t node_parameters(const Node *node);
 int64_t node_multiply_adds(const Node *node, ScanRule rule);
 int64_t executor_multiply_adds(const Executor *x, ScanRule rule);
 
+/* Plans an executor, without memory for values, of what the official counts include: all heads and the output "counted".
+ * image: its size. Fails: as executor_new. */
+int describe_plan(Executor **x, const Graph *g, Shape image, Err *e);
+
 /* Appends a drawing of the network as SVG: blocks from top to bottom in the order of execution, and from left to right
- * by decreasing resolution. x: a planned executor of all heads. Fails: ERR_NOMEM. */
+ * by decreasing resolution. x: of describe_plan. Fails: ERR_NOMEM. */
 int describe_svg(const Executor *x, const char *title, Text *svg, Err *e);
 
 #endif

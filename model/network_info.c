@@ -130,19 +130,10 @@ static int write_svg(const Executor *x, const Options *o, Err *e)
     return failed;
 }
 
-/* Plans an executor of all heads, and of the output "counted", which the official counts include. */
-static int plan_everything(Executor **x, const Graph *g, const Options *o, Err *e)
-{
-    Ref outputs[NETWORK_HEADS + 1];
-    int count = network_heads(g, outputs);
-    if (graph_find(g, "counted", &outputs[count])) count++;
-    return plan(x, g, o, 1, (ExecutorOptions){.outputs = outputs, .output_count = count, .unfused = true}, e);
-}
-
 static int describe(const Graph *g, const Options *o, Err *e)
 {
     Executor *x;
-    TRY(plan_everything(&x, g, o, e));
+    TRY(describe_plan(&x, g, (Shape){1, o->size[0], o->size[1], o->channels}, e));
     print_layers(x, o);
     const int64_t macs = executor_multiply_adds(x, o->scan_rule);
     int failed = o->svg ? write_svg(x, o, e) : 0;

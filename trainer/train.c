@@ -236,11 +236,7 @@ static void show_epoch(void *context, const EpochRecord *r, const PseudoDice *di
 static void announce_cases(const FoldCases *cases, bool quiet)
 {
     if (!quiet) program_say("%s", cases->told.data);
-    int length;
-    for (const char *line = cases->warnings.data, *next; line && *line; line = next) {
-        next = text_next_line(line, &length);
-        program_warn("%.*s", length, line);
-    }
+    program_warn_lines(cases->warnings.data);
 }
 
 static void announce(const Training *t, DType precision)

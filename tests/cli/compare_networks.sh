@@ -1,0 +1,115 @@
+#!/bin/sh
+# compare_networks BUILD: trains, evaluates and compares networks; goes on after being stopped and killed; its table.
+build=$1
+. tests/support/tap.sh
+export OMP_NUM_THREADS=1
+"$build/make_phantom" -o "$out/Dataset900_Phantom" --cases 10 --size 3x40x44 --quiet 2>/dev/null
+raw=$out/Dataset900_Phantom
+small='configurations: {2d: {batch_size: 2}}
+training: {iterations_per_epoch: 3, validation_iterations: 1, freeze_encoder_epochs: 1'
+printf '%s}\n' "$small" >"$out/small.yaml"
+printf '%s, pretrained: "none.pth"}\n' "$small" >"$out/broken.yaml"
+printf '%s}\nnetwork: {width: 0.0625, depths: [1, 1, 1, 1], decoder_depths: [1, 1, 1]}\n' "$small" >"$out/narrow.yaml"
+run= # in the background: exec, so that the process is the program itself
+compare() { # OUT OPTION…
+    output=$1; shift
+    $run "$build/compare_networks" "$raw" swin_umamba_d nnunet -o "$output" --override "$out/small.yaml" \
+        --override "swin_umamba_d=$out/narrow.yaml" --epochs 3 "$@"
+}
+
+# Wrong usage.
+wrong() { # WHAT STATUS PATTERN COMMAND…
+    what=$1 want=$2 pattern=$3; shift 3
+    check "$what" "$want" "$build/compare_networks" "$@" -o "$out/none"
+    has "with the reason" "$pattern" stderr
+}
+wrong "an unknown network" 2 'unknown network swin_umamba_e.*nearest name is swin_umamba_d' "$raw" swin_umamba_e --epochs 1
+wrong "a network twice" 2 'nnunet is given twice' "$raw" nnunet nnunet --epochs 1
+wrong "no length" 2 'either --cpu-minutes or --epochs' "$raw" nnunet
+wrong "two lengths" 2 'either --cpu-minutes or --epochs' "$raw" nnunet --epochs 1 --cpu-minutes 1
+wrong "weights without an encoder" 2 'none of the networks has an encoder' "$raw" nnunet --epochs 1 --pretrained "$raw/dataset.json"
+wrong "weights that are not there" 1 'none.pth' "$raw" swin_umamba_d --epochs 1 --pretrained "$out/none.pth"
+wrong "fold all without a test set" 2 'give --test' "$raw" nnunet --epochs 1 --fold all
+wrong "no dataset" 1 'nowhere/dataset.json does not exist' "$out/nowhere" nnunet --epochs 1
+wrong "a reference that is no row" 1 'reference unetr: there is no such row' "$raw" nnunet --epochs 1 --reference unetr
+is "nothing was made" test ! -e "$out/none/nnunet"
+
+# An undisturbed comparison, and what it writes.
+check "two networks are compared" 0 compare "$out/a" --reference nnunet
+cp "$out/stdout" "$out/table"
+is "the table is printed and written" cmp "$out/table" "$out/a/comparison.md"
+has "with a row for each" '^| `swin_umamba_d` | .* | 9 | ' table
+has "and the reference" '^| `nnunet` | .* | reference | .* | reference |$' table
+has "it says how" 'Dataset900_Phantom, fold 0, fp32, 3 epochs .* 2 cases .*against nnunet' table
+has "labels have their names" 'bright_organ: Dice | bright_organ: NSD | dark_organ: Dice' table
+cell() { sed -n "s/^| \`$1\` |//p" "$out/table" | head -1 | cut -d'|' -f"$2" | tr -d ' *'; }
+equals "Dice and its interval are those of evaluate" "$(cell nnunet 5)" "$(awk -F'[:,}]' '/^foreground_mean:/ { found = 1 }
+    found && /Dice:/ { printf "%.4f(%.3fto%.3f)", $3, $5, $7; exit }' "$out/a/nnunet/evaluation/summary.yaml")"
+"$build/evaluate" --compare "$out/a/nnunet/evaluation" "$out/a/swin_umamba_d/evaluation" --quiet >"$out/compared"
+equals "p is that of evaluate --compare" "$(cell swin_umamba_d 6)" \
+    "$(awk '/^Dice/ { in_dice = 1 } in_dice && /^mean/ { printf "%.3f", $5; exit }' "$out/compared")"
+"$build/network_info" nnunet -p 40x48 -n 3 --quiet >"$out/info"
+equals "costs are those of network_info" "$(cell nnunet 1) $(cell nnunet 2)" \
+    "$(awk '/^parameters:/ { printf "%.1fM ", $2 / 1e6 } /^multiply_adds:/ { printf "%sG", $2 }' "$out/info")"
+has "LaTeX has both rows" '^swin\\_umamba\\_d & .* \\\\$' a/comparison.tex
+equals "and balanced columns" "$(grep -c '\\\\$' "$out/a/comparison.tex")" \
+    "$(grep '\\\\$' "$out/a/comparison.tex" | awk -F' & ' 'NF == 7' | wc -l)"
+has "the page leads to the reports" 'href="nnunet/evaluation/report.html"' a/comparison.html
+is "which are there" test -s "$out/a/nnunet/evaluation/report.html"
+is "arrays are on disk once" test "$(stat -c %h "$out/a/preprocessed/nnunet/2d/phantom_001.npy")" -eq 2
+
+# The same command again.
+check "once more" 0 compare "$out/a" --reference swin_umamba_d
+lacks "nothing is done twice" 'build.*/train' stderr
+has "but another reference is possible" '^| `swin_umamba_d` | .* | reference |' stdout
+check "other settings" 1 compare "$out/a" --precision bf16
+has "are refused" 'swin_umamba_d was made with other settings: precision: fp32, now bf16; .*--overwrite' stderr
+
+# Stopped and killed, continued each time. The programs that a killed one had started end, too.
+weights() { numbers "$1/$2/results/fold_0/checkpoint_final.safetensors"; }
+begun() { # SIGNAL FILE: starts the comparison, and sends the signal once the file is there
+    { run=exec; compare "$out/b" --reference nnunet --quiet; } >"$out/stdout" 2>"$out/stderr" & pid=$!
+    until [ -e "$2" ] || ! kill -0 $pid 2>/dev/null; do sleep 0.02; done
+    kill -"$1" $pid; wait $pid; status=$?; pid=
+}
+for file in preprocessed/swin_umamba_d/plans.yaml swin_umamba_d/results/plans.yaml swin_umamba_d/evaluation \
+    nnunet/results/fold_0/checkpoint_latest.safetensors nnunet/results/fold_0/checkpoint_final.safetensors; do
+    begun KILL "$out/b/$file"
+    flock -w 60 "$out/b/.lock" true
+done 2>/dev/null
+check "killed at many moments, it goes on" 0 compare "$out/b" --reference nnunet
+equals "to the same weights" "$(weights "$out/b" swin_umamba_d) $(weights "$out/b" nnunet)" \
+    "$(weights "$out/a" swin_umamba_d) $(weights "$out/a" nnunet)"
+without_time() { cut -d'|' -f1-5,7- "$1"; }
+equals "and the same table" "$(without_time "$out/b/comparison.md")" "$(without_time "$out/table")"
+rm -r "$out/b"
+begun TERM "$out/b/swin_umamba_d/results/plans.yaml"
+equals "SIGTERM ends it" $status 143
+has "it says how to go on" 'interrupted; all is kept: the same command continues' stderr
+is "no program goes on" flock -n "$out/b/.lock" true
+
+# A second row for networks with an encoder; the others stand.
+start=$out/a/swin_umamba_d/results/fold_0/checkpoint_final.safetensors
+check "weights to start from" 0 compare "$out/a" --pretrained "$start"
+lacks "train only the new row" 'compare_networks: nnunet: ' stderr
+has "which is in the table" '^| `swin_umamba_d+pretrained` |' stdout
+lacks "there is none for the other" '^| `nnunet+pretrained` |' stdout
+
+# A training that fails.
+check "a network that fails" 1 compare "$out/c" --override "nnunet=$out/broken.yaml" --reference nnunet
+has "does not stop the others" '^| `swin_umamba_d` |' stdout
+has "the end names it and its command" 'error: nnunet: train failed: .*/train .*/c/preprocessed/nnunet 0 .*--epochs=3' stderr
+has "so does the table" 'Not in the table, because a program failed: nnunet (train)' stdout
+has "which has another reference" 'warning: the reference nnunet failed: .* against swin_umamba_d' stderr
+check "corrected" 1 compare "$out/c"
+has "it is another setting" 'nnunet was made with other settings: override: ' stderr
+check "it replaces what was there" 0 compare "$out/c" --overwrite
+has "and has all rows" '^| `nnunet` |' stdout
+is "without remains" test ! -e "$out/c/nnunet.earlier"
+
+# The test set, fold all, by CPU time.
+mkdir "$raw/imagesTs" "$raw/labelsTs"
+cp "$raw"/imagesTr/phantom_00[1-3]* "$raw/imagesTs"; cp "$raw"/labelsTr/phantom_00[1-3]* "$raw/labelsTs"
+check "a test set" 0 "$build/compare_networks" "$raw" swin_umamba_d -o "$out/t" --override "$out/narrow.yaml" --fold all \
+    --test --cpu-minutes 0.01 --quiet
+has "is predicted" 'fold all, test set, fp32, 0.01 CPU minutes .* 3 cases' stdout

@@ -4,6 +4,8 @@
 
 #include "base/memory.h"
 #include "network/ops/onednn.h"
+#include "network/ops/patches.h"
+#include "network/ops/pixel_sums.h"
 #include "network/ops/plain.h"
 #include "network/ops/winograd.h"
 
@@ -37,7 +39,7 @@ static DnnConv describe(const Node *node)
                      .out_dtype = node->out[0]->dtype};
 }
 
-/* ---- the gradient of the weights, always by oneDNN ---- */
+/* ---- the gradient of the weights by oneDNN ---- */
 
 /* oneDNN computes the gradients of weight and bias together. If only one of them is requested, the other is written to
  * scratch memory. */
@@ -126,13 +128,18 @@ static void release(Node *node)
     mem_free(c);
 }
 
+/* The gradient of the bias, if the kernel does not compute it. */
+static void backward_bias(const Node *node)
+{
+    if (node->param_count > 1 && node->param_grad[1]) pixel_sums(node->out[0], node->param_grad[1]);
+}
+
 /* ---- Winograd ---- */
 
 typedef struct Winograd {
     const WinogradKernel *kernel;
     WinogradShape forward, data;
     size_t forward_bytes; /* of the packed weights of forward; those of data follow them */
-    Dnn *weights;
 } Winograd;
 
 /* With fewer tiles or channels the transforms take longer than they save. */
@@ -163,7 +170,9 @@ static int winograd_prepare(Node *node, Err *e)
         node->packed_bytes += w->kernel->packed_bytes(&w->data);
         node->scratch_bytes[1] = w->kernel->scratch_bytes(&w->data);
     }
-    return prepare_weights(node, &w->weights, e);
+    if (node->trains_param[0])
+        node->scratch_bytes[1] = larger(node->scratch_bytes[1], w->kernel->weights_scratch_bytes(&w->forward));
+    return 0;
 }
 
 static float *packed_for_data(const Node *node)
@@ -197,16 +206,89 @@ static void winograd_backward(Node *node, const Step *step)
                                    .y = node->in[0]->grad,
                                    .accumulate = node->accumulate[0]};
     if (node->wants_grad[0]) w->kernel->run(&w->data, &values, node->scratch);
-    backward_weights(node, w->weights);
+    if (node->param_grad[0])
+        w->kernel->weights(&w->forward, node->in[0]->data, values.x, node->param_grad[0], node->scratch);
+    backward_bias(node);
 }
 
-static void winograd_release(Node *node)
+static void winograd_release(Node *node) { mem_free(node->state); }
+
+/* ---- patches that do not overlap ---- */
+
+typedef struct Patches {
+    const PatchKernel *kernel;
+    PatchShape shape;
+    bool to_fine;         /* forward writes the fine image */
+    size_t forward_bytes; /* of the packed weights of forward; those of data follow them */
+} Patches;
+
+static bool patches_support(const Node *node)
 {
-    Winograd *w = node->state;
-    if (!w) return;
-    dnn_free(w->weights);
-    mem_free(w);
+    enum { LEAST = 16 }; /* columns of the products */
+    const ConvAttr *attr = node->attr;
+    const PairYX size = attr->conv.kernel, stride = attr->conv.stride, padding = attr->conv.padding;
+    const Shape coarse = node->in[0]->shape, fine = node->out[0]->shape; /* of a transposed convolution */
+    const int64_t values = size.x * (attr->transposed ? fine.c : coarse.c);
+    const bool apart = size.y == stride.y && size.x == stride.x && !padding.y && !padding.x;
+    const bool is_product = size.y * size.x == 1; /* oneDNN's are as fast, or faster where memory is the limit */
+    const bool whole = attr->transposed || (coarse.h % size.y == 0 && coarse.w % size.x == 0);
+    return apart && whole && !is_product && values >= LEAST && (attr->transposed ? coarse.c : fine.c) >= LEAST;
 }
+
+static int patches_prepare(Node *node, Err *e)
+{
+    const ConvAttr *attr = node->attr;
+    const Shape in = node->in[0]->shape, out = node->out[0]->shape;
+    Patches *p = node->state = mem_zalloc(1, sizeof *p, e);
+    if (!p) return ERR_NOMEM;
+    p->kernel = *patch_kernels();
+    p->to_fine = attr->transposed;
+    p->shape = (PatchShape){p->to_fine ? in : out, p->to_fine ? out.c : in.c, attr->conv.kernel, omp_get_max_threads()};
+    p->forward_bytes = node->packed_bytes = rounded(p->kernel->packed_bytes(&p->shape, p->to_fine));
+    node->packed_params = 1;
+    if (node->wants_grad[0]) node->packed_bytes += p->kernel->packed_bytes(&p->shape, !p->to_fine);
+    if (node->trains_param[0]) node->scratch_bytes[1] = p->kernel->weights_scratch_bytes(&p->shape);
+    return 0;
+}
+
+static float *patches_packed_for_data(const Node *node)
+{
+    const Patches *p = node->state;
+    return (float *)(void *)((char *)node->packed + p->forward_bytes);
+}
+
+static void patches_refresh(Node *node)
+{
+    const Patches *p = node->state;
+    p->kernel->pack(&p->shape, p->to_fine, node->param[0], node->packed);
+    if (node->wants_grad[0]) p->kernel->pack(&p->shape, !p->to_fine, node->param[0], patches_packed_for_data(node));
+}
+
+static void patches_forward(Node *node, const Step *step)
+{
+    (void)step;
+    const Patches *p = node->state;
+    const PatchValues values = {
+        .from = node->in[0]->data, .packed = node->packed, .bias = node->param[1], .to = node->out[0]->data};
+    (p->to_fine ? p->kernel->to_fine : p->kernel->to_coarse)(&p->shape, &values);
+}
+
+static void patches_backward(Node *node, const Step *step)
+{
+    (void)step;
+    const Patches *p = node->state;
+    const float *x = node->in[0]->data, *dy = node->out[0]->grad;
+    const PatchValues values = {.from = dy,
+                                .packed = patches_packed_for_data(node),
+                                .to = node->in[0]->grad,
+                                .accumulate = node->accumulate[0]};
+    if (node->wants_grad[0]) (p->to_fine ? p->kernel->to_coarse : p->kernel->to_fine)(&p->shape, &values);
+    if (node->param_grad[0])
+        p->kernel->weights(&p->shape, p->to_fine ? x : dy, p->to_fine ? dy : x, node->param_grad[0], node->scratch);
+    backward_bias(node);
+}
+
+static void patches_release(Node *node) { mem_free(node->state); }
 
 /* ---- the list ---- */
 
@@ -232,4 +314,11 @@ static const OpImpl winograd = {.name = "winograd",
                                 .forward = winograd_forward,
                                 .backward = winograd_backward,
                                 .release = winograd_release};
-const OpImpl *const convolution_list[] = {&onednn_bf16, &winograd, &onednn, &plain_convolution, NULL};
+static const OpImpl patches = {.name = "patches",
+                               .supports = patches_support,
+                               .prepare = patches_prepare,
+                               .refresh = patches_refresh,
+                               .forward = patches_forward,
+                               .backward = patches_backward,
+                               .release = patches_release};
+const OpImpl *const convolution_list[] = {&onednn_bf16, &winograd, &patches, &onednn, &plain_convolution, NULL};

@@ -1,10 +1,10 @@
 /* y = x Wᵀ + b over the channels of every pixel (PyTorch Linear: W (out, in), b (out)).
  *   dx = dy W,  dW = dyᵀ x,  db = Σ dy. */
-#include <string.h>
 
 #include "base/memory.h"
 #include "network/graph/op.h"
 #include "network/ops/ops.h"
+#include "network/ops/pixel_sums.h"
 #include "network/ops/plain.h"
 #include "network/ops/weight_product.h"
 
@@ -117,38 +117,6 @@ static void forward(Node *node, const Step *step)
     product_run(p->forward, node->in[0]->data, NULL, node->param[1], node->out[0]->data, node->scratch, node->failure);
 }
 
-static float float_of(uint16_t bf16)
-{
-    const uint32_t bits = (uint32_t)bf16 << 16;
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
-/* Sums the rows of dy, for a cache line of columns at a time. Short runs of rows are summed in float, and their sums in
- * double. */
-static void sum_rows(const Tensor *y, float *sums)
-{
-    enum { BLOCK = 16, RUN = 128 };
-    const int64_t rows = shape_pixels(y->shape), columns = y->shape.c;
-    const float *floats = y->dtype == DTYPE_F32 ? y->grad : NULL;
-    const uint16_t *halves = y->grad;
-#pragma omp parallel for
-    for (int64_t first = 0; first < columns; first += BLOCK) {
-        const int64_t width = columns - first < BLOCK ? columns - first : BLOCK;
-        double total[BLOCK] = {0};
-        for (int64_t begin = 0; begin < rows; begin += RUN) {
-            float run[BLOCK] = {0};
-            for (int64_t r = begin; r < rows && r < begin + RUN; r++) {
-                const int64_t at = r * y->pitch + first;
-                for (int64_t c = 0; c < width; c++) run[c] += floats ? floats[at + c] : float_of(halves[at + c]);
-            }
-            for (int64_t c = 0; c < width; c++) total[c] += run[c];
-        }
-        for (int64_t c = 0; c < width; c++) sums[first + c] = (float)total[c];
-    }
-}
-
 static void backward(Node *node, const Step *step)
 {
     (void)step;
@@ -158,7 +126,7 @@ static void backward(Node *node, const Step *step)
     if (p->data) product_run(p->data, y->grad, weights, NULL, x->grad, node->scratch, node->failure);
     if (p->weights.product)
         weight_product_run(&p->weights, y->grad, x->data, node->param_grad[0], node->scratch, node->failure);
-    if (node->param_count > 1 && node->param_grad[1]) sum_rows(y, node->param_grad[1]);
+    if (node->param_count > 1 && node->param_grad[1]) pixel_sums(y, node->param_grad[1]);
 }
 
 static const OpImpl product_bf16 = {.name = "product",

@@ -7,41 +7,16 @@
  *
  * Weights are packed as U if that is small, else as the 9 taps, a quarter of the size: then each item transforms them.
  * This costs 90 operations for each 36 multiply-adds of a tile, and strips are longer. */
-#include "network/ops/winograd.h"
-
 #include <omp.h>
-#include <string.h>
 
 #include "network/graph/op.h"
-#include "network/ops/block_product.h"
+#include "network/ops/winograd_tiles.h"
 
 enum {
-    TILE = 4,         /* pixels along an axis of the output */
-    PATCH = 6,        /* … of the input */
-    POSITIONS = 36,   /* of a transformed tile */
-    TAPS = 9,         /* of the weights */
-    LINE = 16,        /* floats: a cache line */
-    CHUNK = 3 * LINE, /* most input channels that are summed in a row */
-    GROUP = 192,      /* most output channels of an item, if there are enough items */
+    GROUP = 192 /* most output channels of an item, if there are enough items */
 };
 
 /* ---- the transforms along one axis ---- */
-
-#define ROOT_HALF 0.707106781f
-#define ROOT_2 1.41421356f
-
-/* Bᵀ: the values of Π (x - q) over all points q but one. */
-SIMD_INLINE void transform_input(vf *to, const vf *x)
-{
-    const vf even_half = x[4] - x[2] * 2.0f, odd_half = x[3] - x[1] * 2.0f;
-    const vf even_2 = x[4] - x[2] * 0.5f, odd_2 = x[3] - x[1] * 0.5f;
-    to[0] = (x[0] + x[4]) - x[2] * 2.5f;
-    to[1] = even_half + odd_half * ROOT_HALF;
-    to[2] = even_half - odd_half * ROOT_HALF;
-    to[3] = even_2 + odd_2 * ROOT_2;
-    to[4] = even_2 - odd_2 * ROOT_2;
-    to[5] = (x[1] + x[5]) - x[3] * 2.5f;
-}
 
 /* G: the polynomial of the taps at each point p, divided by Π (p - q) over the other points q. */
 SIMD_INLINE void transform_weights(vf *to, const vf *w)
@@ -68,16 +43,6 @@ SIMD_INLINE void transform_output(vf *to, const vf *m)
 }
 
 /* ---- the division of the work ---- */
-
-typedef struct Tiling {
-    int64_t rows, columns, count; /* tiles of an image along each axis, tiles of all images */
-} Tiling;
-
-static Tiling tiling_of(Shape image)
-{
-    const int64_t rows = divided(image.h, TILE), columns = divided(image.w, TILE);
-    return (Tiling){rows, columns, image.n * rows * columns};
-}
 
 /* Whether the weights are packed transformed. */
 static bool packs_transformed(const WinogradShape *s)
@@ -228,71 +193,6 @@ static void pack(const WinogradShape *s, const float *weights, bool turned, floa
         pack_chunk(s, weights, turned, i / chunks, i % chunks, packed + packed_offset(s, i / chunks, i % chunks));
 }
 
-/* ---- input ---- */
-
-typedef struct Tile {
-    int64_t image, y, x; /* of its first pixel */
-} Tile;
-
-static Tile tile_at(const WinogradShape *s, int64_t tile)
-{
-    const Tiling t = tiling_of(s->in);
-    return (Tile){tile / (t.rows * t.columns), tile / t.columns % t.rows * TILE, tile % t.columns * TILE};
-}
-
-static int64_t pixel_at(const WinogradShape *s, int64_t image, int64_t y, int64_t x)
-{
-    return (image * s->in.h + y) * s->in.w + x;
-}
-
-/* Transforms 6×6 pixels with these distances between rows and pixels. */
-static void transform_patch(float *to, int64_t stride, const float *x, int64_t row, int64_t pixel, int64_t channels)
-{
-    for (int64_t c = 0; c < channels; c += SIMD_LANES) {
-        const int count = channels - c < SIMD_LANES ? (int)(channels - c) : SIMD_LANES;
-        vf half[PATCH][PATCH];
-        SIMD_UNROLL
-        for (int j = 0; j < PATCH; j++) {
-            vf column[PATCH], result[PATCH];
-            SIMD_UNROLL
-            for (int i = 0; i < PATCH; i++) column[i] = v_load_first(x + i * row + j * pixel + c, count);
-            transform_input(result, column);
-            SIMD_UNROLL
-            for (int i = 0; i < PATCH; i++) half[i][j] = result[i];
-        }
-        SIMD_UNROLL
-        for (int i = 0; i < PATCH; i++) {
-            vf result[PATCH];
-            transform_input(result, half[i]);
-            SIMD_UNROLL
-            for (int j = 0; j < PATCH; j++) v_store(to + (i * PATCH + j) * stride + c, result[j]);
-        }
-    }
-}
-
-/* Copies the 6×6 pixels around a tile, with zeros outside the image. */
-static void copy_patch(float *patch, const WinogradShape *s, const float *x, Tile t, int64_t channels)
-{
-    for (int64_t i = 0; i < POSITIONS; i++, patch += CHUNK) {
-        const int64_t row = t.y + i / PATCH - 1, column = t.x + i % PATCH - 1;
-        const bool inside = row >= 0 && row < s->in.h && column >= 0 && column < s->in.w;
-        if (inside) memcpy(patch, x + pixel_at(s, t.image, row, column) * s->in.c, (size_t)channels * sizeof *x);
-        else memset(patch, 0, (size_t)channels * sizeof *x);
-    }
-}
-
-/* x is at the chunk's first channel. */
-static void transform_tile(const WinogradShape *s, const float *x, Tile t, int64_t channels, float *to, float *patch)
-{
-    const int64_t stride = input_stride(s), c = s->in.c;
-    if (t.y && t.x && t.y + TILE < s->in.h && t.x + TILE < s->in.w) {
-        transform_patch(to, stride, x + pixel_at(s, t.image, t.y - 1, t.x - 1) * c, s->in.w * c, c, channels);
-        return;
-    }
-    copy_patch(patch, s, x, t, channels);
-    transform_patch(to, stride, patch, PATCH * CHUNK, CHUNK, channels);
-}
-
 /* ---- products ---- */
 
 /* The products of all positions for `tiles` tiles, a chunk and a block. */
@@ -358,7 +258,7 @@ static void finish_tile(const WinogradShape *s, const WinogradValues *v, Tile t,
 {
     const int64_t first = block_start(block, s->out_channels), width = block_width(s, block), c = s->out_channels;
     const int64_t stride = product_stride(s, width), below = s->in.h - t.y, right = s->in.w - t.x;
-    Target target = {v->y + pixel_at(s, t.image, t.y, t.x) * c + first, s->in.w * c, c, TILE, TILE, v->accumulate};
+    Target target = {v->y + pixel_at(s->in, t.image, t.y, t.x) * c + first, s->in.w * c, c, TILE, TILE, v->accumulate};
     for (int64_t i = 0; i < width; i += SIMD_LANES, target.at += SIMD_LANES) {
         const int64_t left = c - first - i;
         const int count = left < SIMD_LANES ? (int)left : SIMD_LANES;
@@ -406,8 +306,8 @@ static void run_item(const WinogradShape *s, const WinogradValues *v, Item item,
         const int64_t start = chunk_start(s, chunk), channels = chunk_start(s, chunk + 1) - start;
         float *product = slab->product;
         for (int64_t i = 0; i < item.tiles; i++)
-            transform_tile(s, v->x + start, tile_at(s, item.first_tile + i), channels, slab->input + i * CHUNK,
-                           slab->patch);
+            transform_tile(s->in, v->x + start, tile_at(s->in, item.first_tile + i), channels, slab->input + i * CHUNK,
+                           input_stride(s), slab->patch);
         for (int64_t b = item.first_block; b < item.end_block; b++) {
             const int64_t width = block_width(s, b);
             const float *weights = weights_of(s, v->packed, b, chunk, slab->weights);
@@ -419,7 +319,7 @@ static void run_item(const WinogradShape *s, const WinogradValues *v, Item item,
     for (int64_t b = item.first_block; b < item.end_block; b++) {
         const int64_t width = block_width(s, b);
         for (int64_t i = 0; i < item.tiles; i++)
-            finish_tile(s, v, tile_at(s, item.first_tile + i), b, product + i * width);
+            finish_tile(s, v, tile_at(s->in, item.first_tile + i), b, product + i * width);
         product += POSITIONS * product_stride(s, width);
     }
 }
@@ -436,8 +336,13 @@ static void run(const WinogradShape *s, const WinogradValues *v, void *scratch)
 }
 
 extern const WinogradKernel SIMD_NAME(winograd_kernel);
-const WinogradKernel SIMD_NAME(winograd_kernel) = {SIMD_ID, .packed_bytes = packed_bytes,
-                                                   .scratch_bytes = scratch_bytes, .pack = pack, .run = run};
+const WinogradKernel SIMD_NAME(winograd_kernel) = {SIMD_ID,
+                                                   .packed_bytes = packed_bytes,
+                                                   .scratch_bytes = scratch_bytes,
+                                                   .pack = pack,
+                                                   .run = run,
+                                                   .weights_scratch_bytes = SIMD_NAME(winograd_weights_bytes),
+                                                   .weights = SIMD_NAME(winograd_weights)};
 
 #ifdef SIMD_BASE
 int64_t winograd_tiles(Shape image) { return tiling_of(image).count; }

@@ -41,6 +41,10 @@ typedef struct WinogradKernel {
      * the data of one with these weights. */
     void (*pack)(const WinogradShape *s, const float *weights, bool turned, float *packed);
     void (*run)(const WinogradShape *s, const WinogradValues *v, void *scratch);
+
+    /* The gradient of the weights: writes dw (out, in, 3, 3). dy: (N,H,W,out), dense. */
+    size_t (*weights_scratch_bytes)(const WinogradShape *s);
+    void (*weights)(const WinogradShape *s, const float *x, const float *dy, float *dw, void *scratch);
 } WinogradKernel;
 
 /* The tiles of all images. */

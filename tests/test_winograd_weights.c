@@ -29,7 +29,8 @@ static void run_new(Run *r, const WinogradKernel *kernel)
     const int64_t counts[BUFFERS] = {pixels * in.c, pixels * out, in.c * out * TAPS,
                                      (int64_t)(kernel->weights_scratch_bytes(&r->shape) / sizeof(float))};
     for (int b = 0; b < BUFFERS; b++) {
-        r->buffer[b] = b < DW ? guarded_random(counts[b], 5, (uint32_t)b) : guarded_unset(counts[b]);
+        r->buffer[b] =
+            b < DW ? guarded_random(counts[b], 5, (uint32_t)b) : guarded_unset((size_t)counts[b] * sizeof(float));
         assert_non_null(r->buffer[b].data);
     }
 }
@@ -85,7 +86,7 @@ static void check(const WinogradKernel *kernel, Run r)
             compare(kernel->name, &r);
             first = guarded_copy(&r.buffer[DW]);
         }
-        assert_memory_equal(at(&r, DW), first.data, (size_t)first.count * sizeof(float));
+        assert_memory_equal(at(&r, DW), first.data, first.bytes);
         run_free(&r);
     }
     guarded_free(&first);

@@ -10,25 +10,36 @@ static float float_of(uint16_t bf16)
     return value;
 }
 
-/* A cache line of channels at a time. Short runs of pixels are summed in float, and their sums in double. */
+enum { BLOCK = 16, RUN = 128 };
+
+/* Sums the pixels of at most BLOCK channels. Short runs of pixels are summed in float, and their sums in double. Inlined
+ * with a constant width and type, so that a run's sums are in registers. */
+static inline __attribute__((always_inline)) void sum_block(const Tensor *y, int64_t first, int64_t width, bool halves,
+                                                            float *sums)
+{
+    const int64_t pixels = shape_pixels(y->shape);
+    double total[BLOCK] = {0};
+    for (int64_t begin = 0; begin < pixels; begin += RUN) {
+        float run[BLOCK] = {0};
+        for (int64_t p = begin; p < pixels && p < begin + RUN; p++) {
+            const int64_t at = p * y->pitch + first;
+            for (int64_t c = 0; c < width; c++)
+                run[c] += halves ? float_of(((const uint16_t *)y->grad)[at + c]) : ((const float *)y->grad)[at + c];
+        }
+        for (int64_t c = 0; c < width; c++) total[c] += run[c];
+    }
+    for (int64_t c = 0; c < width; c++) sums[first + c] = (float)total[c];
+}
+
 void pixel_sums(const Tensor *y, float *sums)
 {
-    enum { BLOCK = 16, RUN = 128 };
-    const int64_t rows = shape_pixels(y->shape), columns = y->shape.c;
-    const float *floats = y->dtype == DTYPE_F32 ? y->grad : NULL;
-    const uint16_t *halves = y->grad;
-#pragma omp parallel for
-    for (int64_t first = 0; first < columns; first += BLOCK) {
-        const int64_t width = columns - first < BLOCK ? columns - first : BLOCK;
-        double total[BLOCK] = {0};
-        for (int64_t begin = 0; begin < rows; begin += RUN) {
-            float run[BLOCK] = {0};
-            for (int64_t r = begin; r < rows && r < begin + RUN; r++) {
-                const int64_t at = r * y->pitch + first;
-                for (int64_t c = 0; c < width; c++) run[c] += floats ? floats[at + c] : float_of(halves[at + c]);
-            }
-            for (int64_t c = 0; c < width; c++) total[c] += run[c];
-        }
-        for (int64_t c = 0; c < width; c++) sums[first + c] = (float)total[c];
+    const int64_t channels = y->shape.c;
+    const bool halves = y->dtype != DTYPE_F32;
+#pragma omp parallel for schedule(static)
+    for (int64_t first = 0; first < channels; first += BLOCK) {
+        const int64_t left = channels - first;
+        if (left < BLOCK) sum_block(y, first, left, halves, sums);
+        else if (halves) sum_block(y, first, BLOCK, true, sums);
+        else sum_block(y, first, BLOCK, false, sums);
     }
 }

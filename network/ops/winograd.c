@@ -128,11 +128,17 @@ static void gather_taps(float *taps, const WinogradShape *s, const float *weight
                         int64_t block)
 {
     const int64_t first = block_start(block, s->out_channels), width = block_width(s, block);
-    memset(taps, 0, (size_t)(TAPS * width) * sizeof *taps);
-    for (int64_t o = 0; o < width && first + o < s->out_channels; o++) {
-        const float *from = weights + (turned ? in * s->out_channels + first + o : (first + o) * s->in.c + in) * TAPS;
-        for (int k = 0; k < TAPS; k++) taps[k * width + o] = from[turned ? TAPS - 1 - k : k];
-    }
+    const int64_t row = TAPS * (turned ? 1 : s->in.c); /* from output to output */
+    const float *from = weights + (turned ? in * s->out_channels * TAPS : in * TAPS) + first * row;
+    for (int64_t o = 0; o < width; o += SIMD_LANES)
+        for (int k = 0; k < TAPS; k += SIMD_LANES) {
+            const int count = TAPS - k < SIMD_LANES ? TAPS - k : SIMD_LANES;
+            vf square[SIMD_LANES];
+            for (int i = 0; i < SIMD_LANES; i++)
+                square[i] = first + o + i < s->out_channels ? v_load_first(from + (o + i) * row + k, count) : (vf){0};
+            v_turn(square);
+            for (int i = 0; i < count; i++) v_store(taps + (turned ? TAPS - 1 - k - i : k + i) * width + o, square[i]);
+        }
 }
 
 /* Transforms the taps (9, width) of a channel; the positions of the result are `stride` floats apart. */

@@ -32,7 +32,7 @@ FOLDERS := base formats plans data preprocess evaluation weights network/device 
            network/executor network/optimizer network/models model planner inference trainer
 PROGRAMS := planner/plan_and_preprocess trainer/train inference/predict inference/ensemble \
             inference/find_best_configuration evaluation/evaluate \
-            data/make_phantom model/network_info weights/convert_weights bench/bench bench/compare_networks \
+            data/make_phantom model/network_info inference/convert_weights bench/bench bench/compare_networks \
             tests/golden tests/turn
 MAINS := $(wildcard $(PROGRAMS:=.c))
 

@@ -42,7 +42,7 @@ typedef struct ModelWeights {
     const Array **tensors; /* per parameter of the graph */
 } ModelWeights;
 
-static int define(Model *m, const Plan *plan, const DatasetInfo *info, Err *e)
+int model_define(Model *m, const Plan *plan, const DatasetInfo *info, Err *e)
 {
     NetworkSpec spec;
     *m = (Model){0};
@@ -54,7 +54,7 @@ static int define(Model *m, const Plan *plan, const DatasetInfo *info, Err *e)
 
 int model_new(Model *m, const Plan *plan, const DatasetInfo *info, Err *e)
 {
-    TRY(define(m, plan, info, e));
+    TRY(model_define(m, plan, info, e));
     const int code = parameters_new(&m->parameters, m->graph, e);
     if (code) model_free(m);
     return code;
@@ -100,7 +100,7 @@ static int open_weights(Model *m, const char *path, Err *e)
 
 int model_open(Model *m, const Plan *plan, const DatasetInfo *info, const char *path, Err *e)
 {
-    TRY(define(m, plan, info, e));
+    TRY(model_define(m, plan, info, e));
     const int code = open_weights(m, path, e);
     if (code) model_free(m);
     return code;

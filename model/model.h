@@ -37,6 +37,9 @@ int model_region_loss(DiceBCE *loss, const Plan *plan, const DatasetInfo *info, 
 int model_new(Model *m, const Plan *plan, const DatasetInfo *info, Err *e);
 void model_free(Model *m);
 
+/* The same without parameters: the network's definition only. */
+int model_define(Model *m, const Plan *plan, const DatasetInfo *info, Err *e);
+
 /* The same for inference with the weights of a file (safetensors or PyTorch), which is checked and stays open until
  * model_free: the parameters have it as their source, and are not in memory. A file that another replaces under its name
  * stays the source; if its own content changes, reading the parameters fails (ERR_IO). Fails also: as weights_read and

@@ -1,13 +1,11 @@
 /* Writes weights as a PyTorch file: zip format 3, the object a protocol 2 pickle without memo. */
-#include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "weights/bytes.h"
+#include "weights/pickle_write.h"
 #include "weights/pth.h"
 #include "weights/zip.h"
 
@@ -20,31 +18,8 @@ static const char *const storage_types[DTYPE_COUNT] = {
 
 /* ---- the pickle ---- */
 
-static void add_string(Text *t, const char *text)
-{
-    char header[5] = "X";
-    bytes_put_le(header + 1, 4, strlen(text));
-    text_add_bytes(t, header, sizeof header);
-    text_add_bytes(t, text, strlen(text));
-}
-
-static void add_integer(Text *t, int64_t value)
-{
-    char code[10] = "\x8a\x08"; /* LONG1 of 8 bytes */
-    bytes_put_le(code + 2, 8, (uint64_t)value);
-    text_add_bytes(t, code, sizeof code);
-}
-
-static void add_number(Text *t, double value)
-{
-    char code[9] = "G", little[8];
-    memcpy(little, &value, sizeof value);
-    for (int i = 0; i < 8; i++) code[1 + i] = little[7 - i];
-    text_add_bytes(t, code, sizeof code);
-}
-
 /* torch._utils._rebuild_tensor_v2(storage, 0, shape, strides, False, OrderedDict()) */
-static void add_tensor(Text *t, const Array *a, int index)
+static void add_tensor(Text *t, const Array *a, int storage)
 {
     char key[16];
     int64_t stride[ARRAY_MAX_RANK], count = 1;
@@ -52,46 +27,39 @@ static void add_tensor(Text *t, const Array *a, int index)
         stride[i] = count;
         count *= a->shape[i] > 1 ? a->shape[i] : 1;
     }
-    snprintf(key, sizeof key, "%d", index);
+    snprintf(key, sizeof key, "%d", storage);
     text_add(t, "ctorch._utils\n_rebuild_tensor_v2\n((");
-    add_string(t, "storage");
+    pickle_put_string(t, "storage");
     text_add(t, "ctorch\n%s\n", storage_types[a->dtype]);
-    add_string(t, key);
-    add_string(t, "cpu");
-    add_integer(t, array_count(a));
+    pickle_put_string(t, key);
+    pickle_put_string(t, "cpu");
+    pickle_put_integer(t, array_count(a));
     text_add(t, "tQ");
-    add_integer(t, 0);
+    pickle_put_integer(t, 0);
     text_add(t, "(");
-    for (int i = 0; i < a->rank; i++) add_integer(t, a->shape[i]);
+    for (int i = 0; i < a->rank; i++) pickle_put_integer(t, a->shape[i]);
     text_add(t, "t(");
-    for (int i = 0; i < a->rank; i++) add_integer(t, stride[i]);
+    for (int i = 0; i < a->rank; i++) pickle_put_integer(t, stride[i]);
     text_add(t, "t\x89"
                 "ccollections\nOrderedDict\n)RtR");
 }
 
-/* A note in the form of a Python number is stored as a number, any other as text. */
-static void add_note(Text *t, const char *value)
+/* Tensors that are views of the same numbers share a storage: the index of the first of them. */
+static int storage_of(const WeightsFile *w, int tensor)
 {
-    char *end;
-    Text printed = {0};
-    const double number = strtod(value, &end);
-    const long long integer = strtoll(value, NULL, 10);
-    text_add(&printed, "%lld", integer);
-    if (!strcmp(printed.data ? printed.data : "", value)) {
-        add_integer(t, integer);
-    } else if (*value && !*end && isfinite(number)) {
-        add_number(t, number);
-    } else {
-        add_string(t, value);
-    }
-    text_free(&printed);
+    const Array *a = &w->tensors[tensor].array;
+    int i = 0;
+    while (w->tensors[i].array.data != a->data || w->tensors[i].array.dtype != a->dtype ||
+           array_count(&w->tensors[i].array) != array_count(a))
+        i++;
+    return i;
 }
 
 static int compose_pickle(Text *t, const WeightsFile *w, Err *e)
 {
     text_add(t, "\x80\x02}(");
     if (w->note_count) {
-        add_string(t, "network_weights");
+        pickle_put_string(t, "network_weights");
         text_add(t, "}(");
     }
     for (int i = 0; i < w->count; i++) {
@@ -99,13 +67,13 @@ static int compose_pickle(Text *t, const WeightsFile *w, Err *e)
         if (!storage_types[tensor->array.dtype])
             return err_set(e, ERR_UNSUPPORTED, "tensor '%s': PyTorch files of this form have no type %s", tensor->name,
                            dtype_name(tensor->array.dtype));
-        add_string(t, tensor->name);
-        add_tensor(t, &tensor->array, i);
+        pickle_put_string(t, tensor->name);
+        add_tensor(t, &tensor->array, storage_of(w, i));
     }
     if (w->note_count) text_add(t, "u");
     for (int i = 0; i < w->note_count; i++) {
-        add_string(t, w->notes[i].key);
-        add_note(t, w->notes[i].value);
+        pickle_put_string(t, w->notes[i].key);
+        TRY(pickle_put_note(t, w->notes[i].value, e));
     }
     text_add(t, "u.");
     return text_check(t, e);
@@ -121,6 +89,7 @@ static int write_entries(Zip *z, OutFile *f, const WeightsFile *w, const Text *p
     TRY(zip_add(z, f, "archive/byteorder", "little", 6, e));
     for (int i = 0; i < w->count; i++) {
         const Array *a = &w->tensors[i].array;
+        if (storage_of(w, i) != i) continue;
         snprintf(names[i], sizeof names[i], "archive/data/%d", i);
         TRY(zip_add(z, f, names[i], a->data, array_bytes(a), e));
     }

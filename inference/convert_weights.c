@@ -1,10 +1,12 @@
 /* convert_weights IN OUT: converts weights between PyTorch's files and safetensors; the endings of the names tell
- * which. */
+ * which. A results folder of train is written as one of nnU-Net's. */
 #include <argp.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "base/program.h"
+#include "base/text.h"
+#include "inference/nnunet_export.h"
 #include "weights/weights_io.h"
 
 typedef struct Options {
@@ -12,24 +14,49 @@ typedef struct Options {
     int count;
 } Options;
 
+static void expect_weights(struct argp_state *state, const char *path)
+{
+    Err e = {0};
+    if (weights_check_ending(path, &e)) argp_error(state, "%s", e.text);
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     Options *options = state->input;
-    Err e = {0};
+    const char *const *paths = options->paths;
     switch (key) {
     case ARGP_KEY_ARG:
         if (options->count == 2) argp_error(state, "too many arguments: expected IN and OUT");
-        if (weights_check_ending(arg, &e)) argp_error(state, "%s", e.text);
         options->paths[options->count++] = arg;
         return 0;
     case ARGP_KEY_END:
         if (options->count != 2) argp_error(state, "expected IN and OUT");
+        if (file_is_folder(paths[0])) {
+            if (!weights_check_ending(paths[1], NULL))
+                argp_error(state, "%s is a folder: expected a folder's name for OUT, not %s", paths[0], paths[1]);
+            return 0;
+        }
+        expect_weights(state, paths[0]);
+        expect_weights(state, paths[1]);
         return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
 }
 
-static int convert(const Options *options, const CommonOptions *common, Err *e)
+static int convert_folder(const Options *options, const CommonOptions *common, Err *e)
+{
+    Text told = {0};
+    const int failed = nnunet_export(options->paths[0], options->paths[1], common->overwrite, &told, e);
+    int length;
+    for (const char *line = told.data, *next; !failed && !common->quiet && line && *line; line = next) {
+        next = text_next_line(line, &length);
+        program_say("%.*s", length, line);
+    }
+    text_free(&told);
+    return failed;
+}
+
+static int convert_file(const Options *options, const CommonOptions *common, Err *e)
 {
     const char *in = options->paths[0], *out = options->paths[1];
     WeightsFile w;
@@ -60,14 +87,20 @@ int main(int argc, char **argv)
     static const struct argp own = {
         .parser = parse,
         .args_doc = "IN OUT",
-        .doc = "Converts network weights between PyTorch's files (.pth, .pt) and .safetensors, both ways.\v"
+        .doc = "Converts network weights between PyTorch's files (.pth, .pt) and .safetensors, both ways; or a "
+               "results folder of train (network nnunet) into one that nnU-Net predicts with.\v"
                "A PyTorch file is read without executing anything in it; of a checkpoint, the network's "
-               "weights and its notes (numbers and texts) are kept, the optimizer's state is not.",
+               "weights and its notes (numbers and texts) are kept, the optimizer's state is not.\n\n"
+               "If IN is a results folder, OUT becomes a folder with plans.json, dataset.json and "
+               "fold_F/checkpoint_final.pth, as nnU-Net's trainers write it. Where nnU-Net looks for it by the "
+               "dataset's number, its name is DATASET/nnUNetTrainer__PLANS__2d below nnUNet_results, with the plan's "
+               "dataset_name and plans_name.",
     };
     Options options = {0};
     CommonOptions common = {.takes = OPT_QUIET | OPT_OVERWRITE};
     Err e = {0};
     program_begin("convert_weights", false);
     program_parse(&own, &options, &common, argc, argv);
-    return program_end(convert(&options, &common, &e), &e, common.quiet);
+    const bool is_folder = file_is_folder(options.paths[0]);
+    return program_end((is_folder ? convert_folder : convert_file)(&options, &common, &e), &e, common.quiet);
 }

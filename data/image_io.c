@@ -115,7 +115,8 @@ int image_write(const char *path, const Geometry *g, const Array *voxels, Err *e
         return err_set(e, ERR_SHAPE, "%s: the voxels' shape is not that of the geometry, %lldx%lldx%lld", path,
                        (long long)g->shape_zyx[0], (long long)g->shape_zyx[1], (long long)g->shape_zyx[2]);
     }
-    return format->write(path, g, voxels, e);
+    const int code = format->write(path, g, voxels, e);
+    return code == ERR_NOMEM ? err_context(e, "%s", path) : code; /* what packs bytes does not know their file */
 }
 
 void image_free(Image *image)

@@ -178,14 +178,20 @@ static void matching_free(Matching *m)
 void import_read(float *to, const Array *a)
 {
     const int64_t count = array_count(a);
-    const uint16_t *halves = a->data;
-    const double *doubles = a->data;
-    if (a->dtype == DTYPE_F32) memcpy(to, a->data, array_bytes(a));
-    for (int64_t i = 0; i < count && a->dtype == DTYPE_F64; i++) to[i] = (float)doubles[i];
-    for (int64_t i = 0; i < count && a->dtype == DTYPE_F16; i++) to[i] = (float)half_to_double(halves[i]);
-    for (int64_t i = 0; i < count && a->dtype == DTYPE_BF16; i++) {
-        const uint32_t bits = (uint32_t)halves[i] << 16;
-        memcpy(&to[i], &bits, sizeof bits);
+    const size_t size = dtype_size(a->dtype);
+    const char *from = a->data; /* perhaps not aligned */
+    if (a->dtype == DTYPE_F32) memcpy(to, from, array_bytes(a));
+    for (int64_t i = 0; i < count && a->dtype == DTYPE_F64; i++) {
+        double value;
+        memcpy(&value, from + (size_t)i * size, size);
+        to[i] = (float)value;
+    }
+    for (int64_t i = 0; i < count && (a->dtype == DTYPE_F16 || a->dtype == DTYPE_BF16); i++) {
+        uint16_t half;
+        memcpy(&half, from + (size_t)i * size, size);
+        const uint32_t bits = (uint32_t)half << 16;
+        if (a->dtype == DTYPE_F16) to[i] = (float)half_to_double(half);
+        else memcpy(&to[i], &bits, sizeof bits);
     }
 }
 
@@ -335,14 +341,34 @@ void import_report_free(ImportReport *report)
 
 /* ---- import of complete weights ---- */
 
+/* The first parameter without a tensor; *count: of how many that is so. */
+static const Param *first_missing(const Matching *m, int *count)
+{
+    const Param *first = NULL;
+    *count = 0;
+    for (int i = 0; i < graph_param_count(m->graph); i++) {
+        if (m->source[i]) continue;
+        if (!first) first = &graph_params(m->graph)[i];
+        ++*count;
+    }
+    return first;
+}
+
+/* A file that lacks few parameters, and has none that the network lacks, is incomplete; any other is another network's. */
 static int check_complete(const Matching *m, Err *e)
 {
     static const char other[] = "these are weights of another network";
+    const int parameters = graph_param_count(m->graph);
+    int count;
+    const Param *missing = first_missing(m, &count);
     if (m->encoder_only) return err_set(e, ERR_FORMAT, "no tensor has the name of a parameter: %s", other);
+    if (m->left_out.length && missing)
+        return err_set(e, ERR_FORMAT, "%.*s; %d of the network's %d parameters are missing, first %s: %s",
+                       first_length(m), m->left_out.data, count, parameters, missing->name, other);
     if (m->left_out.length) return err_set(e, ERR_FORMAT, "%.*s: %s", first_length(m), m->left_out.data, other);
-    for (int i = 0; i < graph_param_count(m->graph); i++)
-        if (!m->source[i]) return err_set(e, ERR_FORMAT, "%s is missing: %s", graph_params(m->graph)[i].name, other);
-    return 0;
+    if (!missing) return 0;
+    return err_set(e, ERR_FORMAT, "%d of the network's %d parameters %s missing, first %s: %s", count, parameters,
+                   count == 1 ? "is" : "are", missing->name, 2 * count > parameters ? other : "the file is incomplete");
 }
 
 int import_match(const Array ***tensors, const Graph *g, const WeightsFile *w, Err *e)

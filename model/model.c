@@ -1,5 +1,7 @@
 #include "model/model.h"
 
+#include <math.h>
+
 #include "base/file.h"
 #include "base/memory.h"
 #include "model/import.h"
@@ -39,6 +41,7 @@ typedef struct ModelWeights {
     char *path;
     FileWatch watch;
     WeightsFile file;
+    const Graph *graph;
     const Array **tensors; /* per parameter of the graph */
 } ModelWeights;
 
@@ -67,6 +70,18 @@ static int check_unchanged(const ModelWeights *w, Err *e)
                    w->path);
 }
 
+/* A file whose tensors were not checked when it was opened: safetensors_open. */
+static int check_finite(const ModelWeights *w, int index, const float *values, int64_t first, int64_t count, Err *e)
+{
+    const Param *p = &graph_params(w->graph)[index];
+    for (int64_t i = 0; i < count; i++)
+        if (!isfinite(values[i]))
+            return err_set(e, ERR_VALUE,
+                           "%s: tensor '%s': element %lld of %lld is NaN or infinite; expected trained weights",
+                           w->path, p->name, (long long)(first + i), (long long)p->count);
+    return 0;
+}
+
 /* A ParameterSource. Of the mapped file only a part of a tensor is in memory at a time. A change is looked for before,
  * since a page that a shorter file has lost cannot be read, and after, since values of two files must not be mixed. */
 static int read_parameter(void *context, int index, float *values, Err *e)
@@ -81,6 +96,7 @@ static int read_parameter(void *context, int index, float *values, Err *e)
         char *data = (char *)tensor->data + (size_t)first * dtype_size(tensor->dtype);
         const Array part = array_view(tensor->dtype, 1, &length, data);
         import_read(values + first, &part);
+        TRY(check_finite(w, index, values + first, first, length, e));
         if (tensor->owner == ARRAY_VIEW) file_forget(part.data, array_bytes(&part));
     }
     return check_unchanged(w, e);
@@ -90,6 +106,7 @@ static int open_weights(Model *m, const char *path, Err *e)
 {
     ModelWeights *w = m->weights = mem_zalloc(1, sizeof *w, e);
     if (!w || !(w->path = mem_strdup(path, e))) return ERR_NOMEM;
+    w->graph = m->graph;
     TRY(file_watch(&w->watch, path, e));
     /* Of a checkpoint in safetensors only the weights are read, a third of the file. */
     TRY(path_ends_with(path, ".safetensors") ? safetensors_open(&w->file, path, e) : weights_read(&w->file, path, e));

@@ -296,7 +296,7 @@ static void a_network_is_filled_whole_or_not_at_all(void **state)
 
     weights_drop(&w, "module.encoder3.layer.conv1");
     assert_int_equal(import_network(n.parameters, &w, &e), ERR_FORMAT);
-    assert_says(&e, "encoder3.layer.conv1.conv.weight is missing");
+    assert_says(&e, "parameters is missing, first encoder3.layer.conv1.conv.weight: the file is incomplete");
     add_tensor(&w, "module.encoder3.layer.conv1.conv.weight", DTYPE_F32, 1, shape);
     assert_int_equal(import_network(n.parameters, &w, &e), ERR_FORMAT);
     assert_says(&e, "encoder3.layer.conv1.conv.weight: it has the shape (7), the network's is (8,4,3,3)");

@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,18 +48,24 @@ static void write_weights(const Model *m, const char *path, int missing)
     weights_close(&w);
 }
 
+/* Makes an executor of the head, which reads the parameters. */
+static int prepare(Executor **x, const Model *m, Err *e)
+{
+    const Shape sizes[] = {{1, SIZE, SIZE, 1}, {1, SIZE, SIZE, 1}};
+    Ref head;
+    assert_true(graph_find(m->graph, "head0", &head));
+    const ExecutorOptions o = {.inputs = sizes, .outputs = &head, .output_count = 1};
+    return executor_new(x, m->graph, m->parameters, &o, e);
+}
+
 static void run(const Model *m, float *logits)
 {
     static float image[SIZE * SIZE];
-    const Shape sizes[] = {{1, SIZE, SIZE, 1}, {1, SIZE, SIZE, 1}};
-    Ref head;
     Executor *x;
     Err e = {ERR_NONE, ""};
     Rng r = rng_make(2, 0, 0, 0, RNG_TEST);
     for (int i = 0; i < SIZE * SIZE; i++) image[i] = (float)rng_normal(&r);
-    assert_true(graph_find(m->graph, "head0", &head));
-    const ExecutorOptions o = {.inputs = sizes, .outputs = &head, .output_count = 1};
-    if (executor_new(&x, m->graph, m->parameters, &o, &e)) fail_msg("%s", e.text);
+    if (prepare(&x, m, &e)) fail_msg("%s", e.text);
     assert_int_equal(executor_feed(x, 0, image, &e), 0);
     assert_int_equal(executor_forward(x, &(Step){0}, &e), 0);
     assert_int_equal(executor_fetch(x, 0, logits, &e) || executor_wait(x, &e), 0);
@@ -104,7 +111,6 @@ static void a_file_changed_in_place_is_refused(void **state)
     Plan plan;
     Model trained, opened;
     Executor *x;
-    Ref head;
     Err e = {ERR_NONE, ""};
     assert_non_null(mkdtemp(folder));
     snprintf(path, sizeof path, "%s/w.safetensors", folder);
@@ -114,10 +120,7 @@ static void a_file_changed_in_place_is_refused(void **state)
     if (model_open(&opened, &plan, &info, path, &e)) fail_msg("%s", e.text);
     run(&opened, logits);
     assert_int_equal(truncate(path, 4096), 0);
-    assert_true(graph_find(opened.graph, "head0", &head));
-    const Shape sizes[] = {{1, SIZE, SIZE, 1}, {1, SIZE, SIZE, 1}};
-    const ExecutorOptions o = {.inputs = sizes, .outputs = &head, .output_count = 1};
-    assert_int_equal(executor_new(&x, opened.graph, opened.parameters, &o, &e), ERR_IO);
+    assert_int_equal(prepare(&x, &opened, &e), ERR_IO);
     assert_says(&e, "w.safetensors: its content was changed");
     model_free(&opened);
     model_free(&trained);
@@ -131,6 +134,7 @@ static void weights_that_do_not_fit_are_refused(void **state)
     char folder[] = "/tmp/model-XXXXXX", path[64];
     Plan plan;
     Model trained, opened;
+    Executor *x;
     Err e = {ERR_NONE, ""};
     assert_non_null(mkdtemp(folder));
     snprintf(path, sizeof path, "%s/w.safetensors", folder);
@@ -141,8 +145,16 @@ static void weights_that_do_not_fit_are_refused(void **state)
     write_weights(&trained, path, 1);
     assert_int_equal(model_open(&opened, &plan, &info, path, &e), ERR_FORMAT);
     assert_says(&e, "w.safetensors");
-    assert_says(&e, "is missing");
+    assert_says(&e, "parameters is missing, first ");
     assert_null(opened.graph);
+    parameters_of(trained.parameters, 0)[1] = INFINITY;
+    write_weights(&trained, path, 0);
+    if (model_open(&opened, &plan, &info, path, &e)) fail_msg("%s", e.text);
+    assert_int_equal(prepare(&x, &opened, &e), ERR_VALUE);
+    assert_says(&e, "w.safetensors: tensor '");
+    assert_says(&e, "': element 1 of ");
+    assert_says(&e, " is NaN or infinite");
+    model_free(&opened);
     model_free(&trained);
     unlink(path);
     rmdir(folder);

@@ -13,6 +13,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "model/import.h"
 #include "tests/support/exists.h"
 #include "tests/support/folder.h"
 #include "weights/safetensors.h"
@@ -87,12 +88,13 @@ static void writing_refuses_equal_names(void **state)
     weights_close(&w);
 }
 
-static void a_nan_is_named(void **state)
+static void what_is_not_finite_is_named(void **state)
 {
     (void)state;
     static const DType types[] = {DTYPE_F32, DTYPE_F64, DTYPE_F16, DTYPE_BF16};
-    static const uint64_t nans[] = {0x7fc00001, 0xfff0000000000001, 0xfe00, 0x7f81};
-    static const uint64_t infinities[] = {0x7f800000, 0xfff0000000000000, 0xfc00, 0x7f80};
+    static const uint64_t largest[] = {0xff7fffff, 0x7fefffffffffffff, 0x7bff, 0xff7f};
+    static const uint64_t bad[2][4] = {{0x7fc00001, 0xfff0000000000001, 0xfe00, 0x7f81},  /* NaN */
+                                       {0x7f800000, 0xfff0000000000000, 0xfc00, 0x7f80}}; /* infinite */
     for (int i = 0; i < 4; i++) {
         Err e = {0};
         WeightsFile w = {0};
@@ -100,13 +102,42 @@ static void a_nan_is_named(void **state)
         const int64_t shape[] = {3};
         assert_int_equal(array_new(&a, types[i], 1, shape, &e), 0);
         assert_int_equal(weights_add(&w, "layer.weight", a, &e), 0);
-        memcpy((char *)a.data + dtype_size(types[i]), &infinities[i], dtype_size(types[i]));
-        assert_int_equal(weights_refuse_nan(&w, &e), 0);
-        memcpy((char *)a.data + dtype_size(types[i]), &nans[i], dtype_size(types[i]));
-        assert_int_equal(weights_refuse_nan(&w, &e), ERR_VALUE);
-        assert_non_null(strstr(e.text, "'layer.weight': element 1 of 3 is NaN"));
+        memcpy((char *)a.data + dtype_size(types[i]), &largest[i], dtype_size(types[i]));
+        assert_int_equal(weights_refuse_nonfinite(&w, &e), 0);
+        for (int k = 0; k < 2; k++) {
+            memcpy((char *)a.data + dtype_size(types[i]), &bad[k][i], dtype_size(types[i]));
+            assert_int_equal(weights_refuse_nonfinite(&w, &e), ERR_VALUE);
+            assert_non_null(strstr(e.text, "'layer.weight': element 1 of 3 is NaN or infinite"));
+        }
         weights_close(&w);
     }
+}
+
+/* Numbers behind an odd number of bytes are views of the file, too: a large file takes no memory. */
+static void unaligned_numbers_are_not_copied(void **state)
+{
+    (void)state;
+    static const char header[] = "{\"b\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},"
+                                 "\"a\":{\"dtype\":\"F64\",\"shape\":[2],\"data_offsets\":[1,17]}}";
+    Err e = {0};
+    WeightsFile w;
+    char file[512] = {0};
+    const size_t bytes = (strlen(header) + 7) / 8 * 8;
+    const double values[] = {0.5, -3};
+    float read[2];
+    file[0] = (char)bytes;
+    memset(file + 8, ' ', bytes);
+    memcpy(file + 8, header, strlen(header));
+    memcpy(file + 8 + bytes + 1, values, sizeof values);
+    assert_int_equal(file_put(path, file, 8 + bytes + 1 + sizeof values, &e), 0);
+    if (safetensors_open(&w, path, &e)) fail_msg("%s", e.text);
+    const Array *a = weights_find(&w, "a");
+    assert_int_equal(a->owner, ARRAY_VIEW);
+    assert_true((uintptr_t)a->data % sizeof(double) != 0);
+    assert_int_equal(weights_refuse_nonfinite(&w, &e), 0);
+    import_read(read, a);
+    assert_true(read[0] == 0.5f && read[1] == -3.0f);
+    weights_close(&w);
 }
 
 #define TENSOR(name, dtype, shape, offsets) \
@@ -226,7 +257,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everything_comes_back),
         cmocka_unit_test(writing_refuses_equal_names),
-        cmocka_unit_test(a_nan_is_named),
+        cmocka_unit_test(what_is_not_finite_is_named),
+        cmocka_unit_test(unaligned_numbers_are_not_copied),
         cmocka_unit_test(a_lying_header_length_is_refused),
         cmocka_unit_test(lying_headers_are_refused),
         cmocka_unit_test(damaged_files_do_no_harm),

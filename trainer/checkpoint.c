@@ -114,6 +114,13 @@ static int read_moments(const WeightsFile *w, const Param *p, int index, Optimiz
     return code;
 }
 
+static int64_t step_count(const Array *steps, int index)
+{
+    int64_t count;
+    memcpy(&count, (const char *)steps->data + (size_t)index * sizeof count, sizeof count);
+    return count;
+}
+
 static int read_optimizer(const WeightsFile *w, const Graph *g, Optimizer *optimizer, Err *e)
 {
     const int count = graph_param_count(g);
@@ -123,11 +130,11 @@ static int read_optimizer(const WeightsFile *w, const Graph *g, Optimizer *optim
                        STEPS);
     bool *marked = mem_zalloc((size_t)count, sizeof *marked, e);
     if (!marked) return ERR_NOMEM;
-    for (int i = 0; i < count; i++) marked[i] = ((const int64_t *)steps->data)[i] > 0;
+    for (int i = 0; i < count; i++) marked[i] = step_count(steps, i) > 0;
     int code = optimizer_reserve(optimizer, marked, e);
     for (int i = 0; i < count && !code; i++) {
         if (!marked[i]) continue;
-        optimizer_steps(optimizer)[i] = ((const int64_t *)steps->data)[i];
+        optimizer_steps(optimizer)[i] = step_count(steps, i);
         code = read_moments(w, &graph_params(g)[i], i, optimizer, e);
     }
     optimizer_changed(optimizer);
@@ -174,7 +181,8 @@ int checkpoint_read(const char *path, Parameters *parameters, Optimizer *optimiz
 {
     WeightsFile w = {0};
     TRY(safetensors_open(&w, path, e));
-    int code = import_network(parameters, &w, e);
+    int code = weights_refuse_nonfinite(&w, e);
+    if (!code) code = import_network(parameters, &w, e);
     if (!code) code = read_optimizer(&w, parameters->graph, optimizer, e);
     if (!code) code = read_state(&w, state, e);
     if (!code) code = read_pretrained(&w, parameters->graph, state, e);

@@ -27,8 +27,8 @@ typedef struct RunState {
 /* Fails: ERR_IO, ERR_NOMEM, and as the device that the values are copied from. */
 int checkpoint_write(const char *path, Parameters *parameters, Optimizer *optimizer, const RunState *state, Err *e);
 
-/* Fills parameters, optimizer and state (empty before). Fails: ERR_IO; ERR_FORMAT with the path if the file is damaged or
- * belongs to another network; ERR_NOMEM. */
+/* Fills parameters, optimizer and state (empty before). Fails, with the path: ERR_IO; ERR_FORMAT if the file is damaged or
+ * belongs to another network; ERR_VALUE for a NaN or an infinity; ERR_NOMEM. */
 int checkpoint_read(const char *path, Parameters *parameters, Optimizer *optimizer, RunState *state, Err *e);
 
 /* Adds the plan by which a checkpoint was trained; nothing if the file does not contain it. Fails: ERR_IO, ERR_FORMAT,

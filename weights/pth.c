@@ -265,7 +265,7 @@ int pth_array(const Value *tensor, Array *out, Err *e)
     const size_t size = dtype_size(t->storage->dtype);
     const char *data = t->storage->data + (size_t)t->offset * size;
     const bool contiguous = is_contiguous(t);
-    if (contiguous && !t->storage->in_pickle && (uintptr_t)data % size == 0) {
+    if (contiguous && !t->storage->in_pickle) {
         *out = array_view(t->storage->dtype, t->rank, t->shape, (void *)data);
         return 0;
     }

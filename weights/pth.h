@@ -30,8 +30,8 @@ int pth_open(Pth *p, const char *path, Err *e);
 int pth_parse(Pth *p, const char *data, size_t bytes, Err *e);
 void pth_close(Pth *p);
 
-/* The numbers of a VALUE_TENSOR, row-major: a read-only view into the file (valid until pth_close) or, where they
- * are strided or not aligned for their type, a copy on the heap. The caller frees with array_free. Fails: ERR_VALUE
+/* The numbers of a VALUE_TENSOR, row-major: a read-only view into the file (valid until pth_close; perhaps not aligned for
+ * the type) or, where they are strided, a copy on the heap. The caller frees with array_free. Fails: ERR_VALUE
  * for another kind; ERR_NOMEM. */
 int pth_array(const Value *tensor, Array *out, Err *e);
 
@@ -39,7 +39,7 @@ int pth_array(const Value *tensor, Array *out, Err *e);
  * `state_dict`, else of the whole file, in their order. Notes: the entries of the outermost dictionary that are
  * texts, numbers, truth values, or lists and dictionaries of these (as JSON): current_epoch, trainer_name,
  * init_args … Arrays view what p views. The caller closes w with weights_close. Fails: ERR_FORMAT where there is no
- * tensor; ERR_VALUE for a NaN; ERR_NOMEM. On failure nothing is owned. */
+ * tensor; ERR_VALUE for a NaN or an infinity; ERR_NOMEM. On failure nothing is owned. */
 int pth_weights(WeightsFile *w, const Pth *p, Err *e);
 
 /* pth_open and pth_weights; the WeightsFile then owns the mapping. */

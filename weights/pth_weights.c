@@ -111,7 +111,7 @@ static int fill(WeightsFile *w, const Pth *p, Err *e)
     TRY(add_tensors(w, weights, UNFOLD_FACTOR * p->bytes + UNFOLD_SLACK, e));
     TRY(add_notes(w, root, weights, e));
     TRY(weights_check_names(w, e));
-    return weights_refuse_nan(w, e);
+    return weights_refuse_nonfinite(w, e);
 }
 
 int pth_weights(WeightsFile *w, const Pth *p, Err *e)

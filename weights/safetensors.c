@@ -150,19 +150,6 @@ static int place_tensors(Header *h, char *data, uint64_t bytes, Err *e)
     return 0;
 }
 
-/* Copies tensors that are not aligned for their type (files of other writers). */
-static int align_tensors(WeightsFile *w, Err *e)
-{
-    for (int i = 0; i < w->count; i++) {
-        Array *a = &w->tensors[i].array, copy;
-        if ((uintptr_t)a->data % dtype_size(a->dtype) == 0) continue;
-        TRY(array_new(&copy, a->dtype, a->rank, a->shape, e));
-        memcpy(copy.data, a->data, array_bytes(a));
-        *a = copy;
-    }
-    return 0;
-}
-
 static int read_json(Header *h, const char *text, uint64_t length, Err *e)
 {
     JsonReader r = {.start = text, .at = text, .end = text + length, .e = e};
@@ -187,8 +174,7 @@ static int read_header(Header *h, char *data, size_t bytes, Err *e)
                        (unsigned long long)length, bytes);
     TRY(read_json(h, data + 8, length, e));
     TRY(weights_check_names(h->w, e));
-    TRY(place_tensors(h, data + 8 + length, bytes - 8 - length, e));
-    return align_tensors(h->w, e);
+    return place_tensors(h, data + 8 + length, bytes - 8 - length, e);
 }
 
 int safetensors_open(WeightsFile *w, const char *path, Err *e)

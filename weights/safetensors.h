@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "weights/weights.h"
 
-/* Maps the file; its tensors view the mapping (a tensor that is not aligned for its type is copied). The caller
+/* Maps the file; its tensors view the mapping, perhaps not aligned for their type. The caller
  * closes w with weights_close; on failure nothing is owned. Fails: ERR_IO; ERR_FORMAT with the tensor's name or the
  * header's byte; ERR_UNSUPPORTED for a type that Array does not have; ERR_NOMEM. */
 int safetensors_open(WeightsFile *w, const char *path, Err *e);

@@ -141,32 +141,35 @@ int weights_check_names(const WeightsFile *w, Err *e)
     return failed;
 }
 
-/* NaN by its bits: the exponent is all ones and the mantissa is not 0; the sign is shifted out. */
-#define FIRST_NAN(bits_type, infinity_twice)                                       \
+/* By the bits: of NaN and infinity the exponent is all ones. Copied, since numbers may not be aligned for their type. */
+#define FIRST_NONFINITE(bits_type, exponent)                                       \
     do {                                                                           \
-        const bits_type *bits = data;                                              \
-        for (int64_t i = 0; i < count; i++)                                        \
-            if ((bits_type)(bits[i] << 1) > (bits_type)(infinity_twice)) return i; \
+        for (int64_t i = 0; i < count; i++) {                                      \
+            bits_type bits;                                                        \
+            memcpy(&bits, data + (size_t)i * sizeof bits, sizeof bits);            \
+            if ((bits & (bits_type)(exponent)) == (bits_type)(exponent)) return i; \
+        }                                                                          \
     } while (0)
 
-/* Index of the first NaN of an array, or -1. */
-static int64_t first_nan(const Array *a)
+/* Index of the first NaN or infinity of an array, or -1. */
+static int64_t first_nonfinite(const Array *a)
 {
-    const void *data = a->data;
+    const char *data = a->data;
     const int64_t count = array_count(a);
-    if (a->dtype == DTYPE_F32) FIRST_NAN(uint32_t, 0xff000000u);
-    if (a->dtype == DTYPE_F64) FIRST_NAN(uint64_t, 0xffe0000000000000u);
-    if (a->dtype == DTYPE_F16) FIRST_NAN(uint16_t, 0xf800u);
-    if (a->dtype == DTYPE_BF16) FIRST_NAN(uint16_t, 0xff00u);
+    if (a->dtype == DTYPE_F32) FIRST_NONFINITE(uint32_t, 0x7f800000u);
+    if (a->dtype == DTYPE_F64) FIRST_NONFINITE(uint64_t, 0x7ff0000000000000u);
+    if (a->dtype == DTYPE_F16) FIRST_NONFINITE(uint16_t, 0x7c00u);
+    if (a->dtype == DTYPE_BF16) FIRST_NONFINITE(uint16_t, 0x7f80u);
     return -1;
 }
 
-int weights_refuse_nan(const WeightsFile *w, Err *e)
+int weights_refuse_nonfinite(const WeightsFile *w, Err *e)
 {
     for (int i = 0; i < w->count; i++) {
-        const int64_t at = first_nan(&w->tensors[i].array);
+        const int64_t at = first_nonfinite(&w->tensors[i].array);
         if (at >= 0)
-            return err_set(e, ERR_VALUE, "tensor '%s': element %lld of %lld is NaN; expected trained weights",
+            return err_set(e, ERR_VALUE,
+                           "tensor '%s': element %lld of %lld is NaN or infinite; expected trained weights",
                            w->tensors[i].name, (long long)at, (long long)array_count(&w->tensors[i].array));
     }
     return 0;

@@ -1,7 +1,7 @@
 /* WeightsFile: named tensors and text notes: the content of a checkpoint, for all file formats.
  *
- * Filled either by a reader (safetensors.h, pth.h: arrays view the mapped file, read-only, or own a copy where the
- * file's layout does not fit) or by weights_add and weights_note before writing (arrays may view the caller's
+ * Filled either by a reader (safetensors.h, pth.h: arrays view the mapped file, read-only, and need not be aligned for
+ * their type: read them by memcpy; or they own a copy where the elements do not follow each other) or by weights_add and weights_note before writing (arrays may view the caller's
  * memory, which then must outlive the WeightsFile). `WeightsFile w = {0}` is an empty one. The caller frees it with
  * weights_close. Names and notes are UTF-8, in the file's order. */
 #ifndef WEIGHTS_WEIGHTS_H
@@ -59,8 +59,8 @@ int weights_drop(WeightsFile *w, const char *prefix);
 /* ERR_FORMAT naming the first name that two tensors, or the first key that two notes, share. */
 int weights_check_names(const WeightsFile *w, Err *e);
 
-/* ERR_VALUE naming the first tensor (of a floating type) that holds a NaN, and where. */
-int weights_refuse_nan(const WeightsFile *w, Err *e);
+/* ERR_VALUE naming the first tensor (of a floating type) that holds a NaN or an infinity, and where. */
+int weights_refuse_nonfinite(const WeightsFile *w, Err *e);
 
 void weights_close(WeightsFile *w);
 

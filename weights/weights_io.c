@@ -27,7 +27,7 @@ int weights_read(WeightsFile *w, const char *path, Err *e)
     TRY(weights_check_ending(path, e));
     if (!is_safetensors(path)) return pth_read_weights(w, path, e);
     TRY(safetensors_open(w, path, e));
-    if (!weights_refuse_nan(w, e)) return 0;
+    if (!weights_refuse_nonfinite(w, e)) return 0;
     weights_close(w);
     return err_context(e, "%s", path);
 }

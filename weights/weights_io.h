@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "weights/weights.h"
 
-/* safetensors_open with a check for NaN, or pth_read_weights. Fails also: ERR_VALUE for another ending. */
+/* safetensors_open with a check for NaN and infinities, or pth_read_weights. Fails also: ERR_VALUE for another ending. */
 int weights_read(WeightsFile *w, const char *path, Err *e);
 
 /* safetensors_write or pth_write_weights. Fails also: ERR_VALUE for another ending. */

@@ -103,7 +103,7 @@ GPU_OBJECTS := $(patsubst %,$(B)/obj/%.o,$(GPU_SOURCES))
 NVCC_CODE := $(foreach a,$(CUDA_ARCHITECTURES),-gencode arch=compute_$(a),code=sm_$(a)) \
              -gencode arch=compute_$(lastword $(CUDA_ARCHITECTURES)),code=compute_$(lastword $(CUDA_ARCHITECTURES))
 NVCC := $(CUDA_PATH)/bin/nvcc -std=c++20 -O3 -I. $(NVCC_CODE) -Xcompiler -Wall -Werror all-warnings
-LIBS += -L$(CUDA_PATH)/lib64 -L$(CUDA_PATH)/lib -lcudart_static -lstdc++ -ldl -lrt
+LIBS += -L$(CUDA_PATH)/lib64 -L$(CUDA_PATH)/lib -Wl,-rpath,$(CUDA_PATH)/lib64:$(CUDA_PATH)/lib -lcublasLt -lcudart_static -lstdc++ -ldl -lrt
 endif
 
 .PHONY: all check check-cuda-host check-all golden bench demo install clean help

@@ -307,7 +307,7 @@ static void test_case(void **state)
     Problem p = {.op = *state};
     if (emu_errors) emu_errors(); /* of the case before */
     problem_graph(&p);
-    if (!p.node->op->on[device->kind][0]) {
+    if (!p.node->op->on[device->kind] || !p.node->op->on[device->kind][0]) {
         problem_free(&p);
         skip();
     }

@@ -19,8 +19,8 @@
 static const OpImpl *next_impl(const Executor *x, int i, int *k)
 {
     const OpImpl *const *list = x->nodes[i].op->on[x->device->kind];
-    while (list[*k] && mask_has(x->plans[i].refused, *k)) ++*k;
-    return list[*k] ? list[(*k)++] : NULL;
+    while (list && list[*k] && mask_has(x->plans[i].refused, *k)) ++*k;
+    return list && list[*k] ? list[(*k)++] : NULL;
 }
 
 static bool mixes(const Executor *x, int i)

@@ -74,7 +74,8 @@ typedef struct OpClass {
     uint32_t may_overwrite;                /* bit i: out[0] may overwrite in[i] in place in forward */
     uint32_t may_overwrite_grad;           /* bit i: in[i]'s gradient may overwrite out[0]'s gradient in place */
     OpView view;
-    const OpImpl *const *on[DEVICES]; /* by kind of device: fastest first, reference last, then NULL */
+    const OpImpl *const *on[DEVICES]; /* by kind of device: fastest first, reference last, then NULL;
+                                         no list: the same as an empty one */
 } OpClass;
 
 struct Node {

@@ -116,9 +116,10 @@ static int shape(Node *node, Err *e)
 
 static const OpImpl class_counts_portable = {
     .name = "portable", .strided_in = 1, .prepare = prepare, .forward = forward, .backward = backward};
+OP_LIST_CUDA(class_counts);
 static const OpImpl *const class_counts_list[] = {&class_counts_portable, NULL};
 
-static const OpClass class_counts_class = {.name = "class_counts", .shape = shape, .on = {class_counts_list}};
+static const OpClass class_counts_class = {.name = "class_counts", .shape = shape, .on = OP_ON(class_counts)};
 
 Ref op_class_counts(Graph *g, const char *name, Ref logits, Ref labels, int ignore_label, const uint64_t *regions)
 {

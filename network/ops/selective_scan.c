@@ -7,14 +7,9 @@
 #include "network/ops/kernel.h"
 #include "network/ops/ops.h"
 #include "network/ops/scan.h"
+#include "network/ops/selective_scan.h"
 #include "network/ops/weight_product.h"
 
-typedef struct SelectiveScan {
-    int64_t rank, states;
-    ScanDirections directions;
-} SelectiveScan;
-
-enum { X_PROJ, DT_WEIGHT, DT_BIAS, A_LOGS, DS, PARAMS, ALL_PARAMS = (1 << PARAMS) - 1 };
 enum { SAVED_PROJECTIONS, SAVED_STATES };
 
 typedef struct PreparedScan {
@@ -66,7 +61,7 @@ static int prepare_forward(Node *node, PreparedScan *state, Err *e)
     TRY(product_new(&state->projection, &projection, e));
     const size_t packed = product_packed_bytes(state->projection);
     node->packed_bytes = state->sizes.packed + packed;
-    node->packed_params = ALL_PARAMS & ~(packed ? 0u : 1u << X_PROJ);
+    node->packed_params = SCAN_ALL_PARAMS & ~(packed ? 0u : 1u << X_PROJ);
     node->scratch_bytes[0] =
         state->image_bytes + larger(product_scratch_bytes(state->projection), state->sizes.forward_scratch);
     return 0;
@@ -274,27 +269,27 @@ Ref op_selective_scan(Graph *g, Ref x, int64_t dt_rank, int64_t states, ScanDire
 {
     const SelectiveScan attr = {dt_rank, states, directions};
     const int64_t d = graph_shape(g, x).c, k = directions.count;
-    const int params[PARAMS] = {
+    const int params[SCAN_PARAMS] = {
         [X_PROJ] = graph_param(g, "x_proj_weight", 3, (int64_t[]){k, dt_rank + 2 * states, d}, INIT_KAIMING_UNIFORM, d),
         [DT_WEIGHT] = graph_param(g, "dt_projs_weight", 3, (int64_t[]){k, d, dt_rank}, INIT_SSM_DT_WEIGHT, 0),
         [DT_BIAS] = graph_param(g, "dt_projs_bias", 2, (int64_t[]){k, d}, INIT_SSM_DT_BIAS, 0),
         [A_LOGS] = graph_param(g, "A_logs", 2, (int64_t[]){k * d, states}, INIT_SSM_A_LOG, 0),
         [DS] = graph_param(g, "Ds", 1, (int64_t[]){k * d}, INIT_ONE, 0),
     };
-    return graph_node(g, &selective_scan_class, "selective_scan", &attr, sizeof attr, &x, 1, params, PARAMS);
+    return graph_node(g, &selective_scan_class, "selective_scan", &attr, sizeof attr, &x, 1, params, SCAN_PARAMS);
 }
 
 Ref op_mamba_scan(Graph *g, Ref x, int64_t dt_rank, int64_t states)
 {
     const SelectiveScan attr = {dt_rank, states, {1, {SCAN_ROW_MAJOR}}};
     const int64_t d = graph_shape(g, x).c;
-    const int params[PARAMS] = {
+    const int params[SCAN_PARAMS] = {
         [X_PROJ] = graph_param(g, "x_proj.weight", 2, (int64_t[]){dt_rank + 2 * states, d}, INIT_KAIMING_UNIFORM, d),
         [DT_WEIGHT] = graph_param(g, "dt_proj.weight", 2, (int64_t[]){d, dt_rank}, INIT_SSM_DT_WEIGHT, 0),
         [DT_BIAS] = graph_param(g, "dt_proj.bias", 1, &d, INIT_SSM_DT_BIAS, 0),
         [A_LOGS] = graph_param(g, "A_log", 2, (int64_t[]){d, states}, INIT_SSM_A_LOG, 0),
         [DS] = graph_param(g, "D", 1, &d, INIT_ONE, 0),
     };
-    return graph_node(g, &selective_scan_class, "selective_scan", &attr, sizeof attr, &x, 1, params, PARAMS);
+    return graph_node(g, &selective_scan_class, "selective_scan", &attr, sizeof attr, &x, 1, params, SCAN_PARAMS);
 }
 #endif

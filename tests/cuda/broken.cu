@@ -125,6 +125,13 @@ __global__ void shared_memory_never_written(float *out, const float *in, bool so
     out[threadIdx.x] = x[threadIdx.x + 1];
 }
 
+__global__ void much_shared_memory(float *out, const float *in, bool)
+{
+    SHARED_DYNAMIC(float, x);
+    x[threadIdx.x] = in[threadIdx.x];
+    out[threadIdx.x] = x[threadIdx.x];
+}
+
 __global__ void copy(float *out, const float *in, int count)
 {
     const int i = (int)(blockIdx.x * blockDim.x + threadIdx.x);
@@ -163,6 +170,13 @@ const char *broken_name(int i) { return cases[i].name; }
 void broken_run(int i, float *out, const float *in, bool sound)
 {
     emu_call(cases[i].name, cases[i].kernel, cases[i].blocks, cases[i].threads, cases[i].shared, out, in, sound);
+}
+
+void broken_shared(float *out, const float *in, int bytes, bool sound)
+{
+    if (sound)
+        cudaFuncSetAttribute((const void *)much_shared_memory, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
+    LAUNCH(much_shared_memory, 1, THREADS, (size_t)bytes, out, in, sound);
 }
 
 void broken_copy(float *out, const float *in, int count)

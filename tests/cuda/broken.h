@@ -8,6 +8,7 @@ int broken_count();
 const char *broken_name(int i);
 /* in: BROKEN_INPUTS values, out: BROKEN_OUTPUTS zeros, both on the device. sound: the right twin. */
 void broken_run(int i, float *out, const float *in, bool sound);
+void broken_shared(float *out, const float *in, int bytes, bool sound); /* takes `bytes` of shared memory */
 void broken_copy(float *out, const float *in, int count);
 
 #endif

@@ -8,6 +8,7 @@
 #include "emu.h"
 
 enum { EMU_MOST_THREADS = 1024, EMU_WARP = 32, EMU_SHARED_MOST = 227 << 10, EMU_SHARED_ARRAYS = 32 };
+enum : size_t { EMU_SHARED_DEFAULT = 48 << 10 };
 
 /* ---- fibers ---- */
 

@@ -343,9 +343,23 @@ void emu_end_node()
     regions.reset();
 }
 
-void emu_launch(const char *name, dim3 grid, dim3 block, size_t shared, std::function<void()> body)
+static std::map<const void *, size_t> shared_limits; /* of dynamic memory, by kernel */
+
+cudaError_t cudaFuncSetAttribute(const void *kernel, enum cudaFuncAttribute, int value)
 {
     const Lock lock;
+    if (value > EMU_SHARED_MOST) return cudaErrorInvalidValue;
+    shared_limits[kernel] = (size_t)value;
+    return cudaSuccess;
+}
+
+void emu_launch(const char *name, const void *function, dim3 grid, dim3 block, size_t shared,
+                std::function<void()> body)
+{
+    const Lock lock;
+    const auto limit = shared_limits.find(function);
+    if (shared > (limit == shared_limits.end() ? EMU_SHARED_DEFAULT : limit->second))
+        emu_report("%s: %zu bytes of dynamic shared memory, without cudaFuncSetAttribute", name, shared);
     const EmuKernel kernel = {name, grid, block, shared, std::move(body)};
     const std::shared_ptr<EmuRegions> may = regions;
     enqueue(NULL, [=](uint32_t id) { emu_run(kernel, id, may.get()); });

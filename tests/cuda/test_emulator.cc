@@ -300,6 +300,14 @@ static void too_many_blocks(bool sound)
     judge("launch of no block", sound, false, "not possible");
 }
 
+static void shared_memory_not_asked_for(bool sound)
+{
+    float *x = zeros(COUNT), *y = device(COUNT);
+    broken_shared(y, x, 60 << 10, sound);
+    wait();
+    judge("more shared memory than was asked for", sound, false, "without cudaFuncSetAttribute");
+}
+
 static void (*const calls[])(bool sound) = {
     read_before_written,
     host_pointer,
@@ -318,6 +326,7 @@ static void (*const calls[])(bool sound) = {
     gap_between_pixels,
     dead_block_read,
     too_many_blocks,
+    shared_memory_not_asked_for,
 };
 
 int main()

@@ -101,13 +101,13 @@ template <class T> static inline T __ldg(const T *p) { return *p; }
 /* ---- launching ---- */
 
 extern bool emu_watching; /* off while a thread fetches its arguments */
-void emu_launch(const char *name, dim3 grid, dim3 block, size_t shared, std::function<void()> body);
+void emu_launch(const char *name, const void *kernel, dim3 grid, dim3 block, size_t shared, std::function<void()> body);
 
 template <class... Parameters, class... Arguments>
 static inline void emu_call(const char *name, void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t shared,
                             Arguments... arguments)
 {
-    emu_launch(name, grid, block, shared, [=]() {
+    emu_launch(name, (const void *)kernel, grid, block, shared, [=]() {
         std::tuple<Parameters...> own{Parameters(arguments)...};
         void (*const start)(Parameters...) = kernel;
         emu_watching = true;

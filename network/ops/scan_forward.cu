@@ -1,0 +1,103 @@
+#include "network/ops/scan_gpu.h"
+
+namespace
+{
+/* A thread's channel. */
+struct Channel {
+    float A[SCAN_STATES], h[SCAN_STATES];
+    float bias, skip;
+    const float *weights; /* of dt; r is at r · channels */
+    int d;
+    bool exists;
+};
+
+__device__ __forceinline__ void start_channel(Channel *c, const ScanShape &s, const float *packed)
+{
+    c->d = (int)(blockIdx.x * SCAN_GROUP + threadIdx.x);
+    c->exists = c->d < s.channels;
+    packed += (int64_t)blockIdx.y * s.vectors() * s.channels + (c->exists ? c->d : 0);
+#pragma unroll
+    for (int n = 0; n < SCAN_STATES; n++) {
+        c->A[n] = packed[n * s.channels];
+        c->h[n] = 0;
+    }
+    c->weights = packed + SCAN_STATES * s.channels;
+    c->bias = c->weights[s.rank * s.channels];
+    c->skip = c->weights[(s.rank + 1) * s.channels];
+}
+
+/* One position: updates the states, returns y. row: [B | C | dt]. */
+__device__ __forceinline__ float step_channel(Channel *c, const float *row, float delta, float u)
+{
+    const float4 *B = (const float4 *)row, *C = B + SCAN_STATES / 4;
+    const float du = delta * u;
+    float even = c->skip * u, odd = 0;
+#pragma unroll
+    for (int n = 0; n < SCAN_STATES; n += 4) {
+        const float4 b = B[n / 4], y = C[n / 4];
+        float *h = c->h + n;
+        const float *A = c->A + n;
+        h[0] = gpu_exp2(delta * A[0]) * h[0] + du * b.x;
+        h[1] = gpu_exp2(delta * A[1]) * h[1] + du * b.y;
+        h[2] = gpu_exp2(delta * A[2]) * h[2] + du * b.z;
+        h[3] = gpu_exp2(delta * A[3]) * h[3] + du * b.w;
+        even += y.x * h[0];
+        odd += y.y * h[1];
+        even += y.z * h[2];
+        odd += y.w * h[3];
+    }
+    return even + odd;
+}
+
+/* delta · log2(e), before softplus, of SCAN_BATCH positions. */
+__device__ __forceinline__ void batch_delta(const Channel &c, const ScanShape &s, const float *rows, float *delta)
+{
+    const int row = s.shared_row();
+#pragma unroll
+    for (int i = 0; i < SCAN_BATCH; i++) delta[i] = c.bias;
+    for (int r = 0; r < s.rank; r++) {
+        const float w = c.weights[r * s.channels];
+#pragma unroll
+        for (int i = 0; i < SCAN_BATCH; i++) delta[i] += w * rows[i * row + 2 * SCAN_STATES + r];
+    }
+}
+
+template <class T> __global__ void __launch_bounds__(SCAN_GROUP) scan_forward(ScanForward<T> f)
+{
+    SHARED_DYNAMIC(float, rows);
+    SHARED(int, pixels, SCAN_CHUNK);
+    const ScanShape &s = f.s;
+    const int row = s.shared_row();
+    Channel c;
+    start_channel(&c, s, f.packed);
+    for (int chunk = 0; chunk < s.chunks(); chunk++) {
+        const ScanPlace p = scan_place(s, chunk);
+        const int64_t image = (int64_t)p.image * s.length();
+        float *y = f.parts + ((int64_t)p.direction * s.pixels() + image) * s.channels + c.d;
+        scan_load_rows(s, p, f.projections, rows, pixels);
+        if (f.states && chunk && c.exists)
+            for (int n = 0; n < SCAN_STATES; n++) scan_states_at(s, p, f.states, c.d)[n * s.channels] = c.h[n];
+        for (int t = 0; t < p.count; t += SCAN_BATCH) {
+            float u[SCAN_BATCH], delta[SCAN_BATCH];
+#pragma unroll
+            for (int i = 0; i < SCAN_BATCH; i++) u[i] = gpu_get(f.x.at(image + pixels[t + i], c.exists ? c.d : 0));
+            batch_delta(c, s, rows + t * row, delta);
+#pragma unroll
+            for (int i = 0; i < SCAN_BATCH; i++) {
+                const float v = step_channel(&c, rows + (t + i) * row, softplus_log2(delta[i]), u[i]);
+                if (c.exists && t + i < p.count) y[(int64_t)pixels[t + i] * s.channels] = v;
+            }
+        }
+        __syncthreads(); /* before the next rows replace these */
+    }
+}
+} // namespace
+
+template <class T> void scan_forward_launch(const ScanForward<T> &f)
+{
+    const dim3 grid((unsigned)f.s.groups(), (unsigned)f.s.directions, (unsigned)f.s.images);
+    LAUNCH((scan_forward<T>), grid, SCAN_GROUP, (size_t)(SCAN_CHUNK * f.s.shared_row()) * sizeof(float), f);
+}
+
+template void scan_forward_launch(const ScanForward<float> &);
+template void scan_forward_launch(const ScanForward<bf16> &);

@@ -1,0 +1,139 @@
+/* The selective scan on a GPU: scan.h has the equations. Up to SCAN_STATES states, rank up to SCAN_RANK_MOST.
+ *
+ * Lanes are channels: x and y are read and written in place, there are no copies per direction. A block goes along one
+ * direction of one image for SCAN_GROUP channels, chunk by chunk; the chunk's rows of projections are in shared memory, once
+ * for all of its channels. Each direction writes a part of its own; the parts are added in order (scan_merge). */
+#ifndef NETWORK_OPS_SCAN_GPU_H
+#define NETWORK_OPS_SCAN_GPU_H
+
+#include "network/cuda/pointwise.h"
+
+extern "C" {
+#include "network/ops/ops.h"
+}
+
+enum { SCAN_STATES = 16, SCAN_CHUNK = 64, SCAN_GROUP = 64, SCAN_BATCH = 8, SCAN_RANK_MOST = 64 };
+
+struct ScanShape {
+    int images, height, width, channels, states, rank, directions;
+    ScanOrder order[SCAN_MOST_DIRECTIONS];
+
+    __host__ __device__ int length() const { return height * width; }
+    __host__ __device__ int row() const { return rank + 2 * states; } /* of a pixel's projections for a direction */
+    __host__ __device__ int chunks() const { return (length() + SCAN_CHUNK - 1) / SCAN_CHUNK; }
+    __host__ __device__ int groups() const { return (channels + SCAN_GROUP - 1) / SCAN_GROUP; }
+    __host__ __device__ int vectors() const { return SCAN_STATES + rank + 2; }
+    __host__ __device__ int64_t pixels() const { return (int64_t)images * length(); }
+    /* A chunk's row in shared memory: [B | C | dt, padded to fours]. */
+    __host__ __device__ int shared_row() const { return 2 * SCAN_STATES + (rank + 3) / 4 * 4; }
+};
+
+/* packed: for each direction A·log2e (SCAN_STATES, 0 behind the states), dt_weight·log2e (rank), dt_bias·log2e, Ds; each for
+ * all channels. Their gradients have the same order, without the factors; a set for each image.
+ * projections: rows [dt | B | C] of the directions, for each pixel.
+ * parts: of each direction an image (N·H·W, D).
+ * states: those at the starts of all chunks but the first, (N, K, chunks - 1, SCAN_STATES, D). */
+template <class T> struct ScanForward {
+    ScanShape s;
+    Plane<const T> x;
+    const float *projections, *packed;
+    float *parts, *states; /* states: NULL in inference */
+};
+
+template <class T> struct ScanBackward {
+    ScanShape s;
+    Plane<const T> x, dy;
+    const float *projections, *packed, *states;
+    float *parts;        /* of dx, without what goes through the projections */
+    float *dprojections; /* a table like projections for each group of channels */
+    float *dpacked;
+};
+
+template <class T> void scan_forward_launch(const ScanForward<T> &f);
+template <class T> void scan_backward_launch(const ScanBackward<T> &b, Err *failure);
+
+/* y (or dx, add: added to) = Σ of `count` parts, in order. */
+template <class T> struct ScanMerge {
+    Plane<T> y;
+    const float *parts;
+    int64_t size, channels; /* of a part */
+    int count;
+    bool add;
+    template <int N> __device__ void at(int64_t pixel, int64_t c) const
+    {
+        Lanes<N> sum = gpu_load<N>(parts + pixel * channels + c);
+        for (int k = 1; k < count; k++) {
+            const Lanes<N> v = gpu_load<N>(parts + k * size + pixel * channels + c);
+            for (int i = 0; i < N; i++) sum.of[i] += v.of[i];
+        }
+        gpu_give(y.at(pixel, c), sum, add);
+    }
+};
+
+namespace
+{
+const float SCAN_LN2 = 0.69314718056f;
+
+/* softplus of v, from v · log2(e). */
+__device__ __forceinline__ float softplus_log2(float v) { return v > 28 ? v * SCAN_LN2 : log1pf(gpu_exp2(v)); }
+
+/* The pixel of an image at position t along a direction. */
+__device__ __forceinline__ int scan_pixel(const ScanShape &s, int direction, int t)
+{
+    const ScanOrder order = s.order[direction];
+    if (order == SCAN_ROW_MAJOR_REVERSED || order == SCAN_COLUMN_MAJOR_REVERSED) t = s.length() - 1 - t;
+    const bool columns = order == SCAN_COLUMN_MAJOR || order == SCAN_COLUMN_MAJOR_REVERSED;
+    return columns ? t % s.height * s.width + t / s.height : t;
+}
+
+/* Value j of a shared row: its index in the pixel's projections; -1: there is none. */
+__device__ __forceinline__ int scan_source(const ScanShape &s, int j)
+{
+    if (j >= 2 * SCAN_STATES) return j - 2 * SCAN_STATES < s.rank ? j - 2 * SCAN_STATES : -1;
+    if (j % SCAN_STATES >= s.states) return -1;
+    return s.rank + j / SCAN_STATES * s.states + j % SCAN_STATES;
+}
+
+/* A block's place: its direction, image and channel; and the chunk's first position and number of positions. */
+struct ScanPlace {
+    int image, direction, group, chunk, first, count;
+};
+
+__device__ __forceinline__ ScanPlace scan_place(const ScanShape &s, int chunk)
+{
+    const int first = chunk * SCAN_CHUNK, left = s.length() - first;
+    return {(int)blockIdx.z, (int)blockIdx.y, (int)blockIdx.x, chunk, first, left < SCAN_CHUNK ? left : SCAN_CHUNK};
+}
+
+/* The address of a pixel's row for the place's direction; pixel: in its image. */
+template <class P>
+__device__ __forceinline__ P *scan_row_at(const ScanShape &s, const ScanPlace &p, P *table, int pixel)
+{
+    return table + (((int64_t)p.image * s.length() + pixel) * s.directions + p.direction) * s.row();
+}
+
+/* Loads the chunk's pixels and rows; positions behind the last get the last pixel, and rows of 0. */
+__device__ __forceinline__ void scan_load_rows(const ScanShape &s, const ScanPlace &p, const float *projections,
+                                               float *rows, int *pixels)
+{
+    const int row = s.shared_row();
+    for (int t = (int)threadIdx.x; t < SCAN_CHUNK; t += (int)blockDim.x)
+        pixels[t] = scan_pixel(s, p.direction, t < p.count ? p.first + t : s.length() - 1);
+    __syncthreads();
+    for (int i = (int)threadIdx.x; i < SCAN_CHUNK * row; i += (int)blockDim.x) {
+        const int t = i / row, from = scan_source(s, i % row);
+        rows[i] = t < p.count && from >= 0 ? scan_row_at(s, p, projections, pixels[t])[from] : 0;
+    }
+    __syncthreads();
+}
+
+/* The saved states of a channel at the start of the chunk; state n is at n · channels. Not of chunk 0. */
+template <class P>
+__device__ __forceinline__ P *scan_states_at(const ScanShape &s, const ScanPlace &p, P *states, int d)
+{
+    const int64_t chunk = ((int64_t)p.image * s.directions + p.direction) * (s.chunks() - 1) + p.chunk - 1;
+    return states + chunk * SCAN_STATES * s.channels + d;
+}
+} // namespace
+
+#endif

@@ -1,0 +1,297 @@
+/* SS2D's core on a GPU (selective_scan.c): the projections by a matrix product, then the scans (scan_gpu.h). Saved for backward:
+ * the projections, and the states at the starts of chunks. */
+#include "network/ops/scan_gpu.h"
+
+extern "C" {
+#include "base/memory.h"
+#include "network/cuda/product.h"
+#include "network/ops/selective_scan.h"
+}
+
+#include "network/cuda/sums.h"
+
+namespace
+{
+enum { SAVED_PROJECTIONS, SAVED_STATES };
+
+struct PreparedScan {
+    ScanShape s;
+    GpuProduct *projection, *data, *weights; /* data: dx through the projections; weights: d(x_proj) */
+};
+
+size_t rounded(size_t bytes) { return (bytes + 255) / 256 * 256; }
+size_t floats(int64_t count) { return rounded((size_t)count * sizeof(float)); }
+size_t larger(size_t a, size_t b) { return a > b ? a : b; }
+
+ScanShape shape_of(const Node *node)
+{
+    const SelectiveScan *scan = (const SelectiveScan *)node->attr;
+    const Shape s = node->in[0]->shape;
+    ScanShape shape = {
+        (int)s.n, (int)s.h, (int)s.w, (int)s.c, (int)scan->states, (int)scan->rank, scan->directions.count, {}};
+    for (int k = 0; k < shape.directions; k++) shape.order[k] = scan->directions.order[k];
+    return shape;
+}
+
+/* ---- memory ---- */
+
+size_t part_bytes(const ScanShape &s) { return (size_t)(s.pixels() * s.channels) * sizeof(float); }
+size_t projection_bytes(const ScanShape &s) { return floats(s.pixels() * s.directions * s.row()); }
+int64_t packed_floats(const ScanShape &s) { return (int64_t)s.directions * s.vectors() * s.channels; }
+int64_t state_floats(const ScanShape &s)
+{
+    return (int64_t)s.images * s.directions * (s.chunks() - 1) * SCAN_STATES * s.channels;
+}
+
+/* Scratch: the directions' parts (in backward one more, for dx through the projections; later x in float32), then the
+ * products' workspace; in inference the projections; in backward their gradients, those of each group, and those of the
+ * packed parameters. */
+struct Scratch {
+    float *parts, *projections, *dprojections, *group_dprojections, *dpacked;
+    void *workspace;
+    size_t bytes;
+};
+
+Scratch scratch_of(const PreparedScan *p, const Node *node, bool backward)
+{
+    const ScanShape &s = p->s;
+    char *at = (char *)node->scratch;
+    const auto take = [&](size_t bytes) { return (at += rounded(bytes)) - rounded(bytes); };
+    Scratch m = {};
+    m.parts = (float *)take(part_bytes(s) * (size_t)(s.directions + backward));
+    if (!backward) {
+        m.workspace = take(gpu_product_workspace(p->projection));
+        m.projections =
+            node->has_backward ? (float *)node->saved[SAVED_PROJECTIONS] : (float *)take(projection_bytes(s));
+    } else {
+        m.workspace = take(larger(gpu_product_workspace(p->data), gpu_product_workspace(p->weights)));
+        m.dprojections = (float *)take(projection_bytes(s));
+        m.group_dprojections = (float *)take(projection_bytes(s) * (size_t)s.groups());
+        m.dpacked = (float *)take((size_t)(s.images * packed_floats(s)) * sizeof(float));
+    }
+    m.bytes = (size_t)(at - (char *)node->scratch);
+    return m;
+}
+
+bool supports(const Node *node)
+{
+    const SelectiveScan *scan = (const SelectiveScan *)node->attr;
+    return scan->states <= SCAN_STATES && scan->rank <= SCAN_RANK_MOST;
+}
+
+int prepare_products(PreparedScan *p, const Node *node, DType type, Err *e)
+{
+    const ScanShape &s = p->s;
+    const int64_t columns = s.directions * s.row(), d = s.channels, pixels = s.pixels();
+    const bool tf32 = type == DTYPE_BF16;
+    const GpuMatrix rows = {columns, DTYPE_F32, false}, x = {node->in[0]->pitch, type, false};
+    const GpuMatrix image = tf32 ? GpuMatrix{d, DTYPE_F32, false} : x; /* x in float32 */
+    const GpuProductShape projection = {pixels, d, columns, x, {d, type, true}, rows, false, false, false};
+    const GpuProductShape data = {pixels, columns, d,    rows, {d, DTYPE_F32, false}, {d, DTYPE_F32, false},
+                                  tf32,   false,   false};
+    const GpuProductShape weights = {columns, pixels, d,    {columns, DTYPE_F32, true}, image, {d, DTYPE_F32, false},
+                                     tf32,    false,  false};
+    TRY(gpu_product_new(&p->projection, &projection, e));
+    if (node->has_backward && node->wants_grad[0]) TRY(gpu_product_new(&p->data, &data, e));
+    return node->trains_param[X_PROJ] ? gpu_product_new(&p->weights, &weights, e) : 0;
+}
+
+template <class T> int prepare(Node *node, Err *e)
+{
+    const bool half = GpuType<T>::dtype == DTYPE_BF16;
+    PreparedScan *p = (PreparedScan *)mem_zalloc(1, sizeof *p, e);
+    node->state = p;
+    if (!p) return ERR_NOMEM;
+    p->s = shape_of(node);
+    TRY(prepare_products(p, node, GpuType<T>::dtype, e));
+    node->packed_bytes = floats(packed_floats(p->s));
+    if (half) node->packed_bytes += (size_t)node->param_info[X_PROJ]->count * sizeof(T);
+    node->packed_params = SCAN_ALL_PARAMS & ~(!half || p->data ? 1u << X_PROJ : 0);
+    if (node->has_backward) {
+        node->saved_bytes[SAVED_PROJECTIONS] = projection_bytes(p->s);
+        node->saved_bytes[SAVED_STATES] = floats(state_floats(p->s));
+        node->scratch_bytes[1] = scratch_of(p, node, true).bytes;
+    }
+    node->scratch_bytes[0] = scratch_of(p, node, false).bytes;
+    return 0;
+}
+
+void release(Node *node)
+{
+    PreparedScan *p = (PreparedScan *)node->state;
+    if (!p) return;
+    gpu_product_free(p->projection);
+    gpu_product_free(p->data);
+    gpu_product_free(p->weights);
+    mem_free(p);
+    node->state = NULL;
+}
+
+/* ---- parameters ---- */
+
+struct ScanParams {
+    const float *dt_weight, *dt_bias, *A_logs, *Ds;
+};
+
+/* Rows are (direction, vector), columns channels. */
+struct Pack {
+    float *to;
+    ScanParams p;
+    ScanShape s;
+    template <int N> __device__ void at(int64_t row, int64_t c) const
+    {
+        const float log2e = 1.44269504f;
+        const int64_t v = row % s.vectors(), k = row / s.vectors();
+        for (int i = 0; i < N; i++) {
+            const int64_t d = k * s.channels + c + i, r = v - SCAN_STATES;
+            float value = 0;
+            if (v < s.states) value = -expf(p.A_logs[d * s.states + v]) * log2e;
+            else if (v >= SCAN_STATES && r < s.rank) value = p.dt_weight[d * s.rank + r] * log2e;
+            else if (r == s.rank) value = p.dt_bias[d] * log2e;
+            else if (r == s.rank + 1) value = p.Ds[d];
+            to[row * s.channels + c + i] = value;
+        }
+    }
+};
+
+struct ScanParamGradients {
+    float *dt_weight, *dt_bias, *A_logs, *Ds; /* NULL: not wanted */
+};
+
+/* Adds the images' sets in order, and writes them as PyTorch has them. */
+struct Unpack {
+    ScanParamGradients p;
+    const float *sets;
+    ScanShape s;
+    template <int N> __device__ void at(int64_t row, int64_t c) const
+    {
+        const int64_t v = row % s.vectors(), k = row / s.vectors(),
+                      size = (int64_t)s.directions * s.vectors() * s.channels;
+        for (int i = 0; i < N; i++) {
+            const int64_t d = k * s.channels + c + i, r = v - SCAN_STATES;
+            double sum = 0;
+            for (int n = 0; n < s.images; n++) sum += (double)sets[n * size + row * s.channels + c + i];
+            float *to = NULL;
+            if (v < s.states) to = p.A_logs ? p.A_logs + d * s.states + v : NULL;
+            else if (v >= SCAN_STATES && r < s.rank) to = p.dt_weight ? p.dt_weight + d * s.rank + r : NULL;
+            else if (r == s.rank) to = p.dt_bias ? p.dt_bias + d : NULL;
+            else if (r == s.rank + 1) to = p.Ds ? p.Ds + d : NULL;
+            if (to) *to = (float)sum;
+        }
+    }
+};
+
+template <class A, class B> struct Convert {
+    Plane<A> to;
+    Plane<const B> from;
+    template <int N> __device__ void at(int64_t row, int64_t c) const
+    {
+        gpu_store(to.at(row, c), gpu_load<N>(from.at(row, c)));
+    }
+};
+
+template <class A, class B>
+void convert(A *to, int64_t to_pitch, const B *from, int64_t from_pitch, int64_t rows, int64_t columns)
+{
+    GpuShape s = gpu_rows(rows, columns);
+    gpu_narrow(&s, to, to_pitch);
+    gpu_narrow(&s, from, from_pitch);
+    s.dense = false;
+    gpu_each(s, Convert<A, B>{{to, to_pitch}, {from, from_pitch}});
+}
+
+/* The weights of the projections as the product reads them: in bfloat16 they are packed behind the scan's parameters. */
+template <class T> T *projection_weights(const Node *node, const PreparedScan *p)
+{
+    if (GpuType<T>::dtype == DTYPE_F32) return (T *)node->param[X_PROJ];
+    return (T *)((char *)node->packed + floats(packed_floats(p->s)));
+}
+
+template <class T> void refresh(Node *node)
+{
+    const PreparedScan *p = (const PreparedScan *)node->state;
+    const float *const *params = node->param;
+    const int64_t count = node->param_info[X_PROJ]->count;
+    const GpuShape s = {(int64_t)p->s.directions * p->s.vectors(), p->s.channels, false, false};
+    gpu_each(s, Pack{(float *)node->packed, {params[DT_WEIGHT], params[DT_BIAS], params[A_LOGS], params[DS]}, p->s});
+    if (GpuType<T>::dtype == DTYPE_BF16)
+        convert(projection_weights<T>(node, p), count, params[X_PROJ], count, 1, count);
+}
+
+/* ---- passes ---- */
+
+/* y = the sum of the parts; add: y += it. */
+template <class T> void merge(void *y, const Tensor *t, const ScanShape &shape, const float *parts, int count, bool add)
+{
+    GpuShape s = gpu_rows(shape.pixels(), shape.channels);
+    gpu_narrow(&s, y, t->pitch);
+    gpu_narrow(&s, parts, s.columns);
+    s.dense = false;
+    gpu_each(s, ScanMerge<T>{{(T *)y, t->pitch}, parts, s.rows * s.columns, s.columns, count, add});
+}
+
+template <class T> void forward(Node *node, const Step *)
+{
+    const PreparedScan *p = (const PreparedScan *)node->state;
+    const Tensor *x = node->in[0], *y = node->out[0];
+    const Scratch m = scratch_of(p, node, false);
+    gpu_product_run(p->projection, x->data, projection_weights<T>(node, p), NULL, m.projections, m.workspace,
+                    node->failure);
+    scan_forward_launch(ScanForward<T>{p->s,
+                                       {(const T *)x->data, x->pitch},
+                                       m.projections,
+                                       (const float *)node->packed,
+                                       m.parts,
+                                       node->has_backward ? (float *)node->saved[SAVED_STATES] : NULL});
+    merge<T>(y->data, y, p->s, m.parts, p->s.directions, false);
+}
+
+/* dx = the parts + what goes through the projections, as one more part. */
+template <class T> void give_data(const Node *node, const PreparedScan *p, const Scratch &m)
+{
+    const Tensor *x = node->in[0];
+    float *last = m.parts + p->s.directions * p->s.pixels() * p->s.channels;
+    gpu_product_run(p->data, m.dprojections, node->param[X_PROJ], NULL, last, m.workspace, node->failure);
+    merge<T>(x->grad, x, p->s, m.parts, p->s.directions + 1, node->accumulate[0]);
+}
+
+/* d(x_proj); in bfloat16 x is converted in place of the parts. */
+template <class T> void give_weights(const Node *node, const PreparedScan *p, const Scratch &m)
+{
+    const Tensor *x = node->in[0];
+    const void *image = x->data;
+    if (GpuType<T>::dtype == DTYPE_BF16) {
+        convert(m.parts, p->s.channels, (const T *)x->data, x->pitch, p->s.pixels(), p->s.channels);
+        image = m.parts;
+    }
+    gpu_product_run(p->weights, m.dprojections, image, NULL, node->param_grad[X_PROJ], m.workspace, node->failure);
+}
+
+template <class T> void backward(Node *node, const Step *)
+{
+    const PreparedScan *p = (const PreparedScan *)node->state;
+    const ScanShape &s = p->s;
+    const Tensor *x = node->in[0], *y = node->out[0];
+    const Scratch m = scratch_of(p, node, true);
+    float *const *grads = node->param_grad;
+    const int64_t columns = s.directions * s.row();
+    scan_backward_launch(ScanBackward<T>{s,
+                                         {(const T *)x->data, x->pitch},
+                                         {(const T *)y->grad, y->pitch},
+                                         (const float *)node->saved[SAVED_PROJECTIONS],
+                                         (const float *)node->packed,
+                                         (const float *)node->saved[SAVED_STATES],
+                                         m.parts,
+                                         m.group_dprojections,
+                                         m.dpacked},
+                         node->failure);
+    gpu_sum_rows(m.dprojections, 0, m.group_dprojections, s.groups(), s.pixels() * columns, s.pixels() * columns, 1);
+    gpu_each(GpuShape{(int64_t)s.directions * s.vectors(), s.channels, false, false},
+             Unpack{{grads[DT_WEIGHT], grads[DT_BIAS], grads[A_LOGS], grads[DS]}, m.dpacked, s});
+    if (p->data) give_data<T>(node, p, m);
+    if (p->weights) give_weights<T>(node, p, m);
+}
+} // namespace
+
+GPU_IMPL(selective_scan, .strided_in = 1, .strided_out = 1, .supports = supports, .prepare = prepare<T>,
+         .refresh = refresh<T>, .forward = forward<T>, .backward = backward<T>, .release = release)

@@ -5,6 +5,8 @@
  * products for each pair of channels, instead of 144. The polynomials are evaluated at 0, ±√½, ±√2 and infinity: with
  * the usual points 0, ±1, ±2 the rounding errors are 4 times as large. At most 48 channels are summed in a row.
  *
+ * The gradient of the data is such a convolution of dy. That of the weights is Gᵀ [Σ over the tiles of (A dy Aᵀ) ⊙ (Bᵀ x B)] G.
+ *
  * All memory is the caller's, aligned to 64 bytes: nothing is allocated. The result has the same bits for any number of
  * threads. There is one kernel for each SIMD level. */
 #ifndef NETWORK_OPS_WINOGRAD_H

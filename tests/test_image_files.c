@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -112,10 +114,45 @@ static void what_cannot_be_read_is_one_file(void **state)
     mem_free(unknown);
 }
 
+/* What packs the voxels does not know the file. */
+static void a_lack_of_memory_names_the_file(void **state)
+{
+    (void)state;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    skip(); /* they map much more memory than they use */
+#endif
+    static const char *const names[] = {"large.nii.gz", "large.nrrd", "large.mha"};
+    Array voxels;
+    Geometry g = {.dimensions = 3, .shape_zyx = {200, 200, 200}, .spacing_zyx_mm = {1, 1, 1}};
+    assert_int_equal(array_new(&voxels, DTYPE_U8, 3, g.shape_zyx, NULL), 0);
+    for (int i = 0; i < 3; i++) {
+        struct rlimit usual, low;
+        Err e = {0};
+        long pages = 0;
+        char *path = path_of(names[i]);
+        FILE *statm = fopen("/proc/self/statm", "r");
+        assert_true(statm && fscanf(statm, "%ld", &pages) == 1);
+        fclose(statm);
+        assert_int_equal(getrlimit(RLIMIT_AS, &usual), 0);
+        low = usual;
+        low.rlim_cur = (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) + (1 << 20);
+        assert_int_equal(setrlimit(RLIMIT_AS, &low), 0);
+        const int code = image_write(path, &g, &voxels, &e);
+        assert_int_equal(setrlimit(RLIMIT_AS, &usual), 0);
+        assert_int_equal(code, ERR_NOMEM);
+        assert_ptr_equal(strstr(e.text, path), e.text);
+        mem_free(path);
+    }
+    array_free(&voxels);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_file_of_an_image_counts),
-                                       cmocka_unit_test(the_spacing_of_a_case_counts_for_its_channels),
-                                       cmocka_unit_test(what_cannot_be_read_is_one_file)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_file_of_an_image_counts),
+        cmocka_unit_test(the_spacing_of_a_case_counts_for_its_channels),
+        cmocka_unit_test(what_cannot_be_read_is_one_file),
+        cmocka_unit_test(a_lack_of_memory_names_the_file),
+    };
     return cmocka_run_group_tests_name("image_files", tests, test_folder_make, test_folder_remove);
 }

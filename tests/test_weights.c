@@ -309,6 +309,60 @@ static void what_is_written_comes_back(void **state)
     weights_close(&w);
 }
 
+/* Notes have the kind that a reader noted; other texts stay texts. Views of the same numbers share a storage. */
+static void notes_and_views_keep_their_kind(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *note;
+        ValueKind kind;
+    } cases[] = {{"12", VALUE_INT},
+                 {"012", VALUE_STRING},
+                 {"0101010101010101010101010101", VALUE_STRING},
+                 {"0.25", VALUE_FLOAT},
+                 {"0.250", VALUE_STRING},
+                 {"null", VALUE_NONE},
+                 {"true", VALUE_BOOL},
+                 {"[0,1]", VALUE_LIST},
+                 {"[0, 1]", VALUE_STRING},
+                 {"[]", VALUE_LIST},
+                 {"{\"a\":{\"b\":[0.5,null,\"x\"]}}", VALUE_DICT},
+                 {"{a: 1}", VALUE_STRING},
+                 {"[1,", VALUE_STRING},
+                 {"", VALUE_STRING}};
+    enum { CASES = sizeof cases / sizeof *cases, NUMBERS = 4096 };
+    static float numbers[NUMBERS];
+    const int64_t shape[] = {NUMBERS};
+    Err e = {0};
+    WeightsFile w = {0}, back;
+    Pth p;
+    snprintf(path, sizeof path, "%s/w.pth", folder);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(
+            weights_add(&w, (const char *[]){"a", "b", "c"}[i], array_view(DTYPE_F32, 1, shape, numbers), &e), 0);
+    for (int i = 0; i < CASES; i++) {
+        char key[8];
+        snprintf(key, sizeof key, "n%d", i);
+        assert_int_equal(weights_note(&w, &e, key, "%s", cases[i].note), 0);
+    }
+    if (weights_write(&w, path, &e) || weights_read(&back, path, &e)) fail_msg("%s", e.text);
+    assert_true(file_size(path) < 2 * (int64_t)sizeof numbers);
+    assert_int_equal(back.count, 3);
+    for (int i = 0; i < CASES; i++) assert_string_equal(back.notes[i].value, cases[i].note);
+    weights_close(&back);
+    if (pth_open(&p, path, &e)) fail_msg("%s", e.text);
+    for (int i = 0; i < CASES; i++) {
+        char key[8];
+        snprintf(key, sizeof key, "n%d", i);
+        if (value_get(p.pickle.root, key)->kind != cases[i].kind)
+            fail_msg("%s: kind %d", cases[i].note, value_get(p.pickle.root, key)->kind);
+    }
+    assert_true(value_at(p.pickle.root, "n10/a/b/0")->number == 0.5);
+    pth_close(&p);
+    unlink(path);
+    weights_close(&w);
+}
+
 static void what_cannot_be_written_is_refused(void **state)
 {
     (void)state;
@@ -351,11 +405,12 @@ static void useless_weights_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(golden_files_load_bit_for_bit),     cmocka_unit_test(a_checkpoint_can_be_looked_into),
-        cmocka_unit_test(golden_bad_files_are_refused),      cmocka_unit_test(views_and_types_are_read),
-        cmocka_unit_test(damaged_files_do_no_harm),          cmocka_unit_test(a_cut_or_changed_archive_is_refused),
-        cmocka_unit_test(contradicting_parts_are_refused),   cmocka_unit_test(what_is_written_comes_back),
-        cmocka_unit_test(what_cannot_be_written_is_refused), cmocka_unit_test(useless_weights_are_refused),
+        cmocka_unit_test(golden_files_load_bit_for_bit),   cmocka_unit_test(a_checkpoint_can_be_looked_into),
+        cmocka_unit_test(golden_bad_files_are_refused),    cmocka_unit_test(views_and_types_are_read),
+        cmocka_unit_test(damaged_files_do_no_harm),        cmocka_unit_test(a_cut_or_changed_archive_is_refused),
+        cmocka_unit_test(contradicting_parts_are_refused), cmocka_unit_test(what_is_written_comes_back),
+        cmocka_unit_test(notes_and_views_keep_their_kind), cmocka_unit_test(what_cannot_be_written_is_refused),
+        cmocka_unit_test(useless_weights_are_refused),
     };
     return cmocka_run_group_tests(tests, test_folder_make, test_folder_remove);
 }

@@ -312,13 +312,19 @@ static int evaluate(Work *w, Err *e)
 /* The last step: from then on the row is finished. */
 static int finish(const ComparisonRow *row, Err *e)
 {
-    char *fresh = path_format(e, "%s/evaluation.new", row->folder),
-         *final = path_format(e, "%s/evaluation", row->folder);
-    char *earlier = path_format(e, "%s.earlier", row->folder);
-    int code = fresh && final && earlier ? folder_rename(fresh, final, e) : ERR_NOMEM;
-    if (!code) code = folder_remove(earlier, e);
+    char *fresh = path_format(e, "%s/evaluation.new", row->folder);
+    char *final = path_format(e, "%s/evaluation", row->folder);
+    const int code = fresh && final ? folder_rename(fresh, final, e) : ERR_NOMEM;
     mem_free(fresh);
     mem_free(final);
+    return code;
+}
+
+/* Removes the row that a finished one replaces. */
+static int remove_earlier(const ComparisonRow *row, Err *e)
+{
+    char *earlier = path_format(e, "%s.earlier", row->folder);
+    const int code = earlier ? folder_remove(earlier, e) : ERR_NOMEM;
     mem_free(earlier);
     return code;
 }
@@ -339,7 +345,9 @@ static int run_steps(Work *w, Err *e)
 {
     static int (*const steps[])(Work *, Err *) = {preprocess, train, predict, evaluate};
     for (size_t i = 0; i < sizeof steps / sizeof *steps && !w->row->failed; i++) TRY(steps[i](w, e));
-    return w->row->failed ? 0 : finish(w->row, e);
+    if (w->row->failed) return 0;
+    TRY(finish(w->row, e));
+    return remove_earlier(w->row, e);
 }
 
 int comparison_run_row(ComparisonRow *row, const ComparisonSettings *s,
@@ -348,7 +356,7 @@ int comparison_run_row(ComparisonRow *row, const ComparisonSettings *s,
     bool finished;
     if (s->overwrite) TRY(put_aside(row, e));
     TRY(is_there(&finished, e, "%s/evaluation/summary.json", row->folder));
-    if (finished) return 0;
+    if (finished) return remove_earlier(row, e);
     TRY(file_make_folders(row->folder, e));
     TRY(write_settings(row, s, e));
     Work w = {.row = row, .s = s, .tell = tell};

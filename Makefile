@@ -185,7 +185,7 @@ $(E)/tests/test_emulator: $(E)/obj/tests/cuda/test_emulator.o $(E)/obj/tests/cud
 	@mkdir -p $(@D)
 	$(Q)$(CXX) $^ -o $@ -lpthread
 
-$(E)/tests/test_gpu: $(B)/obj/tests/cuda/test_gpu.o $(EMULATED) $(EMULATOR) $(LIBRARY)
+$(E)/tests/test_gpu: $(B)/obj/tests/cuda/test_gpu.o $(SUPPORT) $(EMULATED) $(EMULATOR) $(LIBRARY)
 	@mkdir -p $(@D)
 	$(Q)$(CXX) -fopenmp $^ -o $@ $(LIBS) -lcmocka
 

@@ -62,7 +62,7 @@ __device__ __forceinline__ void batch_delta(const Channel &c, const ScanShape &s
     }
 }
 
-template <class T> __global__ void __launch_bounds__(SCAN_GROUP) scan_forward(ScanForward<T> f)
+template <class T> __global__ void __launch_bounds__(SCAN_GROUP, 8) scan_forward(ScanForward<T> f)
 {
     SHARED_DYNAMIC(float, rows);
     SHARED(int, pixels, SCAN_CHUNK);

@@ -80,7 +80,11 @@ __device__ __forceinline__ float softplus_log2(float v) { return v > 28 ? v * SC
 /* The pixel of an image at position t along a direction. */
 __device__ __forceinline__ int scan_pixel(const ScanShape &s, int direction, int t)
 {
-    const ScanOrder order = s.order[direction];
+    ScanOrder order = s.order[0];
+#pragma unroll
+    for (int k = 1; k < SCAN_MOST_DIRECTIONS;
+         k++) /* an index that is not constant would put the shape in local memory */
+        if (direction == k) order = s.order[k];
     if (order == SCAN_ROW_MAJOR_REVERSED || order == SCAN_COLUMN_MAJOR_REVERSED) t = s.length() - 1 - t;
     const bool columns = order == SCAN_COLUMN_MAJOR || order == SCAN_COLUMN_MAJOR_REVERSED;
     return columns ? t % s.height * s.width + t / s.height : t;

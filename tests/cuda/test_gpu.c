@@ -1,4 +1,5 @@
-/* The GPU as a Device: memory, copies, the search for values that are not finite, and what is said without a GPU. */
+/* The GPU as a Device: memory, copies, the search for values that are not finite, stochastic depth, and what is said without
+ * a GPU. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,8 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "network/device/device.h"
+#include "network/executor/executor.h"
+#include "network/ops/ops.h"
 #include "tests/support/emulator.h"
+#include "tests/support/op_run.h"
 
 enum { COUNT = 5000 };
 
@@ -79,6 +82,62 @@ static void values_that_are_not_finite_are_found(void **state)
     }
 }
 
+/* ---- stochastic depth: the factors of the CPU ---- */
+
+enum { SAMPLES = 9, PER_SAMPLE = 2 * 3 * 8, VALUES = SAMPLES * PER_SAMPLE };
+
+static void run_pass(OpRun *r, OpPass pass)
+{
+    Err e = {ERR_NONE, ""};
+    const Step step = {.seed = 5, .epoch = 2, .iteration = 7};
+    if (op_run_pass(r, pass, &step, &e)) fail_msg("%s", e.text);
+}
+
+/* The output, and the gradients of both inputs. */
+static void add_on(const Device *d, const Node *like, const OpImpl *impl, double found[3][VALUES])
+{
+    Err e = {ERR_NONE, ""};
+    OpRun r;
+    double numbers[VALUES];
+    assert_int_equal(op_run_new(&r, like, impl, (OpRunOptions){0, true, false, -1, -1, d}, &e), 0);
+    for (int i = 0; i < VALUES; i++) numbers[i] = i % 13 - 6;
+    op_run_set(r.in[0].data, &r.in[0], numbers);
+    for (int i = 0; i < VALUES; i++) numbers[i] = i % 7 + 1;
+    op_run_set(r.in[1].data, &r.in[1], numbers);
+    op_run_set(r.out[0].grad, &r.out[0], numbers);
+    run_pass(&r, OP_FORWARD);
+    op_run_set(r.out[0].grad, &r.out[0], numbers);
+    run_pass(&r, OP_BACKWARD);
+    op_run_get(r.out[0].data, &r.out[0], found[0]);
+    for (int i = 0; i < 2; i++) op_run_get(r.in[i].grad, &r.in[i], found[1 + i]);
+    op_run_free(&r);
+}
+
+static void stochastic_depth_is_that_of_the_cpu(void **state)
+{
+    (void)state;
+    static double cpu[3][VALUES], cuda[3][VALUES];
+    Err e = {ERR_NONE, ""};
+    Graph *g = graph_new(&e);
+    const Ref a = graph_input(g, "a", (Shape){SAMPLES, 2, 3, 8}, DTYPE_F32);
+    const Ref b = graph_input(g, "b", (Shape){SAMPLES, 2, 3, 8}, DTYPE_F32);
+    const Ref sum = op_add_drop_path(g, "block", a, b, 0.4);
+    Executor *x = NULL;
+    const ExecutorOptions o = {.outputs = &sum, .output_count = 1, .train = true, .input_gradients = 3};
+    assert_int_equal(executor_new(&x, g, NULL, &o, &e), 0);
+    const Node *node = executor_node(x, 0);
+    const OpImpl *const *list = node->op->on[DEVICE_CPU];
+    while (list[1]) list++; /* the reference */
+    add_on(NULL, node, *list, cpu);
+    add_on(gpu(), node, node->op->on[DEVICE_CUDA][0], cuda);
+    assert_memory_equal(cpu, cuda, sizeof cpu);
+    int dropped = 0;
+    for (int i = 0; i < SAMPLES; i++) dropped += cuda[2][i * PER_SAMPLE] == 0;
+    assert_in_range(dropped, 1, SAMPLES - 1);
+    executor_free(x);
+    graph_free(g);
+}
+
 static void too_much_memory_is_refused(void **state)
 {
     (void)state;
@@ -120,9 +179,9 @@ static void nothing_is_left_allocated(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(memory_is_copied_there_and_back), cmocka_unit_test(values_that_are_not_finite_are_found),
-        cmocka_unit_test(too_much_memory_is_refused),      cmocka_unit_test(a_gpu_that_is_not_there_is_named),
-        cmocka_unit_test(nothing_is_left_allocated),
+        cmocka_unit_test(memory_is_copied_there_and_back),     cmocka_unit_test(values_that_are_not_finite_are_found),
+        cmocka_unit_test(stochastic_depth_is_that_of_the_cpu), cmocka_unit_test(too_much_memory_is_refused),
+        cmocka_unit_test(a_gpu_that_is_not_there_is_named),    cmocka_unit_test(nothing_is_left_allocated),
     };
     return cmocka_run_group_tests_name("gpu", tests, NULL, NULL);
 }

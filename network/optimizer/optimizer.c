@@ -206,6 +206,7 @@ int optimizer_adopt(Optimizer *o, const Gradients *gradients, Err *e)
 int optimizer_step(Optimizer *o, double learning_rate, Err *e)
 {
     const Device *d = o->device;
+    if (!o->rule->on[d->kind]) return err_set(e, ERR_UNSUPPORTED, "no optimizer runs on the device %s", d->name);
     *(StepBlock *)o->block.host = (StepBlock){.learning_rate = learning_rate, .counts = o->counts.device};
     mirror_changed(&o->block, MIRROR_HOST);
     TRY(to_device(o, e));
@@ -228,21 +229,21 @@ int optimizer_norm(Optimizer *o, double *norm, Err *e)
 
 int optimizer_new_adamw(Optimizer **o, Parameters *parameters, const AdamW *adamw, Err *e)
 {
-    static const Rule rule = {{"exp_avg", "exp_avg_sq"}, {update_adamw_cpu}};
+    static const Rule rule = {{"exp_avg", "exp_avg_sq"}, {update_adamw_cpu, update_adamw_cuda}};
     const Optimizer kind = {.rule = &rule, .update = {.adamw = *adamw, .clip_norm = adamw->clip_norm}};
     return new_optimizer(o, parameters, &kind, e);
 }
 
 int optimizer_new_adam(Optimizer **o, Parameters *parameters, const AdamW *adam, Err *e)
 {
-    static const Rule rule = {{"exp_avg", "exp_avg_sq"}, {update_adam_cpu}};
+    static const Rule rule = {{"exp_avg", "exp_avg_sq"}, {update_adam_cpu, update_adam_cuda}};
     const Optimizer kind = {.rule = &rule, .update = {.adamw = *adam, .clip_norm = adam->clip_norm}};
     return new_optimizer(o, parameters, &kind, e);
 }
 
 int optimizer_new_sgd(Optimizer **o, Parameters *parameters, const SGD *sgd, Err *e)
 {
-    static const Rule rule = {{"momentum_buffer"}, {update_sgd_cpu}};
+    static const Rule rule = {{"momentum_buffer"}, {update_sgd_cpu, update_sgd_cuda}};
     const Optimizer kind = {.rule = &rule, .update = {.sgd = *sgd, .clip_norm = sgd->clip_norm}};
     return new_optimizer(o, parameters, &kind, e);
 }

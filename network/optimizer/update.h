@@ -45,4 +45,9 @@ int update_adamw_cpu(const Update *u, Err *e);
 int update_adam_cpu(const Update *u, Err *e);
 int update_sgd_cpu(const Update *u, Err *e);
 
+/* On a GPU; asynchronous. Without CUDA in the build their addresses are NULL. */
+__attribute__((weak)) int update_adamw_cuda(const Update *u, Err *e);
+__attribute__((weak)) int update_adam_cuda(const Update *u, Err *e);
+__attribute__((weak)) int update_sgd_cuda(const Update *u, Err *e);
+
 #endif

@@ -1,5 +1,5 @@
-/* The GPU as a Device: memory, copies, the search for values that are not finite, stochastic depth, and what is said without
- * a GPU. */
+/* The GPU as a Device: memory, copies, the search for values that are not finite, and what is said without a GPU; stochastic
+ * depth and the optimizer's rules beside the CPU's. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,6 +13,7 @@
 
 #include "network/executor/executor.h"
 #include "network/ops/ops.h"
+#include "network/optimizer/update.h"
 #include "tests/support/emulator.h"
 #include "tests/support/op_run.h"
 
@@ -138,6 +139,104 @@ static void stochastic_depth_is_that_of_the_cpu(void **state)
     graph_free(g);
 }
 
+/* ---- the optimizer's rules: two parameters, of three pieces and of one ---- */
+
+enum { LARGE = 33000, ELEMENTS = 36000, PIECES = 4, ARRAYS = 4, STEPS = 3 };
+
+/* Values, two moments and gradients; everything is in one place on the host or on the device. */
+typedef struct Trained {
+    float arrays[ARRAYS][ELEMENTS];
+    double squares[PIECES];
+    int64_t counts[2];
+    StepBlock block;
+    UpdatePiece pieces[PIECES];
+} Trained;
+
+static void start_training(Trained *t)
+{
+    memset(t, 0, sizeof *t);
+    for (int i = 0; i < ELEMENTS; i++) {
+        t->arrays[0][i] = (float)(i % 101) / 50 - 1;
+        t->arrays[3][i] = (float)(i % 89) / 30 - 1.4f;
+    }
+}
+
+/* Points to `there`, where the values are or will be. */
+static Update update_of(Trained *t, Trained *there)
+{
+    t->block = (StepBlock){.learning_rate = 1e-2, .counts = there->counts};
+    for (int i = 0; i < PIECES; i++) {
+        const int first = i < 3 ? i * UPDATE_PIECE : LARGE, end = i < 2   ? first + UPDATE_PIECE
+                                                                  : i < 3 ? LARGE
+                                                                          : ELEMENTS;
+        t->pieces[i] = (UpdatePiece){.param = i == 3,
+                                     .count = end - first,
+                                     .values = there->arrays[0] + first,
+                                     .moments = {there->arrays[1] + first, there->arrays[2] + first},
+                                     .gradients = there->arrays[3] + first};
+    }
+    return (Update){.adamw = {.beta1 = 0.9, .beta2 = 0.99, .epsilon = 1e-6, .weight_decay = 0.05},
+                    .sgd = {.momentum = 0.9, .weight_decay = 0.03},
+                    .clip_norm = 12,
+                    .pieces = there->pieces,
+                    .squares = there->squares,
+                    .piece_count = PIECES,
+                    .block = &there->block};
+}
+
+static void step_there(Trained *t, UpdateStep step)
+{
+    Err e = {ERR_NONE, ""};
+    const Device *d = gpu();
+    Trained *there = d->alloc(d, sizeof *t, &e);
+    assert_non_null(there);
+    const Update u = update_of(t, there);
+    int failed = d->copy(d, there, t, sizeof *t, COPY_TO_DEVICE, &e);
+    d->begin(d, "optimizer");
+    if (!failed) failed = step(&u, &e);
+    if (!failed) failed = d->end(d, &e);
+    if (!failed) failed = d->copy(d, t, there, sizeof *t, COPY_TO_HOST, &e);
+    if (!failed) failed = d->wait(d, &e);
+    if (failed) fail_msg("%s", e.text);
+    d->free(d, there);
+}
+
+static void compare_training(const Trained *cpu, const Trained *cuda)
+{
+    assert_true(fabs(cpu->block.norm - cuda->block.norm) <= 1e-13 * cpu->block.norm);
+    assert_true(fabs(cpu->block.clip - cuda->block.clip) <= 1e-13);
+    assert_memory_equal(cpu->counts, cuda->counts, sizeof cpu->counts);
+    for (int a = 0; a < ARRAYS; a++)
+        for (int i = 0; i < ELEMENTS; i++)
+            assert_true(fabsf(cpu->arrays[a][i] - cuda->arrays[a][i]) <= 1e-6f * (1 + fabsf(cpu->arrays[a][i])));
+}
+
+static void rules_are_those_of_the_cpu(void **state)
+{
+    (void)state;
+    static Trained cpu, cuda, before;
+    const UpdateStep rules[][2] = {
+        {update_adamw_cpu, update_adamw_cuda}, {update_adam_cpu, update_adam_cuda}, {update_sgd_cpu, update_sgd_cuda}};
+    Err e = {ERR_NONE, ""};
+    for (int r = 0; r < 3; r++) {
+        start_training(&cpu);
+        start_training(&cuda);
+        for (int s = 0; s < STEPS; s++) {
+            const Update u = update_of(&cpu, &cpu);
+            assert_int_equal(rules[r][0](&u, &e), 0);
+            step_there(&cuda, rules[r][1]);
+            compare_training(&cpu, &cuda);
+        }
+        assert_true(cuda.block.clip < 1 && cuda.counts[0] == STEPS);
+        cuda.arrays[3][7] = NAN; /* changes nothing */
+        before = cuda;
+        step_there(&cuda, rules[r][1]);
+        assert_memory_equal(before.arrays, cuda.arrays, sizeof before.arrays);
+        assert_memory_equal(before.counts, cuda.counts, sizeof before.counts);
+        assert_true(isnan(cuda.block.norm));
+    }
+}
+
 static void too_much_memory_is_refused(void **state)
 {
     (void)state;
@@ -180,8 +279,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(memory_is_copied_there_and_back),     cmocka_unit_test(values_that_are_not_finite_are_found),
-        cmocka_unit_test(stochastic_depth_is_that_of_the_cpu), cmocka_unit_test(too_much_memory_is_refused),
-        cmocka_unit_test(a_gpu_that_is_not_there_is_named),    cmocka_unit_test(nothing_is_left_allocated),
+        cmocka_unit_test(stochastic_depth_is_that_of_the_cpu), cmocka_unit_test(rules_are_those_of_the_cpu),
+        cmocka_unit_test(too_much_memory_is_refused),          cmocka_unit_test(a_gpu_that_is_not_there_is_named),
+        cmocka_unit_test(nothing_is_left_allocated),
     };
     return cmocka_run_group_tests_name("gpu", tests, NULL, NULL);
 }

@@ -52,12 +52,12 @@ endif
 KERNELS := -ffp-contract=fast -fno-math-errno -fno-trapping-math -fno-signed-zeros
 ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -I. -fopenmp -MMD -MP $(WARNINGS) $(CFLAGS_$(VARIANT)) $(CFLAGS)
 
-# Dependencies: pkg-config where a package has it, else by name (make deps installs them).
+# Dependencies: pkg-config where a package has it, else by name (make deps installs them). SYSROOT: of a cross compiler.
 PKG_CONFIG ?= pkg-config
 PACKAGES := yaml-0.1 libpng libtiff-4 zlib libxxhash
 LIBS_found = $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null)
 ALL_CFLAGS += $(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null)
-ALL_CFLAGS += -I/usr/include/nifti
+ALL_CFLAGS += -I$(SYSROOT)/usr/include/nifti
 LIBS = $(LIBS_found) -ldnnl -lnifti2 -lznz -lm -lpthread
 
 SOURCES := $(filter-out $(MAINS),$(wildcard $(FOLDERS:=/*.c)))

@@ -341,7 +341,7 @@ static void notes_and_views_keep_their_kind(void **state)
         assert_int_equal(
             weights_add(&w, (const char *[]){"a", "b", "c"}[i], array_view(DTYPE_F32, 1, shape, numbers), &e), 0);
     for (int i = 0; i < CASES; i++) {
-        char key[8];
+        char key[16];
         snprintf(key, sizeof key, "n%d", i);
         assert_int_equal(weights_note(&w, &e, key, "%s", cases[i].note), 0);
     }
@@ -352,7 +352,7 @@ static void notes_and_views_keep_their_kind(void **state)
     weights_close(&back);
     if (pth_open(&p, path, &e)) fail_msg("%s", e.text);
     for (int i = 0; i < CASES; i++) {
-        char key[8];
+        char key[16];
         snprintf(key, sizeof key, "n%d", i);
         if (value_get(p.pickle.root, key)->kind != cases[i].kind)
             fail_msg("%s: kind %d", cases[i].note, value_get(p.pickle.root, key)->kind);

@@ -85,7 +85,7 @@ static int compare_settings(const ComparisonRow *row, const MadeFrom *then, cons
     return code;
 }
 
-int comparison_check_row(const ComparisonRow *row, const ComparisonSettings *s, Err *e)
+static int check_settings(const ComparisonRow *row, const ComparisonSettings *s, Err *e)
 {
     MadeFrom now = {0}, then = {0};
     bool there;
@@ -97,6 +97,30 @@ int comparison_check_row(const ComparisonRow *row, const ComparisonSettings *s, 
     made_from_free(&now);
     made_from_free(&then);
     mem_free(path);
+    return code;
+}
+
+/* A folder with content but without settings.yaml is not a row: it stays as it is. An empty one is removed. */
+static int check_owner(const char *folder, Err *e)
+{
+    bool row;
+    TRY(is_there(&row, e, "%s/settings.yaml", folder));
+    if (row) return 0;
+    file_remove_leftovers(folder);
+    if (!rmdir(folder) || errno == ENOENT) return 0;
+    return err_set(e, ERR_VALUE,
+                   "%s is neither empty nor a row of a comparison (it has no settings.yaml): move it, or give another "
+                   "folder with -o",
+                   folder);
+}
+
+int comparison_check_row(const ComparisonRow *row, const ComparisonSettings *s, Err *e)
+{
+    char *earlier = path_format(e, "%s.earlier", row->folder);
+    int code = earlier ? check_owner(earlier, e) : ERR_NOMEM;
+    if (!code) code = check_owner(row->folder, e);
+    if (!code) code = check_settings(row, s, e);
+    mem_free(earlier);
     return code;
 }
 
@@ -320,11 +344,30 @@ static int finish(const ComparisonRow *row, Err *e)
     return code;
 }
 
+/* settings.yaml goes last: what a killed removal leaves is still known as a row. */
+static int remove_row(const char *folder, Err *e)
+{
+    FileList list;
+    bool there;
+    TRY(file_is_there(folder, &there, e));
+    if (!there) return 0;
+    TRY(file_list(&list, folder, e));
+    int code = 0;
+    for (int i = 0; i < list.count && !code; i++) {
+        if (!strcmp(list.names[i], "settings.yaml")) continue;
+        char *path = path_format(e, "%s/%s", folder, list.names[i]);
+        code = path ? folder_remove(path, e) : ERR_NOMEM;
+        mem_free(path);
+    }
+    file_list_free(&list);
+    return code ? code : folder_remove(folder, e);
+}
+
 /* Removes the row that a finished one replaces. */
 static int remove_earlier(const ComparisonRow *row, Err *e)
 {
     char *earlier = path_format(e, "%s.earlier", row->folder);
-    const int code = earlier ? folder_remove(earlier, e) : ERR_NOMEM;
+    const int code = earlier ? remove_row(earlier, e) : ERR_NOMEM;
     mem_free(earlier);
     return code;
 }
@@ -336,7 +379,7 @@ static int put_aside(const ComparisonRow *row, Err *e)
     char *earlier = path_format(e, "%s.earlier", row->folder);
     int code = file_is_there(row->folder, &there, e);
     if (!code) code = file_is_there(earlier, &has_earlier, e);
-    if (!code && there) code = has_earlier ? folder_remove(row->folder, e) : folder_rename(row->folder, earlier, e);
+    if (!code && there) code = has_earlier ? remove_row(row->folder, e) : folder_rename(row->folder, earlier, e);
     mem_free(earlier);
     return code;
 }

@@ -6,6 +6,7 @@
  *   OUT/ROW/predictions               of predict, for a test set
  *   OUT/ROW/evaluation                of evaluate; where it exists, the row is finished
  *   OUT/ROW/settings.yaml             what the row was made with: other settings are refused
+ *   OUT/ROW.earlier                   the row that this one replaces (--overwrite), until this one is finished
  * ROW is NETWORK, or NETWORK+pretrained. All steps continue where an earlier run of them ended. */
 #ifndef BENCH_COMPARISON_H
 #define BENCH_COMPARISON_H
@@ -51,7 +52,8 @@ int comparison_row_new(ComparisonRow *row, const ComparisonSettings *s, const Ne
                        Err *e);
 void comparison_row_free(ComparisonRow *row);
 
-/* Fails with ERR_VALUE if the row's folder was made with other settings, unless they are to be overwritten. */
+/* Fails with ERR_VALUE if the row's folder was made with other settings, unless they are to be overwritten, or if it, or
+ * OUT/ROW.earlier, is not of a comparison: such a folder is never changed. */
 int comparison_check_row(const ComparisonRow *row, const ComparisonSettings *s, Err *e);
 
 /* Does what is not done yet. tell: called with each command before it runs. A program that fails is no failure of this

@@ -107,6 +107,18 @@ check "it replaces what was there" 0 compare "$out/c" --overwrite
 has "and has all rows" '^| `nnunet` |' stdout
 is "without remains" test ! -e "$out/c/nnunet.earlier"
 
+# Folders that no comparison has made.
+for folder in nnunet nnunet.earlier; do
+    for overwrite in "" --overwrite; do
+        mkdir -p "$out/foreign/$folder"; echo kept >"$out/foreign/$folder/text"
+        check "a foreign folder $folder $overwrite" 1 compare "$out/foreign" $overwrite
+        has "is refused" "foreign/$folder is neither empty nor a row" stderr
+        is "before anything starts" test ! -e "$out/foreign/preprocessed"
+        equals "and stays" "$(cat "$out/foreign/$folder/text")" kept
+        rm -r "$out/foreign"
+    done
+done
+
 # The test set, fold all, by CPU time.
 mkdir "$raw/imagesTs" "$raw/labelsTs"
 cp "$raw"/imagesTr/phantom_00[1-3]* "$raw/imagesTs"; cp "$raw"/labelsTr/phantom_00[1-3]* "$raw/labelsTs"

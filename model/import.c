@@ -236,6 +236,19 @@ static bool is_encoder(const NetworkEncoder *encoder, const Param *p)
     return !encoder->unfrozen || !strstr(p->name, encoder->unfrozen);
 }
 
+/* Whether the parameter is a head's: that of the node, or in the scope, which computes an output. */
+static bool is_head(const Graph *g, const Param *p)
+{
+    char name[NAME_BYTES];
+    Ref x, heads[NETWORK_HEADS];
+    const char *dot = strrchr(p->name, '.');
+    bool found = false;
+    snprintf(name, sizeof name, "%.*s", dot ? (int)(dot - p->name) : 0, p->name);
+    if (!graph_find(g, name, &x)) return false;
+    for (int i = network_heads(g, heads) - 1; i >= 0; i--) found |= heads[i].value == x.value;
+    return found;
+}
+
 static void add_summary(Text *t, const Matching *m, const ImportReport *r)
 {
     static const char *const what[REASONS] = {[OTHER_SHAPE] = "of another shape",
@@ -244,8 +257,9 @@ static void add_summary(Text *t, const Matching *m, const ImportReport *r)
                                               [OTHER_INPUT] = "of a patch embedding with another input",
                                               [INTEGERS] = "of integers"};
     const char *before = "; left out: ";
-    text_add(t, "%d of %d parameters taken from %s, encoder %d of %d", m->taken, graph_param_count(m->graph),
-             m->encoder_only ? "a VMamba classifier" : "a network's weights", r->encoder_taken, r->encoder);
+    text_add(t, "%d of %d parameters taken from %s", m->taken, graph_param_count(m->graph),
+             m->encoder_only ? "a VMamba classifier" : "a network's weights");
+    if (m->encoder) text_add(t, ", encoder %d of %d", r->expected_taken, r->expected);
     for (int i = 0; i < REASONS; i++) {
         if (m->left_out_for[i]) text_add(t, "%s%d %s", before, m->left_out_for[i], what[i]);
         if (m->left_out_for[i]) before = ", ";
@@ -256,10 +270,12 @@ static int write_report(ImportReport *r, const Matching *m, const NetworkEncoder
 {
     r->encoder_only = m->encoder_only;
     r->taken = m->taken;
+    r->expects = encoder->prefix ? "of the encoder" : "besides the heads";
     for (int i = 0; i < graph_param_count(m->graph); i++) {
-        const bool counts = is_encoder(encoder, &graph_params(m->graph)[i]);
-        r->encoder += counts;
-        r->encoder_taken += counts && m->source[i];
+        const Param *p = &graph_params(m->graph)[i];
+        const bool counts = encoder->prefix ? is_encoder(encoder, p) : !is_head(m->graph, p);
+        r->expected += counts;
+        r->expected_taken += counts && m->source[i];
         text_add_bytes(&r->filled, m->source[i] ? "1" : "0", 1);
     }
     add_summary(&r->summary, m, r);
@@ -294,29 +310,30 @@ static int other_width(const Matching *m, const ImportReport *r, int64_t file, i
 {
     const double width = (double)file / VSS_CHANNELS;
     return err_set(e, ERR_VALUE,
-                   "%d of the encoder's %d parameters match: the encoder of these weights begins with %lld channels "
+                   "%d of %d parameters %s match: the encoder of these weights begins with %lld channels "
                    "(width %.4g), that of the plan with %lld (width %.4g). Train a network of the weights' width "
                    "(--override FILE, and in FILE: `network: {width: %.10g}`), or without --pretrained%s",
-                   r->encoder_taken, r->encoder, (long long)file, width, (long long)own, (double)own / VSS_CHANNELS,
-                   width, m->encoder_only ? "" : ", or use weights of the plan's width");
+                   r->expected_taken, r->expected, r->expects, (long long)file, width, (long long)own,
+                   (double)own / VSS_CHANNELS, width, m->encoder_only ? "" : ", or use weights of the plan's width");
 }
 
 static int nothing_fits(const Matching *m, const ImportReport *r, Err *e)
 {
-    static const char hint[] = "expected names like those of the network, or of VMamba's first version "
-                               "(layers.0.blocks.0.self_attention.in_proj.weight), and its widths";
+    const char *const hint = m->encoder ? "expected names like those of the network, or of VMamba's first version "
+                                          "(layers.0.blocks.0.self_attention.in_proj.weight), and its widths"
+                                        : "expected names like those of the network, and its widths";
     const int64_t file = first_channels(m, true), own = first_channels(m, false);
     if (!m->left_out.length) return err_set(e, ERR_VALUE, "no weights in it: %s", hint);
     if (file && own && file != own) return other_width(m, r, file, own, e);
     if (m->taken)
-        return err_set(e, ERR_VALUE, "%d of the encoder's %d parameters match (%.*s): %s", r->encoder_taken, r->encoder,
-                       first_length(m), m->left_out.data, hint);
+        return err_set(e, ERR_VALUE, "%d of %d parameters %s match (%.*s): %s", r->expected_taken, r->expected,
+                       r->expects, first_length(m), m->left_out.data, hint);
     return err_set(e, ERR_VALUE, "none of its %d tensors matches the network (%.*s): %s", m->weights->count,
                    first_length(m), m->left_out.data, hint);
 }
 
 /* So few matches mean a wrong file. The official loaders report nothing, and train from random weights. */
-static bool hardly_fits(const ImportReport *r) { return !r->taken || r->encoder_taken * 10 < r->encoder; }
+static bool hardly_fits(const ImportReport *r) { return !r->taken || r->expected_taken * 10 < r->expected; }
 
 int import_weights(Parameters *p, const NetworkKind *kind, const WeightsFile *w, ImportReport *report, Err *e)
 {

@@ -25,7 +25,10 @@
 typedef struct ImportReport {
     bool encoder_only;          /* the weights are those of a VMamba classifier */
     int taken;                  /* number of parameters that were set */
-    int encoder, encoder_taken; /* parameters that import_mark_unfrozen freezes; how many of them were set */
+    /* What such a file should have: the parameters that import_mark_unfrozen freezes, or, of a network without a
+     * pretrained encoder, all but those of the heads. How many there are, and how many of them were set. */
+    const char *expects; /* "of the encoder", "besides the heads" */
+    int expected, expected_taken;
     Text filled;                /* a character for each parameter of the graph: '1' if it was set, else '0'; owned */
     Text summary; /* a line: numbers of parameters that were set, and of tensors left out for each reason; owned */
     Text text;    /* lines: tensors that were left out and why, parameters that were not set; owned */
@@ -33,7 +36,7 @@ typedef struct ImportReport {
 
 /* Sets the parameters that have a matching tensor; others stay unchanged. `report` is owned by the caller
  * (import_report_free), and empty on failure. Fails, with all parameters unchanged: ERR_VALUE if less than a tenth of
- * the encoder's parameters match, with both widths if they differ; ERR_FORMAT if two tensors match one parameter;
+ * the expected parameters match, with both widths if they differ; ERR_FORMAT if two tensors match one parameter;
  * ERR_NOMEM. */
 int import_weights(Parameters *p, const NetworkKind *kind, const WeightsFile *w, ImportReport *report, Err *e);
 void import_report_free(ImportReport *report);

@@ -35,7 +35,7 @@ static Net open_net(const char *name, double width, int64_t channels, int64_t cl
     Net n;
     NetworkSpec spec;
     if (network_defaults(&spec, name, &e)) fail_msg("%s", e.text);
-    ((VssConfig *)&spec.config)->width = width;
+    if (spec.kind->encoder.prefix) ((VssConfig *)&spec.config)->width = width;
     n.kind = spec.kind;
     spec.height = spec.width = 32;
     spec.channels = channels;
@@ -205,7 +205,7 @@ static void weights_of_another_width_are_refused(void **state)
         ImportReport r;
         WeightsFile w = whole ? file_of(&wide, "module.", "trained:") : vmamba_like(&wide);
         assert_int_equal(import_weights(n.parameters, n.kind, &w, &r, &e), ERR_VALUE);
-        assert_says(&e, "0 of the encoder's 204 parameters match");
+        assert_says(&e, "0 of 204 parameters of the encoder match");
         assert_says(&e, "begins with 8 channels (width 0.08333), that of the plan with 4 (width 0.04167)");
         assert_says(&e, "network: {width: 0.08333333333}");
         assert_null(r.text.data);
@@ -231,7 +231,7 @@ static void heads_of_other_classes_start_anew(void **state)
         if (import_weights(n.parameters, n.kind, &w, &r, &e)) fail_msg("%s", e.text);
         assert_false(r.encoder_only);
         assert_int_equal(r.taken, graph_param_count(n.graph) - 8);
-        assert_int_equal(r.encoder_taken, 204);
+        assert_int_equal(r.expected_taken, 204);
         assert_non_null(
             strstr(r.summary.data, "a network's weights, encoder 204 of 204; left out: 8 of another shape"));
         assert_line(&r, "left out out_layers.0.conv.conv.weight: it has the shape (5,2,1,1), the network's "
@@ -243,6 +243,43 @@ static void heads_of_other_classes_start_anew(void **state)
         import_report_free(&r);
         weights_close(&w);
         close_net(&trained);
+        close_net(&n);
+    }
+}
+
+/* Of a network without a pretrained encoder all parameters but the heads' are expected. */
+static void networks_without_an_encoder_are_checked_as_a_whole(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {{"nnunet", "decoder.seg_layers."}, {"segresnet", "conv_final.2.conv."}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        Err e = {0};
+        ImportReport r;
+        Net n = open_net(cases[i][0], 0, 1, 3, "own:");
+        bool trained[512];
+        WeightsFile w = file_of(&n, "", "trained:"), heads = {0};
+        for (int k = 0; k < graph_param_count(n.graph); k++) {
+            const Param *p = &graph_params(n.graph)[k];
+            if (!strncmp(p->name, cases[i][1], strlen(cases[i][1]))) add_param(&heads, p->name, p, "trained:");
+        }
+        const int others = graph_param_count(n.graph) - heads.count;
+        char says[96];
+        snprintf(says, sizeof says, "0 of %d parameters besides the heads match", others);
+        add_tensor(&heads, "another", DTYPE_F32, 1, (const int64_t[]){3});
+        assert_int_equal(import_weights(n.parameters, n.kind, &heads, &r, &e), ERR_VALUE);
+        assert_says(&e, says);
+        assert_true(all_hold(&n, "own:"));
+
+        weights_drop(&w, graph_params(n.graph)[0].name);
+        if (import_weights(n.parameters, n.kind, &w, &r, &e)) fail_msg("%s", e.text);
+        assert_int_equal(r.expected, others);
+        assert_int_equal(r.expected_taken, others - 1);
+        assert_null(strstr(r.summary.data, "encoder"));
+        import_mark_unfrozen(n.graph, n.kind, r.filled.data, trained);
+        for (int k = 0; k < graph_param_count(n.graph); k++) assert_true(trained[k]);
+        import_report_free(&r);
+        weights_close(&heads);
+        weights_close(&w);
         close_net(&n);
     }
 }
@@ -411,6 +448,7 @@ int main(void)
         cmocka_unit_test(weights_of_something_else_are_refused),
         cmocka_unit_test(weights_of_another_width_are_refused),
         cmocka_unit_test(heads_of_other_classes_start_anew),
+        cmocka_unit_test(networks_without_an_encoder_are_checked_as_a_whole),
         cmocka_unit_test(floating_types_are_converted),
         cmocka_unit_test(a_network_is_filled_whole_or_not_at_all),
         cmocka_unit_test(the_encoder_but_its_embedding_is_frozen),

@@ -165,13 +165,16 @@ static void tell_pretrained(Training *t)
     const char *file = path_base(t->plan.training.pretrained);
     if (!r->taken) return;
     training_tell(t, TRAINING_NOTE, "%s: %s (training_log.txt lists them)", file, r->summary.data);
-    if (r->encoder_taken < r->encoder)
+    if (r->expected_taken < r->expected)
+        training_tell(t, TRAINING_WARNING, "%s: %d of %d parameters %s do not fit and are initialised randomly", file,
+                      r->expected - r->expected_taken, r->expected, r->expects);
+    if (epochs && !t->model.kind->encoder.prefix)
         training_tell(t, TRAINING_WARNING,
-                      "%s: %d of the encoder's %d parameters do not fit and are initialised randomly", file,
-                      r->encoder - r->encoder_taken, r->encoder);
-    if (epochs && r->encoder_taken)
+                      "training.freeze_encoder_epochs is %d, but %s has no pretrained encoder: nothing is frozen",
+                      epochs, t->model.kind->name);
+    else if (epochs && r->expected_taken)
         training_tell(t, TRAINING_NOTE, "the encoder is frozen in the first %d epochs%s", epochs,
-                      r->encoder_taken < r->encoder ? ", except for parameters that do not fit" : "");
+                      r->expected_taken < r->expected ? ", except for parameters that do not fit" : "");
 }
 
 static int initialize(Training *t, Err *e)

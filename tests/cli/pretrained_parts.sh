@@ -33,8 +33,8 @@ is "not its patch embedding" moment channels vssm_encoder.patch_embed.proj.weigh
 
 printf 'network: {depths: [1, 1, 4, 1]}\n' >"$out/deep.yaml"
 check "a deeper network" 0 train one deep --epochs 2 --override "$out/deep.yaml" --pretrained "$weights" --quiet
-has "a warning, though quiet, tells what starts anew" "warning: .* of the encoder's [0-9]* parameters do not fit" stderr
-has "the log too" "warning: .* of the encoder's [0-9]* parameters do not fit" deep/fold_0/training_log.txt
+has "a warning, though quiet, tells what starts anew" "warning: .* of [0-9]* parameters of the encoder do not fit" stderr
+has "the log too" "warning: .* of [0-9]* parameters of the encoder do not fit" deep/fold_0/training_log.txt
 is "what was taken is frozen" test ! "$(moment deep $block.1.ln_1.weight && echo moved)"
 is "what was not is trained" moment deep $block.3.ln_1.weight
 check "half of it" 0 train one half --epochs 1 --override "$out/deep.yaml" --pretrained "$weights" --quiet
@@ -44,11 +44,23 @@ is "to the same bits" test "$(numbers "$out/half/fold_0/checkpoint_final.safeten
 
 printf 'network: {width: 0.125}\n' >"$out/wide.yaml"
 check "another width ends it" 1 train one wide --epochs 1 --override "$out/wide.yaml" --pretrained "$weights" --quiet
-has "with both widths" '0 of the encoder.*6 channels (width 0.0625), that of the plan with 12 (width 0.125)' stderr
+has "with both widths" '0 of [0-9]* parameters of the encoder match.*6 channels (width 0.0625), that of the plan with 12 (width 0.125)' stderr
 has "and what to type" '.--override FILE, and in FILE: .network: {width: 0.0625}' stderr
 is "nothing is written" test ! -e "$out/wide/fold_0/training_log.txt"
 printf 'network: {width: 0.0625}\n' >"$out/typed.yaml"
 check "which works" 0 train one wide --epochs 1 --override "$out/typed.yaml" --pretrained "$weights" --quiet
+
+"$build/plan_and_preprocess" "$out/raw_one" -o "$out/pre_unet" --network nnunet --quiet 2>/dev/null
+small='features_per_stage: [4, 4, 4, 4]'
+printf 'configurations: {2d: {architecture: {arch_kwargs: {%s}}}}\n' "$small" >"$out/unet.yaml"
+printf 'training: {freeze_encoder_epochs: 1}\n' | cat "$out/unet.yaml" - >"$out/freezes.yaml"
+check "a U-Net" 0 train unet unet --epochs 1 --override "$out/unet.yaml" --quiet
+check "its weights" 0 train unet next --epochs 1 --override "$out/freezes.yaml" \
+    --pretrained "$out/unet/fold_0/checkpoint_final.safetensors"
+has "are told without an encoder" "parameters taken from a network's weights (training_log" stderr
+has "of which none is frozen" 'warning: training.freeze_encoder_epochs is 1, but nnunet has no pretrained encoder' stderr
+check "those of a Swin-UMamba" 1 train unet none --epochs 1 --override "$out/unet.yaml" --pretrained "$weights"
+has "do not fit it" '0 of [0-9]* parameters besides the heads match .*: expected names like those of the network, and' stderr
 
 check "a folder is no weights" 1 train one none --pretrained "$out/source"
 has "it says what to give" 'source: is a folder; expected a file of weights.*checkpoint_final' stderr

@@ -190,7 +190,7 @@ static int lock_output(FolderLock *lock, const char *folder, Err *e)
     return code;
 }
 
-static int judge(const Rows *rows, Err *e)
+static int judge(const Rows *rows, const ComparisonSettings *s, Err *e)
 {
     int failed = 0;
     for (int i = 0; i < rows->count; i++) {
@@ -200,8 +200,8 @@ static int judge(const Rows *rows, Err *e)
         program_error("%s: %s failed: %s", comparison_row_name(row), row->failed, row->command.data);
     }
     if (!failed) return 0;
-    return err_set(e, ERR_VALUE, "%d of %d rows failed (above); the same command tries them again", failed,
-                   rows->count);
+    return err_set(e, ERR_VALUE, "%d of %d rows failed (above); %s tries them again", failed, rows->count,
+                   comparison_again(s));
 }
 
 /* "Dataset004_Hippocampus, fold 0, fp32, 10 CPU minutes of training each" */
@@ -254,6 +254,7 @@ static int run_rows(Rows *rows, const Options *o, Err *e)
 {
     int finished = 0;
     for (int i = 0; i < rows->count; i++) TRY(comparison_check_row(&rows->list[i], &o->settings, e));
+    for (int i = 0; i < rows->count && o->settings.overwrite; i++) TRY(comparison_put_aside(&rows->list[i], e));
     for (int i = 0; i < rows->count; i++) {
         ComparisonRow *row = &rows->list[i];
         TRY(comparison_run_row(row, &o->settings, tell, e));
@@ -261,7 +262,7 @@ static int run_rows(Rows *rows, const Options *o, Err *e)
         finished += !row->failed;
     }
     if (finished) TRY(make_table(rows, o, e));
-    return judge(rows, e);
+    return judge(rows, &o->settings, e);
 }
 
 static int run(const Options *o, Err *e)
@@ -287,12 +288,12 @@ int main(int argc, char **argv)
     text_add(&doc,
              "Trains, predicts and evaluates networks on a dataset with equal CPU time or equal epochs, and writes "
              "a table: comparison.md, .tex and .html in the folder given by -o. Each network keeps its authors' "
-             "training. An interrupted or killed comparison continues with the same command.\vNetworks "
-             "(default: all):\n");
+             "training. An interrupted or killed comparison continues with the same command, without "
+             "--overwrite.\vNetworks (default: all):\n");
     network_add_help(&doc);
     const struct argp argp = {option_list, parse_option, "DATASET [NETWORK...]", doc.data, NULL, NULL, NULL};
     program_begin("compare_networks", true);
-    program_interrupt_hint("what is done is kept: the same command continues");
+    program_interrupt_hint("what is done is kept: the same command, without --overwrite, continues");
     program_parse(&argp, &o, &o.common, argc, argv);
     text_free(&doc);
     setenv("OMP_WAIT_POLICY", "passive",

@@ -9,6 +9,11 @@
 #include "base/memory.h"
 #include "bench/command.h"
 
+const char *comparison_again(const ComparisonSettings *s)
+{
+    return s->overwrite ? "the same command without --overwrite" : "the same command";
+}
+
 const char *comparison_row_name(const ComparisonRow *row) { return path_base(row->folder); }
 
 int comparison_row_new(ComparisonRow *row, const ComparisonSettings *s, const NetworkKind *kind, bool pretrained,
@@ -226,7 +231,8 @@ static int run(Work *w, const char *program, Err *e)
     if (w->s->quiet) command_add(c, "--quiet");
     w->tell(w->row, program, c->text.data ? c->text.data : "");
     TRY(command_run(c, w->s->interrupted, &status, e));
-    if (w->s->interrupted()) return err_set(e, ERR_INTERRUPTED, "interrupted; all is kept: the same command continues");
+    if (w->s->interrupted())
+        return err_set(e, ERR_INTERRUPTED, "interrupted; all is kept: %s continues", comparison_again(w->s));
     if (!status) return 0;
     w->row->failed = program;
     text_add(&w->row->command, "%s", c->text.data);
@@ -372,8 +378,7 @@ static int remove_earlier(const ComparisonRow *row, Err *e)
     return code;
 }
 
-/* With --overwrite an earlier row is kept under another name until the new one is finished. */
-static int put_aside(const ComparisonRow *row, Err *e)
+int comparison_put_aside(const ComparisonRow *row, Err *e)
 {
     bool there, has_earlier;
     char *earlier = path_format(e, "%s.earlier", row->folder);
@@ -397,7 +402,6 @@ int comparison_run_row(ComparisonRow *row, const ComparisonSettings *s,
                        void (*tell)(const ComparisonRow *row, const char *program, const char *command), Err *e)
 {
     bool finished;
-    if (s->overwrite) TRY(put_aside(row, e));
     TRY(is_there(&finished, e, "%s/evaluation/summary.json", row->folder));
     if (finished) return remove_earlier(row, e);
     TRY(file_make_folders(row->folder, e));

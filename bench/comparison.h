@@ -44,6 +44,9 @@ typedef struct ComparisonRow {
     Text command;       /* that failed; owned */
 } ComparisonRow;
 
+/* "the same command", as that which continues an interrupted comparison. With --overwrite it would begin again. */
+const char *comparison_again(const ComparisonSettings *s);
+
 /* The name of the row: the last part of its folder. */
 const char *comparison_row_name(const ComparisonRow *row);
 
@@ -55,6 +58,9 @@ void comparison_row_free(ComparisonRow *row);
 /* Fails with ERR_VALUE if the row's folder was made with other settings, unless they are to be overwritten, or if it, or
  * OUT/ROW.earlier, is not of a comparison: such a folder is never changed. */
 int comparison_check_row(const ComparisonRow *row, const ComparisonSettings *s, Err *e);
+
+/* For --overwrite: an earlier row is kept as OUT/ROW.earlier until the new one is finished. Fails: ERR_IO, ERR_NOMEM. */
+int comparison_put_aside(const ComparisonRow *row, Err *e);
 
 /* Does what is not done yet. tell: called with each command before it runs. A program that fails is no failure of this
  * function: row->failed names it. Fails: ERR_INTERRUPTED; ERR_IO, ERR_NOMEM. */

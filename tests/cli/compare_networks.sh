@@ -67,14 +67,15 @@ has "are refused" 'swin_umamba_d was made with other settings: precision: fp32, 
 
 # Stopped and killed, continued each time. The programs that a killed one had started end, too.
 weights() { numbers "$1/$2/results/fold_0/checkpoint_final.safetensors"; }
-begun() { # SIGNAL FILE: starts the comparison, and sends the signal once the file is there
-    { run=exec; compare "$out/b" --reference nnunet --quiet; } >"$out/stdout" 2>"$out/stderr" & pid=$!
-    until [ -e "$2" ] || ! kill -0 $pid 2>/dev/null; do sleep 0.02; done
-    kill -"$1" $pid; wait $pid; status=$?; pid=
+begun() { # SIGNAL OUT FILE OPTION…: starts the comparison, and sends the signal once OUT/FILE is there
+    signal=$1 file=$2/$3; output=$2; shift 3
+    { run=exec; compare "$output" --quiet "$@"; } >"$out/stdout" 2>"$out/stderr" & pid=$!
+    until [ -e "$file" ] || ! kill -0 $pid 2>/dev/null; do sleep 0.02; done
+    kill -"$signal" $pid; wait $pid; status=$?; pid=
 }
 for file in preprocessed/swin_umamba_d/plans.yaml swin_umamba_d/results/plans.yaml swin_umamba_d/evaluation \
     nnunet/results/fold_0/checkpoint_latest.safetensors nnunet/results/fold_0/checkpoint_final.safetensors; do
-    begun KILL "$out/b/$file"
+    begun KILL "$out/b" "$file"
     flock -w 60 "$out/b/.lock" true
 done 2>/dev/null
 check "killed at many moments, it goes on" 0 compare "$out/b" --reference nnunet
@@ -83,7 +84,7 @@ equals "to the same weights" "$(weights "$out/b" swin_umamba_d) $(weights "$out/
 without_time() { cut -d'|' -f1-5,7- "$1"; }
 equals "and the same table" "$(without_time "$out/b/comparison.md")" "$(without_time "$out/table")"
 rm -r "$out/b"
-begun TERM "$out/b/swin_umamba_d/results/plans.yaml"
+begun TERM "$out/b" swin_umamba_d/results/plans.yaml
 equals "SIGTERM ends it" $status 143
 has "it says how to go on" 'interrupted; all is kept: the same command continues' stderr
 is "no program goes on" flock -n "$out/b/.lock" true
@@ -106,6 +107,11 @@ has "it is another setting" 'nnunet was made with other settings: override: ' st
 check "it replaces what was there" 0 compare "$out/c" --overwrite
 has "and has all rows" '^| `nnunet` |' stdout
 is "without remains" test ! -e "$out/c/nnunet.earlier"
+begun TERM "$out/c" nnunet.earlier --overwrite
+has "replacing, stopped, says how to go on" 'all is kept: the same command without --overwrite continues' stderr
+check "which it does" 0 compare "$out/c"
+has "for all rows" 'compare_networks: nnunet: .*/train' stderr
+is "to the end" test ! -e "$out/c/nnunet.earlier" -a ! -e "$out/c/swin_umamba_d.earlier"
 
 # Folders that no comparison has made.
 for folder in nnunet nnunet.earlier; do

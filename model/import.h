@@ -23,13 +23,13 @@
 #include "weights/weights.h"
 
 typedef struct ImportReport {
-    bool encoder_only;          /* the weights are those of a VMamba classifier */
-    int taken;                  /* number of parameters that were set */
+    bool encoder_only; /* the weights are those of a VMamba classifier */
+    int taken;         /* number of parameters that were set */
     /* What such a file should have: the parameters that import_mark_unfrozen freezes, or, of a network without a
      * pretrained encoder, all but those of the heads. How many there are, and how many of them were set. */
     const char *expects; /* "of the encoder", "besides the heads" */
     int expected, expected_taken;
-    Text filled;                /* a character for each parameter of the graph: '1' if it was set, else '0'; owned */
+    Text filled;  /* a character for each parameter of the graph: '1' if it was set, else '0'; owned */
     Text summary; /* a line: numbers of parameters that were set, and of tensors left out for each reason; owned */
     Text text;    /* lines: tensors that were left out and why, parameters that were not set; owned */
 } ImportReport;

@@ -70,36 +70,54 @@ static int check_unchanged(const ModelWeights *w, Err *e)
                    w->path);
 }
 
-/* A file whose tensors were not checked when it was opened: safetensors_open. */
-static int check_finite(const ModelWeights *w, int index, const float *values, int64_t first, int64_t count, Err *e)
+/* Of the mapped file only a part of a tensor is in memory at a time. */
+enum { PART = 1 << 18 };
+
+/* Reads a parameter's values from `first` on, at most PART. Returns their number. */
+static int64_t read_part(const ModelWeights *w, int index, int64_t first, float *values)
+{
+    const Array *tensor = w->tensors[index];
+    const int64_t left = array_count(tensor) - first, length = left < PART ? left : PART;
+    char *data = (char *)tensor->data + (size_t)first * dtype_size(tensor->dtype);
+    const Array part = array_view(tensor->dtype, 1, &length, data);
+    import_read(values, &part);
+    if (tensor->owner == ARRAY_VIEW) file_forget(part.data, array_bytes(&part));
+    return length;
+}
+
+/* A ParameterSource. A change is looked for before, since a page that a shorter file has lost cannot be read, and after,
+ * since values of two files must not be mixed. */
+static int read_parameter(void *context, int index, float *values, Err *e)
+{
+    const ModelWeights *w = context;
+    const int64_t count = array_count(w->tensors[index]);
+    TRY(check_unchanged(w, e));
+    for (int64_t first = 0; first < count; first += PART) read_part(w, index, first, values + first);
+    return check_unchanged(w, e);
+}
+
+static int check_parameter(const ModelWeights *w, int index, float *values, Err *e)
 {
     const Param *p = &graph_params(w->graph)[index];
-    for (int64_t i = 0; i < count; i++)
-        if (!isfinite(values[i]))
-            return err_set(e, ERR_VALUE,
-                           "%s: tensor '%s': element %lld of %lld is NaN or infinite; expected trained weights",
-                           w->path, p->name, (long long)(first + i), (long long)p->count);
+    for (int64_t first = 0; first < p->count; first += PART) {
+        const int64_t length = read_part(w, index, first, values);
+        for (int64_t i = 0; i < length; i++)
+            if (!isfinite(values[i]))
+                return err_set(e, ERR_VALUE,
+                               "tensor '%s': element %lld of %lld is NaN or infinite; expected trained weights",
+                               p->name, (long long)(first + i), (long long)p->count);
+    }
     return 0;
 }
 
-/* A ParameterSource. Of the mapped file only a part of a tensor is in memory at a time. A change is looked for before,
- * since a page that a shorter file has lost cannot be read, and after, since values of two files must not be mixed. */
-static int read_parameter(void *context, int index, float *values, Err *e)
+/* When the file is opened: its fault is told once, not by every executor that reads it. */
+static int check_finite(const ModelWeights *w, Err *e)
 {
-    enum { PART = 1 << 18 };
-    const ModelWeights *w = context;
-    const Array *tensor = w->tensors[index];
-    const int64_t count = array_count(tensor);
-    TRY(check_unchanged(w, e));
-    for (int64_t first = 0; first < count; first += PART) {
-        const int64_t left = count - first, length = left < PART ? left : PART;
-        char *data = (char *)tensor->data + (size_t)first * dtype_size(tensor->dtype);
-        const Array part = array_view(tensor->dtype, 1, &length, data);
-        import_read(values + first, &part);
-        TRY(check_finite(w, index, values + first, first, length, e));
-        if (tensor->owner == ARRAY_VIEW) file_forget(part.data, array_bytes(&part));
-    }
-    return check_unchanged(w, e);
+    float *values = mem_alloc(PART * sizeof *values, e);
+    int code = values ? 0 : ERR_NOMEM;
+    for (int i = 0; i < graph_param_count(w->graph) && !code; i++) code = check_parameter(w, i, values, e);
+    mem_free(values);
+    return code;
 }
 
 static int open_weights(Model *m, const char *path, Err *e)
@@ -110,7 +128,7 @@ static int open_weights(Model *m, const char *path, Err *e)
     TRY(file_watch(&w->watch, path, e));
     /* Of a checkpoint in safetensors only the weights are read, a third of the file. */
     TRY(path_ends_with(path, ".safetensors") ? safetensors_open(&w->file, path, e) : weights_read(&w->file, path, e));
-    if (import_match(&w->tensors, m->graph, &w->file, e)) return err_context(e, "%s", path);
+    if (import_match(&w->tensors, m->graph, &w->file, e) || check_finite(w, e)) return err_context(e, "%s", path);
     file_forget(w->file.mapping, w->file.mapping_bytes); /* the checks of some formats read all of it */
     return parameters_new_from(&m->parameters, m->graph, (ParameterSource){read_parameter, w}, e);
 }

@@ -43,7 +43,7 @@ int model_define(Model *m, const Plan *plan, const DatasetInfo *info, Err *e);
 /* The same for inference with the weights of a file (safetensors or PyTorch), which is checked and stays open until
  * model_free: the parameters have it as their source, and are not in memory. A file that another replaces under its name
  * stays the source; if its own content changes, reading the parameters fails (ERR_IO). Fails also: as weights_read and
- * import_network, with the path. */
+ * import_network, and for NaN or infinity (ERR_VALUE), with the path. */
 int model_open(Model *m, const Plan *plan, const DatasetInfo *info, const char *path, Err *e);
 
 #endif

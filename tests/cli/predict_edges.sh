@@ -66,6 +66,14 @@ cp "$out/mhd/plans.yaml" "$out/edited"; cp "$out/mhd/fold_0/checkpoint_final.saf
 head -c 1000 "$out/whole" >"$out/edited/fold_0/checkpoint_final.safetensors"
 check "a checkpoint that is cut off" 1 predict -i "$image.mhd" -o "$out/g" -m "$out/edited"
 is "is found before anything is written" test ! -e "$out/g"
+broken=$out/edited/fold_0/checkpoint_final.safetensors; cp "$out/whole" "$broken"
+header=$(od -An -tu8 -N8 "$broken" | tr -d ' ')
+place=$(tail -c +9 "$broken" | head -c "$header" |
+    sed -n 's/.*"vssm_encoder.patch_embed.proj.weight":{[^}]*"data_offsets":\[\([0-9]*\),.*/\1/p')
+printf '\377\377\377\177' | dd of="$broken" bs=1 seek=$((header + 8 + place)) conv=notrunc 2>/dev/null
+check "NaN in a checkpoint" 1 predict -i "$images" -o "$out/nan" -m "$out/edited"
+has "begins with the checkpoint" "error: .*checkpoint_final.safetensors: tensor 'vssm_encoder.patch_embed.proj.weight': element 0 of " stderr
+is "is told once for all cases" test "$(grep -c NaN "$out/stderr")" -eq 1
 mkdir "$out/lost"; cp "$image.mhd" "$out/lost/a_0000.mhd"
 check "images without voxels" 1 predict -i "$out/lost" -o "$out/h" -m "$out/mhd"
 check "do not keep another model from the folder" 0 predict -i "$image.mhd" -o "$out/h" -m "$out/mhd" --tta

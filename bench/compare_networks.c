@@ -257,7 +257,7 @@ static int run_rows(Rows *rows, const Options *o, Err *e)
     for (int i = 0; i < rows->count && o->settings.overwrite; i++) TRY(comparison_put_aside(&rows->list[i], e));
     for (int i = 0; i < rows->count; i++) {
         ComparisonRow *row = &rows->list[i];
-        TRY(comparison_run_row(row, &o->settings, tell, e));
+        TRY(comparison_run_row(rows->list, rows->count, i, &o->settings, tell, e));
         if (row->failed) program_error("%s: %s failed; the others go on", comparison_row_name(row), row->failed);
         finished += !row->failed;
     }

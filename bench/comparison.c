@@ -9,6 +9,8 @@
 #include "base/memory.h"
 #include "bench/command.h"
 
+#define DATA "fingerprint_made_from.yaml" /* of plan_and_preprocess: the dataset's content */
+
 const char *comparison_again(const ComparisonSettings *s)
 {
     return s->overwrite ? "the same command without --overwrite" : "the same command";
@@ -195,8 +197,8 @@ static int share_part(const char *from, const char *to, const char *name, Err *e
  * and settings. */
 static int share_preprocessed(const char *folder, const ComparisonSettings *s, Err *e)
 {
-    static const char *const parts[] = {"dataset_fingerprint.yaml", "fingerprint_warnings.yaml",
-                                        "fingerprint_made_from.yaml", "gt_segmentations", "2d"};
+    static const char *const parts[] = {"dataset_fingerprint.yaml", "fingerprint_warnings.yaml", DATA,
+                                        "gt_segmentations", "2d"};
     bool there;
     TRY(is_there(&there, e, "%s/cases.yaml", folder));
     for (int i = 0; network_kinds()[i] && !there; i++) {
@@ -216,6 +218,8 @@ static int share_preprocessed(const char *folder, const ComparisonSettings *s, E
 
 typedef struct Work {
     ComparisonRow *row;
+    const ComparisonRow *rows; /* all: count of them */
+    int count;
     const ComparisonSettings *s;
     char *preprocessed;
     Command command;
@@ -251,6 +255,44 @@ static int preprocess(Work *w, Err *e)
     if (override) command_add(c, "--override=%s", override);
     if (w->s->splits) command_add(c, "--splits=%s", w->s->splits);
     return run(w, "plan_and_preprocess", e);
+}
+
+/* Fails if a row was made from another content of the dataset than the one that is preprocessed now. */
+static int compare_data(const ComparisonRow *row, const MadeFrom *now, Err *e)
+{
+    MadeFrom then;
+    Text text = {0};
+    bool there;
+    TRY(is_there(&there, e, "%s/" DATA, row->folder));
+    if (!there) return 0;
+    char *path = path_format(e, "%s/" DATA, row->folder);
+    int code = path ? made_from_read(&then, path, e) : ERR_NOMEM;
+    if (!code) {
+        made_from_differences(&text, &then, now, "");
+        code = text_check(&text, e);
+        made_from_free(&then);
+    }
+    if (!code && text.length)
+        code = err_set(e, ERR_VALUE,
+                       "the dataset has changed since %s was made: %s; give another folder with -o, or --overwrite",
+                       row->folder, text.data);
+    text_free(&text);
+    mem_free(path);
+    return code;
+}
+
+/* All rows are of the same training cases. The row keeps the record of their content. */
+static int check_data(Work *w, Err *e)
+{
+    MadeFrom now;
+    char *path = path_format(e, "%s/" DATA, w->preprocessed);
+    int code = path ? made_from_read(&now, path, e) : ERR_NOMEM;
+    if (!code) {
+        for (int i = 0; i < w->count && !code; i++) code = compare_data(&w->rows[i], &now, e);
+        made_from_free(&now);
+    }
+    mem_free(path);
+    return code ? code : share_part(w->preprocessed, w->row->folder, DATA, e);
 }
 
 static void begin_train(Work *w)
@@ -391,22 +433,23 @@ int comparison_put_aside(const ComparisonRow *row, Err *e)
 
 static int run_steps(Work *w, Err *e)
 {
-    static int (*const steps[])(Work *, Err *) = {preprocess, train, predict, evaluate};
+    static int (*const steps[])(Work *, Err *) = {preprocess, check_data, train, predict, evaluate};
     for (size_t i = 0; i < sizeof steps / sizeof *steps && !w->row->failed; i++) TRY(steps[i](w, e));
     if (w->row->failed) return 0;
     TRY(finish(w->row, e));
     return remove_earlier(w->row, e);
 }
 
-int comparison_run_row(ComparisonRow *row, const ComparisonSettings *s,
+int comparison_run_row(ComparisonRow *rows, int count, int index, const ComparisonSettings *s,
                        void (*tell)(const ComparisonRow *row, const char *program, const char *command), Err *e)
 {
     bool finished;
+    ComparisonRow *row = &rows[index];
     TRY(is_there(&finished, e, "%s/evaluation/summary.json", row->folder));
     if (finished) return remove_earlier(row, e);
     TRY(file_make_folders(row->folder, e));
     TRY(write_settings(row, s, e));
-    Work w = {.row = row, .s = s, .tell = tell};
+    Work w = {.row = row, .rows = rows, .count = count, .s = s, .tell = tell};
     w.preprocessed = path_format(e, "%s/preprocessed/%s", s->output, row->kind->name);
     const int code = w.preprocessed ? run_steps(&w, e) : ERR_NOMEM;
     command_free(&w.command);

@@ -6,6 +6,7 @@
  *   OUT/ROW/predictions               of predict, for a test set
  *   OUT/ROW/evaluation                of evaluate; where it exists, the row is finished
  *   OUT/ROW/settings.yaml             what the row was made with: other settings are refused
+ *   OUT/ROW/fingerprint_made_from.yaml   the dataset's content, as plan_and_preprocess records it: the same for all rows
  *   OUT/ROW.earlier                   the row that this one replaces (--overwrite), until this one is finished
  * ROW is NETWORK, or NETWORK+pretrained. All steps continue where an earlier run of them ended. */
 #ifndef BENCH_COMPARISON_H
@@ -62,9 +63,10 @@ int comparison_check_row(const ComparisonRow *row, const ComparisonSettings *s, 
 /* For --overwrite: an earlier row is kept as OUT/ROW.earlier until the new one is finished. Fails: ERR_IO, ERR_NOMEM. */
 int comparison_put_aside(const ComparisonRow *row, Err *e);
 
-/* Does what is not done yet. tell: called with each command before it runs. A program that fails is no failure of this
- * function: row->failed names it. Fails: ERR_INTERRUPTED; ERR_IO, ERR_NOMEM. */
-int comparison_run_row(ComparisonRow *row, const ComparisonSettings *s,
+/* Does what is not done yet of rows[index]. tell: called with each command before it runs. A program that fails is no
+ * failure of this function: failed of the row names it. Fails: ERR_VALUE if any of the rows was made from another content
+ * of the dataset; ERR_INTERRUPTED; ERR_IO, ERR_NOMEM. */
+int comparison_run_row(ComparisonRow *rows, int count, int index, const ComparisonSettings *s,
                        void (*tell)(const ComparisonRow *row, const char *program, const char *command), Err *e);
 
 #endif

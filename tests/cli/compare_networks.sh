@@ -113,6 +113,17 @@ check "which it does" 0 compare "$out/c"
 has "for all rows" 'compare_networks: nnunet: .*/train' stderr
 is "to the end" test ! -e "$out/c/nnunet.earlier" -a ! -e "$out/c/swin_umamba_d.earlier"
 
+# A dataset that changed.
+rm -r "$out/c/nnunet"
+mkdir "$out/case"; mv "$raw"/*Tr/phantom_001* "$out/case"
+cp "$raw/imagesTr/phantom_002_0000.nii.gz" "$raw/imagesTr/phantom_001_0000.nii.gz"
+cp "$raw/labelsTr/phantom_002.nii.gz" "$raw/labelsTr/phantom_001.nii.gz"
+check "a dataset that changed after a row was made" 1 compare "$out/c"
+has "is refused" 'dataset has changed since .*c/swin_umamba_d was made: cases: .*, now .*--overwrite' stderr
+lacks "before training" '/train' stderr
+cp "$out/case/phantom_001_0000.nii.gz" "$raw/imagesTr"; cp "$out/case/phantom_001.nii.gz" "$raw/labelsTr"
+check "changed back, it is trained" 0 compare "$out/c"
+
 # Folders that no comparison has made.
 for folder in nnunet nnunet.earlier; do
     for overwrite in "" --overwrite; do

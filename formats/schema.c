@@ -249,6 +249,23 @@ static bool is_unused(const Schema *schema, const char *key)
     return false;
 }
 
+static const Field *find_field(const Schema *schema, const char *key)
+{
+    for (int i = 0; i < schema->count; i++)
+        if (!strcmp(schema->fields[i].key, key)) return &schema->fields[i];
+    return NULL;
+}
+
+/* The group of the schema that has the key; NULL: none has. */
+static const Field *find_group(const Schema *schema, const char *key)
+{
+    for (int i = 0; i < schema->count; i++) {
+        const Field *field = &schema->fields[i];
+        if (field->type == FIELD_GROUP && find_field(field->schema, key)) return field;
+    }
+    return NULL;
+}
+
 static int take_unknown(const Reader *r, const Schema *schema, const DocNode *node)
 {
     const char *dot = *schema->name ? "." : "";
@@ -258,15 +275,12 @@ static int take_unknown(const Reader *r, const Schema *schema, const DocNode *no
                      schema->name, dot, node->key);
         return 0;
     }
+    const Field *group = find_group(schema, node->key);
+    if (group)
+        return doc_key_error(node, r->e, "unknown key %s%s%.80s; it belongs under %s", schema->name, dot, node->key,
+                             group->key);
     return doc_key_error(node, r->e, "unknown key %s%s%.80s; the nearest known key is %s", schema->name, dot, node->key,
                          schema_nearest_key(schema, node->key));
-}
-
-static const Field *find_field(const Schema *schema, const char *key)
-{
-    for (int i = 0; i < schema->count; i++)
-        if (!strcmp(schema->fields[i].key, key)) return &schema->fields[i];
-    return NULL;
 }
 
 static int read_mapping(const Reader *r, const Schema *schema, void *object, const DocNode *map)

@@ -7,7 +7,7 @@
         NAME, FIELDS, sizeof FIELDS / sizeof *FIELDS, UNUSED \
     }
 
-enum { MOST_PIXELS = 1 << 20, MOST_FEATURES = 1 << 16 };
+enum { MOST_PIXELS = 1 << 20, MOST_FEATURES = 1 << 16, MOST_BLOCKS = 256, MOST_STEP = 64 };
 
 static const char *const compatibilities[] = {"none", "nnunet", "nnunet_2_1", NULL};
 static const char *const optimizers[] = {"adamw", "sgd", "adam", NULL};
@@ -44,18 +44,18 @@ static const Schema resampling_schema = SCHEMA("resampling_fn_kwargs", resamplin
 /* Lists of an entry for each stage; a single value stands for all stages, as in the classes' arguments. */
 #define OF_STAGES(KEY, MEMBER, COUNT) \
     ROW(FIELD_INT, KEY, Architecture, MEMBER), LIST_OF(Architecture, MEMBER, COUNT), .spreads = true, .low = 1
-#define COUNTS(KEY, MEMBER, COUNT)                           \
-    {                                                        \
-        OF_STAGES(KEY, MEMBER, COUNT), .high = MOST_FEATURES \
+#define COUNTS(KEY, MEMBER, COUNT, HIGH)            \
+    {                                               \
+        OF_STAGES(KEY, MEMBER, COUNT), .high = HIGH \
     }
-#define PAIRS(KEY, MEMBER, COUNT)                             \
-    {                                                         \
-        OF_STAGES(KEY, MEMBER, COUNT), .inner = 2, .high = 64 \
+#define PAIRS(KEY, MEMBER, COUNT)                                    \
+    {                                                                \
+        OF_STAGES(KEY, MEMBER, COUNT), .inner = 2, .high = MOST_STEP \
     }
 /* A list that only some of the classes have. */
-#define OWN_COUNTS(KEY, MEMBER, COUNT)                                           \
-    {                                                                            \
-        OF_STAGES(KEY, MEMBER, COUNT), .high = MOST_FEATURES, .use = FIELD_SPARE \
+#define OWN_COUNTS(KEY, MEMBER, COUNT, HIGH)                            \
+    {                                                                   \
+        OF_STAGES(KEY, MEMBER, COUNT), .high = HIGH, .use = FIELD_SPARE \
     }
 static const Field norm_fields[] = {ROW_DOUBLE("eps", Architecture, norm_epsilon, 0, 1, "1e-5", NULL),
                                     ROW_BOOL("affine", Architecture, norm_affine, "true", NULL)};
@@ -66,15 +66,15 @@ static const Schema nonlin_schema = SCHEMA("nonlin_kwargs", nonlin_fields, nonli
 
 static const Field arch_kwargs_fields[] = {
     ROW_INT("n_stages", Architecture, n_stages, 0, ARCHITECTURE_STAGES, NULL, NULL),
-    COUNTS("features_per_stage", features_per_stage, features_count),
+    COUNTS("features_per_stage", features_per_stage, features_count, MOST_FEATURES),
     ROW_STRING("conv_op", Architecture, conv_op, "torch.nn.modules.conv.Conv2d", NULL),
     PAIRS("kernel_sizes", kernel_sizes, kernels_count),
     PAIRS("strides", strides, strides_count),
-    OWN_COUNTS("n_conv_per_stage", n_conv_per_stage, convs_count),
-    OWN_COUNTS("n_blocks_per_stage", n_blocks_per_stage, blocks_count),
-    COUNTS("n_conv_per_stage_decoder", n_conv_per_stage_decoder, decoder_convs_count),
+    OWN_COUNTS("n_conv_per_stage", n_conv_per_stage, convs_count, MOST_BLOCKS),
+    OWN_COUNTS("n_blocks_per_stage", n_blocks_per_stage, blocks_count, MOST_BLOCKS),
+    COUNTS("n_conv_per_stage_decoder", n_conv_per_stage_decoder, decoder_convs_count, MOST_BLOCKS),
     {ROW(FIELD_STRING, "block", Architecture, block), .capacity = ARCHITECTURE_NAME, .use = FIELD_SPARE},
-    OWN_COUNTS("bottleneck_channels", bottleneck_channels, bottlenecks_count),
+    OWN_COUNTS("bottleneck_channels", bottleneck_channels, bottlenecks_count, MOST_FEATURES),
     {ROW(FIELD_INT, "stem_channels", Architecture, stem_channels), .low = 1, .high = MOST_FEATURES, .use = FIELD_SPARE},
     {ROW(FIELD_BOOL, "nonlin_first", Architecture, nonlin_first), .use = FIELD_SPARE},
     ROW_BOOL("conv_bias", Architecture, conv_bias, "true", NULL),
@@ -98,9 +98,9 @@ static const Schema architecture_schema =
 
 /* Keys that nnU-Net's older planners wrote into the configuration itself, mapped to their fields of `architecture`. */
 #define C PlanConfiguration
-#define LEGACY_LIST(KEY, MEMBER, COUNT)                                                               \
+#define LEGACY_LIST(KEY, MEMBER, COUNT, HIGH)                                                         \
     ROW(FIELD_INT, KEY, C, architecture.MEMBER), LIST_OF(C, architecture.MEMBER, architecture.COUNT), \
-        .low = 1, .high = MOST_FEATURES, .use = FIELD_LEGACY
+        .low = 1, .high = HIGH, .use = FIELD_LEGACY
 #define RESAMPLE "resample_data_or_seg_to_shape"
 #define RESAMPLING(WHAT)                                                               \
     ROW_STRING("resampling_fn_" #WHAT, C, resampling_##WHAT.function, RESAMPLE, NULL), \
@@ -130,10 +130,10 @@ static const Field configuration_fields[] = {
      .use = FIELD_LEGACY},
     {ROW(FIELD_INT, "unet_max_num_features", C, architecture.max_features), .low = 1, .high = MOST_FEATURES,
      .use = FIELD_LEGACY},
-    {LEGACY_LIST("n_conv_per_stage_encoder", n_conv_per_stage, convs_count)},
-    {LEGACY_LIST("n_conv_per_stage_decoder", n_conv_per_stage_decoder, decoder_convs_count)},
-    {LEGACY_LIST("pool_op_kernel_sizes", strides, strides_count), .inner = 2},
-    {LEGACY_LIST("conv_kernel_sizes", kernel_sizes, kernels_count), .inner = 2}};
+    {LEGACY_LIST("n_conv_per_stage_encoder", n_conv_per_stage, convs_count, MOST_BLOCKS)},
+    {LEGACY_LIST("n_conv_per_stage_decoder", n_conv_per_stage_decoder, decoder_convs_count, MOST_BLOCKS)},
+    {LEGACY_LIST("pool_op_kernel_sizes", strides, strides_count, MOST_STEP), .inner = 2},
+    {LEGACY_LIST("conv_kernel_sizes", kernel_sizes, kernels_count, MOST_STEP), .inner = 2}};
 #undef C
 static const char *const configuration_unused[] = {"num_pool_per_axis", "next_stage", "previous_stage", "inherits_from",
                                                    NULL};

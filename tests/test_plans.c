@@ -292,26 +292,34 @@ static void faults_in_plans_are_named_with_their_place(void **state)
     (void)state;
     static const struct {
         const char *text, *says;
-    } cases[] = {{"training:\n  epoch: 3", "o.yaml:2:3: unknown key training.epoch; the nearest known key is epochs"},
-                 {"Training: {}\n", "o.yaml:1:1: unknown key Training; the nearest known key is training"},
-                 {"training:\n  epochs: many", "o.yaml:2:11: epochs: found \"many\", expected a whole number from 1"},
-                 {"training: {epochs: 0}\n", "expected a whole number from 1"},
-                 {"training: {epochs: 2.5}\n", "epochs: found \"2.5\""},
-                 {"training: {learning_rate: nan}\n", "learning_rate: found nan, expected a number from 0 to 100"},
-                 {"training: {recompute: 3}\n", "recompute: found \"3\", expected true or false"},
-                 {"training: {optimizer: adagrad}\n", "optimizer: found \"adagrad\", expected one of adamw, sgd, adam"},
-                 {"training: [1]\n", "training: found a list, expected a mapping"},
-                 {"", "o.yaml:1:1: the file is empty"},
-                 {"~", "found nothing, expected a mapping"},
-                 {"network: {depths: 2}\n", "depths: found \"2\", expected a list"},
-                 {"network: {depths: [1,2,3,4,5,6,7,8,9,1,2,3,4,5,6,7,8]}", "a list of 17, expected at most 16"},
-                 {"configurations: {2d: {patch_size: [1, 2, 3]}}\n", "patch_size: a list of 3, expected exactly 2"},
-                 {"configurations: {2d: {architecture: {arch_kwargs: {strides: [[2]]}}}}", "a list of 1, expected 2"},
-                 {"configurations: {2d: {normalization_schemes: [ZScore]}}\n", "expected one of ZScoreNormalization"},
-                 {"foreground_intensity_properties_per_channel: {\"all\": {}}", "found the key \"all\", expected"},
-                 {"foreground_intensity_properties_per_channel: {\"64000\": {}}", "found the key \"64000\", expected"},
-                 {"format: 2\nnew_key: 1\n", "format 2 is of a later version"},
-                 {"[1]\n", "found a list, expected a mapping"}};
+    } cases[] = {
+        {"training:\n  epoch: 3", "o.yaml:2:3: unknown key training.epoch; the nearest known key is epochs"},
+        {"Training: {}\n", "o.yaml:1:1: unknown key Training; the nearest known key is training"},
+        {"training:\n  epochs: many", "o.yaml:2:11: epochs: found \"many\", expected a whole number from 1"},
+        {"training: {epochs: 0}\n", "expected a whole number from 1"},
+        {"training: {epochs: 2.5}\n", "epochs: found \"2.5\""},
+        {"training: {learning_rate: nan}\n", "learning_rate: found nan, expected a number from 0 to 100"},
+        {"training: {recompute: 3}\n", "recompute: found \"3\", expected true or false"},
+        {"training: {optimizer: adagrad}\n", "optimizer: found \"adagrad\", expected one of adamw, sgd, adam"},
+        {"training: [1]\n", "training: found a list, expected a mapping"},
+        {"", "o.yaml:1:1: the file is empty"},
+        {"~", "found nothing, expected a mapping"},
+        {"network: {depths: 2}\n", "depths: found \"2\", expected a list"},
+        {"network: {depths: [1,2,3,4,5,6,7,8,9,1,2,3,4,5,6,7,8]}", "a list of 17, expected at most 16"},
+        {"configurations: {2d: {patch_size: [1, 2, 3]}}\n", "patch_size: a list of 3, expected exactly 2"},
+        {"configurations: {2d: {architecture: {arch_kwargs: {strides: [[2]]}}}}", "a list of 1, expected 2"},
+        {"configurations: {2d: {normalization_schemes: [ZScore]}}\n", "expected one of ZScoreNormalization"},
+        {"foreground_intensity_properties_per_channel: {\"all\": {}}", "found the key \"all\", expected"},
+        {"foreground_intensity_properties_per_channel: {\"64000\": {}}", "found the key \"64000\", expected"},
+        {"configurations: {2d: {architecture: {n_stages: 4}}}",
+         "unknown key configurations.2d.architecture.n_stages; it belongs under arch_kwargs"},
+        {"epochs: 3\n", "o.yaml:1:1: unknown key epochs; it belongs under training"},
+        {"configurations: {2d: {architecture: {arch_kwargs: {n_conv_per_stage: [2, 257]}}}}", "from 1 to 256"},
+        {"configurations: {2d: {architecture: {arch_kwargs: {n_blocks_per_stage: [257]}}}}", "from 1 to 256"},
+        {"configurations: {2d: {architecture: {arch_kwargs: {n_conv_per_stage_decoder: 257}}}}", "from 1 to 256"},
+        {"network: {name: nnformer, windows: [5, 5, 65, 5]}", "from 1 to 64"},
+        {"format: 2\nnew_key: 1\n", "format 2 is of a later version"},
+        {"[1]\n", "found a list, expected a mapping"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         Plan before, plan;
         Err e = {0};
@@ -376,7 +384,7 @@ static void architectures_that_cannot_be_built_are_named(void **state)
                  {"dropout_op: torch.nn.Dropout2d", "dropout_op: found \"torch.nn.Dropout2d\", only null is supported"},
                  {"norm_op_kwargs: {eps: 1}", "norm_op_kwargs.eps: found 1, only 1e-05 is supported"},
                  {"kernel_sizes: 4", "kernel_sizes: found 4x4, only odd sizes are supported"},
-                 {"strides: 2", "strides: the first is 2x2, expected 1x1"},
+                 {"strides: 2", "configurations.2d.architecture.arch_kwargs.strides: the first is 2x2, expected 1x1"},
                  {"stem_channels: 8", "stem_channels: PlainConvUNet has no such argument: remove it"},
                  {"bottleneck_channels: 8", "bottleneck_channels: PlainConvUNet has no such argument"},
                  {"block: a.BasicBlockD", "block: PlainConvUNet has no such argument"}};

@@ -11,7 +11,7 @@ static const char *class_of(const char *path)
 
 static bool is_class(const char *path, const char *name) { return !strcmp(class_of(path), name); }
 
-static const char where[] = "configurations.2d.architecture";
+static const char where[] = "configurations.2d.architecture.arch_kwargs";
 static const char plain[] = "PlainConvUNet", residual[] = "ResidualEncoderUNet", all_residual[] = "ResidualUNet";
 static const char relu[] = "ReLU", basic[] = "BasicBlockD", bottleneck[] = "BottleneckD";
 
@@ -67,8 +67,10 @@ static int check_names(const Architecture *a, Err *e)
                  {"norm_op", a->norm_op, "InstanceNorm2d", NULL},
                  {"nonlin", a->nonlin, "LeakyReLU", relu}};
     if (!is_class(a->network_class_name, plain) && !architecture_is_residual(a))
-        return err_set(e, ERR_UNSUPPORTED, "%s.network_class_name: found \"%s\", only %s, %s and %s are supported",
-                       where, a->network_class_name, plain, residual, all_residual);
+        return err_set(
+            e, ERR_UNSUPPORTED,
+            "configurations.2d.architecture.network_class_name: found \"%s\", only %s, %s and %s are supported",
+            a->network_class_name, plain, residual, all_residual);
     for (int i = 0; i < 3; i++)
         if (!is_class(names[i].found, names[i].known) && !(names[i].also && is_class(names[i].found, names[i].also)))
             return err_set(e, ERR_UNSUPPORTED, "%s.%s: found \"%s\", only %s%s%s is supported", where, names[i].key,

@@ -23,17 +23,17 @@ typedef struct NnFormer {
     double drop_path;
 } NnFormer;
 
-#define PER_LEVEL(MEMBER, DEFAULT, DOC)                                                       \
+#define PER_LEVEL(MEMBER, HIGH, DEFAULT, DOC)                                                 \
     {                                                                                         \
         ROW(FIELD_INT, #MEMBER, NnFormer, MEMBER), LIST_OF(NnFormer, MEMBER, MEMBER##_count), \
-            .low = 1, .high = 4096, .fallback = DEFAULT, .doc = DOC                           \
+            .low = 1, .high = HIGH, .fallback = DEFAULT, .doc = DOC                           \
     }
 static const Field fields[] = {
     ROW_INT("embed", NnFormer, embed, 2, 1 << 14, "192", "channels of the first level, an even number"),
     ROW_INT("patch", NnFormer, patch, 2, 4, "4", "pixels of a patch's side, 2 or 4"),
-    PER_LEVEL(depths, "2, 2, 2, 2", "blocks of the levels; the decoder has as many"),
-    PER_LEVEL(heads, "6, 12, 24, 48", "heads of the levels' attention"),
-    PER_LEVEL(windows, "5, 5, 10, 5", "pixels of a window's side at the levels"),
+    PER_LEVEL(depths, 256, "2, 2, 2, 2", "blocks of the levels; the decoder has as many"),
+    PER_LEVEL(heads, 4096, "6, 12, 24, 48", "heads of the levels' attention"),
+    PER_LEVEL(windows, 64, "5, 5, 10, 5", "pixels of a window's side at the levels"),
     ROW_DOUBLE("drop_path", NnFormer, drop_path, 0, 0.99, "0.2", "largest rate of stochastic depth")};
 static const Schema schema = {"network", fields, sizeof fields / sizeof *fields, NULL};
 

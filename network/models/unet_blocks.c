@@ -24,7 +24,8 @@ int unet_check(const void *config, Err *e)
     const Architecture *a = config;
     TRY(architecture_check(a, e));
     if (a->n_stages - 1 <= NETWORK_HEADS) return 0;
-    return err_set(e, ERR_UNSUPPORTED, "configurations.2d.architecture.n_stages: found %d, at most %d are supported",
+    return err_set(e, ERR_UNSUPPORTED,
+                   "configurations.2d.architecture.arch_kwargs.n_stages: found %d, at most %d are supported",
                    a->n_stages, NETWORK_HEADS + 1);
 }
 
@@ -34,7 +35,7 @@ int unet_plain_check(const void *config, Err *e)
     TRY(unet_check(a, e));
     if (a->nonlin_first)
         return err_set(e, ERR_UNSUPPORTED,
-                       "configurations.2d.architecture.nonlin_first: this network has the norm first");
+                       "configurations.2d.architecture.arch_kwargs.nonlin_first: this network has the norm first");
     if (!architecture_is_residual(a)) return 0;
     return err_set(e, ERR_UNSUPPORTED,
                    "configurations.2d.architecture.network_class_name: found %s, this network is built from a "

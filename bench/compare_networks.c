@@ -168,6 +168,21 @@ static void tell(const ComparisonRow *row, const char *program, const char *comm
     program_say("%s: %s", comparison_row_name(row), command);
 }
 
+static int check_test_set(const ComparisonSettings *s, Err *e)
+{
+    static const char *const parts[] = {"imagesTs", "labelsTs"};
+    int code = 0;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts && !code; i++) {
+        char *folder = path_format(e, "%s/%s", s->dataset, parts[i]);
+        code = folder ? 0 : ERR_NOMEM;
+        if (!code && !file_is_folder(folder))
+            code =
+                err_set(e, ERR_VALUE, "%s is no folder: --test needs imagesTs, and labelsTs to evaluate with", folder);
+        mem_free(folder);
+    }
+    return code;
+}
+
 static int check_dataset(const ComparisonSettings *s, Err *e)
 {
     bool there;
@@ -175,7 +190,7 @@ static int check_dataset(const ComparisonSettings *s, Err *e)
     int code = file_is_there(path, &there, e);
     if (!code && !there) code = err_set(e, ERR_VALUE, "%s does not exist: expected the folder of a raw dataset", path);
     mem_free(path);
-    return code;
+    return !code && s->of_test ? check_test_set(s, e) : code;
 }
 
 /* All programs that are started inherit the lock: so a comparison that was killed is not run twice at a time. */

@@ -31,6 +31,10 @@ wrong "weights without an encoder" 2 'none of the networks has an encoder' "$raw
 wrong "weights that are not there" 1 'none.pth' "$raw" swin_umamba_d --epochs 1 --pretrained "$out/none.pth"
 wrong "fold all without a test set" 2 'give --test' "$raw" nnunet --epochs 1 --fold all
 wrong "no dataset" 1 'nowhere/dataset.json does not exist' "$out/nowhere" nnunet --epochs 1
+wrong "no images of a test set" 1 'imagesTs is no folder: --test needs' "$raw" nnunet --epochs 1 --test
+mkdir "$raw/imagesTs"
+wrong "no labels of a test set" 1 'labelsTs is no folder: --test needs' "$raw" nnunet --epochs 1 --test
+rmdir "$raw/imagesTs"
 wrong "a reference that is no row" 1 'reference unetr: there is no such row' "$raw" nnunet --epochs 1 --reference unetr
 is "nothing was made" test ! -e "$out/none/nnunet"
 

@@ -100,6 +100,11 @@ static bool has_key(const Schema *schema, const char *key)
 static int refuse_key(const NetworkKind *kind, const DocNode *node, Err *e)
 {
     const char *nearest = schema_nearest_key(kind->schema, node->key);
+    if (kind->uses_architecture)
+        return doc_key_error(node, e,
+                             "unknown key network.%.80s; the network %s has name only, and follows "
+                             "configurations.2d.architecture.arch_kwargs (its channels are features_per_stage)",
+                             node->key, kind->name);
     Text keys = {0};
     text_add(&keys, "name");
     for (int i = 0; i < kind->schema->count; i++) text_add(&keys, ", %s", kind->schema->fields[i].key);

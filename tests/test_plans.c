@@ -503,6 +503,9 @@ static void keys_of_other_networks_are_named_with_the_network_s_own(void **state
         plan_override(&plan, file_with("o.yaml", "network:\n  name: swin_umamba\n  feature_size: 48\n"), NULL, &e) < 0);
     assert_says(&e, "o.yaml:3:3: unknown key network.feature_size; the nearest known key is ");
     assert_says(&e, "the network swin_umamba has name, width, dims, depths, decoder_depths, d_state, drop_path");
+    assert_true(plan_override(&plan, file_with("o.yaml", "network: {name: nnunet, width: 0.5}"), NULL, &e) < 0);
+    assert_says(&e, "unknown key network.width; the network nnunet has name only, and follows "
+                    "configurations.2d.architecture.arch_kwargs (its channels are features_per_stage)");
     /* For an unknown network, the only message is that it is unknown. */
     if (plan_override(&plan, file_with("o.yaml", "network: {feature_size: 48, name: mednext}"), &notes, &e))
         fail_msg("%s", e.text);

@@ -43,7 +43,7 @@ static const struct argp_option option_table[] = {
     {"precision", KEY_PRECISION, "NAME", 0, "Only ops and networks in fp32 or bf16 (default: both)", 0},
     {"simd", KEY_SIMD, "LEVEL", 0,
      "Use no instructions beyond " SIMD_LEVEL_NAMES ", oneDNN and the machine's peak included", 0},
-    {"what", KEY_WHAT, "WHAT", 0, "Only forward or train", 0},
+    {"what", KEY_WHAT, "forward|train", 0, "Only this (default: both)", 0},
     {"seconds", KEY_SECONDS, "S", 0, "Time to measure each value in seconds; the best run counts (default 3)", 0},
     {"quick", KEY_QUICK, NULL, 0, "A quick estimate: 320x320, one run of everything", 0},
     {"json", KEY_JSON, "FILE", 0, "Write the measured values to FILE", 0},

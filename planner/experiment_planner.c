@@ -297,12 +297,8 @@ static const char *reader_name(const char *ending, const Fingerprint *f)
 
 static int choose_planner(Plan *plan, PlannerInput *in, Err *e)
 {
-    const PlannerKind *kind = planner_kind(plan->experiment_planner_used);
-    if (!kind) return planner_unknown(plan->experiment_planner_used, e);
-    if (kind->residual && !plan_uses_architecture(plan))
-        return err_set(e, ERR_VALUE, "%s plans a U-Net with a residual encoder: choose --network nnunet, not %s",
-                       kind->name, plan->network.name);
-    snprintf(plan->plans_name, sizeof plan->plans_name, "%s", kind->plans_name);
+    TRY(planner_check(plan, e));
+    snprintf(plan->plans_name, sizeof plan->plans_name, "%s", planner_kind(plan->experiment_planner_used)->plans_name);
     in->memory_gb = planner_target_gb(plan, in->memory_gb);
     return 0;
 }

@@ -178,10 +178,10 @@ static int check_network(const PlanMaker *m, const char *name, const char *sourc
 }
 
 /* A plan that is taken as it is may be by any planner. */
-static int check_planner(const PlanMaker *m, const char *name, const char *source, Err *e)
+static int check_planner(const PlanMaker *m, const Plan *plan, const char *source, Err *e)
 {
-    if (m->request.plans || planner_kind(name)) return 0;
-    return planner_unknown(name, e) ? err_context(e, "%s: experiment_planner_used", source) : 0;
+    if (m->request.plans || !planner_check(plan, e)) return 0;
+    return err_context(e, "%s: experiment_planner_used", source);
 }
 
 static int check_files(const PlanMaker *m, Err *e)
@@ -191,7 +191,7 @@ static int check_files(const PlanMaker *m, Err *e)
     ReaderAxes axes;
     TRY(read_known(m, &plan, &sources, NULL, e));
     TRY(check_network(m, plan.network.name, sources.network, e));
-    TRY(check_planner(m, plan.experiment_planner_used, sources.planner, e));
+    TRY(check_planner(m, &plan, sources.planner, e));
     return reader_axes(&axes, plan.image_reader_writer, "image_reader_writer", e) ? err_context(e, "%s", sources.reader)
                                                                                   : 0;
 }

@@ -48,3 +48,12 @@ int planner_unknown(const char *name, Err *e)
     text_free(&known);
     return ERR_VALUE;
 }
+
+int planner_check(const Plan *plan, Err *e)
+{
+    const PlannerKind *kind = planner_kind(plan->experiment_planner_used);
+    if (!kind) return planner_unknown(plan->experiment_planner_used, e);
+    if (!kind->residual || plan_uses_architecture(plan)) return 0;
+    return err_set(e, ERR_VALUE, "%s plans a U-Net with a residual encoder: choose --network nnunet, not %s",
+                   kind->name, plan->network.name);
+}

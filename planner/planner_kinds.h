@@ -26,6 +26,9 @@ double planner_target_gb(const Plan *plan, double given);
 /* Adds a line "  NAME   what it is" for each planner. */
 void planner_add_help(Text *text);
 
+/* Checks that the plan's planner is known, and plans networks like the plan's. Fails: ERR_VALUE. */
+int planner_check(const Plan *plan, Err *e);
+
 /* Sets the error for an unknown planner: lists all and suggests the nearest name. Returns ERR_VALUE. */
 int planner_unknown(const char *name, Err *e);
 

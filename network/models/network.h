@@ -61,7 +61,7 @@ typedef struct NetworkEncoder {
 } NetworkEncoder;
 
 typedef struct NetworkKind {
-    const char *name, *about;    /* about: a line for --help */
+    const char *name, *about;    /* about: a line for --help, at most 56 characters */
     const struct Schema *schema; /* the keys of the configuration; defaults are the authors' values */
     size_t config_bytes;         /* NETWORK_CONFIG(STRUCT) */
     bool uses_architecture;      /* the struct begins with an Architecture, read from the plan's `architecture`;

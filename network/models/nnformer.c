@@ -172,7 +172,7 @@ static const char *const trainers[] = {"nnUNetTrainernnFormer$", NULL};
 
 const NetworkKind network_nnformer = {
     .name = "nnformer",
-    .about = "nnFormer: Swin transformer with a decoder of skip attention",
+    .about = "nnFormer: Swin transformer, decoder of skip attention",
     .schema = &schema,
     .config_bytes = NETWORK_CONFIG(NnFormer),
     .check = check,

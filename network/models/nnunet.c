@@ -28,7 +28,7 @@ static const char *const trainers[] = {
 
 const NetworkKind network_nnunet = {
     .name = "nnunet",
-    .about = "nnU-Net's U-Net, plain or with a residual encoder, by the plan's architecture",
+    .about = "nnU-Net's U-Net, plain or with a residual encoder",
     UNET_CONFIG,
     .check = unet_check,
     .build = build,

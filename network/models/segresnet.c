@@ -112,7 +112,7 @@ static const char *const trainers[] = {"nnUNetTrainerSegResNet$", NULL};
 
 const NetworkKind network_segresnet = {
     .name = "segresnet",
-    .about = "SegResNet: residual blocks with group norm, additive decoder",
+    .about = "SegResNet: residual blocks, additive decoder",
     .schema = &schema,
     .config_bytes = NETWORK_CONFIG(SegResNet),
     .check = check,

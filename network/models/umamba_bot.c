@@ -23,7 +23,7 @@ static const char *const trainers[] = {"nnUNetTrainerUMambaBot$", NULL};
 
 const NetworkKind network_umamba_bot = {
     .name = "umamba_bot",
-    .about = "U-Mamba_Bot: residual U-Net with a Mamba layer at the bottleneck",
+    .about = "U-Mamba_Bot: residual U-Net, Mamba at the bottleneck",
     UNET_CONFIG,
     .check = unet_plain_check,
     .build = build,

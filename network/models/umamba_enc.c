@@ -40,7 +40,7 @@ static const char *const trainers[] = {"nnUNetTrainerUMambaEnc$", "nnUNetTrainer
 
 const NetworkKind network_umamba_enc = {
     .name = "umamba_enc",
-    .about = "U-Mamba_Enc: residual U-Net with a Mamba layer after each stage",
+    .about = "U-Mamba_Enc: residual U-Net, Mamba after each stage",
     UNET_CONFIG,
     .check = unet_plain_check,
     .build = build,

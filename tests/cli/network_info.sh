@@ -60,6 +60,8 @@ else echo "ok - no allocation of 300 KB # SKIP $why"; fi
 
 "$build/network_info" swin_umamba_d -p 48x64 > /dev/null 2> "$out/err"; status=$?
 equals "refuses sizes that are no multiples of 32" "$status $(grep -c 'multiples of 32' "$out/err")" "1 1"
+equals "help has each network on one line" \
+    "$("$build/network_info" --help | sed '1,/^Networks:/d; /^$/,$d' | grep -vc '^  [a-z_]*  *[^ ]')" 0
 "$build/network_info" swin_umamba_x > /dev/null 2> "$out/err"; status=$?
 equals "names the networks that there are" "$status $(grep -c 'swin_umamba_paper' "$out/err")" "1 1"
 "$build/network_info" > /dev/null 2> "$out/err"; status=$?

@@ -47,6 +47,7 @@ check "one in a file" 1 plan n -n nnunet --override "$out/mine.yaml"
 has "is named with it" 'mine.yaml: experiment_planner_used: unknown planner Mine' stderr
 check "another network" 1 plan n --planner nnUNetPlannerResEncM
 has "has no residual encoder of nnU-Net" 'nnUNetPlannerResEncM plans a U-Net with a residual encoder: choose --network nnunet, not swin_umamba_d' stderr
+is "before the dataset is measured" test ! -e "$out/n/dataset_fingerprint.yaml"
 check "nor has U-Mamba" 1 plan n -n umamba_enc --planner nnUNetPlannerResEncM
 has "which says so" 'this network is built from a PlainConvUNet' stderr
 check "a plan that is given is not planned" 2 plan n --plans "$out/m/plans.yaml" --planner nnUNetPlannerResEncM

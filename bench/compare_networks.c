@@ -35,7 +35,7 @@ static const struct argp_option option_list[] = {
     {"cpu-minutes", KEY_CPU_MINUTES, "N", 0, "Train each network for about this CPU time (of all threads together)", 0},
     {"epochs", KEY_EPOCHS, "N", 0, "Train each network for this number of epochs instead", 0},
     {"reference", KEY_REFERENCE, "ROW", 0,
-     "The row that the others are tested against: NETWORK or NETWORK+pretrained (default: the first)", 0},
+     "The row that the others are tested against: NETWORK or NETWORK+pretrained (default: first)", 0},
     {"pretrained", KEY_PRETRAINED, "FILE", 0,
      "Also train the networks that have an encoder for it from these weights: a second row for each", 0},
     {"fold", KEY_FOLD, "FOLD", 0, "Fold to train (default: 0)", 0},
@@ -60,19 +60,26 @@ static int network_index(struct argp_state *state, const char *name)
     return 0;
 }
 
+static bool is_compared(const Options *o, const NetworkKind *kind)
+{
+    for (int i = 0; i < o->network_count; i++)
+        if (o->networks[i] == kind) return true;
+    return false;
+}
+
 static void take_network(Options *o, const char *name, struct argp_state *state)
 {
     const NetworkKind *kind = network_kinds()[network_index(state, name)];
-    for (int i = 0; i < o->network_count; i++)
-        if (o->networks[i] == kind) argp_error(state, "the network %s is given twice", name);
+    if (is_compared(o, kind)) argp_error(state, "the network %s is given twice", name);
     o->networks[o->network_count++] = kind;
 }
 
 static void take_override(Options *o, char *text, struct argp_state *state)
 {
     char *equals = strchr(text, '=');
+    const char *slash = strchr(text, '/');
     ComparisonSettings *s = &o->settings;
-    if (!equals) {
+    if (!equals || (slash && slash < equals)) { /* "./a=b.yaml" is a path */
         option_once(state, "--override", text, &s->override);
         return;
     }
@@ -86,6 +93,15 @@ static void take_fold(Options *o, const char *text, struct argp_state *state)
     o->settings.fold = text;
 }
 
+static void check_overrides(const Options *o, struct argp_state *state)
+{
+    const char *const *override_of = o->settings.override_of;
+    for (int i = 0; network_kinds()[i]; i++)
+        if (override_of[i] && !is_compared(o, network_kinds()[i]))
+            argp_error(state, "--override %s=%s has no effect: the network is not compared", network_kinds()[i]->name,
+                       override_of[i]);
+}
+
 static void check_options(Options *o, struct argp_state *state)
 {
     const ComparisonSettings *s = &o->settings;
@@ -93,6 +109,7 @@ static void check_options(Options *o, struct argp_state *state)
     if (!s->dataset) argp_error(state, "DATASET, the folder of the raw dataset, is missing");
     if (!o->network_count)
         for (int i = 0; network_kinds()[i]; i++) o->networks[o->network_count++] = network_kinds()[i];
+    check_overrides(o, state);
     if (!s->cpu_minutes == !s->epochs) argp_error(state, "give either --cpu-minutes or --epochs");
     if (!strcmp(s->fold, "all") && !s->of_test)
         argp_error(state, "--fold all has no validation cases of its own: give --test");
@@ -301,8 +318,8 @@ int main(int argc, char **argv)
     Err e = {0};
     Text doc = {0};
     text_add(&doc,
-             "Trains, predicts and evaluates networks on a dataset with equal CPU time or equal epochs, and writes "
-             "a table: comparison.md, .tex and .html in the folder given by -o. Each network keeps its authors' "
+             "Trains, predicts and evaluates networks on a dataset with about equal CPU time or equal epochs, and "
+             "writes a table: comparison.md, .tex and .html in the folder given by -o. Each network keeps its authors' "
              "training. An interrupted or killed comparison continues with the same command, without "
              "--overwrite.\vNetworks (default: all):\n");
     network_add_help(&doc);

@@ -35,8 +35,9 @@ static void add_bar(Text *out, const TableScores *s, int row, int reference, Int
     const double scale = (WIDTH - 2 * MARGIN) / fmax(range.high - range.low, 1e-9);
     const Interval *interval = &s->intervals[row];
 #define X(value) (MARGIN + scale * ((value)-range.low))
-    text_add(out, "<svg viewBox=\"0 0 %d %d\" aria-hidden=true><path class=grid d=\"M%.1f 0V%d\"/>", WIDTH, HEIGHT,
-             X(s->row.mean[reference]), HEIGHT);
+    text_add(out, "<svg viewBox=\"0 0 %d %d\" aria-hidden=true>", WIDTH, HEIGHT);
+    if (!isnan(s->row.mean[reference]))
+        text_add(out, "<path class=grid d=\"M%.1f 0V%d\"/>", X(s->row.mean[reference]), HEIGHT);
     if (!isnan(interval->low))
         text_add(out, "<path class=whisker d=\"M%.1f %dH%.1f\"/>", X(interval->low), HEIGHT / 2, X(interval->high));
     text_add(out, "<path class=median d=\"M%.1f 3V%d\"/></svg>", X(s->row.mean[row]), HEIGHT - 3);

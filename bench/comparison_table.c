@@ -160,7 +160,7 @@ int comparison_table_best(const ComparisonTable *t, int metric, int label)
     const double *mean = comparison_table_scores(t, metric, label)->row.mean;
     int best = 0;
     for (int i = 1; i < t->count; i++)
-        if (!(mean[i] <= mean[best])) best = i;
+        if (isnan(mean[best]) || mean[i] > mean[best]) best = i;
     return best;
 }
 

@@ -1,5 +1,6 @@
 /* The table of a comparison as Markdown and LaTeX. */
 #include <math.h>
+#include <string.h>
 
 #include "bench/comparison_table.h"
 
@@ -47,13 +48,24 @@ static void add_markdown_row(const ComparisonTable *t, Text *out, int row)
     text_add(out, "\n");
 }
 
+/* A cell's text: a '|' would end the cell. */
+static void add_markdown_text(Text *out, const char *text)
+{
+    for (; *text; text++) {
+        if (*text == '|') text_add(out, "\\");
+        text_add_bytes(out, text, 1);
+    }
+}
+
 static void add_markdown_labels(const ComparisonTable *t, Text *out)
 {
     const int labels = t->comparison.label_count;
     text_add(out, "\n| network |");
-    for (int i = 0; i < labels * TABLE_METRICS; i++)
-        text_add(out, " %s: %s |", comparison_table_label(t, i / TABLE_METRICS),
-                 metric_info[table_metrics[i % TABLE_METRICS]].key);
+    for (int i = 0; i < labels * TABLE_METRICS; i++) {
+        text_add(out, " ");
+        add_markdown_text(out, comparison_table_label(t, i / TABLE_METRICS));
+        text_add(out, ": %s |", metric_info[table_metrics[i % TABLE_METRICS]].key);
+    }
     text_add(out, "\n|---|");
     for (int i = 0; i < labels * TABLE_METRICS; i++) text_add(out, "---|");
     for (int row = 0; row < t->count; row++) {
@@ -83,7 +95,10 @@ void comparison_table_markdown(const ComparisonTable *t, Text *out)
 static void add_latex_text(Text *out, const char *text)
 {
     for (; *text; text++) {
-        if (*text == '_' || *text == '%' || *text == '&' || *text == '#' || *text == '$') text_add(out, "\\%c", *text);
+        if (strchr("_%&#${}", *text)) text_add(out, "\\%c", *text);
+        else if (*text == '~') text_add(out, "\\textasciitilde{}");
+        else if (*text == '^') text_add(out, "\\textasciicircum{}");
+        else if (*text == '\\') text_add(out, "\\textbackslash{}");
         else text_add_bytes(out, text, 1);
     }
 }
@@ -114,9 +129,11 @@ void comparison_table_latex(const ComparisonTable *t, Text *out)
 {
     Text notes = {0};
     comparison_table_notes(t, &notes);
-    text_add(out, "%% \\usepackage{booktabs}\n\\begin{table}\n\\centering\n\\begin{tabular}{lrrcrcr}\n\\toprule\n"
-                  "Network & \\#param & FLOPs & DSC (95\\,\\%% interval) & $p$ & NSD (95\\,\\%% interval) & $p$ \\\\\n"
-                  "\\midrule\n");
+    text_add(
+        out,
+        "%% \\usepackage{booktabs}\n\\begin{table}\n\\centering\n\\begin{tabular}{lrrcrcr}\n\\toprule\n"
+        "Network & \\#param & multiply-adds & DSC (95\\,\\%% interval) & $p$ & NSD (95\\,\\%% interval) & $p$ \\\\\n"
+        "\\midrule\n");
     for (int row = 0; row < t->count; row++) add_latex_row(t, out, row);
     text_add(out, "\\bottomrule\n\\end{tabular}\n\\caption{");
     if (notes.data) add_latex_text(out, notes.data);

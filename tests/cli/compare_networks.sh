@@ -35,6 +35,9 @@ wrong "no images of a test set" 1 'imagesTs is no folder: --test needs' "$raw" n
 mkdir "$raw/imagesTs"
 wrong "no labels of a test set" 1 'labelsTs is no folder: --test needs' "$raw" nnunet --epochs 1 --test
 rmdir "$raw/imagesTs"
+wrong "plan keys of a network that is not compared" 2 'override unetr=.*small.yaml has no effect' "$raw" nnunet --epochs 1 \
+    --override "unetr=$out/small.yaml"
+wrong "a path with =" 1 'none/a=b.yaml' "$raw" nnunet --epochs 1 --override "$out/none/a=b.yaml"
 wrong "a reference that is no row" 1 'reference unetr: there is no such row' "$raw" nnunet --epochs 1 --reference unetr
 is "nothing was made" test ! -e "$out/none/nnunet"
 
@@ -68,6 +71,16 @@ lacks "nothing is done twice" 'build.*/train' stderr
 has "but another reference is possible" '^| `swin_umamba_d` | .* | reference |' stdout
 check "other settings" 1 compare "$out/a" --precision bf16
 has "are refused" 'swin_umamba_d was made with other settings: precision: fp32, now bf16; .*--overwrite' stderr
+
+# A metric that is undefined for the reference.
+summary=$out/a/nnunet/evaluation/summary.json
+cp "$summary" "$out/summary"
+awk '/"[0-9]+": \{/ { label = $1 } label == "\"2\":" && /"Dice"/ { sub(/: [^,]*/, ": NaN") } 1' "$out/summary" >"$summary"
+check "a label without Dice" 0 compare "$out/a" --reference nnunet
+has "is not the best" '^| `swin_umamba_d` | [^|]* | [^|]* | \*\*[^|]* | [^|]* |$' stdout
+has "has no mean" '^| `nnunet` | [^|]* | [^|]* | – | [^|]* |$' stdout
+lacks "and no line" '[MH]nan' a/comparison.html
+cp "$out/summary" "$summary"
 
 # Stopped and killed, continued each time. The programs that a killed one had started end, too.
 weights() { numbers "$1/$2/results/fold_0/checkpoint_final.safetensors"; }
@@ -143,6 +156,11 @@ done
 # The test set, fold all, by CPU time.
 mkdir "$raw/imagesTs" "$raw/labelsTs"
 cp "$raw"/imagesTr/phantom_00[1-3]* "$raw/imagesTs"; cp "$raw"/labelsTr/phantom_00[1-3]* "$raw/labelsTs"
+sed -i 's/bright_organ/bright|organ/' "$raw/dataset.json"
+mv "$raw" "$out/Dataset900_{a}~^\\"; raw="$out/Dataset900_{a}~^\\"
 check "a test set" 0 "$build/compare_networks" "$raw" swin_umamba_d -o "$out/t" --override "$out/narrow.yaml" --fold all \
     --test --cpu-minutes 0.01 --quiet
 has "is predicted" 'fold all, test set, fp32, 0.01 CPU minutes .* 3 cases' stdout
+has "Markdown has a label's name" ' bright\\|organ: Dice |' t/comparison.md
+has "LaTeX has a folder's name" 'Dataset900._.{a.}.textasciitilde{}.textasciicircum{}.textbackslash{}, fold all' t/comparison.tex
+has "and the cost's" '& multiply-adds &' t/comparison.tex

@@ -77,8 +77,9 @@ static int configure(NetworkSpec *spec, const DocNode *constructor, Err *e)
 /* A topology with the manifest's number of stages, as nnU-Net's planner makes it for an image large enough. */
 static int set_stages(NetworkSpec *spec, const DocNode *constructor, Err *e)
 {
-    const int64_t stages = (int64_t)golden_number(constructor, "n_stages", 0), edge = 4ll << (stages - 1);
+    const int64_t stages = (int64_t)golden_number(constructor, "n_stages", 0);
     if (!stages || !spec->kind->complete) return 0;
+    const int64_t edge = 4ll << (stages - 1);
     return spec->kind->complete(&spec->config, edge, edge, e);
 }
 

@@ -11,6 +11,16 @@
 #include "base/file.h"
 #include "base/memory.h"
 
+int folder_make(const char *path, Err *e)
+{
+    if (!mkdir(path, 0777)) return 0;
+    if (errno != EEXIST) return err_errno(e, errno, "%s: cannot make the folder", path);
+    return err_set(e, ERR_VALUE,
+                   "%s: exists already: another run is writing it, or one was killed; if none is running, look whether "
+                   "it holds what you need, remove it, and run again",
+                   path);
+}
+
 int folder_rename(const char *from, const char *to, Err *e)
 {
     return rename(from, to) ? err_errno(e, errno, "%s: cannot be renamed to %s", from, to) : 0;

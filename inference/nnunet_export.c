@@ -17,7 +17,8 @@ static const char *const checkpoints[] = {"final", "best"};
 
 typedef struct Export {
     const char *results, *out;
-    char *fresh; /* the folder that is filled, and then renamed; owned */
+    char *work;  /* a hidden folder beside `out`, made by this run and removed in the end; owned */
+    char *fresh; /* WORK/new, the folder that is filled, and then renamed; owned */
     Plan plan;
     DatasetInfo info;
     Model model;
@@ -166,10 +167,8 @@ static int fill(Export *x, Err *e)
 static int settle(const Export *x, bool replaces, Err *e)
 {
     if (!replaces) return folder_rename(x->fresh, x->out, e);
-    char *away = path_format(e, "%s.old", x->fresh);
-    int code = away ? folder_remove(away, e) : ERR_NOMEM;
-    if (!code) code = folder_replace(x->out, x->fresh, away, e);
-    if (!code) code = folder_remove(away, e);
+    char *away = path_format(e, "%s/old", x->work);
+    const int code = away ? folder_replace(x->out, x->fresh, away, e) : ERR_NOMEM;
     mem_free(away);
     return code;
 }
@@ -183,22 +182,35 @@ static int read_results(Export *x, Err *e)
     return model_define(&x->model, &x->plan, &x->info, e);
 }
 
+/* OUT's parents, and WORK = .NAME.export beside OUT. A folder of that name is never touched: another run may be
+ * writing it, or a run was killed between two renames and OUT's earlier content is in it. */
+static int make_work(Export *x, Err *e)
+{
+    int length = (int)strlen(x->out);
+    while (length > 1 && x->out[length - 1] == '/') length--;
+    int parent = length;
+    while (parent > 0 && x->out[parent - 1] != '/') parent--;
+    char *above = parent ? path_format(e, "%.*s", parent, x->out) : mem_strdup(".", e);
+    int code = above ? file_make_folders(above, e) : ERR_NOMEM;
+    mem_free(above);
+    if (code) return code;
+    char *work = path_format(e, "%.*s.%.*s.export", parent, x->out, length - parent, x->out + parent);
+    x->fresh = work ? path_format(e, "%s/new", work) : NULL;
+    code = x->fresh ? folder_make(work, e) : ERR_NOMEM;
+    if (!code) x->work = work;
+    else mem_free(work);
+    return code;
+}
+
 static int export(Export *x, bool overwrite, Err *e)
 {
     bool there;
-    int length = (int)strlen(x->out);
-    while (length > 1 && x->out[length - 1] == '/') length--;
-    const char *name = x->out + length;
-    while (name > x->out && name[-1] != '/') name--;
     TRY(check_target(x, overwrite, &there, e));
     TRY(read_results(x, e));
-    x->fresh = path_format(e, "%.*s.%.*s.new", (int)(name - x->out), x->out, (int)(x->out + length - name), name);
-    if (!x->fresh) return ERR_NOMEM;
-    TRY(folder_remove(x->fresh, e)); /* of a run that was killed */
-    int code = fill(x, e);
-    if (!code) code = settle(x, there, e);
-    if (code) folder_remove(x->fresh, NULL);
-    return code ? code : text_check(x->told, e);
+    TRY(make_work(x, e));
+    TRY(fill(x, e));
+    TRY(settle(x, there, e));
+    return text_check(x->told, e);
 }
 
 int nnunet_export(const char *results, const char *out, bool overwrite, Text *told, Err *e)
@@ -208,10 +220,13 @@ int nnunet_export(const char *results, const char *out, bool overwrite, Text *to
     Export x = {.results = found.results, .out = out, .told = told};
     int code = check_source(&found, results, e);
     if (!code) code = export(&x, overwrite, e);
+    const int removed = x.work ? folder_remove(x.work, code ? NULL : e) : 0;
+    if (!code) code = removed;
     model_free(&x.model);
     if (x.info.doc) dataset_info_free(&x.info);
     fold_list_free(&x.folds);
     mem_free(x.fresh);
+    mem_free(x.work);
     model_folder_free(&found);
     return code;
 }

@@ -46,10 +46,15 @@ check "a folder of something else" 1 convert "$out/$r" "$out/notes" --overwrite
 has "is never replaced" 'notes: is no results folder of nnU-Net, and is not replaced' stderr
 is "and stands" test -s "$out/notes/thesis"
 check "the results themselves" 1 convert "$out/$r" "$out/$r" --overwrite
-mkdir "$out/.of_fold.new"; echo 1 >"$out/.of_fold.new/left"
+mkdir "$out/.of_fold.export"; echo 1 >"$out/.of_fold.export/left"
+check "the working folder of another run" 1 convert "$out/r_nnUNetPlannerResEncM" "$out/of_fold" --overwrite
+has "is an error" '.of_fold.export: exists already: another run is writing it, or one was killed' stderr
+is "and stands" test -s "$out/.of_fold.export/left" -a ! -e "$out/.of_fold.export/new"
+rm -r "$out/.of_fold.export"
+mkdir "$out/.of_fold.new"; echo 1 >"$out/.of_fold.new/mine"
 check "--overwrite replaces nnU-Net's" 0 convert "$out/r_nnUNetPlannerResEncM" "$out/of_fold" --overwrite --quiet
 has "by the new ones" 'ResidualEncoderUNet' of_fold/plans.json
-equals "nothing else is left" "$(ls -A "$out" | grep -c of_fold)" 1
+equals "nothing else is left or lost" "$(ls -A "$out" | grep of_fold | tr '\n' ' ')" ".of_fold.new of_fold "
 
 # ---- what is refused
 check "nnU-Net's own" 1 convert "$out/$x" "$out/n"
@@ -74,7 +79,7 @@ head -c 5000 "$out/$r/fold_1/checkpoint_final.safetensors" >"$out/cut"
 cp -r "$out/$r" "$out/damaged"; cp "$out/cut" "$out/damaged/fold_1/checkpoint_final.safetensors"
 check "a damaged checkpoint" 1 convert "$out/damaged" "$out/n"
 has "is named" 'damaged/fold_1/checkpoint_final.safetensors' stderr
-is "nothing is left of all that" test ! -e "$out/n" -a ! -e "$out/.n.new"
+is "nothing is left of all that" test ! -e "$out/n" -a ! -e "$out/.n.export"
 
 for python in ${PYTHON:-python3}; do
     if ! "$python" -c 'import nnunetv2' 2>/dev/null; then

@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "base/program.h"
 #include "bench/comparison.h"
+#include "bench/comparison_data.h"
 #include "bench/comparison_table.h"
 #include "plans/splits.h"
 
@@ -289,7 +290,7 @@ static int run_rows(Rows *rows, const Options *o, Err *e)
     for (int i = 0; i < rows->count && o->settings.overwrite; i++) TRY(comparison_put_aside(&rows->list[i], e));
     for (int i = 0; i < rows->count; i++) {
         ComparisonRow *row = &rows->list[i];
-        TRY(comparison_run_row(rows->list, rows->count, i, &o->settings, tell, e));
+        TRY(comparison_run_row(row, &o->settings, tell, e));
         if (row->failed) program_error("%s: %s failed; the others go on", comparison_row_name(row), row->failed);
         finished += !row->failed;
     }
@@ -297,15 +298,18 @@ static int run_rows(Rows *rows, const Options *o, Err *e)
     return judge(rows, &o->settings, e);
 }
 
-static int run(const Options *o, Err *e)
+static int run(Options *o, Err *e)
 {
     Rows rows = {0};
     FolderLock lock = {-1};
+    ComparisonSettings *s = &o->settings;
     program_interrupted(); /* from here on signals are passed on to the program that runs */
-    TRY(check_dataset(&o->settings, e));
+    TRY(check_dataset(s, e));
     int code = make_rows(&rows, o, e);
-    if (!code) code = lock_output(&lock, o->settings.output, e);
+    if (!code) code = lock_output(&lock, s->output, e);
+    if (!code) code = comparison_data_read(&s->data, s->dataset, s->of_test, s->threads, s->quiet, e);
     if (!code) code = run_rows(&rows, o, e);
+    made_from_free(&s->data);
     folder_unlock(&lock);
     free_rows(&rows);
     return code;

@@ -8,8 +8,9 @@
 #include "base/folder.h"
 #include "base/memory.h"
 #include "bench/command.h"
+#include "bench/comparison_data.h"
 
-#define DATA "fingerprint_made_from.yaml" /* of plan_and_preprocess: the dataset's content */
+#define DATA "fingerprint_made_from.yaml" /* of plan_and_preprocess: what it read of the dataset */
 
 const char *comparison_again(const ComparisonSettings *s)
 {
@@ -69,11 +70,12 @@ static int list_settings(MadeFrom *m, const ComparisonRow *row, const Comparison
     if (s->epochs) made_from_add(m, "length", "%d epochs", s->epochs);
     else made_from_add(m, "length", "%g CPU minutes", s->cpu_minutes);
     made_from_add(m, "fold", "%s", s->fold);
-    made_from_add(m, "cases", s->of_test ? "test" : "validation");
+    made_from_add(m, "evaluated", s->of_test ? "test set" : "validation cases");
     made_from_add(m, "precision", "%s", s->precision);
     add_file(m, "override", override_of(row, s));
     add_file(m, "splits", s->splits);
     add_file(m, "pretrained", row->pretrained ? s->pretrained : NULL);
+    made_from_add_all(m, &s->data);
     mem_free(dataset);
     return made_from_check(m, e);
 }
@@ -85,8 +87,8 @@ static int compare_settings(const ComparisonRow *row, const MadeFrom *then, cons
     int code = text_check(&text, e);
     if (!code && text.length)
         code = err_set(e, ERR_VALUE,
-                       "%s was made with other settings: %s; give the same options, another folder with -o, or "
-                       "--overwrite",
+                       "%s was made with other settings or data: %s; give the same options and files, another folder "
+                       "with -o, or --overwrite",
                        row->folder, text.data);
     text_free(&text);
     return code;
@@ -218,8 +220,6 @@ static int share_preprocessed(const char *folder, const ComparisonSettings *s, E
 
 typedef struct Work {
     ComparisonRow *row;
-    const ComparisonRow *rows; /* all: count of them */
-    int count;
     const ComparisonSettings *s;
     char *preprocessed;
     Command command;
@@ -257,42 +257,44 @@ static int preprocess(Work *w, Err *e)
     return run(w, "plan_and_preprocess", e);
 }
 
-/* Fails if a row was made from another content of the dataset than the one that is preprocessed now. */
-static int compare_data(const ComparisonRow *row, const MadeFrom *now, Err *e)
+static int refuse_changed(const Work *w, const char *what, Err *e)
 {
-    MadeFrom then;
-    Text text = {0};
-    bool there;
-    TRY(is_there(&there, e, "%s/" DATA, row->folder));
-    if (!there) return 0;
-    char *path = path_format(e, "%s/" DATA, row->folder);
-    int code = path ? made_from_read(&then, path, e) : ERR_NOMEM;
-    if (!code) {
-        made_from_differences(&text, &then, now, "");
-        code = text_check(&text, e);
-        made_from_free(&then);
-    }
-    if (!code && text.length)
-        code = err_set(e, ERR_VALUE,
-                       "the dataset has changed since %s was made: %s; give another folder with -o, or --overwrite",
-                       row->folder, text.data);
-    text_free(&text);
-    mem_free(path);
-    return code;
+    return err_set(e, ERR_VALUE,
+                   "%s has changed since this comparison started (%s): put the files back, or begin again with "
+                   "--overwrite or in another folder with -o",
+                   w->s->dataset, what);
 }
 
-/* All rows are of the same training cases. The row keeps the record of their content. */
-static int check_data(Work *w, Err *e)
+/* What was preprocessed, before it is trained on, against what the row's settings say. */
+static int check_preprocessed(Work *w, Err *e)
 {
     MadeFrom now;
     char *path = path_format(e, "%s/" DATA, w->preprocessed);
     int code = path ? made_from_read(&now, path, e) : ERR_NOMEM;
-    if (!code) {
-        for (int i = 0; i < w->count && !code; i++) code = compare_data(&w->rows[i], &now, e);
-        made_from_free(&now);
-    }
     mem_free(path);
-    return code ? code : share_part(w->preprocessed, w->row->folder, DATA, e);
+    if (code) return code;
+    for (int i = 0; i < now.count && !code; i++) {
+        const char *then = made_from_find(&w->s->data, now.items[i].key);
+        if (then && strcmp(then, now.items[i].value)) code = refuse_changed(w, now.items[i].key, e);
+    }
+    made_from_free(&now);
+    return code;
+}
+
+/* The whole dataset, once a row is evaluated: a test set may have been replaced meanwhile. */
+static int check_data(Work *w, Err *e)
+{
+    Text text = {0};
+    MadeFrom now;
+    int code = comparison_data_read(&now, w->s->dataset, w->s->of_test, w->s->threads, true, e);
+    if (!code) {
+        made_from_differences(&text, &w->s->data, &now, "");
+        code = text_check(&text, e);
+    }
+    if (!code && text.length) code = refuse_changed(w, text.data, e);
+    made_from_free(&now);
+    text_free(&text);
+    return code;
 }
 
 static void begin_train(Work *w)
@@ -433,23 +435,22 @@ int comparison_put_aside(const ComparisonRow *row, Err *e)
 
 static int run_steps(Work *w, Err *e)
 {
-    static int (*const steps[])(Work *, Err *) = {preprocess, check_data, train, predict, evaluate};
+    static int (*const steps[])(Work *, Err *) = {preprocess, check_preprocessed, train, predict, evaluate, check_data};
     for (size_t i = 0; i < sizeof steps / sizeof *steps && !w->row->failed; i++) TRY(steps[i](w, e));
     if (w->row->failed) return 0;
     TRY(finish(w->row, e));
     return remove_earlier(w->row, e);
 }
 
-int comparison_run_row(ComparisonRow *rows, int count, int index, const ComparisonSettings *s,
+int comparison_run_row(ComparisonRow *row, const ComparisonSettings *s,
                        void (*tell)(const ComparisonRow *row, const char *program, const char *command), Err *e)
 {
     bool finished;
-    ComparisonRow *row = &rows[index];
     TRY(is_there(&finished, e, "%s/evaluation/summary.json", row->folder));
     if (finished) return remove_earlier(row, e);
     TRY(file_make_folders(row->folder, e));
     TRY(write_settings(row, s, e));
-    Work w = {.row = row, .rows = rows, .count = count, .s = s, .tell = tell};
+    Work w = {.row = row, .s = s, .tell = tell};
     w.preprocessed = path_format(e, "%s/preprocessed/%s", s->output, row->kind->name);
     const int code = w.preprocessed ? run_steps(&w, e) : ERR_NOMEM;
     command_free(&w.command);

@@ -53,22 +53,27 @@ static int add_case(Text *t, const MadeFrom *origin, const char *id, Err *e)
     return 0;
 }
 
-void origins_of_fingerprint(MadeFrom *m, const Origins *o, const Dataset *d, ReaderAxes axes)
+void origins_of_dataset(MadeFrom *m, const Origins *o, const Dataset *d)
 {
     Text t = {0};
     char hash[HASH_BYTES] = "";
-    *m = (MadeFrom){0};
-    int code = 0;
+    int code = made_from_check(m, NULL);
     for (int i = 0; i < o->count && !code; i++) code = add_case(&t, &o->cases[i], d->training.cases[i].id, &m->failure);
     if (!code) code = text_check(&t, &m->failure);
     if (!code) hash_bytes(hash, t.data ? t.data : "", t.length);
     text_free(&t);
     char *description = path_format(&m->failure, "%s/dataset.json", d->folder);
-    made_from_add(m, "version", "%d", FINGERPRINT_VERSION);
-    made_from_add(m, "axes", "%d", (int)axes);
     if (description) made_from_add_file(m, "dataset.json", description);
     made_from_add(m, "cases", "%d with names and content %s", o->count, hash);
     mem_free(description);
+}
+
+void origins_of_fingerprint(MadeFrom *m, const Origins *o, const Dataset *d, ReaderAxes axes)
+{
+    *m = (MadeFrom){0};
+    made_from_add(m, "version", "%d", FINGERPRINT_VERSION);
+    made_from_add(m, "axes", "%d", (int)axes);
+    origins_of_dataset(m, o, d);
 }
 
 void origins_of_case(MadeFrom *m, const Origins *o, int index, const MadeFrom *settings)

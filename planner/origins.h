@@ -20,6 +20,9 @@ typedef struct Origins {
 int origins_read(Origins *o, const Dataset *d, int threads, Progress *progress, Err *e);
 void origins_free(Origins *o);
 
+/* Adds the dataset's content to m: dataset.json, and the training cases with their names. */
+void origins_of_dataset(MadeFrom *m, const Origins *o, const Dataset *d);
+
 /* Fills m, a new list owned by the caller (made_from_free), with all that the fingerprint depends on. */
 void origins_of_fingerprint(MadeFrom *m, const Origins *o, const Dataset *d, ReaderAxes axes);
 

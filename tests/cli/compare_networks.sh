@@ -70,7 +70,7 @@ check "once more" 0 compare "$out/a" --reference swin_umamba_d
 lacks "nothing is done twice" 'build.*/train' stderr
 has "but another reference is possible" '^| `swin_umamba_d` | .* | reference |' stdout
 check "other settings" 1 compare "$out/a" --precision bf16
-has "are refused" 'swin_umamba_d was made with other settings: precision: fp32, now bf16; .*--overwrite' stderr
+has "are refused" 'swin_umamba_d was made with other settings or data: precision: fp32, now bf16; .*--overwrite' stderr
 
 # A metric that is undefined for the reference.
 summary=$out/a/nnunet/evaluation/summary.json
@@ -120,7 +120,7 @@ has "the end names it and its command" 'error: nnunet: train failed: .*/train .*
 has "so does the table" 'Not in the table, because a program failed: nnunet (train)' stdout
 has "which has another reference" 'warning: the reference nnunet failed: .* against swin_umamba_d' stderr
 check "corrected" 1 compare "$out/c"
-has "it is another setting" 'nnunet was made with other settings: override: ' stderr
+has "it is another setting" 'nnunet was made with other settings or data: override: ' stderr
 check "it replaces what was there" 0 compare "$out/c" --overwrite
 has "and has all rows" '^| `nnunet` |' stdout
 is "without remains" test ! -e "$out/c/nnunet.earlier"
@@ -136,10 +136,21 @@ mkdir "$out/case"; mv "$raw"/*Tr/phantom_001* "$out/case"
 cp "$raw/imagesTr/phantom_002_0000.nii.gz" "$raw/imagesTr/phantom_001_0000.nii.gz"
 cp "$raw/labelsTr/phantom_002.nii.gz" "$raw/labelsTr/phantom_001.nii.gz"
 check "a dataset that changed after a row was made" 1 compare "$out/c"
-has "is refused" 'dataset has changed since .*c/swin_umamba_d was made: cases: .*, now .*--overwrite' stderr
-lacks "before training" '/train' stderr
+refused="c/swin_umamba_d was made with other settings or data: cases: .*, now .*--overwrite"
+has "is refused" "$refused" stderr
+lacks "before anything runs" 'plan_and_preprocess' stderr
 cp "$out/case/phantom_001_0000.nii.gz" "$raw/imagesTr"; cp "$out/case/phantom_001.nii.gz" "$raw/labelsTr"
 check "changed back, it is trained" 0 compare "$out/c"
+mv "$raw"/labelsTr/phantom_001* "$out/case"; cp "$raw/labelsTr/phantom_002.nii.gz" "$raw/labelsTr/phantom_001.nii.gz"
+check "a label that changed when all rows are finished" 1 compare "$out/c"
+has "is noticed" "$refused" stderr
+cp "$out/case/phantom_001.nii.gz" "$raw/labelsTr"
+cp "$out/c/nnunet/settings.yaml" "$out/settings"
+sed -i '/^cases:/d' "$out/c/nnunet/settings.yaml"
+check "a row that has no record of its cases" 1 compare "$out/c"
+has "is refused" 'c/nnunet was made .* cases: none, now 10 with names and content' stderr
+cp "$out/settings" "$out/c/nnunet/settings.yaml"
+check "all as before, the table is made" 0 compare "$out/c"
 
 # Folders that no comparison has made.
 for folder in nnunet nnunet.earlier; do
@@ -164,3 +175,44 @@ has "is predicted" 'fold all, test set, fp32, 0.01 CPU minutes .* 3 cases' stdou
 has "Markdown has a label's name" ' bright\\|organ: Dice |' t/comparison.md
 has "LaTeX has a folder's name" 'Dataset900._.{a.}.textasciitilde{}.textasciicircum{}.textbackslash{}, fold all' t/comparison.tex
 has "and the cost's" '& multiply-adds &' t/comparison.tex
+for page in md tex html; do
+    has "comparison.$page says that the cases are few" 'few cases: below 20 .* With 3 cases p cannot be below 0.25' t/comparison.$page
+done
+
+# A test set that changed.
+test_set() { # OPTION…
+    "$build/compare_networks" "$raw" swin_umamba_d -o "$out/t" --override "$out/narrow.yaml" --fold all --test \
+        --cpu-minutes 0.01 --quiet "$@"
+}
+check "the same test set" 0 test_set
+for file in imagesTs/phantom_001_0000.nii.gz labelsTs/phantom_001.nii.gz; do
+    cp "$raw/$file" "$out/case"; cp "$raw/$(echo $file | sed 's/_001/_002/')" "$raw/$file"
+    check "another content of $file" 1 test_set
+    has "is refused" "t/swin_umamba_d was made .*: ${file%%/*}: 3 with .*, now 3 with .*--overwrite" stderr
+    cp "$out/case/${file#*/}" "$raw/$file"
+done
+mv "$raw/labelsTs/phantom_003.nii.gz" "$out/case"
+check "a label less" 1 test_set
+has "is refused" 'labelsTs: 3 with .*, now 2 with' stderr
+mv "$out/case/phantom_003.nii.gz" "$raw/labelsTs"
+
+# A dataset that changes meanwhile: a script in a program's place changes it first.
+mkdir "$out/bin"
+for program in compare_networks plan_and_preprocess train predict evaluate; do cp "$build/$program" "$out/bin"; done
+changing() { # PROGRAM FILE: PROGRAM changes FILE of the dataset, by packing it again
+    mv "$out/bin/$1" "$out/bin/real"; cp "$raw/$2" "$out/case"
+    printf '#!/bin/sh\ngzip -dc "%s" | gzip -1 >"%s"\nexec "%s" "$@"\n' "$out/case/${2#*/}" "$raw/$2" "$out/bin/real" \
+        >"$out/bin/$1"
+    chmod +x "$out/bin/$1"
+    check "$2 changes before $1" 1 "$out/bin/compare_networks" "$raw" swin_umamba_d -o "$out/m" --epochs 1 --test \
+        --override "$out/narrow.yaml"
+    mv "$out/bin/real" "$out/bin/$1"; cp "$out/case/${2#*/}" "$raw/$2"
+}
+changing plan_and_preprocess labelsTr/phantom_001.nii.gz
+has "is noticed" 'has changed since this comparison started (cases): put the files back' stderr
+lacks "before training" '/train' stderr
+changing evaluate labelsTs/phantom_001.nii.gz
+has "is noticed" 'has changed since this comparison started (labelsTs: 3 with .*, now 3 with .*): put the files back' stderr
+is "and the row is not finished" test ! -e "$out/m/swin_umamba_d/evaluation"
+check "changed back, it is" 0 "$build/compare_networks" "$raw" swin_umamba_d -o "$out/m" --epochs 1 --test \
+    --override "$out/narrow.yaml" --quiet

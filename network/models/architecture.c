@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "network/models/network.h"
+
 /* The name of a class without its module. */
 static const char *class_of(const char *path)
 {
@@ -137,13 +139,30 @@ static int check_sizes(const Architecture *a, Err *e)
     return 0;
 }
 
+/* The product along each axis is the divisor of the image's size. */
+static int check_strides(const Architecture *a, Err *e)
+{
+    for (int axis = 0; axis < 2; axis++) {
+        int64_t product = 1;
+        for (int i = 0; i < a->n_stages && product <= NETWORK_DIVISOR; i++) product *= a->strides[i][axis];
+        if (product > NETWORK_DIVISOR)
+            return err_set(
+                e, ERR_VALUE,
+                "%s.strides: their product along axis %s is above %d, so that no patch has a size for it: give "
+                "smaller strides or fewer stages",
+                where, axis ? "x" : "y", NETWORK_DIVISOR);
+    }
+    return 0;
+}
+
 int architecture_check(const Architecture *a, Err *e)
 {
     TRY(check_names(a, e));
     TRY(check_class(a, e));
     if (a->n_stages < 2) return err_set(e, ERR_VALUE, "%s.n_stages: found %d, expected 2 or more", where, a->n_stages);
     TRY(check_lists(a, e));
-    return check_sizes(a, e);
+    TRY(check_sizes(a, e));
+    return check_strides(a, e);
 }
 
 void architecture_divisor(const Architecture *a, int yx[2])

@@ -79,12 +79,15 @@ static Ref add_counts(Graph *g, const NetworkSpec *spec, Ref logits, Ref labels)
 
 static int check_size(const NetworkSpec *spec, Err *e)
 {
+    const long long height = spec->height, width = spec->width;
     int yx[2];
     spec->kind->divisor(&spec->config, yx);
-    if (spec->height >= yx[0] && spec->width >= yx[1] && spec->height % yx[0] == 0 && spec->width % yx[1] == 0)
-        return 0;
-    return err_set(e, ERR_SHAPE, "%s cannot take %lldx%lld images: height and width must be multiples of %d and %d",
-                   spec->kind->name, (long long)spec->height, (long long)spec->width, yx[0], yx[1]);
+    if (height < yx[0] || width < yx[1] || height % yx[0] || width % yx[1])
+        return err_set(e, ERR_SHAPE, "%s cannot take %lldx%lld images: height and width must be multiples of %d and %d",
+                       spec->kind->name, height, width, yx[0], yx[1]);
+    if (height <= CLASS_COUNTS_PIXELS / width) return 0;
+    return err_set(e, ERR_SHAPE, "%s cannot take %lldx%lld images: patch_size has at most %d pixels, such as %dx%d",
+                   spec->kind->name, height, width, CLASS_COUNTS_PIXELS, NETWORK_DIVISOR, NETWORK_DIVISOR);
 }
 
 static int check_spec(const NetworkSpec *spec, Err *e)

@@ -19,7 +19,11 @@
 #include "network/graph/graph.h"
 #include "network/ops/ops.h"
 
-enum { NETWORK_HEADS = 9 /* maximum */, NETWORK_CONFIG_BYTES = 2048 };
+enum {
+    NETWORK_HEADS = 9, /* maximum */
+    NETWORK_CONFIG_BYTES = 2048,
+    NETWORK_DIVISOR = 4096 /* maximum of `divisor`: its square has CLASS_COUNTS_PIXELS pixels */
+};
 
 struct Schema; /* formats/schema.h */
 

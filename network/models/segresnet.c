@@ -9,7 +9,7 @@
 #include "formats/schema.h"
 #include "network/models/network.h"
 
-enum { LEVELS = 16, GROUPS = 8 };
+enum { LEVELS = 13 /* each but the first halves: NETWORK_DIVISOR is 2^12 */, GROUPS = 8 };
 
 /* The keys of the plan have the same names. */
 typedef struct SegResNet {
@@ -33,7 +33,8 @@ static int check(const void *config, Err *e)
         return err_set(e, ERR_VALUE, "network.init_filters: %d is not a multiple of %d, the groups of the norms",
                        c->init_filters, GROUPS);
     if (c->blocks_down_count > 1 && c->blocks_up_count == c->blocks_down_count - 1) return 0;
-    return err_set(e, ERR_VALUE, "network: blocks_down and blocks_up have %d and %d entries, expected n and n - 1",
+    return err_set(e, ERR_VALUE,
+                   "network: blocks_down and blocks_up have %d and %d entries, expected n (2 or more) and n - 1",
                    c->blocks_down_count, c->blocks_up_count);
 }
 

@@ -12,7 +12,7 @@ typedef struct CountsRule {
     uint64_t regions[LOSS_LABELS];
 } CountsRule;
 
-enum { PIXELS_LEAST = 1024, PIECES_MOST = 64, MOST_PIXELS = 1 << 24 };
+enum { PIXELS_LEAST = 1024, PIECES_MOST = 64 };
 
 static Pieces pieces_of_image(const Node *node)
 {
@@ -106,9 +106,9 @@ static int shape(Node *node, Err *e)
         return err_set(e, ERR_SHAPE,
                        "logits " SHAPE_FORMAT ", labels " SHAPE_FORMAT ": expected int16 labels of the same pixels",
                        SHAPE_ARGS(z), SHAPE_ARGS(labels));
-    if (z.h * z.w > MOST_PIXELS)
+    if (z.h * z.w > CLASS_COUNTS_PIXELS)
         return err_set(e, ERR_SHAPE, "%" PRId64 "x%" PRId64 " pixels: at most %d can be counted", z.h, z.w,
-                       MOST_PIXELS);
+                       CLASS_COUNTS_PIXELS);
     node->out[0]->shape = (Shape){z.n, 1, 1, 3 * z.c};
     node->out[0]->dtype = DTYPE_F32;
     return 0;

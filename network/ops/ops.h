@@ -116,6 +116,7 @@ typedef struct DiceBCE {
     uint64_t regions[LOSS_LABELS]; /* by label: bit r is set if the label belongs to region r */
 } DiceBCE;
 Ref op_dice_bce_loss(Graph *g, const char *name, Ref logits, Ref labels, const DiceBCE *loss);
+enum { CLASS_COUNTS_PIXELS = 1 << 24 }; /* of an image, at most: so many are counted exactly in float32 */
 /* True positives, false positives and false negatives of the predicted classes, image by image: logits (N,H,W,K), labels
  * (int16, N,H,W,1) → (N,1,1,3K): the K true positives, then the others. A pixel's class is the first with the largest
  * logit; with regions (LOSS_LABELS sets of bits as in DiceBCE; copied), each region whose logit is above 0 is predicted.

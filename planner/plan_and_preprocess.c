@@ -21,6 +21,7 @@
 #include "planner/plan_faults.h"
 #include "planner/plan_maker.h"
 #include "planner/planner_kinds.h"
+#include "planner/planning_options.h"
 #include "planner/preprocess_cases.h"
 #include "planner/run_log.h"
 #include "planner/same_images.h"
@@ -370,46 +371,13 @@ static int check_labels(PlannerRun *r, Err *e)
     return code;
 }
 
-static int add_file_option(Text *t, const char *option, const char *path, Err *e)
-{
-    if (!path) return 0;
-    char *absolute = path_absolute(path, e);
-    if (!absolute) return e->code;
-    text_add(t, " %s ", option);
-    text_add_argument(t, "%s", absolute);
-    mem_free(absolute);
-    return 0;
-}
-
-/* The options that the plan depends on, for messages that tell how to run plan_and_preprocess again. */
-static int note_options(PlannerRun *r, Err *e)
-{
-    const Options *o = r->options;
-    Text text = {0};
-    if (o->network) text_add(&text, " --network %s", o->network);
-    if (o->planner) text_add(&text, " --planner %s", o->planner);
-    int code = add_file_option(&text, "--override", o->override, e);
-    if (!code) code = add_file_option(&text, "--plans", o->plans, e);
-    if (o->memory_text) {
-        text_add(&text, " --memory-target ");
-        text_add_argument(&text, "%s", o->memory_text);
-    }
-    if (!code) code = text_check(&text, e);
-    if (!code && text.length) {
-        r->cases.options = mem_strdup(text.data + 1, e); /* without the first blank */
-        if (!r->cases.options) code = ERR_NOMEM;
-    }
-    text_free(&text);
-    return code;
-}
-
 /* Writes the list of cases once all are preprocessed, and removes files of cases that are not in it. */
 static int list_cases(PlannerRun *r, Err *e)
 {
     const char *folder = r->options->common.output;
     NameList gone;
     Text told = {0};
-    TRY(note_options(r, e));
+    TRY(planning_options(&r->cases.options, &r->maker.request, r->options->memory_text, e));
     TRY(dataset_cases_write(&r->cases, folder, e));
     int code = case_register_clean(&gone, &r->cases, folder, e);
     if (!code && gone.count) {

@@ -37,8 +37,9 @@ template <class V> static __device__ __forceinline__ V gpu_sum_warp(V v)
 }
 
 /* sums[j] = Σ over `rows` rows of table[row · stride + j], in double, for j < count; for `batch` tables one behind the other,
- * whose sums are `sums_stride` apart. */
-void gpu_sum_rows(float *sums, int64_t sums_stride, const float *table, int64_t rows, int64_t stride, int64_t count,
+ * whose sums are `sums_stride` apart. V: float or double. */
+template <class V>
+void gpu_sum_rows(V *sums, int64_t sums_stride, const V *table, int64_t rows, int64_t stride, int64_t count,
                   int64_t batch);
 
 #endif

@@ -3,14 +3,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "network/ops/class_counts.h"
 #include "network/ops/kernel.h"
-#include "network/ops/ops.h"
-
-typedef struct CountsRule {
-    int ignore_label;
-    bool has_regions;
-    uint64_t regions[LOSS_LABELS];
-} CountsRule;
 
 enum { PIXELS_LEAST = 1024, PIECES_MOST = 64 };
 

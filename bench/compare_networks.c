@@ -11,6 +11,7 @@
 #include "bench/comparison.h"
 #include "bench/comparison_data.h"
 #include "bench/comparison_table.h"
+#include "inference/folds.h"
 #include "plans/splits.h"
 
 typedef struct Options {
@@ -19,6 +20,7 @@ typedef struct Options {
     const NetworkKind *networks[COMPARISON_MOST];
     int network_count;
     const char *reference; /* name of a row; NULL: the first */
+    char fold[FOLD_NAME_BYTES];
 } Options;
 
 enum {
@@ -90,8 +92,9 @@ static void take_override(Options *o, char *text, struct argp_state *state)
 
 static void take_fold(Options *o, const char *text, struct argp_state *state)
 {
-    if (strcmp(text, "all")) option_integer(state, "--fold", text, 0, SPLITS_FOLD_MOST);
-    o->settings.fold = text;
+    const bool all = !strcmp(text, "all");
+    o->settings.fold =
+        fold_name(o->fold, all ? SPLITS_FOLD_ALL : (int)option_integer(state, "--fold", text, 0, SPLITS_FOLD_MOST));
 }
 
 static void check_overrides(const Options *o, struct argp_state *state)

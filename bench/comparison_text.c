@@ -16,10 +16,12 @@ static void add_mean(const ComparisonTable *t, Text *out, int metric, int label,
     else text_add(out, "%s%.4f%s", best ? bold : "", mean, best ? bold_end : "");
 }
 
-static void add_interval(const ComparisonTable *t, Text *out, int metric, int label, int row)
+/* The interval of the mean over labels, with texts around its ends. */
+static void add_interval(const ComparisonTable *t, Text *out, int metric, int row, const char *before,
+                         const char *between, const char *end)
 {
-    const Interval *interval = &comparison_table_scores(t, metric, label)->intervals[row];
-    if (!isnan(interval->low)) text_add(out, " (%.3f to %.3f)", interval->low, interval->high);
+    const Interval *interval = &comparison_table_scores(t, metric, t->comparison.label_count)->intervals[row];
+    if (!isnan(interval->low)) text_add(out, "%s%.3f%s%.3f%s", before, interval->low, between, interval->high, end);
 }
 
 /* ---- Markdown ---- */
@@ -41,7 +43,7 @@ static void add_markdown_row(const ComparisonTable *t, Text *out, int row)
     for (int m = 0; m < TABLE_METRICS; m++) {
         text_add(out, " ");
         add_mean(t, out, m, mean, row, "**", "**");
-        add_interval(t, out, m, mean, row);
+        add_interval(t, out, m, row, " (", " to ", ")");
         text_add(out, " |");
         add_markdown_p(t, out, m, row);
     }
@@ -99,6 +101,9 @@ static void add_latex_text(Text *out, const char *text)
         else if (*text == '~') text_add(out, "\\textasciitilde{}");
         else if (*text == '^') text_add(out, "\\textasciicircum{}");
         else if (*text == '\\') text_add(out, "\\textbackslash{}");
+        else if (*text == '<') text_add(out, "\\textless{}");
+        else if (*text == '>') text_add(out, "\\textgreater{}");
+        else if (*text == '|') text_add(out, "\\textbar{}");
         else text_add_bytes(out, text, 1);
     }
 }
@@ -119,7 +124,7 @@ static void add_latex_row(const ComparisonTable *t, Text *out, int row)
     for (int m = 0; m < TABLE_METRICS; m++) {
         text_add(out, " & ");
         add_mean(t, out, m, t->comparison.label_count, row, "\\textbf{", "}");
-        add_interval(t, out, m, t->comparison.label_count, row);
+        add_interval(t, out, m, row, " {\\footnotesize ", "--", "}"); /* narrow: the table has to fit a page */
         add_latex_p(t, out, m, row);
     }
     text_add(out, " \\\\\n");
@@ -129,13 +134,13 @@ void comparison_table_latex(const ComparisonTable *t, Text *out)
 {
     Text notes = {0};
     comparison_table_notes(t, &notes);
-    text_add(
-        out,
-        "%% \\usepackage{booktabs}\n\\begin{table}\n\\centering\n\\begin{tabular}{lrrcrcr}\n\\toprule\n"
-        "Network & \\#param & multiply-adds & DSC (95\\,\\%% interval) & $p$ & NSD (95\\,\\%% interval) & $p$ \\\\\n"
-        "\\midrule\n");
+    text_add(out, "%% \\usepackage{booktabs,graphicx}\n\\begin{table}\n\\centering\n\\setlength{\\tabcolsep}{4pt}\n"
+                  "%% A table that is wider than the page is made smaller.\n"
+                  "\\resizebox{\\ifdim\\width>\\linewidth \\linewidth\\else\\width\\fi}{!}{%%\n"
+                  "\\begin{tabular}{lrrcrcr}\n\\toprule\nNetwork & \\#param & multiply-adds & "
+                  "DSC (95\\,\\%% interval) & $p$ & NSD (95\\,\\%% interval) & $p$ \\\\\n\\midrule\n");
     for (int row = 0; row < t->count; row++) add_latex_row(t, out, row);
-    text_add(out, "\\bottomrule\n\\end{tabular}\n\\caption{");
+    text_add(out, "\\bottomrule\n\\end{tabular}}\n\\caption{");
     if (notes.data) add_latex_text(out, notes.data);
     else out->failed = true;
     text_add(out, "}\n\\end{table}\n");

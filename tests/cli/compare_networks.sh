@@ -69,6 +69,7 @@ is "arrays are on disk once" test "$(stat -c %h "$out/a/preprocessed/nnunet/2d/p
 check "once more" 0 compare "$out/a" --reference swin_umamba_d
 lacks "nothing is done twice" 'build.*/train' stderr
 has "but another reference is possible" '^| `swin_umamba_d` | .* | reference |' stdout
+check "fold 00 is fold 0" 0 compare "$out/a" --fold 00
 check "other settings" 1 compare "$out/a" --precision bf16
 has "are refused" 'swin_umamba_d was made with other settings or data: precision: fp32, now bf16; .*--overwrite' stderr
 
@@ -175,6 +176,12 @@ has "is predicted" 'fold all, test set, fp32, 0.01 CPU minutes .* 3 cases' stdou
 has "Markdown has a label's name" ' bright\\|organ: Dice |' t/comparison.md
 has "LaTeX has a folder's name" 'Dataset900._.{a.}.textasciitilde{}.textasciicircum{}.textbackslash{}, fold all' t/comparison.tex
 has "and the cost's" '& multiply-adds &' t/comparison.tex
+if command -v pdflatex >/dev/null; then
+    printf '\\documentclass{article}\\usepackage{booktabs,graphicx}\\begin{document}\\input{%s}\\end{document}\n' \
+        t/comparison.tex >"$out/page.tex"
+    check "LaTeX compiles it" 0 sh -c 'cd "$0" && pdflatex -interaction=nonstopmode -halt-on-error page' "$out"
+    lacks "and it fits the page" 'Overfull' page.log
+else echo "ok - LaTeX compiles it # SKIP no pdflatex"; fi
 for page in md tex html; do
     has "comparison.$page says that the cases are few" 'few cases: below 20 .* With 3 cases p cannot be below 0.25' t/comparison.$page
 done

@@ -23,33 +23,44 @@ static int add_training(MadeFrom *m, const char *dataset, int threads, bool quie
     return code;
 }
 
-static int add_names(Text *t, const char *folder, const FileList *list, Err *e)
+static int add_file(Text *t, const char *path, Err *e)
 {
-    for (int i = 0; i < list->count; i++) {
-        char hash[HASH_BYTES];
-        char *path = path_format(e, "%s/%s", folder, list->names[i]);
-        const int code = path ? hash_file(hash, path, e) : ERR_NOMEM;
-        mem_free(path);
-        if (code) return code;
-        text_add(t, "%s %s\n", list->names[i], hash);
-    }
+    char hash[HASH_BYTES];
+    TRY(hash_file(hash, path, e));
+    text_add(t, "%s %s\n", path_base(path), hash);
     return text_check(t, e);
+}
+
+/* *files: number of files. Folders are left out: predict and evaluate do not read them. */
+static int add_files(Text *t, int *files, const char *folder, Err *e)
+{
+    FileList list;
+    int code = file_list(&list, folder, e);
+    *files = 0;
+    for (int i = 0; i < list.count && !code; i++) {
+        char *path = path_format(e, "%s/%s", folder, list.names[i]);
+        const bool is_file = path && !file_is_folder(path);
+        if (is_file) code = add_file(t, path, e);
+        else if (!path) code = ERR_NOMEM;
+        *files += is_file;
+        mem_free(path);
+    }
+    file_list_free(&list);
+    return code;
 }
 
 /* All files of a folder of the dataset, as the key of its name. */
 static int add_folder(MadeFrom *m, const char *dataset, const char *name, Err *e)
 {
     Text t = {0};
-    FileList list = {0};
+    int files;
     char hash[HASH_BYTES];
     char *folder = path_format(e, "%s/%s", dataset, name);
-    int code = folder ? file_list(&list, folder, e) : ERR_NOMEM;
-    if (!code) code = add_names(&t, folder, &list, e);
+    const int code = folder ? add_files(&t, &files, folder, e) : ERR_NOMEM;
     if (!code) {
         hash_bytes(hash, t.data ? t.data : "", t.length);
-        made_from_add(m, name, "%d with names and content %s", list.count, hash);
+        made_from_add(m, name, "%d with names and content %s", files, hash);
     }
-    file_list_free(&list);
     mem_free(folder);
     text_free(&t);
     return code;

@@ -164,7 +164,7 @@ int comparison_table_best(const ComparisonTable *t, int metric, int label)
     return best;
 }
 
-/* Below this the intervals are a tenth or more too short: at 20 cases a percentile bootstrap interval of a mean has about
+/* Below this the intervals are about a tenth or more too short: at 20 cases a percentile bootstrap interval of a mean has about
  * 1.96 sqrt(19/20) / 2.09 = 0.91 of the length of Student's, at 10 cases 0.82, at 5 cases 0.63. */
 enum { FEW_CASES = 20 };
 
@@ -173,10 +173,11 @@ static void add_few_cases(Text *out, int cases)
 {
     const double smallest = ldexp(2, -cases);
     if (cases >= FEW_CASES) return;
-    text_add(out,
-             " These are few cases: below %d the intervals are a tenth or more too short, and a single case can change "
-             "p much; do not rank networks by them.",
-             FEW_CASES);
+    text_add(
+        out,
+        " These are few cases: below %d the intervals are about a tenth or more too short, and a single case can change "
+        "p much; do not rank networks by them.",
+        FEW_CASES);
     if (smallest > 0.05)
         text_add(out, " With %d case%s p cannot be below %.2g, however different the networks are.", cases,
                  cases == 1 ? "" : "s", fmin(smallest, 1));

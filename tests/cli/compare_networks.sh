@@ -170,7 +170,8 @@ mkdir "$raw/imagesTs" "$raw/labelsTs"
 cp "$raw"/imagesTr/phantom_00[1-3]* "$raw/imagesTs"; cp "$raw"/labelsTr/phantom_00[1-3]* "$raw/labelsTs"
 sed -i 's/bright_organ/bright|organ/' "$raw/dataset.json"
 mv "$raw" "$out/Dataset900_{a}~^\\"; raw="$out/Dataset900_{a}~^\\"
-check "a test set" 0 "$build/compare_networks" "$raw" swin_umamba_d -o "$out/t" --override "$out/narrow.yaml" --fold all \
+mkdir "$raw/imagesTs/other"
+check "a test set, with a folder in it" 0 "$build/compare_networks" "$raw" swin_umamba_d -o "$out/t" --override "$out/narrow.yaml" --fold all \
     --test --cpu-minutes 0.01 --quiet
 has "is predicted" 'fold all, test set, fp32, 0.01 CPU minutes .* 3 cases' stdout
 has "Markdown has a label's name" ' bright\\|organ: Dice |' t/comparison.md
@@ -202,6 +203,15 @@ mv "$raw/labelsTs/phantom_003.nii.gz" "$out/case"
 check "a label less" 1 test_set
 has "is refused" 'labelsTs: 3 with .*, now 2 with' stderr
 mv "$out/case/phantom_003.nii.gz" "$raw/labelsTs"
+for number in 04 05 06 07 08 09 10 11 12 13 14 15 16 17 18 19 20; do
+    cp "$raw/imagesTs/phantom_001_0000.nii.gz" "$raw/imagesTs/phantom_1${number}_0000.nii.gz"
+    cp "$raw/labelsTs/phantom_001.nii.gz" "$raw/labelsTs/phantom_1$number.nii.gz"
+done
+check "20 cases" 0 "$build/compare_networks" "$raw" swin_umamba_d -o "$out/u" --override "$out/narrow.yaml" --test --epochs 1 \
+    --quiet
+has "are compared" 'Means over 20 cases' stdout
+lacks "and are not few" 'few cases' stdout
+rm "$raw"/imagesTs/phantom_1* "$raw"/labelsTs/phantom_1*
 
 # A dataset that changes meanwhile: a script in a program's place changes it first.
 mkdir "$out/bin"

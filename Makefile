@@ -103,7 +103,7 @@ GPU_OBJECTS := $(patsubst %,$(B)/obj/%.o,$(GPU_SOURCES))
 NVCC_CODE := $(foreach a,$(CUDA_ARCHITECTURES),-gencode arch=compute_$(a),code=sm_$(a)) \
              -gencode arch=compute_$(lastword $(CUDA_ARCHITECTURES)),code=compute_$(lastword $(CUDA_ARCHITECTURES))
 NVCC := $(CUDA_PATH)/bin/nvcc -std=c++20 -O3 -I. $(NVCC_CODE) -Xcompiler -Wall -Werror all-warnings
-LIBS += -L$(CUDA_PATH)/lib64 -L$(CUDA_PATH)/lib -Wl,-rpath,$(CUDA_PATH)/lib64:$(CUDA_PATH)/lib -lcublasLt -lcudart_static -lstdc++ -ldl -lrt
+LIBS += -L$(CUDA_PATH)/lib64 -L$(CUDA_PATH)/lib -Wl,-rpath,$(CUDA_PATH)/lib64:$(CUDA_PATH)/lib -lcublasLt -lcudnn -lcudart_static -lstdc++ -ldl -lrt
 endif
 
 .PHONY: all check check-cuda-host check-all golden bench demo install clean help
@@ -165,7 +165,7 @@ E := $(B)/cuda_host
 CXX ?= g++
 EMULATED := $(patsubst %,$(E)/obj/%.o,$(GPU_SOURCES))
 EMULATOR := $(patsubst tests/cuda/%.cc,$(E)/obj/tests/cuda/%.o,$(filter-out tests/cuda/test_%,$(wildcard tests/cuda/*.cc)))
-EMULATED_TESTS := test_emulator test_gpu test_ops
+EMULATED_TESTS := test_emulator test_cudnn test_gpu test_ops
 CXXFLAGS_host := -std=c++20 -O2 -g1 -I. -Itests/cuda -Itests/cuda/include -MMD -MP -Wall -Wextra -Wshadow \
                  -Wno-unknown-pragmas -Wno-missing-field-initializers $(if $(CI),-Werror)
 
@@ -185,6 +185,11 @@ $(E)/tests/test_emulator: $(E)/obj/tests/cuda/test_emulator.o $(E)/obj/tests/cud
 	@mkdir -p $(@D)
 	$(Q)$(CXX) $^ -o $@ -lpthread
 
+$(E)/tests/test_cudnn: $(E)/obj/tests/cuda/test_cudnn.o $(patsubst %,$(E)/obj/network/cuda/%.c.o,convolution cudnn_plan) \
+                       $(EMULATOR) $(LIBRARY)
+	@mkdir -p $(@D)
+	$(Q)$(CXX) -fopenmp $^ -o $@ $(LIBS)
+
 $(E)/tests/test_gpu: $(B)/obj/tests/cuda/test_gpu.o $(SUPPORT) $(EMULATED) $(EMULATOR) $(LIBRARY)
 	@mkdir -p $(@D)
 	$(Q)$(CXX) -fopenmp $^ -o $@ $(LIBS) -lcmocka
@@ -194,7 +199,7 @@ $(E)/tests/%: $(B)/obj/tests/%.o $(SUPPORT) $(EMULATED) $(EMULATOR) $(LIBRARY)
 	$(Q)$(CXX) -fopenmp $^ -o $@ $(LIBS) -lcmocka
 
 check-cuda-host: $(addprefix $(E)/tests/,$(EMULATED_TESTS))
-	@SWIN_UMAMBA_TEST_DEVICE=cuda tests/run $(E) $(EMULATED_TESTS)
+	@SWIN_UMAMBA_TEST_DEVICE=cuda tests/run $(E) $(EMULATED_TESTS) cuda_headers
 
 check-all:
 	@tests/run_all

@@ -42,4 +42,8 @@ template <class V>
 void gpu_sum_rows(V *sums, int64_t sums_stride, const V *table, int64_t rows, int64_t stride, int64_t count,
                   int64_t batch);
 
+/* sums[c] = Σ over all pixels of a tensor's gradient: that of a bias. table: gpu_gradient_sums_bytes of scratch memory. */
+size_t gpu_gradient_sums_bytes(Shape s);
+void gpu_gradient_sums(float *sums, const Tensor *t, float *table);
+
 #endif

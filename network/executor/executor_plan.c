@@ -248,18 +248,21 @@ static void make_slices(Executor *x)
 
 /* ---- implementations ---- */
 
-/* Prepares all nodes. On failure *failing is the node's index. */
+/* Prepares all nodes: what they make in a device's libraries belongs to the device that is in use. On failure *failing is
+ * the node's index. */
 static int prepare_nodes(Executor *x, int *failing, Err *e)
 {
+    x->device->begin(x->device, "prepare");
     for (int i = 0; i < x->node_count; i++) {
         Node *node = &x->nodes[i];
         const int failed = node->impl->prepare ? node->impl->prepare(node, e) : 0;
         if (!failed) continue;
         *failing = i;
         err_context(e, "%s (%s)", node->name, node->impl->name);
+        x->device->end(x->device, NULL);
         return failed;
     }
-    return 0;
+    return x->device->end(x->device, e);
 }
 
 /* Restores the state before executor_choose. */

@@ -196,19 +196,10 @@ static float number(const void *p, const EmuLayout &l, int64_t i, int64_t j)
     return number_at(p, l.type, j * l.leading + i);
 }
 
-static float to_tf32(float f)
-{
-    uint32_t bits;
-    memcpy(&bits, &f, sizeof bits);
-    bits = (bits + 0xfff + (bits >> 13 & 1)) & ~0x1fffu;
-    memcpy(&f, &bits, sizeof f);
-    return f;
-}
-
 static float operand(const Call &c, const void *p, const EmuLayout &l, cublasOperation_t op, int64_t i, int64_t j)
 {
     const float f = op == CUBLAS_OP_T ? number(p, l, j, i) : number(p, l, i, j);
-    return c.operation.compute == CUBLAS_COMPUTE_32F_FAST_TF32 ? to_tf32(f) : f;
+    return c.operation.compute == CUBLAS_COMPUTE_32F_FAST_TF32 ? emu_to_tf32(f) : f;
 }
 
 static void multiply(const Call &c)

@@ -49,6 +49,8 @@ void emu_enqueue(void *stream, void (*work)(void *context), void *context);
 bool emu_touch(const void *p, size_t bytes, bool write);
 void emu_report(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+int emu_cudnn_descriptors(void); /* of cuDNN's double: those not destroyed */
+
 typedef struct EmuCounts {
     uint64_t switches, barriers, shuffles, accesses;
 } EmuCounts;

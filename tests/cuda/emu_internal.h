@@ -60,4 +60,16 @@ struct EmuAllocation {
 const EmuAllocation *emu_find_allocation(const void *p);  /* NULL: p is not in allocated device memory */
 bool emu_launch_before(uint32_t earlier, uint32_t later); /* whether it happens before */
 
+/* ---- for doubles of libraries ---- */
+
+/* Rounded as by tensor cores. */
+static inline float emu_to_tf32(float f)
+{
+    uint32_t bits;
+    memcpy(&bits, &f, sizeof bits);
+    bits = (bits + 0xfff + (bits >> 13 & 1)) & ~0x1fffu;
+    memcpy(&f, &bits, sizeof f);
+    return f;
+}
+
 #endif

@@ -396,6 +396,12 @@ cudaError_t cudaSetDevice(int device)
     return error ? error : device >= 0 && device < count ? cudaSuccess : cudaErrorInvalidDevice;
 }
 
+cudaError_t cudaGetDevice(int *device)
+{
+    *device = 0; /* all of them are one */
+    return cudaSuccess;
+}
+
 cudaError_t cudaGetLastError() { return status(); }
 
 /* Of a failed launch: what the emulator has found. */

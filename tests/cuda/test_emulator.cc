@@ -6,36 +6,11 @@
 #include <unistd.h>
 
 #include "broken.h"
-#include "emu_internal.h"
+#include "judge.h"
 
 enum { COUNT = BROKEN_OUTPUTS };
 static const size_t BYTES = COUNT * sizeof(float);
 static float host[COUNT];
-static int results, failures;
-
-static void result(bool ok, const char *name, bool sound, const char *why)
-{
-    printf("%sok %d - %s: %s%s%s\n", ok ? "" : "not ", ++results, name,
-           sound ? "the sound twin is clean" : "it is reported", *why ? ": " : "", why);
-    failures += !ok;
-}
-
-/* reported: what was found is a report whose text contains `words`, or, without words, any difference that the test
- * itself has seen. */
-static void judge(const char *name, bool sound, bool seen, const char *words)
-{
-    const bool reported = emu_errors() > 0;
-    const char *text = reported ? emu_first_error() : "";
-    if (sound) result(!reported && !seen, name, true, text);
-    else result(words ? reported && strstr(text, words) : seen, name, false, text);
-}
-
-static float *device(size_t count)
-{
-    void *p = NULL;
-    cudaMalloc(&p, count * sizeof(float));
-    return (float *)p;
-}
 
 static float *zeros(size_t count)
 {
@@ -58,8 +33,6 @@ static cudaStream_t stream()
     cudaStreamCreateWithFlags(&s, cudaStreamNonBlocking);
     return s;
 }
-
-static void wait() { cudaStreamSynchronize(NULL); }
 
 /* ---- kernels ---- */
 

@@ -135,7 +135,7 @@ Ref op_window_attention(Graph *g, Ref q, Ref kv, const WindowAttention *w)
 {
     const int64_t c = graph_shape(g, q).c, of_bias = (w->projects_q ? 3 : 2) * c;
     const Attention attr = {w->heads, w->window, w->shift, w->projects_q ? 3 : 2};
-    const int64_t table[] = {w->window > 0 ? table_rows(&attr) : 0, w->heads};
+    const int64_t table[] = {w->window > 0 ? attention_table_rows(&attr) : 0, w->heads};
     const int params[] = {
         [ATTENTION_BIAS] =
             graph_param(g, w->projects_q ? "qkv.bias" : "kv.bias", 1, &of_bias, graph_policy(g).linear_bias, c),

@@ -126,7 +126,7 @@ static void backward_piece(const Node *node, Workspace *w, const Pieces *pieces,
 {
     const Attention *a = node->attr;
     const PreparedAttention *p = node->state;
-    const int64_t table = p->has_table ? table_rows(a) * p->heads : 0;
+    const int64_t table = p->has_table ? attention_table_rows(a) * p->heads : 0;
     if (p->has_table) memset(w->bias_slope, 0, (size_t)(p->heads * p->grid.tokens * p->n) * sizeof(float));
     for (int64_t window = piece * pieces->size; window < piece_end(pieces, piece); window++) {
         begin_window(node, w, window);
@@ -141,7 +141,7 @@ static void give_params(const Node *node, const float *sums, int64_t pieces)
     const Attention *a = node->attr;
     const PreparedAttention *p = node->state;
     const int64_t stride = piece_floats(node), c = node->in[0]->shape.c;
-    const int64_t table = p->has_table ? table_rows(a) * a->heads : 0;
+    const int64_t table = p->has_table ? attention_table_rows(a) * a->heads : 0;
     if (p->has_table) sum_pieces(node->param_grad[ATTENTION_TABLE], sums, pieces, stride, table);
     if (a->biased)
         sum_pieces(node->param_grad[ATTENTION_BIAS], sums + table + (3 - a->biased) * c, pieces, stride, a->biased * c);

@@ -5,25 +5,13 @@
 
 #include <math.h>
 
+#include "network/ops/attention.h"
 #include "network/ops/attention_rows.h"
 #include "network/ops/attention_workspace.h"
 #include "network/ops/small_product.h"
 
-/* The op's attributes, parameters and saved memory. */
-typedef struct Attention {
-    int64_t heads;
-    int64_t window, shift; /* window 0: all pixels */
-    int biased;            /* parts with a bias: 3: q, k, v; 2: k, v; 0: none */
-} Attention;
-
-enum { ATTENTION_BIAS, ATTENTION_TABLE };
-enum { ATTENTION_SAVED_LOGS };
-
 void SIMD_NAME(attention_forward)(Node *node, const Step *step);
 void SIMD_NAME(attention_backward)(Node *node, const Step *step);
-
-/* The rows of the table of position biases. */
-static inline int64_t table_rows(const Attention *a) { return (2 * a->window - 1) * (2 * a->window - 1); }
 
 /* Backward sums the gradients of the parameters over pieces of the windows. The sums of a piece: of the table's gradient,
  * then of the bias's three parts. */
@@ -36,12 +24,10 @@ static inline Pieces attention_pieces(const PreparedAttention *p)
 static inline int64_t piece_floats(const Node *node)
 {
     const Attention *a = node->attr;
-    return (a->window ? table_rows(a) * a->heads : 0) + 3 * node->in[0]->shape.c;
+    return (a->window ? attention_table_rows(a) * a->heads : 0) + 3 * node->in[0]->shape.c;
 }
 
 /* ---- a head ---- */
-
-enum { PART_Q, PART_K, PART_V };
 
 static inline HeadRows head_rows(const Node *node, int part, int64_t head, bool grad)
 {

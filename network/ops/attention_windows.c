@@ -12,32 +12,18 @@ WindowGrid window_grid(Shape s, int64_t window, int64_t shift)
     return (WindowGrid){y, x, y.window * x.window, s.n * y.windows * x.windows};
 }
 
-/* Where position i of the padded and rolled axis comes from; -1: from the padding. */
-static int64_t source_of(const WindowAxis *a, int64_t i)
-{
-    const int64_t at = (i + a->shift) % (a->windows * a->window);
-    return at < a->length ? at : -1;
-}
-
-/* The part of the rolled axis, 0 … 2, whose pixels are neighbours in the image. */
-static int part_of(const WindowAxis *a, int64_t i)
-{
-    const int64_t padded = a->windows * a->window;
-    return !a->shift || i < padded - a->window ? 0 : i < padded - a->shift ? 1 : 2;
-}
-
 void window_find(WindowTokens *t, const WindowGrid *g, int64_t window)
 {
     const int64_t column = window % g->x.windows, row = window / g->x.windows % g->y.windows;
     const int64_t image = window / g->x.windows / g->y.windows;
     t->mixed = false;
     for (int64_t y = 0; y < g->y.window; y++) {
-        const int64_t at_y = row * g->y.window + y, from_y = source_of(&g->y, at_y);
+        const int64_t at_y = row * g->y.window + y, from_y = window_source(&g->y, at_y);
         for (int64_t x = 0; x < g->x.window; x++) {
-            const int64_t at_x = column * g->x.window + x, from_x = source_of(&g->x, at_x);
+            const int64_t at_x = column * g->x.window + x, from_x = window_source(&g->x, at_x);
             const int64_t token = y * g->x.window + x;
             t->pixel[token] = from_y < 0 || from_x < 0 ? -1 : (image * g->y.length + from_y) * g->x.length + from_x;
-            t->part[token] = (float)(3 * part_of(&g->y, at_y) + part_of(&g->x, at_x));
+            t->part[token] = (float)(3 * window_part(&g->y, at_y) + window_part(&g->x, at_x));
             t->mixed |= t->part[token] != t->part[0];
         }
     }
@@ -49,9 +35,9 @@ void window_prefetch(const Tensor *t, const void *start, const WindowGrid *g, in
     const int64_t pitch = t->pitch * (int64_t)dtype_size(t->dtype);
     if (window >= g->count || !start) return;
     const int64_t column = window % g->x.windows, row = window / g->x.windows % g->y.windows;
-    const int64_t image = window / g->x.windows / g->y.windows, from_x = source_of(&g->x, column * g->x.window);
+    const int64_t image = window / g->x.windows / g->y.windows, from_x = window_source(&g->x, column * g->x.window);
     for (int64_t y = 0; y < g->y.window; y++) {
-        const int64_t from_y = source_of(&g->y, row * g->y.window + y);
+        const int64_t from_y = window_source(&g->y, row * g->y.window + y);
         if (from_y < 0 || from_x < 0) continue;
         const int64_t left = g->x.length - from_x, pixels = left < g->x.window ? left : g->x.window;
         const char *at = (const char *)start + ((image * g->y.length + from_y) * g->x.length + from_x) * pitch;

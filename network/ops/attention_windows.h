@@ -3,6 +3,7 @@
 #ifndef NETWORK_OPS_ATTENTION_WINDOWS_H
 #define NETWORK_OPS_ATTENTION_WINDOWS_H
 
+#include "network/graph/host_device.h"
 #include "network/graph/op.h"
 
 typedef struct WindowAxis {
@@ -17,6 +18,20 @@ typedef struct WindowGrid {
 
 /* window 0: an image is one window. An axis not longer than the window is one window without shift. */
 WindowGrid window_grid(Shape s, int64_t window, int64_t shift);
+
+/* Where position i of the padded and rolled axis comes from; -1: from the padding. */
+HOST_DEVICE static inline int64_t window_source(const WindowAxis *a, int64_t i)
+{
+    const int64_t at = (i + a->shift) % (a->windows * a->window);
+    return at < a->length ? at : -1;
+}
+
+/* The part of the rolled axis, 0 … 2, whose pixels are neighbours in the image. */
+HOST_DEVICE static inline int window_part(const WindowAxis *a, int64_t i)
+{
+    const int64_t padded = a->windows * a->window;
+    return !a->shift || i < padded - a->window ? 0 : i < padded - a->shift ? 1 : 2;
+}
 
 /* The tokens of a window, row by row: their pixels (-1: padding), and the parts of the image that they belong to: pixels
  * of one part are neighbours in the image, not only because of the roll. */

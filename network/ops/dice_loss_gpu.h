@@ -33,12 +33,12 @@ struct LossImage {
 
     __device__ int64_t pixels() const { return height * width; }
 
-    /* Of a pixel of item n, from full resolution by nearest neighbour (ops.h, loss_label_source). */
+    /* Of a pixel of item n. */
     __device__ int label(int64_t n, int64_t pixel) const
     {
         if (pixel >= pixels()) return -1;
-        const int64_t y = (2 * (pixel / width) + 1) * full_height / (2 * height);
-        const int64_t x = (2 * (pixel % width) + 1) * full_width / (2 * width);
+        const int64_t y = loss_label_source(pixel / width, full_height, height);
+        const int64_t x = loss_label_source(pixel % width, full_width, width);
         const int label = labels[(n * full_height + y) * full_width + x];
         return label == -1 ? 0 : label;
     }

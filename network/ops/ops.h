@@ -4,6 +4,7 @@
 #define NETWORK_OPS_OPS_H
 
 #include "network/graph/graph.h"
+#include "network/graph/host_device.h"
 
 /* y = x Wᵀ + b over channels. weight (out, c), bias (out). PyTorch Linear. */
 Ref op_linear(Graph *g, const char *name, Ref x, int64_t out_channels, bool bias);
@@ -124,7 +125,7 @@ enum { CLASS_COUNTS_PIXELS = 1 << 24 }; /* of an image, at most: so many are cou
  * class. */
 Ref op_class_counts(Graph *g, const char *name, Ref logits, Ref labels, int ignore_label, const uint64_t *regions);
 /* The full-resolution row (or column) whose labels row i of a head gets, by nearest neighbour. */
-static inline int64_t loss_label_source(int64_t i, int64_t full, int64_t head)
+HOST_DEVICE static inline int64_t loss_label_source(int64_t i, int64_t full, int64_t head)
 {
     return (2 * i + 1) * full / (2 * head);
 }

@@ -198,6 +198,13 @@ $(E)/tests/%: $(B)/obj/tests/%.o $(SUPPORT) $(EMULATED) $(EMULATOR) $(LIBRARY)
 	@mkdir -p $(@D)
 	$(Q)$(CXX) -fopenmp $^ -o $@ $(LIBS) -lcmocka
 
+define emulated_program_rule
+$(E)/$(notdir $(1)): $(B)/obj/$(1).o $(if $(filter tests/%,$(1)),$(SUPPORT)) $(EMULATED) $(EMULATOR) $(LIBRARY)
+	$$(Q)$(CXX) -fopenmp $$^ -o $$@ $(LIBS)
+endef
+EMULATED_PROGRAMS := trainer/train inference/predict
+$(foreach main,$(EMULATED_PROGRAMS),$(eval $(call emulated_program_rule,$(main))))
+
 check-cuda-host: $(addprefix $(E)/tests/,$(EMULATED_TESTS))
 	@SWIN_UMAMBA_TEST_DEVICE=cuda tests/run $(E) $(EMULATED_TESTS) cuda_headers
 

@@ -222,8 +222,8 @@ static void check(const Problem *p, const OpImpl *impl, OpRunOptions o)
     run(p, &r, impl, o);
     const Node *n = &r.node;
     const DType dtype = impl->dtype;
-    snprintf(what, sizeof what, "%s %s gap %d backward %d accumulate %d overwrite %d %d", p->op->name, impl->name,
-             (int)o.gap, o.backward, o.accumulate, o.overwrite, o.overwrite_grad);
+    snprintf(what, sizeof what, "%s %s gap %d backward %d accumulate %d overwrite %d %d float %d %d", p->op->name,
+             impl->name, (int)o.gap, o.backward, o.accumulate, o.overwrite, o.overwrite_grad, o.float_in, o.float_out);
     if (!op_run_intact(&r)) fail_msg("%s: wrote where nothing of it is", what);
     for (int i = 0; i < n->output_count; i++) {
         double *found = numbers(shape_count(n->out[i]->shape));
@@ -291,13 +291,15 @@ static void check_implementation(const Problem *p, const OpImpl *impl)
     const int64_t gaps[] = {0, 3, 8}; /* 8: vectors of bfloat16 stay aligned */
     for (int i = 0; i < (device->kind == DEVICE_CPU ? 2 : 3); i++) {
         const int64_t gap = gaps[i];
-        check(p, impl, (OpRunOptions){gap, false, false, -1, -1, NULL});
-        check(p, impl, (OpRunOptions){gap, true, false, -1, -1, NULL});
-        check(p, impl, (OpRunOptions){gap, true, true, -1, -1, NULL});
+        check(p, impl, (OpRunOptions){gap, false, false, -1, -1, NULL, false, false});
+        check(p, impl, (OpRunOptions){gap, true, false, -1, -1, NULL, false, false});
+        check(p, impl, (OpRunOptions){gap, true, true, -1, -1, NULL, false, false});
+        for (int types = 1; impl->mixes && types < 4; types++)
+            check(p, impl, (OpRunOptions){gap, true, i != 0, -1, -1, NULL, types & 1, types & 2});
     }
     for (int i = 0; i < p->node->input_count; i++) {
-        if (op->may_overwrite >> i & 1) check(p, impl, (OpRunOptions){0, false, false, i, -1, NULL});
-        if (op->may_overwrite_grad >> i & 1) check(p, impl, (OpRunOptions){0, true, false, -1, i, NULL});
+        if (op->may_overwrite >> i & 1) check(p, impl, (OpRunOptions){0, false, false, i, -1, NULL, false, false});
+        if (op->may_overwrite_grad >> i & 1) check(p, impl, (OpRunOptions){0, true, false, -1, i, NULL, false, false});
     }
     if (!sums_by_threads(impl)) check_orders(p, impl);
 }

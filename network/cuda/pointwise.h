@@ -106,9 +106,9 @@ static inline GpuShape gpu_separate_pixels(const Node *node, const Tensor *of)
 
 /* ---- copies ---- */
 
-template <class T> struct GpuMove {
-    Plane<T> to;
-    Plane<const T> from;
+template <class To, class From> struct GpuMove {
+    Plane<To> to;
+    Plane<const From> from;
     bool add;
     template <int N> __device__ void at(int64_t row, int64_t column) const
     {
@@ -116,17 +116,17 @@ template <class T> struct GpuMove {
     }
 };
 
-/* Copies (add: adds) rows of `columns` elements. Does nothing if to == from. */
-template <class T>
-static inline void gpu_move(T *to, int64_t to_pitch, const T *from, int64_t from_pitch, int64_t rows, int64_t columns,
-                            bool add)
+/* Copies (add: adds) rows of `columns` elements, also from one type to the other. Does nothing if to == from. */
+template <class To, class From>
+static inline void gpu_move(To *to, int64_t to_pitch, const From *from, int64_t from_pitch, int64_t rows,
+                            int64_t columns, bool add)
 {
-    if (to == from) return;
+    if ((const void *)to == (const void *)from) return;
     GpuShape s = gpu_rows(rows, columns);
     gpu_narrow(&s, to, to_pitch);
     gpu_narrow(&s, from, from_pitch);
     s = gpu_merge(s, 1);
-    gpu_each(s, GpuMove<T>{{to, s.dense ? s.columns : to_pitch}, {from, s.dense ? s.columns : from_pitch}, add});
+    gpu_each(s, GpuMove<To, From>{{to, s.dense ? s.columns : to_pitch}, {from, s.dense ? s.columns : from_pitch}, add});
 }
 
 template <class T> struct GpuClear {

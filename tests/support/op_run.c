@@ -19,12 +19,12 @@ static void *new_buffer(OpRun *r, size_t bytes, bool copied, Err *e)
 static void *guarded(OpRun *r, size_t bytes, Err *e) { return new_buffer(r, bytes, true, e); }
 static void *working(OpRun *r, size_t bytes, Err *e) { return new_buffer(r, bytes, false, e); }
 
-static int make_tensor(OpRun *r, Tensor *t, const Tensor *like, bool strided, OpRunOptions o, Err *e)
+/* dtype: of a tensor that is not of labels. */
+static int make_tensor(OpRun *r, Tensor *t, const Tensor *like, DType dtype, bool strided, OpRunOptions o, Err *e)
 {
     const bool labels = like->dtype == DTYPE_I16;
-    *t = (Tensor){.shape = like->shape,
-                  .dtype = labels ? DTYPE_I16 : r->node.impl->dtype,
-                  .pitch = like->shape.c + (strided ? o.gap : 0)};
+    *t = (Tensor){
+        .shape = like->shape, .dtype = labels ? DTYPE_I16 : dtype, .pitch = like->shape.c + (strided ? o.gap : 0)};
     const size_t bytes = (size_t)(shape_pixels(t->shape) * t->pitch) * dtype_size(t->dtype);
     t->data = guarded(r, bytes, e);
     if (o.backward && !labels) t->grad = guarded(r, bytes, e);
@@ -35,13 +35,15 @@ static int make_tensors(OpRun *r, const Node *like, OpRunOptions o, Err *e)
 {
     Node *n = &r->node;
     for (int i = 0; i < n->input_count; i++) {
-        TRY(make_tensor(r, &r->in[i], like->in[i], n->impl->strided_in >> i & 1, o, e));
+        const DType dtype = o.float_in && !i ? DTYPE_F32 : n->impl->dtype;
+        TRY(make_tensor(r, &r->in[i], like->in[i], dtype, n->impl->strided_in >> i & 1, o, e));
         n->in[i] = &r->in[i];
         n->wants_grad[i] = r->in[i].grad != NULL;
         n->accumulate[i] = o.accumulate;
     }
     for (int i = 0; i < n->output_count; i++) {
-        TRY(make_tensor(r, &r->out[i], like->out[i], n->impl->strided_out >> i & 1, o, e));
+        const DType dtype = o.float_out && !i ? DTYPE_F32 : n->impl->dtype;
+        TRY(make_tensor(r, &r->out[i], like->out[i], dtype, n->impl->strided_out >> i & 1, o, e));
         n->out[i] = &r->out[i];
     }
     if (o.overwrite >= 0) r->out[0].data = r->in[o.overwrite].data;

@@ -165,7 +165,8 @@ E := $(B)/cuda_host
 CXX ?= g++
 EMULATED := $(patsubst %,$(E)/obj/%.o,$(GPU_SOURCES))
 EMULATOR := $(patsubst tests/cuda/%.cc,$(E)/obj/tests/cuda/%.o,$(filter-out tests/cuda/test_%,$(wildcard tests/cuda/*.cc)))
-EMULATED_TESTS := test_emulator test_cudnn test_gpu test_ops
+EMULATED_TESTS := test_emulator test_cudnn test_gpu test_ops test_gpu_networks
+EMULATED_PROGRAMS := trainer/train inference/predict # of tests/cuda/train_predict_gpu.sh
 CXXFLAGS_host := -std=c++20 -O2 -g1 -I. -Itests/cuda -Itests/cuda/include -MMD -MP -Wall -Wextra -Wshadow \
                  -Wno-unknown-pragmas -Wno-missing-field-initializers $(if $(CI),-Werror)
 
@@ -190,7 +191,7 @@ $(E)/tests/test_cudnn: $(E)/obj/tests/cuda/test_cudnn.o $(patsubst %,$(E)/obj/ne
 	@mkdir -p $(@D)
 	$(Q)$(CXX) -fopenmp $^ -o $@ $(LIBS)
 
-$(E)/tests/test_gpu: $(B)/obj/tests/cuda/test_gpu.o $(SUPPORT) $(EMULATED) $(EMULATOR) $(LIBRARY)
+$(E)/tests/test_gpu%: $(B)/obj/tests/cuda/test_gpu%.o $(SUPPORT) $(EMULATED) $(EMULATOR) $(LIBRARY)
 	@mkdir -p $(@D)
 	$(Q)$(CXX) -fopenmp $^ -o $@ $(LIBS) -lcmocka
 
@@ -202,7 +203,6 @@ define emulated_program_rule
 $(E)/$(notdir $(1)): $(B)/obj/$(1).o $(if $(filter tests/%,$(1)),$(SUPPORT)) $(EMULATED) $(EMULATOR) $(LIBRARY)
 	$$(Q)$(CXX) -fopenmp $$^ -o $$@ $(LIBS)
 endef
-EMULATED_PROGRAMS := trainer/train inference/predict
 $(foreach main,$(EMULATED_PROGRAMS),$(eval $(call emulated_program_rule,$(main))))
 
 check-cuda-host: $(addprefix $(E)/tests/,$(EMULATED_TESTS))

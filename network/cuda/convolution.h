@@ -5,8 +5,7 @@
  *   w: the gradient of the weights of both
  * Tensors are dense. x and y are N,H,W,C; w is (channels of y, kernel rows, kernel columns, channels of x).
  *
- * Created in an op's prepare, freed in its release. Sums are float32 in an order that is fixed; float32 is not rounded to
- * TF32. Running needs gpu_convolution_workspace bytes of device memory and is asynchronous. All addresses must be aligned
+ * Created in an op's prepare, freed in its release. Sums are float32 in an order that is fixed. Running needs gpu_convolution_workspace bytes of device memory and is asynchronous. All addresses must be aligned
  * to 16 bytes. */
 #ifndef NETWORK_CUDA_CONVOLUTION_H
 #define NETWORK_CUDA_CONVOLUTION_H
@@ -26,6 +25,7 @@ typedef struct GpuConvolutionShape {
     Shape x, y;
     int64_t kernel[2], stride[2], padding[2]; /* rows, columns; in pixels */
     DType dtype;                              /* of all three: float32 or bfloat16 */
+    bool tf32;                                /* of float32: operands of 10 bits, by tensor cores */
     bool accumulate;                          /* adds to the result */
 } GpuConvolutionShape;
 

@@ -1,7 +1,7 @@
 /* The engine is chosen without measuring times, so that each run chooses the same: the first that is welcome, of the list of
  * cuDNN's heuristics, then of its fallbacks, then of all engines. Not welcome are engines that cuDNN notes to be not
  * deterministic, to round sums early, or to have errors larger than those of sums (Winograd, FFT); for float32 also those
- * that round operands (tensor cores, TF32). Nor those that need more workspace than copies of the tensors take. */
+ * that round operands (tensor cores), unless TF32 is allowed. Nor those that need more workspace than copies of the tensors take. */
 #include "network/cuda/cudnn_plan.h"
 
 typedef cudnnBackendDescriptor_t Descriptor;
@@ -128,7 +128,7 @@ typedef struct Search {
     CudnnPlan *plan;
 } Search;
 
-static bool is_unwelcome(cudnnBackendNumericalNote_t note, DType dtype)
+static bool is_unwelcome(cudnnBackendNumericalNote_t note, const GpuConvolutionShape *s)
 {
     switch (note) {
     case CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC:
@@ -139,12 +139,12 @@ static bool is_unwelcome(cudnnBackendNumericalNote_t note, DType dtype)
     case CUDNN_NUMERICAL_NOTE_WINOGRAD_TILE_6x6:
     case CUDNN_NUMERICAL_NOTE_WINOGRAD_TILE_13x13: return true;
     case CUDNN_NUMERICAL_NOTE_TENSOR_CORE:
-    case CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS: return dtype == DTYPE_F32;
+    case CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS: return s->dtype == DTYPE_F32 && !s->tf32;
     default: return false;
     }
 }
 
-static bool is_welcome(Descriptor engine, DType dtype)
+static bool is_welcome(Descriptor engine, const GpuConvolutionShape *s)
 {
     cudnnBackendNumericalNote_t notes[NOTES];
     int64_t count = 0;
@@ -152,7 +152,7 @@ static bool is_welcome(Descriptor engine, DType dtype)
                                  notes))
         return false;
     for (int64_t i = 0; i < count; i++)
-        if (is_unwelcome(notes[i], dtype)) return false;
+        if (is_unwelcome(notes[i], s)) return false;
     return true;
 }
 
@@ -188,7 +188,7 @@ static bool makes_plan(const Search *s, Descriptor config, Descriptor *plan)
 static bool take(const Search *s, Descriptor *engine, Descriptor *config)
 {
     Descriptor *d = s->plan->parts;
-    if (!is_welcome(*engine, s->shape->dtype) || !makes_plan(s, *config, &d[CUDNN_PART_PLAN])) return false;
+    if (!is_welcome(*engine, s->shape) || !makes_plan(s, *config, &d[CUDNN_PART_PLAN])) return false;
     s->plan->engine = number_of(*engine, CUDNN_ATTR_ENGINE_GLOBAL_INDEX);
     d[CUDNN_PART_ENGINE] = *engine;
     d[CUDNN_PART_CONFIG] = *config;

@@ -1,7 +1,10 @@
 /* Convolutions and transposed convolutions on a GPU, by cuDNN; conv2d.c and conv_transpose2d.c have the equations. The
- * weights are packed with the channels innermost, in the type of the activations. In bfloat16 their gradient is rounded to
- * that type, too: cuDNN has no engine that gives float32. The bias is where the sums begin: it is written to the output,
- * and the convolution is added. */
+ * weights are packed with the channels innermost. The bias is where the sums begin: it is written to the output, and the
+ * convolution is added.
+ *
+ * cuDNN has no engine whose result has another type than its operands. So in bfloat16 each pass has the type of its result,
+ * to which operands of the other type are cast: a float32 result is computed in TF32, of which bfloat16 is a part. The
+ * gradient of the weights is bfloat16. */
 #include "network/cuda/sums.h"
 
 extern "C" {
@@ -12,8 +15,13 @@ extern "C" {
 
 namespace
 {
+/* convolution: NULL if the pass is not wanted. */
+struct Pass {
+    GpuConvolution *convolution;
+    DType dtype;
+};
 struct Convolution {
-    GpuConvolution *forward, *data, *weights;
+    Pass forward, data, weights;
 };
 
 /* ---- kernels ---- */
@@ -76,65 +84,100 @@ GpuShape packed_shape(const Node *node, const void *packed)
 size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 size_t rounded(size_t bytes) { return (bytes + 255) / 256 * 256; }
 
-template <class T> size_t packed_bytes(const Node *node) { return (size_t)node->param_info[0]->count * sizeof(T); }
+const Convolution *convolution_of(const Node *node) { return (const Convolution *)node->state; }
 
-/* Scratch of backward: workspace, then the packed gradient of the weights, then what sums the gradient of the bias. */
-size_t workspace_of(const Convolution *c)
+size_t weights_bytes(const Node *node, DType dtype)
 {
-    return rounded(larger(gpu_convolution_workspace(c->data), gpu_convolution_workspace(c->weights)));
+    return rounded((size_t)node->param_info[0]->count * dtype_size(dtype));
 }
 
-template <class T> T *packed_gradient(const Node *node)
+/* Of a tensor that is an operand of a pass. */
+size_t cast_bytes(const Tensor *t, const Pass &p)
 {
-    return (T *)((char *)node->scratch + workspace_of((const Convolution *)node->state));
+    return p.convolution && t->dtype != p.dtype ? rounded((size_t)shape_count(t->shape) * dtype_size(p.dtype)) : 0;
 }
 
-template <class T> float *bias_table(const Node *node)
+/* Packed weights: for each type that a pass reads them in, bfloat16 first. */
+bool reads_packed(const Convolution *c, DType dtype)
 {
-    return (float *)((char *)packed_gradient<T>(node) + (node->trains_param[0] ? rounded(packed_bytes<T>(node)) : 0));
+    return c->forward.dtype == dtype || (c->data.convolution && c->data.dtype == dtype);
+}
+
+void *packed_weights(const Node *node, DType dtype)
+{
+    const bool behind = dtype == DTYPE_F32 && reads_packed(convolution_of(node), DTYPE_BF16);
+    return (char *)node->packed + (behind ? weights_bytes(node, DTYPE_BF16) : 0);
+}
+
+/* Scratch of backward: workspace, the packed gradient of the weights, what sums the gradient of the bias, then operands
+ * that are cast. */
+struct Scratch {
+    char *gradient;
+    float *table;
+    char *casts;
+    size_t bytes;
+};
+
+Scratch scratch_of(const Node *node)
+{
+    const Convolution *c = convolution_of(node);
+    const Tensor *x = node->in[0], *y = node->out[0];
+    const bool bias = node->param_count > 1 && node->trains_param[1];
+    char *at = (char *)node->scratch;
+    Scratch s;
+    s.gradient = at += rounded(
+        larger(gpu_convolution_workspace(c->data.convolution), gpu_convolution_workspace(c->weights.convolution)));
+    s.table = (float *)(at += c->weights.convolution ? weights_bytes(node, c->weights.dtype) : 0);
+    s.casts = at += bias ? rounded(gpu_gradient_sums_bytes(y->shape)) : 0;
+    at += larger(cast_bytes(y, c->data), cast_bytes(y, c->weights) + cast_bytes(x, c->weights));
+    s.bytes = (size_t)(at - (char *)node->scratch);
+    return s;
 }
 
 /* ---- the op ---- */
 
-/* The input of a transposed convolution is the y of cuDNN's, its output is x. */
-GpuConvolutionShape describe(const Node *node)
-{
-    const ConvAttr *attr = (const ConvAttr *)node->attr;
-    const Conv *c = &attr->conv;
-    const Shape in = node->in[0]->shape, out = node->out[0]->shape;
-    return {.x = attr->transposed ? out : in,
-            .y = attr->transposed ? in : out,
-            .kernel = {c->kernel.y, c->kernel.x},
-            .stride = {c->stride.y, c->stride.x},
-            .padding = {c->padding.y, c->padding.x},
-            .dtype = node->impl->dtype};
-}
-
 bool is_transposed(const Node *node) { return ((const ConvAttr *)node->attr)->transposed; }
 
-int prepare_pass(GpuConvolution **c, const Node *node, GpuConvolutionResult result, bool accumulate, Err *e)
+/* The input of a transposed convolution is the y of cuDNN's, its output is x. */
+int prepare_pass(Pass *p, const Node *node, GpuConvolutionResult result, DType dtype, bool accumulate, Err *e)
 {
-    GpuConvolutionShape s = describe(node);
-    s.result = result;
-    s.accumulate = accumulate;
-    return gpu_convolution_new(c, &s, e);
+    const Conv *c = &((const ConvAttr *)node->attr)->conv;
+    const Shape in = node->in[0]->shape, out = node->out[0]->shape;
+    const GpuConvolutionShape s = {.result = result,
+                                   .x = is_transposed(node) ? out : in,
+                                   .y = is_transposed(node) ? in : out,
+                                   .kernel = {c->kernel.y, c->kernel.x},
+                                   .stride = {c->stride.y, c->stride.x},
+                                   .padding = {c->padding.y, c->padding.x},
+                                   .dtype = dtype,
+                                   .tf32 = dtype != node->impl->dtype,
+                                   .accumulate = accumulate};
+    p->dtype = dtype;
+    return gpu_convolution_new(&p->convolution, &s, e);
 }
 
-template <class T> int prepare(Node *node, Err *e)
+int prepare_passes(Convolution *c, const Node *node, Err *e)
 {
     const GpuConvolutionResult out = is_transposed(node) ? GPU_CONVOLUTION_X : GPU_CONVOLUTION_Y;
     const GpuConvolutionResult in = is_transposed(node) ? GPU_CONVOLUTION_Y : GPU_CONVOLUTION_X;
-    const bool bias = node->param_count > 1;
+    TRY(prepare_pass(&c->forward, node, out, node->out[0]->dtype, node->param_count > 1, e));
+    if (node->has_backward && node->wants_grad[0])
+        TRY(prepare_pass(&c->data, node, in, node->in[0]->dtype, node->accumulate[0], e));
+    if (node->trains_param[0]) TRY(prepare_pass(&c->weights, node, GPU_CONVOLUTION_W, node->impl->dtype, false, e));
+    return 0;
+}
+
+int prepare(Node *node, Err *e)
+{
     Convolution *c = (Convolution *)mem_zalloc(1, sizeof *c, e);
     node->state = c;
     if (!c) return ERR_NOMEM;
-    TRY(prepare_pass(&c->forward, node, out, bias, e));
-    if (node->has_backward && node->wants_grad[0]) TRY(prepare_pass(&c->data, node, in, node->accumulate[0], e));
-    if (node->trains_param[0]) TRY(prepare_pass(&c->weights, node, GPU_CONVOLUTION_W, false, e));
-    node->scratch_bytes[0] = gpu_convolution_workspace(c->forward);
-    node->scratch_bytes[1] = workspace_of(c) + (c->weights ? rounded(packed_bytes<T>(node)) : 0);
-    if (bias && node->trains_param[1]) node->scratch_bytes[1] += gpu_gradient_sums_bytes(node->out[0]->shape);
-    node->packed_bytes = packed_bytes<T>(node);
+    TRY(prepare_passes(c, node, e));
+    node->scratch_bytes[0] =
+        rounded(gpu_convolution_workspace(c->forward.convolution)) + cast_bytes(node->in[0], c->forward);
+    node->scratch_bytes[1] = scratch_of(node).bytes;
+    for (DType dtype : {DTYPE_BF16, DTYPE_F32})
+        if (reads_packed(c, dtype)) node->packed_bytes += weights_bytes(node, dtype);
     node->packed_params = 1;
     return 0;
 }
@@ -143,22 +186,41 @@ void release(Node *node)
 {
     Convolution *c = (Convolution *)node->state;
     if (!c) return;
-    gpu_convolution_free(c->forward);
-    gpu_convolution_free(c->data);
-    gpu_convolution_free(c->weights);
+    for (const Pass &p : {c->forward, c->data, c->weights}) gpu_convolution_free(p.convolution);
     mem_free(c);
 }
 
-template <class T> void refresh(Node *node)
+template <class T> void pack(const Node *node)
 {
-    gpu_each(packed_shape(node, node->packed), Pack<T>{(T *)node->packed, node->param[0], weights_of(node)});
+    if (!reads_packed(convolution_of(node), GpuType<T>::dtype)) return;
+    T *to = (T *)packed_weights(node, GpuType<T>::dtype);
+    gpu_each(packed_shape(node, to), Pack<T>{to, node->param[0], weights_of(node)});
+}
+
+void refresh(Node *node)
+{
+    pack<bf16>(node);
+    pack<float>(node);
+}
+
+/* A tensor's data or gradient as an operand of a pass; where it is cast, it goes to *scratch, which is moved on. */
+const void *operand(const Tensor *t, const void *data, const Pass &p, char **scratch)
+{
+    const int64_t rows = shape_pixels(t->shape), c = t->shape.c;
+    void *const to = *scratch;
+    if (t->dtype == p.dtype) return data;
+    if (p.dtype == DTYPE_BF16) gpu_move((bf16 *)to, c, (const float *)data, t->pitch, rows, c, false);
+    else gpu_move((float *)to, c, (const bf16 *)data, t->pitch, rows, c, false);
+    *scratch += cast_bytes(t, p);
+    return to;
 }
 
 /* in, out: data or gradients of the node's input and output. */
-void run(const GpuConvolution *c, const Node *node, const void *in, const void *weights, const void *out)
+void run(const Pass &p, const Node *node, const void *in, const void *weights, const void *out)
 {
     const bool transposed = is_transposed(node);
-    gpu_convolution_run(c, transposed ? out : in, weights, transposed ? in : out, node->scratch, node->failure);
+    gpu_convolution_run(p.convolution, transposed ? out : in, weights, transposed ? in : out, node->scratch,
+                        node->failure);
 }
 
 template <class T> void write_bias(const Node *node)
@@ -170,28 +232,45 @@ template <class T> void write_bias(const Node *node)
     gpu_each(s, Fill<T>{gpu_data<T>(y, s), node->param[1]});
 }
 
-template <class T> void forward(Node *node, const Step *)
+void forward(Node *node, const Step *)
 {
-    if (node->param_count > 1) write_bias<T>(node);
-    run(((const Convolution *)node->state)->forward, node, node->in[0]->data, node->packed, node->out[0]->data);
+    const Pass &p = convolution_of(node)->forward;
+    const Tensor *x = node->in[0], *y = node->out[0];
+    char *casts = (char *)node->scratch + rounded(gpu_convolution_workspace(p.convolution));
+    if (node->param_count > 1) y->dtype == DTYPE_BF16 ? write_bias<bf16>(node) : write_bias<float>(node);
+    run(p, node, operand(x, x->data, p, &casts), packed_weights(node, p.dtype), y->data);
 }
 
-template <class T> void backward_weights(const Node *node, const GpuConvolution *c)
+void backward_data(const Node *node, const Pass &p, char *casts)
 {
-    T *gradient = packed_gradient<T>(node);
-    run(c, node, node->in[0]->data, gradient, node->out[0]->grad);
-    gpu_each(packed_shape(node, gradient), Unpack<T>{node->param_grad[0], gradient, weights_of(node)});
+    const Tensor *x = node->in[0], *y = node->out[0];
+    run(p, node, x->grad, packed_weights(node, p.dtype), operand(y, y->grad, p, &casts));
 }
 
-template <class T> void backward(Node *node, const Step *)
+template <class T> void unpack(const Node *node, const void *gradient)
 {
-    const Convolution *c = (const Convolution *)node->state;
-    if (c->data) run(c->data, node, node->in[0]->grad, node->packed, node->out[0]->grad);
-    if (c->weights) backward_weights<T>(node, c->weights);
-    if (node->param_count > 1 && node->param_grad[1])
-        gpu_gradient_sums(node->param_grad[1], node->out[0], bias_table<T>(node));
+    const GpuShape s = packed_shape(node, gradient);
+    gpu_each(s, Unpack<T>{node->param_grad[0], (const T *)gradient, weights_of(node)});
+}
+
+void backward_weights(const Node *node, const Pass &p, const Scratch &s)
+{
+    const Tensor *x = node->in[0], *y = node->out[0];
+    char *casts = s.casts;
+    const void *dy = operand(y, y->grad, p, &casts);
+    run(p, node, operand(x, x->data, p, &casts), s.gradient, dy);
+    p.dtype == DTYPE_BF16 ? unpack<bf16>(node, s.gradient) : unpack<float>(node, s.gradient);
+}
+
+void backward(Node *node, const Step *)
+{
+    const Convolution *c = convolution_of(node);
+    const Scratch s = scratch_of(node);
+    if (c->data.convolution) backward_data(node, c->data, s.casts);
+    if (c->weights.convolution) backward_weights(node, c->weights, s);
+    if (node->param_count > 1 && node->param_grad[1]) gpu_gradient_sums(node->param_grad[1], node->out[0], s.table);
 }
 } // namespace
 
-GPU_IMPL(convolution, .prepare = prepare<T>, .refresh = refresh<T>, .forward = forward<T>, .backward = backward<T>,
-         .release = release)
+GPU_IMPL(convolution, .mixes = GpuType<T>::dtype == DTYPE_BF16, .prepare = prepare, .refresh = refresh,
+         .forward = forward, .backward = backward, .release = release)

@@ -10,8 +10,13 @@ typedef std::vector<float> Floats;
 
 /* ---- a convolution and its memory ---- */
 
-static const GpuConvolutionShape shape = {GPU_CONVOLUTION_Y, {2, 9, 11, 5}, {2, 5, 6, 7}, {3, 3}, {2, 2}, {1, 1},
-                                          DTYPE_F32,         false};
+static const GpuConvolutionShape shape = {.result = GPU_CONVOLUTION_Y,
+                                          .x = {2, 9, 11, 5},
+                                          .y = {2, 5, 6, 7},
+                                          .kernel = {3, 3},
+                                          .stride = {2, 2},
+                                          .padding = {1, 1},
+                                          .dtype = DTYPE_F32};
 enum { X_COUNT = 2 * 9 * 11 * 5, W_COUNT = 7 * 9 * 5, Y_COUNT = 2 * 5 * 6 * 7, WORKSPACE = 2048 };
 static const size_t counts[] = {Y_COUNT, X_COUNT, W_COUNT}; /* by result */
 static const char *const passes[] = {"y", "x", "w"};
@@ -121,6 +126,18 @@ static void numbers(GpuConvolutionResult pass, bool accumulate)
     const bool ran = runs(shape_for(pass, accumulate), m.x, m.w, m.y, m.workspace);
     snprintf(name, sizeof name, "%s of a convolution%s", passes[pass], accumulate ? ", accumulated" : "");
     judge(name, true, !ran || differ(m.result(pass), sums, 1e-5), NULL);
+}
+
+/* Operands of 10 bits: neither exact, nor worse. */
+static void tf32_numbers()
+{
+    const Memory m;
+    const std::vector<double> sums = expected(m, GPU_CONVOLUTION_Y, false);
+    GpuConvolutionShape s = shape;
+    s.tf32 = true;
+    const bool ran = runs(s, m.x, m.w, m.y, m.workspace);
+    const Floats y = m.result(GPU_CONVOLUTION_Y);
+    judge("y of a convolution in TF32", true, !ran || !differ(y, sums, 1e-5) || differ(y, sums, 1e-2), NULL);
 }
 
 /* ---- wrong calls ---- */
@@ -359,6 +376,7 @@ int main()
 {
     for (int pass = 0; pass < 3; pass++)
         for (int accumulate = 0; accumulate < 2; accumulate++) numbers((GpuConvolutionResult)pass, (bool)accumulate);
+    tf32_numbers();
     for (int sound = 0; sound < 2; sound++)
         for (auto call : calls) call(sound);
     judge("all descriptors and memory are given back", true, emu_cudnn_descriptors() || emu_live_bytes(), NULL);

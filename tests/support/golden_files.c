@@ -36,7 +36,7 @@ static int compare_outputs(Golden *g, ReferenceNetwork *r, const Gold *gold, con
         char record[16];
         snprintf(record, sizeof record, "out.%d", i);
         const Array *expected = gold_find(gold, record);
-        if (expected) reference_expect(g, record, executor_output(x, i), expected, output);
+        if (expected) reference_expect(g, record, x, i, expected, output);
         else golden_fail(g, "%s: not in the bundle", record);
     }
     executor_free(x);

@@ -45,7 +45,7 @@ static void compare_features(Golden *g, Executor *x, int first, const DocNode *f
     for (const DocNode *f = doc_find(features, "records")->first; f; f = f->next, i++) {
         const char *name = golden_string(f, "name");
         const Array *expected = gold_find(&gold, name);
-        if (expected) reference_expect(g, name, executor_output(x, i), expected, f);
+        if (expected) reference_expect(g, name, x, i, expected, f);
         else golden_fail(g, "%s: not in the bundle", name);
     }
     gold_close(&gold);
@@ -76,7 +76,10 @@ static int run_network(const ReferenceNetwork *r, Executor **x, const DocNode *c
     const int count = list_outputs(r, features, outputs, e);
     if (count < 0) return count;
     const Shape sizes[] = {r->input, {r->input.n, r->input.h, r->input.w, 1}};
-    const ExecutorOptions o = {.inputs = sizes, .outputs = outputs, .output_count = count, .precision = precision};
+    const Device *device = reference_device(e);
+    if (!device) return ERR_UNSUPPORTED;
+    const ExecutorOptions o = {
+        .inputs = sizes, .outputs = outputs, .output_count = count, .precision = precision, .device = device};
     TRY(executor_new(x, r->graph, r->parameters, &o, e));
     TRY(reference_fill_image(*x, prefix, golden_string(doc_find(c, "input"), "rule_name"), e));
     TRY(executor_forward(*x, &(Step){0}, e));
@@ -94,11 +97,12 @@ static int run_case(ReferenceNetwork *r, Executor **x, const DocNode *c, const c
     return run_network(r, x, c, prefix, DTYPE_F32, doc_find(c, "features"), e);
 }
 
-/* The heads in bfloat16, if this CPU supports it. */
+/* The heads in bfloat16, if the device supports it. */
 static void run_bf16(Golden *g, const ReferenceNetwork *r, const DocNode *c, const char *prefix, Err *e)
 {
     Executor *x = NULL;
-    if (!executor_supports(DTYPE_BF16, NULL)) return;
+    const Device *device = reference_device(e);
+    if (!device || !executor_supports(DTYPE_BF16, device)) return;
     if (!run_network(r, &x, c, prefix, DTYPE_BF16, NULL, e))
         reference_expect_heads(g, x, true, doc_find(c, "outputs"), e);
     executor_free(x);
@@ -188,7 +192,7 @@ static void run_big(Golden *g, const DocNode *c, const char *prefix)
     if (!e.code && !run_case(&r, &x, c, prefix, shape[1], &e)) {
         int i = 0;
         for (const DocNode *head = heads->first; head && !e.code; head = head->next, i++) {
-            float *found = reference_nchw(executor_output(x, i), false, &e);
+            float *found = reference_output(x, i, &e);
             if (found) compare_statistics(g, found, head);
             if (found && i == 0) compare_samples(g, found, c, head, &e);
             mem_free(found);

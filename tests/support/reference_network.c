@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -83,67 +84,85 @@ void reference_network_close(ReferenceNetwork *r)
     *r = (ReferenceNetwork){.graph = NULL};
 }
 
+const Device *reference_device(Err *e)
+{
+    const char *name = getenv("SWIN_UMAMBA_TEST_DEVICE");
+    return device_named(name && *name ? name : "cpu", e);
+}
+
 int reference_fill_image(Executor *x, const char *prefix, const char *rule_name, Err *e)
 {
-    const Tensor *image = executor_input(x, 0);
-    const Shape s = image->shape;
-    float *nchw = mem_alloc((size_t)shape_count(s) * sizeof *nchw, e);
-    if (!nchw) return ERR_NOMEM;
-    rule_tensor(nchw, prefix, rule_name, shape_count(s), sqrt(3));
-    golden_to_nhwc(image->data, nchw, s.n, s.c, s.h, s.w);
+    const Shape s = executor_input_shape(x, 0);
+    float *image = executor_input_memory(x, 0, e), *nchw = mem_alloc((size_t)shape_count(s) * sizeof *nchw, e);
+    if (image && nchw) {
+        rule_tensor(nchw, prefix, rule_name, shape_count(s), sqrt(3));
+        golden_to_nhwc(image, nchw, s.n, s.c, s.h, s.w);
+    }
     mem_free(nchw);
-    return 0;
+    return image && nchw ? executor_feed(x, 0, image, e) : ERR_NOMEM;
 }
 
 int reference_fill_labels(Executor *x, const char *prefix, const char *rule_name, int classes, Err *e)
 {
-    const Tensor *labels = executor_input(x, 1);
-    const int64_t count = shape_count(labels->shape);
-    int16_t *out = labels->data;
+    const int64_t count = shape_count(executor_input_shape(x, 1));
+    int16_t *labels = executor_input_memory(x, 1, e);
     uint8_t *bytes = mem_alloc((size_t)count, e);
-    if (!bytes) return ERR_NOMEM;
-    rule_labels(bytes, prefix, rule_name, count, classes);
-    for (int64_t i = 0; i < count; i++) out[i] = bytes[i];
+    if (labels && bytes) {
+        rule_labels(bytes, prefix, rule_name, count, classes);
+        for (int64_t i = 0; i < count; i++) labels[i] = bytes[i];
+    }
     mem_free(bytes);
-    return 0;
+    return labels && bytes ? executor_feed(x, 1, labels, e) : ERR_NOMEM;
 }
 
-float *reference_nchw(const Tensor *t, bool grad, Err *e)
+static float *nchw_of(const float *data, Shape s, int64_t pitch, Err *e)
 {
-    const Shape s = t->shape;
-    const float *data = grad ? t->grad : t->data;
     float *out = mem_alloc((size_t)shape_count(s) * sizeof *out, e);
     if (!out) return NULL;
     for (int64_t b = 0; b < s.n; b++)
         for (int64_t p = 0; p < s.h * s.w; p++)
             for (int64_t c = 0; c < s.c; c++)
-                out[(b * s.c + c) * s.h * s.w + p] = data[(b * s.h * s.w + p) * t->pitch + c];
+                out[(b * s.c + c) * s.h * s.w + p] = data[(b * s.h * s.w + p) * pitch + c];
     return out;
 }
 
+float *reference_nchw(const Tensor *t, bool grad, Err *e)
+{
+    return nchw_of(grad ? t->grad : t->data, t->shape, t->pitch, e);
+}
+
+float *reference_output(Executor *x, int index, Err *e)
+{
+    const Shape s = executor_output_shape(x, index);
+    float *memory = executor_output_memory(x, index, e);
+    if (!memory || executor_fetch(x, index, memory, e) || executor_wait(x, e)) return NULL;
+    return nchw_of(memory, s, s.c, e);
+}
+
 /* The values as dense (N,C,H,W); NULL after a failure, which is reported. */
-static float *values_like(Golden *g, const char *name, const Tensor *t, const Array *expected)
+static float *values_like(Golden *g, const char *name, Executor *x, int index, const Array *expected)
 {
     Err e = {ERR_NONE, ""};
-    if (array_count(expected) != shape_count(t->shape)) {
+    if (array_count(expected) != shape_count(executor_output_shape(x, index))) {
         golden_fail(g, "%s: the golden has another shape", name);
         return NULL;
     }
-    float *found = reference_nchw(t, false, &e);
+    float *found = reference_output(x, index, &e);
     if (!found) golden_fail(g, "%s", e.text);
     return found;
 }
 
-void reference_expect(Golden *g, const char *name, const Tensor *t, const Array *expected, const DocNode *record)
+void reference_expect(Golden *g, const char *name, Executor *x, int index, const Array *expected, const DocNode *record)
 {
-    float *found = values_like(g, name, t, expected);
+    float *found = values_like(g, name, x, index, expected);
     if (found) golden_expect_values(g, name, found, expected->data, array_count(expected), record);
     mem_free(found);
 }
 
-void reference_expect_near(Golden *g, const char *name, const Tensor *t, const Array *expected, double bound)
+/* Likewise by relative L2 error. */
+static void expect_near(Golden *g, const char *name, Executor *x, int index, const Array *expected, double bound)
 {
-    float *found = values_like(g, name, t, expected);
+    float *found = values_like(g, name, x, index, expected);
     if (found) golden_expect(g, name, golden_relative_l2(found, expected->data, array_count(expected)), bound);
     mem_free(found);
 }
@@ -157,8 +176,8 @@ void reference_expect_heads(Golden *g, Executor *x, bool bf16, const DocNode *ou
         char *path = golden_path(g, golden_string(head, "file"), e);
         snprintf(name, sizeof name, bf16 ? "head%d in bf16" : "head%d", i);
         if (path && !npy_read(&expected, path, e)) {
-            if (bf16) reference_expect_near(g, name, executor_output(x, i), &expected, GOLDEN_BF16_BOUND);
-            else reference_expect(g, name, executor_output(x, i), &expected, head);
+            if (bf16) expect_near(g, name, x, i, &expected, GOLDEN_BF16_BOUND);
+            else reference_expect(g, name, x, i, &expected, head);
         }
         array_free(&expected);
         mem_free(path);

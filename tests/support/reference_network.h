@@ -29,17 +29,21 @@ void reference_network_close(ReferenceNetwork *r);
 
 const char *reference_network_name(const char *golden_name); /* our name for U, D, P or an official class; NULL */
 
-/* Writes the rule's input, (B,C,H,W) in the rule, into an executor's image. */
+/* Where networks run: $SWIN_UMAMBA_TEST_DEVICE, else the CPU. NULL with e filled. */
+const Device *reference_device(Err *e);
+
+/* Feed the rule's input, (B,C,H,W) in the rule, to an executor's image, and the rule's labels. */
 int reference_fill_image(Executor *x, const char *prefix, const char *rule_name, Err *e);
 int reference_fill_labels(Executor *x, const char *prefix, const char *rule_name, int classes, Err *e);
 
-/* A value of an executor as dense (N,C,H,W); owned by the caller (mem_free). NULL with e filled. */
+/* A value of an executor of the CPU, or an output of an executor, as dense (N,C,H,W); owned by the caller (mem_free).
+ * NULL with e filled. */
 float *reference_nchw(const Tensor *t, bool grad, Err *e);
+float *reference_output(Executor *x, int index, Err *e);
 
-/* Compares a value with a golden (N,C,H,W) by the rule for forward values. */
-void reference_expect(Golden *g, const char *name, const Tensor *t, const Array *expected, const DocNode *record);
-/* Likewise by relative L2 error. */
-void reference_expect_near(Golden *g, const char *name, const Tensor *t, const Array *expected, double bound);
+/* Compares an output with a golden (N,C,H,W) by the rule for forward values. */
+void reference_expect(Golden *g, const char *name, Executor *x, int index, const Array *expected,
+                      const DocNode *record);
 /* Compares the heads with a manifest's outputs, a list of files; in bfloat16 by relative L2 error. */
 void reference_expect_heads(Golden *g, Executor *x, bool bf16, const DocNode *outputs, Err *e);
 

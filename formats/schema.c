@@ -279,6 +279,8 @@ static int take_unknown(const Reader *r, const Schema *schema, const DocNode *no
     if (group)
         return doc_key_error(node, r->e, "unknown key %s%s%.80s; it belongs under %s", schema->name, dot, node->key,
                              group->key);
+    if (!schema->count)
+        return doc_key_error(node, r->e, "unknown key %s%s%.80s; there is no key here", schema->name, dot, node->key);
     return doc_key_error(node, r->e, "unknown key %s%s%.80s; the nearest known key is %s", schema->name, dot, node->key,
                          schema_nearest_key(schema, node->key));
 }

@@ -14,10 +14,10 @@ typedef struct Options {
     int count;
 } Options;
 
-static void expect_weights(struct argp_state *state, const char *path)
+static void expect_weights(struct argp_state *state, const char *path, const char *or_else)
 {
     Err e = {0};
-    if (weights_check_ending(path, &e)) argp_error(state, "%s", e.text);
+    if (weights_check_ending(path, &e)) argp_error(state, "%s%s", e.text, or_else);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -36,8 +36,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
                 argp_error(state, "%s is a folder: expected a folder's name for OUT, not %s", paths[0], paths[1]);
             return 0;
         }
-        expect_weights(state, paths[0]);
-        expect_weights(state, paths[1]);
+        expect_weights(state, paths[0], ", or a results folder, which this is not");
+        expect_weights(state, paths[1], "");
         return 0;
     default: return ARGP_ERR_UNKNOWN;
     }

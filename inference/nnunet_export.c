@@ -64,14 +64,16 @@ static int check_plan(const Export *x, Err *e)
 /* A folder with plans.json and no plans.yaml may be replaced. */
 static int check_target(const Export *x, bool overwrite, bool *there, Err *e)
 {
-    bool plans = false;
+    bool theirs = false, ours = false;
     TRY(file_is_there(x->out, there, e));
     if (!*there) return 0;
     if (!overwrite) return err_set(e, ERR_VALUE, "%s: exists already; --overwrite replaces it", x->out);
-    char *path = path_format(e, "%s/plans.json", x->out);
-    const int code = path ? file_is_there(path, &plans, e) : ERR_NOMEM;
-    mem_free(path);
-    if (code || (plans && !file_is_same(x->out, x->results))) return code;
+    char *json = path_format(e, "%s/plans.json", x->out), *yaml = path_format(e, "%s/plans.yaml", x->out);
+    int code = json && yaml ? file_is_there(json, &theirs, e) : ERR_NOMEM;
+    if (!code) code = file_is_there(yaml, &ours, e);
+    mem_free(json);
+    mem_free(yaml);
+    if (code || (theirs && !ours)) return code;
     return err_set(e, ERR_VALUE, "%s: is no results folder of nnU-Net, and is not replaced: give another name", x->out);
 }
 

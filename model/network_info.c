@@ -151,7 +151,7 @@ static int set_width(NetworkSpec *spec, const Options *o, Err *e)
     char keys[64];
     if (!o->width) return 0;
     snprintf(keys, sizeof keys, "{width: %.17g}", o->width);
-    return network_configure(spec, keys, e);
+    return network_configure(spec, keys, e) ? err_context(e, "--width") : 0;
 }
 
 static int run(const Options *o, Err *e)

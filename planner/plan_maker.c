@@ -135,16 +135,20 @@ static int expect_agreement(const PlanMaker *m, const char *key, const char *fou
                    option, given);
 }
 
+static void take_names(const PlanRequest *r, Plan *plan)
+{
+    if (r->network) plan_set_network(plan, r->network);
+    if (r->planner) snprintf(plan->experiment_planner_used, sizeof plan->experiment_planner_used, "%s", r->planner);
+}
+
 /* --network is applied first: the keys of --override are those of that network. */
 static int take_options(const PlanMaker *m, Plan *plan, Err *e)
 {
     const PlanRequest *r = &m->request;
-    char *planner = plan->experiment_planner_used;
-    if (r->network) plan_set_network(plan, r->network);
-    if (r->planner) snprintf(planner, sizeof plan->experiment_planner_used, "%s", r->planner);
+    take_names(r, plan);
     if (r->override) TRY(plan_override(plan, r->override, NULL, e));
     TRY(expect_agreement(m, "network.name", plan->network.name, "--network", r->network, e));
-    return expect_agreement(m, "experiment_planner_used", planner, "--planner", r->planner, e);
+    return expect_agreement(m, "experiment_planner_used", plan->experiment_planner_used, "--planner", r->planner, e);
 }
 
 /* Reads what is known of the plan before the planner runs: from files, command line and edits. */
@@ -156,7 +160,7 @@ static int read_known(const PlanMaker *m, Plan *plan, Sources *s, const char *re
     *s = (Sources){r->plans ? r->plans : "--network", "--planner", r->plans ? r->plans : "dataset.json"};
     if (r->plans) TRY(plan_read(plan, r->plans, NULL, e));
     else if (reader) snprintf(plan->image_reader_writer, sizeof plan->image_reader_writer, "%s", reader);
-    if (r->network) plan_set_network(plan, r->network);
+    take_names(r, plan);
     before = *plan;
     TRY(take_options(m, plan, e));
     note_source(s, &before, plan, r->override);

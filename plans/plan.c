@@ -43,6 +43,15 @@ static int fold_flat_architecture(Architecture *a, const char *path, Err *e)
     return 0;
 }
 
+/* A plan of nnU-Net has an architecture for any network: only one that the user states is worth a note. */
+static void note_unused_architecture(const Plan *plan, const Doc *doc, Text *notes)
+{
+    const DocNode *node = doc_find(doc_find(doc_find(doc->root, "configurations"), "2d"), "architecture");
+    if (!node || plan_uses_architecture(plan)) return;
+    text_add(notes, "%s:%d:%d: configurations.2d.architecture: not used by the network %s\n", node->file,
+             node->key_line, node->key_column, plan->network.name);
+}
+
 static int read_doc(Plan *plan, const Doc *doc, const char *path, SchemaMode mode, Text *notes, Err *e)
 {
     Plan read = *plan;
@@ -56,6 +65,7 @@ static int read_doc(Plan *plan, const Doc *doc, const char *path, SchemaMode mod
     if (!code) code = schema_read(&plan_schema, &read, doc->root, mode, notes, e);
     if (!code) code = fold_flat_architecture(&read.configuration.architecture, path, e);
     architecture_spread(&read.configuration.architecture);
+    if (!code && mode == SCHEMA_PART && notes) note_unused_architecture(&read, doc, notes);
     if (!code) *plan = read;
     return code;
 }

@@ -47,6 +47,8 @@ static void impossible_keys_are_refused_by_name(void **state)
         {"segresnet", "{blocks_down: [1], blocks_up: []}", "blocks_down and blocks_up have 1 and 0 entries"},
         {"segresnet", "{blocks_down: [0, 1, 1, 1]}", "expected a whole number from 1 to 256"},
         {"segresnet", "{init_filters: 12}", "network.init_filters: 12 is not a multiple of 8"},
+        {"segresnet", "{init_filters: 4096, blocks_down: [1, 1, 1, 1, 1, 1], blocks_up: [1, 1, 1, 1, 1]}",
+         "network.init_filters: 4096, doubled from level to level, are more than 65536 channels at the last of 6"},
         {"unetr", "{layers: 9}", "layers: found \"9\", expected a whole number from 10"},
         {"unetr", "{hidden: 100}", "network.hidden: 100 is not a multiple of heads, 12"},
         {"unetr", "{heads: 5}", "network.hidden: 768 is not a multiple of heads, 5"},

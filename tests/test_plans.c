@@ -514,6 +514,24 @@ static void keys_of_other_networks_are_named_with_the_network_s_own(void **state
     text_free(&notes);
 }
 
+/* A network that does not follow `architecture` says so, once for an override; a whole plan always has the section. */
+static void an_architecture_without_effect_is_noted(void **state)
+{
+    static const char text[] = "configurations: {2d: {architecture: {arch_kwargs: {conv_bias: true}}}}";
+    (void)state;
+    Plan plan;
+    Err e = {0};
+    Text notes = {0};
+    plan_defaults(&plan);
+    plan_set_network(&plan, "nnunet");
+    if (plan_override(&plan, file_with("o.yaml", text), &notes, &e)) fail_msg("%s", e.text);
+    assert_int_equal(notes.length, 0);
+    plan_set_network(&plan, "unetr");
+    if (plan_override(&plan, file_with("o.yaml", text), &notes, &e)) fail_msg("%s", e.text);
+    assert_non_null(strstr(notes.data, "o.yaml:1:23: configurations.2d.architecture: not used by the network unetr\n"));
+    text_free(&notes);
+}
+
 static void try_bytes(const char *bytes, size_t length)
 {
     Doc doc;
@@ -596,6 +614,7 @@ int main(void)
         cmocka_unit_test(residual_architectures_have_their_own_arguments),
         cmocka_unit_test(networks_are_whole),
         cmocka_unit_test(keys_of_other_networks_are_named_with_the_network_s_own),
+        cmocka_unit_test(an_architecture_without_effect_is_noted),
         cmocka_unit_test(hostile_files_are_survived),
         cmocka_unit_test(damaged_plans_are_survived),
     };

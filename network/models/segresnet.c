@@ -9,7 +9,11 @@
 #include "formats/schema.h"
 #include "network/models/network.h"
 
-enum { LEVELS = 13 /* each but the first halves: NETWORK_DIVISOR is 2^12 */, GROUPS = 8 };
+enum {
+    LEVELS = 13, /* each but the first halves: NETWORK_DIVISOR is 2^12 */
+    GROUPS = 8,
+    MOST_CHANNELS = 1 << 16 /* of the deepest level: as features_per_stage of a U-Net */
+};
 
 /* The keys of the plan have the same names. */
 typedef struct SegResNet {
@@ -32,10 +36,15 @@ static int check(const void *config, Err *e)
     if (c->init_filters % GROUPS)
         return err_set(e, ERR_VALUE, "network.init_filters: %d is not a multiple of %d, the groups of the norms",
                        c->init_filters, GROUPS);
-    if (c->blocks_down_count > 1 && c->blocks_up_count == c->blocks_down_count - 1) return 0;
+    if (c->blocks_down_count < 2 || c->blocks_up_count != c->blocks_down_count - 1)
+        return err_set(e, ERR_VALUE,
+                       "network: blocks_down and blocks_up have %d and %d entries, expected n (2 or more) and n - 1",
+                       c->blocks_down_count, c->blocks_up_count);
+    if ((int64_t)c->init_filters << (c->blocks_down_count - 1) <= MOST_CHANNELS) return 0;
     return err_set(e, ERR_VALUE,
-                   "network: blocks_down and blocks_up have %d and %d entries, expected n (2 or more) and n - 1",
-                   c->blocks_down_count, c->blocks_up_count);
+                   "network.init_filters: %d, doubled from level to level, are more than %d channels at the last of %d "
+                   "levels: give fewer filters or levels",
+                   c->init_filters, MOST_CHANNELS, c->blocks_down_count);
 }
 
 static void divisor(const void *config, int yx[2])

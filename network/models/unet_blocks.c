@@ -15,6 +15,10 @@ int unet_complete(void *config, int64_t height, int64_t width, Err *e)
     UnetTopology t;
     if (a->n_stages) return 0;
     TRY(unet_topology(&t, (const double[]){1, 1}, (const double[]){(double)height, (double)width}, e));
+    if (t.stages < 2)
+        return err_set(e, ERR_SHAPE,
+                       "images of %lldx%lld are too small for a U-Net: none of their axes is long enough to be halved",
+                       (long long)height, (long long)width);
     unet_write_architecture(a, &t, false);
     return 0;
 }

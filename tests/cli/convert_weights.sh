@@ -28,6 +28,8 @@ if [ -e "$out/evil.safetensors" ] || [ -e PWNED ]; then echo "not ok - nothing i
     echo "ok - nothing is left of it"; fi
 check "a missing file" 1 convert "$out/none.pth" "$out/e.safetensors"
 has "is named" 'none.pth: cannot open' stderr
+check "a missing folder" 2 convert "$out/none" "$out/e"
+has "is named as such" 'none: unknown ending; expected .safetensors, .pth or .pt, or a results folder, which this is not' stderr
 check "an unknown ending is wrong usage" 2 convert $in/exotic.pth "$out/a.onnx"
 has "with the known ones" 'expected .safetensors, .pth or .pt' stderr
 check "one argument is wrong usage" 2 convert $in/exotic.pth

@@ -66,3 +66,13 @@ equals "help has each network on one line" \
 equals "names the networks that there are" "$status $(grep -c 'swin_umamba_paper' "$out/err")" "1 1"
 "$build/network_info" > /dev/null 2> "$out/err"; status=$?
 equals "wrong usage is exit status 2" "$status" 2
+
+refuses() { # WHAT TEXT ARGUMENT...
+    what=$1 text=$2
+    shift 2
+    "$build/network_info" "$@" --quiet >"$out/refused" 2>&1
+    equals "$what" "$? $(grep -c -e "$text" "$out/refused")" "1 1"
+}
+refuses "a width of a network without one" '--width: .*unknown key network.width; the nearest known key is' unetr --width 0.5
+refuses "also of a U-Net, which has no keys" '--width: .*unknown key network.width; there is no key here' nnunet --width 0.5
+refuses "an image that is too small for a U-Net" 'images of 7x7 are too small for a U-Net' nnunet -p 7x7

@@ -44,6 +44,9 @@ has "is kept" "$x: exists already; --overwrite replaces it" stderr
 mkdir "$out/notes"; echo 1 >"$out/notes/thesis"
 check "a folder of something else" 1 convert "$out/$r" "$out/notes" --overwrite
 has "is never replaced" 'notes: is no results folder of nnU-Net, and is not replaced' stderr
+cp "$out/$x/plans.json" "$out/$r/plans.yaml" "$out/notes"
+check "nor one with results of train in it" 1 convert "$out/$r" "$out/notes" --overwrite
+is "which stay" test -e "$out/notes/plans.yaml"
 is "and stands" test -s "$out/notes/thesis"
 check "the results themselves" 1 convert "$out/$r" "$out/$r" --overwrite
 mkdir "$out/.of_fold.export"; echo 1 >"$out/.of_fold.export/left"

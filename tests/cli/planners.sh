@@ -46,7 +46,7 @@ echo 'experiment_planner_used: Mine' >"$out/mine.yaml"
 check "one in a file" 1 plan n -n nnunet --override "$out/mine.yaml"
 has "is named with it" 'mine.yaml: experiment_planner_used: unknown planner Mine' stderr
 check "another network" 1 plan n --planner nnUNetPlannerResEncM
-has "has no residual encoder of nnU-Net" 'nnUNetPlannerResEncM plans a U-Net with a residual encoder: choose --network nnunet, not swin_umamba_d' stderr
+has "has no residual encoder of nnU-Net" 'error: --planner: experiment_planner_used: nnUNetPlannerResEncM plans a U-Net with a residual encoder: choose --network nnunet, not swin_umamba_d' stderr
 is "before the dataset is measured" test ! -e "$out/n/dataset_fingerprint.yaml"
 check "nor has U-Mamba" 1 plan n -n umamba_enc --planner nnUNetPlannerResEncM
 has "which says so" 'this network is built from a PlainConvUNet' stderr

@@ -38,8 +38,7 @@ static int add_training(TableCost *cost, const Plan *plan, const char *folder, c
     size_t bytes;
     History history = {0};
     int code = path ? file_get(path, &text, &bytes, e) : ERR_NOMEM;
-    if (!code) code = history_parse(&history, text, e);
-    if (code) err_context(e, "%s", path ? path : "");
+    if (!code && (code = history_parse(&history, text, e))) err_context(e, "%s", path);
     cost->iterations = history.count * plan->training.iterations_per_epoch;
     for (int i = 0; i < history.count; i++) cost->cpu_minutes += history.records[i].cpu_seconds / 60;
     history_free(&history);

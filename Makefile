@@ -151,6 +151,10 @@ $(B)/tests/%: $(B)/obj/tests/%.o $(SUPPORT) $(GPU_OBJECTS) $(LIBRARY)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $^ -o $@ $(LIBS) -lcmocka
 
+$(B)/tests/test_gpu%: $(B)/obj/tests/cuda/test_gpu%.o $(SUPPORT) $(GPU_OBJECTS) $(LIBRARY)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $^ -o $@ $(LIBS) -lcmocka
+
 # make check SIMD=avx2: uses a lower SIMD level than the CPU supports. Also for golden and bench.
 ifdef SIMD
 export SWIN_UMAMBA_SIMD := $(SIMD)
@@ -166,7 +170,7 @@ CXX ?= g++
 EMULATED := $(patsubst %,$(E)/obj/%.o,$(GPU_SOURCES))
 EMULATOR := $(patsubst tests/cuda/%.cc,$(E)/obj/tests/cuda/%.o,$(filter-out tests/cuda/test_%,$(wildcard tests/cuda/*.cc)))
 EMULATED_TESTS := test_emulator test_cudnn test_gpu test_ops test_gpu_networks
-EMULATED_PROGRAMS := trainer/train inference/predict tests/golden
+EMULATED_PROGRAMS := trainer/train inference/predict tests/golden bench/bench
 CXXFLAGS_host := -std=c++20 -O2 -g1 -I. -Itests/cuda -Itests/cuda/include -MMD -MP -Wall -Wextra -Wshadow \
                  -Wno-unknown-pragmas -Wno-missing-field-initializers $(if $(CI),-Werror)
 
@@ -200,13 +204,13 @@ $(E)/tests/%: $(B)/obj/tests/%.o $(SUPPORT) $(EMULATED) $(EMULATOR) $(LIBRARY)
 	$(Q)$(CXX) -fopenmp $^ -o $@ $(LIBS) -lcmocka
 
 define emulated_program_rule
-$(E)/$(notdir $(1)): $(B)/obj/$(1).o $(if $(filter tests/%,$(1)),$(SUPPORT)) $(EMULATED) $(EMULATOR) $(LIBRARY)
+$(E)/$(notdir $(1)): $(B)/obj/$(1).o $(if $(filter tests/%,$(1)),$(SUPPORT)) $(if $(filter bench/%,$(1)),$(BENCH)) $(EMULATED) $(EMULATOR) $(LIBRARY)
 	$$(Q)$(CXX) -fopenmp $$^ -o $$@ $(LIBS)
 endef
 $(foreach main,$(EMULATED_PROGRAMS),$(eval $(call emulated_program_rule,$(main))))
 
-check-cuda-host: $(addprefix $(E)/tests/,$(EMULATED_TESTS))
-	@SWIN_UMAMBA_TEST_DEVICE=cuda tests/run $(E) $(EMULATED_TESTS) cuda_headers
+check-cuda-host: all $(addprefix $(E)/tests/,$(EMULATED_TESTS)) $(addprefix $(E)/,$(notdir $(EMULATED_PROGRAMS)))
+	@SWIN_UMAMBA_TEST_DEVICE=cuda tests/run $(E) $(EMULATED_TESTS) cuda_headers train_predict_gpu gpu_check
 
 check-all:
 	@tests/run_all

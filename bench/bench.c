@@ -89,12 +89,24 @@ static void choose_what(struct argp_state *state, MeasureOptions *m, const char 
     if (!m->forward && !m->train) argp_error(state, "--what %s: expected forward or train", text);
 }
 
+static void choose_device(struct argp_state *state, Options *o)
+{
+    Err e = {ERR_NONE, ""};
+    o->measure.device = device_named(o->common.device, &e);
+    if (!o->measure.device) argp_failure(state, 1, 0, "%s", e.text);
+    if (o->measure.device->kind != DEVICE_CPU && o->pipeline) argp_error(state, "--pipeline runs on the CPU only");
+}
+
 /* Sets the defaults of options that were not given. */
 static void complete(struct argp_state *state, Options *o)
 {
     MeasureOptions *m = &o->measure;
     static const int64_t sizes[][2] = {{320, 320}, {384, 640}, {512, 512}};
-    if (!o->ops && !o->networks && !o->table && !o->pipeline) o->ops = o->networks = o->pipeline = true;
+    choose_device(state, o);
+    if (!o->ops && !o->networks && !o->table && !o->pipeline) {
+        o->ops = o->networks = true;
+        o->pipeline = m->device->kind == DEVICE_CPU;
+    }
     const bool all = !m->network_count;
     for (const NetworkKind *const *kind = network_kinds(); all && *kind; kind++) add_network(state, m, (*kind)->name);
     if (!m->size_count) {
@@ -105,7 +117,7 @@ static void complete(struct argp_state *state, Options *o)
         add_batch(state, m, "1");
         if (!m->quick) add_batch(state, m, "4");
     }
-    const bool can_bf16 = executor_supports(DTYPE_BF16, NULL);
+    const bool can_bf16 = executor_supports(DTYPE_BF16, m->device);
     if (m->bf16 && !can_bf16) argp_error(state, "--precision bf16: no bfloat16 on this CPU, or at this --simd");
     if (!m->fp32 && !m->bf16) {
         m->fp32 = true;
@@ -140,9 +152,10 @@ static error_t parse(int key, char *text, struct argp_state *state)
 static int measure(const Options *o, BenchReport *r, Err *e)
 {
     Limits limits = {.exps = 0};
-    TRY(measure_limits(&limits, &o->measure, r, e));
+    const bool cpu = o->measure.device->kind == DEVICE_CPU;
+    TRY((cpu ? measure_limits : measure_device_limits)(&limits, &o->measure, r, e));
     if (o->ops) TRY(measure_ops(&o->measure, r, e));
-    if (o->ops) TRY(measure_scan(&o->measure, r, e));
+    if (o->ops && cpu) TRY(measure_scan(&o->measure, r, e));
     if (o->networks) TRY(measure_networks(&limits, &o->measure, r, e));
     if (o->table) TRY(measure_table(&limits, &o->measure, r, e));
     if (o->pipeline) TRY(measure_preparation(&o->measure, r, e));
@@ -153,7 +166,8 @@ static int measure(const Options *o, BenchReport *r, Err *e)
 
 int main(int argc, char **argv)
 {
-    Options o = {.common = {.takes = OPT_THREADS | OPT_QUIET}, .measure = {.forward = true, .train = true}};
+    Options o = {.common = {.takes = OPT_THREADS | OPT_QUIET | OPT_DEVICE},
+                 .measure = {.forward = true, .train = true}};
     BenchReport report = {0};
     Err e = {ERR_NONE, ""};
     static const struct argp argp = {option_table, parse, "", documentation, NULL, NULL, NULL};

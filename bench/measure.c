@@ -65,8 +65,12 @@ int measure_subject(Subject *s, const Graph *g, Parameters *parameters, const Me
     graph_find(g, "head0", &head);
     const Shape pixels = {run->batch, run->size[0], run->size[1], 1};
     const Shape shapes[] = {{pixels.n, pixels.h, pixels.w, 3}, pixels};
-    const ExecutorOptions options = {
-        .inputs = shapes, .outputs = &output, .output_count = 1, .train = run->train, .precision = run->precision};
+    const ExecutorOptions options = {.inputs = shapes,
+                                     .outputs = &output,
+                                     .output_count = 1,
+                                     .train = run->train,
+                                     .precision = run->precision,
+                                     .device = run->device};
     *s = (Subject){.executor = NULL};
     TRY(executor_new(&s->executor, g, parameters, &options, e));
     return make_inputs(s, graph_shape(g, head).c, e);

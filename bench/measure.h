@@ -24,13 +24,15 @@ typedef struct MeasureOptions {
     int batches[MEASURE_BATCHES];
     int batch_count;
     bool forward, train;
-    bool fp32, bf16; /* precisions of whole networks; bf16 only where the CPU has it */
+    bool fp32, bf16; /* precisions of whole networks; bf16 only where the device has it */
     int threads;     /* number of "all threads" */
     double seconds;  /* time to repeat each measurement; at least one run */
     bool quick;
+    const Device *device; /* of ops and networks */
 } MeasureOptions;
 
-int measure_limits(Limits *limits, const MeasureOptions *o, BenchReport *r, Err *e);
+int measure_limits(Limits *limits, const MeasureOptions *o, BenchReport *r, Err *e);        /* of the CPU */
+int measure_device_limits(Limits *limits, const MeasureOptions *o, BenchReport *r, Err *e); /* all that is not 0 */
 int measure_ops(const MeasureOptions *o, BenchReport *r, Err *e);
 int measure_scan(const MeasureOptions *o, BenchReport *r, Err *e); /* only the kernel of the scan */
 int measure_networks(const Limits *limits, const MeasureOptions *o, BenchReport *r, Err *e);
@@ -56,6 +58,7 @@ typedef struct MeasureRun {
     int batch;
     bool train;
     DType precision;
+    const Device *device;
 } MeasureRun;
 
 /* An executor for the network's loss (train) or first head, with random inputs. */

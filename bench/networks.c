@@ -184,7 +184,7 @@ static int measure_network(const char *name, Part part, const Limits *limits, co
     if (!failed && n.parameters) parameters_initialize(n.parameters, 1);
     for (int s = 0; !failed && s < part.size_count; s++)
         for (int bf16 = !o->fp32; !failed && bf16 <= o->bf16; bf16++) {
-            const MeasureRun run = {o->sizes[s], o->batches[0], false, bf16 ? DTYPE_BF16 : DTYPE_F32};
+            const MeasureRun run = {o->sizes[s], o->batches[0], false, bf16 ? DTYPE_BF16 : DTYPE_F32, o->device};
             failed = part.measure(&n, run, limits, o, r, e);
         }
     parameters_free(n.parameters);
@@ -202,7 +202,7 @@ static int measure_part(Part part, const Limits *limits, const MeasureOptions *o
 int measure_networks(const Limits *limits, const MeasureOptions *o, BenchReport *r, Err *e)
 {
     TRY(measure_part((Part){measure_size, o->size_count, o->train}, limits, o, r, e));
-    if (!o->forward || o->threads == 1) return 0;
+    if (!o->forward || o->threads == 1 || o->device->kind != DEVICE_CPU) return 0;
     return measure_part((Part){measure_scaling, 1, false}, limits, o, r, e);
 }
 

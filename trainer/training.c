@@ -251,6 +251,24 @@ static int fit_length(Training *t, const TrainingOptions *o, Err *e)
     return open_network(t, o->mode, e);
 }
 
+/* The reference implementations refuse such a patch; here the other levels train. */
+static void tell_constant_norms(Training *t)
+{
+    const int *patch = t->plan.configuration.patch_size;
+    const char *first = NULL;
+    int count = 0;
+    for (int i = 0; i < executor_node_count(t->trainer); i++) {
+        const Node *node = executor_node(t->trainer, i);
+        if (!op_norms_one_value(node)) continue;
+        if (!count++) first = node->name;
+    }
+    if (count)
+        training_tell(t, TRAINING_WARNING,
+                      "patch_size %dx%d is so small that %d norms of %s see a single pixel and are the same for any "
+                      "image, first %s: their level learns nothing; give a larger patch_size",
+                      patch[0], patch[1], count, t->plan.network.name, first);
+}
+
 static void tell_lines(Training *t, TrainingTell kind, const Text *lines)
 {
     int length;
@@ -376,6 +394,7 @@ static int open_parts(Training *t, const TrainingOptions *o, Err *e)
     TRY(check_record(t, o, e));
     if (o->overrides.minutes > 0 && !t->choice.is_bound) TRY(fit_length(t, o, e));
     tell_pretrained(t);
+    tell_constant_norms(t);
     t->choice.plan = t->plan;
     TRY(training_plan_record(&t->choice, o, run_folder_replaces(&t->folder) ? t->folder.path : o->results, e));
     TRY(run_folder_begin(&t->folder, e));

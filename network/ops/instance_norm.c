@@ -338,6 +338,13 @@ const OpFusion fuse_norm_add_act = {{&instance_norm_class, &add_class, &leaky_re
                                     sizeof(Norm),
                                     merge_residual};
 
+bool op_norms_one_value(const Node *node)
+{
+    const Shape s = node->in[0]->shape;
+    const bool is_norm = node->op == &instance_norm_class || node->op == &instance_norm_act_class;
+    return is_norm && s.h * s.w * ((const Norm *)node->attr)->group == 1;
+}
+
 Ref op_instance_norm(Graph *g, const char *name, Ref x, bool affine)
 {
     const int64_t c = graph_shape(g, x).c;

@@ -44,6 +44,10 @@ Ref op_instance_norm(Graph *g, const char *name, Ref x, bool affine);
 
 /* PyTorch GroupNorm: over height, width and c / groups neighbouring channels, eps 1e-5; weight (c), bias (c). */
 Ref op_group_norm(Graph *g, const char *name, Ref x, int64_t groups);
+/* Whether a node is one of these two over a single value: its result is then its bias, or 0, for any image. PyTorch refuses
+ * this. */
+struct Node;
+bool op_norms_one_value(const struct Node *node);
 
 Ref op_silu(Graph *g, Ref x);
 Ref op_gelu(Graph *g, Ref x); /* x Φ(x), with the error function (PyTorch's default) */

@@ -43,3 +43,15 @@ has "does not call them validation cases" 'mean foreground Dice of the training 
 has "warns that its scores are not valid" 'warning: fold all is validated on the cases that it was trained on' stderr
 has "in the log" 'warning: fold all is validated on the cases' r/fold_all/training_log.txt
 has "and in summary.json" '"note": "fold all is validated on the cases' r/fold_all/validation/summary.json
+
+# A patch whose deepest level is a single pixel.
+printf 'network: {feature_size: 2, heads: [1, 1, 1, 1], depths: [1, 1, 1, 1]}\n' >"$out/swin.yaml"
+check "a network with instance norms" 0 "$build/plan_and_preprocess" "$raw" -o "$out/swin" -n swinunetr --override "$out/swin.yaml" --quiet
+small() { # HxW
+    "$build/train" "$out/swin" 0 -o "$out/swin_$1" --iterations-per-epoch 1 --validation-iterations 1 --batch-size 2 \
+        --patch-size "$1" --epochs 1 --no-validation
+}
+check "trains a single pixel" 0 small 32x32
+has "with a warning" 'warning: patch_size 32x32 is so small that [2-9] norms of swinunetr see a single pixel .*, first encoder10\.' stderr
+check "and two pixels" 0 small 32x64
+lacks "without" 'see a single pixel' stderr

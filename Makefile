@@ -210,7 +210,7 @@ endef
 $(foreach main,$(EMULATED_PROGRAMS),$(eval $(call emulated_program_rule,$(main))))
 
 check-cuda-host: all $(addprefix $(E)/tests/,$(EMULATED_TESTS)) $(addprefix $(E)/,$(notdir $(EMULATED_PROGRAMS)))
-	@SWIN_UMAMBA_TEST_DEVICE=cuda tests/run $(E) $(EMULATED_TESTS) cuda_headers train_predict_gpu gpu_check
+	@SWIN_UMAMBA_TEST_DEVICE=cuda tests/run $(E) $(EMULATED_TESTS) cuda_headers train_predict_gpu gpu_check golden_gpu
 
 check-all:
 	@tests/run_all

@@ -106,7 +106,7 @@ NVCC := $(CUDA_PATH)/bin/nvcc -std=c++20 -O3 -I. $(NVCC_CODE) -Xcompiler -Wall -
 LIBS += -L$(CUDA_PATH)/lib64 -L$(CUDA_PATH)/lib -Wl,-rpath,$(CUDA_PATH)/lib64:$(CUDA_PATH)/lib -lcublasLt -lcudnn -lcudart_static -lstdc++ -ldl -lrt
 endif
 
-.PHONY: all check check-cuda-host check-all golden bench demo install clean help
+.PHONY: all check check-cuda check-cuda-host check-all golden bench demo install clean help
 .SECONDARY:
 all: $(BINARIES)
 
@@ -208,6 +208,17 @@ $(E)/$(notdir $(1)): $(B)/obj/$(1).o $(if $(filter tests/%,$(1)),$(SUPPORT)) $(i
 	$$(Q)$(CXX) -fopenmp $$^ -o $$@ $(LIBS)
 endef
 $(foreach main,$(EMULATED_PROGRAMS),$(eval $(call emulated_program_rule,$(main))))
+
+# What the toolkit can tell without a GPU: make CUDA=1 check-cuda.
+ifdef CUDA
+$(B)/obj/tests/cuda/cudnn_plans.o: private ALL_CFLAGS += -I$(CUDA_PATH)/include
+$(B)/tests/cudnn_plans: $(B)/obj/tests/cuda/cudnn_plans.o $(GPU_OBJECTS) $(LIBRARY)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $^ -o $@ $(LIBS)
+
+check-cuda: $(B)/tests/cudnn_plans
+	@tests/run $(B) cudnn_plans cuda_headers ptxas
+endif
 
 check-cuda-host: all $(addprefix $(E)/tests/,$(EMULATED_TESTS)) $(addprefix $(E)/,$(notdir $(EMULATED_PROGRAMS)))
 	@SWIN_UMAMBA_TEST_DEVICE=cuda tests/run $(E) $(EMULATED_TESTS) cuda_headers train_predict_gpu gpu_check golden_gpu

@@ -9,6 +9,7 @@
 #include "inference/folds.h"
 #include "inference/model_folder.h"
 #include "inference/nnunet_checkpoint.h"
+#include "inference/predictor.h"
 #include "inference/results.h"
 #include "model/model.h"
 
@@ -134,6 +135,20 @@ static int copy_dataset(const Export *x, Err *e)
     return code;
 }
 
+/* nnU-Net could not notice it: its checkpoints have no plan. */
+static int check_trained_plan(const Export *x, const char *checkpoint, Err *e)
+{
+    Text differences = {0};
+    int code = predictor_trained_otherwise(&differences, checkpoint, &x->plan, e);
+    if (!code && differences.length)
+        code = err_set(e, ERR_VALUE,
+                       "%s/plans.yaml is not the plan by which %s was trained (%s), so that nnU-Net would predict "
+                       "something else: undo the change, or train again",
+                       x->results, checkpoint, differences.data);
+    text_free(&differences);
+    return code;
+}
+
 static int write_checkpoint(Export *x, int fold, const char *name, Err *e)
 {
     char *from, *folder = NULL, *to = NULL, fold_text[FOLD_NAME_BYTES];
@@ -141,7 +156,8 @@ static int write_checkpoint(Export *x, int fold, const char *name, Err *e)
     if (!from) return 0;
     folder = path_format(e, "%s/fold_%s", x->fresh, fold_name(fold_text, fold));
     to = path_format(e, "%s/checkpoint_%s.pth", folder ? folder : "", name);
-    int code = folder && to ? file_make_folders(folder, e) : ERR_NOMEM;
+    int code = folder && to ? check_trained_plan(x, from, e) : ERR_NOMEM;
+    if (!code) code = file_make_folders(folder, e);
     if (!code) code = nnunet_checkpoint_write(to, from, &x->model, &x->plan, fold, e);
     if (!code) {
         text_add(x->told, "fold_%s/checkpoint_%s.pth\n", fold_text, name);

@@ -11,7 +11,8 @@
 /* results: a results folder of train, or a path that model_folder_find takes for one. out: the folder to make; it is
  * complete as soon as it exists. overwrite: replaces an `out` that is such a folder. told: lines that say what was
  * written, and what nnU-Net would do otherwise; owned by the caller. Fails: ERR_UNSUPPORTED for a network other than
- * nnunet, or a plan that nnU-Net cannot follow; ERR_VALUE if `out` exists; as results_read, model_open; ERR_IO. Then
+ * nnunet, or a plan that nnU-Net cannot follow; ERR_VALUE if `out` exists, or for a checkpoint that was trained by another
+ * plan than plans.yaml; as results_read, model_open; ERR_IO. Then
  * nothing is at `out`, or what was there before. */
 int nnunet_export(const char *results, const char *out, bool overwrite, Text *told, Err *e);
 

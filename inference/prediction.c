@@ -98,7 +98,7 @@ static int find_other_plans(PredictionRun *run, const ModelSource *s, Err *e)
     int code = 0;
     for (int i = 0; i < s->folds.count && !code; i++) {
         Text own = {0};
-        code = predictor_trained_otherwise(&own, s, i, e);
+        code = predictor_trained_otherwise(&own, s->paths[i], &s->plan, e);
         if (own.length) text_add(&folds, "%s%s", folds.length ? ", " : "", fold_name(name, s->folds.numbers[i]));
         if (own.length && !first.length) text_add(&first, "%.*s%s", SHOWN, own.data, own.length > SHOWN ? " …" : "");
         text_free(&own);

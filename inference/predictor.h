@@ -57,10 +57,9 @@ WindowOptions predictor_window(const Plan *plan, const PredictorOptions *o);
  * `prefix`. Failures are kept in m (made_from_check). */
 void predictor_made_from(MadeFrom *m, const char *prefix, const ModelSource *source, const PredictorOptions *o);
 
-/* Adds the differences between the plan and the one that fold source->paths[index] was trained by, if its checkpoint
- * contains that: "plan normalization: a, now b". Options of training and inference are not compared. Fails: as
- * safetensors_open, plan_parse. */
-int predictor_trained_otherwise(Text *differences, const ModelSource *source, int index, Err *e);
+/* Adds the differences between the plan and the one that the checkpoint `path` was trained by, if it contains that: "plan
+ * normalization: a, now b". Options of training and inference are not compared. Fails: as safetensors_open, plan_parse. */
+int predictor_trained_otherwise(Text *differences, const char *path, const Plan *plan, Err *e);
 
 /* The size of a case before it is read; shape and spacing have the axes in the plan's order of reading. */
 typedef struct CaseSize {

@@ -114,18 +114,18 @@ static void add_plan(MadeFrom *m, const char *prefix, const Plan *plan)
     made_from_free(&keys);
 }
 
-int predictor_trained_otherwise(Text *differences, const ModelSource *s, int index, Err *e)
+int predictor_trained_otherwise(Text *differences, const char *path, const Plan *plan, Err *e)
 {
     Plan then;
     WeightsFile weights;
     MadeFrom before = {0}, now = {0};
-    if (!path_ends_with(s->paths[index], ".safetensors")) return 0;
-    TRY(safetensors_open(&weights, s->paths[index], e));
+    if (!path_ends_with(path, ".safetensors")) return 0;
+    TRY(safetensors_open(&weights, path, e));
     const char *text = weights_note_text(&weights, "plan");
-    int code = text ? plan_parse(&then, s->paths[index], text, strlen(text), e) : 0;
+    int code = text ? plan_parse(&then, path, text, strlen(text), e) : 0;
     if (text && !code) {
         add_plan(&before, "", &then);
-        add_plan(&now, "", &s->plan);
+        add_plan(&now, "", plan);
         if (!(code = made_from_check(&before, e)) && !(code = made_from_check(&now, e)))
             made_from_differences(differences, &before, &now, "");
     }

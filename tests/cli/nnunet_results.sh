@@ -38,6 +38,14 @@ is "with all folds" test -s "$out/of_fold/fold_1/checkpoint_final.pth"
 check "fold all" 0 convert "$out/all/" "$out/x_all/" --quiet
 is "keeps its name" test -s "$out/x_all/fold_all/checkpoint_final.pth"
 
+# ---- a plan that was changed after the training
+cp "$out/$r/plans.yaml" "$out/plans"
+sed -i 's/negative_slope: 0.01/negative_slope: 0.1/' "$out/$r/plans.yaml"
+check "weights of another plan" 1 convert "$out/$r" "$out/other"
+has "are refused, with the key" 'plans.yaml is not the plan by which .*fold_0/checkpoint_final.safetensors was trained (.*negative_slope: 0.01, now 0.1)' stderr
+is "and nothing is written" test ! -e "$out/other"
+cp "$out/plans" "$out/$r/plans.yaml"
+
 # ---- what exists is kept
 check "a folder that exists" 1 convert "$out/$r" "$out/$x"
 has "is kept" "$x: exists already; --overwrite replaces it" stderr

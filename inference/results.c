@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "formats/yaml.h"
 #include "inference/folds.h"
 #include "network/models/network.h"
 #include "weights/safetensors.h"
@@ -97,13 +98,32 @@ static void learn_config(Plan *plan, const WeightsFile *w)
         kind->learn(&plan->network.config, w->tensors[i].name, w->tensors[i].array.rank, w->tensors[i].array.shape);
 }
 
+/* nnU-Net's plans have several configurations, and its checkpoints say which one is theirs: a 2D one of another name has the
+ * same weights, but another patch or spacing. */
+static int check_configuration(const WeightsFile *w, const char *checkpoint, Err *e)
+{
+    Doc doc;
+    Err unreadable = {0};
+    const char *text = weights_note_text(w, "init_args");
+    if (!text) return 0;
+    int code = doc_parse(&doc, "init_args", text, strlen(text), &unreadable);
+    if (code) return code == ERR_NOMEM ? err_set(e, code, "%s", unreadable.text) : 0;
+    const DocNode *found = doc_find(doc.root, "configuration");
+    if (found && found->kind == DOC_SCALAR && strcmp(found->text, "2d"))
+        code = err_set(e, ERR_UNSUPPORTED, "%s: it was trained in nnU-Net's configuration %s: only 2d can be predicted",
+                       checkpoint, found->text);
+    doc_free(&doc);
+    return code;
+}
+
 /* nnU-Net's plan does not contain the network: kind and width are read from the checkpoint. */
 static int take_network(Plan *plan, const char *checkpoint, Err *e)
 {
     WeightsFile weights = {0};
     TRY(weights_read(&weights, checkpoint, e));
     const char *axes = weights_note_text(&weights, "inference_allowed_mirroring_axes");
-    const int code = take_kind(plan, weights_note_text(&weights, "trainer_name"), checkpoint, e);
+    int code = check_configuration(&weights, checkpoint, e);
+    if (!code) code = take_kind(plan, weights_note_text(&weights, "trainer_name"), checkpoint, e);
     if (!code) learn_config(plan, &weights);
     if (axes) take_mirror_axes(&plan->inference, axes);
     weights_close(&weights);

@@ -32,6 +32,12 @@ has "its configuration" 'note init_args: {"configuration":"2d","fold":0}' stderr
 has "its mirroring" 'note inference_allowed_mirroring_axes: \[0,1\]' stderr
 has "tensors under all of PyTorch's names" '188 tensors' stderr
 is "repeated tensors take no room" test "$(wc -c <"$out/$x/fold_0/checkpoint_final.pth")" -lt "$(wc -c <"$out/one.safetensors")"
+mkdir -p "$out/three/fold_0"; cp "$out/$x"/*.json "$out/three"
+sed 's/\(configuration[\]*":[\]*"\)2d/\13d/' "$out/one.safetensors" >"$out/three/fold_0/checkpoint_final.safetensors"
+check "another configuration of nnU-Net's plans" 1 predict p_three three
+has "is refused" "fold_0/checkpoint_final.safetensors: it was trained in nnU-Net's configuration 3d: only 2d can be predicted" stderr
+cp "$out/one.safetensors" "$out/three/fold_0/checkpoint_final.safetensors"
+check "2d is not" 0 predict p_three three
 check "a fold's folder means the results" 0 convert "$out/$r/fold_0" "$out/of_fold" --quiet
 is "with all folds" test -s "$out/of_fold/fold_1/checkpoint_final.pth"
 "$build/train" "$out/pre_ExperimentPlanner" all -o "$out/all" --epochs 1 --iterations-per-epoch 1 --batch-size 2 -j1 --quiet 2>/dev/null

@@ -38,6 +38,15 @@ static size_t own_bytes(const FoldNetworks *f, int batch)
     return f->count > 1 ? (size_t)(image_values(f, batch) + logit_values(f, batch)) * sizeof(float) : 0;
 }
 
+/* Host memory of the executors for a device that does not share it: one image, and the logits of a fold. */
+static int64_t copied_bytes(const FoldNetworks *f, int batch)
+{
+    const int64_t pixels = batch * f->tile_yx[0] * f->tile_yx[1];
+    return pixels * (f->channels + f->heads) * (int64_t)sizeof(float);
+}
+
+static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
+
 /* Allocates host memory for images and logits. */
 static int make_memory(FoldNetworks *f, int batch, Err *e)
 {
@@ -78,14 +87,16 @@ void fold_networks_release(FoldNetworks *f)
 }
 
 /* While the last parameters are read, the arena takes no memory yet. */
-int fold_networks_bytes(const FoldNetworks *f, int batch, int64_t *bytes, Err *e)
+int fold_networks_bytes(const FoldNetworks *f, int batch, FoldBytes *bytes, Err *e)
 {
     Executor *plan;
     TRY(new_executor(&plan, f, 0, batch, NULL, NULL, e));
     const MemoryReport m = executor_memory(plan);
     executor_free(plan);
-    const size_t running = m.arena + own_bytes(f, batch);
-    *bytes = f->count * (int64_t)(m.packed + m.direct) + (int64_t)(running > m.reading ? running : m.reading);
+    const bool apart = f->device && !f->device->shares_memory;
+    const int64_t own = (int64_t)own_bytes(f, batch), running = (int64_t)m.arena + (apart ? 0 : own);
+    const int64_t all = f->count * (int64_t)(m.packed + m.direct) + larger(running, (int64_t)m.reading);
+    *bytes = apart ? (FoldBytes){own + copied_bytes(f, batch), all} : (FoldBytes){all, 0};
     return 0;
 }
 

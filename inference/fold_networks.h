@@ -35,8 +35,13 @@ typedef struct FoldNetworks {
 int fold_networks_prepare(FoldNetworks *f, int batch, Err *e);
 void fold_networks_release(FoldNetworks *f);
 
-/* The memory in bytes that fold_networks_prepare allocates. Fails: as executor_new. */
-int fold_networks_bytes(const FoldNetworks *f, int batch, int64_t *bytes, Err *e);
+/* The memory in bytes that fold_networks_prepare allocates: all of it is the host's where the device shares that. */
+typedef struct FoldBytes {
+    int64_t host, device;
+} FoldBytes;
+
+/* Fails: as executor_new. */
+int fold_networks_bytes(const FoldNetworks *f, int batch, FoldBytes *bytes, Err *e);
 
 /* The TileNetwork, after prepare; valid until release. With `apart`, its classes are folds x heads. */
 TileNetwork fold_networks_tiles(FoldNetworks *f);

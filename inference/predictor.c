@@ -2,11 +2,13 @@
 
 #include <math.h>
 #include <pthread.h>
+#include <stdio.h>
 
 #include "base/memory.h"
 #include "inference/export.h"
 #include "inference/fold_networks.h"
 #include "inference/label_rule.h"
+#include "network/executor/precision.h"
 
 enum { BATCH_PIXELS = 1 << 16 };
 static const double MIB = 1 << 20;
@@ -20,8 +22,51 @@ struct Predictor {
     pthread_mutex_t lock;      /* protects all fields below */
     FoldNetworks networks;     /* prepared for the last batch */
     int most_batch;            /* allowed by the memory; 0: any */
+    int device_batch;          /* allowed by the device's memory; 0: any */
     int64_t tiles, tiles_done; /* of the present prediction */
 };
+
+/* ---- the batch ---- */
+
+static const char *device_remedy(const FoldNetworks *f)
+{
+    const bool wide = f->precision == DTYPE_F32, several = f->count > 1;
+    return wide && several ? "give fewer folds (-f), --precision bf16, or another --device"
+           : wide          ? "give --precision bf16, or another --device"
+           : several       ? "give fewer folds (-f), or another --device"
+                           : "give another --device";
+}
+
+static bool allows(int most, int batch) { return !most || batch <= most; }
+
+/* The batch: a power of two, large enough for all threads, at most `tiles` and what the memory allows. */
+static int choose_batch(const Predictor *p, int64_t tiles)
+{
+    const int64_t pixels = p->window.tile_yx[0] * p->window.tile_yx[1];
+    int batch = 1;
+    while (2 * batch <= tiles && 2 * batch * pixels <= BATCH_PIXELS && allows(p->most_batch, 2 * batch) &&
+           allows(p->device_batch, 2 * batch))
+        batch *= 2;
+    return batch;
+}
+
+/* Refuses networks that the device's memory does not hold; finds the largest batch that it does. */
+static int fit_device(Predictor *p, Err *e)
+{
+    const FoldNetworks *f = &p->networks;
+    FoldBytes bytes;
+    char work[256];
+    if (!f->device || !f->device->memory) return 0;
+    p->device_batch = choose_batch(p, INT64_MAX);
+    snprintf(work, sizeof work, "%s of %d fold%s on a tile of %lldx%lld in %s", p->source.plan.network.name, f->count,
+             f->count == 1 ? "" : "s", (long long)f->tile_yx[0], (long long)f->tile_yx[1],
+             precision_name(f->precision));
+    for (;; p->device_batch /= 2) {
+        TRY(fold_networks_bytes(f, p->device_batch, &bytes, e));
+        const int code = device_expect_room(f->device, (size_t)bytes.device, work, device_remedy(f), e);
+        if (code != ERR_NOMEM || p->device_batch == 1) return code;
+    }
+}
 
 /* ---- opening ---- */
 
@@ -68,7 +113,8 @@ int predictor_open_source(Predictor **result, ModelSource *source, const Predict
     p->source = *source;
     *source = (ModelSource){0};
     p->window = predictor_window(&p->source.plan, o);
-    const int code = read_models(p, e);
+    int code = read_models(p, e);
+    if (!code) code = fit_device(p, e);
     p->base_bytes = mem_resident();
     if (code) {
         predictor_close(p);
@@ -155,21 +201,13 @@ static int count_peak(const Predictor *p, PredictionCost *cost, Err *e)
 {
     /* Memory of libraries: buffers, machine code generated at run time, stacks of threads. */
     static const int64_t allowance = 24 << 20;
-    TRY(fold_networks_bytes(&p->networks, cost->batch, &cost->networks, e));
+    FoldBytes networks;
+    TRY(fold_networks_bytes(&p->networks, cost->batch, &networks, e));
+    cost->networks = networks.host;
     const int64_t phases =
         larger(larger(cost->reading, cost->preprocessing), larger(cost->predicting, cost->finishing));
     cost->peak = larger(mem_resident_most(), p->base_bytes + allowance + cost->networks + phases);
     return 0;
-}
-
-/* The batch: a power of two, large enough for all threads, at most `tiles` and what the memory allows. */
-static int choose_batch(const Predictor *p, int64_t tiles)
-{
-    const int64_t pixels = p->window.tile_yx[0] * p->window.tile_yx[1];
-    int batch = 1;
-    while (2 * batch <= tiles && 2 * batch * pixels <= BATCH_PIXELS && (!p->most_batch || 2 * batch <= p->most_batch))
-        batch *= 2;
-    return batch;
 }
 
 static int cost_locked(Predictor *p, PredictionCost *cost, Err *e)

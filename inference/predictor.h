@@ -74,7 +74,7 @@ typedef struct PredictionCost {
     int64_t tiles;                                         /* mirror images included */
     int batch;                                             /* tiles at a time */
     int64_t reading, preprocessing, predicting, finishing; /* bytes, at most, in each of these phases */
-    int64_t networks;                                      /* bytes, in every phase */
+    int64_t networks;                                      /* bytes, in every phase, of the host's memory */
     int64_t peak;                                          /* bytes of the whole process, at most */
 } PredictionCost;
 

@@ -5,7 +5,9 @@
 #include "base/file.h"
 #include "base/program.h"
 #include "model/describe.h"
+#include "model/planning_device.h"
 #include "network/executor/executor.h"
+#include "network/executor/precision.h"
 #include "network/models/network.h"
 
 typedef struct Options {
@@ -15,6 +17,10 @@ typedef struct Options {
     double width;
     ScanRule scan_rule;
     bool yaml;
+    CommonOptions common;
+    const Device *device; /* whose memory is told */
+    PlanningDevice gpu;   /* device NULL: it is the CPU's */
+    DType precision;
 } Options;
 
 enum { KEY_WIDTH = 0x2000, KEY_SCAN_RULE, KEY_SVG, KEY_YAML };
@@ -82,32 +88,88 @@ static int plan(Executor **x, const Graph *g, const Options *o, int batch, Execu
 {
     const Shape sizes[] = {{batch, o->size[0], o->size[1], o->channels}, {batch, o->size[0], o->size[1], 1}};
     how.inputs = sizes;
+    how.device = o->device;
+    how.precision = o->precision;
     return executor_new(x, g, NULL, &how, e);
 }
 
-/* Prints the memory of one use (inference or training) at the chosen batch size. Parameters include their packed copies;
- * in inference these replace what nothing else reads. AdamW stores two values for each parameter. */
+/* The parts of the memory of one use (inference or training) in bytes. Parameters include their packed copies; in
+ * inference these replace what nothing else reads. AdamW stores two values for each parameter. */
+typedef struct UseMemory {
+    size_t total, arena, without_reuse, scratch, parameters, gradients, moments;
+} UseMemory;
+
+static size_t largest_scratch(const Executor *x)
+{
+    size_t most = 0;
+    for (int i = 0; i < executor_node_count(x); i++)
+        for (int pass = 0; pass < 2; pass++)
+            if (executor_node(x, i)->scratch_bytes[pass] > most) most = executor_node(x, i)->scratch_bytes[pass];
+    return most;
+}
+
+static UseMemory memory_of_use(const Executor *x, bool train)
+{
+    enum { MOMENTS = 2 };
+    const MemoryReport m = executor_memory(x);
+    UseMemory u = {.arena = m.arena, .without_reuse = m.without_reuse, .scratch = largest_scratch(x)};
+    u.total = train ? memory_of_training(m, MOMENTS) : memory_of_inference(m);
+    u.parameters = m.packed + (train ? m.parameters : m.direct);
+    u.gradients = m.parameter_gradients;
+    u.moments = MOMENTS * m.parameter_gradients;
+    return u;
+}
+
+static void print_use_yaml(const UseMemory *u, const char *key, bool train)
+{
+    printf("%s_bytes: %zu\n%s_arena_bytes: %zu\n%s_arena_bytes_without_reuse: %zu\n%s_scratch_bytes: %zu\n", key,
+           u->total, key, u->arena, key, u->without_reuse, key, u->scratch);
+    printf("%s_parameter_bytes: %zu\n", key, u->parameters);
+    if (train) printf("%s_gradient_bytes: %zu\n%s_moment_bytes: %zu\n", key, u->gradients, key, u->moments);
+}
+
+static void print_use_text(const UseMemory *u, const char *name, bool train)
+{
+    const double mib = 1 << 20;
+    printf("%s memory: %.1f MiB, of it activations %.1f MiB (%.1f MiB without reuse; scratch of an operation up to "
+           "%.1f MiB), parameters %.1f MiB",
+           name, (double)u->total / mib, (double)u->arena / mib, (double)u->without_reuse / mib,
+           (double)u->scratch / mib, (double)u->parameters / mib);
+    if (train)
+        printf(", their gradients %.1f MiB, AdamW's moments %.1f MiB", (double)u->gradients / mib,
+               (double)u->moments / mib);
+    printf("\n");
+}
+
+/* Prints the memory of one use at the chosen batch size. */
 static int print_use(const Graph *g, const Options *o, const char *name, const char *key, ExecutorOptions how, Err *e)
 {
     Executor *x;
     TRY(plan(&x, g, o, o->batch, how, e));
-    const MemoryReport m = executor_memory(x);
-    const size_t total = how.train ? memory_of_training(m, 2) : memory_of_inference(m);
-    const size_t parameters = m.packed + (how.train ? m.parameters : m.direct);
-    if (o->yaml)
-        printf("%s_bytes: %zu\n%s_arena_bytes: %zu\n%s_arena_bytes_without_reuse: %zu\n%s_parameter_bytes: %zu\n", key,
-               total, key, m.arena, key, m.without_reuse, key, parameters);
-    else
-        printf("%s memory: %.1f MiB, of it activations %.1f MiB (%.1f MiB without reuse), parameters %.1f MiB\n", name,
-               (double)total / 1048576, (double)m.arena / 1048576, (double)m.without_reuse / 1048576,
-               (double)parameters / 1048576);
+    const UseMemory u = memory_of_use(x, how.train);
     executor_free(x);
+    (o->yaml ? print_use_yaml(&u, key, how.train) : print_use_text(&u, name, how.train));
     return 0;
+}
+
+/* On a GPU: what the figures below are based on, and what comes to them. */
+static void print_gpu(const Options *o)
+{
+    const size_t share = planning_device_bytes(&o->gpu, 0);
+    if (o->yaml)
+        printf("memory_basis: %s\nmemory_factor: %g\ngpu_libraries_bytes: %zu\n", o->gpu.basis, o->gpu.factor, share);
+    else
+        printf("memory on %s, %s; %.0f MiB, assumed for driver and libraries, are to be added%s\n", o->common.device,
+               o->gpu.basis, (double)share / (1 << 20),
+               o->gpu.factor > 1 ? ", and a quarter of each sum, as the planner does" : "");
+    if (o->gpu.memory && !o->yaml)
+        printf("%s has %.1f GiB of memory\n", o->common.device, (double)o->gpu.memory / (1 << 30));
 }
 
 static int print_memory(const Graph *g, const Options *o, Err *e)
 {
     Ref head, loss;
+    if (o->gpu.device) print_gpu(o);
     graph_find(g, "head0", &head);
     graph_find(g, "loss", &loss);
     ExecutorOptions how = {.outputs = &head, .output_count = 1};
@@ -154,9 +216,24 @@ static int set_width(NetworkSpec *spec, const Options *o, Err *e)
     return network_configure(spec, keys, e) ? err_context(e, "--width") : 0;
 }
 
-static int run(const Options *o, Err *e)
+/* Sets the device and the precision whose memory is told. */
+static int choose_device(Options *o, Err *e)
+{
+    const char *lacks;
+    o->device = device_cpu();
+    if (strcmp(o->common.device, "cpu")) {
+        planning_device_any(&o->gpu, o->common.device);
+        o->device = o->gpu.device;
+        if (o->gpu.factor == 1) TRY(planning_device_open(&o->gpu, o->common.device, 0, e));
+    }
+    o->precision = precision_of(o->common.precision, o->device, &lacks);
+    return lacks ? err_set(e, ERR_UNSUPPORTED, "%s", lacks) : 0;
+}
+
+static int run(Options *o, Err *e)
 {
     NetworkSpec spec;
+    TRY(choose_device(o, e));
     Graph *g;
     TRY(network_defaults(&spec, o->network, e));
     TRY(set_width(&spec, o, e));
@@ -173,8 +250,11 @@ static int run(const Options *o, Err *e)
 
 int main(int argc, char **argv)
 {
-    Options o = {.size = {512, 512}, .channels = 1, .classes = 2, .batch = 1};
-    CommonOptions common = {.takes = OPT_QUIET};
+    Options o = {.size = {512, 512},
+                 .channels = 1,
+                 .classes = 2,
+                 .batch = 1,
+                 .common.takes = OPT_QUIET | OPT_DEVICE | OPT_PRECISION};
     Err e = {ERR_NONE, ""};
     Text doc = {0};
     text_add(&doc,
@@ -184,10 +264,10 @@ int main(int argc, char **argv)
     const struct argp argp = {argp_options, parse, "NETWORK", doc.data, NULL, NULL, NULL};
     program_begin("network_info", false);
     char engine[EXECUTOR_ENGINE_BYTES];
-    common.engine = executor_engine(engine);
-    program_parse(&argp, &o, &common, argc, argv);
+    o.common.engine = executor_engine(engine);
+    program_parse(&argp, &o, &o.common, argc, argv);
     text_free(&doc);
     const int failed = run(&o, &e);
     fflush(stdout);
-    return program_end(failed, &e, common.quiet);
+    return program_end(failed, &e, o.common.quiet);
 }

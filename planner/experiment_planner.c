@@ -263,12 +263,12 @@ bool planner_round_patch(Plan *plan)
     return changed;
 }
 
-/* For networks other than nnU-Net's U-Net: rounds the patch up to a multiple of their divisor, and chooses the batch by
- * their memory. */
+/* For networks other than nnU-Net's U-Net, whose batch is only reduced to what a GPU holds: rounds the patch up to a multiple of their divisor, and chooses the batch by
+ * their memory. nnU-Net's batch of a U-Net is only reduced, where it does not fit a GPU. */
 static int choose_for_network(Plan *plan, const PlannerInput *in, const Medians *m, Text *explain, Err *e)
 {
     PlanConfiguration *c = &plan->configuration;
-    if (plan_uses_architecture(plan)) return 0;
+    if (plan_uses_architecture(plan)) return in->gpu ? fit_batch_to_memory(plan, in, explain, e) : 0;
     UnetTopology t;
     planner_round_patch(plan);
     text_add(explain, "patch rounded up to a multiple of what %s can halve: %d x %d\n", plan->network.name,
@@ -300,6 +300,7 @@ static int choose_planner(Plan *plan, PlannerInput *in, Err *e)
     TRY(planner_check(plan, e));
     snprintf(plan->plans_name, sizeof plan->plans_name, "%s", planner_kind(plan->experiment_planner_used)->plans_name);
     in->memory_gb = planner_target_gb(plan, in->memory_gb);
+    plan->planned_gpu_gb = in->gpu ? in->memory_gb : 0;
     return 0;
 }
 

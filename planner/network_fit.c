@@ -4,11 +4,12 @@
 
 static const double gib = 1024.0 * 1024 * 1024;
 
-static int step_bytes(const Plan *plan, const PlannerInput *in, int batch, double *bytes, Err *e)
+int fit_step_bytes(const Plan *plan, const PlannerInput *in, int batch, double *bytes, Err *e)
 {
     const int *patch = plan->configuration.patch_size;
-    const int64_t found = in->training_bytes(plan, in->dataset, batch, patch[0], patch[1], e);
-    *bytes = (double)found;
+    const TrainingSetup setup = {batch, {patch[0], patch[1]}, in->precision, in->gpu ? in->gpu->device : NULL};
+    const int64_t found = in->training_bytes(plan, in->dataset, &setup, e);
+    *bytes = in->gpu ? (double)planning_device_bytes(in->gpu, (size_t)found) : (double)found;
     return found < 0 ? err_context(e, "the memory plan of %s", plan->network.name) : 0;
 }
 
@@ -29,15 +30,16 @@ static int fit_patch(Plan *plan, const PlannerInput *in, double most, double *by
     int divisor[2];
     plan_patch_divisor(plan, divisor);
     for (;;) {
-        TRY(step_bytes(plan, in, PLANNER_MIN_BATCH, bytes, e));
+        TRY(fit_step_bytes(plan, in, PLANNER_MIN_BATCH, bytes, e));
         if (*bytes <= most) return 0;
         text_add(explain, "%d patches of %d x %d take %.2f GiB, more than %g\n", PLANNER_MIN_BATCH, c->patch_size[0],
                  c->patch_size[1], *bytes / gib, most / gib);
         if (!shrink(c, divisor))
             return err_set(e, ERR_VALUE,
-                           "%s: %d patches of %d x %d take %.2f GiB; give a larger --memory-target, a "
+                           "%s: %d patches of %d x %d take %.2f GiB; give a larger --%s, a "
                            "smaller network%s",
                            plan->network.name, PLANNER_MIN_BATCH, c->patch_size[0], c->patch_size[1], *bytes / gib,
+                           in->gpu ? "device-memory" : "memory-target",
                            plan->training.recompute ? "" : ", or training.recompute: true");
     }
 }
@@ -53,7 +55,7 @@ static int fit_batch(Plan *plan, const PlannerInput *in, double most, int bound,
         int probe = guess >= high ? high - 1 : (int)guess;
         if (probe <= low) probe = low + 1;
         double bytes;
-        TRY(step_bytes(plan, in, probe, &bytes, e));
+        TRY(fit_step_bytes(plan, in, probe, &bytes, e));
         if (bytes > low_bytes) slope = (bytes - low_bytes) / (probe - low);
         if (bytes <= most) {
             low = probe;
@@ -80,11 +82,33 @@ int fit_network_memory(Plan *plan, const PlannerInput *in, double covered_pixels
     TRY(fit_patch(plan, in, most, &bytes, explain, e));
     const int bound = batch_bound(covered_pixels, c->patch_size);
     TRY(fit_batch(plan, in, most, bound, bytes, e));
-    TRY(step_bytes(plan, in, c->batch_size, &bytes, e));
+    TRY(fit_step_bytes(plan, in, c->batch_size, &bytes, e));
     text_add(explain,
-             "batch: %d patches of %d x %d take %.2f of %g GiB by the memory plan of %s%s; at most %d are 5 %% "
+             "batch: %d patches of %d x %d take %.2f of %g GiB by the memory plan of %s%s%s%s; at most %d are 5 %% "
              "of the dataset's voxels\n",
              c->batch_size, c->patch_size[0], c->patch_size[1], bytes / gib, in->memory_gb, plan->network.name,
-             plan->training.recompute ? " with recomputation" : "", bound);
+             plan->training.recompute ? " with recomputation" : "", in->gpu ? ", " : "", in->gpu ? in->gpu->basis : "",
+             bound);
+    return 0;
+}
+
+int fit_batch_to_memory(Plan *plan, const PlannerInput *in, Text *explain, Err *e)
+{
+    PlanConfiguration *c = &plan->configuration;
+    const double most = in->memory_gb * gib;
+    const int chosen = c->batch_size;
+    double bytes;
+    TRY(fit_step_bytes(plan, in, chosen, &bytes, e));
+    if (bytes > most) {
+        TRY(fit_step_bytes(plan, in, PLANNER_MIN_BATCH, &bytes, e));
+        if (bytes > most)
+            return err_set(
+                e, ERR_VALUE, "%s: %d patches of %d x %d take %.2f GiB, more than %g: give a larger --device-memory",
+                plan->network.name, PLANNER_MIN_BATCH, c->patch_size[0], c->patch_size[1], bytes / gib, in->memory_gb);
+        TRY(fit_batch(plan, in, most, chosen, bytes, e));
+        TRY(fit_step_bytes(plan, in, c->batch_size, &bytes, e));
+    }
+    text_add(explain, "batch: %d take %.2f of %g GiB by %s%s\n", c->batch_size, bytes / gib, in->memory_gb,
+             in->gpu->basis, c->batch_size < chosen ? ": fewer than nnU-Net's estimate allows" : "");
     return 0;
 }

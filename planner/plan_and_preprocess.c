@@ -9,6 +9,7 @@
 #include "base/progress.h"
 #include "formats/schema.h"
 #include "network/executor/executor.h"
+#include "network/executor/precision.h"
 #include "network/models/network.h"
 #include "planner/case_register.h"
 #include "planner/contact_sheet.h"
@@ -30,8 +31,11 @@
 typedef struct Options {
     CommonOptions common;
     const char *dataset, *network, *planner, *override, *plans;
-    double memory_gb;        /* 0: not given */
-    const char *memory_text; /* as given; NULL: not given */
+    double memory_gb;     /* of the --memory-target; 0: not given */
+    size_t device_memory; /* 0: not given */
+    PlanningDevice gpu;   /* that it is planned for; device NULL: none */
+    DType precision;
+    Text memory_options; /* of these, as given, for planning_options */
     bool explain, verify;
     FoldRequest folds;
 } Options;
@@ -42,6 +46,7 @@ enum {
     KEY_OVERRIDE,
     KEY_PLANS,
     KEY_MEMORY,
+    KEY_DEVICE_MEMORY,
     KEY_EXPLAIN,
     KEY_VERIFY,
     KEY_SPLITS,
@@ -59,6 +64,10 @@ static const struct argp_option option_list[] = {
     {"override", KEY_OVERRIDE, "PLAN.yaml", 0, "A file with plan keys; its values replace the planned ones", 0},
     {"plans", KEY_PLANS, "FILE", 0, "Use this plan (plans.yaml, or nnU-Net's nnUNetPlans.json) instead of planning", 0},
     {"memory-target", KEY_MEMORY, "SIZE", 0, "Memory that training may use, such as 8G (default: that of the planner)",
+     0},
+    {"device-memory", KEY_DEVICE_MEMORY, "SIZE", 0,
+     "Plan for training on a GPU with this memory, such as 24G, which may be in another machine; without it --device cuda "
+     "plans for that GPU of this machine",
      0},
     {"splits", KEY_SPLITS, "FILE", 0,
      "Use these folds: a list of {train: [CASE, ...], val: [CASE, ...]}, .yaml or .json", 0},
@@ -87,6 +96,12 @@ static void expect_network(struct argp_state *state, const char *name)
     argp_error(state, "--network: %s", unknown.text);
 }
 
+static void note_memory(Options *o, const char *option, const char *value)
+{
+    text_add(&o->memory_options, " --%s ", option);
+    text_add_argument(&o->memory_options, "%s", value);
+}
+
 static error_t parse_option(int key, char *text, struct argp_state *state)
 {
     Options *o = state->input;
@@ -103,7 +118,11 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     case KEY_PLANS: option_once(state, "--plans", text, &o->plans); return 0;
     case KEY_MEMORY:
         o->memory_gb = (double)option_bytes(state, "--memory-target", text) / (1 << 30);
-        o->memory_text = text;
+        note_memory(o, "memory-target", text);
+        return 0;
+    case KEY_DEVICE_MEMORY:
+        o->device_memory = (size_t)option_bytes(state, "--device-memory", text);
+        note_memory(o, "device-memory", text);
         return 0;
     case KEY_VERIFY: o->verify = true; return 0;
     case KEY_SPLITS: option_once(state, "--splits", text, &o->folds.file); return 0;
@@ -117,6 +136,8 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
         return 0;
     case ARGP_KEY_END:
         if (!o->dataset) argp_error(state, "DATASET, the folder of the raw dataset, is missing");
+        if (o->memory_gb > 0 && o->device_memory)
+            argp_error(state, "give either --memory-target, which training may use, or --device-memory, that of a GPU");
         if (o->plans && o->planner)
             argp_error(state, "--plans takes a plan as it is: it cannot be given together with --planner");
         if (o->folds.file && (o->folds.groups || o->folds.folds || o->folds.draw_anew))
@@ -280,8 +301,17 @@ static int plan_folds(PlannerRun *r, Err *e)
 static int check_and_measure(PlannerRun *r, Err *e)
 {
     const Options *o = r->options;
-    const PlanRequest request = {r->name,     o->common.output, o->network,   o->planner,
-                                 o->override, o->plans,         o->memory_gb, o->common.overwrite};
+    const double gpu_gb = (double)o->gpu.memory / (1 << 30);
+    const PlanRequest request = {.dataset_name = r->name,
+                                 .preprocessed = o->common.output,
+                                 .network = o->network,
+                                 .planner = o->planner,
+                                 .override = o->override,
+                                 .plans = o->plans,
+                                 .memory_gb = o->gpu.device ? gpu_gb : o->memory_gb,
+                                 .overwrite = o->common.overwrite,
+                                 .gpu = o->gpu.device ? &o->gpu : NULL,
+                                 .precision = o->precision};
     TRY(dataset_open(&r->dataset, o->dataset, &r->faults, e));
     if (!r->dataset.training.count) TRY(report_faults(r, e));
     case_register_check(&r->faults, &r->dataset);
@@ -377,7 +407,7 @@ static int list_cases(PlannerRun *r, Err *e)
     const char *folder = r->options->common.output;
     NameList gone;
     Text told = {0};
-    TRY(planning_options(&r->cases.options, &r->maker.request, r->options->memory_text, e));
+    TRY(planning_options(&r->cases.options, &r->maker.request, r->options->memory_options.data, e));
     TRY(dataset_cases_write(&r->cases, folder, e));
     int code = case_register_clean(&gone, &r->cases, folder, e);
     if (!code && gone.count) {
@@ -447,6 +477,23 @@ static int close_log(PlannerRun *r, int code, Err *e)
     return code ? code : logged;
 }
 
+/* Sets the GPU and the precision that are planned for. */
+static int choose_device(Options *o, Err *e)
+{
+    const bool is_gpu = strcmp(o->common.device, device_cpu()->name), is_fp32 = !strcmp(o->common.precision, "fp32");
+    const char *lacks;
+    if (is_gpu) note_memory(o, "device", o->common.device);
+    if (!is_fp32) note_memory(o, "precision", o->common.precision);
+    if (is_gpu && o->memory_gb > 0)
+        return err_set(e, ERR_VALUE,
+                       "--memory-target is for a training on the CPU: give --device-memory with --device %s",
+                       o->common.device);
+    if (is_gpu || o->device_memory)
+        TRY(planning_device_open(&o->gpu, is_gpu ? o->common.device : NULL, o->device_memory, e));
+    o->precision = precision_of(o->common.precision, o->gpu.device, &lacks);
+    return lacks ? err_set(e, ERR_UNSUPPORTED, "%s", lacks) : text_check(&o->memory_options, e);
+}
+
 int main(int argc, char **argv)
 {
     Text doc = {0};
@@ -456,7 +503,8 @@ int main(int argc, char **argv)
     text_add(&doc, "\nPlanners:\n");
     planner_add_help(&doc);
     const struct argp argp = {.options = option_list, .parser = parse_option, .args_doc = "DATASET", .doc = doc.data};
-    Options options = {.common.takes = OPT_OUTPUT | OPT_THREADS | OPT_OVERWRITE | OPT_QUIET};
+    Options options = {.common.takes =
+                           OPT_OUTPUT | OPT_THREADS | OPT_OVERWRITE | OPT_QUIET | OPT_DEVICE | OPT_PRECISION};
     program_begin("plan_and_preprocess", false);
     program_interrupt_hint("finished cases are kept: the same command continues with the others");
     char engine[EXECUTOR_ENGINE_BYTES];
@@ -465,7 +513,8 @@ int main(int argc, char **argv)
     text_free(&doc);
     PlannerRun r = {.options = &options, .lock = {-1}, .threads = program_threads(&options.common)};
     Err e = {0};
-    const int code = close_log(&r, run(&r, &e), &e);
+    int code = choose_device(&options, &e);
+    if (!code) code = close_log(&r, run(&r, &e), &e);
     faults_free(&r.faults);
     fold_plan_free(&r.folds);
     dataset_cases_free(&r.cases);
@@ -475,5 +524,6 @@ int main(int argc, char **argv)
     origins_free(&r.origins);
     dataset_close(&r.dataset);
     folder_unlock(&r.lock);
+    text_free(&options.memory_options);
     return program_end(code, &e, options.common.quiet);
 }

@@ -8,9 +8,9 @@
 #include "formats/schema.h"
 #include "network/models/network.h"
 #include "planner/experiment_planner.h"
+#include "planner/network_fit.h"
 #include "planner/orientations.h"
 #include "planner/planner_kinds.h"
-#include "planner/training_memory.h"
 #include "plans/plan_leaves.h"
 
 static const char AS_PLANNED[] = "plans_as_planned.yaml";
@@ -243,6 +243,11 @@ static int take_plan(PlanMaker *m, Plan *plan, Err *e)
     return 0;
 }
 
+static PlannerInput planner_input(const PlanRequest *r, const DatasetInfo *info, const Fingerprint *f)
+{
+    return (PlannerInput){info, f, r->dataset_name, r->memory_gb, training_memory, r->gpu, r->precision};
+}
+
 /* The override is read twice: before the planner, for network and compatibility, and after it, to replace planned values.
  * The caller applies the edits. */
 static int run_planner(PlanMaker *m, Plan *plan, bool steered, const Dataset *d, const Fingerprint *f, Text *explained,
@@ -252,7 +257,7 @@ static int run_planner(PlanMaker *m, Plan *plan, bool steered, const Dataset *d,
     if (r->plans) {
         TRY(take_plan(m, plan, e));
     } else {
-        const PlannerInput in = {&d->info, f, r->dataset_name, r->memory_gb, training_memory};
+        const PlannerInput in = planner_input(r, &d->info, f);
         plan_defaults(plan);
         TRY(take_options(m, plan, e));
         if (steered) TRY(apply_edits(m, plan, e));
@@ -348,19 +353,21 @@ static int warn_of_reader(PlanMaker *m, const DatasetInfo *info, Err *e)
     return 0;
 }
 
-/* The planner respects --memory-target; values from files and edits may need more. */
+/* The planner respects the memory it is given; values from files and edits may need more. */
 static int warn_of_memory(PlanMaker *m, const DatasetInfo *info, Err *e)
 {
     const PlanConfiguration *c = &m->plan.configuration;
-    const double gib = 1024.0 * 1024 * 1024, target = planner_target_gb(&m->plan, m->request.memory_gb);
+    const PlannerInput in = planner_input(&m->request, info, NULL);
+    const double gib = 1024.0 * 1024 * 1024, target = planner_target_gb(&m->plan, in.memory_gb);
+    double bytes;
     if (!m->request.plans && !m->request.override && !m->edits.count) return 0;
-    const int64_t bytes = training_memory(&m->plan, info, c->batch_size, c->patch_size[0], c->patch_size[1], e);
-    if (bytes < 0) return err_context(e, "the memory plan of %s", m->plan.network.name);
-    if ((double)bytes > target * gib)
+    TRY(fit_step_bytes(&m->plan, &in, c->batch_size, &bytes, e));
+    if (bytes > target * gib)
         text_add(&m->warnings,
-                 "a training step of %d patches of %dx%d takes %.3g GiB, more than --memory-target, %g GiB: train on "
+                 "a training step of %d patches of %dx%d takes %.3g GiB, more than %s, %g GiB: train on "
                  "a machine with enough memory, or choose a smaller batch_size or patch_size\n",
-                 c->batch_size, c->patch_size[0], c->patch_size[1], (double)bytes / gib, target);
+                 c->batch_size, c->patch_size[0], c->patch_size[1], bytes / gib,
+                 in.gpu ? "the GPU's memory" : "--memory-target", target);
     return 0;
 }
 

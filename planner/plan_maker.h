@@ -13,6 +13,7 @@
 
 #include "base/text.h"
 #include "data/dataset.h"
+#include "model/planning_device.h"
 #include "plans/fingerprint.h"
 #include "plans/made_from.h"
 #include "plans/plan.h"
@@ -20,8 +21,10 @@
 typedef struct PlanRequest {
     const char *dataset_name, *preprocessed;
     const char *network, *planner, *override, *plans; /* from the command line; NULL: not given */
-    double memory_gb;                                 /* 0: not given */
+    double memory_gb;                                 /* that training, or the GPU, has; 0: not given */
     bool overwrite;
+    const PlanningDevice *gpu; /* that it is planned for; NULL: none. Borrowed */
+    DType precision;           /* of the training */
 } PlanRequest;
 
 typedef struct PlanMaker {

@@ -22,10 +22,7 @@ int planning_options(char **text, const PlanRequest *request, const char *memory
     if (request->planner) text_add(&t, " --planner %s", request->planner);
     int code = add_file(&t, "--override", request->override, e);
     if (!code) code = add_file(&t, "--plans", request->plans, e);
-    if (memory) {
-        text_add(&t, " --memory-target ");
-        text_add_argument(&t, "%s", memory);
-    }
+    if (memory) text_add(&t, "%s", memory);
     if (!code) code = text_check(&t, e);
     if (!code && t.length) {
         *text = mem_strdup(t.data + 1, e); /* without the first blank */

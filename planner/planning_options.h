@@ -5,7 +5,7 @@
 #include "planner/plan_maker.h"
 
 /* *text: "--network unetr --override /data/o.yaml", with absolute paths, quoted for a shell; owned by the caller; NULL for
- * no options. memory: the size as given with --memory-target; NULL. Fails: ERR_IO for a file that is gone, ERR_NOMEM. */
+ * no options. memory: the options of memory and precision as given, quoted for a shell; NULL. Fails: ERR_IO for a file that is gone, ERR_NOMEM. */
 int planning_options(char **text, const PlanRequest *request, const char *memory, Err *e);
 
 #endif

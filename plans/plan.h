@@ -128,7 +128,8 @@ typedef struct Plan {
     int transpose_forward[3], transpose_backward[3];
     PlanConfiguration configuration; /* configurations: 2d */
     char experiment_planner_used[PLAN_NAME_BYTES], label_manager[PLAN_NAME_BYTES];
-    int intensity_count;                                /* channels with properties */
+    double planned_gpu_gb; /* memory in GiB of the GPU that batch and patch were planned for; 0: for none */
+    int intensity_count;   /* channels with properties */
     IntensityProperties intensities[PLAN_MAX_CHANNELS]; /* foreground_intensity_properties_per_channel */
     PlanNetwork network;
     PlanTraining training;

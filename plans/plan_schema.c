@@ -204,6 +204,8 @@ static const Field plan_fields[] = {
     {ROW(FIELD_GROUP, "configurations", Plan, configuration), .use = FIELD_REQUIRED, .schema = &configurations_schema},
     ROW_STRING("experiment_planner_used", Plan, experiment_planner_used, "ExperimentPlanner", NULL),
     ROW_STRING("label_manager", Plan, label_manager, "LabelManager", NULL),
+    {ROW(FIELD_DOUBLE, "planned_gpu_gb", Plan, planned_gpu_gb), .low = 0, .high = 1 << 20, .use = FIELD_SPARE,
+     .doc = "GiB of the GPU that it was planned for"},
     {ROW(FIELD_INDEXED, "foreground_intensity_properties_per_channel", Plan, intensities), .use = FIELD_REQUIRED,
      LIST_OF(Plan, intensities, intensity_count), .schema = &intensity_properties_schema,
      .item_bytes = sizeof(IntensityProperties)},

@@ -80,7 +80,7 @@ static void a_further_fold_needs_no_arena(void **state)
 {
     (void)state;
     Model models[FOLDS];
-    int64_t bytes[FOLDS + 1];
+    FoldBytes bytes[FOLDS + 1];
     open_models(models);
     for (int count = 1; count <= FOLDS; count++) {
         FoldNetworks f = networks_of(models, count, false);
@@ -90,8 +90,8 @@ static void a_further_fold_needs_no_arena(void **state)
     assert_int_equal(fold_networks_prepare(&f, BATCH, NULL), 0);
     const MemoryReport first = executor_memory(f.executors[0]);
     const int64_t weights = (int64_t)(first.packed + first.direct);
-    assert_int_equal(bytes[1], weights + (int64_t)first.arena);
-    assert_int_equal(bytes[FOLDS] - bytes[FOLDS - 1], weights);
+    assert_int_equal(bytes[1].host, weights + (int64_t)first.arena);
+    assert_int_equal(bytes[FOLDS].host - bytes[FOLDS - 1].host, weights);
     assert_true(first.arena > 0);
     for (int i = 1; i < FOLDS; i++) {
         const MemoryReport m = executor_memory(f.executors[i]);

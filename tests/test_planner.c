@@ -24,7 +24,6 @@
 #include "planner/order_statistics.h"
 #include "planner/origins.h"
 #include "planner/outputs.h"
-#include "planner/training_memory.h"
 #include "plans/splits.h"
 #include "preprocess/case_settings.h"
 #include "tests/support/folder.h"
@@ -193,17 +192,17 @@ static void feature_maps_are_counted(void **state)
 
 enum { BYTES_PER_PIXEL = 100000 };
 
-static int64_t pretend_bytes(const Plan *plan, const DatasetInfo *info, int batch, int height, int width, Err *e)
+static int64_t pretend_bytes(const Plan *plan, const DatasetInfo *info, const TrainingSetup *setup, Err *e)
 {
     (void)e;
     assert_string_equal(plan->network.name, "swin_umamba_d");
     assert_int_equal(dataset_head_count(info), 3);
-    return 50000000 + (int64_t)batch * height * width * BYTES_PER_PIXEL;
+    return 50000000 + (int64_t)setup->batch * setup->patch_yx[0] * setup->patch_yx[1] * BYTES_PER_PIXEL;
 }
 
-static int64_t fail_bytes(const Plan *plan, const DatasetInfo *info, int batch, int height, int width, Err *e)
+static int64_t fail_bytes(const Plan *plan, const DatasetInfo *info, const TrainingSetup *setup, Err *e)
 {
-    (void)plan, (void)info, (void)batch, (void)height, (void)width;
+    (void)plan, (void)info, (void)setup;
     return err_set(e, ERR_SHAPE, "no such network");
 }
 
@@ -236,7 +235,7 @@ static int plan_images(Plan *plan, int64_t cases, int side, double gb, TrainingB
                            .channel_count = 2,
                            .intensities = intensities};
     plan_defaults(plan);
-    return plan_experiment(plan, &(PlannerInput){&info, &f, "Dataset001_X", gb, bytes}, explain, e);
+    return plan_experiment(plan, &(PlannerInput){&info, &f, "Dataset001_X", gb, bytes, NULL, DTYPE_F32}, explain, e);
 }
 
 static void batches_come_from_the_memory_plan(void **state)
@@ -274,9 +273,9 @@ static void recomputation_leaves_room_for_larger_batches(void **state)
     Plan plan;
     const DatasetInfo info = info_of(10);
     assert_int_equal(plan_images(&plan, 10, 60, 8, NULL, NULL, NULL), 0);
-    const int64_t kept = training_memory(&plan, &info, 2, 256, 256, NULL);
+    const int64_t kept = training_memory(&plan, &info, &(TrainingSetup){2, {256, 256}, DTYPE_F32, NULL}, NULL);
     plan.training.recompute = true;
-    const int64_t again = training_memory(&plan, &info, 4, 256, 256, NULL);
+    const int64_t again = training_memory(&plan, &info, &(TrainingSetup){4, {256, 256}, DTYPE_F32, NULL}, NULL);
     assert_true(again > 0 && again < kept);
 }
 
@@ -299,7 +298,7 @@ static void schemes_follow_the_channel_names(void **state)
     const Fingerprint f = {.case_count = 1, .spacings_mm = spacing_mm, .shapes_after_crop = shape};
     plan_defaults(&plan);
     plan.compatibility = COMPATIBILITY_NNUNET_2_1;
-    assert_int_equal(plan_experiment(&plan, &(PlannerInput){&info, &f, "X", 8, NULL}, NULL, NULL), 0);
+    assert_int_equal(plan_experiment(&plan, &(PlannerInput){&info, &f, "X", 8, NULL, NULL, DTYPE_F32}, NULL, NULL), 0);
     assert_int_equal(plan.configuration.normalization_schemes[0], NORMALIZE_ZSCORE);
 }
 

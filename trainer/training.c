@@ -222,6 +222,7 @@ static int open_network(Training *t, RunMode mode, Err *e)
 {
     TRY(make_network(t, e));
     t->state.best_ema = NAN;
+    TRY(training_expect_room(t, e));
     TRY(mode == RUN_CONTINUE ? resume(t, e) : initialize(t, e));
     return make_executors(t, e);
 }

@@ -51,6 +51,10 @@ int epoch_train(Training *t, const TrainingWatch *watch, double *saved_at, Err *
 /* Runs all validation iterations; sets *mean_loss and the counts in t->dice. Fails: ERR_INTERRUPTED. */
 int epoch_validate(Training *t, const TrainingWatch *watch, double *mean_loss, Err *e);
 
+/* Refuses a training that the device's memory does not hold (device_expect_room), before anything is allocated there. The
+ * encoder may be frozen at first: what counts is the training of all parameters. Fails also: as executor_new. */
+int training_expect_room(const Training *t, Err *e);
+
 /* Makes the executors again if the encoder is frozen, or no longer frozen, from the present epoch on. Fails: as
  * executor_new. */
 int training_begin_epoch(Training *t, Err *e);

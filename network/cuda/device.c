@@ -28,6 +28,12 @@ static int check(const Device *d, cudaError_t error, const char *what, Err *e)
     return err_set(e, code, "%s: %s failed: %s", d->name, what, cudaGetErrorString(error));
 }
 
+static int memory_of(const Device *d, DeviceMemory *m, Err *e)
+{
+    TRY(use(d, e));
+    return check(d, cudaMemGetInfo(&m->available, &m->total), "asking for its memory", e);
+}
+
 static bool supports(const Device *d, DType precision)
 {
     (void)d;
@@ -114,11 +120,11 @@ static void begin(const Device *d, const char *work)
 
 static int end(const Device *d, Err *e) { return check(d, cudaGetLastError(), "a launch", e); }
 
-#define GPU(name_)                                                                                           \
-    {                                                                                                        \
-        .kind = DEVICE_CUDA, .name = name_, .alignment = ALIGNMENT, .supports = supports, .alloc = alloc,    \
-        .free = free_memory, .alloc_host = alloc_host, .free_host = free_host, .copy = copy, .clear = clear, \
-        .all_finite = all_finite, .wait = wait_for, .begin = begin, .end = end                               \
+#define GPU(name_)                                                                                             \
+    {                                                                                                          \
+        .kind = DEVICE_CUDA, .name = name_, .alignment = ALIGNMENT, .memory = memory_of, .supports = supports, \
+        .alloc = alloc, .free = free_memory, .alloc_host = alloc_host, .free_host = free_host, .copy = copy,   \
+        .clear = clear, .all_finite = all_finite, .wait = wait_for, .begin = begin, .end = end                 \
     }
 #define TEN_GPUS(d)                                                                                     \
     GPU("cuda:" d "0"), GPU("cuda:" d "1"), GPU("cuda:" d "2"), GPU("cuda:" d "3"), GPU("cuda:" d "4"), \

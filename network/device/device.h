@@ -27,6 +27,16 @@ typedef struct DeviceRows {
     int64_t rows, columns, pitch;
 } DeviceRows;
 
+/* Memory of a device in bytes, and how much of it could be allocated now. */
+typedef struct DeviceMemory {
+    size_t total, available;
+} DeviceMemory;
+
+/* What driver and libraries take of a GPU's memory beside what is allocated there: the context with the code of kernels;
+ * later the code and the handles of cuDNN and cuBLASLt. Assumed, not measured. */
+#define GPU_CONTEXT_BYTES ((size_t)512 << 20)
+#define GPU_LIBRARY_BYTES ((size_t)512 << 20)
+
 typedef struct Device Device;
 
 /* Functions of type int return 0, or a negative code with e filled. Each of them may report the failure of earlier
@@ -37,6 +47,7 @@ struct Device {
     size_t alignment;   /* bytes, a power of 2; of allocated memory and of every block in an executor's arena */
     bool shares_memory; /* device memory is host memory: the host may access it after wait */
 
+    int (*memory)(const Device *, DeviceMemory *, Err *e);     /* NULL: it is the host's, whose limit is not known */
     bool (*supports)(const Device *, DType precision);         /* whether activations may have this type */
     void *(*alloc)(const Device *, size_t bytes, Err *e);      /* device memory, not initialised; NULL on failure */
     void (*free)(const Device *, void *memory);                /* NULL is fine */
@@ -62,5 +73,10 @@ __attribute__((weak)) const Device *device_cuda(int number, Err *e);
 /* The device with the name given to --device: cpu, cuda or cuda:N. Fails, NULL: ERR_VALUE for another name,
  * ERR_UNSUPPORTED without CUDA in this build, and as device_cuda. */
 const Device *device_named(const char *name, Err *e);
+
+/* Refuses work that would not fit in the memory that the device has available: ERR_NOMEM, with both sizes. bytes: what the
+ * work will allocate. work: what it is, "training with a batch of 12". remedy: what to do, "choose a smaller batch". A device
+ * whose memory is not known refuses nothing. Fails also: as the device's memory. */
+int device_expect_room(const Device *d, size_t bytes, const char *work, const char *remedy, Err *e);
 
 #endif

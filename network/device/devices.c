@@ -25,3 +25,19 @@ const Device *device_named(const char *name, Err *e)
                 name);
     return NULL;
 }
+
+int device_expect_room(const Device *d, size_t bytes, const char *work, const char *remedy, Err *e)
+{
+    const double gib = 1024.0 * 1024 * 1024;
+    const size_t needed = bytes + GPU_LIBRARY_BYTES;
+    DeviceMemory m;
+    if (!d->memory) return 0;
+    TRY(d->memory(d, &m, e));
+    if (needed <= m.available) return 0;
+    return err_set(e, ERR_NOMEM,
+                   "%s needs %.2f GiB of memory on %s (%.2f of it assumed for libraries), and %.2f of %.2f GiB are "
+                   "free%s: %s",
+                   work, (double)needed / gib, d->name, (double)GPU_LIBRARY_BYTES / gib, (double)m.available / gib,
+                   (double)m.total / gib,
+                   needed + GPU_CONTEXT_BYTES <= m.total ? " (nvidia-smi lists what uses the rest)" : "", remedy);
+}

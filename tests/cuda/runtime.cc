@@ -43,6 +43,23 @@ static void close_device()
     if (!--opened && device_used) mprotect(emu_device, device_used, PROT_NONE);
 }
 
+static size_t allocated; /* bytes of all allocations */
+
+/* The size of the device's memory in bytes, if the environment variable is set. */
+static size_t memory_size()
+{
+    const char *text = getenv("SWIN_UMAMBA_EMULATED_MEMORY");
+    return text ? (size_t)strtoull(text, NULL, 10) : EMU_DEVICE_BYTES;
+}
+
+cudaError_t cudaMemGetInfo(size_t *available, size_t *total)
+{
+    const Lock lock;
+    *total = memory_size();
+    *available = *total > allocated ? *total - allocated : 0;
+    return cudaSuccess;
+}
+
 /* The end of an allocation is at the end of its pages, but for the alignment of 256 that the real runtime has, too. */
 cudaError_t cudaMalloc(void **p, size_t bytes)
 {
@@ -53,12 +70,14 @@ cudaError_t cudaMalloc(void **p, size_t bytes)
     if (!emu_device)
         emu_device =
             (char *)mmap(NULL, EMU_DEVICE_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (allocated + rounded > memory_size()) return cudaErrorMemoryAllocation;
     if (emu_device == MAP_FAILED || !bytes || whole > EMU_DEVICE_BYTES - device_used) return cudaErrorMemoryAllocation;
     char *begin = emu_device + device_used + whole - rounded;
     EmuAllocation *a = &allocations[begin];
     *a = {begin, begin + bytes};
     pages.insert(pages.end(), whole / EMU_PAGE, a);
     device_used += whole;
+    allocated += bytes;
     open_device();
     memset(begin, 0xff, rounded); /* NaN */
     close_device();
@@ -81,6 +100,7 @@ cudaError_t cudaFree(void *p)
     size_t page = first;
     for (; page < pages.size() && pages[page] == &found->second; page++) pages[page] = NULL;
     madvise(emu_device + first * EMU_PAGE, (page - first) * EMU_PAGE, MADV_DONTNEED);
+    allocated -= (size_t)(found->second.end - found->second.begin);
     allocations.erase(found);
     return cudaSuccess;
 }

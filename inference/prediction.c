@@ -194,6 +194,7 @@ static int open_sources(PredictionRun *run, Err *e)
         TRY(find_unused_folds(run, &run->sources[i], e));
         TRY(find_unfinished(run, i, e));
         TRY(find_other_plans(run, &run->sources[i], e));
+        TRY(predictor_expect_room(&run->sources[i], &run->o->predictor, e));
     }
     TRY(meaning_expect_same_in(results, c->model_count, e));
     TRY(chosen_weights_expect(&run->warnings, c, run->sources, e));

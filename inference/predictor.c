@@ -50,20 +50,26 @@ static int choose_batch(const Predictor *p, int64_t tiles)
     return batch;
 }
 
-/* Refuses networks that the device's memory does not hold; finds the largest batch that it does. */
-static int fit_device(Predictor *p, Err *e)
+static int expect_room(const FoldNetworks *f, const char *network, int batch, Err *e)
 {
-    const FoldNetworks *f = &p->networks;
     FoldBytes bytes;
     char work[256];
-    if (!f->device || !f->device->memory) return 0;
-    p->device_batch = choose_batch(p, INT64_MAX);
-    snprintf(work, sizeof work, "%s of %d fold%s on a tile of %lldx%lld in %s", p->source.plan.network.name, f->count,
-             f->count == 1 ? "" : "s", (long long)f->tile_yx[0], (long long)f->tile_yx[1],
+    snprintf(work, sizeof work, "%s of %d fold%s on %d tile%s of %lldx%lld in %s", network, f->count,
+             f->count == 1 ? "" : "s", batch, batch == 1 ? "" : "s", (long long)f->tile_yx[0], (long long)f->tile_yx[1],
              precision_name(f->precision));
+    TRY(fold_networks_bytes(f, batch, &bytes, e));
+    return device_expect_room(f->device, (size_t)bytes.device, work, device_remedy(f), e);
+}
+
+static bool is_limited(const Device *d) { return d && d->memory; }
+
+/* Finds the largest batch that the device's memory holds. */
+static int fit_device(Predictor *p, Err *e)
+{
+    if (!is_limited(p->networks.device)) return 0;
+    p->device_batch = choose_batch(p, INT64_MAX);
     for (;; p->device_batch /= 2) {
-        TRY(fold_networks_bytes(f, p->device_batch, &bytes, e));
-        const int code = device_expect_room(f->device, (size_t)bytes.device, work, device_remedy(f), e);
+        const int code = expect_room(&p->networks, p->source.plan.network.name, p->device_batch, e);
         if (code != ERR_NOMEM || p->device_batch == 1) return code;
     }
 }
@@ -82,18 +88,37 @@ WindowOptions predictor_window(const Plan *plan, const PredictorOptions *o)
     return w;
 }
 
+/* The folds' networks, none of them opened (count 0). */
+static FoldNetworks networks_of(const ModelSource *source, const PredictorOptions *o, const Model *models)
+{
+    const WindowOptions w = predictor_window(&source->plan, o);
+    return (FoldNetworks){.models = models,
+                          .channels = source->plan.configuration.channel_count,
+                          .heads = dataset_head_count(&source->info),
+                          .tile_yx = {w.tile_yx[0], w.tile_yx[1]},
+                          .apart = w.half && source->folds.count > 1,
+                          .precision = o->precision,
+                          .device = o->device};
+}
+
+int predictor_expect_room(const ModelSource *source, const PredictorOptions *o, Err *e)
+{
+    Model m;
+    if (!is_limited(o->device)) return 0;
+    TRY(model_define(&m, &source->plan, &source->info, e));
+    FoldNetworks f = networks_of(source, o, &m);
+    f.count = source->folds.count;
+    const int code = expect_room(&f, source->plan.network.name, 1, e);
+    model_free(&m);
+    return code;
+}
+
 static int read_models(Predictor *p, Err *e)
 {
     const int count = p->source.folds.count;
     p->models = mem_zalloc((size_t)count, sizeof *p->models, e);
     if (!p->models) return ERR_NOMEM;
-    p->networks = (FoldNetworks){.models = p->models,
-                                 .channels = p->source.plan.configuration.channel_count,
-                                 .heads = dataset_head_count(&p->source.info),
-                                 .tile_yx = {p->window.tile_yx[0], p->window.tile_yx[1]},
-                                 .apart = p->window.half && count > 1,
-                                 .precision = p->options.precision,
-                                 .device = p->options.device};
+    p->networks = networks_of(&p->source, &p->options, p->models);
     while (p->networks.count < count) {
         Model *m = &p->models[p->networks.count];
         TRY(model_open(m, &p->source.plan, &p->source.info, p->source.paths[p->networks.count++], e));

@@ -36,6 +36,10 @@ typedef struct PredictorOptions {
     void *context;
 } PredictorOptions;
 
+/* Refuses a model whose networks the device's memory does not hold (device_expect_room), without reading its weights. As
+ * predictor_open_source does. Fails also: as model_define, executor_new. */
+int predictor_expect_room(const ModelSource *source, const PredictorOptions *o, Err *e);
+
 /* Reads plan, dataset.json and each fold's checkpoint, from results of train or of an nnU-Net trainer. Fails: ERR_IO,
  * ERR_FORMAT, ERR_VALUE with the file; ERR_NOMEM. */
 int predictor_open(Predictor **p, const char *results, const PredictorOptions *o, Err *e);

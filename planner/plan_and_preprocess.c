@@ -480,7 +480,7 @@ static int close_log(PlannerRun *r, int code, Err *e)
 /* Sets the GPU and the precision that are planned for. */
 static int choose_device(Options *o, Err *e)
 {
-    const bool is_gpu = strcmp(o->common.device, device_cpu()->name), is_fp32 = !strcmp(o->common.precision, "fp32");
+    const bool is_gpu = strcmp(o->common.device, "cpu"), is_fp32 = !strcmp(o->common.precision, "fp32");
     const char *lacks;
     if (is_gpu) note_memory(o, "device", o->common.device);
     if (!is_fp32) note_memory(o, "precision", o->common.precision);

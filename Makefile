@@ -91,6 +91,7 @@ BINARIES := $(foreach main,$(MAINS:.c=),$(B)/$(notdir $(main)))
 
 # The GPU's part: kernels (.cu) and what calls CUDA's libraries. Its objects are linked as they are, not from the library:
 # an archive does not answer weak symbols (OP_LIST). make CUDA=1 needs NVIDIA's toolkit; check-cuda-host only g++.
+GPU_TESTS := $(patsubst tests/cuda/%.c,%,$(wildcard tests/cuda/test_*.c))
 GPU_SOURCES := $(wildcard network/cuda/*.c network/cuda/*.cu network/ops/*.cu network/optimizer/*.cu)
 ifdef CUDA
 CUDA_PATH ?= /usr/local/cuda
@@ -151,7 +152,7 @@ $(B)/tests/%: $(B)/obj/tests/%.o $(SUPPORT) $(GPU_OBJECTS) $(LIBRARY)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $^ -o $@ $(LIBS) -lcmocka
 
-$(B)/tests/test_gpu%: $(B)/obj/tests/cuda/test_gpu%.o $(SUPPORT) $(GPU_OBJECTS) $(LIBRARY)
+$(GPU_TESTS:%=$(B)/tests/%): $(B)/tests/%: $(B)/obj/tests/cuda/%.o $(SUPPORT) $(GPU_OBJECTS) $(LIBRARY)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $^ -o $@ $(LIBS) -lcmocka
 
@@ -169,7 +170,7 @@ E := $(B)/cuda_host
 CXX ?= g++
 EMULATED := $(patsubst %,$(E)/obj/%.o,$(GPU_SOURCES))
 EMULATOR := $(patsubst tests/cuda/%.cc,$(E)/obj/tests/cuda/%.o,$(filter-out tests/cuda/test_%,$(wildcard tests/cuda/*.cc)))
-EMULATED_TESTS := test_emulator test_cudnn test_gpu test_gpu_memory test_ops test_gpu_networks
+EMULATED_TESTS := test_emulator test_cudnn test_ops $(GPU_TESTS)
 EMULATED_PROGRAMS := trainer/train inference/predict planner/plan_and_preprocess model/network_info tests/golden bench/bench
 CXXFLAGS_host := -std=c++20 -O2 -g1 -I. -Itests/cuda -Itests/cuda/include -MMD -MP -Wall -Wextra -Wshadow \
                  -Wno-unknown-pragmas -Wno-missing-field-initializers $(if $(CI),-Werror)
@@ -195,7 +196,7 @@ $(E)/tests/test_cudnn: $(E)/obj/tests/cuda/test_cudnn.o $(patsubst %,$(E)/obj/ne
 	@mkdir -p $(@D)
 	$(Q)$(CXX) -fopenmp $^ -o $@ $(LIBS)
 
-$(E)/tests/test_gpu%: $(B)/obj/tests/cuda/test_gpu%.o $(SUPPORT) $(EMULATED) $(EMULATOR) $(LIBRARY)
+$(GPU_TESTS:%=$(E)/tests/%): $(E)/tests/%: $(B)/obj/tests/cuda/%.o $(SUPPORT) $(EMULATED) $(EMULATOR) $(LIBRARY)
 	@mkdir -p $(@D)
 	$(Q)$(CXX) -fopenmp $^ -o $@ $(LIBS) -lcmocka
 

@@ -170,7 +170,7 @@ E := $(B)/cuda_host
 CXX ?= g++
 EMULATED := $(patsubst %,$(E)/obj/%.o,$(GPU_SOURCES))
 EMULATOR := $(patsubst tests/cuda/%.cc,$(E)/obj/tests/cuda/%.o,$(filter-out tests/cuda/test_%,$(wildcard tests/cuda/*.cc)))
-EMULATED_TESTS := test_emulator test_cudnn test_ops $(GPU_TESTS)
+EMULATED_TESTS := test_emulator test_cublaslt test_cudnn test_ops $(GPU_TESTS)
 EMULATED_PROGRAMS := trainer/train inference/predict planner/plan_and_preprocess model/network_info tests/golden bench/bench
 CXXFLAGS_host := -std=c++20 -O2 -g1 -I. -Itests/cuda -Itests/cuda/include -MMD -MP -Wall -Wextra -Wshadow \
                  -Wno-unknown-pragmas -Wno-missing-field-initializers $(if $(CI),-Werror)
@@ -191,10 +191,11 @@ $(E)/tests/test_emulator: $(E)/obj/tests/cuda/test_emulator.o $(E)/obj/tests/cud
 	@mkdir -p $(@D)
 	$(Q)$(CXX) $^ -o $@ -lpthread
 
-$(E)/tests/test_cudnn: $(E)/obj/tests/cuda/test_cudnn.o $(patsubst %,$(E)/obj/network/cuda/%.c.o,convolution cudnn_plan) \
-                       $(EMULATOR) $(LIBRARY)
+$(E)/tests/test_cublaslt: $(E)/obj/network/cuda/product.c.o
+$(E)/tests/test_cudnn: $(patsubst %,$(E)/obj/network/cuda/%.c.o,convolution cudnn_plan)
+$(E)/tests/test_cublaslt $(E)/tests/test_cudnn: $(E)/tests/%: $(E)/obj/tests/cuda/%.o $(EMULATOR) $(LIBRARY)
 	@mkdir -p $(@D)
-	$(Q)$(CXX) -fopenmp $^ -o $@ $(LIBS)
+	$(Q)$(CXX) -fopenmp $(filter-out $(LIBRARY),$^) $(LIBRARY) -o $@ $(LIBS)
 
 $(GPU_TESTS:%=$(E)/tests/%): $(E)/tests/%: $(B)/obj/tests/cuda/%.o $(SUPPORT) $(EMULATED) $(EMULATOR) $(LIBRARY)
 	@mkdir -p $(@D)

@@ -44,7 +44,7 @@ void emu_forget(const void *p, size_t bytes);
 size_t emu_live_bytes(void); /* allocated and not freed, on the device and pinned on the host */
 
 /* For doubles of libraries: `work` runs in the order of the stream, with the device's memory accessible. It tells what it
- * accesses by emu_touch, which reports and returns false where that is not allocated. */
+ * accesses by emu_touch, which reports and returns false where that is not allocated, or not what the node may access. */
 void emu_enqueue(void *stream, void (*work)(void *context), void *context);
 bool emu_touch(const void *p, size_t bytes, bool write);
 void emu_report(const char *format, ...) __attribute__((format(printf, 1, 2)));

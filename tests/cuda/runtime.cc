@@ -386,17 +386,23 @@ void emu_launch(const char *name, const void *function, dim3 grid, dim3 block, s
 }
 
 static uint32_t library_call;
+static const EmuRegions *library_regions;
 
 void emu_enqueue(void *stream, void (*work)(void *context), void *context)
 {
     const Lock lock;
+    const std::shared_ptr<EmuRegions> may = regions;
     enqueue((cudaStream_t)stream, [=](uint32_t id) {
         library_call = id;
+        library_regions = may.get();
         work(context);
     });
 }
 
-bool emu_touch(const void *p, size_t bytes, bool write) { return emu_touch_as(library_call, p, bytes, write); }
+bool emu_touch(const void *p, size_t bytes, bool write)
+{
+    return emu_touch_as(library_call, p, bytes, write) && emu_touch_within(library_regions, p, bytes, write);
+}
 
 /* ---- devices and errors ---- */
 

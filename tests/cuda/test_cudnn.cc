@@ -178,6 +178,20 @@ static void never_written(bool sound)
     judge("weights read before they are written", sound, false, "never written");
 }
 
+/* As an executor's node that forgot its workspace. */
+static void foreign_workspace(bool sound)
+{
+    const Memory m;
+    const EmuRegion regions[] = {{m.x, X_COUNT * sizeof(float), 0, 1, false},
+                                 {m.w, W_COUNT * sizeof(float), 0, 1, false},
+                                 {m.y, Y_COUNT * sizeof(float), 0, 1, true},
+                                 {m.workspace, WORKSPACE, 0, 1, true}};
+    emu_begin_node(regions, sound ? 4 : 3);
+    runs(shape, m.x, m.w, m.y, m.workspace);
+    emu_end_node();
+    judge("workspace of another node", sound, false, "outside of what the node may access");
+}
+
 static void wrong_size(bool sound)
 {
     const Memory m;
@@ -367,9 +381,9 @@ static void plan_after_free(bool sound)
 }
 
 static void (*const calls[])(bool sound) = {
-    no_workspace,    short_workspace, short_tensor,      misaligned,      never_written,     wrong_size,
-    wrong_batch,     wrong_layout,    attribute_missing, wrong_count,     foreign_attribute, set_too_late,
-    destroyed_twice, descriptor_kept, order_not_fixed,   rounded_to_tf32, plan_after_free,
+    no_workspace, foreign_workspace, short_workspace, short_tensor,      misaligned,      never_written,
+    wrong_size,   wrong_batch,       wrong_layout,    attribute_missing, wrong_count,     foreign_attribute,
+    set_too_late, destroyed_twice,   descriptor_kept, order_not_fixed,   rounded_to_tf32, plan_after_free,
 };
 
 int main()

@@ -124,7 +124,9 @@ static bool inside(const EmuRegion &r, const Access &a)
 {
     const char *start = (const char *)r.start;
     if (a.at < start || (a.write && !r.written)) return false;
-    const size_t row = r.pitch ? (size_t)(a.at - start) / r.pitch : 0, offset = (size_t)(a.at - start) - row * r.pitch;
+    const size_t from = (size_t)(a.at - start);
+    if (r.pitch == r.row) return from + a.bytes <= r.row * (size_t)r.rows; /* without gaps: it may be several rows */
+    const size_t row = r.pitch ? from / r.pitch : 0, offset = from - row * r.pitch;
     return (int64_t)row < r.rows && offset + a.bytes <= r.row;
 }
 
@@ -203,6 +205,16 @@ bool emu_touch_as(uint32_t launch, const void *p, size_t bytes, bool write)
     note_cells(device_cell((const char *)p), {(const char *)p, bytes, write, false, NULL});
     emu_place = kept;
     return true;
+}
+
+bool emu_touch_within(const EmuRegions *may, const void *p, size_t bytes, bool write)
+{
+    for (size_t i = 0; may && i < may->size(); i++)
+        if (inside((*may)[i], {(const char *)p, bytes, write, false, NULL})) return true;
+    if (may)
+        emu_report("a library call %s %zu bytes at %p, outside of what the node may access", write ? "writes" : "reads",
+                   bytes, p);
+    return !may;
 }
 
 void emu_forget(const void *p, size_t bytes)

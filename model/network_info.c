@@ -6,6 +6,7 @@
 #include "base/program.h"
 #include "model/describe.h"
 #include "model/planning_device.h"
+#include "model/roofline.h"
 #include "network/executor/executor.h"
 #include "network/executor/precision.h"
 #include "network/models/network.h"
@@ -16,14 +17,14 @@ typedef struct Options {
     int channels, classes, batch;
     double width;
     ScanRule scan_rule;
-    bool yaml;
+    bool yaml, roofline;
     CommonOptions common;
     const Device *device; /* whose memory is told */
     PlanningDevice gpu;   /* device NULL: it is the CPU's */
     DType precision;
 } Options;
 
-enum { KEY_WIDTH = 0x2000, KEY_SCAN_RULE, KEY_SVG, KEY_YAML };
+enum { KEY_WIDTH = 0x2000, KEY_SCAN_RULE, KEY_SVG, KEY_YAML, KEY_ROOFLINE };
 
 static const struct argp_option argp_options[] = {
     {"patch-size", 'p', "HxW", 0, "Image size in pixels (default 512x512)", 0},
@@ -35,6 +36,9 @@ static const struct argp_option argp_options[] = {
     {"scan-rule", KEY_SCAN_RULE, "RULE", 0, "Operations of a scan for each element: paper (57, default) or later (145)",
      0},
     {"svg", KEY_SVG, "FILE", 0, "Draw the network into FILE", 0},
+    {"roofline", KEY_ROOFLINE, NULL, 0,
+     "Also print the least time of a forward pass and of a training step on three GPUs: an estimate by their published peaks",
+     0},
     {"yaml", KEY_YAML, NULL, 0, "Print YAML instead of a table", 0},
     {0},
 };
@@ -50,6 +54,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_WIDTH: o->width = option_number(state, "--width", text, 0.01, 64); return 0;
     case KEY_SVG: o->svg = text; return 0;
     case KEY_YAML: o->yaml = true; return 0;
+    case KEY_ROOFLINE: o->roofline = true; return 0;
     case KEY_SCAN_RULE:
         if (strcmp(text, "paper") && strcmp(text, "later"))
             argp_error(state, "--scan-rule %s: expected paper or later", text);
@@ -181,6 +186,48 @@ static int print_memory(const Graph *g, const Options *o, Err *e)
     return print_use(g, o, "training with recomputation", "training_recompute", how, e);
 }
 
+/* ---- the estimate of times ---- */
+
+static void print_roofline(const Executor *x, const Options *o, bool train)
+{
+    const char *what = train ? "training step" : "forward", *key = train ? "training" : "forward";
+    for (int i = 0; i < ROOFLINE_GPUS; i++) {
+        const Roofline r = roofline_of(x, &roofline_gpus[i], train);
+        const double images = o->batch / r.seconds, ms = 1e3 * r.seconds, percent = 100 / r.seconds;
+        if (o->yaml)
+            printf("  - {gpu: %s, what: %s, batch: %d, milliseconds: %.4g, images_a_second: %.4g, "
+                   "milliseconds_with_launches: %.4g}\n",
+                   roofline_gpus[i].name, key, o->batch, ms, images, 1e3 * r.with_launches);
+        else
+            printf("%-11s %-14s %6d %10.2f %10.0f %14.2f %8.0f %9.0f %11.0f %13.0f\n", roofline_gpus[i].name, what,
+                   o->batch, ms, images, 1e3 * r.with_launches, percent * r.by[LIMIT_MEMORY],
+                   percent * r.by[LIMIT_PRODUCTS], percent * r.by[LIMIT_ARITHMETIC],
+                   percent * r.by[LIMIT_EXPONENTIALS]);
+    }
+}
+
+static int print_estimates(const Graph *g, const Options *o, Err *e)
+{
+    Ref head, loss;
+    Executor *x;
+    graph_find(g, "head0", &head);
+    graph_find(g, "loss", &loss);
+    if (o->yaml) printf("roofline: # an estimate from published peaks, not measured\n");
+    else
+        printf(
+            "least times by the roofline, in %s: an estimate from published peaks, not measured; %% of the time that is "
+            "bound by\n%-11s %-14s %6s %10s %10s %14s %8s %9s %11s %13s\n",
+            precision_name(o->precision), "GPU", "", "batch", "ms", "images/s", "2 us a launch", "memory", "products",
+            "arithmetic", "exponentials");
+    TRY(plan(&x, g, o, o->batch, (ExecutorOptions){.outputs = &head, .output_count = 1}, e));
+    print_roofline(x, o, false);
+    executor_free(x);
+    TRY(plan(&x, g, o, o->batch, (ExecutorOptions){.outputs = &loss, .output_count = 1, .train = true}, e));
+    print_roofline(x, o, true);
+    executor_free(x);
+    return 0;
+}
+
 static int write_svg(const Executor *x, const Options *o, Err *e)
 {
     Text svg = {0};
@@ -202,6 +249,7 @@ static int describe(const Graph *g, const Options *o, Err *e)
     int failed = o->svg ? write_svg(x, o, e) : 0;
     executor_free(x);
     if (!failed) failed = print_memory(g, o, e);
+    if (!failed && o->roofline) failed = print_estimates(g, o, e);
     if (failed) return failed;
     printf("parameters: %lld\n", (long long)graph_parameter_elements(g));
     printf("multiply_adds: %.2f G\n", (double)macs * 1e-9);

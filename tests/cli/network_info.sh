@@ -58,6 +58,23 @@ if case $build in */asan|*/tsan) false;; esac &&
     equals "no allocation of 300 KB" "$(cat "$out/count")" 0
 else echo "ok - no allocation of 300 KB # SKIP $why"; fi
 
+
+# ---- the estimate of times
+roofline() { # BATCH: the milliseconds on the first GPU, forward and training step
+    "$build/network_info" segresnet -p 320x320 -n 14 -b "$1" --roofline --quiet >"$out/times"
+    sed -n 's/^A100 80 GB  [a-z ]* *[0-9]*  *\([0-9.]*\) .*/\1/p' "$out/times" | tr '\n' ' '
+}
+one=$(roofline 1) eight=$(roofline 8)
+has "is called one" 'an estimate from published peaks, not measured' times
+equals "for three GPUs, forward and training" "$(grep -cE '^(A100 80 GB|H100 SXM|RTX 4090) ' "$out/times")" 6
+# 24.49 G multiply-adds of all heads at 19.5 TFLOPS in float32 are 2.51 ms; three times that in training
+is "a convolutional network takes at least its products" \
+    sh -c 'echo "$1" | awk "{exit !(\$1 > 2.4 && \$1 < 4 && \$2 > 2.7 * \$1 && \$2 < 3.5 * \$1)}"' - "$one"
+is "and eight images eight times one" \
+    sh -c 'echo "$1 $2" | awk "{exit !(\$3 / \$1 > 7.5 && \$3 / \$1 < 8.1 && \$4 / \$2 > 7 && \$4 / \$2 < 8.1)}"' - "$one" "$eight"
+"$build/network_info" segresnet -p 320x320 -n 14 --roofline --yaml --quiet >"$out/net.yaml"
+equals "also as YAML" "$(grep -c '  - {gpu: .*, what: .*, batch: 1, milliseconds: [0-9.]*, ' "$out/net.yaml")" 6
+
 "$build/network_info" swin_umamba_d -p 48x64 > /dev/null 2> "$out/err"; status=$?
 equals "refuses sizes that are no multiples of 32" "$status $(grep -c 'multiples of 32' "$out/err")" "1 1"
 equals "help has each network on one line" \

@@ -99,12 +99,13 @@ CUDA_ARCHITECTURES ?= $(filter 75 80 86 89 90 100 120,$(patsubst sm_%,%,$(shell 
 ifeq ($(CUDA_ARCHITECTURES),)
 $(error CUDA=1: there is no $(CUDA_PATH)/bin/nvcc; CUDA_PATH=FOLDER names the toolkit)
 endif
-GPU_OBJECTS := $(patsubst %,$(B)/obj/%.o,$(GPU_SOURCES))
+NCCL := $(wildcard $(CUDA_PATH)/include/nccl.h /usr/include/nccl.h)
+GPU_OBJECTS := $(patsubst %,$(B)/obj/%.o,$(if $(NCCL),$(GPU_SOURCES),$(filter-out network/cuda/ranks_nccl.c,$(GPU_SOURCES))))
 # PTX of the last one, for GPUs that are newer than the toolkit.
 NVCC_CODE := $(foreach a,$(CUDA_ARCHITECTURES),-gencode arch=compute_$(a),code=sm_$(a)) \
              -gencode arch=compute_$(lastword $(CUDA_ARCHITECTURES)),code=compute_$(lastword $(CUDA_ARCHITECTURES))
 NVCC := $(CUDA_PATH)/bin/nvcc -std=c++20 -O3 -I. $(NVCC_CODE) -Xcompiler -Wall -Werror all-warnings
-LIBS += -L$(CUDA_PATH)/lib64 -L$(CUDA_PATH)/lib -Wl,-rpath,$(CUDA_PATH)/lib64:$(CUDA_PATH)/lib -lcublasLt -lcudnn -lcudart_static -lstdc++ -ldl -lrt
+LIBS += -L$(CUDA_PATH)/lib64 -L$(CUDA_PATH)/lib -Wl,-rpath,$(CUDA_PATH)/lib64:$(CUDA_PATH)/lib -lcublasLt -lcudnn $(if $(NCCL),-lnccl) -lcudart_static -lstdc++ -ldl -lrt
 endif
 
 .PHONY: all check check-cuda check-cuda-host check-all golden bench demo install clean help
@@ -196,6 +197,10 @@ $(E)/tests/test_cudnn: $(patsubst %,$(E)/obj/network/cuda/%.c.o,convolution cudn
 $(E)/tests/test_cublaslt $(E)/tests/test_cudnn: $(E)/tests/%: $(E)/obj/tests/cuda/%.o $(EMULATOR) $(LIBRARY)
 	@mkdir -p $(@D)
 	$(Q)$(CXX) -fopenmp $(filter-out $(LIBRARY),$^) $(LIBRARY) -o $@ $(LIBS)
+
+$(E)/tests/test_nccl: $(E)/obj/tests/cuda/test_nccl.o $(EMULATOR)
+	@mkdir -p $(@D)
+	$(Q)$(CXX) $^ -o $@ -lpthread
 
 $(GPU_TESTS:%=$(E)/tests/%): $(E)/tests/%: $(B)/obj/tests/cuda/%.o $(SUPPORT) $(EMULATED) $(EMULATOR) $(LIBRARY)
 	@mkdir -p $(@D)

@@ -25,6 +25,9 @@ static bool stops_gracefully, redraws, told_of_lost_output;
 static atomic_int signal_seen;
 static atomic_bool is_polled, was_noticed; /* program_interrupted was called: at all; after the signal */
 static atomic_flag ending = ATOMIC_FLAG_INIT;
+static pid_t leader;     /* whose signals alone count; 0: everybody's */
+static const pid_t *led; /* the processes to which signals are passed on */
+static int led_count;
 
 /* How long a program may take to notice a signal that asks it to stop by itself. */
 enum { PATIENCE_SECONDS = 300 };
@@ -55,13 +58,22 @@ static void end_at_once(int number)
     if (atomic_flag_test_and_set(&ending))
         for (;;) pause(); /* another thread is ending the process */
     file_unlink_temporaries();
-    write_line(parts);
+    if (!leader) write_line(parts);
     _exit(128 + number);
 }
 
-static void on_signal(int number)
+static void pass_on(int number)
+{
+    for (int i = 0; i < led_count; i++)
+        if (led[i]) kill(led[i], number);
+}
+
+static void on_signal(int number, siginfo_t *info, void *context)
 {
     const int saved = errno;
+    (void)context;
+    if (leader && number != SIGALRM && info->si_pid != leader) return;
+    if (number != SIGALRM) pass_on(number);
     if (number == SIGALRM) {
         if (!atomic_load(&was_noticed)) end_at_once(atomic_load(&signal_seen));
     } else if (!stops_gracefully || !atomic_load(&is_polled) || atomic_load(&signal_seen)) {
@@ -74,8 +86,8 @@ static void on_signal(int number)
                                      ": stopping after the present step; once more stops at once",
                                      NULL};
         atomic_store(&signal_seen, number);
-        write_line(parts);
-        alarm(PATIENCE_SECONDS);
+        if (!leader) write_line(parts);
+        if (!led_count) alarm(PATIENCE_SECONDS);
     }
     errno = saved;
 }
@@ -90,9 +102,17 @@ int program_interrupted(void)
 
 void program_interrupt_hint(const char *text) { hint = text; }
 
+void program_lead(const pid_t *processes, int count)
+{
+    led = processes;
+    led_count = count;
+}
+
+void program_follow(pid_t process) { leader = process; }
+
 static void install_handlers(void)
 {
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART}, before;
+    struct sigaction action = {.sa_sigaction = on_signal, .sa_flags = SA_RESTART | SA_SIGINFO}, before;
     sigemptyset(&action.sa_mask);
     for (int i = 0; i < STOPPING; i++) sigaddset(&action.sa_mask, stopping[i]);
     sigaddset(&action.sa_mask, SIGALRM);
@@ -184,17 +204,23 @@ void program_warn_lines(const char *text)
     }
 }
 
+static double cpu_of(const struct rusage *usage)
+{
+    return (double)(usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) +
+           1e-6 * (double)(usage->ru_utime.tv_usec + usage->ru_stime.tv_usec);
+}
+
 static void print_closing_line(void)
 {
     struct timespec now;
-    struct rusage usage;
+    struct rusage own, others;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    getrusage(RUSAGE_SELF, &usage);
+    getrusage(RUSAGE_SELF, &own);
+    getrusage(RUSAGE_CHILDREN, &others);
     const double wall = (double)(now.tv_sec - started.tv_sec) + 1e-9 * (double)(now.tv_nsec - started.tv_nsec);
-    const double cpu = (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-                       1e-6 * (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
-    program_say("version %s; %.1f s, CPU %.1f s, peak memory %.1f MiB", PROGRAM_VERSION, wall, cpu,
-                (double)usage.ru_maxrss / 1024);
+    const long memory = own.ru_maxrss > others.ru_maxrss ? own.ru_maxrss : others.ru_maxrss;
+    program_say("version %s; %.1f s, CPU %.1f s, peak memory %.1f MiB", PROGRAM_VERSION, wall,
+                cpu_of(&own) + cpu_of(&others), (double)memory / 1024);
 }
 
 int program_end(int code, const Err *e, bool quiet)

@@ -14,6 +14,7 @@
 #include <argp.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/error.h"
 
@@ -65,6 +66,11 @@ int program_interrupted(void); /* the signal's number, or 0 */
  * goes on". Borrowed until the program ends. */
 void program_interrupt_hint(const char *text);
 
+/* For base/processes.c. lead: signals are passed on to these processes (borrowed; 0: none), and those stop, not this one.
+ * follow: from now on only the signals that process `leader` sends count, and nothing is printed on them. */
+void program_lead(const pid_t *processes, int count);
+void program_follow(pid_t leader);
+
 const char *program_called(void); /* the program's name as it was called; borrowed */
 
 /* "name: text" / "name: warning: text" to stderr, clear of a progress bar. */
@@ -74,7 +80,7 @@ void program_error(const char *format, ...) __attribute__((format(printf, 1, 2))
 void program_warn_lines(const char *text); /* a warning for each line; NULL: none */
 
 /* Reports e if code is not 0, and standard output if not all of it could be written; prints the closing line (version,
- * time, CPU time, peak memory) unless quiet; returns the exit status: 0, 1, or 128+n after a signal. */
+ * time, CPU time, peak memory, of processes it has waited for too) unless quiet; returns the exit status: 0, 1, or 128+n after a signal. */
 int program_end(int code, const Err *e, bool quiet);
 
 /* Parsers of option values; on a bad one they end the program through argp_error (status 2). */

@@ -26,9 +26,13 @@ static Step step_of(const Training *t, const Batch *batch)
                   (uint32_t)t->part.first_item};
 }
 
-static int interrupted(const TrainingWatch *watch, Err *e)
+/* Adds the CPU time of all ranks. A signal to one of them stops all after the same iteration. */
+static int end_iteration(Training *t, const TrainingWatch *watch, double cpu_began, Err *e)
 {
-    return watch && watch->interrupted && watch->interrupted() ? err_set(e, ERR_INTERRUPTED, "interrupted") : 0;
+    double sums[] = {watch && watch->interrupted && watch->interrupted(), cpu_seconds() - cpu_began};
+    TRY(training_sum(t, sums, 2, e));
+    t->state.cpu_seconds += sums[1];
+    return sums[0] > 0 ? err_set(e, ERR_INTERRUPTED, "interrupted") : 0;
 }
 
 /* Fails with the operation that computed the first value that is not finite: the batch is run again, with a check after
@@ -58,6 +62,7 @@ static int train_on(Training *t, const Batch *batch, double learning_rate, Err *
     if (!isfinite(loss)) return report_broken(t, batch, &step, e);
     TRY(executor_seed(t->trainer, 0, &loss_seed, e));
     TRY(executor_backward(t->trainer, &step, e));
+    if (t->options.ranks) TRY(t->options.ranks->finish_sums(t->options.ranks, e));
     TRY(optimizer_step(t->optimizer, learning_rate, e));
     TRY(optimizer_norm(t->optimizer, &norm, e));
     if (!isfinite(norm)) return report_broken(t, batch, &step, e);
@@ -79,10 +84,9 @@ int epoch_train(Training *t, const TrainingWatch *watch, double *saved_at, Err *
         if (code) return code;
         s->iteration++;
         s->seconds += clock_seconds() - began;
-        s->cpu_seconds += cpu_seconds() - cpu_began;
         if (watch && watch->iteration)
             watch->iteration(watch->context, s->epoch, false, s->iteration, iterations, s->loss_sum / s->iteration);
-        TRY(interrupted(watch, e));
+        TRY(end_iteration(t, watch, cpu_began, e));
         if (clock_seconds() - *saved_at > SAVE_INTERVAL) {
             TRY(training_save(t, "latest", e));
             *saved_at = clock_seconds();
@@ -105,13 +109,26 @@ static int validate_on(Training *t, const Batch *batch, double *loss, Err *e)
     return 0;
 }
 
+/* Counts of pixels are whole numbers: their sums are exact. */
+static int sum_counts(Training *t, Err *e)
+{
+    for (int k = 0; k < t->dice.classes; k++) {
+        ClassCounts *c = &t->dice.counts[k];
+        double sums[] = {(double)c->tp, (double)c->fp, (double)c->fn};
+        TRY(training_sum(t, sums, 3, e));
+        *c = (ClassCounts){(int64_t)sums[0], (int64_t)sums[1], (int64_t)sums[2]};
+    }
+    return 0;
+}
+
 int epoch_validate(Training *t, const TrainingWatch *watch, double *mean_loss, Err *e)
 {
     const int iterations = t->plan.training.validation_iterations;
-    const double began = clock_seconds(), cpu_began = cpu_seconds();
+    const double began = clock_seconds();
     double sum = 0, loss;
     pseudo_dice_clear(&t->dice);
     for (int i = 0; i < iterations; i++) {
+        const double cpu_began = cpu_seconds();
         const Batch *batch;
         TRY(loader_borrow(t->loader, &batch, e));
         const int failed = validate_on(t, batch, &loss, e);
@@ -120,10 +137,10 @@ int epoch_validate(Training *t, const TrainingWatch *watch, double *mean_loss, E
         sum += loss;
         if (watch && watch->iteration)
             watch->iteration(watch->context, t->state.epoch, true, i + 1, iterations, sum / (i + 1));
-        TRY(interrupted(watch, e));
+        TRY(end_iteration(t, watch, cpu_began, e));
     }
+    TRY(sum_counts(t, e));
     t->state.seconds += clock_seconds() - began;
-    t->state.cpu_seconds += cpu_seconds() - cpu_began;
     *mean_loss = iterations ? sum / iterations : NAN;
     return 0;
 }

@@ -201,13 +201,25 @@ static int take_over(RunFolder *f, RunMode mode, Err *e)
     return f->holds_run ? read_log(f, e) : 0;
 }
 
-int run_folder_open(RunFolder *f, const char *results, int fold, RunMode mode, const RunWaiting *waiting, Err *e)
+static int name_folders(RunFolder *f, const char *results, int fold, Err *e)
 {
     *f = (RunFolder){.results = results, .results_lock = {-1}, .lock = {-1}, .new_lock = {-1}};
     f->fold =
         fold == SPLITS_FOLD_ALL ? path_format(e, "%s/fold_all", results) : path_format(e, "%s/fold_%d", results, fold);
     f->path = f->fold ? mem_strdup(f->fold, e) : NULL;
-    int code = f->path ? 0 : ERR_NOMEM;
+    return f->path ? 0 : ERR_NOMEM;
+}
+
+int run_folder_follow(RunFolder *f, const char *results, int fold, Err *e)
+{
+    TRY(name_folders(f, results, fold, e));
+    f->follows = true;
+    return holds_run(f->fold, &f->holds_run, e);
+}
+
+int run_folder_open(RunFolder *f, const char *results, int fold, RunMode mode, const RunWaiting *waiting, Err *e)
+{
+    int code = name_folders(f, results, fold, e);
     f->made_results = !file_is_folder(results);
     if (!code) code = file_make_folders(results, e);
     if (!code) code = run_folder_lock_results(f, waiting, e);
@@ -298,6 +310,7 @@ void run_folder_note(RunFolder *f, const char *format, ...)
 
 static int write_log(const RunFolder *f, Err *e)
 {
+    if (f->follows) return 0;
     TRY(text_check(&f->log, e));
     char *path = path_format(e, "%s/training_log.txt", f->path);
     const int code = path ? file_put(path, f->log.data, f->log.length, e) : ERR_NOMEM;

@@ -37,7 +37,8 @@ typedef struct RunFolder {
     bool made_results, made_fold;
     bool holds_run; /* the folder contained a run when it was opened */
     bool begun;
-    Text log; /* whole content of training_log.txt */
+    bool follows; /* another process writes */
+    Text log;     /* whole content of training_log.txt */
 } RunFolder;
 
 /* fold: 0 …, or SPLITS_FOLD_ALL. Makes the folder if it does not exist. Fails: ERR_VALUE if it contains a run and mode is
@@ -45,6 +46,10 @@ typedef struct RunFolder {
  * ERR_NOMEM. */
 int run_folder_open(RunFolder *f, const char *results, int fold, RunMode mode, const RunWaiting *waiting, Err *e);
 void run_folder_close(RunFolder *f);
+
+/* The same for another rank of a run whose rank 0 has opened the folder: it takes no lock, only reads, and its log is not
+ * written. Fails: ERR_IO, ERR_NOMEM. */
+int run_folder_follow(RunFolder *f, const char *results, int fold, Err *e);
 
 /* Whether there is still an earlier run, which the first checkpoint will replace. */
 bool run_folder_replaces(const RunFolder *f);

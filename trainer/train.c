@@ -4,10 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <omp.h>
+
 #include "base/file.h"
+#include "base/processes.h"
 #include "base/program.h"
 #include "base/progress.h"
 #include "base/text.h"
+#include "network/device/ranks.h"
 #include "network/executor/executor.h"
 #include "network/executor/precision.h"
 #include "plans/plan_keys.h"
@@ -22,6 +26,7 @@ typedef struct Options {
     TrainingOptions training;
     const char *show;  /* --show-augmentation: folder for pictures of patches */
     const char *lacks; /* instructions for the precision that the CPU does not have; NULL: none */
+    int gpus, rank;    /* --num-gpus: processes, one for each GPU; rank: the number of this one */
     bool validate_only, skip_validation, save_probabilities, json;
     Text of_training; /* the given options that only affect training: "--epochs, --seed" */
 } Options;
@@ -37,6 +42,7 @@ enum {
     KEY_RATE,
     KEY_PRETRAINED,
     KEY_OVERRIDE,
+    KEY_GPUS,
     KEY_VALIDATE_ONLY,
     KEY_SKIP_VALIDATION,
     KEY_PROBABILITIES,
@@ -60,6 +66,9 @@ static const struct argp_option option_list[] = {
     {"pretrained", KEY_PRETRAINED, "FILE", 0,
      "Initial weights: VMamba's for the encoder, or those of a whole network (.pth or .safetensors)", 0},
     {"override", KEY_OVERRIDE, "PLAN.yaml", 0, "A file with plan keys; its values replace the planned ones", 0},
+    {"num-gpus", KEY_GPUS, "N", 0,
+     "Train on N GPUs, from that of --device on, with a process for each (nnU-Net's -num_gpus). They share each batch",
+     0},
     {"json-log", KEY_JSON, NULL, 0, "Print a line of JSON per epoch to standard output", 0},
     {"val-only", KEY_VALIDATE_ONLY, NULL, 0, "Do not train; only predict the validation cases of a finished training",
      0},
@@ -103,8 +112,9 @@ static void note_of_training(Options *o, const char *name)
 static void note_option(Options *o, int key)
 {
     static const int of_training[] = {
-        KEY_EPOCHS, KEY_MINUTES,    KEY_CPU_MINUTES, KEY_ITERATIONS, KEY_VALIDATION_ITERATIONS, KEY_BATCH, KEY_PATCH,
-        KEY_RATE,   KEY_PRETRAINED, KEY_OVERRIDE,    KEY_JSON};
+        KEY_EPOCHS, KEY_MINUTES, KEY_CPU_MINUTES, KEY_ITERATIONS, KEY_VALIDATION_ITERATIONS,
+        KEY_BATCH,  KEY_PATCH,   KEY_RATE,        KEY_PRETRAINED, KEY_OVERRIDE,
+        KEY_JSON,   KEY_GPUS};
     for (size_t i = 0; i < sizeof of_training / sizeof *of_training; i++) {
         const struct argp_option *option = option_list;
         if (key != of_training[i]) continue;
@@ -133,6 +143,19 @@ static void check_options(Options *o, struct argp_state *state)
     if (o->common.seed != UINT64_MAX) note_of_training(o, "seed");
 }
 
+/* The options of all programs are known when all are parsed. */
+static int check_gpus(const Options *o, Err *e)
+{
+    if (o->gpus < 2) return 0;
+    if (!strcmp(o->common.device, "cpu"))
+        return err_set(e, ERR_VALUE, "--num-gpus %d needs --device cuda; the CPU's cores train one network by -j",
+                       o->gpus);
+    if (!ranks_cuda && device_cuda)
+        return err_set(e, ERR_UNSUPPORTED,
+                       "--num-gpus %d: this build has no NCCL (make CUDA=1 uses it where the toolkit has it)", o->gpus);
+    return 0;
+}
+
 static error_t parse_option(int key, char *text, struct argp_state *state)
 {
     Options *o = state->input;
@@ -153,6 +176,7 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     case KEY_PATCH: parse_patch(o, text, state); return 0;
     case KEY_RATE: change->learning_rate = option_number(state, "--learning-rate", text, 1e-12, 100); return 0;
     case KEY_PRETRAINED: option_once(state, "--pretrained", text, &change->pretrained); return 0;
+    case KEY_GPUS: o->gpus = (int)option_integer(state, "--num-gpus", text, 1, 20); return 0;
     case KEY_OVERRIDE: option_once(state, "--override", text, &change->file); return 0;
     case KEY_VALIDATE_ONLY: o->validate_only = true; return 0;
     case KEY_PROBABILITIES: o->save_probabilities = true; return 0;
@@ -240,15 +264,17 @@ static void announce_cases(const FoldCases *cases, bool quiet)
     program_warn_lines(cases->warnings.data);
 }
 
-static void announce(const Training *t, DType precision)
+static void announce(const Options *o, const Training *t)
 {
     const Plan *plan = training_plan(t);
     Text network = {0};
+    char gpus[32] = "";
     plan_describe_network(&network, plan, NULL);
-    program_say("%s, %s, patch %dx%d, batch %d, %d epochs of %d iterations, memory of the network %.0f MiB%s",
-                network.data ? network.data : plan->network.name, precision_name(precision),
+    if (o->gpus > 1) snprintf(gpus, sizeof gpus, " on %d GPUs", o->gpus);
+    program_say("%s, %s, patch %dx%d, batch %d%s, %d epochs of %d iterations, memory of the network %.0f MiB%s",
+                network.data ? network.data : plan->network.name, precision_name(o->training.precision),
                 plan->configuration.patch_size[0], plan->configuration.patch_size[1], plan->configuration.batch_size,
-                plan->training.epochs, plan->training.iterations_per_epoch,
+                gpus, plan->training.epochs, plan->training.iterations_per_epoch,
                 (double)training_memory_bytes(t) / (1 << 20), training_epochs_done(t) ? "; continued" : "");
     text_free(&network);
 }
@@ -256,7 +282,7 @@ static void announce(const Training *t, DType precision)
 static int train(const Options *o, Training *t, Err *e)
 {
     const Plan *plan = training_plan(t);
-    if (!o->common.quiet) announce(t, o->training.precision);
+    if (!o->common.quiet) announce(o, t);
     if (training_is_finished(t))
         training_tell(t, TRAINING_NOTE,
                       "the training is finished: all %d epochs are done (--continue --epochs N trains further)",
@@ -335,24 +361,74 @@ static void tell(void *context, TrainingTell kind, const char *text)
     else if (!o->common.quiet) program_say("%s", text);
 }
 
+static int run_training(const Options *o, bool *has_cases, Err *e)
+{
+    Training *t;
+    program_interrupted(); /* from here on signals are handled: the training saves its state */
+    TRY(training_open(&t, &o->training, e));
+    if (o->lacks) training_tell(t, TRAINING_WARNING, "%s", o->lacks);
+    const int code = train(o, t, e);
+    *has_cases = training_has_validation(t);
+    training_close(t);
+    return code;
+}
+
 static int run(const Options *o, Err *e)
 {
+    Ranks *const ranks = o->training.ranks;
     if (o->show) return training_show_patches(&o->training, SHOWN_PATCHES, o->show, e);
     if (!o->validate_only) {
-        Training *t;
-        program_interrupted(); /* from here on signals are handled: the training saves its state */
-        TRY(training_open(&t, &o->training, e));
-        if (o->lacks) training_tell(t, TRAINING_WARNING, "%s", o->lacks);
-        const int code = train(o, t, e);
-        const bool has_cases = training_has_validation(t);
-        training_close(t);
-        if (code || !has_cases) return code;
+        bool has_cases;
+        const int code = run_training(o, &has_cases, e);
+        if (ranks) ranks->free(ranks, code && code != ERR_INTERRUPTED);
+        if (code || !has_cases || o->rank) return code;
     } else {
         if (o->lacks) program_warn("%s", o->lacks);
         if (o->of_training.length)
             program_warn("--val-only does not train, so these options have no effect: %s", o->of_training.data);
     }
     return o->skip_validation ? 0 : validate(o, e);
+}
+
+static int run_on(Options *o, const Device *device, Err *e)
+{
+    if (!device) return e->code;
+    o->training.device = device;
+    o->training.precision = precision_of(o->common.precision, device, &o->lacks);
+    return run(o, e);
+}
+
+/* The run in one of several processes, each with the next GPU. The threads are divided among them, and rank 0 alone tells of
+ * the run. */
+static int run_rank(void *context, const Process *p, Err *e)
+{
+    Options o = *(const Options *)context;
+    char id[RANKS_ID_BYTES];
+    const Device *device = device_of_rank(o.common.device, p->rank, e);
+    if (!device) return e->code;
+    o.training.context = &o;
+    o.training.threads = o.training.threads > p->count ? o.training.threads / p->count : 1;
+    omp_set_num_threads(o.training.threads);
+    o.rank = p->rank;
+    if (o.rank) {
+        o.common.quiet = true;
+        o.json = false;
+        o.training.tell = NULL;
+    }
+    if (o.rank == 0) TRY(ranks_cuda_id(id, e));
+    TRY(process_share(p, id, sizeof id, e));
+    TRY(ranks_cuda(&o.training.ranks, device, o.rank, p->count, id, e));
+    return run_on(&o, device, e);
+}
+
+/* With several GPUs, the processes begin before anything of CUDA is used. */
+static int run_all(Options *o, Err *e)
+{
+    TRY(check_gpus(o, e));
+    if (o->gpus < 2 || o->show || o->validate_only || !device_cuda)
+        return run_on(o, device_named(o->common.device, e), e);
+    program_interrupted(); /* from here on signals are handled */
+    return processes_run(o->gpus, run_rank, o, e);
 }
 
 int main(int argc, char **argv)
@@ -375,15 +451,12 @@ int main(int argc, char **argv)
     o.training.results = o.common.output;
     o.training.mode = o.common.resume ? RUN_CONTINUE : o.common.overwrite ? RUN_OVERWRITE : RUN_NEW;
     o.training.threads = program_threads(&o.common);
-    Err e = {0};
-    o.training.device = device_named(o.common.device, &e);
-    if (!o.training.device) return program_end(e.code, &e, o.common.quiet);
-    o.training.precision = precision_of(o.common.precision, o.training.device, &o.lacks);
     o.training.tell = tell;
     o.training.context = &o;
     o.training.interrupted = program_interrupted;
     o.training.overrides.seed = o.common.seed == UINT64_MAX ? -1 : (int64_t)o.common.seed;
-    const int code = run(&o, &e);
+    Err e = {0};
+    const int code = run_all(&o, &e);
     text_free(&o.of_training);
     return program_end(code, &e, o.common.quiet);
 }

@@ -68,7 +68,7 @@ static Sampler make_sampler(const Training *t, const CaseSet *cases, bool augmen
     return s;
 }
 
-static int new_executor(Executor **x, const Training *t, bool train, const bool *trained, Err *e)
+static int new_executor(Executor **x, Training *t, bool train, const bool *trained, Err *e)
 {
     const PlanConfiguration *c = &t->plan.configuration;
     const Shape pixels = {t->part.items, c->patch_size[0], c->patch_size[1], 1};
@@ -77,6 +77,7 @@ static int new_executor(Executor **x, const Training *t, bool train, const bool 
     if (!graph_find(t->model.graph, "loss", &outputs[0]) || !graph_find(t->model.graph, "counts", &outputs[1]))
         return err_set(e, ERR_UNSUPPORTED, "the network %s has no output named loss, or none named counts",
                        t->plan.network.name);
+    const GradientBuckets buckets = training_buckets(t);
     const ExecutorOptions options = {.inputs = inputs,
                                      .outputs = outputs,
                                      .output_count = train ? 1 : 2,
@@ -85,6 +86,8 @@ static int new_executor(Executor **x, const Training *t, bool train, const bool 
                                      .trained = trained,
                                      .precision = t->precision,
                                      .device = t->device,
+                                     .reduction = t->options.ranks ? &t->reduction : NULL,
+                                     .buckets = train && t->options.ranks ? &buckets : NULL,
                                      .lender = train ? NULL : t->trainer};
     return executor_new(x, t->model.graph, t->model.parameters, &options, e);
 }
@@ -246,6 +249,7 @@ static int fit_length(Training *t, const TrainingOptions *o, Err *e)
     IterationTimes times;
     const TrainingOverrides *change = &o->overrides;
     double (*const clock)(void) = change->cpu_minutes ? cpu_seconds : clock_seconds;
+    TRY(training_agree(t, e));
     TRY(training_time_iterations(t, &times, clock, change->minutes, e));
     schedule_fit_length(&t->plan.training, change->minutes, times);
     close_network(t);
@@ -311,6 +315,15 @@ static void tell_waiting(void *context)
                   ((const Training *)context)->options.results);
 }
 
+/* The other ranks look at the folder when rank 0 has locked it. */
+static int open_folder_on_ranks(Training *t, const TrainingOptions *o, Err *e)
+{
+    double nothing = 0;
+    if (training_writes(t)) TRY(run_folder_open(&t->folder, o->results, o->fold, o->mode, &t->waiting, e));
+    TRY(training_sum(t, &nothing, 1, e));
+    return training_writes(t) ? 0 : run_folder_follow(&t->folder, o->results, o->fold, e);
+}
+
 static int open_folder(Training *t, const TrainingOptions *o, Err *e)
 {
     if (file_is_same(o->results, o->preprocessed))
@@ -319,7 +332,7 @@ static int open_folder(Training *t, const TrainingOptions *o, Err *e)
                        "give another folder with -o",
                        o->results);
     t->waiting = (RunWaiting){tell_waiting, o->interrupted, t};
-    TRY(run_folder_open(&t->folder, o->results, o->fold, o->mode, &t->waiting, e));
+    TRY(open_folder_on_ranks(t, o, e));
     if (o->mode == RUN_CONTINUE && !t->folder.holds_run)
         training_tell(t, TRAINING_WARNING,
                       "%s: there is no checkpoint to continue from: the training starts from the beginning",
@@ -379,7 +392,15 @@ static int write_record(const Training *t, Err *e)
     return split_record_write(&t->fold_cases, &t->contents, t->folder.path, e);
 }
 
-/* All checks come before run_folder_begin. */
+/* The first writes of a run. */
+static int begin(Training *t, const TrainingOptions *o, Err *e)
+{
+    TRY(training_plan_record(&t->choice, o, run_folder_replaces(&t->folder) ? t->folder.path : o->results, e));
+    TRY(run_folder_begin(&t->folder, e));
+    return write_record(t, e);
+}
+
+/* All checks come before the first write. */
 static int open_parts(Training *t, const TrainingOptions *o, Err *e)
 {
     TRY(preprocessed_lock(&t->reading, o->preprocessed, e));
@@ -389,7 +410,7 @@ static int open_parts(Training *t, const TrainingOptions *o, Err *e)
     TRY(check_meaning(t, o, e));
     t->precision = o->precision;
     t->device = o->device ? o->device : device_cpu();
-    t->part = (BatchPart){0, t->plan.configuration.batch_size};
+    TRY(training_divide_batch(t, e));
     t->loader_threads = o->threads / 4 > 1 ? o->threads / 4 : 1;
     TRY(open_network(t, o->mode, e));
     TRY(check_record(t, o, e));
@@ -397,9 +418,8 @@ static int open_parts(Training *t, const TrainingOptions *o, Err *e)
     tell_pretrained(t);
     tell_constant_norms(t);
     t->choice.plan = t->plan;
-    TRY(training_plan_record(&t->choice, o, run_folder_replaces(&t->folder) ? t->folder.path : o->results, e));
-    TRY(run_folder_begin(&t->folder, e));
-    return write_record(t, e);
+    TRY(training_agree(t, e));
+    return training_writes(t) ? begin(t, o, e) : 0;
 }
 
 static Training *new_training(const TrainingOptions *o, Err *e)

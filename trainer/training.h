@@ -4,7 +4,7 @@
  *   training_run(t, &watch, e);        // 0 at the end; ERR_INTERRUPTED with everything saved
  *   training_close(t);
  * The weights depend only on plan, cases and seed: not on the number of loader threads, and not on how often the run was
- * stopped and continued. */
+ * stopped and continued. They depend on the number of ranks, since sums of gradients are rounded. */
 #ifndef TRAINER_TRAINING_H
 #define TRAINER_TRAINING_H
 
@@ -13,6 +13,7 @@
 #include "base/array.h"
 #include "base/error.h"
 #include "network/device/device.h"
+#include "network/device/ranks.h"
 #include "plans/fold_cases.h"
 #include "plans/plan.h"
 #include "trainer/history.h"
@@ -42,6 +43,8 @@ typedef struct TrainingOptions {
     int threads;          /* number of threads to use */
     DType precision;      /* of the network's arithmetic (network/executor/precision.h) */
     const Device *device; /* that computes; NULL: the CPU; must outlive the Training */
+    Ranks *ranks;         /* the processes that train together, each with the same options except for the device; only
+                             rank 0 writes files. NULL: this process alone; must outlive the Training */
     TrainingOverrides overrides;
     /* Called with messages for the user, one line each, while opening and running; they are in the log too. May be
      * NULL. */

@@ -30,7 +30,8 @@ struct Training {
     int loader_threads;
     DType precision;      /* of the executors */
     const Device *device; /* likewise */
-    BatchPart part;       /* this process's part of each batch; there is one process: all */
+    BatchPart part;       /* this process's part of each batch */
+    Reduction reduction;  /* the sums of options.ranks */
     Loader *loader;       /* not NULL during training_run */
     Model model;
     ImportReport imported; /* of pretrained weights, if the run began with some */
@@ -43,8 +44,25 @@ struct Training {
     RunState state;
 };
 
+/* Whether this process writes the run's files: rank 0. */
+bool training_writes(const Training *t);
+
+/* Replaces values by their sums over all ranks. Fails: as the ranks' sum_on_host. */
+int training_sum(const Training *t, double *values, int64_t count, Err *e);
+
+/* Reports of the trainer's gradients, to sum them over the ranks while backward runs. */
+GradientBuckets training_buckets(Training *t);
+
+/* Sets t->part, as equal on all ranks as possible, and t->reduction. Fails: ERR_VALUE for a batch of fewer items than
+ * ranks. */
+int training_divide_batch(Training *t, Err *e);
+
+/* Waits for all ranks. Fails: ERR_VALUE if they do not have the same plan and position, as files may have changed while
+ * they were read. */
+int training_agree(const Training *t, Err *e);
+
 /* Runs the remaining training iterations of the present epoch. watch: may be NULL. saved_at: time of the last checkpoint
- * (monotonic seconds). Fails: ERR_INTERRUPTED after a finished iteration; ERR_VALUE if loss or gradients are not finite; as
+ * (monotonic seconds). Fails: ERR_INTERRUPTED after a finished iteration, on all ranks after the same; ERR_VALUE if loss or gradients are not finite; as
  * training_save. */
 int epoch_train(Training *t, const TrainingWatch *watch, double *saved_at, Err *e);
 
@@ -66,7 +84,7 @@ int training_start_loader(Training *t, Err *e);
  * trained weights must be discarded. Fails: as epoch_train. */
 int training_time_iterations(Training *t, IterationTimes *times, double (*clock)(void), double minutes, Err *e);
 
-/* Writes FOLDER/checkpoint_NAME.safetensors. The first `latest` replaces an earlier run (run_folder.h). */
+/* On rank 0: writes FOLDER/checkpoint_NAME.safetensors. The first `latest` replaces an earlier run (run_folder.h). */
 int training_save(Training *t, const char *name, Err *e);
 
 #endif

@@ -1,5 +1,6 @@
 /* Training: the sequence of epochs, checkpoints, log and curves. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -29,6 +30,7 @@ static int write_picture(const Training *t, Err *e)
 /* metrics.csv is written last: if it is complete, so is the picture (curves_stand). */
 static int write_curves(const Training *t, Err *e)
 {
+    if (!training_writes(t)) return 0;
     Text text = {0};
     history_text(&t->state.history, &text);
     int code = text_check(&text, e);
@@ -122,9 +124,10 @@ static int run_epochs(Training *t, const TrainingWatch *watch, Err *e)
     return 0;
 }
 
-/* Replaces checkpoint_latest by checkpoint_final. Predictions of earlier weights are removed before. */
+/* On rank 0: replaces checkpoint_latest by checkpoint_final. Predictions of earlier weights are removed before. */
 static int finish_run(Training *t, Err *e)
 {
+    if (!training_writes(t)) return 0;
     char *latest = run_folder_checkpoint(&t->folder, "latest", e);
     bool there;
     int code = file_is_there(latest, &there, e);
@@ -162,15 +165,18 @@ static int run_loaded(Training *t, const TrainingWatch *watch, Err *e)
 
 int training_run(Training *t, const TrainingWatch *watch, Err *e)
 {
+    const int processes = t->options.ranks ? t->options.ranks->count : 1;
+    char together[32] = "";
+    if (processes > 1) snprintf(together, sizeof together, ", %d processes", processes);
     TRY(log_pretrained(t, e));
     TRY(run_folder_log(&t->folder, e,
                        "%s from epoch %d, iteration %d of %d epochs: %s, fold folder %s, %d training and "
-                       "%d validation cases, batch %d of %dx%d, %s",
+                       "%d validation cases, batch %d of %dx%d, %s%s",
                        t->state.history.count || t->state.iteration ? "continued" : "started", t->state.epoch,
                        t->state.iteration, t->plan.training.epochs, t->plan.network.name, path_base(t->folder.fold),
                        t->training_cases.count, t->validation_cases.count, t->plan.configuration.batch_size,
                        t->plan.configuration.patch_size[0], t->plan.configuration.patch_size[1],
-                       precision_name(t->precision)));
+                       precision_name(t->precision), together));
     const int code = training_is_finished(t) ? 0 : run_loaded(t, watch, e);
     if (code) {
         run_folder_log(&t->folder, NULL, "stopped in epoch %d, iteration %d: %s", t->state.epoch, t->state.iteration,

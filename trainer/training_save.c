@@ -17,6 +17,7 @@ static int replace_earlier(Training *t, Err *e)
 
 int training_save(Training *t, const char *name, Err *e)
 {
+    if (!training_writes(t)) return 0;
     text_free(&t->state.plan);
     TRY(plan_text(&t->plan, &t->state.plan, e));
     char *path = run_folder_checkpoint(&t->folder, name, e);

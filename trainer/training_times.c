@@ -21,6 +21,16 @@ int training_start_loader(Training *t, Err *e)
     return loader_new(&t->loader, &o, e);
 }
 
+/* The ranks choose the same length: by the CPU time of all, or the mean of their durations. */
+static int share_times(const Training *t, IterationTimes *times, double (*clock)(void), Err *e)
+{
+    double sums[] = {times->training, times->validation, 1};
+    TRY(training_sum(t, sums, 3, e));
+    const double parts = clock == cpu_seconds ? 1 : sums[2];
+    *times = (IterationTimes){sums[0] / parts, sums[1] / parts};
+    return 0;
+}
+
 /* Times `count` training iterations after a first one, and as many validation iterations. */
 static int time_iterations(Training *t, IterationTimes *times, double (*clock)(void), int count, Err *e)
 {
@@ -43,7 +53,7 @@ static int time_iterations(Training *t, IterationTimes *times, double (*clock)(v
     loader_free(t->loader);
     t->loader = NULL;
     t->plan.training = planned;
-    return code;
+    return code ? code : share_times(t, times, clock, e);
 }
 
 int training_time_iterations(Training *t, IterationTimes *times, double (*clock)(void), double minutes, Err *e)

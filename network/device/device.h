@@ -74,6 +74,10 @@ __attribute__((weak)) const Device *device_cuda(int number, Err *e);
  * ERR_UNSUPPORTED without CUDA in this build, and as device_cuda. */
 const Device *device_named(const char *name, Err *e);
 
+/* The device of one of several processes on a machine: cuda:N names the GPU of rank 0, the next ranks have the next GPUs;
+ * all have the CPU. Fails: as device_named. */
+const Device *device_of_rank(const char *name, int rank, Err *e);
+
 /* Refuses work that would not fit in the memory that the device has available: ERR_NOMEM, with both sizes. bytes: what the
  * work will allocate. work: what it is, "training with a batch of 12". remedy: what to do, "choose a smaller batch". A device
  * whose memory is not known refuses nothing. Fails also: as the device's memory. */

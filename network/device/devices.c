@@ -14,11 +14,13 @@ static int gpu_number(const char *name)
     return digits && digits <= DIGITS_MOST && !name[5 + digits] ? atoi(name + 5) : -1;
 }
 
-const Device *device_named(const char *name, Err *e)
+const Device *device_named(const char *name, Err *e) { return device_of_rank(name, 0, e); }
+
+const Device *device_of_rank(const char *name, int rank, Err *e)
 {
     const int gpu = gpu_number(name);
     if (!strcmp(name, device_cpu()->name)) return device_cpu();
-    if (gpu >= 0 && device_cuda) return device_cuda(gpu, e);
+    if (gpu >= 0 && device_cuda) return device_cuda(gpu + rank, e);
     if (gpu < 0) err_set(e, ERR_VALUE, "device %s: expected cpu, cuda or cuda:N", name);
     else
         err_set(e, ERR_UNSUPPORTED, "device %s: this build has no CUDA (make CUDA=1 makes one that has); use cpu",

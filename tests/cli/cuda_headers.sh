@@ -5,10 +5,10 @@ toolkit=${CUDA_PATH:-/usr/local/cuda}/include
 # Writes a C file that compiles if each constant "NAME = NUMBER" of the double's header has that value.
 asserts() { # HEADER
     echo "#include <$1>"
-    grep -oE '\b(cuda|CUDA|CUBLAS|CUDNN)[A-Za-z0-9_]* = [0-9]+' "tests/cuda/include/$1" |
+    grep -oE '\b(cuda|CUDA|CUBLAS|CUDNN|nccl|NCCL)[A-Za-z0-9_]* = [0-9]+' "tests/cuda/include/$1" |
         sed 's/\(.*\) = \(.*\)/_Static_assert((long long)\1 == \2, "\1");/'
 }
-for header in cuda_runtime_api.h cublasLt.h cudnn.h; do
+for header in cuda_runtime_api.h cublasLt.h cudnn.h nccl.h; do
     if [ ! -e "$toolkit/$header" ]; then
         echo "ok - constants of $header # SKIP needs $toolkit/$header"
         continue

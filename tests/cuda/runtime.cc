@@ -415,16 +415,20 @@ cudaError_t cudaGetDeviceCount(int *count)
     return *count ? cudaSuccess : cudaErrorNoDevice;
 }
 
+static thread_local int current; /* only its number counts: the memory and streams of all are one */
+
 cudaError_t cudaSetDevice(int device)
 {
     int count;
     const cudaError_t error = cudaGetDeviceCount(&count);
-    return error ? error : device >= 0 && device < count ? cudaSuccess : cudaErrorInvalidDevice;
+    if (error || device < 0 || device >= count) return error ? error : cudaErrorInvalidDevice;
+    current = device;
+    return cudaSuccess;
 }
 
 cudaError_t cudaGetDevice(int *device)
 {
-    *device = 0; /* all of them are one */
+    *device = current;
     return cudaSuccess;
 }
 

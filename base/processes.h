@@ -1,0 +1,31 @@
+/* Processes: a program goes on as several processes on one machine, and ends when all have ended.
+ *
+ *   static int work(void *context, const Process *p, Err *e) { … }
+ *   code = processes_run(count, work, context, e);
+ *   return program_end(code, e, quiet);
+ * The calling process starts the others by fork and only waits: before the call nothing may be in use that does not
+ * survive a fork (threads, OpenMP teams, a GPU). A signal to it is passed on, and the processes heed no other: so a
+ * terminal, or a job scheduler that signals every process, does not stop them twice. If it is killed, they get SIGTERM.
+ * For mains only. */
+#ifndef BASE_PROCESSES_H
+#define BASE_PROCESSES_H
+
+#include <stddef.h>
+
+#include "base/error.h"
+
+typedef struct Process {
+    int rank, count; /* rank: from 0 */
+    int pipe[2];     /* for process_share */
+} Process;
+
+/* Runs work(context, …) in `count` processes. Standard output is that of all; on signals only the caller prints. A process
+ * that fails ends all: rank 0 has a few seconds to end by itself. Returns 0 if all have succeeded; else the code of the
+ * first that failed, with its text in e; ERR_INTERRUPTED only if none failed otherwise. Fails: ERR_IO, ERR_NOMEM. */
+int processes_run(int count, int (*work)(void *context, const Process *process, Err *e), void *context, Err *e);
+
+/* Gives rank 0's bytes (up to 512) to all ranks, each of which must call this; at most once in a run. Fails: ERR_IO, also
+ * if rank 0 has ended. */
+int process_share(const Process *process, void *bytes, size_t size, Err *e);
+
+#endif

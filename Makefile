@@ -228,7 +228,7 @@ check-cuda: $(B)/tests/cudnn_plans
 endif
 
 check-cuda-host: all $(addprefix $(E)/tests/,$(EMULATED_TESTS)) $(addprefix $(E)/,$(notdir $(EMULATED_PROGRAMS)))
-	@SWIN_UMAMBA_TEST_DEVICE=cuda tests/run $(E) $(EMULATED_TESTS) cuda_headers train_predict_gpu memory_gpu gpu_check golden_gpu
+	@SWIN_UMAMBA_TEST_DEVICE=cuda tests/run $(E) $(EMULATED_TESTS) cuda_headers train_predict_gpu several_gpus memory_gpu gpu_check golden_gpu
 
 check-all:
 	@tests/run_all

@@ -107,9 +107,13 @@ static void copy_node(DocWriter *w, const DocNode *node)
 static int write_plan(const Export *x, Err *e)
 {
     Text text = {0};
+    Plan plan = x->plan;
+    Architecture *a = &plan.configuration.architecture;
+    /* nnU-Net gives all keys to the class, which refuses those of the other: an override may have left them */
+    *(architecture_is_residual(a) ? &a->convs_count : &a->blocks_count) = 0;
     Doc doc;
     DocWriter w = {.json = true};
-    int code = plan_text(&x->plan, &text, e);
+    int code = plan_text(&plan, &text, e);
     if (!code) code = doc_parse(&doc, "plan", text.data, text.length, e);
     text_free(&text);
     if (code) return code;

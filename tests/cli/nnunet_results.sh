@@ -44,6 +44,17 @@ is "with all folds" test -s "$out/of_fold/fold_1/checkpoint_final.pth"
 check "fold all" 0 convert "$out/all/" "$out/x_all/" --quiet
 is "keeps its name" test -s "$out/x_all/fold_all/checkpoint_final.pth"
 
+# ---- a plain plan with an override to a residual encoder has the keys of both
+cat >"$out/residual.yaml" <<END
+configurations: {2d: {architecture: {network_class_name: ResidualEncoderUNet, arch_kwargs: {
+  n_blocks_per_stage: 1, n_conv_per_stage_decoder: 1, features_per_stage: 8}}}}
+END
+"$build/plan_and_preprocess" "$raw" -o "$out/mixed" -n nnunet --override "$out/residual.yaml" -j1 --quiet
+train mixed 0 r_mixed
+check "an override to a residual encoder" 0 convert "$out/r_mixed" "$out/x_mixed" --quiet
+has "leaves the keys of its class" '"n_blocks_per_stage"' x_mixed/plans.json
+lacks "only" '"n_conv_per_stage"' x_mixed/plans.json
+
 # ---- a plan that was changed after the training
 cp "$out/$r/plans.yaml" "$out/plans"
 sed -i 's/negative_slope: 0.01/negative_slope: 0.1/' "$out/$r/plans.yaml"

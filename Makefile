@@ -92,7 +92,7 @@ BINARIES := $(foreach main,$(MAINS:.c=),$(B)/$(notdir $(main)))
 # The GPU's part: kernels (.cu) and what calls CUDA's libraries. Its objects are linked as they are, not from the library:
 # an archive does not answer weak symbols (OP_LIST). make CUDA=1 needs NVIDIA's toolkit; check-cuda-host only g++.
 GPU_TESTS := $(patsubst tests/cuda/%.c,%,$(wildcard tests/cuda/test_*.c))
-GPU_SOURCES := $(wildcard network/cuda/*.c network/cuda/*.cu network/ops/*.cu network/optimizer/*.cu)
+GPU_SOURCES := $(wildcard network/cuda/*.c network/cuda/*.cu network/ops/*.cu network/optimizer/*.cu inference/*.cu)
 ifdef CUDA
 CUDA_PATH ?= /usr/local/cuda
 CUDA_ARCHITECTURES ?= $(filter 75 80 86 89 90 100 120,$(patsubst sm_%,%,$(shell $(CUDA_PATH)/bin/nvcc --list-gpu-code)))

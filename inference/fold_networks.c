@@ -4,6 +4,7 @@
 
 #include "base/half.h"
 #include "base/memory.h"
+#include "inference/window_sums.h"
 
 static int new_executor(Executor **x, const FoldNetworks *f, int fold, int batch, Parameters *parameters,
                         const Executor *lender, Err *e)
@@ -33,34 +34,33 @@ static int64_t logit_values(const FoldNetworks *f, int batch)
     return batch * f->tile_yx[0] * f->tile_yx[1] * f->heads * (f->apart ? f->count : 1);
 }
 
-static size_t own_bytes(const FoldNetworks *f, int batch)
-{
-    return f->count > 1 ? (size_t)(image_values(f, batch) + logit_values(f, batch)) * sizeof(float) : 0;
-}
+/* Of images; of logits with several folds. */
+static int64_t image_bytes(const FoldNetworks *f, int batch) { return image_values(f, batch) * (int64_t)sizeof(float); }
 
-/* Host memory of the executors for a device that does not share it: one image, and the logits of a fold. */
-static int64_t copied_bytes(const FoldNetworks *f, int batch)
+static int64_t logit_bytes(const FoldNetworks *f, int batch)
 {
-    const int64_t pixels = batch * f->tile_yx[0] * f->tile_yx[1];
-    return pixels * (f->channels + f->heads) * (int64_t)sizeof(float);
+    return f->count > 1 ? logit_values(f, batch) * (int64_t)sizeof(float) : 0;
 }
 
 static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
-/* Allocates host memory for images and logits. */
+static const Device *device_of(const FoldNetworks *f) { return f->device ? f->device : device_cpu(); }
+
+/* The logits of a fold, on the device. */
+static float *logits_of(const FoldNetworks *f, int fold) { return executor_output(f->executors[fold], 0)->data; }
+
 static int make_memory(FoldNetworks *f, int batch, Err *e)
 {
-    if (f->count == 1) {
+    const Device *d = device_of(f);
+    f->owns_memory = f->count > 1;
+    if (!f->owns_memory) {
         f->images = executor_input_memory(f->executors[0], 0, e);
-        f->logits = f->fold_logits = executor_output_memory(f->executors[0], 0, e);
-        return f->images && f->logits ? 0 : ERR_NOMEM;
+        f->logits = logits_of(f, 0);
+        return f->images ? 0 : ERR_NOMEM;
     }
-    f->own = mem_alloc(own_bytes(f, batch), e);
-    f->fold_logits = executor_output_memory(f->executors[0], 0, e);
-    if (!f->own || !f->fold_logits) return ERR_NOMEM;
-    f->images = f->own;
-    f->logits = f->own + image_values(f, batch);
-    return 0;
+    f->images = d->alloc_host(d, (size_t)image_bytes(f, batch), e);
+    f->logits = d->alloc(d, (size_t)logit_bytes(f, batch), e);
+    return f->images && f->logits ? 0 : ERR_NOMEM;
 }
 
 int fold_networks_prepare(FoldNetworks *f, int batch, Err *e)
@@ -80,9 +80,13 @@ void fold_networks_release(FoldNetworks *f)
 {
     for (int i = f->count - 1; f->executors && i >= 0; i--) executor_free(f->executors[i]); /* the lender last */
     mem_free(f->executors);
-    mem_free(f->own);
+    if (f->owns_memory) {
+        device_of(f)->free_host(device_of(f), f->images);
+        device_of(f)->free(device_of(f), f->logits);
+    }
     f->executors = NULL;
-    f->images = f->logits = f->fold_logits = f->own = NULL;
+    f->images = f->logits = NULL;
+    f->owns_memory = false;
     f->batch = 0;
 }
 
@@ -94,34 +98,26 @@ int fold_networks_bytes(const FoldNetworks *f, int batch, FoldBytes *bytes, Err 
     const MemoryReport m = executor_memory(plan);
     executor_free(plan);
     const bool apart = f->device && !f->device->shares_memory;
-    const int64_t own = (int64_t)own_bytes(f, batch), running = (int64_t)m.arena + (apart ? 0 : own);
+    const int64_t images = image_bytes(f, batch), logits = logit_bytes(f, batch);
+    const int64_t running = (int64_t)m.arena + logits + (apart || f->count == 1 ? 0 : images);
     const int64_t all = f->count * (int64_t)(m.packed + m.direct) + larger(running, (int64_t)m.reading);
-    *bytes = apart ? (FoldBytes){own + copied_bytes(f, batch), all} : (FoldBytes){all, 0};
+    *bytes = apart ? (FoldBytes){images, all} : (FoldBytes){all, 0};
     return 0;
 }
 
 /* ---- running ---- */
 
-/* Adds a fold's logits to the sum, and makes it the mean with the last fold. */
-static void add_fold(const FoldNetworks *f, int fold)
+/* Adds a fold's logits to the sum, and makes it the mean with the last fold; or puts them beside those of the others. */
+static int take_fold(const FoldNetworks *f, int fold, Err *e)
 {
-    const int64_t values = logit_values(f, f->batch);
-    const bool first = !fold, last = fold == f->count - 1;
-#pragma omp parallel for schedule(static)
-    for (int64_t k = 0; k < values; k++) {
-        const float sum = (first ? 0 : f->logits[k]) + f->fold_logits[k];
-        f->logits[k] = last ? sum / (float)f->count : sum;
-    }
-}
-
-/* Puts a fold's logits beside those of the others. */
-static void keep_fold(const FoldNetworks *f, int fold)
-{
-    const int64_t pixels = f->batch * f->tile_yx[0] * f->tile_yx[1];
-    const size_t heads = (size_t)f->heads;
-#pragma omp parallel for schedule(static)
-    for (int64_t p = 0; p < pixels; p++)
-        memcpy(f->logits + (p * f->count + fold) * f->heads, f->fold_logits + p * f->heads, heads * sizeof(float));
+    const Device *d = device_of(f);
+    const WindowKernels *kernels = window_kernels(d);
+    const float *logits = logits_of(f, fold);
+    d->begin(d, "mean of the folds");
+    if (f->apart)
+        kernels->keep_fold(f->logits, logits, f->batch * f->tile_yx[0] * f->tile_yx[1], f->heads, fold, f->count);
+    else kernels->add_fold(f->logits, logits, logit_values(f, f->batch), !fold, fold == f->count - 1 ? f->count : 1);
+    return d->end(d, e);
 }
 
 static int run(void *context, Err *e)
@@ -131,11 +127,9 @@ static int run(void *context, Err *e)
     for (int i = 0; i < f->count; i++) {
         TRY(executor_feed(f->executors[i], 0, f->images, e));
         TRY(executor_forward(f->executors[i], &step, e));
-        TRY(executor_fetch(f->executors[i], 0, f->fold_logits, e));
-        TRY(executor_wait(f->executors[i], e));
-        if (f->count > 1) (f->apart ? keep_fold : add_fold)(f, i);
+        if (f->count > 1) TRY(take_fold(f, i, e));
     }
-    return 0;
+    return executor_wait(f->executors[0], e);
 }
 
 TileNetwork fold_networks_tiles(FoldNetworks *f)
@@ -148,6 +142,7 @@ TileNetwork fold_networks_tiles(FoldNetworks *f)
         .logits = f->logits,
         .run = run,
         .context = f,
+        .device = f->device,
     };
 }
 

@@ -25,10 +25,9 @@ typedef struct FoldNetworks {
     int batch;            /* 0: not prepared */
     const Device *device; /* that they run on; NULL: the CPU */
     Executor **executors; /* one per fold; owned */
-    float *images;        /* (batch, tile_y, tile_x, channels) */
-    float *logits;        /* (batch, tile_y, tile_x, folds?, heads) */
-    float *fold_logits;   /* (batch, tile_y, tile_x, heads) of the fold that ran last: its executor's */
-    float *own;           /* the memory of images and logits with several folds; else they are the executor's */
+    float *images;        /* (batch, tile_y, tile_x, channels), on the host */
+    float *logits;        /* (batch, tile_y, tile_x, folds?, heads), on the device */
+    bool owns_memory;     /* of images and logits: with several folds; else they are the executor's */
 } FoldNetworks;
 
 /* Makes the executors for `batch` tiles at a time; does nothing if they exist. Fails: as executor_new. */

@@ -5,6 +5,7 @@
 
 #include "base/half.h"
 #include "base/memory.h"
+#include "inference/window_sums.h"
 
 int64_t window_starts(int64_t image, int64_t tile, double step, int64_t *starts)
 {
@@ -81,7 +82,7 @@ int window_importance(float *map, const int64_t *tile, int axes, bool gaussian, 
 /* ---- one prediction ---- */
 
 enum { MIRRORINGS = 4 };          /* none, y, x, both: bit 0 mirrors y, bit 1 x */
-enum { WORTH_THREADS = 1 << 14 }; /* values of a tile: below, a team takes longer to start than to work */
+enum { WORTH_THREADS = 1 << 14 }; /* values of a tile's image: below, a team takes longer to start than to work */
 
 typedef struct WindowRun {
     const WindowOptions *o;
@@ -92,10 +93,10 @@ typedef struct WindowRun {
     int64_t padded[2], before[2];  /* (y,x): size with padding; padding above and left */
     int64_t *starts[2], count[2];  /* tiles per axis */
     int mirrorings[MIRRORINGS], mirroring_count;
-    float *importance;     /* (tile_y, tile_x) */
-    float *tile;           /* (tile_y, tile_x, classes): mean over the mirror images */
-    float *sums, *weights; /* ring buffers of tile_y rows: (padded_x, classes), (padded_x) */
-    bool parallel;         /* a tile is large enough for several threads */
+    WindowSums sums;
+    const WindowKernels *kernels;
+    float *rows;   /* finished rows, of a device with its own memory */
+    bool parallel; /* a tile is large enough for several threads */
 } WindowRun;
 
 /* The n-th tile image to predict: slice by slice, row by row of tiles, mirror images innermost. */
@@ -159,71 +160,36 @@ static void read_tile(const WindowRun *r, const Job *job, float *out)
     }
 }
 
-/* Sets tile to the logits, or adds them, mirrored back. */
-static void gather_mirrored(const WindowRun *r, const Job *job, const float *logits)
+/* Divides rows of the ring, from `start` on, and passes them to the sink: the first is row y of the image. */
+static int pass_rows(const WindowRun *r, int64_t z, int64_t start, int64_t count, int64_t y, Err *e)
 {
-    const int64_t height = r->o->tile_yx[0], width = r->o->tile_yx[1], classes = r->network->classes;
-    const int mirroring = r->mirrorings[job->mirroring];
-#pragma omp parallel for schedule(static) if (r->parallel)
-    for (int64_t i = 0; i < height; i++) {
-        const float *from = logits + (mirroring & 1 ? height - 1 - i : i) * width * classes;
-        float *to = r->tile + i * width * classes;
-        for (int64_t j = 0; j < width; j++) {
-            const float *pixel = from + (mirroring & 2 ? width - 1 - j : j) * classes;
-            for (int64_t k = 0; k < classes; k++)
-                to[j * classes + k] = (job->mirroring ? to[j * classes + k] : 0) + pixel[k];
-        }
+    const Device *d = r->sums.device;
+    const int64_t classes = r->network->classes, pitch = r->padded[1] * classes;
+    const float *values = r->sums.sums + start * pitch;
+    d->begin(d, "sliding window");
+    r->kernels->divide(&r->sums, start, count);
+    TRY(d->end(d, e));
+    if (!d->shares_memory) {
+        TRY(d->copy(d, r->rows, values, (size_t)(count * pitch) * sizeof(float), COPY_TO_HOST, e));
+        values = r->rows;
     }
-}
-
-static void add_tile(const WindowRun *r, const Job *job, const float *logits)
-{
-    const int64_t height = r->o->tile_yx[0], width = r->o->tile_yx[1], classes = r->network->classes;
-    const int64_t y0 = r->starts[0][job->tile_row], x0 = r->starts[1][job->tile_column];
-    const float share = (float)r->mirroring_count;
-#pragma omp parallel for schedule(static) if (r->parallel)
-    for (int64_t i = 0; i < height; i++) {
-        const int64_t ring_row = (y0 + i) % height * r->padded[1] + x0;
-        float *sums = r->sums + ring_row * classes, *weights = r->weights + ring_row;
-        const float *from = logits + i * width * classes, *importance = r->importance + i * width;
-        for (int64_t j = 0; j < width; j++) {
-            const float g = importance[j];
-            for (int64_t k = 0; k < classes; k++) sums[j * classes + k] += from[j * classes + k] / share * g;
-            weights[j] += g;
-        }
-        if (!r->o->half) continue;
-        for (int64_t j = 0; j < width * classes; j++) sums[j] = half_rounded(sums[j]);
-        for (int64_t j = 0; j < width; j++) weights[j] = half_rounded(weights[j]);
-    }
-}
-
-/* Divides a row's sums by its weights, in place. */
-static void finish_row(const WindowRun *r, float *sums, const float *weights)
-{
-    const int64_t classes = r->network->classes;
-    for (int64_t j = 0; j < r->width; j++)
-        for (int64_t k = 0; k < classes; k++) sums[j * classes + k] /= weights[j];
-    if (!r->o->half) return;
-    for (int64_t j = 0; j < r->width * classes; j++) sums[j] = half_rounded(sums[j]);
+    TRY(d->wait(d, e));
+    const RowBlock rows = {z, y, count, values + r->before[1] * classes, pitch};
+    return r->sink->rows(r->sink->context, &rows, e);
 }
 
 /* Passes those of the ring's rows start … start + count - 1 to the sink that are in the image; the first is row `first` of
  * the padded slice. Clears them for later rows. */
 static int emit_block(const WindowRun *r, int64_t z, int64_t start, int64_t count, int64_t first, Err *e)
 {
+    const Device *d = r->sums.device;
     const int64_t width = r->padded[1], classes = r->network->classes, pitch = width * classes;
     const int64_t top = clamp(r->before[0] - first, 0, count),
                   end = clamp(r->before[0] + r->height - first, top, count);
-    float *sums = r->sums + start * pitch, *weights = r->weights + start * width;
-    float *image = sums + top * pitch + r->before[1] * classes;
-#pragma omp parallel for schedule(static) if (r->parallel)
-    for (int64_t i = top; i < end; i++) finish_row(r, image + (i - top) * pitch, weights + i * width + r->before[1]);
-    const RowBlock rows = {z, first + top - r->before[0], end - top, image, pitch};
-    if (end > top) TRY(r->sink->rows(r->sink->context, &rows, e));
-#pragma omp parallel for schedule(static) if (r->parallel)
-    for (int64_t i = 0; i < count; i++) memset(sums + i * pitch, 0, (size_t)pitch * sizeof(float));
-    memset(weights, 0, (size_t)(count * width) * sizeof(float));
-    return 0;
+    float *sums = r->sums.sums + start * pitch, *weights = r->sums.weights + start * width;
+    if (end > top) TRY(pass_rows(r, z, start + top, end - top, first + top - r->before[0], e));
+    TRY(d->clear(d, sums, (size_t)(count * pitch) * sizeof(float), e));
+    return d->clear(d, weights, (size_t)(count * width) * sizeof(float), e);
 }
 
 /* Emits the rows first … past - 1 of the padded slice: at most two blocks, since they are at most as many as the ring has. */
@@ -238,12 +204,22 @@ static int emit_rows(const WindowRun *r, int64_t z, int64_t first, int64_t past,
     return 0;
 }
 
+static int add_logits(const WindowRun *r, const Job *job, const float *logits, Err *e)
+{
+    const Device *d = r->sums.device;
+    const bool mirrors = r->mirroring_count > 1, last = job->mirroring == r->mirroring_count - 1;
+    d->begin(d, "sliding window");
+    if (mirrors) r->kernels->gather(&r->sums, logits, r->mirrorings[job->mirroring], !job->mirroring);
+    if (last)
+        r->kernels->add(&r->sums, mirrors ? r->sums.mirrored : logits, r->starts[0][job->tile_row],
+                        r->starts[1][job->tile_column]);
+    return d->end(d, e);
+}
+
 static int take_logits(const WindowRun *r, const Job *job, const float *logits, Err *e)
 {
-    if (r->mirroring_count > 1) gather_mirrored(r, job, logits);
-    if (job->mirroring < r->mirroring_count - 1) return 0;
-    add_tile(r, job, r->mirroring_count > 1 ? r->tile : logits);
-    if (job->tile_column < r->count[1] - 1) return 0;
+    TRY(add_logits(r, job, logits, e));
+    if (job->mirroring < r->mirroring_count - 1 || job->tile_column < r->count[1] - 1) return 0;
     const bool last = job->tile_row == r->count[0] - 1;
     const int64_t *starts = r->starts[0] + job->tile_row;
     return emit_rows(r, job->z, starts[0], last ? r->padded[0] : starts[1], e);
@@ -281,6 +257,32 @@ static int plan_axis(WindowRun *r, int axis, int64_t image, Err *e)
     return 0;
 }
 
+static WindowSums sums_of(const WindowOptions *o, const Device *device, int classes, int64_t padded_width)
+{
+    return (WindowSums){.device = device,
+                        .height = o->tile_yx[0],
+                        .width = o->tile_yx[1],
+                        .ring_width = padded_width,
+                        .classes = classes,
+                        .half = o->half};
+}
+
+static int prepare_sums(WindowRun *r, Err *e)
+{
+    const Device *d = r->network->device ? r->network->device : device_cpu();
+    const int64_t *tile = r->o->tile_yx;
+    r->kernels = window_kernels(d);
+    r->sums = sums_of(r->o, d, r->network->classes, r->padded[1]);
+    r->sums.mirrorings = r->mirroring_count;
+    float *importance = mem_alloc((size_t)(tile[0] * tile[1]) * sizeof(float), e);
+    int failed = importance ? window_importance(importance, tile, 2, r->o->gaussian, e) : ERR_NOMEM;
+    if (!failed) failed = window_sums_new(&r->sums, importance, e);
+    mem_free(importance);
+    if (failed || d->shares_memory) return failed;
+    r->rows = d->alloc_host(d, (size_t)(tile[0] * r->padded[1] * r->network->classes) * sizeof(float), e);
+    return r->rows ? 0 : ERR_NOMEM;
+}
+
 static int prepare(WindowRun *r, Err *e)
 {
     for (int m = 0; m < MIRRORINGS; m++)
@@ -288,15 +290,8 @@ static int prepare(WindowRun *r, Err *e)
             r->mirrorings[r->mirroring_count++] = m;
     TRY(plan_axis(r, 0, r->height, e));
     TRY(plan_axis(r, 1, r->width, e));
-    const size_t pixels = (size_t)(r->o->tile_yx[0] * r->o->tile_yx[1]), classes = (size_t)r->network->classes;
-    const size_t ring = (size_t)(r->o->tile_yx[0] * r->padded[1]);
-    r->importance = mem_alloc(pixels * sizeof(float), e);
-    r->tile = mem_alloc(pixels * classes * sizeof(float), e);
-    r->sums = mem_zalloc(mem_product(ring, classes), sizeof(float), e);
-    r->weights = mem_zalloc(ring, sizeof(float), e);
-    r->parallel = pixels * classes >= WORTH_THREADS;
-    if (!r->importance || !r->tile || !r->sums || !r->weights) return ERR_NOMEM;
-    return window_importance(r->importance, r->o->tile_yx, 2, r->o->gaussian, e);
+    r->parallel = r->o->tile_yx[0] * r->o->tile_yx[1] * r->network->channels >= WORTH_THREADS;
+    return prepare_sums(r, e);
 }
 
 int64_t window_bytes(const WindowOptions *o, int classes, const int64_t shape_zyx[3])
@@ -304,8 +299,8 @@ int64_t window_bytes(const WindowOptions *o, int classes, const int64_t shape_zy
     const int64_t *tile = o->tile_yx, height = shape_zyx[1] > tile[0] ? shape_zyx[1] : tile[0];
     const int64_t width = shape_zyx[2] > tile[1] ? shape_zyx[2] : tile[1];
     const int64_t starts = window_starts(height, tile[0], o->step, NULL) + window_starts(width, tile[1], o->step, NULL);
-    const int64_t floats = (tile[0] * tile[1] + tile[0] * width) * (classes + 1);
-    return floats * (int64_t)sizeof(float) + starts * (int64_t)sizeof(int64_t);
+    const WindowSums sums = sums_of(o, NULL, classes, width);
+    return window_sums_bytes(&sums) + starts * (int64_t)sizeof(int64_t);
 }
 
 int window_predict(const WindowOptions *o, const TileNetwork *network, const float *image, const int64_t shape_zyx[3],
@@ -317,7 +312,10 @@ int window_predict(const WindowOptions *o, const TileNetwork *network, const flo
     r.width = shape_zyx[2];
     int code = prepare(&r, e);
     if (!code) code = run_jobs(&r, e);
-    void *const owned[] = {r.starts[0], r.starts[1], r.importance, r.tile, r.sums, r.weights};
-    for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++) mem_free(owned[i]);
+    if (r.sums.device) {
+        window_sums_free(&r.sums);
+        r.sums.device->free_host(r.sums.device, r.rows);
+    }
+    for (int axis = 0; axis < 2; axis++) mem_free(r.starts[axis]);
     return code;
 }

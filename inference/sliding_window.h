@@ -2,8 +2,9 @@
  *
  * The network processes batches of tiles, which may belong to several slices. Each tile's logits are weighted with an
  * importance map and added up. Rows are passed to a sink, in order, as soon as no later tile contributes to them: besides
- * one batch, only tile_height rows of one slice are in memory, independent of the size of the volume. All threads work on
- * the rows of a tile, and each row is computed by one: the result has the same bits for any number of threads. */
+ * one batch, only tile_height rows of one slice are in memory, independent of the size of the volume. Sums are where the
+ * network runs (window_sums.h). On the CPU each row is computed by one thread: the result has the same bits for any number
+ * of threads. */
 #ifndef INFERENCE_SLIDING_WINDOW_H
 #define INFERENCE_SLIDING_WINDOW_H
 
@@ -11,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "network/device/device.h"
 
 typedef struct WindowOptions {
     int64_t tile_yx[2];
@@ -23,10 +25,11 @@ typedef struct WindowOptions {
 /* A network for tiles. run reads all of images and writes all of logits; returns 0, or negative with e filled. */
 typedef struct TileNetwork {
     int batch, channels, classes;
-    float *images;       /* (batch, tile_y, tile_x, channels) */
-    const float *logits; /* (batch, tile_y, tile_x, classes) */
+    float *images;       /* (batch, tile_y, tile_x, channels), in the host's memory */
+    const float *logits; /* (batch, tile_y, tile_x, classes), in the device's */
     int (*run)(void *context, Err *e);
     void *context;
+    const Device *device; /* NULL: the CPU */
 } TileNetwork;
 
 /* The rows y … y + count - 1 of slice z, each (width, classes), borrowed. */

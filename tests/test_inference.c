@@ -140,7 +140,7 @@ static void rolling_rows_equal_whole_slices(void **state)
         for (int64_t z = 0; z < shape[0]; z++)
             accumulate_slice(&o, image + z * plane * CHANNELS, shape[1], shape[2], wanted + z * plane * CLASSES);
         for (int batch = 1; batch <= BATCH; batch += 2) {
-            const TileNetwork network = {batch, CHANNELS, CLASSES, toy->images, toy->logits, run_toy, toy};
+            const TileNetwork network = {batch, CHANNELS, CLASSES, toy->images, toy->logits, run_toy, toy, NULL};
             const RowSink sink = {collect, &out};
             Err e = {0};
             out.rows = 0;
@@ -232,7 +232,7 @@ static void export_wide(Exported *out, PlanCompatibility compatibility, bool pro
     const WindowOptions o = {{WIDE_Y, WIDE_X}, 0.5, true, {true, true}, compatibility != COMPATIBILITY_NONE};
     float *image = malloc((size_t)values * sizeof *image),
           *memory = calloc(3 * WIDE_Y * WIDE_X * (HEADS + 1), sizeof *memory);
-    TileNetwork network = {3, 1, HEADS, memory, memory + 3 * WIDE_Y * WIDE_X, run_wide, &network};
+    TileNetwork network = {3, 1, HEADS, memory, memory + 3 * WIDE_Y * WIDE_X, run_wide, &network, NULL};
     Plan plan;
     Exporter *x;
     Err e = {0};

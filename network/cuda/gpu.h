@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 extern "C" {
+#include "base/half.h"
 #include "network/graph/op.h"
 }
 
@@ -31,8 +32,17 @@ static __device__ __forceinline__ float gpu_exp2(float x)
     asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
     return y;
 }
+
+/* The nearest half, as a float; ties go to the even one. */
+static __device__ __forceinline__ float gpu_half_rounded(float x)
+{
+    float y;
+    asm("{ .reg .b16 h; cvt.rn.f16.f32 h, %1; cvt.f32.f16 %0, h; }" : "=f"(y) : "f"(x));
+    return y;
+}
 #else
 static inline float gpu_exp2(float x) { return exp2f(x); }
+static inline float gpu_half_rounded(float x) { return half_rounded(x); }
 #endif
 
 static __device__ __forceinline__ float gpu_exp(float x) { return gpu_exp2(x * 1.44269504f); }

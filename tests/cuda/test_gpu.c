@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "inference/sliding_window.h"
+#include "inference/window_sums.h"
 #include "network/executor/executor.h"
 #include "network/ops/ops.h"
 #include "network/optimizer/update.h"
@@ -275,12 +277,117 @@ static void nothing_is_left_allocated(void **state)
     assert_int_equal(emu_live_bytes(), 0);
 }
 
+/* ---- the sliding window ---- */
+
+enum { TILE = 12, CHANNELS = 2, LABELS = 3, BATCH = 3, MOST_ROWS = 40 * 40 * LABELS };
+enum { TILE_IMAGES = BATCH * TILE * TILE * CHANNELS, TILE_LOGITS = BATCH * TILE * TILE * LABELS };
+
+/* A network whose logits are functions of the pixel and of its place, on a device or the CPU. */
+typedef struct Toy {
+    const Device *device;
+    float images[TILE_IMAGES], logits[TILE_LOGITS];
+    float *there; /* the logits in the device's memory */
+} Toy;
+
+static int run_toy(void *context, Err *e)
+{
+    Toy *t = context;
+    for (int i = 0; i < TILE_LOGITS; i++) {
+        const float *pixel = t->images + i / LABELS * CHANNELS;
+        t->logits[i] = pixel[0] * (float)(i % LABELS + 1) - pixel[1] + (float)(i / LABELS % TILE) * 0.1f;
+    }
+    return t->device->copy(t->device, t->there, t->logits, sizeof t->logits, COPY_TO_DEVICE, e);
+}
+
+typedef struct Rows {
+    float values[MOST_ROWS];
+    int count, width; /* width: values of a row */
+} Rows;
+
+static int take_rows(void *context, const RowBlock *b, Err *e)
+{
+    Rows *r = context;
+    (void)e;
+    for (int64_t y = b->y; y < b->y + b->count; y++)
+        for (int k = 0; k < r->width && r->count < MOST_ROWS; k++) r->values[r->count++] = row_of(b, y)[k];
+    return 0;
+}
+
+static Rows predicted(const Device *d, const WindowOptions *o, const int64_t shape[3])
+{
+    static Toy toy;
+    static float image[2 * 40 * 40 * CHANNELS];
+    Err e = {ERR_NONE, ""};
+    Rows rows = {.width = (int)shape[2] * LABELS};
+    toy.device = d;
+    toy.there = d->alloc(d, sizeof toy.logits, &e);
+    assert_non_null(toy.there);
+    for (int i = 0; i < (int)(sizeof image / sizeof *image); i++) image[i] = (float)(i * 7 % 23) * 0.1f - 1;
+    const TileNetwork network = {BATCH, CHANNELS, LABELS, toy.images, toy.there, run_toy, &toy, d};
+    if (window_predict(o, &network, image, shape, &(RowSink){take_rows, &rows}, &e)) fail_msg("%s", e.text);
+    d->free(d, toy.there);
+    return rows;
+}
+
+static void the_sliding_window_adds_as_the_cpu_does(void **state)
+{
+    (void)state;
+    const int64_t shapes[][3] = {{2, 31, 17}, {1, 12, 40}, {1, 31, 12}};
+    for (int i = 0; i < 12; i++) {
+        const WindowOptions o = {{TILE, TILE}, 0.5, i % 2, {i / 2 % 2, i / 2 % 2}, i >= 6};
+        const int64_t *shape = shapes[i % 3];
+        const Rows cpu = predicted(device_cpu(), &o, shape), there = predicted(gpu(), &o, shape);
+        assert_int_equal(there.count, cpu.count);
+        assert_int_equal(cpu.count, shape[0] * shape[1] * shape[2] * LABELS);
+        for (int k = 0; k < cpu.count; k++)
+            if (fabsf(there.values[k] - cpu.values[k]) > (o.half ? 4e-3f : 1e-5f))
+                fail_msg("run %d, value %d: %g, on the CPU %g", i, k, (double)there.values[k], (double)cpu.values[k]);
+    }
+}
+
+static void folds_are_averaged_or_kept_as_on_the_cpu(void **state)
+{
+    (void)state;
+    enum { PIXELS = 50, HEADS = 4, FOLDS = 3, EACH = PIXELS * HEADS };
+    Err e = {ERR_NONE, ""};
+    const Device *devices[] = {device_cpu(), gpu()};
+    float logits[FOLDS][EACH], found[2][2][EACH * FOLDS];
+    for (int i = 0; i < FOLDS * EACH; i++) logits[i / EACH][i % EACH] = (float)(i * 5 % 17) * 0.3f;
+    for (int k = 0; k < 2; k++) {
+        const Device *d = devices[k];
+        const WindowKernels *kernels = window_kernels(d);
+        float *one = d->alloc(d, sizeof logits[0], &e), *sum = d->alloc(d, sizeof logits[0], &e);
+        float *all = d->alloc(d, sizeof logits, &e);
+        assert_true(one && sum && all);
+        for (int fold = 0; fold < FOLDS; fold++) {
+            assert_int_equal(d->copy(d, one, logits[fold], sizeof logits[0], COPY_TO_DEVICE, &e), 0);
+            d->begin(d, "folds");
+            kernels->add_fold(sum, one, EACH, !fold, fold == FOLDS - 1 ? FOLDS : 1);
+            kernels->keep_fold(all, one, PIXELS, HEADS, fold, FOLDS);
+            assert_int_equal(d->end(d, &e), 0);
+        }
+        assert_int_equal(d->copy(d, found[k][0], sum, sizeof logits[0], COPY_TO_HOST, &e), 0);
+        assert_int_equal(d->copy(d, found[k][1], all, sizeof logits, COPY_TO_HOST, &e), 0);
+        assert_int_equal(d->wait(d, &e), 0);
+        d->free(d, one);
+        d->free(d, sum);
+        d->free(d, all);
+    }
+    for (int i = 0; i < EACH; i++) assert_true(fabsf(found[1][0][i] - found[0][0][i]) < 1e-5f);
+    assert_memory_equal(found[1][1], found[0][1], sizeof logits);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(memory_is_copied_there_and_back),     cmocka_unit_test(values_that_are_not_finite_are_found),
-        cmocka_unit_test(stochastic_depth_is_that_of_the_cpu), cmocka_unit_test(rules_are_those_of_the_cpu),
-        cmocka_unit_test(too_much_memory_is_refused),          cmocka_unit_test(a_gpu_that_is_not_there_is_named),
+        cmocka_unit_test(memory_is_copied_there_and_back),
+        cmocka_unit_test(values_that_are_not_finite_are_found),
+        cmocka_unit_test(stochastic_depth_is_that_of_the_cpu),
+        cmocka_unit_test(rules_are_those_of_the_cpu),
+        cmocka_unit_test(too_much_memory_is_refused),
+        cmocka_unit_test(a_gpu_that_is_not_there_is_named),
+        cmocka_unit_test(the_sliding_window_adds_as_the_cpu_does),
+        cmocka_unit_test(folds_are_averaged_or_kept_as_on_the_cpu),
         cmocka_unit_test(nothing_is_left_allocated),
     };
     return cmocka_run_group_tests_name("gpu", tests, NULL, NULL);

@@ -186,7 +186,8 @@ static int compare_window(Golden *g, WindowOptions *o, Formula *f, const Array *
     int code = 0;
     for (int half = 0; half < 2 && !code; half++) {
         Comparison c = {.wanted = wanted};
-        const TileNetwork network = {BATCH, (int)f->channels, (int)f->classes, f->images, f->logits, run_formula, f};
+        const TileNetwork network = {BATCH, (int)f->channels, (int)f->classes, f->images, f->logits, run_formula, f,
+                                     NULL};
         o->half = half;
         code = window_predict(o, &network, image.data, image.shape, &(RowSink){compare_rows, &c}, e);
         if (c.rows != image.shape[0] * image.shape[1]) golden_fail(g, "%lld rows", (long long)c.rows);

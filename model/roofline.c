@@ -111,6 +111,8 @@ static Work work_of(const Node *node, bool backward)
     return w;
 }
 
+double roofline_bytes(const Node *node, bool backward) { return work_of(node, backward).bytes; }
+
 /* ---- time */
 
 static void add(Roofline *r, const Work *w, const GpuPeaks *gpu, bool tensor_cores)

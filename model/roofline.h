@@ -37,6 +37,9 @@ typedef struct Roofline {
     double with_launches; /* if no pass of a node took less than 2 µs, about the time of a launch */
 } Roofline;
 
+/* The bytes that a pass of a node moves at least. */
+double roofline_bytes(const Node *node, bool backward);
+
 /* Forward and, of an executor for training, backward and optimizer. x may be one that only plans. */
 Roofline roofline_of(const Executor *x, const GpuPeaks *gpu, bool train);
 

@@ -53,6 +53,7 @@ int emu_cudnn_descriptors(void); /* of cuDNN's double: those not destroyed */
 
 typedef struct EmuCounts {
     uint64_t switches, barriers, shuffles, accesses;
+    uint64_t moved; /* bytes of device memory read and written; in each launch, copy or call an address counts once */
 } EmuCounts;
 EmuCounts emu_counts(void); /* since the program's start */
 

@@ -109,6 +109,16 @@ static void note_cells(Cell *c, const Access &a)
     }
 }
 
+/* What a launch reads first of an address, and what it writes first there. */
+static void count_moved(const Cell *c, const Access &a)
+{
+    const size_t count = (a.bytes + GRAIN - 1) / GRAIN;
+    for (size_t i = 0; i < count; i++) {
+        const bool written = c[i].write.launch == emu_place.launch;
+        if (!written && (a.write || c[i].read.launch != emu_place.launch)) emu_counted.moved += GRAIN;
+    }
+}
+
 /* ---- what a node may access ---- */
 
 static const EmuRegions *regions;
@@ -175,9 +185,11 @@ static void access(const Access &a)
     emu_counted.accesses++;
     if (within(a.at, emu_stacks, (size_t)(emu_stacks_end - emu_stacks)) || within(a.at, &emu_now, sizeof emu_now))
         return;
-    Cell *cell = within(a.at, emu_shared_memory, EMU_SHARED_MOST) ? shared_cell(a) : global_cell(a);
+    const bool shared = within(a.at, emu_shared_memory, EMU_SHARED_MOST);
+    Cell *cell = shared ? shared_cell(a) : global_cell(a);
     const size_t alignment = a.bytes < ALIGNMENT_MOST ? a.bytes : ALIGNMENT_MOST;
     if ((uintptr_t)a.at % alignment) stop("at a misaligned address", a);
+    if (!shared) count_moved(cell, a);
     note_cells(cell, a);
 }
 
@@ -202,7 +214,9 @@ bool emu_touch_as(uint32_t launch, const void *p, size_t bytes, bool write)
     }
     const EmuPlace kept = emu_place;
     emu_place = {launch, 0, 0, 0, 0};
-    note_cells(device_cell((const char *)p), {(const char *)p, bytes, write, false, NULL});
+    const Access a = {(const char *)p, bytes, write, false, NULL};
+    count_moved(device_cell(a.at), a);
+    note_cells(device_cell(a.at), a);
     emu_place = kept;
     return true;
 }

@@ -10,5 +10,6 @@
 #pragma weak emu_end_node
 #pragma weak emu_errors
 #pragma weak emu_live_bytes
+#pragma weak emu_counts
 
 #endif

@@ -55,7 +55,7 @@ static const struct argp_option option_list[] = {
     {"minutes", KEY_MINUTES, "N", 0,
      "Train for about this time: a few iterations are timed, and epochs and iterations chosen accordingly", 0},
     {"cpu-minutes", KEY_CPU_MINUTES, "N", 0,
-     "Train for about this CPU time of all threads together: unlike --minutes, the length does not depend on the machine's other work",
+     "Train for about this CPU time of all threads together: other work on the machine changes the length less than with --minutes",
      0},
     {"iterations-per-epoch", KEY_ITERATIONS, "N", 0, "Training batches per epoch (default: the plan's, 250)", 0},
     {"validation-iterations", KEY_VALIDATION_ITERATIONS, "N", 0,

@@ -92,6 +92,16 @@ void scope_in(Graph *g, const char *scope)
     snprintf(g->scope + used, sizeof g->scope - used, "%s/", scope);
 }
 
+void scope_in_format(Graph *g, const char *format, ...)
+{
+    char scope[sizeof g->scope];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(scope, sizeof scope, format, arguments);
+    va_end(arguments);
+    scope_in(g, scope);
+}
+
 /* g->scope is stored as "a.b/c/": each scope_in() adds one part that ends with '/'. In names '/' becomes '.'. */
 static void scoped(const Graph *g, const char *name, char *path, size_t bytes)
 {

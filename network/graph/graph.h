@@ -74,7 +74,8 @@ Ref graph_input(Graph *g, const char *name, Shape shape, DType dtype);
 void graph_output(Graph *g, const char *name, Ref x);
 
 void scope_in(Graph *g, const char *scope); /* opens a scope "a.b" */
-Ref scope_out(Graph *g, Ref x);             /* closes it and gives x the scope's path as its name */
+__attribute__((format(printf, 2, 3))) void scope_in_format(Graph *g, const char *format, ...);
+Ref scope_out(Graph *g, Ref x); /* closes it and gives x the scope's path as its name */
 void graph_init_policy(Graph *g, InitPolicy policy);
 InitPolicy graph_policy(const Graph *g);
 /* Likewise the weights of instance norms: INIT_ONE, or INIT_ZERO at the end of a residual path. */

@@ -57,14 +57,6 @@ static void divisor(const void *config, int yx[2])
     yx[0] = yx[1] = ((const NnFormer *)config)->patch << (LEVELS - 1);
 }
 
-/* Opens the scope NAME.INDEX. */
-static void in_part(Graph *g, const char *name, int index)
-{
-    char scope[48];
-    snprintf(scope, sizeof scope, "%s.%d", name, index);
-    scope_in(g, scope);
-}
-
 static Ref conv3(Graph *g, const char *name, Ref x, int64_t channels, int64_t stride)
 {
     return op_conv2d(g, name, x, channels, conv_square(3, stride, 1, true));
@@ -102,7 +94,7 @@ static const char *const layers[2] = {"fc1", "fc2"};
 
 static Ref block(Graph *g, const NnFormer *c, Ref x, int level, int index, double rate)
 {
-    in_part(g, "blocks", index);
+    scope_in_format(g, "blocks.%d", index);
     return scope_out(g, swin_block(g, x, attention_of(g, c, x, level, index % 2), layers, rate));
 }
 
@@ -114,13 +106,13 @@ static void encoder(Graph *g, Ref image, const NnFormer *c, Ref skips[LEVELS])
     Ref x = stem(g, image, c);
     for (int l = 0; l < LEVELS; l++) {
         char norm[16];
-        in_part(g, "layers", l);
+        scope_in_format(g, "layers.%d", l);
         for (int k = 0; k < c->depths[l]; k++) x = block(g, c, x, l, k, drop_rate(c, done++, all));
         scope_out(g, x);
         snprintf(norm, sizeof norm, "norm%d", l);
         skips[l] = op_layer_norm(g, norm, x);
         if (l == LEVELS - 1) break;
-        in_part(g, "layers", l);
+        scope_in_format(g, "layers.%d", l);
         scope_in(g, "downsample");
         x = scope_out(g, conv3(g, "reduction", act_norm(g, "norm", x), 2 * graph_shape(g, x).c, 2));
         scope_out(g, x);
@@ -142,9 +134,9 @@ static void decoder(Graph *g, const NnFormer *c, const Ref skips[LEVELS], Ref ou
     for (int l = 0; l < LEVELS - 1; l++) all += c->depths[l];
     scope_in(g, "decoder");
     for (int l = LEVELS - 2; l >= 0; l--) {
-        in_part(g, "layers", l);
+        scope_in_format(g, "layers.%d", l);
         x = upsample(g, x);
-        in_part(g, "blocks", 0);
+        scope_in_format(g, "blocks.%d", 0);
         x = scope_out(g,
                       skip_block(g, skips[l], x, attention_of(g, c, x, l, false), layers, drop_rate(c, done++, all)));
         for (int k = 1; k < c->depths[l]; k++) x = block(g, c, x, l, k, drop_rate(c, done++, all));

@@ -4,7 +4,6 @@
  *   image ─ conv ─ blocks 0 ── conv/2 ─ blocks 1 ── conv/2 ─ blocks 2 ── conv/2 ─ blocks 3
  *                     │                    │                    │                    │
  *   head0 ──────── + block ── up ×2 ──── + block ── up ×2 ──── + block ── up ×2 ─────┘ */
-#include <stdio.h>
 
 #include "formats/schema.h"
 #include "network/models/network.h"
@@ -56,9 +55,7 @@ static void divisor(const void *config, int yx[2])
 /* Opens the scope NAME.LEVEL.INDEX. */
 static void in_layer(Graph *g, const char *name, int level, int index)
 {
-    char scope[48];
-    snprintf(scope, sizeof scope, "%s.%d.%d", name, level, index);
-    scope_in(g, scope);
+    scope_in_format(g, "%s.%d.%d", name, level, index);
 }
 
 static Ref norm_act(Graph *g, const char *name, Ref x)

@@ -25,17 +25,13 @@ static Ref stem(Graph *g, Ref image, int64_t channels)
 
 static Ref encoder(Graph *g, int index, Ref x, int64_t channels)
 {
-    char scope[16];
-    snprintf(scope, sizeof scope, "encoder%d", index);
-    scope_in(g, scope);
+    scope_in_format(g, "encoder%d", index);
     return scope_out(g, unetr_basic_block(g, x, channels));
 }
 
 static Ref decoder(Graph *g, int index, Ref x, Ref skip)
 {
-    char scope[16];
-    snprintf(scope, sizeof scope, "decoder%d", index);
-    scope_in(g, scope);
+    scope_in_format(g, "decoder%d", index);
     return scope_out(g, unetr_up_block(g, x, skip, graph_shape(g, skip).c));
 }
 

@@ -12,14 +12,6 @@
 
 enum { DECODER_STAGES = VSS_STAGES - 1 };
 
-/* Opens the scope NAME.INDEX. */
-static void in_part(Graph *g, const char *name, int index)
-{
-    char scope[48];
-    snprintf(scope, sizeof scope, "%s.%d", name, index);
-    scope_in(g, scope);
-}
-
 static Ref seg_head(Graph *g, int index, Ref x, int64_t classes)
 {
     char name[48];
@@ -30,7 +22,7 @@ static Ref seg_head(Graph *g, int index, Ref x, int64_t classes)
 static Ref decoder_stage(Graph *g, int s, Ref x, Ref skip, const VssConfig *config)
 {
     const int64_t blocks = DECODER_STAGES * config->decoder_depths[s];
-    in_part(g, "expand_layers", s);
+    scope_in_format(g, "expand_layers.%d", s);
     x = scope_out(g, patch_expand(g, x));
     char name[48];
     snprintf(name, sizeof name, "concat_back_dim.%d", s);
@@ -57,7 +49,7 @@ static void build(Graph *g, Ref image, const void *config, Heads *heads)
         x = decoder_stage(g, s, x, stages[VSS_STAGES - 2 - s], config);
         heads->of[DECODER_STAGES - s] = seg_head(g, s, x, heads->classes);
     }
-    in_part(g, "expand_layers", DECODER_STAGES);
+    scope_in_format(g, "expand_layers.%d", DECODER_STAGES);
     x = scope_out(g, final_patch_expand(g, x));
     heads->of[0] = seg_head(g, DECODER_STAGES, x, heads->classes);
     scope_out(g, heads->of[0]);

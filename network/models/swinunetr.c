@@ -7,7 +7,6 @@
  *     │          │                │                │                │                │
  *   dec 1 ──── dec 2 ────────── dec 3 ────────── dec 4 ────────── dec 5 ─────────────┘
  *     └ head0 */
-#include <stdio.h>
 
 #include "formats/schema.h"
 #include "network/models/blocks.h"
@@ -52,14 +51,6 @@ static void divisor(const void *config, int yx[2])
     yx[0] = yx[1] = PATCH << LEVELS;
 }
 
-/* Opens the scope NAME INDEX REST, as "encoder2.layer". */
-static void in_part(Graph *g, const char *name, int index, const char *rest)
-{
-    char scope[48];
-    snprintf(scope, sizeof scope, "%s%d%s", name, index, rest);
-    scope_in(g, scope);
-}
-
 /* The first of `all` blocks keeps all its paths, the last one drops them at the largest rate. */
 static double drop_rate(const SwinUnetr *c, int block, int all)
 {
@@ -75,10 +66,10 @@ static void transformer(Graph *g, Ref image, const SwinUnetr *c, Ref states[LEVE
     scope_in(g, "swinViT");
     Ref x = states[0] = op_conv2d(g, "patch_embed.proj", image, c->feature_size, conv_square(PATCH, PATCH, 0, true));
     for (int l = 0; l < LEVELS; l++) {
-        in_part(g, "layers", l + 1, ".0");
+        scope_in_format(g, "layers%d.0", l + 1);
         for (int k = 0; k < c->depths[l]; k++, block++) {
             const WindowAttention w = {c->heads[l], c->window, k % 2 ? c->window / 2 : 0, true};
-            in_part(g, "blocks.", k, "");
+            scope_in_format(g, "blocks.%d", k);
             x = scope_out(g, swin_block(g, x, w, layers, drop_rate(c, block, all)));
         }
         scope_in(g, "downsample");
@@ -90,7 +81,7 @@ static void transformer(Graph *g, Ref image, const SwinUnetr *c, Ref states[LEVE
 
 static Ref encoder(Graph *g, int index, Ref x, int64_t channels)
 {
-    in_part(g, "encoder", index, "");
+    scope_in_format(g, "encoder%d", index);
     return scope_out(g, unetr_basic_block(g, x, channels));
 }
 
@@ -106,7 +97,7 @@ static void build(Graph *g, Ref image, const void *config, Heads *heads)
     skips[LEVELS] = states[LEVELS - 1];
     Ref x = encoder(g, 10, states[LEVELS], f << LEVELS);
     for (int i = LEVELS; i >= 0; i--) {
-        in_part(g, "decoder", i + 1, "");
+        scope_in_format(g, "decoder%d", i + 1);
         x = scope_out(g, unetr_up_block(g, x, skips[i], graph_shape(g, skips[i]).c));
     }
     heads->of[0] = op_conv2d(g, "out.conv.conv", x, heads->classes, conv_square(1, 1, 0, true));

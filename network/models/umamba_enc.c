@@ -5,16 +5,13 @@
  *                              │                  │                         │
  *   head0 ───────────────── stage ──────────── stage ─── … ── transposed convolution
  *                                                └ head1 */
-#include <stdio.h>
 
 #include "network/models/blocks.h"
 #include "network/models/unet_blocks.h"
 
 static Ref mamba_layer(Graph *g, Ref x, int stage)
 {
-    char scope[32];
-    snprintf(scope, sizeof scope, "mamba_layers.%d", stage);
-    scope_in(g, scope);
+    scope_in_format(g, "mamba_layers.%d", stage);
     x = op_layer_norm(g, "norm", x);
     scope_in(g, "mamba");
     x = scope_out(g, mamba(g, x));

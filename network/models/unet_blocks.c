@@ -74,14 +74,6 @@ static UnetStage encoder_stage(const Architecture *a, int stage)
 
 /* ---- blocks ---- */
 
-/* Opens the scope NAME.INDEX. */
-static void in_part(Graph *g, const char *name, int index)
-{
-    char scope[48];
-    snprintf(scope, sizeof scope, "%s.%d", name, index);
-    scope_in(g, scope);
-}
-
 /* A convolution whose result has the size of the input, or, with a stride, is as often smaller. */
 static Ref convolution(Graph *g, Ref x, int64_t channels, Conv conv)
 {
@@ -109,7 +101,7 @@ static Conv first_conv(const UnetStage *s, int index)
 Ref unet_convolutions(Graph *g, Ref x, const UnetStage *s)
 {
     for (int i = 0; i < s->count; i++) {
-        in_part(g, "convs", i);
+        scope_in_format(g, "convs.%d", i);
         x = scope_out(g, conv_norm_act(g, x, s->channels, first_conv(s, i), s));
     }
     return x;
@@ -130,7 +122,7 @@ static Ref shortcut(Graph *g, Ref x, const UnetStage *s, PairYX stride)
     const bool halves = stride.y > 1 || stride.x > 1;
     if (halves) x = op_average_pool(g, x, stride);
     if (graph_shape(g, x).c == s->channels) return x;
-    in_part(g, "skip", halves); /* the pooling is skip.0 */
+    scope_in_format(g, "skip.%d", halves); /* the pooling is skip.0 */
     return scope_out(g, conv_norm(g, x, s->channels, conv_square(1, 1, 0, false), s));
 }
 
@@ -165,7 +157,7 @@ static Ref residual_blocks(Graph *g, Ref x, const UnetStage *s, bool zero)
 {
     for (int i = 0; i < s->count; i++) {
         const Conv conv = first_conv(s, i);
-        in_part(g, "blocks", i);
+        scope_in_format(g, "blocks.%d", i);
         const Ref path = (s->bottleneck ? bottleneck_path : basic_path)(g, x, s, conv, zero);
         x = scope_out(g, op_leaky_relu(g, op_add(g, path, shortcut(g, x, s, conv.stride)), s->slope));
     }
@@ -187,10 +179,8 @@ void unet_encoder(Graph *g, Ref image, const Architecture *a, UnetStageFunction 
     graph_exact(g, true);
     for (int i = 0; i < a->n_stages; i++) {
         const UnetStage s = encoder_stage(a, i);
-        char scope[32];
         if (!plain && !i) x = stem(g, x, a);
-        snprintf(scope, sizeof scope, plain ? "stages.%d.0" : "stages.%d", i);
-        scope_in(g, scope);
+        scope_in_format(g, plain ? "stages.%d.0" : "stages.%d", i);
         x = scope_out(g, stage(g, x, &s));
         skips[i] = x = after ? after(g, x, i) : x;
     }
@@ -212,7 +202,7 @@ void unet_decoder(Graph *g, const Architecture *a, const Ref *skips, UnetStageFu
         graph_exact(g, level >= exact_from);
         snprintf(name, sizeof name, "transpconvs.%d", i);
         x = op_conv_transpose2d(g, name, x, s.channels, (Conv){up, up, {0, 0}, a->conv_bias});
-        in_part(g, "stages", i);
+        scope_in_format(g, "stages.%d", i);
         x = scope_out(g, stage(g, op_concat(g, x, skips[level]), &s));
         snprintf(name, sizeof name, "seg_layers.%d", i);
         heads->of[level] = op_conv2d(g, name, x, heads->classes, conv_square(1, 1, 0, true));

@@ -6,7 +6,6 @@
  *   enc 1                                      enc 2     enc 3    enc 4              │
  *     │ 1                                        │ 1/2     │ 1/4    │ 1/8            │
  *   dec 2 ─ head0 ────────────────────────────  dec 3 ─── dec 4 ── dec 5 ────────────┘ */
-#include <stdio.h>
 
 #include "formats/schema.h"
 #include "network/models/blocks.h"
@@ -42,14 +41,6 @@ static void divisor(const void *config, int yx[2])
     yx[0] = yx[1] = PATCH;
 }
 
-/* Opens the scope NAME INDEX, as "encoder2". */
-static void in_part(Graph *g, const char *name, int index)
-{
-    char scope[32];
-    snprintf(scope, sizeof scope, "%s%d", name, index);
-    scope_in(g, scope);
-}
-
 static Ref patches(Graph *g, Ref image, const Unetr *c)
 {
     scope_in(g, "patch_embedding");
@@ -63,7 +54,7 @@ static Ref transformer(Graph *g, Ref image, const Unetr *c, Ref states[TAPS])
     scope_in(g, "vit");
     Ref x = patches(g, image, c);
     for (int i = 0, tap = 0; i < c->layers; i++) {
-        in_part(g, "blocks.", i);
+        scope_in_format(g, "blocks.%d", i);
         x = scope_out(g, vit_block(g, x, c->heads, c->mlp));
         if (tap < TAPS && i == taps[tap]) states[tap++] = x;
     }
@@ -72,7 +63,7 @@ static Ref transformer(Graph *g, Ref image, const Unetr *c, Ref states[TAPS])
 
 static Ref decoder(Graph *g, int index, Ref x, Ref skip)
 {
-    in_part(g, "decoder", index);
+    scope_in_format(g, "decoder%d", index);
     return scope_out(g, unetr_up_block(g, x, skip, graph_shape(g, skip).c));
 }
 
@@ -81,10 +72,10 @@ static void build(Graph *g, Ref image, const void *config, Heads *heads)
     const Unetr *c = config;
     Ref states[TAPS], skips[TAPS + 1];
     Ref x = transformer(g, image, c, states);
-    in_part(g, "encoder", 1);
+    scope_in_format(g, "encoder%d", 1);
     skips[0] = scope_out(g, unetr_basic_block(g, image, c->feature_size));
     for (int i = 0; i < TAPS; i++) {
-        in_part(g, "encoder", 2 + i);
+        scope_in_format(g, "encoder%d", 2 + i);
         skips[1 + i] = scope_out(g, unetr_pr_up_block(g, states[i], (int64_t)c->feature_size << (1 + i), 2 - i));
     }
     for (int i = TAPS; i >= 0; i--) x = decoder(g, 2 + i, x, skips[i]);

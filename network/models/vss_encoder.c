@@ -1,7 +1,6 @@
 #include "network/models/vss_encoder.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "formats/schema.h"
@@ -87,7 +86,6 @@ enum { EXACT_STAGES = 2 };
 
 void vss_encoder(Graph *g, Ref x, int64_t patch, const VssConfig *config, Ref stages[VSS_STAGES])
 {
-    char scope[48];
     int64_t blocks = 0, block = 0;
     for (int i = 0; i < VSS_STAGES; i++) blocks += config->depths[i];
     scope_in(g, "vssm_encoder");
@@ -96,14 +94,12 @@ void vss_encoder(Graph *g, Ref x, int64_t patch, const VssConfig *config, Ref st
     for (int i = 0; i < VSS_STAGES; i++) {
         graph_exact(g, i < EXACT_STAGES);
         for (int k = 0; k < config->depths[i]; k++, block++) {
-            snprintf(scope, sizeof scope, "layers.%d.blocks.%d", i, k);
-            scope_in(g, scope);
+            scope_in_format(g, "layers.%d.blocks.%d", i, k);
             x = scope_out(g, vss_block(g, x, config->d_state, spaced(0, config->drop_path, block, blocks)));
         }
         stages[i] = x;
         if (i == VSS_STAGES - 1) break;
-        snprintf(scope, sizeof scope, "downsamples.%d", i);
-        scope_in(g, scope);
+        scope_in_format(g, "downsamples.%d", i);
         x = scope_out(g, patch_merging(g, x));
     }
     scope_out(g, x);

@@ -8,11 +8,20 @@ static const double SAVE_INTERVAL = 600; /* seconds between checkpoints within a
 
 static const float loss_seed = 1; /* gradient of the loss by itself */
 
+static int feed(Executor *x, const Batch *batch, Err *e)
+{
+    if (!batch->images_there) {
+        TRY(executor_feed(x, 0, batch->images, e));
+        return executor_feed(x, 1, batch->labels, e);
+    }
+    TRY(executor_feed_on_device(x, 0, batch->images_there, e));
+    return executor_feed_on_device(x, 1, batch->labels_there, e);
+}
+
 static int run_forward(Executor *x, const Batch *batch, const Step *step, double *loss, Err *e)
 {
     float value;
-    TRY(executor_feed(x, 0, batch->images, e));
-    TRY(executor_feed(x, 1, batch->labels, e));
+    TRY(feed(x, batch, e));
     TRY(executor_forward(x, step, e));
     TRY(executor_fetch(x, 0, &value, e));
     TRY(executor_wait(x, e));
@@ -41,8 +50,7 @@ static int report_broken(Training *t, const Batch *batch, const Step *step, Err 
 {
     bool in_backward;
     const Node *node;
-    TRY(executor_feed(t->trainer, 0, batch->images, e));
-    TRY(executor_feed(t->trainer, 1, batch->labels, e));
+    TRY(feed(t->trainer, batch, e));
     TRY(executor_seed(t->trainer, 0, &loss_seed, e));
     TRY(executor_first_nonfinite(t->trainer, step, &node, &in_backward, e));
     return err_set(e, ERR_VALUE,

@@ -9,7 +9,8 @@
 typedef struct Slot {
     Batch batch;
     int items_done;
-    Err error; /* of the item that failed */
+    bool uploaded; /* to the device; not protected by the lock */
+    Err error;     /* of the item that failed */
 } Slot;
 
 typedef struct Worker {
@@ -84,18 +85,41 @@ static void *work(void *argument)
     return NULL;
 }
 
-static int new_slots(Loader *l, Err *e)
+static size_t image_bytes(const Loader *l)
+{
+    return mem_product(mem_product((size_t)l->items, (size_t)l->pixels), (size_t)l->channels * sizeof(float));
+}
+
+static size_t label_bytes(const Loader *l)
+{
+    return mem_product(mem_product((size_t)l->items, (size_t)l->pixels), sizeof(int16_t));
+}
+
+static int new_batch(const Loader *l, Batch *batch, Err *e)
 {
     const Device *d = l->o.device;
+    batch->images = d->alloc_host(d, image_bytes(l), e);
+    batch->labels = d->alloc_host(d, label_bytes(l), e);
+    if (!batch->images || !batch->labels) return ERR_NOMEM;
+    if (d->shares_memory) return 0;
+    batch->images_there = d->alloc(d, image_bytes(l), e);
+    batch->labels_there = d->alloc(d, label_bytes(l), e);
+    return batch->images_there && batch->labels_there ? 0 : ERR_NOMEM;
+}
+
+static void free_batch(const Device *d, const Batch *batch)
+{
+    d->free_host(d, batch->images);
+    d->free_host(d, batch->labels);
+    d->free(d, batch->images_there);
+    d->free(d, batch->labels_there);
+}
+
+static int new_slots(Loader *l, Err *e)
+{
     l->slots = mem_zalloc((size_t)l->o.ring, sizeof *l->slots, e);
     if (!l->slots) return ERR_NOMEM;
-    const size_t pixels = mem_product((size_t)l->items, (size_t)l->pixels);
-    for (int i = 0; i < l->o.ring; i++) {
-        Batch *batch = &l->slots[i].batch;
-        batch->images = d->alloc_host(d, mem_product(pixels, (size_t)l->channels * sizeof(float)), e);
-        batch->labels = d->alloc_host(d, mem_product(pixels, sizeof(int16_t)), e);
-        if (!batch->images || !batch->labels) return ERR_NOMEM;
-    }
+    for (int i = 0; i < l->o.ring; i++) TRY(new_batch(l, &l->slots[i].batch, e));
     return 0;
 }
 
@@ -149,16 +173,47 @@ void loader_free(Loader *l)
         pthread_join(l->workers[i].thread, NULL);
         sampler_workspace_free(&l->workers[i].workspace);
     }
-    for (int i = 0; l->slots && i < l->o.ring; i++) {
-        l->o.device->free_host(l->o.device, l->slots[i].batch.images);
-        l->o.device->free_host(l->o.device, l->slots[i].batch.labels);
-    }
+    if (!l->o.device->shares_memory && !l->o.device->join_uploads(l->o.device, NULL))
+        l->o.device->wait(l->o.device, NULL);
+    for (int i = 0; l->slots && i < l->o.ring; i++) free_batch(l->o.device, &l->slots[i].batch);
     mem_free(l->slots);
     mem_free(l->workers);
     pthread_cond_destroy(&l->room);
     pthread_cond_destroy(&l->ready);
     pthread_mutex_destroy(&l->lock);
     mem_free(l);
+}
+
+/* Begins to copy a complete batch to a device with its own memory. */
+static int upload(const Loader *l, Slot *slot, Err *e)
+{
+    const Device *d = l->o.device;
+    if (d->shares_memory || slot->uploaded) return 0;
+    TRY(d->upload(d, slot->batch.images_there, slot->batch.images, image_bytes(l), e));
+    TRY(d->upload(d, slot->batch.labels_there, slot->batch.labels, label_bytes(l), e));
+    slot->uploaded = true;
+    return 0;
+}
+
+/* Batch number n, if it is complete. */
+static Slot *complete_slot(Loader *l, int64_t n)
+{
+    Slot *slot = &l->slots[n % l->o.ring];
+    pthread_mutex_lock(&l->lock);
+    const bool complete = n < l->last && slot->items_done == l->items && !slot->error.code;
+    pthread_mutex_unlock(&l->lock);
+    return complete ? slot : NULL;
+}
+
+/* Makes the batch's copy ready for the device's work, and begins that of the next. */
+static int hand_over(Loader *l, Slot *slot, Err *e)
+{
+    const Device *d = l->o.device;
+    if (d->shares_memory) return 0;
+    TRY(upload(l, slot, e));
+    TRY(d->join_uploads(d, e));
+    Slot *next = complete_slot(l, l->given_back + 1);
+    return next ? upload(l, next, e) : 0;
 }
 
 int loader_borrow(Loader *l, const Batch **batch, Err *e)
@@ -170,13 +225,15 @@ int loader_borrow(Loader *l, const Batch **batch, Err *e)
     if (slot->error.code) *e = slot->error;
     pthread_mutex_unlock(&l->lock);
     *batch = &slot->batch;
-    return slot->error.code;
+    return slot->error.code ? slot->error.code : hand_over(l, slot, e);
 }
 
 void loader_give_back(Loader *l)
 {
     pthread_mutex_lock(&l->lock);
-    l->slots[l->given_back++ % l->o.ring].items_done = 0;
+    Slot *slot = &l->slots[l->given_back++ % l->o.ring];
+    slot->items_done = 0;
+    slot->uploaded = false;
     pthread_cond_broadcast(&l->room);
     pthread_mutex_unlock(&l->lock);
 }

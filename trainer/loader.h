@@ -7,8 +7,9 @@
  *       loader_give_back(loader);
  *   }
  *   loader_free(loader);
+ * For a device with its own memory a batch is copied there while the one before it is in use (Device's uploads).
  * An epoch consists of its training iterations, then its validation iterations. The loader owns the batches; one can be
- * borrowed at a time. It is used by one thread; its own threads use no OpenMP. */
+ * borrowed at a time. It is given back when the device has finished with it. The loader is used by one thread; its own threads use no OpenMP. */
 #ifndef TRAINER_LOADER_H
 #define TRAINER_LOADER_H
 
@@ -24,8 +25,9 @@ typedef struct Loader Loader;
 typedef struct Batch {
     int epoch, iteration; /* iteration: of the epoch's training, or of its validation */
     bool is_validation;
-    float *images;   /* (items, height, width, channels), of this process's part of the batch */
-    int16_t *labels; /* (items, height, width) */
+    float *images;                     /* (items, height, width, channels), of this process's part of the batch */
+    int16_t *labels;                   /* (items, height, width) */
+    void *images_there, *labels_there; /* copies in the device's memory; NULL: it shares the host's */
 } Batch;
 
 /* The part of the global batch for this process: first_item … first_item + items - 1. With one process: all items. */
@@ -47,7 +49,7 @@ typedef struct LoaderOptions {
 int loader_new(Loader **loader, const LoaderOptions *o, Err *e);
 void loader_free(Loader *loader); /* stops and joins them; NULL is fine */
 
-/* The next batch, valid until loader_give_back. Fails: as sampler_fill; ERR_VALUE after the last one. */
+/* The next batch, valid until loader_give_back. Fails: as sampler_fill, or as the device; ERR_VALUE after the last one. */
 int loader_borrow(Loader *loader, const Batch **batch, Err *e);
 void loader_give_back(Loader *loader);
 

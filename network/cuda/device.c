@@ -1,5 +1,5 @@
 /* The Device of an NVIDIA GPU (network/device/device.h), on the CUDA runtime. All work is on the default stream of the
- * GPU, so that it is done in the order of the calls.
+ * GPU, so that it is done in the order of the calls; uploads are on a stream of their own.
  *
  * Launches return no errors of their own: `end` asks the runtime whether the last one was possible. A fault inside a
  * kernel is found when something waits for it; then the GPU can no longer be used by this process. */
@@ -81,6 +81,38 @@ static int copy(const Device *d, void *to, const void *from, size_t bytes, Devic
     return to == from ? 0 : check(d, cudaMemcpyAsync(to, from, bytes, kinds[direction], NULL), "a copy", e);
 }
 
+/* Of each GPU that has had an upload; kept until the process ends. */
+static struct {
+    cudaStream_t stream;
+    cudaEvent_t event; /* after the last upload */
+} uploads[GPUS];
+
+static int begin_uploads(const Device *d, Err *e)
+{
+    const int gpu = number_of(d);
+    if (uploads[gpu].event) return 0;
+    if (!uploads[gpu].stream)
+        TRY(check(d, cudaStreamCreateWithFlags(&uploads[gpu].stream, cudaStreamNonBlocking), "a stream", e));
+    return check(d, cudaEventCreateWithFlags(&uploads[gpu].event, cudaEventDisableTiming), "an event", e);
+}
+
+static int upload(const Device *d, void *to, const void *from, size_t bytes, Err *e)
+{
+    TRY(use(d, e));
+    TRY(begin_uploads(d, e));
+    return check(d, cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, uploads[number_of(d)].stream), "an upload",
+                 e);
+}
+
+static int join_uploads(const Device *d, Err *e)
+{
+    const int gpu = number_of(d);
+    TRY(use(d, e));
+    if (!uploads[gpu].event) return 0;
+    TRY(check(d, cudaEventRecord(uploads[gpu].event, uploads[gpu].stream), "recording an event", e));
+    return check(d, cudaStreamWaitEvent(NULL, uploads[gpu].event, 0), "waiting for an event", e);
+}
+
 static int clear(const Device *d, void *memory, size_t bytes, Err *e)
 {
     TRY(use(d, e));
@@ -120,11 +152,12 @@ static void begin(const Device *d, const char *work)
 
 static int end(const Device *d, Err *e) { return check(d, cudaGetLastError(), "a launch", e); }
 
-#define GPU(name_)                                                                                             \
-    {                                                                                                          \
-        .kind = DEVICE_CUDA, .name = name_, .alignment = ALIGNMENT, .memory = memory_of, .supports = supports, \
-        .alloc = alloc, .free = free_memory, .alloc_host = alloc_host, .free_host = free_host, .copy = copy,   \
-        .clear = clear, .all_finite = all_finite, .wait = wait_for, .begin = begin, .end = end                 \
+#define GPU(name_)                                                                                                  \
+    {                                                                                                               \
+        .kind = DEVICE_CUDA, .name = name_, .alignment = ALIGNMENT, .memory = memory_of, .supports = supports,      \
+        .alloc = alloc, .free = free_memory, .alloc_host = alloc_host, .free_host = free_host, .copy = copy,        \
+        .upload = upload, .join_uploads = join_uploads, .clear = clear, .all_finite = all_finite, .wait = wait_for, \
+        .begin = begin, .end = end                                                                                  \
     }
 #define TEN_GPUS(d)                                                                                     \
     GPU("cuda:" d "0"), GPU("cuda:" d "1"), GPU("cuda:" d "2"), GPU("cuda:" d "3"), GPU("cuda:" d "4"), \

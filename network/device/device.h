@@ -55,6 +55,10 @@ struct Device {
     void (*free_host)(const Device *, void *memory);           /* NULL is fine */
     /* The caller must not change or free the host memory of a copy until wait. */
     int (*copy)(const Device *, void *to, const void *from, size_t bytes, DeviceCopy direction, Err *e);
+    /* Copies from pinned host memory beside the work in order. Work that follows join_uploads waits for all uploads before
+     * it; until that work is done, `from` must not change. NULL: the device shares the host's memory. */
+    int (*upload)(const Device *, void *to, const void *from, size_t bytes, Err *e);
+    int (*join_uploads)(const Device *, Err *e);
     int (*clear)(const Device *, void *memory, size_t bytes, Err *e);                /* sets all bytes to 0 */
     int (*all_finite)(const Device *, const DeviceRows *rows, bool *finite, Err *e); /* synchronous; int16: true */
     int (*wait)(const Device *, Err *e);

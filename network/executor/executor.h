@@ -106,6 +106,9 @@ void executor_free(Executor *x);
  * device's copy. */
 int executor_feed(Executor *x, int index, const void *host, Err *e);
 
+/* The same from memory of the executor's device, which must not change until executor_wait. */
+int executor_feed_on_device(Executor *x, int index, const void *memory, Err *e);
+
 /* Copies the values of the index-th requested output, as the last forward computed them, to host memory, dense. They
  * are valid after executor_wait. Fails: as the device's copy. */
 int executor_fetch(Executor *x, int index, void *host, Err *e);

@@ -21,6 +21,12 @@ int executor_feed(Executor *x, int index, const void *host, Err *e)
     return t ? x->device->copy(x->device, t->data, host, bytes_of(t), COPY_TO_DEVICE, e) : 0;
 }
 
+int executor_feed_on_device(Executor *x, int index, const void *memory, Err *e)
+{
+    const Tensor *t = executor_input(x, index);
+    return t ? x->device->copy(x->device, t->data, memory, bytes_of(t), COPY_ON_DEVICE, e) : 0;
+}
+
 int executor_fetch(Executor *x, int index, void *host, Err *e)
 {
     const Tensor *t = executor_output(x, index);

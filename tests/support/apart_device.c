@@ -71,6 +71,11 @@ static int copy(const Device *d, void *to, const void *from, size_t bytes, Devic
     return 0;
 }
 
+static int upload(const Device *d, void *to, const void *from, size_t bytes, Err *e)
+{
+    return copy(d, to, from, bytes, COPY_TO_DEVICE, e);
+}
+
 static int clear(const Device *d, void *block, size_t bytes, Err *e)
 {
     (void)d;
@@ -122,6 +127,8 @@ static const Device apart = {
     .alloc_host = alloc_host,
     .free_host = free_host,
     .copy = copy,
+    .upload = upload,
+    .join_uploads = wait_for,
     .clear = clear,
     .all_finite = all_finite,
     .wait = wait_for,

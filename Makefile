@@ -224,7 +224,7 @@ $(B)/tests/cudnn_plans: $(B)/obj/tests/cuda/cudnn_plans.o $(GPU_OBJECTS) $(LIBRA
 	$(Q)$(CC) $(ALL_CFLAGS) $^ -o $@ $(LIBS)
 
 check-cuda: $(B)/tests/cudnn_plans
-	@tests/run $(B) cudnn_plans cuda_headers ptxas
+	@tests/run $(B) cudnn_plans cuda_headers ptxas scan_instructions
 endif
 
 check-cuda-host: all $(addprefix $(E)/tests/,$(EMULATED_TESTS)) $(addprefix $(E)/,$(notdir $(EMULATED_PROGRAMS)))

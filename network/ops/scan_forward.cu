@@ -26,7 +26,7 @@ __device__ __forceinline__ void start_channel(Channel *c, const ScanShape &s, co
     c->skip = c->weights[(s.rank + 1) * s.channels];
 }
 
-/* One position: updates the states, returns y. row: [B | C | dt]. */
+/* One position: updates the states, returns y. row: [B | C]. */
 __device__ __forceinline__ float step_channel(Channel *c, const float *row, float delta, float u)
 {
     const float4 *B = (const float4 *)row, *C = B + SCAN_STATES / 4;
@@ -50,15 +50,15 @@ __device__ __forceinline__ float step_channel(Channel *c, const float *row, floa
 }
 
 /* delta · log2(e), before softplus, of SCAN_BATCH positions. */
-__device__ __forceinline__ void batch_delta(const Channel &c, const ScanShape &s, const float *rows, float *delta)
+__device__ __forceinline__ void batch_delta(const Channel &c, const ScanShape &s, const float *dts, float *delta)
 {
-    const int row = s.shared_row();
+    const int row = s.dt_row();
 #pragma unroll
     for (int i = 0; i < SCAN_BATCH; i++) delta[i] = c.bias;
     for (int r = 0; r < s.rank; r++) {
         const float w = c.weights[r * s.channels];
 #pragma unroll
-        for (int i = 0; i < SCAN_BATCH; i++) delta[i] += w * rows[i * row + 2 * SCAN_STATES + r];
+        for (int i = 0; i < SCAN_BATCH; i++) delta[i] += w * dts[i * row + r];
     }
 }
 
@@ -67,7 +67,7 @@ template <class T> __global__ void __launch_bounds__(SCAN_GROUP, 8) scan_forward
     SHARED_DYNAMIC(float, rows);
     SHARED(int, pixels, SCAN_CHUNK);
     const ScanShape &s = f.s;
-    const int row = s.shared_row();
+    const float *dts = rows + SCAN_CHUNK * SCAN_BC;
     Channel c;
     start_channel(&c, s, f.packed);
     for (int chunk = 0; chunk < s.chunks(); chunk++) {
@@ -81,10 +81,10 @@ template <class T> __global__ void __launch_bounds__(SCAN_GROUP, 8) scan_forward
             float u[SCAN_BATCH], delta[SCAN_BATCH];
 #pragma unroll
             for (int i = 0; i < SCAN_BATCH; i++) u[i] = gpu_get(f.x.at(image + pixels[t + i], c.exists ? c.d : 0));
-            batch_delta(c, s, rows + t * row, delta);
+            batch_delta(c, s, dts + t * s.dt_row(), delta);
 #pragma unroll
             for (int i = 0; i < SCAN_BATCH; i++) {
-                const float v = step_channel(&c, rows + (t + i) * row, softplus_log2(delta[i]), u[i]);
+                const float v = step_channel(&c, rows + (t + i) * SCAN_BC, softplus_log2(delta[i]), u[i]);
                 if (c.exists && t + i < p.count) y[(int64_t)pixels[t + i] * s.channels] = v;
             }
         }
@@ -96,7 +96,7 @@ template <class T> __global__ void __launch_bounds__(SCAN_GROUP, 8) scan_forward
 template <class T> void scan_forward_launch(const ScanForward<T> &f)
 {
     const dim3 grid((unsigned)f.s.groups(), (unsigned)f.s.directions, (unsigned)f.s.images);
-    LAUNCH((scan_forward<T>), grid, SCAN_GROUP, (size_t)(SCAN_CHUNK * f.s.shared_row()) * sizeof(float), f);
+    LAUNCH((scan_forward<T>), grid, SCAN_GROUP, (size_t)f.s.chunk_floats() * sizeof(float), f);
 }
 
 template void scan_forward_launch(const ScanForward<float> &);

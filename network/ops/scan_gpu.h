@@ -12,7 +12,14 @@ extern "C" {
 #include "network/ops/ops.h"
 }
 
-enum { SCAN_STATES = 16, SCAN_CHUNK = 64, SCAN_GROUP = 64, SCAN_BATCH = 8, SCAN_RANK_MOST = 64 };
+enum {
+    SCAN_STATES = 16,
+    SCAN_CHUNK = 64,
+    SCAN_GROUP = 64,
+    SCAN_BATCH = 8,
+    SCAN_RANK_MOST = 64,
+    SCAN_BC = 2 * SCAN_STATES
+};
 
 struct ScanShape {
     int images, height, width, channels, states, rank, directions;
@@ -24,8 +31,9 @@ struct ScanShape {
     __host__ __device__ int groups() const { return (channels + SCAN_GROUP - 1) / SCAN_GROUP; }
     __host__ __device__ int vectors() const { return SCAN_STATES + rank + 2; }
     __host__ __device__ int64_t pixels() const { return (int64_t)images * length(); }
-    /* A chunk's row in shared memory: [B | C | dt, padded to fours]. */
-    __host__ __device__ int shared_row() const { return 2 * SCAN_STATES + (rank + 3) / 4 * 4; }
+    /* A chunk in shared memory: rows [B | C] of all positions, then rows of dt, padded to fours. */
+    __host__ __device__ int dt_row() const { return (rank + 3) / 4 * 4; }
+    __host__ __device__ int chunk_floats() const { return SCAN_CHUNK * (SCAN_BC + dt_row()); }
 };
 
 /* packed: for each direction A·log2e (SCAN_STATES, 0 behind the states), dt_weight·log2e (rank), dt_bias·log2e, Ds; each for
@@ -90,10 +98,10 @@ __device__ __forceinline__ int scan_pixel(const ScanShape &s, int direction, int
     return columns ? t % s.height * s.width + t / s.height : t;
 }
 
-/* Value j of a shared row: its index in the pixel's projections; -1: there is none. */
+/* Value j of [B | C | dt] in shared memory: its index in the pixel's projections; -1: there is none. */
 __device__ __forceinline__ int scan_source(const ScanShape &s, int j)
 {
-    if (j >= 2 * SCAN_STATES) return j - 2 * SCAN_STATES < s.rank ? j - 2 * SCAN_STATES : -1;
+    if (j >= SCAN_BC) return j - SCAN_BC < s.rank ? j - SCAN_BC : -1;
     if (j % SCAN_STATES >= s.states) return -1;
     return s.rank + j / SCAN_STATES * s.states + j % SCAN_STATES;
 }
@@ -120,13 +128,15 @@ __device__ __forceinline__ P *scan_row_at(const ScanShape &s, const ScanPlace &p
 __device__ __forceinline__ void scan_load_rows(const ScanShape &s, const ScanPlace &p, const float *projections,
                                                float *rows, int *pixels)
 {
-    const int row = s.shared_row();
+    const int row = SCAN_BC + s.dt_row();
+    float *dts = rows + SCAN_CHUNK * SCAN_BC;
     for (int t = (int)threadIdx.x; t < SCAN_CHUNK; t += (int)blockDim.x)
         pixels[t] = scan_pixel(s, p.direction, t < p.count ? p.first + t : s.length() - 1);
     __syncthreads();
     for (int i = (int)threadIdx.x; i < SCAN_CHUNK * row; i += (int)blockDim.x) {
-        const int t = i / row, from = scan_source(s, i % row);
-        rows[i] = t < p.count && from >= 0 ? scan_row_at(s, p, projections, pixels[t])[from] : 0;
+        const int t = i / row, j = i % row, from = scan_source(s, j);
+        const float value = t < p.count && from >= 0 ? scan_row_at(s, p, projections, pixels[t])[from] : 0;
+        (j < SCAN_BC ? rows[t * SCAN_BC + j] : dts[t * s.dt_row() + j - SCAN_BC]) = value;
     }
     __syncthreads();
 }

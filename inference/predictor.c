@@ -50,14 +50,19 @@ static int choose_batch(const Predictor *p, int64_t tiles)
     return batch;
 }
 
-static int expect_room(const FoldNetworks *f, const char *network, int batch, Err *e)
+static int window_classes(const FoldNetworks *f) { return f->heads * (f->apart ? f->count : 1); }
+
+/* The sums of the sliding window are on the device, too: those of a slice that is a tile are the least. */
+static int expect_room(const FoldNetworks *f, const WindowOptions *w, const char *network, int batch, Err *e)
 {
+    const int64_t slice[3] = {1, f->tile_yx[0], f->tile_yx[1]};
     FoldBytes bytes;
     char work[256];
     snprintf(work, sizeof work, "%s of %d fold%s on %d tile%s of %lldx%lld in %s", network, f->count,
              f->count == 1 ? "" : "s", batch, batch == 1 ? "" : "s", (long long)f->tile_yx[0], (long long)f->tile_yx[1],
              precision_name(f->precision));
     TRY(fold_networks_bytes(f, batch, &bytes, e));
+    bytes.device += window_bytes(w, window_classes(f), slice);
     return device_expect_room(f->device, (size_t)bytes.device, work, device_remedy(f), e);
 }
 
@@ -69,7 +74,7 @@ static int fit_device(Predictor *p, Err *e)
     if (!is_limited(p->networks.device)) return 0;
     p->device_batch = choose_batch(p, INT64_MAX);
     for (;; p->device_batch /= 2) {
-        const int code = expect_room(&p->networks, p->source.plan.network.name, p->device_batch, e);
+        const int code = expect_room(&p->networks, &p->window, p->source.plan.network.name, p->device_batch, e);
         if (code != ERR_NOMEM || p->device_batch == 1) return code;
     }
 }
@@ -108,7 +113,8 @@ int predictor_expect_room(const ModelSource *source, const PredictorOptions *o, 
     TRY(model_define(&m, &source->plan, &source->info, e));
     FoldNetworks f = networks_of(source, o, &m);
     f.count = source->folds.count;
-    const int code = expect_room(&f, source->plan.network.name, 1, e);
+    const WindowOptions w = predictor_window(&source->plan, o);
+    const int code = expect_room(&f, &w, source->plan.network.name, 1, e);
     model_free(&m);
     return code;
 }
@@ -213,7 +219,7 @@ static void count_phases(const Predictor *p, const CaseSize *size, PredictionCos
     cost->reading = image + size->reading_bytes;
     cost->preprocessing = case_preprocess_bytes(shape, size->shape_zyx, size->spacing_zyx_mm, &p->source.plan);
     cost->predicting = shape[0] * shape[1] * shape[2] * size->channels * (int64_t)sizeof(float) + labels +
-                       window_bytes(&p->window, f->heads * (f->apart ? f->count : 1), shape) +
+                       window_bytes(&p->window, window_classes(f), shape) +
                        exporter_bytes(&p->source.info, shape, crop);
     if (f->apart) cost->predicting += fold_mean_values(f, shape[2]) * (int64_t)sizeof(float);
     cost->finishing = labels + size->finishing_bytes;

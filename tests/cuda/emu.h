@@ -47,6 +47,7 @@ size_t emu_live_bytes(void); /* allocated and not freed, on the device and pinne
  * accesses by emu_touch, which reports and returns false where that is not allocated, or not what the node may access. */
 void emu_enqueue(void *stream, void (*work)(void *context), void *context);
 bool emu_touch(const void *p, size_t bytes, bool write);
+bool emu_update(const void *p, size_t bytes); /* reads and writes it */
 void emu_report(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 int emu_cudnn_descriptors(void); /* of cuDNN's double: those not destroyed */

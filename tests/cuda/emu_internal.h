@@ -47,6 +47,7 @@ bool emu_failed();            /* something was reported since emu_errors */
 void emu_watch_launch(const EmuRegions *regions);
 void emu_watch_block(size_t shared_bytes); /* a block begins: nobody has accessed that much of shared memory */
 bool emu_touch_as(uint32_t launch, const void *p, size_t bytes, bool write);
+bool emu_update_as(uint32_t launch, const void *p, size_t bytes); /* what is read and then written */
 bool emu_touch_within(const EmuRegions *may, const void *p, size_t bytes, bool write); /* reports what is not inside */
 
 /* ---- runtime ---- */

@@ -17,7 +17,7 @@ static void result(bool ok, const char *name, bool sound, const char *why)
 
 /* reported: what was found is a report whose text contains `words`, or, without words, any difference that the test
  * itself has seen. */
-static void judge(const char *name, bool sound, bool seen, const char *words)
+[[maybe_unused]] static void judge(const char *name, bool sound, bool seen, const char *words)
 {
     const bool reported = emu_errors() > 0;
     const char *text = reported ? emu_first_error() : "";

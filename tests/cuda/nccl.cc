@@ -202,7 +202,9 @@ static void run_sum(void *context)
 {
     Sum *s = (Sum *)context;
     const size_t bytes = s->call.count * size_of(s->call.type);
-    bool fine = emu_touch(s->from, bytes, false) && emu_touch(s->to, bytes, true) && calls_agree(s);
+    bool fine =
+        s->from == s->to ? emu_update(s->to, bytes) : emu_touch(s->from, bytes, false) && emu_touch(s->to, bytes, true);
+    fine = fine && calls_agree(s);
     for (size_t i = 0; fine && i < bytes; i += PART) fine = add_part(s, i, std::min<size_t>(bytes - i, PART));
     delete s;
 }

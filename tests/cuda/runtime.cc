@@ -399,6 +399,11 @@ void emu_enqueue(void *stream, void (*work)(void *context), void *context)
     });
 }
 
+bool emu_update(const void *p, size_t bytes)
+{
+    return emu_update_as(library_call, p, bytes) && emu_touch_within(library_regions, p, bytes, true);
+}
+
 bool emu_touch(const void *p, size_t bytes, bool write)
 {
     return emu_touch_as(library_call, p, bytes, write) && emu_touch_within(library_regions, p, bytes, write);

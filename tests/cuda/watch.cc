@@ -44,6 +44,7 @@ struct Access {
     size_t bytes;
     bool write, atomic;
     void *code;
+    bool updates; /* a write of what is read by the same */
 };
 
 /* Whether p, an earlier access, happens before the running thread. */
@@ -79,7 +80,7 @@ static void note(Cell *c, const Access &a)
 {
     EmuPlace now = emu_place;
     if (a.atomic) now.thread |= ATOMIC;
-    if (!a.write && !c->write.launch) {
+    if ((!a.write || a.updates) && !c->write.launch) {
         emu_report("memory is read that was never written: %p (code %p), thread %u of block %u", (const void *)a.at,
                    a.code, emu_place.thread, emu_place.block);
         c->write = now;
@@ -195,30 +196,40 @@ static void access(const Access &a)
 
 static void access_range(const void *p, size_t bytes, bool write, void *code)
 {
-    for (size_t i = 0; i < bytes; i++) access({(const char *)p + i, 1, write, false, code});
+    for (size_t i = 0; i < bytes; i++) access({(const char *)p + i, 1, write, false, code, false});
 }
 
 void emu_atomic(const void *p, size_t bytes)
 {
-    access({(const char *)p, bytes, true, true, __builtin_return_address(0)});
+    access({(const char *)p, bytes, true, true, __builtin_return_address(0), false});
 }
 
 /* ---- accesses of copies and libraries ---- */
 
-bool emu_touch_as(uint32_t launch, const void *p, size_t bytes, bool write)
+static bool touch(uint32_t launch, Access a)
 {
-    const EmuAllocation *allocation = emu_find_allocation(p);
-    if (!allocation || (const char *)p + bytes > allocation->end) {
-        emu_report("a copy or library call accesses %zu bytes at %p, which are not all device memory", bytes, p);
+    const EmuAllocation *allocation = emu_find_allocation(a.at);
+    if (!allocation || a.at + a.bytes > allocation->end) {
+        emu_report("a copy or library call accesses %zu bytes at %p, which are not all device memory", a.bytes,
+                   (const void *)a.at);
         return false;
     }
     const EmuPlace kept = emu_place;
     emu_place = {launch, 0, 0, 0, 0};
-    const Access a = {(const char *)p, bytes, write, false, NULL};
     count_moved(device_cell(a.at), a);
     note_cells(device_cell(a.at), a);
     emu_place = kept;
     return true;
+}
+
+bool emu_touch_as(uint32_t launch, const void *p, size_t bytes, bool write)
+{
+    return touch(launch, {(const char *)p, bytes, write, false, NULL, false});
+}
+
+bool emu_update_as(uint32_t launch, const void *p, size_t bytes)
+{
+    return touch(launch, {(const char *)p, bytes, true, false, NULL, true});
 }
 
 bool emu_touch_within(const EmuRegions *may, const void *p, size_t bytes, bool write)
@@ -239,15 +250,15 @@ void emu_forget(const void *p, size_t bytes)
 /* ---- the compiler's calls ---- */
 
 #define CODE __builtin_return_address(0)
-#define CALLS(n)                                                                           \
-    void __tsan_read##n(void *p) { access({(char *)p, n, false, false, CODE}); }           \
-    void __tsan_write##n(void *p) { access({(char *)p, n, true, false, CODE}); }           \
-    void __tsan_unaligned_read##n(void *p) { access({(char *)p, n, false, false, CODE}); } \
-    void __tsan_unaligned_write##n(void *p) { access({(char *)p, n, true, false, CODE}); } \
-    void __tsan_read_write##n(void *p)                                                     \
-    {                                                                                      \
-        access({(char *)p, n, false, false, CODE});                                        \
-        access({(char *)p, n, true, false, CODE});                                         \
+#define CALLS(n)                                                                                  \
+    void __tsan_read##n(void *p) { access({(char *)p, n, false, false, CODE, false}); }           \
+    void __tsan_write##n(void *p) { access({(char *)p, n, true, false, CODE, false}); }           \
+    void __tsan_unaligned_read##n(void *p) { access({(char *)p, n, false, false, CODE, false}); } \
+    void __tsan_unaligned_write##n(void *p) { access({(char *)p, n, true, false, CODE, false}); } \
+    void __tsan_read_write##n(void *p)                                                            \
+    {                                                                                             \
+        access({(char *)p, n, false, false, CODE, false});                                        \
+        access({(char *)p, n, true, false, CODE, false});                                         \
     }
 extern "C" {
 CALLS(1)

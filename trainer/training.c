@@ -249,7 +249,6 @@ static int fit_length(Training *t, const TrainingOptions *o, Err *e)
     IterationTimes times;
     const TrainingOverrides *change = &o->overrides;
     double (*const clock)(void) = change->cpu_minutes ? cpu_seconds : clock_seconds;
-    TRY(training_agree(t, e));
     TRY(training_time_iterations(t, &times, clock, change->minutes, e));
     schedule_fit_length(&t->plan.training, change->minutes, times);
     close_network(t);
@@ -315,15 +314,6 @@ static void tell_waiting(void *context)
                   ((const Training *)context)->options.results);
 }
 
-/* The other ranks look at the folder when rank 0 has locked it. */
-static int open_folder_on_ranks(Training *t, const TrainingOptions *o, Err *e)
-{
-    double nothing = 0;
-    if (training_writes(t)) TRY(run_folder_open(&t->folder, o->results, o->fold, o->mode, &t->waiting, e));
-    TRY(training_sum(t, &nothing, 1, e));
-    return training_writes(t) ? 0 : run_folder_follow(&t->folder, o->results, o->fold, e);
-}
-
 static int open_folder(Training *t, const TrainingOptions *o, Err *e)
 {
     if (file_is_same(o->results, o->preprocessed))
@@ -332,7 +322,8 @@ static int open_folder(Training *t, const TrainingOptions *o, Err *e)
                        "give another folder with -o",
                        o->results);
     t->waiting = (RunWaiting){tell_waiting, o->interrupted, t};
-    TRY(open_folder_on_ranks(t, o, e));
+    if (!training_writes(t)) return run_folder_follow(&t->folder, o->results, o->fold, e);
+    TRY(run_folder_open(&t->folder, o->results, o->fold, o->mode, &t->waiting, e));
     if (o->mode == RUN_CONTINUE && !t->folder.holds_run)
         training_tell(t, TRAINING_WARNING,
                       "%s: there is no checkpoint to continue from: the training starts from the beginning",
@@ -400,8 +391,7 @@ static int begin(Training *t, const TrainingOptions *o, Err *e)
     return write_record(t, e);
 }
 
-/* All checks come before the first write. */
-static int open_parts(Training *t, const TrainingOptions *o, Err *e)
+static int check_all(Training *t, const TrainingOptions *o, Err *e)
 {
     TRY(preprocessed_lock(&t->reading, o->preprocessed, e));
     TRY(open_folder(t, o, e));
@@ -413,12 +403,21 @@ static int open_parts(Training *t, const TrainingOptions *o, Err *e)
     TRY(training_divide_batch(t, e));
     t->loader_threads = o->threads / 4 > 1 ? o->threads / 4 : 1;
     TRY(open_network(t, o->mode, e));
-    TRY(check_record(t, o, e));
+    return check_record(t, o, e);
+}
+
+/* All checks come before the first write. The other ranks read what rank 0 has checked: a refusal is that of rank 0. */
+static int open_parts(Training *t, const TrainingOptions *o, Err *e)
+{
+    if (!training_writes(t)) TRY(training_meet(t, e));
+    TRY(check_all(t, o, e));
+    if (training_writes(t)) TRY(training_meet(t, e));
+    TRY(training_agree(t, e));
     if (o->overrides.minutes > 0 && !t->choice.is_bound) TRY(fit_length(t, o, e));
     tell_pretrained(t);
     tell_constant_norms(t);
     t->choice.plan = t->plan;
-    TRY(training_agree(t, e));
+    TRY(training_meet(t, e));
     return training_writes(t) ? begin(t, o, e) : 0;
 }
 

@@ -57,7 +57,10 @@ GradientBuckets training_buckets(Training *t);
  * ranks. */
 int training_divide_batch(Training *t, Err *e);
 
-/* Waits for all ranks. Fails: ERR_VALUE if they do not have the same plan and position, as files may have changed while
+/* Waits for all ranks. Fails: as training_sum. */
+int training_meet(const Training *t, Err *e);
+
+/* Fails on all ranks, with ERR_VALUE, if they do not have the same plan and position, as files may have changed while
  * they were read. */
 int training_agree(const Training *t, Err *e);
 

@@ -40,6 +40,12 @@ int training_divide_batch(Training *t, Err *e)
     return 0;
 }
 
+int training_meet(const Training *t, Err *e)
+{
+    double nothing = 0;
+    return training_sum(t, &nothing, 1, e);
+}
+
 int training_agree(const Training *t, Err *e)
 {
     enum { HALF = 16 }; /* hexadecimal digits */

@@ -75,3 +75,14 @@ has "so that one is missing" "device cuda:2" stderr
 is "a refused run makes no folder" test ! -e "$out/small"
 check "the CPU is refused" 1 "$host/train" "$out/pre" 0 -o "$out/small" --num-gpus 2
 has "and told what else to do" "--num-gpus 2 needs --device cuda; the CPU's cores train one network by -j" stderr
+printf 'training: {gradient_klip: 0}\n' >"$out/wrong.yaml"; printf 'training: {gradient_clip: 0}\n' >"$out/no_clip.yaml"
+check "a plan with an unknown key is refused" 1 train "$out/small" --num-gpus 2 --override "$out/wrong.yaml"
+equals "in the words of one process" "$(grep -c 'error: .*wrong.yaml:1:12: unknown key' "$out/stderr")" 1
+is "and makes no folder, either" test ! -e "$out/small"
+check "a loss that is not a number ends all" 1 train "$out/small" --num-gpus 2 --learning-rate 100 --override "$out/no_clip.yaml"
+equals "in one line" "$(grep -c 'error: epoch 0, iteration 1: the loss is not a number' "$out/stderr")" 1
+
+# ---- a length by time, and validation at the end
+check "a run of a given time" 0 "$build/train" "$out/pre" 0 -o "$out/timed" --minutes 0.05 --batch-size 2 --patch-size 32x32 \
+    --device cuda --num-gpus 2 -j1
+equals "has one summary" "$(ls "$out"/timed/fold_0/validation/summary.json | wc -l)" 1

@@ -1,7 +1,9 @@
 #include "base/processes.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,20 +20,26 @@
 
 enum { GRACE_SECONDS = 5 };
 
-/* How a process has ended; in memory that all share. */
+/* How a process has ended. */
 typedef struct Outcome {
     bool ended; /* work has returned */
-    int code;
-    Err error;
+    int turn;   /* the order in which failures were told; 0: it was not told */
+    Err error;  /* code 0: none */
 } Outcome;
 
+/* In memory that all share. */
+typedef struct Outcomes {
+    atomic_int told; /* failures */
+    Outcome of[];
+} Outcomes;
+
 typedef struct Group {
-    int count, left;   /* left: that have not ended */
-    pid_t *processes;  /* 0: has ended */
-    Outcome *outcomes; /* shared */
-    int first_failed;  /* but not interrupted; -1: none */
-    double deadline;   /* when the others are killed; if one has failed */
-    bool killed;       /* they have been */
+    int count, left;    /* left: that have not ended */
+    pid_t *processes;   /* 0: has ended */
+    Outcomes *outcomes; /* shared */
+    bool failed;        /* one has, not by an interruption */
+    double deadline;    /* when the others are killed, if one has failed */
+    bool killed;        /* they have been */
 } Group;
 
 int process_share(const Process *p, void *bytes, size_t size, Err *e)
@@ -45,25 +53,35 @@ int process_share(const Process *p, void *bytes, size_t size, Err *e)
 
 /* ---- in the processes ---- */
 
+void process_failed(const Process *p, const Err *e)
+{
+    Outcome *o = &p->outcomes->of[p->rank];
+    if (o->turn) return;
+    o->error = *e;
+    o->turn = 1 + atomic_fetch_add(&p->outcomes->told, 1);
+}
+
 static void run_process(Group *g, Process *p, pid_t leader, const sigset_t *signals,
                         int (*work)(void *, const Process *, Err *), void *context)
 {
-    Outcome *outcome = &g->outcomes[p->rank];
+    Outcome *outcome = &g->outcomes->of[p->rank];
+    Err e = {ERR_NONE, ""};
     program_follow(leader);
     sigprocmask(SIG_SETMASK, signals, NULL);
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != leader) _exit(1); /* it has ended before */
     close(p->pipe[p->rank ? 1 : 0]);   /* a read ends when rank 0 has ended */
-    outcome->code = work(context, p, &outcome->error);
+    const int code = work(context, p, &e);
+    if (code) process_failed(p, &e);
     if (!fflush(stdout) && !ferror(stdout)) outcome->ended = true;
-    exit(outcome->code ? 1 : 0);
+    exit(code ? 1 : 0);
 }
 
 /* ---- in the calling process ---- */
 
 static int start(Group *g, int (*work)(void *, const Process *, Err *), void *context, const sigset_t *signals, Err *e)
 {
-    Process p = {.count = g->count};
+    Process p = {.count = g->count, .outcomes = g->outcomes};
     const pid_t leader = getpid();
     int failed = pipe(p.pipe) ? err_errno(e, errno, "a pipe could not be made") : 0;
     if (failed) return failed;
@@ -94,17 +112,17 @@ static int rank_of(const Group *g, pid_t process)
 }
 
 /* Sets the outcome of a process that did not tell it. */
-static void note_end(Group *g, int rank, int status)
+static void note_end(const Group *g, int rank, int status)
 {
-    Outcome *o = &g->outcomes[rank];
-    if (WIFSIGNALED(status)) o->ended = false;
+    Outcome *o = &g->outcomes->of[rank];
     if (WIFSIGNALED(status))
-        o->code = err_set(&o->error, ERR_UNSUPPORTED, "process %d of %d was ended by signal %d (%s)%s", rank + 1,
-                          g->count, WTERMSIG(status), strsignal(WTERMSIG(status)),
-                          WTERMSIG(status) == SIGKILL ? ", as the system does if memory is short" : "");
-    else if (!o->ended)
-        o->code = err_set(&o->error, ERR_UNSUPPORTED, "process %d of %d ended with exit status %d", rank + 1, g->count,
-                          WEXITSTATUS(status));
+        err_set(&o->error, ERR_UNSUPPORTED, "process %d of %d was ended by signal %d (%s)%s", rank + 1, g->count,
+                WTERMSIG(status), strsignal(WTERMSIG(status)),
+                WTERMSIG(status) == SIGKILL ? ", as the system does if memory is short" : "");
+    else if (!o->ended && !o->turn)
+        err_set(&o->error, ERR_UNSUPPORTED, "process %d of %d ended with exit status %d", rank + 1, g->count,
+                WEXITSTATUS(status));
+    if (WIFSIGNALED(status)) o->turn = 0;
 }
 
 static void take_end(Group *g, pid_t process, int status)
@@ -113,14 +131,14 @@ static void take_end(Group *g, pid_t process, int status)
     if (rank == g->count) return;
     g->processes[rank] = 0;
     g->left--;
-    if (!g->killed && g->first_failed < 0) note_end(g, rank, status);
-    const int code = g->outcomes[rank].code;
-    if (code && code != ERR_INTERRUPTED && g->first_failed < 0) {
-        g->first_failed = rank;
+    if (!g->killed) note_end(g, rank, status);
+    const ErrCode code = g->outcomes->of[rank].error.code;
+    if (code && code != ERR_INTERRUPTED && !g->failed) {
+        g->failed = true;
         g->deadline = clock_seconds() + GRACE_SECONDS;
     }
     /* Only rank 0 has something to finish. */
-    if (!g->processes[0] && (g->outcomes[0].code || g->first_failed >= 0)) kill_all(g);
+    if (!g->processes[0] && (g->outcomes->of[0].error.code || g->failed)) kill_all(g);
 }
 
 static void wait_for_all(Group *g)
@@ -128,7 +146,7 @@ static void wait_for_all(Group *g)
     const struct timespec moment = {0, 20000000};
     while (g->left) {
         int status;
-        const pid_t process = waitpid(-1, &status, g->first_failed < 0 ? 0 : WNOHANG);
+        const pid_t process = waitpid(-1, &status, g->failed ? WNOHANG : 0);
         if (process > 0) take_end(g, process, status);
         else if (process < 0 && errno != EINTR) return;
         else if (clock_seconds() > g->deadline) kill_all(g);
@@ -136,18 +154,20 @@ static void wait_for_all(Group *g)
     }
 }
 
-/* The failure of all: the first that was no interruption. */
+/* An interruption comes last, since it is no failure. */
+static int turn_of(const Outcome *o) { return o->error.code == ERR_INTERRUPTED ? INT_MAX : o->turn; }
+
+/* The failure of all: a process that was killed, or the first that failed; others may have failed because of it. */
 static int judge(const Group *g, Err *e)
 {
-    int rank = g->first_failed;
-    for (int i = 0; i < g->count && rank < 0; i++)
-        if (g->outcomes[i].code) rank = i;
-    if (rank < 0) return 0;
-    const Outcome *o = &g->outcomes[rank], *lead = &g->outcomes[0];
-    if (e) *e = o->error;
-    if (rank && o->ended && strcmp(o->error.text, lead->error.text))
-        err_context(e, "process %d of %d", rank + 1, g->count);
-    return o->code;
+    const Outcome *all = g->outcomes->of, *first = NULL;
+    for (int i = 0; i < g->count; i++)
+        if (all[i].error.code && (!first || turn_of(&all[i]) < turn_of(first))) first = &all[i];
+    if (!first) return 0;
+    if (e) *e = first->error;
+    if (first != all && first->turn && strcmp(first->error.text, all->error.text))
+        err_context(e, "process %d of %d", (int)(first - all) + 1, g->count);
+    return first->error.code;
 }
 
 static int run_group(Group *g, int (*work)(void *, const Process *, Err *), void *context, Err *e)
@@ -169,8 +189,8 @@ static int run_group(Group *g, int (*work)(void *, const Process *, Err *), void
 
 int processes_run(int count, int (*work)(void *context, const Process *process, Err *e), void *context, Err *e)
 {
-    const size_t bytes = (size_t)count * sizeof(Outcome);
-    Group g = {.count = count, .first_failed = -1, .processes = mem_zalloc((size_t)count, sizeof(pid_t), e)};
+    const size_t bytes = sizeof(Outcomes) + (size_t)count * sizeof(Outcome);
+    Group g = {.count = count, .processes = mem_zalloc((size_t)count, sizeof(pid_t), e)};
     if (!g.processes) return ERR_NOMEM;
     g.outcomes = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     const int code = g.outcomes == MAP_FAILED ? err_errno(e, errno, "shared memory") : run_group(&g, work, context, e);

@@ -17,15 +17,19 @@
 typedef struct Process {
     int rank, count; /* rank: from 0 */
     int pipe[2];     /* for process_share */
+    struct Outcomes *outcomes;
 } Process;
 
 /* Runs work(context, …) in `count` processes. Standard output is that of all; on signals only the caller prints. A process
- * that fails ends all: rank 0 has a few seconds to end by itself. Returns 0 if all have succeeded; else the code of the
- * first that failed, with its text in e; ERR_INTERRUPTED only if none failed otherwise. Fails: ERR_IO, ERR_NOMEM. */
+ * that fails ends all: rank 0 has a few seconds to end by itself. Returns 0 if all have succeeded; else the code of one
+ * that was killed, or of the first that failed, with its text in e; ERR_INTERRUPTED only if none failed otherwise. Fails: ERR_IO, ERR_NOMEM. */
 int processes_run(int count, int (*work)(void *context, const Process *process, Err *e), void *context, Err *e);
 
 /* Gives rank 0's bytes (up to 512) to all ranks, each of which must call this; at most once in a run. Fails: ERR_IO, also
  * if rank 0 has ended. */
 int process_share(const Process *process, void *bytes, size_t size, Err *e);
+
+/* Tells a failure before work returns it: for a clean-up by which other processes fail, too. */
+void process_failed(const Process *process, const Err *e);
 
 #endif

@@ -24,9 +24,10 @@ enum { SHOWN_PATCHES = 48 };
 typedef struct Options {
     CommonOptions common;
     TrainingOptions training;
-    const char *show;  /* --show-augmentation: folder for pictures of patches */
-    const char *lacks; /* instructions for the precision that the CPU does not have; NULL: none */
-    int gpus, rank;    /* --num-gpus: processes, one for each GPU; rank: the number of this one */
+    const char *show;       /* --show-augmentation: folder for pictures of patches */
+    const char *lacks;      /* instructions for the precision that the CPU does not have; NULL: none */
+    int gpus;               /* --num-gpus: processes, one for each */
+    const Process *process; /* this one of them; NULL: there is one */
     bool validate_only, skip_validation, save_probabilities, json;
     Text of_training; /* the given options that only affect training: "--epochs, --seed" */
 } Options;
@@ -373,15 +374,21 @@ static int run_training(const Options *o, bool *has_cases, Err *e)
     return code;
 }
 
-static int run(const Options *o, Err *e)
+static void end_ranks(const Options *o, int code, const Err *e)
 {
     Ranks *const ranks = o->training.ranks;
+    if (code) process_failed(o->process, e); /* the others may fail when this one has left them */
+    ranks->free(ranks, code && code != ERR_INTERRUPTED);
+}
+
+static int run(const Options *o, Err *e)
+{
     if (o->show) return training_show_patches(&o->training, SHOWN_PATCHES, o->show, e);
     if (!o->validate_only) {
         bool has_cases;
         const int code = run_training(o, &has_cases, e);
-        if (ranks) ranks->free(ranks, code && code != ERR_INTERRUPTED);
-        if (code || !has_cases || o->rank) return code;
+        if (o->process) end_ranks(o, code, e);
+        if (code || !has_cases || (o->process && o->process->rank)) return code;
     } else {
         if (o->lacks) program_warn("%s", o->lacks);
         if (o->of_training.length)
@@ -409,15 +416,15 @@ static int run_rank(void *context, const Process *p, Err *e)
     o.training.context = &o;
     o.training.threads = o.training.threads > p->count ? o.training.threads / p->count : 1;
     omp_set_num_threads(o.training.threads);
-    o.rank = p->rank;
-    if (o.rank) {
+    o.process = p;
+    if (p->rank) {
         o.common.quiet = true;
         o.json = false;
         o.training.tell = NULL;
     }
-    if (o.rank == 0) TRY(ranks_cuda_id(id, e));
+    if (p->rank == 0) TRY(ranks_cuda_id(id, e));
     TRY(process_share(p, id, sizeof id, e));
-    TRY(ranks_cuda(&o.training.ranks, device, o.rank, p->count, id, e));
+    TRY(ranks_cuda(&o.training.ranks, device, p->rank, p->count, id, e));
     return run_on(&o, device, e);
 }
 

@@ -62,6 +62,21 @@ static int fail_at_once(int *done, const Process *p, Err *e)
     return err_set(e, ERR_VALUE, "wrong");
 }
 
+static int tell_and_fail_later(int *done, const Process *p, Err *e)
+{
+    (void)done;
+    err_set(e, ERR_IO, "the cause");
+    process_failed(p, e);
+    usleep(600000);
+    return e->code;
+}
+
+static int fail_later(int *done, const Process *p, Err *e)
+{
+    usleep(200000);
+    return fail_at_once(done, p, e);
+}
+
 static int be_killed(int *done, const Process *p, Err *e)
 {
     (void)done, (void)p, (void)e;
@@ -125,6 +140,16 @@ static void a_failure_ends_all(void **state)
     assert_false(done[0]);
 }
 
+static void the_first_failure_is_told(void **state)
+{
+    (void)state;
+    int done[COUNT];
+    run((Task){{fail_later, tell_and_fail_later, fail_later}, NULL}, ERR_IO, "process 2 of 3: the cause", 4, done);
+    run((Task){{tell_and_fail_later, fail_later, succeed}, NULL}, ERR_IO, "the cause", 4, done);
+    run((Task){{fail_later, be_killed, succeed}, NULL}, ERR_UNSUPPORTED,
+        "process 2 of 3 was ended by signal 9 (Killed), as the system does if memory is short", 4, done);
+}
+
 static void a_process_that_tells_nothing_is_a_failure(void **state)
 {
     (void)state;
@@ -147,8 +172,11 @@ static void interrupted_together(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(all_run_to_their_end), cmocka_unit_test(bytes_of_the_first_are_shared),
-        cmocka_unit_test(a_failure_ends_all),   cmocka_unit_test(a_process_that_tells_nothing_is_a_failure),
+        cmocka_unit_test(all_run_to_their_end),
+        cmocka_unit_test(bytes_of_the_first_are_shared),
+        cmocka_unit_test(a_failure_ends_all),
+        cmocka_unit_test(the_first_failure_is_told),
+        cmocka_unit_test(a_process_that_tells_nothing_is_a_failure),
         cmocka_unit_test(interrupted_together),
     };
     return cmocka_run_group_tests_name("processes", tests, NULL, NULL);

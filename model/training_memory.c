@@ -48,3 +48,9 @@ int64_t training_memory(const Plan *plan, const DatasetInfo *dataset, const Trai
     graph_free(g);
     return bytes;
 }
+
+int64_t training_batch_bytes(const Plan *plan, const TrainingSetup *setup)
+{
+    const int64_t pixels = (int64_t)setup->batch * setup->patch_yx[0] * setup->patch_yx[1];
+    return pixels * (int64_t)(plan->configuration.channel_count * sizeof(float) + sizeof(int16_t));
+}

@@ -22,4 +22,7 @@ int64_t training_memory(const Plan *plan, const DatasetInfo *dataset, const Trai
 /* The same for a network that is built already: the graph of the plan. */
 int64_t training_memory_of(const Graph *g, const Plan *plan, const TrainingSetup *setup, Err *e);
 
+/* The bytes of a batch of images and labels, of which the loader keeps some on a device that does not share the host's memory. */
+int64_t training_batch_bytes(const Plan *plan, const TrainingSetup *setup);
+
 #endif

@@ -3,13 +3,17 @@
 #include <math.h>
 
 static const double gib = 1024.0 * 1024 * 1024;
+enum { LOADED_BATCHES = 5 }; /* that the trainer's loader has on a GPU, with 16 threads */
 
 int fit_step_bytes(const Plan *plan, const PlannerInput *in, int batch, double *bytes, Err *e)
 {
     const int *patch = plan->configuration.patch_size;
     const TrainingSetup setup = {batch, {patch[0], patch[1]}, in->precision, in->gpu ? in->gpu->device : NULL};
     const int64_t found = in->training_bytes(plan, in->dataset, &setup, e);
-    *bytes = in->gpu ? (double)planning_device_bytes(in->gpu, (size_t)found) : (double)found;
+    *bytes = (double)found;
+    if (in->gpu && found >= 0)
+        *bytes = (double)planning_device_bytes(in->gpu, (size_t)found) +
+                 LOADED_BATCHES * (double)training_batch_bytes(plan, &setup);
     return found < 0 ? err_context(e, "the memory plan of %s", plan->network.name) : 0;
 }
 

@@ -21,14 +21,6 @@ static void add_remedy(Text *remedy, const Training *t)
     text_add(remedy, "or another GPU (--device)");
 }
 
-/* The loader's ring of batches. */
-static int64_t ring_bytes(const Training *t)
-{
-    const PlanConfiguration *c = &t->plan.configuration;
-    const int64_t pixels = (int64_t)t->part.items * c->patch_size[0] * c->patch_size[1];
-    return (t->loader_threads + 1) * pixels * (int64_t)(c->channel_count * sizeof(float) + sizeof(int16_t));
-}
-
 int training_expect_room(const Training *t, Err *e)
 {
     const int *patch = t->plan.configuration.patch_size;
@@ -37,11 +29,12 @@ int training_expect_room(const Training *t, Err *e)
     if (!t->device->memory) return 0;
     const int64_t bytes = training_memory_of(t->model.graph, &t->plan, &setup, e);
     if (bytes < 0) return (int)bytes;
+    const int64_t ring = (t->loader_threads + 1) * training_batch_bytes(&t->plan, &setup);
     add_work(&work, t);
     add_remedy(&remedy, t);
     int code = text_check(&work, e);
     if (!code) code = text_check(&remedy, e);
-    if (!code) code = device_expect_room(t->device, (size_t)(bytes + ring_bytes(t)), work.data, remedy.data, e);
+    if (!code) code = device_expect_room(t->device, (size_t)(bytes + ring), work.data, remedy.data, e);
     text_free(&work);
     text_free(&remedy);
     return code;

@@ -34,6 +34,7 @@ train() { # MEBIBYTES RESULTS OPTIONS…
     gpu "$mib" "$build/train" "$out/pre" 0 -o "$out/$results" --epochs 1 --iterations-per-epoch 1 \
         --validation-iterations 1 --no-validation --device cuda -j1 "$@"
 }
+check "the GPU that it was planned for holds the plan" 0 train 1032 whole
 check "a training that does not fit" 1 train 515 small
 has "is refused with its size" 'training swin_umamba_d with a batch of [0-9]* patches of 64x64 in fp32, planned for a GPU of 1\.00781 GiB, needs 0\.5[0-9] GiB of memory on cuda:0 .*, and 0\.50 of 0\.50 GiB are free' stderr
 has "and what to do" 'give a smaller batch (--batch-size, now [0-9]*).*, --precision bf16, .*recompute: true' stderr

@@ -22,9 +22,9 @@ enum { GRACE_SECONDS = 5 };
 
 /* How a process has ended. */
 typedef struct Outcome {
-    bool ended; /* work has returned */
-    int turn;   /* the order in which failures were told; 0: it was not told */
-    Err error;  /* code 0: none */
+    bool ended;      /* work has returned */
+    Err error;       /* code 0: none */
+    atomic_int turn; /* the order in which failures were told; 0: it was not told */
 } Outcome;
 
 /* In memory that all share. */
@@ -72,6 +72,7 @@ static void run_process(Group *g, Process *p, pid_t leader, const sigset_t *sign
     if (getppid() != leader) _exit(1); /* it has ended before */
     close(p->pipe[p->rank ? 1 : 0]);   /* a read ends when rank 0 has ended */
     const int code = work(context, p, &e);
+    if (code && !e.code) err_set(&e, (ErrCode)code, "failed");
     if (code) process_failed(p, &e);
     if (!fflush(stdout) && !ferror(stdout)) outcome->ended = true;
     exit(code ? 1 : 0);
@@ -132,25 +133,38 @@ static void take_end(Group *g, pid_t process, int status)
     g->processes[rank] = 0;
     g->left--;
     if (!g->killed) note_end(g, rank, status);
-    const ErrCode code = g->outcomes->of[rank].error.code;
-    if (code && code != ERR_INTERRUPTED && !g->failed) {
-        g->failed = true;
-        g->deadline = clock_seconds() + GRACE_SECONDS;
-    }
-    /* Only rank 0 has something to finish. */
-    if (!g->processes[0] && (g->outcomes->of[0].error.code || g->failed)) kill_all(g);
 }
 
+/* The failure of a process so far. */
+static ErrCode failure_of(const Group *g, int rank)
+{
+    const Outcome *o = &g->outcomes->of[rank];
+    return o->turn || !g->processes[rank] ? o->error.code : ERR_NONE;
+}
+
+/* After a failure the others are killed: when rank 0, which alone has something to finish, has ended, or at the deadline. */
+static void end_after_failure(Group *g)
+{
+    for (int i = 0; i < g->count && !g->failed; i++)
+        if (failure_of(g, i) && failure_of(g, i) != ERR_INTERRUPTED) {
+            g->failed = true;
+            g->deadline = clock_seconds() + GRACE_SECONDS;
+        }
+    const bool lost = !g->processes[0] && failure_of(g, 0);
+    if (lost || (g->failed && (!g->processes[0] || clock_seconds() > g->deadline))) kill_all(g);
+}
+
+/* Looks from time to time, since a process may tell a failure and then not come to its end. */
 static void wait_for_all(Group *g)
 {
     const struct timespec moment = {0, 20000000};
     while (g->left) {
         int status;
-        const pid_t process = waitpid(-1, &status, g->failed ? WNOHANG : 0);
+        const pid_t process = waitpid(-1, &status, WNOHANG);
+        if (process < 0 && errno != EINTR) return;
         if (process > 0) take_end(g, process, status);
-        else if (process < 0 && errno != EINTR) return;
-        else if (clock_seconds() > g->deadline) kill_all(g);
-        if (process == 0) nanosleep(&moment, NULL);
+        else nanosleep(&moment, NULL);
+        end_after_failure(g);
     }
 }
 

@@ -71,6 +71,15 @@ static int tell_and_fail_later(int *done, const Process *p, Err *e)
     return e->code;
 }
 
+static int tell_and_stay(int *done, const Process *p, Err *e)
+{
+    (void)done;
+    err_set(e, ERR_IO, "the cause");
+    process_failed(p, e);
+    sleep(60);
+    return e->code;
+}
+
 static int fail_later(int *done, const Process *p, Err *e)
 {
     usleep(200000);
@@ -146,6 +155,7 @@ static void the_first_failure_is_told(void **state)
     int done[COUNT];
     run((Task){{fail_later, tell_and_fail_later, fail_later}, NULL}, ERR_IO, "process 2 of 3: the cause", 4, done);
     run((Task){{tell_and_fail_later, fail_later, succeed}, NULL}, ERR_IO, "the cause", 4, done);
+    run((Task){{wait_for_ever, tell_and_stay, succeed}, NULL}, ERR_IO, "process 2 of 3: the cause", 10, done);
     run((Task){{fail_later, be_killed, succeed}, NULL}, ERR_UNSUPPORTED,
         "process 2 of 3 was ended by signal 9 (Killed), as the system does if memory is short", 4, done);
 }

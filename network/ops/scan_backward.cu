@@ -356,7 +356,8 @@ template <class T> __global__ void __launch_bounds__(THREADS) scan_backward(Scan
     const Layout m(s, shared);
     Channels c;
     start_channels(&c, s, b.packed);
-    const int64_t image = (int64_t)blockIdx.z * s.length();
+    const ScanPiece piece = scan_piece(s);
+    const int64_t image = (int64_t)(blockIdx.z / (unsigned)s.pieces) * s.length();
     const int d[PAIR] = {c.exists[0] ? c.d : 0, c.exists[1] ? c.d + 1 : 0};
     float *dprojections = b.dprojections + (int64_t)blockIdx.x * s.pixels() * s.directions * s.row();
     const Images<T> images = {
@@ -365,7 +366,11 @@ template <class T> __global__ void __launch_bounds__(THREADS) scan_backward(Scan
         {b.parts + ((int64_t)blockIdx.y * s.pixels() + image) * s.channels + c.d, s.channels},
         {scan_row_at(s, scan_place(s, 0), dprojections, 0) + sums_place(s), (int64_t)s.directions * s.row()}};
     float *dpacked = b.dpacked + ((int64_t)blockIdx.z * s.directions + blockIdx.y) * s.vectors() * s.channels;
-    for (int chunk = s.chunks() - 1; chunk >= 0; chunk--) {
+    for (int i = s.pieces - 1; i > piece.index; i--)
+#pragma unroll
+        for (int j = 0; j < PAIR; j++)
+            scan_join(c.ag[j], c.A[j], scan_end_at(s, b.ends, i, d[j]), c.lane * OWN, s.channels);
+    for (int chunk = piece.end - 1; chunk >= piece.first; chunk--) {
         const ScanPlace p = scan_place(s, chunk);
         scan_load_rows(s, p, b.projections, m.rows, pixels);
         chunk_deltas(c, s, p, m);
@@ -386,7 +391,7 @@ template <class T> __global__ void __launch_bounds__(THREADS) scan_backward(Scan
             __syncthreads();
         }
         write_ddt(s, p, m, pixels, b.packed, dprojections);
-        add_dweights(s, p, m, dpacked + SCAN_STATES * s.channels + p.group * SCAN_GROUP, chunk == s.chunks() - 1);
+        add_dweights(s, p, m, dpacked + SCAN_STATES * s.channels + p.group * SCAN_GROUP, chunk == piece.end - 1);
         __syncthreads(); /* before the next rows replace these */
     }
     write_params(c, s, dpacked + c.d);
@@ -395,7 +400,7 @@ template <class T> __global__ void __launch_bounds__(THREADS) scan_backward(Scan
 
 template <class T> void scan_backward_launch(const ScanBackward<T> &b, Err *failure)
 {
-    const dim3 grid((unsigned)b.s.groups(), (unsigned)b.s.directions, (unsigned)b.s.images);
+    const dim3 grid((unsigned)b.s.groups(), (unsigned)b.s.directions, (unsigned)(b.s.images * b.s.pieces));
     const size_t bytes = (size_t)((const char *)Layout(b.s, NULL).end() - (const char *)NULL);
     const cudaError_t error =
         cudaFuncSetAttribute((const void *)scan_backward<T>, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)bytes);

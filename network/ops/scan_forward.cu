@@ -1,33 +1,9 @@
-#include "network/ops/scan_gpu.h"
+#include "network/ops/scan_channel.h"
 
 namespace
 {
-/* A thread's channel. */
-struct Channel {
-    float A[SCAN_STATES], h[SCAN_STATES];
-    float bias, skip;
-    const float *weights; /* of dt; r is at r · channels */
-    int d;
-    bool exists;
-};
-
-__device__ __forceinline__ void start_channel(Channel *c, const ScanShape &s, const float *packed)
-{
-    c->d = (int)(blockIdx.x * SCAN_GROUP + threadIdx.x);
-    c->exists = c->d < s.channels;
-    packed += (int64_t)blockIdx.y * s.vectors() * s.channels + (c->exists ? c->d : 0);
-#pragma unroll
-    for (int n = 0; n < SCAN_STATES; n++) {
-        c->A[n] = packed[n * s.channels];
-        c->h[n] = 0;
-    }
-    c->weights = packed + SCAN_STATES * s.channels;
-    c->bias = c->weights[s.rank * s.channels];
-    c->skip = c->weights[(s.rank + 1) * s.channels];
-}
-
 /* One position: updates the states, returns y. row: [B | C]. */
-__device__ __forceinline__ float step_channel(Channel *c, const float *row, float delta, float u)
+__device__ __forceinline__ float step_channel(ScanChannel *c, const float *row, float delta, float u)
 {
     const float4 *B = (const float4 *)row, *C = B + SCAN_STATES / 4;
     const float du = delta * u;
@@ -49,28 +25,18 @@ __device__ __forceinline__ float step_channel(Channel *c, const float *row, floa
     return even + odd;
 }
 
-/* delta · log2(e), before softplus, of SCAN_BATCH positions. */
-__device__ __forceinline__ void batch_delta(const Channel &c, const ScanShape &s, const float *dts, float *delta)
-{
-    const int row = s.dt_row();
-#pragma unroll
-    for (int i = 0; i < SCAN_BATCH; i++) delta[i] = c.bias;
-    for (int r = 0; r < s.rank; r++) {
-        const float w = c.weights[r * s.channels];
-#pragma unroll
-        for (int i = 0; i < SCAN_BATCH; i++) delta[i] += w * dts[i * row + r];
-    }
-}
-
 template <class T> __global__ void __launch_bounds__(SCAN_GROUP, 8) scan_forward(ScanForward<T> f)
 {
     SHARED_DYNAMIC(float, rows);
     SHARED(int, pixels, SCAN_CHUNK);
     const ScanShape &s = f.s;
     const float *dts = rows + SCAN_CHUNK * SCAN_BC;
-    Channel c;
-    start_channel(&c, s, f.packed);
-    for (int chunk = 0; chunk < s.chunks(); chunk++) {
+    ScanChannel c;
+    scan_start_channel(&c, s, f.packed);
+    const ScanPiece piece = scan_piece(s);
+    for (int i = 0; i < piece.index; i++)
+        scan_join(c.h, c.A, scan_end_at(s, f.ends, i, c.exists ? c.d : 0), 0, s.channels);
+    for (int chunk = piece.first; chunk < piece.end; chunk++) {
         const ScanPlace p = scan_place(s, chunk);
         const int64_t image = (int64_t)p.image * s.length();
         float *y = f.parts + ((int64_t)p.direction * s.pixels() + image) * s.channels + c.d;
@@ -81,7 +47,7 @@ template <class T> __global__ void __launch_bounds__(SCAN_GROUP, 8) scan_forward
             float u[SCAN_BATCH], delta[SCAN_BATCH];
 #pragma unroll
             for (int i = 0; i < SCAN_BATCH; i++) u[i] = gpu_get(f.x.at(image + pixels[t + i], c.exists ? c.d : 0));
-            batch_delta(c, s, dts + t * s.dt_row(), delta);
+            scan_batch_delta(c, s, dts + t * s.dt_row(), delta);
 #pragma unroll
             for (int i = 0; i < SCAN_BATCH; i++) {
                 const float v = step_channel(&c, rows + (t + i) * SCAN_BC, softplus_log2(delta[i]), u[i]);
@@ -95,7 +61,7 @@ template <class T> __global__ void __launch_bounds__(SCAN_GROUP, 8) scan_forward
 
 template <class T> void scan_forward_launch(const ScanForward<T> &f)
 {
-    const dim3 grid((unsigned)f.s.groups(), (unsigned)f.s.directions, (unsigned)f.s.images);
+    const dim3 grid((unsigned)f.s.groups(), (unsigned)f.s.directions, (unsigned)(f.s.images * f.s.pieces));
     LAUNCH((scan_forward<T>), grid, SCAN_GROUP, (size_t)f.s.chunk_floats() * sizeof(float), f);
 }
 

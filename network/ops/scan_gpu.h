@@ -2,7 +2,12 @@
  *
  * Lanes are channels: x and y are read and written in place, there are no copies per direction. A block goes along one
  * direction of one image for SCAN_GROUP channels, chunk by chunk; the chunk's rows of projections are in shared memory, once
- * for all of its channels. Each direction writes a part of its own; the parts are added in order (scan_merge). */
+ * for all of its channels. Each direction writes a part of its own; the parts are added in order (scan_merge).
+ *
+ * Where images, directions and groups are too few blocks for a GPU, a direction is cut into pieces of whole chunks, a block for
+ * each. First each piece is done from states of 0: its end, and the sum of its deltas (scan_ends.cu). As states are linear in
+ * the state at a piece's start, whose factor is exp(A Σ delta), these give the true start of each piece, from which the passes
+ * then run. The same holds backward, for the gradients of the states. */
 #ifndef NETWORK_OPS_SCAN_GPU_H
 #define NETWORK_OPS_SCAN_GPU_H
 
@@ -23,11 +28,13 @@ enum {
 
 struct ScanShape {
     int images, height, width, channels, states, rank, directions;
+    int pieces; /* of a direction; 1: nothing is cut */
     ScanOrder order[SCAN_MOST_DIRECTIONS];
 
     __host__ __device__ int length() const { return height * width; }
     __host__ __device__ int row() const { return rank + 2 * states; } /* of a pixel's projections for a direction */
     __host__ __device__ int chunks() const { return (length() + SCAN_CHUNK - 1) / SCAN_CHUNK; }
+    __host__ __device__ int piece_chunks() const { return (chunks() + pieces - 1) / pieces; }
     __host__ __device__ int groups() const { return (channels + SCAN_GROUP - 1) / SCAN_GROUP; }
     __host__ __device__ int vectors() const { return SCAN_STATES + rank + 2; }
     __host__ __device__ int64_t pixels() const { return (int64_t)images * length(); }
@@ -37,26 +44,36 @@ struct ScanShape {
 };
 
 /* packed: for each direction A·log2e (SCAN_STATES, 0 behind the states), dt_weight·log2e (rank), dt_bias·log2e, Ds; each for
- * all channels. Their gradients have the same order, without the factors; a set for each image.
+ * all channels. Their gradients have the same order, without the factors; a set for each piece of each image.
  * projections: rows [dt | B | C] of the directions, for each pixel.
  * parts: of each direction an image (N·H·W, D).
- * states: those at the starts of all chunks but the first, (N, K, chunks - 1, SCAN_STATES, D). */
+ * states: those at the starts of all chunks but the first, (N, K, chunks - 1, SCAN_STATES, D).
+ * ends: of the pieces, (N, K, pieces, SCAN_STATES + 1, D): states (backward: their gradients), and the sum of the deltas; not
+ * used where there is one piece. */
+template <class T> struct ScanEnds {
+    ScanShape s;
+    Plane<const T> x; /* backward: dy */
+    const float *projections, *packed;
+    float *ends;
+};
+
 template <class T> struct ScanForward {
     ScanShape s;
     Plane<const T> x;
-    const float *projections, *packed;
+    const float *projections, *packed, *ends;
     float *parts, *states; /* states: NULL in inference */
 };
 
 template <class T> struct ScanBackward {
     ScanShape s;
     Plane<const T> x, dy;
-    const float *projections, *packed, *states;
+    const float *projections, *packed, *states, *ends;
     float *parts;        /* of dx, without what goes through the projections */
     float *dprojections; /* a table like projections for each group of channels */
     float *dpacked;
 };
 
+template <class T> void scan_ends_launch(const ScanEnds<T> &e, bool backward);
 template <class T> void scan_forward_launch(const ScanForward<T> &f);
 template <class T> void scan_backward_launch(const ScanBackward<T> &b, Err *failure);
 
@@ -114,7 +131,35 @@ struct ScanPlace {
 __device__ __forceinline__ ScanPlace scan_place(const ScanShape &s, int chunk)
 {
     const int first = chunk * SCAN_CHUNK, left = s.length() - first;
-    return {(int)blockIdx.z, (int)blockIdx.y, (int)blockIdx.x, chunk, first, left < SCAN_CHUNK ? left : SCAN_CHUNK};
+    return {(int)blockIdx.z / s.pieces,           (int)blockIdx.y, (int)blockIdx.x, chunk, first,
+            left < SCAN_CHUNK ? left : SCAN_CHUNK};
+}
+
+/* The block's piece: its chunks. */
+struct ScanPiece {
+    int index, first, end;
+};
+
+__device__ __forceinline__ ScanPiece scan_piece(const ScanShape &s)
+{
+    const int index = (int)blockIdx.z % s.pieces, first = index * s.piece_chunks(), end = first + s.piece_chunks();
+    return {index, first, end < s.chunks() ? end : s.chunks()};
+}
+
+/* The end of a piece of the block's image and direction, for channel d; state n is at n · channels. */
+template <class P> __device__ __forceinline__ P *scan_end_at(const ScanShape &s, P *ends, int piece, int d)
+{
+    const int64_t image = blockIdx.z / (unsigned)s.pieces;
+    return ends + ((image * s.directions + blockIdx.y) * s.pieces + piece) * (SCAN_STATES + 1) * s.channels + d;
+}
+
+/* The states h, from `first` on, before a piece become those behind it. */
+template <int N>
+__device__ __forceinline__ void scan_join(float (&h)[N], const float (&A)[N], const float *end, int first, int channels)
+{
+    const float deltas = end[SCAN_STATES * channels];
+#pragma unroll
+    for (int n = 0; n < N; n++) h[n] = gpu_exp2(A[n] * deltas) * h[n] + end[(first + n) * channels];
 }
 
 /* The address of a pixel's row for the place's direction; pixel: in its image. */

@@ -23,13 +23,26 @@ size_t rounded(size_t bytes) { return (bytes + 255) / 256 * 256; }
 size_t floats(int64_t count) { return rounded((size_t)count * sizeof(float)); }
 size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 
+/* Few images are cut into pieces, up to about BLOCKS blocks, which fill a large GPU: by sizes only, so that all GPUs compute the
+ * same. Below 3 pieces nothing is won, as pieces are gone through twice. */
+int pieces_of(const ScanShape &s)
+{
+    const int BLOCKS = 1024, IMAGES_MOST = 8, PIECES_MOST = 32;
+    const int wanted = BLOCKS / (s.images * s.directions * s.groups());
+    if (s.images > IMAGES_MOST || wanted < 3) return 1;
+    const int most = wanted < PIECES_MOST ? wanted : PIECES_MOST;
+    const int chunks = (s.chunks() + most - 1) / most, pieces = (s.chunks() + chunks - 1) / chunks;
+    return pieces < 3 ? 1 : pieces;
+}
+
 ScanShape shape_of(const Node *node)
 {
     const SelectiveScan *scan = (const SelectiveScan *)node->attr;
     const Shape s = node->in[0]->shape;
     ScanShape shape = {
-        (int)s.n, (int)s.h, (int)s.w, (int)s.c, (int)scan->states, (int)scan->rank, scan->directions.count, {}};
+        (int)s.n, (int)s.h, (int)s.w, (int)s.c, (int)scan->states, (int)scan->rank, scan->directions.count, 1, {}};
     for (int k = 0; k < shape.directions; k++) shape.order[k] = scan->directions.order[k];
+    shape.pieces = pieces_of(shape);
     return shape;
 }
 
@@ -43,11 +56,16 @@ int64_t state_floats(const ScanShape &s)
     return (int64_t)s.images * s.directions * (s.chunks() - 1) * SCAN_STATES * s.channels;
 }
 
-/* Scratch: the directions' parts (in backward one more, for dx through the projections; later x in float32), then the
+size_t end_bytes(const ScanShape &s)
+{
+    return s.pieces == 1 ? 0 : floats((int64_t)s.images * s.directions * s.pieces * (SCAN_STATES + 1) * s.channels);
+}
+
+/* Scratch: the ends of pieces, the directions' parts (in backward one more, for dx through the projections; later x in float32), then the
  * products' workspace; in inference the projections; in backward their gradients, those of each group, and those of the
  * packed parameters. */
 struct Scratch {
-    float *parts, *projections, *dprojections, *group_dprojections, *dpacked;
+    float *ends, *parts, *projections, *dprojections, *group_dprojections, *dpacked;
     void *workspace;
     size_t bytes;
 };
@@ -58,6 +76,7 @@ Scratch scratch_of(const PreparedScan *p, const Node *node, bool backward)
     char *at = (char *)node->scratch;
     const auto take = [&](size_t bytes) { return (at += rounded(bytes)) - rounded(bytes); };
     Scratch m = {};
+    m.ends = (float *)take(end_bytes(s));
     m.parts = (float *)take(part_bytes(s) * (size_t)(s.directions + backward));
     if (!backward) {
         m.workspace = take(gpu_product_workspace(p->projection));
@@ -67,7 +86,7 @@ Scratch scratch_of(const PreparedScan *p, const Node *node, bool backward)
         m.workspace = take(larger(gpu_product_workspace(p->data), gpu_product_workspace(p->weights)));
         m.dprojections = (float *)take(projection_bytes(s));
         m.group_dprojections = (float *)take(projection_bytes(s) * (size_t)s.groups());
-        m.dpacked = (float *)take((size_t)(s.images * packed_floats(s)) * sizeof(float));
+        m.dpacked = (float *)take((size_t)(s.images * s.pieces * packed_floats(s)) * sizeof(float));
     }
     m.bytes = (size_t)(at - (char *)node->scratch);
     return m;
@@ -158,7 +177,7 @@ struct ScanParamGradients {
     float *dt_weight, *dt_bias, *A_logs, *Ds; /* NULL: not wanted */
 };
 
-/* Adds the images' sets in order, and writes them as PyTorch has them. */
+/* Adds the sets of images and pieces in order, and writes them as PyTorch has them. */
 struct Unpack {
     ScanParamGradients p;
     const float *sets;
@@ -170,7 +189,7 @@ struct Unpack {
         for (int i = 0; i < N; i++) {
             const int64_t d = k * s.channels + c + i, r = v - SCAN_STATES;
             double sum = 0;
-            for (int n = 0; n < s.images; n++) sum += (double)sets[n * size + row * s.channels + c + i];
+            for (int n = 0; n < s.images * s.pieces; n++) sum += (double)sets[n * size + row * s.channels + c + i];
             float *to = NULL;
             if (v < s.states) to = p.A_logs ? p.A_logs + d * s.states + v : NULL;
             else if (v >= SCAN_STATES && r < s.rank) to = p.dt_weight ? p.dt_weight + d * s.rank + r : NULL;
@@ -237,11 +256,9 @@ template <class T> void forward(Node *node, const Step *)
     const Scratch m = scratch_of(p, node, false);
     gpu_product_run(p->projection, x->data, projection_weights<T>(node, p), NULL, m.projections, m.workspace,
                     node->failure);
-    scan_forward_launch(ScanForward<T>{p->s,
-                                       {(const T *)x->data, x->pitch},
-                                       m.projections,
-                                       (const float *)node->packed,
-                                       m.parts,
+    const Plane<const T> image = {(const T *)x->data, x->pitch};
+    scan_ends_launch(ScanEnds<T>{p->s, image, m.projections, (const float *)node->packed, m.ends}, false);
+    scan_forward_launch(ScanForward<T>{p->s, image, m.projections, (const float *)node->packed, m.ends, m.parts,
                                        node->has_backward ? (float *)node->saved[SAVED_STATES] : NULL});
     merge<T>(y->data, y, p->s, m.parts, p->s.directions, false);
 }
@@ -275,12 +292,16 @@ template <class T> void backward(Node *node, const Step *)
     const Scratch m = scratch_of(p, node, true);
     float *const *grads = node->param_grad;
     const int64_t columns = s.directions * s.row();
+    const float *projections = (const float *)node->saved[SAVED_PROJECTIONS], *packed = (const float *)node->packed;
+    const Plane<const T> dy = {(const T *)y->grad, y->pitch};
+    scan_ends_launch(ScanEnds<T>{s, dy, projections, packed, m.ends}, true);
     scan_backward_launch(ScanBackward<T>{s,
                                          {(const T *)x->data, x->pitch},
-                                         {(const T *)y->grad, y->pitch},
-                                         (const float *)node->saved[SAVED_PROJECTIONS],
-                                         (const float *)node->packed,
+                                         dy,
+                                         projections,
+                                         packed,
                                          (const float *)node->saved[SAVED_STATES],
+                                         m.ends,
                                          m.parts,
                                          m.group_dprojections,
                                          m.dpacked},

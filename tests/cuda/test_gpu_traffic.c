@@ -57,7 +57,7 @@ static const struct {
     {"depthwise_conv2d", depthwise, 48, false, {{8.02, 16.35}, {4.02, 8.35}}},
     {"linear", linear, 48, false, {{8.12, 20.25}, {4.06, 10.2}}},
     {"conv2d", conv, 48, false, {{9.01, 20.01}, {4.51, 10.53}}},
-    {"selective_scan", scan, 48, false, {{66.3, 115.01}, {60.17, 115.01}}},
+    {"selective_scan", scan, 48, false, {{82.96, 136.87}, {74.83, 134.87}}},
     {"attention", attention, 16, true, {{16.12, 48.5}, {8.12, 24.5}}},
 };
 enum { ROWS = sizeof rows / sizeof *rows };
@@ -106,12 +106,12 @@ static void run(Executor *x, int inputs, double bytes[2])
 }
 
 /* The table tells what is moved; the roofline counts no more than a half more (a gradient that is written in place), and
- * not less than about half of it (norms, whose kernels read twice). */
+ * not less than about half of it (norms, whose kernels read twice; the scan of one image, whose pieces are). */
 static void expect(const Executor *x, int row, bool backward, double found, double expected)
 {
     const Node *layer = executor_node(x, executor_node_count(x) - 2);
     const double ratio = found * (double)shape_count(layer->in[0]->shape) / roofline_bytes(layer, backward);
-    if (fabs(found - expected) > 0.02 || ratio < 0.66 || ratio > 1.85)
+    if (fabs(found - expected) > 0.02 || ratio < 0.66 || ratio > 2.15)
         fail_msg("%s, %s, %s: %.2f bytes for each element, expected %.2f; %.2f times the roofline's", rows[row].name,
                  dtype_name(layer->impl->dtype), backward ? "backward" : "forward", found, expected, ratio);
 }

@@ -761,6 +761,13 @@ const OpCase op_cases[] = {
      .macs = 2 * 2484 * (2 * 2 + 32 + 57)},
     {"selective_scan two alike", OP(selective_scan), .in = {{1, 7, 10, 33}}, .number = 4,
      .spec = &(const ScanSpec){1, {2, {SCAN_COLUMN_MAJOR, SCAN_COLUMN_MAJOR}}}, .macs = 2 * 2310 * (2 * 1 + 8 + 15)},
+    /* On a GPU cut into pieces of a chunk, and of two; nine images are not cut. */
+    {"selective_scan pieces", OP(selective_scan), .in = {{2, 23, 9, 7}}, .number = 16,
+     .spec = &(const ScanSpec){2, SS2D}, .macs = 4 * 2898 * (2 * 2 + 32 + 57)},
+    {"selective_scan long pieces", OP(selective_scan), .in = {{1, 4, 530, 2}}, .number = 3,
+     .spec = &(const ScanSpec){1, {1, {SCAN_COLUMN_MAJOR_REVERSED}}}, .macs = 2120 * (2 * (2 * 1 + 6) + 23)},
+    {"selective_scan whole", OP(selective_scan), .in = {{9, 1, 140, 3}}, .number = 4,
+     .spec = &(const ScanSpec){2, {2, {SCAN_ROW_MAJOR, SCAN_ROW_MAJOR_REVERSED}}}, .macs = 2 * 3780 * (2 * 2 + 8 + 15)},
     {"mamba_scan", .build = build_mamba_scan, .reference = reference_selective_scan, .in = {{2, 5, 14, 20}},
      .number = 16, .spec = &(const ScanSpec){2, {1, {SCAN_ROW_MAJOR}}}, .macs = 2800 * (2 * 2 + 32 + 57)},
     {"mamba_scan of three pixels", .build = build_mamba_scan, .reference = reference_selective_scan,

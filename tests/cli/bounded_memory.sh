@@ -41,7 +41,7 @@ image=$out/1x500x600/imagesTr
 predict() { "$build/predict" -i "$image" -m "$out/a" --step 1 --quiet "$@"; }
 value() { awk 'NR == 2 {print $('"$1"')}' "$out/$2"; }   # COLUMN FILE
 check "the cost of a case is printed" 0 predict -o "$out/free" --explain; mv "$out/stdout" "$out/wide"
-check "a limit is kept to" 0 predict -o "$out/capped" --explain --memory $(($(value NF wide) - 3))M
+check "a limit is kept to" 0 predict -o "$out/capped" --explain --memory $(($(value NF wide) - 1))M
 mv "$out/stdout" "$out/narrow"
 is "by smaller batches" test "$(value 3 narrow)" -lt "$(value 3 wide)"
 is "that change no label" cmp "$out"/free/*.nii.gz "$out"/capped/*.nii.gz
@@ -55,7 +55,7 @@ cp "$image"/*_0000.nii.gz "$out/two/big_0000.nii.gz"
 cp "$out"/small/imagesTr/*_0000.nii.gz "$out/two/small_0000.nii.gz"
 both() { "$build/predict" -i "$out/two" -m "$out/a" --step 1 --explain "$@"; }
 check "two cases" 0 both; mv "$out/stdout" "$out/wide"
-check "of which a limit concerns one" 0 both --memory $(($(value NF wide) - 3))M; mv "$out/stdout" "$out/narrow"
+check "of which a limit concerns one" 0 both --memory $(($(value NF wide) - 1))M; mv "$out/stdout" "$out/narrow"
 is "have a batch each" test "$(value 3 narrow)" -lt "$(value 3 wide)"
 is "as large as it may be" test "$(awk 'NR == 3 {print $3}' "$out/narrow")" -eq "$(awk 'NR == 3 {print $3}' "$out/wide")"
 check "a size that is none" 2 predict -o "$out/none" --memory 4X

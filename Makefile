@@ -108,7 +108,7 @@ NVCC := $(CUDA_PATH)/bin/nvcc -std=c++20 -O3 -I. $(NVCC_CODE) -Xcompiler -Wall -
 LIBS += -L$(CUDA_PATH)/lib64 -L$(CUDA_PATH)/lib -Wl,-rpath,$(CUDA_PATH)/lib64:$(CUDA_PATH)/lib -lcublasLt -lcudnn $(if $(NCCL),-lnccl) -lcudart_static -lstdc++ -ldl -lrt
 endif
 
-.PHONY: all check check-cuda check-cuda-host check-all golden bench demo install clean help
+.PHONY: all check check-cuda check-cuda-host mutants check-all golden bench demo install clean help
 .SECONDARY:
 all: $(BINARIES)
 
@@ -229,6 +229,12 @@ endif
 
 check-cuda-host: all $(addprefix $(E)/tests/,$(EMULATED_TESTS)) $(addprefix $(E)/,$(notdir $(EMULATED_PROGRAMS)))
 	@SWIN_UMAMBA_TEST_DEVICE=cuda tests/run $(E) $(EMULATED_TESTS) cuda_headers train_predict_gpu several_gpus memory_gpu gpu_check golden_gpu
+
+# Mutants of the hot kernels, which their tests must catch (docs/cuda.md). MUTANTS: of each file; FILES: patterns.
+MUTANTS ?= 4
+mutants: $(E)/tests/test_ops $(E)/tests/test_gpu
+	@tests/cuda/mutants.py $(E) '$(CXX) $(CXXFLAGS_host) -fsanitize=thread' \
+	  '$(CXX) -fopenmp $(B)/obj/tests/TEST.o $(SUPPORT) $(EMULATED) $(EMULATOR) $(LIBRARY) -o TEST $(LIBS) -lcmocka' $(MUTANTS) $(FILES)
 
 check-all:
 	@tests/run_all

@@ -655,6 +655,7 @@ const OpCase op_cases[] = {
     {"depthwise_conv2d of 16 channels", OP(depthwise_conv2d), .in = {{2, 9, 5, 16}}, .macs = 9 * 1440},
     {"depthwise_conv2d", OP(depthwise_conv2d), .in = {{2, 5, 6, 10}}, .macs = 9 * 600},
     {"depthwise_conv2d wide", OP(depthwise_conv2d), .in = {{1, 3, 9, 37}}, .macs = 9 * 999},
+    {"depthwise_conv2d of four rows", OP(depthwise_conv2d), .in = {{2, 4, 3, 8}}, .macs = 9 * 192},
     {"depthwise_conv2d row", OP(depthwise_conv2d), .in = {{2, 1, 5, 16}}, .macs = 9 * 160},
     {"depthwise_conv2d column", OP(depthwise_conv2d), .in = {{1, 70, 1, 3}}, .macs = 9 * 210},
     {"upsample_bilinear", OP(upsample_bilinear), .in = {{2, 3, 5, 19}}, .macs = 16 * 570},

@@ -107,7 +107,7 @@ static void augment(void *context)
 {
     const Augmentation *a = context;
     const Crop crop = {20, 20, a->geometry.initial_yx[0], a->geometry.initial_yx[1]};
-    const AugmentRules rules = {a->geometry.largest_angle, {true, true}, false};
+    const AugmentRules rules = {a->geometry.largest_angle, 1, {true, true}, false};
     const bool mask_channel[] = {false};
     for (uint32_t i = 0; i < PATCHES; i++) {
         Patch patch = a->patch;

@@ -28,7 +28,8 @@ static int plan_pass(const Graph *g, const Plan *plan, const TrainingSetup *s, b
 
 int64_t training_memory_of(const Graph *g, const Plan *plan, const TrainingSetup *setup, Err *e)
 {
-    const size_t moments = plan->training.optimizer == OPTIMIZER_SGD ? 1 : 2; /* for each gradient */
+    const size_t averages = plan->training.weight_averaging > 0;
+    const size_t moments = averages + (plan->training.optimizer == OPTIMIZER_SGD ? 1 : 2); /* for each gradient */
     MemoryReport training, validation;
     TRY(plan_pass(g, plan, setup, true, &training, e));
     TRY(plan_pass(g, plan, setup, false, &validation, e));

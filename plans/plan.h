@@ -44,6 +44,8 @@ typedef enum PlanCompatibility {
 
 typedef enum PlanSwitch { SWITCH_AUTO, SWITCH_ON, SWITCH_OFF } PlanSwitch;
 
+typedef enum PlanScheduleStep { SCHEDULE_BY_EPOCH, SCHEDULE_BY_ITERATION } PlanScheduleStep;
+
 typedef enum PlanOrientation { ORIENTATION_STORED, ORIENTATION_CANONICAL } PlanOrientation;
 
 /* In the file they have the names of nnU-Net's classes: ZScoreNormalization, CTNormalization … */
@@ -93,15 +95,19 @@ typedef struct PlanTraining {
     int epochs, iterations_per_epoch, validation_iterations;
     NetworkOptimizer optimizer;
     double learning_rate, weight_decay;
-    double epsilon;             /* AdamW, Adam */
-    double momentum;            /* SGD, Nesterov */
-    NetworkSchedule schedule;   /* per epoch */
+    double epsilon;  /* AdamW, Adam */
+    double momentum; /* SGD, Nesterov */
+    NetworkSchedule schedule;
+    PlanScheduleStep schedule_step;
+    int warmup_iterations;      /* of the run: the rate rises linearly */
     int schedule_epochs;        /* length of the schedule; 0: epochs */
     double final_learning_rate; /* last value of the cosine */
     double poly_power;
     double gradient_clip;         /* largest L2 norm over all gradients; 0: no clipping */
     PlanSwitch deep_supervision;  /* auto: plan_deep_supervision */
+    double weight_averaging;      /* decay of the weights' exponential mean; 0: none */
     double oversample_foreground; /* share of a batch that must show foreground */
+    double augmentation;          /* factor of the probabilities of the transforms, except for mirroring */
     int freeze_encoder_epochs;    /* only with pretrained weights */
     bool recompute;               /* less memory, more time, same gradients */
     int64_t seed;

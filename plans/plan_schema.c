@@ -12,6 +12,7 @@ enum { MOST_PIXELS = 1 << 20, MOST_FEATURES = 1 << 16, MOST_BLOCKS = 256, MOST_S
 static const char *const compatibilities[] = {"none", "nnunet", "nnunet_2_1", NULL};
 static const char *const optimizers[] = {"adamw", "sgd", "adam", NULL};
 static const char *const schedules[] = {"cosine", "poly", NULL};
+static const char *const schedule_steps[] = {"epoch", "iteration", NULL};
 static const char *const orientations[] = {"stored", "canonical", NULL};
 static const char *const switches[] = {"auto", "true", "false", NULL};
 static const char *const nullable_flags[] = {"null", "true", "false", NULL};
@@ -158,14 +159,23 @@ static const Field training_fields[] = {
     ROW_DOUBLE("epsilon", T, epsilon, 0, 1, "1e-5", "of adamw and adam"),
     ROW_DOUBLE("momentum", T, momentum, 0, 1, "0.99", "of sgd"),
     ROW_CHOICE("schedule", T, schedule, schedules, "cosine", "schedule of the learning rate: cosine or poly"),
+    ROW_CHOICE("schedule_step", T, schedule_step, schedule_steps, "epoch",
+               "whether the learning rate changes with each epoch or each iteration"),
+    ROW_INT("warmup_iterations", T, warmup_iterations, 0, 1000000000, "0",
+            "first iterations of the run, in which the learning rate rises linearly"),
     ROW_INT("schedule_epochs", T, schedule_epochs, 0, 1000000, "0", "epochs of the schedule; 0: as many as epochs"),
     ROW_DOUBLE("final_learning_rate", T, final_learning_rate, 0, 100, "1e-6", "last value of the cosine"),
     ROW_DOUBLE("poly_power", T, poly_power, 0, 10, "0.9", NULL),
     ROW_DOUBLE("gradient_clip", T, gradient_clip, 0, 1e12, "12", "largest norm of all gradients; 0: no clipping"),
     ROW_CHOICE("deep_supervision", T, deep_supervision, switches, "auto",
                "auto: as the authors of the network train it"),
+    ROW_DOUBLE("weight_averaging", T, weight_averaging, 0, 0.999999, "0",
+               "decay of an exponential mean of the weights, which is then validated and predicted with; 0: none"),
     ROW_DOUBLE("oversample_foreground", T, oversample_foreground, 0, 1, "0.33",
                "share of a batch that must show foreground"),
+    ROW_DOUBLE(
+        "augmentation", T, augmentation, 0, 2, "1",
+        "factor of the probabilities of all transforms except mirroring; 1: those of nnU-Net, 0: only mirroring"),
     ROW_INT("freeze_encoder_epochs", T, freeze_encoder_epochs, 0, 1000000, "10", "only with pretrained weights"),
     ROW_BOOL("recompute", T, recompute, "false", "less memory, more time, same gradients"),
     {ROW(FIELD_INT64, "seed", T, seed), .low = 0, .high = 9007199254740992.0, .fallback = "0"},

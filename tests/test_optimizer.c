@@ -193,6 +193,44 @@ static void adam_follows_its_definition(void **state)
     tear_down(&f);
 }
 
+/* ---- the average: its definition in double; the second parameter has no gradient in every third step ---- */
+
+static void the_average_has_decaying_weights(void **state)
+{
+    (void)state;
+    static const double DECAY = 0.75;
+    Fixture f;
+    Parameters *average;
+    double sum[ELEMENTS] = {0}, weight[PARAMS] = {0};
+    set_up(&f, &swin_umamba);
+    draw(f.parameters->values, ELEMENTS, 0);
+    assert_int_equal(parameters_new(&average, f.graph, NULL), 0);
+    parameters_copy(average, f.parameters);
+    optimizer_average(f.optimizer, average, DECAY);
+    for (int step = 0; step < 9; step++) {
+        draw(f.values, ELEMENTS, (uint32_t)step + 1);
+        train(&f, true, step % 3, true);
+        stepped(f.optimizer, 1e-1);
+        for (int p = 0; p < PARAMS; p++) {
+            if (f.offset[p] < 0) continue;
+            weight[p] = DECAY * weight[p] + 1 - DECAY;
+            for (int64_t i = starts[p]; i < starts[p] + counts[p]; i++) {
+                sum[i] = DECAY * sum[i] + (1 - DECAY) * (double)f.parameters->values[i];
+                const double error = fabs((double)average->values[i] - sum[i] / weight[p]);
+                if (error > 1e-6) fail_msg("step %d, element %d: error %.3g", step, (int)i, error);
+            }
+        }
+        if (step == 0) assert_memory_equal(average->values + 35, f.parameters->values + 35, 11 * sizeof(float));
+    }
+    f.values[0] = NAN;
+    float before[ELEMENTS];
+    memcpy(before, average->values, sizeof before);
+    stepped(f.optimizer, 1e-1);
+    assert_memory_equal(average->values, before, sizeof before);
+    tear_down(&f);
+    parameters_free(average);
+}
+
 /* ---- guarantees of the header ---- */
 
 static void untrained_stay_as_they_are(void **state)
@@ -354,6 +392,7 @@ int main(void)
         cmocka_unit_test(follows_pytorch),
         cmocka_unit_test(sgd_follows_its_definition),
         cmocka_unit_test(adam_follows_its_definition),
+        cmocka_unit_test(the_average_has_decaying_weights),
         cmocka_unit_test(untrained_stay_as_they_are),
         cmocka_unit_test(unfreezing_keeps_states),
         cmocka_unit_test(restored_state_goes_on_bit_for_bit),

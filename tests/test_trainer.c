@@ -271,7 +271,7 @@ static Sampler small_sampler(CaseSet *set, bool augment)
                      .class_count = 2,
                      .largest_label = 2,
                      .augment = augment,
-                     .rules = {PI, {true, true}, false},
+                     .rules = {PI, 1, {true, true}, false},
                      .seed = 7};
 }
 
@@ -440,17 +440,44 @@ static void cases_that_do_not_fit_are_named(void **state)
 static void learning_rates_are_the_trainers(void **state)
 {
     (void)state;
-    PlanTraining t = {.epochs = 1000, .learning_rate = 1e-4, .final_learning_rate = 1e-6, .schedule = SCHEDULE_COSINE};
-    assert_true(fabs(schedule_learning_rate(&t, 0) - 1e-4) <= 1e-18);
-    assert_true(fabs(schedule_learning_rate(&t, 99) - 9.763e-5) <=
+    PlanTraining t = {.epochs = 1000,
+                      .iterations_per_epoch = 250,
+                      .learning_rate = 1e-4,
+                      .final_learning_rate = 1e-6,
+                      .schedule = SCHEDULE_COSINE};
+    assert_true(fabs(schedule_learning_rate(&t, 0, 0) - 1e-4) <= 1e-18);
+    assert_true(fabs(schedule_learning_rate(&t, 99, 0) - 9.763e-5) <=
                 5e-9); /* docs/reference.md, Training of Swin-UMamba */
-    assert_true(fabs(schedule_learning_rate(&t, 249) - 8.561e-5) <= 5e-9);
-    assert_true(fabs(schedule_learning_rate(&t, 349) - 7.311e-5) <= 5e-9);
+    assert_true(fabs(schedule_learning_rate(&t, 249, 0) - 8.561e-5) <= 5e-9);
+    assert_true(fabs(schedule_learning_rate(&t, 349, 0) - 7.311e-5) <= 5e-9);
     t.schedule_epochs = 10;
-    assert_true(fabs(schedule_learning_rate(&t, 10) - 1e-6) <= 1e-18);
-    assert_true(fabs(schedule_learning_rate(&t, 500) - 1e-6) <= 1e-18);
-    t = (PlanTraining){.epochs = 1000, .learning_rate = 0.01, .schedule = SCHEDULE_POLY, .poly_power = 0.9};
-    assert_true(fabs(schedule_learning_rate(&t, 500) - 0.01 * pow(0.5, 0.9)) <= 1e-15);
+    assert_true(fabs(schedule_learning_rate(&t, 10, 0) - 1e-6) <= 1e-18);
+    assert_true(fabs(schedule_learning_rate(&t, 500, 0) - 1e-6) <= 1e-18);
+    t = (PlanTraining){.epochs = 1000,
+                       .iterations_per_epoch = 250,
+                       .learning_rate = 0.01,
+                       .schedule = SCHEDULE_POLY,
+                       .poly_power = 0.9};
+    assert_true(fabs(schedule_learning_rate(&t, 500, 0) - 0.01 * pow(0.5, 0.9)) <= 1e-15);
+    assert_true(schedule_learning_rate(&t, 500, 0) == schedule_learning_rate(&t, 500, 249));
+}
+
+static void learning_rates_change_with_iterations(void **state)
+{
+    (void)state;
+    PlanTraining t = {.epochs = 10,
+                      .iterations_per_epoch = 100,
+                      .learning_rate = 1,
+                      .schedule = SCHEDULE_POLY,
+                      .poly_power = 1,
+                      .schedule_step = SCHEDULE_BY_ITERATION};
+    assert_true(fabs(schedule_learning_rate(&t, 4, 50) - (1 - 0.45)) < 1e-15);
+    t.warmup_iterations = 120;
+    assert_true(fabs(schedule_learning_rate(&t, 0, 0) - 1.0 / 120) < 1e-15);
+    assert_true(fabs(schedule_learning_rate(&t, 1, 9) - 110.0 / 120 * (1 - 0.109)) < 1e-15);
+    assert_true(fabs(schedule_learning_rate(&t, 1, 20) - (1 - 0.12)) < 1e-15);
+    t.schedule_step = SCHEDULE_BY_EPOCH;
+    assert_true(fabs(schedule_learning_rate(&t, 0, 59) - 0.5) < 1e-15);
 }
 
 /* ---- checkpoints and records of a run ---- */
@@ -533,14 +560,17 @@ static Graph *small_network(void)
 }
 
 typedef struct Small {
-    Parameters *parameters;
+    Parameters *parameters, *average; /* average: NULL for none */
     Executor *executor;
     Optimizer *optimizer;
 } Small;
 
-static Small small_training(const Graph *g, NetworkOptimizer kind, const char *checkpoint, RunState *run)
+static CheckpointWeights small_weights(const Small *s) { return (CheckpointWeights){s->parameters, s->average}; }
+
+/* decay: of the average of the weights; 0: none */
+static Small small_training(const Graph *g, NetworkOptimizer kind, double decay, const char *checkpoint, RunState *run)
 {
-    Small s;
+    Small s = {0};
     Err e = {0};
     Ref head;
     const AdamW adamw = {0.9, 0.999, 1e-5, 0.05, 12};
@@ -553,7 +583,13 @@ static Small small_training(const Graph *g, NetworkOptimizer kind, const char *c
     assert_int_equal(kind == OPTIMIZER_SGD ? optimizer_new_sgd(&s.optimizer, s.parameters, &sgd, &e)
                                            : optimizer_new_adamw(&s.optimizer, s.parameters, &adamw, &e),
                      0);
-    if (checkpoint) assert_int_equal(checkpoint_read(checkpoint, s.parameters, s.optimizer, run, &e), 0);
+    if (decay > 0) {
+        assert_int_equal(parameters_new(&s.average, g, &e), 0);
+        parameters_copy(s.average, s.parameters);
+        optimizer_average(s.optimizer, s.average, decay);
+    }
+    const CheckpointWeights weights = small_weights(&s);
+    if (checkpoint) assert_int_equal(checkpoint_read(checkpoint, &weights, s.optimizer, run, &e), 0);
     assert_int_equal(optimizer_adopt(s.optimizer, executor_gradients(s.executor), &e), 0);
     return s;
 }
@@ -576,9 +612,10 @@ static void small_free(Small *s)
     optimizer_free(s->optimizer);
     executor_free(s->executor);
     parameters_free(s->parameters);
+    parameters_free(s->average);
 }
 
-static void goes_on_bit_for_bit(NetworkOptimizer kind)
+static void goes_on_bit_for_bit(NetworkOptimizer kind, double decay)
 {
     char folder[] = "/tmp/test_trainer_XXXXXX", path[128];
     assert_non_null(mkdtemp(folder));
@@ -589,11 +626,12 @@ static void goes_on_bit_for_bit(NetworkOptimizer kind)
         .epoch = 3, .iteration = 5, .loss_sum = 1.0 / 3, .seconds = 2.5, .cpu_seconds = 4.5, .best_ema = NAN};
     text_add(&run.plan, "network: {name: \"x\"}\n");
     assert_int_equal(history_add(&run.history, (EpochRecord){.epoch = 2, .pseudo_dice = 0.4}, &e), 0);
-    Small undisturbed = small_training(g, kind, NULL, NULL);
+    Small undisturbed = small_training(g, kind, decay, NULL, NULL);
     for (int i = 0; i < 4; i++) small_step(&undisturbed, i);
-    assert_int_equal(checkpoint_write(path, undisturbed.parameters, undisturbed.optimizer, &run, &e), 0);
+    const CheckpointWeights written = small_weights(&undisturbed);
+    assert_int_equal(checkpoint_write(path, &written, undisturbed.optimizer, &run, &e), 0);
     RunState again = {0};
-    Small resumed = small_training(g, kind, path, &again);
+    Small resumed = small_training(g, kind, decay, path, &again);
     assert_int_equal(again.epoch, 3);
     assert_int_equal(again.iteration, 5);
     assert_true(again.loss_sum == run.loss_sum && again.seconds == run.seconds &&
@@ -606,6 +644,9 @@ static void goes_on_bit_for_bit(NetworkOptimizer kind)
     }
     assert_memory_equal(undisturbed.parameters->values, resumed.parameters->values,
                         (size_t)graph_parameter_elements(g) * sizeof(float));
+    if (decay > 0)
+        assert_memory_equal(undisturbed.average->values, resumed.average->values,
+                            (size_t)graph_parameter_elements(g) * sizeof(float));
     assert_false(optimizer_has_state(resumed.optimizer, graph_find_param(g, "second.weight")));
 
     /* Weights without the other state are no checkpoint; those of another network are rejected. */
@@ -616,7 +657,8 @@ static void goes_on_bit_for_bit(NetworkOptimizer kind)
         0);
     assert_int_equal(safetensors_write(&weights, path, &e), 0);
     weights_close(&weights);
-    assert_int_equal(checkpoint_read(path, resumed.parameters, resumed.optimizer, &again, &e), ERR_FORMAT);
+    const CheckpointWeights filled = small_weights(&resumed);
+    assert_int_equal(checkpoint_read(path, &filled, resumed.optimizer, &again, &e), ERR_FORMAT);
     assert_non_null(strstr(e.text, "are missing, first first.bias"));
     small_free(&undisturbed);
     small_free(&resumed);
@@ -632,8 +674,40 @@ static void goes_on_bit_for_bit(NetworkOptimizer kind)
 static void a_checkpoint_goes_on_bit_for_bit(void **state)
 {
     (void)state;
-    goes_on_bit_for_bit(OPTIMIZER_ADAMW);
-    goes_on_bit_for_bit(OPTIMIZER_SGD);
+    goes_on_bit_for_bit(OPTIMIZER_ADAMW, 0);
+    goes_on_bit_for_bit(OPTIMIZER_SGD, 0);
+    goes_on_bit_for_bit(OPTIMIZER_ADAMW, 0.9);
+}
+
+/* A checkpoint has the average under the network's own names, so that everything that reads weights takes it. */
+static void a_checkpoint_predicts_with_the_average(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/test_trainer_XXXXXX", path[128];
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/checkpoint_final.safetensors", folder);
+    Graph *g = small_network();
+    Err e = {0};
+    RunState run = {0};
+    WeightsFile file = {0};
+    Small s = small_training(g, OPTIMIZER_ADAMW, 0.9, NULL, NULL);
+    for (int i = 0; i < 3; i++) small_step(&s, i);
+    const CheckpointWeights weights = small_weights(&s);
+    assert_int_equal(checkpoint_write(path, &weights, s.optimizer, &run, &e), 0);
+    assert_int_equal(safetensors_open(&file, path, &e), 0);
+    const Param *p = &graph_params(g)[0];
+    Text name = {0};
+    text_add(&name, "optimizer.weights.%s", p->name);
+    const size_t bytes = (size_t)p->count * sizeof(float);
+    assert_memory_equal(weights_find(&file, p->name)->data, parameters_of(s.average, 0), bytes);
+    assert_memory_equal(weights_find(&file, name.data)->data, parameters_of(s.parameters, 0), bytes);
+    assert_memory_not_equal(parameters_of(s.average, 0), parameters_of(s.parameters, 0), bytes);
+    text_free(&name);
+    weights_close(&file);
+    small_free(&s);
+    graph_free(g);
+    assert_int_equal(file_remove(path, &e), 0);
+    assert_int_equal(rmdir(folder), 0);
 }
 
 /* ---- length of a run ---- */
@@ -681,11 +755,13 @@ int main(void)
         cmocka_unit_test(a_loader_can_stop_early),
         cmocka_unit_test(cases_that_do_not_fit_are_named),
         cmocka_unit_test(learning_rates_are_the_trainers),
+        cmocka_unit_test(learning_rates_change_with_iterations),
         cmocka_unit_test(a_run_is_as_long_as_there_is_time),
         cmocka_unit_test(curves_read_back),
         cmocka_unit_test(pseudo_dice_counts_like_its_definition),
         cmocka_unit_test(pseudo_dice_of_regions_counts_each_alone),
         cmocka_unit_test(a_checkpoint_goes_on_bit_for_bit),
+        cmocka_unit_test(a_checkpoint_predicts_with_the_average),
     };
     return cmocka_run_group_tests_name("trainer", tests, NULL, NULL);
 }

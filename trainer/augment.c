@@ -13,40 +13,41 @@ static double factor_around_one(Rng *rng, double low, double high)
 
 static void draw_spatial(AugmentDraw *d, Rng *rng, const AugmentRules *rules)
 {
-    const bool rotate = chance(rng, 0.2), scale = chance(rng, 0.2);
+    const bool rotate = chance(rng, 0.2 * rules->strength), scale = chance(rng, 0.2 * rules->strength);
     d->spatial = rotate || scale;
     d->angle = rotate ? rng_range(rng, -rules->largest_angle, rules->largest_angle) : 0;
     d->scale = !scale ? 1 : rules->older ? factor_around_one(rng, 0.7, 1.4) : rng_range(rng, 0.7, 1.4);
 }
 
-static void draw_blur(AugmentDraw *d, Rng *rng, int channels, bool older)
+static void draw_blur(AugmentDraw *d, Rng *rng, const AugmentRules *rules, int channels)
 {
-    if (!chance(rng, 0.2)) return;
+    if (!chance(rng, 0.2 * rules->strength)) return;
     for (int c = 0; c < channels; c++) {
         double *sigma = d->channel[c].blur_sigma_yx;
         if (!chance(rng, 0.5)) continue;
         sigma[0] = rng_range(rng, 0.5, 1);
-        sigma[1] = older ? sigma[0] : rng_range(rng, 0.5, 1);
+        sigma[1] = rules->older ? sigma[0] : rng_range(rng, 0.5, 1);
     }
 }
 
 AugmentDraw augment_draw(Rng *rng, const AugmentRules *rules, int channels)
 {
     AugmentDraw d = {0};
+    const double strength = rules->strength;
     draw_spatial(&d, rng, rules);
-    if (chance(rng, 0.1)) d.noise_sigma = rng_range(rng, 0, 0.1);
-    draw_blur(&d, rng, channels, rules->older);
-    if (chance(rng, 0.15))
+    if (chance(rng, 0.1 * strength)) d.noise_sigma = rng_range(rng, 0, 0.1);
+    draw_blur(&d, rng, rules, channels);
+    if (chance(rng, 0.15 * strength))
         for (int c = 0; c < channels; c++)
             d.channel[c].brightness = rules->older ? rng_range(rng, 0.75, 1.25) : factor_around_one(rng, 0.75, 1.25);
-    if (chance(rng, 0.15))
+    if (chance(rng, 0.15 * strength))
         for (int c = 0; c < channels; c++) d.channel[c].contrast = factor_around_one(rng, 0.75, 1.25);
-    if (chance(rng, 0.25))
+    if (chance(rng, 0.25 * strength))
         for (int c = 0; c < channels; c++)
             if (chance(rng, 0.5)) d.channel[c].low_resolution = rng_range(rng, 0.5, 1);
-    if (chance(rng, 0.1))
+    if (chance(rng, 0.1 * strength))
         for (int c = 0; c < channels; c++) d.channel[c].gamma_inverted = factor_around_one(rng, 0.7, 1.5);
-    if (chance(rng, 0.3))
+    if (chance(rng, 0.3 * strength))
         for (int c = 0; c < channels; c++) d.channel[c].gamma = factor_around_one(rng, 0.7, 1.5);
     for (int axis = 0; axis < 2; axis++) d.mirror_yx[axis] = rules->mirror_axes[axis] && chance(rng, 0.5);
     return d;

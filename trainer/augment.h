@@ -17,6 +17,7 @@
 
 typedef struct AugmentRules {
     double largest_angle; /* radians */
+    double strength;      /* factor of the probabilities, except of mirroring; 1: nnU-Net's */
     bool mirror_axes[2];  /* axes that may be mirrored, (y,x) */
     bool older; /* nnU-Net before 2.8: other distributions of factors around 1, and the transforms of batchgenerators */
 } AugmentRules;

@@ -9,6 +9,7 @@
 #include "weights/safetensors.h"
 
 static const char STEPS[] = "optimizer.step";
+static const char TRAINED[] = "optimizer.weights."; /* of the trained weights, where there is an average */
 
 /* ---- writing ---- */
 
@@ -81,15 +82,30 @@ static int add_state(WeightsFile *w, const RunState *state, Err *e)
     return code;
 }
 
-int checkpoint_write(const char *path, Parameters *parameters, Optimizer *optimizer, const RunState *state, Err *e)
+/* prefix: of their names */
+static int add_parameters(WeightsFile *w, const char *prefix, Parameters *parameters, Err *e)
 {
     const Graph *g = parameters->graph;
-    WeightsFile w = {0};
     TRY(parameters_to_host(parameters, e));
-    TRY(optimizer_to_host(optimizer, e));
     int code = 0;
-    for (int i = 0; i < graph_param_count(g) && !code; i++)
-        code = add_view(&w, graph_params(g)[i].name, &graph_params(g)[i], parameters_of(parameters, i), e);
+    for (int i = 0; i < graph_param_count(g) && !code; i++) {
+        Text name = {0};
+        text_add(&name, "%s%s", prefix, graph_params(g)[i].name);
+        code = text_check(&name, e);
+        if (!code) code = add_view(w, name.data, &graph_params(g)[i], parameters_of(parameters, i), e);
+        text_free(&name);
+    }
+    return code;
+}
+
+int checkpoint_write(const char *path, const CheckpointWeights *weights, Optimizer *optimizer, const RunState *state,
+                     Err *e)
+{
+    const Graph *g = weights->trained->graph;
+    WeightsFile w = {0};
+    TRY(optimizer_to_host(optimizer, e));
+    int code = add_parameters(&w, "", weights->average ? weights->average : weights->trained, e);
+    if (!code && weights->average) code = add_parameters(&w, TRAINED, weights->trained, e);
     if (!code) code = add_optimizer(&w, g, optimizer, e);
     if (!code) code = add_state(&w, state, e);
     if (!code) code = safetensors_write(&w, path, e);
@@ -99,16 +115,23 @@ int checkpoint_write(const char *path, Parameters *parameters, Optimizer *optimi
 
 /* ---- reading ---- */
 
+/* The values of the tensor `name`, which has the shape of p. */
+static int read_values(const WeightsFile *w, const char *name, const Param *p, float *values, Err *e)
+{
+    const Array *a = weights_find(w, name);
+    if (!a || a->dtype != DTYPE_F32 || array_count(a) != p->count)
+        return err_set(e, ERR_FORMAT, "%s is missing or of another size", name);
+    memcpy(values, a->data, array_bytes(a));
+    return 0;
+}
+
 static int read_moments(const WeightsFile *w, const Param *p, int index, Optimizer *optimizer, Err *e)
 {
     int code = 0;
     for (int k = 0; k < OPTIMIZER_MOMENTS && optimizer_moment_name(optimizer, k) && !code; k++) {
         Text name = {0};
         code = moment_name(&name, optimizer, k, p, e);
-        const Array *a = code ? NULL : weights_find(w, name.data);
-        if (!code && (!a || a->dtype != DTYPE_F32 || array_count(a) != p->count))
-            code = err_set(e, ERR_FORMAT, "%s is missing or of another size", name.data);
-        if (!code) memcpy(optimizer_moment(optimizer, index, k), a->data, array_bytes(a));
+        if (!code) code = read_values(w, name.data, p, optimizer_moment(optimizer, index, k), e);
         text_free(&name);
     }
     return code;
@@ -177,15 +200,34 @@ static int read_state(const WeightsFile *w, RunState *state, Err *e)
     return history_parse(&state->history, curves, e);
 }
 
-int checkpoint_read(const char *path, Parameters *parameters, Optimizer *optimizer, RunState *state, Err *e)
+/* The weights that an average was made of. */
+static int read_trained(const WeightsFile *w, Parameters *parameters, Err *e)
 {
+    const Graph *g = parameters->graph;
+    int code = 0;
+    for (int i = 0; i < graph_param_count(g) && !code; i++) {
+        const Param *p = &graph_params(g)[i];
+        Text name = {0};
+        text_add(&name, "%s%s", TRAINED, p->name);
+        code = text_check(&name, e);
+        if (!code) code = read_values(w, name.data, p, parameters_of(parameters, i), e);
+        text_free(&name);
+    }
+    parameters_changed(parameters);
+    return code;
+}
+
+int checkpoint_read(const char *path, const CheckpointWeights *weights, Optimizer *optimizer, RunState *state, Err *e)
+{
+    const Graph *g = weights->trained->graph;
     WeightsFile w = {0};
     TRY(safetensors_open(&w, path, e));
     int code = weights_refuse_nonfinite(&w, e);
-    if (!code) code = import_network(parameters, &w, e);
-    if (!code) code = read_optimizer(&w, parameters->graph, optimizer, e);
+    if (!code) code = import_network(weights->average ? weights->average : weights->trained, &w, e);
+    if (!code && weights->average) code = read_trained(&w, weights->trained, e);
+    if (!code) code = read_optimizer(&w, g, optimizer, e);
     if (!code) code = read_state(&w, state, e);
-    if (!code) code = read_pretrained(&w, parameters->graph, state, e);
+    if (!code) code = read_pretrained(&w, g, state, e);
     weights_close(&w);
     return code ? err_context(e, "%s", path) : 0;
 }

@@ -1,6 +1,7 @@
 /* Checkpoint: all data that a run needs to continue with the same bits as without a stop.
  *
- * A safetensors file: the weights with their official names, the optimizer's state for each (optimizer.exp_avg.NAME and
+ * A safetensors file: the weights with their official names (with averaging, the average: prediction takes it; the weights
+ * that training continues from are optimizer.weights.NAME then), the optimizer's state for each (optimizer.exp_avg.NAME and
  * optimizer.exp_avg_sq.NAME, or optimizer.momentum_buffer.NAME), optimizer.step (one per parameter; 0: no state), and in
  * the header's notes the progress of the run and its curves. Written atomically. */
 #ifndef TRAINER_CHECKPOINT_H
@@ -24,12 +25,19 @@ typedef struct RunState {
                                  none, or all */
 } RunState;
 
-/* Fails: ERR_IO, ERR_NOMEM, and as the device that the values are copied from. */
-int checkpoint_write(const char *path, Parameters *parameters, Optimizer *optimizer, const RunState *state, Err *e);
+/* The weights of a training, of one graph; borrowed. */
+typedef struct CheckpointWeights {
+    Parameters *trained;
+    Parameters *average; /* of the trained ones (optimizer_average); NULL: none */
+} CheckpointWeights;
 
-/* Fills parameters, optimizer and state (empty before). Fails, with the path: ERR_IO; ERR_FORMAT if the file is damaged or
+/* Fails: ERR_IO, ERR_NOMEM, and as the device that the values are copied from. */
+int checkpoint_write(const char *path, const CheckpointWeights *weights, Optimizer *optimizer, const RunState *state,
+                     Err *e);
+
+/* Fills weights, optimizer and state (empty before). Fails, with the path: ERR_IO; ERR_FORMAT if the file is damaged or
  * belongs to another network; ERR_VALUE for a NaN or an infinity; ERR_NOMEM. */
-int checkpoint_read(const char *path, Parameters *parameters, Optimizer *optimizer, RunState *state, Err *e);
+int checkpoint_read(const char *path, const CheckpointWeights *weights, Optimizer *optimizer, RunState *state, Err *e);
 
 /* Adds the plan by which a checkpoint was trained; nothing if the file does not contain it. Fails: ERR_IO, ERR_FORMAT,
  * ERR_NOMEM. */

@@ -82,12 +82,11 @@ int epoch_train(Training *t, const TrainingWatch *watch, double *saved_at, Err *
 {
     RunState *s = &t->state;
     const int iterations = t->plan.training.iterations_per_epoch;
-    const double learning_rate = schedule_learning_rate(&t->plan.training, s->epoch);
     while (s->iteration < iterations) {
         const double began = clock_seconds(), cpu_began = cpu_seconds();
         const Batch *batch;
         TRY(loader_borrow(t->loader, &batch, e));
-        const int code = train_on(t, batch, learning_rate, e);
+        const int code = train_on(t, batch, schedule_learning_rate(&t->plan.training, s->epoch, s->iteration), e);
         loader_give_back(t->loader);
         if (code) return code;
         s->iteration++;

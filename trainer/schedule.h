@@ -1,4 +1,4 @@
-/* The learning rate of an epoch, and the length of a run.
+/* The learning rate of an iteration, and the length of a run.
  *
  * Learning rate: nnU-Net's PolyLRScheduler; PyTorch's CosineAnnealingLR in closed form, as used by the
  * Swin-UMamba trainers (docs/reference.md, Training of Swin-UMamba). */
@@ -7,9 +7,10 @@
 
 #include "plans/plan.h"
 
-/* epoch from 0. Cosine: from learning_rate to final_learning_rate over schedule_epochs (0: epochs), then constant; poly:
- * learning_rate · (1 - epoch / length)^poly_power. */
-double schedule_learning_rate(const PlanTraining *training, int epoch);
+/* epoch, iteration (of the epoch) from 0. t: epoch, with schedule_step iteration also the part of it that is done.
+ * Cosine: from learning_rate to final_learning_rate over schedule_epochs (0: epochs), then constant; poly:
+ * learning_rate · (1 - t / length)^poly_power. In the first warmup_iterations of the run it is also multiplied by 1/n, 2/n … */
+double schedule_learning_rate(const PlanTraining *training, int epoch, int iteration);
 
 /* Duration or CPU time of one iteration on this machine, in seconds. */
 typedef struct IterationTimes {

@@ -61,6 +61,7 @@ static Sampler make_sampler(const Training *t, const CaseSet *cases, bool augmen
                  .seed = (uint64_t)t->plan.training.seed};
     s.class_count = class_locations_classes(&t->info) - s.has_ignore;
     s.rules.largest_angle = s.geometry.largest_angle;
+    s.rules.strength = t->plan.training.augmentation;
     s.rules.older = t->plan.compatibility == COMPATIBILITY_NNUNET_2_1;
     for (int i = 0; i < t->plan.inference.mirror_axes_count; i++)
         s.rules.mirror_axes[t->plan.inference.mirror_axes[i]] = true;
@@ -89,7 +90,8 @@ static int new_executor(Executor **x, Training *t, bool train, const bool *train
                                      .reduction = t->options.ranks ? &t->reduction : NULL,
                                      .buckets = train && t->options.ranks ? &buckets : NULL,
                                      .lender = train ? NULL : t->trainer};
-    return executor_new(x, t->model.graph, t->model.parameters, &options, e);
+    Parameters *parameters = !train && t->average ? t->average : t->model.parameters;
+    return executor_new(x, t->model.graph, parameters, &options, e);
 }
 
 static void free_executors(Training *t)
@@ -140,6 +142,10 @@ static int make_network(Training *t, Err *e)
     if (t->info.has_regions) TRY(model_region_loss(&t->region_loss, &t->plan, &t->info, e));
     TRY(model_new(&t->model, &t->plan, &t->info, e));
     TRY(new_optimizer(&t->optimizer, t->model.parameters, &t->plan.training, e));
+    if (t->plan.training.weight_averaging > 0) {
+        TRY(parameters_new(&t->average, t->model.graph, e));
+        optimizer_average(t->optimizer, t->average, t->plan.training.weight_averaging);
+    }
     TRY(pseudo_dice_new(&t->dice, dataset_head_count(&t->info), t->info.has_regions, e));
     absent_labels_leave_out(&t->dice, &t->validation_cases);
     return 0;
@@ -183,7 +189,9 @@ static void tell_pretrained(Training *t)
 static int initialize(Training *t, Err *e)
 {
     parameters_initialize(t->model.parameters, (uint64_t)t->plan.training.seed);
-    return take_pretrained(t, e);
+    TRY(take_pretrained(t, e));
+    if (t->average) parameters_copy(t->average, t->model.parameters);
+    return 0;
 }
 
 /* Fails if the plan has fewer epochs or iterations than are trained already. */
@@ -212,7 +220,8 @@ static int resume(Training *t, Err *e)
     int code = file_is_there(latest, &has_latest, e);
     if (!code) code = file_is_there(final, &has_final, e);
     const char *path = code ? NULL : has_latest ? latest : has_final ? final : NULL;
-    if (!code && path) code = checkpoint_read(path, t->model.parameters, t->optimizer, &t->state, e);
+    if (!code && path)
+        code = checkpoint_read(path, &(CheckpointWeights){t->model.parameters, t->average}, t->optimizer, &t->state, e);
     if (!code && path) code = training_plan_check_checkpoint(&t->plan, &t->state.plan, path, t->options.results, e);
     if (!code && path) code = check_progress(t, path, e);
     if (!code && !path) code = initialize(t, e);
@@ -234,6 +243,7 @@ static void close_network(Training *t)
 {
     optimizer_free(t->optimizer);
     free_executors(t);
+    parameters_free(t->average);
     model_free(&t->model);
     import_report_free(&t->imported);
     pseudo_dice_free(&t->dice);
@@ -241,6 +251,7 @@ static void close_network(Training *t)
     text_free(&t->state.plan);
     text_free(&t->state.pretrained);
     t->optimizer = NULL;
+    t->average = NULL;
     t->state = (RunState){0};
 }
 
@@ -477,7 +488,9 @@ int training_epochs_done(const Training *t) { return t->state.epoch; }
 size_t training_memory_bytes(const Training *t)
 {
     const MemoryReport trainer = executor_memory(t->trainer), validator = executor_memory(t->validator);
-    return memory_of_training(trainer, 0) + optimizer_bytes(t->optimizer) + validator.arena + validator.packed;
+    const size_t average = t->average ? t->average->mirror.bytes : 0;
+    return memory_of_training(trainer, 0) + average + optimizer_bytes(t->optimizer) + validator.arena +
+           validator.packed;
 }
 
 void training_tell(Training *t, TrainingTell kind, const char *format, ...)

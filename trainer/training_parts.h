@@ -34,6 +34,7 @@ struct Training {
     Reduction reduction;  /* the sums of options.ranks */
     Loader *loader;       /* not NULL during training_run */
     Model model;
+    Parameters *average;   /* exponential mean of the model's parameters; NULL: the plan has none */
     ImportReport imported; /* of pretrained weights, if the run began with some */
     bool encoder_frozen;   /* the state that `trainer` was made for */
     Executor *trainer;     /* output 0: loss */

@@ -85,7 +85,7 @@ static int finish_epoch(Training *t, double validation_loss, Err *e)
 {
     RunState *s = &t->state;
     EpochRecord record = {.epoch = s->epoch,
-                          .learning_rate = schedule_learning_rate(&t->plan.training, s->epoch),
+                          .learning_rate = schedule_learning_rate(&t->plan.training, s->epoch, 0),
                           .train_loss = s->loss_sum / t->plan.training.iterations_per_epoch,
                           .val_loss = validation_loss,
                           .pseudo_dice = pseudo_dice_mean(&t->dice),

@@ -18,10 +18,11 @@ static int replace_earlier(Training *t, Err *e)
 int training_save(Training *t, const char *name, Err *e)
 {
     if (!training_writes(t)) return 0;
+    const CheckpointWeights weights = {t->model.parameters, t->average};
     text_free(&t->state.plan);
     TRY(plan_text(&t->plan, &t->state.plan, e));
     char *path = run_folder_checkpoint(&t->folder, name, e);
-    int code = path ? checkpoint_write(path, t->model.parameters, t->optimizer, &t->state, e) : ERR_NOMEM;
+    int code = path ? checkpoint_write(path, &weights, t->optimizer, &t->state, e) : ERR_NOMEM;
     mem_free(path);
     if (!code && run_folder_replaces(&t->folder) && !strcmp(name, "latest")) code = replace_earlier(t, e);
     return code;

@@ -1,6 +1,7 @@
 #include "network/executor/parameters.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "base/random.h"
@@ -34,6 +35,12 @@ void parameters_free(Parameters *p)
 float *parameters_of(Parameters *p, int index)
 {
     return p->values ? p->values + graph_params(p->graph)[index].offset : NULL;
+}
+
+void parameters_copy(Parameters *to, const Parameters *from)
+{
+    memcpy(to->values, from->values, (size_t)graph_parameter_elements(from->graph) * sizeof(float));
+    parameters_changed(to);
 }
 
 static int expect_values(const Parameters *p, Err *e)

@@ -42,6 +42,9 @@ void parameters_free(Parameters *p);
 void parameters_initialize(Parameters *p, uint64_t seed);
 void parameters_draw(const Graph *g, int index, uint64_t seed, float *values);
 
+/* Copies all values, on the host, between Parameters of one graph that have values there. */
+void parameters_copy(Parameters *to, const Parameters *from);
+
 float *parameters_of(Parameters *p, int index); /* the index-th parameter's values on the host; NULL with a source */
 void parameters_changed(Parameters *p);         /* call after writing values on the host */
 int parameters_to_host(Parameters *p, Err *e);  /* updates the values on the host; fails as the device's copy */

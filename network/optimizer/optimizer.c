@@ -19,6 +19,7 @@ typedef struct MomentPlace {
 struct Optimizer {
     const Rule *rule;
     Parameters *parameters;
+    Parameters *average;  /* of their values; NULL: none */
     const Device *device; /* of the adopted gradients; NULL: none yet */
     MomentPlace *places;  /* one per parameter */
     Mirror *slabs;        /* moments; one slab for all parameters that were added in one call */
@@ -96,6 +97,7 @@ static int to_device(Optimizer *o, Err *e)
     for (int i = 0; i < o->slab_count; i++) TRY(mirror_to_device(&o->slabs[i], e));
     TRY(mirror_to_device(&o->counts, e));
     TRY(mirror_to_device(&o->block, e));
+    if (o->average) TRY(parameters_to_device(o->average, e));
     return parameters_to_device(o->parameters, e);
 }
 
@@ -106,6 +108,12 @@ static void changed(Optimizer *o, MirrorSide side)
 }
 
 void optimizer_changed(Optimizer *o) { changed(o, MIRROR_HOST); }
+
+void optimizer_average(Optimizer *o, Parameters *average, double decay)
+{
+    o->average = average;
+    o->update.average_decay = decay;
+}
 
 int optimizer_reserve(Optimizer *o, const bool *marked, Err *e)
 {
@@ -145,6 +153,7 @@ static void cut_pieces(const Optimizer *o, const Gradients *g, UpdatePiece *piec
             const int64_t first = k * UPDATE_PIECE, left = params[i].count - first;
             *piece = (UpdatePiece){.param = i, .count = left < UPDATE_PIECE ? left : UPDATE_PIECE};
             piece->values = parameters_on_device(o->parameters, i) + first;
+            if (o->average) piece->average = parameters_on_device(o->average, i) + first;
             piece->gradients = g->values + g->offset[i] + first;
             for (int m = 0; m < moment_count(o->rule); m++) piece->moments[m] = moment_on_device(o, i, m) + first;
         }
@@ -165,6 +174,7 @@ static int reserve_gradients(Optimizer *o, const Gradients *g, Err *e)
 static int place_on(Optimizer *o, const Device *device, Err *e)
 {
     TRY(parameters_place(o->parameters, device, e));
+    if (o->average) TRY(parameters_place(o->average, device, e));
     for (int i = 0; i < o->slab_count; i++) TRY(mirror_place(&o->slabs[i], device, e));
     TRY(mirror_place(&o->counts, device, e));
     return mirror_place(&o->block, device, e);
@@ -215,6 +225,7 @@ int optimizer_step(Optimizer *o, double learning_rate, Err *e)
     changed(o, MIRROR_DEVICE);
     mirror_changed(&o->block, MIRROR_DEVICE);
     parameters_changed_on_device(o->parameters);
+    if (o->average) parameters_changed_on_device(o->average);
     return failed ? failed : not_run;
 }
 

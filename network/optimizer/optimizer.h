@@ -45,6 +45,13 @@ int optimizer_new_adam(Optimizer **o, Parameters *parameters, const AdamW *adam,
 int optimizer_new_sgd(Optimizer **o, Parameters *parameters, const SGD *sgd, Err *e);
 void optimizer_free(Optimizer *o);
 
+/* Steps that follow also update `average`: for each trained parameter the exponential mean of its values after each of its steps, with
+ * Adam's correction of the start (Kingma & Ba 2015, section 3):
+ *   mean = mean + (1 - decay) / (1 - decay^t) (p - mean).
+ * average: of the same graph, with the values of the parameters before the first step; borrowed, must outlive the Optimizer. decay: 0
+ * (the last value) to below 1. To be called before optimizer_adopt. */
+void optimizer_average(Optimizer *o, Parameters *average, double decay);
+
 /* The next steps use these gradients. Their parameters get a state of zeros if they have none. All gradients that are
  * ever adopted must be on the same device. Fails: ERR_NOMEM, ERR_UNSUPPORTED (another device); then the earlier
  * gradients remain adopted. */

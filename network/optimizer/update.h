@@ -1,12 +1,15 @@
 /* The arithmetic of an optimizer step, implemented for each device; optimizer.c does the rest. Only for files in
  * network/optimizer and those of a device.
  *
- * A step computes the norm of all gradients, clips them, increments the step counts and updates the parameters. If the
- * norm is not finite, it changes nothing. All values that differ between steps are in one struct, the StepBlock. */
+ * A step computes the norm of all gradients, clips them, increments the step counts, and updates the parameters and their
+ * averages. If the norm is not finite, it changes nothing. All values that differ between steps are in one struct, the StepBlock. */
 #ifndef NETWORK_OPTIMIZER_UPDATE_H
 #define NETWORK_OPTIMIZER_UPDATE_H
 
+#include <math.h>
+
 #include "network/device/device.h"
+#include "network/graph/host_device.h"
 #include "network/optimizer/optimizer.h"
 
 /* Elements of a piece, the unit of work of a CPU thread. Large parameters consist of several pieces. */
@@ -17,6 +20,7 @@ typedef struct UpdatePiece {
     int param; /* the parameter's index */
     int64_t count;
     float *values, *moments[OPTIMIZER_MOMENTS];
+    float *average; /* NULL: no averages */
     const float *gradients;
 } UpdatePiece;
 
@@ -32,11 +36,19 @@ typedef struct Update {
     AdamW adamw; /* used by AdamW and Adam only */
     SGD sgd;     /* used by SGD only */
     double clip_norm;
+    double average_decay;      /* used if pieces have averages */
     const UpdatePiece *pieces; /* in the order of parameters; on the device */
     double *squares;           /* scratch: Σ g² of each piece; on the device */
     int64_t piece_count;
     StepBlock *block; /* on the device */
 } Update;
+
+/* The weight of a parameter in its average after `count` steps, so that the average has the weights 1 - decay, decay (1 - decay),
+ * decay² (1 - decay) … from the last step back, divided by their sum. */
+HOST_DEVICE static inline float average_weight(double decay, int64_t count)
+{
+    return (float)((1 - decay) / (1 - pow(decay, (double)count)));
+}
 
 /* One optimizer's update on one device. Returns 0, or a negative code with e filled. May be asynchronous. */
 typedef int (*UpdateStep)(const Update *u, Err *e);

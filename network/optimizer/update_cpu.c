@@ -64,6 +64,15 @@ static void apply_sgd(const Update *u, const UpdatePiece *piece)
     }
 }
 
+static void average(const Update *u, const UpdatePiece *piece)
+{
+    const float weight = average_weight(u->average_decay, u->block->counts[piece->param]);
+    const float *p = piece->values;
+    float *mean = piece->average;
+#pragma omp simd
+    for (int64_t i = 0; i < piece->count; i++) mean[i] += weight * (p[i] - mean[i]);
+}
+
 static void count_step(const Update *u)
 {
     for (int64_t i = 0; i < u->piece_count; i++)
@@ -79,7 +88,10 @@ static int step(const Update *u, void (*apply)(const Update *u, const UpdatePiec
     b->clip = u->clip_norm > 0 && most < 1 ? most : 1;
     count_step(u);
 #pragma omp parallel for schedule(static)
-    for (int64_t i = 0; i < u->piece_count; i++) apply(u, &u->pieces[i]);
+    for (int64_t i = 0; i < u->piece_count; i++) {
+        apply(u, &u->pieces[i]);
+        if (u->pieces[i].average) average(u, &u->pieces[i]);
+    }
     return 0;
 }
 

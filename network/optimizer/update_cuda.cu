@@ -80,9 +80,20 @@ struct Nesterov {
     }
 };
 
+/* Each thread reads only values that it has written itself. */
+__device__ void average(const Update &u, const UpdatePiece &piece)
+{
+    const float weight = average_weight(u.average_decay, u.block->counts[piece.param]);
+    for (int64_t i = threadIdx.x; i < piece.count; i += THREADS)
+        piece.average[i] += weight * (piece.values[i] - piece.average[i]);
+}
+
 template <class Rule> __global__ void __launch_bounds__(THREADS) apply_rule(Update u, Rule rule)
 {
-    if (isfinite(u.block->norm)) rule.apply(u, u.pieces[blockIdx.x]);
+    const UpdatePiece piece = u.pieces[blockIdx.x];
+    if (!isfinite(u.block->norm)) return;
+    rule.apply(u, piece);
+    if (piece.average) average(u, piece);
 }
 
 template <class Rule> int step(const Update *u, const Rule &rule)

@@ -84,6 +84,15 @@ check "and goes on" 0 sgd "$out/h" --continue
 is "to the same bits" test "$(numbers "$out/g/fold_0/checkpoint_final.safetensors")" = \
     "$(numbers "$out/h/fold_0/checkpoint_final.safetensors")"
 
+# Averaged weights, a schedule by iterations, fewer transforms: without and with stops.
+printf '%s\n' 'training: {weight_averaging: 0.9, schedule_step: iteration, warmup_iterations: 6, augmentation: 0.5, schedule_epochs: 3}' >"$out/mean.yaml"
+mean() { results=$1; shift; train "$results" 0 --override "$out/mean.yaml" --no-validation --quiet "$@"; }
+check "a training with averaged weights" 0 mean "$out/m"
+check "and begins" 0 mean "$out/n" --epochs 2
+check "and goes on" 0 mean "$out/n" --continue
+is "to the same bits" test "$(numbers "$out/m/fold_0/checkpoint_final.safetensors")" = \
+    "$(numbers "$out/n/fold_0/checkpoint_final.safetensors")"
+
 # Stopped in the middle of an epoch.
 { run=exec; train "$out/c" 0 --iterations-per-epoch 100000 >"$out/told" 2>"$out/first"; } & pid=$!
 while [ ! -e "$out/c/fold_0/training_log.txt" ] && kill -0 $pid 2>/dev/null; do sleep 0.05; done

@@ -143,9 +143,9 @@ static void stochastic_depth_is_that_of_the_cpu(void **state)
 
 /* ---- the optimizer's rules: two parameters, of three pieces and of one ---- */
 
-enum { LARGE = 33000, ELEMENTS = 36000, PIECES = 4, ARRAYS = 4, STEPS = 3 };
+enum { LARGE = 33000, ELEMENTS = 36000, PIECES = 4, ARRAYS = 5, STEPS = 3 };
 
-/* Values, two moments and gradients; everything is in one place on the host or on the device. */
+/* Values, two moments, gradients and averages; everything is in one place on the host or on the device. */
 typedef struct Trained {
     float arrays[ARRAYS][ELEMENTS];
     double squares[PIECES];
@@ -175,11 +175,13 @@ static Update update_of(Trained *t, Trained *there)
                                      .count = end - first,
                                      .values = there->arrays[0] + first,
                                      .moments = {there->arrays[1] + first, there->arrays[2] + first},
-                                     .gradients = there->arrays[3] + first};
+                                     .gradients = there->arrays[3] + first,
+                                     .average = there->arrays[4] + first};
     }
     return (Update){.adamw = {.beta1 = 0.9, .beta2 = 0.99, .epsilon = 1e-6, .weight_decay = 0.05},
                     .sgd = {.momentum = 0.9, .weight_decay = 0.03},
                     .clip_norm = 12,
+                    .average_decay = 0.8,
                     .pieces = there->pieces,
                     .squares = there->squares,
                     .piece_count = PIECES,

@@ -7,7 +7,8 @@ build=$1 host=$1
 export OMP_NUM_THREADS=1
 
 "$host/make_phantom" -o "$out/raw" --cases 6 --size 2x36x40 --quiet 2>/dev/null
-printf 'network: {width: 0.0625, depths: [1, 1, 1, 1], decoder_depths: [1, 1, 1]}\n' >"$out/narrow.yaml"
+printf '%s\n' 'network: {width: 0.0625, depths: [1, 1, 1, 1], decoder_depths: [1, 1, 1]}' \
+    'training: {weight_averaging: 0.5, schedule_step: iteration, warmup_iterations: 2}' >"$out/narrow.yaml"
 check "the phantom is preprocessed" 0 "$host/plan_and_preprocess" "$out/raw" -o "$out/pre" --override "$out/narrow.yaml" \
     --quiet
 run= # in the background: exec, so that the process is the program itself

@@ -156,9 +156,12 @@ static int run_step(Golden *g, TrainRun *r, int step, const DocNode *exact, cons
 {
     const int epoch = (int)golden_number(exact, "epoch", 0);
     const int length = (int)golden_number(r->entry, "T_max", 1);
-    const PlanTraining schedule = {
-        .schedule = SCHEDULE_COSINE, .learning_rate = 1e-4, .final_learning_rate = 1e-6, .schedule_epochs = length};
-    const double rate = schedule_learning_rate(&schedule, epoch);
+    const PlanTraining schedule = {.schedule = SCHEDULE_COSINE,
+                                   .learning_rate = 1e-4,
+                                   .final_learning_rate = 1e-6,
+                                   .schedule_epochs = length,
+                                   .iterations_per_epoch = 1};
+    const double rate = schedule_learning_rate(&schedule, epoch, 0);
     const double expected_rate = golden_number(exact, "lr", NAN);
     const bool freezes = strstr(golden_string(r->entry, "name"), "_B_");
     TRY(prepare(r, freezes && epoch < UNFREEZE_EPOCH, e));

@@ -7,10 +7,6 @@
 #include "base/memory.h"
 #include "base/program.h"
 #include "base/progress.h"
-#include "formats/schema.h"
-#include "network/executor/executor.h"
-#include "network/executor/precision.h"
-#include "network/models/network.h"
 #include "planner/case_register.h"
 #include "planner/contact_sheet.h"
 #include "planner/fingerprint_extract.h"
@@ -21,137 +17,16 @@
 #include "planner/outputs.h"
 #include "planner/plan_faults.h"
 #include "planner/plan_maker.h"
-#include "planner/planner_kinds.h"
+#include "planner/planning_command.h"
 #include "planner/planning_options.h"
 #include "planner/preprocess_cases.h"
 #include "planner/run_log.h"
 #include "planner/same_images.h"
 #include "plans/plan.h"
 
-typedef struct Options {
-    CommonOptions common;
-    const char *dataset, *network, *planner, *override, *plans;
-    double memory_gb;     /* of the --memory-target; 0: not given */
-    size_t device_memory; /* 0: not given */
-    PlanningDevice gpu;   /* that it is planned for; device NULL: none */
-    DType precision;
-    Text memory_options; /* of these, as given, for planning_options */
-    bool explain, verify;
-    FoldRequest folds;
-} Options;
-
-enum {
-    KEY_NETWORK = 'n',
-    KEY_PLANNER = 0x100,
-    KEY_OVERRIDE,
-    KEY_PLANS,
-    KEY_MEMORY,
-    KEY_DEVICE_MEMORY,
-    KEY_EXPLAIN,
-    KEY_VERIFY,
-    KEY_SPLITS,
-    KEY_GROUPS,
-    KEY_FOLDS,
-    KEY_NEW_SPLITS
-};
-
-static const struct argp_option option_list[] = {
-    {"network", KEY_NETWORK, "NAME", 0, "Network to plan for, one of those below (default: the first)", 0},
-    {"planner", KEY_PLANNER, "NAME", 0,
-     "nnU-Net's planner whose numbers are used, one of those below (default: the first); those of residual encoders "
-     "are for --network nnunet",
-     0},
-    {"override", KEY_OVERRIDE, "PLAN.yaml", 0, "A file with plan keys; its values replace the planned ones", 0},
-    {"plans", KEY_PLANS, "FILE", 0, "Use this plan (plans.yaml, or nnU-Net's nnUNetPlans.json) instead of planning", 0},
-    {"memory-target", KEY_MEMORY, "SIZE", 0, "Memory that training may use, such as 8G (default: that of the planner)",
-     0},
-    {"device-memory", KEY_DEVICE_MEMORY, "SIZE", 0,
-     "Plan for training on a GPU with this memory, such as 24G, which may be in another machine; without it --device cuda "
-     "plans for that GPU of this machine",
-     0},
-    {"splits", KEY_SPLITS, "FILE", 0,
-     "Use these folds: a list of {train: [CASE, ...], val: [CASE, ...]}, .yaml or .json", 0},
-    {"folds", KEY_FOLDS, "N", 0, "Number of folds to draw (default: 5)", 0},
-    {"groups", KEY_GROUPS, "FILE.csv", 0,
-     "Draw folds that keep groups of cases (patients) together: a table CASE,GROUP", 0},
-    {"new-splits", KEY_NEW_SPLITS, NULL, 0, "Draw new folds, also if there are folds already", 0},
-    {"verify", KEY_VERIFY, NULL, 0, "Also draw all cases with their labels' contours, into the folder verify of -o", 0},
-    {"explain", KEY_EXPLAIN, NULL, 0, "Print each decision of the planner with its reasons", 0},
-    {0},
-};
-
-static void expect_planner(struct argp_state *state, const char *name)
-{
-    Err unknown = {0};
-    if (planner_kind(name)) return;
-    planner_unknown(name, &unknown);
-    argp_error(state, "--planner: %s", unknown.text);
-}
-
-static void expect_network(struct argp_state *state, const char *name)
-{
-    Err unknown = {0};
-    if (network_kind(name)) return;
-    network_unknown(name, &unknown);
-    argp_error(state, "--network: %s", unknown.text);
-}
-
-static void note_memory(Options *o, const char *option, const char *value)
-{
-    text_add(&o->memory_options, " --%s ", option);
-    text_add_argument(&o->memory_options, "%s", value);
-}
-
-static error_t parse_option(int key, char *text, struct argp_state *state)
-{
-    Options *o = state->input;
-    switch (key) {
-    case KEY_NETWORK:
-        expect_network(state, text);
-        o->network = text;
-        return 0;
-    case KEY_PLANNER:
-        expect_planner(state, text);
-        o->planner = text;
-        return 0;
-    case KEY_OVERRIDE: option_once(state, "--override", text, &o->override); return 0;
-    case KEY_PLANS: option_once(state, "--plans", text, &o->plans); return 0;
-    case KEY_MEMORY:
-        o->memory_gb = (double)option_bytes(state, "--memory-target", text) / (1 << 30);
-        note_memory(o, "memory-target", text);
-        return 0;
-    case KEY_DEVICE_MEMORY:
-        o->device_memory = (size_t)option_bytes(state, "--device-memory", text);
-        note_memory(o, "device-memory", text);
-        return 0;
-    case KEY_VERIFY: o->verify = true; return 0;
-    case KEY_SPLITS: option_once(state, "--splits", text, &o->folds.file); return 0;
-    case KEY_GROUPS: option_once(state, "--groups", text, &o->folds.groups); return 0;
-    case KEY_FOLDS: o->folds.folds = (int)option_integer(state, "--folds", text, 2, SPLITS_FOLD_MOST); return 0;
-    case KEY_NEW_SPLITS: o->folds.draw_anew = true; return 0;
-    case KEY_EXPLAIN: o->explain = true; return 0;
-    case ARGP_KEY_ARG:
-        if (o->dataset) argp_error(state, "only one dataset is possible: %s and %s were given", o->dataset, text);
-        o->dataset = text;
-        return 0;
-    case ARGP_KEY_END:
-        if (!o->dataset) argp_error(state, "DATASET, the folder of the raw dataset, is missing");
-        if (o->memory_gb > 0 && o->device_memory)
-            argp_error(state, "give either --memory-target, which training may use, or --device-memory, that of a GPU");
-        if (o->plans && o->planner)
-            argp_error(state, "--plans takes a plan as it is: it cannot be given together with --planner");
-        if (o->folds.file && (o->folds.groups || o->folds.folds || o->folds.draw_anew))
-            argp_error(
-                state,
-                "--splits defines the folds: it cannot be given together with --folds, --groups or --new-splits");
-        return 0;
-    default: return ARGP_ERR_UNKNOWN;
-    }
-}
-
 /* The state of a run. */
 typedef struct PlannerRun {
-    const Options *options;
+    const PlanningCommand *options;
     int threads;
     char name[PLAN_NAME_BYTES]; /* of the dataset: the name of its folder */
     FolderLock lock;            /* of the output folder */
@@ -257,7 +132,7 @@ static int read_origins(PlannerRun *r, Err *e)
 
 static int take_or_make_fingerprint(PlannerRun *r, Err *e)
 {
-    const Options *o = r->options;
+    const PlanningCommand *o = r->options;
     NameList then = {0}, now = {0};
     bool found = false;
     int code = 0;
@@ -287,7 +162,7 @@ static int take_folder(PlannerRun *r, Err *e)
 /* Lists the cases and chooses the folds, before anything is computed. */
 static int plan_folds(PlannerRun *r, Err *e)
 {
-    const Options *o = r->options;
+    const PlanningCommand *o = r->options;
     FoldRequest request = o->folds;
     request.overwrite = o->common.overwrite;
     TRY(case_register_make(&r->cases, &r->dataset, o->common.output, e));
@@ -300,7 +175,7 @@ static int plan_folds(PlannerRun *r, Err *e)
 /* Reads and checks all cases and computes the fingerprint; reuses an earlier one if the files have not changed. */
 static int check_and_measure(PlannerRun *r, Err *e)
 {
-    const Options *o = r->options;
+    const PlanningCommand *o = r->options;
     const double gpu_gb = (double)o->gpu.memory / (1 << 30);
     const PlanRequest request = {.dataset_name = r->name,
                                  .preprocessed = o->common.output,
@@ -363,7 +238,7 @@ static int warn_of_mixed_orientations(PlannerRun *r, Err *e)
 
 static int plan_dataset(PlannerRun *r, Err *e)
 {
-    const Options *o = r->options;
+    const PlanningCommand *o = r->options;
     PlanMaker *m = &r->maker;
     TRY(plan_maker_make(m, &r->dataset, &r->fingerprint, e));
     TRY(warn_of_mixed_orientations(r, e));
@@ -422,7 +297,7 @@ static int list_cases(PlannerRun *r, Err *e)
 
 static int preprocess_dataset(PlannerRun *r, Err *e)
 {
-    const Options *o = r->options;
+    const PlanningCommand *o = r->options;
     Progress progress;
     char *folder = path_format(e, "%s/2d", o->common.output);
     int code = folder ? file_make_folders(folder, e) : ERR_NOMEM;
@@ -477,43 +352,15 @@ static int close_log(PlannerRun *r, int code, Err *e)
     return code ? code : logged;
 }
 
-/* Sets the GPU and the precision that are planned for. */
-static int choose_device(Options *o, Err *e)
-{
-    const bool is_gpu = strcmp(o->common.device, "cpu"), is_fp32 = !strcmp(o->common.precision, "fp32");
-    const char *lacks;
-    if (is_gpu) note_memory(o, "device", o->common.device);
-    if (!is_fp32) note_memory(o, "precision", o->common.precision);
-    if (is_gpu && o->memory_gb > 0)
-        return err_set(e, ERR_VALUE,
-                       "--memory-target is for a training on the CPU: give --device-memory with --device %s",
-                       o->common.device);
-    if (is_gpu || o->device_memory)
-        TRY(planning_device_open(&o->gpu, is_gpu ? o->common.device : NULL, o->device_memory, e));
-    o->precision = precision_of(o->common.precision, o->gpu.device, &lacks);
-    return lacks ? err_set(e, ERR_UNSUPPORTED, "%s", lacks) : text_check(&o->memory_options, e);
-}
-
 int main(int argc, char **argv)
 {
-    Text doc = {0};
-    text_add(&doc, "Checks a raw dataset in nnU-Net's format, computes its fingerprint, plans preprocessing and "
-                   "training, and writes the preprocessed cases to the folder given by -o.\vNetworks:\n");
-    network_add_help(&doc);
-    text_add(&doc, "\nPlanners:\n");
-    planner_add_help(&doc);
-    const struct argp argp = {.options = option_list, .parser = parse_option, .args_doc = "DATASET", .doc = doc.data};
-    Options options = {.common.takes =
-                           OPT_OUTPUT | OPT_THREADS | OPT_OVERWRITE | OPT_QUIET | OPT_DEVICE | OPT_PRECISION};
+    PlanningCommand options = {0};
     program_begin("plan_and_preprocess", false);
     program_interrupt_hint("finished cases are kept: the same command continues with the others");
-    char engine[EXECUTOR_ENGINE_BYTES];
-    options.common.engine = executor_engine(engine);
-    program_parse(&argp, &options, &options.common, argc, argv);
-    text_free(&doc);
+    planning_command_parse(&options, argc, argv);
     PlannerRun r = {.options = &options, .lock = {-1}, .threads = program_threads(&options.common)};
     Err e = {0};
-    int code = choose_device(&options, &e);
+    int code = planning_command_device(&options, &e);
     if (!code) code = close_log(&r, run(&r, &e), &e);
     faults_free(&r.faults);
     fold_plan_free(&r.folds);
@@ -524,6 +371,6 @@ int main(int argc, char **argv)
     origins_free(&r.origins);
     dataset_close(&r.dataset);
     folder_unlock(&r.lock);
-    text_free(&options.memory_options);
+    planning_command_free(&options);
     return program_end(code, &e, options.common.quiet);
 }

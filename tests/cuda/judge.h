@@ -3,8 +3,11 @@
 #define TESTS_CUDA_JUDGE_H
 
 #include <stdio.h>
+#include <vector>
 
 #include "emu_internal.h"
+
+typedef std::vector<float> Floats;
 
 static int results, failures;
 
@@ -33,5 +36,21 @@ static float *device(size_t count)
 }
 
 static void wait() { cudaStreamSynchronize(NULL); }
+
+/* A copy on the device; owned by the caller. */
+[[maybe_unused]] static float *upload(const Floats &f)
+{
+    float *p = device(f.size());
+    cudaMemcpyAsync(p, f.data(), f.size() * sizeof(float), cudaMemcpyHostToDevice, NULL);
+    return p;
+}
+
+/* Numbers between -1 and 1, different for each seed. */
+[[maybe_unused]] static Floats values(size_t count, int seed)
+{
+    Floats f(count);
+    for (size_t i = 0; i < count; i++) f[i] = (float)((int)(i * 7919 + (size_t)seed * 31) % 1009 - 504) / 500;
+    return f;
+}
 
 #endif

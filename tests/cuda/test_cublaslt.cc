@@ -7,8 +7,6 @@ extern "C" {
 }
 #include "judge.h"
 
-typedef std::vector<float> Floats;
-
 /* c (5,7) = a (5,6) b (6,7). Rows are a multiple of 16 bytes apart, so that there is a plan for aligned operands. */
 enum { ROWS = 5, DEPTH = 6, COLUMNS = 7, PITCH = 8, WORKSPACE = 2048, CALL_WORKSPACE = 1000 };
 static const GpuProductShape shape = {.rows = ROWS,
@@ -17,20 +15,6 @@ static const GpuProductShape shape = {.rows = ROWS,
                                       .a = {PITCH, DTYPE_F32, false},
                                       .b = {PITCH, DTYPE_F32, false},
                                       .c = {PITCH, DTYPE_F32, false}};
-
-static float *upload(const Floats &f)
-{
-    float *p = device(f.size());
-    cudaMemcpyAsync(p, f.data(), f.size() * sizeof(float), cudaMemcpyHostToDevice, NULL);
-    return p;
-}
-
-static Floats values(size_t count, int seed)
-{
-    Floats f(count);
-    for (size_t i = 0; i < count; i++) f[i] = (float)((int)(i * 7919 + (size_t)seed * 31) % 1009 - 504) / 500;
-    return f;
-}
 
 struct Memory {
     Floats host[3]; /* a, b, c */

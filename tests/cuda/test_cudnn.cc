@@ -6,8 +6,6 @@ extern "C" {
 }
 #include "judge.h"
 
-typedef std::vector<float> Floats;
-
 /* ---- a convolution and its memory ---- */
 
 static const GpuConvolutionShape shape = {.result = GPU_CONVOLUTION_Y,
@@ -20,20 +18,6 @@ static const GpuConvolutionShape shape = {.result = GPU_CONVOLUTION_Y,
 enum { X_COUNT = 2 * 9 * 11 * 5, W_COUNT = 7 * 9 * 5, Y_COUNT = 2 * 5 * 6 * 7, WORKSPACE = 2048 };
 static const size_t counts[] = {Y_COUNT, X_COUNT, W_COUNT}; /* by result */
 static const char *const passes[] = {"y", "x", "w"};
-
-static float *upload(const Floats &f)
-{
-    float *p = device(f.size());
-    cudaMemcpyAsync(p, f.data(), f.size() * sizeof(float), cudaMemcpyHostToDevice, NULL);
-    return p;
-}
-
-static Floats values(size_t count, int seed)
-{
-    Floats f(count);
-    for (size_t i = 0; i < count; i++) f[i] = (float)((int)(i * 7919 + (size_t)seed * 31) % 1009 - 504) / 500;
-    return f;
-}
 
 struct Memory {
     Floats host[3]; /* x, w, y */

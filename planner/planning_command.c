@@ -1,0 +1,153 @@
+#include "planner/planning_command.h"
+
+#include <string.h>
+
+#include "network/executor/executor.h"
+#include "network/executor/precision.h"
+#include "network/models/network.h"
+#include "planner/planner_kinds.h"
+
+enum {
+    KEY_NETWORK = 'n',
+    KEY_PLANNER = 0x100,
+    KEY_OVERRIDE,
+    KEY_PLANS,
+    KEY_MEMORY,
+    KEY_DEVICE_MEMORY,
+    KEY_EXPLAIN,
+    KEY_VERIFY,
+    KEY_SPLITS,
+    KEY_GROUPS,
+    KEY_FOLDS,
+    KEY_NEW_SPLITS
+};
+
+static const struct argp_option option_list[] = {
+    {"network", KEY_NETWORK, "NAME", 0, "Network to plan for, one of those below (default: the first)", 0},
+    {"planner", KEY_PLANNER, "NAME", 0,
+     "nnU-Net's planner whose numbers are used, one of those below (default: the first); those of residual encoders "
+     "are for --network nnunet",
+     0},
+    {"override", KEY_OVERRIDE, "PLAN.yaml", 0, "A file with plan keys; its values replace the planned ones", 0},
+    {"plans", KEY_PLANS, "FILE", 0, "Use this plan (plans.yaml, or nnU-Net's nnUNetPlans.json) instead of planning", 0},
+    {"memory-target", KEY_MEMORY, "SIZE", 0, "Memory that training may use, such as 8G (default: that of the planner)",
+     0},
+    {"device-memory", KEY_DEVICE_MEMORY, "SIZE", 0,
+     "Plan for training on a GPU with this memory, such as 24G, which may be in another machine; without it --device cuda "
+     "plans for that GPU of this machine",
+     0},
+    {"splits", KEY_SPLITS, "FILE", 0,
+     "Use these folds: a list of {train: [CASE, ...], val: [CASE, ...]}, .yaml or .json", 0},
+    {"folds", KEY_FOLDS, "N", 0, "Number of folds to draw (default: 5)", 0},
+    {"groups", KEY_GROUPS, "FILE.csv", 0,
+     "Draw folds that keep groups of cases (patients) together: a table CASE,GROUP", 0},
+    {"new-splits", KEY_NEW_SPLITS, NULL, 0, "Draw new folds, also if there are folds already", 0},
+    {"verify", KEY_VERIFY, NULL, 0, "Also draw all cases with their labels' contours, into the folder verify of -o", 0},
+    {"explain", KEY_EXPLAIN, NULL, 0, "Print each decision of the planner with its reasons", 0},
+    {0},
+};
+
+static void expect_planner(struct argp_state *state, const char *name)
+{
+    Err unknown = {0};
+    if (planner_kind(name)) return;
+    planner_unknown(name, &unknown);
+    argp_error(state, "--planner: %s", unknown.text);
+}
+
+static void expect_network(struct argp_state *state, const char *name)
+{
+    Err unknown = {0};
+    if (network_kind(name)) return;
+    network_unknown(name, &unknown);
+    argp_error(state, "--network: %s", unknown.text);
+}
+
+static void note_memory(PlanningCommand *c, const char *option, const char *value)
+{
+    text_add(&c->memory_options, " --%s ", option);
+    text_add_argument(&c->memory_options, "%s", value);
+}
+
+static error_t parse_option(int key, char *text, struct argp_state *state)
+{
+    PlanningCommand *c = state->input;
+    switch (key) {
+    case KEY_NETWORK:
+        expect_network(state, text);
+        c->network = text;
+        return 0;
+    case KEY_PLANNER:
+        expect_planner(state, text);
+        c->planner = text;
+        return 0;
+    case KEY_OVERRIDE: option_once(state, "--override", text, &c->override); return 0;
+    case KEY_PLANS: option_once(state, "--plans", text, &c->plans); return 0;
+    case KEY_MEMORY:
+        c->memory_gb = (double)option_bytes(state, "--memory-target", text) / (1 << 30);
+        note_memory(c, "memory-target", text);
+        return 0;
+    case KEY_DEVICE_MEMORY:
+        c->device_memory = (size_t)option_bytes(state, "--device-memory", text);
+        note_memory(c, "device-memory", text);
+        return 0;
+    case KEY_VERIFY: c->verify = true; return 0;
+    case KEY_SPLITS: option_once(state, "--splits", text, &c->folds.file); return 0;
+    case KEY_GROUPS: option_once(state, "--groups", text, &c->folds.groups); return 0;
+    case KEY_FOLDS: c->folds.folds = (int)option_integer(state, "--folds", text, 2, SPLITS_FOLD_MOST); return 0;
+    case KEY_NEW_SPLITS: c->folds.draw_anew = true; return 0;
+    case KEY_EXPLAIN: c->explain = true; return 0;
+    case ARGP_KEY_ARG:
+        if (c->dataset) argp_error(state, "only one dataset is possible: %s and %s were given", c->dataset, text);
+        c->dataset = text;
+        return 0;
+    case ARGP_KEY_END:
+        if (!c->dataset) argp_error(state, "DATASET, the folder of the raw dataset, is missing");
+        if (c->memory_gb > 0 && c->device_memory)
+            argp_error(state, "give either --memory-target, which training may use, or --device-memory, that of a GPU");
+        if (c->plans && c->planner)
+            argp_error(state, "--plans takes a plan as it is: it cannot be given together with --planner");
+        if (c->folds.file && (c->folds.groups || c->folds.folds || c->folds.draw_anew))
+            argp_error(
+                state,
+                "--splits defines the folds: it cannot be given together with --folds, --groups or --new-splits");
+        return 0;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+}
+
+void planning_command_parse(PlanningCommand *c, int argc, char **argv)
+{
+    Text doc = {0};
+    text_add(&doc, "Checks a raw dataset in nnU-Net's format, computes its fingerprint, plans preprocessing and "
+                   "training, and writes the preprocessed cases to the folder given by -o.\vNetworks:\n");
+    network_add_help(&doc);
+    text_add(&doc, "\nPlanners:\n");
+    planner_add_help(&doc);
+    const struct argp argp = {.options = option_list, .parser = parse_option, .args_doc = "DATASET", .doc = doc.data};
+    char engine[EXECUTOR_ENGINE_BYTES];
+    c->common =
+        (CommonOptions){.takes = OPT_OUTPUT | OPT_THREADS | OPT_OVERWRITE | OPT_QUIET | OPT_DEVICE | OPT_PRECISION,
+                        .engine = executor_engine(engine)};
+    program_parse(&argp, c, &c->common, argc, argv);
+    c->common.engine = NULL; /* it was for --version */
+    text_free(&doc);
+}
+
+int planning_command_device(PlanningCommand *c, Err *e)
+{
+    const bool is_gpu = strcmp(c->common.device, "cpu"), is_fp32 = !strcmp(c->common.precision, "fp32");
+    const char *lacks;
+    if (is_gpu) note_memory(c, "device", c->common.device);
+    if (!is_fp32) note_memory(c, "precision", c->common.precision);
+    if (is_gpu && c->memory_gb > 0)
+        return err_set(e, ERR_VALUE,
+                       "--memory-target is for a training on the CPU: give --device-memory with --device %s",
+                       c->common.device);
+    if (is_gpu || c->device_memory)
+        TRY(planning_device_open(&c->gpu, is_gpu ? c->common.device : NULL, c->device_memory, e));
+    c->precision = precision_of(c->common.precision, c->gpu.device, &lacks);
+    return lacks ? err_set(e, ERR_UNSUPPORTED, "%s", lacks) : text_check(&c->memory_options, e);
+}
+
+void planning_command_free(PlanningCommand *c) { text_free(&c->memory_options); }

@@ -62,7 +62,7 @@ static int expect_room(const FoldNetworks *f, const WindowOptions *w, const char
              f->count == 1 ? "" : "s", batch, batch == 1 ? "" : "s", (long long)f->tile_yx[0], (long long)f->tile_yx[1],
              precision_name(f->precision));
     TRY(fold_networks_bytes(f, batch, &bytes, e));
-    bytes.device += window_bytes(w, window_classes(f), slice);
+    bytes.device += window_bytes(w, f->device, window_classes(f), slice).device;
     return device_expect_room(f->device, (size_t)bytes.device, work, device_remedy(f), e);
 }
 
@@ -219,7 +219,7 @@ static void count_phases(const Predictor *p, const CaseSize *size, PredictionCos
     cost->reading = image + size->reading_bytes;
     cost->preprocessing = case_preprocess_bytes(shape, size->shape_zyx, size->spacing_zyx_mm, &p->source.plan);
     cost->predicting = shape[0] * shape[1] * shape[2] * size->channels * (int64_t)sizeof(float) + labels +
-                       window_bytes(&p->window, window_classes(f), shape) +
+                       window_bytes(&p->window, f->device, window_classes(f), shape).host +
                        exporter_bytes(&p->source.info, shape, crop);
     if (f->apart) cost->predicting += fold_mean_values(f, shape[2]) * (int64_t)sizeof(float);
     cost->finishing = labels + size->finishing_bytes;

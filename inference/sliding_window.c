@@ -267,6 +267,12 @@ static WindowSums sums_of(const WindowOptions *o, const Device *device, int clas
                         .half = o->half};
 }
 
+/* The values of finished rows on the host, for a device with its own memory. */
+static size_t row_bytes(int64_t tile_height, int64_t padded_width, int classes)
+{
+    return (size_t)(tile_height * padded_width * classes) * sizeof(float);
+}
+
 static int prepare_sums(WindowRun *r, Err *e)
 {
     const Device *d = r->network->device ? r->network->device : device_cpu();
@@ -279,7 +285,7 @@ static int prepare_sums(WindowRun *r, Err *e)
     if (!failed) failed = window_sums_new(&r->sums, importance, e);
     mem_free(importance);
     if (failed || d->shares_memory) return failed;
-    r->rows = d->alloc_host(d, (size_t)(tile[0] * r->padded[1] * r->network->classes) * sizeof(float), e);
+    r->rows = d->alloc_host(d, row_bytes(tile[0], r->padded[1], r->network->classes), e);
     return r->rows ? 0 : ERR_NOMEM;
 }
 
@@ -294,13 +300,15 @@ static int prepare(WindowRun *r, Err *e)
     return prepare_sums(r, e);
 }
 
-int64_t window_bytes(const WindowOptions *o, int classes, const int64_t shape_zyx[3])
+WindowBytes window_bytes(const WindowOptions *o, const Device *device, int classes, const int64_t shape_zyx[3])
 {
     const int64_t *tile = o->tile_yx, height = shape_zyx[1] > tile[0] ? shape_zyx[1] : tile[0];
     const int64_t width = shape_zyx[2] > tile[1] ? shape_zyx[2] : tile[1];
     const int64_t starts = window_starts(height, tile[0], o->step, NULL) + window_starts(width, tile[1], o->step, NULL);
-    const WindowSums sums = sums_of(o, NULL, classes, width);
-    return window_sums_bytes(&sums) + starts * (int64_t)sizeof(int64_t);
+    const WindowSums sums = sums_of(o, device, classes, width);
+    const int64_t on_host = starts * (int64_t)sizeof(int64_t), of_sums = window_sums_bytes(&sums);
+    if (!device || device->shares_memory) return (WindowBytes){on_host + of_sums, 0};
+    return (WindowBytes){on_host + (int64_t)row_bytes(tile[0], width, classes), of_sums};
 }
 
 int window_predict(const WindowOptions *o, const TileNetwork *network, const float *image, const int64_t shape_zyx[3],

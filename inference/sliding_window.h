@@ -59,8 +59,12 @@ int window_importance(float *map, const int64_t *tile, int axes, bool gaussian, 
 /* The number of tiles, mirror images included, of a prediction of that size. */
 int64_t window_tiles(const WindowOptions *o, const int64_t shape_zyx[3]);
 
-/* The memory of window_predict in bytes, without image and network. */
-int64_t window_bytes(const WindowOptions *o, int classes, const int64_t shape_zyx[3]);
+/* The memory of window_predict in bytes, without image and network. device: that of the network; NULL: the CPU. */
+typedef struct WindowBytes {
+    int64_t host, device; /* device: 0 if it shares the host's memory */
+} WindowBytes;
+
+WindowBytes window_bytes(const WindowOptions *o, const Device *device, int classes, const int64_t shape_zyx[3]);
 
 /* Predicts image (Z, Y, X, channels), borrowed. Slices smaller than a tile are padded with 0.
  * Fails: ERR_NOMEM, or as the network or the sink does. */

@@ -192,8 +192,8 @@ $(E)/tests/test_emulator: $(E)/obj/tests/cuda/test_emulator.o $(E)/obj/tests/cud
 	@mkdir -p $(@D)
 	$(Q)$(CXX) $^ -o $@ -lpthread
 
-$(E)/tests/test_cublaslt: $(E)/obj/network/cuda/product.c.o
-$(E)/tests/test_cudnn: $(patsubst %,$(E)/obj/network/cuda/%.c.o,convolution cudnn_plan)
+$(E)/tests/test_cublaslt: $(patsubst %,$(E)/obj/network/cuda/%.c.o,product recording)
+$(E)/tests/test_cudnn: $(patsubst %,$(E)/obj/network/cuda/%.c.o,convolution cudnn_plan recording)
 $(E)/tests/test_cublaslt $(E)/tests/test_cudnn: $(E)/tests/%: $(E)/obj/tests/cuda/%.o $(EMULATOR) $(LIBRARY)
 	@mkdir -p $(@D)
 	$(Q)$(CXX) -fopenmp $(filter-out $(LIBRARY),$^) $(LIBRARY) -o $@ $(LIBS)

@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "network/cuda/cudnn_plan.h"
+#include "network/cuda/recording.h"
 
 typedef struct Library {
     int gpu, users;
@@ -130,6 +131,7 @@ static cudnnStatus_t run(const GpuConvolution *c, void *const addresses[3], void
     if (status) return status;
     status = pack(d, addresses, workspace);
     pthread_mutex_lock(&mutex);
+    if (!status) status = cudnnSetStream(c->library->handle, gpu_stream());
     if (!status) status = cudnnBackendExecute(c->library->handle, c->plan.parts[CUDNN_PART_PLAN], d);
     pthread_mutex_unlock(&mutex);
     cudnnBackendDestroyDescriptor(d);

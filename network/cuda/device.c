@@ -1,5 +1,6 @@
 /* The Device of an NVIDIA GPU (network/device/device.h), on the CUDA runtime. All work is on the default stream of the
- * GPU, so that it is done in the order of the calls; uploads are on a stream of their own.
+ * GPU, so that it is done in the order of the calls; uploads are on a stream of their own. Work that is recorded is on
+ * another (recording.h).
  *
  * Launches return no errors of their own: `end` asks the runtime whether the last one was possible. A fault inside a
  * kernel is found when something waits for it; then the GPU can no longer be used by this process. */
@@ -7,6 +8,7 @@
 #include <stdio.h>
 
 #include "network/cuda/finite.h"
+#include "network/cuda/recording.h"
 #include "network/device/device.h"
 
 enum { GPUS = 20, ALIGNMENT = 256 };
@@ -78,7 +80,7 @@ static int copy(const Device *d, void *to, const void *from, size_t bytes, Devic
         [COPY_ON_DEVICE] = cudaMemcpyDeviceToDevice,
     };
     TRY(use(d, e));
-    return to == from ? 0 : check(d, cudaMemcpyAsync(to, from, bytes, kinds[direction], NULL), "a copy", e);
+    return to == from ? 0 : check(d, cudaMemcpyAsync(to, from, bytes, kinds[direction], gpu_stream()), "a copy", e);
 }
 
 /* Of each GPU that has had an upload; kept until the process ends. */
@@ -116,13 +118,13 @@ static int join_uploads(const Device *d, Err *e)
 static int clear(const Device *d, void *memory, size_t bytes, Err *e)
 {
     TRY(use(d, e));
-    return check(d, cudaMemsetAsync(memory, 0, bytes, NULL), "clearing memory", e);
+    return check(d, cudaMemsetAsync(memory, 0, bytes, gpu_stream()), "clearing memory", e);
 }
 
 static int wait_for(const Device *d, Err *e)
 {
     TRY(use(d, e));
-    return check(d, cudaStreamSynchronize(NULL), "a kernel", e);
+    return check(d, cudaStreamSynchronize(gpu_stream()), "a kernel", e);
 }
 
 static int all_finite(const Device *d, const DeviceRows *rows, bool *finite, Err *e)
@@ -157,7 +159,7 @@ static int end(const Device *d, Err *e) { return check(d, cudaGetLastError(), "a
         .kind = DEVICE_CUDA, .name = name_, .alignment = ALIGNMENT, .memory = memory_of, .supports = supports,      \
         .alloc = alloc, .free = free_memory, .alloc_host = alloc_host, .free_host = free_host, .copy = copy,        \
         .upload = upload, .join_uploads = join_uploads, .clear = clear, .all_finite = all_finite, .wait = wait_for, \
-        .begin = begin, .end = end                                                                                  \
+        .begin = begin, .end = end, .repeat = gpu_repeat, .forget = gpu_forget                                      \
     }
 #define TEN_GPUS(d)                                                                                     \
     GPU("cuda:" d "0"), GPU("cuda:" d "1"), GPU("cuda:" d "2"), GPU("cuda:" d "3"), GPU("cuda:" d "4"), \

@@ -2,7 +2,7 @@
  * (tests/cuda), and access to activations, which are float or bfloat16 in memory and float in registers.
  *
  * Kernels are CUDA C++ with these words instead of CUDA's syntax:
- *   LAUNCH((kernel<…>), grid, block, shared_bytes, arguments…)   on the default stream, in the order of the calls
+ *   LAUNCH((kernel<…>), grid, block, shared_bytes, arguments…)   on gpu_stream(), in the order of the calls
  *   SHARED(type, name, count);                                   a static array in shared memory
  *   SHARED_DYNAMIC(type, name);                                  the launch's shared_bytes
  * A failed launch is reported by the device's `end`, a fault of a kernel by its `wait`. */
@@ -15,11 +15,12 @@
 
 extern "C" {
 #include "base/half.h"
+#include "network/cuda/recording.h"
 #include "network/graph/op.h"
 }
 
 #ifdef __CUDACC__
-#define LAUNCH(kernel, grid, block, shared, ...) kernel<<<grid, block, shared>>>(__VA_ARGS__)
+#define LAUNCH_ON(stream, kernel, grid, block, shared, ...) kernel<<<grid, block, shared, stream>>>(__VA_ARGS__)
 #define SHARED(type, name, count) __shared__ __align__(16) type name[count]
 #define SHARED_DYNAMIC(type, name)                                \
     extern __shared__ __align__(16) unsigned char shared_bytes[]; \
@@ -44,6 +45,8 @@ static __device__ __forceinline__ float gpu_half_rounded(float x)
 static inline float gpu_exp2(float x) { return exp2f(x); }
 static inline float gpu_half_rounded(float x) { return half_rounded(x); }
 #endif
+
+#define LAUNCH(kernel, ...) LAUNCH_ON(gpu_stream(), kernel, __VA_ARGS__)
 
 static __device__ __forceinline__ float gpu_exp(float x) { return gpu_exp2(x * 1.44269504f); }
 static __device__ __forceinline__ float gpu_sigmoid(float x) { return 1 / (1 + gpu_exp(-x)); }

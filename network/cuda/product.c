@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "network/cuda/recording.h"
 
 enum { WORKSPACE_MOST = 32 << 20, ALIGNMENT = 16 };
 
@@ -154,6 +155,6 @@ void gpu_product_run(const GpuProduct *p, const void *a, const void *b, const vo
     if (p->bias) failed = set(p->operation, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias, sizeof bias, NULL);
     if (!failed)
         failed = (int)cublasLtMatmul(p->handle, p->operation, &one, b, p->a, a, p->b, &beta, c, p->c, c, p->c,
-                                     &plan->algo, workspace, plan->workspaceSize, NULL);
+                                     &plan->algo, workspace, plan->workspaceSize, gpu_stream());
     if (failed && !e->code) err_set(e, ERR_UNSUPPORTED, "cublasLtMatmul failed with status %d", failed);
 }

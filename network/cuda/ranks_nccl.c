@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "network/cuda/recording.h"
 #include "network/device/ranks.h"
 
 enum { STAGED = 1024 }; /* values that sum_on_host sums at a time */
@@ -42,7 +43,7 @@ static int all_reduce(const NcclRanks *r, void *values, int64_t count, ncclDataT
 
 static int sum(void *ranks, double *values, int64_t count, Err *e)
 {
-    return all_reduce(ranks, values, count, ncclDouble, NULL, e);
+    return all_reduce(ranks, values, count, ncclDouble, gpu_stream(), e);
 }
 
 /* Later work on stream `second` waits for the present work on `first`. */

@@ -39,6 +39,15 @@ typedef struct DeviceMemory {
 
 typedef struct Device Device;
 
+/* Work for a device that is the same whenever it is issued: the same calls with the same values and addresses. */
+typedef struct DeviceWork {
+    int (*issue)(void *context, Err *e); /* 0, or a negative code with e filled */
+    void *context;
+} DeviceWork;
+
+/* How a device repeats one DeviceWork with less effort of the host. */
+typedef struct Recording Recording;
+
 /* Functions of type int return 0, or a negative code with e filled. Each of them may report the failure of earlier
  * asynchronous work. */
 struct Device {
@@ -66,6 +75,11 @@ struct Device {
      * whether the work could be launched. */
     void (*begin)(const Device *, const char *work);
     int (*end)(const Device *, Err *e);
+    /* Issues the work, or does what it issued before. *recording is NULL at first, and belongs to this work; forget frees it,
+     * before any memory that the work uses. What issue does on the host is not repeated. Fails: as issue. Both NULL: the
+     * device records nothing. */
+    int (*repeat)(const Device *, const DeviceWork *work, Recording **recording, Err *e);
+    void (*forget)(const Device *, Recording *recording); /* NULL is fine */
 };
 
 const Device *device_cpu(void);

@@ -64,6 +64,7 @@ static int equip(Executor *x, const ExecutorOptions *o, Err *e)
     assign_values(x);
     assign_saved(x);
     assign_gradients(x);
+    x->repeats = x->device->repeat && !o->train && !o->reduction;
     return 0;
 }
 
@@ -87,6 +88,7 @@ int executor_new(Executor **result, const Graph *g, Parameters *parameters, cons
 void executor_free(Executor *x)
 {
     if (!x) return;
+    if (x->recording) x->device->forget(x->device, x->recording);
     for (int i = 0; i < x->node_count; i++) {
         Node *node = &x->nodes[i];
         if (node->impl && node->impl->release) node->impl->release(node);
@@ -139,11 +141,24 @@ int executor_run_action(Executor *x, int index, const Step *step, Err *e)
                                         : executor_forward_node(x, action.node, step, e);
 }
 
+typedef struct ForwardRun {
+    Executor *executor;
+    const Step *step;
+} ForwardRun;
+
+static int issue_forward(void *context, Err *e)
+{
+    const ForwardRun *run = context;
+    for (int i = 0; i < run->executor->node_count; i++) TRY(executor_run_action(run->executor, i, run->step, e));
+    return 0;
+}
+
 int executor_forward(Executor *x, const Step *step, Err *e)
 {
+    ForwardRun run = {x, step};
+    const DeviceWork work = {issue_forward, &run};
     TRY(executor_refresh(x, e));
-    for (int i = 0; i < x->node_count; i++) TRY(executor_run_action(x, i, step, e));
-    return 0;
+    return x->repeats ? x->device->repeat(x->device, &work, &x->recording, e) : issue_forward(&run, e);
 }
 
 int executor_backward(Executor *x, const Step *step, Err *e)

@@ -16,7 +16,8 @@
  * executor_feed, executor_fetch and executor_seed. These may be asynchronous: the host memory passed to them must not
  * be used until executor_wait. Only the nodes that the requested outputs depend on are run. After executor_new only
  * executor_input_memory and executor_output_memory allocate memory. A library may also allocate memory, so a run can
- * fail; then the values in the executor are invalid until a later run succeeds. Only one thread at a time may use an
+ * fail; then the values in the executor are invalid until a later run succeeds. A device may record the forward pass of
+ * inference in one run, and repeat it in the later ones (network/device/device.h). Only one thread at a time may use an
  * executor (it uses OpenMP inside). Several executors of one graph share Parameters.
  *
  * Parameters are packed: copied to the layouts and types that the implementations read. If the Parameters have values

@@ -81,7 +81,9 @@ struct Executor {
     Bucket *bucket_plan;
     int bucket_count;
     MemoryReport memory;
-    Err failure; /* of a kernel, during a run */
+    bool repeats;         /* forward issues the same in each run: nothing is drawn, no other process takes part */
+    Recording *recording; /* of forward; NULL: none so far */
+    Err failure;          /* of a kernel, during a run */
 };
 
 static inline bool mask_has(uint32_t mask, int i) { return mask >> i & 1; }

@@ -138,6 +138,11 @@ __global__ void copy(float *out, const float *in, int count)
     if (i < count) out[i] = in[i];
 }
 
+__global__ void scale(float *out, const float *in, float rate, const float *on_device)
+{
+    out[threadIdx.x] = in[threadIdx.x] * (on_device ? *on_device : rate);
+}
+
 #define CASE(kernel, blocks, threads, shared)    \
     {                                            \
 #kernel, kernel, blocks, threads, shared \
@@ -169,17 +174,22 @@ const char *broken_name(int i) { return cases[i].name; }
 
 void broken_run(int i, float *out, const float *in, bool sound)
 {
-    emu_call(cases[i].name, cases[i].kernel, cases[i].blocks, cases[i].threads, cases[i].shared, out, in, sound);
+    emu_call(NULL, cases[i].name, cases[i].kernel, cases[i].blocks, cases[i].threads, cases[i].shared, out, in, sound);
 }
 
 void broken_shared(float *out, const float *in, int bytes, bool sound)
 {
     if (sound)
         cudaFuncSetAttribute((const void *)much_shared_memory, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
-    LAUNCH(much_shared_memory, 1, THREADS, (size_t)bytes, out, in, sound);
+    LAUNCH_ON(NULL, much_shared_memory, 1, THREADS, (size_t)bytes, out, in, sound);
 }
 
-void broken_copy(float *out, const float *in, int count)
+void broken_copy(float *out, const float *in, int count, cudaStream_t stream)
 {
-    LAUNCH(copy, (unsigned)(count + THREADS - 1) / THREADS, THREADS, 0, out, in, count);
+    LAUNCH_ON(stream, copy, (unsigned)(count + THREADS - 1) / THREADS, THREADS, 0, out, in, count);
+}
+
+void broken_scale(float *out, const float *in, float rate, const float *on_device, cudaStream_t stream)
+{
+    LAUNCH_ON(stream, scale, 1, THREADS, 0, out, in, rate, on_device);
 }

@@ -3,8 +3,6 @@
 #include <cublasLt.h>
 #include <math.h>
 
-#include <memory>
-
 #include "cuda_bf16.h"
 #include "emu_internal.h"
 
@@ -221,15 +219,14 @@ static void multiply(const Call &c)
         }
 }
 
-static void run(void *context)
+static void run(const Call &c)
 {
-    const std::unique_ptr<Call> c((Call *)context);
-    bool fits = touch(c->a, c->layouts[0], false) && touch(c->b, c->layouts[1], false);
-    if (c->operation.epilogue == CUBLASLT_EPILOGUE_BIAS)
-        fits = fits && emu_touch(c->operation.bias, c->layouts[2].rows * bytes_of(c->layouts[2].type), false);
-    if (c->beta != 0) fits = fits && touch(c->d, c->layouts[2], false);
-    if (c->workspace_bytes) fits = fits && emu_touch(c->workspace, c->workspace_bytes, true);
-    if (fits && touch(c->d, c->layouts[2], true)) multiply(*c);
+    bool fits = touch(c.a, c.layouts[0], false) && touch(c.b, c.layouts[1], false);
+    if (c.operation.epilogue == CUBLASLT_EPILOGUE_BIAS)
+        fits = fits && emu_touch(c.operation.bias, c.layouts[2].rows * bytes_of(c.layouts[2].type), false);
+    if (c.beta != 0) fits = fits && touch(c.d, c.layouts[2], false);
+    if (c.workspace_bytes) fits = fits && emu_touch(c.workspace, c.workspace_bytes, true);
+    if (fits && touch(c.d, c.layouts[2], true)) multiply(c);
 }
 
 cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t operation, const void *alpha, const void *a,
@@ -247,15 +244,15 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t oper
     if (workspace_bytes < WORKSPACE || !workspace) return wrong("cublasLtMatmul", "the workspace is too small");
     if ((uintptr_t)workspace % 256) return wrong("cublasLtMatmul", "the workspace is not aligned to 256 bytes");
     if (operation->epilogue == CUBLASLT_EPILOGUE_BIAS && !operation->bias) return wrong("cublasLtMatmul", "no bias");
-    emu_enqueue(stream, run,
-                new Call{*operation,
-                         {*a_layout, *b_layout, *d_layout},
-                         a,
-                         b,
-                         d,
-                         workspace,
-                         *(const float *)alpha,
-                         *(const float *)beta,
-                         workspace_bytes});
+    const Call product = {*operation,
+                          {*a_layout, *b_layout, *d_layout},
+                          a,
+                          b,
+                          d,
+                          workspace,
+                          *(const float *)alpha,
+                          *(const float *)beta,
+                          workspace_bytes};
+    emu_enqueue(stream, [=] { run(product); });
     return CUBLAS_STATUS_SUCCESS;
 }

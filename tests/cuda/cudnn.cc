@@ -39,7 +39,7 @@ struct Descriptor {
     std::vector<Descriptor *> parts;
 };
 struct cudnnContext {
-    int live;
+    cudaStream_t stream;
 };
 
 static std::set<Descriptor *> descriptors;
@@ -406,13 +406,19 @@ const char *cudnnGetErrorString(cudnnStatus_t status)
 
 cudnnStatus_t cudnnCreate(cudnnHandle_t *handle)
 {
-    *handle = new cudnnContext{1};
+    *handle = new cudnnContext{NULL};
     return CUDNN_STATUS_SUCCESS;
 }
 
 cudnnStatus_t cudnnDestroy(cudnnHandle_t handle)
 {
     delete handle;
+    return CUDNN_STATUS_SUCCESS;
+}
+
+cudnnStatus_t cudnnSetStream(cudnnHandle_t handle, cudaStream_t stream)
+{
+    handle->stream = stream;
     return CUDNN_STATUS_SUCCESS;
 }
 
@@ -480,17 +486,16 @@ static void convolve(const Call &call)
     }
 }
 
-static void run(void *context)
+static void run(const Call &call)
 {
-    const std::unique_ptr<Call> call((Call *)context);
-    const Convolution &c = call->c;
+    const Convolution &c = call.c;
     bool fits = true;
     for (int t = 0; t < TENSORS; t++)
-        if (t != c.result || c.beta != 0) fits = fits && emu_touch(call->memory[t], c.tensor[t].bytes(), false);
-    fits = fits && emu_touch(call->workspace, call->workspace_bytes, true);
-    if (!fits || !emu_touch(call->memory[c.result], c.tensor[c.result].bytes(), true)) return;
-    memset(call->workspace, 0xff, call->workspace_bytes);
-    convolve(*call);
+        if (t != c.result || c.beta != 0) fits = fits && emu_touch(call.memory[t], c.tensor[t].bytes(), false);
+    fits = fits && emu_touch(call.workspace, call.workspace_bytes, true);
+    if (!fits || !emu_touch(call.memory[c.result], c.tensor[c.result].bytes(), true)) return;
+    memset(call.workspace, 0xff, call.workspace_bytes);
+    convolve(call);
 }
 
 static bool has(const Engine &engine, cudnnBackendNumericalNote_t note)
@@ -527,13 +532,13 @@ cudnnStatus_t cudnnBackendExecute(cudnnHandle_t handle, cudnnBackendDescriptor_t
     if (has(engine, CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC))
         return wrong(call, "the plan's engine adds in an order that is not fixed");
     const Descriptor *graph = part(description, CUDNN_ATTR_ENGINE_OPERATION_GRAPH);
-    std::unique_ptr<Call> c(new Call{convolution_of(part(graph, CUDNN_ATTR_OPERATIONGRAPH_OPS)),
-                                     {NULL},
-                                     NULL,
-                                     (size_t)engine.workspace,
-                                     has(engine, CUDNN_NUMERICAL_NOTE_TENSOR_CORE)});
-    const char *fault = find_memory(c.get(), pack);
+    Call convolution = {convolution_of(part(graph, CUDNN_ATTR_OPERATIONGRAPH_OPS)),
+                        {NULL},
+                        NULL,
+                        (size_t)engine.workspace,
+                        has(engine, CUDNN_NUMERICAL_NOTE_TENSOR_CORE)};
+    const char *fault = find_memory(&convolution, pack);
     if (fault) return wrong(call, fault);
-    emu_enqueue(NULL, run, c.release());
+    emu_enqueue(handle->stream, [=] { run(convolution); });
     return CUDNN_STATUS_SUCCESS;
 }

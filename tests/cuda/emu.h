@@ -42,19 +42,16 @@ void emu_end_node(void);
 void emu_forget(const void *p, size_t bytes);
 
 size_t emu_live_bytes(void); /* allocated and not freed, on the device and pinned on the host */
+int emu_live_handles(void);  /* streams, graphs and instances of graphs that were not destroyed */
 
-/* For doubles of libraries: `work` runs in the order of the stream, with the device's memory accessible. It tells what it
- * accesses by emu_touch, which reports and returns false where that is not allocated, or not what the node may access. */
-void emu_enqueue(void *stream, void (*work)(void *context), void *context);
-bool emu_touch(const void *p, size_t bytes, bool write);
-bool emu_update(const void *p, size_t bytes); /* reads and writes it */
 void emu_report(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 int emu_cudnn_descriptors(void); /* of cuDNN's double: those not destroyed */
 
 typedef struct EmuCounts {
     uint64_t switches, barriers, shuffles, accesses;
-    uint64_t moved; /* bytes of device memory read and written; in each launch, copy or call an address counts once */
+    uint64_t issued; /* by the host: kernels, copies, calls of libraries, whole graphs */
+    uint64_t moved;  /* bytes of device memory read and written; in each launch, copy or call an address counts once */
 } EmuCounts;
 EmuCounts emu_counts(void); /* since the program's start */
 

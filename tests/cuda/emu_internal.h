@@ -64,6 +64,12 @@ bool emu_launch_before(uint32_t earlier, uint32_t later); /* whether it happens 
 
 /* ---- for doubles of libraries ---- */
 
+/* `work` runs in the order of the stream, with the device's memory accessible: again, where a graph repeats it. It tells what
+ * it accesses by emu_touch, which reports and returns false where that is not allocated, or not what the node may access. */
+void emu_enqueue(cudaStream_t stream, std::function<void()> work);
+bool emu_touch(const void *p, size_t bytes, bool write);
+bool emu_update(const void *p, size_t bytes); /* reads and writes it */
+
 /* Rounded as by tensor cores. */
 static inline float emu_to_tf32(float f)
 {

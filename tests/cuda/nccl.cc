@@ -198,15 +198,13 @@ static bool calls_agree(const Sum *s)
     return meet(s->comm) && agree;
 }
 
-static void run_sum(void *context)
+static void run_sum(const Sum *s)
 {
-    Sum *s = (Sum *)context;
     const size_t bytes = s->call.count * size_of(s->call.type);
     bool fine =
         s->from == s->to ? emu_update(s->to, bytes) : emu_touch(s->from, bytes, false) && emu_touch(s->to, bytes, true);
     fine = fine && calls_agree(s);
     for (size_t i = 0; fine && i < bytes; i += PART) fine = add_part(s, i, std::min<size_t>(bytes - i, PART));
-    delete s;
 }
 
 ncclResult_t ncclAllReduce(const void *from, void *to, size_t count, ncclDataType_t type, ncclRedOp_t op, ncclComm_t c,
@@ -225,7 +223,8 @@ ncclResult_t ncclAllReduce(const void *from, void *to, size_t count, ncclDataTyp
         return wrong("ncclAllReduce", "the values are not aligned");
     if (from != to && (const char *)from < (char *)to + bytes && (char *)to < (const char *)from + bytes)
         return wrong("ncclAllReduce", "the result overlaps the values");
-    emu_enqueue(stream, run_sum, new Sum{c, (const char *)from, (char *)to, {c->calls++, count, type}});
+    const Sum sum = {c, (const char *)from, (char *)to, {c->calls++, count, type}};
+    emu_enqueue(stream, [=] { run_sum(&sum); });
     return ncclSuccess;
 }
 

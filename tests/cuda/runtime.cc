@@ -1,4 +1,4 @@
-/* A double of the CUDA runtime: memory, copies, streams and events. */
+/* A double of the CUDA runtime: memory, copies, streams, events and graphs. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -6,6 +6,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <set>
 
 #include "emu_internal.h"
 
@@ -16,6 +17,9 @@ struct Lock {
     ~Lock() { pthread_mutex_unlock(&mutex); }
 };
 pthread_mutex_t Lock::mutex = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
+
+/* Reports what cannot be done while this thread captures a stream; then the capture is lost. */
+static bool capture_forbids(const char *what);
 
 /* ---- device memory: addresses are given out in order, and none twice ---- */
 
@@ -65,6 +69,7 @@ cudaError_t cudaMalloc(void **p, size_t bytes)
 {
     enum { ALIGNMENT = 256 };
     const Lock lock;
+    if (capture_forbids("cudaMalloc")) return cudaErrorStreamCaptureUnsupported;
     const size_t rounded = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     const size_t whole = (rounded + EMU_PAGE - 1) / EMU_PAGE * EMU_PAGE;
     if (!emu_device)
@@ -90,6 +95,7 @@ cudaError_t cudaFree(void *p)
 {
     const Lock lock;
     if (!p) return cudaSuccess;
+    if (capture_forbids("cudaFree")) return cudaErrorStreamCaptureUnsupported;
     const auto found = allocations.find((const char *)p);
     if (found == allocations.end()) {
         emu_report("cudaFree of %p, which is not allocated", p);
@@ -108,6 +114,7 @@ cudaError_t cudaFree(void *p)
 cudaError_t cudaMallocHost(void **p, size_t bytes)
 {
     const Lock lock;
+    if (capture_forbids("cudaMallocHost")) return cudaErrorStreamCaptureUnsupported;
     if (posix_memalign(p, 256, bytes ? bytes : 1)) return cudaErrorMemoryAllocation;
     pinned[(const char *)*p] = bytes;
     return cudaSuccess;
@@ -116,6 +123,7 @@ cudaError_t cudaMallocHost(void **p, size_t bytes)
 cudaError_t cudaFreeHost(void *p)
 {
     const Lock lock;
+    if (capture_forbids("cudaFreeHost")) return cudaErrorStreamCaptureUnsupported;
     run_all();
     if (p && !pinned.erase((const char *)p)) {
         emu_report("cudaFreeHost of %p, which is not pinned", p);
@@ -144,14 +152,24 @@ size_t emu_live_bytes()
 
 typedef std::vector<uint32_t> Clock; /* by stream: its latest operation that has happened before */
 
+typedef std::function<void(uint32_t)> Run; /* of an operation, by its id */
+
 struct Work {
     uint32_t id;
-    std::function<void(uint32_t)> run;
+    Run run;
     CUstream_st *wait_for; /* not NULL: waits for this stream's operations up to wait_id, and runs nothing */
     uint32_t wait_id;
 };
+struct CUgraph_st {
+    std::vector<Run> runs; /* in the order of the stream that was captured */
+};
+struct CUgraphExec_st {
+    std::vector<Run> runs;
+};
 struct CUstream_st {
     size_t index;
+    CUgraph_st *graph; /* not NULL: it is captured */
+    bool lost;         /* the capture cannot become a graph */
     std::deque<Work> queue;
     Clock clock;
 };
@@ -167,6 +185,7 @@ struct Operation {
 
 static std::vector<std::unique_ptr<CUstream_st>> streams;
 static std::vector<Operation> operations(1); /* by id; 0 is none */
+static int live_streams;                     /* created and not destroyed */
 
 static CUstream_st *new_stream()
 {
@@ -202,15 +221,39 @@ bool emu_launch_before(uint32_t earlier, uint32_t later)
     return stream < before.size() && before[stream] >= earlier;
 }
 
-static uint32_t enqueue(cudaStream_t stream, std::function<void(uint32_t)> run)
+static void append(CUstream_st *s, Run run)
 {
-    CUstream_st *s = stream_of(stream);
     const uint32_t id = (uint32_t)operations.size();
     s->clock.resize(streams.size());
     s->clock[s->index] = id;
     operations.push_back({s->index, s->clock});
     s->queue.push_back({id, std::move(run), NULL, 0});
-    return id;
+}
+
+static thread_local CUstream_st *captured; /* by this thread */
+
+static bool capture_forbids(const char *what)
+{
+    if (!captured) return false;
+    emu_report("%s while a stream is captured", what);
+    captured->lost = true;
+    return true;
+}
+
+/* Puts an operation of a captured stream into its graph. */
+static bool capture(CUstream_st *s, const Run &run)
+{
+    if (s != captured && !s->graph) return capture_forbids("work on another stream"), false;
+    if (s != captured) emu_report("work on a stream that another thread captures");
+    s->graph->runs.push_back(run);
+    return true;
+}
+
+static void enqueue(cudaStream_t stream, Run run)
+{
+    CUstream_st *s = stream_of(stream);
+    emu_counted.issued++;
+    if (!capture(s, run)) append(s, std::move(run));
 }
 
 /* Runs what is needed so that operation `until` of the stream is done. */
@@ -240,13 +283,16 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t *s, unsigned flags)
     }
     stream_of(NULL);
     *s = new_stream();
+    live_streams++;
     return cudaSuccess;
 }
 
 cudaError_t cudaStreamDestroy(cudaStream_t s)
 {
     const Lock lock;
+    if (s->graph) emu_report("cudaStreamDestroy of a stream that is captured");
     run_until(s, UINT32_MAX);
+    live_streams--;
     return cudaSuccess; /* it stays in `streams`: operations name it */
 }
 
@@ -255,6 +301,7 @@ static cudaError_t status() { return emu_failed() ? cudaErrorLaunchFailure : cud
 cudaError_t cudaStreamSynchronize(cudaStream_t stream)
 {
     const Lock lock;
+    if (capture_forbids("cudaStreamSynchronize")) return cudaErrorStreamCaptureUnsupported;
     CUstream_st *s = stream_of(stream);
     run_until(s, UINT32_MAX);
     host_waited_for(s->clock);
@@ -276,6 +323,7 @@ cudaError_t cudaEventDestroy(cudaEvent_t e)
 cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t stream)
 {
     const Lock lock;
+    if (capture_forbids("cudaEventRecord")) return cudaErrorStreamCaptureUnsupported;
     CUstream_st *s = stream_of(stream);
     *e = {s, (uint32_t)operations.size() - 1, s->clock};
     return cudaSuccess;
@@ -284,6 +332,7 @@ cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t stream)
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t e, unsigned)
 {
     const Lock lock;
+    if (capture_forbids("cudaStreamWaitEvent")) return cudaErrorStreamCaptureUnsupported;
     CUstream_st *s = stream_of(stream);
     if (!e->stream) return cudaSuccess;
     merge(s->clock, e->clock);
@@ -294,10 +343,89 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t e, unsigned)
 cudaError_t cudaEventSynchronize(cudaEvent_t e)
 {
     const Lock lock;
+    if (capture_forbids("cudaEventSynchronize")) return cudaErrorStreamCaptureUnsupported;
     if (!e->stream) return cudaSuccess;
     run_until(e->stream, e->id);
     host_waited_for(e->clock);
     return status();
+}
+
+/* ---- graphs: one stream at a time is captured, and events are not ---- */
+
+static std::set<CUgraph_st *> graphs;
+static std::set<CUgraphExec_st *> instances;
+
+int emu_live_handles()
+{
+    const Lock lock;
+    return live_streams + (int)(graphs.size() + instances.size());
+}
+
+static cudaError_t wrong(const char *what)
+{
+    emu_report("%s", what);
+    return cudaErrorInvalidValue;
+}
+
+cudaError_t cudaStreamBeginCapture(cudaStream_t s, enum cudaStreamCaptureMode mode)
+{
+    const Lock lock;
+    if (!s) return wrong("cudaStreamBeginCapture of the default stream");
+    if (captured || s->graph) return wrong("cudaStreamBeginCapture while a stream is captured");
+    if (mode != cudaStreamCaptureModeThreadLocal) return wrong("cudaStreamBeginCapture: it disturbs other threads");
+    s->graph = new CUgraph_st();
+    s->lost = false;
+    captured = s;
+    return cudaSuccess;
+}
+
+cudaError_t cudaStreamEndCapture(cudaStream_t s, cudaGraph_t *graph)
+{
+    const Lock lock;
+    *graph = NULL;
+    if (!s || s != captured) return wrong("cudaStreamEndCapture of a stream that this thread does not capture");
+    std::unique_ptr<CUgraph_st> whole(s->graph);
+    s->graph = NULL;
+    captured = NULL;
+    if (s->lost) return cudaErrorStreamCaptureInvalidated;
+    graphs.insert(*graph = whole.release());
+    return cudaSuccess;
+}
+
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t *instance, cudaGraph_t graph, unsigned long long)
+{
+    const Lock lock;
+    if (!graphs.count(graph)) return wrong("cudaGraphInstantiate of a graph that does not exist");
+    instances.insert(*instance = new CUgraphExec_st{graph->runs});
+    return cudaSuccess;
+}
+
+cudaError_t cudaGraphLaunch(cudaGraphExec_t instance, cudaStream_t stream)
+{
+    const Lock lock;
+    if (!instances.count(instance)) return wrong("cudaGraphLaunch of an instance that does not exist");
+    if (capture_forbids("cudaGraphLaunch")) return cudaErrorStreamCaptureUnsupported;
+    emu_counted.issued++;
+    for (const Run &run : instance->runs) append(stream_of(stream), run);
+    return cudaSuccess;
+}
+
+template <class T> static cudaError_t destroy(std::set<T *> &all, T *one, const char *otherwise)
+{
+    const Lock lock;
+    if (!all.erase(one)) return wrong(otherwise);
+    delete one;
+    return cudaSuccess;
+}
+
+cudaError_t cudaGraphDestroy(cudaGraph_t graph)
+{
+    return destroy(graphs, graph, "cudaGraphDestroy of a graph that does not exist");
+}
+
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t instance)
+{
+    return destroy(instances, instance, "cudaGraphExecDestroy of an instance that does not exist");
 }
 
 /* ---- operations ---- */
@@ -326,6 +454,8 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, enum cudaM
     const bool to_device = emu_find_allocation(to), from_device = emu_find_allocation(from);
     if (!bytes) return cudaSuccess;
     if (!kind_fits(to, from, kind)) return cudaErrorInvalidValue;
+    if ((!to_device || !from_device) && capture_forbids("a copy of host memory"))
+        return cudaErrorStreamCaptureUnsupported; /* a graph would copy what is there later */
     const uint64_t hash = from_device ? 0 : hash_of(from, bytes);
     enqueue(stream, [=](uint32_t id) {
         if (!from_device && hash_of(from, bytes) != hash)
@@ -373,29 +503,32 @@ cudaError_t cudaFuncSetAttribute(const void *kernel, enum cudaFuncAttribute, int
     return cudaSuccess;
 }
 
-void emu_launch(const char *name, const void *function, dim3 grid, dim3 block, size_t shared,
+static std::set<const void *> loaded; /* kernels that were launched */
+
+void emu_launch(cudaStream_t stream, const char *name, const void *function, dim3 grid, dim3 block, size_t shared,
                 std::function<void()> body)
 {
     const Lock lock;
+    if (loaded.insert(function).second) capture_forbids("the first launch of a kernel, which loads its code,");
     const auto limit = shared_limits.find(function);
     if (shared > (limit == shared_limits.end() ? EMU_SHARED_DEFAULT : limit->second))
         emu_report("%s: %zu bytes of dynamic shared memory, without cudaFuncSetAttribute", name, shared);
     const EmuKernel kernel = {name, grid, block, shared, std::move(body)};
     const std::shared_ptr<EmuRegions> may = regions;
-    enqueue(NULL, [=](uint32_t id) { emu_run(kernel, id, may.get()); });
+    enqueue(stream, [=](uint32_t id) { emu_run(kernel, id, may.get()); });
 }
 
 static uint32_t library_call;
 static const EmuRegions *library_regions;
 
-void emu_enqueue(void *stream, void (*work)(void *context), void *context)
+void emu_enqueue(cudaStream_t stream, std::function<void()> work)
 {
     const Lock lock;
     const std::shared_ptr<EmuRegions> may = regions;
-    enqueue((cudaStream_t)stream, [=](uint32_t id) {
+    enqueue(stream, [=](uint32_t id) {
         library_call = id;
         library_regions = may.get();
-        work(context);
+        work();
     });
 }
 
@@ -449,6 +582,8 @@ const char *cudaGetErrorString(cudaError_t error)
     case cudaErrorNoDevice: return "no CUDA-capable device is detected";
     case cudaErrorInvalidDevice: return "invalid device ordinal";
     case cudaErrorLaunchFailure: return emu_first_error();
+    case cudaErrorStreamCaptureUnsupported: return "operation not permitted when stream is capturing";
+    case cudaErrorStreamCaptureInvalidated: return "operation failed due to a previous error during capture";
     default: return "invalid argument";
     }
 }

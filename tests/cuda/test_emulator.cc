@@ -281,6 +281,183 @@ static void shared_memory_not_asked_for(bool sound)
     judge("more shared memory than was asked for", sound, false, "without cudaFuncSetAttribute");
 }
 
+/* ---- graphs ---- */
+
+/* Captures what `work` issues; NULL: that could not be captured. */
+template <class F> static cudaGraphExec_t record(F work)
+{
+    cudaStream_t s = stream();
+    cudaGraph_t graph = NULL;
+    cudaGraphExec_t instance = NULL;
+    cudaStreamBeginCapture(s, cudaStreamCaptureModeThreadLocal);
+    work(s);
+    if (!cudaStreamEndCapture(s, &graph)) {
+        cudaGraphInstantiate(&instance, graph, 0);
+        cudaGraphDestroy(graph);
+    }
+    cudaStreamDestroy(s);
+    return instance;
+}
+
+static void replay(cudaGraphExec_t instance)
+{
+    if (instance) cudaGraphLaunch(instance, NULL);
+    wait();
+}
+
+static void drop(cudaGraphExec_t instance)
+{
+    if (instance) cudaGraphExecDestroy(instance);
+}
+
+/* A copy from x to y is captured, and `other`, unless it is sound. */
+template <class F> static void captured_with(const char *name, bool sound, const char *words, F other)
+{
+    float *x = zeros(COUNT), *y = device(COUNT);
+    broken_copy(y, x, COUNT);
+    const cudaGraphExec_t instance = record([&](cudaStream_t s) {
+        broken_copy(y, x, COUNT, s);
+        if (!sound) other(s, y);
+    });
+    replay(instance);
+    const bool lost = !instance;
+    drop(instance);
+    judge(name, sound, sound && lost, words);
+}
+
+static void wait_while_captured(bool sound)
+{
+    captured_with("wait in a captured stream", sound, "cudaStreamSynchronize while",
+                  [](cudaStream_t s, float *) { cudaStreamSynchronize(s); });
+}
+
+static void default_stream_while_captured(bool sound)
+{
+    captured_with("work on the default stream while another is captured", sound, "another stream while",
+                  [](cudaStream_t, float *y) { cudaMemsetAsync(y, 0, BYTES, NULL); });
+}
+
+static void memory_while_captured(bool sound)
+{
+    captured_with("allocation in a captured stream", sound, "cudaMalloc while",
+                  [](cudaStream_t, float *) { device(COUNT); });
+}
+
+static void copy_while_captured(bool sound)
+{
+    captured_with("copy of pageable memory in a captured stream", sound, "a copy of host memory while",
+                  [](cudaStream_t s, float *y) { cudaMemcpyAsync(y, host, BYTES, cudaMemcpyHostToDevice, s); });
+}
+
+static void event_while_captured(bool sound)
+{
+    cudaEvent_t e;
+    cudaEventCreateWithFlags(&e, cudaEventDisableTiming);
+    cudaEventRecord(e, NULL);
+    captured_with("event of another stream in a captured one", sound, "cudaStreamWaitEvent while",
+                  [=](cudaStream_t s, float *) { cudaStreamWaitEvent(s, e, 0); });
+}
+
+static void first_launch_captured(bool sound)
+{
+    float *x = zeros(COUNT), *y = device(COUNT);
+    if (sound) broken_scale(y, x, 1, NULL, NULL);
+    drop(record([=](cudaStream_t s) { broken_scale(y, x, 1, NULL, s); }));
+    wait();
+    judge("first launch of a kernel in a captured stream", sound, false, "loads its code");
+}
+
+static void default_stream_captured(bool sound)
+{
+    cudaStream_t s = stream();
+    cudaGraph_t graph;
+    if (cudaStreamBeginCapture(sound ? s : NULL, cudaStreamCaptureModeThreadLocal) == cudaSuccess &&
+        cudaStreamEndCapture(s, &graph) == cudaSuccess)
+        cudaGraphDestroy(graph);
+    judge("the default stream captured", sound, false, "of the default stream");
+}
+
+static void captured_for_all_threads(bool sound)
+{
+    cudaStream_t s = stream();
+    cudaGraph_t graph;
+    if (cudaStreamBeginCapture(s, sound ? cudaStreamCaptureModeThreadLocal : cudaStreamCaptureModeGlobal) ==
+            cudaSuccess &&
+        cudaStreamEndCapture(s, &graph) == cudaSuccess)
+        cudaGraphDestroy(graph);
+    judge("capture that other threads can break", sound, false, "disturbs other threads");
+}
+
+static void graph_after_free(bool sound)
+{
+    float *x = zeros(COUNT), *y = device(COUNT);
+    broken_copy(y, x, COUNT);
+    const cudaGraphExec_t instance = record([=](cudaStream_t s) { broken_copy(y, x, COUNT, s); });
+    if (!sound) cudaFree(x);
+    replay(instance);
+    drop(instance);
+    judge("graph launched after its memory was freed", sound, false, "outside of device memory");
+}
+
+static void graph_after_its_end(bool sound)
+{
+    float *x = zeros(COUNT), *y = device(COUNT);
+    broken_copy(y, x, COUNT);
+    const cudaGraphExec_t instance = record([=](cudaStream_t s) { broken_copy(y, x, COUNT, s); });
+    if (sound) replay(instance);
+    drop(instance);
+    if (!sound) replay(instance);
+    judge("graph launched after it was destroyed", sound, false, "does not exist");
+}
+
+/* As overwritten_too_early. */
+static void graph_overtaken(bool sound)
+{
+    cudaStream_t s = stream();
+    cudaEvent_t e;
+    cudaEventCreateWithFlags(&e, cudaEventDisableTiming);
+    float *x = zeros(COUNT), *y = device(COUNT), *batch = pinned();
+    broken_copy(y, x, COUNT);
+    const cudaGraphExec_t instance = record([=](cudaStream_t c) { broken_copy(y, x, COUNT, c); });
+    cudaGraphLaunch(instance, NULL);
+    cudaEventRecord(e, NULL);
+    if (sound) cudaStreamWaitEvent(s, e, 0);
+    cudaMemcpyAsync(x, batch, BYTES, cudaMemcpyHostToDevice, s);
+    wait();
+    cudaStreamSynchronize(s);
+    judge("next batch overwrites the one that a graph uses", sound, false, "race");
+    drop(instance);
+    cudaFreeHost(batch);
+}
+
+/* The second launch shall use the second rate. */
+static void rate_frozen(bool sound)
+{
+    float *x = device(BROKEN_INPUTS), *y = device(BROKEN_INPUTS), *rate = device(1), found[BROKEN_INPUTS];
+    const float rates[] = {2, 3};
+    cudaGraphExec_t instance = NULL;
+    cudaMemcpyAsync(x, host, sizeof found, cudaMemcpyHostToDevice, NULL);
+    for (int i = 0; i < 2; i++) {
+        cudaMemcpyAsync(rate, &rates[i], sizeof *rate, cudaMemcpyHostToDevice, NULL);
+        broken_scale(y, x, rates[0], NULL, NULL);
+        if (!i) instance = record([=](cudaStream_t s) { broken_scale(y, x, rates[0], sound ? rate : NULL, s); });
+        replay(instance);
+    }
+    cudaMemcpyAsync(found, y, sizeof found, cudaMemcpyDeviceToHost, NULL);
+    judge("rate frozen in a graph", sound, found[5] != rates[1] * host[5], NULL);
+    drop(instance);
+}
+
+static void graph_leaked(bool sound)
+{
+    float *x = zeros(COUNT), *y = device(COUNT);
+    const int before = emu_live_handles();
+    broken_copy(y, x, COUNT);
+    const cudaGraphExec_t instance = record([=](cudaStream_t s) { broken_copy(y, x, COUNT, s); });
+    if (sound) drop(instance);
+    judge("graph never destroyed", sound, emu_live_handles() != before, NULL);
+}
+
 static void (*const calls[])(bool sound) = {
     read_before_written,
     host_pointer,
@@ -300,6 +477,19 @@ static void (*const calls[])(bool sound) = {
     dead_block_read,
     too_many_blocks,
     shared_memory_not_asked_for,
+    wait_while_captured,
+    default_stream_while_captured,
+    memory_while_captured,
+    copy_while_captured,
+    event_while_captured,
+    first_launch_captured,
+    default_stream_captured,
+    captured_for_all_threads,
+    graph_after_free,
+    graph_after_its_end,
+    graph_overtaken,
+    rate_frozen,
+    graph_leaked,
 };
 
 int main()

@@ -10,6 +10,7 @@
 #pragma weak emu_end_node
 #pragma weak emu_errors
 #pragma weak emu_live_bytes
+#pragma weak emu_live_handles
 #pragma weak emu_counts
 
 #endif

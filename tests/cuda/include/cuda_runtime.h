@@ -101,19 +101,21 @@ template <class T> static inline T __ldg(const T *p) { return *p; }
 /* ---- launching ---- */
 
 extern bool emu_watching; /* off while a thread fetches its arguments */
-void emu_launch(const char *name, const void *kernel, dim3 grid, dim3 block, size_t shared, std::function<void()> body);
+void emu_launch(cudaStream_t stream, const char *name, const void *kernel, dim3 grid, dim3 block, size_t shared,
+                std::function<void()> body);
 
 template <class... Parameters, class... Arguments>
-static inline void emu_call(const char *name, void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t shared,
-                            Arguments... arguments)
+static inline void emu_call(cudaStream_t stream, const char *name, void (*kernel)(Parameters...), dim3 grid, dim3 block,
+                            size_t shared, Arguments... arguments)
 {
-    emu_launch(name, (const void *)kernel, grid, block, shared, [=]() {
+    emu_launch(stream, name, (const void *)kernel, grid, block, shared, [=]() {
         std::tuple<Parameters...> own{Parameters(arguments)...};
         void (*const start)(Parameters...) = kernel;
         emu_watching = true;
         std::apply(start, own);
     });
 }
-#define LAUNCH(kernel, grid, block, shared, ...) emu_call(#kernel, kernel, grid, block, shared, __VA_ARGS__)
+#define LAUNCH_ON(stream, kernel, grid, block, shared, ...) \
+    emu_call(stream, #kernel, kernel, grid, block, shared, __VA_ARGS__)
 
 #endif

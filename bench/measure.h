@@ -59,6 +59,7 @@ typedef struct MeasureRun {
     bool train;
     DType precision;
     const Device *device;
+    bool by_nodes; /* each node of forward is issued alone, in place of what a GPU has recorded */
 } MeasureRun;
 
 /* An executor for the network's loss (train) or first head, with random inputs. */

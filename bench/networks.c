@@ -10,8 +10,17 @@ typedef struct Work {
     Subject subject;
     Optimizer *optimizer; /* NULL: forward only */
     Step step;
-    Err failure; /* of any run */
+    bool by_nodes; /* forward is issued node by node */
+    Err failure;   /* of any run */
 } Work;
+
+static int forward(Work *w, Err *e)
+{
+    Executor *x = w->subject.executor;
+    if (!w->by_nodes) return executor_forward(x, &w->step, e);
+    for (int i = 0; i < executor_node_count(x); i++) TRY(executor_forward_node(x, i, &w->step, e));
+    return 0;
+}
 
 static int train_step(Work *w, Err *e)
 {
@@ -26,11 +35,10 @@ static int train_step(Work *w, Err *e)
 static void run_step(void *context)
 {
     Work *w = context;
-    Executor *x = w->subject.executor;
     int failed = measure_feed(&w->subject, &w->failure);
-    if (!failed) failed = executor_forward(x, &w->step, &w->failure);
+    if (!failed) failed = forward(w, &w->failure);
     if (!failed && w->optimizer) failed = train_step(w, &w->failure);
-    if (!failed) executor_wait(x, &w->failure);
+    if (!failed) executor_wait(w->subject.executor, &w->failure);
 }
 
 typedef struct Network {
@@ -61,6 +69,8 @@ static double products_of(const Executor *x, bool train)
     return macs * (train ? 3 : 1);
 }
 
+static bool is_gpu(const MeasureRun *run) { return run->device->kind != DEVICE_CPU; }
+
 static int measure(Found *found, const Network *n, const MeasureRun *run, int threads, double seconds, Err *e)
 {
     static const AdamW adamw = {0.9, 0.999, 1e-5, 0.05, 12};
@@ -72,6 +82,8 @@ static int measure(Found *found, const Network *n, const MeasureRun *run, int th
     if (!failed && run->train) failed = optimizer_adopt(work.optimizer, executor_gradients(x), e);
     if (!failed) {
         const MemoryReport m = executor_memory(x);
+        if (is_gpu(run)) run_step(&work); /* the next run is recorded, the others are measured */
+        work.by_nodes = run->by_nodes;
         found->seconds = measure_best(run_step, &work, seconds);
         found->products = products_of(x, run->train);
         found->bytes = run->train ? memory_of_training(m, 2) : memory_of_inference(m);
@@ -91,7 +103,7 @@ static void report_run(BenchReport *r, const char *section, const char *network,
     report_number(r, "width", run->size[1]);
     report_number(r, "batch", run->batch);
     report_text(r, "precision", precision_name(run->precision));
-    report_text(r, "what", run->train ? "train" : "forward");
+    report_text(r, "what", run->train ? "train" : run->by_nodes ? "forward by nodes" : "forward");
 }
 
 static double fraction_of_peak(const Found *f, const MeasureRun *run, const Limits *limits)
@@ -118,18 +130,34 @@ static void report_scaling(BenchReport *r, const char *network, const MeasureRun
     report_end(r);
 }
 
-/* Measures forward and training with each batch size. */
+static int measure_and_report(const Network *n, const MeasureRun *run, const Limits *limits, const MeasureOptions *o,
+                              BenchReport *r, Err *e)
+{
+    Found found;
+    TRY(measure(&found, n, run, o->threads, o->seconds, e));
+    report_found(r, n->name, run, &found, limits);
+    return 0;
+}
+
+static MeasureRun node_by_node(MeasureRun run)
+{
+    run.train = false;
+    run.by_nodes = true;
+    return run;
+}
+
+/* Measures forward and training with each batch size; on a GPU also forward node by node. */
 static int measure_size(const Network *n, MeasureRun run, const Limits *limits, const MeasureOptions *o, BenchReport *r,
                         Err *e)
 {
-    Found found;
     for (int b = 0; b < o->batch_count; b++) {
         run.batch = o->batches[b];
         for (int train = !o->forward; train <= o->train; train++) {
             run.train = train;
-            TRY(measure(&found, n, &run, o->threads, o->seconds, e));
-            report_found(r, n->name, &run, &found, limits);
+            TRY(measure_and_report(n, &run, limits, o, r, e));
         }
+        const MeasureRun by_nodes = node_by_node(run);
+        if (o->forward && is_gpu(&run)) TRY(measure_and_report(n, &by_nodes, limits, o, r, e));
     }
     return 0;
 }
@@ -146,12 +174,14 @@ static int measure_scaling(const Network *n, MeasureRun run, const Limits *limit
     return 0;
 }
 
-/* Measures forward with the first batch size and a training step with the last. */
+/* Measures forward with the first batch size, on a GPU also node by node, and a training step with the last. */
 static int measure_row(const Network *n, MeasureRun run, const Limits *limits, const MeasureOptions *o, BenchReport *r,
                        Err *e)
 {
-    Found forward, train;
+    const MeasureRun nodes = node_by_node(run);
+    Found forward, by_nodes, train;
     TRY(measure(&forward, n, &run, o->threads, o->seconds, e));
+    if (is_gpu(&run)) TRY(measure(&by_nodes, n, &nodes, o->threads, o->seconds, e));
     run.train = true;
     run.batch = o->batches[o->batch_count - 1];
     TRY(measure(&train, n, &run, o->threads, o->seconds, e));
@@ -159,6 +189,7 @@ static int measure_row(const Network *n, MeasureRun run, const Limits *limits, c
     report_text(r, "network", n->name);
     report_text(r, "precision", precision_name(run.precision));
     report_measure(r, "forward_seconds", forward.seconds);
+    if (is_gpu(&run)) report_measure(r, "by_nodes_seconds", by_nodes.seconds);
     report_measure(r, "forward_fraction", fraction_of_peak(&forward, &run, limits));
     report_measure(r, "train_seconds", train.seconds);
     report_measure(r, "train_fraction", fraction_of_peak(&train, &run, limits));
@@ -184,7 +215,10 @@ static int measure_network(const char *name, Part part, const Limits *limits, co
     if (!failed && n.parameters) parameters_initialize(n.parameters, 1);
     for (int s = 0; !failed && s < part.size_count; s++)
         for (int bf16 = !o->fp32; !failed && bf16 <= o->bf16; bf16++) {
-            const MeasureRun run = {o->sizes[s], o->batches[0], false, bf16 ? DTYPE_BF16 : DTYPE_F32, o->device};
+            const MeasureRun run = {.size = o->sizes[s],
+                                    .batch = o->batches[0],
+                                    .precision = bf16 ? DTYPE_BF16 : DTYPE_F32,
+                                    .device = o->device};
             failed = part.measure(&n, run, limits, o, r, e);
         }
     parameters_free(n.parameters);

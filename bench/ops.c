@@ -136,7 +136,8 @@ static int measure_network(const char *network, const MeasureOptions *o, BenchRe
     int failed = parameters_new(&parameters, g, e);
     if (!failed) parameters_initialize(parameters, 1);
     for (int bf16 = !o->fp32; !failed && bf16 <= o->bf16; bf16++) {
-        const Setting setting = {network, {o->sizes[0], o->batches[0], true, bf16 ? DTYPE_BF16 : DTYPE_F32, o->device}};
+        const Setting setting = {network,
+                                 {o->sizes[0], o->batches[0], true, bf16 ? DTYPE_BF16 : DTYPE_F32, o->device, false}};
         Subject s;
         failed = measure_subject(&s, g, parameters, &setting.run, e);
         if (!failed) failed = measure_nodes(&setting, &s, o, r, e);

@@ -173,6 +173,19 @@ static void late_sum(Rank *r)
     wait();
 }
 
+static void in_a_graph(Rank *r)
+{
+    cudaGraph_t graph;
+    cudaGraphExec_t instance;
+    cudaStreamBeginCapture(r->stream, cudaStreamCaptureModeThreadLocal);
+    sum(r, r->values, COUNT, r->stream);
+    cudaStreamEndCapture(r->stream, &graph);
+    cudaGraphInstantiate(&instance, graph, 0);
+    for (int launches = r->sound || r->rank ? 2 : 1; launches; launches--) cudaGraphLaunch(instance, NULL);
+    wait();
+    if (r->sound && value_of(r->values) != 6) emu_report("1 and 2, added twice, are not 6");
+}
+
 static void nothing(Rank *) {}
 
 struct Case {
@@ -188,6 +201,7 @@ static const Case cases[] = {
     {"the ranks sum different types", "of type", types, {0, 1}, {0, 1}},
     {"the ranks call in another order", "(call", orders, {0, 1}, {0, 1}},
     {"a rank does not call", "waits for a rank that has left", all_call, {0, 1}, {0, 1}},
+    {"a rank launches a graph less often", "waits for a rank that has left", in_a_graph, {0, 1}, {0, 1}},
     {"host memory", "not in device memory", host_memory, {0, 1}, {0, 1}},
     {"past the end", "not all device memory", past_the_end, {0, 1}, {0, 1}},
     {"the result overlaps the values", "overlaps", overlap, {0, 1}, {0, 1}},

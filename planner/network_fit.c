@@ -3,7 +3,7 @@
 #include <math.h>
 
 static const double gib = 1024.0 * 1024 * 1024;
-enum { LOADED_BATCHES = 5 }; /* that the trainer's loader has on a GPU, with 16 threads */
+enum { LOADED_BATCHES = 6 }; /* that the trainer's loader has on a GPU, with 16 threads */
 
 int fit_step_bytes(const Plan *plan, const PlannerInput *in, int batch, double *bytes, Err *e)
 {

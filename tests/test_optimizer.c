@@ -321,12 +321,36 @@ static void a_norm_that_is_not_finite_changes_nothing(void **state)
     f.values[40] = NAN;
     train(&f, true, true, true);
     assert_true(isnan(stepped(f.optimizer, 1e-3)));
+    f.values[40] = 0; /* nor does a later step */
+    assert_true(isfinite(stepped(f.optimizer, 1e-3)));
+    f.values[40] = NAN;
     assert_memory_equal(f.parameters->values, before, sizeof before);
     assert_int_equal(optimizer_steps(f.optimizer)[0], 0);
     /* the value that is not finite is in the second parameter: without it the step is done */
     train(&f, true, false, true);
     assert_true(isfinite(stepped(f.optimizer, 1e-3)));
     assert_int_equal(optimizer_steps(f.optimizer)[0], 1);
+    tear_down(&f);
+}
+
+static void a_loss_that_is_not_finite_changes_nothing(void **state)
+{
+    (void)state;
+    Fixture f;
+    float loss = 1, before[ELEMENTS];
+    set_up(&f, &swin_umamba);
+    draw(f.parameters->values, ELEMENTS, 0);
+    draw(f.values, ELEMENTS, 1);
+    train(&f, true, true, true);
+    assert_int_equal(optimizer_step(f.optimizer, 1e-3, &loss, NULL), 0);
+    assert_int_equal(optimizer_steps(f.optimizer)[0], 1);
+    memcpy(before, f.parameters->values, sizeof before);
+    loss = INFINITY;
+    assert_int_equal(optimizer_step(f.optimizer, 1e-3, &loss, NULL), 0);
+    loss = 1; /* nor does a later step */
+    assert_int_equal(optimizer_step(f.optimizer, 1e-3, &loss, NULL), 0);
+    assert_int_equal(optimizer_steps(f.optimizer)[0], 1);
+    assert_memory_equal(f.parameters->values, before, sizeof before);
     tear_down(&f);
 }
 
@@ -397,6 +421,7 @@ int main(void)
         cmocka_unit_test(unfreezing_keeps_states),
         cmocka_unit_test(restored_state_goes_on_bit_for_bit),
         cmocka_unit_test(a_norm_that_is_not_finite_changes_nothing),
+        cmocka_unit_test(a_loss_that_is_not_finite_changes_nothing),
         cmocka_unit_test(without_a_limit_nothing_is_clipped),
         cmocka_unit_test(threads_do_not_matter),
     };

@@ -28,6 +28,7 @@ struct Loader {
     Worker *workers;
     int started;          /* number of running threads */
     int64_t last;         /* total number of batches */
+    int64_t borrowed;     /* so far */
     pthread_mutex_t lock; /* protects all below, and items_done and error of the slots */
     pthread_cond_t room, ready;
     int64_t next_item;  /* counted over all batches */
@@ -212,15 +213,15 @@ static int hand_over(Loader *l, Slot *slot, Err *e)
     if (d->shares_memory) return 0;
     TRY(upload(l, slot, e));
     TRY(d->join_uploads(d, e));
-    Slot *next = complete_slot(l, l->given_back + 1);
+    Slot *next = complete_slot(l, l->borrowed);
     return next ? upload(l, next, e) : 0;
 }
 
 int loader_borrow(Loader *l, const Batch **batch, Err *e)
 {
-    if (l->given_back >= l->last) return err_set(e, ERR_VALUE, "the loader has no batch after the last epoch's");
+    if (l->borrowed >= l->last) return err_set(e, ERR_VALUE, "the loader has no batch after the last epoch's");
     pthread_mutex_lock(&l->lock);
-    Slot *slot = &l->slots[l->given_back % l->o.ring];
+    Slot *slot = &l->slots[l->borrowed++ % l->o.ring];
     while (slot->items_done < l->items) pthread_cond_wait(&l->ready, &l->lock);
     if (slot->error.code) *e = slot->error;
     pthread_mutex_unlock(&l->lock);

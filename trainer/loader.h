@@ -4,12 +4,12 @@
  *   while (…) {
  *       loader_borrow(loader, &batch, e);      // waits; batches come in order, independent of the threads
  *       … use batch->images, batch->labels …
- *       loader_give_back(loader);
+ *       loader_give_back(loader);              // the one that was borrowed first
  *   }
  *   loader_free(loader);
  * For a device with its own memory a batch is copied there while the one before it is in use (Device's uploads).
- * An epoch consists of its training iterations, then its validation iterations. The loader owns the batches; one can be
- * borrowed at a time. It is given back when the device has finished with it. The loader is used by one thread; its own threads use no OpenMP. */
+ * An epoch consists of its training iterations, then its validation iterations. The loader owns the batches. One is
+ * given back when the device has finished with it. The loader is used by one thread; its own threads use no OpenMP. */
 #ifndef TRAINER_LOADER_H
 #define TRAINER_LOADER_H
 
@@ -42,14 +42,14 @@ typedef struct LoaderOptions {
     int iterations, validation_iterations; /* per epoch */
     int epochs;                            /* number of epochs: batches are made up to the last one */
     int first_epoch, first_iteration;      /* the first batch: a training iteration */
-    int threads, ring;                     /* threads: at least 1; ring: batches in the ring buffer, at least 2 */
+    int threads, ring; /* threads: at least 1; ring: batches in the ring buffer, more than are borrowed at a time */
 } LoaderOptions;
 
 /* Starts the threads. Options are copied, samplers borrowed. Fails: ERR_NOMEM, ERR_IO (no thread). */
 int loader_new(Loader **loader, const LoaderOptions *o, Err *e);
 void loader_free(Loader *loader); /* stops and joins them; NULL is fine */
 
-/* The next batch, valid until loader_give_back. Fails: as sampler_fill, or as the device; ERR_VALUE after the last one. */
+/* The next batch, valid until it is given back. Fails: as sampler_fill, or as the device; ERR_VALUE after the last one. */
 int loader_borrow(Loader *loader, const Batch **batch, Err *e);
 void loader_give_back(Loader *loader);
 

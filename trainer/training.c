@@ -101,6 +101,16 @@ static void free_executors(Training *t)
     t->trainer = t->validator = NULL;
 }
 
+/* Counts of the validator have the same shape for all epochs. */
+static int new_readings(Training *t, Err *e)
+{
+    const size_t counts = (size_t)shape_count(executor_output_shape(t->validator, 1));
+    t->readings = t->device->alloc_host(t->device, sizeof *t->readings + ISSUED_MOST * counts * sizeof(float), e);
+    if (!t->readings) return ERR_NOMEM;
+    t->readings->seed = 1;
+    return 0;
+}
+
 /* In the first epochs the pretrained parameters of the encoder are not changed (official trainers: 10 epochs). */
 static bool is_frozen(const Training *t)
 {
@@ -236,11 +246,14 @@ static int open_network(Training *t, RunMode mode, Err *e)
     t->state.best_ema = NAN;
     TRY(training_expect_room(t, e));
     TRY(mode == RUN_CONTINUE ? resume(t, e) : initialize(t, e));
-    return make_executors(t, e);
+    TRY(make_executors(t, e));
+    return new_readings(t, e);
 }
 
 static void close_network(Training *t)
 {
+    if (t->readings) t->device->free_host(t->device, t->readings);
+    t->readings = NULL;
     optimizer_free(t->optimizer);
     free_executors(t);
     parameters_free(t->average);
@@ -410,7 +423,6 @@ static int check_all(Training *t, const TrainingOptions *o, Err *e)
     TRY(open_data(t, o, e));
     TRY(check_meaning(t, o, e));
     t->precision = o->precision;
-    t->device = o->device ? o->device : device_cpu();
     TRY(training_divide_batch(t, e));
     t->loader_threads = o->threads / 4 > 1 ? o->threads / 4 : 1;
     TRY(open_network(t, o->mode, e));
@@ -437,6 +449,7 @@ static Training *new_training(const TrainingOptions *o, Err *e)
     Training *t = mem_zalloc(1, sizeof *t, e);
     if (!t) return NULL;
     t->options = *o;
+    t->device = o->device ? o->device : device_cpu();
     t->folder.lock.fd = t->folder.new_lock.fd = t->folder.results_lock.fd = t->reading.fd = -1;
     return t;
 }

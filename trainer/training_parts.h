@@ -14,6 +14,27 @@
 #include "trainer/training.h"
 #include "trainer/training_plan.h"
 
+/* Iterations that are issued to a device before the oldest is read: while the host reads one, the device has the next. */
+enum { ISSUED_MOST = DEVICE_MARKS };
+
+/* What ranks tell each other in each iteration. */
+enum { SHARED_INTERRUPTED, SHARED_SAVES, SHARED_CPU_SECONDS, SHARED };
+
+/* An iteration that was issued. Its batch is the loader's until it is read; the numbers are valid after its mark. */
+typedef struct Issued {
+    const Batch *batch;
+    float loss;
+    double norm;           /* of the gradients; of training only */
+    double shared[SHARED]; /* sums over the ranks */
+} Issued;
+
+/* Pinned host memory, from which and to which a device copies while the host goes on. */
+typedef struct Readings {
+    float seed; /* 1: the gradient of the loss by itself */
+    Issued issued[ISSUED_MOST];
+    float counts[]; /* of the validator, for each of the issued */
+} Readings;
+
 struct Training {
     TrainingOptions options;
     Plan plan;
@@ -40,6 +61,7 @@ struct Training {
     Executor *trainer;     /* output 0: loss */
     Executor *validator;   /* output 0: loss, output 1: counts */
     Optimizer *optimizer;
+    Readings *readings;
     DiceBCE region_loss; /* for a dataset with regions */
     PseudoDice dice;
     RunState state;
@@ -58,6 +80,12 @@ GradientBuckets training_buckets(Training *t);
  * ranks. */
 int training_divide_batch(Training *t, Err *e);
 
+/* The number of iterations to issue before the oldest is read: 1 on a device that the host itself is. */
+int training_issued_most(const Training *t);
+
+/* The number of batches of the loader: one for each of its threads, and those that are issued. */
+int training_ring(const Training *t);
+
 /* Waits for all ranks. Fails: as training_sum. */
 int training_meet(const Training *t, Err *e);
 
@@ -65,9 +93,9 @@ int training_meet(const Training *t, Err *e);
  * they were read. */
 int training_agree(const Training *t, Err *e);
 
-/* Runs the remaining training iterations of the present epoch. watch: may be NULL. saved_at: time of the last checkpoint
- * (monotonic seconds). Fails: ERR_INTERRUPTED after a finished iteration, on all ranks after the same; ERR_VALUE if loss or gradients are not finite; as
- * training_save. */
+/* Runs the remaining training iterations of the present epoch, and reads them all. watch: may be NULL. saved_at: time of the
+ * last checkpoint (monotonic seconds). Fails: ERR_INTERRUPTED after a finished iteration, on all ranks after the same;
+ * ERR_VALUE if loss or gradients are not finite; as training_save. */
 int epoch_train(Training *t, const TrainingWatch *watch, double *saved_at, Err *e);
 
 /* Runs all validation iterations; sets *mean_loss and the counts in t->dice. Fails: ERR_INTERRUPTED. */

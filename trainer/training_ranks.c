@@ -11,7 +11,9 @@ bool training_writes(const Training *t) { return !t->options.ranks || t->options
 int training_sum(const Training *t, double *values, int64_t count, Err *e)
 {
     Ranks *ranks = t->options.ranks;
-    return ranks ? ranks->sum_on_host(ranks, values, count, e) : 0;
+    if (!ranks) return 0;
+    TRY(ranks->sum_on_host(ranks, values, count, e));
+    return t->device->wait(t->device, e);
 }
 
 /* Starts the sum of complete gradients, while backward goes on. */

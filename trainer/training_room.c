@@ -1,7 +1,10 @@
-/* Whether the device has the memory that a Training takes (training_parts.h). */
+/* Whether the device has the memory that a Training takes, and how many batches are there at a time (training_parts.h). */
 #include "model/training_memory.h"
 #include "network/executor/precision.h"
 #include "trainer/training_parts.h"
+
+int training_issued_most(const Training *t) { return t->device->shares_memory ? 1 : ISSUED_MOST; }
+int training_ring(const Training *t) { return t->loader_threads + training_issued_most(t); }
 
 static void add_work(Text *work, const Training *t)
 {
@@ -29,7 +32,7 @@ int training_expect_room(const Training *t, Err *e)
     if (!t->device->memory) return 0;
     const int64_t bytes = training_memory_of(t->model.graph, &t->plan, &setup, e);
     if (bytes < 0) return (int)bytes;
-    const int64_t ring = (t->loader_threads + 1) * training_batch_bytes(&t->plan, &setup);
+    const int64_t ring = training_ring(t) * training_batch_bytes(&t->plan, &setup);
     add_work(&work, t);
     add_remedy(&remedy, t);
     int code = text_check(&work, e);

@@ -17,7 +17,7 @@ int training_start_loader(Training *t, Err *e)
                              .first_epoch = t->state.epoch,
                              .first_iteration = t->state.iteration,
                              .threads = t->loader_threads,
-                             .ring = t->loader_threads + 1};
+                             .ring = training_ring(t)};
     return loader_new(&t->loader, &o, e);
 }
 

@@ -127,6 +127,23 @@ static int wait_for(const Device *d, Err *e)
     return check(d, cudaStreamSynchronize(gpu_stream()), "a kernel", e);
 }
 
+/* Of each GPU, once used; kept until the process ends. */
+static cudaEvent_t marks[GPUS][DEVICE_MARKS];
+
+static int mark(const Device *d, int number, Err *e)
+{
+    cudaEvent_t *event = &marks[number_of(d)][number];
+    TRY(use(d, e));
+    if (!*event) TRY(check(d, cudaEventCreateWithFlags(event, cudaEventDisableTiming), "an event", e));
+    return check(d, cudaEventRecord(*event, NULL), "recording an event", e);
+}
+
+static int wait_mark(const Device *d, int number, Err *e)
+{
+    TRY(use(d, e));
+    return check(d, cudaEventSynchronize(marks[number_of(d)][number]), "a kernel", e);
+}
+
 static int all_finite(const Device *d, const DeviceRows *rows, bool *finite, Err *e)
 {
     int found = 0;
@@ -154,12 +171,12 @@ static void begin(const Device *d, const char *work)
 
 static int end(const Device *d, Err *e) { return check(d, cudaGetLastError(), "a launch", e); }
 
-#define GPU(name_)                                                                                                  \
-    {                                                                                                               \
-        .kind = DEVICE_CUDA, .name = name_, .alignment = ALIGNMENT, .memory = memory_of, .supports = supports,      \
-        .alloc = alloc, .free = free_memory, .alloc_host = alloc_host, .free_host = free_host, .copy = copy,        \
-        .upload = upload, .join_uploads = join_uploads, .clear = clear, .all_finite = all_finite, .wait = wait_for, \
-        .begin = begin, .end = end, .repeat = gpu_repeat, .forget = gpu_forget                                      \
+#define GPU(name_)                                                                                                   \
+    {                                                                                                                \
+        .kind = DEVICE_CUDA, .name = name_, .alignment = ALIGNMENT, .memory = memory_of, .supports = supports,       \
+        .alloc = alloc, .free = free_memory, .alloc_host = alloc_host, .free_host = free_host, .copy = copy,         \
+        .upload = upload, .join_uploads = join_uploads, .clear = clear, .all_finite = all_finite, .wait = wait_for,  \
+        .mark = mark, .wait_mark = wait_mark, .begin = begin, .end = end, .repeat = gpu_repeat, .forget = gpu_forget \
     }
 #define TEN_GPUS(d)                                                                                     \
     GPU("cuda:" d "0"), GPU("cuda:" d "1"), GPU("cuda:" d "2"), GPU("cuda:" d "3"), GPU("cuda:" d "4"), \

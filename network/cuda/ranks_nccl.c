@@ -75,8 +75,7 @@ static int sum_staged(const NcclRanks *r, double *values, size_t bytes, Err *e)
     const Device *d = r->device;
     TRY(d->copy(d, r->stage, values, bytes, COPY_TO_DEVICE, e));
     TRY(all_reduce(r, r->stage, (int64_t)(bytes / sizeof *values), ncclDouble, NULL, e));
-    TRY(d->copy(d, values, r->stage, bytes, COPY_TO_HOST, e));
-    return d->wait(d, e);
+    return d->copy(d, values, r->stage, bytes, COPY_TO_HOST, e);
 }
 
 static int sum_on_host(Ranks *ranks, double *values, int64_t count, Err *e)

@@ -66,6 +66,14 @@ static int wait_for(const Device *d, Err *e)
     return 0;
 }
 
+static int mark(const Device *d, int number, Err *e)
+{
+    (void)d;
+    (void)number;
+    (void)e;
+    return 0;
+}
+
 static void begin(const Device *d, const char *work)
 {
     (void)d;
@@ -86,6 +94,8 @@ static const Device cpu = {
     .clear = clear,
     .all_finite = all_finite,
     .wait = wait_for,
+    .mark = mark,
+    .wait_mark = mark,
     .begin = begin,
     .end = wait_for,
 };

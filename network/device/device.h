@@ -37,6 +37,9 @@ typedef struct DeviceMemory {
 #define GPU_CONTEXT_BYTES ((size_t)512 << 20)
 #define GPU_LIBRARY_BYTES ((size_t)512 << 20)
 
+/* The number of marks in a device's work. */
+enum { DEVICE_MARKS = 2 };
+
 typedef struct Device Device;
 
 /* Work for a device that is the same whenever it is issued: the same calls with the same values and addresses. */
@@ -71,6 +74,10 @@ struct Device {
     int (*clear)(const Device *, void *memory, size_t bytes, Err *e);                /* sets all bytes to 0 */
     int (*all_finite)(const Device *, const DeviceRows *rows, bool *finite, Err *e); /* synchronous; int16: true */
     int (*wait)(const Device *, Err *e);
+    /* mark: sets mark number 0 … DEVICE_MARKS - 1 after the work so far. wait_mark: waits for the work before it, while later
+     * work goes on. Host memory of copies before the mark may be used then. */
+    int (*mark)(const Device *, int number, Err *e);
+    int (*wait_mark)(const Device *, int number, Err *e);
     /* Called before and after a unit of work, named `work`: one pass of a node, or a step of the optimizer. end reports
      * whether the work could be launched. */
     void (*begin)(const Device *, const char *work);

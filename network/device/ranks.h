@@ -22,7 +22,8 @@ struct Ranks {
      * finish_sums: this makes later work wait for all sums that were begun. */
     int (*begin_sum)(Ranks *ranks, float *values, int64_t count, Err *e);
     int (*finish_sums)(Ranks *ranks, Err *e);
-    int (*sum_on_host)(Ranks *ranks, double *values, int64_t count, Err *e); /* of host memory; waits */
+    /* Of host memory; valid after the device's wait. */
+    int (*sum_on_host)(Ranks *ranks, double *values, int64_t count, Err *e);
     void (*free)(Ranks *ranks, bool failed); /* failed: this process stops early; then the others are not waited for */
 };
 

@@ -208,22 +208,23 @@ int optimizer_adopt(Optimizer *o, const Gradients *gradients, Err *e)
     o->update.piece_count = (int64_t)count;
     o->update.squares = squares;
     o->update.block = o->block.device;
+    *(StepBlock *)o->block.host = (StepBlock){.counts = o->counts.device};
+    mirror_changed(&o->block, MIRROR_HOST);
     return 0;
 }
 
 /* ---- a step ---- */
 
-int optimizer_step(Optimizer *o, double learning_rate, Err *e)
+int optimizer_step(Optimizer *o, double learning_rate, const float *loss, Err *e)
 {
     const Device *d = o->device;
     if (!o->rule->on[d->kind]) return err_set(e, ERR_UNSUPPORTED, "no optimizer runs on the device %s", d->name);
-    *(StepBlock *)o->block.host = (StepBlock){.learning_rate = learning_rate, .counts = o->counts.device};
-    mirror_changed(&o->block, MIRROR_HOST);
+    o->update.learning_rate = learning_rate;
+    o->update.loss = loss;
     TRY(to_device(o, e));
     d->begin(d, "optimizer");
     const int failed = o->rule->on[d->kind](&o->update, e), not_run = d->end(d, failed ? NULL : e);
     changed(o, MIRROR_DEVICE);
-    mirror_changed(&o->block, MIRROR_DEVICE);
     parameters_changed_on_device(o->parameters);
     if (o->average) parameters_changed_on_device(o->average);
     return failed ? failed : not_run;
@@ -231,9 +232,7 @@ int optimizer_step(Optimizer *o, double learning_rate, Err *e)
 
 int optimizer_norm(Optimizer *o, double *norm, Err *e)
 {
-    TRY(mirror_to_host(&o->block, e));
-    *norm = ((const StepBlock *)o->block.host)->norm;
-    return 0;
+    return o->device->copy(o->device, norm, &o->update.block->norm, sizeof *norm, COPY_TO_HOST, e);
 }
 
 /* ---- AdamW, Adam and SGD ---- */

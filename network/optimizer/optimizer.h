@@ -4,8 +4,8 @@
  *   TRY(optimizer_new_adamw(&o, parameters, &adamw, e));   or optimizer_new_sgd
  *   TRY(optimizer_adopt(o, executor_gradients(x), e));     again whenever the trained set changes
  *   … executor_backward(x, &step, e) …
- *   TRY(optimizer_step(o, learning_rate, e));
- *   TRY(optimizer_norm(o, &norm, e));
+ *   TRY(optimizer_step(o, learning_rate, loss, e));
+ *   TRY(optimizer_norm(o, &norm, e));                      valid after the device's wait
  *   optimizer_free(o);
  *
  * Every parameter has its own step count, and moments from its first gradient on. A parameter that is frozen, or that
@@ -62,10 +62,13 @@ int optimizer_adopt(Optimizer *o, const Gradients *gradients, Err *e);
  *          p = p - rate (decay · p + m / (1 - β1^t) / (√(v / (1 - β2^t)) + ε));
  *   Adam:  the same without that decay, with g + decay · p in place of g;
  *   SGD:   d = g + decay · p,  m = momentum · m + d,  p = p - rate (d + momentum · m).
- * If ‖g‖ is not finite, nothing is changed and no step is counted. Fails: with the device's error. */
-int optimizer_step(Optimizer *o, double learning_rate, Err *e);
+ * If ‖g‖ or *loss is not finite, nothing is changed and no step is counted, nor by later steps, until gradients are adopted:
+ * so a caller that reads them late finds the parameters of that step. loss: in the device's memory; NULL: only ‖g‖ counts.
+ * Does not wait for the device. Fails: with the device's error. */
+int optimizer_step(Optimizer *o, double learning_rate, const float *loss, Err *e);
 
-/* ‖g‖ of the last step, before clipping. Waits for the step to finish. Fails: as optimizer_step. */
+/* Copies ‖g‖ of the last step, before clipping, to host memory. It is valid after the device's wait. Fails: as the device's
+ * copy. */
 int optimizer_norm(Optimizer *o, double *norm, Err *e);
 
 /* Bytes of the moments of all parameters. */

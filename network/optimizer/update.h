@@ -2,7 +2,7 @@
  * network/optimizer and those of a device.
  *
  * A step computes the norm of all gradients, clips them, increments the step counts, and updates the parameters and their
- * averages. If the norm is not finite, it changes nothing. All values that differ between steps are in one struct, the StepBlock. */
+ * averages. If the norm or the loss is not finite, neither it nor a later step changes anything. */
 #ifndef NETWORK_OPTIMIZER_UPDATE_H
 #define NETWORK_OPTIMIZER_UPDATE_H
 
@@ -24,17 +24,19 @@ typedef struct UpdatePiece {
     const float *gradients;
 } UpdatePiece;
 
-/* The values that change between steps. */
+/* What a step leaves. */
 typedef struct StepBlock {
-    double learning_rate; /* input */
-    double norm, clip;    /* results: ‖g‖, and the factor on the gradients */
-    int64_t *counts;      /* steps so far, one per parameter; on the device */
+    double norm, clip; /* ‖g‖, and the factor on the gradients */
+    bool stopped;      /* a norm or loss was not finite: no step is taken any more */
+    int64_t *counts;   /* steps so far, one per parameter; on the device */
 } StepBlock;
 
-/* The values that are the same in all steps. */
+/* A step. */
 typedef struct Update {
-    AdamW adamw; /* used by AdamW and Adam only */
-    SGD sgd;     /* used by SGD only */
+    double learning_rate;
+    const float *loss; /* on the device; NULL: not looked at */
+    AdamW adamw;       /* used by AdamW and Adam only */
+    SGD sgd;           /* used by SGD only */
     double clip_norm;
     double average_decay;      /* used if pieces have averages */
     const UpdatePiece *pieces; /* in the order of parameters; on the device */

@@ -24,7 +24,7 @@ static double global_norm(const Update *u)
 static inline void apply_moments(const Update *u, const UpdatePiece *piece, float decay, float in_gradient)
 {
     const AdamW *a = &u->adamw;
-    const double rate = u->block->learning_rate, t = (double)u->block->counts[piece->param];
+    const double rate = u->learning_rate, t = (double)u->block->counts[piece->param];
     const float beta1 = (float)a->beta1, rest1 = (float)(1 - a->beta1);
     const float beta2 = (float)a->beta2, rest2 = (float)(1 - a->beta2), epsilon = (float)a->epsilon;
     const float step = (float)(rate / (1 - pow(a->beta1, t))), root = (float)(1 / sqrt(1 - pow(a->beta2, t)));
@@ -42,7 +42,7 @@ static inline void apply_moments(const Update *u, const UpdatePiece *piece, floa
 
 static void apply_adamw(const Update *u, const UpdatePiece *piece)
 {
-    apply_moments(u, piece, (float)(u->block->learning_rate * u->adamw.weight_decay), 0);
+    apply_moments(u, piece, (float)(u->learning_rate * u->adamw.weight_decay), 0);
 }
 
 static void apply_adam(const Update *u, const UpdatePiece *piece)
@@ -53,7 +53,7 @@ static void apply_adam(const Update *u, const UpdatePiece *piece)
 static void apply_sgd(const Update *u, const UpdatePiece *piece)
 {
     const float momentum = (float)u->sgd.momentum, decay = (float)u->sgd.weight_decay;
-    const float step = (float)u->block->learning_rate, scale = (float)u->block->clip;
+    const float step = (float)u->learning_rate, scale = (float)u->block->clip;
     const float *g = piece->gradients;
     float *m = piece->moments[0], *p = piece->values;
 #pragma omp simd
@@ -83,7 +83,8 @@ static int step(const Update *u, void (*apply)(const Update *u, const UpdatePiec
 {
     StepBlock *b = u->block;
     b->norm = global_norm(u);
-    if (!isfinite(b->norm)) return 0;
+    if (!isfinite(b->norm) || (u->loss && !isfinite(*u->loss))) b->stopped = true;
+    if (b->stopped) return 0;
     const double most = u->clip_norm / (b->norm + 1e-6);
     b->clip = u->clip_norm > 0 && most < 1 ? most : 1;
     count_step(u);

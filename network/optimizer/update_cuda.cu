@@ -25,21 +25,22 @@ __global__ void __launch_bounds__(THREADS) sum_squares(Update u)
     if (threadIdx.x == 0) u.squares[blockIdx.x] = part[0];
 }
 
-/* One block: the norm and the factor that clips it, and the counts of steps, unless the norm is not finite. */
+/* One block: the norm and the factor that clips it, and the counts of steps, unless a norm or loss is not finite. */
 __global__ void __launch_bounds__(THREADS) start_step(Update u)
 {
-    SHARED(double, norm, 1);
+    SHARED(bool, stopped, 1);
     StepBlock *b = u.block;
     if (threadIdx.x == 0) {
         double total = 0;
         for (int64_t i = 0; i < u.piece_count; i++) total += u.squares[i];
-        norm[0] = sqrt(total);
-        const double most = u.clip_norm / (norm[0] + 1e-6);
-        b->norm = norm[0];
+        const double norm = sqrt(total), most = u.clip_norm / (norm + 1e-6);
+        b->norm = norm;
         b->clip = u.clip_norm > 0 && most < 1 ? most : 1;
+        if (!isfinite(norm) || (u.loss && !isfinite(*u.loss))) b->stopped = true;
+        stopped[0] = b->stopped;
     }
     __syncthreads();
-    if (!isfinite(norm[0])) return;
+    if (stopped[0]) return;
     for (int64_t i = threadIdx.x; i < u.piece_count; i += THREADS) {
         const int param = u.pieces[i].param;
         if (i == 0 || param != u.pieces[i - 1].param) b->counts[param]++;
@@ -52,7 +53,7 @@ struct Moments {
     __device__ void apply(const Update &u, const UpdatePiece &piece) const
     {
         const AdamW &a = u.adamw;
-        const double rate = u.block->learning_rate, t = (double)u.block->counts[piece.param];
+        const double rate = u.learning_rate, t = (double)u.block->counts[piece.param];
         const float beta1 = (float)a.beta1, rest1 = (float)(1 - a.beta1);
         const float beta2 = (float)a.beta2, rest2 = (float)(1 - a.beta2), epsilon = (float)a.epsilon;
         const float step = (float)(rate / (1 - pow(a.beta1, t))), root = (float)(1 / sqrt(1 - pow(a.beta2, t)));
@@ -71,7 +72,7 @@ struct Nesterov {
     __device__ void apply(const Update &u, const UpdatePiece &piece) const
     {
         const float momentum = (float)u.sgd.momentum, decay = (float)u.sgd.weight_decay;
-        const float step = (float)u.block->learning_rate, scale = (float)u.block->clip;
+        const float step = (float)u.learning_rate, scale = (float)u.block->clip;
         for (int64_t i = threadIdx.x; i < piece.count; i += THREADS) {
             const float p = piece.values[i], g = piece.gradients[i] * scale + decay * p;
             const float m = piece.moments[0][i] = momentum * piece.moments[0][i] + g;
@@ -91,7 +92,7 @@ __device__ void average(const Update &u, const UpdatePiece &piece)
 template <class Rule> __global__ void __launch_bounds__(THREADS) apply_rule(Update u, Rule rule)
 {
     const UpdatePiece piece = u.pieces[blockIdx.x];
-    if (!isfinite(u.block->norm)) return;
+    if (u.block->stopped) return;
     rule.apply(u, piece);
     if (piece.average) average(u, piece);
 }

@@ -50,8 +50,9 @@ int emu_cudnn_descriptors(void); /* of cuDNN's double: those not destroyed */
 
 typedef struct EmuCounts {
     uint64_t switches, barriers, shuffles, accesses;
-    uint64_t issued; /* by the host: kernels, copies, calls of libraries, whole graphs */
-    uint64_t moved;  /* bytes of device memory read and written; in each launch, copy or call an address counts once */
+    uint64_t issued;  /* by the host: kernels, copies, calls of libraries, whole graphs */
+    uint64_t emptied; /* how often the host waited until nothing was left to do for the default stream */
+    uint64_t moved;   /* bytes of device memory read and written; in each launch, copy or call an address counts once */
 } EmuCounts;
 EmuCounts emu_counts(void); /* since the program's start */
 

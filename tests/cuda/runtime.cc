@@ -269,8 +269,17 @@ static void run_until(CUstream_st *s, uint32_t until)
     close_device();
 }
 
+/* The host waits for it. */
+static void wait_until(CUstream_st *s, uint32_t until)
+{
+    const bool busy = !s->queue.empty();
+    run_until(s, until);
+    if (s == stream_of(NULL) && busy && s->queue.empty()) emu_counted.emptied++;
+}
+
 static void run_all()
 {
+    wait_until(stream_of(NULL), UINT32_MAX);
     for (auto &s : streams) run_until(s.get(), UINT32_MAX);
 }
 
@@ -303,7 +312,7 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream)
     const Lock lock;
     if (capture_forbids("cudaStreamSynchronize")) return cudaErrorStreamCaptureUnsupported;
     CUstream_st *s = stream_of(stream);
-    run_until(s, UINT32_MAX);
+    wait_until(s, UINT32_MAX);
     host_waited_for(s->clock);
     return status();
 }
@@ -345,7 +354,7 @@ cudaError_t cudaEventSynchronize(cudaEvent_t e)
     const Lock lock;
     if (capture_forbids("cudaEventSynchronize")) return cudaErrorStreamCaptureUnsupported;
     if (!e->stream) return cudaSuccess;
-    run_until(e->stream, e->id);
+    wait_until(e->stream, e->id);
     host_waited_for(e->clock);
     return status();
 }
@@ -464,7 +473,7 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, enum cudaM
             memcpy(to, from, bytes);
     });
     if ((to_device || is_pinned(to)) && (from_device || is_pinned(from))) return cudaSuccess;
-    run_until(stream_of(stream), UINT32_MAX);
+    wait_until(stream_of(stream), UINT32_MAX);
     if (!to_device) host_waited_for(stream_of(stream)->clock);
     return cudaSuccess;
 }

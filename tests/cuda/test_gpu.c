@@ -151,6 +151,7 @@ typedef struct Trained {
     double squares[PIECES];
     int64_t counts[2];
     StepBlock block;
+    float loss;
     UpdatePiece pieces[PIECES];
 } Trained;
 
@@ -166,7 +167,7 @@ static void start_training(Trained *t)
 /* Points to `there`, where the values are or will be. */
 static Update update_of(Trained *t, Trained *there)
 {
-    t->block = (StepBlock){.learning_rate = 1e-2, .counts = there->counts};
+    t->block = (StepBlock){.stopped = t->block.stopped, .counts = there->counts};
     for (int i = 0; i < PIECES; i++) {
         const int first = i < 3 ? i * UPDATE_PIECE : LARGE, end = i < 2   ? first + UPDATE_PIECE
                                                                   : i < 3 ? LARGE
@@ -178,7 +179,9 @@ static Update update_of(Trained *t, Trained *there)
                                      .gradients = there->arrays[3] + first,
                                      .average = there->arrays[4] + first};
     }
-    return (Update){.adamw = {.beta1 = 0.9, .beta2 = 0.99, .epsilon = 1e-6, .weight_decay = 0.05},
+    return (Update){.learning_rate = 1e-2,
+                    .loss = &there->loss,
+                    .adamw = {.beta1 = 0.9, .beta2 = 0.99, .epsilon = 1e-6, .weight_decay = 0.05},
                     .sgd = {.momentum = 0.9, .weight_decay = 0.03},
                     .clip_norm = 12,
                     .average_decay = 0.8,
@@ -215,10 +218,20 @@ static void compare_training(const Trained *cpu, const Trained *cuda)
             assert_true(fabsf(cpu->arrays[a][i] - cuda->arrays[a][i]) <= 1e-6f * (1 + fabsf(cpu->arrays[a][i])));
 }
 
+static void expect_no_step(Trained *t, UpdateStep step)
+{
+    static Trained before;
+    before = *t;
+    step_there(t, step);
+    assert_memory_equal(before.arrays, t->arrays, sizeof before.arrays);
+    assert_memory_equal(before.counts, t->counts, sizeof before.counts);
+    assert_true(t->block.stopped);
+}
+
 static void rules_are_those_of_the_cpu(void **state)
 {
     (void)state;
-    static Trained cpu, cuda, before;
+    static Trained cpu, cuda;
     const UpdateStep rules[][2] = {
         {update_adamw_cpu, update_adamw_cuda}, {update_adam_cpu, update_adam_cuda}, {update_sgd_cpu, update_sgd_cuda}};
     Err e = {ERR_NONE, ""};
@@ -232,12 +245,14 @@ static void rules_are_those_of_the_cpu(void **state)
             compare_training(&cpu, &cuda);
         }
         assert_true(cuda.block.clip < 1 && cuda.counts[0] == STEPS);
-        cuda.arrays[3][7] = NAN; /* changes nothing */
-        before = cuda;
-        step_there(&cuda, rules[r][1]);
-        assert_memory_equal(before.arrays, cuda.arrays, sizeof before.arrays);
-        assert_memory_equal(before.counts, cuda.counts, sizeof before.counts);
+        cuda.arrays[3][7] = NAN;
+        expect_no_step(&cuda, rules[r][1]);
         assert_true(isnan(cuda.block.norm));
+        cuda.arrays[3][7] = 0; /* nor a later one */
+        expect_no_step(&cuda, rules[r][1]);
+        cuda.block.stopped = false;
+        cuda.loss = INFINITY;
+        expect_no_step(&cuda, rules[r][1]);
     }
 }
 

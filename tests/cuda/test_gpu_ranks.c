@@ -103,6 +103,7 @@ static int run_rank(void *context, const Process *p, Err *e)
     f->host_sums[0] = p->rank + 1;
     f->host_sums[1] = 0.5;
     if (!code && ranks) code = ranks->sum_on_host(ranks, f->host_sums, 2, e);
+    if (!code) code = d->wait(d, e);
     executor_free(x);
     small_net_close(&n);
     if (ranks) ranks->free(ranks, code);

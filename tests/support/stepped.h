@@ -10,7 +10,7 @@
 static inline double stepped(Optimizer *o, double learning_rate)
 {
     double norm;
-    return optimizer_step(o, learning_rate, NULL) || optimizer_norm(o, &norm, NULL) ? -1 : norm;
+    return optimizer_step(o, learning_rate, NULL, NULL) || optimizer_norm(o, &norm, NULL) ? -1 : norm;
 }
 
 #endif

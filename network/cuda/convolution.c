@@ -124,6 +124,16 @@ static cudnnStatus_t pack(cudnnBackendDescriptor_t d, void *const addresses[3], 
     return cudnnBackendFinalize(d);
 }
 
+/* The handle's stream is the default one, but for work that is recorded: that stream does not live as long. */
+static cudnnStatus_t execute(cudnnHandle_t handle, cudnnBackendDescriptor_t plan, cudnnBackendDescriptor_t pack)
+{
+    if (!gpu_stream()) return cudnnBackendExecute(handle, plan, pack);
+    cudnnStatus_t status = cudnnSetStream(handle, gpu_stream());
+    if (!status) status = cudnnBackendExecute(handle, plan, pack);
+    cudnnSetStream(handle, NULL);
+    return status;
+}
+
 static cudnnStatus_t run(const GpuConvolution *c, void *const addresses[3], void *workspace)
 {
     cudnnBackendDescriptor_t d = NULL;
@@ -131,8 +141,7 @@ static cudnnStatus_t run(const GpuConvolution *c, void *const addresses[3], void
     if (status) return status;
     status = pack(d, addresses, workspace);
     pthread_mutex_lock(&mutex);
-    if (!status) status = cudnnSetStream(c->library->handle, gpu_stream());
-    if (!status) status = cudnnBackendExecute(c->library->handle, c->plan.parts[CUDNN_PART_PLAN], d);
+    if (!status) status = execute(c->library->handle, c->plan.parts[CUDNN_PART_PLAN], d);
     pthread_mutex_unlock(&mutex);
     cudnnBackendDestroyDescriptor(d);
     return status;

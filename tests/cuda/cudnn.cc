@@ -412,6 +412,7 @@ cudnnStatus_t cudnnCreate(cudnnHandle_t *handle)
 
 cudnnStatus_t cudnnDestroy(cudnnHandle_t handle)
 {
+    if (handle->stream) return wrong("cudnnDestroy", "the handle still has a stream, which may have been destroyed");
     delete handle;
     return CUDNN_STATUS_SUCCESS;
 }

@@ -170,6 +170,7 @@ struct CUstream_st {
     size_t index;
     CUgraph_st *graph; /* not NULL: it is captured */
     bool lost;         /* the capture cannot become a graph */
+    bool destroyed;
     std::deque<Work> queue;
     Clock clock;
 };
@@ -197,6 +198,7 @@ static CUstream_st *new_stream()
 static CUstream_st *stream_of(cudaStream_t s)
 {
     static CUstream_st *const legacy = new_stream();
+    if (s && s->destroyed) emu_report("a stream is used that was destroyed");
     return s ? s : legacy;
 }
 
@@ -302,6 +304,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t s)
     if (s->graph) emu_report("cudaStreamDestroy of a stream that is captured");
     run_until(s, UINT32_MAX);
     live_streams--;
+    s->destroyed = true;
     return cudaSuccess; /* it stays in `streams`: operations name it */
 }
 

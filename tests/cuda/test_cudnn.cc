@@ -364,10 +364,24 @@ static void plan_after_free(bool sound)
     judge("plan used after it is freed", sound, false, "or destroyed");
 }
 
+static void stream_kept(bool sound)
+{
+    cudnnHandle_t handle;
+    cudaStream_t stream;
+    cudnnCreate(&handle);
+    cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking);
+    cudnnSetStream(handle, stream);
+    cudaStreamDestroy(stream);
+    if (sound) cudnnSetStream(handle, NULL);
+    cudnnDestroy(handle);
+    judge("handle with a stream that was destroyed", sound, false, "still has a stream");
+}
+
 static void (*const calls[])(bool sound) = {
-    no_workspace, foreign_workspace, short_workspace, short_tensor,      misaligned,      never_written,
-    wrong_size,   wrong_batch,       wrong_layout,    attribute_missing, wrong_count,     foreign_attribute,
-    set_too_late, destroyed_twice,   descriptor_kept, order_not_fixed,   rounded_to_tf32, plan_after_free,
+    no_workspace,    foreign_workspace, short_workspace, short_tensor,    misaligned,
+    never_written,   wrong_size,        wrong_batch,     wrong_layout,    attribute_missing,
+    wrong_count,     foreign_attribute, set_too_late,    destroyed_twice, descriptor_kept,
+    order_not_fixed, rounded_to_tf32,   plan_after_free, stream_kept,
 };
 
 int main()

@@ -187,6 +187,15 @@ static void loss_read_too_early(bool sound)
     cudaFreeHost(loss);
 }
 
+static void stream_after_its_end(bool sound)
+{
+    cudaStream_t s = stream();
+    if (!sound) cudaStreamDestroy(s);
+    cudaMemsetAsync(device(COUNT), 0, BYTES, s);
+    cudaStreamSynchronize(s);
+    judge("stream used after it was destroyed", sound, false, "that was destroyed");
+}
+
 static void copy_of_the_wrong_kind(bool sound)
 {
     float *x = zeros(COUNT), value;
@@ -467,6 +476,7 @@ static void (*const calls[])(bool sound) = {
     overwritten_too_early,
     batch_changed_before_its_copy,
     loss_read_too_early,
+    stream_after_its_end,
     copy_of_the_wrong_kind,
     copy_past_the_end,
     leak,

@@ -29,11 +29,10 @@ int loss_prepare(Node *node, Err *e)
     return 0;
 }
 
-static int label_at(const Node *node, int64_t n, int64_t pixel)
+/* Outside the image is background. */
+static int label_at(const Node *node, int64_t pixel)
 {
-    const Shape s = node->in[0]->shape, full = node->in[1]->shape;
-    const int64_t y = loss_label_source(pixel / s.w, full.h, s.h), x = loss_label_source(pixel % s.w, full.w, s.w);
-    const int label = ((const int16_t *)node->in[1]->data)[(n * full.h + y) * full.w + x];
+    const int label = loss_label(node->in[1]->data, node->in[1]->shape, node->in[0]->shape, pixel);
     return label == -1 ? 0 : label;
 }
 
@@ -44,7 +43,7 @@ static LossBlock block_at(const Node *node, int64_t n, int64_t block)
     LossBlock b = {.logits = (const float *)z->data + at, .pitch = z->pitch, .classes = z->shape.c};
     if (node->wants_grad[0]) b.logits_grad = (float *)z->grad + at;
     b.pixels = (int)(pixels - first < LOSS_BLOCK ? pixels - first : LOSS_BLOCK);
-    for (int i = 0; i < b.pixels; i++) b.labels[i] = label_at(node, n, first + i);
+    for (int i = 0; i < b.pixels; i++) b.labels[i] = label_at(node, n * pixels + first + i);
     for (int i = b.pixels; i < LOSS_BLOCK; i++) b.labels[i] = -1;
     return b;
 }
@@ -180,17 +179,4 @@ void loss_backward(Node *node, const LossKernels *kernels)
             give(&b, p, node->accumulate[0]);
         }
     }
-}
-
-int loss_shape(Node *node, Err *e)
-{
-    const Shape s = node->in[0]->shape, full = node->in[1]->shape;
-    if (full.n != s.n || full.c != 1 || node->in[1]->dtype != DTYPE_I16)
-        return err_set(e, ERR_SHAPE,
-                       "labels " SHAPE_FORMAT " of %s for logits " SHAPE_FORMAT ": expected (%" PRId64
-                       ",H,W,1) of int16",
-                       SHAPE_ARGS(full), dtype_name(node->in[1]->dtype), SHAPE_ARGS(s), s.n);
-    node->out[0]->shape = (Shape){1, 1, 1, 1};
-    node->out[0]->dtype = DTYPE_F32;
-    return 0;
 }

@@ -13,6 +13,7 @@
 #define NETWORK_OPS_DICE_LOSS_H
 
 #include "network/graph/op.h"
+#include "network/ops/loss_labels.h"
 #include "network/ops/ops.h"
 
 enum { LOSS_BLOCK = 64 };
@@ -48,8 +49,7 @@ typedef struct LossRule {
     double share; /* weight of the pixels' terms: per_pixel = share / valid pixels; 0: only Dice */
 } LossRule;
 
-/* The functions of these ops. loss_shape: labels must be (N,H,W,1) of int16; the loss is a scalar. */
-int loss_shape(Node *node, Err *e);
+/* The functions of these ops, besides loss_shape. */
 int loss_prepare(Node *node, Err *e);
 void loss_forward(Node *node, const LossKernels *kernels, const LossRule *rule);
 void loss_backward(Node *node, const LossKernels *kernels);

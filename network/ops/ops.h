@@ -133,6 +133,14 @@ HOST_DEVICE static inline int64_t loss_label_source(int64_t i, int64_t full, int
 {
     return (2 * i + 1) * full / (2 * head);
 }
+/* Masked image modelling (Xie et al. 2022, SimMIM). Labels above 0 mark what is masked, at full resolution; they are read at the centres of
+ * tokens. Masked tokens are replaced by a learned vector: a parameter "scope.name" (1, 1, c). */
+Ref op_mask_token(Graph *g, const char *name, Ref x, Ref labels);
+/* The mean absolute error of a prediction of the image at its masked pixels, a scalar. See masked_l1_loss.c. */
+Ref op_masked_l1_loss(Graph *g, const char *name, Ref prediction, Ref labels, Ref image);
+/* Cross-entropy of classes of images, a scalar: logits (N,1,1,K); the class of an image is the label of its middle, less 1; label 0: not
+ * counted. smoothing: share of the target that all classes have (Szegedy et al. 2016; PyTorch's label_smoothing). */
+Ref op_class_loss(Graph *g, const char *name, Ref logits, Ref labels, double smoothing);
 /* Σ weights[i] · terms[i] of scalars; at most NODE_INPUTS terms. */
 Ref op_weighted_sum(Graph *g, const char *name, const Ref *terms, const double *weights, int count);
 

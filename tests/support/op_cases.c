@@ -218,6 +218,54 @@ static void reference_position_embedding(const OpReference *r)
     for (int64_t i = 0; i < shape_count(r->in_shape[0]); i++) r->out[0][i] = r->in[0][i] + r->param[0][i % values];
 }
 
+/* The label at pixel p of item n of in[0], 0 outside the image. */
+static int loss_label_of(const OpReference *r, int64_t n, int64_t p)
+{
+    const Shape s = r->in_shape[0], full = r->in_shape[1];
+    const int64_t y = (int64_t)(((double)(p / s.w) + 0.5) * (double)full.h / (double)s.h);
+    const int64_t x = (int64_t)(((double)(p % s.w) + 0.5) * (double)full.w / (double)s.w);
+    const int label = (int)r->in[1][at(full, n, y, x)];
+    return label < 0 ? 0 : label;
+}
+
+static void reference_mask_token(const OpReference *r)
+{
+    const Shape s = r->in_shape[0];
+    for (int64_t i = 0; i < shape_count(s); i++) {
+        const int64_t pixel = i / s.c, in_image = s.h * s.w;
+        r->out[0][i] = loss_label_of(r, pixel / in_image, pixel % in_image) > 0 ? r->param[0][i % s.c] : r->in[0][i];
+    }
+}
+
+/* in[1]: the mask, in[2]: the image */
+static void reference_masked_l1_loss(const OpReference *r)
+{
+    const Shape s = r->in_shape[0];
+    double error = 0, masked = 0;
+    for (int64_t i = 0; i < shape_count(s); i++)
+        if (r->in[1][i / s.c] > 0) error += fabs(r->in[0][i] - r->in[2][i]);
+    for (int64_t i = 0; i < shape_pixels(s); i++) masked += r->in[1][i] > 0;
+    r->out[0][0] = error / (masked + 1e-5) / (double)s.c;
+}
+
+/* number: the smoothing */
+static void reference_class_loss(const OpReference *r)
+{
+    const Shape s = r->in_shape[0];
+    double sum = 0, valid = 0;
+    for (int64_t n = 0; n < s.n; n++) {
+        const double *z = r->in[0] + n * s.c;
+        const int t = loss_label_of(r, n, 0) - 1;
+        double total = 0;
+        if (t < 0) continue;
+        for (int64_t k = 0; k < s.c; k++) total += exp(z[k]);
+        for (int64_t k = 0; k < s.c; k++)
+            sum -= ((k == t ? 1 - r->number : 0) + r->number / (double)s.c) * (z[k] - log(total));
+        valid += 1;
+    }
+    r->out[0][0] = valid > 0 ? sum / valid : 0;
+}
+
 /* leaky_relu(norm(in[0]) + in[1]), the second only if it is there. */
 static void reference_instance_norm_act(const OpReference *r)
 {
@@ -442,16 +490,6 @@ static void add_pixel(LossSums *sums, int64_t item, const double *z, int64_t cla
     sums->valid += 1;
 }
 
-/* The label at the head's pixel p of item n, 0 outside the image. */
-static int loss_label(const OpReference *r, int64_t n, int64_t p)
-{
-    const Shape s = r->in_shape[0], full = r->in_shape[1];
-    const int64_t y = (int64_t)(((double)(p / s.w) + 0.5) * (double)full.h / (double)s.h);
-    const int64_t x = (int64_t)(((double)(p % s.w) + 0.5) * (double)full.w / (double)s.w);
-    const int label = (int)r->in[1][at(full, n, y, x)];
-    return label < 0 ? 0 : label;
-}
-
 static double mean_dice(const LossSums *sums, int64_t items, int64_t first, int64_t classes, double smooth)
 {
     double dice = 0;
@@ -468,7 +506,7 @@ static void reference_dice_ce_loss(const OpReference *r)
     LossSums sums = {0};
     for (int64_t n = 0; n < s.n; n++)
         for (int64_t p = 0; p < s.h * s.w; p++) {
-            const int label = loss_label(r, n, p);
+            const int label = loss_label_of(r, n, p);
             if (label == loss->ignore_label) continue;
             add_pixel(&sums, loss->batch_dice ? 0 : n, r->in[0] + (n * s.h * s.w + p) * s.c, s.c, label);
         }
@@ -483,7 +521,7 @@ static void reference_dice_bce_loss(const OpReference *r)
     LossSums sums = {0};
     for (int64_t n = 0; n < s.n; n++)
         for (int64_t p = 0; p < s.h * s.w; p++) {
-            const int label = loss_label(r, n, p);
+            const int label = loss_label_of(r, n, p);
             const double *z = r->in[0] + (n * s.h * s.w + p) * s.c;
             const int64_t item = loss->batch_dice ? 0 : n;
             if (label == loss->ignore_label) continue;
@@ -547,6 +585,9 @@ BUILD(layer_norm_plain, op_layer_norm_plain(g, in[0]))
 BUILD(group_norm, op_group_norm(g, "norm", in[0], (int64_t)c->number))
 BUILD(upsample_bilinear, op_upsample_bilinear(g, in[0]))
 BUILD(position_embedding, op_position_embedding(g, "embedding", in[0]))
+BUILD(mask_token, op_mask_token(g, "mask_token", in[0], in[1]))
+BUILD(masked_l1_loss, op_masked_l1_loss(g, "loss", in[0], in[1], in[2]))
+BUILD(class_loss, op_class_loss(g, "loss", in[0], in[1], c->number))
 BUILD(attention, op_attention(g, in[0], in[1], (int64_t)c->number))
 BUILD(window_attention, op_window_attention(g, in[0], in[1], c->spec))
 BUILD(causal_conv1d, op_causal_conv1d(g, "conv", in[0]))
@@ -737,6 +778,12 @@ const OpCase op_cases[] = {
      .labels = 5},
     {"dice_bce_loss coarse", OP(dice_bce_loss), .in = {{2, 4, 6, 1}, {2, 17, 22, 1}}, .spec = &nested, .labels = 3},
     {"dice_bce_loss pieces", OP(dice_bce_loss), .in = {{2, 33, 40, 3}, {2, 33, 40, 1}}, .spec = &nested, .labels = 4},
+    {"mask_token", OP(mask_token), .in = {{2, 3, 5, 19}, {2, 12, 20, 1}}, .labels = 2},
+    {"mask_token of 16 channels", OP(mask_token), .in = {{3, 9, 11, 16}, {3, 9, 11, 1}}, .labels = 3},
+    {"masked_l1_loss", OP(masked_l1_loss), .in = {{2, 5, 7, 3}, {2, 5, 7, 1}, {2, 5, 7, 3}}, .labels = 2},
+    {"masked_l1_loss pieces", OP(masked_l1_loss), .in = {{2, 65, 64, 1}, {2, 65, 64, 1}, {2, 65, 64, 1}}, .labels = 2},
+    {"class_loss", OP(class_loss), .in = {{5, 1, 1, 4}, {5, 6, 8, 1}}, .number = 0.1, .labels = 5},
+    {"class_loss of many classes", OP(class_loss), .in = {{9, 1, 1, 70}, {9, 3, 3, 1}}, .labels = 71},
     {"class_counts", OP(class_counts), .in = {{3, 33, 40, 3}, {3, 33, 40, 1}}, .spec = &nested, .labels = 3},
     {"class_counts ignoring", OP(class_counts), .in = {{2, 5, 7, 4}, {2, 5, 7, 1}}, .spec = &overlapping, .labels = 6},
     {"class_counts of regions", OP(class_counts), .in = {{2, 33, 40, 3}, {2, 33, 40, 1}}, .spec = &nested, .number = 1,

@@ -353,7 +353,7 @@ static void checks_find_what_does_not_fit(void **state)
         {"foreground_intensity_properties_per_channel: {\"2\": {mean: 3}}", "has 3 entries, normalization_schemes 2"},
         {"transpose_backward: [0, 1, 2]", "transpose_backward is not the inverse"},
         {"network: {dims: [96, 192, 384, 700]}", "network.dims: 700 after 384"},
-        {"network: {depths: [2, 2]}", "network: dims, depths, decoder_depths have 4, 2, 3 entries"},
+        {"network: {depths: [2, 2]}", "network: dims and depths have 4 and 2 entries"},
         {"network: {decoder_depths: [2, 1, 2]}", "network.decoder_depths: found 2 and 1"},
         {"network: {name: nnunet}\nconfigurations: {2d: {architecture: {arch_kwargs: {n_stages: 7}}}}",
          "features_per_stage: found 6 entries, expected 7"},

@@ -106,6 +106,10 @@ static void build_parts(Graph *g, const NetworkSpec *spec)
     const Shape size = {1, spec->height, spec->width, spec->channels};
     const Ref image = graph_input(g, "image", size, DTYPE_F32);
     const Ref labels = graph_input(g, "labels", (Shape){1, spec->height, spec->width, 1}, DTYPE_I16);
+    if (spec->kind->build_pretraining) {
+        spec->kind->build_pretraining(g, image, labels, spec);
+        return;
+    }
     spec->kind->build(g, image, &spec->config, &heads);
     add_heads(g, &heads);
     graph_output(g, "loss", add_loss(g, spec, &heads, labels));

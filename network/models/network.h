@@ -4,6 +4,8 @@
  * planner, trainer and network_info need. It has its own configuration struct, for the keys of the plan's `network:`
  * other than `name`.
  *
+ * Networks of pretraining are kinds, too (build_pretraining).
+ *
  * Inputs of the graph: "image" (N,H,W,C) and "labels" (N,H,W,1, int16; -1, outside the image, counts as background).
  * Outputs: "head0" (logits at full resolution), "head1" … (coarser, in the official order), "loss" (a scalar: Dice +
  * (binary) cross-entropy, summed over the heads with the weights of deep supervision) and "loss0" … (of each head). An
@@ -64,6 +66,14 @@ typedef struct NetworkEncoder {
     const char *unfrozen; /* parameters with this in their names are not frozen; may be NULL */
 } NetworkEncoder;
 
+/* What a network that learns from masked images does not see of a training patch: squares of `size` pixels, this share of them. */
+typedef struct NetworkMask {
+    int size;
+    double share;
+} NetworkMask;
+
+typedef struct NetworkSpec NetworkSpec;
+
 typedef struct NetworkKind {
     const char *name, *about;    /* about: a line for --help, at most 56 characters */
     const struct Schema *schema; /* the keys of the configuration; defaults are the authors' values */
@@ -75,6 +85,11 @@ typedef struct NetworkKind {
     int (*check)(const void *config, Err *e);       /* checks that the values are consistent; ERR_VALUE */
     void (*divisor)(const void *config, int yx[2]); /* what height and width must be multiples of */
     void (*build)(Graph *g, Ref image, const void *config, Heads *heads); /* also sets the InitPolicy */
+    /* Networks that only train an encoder (pretrain) have this instead of `build`. It defines the output "loss", and "counts" if the labels
+     * are classes of images. They are found by name, but not in network_kinds. */
+    void (*build_pretraining)(Graph *g, Ref image, Ref labels, const NetworkSpec *spec);
+    NetworkMask (*mask)(
+        const void *config); /* its labels are then 1 where a patch is masked. NULL: those of the cases */
     NetworkTraining training;
     NetworkEncoder encoder;
     const char *const *trainers; /* prefixes of the names of nnU-Net trainers for this network, a whole name with "$" at
@@ -94,7 +109,7 @@ typedef struct NetworkKind {
 /* The networks of this build; the first is the default. NULL at the end. */
 const NetworkKind *const *network_kinds(void);
 
-/* By name; NULL if there is none. */
+/* By name, those of pretraining, too; NULL if there is none. */
 const NetworkKind *network_kind(const char *name);
 
 /* The network of an nnU-Net trainer class; NULL if it is not known. */
@@ -110,7 +125,7 @@ void network_add_help(Text *text);
 int network_unknown(const char *name, Err *e);
 
 /* The arguments of network_build. */
-typedef struct NetworkSpec {
+struct NetworkSpec {
     const NetworkKind *kind;
     NetworkConfig config;
     int64_t height, width;     /* nominal image size: the plan's patch size */
@@ -119,7 +134,7 @@ typedef struct NetworkSpec {
     DiceCE loss;
     bool has_regions; /* the logits' channels are regions: use region_loss instead of loss */
     DiceBCE region_loss;
-} NetworkSpec;
+};
 
 /* Sets the kind and the authors' configuration of a network; the caller fills in the sizes. Fails: ERR_VALUE
  * (network_unknown). */

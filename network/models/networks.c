@@ -18,12 +18,19 @@
     N(swinunetr)         \
     N(nnformer)
 
+/* Those that only train an encoder. */
+#define EVERY_PRETRAINING(N) \
+    N(vmamba_masked)         \
+    N(vmamba_classifier)
+
 #define DECLARE(NAME) extern const NetworkKind network_##NAME;
 EVERY_NETWORK(DECLARE)
+EVERY_PRETRAINING(DECLARE)
 #undef DECLARE
 
 #define ADDRESS(NAME) &network_##NAME,
 static const NetworkKind *const kinds[] = {EVERY_NETWORK(ADDRESS) NULL};
+static const NetworkKind *const pretrainings[] = {EVERY_PRETRAINING(ADDRESS) NULL};
 #undef ADDRESS
 
 const NetworkKind *const *network_kinds(void) { return kinds; }
@@ -31,6 +38,8 @@ const NetworkKind *const *network_kinds(void) { return kinds; }
 const NetworkKind *network_kind(const char *name)
 {
     for (const NetworkKind *const *kind = kinds; *kind; kind++)
+        if (!strcmp((*kind)->name, name)) return *kind;
+    for (const NetworkKind *const *kind = pretrainings; *kind; kind++)
         if (!strcmp((*kind)->name, name)) return *kind;
     return NULL;
 }

@@ -49,7 +49,7 @@ static void build_either(Graph *g, Ref image, const VssConfig *config, bool pape
     for (int i = 0; i < VSS_STAGES; i++) dims[i] = vss_channels(config, i);
     graph_init_policy(g, (InitPolicy){INIT_KAIMING_UNIFORM, INIT_KAIMING_UNIFORM, INIT_TRUNC_NORMAL, INIT_ZERO});
     const Ref half = stem(g, image, dims[0] / 2);
-    vss_encoder(g, half, 2, config, stages);
+    vss_encoder(g, half, 2, config, NULL, stages);
 
     const Ref enc1 = encoder(g, 1, image, dims[0] / 2);
     const Ref enc2 = encoder(g, 2, half, dims[0]);

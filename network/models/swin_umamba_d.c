@@ -40,7 +40,7 @@ static void build(Graph *g, Ref image, const void *config, Heads *heads)
 {
     Ref stages[VSS_STAGES];
     graph_init_policy(g, (InitPolicy){INIT_HE_NORMAL, INIT_ZERO, INIT_TRUNC_NORMAL, INIT_ZERO});
-    vss_encoder(g, image, 4, config, stages);
+    vss_encoder(g, image, 4, config, NULL, stages);
 
     graph_init_policy(g, (InitPolicy){INIT_HE_NORMAL, INIT_ZERO, INIT_KAIMING_UNIFORM, INIT_KAIMING_UNIFORM});
     scope_in(g, "decoder");

@@ -8,48 +8,40 @@
 
 /* ---- configuration ---- */
 
-#define STAGES(KEY, MEMBER, HIGH, DEFAULT, DOC)                                             \
-    {                                                                                       \
-        ROW(FIELD_INT, KEY, VssConfig, MEMBER), LIST_OF(VssConfig, MEMBER, MEMBER##_count), \
-            .low = 1, .high = HIGH, .fallback = DEFAULT, .doc = DOC                         \
-    }
 static const Field fields[] = {
-    ROW_DOUBLE("width", VssConfig, width, 1.0 / 64, 16, "1.0", "multiplies every number of channels"),
-    STAGES("dims", dims, 1 << 16, "96, 192, 384, 768", "channels of the encoder's stages at width 1"),
-    STAGES("depths", depths, 256, "2, 2, 9, 2", "blocks of the encoder's stages"),
-    STAGES("decoder_depths", decoder_depths, 256, "2, 2, 2", "blocks of the decoder's stages, coarsest first"),
-    ROW_INT("d_state", VssConfig, d_state, 1, 256, "16", "states of the selective scan"),
-    ROW_DOUBLE("drop_path", VssConfig, drop_path, 0, 0.99, "0.2", "largest rate of stochastic depth")};
+    VSS_SIZE_FIELDS,
+    VSS_STAGE_LIST("decoder_depths", decoder_depths, 256, "2, 2, 2", "blocks of the decoder's stages, coarsest first"),
+    VSS_BLOCK_FIELDS};
 const Schema vss_schema = {"network", fields, sizeof fields / sizeof *fields, NULL};
 
-static int check_lists(const VssConfig *c, Err *e)
+int vss_check_encoder(const VssConfig *c, Err *e)
 {
-    if (c->dims_count != VSS_STAGES || c->depths_count != VSS_STAGES || c->decoder_depths_count != VSS_STAGES - 1)
-        return err_set(e, ERR_VALUE,
-                       "network: dims, depths, decoder_depths have %d, %d, %d entries, expected %d, %d, %d",
-                       c->dims_count, c->depths_count, c->decoder_depths_count, VSS_STAGES, VSS_STAGES, VSS_STAGES - 1);
+    if (c->dims_count != VSS_STAGES || c->depths_count != VSS_STAGES)
+        return err_set(e, ERR_VALUE, "network: dims and depths have %d and %d entries, expected %d", c->dims_count,
+                       c->depths_count, VSS_STAGES);
     for (int i = 1; i < c->dims_count; i++)
         if (c->dims[i] != 2 * c->dims[i - 1])
             return err_set(e, ERR_VALUE,
                            "network.dims: %d after %d; each stage must have twice the channels of "
                            "the previous one",
                            c->dims[i], c->dims[i - 1]);
+    if (vss_channels(c, 0) >= 2) return 0;
+    return err_set(e, ERR_VALUE, "network.width: %g times dims, %d, is less than 2 channels", c->width, c->dims[0]);
+}
+
+int vss_check(const void *config, Err *e)
+{
+    const VssConfig *c = config;
+    if (c->decoder_depths_count != VSS_STAGES - 1)
+        return err_set(e, ERR_VALUE, "network.decoder_depths has %d entries, expected %d", c->decoder_depths_count,
+                       VSS_STAGES - 1);
     for (int i = 1; i < c->decoder_depths_count; i++)
         if (c->decoder_depths[i] != c->decoder_depths[0])
             return err_set(e, ERR_UNSUPPORTED,
                            "network.decoder_depths: found %d and %d; only the same depth in every "
                            "stage is supported",
                            c->decoder_depths[0], c->decoder_depths[i]);
-    return 0;
-}
-
-int vss_check(const void *config, Err *e)
-{
-    const VssConfig *c = config;
-    TRY(check_lists(c, e));
-    if (vss_channels(c, 0) < 2)
-        return err_set(e, ERR_VALUE, "network.width: %g times dims, %d, is less than 2 channels", c->width, c->dims[0]);
-    return 0;
+    return vss_check_encoder(c, e);
 }
 
 /* Five halvings: patches of 4 and three patch mergings, or a stem of stride 2, patches of 2 and three patch mergings.
@@ -84,13 +76,14 @@ static double spaced(double first, double last, int64_t i, int64_t n)
  * all layers in bfloat16; at most 0.015 with patch embedding and two stages in float32, without a measurable cost. */
 enum { EXACT_STAGES = 2 };
 
-void vss_encoder(Graph *g, Ref x, int64_t patch, const VssConfig *config, Ref stages[VSS_STAGES])
+void vss_encoder(Graph *g, Ref x, int64_t patch, const VssConfig *config, const Ref *labels, Ref stages[VSS_STAGES])
 {
     int64_t blocks = 0, block = 0;
     for (int i = 0; i < VSS_STAGES; i++) blocks += config->depths[i];
     scope_in(g, "vssm_encoder");
     graph_exact(g, true);
     x = patch_embed(g, x, vss_channels(config, 0), patch);
+    if (labels) x = op_mask_token(g, "mask_token", x, *labels);
     for (int i = 0; i < VSS_STAGES; i++) {
         graph_exact(g, i < EXACT_STAGES);
         for (int k = 0; k < config->depths[i]; k++, block++) {

@@ -20,9 +20,24 @@ typedef struct VssConfig {
     double drop_path;                                   /* largest rate of stochastic depth */
 } VssConfig;
 
+/* The keys, for the schema of any struct that begins with a VssConfig; formats/schema.h. */
+#define VSS_STAGE_LIST(KEY, MEMBER, HIGH, DEFAULT, DOC)                                     \
+    {                                                                                       \
+        ROW(FIELD_INT, KEY, VssConfig, MEMBER), LIST_OF(VssConfig, MEMBER, MEMBER##_count), \
+            .low = 1, .high = HIGH, .fallback = DEFAULT, .doc = DOC                         \
+    }
+#define VSS_SIZE_FIELDS                                                                                            \
+    ROW_DOUBLE("width", VssConfig, width, 1.0 / 64, 16, "1.0", "multiplies every number of channels"),             \
+        VSS_STAGE_LIST("dims", dims, 1 << 16, "96, 192, 384, 768", "channels of the encoder's stages at width 1"), \
+        VSS_STAGE_LIST("depths", depths, 256, "2, 2, 9, 2", "blocks of the encoder's stages")
+#define VSS_BLOCK_FIELDS                                                                  \
+    ROW_INT("d_state", VssConfig, d_state, 1, 256, "16", "states of the selective scan"), \
+        ROW_DOUBLE("drop_path", VssConfig, drop_path, 0, 0.99, "0.2", "largest rate of stochastic depth")
+
 /* Members of the NetworkKinds. */
 extern const struct Schema vss_schema;
 int vss_check(const void *config, Err *e);
+int vss_check_encoder(const VssConfig *config, Err *e); /* without the decoder's keys */
 void vss_divisor(const void *config, int yx[2]);
 void vss_learn(void *config, const char *parameter, int rank, const int64_t *shape);
 #define VSS_CONFIG                                                                                                \
@@ -35,7 +50,8 @@ void vss_learn(void *config, const char *parameter, int rank, const int64_t *sha
 /* Channels of a stage. */
 int64_t vss_channels(const VssConfig *config, int stage);
 
-/* The encoder "vssm_encoder"; stages[i] is stage i's output before its downsampling. */
-void vss_encoder(Graph *g, Ref x, int64_t patch, const VssConfig *config, Ref stages[VSS_STAGES]);
+/* The encoder "vssm_encoder"; stages[i] is stage i's output before its downsampling. labels: those above 0 mask its tokens (op_mask_token);
+ * NULL: nothing is masked. */
+void vss_encoder(Graph *g, Ref x, int64_t patch, const VssConfig *config, const Ref *labels, Ref stages[VSS_STAGES]);
 
 #endif

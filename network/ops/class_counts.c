@@ -45,8 +45,8 @@ static void count_pixels(int32_t *counts, const Node *node, int64_t first, int64
     int32_t *tp = counts, *fp = tp + classes, *fn = fp + classes;
     for (int64_t i = first; i < end; i++) {
         const float *logits = (const float *)z->data + i * z->pitch;
-        const int label = labels[i] > 0 ? labels[i] : 0;
-        if (label == rule->ignore_label) continue;
+        const int label = counted_label(rule, labels, node->in[1]->shape, z->shape, i);
+        if (label < 0 || label == rule->ignore_label) continue;
         if (rule->has_regions)
             count_regions(tp, fp, fn, logits, classes, label < LOSS_LABELS ? rule->regions[label] : 0);
         else count_class(tp, fp, fn, logits, classes, label);
@@ -96,9 +96,11 @@ static void backward(Node *node, const Step *step)
 static int shape(Node *node, Err *e)
 {
     const Shape z = node->in[0]->shape, labels = node->in[1]->shape;
-    if (node->in[1]->dtype != DTYPE_I16 || labels.n != z.n || labels.h != z.h || labels.w != z.w || labels.c != 1)
+    const CountsRule *rule = node->attr;
+    TRY(loss_expect_labels(node, e));
+    if (!rule->of_images && (labels.h != z.h || labels.w != z.w))
         return err_set(e, ERR_SHAPE,
-                       "logits " SHAPE_FORMAT ", labels " SHAPE_FORMAT ": expected int16 labels of the same pixels",
+                       "logits " SHAPE_FORMAT ", labels " SHAPE_FORMAT ": expected labels of the same pixels",
                        SHAPE_ARGS(z), SHAPE_ARGS(labels));
     if (z.h * z.w > CLASS_COUNTS_PIXELS)
         return err_set(e, ERR_SHAPE, "%" PRId64 "x%" PRId64 " pixels: at most %d can be counted", z.h, z.w,
@@ -114,6 +116,13 @@ OP_LIST_CUDA(class_counts);
 static const OpImpl *const class_counts_list[] = {&class_counts_portable, NULL};
 
 static const OpClass class_counts_class = {.name = "class_counts", .shape = shape, .on = OP_ON(class_counts)};
+
+Ref op_image_class_counts(Graph *g, const char *name, Ref logits, Ref labels)
+{
+    const CountsRule rule = {.ignore_label = -1, .of_images = true};
+    const Ref inputs[] = {logits, labels};
+    return graph_node(g, &class_counts_class, name, &rule, sizeof rule, inputs, 2, NULL, 0);
+}
 
 Ref op_class_counts(Graph *g, const char *name, Ref logits, Ref labels, int ignore_label, const uint64_t *regions)
 {

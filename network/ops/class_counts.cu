@@ -14,6 +14,7 @@ const int64_t MOST_CLASSES = 4096;     /* 48 KiB of counts */
 struct Counter {
     Plane<const float> z;
     const int16_t *labels;
+    Shape full, logits;
     int64_t pixels, classes; /* pixels of an image */
     CountsRule rule;
 
@@ -39,9 +40,9 @@ struct Counter {
     /* counts: true positives of all classes, false positives, false negatives. */
     __device__ void add(int *counts, int64_t pixel) const
     {
-        const int label = labels[pixel] > 0 ? labels[pixel] : 0;
+        const int label = counted_label(&rule, labels, full, logits, pixel);
         int *const tp = counts, *const fp = tp + classes, *const fn = fp + classes;
-        if (label == rule.ignore_label) return;
+        if (label < 0 || label == rule.ignore_label) return;
         if (rule.has_regions) count_regions(tp, fp, fn, z.at(pixel, 0), label);
         else count_class(tp, fp, fn, z.at(pixel, 0), label);
     }
@@ -77,11 +78,9 @@ void forward(Node *node, const Step *)
     const Shape s = z->shape;
     const int64_t length = 3 * s.c, pieces = pieces_of(s);
     float *table = (float *)node->scratch;
-    const Counter counter = {{(const float *)z->data, z->pitch},
-                             (const int16_t *)node->in[1]->data,
-                             s.h * s.w,
-                             s.c,
-                             *(const CountsRule *)node->attr};
+    const Counter counter = {
+        {(const float *)z->data, z->pitch}, (const int16_t *)node->in[1]->data, node->in[1]->shape, s, s.h * s.w, s.c,
+        *(const CountsRule *)node->attr};
     LAUNCH(count_pieces, dim3((unsigned)pieces, (unsigned)s.n), THREADS, (size_t)length * sizeof(int), table, counter);
     gpu_sum_rows((float *)node->out[0]->data, length, table, pieces, length, length, s.n);
 }

@@ -138,6 +138,8 @@ HOST_DEVICE static inline int64_t loss_label_source(int64_t i, int64_t full, int
 Ref op_mask_token(Graph *g, const char *name, Ref x, Ref labels);
 /* The mean absolute error of a prediction of the image at its masked pixels, a scalar. See masked_l1_loss.c. */
 Ref op_masked_l1_loss(Graph *g, const char *name, Ref prediction, Ref labels, Ref image);
+/* The same as op_class_counts for classes of images: logits (N,1,1,K), labels as op_class_loss has them. */
+Ref op_image_class_counts(Graph *g, const char *name, Ref logits, Ref labels);
 /* Cross-entropy of classes of images, a scalar: logits (N,1,1,K); the class of an image is the label of its middle, less 1; label 0: not
  * counted. smoothing: share of the target that all classes have (Szegedy et al. 2016; PyTorch's label_smoothing). */
 Ref op_class_loss(Graph *g, const char *name, Ref logits, Ref labels, double smoothing);

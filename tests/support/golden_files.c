@@ -53,7 +53,7 @@ static int open_encoder(ReferenceNetwork *r, const DocNode *entry, const int64_t
     r->graph = graph_new(e);
     if (!r->graph) return ERR_NOMEM;
     const Ref image = graph_input(r->graph, "image", r->input, DTYPE_F32);
-    vss_encoder(r->graph, image, first->shape[2], (const VssConfig *)&r->spec.config, r->heads);
+    vss_encoder(r->graph, image, first->shape[2], (const VssConfig *)&r->spec.config, NULL, r->heads);
     r->head_count = VSS_STAGES;
     TRY(graph_check(r->graph, e));
     return parameters_new(&r->parameters, r->graph, e);

@@ -560,6 +560,22 @@ static void reference_class_counts(const OpReference *r)
     }
 }
 
+static void reference_image_class_counts(const OpReference *r)
+{
+    const Shape s = r->in_shape[0];
+    for (int64_t i = 0; i < s.n * 3 * s.c; i++) r->out[0][i] = 0;
+    for (int64_t n = 0; n < s.n; n++) {
+        const double *z = r->in[0] + n * s.c;
+        double *counts = r->out[0] + n * 3 * s.c;
+        const int truth = loss_label_of(r, n, 0) - 1;
+        int64_t largest = 0;
+        for (int64_t k = 1; k < s.c; k++) largest = z[k] > z[largest] ? k : largest;
+        if (truth < 0) continue;
+        if (truth == largest) counts[largest]++;
+        else counts[s.c + largest]++, counts[2 * s.c + truth]++;
+    }
+}
+
 /* ---- how each case builds its op ---- */
 
 #define BUILD(op, call)                                                            \
@@ -601,6 +617,7 @@ BUILD(dice_ce_loss, op_dice_ce_loss(g, "loss", in[0], in[1], *(const DiceCE *)c-
 BUILD(dice_bce_loss, op_dice_bce_loss(g, "loss", in[0], in[1], c->spec))
 BUILD(class_counts, op_class_counts(g, "counts", in[0], in[1], ((const DiceBCE *)c->spec)->ignore_label,
                                     c->number == 1 ? ((const DiceBCE *)c->spec)->regions : NULL))
+BUILD(image_class_counts, op_image_class_counts(g, "counts", in[0], in[1]))
 BUILD(weighted_sum, op_weighted_sum(g, "sum", in, c->spec, (int)c->number))
 
 /* The inputs are in the order of the chain: the norm's first. */
@@ -790,6 +807,7 @@ const OpCase op_cases[] = {
      .labels = 4},
     {"class_counts of regions ignoring", OP(class_counts), .in = {{2, 9, 11, 3}, {2, 9, 11, 1}}, .spec = &overlapping,
      .number = 1, .labels = 5},
+    {"class_counts of images", OP(image_class_counts), .in = {{30, 1, 1, 3}, {30, 5, 4, 1}}, .labels = 4},
     {"selective_scan", OP(selective_scan), .in = {{2, 3, 5, 20}}, .number = 16, .spec = &(const ScanSpec){2, SS2D},
      .macs = 4 * 600 * (2 * 2 + 32 + 57)},
     {"selective_scan row", OP(selective_scan), .in = {{1, 1, 70, 8}}, .number = 5, .spec = &(const ScanSpec){1, SS2D},

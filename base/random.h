@@ -17,7 +17,8 @@ typedef enum RngPurpose {
     RNG_DROP_PATH,
     RNG_PHANTOM,
     RNG_BOOTSTRAP,
-    RNG_TEST
+    RNG_TEST,
+    RNG_MASK
 } RngPurpose;
 
 typedef struct Rng {

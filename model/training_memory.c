@@ -10,12 +10,12 @@ static int plan_pass(const Graph *g, const Plan *plan, const TrainingSetup *s, b
     const Shape inputs[] = {{pixels.n, pixels.h, pixels.w, plan->configuration.channel_count}, pixels};
     Ref outputs[2];
     Executor *x;
-    if (!graph_find(g, "loss", &outputs[0]) || !graph_find(g, "counts", &outputs[1]))
-        return err_set(e, ERR_VALUE, "the network %s has no output named loss, or none named counts",
-                       plan->network.name);
+    const bool has_counts = graph_find(g, "counts", &outputs[1]);
+    if (!graph_find(g, "loss", &outputs[0]))
+        return err_set(e, ERR_VALUE, "the network %s has no output named loss", plan->network.name);
     const ExecutorOptions options = {.inputs = inputs,
                                      .outputs = outputs,
-                                     .output_count = train ? 1 : 2,
+                                     .output_count = train || !has_counts ? 1 : 2,
                                      .train = train,
                                      .recompute = train && plan->training.recompute,
                                      .precision = s->precision,

@@ -522,7 +522,7 @@ static void pseudo_dice_counts_like_its_definition(void **state)
     static const float counts[] = {0, 1, 1, /**/ 1, 1, 1, /**/ 2, 1, 0}; /* true, false positives, false negatives */
     PseudoDice d;
     Err e = {0};
-    assert_int_equal(pseudo_dice_new(&d, 3, false, &e), 0);
+    assert_int_equal(pseudo_dice_new(&d, 3, PSEUDO_DICE_LABELS, &e), 0);
     assert_true(isnan(pseudo_dice_mean(&d)));
     pseudo_dice_add(&d, counts, 1);
     assert_true(fabs(pseudo_dice_of(&d, 1) - 2.0 / 4) < 1e-15);
@@ -539,7 +539,7 @@ static void pseudo_dice_of_regions_counts_each_alone(void **state)
     static const float counts[] = {3, 1, /**/ 0, 1, /**/ 1, 1};
     PseudoDice d;
     Err e = {0};
-    assert_int_equal(pseudo_dice_new(&d, 2, true, &e), 0);
+    assert_int_equal(pseudo_dice_new(&d, 2, PSEUDO_DICE_REGIONS, &e), 0);
     pseudo_dice_add(&d, counts, 1);
     assert_true(fabs(pseudo_dice_of(&d, 0) - 6.0 / 7) < 1e-15);
     assert_true(fabs(pseudo_dice_of(&d, 1) - 2.0 / 4) < 1e-15);

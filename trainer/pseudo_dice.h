@@ -16,14 +16,17 @@ typedef struct ClassCounts {
     int64_t tp, fp, fn;
 } ClassCounts;
 
+/* What it counts: pixels of labels (the first is the background), of regions, or images of classes, which have an accuracy instead of a Dice. */
+typedef enum PseudoDiceKind { PSEUDO_DICE_LABELS, PSEUDO_DICE_REGIONS, PSEUDO_DICE_IMAGES } PseudoDiceKind;
+
 typedef struct PseudoDice {
-    int classes;         /* background included; or regions */
-    bool regions;        /* they are regions */
+    int classes; /* background included; 0: nothing is counted */
+    PseudoDiceKind kind;
     ClassCounts *counts; /* per class */
     bool *left_out;      /* per class: without Dice, independent of predictions */
 } PseudoDice;
 
-int pseudo_dice_new(PseudoDice *d, int classes, bool regions, Err *e);
+int pseudo_dice_new(PseudoDice *d, int classes, PseudoDiceKind kind, Err *e);
 void pseudo_dice_free(PseudoDice *d);
 void pseudo_dice_clear(PseudoDice *d);
 
@@ -38,13 +41,14 @@ int pseudo_dice_first(const PseudoDice *d);                   /* index of the fi
 int pseudo_dice_number(const PseudoDice *d, int class_index); /* number in messages: the first foreground class is 1 */
 double pseudo_dice_of(const PseudoDice *d,
                       int class_index);       /* NaN if it was neither in labels nor predicted, or is left out */
-double pseudo_dice_mean(const PseudoDice *d); /* over the foreground classes with a Dice */
+double pseudo_dice_mean(const PseudoDice *d); /* over the foreground classes with a Dice; of images: their accuracy */
 
-/* Adds " 0.812 – 0.644": the Dice of every foreground class, with `digits` digits; "–" for a class without. */
-void pseudo_dice_text(const PseudoDice *d, int digits, Text *text);
+/* Adds ", pseudo Dice 0.8123 – 0.6440, mean 0.7282, EMA 0.7213" for the log: the Dice of every foreground class, "–" for one without; or
+ * the accuracy; nothing if nothing is counted. ema: of the run (history.h). */
+void pseudo_dice_text(const PseudoDice *d, double ema, Text *text);
 
-/* The same for a terminal: with more than PSEUDO_DICE_SHOWN classes only the mean and the lowest few, with their numbers. */
+/* The same for a terminal, shorter: with more than PSEUDO_DICE_SHOWN classes only the mean and the lowest few, with their numbers. */
 enum { PSEUDO_DICE_SHOWN = 10 };
-void pseudo_dice_summary(const PseudoDice *d, Text *text);
+void pseudo_dice_summary(const PseudoDice *d, double ema, Text *text);
 
 #endif

@@ -119,5 +119,9 @@ int sampler_fill(const Sampler *s, SamplerWorkspace *w, int epoch, int iteration
     TRY(check_labels(s, c, &patch, e));
     TRY(augment_intensities(&patch, &draw, s->rules.older, &augment, w->scratch, e));
     augment_store(&patch, draw.mirror_yx, s->mask_channel, image, labels);
+    if (s->mask.size) {
+        Rng squares = rng_make(s->seed, (uint32_t)epoch, time, (uint32_t)item, RNG_MASK);
+        patch_mask(labels, patch.height, patch.width, s->mask, &squares);
+    }
     return 0;
 }

@@ -14,6 +14,7 @@
 #include "trainer/augment.h"
 #include "trainer/case_set.h"
 #include "trainer/patch.h"
+#include "trainer/patch_mask.h"
 
 typedef struct Sampler {
     const CaseSet *cases;
@@ -26,6 +27,7 @@ typedef struct Sampler {
     bool augment;                 /* false: patches are not augmented (validation) */
     AugmentRules rules;
     bool mask_channel[PLAN_MAX_CHANNELS]; /* set to 0 where the label is -1: normalised only elsewhere */
+    NetworkMask mask; /* size above 0: the labels are a mask (patch_mask.h), not those of the case */
     uint64_t seed;
 } Sampler;
 

@@ -249,12 +249,11 @@ static void show_epoch(void *context, const EpochRecord *r, const PseudoDice *di
     d->seconds_per_epoch = r->seconds;
     if (d->quiet) return;
     Text dice_text = {0};
-    char left[32], ema[32] = "–";
-    pseudo_dice_summary(dice, &dice_text);
-    if (!isnan(r->ema_pseudo_dice)) snprintf(ema, sizeof ema, "%.3f", r->ema_pseudo_dice);
-    program_say("epoch %d (%d of %d): loss %.4f, validation %.4f, pseudo Dice%s, EMA %s, %.1f s, %s left", r->epoch,
-                r->epoch + 1, d->epochs, r->train_loss, r->val_loss, dice_text.data ? dice_text.data : "", ema,
-                r->seconds, format_duration((d->epochs - r->epoch - 1) * r->seconds, left, sizeof left));
+    char left[32];
+    pseudo_dice_summary(dice, r->ema_pseudo_dice, &dice_text);
+    program_say("epoch %d (%d of %d): loss %.4f, validation %.4f%s, %.1f s, %s left", r->epoch, r->epoch + 1, d->epochs,
+                r->train_loss, r->val_loss, dice_text.data ? dice_text.data : "", r->seconds,
+                format_duration((d->epochs - r->epoch - 1) * r->seconds, left, sizeof left));
     text_free(&dice_text);
 }
 

@@ -66,6 +66,8 @@ static Sampler make_sampler(const Training *t, const CaseSet *cases, bool augmen
     for (int i = 0; i < t->plan.inference.mirror_axes_count; i++)
         s.rules.mirror_axes[t->plan.inference.mirror_axes[i]] = true;
     memcpy(s.mask_channel, c->use_mask_for_norm, sizeof s.mask_channel);
+    const NetworkKind *kind = plan_network_kind(&t->plan);
+    if (kind->mask) s.mask = kind->mask(&t->plan.network.config);
     return s;
 }
 
@@ -75,13 +77,13 @@ static int new_executor(Executor **x, Training *t, bool train, const bool *train
     const Shape pixels = {t->part.items, c->patch_size[0], c->patch_size[1], 1};
     const Shape inputs[] = {{pixels.n, pixels.h, pixels.w, c->channel_count}, pixels};
     Ref outputs[2];
-    if (!graph_find(t->model.graph, "loss", &outputs[0]) || !graph_find(t->model.graph, "counts", &outputs[1]))
-        return err_set(e, ERR_UNSUPPORTED, "the network %s has no output named loss, or none named counts",
-                       t->plan.network.name);
+    const bool has_counts = graph_find(t->model.graph, "counts", &outputs[1]);
+    if (!graph_find(t->model.graph, "loss", &outputs[0]))
+        return err_set(e, ERR_UNSUPPORTED, "the network %s has no output named loss", t->plan.network.name);
     const GradientBuckets buckets = training_buckets(t);
     const ExecutorOptions options = {.inputs = inputs,
                                      .outputs = outputs,
-                                     .output_count = train ? 1 : 2,
+                                     .output_count = train || !has_counts ? 1 : 2,
                                      .train = train,
                                      .recompute = train && t->plan.training.recompute,
                                      .trained = trained,
@@ -147,18 +149,30 @@ static int new_optimizer(Optimizer **o, Parameters *parameters, const PlanTraini
                                           : optimizer_new_adamw(o, parameters, &adamw, e);
 }
 
+/* The network only trains an encoder. */
+static bool is_pretraining(const Training *t) { return plan_network_kind(&t->plan)->build_pretraining; }
+
+static int new_dice(Training *t, Err *e)
+{
+    Ref counts;
+    const int classes = dataset_head_count(&t->info);
+    if (!graph_find(t->model.graph, "counts", &counts)) return 0;
+    if (is_pretraining(t)) return pseudo_dice_new(&t->dice, classes - 1, PSEUDO_DICE_IMAGES, e);
+    TRY(pseudo_dice_new(&t->dice, classes, t->info.has_regions ? PSEUDO_DICE_REGIONS : PSEUDO_DICE_LABELS, e));
+    absent_labels_leave_out(&t->dice, &t->validation_cases);
+    return 0;
+}
+
 static int make_network(Training *t, Err *e)
 {
-    if (t->info.has_regions) TRY(model_region_loss(&t->region_loss, &t->plan, &t->info, e));
+    if (t->info.has_regions && !is_pretraining(t)) TRY(model_region_loss(&t->region_loss, &t->plan, &t->info, e));
     TRY(model_new(&t->model, &t->plan, &t->info, e));
     TRY(new_optimizer(&t->optimizer, t->model.parameters, &t->plan.training, e));
     if (t->plan.training.weight_averaging > 0) {
         TRY(parameters_new(&t->average, t->model.graph, e));
         optimizer_average(t->optimizer, t->average, t->plan.training.weight_averaging);
     }
-    TRY(pseudo_dice_new(&t->dice, dataset_head_count(&t->info), t->info.has_regions, e));
-    absent_labels_leave_out(&t->dice, &t->validation_cases);
-    return 0;
+    return new_dice(t, e);
 }
 
 static int take_pretrained(Training *t, Err *e)
@@ -309,6 +323,7 @@ static void tell_lines(Training *t, TrainingTell kind, const Text *lines)
 static int tell_absent(Training *t, Err *e)
 {
     Text warnings = {0};
+    if (is_pretraining(t)) return 0;
     const int code = absent_labels_tell(&warnings, &t->info, &t->training_cases, &t->validation_cases, e);
     tell_lines(t, TRAINING_WARNING, &warnings);
     text_free(&warnings);

@@ -68,14 +68,12 @@ static bool curves_stand(const Training *t)
 static int log_epoch(Training *t, const EpochRecord *r, Err *e)
 {
     Text classes = {0};
-    pseudo_dice_text(&t->dice, 4, &classes);
+    pseudo_dice_text(&t->dice, r->ema_pseudo_dice, &classes);
     int code = text_check(&classes, e);
     if (!code)
-        code = run_folder_log(&t->folder, e,
-                              "epoch %d: learning rate %.4g, training loss %.4f, validation loss %.4f, "
-                              "pseudo Dice%s, mean %.4f, EMA %.4f, %.1f s",
-                              r->epoch, r->learning_rate, r->train_loss, r->val_loss, classes.data ? classes.data : "",
-                              r->pseudo_dice, r->ema_pseudo_dice, r->seconds);
+        code = run_folder_log(
+            &t->folder, e, "epoch %d: learning rate %.4g, training loss %.4f, validation loss %.4f%s, %.1f s", r->epoch,
+            r->learning_rate, r->train_loss, r->val_loss, classes.data ? classes.data : "", r->seconds);
     text_free(&classes);
     return code;
 }

@@ -150,6 +150,11 @@ int results_read(Plan *plan, DatasetInfo *info, const char *results, const char 
 {
     bool there = false;
     TRY(read_plan(plan, results, checkpoint, e));
+    if (plan_network_kind(plan)->build_pretraining)
+        return err_set(e, ERR_UNSUPPORTED,
+                       "%s: the network %s only trains an encoder and has no labels: give the encoder to a training "
+                       "with --pretrained, and predict with that",
+                       results, plan->network.name);
     char *path = path_format(e, "%s/dataset.json", results);
     int code = file_is_there(path, &there, e);
     if (!code && !there)

@@ -27,7 +27,7 @@ int results_progress(ResultsProgress *p, const char *results, int fold, Err *e);
 
 /* checkpoint: of any fold; read if the plan does not name the network. info: owned by the caller (dataset_info_free).
  * Fails: ERR_IO, ERR_FORMAT, ERR_VALUE with the file; ERR_UNSUPPORTED for a trainer with an unknown network,
- * or weights of another of nnU-Net's configurations than 2d. */
+ * weights of another of nnU-Net's configurations than 2d, or a network of pretraining. */
 int results_read(Plan *plan, DatasetInfo *info, const char *results, const char *checkpoint, Err *e);
 
 #endif

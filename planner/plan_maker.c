@@ -173,7 +173,7 @@ static int read_known(const PlanMaker *m, Plan *plan, Sources *s, const char *re
 /* A plan may name a network that this build lacks. */
 static int check_network(const PlanMaker *m, const char *name, const char *source, Err *e)
 {
-    if (network_kind(name)) return 0;
+    if (network_of_segmentation(name)) return 0;
     Err unknown = {0};
     network_unknown(name, &unknown);
     return err_set(e, ERR_VALUE, "%s: network.name: %s%s%s", source, unknown.text,

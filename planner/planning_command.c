@@ -58,7 +58,7 @@ static void expect_planner(struct argp_state *state, const char *name)
 static void expect_network(struct argp_state *state, const char *name)
 {
     Err unknown = {0};
-    if (network_kind(name)) return;
+    if (network_of_segmentation(name)) return;
     network_unknown(name, &unknown);
     argp_error(state, "--network: %s", unknown.text);
 }

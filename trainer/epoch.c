@@ -67,7 +67,7 @@ static float *counts_of(const Training *t, const Issued *i)
 static int issue_validation(Training *t, Issued *i, const Step *step, Err *e)
 {
     TRY(issue_forward(t->validator, i, step, e));
-    return executor_fetch(t->validator, 1, counts_of(t, i), e);
+    return t->dice.classes ? executor_fetch(t->validator, 1, counts_of(t, i), e) : 0;
 }
 
 /* Sums over the ranks what each knows now: so they stop and save after the same iteration. */
@@ -128,7 +128,7 @@ static int read_training(Training *t, const Issued *i, Err *e)
 static int read_validation(Training *t, const Issued *i, Err *e)
 {
     (void)e;
-    pseudo_dice_add(&t->dice, counts_of(t, i), executor_output_shape(t->validator, 1).n);
+    if (t->dice.classes) pseudo_dice_add(&t->dice, counts_of(t, i), executor_output_shape(t->validator, 1).n);
     return 0;
 }
 

@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 #include "base/random.h"
-#include "network/models/network.h"
+#include "plans/plan.h"
 
 /* Writes labels (height, width): 1 in the masked squares, else 0. Of the grid's squares, those cut by the lower and right border included,
  * mask.share are masked, rounded up; every choice is as likely. */

@@ -106,7 +106,7 @@ static void free_executors(Training *t)
 /* Counts of the validator have the same shape for all epochs. */
 static int new_readings(Training *t, Err *e)
 {
-    const size_t counts = (size_t)shape_count(executor_output_shape(t->validator, 1));
+    const size_t counts = t->dice.classes ? (size_t)shape_count(executor_output_shape(t->validator, 1)) : 0;
     t->readings = t->device->alloc_host(t->device, sizeof *t->readings + ISSUED_MOST * counts * sizeof(float), e);
     if (!t->readings) return ERR_NOMEM;
     t->readings->seed = 1;
@@ -510,7 +510,7 @@ void training_close(Training *t)
 
 const Plan *training_plan(const Training *t) { return &t->plan; }
 bool training_is_finished(const Training *t) { return t->state.epoch >= t->plan.training.epochs; }
-bool training_has_validation(const Training *t) { return t->validation_cases.count; }
+bool training_has_validation(const Training *t) { return t->validation_cases.count && !is_pretraining(t); }
 int training_epochs_done(const Training *t) { return t->state.epoch; }
 
 size_t training_memory_bytes(const Training *t)

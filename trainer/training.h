@@ -71,7 +71,7 @@ void training_close(Training *t); /* NULL is fine */
 const Plan *training_plan(const Training *t);
 bool training_is_finished(const Training *t); /* only the final validation is left to do */
 int training_epochs_done(const Training *t);
-bool training_has_validation(const Training *t); /* the fold has validation cases */
+bool training_has_validation(const Training *t); /* the fold has validation cases that the network segments */
 size_t training_memory_bytes(const Training *t); /* of network, gradients and activations */
 
 /* Reports a line to the user and adds it to training_log.txt. */

@@ -59,7 +59,7 @@ struct Training {
     ImportReport imported; /* of pretrained weights, if the run began with some */
     bool encoder_frozen;   /* the state that `trainer` was made for */
     Executor *trainer;     /* output 0: loss */
-    Executor *validator;   /* output 0: loss, output 1: counts */
+    Executor *validator;   /* output 0: loss, output 1: counts, if the network has them */
     Optimizer *optimizer;
     Readings *readings;
     DiceBCE region_loss; /* for a dataset with regions */

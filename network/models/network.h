@@ -112,6 +112,9 @@ const NetworkKind *const *network_kinds(void);
 /* By name, those of pretraining, too; NULL if there is none. */
 const NetworkKind *network_kind(const char *name);
 
+/* By name, without those of pretraining. */
+const NetworkKind *network_of_segmentation(const char *name);
+
 /* The network of an nnU-Net trainer class; NULL if it is not known. */
 const NetworkKind *network_of_trainer(const char *trainer);
 

@@ -35,13 +35,18 @@ static const NetworkKind *const pretrainings[] = {EVERY_PRETRAINING(ADDRESS) NUL
 
 const NetworkKind *const *network_kinds(void) { return kinds; }
 
+static const NetworkKind *find_kind(const NetworkKind *const *kind, const char *name)
+{
+    while (*kind && strcmp((*kind)->name, name)) kind++;
+    return *kind;
+}
+
+const NetworkKind *network_of_segmentation(const char *name) { return find_kind(kinds, name); }
+
 const NetworkKind *network_kind(const char *name)
 {
-    for (const NetworkKind *const *kind = kinds; *kind; kind++)
-        if (!strcmp((*kind)->name, name)) return *kind;
-    for (const NetworkKind *const *kind = pretrainings; *kind; kind++)
-        if (!strcmp((*kind)->name, name)) return *kind;
-    return NULL;
+    const NetworkKind *kind = network_of_segmentation(name);
+    return kind ? kind : find_kind(pretrainings, name);
 }
 
 const NetworkKind *network_of_trainer(const char *trainer)

@@ -175,10 +175,12 @@ EMULATED_TESTS := test_emulator test_cublaslt test_cudnn test_nccl test_ops $(GP
 EMULATED_PROGRAMS := trainer/train inference/predict planner/plan_and_preprocess model/network_info tests/golden bench/bench
 CXXFLAGS_host := -std=c++20 -O2 -g1 -I. -Itests/cuda -Itests/cuda/include -MMD -MP -Wall -Wextra -Wshadow \
                  -Wno-unknown-pragmas -Wno-missing-field-initializers $(if $(CI),-Werror)
+# A value of a thread that was never set is a large negative number.
+WATCHED := -ftrivial-auto-var-init=pattern -fsanitize=thread -fsanitize=bounds-strict -fno-sanitize-recover=bounds-strict
 
 $(E)/obj/%.cu.o: %.cu $(B)/flags
 	@mkdir -p $(@D)
-	$(Q)$(CXX) $(CXXFLAGS_host) -fsanitize=thread -x c++ -c $< -o $@
+	$(Q)$(CXX) $(CXXFLAGS_host) $(WATCHED) -x c++ -c $< -o $@
 
 $(E)/obj/%.o: %.cc $(B)/flags
 	@mkdir -p $(@D)
@@ -230,11 +232,10 @@ endif
 check-cuda-host: all $(addprefix $(E)/tests/,$(EMULATED_TESTS)) $(addprefix $(E)/,$(notdir $(EMULATED_PROGRAMS)))
 	@SWIN_UMAMBA_TEST_DEVICE=cuda tests/run $(E) $(EMULATED_TESTS) cuda_headers train_predict_gpu several_gpus memory_gpu gpu_check golden_gpu
 
-# Mutants of the hot kernels, which their tests must catch (docs/cuda.md). MUTANTS: of each file; FILES: patterns.
-MUTANTS ?= 4
+# Mutants of the kernels, which their cases must catch (docs/cuda.md). FILES: patterns.
 mutants: $(E)/tests/test_ops $(E)/tests/test_gpu
-	@tests/cuda/mutants.py $(E) '$(CXX) $(CXXFLAGS_host) -fsanitize=thread' \
-	  '$(CXX) -fopenmp $(B)/obj/tests/TEST.o $(SUPPORT) $(EMULATED) $(EMULATOR) $(LIBRARY) -o TEST $(LIBS) -lcmocka' $(MUTANTS) $(FILES)
+	@tests/cuda/mutants.py $(E) '$(CXX) $(CXXFLAGS_host) $(WATCHED)' \
+	  '$(CXX) -fopenmp $(B)/obj/TEST.o $(SUPPORT) $(EMULATED) $(EMULATOR) $(LIBRARY) -o TEST $(LIBS) -lcmocka' $(FILES)
 
 check-all:
 	@tests/run_all

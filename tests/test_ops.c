@@ -160,6 +160,10 @@ static void problem_free(Problem *p)
 
 /* ---- running and comparing ---- */
 
+enum { ALL_INPUTS = (1 << NODE_INPUTS) - 1 };
+static const OpRunOptions forward = {.overwrite = -1, .overwrite_grad = -1};
+static const OpRunOptions backward = {.backward = true, .overwrite = -1, .overwrite_grad = -1};
+
 static void pass(const Problem *p, OpRun *r, OpPass which)
 {
     Err e = {0};
@@ -175,7 +179,7 @@ static void run(const Problem *p, OpRun *r, const OpImpl *impl, OpRunOptions o)
     Node *n = &r->node;
     for (int i = 0; i < n->input_count; i++) {
         op_run_set(r->in[i].data, &r->in[i], p->in[i]);
-        if (o.accumulate && r->in[i].grad) op_run_set(r->in[i].grad, &r->in[i], p->in[i]);
+        if (o.accumulate >> i & 1 && r->in[i].grad) op_run_set(r->in[i].grad, &r->in[i], p->in[i]);
     }
     for (int i = 0; i < n->param_count; i++)
         for (int64_t k = 0; k < n->param_info[i]->count; k++) r->param[i][k] = (float)p->param[i][k];
@@ -222,8 +226,10 @@ static void check(const Problem *p, const OpImpl *impl, OpRunOptions o)
     run(p, &r, impl, o);
     const Node *n = &r.node;
     const DType dtype = impl->dtype;
-    snprintf(what, sizeof what, "%s %s gap %d backward %d accumulate %d overwrite %d %d float %d %d", p->op->name,
-             impl->name, (int)o.gap, o.backward, o.accumulate, o.overwrite, o.overwrite_grad, o.float_in, o.float_out);
+    snprintf(what, sizeof what,
+             "%s %s gap %d backward %d accumulate %x overwrite %d %d float %d %d unwanted %x frozen %d", p->op->name,
+             impl->name, (int)o.gap, o.backward, o.accumulate, o.overwrite, o.overwrite_grad, o.float_in, o.float_out,
+             o.unwanted, o.frozen);
     if (!op_run_intact(&r)) fail_msg("%s: wrote where nothing of it is", what);
     for (int i = 0; i < n->output_count; i++) {
         double *found = numbers(shape_count(n->out[i]->shape));
@@ -235,11 +241,11 @@ static void check(const Problem *p, const OpImpl *impl, OpRunOptions o)
         if (!r.in[i].grad) continue;
         double *found = numbers(shape_count(n->in[i]->shape));
         op_run_get(r.in[i].grad, &r.in[i], found);
-        compare_gradient(what, found, p->in_grad[i], o.accumulate ? p->in[i] : NULL, shape_count(n->in[i]->shape),
-                         dtype);
+        compare_gradient(what, found, p->in_grad[i], o.accumulate >> i & 1 ? p->in[i] : NULL,
+                         shape_count(n->in[i]->shape), dtype);
         mem_free(found);
     }
-    for (int i = 0; o.backward && i < n->param_count; i++) {
+    for (int i = 0; n->trains_params && i < n->param_count; i++) {
         double *found = numbers(n->param_info[i]->count);
         for (int64_t k = 0; k < n->param_info[i]->count; k++) found[k] = (double)n->param_grad[i][k];
         compare_gradient(what, found, p->param_grad[i], NULL, n->param_info[i]->count, dtype);
@@ -259,14 +265,13 @@ static void set_order(int order)
 /* The bits of all outputs and gradients in three orders. */
 static void check_orders(const Problem *p, const OpImpl *impl)
 {
-    const OpRunOptions o = {.backward = true, .overwrite = -1, .overwrite_grad = -1};
     const int before = omp_get_max_threads();
     OpRun one, other;
     set_order(0);
-    run(p, &one, impl, o);
+    run(p, &one, impl, backward);
     for (int order = 1; order < 3; order++) {
         set_order(order);
-        run(p, &other, impl, o);
+        run(p, &other, impl, backward);
         for (int i = 0; i < one.buffer_count - 1; i++) /* all but the scratch memory, which is last */
             if (memcmp(one.buffers[i].data, other.buffers[i].data, one.buffers[i].bytes))
                 fail_msg("%s %s: order %d gives other bits than order 0", p->op->name, impl->name, order);
@@ -287,22 +292,62 @@ static bool sums_by_threads(const Node *node, const OpImpl *impl)
            (!strcmp(impl->name, "product") && !product_is_own(impl->dtype));
 }
 
+static OpRunOptions with_gap(OpRunOptions o, int64_t gap)
+{
+    o.gap = gap;
+    return o;
+}
+
+/* A pass need not give every gradient, and adds only those of some inputs. */
+static void check_parts(const Problem *p, const OpImpl *impl)
+{
+    for (uint32_t i = 0; p->node->input_count > 1 && i < (uint32_t)p->node->input_count; i++) {
+        if (!p->in_grad[i]) continue;
+        OpRunOptions o = backward;
+        o.accumulate = 1u << i;
+        check(p, impl, o);
+        o.unwanted = ALL_INPUTS & ~(1u << i);
+        check(p, impl, o);
+    }
+    if (!p->node->param_count) return;
+    OpRunOptions o = backward;
+    o.frozen = true;
+    check(p, impl, o);
+    o = backward;
+    o.unwanted = ALL_INPUTS;
+    check(p, impl, o);
+}
+
+static void check_in_place(const Problem *p, const OpImpl *impl)
+{
+    for (int i = 0; i < p->node->input_count; i++) {
+        OpRunOptions o = forward;
+        o.overwrite = i;
+        if (p->node->op->may_overwrite >> i & 1) check(p, impl, o);
+        o = backward;
+        o.overwrite_grad = i;
+        if (p->node->op->may_overwrite_grad >> i & 1) check(p, impl, o);
+    }
+}
+
 static void check_implementation(const Problem *p, const OpImpl *impl)
 {
-    const OpClass *op = p->node->op;
     const int64_t gaps[] = {0, 3, 8}; /* 8: vectors of bfloat16 stay aligned */
     for (int i = 0; i < (device->kind == DEVICE_CPU ? 2 : 3); i++) {
-        const int64_t gap = gaps[i];
-        check(p, impl, (OpRunOptions){gap, false, false, -1, -1, NULL, false, false});
-        check(p, impl, (OpRunOptions){gap, true, false, -1, -1, NULL, false, false});
-        check(p, impl, (OpRunOptions){gap, true, true, -1, -1, NULL, false, false});
-        for (int types = 1; impl->mixes && types < 4; types++)
-            check(p, impl, (OpRunOptions){gap, true, i != 0, -1, -1, NULL, types & 1, types & 2});
+        OpRunOptions o = with_gap(backward, gaps[i]);
+        check(p, impl, with_gap(forward, gaps[i]));
+        check(p, impl, o);
+        o.accumulate = ALL_INPUTS;
+        check(p, impl, o);
+        o.accumulate = i ? ALL_INPUTS : 0;
+        for (int types = 1; impl->mixes && types < 4; types++) {
+            o.float_in = types & 1;
+            o.float_out = types & 2;
+            check(p, impl, o);
+        }
     }
-    for (int i = 0; i < p->node->input_count; i++) {
-        if (op->may_overwrite >> i & 1) check(p, impl, (OpRunOptions){0, false, false, i, -1, NULL, false, false});
-        if (op->may_overwrite_grad >> i & 1) check(p, impl, (OpRunOptions){0, true, false, -1, i, NULL, false, false});
-    }
+    check_parts(p, impl);
+    check_in_place(p, impl);
     if (!sums_by_threads(p->node, impl)) check_orders(p, impl);
 }
 

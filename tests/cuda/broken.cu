@@ -125,6 +125,15 @@ __global__ void shared_memory_never_written(float *out, const float *in, bool so
     out[threadIdx.x] = x[threadIdx.x + 1];
 }
 
+__global__ void own_array_overrun(float *out, const float *in, bool sound)
+{
+    struct {
+        float first[4], last[4];
+    } x = {};
+    for (unsigned i = 0; i < (sound ? 4 : 5); i++) x.first[i] = in[i];
+    out[threadIdx.x] = x.first[threadIdx.x % 4] + x.last[0];
+}
+
 __global__ void much_shared_memory(float *out, const float *in, bool)
 {
     SHARED_DYNAMIC(float, x);
@@ -167,6 +176,7 @@ static const struct {
     CASE(missing_warp_barrier, 1, THREADS, 0),
     CASE(misaligned_float4, 1, 32, 0),
     CASE(shared_memory_never_written, 1, THREADS, 0),
+    CASE(own_array_overrun, 1, 32, 0),
 };
 
 int broken_count() { return (int)(sizeof cases / sizeof *cases); }

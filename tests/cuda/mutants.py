@@ -1,96 +1,174 @@
 #!/usr/bin/env python3
-"""mutants.py BUILD COMPILE LINK SAMPLE [FILE-PATTERN]: changes one token of a hot kernel, builds it for the emulator, and runs its tests,
-which must fail. SAMPLE: mutants of each file, drawn by its name, always the same. Prints what survives. BUILD: the emulated build,
-COMPILE and LINK: the commands that build its tests (make mutants)."""
-import concurrent.futures, fnmatch, os, random, re, shlex, subprocess, sys, tempfile
+"""mutants.py BUILD COMPILE LINK [FILE-PATTERN…]: changes one token of a kernel file at a time, builds it for the emulator, and runs its
+cases, of which one must fail. One that passes all is equivalent if it compiles to the same code, or if mutants_equivalent.txt has the
+reason why nothing differs. Others are printed, and the exit status is 1. BUILD: the emulated build, COMPILE and LINK: the commands
+that build its tests (make mutants)."""
+import collections, concurrent.futures, fnmatch, functools, glob, itertools, os, re, shlex, subprocess, sys, tempfile, time
 
-# File to change, kernel file to compile, test program, its filter.
-OPS = 'network/ops/'
-KERNELS = [
-    (OPS + 'scan_forward.cu', OPS + 'scan_forward.cu', 'test_ops', 'selective_scan row'),
-    (OPS + 'scan_ends.cu', OPS + 'scan_ends.cu', 'test_ops', '*scan pieces'),
-    (OPS + 'scan_backward.cu', OPS + 'scan_backward.cu', 'test_ops', 'selective_scan row'),
-    (OPS + 'layer_norm.cu', OPS + 'layer_norm.cu', 'test_ops', '*layer_norm*'),
-    (OPS + 'instance_norm.cu', OPS + 'instance_norm.cu', 'test_ops', 'instance_norm*'),
-    (OPS + 'depthwise_conv2d.cu', OPS + 'depthwise_conv2d.cu', 'test_ops', 'depthwise*'),
-    (OPS + 'attention_forward.cu', OPS + 'attention_forward.cu', 'test_ops', '*attention*'),
-    (OPS + 'attention_backward.cu', OPS + 'attention_backward.cu', 'test_ops', '*attention*'),
-    (OPS + 'dice_loss_gpu.h', OPS + 'dice_ce_loss.cu', 'test_ops', 'dice_ce*'),
-    (OPS + 'dice_ce_loss.cu', OPS + 'dice_ce_loss.cu', 'test_ops', 'dice_ce*'),
-    (OPS + 'dice_bce_loss.cu', OPS + 'dice_bce_loss.cu', 'test_ops', 'dice_bce*'),
-    ('inference/window_sums.cu', 'inference/window_sums.cu', 'test_gpu', '*'),
-]
-CHANGES = [(r' \+ ', ' - '), (r' - ', ' + '), (r' < ', ' <= '), (r' <= ', ' < '), (r' > ', ' >= '), (r' \+= ', ' = '),
-           (r' == ', ' != '), (r' && ', ' || '), (r'\[(\w+)\]', r'[\1 + 1]'), (r'__syncthreads\(\);', ';'), (r'__syncwarp\(\);', ';')]
-LIMIT = 60  # seconds of a test; one that hangs is caught
+OPS, CUDA = 'network/ops/', 'network/cuda/'
+# Units of a changed header, and cases of what is not in the file of its op's name.
+UNITS = {
+    CUDA + 'gpu.h': ['silu', 'add'], CUDA + 'pointwise.h': ['silu', 'add', 'concat'], CUDA + 'sums.h': ['layer_norm', 'instance_norm'],
+    CUDA + 'pixel_blocks.h': ['space_to_depth', 'depth_to_space'], OPS + 'attention_gpu.h': ['attention_forward', 'attention_backward'],
+    OPS + 'dice_loss_gpu.h': ['dice_ce_loss', 'dice_bce_loss'],
+    OPS + 'scan_gpu.h': ['scan_forward', 'scan_backward', 'scan_ends', 'selective_scan'],
+}
+CASES = {
+    'silu': ['silu', 'silu wide', 'silu of*'], 'add': ['add*', 'stochastic_depth*'], 'leaky_relu': ['leaky_relu', 'relu'], 'instance_norm': ['instance_norm*', 'group_norm*'],
+    'convolution': ['conv2d*', 'conv_transpose2d*'], 'sums': ['layer_norm*', 'instance_norm*', 'linear*', 'conv2d 3x3*', 'dice*'],
+    'window_sums': ['the_sliding*', 'folds_are*'], 'update_cuda': ['rules_are*'], 'finite': ['values_that*'],
+    **dict.fromkeys(['attention', 'attention_forward', 'attention_backward'], ['*attention*']),
+    **dict.fromkeys(['scan_forward', 'scan_backward', 'scan_ends', 'selective_scan'], ['selective_scan*', 'mamba_scan*']),
+}
+CHANGES = {'+': '-', '-': '+', '<': '<=', '<=': '<', '>': '>=', '>=': '>', '+=': '=', '==': '!=', '!=': '==', '&&': '||', '||': '&&'}
+PATTERNS = [(r'(?<=\s)%s(?=\s|$)' % re.escape(old), new) for old, new in CHANGES.items()]
+PATTERNS += [(r'\[(\w+)\]', r'[\1 + 1]'), (r'__sync(threads|warp)\(\);', ';')]
+DECLARATION = r'(?!.*\b(return|else|case)\b)[\w:<>, ]+[ *&]\w+$'  # before an array's size
+TESTS = ['tests/test_ops', 'tests/cuda/test_gpu']
+WATCHED = ['-g0', '-O1']  # compiles faster
+KNOWN = 'tests/cuda/mutants_equivalent.txt'
 
 
 def mutants(text):
-    """(line number, changed line, changed text) of all mutants; not in comments and preprocessor lines."""
-    lines, comment = text.split('\n'), False
-    for number, line in enumerate(lines):
-        code = re.sub(r'/\*.*?\*/', lambda m: ' ' * len(m.group()), line)
-        start = comment
-        if '/*' in code:
-            code, comment = code[:code.index('/*')], True
-        elif comment and '*/' in line:
-            comment = False
-        if start or code.lstrip().startswith('#'):
-            continue
-        for pattern, replacement in CHANGES:
-            for m in re.finditer(pattern, code):
-                changed = line[:m.start()] + m.expand(replacement) + line[m.end():]
+    """(line number, changed line, changed text) of all mutants; not in comments, preprocessor lines, and sizes of arrays."""
+    lines = text.split('\n')
+    code = re.sub(r'/\*.*?\*/', lambda m: re.sub(r'[^\n]', ' ', m.group()), text, flags=re.S)
+    for number, line in enumerate(code.split('\n')):
+        for pattern, replacement in PATTERNS if not line.lstrip().startswith('#') else []:
+            for m in re.finditer(pattern, line):
+                if m.group()[0] == '[' and re.match(DECLARATION, line[:m.start()].strip()):
+                    continue
+                changed = lines[number][:m.start()] + m.expand(replacement) + lines[number][m.end():]
                 yield number + 1, changed.strip(), '\n'.join(lines[:number] + [changed] + lines[number + 1:])
 
 
-def judge(build, compile_, link, kernel, text):
-    """'caught', 'survived', or 'invalid' if it does not compile."""
-    file, unit, test, cases = kernel
-    with tempfile.TemporaryDirectory() as scratch:
+class Build:
+    def __init__(self, folder, compile_, link):
+        self.folder, self.compiler, self.linker = folder, shlex.split(compile_), shlex.split(link)
+        header = folder + '/mutants/cuda_runtime.h'  # precompiled: half of the time
+        os.makedirs(os.path.dirname(header), exist_ok=True)
+        open(header, 'w').write('#include "tests/cuda/include/cuda_runtime.h"\n')
+        subprocess.run([*self.compiler, *WATCHED, '-x', 'c++-header', '-c', header, '-o', header + '.gch'], check=True)
+        self.header = header
+
+    def compile(self, scratch, file, units, text, *flags):
+        """The object of each unit, or None."""
         place = os.path.join(scratch, file)
-        os.makedirs(os.path.dirname(place))
+        os.makedirs(os.path.dirname(place), exist_ok=True)
         open(place, 'w').write(text)
-        source = place if file == unit else unit
-        if file != unit:  # the unit must find the changed header before its own folder's
-            source = os.path.join(scratch, unit)
-            open(source, 'w').write(open(unit).read())
-        made, program = scratch + '/kernel.o', scratch + '/test'
-        words = shlex.split(compile_)
-        words.insert(words.index('-I.'), '-I' + scratch)  # the changed header comes first
-        command = [*words, '-w', '-x', 'c++', '-c', source, '-o', made]
-        if subprocess.run(command, capture_output=True).returncode:
-            return 'invalid'
-        original, main = f'{build}/obj/{unit}.o', 'TEST.o'
-        words = [made if w == original else w.replace(main, test + '.o') for w in shlex.split(link)]
-        if test != 'test_ops':
-            words = [w.replace('obj/tests/' + test, 'obj/tests/cuda/' + test) for w in words]
-        i = words.index('-o')
-        words[i + 1] = program
+        objects = {}
+        for i, unit in enumerate(units):
+            objects[unit] = made = f'{scratch}/{i}.o'
+            words = list(self.compiler)
+            words.insert(words.index('-I.'), '-I' + scratch)  # the changed header comes first
+            words += [*flags, '-w', '-x', 'c++', '-c', place if unit == file else unit, '-o', made]
+            if subprocess.run(words, capture_output=True).returncode:
+                return None
+        return objects
+
+    def watched(self, scratch, *mutant):
+        return self.compile(scratch, *mutant, *WATCHED, '-include', self.header)
+
+    def code(self, *mutant):
+        """Without the watch, which notes columns; no names of scratch files."""
+        with tempfile.TemporaryDirectory() as scratch:
+            objects = self.compile(scratch, *mutant, '-g0', '-fno-sanitize=all', f'-ffile-prefix-map={scratch}/=')
+            return [open(made, 'rb').read() for made in objects.values()]
+
+    def link(self, scratch, test, objects):
+        program = f'{scratch}/{os.path.basename(test)}'
+        originals = {f'{self.folder}/obj/{unit}.o': made for unit, made in objects.items()}
+        words = [originals.get(w, program if w == 'TEST' else w.replace('TEST', test)) for w in self.linker]
         subprocess.run(words, check=True, capture_output=True)
-        environment = dict(os.environ, SWIN_UMAMBA_TEST_DEVICE='cuda')
-        try:
-            run = subprocess.run([program, cases], capture_output=True, timeout=LIMIT, env=environment)
-        except subprocess.TimeoutExpired:
-            return 'caught'
-        return 'caught' if run.returncode else 'survived'
+        return program
+
+
+def run(program, case, limit=None):
+    """'' if the case fails, else what it prints."""
+    environment = dict(os.environ, SWIN_UMAMBA_TEST_DEVICE='cuda', CMOCKA_MESSAGE_OUTPUT='TAP')
+    try:
+        found = subprocess.run([program, case], capture_output=True, text=True, errors='replace', timeout=limit, env=environment)
+    except subprocess.TimeoutExpired:
+        return ''
+    return found.stdout if found.returncode == 0 else ''
+
+
+@functools.cache
+def seconds(program, case):
+    start = time.time()
+    assert run(program, case), case + ' fails without a change'
+    return time.time() - start
+
+
+class Kernel:
+    def __init__(self, build, file):
+        self.build, self.file, self.text = build, file, open(file).read()
+        self.units = [OPS + name + '.cu' for name in UNITS[file]] if file in UNITS else [file]
+        names = [os.path.basename(unit)[:-3] for unit in self.units]
+        patterns = {pattern for name in names for pattern in CASES.get(name, [name + '*'])}
+        cases = {}
+        for test, pattern in itertools.product(TESTS, patterns):
+            program = f'{build.folder}/tests/' + os.path.basename(test)
+            for case in re.findall(r'^ok \d+ - (.*?)(?: # .*)?$', run(program, pattern), re.M):
+                cases[test, case] = seconds(program, case)
+        assert cases, file + ' has no cases'
+        self.cases = sorted(cases.items(), key=lambda c: c[1])  # most mutants end with the shortest
+        self.code = build.code(file, self.units, self.text)
+
+    def survives(self, scratch, objects):
+        programs = {}
+        for (test, case), time_ in self.cases:
+            programs[test] = programs.get(test) or self.build.link(scratch, test, objects)
+            if not run(programs[test], case, 10 + 10 * time_):
+                return False
+        return True
+
+    def judge(self, mutant):
+        with tempfile.TemporaryDirectory() as scratch:
+            objects = self.build.watched(scratch, self.file, self.units, mutant[2])
+            if objects is None:
+                return 'invalid'
+            if not self.survives(scratch, objects):
+                return 'caught'
+        return 'the same code' if self.build.code(self.file, self.units, mutant[2]) == self.code else 'survived'
+
+
+def known_equivalent():
+    """How often each (file, changed line) is in the list: lines of a file, a mutant (2 spaces), why (4 spaces)."""
+    known, file = collections.Counter(), None
+    for line in open(KNOWN).read().split('\n'):
+        if line and line[0] not in ' #':
+            file = line
+        elif line.startswith('  ') and line[2] != ' ':
+            known[file, line.strip()] += 1
+    return known
 
 
 def main():
-    build, compile_, link, sample, *patterns = sys.argv[1:]
-    for kernel in KERNELS:
-        if patterns and not any(fnmatch.fnmatch(kernel[0], p) for p in patterns):
-            continue
-        original = open(kernel[0]).read()
-        assert judge(build, compile_, link, kernel, original) == 'survived', kernel[0] + ': the tests fail without a change'
-        every = list(mutants(original))
-        chosen = random.Random(kernel[0]).sample(every, min(int(sample), len(every)))
-        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-            found = list(pool.map(lambda m: judge(build, compile_, link, kernel, m[2]), chosen))
-        counts = {what: found.count(what) for what in ('caught', 'survived', 'invalid')}
-        print(f'{kernel[0]}: {len(chosen)} of {len(every)}:', *(f'{n} {what}' for what, n in counts.items()), flush=True)
-        for what, (number, line, _) in zip(found, chosen):
-            if what == 'survived':
-                print(f'  survived: {kernel[0]}:{number}: {line}', flush=True)
+    build, patterns, known, unproven = Build(*sys.argv[1:4]), sys.argv[4:] or ['*'], known_equivalent(), 0
+    files = [*UNITS, *sorted(f for folder in (OPS, CUDA, 'network/optimizer/', 'inference/') for f in glob.glob(folder + '*.cu'))]
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for file in files:
+            if not any(fnmatch.fnmatch(file, p) for p in patterns):
+                continue
+            kernel, every = Kernel(build, file), list(mutants(open(file).read()))
+            counts = collections.Counter()
+            for (number, line, _), found in zip(every, pool.map(kernel.judge, every)):
+                if found == 'survived':
+                    proven = known[file, line] > 0
+                    known[file, line] -= proven
+                    found = 'proven' if proven else found
+                counts[found] += 1
+                if found == 'survived':
+                    print(f'  survived: {file}:{number}: {line}', flush=True)
+            print(f'{file}: {len(every)}:', ', '.join(f'{n} {what}' for what, n in sorted(counts.items())), flush=True)
+            for (where, line), left in known.items():
+                if where == file and left:
+                    print(f'  {KNOWN}: there is no such survivor: {file}: {line}')
+            unproven += counts['survived']
+    print(f'{unproven} survivors without proof')
+    return unproven > 0
 
 
-main()
+if __name__ == '__main__':
+    sys.exit(main())

@@ -67,6 +67,7 @@ static const char *const expected[] = {
     "race",
     "misaligned",
     "never written",
+    "outside of an array",
 };
 
 static void test_kernel(int i, bool sound)

@@ -102,7 +102,10 @@ static void add_on(const Device *d, const Node *like, const OpImpl *impl, double
     Err e = {ERR_NONE, ""};
     OpRun r;
     double numbers[VALUES];
-    assert_int_equal(op_run_new(&r, like, impl, (OpRunOptions){0, true, false, -1, -1, d, false, false}, &e), 0);
+    assert_int_equal(op_run_new(&r, like, impl,
+                                (OpRunOptions){.backward = true, .overwrite = -1, .overwrite_grad = -1, .device = d},
+                                &e),
+                     0);
     for (int i = 0; i < VALUES; i++) numbers[i] = i % 13 - 6;
     op_run_set(r.in[0].data, &r.in[0], numbers);
     for (int i = 0; i < VALUES; i++) numbers[i] = i % 7 + 1;

@@ -1,6 +1,8 @@
-/* Answers the calls that GCC and Clang put before every memory access under -fsanitize=thread (only kernel files are
- * compiled so; the sanitizer's own library is not linked). For every two bytes of device and shared memory a cell has the
- * last write and the last read. The stacks of fibers are private to them. */
+/* Answers the calls that GCC puts before every memory access under -fsanitize=thread, and for an index beyond an array under
+ * -fsanitize=bounds-strict (only kernel files are compiled so; the sanitizers' own libraries are not linked). For every two
+ * bytes of device and shared memory a cell has the last write and the last read. The stacks of fibers are private to them:
+ * there only the indices are watched. */
+#include <stdlib.h>
 #include <sys/mman.h>
 
 #include "emu_internal.h"
@@ -284,6 +286,18 @@ void *__tsan_memset(void *to, int value, size_t n)
 {
     access_range(to, n, true, CODE);
     return memset(to, value, n);
+}
+/* Where in the source; then the types of array and index. */
+struct OutOfBounds {
+    const char *file;
+    uint32_t line, column;
+};
+void __ubsan_handle_out_of_bounds_abort(const OutOfBounds *at, uintptr_t index)
+{
+    emu_report("%s:%u: index %ld outside of an array, thread %u of block %u", at->file, at->line, (long)index,
+               emu_place.thread, emu_place.block);
+    if (!emu_running) abort(); /* on the host */
+    emu_kill();
 }
 void __tsan_func_entry(void *) {}
 void __tsan_func_exit() {}

@@ -19,16 +19,15 @@ static void *new_buffer(OpRun *r, size_t bytes, bool copied, Err *e)
 static void *guarded(OpRun *r, size_t bytes, Err *e) { return new_buffer(r, bytes, true, e); }
 static void *working(OpRun *r, size_t bytes, Err *e) { return new_buffer(r, bytes, false, e); }
 
-/* dtype: of a tensor that is not of labels. */
-static int make_tensor(OpRun *r, Tensor *t, const Tensor *like, DType dtype, bool strided, OpRunOptions o, Err *e)
+/* dtype: of a tensor that is not of labels. gap: of pixels. */
+static int make_tensor(OpRun *r, Tensor *t, const Tensor *like, DType dtype, int64_t gap, bool gradient, Err *e)
 {
     const bool labels = like->dtype == DTYPE_I16;
-    *t = (Tensor){
-        .shape = like->shape, .dtype = labels ? DTYPE_I16 : dtype, .pitch = like->shape.c + (strided ? o.gap : 0)};
+    *t = (Tensor){.shape = like->shape, .dtype = labels ? DTYPE_I16 : dtype, .pitch = like->shape.c + gap};
     const size_t bytes = (size_t)(shape_pixels(t->shape) * t->pitch) * dtype_size(t->dtype);
     t->data = guarded(r, bytes, e);
-    if (o.backward && !labels) t->grad = guarded(r, bytes, e);
-    return t->data && (t->grad || !o.backward || labels) ? 0 : ERR_NOMEM;
+    if (gradient && !labels) t->grad = guarded(r, bytes, e);
+    return t->data && (t->grad || !gradient || labels) ? 0 : ERR_NOMEM;
 }
 
 static int make_tensors(OpRun *r, const Node *like, OpRunOptions o, Err *e)
@@ -36,14 +35,16 @@ static int make_tensors(OpRun *r, const Node *like, OpRunOptions o, Err *e)
     Node *n = &r->node;
     for (int i = 0; i < n->input_count; i++) {
         const DType dtype = o.float_in && !i ? DTYPE_F32 : n->impl->dtype;
-        TRY(make_tensor(r, &r->in[i], like->in[i], dtype, n->impl->strided_in >> i & 1, o, e));
+        const int64_t gap = n->impl->strided_in >> i & 1 ? o.gap : 0;
+        TRY(make_tensor(r, &r->in[i], like->in[i], dtype, gap, o.backward && !(o.unwanted >> i & 1), e));
         n->in[i] = &r->in[i];
         n->wants_grad[i] = r->in[i].grad != NULL;
-        n->accumulate[i] = o.accumulate;
+        n->accumulate[i] = o.accumulate >> i & 1;
     }
     for (int i = 0; i < n->output_count; i++) {
         const DType dtype = o.float_out && !i ? DTYPE_F32 : n->impl->dtype;
-        TRY(make_tensor(r, &r->out[i], like->out[i], dtype, n->impl->strided_out >> i & 1, o, e));
+        const int64_t gap = n->impl->strided_out >> i & 1 ? o.gap : 0;
+        TRY(make_tensor(r, &r->out[i], like->out[i], dtype, gap, o.backward, e));
         n->out[i] = &r->out[i];
     }
     if (o.overwrite >= 0) r->out[0].data = r->in[o.overwrite].data;
@@ -51,15 +52,16 @@ static int make_tensors(OpRun *r, const Node *like, OpRunOptions o, Err *e)
     return 0;
 }
 
-static int make_params(OpRun *r, OpRunOptions o, Err *e)
+static int make_params(OpRun *r, Err *e)
 {
     Node *n = &r->node;
     for (int i = 0; i < n->param_count; i++) {
         const size_t bytes = (size_t)n->param_info[i]->count * sizeof(float);
         n->param[i] = r->param[i] = guarded(r, bytes, e);
         if (!n->param[i]) return ERR_NOMEM;
-        n->param_grad[i] = o.backward ? guarded(r, bytes, e) : NULL;
-        if (o.backward && !n->param_grad[i]) return ERR_NOMEM;
+        if (!n->trains_params) continue;
+        n->param_grad[i] = guarded(r, bytes, e);
+        if (!n->param_grad[i]) return ERR_NOMEM;
     }
     return 0;
 }
@@ -84,10 +86,10 @@ static int build(OpRun *r, const Node *like, OpRunOptions o, Err *e)
 {
     Node *n = &r->node;
     n->has_backward = o.backward;
-    n->trains_params = o.backward && n->param_count > 0;
+    n->trains_params = o.backward && !o.frozen && n->param_count > 0;
     for (int i = 0; i < n->param_count; i++) n->trains_param[i] = n->trains_params;
     TRY(make_tensors(r, like, o, e));
-    TRY(make_params(r, o, e));
+    TRY(make_params(r, e));
     if (n->impl->prepare) TRY(n->impl->prepare(n, e));
     r->prepared = true;
     return make_memory(r, e);

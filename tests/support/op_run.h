@@ -18,12 +18,14 @@
 
 typedef struct OpRunOptions {
     int64_t gap;              /* floats between pixels, if the implementation supports that */
-    bool backward;            /* computes the gradients of all float inputs and parameters */
-    bool accumulate;          /* … and adds them to existing values */
+    bool backward;            /* computes the gradients of the float inputs and of the parameters */
+    uint32_t accumulate;      /* … and adds those of these inputs (bits) to existing values */
     int overwrite;            /* out[0] overwrites this input in place; -1: none */
     int overwrite_grad;       /* the gradient of this input overwrites that of out[0] in place; -1: none */
     const Device *device;     /* NULL: the CPU */
     bool float_in, float_out; /* in[0], out[0] are float32, for an implementation that mixes types */
+    uint32_t unwanted;        /* inputs (bits) without a gradient */
+    bool frozen;              /* the parameters have no gradients */
 } OpRunOptions;
 
 enum { OP_RUN_BUFFERS = 3 * (NODE_INPUTS + NODE_OUTPUTS) + 2 * NODE_PARAMS + NODE_SAVED + 2 };

@@ -17,7 +17,7 @@ __global__ void find_not_finite(const T *data, int64_t rows, int64_t columns, in
 
 template <class T> static void find(const DeviceRows *r, int *found)
 {
-    const int64_t blocks = (r->rows * r->columns + THREADS - 1) / THREADS;
+    const int64_t blocks = gpu_parts(r->rows * r->columns, THREADS);
     LAUNCH((find_not_finite<T>), (unsigned)(blocks < BLOCKS_MOST ? blocks : BLOCKS_MOST), THREADS, 0,
            (const T *)r->data, r->rows, r->columns, r->pitch, found);
 }

@@ -51,6 +51,12 @@ static inline float gpu_half_rounded(float x) { return half_rounded(x); }
 static __device__ __forceinline__ float gpu_exp(float x) { return gpu_exp2(x * 1.44269504f); }
 static __device__ __forceinline__ float gpu_sigmoid(float x) { return 1 / (1 + gpu_exp(-x)); }
 
+/* The number of parts of `size`, of which the last may be smaller. */
+static __host__ __device__ __forceinline__ int64_t gpu_parts(int64_t count, int64_t size)
+{
+    return (count + size - 1) / size;
+}
+
 typedef __nv_bfloat16 bf16;
 
 /* ---- one value ---- */

@@ -1,7 +1,7 @@
 /* Kernels that compute each element on its own, from tensors of one shape with any pitch.
  *
  *   GpuShape s = gpu_rows(pixels, channels);
- *   gpu_narrow(&s, t->data, t->pitch);  …    for each address that is accessed
+ *   gpu_narrow(&s, t->data, t->pitch);  …    for each tensor that is accessed; parameters are aligned anyway
  *   gpu_each(s, functor);
  * A functor has a function `template <int N> void at(int64_t row, int64_t column) const`: it does N neighbouring columns of
  * a row (channels of a pixel), from `column` on. N is 8 where all of it allows vectors of 16 bytes, else 1. If a functor
@@ -49,7 +49,7 @@ static inline GpuShape gpu_merge(GpuShape s, int64_t rows)
 template <int N, class F> static inline void gpu_each_of(const GpuShape &s, const F &f)
 {
     const int64_t groups = s.rows * (s.columns / N);
-    const int64_t blocks = (groups + GPU_POINTWISE_THREADS - 1) / GPU_POINTWISE_THREADS;
+    const int64_t blocks = gpu_parts(groups, GPU_POINTWISE_THREADS);
     LAUNCH((gpu_pointwise<N, F>), (unsigned)blocks, GPU_POINTWISE_THREADS, 0, f, groups, s.columns / N);
 }
 

@@ -71,7 +71,7 @@ void gpu_sum_rows(V *sums, int64_t sums_stride, const V *table, int64_t rows, in
                   int64_t batch)
 {
     if (!sums) return;
-    const dim3 grid((unsigned)((count + GPU_WARP - 1) / GPU_WARP), (unsigned)batch);
+    const dim3 grid((unsigned)gpu_parts(count, GPU_WARP), (unsigned)batch);
     LAUNCH(sum_rows<V>, grid, GPU_STRIP_THREADS, 0, sums, sums_stride, table, rows, stride, count);
 }
 

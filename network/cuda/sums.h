@@ -13,7 +13,7 @@ template <int N> struct GpuStrip {
     static __device__ __forceinline__ int row() { return (int)threadIdx.x / across; }
     static __device__ __forceinline__ int column() { return (int)threadIdx.x % across * N; } /* in the strip */
     static __device__ __forceinline__ int64_t channel() { return (int64_t)blockIdx.x * channels + column(); }
-    static int64_t count(int64_t c) { return (c + channels - 1) / channels; }
+    static int64_t count(int64_t c) { return gpu_parts(c, channels); }
 };
 
 /* The sum over a strip's rows of v, in double, in order: of the channel of its strip that is the thread's number, if it is

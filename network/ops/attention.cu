@@ -10,8 +10,8 @@ AttentionShape shape_of(const Node *node)
     const Attention *a = (const Attention *)node->attr;
     const Shape s = node->in[0]->shape;
     const WindowGrid grid = window_grid(s, a->window, a->shift);
-    const int64_t most = (grid.count + MOST_PIECES - 1) / MOST_PIECES;
-    return {grid, a->window, (int)a->heads, (int)(s.c / a->heads), (int)((grid.count + most - 1) / most)};
+    const int64_t most = gpu_parts(grid.count, MOST_PIECES);
+    return {grid, a->window, (int)a->heads, (int)(s.c / a->heads), (int)gpu_parts(grid.count, most)};
 }
 
 /* Rows of sums of the parameters' gradients, and the floats of a row: the table's gradient, then those of the biases. */

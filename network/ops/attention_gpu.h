@@ -24,8 +24,8 @@ struct AttentionShape {
     int heads, channels; /* channels of a head */
     int pieces;          /* backward sums the parameters' gradients over pieces of the windows */
 
-    __host__ __device__ int64_t blocks() const { return (grid.tokens + ATTENTION_ROWS - 1) / ATTENTION_ROWS; }
-    __host__ __device__ int64_t windows_of_piece() const { return (grid.count + pieces - 1) / pieces; }
+    __host__ __device__ int64_t blocks() const { return gpu_parts(grid.tokens, ATTENTION_ROWS); }
+    __host__ __device__ int64_t windows_of_piece() const { return gpu_parts(grid.count, pieces); }
     __host__ __device__ int64_t table_rows() const { return window ? (2 * window - 1) * (2 * window - 1) : 0; }
     /* Where a window and head have their tokens in the tables of logarithms and of D. */
     __device__ int64_t row(int64_t at, int head) const { return (at * heads + head) * grid.tokens; }

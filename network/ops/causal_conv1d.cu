@@ -15,7 +15,7 @@ template <class T> struct Convolve {
     bool ahead, add;
     template <int N> __device__ void at(int64_t work, int64_t c) const
     {
-        const int64_t runs = (length + RUN - 1) / RUN, image = work / runs * length, first = work % runs * RUN;
+        const int64_t runs = gpu_parts(length, RUN), image = work / runs * length, first = work % runs * RUN;
         const int64_t from = ahead ? first : first - (TAPS - 1);
         Lanes<N> v[RUN + TAPS - 1] = {};
 #pragma unroll
@@ -65,7 +65,7 @@ __global__ void __launch_bounds__(GPU_STRIP_THREADS)
     }
 }
 
-int64_t pieces_of(const Shape &s) { return (shape_pixels(s) + PIECE - 1) / PIECE; }
+int64_t pieces_of(const Shape &s) { return gpu_parts(shape_pixels(s), PIECE); }
 
 int prepare(Node *node, Err *e)
 {
@@ -75,25 +75,24 @@ int prepare(Node *node, Err *e)
     return 0;
 }
 
-GpuShape work_of(const Node *node, const float *bias)
+GpuShape work_of(const Node *node)
 {
     const Shape s = node->in[0]->shape;
     GpuShape work = gpu_separate_pixels(node, node->in[0]);
-    gpu_narrow(&work, bias, s.c);
-    work.rows = s.n * ((s.h * s.w + RUN - 1) / RUN);
+    work.rows = s.n * gpu_parts(s.h * s.w, RUN);
     return work;
 }
 
 template <class T> void forward(Node *node, const Step *)
 {
     const Tensor *in = node->in[0], *out = node->out[0];
-    gpu_each(work_of(node, node->param[1]), Convolve<T>{{(T *)out->data, out->pitch},
-                                                        {(const T *)in->data, in->pitch},
-                                                        node->param[0],
-                                                        node->param[1],
-                                                        in->shape.h * in->shape.w,
-                                                        false,
-                                                        false});
+    gpu_each(work_of(node), Convolve<T>{{(T *)out->data, out->pitch},
+                                        {(const T *)in->data, in->pitch},
+                                        node->param[0],
+                                        node->param[1],
+                                        in->shape.h * in->shape.w,
+                                        false,
+                                        false});
 }
 
 template <class T> void give_params(const Node *node)
@@ -118,13 +117,13 @@ template <class T> void backward(Node *node, const Step *)
     const Tensor *in = node->in[0], *out = node->out[0];
     if (node->trains_params) give_params<T>(node);
     if (!node->wants_grad[0]) return;
-    gpu_each(work_of(node, NULL), Convolve<T>{{(T *)in->grad, in->pitch},
-                                              {(const T *)out->grad, out->pitch},
-                                              node->param[0],
-                                              NULL,
-                                              in->shape.h * in->shape.w,
-                                              true,
-                                              node->accumulate[0]});
+    gpu_each(work_of(node), Convolve<T>{{(T *)in->grad, in->pitch},
+                                        {(const T *)out->grad, out->pitch},
+                                        node->param[0],
+                                        NULL,
+                                        in->shape.h * in->shape.w,
+                                        true,
+                                        node->accumulate[0]});
 }
 } // namespace
 

@@ -60,7 +60,7 @@ __global__ void __launch_bounds__(THREADS) count_pieces(float *table, const Coun
     for (int64_t i = threadIdx.x; i < length; i += THREADS) row[i] = (float)counts[i];
 }
 
-int64_t pieces_of(const Shape s) { return (s.h * s.w + PIECE - 1) / PIECE; }
+int64_t pieces_of(const Shape s) { return gpu_parts(s.h * s.w, PIECE); }
 
 int prepare(Node *node, Err *e)
 {

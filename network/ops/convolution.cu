@@ -228,7 +228,6 @@ template <class T> void write_bias(const Node *node)
     const Tensor *y = node->out[0];
     GpuShape s = gpu_rows(shape_pixels(y->shape), y->shape.c);
     gpu_narrow(&s, y->data, y->pitch);
-    gpu_narrow(&s, node->param[1], s.columns);
     gpu_each(s, Fill<T>{gpu_data<T>(y, s), node->param[1]});
 }
 

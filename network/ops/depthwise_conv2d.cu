@@ -50,7 +50,7 @@ template <class T> struct Convolve {
 
     template <int N> __device__ void at(int64_t work, int64_t c) const
     {
-        const int64_t groups = (size.h + ROWS - 1) / ROWS, column = work % size.w;
+        const int64_t groups = gpu_parts(size.h, ROWS), column = work % size.w;
         const int64_t image = work / size.w / groups, first = work / size.w % groups * ROWS;
         Lanes<N> sum[ROWS] = {};
         for (int row = 0; b && row < ROWS; row++) sum[row] = gpu_load<N>(b + c);
@@ -95,7 +95,7 @@ __global__ void __launch_bounds__(GPU_STRIP_THREADS)
     }
 }
 
-int64_t pieces_of(const Shape &s) { return (shape_pixels(s) + PIECE - 1) / PIECE; }
+int64_t pieces_of(const Shape &s) { return gpu_parts(shape_pixels(s), PIECE); }
 
 int prepare(Node *node, Err *e)
 {
@@ -106,12 +106,11 @@ int prepare(Node *node, Err *e)
 }
 
 /* The work of a convolution. */
-GpuShape work_of(const Node *node, const float *bias)
+GpuShape work_of(const Node *node)
 {
     const Shape s = node->in[0]->shape;
     GpuShape work = gpu_separate_pixels(node, node->in[0]);
-    gpu_narrow(&work, bias, s.c);
-    work.rows = s.n * ((s.h + ROWS - 1) / ROWS) * s.w;
+    work.rows = s.n * gpu_parts(s.h, ROWS) * s.w;
     return work;
 }
 
@@ -124,13 +123,13 @@ Size size_of(const Node *node)
 template <class T> void forward(Node *node, const Step *)
 {
     const Tensor *in = node->in[0], *out = node->out[0];
-    gpu_each(work_of(node, node->param[1]), Convolve<T>{{(T *)out->data, out->pitch},
-                                                        {(const T *)in->data, in->pitch},
-                                                        node->param[0],
-                                                        node->param[1],
-                                                        size_of(node),
-                                                        false,
-                                                        false});
+    gpu_each(work_of(node), Convolve<T>{{(T *)out->data, out->pitch},
+                                        {(const T *)in->data, in->pitch},
+                                        node->param[0],
+                                        node->param[1],
+                                        size_of(node),
+                                        false,
+                                        false});
 }
 
 template <class T> void give_params(const Node *node)
@@ -155,13 +154,13 @@ template <class T> void backward(Node *node, const Step *)
     const Tensor *in = node->in[0], *out = node->out[0];
     if (node->trains_params) give_params<T>(node);
     if (!node->wants_grad[0]) return;
-    gpu_each(work_of(node, NULL), Convolve<T>{{(T *)in->grad, in->pitch},
-                                              {(const T *)out->grad, out->pitch},
-                                              node->param[0],
-                                              NULL,
-                                              size_of(node),
-                                              true,
-                                              node->accumulate[0]});
+    gpu_each(work_of(node), Convolve<T>{{(T *)in->grad, in->pitch},
+                                        {(const T *)out->grad, out->pitch},
+                                        node->param[0],
+                                        NULL,
+                                        size_of(node),
+                                        true,
+                                        node->accumulate[0]});
 }
 } // namespace
 

@@ -15,7 +15,7 @@ struct BinaryCrossEntropy {
     __device__ Pixel open(const float *, int64_t, int label) const
     {
         const bool counts = label != -1 && label != rule.ignore_label;
-        return {counts, counts && label >= 0 && label < LOSS_LABELS ? rule.regions[label] : 0};
+        return {counts, label >= 0 && label < LOSS_LABELS ? rule.regions[label] : 0};
     }
 
     __device__ bool valid(const Pixel &x) const { return x.counts; }

@@ -158,8 +158,8 @@ __global__ void __launch_bounds__(GPU_WARP)
 
 int64_t loss_piece(const Shape s)
 {
-    const int64_t most = (s.h * s.w + MOST_PIECES - 1) / MOST_PIECES;
-    return (most + LOSS_TILE - 1) / LOSS_TILE * LOSS_TILE;
+    const int64_t most = gpu_parts(s.h * s.w, MOST_PIECES);
+    return gpu_parts(most, LOSS_TILE) * LOSS_TILE;
 }
 
 int64_t loss_pieces(const Shape s) { return (s.h * s.w + loss_piece(s) - 1) / loss_piece(s); }
@@ -235,7 +235,7 @@ template <class L> void loss_gpu_backward(Node *node, const L &loss)
     const Shape s = z->shape;
     const DiceSlope *slopes = (const DiceSlope *)node->saved[0];
     if (!node->wants_grad[0]) return;
-    const dim3 grid((unsigned)((s.h * s.w + LOSS_THREADS - 1) / LOSS_THREADS), (unsigned)s.n);
+    const dim3 grid((unsigned)gpu_parts(s.h * s.w, LOSS_THREADS), (unsigned)s.n);
     const Plane<float> dz = {(float *)z->grad, z->pitch};
     LAUNCH(differentiate_loss<L>, grid, LOSS_THREADS, 0, dz, loss_image(node), loss, slopes,
            (const double *)(slopes + s.n * s.c), (const float *)node->out[0]->grad, node->accumulate[0]);

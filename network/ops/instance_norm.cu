@@ -248,9 +248,7 @@ template <class T> Images<T> images_of(const Node *node, GpuShape *s)
 {
     const Tensor *in = node->in[0], *out = node->out[0], *more = node->input_count > 1 ? node->in[1] : NULL;
     const Shape shape = in->shape;
-    const bool affine = node->param_count > 0;
     *s = gpu_separate_pixels(node, in);
-    for (int i = 0; i < node->param_count; i++) gpu_narrow(s, node->param[i], s->columns);
     return {.x = {(const T *)in->data, in->pitch},
             .r = {more ? (const T *)more->data : NULL, more ? more->pitch : 0},
             .g = {(const T *)out->grad, out->pitch},
@@ -260,8 +258,8 @@ template <class T> Images<T> images_of(const Node *node, GpuShape *s)
             .dr = {node->wants_grad[1] ? (T *)more->grad : NULL, more ? more->pitch : 0},
             .moments = node->has_backward ? Table{(float *)node->saved[0], shape.c} : image_table(node),
             .totals = image_table(node),
-            .w = affine ? node->param[0] : NULL,
-            .b = affine ? node->param[1] : NULL,
+            .w = node->param[0],
+            .b = node->param[1],
             .pixels = shape.h * shape.w,
             .piece = piece_of(shape),
             .channels = shape.c,

@@ -14,7 +14,7 @@ template <class T> struct Rows {
     Plane<const T> x, g;
     Plane<T> y, dx; /* dx.data: NULL if it is not wanted */
     PixelMoments *moments;
-    const float *w, *b; /* both or neither */
+    const float *w, *b; /* NULL: without */
     int64_t pixels, channels;
     bool add;
 };
@@ -138,12 +138,12 @@ int warps_of(int64_t channels)
     return warps;
 }
 
-int64_t piece_of(int64_t pixels) { return (pixels + PIECES - 1) / PIECES; }
+int64_t piece_of(int64_t pixels) { return gpu_parts(pixels, PIECES); }
 
 int64_t pieces_of(int64_t pixels)
 {
     const int64_t piece = piece_of(pixels);
-    return (pixels + piece - 1) / piece;
+    return gpu_parts(pixels, piece);
 }
 
 int prepare(Node *node, Err *e)
@@ -164,15 +164,13 @@ template <class T> Rows<T> rows_of(const Node *node, int input, GpuShape *s)
     const void *const places[] = {in->data, in->grad, out->data, out->grad};
     *s = gpu_rows(shape_pixels(in->shape), in->shape.c);
     for (int i = 0; i < 4; i++) gpu_narrow(s, places[i], i < 2 ? in->pitch : out->pitch);
-    for (int i = 0; i < node->param_count; i++) gpu_narrow(s, node->param[i], s->columns);
-    const bool affine = node->param_count > 0;
     return {.x = {(const T *)in->data, in->pitch},
             .g = {(const T *)out->grad, out->pitch},
             .y = {(T *)out->data, out->pitch},
             .dx = {node->wants_grad[input] ? (T *)in->grad : NULL, in->pitch},
             .moments = node->has_backward ? (PixelMoments *)node->saved[0] + input * s->rows : NULL,
-            .w = affine ? node->param[0] : NULL,
-            .b = affine ? node->param[1] : NULL,
+            .w = node->param[0],
+            .b = node->param[1],
             .pixels = s->rows,
             .channels = s->columns,
             .add = node->accumulate[input]};
@@ -183,7 +181,7 @@ template <class T> void forward(Node *node, const Step *)
     for (int i = 0; i < node->input_count; i++) {
         GpuShape s;
         const Rows<T> r = rows_of<T>(node, i, &s);
-        const unsigned blocks = (unsigned)((r.pixels + WARPS - 1) / WARPS);
+        const unsigned blocks = (unsigned)gpu_parts(r.pixels, WARPS);
         if (s.aligned) LAUNCH((normalise<GPU_LANES, T>), blocks, WARPS * GPU_WARP, 0, r);
         else LAUNCH((normalise<1, T>), blocks, WARPS * GPU_WARP, 0, r);
     }

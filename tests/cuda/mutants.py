@@ -23,6 +23,7 @@ CASES = {
 CHANGES = {'+': '-', '-': '+', '<': '<=', '<=': '<', '>': '>=', '>=': '>', '+=': '=', '==': '!=', '!=': '==', '&&': '||', '||': '&&'}
 PATTERNS = [(r'(?<=\s)%s(?=\s|$)' % re.escape(old), new) for old, new in CHANGES.items()]
 PATTERNS += [(r'\[(\w+)\]', r'[\1 + 1]'), (r'__sync(threads|warp)\(\);', ';')]
+LEAST = r'(?<![\w.])(\S[^=;]*?) < ([^?]+) \? \1 : \2\b'  # the smaller one: also with <=
 DECLARATION = r'(?!.*\b(return|else|case)\b)[\w:<>, ]+[ *&]\w+$'  # before an array's size
 TESTS = ['tests/test_ops', 'tests/cuda/test_gpu']
 WATCHED = ['-g0', '-O1']  # compiles faster
@@ -30,12 +31,14 @@ KNOWN = 'tests/cuda/mutants_equivalent.txt'
 
 
 def mutants(text):
-    """(line number, changed line, changed text) of all mutants; not in comments, preprocessor lines, and sizes of arrays."""
+    """(line number, changed line, changed text) of all mutants; not in comments, preprocessor lines, sizes of arrays, minima."""
     lines = text.split('\n')
     code = re.sub(r'/\*.*?\*/', lambda m: re.sub(r'[^\n]', ' ', m.group()), text, flags=re.S)
     for number, line in enumerate(code.split('\n')):
         for pattern, replacement in PATTERNS if not line.lstrip().startswith('#') else []:
             for m in re.finditer(pattern, line):
+                if replacement == '<=' and any(l.start() < m.start() < l.end() for l in re.finditer(LEAST, line)):
+                    continue
                 if m.group()[0] == '[' and re.match(DECLARATION, line[:m.start()].strip()):
                     continue
                 changed = lines[number][:m.start()] + m.expand(replacement) + lines[number][m.end():]

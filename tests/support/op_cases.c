@@ -662,7 +662,8 @@ static const DiceCE batch = {.batch_dice = true, .smooth = 1e-5, .ignore_label =
                     ignoring = {.batch_dice = true, .smooth = 1e-5, .ignore_label = 2},
                     all_classes = {.batch_dice = true, .smooth = 1, .ignore_label = 1, .background = true},
                     dice_alone = {.smooth = 1e-5, .ignore_label = -1, .dice_only = true};
-static const DiceBCE nested = {true, 1e-5, -1, {0, 1, 3, 7}}, overlapping = {false, 1, 2, {0, 5, 7, 2, 6}};
+static const DiceBCE nested = {true, 1e-5, -1, {0, 1, 3, 7}}, overlapping = {false, 1, 2, {0, 5, 7, 2, 6}},
+                     background = {true, 1e-5, -1, {4, 1, 3}}, no_background = {true, 1e-5, 0, {4, 1, 3, 7}};
 
 /* ---- the table ---- */
 
@@ -681,6 +682,7 @@ const OpCase op_cases[] = {
     {"relu", OP(leaky_relu), .in = {{1, 3, 5, 2}}},
     {"add", OP(add), .in = {{3, 3, 5, 18}, {3, 3, 5, 18}}},
     {"add of 16 channels", OP(add), .in = {{3, 3, 5, 16}, {3, 3, 5, 16}}},
+    {"add of many samples", OP(add), .in = {{515, 1, 1, 3}, {515, 1, 1, 3}}},
     {"concat", OP(concat), .in = {{2, 3, 5, 7}, {2, 3, 5, 4}}},
     {"concat of 24 channels", OP(concat), .in = {{2, 3, 5, 16}, {2, 3, 5, 8}}},
     {"split", OP(split), .in = {{2, 3, 5, 9}}, .number = 7},
@@ -693,13 +695,19 @@ const OpCase op_cases[] = {
     {"depth_to_space of 8 channels", OP(depth_to_space), .in = {{2, 2, 3, 32}}, .number = 2},
     {"layer_norm", OP(layer_norm), .in = {{2, 3, 5, 23}}, .macs = 5 * 690},
     {"layer_norm pieces", OP(layer_norm), .in = {{2, 9, 10, 48}}, .macs = 5 * 8640},
+    {"layer_norm of many pixels", OP(layer_norm), .in = {{2, 33, 40, 8}}, .macs = 5 * 21120},
+    {"layer_norm wide", OP(layer_norm), .in = {{1, 2, 3, 72}}, .macs = 5 * 432},
+    {"layer_norm of the most channels", OP(layer_norm), .in = {{1, 1, 2, 6144}}, .macs = 5 * 12288},
+    {"layer_norm far from 0", OP(layer_norm), .in = {{1, 3, 5, 24}}, .macs = 5 * 360, .far = true},
     {"layer_norm thin", OP(layer_norm), .in = {{1, 1, 3, 5}}, .macs = 5 * 15},
     {"layer_norm without weights", .build = build_layer_norm_plain, .reference = reference_layer_norm,
      .in = {{2, 3, 5, 23}}, .macs = 4 * 690},
     {"layer_norm_pair", OP(layer_norm_pair), .in = {{2, 9, 10, 19}, {2, 9, 10, 19}}, .macs = 2 * 5 * 3420},
     {"group_norm", OP(group_norm), .in = {{2, 5, 7, 18}}, .number = 3, .macs = 5 * 1260},
+    {"group_norm far from 0", OP(group_norm), .in = {{2, 5, 7, 18}}, .number = 3, .macs = 5 * 1260, .far = true},
     {"group_norm wide", OP(group_norm), .in = {{1, 9, 25, 64}}, .number = 8, .macs = 5 * 14400},
     {"instance_norm", OP(instance_norm), .in = {{2, 5, 7, 3}}, .macs = 4 * 210},
+    {"instance_norm far from 0", OP(instance_norm), .in = {{2, 5, 7, 3}}, .macs = 4 * 210, .far = true},
     {"instance_norm affine", .build = build_instance_norm_affine, .reference = reference_instance_norm,
      .in = {{2, 5, 7, 19}}, .macs = 5 * 1330},
     {"instance_norm pieces", .build = build_instance_norm_affine, .reference = reference_instance_norm,
@@ -795,6 +803,12 @@ const OpCase op_cases[] = {
      .labels = 5},
     {"dice_bce_loss coarse", OP(dice_bce_loss), .in = {{2, 4, 6, 1}, {2, 17, 22, 1}}, .spec = &nested, .labels = 3},
     {"dice_bce_loss pieces", OP(dice_bce_loss), .in = {{2, 33, 40, 3}, {2, 33, 40, 1}}, .spec = &nested, .labels = 4},
+    {"dice_bce_loss of the background", OP(dice_bce_loss), .in = {{2, 5, 7, 3}, {2, 5, 7, 1}}, .spec = &background,
+     .labels = 3},
+    {"dice_bce_loss ignoring the background", OP(dice_bce_loss), .in = {{2, 5, 7, 3}, {2, 5, 7, 1}},
+     .spec = &no_background, .labels = 4},
+    {"dice_bce_loss of many labels", OP(dice_bce_loss), .in = {{2, 9, 40, 2}, {2, 9, 40, 1}}, .spec = &nested,
+     .labels = LOSS_LABELS + 2},
     {"mask_token", OP(mask_token), .in = {{2, 3, 5, 19}, {2, 12, 20, 1}}, .labels = 2},
     {"mask_token of 16 channels", OP(mask_token), .in = {{3, 9, 11, 16}, {3, 9, 11, 1}}, .labels = 3},
     {"masked_l1_loss", OP(masked_l1_loss), .in = {{2, 5, 7, 3}, {2, 5, 7, 1}, {2, 5, 7, 3}}, .labels = 2},

@@ -27,6 +27,7 @@ struct OpCase {
     const void *spec;
     int labels; /* in[1] holds labels -1 … labels - 1; 0: it does not */
     int64_t macs;
+    bool far; /* the inputs' values are around 96 */
 };
 
 /* Ends with a case without a name. */

@@ -35,7 +35,7 @@ static int make_tensors(OpRun *r, const Node *like, OpRunOptions o, Err *e)
     Node *n = &r->node;
     for (int i = 0; i < n->input_count; i++) {
         const DType dtype = o.float_in && !i ? DTYPE_F32 : n->impl->dtype;
-        const int64_t gap = n->impl->strided_in >> i & 1 ? o.gap : 0;
+        const int64_t gap = n->impl->strided_in >> i & 1 ? o.gaps[i % 3] : 0;
         TRY(make_tensor(r, &r->in[i], like->in[i], dtype, gap, o.backward && !(o.unwanted >> i & 1), e));
         n->in[i] = &r->in[i];
         n->wants_grad[i] = r->in[i].grad != NULL;
@@ -43,7 +43,7 @@ static int make_tensors(OpRun *r, const Node *like, OpRunOptions o, Err *e)
     }
     for (int i = 0; i < n->output_count; i++) {
         const DType dtype = o.float_out && !i ? DTYPE_F32 : n->impl->dtype;
-        const int64_t gap = n->impl->strided_out >> i & 1 ? o.gap : 0;
+        const int64_t gap = n->impl->strided_out >> i & 1 ? o.gaps[(n->input_count + i) % 3] : 0;
         TRY(make_tensor(r, &r->out[i], like->out[i], dtype, gap, o.backward, e));
         n->out[i] = &r->out[i];
     }

@@ -17,7 +17,8 @@
 #include "tests/support/guarded.h"
 
 typedef struct OpRunOptions {
-    int64_t gap;              /* floats between pixels, if the implementation supports that */
+    int64_t gaps[3];          /* values between pixels, if the implementation supports that: of tensor i of inputs and
+                                 then outputs gaps[i % 3] */
     bool backward;            /* computes the gradients of the float inputs and of the parameters */
     uint32_t accumulate;      /* … and adds those of these inputs (bits) to existing values */
     int overwrite;            /* out[0] overwrites this input in place; -1: none */

@@ -174,7 +174,10 @@ __device__ __forceinline__ void give_row(const float *mine, const AttentionShape
 /* The tokens from `first` on of a window; those behind the last are padding. */
 __device__ static inline void load_tokens(Token *tokens, const AttentionShape &s, int64_t window, int64_t first)
 {
-    for (int j = threadIdx.x; j < ATTENTION_COLUMNS; j += blockDim.x) tokens[j] = token_of(s, window, first + j);
+    for (int j = threadIdx.x; j < ATTENTION_COLUMNS; j += blockDim.x) {
+        const Token token = token_of(s, window, first + j);
+        tokens[j] = token;
+    }
 }
 
 template <int D, int S, class T>

@@ -1,5 +1,5 @@
-/* Answers the calls that GCC puts before every memory access under -fsanitize=thread, and for an index beyond an array under
- * -fsanitize=bounds-strict (only kernel files are compiled so; the sanitizers' own libraries are not linked). For every two
+/* Answers the calls that GCC puts before every memory access under -fsanitize=thread, and for accesses beyond an array under
+ * -fsanitize=bounds-strict,object-size (only kernel files are compiled so; the sanitizers' own libraries are not linked). For every two
  * bytes of device and shared memory a cell has the last write and the last read. The stacks of fibers are private to them:
  * there only the indices are watched. */
 #include <stdlib.h>
@@ -251,6 +251,13 @@ void emu_forget(const void *p, size_t bytes)
 
 /* ---- the compiler's calls ---- */
 
+[[noreturn]] static void stop_outside(const char *file, uint32_t line)
+{
+    emu_report("%s:%u: outside of an array, thread %u of block %u", file, line, emu_place.thread, emu_place.block);
+    if (!emu_running) abort(); /* on the host */
+    emu_kill();
+}
+
 #define CODE __builtin_return_address(0)
 #define CALLS(n)                                                                                  \
     void __tsan_read##n(void *p) { access({(char *)p, n, false, false, CODE, false}); }           \
@@ -287,18 +294,13 @@ void *__tsan_memset(void *to, int value, size_t n)
     access_range(to, n, true, CODE);
     return memset(to, value, n);
 }
-/* Where in the source; then the types of array and index. */
-struct OutOfBounds {
+/* Where in the source; the rest tells of types. */
+struct SourceLine {
     const char *file;
-    uint32_t line, column;
+    uint32_t line;
 };
-void __ubsan_handle_out_of_bounds_abort(const OutOfBounds *at, uintptr_t index)
-{
-    emu_report("%s:%u: index %ld outside of an array, thread %u of block %u", at->file, at->line, (long)index,
-               emu_place.thread, emu_place.block);
-    if (!emu_running) abort(); /* on the host */
-    emu_kill();
-}
+void __ubsan_handle_out_of_bounds_abort(const SourceLine *at, uintptr_t) { stop_outside(at->file, at->line); }
+void __ubsan_handle_type_mismatch_v1_abort(const SourceLine *at, uintptr_t) { stop_outside(at->file, at->line); }
 void __tsan_func_entry(void *) {}
 void __tsan_func_exit() {}
 void __tsan_init() {}

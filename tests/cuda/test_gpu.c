@@ -259,6 +259,69 @@ static void rules_are_those_of_the_cpu(void **state)
     }
 }
 
+/* ---- sizes that kernels do not do ---- */
+
+static Ref depthwise_of(Graph *g, int64_t pixels)
+{
+    return op_depthwise_conv2d(g, "conv", graph_input(g, "x", (Shape){1, 1, pixels, 1}, DTYPE_F32));
+}
+
+static Ref causal_of(Graph *g, int64_t pixels)
+{
+    return op_causal_conv1d(g, "conv", graph_input(g, "x", (Shape){1, 1, pixels, 1}, DTYPE_F32));
+}
+
+static Ref layer_norm_of(Graph *g, int64_t channels)
+{
+    return op_layer_norm(g, "norm", graph_input(g, "x", (Shape){1, 1, 1, channels}, DTYPE_F32));
+}
+
+static Ref attention_of(Graph *g, int64_t channels)
+{
+    const Ref q = graph_input(g, "q", (Shape){1, 1, 1, channels}, DTYPE_F32);
+    return op_attention(g, q, graph_input(g, "kv", (Shape){1, 1, 1, 2 * channels}, DTYPE_F32), 1);
+}
+
+static Ref windows_of(Graph *g, int64_t window)
+{
+    const WindowAttention w = {1, window, 0, true};
+    const Ref q = graph_input(g, "q", (Shape){1, window, window, 1}, DTYPE_F32);
+    return op_window_attention(g, q, graph_input(g, "kv", (Shape){1, window, window, 2}, DTYPE_F32), &w);
+}
+
+static Ref counts_of(Graph *g, int64_t classes)
+{
+    const Ref z = graph_input(g, "z", (Shape){1, 1, 1, classes}, DTYPE_F32);
+    return op_class_counts(g, "counts", z, graph_input(g, "labels", (Shape){1, 1, 1, 1}, DTYPE_I16), -1, NULL);
+}
+
+static ErrCode planned(Ref (*build)(Graph *, int64_t), int64_t size)
+{
+    Err e = {ERR_NONE, ""};
+    Graph *g = graph_new(&e);
+    const Ref out = build(g, size);
+    Executor *x = NULL;
+    const ExecutorOptions o = {.outputs = &out, .output_count = 1, .device = gpu()};
+    executor_new(&x, g, NULL, &o, &e);
+    executor_free(x);
+    graph_free(g);
+    return e.code;
+}
+
+static void sizes_that_a_kernel_does_not_do_are_refused(void **state)
+{
+    (void)state;
+    const struct {
+        Ref (*build)(Graph *, int64_t);
+        int64_t most;
+    } limits[] = {{depthwise_of, 65535 * 256}, {causal_of, 65535 * 256}, {layer_norm_of, 6144},
+                  {attention_of, 128},         {windows_of, 20},         {counts_of, 4096}};
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+        assert_int_equal(planned(limits[i].build, limits[i].most), ERR_NONE);
+        assert_int_equal(planned(limits[i].build, limits[i].most + 1), ERR_UNSUPPORTED);
+    }
+}
+
 static void too_much_memory_is_refused(void **state)
 {
     (void)state;
@@ -406,6 +469,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(values_that_are_not_finite_are_found),
         cmocka_unit_test(stochastic_depth_is_that_of_the_cpu),
         cmocka_unit_test(rules_are_those_of_the_cpu),
+        cmocka_unit_test(sizes_that_a_kernel_does_not_do_are_refused),
         cmocka_unit_test(too_much_memory_is_refused),
         cmocka_unit_test(a_gpu_that_is_not_there_is_named),
         cmocka_unit_test(the_sliding_window_adds_as_the_cpu_does),

@@ -29,8 +29,8 @@ B := build/$(VARIANT)
 endif
 
 FOLDERS := base formats plans data preprocess evaluation weights network/device network/graph network/ops \
-           network/executor network/optimizer network/models model planner inference trainer
-PROGRAMS := planner/plan_and_preprocess trainer/train inference/predict inference/ensemble \
+           network/executor network/optimizer network/models model planner inference trainer pretrain
+PROGRAMS := planner/plan_and_preprocess trainer/train pretrain/pretrain inference/predict inference/ensemble \
             inference/find_best_configuration evaluation/evaluate \
             data/make_phantom model/network_info inference/convert_weights bench/bench bench/compare_networks \
             tests/golden tests/turn

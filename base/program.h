@@ -1,6 +1,6 @@
 /* What every program shares: common options, signals, messages, the last line.
  *
- * Used by mains only: this file and progress.c are the only ones outside a main that print.
+ * Used by mains only, and by trainer/training_show.c for two of them: these and progress.c are the only files outside a main that print.
  *   int main(int argc, char **argv)
  *   {
  *       program_begin("train");

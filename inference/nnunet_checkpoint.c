@@ -125,7 +125,7 @@ int nnunet_checkpoint_write(const char *path, const char *from, const Model *mod
     TRY(weights_read(&source, from, e));
     int code = fill(&w, &source, model, plan, fold, e);
     if (code) err_context(e, "%s", from);
-    else code = pth_write_weights(&w, path, e);
+    else code = pth_write_weights(&w, "network_weights", path, e);
     weights_close(&w);
     weights_close(&source);
     return code;

@@ -435,6 +435,31 @@ static void cases_that_do_not_fit_are_named(void **state)
     remove_cases(folder);
 }
 
+/* ---- masks ---- */
+
+static void masks_are_random_squares(void **state)
+{
+    (void)state;
+    enum { ROWS = 20, COLUMNS = 30, SIZE = 8, SQUARES = 3 * 4, DRAWS = 400 };
+    const NetworkMask mask = {SIZE, 0.4}; /* 5 of 12 squares, those of the lower and right border are cut */
+    static int16_t labels[ROWS * COLUMNS];
+    int often[SQUARES] = {0};
+    for (uint32_t draw = 0; draw < DRAWS; draw++) {
+        Rng rng = rng_make(3, 0, 0, draw, RNG_MASK);
+        int masked = 0;
+        patch_mask(labels, ROWS, COLUMNS, mask, &rng);
+        for (int k = 0; k < SQUARES; k++) {
+            const int first = labels[k / 4 * SIZE * COLUMNS + k % 4 * SIZE];
+            masked += first;
+            often[k] += first;
+        }
+        assert_int_equal(masked, 5);
+        for (int i = 0; i < ROWS * COLUMNS; i++)
+            assert_int_equal(labels[i], labels[i / COLUMNS / SIZE * SIZE * COLUMNS + i % COLUMNS / SIZE * SIZE]);
+    }
+    for (int k = 0; k < SQUARES; k++) assert_true(abs(often[k] - DRAWS * 5 / 12) < 50); /* 5 standard deviations */
+}
+
 /* ---- schedules ---- */
 
 static void learning_rates_are_the_trainers(void **state)
@@ -754,6 +779,7 @@ int main(void)
         cmocka_unit_test(ranks_make_the_batch_of_one_process),
         cmocka_unit_test(a_loader_can_stop_early),
         cmocka_unit_test(cases_that_do_not_fit_are_named),
+        cmocka_unit_test(masks_are_random_squares),
         cmocka_unit_test(learning_rates_are_the_trainers),
         cmocka_unit_test(learning_rates_change_with_iterations),
         cmocka_unit_test(a_run_is_as_long_as_there_is_time),

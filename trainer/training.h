@@ -24,6 +24,7 @@ typedef struct Training Training;
 
 /* Changes of the plan by the command line; 0 (seed: -1): no change. */
 typedef struct TrainingOverrides {
+    const char *keys; /* plan keys to change as YAML text, before those of file; NULL: none */
     const char *file; /* file with the plan keys to change; NULL: none */
     int epochs, iterations_per_epoch, validation_iterations, batch_size;
     int patch_size[2];

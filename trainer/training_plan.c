@@ -38,6 +38,7 @@ static void forget_content(PlanTraining *now, const PlanTraining *before)
 static int apply(Plan *plan, const TrainingOverrides *o, Err *e)
 {
     const PlanTraining before = plan->training;
+    if (o->keys) TRY(plan_override_text(plan, "the program's plan keys", o->keys, strlen(o->keys), e));
     if (o->file) TRY(plan_override(plan, o->file, NULL, e));
     const struct {
         int *field, value;

@@ -47,9 +47,9 @@ int pth_read_weights(WeightsFile *w, const char *path, Err *e);
 
 /* Writes the tensors as one state dict (zip format, pickle protocol 2; torch.load(weights_only=True) opens it),
  * atomically and without a copy of the numbers; tensors that view the same numbers share them in the file, too. With
- * notes: {"network_weights": state dict, key: note …}, as nnU-Net names it; notes that are numbers, lists … in the form
- * of pth_weights are stored as such. Fails: ERR_IO; ERR_UNSUPPORTED for a type that
+ * `under`: {under: state dict, key: note …}, "network_weights" in nnU-Net's files, "model" in VMamba's; notes that are numbers,
+ * lists … in the form of pth_weights are stored as such. under NULL: the notes are beside the tensors. Fails: ERR_IO; ERR_UNSUPPORTED for a type that
  * such files do not have (uint16, 32, 64); ERR_FORMAT for a name that occurs twice; ERR_NOMEM. */
-int pth_write_weights(const WeightsFile *w, const char *path, Err *e);
+int pth_write_weights(const WeightsFile *w, const char *under, const char *path, Err *e);
 
 #endif

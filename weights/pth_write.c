@@ -55,11 +55,11 @@ static int storage_of(const WeightsFile *w, int tensor)
     return i;
 }
 
-static int compose_pickle(Text *t, const WeightsFile *w, Err *e)
+static int compose_pickle(Text *t, const WeightsFile *w, const char *under, Err *e)
 {
     text_add(t, "\x80\x02}(");
-    if (w->note_count) {
-        pickle_put_string(t, "network_weights");
+    if (under) {
+        pickle_put_string(t, under);
         text_add(t, "}(");
     }
     for (int i = 0; i < w->count; i++) {
@@ -70,7 +70,7 @@ static int compose_pickle(Text *t, const WeightsFile *w, Err *e)
         pickle_put_string(t, tensor->name);
         add_tensor(t, &tensor->array, storage_of(w, i));
     }
-    if (w->note_count) text_add(t, "u");
+    if (under) text_add(t, "u");
     for (int i = 0; i < w->note_count; i++) {
         pickle_put_string(t, w->notes[i].key);
         TRY(pickle_put_note(t, w->notes[i].value, e));
@@ -97,16 +97,16 @@ static int write_entries(Zip *z, OutFile *f, const WeightsFile *w, const Text *p
     return zip_finish(z, f, e);
 }
 
-int pth_write_weights(const WeightsFile *w, const char *path, Err *e)
+int pth_write_weights(const WeightsFile *w, const char *under, const char *path, Err *e)
 {
     Text pickle = {0};
     Zip z = {0};
     OutFile f = {.fd = -1, .slot = -1};
     EntryName *names = NULL;
     int failed = weights_check_names(w, e);
-    if (!failed && weights_note_text(w, "network_weights"))
-        failed = err_set(e, ERR_FORMAT, "no note may be called network_weights");
-    if (!failed) failed = compose_pickle(&pickle, w, e);
+    if (!failed && under && weights_note_text(w, under))
+        failed = err_set(e, ERR_FORMAT, "no note may be called %s", under);
+    if (!failed) failed = compose_pickle(&pickle, w, under, e);
     if (failed) {
         err_context(e, "%s", path);
         goto done;

@@ -35,5 +35,6 @@ int weights_read(WeightsFile *w, const char *path, Err *e)
 int weights_write(const WeightsFile *w, const char *path, Err *e)
 {
     TRY(weights_check_ending(path, e));
-    return is_safetensors(path) ? safetensors_write(w, path, e) : pth_write_weights(w, path, e);
+    return is_safetensors(path) ? safetensors_write(w, path, e)
+                                : pth_write_weights(w, w->note_count ? "network_weights" : NULL, path, e);
 }

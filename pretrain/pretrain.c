@@ -1,0 +1,299 @@
+/* pretrain: trains the encoder of the Swin-UMamba networks on images without labels, or on classes of images. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/program.h"
+#include "inference/folds.h"
+#include "network/executor/executor.h"
+#include "network/executor/precision.h"
+#include "network/models/vss_encoder.h"
+#include "plans/plan.h"
+#include "plans/splits.h"
+#include "pretrain/encoder_file.h"
+#include "pretrain/image_folder.h"
+#include "trainer/training_show.h"
+#include "weights/weights_io.h"
+
+typedef struct Options {
+    CommonOptions common;
+    TrainingOptions training;
+    const char *images, *override;
+    bool has_classes;
+    const char *lacks; /* instructions for the precision that the CPU does not have; NULL: none */
+    char *work;        /* folder of the training: the output without its ending, and _pretraining */
+    char *preprocessed;
+    Text keys; /* the plan keys of a pretraining */
+} Options;
+
+enum {
+    KEY_EPOCHS = 0x100,
+    KEY_ITERATIONS,
+    KEY_MINUTES,
+    KEY_BATCH,
+    KEY_PATCH,
+    KEY_RATE,
+    KEY_FOLD,
+    KEY_OVERRIDE,
+    KEY_CLASSES
+};
+
+static const struct argp_option option_list[] = {
+    {"classes", KEY_CLASSES, NULL, 0,
+     "Learn the classes of the images, as VMamba's authors do: IMAGES has a folder for each class, or train/CLASS and val/CLASS",
+     0},
+    {"epochs", KEY_EPOCHS, "N", 0, "Epochs to train (default: the plan's, 1000)", 0},
+    {"minutes", KEY_MINUTES, "N", 0, "Train for about this time", 0},
+    {"iterations-per-epoch", KEY_ITERATIONS, "N", 0, "Training batches per epoch (default: the plan's, 250)", 0},
+    {"batch-size", KEY_BATCH, "N", 0, "Patches in a batch (default: by the size of a patch)", 0},
+    {"patch-size", KEY_PATCH, "HxW", 0, "Size of a patch (default: that of the median image, at most 224)", 0},
+    {"learning-rate", KEY_RATE, "RATE", 0, "Learning rate of the first epoch (default: 1e-3)", 0},
+    {"fold", KEY_FOLD, "FOLD", 0,
+     "Of a folder of plan_and_preprocess: train on the images of this fold's training cases only (default: all)", 0},
+    {"override", KEY_OVERRIDE, "PLAN.yaml", 0,
+     "A file with plan keys, such as network: {width: 0.5}; its values replace the planned ones", 0},
+    {0},
+};
+
+static void parse_fold(Options *o, const char *text, struct argp_state *state)
+{
+    o->training.fold =
+        strcmp(text, "all") ? (int)option_integer(state, "--fold", text, 0, SPLITS_FOLD_MOST) : SPLITS_FOLD_ALL;
+}
+
+static error_t parse_option(int key, char *text, struct argp_state *state)
+{
+    Options *o = state->input;
+    TrainingOverrides *change = &o->training.overrides;
+    const int most = 1000000;
+    int64_t size[2];
+    switch (key) {
+    case KEY_CLASSES: o->has_classes = true; return 0;
+    case KEY_EPOCHS: change->epochs = (int)option_integer(state, "--epochs", text, 1, most); return 0;
+    case KEY_ITERATIONS:
+        change->iterations_per_epoch = (int)option_integer(state, "--iterations-per-epoch", text, 1, most);
+        return 0;
+    case KEY_MINUTES: change->minutes = option_number(state, "--minutes", text, 0.01, 1e6); return 0;
+    case KEY_BATCH: change->batch_size = (int)option_integer(state, "--batch-size", text, 1, 65536); return 0;
+    case KEY_PATCH:
+        option_size(state, "--patch-size", text, size, 2);
+        for (int i = 0; i < 2; i++) change->patch_size[i] = (int)size[i];
+        return 0;
+    case KEY_RATE: change->learning_rate = option_number(state, "--learning-rate", text, 1e-12, 100); return 0;
+    case KEY_FOLD: parse_fold(o, text, state); return 0;
+    case KEY_OVERRIDE: option_once(state, "--override", text, &o->override); return 0;
+    case ARGP_KEY_ARG:
+        if (o->images) argp_error(state, "only one folder is possible: %s and %s were given", o->images, text);
+        o->images = text;
+        return 0;
+    case ARGP_KEY_END:
+        if (!o->images) argp_error(state, "IMAGES, a folder of images or one of plan_and_preprocess, is missing");
+        if (change->minutes > 0 && change->epochs) argp_error(state, "give either --minutes or --epochs, not both");
+        if (o->common.resume && o->common.overwrite)
+            argp_error(
+                state,
+                "give either --continue or --overwrite, not both: the first keeps an earlier run, the second replaces it");
+        return 0;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const char *network_of(const Options *o) { return o->has_classes ? "vmamba_classifier" : "vmamba_masked"; }
+
+/* ---- the images ---- */
+
+static bool is_preprocessed(const char *folder)
+{
+    bool there = false;
+    char *path = path_format(NULL, "%s/plans.yaml", folder);
+    const bool found = path && !file_is_there(path, &there, NULL) && there;
+    mem_free(path);
+    return found;
+}
+
+static int read_images(const Options *o, Err *e)
+{
+    ImageList list;
+    Progress bar;
+    TRY(image_list_read(&list, o->images, o->has_classes, e));
+    progress_begin(&bar, "pretrain: images", list.count, o->common.quiet);
+    const int code = image_folder_prepare(&list, network_of(o), o->preprocessed, program_threads(&o->common), &bar, e);
+    progress_end(&bar);
+    image_list_free(&list);
+    return code;
+}
+
+/* Sets o->preprocessed: the given folder, or one that is made of its images. A run that continues has its images already. */
+static int find_images(Options *o, Err *e)
+{
+    if (is_preprocessed(o->images)) {
+        if (o->has_classes)
+            return err_set(e, ERR_VALUE, "--classes: %s is a folder of plan_and_preprocess, whose cases have no class",
+                           o->images);
+        o->preprocessed = mem_strdup(o->images, e);
+        return o->preprocessed ? 0 : ERR_NOMEM;
+    }
+    o->preprocessed = path_format(e, "%s/images", o->work);
+    if (!o->preprocessed) return ERR_NOMEM;
+    o->training.fold = 0;
+    return o->common.resume && is_preprocessed(o->preprocessed) ? 0 : read_images(o, e);
+}
+
+/* ---- the plan's keys ---- */
+
+/* Of the patch that is trained on: the largest square, a multiple of a token, of which 6 fit along it; 32 at most. */
+static int mask_size(const Plan *plan, const TrainingOverrides *change)
+{
+    int least = 192;
+    for (int i = 0; i < 2; i++) {
+        const int size = change->patch_size[i] ? change->patch_size[i] : plan->configuration.patch_size[i];
+        if (size < least) least = size;
+    }
+    return least / 24 ? least / 24 * 4 : 4;
+}
+
+/* The encoder's size is that of the plan's network, if it has such an encoder. */
+static void add_encoder(Text *keys, const Plan *plan)
+{
+    const NetworkKind *kind = plan_network_kind(plan);
+    if (!kind->encoder.prefix) return;
+    const VssConfig *c = (const void *)&plan->network.config;
+    text_add(keys, ", width: ");
+    text_add_double(keys, c->width);
+    text_add(keys, ", d_state: %d", c->d_state);
+    for (int list = 0; list < 2; list++) {
+        text_add(keys, list ? ", depths: [" : ", dims: [");
+        for (int i = 0; i < VSS_STAGES; i++) text_add(keys, "%s%d", i ? ", " : "", list ? c->depths[i] : c->dims[i]);
+        text_add(keys, "]");
+    }
+}
+
+/* The plan's keys that make a training of the preprocessed folder a pretraining. */
+static int make_keys(Options *o, Err *e)
+{
+    Plan plan;
+    char *path = path_format(e, "%s/plans.yaml", o->preprocessed);
+    int code = path ? plan_read(&plan, path, NULL, e) : ERR_NOMEM;
+    if (!code) code = plan_check(&plan, e) ? err_context(e, "%s", path) : 0;
+    mem_free(path);
+    if (code) return code;
+    text_add(&o->keys, "network: {name: %s", network_of(o));
+    add_encoder(&o->keys, &plan);
+    if (!o->has_classes) text_add(&o->keys, ", mask_size: %d", mask_size(&plan, &o->training.overrides));
+    text_add(
+        &o->keys,
+        "}\ntraining: {optimizer: adamw, learning_rate: 0.001, weight_decay: 0.05, schedule: cosine, schedule_step: iteration, "
+        "validation_iterations: 10, deep_supervision: auto, pretrained: null, freeze_encoder_epochs: 0}\n");
+    o->training.overrides.keys = o->keys.data;
+    return text_check(&o->keys, e);
+}
+
+/* ---- the run ---- */
+
+static void tell(void *context, TrainingTell kind, const char *text)
+{
+    const Options *o = context;
+    if (kind == TRAINING_WARNING) program_warn("%s", text);
+    else if (!o->common.quiet) program_say("%s", text);
+}
+
+static int train(Options *o, Err *e)
+{
+    Training *t;
+    TRY(training_open(&t, &o->training, e));
+    if (o->lacks) training_tell(t, TRAINING_WARNING, "%s", o->lacks);
+    const Plan *plan = training_plan(t);
+    if (!o->common.quiet)
+        program_say("%s, %s, patch %dx%d, batch %d, %d epochs of %d iterations, memory of the network %.0f MiB",
+                    plan->network.name, precision_name(o->training.precision), plan->configuration.patch_size[0],
+                    plan->configuration.patch_size[1], plan->configuration.batch_size, plan->training.epochs,
+                    plan->training.iterations_per_epoch, (double)training_memory_bytes(t) / (1 << 20));
+    const int code = training_show(t, "pretrain: iterations", &(TrainingShow){o->work, o->common.quiet, false}, e);
+    training_close(t);
+    return code;
+}
+
+static int write_encoder(const Options *o, Err *e)
+{
+    char fold[FOLD_NAME_BYTES];
+    char *checkpoint =
+        path_format(e, "%s/fold_%s/checkpoint_final.safetensors", o->work, fold_name(fold, o->training.fold));
+    const int code = checkpoint ? encoder_write(o->common.output, checkpoint, e) : ERR_NOMEM;
+    if (!code && !o->common.quiet)
+        program_say("%s: the encoder, for train --pretrained; the training is in %s", o->common.output, o->work);
+    mem_free(checkpoint);
+    return code;
+}
+
+/* "a/encoder.safetensors" → "a/encoder_pretraining" */
+static int name_work(Options *o, Err *e)
+{
+    const char *output = o->common.output, *ending = strrchr(path_base(output), '.');
+    TRY(weights_check_ending(output, e));
+    o->work = path_format(e, "%.*s_pretraining", (int)(ending - output), output);
+    o->training.results = o->work;
+    return o->work ? 0 : ERR_NOMEM;
+}
+
+/* An encoder that is there is replaced only by --overwrite, or by the run that goes on. */
+static int expect_free(const Options *o, Err *e)
+{
+    bool there;
+    TRY(file_is_there(o->common.output, &there, e));
+    if (!there || o->common.overwrite || o->common.resume) return 0;
+    return err_set(
+        e, ERR_VALUE,
+        "%s exists already: give --overwrite to replace it, --continue to go on with its training, or another file",
+        o->common.output);
+}
+
+static int run(Options *o, Err *e)
+{
+    const Device *device = device_named(o->common.device, e);
+    if (!device) return e->code;
+    o->training.device = device;
+    o->training.precision = precision_of(o->common.precision, device, &o->lacks);
+    TRY(name_work(o, e));
+    TRY(expect_free(o, e));
+    TRY(find_images(o, e));
+    TRY(make_keys(o, e));
+    o->training.preprocessed = o->preprocessed;
+    program_interrupted(); /* from here on signals are handled: the training saves its state */
+    TRY(train(o, e));
+    return write_encoder(o, e);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct argp argp = {
+        .options = option_list,
+        .parser = parse_option,
+        .args_doc = "IMAGES",
+        .doc =
+            "Trains the VMamba encoder of the Swin-UMamba networks on IMAGES: a folder of images or volumes without labels, which it learns "
+            "to complete where they are masked, or a folder of plan_and_preprocess. Writes the encoder to the file given by -o "
+            "(.safetensors, or .pth as VMamba's), for train --pretrained."};
+    Options o = {.common.takes = OPT_OUTPUT | OPT_THREADS | OPT_QUIET | OPT_SEED | OPT_OVERWRITE | OPT_CONTINUE |
+                                 OPT_DEVICE | OPT_PRECISION,
+                 .common.seed = UINT64_MAX,
+                 .training.fold = SPLITS_FOLD_ALL};
+    program_begin("pretrain", true);
+    program_interrupt_hint("checkpoints are kept: --continue continues from the last one");
+    char engine[EXECUTOR_ENGINE_BYTES];
+    o.common.engine = executor_engine(engine);
+    program_parse(&argp, &o, &o.common, argc, argv);
+    o.training.mode = o.common.resume ? RUN_CONTINUE : o.common.overwrite ? RUN_OVERWRITE : RUN_NEW;
+    o.training.threads = program_threads(&o.common);
+    o.training.tell = tell;
+    o.training.context = &o;
+    o.training.interrupted = program_interrupted;
+    o.training.overrides.seed = o.common.seed == UINT64_MAX ? -1 : (int64_t)o.common.seed;
+    o.training.overrides.file = o.override;
+    Err e = {0};
+    const int code = run(&o, &e);
+    text_free(&o.keys);
+    mem_free(o.work);
+    mem_free(o.preprocessed);
+    return program_end(code, &e, o.common.quiet);
+}

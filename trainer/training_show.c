@@ -1,0 +1,80 @@
+#include "trainer/training_show.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#include "base/program.h"
+#include "base/progress.h"
+
+typedef struct Display {
+    Progress bar; /* over all iterations of the run */
+    int epochs;
+    double seconds_per_epoch; /* duration of the last epoch; 0: not known yet */
+    bool quiet, json;
+} Display;
+
+static void show_iteration(void *context, int epoch, bool validating, int done, int total, double mean_loss)
+{
+    Display *d = context;
+    char note[96];
+    (void)done, (void)total;
+    const int used = snprintf(note, sizeof note, "epoch %d (%d of %d), %sloss %.4f", epoch, epoch + 1, d->epochs,
+                              validating ? "validation " : "", mean_loss);
+    if (d->seconds_per_epoch > 0)
+        snprintf(note + used, sizeof note - (size_t)used, ", %.1f s/epoch", d->seconds_per_epoch);
+    progress_step(&d->bar, 1, note);
+}
+
+static void print_number(const char *key, double value)
+{
+    if (isfinite(value)) printf(", \"%s\": %.9g", key, value);
+    else printf(", \"%s\": null", key);
+}
+
+static void print_json(const EpochRecord *r, const PseudoDice *dice)
+{
+    printf("{\"epoch\": %d", r->epoch);
+    print_number("learning_rate", r->learning_rate);
+    print_number("train_loss", r->train_loss);
+    print_number("val_loss", r->val_loss);
+    print_number("pseudo_dice", r->pseudo_dice);
+    print_number("ema_pseudo_dice", r->ema_pseudo_dice);
+    print_number("seconds", r->seconds);
+    for (int k = pseudo_dice_first(dice); k < dice->classes; k++) {
+        char key[32];
+        snprintf(key, sizeof key, "pseudo_dice_%d", pseudo_dice_number(dice, k));
+        print_number(key, pseudo_dice_of(dice, k));
+    }
+    puts("}");
+    fflush(stdout);
+}
+
+static void show_epoch(void *context, const EpochRecord *r, const PseudoDice *dice)
+{
+    Display *d = context;
+    if (d->json) print_json(r, dice);
+    d->seconds_per_epoch = r->seconds;
+    if (d->quiet) return;
+    Text dice_text = {0};
+    char left[32];
+    pseudo_dice_summary(dice, r->ema_pseudo_dice, &dice_text);
+    program_say("epoch %d (%d of %d): loss %.4f, validation %.4f%s, %.1f s, %s left", r->epoch, r->epoch + 1, d->epochs,
+                r->train_loss, r->val_loss, dice_text.data ? dice_text.data : "", r->seconds,
+                format_duration((d->epochs - r->epoch - 1) * r->seconds, left, sizeof left));
+    text_free(&dice_text);
+}
+
+int training_show(Training *t, const char *title, const TrainingShow *show, Err *e)
+{
+    const PlanTraining *p = &training_plan(t)->training;
+    Display display = {.epochs = p->epochs, .quiet = show->quiet, .json = show->json};
+    const int64_t per_epoch = p->iterations_per_epoch + p->validation_iterations;
+    progress_begin(&display.bar, title, per_epoch * (p->epochs - training_epochs_done(t)), show->quiet);
+    const TrainingWatch watch = {show_iteration, show_epoch, program_interrupted, &display};
+    const int code = training_run(t, &watch, e);
+    progress_end(&display.bar);
+    if (code == ERR_INTERRUPTED)
+        err_set(e, code, "interrupted in epoch %d; all is saved in %s: --continue continues the training",
+                training_epochs_done(t), show->results);
+    return code;
+}

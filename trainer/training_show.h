@@ -1,0 +1,15 @@
+/* Runs a training and shows its progress on the terminal: for the programs that train. */
+#ifndef TRAINER_TRAINING_SHOW_H
+#define TRAINER_TRAINING_SHOW_H
+
+#include "trainer/training.h"
+
+typedef struct TrainingShow {
+    const char *results; /* for messages */
+    bool quiet, json;    /* only warnings and errors; a line of JSON per epoch on standard output */
+} TrainingShow;
+
+/* title: of the progress bar, borrowed. Fails: as training_run; ERR_INTERRUPTED with what to do next. */
+int training_show(Training *t, const char *title, const TrainingShow *show, Err *e);
+
+#endif

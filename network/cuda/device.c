@@ -171,12 +171,17 @@ static void begin(const Device *d, const char *work)
 
 static int end(const Device *d, Err *e) { return check(d, cudaGetLastError(), "a launch", e); }
 
-#define GPU(name_)                                                                                                   \
-    {                                                                                                                \
-        .kind = DEVICE_CUDA, .name = name_, .alignment = ALIGNMENT, .memory = memory_of, .supports = supports,       \
-        .alloc = alloc, .free = free_memory, .alloc_host = alloc_host, .free_host = free_host, .copy = copy,         \
-        .upload = upload, .join_uploads = join_uploads, .clear = clear, .all_finite = all_finite, .wait = wait_for,  \
-        .mark = mark, .wait_mark = wait_mark, .begin = begin, .end = end, .repeat = gpu_repeat, .forget = gpu_forget \
+/* Of the emulated GPU (tests/cuda/runtime.cc). A real one is told nothing: there they are NULL. */
+__attribute__((weak)) void emu_limit(const Device *d, const DeviceRegion *regions, int count);
+__attribute__((weak)) void emu_retire(const Device *d, const void *memory, size_t bytes);
+
+#define GPU(name_)                                                                                                  \
+    {                                                                                                               \
+        .kind = DEVICE_CUDA, .name = name_, .alignment = ALIGNMENT, .memory = memory_of, .supports = supports,      \
+        .alloc = alloc, .free = free_memory, .alloc_host = alloc_host, .free_host = free_host, .copy = copy,        \
+        .upload = upload, .join_uploads = join_uploads, .clear = clear, .all_finite = all_finite, .wait = wait_for, \
+        .mark = mark, .wait_mark = wait_mark, .begin = begin, .end = end, .limit = emu_limit, .retire = emu_retire, \
+        .repeat = gpu_repeat, .forget = gpu_forget                                                                  \
     }
 #define TEN_GPUS(d)                                                                                     \
     GPU("cuda:" d "0"), GPU("cuda:" d "1"), GPU("cuda:" d "2"), GPU("cuda:" d "3"), GPU("cuda:" d "4"), \

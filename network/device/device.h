@@ -27,6 +27,14 @@ typedef struct DeviceRows {
     int64_t rows, columns, pitch;
 } DeviceRows;
 
+/* A part of device memory: `rows` rows of `row` bytes, `pitch` bytes apart. */
+typedef struct DeviceRegion {
+    const void *start;
+    size_t row, pitch;
+    int64_t rows;
+    bool written; /* may be written, too */
+} DeviceRegion;
+
 /* Memory of a device in bytes, and how much of it could be allocated now. */
 typedef struct DeviceMemory {
     size_t total, available;
@@ -82,6 +90,11 @@ struct Device {
      * whether the work could be launched. */
     void (*begin)(const Device *, const char *work);
     int (*end)(const Device *, Err *e);
+    /* limit: work that is issued from now on accesses only these regions; regions NULL: any memory again. retire: work from now on
+     * reads nothing there before it is written again. A device that checks it reports what does not keep to it: the emulated
+     * GPU. Both NULL: it is not checked. */
+    void (*limit)(const Device *, const DeviceRegion *regions, int count);
+    void (*retire)(const Device *, const void *memory, size_t bytes);
     /* Issues the work, or does what it issued before. *recording is NULL at first, and belongs to this work; forget frees it,
      * before any memory that the work uses. What issue does on the host is not repeated. Fails: as issue. Both NULL: the
      * device records nothing. */

@@ -120,7 +120,7 @@ int executor_forward_node(Executor *x, int index, const Step *step, Err *e)
 {
     Node *node = &x->nodes[index];
     node->scratch = at_block(x, x->plans[index].scratch_block[0]);
-    x->device->begin(x->device, node->name);
+    executor_begin_work(x, node, OP_FORWARD);
     node->impl->forward(node, step);
     return executor_end_work(x, node, e);
 }
@@ -129,7 +129,7 @@ int executor_backward_node(Executor *x, int index, const Step *step, Err *e)
 {
     Node *node = &x->nodes[index];
     node->scratch = at_block(x, x->plans[index].scratch_block[1]);
-    x->device->begin(x->device, node->name);
+    executor_begin_work(x, node, OP_BACKWARD);
     node->impl->backward(node, step);
     return executor_end_work(x, node, e);
 }
@@ -137,8 +137,10 @@ int executor_backward_node(Executor *x, int index, const Step *step, Err *e)
 int executor_run_action(Executor *x, int index, const Step *step, Err *e)
 {
     const Action action = x->actions[index];
-    return action.pass == PASS_BACKWARD ? executor_backward_node(x, action.node, step, e)
-                                        : executor_forward_node(x, action.node, step, e);
+    const bool backward = action.pass == PASS_BACKWARD;
+    TRY((backward ? executor_backward_node : executor_forward_node)(x, action.node, step, e));
+    executor_retire(x, index);
+    return 0;
 }
 
 typedef struct ForwardRun {

@@ -3,7 +3,7 @@
  * Planning: executor_plan.c (nodes, shapes, gradients, slices), executor_choice.c (types and implementations),
  * executor_recompute.c (which nodes are recomputed), executor_memory.c (order of execution, memory).
  * Parameters: executor_parameters.c (packed copies, and parameters from a source).
- * Running: executor.c, executor_work.c (failures of kernels), executor_io.c (inputs and outputs), executor_buckets.c
+ * Running: executor.c, executor_work.c (the device's work on a node), executor_io.c (inputs and outputs), executor_buckets.c
  * (reports of complete gradients), executor_check.c (finds values that are not finite).
  *
  * A run is a list of actions. First comes the forward pass of every node. Then, for each segment from the last to the
@@ -15,6 +15,7 @@
 #include "network/executor/executor.h"
 #include "network/executor/memory_plan.h"
 #include "network/graph/graph_internal.h"
+#include "network/graph/node_regions.h"
 
 /* The plan of one value of the graph. */
 typedef struct ValuePlan {
@@ -148,6 +149,12 @@ int executor_refresh(Executor *x, Err *e);
 
 /* Runs one action (executor.c). Fails: as executor_forward. */
 int executor_run_action(Executor *x, int index, const Step *step, Err *e);
+
+/* Begins the device's work on a node, which may access what its class says (executor_work.c). */
+void executor_begin_work(const Executor *x, const Node *node, OpPass pass);
+
+/* Tells the device which memory of the arena is not used any more after an action (executor_work.c). */
+void executor_retire(const Executor *x, int action);
 
 /* Ends the device's work on a node. Fails: with the failure of its kernel, else with that of the device
  * (executor_work.c). */

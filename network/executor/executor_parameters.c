@@ -73,7 +73,7 @@ static int pack_node(Executor *x, int i, Err *e)
 {
     Node *node = &x->nodes[i];
     if (!node->impl->refresh) return 0;
-    x->device->begin(x->device, node->name);
+    executor_begin_work(x, node, OP_REFRESH);
     node->impl->refresh(node);
     return executor_end_work(x, node, e);
 }

@@ -15,6 +15,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#include "network/device/device.h"
 
 /* The order in which blocks, and the threads of a block, run. Every order must give the same bits. */
 typedef enum EmuOrder { EMU_FORWARD, EMU_BACKWARD, EMU_SHUFFLED, EMU_ORDERS } EmuOrder;
@@ -25,17 +26,8 @@ void emu_set_order(EmuOrder order);
 int emu_errors(void);
 const char *emu_first_error(void);
 
-/* A part of device memory: `rows` rows of `row` bytes, `pitch` bytes apart. */
-typedef struct EmuRegion {
-    const void *start;
-    size_t row, pitch;
-    int64_t rows;
-    bool written; /* may be written, too */
-} EmuRegion;
-
 /* Kernels launched from now on may access only these regions; emu_end_node: all allocated memory again. */
-enum { EMU_REGIONS = 64 };
-void emu_begin_node(const EmuRegion *regions, int count);
+void emu_begin_node(const DeviceRegion *regions, int count);
 void emu_end_node(void);
 
 /* Marks memory as never written. */

@@ -30,7 +30,7 @@ extern EmuSharedArray emu_shared_arrays[EMU_SHARED_ARRAYS];
 extern int emu_shared_count;
 extern EmuCounts emu_counted;
 
-typedef std::vector<EmuRegion> EmuRegions;
+typedef std::vector<DeviceRegion> EmuRegions;
 
 struct EmuKernel {
     const char *name;

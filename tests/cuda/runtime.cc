@@ -493,7 +493,7 @@ cudaError_t cudaMemsetAsync(void *p, int value, size_t bytes, cudaStream_t strea
 
 static std::shared_ptr<EmuRegions> regions; /* of the node that is being launched; empty: everything is allowed */
 
-void emu_begin_node(const EmuRegion *regions_, int count)
+void emu_begin_node(const DeviceRegion *regions_, int count)
 {
     const Lock lock;
     regions = std::make_shared<EmuRegions>(regions_, regions_ + count);
@@ -503,6 +503,21 @@ void emu_end_node()
 {
     const Lock lock;
     regions.reset();
+}
+
+extern "C" void emu_limit(const Device *, const DeviceRegion *regions_, int count)
+{
+    if (regions_) emu_begin_node(regions_, count);
+    else emu_end_node();
+}
+
+/* In the order of the work, as part of a graph, too. */
+extern "C" void emu_retire(const Device *, const void *memory, size_t bytes)
+{
+    const Lock lock;
+    CUstream_st *s = captured ? captured : stream_of(NULL);
+    const Run run = [=](uint32_t) { emu_forget(memory, bytes); };
+    if (!capture(s, run)) append(s, run);
 }
 
 static std::map<const void *, size_t> shared_limits; /* of dynamic memory, by kernel */

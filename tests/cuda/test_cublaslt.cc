@@ -152,10 +152,10 @@ static void never_written(bool sound)
 static void input_written(bool sound)
 {
     const Memory m;
-    const EmuRegion regions[] = {{m.a, DEPTH * sizeof(float), PITCH * sizeof(float), ROWS, false},
-                                 {m.b, COLUMNS * sizeof(float), PITCH * sizeof(float), DEPTH, false},
-                                 {m.c, COLUMNS * sizeof(float), PITCH * sizeof(float), ROWS, sound},
-                                 {m.workspace, WORKSPACE, 0, 1, true}};
+    const DeviceRegion regions[] = {{m.a, DEPTH * sizeof(float), PITCH * sizeof(float), ROWS, false},
+                                    {m.b, COLUMNS * sizeof(float), PITCH * sizeof(float), DEPTH, false},
+                                    {m.c, COLUMNS * sizeof(float), PITCH * sizeof(float), ROWS, sound},
+                                    {m.workspace, WORKSPACE, 0, 1, true}};
     emu_begin_node(regions, 4);
     runs(shape, m.a, m.b, m.c, m.workspace);
     emu_end_node();

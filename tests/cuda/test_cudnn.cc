@@ -166,10 +166,10 @@ static void never_written(bool sound)
 static void foreign_workspace(bool sound)
 {
     const Memory m;
-    const EmuRegion regions[] = {{m.x, X_COUNT * sizeof(float), 0, 1, false},
-                                 {m.w, W_COUNT * sizeof(float), 0, 1, false},
-                                 {m.y, Y_COUNT * sizeof(float), 0, 1, true},
-                                 {m.workspace, WORKSPACE, 0, 1, true}};
+    const DeviceRegion regions[] = {{m.x, X_COUNT * sizeof(float), 0, 1, false},
+                                    {m.w, W_COUNT * sizeof(float), 0, 1, false},
+                                    {m.y, Y_COUNT * sizeof(float), 0, 1, true},
+                                    {m.workspace, WORKSPACE, 0, 1, true}};
     emu_begin_node(regions, sound ? 4 : 3);
     runs(shape, m.x, m.w, m.y, m.workspace);
     emu_end_node();

@@ -233,7 +233,7 @@ static void freed_twice(bool sound)
 static void neighbour(bool sound)
 {
     float *arena = zeros(3 * COUNT + 1), *x = arena, *y = arena + 2 * COUNT;
-    const EmuRegion regions[] = {{x, BYTES, 0, 1, false}, {y, BYTES, 0, 1, true}};
+    const DeviceRegion regions[] = {{x, BYTES, 0, 1, false}, {y, BYTES, 0, 1, true}};
     emu_begin_node(regions, 2);
     broken_copy(y, x, sound ? COUNT : COUNT + 1);
     emu_end_node();
@@ -244,7 +244,7 @@ static void neighbour(bool sound)
 static void input_written(bool sound)
 {
     float *arena = zeros(2 * COUNT), *x = arena, *y = arena + COUNT;
-    const EmuRegion regions[] = {{x, BYTES, 0, 1, false}, {y, BYTES, 0, 1, true}};
+    const DeviceRegion regions[] = {{x, BYTES, 0, 1, false}, {y, BYTES, 0, 1, true}};
     emu_begin_node(regions, 2);
     if (sound) broken_copy(y, x, COUNT);
     else broken_copy(x, y, COUNT);
@@ -257,7 +257,7 @@ static void input_written(bool sound)
 static void gap_between_pixels(bool sound)
 {
     float *x = zeros(COUNT), *y = zeros(COUNT);
-    const EmuRegion regions[] = {{x, BYTES, 0, 1, false}, {y, 3 * sizeof *y, 5 * sizeof *y, COUNT / 5, true}};
+    const DeviceRegion regions[] = {{x, BYTES, 0, 1, false}, {y, 3 * sizeof *y, 5 * sizeof *y, COUNT / 5, true}};
     emu_begin_node(regions, 2);
     broken_copy(y, x, sound ? 3 : 4);
     emu_end_node();

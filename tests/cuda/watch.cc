@@ -133,7 +133,7 @@ void emu_watch_launch(const EmuRegions *regions_)
     last_region = 0;
 }
 
-static bool inside(const EmuRegion &r, const Access &a)
+static bool inside(const DeviceRegion &r, const Access &a)
 {
     const char *start = (const char *)r.start;
     if (a.at < start || (a.write && !r.written)) return false;

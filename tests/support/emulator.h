@@ -6,9 +6,8 @@
 #include "tests/cuda/emu.h"
 
 #pragma weak emu_set_order
-#pragma weak emu_begin_node
-#pragma weak emu_end_node
 #pragma weak emu_errors
+#pragma weak emu_first_error
 #pragma weak emu_live_bytes
 #pragma weak emu_live_handles
 #pragma weak emu_counts

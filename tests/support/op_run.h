@@ -13,7 +13,7 @@
 #ifndef TESTS_SUPPORT_OP_RUN_H
 #define TESTS_SUPPORT_OP_RUN_H
 
-#include "network/graph/op.h"
+#include "network/graph/node_regions.h"
 #include "tests/support/guarded.h"
 
 typedef struct OpRunOptions {
@@ -52,8 +52,6 @@ typedef struct OpRun {
 /* like: a node of an executor. Fails as prepare does, or with ERR_NOMEM; then nothing is owned. */
 int op_run_new(OpRun *r, const Node *like, const OpImpl *impl, OpRunOptions o, Err *e);
 void op_run_free(OpRun *r);
-
-typedef enum OpPass { OP_REFRESH, OP_FORWARD, OP_BACKWARD } OpPass;
 
 /* One of the implementation's functions. Fails: as the device does; with the node's failure. */
 int op_run_pass(OpRun *r, OpPass pass, const Step *step, Err *e);

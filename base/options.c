@@ -23,6 +23,9 @@ static const struct {
       "Number of threads (default: OMP_NUM_THREADS, else the processors that this process may use)", 1}},
     {OPT_DEVICE, {"device", KEY_DEVICE, "NAME", 0, "Device: cpu (default), cuda, or cuda:N for GPU N (from 0)", 1}},
     {OPT_PRECISION, {"precision", KEY_PRECISION, "NAME", 0, "Number format: fp32 (default) or bf16", 1}},
+    {OPT_PLAN_PRECISION,
+     {"precision", KEY_PRECISION, "NAME", 0, "Number format: fp32 or bf16 (default: the plan's, training.precision)",
+      1}},
     {OPT_SEED, {"seed", KEY_SEED, "N", 0, "Seed of the random numbers: the same seed makes the same choices", 1}},
     {OPT_CONTINUE, {"continue", KEY_CONTINUE, NULL, 0, "Go on where an earlier run stopped", 1}},
     {OPT_OVERWRITE, {"overwrite", KEY_OVERWRITE, NULL, 0, "Replace results that are there already", 1}},
@@ -122,7 +125,7 @@ void program_parse(const struct argp *own, void *own_input, CommonOptions *commo
     for (int i = 0; i < KNOWN; i++)
         if (common->takes & known[i].bit) options[count++] = known[i].option;
     common->device = "cpu";
-    common->precision = "fp32";
+    common->precision = common->takes & OPT_PLAN_PRECISION ? NULL : "fp32";
     const struct argp common_argp = {.options = options, .parser = parse_common};
     const struct argp_child children[] = {{own, 0, NULL, 0}, {&common_argp, 0, NULL, 0}, {NULL, 0, NULL, 0}};
     const struct argp whole = {.parser = hand_on, .children = children};

@@ -30,7 +30,7 @@ typedef struct CommonOptions {
     uint64_t seed;         /* --seed, default as set before parsing */
     const char *output;    /* -o, --output; required where taken */
     const char *device;    /* --device: cpu, the default */
-    const char *precision; /* --precision: fp32 (default) or bf16 */
+    const char *precision; /* --precision: fp32 (default) or bf16; of OPT_PLAN_PRECISION the default is NULL */
     const char *engine;    /* set before parsing: what computes, for --version; NULL: nothing to say. Borrowed */
 } CommonOptions;
 
@@ -42,7 +42,8 @@ enum {
     OPT_OVERWRITE = 16,
     OPT_CONTINUE = 32,
     OPT_DEVICE = 64,
-    OPT_PRECISION = 128
+    OPT_PRECISION = 128,
+    OPT_PLAN_PRECISION = 256 /* the same option; its default is in the plan */
 };
 
 /* Parses argv with the program's own options and the common ones it takes; exits with status 2 and

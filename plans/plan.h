@@ -46,6 +46,8 @@ typedef enum PlanSwitch { SWITCH_AUTO, SWITCH_ON, SWITCH_OFF } PlanSwitch;
 
 typedef enum PlanScheduleStep { SCHEDULE_BY_EPOCH, SCHEDULE_BY_ITERATION } PlanScheduleStep;
 
+typedef enum PlanPrecision { PRECISION_FP32, PRECISION_BF16 } PlanPrecision;
+
 typedef enum PlanOrientation { ORIENTATION_STORED, ORIENTATION_CANONICAL } PlanOrientation;
 
 /* In the file they have the names of nnU-Net's classes: ZScoreNormalization, CTNormalization … */
@@ -109,6 +111,7 @@ typedef struct PlanTraining {
     double oversample_foreground; /* share of a batch that must show foreground */
     double augmentation;          /* factor of the probabilities of the transforms, except for mirroring */
     int freeze_encoder_epochs;    /* only with pretrained weights */
+    PlanPrecision precision;      /* of the network's arithmetic */
     bool recompute;               /* less memory, more time, same gradients */
     int64_t seed;
     char pretrained[PLAN_PATH_BYTES];    /* weights to start from; "": none */

@@ -13,6 +13,7 @@ static const char *const compatibilities[] = {"none", "nnunet", "nnunet_2_1", NU
 static const char *const optimizers[] = {"adamw", "sgd", "adam", NULL};
 static const char *const schedules[] = {"cosine", "poly", NULL};
 static const char *const schedule_steps[] = {"epoch", "iteration", NULL};
+static const char *const precisions[] = {"fp32", "bf16", NULL};
 static const char *const orientations[] = {"stored", "canonical", NULL};
 static const char *const switches[] = {"auto", "true", "false", NULL};
 static const char *const nullable_flags[] = {"null", "true", "false", NULL};
@@ -177,6 +178,8 @@ static const Field training_fields[] = {
         "augmentation", T, augmentation, 0, 2, "1",
         "factor of the probabilities of all transforms except mirroring; 1: those of nnU-Net, 0: only mirroring"),
     ROW_INT("freeze_encoder_epochs", T, freeze_encoder_epochs, 0, 1000000, "10", "only with pretrained weights"),
+    ROW_CHOICE("precision", T, precision, precisions, "fp32",
+               "number format of the network's arithmetic: fp32, or bf16 where the machine has it"),
     ROW_BOOL("recompute", T, recompute, "false", "less memory, more time, same gradients"),
     {ROW(FIELD_INT64, "seed", T, seed), .low = 0, .high = 9007199254740992.0, .fallback = "0"},
     ROW_STRING("pretrained", T, pretrained, NULL, "weights to start from"),

@@ -21,8 +21,7 @@ typedef struct Options {
     TrainingOptions training;
     const char *images, *override;
     bool has_classes;
-    const char *lacks; /* instructions for the precision that the CPU does not have; NULL: none */
-    char *work;        /* folder of the training: the output without its ending, and _pretraining */
+    char *work; /* folder of the training: the output without its ending, and _pretraining */
     char *preprocessed;
     Text keys; /* the plan keys of a pretraining */
 } Options;
@@ -202,11 +201,10 @@ static int train(Options *o, Err *e)
 {
     Training *t;
     TRY(training_open(&t, &o->training, e));
-    if (o->lacks) training_tell(t, TRAINING_WARNING, "%s", o->lacks);
     const Plan *plan = training_plan(t);
     if (!o->common.quiet)
         program_say("%s, %s, patch %dx%d, batch %d, %d epochs of %d iterations, memory of the network %.0f MiB",
-                    plan->network.name, precision_name(o->training.precision), plan->configuration.patch_size[0],
+                    plan->network.name, precision_name(training_precision(t)), plan->configuration.patch_size[0],
                     plan->configuration.patch_size[1], plan->configuration.batch_size, plan->training.epochs,
                     plan->training.iterations_per_epoch, (double)training_memory_bytes(t) / (1 << 20));
     const int code = training_show(t, "pretrain: iterations", &(TrainingShow){o->work, o->common.quiet, false}, e);
@@ -253,7 +251,7 @@ static int run(Options *o, Err *e)
     const Device *device = device_named(o->common.device, e);
     if (!device) return e->code;
     o->training.device = device;
-    o->training.precision = precision_of(o->common.precision, device, &o->lacks);
+    o->training.overrides.precision = o->common.precision;
     TRY(name_work(o, e));
     TRY(expect_free(o, e));
     TRY(find_images(o, e));
@@ -275,7 +273,7 @@ int main(int argc, char **argv)
             "to complete where they are masked, or a folder of plan_and_preprocess. Writes the encoder to the file given by -o "
             "(.safetensors, or .pth as VMamba's), for train --pretrained."};
     Options o = {.common.takes = OPT_OUTPUT | OPT_THREADS | OPT_QUIET | OPT_SEED | OPT_OVERWRITE | OPT_CONTINUE |
-                                 OPT_DEVICE | OPT_PRECISION,
+                                 OPT_DEVICE | OPT_PLAN_PRECISION,
                  .common.seed = UINT64_MAX,
                  .training.fold = SPLITS_FOLD_ALL};
     program_begin("pretrain", true);

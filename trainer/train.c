@@ -26,7 +26,6 @@ typedef struct Options {
     CommonOptions common;
     TrainingOptions training;
     const char *show;       /* --show-augmentation: folder for pictures of patches */
-    const char *lacks;      /* instructions for the precision that the CPU does not have; NULL: none */
     int gpus;               /* --num-gpus: processes, one for each */
     const Process *process; /* this one of them; NULL: there is one */
     bool validate_only, skip_validation, save_probabilities, json;
@@ -215,7 +214,7 @@ static void announce(const Options *o, const Training *t)
     plan_describe_network(&network, plan, NULL);
     if (o->gpus > 1) snprintf(gpus, sizeof gpus, " on %d GPUs", o->gpus);
     program_say("%s, %s, patch %dx%d, batch %d%s, %d epochs of %d iterations, memory of the network %.0f MiB%s",
-                network.data ? network.data : plan->network.name, precision_name(o->training.precision),
+                network.data ? network.data : plan->network.name, precision_name(training_precision(t)),
                 plan->configuration.patch_size[0], plan->configuration.patch_size[1], plan->configuration.batch_size,
                 gpus, plan->training.epochs, plan->training.iterations_per_epoch,
                 (double)training_memory_bytes(t) / (1 << 20), training_epochs_done(t) ? "; continued" : "");
@@ -253,14 +252,14 @@ static void show_validation_cases(void *context, const FoldCases *cases)
     display->begun = true;
 }
 
-static int validate(const Options *o, Err *e)
+static int validate(const Options *o, const char *precision, Err *e)
 {
     ValidationDisplay display = {.quiet = o->common.quiet, .tells_cases = o->validate_only && !o->common.quiet};
     ValidationResult result;
     const ValidationOptions validation = {.preprocessed = o->training.preprocessed,
                                           .results = o->training.results,
                                           .fold = o->training.fold,
-                                          .precision = o->training.precision,
+                                          .precision = precision,
                                           .device = o->training.device,
                                           .save_probabilities = o->save_probabilities,
                                           .begin = show_validation_cases,
@@ -294,13 +293,14 @@ static void tell(void *context, TrainingTell kind, const char *text)
     else if (!o->common.quiet) program_say("%s", text);
 }
 
-static int run_training(const Options *o, bool *has_cases, Err *e)
+/* has_cases: that are to be predicted; trained_in: the precision of the training. */
+static int run_training(const Options *o, bool *has_cases, DType *trained_in, Err *e)
 {
     Training *t;
     program_interrupted(); /* from here on signals are handled: the training saves its state */
     TRY(training_open(&t, &o->training, e));
-    if (o->lacks) training_tell(t, TRAINING_WARNING, "%s", o->lacks);
     const int code = train(o, t, e);
+    *trained_in = training_precision(t);
     *has_cases = training_has_validation(t);
     training_close(t);
     return code;
@@ -315,25 +315,26 @@ static void end_ranks(const Options *o, int code, const Err *e)
 
 static int run(const Options *o, Err *e)
 {
+    const char *precision = o->common.precision;
     if (o->show) return training_show_patches(&o->training, SHOWN_PATCHES, o->show, e);
     if (!o->validate_only) {
-        bool has_cases;
-        const int code = run_training(o, &has_cases, e);
+        bool has_cases = false;
+        DType trained_in = DTYPE_F32;
+        const int code = run_training(o, &has_cases, &trained_in, e);
         if (o->process) end_ranks(o, code, e);
         if (code || !has_cases || (o->process && o->process->rank)) return code;
-    } else {
-        if (o->lacks) program_warn("%s", o->lacks);
-        if (o->of_training.length)
-            program_warn("--val-only does not train, so these options have no effect: %s", o->of_training.data);
+        precision = precision_name(trained_in);
+    } else if (o->of_training.length) {
+        program_warn("--val-only does not train, so these options have no effect: %s", o->of_training.data);
     }
-    return o->skip_validation ? 0 : validate(o, e);
+    return o->skip_validation ? 0 : validate(o, precision, e);
 }
 
 static int run_on(Options *o, const Device *device, Err *e)
 {
     if (!device) return e->code;
     o->training.device = device;
-    o->training.precision = precision_of(o->common.precision, device, &o->lacks);
+    o->training.overrides.precision = o->common.precision;
     return run(o, e);
 }
 
@@ -380,7 +381,7 @@ int main(int argc, char **argv)
                "its validation cases at the end. Writes plans.yaml, dataset.json and fold_FOLD/ to the "
                "folder given by -o."};
     Options o = {.common.takes = OPT_OUTPUT | OPT_THREADS | OPT_QUIET | OPT_SEED | OPT_OVERWRITE | OPT_CONTINUE |
-                                 OPT_DEVICE | OPT_PRECISION,
+                                 OPT_DEVICE | OPT_PLAN_PRECISION,
                  .common.seed = UINT64_MAX};
     program_begin("train", true);
     program_interrupt_hint("checkpoints are kept: --continue continues from the last one");

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/progress.h"
+#include "network/executor/precision.h"
 #include "plans/meaning.h"
 #include "preprocess/class_locations.h"
 #include "trainer/absent_labels.h"
@@ -430,6 +431,14 @@ static int begin(Training *t, const TrainingOptions *o, Err *e)
     return write_record(t, e);
 }
 
+/* A run that goes on may do so in another precision: the recorded plan keeps its own. */
+static void choose_precision(Training *t, const TrainingOptions *o)
+{
+    const char *lacks, *planned = t->plan.training.precision == PRECISION_BF16 ? "bf16" : "fp32";
+    t->precision = precision_of(o->overrides.precision ? o->overrides.precision : planned, t->device, &lacks);
+    if (lacks) training_tell(t, TRAINING_WARNING, "%s", lacks);
+}
+
 static int check_all(Training *t, const TrainingOptions *o, Err *e)
 {
     TRY(preprocessed_lock(&t->reading, o->preprocessed, e));
@@ -437,7 +446,7 @@ static int check_all(Training *t, const TrainingOptions *o, Err *e)
     TRY(choose_plan(t, o, e));
     TRY(open_data(t, o, e));
     TRY(check_meaning(t, o, e));
-    t->precision = o->precision;
+    choose_precision(t, o);
     TRY(training_divide_batch(t, e));
     t->loader_threads = o->threads / 4 > 1 ? o->threads / 4 : 1;
     TRY(open_network(t, o->mode, e));
@@ -511,6 +520,7 @@ void training_close(Training *t)
 const Plan *training_plan(const Training *t) { return &t->plan; }
 bool training_is_finished(const Training *t) { return t->state.epoch >= t->plan.training.epochs; }
 bool training_has_validation(const Training *t) { return t->validation_cases.count && !is_pretraining(t); }
+DType training_precision(const Training *t) { return t->precision; }
 int training_epochs_done(const Training *t) { return t->state.epoch; }
 
 size_t training_memory_bytes(const Training *t)

@@ -32,6 +32,7 @@ typedef struct TrainingOverrides {
     double minutes;         /* time from which epochs and iterations follow (schedule.h): */
     bool cpu_minutes;       /* CPU time of all threads, not duration */
     const char *pretrained; /* initial weights; NULL: no change */
+    const char *precision;  /* fp32 or bf16 (network/executor/precision.h); NULL: no change */
     int64_t seed;
 } TrainingOverrides;
 
@@ -42,7 +43,6 @@ typedef struct TrainingOptions {
     int fold; /* SPLITS_FOLD_ALL for `all` */
     RunMode mode;
     int threads;          /* number of threads to use */
-    DType precision;      /* of the network's arithmetic (network/executor/precision.h) */
     const Device *device; /* that computes; NULL: the CPU; must outlive the Training */
     Ranks *ranks;         /* the processes that train together, each with the same options except for the device; only
                              rank 0 writes files. NULL: this process alone; must outlive the Training */
@@ -73,6 +73,7 @@ const Plan *training_plan(const Training *t);
 bool training_is_finished(const Training *t); /* only the final validation is left to do */
 int training_epochs_done(const Training *t);
 bool training_has_validation(const Training *t); /* the fold has validation cases that the network segments */
+DType training_precision(const Training *t);     /* that it computes in: the plan's, if the device has it */
 size_t training_memory_bytes(const Training *t); /* of network, gradients and activations */
 
 /* Reports a line to the user and adds it to training_log.txt. */

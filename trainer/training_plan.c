@@ -57,6 +57,7 @@ static int apply(Plan *plan, const TrainingOverrides *o, Err *e)
     if (o->pretrained) strcpy(plan->training.pretrained, o->pretrained);
     forget_content(&plan->training, &before);
     if (o->seed >= 0) plan->training.seed = o->seed;
+    if (o->precision) plan->training.precision = strcmp(o->precision, "bf16") ? PRECISION_FP32 : PRECISION_BF16;
     return plan_check(plan, e);
 }
 
@@ -123,8 +124,12 @@ static int refuse(const char *before, const Text *differences, const char *after
                    differences->length > SHOWN ? " …" : "", after);
 }
 
-/* Copies the keys that only change time or memory, not results. */
-static void take_memory(Plan *plan, const Plan *from) { plan->training.recompute = from->training.recompute; }
+/* Copies the keys that only change time or memory: results not at all, or, with the precision, only by rounding. */
+static void take_memory(Plan *plan, const Plan *from)
+{
+    plan->training.recompute = from->training.recompute;
+    plan->training.precision = from->training.precision;
+}
 
 static void take_epochs(Plan *plan, const Plan *from)
 {

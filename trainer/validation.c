@@ -12,6 +12,7 @@
 #include "inference/predictor.h"
 #include "inference/probabilities.h"
 #include "inference/results.h"
+#include "network/executor/precision.h"
 #include "trainer/case_check.h"
 #include "trainer/case_set.h"
 #include "trainer/preprocessed.h"
@@ -252,15 +253,29 @@ static int expect_finished(Validation *v, Err *e)
     return code ? code : text_check(&v->cases.warnings, e);
 }
 
+static int choose_precision(Validation *v, DType *precision, Err *e)
+{
+    Plan plan;
+    const char *lacks, *name = v->o->precision;
+    char *path = path_format(e, "%s/plans.yaml", v->o->results);
+    const int code = path ? plan_read(&plan, path, NULL, e) : ERR_NOMEM;
+    mem_free(path);
+    if (code) return code;
+    if (!name) name = plan.training.precision == PRECISION_BF16 ? "bf16" : "fp32";
+    *precision = precision_of(name, v->o->device ? v->o->device : device_cpu(), &lacks);
+    if (lacks) text_add(&v->cases.warnings, "%s\n", lacks);
+    return text_check(&v->cases.warnings, e);
+}
+
 static int open_validation(Validation *v, Err *e)
 {
     const ValidationOptions *o = v->o;
-    const PredictorOptions options = {
-        .folds = &o->fold, .fold_count = 1, .device = o->device, .precision = o->precision};
+    PredictorOptions options = {.folds = &o->fold, .fold_count = 1, .device = o->device};
     TRY(preprocessed_lock(&v->reading, o->preprocessed, e));
     TRY(open_folders(v, e));
     TRY(split_record_validation(&v->cases, v->fold, o->preprocessed, o->fold, e));
     TRY(expect_finished(v, e));
+    TRY(choose_precision(v, &options.precision, e));
     if (o->begin) o->begin(o->context, &v->cases);
     TRY(predictor_open(&v->predictor, o->results, &options, e));
     v->check =

@@ -14,7 +14,7 @@ typedef struct ValidationOptions {
     const char *preprocessed, *results;
     int fold;                /* SPLITS_FOLD_ALL for `all` */
     const Device *device;    /* that computes; NULL: the CPU */
-    DType precision;         /* of the network's arithmetic (network/executor/precision.h) */
+    const char *precision;   /* fp32 or bf16 (network/executor/precision.h); NULL: that of RESULTS/plans.yaml */
     bool save_probabilities; /* write CASE.npy and CASE.yaml too (inference/probabilities.h) */
     void (*begin)(void *context, const FoldCases *cases); /* called with the cases; may be NULL */
     void (*progress)(void *context, int done, int total, const char *case_name); /* may be NULL */

@@ -15,11 +15,12 @@ train() { # RESULTS OPTIONS…
 }
 predict() { "$build/predict" -i "$out/raw/imagesTr" "$@"; }
 
+printf 'training: {precision: bf16}\n' >"$out/half.yaml"
 check "a precision that is not known" 2 train a --precision fp16
 has "is refused with those that are" '--precision fp16: expected fp32 or bf16' stderr
 is "before anything is written" test ! -e "$out/a"
 check "help names them" 0 "$build/train" --help
-has "and the default" '--precision=NAME.*fp32 (default) or bf16' stdout
+has "and the default" "--precision=NAME.*fp32 or bf16 (default: the" stdout
 
 check "training in fp32" 0 train exact --precision fp32
 check "training in bf16" 0 train a --precision bf16
@@ -37,7 +38,7 @@ else
 fi
 is "both learn alike" awk -F, 'FNR == NR { exact[$1] = $3; next } FNR > 1 && ($3 - exact[$1])^2 > 0.05^2 { exit 1 }' \
     "$out/exact/fold_0/metrics.csv" "$out/a/fold_0/metrics.csv"
-check "again" 0 train b --precision bf16
+check "again, by the plan" 0 train b --override "$out/half.yaml"
 is "gives the same bits" test "$(numbers "$out/a/fold_0/checkpoint_final.safetensors")" = \
     "$(numbers "$out/b/fold_0/checkpoint_final.safetensors")"
 

@@ -10,7 +10,7 @@ namespace
 struct ScanChannel {
     float A[SCAN_STATES], h[SCAN_STATES];
     float bias, skip;
-    const float *weights; /* of dt; r is at r · channels */
+    const float *weights; /* of dt; r is at r · lanes() */
     int d;
     bool exists;
 };
@@ -19,29 +19,35 @@ __device__ __forceinline__ void scan_start_channel(ScanChannel *c, const ScanSha
 {
     c->d = (int)(blockIdx.x * SCAN_GROUP + threadIdx.x);
     c->exists = c->d < s.channels;
-    packed += (int64_t)blockIdx.y * s.vectors() * s.channels + (c->exists ? c->d : 0);
+    packed += (int64_t)blockIdx.y * s.vectors() * s.lanes() + c->d;
 #pragma unroll
     for (int n = 0; n < SCAN_STATES; n++) {
-        c->A[n] = packed[n * s.channels];
+        c->A[n] = packed[n * s.lanes()];
         c->h[n] = 0;
     }
-    c->weights = packed + SCAN_STATES * s.channels;
-    c->bias = c->weights[s.rank * s.channels];
-    c->skip = c->weights[(s.rank + 1) * s.channels];
+    c->weights = packed + SCAN_STATES * s.lanes();
+    c->bias = c->weights[s.ranks() * s.lanes()];
+    c->skip = c->weights[(s.ranks() + 1) * s.lanes()];
 }
 
-/* delta · log2(e), before softplus, of SCAN_BATCH positions. */
+/* delta · log2(e), before softplus, of SCAN_BATCH positions; dts: of the first of them. */
 __device__ __forceinline__ void scan_batch_delta(const ScanChannel &c, const ScanShape &s, const float *dts,
                                                  float *delta)
 {
-    const int row = s.dt_row();
+    const float *weights = c.weights;
 #pragma unroll
     for (int i = 0; i < SCAN_BATCH; i++) delta[i] = c.bias;
-    for (int r = 0; r < s.rank; r++) {
-        const float w = c.weights[r * s.channels];
+#pragma unroll 1
+    for (int r = 0; r < s.rank; r += 2) /* behind an odd rank are zeros */
 #pragma unroll
-        for (int i = 0; i < SCAN_BATCH; i++) delta[i] += w * dts[i * row + r];
-    }
+        for (int k = 0; k < 2; k++, dts += SCAN_DT_ROW, weights += s.lanes()) {
+            const float w = *weights;
+#pragma unroll
+            for (int i = 0; i < SCAN_BATCH; i += 4) {
+                const float4 dt = scan_four(dts + i);
+                delta[i] += w * dt.x, delta[i + 1] += w * dt.y, delta[i + 2] += w * dt.z, delta[i + 3] += w * dt.w;
+            }
+        }
 }
 } // namespace
 

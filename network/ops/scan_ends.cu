@@ -31,18 +31,19 @@ template <class T, bool BACKWARD> __global__ void __launch_bounds__(SCAN_GROUP, 
     if (piece.index == (BACKWARD ? 0 : s.pieces - 1)) return;
     ScanChannel c;
     scan_start_channel(&c, s, e.packed);
+    const int64_t image = (int64_t)(blockIdx.z / (unsigned)s.pieces) * s.length();
+    const ScanColumn<const T> x(e.x.at(image, c.exists ? c.d : 0), e.x.pitch);
     float deltas = 0;
     for (int chunk = piece.first; chunk < piece.end; chunk++) {
         const ScanPlace p = scan_place(s, BACKWARD ? piece.first + piece.end - 1 - chunk : chunk);
-        scan_load_rows(s, p, e.projections, rows, pixels);
+        scan_load_rows<SCAN_GROUP>(s, p, e.projections, rows, pixels);
         const int last = (p.count - 1) / SCAN_BATCH;
         for (int batch = 0; batch <= last; batch++) {
             const int t = (BACKWARD ? last - batch : batch) * SCAN_BATCH;
             float v[SCAN_BATCH], delta[SCAN_BATCH];
 #pragma unroll
-            for (int i = 0; i < SCAN_BATCH; i++)
-                v[i] = gpu_get(e.x.at((int64_t)p.image * s.length() + pixels[t + i], c.exists ? c.d : 0));
-            scan_batch_delta(c, s, dts + t * s.dt_row(), delta);
+            for (int i = 0; i < SCAN_BATCH; i++) v[i] = gpu_get(x.at(pixels[t + i]));
+            scan_batch_delta(c, s, dts + t, delta);
 #pragma unroll
             for (int k = 0; k < SCAN_BATCH; k++) {
                 const int i = BACKWARD ? SCAN_BATCH - 1 - k : k;

@@ -34,24 +34,25 @@ template <class T> __global__ void __launch_bounds__(SCAN_GROUP, 8) scan_forward
     ScanChannel c;
     scan_start_channel(&c, s, f.packed);
     const ScanPiece piece = scan_piece(s);
+    const int64_t image = (int64_t)(blockIdx.z / (unsigned)s.pieces) * s.length();
+    const ScanColumn<const T> x(f.x.at(image, c.exists ? c.d : 0), f.x.pitch);
+    const ScanColumn<float> y(f.parts + ((int64_t)blockIdx.y * s.pixels() + image) * s.channels + c.d, s.channels);
     for (int i = 0; i < piece.index; i++)
         scan_join(c.h, c.A, scan_end_at(s, f.ends, i, c.exists ? c.d : 0), 0, s.channels);
     for (int chunk = piece.first; chunk < piece.end; chunk++) {
         const ScanPlace p = scan_place(s, chunk);
-        const int64_t image = (int64_t)p.image * s.length();
-        float *y = f.parts + ((int64_t)p.direction * s.pixels() + image) * s.channels + c.d;
-        scan_load_rows(s, p, f.projections, rows, pixels);
+        scan_load_rows<SCAN_GROUP>(s, p, f.projections, rows, pixels);
         if (f.states && chunk && c.exists)
             for (int n = 0; n < SCAN_STATES; n++) scan_states_at(s, p, f.states, c.d)[n * s.channels] = c.h[n];
         for (int t = 0; t < p.count; t += SCAN_BATCH) {
             float u[SCAN_BATCH], delta[SCAN_BATCH];
 #pragma unroll
-            for (int i = 0; i < SCAN_BATCH; i++) u[i] = gpu_get(f.x.at(image + pixels[t + i], c.exists ? c.d : 0));
-            scan_batch_delta(c, s, dts + t * s.dt_row(), delta);
+            for (int i = 0; i < SCAN_BATCH; i++) u[i] = gpu_get(x.at(pixels[t + i]));
+            scan_batch_delta(c, s, dts + t, delta);
 #pragma unroll
             for (int i = 0; i < SCAN_BATCH; i++) {
                 const float v = step_channel(&c, rows + (t + i) * SCAN_BC, softplus_log2(delta[i]), u[i]);
-                if (c.exists && t + i < p.count) y[(int64_t)pixels[t + i] * s.channels] = v;
+                if (c.exists && t + i < p.count) *y.at(pixels[t + i]) = v;
             }
         }
         __syncthreads(); /* before the next rows replace these */

@@ -40,7 +40,7 @@ ScanShape shape_of(const Node *node)
     const SelectiveScan *scan = (const SelectiveScan *)node->attr;
     const Shape s = node->in[0]->shape;
     ScanShape shape = {
-        (int)s.n, (int)s.h, (int)s.w, (int)s.c, (int)scan->states, (int)scan->rank, scan->directions.count, 1, {}};
+        (int)s.n, (int)s.h, (int)s.w, (int)s.c, (int)scan->states, (int)scan->rank, scan->directions.count, 1, 0, {}};
     for (int k = 0; k < shape.directions; k++) shape.order[k] = scan->directions.order[k];
     shape.pieces = pieces_of(shape);
     return shape;
@@ -48,9 +48,12 @@ ScanShape shape_of(const Node *node)
 
 /* ---- memory ---- */
 
-size_t part_bytes(const ScanShape &s) { return (size_t)(s.pixels() * s.channels) * sizeof(float); }
 size_t projection_bytes(const ScanShape &s) { return floats(s.pixels() * s.directions * s.row()); }
-int64_t packed_floats(const ScanShape &s) { return (int64_t)s.directions * s.vectors() * s.channels; }
+/* Of a tile of states: */
+int64_t part_floats(const ScanShape &s) { return s.directions * s.pixels() * s.channels; }
+int64_t packed_floats(const ScanShape &s) { return (int64_t)s.directions * s.vectors() * s.lanes(); }
+int64_t group_floats(const ScanShape &s) { return s.groups() * s.pixels() * s.directions * s.row(); }
+int64_t gradient_floats(const ScanShape &s) { return s.images * s.pieces * packed_floats(s); }
 int64_t state_floats(const ScanShape &s)
 {
     return (int64_t)s.images * s.directions * (s.chunks() - 1) * SCAN_STATES * s.channels;
@@ -61,9 +64,9 @@ size_t end_bytes(const ScanShape &s)
     return s.pieces == 1 ? 0 : floats((int64_t)s.images * s.directions * s.pieces * (SCAN_STATES + 1) * s.channels);
 }
 
-/* Scratch: the ends of pieces, the directions' parts (in backward one more, for dx through the projections; later x in float32), then the
- * products' workspace; in inference the projections; in backward their gradients, those of each group, and those of the
- * packed parameters. */
+/* Scratch: the ends of pieces; the parts of tiles and directions (in backward one more, for dx through the projections; later x
+ * in float32); the products' workspace; in inference the projections; in backward their gradients, those of each tile and group,
+ * and those of the packed parameters. */
 struct Scratch {
     float *ends, *parts, *projections, *dprojections, *group_dprojections, *dpacked;
     void *workspace;
@@ -77,7 +80,8 @@ Scratch scratch_of(const PreparedScan *p, const Node *node, bool backward)
     const auto take = [&](size_t bytes) { return (at += rounded(bytes)) - rounded(bytes); };
     Scratch m = {};
     m.ends = (float *)take(end_bytes(s));
-    m.parts = (float *)take(part_bytes(s) * (size_t)(s.directions + backward));
+    m.parts =
+        (float *)take((size_t)(part_floats(s) * s.tiles() + (backward ? s.pixels() * s.channels : 0)) * sizeof(float));
     if (!backward) {
         m.workspace = take(gpu_product_workspace(p->projection));
         m.projections =
@@ -85,18 +89,14 @@ Scratch scratch_of(const PreparedScan *p, const Node *node, bool backward)
     } else {
         m.workspace = take(larger(gpu_product_workspace(p->data), gpu_product_workspace(p->weights)));
         m.dprojections = (float *)take(projection_bytes(s));
-        m.group_dprojections = (float *)take(projection_bytes(s) * (size_t)s.groups());
-        m.dpacked = (float *)take((size_t)(s.images * s.pieces * packed_floats(s)) * sizeof(float));
+        m.group_dprojections = (float *)take((size_t)(group_floats(s) * s.tiles()) * sizeof(float));
+        m.dpacked = (float *)take((size_t)(gradient_floats(s) * s.tiles()) * sizeof(float));
     }
     m.bytes = (size_t)(at - (char *)node->scratch);
     return m;
 }
 
-bool supports(const Node *node)
-{
-    const SelectiveScan *scan = (const SelectiveScan *)node->attr;
-    return scan->states <= SCAN_STATES && scan->rank <= SCAN_RANK_MOST;
-}
+bool supports(const Node *node) { return ((const SelectiveScan *)node->attr)->rank <= SCAN_RANK_MOST; }
 
 int prepare_products(PreparedScan *p, const Node *node, DType type, Err *e)
 {
@@ -123,12 +123,12 @@ template <class T> int prepare(Node *node, Err *e)
     if (!p) return ERR_NOMEM;
     p->s = shape_of(node);
     TRY(prepare_products(p, node, GpuType<T>::dtype, e));
-    node->packed_bytes = floats(packed_floats(p->s));
+    node->packed_bytes = floats(packed_floats(p->s) * p->s.tiles());
     if (half) node->packed_bytes += (size_t)node->param_info[X_PROJ]->count * sizeof(T);
     node->packed_params = SCAN_ALL_PARAMS & ~(!half || p->data ? 1u << X_PROJ : 0);
     if (node->has_backward) {
         node->saved_bytes[SAVED_PROJECTIONS] = projection_bytes(p->s);
-        node->saved_bytes[SAVED_STATES] = floats(state_floats(p->s));
+        node->saved_bytes[SAVED_STATES] = floats(state_floats(p->s) * p->s.tiles());
         node->scratch_bytes[1] = scratch_of(p, node, true).bytes;
     }
     node->scratch_bytes[0] = scratch_of(p, node, false).bytes;
@@ -152,24 +152,27 @@ struct ScanParams {
     const float *dt_weight, *dt_bias, *A_logs, *Ds;
 };
 
-/* Rows are (direction, vector), columns channels. */
+/* Rows are (tile, direction, vector), columns lanes(). */
 struct Pack {
     float *to;
     ScanParams p;
     ScanShape s;
-    template <int N> __device__ void at(int64_t row, int64_t c) const
+    __device__ float value(int64_t tile, int64_t v, int64_t d) const
     {
         const float log2e = 1.44269504f;
-        const int64_t v = row % s.vectors(), k = row / s.vectors();
-        for (int i = 0; i < N; i++) {
-            const int64_t d = k * s.channels + c + i, r = v - SCAN_STATES;
-            float value = 0;
-            if (v < s.states) value = -expf(p.A_logs[d * s.states + v]) * log2e;
-            else if (v >= SCAN_STATES && r < s.rank) value = p.dt_weight[d * s.rank + r] * log2e;
-            else if (r == s.rank) value = p.dt_bias[d] * log2e;
-            else if (r == s.rank + 1) value = p.Ds[d];
-            to[row * s.channels + c + i] = value;
-        }
+        const int64_t n = tile * SCAN_STATES + v, r = v - SCAN_STATES;
+        if (v < SCAN_STATES) return n < s.states ? -expf(p.A_logs[d * s.states + n]) * log2e : 0;
+        if (r < s.rank) return p.dt_weight[d * s.rank + r] * log2e;
+        if (r == s.ranks()) return p.dt_bias[d] * log2e;
+        return r == s.ranks() + 1 && !tile ? p.Ds[d] : 0;
+    }
+    template <int N> __device__ void at(int64_t row, int64_t c) const
+    {
+        const int64_t k = row / s.vectors();
+        for (int i = 0; i < N; i++)
+            to[row * s.lanes() + c + i] =
+                c + i < s.channels ? value(k / s.directions, row % s.vectors(), k % s.directions * s.channels + c + i)
+                                   : 0;
     }
 };
 
@@ -177,53 +180,42 @@ struct ScanParamGradients {
     float *dt_weight, *dt_bias, *A_logs, *Ds; /* NULL: not wanted */
 };
 
-/* Adds the sets of images and pieces in order, and writes them as PyTorch has them. */
+/* Adds the sets of images and pieces in order, and writes them as PyTorch has them. Rows are (direction, state, r, bias or Ds).
+ * All tiles give parts to the gradients of delta's parameters; what they have of Ds is the same. */
 struct Unpack {
     ScanParamGradients p;
     const float *sets;
     ScanShape s;
+    __host__ __device__ int rows() const { return s.states + s.rank + 2; } /* of a direction */
+    /* Where the parameter of a channel goes; NULL: nowhere. */
+    __device__ float *place(int64_t r, int64_t d) const
+    {
+        if (r < 0) return p.A_logs ? p.A_logs + d * s.states + s.states + r : NULL;
+        if (r < s.rank) return p.dt_weight ? p.dt_weight + d * s.rank + r : NULL;
+        if (r == s.rank) return p.dt_bias ? p.dt_bias + d : NULL;
+        return p.Ds ? p.Ds + d : NULL;
+    }
     template <int N> __device__ void at(int64_t row, int64_t c) const
     {
-        const int64_t v = row % s.vectors(), k = row / s.vectors(),
-                      size = (int64_t)s.directions * s.vectors() * s.channels;
+        const int64_t k = row / rows(), n = row % rows(), r = n - s.states;
+        const int64_t tile = r < 0 ? n / SCAN_STATES : 0, end = r < 0 || r > s.rank ? tile + 1 : s.tiles();
+        const int64_t vector = r < 0 ? n % SCAN_STATES : SCAN_STATES + (r < s.rank ? r : r - s.rank + s.ranks());
+        const int64_t sets_of_tile = s.images * s.pieces, size = (int64_t)s.directions * s.vectors() * s.lanes();
         for (int i = 0; i < N; i++) {
-            const int64_t d = k * s.channels + c + i, r = v - SCAN_STATES;
+            float *to = place(r, k * s.channels + c + i);
+            const float *from = sets + (k * s.vectors() + vector) * s.lanes() + c + i;
             double sum = 0;
-            for (int n = 0; n < s.images * s.pieces; n++) sum += (double)sets[n * size + row * s.channels + c + i];
-            float *to = NULL;
-            if (v < s.states) to = p.A_logs ? p.A_logs + d * s.states + v : NULL;
-            else if (v >= SCAN_STATES && r < s.rank) to = p.dt_weight ? p.dt_weight + d * s.rank + r : NULL;
-            else if (r == s.rank) to = p.dt_bias ? p.dt_bias + d : NULL;
-            else if (r == s.rank + 1) to = p.Ds ? p.Ds + d : NULL;
+            for (int64_t set = tile * sets_of_tile; set < end * sets_of_tile; set++) sum += (double)from[set * size];
             if (to) *to = (float)sum;
         }
     }
 };
 
-template <class A, class B> struct Convert {
-    Plane<A> to;
-    Plane<const B> from;
-    template <int N> __device__ void at(int64_t row, int64_t c) const
-    {
-        gpu_store(to.at(row, c), gpu_load<N>(from.at(row, c)));
-    }
-};
-
-template <class A, class B>
-void convert(A *to, int64_t to_pitch, const B *from, int64_t from_pitch, int64_t rows, int64_t columns)
-{
-    GpuShape s = gpu_rows(rows, columns);
-    gpu_narrow(&s, to, to_pitch);
-    gpu_narrow(&s, from, from_pitch);
-    s.dense = false;
-    gpu_each(s, Convert<A, B>{{to, to_pitch}, {from, from_pitch}});
-}
-
 /* The weights of the projections as the product reads them: in bfloat16 they are packed behind the scan's parameters. */
 template <class T> T *projection_weights(const Node *node, const PreparedScan *p)
 {
     if (GpuType<T>::dtype == DTYPE_F32) return (T *)node->param[X_PROJ];
-    return (T *)((char *)node->packed + floats(packed_floats(p->s)));
+    return (T *)((char *)node->packed + floats(packed_floats(p->s) * p->s.tiles()));
 }
 
 template <class T> void refresh(Node *node)
@@ -231,10 +223,10 @@ template <class T> void refresh(Node *node)
     const PreparedScan *p = (const PreparedScan *)node->state;
     const float *const *params = node->param;
     const int64_t count = node->param_info[X_PROJ]->count;
-    const GpuShape s = {(int64_t)p->s.directions * p->s.vectors(), p->s.channels, false, false};
+    const GpuShape s = {(int64_t)p->s.tiles() * p->s.directions * p->s.vectors(), p->s.lanes(), false, false};
     gpu_each(s, Pack{(float *)node->packed, {params[DT_WEIGHT], params[DT_BIAS], params[A_LOGS], params[DS]}, p->s});
     if (GpuType<T>::dtype == DTYPE_BF16)
-        convert(projection_weights<T>(node, p), count, params[X_PROJ], count, 1, count);
+        gpu_move(projection_weights<T>(node, p), count, params[X_PROJ], count, 1, count, false);
 }
 
 /* ---- passes ---- */
@@ -257,19 +249,23 @@ template <class T> void forward(Node *node, const Step *)
     gpu_product_run(p->projection, x->data, projection_weights<T>(node, p), NULL, m.projections, m.workspace,
                     node->failure);
     const Plane<const T> image = {(const T *)x->data, x->pitch};
-    scan_ends_launch(ScanEnds<T>{p->s, image, m.projections, (const float *)node->packed, m.ends}, false);
-    scan_forward_launch(ScanForward<T>{p->s, image, m.projections, (const float *)node->packed, m.ends, m.parts,
-                                       node->has_backward ? (float *)node->saved[SAVED_STATES] : NULL});
-    merge<T>(y->data, y, p->s, m.parts, p->s.directions, false);
+    float *states = node->has_backward ? (float *)node->saved[SAVED_STATES] : NULL;
+    for (ScanShape s = p->s; s.tile < s.tiles(); s.tile++) {
+        const float *packed = (const float *)node->packed + s.tile * packed_floats(s);
+        scan_ends_launch(ScanEnds<T>{s, image, m.projections, packed, m.ends}, false);
+        scan_forward_launch(ScanForward<T>{s, image, m.projections, packed, m.ends, m.parts + s.tile * part_floats(s),
+                                           states ? states + s.tile * state_floats(s) : NULL});
+    }
+    merge<T>(y->data, y, p->s, m.parts, p->s.tiles() * p->s.directions, false);
 }
 
 /* dx = the parts + what goes through the projections, as one more part. */
 template <class T> void give_data(const Node *node, const PreparedScan *p, const Scratch &m)
 {
     const Tensor *x = node->in[0];
-    float *last = m.parts + p->s.directions * p->s.pixels() * p->s.channels;
+    float *last = m.parts + p->s.tiles() * part_floats(p->s);
     gpu_product_run(p->data, m.dprojections, node->param[X_PROJ], NULL, last, m.workspace, node->failure);
-    merge<T>(x->grad, x, p->s, m.parts, p->s.directions + 1, node->accumulate[0]);
+    merge<T>(x->grad, x, p->s, m.parts, p->s.tiles() * p->s.directions + 1, node->accumulate[0]);
 }
 
 /* d(x_proj); in bfloat16 x is converted in place of the parts. */
@@ -278,40 +274,49 @@ template <class T> void give_weights(const Node *node, const PreparedScan *p, co
     const Tensor *x = node->in[0];
     const void *image = x->data;
     if (GpuType<T>::dtype == DTYPE_BF16) {
-        convert(m.parts, p->s.channels, (const T *)x->data, x->pitch, p->s.pixels(), p->s.channels);
+        gpu_move(m.parts, p->s.channels, (const T *)x->data, x->pitch, p->s.pixels(), p->s.channels, false);
         image = m.parts;
     }
     gpu_product_run(p->weights, m.dprojections, image, NULL, node->param_grad[X_PROJ], m.workspace, node->failure);
+}
+
+/* Tables of gradients of the projections have B and C of one tile: with several, the others' are 0. */
+template <class T> void scan_back(const Node *node, const PreparedScan *p, const Scratch &m)
+{
+    const Tensor *x = node->in[0], *y = node->out[0];
+    const Plane<const T> image = {(const T *)x->data, x->pitch}, dy = {(const T *)y->grad, y->pitch};
+    const float *projections = (const float *)node->saved[SAVED_PROJECTIONS],
+                *states = (const float *)node->saved[SAVED_STATES];
+    if (p->s.tiles() > 1) {
+        const int64_t count = p->s.tiles() * group_floats(p->s);
+        gpu_clear(m.group_dprojections, count, 1, count);
+    }
+    for (ScanShape s = p->s; s.tile < s.tiles(); s.tile++) {
+        const float *packed = (const float *)node->packed + s.tile * packed_floats(s);
+        scan_ends_launch(ScanEnds<T>{s, dy, projections, packed, m.ends}, true);
+        scan_backward_launch(ScanBackward<T>{s, image, dy, projections, packed, states + s.tile * state_floats(s),
+                                             m.ends, m.parts + s.tile * part_floats(s),
+                                             m.group_dprojections + s.tile * group_floats(s),
+                                             m.dpacked + s.tile * gradient_floats(s)},
+                             node->failure);
+    }
 }
 
 template <class T> void backward(Node *node, const Step *)
 {
     const PreparedScan *p = (const PreparedScan *)node->state;
     const ScanShape &s = p->s;
-    const Tensor *x = node->in[0], *y = node->out[0];
     const Scratch m = scratch_of(p, node, true);
     float *const *grads = node->param_grad;
-    const int64_t columns = s.directions * s.row();
-    const float *projections = (const float *)node->saved[SAVED_PROJECTIONS], *packed = (const float *)node->packed;
-    const Plane<const T> dy = {(const T *)y->grad, y->pitch};
-    scan_ends_launch(ScanEnds<T>{s, dy, projections, packed, m.ends}, true);
-    scan_backward_launch(ScanBackward<T>{s,
-                                         {(const T *)x->data, x->pitch},
-                                         dy,
-                                         projections,
-                                         packed,
-                                         (const float *)node->saved[SAVED_STATES],
-                                         m.ends,
-                                         m.parts,
-                                         m.group_dprojections,
-                                         m.dpacked},
-                         node->failure);
-    gpu_sum_rows(m.dprojections, 0, m.group_dprojections, s.groups(), s.pixels() * columns, s.pixels() * columns, 1);
-    gpu_each(GpuShape{(int64_t)s.directions * s.vectors(), s.channels, false, false},
-             Unpack{{grads[DT_WEIGHT], grads[DT_BIAS], grads[A_LOGS], grads[DS]}, m.dpacked, s});
+    const int64_t table = group_floats(s) / s.groups();
+    scan_back<T>(node, p, m);
+    gpu_sum_rows(m.dprojections, 0, m.group_dprojections, s.tiles() * s.groups(), table, table, 1);
+    const Unpack unpack = {{grads[DT_WEIGHT], grads[DT_BIAS], grads[A_LOGS], grads[DS]}, m.dpacked, s};
+    gpu_each(GpuShape{(int64_t)s.directions * unpack.rows(), s.channels, false, false}, unpack);
     if (p->data) give_data<T>(node, p, m);
     if (p->weights) give_weights<T>(node, p, m);
 }
+
 } // namespace
 
 GPU_IMPL(selective_scan, .strided_in = 1, .strided_out = 1, .supports = supports, .prepare = prepare<T>,

@@ -337,7 +337,7 @@ typedef struct ScanSpec {
     ScanDirections directions;
 } ScanSpec;
 
-enum { SCAN_CHANNELS = 96, SCAN_STATES = 64, SCAN_RANK = 64 };
+enum { SCAN_CHANNELS = 96, SCAN_STATES = 64, SCAN_RANK = 80 };
 
 /* One channel's step: updates h from the pixel's [dt | B | C]; returns the contribution to y. */
 static double scan_step(const OpReference *r, int64_t row, int64_t rank, const double *projected, double x, double *h)
@@ -835,6 +835,8 @@ const OpCase op_cases[] = {
      .spec = &(const ScanSpec){5, SS2D}, .macs = 4 * 4900 * (2 * 5 + 32 + 57)},
     {"selective_scan states", OP(selective_scan), .in = {{1, 4, 3, 5}}, .number = 43,
      .spec = &(const ScanSpec){13, SS2D}, .macs = 2 * 60 * (2 * 112 + 303)},
+    {"selective_scan rank", OP(selective_scan), .in = {{1, 4, 3, 5}}, .number = 2,
+     .spec = &(const ScanSpec){70, SS2D}, .macs = 4 * 60 * (2 * 70 + 4 + 8)},
     {"selective_scan one direction", OP(selective_scan), .in = {{2, 5, 14, 20}}, .number = 16,
      .spec = &(const ScanSpec){2, {1, {SCAN_ROW_MAJOR}}}, .macs = 2800 * (2 * 2 + 32 + 57)},
     {"selective_scan one reversed direction", OP(selective_scan), .in = {{1, 14, 5, 7}}, .number = 6,
@@ -849,6 +851,8 @@ const OpCase op_cases[] = {
      .spec = &(const ScanSpec){2, SS2D}, .macs = 4 * 2898 * (2 * 2 + 32 + 57)},
     {"selective_scan long pieces", OP(selective_scan), .in = {{1, 4, 530, 2}}, .number = 3,
      .spec = &(const ScanSpec){1, {1, {SCAN_COLUMN_MAJOR_REVERSED}}}, .macs = 2120 * (2 * (2 * 1 + 6) + 23)},
+    {"selective_scan states in pieces", OP(selective_scan), .in = {{1, 23, 9, 3}}, .number = 21,
+     .spec = &(const ScanSpec){2, SS2D}, .macs = 2 * 621 * (2 * 46 + 149)},
     {"selective_scan whole", OP(selective_scan), .in = {{9, 1, 140, 3}}, .number = 4,
      .spec = &(const ScanSpec){2, {2, {SCAN_ROW_MAJOR, SCAN_ROW_MAJOR_REVERSED}}}, .macs = 2 * 3780 * (2 * 2 + 8 + 15)},
     {"mamba_scan", .build = build_mamba_scan, .reference = reference_selective_scan, .in = {{2, 5, 14, 20}},

@@ -55,10 +55,14 @@ static void draw(double *x, int64_t count, uint32_t stream)
         x[i] = nearbyint(rng_range(&rng, 0.1, 1.49) * 128) / 128 * (rng_uniform(&rng) < 0.5 ? -1 : 1);
 }
 
-/* As exact, but far from 0, as a mean must be subtracted from them first. */
-static void move_away(double *x, int64_t count)
+/* As exact as those that were drawn. */
+static void change_values(double *x, int64_t count, const OpCase *op)
 {
-    for (int64_t i = 0; i < count; i++) x[i] = 96 + nearbyint(x[i] * 16) / 2;
+    for (int64_t i = 0; i < count; i++) {
+        if (op->values == VALUES_FAR) x[i] = 96 + nearbyint(x[i] * 16) / 2;
+        if (op->values == VALUES_TIED) x[i] = nearbyint(x[i] * 4) / 4;
+        if (op->scale > 0) x[i] *= op->scale;
+    }
 }
 
 static void evaluate(const Problem *p)
@@ -94,7 +98,7 @@ static double *differences(const Problem *p, double *x, int64_t count)
     double *grad = numbers(count);
     Rng rng = rng_make(8, 0, 0, (uint32_t)count, RNG_TEST);
     const double step = 1e-5;
-    for (int64_t i = 0; i < count; i++) {
+    for (int64_t i = 0; p->op->values != VALUES_TIED && i < count; i++) {
         const bool chosen = count <= ALL_ELEMENTS || rng_below(&rng, (uint32_t)count) < SAMPLED_ELEMENTS;
         grad[i] = chosen ? (loss_at(p, &x[i], x[i] + step) - loss_at(p, &x[i], x[i] - step)) / (2 * step) : (double)NAN;
     }
@@ -128,7 +132,7 @@ static void problem_numbers(Problem *p)
         const int64_t count = shape_count(n->in[i]->shape);
         p->in[i] = numbers(count);
         draw(p->in[i], count, (uint32_t)i);
-        if (p->op->far) move_away(p->in[i], count);
+        if (n->in[i]->dtype == DTYPE_F32) change_values(p->in[i], count, p->op);
         for (int64_t k = 0; n->in[i]->dtype == DTYPE_I16 && k < count; k++)
             p->in[i][k] = floor((p->in[i][k] / 3 + 0.5) * (p->op->labels + 1)) - 1;
     }

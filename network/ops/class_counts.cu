@@ -14,7 +14,7 @@ const int64_t MOST_CLASSES = 4096;     /* 48 KiB of counts */
 struct Counter {
     Plane<const float> z;
     const int16_t *labels;
-    Shape full, logits;
+    Shape full, head;
     int64_t pixels, classes; /* pixels of an image */
     CountsRule rule;
 
@@ -40,7 +40,7 @@ struct Counter {
     /* counts: true positives of all classes, false positives, false negatives. */
     __device__ void add(int *counts, int64_t pixel) const
     {
-        const int label = counted_label(&rule, labels, full, logits, pixel);
+        const int label = counted_label(&rule, labels, full, head, pixel);
         int *const tp = counts, *const fp = tp + classes, *const fn = fp + classes;
         if (label < 0 || label == rule.ignore_label) return;
         if (rule.has_regions) count_regions(tp, fp, fn, z.at(pixel, 0), label);

@@ -162,7 +162,7 @@ int64_t loss_piece(const Shape s)
     return gpu_parts(most, LOSS_TILE) * LOSS_TILE;
 }
 
-int64_t loss_pieces(const Shape s) { return (s.h * s.w + loss_piece(s) - 1) / loss_piece(s); }
+int64_t loss_pieces(const Shape s) { return gpu_parts(s.h * s.w, loss_piece(s)); }
 size_t loss_slope_bytes(const Shape s) { return (size_t)(s.n * s.c) * sizeof(DiceSlope) + sizeof(double); }
 
 /* Saved for backward: the slopes of each item and class, then per_pixel. Scratch of forward: the parts, the sums of each

@@ -8,7 +8,8 @@ extern "C" {
 
 namespace
 {
-const int PIXELS_OF_THREAD = 16;
+/* Pixels of a piece: some for each thread of a strip, whatever the strip. */
+const int64_t PIECE = 16 * GpuStrip<1>::along;
 
 /* Tables have two rows of `channels` floats per entry: mean and rstd, or two sums. */
 struct Table {
@@ -18,11 +19,11 @@ struct Table {
 };
 
 template <class T> struct Images {
-    Plane<const T> x, r, g, kept;    /* r.data: NULL without a second input; kept: y */
-    Plane<T> y, dx, dr;              /* dx, dr: NULL if they are not wanted */
-    Table moments, totals;           /* by image; totals: the sums of backward */
-    const float *w, *b;              /* both or neither */
-    int64_t pixels, piece, channels; /* pixels: of an image */
+    Plane<const T> x, r, g, kept; /* r.data: NULL without a second input; kept: y */
+    Plane<T> y, dx, dr;           /* dx, dr: NULL if they are not wanted */
+    Table moments, totals;        /* by image; totals: the sums of backward */
+    const float *w, *b;           /* both or neither */
+    int64_t pixels, channels;     /* pixels: of an image */
     float slope;
     bool add, add_r;
 };
@@ -51,7 +52,7 @@ __device__ void thread_moments(const Images<T> &m, int64_t first, int64_t count,
 /* The pixels of a thread of row `row` in a piece of `pixels`. */
 template <int N> __device__ __host__ int64_t share_of(int row, int64_t pixels)
 {
-    return (pixels - row + GpuStrip<N>::along - 1) / GpuStrip<N>::along;
+    return gpu_parts(pixels - row, GpuStrip<N>::along);
 }
 
 /* Joins a strip's rows (Chan et al. 1983). means, squares: by row and channel, in shared memory. */
@@ -78,9 +79,8 @@ struct Piece {
 };
 template <class T> __device__ Piece piece_of_block(const Images<T> &m)
 {
-    const int64_t start = blockIdx.y * m.piece, left = m.pixels - start;
-    return {blockIdx.z * m.pixels + start, left < m.piece ? left : m.piece,
-            (int64_t)blockIdx.z * gridDim.y + blockIdx.y};
+    const int64_t start = blockIdx.y * PIECE, left = m.pixels - start;
+    return {blockIdx.z * m.pixels + start, left < PIECE ? left : PIECE, (int64_t)blockIdx.z * gridDim.y + blockIdx.y};
 }
 
 template <int N, class T> __global__ void __launch_bounds__(GPU_STRIP_THREADS) piece_moments(Images<T> m, Table pieces)
@@ -105,20 +105,20 @@ template <int N, class T> __global__ void __launch_bounds__(GPU_STRIP_THREADS) p
 
 /* A warp's group of channels of image blockIdx.y. `pieces` per image, the last one has fewer pixels. */
 __global__ void __launch_bounds__(GPU_WARP)
-    join_moments(Table moments, Table table, int64_t pieces, int64_t piece, int64_t pixels, int64_t group)
+    join_moments(Table moments, Table table, int64_t pieces, int64_t pixels, int64_t group)
 {
     const int64_t first = blockIdx.x * group, count = pieces * group, entry = blockIdx.y * pieces;
     const double values = (double)(pixels * group);
     double sum = 0, away = 0;
     for (int64_t i = threadIdx.x; i < count; i += GPU_WARP) {
-        const int64_t k = i / group, left = pixels - k * piece;
-        sum += (double)(left < piece ? left : piece) * (double)table.row(entry + k, 0)[first + i % group];
+        const int64_t k = i / group, left = pixels - k * PIECE;
+        sum += (double)(left < PIECE ? left : PIECE) * (double)table.row(entry + k, 0)[first + i % group];
     }
     const double mean = gpu_sum_warp(sum) / values;
     for (int64_t i = threadIdx.x; i < count; i += GPU_WARP) {
-        const int64_t k = i / group, left = pixels - k * piece;
+        const int64_t k = i / group, left = pixels - k * PIECE;
         const double d = (double)table.row(entry + k, 0)[first + i % group] - mean;
-        away += (double)table.row(entry + k, 1)[first + i % group] + (double)(left < piece ? left : piece) * d * d;
+        away += (double)table.row(entry + k, 1)[first + i % group] + (double)(left < PIECE ? left : PIECE) * d * d;
     }
     const double rstd = 1 / sqrt(gpu_sum_warp(away) / values + 1e-5);
     for (int64_t i = threadIdx.x; i < group; i += GPU_WARP) {
@@ -221,9 +221,7 @@ template <class T> struct Give {
 
 /* ---- the op ---- */
 
-/* A piece keeps each thread of a strip of single channels busy with some pixels, whatever the strip. */
-int64_t piece_of(const Shape &) { return GpuStrip<1>::along * PIXELS_OF_THREAD; }
-int64_t pieces_of(const Shape &s) { return (s.h * s.w + piece_of(s) - 1) / piece_of(s); }
+int64_t pieces_of(const Shape &s) { return gpu_parts(s.h * s.w, PIECE); }
 
 /* Saved: mean and rstd of each image. Scratch: two rows for each piece, then two for each image. */
 int prepare(Node *node, Err *)
@@ -261,7 +259,6 @@ template <class T> Images<T> images_of(const Node *node, GpuShape *s)
             .w = node->param[0],
             .b = node->param[1],
             .pixels = shape.h * shape.w,
-            .piece = piece_of(shape),
             .channels = shape.c,
             .slope = ((const Norm *)node->attr)->slope,
             .add = node->accumulate[0],
@@ -283,8 +280,7 @@ template <class T> void forward(Node *node, const Step *)
     const dim3 groups((unsigned)(m.channels / group), (unsigned)node->in[0]->shape.n);
     if (s.aligned) LAUNCH((piece_moments<GPU_LANES, T>), grid_of<GPU_LANES>(node), GPU_STRIP_THREADS, 0, m, pieces);
     else LAUNCH((piece_moments<1, T>), grid_of<1>(node), GPU_STRIP_THREADS, 0, m, pieces);
-    LAUNCH(join_moments, groups, GPU_WARP, 0, m.moments, pieces, pieces_of(node->in[0]->shape), m.piece, m.pixels,
-           group);
+    LAUNCH(join_moments, groups, GPU_WARP, 0, m.moments, pieces, pieces_of(node->in[0]->shape), m.pixels, group);
     gpu_each(s, Normalise<T>{m});
 }
 

@@ -17,29 +17,30 @@ CASES = {
     'silu': ['silu', 'silu wide', 'silu of*'], 'add': ['add*', 'stochastic_depth*'], 'leaky_relu': ['leaky_relu', 'relu'], 'instance_norm': ['instance_norm*', 'group_norm*'],
     'convolution': ['conv2d*', 'conv_transpose2d*'], 'sums': ['layer_norm*', 'instance_norm*', 'linear*', 'conv2d 3x3*', 'dice*'],
     'window_sums': ['the_sliding*', 'folds_are*'], 'update_cuda': ['rules_are*'], 'finite': ['values_that*'],
-    **dict.fromkeys(['attention', 'attention_forward', 'attention_backward'], ['*attention*']),
+    **dict.fromkeys(['attention', 'attention_forward', 'attention_backward'], ['*attention*', 'sizes*']),
+    **{op: [f'*{op}*', 'sizes*'] for op in ('causal_conv1d', 'class_counts', 'depthwise_conv2d', 'layer_norm')},
     **dict.fromkeys(['scan_forward', 'scan_backward', 'scan_ends', 'selective_scan'], ['selective_scan*', 'mamba_scan*']),
 }
 CHANGES = {'+': '-', '-': '+', '<': '<=', '<=': '<', '>': '>=', '>=': '>', '+=': '=', '==': '!=', '!=': '==', '&&': '||', '||': '&&'}
 PATTERNS = [(r'(?<=\s)%s(?=\s|$)' % re.escape(old), new) for old, new in CHANGES.items()]
 PATTERNS += [(r'\[(\w+)\]', r'[\1 + 1]'), (r'__sync(threads|warp)\(\);', ';')]
-LEAST = r'(?<![\w.])(\S[^=;]*?) < ([^?]+) \? \1 : \2\b'  # the smaller one: also with <=
-DECLARATION = r'(?!.*\b(return|else|case)\b)[\w:<>, ]+[ *&]\w+$'  # before an array's size
+EITHER = r'(?<![\w.])(\S[^=;]*?) [<>] ([^?]+) \? \1 : \2\b'  # the smaller or the larger: also with <=, >=
+DECLARATION = r'(?!.*\b(return|else|case)\b)[\w:<>, ]+[ *&]\w+\[[^]]*$'  # up to an array's size
 TESTS = ['tests/test_ops', 'tests/cuda/test_gpu']
 WATCHED = ['-g0', '-O1']  # compiles faster
 KNOWN = 'tests/cuda/mutants_equivalent.txt'
 
 
 def mutants(text):
-    """(line number, changed line, changed text) of all mutants; not in comments, preprocessor lines, sizes of arrays, minima."""
+    """(line number, changed line, changed text) of all mutants; not in comments, preprocessor lines, sizes of arrays, minima and maxima."""
     lines = text.split('\n')
     code = re.sub(r'/\*.*?\*/', lambda m: re.sub(r'[^\n]', ' ', m.group()), text, flags=re.S)
     for number, line in enumerate(code.split('\n')):
         for pattern, replacement in PATTERNS if not line.lstrip().startswith('#') else []:
             for m in re.finditer(pattern, line):
-                if replacement == '<=' and any(l.start() < m.start() < l.end() for l in re.finditer(LEAST, line)):
+                if replacement in ('<=', '>=') and any(e.start() < m.start() < e.end() for e in re.finditer(EITHER, line)):
                     continue
-                if m.group()[0] == '[' and re.match(DECLARATION, line[:m.start()].strip()):
+                if re.match(DECLARATION, line[:m.start() + 1].strip()):
                     continue
                 changed = lines[number][:m.start()] + m.expand(replacement) + lines[number][m.end():]
                 yield number + 1, changed.strip(), '\n'.join(lines[:number] + [changed] + lines[number + 1:])

@@ -16,6 +16,10 @@ typedef struct OpReference {
 
 typedef void OpReferenceFunction(const OpReference *r);
 
+/* Of the inputs: away from 0 and different, where gradients exist; around 96; multiples of 1/4, of which many are equal and
+ * some are 0, for an op whose gradient is 0. */
+typedef enum OpValues { VALUES_DRAWN, VALUES_FAR, VALUES_TIED } OpValues;
+
 typedef struct OpCase OpCase;
 struct OpCase {
     const char *name;
@@ -27,7 +31,8 @@ struct OpCase {
     const void *spec;
     int labels; /* in[1] holds labels -1 … labels - 1; 0: it does not */
     int64_t macs;
-    bool far; /* the inputs' values are around 96 */
+    OpValues values;
+    double scale; /* 0, or a power of 2: they are multiplied by it */
 };
 
 /* Ends with a case without a name. */

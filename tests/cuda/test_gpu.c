@@ -144,14 +144,14 @@ static void stochastic_depth_is_that_of_the_cpu(void **state)
     graph_free(g);
 }
 
-/* ---- the optimizer's rules: two parameters, of three pieces and of one ---- */
+/* ---- the optimizer's rules: two parameters, of three pieces and of many small ones ---- */
 
-enum { LARGE = 33000, ELEMENTS = 36000, PIECES = 4, ARRAYS = 5, STEPS = 3 };
+enum { LARGE = 33000, SMALL = 10, ELEMENTS = 36000, PIECES = 3 + (ELEMENTS - LARGE) / SMALL, ARRAYS = 5, STEPS = 3 };
 
 /* Values, two moments, gradients and averages; everything is in one place on the host or on the device. */
 typedef struct Trained {
     float arrays[ARRAYS][ELEMENTS];
-    double squares[PIECES];
+    double squares[PIECES + 1]; /* the last is NaN */
     int64_t counts[2];
     StepBlock block;
     float loss;
@@ -165,28 +165,28 @@ static void start_training(Trained *t)
         t->arrays[0][i] = (float)(i % 101) / 50 - 1;
         t->arrays[3][i] = (float)(i % 89) / 30 - 1.4f;
     }
+    t->squares[PIECES] = NAN;
 }
 
-/* Points to `there`, where the values are or will be. */
-static Update update_of(Trained *t, Trained *there)
+/* Points to `there`, where the values are or will be. clip: the most norm; 0: without clipping, loss and average. */
+static Update update_of(Trained *t, Trained *there, double clip)
 {
     t->block = (StepBlock){.stopped = t->block.stopped, .counts = there->counts};
     for (int i = 0; i < PIECES; i++) {
-        const int first = i < 3 ? i * UPDATE_PIECE : LARGE, end = i < 2   ? first + UPDATE_PIECE
-                                                                  : i < 3 ? LARGE
-                                                                          : ELEMENTS;
-        t->pieces[i] = (UpdatePiece){.param = i == 3,
+        const int first = i < 3 ? i * UPDATE_PIECE : LARGE + (i - 3) * SMALL;
+        const int end = i < 2 ? first + UPDATE_PIECE : i < 3 ? LARGE : first + SMALL;
+        t->pieces[i] = (UpdatePiece){.param = i >= 3,
                                      .count = end - first,
                                      .values = there->arrays[0] + first,
                                      .moments = {there->arrays[1] + first, there->arrays[2] + first},
                                      .gradients = there->arrays[3] + first,
-                                     .average = there->arrays[4] + first};
+                                     .average = clip > 0 ? there->arrays[4] + first : NULL};
     }
     return (Update){.learning_rate = 1e-2,
-                    .loss = &there->loss,
+                    .loss = clip > 0 ? &there->loss : NULL,
                     .adamw = {.beta1 = 0.9, .beta2 = 0.99, .epsilon = 1e-6, .weight_decay = 0.05},
                     .sgd = {.momentum = 0.9, .weight_decay = 0.03},
-                    .clip_norm = 12,
+                    .clip_norm = clip,
                     .average_decay = 0.8,
                     .pieces = there->pieces,
                     .squares = there->squares,
@@ -194,13 +194,13 @@ static Update update_of(Trained *t, Trained *there)
                     .block = &there->block};
 }
 
-static void step_there(Trained *t, UpdateStep step)
+static void step_there(Trained *t, UpdateStep step, double clip)
 {
     Err e = {ERR_NONE, ""};
     const Device *d = gpu();
     Trained *there = d->alloc(d, sizeof *t, &e);
     assert_non_null(there);
-    const Update u = update_of(t, there);
+    const Update u = update_of(t, there, clip);
     int failed = d->copy(d, there, t, sizeof *t, COPY_TO_DEVICE, &e);
     d->begin(d, "optimizer");
     if (!failed) failed = step(&u, &e);
@@ -225,7 +225,7 @@ static void expect_no_step(Trained *t, UpdateStep step)
 {
     static Trained before;
     before = *t;
-    step_there(t, step);
+    step_there(t, step, 12);
     assert_memory_equal(before.arrays, t->arrays, sizeof before.arrays);
     assert_memory_equal(before.counts, t->counts, sizeof before.counts);
     assert_true(t->block.stopped);
@@ -237,14 +237,15 @@ static void rules_are_those_of_the_cpu(void **state)
     static Trained cpu, cuda;
     const UpdateStep rules[][2] = {
         {update_adamw_cpu, update_adamw_cuda}, {update_adam_cpu, update_adam_cuda}, {update_sgd_cpu, update_sgd_cuda}};
+    const double clips[STEPS] = {0, 1e6, 12};
     Err e = {ERR_NONE, ""};
     for (int r = 0; r < 3; r++) {
         start_training(&cpu);
         start_training(&cuda);
         for (int s = 0; s < STEPS; s++) {
-            const Update u = update_of(&cpu, &cpu);
+            const Update u = update_of(&cpu, &cpu, clips[s]);
             assert_int_equal(rules[r][0](&u, &e), 0);
-            step_there(&cuda, rules[r][1]);
+            step_there(&cuda, rules[r][1], clips[s]);
             compare_training(&cpu, &cuda);
         }
         assert_true(cuda.block.clip < 1 && cuda.counts[0] == STEPS);

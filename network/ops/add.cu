@@ -72,7 +72,7 @@ template <class T, class S> void forward_of(const Node *node, const GpuShape &s,
 template <class T> Plane<T> wanted(const Node *node, int i, const GpuShape &s, bool unchanged)
 {
     const Tensor *t = node->in[i];
-    const bool there = unchanged && !node->accumulate[i] && t->grad == node->out[0]->grad;
+    const bool there = unchanged && t->grad == node->out[0]->grad;
     return gpu_plane<T>(node->wants_grad[i] && !there ? t->grad : NULL, t, s);
 }
 

@@ -52,7 +52,6 @@ static int trained(const TrainingWatch *watch, const char *results)
                                      .results = output,
                                      .mode = RUN_NEW,
                                      .threads = 1,
-                                     .precision = DTYPE_F32,
                                      .overrides = {.epochs = 1,
                                                    .iterations_per_epoch = 2,
                                                    .validation_iterations = 1,

@@ -54,7 +54,7 @@ ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -I. -fopenmp -MMD -MP $(WARNINGS) $(CFLAGS_
 
 # Dependencies: pkg-config where a package has it, else by name (make deps installs them). SYSROOT: of a cross compiler.
 PKG_CONFIG ?= pkg-config
-PACKAGES := yaml-0.1 libpng libtiff-4 zlib libxxhash
+PACKAGES := yaml-0.1 libpng libtiff-4 libjpeg zlib libxxhash
 LIBS_found = $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null)
 ALL_CFLAGS += $(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null)
 ALL_CFLAGS += -I$(SYSROOT)/usr/include/nifti

@@ -24,7 +24,7 @@ static int check_ending(const DatasetInfo *info, const char *json, Err *e)
     const bool known_one = image_ending(name) != NULL;
     mem_free(name);
     if (known_one) return 0;
-    image_known_endings(known);
+    image_known_endings(known, false);
     return err_set(e, ERR_UNSUPPORTED, "%s: file_ending is \"%s\", which no image format has: expected one of%s", json,
                    info->file_ending, known);
 }

@@ -11,7 +11,7 @@ typedef struct ImageFormat {
     bool pictures;              /* colours are channels: one file has the three of an RGB image */
     int (*read)(Image *image, const char *path, ImageUse use, Err *e);
     int (*probe)(ImageHeader *header, const char *path, ImageUse use, Err *e);
-    int (*write)(const char *path, const Geometry *g, const Array *voxels, Err *e);
+    int (*write)(const char *path, const Geometry *g, const Array *voxels, Err *e); /* NULL: it changes the values */
     int (*add_files)(FileList *files, const char *path, Err *e); /* adds the other files of an image; NULL: none */
     /* The file that write makes beside path: *name is owned by the caller, NULL if there is none. NULL: the format
      * has none. */
@@ -42,7 +42,8 @@ int image_add_file(FileList *files, char *path, Err *e);
     FORMAT(nrrd)              \
     FORMAT(png)               \
     FORMAT(tiff)              \
-    FORMAT(bmp)
+    FORMAT(bmp)               \
+    FORMAT(jpeg)
 
 #define IMAGE_FORMAT_DECLARE(name) extern const ImageFormat image_format_##name;
 IMAGE_FORMATS(IMAGE_FORMAT_DECLARE)

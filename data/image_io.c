@@ -38,10 +38,11 @@ const char *image_ending(const char *path)
     return format_of(path, &ending) ? ending : NULL;
 }
 
-void image_known_endings(char text[IMAGE_ENDINGS_BYTES])
+void image_known_endings(char text[IMAGE_ENDINGS_BYTES], bool written)
 {
     text[0] = '\0';
     for (int i = 0; i < FORMAT_COUNT; i++) {
+        if (written && !formats[i]->write) continue;
         for (const char *const *one = formats[i]->endings; *one; one++) {
             strncat(text, " ", IMAGE_ENDINGS_BYTES - strlen(text) - 1);
             strncat(text, *one, IMAGE_ENDINGS_BYTES - strlen(text) - 1);
@@ -55,8 +56,15 @@ static int find_format(const ImageFormat **format, const char *path, Err *e)
     char known[IMAGE_ENDINGS_BYTES];
     *format = format_of(path, &ending);
     if (*format) return 0;
-    image_known_endings(known);
+    image_known_endings(known, false);
     return err_set(e, ERR_UNSUPPORTED, "%s: no image format has this ending: expected one of%s", path, known);
+}
+
+bool image_is_written(const char *path)
+{
+    const char *ending;
+    const ImageFormat *format = format_of(path, &ending);
+    return format && format->write;
 }
 
 bool image_is_picture(const char *path)
@@ -115,6 +123,8 @@ int image_write(const char *path, const Geometry *g, const Array *voxels, Err *e
         return err_set(e, ERR_SHAPE, "%s: the voxels' shape is not that of the geometry, %lldx%lldx%lld", path,
                        (long long)g->shape_zyx[0], (long long)g->shape_zyx[1], (long long)g->shape_zyx[2]);
     }
+    if (!format->write)
+        return err_set(e, ERR_UNSUPPORTED, "%s: %s changes the values and is not written", path, format->name);
     const int code = format->write(path, g, voxels, e);
     return code == ERR_NOMEM ? err_context(e, "%s", path) : code; /* what packs bytes does not know their file */
 }

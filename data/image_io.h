@@ -35,9 +35,12 @@ typedef struct ImageHeader {
 /* The ending of path if it is that of a known format (".nii.gz", in the letters of path), or NULL. */
 const char *image_ending(const char *path);
 
-/* All endings that are known, " .nii.gz .nii …": for messages. */
+/* All endings that are known, or only those that are written: " .nii.gz .nii …", for messages. */
 enum { IMAGE_ENDINGS_BYTES = 256 };
-void image_known_endings(char text[IMAGE_ENDINGS_BYTES]);
+void image_known_endings(char text[IMAGE_ENDINGS_BYTES], bool written);
+
+/* Whether images are also written in path's format; false if it is not known. */
+bool image_is_written(const char *path);
 
 /* Whether path's format can hold colours: PNG, BMP, TIFF. */
 bool image_is_picture(const char *path);

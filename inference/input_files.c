@@ -91,7 +91,7 @@ static int add_single(InputFiles *f, const char *path, int channels, Err *e)
     char known[IMAGE_ENDINGS_BYTES];
     bool there;
     TRY(file_is_there(path, &there, e));
-    image_known_endings(known);
+    image_known_endings(known, false);
     if (!ending)
         return there ? err_set(e, ERR_VALUE, "%s: expected a folder of images, or an image (%s)", path, known + 1)
                      : err_set(e, ERR_IO, "%s: there is no such file or folder", path);

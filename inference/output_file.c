@@ -8,13 +8,13 @@
 #include "data/image_files.h"
 #include "data/image_io.h"
 
-bool output_file_is_meant(const char *output) { return image_ending(output) && !file_is_folder(output); }
+bool output_file_is_meant(const char *output) { return image_is_written(output) && !file_is_folder(output); }
 
 const char *output_file_unknown(const char *output)
 {
     static const char *const endings[] = {".gz",  ".zip", ".jpg", ".jpeg", ".gif", ".webp", ".dcm", ".mgz",
                                           ".mgh", ".mnc", ".npy", ".npz",  ".vtk", ".stl",  NULL};
-    if (image_ending(output) || file_is_folder(output)) return NULL;
+    if (image_is_written(output) || file_is_folder(output)) return NULL;
     for (int i = 0; endings[i]; i++)
         if (path_ends_with(output, endings[i])) return endings[i];
     return NULL;

@@ -98,7 +98,7 @@ static void check_output(const Options *o, struct argp_state *state)
     char known[IMAGE_ENDINGS_BYTES];
     const char *output = o->common.output, *unknown = output_file_unknown(output);
     if (unknown) {
-        image_known_endings(known);
+        image_known_endings(known, true);
         argp_error(state, "-o %s: images with the ending %s cannot be written; give a folder, or a file with one of%s",
                    output, unknown, known);
     }

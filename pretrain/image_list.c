@@ -62,7 +62,7 @@ static int sort(ImageList *list, const char *folder, Err *e)
 {
     if (!list->count) {
         char known[IMAGE_ENDINGS_BYTES];
-        image_known_endings(known);
+        image_known_endings(known, false);
         return err_set(e, ERR_VALUE, "%s: there is no image in it; the known endings are%s", folder, known);
     }
     qsort(list->images, (size_t)list->count, sizeof *list->images, by_id);

@@ -1,12 +1,15 @@
-/* data/: pictures: palettes as labels and as colours, alpha, gray among colours, BMP. */
+/* data/: pictures: palettes as labels and as colours, alpha, gray among colours, BMP, JPEG. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 
 #include <cmocka.h>
 
+#include <math.h>
 #include <png.h>
 #include <stdio.h>
+
+#include <jpeglib.h> /* behind stdio.h, which it needs */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -395,6 +398,95 @@ static void label_widths_of_nifti(void **state)
     }
 }
 
+/* ---- JPEG ---- */
+
+enum { JPEG_HEIGHT = 24, JPEG_WIDTH = 40 };
+
+/* Component c at (y,x): smooth, so that it is nearly kept. */
+static int jpeg_value(int y, int x, int c) { return 40 + 3 * y + 2 * x + 20 * c; }
+
+/* Writes a picture of 1, 3 or 4 components as x.jpg; returns its path. */
+static const char *make_jpeg(int components)
+{
+    struct jpeg_compress_struct jpeg;
+    struct jpeg_error_mgr manager;
+    unsigned char *bytes = NULL, row[JPEG_WIDTH * 4];
+    unsigned long count = 0;
+    const char *path = in_folder("x.jpg");
+    jpeg.err = jpeg_std_error(&manager);
+    jpeg_create_compress(&jpeg);
+    jpeg_mem_dest(&jpeg, &bytes, &count);
+    jpeg.image_height = JPEG_HEIGHT;
+    jpeg.image_width = JPEG_WIDTH;
+    jpeg.input_components = components;
+    jpeg.in_color_space = components == 1 ? JCS_GRAYSCALE : components == 3 ? JCS_RGB : JCS_CMYK;
+    jpeg_set_defaults(&jpeg);
+    jpeg_set_quality(&jpeg, 100, TRUE);
+    jpeg_start_compress(&jpeg, TRUE);
+    for (int y = 0; y < JPEG_HEIGHT; y++) {
+        for (int i = 0; i < JPEG_WIDTH * components; i++)
+            row[i] = (unsigned char)jpeg_value(y, i / components, i % components);
+        JSAMPROW rows = row;
+        jpeg_write_scanlines(&jpeg, &rows, 1);
+    }
+    jpeg_finish_compress(&jpeg);
+    assert_int_equal(file_put(path, bytes, count, NULL), 0);
+    jpeg_destroy_compress(&jpeg);
+    free(bytes);
+    return path;
+}
+
+static void jpeg_is_read(void **state)
+{
+    (void)state;
+    for (int components = 1; components <= 3; components += 2) {
+        const char *path = make_jpeg(components);
+        ImageHeader header;
+        Image image;
+        Err e = {0};
+        assert_int_equal(image_read_header(&header, path, IMAGE_INTENSITIES, &e), 0);
+        assert_int_equal(header.channels, components);
+        assert_int_equal(header.geometry.shape_zyx[1], JPEG_HEIGHT);
+        assert_int_equal(header.geometry.shape_zyx[2], JPEG_WIDTH);
+        assert_int_equal(image_read(&image, path, &e), 0);
+        const float *found = image.voxels.data;
+        for (int i = 0; i < components * JPEG_HEIGHT * JPEG_WIDTH; i++) {
+            const int x = i % JPEG_WIDTH, y = i / JPEG_WIDTH % JPEG_HEIGHT, c = i / JPEG_WIDTH / JPEG_HEIGHT;
+            assert_true(fabsf(found[i] - (float)jpeg_value(y, x, c)) <= 4);
+        }
+        image_free(&image);
+    }
+}
+
+static void other_jpegs_are_refused(void **state)
+{
+    (void)state;
+    char *bytes;
+    size_t count;
+    Image image;
+    Array labels;
+    Err e = {0};
+    assert_int_equal(image_read(&image, make_jpeg(4), &e), ERR_FORMAT);
+    assert_non_null(strstr(e.text, "x.jpg: colours of four components (CMYK)"));
+    const char *path = make_jpeg(1);
+    assert_int_equal(image_read_labels(&labels, NULL, path, &e), ERR_UNSUPPORTED);
+    assert_non_null(strstr(e.text, "labels cannot be JPEG"));
+    assert_int_equal(file_get(path, &bytes, &count, NULL), 0);
+    assert_int_equal(file_put(path, bytes, count / 2, NULL), 0);
+    assert_int_equal(image_read(&image, path, &e), ERR_FORMAT);
+    assert_int_equal(file_put(path, bytes, 3, NULL), 0);
+    assert_int_equal(image_read(&image, path, &e), ERR_FORMAT);
+    assert_int_equal(file_put(path, "text", 4, NULL), 0);
+    assert_int_equal(image_read(&image, path, &e), ERR_FORMAT);
+    mem_free(bytes);
+    const Geometry g = geometry_plane(1, 1);
+    const int64_t shape[] = {1, 1, 1};
+    uint8_t voxel = 0;
+    const Array voxels = array_view(DTYPE_U8, 3, shape, &voxel);
+    assert_int_equal(image_write(path, &g, &voxels, &e), ERR_UNSUPPORTED);
+    assert_non_null(strstr(e.text, "JPEG changes the values"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -404,6 +496,8 @@ int main(void)
         cmocka_unit_test(dataset_takes_palette_and_alpha),
         cmocka_unit_test(bmp_is_read),
         cmocka_unit_test(bmp_is_written),
+        cmocka_unit_test(jpeg_is_read),
+        cmocka_unit_test(other_jpegs_are_refused),
         cmocka_unit_test(label_widths_of_nifti),
         cmocka_unit_test(a_plane_is_a_plane),
         cmocka_unit_test(a_plane_is_read_as_a_slice),

@@ -19,6 +19,7 @@
 #include "base/progress.h"
 
 enum { GRACE_SECONDS = 5 };
+static const double MOMENT = 0.02; /* seconds between two looks at the processes */
 
 /* How a process has ended. */
 typedef struct Outcome {
@@ -29,17 +30,21 @@ typedef struct Outcome {
 
 /* In memory that all share. */
 typedef struct Outcomes {
-    atomic_int told; /* failures */
+    atomic_int told;   /* failures */
+    atomic_uint beats; /* of all */
     Outcome of[];
 } Outcomes;
 
 typedef struct Group {
-    int count, left;    /* left: that have not ended */
-    pid_t *processes;   /* 0: has ended */
-    Outcomes *outcomes; /* shared */
-    bool failed;        /* one has, not by an interruption */
-    double deadline;    /* when the others are killed, if one has failed */
-    bool killed;        /* they have been */
+    int count, left;          /* left: that have not ended */
+    pid_t *processes;         /* 0: has ended */
+    Outcomes *outcomes;       /* shared */
+    bool failed;              /* one has, not by an interruption */
+    double deadline;          /* when the others are killed, if one has failed */
+    bool killed;              /* they have been */
+    const Patience *patience; /* NULL: without an end */
+    unsigned beats;           /* seen so far */
+    double silence;           /* seconds since the last one */
 } Group;
 
 int process_share(const Process *p, void *bytes, size_t size, Err *e)
@@ -60,6 +65,8 @@ void process_failed(const Process *p, const Err *e)
     o->error = *e;
     o->turn = 1 + atomic_fetch_add(&p->outcomes->told, 1);
 }
+
+void process_beat(const Process *p) { atomic_fetch_add(&p->outcomes->beats, 1); }
 
 static void run_process(Group *g, Process *p, pid_t leader, const sigset_t *signals,
                         int (*work)(void *, const Process *, Err *), void *context)
@@ -154,17 +161,42 @@ static void end_after_failure(Group *g)
     if (lost || (g->failed && (!g->processes[0] || clock_seconds() > g->deadline))) kill_all(g);
 }
 
-/* Looks from time to time, since a process may tell a failure and then not come to its end. */
+/* Sleeps, and adds to the silence: no clock is read, so that a time in which all were stopped does not count. */
+static void sleep_moment(Group *g)
+{
+    const struct timespec moment = {0, (long)(1e9 * MOMENT)};
+    const unsigned beats = atomic_load(&g->outcomes->beats);
+    nanosleep(&moment, NULL);
+    g->silence = beats == g->beats ? g->silence + MOMENT : 0;
+    g->beats = beats;
+}
+
+/* Rank 0 alone waits for no other. */
+static void end_after_silence(Group *g)
+{
+    const int others = g->left - (g->processes[0] != 0);
+    if (!g->patience || g->killed || !others) return;
+    const double most = g->patience->seconds * (g->beats ? 1 : PATIENCE_AT_FIRST);
+    if (g->silence <= most) return;
+    kill_all(g);
+    Outcome *o = g->outcomes->of;
+    err_set(&o->error, ERR_UNSUPPORTED,
+            "none of the %d processes has gone on for %g seconds: one of them hangs, or its GPU or disk; %s", g->count,
+            most, g->patience->hint);
+    o->turn = 0;
+}
+
+/* Looks from time to time, since a process may tell a failure and then not come to its end, or hang. */
 static void wait_for_all(Group *g)
 {
-    const struct timespec moment = {0, 20000000};
     while (g->left) {
         int status;
         const pid_t process = waitpid(-1, &status, WNOHANG);
         if (process < 0 && errno != EINTR) return;
         if (process > 0) take_end(g, process, status);
-        else nanosleep(&moment, NULL);
+        else sleep_moment(g);
         end_after_failure(g);
+        end_after_silence(g);
     }
 }
 
@@ -201,10 +233,11 @@ static int run_group(Group *g, int (*work)(void *, const Process *, Err *), void
     return failed ? failed : judge(g, e);
 }
 
-int processes_run(int count, int (*work)(void *context, const Process *process, Err *e), void *context, Err *e)
+int processes_run(int count, int (*work)(void *context, const Process *process, Err *e), void *context,
+                  const Patience *patience, Err *e)
 {
     const size_t bytes = sizeof(Outcomes) + (size_t)count * sizeof(Outcome);
-    Group g = {.count = count, .processes = mem_zalloc((size_t)count, sizeof(pid_t), e)};
+    Group g = {.count = count, .patience = patience, .processes = mem_zalloc((size_t)count, sizeof(pid_t), e)};
     if (!g.processes) return ERR_NOMEM;
     g.outcomes = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     const int code = g.outcomes == MAP_FAILED ? err_errno(e, errno, "shared memory") : run_group(&g, work, context, e);

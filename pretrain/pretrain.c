@@ -207,7 +207,8 @@ static int train(Options *o, Err *e)
                     plan->network.name, precision_name(training_precision(t)), plan->configuration.patch_size[0],
                     plan->configuration.patch_size[1], plan->configuration.batch_size, plan->training.epochs,
                     plan->training.iterations_per_epoch, (double)training_memory_bytes(t) / (1 << 20));
-    const int code = training_show(t, "pretrain: iterations", &(TrainingShow){o->work, o->common.quiet, false}, e);
+    const int code =
+        training_show(t, "pretrain: iterations", &(TrainingShow){.results = o->work, .quiet = o->common.quiet}, e);
     training_close(t);
     return code;
 }

@@ -21,6 +21,7 @@ enum { COUNT = 3 };
 typedef struct Task {
     int (*work[COUNT])(int *done, const Process *p, Err *e);
     int *done; /* COUNT */
+    const Patience *patience;
 } Task;
 
 static int do_task(void *context, const Process *p, Err *e)
@@ -39,6 +40,12 @@ static int succeed(int *done, const Process *p, Err *e)
 static int finish_later(int *done, const Process *p, Err *e)
 {
     usleep(300000);
+    return succeed(done, p, e);
+}
+
+static int finish_slowly(int *done, const Process *p, Err *e)
+{
+    usleep(1500000);
     return succeed(done, p, e);
 }
 
@@ -119,7 +126,7 @@ static void run(Task t, int code, const char *text, int seconds, int done[COUNT]
     const double began = clock_seconds();
     t.done = mmap(NULL, COUNT * sizeof *t.done, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     assert_true(t.done != MAP_FAILED);
-    assert_int_equal(processes_run(COUNT, do_task, &t, &e), code);
+    assert_int_equal(processes_run(COUNT, do_task, &t, t.patience, &e), code);
     assert_string_equal(e.text, text);
     assert_true(clock_seconds() - began < seconds);
     memcpy(done, t.done, COUNT * sizeof *t.done);
@@ -130,7 +137,7 @@ static void all_run_to_their_end(void **state)
 {
     (void)state;
     int done[COUNT];
-    run((Task){{succeed, finish_later, succeed}, NULL}, 0, "", 4, done);
+    run((Task){{succeed, finish_later, succeed}, NULL, NULL}, 0, "", 4, done);
     for (int i = 0; i < COUNT; i++) assert_int_equal(done[i], 1);
 }
 
@@ -138,9 +145,9 @@ static void bytes_of_the_first_are_shared(void **state)
 {
     (void)state;
     int done[COUNT];
-    run((Task){{take_bytes, take_bytes, take_bytes}, NULL}, 0, "", 4, done);
+    run((Task){{take_bytes, take_bytes, take_bytes}, NULL, NULL}, 0, "", 4, done);
     for (int i = 0; i < COUNT; i++) assert_int_equal(done[i], 1);
-    run((Task){{succeed, take_bytes, wait_for_ever}, NULL}, ERR_IO,
+    run((Task){{succeed, take_bytes, wait_for_ever}, NULL, NULL}, ERR_IO,
         "process 2 of 3: the first of 3 processes has ended", 4, done);
 }
 
@@ -148,11 +155,11 @@ static void a_failure_ends_all(void **state)
 {
     (void)state;
     int done[COUNT];
-    run((Task){{finish_later, fail_at_once, wait_for_ever}, NULL}, ERR_VALUE, "process 2 of 3: wrong", 4, done);
+    run((Task){{finish_later, fail_at_once, wait_for_ever}, NULL, NULL}, ERR_VALUE, "process 2 of 3: wrong", 4, done);
     assert_true(done[0] && !done[2]); /* only the first may finish */
-    run((Task){{fail_at_once, wait_for_ever, wait_for_ever}, NULL}, ERR_VALUE, "wrong", 4, done);
-    run((Task){{fail_later, fail_at_once, fail_at_once}, NULL}, ERR_VALUE, "wrong", 4, done);
-    run((Task){{wait_for_ever, fail_at_once, succeed}, NULL}, ERR_VALUE, "process 2 of 3: wrong", 10, done);
+    run((Task){{fail_at_once, wait_for_ever, wait_for_ever}, NULL, NULL}, ERR_VALUE, "wrong", 4, done);
+    run((Task){{fail_later, fail_at_once, fail_at_once}, NULL, NULL}, ERR_VALUE, "wrong", 4, done);
+    run((Task){{wait_for_ever, fail_at_once, succeed}, NULL, NULL}, ERR_VALUE, "process 2 of 3: wrong", 10, done);
     assert_false(done[0]);
 }
 
@@ -160,10 +167,11 @@ static void the_first_failure_is_told(void **state)
 {
     (void)state;
     int done[COUNT];
-    run((Task){{fail_later, tell_and_fail_later, wait_for_ever}, NULL}, ERR_IO, "process 2 of 3: the cause", 4, done);
-    run((Task){{tell_and_fail_later, fail_later, succeed}, NULL}, ERR_IO, "the cause", 4, done);
-    run((Task){{wait_for_ever, tell_and_stay, succeed}, NULL}, ERR_IO, "process 2 of 3: the cause", 10, done);
-    run((Task){{fail_later, be_killed, succeed}, NULL}, ERR_UNSUPPORTED,
+    run((Task){{fail_later, tell_and_fail_later, wait_for_ever}, NULL, NULL}, ERR_IO, "process 2 of 3: the cause", 4,
+        done);
+    run((Task){{tell_and_fail_later, fail_later, succeed}, NULL, NULL}, ERR_IO, "the cause", 4, done);
+    run((Task){{wait_for_ever, tell_and_stay, succeed}, NULL, NULL}, ERR_IO, "process 2 of 3: the cause", 10, done);
+    run((Task){{fail_later, be_killed, succeed}, NULL, NULL}, ERR_UNSUPPORTED,
         "process 2 of 3 was ended by signal 9 (Killed), as the system does if memory is short", 4, done);
 }
 
@@ -171,19 +179,58 @@ static void a_process_that_tells_nothing_is_a_failure(void **state)
 {
     (void)state;
     int done[COUNT];
-    run((Task){{finish_later, succeed, be_killed}, NULL}, ERR_UNSUPPORTED,
+    run((Task){{finish_later, succeed, be_killed}, NULL, NULL}, ERR_UNSUPPORTED,
         "process 3 of 3 was ended by signal 9 (Killed), as the system does if memory is short", 4, done);
-    run((Task){{leave, wait_for_ever, wait_for_ever}, NULL}, ERR_UNSUPPORTED, "process 1 of 3 ended with exit status 3",
-        4, done);
+    run((Task){{leave, wait_for_ever, wait_for_ever}, NULL, NULL}, ERR_UNSUPPORTED,
+        "process 1 of 3 ended with exit status 3", 4, done);
 }
 
 static void interrupted_together(void **state)
 {
     (void)state;
     int done[COUNT];
-    run((Task){{be_interrupted_later, be_interrupted, be_interrupted}, NULL}, ERR_INTERRUPTED, "interrupted", 4, done);
-    run((Task){{fail_later, be_interrupted, be_interrupted}, NULL}, ERR_VALUE, "wrong", 4, done);
-    run((Task){{be_interrupted, wait_for_ever, wait_for_ever}, NULL}, ERR_INTERRUPTED, "interrupted", 4, done);
+    run((Task){{be_interrupted_later, be_interrupted, be_interrupted}, NULL, NULL}, ERR_INTERRUPTED, "interrupted", 4,
+        done);
+    run((Task){{fail_later, be_interrupted, be_interrupted}, NULL, NULL}, ERR_VALUE, "wrong", 4, done);
+    run((Task){{be_interrupted, wait_for_ever, wait_for_ever}, NULL, NULL}, ERR_INTERRUPTED, "interrupted", 4, done);
+}
+
+static int beat(int *done, const Process *p, Err *e)
+{
+    for (int i = 0; i < 8; i++) {
+        process_beat(p);
+        usleep(200000);
+    }
+    return succeed(done, p, e);
+}
+
+static int beat_and_stay(int *done, const Process *p, Err *e)
+{
+    process_beat(p);
+    return wait_for_ever(done, p, e);
+}
+
+static int end_last(int *done, const Process *p, Err *e)
+{
+    process_beat(p);
+    return finish_slowly(done, p, e);
+}
+
+static void silence_ends_all(void **state)
+{
+    (void)state;
+    const Patience patience = {0.7, "so it goes"};
+    static const char text[] =
+        "none of the 3 processes has gone on for 0.7 seconds: one of them hangs, or its GPU or disk; so it goes";
+    int done[COUNT];
+    run((Task){{beat_and_stay, beat_and_stay, succeed}, NULL, &patience}, ERR_UNSUPPORTED, text, 3, done);
+    assert_true(!done[0] && !done[1] && done[2]);
+    run((Task){{beat, beat_and_stay, beat_and_stay}, NULL, &patience}, ERR_UNSUPPORTED, text, 6, done);
+    assert_true(done[0] && !done[1]);
+    run((Task){{beat, beat, finish_later}, NULL, &patience}, 0, "", 4, done);
+    run((Task){{succeed, beat_and_stay, succeed}, NULL, &patience}, ERR_UNSUPPORTED, text, 3, done);
+    run((Task){{end_last, succeed, succeed}, NULL, &patience}, 0, "", 4, done);            /* it waits for none */
+    run((Task){{finish_slowly, finish_slowly, succeed}, NULL, &patience}, 0, "", 4, done); /* before a beat */
 }
 
 int main(void)
@@ -195,6 +242,7 @@ int main(void)
         cmocka_unit_test(the_first_failure_is_told),
         cmocka_unit_test(a_process_that_tells_nothing_is_a_failure),
         cmocka_unit_test(interrupted_together),
+        cmocka_unit_test(silence_ends_all),
     };
     return cmocka_run_group_tests_name("processes", tests, NULL, NULL);
 }

@@ -22,6 +22,13 @@
 
 enum { SHOWN_PATCHES = 48 };
 
+/* Several processes that finish no iteration for so long are ended: NCCL would wait for ever. The environment variable sets
+ * other seconds, for slow disks. */
+enum { PATIENCE_SECONDS = 10 * 60 };
+#define PATIENCE_VARIABLE "SWIN_UMAMBA_PATIENCE"
+
+static const char interrupt_hint[] = "checkpoints are kept: --continue continues from the last one";
+
 typedef struct Options {
     CommonOptions common;
     TrainingOptions training;
@@ -229,7 +236,8 @@ static int train(const Options *o, Training *t, Err *e)
         training_tell(t, TRAINING_NOTE,
                       "the training is finished: all %d epochs are done (--continue --epochs N trains further)",
                       plan->training.epochs);
-    return training_show(t, "train: iterations", &(TrainingShow){o->training.results, o->common.quiet, o->json}, e);
+    const TrainingShow show = {o->training.results, o->common.quiet, o->json, o->process};
+    return training_show(t, "train: iterations", &show, e);
 }
 
 typedef struct ValidationDisplay {
@@ -361,14 +369,27 @@ static int run_rank(void *context, const Process *p, Err *e)
     return run_on(&o, device, e);
 }
 
+static int read_patience(double *seconds, Err *e)
+{
+    const char *text = getenv(PATIENCE_VARIABLE);
+    char *end;
+    *seconds = PATIENCE_SECONDS;
+    if (!text) return 0;
+    *seconds = strtod(text, &end);
+    if (end != text && !*end && *seconds > 0) return 0;
+    return err_set(e, ERR_VALUE, PATIENCE_VARIABLE "=%s: expected seconds, above 0", text);
+}
+
 /* With several GPUs, the processes begin before anything of CUDA is used. */
 static int run_all(Options *o, Err *e)
 {
+    Patience patience = {.hint = interrupt_hint};
     TRY(check_gpus(o, e));
     if (o->gpus < 2 || o->show || o->validate_only || !device_cuda)
         return run_on(o, device_named(o->common.device, e), e);
     program_interrupted(); /* from here on signals are handled */
-    return processes_run(o->gpus, run_rank, o, e);
+    TRY(read_patience(&patience.seconds, e));
+    return processes_run(o->gpus, run_rank, o, &patience, e);
 }
 
 int main(int argc, char **argv)
@@ -384,7 +405,7 @@ int main(int argc, char **argv)
                                  OPT_DEVICE | OPT_PLAN_PRECISION,
                  .common.seed = UINT64_MAX};
     program_begin("train", true);
-    program_interrupt_hint("checkpoints are kept: --continue continues from the last one");
+    program_interrupt_hint(interrupt_hint);
     char engine[EXECUTOR_ENGINE_BYTES];
     o.common.engine = executor_engine(engine);
     program_parse(&argp, &o, &o.common, argc, argv);

@@ -11,6 +11,7 @@ typedef struct Display {
     int epochs;
     double seconds_per_epoch; /* duration of the last epoch; 0: not known yet */
     bool quiet, json;
+    const Process *process;
 } Display;
 
 static void show_iteration(void *context, int epoch, bool validating, int done, int total, double mean_loss)
@@ -18,6 +19,7 @@ static void show_iteration(void *context, int epoch, bool validating, int done, 
     Display *d = context;
     char note[96];
     (void)done, (void)total;
+    if (d->process) process_beat(d->process);
     const int used = snprintf(note, sizeof note, "epoch %d (%d of %d), %sloss %.4f", epoch, epoch + 1, d->epochs,
                               validating ? "validation " : "", mean_loss);
     if (d->seconds_per_epoch > 0)
@@ -67,7 +69,7 @@ static void show_epoch(void *context, const EpochRecord *r, const PseudoDice *di
 int training_show(Training *t, const char *title, const TrainingShow *show, Err *e)
 {
     const PlanTraining *p = &training_plan(t)->training;
-    Display display = {.epochs = p->epochs, .quiet = show->quiet, .json = show->json};
+    Display display = {.epochs = p->epochs, .quiet = show->quiet, .json = show->json, .process = show->process};
     const int64_t per_epoch = p->iterations_per_epoch + p->validation_iterations;
     progress_begin(&display.bar, title, per_epoch * (p->epochs - training_epochs_done(t)), show->quiet);
     const TrainingWatch watch = {show_iteration, show_epoch, program_interrupted, &display};

@@ -2,11 +2,13 @@
 #ifndef TRAINER_TRAINING_SHOW_H
 #define TRAINER_TRAINING_SHOW_H
 
+#include "base/processes.h"
 #include "trainer/training.h"
 
 typedef struct TrainingShow {
-    const char *results; /* for messages */
-    bool quiet, json;    /* only warnings and errors; a line of JSON per epoch on standard output */
+    const char *results;    /* for messages */
+    bool quiet, json;       /* only warnings and errors; a line of JSON per epoch on standard output */
+    const Process *process; /* this one of several, which tells of each iteration (process_beat); NULL: there is one */
 } TrainingShow;
 
 /* title: of the progress bar, borrowed. Fails: as training_run; ERR_INTERRUPTED with what to do next. */

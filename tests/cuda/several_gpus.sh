@@ -64,6 +64,18 @@ has "and says which" "error: process 2 of 2 was ended by signal 9" stderr
 is "within ten seconds" test $(($(date +%s) - began)) -le 10
 check "and is continued" 0 train "$out/killed" --num-gpus 2 --continue
 same_bits "to the same bits" "$out/two" "$out/killed"
+export SWIN_UMAMBA_PATIENCE=8 # seconds
+run=exec; train "$out/hangs" --num-gpus 2 >/dev/null 2>"$out/stderr" & pid=$!; run=
+begins "$out/hangs"; began=$(date +%s); kill -STOP "$(second $pid)"; wait $pid; status=$?; pid=
+equals "if one hangs, the run fails" "$status" 1
+has "and says so" "error: none of the 2 processes has gone on for 8 seconds: one of them hangs.*--continue continues" stderr
+is "within twenty seconds" test $(($(date +%s) - began)) -le 20
+check "and is continued" 0 train "$out/hangs" --num-gpus 2 --continue
+same_bits "to the same bits" "$out/two" "$out/hangs"
+SWIN_UMAMBA_PATIENCE=never
+check "another limit is a number" 1 train "$out/small" --num-gpus 2
+has "of seconds" "error: SWIN_UMAMBA_PATIENCE=never: expected seconds" stderr
+unset SWIN_UMAMBA_PATIENCE
 check "a finished run is refused" 1 train "$out/two" --num-gpus 2
 equals "in one line" "$(grep -c error "$out/stderr")" 1
 check "a batch of one is refused" 1 train "$out/small" --num-gpus 2 --batch-size 1

@@ -133,14 +133,14 @@ static Found *run(int count, bool recompute, bool alone)
     const Task t = {recompute, alone,
                     mmap(NULL, RANKS_MOST * sizeof(Found), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)};
     assert_true(t.found != MAP_FAILED);
-    if (processes_run(count, run_rank, (void *)&t, &e)) fail_msg("%s", e.text);
+    if (processes_run(count, run_rank, (void *)&t, NULL, &e)) fail_msg("%s", e.text);
     return t.found;
 }
 
 static void gpus_together_give_the_gradients_of_one(void **state)
 {
     (void)state;
-    const int count = processes_run(1, second_gpu, NULL, NULL) ? 1 : RANKS_MOST;
+    const int count = processes_run(1, second_gpu, NULL, NULL, NULL) ? 1 : RANKS_MOST;
     if (!ranks_cuda) skip();
     for (int recompute = 0; recompute < 2; recompute++) {
         Found *one = run(1, recompute, true), *all = run(count, recompute, false);

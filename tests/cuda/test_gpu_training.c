@@ -110,7 +110,7 @@ static void expect_no_waits(int processes, int (*work)(void *, const Process *, 
     assert_true(waits != MAP_FAILED);
     for (int i = 0; i < 2; i++) {
         Task t = {i ? 5 : 2, waits[i]};
-        if (processes_run(processes, work, &t, &e)) fail_msg("%s", e.text);
+        if (processes_run(processes, work, &t, NULL, &e)) fail_msg("%s", e.text);
     }
     for (int r = 0; r < processes; r++) {
         assert_true(waits[0][r] > 0);

@@ -63,7 +63,6 @@ static int train(const Task *t, const Device *device, Ranks *ranks, int rank, Er
                                      .results = output,
                                      .mode = RUN_OVERWRITE,
                                      .threads = 1,
-                                     .precision = DTYPE_F32,
                                      .device = device,
                                      .ranks = ranks,
                                      .overrides = {.epochs = 1,

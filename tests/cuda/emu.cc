@@ -244,12 +244,12 @@ uint64_t emu_shuffle(unsigned mask, uint64_t value, int from, int line)
     return w->slots[slot][from];
 }
 
-/* Each static array is in lines of its own, behind the others. */
+/* Each static array is in lines of its own, behind the others and at least a line that is nobody's. */
 void *emu_shared(size_t bytes, uintptr_t declaration)
 {
     for (int i = 1; i < emu_shared_count; i++)
         if (emu_shared_arrays[i].declaration == declaration) return emu_shared_memory + emu_shared_arrays[i].begin;
-    const size_t begin = (emu_shared_arrays[emu_shared_count - 1].end + LINE - 1) / LINE * LINE;
+    const size_t begin = (emu_shared_arrays[emu_shared_count - 1].end + 2 * LINE - 1) / LINE * LINE;
     if (begin + bytes > EMU_SHARED_MOST || emu_shared_count == EMU_SHARED_ARRAYS) {
         emu_report("%s: more than %d bytes of shared memory", kernel->name, EMU_SHARED_MOST);
         emu_kill();

@@ -8,15 +8,25 @@ import collections, concurrent.futures, fnmatch, functools, glob, itertools, os,
 OPS, CUDA = 'network/ops/', 'network/cuda/'
 # Units of a changed header, and cases of what is not in the file of its op's name.
 UNITS = {
-    CUDA + 'gpu.h': ['silu', 'add'], CUDA + 'pointwise.h': ['silu', 'add', 'concat'], CUDA + 'sums.h': ['layer_norm', 'instance_norm'],
-    CUDA + 'pixel_blocks.h': ['space_to_depth', 'depth_to_space'], OPS + 'attention_gpu.h': ['attention_forward', 'attention_backward'],
+    CUDA + 'gpu.h': ['silu', 'add'],
+    CUDA + 'pointwise.h': ['silu', 'add', 'concat'],
+    CUDA + 'sums.h': ['layer_norm', 'instance_norm'],
+    CUDA + 'pixel_blocks.h': ['space_to_depth', 'depth_to_space'],
+    OPS + 'attention_gpu.h': ['attention_forward', 'attention_backward'],
     OPS + 'dice_loss_gpu.h': ['dice_ce_loss', 'dice_bce_loss'],
+    OPS + 'scan_channel.h': ['scan_forward', 'scan_ends'],
     OPS + 'scan_gpu.h': ['scan_forward', 'scan_backward', 'scan_ends', 'selective_scan'],
 }
 CASES = {
-    'silu': ['silu', 'silu wide', 'silu of*'], 'add': ['add*', 'stochastic_depth*'], 'leaky_relu': ['leaky_relu', 'relu'], 'instance_norm': ['instance_norm*', 'group_norm*'],
-    'convolution': ['conv2d*', 'conv_transpose2d*'], 'sums': ['layer_norm*', 'instance_norm*', 'linear*', 'conv2d 3x3*', 'dice*'],
-    'window_sums': ['the_sliding*', 'folds_are*'], 'update_cuda': ['rules_are*'], 'finite': ['values_that*'],
+    'silu': ['silu', 'silu wide', 'silu of*'],
+    'leaky_relu': ['leaky_relu', 'relu'],
+    'add': ['add*', 'stochastic_depth*'],
+    'instance_norm': ['instance_norm*', 'group_norm*'],
+    'convolution': ['conv2d*', 'conv_transpose2d*'],
+    'sums': ['layer_norm*', 'instance_norm*', 'linear*', 'conv2d 3x3*', 'dice*'],
+    'window_sums': ['the_sliding*', 'folds_are*'],
+    'update_cuda': ['rules_are*'],
+    'finite': ['values_that*'],
     **dict.fromkeys(['attention', 'attention_forward', 'attention_backward'], ['*attention*', 'sizes*']),
     **{op: [f'*{op}*', 'sizes*'] for op in ('causal_conv1d', 'class_counts', 'depthwise_conv2d', 'layer_norm')},
     **dict.fromkeys(['scan_forward', 'scan_backward', 'scan_ends', 'selective_scan'], ['selective_scan*', 'mamba_scan*']),
@@ -110,20 +120,21 @@ class Kernel:
         self.units = [OPS + name + '.cu' for name in UNITS[file]] if file in UNITS else [file]
         names = [os.path.basename(unit)[:-3] for unit in self.units]
         patterns = {pattern for name in names for pattern in CASES.get(name, [name + '*'])}
-        cases = {}
+        self.cost = {}  # of each case: its seconds, less for each mutant that it catches
         for test, pattern in itertools.product(TESTS, patterns):
             program = f'{build.folder}/tests/' + os.path.basename(test)
             for case in re.findall(r'^ok \d+ - (.*?)(?: # .*)?$', run(program, pattern), re.M):
-                cases[test, case] = seconds(program, case)
-        assert cases, file + ' has no cases'
-        self.cases = sorted(cases.items(), key=lambda c: c[1])  # most mutants end with the shortest
+                self.cost[test, case] = seconds(program, case)
+        assert self.cost, file + ' has no cases'
+        self.limits = {case: 10 + 10 * time_ for case, time_ in self.cost.items()}
         self.code = build.code(file, self.units, self.text)
 
     def survives(self, scratch, objects):
         programs = {}
-        for (test, case), time_ in self.cases:
+        for test, case in sorted(self.cost, key=self.cost.get):
             programs[test] = programs.get(test) or self.build.link(scratch, test, objects)
-            if not run(programs[test], case, 10 + 10 * time_):
+            if not run(programs[test], case, self.limits[test, case]):
+                self.cost[test, case] *= 0.8
                 return False
         return True
 

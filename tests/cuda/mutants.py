@@ -35,7 +35,7 @@ CHANGES = {'+': '-', '-': '+', '<': '<=', '<=': '<', '>': '>=', '>=': '>', '+=':
 PATTERNS = [(r'(?<=\s)%s(?=\s|$)' % re.escape(old), new) for old, new in CHANGES.items()]
 PATTERNS += [(r'\[(\w+)\]', r'[\1 + 1]'), (r'__sync(threads|warp)\(\);', ';')]
 EITHER = r'(?<![\w.])(\S[^=;]*?) [<>] ([^?]+) \? \1 : \2\b'  # the smaller or the larger: also with <=, >=
-DECLARATION = r'(?!.*\b(return|else|case)\b)[\w:<>, ]+[ *&]\w+\[[^]]*$'  # up to an array's size
+DECLARATION = r'(?!.*\b(return|else|case)\b)[\w:<>, \[\]+*-]+[ *&]\w+\[[^]]*$'  # up to an array's size
 TESTS = ['tests/test_ops', 'tests/cuda/test_gpu']
 WATCHED = ['-g0', '-O1']  # compiles faster
 KNOWN = 'tests/cuda/mutants_equivalent.txt'

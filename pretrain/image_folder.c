@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/folder.h"
 #include "base/memory.h"
 #include "data/image_io.h"
 #include "plans/dataset_cases.h"
@@ -131,6 +132,7 @@ static int make_plan(Preparation *p, const char *network, Err *e)
     plan->training.freeze_encoder_epochs = 0;
     plan->training.oversample_foreground = 0;
     plan->training.schedule_step = SCHEDULE_BY_ITERATION;
+    if (count == 1) plan->training.validation_iterations = 0;
     return code ? code : plan_check(plan, e);
 }
 
@@ -251,8 +253,18 @@ static int write_plan(const Plan *plan, const char *preprocessed, Err *e)
     return code;
 }
 
+/* Whatever an earlier run left is removed: its plans.yaml first, which would make the folder look complete. */
+static int clear(const char *preprocessed, Err *e)
+{
+    char *path = path_format(e, "%s/plans.yaml", preprocessed);
+    int code = path ? file_remove(path, e) : ERR_NOMEM;
+    mem_free(path);
+    return code ? code : folder_remove(preprocessed, e);
+}
+
 static int write_all(Preparation *p, const char *preprocessed, int threads, Progress *progress, Err *e)
 {
+    TRY(clear(preprocessed, e));
     TRY(file_make_folders(p->folder, e));
     TRY(write_info(&p->info, preprocessed, e));
     case_settings_add(&p->settings, &p->plan, &p->info);
@@ -285,4 +297,20 @@ int image_folder_prepare(const ImageList *list, const char *network, const char 
     labels_free(&labels);
     mem_free(folder);
     return code;
+}
+
+int image_folder_expect(const ImageList *list, const char *folder, const char *preprocessed, Err *e)
+{
+    DatasetCases cases;
+    TRY(dataset_cases_read(&cases, preprocessed, e));
+    bool same = list->count == cases.present.count;
+    for (int i = 0; i < list->count && same; i++) same = !strcmp(list->images[i].id, cases.present.names[i]);
+    const int known = cases.present.count;
+    dataset_cases_free(&cases);
+    if (same) return 0;
+    return err_set(
+        e, ERR_VALUE,
+        "%s: the images (%d) are not those that the run began with (%d, in %s): give these images to continue, "
+        "or --overwrite to begin again",
+        folder, list->count, known, preprocessed);
 }

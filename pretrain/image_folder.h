@@ -9,10 +9,14 @@
 #include "base/progress.h"
 #include "pretrain/image_list.h"
 
-/* Reads and writes all images; plans.yaml is last, so where it is, all is complete. network: of the plan. threads: at least 1.
+/* Reads and writes all images, in place of an earlier folder; plans.yaml is last, so where it is, all is complete. network: of the plan. threads: at least 1.
  * progress: may be NULL. Fails: ERR_IO, ERR_FORMAT … for an unreadable image, by name; ERR_SHAPE for one with another number of channels
  * than the first; ERR_NOMEM. */
 int image_folder_prepare(const ImageList *list, const char *network, const char *preprocessed, int threads,
                          Progress *progress, Err *e);
+
+/* Fails with ERR_VALUE if the folder's images have other names than those that `preprocessed` was made of. Their content is not
+ * compared. */
+int image_folder_expect(const ImageList *list, const char *folder, const char *preprocessed, Err *e);
 
 #endif

@@ -32,11 +32,37 @@ static int add_image(ImageList *list, const char *path, const char *within, Err 
 
 static int add_folder(ImageList *list, const char *folder, size_t root, Err *e);
 
+/* Fails where the folder is one of those above it, which a link can make it. */
+static int check_loop(const char *folder, size_t root, Err *e)
+{
+    const size_t length = strlen(folder);
+    bool loops = false;
+    for (size_t i = root - 1; i < length && !loops; i++) {
+        char *above = folder[i] == '/' ? path_format(e, "%.*s", (int)i, folder) : NULL;
+        if (folder[i] == '/' && !above) return ERR_NOMEM;
+        loops = above && file_is_same(above, folder);
+        mem_free(above);
+    }
+    return loops ? err_set(e, ERR_VALUE, "%s: a link to a folder that contains it: remove the link", folder) : 0;
+}
+
+/* A folder of these programs, such as that of an earlier pretraining, whose pictures are no images to train on. */
+static int has_plan(const char *folder, bool *has, Err *e)
+{
+    char *path = path_format(e, "%s/plans.yaml", folder);
+    const int code = path ? file_is_there(path, has, e) : ERR_NOMEM;
+    mem_free(path);
+    return code;
+}
+
 /* root: length of the path of the whole folder, with its slash. */
 static int add_entry(ImageList *list, const char *path, size_t root, Err *e)
 {
-    if (file_is_folder(path)) return add_folder(list, path, root, e);
-    return image_ending(path) ? add_image(list, path, path + root, e) : 0;
+    bool passed_over;
+    if (!file_is_folder(path)) return image_ending(path) ? add_image(list, path, path + root, e) : 0;
+    TRY(check_loop(path, root, e));
+    TRY(has_plan(path, &passed_over, e));
+    return passed_over ? 0 : add_folder(list, path, root, e);
 }
 
 static int add_folder(ImageList *list, const char *folder, size_t root, Err *e)
@@ -85,9 +111,8 @@ static int name_index(const NameList *names, const char *name)
 }
 
 /* The image's class is its folder's name: the first of its path, or the one below train/ and val/. */
-static int take_class(ImageList *list, ListedImage *image, const char *within, char **class_name, Err *e)
+static int take_class(ListedImage *image, const char *within, char **class_name, Err *e)
 {
-    (void)list;
     image->is_validated = is_below(within, VALIDATION);
     const char *rest = within;
     if (image->is_validated) rest += strlen(VALIDATION);
@@ -107,7 +132,7 @@ static int take_classes(ImageList *list, size_t root, Err *e)
     char **of_image = mem_zalloc((size_t)list->count, sizeof *of_image, e);
     int code = of_image ? 0 : ERR_NOMEM;
     for (int i = 0; i < list->count && !code; i++) {
-        code = take_class(list, &list->images[i], list->images[i].path + root, &of_image[i], e);
+        code = take_class(&list->images[i], list->images[i].path + root, &of_image[i], e);
         if (!code && name_index(&list->classes, of_image[i]) < 0) code = names_add(&list->classes, of_image[i], e);
     }
     if (!code) names_sort(&list->classes);

@@ -13,6 +13,7 @@
 #include "plans/splits.h"
 #include "pretrain/encoder_file.h"
 #include "pretrain/image_folder.h"
+#include "trainer/run_folder.h"
 #include "trainer/training_show.h"
 #include "weights/weights_io.h"
 
@@ -20,7 +21,7 @@ typedef struct Options {
     CommonOptions common;
     TrainingOptions training;
     const char *images, *override;
-    bool has_classes;
+    bool has_classes, has_fold;
     char *work; /* folder of the training: the output without its ending, and _pretraining */
     char *preprocessed;
     Text keys; /* the plan keys of a pretraining */
@@ -57,6 +58,7 @@ static const struct argp_option option_list[] = {
 
 static void parse_fold(Options *o, const char *text, struct argp_state *state)
 {
+    o->has_fold = true;
     o->training.fold =
         strcmp(text, "all") ? (int)option_integer(state, "--fold", text, 0, SPLITS_FOLD_MOST) : SPLITS_FOLD_ALL;
 }
@@ -111,32 +113,73 @@ static bool is_preprocessed(const char *folder)
     return found;
 }
 
+/* Fails where the training would be refused, so that the images of an earlier run are kept. */
+static int find_run(const Options *o, bool *goes_on, Err *e)
+{
+    RunFolder f;
+    const RunWaiting waiting = {.interrupted = o->training.interrupted};
+    const int code = run_folder_open(&f, o->work, o->training.fold, o->training.mode, &waiting, e);
+    *goes_on = !code && o->common.resume && f.holds_run && is_preprocessed(o->preprocessed);
+    run_folder_close(&f);
+    return code;
+}
+
+static int prepare(const Options *o, const ImageList *list, Err *e)
+{
+    Progress bar;
+    progress_begin(&bar, "pretrain: images", list->count, o->common.quiet);
+    const int code = image_folder_prepare(list, network_of(o), o->preprocessed, program_threads(&o->common), &bar, e);
+    progress_end(&bar);
+    return code;
+}
+
+/* A run that continues has its images already. */
 static int read_images(const Options *o, Err *e)
 {
     ImageList list;
-    Progress bar;
+    bool goes_on;
     TRY(image_list_read(&list, o->images, o->has_classes, e));
-    progress_begin(&bar, "pretrain: images", list.count, o->common.quiet);
-    const int code = image_folder_prepare(&list, network_of(o), o->preprocessed, program_threads(&o->common), &bar, e);
-    progress_end(&bar);
+    int code = find_run(o, &goes_on, e);
+    if (!code) code = goes_on ? image_folder_expect(&list, o->images, o->preprocessed, e) : prepare(o, &list, e);
     image_list_free(&list);
     return code;
 }
 
-/* Sets o->preprocessed: the given folder, or one that is made of its images. A run that continues has its images already. */
+static int use_preprocessed(Options *o, Err *e)
+{
+    if (o->has_classes)
+        return err_set(e, ERR_VALUE, "--classes: %s is a folder of plan_and_preprocess, whose cases have no class",
+                       o->images);
+    if (!o->has_fold) o->training.fold = SPLITS_FOLD_ALL;
+    o->preprocessed = mem_strdup(o->images, e);
+    return o->preprocessed ? 0 : ERR_NOMEM;
+}
+
+/* Refuses what is no folder of images: images of a raw dataset have labels beside them, which are images, too. */
+static int check_images(const Options *o, Err *e)
+{
+    bool is_dataset;
+    char *path = path_format(e, "%s/dataset.json", o->images);
+    const int code = path ? file_is_there(path, &is_dataset, e) : ERR_NOMEM;
+    mem_free(path);
+    if (code) return code;
+    if (is_dataset)
+        return err_set(e, ERR_VALUE,
+                       "%s is a dataset with labels: give %s/imagesTr, or a folder of plan_and_preprocess", o->images,
+                       o->images);
+    if (o->has_fold)
+        return err_set(e, ERR_VALUE, "--fold: %s is a folder of images, which has no folds: omit the option",
+                       o->images);
+    return 0;
+}
+
+/* Sets o->preprocessed: the given folder, or one that is made of its images. */
 static int find_images(Options *o, Err *e)
 {
-    if (is_preprocessed(o->images)) {
-        if (o->has_classes)
-            return err_set(e, ERR_VALUE, "--classes: %s is a folder of plan_and_preprocess, whose cases have no class",
-                           o->images);
-        o->preprocessed = mem_strdup(o->images, e);
-        return o->preprocessed ? 0 : ERR_NOMEM;
-    }
+    if (is_preprocessed(o->images)) return use_preprocessed(o, e);
+    TRY(check_images(o, e));
     o->preprocessed = path_format(e, "%s/images", o->work);
-    if (!o->preprocessed) return ERR_NOMEM;
-    o->training.fold = 0;
-    return o->common.resume && is_preprocessed(o->preprocessed) ? 0 : read_images(o, e);
+    return o->preprocessed ? read_images(o, e) : ERR_NOMEM;
 }
 
 /* ---- the plan's keys ---- */
@@ -168,24 +211,55 @@ static void add_encoder(Text *keys, const Plan *plan)
     }
 }
 
+static int read_plan(const Options *o, Plan *plan, Err *e)
+{
+    char *path = path_format(e, "%s/plans.yaml", o->preprocessed);
+    int code = path ? plan_read(plan, path, NULL, e) : ERR_NOMEM;
+    if (!code && plan_check(plan, e)) code = err_context(e, "%s", path);
+    mem_free(path);
+    return code;
+}
+
+/* Refuses another network, and squares that would mask all of a patch. plan: without the keys. */
+static int check_override(const Options *o, Plan *plan, Err *e)
+{
+    NetworkConfig config;
+    const TrainingOverrides *change = &o->training.overrides;
+    if (!o->override) return 0;
+    TRY(plan_override_text(plan, "the program's plan keys", o->keys.data, o->keys.length, e));
+    TRY(plan_override(plan, o->override, NULL, e));
+    if (strcmp(plan->network.name, network_of(o)))
+        return err_set(e, ERR_VALUE, "%s: network.name is %s, but this trains %s: remove the key", o->override,
+                       plan->network.name, network_of(o));
+    if (o->has_classes) return 0;
+    plan_network_config(plan, &config);
+    const int size = plan_network_kind(plan)->mask(&config).size;
+    for (int i = 0; i < 2; i++) {
+        const int patch = change->patch_size[i] ? change->patch_size[i] : plan->configuration.patch_size[i];
+        if (2 * size > patch)
+            return err_set(e, ERR_VALUE, "%s: network.mask_size is %d: expected at most half of the patch, %d",
+                           o->override, size, patch / 2);
+    }
+    return 0;
+}
+
 /* The plan's keys that make a training of the preprocessed folder a pretraining. */
 static int make_keys(Options *o, Err *e)
 {
     Plan plan;
-    char *path = path_format(e, "%s/plans.yaml", o->preprocessed);
-    int code = path ? plan_read(&plan, path, NULL, e) : ERR_NOMEM;
-    if (!code) code = plan_check(&plan, e) ? err_context(e, "%s", path) : 0;
-    mem_free(path);
-    if (code) return code;
+    enum { VALIDATED = 10 }; /* batches after each epoch, but none where the plan has none */
+    TRY(read_plan(o, &plan, e));
     text_add(&o->keys, "network: {name: %s", network_of(o));
     add_encoder(&o->keys, &plan);
     if (!o->has_classes) text_add(&o->keys, ", mask_size: %d", mask_size(&plan, &o->training.overrides));
     text_add(
         &o->keys,
         "}\ntraining: {optimizer: adamw, learning_rate: 0.001, weight_decay: 0.05, schedule: cosine, schedule_step: iteration, "
-        "validation_iterations: 10, deep_supervision: auto, pretrained: null, freeze_encoder_epochs: 0}\n");
+        "validation_iterations: %d, deep_supervision: auto, pretrained: null, freeze_encoder_epochs: 0}\n",
+        plan.training.validation_iterations < VALIDATED ? plan.training.validation_iterations : VALIDATED);
     o->training.overrides.keys = o->keys.data;
-    return text_check(&o->keys, e);
+    TRY(text_check(&o->keys, e));
+    return check_override(o, &plan, e);
 }
 
 /* ---- the run ---- */
@@ -239,6 +313,8 @@ static int name_work(Options *o, Err *e)
 static int expect_free(const Options *o, Err *e)
 {
     bool there;
+    if (file_is_folder(o->common.output))
+        return err_set(e, ERR_VALUE, "%s is a folder: give the name of a file with -o", o->common.output);
     TRY(file_is_there(o->common.output, &there, e));
     if (!there || o->common.overwrite || o->common.resume) return 0;
     return err_set(
@@ -276,7 +352,7 @@ int main(int argc, char **argv)
     Options o = {.common.takes = OPT_OUTPUT | OPT_THREADS | OPT_QUIET | OPT_SEED | OPT_OVERWRITE | OPT_CONTINUE |
                                  OPT_DEVICE | OPT_PLAN_PRECISION,
                  .common.seed = UINT64_MAX,
-                 .training.fold = SPLITS_FOLD_ALL};
+                 .training.fold = 0};
     program_begin("pretrain", true);
     program_interrupt_hint("checkpoints are kept: --continue continues from the last one");
     char engine[EXECUTOR_ENGINE_BYTES];

@@ -21,7 +21,7 @@ static const Field masked_fields[] = {
     VSS_SIZE_FIELDS, VSS_BLOCK_FIELDS,
     ROW_INT("mask_size", MaskedConfig, mask_size, 4, 1 << 12, "32",
             "side of a masked square, in pixels; a multiple of 4"),
-    ROW_DOUBLE("mask_share", MaskedConfig, mask_share, 0, 1, "0.6", "share of the squares that are masked")};
+    ROW_DOUBLE("mask_share", MaskedConfig, mask_share, 0.01, 0.99, "0.6", "share of the squares that are masked")};
 static const Schema masked_schema = {"network", masked_fields, sizeof masked_fields / sizeof *masked_fields, NULL};
 
 static int check_masked(const void *config, Err *e)

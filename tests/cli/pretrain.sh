@@ -28,6 +28,27 @@ check "a training begins" 0 "$build/train" "$out/a_pretraining/images" 0 -o "$ou
     --epochs 1 --quiet
 check "and pretrain goes on with it" 0 pretrain b.safetensors "$out/raw/imagesTr" --override "$out/narrow.yaml" --continue --epochs 2 --quiet
 
+# ---- other images, other runs
+mkdir "$out/few"
+cp "$out"/raw/imagesTr/phantom_00[12]* "$out/few"
+few() { # OUTPUT OPTIONS…: pretrains on the few images
+    pretrain "$@" "$out/few" --override "$out/narrow.yaml" --quiet
+}
+check "the output may be among the images" 0 few few/a.pth
+check "and its pictures are not taken for images" 0 few few/a.pth --overwrite
+is "of which there are two" test "$(ls "$out"/few/a_pretraining/images/2d/*_seg.npy | wc -l)" = 2
+cp "$out"/raw/imagesTr/phantom_003* "$out/few"; rm "$out/few/a.pth"
+check "a run that is there is kept" 1 few few/a.pth
+is "with its images" test ! -e "$out/few/a_pretraining/images/2d/phantom_003_0000.npy"
+check "it does not go on with other images" 1 few few/a.pth --continue
+has "but says so" 'the images (3) are not those that the run began with (2' stderr
+rm "$out"/few/phantom_00[23]*
+check "--overwrite replaces them" 0 few few/a.pth --overwrite
+is "all" test ! -e "$out/few/a_pretraining/images/2d/phantom_002_0000.npy"
+check "links are followed" 0 sh -c 'ln -s "$1" "$1/again"' - "$out/few"
+check "but not in a circle" 1 few b.pth
+has "which is named" 'few/again: a link to a folder that contains it' stderr
+
 # ---- into a training
 "$build/plan_and_preprocess" "$out/raw" -o "$out/pre" --override "$out/whole.yaml" --quiet 2>/dev/null
 train() { # RESULTS OPTIONS…
@@ -71,6 +92,19 @@ has "without the head" 'left out: 4 of the classifier' t/fold_0/training_log.txt
 # ---- bad input
 check "no image" 1 pretrain e.pth "$out/pre/2d" --override "$out/narrow.yaml"
 has "is told" 'there is no image in it; the known endings are .*\.png' stderr
+check "a dataset with labels" 1 pretrain e.pth "$out/raw"
+has "is told" 'give .*/raw/imagesTr' stderr
+check "a fold of a folder of images" 1 pretrain e.pth "$out/raw/imagesTr" --fold 1
+has "is told" 'which has no folds' stderr
+printf 'network: {name: nnunet}\n' >"$out/other.yaml"
+check "another network" 1 pretrain e.pth "$out/raw/imagesTr" --override "$out/other.yaml"
+has "is told" 'network.name is nnunet, but this trains vmamba_masked' stderr
+printf 'network: {width: 0.125, mask_size: 64}\n' >"$out/other.yaml"
+check "a square as large as the patch" 1 pretrain e.pth "$out/raw/imagesTr" --override "$out/other.yaml"
+has "is told" 'network.mask_size is 64: expected at most half of the patch, 32' stderr
+mkdir "$out/folder.pth"
+check "a folder as the file" 1 pretrain folder.pth "$out/raw/imagesTr" --overwrite
+has "is told" 'is a folder: give the name of a file' stderr
 check "one class" 1 pretrain e.pth "$out/classes/train/bright" --classes
 has "is told" 'expected it in the folder of its class' stderr
 check "an unknown ending of the file" 1 pretrain e.bin "$out/raw/imagesTr"

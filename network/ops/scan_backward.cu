@@ -64,12 +64,6 @@ __device__ __forceinline__ void start_channels(Channels *c, const ScanShape &s, 
     }
 }
 
-__device__ __forceinline__ void load_four(float (&to)[4], const float *from)
-{
-    const float4 v = *(const float4 *)from;
-    to[0] = v.x, to[1] = v.y, to[2] = v.z, to[3] = v.w;
-}
-
 __device__ __forceinline__ void store_four(float *to, const float *v)
 {
     *(float4 *)to = make_float4(v[0], v[1], v[2], v[3]);
@@ -105,7 +99,7 @@ __device__ __forceinline__ void chunk_deltas(const Channels &c, const ScanShape 
 #pragma unroll
             for (int i = 0; i < DELTAS; i += 4) {
                 float dt[4];
-                load_four(dt, dts + i);
+                scan_load_four(dt, dts + i);
 #pragma unroll
                 for (int k = 0; k < 4; k++) v[i + k][0] += w.x * dt[k], v[i + k][1] += w.y * dt[k];
             }
@@ -147,7 +141,7 @@ __device__ __forceinline__ void chunk_starts(const Channels &c, const ScanBackwa
         for (int i = 0; i < SUB; i++) {
             const int t = sub * SUB + i;
             float B[OWN], delta[PAIR], du[PAIR];
-            load_four(B, m.rows + t * SCAN_BC + c.lane * OWN);
+            scan_load_four(B, m.rows + t * SCAN_BC + c.lane * OWN);
             load_pair(delta, m.deltas, c, t);
             load_pair(du, m.inputs, c, t);
 #pragma unroll
@@ -170,12 +164,12 @@ __device__ __forceinline__ void load_positions(Positions *q, const Channels &c, 
                                                const Images<T> &images, int sub)
 {
 #pragma unroll
-    for (int j = 0; j < PAIR; j++) load_four(q->h[0][j], m.four(sub, j, (int)threadIdx.x));
+    for (int j = 0; j < PAIR; j++) scan_load_four(q->h[0][j], m.four(sub, j, (int)threadIdx.x));
 #pragma unroll
     for (int i = 0; i < SUB; i++) {
         const int t = sub * SUB + i, pixel = pixels[t];
         float B[OWN], delta[PAIR], du[PAIR];
-        load_four(B, m.rows + t * SCAN_BC + c.lane * OWN);
+        scan_load_four(B, m.rows + t * SCAN_BC + c.lane * OWN);
         load_pair(delta, m.deltas, c, t);
         load_pair(du, m.inputs, c, t);
 #pragma unroll
@@ -239,8 +233,8 @@ __device__ __forceinline__ Given give_position(Channels *c, const Positions &q, 
     const int t = sub * SUB + i;
     const float *row = m.rows + t * SCAN_BC + c->lane * OWN;
     float B[OWN], C[OWN], delta[PAIR], du[PAIR], dBC[2 * OWN];
-    load_four(B, row);
-    load_four(C, row + SCAN_STATES);
+    scan_load_four(B, row);
+    scan_load_four(C, row + SCAN_STATES);
     load_pair(delta, m.deltas, *c, t);
     load_pair(du, m.inputs, *c, t);
     Given d = {};
@@ -260,7 +254,7 @@ __device__ __forceinline__ Given give_position(Channels *c, const Positions &q, 
     return d;
 }
 
-/* The slope of softplus where its value is v: 1 - exp(-v). */
+/* The slope of softplus where its value is v: 1 - exp(-v), to 3 units in the last place; for small v by a polynomial. */
 __device__ __forceinline__ float slope_of_softplus(float v)
 {
     float q = v * 0.00677104f - 0.04100128f;
@@ -313,7 +307,7 @@ __device__ __forceinline__ void write_sums(const Layout &m, const int *pixels, c
     __syncthreads();
 #pragma unroll
     for (int w = 0; w < WARPS; w++) {
-        load_four(of_warp, m.four(sub + sums.position, sums.half, w * WARP + (int)threadIdx.x % WARP));
+        scan_load_four(of_warp, m.four(sub + sums.position, sums.half, w * WARP + (int)threadIdx.x % WARP));
 #pragma unroll
         for (int n = 0; n < OWN; n++) v[n] = w ? v[n] + of_warp[n] : of_warp[n];
     }
@@ -350,10 +344,10 @@ __device__ __forceinline__ void write_ddt(const ScanShape &s, const ScanPlace &p
                 (tile.quarter * 4 + k + tile.quad) % 16 * 4; /* threads of different quads use different banks */
             float w[4][4], dv[4];
 #pragma unroll
-            for (int j = 0; j < 4; j++) load_four(w[j], weights + (r + j) * s.lanes() + c);
+            for (int j = 0; j < 4; j++) scan_load_four(w[j], weights + (r + j) * s.lanes() + c);
 #pragma unroll
             for (int i = 0; i < 4; i++) {
-                load_four(dv, m.deltas + (tile.quad * 4 + i) * SCAN_GROUP + c);
+                scan_load_four(dv, m.deltas + (tile.quad * 4 + i) * SCAN_GROUP + c);
 #pragma unroll
                 for (int j = 0; j < 16; j++) sum[i * 4 + j / 4] += dv[j % 4] * w[j / 4][j % 4];
             }
@@ -378,10 +372,10 @@ __device__ __forceinline__ void add_dweights(const ScanShape &s, const Layout &m
             const int t = (tile.quarter * 4 + k) * 4;
             float dt[4][4], dv[4];
 #pragma unroll
-            for (int j = 0; j < 4; j++) load_four(dt[j], m.dts + (r + j) * SCAN_DT_ROW + t);
+            for (int j = 0; j < 4; j++) scan_load_four(dt[j], m.dts + (r + j) * SCAN_DT_ROW + t);
 #pragma unroll
             for (int i = 0; i < 4; i++) {
-                load_four(dv, m.deltas + (t + i) * SCAN_GROUP + tile.quad * 4);
+                scan_load_four(dv, m.deltas + (t + i) * SCAN_GROUP + tile.quad * 4);
 #pragma unroll
                 for (int j = 0; j < 16; j++) sum[j] += dv[j / 4] * dt[j % 4][i];
             }

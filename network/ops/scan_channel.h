@@ -44,8 +44,10 @@ __device__ __forceinline__ void scan_batch_delta(const ScanChannel &c, const Sca
             const float w = *weights;
 #pragma unroll
             for (int i = 0; i < SCAN_BATCH; i += 4) {
-                const float4 dt = scan_four(dts + i);
-                delta[i] += w * dt.x, delta[i + 1] += w * dt.y, delta[i + 2] += w * dt.z, delta[i + 3] += w * dt.w;
+                float dt[4];
+                scan_load_four(dt, dts + i);
+#pragma unroll
+                for (int j = 0; j < 4; j++) delta[i + j] += w * dt[j];
             }
         }
 }

@@ -153,7 +153,11 @@ template <class T> struct ScanColumn {
     __device__ __forceinline__ T *at(int pixel) const { return (T *)(first + (uint64_t)(uint32_t)pixel * pitch); }
 };
 
-__device__ __forceinline__ float4 scan_four(const float *p) { return *(const float4 *)p; }
+__device__ __forceinline__ void scan_load_four(float (&to)[4], const float *from)
+{
+    const float4 v = *(const float4 *)from;
+    to[0] = v.x, to[1] = v.y, to[2] = v.z, to[3] = v.w;
+}
 
 /* A block's place: its direction, image and channel; and the chunk's first position and number of positions. */
 struct ScanPlace {

@@ -316,7 +316,6 @@ template <class T> void backward(Node *node, const Step *)
     if (p->data) give_data<T>(node, p, m);
     if (p->weights) give_weights<T>(node, p, m);
 }
-
 } // namespace
 
 GPU_IMPL(selective_scan, .strided_in = 1, .strided_out = 1, .supports = supports, .prepare = prepare<T>,

@@ -321,7 +321,9 @@ static void batches_do_not_depend_on_threads(void **state)
     const size_t image_bytes = BATCH * 32 * 24 * 2 * sizeof(float), label_bytes = BATCH * 32 * 24 * sizeof(int16_t);
     char *first = malloc(ALL * (image_bytes + label_bytes));
     for (int threads = 1; threads <= 4; threads += 3) {
-        /* The second time starts in the middle, like a resumed run. */
+        /* The second time starts in the middle, like a resumed run, and two batches are borrowed at a time. */
+        const bool again = threads > 1;
+        const int start = again ? ITERATIONS + VALIDATION + 2 : 0;
         const LoaderOptions o = {.training = &training,
                                  .validation = &validation,
                                  .part = {0, BATCH},
@@ -329,26 +331,29 @@ static void batches_do_not_depend_on_threads(void **state)
                                  .iterations = ITERATIONS,
                                  .validation_iterations = VALIDATION,
                                  .epochs = EPOCHS,
-                                 .first_epoch = threads > 1,
-                                 .first_iteration = threads > 1 ? 2 : 0,
+                                 .first_epoch = again,
+                                 .first_iteration = again ? 2 : 0,
                                  .threads = threads,
-                                 .ring = 2};
+                                 .ring = again ? 3 : 2};
         Loader *loader;
         Err e = {0};
         assert_int_equal(loader_new(&loader, &o, &e), 0);
-        for (int n = threads > 1 ? ITERATIONS + VALIDATION + 2 : 0; n < ALL; n++) {
+        const Batch *before = NULL;
+        for (int n = start; n < ALL; n++) {
             const Batch *batch;
             assert_int_equal(loader_borrow(loader, &batch, &e), 0);
             assert_int_equal(batch->epoch, n / (ITERATIONS + VALIDATION));
             assert_int_equal(batch->is_validation, n % (ITERATIONS + VALIDATION) >= ITERATIONS);
             char *at = first + (size_t)n * (image_bytes + label_bytes);
-            if (threads == 1) {
+            if (!again) {
                 memcpy(at, batch->images, image_bytes);
                 memcpy(at + image_bytes, batch->labels, label_bytes);
             }
             assert_memory_equal(at, batch->images, image_bytes);
             assert_memory_equal(at + image_bytes, batch->labels, label_bytes);
-            loader_give_back(loader);
+            if (before) assert_memory_equal(at - image_bytes - label_bytes, before->images, image_bytes);
+            if (before || !again) loader_give_back(loader);
+            if (again) before = batch;
         }
         const Batch *none;
         assert_int_equal(loader_borrow(loader, &none, &e), ERR_VALUE);

@@ -338,7 +338,7 @@ static void check_in_place(const Problem *p, const OpImpl *impl)
 /* Vectors of a GPU need a gap of 8 in all tensors; of 3 in one of them they are not possible. */
 static const int64_t gaps[][3] = {{0, 0, 0}, {3, 5, 8}, {8, 3, 16}, {8, 16, 3}, {8, 16, 24}};
 
-static void check_implementation(const Problem *p, const OpImpl *impl)
+static void check_layouts(const Problem *p, const OpImpl *impl)
 {
     for (int i = 0; i < (device->kind == DEVICE_CPU ? 2 : 5); i++) {
         OpRunOptions f = forward, b = backward;
@@ -355,8 +355,26 @@ static void check_implementation(const Problem *p, const OpImpl *impl)
             check(p, impl, b);
         }
     }
-    check_parts(p, impl);
-    check_in_place(p, impl);
+}
+
+static void check_briefly(const Problem *p, const OpImpl *impl)
+{
+    OpRunOptions apart = backward;
+    memcpy(apart.gaps, gaps[1], sizeof apart.gaps);
+    apart.accumulate = ALL_INPUTS;
+    check(p, impl, forward);
+    check(p, impl, backward);
+    check(p, impl, apart);
+}
+
+static void check_implementation(const Problem *p, const OpImpl *impl)
+{
+    if (p->op->brief && device->kind != DEVICE_CPU) check_briefly(p, impl);
+    else {
+        check_layouts(p, impl);
+        check_parts(p, impl);
+        check_in_place(p, impl);
+    }
     if (!sums_by_threads(p->node, impl)) check_orders(p, impl);
 }
 

@@ -32,6 +32,7 @@ struct OpCase {
     int labels; /* in[1] holds labels -1 … labels - 1; 0: it does not */
     int64_t macs;
     OpValues values;
+    bool brief;   /* takes long on an emulated GPU, which then leaves out what other cases of the op show, too */
     double scale; /* 0, or a power of 2: they are multiplied by it */
 };
 

@@ -166,13 +166,10 @@ struct Pack {
         if (r == s.ranks()) return p.dt_bias[d] * log2e;
         return r == s.ranks() + 1 && !tile ? p.Ds[d] : 0;
     }
-    template <int N> __device__ void at(int64_t row, int64_t c) const
+    template <int> __device__ void at(int64_t row, int64_t c) const
     {
-        const int64_t k = row / s.vectors();
-        for (int i = 0; i < N; i++)
-            to[row * s.lanes() + c + i] =
-                c + i < s.channels ? value(k / s.directions, row % s.vectors(), k % s.directions * s.channels + c + i)
-                                   : 0;
+        const int64_t k = row / s.vectors(), d = k % s.directions * s.channels + c;
+        to[row * s.lanes() + c] = c < s.channels ? value(k / s.directions, row % s.vectors(), d) : 0;
     }
 };
 
@@ -195,19 +192,17 @@ struct Unpack {
         if (r == s.rank) return p.dt_bias ? p.dt_bias + d : NULL;
         return p.Ds ? p.Ds + d : NULL;
     }
-    template <int N> __device__ void at(int64_t row, int64_t c) const
+    template <int> __device__ void at(int64_t row, int64_t c) const
     {
         const int64_t k = row / rows(), n = row % rows(), r = n - s.states;
         const int64_t tile = r < 0 ? n / SCAN_STATES : 0, end = r < 0 || r > s.rank ? tile + 1 : s.tiles();
         const int64_t vector = r < 0 ? n % SCAN_STATES : SCAN_STATES + (r < s.rank ? r : r - s.rank + s.ranks());
         const int64_t sets_of_tile = s.images * s.pieces, size = (int64_t)s.directions * s.vectors() * s.lanes();
-        for (int i = 0; i < N; i++) {
-            float *to = place(r, k * s.channels + c + i);
-            const float *from = sets + (k * s.vectors() + vector) * s.lanes() + c + i;
-            double sum = 0;
-            for (int64_t set = tile * sets_of_tile; set < end * sets_of_tile; set++) sum += (double)from[set * size];
-            if (to) *to = (float)sum;
-        }
+        const float *from = sets + (k * s.vectors() + vector) * s.lanes() + c;
+        float *to = place(r, k * s.channels + c);
+        double sum = 0;
+        for (int64_t set = tile * sets_of_tile; set < end * sets_of_tile; set++) sum += (double)from[set * size];
+        if (to) *to = (float)sum;
     }
 };
 
@@ -224,7 +219,8 @@ template <class T> void refresh(Node *node)
     const float *const *params = node->param;
     const int64_t count = node->param_info[X_PROJ]->count;
     const GpuShape s = {(int64_t)p->s.tiles() * p->s.directions * p->s.vectors(), p->s.lanes(), false, false};
-    gpu_each(s, Pack{(float *)node->packed, {params[DT_WEIGHT], params[DT_BIAS], params[A_LOGS], params[DS]}, p->s});
+    gpu_each_of<1>(s,
+                   Pack{(float *)node->packed, {params[DT_WEIGHT], params[DT_BIAS], params[A_LOGS], params[DS]}, p->s});
     if (GpuType<T>::dtype == DTYPE_BF16)
         gpu_move(projection_weights<T>(node, p), count, params[X_PROJ], count, 1, count, false);
 }
@@ -312,7 +308,7 @@ template <class T> void backward(Node *node, const Step *)
     scan_back<T>(node, p, m);
     gpu_sum_rows(m.dprojections, 0, m.group_dprojections, s.tiles() * s.groups(), table, table, 1);
     const Unpack unpack = {{grads[DT_WEIGHT], grads[DT_BIAS], grads[A_LOGS], grads[DS]}, m.dpacked, s};
-    gpu_each(GpuShape{(int64_t)s.directions * unpack.rows(), s.channels, false, false}, unpack);
+    gpu_each_of<1>(GpuShape{(int64_t)s.directions * unpack.rows(), s.channels, false, false}, unpack);
     if (p->data) give_data<T>(node, p, m);
     if (p->weights) give_weights<T>(node, p, m);
 }

@@ -88,7 +88,10 @@ static int open_jpeg(JpegFile *f, const char *path, ImageUse use, Err *e)
     f->manager.error_exit = on_error;
     f->manager.emit_message = on_message;
     if (use == IMAGE_LABELS)
-        return err_set(e, ERR_UNSUPPORTED, "%s: labels cannot be JPEG, which changes their values", path);
+        return err_set(
+            e, ERR_UNSUPPORTED,
+            "%s: labels cannot be JPEG, which changes their values: give them as PNG, made from data without loss",
+            path);
     TRY(file_map(path, &mapped, &f->count, e));
     f->mapped = mapped;
     const int failed = guarded(f, read_header);

@@ -78,23 +78,36 @@ static int compare_numbers(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Heights, then widths, of all images; channels of the first. Fails for an image with another number of channels. */
+enum { COLOURS = 3 };
+
+/* A gray image among colours is one whose colours are equal. */
+static bool fits(int64_t channels, int64_t expected)
+{
+    return channels == expected || (channels == 1 && expected == COLOURS);
+}
+
+/* Heights, then widths, of all images; their number of channels. Fails for an image with another number. */
 static int probe_images(const ImageList *list, int64_t *sizes, int64_t *channels, Err *e)
 {
+    const char *widest = NULL;
+    *channels = 0;
     for (int i = 0; i < list->count; i++) {
+        const char *path = list->images[i].path;
         Geometry g;
         int64_t own;
-        TRY(image_probe(&g, &own, list->images[i].path, e));
-        if (i == 0) *channels = own;
-        if (own != *channels)
-            return err_set(e, ERR_SHAPE, "%s: %lld channels, but %s has %lld: pretrain on images of one kind",
-                           list->images[i].path, (long long)own, list->images[0].path, (long long)*channels);
+        TRY(image_probe(&g, &own, path, e));
         sizes[i] = g.shape_zyx[1];
         sizes[list->count + i] = g.shape_zyx[2];
+        if (i && !fits(own, *channels) && !fits(*channels, own))
+            return err_set(
+                e, ERR_SHAPE,
+                "%s: %lld channels, but %s has %lld: pretrain on images with equally many, or on gray ones and colours",
+                path, (long long)own, widest, (long long)*channels);
+        if (own > *channels) *channels = own, widest = path;
     }
     if (*channels <= PLAN_MAX_CHANNELS) return 0;
-    return err_set(e, ERR_SHAPE, "%s: %lld channels: at most %d are possible", list->images[0].path,
-                   (long long)*channels, PLAN_MAX_CHANNELS);
+    return err_set(e, ERR_SHAPE, "%s: %lld channels: at most %d are possible", widest, (long long)*channels,
+                   PLAN_MAX_CHANNELS);
 }
 
 /* A patch as large as the median image, a multiple of the network's divisor. */
@@ -147,6 +160,19 @@ static int label_image(Array *labels, const Array *image, int class_index, Err *
     return 0;
 }
 
+/* A gray image with as many equal channels as are expected. */
+static int repeat_gray(Array *image, int64_t channels, Err *e)
+{
+    Array all;
+    const size_t bytes = array_bytes(image);
+    if (image->shape[0] == channels) return 0;
+    TRY(array_new(&all, image->dtype, 4, (int64_t[]){channels, image->shape[1], image->shape[2], image->shape[3]}, e));
+    for (int64_t c = 0; c < channels; c++) memcpy((char *)all.data + (size_t)c * bytes, image->data, bytes);
+    array_free(image);
+    *image = all;
+    return 0;
+}
+
 /* The image's own grid is the plan's: nothing is resampled. */
 static int make_case(const Preparation *p, const ListedImage *listed, Err *e)
 {
@@ -159,7 +185,8 @@ static int make_case(const Preparation *p, const ListedImage *listed, Err *e)
     const double *spacing_mm = image.geometry.spacing_zyx_mm;
     for (int i = 0; i < 2; i++) own.configuration.spacing_mm[i] = spacing_mm[1 + i];
     const GridAxes axes = grid_axes_read(&image.geometry, plan_reader_axes(&own), own.transpose_forward[0]);
-    int code = label_image(&labels, &image.voxels, listed->class_index, e);
+    int code = repeat_gray(&image.voxels, own.configuration.channel_count, e);
+    if (!code) code = label_image(&labels, &image.voxels, listed->class_index, e);
     if (!code) code = case_preprocess(&out, &image.voxels, spacing_mm, &axes, &labels, &own, &p->info, e);
     image_free(&image);
     array_free(&labels);

@@ -474,6 +474,10 @@ static void other_jpegs_are_refused(void **state)
     assert_int_equal(file_get(path, &bytes, &count, NULL), 0);
     assert_int_equal(file_put(path, bytes, count / 2, NULL), 0);
     assert_int_equal(image_read(&image, path, &e), ERR_FORMAT);
+    assert_null(strstr(e.text, "by its content"));
+    assert_int_equal(file_put(in_folder("x.png"), bytes, count, NULL), 0);
+    assert_int_equal(image_read(&image, in_folder("x.png"), &e), ERR_FORMAT);
+    assert_non_null(strstr(e.text, "by its content it is a JPEG file: give it the ending of one"));
     assert_int_equal(file_put(path, bytes, 3, NULL), 0);
     assert_int_equal(image_read(&image, path, &e), ERR_FORMAT);
     assert_int_equal(file_put(path, "text", 4, NULL), 0);

@@ -49,6 +49,12 @@ check "links are followed" 0 sh -c 'ln -s "$1" "$1/again"' - "$out/few"
 check "but not in a circle" 1 few b.pth
 has "which is named" 'few/again: a link to a folder that contains it' stderr
 
+# ---- gray images among colours: the curves are a picture of three channels
+"$build/make_phantom" -o "$out/gray" --cases 2 --size 1x64x64 --ending .png --quiet 2>/dev/null
+cp "$out/a_pretraining/fold_0/progress.png" "$out/gray/imagesTr"
+check "gray images and colours" 0 pretrain g.pth "$out/gray/imagesTr" --override "$out/narrow.yaml" --patch-size 64x64 --quiet
+is "have equally many channels" grep -q '(1, 64, 64, 3)' "$out/g_pretraining/images/2d/phantom_001_0000.npy"
+
 # ---- into a training
 "$build/plan_and_preprocess" "$out/raw" -o "$out/pre" --override "$out/whole.yaml" --quiet 2>/dev/null
 train() { # RESULTS OPTIONS…

@@ -283,6 +283,7 @@ static int run(Options *o, Err *e)
     NetworkSpec spec;
     TRY(choose_device(o, e));
     Graph *g;
+    if (!network_of_segmentation(o->network)) return network_unknown(o->network, e);
     TRY(network_defaults(&spec, o->network, e));
     TRY(set_width(&spec, o, e));
     spec.height = o->size[0];

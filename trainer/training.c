@@ -312,6 +312,17 @@ static void tell_constant_norms(Training *t)
                       patch[0], patch[1], count, t->plan.network.name, first);
 }
 
+static void tell_warmup(Training *t)
+{
+    const PlanTraining *p = &t->plan.training;
+    const int64_t iterations = (int64_t)p->epochs * p->iterations_per_epoch;
+    if (p->warmup_iterations < iterations) return;
+    training_tell(t, TRAINING_WARNING,
+                  "training.warmup_iterations is %d, but the run has %lld iterations: its learning rate only rises; "
+                  "give fewer",
+                  p->warmup_iterations, (long long)iterations);
+}
+
 static void tell_lines(Training *t, TrainingTell kind, const Text *lines)
 {
     int length;
@@ -431,7 +442,7 @@ static int begin(Training *t, const TrainingOptions *o, Err *e)
     return write_record(t, e);
 }
 
-/* A run that goes on may do so in another precision: the recorded plan keeps its own. */
+/* A run that goes on may do so in another precision, which is recorded then. So may another fold; the plan keeps its own. */
 static void choose_precision(Training *t, const TrainingOptions *o)
 {
     const char *lacks, *planned = t->plan.training.precision == PRECISION_BF16 ? "bf16" : "fp32";
@@ -463,6 +474,7 @@ static int open_parts(Training *t, const TrainingOptions *o, Err *e)
     if (o->overrides.minutes > 0 && !t->choice.is_bound) TRY(fit_length(t, o, e));
     tell_pretrained(t);
     tell_constant_norms(t);
+    tell_warmup(t);
     t->choice.plan = t->plan;
     TRY(training_meet(t, e));
     return training_writes(t) ? begin(t, o, e) : 0;

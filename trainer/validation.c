@@ -220,7 +220,6 @@ static int open_folders(Validation *v, Err *e)
                                          : path_format(e, "%s/fold_%d", o->results, o->fold);
     v->output = v->fold ? path_format(e, "%s/validation", v->fold) : NULL;
     if (!v->references || !v->output) return e->code ? (int)e->code : ERR_NOMEM;
-    TRY(file_list(&v->reference_names, v->references, e));
     return file_is_folder(v->fold) ? folder_lock(&v->lock, v->fold, e) : 0;
 }
 
@@ -278,6 +277,7 @@ static int open_validation(Validation *v, Err *e)
     TRY(choose_precision(v, &options.precision, e));
     if (o->begin) o->begin(o->context, &v->cases);
     TRY(predictor_open(&v->predictor, o->results, &options, e));
+    TRY(file_list(&v->reference_names, v->references, e));
     v->check =
         (CaseCheck){o->preprocessed, predictor_plan(v->predictor), predictor_dataset(v->predictor), NULL, o->results};
     TRY(case_check_names(&v->check, v->cases.split.val, v->cases.split.val_count, e));

@@ -81,6 +81,10 @@ else
 fi
 check "predict says what it is" 1 "$build/predict" -i "$out/raw/imagesTr" -o "$out/labels" -m "$out/a_pretraining"
 has "and what it is for" 'vmamba_masked only trains an encoder .* --pretrained' stderr
+check "so does --val-only" 1 "$build/train" "$out/a_pretraining/images" 0 -o "$out/a_pretraining" --val-only
+has "with the same words" 'vmamba_masked only trains an encoder' stderr
+check "it is no network to describe" 1 "$build/network_info" vmamba_masked
+has "but others are" 'the networks are swin_umamba_d' stderr
 check "it is no network to plan" 2 "$build/plan_and_preprocess" "$out/raw" -o "$out/none" -n vmamba_masked
 
 # ---- classes in ImageNet's layout

@@ -55,3 +55,8 @@ check "trains a single pixel" 0 small 32x32
 has "with a warning" 'warning: patch_size 32x32 is so small that [2-9] norms of swinunetr see a single pixel .*, first encoder10\.' stderr
 check "and two pixels" 0 small 32x64
 lacks "without" 'see a single pixel' stderr
+
+printf 'training: {warmup_iterations: 4}\n' >"$out/warm.yaml"
+check "a warm-up as long as the run" 0 "$build/train" "$out/pre" 0 -o "$out/warm" --iterations-per-epoch 2 --validation-iterations 1 \
+    --batch-size 2 --patch-size 32x32 --epochs 2 --quiet --no-validation --override "$out/warm.yaml"
+has "is warned of" 'warning: training.warmup_iterations is 4, but the run has 4 iterations' stderr

@@ -153,9 +153,21 @@ static int read_oldest(Run *r, Err *e)
 
 /* ---- an epoch ---- */
 
+/* Adds the CPU time since the last iteration was issued: that of waiting for it, and of what came with it. */
+static int share_rest(Run *r, Err *e)
+{
+    const double cpu = cpu_seconds();
+    double rest = cpu - r->cpu_counted;
+    TRY(training_sum(r->t, &rest, 1, e));
+    r->t->state.cpu_seconds += rest;
+    r->cpu_counted = cpu;
+    return 0;
+}
+
 /* Between two iterations, with nothing on the device. */
 static int pause_run(Run *r, Err *e)
 {
+    TRY(share_rest(r, e));
     if (r->stopping) return err_set(e, ERR_INTERRUPTED, "interrupted");
     if (!r->saving) return 0;
     TRY(training_save(r->t, "latest", e));

@@ -37,6 +37,8 @@ near "have the same curves" "$out/one.json" "$out/two.json" 1e-6
 equals "are told once" "$(grep -c 'epoch 2 (3 of 3)' "$out/stderr")" 1
 equals "and logged once" "$(grep -c ' epoch 2: ' "$out/two/fold_0/training_log.txt")" 1
 equals "write the same files" "$(cd "$out/one" && find . | sort)" "$(cd "$out/two" && find . | sort)"
+is "have the CPU time of each epoch" awk -F, 'NR > 1 && $8 < 0.05 {few = 1} END {exit few || NR != 4}' \
+    "$out/two/fold_0/metrics.csv"
 check "once more" 0 train "$out/again" --num-gpus 2
 same_bits "gives the same bits" "$out/two" "$out/again"
 check "in bfloat16" 0 train "$out/half" --num-gpus 2 --precision bf16; cp "$out/stdout" "$out/half.json"

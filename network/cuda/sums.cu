@@ -24,11 +24,11 @@ __global__ void __launch_bounds__(GPU_STRIP_THREADS)
 /* Pixels that a block sums, of `pixels`: so that the blocks are a grid. */
 int64_t piece_of(int64_t pixels)
 {
-    const int64_t least = 512, blocks = 65535;
-    return least * ((pixels + least * blocks - 1) / (least * blocks));
+    const int64_t least = 512;
+    return least * gpu_parts(pixels, least * GPU_GRID_Y);
 }
 
-int64_t pieces_of(int64_t pixels) { return (pixels + piece_of(pixels) - 1) / piece_of(pixels); }
+int64_t pieces_of(int64_t pixels) { return gpu_parts(pixels, piece_of(pixels)); }
 
 /* A row of the table for each piece. */
 template <int N, class T>

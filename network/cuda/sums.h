@@ -5,7 +5,7 @@
 
 #include "network/cuda/pointwise.h"
 
-enum { GPU_STRIP_THREADS = 256, GPU_WARP = 32 };
+enum { GPU_STRIP_THREADS = 256, GPU_WARP = 32, GPU_GRID_Y = 65535 /* blocks, at most */ };
 
 /* A block of GPU_STRIP_THREADS threads: `across` of them do N channels each, `along` times. */
 template <int N> struct GpuStrip {

@@ -100,7 +100,8 @@ int64_t pieces_of(const Shape &s) { return gpu_parts(shape_pixels(s), PIECE); }
 int prepare(Node *node, Err *e)
 {
     const Shape s = node->in[0]->shape;
-    if (pieces_of(s) > 65535) return err_set(e, ERR_UNSUPPORTED, "more than %d pixels", 65535 * PIECE);
+    if (pieces_of(s) > GPU_GRID_Y)
+        return err_set(e, ERR_UNSUPPORTED, "more than %d pixels: give a smaller batch or patch", GPU_GRID_Y * PIECE);
     if (node->trains_params) node->scratch_bytes[1] = (size_t)(pieces_of(s) * (TAPS + 1) * s.c) * sizeof(float);
     return 0;
 }

@@ -224,9 +224,12 @@ template <class T> struct Give {
 int64_t pieces_of(const Shape &s) { return gpu_parts(s.h * s.w, PIECE); }
 
 /* Saved: mean and rstd of each image. Scratch: two rows for each piece, then two for each image. */
-int prepare(Node *node, Err *)
+int prepare(Node *node, Err *e)
 {
     const Shape s = node->in[0]->shape;
+    if (pieces_of(s) > GPU_GRID_Y)
+        return err_set(e, ERR_UNSUPPORTED, "an image of more than %lld pixels: give a smaller patch",
+                       (long long)(GPU_GRID_Y * PIECE));
     const size_t rows = (size_t)(s.n * 2 * s.c) * sizeof(float);
     if (node->has_backward) node->saved_bytes[0] = rows;
     for (int pass = 0; pass < (node->has_backward ? 2 : 1); pass++)

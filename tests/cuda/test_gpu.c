@@ -272,6 +272,11 @@ static Ref causal_of(Graph *g, int64_t pixels)
     return op_causal_conv1d(g, "conv", graph_input(g, "x", (Shape){1, 1, pixels, 1}, DTYPE_F32));
 }
 
+static Ref instance_norm_of(Graph *g, int64_t pixels)
+{
+    return op_instance_norm(g, "norm", graph_input(g, "x", (Shape){1, 1, pixels, 1}, DTYPE_F32), false);
+}
+
 static Ref layer_norm_of(Graph *g, int64_t channels)
 {
     return op_layer_norm(g, "norm", graph_input(g, "x", (Shape){1, 1, 1, channels}, DTYPE_F32));
@@ -315,8 +320,13 @@ static void sizes_that_a_kernel_does_not_do_are_refused(void **state)
     const struct {
         Ref (*build)(Graph *, int64_t);
         int64_t most;
-    } limits[] = {{depthwise_of, 65535 * 256}, {causal_of, 65535 * 256}, {layer_norm_of, 6144},
-                  {attention_of, 128},         {windows_of, 20},         {counts_of, 4096}};
+    } limits[] = {{depthwise_of, 65535 * 256},
+                  {causal_of, 65535 * 256},
+                  {instance_norm_of, 65535 * 128},
+                  {layer_norm_of, 6144},
+                  {attention_of, 128},
+                  {windows_of, 20},
+                  {counts_of, 4096}};
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
         assert_int_equal(planned(limits[i].build, limits[i].most), ERR_NONE);
         assert_int_equal(planned(limits[i].build, limits[i].most + 1), ERR_UNSUPPORTED);

@@ -7,7 +7,7 @@ void planning_device_any(PlanningDevice *d, const char *name)
     const Device *gpu = device_named(name ? name : "cuda", NULL);
     *d = gpu ? (PlanningDevice){gpu, 0, 1, "the plan of this machine's GPU"}
              : (PlanningDevice){device_cpu(), 0, ESTIMATE,
-                                "an estimate from the CPU's plan, since there is no GPU here"};
+                                "an estimate from the CPU's plan, since this machine has no such GPU"};
 }
 
 int planning_device_open(PlanningDevice *d, const char *name, size_t memory, Err *e)

@@ -1,5 +1,6 @@
 #include "pretrain/image_folder.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -173,6 +174,15 @@ static int repeat_gray(Array *image, int64_t channels, Err *e)
     return 0;
 }
 
+static int check_finite(const Array *image, Err *e)
+{
+    const float *values = image->data;
+    const int64_t count = array_count(image);
+    int64_t i = 0;
+    while (i < count && isfinite(values[i])) i++;
+    return i < count ? err_set(e, ERR_VALUE, "a voxel is %g: mend the image, or remove it", values[i]) : 0;
+}
+
 /* The image's own grid is the plan's: nothing is resampled. */
 static int make_case(const Preparation *p, const ListedImage *listed, Err *e)
 {
@@ -185,7 +195,8 @@ static int make_case(const Preparation *p, const ListedImage *listed, Err *e)
     const double *spacing_mm = image.geometry.spacing_zyx_mm;
     for (int i = 0; i < 2; i++) own.configuration.spacing_mm[i] = spacing_mm[1 + i];
     const GridAxes axes = grid_axes_read(&image.geometry, plan_reader_axes(&own), own.transpose_forward[0]);
-    int code = repeat_gray(&image.voxels, own.configuration.channel_count, e);
+    int code = check_finite(&image.voxels, e);
+    if (!code) code = repeat_gray(&image.voxels, own.configuration.channel_count, e);
     if (!code) code = label_image(&labels, &image.voxels, listed->class_index, e);
     if (!code) code = case_preprocess(&out, &image.voxels, spacing_mm, &axes, &labels, &own, &p->info, e);
     image_free(&image);

@@ -243,23 +243,31 @@ static int check_override(const Options *o, Plan *plan, Err *e)
     return 0;
 }
 
-/* The plan's keys that make a training of the preprocessed folder a pretraining. */
-static int make_keys(Options *o, Err *e)
+/* What makes a training of the preprocessed folder a pretraining, besides the network's name. */
+static void add_keys(Options *o, const Plan *plan)
 {
-    Plan plan;
     enum { VALIDATED = 10 }; /* batches after each epoch, but none where the plan has none */
-    TRY(read_plan(o, &plan, e));
-    text_add(&o->keys, "network: {name: %s", network_of(o));
-    add_encoder(&o->keys, &plan);
-    if (!o->has_classes) text_add(&o->keys, ", mask_size: %d", mask_size(&plan, &o->training.overrides));
+    add_encoder(&o->keys, plan);
+    if (!o->has_classes) text_add(&o->keys, ", mask_size: %d", mask_size(plan, &o->training.overrides));
     text_add(
         &o->keys,
         "}\ntraining: {optimizer: adamw, learning_rate: 0.001, weight_decay: 0.05, schedule: cosine, schedule_step: iteration, "
-        "validation_iterations: %d, deep_supervision: auto, pretrained: null, freeze_encoder_epochs: 0}\n",
-        plan.training.validation_iterations < VALIDATED ? plan.training.validation_iterations : VALIDATED);
+        "validation_iterations: %d, deep_supervision: auto, pretrained: null, freeze_encoder_epochs: 0",
+        plan->training.validation_iterations < VALIDATED ? plan->training.validation_iterations : VALIDATED);
+}
+
+/* A run that goes on has a plan: of the keys only the network's name is compared with it. */
+static int make_keys(Options *o, Err *e)
+{
+    Plan plan;
+    const bool has_plan = o->common.resume && is_preprocessed(o->work);
+    TRY(read_plan(o, &plan, e));
+    text_add(&o->keys, "network: {name: %s", network_of(o));
+    if (!has_plan) add_keys(o, &plan);
+    text_add(&o->keys, "}\n");
     o->training.overrides.keys = o->keys.data;
     TRY(text_check(&o->keys, e));
-    return check_override(o, &plan, e);
+    return has_plan ? 0 : check_override(o, &plan, e);
 }
 
 /* ---- the run ---- */

@@ -230,12 +230,7 @@ static void announce(const Options *o, const Training *t)
 
 static int train(const Options *o, Training *t, Err *e)
 {
-    const Plan *plan = training_plan(t);
     if (!o->common.quiet) announce(o, t);
-    if (training_is_finished(t))
-        training_tell(t, TRAINING_NOTE,
-                      "the training is finished: all %d epochs are done (--continue --epochs N trains further)",
-                      plan->training.epochs);
     const TrainingShow show = {o->training.results, o->common.quiet, o->json, o->process};
     return training_show(t, "train: iterations", &show, e);
 }

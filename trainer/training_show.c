@@ -71,6 +71,10 @@ int training_show(Training *t, const char *title, const TrainingShow *show, Err 
     const PlanTraining *p = &training_plan(t)->training;
     Display display = {.epochs = p->epochs, .quiet = show->quiet, .json = show->json, .process = show->process};
     const int64_t per_epoch = p->iterations_per_epoch + p->validation_iterations;
+    if (training_is_finished(t))
+        training_tell(t, TRAINING_NOTE,
+                      "the training is finished: all %d epochs are done (--continue --epochs N trains further)",
+                      p->epochs);
     progress_begin(&display.bar, title, per_epoch * (p->epochs - training_epochs_done(t)), show->quiet);
     const TrainingWatch watch = {show_iteration, show_epoch, program_interrupted, &display};
     const int code = training_run(t, &watch, e);

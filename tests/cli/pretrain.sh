@@ -49,6 +49,12 @@ check "links are followed" 0 sh -c 'ln -s "$1" "$1/again"' - "$out/few"
 check "but not in a circle" 1 few b.pth
 has "which is named" 'few/again: a link to a folder that contains it' stderr
 
+check "a run goes on without the options of its plan" 0 "$build/pretrain" "$out/raw/imagesTr" -o "$out/a.safetensors" --continue --epochs 3
+has "for the epochs that are left" 'epoch 2 (3 of 3)' stderr
+check "but not as another network" 1 "$build/pretrain" "$out/raw/imagesTr" -o "$out/a.safetensors" --classes --continue
+check "a finished run" 0 "$build/pretrain" "$out/raw/imagesTr" -o "$out/a.safetensors" --continue
+has "says so" 'the training is finished: all 3 epochs are done' stderr
+
 # ---- gray images among colours: the curves are a picture of three channels
 "$build/make_phantom" -o "$out/gray" --cases 2 --size 1x64x64 --ending .png --quiet 2>/dev/null
 cp "$out/a_pretraining/fold_0/progress.png" "$out/gray/imagesTr"
@@ -119,6 +125,11 @@ check "one class" 1 pretrain e.pth "$out/classes/train/bright" --classes
 has "is told" 'expected it in the folder of its class' stderr
 check "an unknown ending of the file" 1 pretrain e.bin "$out/raw/imagesTr"
 has "is told" 'unknown ending; expected .safetensors' stderr
+{ printf 'ObjectType = Image\nNDims = 2\nDimSize = 2 2\nElementType = MET_FLOAT\nElementDataFile = LOCAL\n'
+    printf '\0\0\200\177\0\0\0\0\0\0\0\0\0\0\0\0'; } >"$out/few/infinite.mha"
+rm "$out/few/again"
+check "a voxel that is not finite" 1 few e.pth
+has "is told with the file" 'few/infinite.mha: a voxel is inf: mend the image, or remove it' stderr
 head -c 300 "$out/raw/imagesTr/phantom_001_0000.nii.gz" >"$out/classes/train/bright/cut.nii.gz"
 check "a damaged image" 1 pretrain e.pth "$out/classes" --classes
 has "is named" 'cut.nii.gz' stderr

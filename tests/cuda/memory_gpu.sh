@@ -27,6 +27,8 @@ has "by this one's implementations" 'the plan of this machine.s GPU' stdout
 equals "it is the same batch" "$(batch other)" "$(batch more)"
 check "network_info on the GPU" 0 gpu 2048 "$build/network_info" swin_umamba_d -p 64x64 --device cuda --quiet
 has "tells its memory" '^cuda has 2\.0 GiB of memory' stdout
+check "network_info for a GPU that is not there" 0 "$build/network_info" swin_umamba_d -p 64x64 --device cuda:7 --quiet
+has "estimates, and says why" 'memory on cuda:7, an estimate from the CPU.s plan, since this machine has no such GPU' stdout
 
 # ---- training
 train() { # MEBIBYTES RESULTS OPTIONS…

@@ -183,6 +183,9 @@ int dnn_product(Dnn **d, const DnnProduct *m, Err *e)
 {
     const bool overwrites = DNNL_VERSION_MAJOR == 2 && DNNL_VERSION_MINOR < 6 && m->dtype == DTYPE_BF16;
     if (overwrites) return err_set(e, ERR_UNSUPPORTED, "oneDNN 2.5 writes into the gaps between rows of bfloat16");
+    if (m->rows > INT32_MAX) /* oneDNN would divide by zero */
+        return err_set(e, ERR_SHAPE, "%lld pixels in a batch: expected at most 2^31 - 1; give a smaller batch or patch",
+                       (long long)m->rows);
     Descs descs = {0};
     PrimitiveDef p = {.slots = &dnn_forward_slots,
                       .packs = m->weights,

@@ -114,3 +114,7 @@ check "other labels since" 1 train "$out/pre12" 0 -o "$out/r12" --val-only
 has "are said to be that" 'were made for other labels than those of .*/r12/dataset.json.*restore the labels' stderr
 check "another fold of other labels" 1 train "$out/pre12" 1 -o "$out/r12"
 has "is refused with the way out" 'r12 contains a training with other labels: .*another results folder with -o' stderr
+
+# 2^36 pixels are more than oneDNN counts; where our own kernels compute, they are more than fit.
+check "a batch beyond all measure" 1 train "$out/pre" 0 -o "$out/huge" --patch-size 4096x4096 --batch-size 65536
+has "is an error with its number" '68719476736 pixels in a batch: .* give a smaller batch or patch\|out of memory: [0-9]* bytes' stderr

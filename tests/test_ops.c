@@ -59,7 +59,7 @@ static void draw(double *x, int64_t count, uint32_t stream)
 static void change_values(double *x, int64_t count, const OpCase *op)
 {
     for (int64_t i = 0; i < count; i++) {
-        if (op->values == VALUES_FAR) x[i] = 96 + nearbyint(x[i] * 16) / 2;
+        if (op->values == VALUES_FAR) x[i] = 96 + nearbyint(x[i] * 8) / 2;
         if (op->values == VALUES_TIED) x[i] = nearbyint(x[i] * 4) / 4;
         if (op->scale > 0) x[i] *= op->scale;
     }

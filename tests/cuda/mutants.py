@@ -3,7 +3,7 @@
 cases, of which one must fail. One that passes all is equivalent if it compiles to the same code, or if mutants_equivalent.txt has the
 reason why nothing differs. Others are printed, and the exit status is 1. BUILD: the emulated build, COMPILE and LINK: the commands
 that build its tests (make mutants)."""
-import collections, concurrent.futures, fnmatch, functools, glob, itertools, os, re, shlex, subprocess, sys, tempfile, time
+import collections, concurrent.futures, fnmatch, functools, glob, itertools, os, re, shlex, subprocess, sys, tempfile
 
 OPS, CUDA = 'network/ops/', 'network/cuda/'
 # Units of a changed header, and cases of what is not in the file of its op's name.
@@ -97,21 +97,22 @@ class Build:
         return program
 
 
-def run(program, case, limit=None):
-    """'' if the case fails, else what it prints."""
-    environment = dict(os.environ, SWIN_UMAMBA_TEST_DEVICE='cuda', CMOCKA_MESSAGE_OUTPUT='TAP')
+def run(program, cases, limit=None):
+    """What it prints, or None if a case fails."""
+    environment = dict(os.environ, SWIN_UMAMBA_TEST_DEVICE='cuda', CMOCKA_MESSAGE_OUTPUT='XML')
     try:
-        found = subprocess.run([program, case], capture_output=True, text=True, errors='replace', timeout=limit, env=environment)
+        found = subprocess.run([program, cases], capture_output=True, text=True, errors='replace', timeout=limit, env=environment)
     except subprocess.TimeoutExpired:
-        return ''
-    return found.stdout if found.returncode == 0 else ''
+        return None
+    return found.stdout if found.returncode == 0 else None
 
 
 @functools.cache
-def seconds(program, case):
-    start = time.time()
-    assert run(program, case), case + ' fails without a change'
-    return time.time() - start
+def seconds(program, pattern):
+    """Of each case."""
+    found = run(program, pattern)
+    assert found is not None, f'{program} {pattern} fails without a change'
+    return {case: float(time) for case, time in re.findall(r'<testcase name="(.*?)" time="(.*?)"', found)}
 
 
 class Kernel:
@@ -122,18 +123,17 @@ class Kernel:
         patterns = {pattern for name in names for pattern in CASES.get(name, [name + '*'])}
         self.cost = {}  # of each case: its seconds, less for each mutant that it catches
         for test, pattern in itertools.product(TESTS, patterns):
-            program = f'{build.folder}/tests/' + os.path.basename(test)
-            for case in re.findall(r'^ok \d+ - (.*?)(?: # .*)?$', run(program, pattern), re.M):
-                self.cost[test, case] = seconds(program, case)
+            found = seconds(f'{build.folder}/tests/' + os.path.basename(test), pattern)
+            self.cost.update(((test, case), time) for case, time in found.items())
         assert self.cost, file + ' has no cases'
-        self.limits = {case: 10 + 10 * time_ for case, time_ in self.cost.items()}
+        self.limits = {case: 10 + 10 * time for case, time in self.cost.items()}
         self.code = build.code(file, self.units, self.text)
 
     def survives(self, scratch, objects):
         programs = {}
         for test, case in sorted(self.cost, key=self.cost.get):
             programs[test] = programs.get(test) or self.build.link(scratch, test, objects)
-            if not run(programs[test], case, self.limits[test, case]):
+            if run(programs[test], case, self.limits[test, case]) is None:
                 self.cost[test, case] *= 0.8
                 return False
         return True

@@ -230,7 +230,7 @@ static void definitions_that_do_not_fit(void **state)
         {bad_depth, "8 channels: expected a multiple of 3"},
         {bad_slope, "slope -0.5: expected 0 or more"},
         {bad_rate, "drop path rate 1: expected 0 <= rate < 1"},
-        {bad_labels, "labels (1,3,2,8) of float32 for logits (1,6,4,8): expected (1,H,W,1) of int16"},
+        {bad_labels, "labels (1,3,2,8) of float32 for a value of (1,6,4,8): expected (1,H,W,1) of int16"},
         {bad_logits, "1 channels of logits: expected the background and at least 1 class"},
         {bad_term, "term 0 is (1,6,4,8): expected a scalar"},
         {bad_count, "9 terms: expected 1 to 8"},

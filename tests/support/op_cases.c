@@ -514,6 +514,9 @@ static void reference_dice_ce_loss(const OpReference *r)
     r->out[0][0] = entropy - mean_dice(&sums, loss->batch_dice ? 1 : s.n, !loss->background, s.c, loss->smooth);
 }
 
+/* The regions of a label, as bits. */
+static uint64_t regions_of(const DiceBCE *loss, int label) { return label < LOSS_LABELS ? loss->regions[label] : 0; }
+
 static void reference_dice_bce_loss(const OpReference *r)
 {
     const DiceBCE *loss = r->spec;
@@ -526,7 +529,7 @@ static void reference_dice_bce_loss(const OpReference *r)
             const int64_t item = loss->batch_dice ? 0 : n;
             if (label == loss->ignore_label) continue;
             for (int64_t c = 0; c < s.c; c++) {
-                const double probability = 1 / (1 + exp(-z[c])), truth = (double)(loss->regions[label] >> c & 1);
+                const double probability = 1 / (1 + exp(-z[c])), truth = (double)(regions_of(loss, label) >> c & 1);
                 sums.inside[item][c] += probability * truth;
                 sums.truth[item][c] += truth;
                 sums.predicted[item][c] += probability;
@@ -554,7 +557,7 @@ static void reference_class_counts(const OpReference *r)
         if (label == rule->ignore_label || (r->number != 1 && label >= s.c)) continue;
         for (int64_t k = 0; k < s.c; k++) {
             const bool predicted = r->number == 1 ? z[k] > 0 : k == largest;
-            const bool there = r->number == 1 ? rule->regions[label] >> k & 1 : k == label;
+            const bool there = r->number == 1 ? regions_of(rule, label) >> k & 1 : k == label;
             if (predicted || there) counts[predicted && there ? k : predicted ? s.c + k : 2 * s.c + k]++;
         }
     }

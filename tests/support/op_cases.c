@@ -880,6 +880,8 @@ const OpCase op_cases[] = {
      .brief = true},
     {"selective_scan states in pieces", OP(selective_scan), .in = {{1, 23, 9, 3}}, .number = 21,
      .spec = &(const ScanSpec){2, SS2D}, .macs = 2 * 621 * (2 * 46 + 149), .brief = true},
+    {"selective_scan of whole chunks and groups", OP(selective_scan), .in = {{1, 8, 16, 64}}, .number = 16,
+     .spec = &(const ScanSpec){4, {1, {SCAN_ROW_MAJOR}}}, .macs = 8192 * (2 * 4 + 32 + 57), .brief = true},
     {"selective_scan whole", OP(selective_scan), .in = {{9, 1, 140, 3}}, .number = 4,
      .spec = &(const ScanSpec){2, {2, {SCAN_ROW_MAJOR, SCAN_ROW_MAJOR_REVERSED}}}, .macs = 2 * 3780 * (2 * 2 + 8 + 15),
      .brief = true},

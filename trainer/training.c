@@ -72,73 +72,6 @@ static Sampler make_sampler(const Training *t, const CaseSet *cases, bool augmen
     return s;
 }
 
-static int new_executor(Executor **x, Training *t, bool train, const bool *trained, Err *e)
-{
-    const PlanConfiguration *c = &t->plan.configuration;
-    const Shape pixels = {t->part.items, c->patch_size[0], c->patch_size[1], 1};
-    const Shape inputs[] = {{pixels.n, pixels.h, pixels.w, c->channel_count}, pixels};
-    Ref outputs[2];
-    const bool has_counts = graph_find(t->model.graph, "counts", &outputs[1]);
-    if (!graph_find(t->model.graph, "loss", &outputs[0]))
-        return err_set(e, ERR_UNSUPPORTED, "the network %s has no output named loss", t->plan.network.name);
-    const GradientBuckets buckets = training_buckets(t);
-    const ExecutorOptions options = {.inputs = inputs,
-                                     .outputs = outputs,
-                                     .output_count = train || !has_counts ? 1 : 2,
-                                     .train = train,
-                                     .recompute = train && t->plan.training.recompute,
-                                     .trained = trained,
-                                     .precision = t->precision,
-                                     .device = t->device,
-                                     .reduction = t->options.ranks ? &t->reduction : NULL,
-                                     .buckets = train && t->options.ranks ? &buckets : NULL,
-                                     .lender = train ? NULL : t->trainer};
-    Parameters *parameters = !train && t->average ? t->average : t->model.parameters;
-    return executor_new(x, t->model.graph, parameters, &options, e);
-}
-
-static void free_executors(Training *t)
-{
-    executor_free(t->validator);
-    executor_free(t->trainer);
-    t->trainer = t->validator = NULL;
-}
-
-/* Counts of the validator have the same shape for all epochs. */
-static int new_readings(Training *t, Err *e)
-{
-    const size_t counts = t->dice.classes ? (size_t)shape_count(executor_output_shape(t->validator, 1)) : 0;
-    t->readings = t->device->alloc_host(t->device, sizeof *t->readings + ISSUED_MOST * counts * sizeof(float), e);
-    if (!t->readings) return ERR_NOMEM;
-    t->readings->seed = 1;
-    return 0;
-}
-
-/* In the first epochs the pretrained parameters of the encoder are not changed (official trainers: 10 epochs). */
-static bool is_frozen(const Training *t)
-{
-    return *t->plan.training.pretrained && t->state.epoch < t->plan.training.freeze_encoder_epochs;
-}
-
-/* Training and validation do not run at the same time: both executors share one arena. */
-static int make_executors(Training *t, Err *e)
-{
-    bool *trained = NULL;
-    t->encoder_frozen = is_frozen(t);
-    if (t->encoder_frozen) {
-        trained = mem_zalloc((size_t)graph_param_count(t->model.graph), sizeof *trained, e);
-        if (!trained) return ERR_NOMEM;
-        import_mark_unfrozen(t->model.graph, t->model.kind, t->state.pretrained.data, trained);
-    }
-    free_executors(t);
-    int code = new_executor(&t->trainer, t, true, trained, e);
-    if (!code) code = new_executor(&t->validator, t, false, NULL, e);
-    mem_free(trained);
-    return code ? code : optimizer_adopt(t->optimizer, executor_gradients(t->trainer), e);
-}
-
-int training_begin_epoch(Training *t, Err *e) { return t->encoder_frozen == is_frozen(t) ? 0 : make_executors(t, e); }
-
 static int new_optimizer(Optimizer **o, Parameters *parameters, const PlanTraining *p, Err *e)
 {
     if (p->optimizer == OPTIMIZER_SGD) {
@@ -255,13 +188,23 @@ static int resume(Training *t, Err *e)
     return code;
 }
 
+/* Counts of the validator have the same shape for all epochs. */
+static int new_readings(Training *t, Err *e)
+{
+    const size_t counts = t->dice.classes ? (size_t)shape_count(executor_output_shape(t->validator, 1)) : 0;
+    t->readings = t->device->alloc_host(t->device, sizeof *t->readings + ISSUED_MOST * counts * sizeof(float), e);
+    if (!t->readings) return ERR_NOMEM;
+    t->readings->seed = 1;
+    return 0;
+}
+
 static int open_network(Training *t, RunMode mode, Err *e)
 {
     TRY(make_network(t, e));
     t->state.best_ema = NAN;
     TRY(training_expect_room(t, e));
     TRY(mode == RUN_CONTINUE ? resume(t, e) : initialize(t, e));
-    TRY(make_executors(t, e));
+    TRY(training_make_executors(t, e));
     return new_readings(t, e);
 }
 
@@ -270,7 +213,7 @@ static void close_network(Training *t)
     if (t->readings) t->device->free_host(t->device, t->readings);
     t->readings = NULL;
     optimizer_free(t->optimizer);
-    free_executors(t);
+    training_free_executors(t);
     parameters_free(t->average);
     model_free(&t->model);
     import_report_free(&t->imported);

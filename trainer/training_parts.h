@@ -105,6 +105,11 @@ int epoch_validate(Training *t, const TrainingWatch *watch, double *mean_loss, E
  * encoder may be frozen at first: what counts is the training of all parameters. Fails also: as executor_new. */
 int training_expect_room(const Training *t, Err *e);
 
+/* Makes the executors for the present epoch, of t->model, and gives the trainer's gradients to t->optimizer. An earlier pair is freed.
+ * Fails: as executor_new, optimizer_adopt. */
+int training_make_executors(Training *t, Err *e);
+void training_free_executors(Training *t);
+
 /* Makes the executors again if the encoder is frozen, or no longer frozen, from the present epoch on. Fails: as
  * executor_new. */
 int training_begin_epoch(Training *t, Err *e);

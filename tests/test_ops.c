@@ -55,12 +55,13 @@ static void draw(double *x, int64_t count, uint32_t stream)
         x[i] = nearbyint(rng_range(&rng, 0.1, 1.49) * 128) / 128 * (rng_uniform(&rng) < 0.5 ? -1 : 1);
 }
 
-/* As exact as those that were drawn. */
+/* As exact as those that were drawn, but for VALUES_LONG. */
 static void change_values(double *x, int64_t count, const OpCase *op)
 {
     for (int64_t i = 0; i < count; i++) {
         if (op->values == VALUES_FAR) x[i] = 96 + nearbyint(x[i] * 8) / 2;
-        if (op->values == VALUES_TIED) x[i] = nearbyint(x[i] * 4) / 4;
+        if (op->values == VALUES_TIED || op->values == VALUES_EQUAL) x[i] = nearbyint(x[i] * 4) / 4;
+        if (op->values == VALUES_LONG) x[i] *= 1.0011;
         if (op->scale > 0) x[i] *= op->scale;
     }
 }
@@ -143,7 +144,7 @@ static void problem_numbers(Problem *p)
     for (int i = 0; i < n->output_count; i++) {
         p->out[i] = numbers(shape_count(n->out[i]->shape));
         p->cotangent[i] = numbers(shape_count(n->out[i]->shape));
-        draw(p->cotangent[i], shape_count(n->out[i]->shape), 20u + (uint32_t)i);
+        if (!(p->op->unseeded >> i & 1)) draw(p->cotangent[i], shape_count(n->out[i]->shape), 20u + (uint32_t)i);
     }
     for (int i = 0; i < n->input_count; i++)
         if (n->in[i]->dtype == DTYPE_F32) p->in_grad[i] = differences(p, p->in[i], shape_count(n->in[i]->shape));
@@ -186,6 +187,7 @@ static void run(const Problem *p, OpRun *r, const OpImpl *impl, OpRunOptions o)
 {
     Err e = {0};
     o.device = device;
+    o.unseeded = p->op->unseeded;
     if (op_run_new(r, p->node, impl, o, &e)) fail_msg("%s %s: %s", p->op->name, impl->name, e.text);
     Node *n = &r->node;
     for (int i = 0; i < n->input_count; i++) {
@@ -197,7 +199,8 @@ static void run(const Problem *p, OpRun *r, const OpImpl *impl, OpRunOptions o)
     if (impl->refresh) pass(p, r, OP_REFRESH);
     pass(p, r, OP_FORWARD);
     if (!o.backward) return;
-    for (int i = 0; i < n->output_count; i++) op_run_set(r->out[i].grad, &r->out[i], p->cotangent[i]);
+    for (int i = 0; i < n->output_count; i++)
+        if (r->out[i].grad) op_run_set(r->out[i].grad, &r->out[i], p->cotangent[i]);
     pass(p, r, OP_BACKWARD);
 }
 
@@ -238,9 +241,10 @@ static void check(const Problem *p, const OpImpl *impl, OpRunOptions o)
     const Node *n = &r.node;
     const DType dtype = impl->dtype;
     snprintf(what, sizeof what,
-             "%s %s gaps %d %d backward %d accumulate %x overwrite %d %d float %d %d unwanted %x frozen %d",
-             p->op->name, impl->name, (int)o.gaps[0], (int)o.gaps[1], o.backward, o.accumulate, o.overwrite,
-             o.overwrite_grad, o.float_in, o.float_out, o.unwanted, o.frozen);
+             "%s %s gaps %d %d%s%s backward %d accumulate %x overwrite %d %d float %d %d unwanted %x frozen %d",
+             p->op->name, impl->name, (int)o.gaps[0], (int)o.gaps[1], o.whole_vectors ? " whole" : "",
+             o.shifted ? " shifted" : "", o.backward, o.accumulate, o.overwrite, o.overwrite_grad, o.float_in,
+             o.float_out, o.unwanted, o.frozen);
     if (!op_run_intact(&r)) fail_msg("%s: wrote where nothing of it is", what);
     for (int i = 0; i < n->output_count; i++) {
         double *found = numbers(shape_count(n->out[i]->shape));
@@ -335,16 +339,33 @@ static void check_in_place(const Problem *p, const OpImpl *impl)
     }
 }
 
-/* Vectors of a GPU need a gap of 8 in all tensors; of 3 in one of them they are not possible. */
-static const int64_t gaps[][3] = {{0, 0, 0}, {3, 5, 8}, {8, 3, 16}, {8, 16, 3}, {8, 16, 24}};
+/* Vectors of a GPU need a gap of 8 in all tensors; of 3 in one or several of them they are not possible. Nor are they where only
+ * the number of channels is no multiple of 8, or only the addresses are not aligned: these are layouts 4 and 5. */
+static const OpRunOptions layouts[] = {{.gaps = {0, 0, 0}},
+                                       {.gaps = {3, 5, 8}},
+                                       {.gaps = {8, 3, 16}},
+                                       {.gaps = {8, 16, 3}},
+                                       {.gaps = {8, 16, 24}, .whole_vectors = true, .shifted_params = true},
+                                       {.gaps = {8, 16, 24}, .whole_vectors = true, .shifted = true},
+                                       {.gaps = {3, 8, 16}}};
+enum { LAYOUTS = 6, CPU_LAYOUTS = 2, SHIFTED = 5, FORWARD_ONLY = 6 };
+
+static OpRunOptions with_layout(OpRunOptions o, int layout)
+{
+    memcpy(o.gaps, layouts[layout].gaps, sizeof o.gaps);
+    o.whole_vectors = layouts[layout].whole_vectors;
+    o.shifted = layouts[layout].shifted;
+    o.shifted_params = layouts[layout].shifted_params;
+    return o;
+}
 
 static void check_layouts(const Problem *p, const OpImpl *impl)
 {
-    for (int i = 0; i < (device->kind == DEVICE_CPU ? 2 : 5); i++) {
-        OpRunOptions f = forward, b = backward;
-        memcpy(f.gaps, gaps[i], sizeof f.gaps);
-        memcpy(b.gaps, gaps[i], sizeof b.gaps);
-        check(p, impl, f);
+    const bool cpu = device->kind == DEVICE_CPU;
+    if (!cpu) check(p, impl, with_layout(forward, FORWARD_ONLY));
+    for (int i = 0; i < (cpu ? CPU_LAYOUTS : LAYOUTS); i++) {
+        OpRunOptions b = with_layout(backward, i);
+        if (i != SHIFTED) check(p, impl, with_layout(forward, i));
         if (i < 2) check(p, impl, b);
         b.accumulate = ALL_INPUTS;
         check(p, impl, b);
@@ -359,8 +380,7 @@ static void check_layouts(const Problem *p, const OpImpl *impl)
 
 static void check_briefly(const Problem *p, const OpImpl *impl)
 {
-    OpRunOptions apart = backward;
-    memcpy(apart.gaps, gaps[1], sizeof apart.gaps);
+    OpRunOptions apart = with_layout(backward, 1);
     apart.accumulate = ALL_INPUTS;
     check(p, impl, forward);
     check(p, impl, backward);
@@ -369,6 +389,7 @@ static void check_briefly(const Problem *p, const OpImpl *impl)
 
 static void check_implementation(const Problem *p, const OpImpl *impl)
 {
+    assert_false(impl->mixes && impl->dtype == DTYPE_F32);
     if (p->op->brief && device->kind != DEVICE_CPU) check_briefly(p, impl);
     else {
         check_layouts(p, impl);

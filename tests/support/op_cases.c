@@ -257,7 +257,7 @@ static void reference_class_loss(const OpReference *r)
         const double *z = r->in[0] + n * s.c;
         const int t = loss_label_of(r, n, 0) - 1;
         double total = 0;
-        if (t < 0) continue;
+        if (t < 0 || t >= s.c) continue;
         for (int64_t k = 0; k < s.c; k++) total += exp(z[k]);
         for (int64_t k = 0; k < s.c; k++)
             sum -= ((k == t ? 1 - r->number : 0) + r->number / (double)s.c) * (z[k] - log(total));
@@ -690,6 +690,7 @@ const OpCase op_cases[] = {
     {"concat of 24 channels", OP(concat), .in = {{2, 3, 5, 16}, {2, 3, 5, 8}}},
     {"split", OP(split), .in = {{2, 3, 5, 9}}, .number = 7},
     {"split of 24 channels", OP(split), .in = {{2, 3, 5, 24}}, .number = 8},
+    {"split without the gradient of a part", OP(split), .in = {{2, 3, 5, 24}}, .number = 8, .unseeded = 2},
     {"space_to_depth", OP(space_to_depth), .in = {{2, 7, 5, 3}}, .number = 2},
     {"space_to_depth 3", OP(space_to_depth), .in = {{1, 6, 8, 5}}, .number = 3},
     {"space_to_depth of 8 channels", OP(space_to_depth), .in = {{2, 4, 5, 8}}, .number = 2},
@@ -777,6 +778,8 @@ const OpCase op_cases[] = {
      .macs = 60 * 8 * 40 * 9},
     {"conv2d 3x3 of many tiles", OP(conv2d), .in = {{2, 9, 14, 17}}, .number = 21, .spec = &same_bias,
      .macs = 252 * 17 * 21 * 9},
+    {"conv2d of long fractions", OP(conv2d), .in = {{1, 4, 5, 6}}, .number = 5, .spec = &same_bias, .macs = 20 * 5 * 54,
+     .values = VALUES_LONG},
     {"conv2d 1x1", OP(conv2d), .in = {{1, 5, 3, 7}}, .number = 3, .spec = &head, .macs = 15 * 21},
     {"conv2d 4x4 stride 4", OP(conv2d), .in = {{1, 9, 14, 3}}, .number = 4, .spec = &patch, .macs = 6 * 4 * 48},
     {"conv2d 4x4 stride 4 of whole patches", OP(conv2d), .in = {{2, 8, 12, 5}}, .number = 17, .spec = &patch,
@@ -833,10 +836,16 @@ const OpCase op_cases[] = {
      .labels = LOSS_LABELS + 2},
     {"mask_token", OP(mask_token), .in = {{2, 3, 5, 19}, {2, 12, 20, 1}}, .labels = 2},
     {"mask_token of 16 channels", OP(mask_token), .in = {{3, 9, 11, 16}, {3, 9, 11, 1}}, .labels = 3},
+    {"mask_token of coarse labels", OP(mask_token), .in = {{2, 9, 11, 3}, {2, 3, 4, 1}}, .labels = 2},
     {"masked_l1_loss", OP(masked_l1_loss), .in = {{2, 5, 7, 3}, {2, 5, 7, 1}, {2, 5, 7, 3}}, .labels = 2},
     {"masked_l1_loss pieces", OP(masked_l1_loss), .in = {{2, 65, 64, 1}, {2, 65, 64, 1}, {2, 65, 64, 1}}, .labels = 2},
+    {"masked_l1_loss of a pixel", OP(masked_l1_loss), .in = {{1, 1, 1, 3}, {1, 1, 1, 1}, {1, 1, 1, 3}}, .labels = 99},
+    {"masked_l1_loss of equal values", OP(masked_l1_loss), .in = {{2, 5, 7, 8}, {2, 5, 7, 1}, {2, 5, 7, 8}},
+     .labels = 2, .values = VALUES_EQUAL},
     {"class_loss", OP(class_loss), .in = {{5, 1, 1, 4}, {5, 6, 8, 1}}, .number = 0.1, .labels = 5},
-    {"class_loss of many classes", OP(class_loss), .in = {{9, 1, 1, 70}, {9, 3, 3, 1}}, .labels = 71},
+    {"class_loss of labels that are no classes", OP(class_loss), .in = {{30, 1, 1, 4}, {30, 6, 8, 1}}, .labels = 6},
+    {"class_loss without labels", OP(class_loss), .in = {{3, 1, 1, 4}, {3, 6, 8, 1}}, .labels = 1},
+    {"class_loss of many classes", OP(class_loss), .in = {{9, 1, 1, 70}, {9, 3, 3, 1}}, .number = 0.1, .labels = 71},
     {"class_counts", OP(class_counts), .in = {{3, 33, 40, 3}, {3, 33, 40, 1}}, .spec = &nested, .labels = 3},
     {"class_counts pieces", OP(class_counts), .in = {{2, 65, 64, 2}, {2, 65, 64, 1}}, .spec = &nested, .labels = 2,
      .values = VALUES_TIED},
@@ -856,6 +865,8 @@ const OpCase op_cases[] = {
     {"class_counts of images", OP(image_class_counts), .in = {{30, 1, 1, 3}, {30, 5, 4, 1}}, .labels = 4},
     {"selective_scan", OP(selective_scan), .in = {{2, 3, 5, 20}}, .number = 16, .spec = &(const ScanSpec){2, SS2D},
      .macs = 4 * 600 * (2 * 2 + 32 + 57)},
+    {"selective_scan of long fractions", OP(selective_scan), .in = {{1, 3, 4, 5}}, .number = 3,
+     .spec = &(const ScanSpec){2, {1, {SCAN_ROW_MAJOR}}}, .macs = 30 * (2 * 10 + 23), .values = VALUES_LONG},
     {"selective_scan row", OP(selective_scan), .in = {{1, 1, 70, 8}}, .number = 5, .spec = &(const ScanSpec){1, SS2D},
      .macs = 2 * 560 * (2 * 12 + 37)},
     {"selective_scan column", OP(selective_scan), .in = {{2, 67, 1, 3}}, .number = 2,

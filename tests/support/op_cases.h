@@ -17,8 +17,9 @@ typedef struct OpReference {
 typedef void OpReferenceFunction(const OpReference *r);
 
 /* Of the inputs: away from 0 and different, where gradients exist; around 96; multiples of 1/4, of which many are equal and
- * some are 0, for an op whose gradient is 0. */
-typedef enum OpValues { VALUES_DRAWN, VALUES_FAR, VALUES_TIED } OpValues;
+ * some are 0: for an op whose gradient is 0 (TIED), or the mean of both sides' (EQUAL); with more digits than bfloat16 and TF32
+ * have, where all others are exact. */
+typedef enum OpValues { VALUES_DRAWN, VALUES_FAR, VALUES_TIED, VALUES_EQUAL, VALUES_LONG } OpValues;
 
 typedef struct OpCase OpCase;
 struct OpCase {
@@ -32,8 +33,9 @@ struct OpCase {
     int labels; /* in[1] holds labels -1 … labels - 1; 0: it does not */
     int64_t macs;
     OpValues values;
-    bool brief;   /* takes long on an emulated GPU, which then leaves out what other cases of the op show, too */
-    double scale; /* 0, or a power of 2: they are multiplied by it */
+    bool brief;        /* takes long on an emulated GPU, which then leaves out what other cases of the op show, too */
+    uint32_t unseeded; /* outputs (bits) without a gradient */
+    double scale;      /* 0, or a power of 2: they are multiplied by it */
 };
 
 /* Ends with a case without a name. */

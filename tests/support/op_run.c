@@ -19,14 +19,35 @@ static void *new_buffer(OpRun *r, size_t bytes, bool copied, Err *e)
 static void *guarded(OpRun *r, size_t bytes, Err *e) { return new_buffer(r, bytes, true, e); }
 static void *working(OpRun *r, size_t bytes, Err *e) { return new_buffer(r, bytes, false, e); }
 
-/* dtype: of a tensor that is not of labels. gap: of pixels. */
-static int make_tensor(OpRun *r, Tensor *t, const Tensor *like, DType dtype, int64_t gap, bool gradient, Err *e)
+enum { SHIFT = 4 };
+
+typedef struct Layout {
+    int64_t pitch;
+    size_t start; /* bytes before the first pixel */
+} Layout;
+
+/* Of tensor i of inputs and then outputs. free: it may be a part of another. */
+static Layout layout_of(const Tensor *t, int i, bool free, OpRunOptions o)
+{
+    const int64_t pitch = t->shape.c + o.gaps[i % 3];
+    if (!free) return (Layout){t->shape.c, 0};
+    return (Layout){o.whole_vectors ? (pitch + 7) / 8 * 8 : pitch, o.shifted ? SHIFT : 0};
+}
+
+static void *guarded_behind(OpRun *r, size_t start, size_t bytes, Err *e)
+{
+    char *data = guarded(r, start + bytes, e);
+    return data ? data + start : NULL;
+}
+
+/* dtype: of a tensor that is not of labels. */
+static int make_tensor(OpRun *r, Tensor *t, const Tensor *like, DType dtype, Layout l, bool gradient, Err *e)
 {
     const bool labels = like->dtype == DTYPE_I16;
-    *t = (Tensor){.shape = like->shape, .dtype = labels ? DTYPE_I16 : dtype, .pitch = like->shape.c + gap};
+    *t = (Tensor){.shape = like->shape, .dtype = labels ? DTYPE_I16 : dtype, .pitch = l.pitch};
     const size_t bytes = (size_t)(shape_pixels(t->shape) * t->pitch) * dtype_size(t->dtype);
-    t->data = guarded(r, bytes, e);
-    if (gradient && !labels) t->grad = guarded(r, bytes, e);
+    t->data = guarded_behind(r, l.start, bytes, e);
+    if (gradient && !labels) t->grad = guarded_behind(r, l.start, bytes, e);
     return t->data && (t->grad || !gradient || labels) ? 0 : ERR_NOMEM;
 }
 
@@ -35,16 +56,16 @@ static int make_tensors(OpRun *r, const Node *like, OpRunOptions o, Err *e)
     Node *n = &r->node;
     for (int i = 0; i < n->input_count; i++) {
         const DType dtype = o.float_in && !i ? DTYPE_F32 : n->impl->dtype;
-        const int64_t gap = n->impl->strided_in >> i & 1 ? o.gaps[i % 3] : 0;
-        TRY(make_tensor(r, &r->in[i], like->in[i], dtype, gap, o.backward && !(o.unwanted >> i & 1), e));
+        const Layout l = layout_of(like->in[i], i, n->impl->strided_in >> i & 1, o);
+        TRY(make_tensor(r, &r->in[i], like->in[i], dtype, l, o.backward && !(o.unwanted >> i & 1), e));
         n->in[i] = &r->in[i];
         n->wants_grad[i] = r->in[i].grad != NULL;
         n->accumulate[i] = o.accumulate >> i & 1;
     }
     for (int i = 0; i < n->output_count; i++) {
         const DType dtype = o.float_out && !i ? DTYPE_F32 : n->impl->dtype;
-        const int64_t gap = n->impl->strided_out >> i & 1 ? o.gaps[(n->input_count + i) % 3] : 0;
-        TRY(make_tensor(r, &r->out[i], like->out[i], dtype, gap, o.backward, e));
+        const Layout l = layout_of(like->out[i], n->input_count + i, n->impl->strided_out >> i & 1, o);
+        TRY(make_tensor(r, &r->out[i], like->out[i], dtype, l, o.backward && !(o.unseeded >> i & 1), e));
         n->out[i] = &r->out[i];
     }
     if (o.overwrite >= 0) r->out[0].data = r->in[o.overwrite].data;
@@ -52,7 +73,7 @@ static int make_tensors(OpRun *r, const Node *like, OpRunOptions o, Err *e)
     return 0;
 }
 
-static int make_params(OpRun *r, Err *e)
+static int make_params(OpRun *r, OpRunOptions o, Err *e)
 {
     Node *n = &r->node;
     for (int i = 0; i < n->param_count; i++) {
@@ -60,7 +81,7 @@ static int make_params(OpRun *r, Err *e)
         n->param[i] = r->param[i] = guarded(r, bytes, e);
         if (!n->param[i]) return ERR_NOMEM;
         if (!n->trains_params) continue;
-        n->param_grad[i] = guarded(r, bytes, e);
+        n->param_grad[i] = guarded_behind(r, o.shifted_params ? SHIFT : 0, bytes, e);
         if (!n->param_grad[i]) return ERR_NOMEM;
     }
     return 0;
@@ -89,7 +110,7 @@ static int build(OpRun *r, const Node *like, OpRunOptions o, Err *e)
     n->trains_params = o.backward && !o.frozen && n->param_count > 0;
     for (int i = 0; i < n->param_count; i++) n->trains_param[i] = n->trains_params;
     TRY(make_tensors(r, like, o, e));
-    TRY(make_params(r, e));
+    TRY(make_params(r, o, e));
     if (n->impl->prepare) TRY(n->impl->prepare(n, e));
     r->prepared = true;
     return make_memory(r, e);

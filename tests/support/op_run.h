@@ -19,6 +19,9 @@
 typedef struct OpRunOptions {
     int64_t gaps[3];          /* values between pixels, if the implementation supports that: of tensor i of inputs and
                                  then outputs gaps[i % 3] */
+    bool whole_vectors;       /* … and more, up to a multiple of 8 values from pixel to pixel */
+    bool shifted;             /* these tensors begin 4 bytes after an aligned address, as parts of others may */
+    bool shifted_params;      /* the gradients of parameters do, as those of an executor may */
     bool backward;            /* computes the gradients of the float inputs and of the parameters */
     uint32_t accumulate;      /* … and adds those of these inputs (bits) to existing values */
     int overwrite;            /* out[0] overwrites this input in place; -1: none */
@@ -26,6 +29,7 @@ typedef struct OpRunOptions {
     const Device *device;     /* NULL: the CPU */
     bool float_in, float_out; /* in[0], out[0] are float32, for an implementation that mixes types */
     uint32_t unwanted;        /* inputs (bits) without a gradient */
+    uint32_t unseeded;        /* outputs (bits) without a gradient, of which nothing comes back */
     bool frozen;              /* the parameters have no gradients */
 } OpRunOptions;
 

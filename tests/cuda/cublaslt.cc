@@ -226,7 +226,9 @@ static void run(const Call &c)
         fits = fits && emu_touch(c.operation.bias, c.layouts[2].rows * bytes_of(c.layouts[2].type), false);
     if (c.beta != 0) fits = fits && touch(c.d, c.layouts[2], false);
     if (c.workspace_bytes) fits = fits && emu_touch(c.workspace, c.workspace_bytes, true);
-    if (fits && touch(c.d, c.layouts[2], true)) multiply(c);
+    if (!fits || !touch(c.d, c.layouts[2], true)) return;
+    memset(c.workspace, 0xff, c.workspace_bytes);
+    multiply(c);
 }
 
 cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t operation, const void *alpha, const void *a,

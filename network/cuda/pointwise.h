@@ -1,7 +1,7 @@
 /* Kernels that compute each element on its own, from tensors of one shape with any pitch.
  *
  *   GpuShape s = gpu_rows(pixels, channels);
- *   gpu_narrow(&s, t->data, t->pitch);  …    for each tensor that is accessed; parameters are aligned anyway
+ *   gpu_narrow(&s, t->data, t->pitch);  …    for each tensor that is accessed; parameters are aligned anyway, their gradients are not
  *   gpu_each(s, functor);
  * A functor has a function `template <int N> void at(int64_t row, int64_t column) const`: it does N neighbouring columns of
  * a row (channels of a pixel), from `column` on. N is 8 where all of it allows vectors of 16 bytes, else 1. If a functor

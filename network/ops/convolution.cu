@@ -122,13 +122,12 @@ Scratch scratch_of(const Node *node)
 {
     const Convolution *c = convolution_of(node);
     const Tensor *x = node->in[0], *y = node->out[0];
-    const bool bias = node->param_count > 1 && node->trains_param[1];
     char *at = (char *)node->scratch;
     Scratch s;
     s.gradient = at += rounded(
         larger(gpu_convolution_workspace(c->data.convolution), gpu_convolution_workspace(c->weights.convolution)));
     s.table = (float *)(at += c->weights.convolution ? weights_bytes(node, c->weights.dtype) : 0);
-    s.casts = at += bias ? rounded(gpu_gradient_sums_bytes(y->shape)) : 0;
+    s.casts = at += node->trains_param[1] ? rounded(gpu_gradient_sums_bytes(y->shape)) : 0;
     at += larger(cast_bytes(y, c->data), cast_bytes(y, c->weights) + cast_bytes(x, c->weights));
     s.bytes = (size_t)(at - (char *)node->scratch);
     return s;
@@ -267,7 +266,7 @@ void backward(Node *node, const Step *)
     const Scratch s = scratch_of(node);
     if (c->data.convolution) backward_data(node, c->data, s.casts);
     if (c->weights.convolution) backward_weights(node, c->weights, s);
-    if (node->param_count > 1 && node->param_grad[1]) gpu_gradient_sums(node->param_grad[1], node->out[0], s.table);
+    if (node->param_grad[1]) gpu_gradient_sums(node->param_grad[1], node->out[0], s.table);
 }
 } // namespace
 

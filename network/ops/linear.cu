@@ -51,8 +51,7 @@ size_t workspace_of(const Products *p)
 
 size_t table_of(const Node *node)
 {
-    const bool sums = node->param_count > 1 && node->trains_param[1];
-    return sums ? rounded(gpu_gradient_sums_bytes(node->out[0]->shape)) : 0;
+    return node->trains_param[1] ? rounded(gpu_gradient_sums_bytes(node->out[0]->shape)) : 0;
 }
 
 int new_products(Products *p, const Node *node, Err *e)
@@ -100,9 +99,9 @@ void release(Node *node)
 
 bool is_packed(const Node *node, int i) { return node->packed_bytes && (i == 0 || packs_bias(node)); }
 
+/* NULL if there is no such parameter. */
 const void *packed_param(const Node *node, int i)
 {
-    if (i >= node->param_count) return NULL;
     return is_packed(node, i) ? (char *)node->packed + (i ? packed_weights(node) : 0) : (const void *)node->param[i];
 }
 
@@ -133,7 +132,7 @@ void backward(Node *node, const Step *)
     if (p->weights)
         gpu_product_run(p->weights, dy, cast(node, x, x->data, casts + cast_bytes(node, y)), NULL, node->param_grad[0],
                         node->scratch, node->failure);
-    if (node->param_count > 1 && node->param_grad[1]) gpu_gradient_sums(node->param_grad[1], y, (float *)table);
+    if (node->param_grad[1]) gpu_gradient_sums(node->param_grad[1], y, (float *)table);
 }
 } // namespace
 

@@ -62,7 +62,7 @@ int64_t pieces_of(const Node *node) { return (shape_pixels(node->in[0]->shape) +
 Mask mask_of(const Node *node) { return {(const int16_t *)node->in[1]->data, node->in[1]->shape, node->in[0]->shape}; }
 
 /* The tokens; in[1] is of another shape. */
-GpuShape tokens_of(const Node *node, int64_t rows, const float *dense)
+GpuShape tokens_of(const Node *node, int64_t rows)
 {
     const Tensor *in = node->in[0], *out = node->out[0];
     GpuShape s = gpu_rows(rows, in->shape.c);
@@ -70,7 +70,6 @@ GpuShape tokens_of(const Node *node, int64_t rows, const float *dense)
         gpu_narrow(&s, t->data, t->pitch);
         gpu_narrow(&s, t->grad, t->pitch);
     }
-    gpu_narrow(&s, dense, s.columns);
     s.dense = false; /* the functors need the token */
     return s;
 }
@@ -84,7 +83,7 @@ int prepare(Node *node, Err *)
 void forward(Node *node, const Step *)
 {
     const Tensor *in = node->in[0], *out = node->out[0];
-    const GpuShape s = tokens_of(node, shape_pixels(in->shape), node->param[0]);
+    const GpuShape s = tokens_of(node, shape_pixels(in->shape));
     gpu_each(s, Replace{gpu_data<float>(out, s), gpu_data<const float>(in, s), node->param[0], mask_of(node)});
 }
 
@@ -94,12 +93,12 @@ void backward(Node *node, const Step *)
     const int64_t c = in->shape.c, pixels = shape_pixels(in->shape), pieces = pieces_of(node);
     float *const table = (float *)node->scratch;
     if (node->param_grad[0]) {
-        const GpuShape s = tokens_of(node, pieces, table);
+        const GpuShape s = tokens_of(node, pieces);
         gpu_each(s, SumMasked{table, gpu_grad<const float>(out, s), mask_of(node), pixels, c});
         gpu_sum_rows(node->param_grad[0], c, table, pieces, c, c, 1);
     }
     if (!node->wants_grad[0]) return;
-    const GpuShape s = tokens_of(node, pixels, NULL);
+    const GpuShape s = tokens_of(node, pixels);
     gpu_each(s, GiveOthers{gpu_grad<float>(in, s), gpu_grad<const float>(out, s), mask_of(node), node->accumulate[0]});
 }
 } // namespace

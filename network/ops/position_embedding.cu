@@ -33,10 +33,9 @@ template <class T> struct SumImages {
     }
 };
 
-GpuShape pixels_of(const Node *node, int64_t rows, const float *param)
+GpuShape pixels_of(const Node *node, int64_t rows)
 {
     GpuShape s = gpu_pixels_of_node(node);
-    gpu_narrow(&s, param, s.columns);
     s.rows = rows;
     s.dense = false; /* the functors need the pixel */
     return s;
@@ -45,7 +44,7 @@ GpuShape pixels_of(const Node *node, int64_t rows, const float *param)
 template <class T> void forward(Node *node, const Step *)
 {
     const Tensor *in = node->in[0], *out = node->out[0];
-    const GpuShape s = pixels_of(node, shape_pixels(in->shape), node->param[0]);
+    const GpuShape s = pixels_of(node, shape_pixels(in->shape));
     gpu_each(s, AddEmbedding<T>{gpu_data<T>(out, s), gpu_data<const T>(in, s), node->param[0],
                                 in->shape.h * in->shape.w, in->shape.c});
 }
@@ -54,7 +53,8 @@ template <class T> void backward(Node *node, const Step *)
 {
     const Tensor *in = node->in[0], *out = node->out[0];
     const Shape shape = in->shape;
-    const GpuShape s = pixels_of(node, shape.h * shape.w, node->param_grad[0]);
+    GpuShape s = pixels_of(node, shape.h * shape.w);
+    gpu_narrow(&s, node->param_grad[0], s.columns);
     if (node->param_grad[0])
         gpu_each(s, SumImages<T>{node->param_grad[0], gpu_grad<const T>(out, s), shape.n, shape.h * shape.w, shape.c});
     if (node->wants_grad[0])

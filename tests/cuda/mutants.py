@@ -9,7 +9,7 @@ OPS, CUDA = 'network/ops/', 'network/cuda/'
 # Units of a changed header, and cases of what is not in the file of its op's name.
 UNITS = {
     CUDA + 'gpu.h': ['silu', 'add'],
-    CUDA + 'pointwise.h': ['silu', 'add', 'concat'],
+    CUDA + 'pointwise.h': ['silu', 'leaky_relu', 'add', 'concat'],
     CUDA + 'sums.h': ['layer_norm', 'instance_norm'],
     CUDA + 'pixel_blocks.h': ['space_to_depth', 'depth_to_space'],
     OPS + 'attention_gpu.h': ['attention_forward', 'attention_backward'],
@@ -29,7 +29,8 @@ CASES = {
     'finite': ['values_that*'],
     **dict.fromkeys(['attention', 'attention_forward', 'attention_backward'], ['*attention*', 'sizes*']),
     **{op: [f'*{op}*', 'sizes*'] for op in ('causal_conv1d', 'class_counts', 'depthwise_conv2d', 'layer_norm')},
-    **dict.fromkeys(['scan_forward', 'scan_backward', 'scan_ends', 'selective_scan'], ['selective_scan*', 'mamba_scan*']),
+    **dict.fromkeys(['scan_forward', 'scan_backward', 'scan_ends'], ['selective_scan*', 'mamba_scan*']),
+    'selective_scan': ['selective_scan*', 'mamba_scan*', 'sizes*'],
 }
 CHANGES = {'+': '-', '-': '+', '<': '<=', '<=': '<', '>': '>=', '>=': '>', '+=': '=', '==': '!=', '!=': '==', '&&': '||', '||': '&&'}
 PATTERNS = [(r'(?<=\s)%s(?=\s|$)' % re.escape(old), new) for old, new in CHANGES.items()]

@@ -85,6 +85,26 @@ static void values_that_are_not_finite_are_found(void **state)
     }
 }
 
+/* More values than there are threads. */
+static void values_that_are_not_finite_are_found_behind_many(void **state)
+{
+    (void)state;
+    enum { MANY = 4096 * 256 + 10 };
+    Err e = {ERR_NONE, ""};
+    const Device *d = gpu();
+    float *there = d->alloc(d, MANY * sizeof *there, &e);
+    const DeviceRows r = {there, DTYPE_F32, 1, MANY, MANY};
+    for (int place = 0; place < 2; place++) {
+        const float value = place ? NAN : 0;
+        bool finite = false;
+        assert_int_equal(d->clear(d, there, MANY * sizeof *there, &e), 0);
+        assert_int_equal(d->copy(d, there + MANY - 1, &value, sizeof value, COPY_TO_DEVICE, &e), 0);
+        assert_int_equal(d->all_finite(d, &r, &finite, &e), 0);
+        assert_int_equal(finite, !place);
+    }
+    d->free(d, there);
+}
+
 /* ---- stochastic depth: the factors of the CPU ---- */
 
 enum { SAMPLES = 515, PER_SAMPLE = 3 * 8, VALUES = SAMPLES * PER_SAMPLE };
@@ -301,6 +321,18 @@ static Ref counts_of(Graph *g, int64_t classes)
     return op_class_counts(g, "counts", z, graph_input(g, "labels", (Shape){1, 1, 1, 1}, DTYPE_I16), -1, NULL);
 }
 
+static const ScanDirections ONE_WAY = {1, {SCAN_ROW_MAJOR}};
+
+static Ref scan_of(Graph *g, int64_t rank)
+{
+    return op_selective_scan(g, graph_input(g, "x", (Shape){1, 1, 1, 1}, DTYPE_F32), rank, 1, ONE_WAY);
+}
+
+static Ref wide_scan_of(Graph *g, int64_t channels)
+{
+    return op_selective_scan(g, graph_input(g, "x", (Shape){8, 1, 1, channels}, DTYPE_F32), 1, 1, ONE_WAY);
+}
+
 static ErrCode planned(Ref (*build)(Graph *, int64_t), int64_t size)
 {
     Err e = {ERR_NONE, ""};
@@ -326,11 +358,19 @@ static void sizes_that_a_kernel_does_not_do_are_refused(void **state)
                   {layer_norm_of, 6144},
                   {attention_of, 128},
                   {windows_of, 20},
+                  {scan_of, 128},
                   {counts_of, 4096}};
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
         assert_int_equal(planned(limits[i].build, limits[i].most), ERR_NONE);
         assert_int_equal(planned(limits[i].build, limits[i].most + 1), ERR_UNSUPPORTED);
     }
+}
+
+/* Of more blocks than it would be cut into. */
+static void selective_scan_of_many_channels_is_planned(void **state)
+{
+    (void)state;
+    assert_int_equal(planned(wide_scan_of, 129 * 64), ERR_NONE);
 }
 
 static void too_much_memory_is_refused(void **state)
@@ -478,9 +518,11 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(memory_is_copied_there_and_back),
         cmocka_unit_test(values_that_are_not_finite_are_found),
+        cmocka_unit_test(values_that_are_not_finite_are_found_behind_many),
         cmocka_unit_test(stochastic_depth_is_that_of_the_cpu),
         cmocka_unit_test(rules_are_those_of_the_cpu),
         cmocka_unit_test(sizes_that_a_kernel_does_not_do_are_refused),
+        cmocka_unit_test(selective_scan_of_many_channels_is_planned),
         cmocka_unit_test(too_much_memory_is_refused),
         cmocka_unit_test(a_gpu_that_is_not_there_is_named),
         cmocka_unit_test(the_sliding_window_adds_as_the_cpu_does),

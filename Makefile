@@ -29,7 +29,7 @@ B := build/$(VARIANT)
 endif
 
 FOLDERS := base formats plans data preprocess evaluation weights network/device network/graph network/ops \
-           network/executor network/optimizer network/models model planner inference trainer pretrain
+           network/executor network/optimizer network/models model recipe planner inference trainer pretrain
 PROGRAMS := planner/plan_and_preprocess trainer/train pretrain/pretrain inference/predict inference/ensemble \
             inference/find_best_configuration evaluation/evaluate \
             data/make_phantom model/network_info inference/convert_weights bench/bench bench/compare_networks \

@@ -321,7 +321,7 @@ static int train(Work *w, Err *e)
     if (w->s->epochs) command_add(c, "--epochs=%d", w->s->epochs);
     else command_add(c, "--cpu-minutes=%g", w->s->cpu_minutes);
     if (w->row->pretrained) command_add(c, "--pretrained=%s", w->s->pretrained);
-    if (begun) command_add(c, "--continue");
+    command_add(c, begun ? "--continue" : "--recipe=paper");
     return run(w, "train", e);
 }
 

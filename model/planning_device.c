@@ -27,3 +27,9 @@ size_t planning_device_bytes(const PlanningDevice *d, size_t planned)
 {
     return GPU_CONTEXT_BYTES + GPU_LIBRARY_BYTES + (size_t)((double)planned * d->factor);
 }
+
+double planning_device_room(const PlanningDevice *d)
+{
+    const double taken = (double)(GPU_CONTEXT_BYTES + GPU_LIBRARY_BYTES), memory = (double)d->memory;
+    return memory > taken ? (memory - taken) / d->factor / (1 << 30) : 0;
+}

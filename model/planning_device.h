@@ -25,4 +25,7 @@ void planning_device_any(PlanningDevice *d, const char *name);
 /* What a plan of that many bytes takes of the GPU's memory, with the share of driver and libraries (device.h). */
 size_t planning_device_bytes(const PlanningDevice *d, size_t planned);
 
+/* The largest plan that it holds, in GiB. */
+double planning_device_room(const PlanningDevice *d);
+
 #endif

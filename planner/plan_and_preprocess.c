@@ -184,6 +184,9 @@ static int check_and_measure(PlannerRun *r, Err *e)
                                  .override = o->override,
                                  .plans = o->plans,
                                  .memory_gb = o->gpu.device ? gpu_gb : o->memory_gb,
+                                 .recipe = o->recipe,
+                                 .minutes = o->minutes,
+                                 .threads = r->threads,
                                  .overwrite = o->common.overwrite,
                                  .gpu = o->gpu.device ? &o->gpu : NULL,
                                  .precision = o->precision};
@@ -252,6 +255,7 @@ static int plan_dataset(PlannerRun *r, Err *e)
     const PlanConfiguration *c = &m->plan.configuration;
     tell(r, SAY, "plan: %s, patch %dx%d, batch %d, %g x %g mm", m->plan.network.name, c->patch_size[0],
          c->patch_size[1], c->batch_size, c->spacing_mm[0], c->spacing_mm[1]);
+    if (*m->plan.training.reasons) tell(r, SAY, "training: %s", m->plan.training.reasons);
     return 0;
 }
 

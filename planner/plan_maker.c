@@ -12,7 +12,9 @@
 #include "planner/orientations.h"
 #include "planner/planner_kinds.h"
 #include "plans/plan_leaves.h"
+#include "recipe/recipe.h"
 
+static const char STEP_TIMES[] = "step_times.yaml";
 static const char AS_PLANNED[] = "plans_as_planned.yaml";
 static const char AS_PLANNED_NEXT[] = "plans_as_planned_next.yaml"; /* only while plans.yaml is replaced */
 static const char STATISTICS[] = "foreground_intensity_properties_per_channel";
@@ -22,6 +24,7 @@ enum { CHANGES_TOLD = 12 };
 void plan_maker_close(PlanMaker *m)
 {
     made_from_free(&m->edits);
+    made_from_free(&m->measured);
     text_free(&m->told);
     text_free(&m->warnings);
     text_free(&m->explained);
@@ -137,7 +140,10 @@ static int expect_agreement(const PlanMaker *m, const char *key, const char *fou
 
 static void take_names(const PlanRequest *r, Plan *plan)
 {
-    if (r->network) plan_set_network(plan, r->network);
+    const char *network = r->network ? r->network : recipe_network(r->recipe);
+    if (network) plan_set_network(plan, network);
+    if (!r->plans) plan->training.recipe = r->recipe;
+    if (!r->plans) plan->training.minutes = r->minutes;
     if (r->planner) snprintf(plan->experiment_planner_used, sizeof plan->experiment_planner_used, "%s", r->planner);
 }
 
@@ -248,8 +254,22 @@ static PlannerInput planner_input(const PlanRequest *r, const DatasetInfo *info,
     return (PlannerInput){info, f, r->dataset_name, r->memory_gb, training_memory, r->gpu, r->precision};
 }
 
-/* The override is read twice: before the planner, for network and compatibility, and after it, to replace planned values.
- * The caller applies the edits. */
+/* The recipe sees the values of override and edits before it chooses the length. */
+static int follow_recipe(PlanMaker *m, Plan *plan, bool steered, const DatasetInfo *info, Err *e)
+{
+    const PlanRequest *r = &m->request;
+    const RecipeTask task = {.dataset = info,
+                             .memory_gb = r->gpu ? planning_device_room(r->gpu) : planner_target_gb(plan, r->memory_gb),
+                             .device = r->gpu ? r->gpu->device : device_cpu(),
+                             .threads = r->threads,
+                             .measured = &m->measured};
+    TRY(recipe_choose(plan, &task, e));
+    if (r->override) TRY(plan_override(plan, r->override, NULL, e));
+    if (steered) TRY(apply_edits(m, plan, e));
+    return recipe_length(plan, &task, e);
+}
+
+/* The override is read again after the planner, to replace planned values. The caller applies the edits. */
 static int run_planner(PlanMaker *m, Plan *plan, bool steered, const Dataset *d, const Fingerprint *f, Text *explained,
                        Err *e)
 {
@@ -263,6 +283,7 @@ static int run_planner(PlanMaker *m, Plan *plan, bool steered, const Dataset *d,
         if (steered) TRY(apply_edits(m, plan, e));
         plan_choose_network(plan, plan->network.name);
         TRY(plan_experiment(plan, &in, explained, e));
+        TRY(follow_recipe(m, plan, steered, &d->info, e));
     }
     orientations_of_plan(plan->orientations, f);
     return r->override ? plan_override(plan, r->override, &m->warnings, e) : 0;
@@ -371,9 +392,31 @@ static int warn_of_memory(PlanMaker *m, const DatasetInfo *info, Err *e)
     return 0;
 }
 
+/* Times that an earlier run measured; without them the plan could change with each run. */
+static int read_measured(PlanMaker *m, Err *e)
+{
+    bool there = false;
+    if (m->request.overwrite) return 0;
+    char *path = path_format(e, "%s/%s", m->request.preprocessed, STEP_TIMES);
+    int code = path ? file_is_there(path, &there, e) : ERR_NOMEM;
+    if (!code && there) code = made_from_read(&m->measured, path, e);
+    mem_free(path);
+    return code;
+}
+
+static int write_measured(const PlanMaker *m, Err *e)
+{
+    if (!m->measured.count) return 0;
+    char *path = path_format(e, "%s/%s", m->request.preprocessed, STEP_TIMES);
+    const int code = path ? made_from_write(&m->measured, path, e) : ERR_NOMEM;
+    mem_free(path);
+    return code;
+}
+
 int plan_maker_make(PlanMaker *m, const Dataset *dataset, const Fingerprint *fingerprint, Err *e)
 {
     const bool edited = m->edits.count && !m->request.overwrite;
+    TRY(read_measured(m, e));
     TRY(run_planner(m, &m->plan, false, dataset, fingerprint, edited ? NULL : &m->explained, e));
     m->as_planned = m->plan;
     if (edited) {
@@ -416,6 +459,7 @@ static int write_files(const PlanMaker *m, const char *path, const char *copy, c
 
 int plan_maker_write(const PlanMaker *m, Err *e)
 {
+    TRY(write_measured(m, e));
     char *path = path_format(e, "%s/plans.yaml", m->request.preprocessed),
          *copy = path_format(e, "%s/%s", m->request.preprocessed, AS_PLANNED),
          *next = path_format(e, "%s/%s", m->request.preprocessed, AS_PLANNED_NEXT);

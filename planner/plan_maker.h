@@ -22,6 +22,9 @@ typedef struct PlanRequest {
     const char *dataset_name, *preprocessed;
     const char *network, *planner, *override, *plans; /* from the command line; NULL: not given */
     double memory_gb;                                 /* that training, or the GPU, has; 0: not given */
+    PlanRecipe recipe;
+    double minutes; /* of the recipe time; else 0 */
+    int threads;    /* with which training is measured for it */
     bool overwrite;
     const PlanningDevice *gpu; /* that it is planned for; NULL: none. Borrowed */
     DType precision;           /* of the training */
@@ -33,6 +36,7 @@ typedef struct PlanMaker {
     bool had_plan;    /* plans.yaml existed: */
     Plan now, before; /* its values, and those of plans_as_planned.yaml */
     Plan plan, as_planned;
+    MadeFrom measured; /* times of training steps, of this run and of earlier ones (step_times.yaml) */
     Text told, warnings, explained, unused; /* lines; unused: keys that are not used */
 } PlanMaker;
 

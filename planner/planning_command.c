@@ -6,12 +6,15 @@
 #include "network/executor/precision.h"
 #include "network/models/network.h"
 #include "planner/planner_kinds.h"
+#include "recipe/recipe.h"
 
 enum {
     KEY_NETWORK = 'n',
     KEY_PLANNER = 0x100,
     KEY_OVERRIDE,
     KEY_PLANS,
+    KEY_MINUTES,
+    KEY_RECIPE,
     KEY_MEMORY,
     KEY_DEVICE_MEMORY,
     KEY_EXPLAIN,
@@ -30,6 +33,14 @@ static const struct argp_option option_list[] = {
      0},
     {"override", KEY_OVERRIDE, "PLAN.yaml", 0, "A file with plan keys; its values replace the planned ones", 0},
     {"plans", KEY_PLANS, "FILE", 0, "Use this plan (plans.yaml, or nnU-Net's nnUNetPlans.json) instead of planning", 0},
+    {"minutes", KEY_MINUTES, "N", 0,
+     "Plan a training of about N minutes on this machine from random weights: a few steps are timed, and network, patch, batch, precision, "
+     "learning rate and length chosen (docs/recipes.md)",
+     0},
+    {"recipe", KEY_RECIPE, "NAME", 0,
+     "How it is trained: time, chosen for --minutes (default with it); paper, as the authors of the network do (default without); nnunet, as "
+     "nnU-Net does",
+     0},
     {"memory-target", KEY_MEMORY, "SIZE", 0, "Memory that training may use, such as 8G (default: that of the planner)",
      0},
     {"device-memory", KEY_DEVICE_MEMORY, "SIZE", 0,
@@ -69,6 +80,18 @@ static void note_memory(PlanningCommand *c, const char *option, const char *valu
     text_add_argument(&c->memory_options, "%s", value);
 }
 
+static void check_recipe(PlanningCommand *c, struct argp_state *state)
+{
+    if (c->plans && (c->minutes > 0 || c->has_recipe))
+        argp_error(state, "--plans takes a plan as it is: it cannot be given together with --minutes or --recipe");
+    if (!c->has_recipe && c->minutes > 0) c->recipe = RECIPE_TIME;
+    if (c->recipe == RECIPE_TIME && c->minutes <= 0)
+        argp_error(state, "--recipe time needs the time: give --minutes N");
+    if (c->recipe != RECIPE_TIME && c->minutes > 0)
+        argp_error(state,
+                   "--minutes is for --recipe time; a training by another recipe gets its length from train --minutes");
+}
+
 static error_t parse_option(int key, char *text, struct argp_state *state)
 {
     PlanningCommand *c = state->input;
@@ -91,6 +114,11 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
         c->device_memory = (size_t)option_bytes(state, "--device-memory", text);
         note_memory(c, "device-memory", text);
         return 0;
+    case KEY_MINUTES: c->minutes = option_number(state, "--minutes", text, 0.01, 1e6); return 0;
+    case KEY_RECIPE:
+        if (!recipe_named(&c->recipe, text)) argp_error(state, "--recipe %s: expected time, paper or nnunet", text);
+        c->has_recipe = true;
+        return 0;
     case KEY_VERIFY: c->verify = true; return 0;
     case KEY_SPLITS: option_once(state, "--splits", text, &c->folds.file); return 0;
     case KEY_GROUPS: option_once(state, "--groups", text, &c->folds.groups); return 0;
@@ -107,6 +135,7 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
             argp_error(state, "give either --memory-target, which training may use, or --device-memory, that of a GPU");
         if (c->plans && c->planner)
             argp_error(state, "--plans takes a plan as it is: it cannot be given together with --planner");
+        check_recipe(c, state);
         if (c->folds.file && (c->folds.groups || c->folds.folds || c->folds.draw_anew))
             argp_error(
                 state,
@@ -144,6 +173,9 @@ int planning_command_device(PlanningCommand *c, Err *e)
         return err_set(e, ERR_VALUE,
                        "--memory-target is for a training on the CPU: give --device-memory with --device %s",
                        c->common.device);
+    if (c->minutes > 0 && c->device_memory && !is_gpu)
+        return err_set(e, ERR_VALUE,
+                       "--minutes times training on this machine: give --device cuda, or leave out --device-memory");
     if (is_gpu || c->device_memory)
         TRY(planning_device_open(&c->gpu, is_gpu ? c->common.device : NULL, c->device_memory, e));
     c->precision = precision_of(c->common.precision, c->gpu.device, &lacks);

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "model/planning_device.h"
 #include "planner/fold_planner.h"
+#include "plans/plan.h"
 
 /* Text is borrowed from argv, except for memory_options. */
 typedef struct PlanningCommand {
@@ -16,7 +17,9 @@ typedef struct PlanningCommand {
     PlanningDevice gpu;   /* that it is planned for; device NULL: none */
     DType precision;
     Text memory_options; /* of these, as given, for planning_options; owned */
-    bool explain, verify;
+    PlanRecipe recipe;   /* of --recipe; else time with --minutes, and paper without */
+    double minutes;      /* 0: not given */
+    bool has_recipe, explain, verify;
     FoldRequest folds;
 } PlanningCommand;
 

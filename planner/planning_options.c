@@ -19,6 +19,8 @@ int planning_options(char **text, const PlanRequest *request, const char *memory
     Text t = {0};
     *text = NULL;
     if (request->network) text_add(&t, " --network %s", request->network);
+    if (request->minutes > 0) text_add(&t, " --minutes %g", request->minutes);
+    if (request->recipe == RECIPE_NNUNET) text_add(&t, " --recipe nnunet");
     if (request->planner) text_add(&t, " --planner %s", request->planner);
     int code = add_file(&t, "--override", request->override, e);
     if (!code) code = add_file(&t, "--plans", request->plans, e);

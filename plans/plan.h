@@ -48,6 +48,14 @@ typedef enum PlanScheduleStep { SCHEDULE_BY_EPOCH, SCHEDULE_BY_ITERATION } PlanS
 
 typedef enum PlanPrecision { PRECISION_FP32, PRECISION_BF16 } PlanPrecision;
 
+/* recipe: where the values of `training:` come from, if a user gives no others (recipe/recipe.h). */
+typedef enum PlanRecipe {
+    RECIPE_AUTO,   /* time if train is given minutes, and no pretrained weights; else paper */
+    RECIPE_PAPER,  /* as the network's authors train it */
+    RECIPE_NNUNET, /* as nnU-Net trains its own */
+    RECIPE_TIME    /* chosen for a time on a machine */
+} PlanRecipe;
+
 typedef enum PlanOrientation { ORIENTATION_STORED, ORIENTATION_CANONICAL } PlanOrientation;
 
 /* In the file they have the names of nnU-Net's classes: ZScoreNormalization, CTNormalization … */
@@ -94,6 +102,9 @@ typedef struct PlanNetwork {
 } PlanNetwork;
 
 typedef struct PlanTraining {
+    PlanRecipe recipe;
+    double minutes;                /* that the recipe time was chosen for; 0: for none */
+    char reasons[PLAN_PATH_BYTES]; /* what that recipe chose, and why; "": nothing */
     int epochs, iterations_per_epoch, validation_iterations;
     NetworkOptimizer optimizer;
     double learning_rate, weight_decay;
@@ -179,7 +190,10 @@ const NetworkKind *plan_network_kind(const Plan *plan);
 /* Another network. Its configuration is the present one where both have the same schema, else its defaults. */
 void plan_set_network(Plan *plan, const char *name);
 
-/* The same, and with it the optimizer, its rates, the schedule and the freezing that its authors train it with. */
+/* The optimizer, its rates, the schedule and the freezing that the authors of that network train it with. */
+void plan_set_training(Plan *plan, const NetworkKind *kind);
+
+/* Another network with its authors' training. */
 void plan_choose_network(Plan *plan, const char *name);
 
 /* The configuration that the network's functions take: the plan's, with the architecture in it where the kind uses it.

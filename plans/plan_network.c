@@ -30,8 +30,12 @@ void plan_choose_network(Plan *plan, const char *name)
 {
     plan_set_network(plan, name);
     const NetworkKind *kind = plan_network_kind(plan);
+    if (kind) plan_set_training(plan, kind);
+}
+
+void plan_set_training(Plan *plan, const NetworkKind *kind)
+{
     PlanTraining *t = &plan->training;
-    if (!kind) return;
     t->optimizer = kind->training.optimizer;
     t->learning_rate = kind->training.learning_rate;
     t->weight_decay = kind->training.weight_decay;

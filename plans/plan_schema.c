@@ -14,6 +14,7 @@ static const char *const optimizers[] = {"adamw", "sgd", "adam", NULL};
 static const char *const schedules[] = {"cosine", "poly", NULL};
 static const char *const schedule_steps[] = {"epoch", "iteration", NULL};
 static const char *const precisions[] = {"fp32", "bf16", NULL};
+static const char *const recipes[] = {"auto", "paper", "nnunet", "time", NULL};
 static const char *const orientations[] = {"stored", "canonical", NULL};
 static const char *const switches[] = {"auto", "true", "false", NULL};
 static const char *const nullable_flags[] = {"null", "true", "false", NULL};
@@ -150,6 +151,11 @@ static const Schema configurations_schema = SCHEMA("configurations", configurati
 
 #define T PlanTraining
 static const Field training_fields[] = {
+    ROW_CHOICE(
+        "recipe", T, recipe, recipes, "auto",
+        "source of the values below: paper, nnunet, time (chosen for these minutes), or auto: paper, but time with train --minutes"),
+    ROW_DOUBLE("minutes", T, minutes, 0, 1e6, "0", "of the recipe time; 0: none"),
+    ROW_STRING("reasons", T, reasons, NULL, "what the recipe time chose"),
     ROW_INT("epochs", T, epochs, 1, 1000000, "1000", NULL),
     ROW_INT("iterations_per_epoch", T, iterations_per_epoch, 1, 1000000, "250", NULL),
     ROW_INT("validation_iterations", T, validation_iterations, 0, 1000000, "50", "batches after each epoch"),

@@ -19,6 +19,7 @@
 #include "network/ops/ops.h"
 #include "plans/splits.h"
 #include "preprocess/class_locations.h"
+#include "recipe/run_length.h"
 #include "tests/support/gold.h"
 #include "tests/support/stepped.h"
 #include "trainer/augment.h"
@@ -752,19 +753,19 @@ static void a_run_is_as_long_as_there_is_time(void **state)
     (void)state;
     const PlanTraining planned = {.epochs = 1000, .iterations_per_epoch = 250, .validation_iterations = 50};
     PlanTraining t = planned;
-    schedule_fit_length(&t, 600, (IterationTimes){1, 0.5}); /* ten hours: many epochs of the planned length */
+    run_length_fit(&t, 600, (IterationTimes){1, 0.5}); /* ten hours: many epochs of the planned length */
     assert_int_equal(t.iterations_per_epoch, 250);
     assert_int_equal(t.validation_iterations, 50);
     assert_true(seconds_of(&t, (IterationTimes){1, 0.5}) <= 36000);
     assert_true(seconds_of(&t, (IterationTimes){1, 0.5}) >= 0.93 * 36000);
     t = planned;
-    schedule_fit_length(&t, 30, (IterationTimes){0.7, 0.2}); /* half an hour: shorter epochs */
+    run_length_fit(&t, 30, (IterationTimes){0.7, 0.2}); /* half an hour: shorter epochs */
     assert_true(t.epochs >= 20 && t.epochs <= 21);
     assert_true(abs(t.iterations_per_epoch - 5 * t.validation_iterations) < 5);
     assert_true(seconds_of(&t, (IterationTimes){0.7, 0.2}) <= 1800);
     assert_true(seconds_of(&t, (IterationTimes){0.7, 0.2}) >= 0.9 * 1800);
     t = planned;
-    schedule_fit_length(&t, 0.1, (IterationTimes){60, 20}); /* no time: the minimum */
+    run_length_fit(&t, 0.1, (IterationTimes){60, 20}); /* no time: the minimum */
     assert_int_equal(t.epochs * t.iterations_per_epoch * t.validation_iterations, 1);
 }
 

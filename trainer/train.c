@@ -16,6 +16,7 @@
 #include "network/executor/precision.h"
 #include "plans/plan_keys.h"
 #include "plans/splits.h"
+#include "recipe/recipe.h"
 #include "trainer/training.h"
 #include "trainer/training_show.h"
 #include "trainer/validation.h"
@@ -44,6 +45,7 @@ enum {
     KEY_ITERATIONS,
     KEY_MINUTES,
     KEY_CPU_MINUTES,
+    KEY_RECIPE,
     KEY_VALIDATION_ITERATIONS,
     KEY_BATCH,
     KEY_PATCH,
@@ -61,9 +63,15 @@ enum {
 static const struct argp_option option_list[] = {
     {"epochs", KEY_EPOCHS, "N", 0, "Epochs to train (default: the plan's; nnU-Net's is 1000)", 0},
     {"minutes", KEY_MINUTES, "N", 0,
-     "Train for about this time: a few iterations are timed, and epochs and iterations chosen accordingly", 0},
+     "Train for about this time: a few iterations are timed, and epochs and iterations chosen accordingly, by the recipe time all other values, "
+     "too",
+     0},
     {"cpu-minutes", KEY_CPU_MINUTES, "N", 0,
      "Train for about this CPU time of all threads together: other work on the machine changes the length less than with --minutes",
+     0},
+    {"recipe", KEY_RECIPE, "NAME", 0,
+     "How the network is trained: time, chosen for --minutes (docs/recipes.md); paper, as its authors do; nnunet, as nnU-Net does (default: the "
+     "plan's; with --minutes and without pretrained weights time, unless the plan names another)",
      0},
     {"iterations-per-epoch", KEY_ITERATIONS, "N", 0, "Training batches per epoch (default: the plan's, 250)", 0},
     {"validation-iterations", KEY_VALIDATION_ITERATIONS, "N", 0,
@@ -120,9 +128,9 @@ static void note_of_training(Options *o, const char *name)
 static void note_option(Options *o, int key)
 {
     static const int of_training[] = {
-        KEY_EPOCHS, KEY_MINUTES, KEY_CPU_MINUTES, KEY_ITERATIONS, KEY_VALIDATION_ITERATIONS,
-        KEY_BATCH,  KEY_PATCH,   KEY_RATE,        KEY_PRETRAINED, KEY_OVERRIDE,
-        KEY_JSON,   KEY_GPUS};
+        KEY_EPOCHS, KEY_MINUTES, KEY_CPU_MINUTES, KEY_RECIPE,     KEY_ITERATIONS, KEY_VALIDATION_ITERATIONS,
+        KEY_BATCH,  KEY_PATCH,   KEY_RATE,        KEY_PRETRAINED, KEY_OVERRIDE,   KEY_JSON,
+        KEY_GPUS};
     for (size_t i = 0; i < sizeof of_training / sizeof *of_training; i++) {
         const struct argp_option *option = option_list;
         if (key != of_training[i]) continue;
@@ -177,6 +185,10 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
         return 0;
     case KEY_MINUTES:
     case KEY_CPU_MINUTES: take_minutes(change, key == KEY_CPU_MINUTES, text, state); return 0;
+    case KEY_RECIPE:
+        change->has_recipe = recipe_named(&change->recipe, text);
+        if (!change->has_recipe) argp_error(state, "--recipe %s: expected time, paper or nnunet", text);
+        return 0;
     case KEY_VALIDATION_ITERATIONS:
         change->validation_iterations = (int)option_integer(state, "--validation-iterations", text, 1, most);
         return 0;

@@ -9,11 +9,11 @@
 #include "network/executor/precision.h"
 #include "plans/meaning.h"
 #include "preprocess/class_locations.h"
+#include "recipe/plan_optimizer.h"
 #include "trainer/absent_labels.h"
 #include "trainer/augmentation_pictures.h"
 #include "trainer/case_check.h"
 #include "trainer/preprocessed.h"
-#include "trainer/schedule.h"
 #include "trainer/split_record.h"
 #include "trainer/training_parts.h"
 #include "trainer/validation.h"
@@ -72,17 +72,6 @@ static Sampler make_sampler(const Training *t, const CaseSet *cases, bool augmen
     return s;
 }
 
-static int new_optimizer(Optimizer **o, Parameters *parameters, const PlanTraining *p, Err *e)
-{
-    if (p->optimizer == OPTIMIZER_SGD) {
-        const SGD sgd = {p->momentum, p->weight_decay, p->gradient_clip};
-        return optimizer_new_sgd(o, parameters, &sgd, e);
-    }
-    const AdamW adamw = {0.9, 0.999, p->epsilon, p->weight_decay, p->gradient_clip};
-    return p->optimizer == OPTIMIZER_ADAM ? optimizer_new_adam(o, parameters, &adamw, e)
-                                          : optimizer_new_adamw(o, parameters, &adamw, e);
-}
-
 /* The network only trains an encoder. */
 static bool is_pretraining(const Training *t) { return plan_network_kind(&t->plan)->build_pretraining; }
 
@@ -101,7 +90,7 @@ static int make_network(Training *t, Err *e)
 {
     if (t->info.has_regions && !is_pretraining(t)) TRY(model_region_loss(&t->region_loss, &t->plan, &t->info, e));
     TRY(model_new(&t->model, &t->plan, &t->info, e));
-    TRY(new_optimizer(&t->optimizer, t->model.parameters, &t->plan.training, e));
+    TRY(plan_optimizer_new(&t->optimizer, t->model.parameters, &t->plan.training, e));
     if (t->plan.training.weight_averaging > 0) {
         TRY(parameters_new(&t->average, t->model.graph, e));
         optimizer_average(t->optimizer, t->average, t->plan.training.weight_averaging);
@@ -232,7 +221,7 @@ static int fit_length(Training *t, const TrainingOptions *o, Err *e)
     const TrainingOverrides *change = &o->overrides;
     double (*const clock)(void) = change->cpu_minutes ? cpu_seconds : clock_seconds;
     TRY(training_time_iterations(t, &times, clock, change->minutes, e));
-    schedule_fit_length(&t->plan.training, change->minutes, times);
+    run_length_fit(&t->plan.training, change->minutes, times);
     close_network(t);
     return open_network(t, o->mode, e);
 }

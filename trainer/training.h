@@ -29,6 +29,8 @@ typedef struct TrainingOverrides {
     int epochs, iterations_per_epoch, validation_iterations, batch_size;
     int patch_size[2];
     double learning_rate;
+    bool has_recipe;
+    PlanRecipe recipe;      /* if has_recipe; else that of the plan */
     double minutes;         /* time from which epochs and iterations follow (schedule.h): */
     bool cpu_minutes;       /* CPU time of all threads, not duration */
     const char *pretrained; /* initial weights; NULL: no change */

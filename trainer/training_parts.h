@@ -8,9 +8,9 @@
 #include "network/executor/executor.h"
 #include "network/optimizer/optimizer.h"
 #include "plans/made_from.h"
+#include "recipe/run_length.h"
 #include "trainer/checkpoint.h"
 #include "trainer/loader.h"
-#include "trainer/schedule.h"
 #include "trainer/training.h"
 #include "trainer/training_plan.h"
 

@@ -8,6 +8,7 @@
 #include "plans/plan_keys.h"
 #include "trainer/checkpoint.h"
 #include "trainer/preprocess_command.h"
+#include "trainer/training_recipe.h"
 
 enum { SHOWN = 500 }; /* bytes of a list of keys, so that the message has room for the advice */
 
@@ -38,8 +39,15 @@ static void forget_content(PlanTraining *now, const PlanTraining *before)
 static int apply(Plan *plan, const TrainingOverrides *o, Err *e)
 {
     const PlanTraining before = plan->training;
+    if (o->has_recipe) plan->training.recipe = o->recipe;
+    const PlanRecipe recipe = plan->training.recipe;
     if (o->keys) TRY(plan_override_text(plan, "the program's plan keys", o->keys, strlen(o->keys), e));
     if (o->file) TRY(plan_override(plan, o->file, NULL, e));
+    if (plan->training.recipe != recipe)
+        return err_set(
+            e, ERR_VALUE,
+            "%s: training.recipe names where values come from; it does not change them: give --recipe instead",
+            o->file);
     const struct {
         int *field, value;
     } changes[] = {{&plan->training.epochs, o->epochs},
@@ -304,7 +312,9 @@ static int follow(PlanChoice *c, const Plan *recorded, const TrainingOptions *o,
     if (!has_origin) TRY(follow_unknown(c, recorded, o, sibling, e));
     if (!sibling) TRY(check_data(&c->plan, c->preprocessed, o->preprocessed, o->results, e));
     if (has_origin) TRY(check_origin(c, &origin, o, sibling, e));
-    return has_origin && sibling ? note_followed(c, o, sibling, e) : text_check(&c->notes, e);
+    const bool is_chosen_here =
+        o->overrides.minutes > 0; /* then the other fold's plan differs from the preprocessed folder's */
+    return has_origin && sibling && !is_chosen_here ? note_followed(c, o, sibling, e) : text_check(&c->notes, e);
 }
 
 static int choose(PlanChoice *c, const TrainingOptions *o, bool holds_run, const char *sibling, Err *e)
@@ -317,6 +327,7 @@ static int choose(PlanChoice *c, const TrainingOptions *o, bool holds_run, const
     c->goes_on = c->is_bound && o->mode == RUN_CONTINUE && (holds_run || !sibling);
     if (c->is_bound) return follow(c, &recorded, o, c->goes_on && holds_run, c->goes_on ? NULL : sibling, e);
     c->plan = c->preprocessed;
+    TRY(training_recipe_take(&c->plan, o, &c->notes, e));
     TRY(apply(&c->plan, &o->overrides, e));
     return know_new_weights(&c->plan.training, o, e);
 }

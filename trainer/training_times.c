@@ -2,7 +2,7 @@
 #include <math.h>
 
 #include "base/progress.h"
-#include "trainer/schedule.h"
+#include "recipe/run_length.h"
 #include "trainer/training_parts.h"
 
 int training_start_loader(Training *t, Err *e)

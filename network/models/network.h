@@ -84,6 +84,7 @@ typedef struct NetworkKind {
     int (*complete)(void *config, int64_t height, int64_t width, Err *e);
     int (*check)(const void *config, Err *e);       /* checks that the values are consistent; ERR_VALUE */
     void (*divisor)(const void *config, int yx[2]); /* what height and width must be multiples of */
+    double *(*width)(void *config);                 /* the factor of all its channels; NULL: it has none */
     void (*build)(Graph *g, Ref image, const void *config, Heads *heads); /* also sets the InitPolicy */
     /* Networks that only train an encoder (pretrain) have this instead of `build`. It defines the output "loss", and "counts" if the labels
      * are classes of images. They are found by name, but not in network_kinds. */

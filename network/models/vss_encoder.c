@@ -52,6 +52,8 @@ void vss_divisor(const void *config, int yx[2])
     yx[0] = yx[1] = 32;
 }
 
+double *vss_width(void *config) { return &((VssConfig *)config)->width; }
+
 void vss_learn(void *config, const char *parameter, int rank, const int64_t *shape)
 {
     VssConfig *c = config;

@@ -39,10 +39,11 @@ extern const struct Schema vss_schema;
 int vss_check(const void *config, Err *e);
 int vss_check_encoder(const VssConfig *config, Err *e); /* without the decoder's keys */
 void vss_divisor(const void *config, int yx[2]);
+double *vss_width(void *config);
 void vss_learn(void *config, const char *parameter, int rank, const int64_t *shape);
 #define VSS_CONFIG                                                                                                \
     .schema = &vss_schema, .config_bytes = NETWORK_CONFIG(VssConfig), .check = vss_check, .divisor = vss_divisor, \
-    .encoder = {"vssm_encoder.", "patch_embed."}, .learn = vss_learn
+    .width = vss_width, .encoder = {"vssm_encoder.", "patch_embed."}, .learn = vss_learn
 /* AdamW and a cosine schedule, as the authors train all three networks. */
 #define VSS_TRAINING(DEEP_SUPERVISION) \
     .training = {OPTIMIZER_ADAMW, 1e-4, 0.05, SCHEDULE_COSINE, 0.9, DEEP_SUPERVISION, .freeze_encoder_epochs = 10}

@@ -1,0 +1,260 @@
+#include "recipe/recipe.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/simd_level.h"
+#include "model/training_memory.h"
+#include "network/executor/precision.h"
+#include "plans/plan_keys.h"
+#include "recipe/run_length.h"
+#include "recipe/smaller.h"
+#include "recipe/step_time.h"
+
+/* The numbers of the rule (docs/recipes.md). */
+enum {
+    LEAST_ITERATIONS = 1000,  /* below, a smaller patch or width is better */
+    WANTED_ITERATIONS = 4000, /* above, a larger batch is better */
+    LEAST_BATCH = 2,
+    MOST_BATCH = 64,
+    WARMUP = 20,   /* the first 1/20 of a run */
+    AVERAGED = 20, /* the horizon of the averaging is 1/20 of a run */
+    EPOCH = 250,
+    EPOCH_VALIDATION = 25
+};
+static const double RATE = 1e-3, WEIGHT_DECAY = 0.05;
+static const double BF16_GAIN = 1.1;      /* bf16 is taken if steps are faster by this factor */
+static const double LOADING = 1.1;        /* an iteration with augmentation, as a multiple of its step */
+static const double VALIDATION = 1 / 3.0; /* a validation iteration: no backward pass */
+
+/* A choice that is being made. */
+typedef struct Choice {
+    Plan *plan;
+    const RecipeTask *task;
+    StepTime time; /* of the plan's network, in the plan's precision */
+    Text why;
+} Choice;
+
+bool recipe_named(PlanRecipe *recipe, const char *name)
+{
+    static const char *const names[] = {"paper", "nnunet", "time"};
+    for (int i = 0; i < 3; i++)
+        if (!strcmp(name, names[i])) {
+            *recipe = RECIPE_PAPER + i;
+            return true;
+        }
+    return false;
+}
+
+const char *recipe_network(PlanRecipe recipe)
+{
+    return recipe == RECIPE_NNUNET || recipe == RECIPE_TIME ? "nnunet" : NULL;
+}
+
+/* ---- the speed of this machine ---- */
+
+static DType precision_of_plan(const Plan *plan)
+{
+    return plan->training.precision == PRECISION_BF16 ? DTYPE_BF16 : DTYPE_F32;
+}
+
+/* What the time of a step depends on, beside the number of pixels. */
+static int describe_step(Text *key, const Plan *plan, const RecipeTask *task, Err *e)
+{
+    const PlanConfiguration *c = &plan->configuration;
+    const PlanTraining *t = &plan->training;
+    text_add(key, "%s %s, %d threads, ", task->device->name, simd_level_name(simd_level()), task->threads);
+    TRY(plan_describe_network(key, plan, e));
+    if (plan_uses_architecture(plan))
+        text_add(key, " of %d stages from %d features", c->architecture.n_stages,
+                 c->architecture.features_per_stage[0]);
+    text_add(key, ", %d channels, patch %dx%d, %s, optimizer %d%s%s", c->channel_count, c->patch_size[0],
+             c->patch_size[1], precision_name(precision_of_plan(plan)), (int)t->optimizer,
+             t->weight_averaging > 0 ? ", averaged" : "", t->recompute ? ", recomputed" : "");
+    return text_check(key, e);
+}
+
+/* Fails for memory only. */
+static int measure_new(StepTime *time, const Plan *plan, const RecipeTask *task, const char *key, Err *e)
+{
+    RecipeStepTime *const step_time = task->step_time ? task->step_time : step_time_measure;
+    TRY(step_time(time, plan, task->dataset, precision_of_plan(plan), task->device, e));
+    if (!task->measured) return 0;
+    made_from_add(task->measured, key, "%.4g %.4g", time->fixed, time->pixel);
+    return made_from_check(task->measured, e);
+}
+
+static int measure(Choice *c, Err *e)
+{
+    Text key = {0};
+    int code = describe_step(&key, c->plan, c->task, e);
+    const char *known = !code && c->task->measured ? made_from_find(c->task->measured, key.data) : NULL;
+    const bool is_known = known && sscanf(known, "%lf %lf", &c->time.fixed, &c->time.pixel) == 2;
+    if (!code && !is_known) code = measure_new(&c->time, c->plan, c->task, key.data, e);
+    text_free(&key);
+    return code;
+}
+
+static IterationTimes iteration_times(const Choice *c, int batch)
+{
+    const double training = LOADING * step_time_of(c->time, batch, c->plan->configuration.patch_size);
+    return (IterationTimes){training, VALIDATION * training};
+}
+
+static double iterations(const Choice *c, int batch)
+{
+    return run_length_iterations(&c->plan->training, c->plan->training.minutes, iteration_times(c, batch));
+}
+
+/* ---- the rule ---- */
+
+static void set_values(PlanTraining *t)
+{
+    t->optimizer = OPTIMIZER_ADAMW;
+    t->learning_rate = RATE;
+    t->weight_decay = WEIGHT_DECAY;
+    t->schedule = SCHEDULE_COSINE;
+    t->schedule_step = SCHEDULE_BY_ITERATION;
+    t->deep_supervision = SWITCH_ON;
+    t->weight_averaging = 0.99; /* choose_length sets it */
+    t->iterations_per_epoch = EPOCH;
+    t->validation_iterations = EPOCH_VALIDATION;
+}
+
+/* Takes bfloat16 where the device has it and steps are faster by it. */
+static int choose_precision(Choice *c, Err *e)
+{
+    c->plan->training.precision = PRECISION_FP32;
+    TRY(measure(c, e));
+    const StepTime fp32 = c->time;
+    if (!c->task->device->supports(c->task->device, DTYPE_BF16)) {
+        text_add(&c->why, "fp32, as %s has no bf16; ", c->task->device->name);
+        return 0;
+    }
+    c->plan->training.precision = PRECISION_BF16;
+    TRY(measure(c, e));
+    text_add(&c->why, "%s: a megapixel takes %.2g s in bf16, %.2g in fp32; ",
+             BF16_GAIN * c->time.pixel < fp32.pixel ? "bf16" : "fp32", 1e6 * c->time.pixel, 1e6 * fp32.pixel);
+    if (BF16_GAIN * c->time.pixel < fp32.pixel) return 0;
+    c->plan->training.precision = PRECISION_FP32;
+    c->time = fp32;
+    return 0;
+}
+
+/* Makes steps smaller until LEAST_ITERATIONS fit into the time. */
+static int choose_size(Choice *c, Err *e)
+{
+    const int planned[2] = {c->plan->configuration.patch_size[0], c->plan->configuration.patch_size[1]};
+    bool reduced = true, narrowed = false;
+    while (reduced && iterations(c, LEAST_BATCH) < LEAST_ITERATIONS) {
+        TRY(smaller_patch(c->plan, &reduced, e));
+        if (reduced) continue;
+        reduced = smaller_width(c->plan);
+        narrowed = narrowed || reduced;
+        if (reduced) TRY(measure(c, e));
+    }
+    TRY(measure(c, e));
+    const int *patch = c->plan->configuration.patch_size;
+    if (patch[0] != planned[0] || patch[1] != planned[1])
+        text_add(&c->why, "patch %dx%d, since larger ones (planned %dx%d) leave fewer than %d iterations; ", patch[0],
+                 patch[1], planned[0], planned[1], LEAST_ITERATIONS);
+    if (narrowed) text_add(&c->why, "a narrower network for the same reason; ");
+    return 0;
+}
+
+static int fits_memory(const Choice *c, int batch, bool *fits, Err *e)
+{
+    const PlanConfiguration *p = &c->plan->configuration;
+    const TrainingSetup setup = {
+        batch, {p->patch_size[0], p->patch_size[1]}, precision_of_plan(c->plan), c->task->device};
+    const int64_t bytes = training_memory(c->plan, c->task->dataset, &setup, e);
+    *fits = (double)bytes <= c->task->memory_gb * (1 << 30);
+    return bytes < 0 ? (int)bytes : 0;
+}
+
+/* The largest batch with which WANTED_ITERATIONS fit into the time and a step into the memory. */
+static int choose_batch(Choice *c, Err *e)
+{
+    const double pixels = (double)c->plan->configuration.patch_size[0] * c->plan->configuration.patch_size[1];
+    const double step =
+        step_time_of(c->time, 1, c->plan->configuration.patch_size) * iterations(c, 1) / WANTED_ITERATIONS;
+    const double fitting = (step - c->time.fixed) / (c->time.pixel * pixels);
+    int batch = (int)fmin(fmax(fitting, LEAST_BATCH), MOST_BATCH);
+    bool fits;
+    TRY(fits_memory(c, batch, &fits, e));
+    while (!fits && batch > 1) {
+        batch /= 2;
+        TRY(fits_memory(c, batch, &fits, e));
+    }
+    if (!fits)
+        return err_set(e, ERR_VALUE, "%s: a patch of %dx%d does not fit into %.3g GiB: give more memory",
+                       c->plan->network.name, c->plan->configuration.patch_size[0],
+                       c->plan->configuration.patch_size[1], c->task->memory_gb);
+    c->plan->configuration.batch_size = batch;
+    return 0;
+}
+
+static int choose_for_time(Choice *c, Err *e)
+{
+    if (c->plan->training.minutes <= 0)
+        return err_set(e, ERR_VALUE, "training.recipe: time needs the time: give --minutes N, or training.minutes");
+    set_values(&c->plan->training);
+    c->plan->inference.mirroring = true;
+    TRY(choose_precision(c, e));
+    TRY(choose_size(c, e));
+    return choose_batch(c, e);
+}
+
+static void train_as_nnunet(Plan *plan)
+{
+    plan_set_training(plan, network_kind("nnunet"));
+    plan->training.deep_supervision = SWITCH_ON;
+    plan->inference.mirroring = true;
+}
+
+static int keep_reasons(Plan *plan, const Text *why, Err *e)
+{
+    TRY(text_check(why, e));
+    snprintf(plan->training.reasons, sizeof plan->training.reasons, "%s", why->data ? why->data : "");
+    return 0;
+}
+
+int recipe_choose(Plan *plan, const RecipeTask *task, Err *e)
+{
+    Choice c = {.plan = plan, .task = task};
+    switch (plan->training.recipe) {
+    case RECIPE_AUTO:
+    case RECIPE_PAPER: plan_set_training(plan, plan_network_kind(plan)); return 0;
+    case RECIPE_NNUNET: train_as_nnunet(plan); return 0;
+    case RECIPE_TIME: break;
+    }
+    int code = choose_for_time(&c, e);
+    if (!code) code = keep_reasons(plan, &c.why, e);
+    text_free(&c.why);
+    return code;
+}
+
+static void set_length(Choice *c)
+{
+    PlanTraining *t = &c->plan->training;
+    const IterationTimes times = iteration_times(c, c->plan->configuration.batch_size);
+    run_length_fit(t, t->minutes, times);
+    const double count = (double)t->epochs * t->iterations_per_epoch;
+    t->warmup_iterations = (int)(count / WARMUP);
+    t->weight_averaging = fmax(0, 1 - AVERAGED / count);
+    text_add(&c->why, "%g minutes with %d threads, %s; %sbatch %d: %.0f iterations of %.2g s", t->minutes,
+             c->task->threads, c->plan->network.name, t->reasons, c->plan->configuration.batch_size, count,
+             times.training);
+}
+
+int recipe_length(Plan *plan, const RecipeTask *task, Err *e)
+{
+    Choice c = {.plan = plan, .task = task};
+    if (plan->training.recipe != RECIPE_TIME) return 0;
+    TRY(measure(&c, e));
+    set_length(&c);
+    const int code = keep_reasons(plan, &c.why, e);
+    text_free(&c.why);
+    return code;
+}

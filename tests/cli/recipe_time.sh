@@ -1,0 +1,77 @@
+#!/bin/sh
+# recipe_time BUILD: plan_and_preprocess --minutes and train --minutes choose how to train; every value can be given; --recipe.
+build=$1
+. tests/support/tap.sh
+export OMP_NUM_THREADS=1
+raw=$out/raw
+
+"$build/make_phantom" -o "$raw" --cases 5 --size 2x32x32 --quiet 2>/dev/null
+printf 'network: {name: swin_umamba_d, width: 0.0625, depths: [1, 1, 1, 1], decoder_depths: [1, 1, 1]}\n' >"$out/narrow.yaml"
+plan() { pre=$out/$1; shift; "$build/plan_and_preprocess" "$raw" -o "$pre" -j1 "$@"; }
+value() { sed -n "s/^ *$1: \([^#]*[^ #]\) *\(#.*\)*$/\1/p" "$2/plans.yaml"; }
+planned() { equals "$1" "$(value "$2" "$3")" "$4"; }
+
+# ---- plan_and_preprocess
+check "a plan for some minutes" 0 plan a --minutes 0.02
+has "says what was chosen, and why" 'training: 0.02 minutes with 1 threads, nnunet; .*batch [0-9]*: [0-9]* iterations of' stderr
+planned "the plan has it" recipe "$out/a" time
+planned "with the time" minutes "$out/a" 0.02
+planned "the network" name "$out/a" nnunet
+is "averages" grep -q "weight_averaging: 0\.[0-9]" "$out/a/plans.yaml"
+is "and the reasons" grep -q 'reasons: "0.02 minutes with 1 threads' "$out/a/plans.yaml"
+cp "$out/a/plans.yaml" "$out/first.yaml"
+check "again" 0 plan a --minutes 0.02
+is "it is the same plan" cmp "$out/a/plans.yaml" "$out/first.yaml"
+lacks "no value is told to differ" "differ from the last run" stderr
+has "the times of steps are kept" 'nnunet.*patch 32x32, fp32' a/step_times.yaml
+check "a network that is named" 0 plan b --minutes 0.02 --override "$out/narrow.yaml"
+planned "stays" name "$out/b" swin_umamba_d
+printf 'configurations: {2d: {batch_size: 3}}\ntraining: {learning_rate: 0.0007, epochs: 2}\n' >"$out/own.yaml"
+check "values that are given" 0 plan c --minutes 0.02 --override "$out/own.yaml"
+planned "stay: the batch" batch_size "$out/c" 3
+planned "the rate" learning_rate "$out/c" 0.0007
+planned "the length" epochs "$out/c" 2
+sed -i 's/batch_size: 3/batch_size: 5/' "$out/c/plans.yaml"
+check "a batch that was edited" 0 plan c --minutes 0.02 --override "$out/own.yaml"
+planned "stays, too" batch_size "$out/c" 5
+has "and is told" 'kept your edits of .*: configurations.2d.batch_size 5 (planned' stderr
+check "nnU-Net's training" 0 plan d --recipe nnunet
+planned "is SGD" optimizer "$out/d" sgd
+planned "with mirroring" mirroring "$out/d" true
+planned "of nnU-Net's network" name "$out/d" nnunet
+check "the paper's" 0 plan e --recipe paper -n swin_umamba
+planned "is the network's own" learning_rate "$out/e" 0.0001
+check "time without minutes" 2 plan f --recipe time
+has "is told" 'give --minutes N' stderr
+check "minutes for another recipe" 2 plan f --recipe paper --minutes 3
+has "are told" 'train --minutes' stderr
+check "an unknown recipe" 2 plan f --recipe fast
+has "is told" 'expected time, paper or nnunet' stderr
+check "a plan that is given" 2 plan f --plans "$out/a/plans.yaml" --minutes 3
+has "is taken as it is" 'takes a plan as it is' stderr
+check "a GPU elsewhere cannot be timed" 1 plan f --minutes 3 --device-memory 8G
+has "which is told" 'leave out --device-memory' stderr
+
+# ---- train
+train() { r=$1 p=$2; shift 2; "$build/train" "$out/$p" 0 -o "$out/$r" -j1 --no-validation "$@"; }
+check "a training by the plan" 0 train ra a
+has "has the plan's length" "$(value epochs "$out/a") epochs of $(value iterations_per_epoch "$out/a") iterations" stderr
+check "a plan without a time" 0 plan g --override "$out/narrow.yaml"
+planned "has the recipe auto" recipe "$out/g" auto
+check "with minutes for train" 0 train rg g --minutes 0.02
+has "train tells what it replaces" 'values of the plan that the recipe replaces: .*training.learning_rate: 0.0001, now' stderr
+planned "and records it" recipe "$out/rg" time
+planned "the network is the plan's" name "$out/rg" swin_umamba_d
+check "it is continued by the same command" 0 train rg g --minutes 0.02 --continue
+check "the paper's recipe keeps the plan" 0 train rp g --minutes 0.02 --recipe paper --batch-size 2
+planned "with its rate" learning_rate "$out/rp" 0.0001
+check "another recipe for a run that exists" 1 train rp g --recipe nnunet --continue
+has "is refused" 'training.recipe: paper, now nnunet' stderr
+check "options win over the recipe" 0 train ro g --minutes 0.02 --batch-size 2 --learning-rate 0.0003
+planned "the batch" batch_size "$out/ro" 2
+planned "the rate" learning_rate "$out/ro" 0.0003
+echo 'training: {recipe: nnunet}' >"$out/renamed.yaml"
+check "a recipe's name alone" 1 train rn g --override "$out/renamed.yaml"
+has "changes nothing, which is told" 'give --recipe instead' stderr
+check "time for train without minutes" 1 train rn g --recipe time
+has "is told, too" 'give --minutes N' stderr

@@ -1,0 +1,302 @@
+/* recipe/: the rule of the recipe time with given times of steps, the other recipes, and that times are measured. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "network/models/unet_topology.h"
+#include "plans/plan.h"
+#include "recipe/recipe.h"
+#include "recipe/smaller.h"
+#include "tests/support/says.h"
+
+static const DatasetLabel labels[] = {{.name = "background"}, {.name = "organ"}};
+static const char *const channels[] = {"MRI"};
+static const DatasetInfo dataset = {.channel_count = 1,
+                                    .channel_names = channels,
+                                    .labels = labels,
+                                    .label_count = 2,
+                                    .max_value = 1,
+                                    .ignore_value = -1,
+                                    .num_training = 20};
+
+/* A machine whose steps take so long. */
+static StepTime of_fp32, of_bf16;
+static int measurements;
+
+static int given_time(StepTime *time, const Plan *plan, const DatasetInfo *info, DType precision, const Device *device,
+                      Err *e)
+{
+    (void)info, (void)device, (void)e;
+    const double narrow = plan->configuration.architecture.features_per_stage[0] / 32.0;
+    measurements++;
+    *time = precision == DTYPE_BF16 ? of_bf16 : of_fp32;
+    time->pixel *= narrow * narrow;
+    return 0;
+}
+
+static bool has_bf16(const Device *device, DType precision)
+{
+    (void)device, (void)precision;
+    return true;
+}
+
+static bool lacks_bf16(const Device *device, DType precision)
+{
+    (void)device;
+    return precision == DTYPE_F32;
+}
+
+/* nnU-Net's plan for images of this size. */
+static void plan_images(Plan *plan, int side)
+{
+    UnetTopology t;
+    Err e = {0};
+    plan_defaults(plan);
+    plan_choose_network(plan, "nnunet");
+    PlanConfiguration *c = &plan->configuration;
+    c->channel_count = c->mask_count = 1;
+    for (int i = 0; i < 2; i++) c->spacing_mm[i] = 1;
+    assert_int_equal(unet_topology(&t, c->spacing_mm, (const double[]){side, side}, &e), 0);
+    unet_write_architecture(&c->architecture, &t, false);
+    memcpy(c->patch_size, t.patch, sizeof t.patch);
+    c->batch_size = 12;
+}
+
+static int choose(Plan *plan, double minutes, double memory_gb, bool bf16, MadeFrom *measured, Err *e)
+{
+    Device device = *device_cpu();
+    device.supports = bf16 ? has_bf16 : lacks_bf16;
+    const RecipeTask task = {.dataset = &dataset,
+                             .memory_gb = memory_gb,
+                             .device = &device,
+                             .threads = 2,
+                             .measured = measured,
+                             .step_time = given_time};
+    plan->training.recipe = RECIPE_TIME;
+    plan->training.minutes = minutes;
+    TRY(recipe_choose(plan, &task, e));
+    TRY(recipe_length(plan, &task, e));
+    return plan_check(plan, e);
+}
+
+static double iterations(const Plan *plan)
+{
+    return (double)plan->training.epochs * plan->training.iterations_per_epoch;
+}
+
+/* Small images: there is time for a large batch. */
+static void time_decides_the_batch(void **state)
+{
+    (void)state;
+    Plan plan;
+    Err e = {0};
+    int before = 0;
+    of_fp32 = (StepTime){0.01, 2e-6};
+    for (int minutes = 1; minutes <= 64; minutes *= 4) {
+        plan_images(&plan, 64);
+        assert_int_equal(choose(&plan, minutes, 8, false, NULL, &e), 0);
+        assert_true(plan.configuration.batch_size > before);
+        before = plan.configuration.batch_size;
+        const double seconds = iterations(&plan) * (0.01 + 2e-6 * before * 64 * 64);
+        assert_true(seconds > 0.7 * 60 * minutes && seconds < 60 * minutes);
+    }
+    assert_int_equal(plan.configuration.patch_size[0], 64);
+}
+
+/* Large images: the patch is reduced, and nnU-Net's architecture with it; the least that helps is a narrow network. */
+static void too_little_time_reduces_patch_and_width(void **state)
+{
+    (void)state;
+    Plan plan;
+    Err e = {0};
+    of_fp32 = (StepTime){0.01, 2e-6};
+    plan_images(&plan, 1024);
+    assert_int_equal(choose(&plan, 10, 8, false, NULL, &e), 0);
+    assert_true(plan.configuration.patch_size[0] < 1024 && plan.configuration.patch_size[0] >= 256);
+    assert_int_equal(plan.configuration.architecture.features_per_stage[0], 32);
+    assert_non_null(strstr(plan.training.reasons, "planned 1024x1024"));
+    assert_true(iterations(&plan) >= 900);
+    plan_images(&plan, 1024);
+    assert_int_equal(choose(&plan, 0.5, 8, false, NULL, &e), 0);
+    assert_int_equal(plan.configuration.patch_size[0], 128);
+    assert_true(plan.configuration.architecture.features_per_stage[0] < 32);
+    assert_int_equal(plan.configuration.batch_size, 2);
+}
+
+static void bf16_is_taken_where_it_is_faster(void **state)
+{
+    (void)state;
+    Plan plan;
+    Err e = {0};
+    of_fp32 = (StepTime){0.01, 2e-6};
+    const struct {
+        double pixel;
+        bool has;
+        PlanPrecision expected;
+    } cases[] = {{1e-6, true, PRECISION_BF16}, {1.95e-6, true, PRECISION_FP32}, {1e-6, false, PRECISION_FP32}};
+    for (int i = 0; i < 3; i++) {
+        of_bf16 = (StepTime){0.01, cases[i].pixel};
+        plan_images(&plan, 64);
+        assert_int_equal(choose(&plan, 10, 8, cases[i].has, NULL, &e), 0);
+        assert_int_equal(plan.training.precision, cases[i].expected);
+    }
+}
+
+static void memory_limits_the_batch(void **state)
+{
+    (void)state;
+    Plan wide, tight;
+    Err e = {0};
+    of_fp32 = (StepTime){0.001, 1e-8};
+    plan_images(&wide, 128);
+    plan_images(&tight, 128);
+    assert_int_equal(choose(&wide, 10, 64, false, NULL, &e), 0);
+    assert_int_equal(choose(&tight, 10, 1, false, NULL, &e), 0);
+    assert_true(tight.configuration.batch_size < wide.configuration.batch_size);
+    plan_images(&tight, 128);
+    assert_int_equal(choose(&tight, 10, 0.001, false, NULL, &e), ERR_VALUE);
+    assert_says(&e, "does not fit into 0.001 GiB");
+}
+
+/* What was measured is not measured again. */
+static void a_choice_is_repeated(void **state)
+{
+    (void)state;
+    Plan first, second;
+    Err e = {0};
+    MadeFrom measured = {0};
+    of_fp32 = (StepTime){0.01, 2e-6};
+    measurements = 0;
+    plan_images(&first, 64);
+    plan_images(&second, 64);
+    assert_int_equal(choose(&first, 10, 8, false, &measured, &e), 0);
+    assert_int_equal(measurements, 1);
+    of_fp32 = (StepTime){0.1, 9e-6};
+    assert_int_equal(choose(&second, 10, 8, false, &measured, &e), 0);
+    assert_int_equal(measurements, 1);
+    assert_int_equal(memcmp(&first.training, &second.training, sizeof first.training), 0);
+    made_from_free(&measured);
+}
+
+/* Values that were changed after recipe_choose are those that the length is chosen for. */
+static void a_batch_of_the_user_changes_the_length(void **state)
+{
+    (void)state;
+    Plan plan;
+    Err e = {0};
+    of_fp32 = (StepTime){0, 2e-6};
+    const RecipeTask task = {
+        .dataset = &dataset, .memory_gb = 8, .device = device_cpu(), .threads = 2, .step_time = given_time};
+    plan_images(&plan, 64);
+    assert_int_equal(choose(&plan, 10, 8, false, NULL, &e), 0);
+    const double before = iterations(&plan), batch = plan.configuration.batch_size;
+    plan.configuration.batch_size *= 2;
+    assert_int_equal(recipe_length(&plan, &task, &e), 0);
+    assert_true(fabs(iterations(&plan) / before - 0.5) < 0.05);
+    assert_true(batch > 0);
+}
+
+static void other_recipes_are_those_of_their_authors(void **state)
+{
+    (void)state;
+    Plan plan, paper;
+    Err e = {0};
+    const RecipeTask task = {
+        .dataset = &dataset, .memory_gb = 8, .device = device_cpu(), .threads = 2, .step_time = given_time};
+    plan_images(&plan, 64);
+    plan_choose_network(&plan, "swin_umamba");
+    paper = plan;
+    plan.training.learning_rate = 7;
+    plan.training.recipe = paper.training.recipe = RECIPE_PAPER;
+    assert_int_equal(recipe_choose(&plan, &task, &e), 0);
+    assert_int_equal(recipe_length(&plan, &task, &e), 0);
+    assert_int_equal(memcmp(&plan.training, &paper.training, sizeof plan.training), 0);
+    plan.training.recipe = RECIPE_NNUNET;
+    assert_int_equal(recipe_choose(&plan, &task, &e), 0);
+    assert_int_equal(plan.training.optimizer, OPTIMIZER_SGD);
+    assert_float_equal(plan.training.learning_rate, 0.01, 0);
+    assert_true(plan.inference.mirroring && plan_deep_supervision(&plan));
+    plan.training.recipe = RECIPE_TIME;
+    plan.training.minutes = 0;
+    assert_int_equal(recipe_choose(&plan, &task, &e), ERR_VALUE);
+    assert_says(&e, "give --minutes");
+}
+
+static void networks_get_narrower_to_a_quarter(void **state)
+{
+    (void)state;
+    Plan plan;
+    const char *const names[] = {"nnunet", "swin_umamba_d"};
+    for (int i = 0; i < 2; i++) {
+        plan_images(&plan, 64);
+        plan_choose_network(&plan, names[i]);
+        assert_true(smaller_width(&plan));
+        assert_true(smaller_width(&plan));
+        assert_false(smaller_width(&plan));
+    }
+    plan_choose_network(&plan, "unetr");
+    assert_false(smaller_width(&plan));
+}
+
+/* Each patch is one that the network takes. */
+static void patches_are_halved_to_a_limit(void **state)
+{
+    (void)state;
+    Plan plan;
+    Err e = {0};
+    for (int i = 0; i < 2; i++) {
+        bool done = true;
+        int count = 0;
+        plan_images(&plan, 600);
+        if (i) plan_choose_network(&plan, "swin_umamba_d");
+        for (; done; count++) {
+            assert_int_equal(smaller_patch(&plan, &done, &e), 0);
+            assert_int_equal(plan_check(&plan, &e), 0);
+        }
+        assert_int_equal(count, 3);
+        assert_true(plan.configuration.patch_size[0] >= 128 && plan.configuration.patch_size[0] < 256);
+    }
+}
+
+static void steps_are_measured(void **state)
+{
+    (void)state;
+    Plan plan;
+    StepTime time;
+    Err e = {0};
+    plan_images(&plan, 32);
+    plan.configuration.architecture.features_per_stage[0] = 2;
+    for (int i = 1; i < plan.configuration.architecture.features_count; i++)
+        plan.configuration.architecture.features_per_stage[i] = 2;
+    plan.training.weight_averaging = 0.9;
+    if (step_time_measure(&time, &plan, &dataset, DTYPE_F32, device_cpu(), &e)) fail_msg("%s", e.text);
+    assert_true(time.pixel > 0 && time.pixel < 1e-3);
+    assert_true(time.fixed >= 0 && time.fixed < 10);
+    const double one = step_time_of(time, 1, plan.configuration.patch_size),
+                 two = step_time_of(time, 2, plan.configuration.patch_size);
+    assert_true(two > one);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(time_decides_the_batch),
+        cmocka_unit_test(too_little_time_reduces_patch_and_width),
+        cmocka_unit_test(bf16_is_taken_where_it_is_faster),
+        cmocka_unit_test(memory_limits_the_batch),
+        cmocka_unit_test(a_choice_is_repeated),
+        cmocka_unit_test(a_batch_of_the_user_changes_the_length),
+        cmocka_unit_test(other_recipes_are_those_of_their_authors),
+        cmocka_unit_test(networks_get_narrower_to_a_quarter),
+        cmocka_unit_test(patches_are_halved_to_a_limit),
+        cmocka_unit_test(steps_are_measured),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -14,7 +14,7 @@
 
 /* The numbers of the rule (docs/recipes.md). */
 enum {
-    LEAST_ITERATIONS = 1000,  /* below, a smaller patch or width is better */
+    LEAST_ITERATIONS = 1000,  /* below, a smaller patch is better, or a narrower network */
     WANTED_ITERATIONS = 4000, /* above, a larger batch is better */
     LEAST_BATCH = 2,
     MOST_BATCH = 64,
@@ -23,7 +23,7 @@ enum {
     EPOCH = 250,
     EPOCH_VALIDATION = 25
 };
-static const double RATE = 1e-3, WEIGHT_DECAY = 0.05;
+static const double RATE = 3e-3, WEIGHT_DECAY = 0.05;
 static const double BF16_GAIN = 1.1;      /* bf16 is taken if steps are faster by this factor */
 static const double LOADING = 1.1;        /* an iteration with augmentation, as a multiple of its step */
 static const double VALIDATION = 1 / 3.0; /* a validation iteration: no backward pass */

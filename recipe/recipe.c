@@ -25,7 +25,7 @@ enum {
 };
 static const double RATE = 3e-3, WEIGHT_DECAY = 0.05;
 static const double BF16_GAIN = 1.1;      /* bf16 is taken if steps are faster by this factor */
-static const double LOADING = 1.1;        /* an iteration with augmentation, as a multiple of its step */
+static const double LOADING = 1.02;       /* an iteration with augmentation, as a multiple of its step */
 static const double VALIDATION = 1 / 3.0; /* a validation iteration: no backward pass */
 
 /* A choice that is being made. */

@@ -172,7 +172,7 @@ static void problem_free(Problem *p)
 
 /* ---- running and comparing ---- */
 
-enum { ALL_INPUTS = (1 << NODE_INPUTS) - 1 };
+enum { ALL_INPUTS = (1 << NODE_INPUTS) - 1, ALL_PARAMS = (1 << NODE_PARAMS) - 1 };
 static const OpRunOptions forward = {.overwrite = -1, .overwrite_grad = -1};
 static const OpRunOptions backward = {.backward = true, .overwrite = -1, .overwrite_grad = -1};
 
@@ -241,10 +241,10 @@ static void check(const Problem *p, const OpImpl *impl, OpRunOptions o)
     const Node *n = &r.node;
     const DType dtype = impl->dtype;
     snprintf(what, sizeof what,
-             "%s %s gaps %d %d%s%s backward %d accumulate %x overwrite %d %d float %d %d unwanted %x frozen %d",
+             "%s %s gaps %d %d%s%s backward %d accumulate %x overwrite %d %d float %d %d unwanted %x untrained %x",
              p->op->name, impl->name, (int)o.gaps[0], (int)o.gaps[1], o.whole_vectors ? " whole" : "",
              o.shifted ? " shifted" : "", o.backward, o.accumulate, o.overwrite, o.overwrite_grad, o.float_in,
-             o.float_out, o.unwanted, o.frozen);
+             o.float_out, o.unwanted, o.untrained);
     if (!op_run_intact(&r)) fail_msg("%s: wrote where nothing of it is", what);
     for (int i = 0; i < n->output_count; i++) {
         double *found = numbers(shape_count(n->out[i]->shape));
@@ -260,7 +260,8 @@ static void check(const Problem *p, const OpImpl *impl, OpRunOptions o)
                          shape_count(n->in[i]->shape), dtype);
         mem_free(found);
     }
-    for (int i = 0; n->trains_params && i < n->param_count; i++) {
+    for (int i = 0; i < n->param_count; i++) {
+        if (!n->trains_param[i]) continue;
         double *found = numbers(n->param_info[i]->count);
         for (int64_t k = 0; k < n->param_info[i]->count; k++) found[k] = (double)n->param_grad[i][k];
         compare_gradient(what, found, p->param_grad[i], NULL, n->param_info[i]->count, dtype);
@@ -307,7 +308,7 @@ static bool sums_by_threads(const Node *node, const OpImpl *impl)
            (!strcmp(impl->name, "product") && !product_is_own(impl->dtype));
 }
 
-/* A pass need not give every gradient, and adds only those of some inputs. */
+/* A pass need not give every gradient, and adds only those of some inputs. A user may train one parameter of an op alone. */
 static void check_parts(const Problem *p, const OpImpl *impl)
 {
     for (uint32_t i = 0; p->node->input_count > 1 && i < (uint32_t)p->node->input_count; i++) {
@@ -320,9 +321,13 @@ static void check_parts(const Problem *p, const OpImpl *impl)
     }
     if (!p->node->param_count) return;
     OpRunOptions o = backward;
-    o.frozen = true;
+    o.untrained = ALL_PARAMS;
     check(p, impl, o);
-    o = backward;
+    for (int i = 0; p->node->param_count > 1 && i < p->node->param_count; i++) {
+        o.untrained = ALL_PARAMS & ~(1u << i);
+        check(p, impl, o);
+    }
+    o.untrained = 0;
     o.unwanted = ALL_INPUTS;
     check(p, impl, o);
 }

@@ -80,7 +80,7 @@ static int make_params(OpRun *r, OpRunOptions o, Err *e)
         const size_t bytes = (size_t)n->param_info[i]->count * sizeof(float);
         n->param[i] = r->param[i] = guarded(r, bytes, e);
         if (!n->param[i]) return ERR_NOMEM;
-        if (!n->trains_params) continue;
+        if (!n->trains_param[i]) continue;
         n->param_grad[i] = guarded_behind(r, o.shifted_params ? SHIFT : 0, bytes, e);
         if (!n->param_grad[i]) return ERR_NOMEM;
     }
@@ -107,8 +107,10 @@ static int build(OpRun *r, const Node *like, OpRunOptions o, Err *e)
 {
     Node *n = &r->node;
     n->has_backward = o.backward;
-    n->trains_params = o.backward && !o.frozen && n->param_count > 0;
-    for (int i = 0; i < n->param_count; i++) n->trains_param[i] = n->trains_params;
+    for (int i = 0; i < n->param_count; i++) {
+        n->trains_param[i] = o.backward && !(o.untrained >> i & 1);
+        n->trains_params = n->trains_params || n->trains_param[i];
+    }
     TRY(make_tensors(r, like, o, e));
     TRY(make_params(r, o, e));
     if (n->impl->prepare) TRY(n->impl->prepare(n, e));

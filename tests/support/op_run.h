@@ -30,7 +30,7 @@ typedef struct OpRunOptions {
     bool float_in, float_out; /* in[0], out[0] are float32, for an implementation that mixes types */
     uint32_t unwanted;        /* inputs (bits) without a gradient */
     uint32_t unseeded;        /* outputs (bits) without a gradient, of which nothing comes back */
-    bool frozen;              /* the parameters have no gradients */
+    uint32_t untrained;       /* parameters (bits) without a gradient */
 } OpRunOptions;
 
 enum { OP_RUN_BUFFERS = 3 * (NODE_INPUTS + NODE_OUTPUTS) + 2 * NODE_PARAMS + NODE_SAVED + 2 };

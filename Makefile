@@ -176,7 +176,7 @@ EMULATED_PROGRAMS := trainer/train inference/predict planner/plan_and_preprocess
 CXXFLAGS_host := -std=c++20 -O2 -g1 -I. -Itests/cuda -Itests/cuda/include -MMD -MP -Wall -Wextra -Wshadow \
                  -Wno-unknown-pragmas -Wno-missing-field-initializers $(if $(CI),-Werror)
 # A value of a thread that was never set is a large negative number.
-WATCHED := -ftrivial-auto-var-init=pattern -fsanitize=thread,bounds-strict,object-size -fno-sanitize-recover=bounds-strict,object-size
+WATCHED := -ftrivial-auto-var-init=pattern -fsanitize=thread,bounds-strict,object-size,alignment -fno-sanitize-recover=bounds-strict,object-size,alignment
 
 $(E)/obj/%.cu.o: %.cu $(B)/flags
 	@mkdir -p $(@D)

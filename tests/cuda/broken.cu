@@ -116,6 +116,12 @@ __global__ void misaligned_float4(float *out, const float *in, bool sound)
     if (threadIdx.x < 8) *(float4 *)(out + 4 * threadIdx.x) = *(const float4 *)(in + 4 * threadIdx.x + (sound ? 0 : 2));
 }
 
+__global__ void misaligned_store(float *out, const float *in, bool sound)
+{
+    const float x = in[threadIdx.x];
+    if (threadIdx.x < 8) *(float4 *)(out + 4 * threadIdx.x + (sound ? 0 : 2)) = make_float4(x, 2 * x, 3 * x, 4 * x);
+}
+
 __global__ void shared_memory_never_written(float *out, const float *in, bool sound)
 {
     SHARED(float, x, THREADS + 1);
@@ -161,21 +167,14 @@ static const struct {
     void (*kernel)(float *, const float *, bool);
     unsigned blocks, threads, shared;
 } cases[] = {
-    CASE(missing_barrier, 1, THREADS, 0),
-    CASE(missing_second_barrier, 1, THREADS, 0),
-    CASE(barrier_in_a_branch, 1, THREADS, 0),
-    CASE(two_barriers_met, 1, THREADS, 0),
-    CASE(write_past_the_end, 8, THREADS, 0),
-    CASE(read_before_the_start, 1, THREADS, 0),
-    CASE(shared_memory_overrun, 1, 64, 256),
-    CASE(static_array_overrun, 1, 64, 0),
-    CASE(two_blocks_one_address, 8, 32, 0),
-    CASE(sum_by_atomics, 8, 32, 0),
-    CASE(shuffle_without_all_lanes, 1, 64, 0),
-    CASE(shuffle_from_another_mask, 1, 64, 0),
-    CASE(missing_warp_barrier, 1, THREADS, 0),
-    CASE(misaligned_float4, 1, 32, 0),
-    CASE(shared_memory_never_written, 1, THREADS, 0),
+    CASE(missing_barrier, 1, THREADS, 0),      CASE(missing_second_barrier, 1, THREADS, 0),
+    CASE(barrier_in_a_branch, 1, THREADS, 0),  CASE(two_barriers_met, 1, THREADS, 0),
+    CASE(write_past_the_end, 8, THREADS, 0),   CASE(read_before_the_start, 1, THREADS, 0),
+    CASE(shared_memory_overrun, 1, 64, 256),   CASE(static_array_overrun, 1, 64, 0),
+    CASE(two_blocks_one_address, 8, 32, 0),    CASE(sum_by_atomics, 8, 32, 0),
+    CASE(shuffle_without_all_lanes, 1, 64, 0), CASE(shuffle_from_another_mask, 1, 64, 0),
+    CASE(missing_warp_barrier, 1, THREADS, 0), CASE(misaligned_float4, 1, 32, 0),
+    CASE(misaligned_store, 1, 32, 0),          CASE(shared_memory_never_written, 1, THREADS, 0),
     CASE(own_array_overrun, 1, 32, 0),
 };
 

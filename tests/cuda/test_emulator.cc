@@ -66,6 +66,7 @@ static const char *const expected[] = {
     "takes no part",
     "race",
     "misaligned",
+    "misaligned",
     "never written",
     "outside of an array",
 };

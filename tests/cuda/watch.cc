@@ -251,9 +251,9 @@ void emu_forget(const void *p, size_t bytes)
 
 /* ---- the compiler's calls ---- */
 
-[[noreturn]] static void stop_outside(const char *file, uint32_t line)
+[[noreturn]] static void stop_at(const char *file, uint32_t line, const char *what)
 {
-    emu_report("%s:%u: outside of an array, thread %u of block %u", file, line, emu_place.thread, emu_place.block);
+    emu_report("%s:%u: %s, thread %u of block %u", file, line, what, emu_place.thread, emu_place.block);
     if (!emu_running) abort(); /* on the host */
     emu_kill();
 }
@@ -299,8 +299,22 @@ struct SourceLine {
     const char *file;
     uint32_t line;
 };
-void __ubsan_handle_out_of_bounds_abort(const SourceLine *at, uintptr_t) { stop_outside(at->file, at->line); }
-void __ubsan_handle_type_mismatch_v1_abort(const SourceLine *at, uintptr_t) { stop_outside(at->file, at->line); }
+struct TypeMismatch {
+    SourceLine at;
+    uint32_t column;
+    const void *type;
+    uint8_t log_alignment; /* that the type needs */
+};
+void __ubsan_handle_out_of_bounds_abort(const SourceLine *at, uintptr_t)
+{
+    stop_at(at->file, at->line, "outside of an array");
+}
+/* A vector is stored as its parts, whose addresses are aligned: only this call tells that the vector's is not. */
+void __ubsan_handle_type_mismatch_v1_abort(const TypeMismatch *m, uintptr_t address)
+{
+    const bool misaligned = address & (((uintptr_t)1 << m->log_alignment) - 1);
+    stop_at(m->at.file, m->at.line, misaligned ? "misaligned" : "outside of an array");
+}
 void __tsan_func_entry(void *) {}
 void __tsan_func_exit() {}
 void __tsan_init() {}

@@ -117,7 +117,7 @@ static void set_values(PlanTraining *t)
     t->schedule = SCHEDULE_COSINE;
     t->schedule_step = SCHEDULE_BY_ITERATION;
     t->deep_supervision = SWITCH_ON;
-    t->weight_averaging = 0.99; /* choose_length sets it */
+    t->weight_averaging = 0.99; /* so that it is measured; recipe_length sets it */
     t->iterations_per_epoch = EPOCH;
     t->validation_iterations = EPOCH_VALIDATION;
 }
@@ -177,9 +177,8 @@ static int fits_memory(const Choice *c, int batch, bool *fits, Err *e)
 static int choose_batch(Choice *c, Err *e)
 {
     const double pixels = (double)c->plan->configuration.patch_size[0] * c->plan->configuration.patch_size[1];
-    const double step =
-        step_time_of(c->time, 1, c->plan->configuration.patch_size) * iterations(c, 1) / WANTED_ITERATIONS;
-    const double fitting = (step - c->time.fixed) / (c->time.pixel * pixels);
+    const double all_steps = step_time_of(c->time, 1, c->plan->configuration.patch_size) * iterations(c, 1);
+    const double fitting = (all_steps / WANTED_ITERATIONS - c->time.fixed) / (c->time.pixel * pixels);
     int batch = (int)fmin(fmax(fitting, LEAST_BATCH), MOST_BATCH);
     bool fits;
     TRY(fits_memory(c, batch, &fits, e));

@@ -22,11 +22,10 @@ typedef int RecipeStepTime(StepTime *time, const Plan *plan, const DatasetInfo *
 typedef struct RecipeTask {
     const DatasetInfo *dataset;
     double memory_gb;     /* GiB that training may take */
-    const Device *device; /* that trains; NULL: the CPU */
+    const Device *device; /* that trains */
     int threads;          /* of the CPU */
-    MadeFrom *
-        measured; /* times of steps by what was measured: those that are known are taken, new ones added. So a repeated choice is
-                             the same. NULL: all are measured */
+    /* Times of steps by what was measured: known ones are taken, new ones are added. So a repeated choice is the same. NULL: all are measured. */
+    MadeFrom *measured;
     RecipeStepTime *step_time; /* NULL: step_time_measure */
 } RecipeTask;
 

@@ -32,7 +32,8 @@ check "and it goes on" 0 "$build/plan_and_preprocess" "$out/raw" -o "$out/pre" -
 train() { "$build/train" "$out/pre" 0 -o "$out/results" --iterations-per-epoch 2 --epochs 1 --batch-size 2 \
     --patch-size 32x32 --validation-iterations 1 --no-validation "$@"; }
 train >/dev/null 2>&1
-stop HUP "$out/predictions" "$build/predict" -i "$out/raw/imagesTr" -o "$out/predictions" -m "$out/results" --quiet
+# The tests themselves may run under nohup.
+stop HUP "$out/predictions" env --default-signal=HUP "$build/predict" -i "$out/raw/imagesTr" -o "$out/predictions" -m "$out/results" --quiet
 ended "predict" 129 'predict: interrupted by SIGHUP; finished cases are kept: the same command continues with the others'
 
 one=$out/raw/imagesTr/phantom_001_0000.nii.gz

@@ -71,7 +71,7 @@ static void assert_alike(Trained *a, Trained *b)
         assert_int_equal(optimizer_to_host(both[i]->optimizer, NULL), 0);
     }
     assert_memory_equal(a->net.parameters->values, b->net.parameters->values,
-                        (size_t)graph_parameter_elements(g) * sizeof(float));
+                        (size_t)graph_parameter_span(g) * sizeof(float));
     for (int p = 0; p < graph_param_count(g); p++) {
         assert_int_equal(optimizer_steps(a->optimizer)[p], optimizer_steps(b->optimizer)[p]);
         for (int k = 0; k < OPTIMIZER_MOMENTS && optimizer_moment_name(a->optimizer, k); k++)

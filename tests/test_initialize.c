@@ -181,7 +181,7 @@ static void swin_umamba_d_starts_as_the_official_one(void **state)
 
 /* ---- seeds ---- */
 
-static size_t bytes_of(const Net *n) { return (size_t)graph_parameter_elements(n->graph) * sizeof(float); }
+static size_t bytes_of(const Net *n) { return (size_t)graph_parameter_span(n->graph) * sizeof(float); }
 
 static void threads_do_not_matter(void **state)
 {

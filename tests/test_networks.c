@@ -380,7 +380,7 @@ static void repeated_tensors_are_ignored(void **state)
         add_tensor(&w, other, from, i);
     }
     if (import_network(to, &w, &e)) fail_msg("%s", e.text);
-    assert_memory_equal(from->values, to->values, (size_t)graph_parameter_elements(g) * sizeof(float));
+    assert_memory_equal(from->values, to->values, (size_t)graph_parameter_span(g) * sizeof(float));
     weights_close(&w);
     parameters_free(from);
     parameters_free(to);

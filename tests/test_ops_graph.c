@@ -68,7 +68,7 @@ static float *variable(Machine *m, int64_t i)
 
 static double loss_at(Machine *m, const float *point, const float *direction, double along, const float *cotangent)
 {
-    const int64_t count = COUNT + graph_parameter_elements(m->graph);
+    const int64_t count = COUNT + graph_parameter_span(m->graph);
     for (int64_t i = 0; i < count; i++) *variable(m, i) = (float)(point[i] + along * direction[i]);
     parameters_changed(m->parameters);
     assert_int_equal(executor_forward(m->executor, &(Step){0}, NULL), 0);
@@ -95,7 +95,7 @@ static void slices_and_shared_values(void **state)
     start(&m, &(ExecutorOptions){
                   .outputs = &y, .output_count = 1, .train = true, .input_gradients = 1, .implementation = *state});
     assert_true(has_slices(&m));
-    const int64_t count = COUNT + graph_parameter_elements(m.graph);
+    const int64_t count = COUNT + graph_parameter_span(m.graph);
     float *point = mem_alloc((size_t)(3 * count) * sizeof *point, NULL), *direction = point + count;
     float *cotangent = direction + count;
     draw(point, count, 0);

@@ -674,10 +674,10 @@ static void goes_on_bit_for_bit(NetworkOptimizer kind, double decay)
         small_step(&resumed, i);
     }
     assert_memory_equal(undisturbed.parameters->values, resumed.parameters->values,
-                        (size_t)graph_parameter_elements(g) * sizeof(float));
+                        (size_t)graph_parameter_span(g) * sizeof(float));
     if (decay > 0)
         assert_memory_equal(undisturbed.average->values, resumed.average->values,
-                            (size_t)graph_parameter_elements(g) * sizeof(float));
+                            (size_t)graph_parameter_span(g) * sizeof(float));
     assert_false(optimizer_has_state(resumed.optimizer, graph_find_param(g, "second.weight")));
 
     /* Weights without the other state are no checkpoint; those of another network are rejected. */

@@ -45,7 +45,7 @@ int executor_count_parameters(Executor *x, Err *e)
     if (!place) return ERR_NOMEM;
     x->memory.direct = place_direct(x, place);
     mem_free(place);
-    x->memory.parameters = (size_t)x->graph->elements * sizeof(float);
+    x->memory.parameters = (size_t)x->graph->span * sizeof(float);
     for (int i = 0; i < x->node_count; i++) {
         const size_t reading = reading_bytes(x, &x->nodes[i]);
         x->memory.packed += rounded(x, x->nodes[i].packed_bytes);

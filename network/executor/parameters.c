@@ -17,7 +17,7 @@ int parameters_new_from(Parameters **p, const Graph *g, ParameterSource source, 
 int parameters_new(Parameters **p, const Graph *g, Err *e)
 {
     TRY(parameters_new_from(p, g, (ParameterSource){.read = NULL}, e));
-    const int failed = mirror_new(&(*p)->mirror, mem_product((size_t)graph_parameter_elements(g), sizeof(float)), e);
+    const int failed = mirror_new(&(*p)->mirror, mem_product((size_t)graph_parameter_span(g), sizeof(float)), e);
     (*p)->values = (*p)->mirror.host;
     if (!failed) return 0;
     parameters_free(*p);
@@ -39,7 +39,7 @@ float *parameters_of(Parameters *p, int index)
 
 void parameters_copy(Parameters *to, const Parameters *from)
 {
-    memcpy(to->values, from->values, (size_t)graph_parameter_elements(from->graph) * sizeof(float));
+    memcpy(to->values, from->values, (size_t)graph_parameter_span(from->graph) * sizeof(float));
     parameters_changed(to);
 }
 

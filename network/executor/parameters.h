@@ -28,7 +28,7 @@ typedef struct ParameterSource {
 typedef struct Parameters {
     const Graph *graph;
     ParameterSource source; /* read NULL: the values are in memory */
-    float *values; /* on the host: graph_parameter_elements(graph) values; owned by the mirror; NULL with a source */
+    float *values; /* on the host: graph_parameter_span(graph) values; owned by the mirror; NULL with a source */
     Mirror mirror;
     uint64_t version; /* increases with every change; starts at 1: 0 in an executor means that it has not read any */
 } Parameters;

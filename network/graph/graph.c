@@ -137,12 +137,15 @@ void graph_direct(Graph *g, bool direct) { g->direct = direct; }
 bool graph_is_direct(const Graph *g) { return g->direct; }
 void graph_uncounted(Graph *g, bool uncounted) { g->uncounted = uncounted; }
 
+/* Each parameter begins at a multiple of so many values, 16 bytes: kernels of a GPU load vectors of it. */
+enum { PARAM_ALIGNMENT = 4 };
+
 int graph_param(Graph *g, const char *name, int rank, const int64_t *shape, Init init, int64_t fan_in)
 {
     char path[sizeof g->scope + 64];
     if (failed(g) || !RESERVE_ENTRY(g, param)) return 0;
     scoped(g, name, path, sizeof path);
-    Param p = {.rank = rank, .count = 1, .offset = g->elements, .init = init, .fan_in = fan_in ? fan_in : 1};
+    Param p = {.rank = rank, .count = 1, .offset = g->span, .init = init, .fan_in = fan_in ? fan_in : 1};
     for (int i = 0; i < rank; i++) {
         p.shape[i] = shape[i];
         p.count *= shape[i];
@@ -155,6 +158,7 @@ int graph_param(Graph *g, const char *name, int rank, const int64_t *shape, Init
     p.name = mem_strdup(path, &g->error);
     if (!p.name) return 0;
     g->elements += p.count;
+    g->span += (p.count + PARAM_ALIGNMENT - 1) / PARAM_ALIGNMENT * PARAM_ALIGNMENT;
     g->params[g->param_count] = p;
     return g->param_count++;
 }
@@ -218,6 +222,7 @@ Shape graph_shape(const Graph *g, Ref x) { return failed(g) ? (Shape){1, 1, 1, 1
 int graph_param_count(const Graph *g) { return g->param_count; }
 const Param *graph_params(const Graph *g) { return g->params; }
 int64_t graph_parameter_elements(const Graph *g) { return g->elements; }
+int64_t graph_parameter_span(const Graph *g) { return g->span; }
 
 int graph_find_param(const Graph *g, const char *name)
 {

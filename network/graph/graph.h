@@ -55,7 +55,7 @@ typedef struct Param {
     char *name; /* as in the official state dict */
     int rank;
     int64_t shape[ARRAY_MAX_RANK]; /* as in PyTorch */
-    int64_t count, offset;         /* elements; index of the first in the flat array (forward order) */
+    int64_t count, offset;         /* elements; index of the first in the flat array (forward order, with gaps) */
     int64_t fan_in;
     Init init;
 } Param;
@@ -108,6 +108,7 @@ Shape graph_shape(const Graph *g, Ref x); /* nominal */
 int graph_param_count(const Graph *g);
 const Param *graph_params(const Graph *g);              /* graph_param_count entries, borrowed */
 int64_t graph_parameter_elements(const Graph *g);       /* elements of all parameters */
+int64_t graph_parameter_span(const Graph *g);           /* elements of the flat array of all parameters */
 int graph_find_param(const Graph *g, const char *name); /* index or -1 */
 /* The value of an output, input, scope or node (its first output), by name. */
 bool graph_find(const Graph *g, const char *name, Ref *x);

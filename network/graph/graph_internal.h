@@ -34,7 +34,7 @@ struct Graph {
     int *inputs; /* values that are inputs, in order of definition */
     int value_count, node_count, param_count, name_count, input_count;
     int value_capacity, node_capacity, param_capacity, name_capacity, input_capacity;
-    int64_t elements;
+    int64_t elements, span; /* of all parameters; of the flat array with the gaps between them */
     InitPolicy policy;
     Init norm_weight;
     bool exact, direct, uncounted; /* of the nodes defined next */

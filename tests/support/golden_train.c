@@ -52,7 +52,7 @@ static int open_run(TrainRun *r, const Golden *g, Err *e)
     const int64_t classes = (int64_t)golden_number(labels, "classes", 0);
     TRY(reference_network_open(&r->network, golden_string(r->entry, "name"), shape, classes, r->prefix, e));
     const size_t count = (size_t)graph_param_count(r->network.graph);
-    const size_t elements = (size_t)graph_parameter_elements(r->network.graph);
+    const size_t elements = (size_t)graph_parameter_span(r->network.graph);
     r->trained = mem_alloc(count * sizeof *r->trained, e);
     r->start = mem_alloc(elements * sizeof *r->start, e);
     if (!r->trained || !r->start) return ERR_NOMEM;

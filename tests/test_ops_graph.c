@@ -60,15 +60,18 @@ static Ref build_branches(Graph *g, Ref x)
 
 enum { PIXELS = 2 * 5 * 7, CHANNELS = 24, COUNT = PIXELS * CHANNELS };
 
-/* All values that are varied: the input, then the parameters. */
+/* All values that are varied: the input, then the parameters, in the order of their gradients. */
 static float *variable(Machine *m, int64_t i)
 {
-    return i < COUNT ? (float *)executor_input(m->executor, 0)->data + i : m->parameters->values + (i - COUNT);
+    int p = 0;
+    if (i < COUNT) return (float *)executor_input(m->executor, 0)->data + i;
+    for (i -= COUNT; i >= graph_params(m->graph)[p].count; p++) i -= graph_params(m->graph)[p].count;
+    return parameters_of(m->parameters, p) + i;
 }
 
 static double loss_at(Machine *m, const float *point, const float *direction, double along, const float *cotangent)
 {
-    const int64_t count = COUNT + graph_parameter_span(m->graph);
+    const int64_t count = COUNT + graph_parameter_elements(m->graph);
     for (int64_t i = 0; i < count; i++) *variable(m, i) = (float)(point[i] + along * direction[i]);
     parameters_changed(m->parameters);
     assert_int_equal(executor_forward(m->executor, &(Step){0}, NULL), 0);
@@ -95,7 +98,7 @@ static void slices_and_shared_values(void **state)
     start(&m, &(ExecutorOptions){
                   .outputs = &y, .output_count = 1, .train = true, .input_gradients = 1, .implementation = *state});
     assert_true(has_slices(&m));
-    const int64_t count = COUNT + graph_parameter_span(m.graph);
+    const int64_t count = COUNT + graph_parameter_elements(m.graph);
     float *point = mem_alloc((size_t)(3 * count) * sizeof *point, NULL), *direction = point + count;
     float *cotangent = direction + count;
     draw(point, count, 0);

@@ -38,8 +38,8 @@ static const struct argp_option option_list[] = {
      "learning rate and length chosen (docs/recipes.md)",
      0},
     {"recipe", KEY_RECIPE, "NAME", 0,
-     "How it is trained: time, chosen for --minutes (default with it); paper, as the authors of the network do (default without); nnunet, as "
-     "nnU-Net does",
+     "How it is trained: time, chosen for --minutes (default with it); paper, as the authors of the network do; nnunet, as nnU-Net does "
+     "(default without: paper, but time where train is given --minutes)",
      0},
     {"memory-target", KEY_MEMORY, "SIZE", 0, "Memory that training may use, such as 8G (default: that of the planner)",
      0},

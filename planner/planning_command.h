@@ -17,7 +17,7 @@ typedef struct PlanningCommand {
     PlanningDevice gpu;   /* that it is planned for; device NULL: none */
     DType precision;
     Text memory_options; /* of these, as given, for planning_options; owned */
-    PlanRecipe recipe;   /* of --recipe; else time with --minutes, and paper without */
+    PlanRecipe recipe;   /* of --recipe; else time with --minutes, and auto without */
     double minutes;      /* 0: not given */
     bool has_recipe, explain, verify;
     FoldRequest folds;

@@ -20,6 +20,7 @@ int planning_options(char **text, const PlanRequest *request, const char *memory
     *text = NULL;
     if (request->network) text_add(&t, " --network %s", request->network);
     if (request->minutes > 0) text_add(&t, " --minutes %g", request->minutes);
+    if (request->recipe == RECIPE_PAPER) text_add(&t, " --recipe paper");
     if (request->recipe == RECIPE_NNUNET) text_add(&t, " --recipe nnunet");
     if (request->planner) text_add(&t, " --planner %s", request->planner);
     int code = add_file(&t, "--override", request->override, e);

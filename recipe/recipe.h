@@ -37,7 +37,7 @@ const char *recipe_network(PlanRecipe recipe);
 int recipe_choose(Plan *plan, const RecipeTask *task, Err *e);
 
 /* The recipe time: sets what follows from the number of iterations that fit into training.minutes (length, warm-up, averaging), and
- * training.reasons. To be called when the plan has all values that a user gives. Other recipes: nothing. Fails: as step_time_measure. */
+ * training.reasons. To be called once, after recipe_choose, when the plan has all values that a user gives. Other recipes: nothing. Fails: as step_time_measure. */
 int recipe_length(Plan *plan, const RecipeTask *task, Err *e);
 
 /* "paper", "nnunet", "time"; false for another name. */

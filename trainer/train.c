@@ -63,8 +63,8 @@ enum {
 static const struct argp_option option_list[] = {
     {"epochs", KEY_EPOCHS, "N", 0, "Epochs to train (default: the plan's; nnU-Net's is 1000)", 0},
     {"minutes", KEY_MINUTES, "N", 0,
-     "Train for about this time: a few iterations are timed, and epochs and iterations chosen accordingly, by the recipe time all other values, "
-     "too",
+     "Train for about this time: a few iterations are timed, and the number of epochs follows from them; the recipe time chooses all "
+     "other values, too",
      0},
     {"cpu-minutes", KEY_CPU_MINUTES, "N", 0,
      "Train for about this CPU time of all threads together: other work on the machine changes the length less than with --minutes",

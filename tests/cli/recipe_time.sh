@@ -41,6 +41,7 @@ planned "with mirroring" mirroring "$out/d" true
 planned "of nnU-Net's network" name "$out/d" nnunet
 check "the paper's" 0 plan e --recipe paper -n swin_umamba
 planned "is the network's own" learning_rate "$out/e" 0.0001
+has "and messages repeat it" "recipe paper" e/cases.yaml
 check "time without minutes" 2 plan f --recipe time
 has "is told" 'give --minutes N' stderr
 check "minutes for another recipe" 2 plan f --recipe paper --minutes 3

@@ -399,7 +399,9 @@ static int read_measured(PlanMaker *m, Err *e)
     if (m->request.overwrite) return 0;
     char *path = path_format(e, "%s/%s", m->request.preprocessed, STEP_TIMES);
     int code = path ? file_is_there(path, &there, e) : ERR_NOMEM;
-    if (!code && there) code = made_from_read(&m->measured, path, e);
+    if (!code && there && (code = made_from_read(&m->measured, path, e)))
+        err_context(e,
+                    "the times of training steps of an earlier run cannot be read (--overwrite measures them again)");
     mem_free(path);
     return code;
 }

@@ -26,7 +26,8 @@ enum {
 };
 
 static const struct argp_option option_list[] = {
-    {"network", KEY_NETWORK, "NAME", 0, "Network to plan for, one of those below (default: the first)", 0},
+    {"network", KEY_NETWORK, "NAME", 0,
+     "Network to plan for, one of those below (default: the first; nnunet with --minutes or --recipe nnunet)", 0},
     {"planner", KEY_PLANNER, "NAME", 0,
      "nnU-Net's planner whose numbers are used, one of those below (default: the first); those of residual encoders "
      "are for --network nnunet",

@@ -24,6 +24,11 @@ check "again" 0 plan a --minutes 0.02
 is "it is the same plan" cmp "$out/a/plans.yaml" "$out/first.yaml"
 lacks "no value is told to differ" "differ from the last run" stderr
 has "the times of steps are kept" 'nnunet.*patch 32x32, fp32' a/step_times.yaml
+cp "$out/a/step_times.yaml" "$out/times.yaml"; echo 'a: [b' >"$out/a/step_times.yaml"
+check "broken times" 1 plan a --minutes 0.02
+has "are told with what to do" 'overwrite measures them again.*step_times.yaml:' stderr
+check "which does it" 0 plan a --minutes 0.02 --overwrite
+cp "$out/times.yaml" "$out/a/step_times.yaml"
 check "a network that is named" 0 plan b --minutes 0.02 --override "$out/narrow.yaml"
 planned "stays" name "$out/b" swin_umamba_d
 printf 'configurations: {2d: {batch_size: 3}}\ntraining: {learning_rate: 0.0007, epochs: 2}\n' >"$out/own.yaml"

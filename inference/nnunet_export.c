@@ -57,6 +57,10 @@ static int check_plan(const Export *x, Err *e)
                        "%s/plans.yaml: orientation: canonical: nnU-Net would read volumes as they are stored, and "
                        "predict something else",
                        x->results);
+    if (p->configuration.adjacent_slices)
+        return err_set(e, ERR_UNSUPPORTED,
+                       "%s/plans.yaml: adjacent_slices: %d: nnU-Net's networks see one slice at a time", x->results,
+                       p->configuration.adjacent_slices);
     if (p->compatibility == COMPATIBILITY_NNUNET_2_1)
         text_add(x->told, "compatibility: nnunet_2_1: nnU-Net of another version than 2.1 resamples otherwise\n");
     return 0;

@@ -87,6 +87,7 @@ WindowOptions predictor_window(const Plan *plan, const PredictorOptions *o)
     WindowOptions w = {.tile_yx = {plan->configuration.patch_size[0], plan->configuration.patch_size[1]},
                        .step = o->step > 0 ? o->step : inference->step,
                        .gaussian = inference->gaussian,
+                       .adjacent_slices = plan->configuration.adjacent_slices,
                        .half = plan->compatibility != COMPATIBILITY_NONE};
     if (o->mirroring == SWITCH_ON || (o->mirroring == SWITCH_AUTO && inference->mirroring))
         for (int i = 0; i < inference->mirror_axes_count; i++) w.mirror_yx[inference->mirror_axes[i]] = true;
@@ -98,7 +99,7 @@ static FoldNetworks networks_of(const ModelSource *source, const PredictorOption
 {
     const WindowOptions w = predictor_window(&source->plan, o);
     return (FoldNetworks){.models = models,
-                          .channels = source->plan.configuration.channel_count,
+                          .channels = plan_input_channels(&source->plan),
                           .heads = dataset_head_count(&source->info),
                           .tile_yx = {w.tile_yx[0], w.tile_yx[1]},
                           .apart = w.half && source->folds.count > 1,

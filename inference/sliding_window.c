@@ -89,9 +89,9 @@ typedef struct WindowRun {
     const TileNetwork *network;
     const RowSink *sink;
     const float *image;
-    int64_t slices, height, width; /* of the image */
-    int64_t padded[2], before[2];  /* (y,x): size with padding; padding above and left */
-    int64_t *starts[2], count[2];  /* tiles per axis */
+    int64_t slices, height, width, channels; /* of the image */
+    int64_t padded[2], before[2];            /* (y,x): size with padding; padding above and left */
+    int64_t *starts[2], count[2];            /* tiles per axis */
     int mirrorings[MIRRORINGS], mirroring_count;
     WindowSums sums;
     const WindowKernels *kernels;
@@ -122,19 +122,18 @@ static int64_t clamp(int64_t value, int64_t low, int64_t high)
     return value < low ? low : value > high ? high : value;
 }
 
-/* Copies one row of a tile, zero outside the image. */
+/* Copies one row of a tile, with the channels of the adjacent slices; zero outside the image. */
 static void read_row(const WindowRun *r, int64_t z, int64_t y, int64_t x0, float *out)
 {
-    const int64_t channels = r->network->channels, tile_width = r->o->tile_yx[1];
+    const int64_t tile_width = r->o->tile_yx[1], all = r->network->channels;
     const int64_t first = clamp(-x0, 0, tile_width), past = clamp(r->width - x0, first, tile_width);
-    if (y < 0 || y >= r->height || first == past) {
-        memset(out, 0, (size_t)(tile_width * channels) * sizeof(float));
-        return;
+    memset(out, 0, (size_t)(tile_width * all) * sizeof(float));
+    if (y < 0 || y >= r->height) return;
+    for (int64_t i = z - r->o->adjacent_slices; i <= z + r->o->adjacent_slices; i++, out += r->channels) {
+        const float *in = r->image + ((clamp(i, 0, r->slices - 1) * r->height + y) * r->width + x0) * r->channels;
+        for (int64_t j = first; j < past; j++)
+            for (int64_t c = 0; c < r->channels; c++) out[j * all + c] = in[j * r->channels + c];
     }
-    const float *in = r->image + ((z * r->height + y) * r->width + x0 + first) * channels;
-    memset(out, 0, (size_t)(first * channels) * sizeof(float));
-    memcpy(out + first * channels, in, (size_t)((past - first) * channels) * sizeof(float));
-    memset(out + past * channels, 0, (size_t)((tile_width - past) * channels) * sizeof(float));
 }
 
 static void reverse_pixels(float *row, int64_t width, int64_t channels)
@@ -318,6 +317,7 @@ int window_predict(const WindowOptions *o, const TileNetwork *network, const flo
     r.slices = shape_zyx[0];
     r.height = shape_zyx[1];
     r.width = shape_zyx[2];
+    r.channels = network->channels / (2 * o->adjacent_slices + 1);
     int code = prepare(&r, e);
     if (!code) code = run_jobs(&r, e);
     if (r.sums.device) {

@@ -16,13 +16,14 @@
 
 typedef struct WindowOptions {
     int64_t tile_yx[2];
-    double step;       /* as a fraction of the tile, above 0, at most 1 */
-    bool gaussian;     /* Gaussian importance, else all weights are 1 */
-    bool mirror_yx[2]; /* average over the mirror images along these axes too */
-    bool half;         /* nnU-Net's half-precision accumulators; else fp32 */
+    double step;         /* as a fraction of the tile, above 0, at most 1 */
+    bool gaussian;       /* Gaussian importance, else all weights are 1 */
+    bool mirror_yx[2];   /* average over the mirror images along these axes too */
+    bool half;           /* nnU-Net's half-precision accumulators; else fp32 */
+    int adjacent_slices; /* on each side: their channels come before and after those of the slice */
 } WindowOptions;
 
-/* A network for tiles. run reads all of images and writes all of logits; returns 0, or negative with e filled. */
+/* A network for tiles; channels are those of the image for each of the 2 adjacent_slices + 1 slices. run reads all of images and writes all of logits; returns 0, or negative with e filled. */
 typedef struct TileNetwork {
     int batch, channels, classes;
     float *images;       /* (batch, tile_y, tile_x, channels), in the host's memory */
@@ -66,7 +67,8 @@ typedef struct WindowBytes {
 
 WindowBytes window_bytes(const WindowOptions *o, const Device *device, int classes, const int64_t shape_zyx[3]);
 
-/* Predicts image (Z, Y, X, channels), borrowed. Slices smaller than a tile are padded with 0.
+/* Predicts image (Z, Y, X, channels), borrowed. Slices smaller than a tile are padded with 0. The first and the last
+ * slice stand for adjacent ones beyond the ends.
  * Fails: ERR_NOMEM, or as the network or the sink does. */
 int window_predict(const WindowOptions *o, const TileNetwork *network, const float *image, const int64_t shape_zyx[3],
                    const RowSink *sink, Err *e);

@@ -27,7 +27,7 @@ int model_spec(NetworkSpec *spec, const Plan *plan, const DatasetInfo *info, Err
     plan_network_config(plan, &spec->config);
     spec->height = plan->configuration.patch_size[0];
     spec->width = plan->configuration.patch_size[1];
-    spec->channels = plan->configuration.channel_count;
+    spec->channels = plan_input_channels(plan);
     spec->classes = dataset_head_count(info);
     spec->deep_supervision = plan_deep_supervision(plan);
     spec->loss =

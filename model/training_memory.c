@@ -7,7 +7,7 @@
 static int plan_pass(const Graph *g, const Plan *plan, const TrainingSetup *s, bool train, MemoryReport *m, Err *e)
 {
     const Shape pixels = {s->batch, s->patch_yx[0], s->patch_yx[1], 1};
-    const Shape inputs[] = {{pixels.n, pixels.h, pixels.w, plan->configuration.channel_count}, pixels};
+    const Shape inputs[] = {{pixels.n, pixels.h, pixels.w, plan_input_channels(plan)}, pixels};
     Ref outputs[2];
     Executor *x;
     const bool has_counts = graph_find(g, "counts", &outputs[1]);
@@ -53,5 +53,5 @@ int64_t training_memory(const Plan *plan, const DatasetInfo *dataset, const Trai
 int64_t training_batch_bytes(const Plan *plan, const TrainingSetup *setup)
 {
     const int64_t pixels = (int64_t)setup->batch * setup->patch_yx[0] * setup->patch_yx[1];
-    return pixels * (int64_t)(plan->configuration.channel_count * sizeof(float) + sizeof(int16_t));
+    return pixels * (int64_t)((size_t)plan_input_channels(plan) * sizeof(float) + sizeof(int16_t));
 }

@@ -146,6 +146,11 @@ ReaderAxes plan_reader_axes(const Plan *plan)
     return axes == READER_STORED && plan->orientation == ORIENTATION_CANONICAL ? READER_RAS : axes;
 }
 
+int plan_input_channels(const Plan *plan)
+{
+    return plan->configuration.channel_count * (2 * plan->configuration.adjacent_slices + 1);
+}
+
 bool plan_uses_mask(const PlanConfiguration *c)
 {
     for (int i = 0; i < c->channel_count; i++)

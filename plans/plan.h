@@ -91,6 +91,7 @@ typedef struct PlanConfiguration {
     bool use_mask_for_norm[PLAN_MAX_CHANNELS];
     int mask_count; /* entries of use_mask_for_norm, = channel_count */
     PlanResampling resampling_data, resampling_seg, resampling_probabilities;
+    int adjacent_slices; /* on each side of a slice, that the network sees as further channels */
     bool batch_dice;
     Architecture architecture; /* nnU-Net's own U-Net, and what networks that use it are built by */
 } PlanConfiguration;
@@ -211,6 +212,9 @@ bool plan_uses_architecture(const Plan *plan);
 /* The divisor of height and width of a patch: the one of the network's kind, else the architecture's. divisor_yx (2)
  * written. */
 void plan_patch_divisor(const Plan *plan, int divisor_yx[2]);
+
+/* The channels of the network's input: those of the image for the slice and each of its adjacent ones, in ascending order. */
+int plan_input_channels(const Plan *plan);
 
 /* Whether some channel is normalised inside its nonzero region only. */
 bool plan_uses_mask(const PlanConfiguration *c);

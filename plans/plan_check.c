@@ -29,6 +29,11 @@ static int check_channels(const Plan *plan, Err *e)
     if (c->mask_count != c->channel_count)
         return err_set(e, ERR_VALUE, "use_mask_for_norm has %d entries, normalization_schemes %d", c->mask_count,
                        c->channel_count);
+    if (plan_input_channels(plan) > PLAN_MAX_CHANNELS)
+        return err_set(e, ERR_UNSUPPORTED,
+                       "configurations.2d.adjacent_slices: %d of %d channels on each side are %d channels for the "
+                       "network: at most %d; give fewer adjacent_slices",
+                       c->adjacent_slices, c->channel_count, plan_input_channels(plan), PLAN_MAX_CHANNELS);
     if (plan->intensity_count > c->channel_count)
         return err_set(e, ERR_VALUE,
                        "foreground_intensity_properties_per_channel has %d entries, normalization_schemes %d",

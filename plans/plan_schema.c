@@ -125,6 +125,8 @@ static const Field configuration_fields[] = {
     RESAMPLING(data),
     RESAMPLING(seg),
     RESAMPLING(probabilities),
+    ROW_INT("adjacent_slices", C, adjacent_slices, 0, PLAN_MAX_CHANNELS / 2, "0",
+            "slices on each side that the network sees as further channels"),
     ROW_BOOL("batch_dice", C, batch_dice, "true", NULL),
     ROW_GROUP("architecture", C, architecture, &architecture_schema),
     {ROW(FIELD_STRING, "UNet_class_name", C, architecture.network_class_name), .capacity = PLAN_NAME_BYTES,

@@ -16,6 +16,7 @@
 enum {
     LEAST_ITERATIONS = 1000,  /* below, a smaller patch is better, or a narrower network */
     WANTED_ITERATIONS = 4000, /* above, a larger batch is better */
+    ADJACENT_SLICES = 1,
     LEAST_BATCH = 2,
     MOST_BATCH = 64,
     WARMUP = 20,   /* the first 1/20 of a run */
@@ -23,6 +24,7 @@ enum {
     EPOCH = 250,
     EPOCH_VALIDATION = 25
 };
+static const double MOST_ANISOTROPY = 3; /* of adjacent slices: nnU-Net's threshold */
 static const double RATE = 3e-3, WEIGHT_DECAY = 0.05;
 static const double BF16_GAIN = 1.1;      /* bf16 is taken if steps are faster by this factor */
 static const double LOADING = 1.02;       /* an iteration with augmentation, as a multiple of its step */
@@ -69,7 +71,7 @@ static int describe_step(Text *key, const Plan *plan, const RecipeTask *task, Er
     if (plan_uses_architecture(plan))
         text_add(key, " of %d stages from %d features", c->architecture.n_stages,
                  c->architecture.features_per_stage[0]);
-    text_add(key, ", %d channels, patch %dx%d, %s, optimizer %d%s%s", c->channel_count, c->patch_size[0],
+    text_add(key, ", %d channels, patch %dx%d, %s, optimizer %d%s%s", plan_input_channels(plan), c->patch_size[0],
              c->patch_size[1], precision_name(precision_of_plan(plan)), (int)t->optimizer,
              t->weight_averaging > 0 ? ", averaged" : "", t->recompute ? ", recomputed" : "");
     return text_check(key, e);
@@ -120,6 +122,16 @@ static void set_values(PlanTraining *t)
     t->weight_averaging = 0.99; /* so that it is measured; recipe_length sets it */
     t->iterations_per_epoch = EPOCH;
     t->validation_iterations = EPOCH_VALIDATION;
+}
+
+/* Adjacent slices show the third dimension of volumes, unless they are far away. */
+static void choose_slices(Choice *c)
+{
+    const double *spacing = c->plan->original_median_spacing_mm;
+    const bool is_volume = c->plan->original_median_shape[0] > 1;
+    if (!is_volume || spacing[0] > MOST_ANISOTROPY * fmax(spacing[1], spacing[2])) return;
+    c->plan->configuration.adjacent_slices = ADJACENT_SLICES;
+    text_add(&c->why, "%d adjacent slice on each side; ", ADJACENT_SLICES);
 }
 
 /* Takes bfloat16 where the device has it and steps are faster by it. */
@@ -200,6 +212,7 @@ static int choose_for_time(Choice *c, Err *e)
         return err_set(e, ERR_VALUE, "training.recipe: time needs the time: give --minutes N, or training.minutes");
     set_values(&c->plan->training);
     c->plan->inference.mirroring = true;
+    choose_slices(c);
     TRY(choose_precision(c, e));
     TRY(choose_size(c, e));
     return choose_batch(c, e);

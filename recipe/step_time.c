@@ -56,7 +56,7 @@ static int time_batch(double *seconds, const Rehearsal *r, int batch, Err *e)
 {
     const int *patch = r->plan.configuration.patch_size;
     const Shape pixels = {batch, patch[0], patch[1], 1};
-    const Shape inputs[] = {{batch, patch[0], patch[1], r->plan.configuration.channel_count}, pixels};
+    const Shape inputs[] = {{batch, patch[0], patch[1], plan_input_channels(&r->plan)}, pixels};
     Ref loss;
     Executor *x;
     if (!graph_find(r->model.graph, "loss", &loss))

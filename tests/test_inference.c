@@ -132,7 +132,7 @@ static void rolling_rows_equal_whole_slices(void **state)
     Toy *toy = calloc(1, sizeof *toy);
     for (size_t n = 0; n < 4 * sizeof shapes / sizeof shapes[0]; n++) {
         const int64_t *shape = shapes[n / 4], plane = shape[1] * shape[2];
-        const WindowOptions o = {{TILE_Y, TILE_X}, n % 4 < 2 ? 0.5 : 0.8, n % 4 != 3, {false, false}, n % 2};
+        const WindowOptions o = {{TILE_Y, TILE_X}, n % 4 < 2 ? 0.5 : 0.8, n % 4 != 3, {false, false}, n % 2, 0};
         float *image = malloc((size_t)(shape[0] * plane * CHANNELS) * sizeof *image);
         float *wanted = malloc((size_t)(shape[0] * plane * CLASSES) * sizeof *wanted);
         Collected out = {malloc((size_t)(shape[0] * plane * CLASSES) * sizeof(float)), shape[1], shape[2], 0};
@@ -153,6 +153,44 @@ static void rolling_rows_equal_whole_slices(void **state)
         free(image);
     }
     free(toy);
+}
+
+/* A network whose logits are its input. */
+static int copy_images(void *context, Err *e)
+{
+    (void)e;
+    const TileNetwork *n = context;
+    memcpy(n->images + BATCH * TILE_Y * TILE_X * CLASSES, n->images, BATCH * TILE_Y * TILE_X * CLASSES * sizeof(float));
+    return 0;
+}
+
+static void adjacent_slices_are_further_channels(void **state)
+{
+    (void)state;
+    enum { SLICES = 4, HEIGHT = 20, WIDTH = 26, PLANE = HEIGHT * WIDTH, SIZE = BATCH * TILE_Y * TILE_X * CLASSES };
+    static float image[SLICES][PLANE], stack[SLICES][PLANE][CLASSES], memory[2 * SIZE],
+        outs[2][SLICES * PLANE * CLASSES];
+    const int64_t shape[3] = {SLICES, HEIGHT, WIDTH};
+    for (int i = 0; i < SLICES * PLANE; i++) image[i / PLANE][i % PLANE] = (float)sin(0.37 * i);
+    for (int i = 0; i < SLICES * PLANE * CLASSES; i++) {
+        const int c = i % CLASSES, pixel = i / CLASSES % PLANE, own = i / CLASSES / PLANE, z = own + c - 1;
+        stack[own][pixel][c] = image[z < 0 ? 0 : z >= SLICES ? SLICES - 1 : z][pixel];
+    }
+    for (int k = 0; k < 2; k++) {
+        const WindowOptions o = {.tile_yx = {TILE_Y, TILE_X},
+                                 .step = 0.5,
+                                 .gaussian = true,
+                                 .mirror_yx = {true, true},
+                                 .adjacent_slices = k ? 0 : 1};
+        TileNetwork network = {BATCH, CLASSES, CLASSES, memory, memory + SIZE, copy_images, NULL, NULL};
+        network.context = &network;
+        Collected out = {outs[k], HEIGHT, WIDTH, 0};
+        const RowSink sink = {collect, &out};
+        Err e = {0};
+        assert_int_equal(window_predict(&o, &network, k ? stack[0][0] : image[0], shape, &sink, &e), 0);
+        assert_int_equal(out.rows, SLICES * HEIGHT);
+    }
+    assert_memory_equal(outs[0], outs[1], sizeof outs[0]);
 }
 
 /* ---- export ---- */
@@ -229,7 +267,7 @@ static void export_wide(Exported *out, PlanCompatibility compatibility, bool pro
                                      .transpose_forward = {0, 1, 2},
                                      .spacing_mm = {1, 1, 1}};
     const int64_t values = p.shape[0] * p.shape[1] * p.shape[2];
-    const WindowOptions o = {{WIDE_Y, WIDE_X}, 0.5, true, {true, true}, compatibility != COMPATIBILITY_NONE};
+    const WindowOptions o = {{WIDE_Y, WIDE_X}, 0.5, true, {true, true}, compatibility != COMPATIBILITY_NONE, 0};
     float *image = malloc((size_t)values * sizeof *image),
           *memory = calloc(3 * WIDE_Y * WIDE_X * (HEADS + 1), sizeof *memory);
     TileNetwork network = {3, 1, HEADS, memory, memory + 3 * WIDE_Y * WIDE_X, run_wide, &network, NULL};
@@ -296,6 +334,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(steps_are_nnunets),
         cmocka_unit_test(rolling_rows_equal_whole_slices),
+        cmocka_unit_test(adjacent_slices_are_further_channels),
         cmocka_unit_test(regions_overwrite_in_their_order),
         cmocka_unit_test(threads_do_not_change_a_bit),
         cmocka_unit_test(official_trainers_name_their_network),

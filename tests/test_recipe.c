@@ -130,6 +130,28 @@ static void too_little_time_reduces_patch_and_width(void **state)
     assert_int_equal(plan.configuration.batch_size, 2);
 }
 
+static void volumes_have_adjacent_slices(void **state)
+{
+    (void)state;
+    const struct {
+        int slices;
+        double spacing;
+        int wanted;
+    } cases[] = {{30, 1, 1}, {30, 3, 1}, {30, 3.1, 0}, {1, 1, 0}, {1, 999, 0}};
+    of_fp32 = (StepTime){0.01, 2e-6};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        Plan plan;
+        Err e = {0};
+        plan_images(&plan, 64);
+        plan.original_median_shape[0] = cases[i].slices;
+        plan.original_median_spacing_mm[0] = cases[i].spacing;
+        plan.original_median_spacing_mm[1] = plan.original_median_spacing_mm[2] = 1;
+        assert_int_equal(choose(&plan, 10, 8, false, NULL, &e), 0);
+        assert_int_equal(plan.configuration.adjacent_slices, cases[i].wanted);
+        assert_true(!strstr(plan.training.reasons, "adjacent") == !cases[i].wanted);
+    }
+}
+
 static void bf16_is_taken_where_it_is_faster(void **state)
 {
     (void)state;
@@ -288,6 +310,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(time_decides_the_batch),
         cmocka_unit_test(too_little_time_reduces_patch_and_width),
+        cmocka_unit_test(volumes_have_adjacent_slices),
         cmocka_unit_test(bf16_is_taken_where_it_is_faster),
         cmocka_unit_test(memory_limits_the_batch),
         cmocka_unit_test(a_choice_is_repeated),

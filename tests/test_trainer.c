@@ -309,6 +309,58 @@ static void forced_patches_show_foreground(void **state)
     remove_cases(folder);
 }
 
+/* (Z,Y,X,channels) with the channels of the slices z - 2 … z + 2 one after another. */
+static Array stacked(const Array *image)
+{
+    const int64_t *s = image->shape, shape[4] = {s[0], s[1], s[2], 5 * s[3]};
+    Array all;
+    Err e = {0};
+    assert_int_equal(array_new(&all, DTYPE_F32, 4, shape, &e), 0);
+    for (int64_t i = 0; i < array_count(&all); i++) {
+        const int64_t channel = i % shape[3], pixel = i / shape[3], plane = s[1] * s[2];
+        const int64_t wanted = pixel / plane + channel / s[3] - 2;
+        const int64_t z = wanted < 0 ? 0 : wanted >= s[0] ? s[0] - 1 : wanted;
+        ((float *)all.data)[i] = ((const float *)image->data)[(z * plane + pixel % plane) * s[3] + channel % s[3]];
+    }
+    return all;
+}
+
+static void adjacent_slices_are_further_channels(void **state)
+{
+    (void)state;
+    enum { AREA = 32 * 24, ADJACENT = 2, OF_ALL = 2 * (2 * ADJACENT + 1) };
+    static float images[2][AREA * OF_ALL];
+    static int16_t labels[2][AREA];
+    char *folder = write_cases();
+    CaseSet set;
+    open_cases(&set, folder);
+    TrainingCase cases[CASES];
+    CaseSet stack = {.cases = cases, .count = CASES, .channels = OF_ALL};
+    for (int i = 0; i < CASES; i++) {
+        cases[i] = set.cases[i];
+        cases[i].image = stacked(&set.cases[i].image);
+    }
+    Sampler samplers[2] = {small_sampler(&set, true), small_sampler(&stack, true)};
+    samplers[0].adjacent_slices = ADJACENT;
+    for (int k = 0; k < 2; k++) samplers[k].mask_channel[2 * ADJACENT] = true;
+    assert_int_equal(sampler_channels(&samplers[0]), OF_ALL);
+    for (int item = 0; item < 20 * BATCH; item++) {
+        for (int k = 0; k < 2; k++) {
+            SamplerWorkspace w;
+            Err e = {0};
+            assert_int_equal(sampler_workspace_new(&w, &samplers[k], &e), 0);
+            assert_int_equal(sampler_fill(&samplers[k], &w, 0, item / BATCH, item % BATCH, images[k], labels[k], &e),
+                             0);
+            sampler_workspace_free(&w);
+        }
+        assert_memory_equal(images[0], images[1], sizeof images[0]);
+        assert_memory_equal(labels[0], labels[1], sizeof labels[0]);
+    }
+    for (int i = 0; i < CASES; i++) array_free(&cases[i].image);
+    case_set_close(&set);
+    remove_cases(folder);
+}
+
 static void batches_do_not_depend_on_threads(void **state)
 {
     char *folder = write_cases();
@@ -780,6 +832,7 @@ int main(void)
         cmocka_unit_test(intensity_kernels_are_batchgenerators),
         cmocka_unit_test(spatial_transform_is_batchgenerators),
         cmocka_unit_test(forced_patches_show_foreground),
+        cmocka_unit_test(adjacent_slices_are_further_channels),
         cmocka_unit_test_prestate(batches_do_not_depend_on_threads, NULL),
         cmocka_unit_test_prestate(batches_do_not_depend_on_threads, &older_rules),
         cmocka_unit_test(ranks_make_the_batch_of_one_process),

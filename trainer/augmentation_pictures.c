@@ -34,11 +34,14 @@ static double label_color(int label, int component)
     return 0.5 + 0.5 * cos(2 * 3.14159265358979323846 * hue);
 }
 
-/* Draws three channels as colours, otherwise the first one in gray; each is scaled from its minimum to its maximum. */
-static void paint(const Item *item, int64_t height, int64_t width, int64_t channels)
+/* Draws three channels of the slice as colours, otherwise its first one in gray; each is scaled from its minimum to its
+ * maximum. */
+static void paint(const Item *item, const Sampler *s)
 {
+    const int64_t width = s->geometry.final_yx[1], pixels = s->geometry.final_yx[0] * width;
+    const int channels = sampler_channels(s), own = s->cases->channels;
     for (int component = 0; component < 3; component++) {
-        const int64_t channel = channels == 3 ? component : 0, pixels = height * width;
+        const int channel = s->adjacent_slices * own + (own == 3 ? component : 0);
         float low = INFINITY, high = -INFINITY;
         for (int64_t i = 0; i < pixels; i++) {
             low = fminf(low, item->image[i * channels + channel]);
@@ -60,7 +63,7 @@ static int write_item(const Sampler *s, SamplerWorkspace *w, int epoch, int numb
 {
     const int64_t height = s->geometry.final_yx[0], width = s->geometry.final_yx[1];
     TRY(sampler_fill(s, w, epoch, number / s->batch_size, number % s->batch_size, item->image, item->labels, e));
-    paint(item, height, width, s->cases->channels);
+    paint(item, s);
     char *path = path_format(e, "%s/patch_%02d.png", folder, number);
     const int code = path ? picture_write(path, item->pixels, height, 2 * width, 3, e) : ERR_NOMEM;
     mem_free(path);
@@ -73,7 +76,7 @@ int augmentation_pictures_write(const Sampler *s, int epoch, int count, const ch
     SamplerWorkspace workspace = {0};
     int code = file_make_folders(folder, e);
     if (!code) code = sampler_workspace_new(&workspace, s, e);
-    if (!code) code = item_new(&item, s->geometry.final_yx[0] * s->geometry.final_yx[1], s->cases->channels, e);
+    if (!code) code = item_new(&item, s->geometry.final_yx[0] * s->geometry.final_yx[1], sampler_channels(s), e);
     for (int i = 0; i < count && !code; i++) code = write_item(s, &workspace, epoch, i, &item, folder, e);
     item_free(&item);
     sampler_workspace_free(&workspace);

@@ -149,7 +149,7 @@ int loader_new(Loader **loader, const LoaderOptions *o, Err *e)
     l->o = *o;
     l->items = o->part.items;
     l->pixels = o->training->geometry.final_yx[0] * o->training->geometry.final_yx[1];
-    l->channels = o->training->cases->channels;
+    l->channels = sampler_channels(o->training);
     l->last = (int64_t)(o->epochs - o->first_epoch) * (o->iterations + o->validation_iterations) - o->first_iteration;
     pthread_mutex_init(&l->lock, NULL);
     pthread_cond_init(&l->room, NULL);

@@ -7,10 +7,12 @@
 
 static const uint32_t VALIDATION = 0x80000000u; /* separates its random numbers from those of training */
 
+int sampler_channels(const Sampler *s) { return s->cases->channels * (2 * s->adjacent_slices + 1); }
+
 int sampler_workspace_new(SamplerWorkspace *w, const Sampler *s, Err *e)
 {
     const size_t pixels = (size_t)(s->geometry.final_yx[0] * s->geometry.final_yx[1]);
-    w->planes = mem_alloc(pixels * (size_t)s->cases->channels * sizeof(float), e);
+    w->planes = mem_alloc(pixels * (size_t)sampler_channels(s) * sizeof(float), e);
     w->scratch = mem_alloc((size_t)(s->geometry.initial_yx[0] * s->geometry.initial_yx[1]) * sizeof(double), e);
     w->labels = mem_alloc(pixels * sizeof(int16_t), e);
     if (w->planes && w->scratch && w->labels) return 0;
@@ -75,19 +77,36 @@ static Place choose_place(const Sampler *s, const TrainingCase *c, bool forced, 
                     crop[0], crop[1]}};
 }
 
-static SliceView slice_of(const TrainingCase *c, int64_t z)
+/* The first and the last slice stand for those beyond the ends. */
+static SliceView slice_of(const TrainingCase *c, int64_t number)
 {
+    const int64_t last = c->labels.shape[0] - 1, z = number < 0 ? 0 : number > last ? last : number;
     const int64_t height = c->labels.shape[1], width = c->labels.shape[2], channels = c->image.shape[3];
     return (SliceView){(const float *)c->image.data + z * height * width * channels,
                        (const int16_t *)c->labels.data + z * height * width, height, width, (int)channels};
 }
 
-static void cut_patch(const Sampler *s, const SliceView *slice, const Place *place, const AugmentDraw *draw,
+static void cut_slice(const Sampler *s, const SliceView *slice, const Place *place, const AugmentDraw *draw,
                       Patch *patch, double *scratch)
 {
     if (!draw->spatial) spatial_copy(slice, patch_center(place->crop, s->geometry.final_yx), patch);
     else if (s->rules.older) older_spatial_transform(slice, place->crop, draw->angle, draw->scale, 1, patch, scratch);
     else spatial_transform(slice, place->crop, draw->angle, draw->scale, patch);
+}
+
+/* The same patch of all slices. That of the place comes last, so that the labels are its own. */
+static void cut_patch(const Sampler *s, const TrainingCase *c, const Place *place, const AugmentDraw *draw,
+                      Patch *patch, double *scratch)
+{
+    const int adjacent = s->adjacent_slices, count = 2 * adjacent + 1, channels = s->cases->channels;
+    for (int i = 1; i <= count; i++) {
+        const int at = (adjacent + i) % count;
+        const SliceView slice = slice_of(c, place->z + at - adjacent);
+        Patch part = *patch;
+        part.planes += at * channels * patch->height * patch->width;
+        part.channels = channels;
+        cut_slice(s, &slice, place, draw, &part, scratch);
+    }
 }
 
 static int check_labels(const Sampler *s, const TrainingCase *c, const Patch *patch, Err *e)
@@ -110,12 +129,11 @@ int sampler_fill(const Sampler *s, SamplerWorkspace *w, int epoch, int iteration
     const TrainingCase *c = &s->cases->cases[rng_below(&choice, (uint32_t)s->cases->count)];
     const Place place = choose_place(s, c, patch_is_forced(item, s->batch_size, s->oversample_foreground), &choice);
 
-    const SliceView slice = slice_of(c, place.z);
-    Patch patch = {w->planes, w->labels, s->geometry.final_yx[0], s->geometry.final_yx[1], slice.channels};
+    Patch patch = {w->planes, w->labels, s->geometry.final_yx[0], s->geometry.final_yx[1], sampler_channels(s)};
     AugmentDraw draw = {0};
     Rng augment = rng_make(s->seed, (uint32_t)epoch, time, (uint32_t)item, RNG_AUGMENT);
-    if (s->augment) draw = augment_draw(&augment, &s->rules, slice.channels);
-    cut_patch(s, &slice, &place, &draw, &patch, w->scratch);
+    if (s->augment) draw = augment_draw(&augment, &s->rules, patch.channels);
+    cut_patch(s, c, &place, &draw, &patch, w->scratch);
     TRY(check_labels(s, c, &patch, e));
     TRY(augment_intensities(&patch, &draw, s->rules.older, &augment, w->scratch, e));
     augment_store(&patch, draw.mirror_yx, s->mask_channel, image, labels);

@@ -19,6 +19,7 @@
 typedef struct Sampler {
     const CaseSet *cases;
     PatchGeometry geometry;
+    int adjacent_slices;          /* on each side: their channels come before and after those of the slice */
     int batch_size;               /* of the global batch, over all ranks */
     double oversample_foreground; /* share of the global batch that must contain foreground */
     int class_count;              /* number of classes in the locations, with equal probability */
@@ -26,7 +27,7 @@ typedef struct Sampler {
     int largest_label;            /* largest valid label of a voxel, the ignore label included */
     bool augment;                 /* false: patches are not augmented (validation) */
     AugmentRules rules;
-    bool mask_channel[PLAN_MAX_CHANNELS]; /* set to 0 where the label is -1: normalised only elsewhere */
+    bool mask_channel[PLAN_MAX_CHANNELS]; /* of a patch: set to 0 where the label is -1: normalised only elsewhere */
     NetworkMask mask; /* size above 0: the labels are a mask (patch_mask.h), not those of the case */
     uint64_t seed;
 } Sampler;
@@ -36,6 +37,9 @@ typedef struct SamplerWorkspace {
     double *scratch; /* one per pixel of the initial crop */
     int16_t *labels; /* (height, width) */
 } SamplerWorkspace;
+
+/* The channels of a patch. */
+int sampler_channels(const Sampler *s);
 
 int sampler_workspace_new(SamplerWorkspace *w, const Sampler *s, Err *e);
 void sampler_workspace_free(SamplerWorkspace *w);

@@ -54,6 +54,7 @@ static Sampler make_sampler(const Training *t, const CaseSet *cases, bool augmen
     const PlanConfiguration *c = &t->plan.configuration;
     Sampler s = {.cases = cases,
                  .geometry = patch_geometry((int64_t[]){c->patch_size[0], c->patch_size[1]}),
+                 .adjacent_slices = c->adjacent_slices,
                  .batch_size = c->batch_size,
                  .oversample_foreground = t->plan.training.oversample_foreground,
                  .has_ignore = t->info.ignore_value >= 0,
@@ -66,7 +67,8 @@ static Sampler make_sampler(const Training *t, const CaseSet *cases, bool augmen
     s.rules.older = t->plan.compatibility == COMPATIBILITY_NNUNET_2_1;
     for (int i = 0; i < t->plan.inference.mirror_axes_count; i++)
         s.rules.mirror_axes[t->plan.inference.mirror_axes[i]] = true;
-    memcpy(s.mask_channel, c->use_mask_for_norm, sizeof s.mask_channel);
+    for (int i = 0; i < c->channel_count; i++)
+        s.mask_channel[c->adjacent_slices * c->channel_count + i] = c->use_mask_for_norm[i];
     const NetworkKind *kind = plan_network_kind(&t->plan);
     if (kind->mask) s.mask = kind->mask(&t->plan.network.config);
     return s;

@@ -6,7 +6,7 @@ static int new_executor(Executor **x, Training *t, bool train, const bool *train
 {
     const PlanConfiguration *c = &t->plan.configuration;
     const Shape pixels = {t->part.items, c->patch_size[0], c->patch_size[1], 1};
-    const Shape inputs[] = {{pixels.n, pixels.h, pixels.w, c->channel_count}, pixels};
+    const Shape inputs[] = {{pixels.n, pixels.h, pixels.w, plan_input_channels(&t->plan)}, pixels};
     Ref outputs[2];
     const bool has_counts = graph_find(t->model.graph, "counts", &outputs[1]);
     if (!graph_find(t->model.graph, "loss", &outputs[0]))

@@ -160,6 +160,7 @@ static void take_training(Plan *plan, const Plan *from)
     plan->inference = from->inference;
     plan->compatibility = from->compatibility;
     plan->configuration.batch_size = from->configuration.batch_size;
+    plan->configuration.adjacent_slices = from->configuration.adjacent_slices;
     plan->configuration.architecture = from->configuration.architecture;
     memcpy(plan->configuration.patch_size, from->configuration.patch_size, sizeof plan->configuration.patch_size);
 }

@@ -468,7 +468,7 @@ static void the_sliding_window_adds_as_the_cpu_does(void **state)
     (void)state;
     const int64_t shapes[][3] = {{2, 31, 17}, {1, 12, 40}, {1, 31, 12}};
     for (int i = 0; i < 12; i++) {
-        const WindowOptions o = {{TILE, TILE}, 0.5, i % 2, {i / 2 % 2, i / 2 % 2}, i >= 6};
+        const WindowOptions o = {{TILE, TILE}, 0.5, i % 2, {i / 2 % 2, i / 2 % 2}, i >= 6, 0};
         const int64_t *shape = shapes[i % 3];
         const Rows cpu = predicted(device_cpu(), &o, shape), there = predicted(gpu(), &o, shape);
         assert_int_equal(there.count, cpu.count);

@@ -13,11 +13,12 @@
 #include "planner/planner_kinds.h"
 #include "plans/plan_leaves.h"
 #include "recipe/recipe.h"
+#include "recipe/run_length.h"
 
 static const char STEP_TIMES[] = "step_times.yaml";
 static const char AS_PLANNED[] = "plans_as_planned.yaml";
 static const char AS_PLANNED_NEXT[] = "plans_as_planned_next.yaml"; /* only while plans.yaml is replaced */
-static const char STATISTICS[] = "foreground_intensity_properties_per_channel";
+static const char STATISTICS[] = "foreground_intensity_properties_per_channel", REASONS[] = "training.reasons";
 
 enum { CHANGES_TOLD = 12 };
 
@@ -254,7 +255,13 @@ static PlannerInput planner_input(const PlanRequest *r, const DatasetInfo *info,
     return (PlannerInput){info, f, r->dataset_name, r->memory_gb, training_memory, r->gpu, r->precision};
 }
 
-/* The recipe sees the values of override and edits before it chooses the length. */
+static int apply_given(const PlanMaker *m, Plan *plan, bool steered, Err *e)
+{
+    if (m->request.override) TRY(plan_override(plan, m->request.override, NULL, e));
+    return steered ? apply_edits(m, plan, e) : 0;
+}
+
+/* The recipe sees the values of override and edits before it chooses the length, which they may give, too. */
 static int follow_recipe(PlanMaker *m, Plan *plan, bool steered, const DatasetInfo *info, Err *e)
 {
     const PlanRequest *r = &m->request;
@@ -264,9 +271,12 @@ static int follow_recipe(PlanMaker *m, Plan *plan, bool steered, const DatasetIn
                              .threads = r->threads,
                              .measured = &m->measured};
     TRY(recipe_choose(plan, &task, e));
-    if (r->override) TRY(plan_override(plan, r->override, NULL, e));
-    if (steered) TRY(apply_edits(m, plan, e));
-    return recipe_length(plan, &task, e);
+    TRY(apply_given(m, plan, steered, e));
+    TRY(recipe_length(plan, &task, e));
+    const double fitting = run_length_of(&plan->training);
+    TRY(apply_given(m, plan, steered, e));
+    recipe_follow_length(plan, fitting);
+    return 0;
 }
 
 /* The override is read again after the planner, to replace planned values. The caller applies the edits. */
@@ -336,7 +346,7 @@ static int tell_edits(PlanMaker *m, Err *e)
     return 0;
 }
 
-/* Lists planned values that differ from the last run's, because of other options or other cases. */
+/* Lists planned values that differ from the last run's, because of other options or other cases. The reasons are told by themselves. */
 static int tell_changes(PlanMaker *m, Err *e)
 {
     MadeFrom then, now;
@@ -346,7 +356,7 @@ static int tell_changes(PlanMaker *m, Err *e)
     const int code = plan_leaves(&now, &m->as_planned, e);
     for (int i = 0; !code && i < now.count; i++) {
         const char *before = made_from_find(&then, now.items[i].key);
-        if ((before && !strcmp(before, now.items[i].value)) ||
+        if ((before && !strcmp(before, now.items[i].value)) || !strcmp(now.items[i].key, REASONS) ||
             !strncmp(now.items[i].key, STATISTICS, strlen(STATISTICS)))
             continue;
         if (told++ < CHANGES_TOLD)

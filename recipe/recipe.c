@@ -25,6 +25,7 @@ enum {
     EPOCH_VALIDATION = 25
 };
 static const double MOST_ANISOTROPY = 3; /* of adjacent slices: nnU-Net's threshold */
+static const double MOST_AVERAGING = 1 - 1e-6; /* the plan's limit */
 static const double RATE = 3e-3, WEIGHT_DECAY = 0.05;
 static const double BF16_GAIN = 1.1;      /* bf16 is taken if steps are faster by this factor */
 static const double LOADING = 1.02;       /* an iteration with augmentation, as a multiple of its step */
@@ -124,14 +125,15 @@ static void set_values(PlanTraining *t)
     t->validation_iterations = EPOCH_VALIDATION;
 }
 
-/* Adjacent slices show the third dimension of volumes, unless they are far away. */
+/* Adjacent slices show the third dimension of volumes, unless they are far away, or more channels than a network takes. */
 static void choose_slices(Choice *c)
 {
     const double *spacing = c->plan->original_median_spacing_mm;
     const bool is_volume = c->plan->original_median_shape[0] > 1;
-    if (!is_volume || spacing[0] > MOST_ANISOTROPY * fmax(spacing[1], spacing[2])) return;
-    c->plan->configuration.adjacent_slices = ADJACENT_SLICES;
-    text_add(&c->why, "%d adjacent slice on each side; ", ADJACENT_SLICES);
+    PlanConfiguration *p = &c->plan->configuration;
+    p->adjacent_slices = is_volume && spacing[0] <= MOST_ANISOTROPY * fmax(spacing[1], spacing[2]) ? ADJACENT_SLICES : 0;
+    if (plan_input_channels(c->plan) > PLAN_MAX_CHANNELS) p->adjacent_slices = 0;
+    if (p->adjacent_slices) text_add(&c->why, "%d adjacent slice on each side; ", p->adjacent_slices);
 }
 
 /* Takes bfloat16 where the device has it and steps are faster by it. */
@@ -171,7 +173,8 @@ static int choose_size(Choice *c, Err *e)
     if (patch[0] != planned[0] || patch[1] != planned[1])
         text_add(&c->why, "patch %dx%d, since larger ones (planned %dx%d) leave fewer than %d iterations; ", patch[0],
                  patch[1], planned[0], planned[1], LEAST_ITERATIONS);
-    if (narrowed) text_add(&c->why, "a narrower network for the same reason; ");
+    if (narrowed)
+        text_add(&c->why, "a narrower network, since wider ones leave fewer than %d iterations; ", LEAST_ITERATIONS);
     return 0;
 }
 
@@ -247,16 +250,20 @@ int recipe_choose(Plan *plan, const RecipeTask *task, Err *e)
     return code;
 }
 
+static int warmup_of(double count) { return (int)(count / WARMUP); }
+static double averaging_of(double count) { return fmin(fmax(0, 1 - AVERAGED / count), MOST_AVERAGING); }
+
 static void set_length(Choice *c)
 {
     PlanTraining *t = &c->plan->training;
+    const int threads = c->task->threads;
     const IterationTimes times = iteration_times(c, c->plan->configuration.batch_size);
     run_length_fit(t, t->minutes, times);
-    const double count = (double)t->epochs * t->iterations_per_epoch;
-    t->warmup_iterations = (int)(count / WARMUP);
-    t->weight_averaging = fmax(0, 1 - AVERAGED / count);
-    text_add(&c->why, "%g minutes with %d threads, %s; %sbatch %d: %.0f iterations of %.2g s", t->minutes,
-             c->task->threads, c->plan->network.name, t->reasons, c->plan->configuration.batch_size, count,
+    const double count = run_length_of(t);
+    t->warmup_iterations = warmup_of(count);
+    t->weight_averaging = averaging_of(count);
+    text_add(&c->why, "%g minutes with %d thread%s, %s; %sbatch %d: %.0f iterations of %.2g s", t->minutes, threads,
+             threads == 1 ? "" : "s", c->plan->network.name, t->reasons, c->plan->configuration.batch_size, count,
              times.training);
 }
 
@@ -269,4 +276,37 @@ int recipe_length(Plan *plan, const RecipeTask *task, Err *e)
     const int code = keep_reasons(plan, &c.why, e);
     text_free(&c.why);
     return code;
+}
+
+void recipe_follow_length(Plan *plan, double before)
+{
+    PlanTraining *t = &plan->training;
+    const double count = run_length_of(t);
+    if (t->recipe != RECIPE_TIME || count == before) return;
+    if (t->warmup_iterations == warmup_of(before)) t->warmup_iterations = warmup_of(count);
+    if (t->weight_averaging == averaging_of(before)) t->weight_averaging = averaging_of(count);
+    const size_t used = strlen(t->reasons);
+    snprintf(t->reasons + used, sizeof t->reasons - used, "; changed to %.0f", count);
+}
+
+void recipe_leave(Plan *plan)
+{
+    Plan plain;
+    PlanTraining *t = &plan->training;
+    plan_defaults(&plain);
+    if (t->recipe == RECIPE_TIME || t->recipe == RECIPE_NNUNET) {
+        t->deep_supervision = plain.training.deep_supervision;
+        plan->inference.mirroring = plain.inference.mirroring;
+    }
+    if (t->recipe != RECIPE_TIME) return;
+    t->minutes = 0;
+    *t->reasons = 0;
+    t->epochs = plain.training.epochs;
+    t->iterations_per_epoch = plain.training.iterations_per_epoch;
+    t->validation_iterations = plain.training.validation_iterations;
+    t->schedule_step = plain.training.schedule_step;
+    t->warmup_iterations = plain.training.warmup_iterations;
+    t->weight_averaging = plain.training.weight_averaging;
+    t->precision = plain.training.precision;
+    plan->configuration.adjacent_slices = plain.configuration.adjacent_slices;
 }

@@ -40,6 +40,14 @@ int recipe_choose(Plan *plan, const RecipeTask *task, Err *e);
  * training.reasons. To be called once, after recipe_choose, when the plan has all values that a user gives. Other recipes: nothing. Fails: as step_time_measure. */
 int recipe_length(Plan *plan, const RecipeTask *task, Err *e);
 
+/* The recipe time, if the length of the run was changed from `before` iterations: warm-up and averaging follow it where they are those
+ * of that length; others are a user's, and stay. Other recipes: nothing. */
+void recipe_follow_length(Plan *plan, double before);
+
+/* Before another recipe is chosen: values that the plan's recipe sets and others leave alone get their defaults. Patch, batch and width
+ * stay: the plan does not have the planner's. */
+void recipe_leave(Plan *plan);
+
 /* "paper", "nnunet", "time"; false for another name. */
 bool recipe_named(PlanRecipe *recipe, const char *name);
 

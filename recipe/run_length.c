@@ -24,3 +24,5 @@ void run_length_fit(PlanTraining *t, double minutes, IterationTimes times)
     const double epoch = t->iterations_per_epoch * times.training + t->validation_iterations * times.validation;
     t->epochs = at_least_one(60 * minutes * (1 - SPARE) / epoch);
 }
+
+double run_length_of(const PlanTraining *t) { return (double)t->epochs * t->iterations_per_epoch; }

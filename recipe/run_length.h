@@ -17,4 +17,7 @@ void run_length_fit(PlanTraining *training, double minutes, IterationTimes times
 /* The number of training iterations that fit into `minutes`. */
 double run_length_iterations(const PlanTraining *training, double minutes, IterationTimes times);
 
+/* The number of training iterations of a run. */
+double run_length_of(const PlanTraining *training);
+
 #endif

@@ -12,6 +12,7 @@
 
 #include "network/models/unet_topology.h"
 #include "plans/plan.h"
+#include "plans/plan_keys.h"
 #include "recipe/recipe.h"
 #include "recipe/smaller.h"
 #include "tests/support/says.h"
@@ -126,6 +127,7 @@ static void too_little_time_reduces_patch_and_width(void **state)
     plan_images(&plan, 1024);
     assert_int_equal(choose(&plan, 0.5, 8, false, NULL, &e), 0);
     assert_int_equal(plan.configuration.patch_size[0], 128);
+    assert_non_null(strstr(plan.training.reasons, "a narrower network, since"));
     assert_true(plan.configuration.architecture.features_per_stage[0] < 32);
     assert_int_equal(plan.configuration.batch_size, 2);
 }
@@ -150,6 +152,89 @@ static void volumes_have_adjacent_slices(void **state)
         assert_int_equal(plan.configuration.adjacent_slices, cases[i].wanted);
         assert_true(!strstr(plan.training.reasons, "adjacent") == !cases[i].wanted);
     }
+}
+
+/* A network takes at most PLAN_MAX_CHANNELS. */
+static void adjacent_slices_leave_room_for_channels(void **state)
+{
+    (void)state;
+    of_fp32 = (StepTime){0.01, 2e-6};
+    for (int count = 21; count <= PLAN_MAX_CHANNELS; count++) {
+        Plan plan;
+        Err e = {0};
+        plan_images(&plan, 32);
+        plan.configuration.channel_count = plan.configuration.mask_count = count;
+        plan.original_median_shape[0] = 30;
+        for (int i = 0; i < 3; i++) plan.original_median_spacing_mm[i] = 1;
+        assert_int_equal(choose(&plan, 1, 8, false, NULL, &e), 0);
+        assert_int_equal(plan.configuration.adjacent_slices, count == 21);
+    }
+}
+
+/* The longest run has a plan that can be read. */
+static void very_much_time_stays_in_the_limits_of_a_plan(void **state)
+{
+    (void)state;
+    Plan plan, again;
+    Text text = {0};
+    Err e = {0};
+    of_fp32 = (StepTime){0, 1e-12};
+    plan_images(&plan, 32);
+    assert_int_equal(choose(&plan, 1e6, 8, false, NULL, &e), 0);
+    assert_int_equal(plan_text(&plan, &text, &e), 0);
+    if (plan_parse(&again, "plan", text.data, text.length, &e)) fail_msg("%s", e.text);
+    text_free(&text);
+}
+
+/* Another length, by a user or by train: warm-up and averaging follow, unless they are a user's. */
+static void warmup_and_averaging_follow_the_length(void **state)
+{
+    (void)state;
+    Plan plan, own;
+    Err e = {0};
+    of_fp32 = (StepTime){0.01, 2e-6};
+    plan_images(&plan, 64);
+    assert_int_equal(choose(&plan, 10, 8, false, NULL, &e), 0);
+    own = plan;
+    own.training.warmup_iterations = 7;
+    const double before = iterations(&plan);
+    plan.training.epochs = own.training.epochs = 4;
+    plan.training.iterations_per_epoch = own.training.iterations_per_epoch = 50;
+    recipe_follow_length(&plan, before);
+    assert_int_equal(plan.training.warmup_iterations, 10);
+    assert_float_equal(plan.training.weight_averaging, 0.9, 1e-9);
+    assert_non_null(strstr(plan.training.reasons, "; changed to 200"));
+    recipe_follow_length(&own, before);
+    assert_int_equal(own.training.warmup_iterations, 7);
+    own.training.recipe = RECIPE_PAPER;
+    own.training.minutes = 0;
+    own.training.epochs = 8;
+    const Plan kept = own;
+    recipe_follow_length(&own, 200);
+    assert_memory_equal(&own, &kept, sizeof own);
+}
+
+/* Nothing of the recipe time is left in another one but the size of its steps. */
+static void a_recipe_is_left(void **state)
+{
+    (void)state;
+    Plan plan, paper;
+    Err e = {0};
+    of_fp32 = of_bf16 = (StepTime){0.01, 2e-6};
+    of_bf16.pixel /= 2;
+    plan_images(&plan, 64);
+    plan.original_median_shape[0] = 30;
+    for (int i = 0; i < 3; i++) plan.original_median_spacing_mm[i] = 1;
+    paper = plan;
+    paper.training.recipe = RECIPE_PAPER;
+    assert_int_equal(choose(&plan, 10, 8, true, NULL, &e), 0);
+    assert_int_equal(plan.training.precision, PRECISION_BF16);
+    recipe_leave(&plan);
+    plan.training.recipe = RECIPE_PAPER;
+    assert_int_equal(recipe_choose(&plan, NULL, &e), 0);
+    plan.configuration.batch_size = paper.configuration.batch_size;
+    Text differences = {0};
+    if (plan_differences(&differences, &paper, &plan, &e)) fail_msg("%s", differences.data);
 }
 
 static void bf16_is_taken_where_it_is_faster(void **state)
@@ -311,6 +396,10 @@ int main(void)
         cmocka_unit_test(time_decides_the_batch),
         cmocka_unit_test(too_little_time_reduces_patch_and_width),
         cmocka_unit_test(volumes_have_adjacent_slices),
+        cmocka_unit_test(adjacent_slices_leave_room_for_channels),
+        cmocka_unit_test(very_much_time_stays_in_the_limits_of_a_plan),
+        cmocka_unit_test(warmup_and_averaging_follow_the_length),
+        cmocka_unit_test(a_recipe_is_left),
         cmocka_unit_test(bf16_is_taken_where_it_is_faster),
         cmocka_unit_test(memory_limits_the_batch),
         cmocka_unit_test(a_choice_is_repeated),

@@ -10,6 +10,8 @@
 #include "plans/meaning.h"
 #include "preprocess/class_locations.h"
 #include "recipe/plan_optimizer.h"
+#include "recipe/recipe.h"
+#include "recipe/run_length.h"
 #include "trainer/absent_labels.h"
 #include "trainer/augmentation_pictures.h"
 #include "trainer/case_check.h"
@@ -221,9 +223,11 @@ static int fit_length(Training *t, const TrainingOptions *o, Err *e)
 {
     IterationTimes times;
     const TrainingOverrides *change = &o->overrides;
+    const double planned = run_length_of(&t->plan.training);
     double (*const clock)(void) = change->cpu_minutes ? cpu_seconds : clock_seconds;
     TRY(training_time_iterations(t, &times, clock, change->minutes, e));
     run_length_fit(&t->plan.training, change->minutes, times);
+    recipe_follow_length(&t->plan, planned);
     close_network(t);
     return open_network(t, o->mode, e);
 }

@@ -6,6 +6,8 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "plans/plan_keys.h"
+#include "recipe/recipe.h"
+#include "recipe/run_length.h"
 #include "trainer/checkpoint.h"
 #include "trainer/preprocess_command.h"
 #include "trainer/training_recipe.h"
@@ -41,6 +43,7 @@ static int apply(Plan *plan, const TrainingOverrides *o, Err *e)
     const PlanTraining before = plan->training;
     if (o->has_recipe) plan->training.recipe = o->recipe;
     const PlanRecipe recipe = plan->training.recipe;
+    const double minutes = plan->training.minutes;
     if (o->keys) TRY(plan_override_text(plan, "the program's plan keys", o->keys, strlen(o->keys), e));
     if (o->file) TRY(plan_override(plan, o->file, NULL, e));
     if (plan->training.recipe != recipe)
@@ -48,6 +51,10 @@ static int apply(Plan *plan, const TrainingOverrides *o, Err *e)
             e, ERR_VALUE,
             "%s: training.recipe names where values come from; it does not change them: give --recipe instead",
             o->file);
+    if (plan->training.minutes != minutes)
+        return err_set(e, ERR_VALUE,
+                       "%s: training.minutes is the time that values were chosen for; it does not change them: give --minutes instead",
+                       o->file);
     const struct {
         int *field, value;
     } changes[] = {{&plan->training.epochs, o->epochs},
@@ -67,6 +74,15 @@ static int apply(Plan *plan, const TrainingOverrides *o, Err *e)
     if (o->seed >= 0) plan->training.seed = o->seed;
     if (o->precision) plan->training.precision = strcmp(o->precision, "bf16") ? PRECISION_FP32 : PRECISION_BF16;
     return plan_check(plan, e);
+}
+
+/* The plan of a new run: what follows from its length is that of the options. */
+static int apply_to_new(Plan *plan, const TrainingOverrides *o, Err *e)
+{
+    const double planned = run_length_of(&plan->training);
+    TRY(apply(plan, o, e));
+    recipe_follow_length(plan, planned);
+    return 0;
 }
 
 int training_plan_alone(Plan *plan, const TrainingOptions *o, Err *e)
@@ -268,15 +284,17 @@ static int check_origin(PlanChoice *c, const Plan *origin, const TrainingOptions
 /* Adds a note about the values that a fold takes from the plan of the others and not from its own options. */
 static int note_followed(PlanChoice *c, const TrainingOptions *o, const char *sibling, Err *e)
 {
-    Text text = {0};
+    Text text = {0}, chosen = {0};
     Plan own = c->preprocessed;
     Err misfit = {0};
-    const bool fits = !apply(&own, &o->overrides, &misfit);
+    const bool fits =
+        !training_recipe_take(&own, o, &chosen, &misfit) && !apply_to_new(&own, &o->overrides, &misfit);
     int code = fits ? plan_differences(&text, &own, &c->plan, e) : 0;
     if (code > 0)
         text_add(&c->notes,
                  "the plan is that of %s (%s/plans.yaml); %s/plans.yaml with these options would differ: %s\n", sibling,
                  o->results, o->preprocessed, text.data);
+    text_free(&chosen);
     text_free(&text);
     return code < 0 ? code : text_check(&c->notes, e);
 }
@@ -288,7 +306,7 @@ static int follow_unknown(PlanChoice *c, const Plan *recorded, const TrainingOpt
 {
     if (!sibling) return 0;
     c->plan = c->preprocessed;
-    TRY(apply(&c->plan, &o->overrides, e));
+    TRY(apply_to_new(&c->plan, &o->overrides, e));
     if (o->overrides.minutes > 0) take_length(&c->plan, recorded);
     return check_options(recorded, c->plan, sibling, o->results, e);
 }
@@ -329,7 +347,7 @@ static int choose(PlanChoice *c, const TrainingOptions *o, bool holds_run, const
     if (c->is_bound) return follow(c, &recorded, o, c->goes_on && holds_run, c->goes_on ? NULL : sibling, e);
     c->plan = c->preprocessed;
     TRY(training_recipe_take(&c->plan, o, &c->notes, e));
-    TRY(apply(&c->plan, &o->overrides, e));
+    TRY(apply_to_new(&c->plan, &o->overrides, e));
     return know_new_weights(&c->plan.training, o, e);
 }
 

@@ -52,13 +52,28 @@ static int choose(Plan *plan, const TrainingOptions *o, Err *e)
     return code;
 }
 
-static int tell_replaced(Text *notes, const Plan *before, const Plan *now, Err *e)
+/* The reasons are long, and told by themselves. */
+static int tell_replaced(Text *notes, Plan before, Plan now, Err *e)
 {
     Text differences = {0};
-    const int code = plan_differences(&differences, before, now, e);
+    if (*now.training.reasons) text_add(notes, "the recipe time: %s\n", now.training.reasons);
+    *before.training.reasons = *now.training.reasons = 0;
+    const int code = plan_differences(&differences, &before, &now, e);
     if (code > 0) text_add(notes, "values of the plan that the recipe replaces: %s\n", differences.data);
     text_free(&differences);
     return code < 0 ? code : text_check(notes, e);
+}
+
+/* What the planner chose for a time cannot be undone here. */
+static void tell_kept(Text *notes, const Plan *before, const Plan *now)
+{
+    const PlanRecipe recipe = now->training.recipe;
+    if (before->training.recipe != RECIPE_TIME) return;
+    text_add(notes, "%s were planned for %g minutes and do not get larger: plan_and_preprocess with ",
+             recipe == RECIPE_TIME ? "patch and width of the network" : "patch, batch and width of the network",
+             before->training.minutes);
+    if (recipe == RECIPE_TIME) text_add(notes, "--minutes %g plans them anew\n", now->training.minutes);
+    else text_add(notes, "--recipe %s plans them anew\n", recipe == RECIPE_NNUNET ? "nnunet" : "paper");
 }
 
 int training_recipe_take(Plan *plan, const TrainingOptions *o, Text *notes, Err *e)
@@ -73,9 +88,10 @@ int training_recipe_take(Plan *plan, const TrainingOptions *o, Text *notes, Err 
             e, ERR_VALUE,
             "--recipe time is for one process: plan_and_preprocess --minutes N --device cuda chooses for one GPU, and several "
             "follow that plan");
+    recipe_leave(plan);
     plan->training.recipe = asked;
     plan->training.minutes = asked == RECIPE_TIME ? minutes : 0;
-    *plan->training.reasons = 0;
     TRY(choose(plan, o, e));
-    return tell_replaced(notes, &before, plan, e);
+    tell_kept(notes, &before, plan);
+    return tell_replaced(notes, before, *plan, e);
 }

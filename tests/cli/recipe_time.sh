@@ -13,12 +13,12 @@ planned() { equals "$1" "$(value "$2" "$3")" "$4"; }
 
 # ---- plan_and_preprocess
 check "a plan for some minutes" 0 plan a --minutes 0.02
-has "says what was chosen, and why" 'training: 0.02 minutes with 1 threads, nnunet; .*batch [0-9]*: [0-9]* iterations of' stderr
+has "says what was chosen, and why" 'training: 0.02 minutes with 1 thread, nnunet; .*batch [0-9]*: [0-9]* iterations of' stderr
 planned "the plan has it" recipe "$out/a" time
 planned "with the time" minutes "$out/a" 0.02
 planned "the network" name "$out/a" nnunet
 is "averages" grep -q "weight_averaging: 0\.[0-9]" "$out/a/plans.yaml"
-is "and the reasons" grep -q 'reasons: "0.02 minutes with 1 threads' "$out/a/plans.yaml"
+is "and the reasons" grep -q 'reasons: "0.02 minutes with 1 thread' "$out/a/plans.yaml"
 cp "$out/a/plans.yaml" "$out/first.yaml"
 check "again" 0 plan a --minutes 0.02
 is "it is the same plan" cmp "$out/a/plans.yaml" "$out/first.yaml"
@@ -36,10 +36,18 @@ check "values that are given" 0 plan c --minutes 0.02 --override "$out/own.yaml"
 planned "stay: the batch" batch_size "$out/c" 3
 planned "the rate" learning_rate "$out/c" 0.0007
 planned "the length" epochs "$out/c" 2
+planned "with the warm-up of this length" warmup_iterations "$out/c" "$(($(value iterations_per_epoch "$out/c") * 2 / 20))"
 sed -i 's/batch_size: 3/batch_size: 5/' "$out/c/plans.yaml"
 check "a batch that was edited" 0 plan c --minutes 0.02 --override "$out/own.yaml"
 planned "stays, too" batch_size "$out/c" 5
 has "and is told" 'kept your edits of .*: configurations.2d.batch_size 5 (planned' stderr
+check "a very long time" 0 plan a --minutes 1000000
+lacks "the reasons are told once" 'training.reasons' stderr
+check "has a plan that can be read" 0 plan a --minutes 0.02
+is "and the earlier one is that of its minutes" cmp "$out/a/plans.yaml" "$out/first.yaml"
+echo 'training: {minutes: 3}' >"$out/minutes.yaml"
+check "minutes for no recipe" 1 plan f --override "$out/minutes.yaml"
+has "are told" 'training.minutes: 3 is for training.recipe: time: give --minutes N' stderr
 check "nnU-Net's training" 0 plan d --recipe nnunet
 planned "is SGD" optimizer "$out/d" sgd
 planned "with mirroring" mirroring "$out/d" true
@@ -81,3 +89,26 @@ check "a recipe's name alone" 1 train rn g --override "$out/renamed.yaml"
 has "changes nothing, which is told" 'give --recipe instead' stderr
 check "time for train without minutes" 1 train rn g --recipe time
 has "is told, too" 'give --minutes N' stderr
+
+# ---- another length, another recipe than the plan's
+check "another length than the plan's" 0 train rl a --epochs 4 --iterations-per-epoch 10
+planned "has its own warm-up" warmup_iterations "$out/rl" 2
+planned "and averaging" weight_averaging "$out/rl" 0.5
+is "and the reasons tell it" grep -q 'reasons: .*; changed to 40' "$out/rl/plans.yaml"
+check "by the other folds, too" 0 "$build/train" "$out/a" 1 -o "$out/rl" -j1 --no-validation --epochs 4 --iterations-per-epoch 10
+lacks "without a difference" 'would differ' stderr
+check "a longer run goes on as it began" 0 train rl a --epochs 5 --continue
+check "iterations that are timed anew" 0 train rm a --minutes 0.02
+count=$(($(value epochs "$out/rm") * $(value iterations_per_epoch "$out/rm")))
+planned "have their warm-up" warmup_iterations "$out/rm" $((count / 20))
+check "the paper's recipe instead of the plan's" 0 train rq a --recipe paper --epochs 1 --iterations-per-epoch 2
+planned "averages nothing" weight_averaging "$out/rq" 0.0
+planned "and has no warm-up" warmup_iterations "$out/rq" 0
+has "what stays is told" 'patch, batch and width of the network were planned for 0.02 minutes and do not get larger' stderr
+check "the next fold" 0 "$build/train" "$out/a" 1 -o "$out/rq" -j1 --no-validation --recipe paper --epochs 1 --iterations-per-epoch 2
+lacks "has the same plan" 'would differ' stderr
+check "more minutes than the plan's" 0 train rn a --minutes 0.03
+has "are chosen for" 'the recipe time: 0.03 minutes with 1 thread, nnunet' stderr
+has "within the plan's patch and width" 'plan_and_preprocess with --minutes 0.03 plans them anew' stderr
+check "minutes in an override" 1 train ro2 a --override "$out/minutes.yaml"
+has "change nothing, which is told" 'give --minutes instead' stderr

@@ -171,7 +171,7 @@ E := $(B)/cuda_host
 CXX ?= g++
 EMULATED := $(patsubst %,$(E)/obj/%.o,$(GPU_SOURCES))
 EMULATOR := $(patsubst tests/cuda/%.cc,$(E)/obj/tests/cuda/%.o,$(filter-out tests/cuda/test_%,$(wildcard tests/cuda/*.cc)))
-EMULATED_TESTS := test_emulator test_cublaslt test_cudnn test_nccl test_ops $(GPU_TESTS)
+EMULATED_TESTS := test_emulator test_cublaslt test_cudnn test_nccl test_ops test_recipe $(GPU_TESTS)
 EMULATED_PROGRAMS := trainer/train inference/predict planner/plan_and_preprocess model/network_info tests/golden bench/bench
 CXXFLAGS_host := -std=c++20 -O2 -g1 -I. -Itests/cuda -Itests/cuda/include -MMD -MP -Wall -Wextra -Wshadow \
                  -Wno-unknown-pragmas -Wno-missing-field-initializers $(if $(CI),-Werror)

@@ -80,9 +80,10 @@ static int check_training(const PlanTraining *t, Err *e)
     if (t->recipe == RECIPE_TIME && t->minutes <= 0)
         return err_set(e, ERR_VALUE, "training.recipe: time needs training.minutes: give --minutes N");
     if (t->recipe != RECIPE_TIME && t->minutes > 0)
-        return err_set(e, ERR_VALUE,
-                       "training.minutes: %g is for training.recipe: time: give --minutes N, or remove training.minutes",
-                       t->minutes);
+        return err_set(
+            e, ERR_VALUE,
+            "training.minutes: %g is for training.recipe: time: give --minutes N, or remove training.minutes",
+            t->minutes);
     if (t->schedule_epochs && t->schedule_epochs < t->epochs)
         return err_set(e, ERR_VALUE, "training.schedule_epochs: %d, expected 0 or at least epochs, %d",
                        t->schedule_epochs, t->epochs);

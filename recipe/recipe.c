@@ -24,7 +24,7 @@ enum {
     EPOCH = 250,
     EPOCH_VALIDATION = 25
 };
-static const double MOST_ANISOTROPY = 3; /* of adjacent slices: nnU-Net's threshold */
+static const double MOST_ANISOTROPY = 3;       /* of adjacent slices: nnU-Net's threshold */
 static const double MOST_AVERAGING = 1 - 1e-6; /* the plan's limit */
 static const double RATE = 3e-3, WEIGHT_DECAY = 0.05;
 static const double BF16_GAIN = 1.1;      /* bf16 is taken if steps are faster by this factor */
@@ -131,7 +131,8 @@ static void choose_slices(Choice *c)
     const double *spacing = c->plan->original_median_spacing_mm;
     const bool is_volume = c->plan->original_median_shape[0] > 1;
     PlanConfiguration *p = &c->plan->configuration;
-    p->adjacent_slices = is_volume && spacing[0] <= MOST_ANISOTROPY * fmax(spacing[1], spacing[2]) ? ADJACENT_SLICES : 0;
+    p->adjacent_slices =
+        is_volume && spacing[0] <= MOST_ANISOTROPY * fmax(spacing[1], spacing[2]) ? ADJACENT_SLICES : 0;
     if (plan_input_channels(c->plan) > PLAN_MAX_CHANNELS) p->adjacent_slices = 0;
     if (p->adjacent_slices) text_add(&c->why, "%d adjacent slice on each side; ", p->adjacent_slices);
 }

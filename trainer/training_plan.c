@@ -52,9 +52,10 @@ static int apply(Plan *plan, const TrainingOverrides *o, Err *e)
             "%s: training.recipe names where values come from; it does not change them: give --recipe instead",
             o->file);
     if (plan->training.minutes != minutes)
-        return err_set(e, ERR_VALUE,
-                       "%s: training.minutes is the time that values were chosen for; it does not change them: give --minutes instead",
-                       o->file);
+        return err_set(
+            e, ERR_VALUE,
+            "%s: training.minutes is the time that values were chosen for; it does not change them: give --minutes instead",
+            o->file);
     const struct {
         int *field, value;
     } changes[] = {{&plan->training.epochs, o->epochs},
@@ -287,8 +288,7 @@ static int note_followed(PlanChoice *c, const TrainingOptions *o, const char *si
     Text text = {0}, chosen = {0};
     Plan own = c->preprocessed;
     Err misfit = {0};
-    const bool fits =
-        !training_recipe_take(&own, o, &chosen, &misfit) && !apply_to_new(&own, &o->overrides, &misfit);
+    const bool fits = !training_recipe_take(&own, o, &chosen, &misfit) && !apply_to_new(&own, &o->overrides, &misfit);
     int code = fits ? plan_differences(&text, &own, &c->plan, e) : 0;
     if (code > 0)
         text_add(&c->notes,

@@ -29,11 +29,11 @@ B := build/$(VARIANT)
 endif
 
 FOLDERS := base formats plans data preprocess evaluation weights network/device network/graph network/ops \
-           network/executor network/optimizer network/models model recipe planner inference trainer pretrain
+           network/executor network/optimizer network/models model recipe planner inference library trainer pretrain
 PROGRAMS := planner/plan_and_preprocess trainer/train pretrain/pretrain inference/predict inference/ensemble \
             inference/find_best_configuration evaluation/evaluate \
             data/make_phantom model/network_info inference/convert_weights bench/bench bench/compare_networks \
-            tests/golden tests/turn
+            tests/golden tests/turn tests/use_library
 MAINS := $(wildcard $(PROGRAMS:=.c))
 
 CC ?= cc
@@ -50,7 +50,8 @@ WARNINGS += -Werror
 endif
 # Kernels do not depend on the sign of zero, errno or floating-point exceptions; these flags allow faster vector code.
 KERNELS := -ffp-contract=fast -fno-math-errno -fno-trapping-math -fno-signed-zeros
-ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -I. -fopenmp -MMD -MP $(WARNINGS) $(CFLAGS_$(VARIANT)) $(CFLAGS)
+# The shared library is made of the same objects: position-independent, and names that are not its interface are hidden.
+ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -I. -fPIC -fvisibility=hidden -fopenmp -MMD -MP $(WARNINGS) $(CFLAGS_$(VARIANT)) $(CFLAGS)
 
 # Dependencies: pkg-config where a package has it, else by name (make deps installs them). SYSROOT: of a cross compiler.
 PKG_CONFIG ?= pkg-config
@@ -83,6 +84,13 @@ objects_of = $(patsubst %.c,$(B)/obj/%.o,$(filter-out $(LEVELLED),$(1))) \
              $(foreach level,$(LEVELS),$(patsubst %.c,$(B)/obj/%.$(level).o,$(filter $(LEVELLED),$(1))))
 OBJECTS := $(call objects_of,$(SOURCES))
 LIBRARY := $(B)/libswinumamba.a
+# The library for other programs (docs/library.md). Its objects are named, because nothing else calls them. The number is
+# that of the interface: it changes when programs must be built again.
+VERSION := $(shell sed -n 's/^\#define PROGRAM_VERSION "\(.*\)"$$/\1/p' base/program.h)
+SONAME := libswinumamba.so.0
+SHARED := $(B)/libswinumamba.so.$(VERSION)
+COMPLETE_release := -Wl,-z,defs
+INTERFACE := $(call objects_of,$(wildcard library/*.c))
 
 TESTS := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/test_*.c))
 SUPPORT := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/support/*.c))
@@ -108,9 +116,9 @@ NVCC := $(CUDA_PATH)/bin/nvcc -std=c++20 -O3 -I. $(NVCC_CODE) -Xcompiler -Wall -
 LIBS += -L$(CUDA_PATH)/lib64 -L$(CUDA_PATH)/lib -Wl,-rpath,$(CUDA_PATH)/lib64:$(CUDA_PATH)/lib -lcublasLt -lcudnn $(if $(NCCL),-lnccl) -lcudart_static -lstdc++ -ldl -lrt
 endif
 
-.PHONY: all check check-cuda check-cuda-host mutants check-all golden bench demo install clean help
+.PHONY: all check check-cuda check-cuda-host mutants check-all golden bench demo install uninstall clean help
 .SECONDARY:
-all: $(BINARIES)
+all: $(BINARIES) $(SHARED)
 
 $(B)/obj/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
@@ -142,6 +150,13 @@ $(B)/flags: FORCE
 $(LIBRARY): $(OBJECTS)
 	@rm -f $@
 	$(Q)ar rcs $@ $^
+
+# With sanitizers names are missing that programs have.
+$(SHARED): library/swin_umamba.map $(INTERFACE) $(GPU_OBJECTS) $(LIBRARY)
+	$(Q)$(CC) $(ALL_CFLAGS) -shared -Wl,-soname,$(SONAME) -Wl,--version-script=$< $(COMPLETE_$(VARIANT)) \
+	    $(filter-out $<,$^) -o $@ $(LIBS)
+	@ln -sf $(@F) $(B)/$(SONAME)
+	@ln -sf $(SONAME) $(B)/libswinumamba.so
 
 define program_rule
 $(B)/$(notdir $(1)): $(B)/obj/$(1).o $(if $(filter tests/%,$(1)),$(SUPPORT)) $(if $(filter bench/%,$(1)),$(BENCH)) $(GPU_OBJECTS) $(LIBRARY)
@@ -249,19 +264,42 @@ bench: all
 demo: all
 	@tests/demo $(B)
 
-prefix ?= /usr/local
+prefix ?= $(or $(PREFIX),/usr/local)
+libdir ?= $(prefix)/lib
+includedir ?= $(prefix)/include
+CMAKEDIR := $(libdir)/cmake/SwinUmamba
+FOR_USERS := $(filter-out bench compare_networks golden turn use_library,$(notdir $(BINARIES)))
+INSTALLED := $(patsubst %,$(prefix)/bin/swin-umamba-%,$(subst _,-,$(FOR_USERS)))
+INSTALLED_LIBRARY := $(libdir)/$(notdir $(SHARED)) $(libdir)/$(SONAME) $(libdir)/libswinumamba.so $(includedir)/swin_umamba.h \
+                     $(libdir)/pkgconfig/swin-umamba.pc $(CMAKEDIR)/SwinUmambaConfig.cmake $(CMAKEDIR)/SwinUmambaConfigVersion.cmake
+FILL = sed -e 's|@prefix@|$(prefix)|' -e 's|@libdir@|$(libdir)|' -e 's|@includedir@|$(includedir)|' -e 's|@version@|$(VERSION)|g' \
+       -e 's|@soname@|$(SONAME)|' -e "s|@include_from_here@|$$(realpath -m --relative-to=$(CMAKEDIR) $(includedir))|"
+
 install: all
 	install -d $(DESTDIR)$(prefix)/bin
-	for program in $(filter-out bench compare_networks golden turn,$(notdir $(BINARIES))); do \
+	for program in $(FOR_USERS); do \
 	    install $(B)/$$program $(DESTDIR)$(prefix)/bin/swin-umamba-$$(echo $$program | tr _ -) || exit; done
-	install -d $(DESTDIR)$(prefix)/share/doc/swin-umamba-c
-	install -m 644 LICENSE README.md $(DESTDIR)$(prefix)/share/doc/swin-umamba-c
+	install -d $(DESTDIR)$(includedir) $(DESTDIR)$(libdir)/pkgconfig $(DESTDIR)$(CMAKEDIR)
+	install -m 644 $(SHARED) $(DESTDIR)$(libdir)
+	ln -sf $(notdir $(SHARED)) $(DESTDIR)$(libdir)/$(SONAME)
+	ln -sf $(SONAME) $(DESTDIR)$(libdir)/libswinumamba.so
+	install -m 644 library/swin_umamba.h $(DESTDIR)$(includedir)
+	$(FILL) library/package/swin-umamba.pc.in >$(DESTDIR)$(libdir)/pkgconfig/swin-umamba.pc
+	for name in SwinUmambaConfig SwinUmambaConfigVersion; do \
+	    $(FILL) library/package/$$name.cmake.in >$(DESTDIR)$(CMAKEDIR)/$$name.cmake || exit; done
+	install -d $(DESTDIR)$(prefix)/share/doc/swin-umamba-c/examples
+	install -m 644 LICENSE README.md docs/library.md $(DESTDIR)$(prefix)/share/doc/swin-umamba-c
+	install -m 644 examples/* $(DESTDIR)$(prefix)/share/doc/swin-umamba-c/examples
+
+uninstall:
+	rm -f $(addprefix $(DESTDIR),$(INSTALLED) $(INSTALLED_LIBRARY))
+	rm -rf $(DESTDIR)$(prefix)/share/doc/swin-umamba-c $(DESTDIR)$(CMAKEDIR)
 
 clean:
 	rm -rf build
 
 help:
-	@echo 'all check check-cuda-host check-all golden bench demo deps install clean; VARIANT=release|debug|asan|tsan; CUDA=1'
+	@echo 'all check check-cuda-host check-all golden bench demo deps install uninstall clean; VARIANT=release|debug|asan|tsan; CUDA=1'
 
 -include $(shell find $(B)/obj $(E)/obj -name '*.d' 2>/dev/null)
 

@@ -1,7 +1,6 @@
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
-#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,11 +101,7 @@ static void print_version(FILE *stream, struct argp_state *state)
 /* Also called in programs without -j: they may use OpenMP too. */
 static void set_threads(CommonOptions *common)
 {
-    const ThreadSetting s = {.asked = common->threads,
-                             .by_default = omp_get_max_threads(),
-                             .processors = omp_get_num_procs(),
-                             .quota = threads_quota(""),
-                             .limit = omp_get_max_active_levels() > 0 ? omp_get_thread_limit() : 1};
+    const ThreadSetting s = threads_setting(common->threads);
     int bounded;
     common->threads = threads_choose(&s, &bounded);
     if (bounded)
@@ -114,8 +109,7 @@ static void set_threads(CommonOptions *common)
                      s.asked ? s.asked : s.by_default, common->threads,
                      s.limit == common->threads ? "OpenMP grants no more (OMP_THREAD_LIMIT, OMP_MAX_ACTIVE_LEVELS)"
                                                 : "more than four threads per processor only slow each other down");
-    omp_set_dynamic(0); /* smaller teams than requested would make kernels with barriers hang */
-    omp_set_num_threads(common->threads);
+    threads_use(common->threads);
 }
 
 void program_parse(const struct argp *own, void *own_input, CommonOptions *common, int argc, char **argv)

@@ -1,6 +1,7 @@
 #include "base/threads.h"
 
 #include <limits.h>
+#include <omp.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -143,4 +144,19 @@ int threads_choose(const ThreadSetting *s, int *bounded)
     *bounded = wanted > most && (s->asked || s->by_default != s->processors);
     const int chosen = lesser(s->asked ? wanted : lesser(wanted, s->quota), most);
     return chosen > 1 ? chosen : 1;
+}
+
+ThreadSetting threads_setting(int asked)
+{
+    return (ThreadSetting){.asked = asked,
+                           .by_default = omp_get_max_threads(),
+                           .processors = omp_get_num_procs(),
+                           .quota = threads_quota(""),
+                           .limit = omp_get_max_active_levels() > 0 ? omp_get_thread_limit() : 1};
+}
+
+void threads_use(int threads)
+{
+    omp_set_dynamic(0); /* smaller teams than requested would make kernels with barriers hang */
+    omp_set_num_threads(threads);
 }

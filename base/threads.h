@@ -24,4 +24,10 @@ typedef struct ThreadSetting {
  * the limit, or above 4 times the processors. The quota bounds the default only, without a message. */
 int threads_choose(const ThreadSetting *s, int *bounded);
 
+/* The setting of this process, as OpenMP and the system give it to the calling thread. */
+ThreadSetting threads_setting(int asked);
+
+/* Tells OpenMP to use so many in the calling thread's teams. */
+void threads_use(int threads);
+
 #endif

@@ -7,10 +7,10 @@
 #include "base/memory.h"
 #include "data/image_io.h"
 #include "inference/chosen_weights.h"
+#include "inference/model_warnings.h"
 #include "inference/output_file.h"
 #include "inference/prediction_job.h"
 #include "inference/prediction_mean.h"
-#include "inference/results.h"
 #include "plans/meaning.h"
 #include "plans/splits.h"
 
@@ -26,92 +26,6 @@ typedef struct PredictionRun {
 } PredictionRun;
 
 /* ---- checks before anything is computed ---- */
-
-static void warn_of_unused(PredictionRun *run, const ModelSource *s, const FoldList *folds, const char *why)
-{
-    Text names = {0};
-    if (!folds->count) return;
-    fold_list_text(folds, &names);
-    fault_add(&run->warnings, FAULT_WARNING, "%s: %s left out: without checkpoint_%s; %s", s->results,
-              names.data ? names.data : "", s->checkpoint, why);
-    text_free(&names);
-}
-
-/* Warns about folds that exist and are not used. */
-static int find_unused_folds(PredictionRun *run, const ModelSource *s, Err *e)
-{
-    FoldList finished = {0}, unfinished = {0};
-    int code = 0;
-    for (int i = 0; i < s->unused.count && !code; i++) {
-        const int fold = s->unused.numbers[i];
-        char *final = NULL;
-        if (fold == SPLITS_FOLD_ALL) {
-            prediction_tell(run->o, TELL_NOTE,
-                            "%s/fold_all is left out, because there are numbered folds (-f all uses it)", s->results);
-            continue;
-        }
-        code = results_checkpoint(&final, s->results, fold, "final", e);
-        if (!code) code = fold_list_add(final ? &finished : &unfinished, fold, e);
-        mem_free(final);
-    }
-    if (!code) {
-        warn_of_unused(run, s, &finished, "finished trainings, which have checkpoint_final");
-        warn_of_unused(run, s, &unfinished, "trainings that are not finished");
-    }
-    fold_list_free(&unfinished);
-    fold_list_free(&finished);
-    return code;
-}
-
-/* Without --checkpoint: warns if a training was continued after checkpoint_final, which is used. */
-static int find_unfinished(PredictionRun *run, int model, Err *e)
-{
-    const ModelSource *s = &run->sources[model];
-    Text folds = {0};
-    char name[FOLD_NAME_BYTES];
-    int code = 0;
-    if (run->o->predictor.checkpoint || run->c->models[model].made_from.count) return 0;
-    for (int i = 0; i < s->folds.count && !code; i++) {
-        ResultsProgress p;
-        code = results_progress(&p, s->results, s->folds.numbers[i], e);
-        if (code || !p.goes_on) continue;
-        text_add(&folds, "%sfold %s", folds.length ? ", " : "", fold_name(name, s->folds.numbers[i]));
-        if (p.final >= 0 && p.latest > p.final)
-            text_add(&folds, " (%lld epochs, now %lld)", (long long)p.final, (long long)p.latest);
-    }
-    if (!code && folds.length)
-        fault_add(&run->warnings, FAULT_WARNING,
-                  "%s: the training of %s was continued after checkpoint_final and is not finished: "
-                  "checkpoint_final is used; --checkpoint latest uses the newer weights, only of folds that have them; "
-                  "train --continue finishes them",
-                  s->results, folds.data);
-    text_free(&folds);
-    return code;
-}
-
-/* Warns if plans.yaml is not the plan that a fold was trained by: images would be preprocessed in another way. */
-static int find_other_plans(PredictionRun *run, const ModelSource *s, Err *e)
-{
-    enum { SHOWN = 400 };
-    Text first = {0}, folds = {0};
-    char name[FOLD_NAME_BYTES];
-    int code = 0;
-    for (int i = 0; i < s->folds.count && !code; i++) {
-        Text own = {0};
-        code = predictor_trained_otherwise(&own, s->paths[i], &s->plan, e);
-        if (own.length) text_add(&folds, "%s%s", folds.length ? ", " : "", fold_name(name, s->folds.numbers[i]));
-        if (own.length && !first.length) text_add(&first, "%.*s%s", SHOWN, own.data, own.length > SHOWN ? " …" : "");
-        text_free(&own);
-    }
-    if (!code && first.length)
-        fault_add(&run->warnings, FAULT_WARNING,
-                  "%s/plans.yaml is not the plan by which fold %s was trained (%s): the labels may be wrong; undo the "
-                  "change, or train again",
-                  s->results, folds.data ? folds.data : "", first.data);
-    text_free(&first);
-    text_free(&folds);
-    return code;
-}
 
 /* All models of a configuration get the same images. */
 static int expect_same_channels(PredictionRun *run, Err *e)
@@ -191,9 +105,11 @@ static int open_sources(PredictionRun *run, Err *e)
                               run->o->predictor.checkpoint, e))
             return c->file ? err_context(e, "%s", c->file) : (int)e->code;
         results[i] = m->results;
-        TRY(find_unused_folds(run, &run->sources[i], e));
-        TRY(find_unfinished(run, i, e));
-        TRY(find_other_plans(run, &run->sources[i], e));
+        if (fold_list_has(&run->sources[i].unused, SPLITS_FOLD_ALL))
+            prediction_tell(run->o, TELL_NOTE,
+                            "%s/fold_all is left out, because there are numbered folds (-f all uses it)", m->results);
+        const bool is_chosen = run->o->predictor.checkpoint || m->made_from.count;
+        TRY(model_source_warnings(&run->warnings, &run->sources[i], is_chosen, e));
         TRY(predictor_expect_room(&run->sources[i], &run->o->predictor, e));
     }
     TRY(meaning_expect_same_in(results, c->model_count, e));

@@ -9,12 +9,14 @@
 #include "inference/probabilities.h"
 #include "plans/meaning.h"
 
-static void show_tiles(void *context, int64_t done, int64_t tiles)
+static int show_tiles(void *context, int64_t done, int64_t tiles, Err *e)
 {
+    (void)e;
     const PredictionJob *job = context;
     char note[160];
     snprintf(note, sizeof note, "%s: tile %lld of %lld", job->id, (long long)done, (long long)tiles);
     progress_part(job->progress, (double)done / (double)tiles, note);
+    return 0;
 }
 
 /* ---- one case after another ---- */

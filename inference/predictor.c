@@ -238,7 +238,8 @@ static int count_peak(const Predictor *p, PredictionCost *cost, Err *e)
     cost->networks = networks.host;
     const int64_t phases =
         larger(larger(cost->reading, cost->preprocessing), larger(cost->predicting, cost->finishing));
-    cost->peak = larger(mem_resident_most(), p->base_bytes + allowance + cost->networks + phases);
+    cost->peak = allowance + cost->networks + phases;
+    if (!p->options.in_host) cost->peak = larger(mem_resident_most(), p->base_bytes + cost->peak);
     return 0;
 }
 
@@ -282,8 +283,7 @@ static int run_tiles(void *context, Err *e)
     TRY(network.run(network.context, e));
     p->tiles_done += network.batch;
     if (p->tiles_done > p->tiles) p->tiles_done = p->tiles;
-    if (p->options.progress) p->options.progress(p->options.context, p->tiles_done, p->tiles);
-    return 0;
+    return p->options.progress ? p->options.progress(p->options.context, p->tiles_done, p->tiles, e) : 0;
 }
 
 static int predict_locked(Predictor *p, const Array *image, const RowSink *sink, Err *e)

@@ -1,4 +1,4 @@
-/* Predictor: the library's interface for prediction. Opens a results folder, segments volumes in memory.
+/* Predictor: opens a results folder, segments volumes in memory.
  *
  *   Predictor *p;
  *   PredictorOptions o = {0};                      // as the plan has it, all existing folds
@@ -32,7 +32,9 @@ typedef struct PredictorOptions {
     const Device *device;   /* of the networks; NULL: the CPU */
     DType precision;        /* of the networks' arithmetic: DTYPE_F32 or DTYPE_BF16 (network/executor/precision.h) */
     int64_t memory;         /* limit for the process in bytes; 0: none */
-    void (*progress)(void *context, int64_t done, int64_t tiles); /* called during each prediction; may be NULL */
+    bool in_host;           /* memory is the limit of the predictor alone: the process belongs to another program */
+    /* Called during each prediction; may be NULL. Ends it by returning a negative code, with e filled. */
+    int (*progress)(void *context, int64_t done, int64_t tiles, Err *e);
     void *context;
 } PredictorOptions;
 
@@ -79,7 +81,7 @@ typedef struct PredictionCost {
     int batch;                                             /* tiles at a time */
     int64_t reading, preprocessing, predicting, finishing; /* bytes, at most, in each of these phases */
     int64_t networks;                                      /* bytes, in every phase, of the host's memory */
-    int64_t peak;                                          /* bytes of the whole process, at most */
+    int64_t peak; /* bytes of the whole process at most; in_host: of the predictor */
 } PredictionCost;
 
 /* Finds the largest batch with which the case fits into options.memory; predictor_predict uses it until predictor_cost is
@@ -89,7 +91,7 @@ int predictor_cost(Predictor *p, const CaseSize *size, PredictionCost *cost, Err
 /* image: float32 (C,Z,Y,X) with the axes of its file; it is overwritten, and freed early to save memory. axes: the plan's
  * reading order (grid_axes_read, plan_reader_axes), NULL: as stored. labels: new, uint8 or uint16 (Z,Y,X), owned by the
  * caller. probabilities: their sink (inference/probabilities.h: an array or a file), or NULL. Fails: ERR_SHAPE, ERR_VALUE
- * if the image does not fit the plan or contains NaN or infinity; ERR_NOMEM; as the sink. */
+ * if the image does not fit the plan or contains NaN or infinity; ERR_NOMEM; as the sink and o->progress. */
 int predictor_predict(Predictor *p, Array *image, const double spacing_zyx_mm[3], const GridAxes *axes, Array *labels,
                       const ProbabilitySink *probabilities, Err *e);
 

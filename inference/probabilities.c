@@ -128,7 +128,8 @@ static int begin_array(void *context, const CaseProperties *p, const DatasetInfo
     int64_t shape[4];
     case_raw_shape(p, shape);
     shape[3] = dataset_head_count(info);
-    TRY(array_new(&a->values, DTYPE_F32, 4, shape, e));
+    if (a->memory) a->values = array_view(DTYPE_F32, 4, shape, a->memory);
+    else TRY(array_new(&a->values, DTYPE_F32, 4, shape, e));
     fill_outside(a->values.data, shape[0] * shape[1] * shape[2], (int)shape[3], info);
     a->properties = *p;
     return 0;
@@ -151,9 +152,9 @@ static int paste_rows(void *context, const RowBlock *rows, Err *e)
     return 0;
 }
 
-ProbabilitySink probability_array_sink(ProbabilityArray *a)
+ProbabilitySink probability_array_sink(ProbabilityArray *a, float *memory)
 {
-    *a = (ProbabilityArray){0};
+    *a = (ProbabilityArray){.memory = memory};
     return (ProbabilitySink){begin_array, {paste_rows, a}};
 }
 

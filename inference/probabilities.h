@@ -48,14 +48,14 @@ int probabilities_read(Array *a, CaseProperties *p, const char *folder, const ch
 
 /* ---- to memory */
 
-/* Sink into memory. values: float32 (Z,Y,X,classes) in the file's order of axes, allocated by begin; freed by the caller,
- * also on failure. */
+/* Sink into memory. values: float32 (Z,Y,X,classes) in the file's order of axes; freed by the caller, also on failure. */
 typedef struct ProbabilityArray {
+    float *memory; /* borrowed: values are there; NULL: begin allocates them */
     Array values;
     CaseProperties properties;
 } ProbabilityArray;
 
-ProbabilitySink probability_array_sink(ProbabilityArray *a);
+ProbabilitySink probability_array_sink(ProbabilityArray *a, float *memory);
 
 /* ---- averages */
 

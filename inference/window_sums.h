@@ -35,7 +35,7 @@ typedef struct WindowKernels {
 } WindowKernels;
 
 const WindowKernels *window_kernels(const Device *device);
-__attribute__((weak)) extern const WindowKernels window_kernels_cuda; /* window_sums.cu */
+__attribute__((weak, visibility("hidden"))) extern const WindowKernels window_kernels_cuda; /* window_sums.cu */
 
 /* importance (height, width): copied. Fails: ERR_NOMEM, or as the device's copy; then nothing is owned. */
 int window_sums_new(WindowSums *s, const float *importance, Err *e);

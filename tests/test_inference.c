@@ -279,7 +279,7 @@ static void export_wide(Exported *out, PlanCompatibility compatibility, bool pro
     plan.configuration.spacing_mm[0] = 1.2;
     plan.configuration.spacing_mm[1] = 0.9;
     for (int64_t i = 0; i < values; i++) image[i] = (float)sin(0.0137 * (double)i);
-    const ProbabilitySink sink = probability_array_sink(&out->probabilities);
+    const ProbabilitySink sink = probability_array_sink(&out->probabilities, NULL);
     assert_int_equal(export_labels_new(&out->labels, &info, &p, &e), 0);
     if (probable) assert_int_equal(sink.begin(sink.rows.context, &p, &info, &e), 0);
     assert_int_equal(exporter_new(&x, &plan, &info, &p, &out->labels, probable ? &sink.rows : NULL, &e), 0);

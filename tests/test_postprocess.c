@@ -159,7 +159,7 @@ static void files_and_arrays_hold_the_same(void **state)
     ProbabilitySink sink = probability_file_sink(&file, folder, "case");
     send(&sink);
     assert_int_equal(probability_file_finish(&file, 0, &e), 0);
-    sink = probability_array_sink(&array);
+    sink = probability_array_sink(&array, NULL);
     send(&sink);
     bool there = false;
     assert_int_equal(probabilities_exist(&there, folder, "case", &e), 0);

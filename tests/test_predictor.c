@@ -121,7 +121,7 @@ static void official_results_give_the_official_output(void **state)
         if (predictor_open(&p, folder, &(PredictorOptions){0}, &e)) fail_msg("%s", e.text);
         assert_string_equal(predictor_plan(p)->network.name, m ? "swin_umamba" : "swin_umamba_d");
         const Array tile = tile_of(&gold);
-        const ProbabilitySink sink = probability_array_sink(&values);
+        const ProbabilitySink sink = probability_array_sink(&values, NULL);
         assert_int_equal(predictor_predict_preprocessed(p, &tile, &one_tile, &labels, &sink, &e), 0);
         const Array *head = gold_find(&gold, "out.0");
         assert_non_null(head);

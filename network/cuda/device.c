@@ -172,8 +172,8 @@ static void begin(const Device *d, const char *work)
 static int end(const Device *d, Err *e) { return check(d, cudaGetLastError(), "a launch", e); }
 
 /* Of the emulated GPU (tests/cuda/runtime.cc). A real one is told nothing: there they are NULL. */
-__attribute__((weak)) void emu_limit(const Device *d, const DeviceRegion *regions, int count);
-__attribute__((weak)) void emu_retire(const Device *d, const void *memory, size_t bytes);
+__attribute__((weak, visibility("hidden"))) void emu_limit(const Device *d, const DeviceRegion *regions, int count);
+__attribute__((weak, visibility("hidden"))) void emu_retire(const Device *d, const void *memory, size_t bytes);
 
 #define GPU(name_)                                                                                                  \
     {                                                                                                               \

@@ -106,7 +106,7 @@ const Device *device_cpu(void);
 
 /* The GPU of that number (network/cuda/device.c). A build without CUDA does not have this function: its address is NULL.
  * Fails, NULL: ERR_UNSUPPORTED without a driver or such a GPU. */
-__attribute__((weak)) const Device *device_cuda(int number, Err *e);
+__attribute__((weak, visibility("hidden"))) const Device *device_cuda(int number, Err *e);
 
 /* The device with the name given to --device: cpu, cuda or cuda:N. Fails, NULL: ERR_VALUE for another name,
  * ERR_UNSUPPORTED without CUDA in this build, and as device_cuda. */

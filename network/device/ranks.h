@@ -31,8 +31,8 @@ struct Ranks {
  * to ranks_cuda, which waits for all. The device must outlive the Ranks. A build without NCCL does not have these
  * functions: their addresses are NULL. Fail: ERR_UNSUPPORTED with NCCL's reason; ERR_NOMEM. */
 enum { RANKS_ID_BYTES = 128 };
-__attribute__((weak)) int ranks_cuda_id(char id[RANKS_ID_BYTES], Err *e);
-__attribute__((weak)) int ranks_cuda(Ranks **ranks, const Device *device, int rank, int count,
-                                     const char id[RANKS_ID_BYTES], Err *e);
+__attribute__((weak, visibility("hidden"))) int ranks_cuda_id(char id[RANKS_ID_BYTES], Err *e);
+__attribute__((weak, visibility("hidden"))) int ranks_cuda(Ranks **ranks, const Device *device, int rank, int count,
+                                                           const char id[RANKS_ID_BYTES], Err *e);
 
 #endif

@@ -153,10 +153,11 @@ struct Node {
 /* Defines the lists of a class's implementations: OP_LIST(silu); at file scope, then `.on = OP_ON(silu)` in the class.
  * OP_LIST_F32: for an op without a bfloat16 implementation on the CPU.
  * The implementations on a GPU are in the class's .cu file: float32 (silu_cuda), bfloat16 (silu_cuda_bf16). In a build
- * without CUDA, and for a class without such a file, their addresses are NULL, so that their list is empty. */
-#define OP_LIST_CUDA(op)                                      \
-    extern const OpImpl op##_cuda __attribute__((weak));      \
-    extern const OpImpl op##_cuda_bf16 __attribute__((weak)); \
+ * without CUDA, and for a class without such a file, their addresses are NULL, so that their list is empty. They are hidden:
+ * else a shared library would take names of other libraries for them. */
+#define OP_LIST_CUDA(op)                                                            \
+    extern const OpImpl op##_cuda __attribute__((weak, visibility("hidden")));      \
+    extern const OpImpl op##_cuda_bf16 __attribute__((weak, visibility("hidden"))); \
     static const OpImpl *const op##_cuda_list[] = {&op##_cuda, &op##_cuda_bf16, NULL}
 #define OP_LIST_F32(op)               \
     extern const OpImpl SIMD_ALL(op); \

@@ -60,8 +60,8 @@ int update_adam_cpu(const Update *u, Err *e);
 int update_sgd_cpu(const Update *u, Err *e);
 
 /* On a GPU; asynchronous. Without CUDA in the build their addresses are NULL. */
-__attribute__((weak)) int update_adamw_cuda(const Update *u, Err *e);
-__attribute__((weak)) int update_adam_cuda(const Update *u, Err *e);
-__attribute__((weak)) int update_sgd_cuda(const Update *u, Err *e);
+__attribute__((weak, visibility("hidden"))) int update_adamw_cuda(const Update *u, Err *e);
+__attribute__((weak, visibility("hidden"))) int update_adam_cuda(const Update *u, Err *e);
+__attribute__((weak, visibility("hidden"))) int update_sgd_cuda(const Update *u, Err *e);
 
 #endif

@@ -263,7 +263,7 @@ void golden_export(Golden *g, const DocNode *root, const DocNode *item)
              golden_string(item, "configuration"), dtype);
     for (int with = 0; with < (probabilities ? 2 : 1); with++) {
         ProbabilityArray values;
-        const ProbabilitySink sink = probability_array_sink(&values);
+        const ProbabilitySink sink = probability_array_sink(&values, NULL);
         if (export_case(&labels, &l, g, item, compatibility, with ? &sink : NULL, &e)) golden_fail(g, "%s", e.text);
         else compare_labels(g, &labels, file);
         if (with && values.values.data) compare_probabilities(g, &values.values, probabilities);

@@ -1,0 +1,53 @@
+#include "library/worker.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stddef.h>
+
+#include "base/threads.h"
+
+enum { STACK_BYTES = 8 << 20 }; /* as that of a program's first thread */
+
+typedef struct Worker {
+    int threads;
+    int (*work)(void *context, Err *e);
+    void *context;
+    Err *e;
+    int code;
+} Worker;
+
+static void *start(void *argument)
+{
+    Worker *w = argument;
+    if (w->threads) threads_use(w->threads);
+    w->code = w->work(w->context, w->e);
+    return NULL;
+}
+
+static int start_thread(pthread_t *thread, Worker *w)
+{
+    pthread_attr_t attributes;
+    sigset_t all, before;
+    int failed = pthread_attr_init(&attributes);
+    if (failed) return failed;
+    sigfillset(&all);
+    failed = pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    if (!failed) failed = pthread_sigmask(SIG_SETMASK, &all, &before);
+    if (!failed) {
+        failed = pthread_create(thread, &attributes, start, w);
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
+    }
+    pthread_attr_destroy(&attributes);
+    return failed;
+}
+
+int worker_run(int threads, int (*work)(void *context, Err *e), void *context, Err *e)
+{
+    pthread_t thread;
+    Worker w = {.threads = threads, .work = work, .context = context, .e = e};
+    const int failed = start_thread(&thread, &w);
+    if (failed)
+        return err_set(e, ERR_NOMEM, "a thread could not be started (error %d): raise the limit of threads", failed);
+    pthread_join(thread, NULL);
+    return w.code;
+}

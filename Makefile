@@ -29,11 +29,11 @@ B := build/$(VARIANT)
 endif
 
 FOLDERS := base formats plans data preprocess evaluation weights network/device network/graph network/ops \
-           network/executor network/optimizer network/models model recipe planner inference library trainer pretrain
+           network/executor network/optimizer network/models model recipe planner convert inference library trainer pretrain
 PROGRAMS := planner/plan_and_preprocess trainer/train pretrain/pretrain inference/predict inference/ensemble \
             inference/find_best_configuration evaluation/evaluate \
-            data/make_phantom model/network_info inference/convert_weights bench/bench bench/compare_networks \
-            tests/golden tests/turn tests/use_library
+            data/make_phantom convert/convert_dataset model/network_info inference/convert_weights \
+            bench/bench bench/compare_networks tests/golden tests/turn tests/use_library
 MAINS := $(wildcard $(PROGRAMS:=.c))
 
 CC ?= cc

@@ -38,6 +38,9 @@ void file_abort(OutFile *f); /* removes the temporary; does nothing after commit
 /* create, write, commit in one. */
 int file_put(const char *path, const void *data, size_t bytes, Err *e);
 
+/* The content of one file under another name. Fails: as file_map and file_put. */
+int file_copy(const char *from, const char *to, Err *e);
+
 /* What is read must be a regular file: a folder, a named pipe, a device or a broken link is an error that says so. */
 
 /* The whole file in one block with a NUL behind it; *bytes is its length without the NUL. */

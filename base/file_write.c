@@ -216,3 +216,13 @@ int file_put(const char *path, const void *data, size_t bytes, Err *e)
     }
     return file_commit(&f, e);
 }
+
+int file_copy(const char *from, const char *to, Err *e)
+{
+    void *data;
+    size_t bytes;
+    TRY(file_map(from, &data, &bytes, e));
+    const int failed = file_put(to, data, bytes, e);
+    file_unmap(data, bytes);
+    return failed;
+}

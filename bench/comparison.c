@@ -146,22 +146,12 @@ static int write_settings(const ComparisonRow *row, const ComparisonSettings *s,
 
 /* ---- files that folders share ---- */
 
-static int copy_file(const char *from, const char *to, Err *e)
-{
-    char *data;
-    size_t bytes;
-    TRY(file_get(from, &data, &bytes, e));
-    const int code = file_put(to, data, bytes, e);
-    mem_free(data);
-    return code;
-}
-
 /* A hard link, or a copy on a file system without them. The programs never change a file in place, so that neither
  * folder notices the other. */
 static int share_file(const char *from, const char *to, Err *e)
 {
     if (!link(from, to) || errno == EEXIST) return 0;
-    return copy_file(from, to, e);
+    return file_copy(from, to, e);
 }
 
 /* Shares those files of a folder whose names are also in `wanted` (NULL: all). */

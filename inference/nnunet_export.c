@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "base/folder.h"
 #include "base/memory.h"
+#include "base/staging.h"
 #include "formats/yaml.h"
 #include "inference/folds.h"
 #include "inference/model_folder.h"
@@ -18,8 +18,7 @@ static const char *const checkpoints[] = {"final", "best"};
 
 typedef struct Export {
     const char *results, *out;
-    char *work;  /* a hidden folder beside `out`, made by this run and removed in the end; owned */
-    char *fresh; /* WORK/new, the folder that is filled, and then renamed; owned */
+    const char *fresh; /* the folder that is filled; borrowed */
     Plan plan;
     DatasetInfo info;
     Model model;
@@ -67,11 +66,11 @@ static int check_plan(const Export *x, Err *e)
 }
 
 /* A folder with plans.json and no plans.yaml may be replaced. */
-static int check_target(const Export *x, bool overwrite, bool *there, Err *e)
+static int check_target(const Export *x, bool overwrite, Err *e)
 {
-    bool theirs = false, ours = false;
-    TRY(file_is_there(x->out, there, e));
-    if (!*there) return 0;
+    bool there, theirs = false, ours = false;
+    TRY(file_is_there(x->out, &there, e));
+    if (!there) return 0;
     if (!overwrite) return err_set(e, ERR_VALUE, "%s: exists already; --overwrite replaces it", x->out);
     char *json = path_format(e, "%s/plans.json", x->out), *yaml = path_format(e, "%s/plans.yaml", x->out);
     int code = json && yaml ? file_is_there(json, &theirs, e) : ERR_NOMEM;
@@ -179,7 +178,6 @@ static int write_checkpoint(Export *x, int fold, const char *name, Err *e)
 
 static int fill(Export *x, Err *e)
 {
-    TRY(file_make_folders(x->fresh, e));
     TRY(write_plan(x, e));
     TRY(copy_dataset(x, e));
     for (int i = 0; i < x->folds.count; i++)
@@ -187,16 +185,6 @@ static int fill(Export *x, Err *e)
     if (x->written) return 0;
     return err_set(e, ERR_VALUE, "%s: no fold has a checkpoint_final or checkpoint_best: finish a training first",
                    x->results);
-}
-
-/* Gives the complete folder its name. An earlier one is removed last. */
-static int settle(const Export *x, bool replaces, Err *e)
-{
-    if (!replaces) return folder_rename(x->fresh, x->out, e);
-    char *away = path_format(e, "%s/old", x->work);
-    const int code = away ? folder_replace(x->out, x->fresh, away, e) : ERR_NOMEM;
-    mem_free(away);
-    return code;
 }
 
 /* Any checkpoint: plan and dataset are the same for all. */
@@ -208,35 +196,17 @@ static int read_results(Export *x, Err *e)
     return model_define(&x->model, &x->plan, &x->info, e);
 }
 
-/* OUT's parents, and WORK = .NAME.export beside OUT. A folder of that name is never touched: another run may be
- * writing it, or a run was killed between two renames and OUT's earlier content is in it. */
-static int make_work(Export *x, Err *e)
-{
-    int length = (int)strlen(x->out);
-    while (length > 1 && x->out[length - 1] == '/') length--;
-    int parent = length;
-    while (parent > 0 && x->out[parent - 1] != '/') parent--;
-    char *above = parent ? path_format(e, "%.*s", parent, x->out) : mem_strdup(".", e);
-    int code = above ? file_make_folders(above, e) : ERR_NOMEM;
-    mem_free(above);
-    if (code) return code;
-    char *work = path_format(e, "%.*s.%.*s.export", parent, x->out, length - parent, x->out + parent);
-    x->fresh = work ? path_format(e, "%s/new", work) : NULL;
-    code = x->fresh ? folder_make(work, e) : ERR_NOMEM;
-    if (!code) x->work = work;
-    else mem_free(work);
-    return code;
-}
-
 static int export(Export *x, bool overwrite, Err *e)
 {
-    bool there;
-    TRY(check_target(x, overwrite, &there, e));
+    Staging staging;
+    TRY(check_target(x, overwrite, e));
     TRY(read_results(x, e));
-    TRY(make_work(x, e));
-    TRY(fill(x, e));
-    TRY(settle(x, there, e));
-    return text_check(x->told, e);
+    TRY(staging_begin(&staging, x->out, "export", e));
+    x->fresh = staging.fresh;
+    int code = fill(x, e);
+    if (!code) code = staging_settle(&staging, e);
+    if (!code) code = text_check(x->told, e);
+    return staging_end(&staging, code, e);
 }
 
 int nnunet_export(const char *results, const char *out, bool overwrite, Text *told, Err *e)
@@ -246,13 +216,9 @@ int nnunet_export(const char *results, const char *out, bool overwrite, Text *to
     Export x = {.results = found.results, .out = out, .told = told};
     int code = check_source(&found, results, e);
     if (!code) code = export(&x, overwrite, e);
-    const int removed = x.work ? folder_remove(x.work, code ? NULL : e) : 0;
-    if (!code) code = removed;
     model_free(&x.model);
     if (x.info.doc) dataset_info_free(&x.info);
     fold_list_free(&x.folds);
-    mem_free(x.fresh);
-    mem_free(x.work);
     model_folder_free(&found);
     return code;
 }

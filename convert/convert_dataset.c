@@ -1,0 +1,151 @@
+/* convert_dataset SOURCE IN OUT: a public dataset, as it is downloaded, becomes a raw dataset folder. */
+#include <string.h>
+
+#include "base/file.h"
+#include "base/program.h"
+#include "convert/boundary.h"
+#include "convert/conversion.h"
+
+enum { SHRINK = 3, SHRINK_MOST = 16, KEY_BOUNDARY_WIDTH = 0x2000, KEY_SHRINK };
+
+static const ConversionSource *const sources[] = {&source_amos_mri, &source_endovis17, &source_neurips_cell,
+                                                  &source_msd, &source_nnunet_v1};
+enum { SOURCES = sizeof sources / sizeof sources[0] };
+
+typedef struct Options {
+    CommonOptions common;
+    const char *arguments[3]; /* SOURCE IN OUT */
+    int count;
+    Conversion conversion;
+} Options;
+
+static const ConversionSource *find_source(struct argp_state *state, const char *name)
+{
+    Text names = {0};
+    for (int i = 0; i < SOURCES; i++) {
+        if (!strcmp(sources[i]->name, name)) return sources[i];
+        text_add(&names, "%s%s", i ? ", " : "", sources[i]->name);
+    }
+    argp_error(state, "%s is no source: expected one of %s", name, names.data ? names.data : "");
+    return NULL;
+}
+
+static void refuse_without_use(struct argp_state *state, const Conversion *c, unsigned takes, bool given,
+                               const char *option)
+{
+    if (given && !(c->source->takes & takes)) argp_error(state, "%s has no use with %s", option, c->source->name);
+}
+
+static void finish(struct argp_state *state, Options *o)
+{
+    Conversion *c = &o->conversion;
+    if (o->count != 3) argp_error(state, "expected SOURCE IN OUT");
+    c->source = find_source(state, o->arguments[0]);
+    c->in = o->arguments[1];
+    c->out = o->arguments[2];
+    refuse_without_use(state, c, CONVERT_BOUNDARY_WIDTH, c->boundary_width, "--boundary-width");
+    refuse_without_use(state, c, CONVERT_SHRINK, c->shrink, "--shrink");
+    if (!c->boundary_width) c->boundary_width = BOUNDARY_WIDTH;
+    if (!c->shrink) c->shrink = SHRINK;
+}
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+    Options *o = state->input;
+    switch (key) {
+    case KEY_BOUNDARY_WIDTH:
+        o->conversion.boundary_width = (int)option_integer(state, "--boundary-width", text, 1, BOUNDARY_WIDEST);
+        return 0;
+    case KEY_SHRINK: o->conversion.shrink = (int)option_integer(state, "--shrink", text, 1, SHRINK_MOST); return 0;
+    case ARGP_KEY_ARG:
+        if (o->count == 3) argp_error(state, "too many arguments: expected SOURCE IN OUT");
+        o->arguments[o->count++] = text;
+        return 0;
+    case ARGP_KEY_END: finish(state, o); return 0;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_option options[] = {
+    {"boundary-width", KEY_BOUNDARY_WIDTH, "N", 0,
+     "neurips-cell: the boundary of a cell is N pixels wide inside it, and N-1 outside (default: 2)", 0},
+    {"shrink", KEY_SHRINK, "N", 0, "endovis17: frames become 1/N as high and wide (default: 3; 1: as they are)", 0},
+    {0},
+};
+
+/* The sources, behind the options of --help. */
+static char *add_sources(int key, const char *text, void *input)
+{
+    (void)input;
+    if (key != ARGP_KEY_HELP_POST_DOC) return (char *)text;
+    Text help = {0};
+    text_add(&help, "Sources:\n");
+    for (int i = 0; i < SOURCES; i++) text_add(&help, "  %-14s%s\n", sources[i]->name, sources[i]->about);
+    text_add(&help, "\n%s", text);
+    return help.data; /* argp frees it */
+}
+
+static const struct argp own = {
+    .options = options,
+    .parser = parse,
+    .args_doc = "SOURCE IN OUT",
+    .doc = "Makes a raw dataset folder OUT in nnU-Net's format of a public dataset, IN, as it is downloaded and "
+           "unpacked.\vOUT exists only if everything was converted. docs/reproduce.md has the downloads, and what "
+           "follows: convert_dataset amos-mri amos22 Dataset702_AbdomenMR",
+    .help_filter = add_sources,
+};
+
+static void tell(const Conversion *c, bool quiet)
+{
+    int length;
+    for (int i = 0; i < c->faults.count; i++) {
+        const Fault *f = &c->faults.faults[i];
+        if (f->severity == FAULT_ERROR) program_error("%s", f->text);
+        else program_warn("%s", f->text);
+    }
+    for (const char *line = c->told.data, *next; !quiet && line && *line; line = next) {
+        next = text_next_line(line, &length);
+        program_say("%.*s", length, line);
+    }
+}
+
+/* The command that follows, as it can be typed. */
+static void tell_next(const Conversion *c)
+{
+    Text command = {0};
+    text_add_argument(&command, "%s", c->out);
+    text_add(&command, " -o PREPROCESSED");
+    if (c->splits.count) {
+        text_add(&command, " --splits ");
+        text_add_argument(&command, "%s/splits_final.json", c->out);
+    }
+    if (command.data) program_say("done; next: plan_and_preprocess %s", command.data);
+    text_free(&command);
+}
+
+static int run(Conversion *c, bool quiet, Err *e)
+{
+    Progress progress;
+    int code = conversion_find(c, e);
+    if (!code) {
+        progress_begin(&progress, "convert", c->count, quiet);
+        code = conversion_write(c, &progress, e);
+        progress_end(&progress);
+    }
+    tell(c, quiet || code);
+    if (!code && !quiet) tell_next(c);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    Options o = {.common = {.takes = OPT_THREADS | OPT_QUIET | OPT_OVERWRITE}};
+    Err e = {0};
+    program_begin("convert_dataset", true);
+    program_parse(&own, &o, &o.common, argc, argv);
+    program_threads(&o.common);
+    o.conversion.overwrite = o.common.overwrite;
+    const int code = run(&o.conversion, o.common.quiet, &e);
+    conversion_free(&o.conversion);
+    return program_end(code, &e, o.common.quiet);
+}

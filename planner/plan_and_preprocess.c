@@ -243,6 +243,9 @@ static int plan_dataset(PlannerRun *r, Err *e)
 {
     const PlanningCommand *o = r->options;
     PlanMaker *m = &r->maker;
+    if (o->minutes > 0)
+        tell(r, SAY, "choosing how to train in %g minutes: training steps are timed, unless an earlier run timed them",
+             o->minutes);
     TRY(plan_maker_make(m, &r->dataset, &r->fingerprint, e));
     TRY(warn_of_mixed_orientations(r, e));
     tell_lines(r, WARN, &m->warnings);

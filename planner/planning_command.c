@@ -177,6 +177,12 @@ int planning_command_device(PlanningCommand *c, Err *e)
     if (c->minutes > 0 && c->device_memory && !is_gpu)
         return err_set(e, ERR_VALUE,
                        "--minutes times training on this machine: give --device cuda, or leave out --device-memory");
+    if (c->minutes > 0 && !is_fp32)
+        return err_set(
+            e, ERR_VALUE,
+            "--precision has no effect with --minutes, which times both formats and chooses: leave it out, or give "
+            "--override FILE with training: {precision: %s}",
+            c->common.precision);
     if (is_gpu || c->device_memory)
         TRY(planning_device_open(&c->gpu, is_gpu ? c->common.device : NULL, c->device_memory, e));
     c->precision = precision_of(c->common.precision, c->gpu.device, &lacks);

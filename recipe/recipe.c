@@ -35,7 +35,8 @@ static const double VALIDATION = 1 / 3.0; /* a validation iteration: no backward
 typedef struct Choice {
     Plan *plan;
     const RecipeTask *task;
-    StepTime time; /* of the plan's network, in the plan's precision */
+    StepTime time;     /* of the plan's network, in the plan's precision */
+    bool lacks_memory; /* a step had to be smaller for it */
     Text why;
 } Choice;
 
@@ -62,6 +63,23 @@ static DType precision_of_plan(const Plan *plan)
     return plan->training.precision == PRECISION_BF16 ? DTYPE_BF16 : DTYPE_F32;
 }
 
+/* The stages of nnU-Net's architecture: features, and blocks (residual) or convolutions. */
+static int describe_stages(Text *key, const Plan *plan, Err *e)
+{
+    static const char *const names[] = {"features_per_stage", "n_conv_per_stage", "n_blocks_per_stage"};
+    MadeFrom keys = {0};
+    plan_keys(&keys, plan);
+    for (int i = 0; i < 3; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "architecture.arch_kwargs.%s", names[i]);
+        const char *value = made_from_find(&keys, name);
+        if (value) text_add(key, ", %s %s", names[i], value);
+    }
+    const int code = made_from_check(&keys, e);
+    made_from_free(&keys);
+    return code;
+}
+
 /* What the time of a step depends on, beside the number of pixels. */
 static int describe_step(Text *key, const Plan *plan, const RecipeTask *task, Err *e)
 {
@@ -69,12 +87,12 @@ static int describe_step(Text *key, const Plan *plan, const RecipeTask *task, Er
     const PlanTraining *t = &plan->training;
     text_add(key, "%s %s, %d threads, ", task->device->name, simd_level_name(simd_level()), task->threads);
     TRY(plan_describe_network(key, plan, e));
-    if (plan_uses_architecture(plan))
-        text_add(key, " of %d stages from %d features", c->architecture.n_stages,
-                 c->architecture.features_per_stage[0]);
-    text_add(key, ", %d channels, patch %dx%d, %s, optimizer %d%s%s", plan_input_channels(plan), c->patch_size[0],
-             c->patch_size[1], precision_name(precision_of_plan(plan)), (int)t->optimizer,
-             t->weight_averaging > 0 ? ", averaged" : "", t->recompute ? ", recomputed" : "");
+    if (plan_uses_architecture(plan)) TRY(describe_stages(key, plan, e));
+    text_add(key, ", %d channels, %d classes, patch %dx%d, %s, optimizer %d%s%s%s", plan_input_channels(plan),
+             dataset_head_count(task->dataset), c->patch_size[0], c->patch_size[1],
+             precision_name(precision_of_plan(plan)), (int)t->optimizer,
+             plan_deep_supervision(plan) ? ", deep supervision" : "", t->weight_averaging > 0 ? ", averaged" : "",
+             t->recompute ? ", recomputed" : "");
     return text_check(key, e);
 }
 
@@ -157,28 +175,6 @@ static int choose_precision(Choice *c, Err *e)
     return 0;
 }
 
-/* Makes steps smaller until LEAST_ITERATIONS fit into the time. */
-static int choose_size(Choice *c, Err *e)
-{
-    const int planned[2] = {c->plan->configuration.patch_size[0], c->plan->configuration.patch_size[1]};
-    bool reduced = true, narrowed = false;
-    while (reduced && iterations(c, LEAST_BATCH) < LEAST_ITERATIONS) {
-        TRY(smaller_patch(c->plan, &reduced, e));
-        if (reduced) continue;
-        reduced = smaller_width(c->plan);
-        narrowed = narrowed || reduced;
-        if (reduced) TRY(measure(c, e));
-    }
-    TRY(measure(c, e));
-    const int *patch = c->plan->configuration.patch_size;
-    if (patch[0] != planned[0] || patch[1] != planned[1])
-        text_add(&c->why, "patch %dx%d, since larger ones (planned %dx%d) leave fewer than %d iterations; ", patch[0],
-                 patch[1], planned[0], planned[1], LEAST_ITERATIONS);
-    if (narrowed)
-        text_add(&c->why, "a narrower network, since wider ones leave fewer than %d iterations; ", LEAST_ITERATIONS);
-    return 0;
-}
-
 static int fits_memory(const Choice *c, int batch, bool *fits, Err *e)
 {
     const PlanConfiguration *p = &c->plan->configuration;
@@ -187,6 +183,46 @@ static int fits_memory(const Choice *c, int batch, bool *fits, Err *e)
     const int64_t bytes = training_memory(c->plan, c->task->dataset, &setup, e);
     *fits = (double)bytes <= c->task->memory_gb * (1 << 30);
     return bytes < 0 ? (int)bytes : 0;
+}
+
+static int is_too_large(Choice *c, bool *large, Err *e)
+{
+    bool fits = true;
+    *large = iterations(c, LEAST_BATCH) < LEAST_ITERATIONS;
+    if (!*large) TRY(fits_memory(c, 1, &fits, e));
+    if (!fits) *large = c->lacks_memory = true;
+    return 0;
+}
+
+static void tell_size(Choice *c, const int planned_yx[2], bool narrowed)
+{
+    const int *patch = c->plan->configuration.patch_size;
+    char cause[64];
+    if (c->lacks_memory) snprintf(cause, sizeof cause, "do not fit into %.3g GiB", c->task->memory_gb);
+    else snprintf(cause, sizeof cause, "leave fewer than %d iterations", LEAST_ITERATIONS);
+    if (patch[0] != planned_yx[0] || patch[1] != planned_yx[1])
+        text_add(&c->why, "patch %dx%d, since larger ones (planned %dx%d) %s; ", patch[0], patch[1], planned_yx[0],
+                 planned_yx[1], cause);
+    if (narrowed) text_add(&c->why, "a narrower network, since wider ones %s; ", cause);
+}
+
+/* Makes steps smaller until LEAST_ITERATIONS fit into the time, and one patch into the memory. */
+static int choose_size(Choice *c, Err *e)
+{
+    const int planned[2] = {c->plan->configuration.patch_size[0], c->plan->configuration.patch_size[1]};
+    bool reduced = true, narrowed = false, large;
+    TRY(is_too_large(c, &large, e));
+    while (reduced && large) {
+        TRY(smaller_patch(c->plan, &reduced, e));
+        if (!reduced && (reduced = smaller_width(c->plan))) {
+            narrowed = true;
+            TRY(measure(c, e));
+        }
+        TRY(is_too_large(c, &large, e));
+    }
+    TRY(measure(c, e));
+    tell_size(c, planned, narrowed);
+    return 0;
 }
 
 /* The largest batch with which WANTED_ITERATIONS fit into the time and a step into the memory. */
@@ -203,7 +239,8 @@ static int choose_batch(Choice *c, Err *e)
         TRY(fits_memory(c, batch, &fits, e));
     }
     if (!fits)
-        return err_set(e, ERR_VALUE, "%s: a patch of %dx%d does not fit into %.3g GiB: give more memory",
+        return err_set(e, ERR_VALUE,
+                       "%s: a patch of %dx%d does not fit into %.3g GiB: give plan_and_preprocess more --memory-target",
                        c->plan->network.name, c->plan->configuration.patch_size[0],
                        c->plan->configuration.patch_size[1], c->task->memory_gb);
     c->plan->configuration.batch_size = batch;

@@ -268,6 +268,10 @@ static void memory_limits_the_batch(void **state)
     assert_int_equal(choose(&wide, 10, 64, false, NULL, &e), 0);
     assert_int_equal(choose(&tight, 10, 1, false, NULL, &e), 0);
     assert_true(tight.configuration.batch_size < wide.configuration.batch_size);
+    plan_images(&tight, 1024);
+    assert_int_equal(choose(&tight, 10, 0.5, false, NULL, &e), 0);
+    assert_true(tight.configuration.patch_size[0] >= 128 && tight.configuration.patch_size[0] < 1024);
+    assert_non_null(strstr(tight.training.reasons, "(planned 1024x1024) do not fit into 0.5 GiB"));
     plan_images(&tight, 128);
     assert_int_equal(choose(&tight, 10, 0.001, false, NULL, &e), ERR_VALUE);
     assert_says(&e, "does not fit into 0.001 GiB");
@@ -290,6 +294,33 @@ static void a_choice_is_repeated(void **state)
     assert_int_equal(choose(&second, 10, 8, false, &measured, &e), 0);
     assert_int_equal(measurements, 1);
     assert_int_equal(memcmp(&first.training, &second.training, sizeof first.training), 0);
+    made_from_free(&measured);
+}
+
+/* Whatever changes the time of a step is measured by itself. */
+static void another_step_is_measured(void **state)
+{
+    (void)state;
+    Plan plan;
+    Err e = {0};
+    MadeFrom measured = {0};
+    of_fp32 = (StepTime){0.01, 2e-6};
+    const RecipeTask task = {
+        .dataset = &dataset, .device = device_cpu(), .threads = 2, .measured = &measured, .step_time = given_time};
+    plan_images(&plan, 64);
+    assert_int_equal(choose(&plan, 10, 8, false, &measured, &e), 0);
+    plan.training.deep_supervision = SWITCH_OFF;
+    measurements = 0;
+    assert_int_equal(recipe_length(&plan, &task, &e), 0);
+    assert_int_equal(measurements, 1);
+    plan.configuration.architecture.n_conv_per_stage[1]++;
+    assert_int_equal(recipe_length(&plan, &task, &e), 0);
+    assert_int_equal(measurements, 2);
+    plan.configuration.architecture.features_per_stage[2] *= 2;
+    assert_int_equal(recipe_length(&plan, &task, &e), 0);
+    assert_int_equal(measurements, 3);
+    assert_int_equal(recipe_length(&plan, &task, &e), 0);
+    assert_int_equal(measurements, 3);
     made_from_free(&measured);
 }
 
@@ -406,6 +437,7 @@ int main(void)
         cmocka_unit_test(bf16_is_taken_where_it_is_faster),
         cmocka_unit_test(memory_limits_the_batch),
         cmocka_unit_test(a_choice_is_repeated),
+        cmocka_unit_test(another_step_is_measured),
         cmocka_unit_test(a_batch_of_the_user_changes_the_length),
         cmocka_unit_test(other_recipes_are_those_of_their_authors),
         cmocka_unit_test(networks_get_narrower_to_a_quarter),

@@ -88,6 +88,8 @@ int training_recipe_take(Plan *plan, const TrainingOptions *o, Text *notes, Err 
             e, ERR_VALUE,
             "--recipe time is for one process: plan_and_preprocess --minutes N --device cuda chooses for one GPU, and several "
             "follow that plan");
+    if (asked == RECIPE_TIME && o->tell)
+        o->tell(o->context, TRAINING_NOTE, "some training steps are timed, to choose how to train");
     recipe_leave(plan);
     plan->training.recipe = asked;
     plan->training.minutes = asked == RECIPE_TIME ? minutes : 0;

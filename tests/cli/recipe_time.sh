@@ -23,7 +23,7 @@ cp "$out/a/plans.yaml" "$out/first.yaml"
 check "again" 0 plan a --minutes 0.02
 is "it is the same plan" cmp "$out/a/plans.yaml" "$out/first.yaml"
 lacks "no value is told to differ" "differ from the last run" stderr
-has "the times of steps are kept" 'nnunet.*patch 32x32, fp32' a/step_times.yaml
+has "the times of steps are kept" 'nnunet, features_per_stage \[.*3 classes, patch 32x32, fp32' a/step_times.yaml
 cp "$out/a/step_times.yaml" "$out/times.yaml"; echo 'a: [b' >"$out/a/step_times.yaml"
 check "broken times" 1 plan a --minutes 0.02
 has "are told with what to do" 'overwrite measures them again.*step_times.yaml:' stderr
@@ -59,6 +59,8 @@ check "time without minutes" 2 plan f --recipe time
 has "is told" 'give --minutes N' stderr
 check "minutes for another recipe" 2 plan f --recipe paper --minutes 3
 has "are told" 'train --minutes' stderr
+check "a precision for a time" 1 plan f --minutes 3 --precision bf16
+has "is refused, as it is chosen" 'leave it out, or give --override FILE with training: {precision: bf16}' stderr
 check "an unknown recipe" 2 plan f --recipe fast
 has "is told" 'expected time, paper or nnunet' stderr
 check "a plan that is given" 2 plan f --plans "$out/a/plans.yaml" --minutes 3

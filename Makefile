@@ -28,7 +28,7 @@ else
 B := build/$(VARIANT)
 endif
 
-FOLDERS := base formats plans data preprocess evaluation weights network/device network/graph network/ops \
+FOLDERS := base formats plans data pictures preprocess evaluation weights network/device network/graph network/ops \
            network/executor network/optimizer network/models model recipe planner convert inference library trainer pretrain
 PROGRAMS := planner/plan_and_preprocess trainer/train pretrain/pretrain inference/predict inference/ensemble \
             inference/find_best_configuration evaluation/evaluate \

@@ -6,14 +6,17 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "data/image_io.h"
 #include "evaluation/report_parts.h"
 
 /* ---- head ---- */
 
-static void add_tile(Text *out, const Summary *s, Metric m, const char *name)
+static void add_tile(Text *out, const Summary *s, const ReportLabels *labels, Metric m)
 {
     const Mean *mean = &s->foreground_mean[m];
-    text_add(out, "<div class=tile><span>%s</span><b>", name);
+    text_add(out, "<div class=tile><span>mean ");
+    report_add_metric(out, m, labels);
+    text_add(out, "</span><b>");
     if (isnan(mean->value)) text_add(out, "none");
     else report_add_value(out, m, mean->value);
     text_add(out, "</b><small>%s", isnan(mean->interval.low) ? "" : "95 % interval ");
@@ -54,7 +57,7 @@ static void add_case_count(Text *out, const Summary *s)
     text_add(out, "</p>");
 }
 
-static void add_head(Text *out, const Report *r)
+static void add_head(Text *out, const Report *r, const ReportLabels *labels)
 {
     const Summary *s = r->summary;
     Text title = {0};
@@ -68,11 +71,11 @@ static void add_head(Text *out, const Report *r)
     add_case_count(out, s);
     report_add_theme_button(out);
     text_add(out, "</header>\n<section class=tiles>\n");
-    add_tile(out, s, METRIC_DICE, "mean Dice");
-    add_tile(out, s, METRIC_IOU, "mean IoU");
+    add_tile(out, s, labels, METRIC_DICE);
+    add_tile(out, s, labels, METRIC_IOU);
     if (!s->only_overlap) {
-        add_tile(out, s, METRIC_NSD, "mean NSD");
-        add_tile(out, s, METRIC_HD95, "mean HD95");
+        add_tile(out, s, labels, METRIC_NSD);
+        add_tile(out, s, labels, METRIC_HD95);
     }
     text_add(out, "</section>\n");
 }
@@ -119,8 +122,8 @@ static int add_cases(Text *out, const Report *r, Err *e)
     qsort(list, (size_t)n, sizeof *list, by_dice);
     const int worst = n < WORST ? n : WORST, best = n - worst < BEST ? n - worst : BEST;
     text_add(out, "<section id=cases><h2>Worst and best cases</h2><p class=legend>"
-                  "<label><input type=checkbox data-hide=no-ref checked> <i class=ref></i> reference</label> "
-                  "<label><input type=checkbox data-hide=no-pred checked> <i class=pred></i> prediction</label>"
+                  "<label><input type=checkbox data-hide=no-ref checked> <i class=ref></i> reference: areas</label> "
+                  "<label><input type=checkbox data-hide=no-pred checked> <i class=pred></i> prediction: lines</label>"
                   "</p>\n<h3>Lowest mean Dice</h3>\n");
     for (int k = 0; k < worst && !code; k++) code = add_case(out, r, &list[k], e);
     if (best) text_add(out, "<h3>Highest mean Dice</h3>\n");
@@ -160,6 +163,19 @@ static int choose_labels(ReportLabels *labels, const Summary *s, Err *e)
     return 0;
 }
 
+/* The units of the first reference; all have the same, as a rule. */
+static void choose_units(ReportLabels *labels, const Pairs *pairs)
+{
+    Geometry g = {0};
+    const char *first = pairs->count ? pairs->items[0].reference : NULL;
+    const bool is_read = first && !image_probe_labels(&g, first, NULL);
+    const Geometry plain = geometry_plane(g.shape_zyx[1], g.shape_zyx[2]);
+    const bool is_plane = is_read && g.dimensions == 2;
+    const bool is_plain = is_plane && !grid_has_place(&g) && geometry_same_spacing(&g, &plain);
+    labels->length_unit = is_plain ? "pixels" : "mm";
+    labels->volume_unit = is_plain ? "pixels" : is_plane ? "mm²" : "mm³";
+}
+
 /* ---- the file ---- */
 
 int report_write(const Report *r, const char *path, Err *e)
@@ -168,7 +184,8 @@ int report_write(const Report *r, const char *path, Err *e)
     ReportLabels labels;
     const Summary *s = r->summary;
     TRY(choose_labels(&labels, s, e));
-    add_head(&out, r);
+    choose_units(&labels, r->pairs);
+    add_head(&out, r, &labels);
     report_add_means(&out, s, &labels);
     report_add_notes(&out, s);
     if (s->has_instances) report_add_instances(&out, s);

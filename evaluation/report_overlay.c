@@ -1,5 +1,4 @@
-/* Overlays of report.html: a slice of the image with the contours of reference and prediction. */
-#include <math.h>
+/* Overlays of report.html: a slice of the image with the labels of reference (areas) and prediction (lines). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,24 +8,20 @@
 #include "data/image_io.h"
 #include "data/picture.h"
 #include "evaluation/report_parts.h"
+#include "pictures/label_colors.h"
+#include "pictures/slice_picture.h"
 
 enum { SLICES = 3, LONGEST = 640, MARGIN = 12, SMALLEST = 48 };
 
-/* A case in memory, and how it is sliced: across the axis with the largest spacing. */
+/* A case in memory. */
 typedef struct Shown {
     Array reference, prediction; /* int16 (Z,Y,X) */
     Image image;                 /* without voxels if there is none */
     Err no_image;                /* why an existing image file is not shown */
     Geometry geometry;
-    int axis, rows, columns;      /* of Z, Y, X: across, down and along the picture */
-    bool flip_rows, flip_columns; /* so that superior and anterior are up (or anterior left), and right is left */
+    Section section;
+    bool *named; /* (SECTION_LARGEST_LABEL + 1): labels of the drawn slices; owned */
 } Shown;
-
-/* The part of a slice that is drawn; high is excluded. */
-typedef struct Window {
-    int64_t slice, low_row, high_row, low_column, high_column;
-    int64_t factor; /* size of the block of pixels that becomes one pixel */
-} Window;
 
 /* ---- reading ---- */
 
@@ -49,28 +44,12 @@ static int read_image(Shown *v, const Report *r, const Pair *pair, Err *e)
     return code;
 }
 
-static void choose_axes(Shown *v)
-{
-    const double *spacing = v->geometry.spacing_zyx_mm;
-    double affine[3][4];
-    v->axis = 0;
-    for (int d = 1; d < 3 && v->geometry.dimensions == 3; d++)
-        if (spacing[d] > spacing[v->axis] * 1.001) v->axis = d;
-    if (grid_axis_across(&v->geometry) >= 0) v->axis = grid_axis_across(&v->geometry);
-    v->rows = v->axis == 0 ? 1 : 0;
-    v->columns = v->axis == 2 ? 1 : 2;
-    geometry_affine(&v->geometry, affine);
-    const Orientation *o = &v->geometry.orientation;
-    const bool placed = v->geometry.dimensions == 3 && (o->qform_code || o->sform_code);
-    v->flip_rows = placed && affine[2 - v->rows][2 - v->rows] > 0;
-    v->flip_columns = placed && affine[2 - v->columns][2 - v->columns] > 0;
-}
-
 static void shown_free(Shown *v)
 {
     array_free(&v->reference);
     array_free(&v->prediction);
     image_free(&v->image);
+    mem_free(v->named);
 }
 
 static int shown_read(Shown *v, const Report *r, const Pair *pair, Err *e)
@@ -80,19 +59,13 @@ static int shown_read(Shown *v, const Report *r, const Pair *pair, Err *e)
     if (!code) code = image_read_labels_onto(&v->prediction, pair->prediction, &v->geometry, e);
     if (!code && read_image(v, r, pair, &v->no_image) == ERR_NOMEM)
         code = err_set(e, ERR_NOMEM, "%s", v->no_image.text);
-    if (code) shown_free(v);
-    else choose_axes(v);
-    return code;
-}
-
-static int64_t voxel_at(const Shown *v, int64_t slice, int64_t row, int64_t column)
-{
-    int64_t at[3];
-    const int64_t *shape = v->geometry.shape_zyx;
-    at[v->axis] = slice;
-    at[v->rows] = v->flip_rows ? shape[v->rows] - 1 - row : row;
-    at[v->columns] = v->flip_columns ? shape[v->columns] - 1 - column : column;
-    return (at[0] * shape[1] + at[1]) * shape[2] + at[2];
+    v->named = code ? NULL : mem_zalloc(SECTION_LARGEST_LABEL + 1, sizeof *v->named, e);
+    if (!v->named) {
+        shown_free(v);
+        return e->code;
+    }
+    v->section = section_of(&v->geometry);
+    return 0;
 }
 
 static int16_t label_at(const Array *labels, int64_t index) { return ((const int16_t *)labels->data)[index]; }
@@ -105,11 +78,10 @@ typedef struct Score {
 
 static void score_slices(Score *scores, const Shown *v, const Structures *s)
 {
-    const int64_t *shape = v->geometry.shape_zyx;
-    for (int64_t k = 0; k < shape[v->axis]; k++) {
-        for (int64_t i = 0; i < shape[v->rows]; i++) {
-            for (int64_t j = 0; j < shape[v->columns]; j++) {
-                const int64_t at = voxel_at(v, k, i, j);
+    for (int64_t k = 0; k < v->section.slices; k++) {
+        for (int64_t i = 0; i < v->section.height; i++) {
+            for (int64_t j = 0; j < v->section.width; j++) {
+                const int64_t at = section_voxel(&v->section, k, i, j);
                 const int16_t reference = label_at(&v->reference, at);
                 if (s->has_ignore && reference == s->ignore) continue;
                 scores[k].wrong += reference != label_at(&v->prediction, at);
@@ -141,47 +113,41 @@ static int choose_slices(int64_t *chosen, const Score *scores, int64_t count)
     return n;
 }
 
-static void widen(int64_t *low, int64_t *high, int64_t extent)
+static void widen(int64_t *first, int64_t *past, int64_t extent)
 {
-    const int64_t margin = MARGIN + (*high - *low) / 8;
-    const int64_t missing = *high - *low + 2 * margin < SMALLEST ? SMALLEST - (*high - *low) : 2 * margin;
-    *low -= missing / 2;
-    *high += missing - missing / 2;
-    if (*low < 0) *low = 0;
-    if (*high > extent) *high = extent;
+    const int64_t margin = MARGIN + (*past - *first) / 8;
+    const int64_t missing = *past - *first + 2 * margin < SMALLEST ? SMALLEST - (*past - *first) : 2 * margin;
+    *first -= missing / 2;
+    *past += missing - missing / 2;
+    if (*first < 0) *first = 0;
+    if (*past > extent) *past = extent;
 }
 
-static Window find_window(const Shown *v, int64_t slice)
+/* The part of a slice with labels, and a margin; without labels all of it. */
+static SlicePart find_part(const Shown *v, int64_t slice)
 {
-    const int64_t height = v->geometry.shape_zyx[v->rows], width = v->geometry.shape_zyx[v->columns];
-    Window w = {slice, height, 0, width, 0, 1};
+    const int64_t height = v->section.height, width = v->section.width;
+    int64_t rows[2] = {height, 0}, columns[2] = {width, 0};
     for (int64_t i = 0; i < height; i++) {
         for (int64_t j = 0; j < width; j++) {
-            const int64_t at = voxel_at(v, slice, i, j);
+            const int64_t at = section_voxel(&v->section, slice, i, j);
             if (!label_at(&v->reference, at) && !label_at(&v->prediction, at)) continue;
-            if (i < w.low_row) w.low_row = i;
-            if (i >= w.high_row) w.high_row = i + 1;
-            if (j < w.low_column) w.low_column = j;
-            if (j >= w.high_column) w.high_column = j + 1;
+            if (i < rows[0]) rows[0] = i;
+            if (i >= rows[1]) rows[1] = i + 1;
+            if (j < columns[0]) columns[0] = j;
+            if (j >= columns[1]) columns[1] = j + 1;
         }
     }
-    if (w.high_row == 0) w = (Window){slice, 0, height, 0, width, 1};
-    widen(&w.low_row, &w.high_row, height);
-    widen(&w.low_column, &w.high_column, width);
-    const int64_t rows = w.high_row - w.low_row, columns = w.high_column - w.low_column;
-    w.factor = ((rows > columns ? rows : columns) + LONGEST - 1) / LONGEST;
-    return w;
+    if (!rows[1]) return slice_whole(&v->section, slice);
+    widen(&rows[0], &rows[1], height);
+    widen(&columns[0], &columns[1], width);
+    return (SlicePart){slice, rows[0], columns[0], rows[1] - rows[0], columns[1] - columns[0]};
 }
 
-static int64_t window_height(const Window *w) { return (w->high_row - w->low_row + w->factor - 1) / w->factor; }
-
-static int64_t window_width(const Window *w) { return (w->high_column - w->low_column + w->factor - 1) / w->factor; }
-
-/* The window of a plane with the most wrong pixels: two by two cells of a grid. False if the plane is too small for
- * a window. */
-static bool find_closeup(Window *w, const Shown *v, Err *e, int *code)
+/* The part of a plane with the most wrong pixels: two by two cells of a grid. False if the plane is too small. */
+static bool find_closeup(SlicePart *part, const Shown *v, Err *e, int *code)
 {
-    const int64_t height = v->geometry.shape_zyx[v->rows], width = v->geometry.shape_zyx[v->columns];
+    const int64_t height = v->section.height, width = v->section.width;
     const int64_t longest = height > width ? height : width, cell = longest / 10 > 32 ? longest / 10 : 32;
     const int64_t rows = height / cell, columns = width / cell;
     if (rows < 3 || columns < 3) return false;
@@ -189,7 +155,7 @@ static bool find_closeup(Window *w, const Shown *v, Err *e, int *code)
     *code = wrong ? 0 : ERR_NOMEM;
     for (int64_t i = 0; i < rows * cell && wrong; i++) {
         for (int64_t j = 0; j < columns * cell; j++) {
-            const int64_t at = voxel_at(v, 0, i, j);
+            const int64_t at = section_voxel(&v->section, 0, i, j);
             const bool differs = label_at(&v->reference, at) != label_at(&v->prediction, at);
             wrong[i / cell * columns + j / cell] += differs;
         }
@@ -199,7 +165,7 @@ static bool find_closeup(Window *w, const Shown *v, Err *e, int *code)
             const int64_t *at = &wrong[i * columns + j], sum = at[0] + at[1] + at[columns] + at[columns + 1];
             if (sum <= most) continue;
             most = sum;
-            *w = (Window){0, i * cell, (i + 2) * cell, j * cell, (j + 2) * cell, 1};
+            *part = (SlicePart){0, i * cell, j * cell, 2 * cell, 2 * cell};
         }
     }
     mem_free(wrong);
@@ -208,48 +174,13 @@ static bool find_closeup(Window *w, const Shown *v, Err *e, int *code)
 
 /* ---- the picture ---- */
 
-static int by_value(const void *a, const void *b)
+/* The size {height, width} of a part's picture: blocks of as many voxels become a pixel that it is not too large. */
+static void picture_size(int size[2], const SlicePart *part)
 {
-    const float p = *(const float *)a, q = *(const float *)b;
-    return (p > q) - (p < q);
-}
-
-/* Gray from the 0.5 to the 99.5 percentile of the picture's finite values; colours as they are. */
-static void find_range(float range[2], float *scratch, const float *values, int64_t count, bool colour)
-{
-    int64_t n = 0;
-    for (int64_t i = 0; i < count; i++)
-        if (isfinite(values[i])) scratch[n++] = values[i];
-    range[0] = 0;
-    range[1] = 255;
-    if (colour || !n) return;
-    qsort(scratch, (size_t)n, sizeof *scratch, by_value);
-    range[0] = scratch[n / 200];
-    range[1] = scratch[n - 1 - n / 200];
-    if (!(range[1] > range[0])) range[1] = range[0] + 1;
-}
-
-/* values (height, width, channels): means over factor x factor pixels. */
-static void shrink(float *values, const Shown *v, const Window *w, int channels)
-{
-    const float *voxels = v->image.voxels.data;
-    const int64_t plane = array_count(&v->image.voxels) / v->image.voxels.shape[0];
-    for (int64_t i = 0; i < window_height(w); i++) {
-        for (int64_t j = 0; j < window_width(w); j++) {
-            for (int c = 0; c < channels; c++) {
-                double sum = 0;
-                int count = 0;
-                for (int64_t k = 0; k < w->factor * w->factor; k++) {
-                    const int64_t row = w->low_row + i * w->factor + k / w->factor;
-                    const int64_t column = w->low_column + j * w->factor + k % w->factor;
-                    if (row >= w->high_row || column >= w->high_column) continue;
-                    sum += voxels[c * plane + voxel_at(v, w->slice, row, column)];
-                    count++;
-                }
-                values[(i * window_width(w) + j) * channels + c] = (float)(sum / count);
-            }
-        }
-    }
+    const int64_t longest = part->height > part->width ? part->height : part->width;
+    const int64_t factor = (longest + LONGEST - 1) / LONGEST;
+    size[0] = (int)((part->height + factor - 1) / factor);
+    size[1] = (int)((part->width + factor - 1) / factor);
 }
 
 static void add_base64(Text *out, const unsigned char *bytes, size_t count)
@@ -264,63 +195,81 @@ static void add_base64(Text *out, const unsigned char *bytes, size_t count)
     }
 }
 
-static int add_picture(Text *out, const Shown *v, const Window *w, Err *e)
+/* Of a gray picture only one component is kept. */
+static int encode(Text *png, Canvas *c, int channels, Err *e)
 {
-    const bool colour = v->image.voxels.shape[0] == 3;
-    const int channels = colour ? 3 : 1;
-    const int64_t count = window_height(w) * window_width(w) * channels;
+    for (int i = 0; i < c->height * c->width && channels == 1; i++) c->pixels[i] = c->pixels[3 * i];
+    return picture_encode(png, c->pixels, c->height, c->width, channels, e);
+}
+
+static int add_picture(Text *out, const Shown *v, const SlicePart *part, const int size[2], Err *e)
+{
+    CasePictures p = case_pictures(&v->geometry, &v->image.voxels, &v->reference);
+    Canvas c;
     Text png = {0};
-    int code = ERR_NOMEM;
-    float range[2], *values = mem_alloc(mem_product(2 * sizeof *values, (size_t)count), e);
-    uint8_t *pixels = mem_alloc((size_t)count, e);
-    if (!values || !pixels) goto done;
-    shrink(values, v, w, channels);
-    find_range(range, values + count, values, count, colour);
-    for (int64_t i = 0; i < count; i++) {
-        const float share = (values[i] - range[0]) / (range[1] - range[0]);
-        pixels[i] = share > 0 ? (uint8_t)lrintf(255 * fminf(share, 1)) : 0; /* NaN: black */
+    TRY(canvas_new(&c, size[0], size[1], (Color){0, 0, 0}, e));
+    int code = case_pictures_window(&p, part, 1, e);
+    if (!code) code = slice_draw(&c, 0, 0, size, &p, part, 0, e);
+    if (!code) code = encode(&png, &c, p.channels, e);
+    if (!code) {
+        text_add(out, "<image width=%d height=%d preserveAspectRatio=none href=\"data:image/png;base64,", size[1],
+                 size[0]);
+        add_base64(out, (const unsigned char *)png.data, png.length);
+        text_add(out, "\"/>");
     }
-    code = picture_encode(&png, pixels, window_height(w), window_width(w), channels, e);
-    if (code) goto done;
-    text_add(out, "<image width=%lld height=%lld preserveAspectRatio=none href=\"data:image/png;base64,",
-             (long long)window_width(w), (long long)window_height(w));
-    add_base64(out, (const unsigned char *)png.data, png.length);
-    text_add(out, "\"/>");
-done:
-    mem_free(values);
-    mem_free(pixels);
     text_free(&png);
+    canvas_free(&c);
     return code;
 }
 
-/* ---- contours ---- */
+/* ---- labels ---- */
 
-/* Outside of the window the label of the window's border, so that there is no contour at the border. */
-static int16_t shown_label(const Array *labels, const Shown *v, const Window *w, int64_t i, int64_t j)
+static void begin_path(Text *out, const char *name, int label)
 {
-    const int64_t height = window_height(w), width = window_width(w);
-    i = i < 0 ? 0 : i < height ? i : height - 1;
-    j = j < 0 ? 0 : j < width ? j : width - 1;
-    const int64_t row = w->low_row + i * w->factor, column = w->low_column + j * w->factor;
-    return label_at(labels, voxel_at(v, w->slice, row, column));
+    const Color c = label_color(label);
+    text_add(out, "<path class=%s style=\"--c:#%02x%02x%02x", name, c.r, c.g, c.b);
+    if (label_dash(label)) text_add(out, ";stroke-dasharray:%d", label_dash(label));
+    text_add(out, "\" d=\"");
 }
 
-/* Lines between pixels of different labels: runs of them in each direction. */
-static void add_contour(Text *out, const char *name, const Array *labels, const Shown *v, const Window *w)
+/* The pixels of a label, as runs along the rows. */
+static void add_area(Text *out, const int *shown, const int size[2], int label)
 {
-    const int64_t height = window_height(w), width = window_width(w);
-    text_add(out, "<path class=%s d=\"", name);
+    begin_path(out, "ref", label);
+    for (int i = 0; i < size[0]; i++) {
+        for (int j = 0, start = -1; j <= size[1]; j++) {
+            const bool inside = j < size[1] && shown[i * size[1] + j] == label;
+            if (inside && start < 0) start = j;
+            if (inside || start < 0) continue;
+            text_add(out, "M%d %dH%dv1H%dz", start, i, j, start);
+            start = -1;
+        }
+    }
+    text_add(out, "\"/>");
+}
+
+/* Outside of the picture the label of its border, so that there is no contour at the border. */
+static bool is_label(const int *shown, const int size[2], int i, int j, int label)
+{
+    i = i < 0 ? 0 : i < size[0] ? i : size[0] - 1;
+    j = j < 0 ? 0 : j < size[1] ? j : size[1] - 1;
+    return shown[i * size[1] + j] == label;
+}
+
+/* The lines around the pixels of a label: runs of them in each direction. */
+static void add_contour(Text *out, const int *shown, const int size[2], int label)
+{
+    begin_path(out, "pred", label);
     for (int across = 0; across < 2; across++) {
-        const int64_t lines = across ? width : height, length = across ? height : width;
-        for (int64_t line = 0; line <= lines; line++) {
-            for (int64_t at = 0, start = -1; at <= length; at++) {
-                const int64_t i = across ? at : line, j = across ? line : at;
-                const bool edge = at < length &&
-                                  shown_label(labels, v, w, i, j) != shown_label(labels, v, w, i - !across, j - across);
+        const int lines = size[across], length = size[!across];
+        for (int line = 0; line <= lines; line++) {
+            for (int at = 0, start = -1; at <= length; at++) {
+                const int i = across ? at : line, j = across ? line : at;
+                const bool edge = at < length && is_label(shown, size, i, j, label) !=
+                                                     is_label(shown, size, i - !across, j - across, label);
                 if (edge && start < 0) start = at;
                 if (edge || start < 0) continue;
-                text_add(out, "M%lld %lld%c%lld", (long long)(across ? line : start),
-                         (long long)(across ? start : line), across ? 'V' : 'H', (long long)at);
+                text_add(out, "M%d %d%c%d", across ? line : start, across ? start : line, across ? 'V' : 'H', at);
                 start = -1;
             }
         }
@@ -328,45 +277,66 @@ static void add_contour(Text *out, const char *name, const Array *labels, const 
     text_add(out, "\"/>");
 }
 
+typedef void AddLabel(Text *out, const int *shown, const int size[2], int label);
+
+/* Adds a path for each label of one image. */
+static int add_labels(Text *out, Shown *v, const Array *labels, const SlicePart *part, const int size[2], AddLabel *add,
+                      Err *e)
+{
+    const CasePictures p = case_pictures(&v->geometry, &v->image.voxels, labels);
+    int *shown;
+    bool *there = mem_zalloc(SECTION_LARGEST_LABEL + 1, sizeof *there, e);
+    if (!there) return ERR_NOMEM;
+    const int code = slice_labels(&shown, size, &p, part, e);
+    for (int i = 0; i < size[0] * size[1] && !code; i++) there[shown[i]] = true;
+    for (int label = 1; label <= SECTION_LARGEST_LABEL && !code; label++) {
+        if (!there[label]) continue;
+        add(out, shown, size, label);
+        v->named[label] = true;
+    }
+    mem_free(shown);
+    mem_free(there);
+    return code;
+}
+
 /* ---- figures ---- */
 
-static int add_figure(Text *out, const Shown *v, const Window *w, const char *caption, Err *e)
+static int add_figure(Text *out, Shown *v, const SlicePart *part, const char *caption, Err *e)
 {
-    const double *spacing = v->geometry.spacing_zyx_mm;
-    const int64_t height = window_height(w), width = window_width(w);
+    int size[2];
+    picture_size(size, part);
     text_add(out,
-             "<figure><svg viewBox=\"0 0 %lld %lld\" preserveAspectRatio=none "
+             "<figure><svg viewBox=\"0 0 %d %d\" preserveAspectRatio=none "
              "style=\"--ratio:%g/%g\">",
-             (long long)width, (long long)height, (double)width * spacing[v->columns],
-             (double)height * spacing[v->rows]);
-    if (v->image.voxels.data) TRY(add_picture(out, v, w, e));
-    add_contour(out, "ref", &v->reference, v, w);
-    add_contour(out, "pred", &v->prediction, v, w);
+             size[1], size[0], (double)part->width * v->section.column_mm, (double)part->height * v->section.row_mm);
+    if (v->image.voxels.data) TRY(add_picture(out, v, part, size, e));
+    TRY(add_labels(out, v, &v->reference, part, size, add_area, e));
+    TRY(add_labels(out, v, &v->prediction, part, size, add_contour, e));
     text_add(out, "</svg><figcaption>%s</figcaption></figure>\n", caption);
     return 0;
 }
 
-static int add_plane(Text *out, const Shown *v, const Score *score, Err *e)
+static int add_plane(Text *out, Shown *v, const Score *score, Err *e)
 {
     char caption[64];
     int code = 0;
-    Window w = find_window(v, 0);
+    SlicePart part = find_part(v, 0);
     snprintf(caption, sizeof caption, "%lld pixels differ", (long long)score->wrong);
-    TRY(add_figure(out, v, &w, caption, e));
-    if (!find_closeup(&w, v, e, &code)) return code;
-    return add_figure(out, v, &w, "where most of them are", e);
+    TRY(add_figure(out, v, &part, caption, e));
+    if (!find_closeup(&part, v, e, &code)) return code;
+    return add_figure(out, v, &part, "where most of them are", e);
 }
 
-static int add_slices(Text *out, const Shown *v, const Score *scores, int64_t count, Err *e)
+static int add_slices(Text *out, Shown *v, const Score *scores, int64_t count, Err *e)
 {
     int64_t chosen[SLICES];
     const int n = choose_slices(chosen, scores, count);
     for (int k = 0; k < n; k++) {
         char caption[96];
-        const Window w = find_window(v, chosen[k]);
+        const SlicePart part = find_part(v, chosen[k]);
         snprintf(caption, sizeof caption, "slice %lld of %lld, %lld voxels differ", (long long)chosen[k] + 1,
                  (long long)count, (long long)scores[chosen[k]].wrong);
-        TRY(add_figure(out, v, &w, caption, e));
+        TRY(add_figure(out, v, &part, caption, e));
     }
     return 0;
 }
@@ -378,16 +348,44 @@ static void add_no_image(Text *out, const Err *fault)
     text_add(out, "</p>");
 }
 
+/* The name of a label, or of the smallest region with it; NULL: it is not evaluated. */
+static const char *name_of(const Structures *s, int label)
+{
+    const Structure *found = NULL;
+    for (int i = 0; i < s->count; i++)
+        for (int k = 0; k < s->items[i].label_count; k++)
+            if (s->items[i].labels[k] == label && (!found || s->items[i].label_count < found->label_count))
+                found = &s->items[i];
+    return found ? found->name : s->has_ignore && label == s->ignore ? "ignore" : NULL;
+}
+
+static void add_names(Text *out, const Shown *v, const Structures *s)
+{
+    text_add(out, "<p class=names>");
+    for (int label = 1; label <= SECTION_LARGEST_LABEL; label++) {
+        if (!v->named[label]) continue;
+        const Color c = label_color(label);
+        const char *name = name_of(s, label);
+        text_add(out, "<span><i class=\"area%s\" style=\"--c:#%02x%02x%02x\"></i> ", label_dash(label) ? " dashed" : "",
+                 c.r, c.g, c.b);
+        if (name) text_add_html(out, name);
+        else text_add(out, "label %d", label);
+        text_add(out, "</span> ");
+    }
+    text_add(out, "</p>");
+}
+
 int report_add_overlays(Text *out, const Report *r, int index, Err *e)
 {
     Shown v;
     TRY(shown_read(&v, r, &r->pairs->items[index], e));
-    const int64_t slices = v.geometry.shape_zyx[v.axis];
+    const int64_t slices = v.section.slices;
     Score *scores = mem_zalloc((size_t)slices, sizeof *scores, e);
     int code = scores ? 0 : ERR_NOMEM;
     if (!code) {
         score_slices(scores, &v, r->summary->structures);
         code = slices == 1 ? add_plane(out, &v, scores, e) : add_slices(out, &v, scores, slices, e);
+        if (!code) add_names(out, &v, r->summary->structures);
         if (!code && v.no_image.code) add_no_image(out, &v.no_image);
     }
     mem_free(scores);

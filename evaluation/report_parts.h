@@ -19,7 +19,11 @@ void report_end_page(Text *out);
 typedef struct ReportLabels {
     int *index; /* owned by the report */
     int count;
+    const char *length_unit, *volume_unit; /* of the metrics: "mm", "mm³" */
 } ReportLabels;
+
+/* "HD95 (mm)"; a metric without a unit by its name alone. */
+void report_add_metric(Text *out, Metric m, const ReportLabels *labels);
 
 /* "0.7697"; a word if there is no number. */
 void report_add_value(Text *out, Metric m, double value);

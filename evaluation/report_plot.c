@@ -139,10 +139,12 @@ void report_add_plot(Text *out, const Summary *s, const ReportLabels *labels, Me
         out->failed = true;
         return;
     }
+    text_add(out, "<figure class=plot><figcaption>");
+    report_add_metric(out, metric, labels);
     text_add(out,
-             "<figure class=plot><figcaption>%s</figcaption><div class=rows><svg viewBox=\"0 0 %d %d\" role=img "
+             "</figcaption><div class=rows><svg viewBox=\"0 0 %d %d\" role=img "
              "aria-label=\"Box plot of %s per label\">\n",
-             metric_info[metric].key, WIDTH, bottom, metric_info[metric].key);
+             WIDTH, bottom, metric_info[metric].key);
     add_grid(out, &scale, bottom);
     for (int i = 0; i < rows; i++) add_row(out, s, labels->index[i], metric, &scale, TOP + (i + 0.5) * ROW, values);
     text_add(out, "</svg>");

@@ -7,12 +7,19 @@
 
 /* ---- values ---- */
 
+static bool is_distance(Metric m) { return m == METRIC_HD || m == METRIC_HD95 || m == METRIC_ASD; }
+
+void report_add_metric(Text *out, Metric m, const ReportLabels *labels)
+{
+    const char *unit = is_distance(m) ? labels->length_unit : m == METRIC_VD ? labels->volume_unit : NULL;
+    text_add(out, unit ? "%s (%s)" : "%s", metric_info[m].key, unit);
+}
+
 void report_add_value(Text *out, Metric m, double value)
 {
-    const bool is_mm = m == METRIC_HD || m == METRIC_HD95 || m == METRIC_ASD;
     if (isnan(value)) text_add(out, "–");
     else if (isinf(value)) text_add(out, "∞");
-    else text_add(out, "%.*f", metric_info[m].is_count ? 0 : m == METRIC_VD ? 1 : is_mm ? 2 : 4, value);
+    else text_add(out, "%.*f", metric_info[m].is_count ? 0 : m == METRIC_VD ? 1 : is_distance(m) ? 2 : 4, value);
 }
 
 /* A table cell whose sorting key is exact. */
@@ -68,10 +75,14 @@ static const Metric shown[] = {METRIC_DICE, METRIC_IOU, METRIC_NSD,   METRIC_HD9
                                METRIC_ASD,  METRIC_VD,  METRIC_N_REF, METRIC_N_PRED};
 enum { SHOWN = sizeof shown / sizeof *shown };
 
-static void add_column_heads(Text *out, const Summary *s)
+static void add_column_heads(Text *out, const Summary *s, const ReportLabels *labels)
 {
-    for (int k = 0; k < SHOWN; k++)
-        if (summary_has(s, shown[k])) text_add(out, "<th>%s</th>", metric_info[shown[k]].key);
+    for (int k = 0; k < SHOWN; k++) {
+        if (!summary_has(s, shown[k])) continue;
+        text_add(out, "<th>");
+        report_add_metric(out, shown[k], labels);
+        text_add(out, "</th>");
+    }
 }
 
 /* ---- notes below the means ---- */
@@ -108,7 +119,7 @@ static void add_tolerances(Text *out, const Structures *s, const Structure **sor
         add_some_names(out, sorted + first, past - first);
         text_add(out, ")");
     }
-    text_add(out, ". Distances are in mm, in images without a spacing (PNG) in pixels.");
+    text_add(out, ". Distances of images without a spacing (PNG) are in pixels.");
 }
 
 /* Names the labels in no case, and the number of labels that only the means show. */
@@ -147,7 +158,7 @@ void report_add_means(Text *out, const Summary *s, const ReportLabels *labels)
 {
     text_add(out, "<section><h2>Means</h2><div class=scroll><table class=\"sortable means\"><thead><tr>"
                   "<th>label</th>");
-    add_column_heads(out, s);
+    add_column_heads(out, s, labels);
     text_add(out, "<th>missed</th><th>invented</th></tr></thead><tbody>\n");
     for (int i = 0; i < s->structures->count; i++)
         if (!s->absent[i]) add_means_row(out, s, i);
@@ -187,14 +198,14 @@ static void add_overview_table(Text *out, const Summary *s, const ReportLabels *
     text_add(out, "</tbody></table></div>\n");
 }
 
-static void add_label_table(Text *out, const Summary *s, int index)
+static void add_label_table(Text *out, const Summary *s, const ReportLabels *labels, int index)
 {
     text_add(out, "<div class=\"scroll tab\" data-tab=\"");
     text_add_html(out, s->structures->items[index].name);
     text_add(out, "\"><table class=sortable><caption>");
     text_add_html(out, s->structures->items[index].name);
     text_add(out, "</caption><thead><tr><th>case</th>");
-    add_column_heads(out, s);
+    add_column_heads(out, s, labels);
     text_add(out, "</tr></thead><tbody>\n");
     for (int c = 0; c < s->case_count; c++) {
         if (!s->cases[c].done) continue;
@@ -227,7 +238,7 @@ void report_add_cases(Text *out, const Summary *s, const ReportLabels *labels)
 {
     text_add(out, "<section id=tables><h2>Cases</h2><nav hidden></nav>\n");
     add_overview_table(out, s, labels);
-    for (int i = 0; i < labels->count; i++) add_label_table(out, s, labels->index[i]);
+    for (int i = 0; i < labels->count; i++) add_label_table(out, s, labels, labels->index[i]);
     text_add(out, "</section>\n");
 }
 

@@ -81,8 +81,7 @@ int output_file_expect_format(const char *path, const Case *c, Err *e)
                    path, (long long)g.shape_zyx[0], c->images[0], image_ending(c->images[0]));
 }
 
-/* Makes the folder and checks that files can be written there, by a temporary file. */
-static int expect_writable(const char *path, Err *e)
+int output_file_expect_writable(const char *path, Err *e)
 {
     OutFile probe;
     const int length = (int)(path_base(path) - path);
@@ -97,5 +96,5 @@ int output_file_expect(const char *path, const Case *c, bool replace, Err *e)
 {
     TRY(expect_all_free(path, c, replace, e));
     TRY(output_file_expect_format(path, c, e));
-    return expect_writable(path, e);
+    return output_file_expect_writable(path, e);
 }

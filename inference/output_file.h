@@ -21,4 +21,7 @@ int output_file_expect(const char *path, const Case *c, bool replace, Err *e);
 /* Checks that the format of path can store the case. Fails: ERR_SHAPE for a volume in a picture format; as image_probe. */
 int output_file_expect_format(const char *path, const Case *c, Err *e);
 
+/* Makes the folder of path and checks that files can be written there, by a temporary file. Fails: ERR_IO. */
+int output_file_expect_writable(const char *path, Err *e);
+
 #endif

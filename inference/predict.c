@@ -30,6 +30,7 @@ enum {
     KEY_PROBABILITIES,
     KEY_POSTPROCESSING,
     KEY_MEMORY,
+    KEY_OVERLAY,
     KEY_EXPLAIN
 };
 
@@ -48,6 +49,8 @@ static const struct argp_option option_list[] = {
      "dataset.json",
      0},
     {"postprocessing", KEY_POSTPROCESSING, "FILE", 0, "Apply the post-processing of this inference.yaml", 0},
+    {"overlay", KEY_OVERLAY, "FOLDER", 0, "Draw FOLDER/CASE.png: slices of the image with its labels and their names",
+     0},
     {"memory", KEY_MEMORY, "SIZE", 0, "Use at most this memory, such as 800M or 4G (4 means 4G)", 0},
     {"explain", KEY_EXPLAIN, NULL, 0,
      "First print the tiles and the largest memory of each case; without -o do nothing else", 0},
@@ -112,6 +115,7 @@ static void check_options(const Options *o, struct argp_state *state)
     if (!o->prediction.input_count) argp_error(state, "-i PATH is missing");
     if (!o->model) argp_error(state, "-m RESULTS is missing");
     if (!o->prediction.explain && !*o->common.output) argp_error(state, "-o PATH is missing");
+    if (o->prediction.overlay && !*o->common.output) argp_error(state, "--overlay needs -o PATH, for the labels");
     check_folds(o, state);
     check_output(o, state);
 }
@@ -128,6 +132,10 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     case KEY_NO_TTA: o->prediction.predictor.mirroring = SWITCH_OFF; return 0;
     case KEY_PROBABILITIES: o->prediction.save_probabilities = true; return 0;
     case KEY_POSTPROCESSING: option_once(state, "--postprocessing", text, &o->postprocessing); return 0;
+    case KEY_OVERLAY:
+        if (!*text) argp_error(state, "--overlay '': the path is empty: give a folder");
+        option_once(state, "--overlay", text, &o->prediction.overlay);
+        return 0;
     case KEY_MEMORY: o->prediction.predictor.memory = option_bytes(state, "--memory", text); return 0;
     case KEY_EXPLAIN: o->prediction.explain = true; return 0;
     case KEY_STEP: o->prediction.predictor.step = option_number(state, "--step", text, 0.01, 1); return 0;

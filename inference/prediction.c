@@ -9,6 +9,7 @@
 #include "inference/chosen_weights.h"
 #include "inference/model_warnings.h"
 #include "inference/output_file.h"
+#include "inference/overlays.h"
 #include "inference/prediction_job.h"
 #include "inference/prediction_mean.h"
 #include "plans/meaning.h"
@@ -271,14 +272,24 @@ static int count_failures(const PredictionRun *run, Err *e)
                    *run->o->output ? "failed" : "cannot be predicted");
 }
 
+static int run_and_write(PredictionRun *run, Err *e)
+{
+    const PredictionOptions *o = run->o;
+    Overlays overlays = {0};
+    int code = o->overlay ? overlays_open(&overlays, o, &run->cases, run->c->models[0].results, e) : 0;
+    if (!code) code = o->into_file ? run_into_file(run, e) : run_into_folder(run, e);
+    if (!code && o->overlay) code = overlays_draw(&overlays, e);
+    const int closing = overlays_close(&overlays, code ? NULL : e);
+    return code ? code : closing;
+}
+
 static int run_all(PredictionRun *run, Err *e)
 {
     TRY(open_sources(run, e));
     TRY(list_cases(run, e));
     run->made = mem_zalloc((size_t)run->cases.inputs.count, sizeof *run->made, e);
     if (!run->made) return ERR_NOMEM;
-    if (!*run->o->output) TRY(run_jobs(run, e));
-    else TRY(run->o->into_file ? run_into_file(run, e) : run_into_folder(run, e));
+    TRY(*run->o->output ? run_and_write(run, e) : run_jobs(run, e));
     return count_failures(run, e);
 }
 

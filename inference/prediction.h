@@ -21,6 +21,7 @@ typedef struct PredictionOptions {
     int input_count;
     const char *output; /* a folder, or an image if into_file; "": only explain */
     bool into_file;
+    const char *overlay;        /* a folder for pictures of the cases (overlays.h), or NULL */
     PredictorOptions predictor; /* folds, progress and context are set by prediction_run, per model */
     bool save_probabilities, explain, overwrite, quiet;
     void (*tell)(PredictionTell kind, const char *text);

@@ -1,166 +1,61 @@
 #include "planner/contact_sheet.h"
 
-#include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "base/file.h"
 #include "base/memory.h"
 #include "data/picture.h"
 #include "formats/yaml.h"
+#include "pictures/legend.h"
+#include "pictures/slice_picture.h"
 #include "planner/case_loop.h"
-#include "preprocess/volume.h"
 
 enum {
     CASES = CONTACT_COLUMNS * CONTACT_ROWS,
-    WIDTH = CONTACT_COLUMNS * CONTACT_TILE,
-    HEIGHT = CONTACT_ROWS * CONTACT_TILE
+    GAP = 4,
+    CAPTION = GLYPH_HEIGHT + 6, /* the case's name, below its tile */
+    CELL = CONTACT_TILE + CAPTION,
+    WIDTH = CONTACT_COLUMNS * CONTACT_TILE
 };
-enum { MOST_SAMPLES = 16384, COLORS = 8, GAP = 2 };
 
-static const uint8_t colors[COLORS][3] = {{230, 60, 60},  {70, 200, 70},  {80, 130, 255}, {240, 200, 40},
-                                          {220, 90, 220}, {60, 210, 210}, {255, 140, 50}, {170, 230, 120}};
+static const Color BACKGROUND = {0, 0, 0}, TEXT = {220, 220, 220};
 
-/* A slice of a case, and the map from the tile's pixels to its own. */
-typedef struct Slice {
-    Volume channels[3]; /* 1 or 3 of them; axis 0 is perpendicular to the slice */
-    int channel_count;
-    Volume labels; /* data NULL without labels */
-    int64_t index;
-    double pixels[2]; /* pixels of the slice per pixel of the tile: y, x */
-    int size[2];      /* used pixels of the tile: y, x */
-    float low, high;  /* values that are shown as black and as white */
-} Slice;
-
-static int across_axis(const double mm[3])
+int contact_tile(Canvas *sheet, int x, int y, const CaseData *data, Err *e)
 {
-    int axis = 0;
-    for (int i = 1; i < 3; i++)
-        if (mm[i] > mm[axis]) axis = i;
-    return axis;
-}
-
-/* The slice with the most foreground, the middle one if there is none. */
-static int64_t fullest_slice(const Volume *labels, int64_t depth)
-{
-    int64_t best = depth / 2, most = 0;
-    for (int64_t z = 0; labels->data && z < depth; z++) {
-        int64_t count = 0;
-        for (int64_t y = 0; y < labels->shape[1]; y++)
-            for (int64_t x = 0; x < labels->shape[2]; x++)
-                count += *(int16_t *)(volume_row(labels, z, y) + x * labels->stride[2]) > 0;
-        if (count > most) most = count, best = z;
-    }
-    return best;
-}
-
-static float value_at(const Slice *s, int channel, int64_t y, int64_t x)
-{
-    const Volume *v = &s->channels[channel];
-    return *(float *)(volume_row(v, s->index, y) + x * v->stride[2]);
-}
-
-static int compare(const void *a, const void *b)
-{
-    const float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
-
-static int choose_window(Slice *s, Err *e)
-{
-    const int64_t rows = s->channels[0].shape[1], columns = s->channels[0].shape[2];
-    const int64_t step = rows * columns / MOST_SAMPLES + 1;
-    float *samples = mem_alloc(MOST_SAMPLES * sizeof *samples, e);
-    if (!samples) return ERR_NOMEM;
-    int count = 0;
-    for (int64_t i = 0; i < rows * columns; i += step) samples[count++] = value_at(s, 0, i / columns, i % columns);
-    qsort(samples, (size_t)count, sizeof *samples, compare);
-    s->low = samples[count / 100];
-    s->high = samples[count - 1 - count / 100];
-    mem_free(samples);
-    return 0;
-}
-
-static int choose_slice(Slice *s, const CaseData *data, Err *e)
-{
-    const double *mm = data->image.geometry.spacing_zyx_mm;
-    const int flat = grid_axis_across(&data->image.geometry), axis = flat < 0 ? across_axis(mm) : flat;
-    const int a = axis == 0 ? 1 : 0, b = axis == 2 ? 1 : 2;
-    const bool colored = data->image.geometry.dimensions == 2 && data->image.voxels.shape[0] == 3;
-    *s = (Slice){.channel_count = colored ? 3 : 1, .low = 0, .high = 255};
-    for (int c = 0; c < s->channel_count; c++)
-        s->channels[c] = volume_with_first(volume_of_channel_first(&data->image.voxels, c), axis);
-    if (data->labels.data) s->labels = volume_with_first(volume_of_array(&data->labels), axis);
-    s->index = fullest_slice(&s->labels, s->channels[0].shape[0]);
-    const double height = (double)s->channels[0].shape[1] * mm[a], width = (double)s->channels[0].shape[2] * mm[b];
-    const double step_mm = fmax(height, width) / (CONTACT_TILE - GAP);
-    s->pixels[0] = step_mm / mm[a];
-    s->pixels[1] = step_mm / mm[b];
-    s->size[0] = (int)fmax(1, floor(height / step_mm));
-    s->size[1] = (int)fmax(1, floor(width / step_mm));
-    return colored ? 0 : choose_window(s, e);
-}
-
-/* The pixel of the slice under a pixel of the tile. */
-static int64_t source(const Slice *s, int axis, int at)
-{
-    const int64_t pixel = (int64_t)((at + 0.5) * s->pixels[axis]), last = s->channels[0].shape[1 + axis] - 1;
-    return pixel < last ? pixel : last;
-}
-
-static int label_at(const Slice *s, int y, int x)
-{
-    if (y < 0 || x < 0 || y >= s->size[0] || x >= s->size[1]) return 0;
-    return *(int16_t *)(volume_row(&s->labels, s->index, source(s, 0, y)) + source(s, 1, x) * s->labels.stride[2]);
-}
-
-/* The label of which this pixel is the border, or 0. */
-static int contour_at(const Slice *s, int y, int x)
-{
-    const int label = s->labels.data ? label_at(s, y, x) : 0;
-    if (label <= 0) return 0;
-    const bool inside = label_at(s, y - 1, x) == label && label_at(s, y + 1, x) == label &&
-                        label_at(s, y, x - 1) == label && label_at(s, y, x + 1) == label;
-    return inside ? 0 : label;
-}
-
-static uint8_t shade(const Slice *s, float value)
-{
-    const float range = s->high > s->low ? s->high - s->low : 1;
-    return (uint8_t)(255 * fminf(fmaxf((value - s->low) / range, 0), 1));
-}
-
-int contact_tile(uint8_t *tile, int64_t stride, const CaseData *data, Err *e)
-{
-    Slice s;
-    TRY(choose_slice(&s, data, e));
-    for (int y = 0; y < s.size[0]; y++)
-        for (int x = 0; x < s.size[1]; x++) {
-            uint8_t *pixel = tile + y * stride + 3 * x;
-            const int contour = contour_at(&s, y, x);
-            for (int c = 0; c < 3; c++)
-                pixel[c] = contour ? colors[(contour - 1) % COLORS][c]
-                                   : shade(&s, value_at(&s, c % s.channel_count, source(&s, 0, y), source(&s, 1, x)));
-        }
-    return 0;
+    CasePictures p = case_pictures(&data->image.geometry, &data->image.voxels, &data->labels);
+    int64_t slice;
+    int size[2];
+    const int chosen = section_choose(&slice, 1, &p.section, &data->labels, e);
+    if (chosen < 0) return chosen;
+    const SlicePart whole = slice_whole(&p.section, slice);
+    TRY(case_pictures_window(&p, &whole, 1, e));
+    slice_fit(&p.section, CONTACT_TILE - GAP, size);
+    return slice_draw(sheet, x, y, size, &p, &whole, 1, e);
 }
 
 typedef struct Sheet {
-    uint8_t *pixels;
+    Canvas canvas;
     const DatasetInfo *info;
 } Sheet;
 
 static int draw_case(void *context, int index, const Case *c, FaultList *faults, Err *e)
 {
-    const Sheet *sheet = context;
+    Sheet *sheet = context;
     CaseData data;
+    const int x = index % CONTACT_COLUMNS * CONTACT_TILE, y = index / CONTACT_COLUMNS * CELL;
+    canvas_text(&sheet->canvas, x, y + CONTACT_TILE, 1, CONTACT_TILE - GAP, c->id, TEXT);
     if (dataset_load_case(&data, sheet->info, c, faults))
         return 0; /* the tile stays black; the fault was reported before */
-    const int row = index / CONTACT_COLUMNS, column = index % CONTACT_COLUMNS;
-    uint8_t *tile = sheet->pixels + ((int64_t)row * CONTACT_TILE * WIDTH + (int64_t)column * CONTACT_TILE) * 3;
-    const int code = contact_tile(tile, 3 * WIDTH, &data, e);
+    const int code = contact_tile(&sheet->canvas, x, y, &data, e);
     case_data_free(&data);
+    return code;
+}
+
+static int draw_cases(Sheet *sheet, Dataset *some, int threads, Progress *progress, Err *e)
+{
+    FaultList known = {0};
+    const int code = for_each_case(some, draw_case, sheet, threads, progress, &known, e);
+    faults_free(&known);
     return code;
 }
 
@@ -169,16 +64,16 @@ static int write_sheet(const Dataset *d, int first, const char *folder, int thre
 {
     const int left = d->training.count - first, number = first / CASES + 1;
     Dataset some = *d;
-    FaultList known = {0};
     some.training = (CaseList){d->training.cases + first, left < CASES ? left : CASES};
-    Sheet sheet = {mem_zalloc((size_t)WIDTH * HEIGHT, 3, e), &d->info};
-    char *path = path_format(e, "%s/sheet_%03d.png", folder, number);
-    int code = sheet.pixels && path ? 0 : ERR_NOMEM;
-    if (!code) code = for_each_case(&some, draw_case, &sheet, threads, progress, &known, e);
     const int rows = (some.training.count + CONTACT_COLUMNS - 1) / CONTACT_COLUMNS;
-    if (!code) code = picture_write(path, sheet.pixels, rows * CONTACT_TILE, WIDTH, 3, e);
-    faults_free(&known);
-    mem_free(sheet.pixels);
+    const Legend legend = {.info = &d->info, .width = WIDTH, .size = 2};
+    Sheet sheet = {.info = &d->info};
+    TRY(canvas_new(&sheet.canvas, rows * CELL + legend_height(&legend), WIDTH, BACKGROUND, e));
+    char *path = path_format(e, "%s/sheet_%03d.png", folder, number);
+    int code = path ? draw_cases(&sheet, &some, threads, progress, e) : ERR_NOMEM;
+    legend_draw(&sheet.canvas, 0, rows * CELL, &legend, TEXT);
+    if (!code) code = picture_write(path, sheet.canvas.pixels, sheet.canvas.height, WIDTH, 3, e);
+    canvas_free(&sheet.canvas);
     mem_free(path);
     return code;
 }

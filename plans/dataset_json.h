@@ -74,6 +74,13 @@ int dataset_head_count(const DatasetInfo *info);
 /* Whether a voxel of a label image may have this value (the ignore value included). */
 bool dataset_knows_value(const DatasetInfo *info, int64_t value);
 
+/* The largest value of a voxel, the ignore value included. */
+int dataset_last_value(const DatasetInfo *info);
+
+/* The name of the voxels of a value above 0: of its label or "ignore"; with regions of the one that is written with this
+ * value, else of the smallest one that contains it. NULL: it has none, or an empty one. Borrowed from info. */
+const char *dataset_value_name(const DatasetInfo *info, int value);
+
 /* The index in `labels` of the k-th entry that is not background (k from 0), or -1. */
 int dataset_foreground(const DatasetInfo *info, int k);
 

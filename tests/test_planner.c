@@ -17,6 +17,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "network/models/unet_topology.h"
+#include "pictures/label_colors.h"
 #include "planner/case_loop.h"
 #include "planner/contact_sheet.h"
 #include "planner/experiment_planner.h"
@@ -429,29 +430,31 @@ static void settings_that_differ_are_named(void **state)
 static void sheets_show_the_contours(void **state)
 {
     (void)state;
-    static uint8_t tile[CONTACT_TILE * CONTACT_TILE * 3];
+    Canvas tile;
     CaseData data = {.image.geometry = {.dimensions = 3, .shape_zyx = {3, 20, 20}, .spacing_zyx_mm = {5, 1, 2}}};
+    assert_int_equal(canvas_new(&tile, CONTACT_TILE, CONTACT_TILE, (Color){0, 0, 0}, NULL), 0);
     assert_int_equal(array_new(&data.image.voxels, DTYPE_F32, 4, (const int64_t[]){1, 3, 20, 20}, NULL), 0);
     assert_int_equal(array_new(&data.labels, DTYPE_I16, 3, (const int64_t[]){3, 20, 20}, NULL), 0);
     for (int i = 0; i < 400; i++) {
         ((float *)data.image.voxels.data)[400 + i] = (float)(i % 20);
         ((int16_t *)data.labels.data)[400 + i] = i / 20 >= 5 && i / 20 < 15 && i % 20 >= 5 && i % 20 < 15;
     }
-    assert_int_equal(contact_tile(tile, 3 * CONTACT_TILE, &data, NULL), 0);
-    const int width = CONTACT_TILE - 2, height = width / 2;
+    assert_int_equal(contact_tile(&tile, 0, 0, &data, NULL), 0);
+    const int width = CONTACT_TILE - 4, height = width / 2;
+    const Color color = label_color(1);
     int contour = 0, lit = 0;
     for (int y = 0; y < CONTACT_TILE; y++)
         for (int x = 0; x < CONTACT_TILE; x++) {
-            const uint8_t *pixel = tile + 3 * (y * CONTACT_TILE + x);
-            const bool colored = pixel[0] != pixel[1];
-            contour += colored;
+            const uint8_t *pixel = tile.pixels + 3 * (y * CONTACT_TILE + x);
+            contour += pixel[0] == color.r && pixel[1] == color.g && pixel[2] == color.b;
             lit += pixel[0] > 0;
             assert_true((x < width && y < height) || !pixel[0]);
-            assert_true(!colored || (x >= width / 4 - 1 && x <= 3 * width / 4 && y >= height / 4 - 1));
+            assert_true(pixel[0] == pixel[1] || (x >= width / 4 - 1 && x <= 3 * width / 4 && y >= height / 4 - 1));
         }
     assert_true(abs(contour - (width + height)) < 12); /* once around half the width, half the height */
     assert_true(lit > width * height * 8 / 10);
     case_data_free(&data);
+    canvas_free(&tile);
 }
 
 int main(void)

@@ -6,26 +6,28 @@
 #include <string.h>
 
 #include "data/picture.h"
-#include "trainer/canvas.h"
+#include "pictures/canvas.h"
 
-enum { WIDTH = 1000, PANEL_HEIGHT = 380, LEFT = 110, RIGHT = 90, TOP = 46, BOTTOM = 50, PANELS = 3 };
+enum { WIDTH = 1000, PANEL_HEIGHT = 380, LEFT = 110, RIGHT = 90, TOP = 46, BOTTOM = 50, PANELS = 3, GAP = 16 };
+enum { TEXT = 2, CHARACTER = GLYPH_WIDTH * TEXT }; /* size of the text */
 
-static const Color BLACK = {30, 30, 30}, GRAY = {220, 220, 220};
-#define BLUE         \
-    {                \
-        31, 119, 180 \
-    }
-#define RED         \
+static const Color WHITE = {255, 255, 255}, BLACK = {30, 30, 30}, GRAY = {220, 220, 220};
+/* Safe for colour-blind eyes on white (Okabe and Ito, 2008, Color Universal Design). */
+#define BLUE        \
     {               \
-        214, 39, 40 \
+        0, 114, 178 \
+    }
+#define ORANGE     \
+    {              \
+        213, 94, 0 \
     }
 #define GREEN       \
     {               \
-        44, 160, 44 \
+        0, 158, 115 \
     }
 #define PALE_GREEN    \
     {                 \
-        170, 215, 170 \
+        150, 215, 195 \
     }
 
 typedef struct Curve {
@@ -39,7 +41,8 @@ typedef struct Curve {
 typedef struct Panel {
     const Curve *curves;
     int count;
-    const char *format; /* of the numbers on the left */
+    const char *format;       /* of the numbers on the left */
+    const char *left, *right; /* what the scales are, with the unit; right: NULL without curves there */
 } Panel;
 
 typedef struct Scale {
@@ -84,14 +87,17 @@ static double place_y(const Scale *s, int top, double value)
     return top + TOP + (s->high - value) / (s->high - s->low) * (PANEL_HEIGHT - TOP - BOTTOM);
 }
 
+static void draw_text(Canvas *c, int x, int y, const char *text) { canvas_text(c, x, y, TEXT, WIDTH, text, BLACK); }
+
 static void draw_numbers(Canvas *c, const Scale *s, int top, const char *format, int x, bool lines)
 {
     char text[32];
     for (double v = s->low; v <= s->high + s->step / 2; v += s->step) {
         const double y = place_y(s, top, v), shown = fabs(v) < s->step / 2 ? 0 : v;
         if (lines) canvas_line(c, LEFT, y, WIDTH - RIGHT, y, 1, GRAY);
-        snprintf(text, sizeof text, format, shown);
-        canvas_text(c, x, (int)y - GLYPH_HEIGHT / 2, text, BLACK);
+        if (shown == 0 && lines) snprintf(text, sizeof text, "%8s", "0");
+        else snprintf(text, sizeof text, format, shown);
+        draw_text(c, x, (int)y - GLYPH_HEIGHT * TEXT / 2, text);
     }
 }
 
@@ -103,9 +109,9 @@ static void draw_epochs(Canvas *c, const Scale *s, int top)
         const double x = place_x(s, v);
         snprintf(text, sizeof text, "%.0f", v);
         canvas_line(c, x, bottom, x, bottom + 5, 1, BLACK);
-        canvas_text(c, (int)x - (int)strlen(text) * GLYPH_WIDTH / 2, bottom + 10, text, BLACK);
+        draw_text(c, (int)x - (int)strlen(text) * CHARACTER / 2, bottom + 10, text);
     }
-    canvas_text(c, WIDTH - RIGHT - 5 * GLYPH_WIDTH, bottom + 30, "epoch", BLACK);
+    draw_text(c, WIDTH - RIGHT - 5 * CHARACTER, bottom + 30, "epoch");
     canvas_line(c, LEFT, bottom, WIDTH - RIGHT, bottom, 1.5, BLACK);
     canvas_line(c, LEFT, top + TOP, LEFT, bottom, 1.5, BLACK);
 }
@@ -125,32 +131,34 @@ static void draw_panel(Canvas *c, const History *h, const Panel *p, int top)
 {
     const Scale epochs = scale_over(0, fmax(1, h->records[h->count - 1].epoch));
     const Scale left = scale_of(h, p, 0), right = {0, 1, 0.2};
-    bool has_right = false;
     draw_numbers(c, &left, top, p->format, 6, true);
     draw_epochs(c, &epochs, top);
     for (int k = 0, x = LEFT; k < p->count; k++) {
         const Curve *curve = &p->curves[k];
-        has_right |= curve->on_right;
         draw_curve(c, h, curve, &epochs, curve->on_right ? &right : &left, top);
         canvas_line(c, x, top + 22, x + 24, top + 22, curve->thickness + 1, curve->color);
-        canvas_text(c, x + 32, top + 15, curve->name, BLACK);
-        x += 32 + ((int)strlen(curve->name) + 2) * GLYPH_WIDTH;
+        draw_text(c, x + 32, top + 15, curve->name);
+        x += 32 + ((int)strlen(curve->name) + 2) * CHARACTER;
     }
-    if (has_right) draw_numbers(c, &right, top, "%.1f", WIDTH - RIGHT + 8, false);
+    draw_text(c, LEFT - ((int)strlen(p->left) + 1) * CHARACTER, top + 15, p->left);
+    if (!p->right) return;
+    draw_text(c, WIDTH - RIGHT + GAP, top + 15, p->right);
+    draw_numbers(c, &right, top, "%.1f", WIDTH - RIGHT + GAP, false);
 }
 
 int progress_picture_write(const History *h, const char *path, Err *e)
 {
     static const Curve losses[] = {{"training loss", offsetof(EpochRecord, train_loss), BLUE, 2, 0},
-                                   {"validation", offsetof(EpochRecord, val_loss), RED, 2, 0},
+                                   {"validation", offsetof(EpochRecord, val_loss), ORANGE, 2, 0},
                                    {"pseudo Dice", offsetof(EpochRecord, pseudo_dice), PALE_GREEN, 1.5, 1},
                                    {"its average", offsetof(EpochRecord, ema_pseudo_dice), GREEN, 2, 1}};
-    static const Curve times[] = {{"seconds per epoch", offsetof(EpochRecord, seconds), BLUE, 2, 0}};
+    static const Curve times[] = {{"duration of an epoch", offsetof(EpochRecord, seconds), BLUE, 2, 0}};
     static const Curve rates[] = {{"learning rate", offsetof(EpochRecord, learning_rate), BLUE, 2, 0}};
-    static const Panel panels[PANELS] = {{losses, 4, "%8.3g"}, {times, 1, "%8.4g"}, {rates, 1, "%8.1e"}};
+    static const Panel panels[PANELS] = {
+        {losses, 4, "%8.3g", "loss", "Dice"}, {times, 1, "%8.4g", "s", NULL}, {rates, 1, "%8.1e", "rate", NULL}};
     if (!h->count) return 0;
     Canvas c;
-    TRY(canvas_new(&c, PANELS * PANEL_HEIGHT, WIDTH, e));
+    TRY(canvas_new(&c, PANELS * PANEL_HEIGHT, WIDTH, WHITE, e));
     for (int i = 0; i < PANELS; i++) draw_panel(&c, h, &panels[i], i * PANEL_HEIGHT);
     const int code = picture_write(path, c.pixels, c.height, c.width, 3, e);
     canvas_free(&c);

@@ -447,7 +447,7 @@ int training_show_patches(const TrainingOptions *o, int count, const char *folde
     int code = preprocessed_lock(&t->reading, o->preprocessed, e);
     if (!code) code = training_plan_alone(&t->plan, o, e);
     if (!code) code = open_data(t, o, e);
-    if (!code) code = augmentation_pictures_write(&t->training_sampler, 0, count, folder, e);
+    if (!code) code = augmentation_pictures_write(&t->training_sampler, &t->info, 0, count, folder, e);
     training_close(t);
     return code;
 }

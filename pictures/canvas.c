@@ -1,16 +1,15 @@
-#include "trainer/canvas.h"
+#include "pictures/canvas.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "base/memory.h"
+#include "base/text.h"
 
-int canvas_new(Canvas *c, int height, int width, Err *e)
+int canvas_new(Canvas *c, int height, int width, Color color, Err *e)
 {
-    const size_t bytes = (size_t)height * (size_t)width * 3;
-    *c = (Canvas){mem_alloc(bytes, e), height, width};
+    *c = (Canvas){mem_alloc(mem_product((size_t)height, (size_t)width * 3), e), height, width};
     if (!c->pixels) return ERR_NOMEM;
-    memset(c->pixels, 255, bytes);
+    canvas_fill(c, 0, 0, width, height, color);
     return 0;
 }
 
@@ -20,12 +19,18 @@ void canvas_free(Canvas *c)
     *c = (Canvas){0};
 }
 
-static void blend(Canvas *c, int x, int y, double share, Color color)
+void canvas_blend(Canvas *c, int x, int y, double share, Color color)
 {
     if (x < 0 || y < 0 || x >= c->width || y >= c->height) return;
     uint8_t *p = c->pixels + 3 * ((int64_t)y * c->width + x);
     const uint8_t to[3] = {color.r, color.g, color.b};
     for (int i = 0; i < 3; i++) p[i] = (uint8_t)(p[i] + share * (to[i] - p[i]) + 0.5);
+}
+
+void canvas_fill(Canvas *c, int x, int y, int width, int height, Color color)
+{
+    for (int i = 0; i < height; i++)
+        for (int k = 0; k < width; k++) canvas_blend(c, x + k, y + i, 1, color);
 }
 
 static double distance(double px, double py, double x0, double y0, double x1, double y1)
@@ -41,7 +46,7 @@ void canvas_line(Canvas *c, double x0, double y0, double x1, double y1, double t
     for (int y = (int)floor(fmin(y0, y1) - reach); y <= (int)ceil(fmax(y0, y1) + reach); y++)
         for (int x = (int)floor(fmin(x0, x1) - reach); x <= (int)ceil(fmax(x0, x1) + reach); x++) {
             const double covered = thickness / 2 + 0.5 - distance(x, y, x0, y0, x1, y1);
-            if (covered > 0) blend(c, x, y, fmin(1, covered), color);
+            if (covered > 0) canvas_blend(c, x, y, fmin(1, covered), color);
         }
 }
 
@@ -80,14 +85,30 @@ static const uint8_t font[95][5] = {
     {0x44, 0x64, 0x54, 0x4C, 0x44}, {0x00, 0x08, 0x36, 0x41, 0x00}, {0x00, 0x00, 0x7F, 0x00, 0x00},
     {0x00, 0x41, 0x36, 0x08, 0x00}, {0x08, 0x04, 0x08, 0x10, 0x08}};
 
-void canvas_text(Canvas *c, int x, int y, const char *text, Color color)
+static const uint8_t no_glyph[5] = {0x7F, 0x41, 0x41, 0x41, 0x7F};
+
+static void draw_glyph(Canvas *c, int x, int y, int size, unsigned code, Color color)
 {
-    for (; *text; text++, x += GLYPH_WIDTH) {
-        if (*text < 32 || *text > 126) continue;
-        const uint8_t *columns = font[*text - 32];
-        for (int i = 0; i < 5 * 7 * 4; i++) { /* each dot is 2x2 pixels */
-            const int column = i % 10, row = i / 10;
-            if (columns[column / 2] >> (row / 2) & 1) blend(c, x + column, y + row, 1, color);
-        }
+    const uint8_t *columns = code < 32 || code > 126 ? no_glyph : font[code - 32];
+    for (int column = 0; column < 5; column++)
+        for (int row = 0; row < 7; row++)
+            if (columns[column] >> row & 1) canvas_fill(c, x + column * size, y + row * size, size, size, color);
+}
+
+static int count_characters(const char *text)
+{
+    int count = 0, bytes;
+    for (; *text; text += bytes, count++) text_code_point(text, &bytes);
+    return count;
+}
+
+int canvas_text_width(const char *text, int size) { return count_characters(text) * GLYPH_WIDTH * size; }
+
+void canvas_text(Canvas *c, int x, int y, int size, int room, const char *text, Color color)
+{
+    const int step = GLYPH_WIDTH * size, most = room / step, count = count_characters(text);
+    for (int i = 0, bytes; *text && i < most; text += bytes, i++) {
+        const unsigned code = text_code_point(text, &bytes);
+        draw_glyph(c, x + i * step, y, size, count > most && i >= most - 2 ? '.' : code, color);
     }
 }

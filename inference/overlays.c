@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/folder.h"
 #include "base/memory.h"
 #include "inference/batch.h"
 #include "inference/output_file.h"
@@ -98,6 +99,7 @@ int overlays_open(Overlays *v, const PredictionOptions *o, PredictionCases *case
     mem_free(dataset);
     if (!code) code = open_record(v, e);
     if (!code) code = expect_all_free(v, e);
+    v->made_folder = !code && !file_is_folder(o->overlay);
     return code ? code : expect_writable(o->overlay, e);
 }
 
@@ -216,6 +218,7 @@ int overlays_draw(Overlays *v, Err *e)
 int overlays_close(Overlays *v, Err *e)
 {
     const int code = prediction_record_close(v->record, e);
+    if (v->made_folder && !v->turn_count) folder_remove_empty(v->o->overlay);
     if (v->has_info) dataset_info_free(&v->info);
     made_from_free(&v->made_from);
     mem_free(v->turns);

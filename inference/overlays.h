@@ -22,6 +22,7 @@ typedef struct Overlays {
     bool has_info;
     MadeFrom made_from;
     PredictionRecord *record;
+    bool made_folder;       /* it did not exist before */
     int *turns, turn_count; /* the cases that are drawn */
 } Overlays;
 
@@ -34,6 +35,7 @@ int overlays_open(Overlays *v, const PredictionOptions *o, PredictionCases *case
  * record cannot be written, ERR_NOMEM. */
 int overlays_draw(Overlays *v, Err *e);
 
-int overlays_close(Overlays *v, Err *e); /* v may be {0} */
+/* A folder that was made, and in which nothing was drawn, is removed. v may be {0}. */
+int overlays_close(Overlays *v, Err *e);
 
 #endif

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "base/path_hint.h"
 #include "base/text.h"
 
 /* The system's error for a path; a link whose target does not exist is named as such. */
@@ -20,7 +21,11 @@ static int path_error(Err *e, int saved_errno, const char *path, const char *wha
 {
     char target[PATH_MAX];
     const ssize_t length = saved_errno == ENOENT ? readlink(path, target, sizeof target - 1) : -1;
-    if (length < 0) return err_errno(e, saved_errno, "%s: %s", path, what);
+    if (length < 0) {
+        const int code = err_errno(e, saved_errno, "%s: %s", path, what);
+        if (saved_errno == ENOENT) path_hint(e, path);
+        return code;
+    }
     target[length] = '\0';
     return err_set(e, ERR_IO, "%s: %s: it is a link to %s, which does not exist", path, what, target);
 }

@@ -5,30 +5,62 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
+#include "base/arguments.h"
+#include "base/help.h"
+#include "base/json_log.h"
 #include "base/program.h"
 #include "base/simd_level.h"
 #include "base/threads.h"
 
-enum { KEY_QUIET = 0x1000, KEY_SEED, KEY_OVERWRITE, KEY_CONTINUE, KEY_DEVICE, KEY_PRECISION };
+enum {
+    KEY_QUIET = 0x1000,
+    KEY_SEED,
+    KEY_OVERWRITE,
+    KEY_CONTINUE,
+    KEY_DEVICE,
+    KEY_PRECISION,
+    KEY_JSON_LOG,
+    KEY_HELP_ALL,
+    KEY_USAGE,
+    KEY_MAN,
+    KEY_COMPLETION
+};
 
 static const struct {
     unsigned bit;
     struct argp_option option;
 } known[] = {
-    {OPT_OUTPUT, {"output", 'o', "PATH", 0, "Where to write (required)", 1}},
+    {OPT_OUTPUT, {"output", 'o', "PATH", 0, "Where to write (required)", 0}},
     {OPT_THREADS,
      {"threads", 'j', "N", 0,
-      "Number of threads (default: OMP_NUM_THREADS, else the processors that this process may use)", 1}},
-    {OPT_DEVICE, {"device", KEY_DEVICE, "NAME", 0, "Device: cpu (default), cuda, or cuda:N for GPU N (from 0)", 1}},
-    {OPT_PRECISION, {"precision", KEY_PRECISION, "NAME", 0, "Number format: fp32 (default) or bf16", 1}},
+      "Threads (default: all processors)\vThe default is OMP_NUM_THREADS, else the processors that this process may use",
+      0}},
+    {OPT_DEVICE, {"device", KEY_DEVICE, "cpu|cuda[:N]", 0, "Device (default: cpu)\vcuda:N is GPU N, from 0", 0}},
+    {OPT_PRECISION, {"precision", KEY_PRECISION, "fp32|bf16", 0, "Number format (default: fp32)", 0}},
     {OPT_PLAN_PRECISION,
-     {"precision", KEY_PRECISION, "NAME", 0, "Number format: fp32 or bf16 (default: the plan's, training.precision)",
-      1}},
-    {OPT_SEED, {"seed", KEY_SEED, "N", 0, "Seed of the random numbers: the same seed makes the same choices", 1}},
-    {OPT_CONTINUE, {"continue", KEY_CONTINUE, NULL, 0, "Go on where an earlier run stopped", 1}},
-    {OPT_OVERWRITE, {"overwrite", KEY_OVERWRITE, NULL, 0, "Replace results that are there already", 1}},
-    {OPT_QUIET, {"quiet", KEY_QUIET, NULL, 0, "Only warnings and errors", 1}},
+     {"precision", KEY_PRECISION, "fp32|bf16", 0,
+      "Number format (default: the plan's)\vThe plan's is training.precision", 0}},
+    {OPT_SEED, {"seed", KEY_SEED, "N", 0, "Seed of the random numbers\vThe same seed makes the same choices", 0}},
+    {OPT_CONTINUE, {"continue", KEY_CONTINUE, NULL, 0, "Go on where an earlier run stopped", 0}},
+    {OPT_OVERWRITE, {"overwrite", KEY_OVERWRITE, NULL, 0, "Replace results that are there already", 0}},
+    {OPT_QUIET, {"quiet", KEY_QUIET, NULL, 0, "Only warnings and errors", 0}},
+    {OPT_JSON_LOG,
+     {"json-log", KEY_JSON_LOG, NULL, 0,
+      "Also write each event as JSON to stdout\vOne object per line: progress, messages, tables, the end", 0}},
+    {0, {"help", 'h', NULL, 0, "Print this list", 0}},
+    {0, {"help-all", KEY_HELP_ALL, NULL, 0, "Print all options at length", OPTION_RARE}},
+    {0, {"version", 'V', NULL, 0, "Print version and build features", 0}},
+    {0, {"help", '?', NULL, OPTION_HIDDEN, NULL, 0}},
+    {0, {"usage", KEY_USAGE, NULL, OPTION_HIDDEN, NULL, 0}},
+    {0,
+     {"completion", KEY_COMPLETION, HELP_SHELLS, 0,
+      "Print what makes a shell complete these options\v, as in source <({called} --completion=bash). make install "
+      "installs it",
+      OPTION_RARE}},
+    {0, {"help-man", KEY_MAN, NULL, OPTION_HIDDEN, NULL, 0}}, /* the man page, for make install */
 };
 enum { KNOWN = sizeof known / sizeof known[0] };
 
@@ -39,11 +71,61 @@ static bool is_device(const char *text)
            strspn(text + 5, "0123456789") == strlen(text) - 5;
 }
 
+typedef struct Parsing {
+    const Help *help;
+    void *own_input;
+    CommonOptions *common;
+} Parsing;
+
+static int columns_of_terminal(void)
+{
+    enum { USUAL = 80, LEAST = 60, MOST = 120 };
+    struct winsize size;
+    const char *given = getenv("COLUMNS");
+    int columns = given ? atoi(given) : 0;
+    if (columns <= 0 && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size)) columns = size.ws_col;
+    if (columns <= 0) columns = USUAL;
+    return columns < LEAST ? LEAST : columns > MOST ? MOST : columns;
+}
+
+static void print_version(Text *t, const CommonOptions *common)
+{
+    text_add(t, "%s (Swin-UMamba in C) %s\n", program_called(), PROGRAM_VERSION);
+    if (common->engine) text_add(t, "%s\n", common->engine);
+    else text_add(t, "SIMD level %s\n", simd_level_name(simd_level()));
+    text_add(t, "License: Apache-2.0\n");
+}
+
+/* Prints what is asked for, and ends the program. */
+static void print_and_end(int key, const char *shell, const Parsing *p)
+{
+    Text t = {0};
+    switch (key) {
+    case 'V': print_version(&t, p->common); break;
+    case KEY_USAGE: help_usage(&t, p->help); break;
+    case KEY_MAN: manual_page(&t, p->help); break;
+    case KEY_COMPLETION: completion_script(&t, p->help, shell); break;
+    default: help_text(&t, p->help, key == KEY_HELP_ALL, columns_of_terminal());
+    }
+    if (t.failed) program_error("out of memory");
+    else fputs(t.data, stdout);
+    exit(t.failed);
+}
+
 static error_t parse_common(int key, char *text, struct argp_state *state)
 {
-    CommonOptions *o = state->input;
+    const Parsing *parsing = state->input;
+    CommonOptions *o = parsing->common;
     Err e = {0};
     switch (key) {
+    case 'h':
+    case '?':
+    case 'V':
+    case KEY_HELP_ALL:
+    case KEY_USAGE:
+    case KEY_MAN:
+    case KEY_COMPLETION: print_and_end(key, text, parsing); return 0;
+    case KEY_JSON_LOG: json_log_open(); return 0;
     case 'o':
         if (!*text) argp_error(state, "-o '': the path is empty; name where to write");
         if (o->output && *o->output) argp_error(state, "-o is given twice: %s and %s", o->output, text);
@@ -58,11 +140,7 @@ static error_t parse_common(int key, char *text, struct argp_state *state)
         if (!is_device(text)) argp_error(state, "--device %s: expected cpu, cuda or cuda:N", text);
         o->device = text;
         return 0;
-    case KEY_PRECISION:
-        if (strcmp(text, "fp32") && strcmp(text, "bf16"))
-            argp_error(state, "--precision %s: expected fp32 or bf16", text);
-        o->precision = text;
-        return 0;
+    case KEY_PRECISION: o->precision = text; return 0;
     case ARGP_KEY_END:
         if ((o->takes & OPT_OUTPUT) && !o->output) argp_error(state, "-o PATH is missing");
         if (simd_level_check(&e)) argp_error(state, "%s", e.text);
@@ -72,30 +150,14 @@ static error_t parse_common(int key, char *text, struct argp_state *state)
 }
 
 /* argp hands a child its input through the parent's ARGP_KEY_INIT: this wraps the program's parser. */
-typedef struct Parents {
-    const struct argp *own;
-    void *own_input;
-    CommonOptions *common;
-} Parents;
-
 static error_t hand_on(int key, char *text, struct argp_state *state)
 {
     (void)text;
     if (key != ARGP_KEY_INIT) return ARGP_ERR_UNKNOWN;
-    const Parents *parents = state->input;
-    state->child_inputs[0] = parents->own_input;
-    state->child_inputs[1] = parents->common;
+    Parsing *parsing = state->input;
+    state->child_inputs[0] = parsing->own_input;
+    state->child_inputs[1] = parsing;
     return 0;
-}
-
-static const char *engine; /* argp gives its version hook no input */
-
-static void print_version(FILE *stream, struct argp_state *state)
-{
-    (void)state;
-    fprintf(stream, "%s (Swin-UMamba in C) %s\n", program_called(), PROGRAM_VERSION);
-    if (engine) fprintf(stream, "%s\n", engine);
-    fprintf(stream, "License: Apache-2.0\n");
 }
 
 /* Also called in programs without -j: they may use OpenMP too. */
@@ -112,21 +174,43 @@ static void set_threads(CommonOptions *common)
     threads_use(common->threads);
 }
 
-void program_parse(const struct argp *own, void *own_input, CommonOptions *common, int argc, char **argv)
+/* Ends the program with one line on wrong usage; prints the notes. */
+static void read_arguments(Arguments *words, const Help *h, int argc, char **argv)
 {
-    struct argp_option options[KNOWN + 1] = {{0}};
-    int count = 0;
+    Err e = {0};
+    Text notes = {0};
+    int length;
+    if (arguments_read(words, h, argc, argv, &notes, &e)) {
+        fprintf(stderr, "%s: %s\n", program_called(), e.text);
+        exit(argp_err_exit_status);
+    }
+    for (const char *line = notes.data, *next; line && *line; line = next) {
+        next = text_next_line(line, &length);
+        program_say("%.*s", length, line);
+    }
+    text_free(&notes);
+}
+
+void program_parse(const Program *p, void *own_input, CommonOptions *common, int argc, char **argv)
+{
+    enum { MOST = 64 };
+    struct argp_option options[MOST + 1] = {{0}};
+    int own = 0, count = 0;
+    for (; p->options && p->options[own].name; own++) options[own] = p->options[own];
     for (int i = 0; i < KNOWN; i++)
-        if (common->takes & known[i].bit) options[count++] = known[i].option;
+        if (!known[i].bit || (common->takes & known[i].bit)) options[own + count++] = known[i].option;
     common->device = "cpu";
     common->precision = common->takes & OPT_PLAN_PRECISION ? NULL : "fp32";
-    const struct argp common_argp = {.options = options, .parser = parse_common};
-    const struct argp_child children[] = {{own, 0, NULL, 0}, {&common_argp, 0, NULL, 0}, {NULL, 0, NULL, 0}};
+    const struct argp own_argp = {.options = p->options, .parser = p->parse};
+    const struct argp common_argp = {.options = options + own, .parser = parse_common};
+    const struct argp_child children[] = {{&own_argp, 0, NULL, 0}, {&common_argp, 0, NULL, 0}, {NULL, 0, NULL, 0}};
     const struct argp whole = {.parser = hand_on, .children = children};
-    Parents parents = {own, own_input, common};
-    engine = common->engine;
-    argp_program_version_hook = print_version;
-    argp_parse(&whole, argc, argv, 0, NULL, &parents);
+    const Help help = {p, options};
+    Parsing parsing = {&help, own_input, common};
+    Arguments words;
+    read_arguments(&words, &help, argc, argv);
+    argp_parse(&whole, words.count, words.words, ARGP_NO_HELP, NULL, &parsing);
+    arguments_free(&words);
     set_threads(common);
 }
 

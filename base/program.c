@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/json_log.h"
 #include "base/memory.h"
 #include "base/progress.h"
 #include "base/text.h"
@@ -170,6 +171,15 @@ void program_begin(const char *name, bool graceful)
 
 const char *program_called(void) { return program_name; }
 
+static void log_message(const char *kind, const char *text)
+{
+    if (!json_log_is_open()) return;
+    Text line = json_log_begin("message");
+    json_log_string(&line, "level", *kind == 'w' ? "warning" : *kind == 'e' ? "error" : "note");
+    json_log_string(&line, "text", text);
+    json_log_end(&line);
+}
+
 static void say(const char *kind, const char *format, va_list args)
 {
     char short_of_memory[1024];
@@ -180,6 +190,7 @@ static void say(const char *kind, const char *format, va_list args)
     va_end(again);
     progress_clear_line();
     fprintf(stderr, "%s: %s%s\n", program_name, kind, line ? line : short_of_memory);
+    log_message(kind, line ? line : short_of_memory);
     mem_free(line);
 }
 
@@ -210,27 +221,65 @@ static double cpu_of(const struct rusage *usage)
            1e-6 * (double)(usage->ru_utime.tv_usec + usage->ru_stime.tv_usec);
 }
 
-static void print_closing_line(void)
+typedef struct Usage {
+    double seconds, cpu_seconds, memory_mib;
+} Usage;
+
+/* Of this process, and of those that it has waited for. */
+static Usage usage_so_far(void)
 {
     struct timespec now;
     struct rusage own, others;
     clock_gettime(CLOCK_MONOTONIC, &now);
     getrusage(RUSAGE_SELF, &own);
     getrusage(RUSAGE_CHILDREN, &others);
-    const double wall = (double)(now.tv_sec - started.tv_sec) + 1e-9 * (double)(now.tv_nsec - started.tv_nsec);
     const long memory = own.ru_maxrss > others.ru_maxrss ? own.ru_maxrss : others.ru_maxrss;
-    program_say("version %s; %.1f s, CPU %.1f s, peak memory %.1f MiB", PROGRAM_VERSION, wall,
-                cpu_of(&own) + cpu_of(&others), (double)memory / 1024);
+    return (Usage){(double)(now.tv_sec - started.tv_sec) + 1e-9 * (double)(now.tv_nsec - started.tv_nsec),
+                   cpu_of(&own) + cpu_of(&others), (double)memory / 1024};
+}
+
+/* Not in the log, whose last event has the same values. */
+static void print_closing_line(void)
+{
+    const Usage u = usage_so_far();
+    progress_clear_line();
+    fprintf(stderr, "%s: version %s; %.1f s, CPU %.1f s, peak memory %.1f MiB\n", program_name, PROGRAM_VERSION,
+            u.seconds, u.cpu_seconds, u.memory_mib);
+}
+
+static void log_end(int status)
+{
+    if (!json_log_is_open()) return;
+    const Usage u = usage_so_far();
+    Text line = json_log_begin("end");
+    json_log_integer(&line, "status", status);
+    json_log_string(&line, "version", PROGRAM_VERSION);
+    json_log_number(&line, "seconds", u.seconds);
+    json_log_number(&line, "cpu_seconds", u.cpu_seconds);
+    json_log_number(&line, "peak_memory_mib", u.memory_mib);
+    json_log_end(&line);
+}
+
+void program_print(const char *text)
+{
+    if (!json_log_is_open()) {
+        fputs(text, stdout);
+        fflush(stdout); /* keeps the order of lines on stdout and stderr */
+        return;
+    }
+    Text line = json_log_begin("table");
+    json_log_string(&line, "text", text);
+    json_log_end(&line);
 }
 
 int program_end(int code, const Err *e, bool quiet)
 {
-    const int interrupted = atomic_load(&signal_seen);
+    const int interrupted = atomic_load(&signal_seen), status = interrupted ? 128 + interrupted : code ? 1 : 0;
     if (code == ERR_INTERRUPTED && interrupted) program_say("%s", e->code ? e->text : "interrupted");
     else if (code) program_error("%s", e->code ? e->text : "failed");
     else if (interrupted) program_say("%s came when all was done", name_of(interrupted));
+    log_end(status);
     const bool arrived = output_arrived();
     if (!quiet) print_closing_line();
-    if (interrupted) return 128 + interrupted;
-    return code || !arrived ? 1 : 0;
+    return status || arrived ? status : 1;
 }

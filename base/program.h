@@ -3,9 +3,9 @@
  * Used by mains only, and by trainer/training_show.c for two of them: these and progress.c are the only files outside a main that print.
  *   int main(int argc, char **argv)
  *   {
- *       program_begin("train");
- *       argp_parse(…);                       // with &program_argp(...) as a child
- *       return program_end(run(&options, &e), &e);
+ *       program_begin("train", true);
+ *       program_parse(&program, &options, &options.common, argc, argv);
+ *       return program_end(run(&options, &e), &e, options.common.quiet);
  *   }
  * Exit status: 0 done, 1 failed, 2 wrong usage, 128+n on signal n. */
 #ifndef BASE_PROGRAM_H
@@ -17,8 +17,66 @@
 #include <sys/types.h>
 
 #include "base/error.h"
+#include "base/text.h"
 
 #define PROGRAM_VERSION "0.1.0"
+#define PROGRAM_DATE "2026-11-27" /* of this version, for man pages */
+
+/* An option of nnU-Net's program for the same work, so that its users need not learn ours. `here` has the same meaning, and
+ * takes its place; "": the values take the places of arguments. Without `here` the program ends with one line,
+ * `answer`, which says what to type instead; but a value that is `only` is accepted, since there is no other one here. With
+ * `holds` the option is accepted and the answer is a note: it holds always. */
+typedef struct Habit {
+    const char *option; /* as it is typed: "-step_size", "--disable_tta" */
+    enum {
+        HABIT_FLAG,
+        HABIT_VALUE,
+        HABIT_FOLDS,
+        HABIT_WORDS
+    } takes; /* FOLDS: numbers or all; WORDS: up to an option */
+    const char *here, *answer, *only;
+    bool holds;
+} Habit;
+#define SAME(OPTION, TAKES, HERE)                              \
+    {                                                          \
+        .option = OPTION, .takes = HABIT_##TAKES, .here = HERE \
+    }
+#define ANSWERED(OPTION, TAKES, TEXT)                            \
+    {                                                            \
+        .option = OPTION, .takes = HABIT_##TAKES, .answer = TEXT \
+    }
+#define ONLY(OPTION, TAKES, WORD, TEXT)                                        \
+    {                                                                          \
+        .option = OPTION, .takes = HABIT_##TAKES, .answer = TEXT, .only = WORD \
+    }
+#define HOLDS(OPTION, TAKES, TEXT)                                              \
+    {                                                                           \
+        .option = OPTION, .takes = HABIT_##TAKES, .answer = TEXT, .holds = true \
+    }
+
+/* What a program is called with. Parsing, --help, the man page and the completion of shells are made from it (base/help.h).
+ * Texts are plain; a line that begins with blanks is shown as it is. {WORD} is replaced by what expand() appends. */
+typedef struct Program {
+    const char *summary;   /* "train one fold of a preprocessed dataset" */
+    const char *arguments; /* "PREPROCESSED FOLD"; a line for each form */
+    const char *about;     /* what it does, in a few lines */
+    const char *examples;  /* lines "ARGUMENTS\tWHAT IT DOES", the most usual one first */
+    const char *notes;     /* behind the options; may be NULL */
+    const char *more;      /* for --help-all and the man page only; may be NULL */
+    const char *see;       /* the programs to read about next: "predict evaluate" */
+
+    /* argp's; {0} at the end. The texts: what fits a line of --help, then after \v what only --help-all tells. An argument
+     * "fp32|bf16" is one of these words, which is checked. */
+    const struct argp_option *options;
+    error_t (*parse)(int key, char *text, struct argp_state *state);
+    const Habit *habits; /* {0} at the end; may be NULL */
+
+    /* Appends what a word in braces means, or for an argument's name in capitals ("NETWORK") the words it may be, joined by
+     * ", "; false: unknown. May be NULL. */
+    bool (*expand)(Text *t, const char *word);
+} Program;
+
+enum { OPTION_RARE = 9 }; /* group of an argp_option that --help leaves out */
 
 /* The options that several programs have; a program names those that it accepts (OPT_…). */
 typedef struct CommonOptions {
@@ -43,12 +101,13 @@ enum {
     OPT_CONTINUE = 32,
     OPT_DEVICE = 64,
     OPT_PRECISION = 128,
-    OPT_PLAN_PRECISION = 256 /* the same option; its default is in the plan */
+    OPT_PLAN_PRECISION = 256, /* the same option; its default is in the plan */
+    OPT_JSON_LOG = 512        /* --json-log (base/json_log.h) */
 };
 
 /* Parses argv with the program's own options and the common ones it takes; exits with status 2 and
- * a hint on wrong usage. `own` has input = own_input. */
-void program_parse(const struct argp *own, void *own_input, CommonOptions *common, int argc, char **argv);
+ * a hint on wrong usage. p->parse has the input own_input. */
+void program_parse(const Program *p, void *own_input, CommonOptions *common, int argc, char **argv);
 
 /* Number of threads to use, at least 1 (base/threads.h); program_parse chose it and told OpenMP. */
 int program_threads(const CommonOptions *common);
@@ -79,6 +138,9 @@ void program_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void program_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void program_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void program_warn_lines(const char *text); /* a warning for each line; NULL: none */
+
+/* A table or another result, to standard output; with --json-log as an event. */
+void program_print(const char *text);
 
 /* Reports e if code is not 0, and standard output if not all of it could be written; prints the closing line (version,
  * time, CPU time, peak memory, of processes it has waited for too) unless quiet; returns the exit status: 0, 1, or 128+n after a signal. */

@@ -6,6 +6,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/json_log.h"
+
 static double seconds_of(clockid_t clock)
 {
     struct timespec now;
@@ -39,7 +41,11 @@ void progress_clear_line(void)
 
 void progress_begin(Progress *p, const char *title, int64_t total, bool quiet)
 {
-    *p = (Progress){.total = total, .shown = !quiet, .terminal = progress_redraws(), .started = clock_seconds()};
+    *p = (Progress){.total = total,
+                    .shown = !quiet,
+                    .terminal = progress_redraws(),
+                    .logged = json_log_is_open(),
+                    .started = clock_seconds()};
     snprintf(p->title, sizeof p->title, "%s", title);
     pthread_mutex_init(&p->lock, NULL);
 }
@@ -59,6 +65,17 @@ static void draw(const Progress *p, const char *note, double now)
     fflush(stderr);
 }
 
+static void log_progress(const Progress *p, const char *note)
+{
+    Text line = json_log_begin("progress");
+    json_log_string(&line, "task", p->title);
+    json_log_integer(&line, "done", p->done);
+    json_log_integer(&line, "total", p->total);
+    json_log_integer(&line, "failed", p->failed);
+    json_log_string(&line, "item", note);
+    json_log_end(&line);
+}
+
 static void advance(Progress *p, int64_t more, int64_t failed, double part, const char *note)
 {
     if (!p) return;
@@ -66,6 +83,7 @@ static void advance(Progress *p, int64_t more, int64_t failed, double part, cons
     p->done += more;
     p->failed += failed;
     p->part = part;
+    if (p->logged && more) log_progress(p, note);
     const double now = clock_seconds();
     if (p->shown && now - p->drawn >= (p->terminal ? 0.1 : 30)) {
         /* In a log file the first line comes after a while: short work prints none. */

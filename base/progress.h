@@ -4,7 +4,7 @@
  *   progress_begin(&p, "preprocess", cases, quiet);
  *   … progress_step(&p, 1, "hippocampus_001");    // from any thread; progress_fail where it failed
  *   progress_end(&p);
- * Nothing is printed when quiet. Only mains create one; other functions are given a pointer. */
+ * Nothing is printed when quiet (but in the log of --json-log). Only mains create one; other functions are given a pointer. */
 #ifndef BASE_PROGRESS_H
 #define BASE_PROGRESS_H
 
@@ -18,6 +18,8 @@ typedef struct Progress {
     int64_t failed;
     double part; /* done of the current item, 0 … 1 */
     bool shown, terminal;
+    bool
+        logged; /* each finished item is an event of --json-log (base/json_log.h); may be set to false after the begin */
     double started, drawn; /* seconds of the monotonic clock */
     pthread_mutex_t lock;
 } Progress;

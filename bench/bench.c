@@ -6,6 +6,7 @@
 #include "base/program.h"
 #include "base/simd_level.h"
 #include "bench/measure.h"
+#include "plans/plan_help.h"
 
 typedef struct Options {
     CommonOptions common;
@@ -30,32 +31,27 @@ enum {
 };
 
 static const struct argp_option option_table[] = {
-    {"ops", KEY_OPS, NULL, 0, "Measure every op with its shapes in the networks, during a training step", 0},
+    {"ops", KEY_OPS, NULL, 0, "Measure every op\v with its shapes in the networks, during a training step", 0},
     {"networks", KEY_NETWORKS, NULL, 0, "Measure whole networks", 0},
     {"table", KEY_TABLE, NULL, 0,
-     "Measure whole networks in short, one row each: forward with the first batch size, a training step with the last, "
+     "Measure whole networks in short, one row each\v: forward with the first batch size, a training step with the last, "
      "only with the first size",
      0},
-    {"pipeline", KEY_PIPELINE, NULL, 0, "Measure preprocessing, augmentation, sliding window, metrics", 0},
-    {"network", 'n', "NAME", 0, "Only this network; may be repeated (default: all)", 0},
-    {"size", KEY_SIZE, "HxW", 0, "Only this image size; may be repeated (default 320x320, 384x640, 512x512)", 0},
-    {"batch-size", 'b', "N", 0, "Only this batch size; may be repeated (default 1 and 4; ops use the first)", 0},
-    {"precision", KEY_PRECISION, "NAME", 0, "Only ops and networks in fp32 or bf16 (default: both)", 0},
+    {"pipeline", KEY_PIPELINE, NULL, 0,
+     "Measure what is before and after the network\v: preprocessing, augmentation, sliding window, metrics", 0},
+    {"network", 'n', "NETWORK", 0, "Only this network; may be repeated (default: all)", 0},
+    {"size", KEY_SIZE, "HxW", 0, "Only this image size; may be repeated\v (default: 320x320, 384x640, 512x512)", 0},
+    {"batch-size", 'b', "N", 0, "Only this batch size; may be repeated\v (default: 1 and 4; ops use the first)", 0},
+    {"precision", KEY_PRECISION, "fp32|bf16", 0, "Only this number format (default: both)", 0},
     {"simd", KEY_SIMD, "LEVEL", 0,
-     "Use no instructions beyond " SIMD_LEVEL_NAMES ", oneDNN and the machine's peak included", 0},
-    {"what", KEY_WHAT, "forward|train", 0, "Only this (default: both)", 0},
-    {"seconds", KEY_SECONDS, "S", 0, "Time to measure each value in seconds; the best run counts (default 3)", 0},
+     "The highest level of instructions\v: " SIMD_LEVEL_NAMES ". It limits oneDNN and the machine's peak, too", 0},
+    {"what", KEY_WHAT, "forward|train", 0, "Only this pass (default: both)", 0},
+    {"seconds", KEY_SECONDS, "S", 0, "Time to measure each value (default: 3)\v in seconds; the best run counts", 0},
     {"quick", KEY_QUICK, NULL, 0, "A quick estimate: 320x320, one run of everything", 0},
     {"json", KEY_JSON, "FILE", 0, "Write the measured values to FILE", 0},
-    {"compare", KEY_COMPARE, "OLD.json", 0, "Print the ratios of this run's values to those of an earlier --json", 0},
+    {"compare", KEY_COMPARE, "OLD.json", 0, "Print the ratios to those of an earlier --json", 0},
     {0},
 };
-
-static const char documentation[] =
-    "Measures the machine's limits, then the ops, networks and the pipeline relative to them.\v"
-    "All values are the best of several runs. The fraction of the peak is the rate of floating-point operations, relative "
-    "to that of the fastest matrix product with the same number of threads. Only convolutions and matrix products are "
-    "counted: 2 operations for each multiply-add, and three times as many in a training step.";
 
 static void add_network(struct argp_state *state, MeasureOptions *m, const char *name)
 {
@@ -75,18 +71,16 @@ static void add_batch(struct argp_state *state, MeasureOptions *m, const char *t
     m->batches[m->batch_count++] = (int)option_integer(state, "--batch-size", text, 1, 1024);
 }
 
-static void choose_precision(struct argp_state *state, MeasureOptions *m, const char *text)
+static void choose_precision(MeasureOptions *m, const char *text)
 {
     m->fp32 = !strcmp(text, "fp32");
     m->bf16 = !strcmp(text, "bf16");
-    if (!m->fp32 && !m->bf16) argp_error(state, "--precision %s: expected fp32 or bf16", text);
 }
 
-static void choose_what(struct argp_state *state, MeasureOptions *m, const char *text)
+static void choose_what(MeasureOptions *m, const char *text)
 {
     m->forward = !strcmp(text, "forward");
     m->train = !strcmp(text, "train");
-    if (!m->forward && !m->train) argp_error(state, "--what %s: expected forward or train", text);
 }
 
 static void choose_device(struct argp_state *state, Options *o)
@@ -139,8 +133,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_COMPARE: o->compare = text; return 0;
     case KEY_SECONDS: o->measure.seconds = option_number(state, "--seconds", text, 0.001, 3600); return 0;
     case KEY_SIMD: setenv(SIMD_LEVEL_VARIABLE, text, 1); return 0;
-    case KEY_PRECISION: choose_precision(state, &o->measure, text); return 0;
-    case KEY_WHAT: choose_what(state, &o->measure, text); return 0;
+    case KEY_PRECISION: choose_precision(&o->measure, text); return 0;
+    case KEY_WHAT: choose_what(&o->measure, text); return 0;
     case KEY_SIZE: add_size(state, &o->measure, text); return 0;
     case 'n': add_network(state, &o->measure, text); return 0;
     case 'b': add_batch(state, &o->measure, text); return 0;
@@ -164,17 +158,31 @@ static int measure(const Options *o, BenchReport *r, Err *e)
     return o->compare ? report_compare(r, o->compare, e) : 0;
 }
 
+static const Program program = {
+    .summary = "measure the speed of this machine and of the networks on it",
+    .arguments = "",
+    .about = "Measures the machine's limits, then the ops, networks and the pipeline relative to them.",
+    .examples = "--quick\tEverything in short\n"
+                "--networks --network swin_umamba_d --size 512x512\tOne network",
+    .more =
+        "All values are the best of several runs. The fraction of the peak is the rate of floating-point operations, relative to that "
+        "of the fastest matrix product with the same number of threads. Only convolutions and matrix products are counted: 2 "
+        "operations for each multiply-add, and three times as many in a training step.",
+    .see = "network_info",
+    .options = option_table,
+    .parse = parse,
+    .expand = plan_help};
+
 int main(int argc, char **argv)
 {
     Options o = {.common = {.takes = OPT_THREADS | OPT_QUIET | OPT_DEVICE},
                  .measure = {.forward = true, .train = true}};
     BenchReport report = {0};
     Err e = {ERR_NONE, ""};
-    static const struct argp argp = {option_table, parse, "", documentation, NULL, NULL, NULL};
     program_begin("bench", false);
-    char engine[EXECUTOR_ENGINE_BYTES];
-    o.common.engine = executor_engine(engine);
-    program_parse(&argp, &o, &o.common, argc, argv);
+    char engine[EXECUTOR_BUILD_BYTES];
+    o.common.engine = executor_build(engine);
+    program_parse(&program, &o, &o.common, argc, argv);
     o.measure.threads = program_threads(&o.common);
     const int failed = measure(&o, &report, &e);
     report_free(&report);

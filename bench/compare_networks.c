@@ -12,6 +12,7 @@
 #include "bench/comparison_data.h"
 #include "bench/comparison_table.h"
 #include "inference/folds.h"
+#include "plans/plan_help.h"
 #include "plans/splits.h"
 
 typedef struct Options {
@@ -35,17 +36,17 @@ enum {
 };
 
 static const struct argp_option option_list[] = {
-    {"cpu-minutes", KEY_CPU_MINUTES, "N", 0, "Train each network for about this CPU time (of all threads together)", 0},
-    {"epochs", KEY_EPOCHS, "N", 0, "Train each network for this number of epochs instead", 0},
+    {"cpu-minutes", KEY_CPU_MINUTES, "N", 0, "Train each network for about this CPU time\v of all threads together", 0},
+    {"epochs", KEY_EPOCHS, "N", 0, "Train each network for so many epochs instead", 0},
     {"reference", KEY_REFERENCE, "ROW", 0,
-     "The row that the others are tested against: NETWORK or NETWORK+pretrained (default: first)", 0},
+     "The row that the others are tested against\v: NETWORK or NETWORK+pretrained (default: the first)", 0},
     {"pretrained", KEY_PRETRAINED, "FILE", 0,
-     "Also train the networks that have an encoder for it from these weights: a second row for each", 0},
+     "Also train from these weights: more rows\v, one for each network that has an encoder for them", 0},
     {"fold", KEY_FOLD, "FOLD", 0, "Fold to train (default: 0)", 0},
     {"test", KEY_TEST, NULL, 0,
-     "Predict the dataset's imagesTs and compare with labelsTs (default: the validation cases of the fold)", 0},
+     "Predict imagesTs and compare with labelsTs\v of the dataset (default: the validation cases of the fold)", 0},
     {"override", KEY_OVERRIDE, "[NETWORK=]PLAN.yaml", 0,
-     "A file with plan keys, for all networks or for one, which then takes no other; may be repeated", 0},
+     "Plan keys\v, for all networks or for one, which then takes no other; may be repeated", 0},
     {"splits", KEY_SPLITS, "FILE", 0, "Use these folds, as plan_and_preprocess does", 0},
     {0},
 };
@@ -260,7 +261,7 @@ static int print_table(const ComparisonTable *t, Err *e)
     Text table = {0};
     comparison_table_markdown(t, &table);
     const int code = text_check(&table, e);
-    if (!code) fputs(table.data, stdout);
+    if (!code) program_print(table.data);
     text_free(&table);
     return code;
 }
@@ -318,23 +319,28 @@ static int run(Options *o, Err *e)
     return code;
 }
 
+static const Program program = {
+    .summary = "train and compare networks on a dataset",
+    .arguments = "DATASET [NETWORK]...",
+    .about =
+        "Trains, predicts and evaluates networks on a dataset with about equal CPU time or equal epochs, and writes a table: "
+        "comparison.md, .tex and .html in the folder given by -o. Each network keeps its authors' training. An interrupted or killed "
+        "comparison continues with the same command, without --overwrite.",
+    .examples = "Dataset042_Liver -o comparison --cpu-minutes 60\tAll networks, an hour each",
+    .notes = "Networks (default: all): {NETWORK}.",
+    .see = "plan_and_preprocess train predict evaluate",
+    .options = option_list,
+    .parse = parse_option,
+    .expand = plan_help};
+
 int main(int argc, char **argv)
 {
     Options o = {.settings = {.fold = "0", .interrupted = program_interrupted},
-                 .common.takes = OPT_OUTPUT | OPT_THREADS | OPT_QUIET | OPT_OVERWRITE | OPT_PRECISION};
+                 .common.takes = OPT_OUTPUT | OPT_THREADS | OPT_QUIET | OPT_OVERWRITE | OPT_PRECISION | OPT_JSON_LOG};
     Err e = {0};
-    Text doc = {0};
-    text_add(&doc,
-             "Trains, predicts and evaluates networks on a dataset with about equal CPU time or equal epochs, and "
-             "writes a table: comparison.md, .tex and .html in the folder given by -o. Each network keeps its authors' "
-             "training. An interrupted or killed comparison continues with the same command, without "
-             "--overwrite.\vNetworks (default: all):\n");
-    network_add_help(&doc);
-    const struct argp argp = {option_list, parse_option, "DATASET [NETWORK...]", doc.data, NULL, NULL, NULL};
     program_begin("compare_networks", true);
     program_interrupt_hint("what is done is kept: the same command, without --overwrite, continues");
-    program_parse(&argp, &o, &o.common, argc, argv);
-    text_free(&doc);
+    program_parse(&program, &o, &o.common, argc, argv);
     setenv("OMP_WAIT_POLICY", "passive",
            0); /* for the programs: threads that spin would use CPU time of the networks */
     o.settings.output = o.common.output;

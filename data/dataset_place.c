@@ -1,6 +1,7 @@
 /* Where a folder is no dataset: searches for one in the folders above and below, for the message. */
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/path_hint.h"
 #include "data/dataset_search.h"
 
 /* Whether FOLDER/NAME/dataset.json exists. */
@@ -61,9 +62,10 @@ int dataset_expect_folder(const char *folder, Err *e)
 {
     bool there, has;
     TRY(file_is_there(folder, &there, e));
-    if (!there)
-        return err_set(e, ERR_IO, "%s: does not exist: expected the folder of a dataset, with dataset.json in it",
-                       folder);
+    if (!there) {
+        err_set(e, ERR_IO, "%s: does not exist: expected the folder of a dataset, with dataset.json in it", folder);
+        return path_hint(e, folder);
+    }
     if (!file_is_folder(folder))
         return err_set(e, ERR_IO, "%s: a file: give the folder of the dataset, which contains dataset.json", folder);
     TRY(has_json(&has, folder, ".", e));

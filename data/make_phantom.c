@@ -52,17 +52,19 @@ static const struct argp_option options[] = {
     {"size", KEY_SIZE, "ZxYxX", 0, "Voxels of a case (default: 16x96x96)", 0},
     {"channels", KEY_CHANNELS, "N", 0, "Image channels (default: 1)", 0},
     {"ending", KEY_ENDING, "ENDING", 0,
-     "Format of the images: .nii.gz (default), .mha, .nrrd, .tif …; of one slice also "
-     ".png, .bmp",
-     0},
+     "Format of the images (default: .nii.gz)\vAlso .mha, .nrrd, .tif …; of one slice also .png, .bmp", 0},
     {0},
 };
-static const struct argp own = {
+static const Program program = {
+    .summary = "write a made-up dataset with labels",
+    .arguments = "",
+    .about =
+        "Writes a labelled dataset in nnU-Net's raw format: volumes with two organs that no threshold finds, noise and a bias field.",
+    .examples = "-o Dataset001_Phantom --cases 20\tTwenty volumes to try the other programs with",
+    .notes = "The same seed, size and channels give the same files.",
+    .see = "plan_and_preprocess",
     .options = options,
-    .parser = parse,
-    .doc = "Writes a labelled dataset in nnU-Net's raw format: volumes with two organs that no threshold "
-           "finds, noise and a bias field.\vThe same seed, size and channels give the same files.",
-};
+    .parse = parse};
 
 /* phantom_001.nii.gz, phantom_001_0000.nii.gz … */
 static bool is_phantom(const char *name)
@@ -147,13 +149,13 @@ static int run(const Options *o, Err *e)
 int main(int argc, char **argv)
 {
     Options o = {
-        .common = {.takes = OPT_OUTPUT | OPT_THREADS | OPT_QUIET | OPT_SEED | OPT_OVERWRITE},
+        .common = {.takes = OPT_OUTPUT | OPT_THREADS | OPT_QUIET | OPT_SEED | OPT_OVERWRITE | OPT_JSON_LOG},
         .phantom = {.shape_zyx = {16, 96, 96}, .channels = 1},
         .cases = 16,
     };
     Err e = {0};
     program_begin("make_phantom", true);
-    program_parse(&own, &o, &o.common, argc, argv);
+    program_parse(&program, &o, &o.common, argc, argv);
     o.phantom.seed = o.common.seed;
     program_threads(&o.common);
     return program_end(run(&o, &e), &e, o.common.quiet);

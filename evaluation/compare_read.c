@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/path_hint.h"
 #include "data/image_io.h"
 #include "evaluation/compare.h"
 #include "formats/yaml.h"
@@ -75,9 +76,11 @@ static int evaluation_read(Evaluation *v, const char *path, Err *e)
     bool there;
     char *summary = file_is_folder(path) ? path_format(e, "%s/summary.json", path) : mem_strdup(path, e);
     int code = file_is_there(summary, &there, e);
-    if (!code && !there)
+    if (!code && !there) {
         code = err_set(e, ERR_VALUE,
                        "%s does not exist: expected an output folder of evaluate (its -o), or a summary.json", summary);
+        path_hint(e, path);
+    }
     if (!code) code = doc_read(&v->summary, summary, e);
     const DocNode *cases = code ? NULL : doc_find(v->summary.root, "metric_per_case");
     if (!code && (!cases || cases->kind != DOC_SEQUENCE || !cases->count))

@@ -32,8 +32,7 @@ enum {
     KEY_COMPARE,
     KEY_IMAGES,
     KEY_NO_REPORT,
-    KEY_ALLOW_MISSING,
-    KEY_CHILL
+    KEY_ALLOW_MISSING
 };
 
 typedef struct Options {
@@ -55,37 +54,47 @@ typedef struct Options {
 
 static const struct argp_option option_table[] = {
     {"dataset", 'd', "FILE", 0,
-     "dataset.json with the labels (default: the one in or above one of the folders, else every label of the "
-     "references)",
+     "dataset.json with the labels\v (default: the one in or above one of the folders, else every label of the references)",
      0},
     {"tolerance", KEY_TOLERANCE, "[LABEL=]MM", 0,
-     "Tolerance of the surface Dice NSD, for all labels or for one by its name or value; may be repeated "
-     "(default: 1 mm, in 2D images 1 pixel)",
+     "Tolerance of the surface Dice (default: 1 mm)\v, NSD, for all labels or for one by its name or value; may be repeated. In "
+     "2D images without a spacing the default is 1 pixel",
      0},
     {"allow-missing", KEY_ALLOW_MISSING, NULL, 0,
-     "References without a prediction are no error (exit status 0); they are named all the same", 0},
-    {"chill", KEY_CHILL, NULL, OPTION_HIDDEN, NULL, 0}, /* nnU-Net's name of the option */
-    {"only-overlap", KEY_ONLY_OVERLAP, NULL, 0, "Leave the surface distances out: nnU-Net's metrics only", 0},
+     "References without a prediction are no error\v (exit status 0); they are named all the same", 0},
+    {"only-overlap", KEY_ONLY_OVERLAP, NULL, 0, "No surface distances: nnU-Net's metrics only", 0},
     {"instances", KEY_INSTANCES, "FOLDER", OPTION_ARG_OPTIONAL,
-     "Also score the instances of three-class labels (1 interior, 2 boundary) against the instance maps in "
-     "FOLDER (default: instancesTr beside labelsTr; without it the instances of the references' labels)",
+     "Also score instances\v of three-class labels (1 interior, 2 boundary) against the instance maps in FOLDER (default: "
+     "instancesTr beside labelsTr; without it the instances of the references' labels)",
      0},
-    {"instance-rule", KEY_INSTANCE_RULE, "NAME", 0,
-     "How labels become instances: grow (default: components of the interior grown over the boundary) or "
-     "components (the interior alone, as in U-Mamba's evaluation)",
+    {"instance-rule", KEY_INSTANCE_RULE, "grow|components", 0,
+     "How labels become instances (default: grow)\vgrow: components of the interior grown over the boundary; components: the "
+     "interior alone, as in U-Mamba's evaluation",
      0},
     {"count-border", KEY_COUNT_BORDER, NULL, 0,
-     "Keep instances that touch the outer 2 pixels of an image (default: they are left out, as in U-Mamba's evaluation)",
+     "Keep instances at the border of an image\v, which touch its outer 2 pixels (default: they are left out, as in U-Mamba's "
+     "evaluation)",
      0},
-    {"compare", KEY_COMPARE, NULL, 0,
-     "Compare evaluations, given as their output folders or summary.json files, with the first; -o FOLDER "
-     "also writes comparison.csv",
+    {"paper", KEY_PAPER, "abdomen_mri|endoscopy", 0,
+     "Also score as the paper does, into paper.csv\vThe Swin-UMamba paper; abdomen_mri has 13 organs, labels 1 to 13",
      0},
-    {"images", KEY_IMAGES, "FOLDER", 0, "Images to show in report.html (default: imagesTr beside labelsTr)", 0},
+    {"images", KEY_IMAGES, "FOLDER", 0, "Images of the report (default: imagesTr)\v beside labelsTr", 0},
     {"no-report", KEY_NO_REPORT, NULL, 0, "Do not write report.html", 0},
-    {"paper", KEY_PAPER, "NAME", 0,
-     "Also score as the Swin-UMamba paper does, into paper.csv: abdomen_mri (13 organs, labels 1 to 13) or endoscopy",
+    {"compare", KEY_COMPARE, NULL, 0,
+     "Compare evaluations with the first one\v, given as their output folders or summary.json files; -o FOLDER also writes "
+     "comparison.csv",
      0},
+    {0},
+};
+
+/* Of nnUNetv2_evaluate_folder and nnUNetv2_evaluate_simple. */
+static const Habit habits[] = {
+    SAME("-djfile", VALUE, "--dataset"),
+    HOLDS("-pfile", VALUE, "not needed, since the files themselves tell how they are read"),
+    SAME("-np", VALUE, "-j"),
+    SAME("--chill", FLAG, "--allow-missing"),
+    ANSWERED("-l", WORDS, "the labels are those of -d dataset.json, or of the references: leave it out"),
+    ANSWERED("-il", VALUE, "the ignore label is named in dataset.json: give -d dataset.json"),
     {0},
 };
 
@@ -122,6 +131,9 @@ static void check_arguments(Options *o, struct argp_state *state)
     }
     if (o->argument_count != 2) argp_error(state, "GROUND_TRUTH and PREDICTIONS are needed, and no more");
     if (!*o->common.output) argp_error(state, "-o PATH is missing");
+    if (path_ends_with(o->common.output, ".json"))
+        argp_error(state, "-o %s: give the folder: summary.json is written into it, with other files",
+                   o->common.output);
     o->reference = o->arguments[0];
     o->prediction = o->arguments[1];
 }
@@ -139,13 +151,8 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     case KEY_INSTANCE_RULE:
         o->has_rule = true;
         o->instances.components = !strcmp(text, "components");
-        if (!o->instances.components && strcmp(text, "grow"))
-            argp_error(state, "--instance-rule %s: expected grow or components", text);
         return 0;
-    case KEY_PAPER:
-        o->paper = paper_by_name(text);
-        if (o->paper == PAPER_NONE) argp_error(state, "--paper %s: expected abdomen_mri or endoscopy", text);
-        return 0;
+    case KEY_PAPER: o->paper = paper_by_name(text); return 0;
     case KEY_COUNT_BORDER: o->instances.count_border = true; return 0;
     case KEY_TOLERANCE: {
         const char *equals = strrchr(text, '=');
@@ -155,8 +162,7 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     }
     case KEY_IMAGES: option_once(state, "--images", text, &o->images); return 0;
     case KEY_NO_REPORT: o->no_report = true; return 0;
-    case KEY_ALLOW_MISSING:
-    case KEY_CHILL: o->allow_missing = true; return 0;
+    case KEY_ALLOW_MISSING: o->allow_missing = true; return 0;
     case KEY_COMPARE: o->compare = true; return 0;
     case ARGP_KEY_ARG:
         if (o->argument_count == COMPARE_MOST) argp_error(state, "%s: at most %d arguments", text, COMPARE_MOST);
@@ -335,7 +341,7 @@ static int print_table(const Summary *s, Err *e)
     Text table = {0};
     summary_add_table(s, &table);
     const int code = text_check(&table, e);
-    if (!code) fputs(table.data, stdout);
+    if (!code) program_print(table.data);
     text_free(&table);
     return code;
 }
@@ -418,7 +424,7 @@ static int run_compare(const Options *o, Err *e)
     TRY(comparison_read(&c, o->arguments, o->argument_count, e));
     program_warn_lines(c.notes.data);
     int code = comparison_add_table(&c, &table, e);
-    if (!code) fputs(table.data, stdout);
+    if (!code) program_print(table.data);
     if (!code && *o->common.output) {
         path = path_format(e, "%s/comparison.csv", o->common.output);
         code = path ? comparison_write_csv(&c, path, e) : ERR_NOMEM;
@@ -429,24 +435,30 @@ static int run_compare(const Options *o, Err *e)
     return code;
 }
 
+static const Program program = {
+    .summary = "compare segmentations with references",
+    .arguments = "GROUND_TRUTH PREDICTIONS\n--compare EVALUATION...",
+    .about =
+        "Compares the segmentations in PREDICTIONS with those of the same names in GROUND_TRUTH (two folders, or two files). Writes "
+        "into OUT: summary.json, as nnU-Net does with surface distances added; summary.yaml, with 95 % intervals; per_case.csv; "
+        "report.html. Prints a table.",
+    .examples = "Dataset042_Liver/labelsTs predictions -o evaluation\tAll predictions of a folder\n"
+                "--compare evaluation_a evaluation_b\tTwo evaluations of the same cases",
+    .more = "The exit status is 1 if some case could not be evaluated or has no prediction.",
+    .see = "predict train",
+    .options = option_table,
+    .parse = parse_option,
+    .habits = habits};
+
 int main(int argc, char **argv)
 {
-    static const struct argp own = {
-        .options = option_table,
-        .parser = parse_option,
-        .args_doc = "GROUND_TRUTH PREDICTIONS\n--compare EVALUATION...",
-        .doc = "Compares the segmentations in PREDICTIONS with those of the same names in GROUND_TRUTH (two "
-               "folders, or two files). Writes into OUT: summary.json, as nnU-Net does with surface "
-               "distances added; summary.yaml, with 95 % intervals; per_case.csv; report.html. Prints a "
-               "table."
-               "\vExit status: 0 done, 1 some case could not be evaluated or has no prediction, 2 wrong usage."};
-    Options options = {.common = {.takes = OPT_OUTPUT | OPT_THREADS | OPT_SEED | OPT_QUIET, .seed = 1}};
+    Options options = {.common = {.takes = OPT_OUTPUT | OPT_THREADS | OPT_SEED | OPT_QUIET | OPT_JSON_LOG, .seed = 1}};
     options.common.output = ""; /* only required without --compare: see check_arguments */
     Err e = {0};
     program_begin("evaluate", false);
     options.tolerances = mem_alloc((size_t)argc * sizeof *options.tolerances, &e);
     if (!options.tolerances) return program_end(ERR_NOMEM, &e, false);
-    program_parse(&own, &options, &options.common, argc, argv);
+    program_parse(&program, &options, &options.common, argc, argv);
     const int code = options.compare ? run_compare(&options, &e) : run(&options, &e);
     mem_free(options.tolerances);
     return program_end(code, &e, options.common.quiet);

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/look_alike.h"
 #include "base/memory.h"
+#include "base/path_hint.h"
 #include "base/text.h"
 #include "data/image_io.h"
 
@@ -176,6 +177,7 @@ int pairs_find(Pairs *pairs, const char *reference, const char *prediction, Err 
     if (!predicted || !referenced) {
         code = err_set(e, ERR_IO, "%s: does not exist; give two folders or two image files",
                        predicted ? reference : prediction);
+        path_hint(e, predicted ? reference : prediction);
     } else if (folders != file_is_folder(reference)) {
         code = err_set(e, ERR_VALUE, "%s and %s: one is a folder, one is not; give two folders or two files", reference,
                        prediction);

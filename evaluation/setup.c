@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/path_hint.h"
 #include "base/text.h"
 #include "evaluation/instances.h"
 #include "plans/meaning.h"
@@ -71,8 +72,9 @@ int setup_expect_folder(const char *option, const char *path, Err *e)
     bool there;
     TRY(file_is_there(path, &there, e));
     if (file_is_folder(path)) return 0;
-    return err_set(e, ERR_VALUE, "%s %s: %s; expected a folder", option, path,
-                   there ? "this is no folder" : "it does not exist");
+    err_set(e, ERR_VALUE, "%s %s: %s; expected a folder", option, path,
+            there ? "this is no folder" : "it does not exist");
+    return path_hint(e, path);
 }
 
 int setup_find_sibling(char **found, const char *labels, const char *word, Err *e)

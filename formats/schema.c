@@ -1,62 +1,16 @@
 #include "formats/schema.h"
 
-#include <ctype.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
-/* ---- the nearest known name */
-
-enum { NAME_LONGEST = 64 };
-
-static int smallest(int a, int b, int c)
-{
-    const int least = a < b ? a : b;
-    return least < c ? least : c;
-}
-
-/* Levenshtein's distance with one row, case aside; what is longer than NAME_LONGEST is cut. */
-static int edit_distance(const char *a, const char *b)
-{
-    int row[NAME_LONGEST + 1];
-    const int columns = (int)strnlen(b, NAME_LONGEST);
-    for (int j = 0; j <= columns; j++) row[j] = j;
-    for (int i = 0; a[i] && i < NAME_LONGEST; i++) {
-        int diagonal = row[0];
-        row[0] = i + 1;
-        for (int j = 0; j < columns; j++) {
-            const int above = row[j + 1];
-            const int change = tolower((unsigned char)a[i]) != tolower((unsigned char)b[j]);
-            row[j + 1] = smallest(above + 1, row[j] + 1, diagonal + change);
-            diagonal = above;
-        }
-    }
-    return row[columns];
-}
-
-const char *schema_nearest_name(const char *word, const char *const *names)
-{
-    const char *nearest = NULL;
-    for (int least = INT_MAX; *names; names++) {
-        const int distance = edit_distance(word, *names);
-        if (distance >= least) continue;
-        least = distance;
-        nearest = *names;
-    }
-    return nearest;
-}
-
-bool schema_is_near(const char *word, const char *name)
-{
-    const int letters = (int)strnlen(name, NAME_LONGEST);
-    return edit_distance(word, name) <= (letters > 3 ? letters / 3 : 1);
-}
+#include "base/nearest.h"
 
 const char *schema_nearest_key(const Schema *schema, const char *word)
 {
     const char *nearest = "";
     for (int i = 0, least = INT_MAX; i < schema->count; i++) {
-        const int distance = edit_distance(word, schema->fields[i].key);
+        const int distance = name_distance(word, schema->fields[i].key);
         if (distance >= least) continue;
         least = distance;
         nearest = schema->fields[i].key;

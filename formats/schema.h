@@ -83,14 +83,8 @@ int schema_read(const Schema *schema, void *object, const DocNode *map, SchemaMo
 /* Writes all fields as entries of the writer's open mapping. */
 void schema_write(const Schema *schema, const void *object, DocWriter *w);
 
-/* The name in a NULL-terminated list that is nearest to `word` by edit distance, case aside. */
-const char *schema_nearest_name(const char *word, const char *const *names);
-
-/* The key of a schema that is nearest to `word`; "" where it has none. */
+/* The key of a schema that is nearest to `word` (base/nearest.h); "" where it has none. */
 const char *schema_nearest_key(const Schema *schema, const char *word);
-
-/* Whether a word is probably a misspelt name: few letters differ, upper and lower case aside. */
-bool schema_is_near(const char *word, const char *name);
 
 /* Rows of a table: KEY as in the file, MEMBER in the struct S, DEFAULT as `fallback`, DOC as `doc`. */
 #define ROW(TYPE, KEY, S, MEMBER) .key = KEY, .type = TYPE, .offset = offsetof(S, MEMBER)

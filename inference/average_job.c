@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/memory.h"
+#include "base/path_hint.h"
 #include "data/image_io.h"
 #include "inference/prediction_record.h"
 #include "inference/prediction_record_file.h"
@@ -338,9 +339,10 @@ static int expect_folders(const AverageJob *job, Err *e)
     for (int i = 0; i < job->folder_count; i++) {
         bool there;
         TRY(file_is_there(job->folders[i], &there, e));
-        if (!there || !file_is_folder(job->folders[i]))
-            return err_set(e, ERR_VALUE, "%s: %s; expected a folder that predict --save-probabilities wrote",
-                           job->folders[i], there ? "this is not a folder" : "it does not exist");
+        if (there && file_is_folder(job->folders[i])) continue;
+        err_set(e, ERR_VALUE, "%s: %s; expected a folder that predict --save-probabilities wrote", job->folders[i],
+                there ? "this is not a folder" : "it does not exist");
+        return path_hint(e, job->folders[i]);
     }
     return 0;
 }

@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/nearest.h"
 #include "formats/schema.h"
 #include "plans/splits.h"
 
@@ -70,7 +71,7 @@ static int expect_known_keys(const DocNode *node, const char *const *known, Err 
         while (known[k] && strcmp(known[k], n->key)) k++;
         if (!known[k])
             return doc_key_error(n, e, "unknown key %s; the nearest known one is %s", n->key,
-                                 schema_nearest_name(n->key, known));
+                                 name_nearest(n->key, known));
     }
     return 0;
 }

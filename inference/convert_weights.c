@@ -1,6 +1,5 @@
 /* convert_weights IN OUT: converts weights between PyTorch's files and safetensors; the endings of the names tell
  * which. A results folder of train is written as one of nnU-Net's. */
-#include <argp.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -82,25 +81,31 @@ static int convert_file(const Options *options, const CommonOptions *common, Err
     return failed;
 }
 
+static const Program program = {
+    .summary = "convert weights from and to PyTorch and nnU-Net",
+    .arguments = "IN OUT",
+    .about =
+        "Converts network weights between PyTorch's files (.pth, .pt) and .safetensors, both ways; or a results folder of train "
+        "(network nnunet) into one that nnU-Net predicts with.",
+    .examples = "vmamba_tiny.pth vmamba_tiny.safetensors\tA file of PyTorch\n"
+                "results nnUNetTrainer__nnUNetPlans__2d\tA results folder for nnU-Net",
+    .notes =
+        "A PyTorch file is read without executing anything in it; of a checkpoint, the network's weights and its notes (numbers and "
+        "texts) are kept, the optimizer's state is not.",
+    .more =
+        "If IN is a results folder, OUT becomes a folder with plans.json, dataset.json and fold_F/checkpoint_final.pth, as nnU-Net's "
+        "trainers write it. Where nnU-Net looks for it by the dataset's number, its name is DATASET/nnUNetTrainer__PLANS__2d below "
+        "nnUNet_results, with the plan's dataset_name and plans_name.",
+    .see = "train predict",
+    .parse = parse};
+
 int main(int argc, char **argv)
 {
-    static const struct argp own = {
-        .parser = parse,
-        .args_doc = "IN OUT",
-        .doc = "Converts network weights between PyTorch's files (.pth, .pt) and .safetensors, both ways; or a "
-               "results folder of train (network nnunet) into one that nnU-Net predicts with.\v"
-               "A PyTorch file is read without executing anything in it; of a checkpoint, the network's "
-               "weights and its notes (numbers and texts) are kept, the optimizer's state is not.\n\n"
-               "If IN is a results folder, OUT becomes a folder with plans.json, dataset.json and "
-               "fold_F/checkpoint_final.pth, as nnU-Net's trainers write it. Where nnU-Net looks for it by the "
-               "dataset's number, its name is DATASET/nnUNetTrainer__PLANS__2d below nnUNet_results, with the plan's "
-               "dataset_name and plans_name.",
-    };
     Options options = {0};
-    CommonOptions common = {.takes = OPT_QUIET | OPT_OVERWRITE};
+    CommonOptions common = {.takes = OPT_QUIET | OPT_OVERWRITE | OPT_JSON_LOG};
     Err e = {0};
     program_begin("convert_weights", false);
-    program_parse(&own, &options, &common, argc, argv);
+    program_parse(&program, &options, &common, argc, argv);
     const bool is_folder = file_is_folder(options.paths[0]);
     return program_end((is_folder ? convert_folder : convert_file)(&options, &common, &e), &e, common.quiet);
 }

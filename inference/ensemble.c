@@ -13,8 +13,16 @@ typedef struct Options {
 } Options;
 
 static const struct argp_option option_list[] = {
-    {"dataset", 'd', "FILE", 0, "dataset.json with the labels (default: the one in the first folder)", 0},
+    {"dataset", 'd', "FILE", 0, "dataset.json (default: that of the first FOLDER)", 0},
     {"postprocessing", 'p', "FILE", 0, "Apply the post-processing of this inference.yaml", 0},
+    {0},
+};
+
+/* Of nnUNetv2_ensemble. */
+static const Habit habits[] = {
+    SAME("-i", WORDS, ""),
+    SAME("-np", VALUE, "-j"),
+    ANSWERED("--save_npz", FLAG, "the mean probabilities are not written, only the labels: leave it out"),
     {0},
 };
 
@@ -68,19 +76,27 @@ static int run(Options *o, Err *e)
     return code;
 }
 
+static const Program program = {
+    .summary = "average predictions of several models",
+    .arguments = "FOLDER FOLDER...",
+    .about =
+        "Averages the probabilities that predict --save-probabilities wrote to each FOLDER and writes one label image per case to "
+        "the folder given by -o.",
+    .examples =
+        "predictions_a predictions_b -o predictions\tThe mean of two models\n"
+        "predictions_a predictions_b -o predictions -p inference.yaml\tWith the post-processing of find_best_configuration",
+    .more = "The exit status is 1 if some case failed.",
+    .see = "predict find_best_configuration",
+    .options = option_list,
+    .parse = parse_option,
+    .habits = habits};
+
 int main(int argc, char **argv)
 {
-    static const struct argp argp = {
-        .options = option_list,
-        .parser = parse_option,
-        .args_doc = "FOLDER FOLDER…",
-        .doc = "Averages the probabilities that predict --save-probabilities wrote to each FOLDER and writes one "
-               "label image per case to the folder given by -o.\v"
-               "Exit status: 0 done, 1 some case failed, 2 wrong usage."};
-    Options o = {.common.takes = OPT_OUTPUT | OPT_THREADS | OPT_QUIET | OPT_OVERWRITE};
+    Options o = {.common.takes = OPT_OUTPUT | OPT_THREADS | OPT_QUIET | OPT_OVERWRITE | OPT_JSON_LOG};
     Err e = {0};
     program_begin("ensemble", false);
     program_interrupt_hint("finished cases are kept: the same command continues with the others");
-    program_parse(&argp, &o, &o.common, argc, argv);
+    program_parse(&program, &o, &o.common, argc, argv);
     return program_end(run(&o, &e), &e, o.common.quiet);
 }

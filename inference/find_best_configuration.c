@@ -27,9 +27,23 @@ typedef struct Options {
 enum { KEY_NO_ENSEMBLES = 0x100 };
 
 static const struct argp_option option_list[] = {
-    {"folds", 'f', "0,1,2", 0, "Folds to compare on, as 0-4 or 0,1,7 (default: all that were validated)", 0},
-    {"ground-truth", 'g', "FOLDER", 0, "The label images (default: the paths in the folds' summary.json)", 0},
+    {"folds", 'f', "0,1,2", 0, "Folds to compare on (default: all validated ones)\vAs 0-4 or 0,1,7", 0},
+    {"ground-truth", 'g', "FOLDER", 0, "The label images\v (default: the paths in the folds' summary.json)", 0},
     {"no-ensembles", KEY_NO_ENSEMBLES, NULL, 0, "Compare single networks only, no pairs", 0},
+    {0},
+};
+
+/* Of nnUNetv2_find_best_configuration. */
+static const char results_are_folders[] =
+    "the trained networks are named by their folders, each a -o of train: RESULTS RESULTS …";
+static const Habit habits[] = {
+    SAME("-f", FOLDS, "-f"),
+    ANSWERED("-p", WORDS, results_are_folders),
+    ANSWERED("-c", WORDS, results_are_folders),
+    ANSWERED("-tr", WORDS, results_are_folders),
+    SAME("-np", VALUE, "-j"),
+    SAME("--disable_ensembling", FLAG, "--no-ensembles"),
+    ANSWERED("--no_overwrite", FLAG, "nothing is kept of an earlier run but -o, which is replaced: leave it out"),
     {0},
 };
 
@@ -80,13 +94,13 @@ static Candidate candidate_of(const Search *s, const Entry *entry)
     return (Candidate){entry->members, entry->member_count, &s->info};
 }
 
-static void print_entry(const Search *s, const Entry *entry, bool is_best)
+static void add_entry(Text *t, const Search *s, const Entry *entry, bool is_best)
 {
     const char *first = s->o->results[entry->results[0]];
     const char *second = entry->member_count > 1 ? s->o->results[entry->results[1]] : "", *plus = *second ? " + " : "";
     const int width = text_columns(first) + text_columns(plus) + text_columns(second);
-    printf("%s%s%s%*s %8.4f%s\n", first, plus, second, width < 60 ? 60 - width : 0, "", entry->dice,
-           is_best ? "  <- best" : "");
+    text_add(t, "%s%s%s%*s %8.4f%s\n", first, plus, second, width < 60 ? 60 - width : 0, "", entry->dice,
+             is_best ? "  <- best" : "");
 }
 
 static int score_entry(Search *s, int first, int second, Err *e)
@@ -270,22 +284,31 @@ static const Entry *best_of(const Search *s)
 
 /* ---- the result ---- */
 
-static void print_outcome(const Search *s, const Entry *best, const Configuration *c)
+static void add_steps(Text *t, const Postprocessing *p)
 {
-    printf("%-60s %8s\n", "foreground mean Dice of the validation cases", "Dice");
-    for (int i = 0; i < s->entry_count; i++) print_entry(s, &s->entries[i], &s->entries[i] == best);
-    for (int i = 0; i < c->postprocessing.count; i++) {
-        const PostprocessStep *step = &c->postprocessing.steps[i];
-        printf("post-processing: only the largest component of label%s", step->label_count > 1 ? "s" : "");
-        for (int k = 0; k < step->label_count; k++) printf("%s %d", k ? "," : "", step->labels[k]);
-        printf("%s\n", step->label_count > 1 ? " together" : "");
+    for (int i = 0; i < p->count; i++) {
+        const PostprocessStep *step = &p->steps[i];
+        text_add(t, "post-processing: only the largest component of label%s", step->label_count > 1 ? "s" : "");
+        for (int k = 0; k < step->label_count; k++) text_add(t, "%s %d", k ? "," : "", step->labels[k]);
+        text_add(t, "%s\n", step->label_count > 1 ? " together" : "");
     }
-    if (c->postprocessing.count) printf("%-60s %8.4f\n", "with post-processing", c->dice);
-    else printf("post-processing: none helps\n");
-    Text model = {0};
-    text_add_argument(&model, "%s", s->o->common.output);
-    printf("\npredict -i IMAGES -o OUT -m %s\n", model.data ? model.data : "");
-    text_free(&model);
+}
+
+static int print_outcome(const Search *s, const Entry *best, const Configuration *c, Err *e)
+{
+    Text t = {0};
+    text_add(&t, "%-60s %8s\n", "foreground mean Dice of the validation cases", "Dice");
+    for (int i = 0; i < s->entry_count; i++) add_entry(&t, s, &s->entries[i], &s->entries[i] == best);
+    add_steps(&t, &c->postprocessing);
+    if (c->postprocessing.count) text_add(&t, "%-60s %8.4f\n", "with post-processing", c->dice);
+    else text_add(&t, "post-processing: none helps\n");
+    text_add(&t, "\npredict -i IMAGES -o OUT -m ");
+    text_add_argument(&t, "%s", s->o->common.output);
+    text_add(&t, "\n");
+    const int code = text_check(&t, e);
+    if (!code) program_print(t.data);
+    text_free(&t);
+    return code;
 }
 
 static int choose(Search *s, Err *e)
@@ -301,7 +324,7 @@ static int choose(Search *s, Err *e)
         code = configuration_add(&c, s->o->results[best->results[i]], &s->folds, &best->members[i]->weights, e);
     for (int i = 0; i < s->o->count && !code; i++) code = names_add(&c.compared, s->o->results[i], e);
     if (!code) code = configuration_write(&c, s->o->common.output, e);
-    if (!code) print_outcome(s, best, &c);
+    if (!code) code = print_outcome(s, best, &c, e);
     configuration_free(&c);
     dice_score_free(&score);
     return code;
@@ -390,22 +413,25 @@ static int run(const Options *o, Err *e)
     return code;
 }
 
+static const Program program = {
+    .summary = "choose the best trained network or pair of networks",
+    .arguments = "RESULTS...",
+    .about =
+        "Compares trained networks, and pairs of them, on the validation cases of their folds, and chooses the post-processing for "
+        "the best. Writes the choice to the file given by -o (inference.yaml) and prints the predict command for it.",
+    .examples = "results_a results_b -o inference.yaml\tTwo networks and their mean",
+    .notes = "Pairs need the probabilities of the validation cases: train --save-probabilities.",
+    .see = "train predict ensemble",
+    .options = option_list,
+    .parse = parse_option,
+    .habits = habits};
+
 int main(int argc, char **argv)
 {
-    static const struct argp argp = {
-        .options = option_list,
-        .parser = parse_option,
-        .args_doc = "RESULTS…",
-        .doc =
-            "Compares trained networks, and pairs of them, on the validation cases of their folds, and chooses the "
-            "post-processing for the best. Writes the choice to the file given by -o (inference.yaml) and prints the "
-            "predict command for it."
-            "\vPairs need the probabilities of the validation cases: train --save-probabilities.\n"
-            "Exit status: 0 done, 1 failed, 2 wrong usage."};
-    Options o = {.common.takes = OPT_OUTPUT | OPT_THREADS | OPT_QUIET};
+    Options o = {.common.takes = OPT_OUTPUT | OPT_THREADS | OPT_QUIET | OPT_JSON_LOG};
     Err e = {0};
     program_begin("find_best_configuration", false);
-    program_parse(&argp, &o, &o.common, argc, argv);
+    program_parse(&program, &o, &o.common, argc, argv);
     program_threads(&o.common);
     const int code = run(&o, &e);
     fold_list_free(&o.folds);

@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/path_hint.h"
 #include "base/text.h"
 #include "data/image_io.h"
 
@@ -92,9 +93,11 @@ static int add_single(InputFiles *f, const char *path, int channels, Err *e)
     bool there;
     TRY(file_is_there(path, &there, e));
     image_known_endings(known, false);
-    if (!ending)
-        return there ? err_set(e, ERR_VALUE, "%s: expected a folder of images, or an image (%s)", path, known + 1)
-                     : err_set(e, ERR_IO, "%s: there is no such file or folder", path);
+    if (!there) {
+        err_set(e, ERR_IO, "%s: there is no such file or folder", path);
+        return path_hint(e, path);
+    }
+    if (!ending) return err_set(e, ERR_VALUE, "%s: expected a folder of images, or an image (%s)", path, known + 1);
     TRY(add_file(f, mem_strdup(path, e), strlen(ending), -1, e));
     const InputFile added = f->files[f->count - 1];
     return added.number >= 0 && added.number < channels ? add_siblings(f, &added, channels, e) : 0;

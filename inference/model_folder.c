@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/path_hint.h"
 #include "base/text.h"
 #include "inference/folds.h"
 #include "plans/splits.h"
@@ -245,8 +246,10 @@ int model_folder_find(ModelFolder *f, const char *path, Err *e)
     bool there;
     *f = (ModelFolder){.fold = MODEL_ANY_FOLD};
     int code = file_is_there(path, &there, e);
-    if (!code && !there)
+    if (!code && !there) {
         code = err_set(e, ERR_VALUE, "%s does not exist: expected a results folder, or inference.yaml", path);
+        path_hint(e, path);
+    }
     if (!code) code = file_is_folder(path) ? find_in_folder(f, path, e) : find_by_file(f, path, e);
     if (code) model_folder_free(f);
     return code;

@@ -12,6 +12,7 @@
 #include "inference/prediction.h"
 #include "network/executor/executor.h"
 #include "network/executor/precision.h"
+#include "plans/plan_help.h"
 
 typedef struct Options {
     CommonOptions common;
@@ -27,6 +28,7 @@ enum {
     KEY_NO_TTA,
     KEY_STEP,
     KEY_CHECKPOINT,
+    KEY_CHECKPOINT_FILE,
     KEY_PROBABILITIES,
     KEY_POSTPROCESSING,
     KEY_MEMORY,
@@ -35,25 +37,52 @@ enum {
 };
 
 static const struct argp_option option_list[] = {
-    {"input", 'i', "PATH", 0, "Folder of images (CASE_0000.nii.gz …), or an image; may be repeated", 0},
-    {"model", 'm', "RESULTS", 0, "Results folder of train or of nnU-Net, or inference.yaml of find_best_configuration",
+    {"input", 'i', "PATH", 0, "Folder of images, or an image; may be repeated\v. In a folder: CASE_0000.nii.gz …", 0},
+    {"model", 'm', "RESULTS", 0,
+     "Results of train, of nnU-Net, or inference.yaml\v, which find_best_configuration writes", 0},
+    {"folds", 'f', "0,1,2", 0, "Folds to average (default: all numbered ones)\vAs 0-4,7 or all", 0},
+    {"checkpoint", KEY_CHECKPOINT, "final|best|latest", 0, "Checkpoint of each fold (default: final)", 0},
+    {"chk", KEY_CHECKPOINT_FILE, "FILE", OPTION_HIDDEN, NULL, 0}, /* nnU-Net's option */
+    {"tta", KEY_TTA, NULL, 0,
+     "Average over mirrored images (default: the plan's)\vThis is slower. The plan's is inference.mirroring: {inference.mirroring} unless "
+     "it was changed, true in nnU-Net's results",
      0},
-    {"folds", 'f', "0,1,2", 0, "Folds to average: 0-4,7 or all (default: all numbered ones that exist)", 0},
-    {"checkpoint", KEY_CHECKPOINT, "NAME", 0, "Which checkpoint of each fold: final (default), best or latest", 0},
-    {"tta", KEY_TTA, NULL, 0, "Average over mirrored predictions: slower (default: as in the plan)", 0},
-    {"no-tta", KEY_NO_TTA, NULL, 0, "Do not average over mirrored predictions", 0},
+    {"no-tta", KEY_NO_TTA, NULL, 0, "Do not average over mirrored images", 0},
     {"step", KEY_STEP, "TILES", 0,
-     "Step of the sliding window, as a fraction of the patch size (default: the plan's, 0.5)", 0},
+     "Step of the window (default: the plan's, {inference.step})\vAs a fraction of the patch size", 0},
+    {"postprocessing", KEY_POSTPROCESSING, "FILE", 0, "Apply the post-processing of this inference.yaml", 0},
     {"save-probabilities", KEY_PROBABILITIES, NULL, 0,
-     "Write CASE.npy too, float32 (Z,Y,X,classes) in the plan's order of axes, with CASE.yaml and "
+     "Write the probabilities, too\v: CASE.npy, float32 (Z,Y,X,classes) in the plan's order of axes, with CASE.yaml and "
      "dataset.json",
      0},
-    {"postprocessing", KEY_POSTPROCESSING, "FILE", 0, "Apply the post-processing of this inference.yaml", 0},
-    {"overlay", KEY_OVERLAY, "FOLDER", 0, "Draw FOLDER/CASE.png: slices of the image with its labels and their names",
+    {"overlay", KEY_OVERLAY, "FOLDER", 0, "Draw FOLDER/CASE.png: slices with their labels\v, and the names of these",
      0},
-    {"memory", KEY_MEMORY, "SIZE", 0, "Use at most this memory, such as 800M or 4G (4 means 4G)", 0},
-    {"explain", KEY_EXPLAIN, NULL, 0,
-     "First print the tiles and the largest memory of each case; without -o do nothing else", 0},
+    {"memory", KEY_MEMORY, "SIZE", 0, "Use at most this memory, such as 800M or 4G", 0},
+    {"explain", KEY_EXPLAIN, NULL, 0, "First print tiles and memory of each case\v. Without -o do nothing else", 0},
+    {0},
+};
+
+/* Of nnUNetv2_predict. */
+static const char model_is_folder[] = "the model is named by its folder, the -o of train: -m RESULTS";
+static const char threads_of_all[] = "-j N sets the threads of all steps; --memory SIZE bounds the memory";
+static const char parts[] = "give each call its own images: -i IMAGE -i IMAGE … with the same -o";
+static const Habit habits[] = {
+    SAME("-f", FOLDS, "-f"),
+    ANSWERED("-d", VALUE, model_is_folder),
+    ANSWERED("-p", VALUE, model_is_folder),
+    ANSWERED("-tr", VALUE, model_is_folder),
+    ONLY("-c", VALUE, "2d", "networks are 2D here: the configuration is 2d"),
+    SAME("-step_size", VALUE, "--step"),
+    SAME("--disable_tta", FLAG, "--no-tta"),
+    SAME("--verbose", FLAG, "--explain"),
+    HOLDS("--continue_prediction", FLAG, "predictions that are up to date are always kept"),
+    HOLDS("--c", FLAG, "predictions that are up to date are always kept"),
+    ANSWERED("-npp", VALUE, threads_of_all),
+    ANSWERED("-nps", VALUE, threads_of_all),
+    ANSWERED("-prev_stage_predictions", VALUE, "there are no cascades: networks are 2D here"),
+    ANSWERED("-num_parts", VALUE, parts),
+    ANSWERED("-part_id", VALUE, parts),
+    ANSWERED("--disable_progress_bar", FLAG, "a bar is drawn only on a terminal; --quiet leaves it out there, too"),
     {0},
 };
 
@@ -78,6 +107,20 @@ static void set_model(Options *o, const char *path, struct argp_state *state)
                    "(find_best_configuration writes it)",
                    o->model, path);
     o->model = path;
+}
+
+/* nnU-Net's -chk checkpoint_best.pth. */
+static const char *checkpoint_of_file(const char *text, struct argp_state *state)
+{
+    static const char *const names[] = {"final", "best", "latest"};
+    static const char prefix[] = "checkpoint_";
+    const char *name = text + (strncmp(text, prefix, strlen(prefix)) ? 0 : strlen(prefix));
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const size_t length = strlen(names[i]);
+        if (!strncmp(name, names[i], length) && (!name[length] || name[length] == '.')) return names[i];
+    }
+    argp_error(state, "-chk %s: type --checkpoint final, best or latest", text);
+    return NULL;
 }
 
 /* With nnU-Net's -f 0 1 2 the later numbers are read as images. */
@@ -139,11 +182,8 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     case KEY_MEMORY: o->prediction.predictor.memory = option_bytes(state, "--memory", text); return 0;
     case KEY_EXPLAIN: o->prediction.explain = true; return 0;
     case KEY_STEP: o->prediction.predictor.step = option_number(state, "--step", text, 0.01, 1); return 0;
-    case KEY_CHECKPOINT:
-        if (strcmp(text, "final") && strcmp(text, "best") && strcmp(text, "latest"))
-            argp_error(state, "--checkpoint %s: expected final, best or latest", text);
-        o->prediction.predictor.checkpoint = text;
-        return 0;
+    case KEY_CHECKPOINT: o->prediction.predictor.checkpoint = text; return 0;
+    case KEY_CHECKPOINT_FILE: o->prediction.predictor.checkpoint = checkpoint_of_file(text, state); return 0;
     case ARGP_KEY_END: check_options(o, state); return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
@@ -156,10 +196,7 @@ static void tell(PredictionTell kind, const char *text)
     switch (kind) {
     case TELL_NOTE: program_say("%s", text); return;
     case TELL_WARNING: program_warn("%s", text); return;
-    case TELL_TABLE:
-        fputs(text, stdout);
-        fflush(stdout); /* keeps the order of lines on stdout and stderr */
-        return;
+    case TELL_TABLE: program_print(text); return;
     }
 }
 
@@ -239,29 +276,39 @@ static int run(Options *o, Err *e)
     return code;
 }
 
+static const Program program = {
+    .summary = "segment images with trained networks",
+    .arguments = "[IMAGE]...",
+    .about =
+        "Segments images with the networks in RESULTS: writes one label image per case, with the image's shape and geometry, to "
+        "the folder given by -o, or of one case to the image file given by -o.",
+    .examples = "-i Dataset042_Liver/imagesTs -o predictions -m results\tAll images of a folder\n"
+                "-i image.nii.gz -o labels.nii.gz -m results\tOne image into one file\n"
+                "-i images -o predictions -m inference.yaml\tWhat find_best_configuration has chosen\n"
+                "-i images -m results --explain --memory 4G\tOnly tell tiles and memory",
+    .more =
+        "OUT/predict.yaml records what each prediction was made from: predictions of the same images by the same model and options "
+        "are kept. Several models of an inference.yaml write their probabilities to OUT/model_1, OUT/model_2 …; the labels follow "
+        "from the mean. The exit status is 1 if some case failed.",
+    .see = "train ensemble find_best_configuration evaluate",
+    .options = option_list,
+    .parse = parse_option,
+    .habits = habits,
+    .expand = plan_help};
+
 int main(int argc, char **argv)
 {
-    static const struct argp argp = {
-        .options = option_list,
-        .parser = parse_option,
-        .args_doc = "[IMAGE…]",
-        .doc =
-            "Segments images with the networks in RESULTS: writes one label image per "
-            "case, with the image's shape and geometry, to the folder given by -o, or of one "
-            "case to the image file given by -o.\v"
-            "OUT/predict.yaml records what each prediction was made from: predictions of the same images by the same model "
-            "and options are kept. Several models of an inference.yaml write their probabilities to OUT/model_1, "
-            "OUT/model_2 …; the labels follow from the mean.\nExit status: 0 done, 1 some case failed, 2 wrong usage."};
-    Options o = {.common = {.takes = OPT_OUTPUT | OPT_THREADS | OPT_QUIET | OPT_OVERWRITE | OPT_DEVICE | OPT_PRECISION,
+    Options o = {.common = {.takes = OPT_OUTPUT | OPT_THREADS | OPT_QUIET | OPT_OVERWRITE | OPT_DEVICE | OPT_PRECISION |
+                                     OPT_JSON_LOG,
                             .output = ""}};
     Err e = {0};
     program_begin("predict", false);
     program_interrupt_hint("finished cases are kept: the same command continues with the others");
     o.inputs = mem_alloc((size_t)argc * sizeof *o.inputs, &e);
     if (!o.inputs) return program_end(ERR_NOMEM, &e, false);
-    char engine[EXECUTOR_ENGINE_BYTES];
-    o.common.engine = executor_engine(engine);
-    program_parse(&argp, &o, &o.common, argc, argv);
+    char engine[EXECUTOR_BUILD_BYTES];
+    o.common.engine = executor_build(engine);
+    program_parse(&program, &o, &o.common, argc, argv);
     program_threads(&o.common);
     const char *lacks;
     o.prediction.predictor.device = device_named(o.common.device, &e);

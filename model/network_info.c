@@ -10,6 +10,7 @@
 #include "network/executor/executor.h"
 #include "network/executor/precision.h"
 #include "network/models/network.h"
+#include "plans/plan_help.h"
 
 typedef struct Options {
     const char *network, *svg;
@@ -27,17 +28,17 @@ typedef struct Options {
 enum { KEY_WIDTH = 0x2000, KEY_SCAN_RULE, KEY_SVG, KEY_YAML, KEY_ROOFLINE };
 
 static const struct argp_option argp_options[] = {
-    {"patch-size", 'p', "HxW", 0, "Image size in pixels (default 512x512)", 0},
-    {"channels", 'c', "N", 0, "Channels of the image (default 1)", 0},
-    {"classes", 'n', "N", 0, "Classes, background included (default 2)", 0},
-    {"batch-size", 'b', "N", 0, "Batch size for which memory is computed (default 1)", 0},
-    {"width", KEY_WIDTH, "FACTOR", 0, "network.width of the Swin-UMambas: factor on the official numbers of channels",
+    {"patch-size", 'p', "HxW", 0, "Image size in pixels (default: 512x512)", 0},
+    {"channels", 'c', "N", 0, "Channels of the image (default: 1)", 0},
+    {"classes", 'n', "N", 0, "Classes, background included (default: 2)", 0},
+    {"batch-size", 'b', "N", 0, "Batch of which memory is told (default: 1)", 0},
+    {"width", KEY_WIDTH, "FACTOR", 0, "network.width of the Swin-UMambas\v: factor on the official numbers of channels",
      0},
-    {"scan-rule", KEY_SCAN_RULE, "RULE", 0, "Operations of a scan for each element: paper (57, default) or later (145)",
-     0},
+    {"scan-rule", KEY_SCAN_RULE, "paper|later", 0,
+     "How a scan's operations count (default: paper)\vpaper: 57 for each element; later: 145", 0},
     {"svg", KEY_SVG, "FILE", 0, "Draw the network into FILE", 0},
     {"roofline", KEY_ROOFLINE, NULL, 0,
-     "Also print the least time of a forward pass and of a training step on three GPUs: an estimate by their published peaks",
+     "Also print the least time on three GPUs\v, of a forward pass and of a training step: an estimate by their published peaks",
      0},
     {"yaml", KEY_YAML, NULL, 0, "Print YAML instead of a table", 0},
     {0},
@@ -55,11 +56,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_SVG: o->svg = text; return 0;
     case KEY_YAML: o->yaml = true; return 0;
     case KEY_ROOFLINE: o->roofline = true; return 0;
-    case KEY_SCAN_RULE:
-        if (strcmp(text, "paper") && strcmp(text, "later"))
-            argp_error(state, "--scan-rule %s: expected paper or later", text);
-        o->scan_rule = strcmp(text, "later") ? SCAN_RULE_PAPER : SCAN_RULE_LATER;
-        return 0;
+    case KEY_SCAN_RULE: o->scan_rule = strcmp(text, "later") ? SCAN_RULE_PAPER : SCAN_RULE_LATER; return 0;
     case ARGP_KEY_ARG:
         if (o->network) argp_error(state, "one network at a time: %s or %s", o->network, text);
         o->network = text;
@@ -297,6 +294,18 @@ static int run(Options *o, Err *e)
     return failed;
 }
 
+static const Program program = {
+    .summary = "describe a network: layers, parameters, operations, memory",
+    .arguments = "NETWORK",
+    .about =
+        "Describes a network: layers, parameters, multiply-adds (as the paper counts them: all heads, batch 1), memory.",
+    .examples = "swin_umamba_d -p 320x320 -c 1 -n 14\tFor images of one channel and 13 organs",
+    .notes = "Networks:\n{networks}",
+    .see = "plan_and_preprocess",
+    .options = argp_options,
+    .parse = parse,
+    .expand = plan_help};
+
 int main(int argc, char **argv)
 {
     Options o = {.size = {512, 512},
@@ -305,17 +314,10 @@ int main(int argc, char **argv)
                  .batch = 1,
                  .common.takes = OPT_QUIET | OPT_DEVICE | OPT_PRECISION};
     Err e = {ERR_NONE, ""};
-    Text doc = {0};
-    text_add(&doc,
-             "Describes a network: layers, parameters, multiply-adds (as the paper counts them: all heads, batch 1), "
-             "memory.\vNetworks:\n");
-    network_add_help(&doc);
-    const struct argp argp = {argp_options, parse, "NETWORK", doc.data, NULL, NULL, NULL};
     program_begin("network_info", false);
-    char engine[EXECUTOR_ENGINE_BYTES];
-    o.common.engine = executor_engine(engine);
-    program_parse(&argp, &o, &o.common, argc, argv);
-    text_free(&doc);
+    char engine[EXECUTOR_BUILD_BYTES];
+    o.common.engine = executor_build(engine);
+    program_parse(&program, &o, &o.common, argc, argv);
     const int failed = run(&o, &e);
     fflush(stdout);
     return program_end(failed, &e, o.common.quiet);

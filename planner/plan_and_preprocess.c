@@ -252,7 +252,7 @@ static int plan_dataset(PlannerRun *r, Err *e)
     plan_faults_statistics(&r->faults, &m->plan, &r->dataset.info);
     TRY(plan_faults_spacing(&r->faults, &m->plan, &r->fingerprint, &r->dataset, e));
     TRY(report_faults(r, e));
-    if (o->explain && m->explained.length) fputs(m->explained.data, stdout);
+    if (o->explain && m->explained.length) program_print(m->explained.data);
     if (m->unused.length) tell(r, SAY, "keys of the plan that are not used:\n%s", m->unused.data);
     tell_lines(r, SAY, &m->told);
     const PlanConfiguration *c = &m->plan.configuration;

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "formats/schema.h"
+#include "base/nearest.h"
 
 enum { KINDS = 5 };
 static const double batch_rule = 0.05, whole = 1; /* covered_share */
@@ -35,16 +35,19 @@ void planner_add_help(Text *text)
     for (int i = 0; i < KINDS; i++) text_add(text, "  %-22s %s\n", kinds[i].name, kinds[i].about);
 }
 
+void planner_add_names(Text *text)
+{
+    for (int i = 0; i < KINDS; i++) text_add(text, "%s%s", i ? ", " : "", kinds[i].name);
+}
+
 int planner_unknown(const char *name, Err *e)
 {
     const char *names[KINDS + 1] = {NULL};
     Text known = {0};
-    for (int i = 0; i < KINDS; i++) {
-        names[i] = kinds[i].name;
-        text_add(&known, "%s%s", i ? ", " : "", names[i]);
-    }
+    for (int i = 0; i < KINDS; i++) names[i] = kinds[i].name;
+    planner_add_names(&known);
     err_set(e, ERR_VALUE, "unknown planner %s; the planners are %s; the nearest name is %s", name,
-            known.failed ? "those of --help" : known.data, schema_nearest_name(name, names));
+            known.failed ? "those of --help" : known.data, name_nearest(name, names));
     text_free(&known);
     return ERR_VALUE;
 }

@@ -23,6 +23,7 @@ const PlannerKind *planner_kind(const char *name);
 /* The memory in GB that a plan is made for: `given`, or if that is 0 its planner's (8 if that is not known). */
 double planner_target_gb(const Plan *plan, double given);
 
+void planner_add_names(Text *text); /* joined by ", " */
 /* Adds a line "  NAME   what it is" for each planner. */
 void planner_add_help(Text *text);
 

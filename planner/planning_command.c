@@ -6,6 +6,7 @@
 #include "network/executor/precision.h"
 #include "network/models/network.h"
 #include "planner/planner_kinds.h"
+#include "plans/plan_help.h"
 #include "recipe/recipe.h"
 
 enum {
@@ -26,38 +27,66 @@ enum {
 };
 
 static const struct argp_option option_list[] = {
-    {"network", KEY_NETWORK, "NAME", 0,
-     "Network to plan for, one of those below (default: the first; nnunet with --minutes or --recipe nnunet)", 0},
-    {"planner", KEY_PLANNER, "NAME", 0,
-     "nnU-Net's planner whose numbers are used, one of those below (default: the first); those of residual encoders "
-     "are for --network nnunet",
-     0},
-    {"override", KEY_OVERRIDE, "PLAN.yaml", 0, "A file with plan keys; its values replace the planned ones", 0},
-    {"plans", KEY_PLANS, "FILE", 0, "Use this plan (plans.yaml, or nnU-Net's nnUNetPlans.json) instead of planning", 0},
     {"minutes", KEY_MINUTES, "N", 0,
-     "Plan a training of about N minutes on this machine from random weights: a few steps are timed, and network, patch, batch, precision, "
-     "learning rate and length chosen (docs/recipes.md)",
+     "Plan a training of about N minutes here\v, on this machine from random weights: a few steps are timed, and network, patch, "
+     "batch, precision, learning rate and length chosen (docs/recipes.md)",
      0},
-    {"recipe", KEY_RECIPE, "NAME", 0,
-     "How it is trained: time, chosen for --minutes (default with it); paper, as the authors of the network do; nnunet, as nnU-Net does "
-     "(default without: paper, but time where train is given --minutes)",
+    {"network", KEY_NETWORK, "NETWORK", 0,
+     "Network to plan for (default: {network.name})\vWith --minutes or --recipe nnunet the default is nnunet", 0},
+    {"recipe", KEY_RECIPE, "time|paper|nnunet", 0,
+     "How to train (default: paper)\vtime: chosen for --minutes, the default with it; paper: as the authors of the network do, "
+     "but time where train is given --minutes; nnunet: as nnU-Net does",
      0},
-    {"memory-target", KEY_MEMORY, "SIZE", 0, "Memory that training may use, such as 8G (default: that of the planner)",
+    {"planner", KEY_PLANNER, "PLANNER", 0,
+     "nnU-Net's planner (default: ExperimentPlanner)\vIts numbers are used. Those of residual encoders are for --network nnunet",
      0},
+    {"override", KEY_OVERRIDE, "PLAN.yaml", 0, "Plan keys that replace the planned ones", 0},
+    {"plans", KEY_PLANS, "FILE", 0, "Use this plan instead of planning\v: plans.yaml, or nnU-Net's nnUNetPlans.json",
+     0},
+    {"memory-target", KEY_MEMORY, "SIZE", 0, "Memory of a training, as 8G (default: planner's)", 0},
     {"device-memory", KEY_DEVICE_MEMORY, "SIZE", 0,
-     "Plan for training on a GPU with this memory, such as 24G, which may be in another machine; without it --device cuda "
-     "plans for that GPU of this machine",
+     "Plan for a GPU with this memory, as 24G\vIt may be in another machine; without this option --device cuda plans for that "
+     "GPU of this machine",
      0},
-    {"splits", KEY_SPLITS, "FILE", 0,
-     "Use these folds: a list of {train: [CASE, ...], val: [CASE, ...]}, .yaml or .json", 0},
     {"folds", KEY_FOLDS, "N", 0, "Number of folds to draw (default: 5)", 0},
-    {"groups", KEY_GROUPS, "FILE.csv", 0,
-     "Draw folds that keep groups of cases (patients) together: a table CASE,GROUP", 0},
+    {"groups", KEY_GROUPS, "FILE.csv", 0, "Keep the cases of a patient in one fold\v: a table CASE,GROUP", 0},
+    {"splits", KEY_SPLITS, "FILE", 0,
+     "Use these folds, .yaml or .json\v: a list of {train: [CASE, ...], val: [CASE, ...]}", 0},
     {"new-splits", KEY_NEW_SPLITS, NULL, 0, "Draw new folds, also if there are folds already", 0},
-    {"verify", KEY_VERIFY, NULL, 0, "Also draw all cases with their labels' contours, into the folder verify of -o", 0},
+    {"verify", KEY_VERIFY, NULL, 0, "Draw all cases with contours, into OUT/verify", 0},
     {"explain", KEY_EXPLAIN, NULL, 0, "Print each decision of the planner with its reasons", 0},
     {0},
 };
+
+/* Of nnUNetv2_plan_and_preprocess. */
+static const char two_dimensions[] = "networks are 2D here: the configuration is 2d";
+static const Habit habits[] = {
+    SAME("-d", VALUE, ""),
+    ONLY("-c", WORDS, "2d", two_dimensions),
+    ONLY("-fpe", VALUE, "DatasetFingerprintExtractor", "there is one way to compute the fingerprint: leave it out"),
+    ONLY("-preprocessor_name", VALUE, "DefaultPreprocessor", "there is one preprocessor: leave it out"),
+    SAME("-np", VALUE, "-j"),
+    ANSWERED("-npfp", VALUE, "-j N sets the threads of all steps"),
+    SAME("-pl", VALUE, "--planner"),
+    SAME("-gpu_memory_target", VALUE, "--memory-target"),
+    ANSWERED("-overwrite_target_spacing", WORDS,
+             "write configurations: {2d: {spacing: [Y, X]}} into a file and give --override FILE"),
+    ANSWERED("-overwrite_plans_name", VALUE, "plans are told apart by their folder: give another -o"),
+    HOLDS("--verify_dataset_integrity", FLAG, "the dataset is always checked; --verify draws its cases, too"),
+    ANSWERED("--no_pp", FLAG,
+             "there is no planning without preprocessing: leave it out; --explain prints the decisions"),
+    ANSWERED("--clean", FLAG, "a changed dataset is noticed without it; --overwrite makes everything again"),
+    SAME("--verbose", FLAG, "--explain"),
+    {0},
+};
+
+static bool expand(Text *t, const char *word)
+{
+    if (!strcmp(word, "PLANNER")) planner_add_names(t);
+    else if (!strcmp(word, "planners")) planner_add_help(t);
+    else return plan_help(t, word);
+    return true;
+}
 
 static void expect_planner(struct argp_state *state, const char *name)
 {
@@ -116,10 +145,7 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
         note_memory(c, "device-memory", text);
         return 0;
     case KEY_MINUTES: c->minutes = option_number(state, "--minutes", text, 0.01, 1e6); return 0;
-    case KEY_RECIPE:
-        if (!recipe_named(&c->recipe, text)) argp_error(state, "--recipe %s: expected time, paper or nnunet", text);
-        c->has_recipe = true;
-        return 0;
+    case KEY_RECIPE: c->has_recipe = recipe_named(&c->recipe, text); return 0;
     case KEY_VERIFY: c->verify = true; return 0;
     case KEY_SPLITS: option_once(state, "--splits", text, &c->folds.file); return 0;
     case KEY_GROUPS: option_once(state, "--groups", text, &c->folds.groups); return 0;
@@ -146,22 +172,34 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     }
 }
 
+static const Program program = {
+    .summary = "plan and preprocess a dataset for training",
+    .arguments = "DATASET",
+    .about =
+        "Checks a raw dataset in nnU-Net's format, computes its fingerprint, plans preprocessing and training, and writes the "
+        "preprocessed cases to the folder given by -o.",
+    .examples =
+        "Dataset042_Liver -o preprocessed --minutes 60\tFor a training of an hour on this machine\n"
+        "Dataset042_Liver -o preprocessed --network swin_umamba\tFor another network, trained as its authors do\n"
+        "Dataset042_Liver -o preprocessed --override override.yaml --verify\tWith own values, and pictures of all cases",
+    .notes = "Networks: {NETWORK}.",
+    .more =
+        "Networks:\n{networks}\nPlanners:\n{planners}\nYour edits of PREPROCESSED/plans.yaml are kept and listed when the program "
+        "runs again.",
+    .see = "train predict network_info",
+    .options = option_list,
+    .parse = parse_option,
+    .habits = habits,
+    .expand = expand};
+
 void planning_command_parse(PlanningCommand *c, int argc, char **argv)
 {
-    Text doc = {0};
-    text_add(&doc, "Checks a raw dataset in nnU-Net's format, computes its fingerprint, plans preprocessing and "
-                   "training, and writes the preprocessed cases to the folder given by -o.\vNetworks:\n");
-    network_add_help(&doc);
-    text_add(&doc, "\nPlanners:\n");
-    planner_add_help(&doc);
-    const struct argp argp = {.options = option_list, .parser = parse_option, .args_doc = "DATASET", .doc = doc.data};
-    char engine[EXECUTOR_ENGINE_BYTES];
-    c->common =
-        (CommonOptions){.takes = OPT_OUTPUT | OPT_THREADS | OPT_OVERWRITE | OPT_QUIET | OPT_DEVICE | OPT_PRECISION,
-                        .engine = executor_engine(engine)};
-    program_parse(&argp, c, &c->common, argc, argv);
+    char engine[EXECUTOR_BUILD_BYTES];
+    c->common = (CommonOptions){.takes = OPT_OUTPUT | OPT_THREADS | OPT_OVERWRITE | OPT_QUIET | OPT_DEVICE |
+                                         OPT_PRECISION | OPT_JSON_LOG,
+                                .engine = executor_build(engine)};
+    program_parse(&program, c, &c->common, argc, argv);
     c->common.engine = NULL; /* it was for --version */
-    text_free(&doc);
 }
 
 int planning_command_device(PlanningCommand *c, Err *e)

@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "base/memory.h"
+#include "base/nearest.h"
 #include "formats/schema.h"
 #include "formats/yaml.h"
 #include "plans/readers.h"
@@ -40,7 +41,7 @@ static bool is_known(const char *const *known, const char *key)
 static const DocNode *mistyped(const DocNode *map, const char *const *known, const char *key)
 {
     for (const DocNode *node = map->first; node; node = node->next)
-        if (!is_known(known, node->key) && schema_is_near(node->key, key)) return node;
+        if (!is_known(known, node->key) && name_is_near(node->key, key)) return node;
     return NULL;
 }
 

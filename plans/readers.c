@@ -2,8 +2,8 @@
 
 #include <string.h>
 
+#include "base/nearest.h"
 #include "base/text.h"
-#include "formats/schema.h"
 
 static const char *const names[] = {
     "SimpleITKIO", "NibabelIO", "NibabelIOWithReorient", "SimpleITKIOWithReorient", "NaturalImage2DIO",
@@ -22,7 +22,7 @@ int reader_axes(ReaderAxes *axes, const char *name, const char *key, Err *e)
     const int code = text_check(&list, e);
     if (!code)
         err_set(e, ERR_VALUE, "%s: found %s, an unknown reader: expected one of %s; the nearest is %s", key, name,
-                list.data, schema_nearest_name(name, names));
+                list.data, name_nearest(name, names));
     text_free(&list);
     return code ? code : ERR_VALUE;
 }

@@ -10,6 +10,7 @@
 #include "network/executor/precision.h"
 #include "network/models/vss_encoder.h"
 #include "plans/plan.h"
+#include "plans/plan_help.h"
 #include "plans/splits.h"
 #include "pretrain/encoder_file.h"
 #include "pretrain/image_folder.h"
@@ -41,18 +42,18 @@ enum {
 
 static const struct argp_option option_list[] = {
     {"classes", KEY_CLASSES, NULL, 0,
-     "Learn the classes of the images, as VMamba's authors do: IMAGES has a folder for each class, or train/CLASS and val/CLASS",
-     0},
-    {"epochs", KEY_EPOCHS, "N", 0, "Epochs to train (default: the plan's, 1000)", 0},
+     "Learn classes: IMAGES has a folder for each\v, or train/CLASS and val/CLASS, as VMamba's authors do", 0},
     {"minutes", KEY_MINUTES, "N", 0, "Train for about this time", 0},
-    {"iterations-per-epoch", KEY_ITERATIONS, "N", 0, "Training batches per epoch (default: the plan's, 250)", 0},
-    {"batch-size", KEY_BATCH, "N", 0, "Patches in a batch (default: by the size of a patch)", 0},
-    {"patch-size", KEY_PATCH, "HxW", 0, "Size of a patch (default: that of the median image, at most 224)", 0},
-    {"learning-rate", KEY_RATE, "RATE", 0, "Learning rate of the first epoch (default: 1e-3)", 0},
+    {"epochs", KEY_EPOCHS, "N", 0, "Epochs to train (default: {training.epochs})\vThe default is the plan's value", 0},
+    {"iterations-per-epoch", KEY_ITERATIONS, "N", 0,
+     "Training batches (default: {training.iterations_per_epoch})\vThe default is the plan's value", 0},
+    {"batch-size", KEY_BATCH, "N", 0, "Patches in a batch (default: by a patch's size)", 0},
+    {"patch-size", KEY_PATCH, "HxW", 0, "Size of a patch (default: the median image's)\vAt most 224", 0},
+    {"learning-rate", KEY_RATE, "RATE", 0, "Learning rate at the start (default: 1e-3)", 0},
     {"fold", KEY_FOLD, "FOLD", 0,
-     "Of a folder of plan_and_preprocess: train on the images of this fold's training cases only (default: all)", 0},
+     "Only images of this fold's training cases\v, of a folder of plan_and_preprocess (default: all)", 0},
     {"override", KEY_OVERRIDE, "PLAN.yaml", 0,
-     "A file with plan keys, such as network: {width: 0.5}; its values replace the planned ones", 0},
+     "Plan keys that replace the planned ones\v, such as network: {width: 0.5}", 0},
     {0},
 };
 
@@ -347,25 +348,31 @@ static int run(Options *o, Err *e)
     return write_encoder(o, e);
 }
 
+static const Program program = {
+    .summary = "train an encoder on images without labels",
+    .arguments = "IMAGES",
+    .about =
+        "Trains the VMamba encoder of the Swin-UMamba networks on IMAGES: a folder of images or volumes without labels, which it "
+        "learns to complete where they are masked, or a folder of plan_and_preprocess. Writes the encoder to the file given by -o "
+        "(.safetensors, or .pth as VMamba's), for train --pretrained.",
+    .examples = "images -o encoder.safetensors --minutes 60\tAn hour on a folder of images\n"
+                "preprocessed -o encoder.safetensors --fold 0\tOn the images that fold 0 trains with",
+    .see = "train plan_and_preprocess",
+    .options = option_list,
+    .parse = parse_option,
+    .expand = plan_help};
+
 int main(int argc, char **argv)
 {
-    static const struct argp argp = {
-        .options = option_list,
-        .parser = parse_option,
-        .args_doc = "IMAGES",
-        .doc =
-            "Trains the VMamba encoder of the Swin-UMamba networks on IMAGES: a folder of images or volumes without labels, which it learns "
-            "to complete where they are masked, or a folder of plan_and_preprocess. Writes the encoder to the file given by -o "
-            "(.safetensors, or .pth as VMamba's), for train --pretrained."};
     Options o = {.common.takes = OPT_OUTPUT | OPT_THREADS | OPT_QUIET | OPT_SEED | OPT_OVERWRITE | OPT_CONTINUE |
-                                 OPT_DEVICE | OPT_PLAN_PRECISION,
+                                 OPT_DEVICE | OPT_PLAN_PRECISION | OPT_JSON_LOG,
                  .common.seed = UINT64_MAX,
                  .training.fold = 0};
     program_begin("pretrain", true);
     program_interrupt_hint("checkpoints are kept: --continue continues from the last one");
-    char engine[EXECUTOR_ENGINE_BYTES];
-    o.common.engine = executor_engine(engine);
-    program_parse(&argp, &o, &o.common, argc, argv);
+    char engine[EXECUTOR_BUILD_BYTES];
+    o.common.engine = executor_build(engine);
+    program_parse(&program, &o, &o.common, argc, argv);
     o.training.mode = o.common.resume ? RUN_CONTINUE : o.common.overwrite ? RUN_OVERWRITE : RUN_NEW;
     o.training.threads = program_threads(&o.common);
     o.training.tell = tell;

@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/path_hint.h"
 #include "base/text.h"
 
 static int holds(bool *there, const char *folder, const char *name, Err *e)
@@ -33,9 +34,11 @@ static int refuse_raw(const char *folder, Err *e)
 static int expect_plan(const char *folder, Err *e)
 {
     bool has_plan, is_raw, is_within;
-    if (!file_is_folder(folder))
-        return err_set(e, ERR_VALUE, "%s: no such folder: expected the folder that plan_and_preprocess wrote (its -o)",
-                       folder);
+    if (!file_is_folder(folder)) {
+        err_set(e, ERR_VALUE, "%s: no such folder: expected the folder that plan_and_preprocess wrote (its -o)",
+                folder);
+        return path_hint(e, folder);
+    }
     TRY(holds(&has_plan, folder, "plans.yaml", e));
     if (has_plan) return 0;
     TRY(holds(&is_raw, folder, "imagesTr", e));

@@ -7,6 +7,8 @@
 #include <omp.h>
 
 #include "base/file.h"
+#include "base/json_log.h"
+#include "base/nearest.h"
 #include "base/processes.h"
 #include "base/program.h"
 #include "base/progress.h"
@@ -14,6 +16,7 @@
 #include "network/device/ranks.h"
 #include "network/executor/executor.h"
 #include "network/executor/precision.h"
+#include "plans/plan_help.h"
 #include "plans/plan_keys.h"
 #include "plans/splits.h"
 #include "recipe/recipe.h"
@@ -36,8 +39,9 @@ typedef struct Options {
     const char *show;       /* --show-augmentation: folder for pictures of patches */
     int gpus;               /* --num-gpus: processes, one for each */
     const Process *process; /* this one of them; NULL: there is one */
-    bool validate_only, skip_validation, save_probabilities, json;
-    Text of_training; /* the given options that only affect training: "--epochs, --seed" */
+    bool validate_only, skip_validation, save_probabilities;
+    bool has_fold, has_configuration; /* were given */
+    Text of_training;                 /* the given options that only affect training: "--epochs, --seed" */
 } Options;
 
 enum {
@@ -56,53 +60,107 @@ enum {
     KEY_VALIDATE_ONLY,
     KEY_SKIP_VALIDATION,
     KEY_PROBABILITIES,
-    KEY_SHOW,
-    KEY_JSON
+    KEY_SHOW
 };
 
 static const struct argp_option option_list[] = {
-    {"epochs", KEY_EPOCHS, "N", 0, "Epochs to train (default: the plan's; nnU-Net's is 1000)", 0},
+    {"fold", 'f', "FOLD", OPTION_HIDDEN, NULL, 0}, /* the argument, as nnU-Net's users may give it */
     {"minutes", KEY_MINUTES, "N", 0,
-     "Train for about this time: a few iterations are timed, and the number of epochs follows from them; the recipe time chooses all "
-     "other values, too",
+     "Train for about this time\vA few iterations are timed, and the number of epochs follows from them; the recipe time "
+     "chooses all other values, too",
      0},
     {"cpu-minutes", KEY_CPU_MINUTES, "N", 0,
-     "Train for about this CPU time of all threads together: other work on the machine changes the length less than with --minutes",
+     "Train for about this CPU time\v of all threads together: other work on the machine changes the length less than with "
+     "--minutes",
+     OPTION_RARE},
+    {"epochs", KEY_EPOCHS, "N", 0,
+     "Epochs to train (default: the plan's)\vThese are {training.epochs} unless the recipe time chose them or you changed them",
      0},
-    {"recipe", KEY_RECIPE, "NAME", 0,
-     "How the network is trained: time, chosen for --minutes (docs/recipes.md); paper, as its authors do; nnunet, as nnU-Net does (default: the "
-     "plan's; with --minutes and without pretrained weights time, unless the plan names another)",
+    {"recipe", KEY_RECIPE, "time|paper|nnunet", 0,
+     "How to train (default: the plan's)\vtime: chosen for --minutes (docs/recipes.md); paper: as the network's authors do; "
+     "nnunet: as nnU-Net does. With --minutes and without pretrained weights the default is time, unless the plan names "
+     "another",
      0},
-    {"iterations-per-epoch", KEY_ITERATIONS, "N", 0, "Training batches per epoch (default: the plan's, 250)", 0},
-    {"validation-iterations", KEY_VALIDATION_ITERATIONS, "N", 0,
-     "Validation batches after each epoch (default: the plan's, 50)", 0},
+    {"pretrained", KEY_PRETRAINED, "FILE", 0,
+     "Initial weights, .pth or .safetensors\v: VMamba's or those of pretrain for the encoder, or those of a whole network",
+     0},
     {"batch-size", KEY_BATCH, "N", 0, "Patches in a batch (default: the plan's)", 0},
     {"patch-size", KEY_PATCH, "HxW", 0, "Size of a patch (default: the plan's)", 0},
-    {"learning-rate", KEY_RATE, "RATE", 0, "Learning rate of the first epoch (default: the plan's)", 0},
-    {"pretrained", KEY_PRETRAINED, "FILE", 0,
-     "Initial weights: VMamba's for the encoder, or those of a whole network (.pth or .safetensors)", 0},
-    {"override", KEY_OVERRIDE, "PLAN.yaml", 0, "A file with plan keys; its values replace the planned ones", 0},
+    {"learning-rate", KEY_RATE, "RATE", 0, "Learning rate at the start (default: the plan's)", 0},
+    {"iterations-per-epoch", KEY_ITERATIONS, "N", 0,
+     "Training batches (default: plan's, {training.iterations_per_epoch})\vThe plan has another number if you changed it",
+     0},
+    {"validation-iterations", KEY_VALIDATION_ITERATIONS, "N", 0,
+     "Validation batches (default: plan's, {training.validation_iterations})\vThe plan has another number if you changed it",
+     0},
+    {"override", KEY_OVERRIDE, "PLAN.yaml", 0, "Plan keys that replace the planned ones", 0},
     {"num-gpus", KEY_GPUS, "N", 0,
-     "Train on N GPUs, from that of --device on, with a process for each (nnU-Net's -num_gpus). They share each batch",
-     0},
-    {"json-log", KEY_JSON, NULL, 0, "Print a line of JSON per epoch to standard output", 0},
-    {"val-only", KEY_VALIDATE_ONLY, NULL, 0, "Do not train; only predict the validation cases of a finished training",
-     0},
+     "Train on N GPUs (nnU-Net's -num_gpus)\v, from that of --device on, with a process for each. They share each batch",
+     OPTION_RARE},
+    {"val-only", KEY_VALIDATE_ONLY, NULL, 0, "Only predict validation cases\v of a finished training; do not train", 0},
     {"no-validation", KEY_SKIP_VALIDATION, NULL, 0, "Do not predict the validation cases at the end", 0},
     {"save-probabilities", KEY_PROBABILITIES, NULL, 0,
-     "Write the validation cases' probabilities too, which find_best_configuration needs for ensembles", 0},
+     "Also write the validation's probabilities\v, which find_best_configuration needs for ensembles", 0},
     {"show-augmentation", KEY_SHOW, "FOLDER", 0,
-     "Do not train; only write pictures of augmented patches with their labels to this folder", 0},
+     "Only write pictures of augmented patches\v with their labels to this folder; do not train", OPTION_RARE},
     {0},
 };
 
+/* Of nnUNetv2_train. */
+static const Habit habits[] = {
+    ANSWERED("-p", VALUE, "the plan is PREPROCESSED/plans.yaml; --override FILE changes keys of it"),
+    ANSWERED("-tr", VALUE,
+             "there are no trainers: --recipe nnunet trains as nnU-Net's, --override FILE changes values"),
+    SAME("-pretrained_weights", VALUE, "--pretrained"),
+    SAME("--npz", FLAG, "--save-probabilities"),
+    SAME("--c", FLAG, "--continue"),
+    SAME("--val", FLAG, "--val-only"),
+    ANSWERED("--val_best", FLAG,
+             "the validation takes the final weights; predict --checkpoint best takes the best ones"),
+    ANSWERED("--disable_checkpointing", FLAG,
+             "checkpoints are always written: give -o a folder that you remove afterwards"),
+    ANSWERED("--use_compressed", FLAG, "preprocessed cases are not compressed: leave it out"),
+    ANSWERED("-s", VALUE, "the folds are made before: plan_and_preprocess --splits FILE"),
+    ANSWERED("--splits", VALUE, "the folds are made before: plan_and_preprocess --splits FILE"),
+    {0},
+};
+
+/* "0" of "fold_0", "all" of "al"; NULL: none is near. */
+static const char *fold_meant(const char *text)
+{
+    if (*text && !text[strspn(text, "0123456789")]) return text;
+    return name_is_near(text, "all") ? "all" : NULL;
+}
+
 static void parse_fold(Options *o, const char *text, struct argp_state *state)
 {
+    static const char prefix[] = "fold_";
+    const char *number = text + (strncmp(text, prefix, strlen(prefix)) ? 0 : strlen(prefix));
+    if (o->has_fold) argp_error(state, "%s: the fold is given twice", text);
+    o->has_fold = true;
     o->training.fold = SPLITS_FOLD_ALL;
     if (!strcmp(text, "all")) return;
     if (!*text || text[strspn(text, "0123456789")])
-        argp_error(state, "FOLD %s: expected one fold (0, 1 …, or all) after the folder: PREPROCESSED FOLD", text);
+        argp_error(state, "FOLD %s: expected one fold (0, 1 …, or all) after the folder: PREPROCESSED FOLD%s%s", text,
+                   fold_meant(number) ? "; did you mean " : "", fold_meant(number) ? fold_meant(number) : "");
     o->training.fold = (int)option_integer(state, "FOLD", text, 0, SPLITS_FOLD_MOST);
+}
+
+/* nnU-Net's configuration, between dataset and fold: the one that is here is accepted. */
+static bool is_configuration(const char *text, struct argp_state *state)
+{
+    if (!strncmp(text, "3d_", 3))
+        argp_error(state, "%s: networks are 2D here, of the configuration 2d; type PREPROCESSED FOLD", text);
+    return !strcmp(text, "2d");
+}
+
+/* PREPROCESSED FOLD; -f may give FOLD. */
+static void take_argument(Options *o, const char *text, struct argp_state *state)
+{
+    if (!o->training.preprocessed) o->training.preprocessed = text;
+    else if (!o->has_configuration && is_configuration(text, state)) o->has_configuration = true;
+    else if (!o->has_fold) parse_fold(o, text, state);
+    else argp_error(state, "%s: only PREPROCESSED and FOLD are expected", text);
 }
 
 static void parse_patch(Options *o, const char *text, struct argp_state *state)
@@ -129,8 +187,7 @@ static void note_option(Options *o, int key)
 {
     static const int of_training[] = {
         KEY_EPOCHS, KEY_MINUTES, KEY_CPU_MINUTES, KEY_RECIPE,     KEY_ITERATIONS, KEY_VALIDATION_ITERATIONS,
-        KEY_BATCH,  KEY_PATCH,   KEY_RATE,        KEY_PRETRAINED, KEY_OVERRIDE,   KEY_JSON,
-        KEY_GPUS};
+        KEY_BATCH,  KEY_PATCH,   KEY_RATE,        KEY_PRETRAINED, KEY_OVERRIDE,   KEY_GPUS};
     for (size_t i = 0; i < sizeof of_training / sizeof *of_training; i++) {
         const struct argp_option *option = option_list;
         if (key != of_training[i]) continue;
@@ -185,10 +242,7 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
         return 0;
     case KEY_MINUTES:
     case KEY_CPU_MINUTES: take_minutes(change, key == KEY_CPU_MINUTES, text, state); return 0;
-    case KEY_RECIPE:
-        change->has_recipe = recipe_named(&change->recipe, text);
-        if (!change->has_recipe) argp_error(state, "--recipe %s: expected time, paper or nnunet", text);
-        return 0;
+    case KEY_RECIPE: change->has_recipe = recipe_named(&change->recipe, text); return 0;
     case KEY_VALIDATION_ITERATIONS:
         change->validation_iterations = (int)option_integer(state, "--validation-iterations", text, 1, most);
         return 0;
@@ -201,15 +255,11 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     case KEY_VALIDATE_ONLY: o->validate_only = true; return 0;
     case KEY_PROBABILITIES: o->save_probabilities = true; return 0;
     case KEY_SKIP_VALIDATION: o->skip_validation = true; return 0;
-    case KEY_JSON: o->json = true; return 0;
+    case 'f': parse_fold(o, text, state); return 0;
     case KEY_SHOW: o->show = text; return 0;
-    case ARGP_KEY_ARG:
-        if (state->arg_num > 1) argp_error(state, "%s: only PREPROCESSED and FOLD are expected", text);
-        if (state->arg_num) parse_fold(o, text, state);
-        else o->training.preprocessed = text;
-        return 0;
+    case ARGP_KEY_ARG: take_argument(o, text, state); return 0;
     case ARGP_KEY_END:
-        if (state->arg_num < 2) argp_error(state, "PREPROCESSED or FOLD is missing");
+        if (!o->training.preprocessed || !o->has_fold) argp_error(state, "PREPROCESSED or FOLD is missing");
         check_options(o, state);
         return 0;
     default: return ARGP_ERR_UNKNOWN;
@@ -243,20 +293,24 @@ static void announce(const Options *o, const Training *t)
 static int train(const Options *o, Training *t, Err *e)
 {
     if (!o->common.quiet) announce(o, t);
-    const TrainingShow show = {o->training.results, o->common.quiet, o->json, o->process};
+    const TrainingShow show = {o->training.results, o->common.quiet, o->process};
     return training_show(t, "train: iterations", &show, e);
 }
 
 typedef struct ValidationDisplay {
     Progress bar;
     bool quiet, tells_cases, begun;
+    const char *begun_case; /* borrowed */
 } ValidationDisplay;
 
+/* name: of the case that begins. */
 static void show_case(void *context, int done, int total, const char *name)
 {
-    Progress *bar = &((ValidationDisplay *)context)->bar;
-    if (done == 0) bar->total = total;
-    progress_step(bar, done > 0, name);
+    ValidationDisplay *d = context;
+    if (done == 0) d->bar.total = total;
+    else progress_step(&d->bar, 1, d->begun_case);
+    progress_part(&d->bar, 0, name);
+    d->begun_case = name;
 }
 
 static void show_validation_cases(void *context, const FoldCases *cases)
@@ -367,7 +421,7 @@ static int run_rank(void *context, const Process *p, Err *e)
     o.process = p;
     if (p->rank) {
         o.common.quiet = true;
-        o.json = false;
+        json_log_close();
         o.training.tell = NULL;
     }
     if (p->rank == 0) TRY(ranks_cuda_id(id, e));
@@ -399,23 +453,35 @@ static int run_all(Options *o, Err *e)
     return processes_run(o->gpus, run_rank, o, &patience, e);
 }
 
+static const Program program = {
+    .summary = "train one fold of a preprocessed dataset",
+    .arguments = "PREPROCESSED FOLD",
+    .about =
+        "Trains fold FOLD (0 to 4 of five folds, or all) of a folder of plan_and_preprocess, and predicts its validation "
+        "cases at the end. Writes plans.yaml, dataset.json and fold_FOLD/ to the folder given by -o.",
+    .examples = "preprocessed 0 -o results --minutes 60\tAn hour on this machine, all values chosen for it\n"
+                "preprocessed 0 -o results --continue\tGo on after Ctrl-C\n"
+                "preprocessed all -o results --pretrained vmamba_tiny.pth\tAll cases, from PyTorch's weights\n"
+                "preprocessed 0 -o results --val-only --save-probabilities\tOnly the validation, for ensembles",
+    .more =
+        "Ctrl-C and SIGTERM save the state of the run; --continue goes on from there, bit for bit. After kill -9 it goes on "
+        "from the last checkpoint.",
+    .see = "plan_and_preprocess predict evaluate find_best_configuration pretrain",
+    .options = option_list,
+    .parse = parse_option,
+    .habits = habits,
+    .expand = plan_help};
+
 int main(int argc, char **argv)
 {
-    static const struct argp argp = {
-        .options = option_list,
-        .parser = parse_option,
-        .args_doc = "PREPROCESSED FOLD",
-        .doc = "Trains fold FOLD (0 to 4 of five folds, or all) of a folder of plan_and_preprocess, and predicts "
-               "its validation cases at the end. Writes plans.yaml, dataset.json and fold_FOLD/ to the "
-               "folder given by -o."};
     Options o = {.common.takes = OPT_OUTPUT | OPT_THREADS | OPT_QUIET | OPT_SEED | OPT_OVERWRITE | OPT_CONTINUE |
-                                 OPT_DEVICE | OPT_PLAN_PRECISION,
+                                 OPT_DEVICE | OPT_PLAN_PRECISION | OPT_JSON_LOG,
                  .common.seed = UINT64_MAX};
     program_begin("train", true);
     program_interrupt_hint(interrupt_hint);
-    char engine[EXECUTOR_ENGINE_BYTES];
-    o.common.engine = executor_engine(engine);
-    program_parse(&argp, &o, &o.common, argc, argv);
+    char engine[EXECUTOR_BUILD_BYTES];
+    o.common.engine = executor_build(engine);
+    program_parse(&program, &o, &o.common, argc, argv);
     o.training.results = o.common.output;
     o.training.mode = o.common.resume ? RUN_CONTINUE : o.common.overwrite ? RUN_OVERWRITE : RUN_NEW;
     o.training.threads = program_threads(&o.common);

@@ -1,8 +1,8 @@
 #include "trainer/training_show.h"
 
-#include <math.h>
 #include <stdio.h>
 
+#include "base/json_log.h"
 #include "base/program.h"
 #include "base/progress.h"
 
@@ -10,7 +10,7 @@ typedef struct Display {
     Progress bar; /* over all iterations of the run */
     int epochs;
     double seconds_per_epoch; /* duration of the last epoch; 0: not known yet */
-    bool quiet, json;
+    bool quiet;
     const Process *process;
 } Display;
 
@@ -27,34 +27,29 @@ static void show_iteration(void *context, int epoch, bool validating, int done, 
     progress_step(&d->bar, 1, note);
 }
 
-static void print_number(const char *key, double value)
+static void log_epoch(const EpochRecord *r, const PseudoDice *dice)
 {
-    if (isfinite(value)) printf(", \"%s\": %.9g", key, value);
-    else printf(", \"%s\": null", key);
-}
-
-static void print_json(const EpochRecord *r, const PseudoDice *dice)
-{
-    printf("{\"epoch\": %d", r->epoch);
-    print_number("learning_rate", r->learning_rate);
-    print_number("train_loss", r->train_loss);
-    print_number("val_loss", r->val_loss);
-    print_number("pseudo_dice", r->pseudo_dice);
-    print_number("ema_pseudo_dice", r->ema_pseudo_dice);
-    print_number("seconds", r->seconds);
+    if (!json_log_is_open()) return;
+    Text line = json_log_begin("epoch");
+    json_log_integer(&line, "epoch", r->epoch);
+    json_log_number(&line, "learning_rate", r->learning_rate);
+    json_log_number(&line, "train_loss", r->train_loss);
+    json_log_number(&line, "val_loss", r->val_loss);
+    json_log_number(&line, "pseudo_dice", r->pseudo_dice);
+    json_log_number(&line, "ema_pseudo_dice", r->ema_pseudo_dice);
+    json_log_number(&line, "seconds", r->seconds);
     for (int k = pseudo_dice_first(dice); k < dice->classes; k++) {
         char key[32];
         snprintf(key, sizeof key, "pseudo_dice_%d", pseudo_dice_number(dice, k));
-        print_number(key, pseudo_dice_of(dice, k));
+        json_log_number(&line, key, pseudo_dice_of(dice, k));
     }
-    puts("}");
-    fflush(stdout);
+    json_log_end(&line);
 }
 
 static void show_epoch(void *context, const EpochRecord *r, const PseudoDice *dice)
 {
     Display *d = context;
-    if (d->json) print_json(r, dice);
+    log_epoch(r, dice);
     d->seconds_per_epoch = r->seconds;
     if (d->quiet) return;
     Text dice_text = {0};
@@ -69,13 +64,14 @@ static void show_epoch(void *context, const EpochRecord *r, const PseudoDice *di
 int training_show(Training *t, const char *title, const TrainingShow *show, Err *e)
 {
     const PlanTraining *p = &training_plan(t)->training;
-    Display display = {.epochs = p->epochs, .quiet = show->quiet, .json = show->json, .process = show->process};
+    Display display = {.epochs = p->epochs, .quiet = show->quiet, .process = show->process};
     const int64_t per_epoch = p->iterations_per_epoch + p->validation_iterations;
     if (training_is_finished(t))
         training_tell(t, TRAINING_NOTE,
                       "the training is finished: all %d epochs are done (--continue --epochs N trains further)",
                       p->epochs);
     progress_begin(&display.bar, title, per_epoch * (p->epochs - training_epochs_done(t)), show->quiet);
+    display.bar.logged = false; /* epochs are */
     const TrainingWatch watch = {show_iteration, show_epoch, program_interrupted, &display};
     const int code = training_run(t, &watch, e);
     progress_end(&display.bar);

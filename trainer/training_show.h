@@ -7,7 +7,7 @@
 
 typedef struct TrainingShow {
     const char *results;    /* for messages */
-    bool quiet, json;       /* only warnings and errors; a line of JSON per epoch on standard output */
+    bool quiet;             /* only warnings and errors */
     const Process *process; /* this one of several, which tells of each iteration (process_beat); NULL: there is one */
 } TrainingShow;
 

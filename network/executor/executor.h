@@ -157,8 +157,9 @@ int executor_backward_node(Executor *x, int index, const Step *step, Err *e);
 /* Whether executors on that device (NULL: the CPU) support that precision. */
 bool executor_supports(DType precision, const Device *device);
 
-/* What computes here, for --version: "SIMD level avx2, oneDNN 2.6.3". */
-enum { EXECUTOR_ENGINE_BYTES = 80 };
+/* What computes here: "SIMD level avx2, oneDNN 2.6.3"; for --version with a second line, whether GPUs are in this build. */
+enum { EXECUTOR_ENGINE_BYTES = 80, EXECUTOR_BUILD_BYTES = 160 };
 const char *executor_engine(char text[EXECUTOR_ENGINE_BYTES]);
+const char *executor_build(char text[EXECUTOR_BUILD_BYTES]);
 
 #endif

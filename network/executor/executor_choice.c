@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/simd_level.h"
+#include "network/device/ranks.h"
 #include "network/executor/executor_internal.h"
 #include "network/ops/onednn.h"
 
@@ -139,5 +140,15 @@ const char *executor_engine(char text[EXECUTOR_ENGINE_BYTES])
     char library[DNN_VERSION_BYTES];
     dnn_version(library);
     snprintf(text, EXECUTOR_ENGINE_BYTES, "SIMD level %s, %s", simd_level_name(simd_level()), library);
+    return text;
+}
+
+const char *executor_build(char text[EXECUTOR_BUILD_BYTES])
+{
+    char engine[EXECUTOR_ENGINE_BYTES];
+    const char *gpu = !device_cuda ? "not in this build (make CUDA=1)"
+                      : ranks_cuda ? "CUDA, NCCL"
+                                   : "CUDA without NCCL";
+    snprintf(text, EXECUTOR_BUILD_BYTES, "%s\nGPU: %s", executor_engine(engine), gpu);
     return text;
 }

@@ -1,7 +1,7 @@
 /* The table of networks, and its look-up functions. */
 #include <string.h>
 
-#include "formats/schema.h"
+#include "base/nearest.h"
 #include "network/models/network.h"
 
 /* One line for each network: N(NAME) is the NetworkKind network_NAME, defined in the network's file. The first is the
@@ -83,7 +83,7 @@ int network_unknown(const char *name, Err *e)
     for (int i = 0; kinds[i]; i++) names[i] = kinds[i]->name;
     network_add_names(&known);
     err_set(e, ERR_VALUE, "unknown network %s; the networks are %s; the nearest name is %s", name,
-            known.failed ? "those of --help" : known.data, schema_nearest_name(name, names));
+            known.failed ? "those of --help" : known.data, name_nearest(name, names));
     text_free(&known);
     return ERR_VALUE;
 }

@@ -20,7 +20,7 @@ check "a precision that is not known" 2 train a --precision fp16
 has "is refused with those that are" '--precision fp16: expected fp32 or bf16' stderr
 is "before anything is written" test ! -e "$out/a"
 check "help names them" 0 "$build/train" --help
-has "and the default" "--precision=NAME.*fp32 or bf16 (default: the" stdout
+has "and the default" "--precision=fp32|bf16 .*(default: the plan" stdout
 
 check "training in fp32" 0 train exact --precision fp32
 check "training in bf16" 0 train a --precision bf16

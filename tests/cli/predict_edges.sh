@@ -37,8 +37,10 @@ has "are named" 'own/seg.zraw exists already' stderr
 check "--overwrite" 0 predict -i "$image.mhd" -o "$out/own/seg.mhd" -m "$out/mhd" --overwrite
 
 # Options.
-check "folds as nnU-Net takes them" 2 predict -i "$images" -o "$out/q" -m "$out/mhd" -f 0 1 2
-has "are reported with the right form" 'separate folds by commas, as in -f 0,1' stderr
+check "folds as nnU-Net takes them" 1 predict -i "$images" -o "$out/q" -m "$out/mhd" -f 0 1 2
+has "are folds" 'there is no fold_1' stderr
+check "a fold in the place of an image" 2 predict -i "$images" -o "$out/q" -m "$out/mhd" -f0 1
+has "is reported with the right form" 'separate folds by commas, as in -f 0,1' stderr
 check "two models" 2 predict -i "$images" -o "$out/q" -m "$out/mhd" -m "$out/png"
 has "are reported with what averages them" 'inference.yaml' stderr
 check "two outputs" 2 predict -i "$images" -o "$out/q" -o "$out/r" -m "$out/mhd"

@@ -30,7 +30,7 @@ lacks "nothing is nan" 'nan' stderr
 lacks "in the log neither" 'nan' r/fold_0/training_log.txt
 has "JSON numbers the classes alike" '"pseudo_dice_1": [0-9.]*, "pseudo_dice_2": [0-9.]*, "pseudo_dice_3": null, .*"pseudo_dice_60": null}$' stdout
 has "epochs count from 0 in metrics.csv as well" '^1,' r/fold_0/metrics.csv
-has "and in JSON" '^{"epoch": 1,' stdout
+has "and in JSON" '"event": "epoch", "epoch": 1,' stdout
 has "what is counted is said" 'iterations: 6 done' stderr
 check "a finished run that goes on" 0 train 0 --continue --quiet --no-validation
 check "without --quiet" 0 train 0 --continue --no-validation

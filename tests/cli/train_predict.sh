@@ -32,7 +32,7 @@ before=$(numbers "$out/a/fold_0/checkpoint_final.safetensors")
 check "continuing a finished run is done at once" 0 train "$out/a" 0 --continue
 is "and changes nothing" test "$before" = "$(numbers "$out/a/fold_0/checkpoint_final.safetensors")"
 check "another fold follows the same plan" 0 train "$out/a" 1 --no-validation --json-log
-has "and tells every epoch in JSON" '^{"epoch": 2, "learning_rate": .*, "pseudo_dice_2": .*}$' stdout
+has "and tells every epoch in JSON" '^{"time": .*, "event": "epoch", "epoch": 2, "learning_rate": .*, "pseudo_dice_2": .*}$' stdout
 check "or is refused" 1 train "$out/a" 2 --batch-size 2
 has "with the reason" 'differs from the plan with these options' stderr
 check "--overwrite trains anew" 0 train "$out/a" 0 --overwrite

@@ -269,7 +269,14 @@ libdir ?= $(prefix)/lib
 includedir ?= $(prefix)/include
 CMAKEDIR := $(libdir)/cmake/SwinUmamba
 FOR_USERS := $(filter-out bench compare_networks golden turn use_library,$(notdir $(BINARIES)))
-INSTALLED := $(patsubst %,$(prefix)/bin/swin-umamba-%,$(subst _,-,$(FOR_USERS)))
+INSTALLED_NAMES := $(addprefix swin-umamba-,$(subst _,-,$(FOR_USERS)))
+INSTALLED := $(INSTALLED_NAMES:%=$(prefix)/bin/%)
+# The programs print their man pages and completions themselves, under the names that they are installed with.
+MAN := $(prefix)/share/man/man1
+BASH := $(prefix)/share/bash-completion/completions
+ZSH := $(prefix)/share/zsh/site-functions
+FISH := $(prefix)/share/fish/vendor_completions.d
+INSTALLED_HELP := $(INSTALLED_NAMES:%=$(MAN)/%.1) $(INSTALLED_NAMES:%=$(BASH)/%) $(INSTALLED_NAMES:%=$(ZSH)/_%) $(INSTALLED_NAMES:%=$(FISH)/%.fish)
 INSTALLED_LIBRARY := $(libdir)/$(notdir $(SHARED)) $(libdir)/$(SONAME) $(libdir)/libswinumamba.so $(includedir)/swin_umamba.h \
                      $(libdir)/pkgconfig/swin-umamba.pc $(CMAKEDIR)/SwinUmambaConfig.cmake $(CMAKEDIR)/SwinUmambaConfigVersion.cmake
 FILL = sed -e 's|@prefix@|$(prefix)|' -e 's|@libdir@|$(libdir)|' -e 's|@includedir@|$(includedir)|' -e 's|@version@|$(VERSION)|g' \
@@ -279,6 +286,13 @@ install: all
 	install -d $(DESTDIR)$(prefix)/bin
 	for program in $(FOR_USERS); do \
 	    install $(B)/$$program $(DESTDIR)$(prefix)/bin/swin-umamba-$$(echo $$program | tr _ -) || exit; done
+	install -d $(addprefix $(DESTDIR),$(MAN) $(BASH) $(ZSH) $(FISH))
+	for name in $(INSTALLED_NAMES); do \
+	    program=$(DESTDIR)$(prefix)/bin/$$name; \
+	    $$program --help-man >$(DESTDIR)$(MAN)/$$name.1 && \
+	    $$program --completion=bash >$(DESTDIR)$(BASH)/$$name && \
+	    $$program --completion=zsh >$(DESTDIR)$(ZSH)/_$$name && \
+	    $$program --completion=fish >$(DESTDIR)$(FISH)/$$name.fish || exit; done
 	install -d $(DESTDIR)$(includedir) $(DESTDIR)$(libdir)/pkgconfig $(DESTDIR)$(CMAKEDIR)
 	install -m 644 $(SHARED) $(DESTDIR)$(libdir)
 	ln -sf $(notdir $(SHARED)) $(DESTDIR)$(libdir)/$(SONAME)
@@ -292,7 +306,7 @@ install: all
 	install -m 644 examples/* $(DESTDIR)$(prefix)/share/doc/swin-umamba-c/examples
 
 uninstall:
-	rm -f $(addprefix $(DESTDIR),$(INSTALLED) $(INSTALLED_LIBRARY))
+	rm -f $(addprefix $(DESTDIR),$(INSTALLED) $(INSTALLED_HELP) $(INSTALLED_LIBRARY))
 	rm -rf $(DESTDIR)$(prefix)/share/doc/swin-umamba-c $(DESTDIR)$(CMAKEDIR)
 
 clean:

@@ -41,7 +41,7 @@ void help_expand(Text *t, const Help *h, const char *text, bool brief)
         const size_t word = word_in_braces(text);
         if (word && expand_word(t, h, text + 1, word - 2)) text += word - 1;
         else if (*text != '\v') text_add_bytes(t, text, 1);
-        else if (text[1] != ' ' && text[1] != ',' && text[1] != ';' && text[1] != ':') text_add(t, ". ");
+        else if (!strchr(" .,;:", text[1])) text_add(t, ". ");
     }
 }
 

@@ -174,21 +174,22 @@ static void set_threads(CommonOptions *common)
     threads_use(common->threads);
 }
 
-/* Ends the program with one line on wrong usage; prints the notes. */
-static void read_arguments(Arguments *words, const Help *h, int argc, char **argv)
+/* Ends the program with one line on wrong usage. */
+static void read_arguments(Arguments *words, const Help *h, int argc, char **argv, Text *notes)
 {
     Err e = {0};
-    Text notes = {0};
+    if (!arguments_read(words, h, argc, argv, notes, &e)) return;
+    fprintf(stderr, "%s: %s\n", program_called(), e.text);
+    exit(argp_err_exit_status);
+}
+
+static void say_lines(const char *text)
+{
     int length;
-    if (arguments_read(words, h, argc, argv, &notes, &e)) {
-        fprintf(stderr, "%s: %s\n", program_called(), e.text);
-        exit(argp_err_exit_status);
-    }
-    for (const char *line = notes.data, *next; line && *line; line = next) {
+    for (const char *line = text, *next; line && *line; line = next) {
         next = text_next_line(line, &length);
         program_say("%.*s", length, line);
     }
-    text_free(&notes);
 }
 
 void program_parse(const Program *p, void *own_input, CommonOptions *common, int argc, char **argv)
@@ -208,9 +209,12 @@ void program_parse(const Program *p, void *own_input, CommonOptions *common, int
     const Help help = {p, options};
     Parsing parsing = {&help, own_input, common};
     Arguments words;
-    read_arguments(&words, &help, argc, argv);
+    Text notes = {0};
+    read_arguments(&words, &help, argc, argv, &notes);
     argp_parse(&whole, words.count, words.words, ARGP_NO_HELP, NULL, &parsing);
     arguments_free(&words);
+    if (!common->quiet) say_lines(notes.data);
+    text_free(&notes);
     set_threads(common);
 }
 

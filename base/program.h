@@ -1,6 +1,7 @@
-/* What every program shares: common options, signals, messages, the last line.
+/* What every program shares: its description, common options, signals, messages, the last line.
  *
- * Used by mains only, and by trainer/training_show.c for two of them: these and progress.c are the only files outside a main that print.
+ * Used by mains only, and by trainer/training_show.c for two of them: these, options.c, progress.c and json_log.c are the only
+ * files outside a main that print.
  *   int main(int argc, char **argv)
  *   {
  *       program_begin("train", true);

@@ -60,7 +60,7 @@ has "is answered with its number" 'did you mean 0' stderr
 check "a configuration that is not there" 2 "$build/train" "$out/pre" 3d_fullres 0 -o "$out/x"
 has "is answered" '2D here' stderr
 check "two folds" 2 "$build/train" "$out/pre" 0 -f 1 -o "$out/x"
-has "are refused" 'given twice' stderr
+has "are refused" 'given twice\|only PREPROCESSED and FOLD' stderr
 check "predict" 0 "$build/predict" -i "$out/raw/imagesTr" -o "$out/pred" -m "$out/results" -f 0 1 -chk checkpoint_best.pth -step_size 0.6 \
     --disable_tta --save_probabilities -device cpu --continue_prediction -c 2d
 has "takes both folds" '^  *- 1\|folds: .*1' pred/predict.yaml

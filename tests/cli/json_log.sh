@@ -13,9 +13,11 @@ else
     well_formed() { ! grep -qv '^{"time": "[^"]*Z", "event": "[a-z]*".*}$' "$1"; }
 fi
 logs() { # WHAT STATUS COMMAND…
-    check "$1" "$2" "$3" "$4" "$5" "$6" "$7" "$8" "$9" --json-log
-    is "$1: every line is an object" well_formed "$out/stdout"
-    equals "$1: the end comes last, and once" "$(grep -c '"event": "end"' "$out/stdout") $(tail -1 "$out/stdout" | sed 's/.*"event": "end", "status": \([0-9]*\).*/\1/')" "1 $2"
+    who=$1 status_wanted=$2; shift 2
+    check "$who" "$status_wanted" "$@" --json-log
+    is "$who: every line is an object" well_formed "$out/stdout"
+    equals "$who: the end comes last, and once" "$(grep -c '"event": "end"' "$out/stdout") \
+$(tail -1 "$out/stdout" | sed 's/.*"event": "end", "status": \([0-9]*\).*/\1/')" "1 $status_wanted"
 }
 logs make_phantom 0 "$build/make_phantom" -o "$out/raw" --cases 5 --size 4x40x44
 has "tells of each case" '"event": "progress", "task": "phantoms", "done": 5, "total": 5, "failed": 0' stdout
@@ -40,7 +42,7 @@ has "find_best_configuration: the table" '"event": "table", "text": ".*Dice' std
 logs ensemble 0 "$build/ensemble" "$out/probable" -o "$out/mean" -d "$out/raw/dataset.json" --quiet
 logs "pretrain, which fails" 1 "$build/pretrain" "$out/none" -o "$out/e.safetensors" --epochs 1 --quiet
 has "it tells why" '"event": "message", "level": "error", "text": ".*none' stdout
-logs convert_weights 0 "$build/convert_weights" "$out/results/fold_0/checkpoint_final.safetensors" "$out/w.pth" --overwrite --quiet --quiet --quiet
+logs convert_weights 0 "$build/convert_weights" "$out/results/fold_0/checkpoint_final.safetensors" "$out/w.pth"
 cp -r "$out/raw/imagesTr" "$out/broken"; echo x >"$out/broken/phantom_001_0000.nii.gz"
 logs "predict with a broken case" 1 "$build/predict" -i "$out/broken" -o "$out/pred2" -m "$out/results"
 has "counts it as failed" '"failed": 1, "item": "phantom_001"' stdout

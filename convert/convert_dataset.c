@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/nearest.h"
 #include "base/program.h"
 #include "convert/boundary.h"
 #include "convert/conversion.h"
@@ -19,14 +20,27 @@ typedef struct Options {
     Conversion conversion;
 } Options;
 
+static bool expand(Text *t, const char *word)
+{
+    const bool names = !strcmp(word, "SOURCE");
+    if (!names && strcmp(word, "sources")) return false;
+    for (int i = 0; i < SOURCES; i++)
+        if (names) text_add(t, "%s%s", i ? ", " : "", sources[i]->name);
+        else text_add(t, "  %-14s%s\n", sources[i]->name, sources[i]->about);
+    return true;
+}
+
 static const ConversionSource *find_source(struct argp_state *state, const char *name)
 {
-    Text names = {0};
+    Text list = {0};
+    const char *names[SOURCES + 1] = {NULL};
     for (int i = 0; i < SOURCES; i++) {
         if (!strcmp(sources[i]->name, name)) return sources[i];
-        text_add(&names, "%s%s", i ? ", " : "", sources[i]->name);
+        names[i] = sources[i]->name;
     }
-    argp_error(state, "%s is no source: expected one of %s", name, names.data ? names.data : "");
+    expand(&list, "SOURCE");
+    argp_error(state, "%s is no source: expected one of %s; the nearest is %s", name, list.data ? list.data : "",
+               name_nearest(name, names));
     return NULL;
 }
 
@@ -68,32 +82,25 @@ static error_t parse(int key, char *text, struct argp_state *state)
 
 static const struct argp_option options[] = {
     {"boundary-width", KEY_BOUNDARY_WIDTH, "N", 0,
-     "neurips-cell: the boundary of a cell is N pixels wide inside it, and N-1 outside (default: 2)", 0},
-    {"shrink", KEY_SHRINK, "N", 0, "endovis17: frames become 1/N as high and wide (default: 3; 1: as they are)", 0},
+     "neurips-cell: width of boundaries (default: 2)\vA cell's boundary is N pixels wide inside it, and N-1 outside",
+     0},
+    {"shrink", KEY_SHRINK, "N", 0,
+     "endovis17: frames become 1/N as large (default: 3)\vIn height and width; 1: as they are", 0},
     {0},
 };
 
-/* The sources, behind the options of --help. */
-static char *add_sources(int key, const char *text, void *input)
-{
-    (void)input;
-    if (key != ARGP_KEY_HELP_POST_DOC) return (char *)text;
-    Text help = {0};
-    text_add(&help, "Sources:\n");
-    for (int i = 0; i < SOURCES; i++) text_add(&help, "  %-14s%s\n", sources[i]->name, sources[i]->about);
-    text_add(&help, "\n%s", text);
-    return help.data; /* argp frees it */
-}
-
-static const struct argp own = {
+static const Program program = {
+    .summary = "make a raw dataset folder of a public dataset",
+    .arguments = "SOURCE IN OUT",
+    .about =
+        "Makes a raw dataset folder OUT in nnU-Net's format of a public dataset, IN, as it is downloaded and unpacked.",
+    .examples = "amos-mri amos22 Dataset702_AbdomenMR\tThe MRI of AMOS",
+    .notes = "Sources:\n{sources}",
+    .more = "OUT exists only if everything was converted. docs/reproduce.md has the downloads, and what follows.",
+    .see = "plan_and_preprocess",
     .options = options,
-    .parser = parse,
-    .args_doc = "SOURCE IN OUT",
-    .doc = "Makes a raw dataset folder OUT in nnU-Net's format of a public dataset, IN, as it is downloaded and "
-           "unpacked.\vOUT exists only if everything was converted. docs/reproduce.md has the downloads, and what "
-           "follows: convert_dataset amos-mri amos22 Dataset702_AbdomenMR",
-    .help_filter = add_sources,
-};
+    .parse = parse,
+    .expand = expand};
 
 static void tell(const Conversion *c, bool quiet)
 {
@@ -139,10 +146,10 @@ static int run(Conversion *c, bool quiet, Err *e)
 
 int main(int argc, char **argv)
 {
-    Options o = {.common = {.takes = OPT_THREADS | OPT_QUIET | OPT_OVERWRITE}};
+    Options o = {.common = {.takes = OPT_THREADS | OPT_QUIET | OPT_OVERWRITE | OPT_JSON_LOG}};
     Err e = {0};
     program_begin("convert_dataset", true);
-    program_parse(&own, &o, &o.common, argc, argv);
+    program_parse(&program, &o, &o.common, argc, argv);
     program_threads(&o.common);
     o.conversion.overwrite = o.common.overwrite;
     const int code = run(&o.conversion, o.common.quiet, &e);

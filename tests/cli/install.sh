@@ -7,7 +7,7 @@ make --no-print-directory -s -o all install DESTDIR="$out/root" PREFIX=/opt/x B=
 equals "make install" $? 0
 root=$out/root/opt/x
 for program in plan-and-preprocess train pretrain predict ensemble find-best-configuration evaluate make-phantom network-info \
-    convert-weights; do
+    convert-weights convert-dataset; do
     name=swin-umamba-$program
     for file in bin/$name share/man/man1/$name.1 share/bash-completion/completions/$name share/zsh/site-functions/_$name \
         share/fish/vendor_completions.d/$name.fish; do

@@ -23,6 +23,32 @@ check "predict" 0 "$build/predict" -i "$out/raw/imagesTr" -o "$out/predicted" -m
 for file in "$out"/one.results/fold_0/validation/*.nii.gz; do
     is "writes ${file##*/} as train did" cmp "$file" "$out/predicted/${file##*/}"
 done
+"$build/make_phantom" -o "$out/flat" --cases 1 --size 1x32x36 --channels 2 --quiet 2>/dev/null
+check "a volume of one slice" 0 "$build/predict" -i "$out/flat/imagesTr" -o "$out/flat_labels" -m "$out/one.results" -f 0 --quiet
+is "is predicted, too" test -s "$out/flat_labels/phantom_001.nii.gz"
+
+# ---- a run that is killed and continued
+longer() { # RESULTS OPTIONS…
+    results=$1; shift
+    $run "$build/train" "$pre" 0 -o "$results" --epochs 3 --iterations-per-epoch 2 --validation-iterations 1 --no-validation \
+        --quiet "$@"
+}
+run=
+check "three epochs" 0 longer "$out/whole"
+run=exec; longer "$out/killed" 2>/dev/null & pid=$!; run=
+while kill -0 $pid 2>/dev/null && [ ! -s "$out/killed/fold_0/checkpoint_latest.safetensors" ]; do sleep 0.01; done
+kill -KILL $pid 2>/dev/null; wait $pid 2>/dev/null
+check "three epochs that were killed on their way" 0 longer "$out/killed" --continue
+weights=fold_0/checkpoint_final.safetensors
+is "have the same bits" test "$(numbers "$out/whole/$weights")" = "$(numbers "$out/killed/$weights")"
+
+# ---- with a network that sees one slice
+pre=$out/none; check "the other network's probabilities" 0 train --overwrite --save-probabilities
+pre=$out/one; check "and its own" 0 train --overwrite --save-probabilities
+check "both are compared, and their ensemble" 0 "$build/find_best_configuration" "$out/none.results" "$out/one.results" \
+    -o "$out/inference.yaml"
+has "which is a pair" 'none.results + .*one.results' stdout
+
 check "another number for the same results" 1 train --override "$out/none.yaml" --continue
 has "is told" 'adjacent_slices' stderr
 check "for nnU-Net" 1 "$build/convert_weights" "$out/one.results" "$out/theirs"

@@ -106,13 +106,25 @@ static int measure_new(StepTime *time, const Plan *plan, const RecipeTask *task,
     return made_from_check(task->measured, e);
 }
 
+static int read_time(StepTime *time, const char *text, const char *key, Err *e)
+{
+    if (sscanf(text, "%lf %lf", &time->fixed, &time->pixel) == 2 && time->fixed >= 0 && time->fixed < INFINITY &&
+        time->pixel > 0 && time->pixel < INFINITY)
+        return 0;
+    return err_set(
+        e, ERR_FORMAT,
+        "the kept time of a step: found \"%s\", expected its seconds and those of a pixel, above 0 (--overwrite "
+        "times again): %s",
+        text, key);
+}
+
 static int measure(Choice *c, Err *e)
 {
     Text key = {0};
     int code = describe_step(&key, c->plan, c->task, e);
     const char *known = !code && c->task->measured ? made_from_find(c->task->measured, key.data) : NULL;
-    const bool is_known = known && sscanf(known, "%lf %lf", &c->time.fixed, &c->time.pixel) == 2;
-    if (!code && !is_known) code = measure_new(&c->time, c->plan, c->task, key.data, e);
+    if (known) code = read_time(&c->time, known, key.data, e);
+    else if (!code) code = measure_new(&c->time, c->plan, c->task, key.data, e);
     text_free(&key);
     return code;
 }

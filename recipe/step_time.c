@@ -11,7 +11,9 @@
 /* Steps of about these pixels are measured. Larger ones take as long for each pixel: their tensors do not fit a cache either. */
 static const double FEW_PIXELS = 1 << 14, MANY_PIXELS = 1 << 17;
 enum { LARGEST_EDGE = 256, RUNS = 3 }; /* of a measured patch; measured runs, of which the shortest counts */
-static const double LONG_ENOUGH = 3;   /* seconds of measured runs, of which there are fewer on a slow machine */
+/* Share of a large step that is for its pixels, at least: if other programs slowed the small one, a large batch must not look cheap. */
+static const double LEAST_OF_PIXELS = 0.25;
+static const double LONG_ENOUGH = 3; /* seconds of measured runs, of which there are fewer on a slow machine */
 
 /* A network that is trained on zeros: its time does not depend on the values. */
 typedef struct Rehearsal {
@@ -107,6 +109,13 @@ static void close_rehearsal(Rehearsal *r)
     model_free(&r->model);
 }
 
+StepTime step_time_between(double short_step, double few_pixels, double long_step, double many_pixels)
+{
+    const double slope = (long_step - short_step) / (many_pixels - few_pixels);
+    const double pixel = fmax(slope, LEAST_OF_PIXELS * long_step / many_pixels);
+    return (StepTime){fmax(0, long_step - pixel * many_pixels), pixel};
+}
+
 static int measure(StepTime *time, const Rehearsal *r, Err *e)
 {
     const int *patch = r->plan.configuration.patch_size;
@@ -116,8 +125,7 @@ static int measure(StepTime *time, const Rehearsal *r, Err *e)
     double short_step, long_step;
     TRY(time_batch(&short_step, r, few, e));
     TRY(time_batch(&long_step, r, many, e));
-    time->pixel = fmax(0, long_step - short_step) / ((many - few) * pixels);
-    time->fixed = fmax(0, short_step - time->pixel * few * pixels);
+    *time = step_time_between(short_step, few * pixels, long_step, many * pixels);
     return 0;
 }
 

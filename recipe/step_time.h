@@ -16,6 +16,9 @@ typedef struct StepTime {
 int step_time_measure(StepTime *time, const Plan *plan, const DatasetInfo *dataset, DType precision,
                       const Device *device, Err *e);
 
+/* The time by which a step of few pixels takes short_step seconds, and one of many long_step. */
+StepTime step_time_between(double short_step, double few_pixels, double long_step, double many_pixels);
+
 /* Seconds of a step of `batch` patches. */
 double step_time_of(StepTime time, int batch, const int patch_yx[2]);
 

@@ -99,12 +99,12 @@ static int add_case(Text *out, const Report *r, const Ranked *ranked, Err *e)
     const CaseResult *c = &r->summary->cases[ranked->index];
     text_add(out, "<article><h3>");
     text_add_html(out, c->id);
-    text_add(out, " <small>Dice %.4f</small></h3><div class=slices>\n", ranked->dice);
+    text_add(out, " <small>Dice %.4f</small></h3>\n", ranked->dice);
     Err failure = {0};
     const int code = report_add_overlays(out, r, ranked->index, &failure);
     if (code == ERR_NOMEM) return err_set(e, ERR_NOMEM, "%s", failure.text);
     if (code) text_add_html(out, failure.text);
-    text_add(out, "</div></article>\n");
+    text_add(out, "</article>\n");
     return 0;
 }
 

@@ -384,7 +384,9 @@ int report_add_overlays(Text *out, const Report *r, int index, Err *e)
     int code = scores ? 0 : ERR_NOMEM;
     if (!code) {
         score_slices(scores, &v, r->summary->structures);
+        text_add(out, "<div class=slices>\n");
         code = slices == 1 ? add_plane(out, &v, scores, e) : add_slices(out, &v, scores, slices, e);
+        text_add(out, "</div>");
         if (!code) add_names(out, &v, r->summary->structures);
         if (!code && v.no_image.code) add_no_image(out, &v.no_image);
     }

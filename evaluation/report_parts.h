@@ -22,7 +22,7 @@ typedef struct ReportLabels {
     const char *length_unit, *volume_unit; /* of the metrics: "mm", "mm³" */
 } ReportLabels;
 
-/* "HD95 (mm)"; a metric without a unit by its name alone. */
+/* A metric's name with its unit, if it has one. */
 void report_add_metric(Text *out, Metric m, const ReportLabels *labels);
 
 /* "0.7697"; a word if there is no number. */
@@ -41,7 +41,7 @@ void report_add_notes(Text *out, const Summary *s);
 /* A box plot of one metric: a row per structure, a dot per case. */
 void report_add_plot(Text *out, const Summary *s, const ReportLabels *labels, Metric metric);
 
-/* The figures of one case: an <svg> per chosen slice. Fails where the case cannot be read, with nothing appended;
+/* The figures of one case, an <svg> per chosen slice, and the names of their labels. Fails where the case cannot be read, with nothing appended;
  * ERR_NOMEM. */
 int report_add_overlays(Text *out, const Report *r, int index, Err *e);
 

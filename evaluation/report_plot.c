@@ -16,11 +16,11 @@ static double to_x(const Scale *scale, double value)
     return LEFT + (value - scale->low) / (scale->high - scale->low) * (WIDTH - LEFT - RIGHT);
 }
 
-/* A step of 1, 2 or 5 times a power of ten that gives about five ticks. */
+/* A step of 1, 2 or 5 times a power of ten that gives at most six ticks or so: their numbers do not touch. */
 static double tick_step(double range)
 {
-    const double power = pow(10, floor(log10(range / 5))), count = range / 5 / power;
-    return (count < 1.5 ? 1 : count < 3.5 ? 2 : count < 7.5 ? 5 : 10) * power;
+    const double power = pow(10, floor(log10(range / 5 * (1 + 1e-9)))), count = range / 5 / power * (1 - 1e-9);
+    return (count <= 1 ? 1 : count <= 2 ? 2 : count <= 5 ? 5 : 10) * power;
 }
 
 static bool is_shown(const CaseResult *c, int structure, Metric metric)

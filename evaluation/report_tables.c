@@ -12,7 +12,8 @@ static bool is_distance(Metric m) { return m == METRIC_HD || m == METRIC_HD95 ||
 void report_add_metric(Text *out, Metric m, const ReportLabels *labels)
 {
     const char *unit = is_distance(m) ? labels->length_unit : m == METRIC_VD ? labels->volume_unit : NULL;
-    text_add(out, unit ? "%s (%s)" : "%s", metric_info[m].key, unit);
+    text_add(out, "%s", metric_info[m].key);
+    if (unit) text_add(out, " <small>(%s)</small>", unit);
 }
 
 void report_add_value(Text *out, Metric m, double value)

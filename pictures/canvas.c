@@ -87,6 +87,13 @@ static const uint8_t font[95][5] = {
 
 static const uint8_t no_glyph[5] = {0x7F, 0x41, 0x41, 0x41, 0x7F};
 
+/* The character that is drawn: letters of Latin-1 lose their accents. */
+static unsigned drawn(unsigned code)
+{
+    static const char plain[] = "AAAAAAACEEEEIIIIDNOOOOOxOUUUUYPsaaaaaaaceeeeiiiidnooooo/ouuuuypy"; /* 0xC0 to 0xFF */
+    return code >= 0xC0 && code <= 0xFF ? (unsigned)plain[code - 0xC0] : code;
+}
+
 static void draw_glyph(Canvas *c, int x, int y, int size, unsigned code, Color color)
 {
     const uint8_t *columns = code < 32 || code > 126 ? no_glyph : font[code - 32];
@@ -108,7 +115,7 @@ void canvas_text(Canvas *c, int x, int y, int size, int room, const char *text, 
 {
     const int step = GLYPH_WIDTH * size, most = room / step, count = count_characters(text);
     for (int i = 0, bytes; *text && i < most; text += bytes, i++) {
-        const unsigned code = text_code_point(text, &bytes);
+        const unsigned code = drawn(text_code_point(text, &bytes));
         draw_glyph(c, x + i * step, y, size, count > most && i >= most - 2 ? '.' : code, color);
     }
 }

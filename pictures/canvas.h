@@ -30,8 +30,8 @@ void canvas_fill(Canvas *c, int x, int y, int width, int height, Color color);
 /* Draws an anti-aliased line; thickness in pixels. */
 void canvas_line(Canvas *c, double x0, double y0, double x1, double y1, double thickness, Color color);
 
-/* Draws text with its upper left corner at (x,y), in at most `room` pixels: a longer text ends with "..". A character
- * beyond ASCII is drawn as a small box, because the font has none. */
+/* Draws text with its upper left corner at (x,y), in at most `room` pixels: a longer text ends with "..". The font has
+ * ASCII only: letters of Latin-1 are drawn without their accents, other characters as small boxes. */
 void canvas_text(Canvas *c, int x, int y, int size, int room, const char *text, Color color);
 
 /* The width of a text, in pixels. */

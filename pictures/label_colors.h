@@ -4,7 +4,8 @@
  * found by a search for the largest least distance in CIELAB (CIE76) between any two of them and between each and every
  * gray, in normal sight and as seen with protanopia, deuteranopia and tritanopia (Machado, Oliveira and Fernandes, 2009, A
  * Physiologically-based Model for Simulation of Color Vision Deficiency; severity 1.0). tests/test_drawing.c computes
- * these distances. Colours of the first labels differ most.
+ * these distances. Colours of the first labels differ most; the first one is green, because tissue in colour images is mostly
+ * red, purple or brown.
  *
  * From label 21 on the colours repeat, and contours are dashed: to label 40 with short dashes, to 60 with dashes twice as
  * long, and so on. */

@@ -66,12 +66,12 @@ static int write_sheet(const Dataset *d, int first, const char *folder, int thre
     Dataset some = *d;
     some.training = (CaseList){d->training.cases + first, left < CASES ? left : CASES};
     const int rows = (some.training.count + CONTACT_COLUMNS - 1) / CONTACT_COLUMNS;
-    const Legend legend = {.info = &d->info, .width = WIDTH, .size = 2};
+    const Legend legend = {.info = &d->info, .width = WIDTH - 2 * GAP, .size = 2};
     Sheet sheet = {.info = &d->info};
-    TRY(canvas_new(&sheet.canvas, rows * CELL + legend_height(&legend), WIDTH, BACKGROUND, e));
+    TRY(canvas_new(&sheet.canvas, rows * CELL + legend_height(&legend) + GAP, WIDTH, BACKGROUND, e));
     char *path = path_format(e, "%s/sheet_%03d.png", folder, number);
     int code = path ? draw_cases(&sheet, &some, threads, progress, e) : ERR_NOMEM;
-    legend_draw(&sheet.canvas, 0, rows * CELL, &legend, TEXT);
+    legend_draw(&sheet.canvas, GAP, rows * CELL, &legend, TEXT);
     if (!code) code = picture_write(path, sheet.canvas.pixels, sheet.canvas.height, WIDTH, 3, e);
     canvas_free(&sheet.canvas);
     mem_free(path);

@@ -409,6 +409,13 @@ static void text_is_cut_and_boxed(void **state)
     canvas_text(&c, 0, 0, 1, 5 * GLYPH_WIDTH, "abcdef", white);
     canvas_text(&d, 0, 0, 1, 60, "abc..", white);
     assert_memory_equal(c.pixels, d.pixels, 20 * 60 * 3);
+    canvas_fill(&c, 0, 0, 60, 20, black);
+    canvas_fill(&d, 0, 0, 60, 20, black);
+    canvas_text(&c, 0, 0, 1, 60, "Gef\303\244\303\237", white);
+    canvas_text(&d, 0, 0, 1, 60, "Gefas", white);
+    assert_memory_equal(c.pixels, d.pixels, 20 * 60 * 3);
+    canvas_text(&c, 36, 0, 1, 60, "\316\261", white); /* a Greek letter: a box */
+    assert_int_equal(c.pixels[3 * 36], 255);
     canvas_text(&c, 50, 15, 2, 1000, "beyond", white); /* what is outside is not drawn */
     canvas_text(&c, -5, -3, 2, 1000, "ä", white);
     canvas_free(&c);

@@ -8,7 +8,7 @@
 #include "data/picture.h"
 #include "pictures/canvas.h"
 
-enum { WIDTH = 1000, PANEL_HEIGHT = 380, LEFT = 110, RIGHT = 90, TOP = 46, BOTTOM = 50, PANELS = 3, GAP = 16 };
+enum { WIDTH = 1000, PANEL_HEIGHT = 380, LEFT = 110, RIGHT = 90, TOP = 46, BOTTOM = 50, PANELS = 3, GAP = 16, DOT = 8 };
 enum { TEXT = 2, CHARACTER = GLYPH_WIDTH * TEXT }; /* size of the text */
 
 static const Color WHITE = {255, 255, 255}, BLACK = {30, 30, 30}, GRAY = {220, 220, 220};
@@ -122,8 +122,9 @@ static void draw_curve(Canvas *c, const History *h, const Curve *curve, const Sc
         const int before = i ? i - 1 : 0;
         const double from = value_of(&h->records[before], curve), to = value_of(&h->records[i], curve);
         if (!isfinite(from) || !isfinite(to)) continue;
+        const double thickness = h->count == 1 ? DOT : curve->thickness;
         canvas_line(c, place_x(x, h->records[before].epoch), place_y(y, top, from), place_x(x, h->records[i].epoch),
-                    place_y(y, top, to), curve->thickness, curve->color);
+                    place_y(y, top, to), thickness, curve->color);
     }
 }
 
@@ -155,7 +156,7 @@ int progress_picture_write(const History *h, const char *path, Err *e)
     static const Curve times[] = {{"duration of an epoch", offsetof(EpochRecord, seconds), BLUE, 2, 0}};
     static const Curve rates[] = {{"learning rate", offsetof(EpochRecord, learning_rate), BLUE, 2, 0}};
     static const Panel panels[PANELS] = {
-        {losses, 4, "%8.3g", "loss", "Dice"}, {times, 1, "%8.4g", "s", NULL}, {rates, 1, "%8.1e", "rate", NULL}};
+        {losses, 4, "%8.3g", "loss", "Dice"}, {times, 1, "%8.4g", "s", NULL}, {rates, 1, "%8.1e", "", NULL}};
     if (!h->count) return 0;
     Canvas c;
     TRY(canvas_new(&c, PANELS * PANEL_HEIGHT, WIDTH, WHITE, e));

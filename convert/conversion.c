@@ -113,6 +113,8 @@ static void count_items(Conversion *c)
 static int refuse_faults(const Conversion *c, Err *e)
 {
     if (!c->faults.errors) return 0;
+    if (c->faults.lost)
+        return err_set(e, ERR_NOMEM, "out of memory: not all faults are listed; %s is not written", c->out);
     return err_set(e, ERR_VALUE, "%d error%s: %s is not written", c->faults.errors, c->faults.errors == 1 ? "" : "s",
                    c->out);
 }

@@ -1,4 +1,5 @@
 /* convert_dataset SOURCE IN OUT: a public dataset, as it is downloaded, becomes a raw dataset folder. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -32,15 +33,15 @@ static bool expand(Text *t, const char *word)
 
 static const ConversionSource *find_source(struct argp_state *state, const char *name)
 {
-    Text list = {0};
+    char list[256];
+    int length = 0;
     const char *names[SOURCES + 1] = {NULL};
     for (int i = 0; i < SOURCES; i++) {
         if (!strcmp(sources[i]->name, name)) return sources[i];
         names[i] = sources[i]->name;
+        length += snprintf(list + length, sizeof list - (size_t)length, "%s%s", i ? ", " : "", names[i]);
     }
-    expand(&list, "SOURCE");
-    argp_error(state, "%s is no source: expected one of %s; the nearest is %s", name, list.data ? list.data : "",
-               name_nearest(name, names));
+    argp_error(state, "%s is no source: expected one of %s; the nearest is %s", name, list, name_nearest(name, names));
     return NULL;
 }
 

@@ -117,6 +117,10 @@ check "and evaluated as instances" 0 instances
 echo damaged >"$out/Dataset703_NeurIPSCell/instancesVal/cell_00005.tiff"
 check "of the maps that were kept" 1 instances
 has "beside the labels" 'instancesVal/cell_00005.tiff' stderr
+rm -r "$out/Dataset703_NeurIPSCell"
+check "with three threads" 0 convert neurips-cell "$out/cells" "$out/Dataset703_NeurIPSCell" -j 3 --quiet
+check "and with one" 0 convert neurips-cell "$out/cells" "$out/single" -j 1 --quiet
+is "are the same files" diff -r "$out/single" "$out/Dataset703_NeurIPSCell"
 check "another boundary" 0 convert neurips-cell "$out/cells" "$out/wide" --boundary-width 4 --quiet
 is "is another label" sh -c "! cmp -s '$out/wide/labelsTr/cell_00001.png' '$out/Dataset703_NeurIPSCell/labelsTr/cell_00001.png'"
 rm -r "$out/cells/Tuning"
@@ -216,3 +220,19 @@ has "all are named" 'labelsTr/phantom_005.nii.gz: is missing, but there is .*ima
 has "numTraining is compared" 'numTraining is 8, but labelsTr has 7 labels' stderr
 task Task500_Ph '{"1": "MRI"}'
 refused "modalities that do not count from 0" 'Task500_Ph/dataset.json:1:' nnunet-v1 "$out/Task500_Ph"
+
+# ---- the commands of docs/reproduce.md
+commands=$out/commands; grep '^    build/' docs/reproduce.md >"$commands"
+is "docs/reproduce.md has commands" test "$(wc -l <"$commands")" -gt 15
+unknown=$(while read -r program words; do
+    for word in $words; do
+        case $word in
+        --*) "$build/${program#build/}" --help | grep -q -e "^ .*$word\>" || echo "$program $word";;
+        plans/*) [ -e "$word" ] || echo "$word";;
+        esac
+    done
+done <"$commands")
+equals "with options and plans that exist" "$unknown" ""
+sources=$(sed -n 's|^    build/convert_dataset  *\([^ ]*\) .*|\1|p' "$commands" | while read -r source; do
+    "$build/convert_dataset" --help | grep -q "^  $source " || echo "$source"; done)
+equals "and sources, too" "$sources" ""

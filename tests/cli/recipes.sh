@@ -14,9 +14,19 @@ home="work/raw/0.01_minutes"
 has "a key by its path is the plan's" 'precision: bf16' "$home/$narrow training.precision=bf16 average=0.5/seed_0/results/plans.yaml"
 has "what failed is told where" 'average=2 | not finished: .*/seed_0/log' stdout
 has "and why" 'weight_averaging: found 2' "$home/$narrow average=2/seed_0/log"
+half="$narrow labels=0.5 pretraining=0.5" few="labels=0.01 epochs=1 iterations=1"
+check "a share of the labels, and pretraining" 0 recipes --minutes 0.04 "$half" "$few"
+trained() { # RECIPE: the number of cases that it trained on
+    sed -n '/train:/,/val:/p' "$out/work/raw/0.04_minutes/$1/seed_0/results/fold_0/split.yaml" | grep -c phantom
+}
+is "half of the fold's four cases are trained on" test "$(trained "$half")" = 2
+is "one case at least" test "$(trained "$few")" = 1
+has "the encoder is taken" 'encoder [1-9][0-9]* of [0-9]*' "work/raw/0.04_minutes/$half/seed_0/results/fold_0/training_log.txt"
 check "no recipe" 2 recipes
 has "is told" 'which recipes?' stderr
 check "a key without a value" 1 recipes "network"
 has "is told" 'network has no value: expected KEY=VALUE' stderr
 check "a folder without the programs" 2 python3 bench/recipes "$out" "$out/raw" -o "$out/work" ""
 has "is told" 'there is no program train in it' stderr
+check "nnU-Net in PyTorch beside it" 0 python3 bench/beside_nnunet.py --help
+has "says what it needs" 'Needs nnunetv2' stdout

@@ -34,6 +34,11 @@ PROGRAMS := planner/plan_and_preprocess trainer/train pretrain/pretrain inferenc
             inference/find_best_configuration evaluation/evaluate \
             data/make_phantom convert/convert_dataset model/network_info inference/convert_weights \
             bench/bench bench/compare_networks tests/golden tests/turn tests/use_library
+# serve alone needs libmicrohttpd, and is left out without it.
+PKG_CONFIG ?= pkg-config
+ifneq ($(shell $(PKG_CONFIG) --exists libmicrohttpd 2>/dev/null && echo yes),)
+PROGRAMS += serve/serve
+endif
 MAINS := $(wildcard $(PROGRAMS:=.c))
 
 CC ?= cc
@@ -54,7 +59,6 @@ KERNELS := -ffp-contract=fast -fno-math-errno -fno-trapping-math -fno-signed-zer
 ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -I. -fPIC -fvisibility=hidden -fopenmp -MMD -MP $(WARNINGS) $(CFLAGS_$(VARIANT)) $(CFLAGS)
 
 # Dependencies: pkg-config where a package has it, else by name (make deps installs them). SYSROOT: of a cross compiler.
-PKG_CONFIG ?= pkg-config
 PACKAGES := yaml-0.1 libpng libtiff-4 libjpeg zlib libxxhash
 LIBS_found = $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null)
 ALL_CFLAGS += $(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null)
@@ -95,6 +99,7 @@ INTERFACE := $(call objects_of,$(wildcard library/*.c))
 TESTS := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/test_*.c))
 SUPPORT := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/support/*.c))
 BENCH := $(call objects_of,$(filter-out $(MAINS),$(wildcard bench/*.c)))
+SERVE := $(call objects_of,$(filter-out serve/serve.c,$(wildcard serve/*.c)))
 BINARIES := $(foreach main,$(MAINS:.c=),$(B)/$(notdir $(main)))
 
 # The GPU's part: kernels (.cu) and what calls CUDA's libraries. Its objects are linked as they are, not from the library:
@@ -159,8 +164,8 @@ $(SHARED): library/swin_umamba.map $(INTERFACE) $(GPU_OBJECTS) $(LIBRARY)
 	@ln -sf $(SONAME) $(B)/libswinumamba.so
 
 define program_rule
-$(B)/$(notdir $(1)): $(B)/obj/$(1).o $(if $(filter tests/%,$(1)),$(SUPPORT)) $(if $(filter bench/%,$(1)),$(BENCH)) $(GPU_OBJECTS) $(LIBRARY)
-	$$(Q)$(CC) $(ALL_CFLAGS) $$^ -o $$@ $(LIBS)
+$(B)/$(notdir $(1)): $(B)/obj/$(1).o $(if $(filter tests/%,$(1)),$(SUPPORT)) $(if $(filter bench/%,$(1)),$(BENCH)) $(if $(filter serve/%,$(1)),$(SERVE)) $(GPU_OBJECTS) $(LIBRARY)
+	$$(Q)$(CC) $(ALL_CFLAGS) $$^ -o $$@ $(if $(filter serve/%,$(1)),$(shell $(PKG_CONFIG) --libs libmicrohttpd)) $(LIBS)
 endef
 $(foreach main,$(MAINS:.c=),$(eval $(call program_rule,$(main))))
 

@@ -276,3 +276,22 @@ bool path_ends_with(const char *path, const char *suffix)
     const size_t length = strlen(path), ending = strlen(suffix);
     return length >= ending && !strcmp(path + length - ending, suffix);
 }
+
+bool path_is_open_file(const char *path)
+{
+    static const char folder[] = "/proc/self/fd/";
+    const size_t length = sizeof folder - 1,
+                 digits = strncmp(path, folder, length) ? 0 : strspn(path + length, "0123456789");
+    return digits && !path[length + digits];
+}
+
+const char *path_named(const char *path, char buffer[PATH_NAMED_BYTES])
+{
+    static const char of_memory[] = " (deleted)"; /* the kernel adds it, also to the names of files in memory */
+    if (!path_is_open_file(path)) return path;
+    const ssize_t length = readlink(path, buffer, PATH_NAMED_BYTES - 1);
+    if (length < 0) return path;
+    buffer[length] = '\0';
+    if (path_ends_with(buffer, of_memory)) buffer[(size_t)length - strlen(of_memory)] = '\0';
+    return buffer;
+}

@@ -9,6 +9,9 @@
  * machine (shared file systems). They are removed by the next process that writes into the folder or makes it its
  * output folder.
  *
+ * A file in memory (memfd_create) has a path too, /proc/self/fd/N: it is read as any other, and written as it is, because
+ * it has no name that could be changed.
+ *
  * Paths are borrowed; returned strings are owned by the caller (mem_free). */
 #ifndef BASE_FILE_H
 #define BASE_FILE_H
@@ -23,7 +26,7 @@ typedef struct OutFile {
     int fd;           /* -1 when closed */
     int slot;         /* of the list of open temporaries */
     char *path;       /* final name */
-    char *temporary;  /* name while writing, same folder */
+    char *temporary;  /* name while writing, same folder; NULL: an open file is written */
     uint64_t written; /* bytes */
 } OutFile;
 
@@ -99,6 +102,12 @@ char *path_format(Err *e, const char *format, ...) __attribute__((format(printf,
 char *path_absolute(const char *path, Err *e); /* of an existing path: no links, no ".."; NULL with e filled */
 const char *path_base(const char *path);       /* what follows the last '/'; borrowed */
 bool path_ends_with(const char *path, const char *suffix);
+
+/* Whether path is /proc/self/fd/N. path_named: the path by whose ending a file's format is known: of an open file the
+ * name that it was opened or made with, in buffer; else path itself. */
+enum { PATH_NAMED_BYTES = 512 };
+bool path_is_open_file(const char *path);
+const char *path_named(const char *path, char buffer[PATH_NAMED_BYTES]);
 
 /* Removes the open temporaries of this process, which must end right after: threads that create or finish a file
  * from now on block for ever. Async-signal-safe. */

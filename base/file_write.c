@@ -114,10 +114,22 @@ static char *temporary_of(const char *path, unsigned serial, Err *e)
                        serial);
 }
 
+static int open_in_place(OutFile *f, const char *path, Err *e)
+{
+    f->path = mem_strdup(path, e);
+    if (!f->path) return ERR_NOMEM;
+    f->fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+    if (f->fd >= 0) return 0;
+    const int code = err_errno(e, errno, "%s: cannot be written", path);
+    release(f);
+    return code;
+}
+
 int file_create(OutFile *f, const char *path, Err *e)
 {
     static atomic_uint serial;
     *f = (OutFile){.fd = -1, .slot = -1};
+    if (path_is_open_file(path)) return open_in_place(f, path, e);
     if (!*path) return err_set(e, ERR_VALUE, "the path of a file to be written is empty");
     if (strlen(path_base(path)) > NAME_MAX)
         return err_set(e, ERR_IO, "%s: the name of the file has %zu bytes: expected at most %d", path,
@@ -186,9 +198,17 @@ static int move_into_place(OutFile *f, Err *e)
     return failed;
 }
 
+static int close_in_place(OutFile *f, Err *e)
+{
+    const int code = close(f->fd) ? err_errno(e, errno, "%s: cannot close", f->path) : 0;
+    release(f);
+    return code;
+}
+
 int file_commit(OutFile *f, Err *e)
 {
     int folder = -1;
+    if (!f->temporary) return close_in_place(f, e);
     int failed = open_folder_of(f->path, &folder, e);
     if (!failed) failed = move_into_place(f, e);
     if (!failed && folder >= 0) fsync(folder);

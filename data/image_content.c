@@ -84,3 +84,18 @@ int image_content_explain(const char *path, const ImageFormat *format, int code,
     return err_set(e, code, "%s; by its content it is a %s file%s: %s it the ending of one", before.text, kind->name,
                    unpack ? " packed by gzip" : "", unpack ? "unpack it (gunzip) and give" : "give");
 }
+
+int image_content_name(const char **name, const char *path, Err *e)
+{
+    uint8_t head[HEAD_BYTES];
+    bool packed, empty;
+    *name = NULL;
+    if (!read_head(head, &packed, &empty, path)) return err_set(e, ERR_IO, "%s: cannot be read", path);
+    const Kind *kind = kind_of(head);
+    if (empty) return err_set(e, ERR_UNSUPPORTED, "%s: the file is empty: expected an image", path);
+    if (!kind) return err_set(e, ERR_UNSUPPORTED, "%s: by its content it is no known image", path);
+    if (kind->advice)
+        return err_set(e, ERR_UNSUPPORTED, "%s: by its content it is %s: %s", path, kind->name, kind->advice);
+    *name = kind->name;
+    return 0;
+}

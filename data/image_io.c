@@ -29,7 +29,8 @@ static const ImageFormat *format_of(const char *path, const char **ending)
 const ImageFormat *image_format_of(const char *path)
 {
     const char *ending;
-    return format_of(path, &ending);
+    char name[PATH_NAMED_BYTES];
+    return format_of(path_named(path, name), &ending);
 }
 
 const char *image_ending(const char *path)
@@ -50,27 +51,35 @@ void image_known_endings(char text[IMAGE_ENDINGS_BYTES], bool written)
     }
 }
 
+/* Of a file in memory that was made without an ending. */
+static int find_by_content(const ImageFormat **format, const char *path, Err *e)
+{
+    const char *name;
+    TRY(image_content_name(&name, path, e));
+    for (int i = 0; i < FORMAT_COUNT; i++)
+        if (!strcmp(formats[i]->name, name)) *format = formats[i];
+    return *format ? 0 : err_set(e, ERR_UNSUPPORTED, "%s: %s is not read", path, name);
+}
+
 static int find_format(const ImageFormat **format, const char *path, Err *e)
 {
-    const char *ending;
     char known[IMAGE_ENDINGS_BYTES];
-    *format = format_of(path, &ending);
+    *format = image_format_of(path);
     if (*format) return 0;
+    if (path_is_open_file(path)) return find_by_content(format, path, e);
     image_known_endings(known, false);
     return err_set(e, ERR_UNSUPPORTED, "%s: no image format has this ending: expected one of%s", path, known);
 }
 
 bool image_is_written(const char *path)
 {
-    const char *ending;
-    const ImageFormat *format = format_of(path, &ending);
+    const ImageFormat *format = image_format_of(path);
     return format && format->write;
 }
 
 bool image_is_picture(const char *path)
 {
-    const char *ending;
-    const ImageFormat *format = format_of(path, &ending);
+    const ImageFormat *format = image_format_of(path);
     return format && format->pictures;
 }
 

@@ -2,7 +2,7 @@
  *
  * An image is float32 voxels (C,Z,Y,X) and the Geometry that an output of the same shape needs. Axes are read as
  * they are stored (nnU-Net's rule; docs/reference.md, Reading); data/grid_axes.h brings images onto one grid. The
- * format follows from the file's ending. A new format is one file and one line in data/image_format.h.
+ * format follows from the file's ending (path_named), of a file in memory without one from its content. A new format is one file and one line in data/image_format.h.
  * docs/images.md describes each format. */
 #ifndef DATA_IMAGE_IO_H
 #define DATA_IMAGE_IO_H

@@ -137,7 +137,9 @@ static int write_file(const char *path, const void *first, size_t first_bytes, c
                       Err *e)
 {
     ByteSink s;
-    TRY(sink_open(&s, path, path_ends_with(path, "z") || path_ends_with(path, "Z"), e));
+    char buffer[PATH_NAMED_BYTES];
+    const char *name = path_named(path, buffer);
+    TRY(sink_open(&s, path, path_ends_with(name, "z") || path_ends_with(name, "Z"), e));
     int failed = sink_write(&s, first, first_bytes, e);
     if (!failed) failed = sink_write(&s, second, second_bytes, e);
     if (!failed) return sink_commit(&s, e);

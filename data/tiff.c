@@ -373,7 +373,7 @@ static int write_tiff(const char *path, const Array *voxels, const TiffStack *s,
     return failed;
 }
 
-/* The side file is written first: where the image exists, its spacing does too. */
+/* The side file is written first: where the image exists, its spacing does too. A file in memory has none. */
 static int write_image(const char *path, const Geometry *g, const Array *voxels, Err *e)
 {
     TRY(image_expect_volume(path, voxels, e));
@@ -383,7 +383,7 @@ static int write_image(const char *path, const Geometry *g, const Array *voxels,
         .volume = g->dimensions == 3,
         .spacing_zyx = {g->spacing_zyx_mm[0], g->spacing_zyx_mm[1], g->spacing_zyx_mm[2]},
     };
-    if (s.volume) TRY(tiff_stack_write_side(path, s.spacing_zyx, e));
+    if (s.volume && !path_is_open_file(path)) TRY(tiff_stack_write_side(path, s.spacing_zyx, e));
     return write_tiff(path, voxels, &s, e);
 }
 

@@ -102,9 +102,10 @@ static int read_ome(Named *n, const TiffFile *f, const char *pixels, Err *e)
 
 static const char digits[] = "0123456789";
 
-/* The existing side files: of the file itself, then, for image channels, of their case. */
+/* The existing side files: of the file itself, then, for image channels, of their case. A file in memory has none. */
 static int add_sides(FileList *sides, const char *path, ImageUse use, Err *e)
 {
+    if (path_is_open_file(path)) return 0;
     const char *dot = strrchr(path_base(path), '.');
     const int length = (int)(dot - path);
     TRY(image_add_file(sides, path_format(e, "%.*s.json", length, path), e));

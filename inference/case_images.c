@@ -70,7 +70,8 @@ static int probe_files(ImageHeader *headers, int64_t *channels, const Predictor 
     for (int i = 0; i < c->image_count; i++) TRY(image_read_header(&headers[i], c->images[i], IMAGE_INTENSITIES, e));
     const int code =
         image_expect_channels(channels, headers, (const char *const *)c->images, c->image_count, &wanted, e);
-    if (!code || c->image_count == 1) return code && *channels < wanted.count ? explain_name(c, wanted.count, e) : code;
+    if (!code || !*c->id) return code;
+    if (c->image_count == 1) return *channels < wanted.count ? explain_name(c, wanted.count, e) : code;
     return *channels == (int64_t)c->image_count * wanted.count ? explain_number(c, e) : code;
 }
 

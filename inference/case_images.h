@@ -1,4 +1,7 @@
-/* The image files of a case, for an opened predictor: what its prediction costs, reading, warnings. */
+/* The image files of a case, for an opened predictor: what its prediction costs, reading, warnings.
+ *
+ * A case without an id ("") has files that were named one by one: messages then say nothing about names with channel
+ * numbers. */
 #ifndef INFERENCE_CASE_IMAGES_H
 #define INFERENCE_CASE_IMAGES_H
 

@@ -72,13 +72,14 @@ int output_file_expect_format(const char *path, const Case *c, Err *e)
 {
     Geometry g;
     int64_t channels;
-    if (!holds_one_slice(image_ending(path))) return 0;
+    char name[PATH_NAMED_BYTES];
+    if (!holds_one_slice(image_ending(path_named(path, name)))) return 0;
     TRY(image_probe(&g, &channels, c->images[0], e));
     if (g.shape_zyx[0] == 1) return 0;
     return err_set(e, ERR_SHAPE,
                    "%s: a picture cannot store the %lld slices of %s: give a file of another format, such as "
                    "-o seg%s",
-                   path, (long long)g.shape_zyx[0], c->images[0], image_ending(c->images[0]));
+                   path, (long long)g.shape_zyx[0], c->images[0], image_ending(path_named(c->images[0], name)));
 }
 
 int output_file_expect_writable(const char *path, Err *e)
@@ -94,6 +95,7 @@ int output_file_expect_writable(const char *path, Err *e)
 
 int output_file_expect(const char *path, const Case *c, bool replace, Err *e)
 {
+    if (path_is_open_file(path)) return output_file_expect_format(path, c, e);
     TRY(expect_all_free(path, c, replace, e));
     TRY(output_file_expect_format(path, c, e));
     return output_file_expect_writable(path, e);

@@ -1,0 +1,159 @@
+/* serve: a model that stays loaded, behind HTTP. */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "base/program.h"
+#include "serve/server.h"
+
+enum { MODELS = 64 };
+
+typedef struct Options {
+    CommonOptions common;
+    const char *model, *listen;
+    swin_options of_model;
+    int parallel, waiting;
+    int64_t most_body;
+} Options;
+
+enum {
+    KEY_LISTEN = 0x100,
+    KEY_PARALLEL,
+    KEY_QUEUE,
+    KEY_BODY,
+    KEY_MEMORY,
+    KEY_CHECKPOINT,
+    KEY_TTA,
+    KEY_NO_TTA,
+    KEY_STEP
+};
+
+static const struct argp_option option_list[] = {
+    {"model", 'm', "RESULTS", 0, "Results folder of train or of nnU-Net, or inference.yaml with one model", 0},
+    {"listen", KEY_LISTEN, "ADDRESS", 0, "HOST:PORT or unix:PATH (default: 127.0.0.1:8080)", 0},
+    {"queue", KEY_QUEUE, "N", 0, "Requests that may wait; further ones are answered by 503 (default: 16)", 0},
+    {"max-body", KEY_BODY, "SIZE", 0, "Largest body of a request (default: 512M)", 0},
+    {"parallel", KEY_PARALLEL, "N", 0,
+     "Requests that are predicted at the same time, each with a copy of the model (default: 1)", 0},
+    {"memory", KEY_MEMORY, "SIZE", 0, "Use at most this memory for all predictions, such as 800M or 4G (4 means 4G)",
+     0},
+    {"folds", 'f', "0,1,2", 0, "Folds to average: 0-4,7 or all (default: all numbered ones that exist)", 0},
+    {"checkpoint", KEY_CHECKPOINT, "NAME", 0, "Which checkpoint of each fold: final (default), best or latest", 0},
+    {"tta", KEY_TTA, NULL, 0, "Average over mirrored predictions: slower (default: as in the plan)", 0},
+    {"no-tta", KEY_NO_TTA, NULL, 0, "Do not average over mirrored predictions", 0},
+    {"step", KEY_STEP, "TILES", 0,
+     "Step of the sliding window, as a fraction of the patch size (default: the plan's, 0.5)", 0},
+    {0},
+};
+
+static error_t parse_option(int key, char *text, struct argp_state *state)
+{
+    Options *o = state->input;
+    switch (key) {
+    case 'm': option_once(state, "-m", text, &o->model); return 0;
+    case 'f': option_once(state, "--folds", text, &o->of_model.folds); return 0;
+    case KEY_LISTEN: o->listen = text; return 0;
+    case KEY_QUEUE: o->waiting = (int)option_integer(state, "--queue", text, 0, 1000); return 0;
+    case KEY_BODY: o->most_body = option_bytes(state, "--max-body", text); return 0;
+    case KEY_PARALLEL: o->parallel = (int)option_integer(state, "--parallel", text, 1, MODELS); return 0;
+    case KEY_MEMORY: o->of_model.memory = option_bytes(state, "--memory", text); return 0;
+    case KEY_CHECKPOINT: o->of_model.checkpoint = text; return 0;
+    case KEY_TTA: o->of_model.mirroring = 1; return 0;
+    case KEY_NO_TTA: o->of_model.mirroring = -1; return 0;
+    case KEY_STEP: o->of_model.step = option_number(state, "--step", text, 0.01, 1); return 0;
+    case ARGP_KEY_ARG: argp_error(state, "%s: images are sent by HTTP; the model is given by -m", text); return 0;
+    case ARGP_KEY_END:
+        if (!o->model) argp_error(state, "-m RESULTS is missing");
+        return 0;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static void warn(void *context, const char *text)
+{
+    (void)context;
+    program_warn("%s", text);
+}
+
+static void note(const char *text) { program_say("%s", text); }
+
+static int share(int of, int parts) { return of / parts ? of / parts : 1; }
+
+static int open_models(swin_model **models, const Options *o, Err *e)
+{
+    const swin_listener listener = {.size = sizeof listener, .warning = warn}, silent = {.size = sizeof silent};
+    swin_options options = o->of_model;
+    options.size = sizeof options;
+    options.device = o->common.device;
+    options.precision = o->common.precision;
+    options.threads = share(program_threads(&o->common), o->parallel);
+    options.memory /= o->parallel;
+    for (int i = 0; i < o->parallel; i++) {
+        swin_error error;
+        models[i] = swin_open(o->model, &options, i ? &silent : &listener, &error);
+        if (!models[i]) return err_set(e, (ErrCode)error.code, "%s", error.text);
+    }
+    return 0;
+}
+
+static void wait_for_signal(void)
+{
+    const struct timespec moment = {.tv_nsec = 100000000};
+    while (!program_interrupted()) nanosleep(&moment, NULL);
+}
+
+static int serve(const Options *o, swin_model *const *models, Err *e)
+{
+    Listening l;
+    Server *server;
+    const ServerOptions options = {.models = models,
+                                   .model_count = o->parallel,
+                                   .waiting = o->waiting,
+                                   .most_body = o->most_body,
+                                   .log = o->common.quiet ? NULL : note};
+    TRY(listen_on(&l, o->listen, e));
+    const int code = server_start(&server, &options, &l, e);
+    if (code) close(l.fd);
+    if (!code) {
+        if (!l.is_local)
+            program_warn(
+                "%s can be reached from other machines, without a password and unencrypted: let a proxy do that",
+                l.shown.data ? l.shown.data : o->listen);
+        program_say("listening on %s", l.shown.data ? l.shown.data : o->listen);
+        wait_for_signal();
+        server_stop(server);
+    }
+    listen_end(&l);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct argp argp = {
+        .options = option_list,
+        .parser = parse_option,
+        .doc =
+            "Keeps a model loaded and segments images that are sent by HTTP: POST /predict with an image gives its labels "
+            "back.\v"
+            "  curl --data-binary @image.nii.gz http://127.0.0.1:8080/predict -o labels.nii.gz\n\n"
+            "Several channels: -F image=@image_0000.nii.gz -F image=@image_0001.nii.gz. GET /health, /model and /metrics tell "
+            "of the server. SIGTERM ends it after the requests that it has.\nExit status: 0 ended by a signal, 1 failed, 2 wrong "
+            "usage."};
+    Options o = {.common = {.takes = OPT_THREADS | OPT_QUIET | OPT_DEVICE | OPT_PRECISION},
+                 .listen = "127.0.0.1:8080",
+                 .parallel = 1,
+                 .waiting = 16,
+                 .most_body = (int64_t)512 << 20};
+    swin_model *models[MODELS] = {NULL};
+    Err e = {0};
+    program_begin("serve", true);
+    program_interrupt_hint("requests were not answered");
+    program_parse(&argp, &o, &o.common, argc, argv);
+    int code = open_models(models, &o, &e);
+    if (!code) code = serve(&o, models, &e);
+    for (int i = 0; i < o.parallel; i++) swin_close(models[i]);
+    const int status = program_end(code, &e, o.common.quiet);
+    return code ? status : 0;
+}

@@ -1,0 +1,29 @@
+/* Server: answers HTTP requests with the predictions of a model (docs/serve.md).
+ *
+ * Each connection has a thread, which uploads, waits in the line, predicts and answers. */
+#ifndef SERVE_SERVER_H
+#define SERVE_SERVER_H
+
+#include <stdint.h>
+
+#include "library/swin_umamba.h"
+#include "serve/line.h"
+#include "serve/listen.h"
+
+typedef struct ServerOptions {
+    swin_model *const *models; /* model_count of one kind, borrowed until server_stop */
+    int model_count;
+    int waiting;                   /* requests that may wait besides those that are predicted */
+    int64_t most_body;             /* bytes */
+    void (*log)(const char *text); /* called for each prediction and for warnings, from several threads; may be NULL */
+} ServerOptions;
+
+typedef struct Server Server;
+
+/* Starts to answer; the daemon takes over listening->fd. Fails: ERR_NOMEM, ERR_IO. */
+int server_start(Server **s, const ServerOptions *o, const Listening *listening, Err *e);
+
+/* Takes no new requests, waits for those that are inside, and stops. */
+void server_stop(Server *s);
+
+#endif

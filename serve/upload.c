@@ -1,0 +1,127 @@
+#include "serve/upload.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/file.h"
+
+enum { FORM_BYTES = 1 << 16 };
+
+int upload_file_new(const char *name, char *path, Err *e)
+{
+    const int fd = memfd_create(name, MFD_CLOEXEC);
+    if (fd < 0) return err_set(e, ERR_NOMEM, "no file in memory could be made: %s", strerror(errno));
+    snprintf(path, UPLOAD_PATH_BYTES, "/proc/self/fd/%d", fd);
+    return fd;
+}
+
+static void start_file(Upload *u, const char *name)
+{
+    if (u->count == UPLOAD_FILES) {
+        err_set(&u->e, ERR_VALUE, "more than %d files: a request has one file, or one for each channel", UPLOAD_FILES);
+        return;
+    }
+    const int fd = upload_file_new("image", u->paths[u->count], &u->e);
+    if (fd < 0) return;
+    snprintf(u->names[u->count], UPLOAD_NAME_BYTES, "%s", name);
+    u->fds[u->count++] = fd;
+}
+
+static void write_bytes(Upload *u, const char *data, size_t bytes)
+{
+    u->bytes += (int64_t)bytes;
+    if (u->bytes > u->most) {
+        err_set(&u->e, ERR_VALUE, "the body has more than %lld bytes (--max-body)", (long long)u->most);
+        return;
+    }
+    while (bytes) {
+        const ssize_t done = write(u->fds[u->count - 1], data, bytes);
+        if (done < 0 && errno == EINTR) continue;
+        if (done <= 0) {
+            err_errno(&u->e, done ? errno : ENOMEM, "the body could not be kept in memory");
+            return;
+        }
+        data += done;
+        bytes -= (size_t)done;
+    }
+}
+
+static enum MHD_Result take_part(void *context, enum MHD_ValueKind kind, const char *key, const char *name,
+                                 const char *type, const char *encoding, const char *data, uint64_t offset,
+                                 size_t bytes)
+{
+    Upload *u = context;
+    (void)kind, (void)type, (void)encoding;
+    if (u->e.code) return MHD_NO;
+    if (!name) err_set(&u->e, ERR_VALUE, "the field %s is no file: expected files only", key ? key : "");
+    else if (!offset) start_file(u, path_base(name));
+    if (!u->e.code && bytes) write_bytes(u, data, bytes);
+    return u->e.code ? MHD_NO : MHD_YES;
+}
+
+int upload_begin(Upload *u, struct MHD_Connection *connection, int64_t most)
+{
+    static const char form[] = "multipart/form-data";
+    const char *type = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_TYPE);
+    *u = (Upload){.most = most};
+    if (!type || strncasecmp(type, form, sizeof form - 1)) start_file(u, "the image");
+    else if (!(u->form = MHD_create_post_processor(connection, FORM_BYTES, take_part, u)))
+        err_set(&u->e, ERR_VALUE, "the form has no boundary, or there is no memory for it");
+    return u->e.code;
+}
+
+void upload_add(Upload *u, const char *data, size_t bytes)
+{
+    if (u->e.code) return;
+    if (!u->form) write_bytes(u, data, bytes);
+    else if (MHD_post_process(u->form, data, bytes) != MHD_YES && !u->e.code)
+        err_set(&u->e, ERR_FORMAT, "the form cannot be read: expected multipart/form-data");
+}
+
+static void end_form(Upload *u)
+{
+    if (u->form && MHD_destroy_post_processor(u->form) != MHD_YES && !u->e.code)
+        err_set(&u->e, ERR_FORMAT, "the form is cut off");
+    u->form = NULL;
+}
+
+int upload_finish(Upload *u, Err *e)
+{
+    end_form(u);
+    if (!u->e.code && !u->bytes)
+        err_set(
+            &u->e, ERR_VALUE,
+            "the body has no image: send a file (curl --data-binary @image.nii.gz), or one for each channel (curl -F "
+            "image=@image_0000.nii.gz -F image=@image_0001.nii.gz)");
+    *e = u->e;
+    return e->code;
+}
+
+void upload_free(Upload *u)
+{
+    end_form(u);
+    for (int i = 0; i < u->count; i++) close(u->fds[i]);
+    u->count = 0;
+}
+
+void upload_rename(const Upload *u, char *text, size_t bytes)
+{
+    for (int i = 0; i < u->count; i++) {
+        const size_t length = strlen(u->paths[i]);
+        for (char *at = text; (at = strstr(at, u->paths[i]));) {
+            char rest[sizeof(Err)];
+            if (at[length] >= '0' && at[length] <= '9') { /* another number */
+                at += length;
+                continue;
+            }
+            snprintf(rest, sizeof rest, "%s", at + length);
+            at += snprintf(at, bytes - (size_t)(at - text), "%s", u->names[i]);
+            if (at >= text + bytes) return;
+            snprintf(at, bytes - (size_t)(at - text), "%s", rest);
+        }
+    }
+}

@@ -1,0 +1,156 @@
+#!/bin/sh
+# serve BUILD: a model behind HTTP: answers, errors, load, clients that go, overload, the end.
+build=$1
+. tests/support/tap.sh
+export OMP_NUM_THREADS=2
+if [ ! -x "$build/serve" ]; then echo "ok - serve # SKIP it is not built (libmicrohttpd)"; exit 0; fi
+if ! command -v curl >/dev/null; then echo "ok - serve # SKIP there is no curl"; exit 0; fi
+
+make_model() { # NAME OPTIONS-OF-make_phantom…
+    name=$1; shift
+    "$build/make_phantom" -o "$out/$name-raw" --cases 5 --quiet "$@" 2>/dev/null
+    printf 'network: {width: 0.0625, depths: [1, 1, 1, 1], decoder_depths: [1, 1, 1]}\n' >"$out/narrow.yaml"
+    "$build/plan_and_preprocess" "$out/$name-raw" -o "$out/$name-pre" --override "$out/narrow.yaml" --quiet 2>/dev/null
+    "$build/train" "$out/$name-pre" all -o "$out/$name" --epochs 1 --iterations-per-epoch 2 --validation-iterations 1 \
+        --batch-size 2 --patch-size 32x32 --no-validation --quiet 2>/dev/null
+}
+make_model volumes --size 4x36x40 --channels 2
+make_model pictures --size 1x48x52 --ending .png
+make_model pages --size 3x36x40 --ending .tif
+image=$out/volumes-raw/imagesTr/phantom_001
+form="-F image=@${image}_0000.nii.gz -F image=@${image}_0001.nii.gz"
+
+url=http://localhost
+start() { # MODEL OPTIONS…: a server on a unix socket, $pid
+    model=$1; shift
+    : >"$out/served" # the shell of a program in the background may be late
+    "$build/serve" -m "$out/$model" --listen "unix:$out/socket" "$@" >"$out/served" 2>&1 & pid=$!
+    tries=0
+    until grep -q 'listening on' "$out/served" || [ $tries -ge 200 ]; do sleep 0.1; tries=$((tries + 1)); done
+}
+stop() { kill -TERM $pid; wait $pid; ended=$?; pid=; }
+ask() { curl -sS -D "$out/headers" --unix-socket "$out/socket" --max-time 120 "$@"; }
+status() { ask -o "$out/answer" -w '%{http_code}' "$@"; }
+metric() { ask "$url/metrics" | sed -n "s/^swin_umamba_$1 //p"; }
+
+# Answers.
+check "predict makes the labels" 0 "$build/predict" -i "$out/volumes-raw/imagesTr" -m "$out/volumes" -o "$out/predicted" --quiet
+start volumes
+has "it tells where it listens" "listening on unix:$out/socket" served
+equals "only this user may use the socket" "$(stat -c %a "$out/socket")" 600
+equals "health" "$(ask $url/health)" '{"status": "ok"}'
+check "the model" 0 ask $url/model
+has "its channels" '"channels": \["MRI", "' stdout
+has "its classes" '{"name": "bright_organ", "label": 1}' stdout
+equals "two channels are predicted" "$(status $form $url/predict)" 200
+is "to the bytes of predict" cmp "$out/answer" "$out/predicted/phantom_001.nii.gz"
+has "as a file" 'filename="labels.nii.gz"' headers
+equals "one channel is too few" "$(status --data-binary "@${image}_0000.nii.gz" $url/predict)" 400
+has "the message says which is missing" 'channel 1, ' answer
+equals "a field that is no file" "$(status -F a=b $url/predict)" 400
+has "is named" 'the field a is no file' answer
+equals "an empty body" "$(status --data-binary '' $url/predict)" 400
+has "the message says what to send" 'curl -F image=' answer
+equals "what is no image" "$(status --data-binary @Makefile $url/predict)" 415
+head -c 300 "${image}_0000.nii.gz" >"$out/cut.nii.gz"
+equals "a file that is cut off" "$(status -F "i=@$out/cut.nii.gz" -F "i=@${image}_0001.nii.gz" $url/predict)" 400
+has "is named as the client does" 'cut.nii.gz: cut off' answer
+equals "a wrong method" "$(status $url/predict)" 405
+equals "another place" "$(status $url/other)" 404
+has "the message lists what there is" 'POST /predict, GET /health' answer
+equals "what was done is counted" "$(metric 'predictions_total{end="done"}')" 1
+equals "and what failed" "$(metric 'answers_total{status="400"}')" 4
+stop
+equals "SIGTERM ends it" $ended 0
+is "the socket is removed" test ! -e "$out/socket"
+
+# Other formats: the answer has the image's.
+for kind in pictures:png pages:tif; do
+    model=${kind%:*} ending=${kind#*:}; first=$out/$model-raw/imagesTr/phantom_001_0000.$ending
+    check "predict of $ending" 0 "$build/predict" -i "$first" -m "$out/$model" -o "$out/one.$ending" --quiet --overwrite
+    start "$model" --quiet
+    equals "$ending is predicted" "$(status --data-binary "@$first" $url/predict)" 200
+    is "to the bytes of predict" cmp "$out/answer" "$out/one.$ending"
+    stop
+done
+
+# Load: 4 clients, 200 requests, and some that go away; memory stays as it is.
+start volumes --no-tta --quiet
+client() { # NUMBER COUNT
+    i=0; good=0
+    while [ $i -lt "$2" ]; do
+        curl -sS --unix-socket "$out/socket" --max-time 60 -o "$out/load-$1" $form $url/predict 2>/dev/null &&
+            cmp -s "$out/load-$1" "$out/load" && good=$((good + 1))
+        i=$((i + 1))
+    done
+    echo "$good" >"$out/good-$1"
+}
+equals "a first one" "$(status $form $url/predict)" 200; cp "$out/answer" "$out/load"
+load() { client 1 "$1" & a=$!; client 2 "$1" & b=$!; client 3 "$1" & c=$!; client 4 "$1" & d=$!; wait $a $b $c $d; cat "$out"/good-? | tr '\n' ' '; }
+equals "4 clients are served" "$(load 15)" "15 15 15 15 "
+before=$(metric resident_memory_bytes)
+for i in 1 2 3; do curl -s --unix-socket "$out/socket" --max-time 0.03 -o /dev/null $form $url/predict; done
+equals "also when others go away" "$(load 35)" "35 35 35 35 "
+after=$(metric resident_memory_bytes)
+is "memory is as it was (${before%.*}, ${after%.*} bytes)" test $((after - before)) -lt $((4 << 20))
+equals "nobody is left inside" "$(metric requests_inside)" 0
+equals "files in memory are closed" "$(ls -l /proc/$pid/fd | grep -c memfd)" 0
+stop
+
+# Overload: one is predicted, one waits, the third is sent away. Large images, so that it takes long.
+"$build/make_phantom" -o "$out/large" --cases 1 --size 64x160x160 --channels 2 --quiet 2>/dev/null
+large="-F image=@$out/large/imagesTr/phantom_001_0000.nii.gz -F image=@$out/large/imagesTr/phantom_001_0001.nii.gz"
+start volumes --queue 1 --max-body 20M
+curl -s --unix-socket "$out/socket" -o "$out/first" $large $url/predict & first=$!
+until [ "$(metric requests_working)" = 1 ]; do sleep 0.1; done
+curl -s --unix-socket "$out/socket" -o "$out/second" $form $url/predict & second=$!
+until [ "$(metric requests_inside)" = 2 ]; do sleep 0.1; done
+equals "more than may wait are sent away" "$(status $form $url/predict)" 503
+has "with the time to try again" '^Retry-After: [1-9]' headers
+equals "also a client that asks first" "$(status -H 'Expect: 100-continue' $form $url/predict)" 503
+kill $first; wait $first 2>/dev/null
+check "the one that waited is served when the first goes away" 0 wait $second
+is "to the bytes of predict" cmp "$out/second" "$out/predicted/phantom_001.nii.gz"
+has "the server notices" 'the client is gone' served
+head -c 22000000 /dev/zero >"$out/long"
+equals "a body that is too long" "$(status --data-binary "@$out/long" $url/predict)" 413
+has "with the limit" '20971520 bytes (--max-body)' answer
+is "also of unknown length" sh -c "! curl -s --unix-socket '$out/socket' -T - $url/predict -X POST <'$out/long' -o '$out/chunked' -f"
+equals "it still serves" "$(status $form $url/predict)" 200
+
+# The end: what is inside is finished, new ones are not taken.
+curl -s --unix-socket "$out/socket" -o "$out/last" -w '%{http_code}' $large $url/predict >"$out/last-status" & last=$!
+until [ "$(metric requests_working)" = 1 ]; do sleep 0.1; done
+kill -TERM $pid
+sleep 0.3
+is "no new connection is taken" sh -c "! curl -s --unix-socket '$out/socket' $url/health"
+wait $last; wait $pid; ended=$?; pid=
+equals "the last one is answered" "$(cat "$out/last-status")" 200
+equals "then it ends" $ended 0
+
+# Memory, starting.
+start volumes --memory 1M
+equals "too little memory" "$(status $form $url/predict)" 413
+has "with what is needed" 'needs up to' answer
+kill -KILL $pid; wait $pid 2>/dev/null; pid=
+start volumes --parallel 2 -j 2
+equals "a socket of a killed server is no obstacle" "$(ask $url/health)" '{"status": "ok"}'
+equals "two models" "$(ask $url/model | grep -c '"parallel": 2, "threads": 1')" 1
+check "another server on it is refused" 1 "$build/serve" -m "$out/volumes" --listen "unix:$out/socket"
+has "with the reason" 'another server listens there' stderr
+stop
+check "no model" 2 "$build/serve"
+check "a folder without a model" 1 "$build/serve" -m "$out/volumes-raw"
+check "a file in the way" 1 "$build/serve" -m "$out/volumes" --listen "unix:$out/long"
+has "stays" 'there is a file of this name' stderr
+check "an address without a port" 1 "$build/serve" -m "$out/volumes" --listen localhost
+: >"$out/served"; "$build/serve" -m "$out/volumes" --listen 127.0.0.1:0 >"$out/served" 2>&1 & pid=$!
+until grep -q 'listening on' "$out/served"; do sleep 0.1; done
+port=$(sed -n 's|.*listening on http://127.0.0.1:||p' "$out/served")
+equals "a port of the loopback" "$(curl -s "http://127.0.0.1:$port/health")" '{"status": "ok"}'
+lacks "is no reason to warn" 'other machines' served
+stop
+: >"$out/served"; "$build/serve" -m "$out/volumes" --listen 0.0.0.0:0 >"$out/served" 2>&1 & pid=$!
+until grep -q 'listening on' "$out/served"; do sleep 0.1; done
+has "any other address is" 'can be reached from other machines' served
+stop

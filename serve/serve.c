@@ -31,20 +31,19 @@ enum {
 };
 
 static const struct argp_option option_list[] = {
-    {"model", 'm', "RESULTS", 0, "Results folder of train or of nnU-Net, or inference.yaml with one model", 0},
+    {"model", 'm', "RESULTS", 0, "Results of train, of nnU-Net, or inference.yaml\v with one model", 0},
     {"listen", KEY_LISTEN, "ADDRESS", 0, "HOST:PORT or unix:PATH (default: 127.0.0.1:8080)", 0},
-    {"queue", KEY_QUEUE, "N", 0, "Requests that may wait; further ones are answered by 503 (default: 16)", 0},
+    {"queue", KEY_QUEUE, "N", 0, "Requests that may wait (default: 16)\v. Further ones are answered by 503", 0},
     {"max-body", KEY_BODY, "SIZE", 0, "Largest body of a request (default: 512M)", 0},
     {"parallel", KEY_PARALLEL, "N", 0,
-     "Requests that are predicted at the same time, each with a copy of the model (default: 1)", 0},
-    {"memory", KEY_MEMORY, "SIZE", 0, "Use at most this memory for all predictions, such as 800M or 4G (4 means 4G)",
+     "Requests predicted at a time (default: 1)\v. Each has a copy of the model, and its part of threads and memory",
      0},
-    {"folds", 'f', "0,1,2", 0, "Folds to average: 0-4,7 or all (default: all numbered ones that exist)", 0},
-    {"checkpoint", KEY_CHECKPOINT, "NAME", 0, "Which checkpoint of each fold: final (default), best or latest", 0},
-    {"tta", KEY_TTA, NULL, 0, "Average over mirrored predictions: slower (default: as in the plan)", 0},
-    {"no-tta", KEY_NO_TTA, NULL, 0, "Do not average over mirrored predictions", 0},
-    {"step", KEY_STEP, "TILES", 0,
-     "Step of the sliding window, as a fraction of the patch size (default: the plan's, 0.5)", 0},
+    {"memory", KEY_MEMORY, "SIZE", 0, "Use at most this memory, such as 800M or 4G\v, for all predictions", 0},
+    {"folds", 'f', "0,1,2", 0, "Folds to average (default: all numbered ones)\vAs 0-4,7 or all", 0},
+    {"checkpoint", KEY_CHECKPOINT, "final|best|latest", 0, "Checkpoint of each fold (default: final)", 0},
+    {"tta", KEY_TTA, NULL, 0, "Average over mirrored images (default: the plan's)\v. This is slower", 0},
+    {"no-tta", KEY_NO_TTA, NULL, 0, "Do not average over mirrored images", 0},
+    {"step", KEY_STEP, "TILES", 0, "Step of the window (default: the plan's)\v, as a fraction of the patch size", 0},
     {0},
 };
 
@@ -129,18 +128,24 @@ static int serve(const Options *o, swin_model *const *models, Err *e)
     return code;
 }
 
+static const Program program = {
+    .summary = "keep a model loaded and segment images that are sent by HTTP",
+    .arguments = "",
+    .about =
+        "Answers POST /predict with the labels of the image in its body, and GET /health, /model and /metrics. SIGTERM ends it "
+        "after the requests that it has.",
+    .examples = "-m results\tOn http://127.0.0.1:8080\n"
+                "-m results --listen unix:/run/swin.sock\tOnly for this user",
+    .notes = "  curl --data-binary @image.nii.gz http://127.0.0.1:8080/predict -o seg.nii.gz",
+    .more =
+        "Several channels are the files of a form: curl -F image=@case_0000.nii.gz -F image=@case_0001.nii.gz. The exit status is "
+        "0 when a signal ended it and all requests were answered.",
+    .see = "predict train",
+    .options = option_list,
+    .parse = parse_option};
+
 int main(int argc, char **argv)
 {
-    static const struct argp argp = {
-        .options = option_list,
-        .parser = parse_option,
-        .doc =
-            "Keeps a model loaded and segments images that are sent by HTTP: POST /predict with an image gives its labels "
-            "back.\v"
-            "  curl --data-binary @image.nii.gz http://127.0.0.1:8080/predict -o labels.nii.gz\n\n"
-            "Several channels: -F image=@image_0000.nii.gz -F image=@image_0001.nii.gz. GET /health, /model and /metrics tell "
-            "of the server. SIGTERM ends it after the requests that it has.\nExit status: 0 ended by a signal, 1 failed, 2 wrong "
-            "usage."};
     Options o = {.common = {.takes = OPT_THREADS | OPT_QUIET | OPT_DEVICE | OPT_PRECISION},
                  .listen = "127.0.0.1:8080",
                  .parallel = 1,
@@ -150,7 +155,7 @@ int main(int argc, char **argv)
     Err e = {0};
     program_begin("serve", true);
     program_interrupt_hint("requests were not answered");
-    program_parse(&argp, &o, &o.common, argc, argv);
+    program_parse(&program, &o, &o.common, argc, argv);
     int code = open_models(models, &o, &e);
     if (!code) code = serve(&o, models, &e);
     for (int i = 0; i < o.parallel; i++) swin_close(models[i]);

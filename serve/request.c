@@ -159,9 +159,10 @@ static int predict(Request *r, swin_model *model, const char *output, swin_error
 
 static void note(Request *r, unsigned status, double waited, double took, const char *text)
 {
-    char line[1400];
+    char line[1400], ended[16] = "cancelled";
     if (!r->server->o.log) return;
-    snprintf(line, sizeof line, "predict %u: %.1f MiB, waited %.2f s, took %.2f s%s%s", status,
+    if (status) snprintf(ended, sizeof ended, "%u", status);
+    snprintf(line, sizeof line, "predict %s: %.1f MiB, waited %.2f s, took %.2f s%s%s", ended,
              (double)r->upload.bytes / (1 << 20), waited, took, *text ? ": " : "", text);
     r->server->o.log(line);
 }

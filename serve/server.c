@@ -98,7 +98,8 @@ static void log_failure(void *context, const char *format, va_list args)
     char text[512];
     vsnprintf(text, sizeof text, format, args);
     text[strcspn(text, "\n")] = '\0';
-    if (s->o.log) s->o.log(text);
+    /* Also said where a connection is closed because its client is gone: that was told. */
+    if (s->o.log && strncmp(text, "Application reported", 20)) s->o.log(text);
 }
 
 static int start_daemon(Server *s, int fd, Err *e)

@@ -70,15 +70,16 @@ static int describe(Conversion *c, Err *e)
 
 static int find(Conversion *c, Err *e)
 {
-    static const char *const training[] = {"Training-labeled", "Train_Labeled", NULL};
-    static const char *const tuning[] = {"Tuning", NULL};
+    static const char *const training[] = {"Training-labeled/Training-labeled", "Training-labeled", "Train_Labeled",
+                                           NULL};
+    static const char *const tuning[] = {"Tuning/Tuning", "Tuning", NULL};
     char *folder;
     TRY(find_set(&folder, c, training, e));
-    if (!folder) return conversion_need_folder(&folder, c, training[0], EXPECTED, e);
+    if (!folder) return conversion_need_folder(&folder, c, "Training-labeled", EXPECTED, e);
     int code = add_set(c, folder, "Tr", e);
     mem_free(folder);
     if (code) return code;
-    if (!c->count) return err_set(e, ERR_VALUE, "%s/%s/images: there are no images", c->in, training[0]);
+    if (!c->count) return err_set(e, ERR_VALUE, "%s: there are no images in Training-labeled", c->in);
     TRY(find_set(&folder, c, tuning, e));
     if (folder) code = add_set(c, folder, "Val", e);
     else

@@ -121,6 +121,9 @@ rm -r "$out/Dataset703_NeurIPSCell"
 check "with three threads" 0 convert neurips-cell "$out/cells" "$out/Dataset703_NeurIPSCell" -j 3 --quiet
 check "and with one" 0 convert neurips-cell "$out/cells" "$out/single" -j 1 --quiet
 is "are the same files" diff -r "$out/single" "$out/Dataset703_NeurIPSCell"
+mkdir -p "$out/nested/Training-labeled"; cp -r "$out/cells/Training-labeled" "$out/nested/Training-labeled"
+check "archives in folders of their own" 0 convert neurips-cell "$out/nested" "$out/from_nested" --quiet
+is "are found" diff -r "$out/from_nested/imagesTr" "$out/Dataset703_NeurIPSCell/imagesTr"
 check "another boundary" 0 convert neurips-cell "$out/cells" "$out/wide" --boundary-width 4 --quiet
 is "is another label" sh -c "! cmp -s '$out/wide/labelsTr/cell_00001.png' '$out/Dataset703_NeurIPSCell/labelsTr/cell_00001.png'"
 rm -r "$out/cells/Tuning"
@@ -227,7 +230,7 @@ is "docs/reproduce.md has commands" test "$(wc -l <"$commands")" -gt 15
 unknown=$(while read -r program words; do
     for word in $words; do
         case $word in
-        --*) "$build/${program#build/}" --help | grep -q -e "^ .*$word\>" || echo "$program $word";;
+        --*) "$build/${program#build/}" --help-all | grep -q -e "^ .*$word\>" || echo "$program $word";;
         plans/*) [ -e "$word" ] || echo "$word";;
         esac
     done

@@ -181,15 +181,14 @@ static void add_examples(Text *t, const Help *h, bool whole)
 void help_text(Text *t, const Help *h, bool whole, int columns)
 {
     const Program *p = h->program;
+    const char *notes = whole && p->more ? p->more : p->notes;
     Layout layout = {t, columns, 0};
     help_usage(t, h);
     add_paragraphs(&layout, h, p->about);
     text_add(t, "\n");
     add_options(&layout, h, whole);
-    if (p->notes) text_add(t, "\n");
-    add_paragraphs(&layout, h, p->notes);
-    if (whole && p->more) text_add(t, "\n");
-    if (whole) add_paragraphs(&layout, h, p->more);
+    if (notes) text_add(t, "\n");
+    add_paragraphs(&layout, h, notes);
     text_add(t, "\nExample%s:\n", whole && strchr(p->examples, '\n') ? "s" : "");
     add_examples(t, h, whole);
     if (whole) return;

@@ -150,6 +150,7 @@ static void add_see_also(Text *t, const char *see)
 void manual_page(Text *t, const Help *h)
 {
     const Program *p = h->program;
+    const char *notes = p->more ? p->more : p->notes;
     text_add(t, ".TH ");
     add_upper(t, program_called());
     text_add(t, " 1 \"%s\" \"Swin\\-UMamba in C %s\" \"User Commands\"\n.nh\n.SH NAME\n", PROGRAM_DATE,
@@ -164,10 +165,8 @@ void manual_page(Text *t, const Help *h)
     text_add(t, ".SH OPTIONS\n");
     for (const struct argp_option *o = h->options; o->name; o++)
         if (option_is_shown(o)) add_option(t, h, o);
-    if (p->notes || p->more) text_add(t, ".SH NOTES\n");
-    add_paragraphs(t, h, p->notes);
-    if (p->notes && p->more) text_add(t, ".PP\n");
-    add_paragraphs(t, h, p->more);
+    if (notes) text_add(t, ".SH NOTES\n");
+    add_paragraphs(t, h, notes);
     text_add(t, ".SH EXAMPLES\n");
     add_examples(t, h);
     text_add(t,

@@ -63,7 +63,7 @@ typedef struct Program {
     const char *about;     /* what it does, in a few lines */
     const char *examples;  /* lines "ARGUMENTS\tWHAT IT DOES", the most usual one first */
     const char *notes;     /* behind the options; may be NULL */
-    const char *more;      /* for --help-all and the man page only; may be NULL */
+    const char *more;      /* in place of the notes in --help-all and the man page; NULL: the notes */
     const char *see;       /* the programs to read about next: "predict evaluate" */
 
     /* argp's; {0} at the end. The texts: what fits a line of --help, then after \v what only --help-all tells. An argument

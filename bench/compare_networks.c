@@ -46,7 +46,8 @@ static const struct argp_option option_list[] = {
     {"test", KEY_TEST, NULL, 0,
      "Predict imagesTs and compare with labelsTs\v of the dataset (default: the validation cases of the fold)", 0},
     {"override", KEY_OVERRIDE, "[NETWORK=]PLAN.yaml", 0,
-     "Plan keys\v, for all networks or for one, which then takes no other; may be repeated", 0},
+     "Plan keys\v that replace the planned ones, for all networks or for one, which then takes no other; may be repeated",
+     0},
     {"splits", KEY_SPLITS, "FILE", 0, "Use these folds, as plan_and_preprocess does", 0},
     {0},
 };

@@ -78,7 +78,8 @@ static const struct argp_option option_table[] = {
     {"paper", KEY_PAPER, "abdomen_mri|endoscopy", 0,
      "Also score as the paper does, into paper.csv\vThe Swin-UMamba paper; abdomen_mri has 13 organs, labels 1 to 13",
      0},
-    {"images", KEY_IMAGES, "FOLDER", 0, "Images of the report (default: imagesTr)\v beside labelsTr", 0},
+    {"images", KEY_IMAGES, "FOLDER", 0,
+     "Images of the report (default: imagesTr)\vThe default is the folder beside labelsTr", 0},
     {"no-report", KEY_NO_REPORT, NULL, 0, "Do not write report.html", 0},
     {"compare", KEY_COMPARE, NULL, 0,
      "Compare evaluations with the first one\v, given as their output folders or summary.json files; -o FOLDER also writes "

@@ -81,6 +81,10 @@ static int convert_file(const Options *options, const CommonOptions *common, Err
     return failed;
 }
 
+#define SAFELY_READ                                                                                                           \
+    "A PyTorch file is read without executing anything in it; of a checkpoint, the network's weights and its notes (numbers " \
+    "and texts) are kept, the optimizer's state is not."
+
 static const Program program = {
     .summary = "convert weights from and to PyTorch and nnU-Net",
     .arguments = "IN OUT",
@@ -89,13 +93,11 @@ static const Program program = {
         "(network nnunet) into one that nnU-Net predicts with.",
     .examples = "vmamba_tiny.pth vmamba_tiny.safetensors\tA file of PyTorch\n"
                 "results nnUNetTrainer__nnUNetPlans__2d\tA results folder for nnU-Net",
-    .notes =
-        "A PyTorch file is read without executing anything in it; of a checkpoint, the network's weights and its notes (numbers and "
-        "texts) are kept, the optimizer's state is not.",
-    .more =
-        "If IN is a results folder, OUT becomes a folder with plans.json, dataset.json and fold_F/checkpoint_final.pth, as nnU-Net's "
-        "trainers write it. Where nnU-Net looks for it by the dataset's number, its name is DATASET/nnUNetTrainer__PLANS__2d below "
-        "nnUNet_results, with the plan's dataset_name and plans_name.",
+    .notes = SAFELY_READ,
+    .more = SAFELY_READ
+    "\n\nIf IN is a results folder, OUT becomes a folder with plans.json, dataset.json and fold_F/checkpoint_final.pth, as nnU-Net's "
+    "trainers write it. Where nnU-Net looks for it by the dataset's number, its name is DATASET/nnUNetTrainer__PLANS__2d below "
+    "nnUNet_results, with the plan's dataset_name and plans_name.",
     .see = "train predict",
     .parse = parse};
 

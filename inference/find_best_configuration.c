@@ -27,7 +27,7 @@ typedef struct Options {
 enum { KEY_NO_ENSEMBLES = 0x100 };
 
 static const struct argp_option option_list[] = {
-    {"folds", 'f', "0,1,2", 0, "Folds to compare on (default: all validated ones)\vAs 0-4 or 0,1,7", 0},
+    {"folds", 'f', "0,1,2", 0, "Folds to compare on (default: all validated ones)\vAlso 0-4", 0},
     {"ground-truth", 'g', "FOLDER", 0, "The label images\v (default: the paths in the folds' summary.json)", 0},
     {"no-ensembles", KEY_NO_ENSEMBLES, NULL, 0, "Compare single networks only, no pairs", 0},
     {0},

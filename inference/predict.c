@@ -39,8 +39,8 @@ enum {
 static const struct argp_option option_list[] = {
     {"input", 'i', "PATH", 0, "Folder of images, or an image; may be repeated\v. In a folder: CASE_0000.nii.gz …", 0},
     {"model", 'm', "RESULTS", 0,
-     "Results of train, of nnU-Net, or inference.yaml\v, which find_best_configuration writes", 0},
-    {"folds", 'f', "0,1,2", 0, "Folds to average (default: all numbered ones)\vAs 0-4,7 or all", 0},
+     "Results of train or nnU-Net, or inference.yaml\v, which find_best_configuration writes", 0},
+    {"folds", 'f', "0,1,2", 0, "Folds to average (default: all numbered ones)\vAlso 0-4,7 or all", 0},
     {"checkpoint", KEY_CHECKPOINT, "final|best|latest", 0, "Checkpoint of each fold (default: final)", 0},
     {"chk", KEY_CHECKPOINT_FILE, "FILE", OPTION_HIDDEN, NULL, 0}, /* nnU-Net's option */
     {"tta", KEY_TTA, NULL, 0,
@@ -49,7 +49,7 @@ static const struct argp_option option_list[] = {
      0},
     {"no-tta", KEY_NO_TTA, NULL, 0, "Do not average over mirrored images", 0},
     {"step", KEY_STEP, "TILES", 0,
-     "Step of the window (default: the plan's, {inference.step})\vAs a fraction of the patch size", 0},
+     "Step of the window (default: the plan's, {inference.step})\vIt is a fraction of the patch's size", 0},
     {"postprocessing", KEY_POSTPROCESSING, "FILE", 0, "Apply the post-processing of this inference.yaml", 0},
     {"save-probabilities", KEY_PROBABILITIES, NULL, 0,
      "Write the probabilities, too\v: CASE.npy, float32 (Z,Y,X,classes) in the plan's order of axes, with CASE.yaml and "

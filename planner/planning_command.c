@@ -28,7 +28,7 @@ enum {
 
 static const struct argp_option option_list[] = {
     {"minutes", KEY_MINUTES, "N", 0,
-     "Plan a training of about N minutes here\v, on this machine from random weights: a few steps are timed, and network, patch, "
+     "Plan a training of about N minutes\vIt runs on this machine from random weights: a few steps are timed, and network, patch, "
      "batch, precision, learning rate and length chosen (docs/recipes.md)",
      0},
     {"network", KEY_NETWORK, "NETWORK", 0,
@@ -40,7 +40,8 @@ static const struct argp_option option_list[] = {
     {"planner", KEY_PLANNER, "PLANNER", 0,
      "nnU-Net's planner (default: ExperimentPlanner)\vIts numbers are used. Those of residual encoders are for --network nnunet",
      0},
-    {"override", KEY_OVERRIDE, "PLAN.yaml", 0, "Plan keys that replace the planned ones", 0},
+    {"override", KEY_OVERRIDE, "PLAN.yaml", 0,
+     "Plan keys that replace the planned ones\vA file such as network: {width: 0.5}", 0},
     {"plans", KEY_PLANS, "FILE", 0, "Use this plan instead of planning\v: plans.yaml, or nnU-Net's nnUNetPlans.json",
      0},
     {"memory-target", KEY_MEMORY, "SIZE", 0, "Memory of a training, as 8G (default: planner's)", 0},
@@ -54,7 +55,7 @@ static const struct argp_option option_list[] = {
      "Use these folds, .yaml or .json\v: a list of {train: [CASE, ...], val: [CASE, ...]}", 0},
     {"new-splits", KEY_NEW_SPLITS, NULL, 0, "Draw new folds, also if there are folds already", 0},
     {"verify", KEY_VERIFY, NULL, 0, "Draw all cases with contours, into OUT/verify", 0},
-    {"explain", KEY_EXPLAIN, NULL, 0, "Print each decision of the planner with its reasons", 0},
+    {"explain", KEY_EXPLAIN, NULL, 0, "Print the planner's decisions with their reasons", 0},
     {0},
 };
 

@@ -71,6 +71,6 @@ int path_hint(Err *e, const char *path)
     if (!length || length > NAME_MAX || !find(meant, path, start, length)) return e->code;
     const size_t used = strlen(e->text);
     if (used + strlen(meant) + sizeof "; did you mean ?" <= sizeof e->text)
-        snprintf(e->text + used, sizeof e->text - used, "; did you mean %s?", meant);
+        stpcpy(stpcpy(stpcpy(e->text + used, "; did you mean "), meant), "?");
     return e->code;
 }

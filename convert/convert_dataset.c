@@ -97,7 +97,8 @@ static const Program program = {
         "Makes a raw dataset folder OUT in nnU-Net's format of a public dataset, IN, as it is downloaded and unpacked.",
     .examples = "amos-mri amos22 Dataset702_AbdomenMR\tThe MRI of AMOS",
     .notes = "Sources:\n{sources}",
-    .more = "OUT exists only if everything was converted. docs/reproduce.md has the downloads, and what follows.",
+    .more =
+        "Sources:\n{sources}\nOUT exists only if everything was converted. docs/reproduce.md has the downloads, and what follows.",
     .see = "plan_and_preprocess",
     .options = options,
     .parse = parse,

@@ -138,6 +138,7 @@ static const Program program = {
                 "-m results --listen unix:/run/swin.sock\tOnly for this user",
     .notes = "  curl --data-binary @image.nii.gz http://127.0.0.1:8080/predict -o seg.nii.gz",
     .more =
+        "  curl --data-binary @image.nii.gz http://127.0.0.1:8080/predict -o seg.nii.gz\n\n"
         "Several channels are the files of a form: curl -F image=@case_0000.nii.gz -F image=@case_0001.nii.gz. The exit status is "
         "0 when a signal ended it and all requests were answered.",
     .see = "predict train",

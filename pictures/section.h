@@ -44,10 +44,10 @@ static inline int section_label(const Array *labels, int64_t index)
 enum { SECTION_LARGEST_LABEL = 65535 };
 
 /* Chooses at most `most` slices that show most, in ascending order; returns their number, or a failure. The first has the
- * largest sum of its labels' shares: its voxels of the label over all of them (as nnU-Net's plot_overlay_pngs chooses,
- * select_slice_to_plot2). The next have the largest sum over the labels that are not shown yet: so small labels are shown
- * too. Then slices follow that are not close to the chosen ones. Without foreground it is the middle one; labels may be
- * an empty array. Fails: ERR_NOMEM. */
+ * largest sum of its labels' shares: its voxels of a label over all of them (the rule of nnU-Net's plot_overlay_pngs,
+ * select_slice_to_plot2, which divides by slightly more from the second label on). The next have the largest sum over the
+ * labels that are not shown yet: so small labels are shown too. Then slices follow that are not close to the chosen
+ * ones. Without foreground it is the middle one; labels may be an empty array. Fails: ERR_NOMEM. */
 int section_choose(int64_t *slices, int most, const Section *s, const Array *labels, Err *e);
 
 #endif

@@ -23,10 +23,14 @@ labels=$data/Dataset004_Hippocampus/labelsTs
 "$build/evaluate" $labels $labels -o "$out/volumes" --quiet >"$out/table" 2>&1
 say $? "volumes are reported"
 has "their images are found and drawn" 'href="data:image/png;base64,iVBOR' "volumes/report.html"
+has "each label has its colour and name" '<p class=names><span><i class="area" style="--c:#84ffaf"></i> Anterior</span> <span><i class="area" style="--c:#e951ff"></i> Posterior</span>' "volumes/report.html"
+has "reference and prediction are drawn in it" 'path class=ref style="--c:#84ffaf" d="M.*path class=pred style="--c:#84ffaf" d="M' "volumes/report.html"
+has "distances have a unit" 'HD95 <small>(mm)</small></th>' "volumes/report.html"
 has "slices are named" 'slice [0-9]* of [0-9]*' "volumes/report.html"
 labels=$data/Dataset703_Cells/labelsTr
 "$build/evaluate" $labels $labels -o "$out/cells" --instances --quiet >"$out/table" 2>&1
 say $? "colour images and instances are reported"
+has "distances are in pixels" 'HD95 <small>(pixels)</small></th>' "cells/report.html"
 has "instances have a table" '<h2>Instances' "cells/report.html"
 for page in hostile volumes cells; do
     lacks "$page: nothing is loaded from elsewhere" '\(src\|href\)="\{0,1\}\(https\{0,1\}:\)\{0,1\}//' "$page/report.html"

@@ -27,7 +27,7 @@ for program in $programs; do
     done
     lacks "$program: every default is filled in" '{[a-zA-Z_.]*}' all
     if command -v mandoc >/dev/null; then
-        equals "$program: mandoc has no complaint" "$(mandoc -T lint "$out/man" 2>&1)" ''
+        equals "$program: mandoc has no complaint" "$(mandoc -T lint <"$out/man" 2>&1)" ''
     else echo "ok - $program: mandoc # SKIP mandoc is not installed"; fi
     if man --version >/dev/null 2>&1; then
         equals "$program: man has no complaint" "$(LC_ALL=C.UTF-8 MANWIDTH=80 man --warnings -l "$out/man" 2>&1 >/dev/null)" ''

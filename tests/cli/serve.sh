@@ -92,7 +92,11 @@ before=$(metric resident_memory_bytes)
 for i in 1 2 3; do curl -s --unix-socket "$out/socket" --max-time 0.03 -o /dev/null $form $url/predict; done
 equals "also when others go away" "$(load 35)" "35 35 35 35 "
 after=$(metric resident_memory_bytes)
-is "memory is as it was (${before%.*}, ${after%.*} bytes)" test $((after - before)) -lt $((4 << 20))
+memory="memory is as it was (${before%.*}, ${after%.*} bytes)"
+case $build in
+*/asan|*/tsan) echo "ok - $memory # SKIP a sanitizer keeps what was freed" ;;
+*) is "$memory" test $((after - before)) -lt $((4 << 20)) ;;
+esac
 equals "nobody is left inside" "$(metric requests_inside)" 0
 equals "files in memory are closed" "$(ls -l /proc/$pid/fd | grep -c memfd)" 0
 stop

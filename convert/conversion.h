@@ -58,7 +58,8 @@ struct Conversion {
     Text told; /* lines: what was left out, and what was written */
 };
 
-extern const ConversionSource source_amos_mri, source_endovis17, source_neurips_cell, source_msd, source_nnunet_v1;
+extern const ConversionSource source_amos_mri, source_endovis17, source_neurips_cell, source_msd, source_nnunet_v1,
+    source_instances;
 
 /* Lists the items. Writes nothing. Fails: ERR_VALUE where the output exists (and is no dataset, or is not to be
  * overwritten), and for faults; as the source's find. */

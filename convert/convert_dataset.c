@@ -11,7 +11,7 @@
 enum { SHRINK = 3, SHRINK_MOST = 16, KEY_BOUNDARY_WIDTH = 0x2000, KEY_SHRINK };
 
 static const ConversionSource *const sources[] = {&source_amos_mri, &source_endovis17, &source_neurips_cell,
-                                                  &source_msd, &source_nnunet_v1};
+                                                  &source_msd,      &source_nnunet_v1, &source_instances};
 enum { SOURCES = sizeof sources / sizeof sources[0] };
 
 typedef struct Options {
@@ -83,7 +83,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
 
 static const struct argp_option options[] = {
     {"boundary-width", KEY_BOUNDARY_WIDTH, "N", 0,
-     "neurips-cell: width of boundaries (default: 2)\vA cell's boundary is N pixels wide inside it, and N-1 outside",
+     "neurips-cell, instances: width of boundaries (default: 2)\vAn object's boundary is N pixels wide inside it, and N-1 "
+     "outside",
      0},
     {"shrink", KEY_SHRINK, "N", 0,
      "endovis17: frames become 1/N as large (default: 3)\vIn height and width; 1: as they are", 0},

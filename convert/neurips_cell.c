@@ -5,24 +5,19 @@
  * U-Mamba publishes the result, not the conversion. Here it is that of the challenge's baseline, by the same authors:
  * images of three channels of 8 bits (stretch.h), labels of three classes (boundary.h). The tuning set becomes
  * imagesVal and labelsVal. The instance maps are copied to instancesTr and instancesVal, where evaluate finds them. */
-#include <math.h>
-
 #include "base/file.h"
 #include "base/memory.h"
-#include "convert/boundary.h"
 #include "convert/conversion.h"
+#include "convert/instance_map.h"
 #include "convert/stretch.h"
 #include "data/image_io.h"
 #include "data/picture.h"
 
-enum { COLOURS = 3, MOST_INSTANCES = 1 << 24 };
+enum { COLOURS = 3 };
 
 static const char EXPECTED[] =
     "the folder with Training-labeled and Tuning, unpacked from the challenge's archives, each with images and labels";
 
-static const int values[] = {0, 1, 2};
-static const DatasetLabel labels[] = {
-    {"background", &values[0], 1, false}, {"interior", &values[1], 1, false}, {"boundary", &values[2], 1, false}};
 static const char *const channels[] = {"R", "G", "B"};
 
 /* ---- the cases ---- */
@@ -61,9 +56,9 @@ static int describe(Conversion *c, Err *e)
                             .file_ending = ".png",
                             .channel_count = COLOURS,
                             .channel_names = channels,
-                            .label_count = sizeof labels / sizeof labels[0],
-                            .labels = labels,
-                            .max_value = 2,
+                            .label_count = INSTANCE_CLASSES,
+                            .labels = instance_classes,
+                            .max_value = INSTANCE_CLASSES - 1,
                             .ignore_value = -1};
     return c->description ? 0 : ERR_NOMEM;
 }
@@ -111,59 +106,14 @@ static int write_image(const char *to, const Image *image, const char *from, Err
     return code;
 }
 
-static int check_map(const Image *map, const Image *image, const char *path, const char *image_path, Err *e)
-{
-    const float *ids = map->voxels.data;
-    if (map->voxels.shape[0] != 1)
-        return err_set(e, ERR_SHAPE, "%s: has several channels: expected an instance map", path);
-    if (!geometry_same_shape(&map->geometry, &image->geometry)) {
-        char found[GEOMETRY_TEXT_BYTES], expected[GEOMETRY_TEXT_BYTES];
-        geometry_shape_text(&map->geometry, found);
-        geometry_shape_text(&image->geometry, expected);
-        return err_set(e, ERR_SHAPE, "%s: has %s pixels, but its image %s has %s", path, found, image_path, expected);
-    }
-    for (int64_t i = 0; i < array_count(&map->voxels); i++)
-        if (!(ids[i] >= 0 && ids[i] <= MOST_INSTANCES && ids[i] == rintf(ids[i])))
-            return err_set(e, ERR_VALUE, "%s: pixel %lld is %g: expected the number of a cell, 0 to 2^24", path,
-                           (long long)i, ids[i]);
-    return 0;
-}
-
-static int write_classes(const char *to, const Image *map, int boundary_width, Err *e)
-{
-    const Geometry *g = &map->geometry;
-    Array classes;
-    TRY(array_new(&classes, DTYPE_U8, 3, g->shape_zyx, e));
-    int code = boundary_classes(classes.data, map->voxels.data, g->shape_zyx[1], g->shape_zyx[2], boundary_width, e);
-    if (!code) code = image_write(to, g, &classes, e);
-    array_free(&classes);
-    return code;
-}
-
-static int write_pair(const Conversion *c, const ConversionItem *item, const Image *image, const Image *map, Err *e)
-{
-    char *image_to = conversion_target(c, "images", item, "_0000.png", e);
-    char *label_to = image_to ? conversion_target(c, "labels", item, ".png", e) : NULL;
-    char *map_to = label_to ? conversion_target(c, "instances", item, image_ending(item->label), e) : NULL;
-    int code = map_to ? check_map(map, image, item->label, item->image, e) : e->code;
-    if (!code) code = write_image(image_to, image, item->image, e);
-    if (!code) code = write_classes(label_to, map, c->boundary_width, e);
-    if (!code) code = file_copy(item->label, map_to, e);
-    mem_free(map_to);
-    mem_free(label_to);
-    mem_free(image_to);
-    return code;
-}
-
 static int write(const Conversion *c, const ConversionItem *item, Err *e)
 {
-    Image image, map;
+    Image image;
     TRY(image_read(&image, item->image, e));
-    int code = image_read_as(&map, item->label, IMAGE_LABELS, e);
-    if (!code) {
-        code = write_pair(c, item, &image, &map, e);
-        image_free(&map);
-    }
+    char *to = conversion_target(c, "images", item, "_0000.png", e);
+    int code = to ? write_image(to, &image, item->image, e) : e->code;
+    if (!code) code = instance_map_write(c, item, &image.geometry, ".png", e);
+    mem_free(to);
     image_free(&image);
     return code;
 }

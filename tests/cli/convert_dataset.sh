@@ -27,7 +27,7 @@ check "without arguments" 2 convert
 check "with two" 2 convert msd "$out"
 check "with four" 2 convert msd a b c
 check "an unknown source" 2 convert amos a b
-has "names those that there are" 'amos is no source: expected one of amos-mri, endovis17, neurips-cell, msd, nnunet-v1' stderr
+has "names those that there are" 'amos is no source: expected one of amos-mri, endovis17, neurips-cell, msd, nnunet-v1, instances' stderr
 check "an option of another source" 2 convert msd a b --shrink 2
 has "is told of" '\-\-shrink has no use with msd' stderr
 check "a boundary without width" 2 convert neurips-cell a b --boundary-width 0
@@ -141,6 +141,30 @@ refused "a map that is no TIFF" 'cell_00003_label.tiff' neurips-cell "$out/cells
 rm -r "$out/cells/Training-labeled/labels"
 refused "a set without labels" 'Training-labeled: expected the folders images and labels' neurips-cell "$out/cells"
 refused "a folder without the sets" 'has no folder Training-labeled: expected' neurips-cell "$out/ph"
+
+# ---- any images with instance maps
+mkdir -p "$out/objects/images" "$out/objects/labels"
+for i in 1 2 3 4 5; do cp "$out/gray/imagesTr/phantom_00${i}_0000.png" "$out/objects/images/plate $i.png"; cp "$out/maps/labelsTr/phantom_00$i.tif" "$out/objects/labels/plate $i.tif"; done
+check "instance maps" 0 convert instances "$out/objects" "$out/Dataset800_Objects"
+equals "have a dataset's files" "$(files Dataset800_Objects | tr ' ' '\n' | grep -c '^\(images\|labels\|instances\)Tr/plate')" 15
+is "images are copied" cmp "$out/objects/images/plate 1.png" "$out/Dataset800_Objects/imagesTr/plate 1_0000.png"
+is "so are maps" cmp "$out/objects/labels/plate 1.tif" "$out/Dataset800_Objects/instancesTr/plate 1.tif"
+has "the width of the boundary is kept" 'instances --boundary-width 2' Dataset800_Objects/dataset.json
+has "and the channel is named" '"gray"' Dataset800_Objects/dataset.json
+is "the classes are those of cells" cmp "$out/Dataset800_Objects/labelsTr/plate 1.png" "$out/Dataset703_NeurIPSCell/labelsTr/cell_00001.png"
+planned "they can be planned" Dataset800_Objects
+check "and evaluated as instances" 0 "$build/evaluate" "$out/Dataset800_Objects/labelsTr" "$out/Dataset800_Objects/labelsTr" -o "$out/evaluation" --instances --only-overlap
+cp "$out/maps/imagesTr/phantom_002_0000.tif" "$out/objects/images/plate 2.tif"; rm "$out/objects/images/plate 2.png"
+refused "images of two formats" 'plate 2.tif: is of another format than .*plate 1.png' instances "$out/objects"
+rm "$out/objects/images/plate 2.tif" "$out/objects/labels/plate 2.tif"
+cp "$out/ph/imagesTr/phantom_001_0000.nii.gz" "$out/objects/images/plate 2.nii.gz"
+for i in 1 3 4 5; do rm "$out/objects/images/plate $i.png" "$out/objects/labels/plate $i.tif"; done
+cp "$out/ph/labelsTr/phantom_001.nii.gz" "$out/objects/labels/plate 2.nii.gz"
+refused "volumes" 'plate 2.nii.gz: has 6 slices: expected one' instances "$out/objects"
+rm "$out/objects/images/plate 2.nii.gz"
+refused "a map without an image" 'there is no image plate 2\|there are no images' instances "$out/objects"
+rm -r "$out/objects/labels"
+refused "images without maps" 'has no folder labels: expected a folder with images and labels' instances "$out/objects"
 
 # ---- instruments: frames are the cells, which are in colours
 truth() { cp "$out/Dataset703_NeurIPSCell/labelsTr/cell_00001.png" "$1"; }

@@ -8,7 +8,8 @@ enum { LOADED_BATCHES = 6 }; /* that the trainer's loader has on a GPU, with 16 
 int fit_step_bytes(const Plan *plan, const PlannerInput *in, int batch, double *bytes, Err *e)
 {
     const int *patch = plan->configuration.patch_size;
-    const TrainingSetup setup = {batch, {patch[0], patch[1]}, in->precision, in->gpu ? in->gpu->device : NULL};
+    const DType precision = plan->training.precision == PRECISION_BF16 ? DTYPE_BF16 : DTYPE_F32;
+    const TrainingSetup setup = {batch, {patch[0], patch[1]}, precision, in->gpu ? in->gpu->device : NULL};
     const int64_t found = in->training_bytes(plan, in->dataset, &setup, e);
     *bytes = (double)found;
     if (in->gpu && found >= 0)

@@ -189,7 +189,7 @@ static int check_and_measure(PlannerRun *r, Err *e)
                                  .threads = r->threads,
                                  .overwrite = o->common.overwrite,
                                  .gpu = o->gpu.device ? &o->gpu : NULL,
-                                 .precision = o->precision};
+                                 .precision = o->common.precision};
     TRY(dataset_open(&r->dataset, o->dataset, &r->faults, e));
     if (!r->dataset.training.count) TRY(report_faults(r, e));
     case_register_check(&r->faults, &r->dataset);

@@ -139,6 +139,11 @@ static int expect_agreement(const PlanMaker *m, const char *key, const char *fou
                    option, given);
 }
 
+static int take_precision(const PlanRequest *r, Plan *plan, Err *e)
+{
+    return r->precision ? plan_set(plan, "training.precision", r->precision, e) : 0;
+}
+
 static void take_names(const PlanRequest *r, Plan *plan)
 {
     const char *network = r->network ? r->network : recipe_network(r->recipe);
@@ -153,8 +158,11 @@ static int take_options(const PlanMaker *m, Plan *plan, Err *e)
 {
     const PlanRequest *r = &m->request;
     take_names(r, plan);
+    TRY(take_precision(r, plan, e));
     if (r->override) TRY(plan_override(plan, r->override, NULL, e));
     TRY(expect_agreement(m, "network.name", plan->network.name, "--network", r->network, e));
+    TRY(expect_agreement(m, "training.precision", plan->training.precision == PRECISION_BF16 ? "bf16" : "fp32",
+                         "--precision", r->precision, e));
     return expect_agreement(m, "experiment_planner_used", plan->experiment_planner_used, "--planner", r->planner, e);
 }
 
@@ -244,6 +252,7 @@ static int take_plan(PlanMaker *m, Plan *plan, Err *e)
     TRY(plan_read(plan, r->plans, &m->unused, e));
     snprintf(plan->dataset_name, sizeof plan->dataset_name, "%s", r->dataset_name);
     if (r->network && strcmp(r->network, plan->network.name)) plan_choose_network(plan, r->network);
+    TRY(take_precision(r, plan, e));
     if (planner_round_patch(plan))
         text_add(&m->warnings, "%s: the patch is rounded up to %dx%d, a size that %s can halve often enough\n",
                  r->plans, plan->configuration.patch_size[0], plan->configuration.patch_size[1], plan->network.name);
@@ -252,11 +261,12 @@ static int take_plan(PlanMaker *m, Plan *plan, Err *e)
 
 static PlannerInput planner_input(const PlanRequest *r, const DatasetInfo *info, const Fingerprint *f)
 {
-    return (PlannerInput){info, f, r->dataset_name, r->memory_gb, training_memory, r->gpu, r->precision};
+    return (PlannerInput){info, f, r->dataset_name, r->memory_gb, training_memory, r->gpu};
 }
 
 static int apply_given(const PlanMaker *m, Plan *plan, bool steered, Err *e)
 {
+    TRY(take_precision(&m->request, plan, e));
     if (m->request.override) TRY(plan_override(plan, m->request.override, NULL, e));
     return steered ? apply_edits(m, plan, e) : 0;
 }

@@ -20,14 +20,13 @@
 
 typedef struct PlanRequest {
     const char *dataset_name, *preprocessed;
-    const char *network, *planner, *override, *plans; /* from the command line; NULL: not given */
-    double memory_gb;                                 /* that training, or the GPU, has; 0: not given */
+    const char *network, *planner, *override, *plans, *precision; /* from the command line; NULL: not given */
+    double memory_gb;                                             /* that training, or the GPU, has; 0: not given */
     PlanRecipe recipe;
     double minutes; /* of the recipe time; else 0 */
     int threads;    /* with which training is measured for it */
     bool overwrite;
     const PlanningDevice *gpu; /* that it is planned for; NULL: none. Borrowed */
-    DType precision;           /* of the training */
 } PlanRequest;
 
 typedef struct PlanMaker {

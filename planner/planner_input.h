@@ -21,7 +21,6 @@ typedef struct PlannerInput {
     double memory_gb;              /* target, in GiB; 0: the planner's own (planner_kinds.h) */
     TrainingBytes *training_bytes; /* NULL: nnU-Net's own estimate for every network, and no gpu */
     const PlanningDevice *gpu;     /* whose memory is the target; NULL: training may use the target itself */
-    DType precision;               /* of the training */
 } PlannerInput;
 
 #endif

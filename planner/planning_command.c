@@ -197,7 +197,7 @@ void planning_command_parse(PlanningCommand *c, int argc, char **argv)
 {
     char engine[EXECUTOR_BUILD_BYTES];
     c->common = (CommonOptions){.takes = OPT_OUTPUT | OPT_THREADS | OPT_OVERWRITE | OPT_QUIET | OPT_DEVICE |
-                                         OPT_PRECISION | OPT_JSON_LOG,
+                                         OPT_PLAN_PRECISION | OPT_JSON_LOG,
                                 .engine = executor_build(engine)};
     program_parse(&program, c, &c->common, argc, argv);
     c->common.engine = NULL; /* it was for --version */
@@ -205,10 +205,10 @@ void planning_command_parse(PlanningCommand *c, int argc, char **argv)
 
 int planning_command_device(PlanningCommand *c, Err *e)
 {
-    const bool is_gpu = strcmp(c->common.device, "cpu"), is_fp32 = !strcmp(c->common.precision, "fp32");
-    const char *lacks;
+    const bool is_gpu = strcmp(c->common.device, "cpu");
+    const char *lacks = NULL;
     if (is_gpu) note_memory(c, "device", c->common.device);
-    if (!is_fp32) note_memory(c, "precision", c->common.precision);
+    if (c->common.precision) note_memory(c, "precision", c->common.precision);
     if (is_gpu && c->memory_gb > 0)
         return err_set(e, ERR_VALUE,
                        "--memory-target is for a training on the CPU: give --device-memory with --device %s",
@@ -216,15 +216,9 @@ int planning_command_device(PlanningCommand *c, Err *e)
     if (c->minutes > 0 && c->device_memory && !is_gpu)
         return err_set(e, ERR_VALUE,
                        "--minutes times training on this machine: give --device cuda, or leave out --device-memory");
-    if (c->minutes > 0 && !is_fp32)
-        return err_set(
-            e, ERR_VALUE,
-            "--precision has no effect with --minutes, which times both formats and chooses: leave it out, or give "
-            "--override FILE with training: {precision: %s}",
-            c->common.precision);
     if (is_gpu || c->device_memory)
         TRY(planning_device_open(&c->gpu, is_gpu ? c->common.device : NULL, c->device_memory, e));
-    c->precision = precision_of(c->common.precision, c->gpu.device, &lacks);
+    if (c->common.precision) precision_of(c->common.precision, c->gpu.device, &lacks);
     return lacks ? err_set(e, ERR_UNSUPPORTED, "%s", lacks) : text_check(&c->memory_options, e);
 }
 

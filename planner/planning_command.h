@@ -15,10 +15,9 @@ typedef struct PlanningCommand {
     double memory_gb;     /* of the --memory-target; 0: not given */
     size_t device_memory; /* 0: not given */
     PlanningDevice gpu;   /* that it is planned for; device NULL: none */
-    DType precision;
-    Text memory_options; /* of these, as given, for planning_options; owned */
-    PlanRecipe recipe;   /* of --recipe; else time with --minutes, and auto without */
-    double minutes;      /* 0: not given */
+    Text memory_options;  /* of these, as given, for planning_options; owned */
+    PlanRecipe recipe;    /* of --recipe; else time with --minutes, and auto without */
+    double minutes;       /* 0: not given */
     bool has_recipe, explain, verify;
     FoldRequest folds;
 } PlanningCommand;
@@ -26,7 +25,7 @@ typedef struct PlanningCommand {
 /* Reads the command line, or ends the program with a message as all programs do (base/program.h). */
 void planning_command_parse(PlanningCommand *c, int argc, char **argv);
 
-/* Sets the GPU and the precision that are planned for. Fails: ERR_VALUE if the options exclude each other;
+/* Sets the GPU that is planned for. Fails: ERR_VALUE if the options exclude each other;
  * ERR_UNSUPPORTED without the GPU or the precision. */
 int planning_command_device(PlanningCommand *c, Err *e);
 

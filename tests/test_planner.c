@@ -236,7 +236,7 @@ static int plan_images(Plan *plan, int64_t cases, int side, double gb, TrainingB
                            .channel_count = 2,
                            .intensities = intensities};
     plan_defaults(plan);
-    return plan_experiment(plan, &(PlannerInput){&info, &f, "Dataset001_X", gb, bytes, NULL, DTYPE_F32}, explain, e);
+    return plan_experiment(plan, &(PlannerInput){&info, &f, "Dataset001_X", gb, bytes, NULL}, explain, e);
 }
 
 static void batches_come_from_the_memory_plan(void **state)
@@ -299,7 +299,7 @@ static void schemes_follow_the_channel_names(void **state)
     const Fingerprint f = {.case_count = 1, .spacings_mm = spacing_mm, .shapes_after_crop = shape};
     plan_defaults(&plan);
     plan.compatibility = COMPATIBILITY_NNUNET_2_1;
-    assert_int_equal(plan_experiment(&plan, &(PlannerInput){&info, &f, "X", 8, NULL, NULL, DTYPE_F32}, NULL, NULL), 0);
+    assert_int_equal(plan_experiment(&plan, &(PlannerInput){&info, &f, "X", 8, NULL, NULL}, NULL, NULL), 0);
     assert_int_equal(plan.configuration.normalization_schemes[0], NORMALIZE_ZSCORE);
 }
 

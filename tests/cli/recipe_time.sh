@@ -59,8 +59,12 @@ check "time without minutes" 2 plan f --recipe time
 has "is told" 'give --minutes N' stderr
 check "minutes for another recipe" 2 plan f --recipe paper --minutes 3
 has "are told" 'train --minutes' stderr
-check "a precision for a time" 1 plan f --minutes 3 --precision bf16
-has "is refused, as it is chosen" 'leave it out, or give --override FILE with training: {precision: bf16}' stderr
+check "a precision for a time" 0 plan precise --minutes 3 --precision fp32
+has "is the plan's" '^  precision: fp32' precise/plans.yaml
+has "and messages repeat it" '^options: .*--precision fp32' precise/cases.yaml
+echo 'training: {precision: bf16}' >"$out/bf16.yaml"
+check "two precisions" 1 plan f --precision fp32 --override "$out/bf16.yaml"
+has "are one too many" 'training.precision: bf16, but --precision says fp32: leave out one of them' stderr
 check "an unknown recipe" 2 plan f --recipe fast
 has "is told" 'expected time, paper or nnunet' stderr
 check "a plan that is given" 2 plan f --plans "$out/a/plans.yaml" --minutes 3

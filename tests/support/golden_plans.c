@@ -174,7 +174,7 @@ static int plan_from_files(Plan *plan, const Golden *g, const char *set, const c
     if (!code) {
         plan_defaults(plan);
         plan_set_network(plan, "nnunet"); /* no network of this build: nnU-Net's own plan */
-        code = plan_experiment(plan, &(PlannerInput){&info, &f, dataset_name, 8, NULL, NULL, DTYPE_F32}, NULL, e);
+        code = plan_experiment(plan, &(PlannerInput){&info, &f, dataset_name, 8, NULL, NULL}, NULL, e);
         fingerprint_free(&f);
     }
     dataset_info_free(&info);
@@ -282,8 +282,7 @@ static void run_vector(Golden *g, const DocNode *item, PlanCompatibility compati
         snprintf(plan.experiment_planner_used, PLAN_NAME_BYTES, "%s", golden_string(in, "planner"));
     int code = in ? vector_read(&v, in, &e) : err_set(&e, ERR_FORMAT, "no input");
     if (!code) {
-        const PlannerInput input = {&v.info, &v.fingerprint, "synthetic", golden_number(in, "gpu_gb", 8),
-                                    NULL,    NULL,           DTYPE_F32};
+        const PlannerInput input = {&v.info, &v.fingerprint, "synthetic", golden_number(in, "gpu_gb", 8), NULL, NULL};
         code = plan_experiment(&plan, &input, NULL, &e);
     }
     if (code) golden_fail(g, "%s", e.text);

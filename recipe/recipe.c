@@ -22,7 +22,8 @@ enum {
     WARMUP = 20,   /* the first 1/20 of a run */
     AVERAGED = 20, /* the horizon of the averaging is 1/20 of a run */
     EPOCH = 250,
-    EPOCH_VALIDATION = 25
+    EPOCH_VALIDATION = 25,
+    FROZEN_EPOCHS = 1 /* of an encoder with pretrained weights: as the rise, 1/20 of a run at most */
 };
 static const double MOST_ANISOTROPY = 3;       /* of adjacent slices: nnU-Net's threshold */
 static const double MOST_AVERAGING = 1 - 1e-6; /* the plan's limit */
@@ -152,6 +153,7 @@ static void set_values(PlanTraining *t)
     t->deep_supervision = SWITCH_ON;
     t->weight_averaging = 0.99; /* so that it is measured; recipe_length sets it */
     t->iterations_per_epoch = EPOCH;
+    if (t->freeze_encoder_epochs > FROZEN_EPOCHS) t->freeze_encoder_epochs = FROZEN_EPOCHS;
     t->validation_iterations = EPOCH_VALIDATION;
 }
 

@@ -216,6 +216,20 @@ static void warmup_and_averaging_follow_the_length(void **state)
 }
 
 /* Nothing of the recipe time is left in another one but the size of its steps. */
+/* Its authors freeze it for 10 of 1000 epochs: too many of 20. */
+static void a_pretrained_encoder_is_frozen_for_one_epoch(void **state)
+{
+    (void)state;
+    Plan plan;
+    Err e = {0};
+    of_fp32 = (StepTime){0.01, 2e-6};
+    plan_images(&plan, 64);
+    plan_choose_network(&plan, "swin_umamba");
+    assert_int_equal(plan.training.freeze_encoder_epochs, 10);
+    assert_int_equal(choose(&plan, 10, 8, false, NULL, &e), 0);
+    assert_int_equal(plan.training.freeze_encoder_epochs, 1);
+}
+
 static void a_recipe_is_left(void **state)
 {
     (void)state;
@@ -464,6 +478,7 @@ int main(void)
         cmocka_unit_test(adjacent_slices_leave_room_for_channels),
         cmocka_unit_test(very_much_time_stays_in_the_limits_of_a_plan),
         cmocka_unit_test(warmup_and_averaging_follow_the_length),
+        cmocka_unit_test(a_pretrained_encoder_is_frozen_for_one_epoch),
         cmocka_unit_test(a_recipe_is_left),
         cmocka_unit_test(bf16_is_taken_where_it_is_faster),
         cmocka_unit_test(memory_limits_the_batch),

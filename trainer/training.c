@@ -121,7 +121,7 @@ static int take_pretrained(Training *t, Err *e)
 static void tell_pretrained(Training *t)
 {
     const ImportReport *r = &t->imported;
-    const int epochs = t->plan.training.freeze_encoder_epochs;
+    const int epochs = t->plan.training.freeze_encoder_epochs, total = t->plan.training.epochs;
     const char *file = path_base(t->plan.training.pretrained);
     if (!r->taken) return;
     training_tell(t, TRAINING_NOTE, "%s: %s (training_log.txt lists them)", file, r->summary.data);
@@ -133,8 +133,10 @@ static void tell_pretrained(Training *t)
                       "training.freeze_encoder_epochs is %d, but %s has no pretrained encoder: nothing is frozen",
                       epochs, t->model.kind->name);
     else if (epochs && r->expected_taken)
-        training_tell(t, TRAINING_NOTE, "the encoder is frozen in the first %d epochs%s", epochs,
-                      r->expected_taken < r->expected ? ", except for parameters that do not fit" : "");
+        training_tell(t, epochs < total ? TRAINING_NOTE : TRAINING_WARNING,
+                      "the encoder is frozen in the first %d of %d epochs%s%s", epochs, total,
+                      r->expected_taken < r->expected ? ", except for parameters that do not fit" : "",
+                      epochs < total ? "" : ": it is never trained; training.freeze_encoder_epochs says for how long");
 }
 
 static int initialize(Training *t, Err *e)

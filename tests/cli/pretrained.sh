@@ -33,7 +33,7 @@ has "it tells what it took" \
     'vmamba_narrow.pth: 205 of 257 parameters taken from a VMamba classifier, encoder 204 of 204; left out: ' stderr
 has "the log tells what it left out and why" 'left out head.weight: it belongs to the classifier' a/fold_0/training_log.txt
 has "what starts again" 'stem 4, vssm_encoder 3, ' a/fold_0/training_log.txt
-has "that the encoder is frozen" 'frozen in the first 2 epochs' stderr
+has "that the encoder is frozen" 'warning: the encoder is frozen in the first 2 of 2 epochs: it is never trained' stderr
 has "the log has it too" 'left out patch_embed.proj.weight' a/fold_0/training_log.txt
 has "the plan remembers the file" 'pretrained: .*vmamba_narrow.pth' a/plans.yaml
 is "the frozen encoder is still VMamba's" \

@@ -307,7 +307,10 @@ install: all
 	for name in SwinUmambaConfig SwinUmambaConfigVersion; do \
 	    $(FILL) library/package/$$name.cmake.in >$(DESTDIR)$(CMAKEDIR)/$$name.cmake || exit; done
 	install -d $(DESTDIR)$(prefix)/share/doc/swin-umamba-c/examples
-	install -m 644 LICENSE README.md docs/library.md $(DESTDIR)$(prefix)/share/doc/swin-umamba-c
+	install -d $(DESTDIR)$(prefix)/share/doc/swin-umamba-c/docs/pictures
+	install -m 644 LICENSE README.md $(DESTDIR)$(prefix)/share/doc/swin-umamba-c
+	install -m 644 docs/*.md $(DESTDIR)$(prefix)/share/doc/swin-umamba-c/docs
+	install -m 644 docs/pictures/*.png $(DESTDIR)$(prefix)/share/doc/swin-umamba-c/docs/pictures
 	install -m 644 examples/* $(DESTDIR)$(prefix)/share/doc/swin-umamba-c/examples
 
 uninstall:

@@ -21,4 +21,6 @@ equals "bash loads an installed completion" \
     "$(bash -c 'source "$0" && complete -p swin-umamba-train' "$root/share/bash-completion/completions/swin-umamba-train")" \
     'complete -F _swin_umamba_train swin-umamba-train'
 check "an installed program runs" 0 "$root/bin/swin-umamba-predict" --version
+is "the documents are beside the README, so that its links lead to them" \
+    test -s "$root/share/doc/swin-umamba-c/docs/tutorial.md" -a -s "$root/share/doc/swin-umamba-c/docs/pictures/report.png"
 equals "nothing is outside of the prefix" "$(ls "$out/root")" opt

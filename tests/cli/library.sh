@@ -40,7 +40,7 @@ if [ $variant != release ]; then echo "ok - installed copy # SKIP needs VARIANT=
 install_to() { env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS make -s -o all "$@"; }
 check "it is installed" 0 install_to install prefix="$out/root"
 for file in include/swin_umamba.h lib/libswinumamba.so lib/libswinumamba.so.0 lib/pkgconfig/swin-umamba.pc \
-    lib/cmake/SwinUmamba/SwinUmambaConfig.cmake share/doc/swin-umamba-c/library.md bin/swin-umamba-predict; do
+    lib/cmake/SwinUmamba/SwinUmambaConfig.cmake share/doc/swin-umamba-c/docs/library.md bin/swin-umamba-predict; do
     is "$file" test -s "$out/root/$file"
 done
 check "for a package" 0 install_to install DESTDIR="$out/stage" PREFIX=/usr libdir=/usr/lib/some-linux

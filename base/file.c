@@ -139,12 +139,16 @@ static int64_t modification_ns(const struct stat *info)
     return (int64_t)info->st_mtim.tv_sec * 1000000000 + info->st_mtim.tv_nsec;
 }
 
-int file_version(const char *path, uint64_t *bytes, int64_t *modified_ns, Err *e)
+int file_version(FileVersion *v, const char *path, bool fresh, Err *e)
 {
     struct stat info;
-    if (stat(path, &info)) return path_error(e, errno, path, "cannot be looked at");
-    *bytes = (uint64_t)info.st_size;
-    *modified_ns = modification_ns(&info);
+    const int fd = fresh ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+    const bool failed = fd >= 0 ? fstat(fd, &info) : stat(path, &info);
+    const int saved = errno;
+    if (fd >= 0) close(fd);
+    if (failed) return path_error(e, saved, path, "cannot be looked at");
+    *v = (FileVersion){.is_file = S_ISREG(info.st_mode)};
+    if (v->is_file) *v = (FileVersion){(uint64_t)info.st_size, modification_ns(&info), true};
     return 0;
 }
 

@@ -63,8 +63,17 @@ bool file_is_folder(const char *path);
 bool file_is_same(const char *a, const char *b); /* both exist and are one file or folder; links are followed */
 int64_t file_size(const char *path);             /* in bytes; 0 where there is no file */
 
-/* A file's size and the time of its last change (ns since 1970), to notice a change. */
-int file_version(const char *path, uint64_t *bytes, int64_t *modified_ns, Err *e);
+/* A file's size and the time of its last change (ns since 1970), to notice a change. A folder and what else is no regular
+ * file has 0 of both. */
+typedef struct FileVersion {
+    uint64_t bytes;
+    int64_t modified_ns;
+    bool is_file;
+} FileVersion;
+
+/* fresh: the file is opened for it. A network file system then asks its server; else it may give what it knew some time
+ * ago. Fails: ERR_IO. */
+int file_version(FileVersion *v, const char *path, bool fresh, Err *e);
 
 /* A file that stays open, to notice a change of its content: another file that takes its name is none. fd 0: closed. */
 typedef struct FileWatch {

@@ -40,10 +40,10 @@ static int open_and_lock(FolderLock *lock, const char *path, int operation)
     }
 }
 
-static int take(FolderLock *lock, const char *folder, int operation, int tries, Err *e)
+static int take(FolderLock *lock, const char *folder, const char *name, int operation, int tries, Err *e)
 {
     lock->fd = -1;
-    char *path = path_format(e, "%s/.lock", folder);
+    char *path = path_format(e, "%s/%s", folder, name);
     if (!path) return ERR_NOMEM;
     int failed;
     while ((failed = open_and_lock(lock, path, operation)) == EWOULDBLOCK && --tries > 0)
@@ -51,23 +51,32 @@ static int take(FolderLock *lock, const char *folder, int operation, int tries, 
     int code = 0;
     if (failed == EWOULDBLOCK)
         code = err_set(e, ERR_VALUE, "%s: another run is writing there; wait for it or give another folder", folder);
-    else if (failed) code = err_errno(e, failed, "%s: cannot write into this folder (its lock, .lock)", folder);
+    else if (failed) code = err_errno(e, failed, "%s: cannot write into this folder (its lock, %s)", folder, name);
     mem_free(path);
     return code;
 }
 
 enum { TRIES = 10 };
+static const char own_lock[] = ".lock";
 
 int folder_lock(FolderLock *lock, const char *folder, Err *e)
 {
-    return take(lock, folder, LOCK_EX | LOCK_NB, TRIES, e);
+    return take(lock, folder, own_lock, LOCK_EX | LOCK_NB, TRIES, e);
 }
 
-int folder_lock_wait(FolderLock *lock, const char *folder, Err *e) { return take(lock, folder, LOCK_EX, 1, e); }
+int folder_lock_watch(FolderLock *lock, const char *folder, Err *e)
+{
+    return take(lock, folder, ".watch.lock", LOCK_EX | LOCK_NB, TRIES, e);
+}
+
+int folder_lock_wait(FolderLock *lock, const char *folder, Err *e)
+{
+    return take(lock, folder, own_lock, LOCK_EX, 1, e);
+}
 
 int folder_lock_shared(FolderLock *lock, const char *folder, Err *e)
 {
-    return take(lock, folder, LOCK_SH | LOCK_NB, TRIES, e);
+    return take(lock, folder, own_lock, LOCK_SH | LOCK_NB, TRIES, e);
 }
 
 int folder_is_locked(const char *folder, bool *locked, Err *e)

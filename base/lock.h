@@ -20,6 +20,10 @@ int folder_lock(FolderLock *lock, const char *folder, Err *e);
 /* The same, but waits for the other process; for locks that are held for a moment only. Fails: ERR_IO. */
 int folder_lock_wait(FolderLock *lock, const char *folder, Err *e);
 
+/* Locks FOLDER/.watch.lock, for a program that writes into the folder as long as it runs: folder_lock stays free for the
+ * moments in which records are written. Fails: ERR_VALUE if another process holds it; ERR_IO. */
+int folder_lock_watch(FolderLock *lock, const char *folder, Err *e);
+
 /* A shared lock for reading: any number of readers, while no process has folder_lock. A folder that cannot be
  * written (a read-only mount) has no writer; if it has no .lock, none is made. Fails: ERR_VALUE if another process
  * writes there; ERR_IO. */

@@ -101,6 +101,12 @@ int program_interrupted(void)
     return number;
 }
 
+void program_signal_served(void)
+{
+    alarm(0);
+    atomic_store(&signal_seen, 0);
+}
+
 void program_interrupt_hint(const char *text) { hint = text; }
 
 void program_lead(const pid_t *processes, int count)

@@ -123,6 +123,9 @@ int program_threads(const CommonOptions *common);
 void program_begin(const char *name, bool graceful);
 int program_interrupted(void); /* the signal's number, or 0 */
 
+/* For a program that a signal ends as it should, when its work is done: program_end then tells of no signal. */
+void program_signal_served(void);
+
 /* What is kept after an interruption and how to continue, as "the cases that are done are kept; the same command
  * goes on". Borrowed until the program ends. */
 void program_interrupt_hint(const char *text);

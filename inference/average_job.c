@@ -292,7 +292,7 @@ static int make_case(const Work *w, const char *id, const char *name, Err *e)
     int code = path ? write_case(w, id, path, e) : ERR_NOMEM;
     if (!code) code = list_inputs(&inputs, w, id, e);
     if (!code) code = prediction_record_done(w->record, id, &inputs, &name, 1, e);
-    else prediction_record_failed(w->record, id, e->text, &name, 1, NULL);
+    else prediction_record_failed(w->record, id, e->text, NULL, &name, 1, NULL);
     made_from_free(&inputs);
     mem_free(path);
     return code;

@@ -9,7 +9,9 @@ int batch_run(const CaseBatch *b, int *kept, Err *e)
     for (int i = 0; i < b->count; i++) {
         Err fault = {0};
         bool was_there = false;
-        if (b->work(b->context, i, &progress, &was_there, &fault)) {
+        const int code = b->work(b->context, i, &progress, &was_there, &fault);
+        if (code == BATCH_LATER) continue;
+        if (code) {
             b->report(b->id(b->context, i), &fault);
             progress_fail(&progress, b->id(b->context, i));
             failed++;

@@ -7,12 +7,15 @@
 #include "base/error.h"
 #include "base/progress.h"
 
+enum { BATCH_LATER = 1 };
+
 typedef struct CaseBatch {
     const char *title; /* of the progress bar */
     int count;
     bool quiet;
     const char *(*id)(const void *context, int index);
-    /* Processes one case; *kept: its output existed already. May fail with any code. */
+    /* Processes one case; *kept: its output existed already. May fail with any code. BATCH_LATER: it is left to a later run,
+     * and not counted. */
     int (*work)(void *context, int index, Progress *progress, bool *kept, Err *e);
     void (*report)(const char *id, const Err *fault); /* reports a case that failed */
     void *context;

@@ -76,7 +76,7 @@ static int tell(FaultList *warnings, const WeightsCheck *found, const Configurat
     return 0;
 }
 
-int chosen_weights_expect(FaultList *warnings, const Configuration *c, const ModelSource *sources, Err *e)
+int chosen_weights_expect(FaultList *warnings, const Configuration *c, const ModelSource *const *sources, Err *e)
 {
     WeightsCheck found = {0};
     Text command = {0};
@@ -84,13 +84,13 @@ int chosen_weights_expect(FaultList *warnings, const Configuration *c, const Mod
     int code = 0;
     for (int i = 0; i < c->model_count; i++) is_chosen |= c->models[i].made_from.count > 0;
     if (!c->file || !is_chosen) return 0;
-    for (int i = 0; i < c->model_count && !code; i++) code = compare_model(&found, &c->models[i], &sources[i], e);
+    for (int i = 0; i < c->model_count && !code; i++) code = compare_model(&found, &c->models[i], sources[i], e);
     add_command(&command, c);
     if (!code) code = text_check(&command, e);
     if (!code) code = text_check(&found.changed, e);
     if (!code) code = text_check(&found.unknown, e);
     if (!code) code = text_check(&found.asked, e);
-    if (!code) code = tell(warnings, &found, c, sources[0].checkpoint, command.data, e);
+    if (!code) code = tell(warnings, &found, c, sources[0]->checkpoint, command.data, e);
     text_free(&command);
     text_free(&found.changed);
     text_free(&found.unknown);

@@ -9,6 +9,6 @@
 /* sources: the opened models of c, in their order. Warns if c does not record the weights it was chosen by, and if another
  * checkpoint than that is requested. Does nothing for a c that is not a choice of find_best_configuration. Fails:
  * ERR_VALUE with the files whose content has changed, and the command to type; ERR_IO, ERR_NOMEM. */
-int chosen_weights_expect(FaultList *warnings, const Configuration *c, const ModelSource *sources, Err *e);
+int chosen_weights_expect(FaultList *warnings, const Configuration *c, const ModelSource *const *sources, Err *e);
 
 #endif

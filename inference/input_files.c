@@ -111,8 +111,7 @@ static bool has_ending(const char *name, const char *ending)
     return length > more && !strcasecmp(name + length - more, ending);
 }
 
-/* Whether the file is only a part of an image, such as the .img of a .hdr, or a TIFF's .json with the spacing. */
-static bool is_other_half(const char *name, const char *ending)
+bool input_file_is_half(const char *name, const char *ending)
 {
     static const struct {
         const char *ending, *other;
@@ -156,7 +155,7 @@ static int list_others(Others *o, const char *path, const FileList *names, const
         if (!whole) return ERR_NOMEM;
         const bool is_folder = file_is_folder(whole);
         mem_free(whole);
-        if (has_ending(name, ending) || (!is_folder && is_other_half(name, ending))) continue;
+        if (has_ending(name, ending) || (!is_folder && input_file_is_half(name, ending))) continue;
         input_names_add(is_folder ? &o->folders : &o->files, name);
         if (is_folder && !strncmp(name, "images", 6)) input_names_add(&o->image_folders, name);
         if (is_folder || !own || (o->ending && strcasecmp(own, o->ending))) continue;
@@ -207,15 +206,23 @@ static void warn_of_others(FaultList *warnings, const char *path, Others *o, con
                   folders == 1 ? "is" : "are", input_names_end(&o->folders));
 }
 
-static int add_names(InputFiles *f, const char *path, const FileList *names, int index, const char *ending,
-                     FaultList *warnings, Err *e)
+int input_files_add_names(InputFiles *f, const char *folder, const FileList *names, int index, const char *ending,
+                          Err *e)
 {
-    Others others;
-    const int before = f->count, length = (int)strlen(path);
-    const char *slash = length && path[length - 1] == '/' ? "" : "/";
+    const size_t length = strlen(folder);
+    const char *slash = length && folder[length - 1] == '/' ? "" : "/";
     for (int i = 0; i < names->count; i++)
         if (has_ending(names->names[i], ending))
-            TRY(add_file(f, path_format(e, "%s%s%s", path, slash, names->names[i]), strlen(ending), index, e));
+            TRY(add_file(f, path_format(e, "%s%s%s", folder, slash, names->names[i]), strlen(ending), index, e));
+    return 0;
+}
+
+static int add_folder(InputFiles *f, const char *path, const FileList *names, int index, const char *ending,
+                      FaultList *warnings, Err *e)
+{
+    Others others;
+    const int before = f->count;
+    TRY(input_files_add_names(f, path, names, index, ending, e));
     int code = list_others(&others, path, names, ending, e);
     if (!code && f->count == before) code = refuse_folder(path, &others, ending, e);
     else if (!code) warn_of_others(warnings, path, &others, ending);
@@ -228,7 +235,7 @@ int input_files_add(InputFiles *f, const char *path, int index, const DatasetInf
     FileList names;
     if (!file_is_folder(path)) return add_single(f, path, info->channel_count, e);
     TRY(file_list(&names, path, e));
-    const int code = add_names(f, path, &names, index, info->file_ending, warnings, e);
+    const int code = add_folder(f, path, &names, index, info->file_ending, warnings, e);
     file_list_free(&names);
     return code;
 }

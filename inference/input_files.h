@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/file.h"
 #include "base/text.h"
 #include "data/faults.h"
 #include "plans/dataset_json.h"
@@ -40,6 +41,13 @@ const char *input_names_end(
 /* Adds the image files of a folder, or a single file and the other channels beside it. index: of the path. Fails: as
  * inputs_list. */
 int input_files_add(InputFiles *f, const char *path, int index, const DatasetInfo *info, FaultList *warnings, Err *e);
+
+/* Adds those of the names in a folder that have the ending of the model's images; there may be none. Fails: ERR_NOMEM. */
+int input_files_add_names(InputFiles *f, const char *folder, const FileList *names, int index, const char *ending,
+                          Err *e);
+
+/* Whether a file is only a part of an image with this ending, such as the .raw of a .mhd. */
+bool input_file_is_half(const char *name, const char *ending);
 
 /* Decides for each file whether its number is a channel. Sorts the files by stem and number. */
 void input_files_classify(InputFiles *f, int channels);

@@ -8,15 +8,28 @@
 #include "base/text.h"
 #include "inference/input_files.h"
 
+static void free_case(InputCase *one)
+{
+    Case *c = &one->files;
+    for (int k = 0; k < c->image_count; k++) mem_free(c->images[k]);
+    mem_free(c->images);
+    mem_free(c->id);
+    mem_free(one->fault);
+}
+
+void inputs_keep(InputList *list, const bool *kept)
+{
+    int count = 0;
+    for (int i = 0; i < list->count; i++) {
+        if (kept[i]) list->cases[count++] = list->cases[i];
+        else free_case(&list->cases[i]);
+    }
+    list->count = count;
+}
+
 void inputs_free(InputList *list)
 {
-    for (int i = 0; i < list->count; i++) {
-        Case *c = &list->cases[i].files;
-        for (int k = 0; k < c->image_count; k++) mem_free(c->images[k]);
-        mem_free(c->images);
-        mem_free(c->id);
-        mem_free(list->cases[i].fault);
-    }
+    for (int i = 0; i < list->count; i++) free_case(&list->cases[i]);
     mem_free(list->cases);
     faults_free(&list->warnings);
     *list = (InputList){0};
@@ -120,6 +133,7 @@ static bool is_double(InputCase *c, const InputFile *last, const InputFile *file
 static void expect_channel(InputCase *c, const InputFile *file, int channel, const DatasetInfo *info, Err *e)
 {
     if (file->channel == INPUT_WHOLE || file->channel == channel) return;
+    c->incomplete = !c->fault;
     set_fault(c, e, "channel %d (%s) is missing: expected %.*s_%04d%s beside %s", channel, info->channel_names[channel],
               (int)(file->name - file->path) + file->stem_length, file->path, channel, file->name + file->name_length,
               file->name);
@@ -140,6 +154,8 @@ static int make_case(InputCase *c, InputFile *files, int count, const DatasetInf
         made->images[made->image_count++] = mem_strdup(last->path, e);
         if (!made->images[made->image_count - 1]) return ERR_NOMEM;
     }
+    c->may_grow = files[0].channel == INPUT_WHOLE ? files[0].number > 0 && files[0].number < info->channel_count
+                                                  : made->image_count < info->channel_count;
     return 0;
 }
 
@@ -156,20 +172,35 @@ static int make_cases(InputList *list, InputFiles *f, const DatasetInfo *info, E
     return 0;
 }
 
+/* The cases of the files; f is freed. code: of listing them. */
+static int group(InputList *list, InputFiles *f, const char *const *paths, int count, const DatasetInfo *info, int code,
+                 Err *e)
+{
+    if (!code) {
+        input_files_classify(f, info->channel_count);
+        for (int i = 0; i < count; i++)
+            if (file_is_folder(paths[i])) check_folder(f, i, paths[i], info->channel_count, &list->warnings);
+        forget_dropped(f);
+        code = make_cases(list, f, info, e);
+    }
+    input_files_free(f);
+    if (code) inputs_free(list);
+    return code;
+}
+
 int inputs_list(InputList *list, const char *const *paths, int count, const DatasetInfo *info, Err *e)
 {
     InputFiles f = {0};
     int code = 0;
     *list = (InputList){0};
     for (int i = 0; i < count && !code; i++) code = input_files_add(&f, paths[i], i, info, &list->warnings, e);
-    if (!code) {
-        input_files_classify(&f, info->channel_count);
-        for (int i = 0; i < count; i++)
-            if (file_is_folder(paths[i])) check_folder(&f, i, paths[i], info->channel_count, &list->warnings);
-        forget_dropped(&f);
-        code = make_cases(list, &f, info, e);
-    }
-    input_files_free(&f);
-    if (code) inputs_free(list);
-    return code;
+    return group(list, &f, paths, count, info, code, e);
+}
+
+int inputs_list_names(InputList *list, const char *folder, const FileList *names, const DatasetInfo *info, Err *e)
+{
+    InputFiles f = {0};
+    *list = (InputList){0};
+    const int code = input_files_add_names(&f, folder, names, 0, info->file_ending, e);
+    return group(list, &f, &folder, 1, info, code, e);
 }

@@ -9,11 +9,14 @@
 #ifndef INFERENCE_INPUTS_H
 #define INFERENCE_INPUTS_H
 
+#include "base/file.h"
 #include "data/dataset.h"
 
 typedef struct InputCase {
-    Case files;  /* its label is NULL */
-    char *fault; /* the reason, with the files' names, if it cannot be predicted; NULL */
+    Case files;      /* its label is NULL */
+    char *fault;     /* the reason, with the files' names, if it cannot be predicted; NULL */
+    bool incomplete; /* the fault is that a channel is missing between those that are there */
+    bool may_grow;   /* by its files' names there may be more channels than these */
 } InputCase;
 
 typedef struct InputList {
@@ -26,6 +29,12 @@ typedef struct InputList {
  * n log n for n files. Fails: ERR_IO, ERR_NOMEM; ERR_VALUE for a path that is neither a folder nor an image, and for a
  * folder without images of that ending, with its content. */
 int inputs_list(InputList *list, const char *const *paths, int count, const DatasetInfo *info, Err *e);
+
+/* The same for those of the names in one folder that have the ending of the model's images. There may be none. */
+int inputs_list_names(InputList *list, const char *folder, const FileList *names, const DatasetInfo *info, Err *e);
+
+/* Removes the cases that are not to be kept (list->count of them). */
+void inputs_keep(InputList *list, const bool *kept);
 void inputs_free(InputList *list);
 
 #endif

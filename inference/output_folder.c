@@ -37,6 +37,38 @@ char *output_folder_labels(const OutputFolder *f, const char *id, Err *e)
     return path_format(e, "%s/%s%s", f->path, id, f->ending);
 }
 
+/* ---- the text beside the outputs of a case that failed ---- */
+
+static char *error_path(const OutputFolder *f, const char *id, Err *e)
+{
+    return path_format(e, "%s/%s.error.txt", f->path, id);
+}
+
+static int explain(const OutputFolder *f, const char *id, const char *error, Err *e)
+{
+    Text text = {0};
+    if (!f->explains) return 0;
+    char *path = error_path(f, id, e);
+    text_add(
+        &text,
+        "%s\nThe case is predicted again when its image changes, or when predict starts and this file is not there.\n",
+        error);
+    int code = path ? text_check(&text, e) : ERR_NOMEM;
+    if (!code) code = file_put(path, text.data, text.length, e);
+    text_free(&text);
+    mem_free(path);
+    return code;
+}
+
+static int remove_explanation(const OutputFolder *f, const char *id, Err *e)
+{
+    if (!f->explains) return 0;
+    char *path = error_path(f, id, e);
+    const int code = path ? file_remove(path, e) : ERR_NOMEM;
+    mem_free(path);
+    return code;
+}
+
 /* ---- opening ---- */
 
 /* Shortens "a: 1, now 2; b: 3, now 4 …" to the first differences, for a message. */
@@ -105,9 +137,11 @@ typedef struct Decision {
 
 static int fail_case(const Decision *d, int index, Err *fault)
 {
+    Err unwritten;
+    const char *id = d->cases->inputs.cases[index].files.id;
     d->cases->fates[index] = CASE_FAILED;
-    d->o->report(d->cases->inputs.cases[index].files.id, fault);
-    return 0;
+    d->o->report(id, fault);
+    return explain(d->f, id, fault->text, &unwritten);
 }
 
 /* *path: the first output file (an image, or the file beside it) that is also a file of an input image; owned by the
@@ -171,9 +205,20 @@ static int compare_inputs(const Decision *d, int index, bool *made, Err *e)
     return code;
 }
 
+/* Labels that were edited stay. In a watched folder that is no failure, as long as the image is the same. */
 static int refuse_changed(const Decision *d, int index, const char *name)
 {
     Err fault;
+    MadeFrom inputs;
+    const char *id = d->cases->inputs.cases[index].files.id;
+    if (d->o->watch && !prediction_cases_inputs(&inputs, d->cases, index, &fault)) {
+        const bool same = prediction_record_same_inputs(d->f->record, id, &inputs, NULL);
+        made_from_free(&inputs);
+        if (same) {
+            d->cases->fates[index] = CASE_KEPT;
+            return 0;
+        }
+    }
     err_set(&fault, ERR_VALUE,
             "%s/%s was changed since predict wrote it; if it was corrected by hand, move it to another folder; "
             "--overwrite replaces it",
@@ -181,9 +226,36 @@ static int refuse_changed(const Decision *d, int index, const char *name)
     return fail_case(d, index, &fault);
 }
 
-static void note_foreign(Foreign *foreign, const OutputFolder *f, const char *name)
+/* A watched folder has other cases, which must go on. */
+static int note_foreign(Decision *d, int index, const char *name)
 {
-    if (!foreign->count++) err_set(&foreign->first, ERR_VALUE, "%s/%s", f->path, name);
+    Err fault;
+    if (d->o->watch && !d->o->watch->is_first) {
+        err_set(&fault, ERR_VALUE, "predict did not make %s/%s: move it to another folder", d->f->path, name);
+        return fail_case(d, index, &fault);
+    }
+    if (!d->foreign.count++) err_set(&d->foreign.first, ERR_VALUE, "%s/%s", d->f->path, name);
+    return 0;
+}
+
+/* After a start: whether the case failed with the same inputs before, and that was not taken back by removing its text. */
+static int has_failed_before(const Decision *d, int index, bool *failed, Err *e)
+{
+    MadeFrom inputs;
+    const char *id = d->cases->inputs.cases[index].files.id;
+    *failed = false;
+    if (!d->o->watch || !d->o->watch->is_first || !d->f->explains) return 0;
+    if (prediction_cases_inputs(&inputs, d->cases, index, NULL)) return 0; /* reported when it is read */
+    const bool same = prediction_record_has_failed(d->f->record, id, &inputs);
+    made_from_free(&inputs);
+    char *path = same ? error_path(d->f, id, e) : NULL;
+    const int code = !same ? 0 : path ? file_is_there(path, failed, e) : ERR_NOMEM;
+    if (!code && *failed)
+        prediction_tell(
+            d->o, TELL_NOTE,
+            "case %s failed before, and its image is the same: see %s (without that file it is tried again)", id, path);
+    mem_free(path);
+    return code;
 }
 
 static int look_at_case(Decision *d, int index, bool *made, Err *e)
@@ -192,6 +264,12 @@ static int look_at_case(Decision *d, int index, bool *made, Err *e)
     OutputState state = OUTPUT_NONE;
     const char *id = d->cases->inputs.cases[index].files.id;
     char *which = NULL;
+    bool failed;
+    TRY(has_failed_before(d, index, &failed, e));
+    if (failed) {
+        d->cases->fates[index] = CASE_LATER;
+        return 0;
+    }
     TRY(name_outputs(&outputs, d->f, id, e));
     int code = expect_no_input(d, index, &outputs, e);
     const bool is_wanted = !code && d->cases->fates[index] == CASE_WANTED;
@@ -201,7 +279,7 @@ static int look_at_case(Decision *d, int index, bool *made, Err *e)
         ;
     else if (state == OUTPUT_WHOLE) code = compare_inputs(d, index, made, e);
     else if (state == OUTPUT_CHANGED) code = refuse_changed(d, index, which);
-    else if (state == OUTPUT_FOREIGN) note_foreign(&d->foreign, d->f, which);
+    else if (state == OUTPUT_FOREIGN) code = note_foreign(d, index, which);
     *made = *made && d->cases->fates[index] == CASE_WANTED;
     mem_free(which);
     free_outputs(&outputs);
@@ -231,7 +309,7 @@ static int decide(Decision *d, bool *made, Err *e)
     TRY(prediction_record_begin(d->f->record, e));
     for (int i = 0; i < c->inputs.count; i++) {
         const InputCase *one = &c->inputs.cases[i];
-        if (one->fault) TRY(output_folder_failed(d->f, one->files.id, one->fault, e));
+        if (one->fault) TRY(output_folder_failed(d->f, one->files.id, one->fault, NULL, e));
     }
     const int left = prediction_record_dropped(d->f->record);
     if (left)
@@ -259,6 +337,7 @@ int output_folder_done(OutputFolder *f, PredictionCases *c, int index, Err *e)
     CaseOutputs outputs;
     MadeFrom inputs;
     const char *id = c->inputs.cases[index].files.id;
+    TRY(remove_explanation(f, id, e));
     TRY(name_outputs(&outputs, f, id, e));
     int code = prediction_cases_inputs(&inputs, c, index, e);
     if (!code) code = prediction_record_done(f->record, id, &inputs, outputs.names, outputs.count, e);
@@ -267,11 +346,11 @@ int output_folder_done(OutputFolder *f, PredictionCases *c, int index, Err *e)
     return code;
 }
 
-int output_folder_failed(OutputFolder *f, const char *id, const char *error, Err *e)
+int output_folder_failed(OutputFolder *f, const char *id, const char *error, MadeFrom *inputs, Err *e)
 {
     CaseOutputs outputs;
     TRY(name_outputs(&outputs, f, id, e));
-    const int code = prediction_record_failed(f->record, id, error, outputs.names, outputs.count, e);
+    int code = prediction_record_failed(f->record, id, error, inputs, outputs.names, outputs.count, e);
     free_outputs(&outputs);
-    return code;
+    return code ? code : explain(f, id, error, e);
 }

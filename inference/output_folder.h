@@ -18,6 +18,7 @@ typedef struct OutputFolder {
     char *ending;       /* owned */
     bool probabilities; /* written for every case too */
     bool replace;       /* --overwrite */
+    bool explains;      /* CASE.error.txt tells why a case failed; set by the caller after opening */
     PredictionRecord *record;
 } OutputFolder;
 
@@ -28,14 +29,17 @@ int output_folder_open(OutputFolder *f, const char *path, const char *ending, bo
 
 /* Decides which of the wanted cases must be predicted: not those with complete outputs from the same inputs. A case whose
  * outputs would replace an input image or an edited file fails; that is reported. Then writes the first record. Fails:
- * ERR_IO; ERR_VALUE if a file with an output's name exists that predict did not write. */
+ * ERR_IO; ERR_VALUE if a file with an output's name exists that predict did not write. In later rounds of a watched folder
+ * (o->watch) that is a failure of the case, and in the first one a case that has failed with the same inputs is left
+ * (CASE_LATER). */
 int output_folder_decide(OutputFolder *f, PredictionCases *c, bool *made, const PredictionOptions *o, Err *e);
 
 char *output_folder_labels(const OutputFolder *f, const char *id, Err *e); /* the path; the caller's; NULL */
 
-/* Record a case that was predicted, or that failed. Fail: as prediction_record_done. */
+/* Record a case that was predicted, or that failed. inputs: as prediction_record_failed. Fail: as prediction_record_done;
+ * ERR_IO. */
 int output_folder_done(OutputFolder *f, PredictionCases *c, int index, Err *e);
-int output_folder_failed(OutputFolder *f, const char *id, const char *error, Err *e);
+int output_folder_failed(OutputFolder *f, const char *id, const char *error, MadeFrom *inputs, Err *e);
 
 /* f may be {0}, never opened. Fails: as prediction_record_close. */
 int output_folder_close(OutputFolder *f, Err *e);

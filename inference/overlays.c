@@ -168,7 +168,7 @@ static int draw_and_record(const Overlays *v, int index, Err *e)
     int code = name ? draw(v, c, e) : ERR_NOMEM;
     if (!code) code = list_inputs(&inputs, v, index, e);
     if (!code) code = prediction_record_done(v->record, c->id, &inputs, (const char *const *)&name, 1, e);
-    else if (name) prediction_record_failed(v->record, c->id, e->text, (const char *const *)&name, 1, NULL);
+    else if (name) prediction_record_failed(v->record, c->id, e->text, NULL, (const char *const *)&name, 1, NULL);
     made_from_free(&inputs);
     mem_free(name);
     return code ? err_context(e, "its labels are written, its picture is not") : 0;

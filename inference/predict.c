@@ -10,6 +10,7 @@
 #include "inference/model_folder.h"
 #include "inference/output_file.h"
 #include "inference/prediction.h"
+#include "inference/watch.h"
 #include "network/executor/executor.h"
 #include "network/executor/precision.h"
 #include "plans/plan_help.h"
@@ -19,6 +20,7 @@ typedef struct Options {
     const char **inputs; /* prediction.input_count paths; room for as many as there are arguments */
     const char *model;   /* a results folder, or inference.yaml */
     const char *postprocessing;
+    WatchOptions watch; /* folder NULL: the inputs are predicted once */
     FoldList folds;
     PredictionOptions prediction;
 } Options;
@@ -33,11 +35,20 @@ enum {
     KEY_POSTPROCESSING,
     KEY_MEMORY,
     KEY_OVERLAY,
-    KEY_EXPLAIN
+    KEY_EXPLAIN,
+    KEY_WATCH,
+    KEY_SETTLE
 };
 
 static const struct argp_option option_list[] = {
     {"input", 'i', "PATH", 0, "Folder of images, or an image; may be repeated\v. In a folder: CASE_0000.nii.gz …", 0},
+    {"watch", KEY_WATCH, "FOLDER", 0,
+     "In place of -i: predict each image that comes into FOLDER\v, once, until SIGTERM or Ctrl-C; also after a crash. It may be "
+     "a network share. A case that fails has its message in OUT/CASE.error.txt",
+     0},
+    {"settle", KEY_SETTLE, "SECONDS", 0,
+     "--watch: a file unchanged for so long is finished (default: 5)\v. One that cannot be read by then is waited for ten times as long",
+     0},
     {"model", 'm', "RESULTS", 0,
      "Results of train or nnU-Net, or inference.yaml\v, which find_best_configuration writes", 0},
     {"folds", 'f', "0,1,2", 0, "Folds to average (default: all numbered ones)\vAlso 0-4,7 or all", 0},
@@ -153,9 +164,24 @@ static void check_output(const Options *o, struct argp_state *state)
                    output);
 }
 
+static void check_watch(const Options *o, struct argp_state *state)
+{
+    const char *folder = o->watch.folder;
+    if (!*folder) argp_error(state, "--watch '': the path is empty: give a folder");
+    if (o->prediction.input_count)
+        argp_error(state, "--watch %s takes the place of -i %s: give one of them", folder, o->inputs[0]);
+    if (output_file_is_meant(o->common.output))
+        argp_error(state, "-o %s is one file: with --watch give a folder", o->common.output);
+    if (o->common.overwrite)
+        argp_error(state, "--watch with --overwrite would predict all images again at each start: give another -o");
+    if (o->prediction.explain)
+        argp_error(state, "--explain is for images that are there: give them by -i, without --watch");
+}
+
 static void check_options(const Options *o, struct argp_state *state)
 {
-    if (!o->prediction.input_count) argp_error(state, "-i PATH is missing");
+    if (o->watch.folder) check_watch(o, state);
+    else if (!o->prediction.input_count) argp_error(state, "-i PATH is missing");
     if (!o->model) argp_error(state, "-m RESULTS is missing");
     if (!o->prediction.explain && !*o->common.output) argp_error(state, "-o PATH is missing");
     if (o->prediction.overlay && !*o->common.output) argp_error(state, "--overlay needs -o PATH, for the labels");
@@ -181,6 +207,8 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
         return 0;
     case KEY_MEMORY: o->prediction.predictor.memory = option_bytes(state, "--memory", text); return 0;
     case KEY_EXPLAIN: o->prediction.explain = true; return 0;
+    case KEY_WATCH: option_once(state, "--watch", text, &o->watch.folder); return 0;
+    case KEY_SETTLE: o->watch.settle = option_number(state, "--settle", text, 0.1, 3600); return 0;
     case KEY_STEP: o->prediction.predictor.step = option_number(state, "--step", text, 0.01, 1); return 0;
     case KEY_CHECKPOINT: o->prediction.predictor.checkpoint = text; return 0;
     case KEY_CHECKPOINT_FILE: o->prediction.predictor.checkpoint = checkpoint_of_file(text, state); return 0;
@@ -188,6 +216,8 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     default: return ARGP_ERR_UNKNOWN;
     }
 }
+
+static bool stops(void) { return program_interrupted(); }
 
 static void report(const char *id, const Err *fault) { program_error("case %s: %s", id, fault->text); }
 
@@ -266,11 +296,12 @@ static int run(Options *o, Err *e)
         program_interrupt_hint("no labels were written: the same command starts from the beginning");
     p->overwrite = o->common.overwrite;
     p->quiet = o->common.quiet;
+    p->stops = o->watch.folder ? stops : NULL;
     p->tell = tell;
     p->report = report;
     int code = read_models(&c, o, &folder, e);
     if (!code) code = read_postprocessing(&c, o, e);
-    if (!code) code = prediction_run(p, &c, e);
+    if (!code) code = o->watch.folder ? watch_run(&o->watch, p, &c, e) : prediction_run(p, &c, e);
     configuration_free(&c);
     model_folder_free(&folder);
     return code;
@@ -285,6 +316,7 @@ static const Program program = {
     .examples = "-i Dataset042_Liver/imagesTs -o predictions -m results\tAll images of a folder\n"
                 "-i image.nii.gz -o labels.nii.gz -m results\tOne image into one file\n"
                 "-i images -o predictions -m inference.yaml\tWhat find_best_configuration has chosen\n"
+                "--watch /share/in -o /share/out -m results\tEach image that comes into a folder\n"
                 "-i images -m results --explain --memory 4G\tOnly tell tiles and memory",
     .more =
         "OUT/predict.yaml records what each prediction was made from: predictions of the same images by the same model and options "
@@ -298,11 +330,12 @@ static const Program program = {
 
 int main(int argc, char **argv)
 {
-    Options o = {.common = {.takes = OPT_OUTPUT | OPT_THREADS | OPT_QUIET | OPT_OVERWRITE | OPT_DEVICE | OPT_PRECISION |
+    Options o = {.watch.settle = 5,
+                 .common = {.takes = OPT_OUTPUT | OPT_THREADS | OPT_QUIET | OPT_OVERWRITE | OPT_DEVICE | OPT_PRECISION |
                                      OPT_JSON_LOG,
                             .output = ""}};
     Err e = {0};
-    program_begin("predict", false);
+    program_begin("predict", true); /* only --watch asks for signals; else they end it at once */
     program_interrupt_hint("finished cases are kept: the same command continues with the others");
     o.inputs = mem_alloc((size_t)argc * sizeof *o.inputs, &e);
     if (!o.inputs) return program_end(ERR_NOMEM, &e, false);
@@ -318,6 +351,7 @@ int main(int argc, char **argv)
         if (lacks) program_warn("%s", lacks);
         code = run(&o, &e);
     }
+    if (!code && o.watch.folder) program_signal_served();
     mem_free(o.inputs);
     fold_list_free(&o.folds);
     return program_end(code, &e, o.common.quiet);

@@ -8,6 +8,7 @@
 #define INFERENCE_PREDICTION_H
 
 #include "inference/configuration.h"
+#include "inference/inputs.h"
 #include "inference/predictor.h"
 
 typedef enum PredictionTell {
@@ -15,6 +16,15 @@ typedef enum PredictionTell {
     TELL_WARNING,
     TELL_TABLE /* lines of a table, each with its newline */
 } PredictionTell;
+
+/* What a folder that is watched needs besides (inference/watch.c). The functions are called with a case of the round. */
+typedef struct PredictionWatch {
+    bool is_first;                                                 /* round since the start */
+    bool (*begins)(void *context, const Case *c);                  /* false: left to a later round */
+    bool (*fails)(void *context, const Case *c, const Err *fault); /* false: no failure yet; left to a later round */
+    void (*done)(void *context, const Case *c);
+    void *context;
+} PredictionWatch;
 
 typedef struct PredictionOptions {
     const char *const *inputs; /* input_count folders and files */
@@ -26,10 +36,26 @@ typedef struct PredictionOptions {
     bool save_probabilities, explain, overwrite, quiet;
     void (*tell)(PredictionTell kind, const char *text);
     void (*report)(const char *id, const Err *fault); /* called for a case that failed; the others continue */
+    bool (*stops)(void);          /* true: no further case is begun; asked also while one is predicted. NULL: never */
+    const PredictionWatch *watch; /* NULL: the inputs are listed once */
 } PredictionOptions;
 
 /* Fails: before any case as model_source_open, inputs_list and output_folder_decide; ERR_VALUE at the end if some cases
  * failed. */
 int prediction_run(const PredictionOptions *o, const Configuration *c, Err *e);
+
+/* The same in rounds, with the weights loaded once:
+ *   Prediction *p;
+ *   prediction_open(&p, o, c, e);
+ *   inputs_list_names(&list, folder, &names, prediction_dataset(p), e); prediction_round(p, &list, e); …
+ *   prediction_close(p);
+ * o and c are borrowed until prediction_close. Fails: as prediction_run, without those of cases. */
+typedef struct Prediction Prediction;
+int prediction_open(Prediction **p, const PredictionOptions *o, const Configuration *c, Err *e);
+const DatasetInfo *prediction_dataset(const Prediction *p);
+
+/* inputs: moved, empty afterwards, also on failure. */
+int prediction_round(Prediction *p, InputList *inputs, Err *e);
+void prediction_close(Prediction *p);
 
 #endif

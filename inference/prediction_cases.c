@@ -7,10 +7,10 @@
 #include "data/image_files.h"
 #include "inference/prediction_record.h"
 
-int prediction_cases_list(PredictionCases *c, const char *const *paths, int count, const DatasetInfo *info, Err *e)
+int prediction_cases_new(PredictionCases *c, InputList *inputs, Err *e)
 {
-    *c = (PredictionCases){0};
-    TRY(inputs_list(&c->inputs, paths, count, info, e));
+    *c = (PredictionCases){.inputs = *inputs};
+    *inputs = (InputList){0};
     const size_t cases = (size_t)c->inputs.count;
     c->fates = mem_zalloc(cases, sizeof *c->fates, e);
     c->renewed = mem_zalloc(cases, sizeof *c->renewed, e);

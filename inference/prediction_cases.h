@@ -1,6 +1,6 @@
 /* PredictionCases: the cases of a prediction and the state of each (part of inference/prediction.c).
  *
- * `PredictionCases c`; prediction_cases_list … prediction_cases_free. */
+ * `PredictionCases c`; prediction_cases_new … prediction_cases_free. */
 #ifndef INFERENCE_PREDICTION_CASES_H
 #define INFERENCE_PREDICTION_CASES_H
 
@@ -9,8 +9,9 @@
 
 typedef enum CaseFate {
     CASE_WANTED,
-    CASE_KEPT,  /* its output exists already */
-    CASE_FAILED /* reported; skipped by all later steps, so that it is counted once */
+    CASE_KEPT,   /* its output exists already */
+    CASE_FAILED, /* reported; skipped by all later steps, so that it is counted once */
+    CASE_LATER   /* of a watched folder: left to a later round */
 } CaseFate;
 
 typedef struct PredictionCases {
@@ -21,8 +22,8 @@ typedef struct PredictionCases {
     RecordedFiles *hashes;    /* of the case's files, after the first prediction_cases_inputs */
 } PredictionCases;
 
-/* As inputs_list. */
-int prediction_cases_list(PredictionCases *c, const char *const *paths, int count, const DatasetInfo *info, Err *e);
+/* inputs: moved, empty afterwards, also on failure. Fails: ERR_NOMEM. */
+int prediction_cases_new(PredictionCases *c, InputList *inputs, Err *e);
 void prediction_cases_free(PredictionCases *c);
 int prediction_cases_count(const PredictionCases *c, CaseFate fate);
 

@@ -14,6 +14,7 @@ static int show_tiles(void *context, int64_t done, int64_t tiles, Err *e)
     (void)e;
     const PredictionJob *job = context;
     char note[160];
+    if (job->o->stops) job->o->stops(); /* the case is finished all the same: so the wait is no sign of a fault */
     snprintf(note, sizeof note, "%s: tile %lld of %lld", job->id, (long long)done, (long long)tiles);
     progress_part(job->progress, (double)done / (double)tiles, note);
     return 0;
@@ -44,25 +45,46 @@ static int predict_case(PredictionJob *job, int index, Err *e)
     return code;
 }
 
-/* Records a case that cannot be predicted, in the folder of the mean too. */
-static int note_failure(PredictionJob *job, const char *id, const char *error, Err *e)
+/* Records a failure with the inputs that it belongs to. One of reading or writing belongs to none: it may go away. */
+static int record_failure(OutputFolder *folder, PredictionJob *job, int index, const Err *fault, Err *e)
 {
-    if (job->is_member) TRY(output_folder_failed(&job->own, id, error, e));
-    return job->output ? output_folder_failed(job->output, id, error, e) : 0;
+    MadeFrom inputs;
+    const bool known = fault->code != ERR_IO && !prediction_cases_inputs(&inputs, job->cases, index, NULL);
+    const int code = output_folder_failed(folder, job->id, fault->text, known ? &inputs : NULL, e);
+    if (known) made_from_free(&inputs);
+    return code;
+}
+
+/* Records a case that cannot be predicted, in the folder of the mean too. */
+static int note_failure(PredictionJob *job, int index, const Err *fault, Err *e)
+{
+    if (job->is_member) TRY(record_failure(&job->own, job, index, fault, e));
+    return job->output ? record_failure(job->output, job, index, fault, e) : 0;
+}
+
+static int leave(PredictionJob *job, int index)
+{
+    job->cases->fates[index] = CASE_LATER;
+    return BATCH_LATER;
 }
 
 static int take_turn(void *context, int turn, Progress *progress, bool *kept, Err *e)
 {
     (void)kept;
     PredictionJob *job = context;
+    const PredictionWatch *watch = job->o->watch;
     const int index = job->turns[turn];
+    const Case *c = &job->cases->inputs.cases[index].files;
     job->progress = progress;
     job->id = case_name(job, turn);
+    if ((job->o->stops && job->o->stops()) || (watch && !watch->begins(watch->context, c))) return leave(job, index);
     int code = predict_case(job, index, e);
     if (!code && folder_of(job)) code = output_folder_done(folder_of(job), job->cases, index, e);
+    if (!code && watch) watch->done(watch->context, c);
     if (!code) return 0;
+    if (watch && !watch->fails(watch->context, c, e)) return leave(job, index);
     job->cases->fates[index] = CASE_FAILED;
-    note_failure(job, job->id, e->text, NULL); /* an error in writing the record is reported when it is closed */
+    note_failure(job, index, e, NULL); /* an error in writing the record is reported when it is closed */
     return code;
 }
 
@@ -93,11 +115,13 @@ static int save_dataset(const PredictionJob *job, Err *e)
 
 static void tell_start(const PredictionJob *job)
 {
-    const ModelSource *s = &job->source;
+    const ModelSource *s = prediction_job_source(job);
     Text folds = {0};
     fold_list_text(&s->folds, &folds);
-    prediction_tell(job->o, TELL_NOTE, "%s, %s, %d case%s", s->plan.network.name, folds.data ? folds.data : "",
-                    job->turn_count, job->turn_count == 1 ? "" : "s");
+    if (job->o->watch) prediction_tell(job->o, TELL_NOTE, "%s, %s", s->plan.network.name, folds.data ? folds.data : "");
+    else
+        prediction_tell(job->o, TELL_NOTE, "%s, %s, %d case%s", s->plan.network.name, folds.data ? folds.data : "",
+                        job->turn_count, job->turn_count == 1 ? "" : "s");
     text_free(&folds);
 }
 
@@ -124,6 +148,7 @@ static int find_turns(PredictionJob *job, Err *e)
 {
     PredictionCases *c = job->cases;
     const size_t count = (size_t)c->inputs.count;
+    job->turn_count = 0;
     job->turns = mem_zalloc(count, sizeof *job->turns, e);
     job->made = mem_zalloc(count, sizeof *job->made, e);
     if (!job->turns || !job->made) return ERR_NOMEM;
@@ -133,39 +158,58 @@ static int find_turns(PredictionJob *job, Err *e)
     return 0;
 }
 
-static int run_job(PredictionJob *job, Err *e)
+int prediction_job_open(PredictionJob *job, Err *e)
 {
-    const bool is_written = *job->o->output;
     PredictorOptions options = job->o->predictor;
     options.progress = show_tiles;
     options.context = job;
+    if (job->predictor) return 0;
+    if (job->o->watch) tell_start(job);
+    return predictor_open_source(&job->predictor, &job->source, &options, e);
+}
+
+static int run_job(PredictionJob *job, Err *e)
+{
+    const bool is_written = *job->o->output;
     if (is_written) {
         TRY(find_turns(job, e));
-        tell_start(job);
+        if (!job->o->watch) tell_start(job);
     }
     if (!job->turn_count && !job->o->explain) return 0;
-    TRY(predictor_open_source(&job->predictor, &job->source, &options, e));
+    TRY(prediction_job_open(job, e));
     if (job->o->explain) prediction_job_explain(job);
     return job->turn_count ? run_cases(job, e) : 0;
 }
 
-static int open_own_folder(PredictionJob *job, MadeFrom *made_from, Err *e)
+/* What the outputs are made from is found once: the predictor keeps its weights also if others take their names. */
+static int open_own_folder(PredictionJob *job, Err *e)
 {
-    predictor_made_from(made_from, "", &job->source, &job->o->predictor);
-    return output_folder_open(&job->own, job->folder, job->source.info.file_ending, true, made_from, job->o->overwrite,
-                              e);
+    const ModelSource *s = prediction_job_source(job);
+    if (!job->made_from.count) predictor_made_from(&job->made_from, "", s, &job->o->predictor);
+    return output_folder_open(&job->own, job->folder, s->info.file_ending, true, &job->made_from, job->o->overwrite, e);
 }
 
 int prediction_job_run(PredictionJob *job, Err *e)
 {
-    MadeFrom made_from = {0};
-    int code = job->is_member && job->output ? open_own_folder(job, &made_from, e) : 0;
+    int code = job->is_member && job->output ? open_own_folder(job, e) : 0;
     if (!code) code = run_job(job, e);
     const int closing = output_folder_close(&job->own, code ? NULL : e);
-    made_from_free(&made_from);
-    predictor_close(job->predictor);
-    model_source_free(&job->source);
     mem_free(job->turns);
     mem_free(job->made);
+    job->turns = NULL;
+    job->made = NULL;
     return code ? code : closing;
+}
+
+void prediction_job_close(PredictionJob *job)
+{
+    predictor_close(job->predictor);
+    model_source_free(&job->source);
+    made_from_free(&job->made_from);
+    job->predictor = NULL;
+}
+
+const ModelSource *prediction_job_source(const PredictionJob *job)
+{
+    return job->predictor ? predictor_source(job->predictor) : &job->source;
 }

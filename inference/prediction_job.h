@@ -11,7 +11,7 @@
 typedef struct PredictionJob {
     const PredictionOptions *o;
     const ConfiguredModel *model;
-    ModelSource source; /* set by the caller; the predictor takes ownership */
+    ModelSource source; /* set by the caller, owned by the job (prediction_job_close); the predictor takes it over */
     bool is_member;     /* its probabilities are averaged with other models', and only the mean is post-processed */
     const Postprocessing *postprocessing;
     PredictionCases *cases; /* the wanted ones are predicted; one that cannot be is marked as failed */
@@ -21,6 +21,7 @@ typedef struct PredictionJob {
 
     Predictor *predictor;   /* this and all below are owned by the job */
     OutputFolder own;       /* of a member */
+    MadeFrom made_from;     /* of a member's outputs */
     bool *made;             /* per case: this model must predict it */
     int *turns, turn_count; /* indices of those cases */
     Progress *progress;     /* while a case is predicted, else NULL */
@@ -28,8 +29,15 @@ typedef struct PredictionJob {
 } PredictionJob;
 
 /* Predicts the wanted cases into the folder or file. Cases that cannot be predicted are reported; the job does not fail.
- * Fails: as predictor_open_source; ERR_IO if nothing can be written. Frees all that the job owns. */
+ * May be called again for other cases. Fails: as predictor_open_source; ERR_IO if nothing can be written. */
 int prediction_job_run(PredictionJob *job, Err *e);
+
+/* Opens the predictor; else the first run that needs it does. Fails: as predictor_open_source. */
+int prediction_job_open(PredictionJob *job, Err *e);
+void prediction_job_close(PredictionJob *job);
+
+/* The model, whether its predictor is open or not. */
+const ModelSource *prediction_job_source(const PredictionJob *job);
 
 /* Warns about the case that is being predicted: in predict.yaml, and on the terminal. */
 void prediction_job_warn(const PredictionJob *job, const char *format, ...) __attribute__((format(printf, 2, 3)));

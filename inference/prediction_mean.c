@@ -46,8 +46,8 @@ static int take_turn(void *context, int turn, Progress *progress, bool *kept, Er
     if (!code) code = output_folder_done(mean->output, mean->cases, w->turns[turn], e);
     if (!code) return 0;
     mean->cases->fates[w->turns[turn]] = CASE_FAILED;
-    output_folder_failed(mean->output, id, e->text,
-                         NULL); /* an error in writing the record is reported when it is closed */
+    /* An error in writing the record is reported when it is closed. */
+    output_folder_failed(mean->output, id, e->text, NULL, NULL);
     return code;
 }
 

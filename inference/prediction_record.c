@@ -12,6 +12,7 @@
 
 struct PredictionRecord {
     char *folder, *path;
+    bool prompt;                     /* prediction_record_prompt */
     bool replace, begun, is_written; /* is_written: the file contains all of `mine` */
     RecordContent mine;              /* this run's planned cases; its made_from is borrowed */
     RecordContent others;            /* content of the file when it was read last */
@@ -194,14 +195,28 @@ int prediction_record_look(const PredictionRecord *r, const char *id, const char
     return 0;
 }
 
+static bool has_inputs(const RecordedCase *c, const MadeFrom *inputs)
+{
+    const MadeFrom then = recorded_files_view(&c->inputs);
+    return made_from_same(&then, inputs);
+}
+
 bool prediction_record_same_inputs(const PredictionRecord *r, const char *id, const MadeFrom *inputs, Text *why)
 {
     const RecordedCase *c = find_case(&r->others, id);
     if (!c) return false;
     const MadeFrom then = recorded_files_view(&c->inputs);
-    const bool same = made_from_same(&then, inputs);
-    if (!same && why) made_from_differences(why, &then, inputs, "");
-    return same;
+    const bool same = has_inputs(c, inputs);
+    if (same && c->state != RECORD_FAILED) return true;
+    if (same && why) text_add(why, "with this one it failed");
+    else if (why) made_from_differences(why, &then, inputs, "");
+    return false;
+}
+
+bool prediction_record_has_failed(const PredictionRecord *r, const char *id, const MadeFrom *inputs)
+{
+    const RecordedCase *c = find_case(&r->others, id);
+    return c && c->state == RECORD_FAILED && has_inputs(c, inputs);
 }
 
 /* ---- writing ---- */
@@ -252,8 +267,10 @@ static int write_now_and_then(PredictionRecord *r, Err *e)
 {
     enum { SHARE = 30 };
     r->is_written = false;
-    return now_s() - r->written_at > SHARE * r->writing_took ? write_now(r, e) : 0;
+    return r->prompt || now_s() - r->written_at > SHARE * r->writing_took ? write_now(r, e) : 0;
 }
+
+void prediction_record_prompt(PredictionRecord *r) { r->prompt = true; }
 
 /* Keeps the recorded outputs of an earlier run: those that are not written again are removed when the case is done. */
 static int keep_outputs(RecordedCase *planned, const RecordedCase *earlier, Err *e)
@@ -374,13 +391,14 @@ int prediction_record_done(PredictionRecord *r, const char *id, MadeFrom *inputs
     return code ? code : write_now_and_then(r, e);
 }
 
-int prediction_record_failed(PredictionRecord *r, const char *id, const char *error, const char *const *files,
-                             int count, Err *e)
+int prediction_record_failed(PredictionRecord *r, const char *id, const char *error, MadeFrom *inputs,
+                             const char *const *files, int count, Err *e)
 {
     RecordedCase *c;
     RecordedFiles earlier;
     TRY(begin_case(r, &c, &earlier, id, RECORD_FAILED, e));
-    const int code = take_outputs(r, c, &earlier, files, count, e);
+    int code = inputs ? recorded_files_take(&c->inputs, inputs, e) : 0;
+    if (!code) code = take_outputs(r, c, &earlier, files, count, e);
     recorded_files_free(&earlier);
     if (code) return code;
     if (!(c->error = plain_name(error, e))) return ERR_NOMEM;

@@ -53,7 +53,8 @@ typedef enum OutputState {
 int prediction_record_look(const PredictionRecord *r, const char *id, const char *const *files, int count,
                            OutputState *state, char **which, Err *e);
 
-/* Whether a case was made from these inputs; if not, adds the differences to the text (may be NULL). */
+/* Whether a case was made from these inputs: the files of one that failed are of an earlier run. If not, adds the differences
+ * to the text (may be NULL). */
 bool prediction_record_same_inputs(const PredictionRecord *r, const char *id, const MadeFrom *inputs, Text *why);
 
 /* Plans a case: its files will be written. Only before begin. Fails: ERR_NOMEM. */
@@ -72,11 +73,17 @@ int prediction_record_dropped(const PredictionRecord *r);
 
 /* prediction_record_done: the files of a planned case were written; other recorded files of it, of an earlier run, are
  * removed if unchanged. prediction_record_failed: it failed; its files do not exist, or are those of an earlier run.
- * inputs: moved, empty afterwards. Fail: ERR_IO, as begin. */
+ * inputs: moved, empty afterwards; of one that failed NULL if they could not be read. Fail: ERR_IO, as begin. */
 int prediction_record_done(PredictionRecord *r, const char *id, MadeFrom *inputs, const char *const *files, int count,
                            Err *e);
-int prediction_record_failed(PredictionRecord *r, const char *id, const char *error, const char *const *files,
-                             int count, Err *e);
+int prediction_record_failed(PredictionRecord *r, const char *id, const char *error, MadeFrom *inputs,
+                             const char *const *files, int count, Err *e);
+
+/* Whether the case failed with these inputs. */
+bool prediction_record_has_failed(const PredictionRecord *r, const char *id, const MadeFrom *inputs);
+
+/* From now on the record is written as soon as a case is over. */
+void prediction_record_prompt(PredictionRecord *r);
 
 /* Records a warning about a planned case, or about no case (NULL). *is_new, if not NULL: it was not recorded before. */
 int prediction_record_warn(PredictionRecord *r, const char *id, const char *text, bool *is_new, Err *e);

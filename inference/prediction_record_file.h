@@ -6,7 +6,7 @@
  *   warnings: []                  # those that do not belong to a case
  *   cases:                        # sorted by name
  *     - {case: a, state: done, inputs: {a_0000.nii.gz: 2f…}, outputs: {a.nii.gz: 77…}}
- *     - {case: b, state: failed, error: "…"}
+ *     - {case: b, state: failed, inputs: {b_0000.nii.gz: 9c…}, error: "…"}   # inputs: if they could be read
  *     - {case: c, state: planned} # not predicted yet; `outputs`, if there: files of an earlier run, to be replaced
  * Files have names without folders and content hashes, so that the record of a moved folder stays valid.
  * `RecordContent c = {0}`; record_content_free. */

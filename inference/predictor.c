@@ -2,9 +2,11 @@
 
 #include <math.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 
 #include "base/memory.h"
+#include "base/progress.h"
 #include "inference/export.h"
 #include "inference/fold_networks.h"
 #include "inference/label_rule.h"
@@ -24,6 +26,7 @@ struct Predictor {
     int most_batch;            /* allowed by the memory; 0: any */
     int device_batch;          /* allowed by the device's memory; 0: any */
     int64_t tiles, tiles_done; /* of the present prediction */
+    atomic_llong network_ns;   /* predictor_network_seconds; not protected */
 };
 
 /* ---- the batch ---- */
@@ -178,6 +181,7 @@ const Plan *predictor_plan(const Predictor *p) { return &p->source.plan; }
 const DatasetInfo *predictor_dataset(const Predictor *p) { return &p->source.info; }
 const ModelSource *predictor_source(const Predictor *p) { return &p->source; }
 int predictor_fold_count(const Predictor *p) { return p->networks.count; }
+double predictor_network_seconds(const Predictor *p) { return 1e-9 * (double)atomic_load(&p->network_ns); }
 
 /* ---- the mean of folds whose logits are kept apart ---- */
 
@@ -276,11 +280,49 @@ int predictor_cost(Predictor *p, const CaseSize *size, PredictionCost *cost, Err
 
 /* ---- predicting ---- */
 
+/* The batch of a slice of the training images' median size; 0 if the memory does not allow any. */
+static int usual_batch(Predictor *p)
+{
+    const Plan *plan = &p->source.plan;
+    const double *pixels = plan->configuration.median_image_size_in_voxels;
+    CaseSize size = {.channels = plan->configuration.channel_count, .shape_zyx = {1, 1, 1}};
+    PredictionCost cost;
+    for (int i = 0; i < 2; i++) {
+        const int axis = plan->transpose_forward[i + 1];
+        size.shape_zyx[axis] = pixels[i] > 1 ? (int64_t)pixels[i] : 1;
+        size.spacing_zyx_mm[axis] = plan->configuration.spacing_mm[i];
+    }
+    size.spacing_zyx_mm[plan->transpose_forward[0]] = 1;
+    return predictor_cost(p, &size, &cost, NULL) ? 0 : cost.batch;
+}
+
+static int warm_locked(Predictor *p, int batch, Err *e)
+{
+    TRY(fold_networks_prepare(&p->networks, batch, e));
+    const TileNetwork network = fold_networks_tiles(&p->networks);
+    memset(network.images, 0,
+           (size_t)(batch * p->window.tile_yx[0] * p->window.tile_yx[1] * network.channels) * sizeof(float));
+    return network.run(network.context, e);
+}
+
+int predictor_warm(Predictor *p, Err *e)
+{
+    const int batch = usual_batch(p);
+    if (!batch) return 0;
+    pthread_mutex_lock(&p->lock);
+    const int code = warm_locked(p, batch, e);
+    pthread_mutex_unlock(&p->lock);
+    return code;
+}
+
 static int run_tiles(void *context, Err *e)
 {
     Predictor *p = context;
     const TileNetwork network = fold_networks_tiles(&p->networks);
-    TRY(network.run(network.context, e));
+    const double began = clock_seconds();
+    const int code = network.run(network.context, e);
+    atomic_fetch_add(&p->network_ns, (long long)(1e9 * (clock_seconds() - began)));
+    if (code) return code;
     p->tiles_done += network.batch;
     if (p->tiles_done > p->tiles) p->tiles_done = p->tiles;
     return p->options.progress ? p->options.progress(p->options.context, p->tiles_done, p->tiles, e) : 0;

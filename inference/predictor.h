@@ -55,6 +55,9 @@ const DatasetInfo *predictor_dataset(const Predictor *p);
 const ModelSource *predictor_source(const Predictor *p);
 int predictor_fold_count(const Predictor *p);
 
+/* Seconds that the networks have computed so far, in all predictions. May be called while another thread predicts. */
+double predictor_network_seconds(const Predictor *p);
+
 /* The sliding window's options by plan and options. */
 WindowOptions predictor_window(const Plan *plan, const PredictorOptions *o);
 
@@ -83,6 +86,10 @@ typedef struct PredictionCost {
     int64_t networks;                                      /* bytes, in every phase, of the host's memory */
     int64_t peak; /* bytes of the whole process at most; in_host: of the predictor */
 } PredictionCost;
+
+/* Reads the weights and runs the networks once, so that the first prediction takes no longer than later ones, if it is of about the
+ * size of the training images. Does nothing if the memory that is allowed does not hold these. Fails: as predictor_predict for weights and memory. */
+int predictor_warm(Predictor *p, Err *e);
 
 /* Finds the largest batch with which the case fits into options.memory; predictor_predict uses it until predictor_cost is
  * called for another case. Fails: ERR_NOMEM if no batch fits, with the bytes needed; as executor_new. */

@@ -143,7 +143,7 @@ static int check_source(const Opening *o, const ModelSource *s, Err *e)
     const Configuration *c = &o->model->configuration;
     const bool is_chosen = o->predictor.checkpoint || c->models[0].made_from.count;
     int code = model_source_warnings(&warnings, s, is_chosen, e);
-    if (!code) code = chosen_weights_expect(&warnings, c, s, e);
+    if (!code) code = chosen_weights_expect(&warnings, c, &s, e);
     for (int i = 0; i < warnings.count && !code; i++) model_warn(&o->listener, warnings.faults[i].text);
     faults_free(&warnings);
     if (!code) code = postprocessing_expect_labels(&c->postprocessing, &s->info, s->results, e);

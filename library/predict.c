@@ -25,6 +25,22 @@ static int run(ModelCall *call, const swin_listener *listener, int (*work)(void 
     return model_report(error, code, &e);
 }
 
+/* ---- before the first ---- */
+
+static int warm(void *context, Err *e)
+{
+    const ModelCall *call = context;
+    return predictor_warm(call->model->predictor, e);
+}
+
+int swin_warm(swin_model *model, swin_error *error)
+{
+    ModelCall call = {.model = model};
+    return run(&call, NULL, warm, &call, error);
+}
+
+double swin_network_seconds(const swin_model *model) { return predictor_network_seconds(model->predictor); }
+
 static void tell(const ModelCall *call, Text *note)
 {
     if (note->length) model_warn(&call->listener, note->data);

@@ -74,7 +74,7 @@ typedef struct swin_options {
 SWIN_API const char *swin_version(void);
 
 /* Opens a model: a results folder of train or of an nnU-Net trainer, or an inference.yaml with one model, whose
- * post-processing is then applied. The weights are read by the first prediction. options and listener may be NULL. NULL on
+ * post-processing is then applied. The weights are read by swin_warm, or by the first prediction. options and listener may be NULL. NULL on
  * failure: SWIN_VALUE (also where there is no model), SWIN_IO, SWIN_FORMAT, SWIN_UNSUPPORTED, SWIN_NO_MEMORY. */
 SWIN_API swin_model *swin_open(const char *path, const swin_options *options, const swin_listener *listener,
                                swin_error *error);
@@ -132,6 +132,14 @@ typedef struct swin_image {
      * the training images. Without it axes are taken as they are. */
     const double *affine;
 } swin_image;
+
+/* Reads the weights and runs the networks once, so that the first prediction takes no longer than later ones. Without it the
+ * first prediction does so. Nothing is done if options.memory does not allow a slice of the training images. Fails: SWIN_NO_MEMORY, SWIN_IO, SWIN_FORMAT, SWIN_CANCELLED. */
+SWIN_API int swin_warm(swin_model *model, swin_error *error);
+
+/* Seconds that the networks have computed so far, in all predictions: the rest of a prediction's time is spent on reading,
+ * resampling and writing. */
+SWIN_API double swin_network_seconds(const swin_model *model);
 
 /* Segments an image. labels: room for Z·Y·X values of info->label_bytes; probabilities: for Z·Y·X·class_count floats, the
  * class is the fastest; either may be NULL. Both have the axes of the image. listener may be NULL. Their content is not

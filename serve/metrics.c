@@ -87,7 +87,7 @@ static void add_histogram(Text *t, const Metrics *m)
     text_add(t, "swin_umamba_waiting_seconds_total %.6f\n", m->waited);
 }
 
-void metrics_text(Metrics *m, LineLength length, Text *t)
+void metrics_text(Metrics *m, LineLength length, double network, Text *t)
 {
     static const char *const ends[] = {"done", "failed", "client_gone"};
     pthread_mutex_lock(&m->lock);
@@ -100,6 +100,8 @@ void metrics_text(Metrics *m, LineLength length, Text *t)
     add_histogram(t, m);
     const double uptime = clock_seconds() - m->started;
     pthread_mutex_unlock(&m->lock);
+    add_head(t, "network_seconds_total", "counter", "Time that the networks computed, of all predictions.");
+    text_add(t, "swin_umamba_network_seconds_total %.6f\n", network);
     add_gauge(t, "requests_inside", "Requests that upload, wait or are predicted.", length.inside);
     add_gauge(t, "requests_working", "Requests that are predicted.", length.working);
     add_gauge(t, "places", "Requests that may be inside; others get 503.", length.places);

@@ -22,6 +22,7 @@ void metrics_prediction(Metrics *m, PredictionEnd end, double waited, double too
 /* Seconds until a place should be free, by the mean of what predictions took; at least 1. */
 int metrics_retry_after(Metrics *m, LineLength length);
 
-void metrics_text(Metrics *m, LineLength length, Text *text);
+/* network: seconds that the networks of all models have computed. */
+void metrics_text(Metrics *m, LineLength length, double network, Text *text);
 
 #endif

@@ -92,7 +92,7 @@ static int open_models(swin_model **models, const Options *o, Err *e)
     for (int i = 0; i < o->parallel; i++) {
         swin_error error;
         models[i] = swin_open(o->model, &options, i ? &silent : &listener, &error);
-        if (!models[i]) return err_set(e, (ErrCode)error.code, "%s", error.text);
+        if (!models[i] || swin_warm(models[i], &error)) return err_set(e, (ErrCode)error.code, "%s", error.text);
     }
     return 0;
 }
@@ -160,6 +160,6 @@ int main(int argc, char **argv)
     int code = open_models(models, &o, &e);
     if (!code) code = serve(&o, models, &e);
     for (int i = 0; i < o.parallel; i++) swin_close(models[i]);
-    const int status = program_end(code, &e, o.common.quiet);
-    return code ? status : 0;
+    if (!code) program_signal_served();
+    return program_end(code, &e, o.common.quiet);
 }

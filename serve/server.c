@@ -34,8 +34,10 @@ static enum MHD_Result tell_model(Server *s, struct MHD_Connection *c)
 static enum MHD_Result tell_metrics(Server *s, struct MHD_Connection *c)
 {
     Text text = {0};
+    double network = 0;
+    for (int i = 0; i < s->o.model_count; i++) network += swin_network_seconds(s->o.models[i]);
     metrics_answer(s->metrics, MHD_HTTP_OK);
-    metrics_text(s->metrics, line_length(s->line), &text);
+    metrics_text(s->metrics, line_length(s->line), network, &text);
     return answer_text(c, MHD_HTTP_OK, "text/plain; version=0.0.4; charset=utf-8", &text, (AnswerHeader){NULL, NULL});
 }
 

@@ -207,7 +207,7 @@ static void a_failed_case_keeps_its_earlier_outputs(void **state)
     PredictionRecord *r = open_record(true);
     assert_int_equal(prediction_record_plan(r, "a", NULL), 0);
     assert_int_equal(prediction_record_begin(r, NULL), 0);
-    assert_int_equal(prediction_record_failed(r, "a", "no", all, 1, NULL), 0);
+    assert_int_equal(prediction_record_failed(r, "a", "no", NULL, all, 1, NULL), 0);
     assert_int_equal(prediction_record_close(r, NULL), 0);
     assert_true(is_there("a.npy"));
     predict_a(false, all, 1, false);
@@ -341,7 +341,7 @@ static void a_failed_case_leaves_what_was_there(void **state)
     PredictionRecord *r = open_record(false);
     assert_int_equal(prediction_record_plan(r, "a", NULL), 0);
     assert_int_equal(prediction_record_begin(r, NULL), 0);
-    assert_int_equal(prediction_record_failed(r, "a", "a_0000.nii: cut off", files, 1, NULL), 0);
+    assert_int_equal(prediction_record_failed(r, "a", "a_0000.nii: cut off", NULL, files, 1, NULL), 0);
     assert_int_equal(prediction_record_close(r, NULL), 0);
     r = open_record(false);
     assert_int_equal(look(r, "a"), OUTPUT_UNFINISHED);
@@ -460,7 +460,7 @@ static void a_run_that_made_nothing_protects_nothing(void **state)
     r = open_record(false);
     assert_int_equal(prediction_record_plan(r, "a", NULL), 0);
     assert_int_equal(prediction_record_begin(r, NULL), 0);
-    assert_int_equal(prediction_record_failed(r, "a", "no image", NULL, 0, NULL), 0);
+    assert_int_equal(prediction_record_failed(r, "a", "no image", NULL, NULL, 0, NULL), 0);
     assert_int_equal(prediction_record_close(r, NULL), 0);
     assert_int_equal(prediction_record_open(&second, folder, &other, false, NULL), 0);
     assert_false(prediction_record_is_other(second, NULL));

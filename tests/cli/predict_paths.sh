@@ -37,7 +37,7 @@ printf 'format: 1\nmodels:\n  - {results: one, folds: [0]}\n  - {results: one, f
 check "a file that is no image" 1 predict -i "$out/bad" -o "$out/bads" -m "$out/both.yaml"
 has "of two models" '1 of 5 cases failed' stderr
 is "is reported once" test "$(grep -c "case $id:" "$out/stderr")" -eq 1
-has "and recorded" "{case: $id, state: failed, error: " bads/predict.yaml
+has "and recorded" "{case: $id, state: failed, inputs: {${id}_0000.nii.gz: [0-9a-f]*}, error: " bads/predict.yaml
 mkdir "$out/png" "$out/capitals"; touch "$out/png/a.png" "$out/png/b.png"; cp "$image" "$out/capitals/A_0000.NII.GZ"
 check "images of another format" 1 predict -i "$out/png" -o "$out/none" -m "$out/one"
 has "are named" 'there is no image with the ending .nii.gz, .* but 2 .png files' stderr

@@ -1,0 +1,172 @@
+#!/bin/sh
+# watch BUILD: predict --watch: files that come slowly, several channels, failures, kills, two watchers, the end.
+build=$1
+. tests/support/tap.sh
+export OMP_NUM_THREADS=1
+printf 'network: {width: 0.0625, depths: [1, 1, 1, 1], decoder_depths: [1, 1, 1]}\n' >"$out/narrow.yaml"
+make_model() { # NAME CHANNELS
+    "$build/make_phantom" -o "$out/$1-raw" --cases 5 --channels "$2" --size 3x32x36 --quiet 2>/dev/null
+    "$build/plan_and_preprocess" "$out/$1-raw" -o "$out/$1-pre" --override "$out/narrow.yaml" --quiet 2>/dev/null
+    "$build/train" "$out/$1-pre" 0 -o "$out/$1" --epochs 1 --iterations-per-epoch 2 --validation-iterations 1 \
+        --batch-size 2 --patch-size 32x32 --no-validation --quiet 2>/dev/null
+}
+make_model one 1; make_model two 2
+images=$out/one-raw/imagesTr channels=$out/two-raw/imagesTr
+"$build/predict" -i "$images" -o "$out/expected" -m "$out/one" --quiet
+"$build/predict" -i "$channels" -o "$out/expected-two" -m "$out/two" --quiet
+
+start() { # MODEL OPTIONS…: a watcher of $out/in, $pid
+    model=$1; shift; : >"$out/log"
+    "$build/predict" --watch "$out/in" -o "$out/out" -m "$out/$model" --settle 0.4 --json-log "$@" >"$out/json" 2>"$out/log" & pid=$!
+    wait_for "it watches" grep -q 'watching' "$out/log"
+}
+stop() { kill -TERM $pid; wait $pid; ended=$?; pid=; }
+wait_for() { # WHAT COMMAND…: at most a minute
+    what=$1; shift; tries=0
+    until "$@" >/dev/null 2>&1 || [ $tries -ge 600 ]; do sleep 0.1; tries=$((tries + 1)); done
+    "$@" >/dev/null 2>&1 || { echo "not ok - waited in vain: $what"; cat "$out/log"; }
+}
+is_done() { grep -q "case: $1, state: done" "$out/out/predict.yaml"; }
+# The time that a watcher needs to see that nothing has changed.
+looked() { sleep 2; }
+count() { grep -c "$1" "$out/log"; }
+
+# Files that come slowly, one after the other; each is predicted once.
+mkdir "$out/in"; start one
+looked; is "an empty folder is waited for" kill -0 $pid
+a=$out/in/phantom_001_0000.nii.gz bytes=$(wc -c <"$images/phantom_001_0000.nii.gz")
+for part in 0 1 2 3; do
+    dd if="$images/phantom_001_0000.nii.gz" bs=$((bytes / 3)) skip=$part count=1 2>/dev/null >>"$a"
+    is "nothing is made of a part of a file" test ! -e "$out/out/phantom_001.nii.gz"
+    sleep 0.3
+done
+wait_for "the first case" is_done phantom_001
+is "its labels are those of predict" cmp "$out/out/phantom_001.nii.gz" "$out/expected/phantom_001.nii.gz"
+lacks "and it never failed" 'error' log
+cp "$images/phantom_002_0000.nii.gz" "$out/in"; touch "$a"
+wait_for "the second case" is_done phantom_002
+is "too" cmp "$out/out/phantom_002.nii.gz" "$out/expected/phantom_002.nii.gz"
+looked; equals "each is predicted once" "$(count 'case phantom_00[12]: done')" 2
+equals "with an event" "$(grep -c '"event": "progress", "task": "predict".*"item": "phantom_00[12]"' "$out/json")" 2
+cp "$images/phantom_003_0000.nii.gz" "$a"
+wait_for "an image that became another one" grep -q 'phantom_001 is predicted again: its image has changed' "$out/log"
+wait_for "its labels" cmp "$out/out/phantom_001.nii.gz" "$out/expected/phantom_003.nii.gz"
+is "are predicted anew" cmp "$out/out/phantom_001.nii.gz" "$out/expected/phantom_003.nii.gz"
+echo note >"$out/in/readme.txt"; mkdir "$out/in/folder"
+wait_for "a file that is no image" grep -q 'readme.txt is not read' "$out/log"
+wait_for "a folder" grep -q 'in/folder is not read' "$out/log"
+looked; equals "are named once" "$(count 'is not read')" 2
+
+# A second watcher; SIGTERM.
+check "a second watcher is refused" 1 "$build/predict" --watch "$out/in" -o "$out/out" -m "$out/one"
+has "with the reason" 'another run is writing there' stderr
+stop
+equals "SIGTERM ends it" $ended 0
+has "the log says so" '"event": "end", "status": 0' json
+is "no temporary is left" sh -c "! ls '$out/out' | grep tmp-"
+
+# Failures: told once, also after a restart; tried again when the image changes, or the text is gone.
+start one
+wait_for "what was done is known" grep -q '2 cases were predicted before' "$out/log"
+head -c 300 "$images/phantom_004_0000.nii.gz" >"$out/in/cut_0000.nii.gz"
+cp "$channels/phantom_001_0000.nii.gz" "$out/in/gone_0000.nii.gz"; rm "$out/in/gone_0000.nii.gz"
+sleep 1.5; is "a file that is cut off may still grow" test ! -e "$out/out/cut.error.txt"
+wait_for "a file that stays cut off" test -e "$out/out/cut.error.txt"
+has "is told" 'cut_0000.nii.gz: cut off' out/cut.error.txt
+looked; equals "once" "$(count 'case cut: ')" 1
+stop; start one; looked
+has "after a restart it is known" 'case cut failed before' log
+lacks "and not tried again" 'error: case cut' log
+cat "$images/phantom_004_0000.nii.gz" >"$out/in/cut_0000.nii.gz"
+wait_for "the whole file" is_done cut
+is "is predicted" cmp "$out/out/cut.nii.gz" "$out/expected/phantom_004.nii.gz"
+is "and its error is gone" test ! -e "$out/out/cut.error.txt"
+echo x >"$out/in/bad_0000.nii.gz"; wait_for "another error" test -e "$out/out/bad.error.txt"
+stop; rm "$out/out/bad.error.txt"; start one
+wait_for "without its text it is tried again" test -e "$out/out/bad.error.txt"
+stop; rm "$out/in/bad_0000.nii.gz"
+
+# Labels that were corrected by hand stay; those of another kind are not replaced.
+echo corrected >"$out/out/phantom_002.nii.gz"; start one; looked
+is "corrected labels stay" grep -q corrected "$out/out/phantom_002.nii.gz"
+lacks "that is no error" 'error' log
+echo mine >"$out/out/phantom_005.nii.gz"; cp "$images/phantom_005_0000.nii.gz" "$out/in"
+wait_for "labels that predict did not make" test -e "$out/out/phantom_005.error.txt"
+is "are not replaced" grep -q mine "$out/out/phantom_005.nii.gz"
+stop
+
+# Killed at any moment, and started again: every case is there in the end, and was predicted once, or was begun when the kill came.
+rm -r "$out/in" "$out/out"; mkdir "$out/in"; kills=0; : >"$out/all"
+while [ $kills -lt 6 ]; do
+    kills=$((kills + 1)); start one
+    [ $kills -gt 5 ] || cp "$images/phantom_00${kills}_0000.nii.gz" "$out/in"
+    sleep "$(echo $kills | awk '{print 0.4 + 0.13 * $1}')"; kill -KILL $pid; wait $pid 2>/dev/null; pid=; cat "$out/log" >>"$out/all"
+done
+start one
+for i in 1 2 3 4 5; do wait_for "case $i after kills" is_done phantom_00$i; done
+is "after kills all are there" sh -c 'for f in "$1"/expected/*.nii.gz; do cmp "$f" "$1/out/$(basename "$f")" || exit 1; done' sh "$out"
+stop; cat "$out/log" >>"$out/all"
+for i in 1 2 3 4 5; do
+    times=$(grep -c "case phantom_00$i: done" "$out/all")
+    is "case $i was done once ($times)" test "$times" -le 1
+done
+start one; looked; lacks "a restart repeats nothing" ': done in' log; stop
+
+# SIGTERM finishes the present case, and begins no other.
+"$build/make_phantom" -o "$out/large" --cases 3 --size 40x96x96 --quiet 2>/dev/null
+rm -r "$out/in" "$out/out"; cp -r "$out/large/imagesTr" "$out/in"; start one
+wait_for "the first case is begun" test -e "$out/out/predict.yaml"
+sleep 0.3; stop
+equals "SIGTERM in a case" $ended 0
+finished=$(count ': done in')
+equals "every case is whole or not begun" "$(ls "$out/out" | grep -c 'nii.gz$')" "$finished"
+is "not all were begun" test "$finished" -lt 3
+start one; for i in 1 2 3; do wait_for "large case $i" is_done phantom_00$i; done; stop
+equals "the next start goes on" "$(($(count ': done in') + finished))" 3
+
+# Channels: a case is finished when all are there.
+rm -r "$out/in" "$out/out"; mkdir "$out/in"; start two
+cp "$channels/phantom_001_0001.nii.gz" "$out/in"; looked
+cp "$channels/phantom_002_0000.nii.gz" "$out/in"; looked
+is "a channel alone is waited for" sh -c "! ls '$out/out' | grep phantom"
+cp "$channels/phantom_001_0000.nii.gz" "$channels/phantom_002_0001.nii.gz" "$out/in"
+wait_for "both channels of a case" is_done phantom_001
+wait_for "in any order" is_done phantom_002
+is "are predicted" cmp "$out/out/phantom_001.nii.gz" "$out/expected-two/phantom_001.nii.gz"
+is "both" cmp "$out/out/phantom_002.nii.gz" "$out/expected-two/phantom_002.nii.gz"
+lacks "without an error" 'error' log
+
+# The output, or the folder, cannot be used for a time.
+mv "$out/in" "$out/away"; wait_for "the folder is away" grep -q 'waiting until that is possible' "$out/log"
+mv "$out/away" "$out/in"; wait_for "it is back" grep -q 'can be read again' "$out/log"
+looked; equals "nothing is predicted again" "$(count ': done in')" 2
+mv "$out/out" "$out/lost"; echo x >"$out/out"; cp "$channels"/phantom_003_000?.nii.gz "$out/in"
+wait_for "the output is away" grep -q 'it is tried again in' "$out/log"
+is "which does not end it" kill -0 $pid
+stop; rm "$out/out"; mv "$out/lost" "$out/out"; start two
+wait_for "the case is predicted later" is_done phantom_003
+stop
+
+# Pictures, two models, probabilities.
+printf 'format: 1\nmodels:\n  - {results: one, folds: [0]}\n  - {results: one, folds: [0]}\n' >"$out/both.yaml"
+rm -r "$out/in" "$out/out"; cp -r "$images" "$out/in"; start both.yaml --overlay "$out/pictures"
+for i in 1 2 3 4 5; do wait_for "case $i of two models" is_done phantom_00$i; wait_for "picture $i" test -e "$out/pictures/phantom_00$i.png"; done
+rm "$out"/in/*; cp "$images/phantom_001_0000.nii.gz" "$out/in/later_0000.nii.gz"
+wait_for "a later round" is_done later
+is "has the same labels" cmp "$out/out/later.nii.gz" "$out/out/phantom_001.nii.gz"
+stop
+
+# Usage.
+watch() { "$build/predict" --watch "$out/in" -m "$out/one" "$@"; }
+check "-i besides" 2 watch -o "$out/new" -i "$images"; has "is answered" 'takes the place of -i' stderr
+check "one file as output" 2 watch -o "$out/new.nii.gz"; has "is refused" 'with --watch give a folder' stderr
+check "--overwrite" 2 watch -o "$out/new" --overwrite; has "is refused, too" 'at each start' stderr
+check "--explain" 2 watch -o "$out/new" --explain
+check "the folder itself as output" 1 watch -o "$out/in"; has "is refused with the reason" 'would be taken for images' stderr
+check "a folder that is not there" 1 "$build/predict" --watch "$out/inn" -o "$out/new" -m "$out/one"
+has "is named" 'there is no such folder' stderr
+is "nothing is made" test ! -e "$out/new"
+echo x >"$out/file"
+check "an output that cannot be written" 1 watch -o "$out/file/below"
+has "is named with the reason" 'cannot make the folder: there is a file of that name' stderr
+check "the labels of another model" 1 watch -o "$out/expected-two"; has "are not replaced" 'another model or with other options' stderr

@@ -1,7 +1,7 @@
 /* The log of --json-log: one JSON object per line on standard output, for programs that watch this one.
  *
  *   {"time": "2026-01-31T12:00:00Z", "event": "progress", "task": "preprocess", "done": 3, …}
- * Events (docs/command_line.md): message, progress, epoch, table, end. Text for people goes to stderr as without it.
+ * Events (docs/command_line.md): message, progress, epoch, request, table, end. Text for people goes to stderr as without it.
  * Opened once, by base/options.c; each function does nothing while it is not open. A line is written in one call, so that
  * threads do not mix theirs. */
 #ifndef BASE_JSON_LOG_H

@@ -175,7 +175,7 @@ static const Program program = {
 
 int main(int argc, char **argv)
 {
-    Options o = {.common = {.takes = OPT_THREADS | OPT_QUIET | OPT_DEVICE},
+    Options o = {.common = {.takes = OPT_THREADS | OPT_QUIET | OPT_DEVICE | OPT_JSON_LOG},
                  .measure = {.forward = true, .train = true}};
     BenchReport report = {0};
     Err e = {ERR_NONE, ""};

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/program.h"
 #include "formats/yaml.h"
 
 void report_row(BenchReport *r, const char *section) { r->row = (BenchRow){.section = section}; }
@@ -45,9 +46,9 @@ static int width_of(const BenchField *field)
     return name > least ? name : least;
 }
 
-static void print_cell(const BenchField *field, const char *text, const char *end)
+static void add_cell(Text *t, const BenchField *field, const char *text, const char *end)
 {
-    printf(field->is_text ? "%-*s%s" : "%*s%s", width_of(field), text, end);
+    text_add(t, field->is_text ? "%-*s%s" : "%*s%s", width_of(field), text, end);
 }
 
 static bool same_columns(const BenchRow *a, const BenchRow *b)
@@ -60,14 +61,16 @@ static bool same_columns(const BenchRow *a, const BenchRow *b)
 
 static void print_row(const BenchRow *row, const BenchRow *previous)
 {
+    Text t = {0};
     if (!previous || !same_columns(row, previous)) {
-        printf("\n%s\n", row->section);
+        text_add(&t, "\n%s\n", row->section);
         for (int i = 0; i < row->count; i++)
-            print_cell(&row->fields[i], row->fields[i].name, i + 1 < row->count ? "  " : "\n");
+            add_cell(&t, &row->fields[i], row->fields[i].name, i + 1 < row->count ? "  " : "\n");
     }
     for (int i = 0; i < row->count; i++)
-        print_cell(&row->fields[i], row->fields[i].text, i + 1 < row->count ? "  " : "\n");
-    fflush(stdout);
+        add_cell(&t, &row->fields[i], row->fields[i].text, i + 1 < row->count ? "  " : "\n");
+    if (t.length) program_print(t.data);
+    text_free(&t);
 }
 
 void report_end(BenchReport *r)
@@ -154,29 +157,33 @@ static const DocNode *find_row(const BenchRow *row, const DocNode *section)
     return NULL;
 }
 
-static void print_ratios(const BenchRow *row, const DocNode *old)
+static void add_ratios(Text *t, const BenchRow *row, const DocNode *old)
 {
-    printf("%-9s", row->section);
+    text_add(t, "%-9s", row->section);
     for (int i = 0; i < row->count; i++) {
         const BenchField *field = &row->fields[i];
         const DocNode *before = field->is_measure ? doc_find(old, field->name) : NULL;
         double number;
-        if (!field->is_measure) printf(" %s", field->text);
+        if (!field->is_measure) text_add(t, " %s", field->text);
         else if (before && doc_text_to_double(before->text, &number) && number != 0)
-            printf("  %s ×%.3f", field->name, field->number / number);
+            text_add(t, "  %s ×%.3f", field->name, field->number / number);
     }
-    printf("\n");
+    text_add(t, "\n");
 }
 
 int report_compare(const BenchReport *r, const char *path, Err *e)
 {
     Doc doc;
+    Text t = {0};
     TRY(doc_read(&doc, path, e));
-    printf("\nthis run / %s\n", path);
+    text_add(&t, "\nthis run / %s\n", path);
     for (int i = 0; i < r->count; i++) {
         const DocNode *old = find_row(&r->rows[i], doc_find(doc.root, r->rows[i].section));
-        if (old) print_ratios(&r->rows[i], old);
+        if (old) add_ratios(&t, &r->rows[i], old);
     }
     doc_free(&doc);
-    return 0;
+    const int failed = text_check(&t, e);
+    if (!failed) program_print(t.data);
+    text_free(&t);
+    return failed;
 }

@@ -23,6 +23,7 @@ typedef struct Options {
     const Device *device; /* whose memory is told */
     PlanningDevice gpu;   /* device NULL: it is the CPU's */
     DType precision;
+    Text *text; /* what is printed at the end */
 } Options;
 
 enum { KEY_WIDTH = 0x2000, KEY_SCAN_RULE, KEY_SVG, KEY_YAML, KEY_ROOFLINE };
@@ -68,10 +69,12 @@ static error_t parse(int key, char *text, struct argp_state *state)
     }
 }
 
-static void print_layers(const Executor *x, const Options *o)
+static void add_layers(const Executor *x, const Options *o)
 {
-    if (o->yaml) printf("layers:\n");
-    else printf("%-58s %-18s %18s %12s %16s\n", "layer", "operation", "output (HxWxC)", "parameters", "multiply-adds");
+    if (o->yaml) text_add(o->text, "layers:\n");
+    else
+        text_add(o->text, "%-58s %-18s %18s %12s %16s\n", "layer", "operation", "output (HxWxC)", "parameters",
+                 "multiply-adds");
     for (int i = 0; i < executor_node_count(x); i++) {
         const Node *node = executor_node(x, i);
         const Shape s = node->out[0]->shape;
@@ -80,9 +83,9 @@ static void print_layers(const Executor *x, const Options *o)
         if (!parameters && !macs) continue;
         snprintf(size, sizeof size, "%lldx%lldx%lld", (long long)s.h, (long long)s.w, (long long)s.c);
         if (o->yaml)
-            printf("  - {name: %s, operation: %s, output: %s, parameters: %lld, multiply_adds: %lld}\n", node->name,
-                   node->op->name, size, parameters, macs);
-        else printf("%-58s %-18s %18s %12lld %16lld\n", node->name, node->op->name, size, parameters, macs);
+            text_add(o->text, "  - {name: %s, operation: %s, output: %s, parameters: %lld, multiply_adds: %lld}\n",
+                     node->name, node->op->name, size, parameters, macs);
+        else text_add(o->text, "%-58s %-18s %18s %12lld %16lld\n", node->name, node->op->name, size, parameters, macs);
     }
 }
 
@@ -122,105 +125,109 @@ static UseMemory memory_of_use(const Executor *x, bool train)
     return u;
 }
 
-static void print_use_yaml(const UseMemory *u, const char *key, bool train)
+static void add_use_yaml(Text *t, const UseMemory *u, const char *key, bool train)
 {
-    printf("%s_bytes: %zu\n%s_arena_bytes: %zu\n%s_arena_bytes_without_reuse: %zu\n%s_scratch_bytes: %zu\n", key,
-           u->total, key, u->arena, key, u->without_reuse, key, u->scratch);
-    printf("%s_parameter_bytes: %zu\n", key, u->parameters);
-    if (train) printf("%s_gradient_bytes: %zu\n%s_moment_bytes: %zu\n", key, u->gradients, key, u->moments);
+    text_add(t, "%s_bytes: %zu\n%s_arena_bytes: %zu\n%s_arena_bytes_without_reuse: %zu\n%s_scratch_bytes: %zu\n", key,
+             u->total, key, u->arena, key, u->without_reuse, key, u->scratch);
+    text_add(t, "%s_parameter_bytes: %zu\n", key, u->parameters);
+    if (train) text_add(t, "%s_gradient_bytes: %zu\n%s_moment_bytes: %zu\n", key, u->gradients, key, u->moments);
 }
 
-static void print_use_text(const UseMemory *u, const char *name, bool train)
+static void add_use_text(Text *t, const UseMemory *u, const char *name, bool train)
 {
     const double mib = 1 << 20;
-    printf("%s memory: %.1f MiB, of it activations %.1f MiB (%.1f MiB without reuse; scratch of an operation up to "
-           "%.1f MiB), parameters %.1f MiB",
-           name, (double)u->total / mib, (double)u->arena / mib, (double)u->without_reuse / mib,
-           (double)u->scratch / mib, (double)u->parameters / mib);
+    text_add(t,
+             "%s memory: %.1f MiB, of it activations %.1f MiB (%.1f MiB without reuse; scratch of an operation up to "
+             "%.1f MiB), parameters %.1f MiB",
+             name, (double)u->total / mib, (double)u->arena / mib, (double)u->without_reuse / mib,
+             (double)u->scratch / mib, (double)u->parameters / mib);
     if (train)
-        printf(", their gradients %.1f MiB, AdamW's moments %.1f MiB", (double)u->gradients / mib,
-               (double)u->moments / mib);
-    printf("\n");
+        text_add(t, ", their gradients %.1f MiB, AdamW's moments %.1f MiB", (double)u->gradients / mib,
+                 (double)u->moments / mib);
+    text_add(t, "\n");
 }
 
-/* Prints the memory of one use at the chosen batch size. */
-static int print_use(const Graph *g, const Options *o, const char *name, const char *key, ExecutorOptions how, Err *e)
+/* Adds the memory of one use at the chosen batch size. */
+static int add_use(const Graph *g, const Options *o, const char *name, const char *key, ExecutorOptions how, Err *e)
 {
     Executor *x;
     TRY(plan(&x, g, o, o->batch, how, e));
     const UseMemory u = memory_of_use(x, how.train);
     executor_free(x);
-    (o->yaml ? print_use_yaml(&u, key, how.train) : print_use_text(&u, name, how.train));
+    (o->yaml ? add_use_yaml(o->text, &u, key, how.train) : add_use_text(o->text, &u, name, how.train));
     return 0;
 }
 
 /* On a GPU: what the figures below are based on, and what comes to them. */
-static void print_gpu(const Options *o)
+static void add_gpu(const Options *o)
 {
     const size_t share = planning_device_bytes(&o->gpu, 0);
     if (o->yaml)
-        printf("memory_basis: %s\nmemory_factor: %g\ngpu_libraries_bytes: %zu\n", o->gpu.basis, o->gpu.factor, share);
+        text_add(o->text, "memory_basis: %s\nmemory_factor: %g\ngpu_libraries_bytes: %zu\n", o->gpu.basis,
+                 o->gpu.factor, share);
     else
-        printf("memory on %s, %s; %.0f MiB, assumed for driver and libraries, are to be added%s\n", o->common.device,
-               o->gpu.basis, (double)share / (1 << 20),
-               o->gpu.factor > 1 ? ", and a quarter of each sum, as the planner does" : "");
+        text_add(o->text, "memory on %s, %s; %.0f MiB, assumed for driver and libraries, are to be added%s\n",
+                 o->common.device, o->gpu.basis, (double)share / (1 << 20),
+                 o->gpu.factor > 1 ? ", and a quarter of each sum, as the planner does" : "");
     if (o->gpu.memory && !o->yaml)
-        printf("%s has %.1f GiB of memory\n", o->common.device, (double)o->gpu.memory / (1 << 30));
+        text_add(o->text, "%s has %.1f GiB of memory\n", o->common.device, (double)o->gpu.memory / (1 << 30));
 }
 
-static int print_memory(const Graph *g, const Options *o, Err *e)
+static int add_memory(const Graph *g, const Options *o, Err *e)
 {
     Ref head, loss;
-    if (o->gpu.device) print_gpu(o);
+    if (o->gpu.device) add_gpu(o);
     graph_find(g, "head0", &head);
     graph_find(g, "loss", &loss);
     ExecutorOptions how = {.outputs = &head, .output_count = 1};
-    TRY(print_use(g, o, "inference", "inference", how, e));
+    TRY(add_use(g, o, "inference", "inference", how, e));
     how.outputs = &loss;
     how.train = true;
-    TRY(print_use(g, o, "training", "training", how, e));
+    TRY(add_use(g, o, "training", "training", how, e));
     how.recompute = true;
-    return print_use(g, o, "training with recomputation", "training_recompute", how, e);
+    return add_use(g, o, "training with recomputation", "training_recompute", how, e);
 }
 
 /* ---- the estimate of times ---- */
 
-static void print_roofline(const Executor *x, const Options *o, bool train)
+static void add_roofline(const Executor *x, const Options *o, bool train)
 {
     const char *what = train ? "training step" : "forward", *key = train ? "training" : "forward";
     for (int i = 0; i < ROOFLINE_GPUS; i++) {
         const Roofline r = roofline_of(x, &roofline_gpus[i], train);
         const double images = o->batch / r.seconds, ms = 1e3 * r.seconds, percent = 100 / r.seconds;
         if (o->yaml)
-            printf("  - {gpu: %s, what: %s, batch: %d, milliseconds: %.4g, images_a_second: %.4g, "
-                   "milliseconds_with_launches: %.4g}\n",
-                   roofline_gpus[i].name, key, o->batch, ms, images, 1e3 * r.with_launches);
+            text_add(o->text,
+                     "  - {gpu: %s, what: %s, batch: %d, milliseconds: %.4g, images_a_second: %.4g, "
+                     "milliseconds_with_launches: %.4g}\n",
+                     roofline_gpus[i].name, key, o->batch, ms, images, 1e3 * r.with_launches);
         else
-            printf("%-11s %-14s %6d %10.2f %10.0f %14.2f %8.0f %9.0f %11.0f %13.0f\n", roofline_gpus[i].name, what,
-                   o->batch, ms, images, 1e3 * r.with_launches, percent * r.by[LIMIT_MEMORY],
-                   percent * r.by[LIMIT_PRODUCTS], percent * r.by[LIMIT_ARITHMETIC],
-                   percent * r.by[LIMIT_EXPONENTIALS]);
+            text_add(o->text, "%-11s %-14s %6d %10.2f %10.0f %14.2f %8.0f %9.0f %11.0f %13.0f\n", roofline_gpus[i].name,
+                     what, o->batch, ms, images, 1e3 * r.with_launches, percent * r.by[LIMIT_MEMORY],
+                     percent * r.by[LIMIT_PRODUCTS], percent * r.by[LIMIT_ARITHMETIC],
+                     percent * r.by[LIMIT_EXPONENTIALS]);
     }
 }
 
-static int print_estimates(const Graph *g, const Options *o, Err *e)
+static int add_estimates(const Graph *g, const Options *o, Err *e)
 {
     Ref head, loss;
     Executor *x;
     graph_find(g, "head0", &head);
     graph_find(g, "loss", &loss);
-    if (o->yaml) printf("roofline: # an estimate from published peaks, not measured\n");
+    if (o->yaml) text_add(o->text, "roofline: # an estimate from published peaks, not measured\n");
     else
-        printf(
+        text_add(
+            o->text,
             "least times by the roofline, in %s: an estimate from published peaks, not measured; %% of the time that is "
             "bound by\n%-11s %-14s %6s %10s %10s %14s %8s %9s %11s %13s\n",
             precision_name(o->precision), "GPU", "", "batch", "ms", "images/s", "2 us a launch", "memory", "products",
             "arithmetic", "exponentials");
     TRY(plan(&x, g, o, o->batch, (ExecutorOptions){.outputs = &head, .output_count = 1}, e));
-    print_roofline(x, o, false);
+    add_roofline(x, o, false);
     executor_free(x);
     TRY(plan(&x, g, o, o->batch, (ExecutorOptions){.outputs = &loss, .output_count = 1, .train = true}, e));
-    print_roofline(x, o, true);
+    add_roofline(x, o, true);
     executor_free(x);
     return 0;
 }
@@ -241,15 +248,15 @@ static int describe(const Graph *g, const Options *o, Err *e)
 {
     Executor *x;
     TRY(describe_plan(&x, g, (Shape){1, o->size[0], o->size[1], o->channels}, e));
-    print_layers(x, o);
+    add_layers(x, o);
     const int64_t macs = executor_multiply_adds(x, o->scan_rule);
     int failed = o->svg ? write_svg(x, o, e) : 0;
     executor_free(x);
-    if (!failed) failed = print_memory(g, o, e);
-    if (!failed && o->roofline) failed = print_estimates(g, o, e);
+    if (!failed) failed = add_memory(g, o, e);
+    if (!failed && o->roofline) failed = add_estimates(g, o, e);
     if (failed) return failed;
-    printf("parameters: %lld\n", (long long)graph_parameter_elements(g));
-    printf("multiply_adds: %.2f G\n", (double)macs * 1e-9);
+    text_add(o->text, "parameters: %lld\n", (long long)graph_parameter_elements(g));
+    text_add(o->text, "multiply_adds: %.2f G\n", (double)macs * 1e-9);
     return 0;
 }
 
@@ -312,13 +319,17 @@ int main(int argc, char **argv)
                  .channels = 1,
                  .classes = 2,
                  .batch = 1,
-                 .common.takes = OPT_QUIET | OPT_DEVICE | OPT_PRECISION};
+                 .common.takes = OPT_QUIET | OPT_DEVICE | OPT_PRECISION | OPT_JSON_LOG};
+    Text text = {0};
     Err e = {ERR_NONE, ""};
     program_begin("network_info", false);
     char engine[EXECUTOR_BUILD_BYTES];
     o.common.engine = executor_build(engine);
     program_parse(&program, &o, &o.common, argc, argv);
-    const int failed = run(&o, &e);
-    fflush(stdout);
+    o.text = &text;
+    int failed = run(&o, &e);
+    if (text.length) program_print(text.data);
+    if (!failed) failed = text_check(&text, &e);
+    text_free(&text);
     return program_end(failed, &e, o.common.quiet);
 }

@@ -157,16 +157,6 @@ static int predict(Request *r, swin_model *model, const char *output, swin_error
     return code;
 }
 
-static void note(Request *r, unsigned status, double waited, double took, const char *text)
-{
-    char line[1400], ended[16] = "cancelled";
-    if (!r->server->o.log) return;
-    if (status) snprintf(ended, sizeof ended, "%u", status);
-    snprintf(line, sizeof line, "predict %s: %.1f MiB, waited %.2f s, took %.2f s%s%s", ended,
-             (double)r->upload.bytes / (1 << 20), waited, took, *text ? ": " : "", text);
-    r->server->o.log(line);
-}
-
 /* Waits and predicts into a file in memory, which *fd is. Returns the status, 0 if the client is gone. */
 static unsigned run(Request *r, const OutputKind *kind, int *fd, swin_error *error)
 {
@@ -187,7 +177,11 @@ static unsigned run(Request *r, const OutputKind *kind, int *fd, swin_error *err
                        : code ? PREDICTION_FAILED
                               : PREDICTION_DONE,
                        started - began, ended - started);
-    note(r, status, started - began, ended - started, gone ? "the client is gone" : code ? error->text : "");
+    const Served served = {status, r->upload.bytes, started - began, ended - started,
+                           gone   ? "the client is gone"
+                           : code ? error->text
+                                  : ""};
+    r->server->o.served(&served);
     return status;
 }
 

@@ -1,9 +1,11 @@
 /* serve: a model that stays loaded, behind HTTP. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/json_log.h"
 #include "base/memory.h"
 #include "base/program.h"
 #include "serve/server.h"
@@ -78,6 +80,28 @@ static void warn(void *context, const char *text)
 
 static void note(const char *text) { program_say("%s", text); }
 
+/* The event of --json-log. */
+static void log_served(const Served *p)
+{
+    if (!json_log_is_open()) return;
+    Text line = json_log_begin("request");
+    json_log_integer(&line, "status", p->status);
+    json_log_integer(&line, "bytes", p->bytes);
+    json_log_number(&line, "waited", p->waited);
+    json_log_number(&line, "seconds", p->took);
+    json_log_string(&line, "error", *p->text ? p->text : NULL);
+    json_log_end(&line);
+}
+
+static void tell_served(const Served *p)
+{
+    char ended[16] = "cancelled";
+    if (p->status) snprintf(ended, sizeof ended, "%u", p->status);
+    program_say("predict %s: %.1f MiB, waited %.2f s, took %.2f s%s%s", ended, (double)p->bytes / (1 << 20), p->waited,
+                p->took, *p->text ? ": " : "", p->text);
+    log_served(p);
+}
+
 static int share(int of, int parts) { return of / parts ? of / parts : 1; }
 
 static int open_models(swin_model **models, const Options *o, Err *e)
@@ -111,6 +135,7 @@ static int serve(const Options *o, swin_model *const *models, Err *e)
                                    .model_count = o->parallel,
                                    .waiting = o->waiting,
                                    .most_body = o->most_body,
+                                   .served = o->common.quiet ? log_served : tell_served,
                                    .log = o->common.quiet ? NULL : note};
     TRY(listen_on(&l, o->listen, e));
     const int code = server_start(&server, &options, &l, e);
@@ -147,7 +172,7 @@ static const Program program = {
 
 int main(int argc, char **argv)
 {
-    Options o = {.common = {.takes = OPT_THREADS | OPT_QUIET | OPT_DEVICE | OPT_PRECISION},
+    Options o = {.common = {.takes = OPT_THREADS | OPT_QUIET | OPT_DEVICE | OPT_PRECISION | OPT_JSON_LOG},
                  .listen = "127.0.0.1:8080",
                  .parallel = 1,
                  .waiting = 16,

@@ -10,12 +10,22 @@
 #include "serve/line.h"
 #include "serve/listen.h"
 
+/* A prediction that is over. */
+typedef struct Served {
+    unsigned status;     /* of HTTP; 0: cancelled, since the client was gone */
+    int64_t bytes;       /* of the body */
+    double waited, took; /* seconds in the line, and with the model */
+    const char *text;    /* the error, or ""; borrowed */
+} Served;
+
 typedef struct ServerOptions {
     swin_model *const *models; /* model_count of one kind, borrowed until server_stop */
     int model_count;
-    int waiting;                   /* requests that may wait besides those that are predicted */
-    int64_t most_body;             /* bytes */
-    void (*log)(const char *text); /* called for each prediction and for warnings, from several threads; may be NULL */
+    int waiting;       /* requests that may wait besides those that are predicted */
+    int64_t most_body; /* bytes */
+    /* Called from several threads. */
+    void (*served)(const Served *prediction);
+    void (*log)(const char *text); /* warnings; may be NULL */
 } ServerOptions;
 
 typedef struct Server Server;

@@ -1,5 +1,5 @@
 #!/bin/sh
-# json_log BUILD: --json-log writes one JSON object per line to stdout, in every program that works for a while; bars are drawn
+# json_log BUILD: --json-log writes one JSON object per line to stdout, in every program; bars are drawn
 # on a terminal only.
 build=$1
 . tests/support/tap.sh
@@ -8,7 +8,7 @@ printf 'network: {width: 0.0625, depths: [1, 1, 1, 1], decoder_depths: [1, 1, 1]
 if command -v python3 >/dev/null; then
     well_formed() { python3 -c 'import json,sys
 for line in open(sys.argv[1]):
-    d = json.loads(line); assert d["event"] in ("message", "progress", "epoch", "table", "end") and d["time"].endswith("Z"), line' "$1"; }
+    d = json.loads(line); assert d["event"] in ("message", "progress", "epoch", "request", "table", "end") and d["time"].endswith("Z"), line' "$1"; }
 else
     well_formed() { ! grep -qv '^{"time": "[^"]*Z", "event": "[a-z]*".*}$' "$1"; }
 fi
@@ -47,6 +47,36 @@ cp -r "$out/raw/imagesTr" "$out/broken"; echo x >"$out/broken/phantom_001_0000.n
 logs "predict with a broken case" 1 "$build/predict" -i "$out/broken" -o "$out/pred2" -m "$out/results"
 has "counts it as failed" '"failed": 1, "item": "phantom_001"' stdout
 equals "without --json-log stdout has none" "$("$build/predict" -i "$out/raw/imagesTr" -o "$out/pred" -m "$out/results" --overwrite 2>/dev/null)" ''
+
+logs network_info 0 "$build/network_info" nnunet -p 64x64 -c 1 -n 2
+has "network_info: the table" '"event": "table", "text": "layer .*parameters: [0-9]' stdout
+check "network_info without it" 0 "$build/network_info" nnunet -p 64x64 -c 1 -n 2
+has "prints the table" '^parameters: [0-9]' stdout
+logs "network_info, which fails" 1 "$build/network_info" nnun -p 64x64
+logs bench 0 "$build/bench" --quick --networks --network swin_umamba_d --size 32x32 --batch-size 1 --json "$out/bench.json"
+has "bench: rows of a table" '"event": "table", "text": ".*networks' stdout
+if [ -x "$build/serve" ] && command -v curl >/dev/null; then
+    "$build/serve" -m "$out/results" --listen "unix:$out/socket" --json-log >"$out/stdout" 2>"$out/stderr" & pid=$!
+    tries=0
+    until grep -q 'listening on' "$out/stdout" || [ $tries -ge 200 ]; do sleep 0.1; tries=$((tries + 1)); done
+    image=$out/raw/imagesTr/phantom_001_0000.nii.gz
+    curl -sS --unix-socket "$out/socket" --data-binary "@$image" -o "$out/served.nii.gz" http://localhost/predict
+    curl -sS --unix-socket "$out/socket" --data-binary @Makefile -o "$out/refused" http://localhost/predict
+    kill -TERM $pid; wait $pid; status=$?; pid=
+    equals "serve ends" $status 0
+    is "serve: every line is an object" well_formed "$out/stdout"
+    has "a prediction" "\"event\": \"request\", \"status\": 200, \"bytes\": $(wc -c <"$image"), \"waited\": [0-9]" stdout
+    has "one that is refused" '"event": "request", "status": 4[0-9][0-9], .*"error": "' stdout
+    has "the end's status is that of the process" '"event": "end", "status": 0' stdout
+else echo "ok - serve # SKIP it is not built (libmicrohttpd), or there is no curl"; fi
+
+# No program lacks it.
+for program in $(sed -n '/^PROGRAMS/,/[^\\]$/p' Makefile | tr ' ' '\n' | sed -n 's|^[a-z]*/\([a-z_]*\)$|\1|p'); do
+    if [ -x "$build/$program" ] && "$build/$program" --version 2>/dev/null | grep -q 'Swin-UMamba in C'; then
+        "$build/$program" --help-all >"$out/help" 2>&1
+        has "$program has the option" '--json-log' help
+    fi
+done
 
 # Bars and codes of the terminal: only on one, and not with NO_COLOR.
 command="$build/make_phantom -o $out/bar --cases 3 --overwrite"

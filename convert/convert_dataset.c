@@ -91,6 +91,14 @@ static const struct argp_option options[] = {
     {0},
 };
 
+/* Of nnUNetv2_convert_MSD_dataset. */
+static const Habit habits[] = {
+    SAME("-i", VALUE, ""),
+    SAME("-np", VALUE, "-j"),
+    ANSWERED("-overwrite_id", VALUE, "number and name are those of the folder OUT: call it Dataset005_Prostate or so"),
+    {0},
+};
+
 static const Program program = {
     .summary = "make a raw dataset folder of a public dataset",
     .arguments = "SOURCE IN OUT",
@@ -103,6 +111,7 @@ static const Program program = {
     .see = "plan_and_preprocess",
     .options = options,
     .parse = parse,
+    .habits = habits,
     .expand = expand};
 
 static void tell(const Conversion *c, bool quiet)

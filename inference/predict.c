@@ -73,7 +73,7 @@ static const struct argp_option option_list[] = {
     {0},
 };
 
-/* Of nnUNetv2_predict. */
+/* Of nnUNetv2_predict and nnUNetv2_predict_from_modelfolder. */
 static const char model_is_folder[] = "the model is named by its folder, the -o of train: -m RESULTS";
 static const char threads_of_all[] = "-j N sets the threads of all steps; --memory SIZE bounds the memory";
 static const char parts[] = "give each call its own images: -i IMAGE -i IMAGE … with the same -o";
@@ -94,6 +94,8 @@ static const Habit habits[] = {
     ANSWERED("-num_parts", VALUE, parts),
     ANSWERED("-part_id", VALUE, parts),
     ANSWERED("--disable_progress_bar", FLAG, "a bar is drawn only on a terminal; --quiet leaves it out there, too"),
+    ANSWERED("--not_on_device", FLAG,
+             "only finished rows are kept, and not on the device: leave it out; --memory SIZE bounds the memory"),
     {0},
 };
 

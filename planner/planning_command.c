@@ -59,7 +59,7 @@ static const struct argp_option option_list[] = {
     {0},
 };
 
-/* Of nnUNetv2_plan_and_preprocess. */
+/* Of nnUNetv2_plan_and_preprocess, and of the three commands that do its steps. */
 static const char two_dimensions[] = "networks are 2D here: the configuration is 2d";
 static const Habit habits[] = {
     SAME("-d", VALUE, ""),
@@ -77,7 +77,9 @@ static const Habit habits[] = {
     ANSWERED("--no_pp", FLAG,
              "there is no planning without preprocessing: leave it out; --explain prints the decisions"),
     ANSWERED("--clean", FLAG, "a changed dataset is noticed without it; --overwrite makes everything again"),
+    ANSWERED("-plans_name", VALUE, "the plan is that of the folder -o; --plans FILE takes another one as it is"),
     SAME("--verbose", FLAG, "--explain"),
+    ANSWERED("--no_pbar", FLAG, "a bar is drawn only on a terminal; --quiet leaves it out there, too"),
     {0},
 };
 

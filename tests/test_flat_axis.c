@@ -33,8 +33,7 @@ static void plan_of(Plan *plan, PlanCompatibility rules, int shapes[3][3], doubl
                            .intensities = intensities};
     plan_defaults(plan);
     plan->compatibility = rules;
-    assert_int_equal(
-        plan_experiment(plan, &(PlannerInput){&info, &f, "Dataset001_X", 8, NULL, NULL}, NULL, NULL), 0);
+    assert_int_equal(plan_experiment(plan, &(PlannerInput){&info, &f, "Dataset001_X", 8, NULL, NULL}, NULL, NULL), 0);
 }
 
 static void slices_lie_across_the_axis_of_one_voxel(void **state)

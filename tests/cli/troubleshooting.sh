@@ -76,6 +76,57 @@ check "the raw dataset" 1 "$build/train" "$raw" 0 -o "$out/results"
 shows '…: this is a raw dataset: train needs the folder that plan_and_preprocess makes from it' stderr
 check "several GPUs on the CPU" 1 "$build/train" "$pre" 0 -o "$out/results" --num-gpus 2
 shows "--num-gpus … needs --device cuda; the CPU's cores train one network by -j" stderr
+
+# Training and prediction.
+printf 'network: {width: 0.0625, depths: [1, 1, 1, 1], decoder_depths: [1, 1, 1]}\n' >"$out/narrow.yaml"
+pre=$out/pre results=$out/results
+"$build/plan_and_preprocess" "$raw" -o "$pre" --override "$out/narrow.yaml" --quiet
+cp "$pre/plans.yaml" "$out/plans.yaml"
+options="--iterations-per-epoch 2 --validation-iterations 1 --batch-size 2 --patch-size 32x32 --no-validation --quiet"
+train() { fold=$1; shift; "$build/train" "$pre" "$fold" $options "$@"; }
+predict() { "$build/predict" -i "$raw/imagesTr" -o "$out/predicted" "$@" --quiet; }
+check "a training" 0 train 0 -o "$results" --epochs 2
+check "it is there" 1 train 0 -o "$results" --epochs 2
+shows '… contains a training run: give --continue to continue it or --overwrite to replace it' stderr
+check "fewer epochs than it has" 1 "$build/train" "$pre" 0 -o "$results" --continue --epochs 1 --quiet
+shows '… has trained … epochs, but the plan has …: give --epochs …, or more to continue' stderr
+check "a fold with another batch" 1 train 1 -o "$results" --epochs 2 --batch-size 3
+shows '…/plans.yaml differs from the plan with these options…' stderr
+sed 's/weight_decay: .*/weight_decay: 0.01/' "$out/plans.yaml" >"$pre/plans.yaml"
+check "an edit between two folds" 1 train 1 -o "$results" --epochs 2
+shows '…/plans.yaml was changed since … was made' stderr
+sed 's/    spacing: .*/    spacing: [1, 1]/' "$out/plans.yaml" >"$pre/plans.yaml"
+check "cases of another plan" 1 train 0 -o "$out/other" --epochs 1
+shows "… cases were not made by this run's plan, first … (…): undo the change, or preprocess again" stderr
+cp "$out/plans.yaml" "$pre/plans.yaml"
+check "a learning rate that is too high" 1 train 0 -o "$out/other" --epochs 10 --learning-rate 100
+shows 'epoch …, iteration …: … is not a number, first in … … (…); start again with a lower --learning-rate and --overwrite, or another -o…' stderr
+weights=$results/fold_0/checkpoint_final.safetensors
+printf 'network: {width: 0.125}\n' >"$out/wide.yaml"
+check "weights of another width" 1 train 0 -o "$out/wide" --epochs 1 --override "$out/wide.yaml" --pretrained "$weights"
+shows '… match: the encoder of these weights begins with … channels (width …), that of the plan with … (width …)' stderr
+printf 'network: {name: segresnet}\n' >"$out/segresnet.yaml"
+check "weights of another network" 1 train 0 -o "$out/wide" --epochs 1 --override "$out/segresnet.yaml" --pretrained "$weights"
+shows 'none of its … tensors matches the network (…): …' stderr
+check "predictions" 0 predict -m "$results"
+check "those of other options" 1 predict -m "$results" --step 0.3
+shows '… holds predictions that were made by another model or with other options (…): give another folder with -o, or replace them with --overwrite' stderr
+cp "$raw/labelsTr/phantom_001.nii.gz" "$out/predicted"
+check "one that was edited" 1 predict -m "$results"
+shows '… was changed since predict wrote it; if it was corrected by hand, move it to another folder; --overwrite replaces it' stderr
+check "too little memory" 1 "$build/predict" -i "$raw/imagesTr" -o "$out/more" -m "$results" --memory 1M
+shows 'needs up to … MiB, and may use …: allow more, or use a smaller network, fewer folds or a part of the image' stderr
+check "a checkpoint that a finished training has not" 1 "$build/predict" -i "$raw/imagesTr" -o "$out/more" -m "$results" --checkpoint latest
+shows ', but checkpoint_…: use it with --checkpoint …' stderr
+cp "$weights" "$out/alone.safetensors"
+check "weights without a plan" 1 "$build/predict" -i "$raw/imagesTr" -o "$out/more" -m "$out/alone.safetensors"
+shows '…: these are only weights: expected a results folder' stderr
+mkdir "$out/pictures"
+cp "$document" "$out/pictures/a.png"
+check "images of another format" 1 "$build/predict" -i "$out/pictures" -o "$out/more" -m "$results"
+shows '…: there is no image with the ending …, which the model was trained on, but … …' stderr
+
+# Evaluation and the machine.
 cp -r "$raw/labelsTr" "$out/others"
 for file in "$out/others/"*; do mv "$file" "$out/others/x$(basename "$file")"; done
 check "predictions of other names" 1 "$build/evaluate" "$raw/labelsTr" "$out/others" -o "$out/scores"

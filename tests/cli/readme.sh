@@ -17,6 +17,7 @@ awk -v to="$out/block." '
     END { print n > (to "count") }' "$readme"
 blocks=$(cat "$out/block.count")
 is "there are blocks of code" test "$blocks" -ge 6
+is "the README is short" test "$(wc -l <"$readme")" -le 100
 is "none is fenced, since they are taken by their indentation" test "$(grep -c '^ *```' "$readme")" -eq 0
 equals "the commands that .ci/run and tests/distributions take from it" \
     "$(sed -n 's/^    \(make deps [a-z]*\)$/\1/p' "$readme" | tr '\n' ';')" 'make deps demo;make deps check;'

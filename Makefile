@@ -121,7 +121,7 @@ NVCC := $(CUDA_PATH)/bin/nvcc -std=c++20 -O3 -I. $(NVCC_CODE) -Xcompiler -Wall -
 LIBS += -L$(CUDA_PATH)/lib64 -L$(CUDA_PATH)/lib -Wl,-rpath,$(CUDA_PATH)/lib64:$(CUDA_PATH)/lib -lcublasLt -lcudnn $(if $(NCCL),-lnccl) -lcudart_static -lstdc++ -ldl -lrt
 endif
 
-.PHONY: all check check-cuda check-cuda-host mutants check-all golden bench demo install uninstall clean help
+.PHONY: all check check-cuda check-cuda-host mutants check-all golden bench demo wheel install uninstall clean help
 .SECONDARY:
 all: $(BINARIES) $(SHARED)
 
@@ -269,6 +269,13 @@ bench: all
 demo: all
 	@tests/demo $(B)
 
+# The package for Python (docs/python.md): the library with all that it needs, in one file for pip.
+WHEEL_FOLDER ?= $(B)/wheel
+wheel: $(SHARED)
+	@command -v python3 >/dev/null || { echo 'make wheel: these packages are missing: apt install python3 patchelf' >&2; exit 1; }
+	@$(if $(CUDA),echo 'make wheel: the wheel is for CPUs: make it without CUDA=1' >&2; exit 1)
+	@python3 python/build_wheel.py $(SHARED) $(VERSION) $(WHEEL_FOLDER)
+
 prefix ?= $(or $(PREFIX),/usr/local)
 libdir ?= $(prefix)/lib
 includedir ?= $(prefix)/include
@@ -321,7 +328,7 @@ clean:
 	rm -rf build
 
 help:
-	@echo 'all check check-cuda-host check-all golden bench demo deps install uninstall clean; VARIANT=release|debug|asan|tsan; CUDA=1'
+	@echo 'all check check-cuda-host check-all golden bench demo deps wheel install uninstall clean; VARIANT=release|debug|asan|tsan; CUDA=1'
 
 -include $(shell find $(B)/obj $(E)/obj -name '*.d' 2>/dev/null)
 

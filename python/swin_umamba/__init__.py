@@ -1,8 +1,8 @@
 """Segments medical images with trained Swin-UMamba and nnU-Net models.
 
-    import swin_umamba
-    model = swin_umamba.load("results")
-    labels = model.predict(array, spacing=(3.0, 0.8, 0.8))
+import swin_umamba
+model = swin_umamba.load("results")
+labels = model.predict(array, spacing=(3.0, 0.8, 0.8))
 """
 
 from ._errors import (

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 
 class Error(Exception):
-    """A model could not be opened, or an image not be segmented. The text says what was found, what was expected and what
-    to do."""
+    """A model could not be opened, or an image not be segmented. The text says what was found, what was expected and
+    what to do."""
 
 
 class OutOfMemoryError(Error, MemoryError):

@@ -40,7 +40,9 @@ def dense(values: Any) -> Array:
     elif not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
     if array.dtype.name not in VOXEL_TYPES:
-        raise UnsupportedError(f"the image has voxels of the type {array.dtype}: expected whole or floating-point numbers")
+        raise UnsupportedError(
+            f"the image has voxels of the type {array.dtype}: expected whole or floating-point numbers"
+        )
     return np.ascontiguousarray(array)
 
 
@@ -60,8 +62,8 @@ def _plane_spacing(spacing: Any, trained: Spacing) -> Spacing:
         return 1.0, y, x
     if trained[1:] != (1.0, 1.0):
         raise InvalidValueError(
-            f"the spacing of the array is not known: give spacing=(y, x) in mm (the model was trained on {trained[1]:g}, "
-            f"{trained[2]:g})"
+            "the spacing of the array is not known: give spacing=(y, x) in mm (the model was trained on "
+            f"{trained[1]:g}, {trained[2]:g})"
         )
     return 1.0, 1.0, 1.0  # the model was trained on pictures
 
@@ -78,7 +80,9 @@ def _volume_spacing(spacing: Any, affine: Optional[Array], trained: Spacing) -> 
         return z, y, x
     x, y, z = (float(length) for length in np.linalg.norm(affine[:, :3], axis=0))
     if spacing is not None and not np.allclose(_numbers(spacing, 3, "z, y, x"), (z, y, x), rtol=1e-3):
-        raise InvalidValueError(f"spacing {tuple(spacing)} contradicts affine, which has {z:g}, {y:g}, {x:g} along z, y, x")
+        raise InvalidValueError(
+            f"spacing {tuple(spacing)} contradicts affine, which has {z:g}, {y:g}, {x:g} along z, y, x"
+        )
     return z, y, x
 
 
@@ -160,7 +164,9 @@ def _of_nibabel(image: Any) -> Volume:
 def _of_simpleitk(image: Any, sitk: Any) -> Volume:
     dimensions = image.GetDimension()
     if dimensions not in (2, 3):
-        raise ShapeError(f"the image has {dimensions} dimensions: expected 2 or 3; give several channels as a list of images")
+        raise ShapeError(
+            f"the image has {dimensions} dimensions: expected 2 or 3; give several channels as a list of images"
+        )
     voxels = sitk.GetArrayViewFromImage(image)
     voxels = np.moveaxis(voxels, -1, 0) if image.GetNumberOfComponentsPerPixel() > 1 else voxels[None]
     spacing = [float(number) for number in image.GetSpacing()] + [1.0]
@@ -200,7 +206,9 @@ def _join(parts: Sequence[Volume]) -> Volume:
     for i, part in enumerate(parts[1:], 1):
         shapes = part.voxels.shape[1:], first.voxels.shape[1:]
         if shapes[0] != shapes[1]:
-            raise ShapeError(f"image {i} has {shapes[0]} voxels (z,y,x), image 0 has {shapes[1]}: expected the same grid")
+            raise ShapeError(
+                f"image {i} has {shapes[0]} voxels (z,y,x), image 0 has {shapes[1]}: expected the same grid"
+            )
         same = part.spacing == first.spacing or np.allclose(part.spacing, first.spacing, rtol=1e-3)
         if not same or np.max(np.abs(_corners(part) - _corners(first))) > 0.1 * min(first.spacing):
             raise InvalidValueError(f"image {i} lies elsewhere than image 0: resample it to the grid of image 0")

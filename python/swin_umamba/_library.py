@@ -79,8 +79,8 @@ def sized(kind: Any, **values: Any) -> Any:
 
 @contextlib.contextmanager
 def _short_waits() -> Iterator[None]:
-    """How long waiting threads spin, as the programs set it; OpenMP reads it while it is loaded. A user's own setting wins,
-    and the environment is afterwards as it was."""
+    """How long waiting threads spin, as the programs set it; OpenMP reads it while it is loaded. A user's own setting
+    wins, and the environment is afterwards as it was."""
     if "OMP_WAIT_POLICY" in os.environ or "GOMP_SPINCOUNT" in os.environ:
         yield
         return

@@ -79,7 +79,9 @@ def _bytes_of(memory: Union[int, str, None]) -> int:
         return memory or 0
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGT])(?:i?B)?", memory, re.IGNORECASE)
     if not found:
-        raise _errors.InvalidValueError(f"memory is {memory!r}: expected a number of bytes, or a text such as 8G or 800M")
+        raise _errors.InvalidValueError(
+            f"memory is {memory!r}: expected a number of bytes, or a text such as 8G or 800M"
+        )
     return int(float(found[1]) * 1024 ** (1 + "KMGT".index(found[2].upper())))
 
 
@@ -182,19 +184,20 @@ class Model:
     ) -> Any:
         """Segments an image.
 
-        image: an array (Z,Y,X) or (channels,Z,Y,X), or (Y,X) or (channels,Y,X) for a slice or picture; an image of nibabel
-            or of SimpleITK; or a list of any of these, one for each channel.
+        image: an array (Z,Y,X) or (channels,Z,Y,X), or (Y,X) or (channels,Y,X) for a slice or picture; an image of
+            nibabel or SimpleITK; or a list of any of these, one for each channel.
         spacing: of an array, in mm along its axes (z,y,x) or (y,x). Only arrays of pictures may go without.
-        affine: of an array: the matrix (4,4) or (3,4) from a voxel (x,y,z,1) to mm to the right, to the front and up, as
-            nibabel has it. spacing then follows from it.
+        affine: of an array: the matrix (4,4) or (3,4) from a voxel (x,y,z,1) to mm to the right, to the front and up,
+            as nibabel has it. spacing then follows from it.
         probabilities: whether to return (labels, probabilities).
         progress: called as progress(done, parts) on the calling thread; an exception of it ends the prediction.
 
-        Returns the labels, uint8 (uint16 if the model has many): an array with the axes of the image without channels, or
-        an image of the same kind with the same geometry. Probabilities are float32, with the classes as the first axis of
-        an array, the last of nibabel's images, the components of SimpleITK's.
+        Returns the labels, uint8 (uint16 if the model has many): an array with the axes of the image without channels,
+        or an image of the same kind with the same geometry. Probabilities are float32, with the classes as the first
+        axis of an array, the last of nibabel's images, the components of SimpleITK's.
 
-        Raises Error and its subclasses; KeyboardInterrupt ends the prediction at the next piece of the sliding window."""
+        Raises Error and its subclasses; KeyboardInterrupt ends the prediction at the next piece of the sliding window.
+        Warns with PredictionWarning."""
         classes = len(self.info.labels)
         volume = _images.take(image, spacing, affine, len(self.info.channels), self.info.spacing)
         shape = volume.voxels.shape[1:]
@@ -220,8 +223,9 @@ class Model:
     def predict_file(
         self, images: Union[Path, Sequence[Path]], output: Path, progress: Optional[ProgressFunction] = None
     ) -> None:
-        """Segments the image files of one case, one per channel or one with all channels. The labels are written to output,
-        whose ending names the format: the file that the program predict writes. An existing file is replaced."""
+        """Segments the image files of one case, one per channel or one with all channels. The labels are written to
+        output, whose ending names the format: the file that the program predict writes. An existing file is replaced.
+        """
         paths = [images] if isinstance(images, (str, os.PathLike)) else list(images)
         names = (ctypes.c_char_p * len(paths))(*(os.fsencode(path) for path in paths))
         self._run(library.swin_predict_file, (names, len(paths), os.fsencode(output)), names, progress)
@@ -282,8 +286,10 @@ class Model:
         finally:
             call.events.put(None)
 
-    def _run(self, function: Any, arguments: tuple[Any, ...], kept: object, progress: Optional[ProgressFunction]) -> None:
-        """Runs a function of the library on a thread, and waits here: so Ctrl-C, warnings and progress are the caller's."""
+    def _run(
+        self, function: Any, arguments: tuple[Any, ...], kept: object, progress: Optional[ProgressFunction]
+    ) -> None:
+        """Runs a function of the library on a thread, and waits here: Ctrl-C, warnings, progress are the caller's."""
         call = _Call(progress)
         thread = threading.Thread(target=self._work, args=(call, function, arguments, kept), name="swin_umamba")
         with self._changed:
@@ -321,7 +327,7 @@ def load(
 
     path: a results folder of train or of an nnU-Net trainer, or an inference.yaml with one model.
     threads: by default OMP_NUM_THREADS, else the processors that the process may use.
-    memory: the most that one prediction may use beside the arrays, in bytes or such as "8G". By default there is no limit.
+    memory: the most that one prediction may use beside the arrays, in bytes or such as "8G"; by default without limit.
     device: "cpu"; "cuda" or "cuda:1" if the library was built for it.
     folds: 0, [0, 1, 2], "0-4" or "all"; by default all numbered folds. The mean of several is predicted.
     checkpoint: "final" (default), "best" or "latest".

@@ -70,12 +70,14 @@ make_model one '0 1' --size 5x36x40
 make_model pictures 0 --size 1x48x52 --ending .png
 
 export PYTHONPATH="$out/site" PYTHONDONTWRITEBYTECODE=1
-"$python" tests/support/python_package.py "$build" "$out"
-equals "all of the package was tested" $? 0
+for part in images calls; do
+    "$python" tests/python/$part.py "$build" "$out"
+    equals "all tests of $part ran" $? 0
+done
 
-document=$PWD/docs/python.md support=$PWD/tests/support
+document=$PWD/docs/python.md tests=$PWD/tests/python
 mkdir "$out/reader"; ln -s ../one "$out/reader/results"
 cp "$out/one-raw/imagesTr/phantom_001_0000.nii.gz" "$out/reader/case_0000.nii.gz"
 check "predict, for the document" 0 "$build/predict" -i "$out/reader/case_0000.nii.gz" -m "$out/one" -o "$out/document.nii.gz" --quiet
-(cd "$out/reader" && "$python" "$support/python_document.py" "$document" "$out/document.nii.gz")
+(cd "$out/reader" && "$python" "$tests/document.py" "$document" "$out/document.nii.gz")
 equals "all blocks of the document run" $? 0

@@ -1,5 +1,6 @@
-"""python_document.py DOCUMENT LABELS.nii.gz: runs the document's blocks of Python one after another, as a reader would type them;
-prints TAP. In the working folder are the model `results` and the image `case_0000.nii.gz`; LABELS is what predict makes of it.
+"""document.py DOCUMENT LABELS.nii.gz: runs the document's blocks of Python one after another, as a reader would
+type them; prints TAP. In the working folder are the model `results` and the image `case_0000.nii.gz`; LABELS is what
+predict makes of it.
 
 Blocks of shell commands are left out; one that imports a package which is not there is skipped."""
 

@@ -101,6 +101,7 @@ class _Call:
     def __init__(self, progress: Optional[ProgressFunction]) -> None:
         self.events: queue.SimpleQueue[Optional[Callable[[], object]]] = queue.SimpleQueue()
         self.is_stopped = False
+        self.process = os.getpid()
         self.failure = _library.Failure()
         self._progress = progress
         # These are called on a thread of the library.
@@ -138,6 +139,9 @@ class Model:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a swin_umamba.Model cannot be pickled: load it in each process")
 
     def __repr__(self) -> str:
         state = "" if self._close.alive else ", closed"
@@ -239,7 +243,7 @@ class Model:
     def close(self) -> None:
         """Frees the memory, after the predictions that run or wait. Closing twice is fine."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._calls)
+            self._changed.wait_for(lambda: not self._calls or self._was_forked())
             self._close()
 
     # ---- inside ----
@@ -252,6 +256,14 @@ class Model:
     def _expect_open(self) -> None:
         if not self._close.alive:
             raise _errors.InvalidValueError("the model is closed: load it again")
+        if self._was_forked():
+            raise _errors.InvalidValueError(
+                "the process was forked while another thread was predicting with this model: load it again"
+            )
+
+    def _was_forked(self) -> bool:
+        """Whether a call began in the parent of this process: it never ends here."""
+        return bool(self._calls) and self._calls[0].process != os.getpid()
 
     def _stop(self, call: _Call) -> None:
         """Ends a call; self._changed is held."""

@@ -75,6 +75,10 @@ for part in images calls; do
     equals "all tests of $part ran" $? 0
 done
 
+equals "without a wheel the system's library is taken" "$(LD_LIBRARY_PATH="$build" PYTHONPATH=python "$python" -c '
+import swin_umamba; print(swin_umamba.__version__ in open("/proc/self/maps").read(), swin_umamba.__file__)')" \
+    "True $PWD/python/swin_umamba/__init__.py"
+
 document=$PWD/docs/python.md tests=$PWD/tests/python
 mkdir "$out/reader"; ln -s ../one "$out/reader/results"
 cp "$out/one-raw/imagesTr/phantom_001_0000.nii.gz" "$out/reader/case_0000.nii.gz"

@@ -4,6 +4,7 @@ import importlib.metadata
 import multiprocessing
 import os
 import pathlib
+import pickle
 import signal
 import subprocess
 import sys
@@ -187,6 +188,7 @@ def interrupted(model, is_ready):
 
 
 def test_interrupt(_model):
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # shells let programs in the background ignore it
     model, begun = swin_umamba.load(folder / "volumes", step=LONG), threading.Event()
     check(interrupted(model, lambda calls: calls), "Ctrl-C ends a prediction that runs")
     other = in_thread(lambda: model.predict(image, spacing, progress=lambda done, parts: begun.set()))
@@ -227,6 +229,14 @@ def predict_in_child(model, answers):
     answers.put(np.array_equal(model.predict(image, spacing), expected))
 
 
+def fail_in_child(model, answers):
+    try:
+        model.predict(image, spacing)
+    except swin_umamba.InvalidValueError as error:
+        model.close()
+        answers.put(str(error))
+
+
 def test_fork(model):
     context = multiprocessing.get_context("fork")
     answers = context.SimpleQueue()
@@ -234,6 +244,15 @@ def test_fork(model):
     child.start()
     child.join(120)
     check(child.exitcode == 0 and answers.get(), "a child of fork uses its parent's model")
+    slow, begun = swin_umamba.load(folder / "volumes", step=LONG), threading.Event()
+    other = in_thread(lambda: slow.predict(image, spacing, progress=lambda done, parts: begun.set()))
+    begun.wait()
+    child = context.Process(target=fail_in_child, args=(slow, answers))
+    child.start()
+    child.join(120)
+    check(child.exitcode == 0 and "was forked" in answers.get(), "unless it was in use: then an error says so")
+    other.join()
+    raises(TypeError, "load it in each process", lambda: pickle.dumps(model), "a model is not pickled")
 
 
 def imported(code, **environment):

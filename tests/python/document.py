@@ -5,7 +5,9 @@ predict makes of it.
 Blocks of shell commands are left out; one that imports a package which is not there is skipped."""
 
 import ast
+import contextlib
 import importlib.util
+import io
 import re
 import sys
 import warnings
@@ -68,7 +70,8 @@ def main():
         if missing := missing_packages(block):
             print(f"ok - line {line} # SKIP without {missing[0]}")
             continue
-        exec(compile(block, f"{document}, block at line {line}", "exec"), names)
+        with contextlib.redirect_stdout(io.StringIO()):
+            exec(compile(block, f"{document}, block at line {line}", "exec"), names)
         labels = names["labels"] if "labels" in names else None
         if isinstance(labels, nibabel.spatialimages.SpatialImage):
             check(numpy.array_equal(labels.dataobj, wanted), f"line {line}: an image gets the labels of predict")

@@ -141,6 +141,10 @@ def test_nibabel(model):
     labels = one.predict(nibabel.load(case))
     wanted = read_nifti(predict([case], "one", folder / "one.nii.gz"))[0]
     check(np.array_equal(np.asarray(labels.dataobj).T, wanted), "nibabel: one image, without a list")
+    with swin_umamba.load(folder / "pictures") as pictures:
+        labels = pictures.predict(nibabel.load(folder / "picture.nii"))
+    wanted = read_nifti(folder / "picture_labels.nii.gz")[0][0]
+    check(labels.ndim == 2 and np.array_equal(np.asarray(labels.dataobj).T, wanted), "nibabel: two axes")
     plain = nibabel.Nifti1Image(np.asarray(nibabel.load(case).dataobj), None)
     plain.header.set_zooms(nibabel.load(case).header.get_zooms())
     nibabel.save(plain, folder / "placeless.nii")

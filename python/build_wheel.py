@@ -44,6 +44,7 @@ RUN_TIME_OF = {
     "CXXABI": {(1, 3, 7): 17, (1, 3, 10): 24, (1, 3, 11): 27, (1, 3, 12): 31, (1, 3, 13): 34, (1, 3, 15): 39},
     "GCC": {(4, 8, 0): 17, (7, 0, 0): 27, (12, 0, 0): 35, (14, 0, 0): 39},
 }
+NAMED = {("GLIBC", "ABI_DT_RELR"): 36, ("CXXABI", "FLOAT128"): 24, ("CXXABI", "TM_1"): 17}
 
 
 def fail(message: str) -> NoReturn:
@@ -103,15 +104,22 @@ def collect_libraries(library: pathlib.Path, folder: pathlib.Path, licences: pat
 
 def oldest_glibc(library: pathlib.Path) -> int:
     """N of the oldest manylinux_2_N that has the versions of symbols which the library requires."""
-    found = re.findall(r"\b(GLIBC|GLIBCXX|CXXABI|GCC)_([0-9.]+)$", run("objdump", "-p", library), re.MULTILINE)
-    oldest = 17
-    for kind, text in found:
-        version = tuple(map(int, text.split(".")))
-        fits = [version[1]] if kind == "GLIBC" else [n for last, n in RUN_TIME_OF[kind].items() if version <= last]
-        if not fits:
-            fail(f"{library.name} requires {kind}_{text}: no manylinux that this script knows has it")
-        oldest = max(oldest, min(fits))
-    return oldest
+    found = re.findall(r"\b(GLIBC|GLIBCXX|CXXABI|GCC)_(\S+)$", run("objdump", "-p", library), re.MULTILINE)
+    return max([17, *(oldest_with(kind, version, library.name) for kind, version in found)])
+
+
+def oldest_with(kind: str, version: str, library: str) -> int:
+    """The same for one version, such as GLIBC 2.34."""
+    if (kind, version) in NAMED:
+        return NAMED[kind, version]
+    if re.fullmatch(r"[0-9.]+", version):
+        numbers = tuple(map(int, version.split(".")))
+        if kind == "GLIBC":
+            return numbers[1]
+        for last, n in RUN_TIME_OF[kind].items():
+            if numbers <= last:
+                return n
+    fail(f"{library} requires {kind}_{version}: no manylinux that this script knows has it")
 
 
 # ---- the wheel ----

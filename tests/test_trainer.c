@@ -325,10 +325,21 @@ static Array stacked(const Array *image)
     return all;
 }
 
+enum { AREA = 32 * 24, ADJACENT = 2, OF_ALL = 2 * (2 * ADJACENT + 1) };
+
+static void fill_item(const Sampler *s, int item, float *image, int16_t *labels)
+{
+    SamplerWorkspace w;
+    Err e = {0};
+    assert_int_equal(sampler_workspace_new(&w, s, &e), 0);
+    assert_int_equal(sampler_fill(s, &w, 0, item / BATCH, item % BATCH, image, labels, &e), 0);
+    sampler_workspace_free(&w);
+}
+
+/* Without changes of intensities, which are drawn for each channel of the image. */
 static void adjacent_slices_are_further_channels(void **state)
 {
     (void)state;
-    enum { AREA = 32 * 24, ADJACENT = 2, OF_ALL = 2 * (2 * ADJACENT + 1) };
     static float images[2][AREA * OF_ALL];
     static int16_t labels[2][AREA];
     char *folder = write_cases();
@@ -343,19 +354,56 @@ static void adjacent_slices_are_further_channels(void **state)
     Sampler samplers[2] = {small_sampler(&set, true), small_sampler(&stack, true)};
     samplers[0].adjacent_slices = ADJACENT;
     for (int k = 0; k < 2; k++) samplers[k].mask_channel[2 * ADJACENT] = true;
+    for (int k = 0; k < 2; k++) samplers[k].rules.strength = 0;
     assert_int_equal(sampler_channels(&samplers[0]), OF_ALL);
     for (int item = 0; item < 20 * BATCH; item++) {
-        for (int k = 0; k < 2; k++) {
-            SamplerWorkspace w;
-            Err e = {0};
-            assert_int_equal(sampler_workspace_new(&w, &samplers[k], &e), 0);
-            assert_int_equal(sampler_fill(&samplers[k], &w, 0, item / BATCH, item % BATCH, images[k], labels[k], &e),
-                             0);
-            sampler_workspace_free(&w);
-        }
+        for (int k = 0; k < 2; k++) fill_item(&samplers[k], item, images[k], labels[k]);
         assert_memory_equal(images[0], images[1], sizeof images[0]);
         assert_memory_equal(labels[0], labels[1], sizeof labels[0]);
     }
+    for (int i = 0; i < CASES; i++) array_free(&cases[i].image);
+    case_set_close(&set);
+    remove_cases(folder);
+}
+
+/* An image whose slices are all like its first one. */
+static Array repeated(const Array *image)
+{
+    Array all;
+    Err e = {0};
+    assert_int_equal(array_new(&all, DTYPE_F32, 4, image->shape, &e), 0);
+    const size_t slice = (size_t)(array_count(&all) / all.shape[0]) * sizeof(float);
+    for (int64_t z = 0; z < all.shape[0]; z++) memcpy((char *)all.data + (size_t)z * slice, image->data, slice);
+    return all;
+}
+
+static void slices_are_changed_alike(void **state)
+{
+    (void)state;
+    static float image[AREA * OF_ALL];
+    static int16_t labels[AREA];
+    int compared = 0, changed = 0;
+    char *folder = write_cases();
+    CaseSet set;
+    open_cases(&set, folder);
+    TrainingCase cases[CASES];
+    for (int i = 0; i < CASES; i++) {
+        cases[i] = set.cases[i];
+        cases[i].image = repeated(&set.cases[i].image);
+    }
+    CaseSet alike = {.cases = cases, .count = CASES, .channels = 2};
+    Sampler sampler = small_sampler(&alike, true);
+    sampler.adjacent_slices = ADJACENT;
+    for (int item = 0; item < 60 * BATCH; item++) {
+        Rng rng = rng_make(sampler.seed, 0, (uint32_t)(item / BATCH), (uint32_t)(item % BATCH), RNG_AUGMENT);
+        const AugmentDraw draw = augment_draw(&rng, &sampler.rules, 2);
+        if (draw.noise_sigma > 0) continue; /* each voxel has its own */
+        fill_item(&sampler, item, image, labels);
+        for (int i = 0; i < AREA * OF_ALL; i++) assert_true(image[i] == image[i - i % OF_ALL + i % 2]);
+        compared++;
+        changed += draw.channel[0].contrast > 0 || draw.channel[0].gamma > 0;
+    }
+    assert_true(compared > 40 * BATCH && changed > 10 * BATCH);
     for (int i = 0; i < CASES; i++) array_free(&cases[i].image);
     case_set_close(&set);
     remove_cases(folder);
@@ -833,6 +881,7 @@ int main(void)
         cmocka_unit_test(spatial_transform_is_batchgenerators),
         cmocka_unit_test(forced_patches_show_foreground),
         cmocka_unit_test(adjacent_slices_are_further_channels),
+        cmocka_unit_test(slices_are_changed_alike),
         cmocka_unit_test_prestate(batches_do_not_depend_on_threads, NULL),
         cmocka_unit_test_prestate(batches_do_not_depend_on_threads, &older_rules),
         cmocka_unit_test(ranks_make_the_batch_of_one_process),

@@ -121,6 +121,15 @@ static int check_labels(const Sampler *s, const TrainingCase *c, const Patch *pa
                    low < -1 ? low : high, s->largest_label);
 }
 
+/* A channel of the image is changed in the same way in all slices: their intensities belong together. */
+static AugmentDraw draw_for_slices(const Sampler *s, Rng *rng)
+{
+    const int channels = s->cases->channels;
+    AugmentDraw draw = augment_draw(rng, &s->rules, channels);
+    for (int c = channels; c < sampler_channels(s); c++) draw.channel[c] = draw.channel[c - channels];
+    return draw;
+}
+
 int sampler_fill(const Sampler *s, SamplerWorkspace *w, int epoch, int iteration, int item, float *image,
                  int16_t *labels, Err *e)
 {
@@ -132,7 +141,7 @@ int sampler_fill(const Sampler *s, SamplerWorkspace *w, int epoch, int iteration
     Patch patch = {w->planes, w->labels, s->geometry.final_yx[0], s->geometry.final_yx[1], sampler_channels(s)};
     AugmentDraw draw = {0};
     Rng augment = rng_make(s->seed, (uint32_t)epoch, time, (uint32_t)item, RNG_AUGMENT);
-    if (s->augment) draw = augment_draw(&augment, &s->rules, patch.channels);
+    if (s->augment) draw = draw_for_slices(s, &augment);
     cut_patch(s, c, &place, &draw, &patch, w->scratch);
     TRY(check_labels(s, c, &patch, e));
     TRY(augment_intensities(&patch, &draw, s->rules.older, &augment, w->scratch, e));

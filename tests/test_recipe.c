@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/progress.h"
 #include "network/models/unet_topology.h"
 #include "plans/plan.h"
 #include "plans/plan_keys.h"
@@ -463,9 +464,11 @@ static void steps_are_measured(void **state)
     plan.training.weight_averaging = 0.9;
     const Device *device = reference_device(&e);
     if (!device) fail_msg("%s", e.text);
+    const double begun = clock_seconds();
     if (step_time_measure(&time, &plan, &dataset, DTYPE_F32, device, &e)) fail_msg("%s", e.text);
-    assert_true(time.pixel > 0 && time.pixel < 1e-3);
-    assert_true(time.fixed >= 0 && time.fixed < 10);
+    const double taken = clock_seconds() - begun; /* on a busy machine as long as you like */
+    assert_true(time.pixel > 0 && time.pixel * 32 * 32 < taken);
+    assert_true(time.fixed >= 0 && time.fixed < taken);
     assert_true(step_time_of(time, 2, (const int[]){64, 32}) > step_time_of(time, 2, (const int[]){32, 32}));
 }
 

@@ -50,3 +50,4 @@ OF_CODE: dict[int, type[Error]] = {
     -6: UnsupportedError,
     -7: CancelledError,
 }
+CANCELLED = -7

@@ -129,6 +129,7 @@ class Model:
         self.info: Info = _info_of(handle)
         """What the model is, and what it wants."""
         self._handle = handle
+        self._label_type = np.uint8 if library.swin_model_info(handle).contents.label_bytes == 1 else np.uint16
         self._close = weakref.finalize(self, library.swin_close, handle)
         self._close.atexit = False
         self._changed = threading.Condition()  # protects what follows
@@ -205,7 +206,7 @@ class Model:
         classes = len(self.info.labels)
         volume = _images.take(image, spacing, affine, len(self.info.channels), self.info.spacing)
         shape = volume.voxels.shape[1:]
-        labels = np.empty(shape, np.uint8 if self._label_bytes() == 1 else np.uint16)
+        labels = np.empty(shape, self._label_type)
         values = np.empty((*shape, classes), np.float32) if probabilities else None
         matrix = None if volume.affine is None else (ctypes.c_double * 12)(*volume.affine.ravel())
         described = sized(
@@ -248,11 +249,6 @@ class Model:
 
     # ---- inside ----
 
-    def _label_bytes(self) -> int:
-        with self._changed:
-            self._expect_open()
-            return int(library.swin_model_info(self._handle).contents.label_bytes)
-
     def _expect_open(self) -> None:
         if not self._close.alive:
             raise _errors.InvalidValueError("the model is closed: load it again")
@@ -294,7 +290,7 @@ class Model:
                 if may_run:
                     function(self._handle, *arguments, ctypes.byref(call.listener), ctypes.byref(call.failure))
                 else:
-                    call.failure.code, call.failure.text = -7, b"the prediction was cancelled"
+                    call.failure.code, call.failure.text = _errors.CANCELLED, b"the prediction was cancelled"
         finally:
             call.events.put(None)
 
@@ -304,10 +300,10 @@ class Model:
         """Runs a function of the library on a thread, and waits here: Ctrl-C, warnings, progress are the caller's."""
         call = _Call(progress)
         thread = threading.Thread(target=self._work, args=(call, function, arguments, kept), name="swin_umamba")
-        with self._changed:
-            self._expect_open()
-            self._calls.append(call)
         try:
+            with self._changed:
+                self._expect_open()
+                self._calls.append(call)
             thread.start()
             while (event := call.events.get()) is not None:
                 event()
@@ -316,7 +312,7 @@ class Model:
                 self._stop(call)
             raise
         finally:
-            if thread.ident is None:  # it could not be started
+            if thread.ident is None:  # it was not started
                 self._forget(call)
             else:
                 thread.join()

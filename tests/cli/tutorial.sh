@@ -1,13 +1,14 @@
 #!/bin/sh
 # tutorial BUILD: does what docs/tutorial.md does, and compares what is printed. A block of code that has lines "$ COMMAND"
 # is a transcript: its commands are run one after another, block after block in one folder. Each of its other lines must be
-# among what they print, where any number stands for any other and "…" for any text.
+# among what they print, where any number stands for any other and "…" for any text. A block of Python is run if there are
+# NumPy and nibabel, with the package of this tree.
 # What is changed in the commands is in `shortened`.
 build=$1
 . tests/support/tap.sh
 export OMP_NUM_THREADS=2
 case $build in /*) ;; *) build=$PWD/$build ;; esac
-tutorial=$PWD/docs/tutorial.md work=$out/work
+tutorial=$PWD/docs/tutorial.md package=$PWD/python work=$out/work
 mkdir "$work"; ln -s "$build" "$work/build"
 
 awk -v to="$out/block." '
@@ -32,9 +33,20 @@ found() { # LINE: is it printed, in $out/printed?
     pattern=$(printf '%s\n' "$1" | sed -e 's/[][\.*^$]/\\&/g' -e 's/…/.*/g')
     grep -q -e "$pattern" "$out/printed"
 }
+python_block() { # FILE
+    case $build in *san) echo "ok - the tutorial's Python # SKIP Python cannot load a library with a sanitizer"; return ;; esac
+    if ! python3 -c 'import numpy, nibabel' 2>/dev/null; then
+        echo "ok - the tutorial's Python # SKIP python3 has no NumPy or nibabel"; return
+    fi
+    check "its Python" 0 env -C "$work" PYTHONPATH="$package" LD_LIBRARY_PATH="$build" PYTHONDONTWRITEBYTECODE=1 python3 "$1"
+    check "its labels are those of predict" 0 python3 -c 'import nibabel, numpy, sys
+a, b = (numpy.asarray(nibabel.load(file).dataobj) for file in sys.argv[1:])
+sys.exit(not numpy.array_equal(a, b))' "$work/labels_python.nii.gz" "$work/predictions/phantom_001.nii.gz"
+}
 transcripts=0
 for i in $(seq "$(cat "$out/block.count")"); do
     block=$out/block.$i
+    case $(head -n 1 "$block") in "import "*) python_block "$block" ;; esac
     grep -q '^\$ ' "$block" || continue
     transcripts=$((transcripts + 1))
     if grep -q '^\$ build/serve' "$block" && { [ ! -x "$build/serve" ] || ! command -v curl >/dev/null; }; then

@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/json_log.h"
 #include "base/memory.h"
+#include "base/plain.h"
 #include "base/progress.h"
 #include "base/text.h"
 #include "base/wait_policy.h"
@@ -194,6 +195,7 @@ static void say(const char *kind, const char *format, va_list args)
     char *line = text_format(NULL, format, args);
     if (!line) vsnprintf(short_of_memory, sizeof short_of_memory, format, again);
     va_end(again);
+    plain_text(line ? line : short_of_memory);
     progress_clear_line();
     fprintf(stderr, "%s: %s%s\n", program_name, kind, line ? line : short_of_memory);
     log_message(kind, line ? line : short_of_memory);

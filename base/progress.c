@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/json_log.h"
+#include "base/plain.h"
 
 static double seconds_of(clockid_t clock)
 {
@@ -53,15 +54,17 @@ void progress_begin(Progress *p, const char *title, int64_t total, bool quiet)
 static void draw(const Progress *p, const char *note, double now)
 {
     enum { WIDTH = 24 };
-    char bar[WIDTH + 1], left[32];
+    char bar[WIDTH + 1], left[32], shown[256];
     const double share = p->total ? ((double)p->done + p->part) / (double)p->total : 1;
     for (int i = 0; i < WIDTH; i++) bar[i] = i < share * WIDTH ? '#' : '.';
     bar[WIDTH] = '\0';
     const double elapsed = now - p->started;
     if (share > 0) format_duration(elapsed / share - elapsed, left, sizeof left);
+    snprintf(shown, sizeof shown, "%s", note ? note : "");
+    plain_text(shown);
     progress_clear_line();
     fprintf(stderr, "%s [%s] %lld/%lld, %s left  %s%s", p->title, bar, (long long)p->done, (long long)p->total,
-            share > 0 ? left : "?", note ? note : "", p->terminal ? "" : "\n");
+            share > 0 ? left : "?", shown, p->terminal ? "" : "\n");
     fflush(stderr);
 }
 

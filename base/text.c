@@ -138,14 +138,33 @@ void text_add_html(Text *t, const char *value)
     }
 }
 
+/* Bytes of the character at the start, 0 if it is not UTF-8. */
+static size_t utf8_length(const char *bytes, size_t count)
+{
+    const unsigned char *at = (const unsigned char *)bytes, c = *at++;
+    if (c < 0x80) return 1;
+    const size_t more = c >= 0xc2 && c < 0xe0 ? 1 : (c & 0xf0) == 0xe0 ? 2 : c >= 0xf0 && c < 0xf5 ? 3 : 0;
+    if (!more || count <= more) return 0;
+    const unsigned char second = *at;
+    /* Overlong forms (e0, f0), surrogates (ed), beyond 0x10ffff (f4). */
+    if ((c == 0xe0 && second < 0xa0) || (c == 0xed && second > 0x9f)) return 0;
+    if ((c == 0xf0 && second < 0x90) || (c == 0xf4 && second > 0x8f)) return 0;
+    for (size_t i = 0; i < more; i++)
+        if ((*at++ & 0xc0) != 0x80) return 0;
+    return more + 1;
+}
+
 void text_add_json_string(Text *t, const char *value)
 {
     text_add(t, "\"");
-    for (const unsigned char *c = (const unsigned char *)value; *c; c++) {
+    for (const char *c = value, *end = value + strlen(value); c < end;) {
+        const size_t length = utf8_length(c, (size_t)(end - c));
         if (*c == '"' || *c == '\\') text_add(t, "\\%c", *c);
         else if (*c == '\n') text_add(t, "\\n");
-        else if (*c < 0x20) text_add(t, "\\u%04x", *c);
-        else text_add_bytes(t, (const char *)c, 1);
+        else if ((unsigned char)*c < 0x20) text_add(t, "\\u%04x", *c);
+        else if (length) text_add_bytes(t, c, length);
+        else text_add(t, "\\ufffd"); /* such as in names of files in another encoding */
+        c += length ? length : 1;
     }
     text_add(t, "\"");
 }
@@ -172,19 +191,8 @@ void text_add_utf8(Text *t, unsigned code)
 
 bool text_is_utf8(const char *bytes, size_t count)
 {
-    const unsigned char *at = (const unsigned char *)bytes, *end = at + count;
-    while (at < end) {
-        const unsigned char c = *at++;
-        if (c < 0x80) continue;
-        const int more = c >= 0xc2 && c < 0xe0 ? 1 : (c & 0xf0) == 0xe0 ? 2 : c >= 0xf0 && c < 0xf5 ? 3 : 0;
-        if (!more || end - at < more) return false;
-        const unsigned char second = *at;
-        /* Overlong forms (e0, f0), surrogates (ed), beyond 0x10ffff (f4). */
-        if ((c == 0xe0 && second < 0xa0) || (c == 0xed && second > 0x9f)) return false;
-        if ((c == 0xf0 && second < 0x90) || (c == 0xf4 && second > 0x8f)) return false;
-        for (int i = 0; i < more; i++)
-            if ((*at++ & 0xc0) != 0x80) return false;
-    }
+    for (size_t at = 0, length; at < count; at += length)
+        if (!(length = utf8_length(bytes + at, count - at))) return false;
     return true;
 }
 

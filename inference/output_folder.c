@@ -258,6 +258,25 @@ static int has_failed_before(const Decision *d, int index, bool *failed, Err *e)
     return code;
 }
 
+enum { MOST_STARTS = 5 };
+
+/* A case with which the program ended several times, such as by the lack of memory, must not keep a watched folder from its
+ * other cases. It fails. */
+static int refuse_fatal(const Decision *d, int index, Err *e)
+{
+    InputCase *one = &d->cases->inputs.cases[index];
+    Err fault;
+    if (!d->o->watch || !d->o->watch->is_first || prediction_record_begun(d->f->record, one->files.id) < MOST_STARTS)
+        return 0;
+    err_set(
+        &fault, ERR_VALUE,
+        "%s: the program ended %d times while it predicted this case, perhaps because memory was short: --memory SIZE "
+        "bounds it",
+        one->files.images[0], MOST_STARTS);
+    one->fault = mem_strdup(fault.text, e);
+    return one->fault ? fail_case(d, index, &fault) : ERR_NOMEM;
+}
+
 static int look_at_case(Decision *d, int index, bool *made, Err *e)
 {
     CaseOutputs outputs;
@@ -266,10 +285,9 @@ static int look_at_case(Decision *d, int index, bool *made, Err *e)
     char *which = NULL;
     bool failed;
     TRY(has_failed_before(d, index, &failed, e));
-    if (failed) {
-        d->cases->fates[index] = CASE_LATER;
-        return 0;
-    }
+    if (failed) d->cases->fates[index] = CASE_LATER;
+    else TRY(refuse_fatal(d, index, e));
+    if (d->cases->fates[index] != CASE_WANTED) return 0;
     TRY(name_outputs(&outputs, d->f, id, e));
     int code = expect_no_input(d, index, &outputs, e);
     const bool is_wanted = !code && d->cases->fates[index] == CASE_WANTED;
@@ -297,6 +315,16 @@ static int refuse_foreign(const Foreign *foreign, const OutputFolder *f, Err *e)
         foreign->count == 1 ? "it" : "them");
 }
 
+static int record_fault(const Decision *d, int index, Err *e)
+{
+    MadeFrom inputs;
+    const InputCase *one = &d->cases->inputs.cases[index];
+    const bool known = !prediction_cases_inputs(&inputs, d->cases, index, NULL);
+    const int code = output_folder_failed(d->f, one->files.id, one->fault, known ? &inputs : NULL, e);
+    if (known) made_from_free(&inputs);
+    return code;
+}
+
 static int decide(Decision *d, bool *made, Err *e)
 {
     PredictionCases *c = d->cases;
@@ -307,10 +335,8 @@ static int decide(Decision *d, bool *made, Err *e)
         if (made[i] || c->inputs.cases[i].fault)
             TRY(prediction_record_plan(d->f->record, c->inputs.cases[i].files.id, e));
     TRY(prediction_record_begin(d->f->record, e));
-    for (int i = 0; i < c->inputs.count; i++) {
-        const InputCase *one = &c->inputs.cases[i];
-        if (one->fault) TRY(output_folder_failed(d->f, one->files.id, one->fault, NULL, e));
-    }
+    for (int i = 0; i < c->inputs.count; i++)
+        if (c->inputs.cases[i].fault) TRY(record_fault(d, i, e));
     const int left = prediction_record_dropped(d->f->record);
     if (left)
         prediction_tell(

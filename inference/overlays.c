@@ -198,7 +198,8 @@ int overlays_draw(Overlays *v, Err *e)
     v->turns = mem_zalloc((size_t)count, sizeof *v->turns, e);
     if (!v->turns) return ERR_NOMEM;
     for (int i = 0; i < count; i++) {
-        if (v->cases->fates[i] == CASE_FAILED || is_up_to_date(v, i)) continue;
+        const CaseFate fate = v->cases->fates[i];
+        if (fate == CASE_FAILED || fate == CASE_LATER || is_up_to_date(v, i)) continue;
         v->turns[v->turn_count++] = i;
         TRY(prediction_record_plan(v->record, files_of(v, i)->id, e));
     }

@@ -25,6 +25,8 @@ typedef struct Options {
     PredictionOptions prediction;
 } Options;
 
+enum { SETTLE_SECONDS = 5 }; /* --help has it, too */
+
 enum {
     KEY_TTA = 0x100,
     KEY_NO_TTA,
@@ -182,6 +184,7 @@ static void check_watch(const Options *o, struct argp_state *state)
 
 static void check_options(const Options *o, struct argp_state *state)
 {
+    if (o->watch.settle && !o->watch.folder) argp_error(state, "--settle is for --watch FOLDER");
     if (o->watch.folder) check_watch(o, state);
     else if (!o->prediction.input_count) argp_error(state, "-i PATH is missing");
     if (!o->model) argp_error(state, "-m RESULTS is missing");
@@ -299,6 +302,7 @@ static int run(Options *o, Err *e)
     p->overwrite = o->common.overwrite;
     p->quiet = o->common.quiet;
     p->stops = o->watch.folder ? stops : NULL;
+    if (!o->watch.settle) o->watch.settle = SETTLE_SECONDS;
     p->tell = tell;
     p->report = report;
     int code = read_models(&c, o, &folder, e);
@@ -332,8 +336,7 @@ static const Program program = {
 
 int main(int argc, char **argv)
 {
-    Options o = {.watch.settle = 5,
-                 .common = {.takes = OPT_OUTPUT | OPT_THREADS | OPT_QUIET | OPT_OVERWRITE | OPT_DEVICE | OPT_PRECISION |
+    Options o = {.common = {.takes = OPT_OUTPUT | OPT_THREADS | OPT_QUIET | OPT_OVERWRITE | OPT_DEVICE | OPT_PRECISION |
                                      OPT_JSON_LOG,
                             .output = ""}};
     Err e = {0};

@@ -62,6 +62,7 @@ static int note_failure(PredictionJob *job, int index, const Err *fault, Err *e)
     return job->output ? record_failure(job->output, job, index, fault, e) : 0;
 }
 
+/* Leaves a case to a later round. */
 static int leave(PredictionJob *job, int index)
 {
     job->cases->fates[index] = CASE_LATER;
@@ -78,11 +79,15 @@ static int take_turn(void *context, int turn, Progress *progress, bool *kept, Er
     job->progress = progress;
     job->id = case_name(job, turn);
     if ((job->o->stops && job->o->stops()) || (watch && !watch->begins(watch->context, c))) return leave(job, index);
-    int code = predict_case(job, index, e);
+    int code = watch && job->output ? prediction_record_start_case(job->output->record, job->id, e) : 0;
+    if (!code) code = predict_case(job, index, e);
     if (!code && folder_of(job)) code = output_folder_done(folder_of(job), job->cases, index, e);
     if (!code && watch) watch->done(watch->context, c);
     if (!code) return 0;
-    if (watch && !watch->fails(watch->context, c, e)) return leave(job, index);
+    if (watch && !watch->fails(watch->context, c, e)) {
+        if (job->output) prediction_record_put_off(job->output->record, job->id);
+        return leave(job, index);
+    }
     job->cases->fates[index] = CASE_FAILED;
     note_failure(job, index, e, NULL); /* an error in writing the record is reported when it is closed */
     return code;

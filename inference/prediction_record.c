@@ -283,13 +283,38 @@ static int keep_outputs(RecordedCase *planned, const RecordedCase *earlier, Err 
     return code;
 }
 
+int prediction_record_start_case(PredictionRecord *r, const char *id, Err *e)
+{
+    RecordedCase *c = find_case(&r->mine, id);
+    if (!c) return err_set(e, ERR_VALUE, "case %s was not planned", id);
+    c->begun++;
+    return write_now(r, e);
+}
+
+void prediction_record_put_off(PredictionRecord *r, const char *id)
+{
+    RecordedCase *c = find_case(&r->mine, id);
+    if (!c || !c->begun) return;
+    c->begun--;
+    r->is_written = false;
+}
+
+int prediction_record_begun(const PredictionRecord *r, const char *id)
+{
+    const RecordedCase *c = find_case(&r->others, id);
+    return c ? c->begun : 0;
+}
+
 int prediction_record_plan(PredictionRecord *r, const char *id, Err *e)
 {
     const RecordedCase *earlier = find_case(&r->others, id);
     char *plain = plain_name(id, e);
     int code = plain ? record_content_add(&r->mine, plain, RECORD_PLANNED, e) : ERR_NOMEM;
     mem_free(plain);
-    if (!code && earlier) code = keep_outputs(&r->mine.cases[r->mine.count - 1], earlier, e);
+    if (!code && earlier) {
+        r->mine.cases[r->mine.count - 1].begun = earlier->begun;
+        code = keep_outputs(&r->mine.cases[r->mine.count - 1], earlier, e);
+    }
     return code;
 }
 
@@ -424,7 +449,7 @@ static int remove_empty(PredictionRecord *r, bool *removed, Err *e)
     FolderLock lock;
     *removed = false;
     for (int i = 0; i < r->mine.count; i++)
-        if (r->mine.cases[i].state != RECORD_PLANNED) return 0;
+        if (r->mine.cases[i].state != RECORD_PLANNED || r->mine.cases[i].begun) return 0;
     if (!r->mine.count) return 0;
     TRY(folder_lock_wait(&lock, r->folder, e));
     int code = read_others(r, e);

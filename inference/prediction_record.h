@@ -82,6 +82,14 @@ int prediction_record_failed(PredictionRecord *r, const char *id, const char *er
 /* Whether the case failed with these inputs. */
 bool prediction_record_has_failed(const PredictionRecord *r, const char *id, const MadeFrom *inputs);
 
+/* A planned case is begun: that is written at once, and counted until it is done or failed, or put off. So a case with which
+ * the program ends again and again is known. Fail: as done. */
+int prediction_record_start_case(PredictionRecord *r, const char *id, Err *e);
+void prediction_record_put_off(PredictionRecord *r, const char *id);
+
+/* How often earlier runs have begun the case without an end. */
+int prediction_record_begun(const PredictionRecord *r, const char *id);
+
 /* From now on the record is written as soon as a case is over. */
 void prediction_record_prompt(PredictionRecord *r);
 

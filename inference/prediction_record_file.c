@@ -58,6 +58,7 @@ void recorded_case_clear(RecordedCase *c)
     recorded_files_free(&c->outputs);
     mem_free(c->error);
     c->error = NULL;
+    c->begun = 0;
 }
 
 /* Removes a file if its content is the recorded one; a file that cannot be read is kept. */
@@ -173,6 +174,14 @@ static int get_files(RecordedFiles *files, const DocNode *node, Err *e)
     return recorded_files_take(files, &list, e);
 }
 
+static int get_begun(int *begun, const DocNode *node, Err *e)
+{
+    int64_t number = 0;
+    if (node) TRY(doc_get_int(node, 0, 1000000, &number, e));
+    *begun = (int)number;
+    return 0;
+}
+
 static int get_case(RecordContent *c, const DocNode *node, Err *e)
 {
     const DocNode *id_node, *state_node, *error = doc_find(node, "error");
@@ -186,6 +195,7 @@ static int get_case(RecordContent *c, const DocNode *node, Err *e)
     TRY(get_files(&added->inputs, doc_find(node, "inputs"), e));
     TRY(get_files(&added->outputs, doc_find(node, "outputs"), e));
     TRY(get_texts(&added->warnings, doc_find(node, "warnings"), e));
+    TRY(get_begun(&added->begun, doc_find(node, "begun"), e));
     if (!error) return 0;
     TRY(doc_get_string(error, &text, e));
     return (added->error = mem_strdup(text, e)) ? 0 : ERR_NOMEM;
@@ -242,6 +252,7 @@ static void put_case(DocWriter *w, const RecordedCase *c)
     put_files(w, "inputs", &c->inputs);
     put_files(w, "outputs", &c->outputs);
     if (c->error) doc_put_string(w, "error", c->error);
+    if (c->begun) doc_put_int(w, "begun", c->begun);
     if (c->warnings.count) put_texts(w, &c->warnings);
     doc_close(w);
 }

@@ -8,6 +8,7 @@
  *     - {case: a, state: done, inputs: {a_0000.nii.gz: 2f…}, outputs: {a.nii.gz: 77…}}
  *     - {case: b, state: failed, inputs: {b_0000.nii.gz: 9c…}, error: "…"}   # inputs: if they could be read
  *     - {case: c, state: planned} # not predicted yet; `outputs`, if there: files of an earlier run, to be replaced
+ *     - {case: d, state: planned, begun: 1} # of a watched folder: being predicted, or the program ended in the middle of it
  * Files have names without folders and content hashes, so that the record of a moved folder stays valid.
  * `RecordContent c = {0}`; record_content_free. */
 #ifndef INFERENCE_PREDICTION_RECORD_FILE_H
@@ -39,6 +40,7 @@ typedef struct RecordedCase {
     RecordState state;
     RecordedFiles inputs, outputs;
     char *error; /* message of a case that failed, else NULL */
+    int begun; /* of a planned case of a watched folder: times that it was begun by a run that came to no end with it */
     RecordTexts warnings;
 } RecordedCase;
 

@@ -13,17 +13,19 @@
 #include "inference/label_rule.h"
 #include "network/executor/precision.h"
 
-enum { BATCH_PIXELS = 1 << 16 };
+enum { BATCHES = 17, BATCH_PIXELS = 1 << (BATCHES - 1) }; /* a batch is a power of two, of a pixel or more each */
 static const double MIB = 1 << 20;
 
 struct Predictor {
     ModelSource source;
     PredictorOptions options; /* its pointers, except context, are not used after opening */
     WindowOptions window;
-    Model *models;             /* one per fold */
-    int64_t base_bytes;        /* of the process once opened */
-    pthread_mutex_t lock;      /* protects all fields below */
-    FoldNetworks networks;     /* prepared for the last batch */
+    Model *models;            /* one per fold */
+    int64_t base_bytes;       /* of the process once opened */
+    pthread_mutex_t lock;     /* protects all fields below */
+    FoldNetworks networks;    /* prepared for the last batch */
+    FoldBytes bytes[BATCHES]; /* of a batch of 2^i, once they were needed: planning an executor takes milliseconds */
+    bool has_bytes[BATCHES];
     int most_batch;            /* allowed by the memory; 0: any */
     int device_batch;          /* allowed by the device's memory; 0: any */
     int64_t tiles, tiles_done; /* of the present prediction */
@@ -234,12 +236,22 @@ static void count_phases(const Predictor *p, const CaseSize *size, PredictionCos
 
 static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
-static int count_peak(const Predictor *p, PredictionCost *cost, Err *e)
+static int batch_bytes(Predictor *p, int batch, FoldBytes *bytes, Err *e)
+{
+    int i = 0;
+    while (1 << i < batch) i++;
+    if (!p->has_bytes[i]) TRY(fold_networks_bytes(&p->networks, batch, &p->bytes[i], e));
+    p->has_bytes[i] = true;
+    *bytes = p->bytes[i];
+    return 0;
+}
+
+static int count_peak(Predictor *p, PredictionCost *cost, Err *e)
 {
     /* Memory of libraries: buffers, machine code generated at run time, stacks of threads. */
     static const int64_t allowance = 24 << 20;
     FoldBytes networks;
-    TRY(fold_networks_bytes(&p->networks, cost->batch, &networks, e));
+    TRY(batch_bytes(p, cost->batch, &networks, e));
     cost->networks = networks.host;
     const int64_t phases =
         larger(larger(cost->reading, cost->preprocessing), larger(cost->predicting, cost->finishing));

@@ -1,3 +1,5 @@
+#include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -70,8 +72,41 @@ typedef struct ArrayCall {
 static const DType types[] = {DTYPE_F32, DTYPE_F64, DTYPE_U8,  DTYPE_I8,  DTYPE_U16,
                               DTYPE_I16, DTYPE_U32, DTYPE_I32, DTYPE_U64, DTYPE_I64};
 
+/* Lengths of a voxel's edges by the affine. Fails if it is not one: with numbers that are not finite, or without volume. */
+static int affine_spacing(double mm_zyx[3], const double *a, Err *e)
+{
+    const double volume =
+        a[0] * (a[5] * a[10] - a[6] * a[9]) - a[1] * (a[4] * a[10] - a[6] * a[8]) + a[2] * (a[4] * a[9] - a[5] * a[8]);
+    bool finite = true;
+    for (int i = 0; i < 12; i++) finite = finite && isfinite(a[i]);
+    for (int i = 0; i < 3; i++) mm_zyx[2 - i] = sqrt(a[i] * a[i] + a[4 + i] * a[4 + i] + a[8 + i] * a[8 + i]);
+    if (finite && fabs(volume) > 1e-6 * mm_zyx[0] * mm_zyx[1] * mm_zyx[2]) return 0;
+    return err_set(e, ERR_VALUE,
+                   "the image's affine has %s: expected 3 rows of 4 numbers that turn voxels into mm, or NULL",
+                   finite ? "axes without length, or two of one direction" : "numbers that are not finite");
+}
+
+/* The order of the spacing's axes is easily mistaken. */
+static void check_spacing(const ModelCall *call, const swin_image *image)
+{
+    Err e;
+    Text note = {0};
+    double mm[3];
+    const double *given = image->spacing_zyx_mm;
+    bool differs = false;
+    if (!image->affine || affine_spacing(mm, image->affine, &e)) return;
+    for (int i = image->shape_zyx[0] == 1; i < 3; i++) differs |= fabs(given[i] - mm[i]) > 0.01 * mm[i];
+    if (!differs) return;
+    text_add(&note,
+             "the image's spacing is %gx%gx%g mm (z,y,x), and by its affine %gx%gx%g mm: the spacing is used; check "
+             "the order of its axes",
+             given[0], given[1], given[2], mm[0], mm[1], mm[2]);
+    tell(call, &note);
+}
+
 static int expect_image(const swin_image *image, const swin_info *info, Err *e)
 {
+    double mm[3];
     const int64_t *shape = image->shape_zyx;
     size_t bytes;
     if (!image->voxels) return err_set(e, ERR_VALUE, "the image has no voxels");
@@ -90,6 +125,7 @@ static int expect_image(const swin_image *image, const swin_info *info, Err *e)
         if (!(image->spacing_zyx_mm[i] > 0 && image->spacing_zyx_mm[i] < 1e9))
             return err_set(e, ERR_VALUE, "the image has the spacing %g mm along %c: expected a number above 0",
                            image->spacing_zyx_mm[i], "zyx"[i]);
+    if (image->affine) TRY(affine_spacing(mm, image->affine, e));
     return array_check_shape(DTYPE_F64, 4, (int64_t[]){image->channels, shape[0], shape[1], shape[2]}, &bytes, e);
 }
 
@@ -152,6 +188,7 @@ static int predict_array(void *context, Err *e)
     int code = case_images_spacing(&spacing, predictor_plan(m->predictor), &c->geometry, e);
     tell(&c->call, &spacing);
     TRY(code);
+    check_spacing(&c->call, &c->image);
     TRY(check_orientation(&c->call, "the image", &c->geometry, e));
     TRY(expect_memory(c, e));
     TRY(predict_labels(c, &labels, e));

@@ -129,7 +129,7 @@ typedef struct swin_image {
     double spacing_zyx_mm[3]; /* that of Z does not matter if Z = 1 */
     /* NULL, or 3 rows of 4 numbers: voxel (x,y,z,1) to mm to the right, to the front and up, as NIfTI and nibabel have it.
      * A model that was trained on reoriented images turns the image by it; else it is compared with the orientations of
-     * the training images. Without it axes are taken as they are. */
+     * the training images. Without it axes are taken as they are. A warning tells if it has another spacing. */
     const double *affine;
 } swin_image;
 

@@ -104,12 +104,18 @@ swin_model *line_wait(Line *line, bool (*gone)(void *context), void *context)
     return model;
 }
 
-void line_leave(Line *line, swin_model *model)
+void line_give_back(Line *line, swin_model *model)
 {
     pthread_mutex_lock(&line->lock);
-    if (model) line->free[line->free_count++] = model;
-    line->inside--;
+    line->free[line->free_count++] = model;
     pthread_cond_broadcast(&line->changed);
+    pthread_mutex_unlock(&line->lock);
+}
+
+void line_leave(Line *line)
+{
+    pthread_mutex_lock(&line->lock);
+    line->inside--;
     pthread_mutex_unlock(&line->lock);
 }
 

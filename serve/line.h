@@ -1,6 +1,7 @@
 /* Line: the requests that wait for a model, first come, first served.
  *
- * A request enters (line_enter), waits (line_wait) and leaves (line_leave). All functions may be called from all threads. */
+ * A request enters (line_enter), waits (line_wait), gives its model back (line_give_back) and leaves when it is answered
+ * (line_leave). All functions may be called from all threads. */
 #ifndef SERVE_LINE_H
 #define SERVE_LINE_H
 
@@ -23,8 +24,8 @@ bool line_enter(Line *line);
  * several times a second. */
 swin_model *line_wait(Line *line, bool (*gone)(void *context), void *context);
 
-/* Gives back the place, and the model (NULL: none). */
-void line_leave(Line *line, swin_model *model);
+void line_give_back(Line *line, swin_model *model);
+void line_leave(Line *line); /* gives back the place */
 
 void line_close(Line *line); /* from now on nobody enters */
 bool line_is_closed(Line *line);

@@ -65,7 +65,7 @@ Request *request_new(Server *s, struct MHD_Connection *c, enum MHD_Result *resul
     }
     r = mem_zalloc(1, sizeof *r, NULL);
     if (!r) {
-        if (!refused) line_leave(s->line, NULL);
+        if (!refused) line_leave(s->line);
         return NULL;
     }
     *r = (Request){.server = s, .connection = c, .refused = refused, .is_inside = !refused};
@@ -75,15 +75,11 @@ Request *request_new(Server *s, struct MHD_Connection *c, enum MHD_Result *resul
     return r;
 }
 
-static void leave(Request *r, swin_model *model)
-{
-    if (r->is_inside) line_leave(r->server->line, model);
-    r->is_inside = false;
-}
-
+/* A request keeps its place until its answer is sent: so a server that stops waits for that, and the answers in memory are
+ * bounded, too. */
 void request_free(Request *r)
 {
-    leave(r, NULL);
+    if (r->is_inside) line_leave(r->server->line);
     upload_free(&r->upload);
     text_free(&r->warnings);
     mem_free(r);
@@ -168,7 +164,7 @@ static unsigned run(Request *r, const OutputKind *kind, int *fd, swin_error *err
     const double started = clock_seconds();
     int code = *fd < 0 ? SWIN_NO_MEMORY : model ? predict(r, model, path, error) : SWIN_CANCELLED;
     if (*fd < 0) snprintf(error->text, sizeof error->text, "%s", e.text);
-    leave(r, model);
+    if (model) line_give_back(r->server->line, model);
     const bool gone = code == SWIN_CANCELLED;
     const unsigned status = gone ? 0 : code ? answer_status(code) : MHD_HTTP_OK;
     const double ended = clock_seconds();

@@ -28,6 +28,8 @@ static void start_file(Upload *u, const char *name)
     const int fd = upload_file_new("image", u->paths[u->count], &u->e);
     if (fd < 0) return;
     snprintf(u->names[u->count], UPLOAD_NAME_BYTES, "%s", name);
+    for (char *c = u->names[u->count]; *c; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7f) *c = '?'; /* the name goes into the log */
     u->fds[u->count++] = fd;
 }
 

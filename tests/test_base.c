@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/look_alike.h"
 #include "base/memory.h"
+#include "base/plain.h"
 #include "base/random.h"
 #include "base/text.h"
 #include "tests/support/exists.h"
@@ -50,6 +51,35 @@ static void doubles_print_shortest(void **state)
     text_add_json_string(&t, "a\"b\n");
     assert_string_equal(t.data, "0.1 0.3333333333333333 \"a\\\"b\\n\"");
     text_free(&t);
+}
+
+/* What is not UTF-8 would make a whole line of a log, or an answer, unreadable. */
+static void json_strings_are_valid(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes, *json;
+    } cases[] = {{"\x1b[1m\\", "\"\\u001b[1m\\\\\""},
+                 {"caf\xe9.nii", "\"caf\\ufffd.nii\""},
+                 {"caf\xc3\xa9 \xf0\x9f\xa7\xa0", "\"caf\xc3\xa9 \xf0\x9f\xa7\xa0\""},
+                 {"\xc3", "\"\\ufffd\""},                       /* cut off */
+                 {"\xed\xa0\x80", "\"\\ufffd\\ufffd\\ufffd\""}, /* half of a pair of UTF-16 */
+                 {"\xf4\x90\x80\x80x", "\"\\ufffd\\ufffd\\ufffd\\ufffdx\""}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        Text t = {0};
+        text_add_json_string(&t, cases[i].bytes);
+        assert_string_equal(t.data, cases[i].json);
+        assert_true(text_is_utf8(t.data, t.length));
+        text_free(&t);
+    }
+}
+
+static void codes_of_a_terminal_are_no_text(void **state)
+{
+    (void)state;
+    char text[] = "a\x1b[31m b\tc\nd\x7f caf\xc3\xa9";
+    plain_text(text);
+    assert_string_equal(text, "a?[31m b\tc\nd? caf\xc3\xa9");
 }
 
 static void arrays_refuse_overflow(void **state)
@@ -176,10 +206,16 @@ static void names_look_alike_at_a_glance(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(errors_gain_context),    cmocka_unit_test(errors_tell_the_system_s_reason),
-        cmocka_unit_test(doubles_print_shortest), cmocka_unit_test(names_look_alike_at_a_glance),
-        cmocka_unit_test(arrays_refuse_overflow), cmocka_unit_test(files_appear_whole_or_not),
-        cmocka_unit_test(mt19937_is_numpys),      cmocka_unit_test(rng_is_a_function_of_its_coordinates),
+        cmocka_unit_test(errors_gain_context),
+        cmocka_unit_test(errors_tell_the_system_s_reason),
+        cmocka_unit_test(doubles_print_shortest),
+        cmocka_unit_test(json_strings_are_valid),
+        cmocka_unit_test(codes_of_a_terminal_are_no_text),
+        cmocka_unit_test(names_look_alike_at_a_glance),
+        cmocka_unit_test(arrays_refuse_overflow),
+        cmocka_unit_test(files_appear_whole_or_not),
+        cmocka_unit_test(mt19937_is_numpys),
+        cmocka_unit_test(rng_is_a_function_of_its_coordinates),
     };
     return cmocka_run_group_tests_name("base", tests, NULL, NULL);
 }

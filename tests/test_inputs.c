@@ -242,6 +242,51 @@ static void very_many_files_take_no_time(void **state)
     mem_free(original);
 }
 
+/* names: of settled files of a watched folder. marks: for each case its id, + if more channels may come, - if one is missing
+ * between those that are there. */
+static void expect_names(const char *names, int channels, const char *cases, const char *marks)
+{
+    InputList list;
+    FileList files = {0};
+    Text found = {0};
+    char *copy = mem_strdup(names, NULL), *rest = copy;
+    for (char *name; (name = strsep(&rest, " "));)
+        assert_int_equal(file_list_add(&files, mem_strdup(name, NULL), NULL), 0);
+    const DatasetInfo info = {.file_ending = ".nii.gz", .channel_count = channels, .channel_names = channel_names};
+    assert_int_equal(inputs_list_names(&list, folder, &files, &info, NULL), 0);
+    char *text = describe(&list);
+    assert_string_equal(text ? text : "", cases);
+    for (int i = 0; i < list.count; i++)
+        text_add(&found, "%s%s%s ", list.cases[i].files.id, list.cases[i].may_grow ? "+" : "",
+                 list.cases[i].incomplete ? "-" : "");
+    assert_string_equal(found.data ? found.data : "", marks);
+    bool *kept = calloc((size_t)list.count + 1, sizeof *kept);
+    if (list.count > 1) kept[1] = true;
+    const char *second = list.count > 1 ? list.cases[1].files.id : NULL;
+    inputs_keep(&list, kept);
+    assert_int_equal(list.count, second ? 1 : 0);
+    if (second) assert_string_equal(list.cases[0].files.id, second);
+    free(kept);
+    mem_free(text);
+    mem_free(copy);
+    text_free(&found);
+    file_list_free(&files);
+    inputs_free(&list);
+}
+
+static void names_of_a_folder_that_is_written_into(void **state)
+{
+    (void)state;
+    put("a_0000.nii.gz a_0001.nii.gz b_0001.nii.gz c_0000.nii.gz");
+    expect_names("notes.txt", 2, "", "");
+    expect_names("a_0000.nii.gz a_0001.nii.gz c_0000.nii.gz x.txt", 2,
+                 "a: a_0000.nii.gz a_0001.nii.gz; c: c_0000.nii.gz", "a c+ ");
+    expect_names("b_0001.nii.gz", 2, "b_0001: b_0001.nii.gz", "b_0001+ ");
+    expect_names("b_0001.nii.gz", 1, "b_0001: b_0001.nii.gz", "b_0001 ");
+    expect_names("a_0000.nii.gz a_0002.nii.gz", 3, "a!:", "a+- ");
+    expect_names("whole.nii.gz", 2, "whole: whole.nii.gz", "whole ");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, test_folder_make, test_folder_remove)
 
 int main(void)
@@ -254,6 +299,7 @@ int main(void)
                                        TEST(channels_may_come_from_two_folders),
                                        TEST(what_is_no_image_of_the_model_is_named),
                                        TEST(cases_inside_each_other_are_told_apart),
+                                       TEST(names_of_a_folder_that_is_written_into),
                                        TEST(very_many_files_take_no_time)};
     return cmocka_run_group_tests_name("inputs", tests, NULL, NULL);
 }

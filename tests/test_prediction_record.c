@@ -350,6 +350,55 @@ static void a_failed_case_leaves_what_was_there(void **state)
     prediction_record_close(r, NULL);
 }
 
+/* A failure belongs to its inputs; labels of an earlier run do not belong to them. */
+static void a_failure_is_known_by_its_inputs(void **state)
+{
+    (void)state;
+    static const char *const files[] = {"a.nii"};
+    predict_two("11");
+    PredictionRecord *r = open_record(false);
+    MadeFrom inputs = inputs_of("22"), others = inputs_of("33");
+    prediction_record_prompt(r);
+    assert_int_equal(prediction_record_plan(r, "a", NULL), 0);
+    assert_int_equal(prediction_record_begin(r, NULL), 0);
+    assert_int_equal(prediction_record_failed(r, "a", "no", &inputs, files, 1, NULL), 0);
+    assert_int_equal(inputs.count, 0);
+    PredictionRecord *now = open_record(false); /* it was written at once */
+    inputs = inputs_of("22");
+    assert_true(prediction_record_has_failed(now, "a", &inputs));
+    assert_false(prediction_record_has_failed(now, "a", &others));
+    assert_false(prediction_record_has_failed(now, "b", &inputs));
+    assert_false(same_inputs(now, "a", "22"));
+    prediction_record_close(now, NULL);
+    assert_int_equal(prediction_record_close(r, NULL), 0);
+    made_from_free(&inputs);
+    made_from_free(&others);
+}
+
+/* A case that was begun without an end is counted over the runs, until it is over. */
+static void starts_are_counted(void **state)
+{
+    (void)state;
+    static const char *const files[] = {"a.nii"};
+    for (int i = 0; i < 4; i++) {
+        PredictionRecord *r = open_record(false);
+        assert_int_equal(prediction_record_begun(r, "a"), i == 3 ? 2 : i);
+        assert_int_equal(prediction_record_plan(r, "a", NULL), 0);
+        assert_int_equal(prediction_record_begin(r, NULL), 0);
+        assert_int_equal(prediction_record_start_case(r, "a", NULL), 0);
+        if (i == 2) prediction_record_put_off(r, "a");
+        PredictionRecord *after = open_record(false); /* as after a kill */
+        assert_int_equal(prediction_record_begun(after, "a"), i == 3 ? 3 : i + 1);
+        prediction_record_close(after, NULL);
+        if (i == 3) assert_int_equal(prediction_record_failed(r, "a", "no", NULL, files, 1, NULL), 0);
+        assert_int_equal(prediction_record_close(r, NULL), 0);
+    }
+    PredictionRecord *r = open_record(false);
+    assert_int_equal(prediction_record_begun(r, "a"), 0);
+    assert_int_not_equal(prediction_record_start_case(r, "b", NULL), 0);
+    prediction_record_close(r, NULL);
+}
+
 static void two_runs_share_a_folder(void **state)
 {
     (void)state;
@@ -483,6 +532,8 @@ int main(void)
                                        TEST(two_models_do_not_begin_in_one_folder),
                                        TEST(other_options_are_named),
                                        TEST(a_failed_case_leaves_what_was_there),
+                                       TEST(a_failure_is_known_by_its_inputs),
+                                       TEST(starts_are_counted),
                                        TEST(two_runs_share_a_folder),
                                        TEST(damage_is_named),
                                        TEST(names_and_warnings_come_back),

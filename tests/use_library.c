@@ -114,6 +114,20 @@ static void test_types(swin_model *model)
     free(shorts);
 }
 
+static void test_warm(void)
+{
+    const swin_options little = {.size = sizeof little, .memory = 1 << 20};
+    swin_model *model = open_model(NULL), *small = open_model(&little);
+    check(swin_network_seconds(model) == 0, "a new model has computed nothing");
+    check(!swin_warm(model, NULL) && swin_network_seconds(model) > 0, "swin_warm runs its networks");
+    const double warm = swin_network_seconds(model);
+    check(predicts(model) && swin_network_seconds(model) > warm,
+          "then the labels are those of predict, and its time is counted");
+    check(!swin_warm(small, NULL) && swin_network_seconds(small) == 0, "what the memory does not allow is not run");
+    swin_close(small);
+    swin_close(model);
+}
+
 /* ---- threads ---- */
 
 enum { ROUNDS = 3 };
@@ -302,6 +316,15 @@ static void test_images(swin_model *model)
     expect_refusal(model, &image, SWIN_VALUE, "no voxels", "no voxels");
     image = good, image.size = 0;
     expect_refusal(model, &image, SWIN_VALUE, "size", "an image without its size");
+    double bad[3][4];
+    memcpy(bad, affine, sizeof bad);
+    image = good, image.affine = bad[0];
+    bad[1][2] = NAN;
+    expect_refusal(model, &image, SWIN_VALUE, "affine has numbers that are not finite", "an affine with NaN");
+    for (int i = 0; i < 3; i++) bad[i][2] = 0;
+    expect_refusal(model, &image, SWIN_VALUE, "affine has axes without length", "an affine without a third axis");
+    for (int i = 0; i < 3; i++) bad[i][2] = 2 * bad[i][1];
+    expect_refusal(model, &image, SWIN_VALUE, "two of one direction", "an affine with two equal axes");
     const float before = voxels[5];
     voxels[5] = NAN;
     expect_refusal(model, &good, SWIN_VALUE, "x 5, y 0, z 0", "NaN, with its place");
@@ -309,6 +332,22 @@ static void test_images(swin_model *model)
     expect_refusal(model, &good, SWIN_VALUE, "not finite", "infinity");
     voxels[5] = before;
     check(predicts(model), "after all these the model works");
+}
+
+static void keep(void *context, const char *text) { snprintf(context, 512, "%s", text); }
+
+/* The mistake of giving x, y, z for z, y, x. */
+static void test_spacing(swin_model *model)
+{
+    char told[512] = "";
+    swin_image image = image_of(input.voxels.data, SWIN_FLOAT32);
+    uint8_t *labels = malloc((size_t)voxel_count());
+    const swin_listener listener = {.size = sizeof listener, .context = told, .warning = keep};
+    check(!swin_predict(model, &image, labels, NULL, &listener, NULL) && !*told, "a spacing that is the affine's");
+    image.spacing_zyx_mm[2] *= 1.5;
+    check(!swin_predict(model, &image, labels, NULL, &listener, NULL) && strstr(told, "by its affine"),
+          "another is a warning");
+    free(labels);
 }
 
 static void test_memory(void)
@@ -376,11 +415,13 @@ int main(int argc, char **argv)
     check(predicts(model), "the labels of an image in memory are those of predict");
     test_probabilities(model);
     test_types(model);
+    test_warm();
     test_threads(model);
     test_small_stack(model);
     test_cancel(model);
     test_opening();
     test_images(model);
+    test_spacing(model);
     test_memory();
     test_files(model, argv[2]);
     swin_close(model);

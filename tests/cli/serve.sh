@@ -37,6 +37,8 @@ metric() { ask "$url/metrics" | sed -n "s/^swin_umamba_$1 //p"; }
 check "predict makes the labels" 0 "$build/predict" -i "$out/volumes-raw/imagesTr" -m "$out/volumes" -o "$out/predicted" --quiet
 start volumes
 has "it tells where it listens" "listening on unix:$out/socket" served
+warm=$(metric network_seconds_total)
+is "the networks have run before it listens" test "$warm" != 0.000000
 equals "only this user may use the socket" "$(stat -c %a "$out/socket")" 600
 equals "health" "$(ask $url/health)" '{"status": "ok"}'
 check "the model" 0 ask $url/model
@@ -55,11 +57,17 @@ equals "what is no image" "$(status --data-binary @Makefile $url/predict)" 415
 head -c 300 "${image}_0000.nii.gz" >"$out/cut.nii.gz"
 equals "a file that is cut off" "$(status -F "i=@$out/cut.nii.gz" -F "i=@${image}_0001.nii.gz" $url/predict)" 400
 has "is named as the client does" 'cut.nii.gz: cut off' answer
+odd=$(printf 'caf\351\033[31m.nii.gz')
+equals "so is one with an odd name" "$(status -F "i=@$out/cut.nii.gz;filename=$odd" -F "i=@${image}_0001.nii.gz" $url/predict)" 400
+has "in valid JSON" 'caf\\ufffd?\[31m.nii.gz: cut off' answer
+lacks "without a code for the terminal" "$(printf '\033')" served
 equals "a wrong method" "$(status $url/predict)" 405
 equals "another place" "$(status $url/other)" 404
 has "the message lists what there is" 'POST /predict, GET /health' answer
+is "the network's time is a part of the prediction's" awk -v a="$(metric network_seconds_total)" -v b="$(metric prediction_seconds_sum)" \
+    -v warm="$warm" 'BEGIN { exit !(a > warm && a - warm < b) }'
 equals "what was done is counted" "$(metric 'predictions_total{end="done"}')" 1
-equals "and what failed" "$(metric 'answers_total{status="400"}')" 4
+equals "and what failed" "$(metric 'answers_total{status="400"}')" 5
 stop
 equals "SIGTERM ends it" $ended 0
 is "the socket is removed" test ! -e "$out/socket"
@@ -97,6 +105,8 @@ case $build in
 */asan|*/tsan) echo "ok - $memory # SKIP a sanitizer keeps what was freed" ;;
 *) is "$memory" test $((after - before)) -lt $((4 << 20)) ;;
 esac
+tries=0
+until [ "$(metric requests_inside)" = 0 ] || [ $tries -ge 100 ]; do sleep 0.1; tries=$((tries + 1)); done
 equals "nobody is left inside" "$(metric requests_inside)" 0
 equals "files in memory are closed" "$(ls -l /proc/$pid/fd | grep -c memfd)" 0
 stop
@@ -158,3 +168,9 @@ stop
 until grep -q 'listening on' "$out/served"; do sleep 0.1; done
 has "any other address is" 'can be reached from other machines' served
 stop
+
+# The tool that measures it.
+if command -v python3 >/dev/null; then
+    check "bench/serve_latency" 0 bench/serve_latency "$build" --size 1x40x40 --width 0.0625 --patch 32x32 --repeat 1 --mirroring no --markdown
+    equals "measures each format by each socket" "$(grep -c '^| 1x40x40 | .nii' "$out/stdout")" 4
+else echo "ok - bench/serve_latency # SKIP there is no python3"; fi

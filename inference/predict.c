@@ -45,11 +45,11 @@ enum {
 static const struct argp_option option_list[] = {
     {"input", 'i', "PATH", 0, "Folder of images, or an image; may be repeated\v. In a folder: CASE_0000.nii.gz …", 0},
     {"watch", KEY_WATCH, "FOLDER", 0,
-     "In place of -i: predict each image that comes into FOLDER\v, once, until SIGTERM or Ctrl-C; also after a crash. It may be "
+     "In place of -i: predict what comes into FOLDER\v, each image once, until SIGTERM or Ctrl-C; also after a crash. It may be "
      "a network share. A case that fails has its message in OUT/CASE.error.txt",
      0},
     {"settle", KEY_SETTLE, "SECONDS", 0,
-     "--watch: a file unchanged for so long is finished (default: 5)\v. One that cannot be read by then is waited for ten times as long",
+     "--watch: finished if unchanged so long (default: 5)\v. A file that cannot be read by then is waited for ten times as long",
      0},
     {"model", 'm', "RESULTS", 0,
      "Results of train or nnU-Net, or inference.yaml\v, which find_best_configuration writes", 0},

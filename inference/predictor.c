@@ -293,6 +293,15 @@ int predictor_cost(Predictor *p, const CaseSize *size, PredictionCost *cost, Err
 
 /* ---- predicting ---- */
 
+static int run_networks(Predictor *p, Err *e)
+{
+    const TileNetwork network = fold_networks_tiles(&p->networks);
+    const double began = clock_seconds();
+    const int code = network.run(network.context, e);
+    atomic_fetch_add(&p->network_ns, (long long)(1e9 * (clock_seconds() - began)));
+    return code;
+}
+
 /* The batch of a slice of the training images' median size; 0 if the memory does not allow any. */
 static int usual_batch(Predictor *p)
 {
@@ -315,7 +324,7 @@ static int warm_locked(Predictor *p, int batch, Err *e)
     const TileNetwork network = fold_networks_tiles(&p->networks);
     memset(network.images, 0,
            (size_t)(batch * p->window.tile_yx[0] * p->window.tile_yx[1] * network.channels) * sizeof(float));
-    return network.run(network.context, e);
+    return run_networks(p, e);
 }
 
 int predictor_warm(Predictor *p, Err *e)
@@ -331,12 +340,8 @@ int predictor_warm(Predictor *p, Err *e)
 static int run_tiles(void *context, Err *e)
 {
     Predictor *p = context;
-    const TileNetwork network = fold_networks_tiles(&p->networks);
-    const double began = clock_seconds();
-    const int code = network.run(network.context, e);
-    atomic_fetch_add(&p->network_ns, (long long)(1e9 * (clock_seconds() - began)));
-    if (code) return code;
-    p->tiles_done += network.batch;
+    TRY(run_networks(p, e));
+    p->tiles_done += p->networks.batch;
     if (p->tiles_done > p->tiles) p->tiles_done = p->tiles;
     return p->options.progress ? p->options.progress(p->options.context, p->tiles_done, p->tiles, e) : 0;
 }

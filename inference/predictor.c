@@ -256,7 +256,7 @@ static int count_peak(Predictor *p, PredictionCost *cost, Err *e)
     const int64_t phases =
         larger(larger(cost->reading, cost->preprocessing), larger(cost->predicting, cost->finishing));
     cost->peak = allowance + cost->networks + phases;
-    if (!p->options.in_host) cost->peak = larger(mem_resident_most(), p->base_bytes + cost->peak);
+    if (!p->options.in_host) cost->peak += p->base_bytes;
     return 0;
 }
 
@@ -271,7 +271,11 @@ static int cost_locked(Predictor *p, PredictionCost *cost, Err *e)
         TRY(count_peak(p, cost, e));
     }
     if (p->networks.batch != cost->batch) fold_networks_release(&p->networks); /* those of the last case */
-    if (!limit || cost->peak <= limit) return 0;
+    if (!limit || cost->peak <= limit) {
+        /* What was before cannot be changed: it is told, but refuses nothing. */
+        if (!p->options.in_host) cost->peak = larger(mem_resident_most(), cost->peak);
+        return 0;
+    }
     return err_set(e, ERR_NOMEM,
                    "needs up to %.0f MiB, and may use %.0f: allow more, or use a smaller network, "
                    "fewer folds or a part of the image",

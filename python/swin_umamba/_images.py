@@ -101,18 +101,16 @@ def _of_array(image: Any, spacing: Any, affine: Any, channels: int, trained: Spa
     if is_plane:
         if affine is not None:
             raise InvalidValueError("an affine is that of a volume: give the slice as (Z,Y,X) with Z = 1")
-        voxels = array.reshape(-1, 1, *array.shape[-2:])
         return Volume(
-            voxels,
+            array[None, None] if array.ndim == 2 else array[:, None],
             _plane_spacing(spacing, trained),
             None,
             lambda labels: labels[0],
             lambda values: np.moveaxis(values[0], -1, 0),
         )
     matrix = None if affine is None else _matrix(affine)
-    voxels = array.reshape(-1, *array.shape[-3:])
     return Volume(
-        voxels,
+        array[None] if array.ndim == 3 else array,
         _volume_spacing(spacing, matrix, trained),
         matrix,
         lambda labels: labels,
@@ -129,8 +127,13 @@ def _millimetres(header: Any) -> float:
     return {"meter": 1000.0, "micron": 0.001}.get(units, 1.0)
 
 
-def _has_place(header: Any) -> bool:
-    return not hasattr(header, "get_sform") or bool(header["sform_code"]) or bool(header["qform_code"])
+def _place(image: Any) -> Optional[Array]:
+    """The affine of a volume; none where a NIfTI header has neither sform nor qform."""
+    header = image.header
+    is_placeless = hasattr(header, "get_sform") and not header["sform_code"] and not header["qform_code"]
+    if is_placeless or image.affine is None or len(image.shape) == 2:
+        return None
+    return np.asarray(image.affine, dtype=np.float64)[:3] * _millimetres(header)
 
 
 def _like_nibabel(image: Any, voxels: Array) -> Any:
@@ -146,13 +149,11 @@ def _of_nibabel(image: Any) -> Volume:
         raise ShapeError(f"the image has the shape {image.shape}: expected (X,Y), (X,Y,Z) or (X,Y,Z,channels)")
     voxels = dense(np.asanyarray(image.dataobj).T)
     is_plane = voxels.ndim == 2
-    unit = _millimetres(image.header)
-    zooms = [float(zoom) * unit for zoom in image.header.get_zooms()[:3]] + [1.0]
-    affine = np.asarray(image.affine, dtype=np.float64)[:3] * unit
+    zooms = [float(zoom) * _millimetres(image.header) for zoom in image.header.get_zooms()[:3]] + [1.0]
     return Volume(
-        voxels.reshape(-1, *((1,) if is_plane else ()), *voxels.shape[-2 if is_plane else -3 :]),
+        voxels[None, None] if is_plane else voxels[None] if voxels.ndim == 3 else voxels,
         (zooms[2], zooms[1], zooms[0]),
-        None if is_plane or not _has_place(image.header) else affine,
+        _place(image),
         lambda labels: _like_nibabel(image, labels[0].T if is_plane else labels.T),
         lambda values: _like_nibabel(image, values.transpose(2, 1, 0, 3)),
     )
@@ -193,11 +194,12 @@ def _of_simpleitk(image: Any, sitk: Any) -> Volume:
 # ---- any of them ----
 
 
-def _corners(volume: Volume) -> Array:
-    if volume.affine is None:
-        return np.zeros(1)
-    ends = [(0, length - 1) for length in reversed(volume.voxels.shape[1:])]
-    return np.array([volume.affine @ (*corner, 1) for corner in itertools.product(*ends)])
+def _distance(a: Volume, b: Volume) -> float:
+    """The most that a corner of one grid is away from the other's, in mm; 0 where one has no place."""
+    if a.affine is None or b.affine is None:
+        return 0.0
+    ends = [(0, length - 1) for length in reversed(a.voxels.shape[1:])]
+    return max(float(np.linalg.norm((a.affine - b.affine) @ (*corner, 1))) for corner in itertools.product(*ends))
 
 
 def _join(parts: Sequence[Volume]) -> Volume:
@@ -209,8 +211,8 @@ def _join(parts: Sequence[Volume]) -> Volume:
             raise ShapeError(
                 f"image {i} has {shapes[0]} voxels (z,y,x), image 0 has {shapes[1]}: expected the same grid"
             )
-        same = part.spacing == first.spacing or np.allclose(part.spacing, first.spacing, rtol=1e-3)
-        if not same or np.max(np.abs(_corners(part) - _corners(first))) > 0.1 * min(first.spacing):
+        is_same = np.allclose(part.spacing, first.spacing, rtol=1e-3)
+        if not is_same or _distance(part, first) > 0.1 * min(first.spacing):
             raise InvalidValueError(f"image {i} lies elsewhere than image 0: resample it to the grid of image 0")
     return dataclasses.replace(first, voxels=np.concatenate([part.voxels for part in parts]))
 

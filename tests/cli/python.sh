@@ -58,16 +58,17 @@ PYTHON
 make_model() { # NAME FOLDS OPTIONS-OF-make_phantom…
     name=$1 folds=$2; shift 2
     "$build/make_phantom" -o "$out/$name-raw" --cases 5 --quiet "$@" 2>/dev/null
-    printf 'network: {width: 0.0625, depths: [1, 1, 1, 1], decoder_depths: [1, 1, 1]}\n' >"$out/narrow.yaml"
     "$build/plan_and_preprocess" "$out/$name-raw" -o "$out/$name-pre" --override "$out/narrow.yaml" --quiet 2>/dev/null
     for fold in $folds; do
         "$build/train" "$out/$name-pre" "$fold" -o "$out/$name" --epochs 1 --iterations-per-epoch 2 --validation-iterations 1 \
             --batch-size 2 --patch-size 32x32 --no-validation --quiet 2>/dev/null
     done
 }
+printf 'network: {width: 0.0625, depths: [1, 1, 1, 1], decoder_depths: [1, 1, 1]}\n' >"$out/narrow.yaml"
 make_model volumes 0 --size 4x36x40 --channels 2
-make_model one '0 1' --size 5x36x40
 make_model pictures 0 --size 1x48x52 --ending .png
+echo 'orientation: canonical' >>"$out/narrow.yaml"
+make_model one '0 1' --size 5x36x40
 
 export PYTHONPATH="$out/site" PYTHONDONTWRITEBYTECODE=1
 for part in images calls; do

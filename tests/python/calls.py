@@ -55,6 +55,7 @@ def test_errors(model):
     raises(
         swin_umamba.ShapeError, "(4, 4)", lambda: model.predict(image, affine=np.eye(3)), "an affine without a place"
     )
+    raises(swin_umamba.ShapeError, "0x36x40", lambda: model.predict(image[:, :0], spacing), "an empty array")
     raises(swin_umamba.ShapeError, "no image", lambda: model.predict([], spacing), "an empty list")
     raises(
         swin_umamba.ShapeError,

@@ -141,6 +141,10 @@ def test_nibabel(model):
     labels = one.predict(nibabel.load(case))
     wanted = read_nifti(predict([case], "one", folder / "one.nii.gz"))[0]
     check(np.array_equal(np.asarray(labels.dataobj).T, wanted), "nibabel: one image, without a list")
+    turned = nibabel.load(case).as_reoriented([[1, -1], [2, 1], [0, -1]])
+    nibabel.save(turned, folder / "turned.nii")
+    wanted = read_nifti(predict([folder / "turned.nii"], "one", folder / "turned_labels.nii.gz"))[0]
+    check(np.array_equal(np.asarray(one.predict(turned).dataobj).T, wanted), "nibabel: a model that turns images")
     with swin_umamba.load(folder / "pictures") as pictures:
         labels = pictures.predict(nibabel.load(folder / "picture.nii"))
     wanted = read_nifti(folder / "picture_labels.nii.gz")[0][0]
@@ -148,11 +152,13 @@ def test_nibabel(model):
     plain = nibabel.Nifti1Image(np.asarray(nibabel.load(case).dataobj), None)
     plain.header.set_zooms(nibabel.load(case).header.get_zooms())
     nibabel.save(plain, folder / "placeless.nii")
+    in_memory = one.predict(plain)
     wanted = read_nifti(predict([folder / "placeless.nii"], "one", folder / "placeless_labels.nii.gz"))[0]
     check(
         np.array_equal(np.asarray(one.predict(nibabel.load(folder / "placeless.nii")).dataobj).T, wanted),
         "nibabel: an image without a place",
     )
+    check(np.array_equal(np.asarray(in_memory.dataobj).T, wanted), "nibabel: such an image in memory")
 
 
 def test_simpleitk(model):
@@ -174,6 +180,13 @@ def test_simpleitk(model):
     check(values.GetNumberOfComponentsPerPixel() == len(model.info.labels), "SimpleITK: probabilities are components")
     joined = model.predict(sitk.Compose(images))
     check(np.array_equal(sitk.GetArrayFromImage(joined), expected), "SimpleITK: channels as components")
+    with swin_umamba.load(folder / "one") as one:
+        turned = sitk.PermuteAxes(sitk.Flip(sitk.ReadImage(str(case)), (True, False, True)), (2, 0, 1))
+        sitk.WriteImage(turned, str(folder / "turned.nii"))
+        wanted = read_nifti(predict([folder / "turned.nii"], "one", folder / "turned_labels.nii.gz"))[0]
+        check(
+            np.array_equal(sitk.GetArrayFromImage(one.predict(turned)), wanted), "SimpleITK: a model that turns images"
+        )
     flat = sitk.ReadImage(str(folder / "picture.nii"))
     with swin_umamba.load(folder / "pictures") as pictures:
         labels = pictures.predict(flat)

@@ -56,14 +56,14 @@ endif
 # Kernels do not depend on the sign of zero, errno or floating-point exceptions; these flags allow faster vector code.
 KERNELS := -ffp-contract=fast -fno-math-errno -fno-trapping-math -fno-signed-zeros
 # The shared library is made of the same objects: position-independent, and names that are not its interface are hidden.
-ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -I. -fPIC -fvisibility=hidden -fopenmp -MMD -MP $(WARNINGS) $(CFLAGS_$(VARIANT)) $(CFLAGS)
+ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -I. -fPIC -fvisibility=hidden -fopenmp -MMD -MP $(WARNINGS) $(CFLAGS_$(VARIANT)) $(CFLAGS)$(CPPFLAGS:%= %)
 
 # Dependencies: pkg-config where a package has it, else by name (make deps installs them). SYSROOT: of a cross compiler.
 PACKAGES := yaml-0.1 libpng libtiff-4 libjpeg zlib libxxhash
 LIBS_found = $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null)
 ALL_CFLAGS += $(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null)
 ALL_CFLAGS += -I$(SYSROOT)/usr/include/nifti
-LIBS = $(LIBS_found) -ldnnl -lnifti2 -lznz -lm -lpthread
+LIBS = $(LDFLAGS) $(LIBS_found) -ldnnl -lnifti2 -lznz -lm -lpthread
 
 SOURCES := $(filter-out $(MAINS),$(wildcard $(FOLDERS:=/*.c)))
 # A file with an OpImpl or a function for each SIMD level (SIMD_HEAD, SIMD_NAME, POINTWISE) is compiled once for each;
@@ -121,7 +121,7 @@ NVCC := $(CUDA_PATH)/bin/nvcc -std=c++20 -O3 -I. $(NVCC_CODE) -Xcompiler -Wall -
 LIBS += -L$(CUDA_PATH)/lib64 -L$(CUDA_PATH)/lib -Wl,-rpath,$(CUDA_PATH)/lib64:$(CUDA_PATH)/lib -lcublasLt -lcudnn $(if $(NCCL),-lnccl) -lcudart_static -lstdc++ -ldl -lrt
 endif
 
-.PHONY: all check check-cuda check-cuda-host mutants check-all golden bench demo wheel install uninstall clean help
+.PHONY: all check check-cuda check-cuda-host mutants check-all golden bench demo wheel install uninstall dist dist-source portable dist-binary deb clean help
 .SECONDARY:
 all: $(BINARIES) $(SHARED)
 
@@ -324,11 +324,41 @@ uninstall:
 	rm -f $(addprefix $(DESTDIR),$(INSTALLED) $(INSTALLED_HELP) $(INSTALLED_LIBRARY))
 	rm -rf $(DESTDIR)$(prefix)/share/doc/swin-umamba-c $(DESTDIR)$(CMAKEDIR)
 
+# Packages (docs/packages.md).
+DATE = $(shell sed -n 's/^\#define PROGRAM_DATE "\([0-9-]*\)".*/\1/p' base/program.h)
+PACKAGE := swin-umamba-c-$(VERSION)
+PORTABLE := $(PACKAGE)-linux-$(firstword $(subst -, ,$(ARCH)))
+DIST := $(B)/dist
+dist: dist-source dist-binary
+
+dist-source:
+	@mkdir -p $(DIST)
+	tools/source_tarball $(PACKAGE) $(DATE) >$(DIST)/$(PACKAGE).tar
+	xz -f -T1 $(DIST)/$(PACKAGE).tar
+
+# The folder that the binary tarball has.
+portable: all
+	rm -rf $(DIST)/$(PORTABLE)
+	@$(MAKE) --no-print-directory -s -o all install DESTDIR=$(abspath $(DIST)/$(PORTABLE)) prefix= libdir=/lib includedir=/include
+	tools/portable_folder $(DIST)/$(PORTABLE)
+
+dist-binary: portable
+	tar --format=gnu --sort=name --mtime='$(DATE) 00:00:00 UTC' --owner=root:0 --group=root:0 --mode=u=rwX,go=rX \
+	    -C $(DIST) -cf $(DIST)/$(PORTABLE).tar $(PORTABLE)
+	xz -f -T1 $(DIST)/$(PORTABLE).tar
+
+# Debian's packages are built from what the source tarball has.
+deb: dist-source
+	rm -rf $(DIST)/debian
+	mkdir $(DIST)/debian
+	tar -C $(DIST)/debian -xf $(DIST)/$(PACKAGE).tar.xz
+	cd $(DIST)/debian/$(PACKAGE) && env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS -u GOLDEN dpkg-buildpackage -us -uc
+
 clean:
 	rm -rf build
 
 help:
-	@echo 'all check check-cuda-host check-all golden bench demo deps wheel install uninstall clean; VARIANT=release|debug|asan|tsan; CUDA=1'
+	@echo 'all check check-cuda-host check-all golden bench demo deps wheel install uninstall dist deb clean; VARIANT=release|debug|asan|tsan; CUDA=1'
 
 -include $(shell find $(B)/obj $(E)/obj -name '*.d' 2>/dev/null)
 

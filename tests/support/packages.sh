@@ -1,0 +1,79 @@
+# Sourced by tests/distributions: the binary tarball in a bare root, and the steps of the Dockerfile, by which Debian's
+# packages are built and installed. Uses its functions and variables: inside, root, name, suite.
+
+try_tarball() { # in the root, before anything is installed there
+    local folder=build/dist/$tarball
+    mkdir -p "$root/opt" && cp -a "$folder" "$root/opt/" && cp tests/installed "$root/tree/" && inside ./installed "/opt/$tarball/bin" &&
+        rm -rf "$root/opt/$tarball"
+}
+
+# The Dockerfile's instructions, one a line: comments left out, continued lines joined.
+instructions() { sed -e '/^#/d' -e '/^ *$/d' Dockerfile | sed -e ':join' -e '/\\$/{N;s/ *\\\n */ /;b join}'; }
+
+# Words of ["…", "…"].
+words_of() { sed -e 's/^\["//' -e 's/"\]$//' -e 's/", "/\n/g' <<<"$1"; }
+
+in_stage() { # COMMAND…, as the Dockerfile's RUN does, or as the user of the image
+    root=$stages/$stage inside ${user:+setpriv "--reuid=$user" "--regid=$user" --clear-groups} \
+        env "${environment[@]}" sh -c 'cd "$0" && "$@"' "$place" "$@"
+}
+
+copy() { # WORDS of a COPY
+    local from=. to
+    case $1 in --from=*) from=$stages/${1#--from=}; shift ;; esac
+    case $2 in /*) to=$stages/$stage$2 ;; *) to=$stages/$stage$place/$2 ;; esac
+    mkdir -p "$(dirname "$to")" || return
+    case $from$1 in
+    ..) tar --exclude-from=<(sed 's,^,./,' .dockerignore) -cf - . | tar -xf - -C "$to" ;;
+    .*) cp "$1" "$to" ;;
+    *) mkdir -p "$to" && cp "$from"$1 "$to" ;; # $1 may have patterns
+    esac
+}
+
+# Builds the image, each stage in a copy of the bare root. It knows the instructions of our Dockerfile; others are failures.
+build_image() {
+    local instruction rest
+    instructions >"$log.instructions"
+    while read -r instruction rest <&3; do
+        echo "$instruction $rest"
+        case $instruction in
+        ARG | LABEL | EXPOSE) ;; # $DEBIAN is the root's suite
+        FROM)
+            case $rest in 'debian:${DEBIAN}-slim AS '*) stage=${rest##* } ;; 'debian:${DEBIAN}-slim') stage=image ;; *) false ;; esac &&
+                cp -a "$stages/bare" "$stages/$stage"
+            place=/ user='' environment=()
+            ;;
+        WORKDIR) place=$rest; mkdir -p "$stages/$stage$place" ;;
+        ENV) eval "environment+=($rest)" ;;
+        COPY) copy $rest ;;
+        RUN) in_stage sh -c "$rest" ;;
+        USER) user=$rest ;;
+        HEALTHCHECK) health=${rest#CMD } ;;
+        ENTRYPOINT) mapfile -t entry < <(words_of "$rest") ;;
+        CMD) mapfile -t -O ${#entry[@]} entry < <(words_of "$rest") ;;
+        *) false ;;
+        esac || { echo "failed: $instruction $rest"; return 1; }
+    done 3<"$log.instructions"
+}
+
+# The image's programs, as its user, and what docker starts; its health is asked until it is good.
+try_image() {
+    cp tests/installed "$stages/image/" && install -d -m 777 "$stages/image/models" && in_stage /installed /usr/bin /models/one &&
+        mv "$stages/image/models/one" "$stages/image/model" && in_stage bash -c '
+            health=$1; shift
+            ! sh -c "$health" 2>/dev/null || { echo "another program listens on the port"; exit 1; }
+            "$@" & pid=$!
+            for ((tries = 0; tries < 300; tries++)); do ! sh -c "$health" 2>/dev/null || break; sleep 0.1; done
+            kill -TERM $pid && wait $pid && [ $tries -lt 300 ]' bash "$health" "${entry[@]}"
+}
+
+# The stage that built the packages: what Debian's checker finds, and the library with the examples.
+try_lintian() {
+    root=$stages/build inside sh -c 'apt-get install -y -qq --no-install-recommends lintian >/dev/null && cd /source/build/dist/debian &&
+        lintian --fail-on error --display-info *.changes'
+}
+try_library() {
+    cp -a "$stages/image/model" "$stages/build/model" && root=$stages/build inside sh -c '
+        apt-get install -y -qq --no-install-recommends /source/build/dist/debian/libswinumamba*[0v]_*.deb cmake && cp -r /usr/share/doc/libswinumamba-dev/examples /examples && cd /examples &&
+        make CFLAGS=-Werror && ./segment_array /model && cmake -S . -B by_cmake && make -C by_cmake && by_cmake/segment_array /model'
+}

@@ -39,9 +39,16 @@ PKG_CONFIG ?= pkg-config
 ifneq ($(shell $(PKG_CONFIG) --exists libmicrohttpd 2>/dev/null && echo yes),)
 PROGRAMS += serve/serve
 endif
+# convert_dicom alone needs DCMTK, which older versions have no pkg-config file of, and OpenJPEG; it is the only one with C++ in it.
+DCMTK := $(wildcard $(SYSROOT)/usr/include/dcmtk/dcmseg/segdoc.h $(SYSROOT)/usr/local/include/dcmtk/dcmseg/segdoc.h)
+ifneq ($(and $(DCMTK),$(shell $(PKG_CONFIG) --exists libopenjp2 2>/dev/null && echo yes)),)
+PROGRAMS += dicom/convert_dicom
+DICOM_LIBS := -ldcmseg -ldcmfg -ldcmiod -ldcmjpeg -ldcmjpls -ldcmimgle -ldcmdata -loflog -lofstd $(shell $(PKG_CONFIG) --libs libopenjp2)
+endif
 MAINS := $(wildcard $(PROGRAMS:=.c))
 
 CC ?= cc
+CXX ?= g++
 CFLAGS_release := -O3 -g1
 CFLAGS_debug := -O0 -g3
 CFLAGS_asan := -O1 -g3 -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
@@ -56,6 +63,7 @@ endif
 # Kernels do not depend on the sign of zero, errno or floating-point exceptions; these flags allow faster vector code.
 KERNELS := -ffp-contract=fast -fno-math-errno -fno-trapping-math -fno-signed-zeros
 # The shared library is made of the same objects: position-independent, and names that are not its interface are hidden.
+ALL_CXXFLAGS := -std=c++17 -D_GNU_SOURCE -I. -fPIC -fvisibility=hidden -MMD -MP $(WARNINGS) $(CFLAGS_$(VARIANT))$(CPPFLAGS:%= %)
 ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -I. -fPIC -fvisibility=hidden -fopenmp -MMD -MP $(WARNINGS) $(CFLAGS_$(VARIANT)) $(CFLAGS)$(CPPFLAGS:%= %)
 
 # Dependencies: pkg-config where a package has it, else by name (make deps installs them). SYSROOT: of a cross compiler.
@@ -99,8 +107,9 @@ INTERFACE := $(call objects_of,$(wildcard library/*.c))
 TESTS := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/test_*.c))
 SUPPORT := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/support/*.c))
 BENCH := $(call objects_of,$(filter-out $(MAINS),$(wildcard bench/*.c)))
+DICOM := $(call objects_of,$(filter-out dicom/convert_dicom.c,$(wildcard dicom/*.c))) $(patsubst %.cc,$(B)/obj/%.o,$(wildcard dicom/*.cc))
 SERVE := $(call objects_of,$(filter-out serve/serve.c,$(wildcard serve/*.c)))
-BINARIES := $(foreach main,$(MAINS:.c=),$(B)/$(notdir $(main)))
+BINARIES := $(foreach main,$(MAINS:.c=),$(B)/$(notdir $(main))) $(if $(DICOM_LIBS),$(B)/make_dicom)
 
 # The GPU's part: kernels (.cu) and what calls CUDA's libraries. Its objects are linked as they are, not from the library:
 # an archive does not answer weak symbols (OP_LIST). make CUDA=1 needs NVIDIA's toolkit; check-cuda-host only g++.
@@ -129,6 +138,11 @@ $(B)/obj/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -c $< -o $@
 
+$(B)/obj/%.o: %.cc $(B)/flags
+	@mkdir -p $(@D)
+	$(Q)$(CXX) $(ALL_CXXFLAGS) -c $< -o $@
+$(B)/obj/dicom/jpeg2000.o: private ALL_CFLAGS += $(shell $(PKG_CONFIG) --cflags libopenjp2 2>/dev/null)
+
 define level_rule
 $(B)/obj/%.$(1).o: %.c $(B)/flags
 	@mkdir -p $$(@D)
@@ -146,7 +160,7 @@ $(B)/obj/%.cu.o: %.cu $(B)/flags
 	$(Q)$(NVCC) -MD -MF $(@:.o=.d) -c $< -o $@
 
 # Rebuilds everything when the flags change (CI, CFLAGS, another compiler, CUDA).
-FLAGS := $(CC) $(ALL_CFLAGS) $(KERNELS) $(NVCC)
+FLAGS := $(CC) $(ALL_CFLAGS) $(KERNELS) $(NVCC) $(CXX)
 $(B)/flags: FORCE
 	@mkdir -p $(B)
 	@echo '$(FLAGS)' | cmp -s - $@ || echo '$(FLAGS)' > $@
@@ -167,7 +181,15 @@ define program_rule
 $(B)/$(notdir $(1)): $(B)/obj/$(1).o $(if $(filter tests/%,$(1)),$(SUPPORT)) $(if $(filter bench/%,$(1)),$(BENCH)) $(if $(filter serve/%,$(1)),$(SERVE)) $(GPU_OBJECTS) $(LIBRARY)
 	$$(Q)$(CC) $(ALL_CFLAGS) $$^ -o $$@ $(if $(filter serve/%,$(1)),$(shell $(PKG_CONFIG) --libs libmicrohttpd)) $(LIBS)
 endef
-$(foreach main,$(MAINS:.c=),$(eval $(call program_rule,$(main))))
+$(foreach main,$(filter-out dicom/%,$(MAINS:.c=)),$(eval $(call program_rule,$(main))))
+
+# Of the libraries only those that are used are loaded: it needs no oneDNN.
+$(B)/convert_dicom: $(B)/obj/dicom/convert_dicom.o $(DICOM) $(LIBRARY)
+	$(Q)$(CXX) -fopenmp $(ALL_CXXFLAGS) -Wl,--as-needed $^ -o $@ $(DICOM_LIBS) $(LIBS)
+
+$(B)/make_dicom: $(B)/obj/tests/make_dicom.o $(LIBRARY)
+	$(Q)$(CXX) -fopenmp $(ALL_CXXFLAGS) -Wl,--as-needed $^ -o $@ $(DICOM_LIBS) $(LIBS)
+$(B)/obj/tests/make_dicom.o: private ALL_CXXFLAGS += $(shell $(PKG_CONFIG) --cflags libopenjp2 2>/dev/null)
 
 $(B)/tests/%: $(B)/obj/tests/%.o $(SUPPORT) $(GPU_OBJECTS) $(LIBRARY)
 	@mkdir -p $(@D)
@@ -188,7 +210,6 @@ check: all $(TESTS)
 # The GPU's part on the host, without CUDA: an emulator runs the kernels, doubles stand for the libraries (docs/cuda.md).
 # The same programs and tests as else, linked with them, are in cuda_host.
 E := $(B)/cuda_host
-CXX ?= g++
 EMULATED := $(patsubst %,$(E)/obj/%.o,$(GPU_SOURCES))
 EMULATOR := $(patsubst tests/cuda/%.cc,$(E)/obj/tests/cuda/%.o,$(filter-out tests/cuda/test_%,$(wildcard tests/cuda/*.cc)))
 EMULATED_TESTS := test_emulator test_cublaslt test_cudnn test_nccl test_ops test_recipe $(GPU_TESTS)
@@ -280,7 +301,7 @@ prefix ?= $(or $(PREFIX),/usr/local)
 libdir ?= $(prefix)/lib
 includedir ?= $(prefix)/include
 CMAKEDIR := $(libdir)/cmake/SwinUmamba
-FOR_USERS := $(filter-out bench compare_networks golden turn use_library,$(notdir $(BINARIES)))
+FOR_USERS := $(filter-out bench compare_networks golden turn use_library make_dicom,$(notdir $(BINARIES)))
 INSTALLED_NAMES := $(addprefix swin-umamba-,$(subst _,-,$(FOR_USERS)))
 INSTALLED := $(INSTALLED_NAMES:%=$(prefix)/bin/%)
 # The programs print their man pages and completions themselves, under the names that they are installed with.

@@ -311,9 +311,29 @@ GridAxes grid_axes_read(const Geometry *g, ReaderAxes reader, int across)
     return axes;
 }
 
+static const char forwards[] = "RAS", against[] = "LPI";
+
+int grid_axes_to_code(GridAxes *axes, const Geometry *g, const char *code, Err *e)
+{
+    int world[3], taken = 0;
+    bool backwards[3];
+    nearest_axes(g, world, backwards);
+    for (int k = 0; k < 3 && code[k]; k++) {
+        const char *with = strchr(forwards, code[k]), *other = strchr(against, code[k]);
+        const int wanted = with ? (int)(with - forwards) : other ? (int)(other - against) : 3;
+        for (int i = 0; i < 3; i++) {
+            if (world[i] != wanted) continue;
+            axes->from[2 - k] = 2 - i;
+            axes->flip[2 - k] = backwards[i] != !with;
+            taken |= 1 << i;
+        }
+    }
+    if (taken == 7 && strlen(code) == 3) return 0;
+    return err_set(e, ERR_VALUE, "%s: expected the directions of x, y and z, as RAS or LPS", code);
+}
+
 void grid_axes_code(const Geometry *g, char code[GRID_CODE_BYTES])
 {
-    static const char forwards[] = "RAS", against[] = "LPI";
     int world[3];
     bool backwards[3];
     strcpy(code, "none");

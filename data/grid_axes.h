@@ -64,6 +64,10 @@ bool grid_same_spacing(const Geometry *found, const Geometry *expected);
  * across the slices: the plan's transpose_forward[0], or 0 while there is no plan. */
 GridAxes grid_axes_read(const Geometry *g, ReaderAxes axes, int across);
 
+/* How to bring an array of g, a volume with a place, as near as the 48 ways allow to the axes that a code such as "LPS" names
+ * (grid_axes_code). Fails: ERR_VALUE for a text that is no such code. */
+int grid_axes_to_code(GridAxes *axes, const Geometry *g, const char *code, Err *e);
+
 /* The geometry of the reoriented array: shape, spacing, place (as a sform, without a qform). */
 Geometry grid_axes_apply(const GridAxes *axes, const Geometry *g);
 

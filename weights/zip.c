@@ -20,6 +20,8 @@ enum {
     CENTRAL_EXTRA = 28, /* zip64 fields that we write */
     COMMENT_MAX = 65535,
     VERSION_ZIP64 = 45,
+    METHOD_DEFLATE = 8,
+    DEFLATE_MOST = 1032,
     EXTRA_ZIP64 = 1,
     EXTRA_PADDING = 0x4246 /* "FB", PyTorch's */
 };
@@ -133,8 +135,23 @@ static bool is_plain_name(const char *name, size_t bytes)
     return text_is_utf8(name, bytes);
 }
 
+/* The two methods of compression, and whether sizes can be true: deflate makes a byte of at most 1032. */
+static int check_packing(const ZipEntry *entry, uint64_t flags, uint64_t method, bool packed, Err *e)
+{
+    const bool is_stored = !method && entry->bytes == entry->unpacked;
+    if (!packed && (flags & 1 || !is_stored))
+        return err_set(e, ERR_UNSUPPORTED, "zip entry '%.*s': compressed or encrypted; expected it stored",
+                       (int)entry->name_bytes, entry->name);
+    if (flags & 1 || (method && method != METHOD_DEFLATE))
+        return err_set(e, ERR_UNSUPPORTED, "zip entry '%.*s': encrypted, or compressed by another method than deflate",
+                       (int)entry->name_bytes, entry->name);
+    if (!method && !is_stored) return bad_entry(e, entry, "it is stored, with two sizes that differ");
+    if (entry->unpacked / DEFLATE_MOST > entry->bytes) return bad_entry(e, entry, "its sizes contradict each other");
+    return 0;
+}
+
 /* Reads the directory record at *at and advances *at. */
-static int read_entry(Zip *z, const char *data, const Directory *d, uint64_t *at, Err *e)
+static int read_entry(Zip *z, const char *data, const Directory *d, uint64_t *at, bool packed, Err *e)
 {
     const char *record = data + *at;
     const uint64_t left = d->offset + d->bytes - *at;
@@ -149,12 +166,16 @@ static int read_entry(Zip *z, const char *data, const Directory *d, uint64_t *at
     uint64_t offset = bytes_le(record + 42, 4);
     uint64_t *const fields[] = {&bytes, &stored, &offset};
     const char *text = record + CENTRAL_BYTES;
-    if (read_extra(text + name, extra, fields) || !is_plain_name(text, name))
+    if (read_extra(text + name, extra, fields) || !(packed || is_plain_name(text, name)))
         return err_set(e, ERR_FORMAT, "zip directory: entry %d is damaged", z->count);
-    if (flags & 1 || method || stored != bytes)
-        return err_set(e, ERR_UNSUPPORTED, "zip entry '%.*s': compressed or encrypted; expected it stored", (int)name,
-                       text);
-    ZipEntry entry = {text, name, NULL, bytes, (uint32_t)bytes_le(record + 16, 4), offset};
+    ZipEntry entry = {.name = text,
+                      .name_bytes = name,
+                      .bytes = stored,
+                      .crc = (uint32_t)bytes_le(record + 16, 4),
+                      .offset = offset,
+                      .unpacked = bytes,
+                      .deflated = method == METHOD_DEFLATE};
+    TRY(check_packing(&entry, flags, method, packed, e));
     TRY(locate(&entry, data, d->offset, method, e));
     z->entries[z->count++] = entry;
     *at += CENTRAL_BYTES + name + extra + comment;
@@ -188,7 +209,7 @@ static int check_entries(const Zip *z, uint64_t limit, Err *e)
     return 0;
 }
 
-int zip_read(Zip *z, const char *data, size_t bytes, Err *e)
+static int read_all(Zip *z, const char *data, size_t bytes, bool packed, Err *e)
 {
     Directory d;
     *z = (Zip){0};
@@ -196,13 +217,51 @@ int zip_read(Zip *z, const char *data, size_t bytes, Err *e)
     z->entries = mem_alloc(mem_product(d.count, sizeof *z->entries), e);
     int failed = z->entries ? 0 : ERR_NOMEM;
     uint64_t at = d.offset;
-    while (!failed && (uint64_t)z->count < d.count) failed = read_entry(z, data, &d, &at, e);
+    while (!failed && (uint64_t)z->count < d.count) failed = read_entry(z, data, &d, &at, packed, e);
     if (!failed) {
         qsort(z->entries, (size_t)z->count, sizeof *z->entries, by_name);
-        failed = check_entries(z, d.offset, e);
+        if (!packed) failed = check_entries(z, d.offset, e);
     }
     if (failed) zip_free(z);
     return failed;
+}
+
+int zip_read(Zip *z, const char *data, size_t bytes, Err *e) { return read_all(z, data, bytes, false, e); }
+
+int zip_read_packed(Zip *z, const char *data, size_t bytes, Err *e) { return read_all(z, data, bytes, true, e); }
+
+/* Inflates in pieces, because zlib counts in 32 bits. */
+static int inflate_entry(z_stream *s, const ZipEntry *entry, unsigned char *to, Err *e)
+{
+    enum { PIECE = 1 << 30 };
+    size_t in = entry->bytes, out = entry->unpacked;
+    int code = Z_OK;
+    s->next_in = (unsigned char *)(uintptr_t)entry->data;
+    s->next_out = to;
+    while (code == Z_OK) {
+        const uInt in_piece = s->avail_in = in < PIECE ? (uInt)in : PIECE;
+        const uInt out_piece = s->avail_out = out < PIECE ? (uInt)out : PIECE;
+        code = inflate(s, Z_NO_FLUSH);
+        in -= in_piece - s->avail_in;
+        out -= out_piece - s->avail_out;
+        if (code == Z_OK && in_piece == s->avail_in && out_piece == s->avail_out) break;
+    }
+    return code == Z_STREAM_END && !out ? 0 : bad_entry(e, entry, "its compressed bytes are damaged");
+}
+
+int zip_unpack(const ZipEntry *entry, void *to, Err *e)
+{
+    z_stream s = {0};
+    if (!entry->deflated) memcpy(to, entry->data, entry->bytes);
+    else {
+        if (inflateInit2(&s, -MAX_WBITS) != Z_OK) return err_set(e, ERR_NOMEM, "not enough memory to unpack");
+        const int code = inflate_entry(&s, entry, to, e);
+        inflateEnd(&s);
+        if (code) return code;
+    }
+    return crc_of(to, entry->unpacked) == entry->crc
+               ? 0
+               : bad_entry(e, entry, "its bytes do not have the stored CRC-32: the file is damaged");
 }
 
 const ZipEntry *zip_find(const Zip *z, const char *name)
@@ -224,7 +283,13 @@ int zip_add(Zip *z, OutFile *f, const char *name, const void *data, size_t bytes
     static const char zeros[MEM_ALIGN];
     unsigned char header[LOCAL_BYTES + LOCAL_EXTRA + 4] = {0};
     TRY(mem_grow_list(&z->entries, z->count, sizeof *z->entries, e));
-    ZipEntry entry = {name, strlen(name), data, bytes, crc_of(data, bytes), f->written};
+    ZipEntry entry = {.name = name,
+                      .name_bytes = strlen(name),
+                      .data = data,
+                      .bytes = bytes,
+                      .crc = crc_of(data, bytes),
+                      .offset = f->written,
+                      .unpacked = bytes};
     const uint64_t padding = -(f->written + sizeof header + entry.name_bytes) % MEM_ALIGN;
     bytes_put_le(header, 4, LOCAL);
     bytes_put_le(header + 4, 2, VERSION_ZIP64);

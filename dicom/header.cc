@@ -1,0 +1,271 @@
+#include "dicom/frames.h"
+
+#include "dcmtk/config/osconfig.h"
+
+#include "dcmtk/dcmdata/dcdeftag.h"
+#include "dcmtk/dcmdata/dcfilefo.h"
+#include "dcmtk/dcmdata/dcistrmb.h"
+#include "dcmtk/dcmdata/dcsequen.h"
+#include "dcmtk/dcmdata/dcuid.h"
+
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <new>
+
+/* ---- attributes ---- */
+
+/* The value of an attribute as DICOM writes it, several joined by '\'; "" where it is not there. */
+static void text_of(char *text, size_t bytes, DcmItem *item, const DcmTagKey &tag)
+{
+    OFString value;
+    *text = '\0';
+    if (item && item->findAndGetOFStringArray(tag, value).good()) snprintf(text, bytes, "%s", value.c_str());
+}
+
+static double number_of(DcmItem *item, const DcmTagKey &tag, unsigned long index, double missing)
+{
+    Float64 value;
+    Float32 single;
+    if (!item) return missing;
+    if (item->findAndGetFloat64(tag, value, index).good()) return value;
+    return item->findAndGetFloat32(tag, single, index).good() ? single : missing;
+}
+
+static long whole_of(DcmItem *item, const DcmTagKey &tag, long missing)
+{
+    Sint32 value;
+    Uint16 small;
+    Uint32 large;
+    if (item->findAndGetUint16(tag, small).good()) return small;
+    if (item->findAndGetUint32(tag, large).good()) return large;
+    return item->findAndGetSint32(tag, value).good() ? value : missing;
+}
+
+static DcmItem *item_of(DcmItem *item, const DcmTagKey &sequence)
+{
+    DcmItem *found = NULL;
+    if (!item || item->findAndGetSequenceItem(sequence, found).bad()) return NULL;
+    return found;
+}
+
+/* Reads `count` numbers; 1: all are there; 0: none is; -1: some are missing or not finite. */
+static int numbers_of(double *values, unsigned long count, DcmItem *item, const DcmTagKey &tag)
+{
+    DcmElement *element;
+    if (!item || item->findAndGetElement(tag, element).bad() || !element->getLength()) return 0;
+    for (unsigned long i = 0; i < count; i++) {
+        values[i] = number_of(item, tag, i, NAN);
+        if (!std::isfinite(values[i])) return -1;
+    }
+    return 1;
+}
+
+/* ---- a frame ---- */
+
+/* Where a frame's attributes are: in an enhanced object in its own functional groups or those of all frames, else in the dataset. */
+struct Groups {
+    DcmItem *own, *shared, *dataset;
+
+    DcmItem *find(const DcmTagKey &sequence) const
+    {
+        if (!shared && !own) return dataset;
+        DcmItem *item = item_of(own, sequence);
+        return item ? item : item_of(shared, sequence);
+    }
+};
+
+static double length_of(const double v[3]) { return std::sqrt(v[0] * v[0] + v[1] * v[1] + v[2] * v[2]); }
+
+static int read_directions(Frame *f, const double six[6], Err *e)
+{
+    double across = 0;
+    for (int k = 0; k < 2; k++) {
+        const double length = length_of(six + 3 * k);
+        if (!(std::fabs(length - 1) < 0.01))
+            return err_set(e, ERR_VALUE, "ImageOrientationPatient has a direction of length %g: expected 1", length);
+        for (int i = 0; i < 3; i++) f->direction[k][i] = six[3 * k + i] / length;
+    }
+    for (int i = 0; i < 3; i++) across += f->direction[0][i] * f->direction[1][i];
+    if (std::fabs(across) > 0.01)
+        return err_set(e, ERR_VALUE, "ImageOrientationPatient has rows and columns that are not perpendicular");
+    return 0;
+}
+
+static int read_place(Frame *f, const Groups &groups, Err *e)
+{
+    double six[6];
+    const int position = numbers_of(f->position, 3, groups.find(DCM_PlanePositionSequence), DCM_ImagePositionPatient);
+    const int directions = numbers_of(six, 6, groups.find(DCM_PlaneOrientationSequence), DCM_ImageOrientationPatient);
+    if (position < 0 || directions < 0 || position != directions)
+        return err_set(e, ERR_VALUE, "%s is %s",
+                       position > directions ? "ImageOrientationPatient" : "ImagePositionPatient",
+                       position < 0 || directions < 0 ? "not complete" : "missing");
+    f->has_place = position > 0;
+    return position ? read_directions(f, six, e) : 0;
+}
+
+static int read_spacing(Frame *f, const Groups &groups, Err *e)
+{
+    DcmItem *measures = groups.find(DCM_PixelMeasuresSequence);
+    int given = numbers_of(f->spacing_yx, 2, measures, DCM_PixelSpacing);
+    if (!given) given = numbers_of(f->spacing_yx, 2, groups.dataset, DCM_ImagerPixelSpacing);
+    if (given < 0 || (given && !(f->spacing_yx[0] > 0 && f->spacing_yx[1] > 0)))
+        return err_set(e, ERR_VALUE, "PixelSpacing is %g\\%g: expected two numbers above 0", f->spacing_yx[0],
+                       f->spacing_yx[1]);
+    if (!given) f->spacing_yx[0] = f->spacing_yx[1] = 0;
+    f->thickness = number_of(measures, DCM_SpacingBetweenSlices, 0, 0);
+    if (!(f->thickness > 0)) f->thickness = number_of(measures, DCM_SliceThickness, 0, 0);
+    return 0;
+}
+
+static int read_rescale(Frame *f, const Groups &groups, Err *e)
+{
+    DcmItem *item = groups.find(DCM_PixelValueTransformationSequence);
+    f->slope = number_of(item, DCM_RescaleSlope, 0, 1);
+    f->intercept = number_of(item, DCM_RescaleIntercept, 0, 0);
+    if (!std::isfinite(f->slope) || !std::isfinite(f->intercept) || f->slope == 0)
+        return err_set(e, ERR_VALUE, "RescaleSlope %g and RescaleIntercept %g give no values", f->slope, f->intercept);
+    return 0;
+}
+
+static void read_keys(Frame *f, const Groups &groups)
+{
+    DcmItem *content = groups.find(DCM_FrameContentSequence);
+    DcmItem *data = groups.dataset, *diffusion = groups.find(DCM_MRDiffusionSequence);
+    const bool enhanced = content != data;
+    const auto take = [&](int key, DcmItem *item, const DcmTagKey &tag) {
+        text_of(f->keys[key], DICOM_KEY_BYTES, item, tag);
+    };
+    take(KEY_TEMPORAL, content, enhanced ? DCM_TemporalPositionIndex : DCM_TemporalPositionIdentifier);
+    take(KEY_ECHO, groups.find(DCM_MREchoSequence), enhanced ? DCM_EffectiveEchoTime : DCM_EchoTime);
+    take(KEY_B_VALUE, diffusion, DCM_DiffusionBValue);
+    take(KEY_TRIGGER, groups.find(DCM_CardiacSynchronizationSequence),
+         enhanced ? DCM_NominalCardiacTriggerDelayTime : DCM_TriggerTime);
+    take(KEY_STACK, enhanced ? content : NULL, DCM_StackID);
+    take(KEY_ACQUISITION, content, enhanced ? DCM_FrameAcquisitionNumber : DCM_AcquisitionNumber);
+    take(KEY_TIME, content, enhanced ? DCM_FrameAcquisitionDateTime : DCM_AcquisitionTime);
+    take(KEY_TYPE, data, DCM_ImageType);
+    for (const DcmTagKey &tag : {DCM_MRImageFrameTypeSequence, DCM_CTImageFrameTypeSequence, DCM_PETFrameTypeSequence})
+        if (DcmItem *item = enhanced ? groups.find(tag) : NULL) take(KEY_TYPE, item, DCM_FrameType);
+}
+
+static int read_frame(Frame *f, const Groups &groups, Err *e)
+{
+    TRY(read_place(f, groups, e));
+    TRY(read_spacing(f, groups, e));
+    TRY(read_rescale(f, groups, e));
+    read_keys(f, groups);
+    return 0;
+}
+
+static int read_frames(DicomScan *s, const DicomFile *file, DcmItem *dataset, Err *e)
+{
+    DcmSequenceOfItems *each = NULL;
+    Groups groups = {NULL, NULL, dataset};
+    if (file->is_enhanced) {
+        groups.shared = item_of(dataset, DCM_SharedFunctionalGroupsSequence);
+        dataset->findAndGetSequence(DCM_PerFrameFunctionalGroupsSequence, each);
+        if (!each || each->card() != (unsigned long)file->count)
+            return err_set(e, ERR_FORMAT, "NumberOfFrames is %d, but there are functional groups of %lu frames",
+                           file->count, each ? each->card() : 0);
+    }
+    DcmObject *item = NULL;
+    for (int i = 0; i < file->count; i++) {
+        Frame *f = &s->frames[file->first + i];
+        if (each) groups.own = static_cast<DcmItem *>(item = each->nextInContainer(item));
+        f->file = s->file_count - 1;
+        f->number = i;
+        if (read_frame(f, groups, e)) return file->count > 1 ? err_context(e, "frame %d", i + 1) : e->code;
+    }
+    return 0;
+}
+
+/* ---- a file ---- */
+
+/* Why the object's frames are no slices; NULL: they are. */
+static const char *unusable(const DicomFile *file, DcmItem *dataset)
+{
+    char type[256];
+    text_of(type, sizeof type, dataset, DCM_ImageType);
+    if (whole_of(dataset, DCM_SamplesPerPixel, 1) != 1) return "its pixels are colours: expected one value per pixel";
+    if (strncmp(file->photometric, "MONOCHROME", 10)) return "its pixels are no gray values: expected MONOCHROME1 or 2";
+    if (strstr(type, "\\MOSAIC")) return "it is a mosaic, several slices in one image: convert it with dcm2niix";
+    if (file->count > 1 && !file->is_enhanced)
+        return "it has several frames without functional groups, which tell their places: expected an enhanced object, or "
+               "an object for each slice";
+    if (item_of(dataset, DCM_ModalityLUTSequence))
+        return "its values are given by a table (ModalityLUTSequence), which is not read";
+    return NULL;
+}
+
+static void read_file(DicomFile *file, DcmItem *dataset)
+{
+    text_of(file->series, sizeof file->series, dataset, DCM_SeriesInstanceUID);
+    text_of(file->study, sizeof file->study, dataset, DCM_StudyInstanceUID);
+    text_of(file->reference, sizeof file->reference, dataset, DCM_FrameOfReferenceUID);
+    text_of(file->instance, sizeof file->instance, dataset, DCM_SOPInstanceUID);
+    text_of(file->kind, sizeof file->kind, dataset, DCM_SOPClassUID);
+    text_of(file->modality, sizeof file->modality, dataset, DCM_Modality);
+    text_of(file->description, sizeof file->description, dataset, DCM_SeriesDescription);
+    text_of(file->photometric, sizeof file->photometric, dataset, DCM_PhotometricInterpretation);
+    file->series_number = whole_of(dataset, DCM_SeriesNumber, -1);
+    file->instance_number = whole_of(dataset, DCM_InstanceNumber, 0);
+    file->tilt = number_of(dataset, DCM_GantryDetectorTilt, 0, 0);
+    file->is_enhanced = dataset->tagExists(DCM_PerFrameFunctionalGroupsSequence);
+    file->unusable = unusable(file, dataset);
+}
+
+/* Parts of DICOM without a preamble begin with group 2 or 8, little or big endian. */
+static bool looks_like_dicom(const unsigned char *bytes, size_t count)
+{
+    if (count >= 132 && !memcmp(bytes + 128, "DICM", 4)) return true;
+    if (count < 16) return false;
+    const bool little = (bytes[0] == 2 || bytes[0] == 8) && !bytes[1] && !bytes[3];
+    const bool big = !bytes[0] && (bytes[1] == 2 || bytes[1] == 8) && !bytes[2];
+    return little || big;
+}
+
+static bool is_image(DcmItem *dataset)
+{
+    OFString kind;
+    dataset->findAndGetOFString(DCM_SOPClassUID, kind);
+    return whole_of(dataset, DCM_Rows, 0) > 0 && whole_of(dataset, DCM_Columns, 0) > 0 &&
+           kind != UID_SegmentationStorage && whole_of(dataset, DCM_BitsAllocated, 0) > 0;
+}
+
+static int add_image(DicomScan *s, int source, DcmItem *dataset, Err *e)
+{
+    const long frames = whole_of(dataset, DCM_NumberOfFrames, 1);
+    if (frames < 1 || frames > 1 << 20) return err_set(e, ERR_VALUE, "NumberOfFrames is %ld", frames);
+    TRY(scan_add(s, (int)frames, e));
+    DicomFile *file = &s->files[s->file_count - 1];
+    file->source = source;
+    file->rows = whole_of(dataset, DCM_Rows, 0);
+    file->columns = whole_of(dataset, DCM_Columns, 0);
+    read_file(file, dataset);
+    return file->unusable ? 0 : read_frames(s, file, dataset, e);
+}
+
+int dicom_read_header(DicomScan *s, HeaderKind *kind, int source, const void *bytes, size_t count, Err *e)
+{
+    *kind = HEADER_NONE;
+    if (!looks_like_dicom(static_cast<const unsigned char *>(bytes), count)) return 0;
+    try {
+        DcmInputBufferStream stream;
+        DcmFileFormat format;
+        stream.setBuffer(bytes, (offile_off_t)count);
+        stream.setEos();
+        format.transferInit();
+        const OFCondition read =
+            format.readUntilTag(stream, EXS_Unknown, EGL_noChange, DCM_MaxReadLength, DCM_PixelData);
+        format.transferEnd();
+        if (read.bad()) return err_set(e, ERR_FORMAT, "cut off or damaged: %s", read.text());
+        *kind = is_image(format.getDataset()) ? HEADER_IMAGE : HEADER_OTHER;
+        if (*kind == HEADER_IMAGE) return add_image(s, source, format.getDataset(), e);
+        s->other_count++;
+        return 0;
+    } catch (const std::bad_alloc &) {
+        return err_set(e, ERR_NOMEM, "not enough memory for its header");
+    }
+}

@@ -1,4 +1,5 @@
 /* convert_dicom: a DICOM series as an image, and labels of it as a DICOM Segmentation. */
+#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -30,9 +31,9 @@ static const struct argp_option option_list[] = {
     {"series", KEY_SERIES, "UID|NUMBER", 0, "The series, where there are several", 0},
     {"volume", KEY_VOLUME, "N", 0, "The volume, where the series has several\v, of points in time, echoes or b-values",
      0},
-    {"orientation", KEY_ORIENTATION, "RAS|LPS|…", 0,
-     "Directions of the image's axes (default: as the slices lie)\v: where x, y and z point. The axes are turned to the nearest "
-     "directions; nothing is interpolated",
+    {"orientation", KEY_ORIENTATION, "CODE", 0,
+     "Directions of x, y and z, as RAS (default: as stored)\v. The axes are turned to the nearest directions; nothing is "
+     "interpolated. Of several, RAS,LPS, the image keeps its own if it is among them, and gets the first one else",
      0},
     {"labels", KEY_LABELS, "FILE", 0, "Labels of the series: write them as DICOM-SEG", 0},
     {"dataset", 'd', "FILE", 0, "dataset.json: the names of the labels", 0},
@@ -86,10 +87,28 @@ static int list(const DicomSources *source, Err *e)
     return code;
 }
 
-static int turn(Array *voxels, Geometry *g, const char *code, Err *e)
+/* The code that the image is to have: of the list, its own or the first one; "": it stays as it is. */
+static int choose_code(char code[GRID_CODE_BYTES], const char *list, const Geometry *g, Err *e)
+{
+    char own[GRID_CODE_BYTES];
+    grid_axes_code(g, own);
+    code[0] = '\0';
+    for (const char *at = list; *at; at += strspn(at, ", ")) {
+        const size_t length = strcspn(at, ", ");
+        if (length != 3) return err_set(e, ERR_VALUE, "--orientation %s: expected codes such as RAS, or RAS,LPS", list);
+        if (!*code || !strncmp(at, own, length)) snprintf(code, GRID_CODE_BYTES, "%.3s", at);
+        at += length;
+    }
+    return 0;
+}
+
+static int turn(Array *voxels, Geometry *g, const char *list, Err *e)
 {
     GridAxes axes;
-    if (!code || g->dimensions == 2) return 0;
+    char code[GRID_CODE_BYTES];
+    if (!list || g->dimensions == 2) return 0;
+    TRY(choose_code(code, list, g, e));
+    if (!*code) return 0;
     TRY(grid_axes_to_code(&axes, g, code, e));
     TRY(grid_axes_turn(&axes, voxels, e));
     *g = grid_axes_apply(&axes, g);

@@ -43,6 +43,20 @@ static int number_of(const char *name, int length)
     return number;
 }
 
+/* An open file has its name behind its path. */
+static char *named_path(const char *path, Err *e)
+{
+    char named[PATH_NAMED_BYTES];
+    if (!path_is_open_file(path)) return mem_strdup(path, e);
+    const char *name = path_base(path_named(path, named));
+    const size_t length = strlen(path) + 1, more = strlen(name) + 1;
+    char *both = mem_alloc(length + more, e);
+    if (!both) return NULL;
+    memcpy(both, path, length);
+    memcpy(both + length, name, more);
+    return both;
+}
+
 /* Takes ownership of path, also on failure. */
 static int add_file(InputFiles *f, char *path, size_t ending_length, int folder, Err *e)
 {
@@ -52,7 +66,8 @@ static int add_file(InputFiles *f, char *path, size_t ending_length, int folder,
         mem_free(path);
         return ERR_NOMEM;
     }
-    InputFile file = {.path = path, .name = path_base(path), .folder = folder};
+    const char *name = path_is_open_file(path) ? path + strlen(path) + 1 : path_base(path);
+    InputFile file = {.path = path, .name = name, .folder = folder};
     if (!stat(path, &info)) {
         file.device = (uint64_t)info.st_dev;
         file.inode = (uint64_t)info.st_ino;
@@ -88,8 +103,8 @@ static int add_siblings(InputFiles *f, const InputFile *file, int channels, Err 
 
 static int add_single(InputFiles *f, const char *path, int channels, Err *e)
 {
-    const char *ending = image_ending(path);
-    char known[IMAGE_ENDINGS_BYTES];
+    char known[IMAGE_ENDINGS_BYTES], named[PATH_NAMED_BYTES];
+    const char *ending = image_ending(path_named(path, named));
     bool there;
     TRY(file_is_there(path, &there, e));
     image_known_endings(known, false);
@@ -98,8 +113,9 @@ static int add_single(InputFiles *f, const char *path, int channels, Err *e)
         return path_hint(e, path);
     }
     if (!ending) return err_set(e, ERR_VALUE, "%s: expected a folder of images, or an image (%s)", path, known + 1);
-    TRY(add_file(f, mem_strdup(path, e), strlen(ending), -1, e));
+    TRY(add_file(f, named_path(path, e), strlen(ending), -1, e));
     const InputFile added = f->files[f->count - 1];
+    if (path_is_open_file(path)) return 0;
     return added.number >= 0 && added.number < channels ? add_siblings(f, &added, channels, e) : 0;
 }
 

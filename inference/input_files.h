@@ -14,7 +14,7 @@ enum { INPUT_WHOLE = -1 }; /* a file that holds all channels of its case */
 
 typedef struct InputFile {
     char *path;             /* owned */
-    const char *name;       /* within path */
+    const char *name;       /* within path; of an open file (path_named) behind it, in the same block */
     int name_length;        /* of the name without its ending */
     int stem_length;        /* of the name without its ending and _0001 */
     int number;             /* 1 for _0001; INPUT_WHOLE if the name has no number */

@@ -8,8 +8,10 @@
 #include "data/image_io.h"
 #include "inference/configuration.h"
 #include "inference/model_folder.h"
+#include "inference/model_source.h"
 #include "inference/output_file.h"
 #include "inference/prediction.h"
+#include "inference/series_images.h"
 #include "inference/watch.h"
 #include "network/executor/executor.h"
 #include "network/executor/precision.h"
@@ -23,6 +25,9 @@ typedef struct Options {
     WatchOptions watch; /* folder NULL: the inputs are predicted once */
     FoldList folds;
     PredictionOptions prediction;
+    const char **choices; /* of --series; room as inputs */
+    SeriesSource series;
+    bool is_series; /* the inputs are DICOM */
 } Options;
 
 enum { SETTLE_SECONDS = 5 }; /* --help has it, too */
@@ -39,11 +44,16 @@ enum {
     KEY_OVERLAY,
     KEY_EXPLAIN,
     KEY_WATCH,
-    KEY_SETTLE
+    KEY_SETTLE,
+    KEY_SERIES,
+    KEY_VOLUME
 };
 
 static const struct argp_option option_list[] = {
-    {"input", 'i', "PATH", 0, "Folder of images, or an image; may be repeated\v. In a folder: CASE_0000.nii.gz …", 0},
+    {"input", 'i', "PATH", 0,
+     "Folder of images, or an image; may be repeated\v. In a folder: CASE_0000.nii.gz …, or the files of a DICOM series, of which "
+     "several are the channels",
+     0},
     {"watch", KEY_WATCH, "FOLDER", 0,
      "In place of -i: predict what comes into FOLDER\v, each image once, until SIGTERM or Ctrl-C; also after a crash. It may be "
      "a network share. A case that fails has its message in OUT/CASE.error.txt",
@@ -71,6 +81,8 @@ static const struct argp_option option_list[] = {
     {"overlay", KEY_OVERLAY, "FOLDER", 0, "Draw FOLDER/CASE.png: slices with their labels\v, and the names of these",
      0},
     {"memory", KEY_MEMORY, "SIZE", 0, "Use at most this memory, such as 800M or 4G", 0},
+    {"series", KEY_SERIES, "UID|NUMBER", 0, "DICOM series, where a folder has several\v; repeated for the channels", 0},
+    {"volume", KEY_VOLUME, "N", 0, "Volume of a DICOM series that has several", 0},
     {"explain", KEY_EXPLAIN, NULL, 0, "First print tiles and memory of each case\v. Without -o do nothing else", 0},
     {0},
 };
@@ -138,6 +150,11 @@ static const char *checkpoint_of_file(const char *text, struct argp_state *state
     return NULL;
 }
 
+static bool writes_dicom(const Options *o)
+{
+    return path_ends_with(o->common.output, ".dcm") && !file_is_folder(o->common.output);
+}
+
 /* With nnU-Net's -f 0 1 2 the later numbers are read as images. */
 static void check_folds(const Options *o, struct argp_state *state)
 {
@@ -154,16 +171,34 @@ static void check_folds(const Options *o, struct argp_state *state)
     }
 }
 
+/* Inputs are all DICOM, or none is. */
+static void check_series(Options *o, struct argp_state *state)
+{
+    const int count = o->prediction.input_count;
+    int series = 0;
+    for (int i = 0; i < count; i++) series += series_images_meant(o->inputs[i]);
+    o->is_series = series > 0;
+    if (series && series < count)
+        argp_error(state, "DICOM series and other images are given together: predict them one after the other");
+    if (!series && (o->series.choice_count || o->series.volume))
+        argp_error(state, "--series and --volume choose from DICOM files, and no input is DICOM");
+    if (series && *o->common.output && !writes_dicom(o) && !output_file_is_meant(o->common.output))
+        argp_error(state, "-o %s: the labels of a DICOM series are one file: give -o seg.dcm or -o seg.nii.gz",
+                   o->common.output);
+    if (!series && writes_dicom(o))
+        argp_error(state, "-o %s: DICOM-SEG is written of a DICOM series: give its folder by -i", o->common.output);
+}
+
 static void check_output(const Options *o, struct argp_state *state)
 {
     char known[IMAGE_ENDINGS_BYTES];
-    const char *output = o->common.output, *unknown = output_file_unknown(output);
+    const char *output = o->common.output, *unknown = writes_dicom(o) ? NULL : output_file_unknown(output);
     if (unknown) {
         image_known_endings(known, true);
         argp_error(state, "-o %s: images with the ending %s cannot be written; give a folder, or a file with one of%s",
                    output, unknown, known);
     }
-    if (o->prediction.save_probabilities && output_file_is_meant(output))
+    if (o->prediction.save_probabilities && (writes_dicom(o) || output_file_is_meant(output)))
         argp_error(state, "--save-probabilities with -o %s: give a folder, because probabilities are separate files",
                    output);
 }
@@ -182,7 +217,7 @@ static void check_watch(const Options *o, struct argp_state *state)
         argp_error(state, "--explain is for images that are there: give them by -i, without --watch");
 }
 
-static void check_options(const Options *o, struct argp_state *state)
+static void check_options(Options *o, struct argp_state *state)
 {
     if (o->watch.settle && !o->watch.folder) argp_error(state, "--settle is for --watch FOLDER");
     if (o->watch.folder) check_watch(o, state);
@@ -191,6 +226,7 @@ static void check_options(const Options *o, struct argp_state *state)
     if (!o->prediction.explain && !*o->common.output) argp_error(state, "-o PATH is missing");
     if (o->prediction.overlay && !*o->common.output) argp_error(state, "--overlay needs -o PATH, for the labels");
     check_folds(o, state);
+    check_series(o, state);
     check_output(o, state);
 }
 
@@ -214,6 +250,8 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     case KEY_EXPLAIN: o->prediction.explain = true; return 0;
     case KEY_WATCH: option_once(state, "--watch", text, &o->watch.folder); return 0;
     case KEY_SETTLE: o->watch.settle = option_number(state, "--settle", text, 0.1, 3600); return 0;
+    case KEY_SERIES: o->choices[o->series.choice_count++] = text; return 0;
+    case KEY_VOLUME: option_once(state, "--volume", text, &o->series.volume); return 0;
     case KEY_STEP: o->prediction.predictor.step = option_number(state, "--step", text, 0.01, 1); return 0;
     case KEY_CHECKPOINT: o->prediction.predictor.checkpoint = text; return 0;
     case KEY_CHECKPOINT_FILE: o->prediction.predictor.checkpoint = checkpoint_of_file(text, state); return 0;
@@ -224,15 +262,33 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
 
 static bool stops(void) { return program_interrupted(); }
 
-static void report(const char *id, const Err *fault) { program_error("case %s: %s", id, fault->text); }
-
-static void tell(PredictionTell kind, const char *text)
+static void tell_as(PredictionTell kind, const char *text)
 {
     switch (kind) {
     case TELL_NOTE: program_say("%s", text); return;
     case TELL_WARNING: program_warn("%s", text); return;
     case TELL_TABLE: program_print(text); return;
     }
+}
+
+static const SeriesImages *series_shown; /* whose paths in memory messages must not have; of this program only */
+
+static void report(const char *id, const Err *fault)
+{
+    Err shown = *fault;
+    if (series_shown) series_images_rename(series_shown, shown.text, sizeof shown.text);
+    program_error("case %s: %s", id, shown.text);
+}
+
+static void tell(PredictionTell kind, const char *told)
+{
+    char text[2048];
+    if (series_shown && kind != TELL_TABLE) {
+        snprintf(text, sizeof text, "%s", told);
+        series_images_rename(series_shown, text, sizeof text);
+        told = text;
+    }
+    tell_as(kind, told);
 }
 
 /* A fold or checkpoint in the path of -m is used as if it had been given by -f or --checkpoint. */
@@ -289,6 +345,61 @@ static int read_postprocessing(Configuration *c, const Options *o, Err *e)
     return 0;
 }
 
+static int expect_free(const Options *o, Err *e)
+{
+    bool there;
+    const char *output = o->common.output;
+    TRY(file_is_there(output, &there, e));
+    if (there && !o->common.overwrite)
+        return err_set(e, ERR_VALUE, "%s exists already: give another name with -o, or --overwrite", output);
+    return output_file_expect_writable(output, e);
+}
+
+/* Predicts the images of the series, in memory, and writes the labels, which are in memory too if they become DICOM-SEG. */
+static int predict_series(Options *o, const Configuration *c, const SeriesImages *s, Text *warnings, Err *e)
+{
+    PredictionOptions *p = &o->prediction;
+    const bool is_dicom = writes_dicom(o);
+    p->inputs = s->inputs;
+    p->input_count = s->count;
+    if (is_dicom) p->output = s->labels;
+    p->into_file = *p->output;
+    TRY(prediction_run(p, c, e));
+    if (!is_dicom) return 0;
+    char *dataset = path_format(e, "%s/dataset.json", c->models[0].results);
+    if (!dataset) return ERR_NOMEM;
+    const int code = series_images_write(s, o->common.output, dataset, o->common.overwrite, warnings, e);
+    mem_free(dataset);
+    return code;
+}
+
+static int run_series(Options *o, const Configuration *c, Err *e)
+{
+    ModelSource source;
+    SeriesImages s;
+    Text warnings = {0}, more = {0};
+    const ConfiguredModel *m = &c->models[0];
+    o->series.inputs = o->inputs;
+    o->series.input_count = o->prediction.input_count;
+    o->series.choices = o->choices;
+    if (writes_dicom(o)) TRY(expect_free(o, e));
+    TRY(model_source_open(&source, m->results, m->folds.numbers, m->folds.count, o->prediction.predictor.checkpoint,
+                          e));
+    int code = series_images_open(&s, &o->series, source.info.channel_count, source.plan.orientations, &warnings, e);
+    model_source_free(&source);
+    program_warn_lines(warnings.data);
+    if (!code) {
+        series_shown = &s;
+        code = predict_series(o, c, &s, &more, e);
+        if (code) series_images_rename(&s, e->text, sizeof e->text);
+        series_shown = NULL;
+        series_images_close(&s);
+    }
+    text_free(&more); /* those of the first reading again */
+    text_free(&warnings);
+    return code;
+}
+
 static int run(Options *o, Err *e)
 {
     Configuration c = {0};
@@ -297,7 +408,7 @@ static int run(Options *o, Err *e)
     p->inputs = o->inputs;
     p->output = o->common.output;
     p->into_file = output_file_is_meant(p->output);
-    if (p->into_file || !*p->output)
+    if (p->into_file || o->is_series || !*p->output)
         program_interrupt_hint("no labels were written: the same command starts from the beginning");
     p->overwrite = o->common.overwrite;
     p->quiet = o->common.quiet;
@@ -307,7 +418,8 @@ static int run(Options *o, Err *e)
     p->report = report;
     int code = read_models(&c, o, &folder, e);
     if (!code) code = read_postprocessing(&c, o, e);
-    if (!code) code = o->watch.folder ? watch_run(&o->watch, p, &c, e) : prediction_run(p, &c, e);
+    if (!code && o->watch.folder) code = watch_run(&o->watch, p, &c, e);
+    else if (!code) code = o->is_series ? run_series(o, &c, e) : prediction_run(p, &c, e);
     configuration_free(&c);
     model_folder_free(&folder);
     return code;
@@ -321,6 +433,7 @@ static const Program program = {
         "the folder given by -o, or of one case to the image file given by -o.",
     .examples = "-i Dataset042_Liver/imagesTs -o predictions -m results\tAll images of a folder\n"
                 "-i image.nii.gz -o labels.nii.gz -m results\tOne image into one file\n"
+                "-i series -o seg.dcm -m results\tA DICOM series to DICOM-SEG\n"
                 "-i images -o predictions -m inference.yaml\tWhat find_best_configuration has chosen\n"
                 "--watch /share/in -o /share/out -m results\tEach image that comes into a folder\n"
                 "-i images -m results --explain --memory 4G\tOnly tell tiles and memory",
@@ -343,7 +456,8 @@ int main(int argc, char **argv)
     program_begin("predict", true); /* only --watch asks for signals; else they end it at once */
     program_interrupt_hint("finished cases are kept: the same command continues with the others");
     o.inputs = mem_alloc((size_t)argc * sizeof *o.inputs, &e);
-    if (!o.inputs) return program_end(ERR_NOMEM, &e, false);
+    o.choices = mem_alloc((size_t)argc * sizeof *o.choices, &e);
+    if (!o.inputs || !o.choices) return program_end(ERR_NOMEM, &e, false);
     char engine[EXECUTOR_BUILD_BYTES];
     o.common.engine = executor_build(engine);
     program_parse(&program, &o, &o.common, argc, argv);
@@ -358,6 +472,7 @@ int main(int argc, char **argv)
     }
     if (!code && o.watch.folder) program_signal_served();
     mem_free(o.inputs);
+    mem_free(o.choices);
     fold_list_free(&o.folds);
     return program_end(code, &e, o.common.quiet);
 }

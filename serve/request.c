@@ -157,9 +157,9 @@ static int predict(Request *r, swin_model *model, const char *output, swin_error
 static unsigned run(Request *r, const OutputKind *kind, int *fd, swin_error *error)
 {
     Err e = {0};
-    char path[UPLOAD_PATH_BYTES];
+    char path[MEMORY_FILE_PATH_BYTES];
     const double began = clock_seconds();
-    *fd = upload_file_new(kind->name, path, &e);
+    *fd = memory_file_new(kind->name, path, &e);
     swin_model *model = *fd < 0 ? NULL : line_wait(r->server->line, is_gone, r);
     const double started = clock_seconds();
     int code = *fd < 0 ? SWIN_NO_MEMORY : model ? predict(r, model, path, error) : SWIN_CANCELLED;

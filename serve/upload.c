@@ -4,20 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/memory_file.h"
 
 enum { FORM_BYTES = 1 << 16 };
-
-int upload_file_new(const char *name, char *path, Err *e)
-{
-    const int fd = memfd_create(name, MFD_CLOEXEC);
-    if (fd < 0) return err_set(e, ERR_NOMEM, "no file in memory could be made: %s", strerror(errno));
-    snprintf(path, UPLOAD_PATH_BYTES, "/proc/self/fd/%d", fd);
-    return fd;
-}
 
 static void start_file(Upload *u, const char *name)
 {
@@ -25,7 +17,7 @@ static void start_file(Upload *u, const char *name)
         err_set(&u->e, ERR_VALUE, "more than %d files: a request has one file, or one for each channel", UPLOAD_FILES);
         return;
     }
-    const int fd = upload_file_new("image", u->paths[u->count], &u->e);
+    const int fd = memory_file_new("image", u->paths[u->count], &u->e);
     if (fd < 0) return;
     snprintf(u->names[u->count], UPLOAD_NAME_BYTES, "%s", name);
     for (char *c = u->names[u->count]; *c; c++)
@@ -112,18 +104,5 @@ void upload_free(Upload *u)
 
 void upload_rename(const Upload *u, char *text, size_t bytes)
 {
-    for (int i = 0; i < u->count; i++) {
-        const size_t length = strlen(u->paths[i]);
-        for (char *at = text; (at = strstr(at, u->paths[i]));) {
-            char rest[sizeof(Err)];
-            if (at[length] >= '0' && at[length] <= '9') { /* another number */
-                at += length;
-                continue;
-            }
-            snprintf(rest, sizeof rest, "%s", at + length);
-            at += snprintf(at, bytes - (size_t)(at - text), "%s", u->names[i]);
-            if (at >= text + bytes) return;
-            snprintf(at, bytes - (size_t)(at - text), "%s", rest);
-        }
-    }
+    for (int i = 0; i < u->count; i++) memory_file_rename(text, bytes, u->paths[i], u->names[i]);
 }

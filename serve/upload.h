@@ -7,14 +7,15 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/memory_file.h"
 
-enum { UPLOAD_FILES = 64, UPLOAD_NAME_BYTES = 128, UPLOAD_PATH_BYTES = 32 };
+enum { UPLOAD_FILES = 64, UPLOAD_NAME_BYTES = 128 };
 
 typedef struct Upload {
     int count;
     int fds[UPLOAD_FILES];
     char names[UPLOAD_FILES][UPLOAD_NAME_BYTES];
-    char paths[UPLOAD_FILES][UPLOAD_PATH_BYTES]; /* /proc/self/fd/N */
+    char paths[UPLOAD_FILES][MEMORY_FILE_PATH_BYTES]; /* /proc/self/fd/N */
     int64_t bytes, most;
     struct MHD_PostProcessor *form; /* NULL: the body is one file */
     Err e;                          /* the first failure; what follows is dropped */
@@ -31,8 +32,5 @@ void upload_free(Upload *u);
 
 /* Replaces the paths of the files by the names that the client gave them. */
 void upload_rename(const Upload *u, char *text, size_t bytes);
-
-/* A new file in memory; path: UPLOAD_PATH_BYTES. Negative on failure (ERR_NOMEM). */
-int upload_file_new(const char *name, char *path, Err *e);
 
 #endif

@@ -1,5 +1,6 @@
 #include "data/orientation_code.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static bool is_plane(const char *code) { return strlen(code) == 2; }
@@ -28,4 +29,16 @@ const char *orientation_unturned(const char *code, ReaderAxes reader)
                ? "a 2-D image is never turned, by \"orientation: canonical\" neither: reorient it, or store it as a volume of one "
                  "slice (a third axis of length 1), which can be turned"
                : "a 2-D image is never turned: store it as a volume of one slice (a third axis of length 1), which is";
+}
+
+void orientation_volume_codes(char *codes, size_t bytes, const char *orientations)
+{
+    size_t length = 0;
+    codes[0] = '\0';
+    for (const char *at = orientations; *at && length + 5 < bytes; at += strspn(at, ", ")) {
+        const size_t letters = strcspn(at, ", ");
+        if (letters == 3 && strspn(at, "RLAPSI") >= 3)
+            length += (size_t)snprintf(codes + length, bytes - length, "%s%.3s", length ? "," : "", at);
+        at += letters;
+    }
 }

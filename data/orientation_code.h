@@ -4,6 +4,7 @@
 #define DATA_ORIENTATION_CODE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "plans/readers.h"
 
@@ -12,6 +13,9 @@ const char *orientation_as_read(const char *code, ReaderAxes reader);
 
 /* Whether two codes are equal; for a 2-D image the third axis is not compared. */
 bool orientation_same(const char *a, const char *b);
+
+/* The codes of volumes among a plan's orientations, in their order: "RAS,LPS"; "" without any. */
+void orientation_volume_codes(char *codes, size_t bytes, const char *orientations);
 
 /* Advice for an image that is not reoriented, by any reader or by this one; NULL for other images. */
 const char *orientation_unturned(const char *code, ReaderAxes reader);

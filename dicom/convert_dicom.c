@@ -28,7 +28,7 @@ enum { KEY_LIST = 0x100, KEY_SERIES, KEY_VOLUME, KEY_ORIENTATION, KEY_LABELS, KE
 
 static const struct argp_option option_list[] = {
     {"list", KEY_LIST, NULL, 0, "Only list the series: UID, number, kind, images", 0},
-    {"series", KEY_SERIES, "UID|NUMBER", 0, "The series, where there are several", 0},
+    {"series", KEY_SERIES, "UID", 0, "UID or number of the series, where there are several", 0},
     {"volume", KEY_VOLUME, "N", 0, "The volume, where the series has several\v, of points in time, echoes or b-values",
      0},
     {"orientation", KEY_ORIENTATION, "CODE", 0,

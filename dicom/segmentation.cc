@@ -10,6 +10,8 @@ extern "C" {
 #include "dcmtk/dcmdata/dcfilefo.h"
 #include "dcmtk/dcmdata/dcistrmb.h"
 #include "dcmtk/dcmdata/dcostrmb.h"
+#include "dcmtk/dcmdata/dcvrda.h"
+#include "dcmtk/dcmdata/dcvrtm.h"
 #include "dcmtk/dcmfg/fgderimg.h"
 #include "dcmtk/dcmfg/fgfracon.h"
 #include "dcmtk/dcmfg/fgpixmsr.h"
@@ -121,6 +123,17 @@ int name_series(DcmSegmentation *seg, DcmItem *source, const SegmentationJob *jo
 
 CodeSequenceMacro code_of(const SegmentCode &c) { return CodeSequenceMacro(c.value, "SCT", c.meaning); }
 
+/* A source that has lost something in compression makes the segmentation "lossy", too. */
+int copy_loss(DcmSegmentation *seg, DcmItem *source, Err *e)
+{
+    OFString lost, ratios, methods;
+    source->findAndGetOFString(DCM_LossyImageCompression, lost);
+    source->findAndGetOFStringArray(DCM_LossyImageCompressionRatio, ratios);
+    source->findAndGetOFStringArray(DCM_LossyImageCompressionMethod, methods);
+    if (lost == "01") TRY_DICOM("LossyImageCompression", seg->setLossyImageCompressionFlag(ratios, methods, OFFalse));
+    return 0;
+}
+
 int add_segment(DcmSegmentation *seg, const DicomSegment *s, Err *e)
 {
     DcmSegment *segment = NULL;
@@ -216,13 +229,18 @@ bool mark(std::vector<Uint8> &pixels, const int16_t *labels, int value)
 int add_frames(DcmSegmentation *seg, const SegmentationJob *job, Err *e)
 {
     std::vector<Uint8> pixels((size_t)(job->rows * job->columns));
-    for (int k = 0; k < job->segment_count; k++)
-        for (int64_t i = 0; i < job->slice_count; i++)
-            if (mark(pixels, job->labels + i * (int64_t)pixels.size(), job->segments[k].value))
-                TRY(add_frame(seg, job, k + 1, i, pixels.data(), e));
-    if (seg->getNumberOfFrames()) return 0;
-    pixels.assign(pixels.size(), 0);
-    return add_frame(seg, job, 1, 0, pixels.data(), e);
+    for (int k = 0; k < job->segment_count; k++) {
+        bool any = false;
+        for (int64_t i = 0; i < job->slice_count; i++) {
+            if (!mark(pixels, job->labels + i * (int64_t)pixels.size(), job->segments[k].value)) continue;
+            TRY(add_frame(seg, job, k + 1, i, pixels.data(), e));
+            any = true;
+        }
+        if (any) continue;
+        pixels.assign(pixels.size(), 0); /* dcmseg wants as many frames as segments */
+        TRY(add_frame(seg, job, k + 1, 0, pixels.data(), e));
+    }
+    return 0;
 }
 
 /* ---- writing ---- */
@@ -297,6 +315,7 @@ int write(const char *path, const SegmentationJob *job, Err *e)
     const std::unique_ptr<DcmSegmentation> seg(created);
     TRY_DICOM("the patient and the study of the series", seg->importFromSourceImage(*source.getDataset()));
     TRY(name_series(seg.get(), source.getDataset(), job, e));
+    TRY(copy_loss(seg.get(), source.getDataset(), e));
     for (int i = 0; i < job->segment_count; i++) TRY(add_segment(seg.get(), &job->segments[i], e));
     TRY(add_dimensions(seg.get(), e));
     TRY(add_shared(seg.get(), job, e));

@@ -38,7 +38,7 @@ typedef struct SegmentationJob {
     const char *description, *version; /* of the new series; of the program */
 } SegmentationJob;
 
-/* Writes the object. A segment has a frame for each slice that it is in; without any label the first segment has one empty frame. Fails:
+/* Writes the object. A segment has a frame for each slice that it is in, or one empty frame. Fails:
  * ERR_FORMAT for a source without a study, ERR_UNSUPPORTED for more segments or slices than the form has room for, ERR_IO, ERR_NOMEM. */
 int segmentation_write(const char *path, const SegmentationJob *job, Err *e);
 

@@ -81,8 +81,9 @@ static const struct argp_option option_list[] = {
     {"overlay", KEY_OVERLAY, "FOLDER", 0, "Draw FOLDER/CASE.png: slices with their labels\v, and the names of these",
      0},
     {"memory", KEY_MEMORY, "SIZE", 0, "Use at most this memory, such as 800M or 4G", 0},
-    {"series", KEY_SERIES, "UID|NUMBER", 0, "DICOM series, where a folder has several\v; repeated for the channels", 0},
-    {"volume", KEY_VOLUME, "N", 0, "Volume of a DICOM series that has several", 0},
+    {"series", KEY_SERIES, "UID", 0,
+     "UID or number of a DICOM series, if there are several\v; repeated for the channels", OPTION_RARE},
+    {"volume", KEY_VOLUME, "N", 0, "Volume of a DICOM series that has several", OPTION_RARE},
     {"explain", KEY_EXPLAIN, NULL, 0, "First print tiles and memory of each case\v. Without -o do nothing else", 0},
     {0},
 };

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "base/tool.h"
 #include "data/image_io.h"
+#include "data/orientation_code.h"
 
 /* ---- what is DICOM ---- */
 
@@ -131,19 +132,6 @@ static int read_channel(SeriesImages *s, int channel, const char *orientations, 
     return code ? err_context(e, "%s", input_of(s, channel)) : 0;
 }
 
-/* The codes of volumes among a plan's orientations: "RAS,LPS". */
-static void volume_codes(char codes[64], const char *orientations)
-{
-    int length = 0;
-    codes[0] = '\0';
-    for (const char *at = orientations; *at && length < 56; at += strspn(at, ", ")) {
-        const size_t letters = strcspn(at, ", ");
-        if (letters == 3 && strspn(at, "RLAPSI") >= 3)
-            length += sprintf(codes + length, "%s%.3s", length ? "," : "", at);
-        at += letters;
-    }
-}
-
 int series_images_open(SeriesImages *s, const SeriesSource *source, int channels, const char *orientations,
                        Text *warnings, Err *e)
 {
@@ -151,7 +139,7 @@ int series_images_open(SeriesImages *s, const SeriesSource *source, int channels
     int code;
     *s = (SeriesImages){.source = source};
     for (int i = 0; i <= SERIES_CHANNELS; i++) s->files[i] = -1;
-    volume_codes(codes, orientations);
+    orientation_volume_codes(codes, sizeof codes, orientations);
     code = expect_channels(source, channels, e);
     for (int i = 0; i < channels && !code; i++) code = read_channel(s, i, codes, warnings, e);
     if (!code) code = new_file(s, SERIES_CHANNELS, "labels.nii", s->labels, e);

@@ -2,10 +2,12 @@
 
 #include <string.h>
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/program.h"
 #include "base/simd_level.h"
 #include "base/threads.h"
+#include "data/orientation_code.h"
 #include "inference/chosen_weights.h"
 #include "inference/label_rule.h"
 #include "inference/model_folder.h"
@@ -99,6 +101,10 @@ static int describe(swin_model *m, int threads, Err *e)
                           .threads = threads};
     for (int i = 0; i < 3; i++)
         m->info.median_spacing_zyx_mm[i] = plan->original_median_spacing_mm[plan->transpose_backward[i]];
+    orientation_volume_codes(m->orientation, sizeof m->orientation, plan->orientations);
+    m->info.orientation = *m->orientation ? m->orientation : NULL;
+    m->info.dataset_json = m->dataset_json = path_format(e, "%s/dataset.json", m->configuration.models[0].results);
+    if (!m->dataset_json) return ERR_NOMEM;
     m->info.classes = m->classes = mem_zalloc((size_t)m->info.class_count, sizeof *m->classes, e);
     if (!m->classes) return ERR_NOMEM;
     for (int i = 0; i < m->info.class_count; i++) m->classes[i] = class_of(d, i);
@@ -211,6 +217,7 @@ void swin_close(swin_model *m)
     pthread_cond_destroy(&m->changed);
     pthread_mutex_destroy(&m->lock);
     mem_free(m->classes);
+    mem_free(m->dataset_json);
     mem_free(m);
 }
 

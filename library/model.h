@@ -13,7 +13,9 @@ struct swin_model {
     Predictor *predictor;
     Configuration configuration; /* one model, and its post-processing */
     swin_info info;
-    swin_class *classes;   /* owned */
+    swin_class *classes; /* owned */
+    char orientation[64];
+    char *dataset_json;    /* owned */
     atomic_ullong cancels; /* calls of swin_cancel so far */
     pthread_mutex_t lock;  /* protects call */
     pthread_cond_t changed;

@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "base/progress.h"
 #include "serve/answer.h"
+#include "serve/series.h"
 
 enum { TIMEOUT_SECONDS = 60 };
 
@@ -142,11 +143,47 @@ static OutputKind kind_of(int fd)
     return (OutputKind){"", 0, "labels.nii.gz", "application/gzip"};
 }
 
-static int predict(Request *r, swin_model *model, const char *output, swin_error *error)
+static const OutputKind dicom_kind = {"", 0, "labels.dcm", "application/dicom"};
+
+/* The labels of a DICOM series are DICOM-SEG, unless the client accepts only NIfTI. */
+static OutputKind kind_of_request(const Request *r)
+{
+    const char *accept = header_of(r->connection, MHD_HTTP_HEADER_ACCEPT);
+    const bool wants_nifti = accept && (strstr(accept, "gzip") || strstr(accept, "nifti"));
+    return series_is_sent(&r->upload) && !wants_nifti ? dicom_kind : kind_of(r->upload.fds[0]);
+}
+
+static int predict_series(Request *r, swin_model *model, const OutputKind *kind, int fd, const char *output,
+                          const swin_listener *listener, swin_error *error)
+{
+    int length;
+    Text warnings = {0};
+    const SeriesRequest series = {.upload = &r->upload,
+                                  .model = model,
+                                  .listener = listener,
+                                  .output = output,
+                                  .file = fd,
+                                  .writes_dicom = !strcmp(kind->type, dicom_kind.type),
+                                  .memory = r->server->o.memory,
+                                  .stop = is_gone,
+                                  .context = r};
+    const int code = series_predict(&series, &warnings, error);
+    for (const char *line = warnings.data, *next; line && *line; line = next) {
+        char one[sizeof(Err)];
+        next = text_next_line(line, &length);
+        snprintf(one, sizeof one, "%.*s", length, line);
+        keep_warning(r, one);
+    }
+    text_free(&warnings);
+    return code;
+}
+
+static int predict(Request *r, swin_model *model, const OutputKind *kind, int fd, const char *output, swin_error *error)
 {
     const char *images[UPLOAD_FILES];
     const swin_listener listener = {
         .size = sizeof listener, .context = r, .warning = keep_warning, .progress = stop_if_gone};
+    if (series_is_sent(&r->upload)) return predict_series(r, model, kind, fd, output, &listener, error);
     for (int i = 0; i < r->upload.count; i++) images[i] = r->upload.paths[i];
     const int code = swin_predict_file(model, images, r->upload.count, output, &listener, error);
     if (code) upload_rename(&r->upload, error->text, sizeof error->text);
@@ -162,7 +199,7 @@ static unsigned run(Request *r, const OutputKind *kind, int *fd, swin_error *err
     *fd = memory_file_new(kind->name, path, &e);
     swin_model *model = *fd < 0 ? NULL : line_wait(r->server->line, is_gone, r);
     const double started = clock_seconds();
-    int code = *fd < 0 ? SWIN_NO_MEMORY : model ? predict(r, model, path, error) : SWIN_CANCELLED;
+    int code = *fd < 0 ? SWIN_NO_MEMORY : model ? predict(r, model, kind, *fd, path, error) : SWIN_CANCELLED;
     if (*fd < 0) snprintf(error->text, sizeof error->text, "%s", e.text);
     if (model) line_give_back(r->server->line, model);
     const bool gone = code == SWIN_CANCELLED;
@@ -185,7 +222,7 @@ static enum MHD_Result answer_prediction(Request *r)
 {
     int fd;
     swin_error error = {0};
-    const OutputKind kind = kind_of(r->upload.fds[0]);
+    const OutputKind kind = kind_of_request(r);
     const unsigned status = run(r, &kind, &fd, &error);
     if (status == MHD_HTTP_OK) {
         metrics_answer(r->server->metrics, status);

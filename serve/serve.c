@@ -121,6 +121,15 @@ static int open_models(swin_model **models, const Options *o, Err *e)
     return 0;
 }
 
+/* For convert_dicom: what --memory leaves for a request, else several times a body, which is compressed. The program and its
+ * libraries need some of it. */
+static int64_t series_memory(const Options *o)
+{
+    const int64_t least = (int64_t)1 << 30, memory = o->of_model.memory / o->parallel;
+    const int64_t most = memory ? memory : 8 * o->most_body;
+    return most > least ? most : least;
+}
+
 static void wait_for_signal(void)
 {
     const struct timespec moment = {.tv_nsec = 100000000};
@@ -135,6 +144,7 @@ static int serve(const Options *o, swin_model *const *models, Err *e)
                                    .model_count = o->parallel,
                                    .waiting = o->waiting,
                                    .most_body = o->most_body,
+                                   .memory = series_memory(o),
                                    .served = o->common.quiet ? log_served : tell_served,
                                    .log = o->common.quiet ? NULL : note};
     TRY(listen_on(&l, o->listen, e));
@@ -161,9 +171,11 @@ static const Program program = {
         "after the requests that it has.",
     .examples = "-m results\tOn http://127.0.0.1:8080\n"
                 "-m results --listen unix:/run/swin.sock\tOnly for this user",
-    .notes = "  curl --data-binary @image.nii.gz http://127.0.0.1:8080/predict -o seg.nii.gz",
+    .notes = "  curl --data-binary @image.nii.gz http://127.0.0.1:8080/predict -o seg.nii.gz\n"
+             "  curl --data-binary @series.zip http://127.0.0.1:8080/predict -o seg.dcm",
     .more =
-        "  curl --data-binary @image.nii.gz http://127.0.0.1:8080/predict -o seg.nii.gz\n\n"
+        "  curl --data-binary @image.nii.gz http://127.0.0.1:8080/predict -o seg.nii.gz\n"
+        "  curl --data-binary @series.zip http://127.0.0.1:8080/predict -o seg.dcm\n\n"
         "Several channels are the files of a form: curl -F image=@case_0000.nii.gz -F image=@case_0001.nii.gz. The exit status is "
         "0 when a signal ended it and all requests were answered.",
     .see = "predict train",

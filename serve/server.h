@@ -23,6 +23,7 @@ typedef struct ServerOptions {
     int model_count;
     int waiting;       /* requests that may wait besides those that are predicted */
     int64_t most_body; /* bytes */
+    int64_t memory;    /* bytes of address space for the reading of a DICOM series */
     /* Called from several threads. */
     void (*served)(const Served *prediction);
     void (*log)(const char *text); /* warnings; may be NULL */

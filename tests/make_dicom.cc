@@ -1,9 +1,10 @@
 /* make_dicom: DICOM series for tests (tests/cli/dicom*.sh).
  *   make_dicom FOLDER IMAGE [KEY=VALUE]…   writes a series, and the image that it must become
  *   make_dicom compare FOUND EXPECTED      compares values and places of two images; the axes may be turned
+ *   make_dicom pattern LIKE IMAGE [0]      writes labels 0 … 3 on the grid of LIKE, or 0 only, with RAS axes
  *   make_dicom labels SEG.dcm IMAGE LIKE   writes the labels of a segmentation, as DCMTK reads it, on the grid of LIKE
  * Keys: size=XxYxZ bits= signed=1 slope= intercept= spacing=Y,X first=X,Y,Z row=… column=… step=… (mm, in DICOM's axes)
- * syntax=explicit|implicit|big|deflated|rle|jpeg|jpegls|jpeg2000 enhanced=1 invert=1 omit=N number=… and attributes: GGGG,EEEE=VALUE of
+ * syntax=explicit|implicit|big|deflated|rle|jpeg|jpegls|jpeg2000 enhanced=1 invert=1 omit=N number=… instances=FIRST and attributes: GGGG,EEEE=VALUE of
  * all objects, N:GGGG,EEEE=VALUE of slice N. Files are not named in the order of slices. */
 extern "C" {
 #include "base/memory.h"
@@ -148,7 +149,7 @@ static double length(const std::vector<double> &v) { return std::sqrt(v[0] * v[0
 
 static void put(DcmItem *item, const DcmTagKey &tag, const std::string &value)
 {
-    expect(item->putAndInsertOFStringArray(tag, value.c_str()), DcmTag(tag).getTagName());
+    expect(item->putAndInsertString(tag, value.c_str()), DcmTag(tag).getTagName());
 }
 
 static void put_image(DcmItem *d, const Made &m)
@@ -371,7 +372,7 @@ static void write_object(const std::string &path, const Keys &keys, const Made &
     DcmFileFormat format;
     DcmDataset *d = format.getDataset();
     const int from = m.is_enhanced ? 0 : slice, past = m.is_enhanced ? m.z : slice + 1;
-    put_head(d, keys, slice);
+    put_head(d, keys, slice + (int)number_of(keys, "instances", 0));
     put_image(d, m);
     if (m.is_enhanced) put_groups(d, m);
     else put_plane(d, m, slice);
@@ -424,7 +425,8 @@ static int make(const char *folder, const char *image, const Keys &keys)
     DcmRLEEncoderRegistration::registerCodecs();
     for (int z = 0; z < (m.is_enhanced ? 1 : m.z); z++) {
         char name[64];
-        snprintf(name, sizeof name, "/%s_%03d", text_of(keys, "number", "4").c_str(), (z * 7 + 3) % 101);
+        snprintf(name, sizeof name, "/%s_%03d_%s", text_of(keys, "number", "4").c_str(), (z * 7 + 3) % 101,
+                 text_of(keys, "instances", "0").c_str());
         if (z + 1 != omit) write_object(std::string(folder) + name, keys, m, z);
     }
     if (m.is_enhanced) { /* whose pixels are from the first slice on, while its places are from the last one on */
@@ -461,6 +463,23 @@ static int compare(const char *found, const char *expected)
             fail("voxel " + std::to_string(i) + " is " + std::to_string(x[i]) + " instead of " + std::to_string(y[i]));
     image_free(&a);
     image_free(&b);
+    return 0;
+}
+
+static int pattern(const char *like, const char *image, bool empty)
+{
+    Err e = {};
+    Array labels;
+    Geometry g;
+    int64_t channels;
+    expect(image_probe(&g, &channels, like, &e), e);
+    const GridAxes axes = grid_axes_read(&g, READER_RAS, 0);
+    g = grid_axes_apply(&axes, &g);
+    expect(array_new(&labels, DTYPE_U8, 3, g.shape_zyx, &e), e);
+    Uint8 *to = static_cast<Uint8 *>(labels.data);
+    for (int64_t i = 0; i < array_count(&labels) && !empty; i++) to[i] = (Uint8)(i * 2654435761u >> 16 & 3);
+    expect(image_write(image, &g, &labels, &e), e);
+    array_free(&labels);
     return 0;
 }
 
@@ -535,6 +554,7 @@ int main(int argc, char **argv)
     Keys keys;
     OFLog::configure(OFLogger::ERROR_LOG_LEVEL);
     if (argc == 4 && !strcmp(argv[1], "compare")) return compare(argv[2], argv[3]);
+    if (argc >= 4 && !strcmp(argv[1], "pattern")) return pattern(argv[2], argv[3], argc > 4);
     if (argc == 5 && !strcmp(argv[1], "labels")) return unpack(argv[2], argv[3], argv[4]);
     if (argc < 3) fail("expected FOLDER IMAGE KEY=VALUE…");
     for (int i = 3; i < argc; i++) {

@@ -1,0 +1,186 @@
+#!/bin/sh
+# dicom BUILD: convert_dicom: series as images, in every transfer syntax and orientation, by their places; what is no series; labels as
+# DICOM-SEG, read back by DCMTK. Geometry is compared with dcm2niix where that is installed.
+build=$1
+. tests/support/tap.sh
+if [ ! -x "$build/convert_dicom" ]; then echo "ok - convert_dicom # SKIP it is not built (DCMTK, OpenJPEG)"; exit 0; fi
+convert() { "$build/convert_dicom" "$@" --quiet; }
+same() { "$build/make_dicom" compare "$1" "$2"; }
+make() { # NAME KEY=VALUE…: a series in $out/NAME, and the image that it must become
+    name=$1; shift
+    "$build/make_dicom" "$out/$name" "$out/$name.want.nii" "$@" || echo "not ok - a series $name is made"
+}
+becomes() { # WHAT NAME KEY=VALUE…
+    text=$1; shift; make "$@"
+    check "$text" 0 convert "$out/$1" -o "$out/$1.nii"
+    is "$text: values and places" same "$out/$1.nii" "$out/$1.want.nii"
+}
+
+# Transfer syntaxes and kinds of values.
+for syntax in explicit implicit big deflated rle jpeg jpegls jpeg2000; do
+    becomes "$syntax" $syntax syntax=$syntax
+done
+for syntax in explicit rle jpegls jpeg2000; do
+    becomes "$syntax, signed, 16 bits" signed-$syntax syntax=$syntax signed=1 bits=16
+done
+becomes "signed, 12 bits, an intercept" signed12 signed=1 intercept=-1024
+becomes "8 bits" bits8 bits=8
+becomes "a slope of 0.5" slope slope=0.5 intercept=3.25
+becomes "MONOCHROME1" inverse invert=1
+
+# Orientations; slices are sorted by their places.
+becomes "sagittal" sagittal row=0,1,0 column=0,0,-1 step=-3,0,0
+becomes "coronal" coronal row=1,0,0 column=0,0,-1 step=0,3,0
+becomes "oblique" oblique row=0.8,0.6,0 column=-0.36,0.48,-0.8 step=-0.96,1.28,1.2
+becomes "from above to below" reversed step=0,0,-2.5
+becomes "one slice" single size=24x20x1 step=0,0,2
+becomes "a tilted gantry" tilt step=0,0.5,2.5 0018,1120=11.3
+has "is told" 'tilted by 11.3 degrees (gantry tilt)' stderr
+for syntax in explicit jpeg jpeg2000; do
+    becomes "an enhanced object, $syntax" enhanced-$syntax enhanced=1 syntax=$syntax
+done
+
+# The same by dcm2niix, which turns the axes. It does not read deflated files and JPEG-LS here, and differs for signed values of 12 bits
+# and MONOCHROME1 (docs/dicom.md).
+if command -v dcm2niix >/dev/null; then
+    for name in explicit implicit big rle jpeg jpeg2000 signed-explicit signed-jpeg2000 bits8 slope sagittal coronal oblique reversed single enhanced-explicit; do
+        mkdir "$out/other"; dcm2niix -b n -z n -f x -o "$out/other" "$out/$name" >"$out/said" 2>&1
+        is "as dcm2niix: $name" same "$out/$name.nii" "$out/other/x.nii"
+        rm -r "$out/other"
+    done
+else echo "ok - as dcm2niix # SKIP it is not installed"; fi
+
+# Directions of the axes.
+check "RAS" 0 convert "$out/oblique" -o "$out/ras.nii" --orientation RAS
+is "has the same voxels" same "$out/ras.nii" "$out/oblique.want.nii"
+check "an orientation of the list is kept" 0 convert "$out/explicit" -o "$out/kept.nii" --orientation RAS,LPS
+is "as it is" cmp "$out/kept.nii" "$out/explicit.nii"
+check "what is no orientation" 1 convert "$out/explicit" -o "$out/bad.nii" --orientation LLP
+has "is told" 'LLP: expected the directions' stderr
+
+# Which series.
+make two; make two number=5 step=0,0,1 0008,103e=thin
+check "two series in a folder" 1 convert "$out/two" -o "$out/two.nii"
+has "are listed" '2 series: choose one by --series UID or NUMBER: 4 1.2.826.0.1.3680043.9.9999.1.4 (CT, 6 images, phantom 4), 5 ' stderr
+check "the list" 0 convert "$out/two" --list
+has "has UID, number, kind, images, description" '^1.2.826.0.1.3680043.9.9999.1.5  5  CT  6 images  thin$' stdout
+check "one is chosen by its number" 0 convert "$out/two" --series 5 -o "$out/two.nii"
+is "it is that one" same "$out/two.nii" "$out/two.want.nii"
+check "by its UID" 0 convert "$out/two" --series 1.2.826.0.1.3680043.9.9999.1.5 -o "$out/two-uid.nii"
+is "the same" cmp "$out/two.nii" "$out/two-uid.nii"
+check "a series that is not there" 1 convert "$out/two" --series 6 -o "$out/none.nii"
+has "is told" 'there is no series 6, but 2 series' stderr
+mkdir "$out/deep"; cp -r "$out/explicit" "$out/deep/IMAGES"; cp Makefile "$out/deep"; cp "$out/explicit/4_003_0" "$out/deep/copy"
+check "folders in folders, other files, a copy" 0 convert "$out/deep" -o "$out/deep.nii"
+is "make the same image" same "$out/deep.nii" "$out/explicit.want.nii"
+has "the copy is told" '1 file is a copy of another one' stderr
+has "and the other file" '1 file is no DICOM and is not read: .*Makefile' stderr
+
+# Several volumes.
+make times 0020,0100=1; make times 0020,0100=2 instances=100 intercept=7
+check "two points in time" 1 convert "$out/times" -o "$out/times.nii"
+has "are listed" '2 volumes, which differ in the position in time: choose one by --volume N: 1 (1; 6 images), 2 (2; 6 images)' stderr
+check "one is chosen" 0 convert "$out/times" --volume 2 -o "$out/times.nii"
+is "it is that one" same "$out/times.nii" "$out/times.want.nii"
+check "a volume that is not there" 1 convert "$out/times" --volume 3 -o "$out/none.nii"
+has "is told" 'there is no volume 3: the series has 2 volumes' stderr
+make echoes 0018,0081=2.5; make echoes 0018,0081=10 instances=100
+make echoes 0018,0081=2.5 instances=200 '0008,0008=ORIGINAL\PRIMARY\PHASE'; make echoes 0018,0081=10 instances=300 '0008,0008=ORIGINAL\PRIMARY\PHASE'
+check "two attributes" 1 convert "$out/echoes" -o "$out/echoes.nii"
+has "tell volumes apart" '4 volumes, which differ in EchoTime and ImageType' stderr
+make scout; make scout size=10x10x1 row=0,1,0 column=0,0,-1 instances=100 '0008,0008=ORIGINAL\PRIMARY\LOCALIZER'
+check "a localizer in the series" 1 convert "$out/scout" -o "$out/scout.nii"
+has "is a volume of its own" '(ORIGINAL\\PRIMARY\\LOCALIZER; 1 image)' stderr
+
+# What is no volume: the message names the file and says what is wrong.
+refused() { # WHAT PATTERN KEY=VALUE…
+    text=$1 pattern=$2; shift 2
+    rm -rf "$out/bad"; make bad "$@"
+    check "$text" 1 convert "$out/bad" -o "$out/bad.nii"
+    has "$text: the message" "$pattern" stderr
+}
+refused "a missing slice" '1 slice is missing between .*4_010_0 and .*4_024_0: they are 5 mm apart' omit=3
+refused "uneven slices" 'unevenly spaced: 3.5 mm between .*4_010_0 and .*4_017_0' '3:0020,0032=-12.5\-30\46.25'
+refused "two images of one place" '4_010_0 and .*4_017_0 are two images of one place' '3:0020,0032=-12.5\-30\42.75'
+refused "a slice aside" '4_017_0 is .* pixels off (ImagePositionPatient)' '3:0020,0032=-11\-30\45.25'
+refused "another direction" 'lie in different directions (ImageOrientationPatient)' '2:0020,0037=0\1\0\0\0\-1'
+refused "another spacing" 'PixelSpacing of 0.75' '2:0028,0030=0.8\0.5'
+refused "no place" '4_003_0: ImagePositionPatient is missing' 0020,0032=-
+refused "half a place" 'ImagePositionPatient is not complete' '0020,0032=1\2'
+refused "directions that are none" 'a direction of length 2' '0020,0037=2\0\0\0\1\0'
+refused "no spacing" 'no PixelSpacing' 0028,0030=-
+refused "a slope of 0" 'RescaleSlope 0' 0028,1053=0
+refused "colours" '4_003_0: its pixels are no gray values' 0028,0004=RGB
+refused "a mosaic" 'a mosaic, several slices in one image' '0008,0008=ORIGINAL\PRIMARY\MOSAIC'
+refused "several frames without places" 'several frames without functional groups' 0028,0008=2
+refused "bits that contradict" 'BitsAllocated 16, BitsStored 12 and HighBit 20' 0028,0102=20
+refused "pixels that are cut off" '4_003_0' 0028,0010=200
+check "no DICOM at all" 1 convert Makefile -o "$out/bad.nii"
+has "is told" '1 file and none of them DICOM' stderr
+check "nothing there" 1 convert "$out/explicitt" -o "$out/bad.nii"
+has "is told" 'there is no such file or folder' stderr
+mkdir "$out/empty"; check "an empty folder" 1 convert "$out/empty" -o "$out/bad.nii"
+# Each cut of a file is an error, or what was cut off was not needed; never a crash.
+cuts=ok; file=$out/jpeg2000/4_003_0; size=$(wc -c <"$file")
+for part in 1 5 9 13 20 35 50 65 80 90 97; do
+    rm -rf "$out/cut"; mkdir "$out/cut"; head -c $((size * part / 100)) "$file" >"$out/cut/a"
+    convert "$out/cut" -o "$out/cut.nii" >/dev/null 2>&1; [ $? -le 1 ] || cuts="crash at $part %"
+done
+equals "a file that is cut off" "$cuts" ok
+is "no image is left of what failed" test ! -e "$out/bad.nii"
+
+# Usage.
+check "no output" 2 convert "$out/explicit"
+check "an existing file" 1 convert "$out/explicit" -o "$out/explicit.nii"
+has "is kept" 'exists already' stderr
+check "unless it is to be replaced" 0 convert "$out/explicit" -o "$out/explicit.nii" --overwrite
+check "labels without names" 2 convert "$out/explicit" --labels "$out/explicit.nii" -o "$out/seg.dcm"
+check "too little memory" 1 convert "$out/explicit" -o "$out/small.nii" --memory 1M
+
+# Archives.
+if command -v zip >/dev/null; then
+    (cd "$out" && zip -qr series.zip explicit && zip -qr - oblique >oblique.zip && zip -qr0 stored.zip sagittal)
+    for pair in series:explicit oblique:oblique stored:sagittal; do
+        check "an archive, ${pair%:*}" 0 convert "$out/${pair%:*}.zip" -o "$out/zip.nii" --overwrite
+        is "is the same series" same "$out/zip.nii" "$out/${pair#*:}.want.nii"
+    done
+    head -c 3000 "$out/series.zip" >"$out/cut.zip"
+    check "an archive that is cut off" 1 convert "$out/cut.zip" -o "$out/bad.nii"
+    has "is told" 'cut.zip: no zip directory at the end' stderr
+else echo "ok - archives # SKIP zip is not installed"; fi
+
+# DICOM-SEG.
+cat >"$out/dataset.json" <<'END'
+{"channel_names": {"0": "CT"}, "numTraining": 1, "file_ending": ".nii.gz", "name": "Abdomen",
+ "labels": {"background": 0, "liver": 1, "kidney_left": 2, "tumours": 3, "a \\ b": 4}}
+END
+for name in explicit oblique sagittal enhanced-explicit tilt single; do
+    "$build/make_dicom" pattern "$out/$name.nii" "$out/$name-labels.nii.gz"
+    check "labels of $name" 0 convert "$out/$name" --labels "$out/$name-labels.nii.gz" -d "$out/dataset.json" -o "$out/$name.dcm"
+    check "$name: DCMTK reads them" 0 "$build/make_dicom" labels "$out/$name.dcm" "$out/$name-back.nii" "$out/$name.nii"
+    is "$name: they are the same" same "$out/$name-back.nii" "$out/$name-labels.nii.gz"
+done
+"$build/make_dicom" labels "$out/explicit.dcm" "$out/back.nii" "$out/explicit.nii" >"$out/segments"
+has "a segment has its name, code and colour" '^segment 1: liver (10200004 Liver) Lab 59943 19622 40053$' segments
+has "a side is no part of the code" '^segment 2: kidney_left (64033007 Kidney)' segments
+has "nor a plural" '^segment 3: tumours (108369006 Neoplasm)' segments
+has "an unknown name is tissue; a backslash is none" '^segment 4: a _ b (85756007 Tissue)' segments
+check "labels on the grid of RAS" 0 convert "$out/oblique" --labels "$out/oblique-labels.nii.gz" -d "$out/dataset.json" -o "$out/oblique.dcm" --overwrite
+check "labels of another series" 1 convert "$out/explicit" --labels "$out/oblique-labels.nii.gz" -d "$out/dataset.json" -o "$out/other.dcm"
+has "are refused" 'expected labels of this series' stderr
+check "values without a name" 1 convert "$out/explicit" --labels "$out/explicit.want.nii" -d "$out/dataset.json" -o "$out/other.dcm"
+"$build/make_dicom" pattern "$out/explicit.nii" "$out/nothing.nii" 0
+check "no label at all" 0 convert "$out/explicit" --labels "$out/nothing.nii" -d "$out/dataset.json" -o "$out/nothing.dcm"
+check "is a segmentation, too" 0 "$build/make_dicom" labels "$out/nothing.dcm" "$out/back.nii" "$out/explicit.nii"
+has "with an empty frame for each label" '^4 frames$' stdout
+cp "$out/explicit.dcm" "$out/explicit/seg.dcm"
+check "a segmentation beside the images" 0 convert "$out/explicit" -o "$out/beside.nii"
+is "is none of them" same "$out/beside.nii" "$out/explicit.want.nii"
+check "a segmentation alone" 1 convert "$out/explicit.dcm" -o "$out/bad.nii"
+has "is no series" 'no image among 1 DICOM object' stderr
+if command -v dciodvfy >/dev/null; then
+    for name in explicit enhanced-explicit; do
+        dciodvfy "$out/$name.dcm" >"$out/said" 2>&1
+        lacks "dciodvfy finds no error: $name" '^Error' said
+    done
+else echo "ok - dciodvfy # SKIP it is not installed"; fi

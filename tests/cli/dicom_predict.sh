@@ -1,0 +1,107 @@
+#!/bin/sh
+# dicom_predict BUILD: predict and serve take DICOM series and give DICOM-SEG or an image, as of the same image in NIfTI.
+build=$1
+. tests/support/tap.sh
+export OMP_NUM_THREADS=2
+if [ ! -x "$build/convert_dicom" ]; then echo "ok - DICOM in predict and serve # SKIP convert_dicom is not built (DCMTK, OpenJPEG)"; exit 0; fi
+printf 'network: {width: 0.0625, depths: [1, 1, 1, 1], decoder_depths: [1, 1, 1]}\n' >"$out/narrow.yaml"
+model() { # NAME OPTIONS-OF-make_phantom…
+    name=$1; shift
+    "$build/make_phantom" -o "$out/$name-raw" --cases 5 --quiet --size 4x36x40 "$@" 2>/dev/null
+    "$build/plan_and_preprocess" "$out/$name-raw" -o "$out/$name-pre" --override "$out/narrow.yaml" --quiet 2>/dev/null
+    "$build/train" "$out/$name-pre" all -o "$out/$name" --epochs 1 --iterations-per-epoch 2 --validation-iterations 1 \
+        --batch-size 2 --patch-size 32x32 --no-validation --quiet 2>/dev/null
+}
+model one; model both --channels 2
+series() { "$build/make_dicom" "$out/$1" "$out/$1.nii" size=40x36x4 spacing=1,1 step=0,0,3 "$2" "$3" "$4"; }
+series ct number=4 bits=12 intercept=0; series mr number=5 bits=8 intercept=1
+same() { "$build/make_dicom" compare "$1" "$2"; }
+labels() { "$build/make_dicom" labels "$1" "$2" "$out/ct.nii"; }
+
+# What the labels must be: those of the image with the axes of the training images, as convert_dicom writes it.
+"$build/convert_dicom" "$out/ct" -o "$out/ct-ras.nii.gz" --orientation RAS --quiet
+"$build/convert_dicom" "$out/mr" -o "$out/mr-ras.nii.gz" --orientation RAS --quiet
+check "the image in NIfTI" 0 "$build/predict" -i "$out/ct-ras.nii.gz" -m "$out/one" -o "$out/want.nii.gz" --quiet
+mkdir "$out/two"; cp "$out/ct-ras.nii.gz" "$out/two/x_0000.nii.gz"; cp "$out/mr-ras.nii.gz" "$out/two/x_0001.nii.gz"
+check "two channels in NIfTI" 0 "$build/predict" -i "$out/two/x_0000.nii.gz" -m "$out/both" -o "$out/want-both.nii.gz" --quiet
+
+# predict.
+check "a series to NIfTI" 0 "$build/predict" -i "$out/ct" -m "$out/one" -o "$out/ct-labels.nii.gz" --quiet
+is "the same labels" same "$out/ct-labels.nii.gz" "$out/want.nii.gz"
+check "a series to DICOM-SEG" 0 "$build/predict" -i "$out/ct" -m "$out/one" -o "$out/ct.dcm"
+lacks "no path in memory is told" '/proc/self/fd' stderr
+check "DCMTK reads it" 0 labels "$out/ct.dcm" "$out/back.nii"
+is "the same labels in it" same "$out/back.nii" "$out/want.nii.gz"
+has "with their names" '^segment 1: bright_organ ' stdout
+check "an existing file" 1 "$build/predict" -i "$out/ct" -m "$out/one" -o "$out/ct.dcm" --quiet
+has "is kept" 'ct.dcm exists already' stderr
+check "two series are two channels" 0 "$build/predict" -i "$out/ct" -i "$out/mr" -m "$out/both" -o "$out/both.nii.gz" --quiet
+is "as in NIfTI" same "$out/both.nii.gz" "$out/want-both.nii.gz"
+mkdir "$out/study"; cp -r "$out/ct" "$out/mr" "$out/study"
+check "two series of one folder" 0 "$build/predict" -i "$out/study" --series 4 --series 5 -m "$out/both" -o "$out/both.dcm" --quiet
+check "DCMTK reads them" 0 labels "$out/both.dcm" "$out/back.nii"
+is "the same labels of two channels" same "$out/back.nii" "$out/want-both.nii.gz"
+check "an overlay" 0 "$build/predict" -i "$out/ct" -m "$out/one" -o "$out/again.dcm" --overlay "$out/pictures" --quiet
+is "has the name of the series" test -s "$out/pictures/ct.png"
+check "several series in a folder" 1 "$build/predict" -i "$out/study" -m "$out/one" -o "$out/none.dcm" --quiet
+has "are listed" 'study: 2 series: choose one by --series' stderr
+check "too few series" 1 "$build/predict" -i "$out/ct" -m "$out/both" -o "$out/none.dcm" --quiet
+has "the message says what is missing" '1 DICOM series, but the model has 2 channels' stderr
+check "labels into a folder" 2 "$build/predict" -i "$out/ct" -m "$out/one" -o "$out/folder" --quiet
+has "the message says what to give" 'give -o seg.dcm or -o seg.nii.gz' stderr
+check "DICOM-SEG of NIfTI" 2 "$build/predict" -i "$out/ct-ras.nii.gz" -m "$out/one" -o "$out/none.dcm" --quiet
+has "needs the series" 'give its folder by -i' stderr
+check "DICOM and NIfTI together" 2 "$build/predict" -i "$out/ct" -i "$out/ct-ras.nii.gz" -m "$out/one" -o "$out/none.nii" --quiet
+check "--series without DICOM" 2 "$build/predict" -i "$out/ct-ras.nii.gz" --series 4 -m "$out/one" -o "$out/none.nii" --quiet
+rm "$out/mr/5_010_0"
+check "a series that lacks a slice" 1 "$build/predict" -i "$out/mr" -m "$out/one" -o "$out/none.dcm" --quiet
+has "is refused" 'mr: 1 slice is missing' stderr
+is "nothing is written" test ! -e "$out/none.dcm"
+mkdir "$out/alone"; cp "$build/predict" "$out/alone"
+check "without convert_dicom" 1 "$out/alone/predict" -i "$out/ct" -m "$out/one" -o "$out/none.dcm" --quiet
+has "the message names it" 'the program convert_dicom is not in .*/alone' stderr
+
+# serve.
+if [ ! -x "$build/serve" ]; then echo "ok - DICOM in serve # SKIP it is not built (libmicrohttpd)"; exit 0; fi
+for tool in curl zip; do
+    if ! command -v $tool >/dev/null; then echo "ok - DICOM in serve # SKIP $tool is not installed"; exit 0; fi
+done
+(cd "$out" && zip -qr ct.zip ct && zip -qr mr.zip study/mr)
+url=http://localhost
+start() { # MODEL OPTIONS…
+    model=$1; shift; : >"$out/served"
+    "$build/serve" -m "$out/$model" --listen "unix:$out/socket" "$@" >"$out/served" 2>&1 & pid=$!
+    tries=0
+    until grep -q 'listening on' "$out/served" || [ $tries -ge 200 ]; do sleep 0.1; tries=$((tries + 1)); done
+}
+stop() { kill -TERM $pid; wait $pid; pid=; }
+status() { curl -sS -D "$out/headers" --unix-socket "$out/socket" --max-time 120 -o "$out/answer" -w '%{http_code}' "$@"; }
+start one
+equals "a zip archive is predicted" "$(status --data-binary "@$out/ct.zip" $url/predict)" 200
+has "the answer is DICOM" '^Content-Type: application/dicom' headers
+check "DCMTK reads the answer" 0 labels "$out/answer" "$out/back.nii"
+is "it has the same labels" same "$out/back.nii" "$out/want.nii.gz"
+equals "NIfTI if that is accepted" "$(status -H 'Accept: application/gzip' --data-binary "@$out/ct.zip" $url/predict)" 200
+mv "$out/answer" "$out/answer.nii.gz"
+is "of the same labels" same "$out/answer.nii.gz" "$out/want.nii.gz"
+form=; for file in "$out"/ct/*; do form="$form -F slice=@$file"; done
+equals "the slices are files of a form" "$(status $form $url/predict)" 200
+check "DCMTK reads that answer" 0 labels "$out/answer" "$out/back.nii"
+is "the same labels of the form" same "$out/back.nii" "$out/want.nii.gz"
+head -c 2000 "$out/ct.zip" >"$out/cut.zip"
+equals "an archive that is cut off" "$(status --data-binary "@$out/cut.zip" $url/predict)" 400
+has "the message says so" 'no zip directory at the end' answer
+(cd "$out" && zip -qr study.zip study)
+equals "two series in an archive" "$(status --data-binary "@$out/study.zip" $url/predict)" 400
+has "are listed" '2 series: choose one' answer
+lacks "no path in memory is told" '/proc/self/fd' answer
+i=0; while [ $i -lt 5 ]; do curl -s --unix-socket "$out/socket" --max-time 0.05 -o /dev/null --data-binary "@$out/ct.zip" $url/predict; i=$((i + 1)); done
+equals "it still serves" "$(status --data-binary "@$out/ct.zip" $url/predict)" 200
+tries=0; until [ "$(ls -l /proc/$pid/fd | grep -c memfd)" = 0 ] || [ $tries -ge 50 ]; do sleep 0.1; tries=$((tries + 1)); done
+equals "files in memory are closed" "$(ls -l /proc/$pid/fd | grep -c memfd)" 0
+stop
+start both
+equals "an archive for each channel" "$(status -F "a=@$out/ct.zip" -F "b=@$out/mr.zip" $url/predict)" 200
+check "DCMTK reads the answer of two" 0 labels "$out/answer" "$out/back.nii"
+is "it has the labels of two channels" same "$out/back.nii" "$out/want-both.nii.gz"
+stop

@@ -26,6 +26,8 @@ typedef struct Options {
 
 enum { KEY_LIST = 0x100, KEY_SERIES, KEY_VOLUME, KEY_ORIENTATION, KEY_LABELS, KEY_DESCRIPTION, KEY_MEMORY };
 
+static const int64_t LEAST_MEMORY = (int64_t)256 << 20;
+
 static const struct argp_option option_list[] = {
     {"list", KEY_LIST, NULL, 0, "Only list the series: UID, number, kind, images", 0},
     {"series", KEY_SERIES, "UID", 0, "UID or number of the series, where there are several", 0},
@@ -49,6 +51,7 @@ static void check_options(const Options *o, struct argp_state *state)
     if (!o->input_count) argp_error(state, "SERIES is missing: a folder, a zip archive, or DICOM files");
     if (o->list) return;
     if (!*output) argp_error(state, "-o FILE is missing");
+    if (o->memory && o->memory < LEAST_MEMORY) argp_error(state, "--memory: the program and its libraries need 256M");
     if (o->labels.labels) {
         if (!o->dataset) argp_error(state, "--labels needs -d dataset.json, for the names of the labels");
         if (!path_ends_with(output, ".dcm") && !path_is_open_file(output))

@@ -79,9 +79,11 @@ static int expect_channels(const SeriesSource *source, int channels, Err *e)
     return 0;
 }
 
-/* The case has the name of the first series' folder. */
-static void name_of(char name[PATH_NAMED_BYTES], const SeriesImages *s, int channel)
+/* The case has the name of the first series' folder; of several channels each has its number. */
+static void name_of(char name[PATH_NAMED_BYTES], const SeriesImages *s, int channel, int channels)
 {
+    char number[16] = "";
+    if (channels > 1) snprintf(number, sizeof number, "_%04d", channel);
     const char *input = input_of(s, 0), *base = input;
     int length = (int)strlen(input);
     while (length > 1 && input[length - 1] == '/') length--;
@@ -89,7 +91,7 @@ static void name_of(char name[PATH_NAMED_BYTES], const SeriesImages *s, int chan
         if (input[i] == '/') base = input + i + 1;
     length -= (int)(base - input);
     if (length < 1 || *base == '.') base = "series", length = 6;
-    snprintf(name, PATH_NAMED_BYTES, "%.*s_%04d.nii", length > 128 ? 128 : length, base, channel);
+    snprintf(name, PATH_NAMED_BYTES, "%.*s%s.nii", length > 128 ? 128 : length, base, number);
 }
 
 static int new_file(SeriesImages *s, int index, const char *name, char path[MEMORY_FILE_PATH_BYTES], Err *e)
@@ -113,12 +115,12 @@ static void add_choice(const char **arguments, int count, const SeriesImages *s,
     arguments[count] = NULL;
 }
 
-static int read_channel(SeriesImages *s, int channel, const char *orientations, Text *warnings, Err *e)
+static int read_channel(SeriesImages *s, int channel, int channels, const char *orientations, Text *warnings, Err *e)
 {
     char name[PATH_NAMED_BYTES];
     const char *arguments[16] = {input_of(s, channel), "-o", s->paths[channel]};
     int count = 3;
-    name_of(name, s, channel);
+    name_of(name, s, channel, channels);
     TRY(new_file(s, channel, name, s->paths[channel], e));
     s->inputs[channel] = s->paths[channel];
     s->count = channel + 1;
@@ -141,7 +143,7 @@ int series_images_open(SeriesImages *s, const SeriesSource *source, int channels
     for (int i = 0; i <= SERIES_CHANNELS; i++) s->files[i] = -1;
     orientation_volume_codes(codes, sizeof codes, orientations);
     code = expect_channels(source, channels, e);
-    for (int i = 0; i < channels && !code; i++) code = read_channel(s, i, codes, warnings, e);
+    for (int i = 0; i < channels && !code; i++) code = read_channel(s, i, channels, codes, warnings, e);
     if (!code) code = new_file(s, SERIES_CHANNELS, "labels.nii", s->labels, e);
     if (code) series_images_close(s);
     return code;

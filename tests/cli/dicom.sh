@@ -135,7 +135,7 @@ check "an existing file" 1 convert "$out/explicit" -o "$out/explicit.nii"
 has "is kept" 'exists already' stderr
 check "unless it is to be replaced" 0 convert "$out/explicit" -o "$out/explicit.nii" --overwrite
 check "labels without names" 2 convert "$out/explicit" --labels "$out/explicit.nii" -o "$out/seg.dcm"
-check "too little memory" 1 convert "$out/explicit" -o "$out/small.nii" --memory 1M
+check "too little memory" 2 convert "$out/explicit" -o "$out/small.nii" --memory 1M
 
 # Archives.
 if command -v zip >/dev/null; then

@@ -1,12 +1,12 @@
 #include "dicom/frames.h"
 
-#include "dcmtk/config/osconfig.h"
+#include <dcmtk/config/osconfig.h>
 
-#include "dcmtk/dcmdata/dcdeftag.h"
-#include "dcmtk/dcmdata/dcfilefo.h"
-#include "dcmtk/dcmdata/dcistrmb.h"
-#include "dcmtk/dcmdata/dcsequen.h"
-#include "dcmtk/dcmdata/dcuid.h"
+#include <dcmtk/dcmdata/dcdeftag.h>
+#include <dcmtk/dcmdata/dcfilefo.h>
+#include <dcmtk/dcmdata/dcistrmb.h>
+#include <dcmtk/dcmdata/dcsequen.h>
+#include <dcmtk/dcmdata/dcuid.h>
 
 #include <cmath>
 #include <cstdio>
@@ -110,6 +110,7 @@ static int read_spacing(Frame *f, const Groups &groups, Err *e)
     DcmItem *measures = groups.find(DCM_PixelMeasuresSequence);
     int given = numbers_of(f->spacing_yx, 2, measures, DCM_PixelSpacing);
     if (!given) given = numbers_of(f->spacing_yx, 2, groups.dataset, DCM_ImagerPixelSpacing);
+    if (given > 0 && f->spacing_yx[0] == 0 && f->spacing_yx[1] == 0) given = 0; /* as some X-rays have it */
     if (given < 0 || (given && !(f->spacing_yx[0] > 0 && f->spacing_yx[1] > 0)))
         return err_set(e, ERR_VALUE, "PixelSpacing is %g\\%g: expected two numbers above 0", f->spacing_yx[0],
                        f->spacing_yx[1]);

@@ -102,8 +102,8 @@ typedef struct swin_info {
     int patch_yx[2];                 /* pixels of the sliding window */
     double median_spacing_zyx_mm[3]; /* of the training images, axes as in their files; 0: not known */
     int threads;                     /* that a prediction uses */
-    const char *orientation;         /* of the training images' axes, the most frequent first: "RAS,LPS"; NULL: not known */
-    const char *dataset_json;        /* path of its file, which has the labels' names */
+    const char *orientation;  /* of the training images' axes, the most frequent first: "RAS,LPS"; NULL: not known */
+    const char *dataset_json; /* path of its file, which has the labels' names */
 } swin_info;
 
 SWIN_API const swin_info *swin_model_info(const swin_model *model);

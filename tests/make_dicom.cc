@@ -13,22 +13,22 @@ extern "C" {
 #include "data/lps.h"
 }
 
-#include "dcmtk/config/osconfig.h"
+#include <dcmtk/config/osconfig.h>
 
-#include "dcmtk/dcmdata/dcdeftag.h"
-#include "dcmtk/dcmdata/dcfilefo.h"
-#include "dcmtk/dcmdata/dcpixel.h"
-#include "dcmtk/dcmdata/dcpixseq.h"
-#include "dcmtk/dcmdata/dcpxitem.h"
-#include "dcmtk/dcmdata/dcrleerg.h"
-#include "dcmtk/dcmdata/dcuid.h"
-#include "dcmtk/dcmfg/fgplanpo.h"
-#include "dcmtk/dcmfg/fgseg.h"
-#include "dcmtk/dcmjpeg/djencode.h"
-#include "dcmtk/dcmjpls/djencode.h"
-#include "dcmtk/dcmseg/segdoc.h"
-#include "dcmtk/dcmseg/segment.h"
-#include "dcmtk/dcmseg/segutils.h"
+#include <dcmtk/dcmdata/dcdeftag.h>
+#include <dcmtk/dcmdata/dcfilefo.h>
+#include <dcmtk/dcmdata/dcpixel.h>
+#include <dcmtk/dcmdata/dcpixseq.h>
+#include <dcmtk/dcmdata/dcpxitem.h>
+#include <dcmtk/dcmdata/dcrleerg.h>
+#include <dcmtk/dcmdata/dcuid.h>
+#include <dcmtk/dcmfg/fgplanpo.h>
+#include <dcmtk/dcmfg/fgseg.h>
+#include <dcmtk/dcmjpeg/djencode.h>
+#include <dcmtk/dcmjpls/djencode.h>
+#include <dcmtk/dcmseg/segdoc.h>
+#include <dcmtk/dcmseg/segment.h>
+#include <dcmtk/dcmseg/segutils.h>
 
 #include <cmath>
 #include <cstdlib>

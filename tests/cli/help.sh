@@ -6,6 +6,7 @@ export COLUMNS=80
 programs="plan_and_preprocess train pretrain predict ensemble find_best_configuration evaluate make_phantom network_info
     convert_weights convert_dataset bench compare_networks"
 [ ! -x "$build/serve" ] || programs="$programs serve"
+[ ! -x "$build/convert_dicom" ] || programs="$programs convert_dicom"
 
 # A screen of 40 lines, 80 columns. Each option of --help is in --help-all, in the man page and in the completions.
 for program in $programs; do

@@ -292,10 +292,11 @@ bool path_is_open_file(const char *path)
 const char *path_named(const char *path, char buffer[PATH_NAMED_BYTES])
 {
     static const char of_memory[] = " (deleted)"; /* the kernel adds it, also to the names of files in memory */
+    static const char memory[] = "/memfd:";       /* before these names */
     if (!path_is_open_file(path)) return path;
     const ssize_t length = readlink(path, buffer, PATH_NAMED_BYTES - 1);
     if (length < 0) return path;
     buffer[length] = '\0';
     if (path_ends_with(buffer, of_memory)) buffer[(size_t)length - strlen(of_memory)] = '\0';
-    return buffer;
+    return buffer + (strncmp(buffer, memory, strlen(memory)) ? 0 : strlen(memory));
 }

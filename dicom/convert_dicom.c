@@ -175,8 +175,8 @@ static int run(const Options *o, Err *e)
 }
 
 static const Program program = {
-    .summary = "convert a DICOM series to an image, and its labels to DICOM-SEG",
-    .arguments = "SERIES... -o IMAGE\nSERIES... --labels LABELS -d dataset.json -o SEG.dcm\nSERIES... --list",
+    .summary = "convert DICOM series to images, labels to DICOM-SEG",
+    .arguments = "SERIES... -o IMAGE\nSERIES... --labels FILE -d JSON -o SEG.dcm\nSERIES... --list",
     .about =
         "SERIES is a folder, a zip archive or DICOM files, of one series. Its slices are sorted by their place and written as one "
         "image; or labels of that image as a DICOM Segmentation object of the series. predict does both.",

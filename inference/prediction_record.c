@@ -489,7 +489,8 @@ void prediction_inputs_add(MadeFrom *inputs, const char *path)
     FileList files;
     if (made_from_check(inputs, NULL) || image_files(&files, path, &inputs->failure)) return;
     for (int i = 0; i < files.count; i++) {
-        char *plain = plain_name(path_base(files.names[i]), &inputs->failure);
+        char named[PATH_NAMED_BYTES];
+        char *plain = plain_name(path_base(path_named(files.names[i], named)), &inputs->failure);
         if (plain) made_from_add_file(inputs, plain, files.names[i]);
         mem_free(plain);
     }

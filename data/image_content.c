@@ -30,7 +30,7 @@ static const Kind kinds[] = {
     {"NIfTI", 0, BYTES("\0\0\x02\x1c"), NULL},
     {"JPEG", 0, BYTES("\xff\xd8\xff"), NULL},
     {"a GIF image", 0, BYTES("GIF8"), "convert it"},
-    {"a DICOM file", 128, BYTES("DICM"), "convert its series (for example: dcm2niix FOLDER)"},
+    {"a DICOM file", 128, BYTES("DICM"), "convert its series (convert_dicom FOLDER -o image.nii.gz)"},
     {"an HDF5 file", 0, BYTES("\x89HDF"), "convert it"},
     {"a NumPy array", 0, BYTES("\x93NUMPY"), "convert it"},
     {"a zip archive", 0, BYTES("PK\x03\x04"), "unpack it"},

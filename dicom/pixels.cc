@@ -15,8 +15,10 @@
 #include <dcmtk/dcmjpls/djdecode.h>
 #include <dcmtk/oflog/oflog.h>
 
+#include <climits>
 #include <cstring>
 #include <new>
+#include <unistd.h>
 #include <vector>
 
 struct DicomPixels {
@@ -31,10 +33,23 @@ struct DicomPixels {
 
 /* ---- opening ---- */
 
+/* The dictionary is a file of DCMTK's package. A folder of programs that is moved has its own (tools/portable_folder). */
+static bool load_own_dictionary()
+{
+    char path[PATH_MAX];
+    const ssize_t length = readlink("/proc/self/exe", path, sizeof path - 64);
+    if (length <= 0) return false;
+    path[length] = '\0';
+    strcpy(strrchr(path, '/'), "/../share/swin-umamba-c/dicom.dic");
+    const bool loaded = dcmDataDict.wrlock().loadDictionary(path, OFFalse);
+    dcmDataDict.wrunlock();
+    return loaded;
+}
+
 int dicom_begin(Err *e)
 {
     OFLog::configure(OFLogger::OFF_LOG_LEVEL);
-    if (!dcmDataDict.isDictionaryLoaded())
+    if (!dcmDataDict.isDictionaryLoaded() && !load_own_dictionary())
         return err_set(e, ERR_IO, "DCMTK's data dictionary %s is not there: install it, or set DCMDICTPATH to its path",
                        DCM_DICT_DEFAULT_PATH);
     DJDecoderRegistration::registerCodecs();

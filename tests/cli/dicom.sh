@@ -137,6 +137,14 @@ check "unless it is to be replaced" 0 convert "$out/explicit" -o "$out/explicit.
 check "labels without names" 2 convert "$out/explicit" --labels "$out/explicit.nii" -o "$out/seg.dcm"
 check "too little memory" 2 convert "$out/explicit" -o "$out/small.nii" --memory 1M
 
+# The dictionary of attributes is DCMTK's, else that of the folder which the program is in.
+mkdir -p "$out/moved/bin" "$out/moved/share/swin-umamba-c"; cp "$build/convert_dicom" "$out/moved/bin"
+check "without a dictionary" 1 env DCMDICTPATH=/nowhere "$out/moved/bin/convert_dicom" "$out/explicit" -o "$out/moved.nii" --quiet
+has "is told" "DCMTK's data dictionary" stderr
+for file in /usr/share/libdcmtk*/dicom.dic /usr/share/dcmtk*/dicom.dic; do [ ! -e "$file" ] || cp "$file" "$out/moved/share/swin-umamba-c"; done
+check "with that of its own folder" 0 env DCMDICTPATH=/nowhere "$out/moved/bin/convert_dicom" "$out/implicit" -o "$out/moved.nii" --quiet
+is "the image is the same" cmp "$out/moved.nii" "$out/implicit.nii"
+
 # Archives.
 if command -v zip >/dev/null; then
     (cd "$out" && zip -qr series.zip explicit && zip -qr - oblique >oblique.zip && zip -qr0 stored.zip sagittal)

@@ -1,6 +1,7 @@
 /* predict: segments images with the networks of a results folder, or of an inference.yaml. */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -186,6 +187,8 @@ static void check_series(Options *o, struct argp_state *state)
     if (series && *o->common.output && !writes_dicom(o) && !output_file_is_meant(o->common.output))
         argp_error(state, "-o %s: the labels of a DICOM series are one file: give -o seg.dcm or -o seg.nii.gz",
                    o->common.output);
+    for (int i = 0; i < count && !series && writes_dicom(o); i++)
+        if (access(o->inputs[i], F_OK)) argp_error(state, "-i %s: there is no such file or folder", o->inputs[i]);
     if (!series && writes_dicom(o))
         argp_error(state, "-o %s: DICOM-SEG is written of a DICOM series: give its folder by -i", o->common.output);
 }

@@ -20,7 +20,7 @@ static bool is_dicom_file(const char *path)
     size_t bytes;
     Err unreadable;
     if (file_map(path, &data, &bytes, &unreadable)) return false;
-    const bool is_zip = bytes > 4 && !memcmp(data, "PK\3\4", 4);
+    const bool is_zip = path_ends_with(path, ".zip") && bytes > 4 && !memcmp(data, "PK\3\4", 4);
     const bool is = is_zip || (bytes > PREAMBLE + 4 && !memcmp((const char *)data + PREAMBLE, "DICM", 4));
     file_unmap(data, bytes);
     return is;
@@ -79,7 +79,7 @@ static int expect_channels(const SeriesSource *source, int channels, Err *e)
     return 0;
 }
 
-/* The case has the name of the first series' folder; of several channels each has its number. */
+/* The case has the name of the first series' folder or file; of several channels each has its number. */
 static void name_of(char name[PATH_NAMED_BYTES], const SeriesImages *s, int channel, int channels)
 {
     char number[16] = "";
@@ -90,6 +90,7 @@ static void name_of(char name[PATH_NAMED_BYTES], const SeriesImages *s, int chan
     for (int i = 0; i < length; i++)
         if (input[i] == '/') base = input + i + 1;
     length -= (int)(base - input);
+    if (length > 4 && (path_ends_with(input, ".dcm") || path_ends_with(input, ".zip"))) length -= 4;
     if (length < 1 || *base == '.') base = "series", length = 6;
     snprintf(name, PATH_NAMED_BYTES, "%.*s%s.nii", length > 128 ? 128 : length, base, number);
 }

@@ -43,6 +43,7 @@ check "DCMTK reads them" 0 labels "$out/both.dcm" "$out/back.nii"
 is "the same labels of two channels" same "$out/back.nii" "$out/want-both.nii.gz"
 check "an overlay" 0 "$build/predict" -i "$out/ct" -m "$out/one" -o "$out/again.dcm" --overlay "$out/pictures" --quiet
 is "has the name of the series" test -s "$out/pictures/ct.png"
+check "one object" 0 "$build/predict" -i "$out/ct/4_003_0" -m "$out/one" -o "$out/slice.dcm" --quiet
 check "several series in a folder" 1 "$build/predict" -i "$out/study" -m "$out/one" -o "$out/none.dcm" --quiet
 has "are listed" 'study: 2 series: choose one by --series' stderr
 check "too few series" 1 "$build/predict" -i "$out/ct" -m "$out/both" -o "$out/none.dcm" --quiet
@@ -51,6 +52,8 @@ check "labels into a folder" 2 "$build/predict" -i "$out/ct" -m "$out/one" -o "$
 has "the message says what to give" 'give -o seg.dcm or -o seg.nii.gz' stderr
 check "DICOM-SEG of NIfTI" 2 "$build/predict" -i "$out/ct-ras.nii.gz" -m "$out/one" -o "$out/none.dcm" --quiet
 has "needs the series" 'give its folder by -i' stderr
+check "an input that is not there" 2 "$build/predict" -i "$out/cd" -m "$out/one" -o "$out/none.dcm" --quiet
+has "is told" '-i .*/cd: there is no such file' stderr
 check "DICOM and NIfTI together" 2 "$build/predict" -i "$out/ct" -i "$out/ct-ras.nii.gz" -m "$out/one" -o "$out/none.nii" --quiet
 check "--series without DICOM" 2 "$build/predict" -i "$out/ct-ras.nii.gz" --series 4 -m "$out/one" -o "$out/none.nii" --quiet
 rm "$out/mr/5_010_0"

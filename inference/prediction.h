@@ -22,7 +22,7 @@ typedef struct PredictionWatch {
     bool is_first;                                                 /* round since the start */
     bool (*begins)(void *context, const Case *c);                  /* false: left to a later round */
     bool (*fails)(void *context, const Case *c, const Err *fault); /* false: no failure yet; left to a later round */
-    void (*done)(void *context, const Case *c);
+    void (*done)(void *context, const Case *c);                    /* its labels are written and recorded */
     void *context;
 } PredictionWatch;
 

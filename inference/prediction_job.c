@@ -45,11 +45,13 @@ static int predict_case(PredictionJob *job, int index, Err *e)
     return code;
 }
 
-/* Records a failure with the inputs that it belongs to. One of reading or writing belongs to none: it may go away. */
+/* Records a failure with the inputs that it belongs to. One of reading or writing, or for lack of memory, belongs to none: it
+ * may go away. */
 static int record_failure(OutputFolder *folder, PredictionJob *job, int index, const Err *fault, Err *e)
 {
     MadeFrom inputs;
-    const bool known = fault->code != ERR_IO && !prediction_cases_inputs(&inputs, job->cases, index, NULL);
+    const bool may_go_away = fault->code == ERR_IO || fault->code == ERR_NOMEM;
+    const bool known = !may_go_away && !prediction_cases_inputs(&inputs, job->cases, index, NULL);
     const int code = output_folder_failed(folder, job->id, fault->text, known ? &inputs : NULL, e);
     if (known) made_from_free(&inputs);
     return code;
@@ -82,7 +84,7 @@ static int take_turn(void *context, int turn, Progress *progress, bool *kept, Er
     int code = watch && job->output ? prediction_record_start_case(job->output->record, job->id, e) : 0;
     if (!code) code = predict_case(job, index, e);
     if (!code && folder_of(job)) code = output_folder_done(folder_of(job), job->cases, index, e);
-    if (!code && watch) watch->done(watch->context, c);
+    if (!code && watch && !job->is_member) watch->done(watch->context, c);
     if (!code) return 0;
     if (watch && !watch->fails(watch->context, c, e)) {
         if (job->output) prediction_record_put_off(job->output->record, job->id);

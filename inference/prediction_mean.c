@@ -39,15 +39,22 @@ static int take_turn(void *context, int turn, Progress *progress, bool *kept, Er
     (void)kept;
     const Work *w = context;
     const PredictionMean *mean = w->mean;
-    const char *id = case_name(w, turn);
-    char *path = output_folder_labels(mean->output, id, e);
-    int code = path ? write_labels(w, id, path, e) : ERR_NOMEM;
+    const PredictionWatch *watch = mean->o->watch;
+    const int index = w->turns[turn];
+    const Case *c = &mean->cases->inputs.cases[index].files;
+    char *path = output_folder_labels(mean->output, c->id, e);
+    int code = path ? write_labels(w, c->id, path, e) : ERR_NOMEM;
     mem_free(path);
-    if (!code) code = output_folder_done(mean->output, mean->cases, w->turns[turn], e);
+    if (!code) code = output_folder_done(mean->output, mean->cases, index, e);
+    if (!code && watch) watch->done(watch->context, c);
     if (!code) return 0;
-    mean->cases->fates[w->turns[turn]] = CASE_FAILED;
+    if (watch && !watch->fails(watch->context, c, e)) {
+        mean->cases->fates[index] = CASE_LATER;
+        return BATCH_LATER;
+    }
+    mean->cases->fates[index] = CASE_FAILED;
     /* An error in writing the record is reported when it is closed. */
-    output_folder_failed(mean->output, id, e->text, NULL, NULL);
+    output_folder_failed(mean->output, c->id, e->text, NULL, NULL);
     return code;
 }
 

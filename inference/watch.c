@@ -24,7 +24,6 @@ typedef struct Watch {
     WatchedFolder folder;
     FolderLock lock;
     bool is_away; /* the folder could not be read, which was told */
-    double began; /* the present case */
 } Watch;
 
 /* ---- the files of a case ---- */
@@ -93,19 +92,12 @@ static WatchedFile *first_file(const Watch *w, const Case *c)
 
 /* ---- what a round tells ---- */
 
-static bool begins(void *context, const Case *c)
-{
-    Watch *w = context;
-    w->began = clock_seconds();
-    return each_file(w, c, is_same, 0);
-}
+static bool begins(void *context, const Case *c) { return each_file(context, c, is_same, 0); }
 
 static void done(void *context, const Case *c)
 {
     const Watch *w = context;
-    char took[32];
-    prediction_tell(&w->o, TELL_NOTE, "case %s: done in %s", c->id,
-                    format_duration(clock_seconds() - w->began, took, sizeof took));
+    prediction_tell(&w->o, TELL_NOTE, "case %s: done", c->id);
 }
 
 /* An unfinished file may have looked finished, and a network may fail for a time. */
@@ -113,14 +105,14 @@ static bool fails(void *context, const Case *c, const Err *fault)
 {
     const Watch *w = context;
     const double now = clock_seconds(), patience = PATIENCE * w->own->settle;
-    const bool is_io = fault->code == ERR_IO;
+    const bool is_io = fault->code == ERR_IO, may_go_away = is_io || fault->code == ERR_NOMEM;
     WatchedFile *first = first_file(w, c);
     if (!first || !each_file(w, c, is_same, 0)) return false; /* changed or gone: the next look sees it */
     if ((is_io || fault->code == ERR_FORMAT) && !each_file(w, c, is_older, now - patience)) {
         each_file(w, c, defer, now + patience);
         return false;
     }
-    if (is_io) each_file(w, c, defer, now + fmin(ldexp(RETRY_SECONDS, first->tries++), MOST_SECONDS));
+    if (may_go_away) each_file(w, c, defer, now + fmin(ldexp(RETRY_SECONDS, first->tries++), MOST_SECONDS));
     return true;
 }
 

@@ -112,7 +112,7 @@ for i in 1 2 3 4 5; do
 done
 odd=$(printf 'odd\033[31m'); cp "$images/phantom_001_0000.nii.gz" "$out/in/${odd}_0000.nii.gz"
 start one; wait_for "a name with a code for the terminal" grep -q 'case odd?\[31m: done' "$out/log"
-stop; start one; looked; lacks "a restart repeats nothing" ': done in' log; stop
+stop; start one; looked; lacks "a restart repeats nothing" ': done' log; stop
 
 # A case with which the program ended again and again does not keep it from the others.
 stop_at() { sed "s/{case: phantom_002, state: done.*/{case: phantom_002, state: planned, begun: $1}/" "$out/out/predict.yaml" >"$out/edited" && cp "$out/edited" "$out/out/predict.yaml"; }
@@ -130,11 +130,11 @@ rm -r "$out/in" "$out/out"; cp -r "$out/large/imagesTr" "$out/in"; start one
 wait_for "the first case is begun" test -e "$out/out/predict.yaml"
 sleep 0.3; stop
 equals "SIGTERM in a case" $ended 0
-finished=$(count ': done in')
+finished=$(count ': done')
 equals "every case is whole or not begun" "$(ls "$out/out" | grep -c 'nii.gz$')" "$finished"
 is "not all were begun" test "$finished" -lt 3
 start one; for i in 1 2 3; do wait_for "large case $i" is_done phantom_00$i; done; stop
-equals "the next start goes on" "$(($(count ': done in') + finished))" 3
+equals "the next start goes on" "$(($(count ': done') + finished))" 3
 
 # Channels: a case is finished when all are there.
 rm -r "$out/in" "$out/out"; mkdir "$out/in"; start two
@@ -151,7 +151,7 @@ lacks "without an error" 'error' log
 # The output, or the folder, cannot be used for a time.
 mv "$out/in" "$out/away"; wait_for "the folder is away" grep -q 'waiting until that is possible' "$out/log"
 mv "$out/away" "$out/in"; wait_for "it is back" grep -q 'can be read again' "$out/log"
-looked; equals "nothing is predicted again" "$(count ': done in')" 2
+looked; equals "nothing is predicted again" "$(count ': done')" 2
 mv "$out/out" "$out/lost"; echo x >"$out/out"; cp "$channels"/phantom_003_000?.nii.gz "$out/in"
 wait_for "the output is away" grep -q 'it is tried again in' "$out/log"
 is "which does not end it" kill -0 $pid
@@ -166,6 +166,7 @@ for i in 1 2 3 4 5; do wait_for "case $i of two models" is_done phantom_00$i; wa
 rm "$out"/in/*; cp "$images/phantom_001_0000.nii.gz" "$out/in/later_0000.nii.gz"
 wait_for "a later round" is_done later
 is "has the same labels" cmp "$out/out/later.nii.gz" "$out/out/phantom_001.nii.gz"
+equals "it is told once" "$(count 'case later: done')" 1
 stop
 
 # Usage.

@@ -63,7 +63,7 @@ endif
 # Kernels do not depend on the sign of zero, errno or floating-point exceptions; these flags allow faster vector code.
 KERNELS := -ffp-contract=fast -fno-math-errno -fno-trapping-math -fno-signed-zeros
 # The shared library is made of the same objects: position-independent, and names that are not its interface are hidden.
-ALL_CXXFLAGS := -std=c++17 -D_GNU_SOURCE -I. -fPIC -fvisibility=hidden -MMD -MP $(WARNINGS) $(CFLAGS_$(VARIANT))$(CPPFLAGS:%= %)
+ALL_CXXFLAGS := -std=c++17 -D_GNU_SOURCE -I. -fPIC -fvisibility=hidden -MMD -MP $(WARNINGS) $(CFLAGS_$(VARIANT)) $(CXXFLAGS)$(CPPFLAGS:%= %)
 ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -I. -fPIC -fvisibility=hidden -fopenmp -MMD -MP $(WARNINGS) $(CFLAGS_$(VARIANT)) $(CFLAGS)$(CPPFLAGS:%= %)
 
 # Dependencies: pkg-config where a package has it, else by name (make deps installs them). SYSROOT: of a cross compiler.

@@ -49,13 +49,16 @@ for file in "$folder"/bin/* "$folder"/lib/libswinumamba.so "$folder"/lib/swin-um
     ldd "$file" | awk -v folder="$folder/" '$2 == "=>" && index($3, folder) != 1 {print $1}' |
         grep -vE '^lib(c|m|mvec|pthread|dl|rt|resolv)\.so\.' && echo "not ok - ${file##*/} needs a library of the system"
 done
+[ ! -x "$build/convert_dicom" ] || is "it has DCMTK's data dictionary" test -s "$folder/share/swin-umamba-c/dicom.dic"
 is "nothing but the C library is the system's" test -e "$folder/lib/swin-umamba/libdnnl.so.2" -o -e "$folder/lib/swin-umamba/libdnnl.so.3"
 equals "every library has its licence" \
     "$(for file in "$folder"/lib/swin-umamba/*; do set -- $(grep "^${file##*/} " "$folder/share/doc/swin-umamba-c/libraries/libraries.txt"); test -s "$folder/share/doc/swin-umamba-c/libraries/$2.txt" || echo "$file"; done)" ""
 equals "there are no debug symbols" "$(for file in "$folder"/bin/*; do readelf -S "$file" | grep -q debug_ && echo "$file"; done)" ""
 mkdir "$out/other"; echo "no library" >"$out/other/libyaml-0.so.2"
 check "another library of the same name does no harm" 0 env LD_LIBRARY_PATH="$out/other" "$folder/bin/swin-umamba-predict" --version
-check "the programs run from any place" 0 tests/installed "$folder/bin"
+mkdir "$out/try"
+[ ! -x "$build/make_dicom" ] || "$build/make_dicom" "$out/try/series" "$out/series.nii" syntax=rle
+check "the programs run from any place" 0 tests/installed "$folder/bin" "$out/try"
 if command -v pkg-config >/dev/null; then
     equals "pkg-config finds the library" "$(PKG_CONFIG_PATH="$folder/lib/pkgconfig" pkg-config --variable=libdir swin-umamba | xargs realpath)" "$(realpath "$folder/lib")"
     check "a program is built with it" 0 env -u MAKEFLAGS -u MAKELEVEL PKG_CONFIG_PATH="$folder/lib/pkgconfig" \

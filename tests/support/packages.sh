@@ -1,10 +1,15 @@
 # Sourced by tests/distributions: the binary tarball in a bare root, and the steps of the Dockerfile, by which Debian's
 # packages are built and installed. Uses its functions and variables: inside, root, name, suite.
 
+# Puts tests/installed and a DICOM series, if this build makes one, into a root, and a folder for what it writes.
+bring_test() { # ROOT
+    cp tests/installed "$1/" && install -d -m 777 "$1/try" || return
+    [ ! -x build/make_dicom ] || build/make_dicom "$1/try/series" "$1/try/series.nii" syntax=jpegls
+}
+
 try_tarball() { # in the root, before anything is installed there
-    local folder=build/dist/$tarball
-    mkdir -p "$root/opt" && cp -a "$folder" "$root/opt/" && cp tests/installed "$root/tree/" && inside ./installed "/opt/$tarball/bin" &&
-        rm -rf "$root/opt/$tarball"
+    mkdir -p "$root/opt" && cp -a "build/dist/$tarball" "$root/opt/" && bring_test "$root" && inside /installed "/opt/$tarball/bin" /try &&
+        rm -rf "$root/opt/$tarball" "$root/try"
 }
 
 # The Dockerfile's instructions, one a line: comments left out, continued lines joined.
@@ -58,8 +63,8 @@ build_image() {
 
 # The image's programs, as its user, and what docker starts; its health is asked until it is good.
 try_image() {
-    cp tests/installed "$stages/image/" && install -d -m 777 "$stages/image/models" && in_stage /installed /usr/bin /models/one &&
-        mv "$stages/image/models/one" "$stages/image/model" && in_stage bash -c '
+    bring_test "$stages/image" && in_stage /installed /usr/bin /try && mv "$stages/image/try/model" "$stages/image/model" &&
+        in_stage bash -c '
             health=$1; shift
             ! sh -c "$health" 2>/dev/null || { echo "another program listens on the port"; exit 1; }
             "$@" & pid=$!
@@ -73,7 +78,9 @@ try_lintian() {
         lintian --fail-on error --display-info *.changes'
 }
 try_library() {
-    cp -a "$stages/image/model" "$stages/build/model" && root=$stages/build inside sh -c '
-        apt-get install -y -qq --no-install-recommends /source/build/dist/debian/libswinumamba*[0v]_*.deb cmake && cp -r /usr/share/doc/libswinumamba-dev/examples /examples && cd /examples &&
-        make CFLAGS=-Werror && ./segment_array /model && cmake -S . -B by_cmake && make -C by_cmake && by_cmake/segment_array /model'
+    cp -a "$stages/image/model" "$stages/image/try/image.nii.gz" "$stages/build/" && root=$stages/build inside sh -c '
+        apt-get install -y -qq --no-install-recommends /source/build/dist/debian/libswinumamba*[0v]_*.deb cmake &&
+        cp -r /usr/share/doc/libswinumamba-dev/examples /examples && cd /examples &&
+        make CFLAGS=-Werror && ./segment_file /model labels.nii.gz /image.nii.gz &&
+        cmake -S . -B by_cmake && make -C by_cmake && by_cmake/segment_file /model again.nii.gz /image.nii.gz && cmp labels.nii.gz again.nii.gz'
 }

@@ -39,9 +39,9 @@ PKG_CONFIG ?= pkg-config
 ifneq ($(shell $(PKG_CONFIG) --exists libmicrohttpd 2>/dev/null && echo yes),)
 PROGRAMS += serve/serve
 endif
-# convert_dicom alone needs DCMTK, which older versions have no pkg-config file of, and OpenJPEG; it is the only one with C++ in it.
+# convert_dicom alone needs DCMTK (whose older versions have no pkg-config file), OpenJPEG and a C++ compiler.
 DCMTK := $(wildcard $(SYSROOT)/usr/include/dcmtk/dcmseg/segdoc.h $(SYSROOT)/usr/local/include/dcmtk/dcmseg/segdoc.h)
-ifneq ($(and $(DCMTK),$(shell $(PKG_CONFIG) --exists libopenjp2 2>/dev/null && echo yes)),)
+ifneq ($(and $(DCMTK),$(shell $(PKG_CONFIG) --exists libopenjp2 2>/dev/null && command -v $(lastword $(CXX)))),)
 PROGRAMS += dicom/convert_dicom
 DICOM_LIBS := -ldcmseg -ldcmfg -ldcmiod -ldcmjpeg -ldcmjpls -ldcmimgle -ldcmdata -loflog -lofstd $(shell $(PKG_CONFIG) --libs libopenjp2)
 endif
@@ -185,10 +185,10 @@ $(foreach main,$(filter-out dicom/%,$(MAINS:.c=)),$(eval $(call program_rule,$(m
 
 # Of the libraries only those that are used are loaded: it needs no oneDNN.
 $(B)/convert_dicom: $(B)/obj/dicom/convert_dicom.o $(DICOM) $(LIBRARY)
-	$(Q)$(CXX) -fopenmp $(ALL_CXXFLAGS) -Wl,--as-needed $^ -o $@ $(DICOM_LIBS) $(LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) -Wl,--as-needed $^ -o $@ $(DICOM_LIBS) $(LIBS) -lstdc++
 
 $(B)/make_dicom: $(B)/obj/tests/make_dicom.o $(LIBRARY)
-	$(Q)$(CXX) -fopenmp $(ALL_CXXFLAGS) -Wl,--as-needed $^ -o $@ $(DICOM_LIBS) $(LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) -Wl,--as-needed $^ -o $@ $(DICOM_LIBS) $(LIBS) -lstdc++
 $(B)/obj/tests/make_dicom.o: private ALL_CXXFLAGS += $(shell $(PKG_CONFIG) --cflags libopenjp2 2>/dev/null)
 
 $(B)/tests/%: $(B)/obj/tests/%.o $(SUPPORT) $(GPU_OBJECTS) $(LIBRARY)

@@ -98,8 +98,8 @@ static const char *after(const char *line, const char *prefix)
     return strncmp(line, prefix, length) ? NULL : line + length;
 }
 
-/* Lines are "convert_dicom: warning: …" and "convert_dicom: error: …". The last other line is kept for a program that dies without
- * an error of its own. */
+/* Lines are "convert_dicom: warning: …" and "convert_dicom: error: …". The last other line is kept for a program that
+ * dies without an error of its own. */
 static void sort_messages(Text *warnings, Err *e, const Text *messages, const char *name)
 {
     int length;

@@ -1,7 +1,8 @@
-/* Tool: another program of this project, run as a process of its own: so that a library which only that program needs is neither
- * linked here nor able to end this process.
+/* Tool: another program of this project, run as a process of its own: so that a library which only that program needs
+ * is neither linked here nor able to end this process.
  *
- * It is looked for beside the running program, as build/NAME or as installed, swin-umamba-NAME. Its messages are collected. */
+ * It is looked for beside the running program, as build/NAME or as installed, swin-umamba-NAME. Its messages are
+ * collected. */
 #ifndef BASE_TOOL_H
 #define BASE_TOOL_H
 
@@ -9,8 +10,6 @@
 
 #include "base/error.h"
 #include "base/text.h"
-
-enum { TOOL_FILES = 64 };
 
 typedef struct Tool {
     const char *name;             /* "convert_dicom" */
@@ -21,8 +20,9 @@ typedef struct Tool {
     void *context;
 } Tool;
 
-/* Runs it and waits. warnings: its warnings are appended, a line each. May be called by several threads. Fails: ERR_UNSUPPORTED if the
- * program is not there; ERR_VALUE with its error; ERR_IO if it was killed; ERR_INTERRUPTED if it was stopped. */
+/* Runs it and waits. warnings: its warnings are appended, a line each. May be called by several threads. Fails:
+ * ERR_UNSUPPORTED if the program is not there; ERR_VALUE with its error; ERR_IO if it was killed; ERR_INTERRUPTED if
+ * it was stopped. */
 int tool_run(const Tool *tool, Text *warnings, Err *e);
 
 /* Whether the program is there. */

@@ -8,8 +8,8 @@ static const SegmentCode structure = {"91723000", "Anatomical Structure"};
 static const SegmentCode abnormal = {"49755003", "Morphologically Abnormal Structure"};
 static const SegmentCode tissue = {"85756007", "Tissue"};
 
-/* Names are in small letters, words joined by one blank, without "left" and "right". The codes are those of the dictionary that comes with
- * pydicom, which is made from PS3.16. */
+/* Names are in small letters, words joined by one blank, without "left" and "right". The codes are those of the
+ * dictionary that comes with pydicom, which is made from PS3.16. */
 typedef struct Known {
     const char *name;
     const SegmentCode *category;

@@ -10,8 +10,8 @@ typedef struct SegmentCodes {
     SegmentCode category, type, side; /* side: left or right */
 } SegmentCodes;
 
-/* The codes of a label's name: "liver", "Right kidney", "kidney_left", "tumours". Of an unknown name they say "tissue", and the name
- * itself is in the segment's label. */
+/* The codes of a label's name: "liver", "Right kidney", "kidney_left", "tumours". Of an unknown name they say
+ * "tissue", and the name itself is in the segment's label. */
 SegmentCodes codes_of(const char *name);
 
 #endif

@@ -65,8 +65,8 @@ typedef enum HeaderKind {
     HEADER_NONE   /* not DICOM */
 } HeaderKind;
 
-/* Reads the header of a file, whose bytes are given. Fails: ERR_FORMAT (cut off, damaged), ERR_VALUE (numbers that cannot
- * be), ERR_NOMEM; the text does not name the file. */
+/* Reads the header of a file, whose bytes are given. Fails: ERR_FORMAT (cut off, damaged), ERR_VALUE (numbers that
+ * cannot be), ERR_NOMEM; the text does not name the file. */
 int dicom_read_header(DicomScan *s, HeaderKind *kind, int source, const void *bytes, size_t count, Err *e);
 
 /* Adds a file with `frames` frames, all 0; used by dicom_read_header. Fails: ERR_NOMEM. */

@@ -63,7 +63,8 @@ static int numbers_of(double *values, unsigned long count, DcmItem *item, const 
 
 /* ---- a frame ---- */
 
-/* Where a frame's attributes are: in an enhanced object in its own functional groups or those of all frames, else in the dataset. */
+/* Where a frame's attributes are: in an enhanced object in its own functional groups or those of all frames, else in
+ * the dataset. */
 struct Groups {
     DcmItem *own, *shared, *dataset;
 

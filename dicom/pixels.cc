@@ -33,7 +33,8 @@ struct DicomPixels {
 
 /* ---- opening ---- */
 
-/* The dictionary is a file of DCMTK's package. A folder of programs that is moved has its own (tools/portable_folder). */
+/* The dictionary is a file of DCMTK's package. A folder of programs that is moved has its own
+ * (tools/portable_folder). */
 static bool load_own_dictionary()
 {
     char path[PATH_MAX];

@@ -12,8 +12,8 @@ extern "C" {
 #endif
 #include "base/error.h"
 
-/* Prepares DCMTK: its decoders, and no messages of its own. To be called once, before all other functions. Fails: ERR_IO if its data
- * dictionary is not there. */
+/* Prepares DCMTK: its decoders, and no messages of its own. To be called once, before all other functions. Fails:
+ * ERR_IO if its data dictionary is not there. */
 int dicom_begin(Err *e);
 
 typedef struct DicomPixels DicomPixels;
@@ -23,8 +23,9 @@ typedef struct DicomPixels DicomPixels;
 int dicom_pixels_open(DicomPixels **p, const void *bytes, size_t count, Err *e);
 void dicom_pixels_close(DicomPixels *p); /* NULL is fine */
 
-/* The values of a frame: `count` must be its rows times its columns. A MONOCHROME1 image, which shows low values bright, is turned round
- * within the range of its bits. Fails: ERR_FORMAT, ERR_SHAPE; ERR_UNSUPPORTED with the transfer syntax. */
+/* The values of a frame: `count` must be its rows times its columns. A MONOCHROME1 image, which shows low values
+ * bright, is turned round within the range of its bits. Fails: ERR_FORMAT, ERR_SHAPE; ERR_UNSUPPORTED with the
+ * transfer syntax. */
 int dicom_pixels_frame(DicomPixels *p, int frame, int32_t *values, size_t count, Err *e);
 
 /* Decodes a JPEG 2000 codestream of one component (dicom/jpeg2000.c). Fails: ERR_FORMAT; ERR_SHAPE for another size. */

@@ -88,14 +88,14 @@ int create(DcmSegmentation **seg, const SegmentationJob *job, Err *e)
 {
     const IODGeneralEquipmentModule::EquipmentInfo equipment("Swin-UMamba in C", "swin-umamba-c", "0", job->version);
     ContentIdentificationMacro *content = NULL;
-    TRY_DICOM("its content", ContentIdentificationMacro::create("1", "SEGMENTATION", job->description, "", content));
+    TRY_DICOM("its content", ContentIdentificationMacro::create("1", "SEGMENTATION", "", "", content));
     const std::unique_ptr<ContentIdentificationMacro> owner(content);
     TRY_DICOM("the segmentation", DcmSegmentation::createBinarySegmentation(*seg, (Uint16)job->rows,
                                                                             (Uint16)job->columns, equipment, *content));
     return 0;
 }
 
-int name_series(DcmSegmentation *seg, DcmItem *source, const SegmentationJob *job, Err *e)
+int name_series(DcmSegmentation *seg, DcmItem *source, Err *e)
 {
     char series[UID_BYTES], instance[UID_BYTES], place[UID_BYTES];
     OFString reference;
@@ -113,7 +113,6 @@ int name_series(DcmSegmentation *seg, DcmItem *source, const SegmentationJob *jo
     TRY_DICOM("SeriesInstanceUID", module.setSeriesInstanceUID(series));
     TRY_DICOM("SOPInstanceUID", seg->getSOPCommon().setSOPInstanceUID(instance));
     TRY_DICOM("SeriesNumber", module.setSeriesNumber(shown));
-    TRY_DICOM("SeriesDescription", module.setSeriesDescription(job->description, OFFalse));
     TRY_DICOM("SeriesDate", module.setSeriesDate(date));
     TRY_DICOM("SeriesTime", module.setSeriesTime(time));
     if (source->findAndGetOFString(DCM_FrameOfReferenceUID, reference).bad() || reference.empty())
@@ -139,7 +138,7 @@ int add_segment(DcmSegmentation *seg, const DicomSegment *s, Err *e)
     DcmSegment *segment = NULL;
     Uint16 number;
     double lab[3];
-    TRY_DICOM(s->label, DcmSegment::create(segment, s->label, code_of(s->codes.category), code_of(s->codes.type),
+    TRY_DICOM(s->label, DcmSegment::create(segment, "segment", code_of(s->codes.category), code_of(s->codes.type),
                                            DcmSegTypes::SAT_AUTOMATIC, "Swin-UMamba in C"));
     std::unique_ptr<DcmSegment> owner(segment);
     if (s->codes.side.value)
@@ -245,6 +244,19 @@ int add_frames(DcmSegmentation *seg, const SegmentationJob *job, Err *e)
 
 /* ---- writing ---- */
 
+/* The texts that may have letters beyond ASCII: dcmseg would refuse them. */
+int add_texts(DcmItem *dataset, const SegmentationJob *job, Err *e)
+{
+    DcmItem *segment = NULL;
+    TRY_DICOM("SeriesDescription", dataset->putAndInsertString(DCM_SeriesDescription, job->description));
+    TRY_DICOM("ContentDescription", dataset->putAndInsertString(DCM_ContentDescription, job->description));
+    for (int i = 0; i < job->segment_count; i++) {
+        TRY_DICOM("its segments", dataset->findAndGetSequenceItem(DCM_SegmentSequence, segment, i));
+        TRY_DICOM("SegmentLabel", segment->putAndInsertString(DCM_SegmentLabel, job->segments[i].label));
+    }
+    return 0;
+}
+
 /* All images of the series, each once (the module of common references). */
 int add_references(DcmItem *dataset, DcmItem *source, const SegmentationJob *job, Err *e)
 {
@@ -314,13 +326,14 @@ int write(const char *path, const SegmentationJob *job, Err *e)
     TRY(create(&created, job, e));
     const std::unique_ptr<DcmSegmentation> seg(created);
     TRY_DICOM("the patient and the study of the series", seg->importFromSourceImage(*source.getDataset()));
-    TRY(name_series(seg.get(), source.getDataset(), job, e));
+    TRY(name_series(seg.get(), source.getDataset(), e));
     TRY(copy_loss(seg.get(), source.getDataset(), e));
     for (int i = 0; i < job->segment_count; i++) TRY(add_segment(seg.get(), &job->segments[i], e));
     TRY(add_dimensions(seg.get(), e));
     TRY(add_shared(seg.get(), job, e));
     TRY(add_frames(seg.get(), job, e));
     TRY_DICOM("the segmentation", seg->writeDataset(*format.getDataset()));
+    TRY(add_texts(format.getDataset(), job, e));
     TRY(add_references(format.getDataset(), source.getDataset(), job, e));
     TRY(add_preserved(format.getDataset(), e));
     TRY_DICOM("the segmentation", format.validateMetaInfo(EXS_LittleEndianExplicit));

@@ -1,5 +1,5 @@
-/* Segmentation: labels as a DICOM Segmentation object (PS3.3, A.51), of the series that they were predicted from. Also compiled as
- * C++: DCMTK's dcmseg writes it. */
+/* Segmentation: labels as a DICOM Segmentation object (PS3.3, A.51), of the series that they were predicted from. Also
+ * compiled as C++: DCMTK's dcmseg writes it. */
 #ifndef DICOM_SEGMENTATION_H
 #define DICOM_SEGMENTATION_H
 
@@ -38,8 +38,8 @@ typedef struct SegmentationJob {
     const char *description, *version; /* of the new series; of the program */
 } SegmentationJob;
 
-/* Writes the object. A segment has a frame for each slice that it is in, or one empty frame. Fails:
- * ERR_FORMAT for a source without a study, ERR_UNSUPPORTED for more segments or slices than the form has room for, ERR_IO, ERR_NOMEM. */
+/* Writes the object. A segment has a frame for each slice that it is in, or one empty frame. Fails: ERR_FORMAT for a
+ * source without a study, ERR_UNSUPPORTED for more segments or slices than the form has room for, ERR_IO, ERR_NOMEM. */
 int segmentation_write(const char *path, const SegmentationJob *job, Err *e);
 
 /* A UID of a random UUID (PS3.5, B.2): 2.25.… */

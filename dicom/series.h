@@ -1,4 +1,5 @@
-/* Series: the slices of one DICOM series in their order, checked to be the slices of one volume, and the grid that they make.
+/* Series: the slices of one DICOM series in their order, checked to be the slices of one volume, and the grid that
+ * they make.
  *
  * `Series s`; series_open … series_close. Lengths in mm. */
 #ifndef DICOM_SERIES_H
@@ -22,13 +23,14 @@ typedef struct Series {
     Text warnings;     /* a line each */
 } Series;
 
-/* Reads all headers of the source. Fails, naming files: ERR_IO, ERR_FORMAT, ERR_NOMEM; ERR_VALUE where there is no series or
- * several of them, or several volumes, with what they are and what to type; ERR_UNSUPPORTED for images that are no slices of a
- * volume: colours, places that are missing or uneven. */
+/* Reads all headers of the source. Fails, naming files: ERR_IO, ERR_FORMAT, ERR_NOMEM; ERR_VALUE where there is no
+ * series or several of them, or several volumes, with what they are and what to type; ERR_UNSUPPORTED for images that
+ * are no slices of a volume: colours, places that are missing or uneven. */
 int series_open(Series *s, const DicomSources *source, const SeriesChoice *choice, Err *e);
 void series_close(Series *s);
 
-/* Appends a table of the series in a source: UID, number, modality, images, description. Fails: as the reading of headers. */
+/* Appends a table of the series in a source: UID, number, modality, images, description. Fails: as the reading of
+ * headers. */
 int series_table(Text *text, const DicomSources *source, Err *e);
 
 static inline const Frame *series_frame(const Series *s, int slice) { return &s->scan.frames[s->slices[slice]]; }

@@ -1,4 +1,5 @@
-/* DicomSources: the files that may belong to a series: those of folders and of the folders in them, of zip archives, and single files.
+/* DicomSources: the files that may belong to a series: those of folders and of the folders in them, of zip archives,
+ * and single files.
  *
  * `DicomSources s`; sources_open … sources_close. One file is in memory at a time: sources_get … sources_release. */
 #ifndef DICOM_SOURCES_H
@@ -21,8 +22,8 @@ typedef struct SourceBytes {
     void *mapped, *unpacked; /* one of them is owned */
 } SourceBytes;
 
-/* Hidden files are left out, and folders more than 8 levels deep. An archive is known by its content. s is new. Fails: ERR_IO;
- * ERR_FORMAT, ERR_UNSUPPORTED for a damaged or encrypted archive; ERR_NOMEM. */
+/* Hidden files are left out, and folders more than 8 levels deep. An archive is known by its content. s is new. Fails:
+ * ERR_IO; ERR_FORMAT, ERR_UNSUPPORTED for a damaged or encrypted archive; ERR_NOMEM. */
 int sources_open(DicomSources *s, const char *const *paths, int count, Err *e);
 void sources_close(DicomSources *s);
 

@@ -68,8 +68,9 @@ static int group_end(const int *slices, int count, int first, const DicomScan *s
     return past;
 }
 
-/* Whether the groups, which are sorted by place each, are volumes: several, of equal counts. A kind of image or a stack may have its
- * own count, as the localizer within a series. Groups of one slice each are moments of one place. *groups: their number. */
+/* Whether the groups, which are sorted by place each, are volumes: several, of equal counts. A kind of image or a
+ * stack may have its own count, as the localizer within a series. Groups of one slice each are moments of one place.
+ * *groups: their number. */
 static bool are_volumes(int *groups, int *slices, int count, const DicomScan *scan, const DicomSources *source,
                         Keys keys)
 {

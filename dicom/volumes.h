@@ -4,9 +4,9 @@
 
 #include "dicom/series.h"
 
-/* Leaves in s->slices those of one volume, sorted. volume: from 1, in the order of the values in which they differ; 0: there must be
- * only one. Fails: as stack_sort if the slices are neither one volume nor several that an attribute tells apart; ERR_VALUE for
- * several, with that attribute and its values, and for a number that there is not. */
+/* Leaves in s->slices those of one volume, sorted. volume: from 1, in the order of the values in which they differ; 0:
+ * there must be only one. Fails: as stack_sort if the slices are neither one volume nor several that an attribute
+ * tells apart; ERR_VALUE for several, with that attribute and its values, and for a number that there is not. */
 int volumes_choose(Series *s, const DicomSources *source, int volume, Err *e);
 
 #endif

@@ -1,5 +1,6 @@
-/* SeriesImages: DICOM series as the images of a case, and its labels as DICOM-SEG (docs/dicom.md). The program convert_dicom reads and
- * writes the objects, in a process of its own (base/tool.h); what goes between is in files in memory.
+/* SeriesImages: DICOM series as the images of a case, and its labels as DICOM-SEG (docs/dicom.md). The program
+ * convert_dicom reads and writes the objects, in a process of its own (base/tool.h); what goes between is in files in
+ * memory.
  *
  *   SeriesImages s;
  *   series_images_open(&s, &source, &model, &warnings, e) … s.paths … s.labels, to be written …
@@ -33,13 +34,13 @@ typedef struct SeriesImages {
     char labels[MEMORY_FILE_PATH_BYTES]; /* for the prediction to write to */
 } SeriesImages;
 
-/* Whether a path is DICOM: a file or zip archive by its content, a folder if it has no images of other formats and one of its first
- * files is DICOM. */
+/* Whether a path is DICOM: a file or zip archive by its content, a folder if it has no images of other formats and one
+ * of its first files is DICOM. */
 bool series_images_meant(const char *path);
 
-/* Reads the series of `channels` channels. orientations: of the plan; images are turned to the first one unless they have one of them;
- * "": they stay as they are. warnings: a line each. Fails: ERR_VALUE for another number of series than the model has channels; as
- * tool_run, with the input's path. */
+/* Reads the series of `channels` channels. orientations: of the plan; images are turned to the first one unless they
+ * have one of them; "": they stay as they are. warnings: a line each. Fails: ERR_VALUE for another number of series
+ * than the model has channels; as tool_run, with the input's path. */
 int series_images_open(SeriesImages *s, const SeriesSource *source, int channels, const char *orientations,
                        Text *warnings, Err *e);
 

@@ -1,5 +1,6 @@
-/* Series: a request whose body is DICOM: a zip archive of a series, or an object with all slices (docs/dicom.md). The program
- * convert_dicom makes images of them, and DICOM-SEG of the labels, in processes of its own; all files are in memory. */
+/* Series: a request whose body is DICOM: a zip archive of a series, or an object with all slices (docs/dicom.md). The
+ * program convert_dicom makes images of them, and DICOM-SEG of the labels, in processes of its own; all files are in
+ * memory. */
 #ifndef SERVE_SERIES_H
 #define SERVE_SERIES_H
 
@@ -22,7 +23,8 @@ typedef struct SeriesRequest {
 /* Whether all files of the body are DICOM or zip archives, by their content. */
 bool series_is_sent(const Upload *u);
 
-/* Predicts. Returns 0 or a code of the library with `error` filled; warnings of convert_dicom are appended, a line each. */
+/* Predicts. Returns 0 or a code of the library with `error` filled; warnings of convert_dicom are appended, a line
+ * each. */
 int series_predict(const SeriesRequest *r, Text *warnings, swin_error *error);
 
 #endif

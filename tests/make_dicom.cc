@@ -3,9 +3,10 @@
  *   make_dicom compare FOUND EXPECTED      compares values and places of two images; the axes may be turned
  *   make_dicom pattern LIKE IMAGE [0]      writes labels 0 … 3 on the grid of LIKE, or 0 only, with RAS axes
  *   make_dicom labels SEG.dcm IMAGE LIKE   writes the labels of a segmentation, as DCMTK reads it, on the grid of LIKE
- * Keys: size=XxYxZ bits= signed=1 slope= intercept= spacing=Y,X first=X,Y,Z row=… column=… step=… (mm, in DICOM's axes)
- * syntax=explicit|implicit|big|deflated|rle|jpeg|jpegls|jpeg2000 enhanced=1 invert=1 omit=N number=… instances=FIRST and attributes: GGGG,EEEE=VALUE of
- * all objects, N:GGGG,EEEE=VALUE of slice N. Files are not named in the order of slices. */
+ * Keys: size=XxYxZ bits= signed=1 slope= intercept= spacing=Y,X first=X,Y,Z row=… column=… step=… (mm, in DICOM's
+ * axes) syntax=explicit|implicit|big|deflated|rle|jpeg|jpegls|jpeg2000 enhanced=1 invert=1 omit=N number=…
+ * instances=FIRST and attributes: GGGG,EEEE=VALUE of all objects, N:GGGG,EEEE=VALUE of slice N. Files are not named in
+ * the order of slices. */
 extern "C" {
 #include "base/memory.h"
 #include "data/grid_axes.h"

@@ -173,6 +173,14 @@ has "a segment has its name, code and colour" '^segment 1: liver (10200004 Liver
 has "a side is no part of the code" '^segment 2: kidney_left (64033007 Kidney)' segments
 has "nor a plural" '^segment 3: tumours (108369006 Neoplasm)' segments
 has "an unknown name is tissue; a backslash is none" '^segment 4: a _ b (85756007 Tissue)' segments
+make latin '0008,0005=ISO_IR 100' "0010,0010=$(printf 'M\374ller')"
+"$build/make_dicom" pattern "$out/latin.want.nii" "$out/latin-labels.nii.gz"
+letters=$(printf 'L\303\251ber \350\202\235')
+sed "s/liver/$letters/" "$out/dataset.json" >"$out/letters.json"
+check "a label with other letters" 0 convert "$out/latin" --labels "$out/latin-labels.nii.gz" -d "$out/letters.json" -o "$out/latin.dcm"
+is "the patient's name is in UTF-8, too" grep -q "M$(printf '\303\274')ller" "$out/latin.dcm"
+is "as the object says" grep -q 'ISO_IR 192' "$out/latin.dcm"
+is "the label has its letters" grep -q "$letters" "$out/latin.dcm"
 check "labels on the grid of RAS" 0 convert "$out/oblique" --labels "$out/oblique-labels.nii.gz" -d "$out/dataset.json" -o "$out/oblique.dcm" --overwrite
 check "labels of another series" 1 convert "$out/explicit" --labels "$out/oblique-labels.nii.gz" -d "$out/dataset.json" -o "$out/other.dcm"
 has "are refused" 'expected labels of this series' stderr

@@ -426,7 +426,7 @@ static int make(const char *folder, const char *image, const Keys &keys)
     DcmRLEEncoderRegistration::registerCodecs();
     for (int z = 0; z < (m.is_enhanced ? 1 : m.z); z++) {
         char name[64];
-        snprintf(name, sizeof name, "/%s_%03d_%s", text_of(keys, "number", "4").c_str(), (z * 7 + 3) % 101,
+        snprintf(name, sizeof name, "/%s_%03d_%s", text_of(keys, "number", "4").c_str(), (z * 7 + 3) % 10007,
                  text_of(keys, "instances", "0").c_str());
         if (z + 1 != omit) write_object(std::string(folder) + name, keys, m, z);
     }

@@ -46,7 +46,10 @@ sys.exit(not numpy.array_equal(a, b))' "$work/labels_python.nii.gz" "$work/predi
 transcripts=0
 for i in $(seq "$(cat "$out/block.count")"); do
     block=$out/block.$i
-    case $(head -n 1 "$block") in "import "*) python_block "$block" ;; esac
+    case $(head -n 1 "$block") in
+    "import "*) python_block "$block" ;;
+    root@*) continue ;; # make deps demo in a bare system: tests/distributions does it
+    esac
     grep -q '^\$ ' "$block" || continue
     transcripts=$((transcripts + 1))
     if grep -q '^\$ build/serve' "$block" && { [ ! -x "$build/serve" ] || ! command -v curl >/dev/null; }; then

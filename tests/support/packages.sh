@@ -1,5 +1,5 @@
-# Sourced by tests/distributions: the binary tarball in a bare root, and the steps of the Dockerfile, by which Debian's
-# packages are built and installed. Uses its functions and variables: inside, root, name, suite.
+# Sourced by tests/distributions: the binary tarball and the wheel of Python in a bare root, and the steps of the Dockerfile,
+# by which Debian's packages are built and installed. Uses its functions and variables: inside, root, name, suite, folder.
 
 # Puts tests/installed and a DICOM series, if this build makes one, into a root, and a folder for what it writes.
 bring_test() { # ROOT
@@ -10,6 +10,26 @@ bring_test() { # ROOT
 try_tarball() { # in the root, before anything is installed there
     mkdir -p "$root/opt" && cp -a "build/dist/$tarball" "$root/opt/" && bring_test "$root" && inside /installed "/opt/$tarball/bin" /try &&
         rm -rf "$root/opt/$tarball" "$root/try"
+}
+
+# The wheel, and what predict makes of an image by a small model, in $folder/wheel.
+make_wheel() {
+    local here=$folder/wheel image
+    rm -rf "$here"; mkdir -p "$here"
+    make -s WHEEL_FOLDER="$here" wheel && build/make_phantom -o "$here/raw" --cases 5 --size 4x40x44 --quiet &&
+        printf 'network: {width: 0.0625, depths: [1, 1, 1, 1], decoder_depths: [1, 1, 1]}\n' >"$here/narrow.yaml" &&
+        build/plan_and_preprocess "$here/raw" -o "$here/pre" --override "$here/narrow.yaml" --quiet &&
+        build/train "$here/pre" 0 -o "$here/model" --epochs 1 --iterations-per-epoch 2 --validation-iterations 1 --batch-size 2 \
+            --patch-size 32x32 --no-validation --quiet || return
+    image=$(printf '%s\n' "$here"/raw/imagesTr/*_0000.nii.gz | head -1)
+    cp "$image" "$here/image.nii.gz" && build/predict -i "$image" -m "$here/model" -o "$here/labels.nii.gz" --quiet &&
+        cp tests/python/anywhere.py "$here"
+}
+try_wheel() { # where only NumPy is installed
+    mkdir -p "$stages" && cp -a "$root" "$stages/python" && cp -r "$folder/wheel" "$stages/python/tree/" && root=$stages/python inside sh -c '
+        apt-get update -qq && apt-get install -y -qq --no-install-recommends python3-numpy && cd wheel &&
+        python3 -m zipfile -e swin_umamba-*.whl site && PYTHONPATH=site python3 anywhere.py model image.nii.gz labels.nii.gz' &&
+        rm -rf "$stages/python"
 }
 
 # The Dockerfile's instructions, one a line: comments left out, continued lines joined.

@@ -99,7 +99,7 @@ try_lintian() {
 }
 try_library() {
     cp -a "$stages/image/model" "$stages/image/try/image.nii.gz" "$stages/build/" && root=$stages/build inside sh -c '
-        apt-get install -y -qq --no-install-recommends /source/build/dist/debian/libswinumamba*[0v]_*.deb cmake &&
+        cd /source/build/dist/debian && apt-get install -y -qq --no-install-recommends ./libswinumamba0_*.deb ./libswinumamba-dev_*.deb cmake &&
         cp -r /usr/share/doc/libswinumamba-dev/examples /examples && cd /examples &&
         make CFLAGS=-Werror && ./segment_file /model labels.nii.gz /image.nii.gz &&
         cmake -S . -B by_cmake && make -C by_cmake && by_cmake/segment_file /model again.nii.gz /image.nii.gz && cmp labels.nii.gz again.nii.gz'

@@ -114,7 +114,7 @@ static void add_tolerances(Text *out, const Structures *s, const Structure **sor
     text_add(out, " NSD at a tolerance of");
     for (int first = 0, past; first < s->count; first = past) {
         for (past = first; past < s->count && sorted[past]->tolerance_mm == sorted[first]->tolerance_mm;) past++;
-        text_add(out, "%s %g", first ? "," : "", sorted[first]->tolerance_mm);
+        text_add(out, "%s %g mm", first ? "," : "", sorted[first]->tolerance_mm);
         if (past - first == s->count) break; /* of all labels */
         text_add(out, " (");
         add_some_names(out, sorted + first, past - first);

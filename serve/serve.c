@@ -8,6 +8,7 @@
 #include "base/json_log.h"
 #include "base/memory.h"
 #include "base/program.h"
+#include "network/executor/executor.h"
 #include "serve/server.h"
 
 enum { MODELS = 64 };
@@ -193,6 +194,8 @@ int main(int argc, char **argv)
     Err e = {0};
     program_begin("serve", true);
     program_interrupt_hint("requests were not answered");
+    char engine[EXECUTOR_BUILD_BYTES];
+    o.common.engine = executor_build(engine);
     program_parse(&program, &o, &o.common, argc, argv);
     int code = open_models(models, &o, &e);
     if (!code) code = serve(&o, models, &e);

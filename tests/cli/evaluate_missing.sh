@@ -59,7 +59,7 @@ lacks "no tile of the report is empty" '<b>–' absent/report.html
 has "a tile says over how many labels" 'over 2 of 4 labels' absent/report.html
 has "the report says which are left out" 'left out: tumour, cyst\.' absent/report.html
 lacks "and has no table of them" 'data-tab="tumour"' absent/report.html
-has "one tolerance of all is said once" 'NSD at a tolerance of 1\. Dist' absent/report.html
+has "one tolerance of all is said once" 'NSD at a tolerance of 1 mm\. Dist' absent/report.html
 
 # Regions have nnU-Net's keys.
 sed 's/"bright_organ": 1,/"organs": [1, 2],/; s/"dark_organ": 2/"dark_organ": [2]/

@@ -76,7 +76,7 @@ has "are all in the table" '^104 organ_104 ' stdout
 has "and counted" 'warning: 102 of 104 labels are in no case.*organ_003.* and 97 more (all are in summary.yaml)' stderr
 has "all in the file" '^  - .104' many/summary.yaml
 has "one case is one" ': 1 case\.' many/report.html
-has "tolerances are put together" '1 (bright_organ, dark_organ, organ_003.* and 91 more), 3 (organ_104)' many/report.html
+has "tolerances are put together" '1 mm (bright_organ, dark_organ, organ_003.* and 91 more), 3 mm (organ_104)' many/report.html
 
 # Checks before the evaluation.
 before() { # WHAT PATTERN OPTION…: fails, and no case was looked at

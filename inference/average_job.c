@@ -329,8 +329,9 @@ static int run_cases(AverageJob *job, Work *w, Err *e)
                              .quiet = job->quiet,
                              .id = case_id,
                              .work = work_on_case,
+                             .context = w,
                              .report = job->report,
-                             .context = w};
+                             .report_context = job->context};
     return batch_run(&batch, &job->kept, e);
 }
 

@@ -15,8 +15,10 @@ typedef struct AverageJob {
     const char *dataset; /* dataset.json; NULL: the one in the first folder */
     const Postprocessing *postprocessing;
     bool overwrite, quiet;
-    void (*report)(const char *id, const Err *fault); /* called for a case that failed; the others continue */
-    int case_count, kept;                             /* result; kept: cases whose labels existed already */
+    void (*report)(void *context, const char *id,
+                   const Err *fault); /* called for a case that failed; the others continue */
+    void *context;                    /* of report */
+    int case_count, kept;             /* result; kept: cases whose labels existed already */
 } AverageJob;
 
 /* Existing labels are kept only if they were made from the same probabilities with the same post-processing, by

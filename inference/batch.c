@@ -12,7 +12,7 @@ int batch_run(const CaseBatch *b, int *kept, Err *e)
         const int code = b->work(b->context, i, &progress, &was_there, &fault);
         if (code == BATCH_LATER) continue;
         if (code) {
-            b->report(b->id(b->context, i), &fault);
+            b->report(b->report_context, b->id(b->context, i), &fault);
             progress_fail(&progress, b->id(b->context, i));
             failed++;
             continue;

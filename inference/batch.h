@@ -17,8 +17,9 @@ typedef struct CaseBatch {
     /* Processes one case; *kept: its output existed already. May fail with any code. BATCH_LATER: it is left to a later run,
      * and not counted. */
     int (*work)(void *context, int index, Progress *progress, bool *kept, Err *e);
-    void (*report)(const char *id, const Err *fault); /* reports a case that failed */
     void *context;
+    void (*report)(void *context, const char *id, const Err *fault); /* reports a case that failed */
+    void *report_context;
 } CaseBatch;
 
 /* *kept: number of cases whose output existed already. Fails after all cases: ERR_VALUE with the number of failed ones. */

@@ -44,7 +44,11 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     }
 }
 
-static void report(const char *id, const Err *fault) { program_error("case %s: %s", id, fault->text); }
+static void report(void *context, const char *id, const Err *fault)
+{
+    (void)context;
+    program_error("case %s: %s", id, fault->text);
+}
 
 /* A folder given twice has a double weight in the mean, which is mostly a mistake. */
 static void warn_of_repeated(const AverageJob *job)

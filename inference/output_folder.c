@@ -140,7 +140,7 @@ static int fail_case(const Decision *d, int index, Err *fault)
     Err unwritten;
     const char *id = d->cases->inputs.cases[index].files.id;
     d->cases->fates[index] = CASE_FAILED;
-    d->o->report(id, fault);
+    d->o->report(d->o->context, id, fault);
     return explain(d->f, id, fault->text, &unwritten);
 }
 

@@ -210,8 +210,9 @@ int overlays_draw(Overlays *v, Err *e)
                              .quiet = v->o->quiet,
                              .id = case_name,
                              .work = take_turn,
+                             .context = v,
                              .report = v->o->report,
-                             .context = v};
+                             .report_context = v->o->context};
     batch_run(&batch, &kept, &failed);
     return 0;
 }

@@ -163,7 +163,7 @@ static int take_cases(Prediction *p, InputList *inputs, Err *e)
         Err fault = {.code = ERR_VALUE};
         if (!list->cases[i].fault) continue;
         snprintf(fault.text, sizeof fault.text, "%s", list->cases[i].fault);
-        o->report(list->cases[i].files.id, &fault);
+        o->report(o->context, list->cases[i].files.id, &fault);
         p->cases.fates[i] = CASE_FAILED;
     }
     return 0;

@@ -34,9 +34,11 @@ typedef struct PredictionOptions {
     const char *overlay;        /* a folder for pictures of the cases (overlays.h), or NULL */
     PredictorOptions predictor; /* folds, progress and context are set by prediction_run, per model */
     bool save_probabilities, explain, overwrite, quiet;
-    void (*tell)(PredictionTell kind, const char *text);
-    void (*report)(const char *id, const Err *fault); /* called for a case that failed; the others continue */
-    bool (*stops)(void);          /* true: no further case is begun; asked also while one is predicted. NULL: never */
+    void (*tell)(void *context, PredictionTell kind, const char *text);
+    void (*report)(void *context, const char *id,
+                   const Err *fault); /* called for a case that failed; the others continue */
+    bool (*stops)(void *context); /* true: no further case is begun; asked also while one is predicted. NULL: never */
+    void *context;                /* of these three */
     const PredictionWatch *watch; /* NULL: the inputs are listed once */
 } PredictionOptions;
 

@@ -14,7 +14,8 @@ static int show_tiles(void *context, int64_t done, int64_t tiles, Err *e)
     (void)e;
     const PredictionJob *job = context;
     char note[160];
-    if (job->o->stops) job->o->stops(); /* the case is finished all the same: so the wait is no sign of a fault */
+    if (job->o->stops)
+        job->o->stops(job->o->context); /* the case is finished all the same: so the wait is no sign of a fault */
     snprintf(note, sizeof note, "%s: tile %lld of %lld", job->id, (long long)done, (long long)tiles);
     progress_part(job->progress, (double)done / (double)tiles, note);
     return 0;
@@ -80,7 +81,8 @@ static int take_turn(void *context, int turn, Progress *progress, bool *kept, Er
     const Case *c = &job->cases->inputs.cases[index].files;
     job->progress = progress;
     job->id = case_name(job, turn);
-    if ((job->o->stops && job->o->stops()) || (watch && !watch->begins(watch->context, c))) return leave(job, index);
+    if ((job->o->stops && job->o->stops(job->o->context)) || (watch && !watch->begins(watch->context, c)))
+        return leave(job, index);
     int code = watch && job->output ? prediction_record_start_case(job->output->record, job->id, e) : 0;
     if (!code) code = predict_case(job, index, e);
     if (!code && folder_of(job)) code = output_folder_done(folder_of(job), job->cases, index, e);
@@ -142,8 +144,9 @@ static int run_cases(PredictionJob *job, Err *e)
                              .quiet = job->o->quiet,
                              .id = case_name,
                              .work = take_turn,
+                             .context = job,
                              .report = job->o->report,
-                             .context = job};
+                             .report_context = job->o->context};
     batch_run(&batch, &kept, &failed);
     return 0;
 }

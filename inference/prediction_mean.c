@@ -73,8 +73,9 @@ static int run_cases(Work *w, Err *e)
                              .quiet = o->quiet,
                              .id = case_name,
                              .work = take_turn,
+                             .context = w,
                              .report = o->report,
-                             .context = w};
+                             .report_context = o->context};
     batch_run(&batch, &kept, &failed);
     return 0;
 }

@@ -12,7 +12,7 @@ void prediction_tell(const PredictionOptions *o, PredictionTell kind, const char
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    o->tell(kind, text);
+    o->tell(o->context, kind, text);
 }
 
 bool prediction_job_record_warning(const PredictionJob *job, const char *text)

@@ -111,7 +111,7 @@ static void add_choice(const char **arguments, int count, const SeriesImages *s,
     }
     if (s->source->volume) {
         arguments[count++] = "--volume";
-        arguments[count++] = s->source->volume;
+        arguments[count++] = s->volume;
     }
     arguments[count] = NULL;
 }
@@ -141,6 +141,7 @@ int series_images_open(SeriesImages *s, const SeriesSource *source, int channels
     char codes[64];
     int code;
     *s = (SeriesImages){.source = source};
+    snprintf(s->volume, sizeof s->volume, "%d", source->volume);
     for (int i = 0; i <= SERIES_CHANNELS; i++) s->files[i] = -1;
     orientation_volume_codes(codes, sizeof codes, orientations);
     code = expect_channels(source, channels, e);
@@ -160,6 +161,7 @@ void series_images_close(SeriesImages *s)
 void series_images_rename(const SeriesImages *s, char *text, size_t bytes)
 {
     for (int i = 0; i < s->count; i++) memory_file_rename(text, bytes, s->paths[i], input_of(s, i));
+    memory_file_rename(text, bytes, s->labels, "the labels");
 }
 
 /* ---- labels ---- */

@@ -3,7 +3,7 @@
  * memory.
  *
  *   SeriesImages s;
- *   series_images_open(&s, &source, &model, &warnings, e) … s.paths … s.labels, to be written …
+ *   series_images_open(&s, &source, channels, orientations, &warnings, e) … s.paths … s.labels, to be written …
  *   series_images_write(&s, "seg.dcm", "results/dataset.json", false, &warnings, e);
  *   series_images_close(&s); */
 #ifndef INFERENCE_SERIES_IMAGES_H
@@ -14,7 +14,7 @@
 #include "base/memory_file.h"
 #include "base/text.h"
 
-enum { SERIES_CHANNELS = 16 };
+enum { SERIES_CHANNELS = 16, SERIES_VOLUMES = 1000000 };
 
 /* Where the series are: one for each channel, in their order. */
 typedef struct SeriesSource {
@@ -22,12 +22,13 @@ typedef struct SeriesSource {
     int input_count;
     const char *const *choices; /* of convert_dicom --series: none, one for all channels, or one for each */
     int choice_count;
-    const char *volume; /* of convert_dicom --volume, or NULL */
+    int volume; /* of convert_dicom --volume, from 1; 0: none is chosen */
 } SeriesSource;
 
 typedef struct SeriesImages {
     const SeriesSource *source; /* borrowed */
     int count;                  /* channels */
+    char volume[16];            /* source->volume as text */
     int files[SERIES_CHANNELS + 1];
     const char *inputs[SERIES_CHANNELS]; /* paths, as an argument of a prediction */
     char paths[SERIES_CHANNELS][MEMORY_FILE_PATH_BYTES];

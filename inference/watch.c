@@ -252,7 +252,7 @@ static void rest(const Watch *w, double took)
 {
     const double seconds = fmax(fmin(1, w->own->settle / 2), 4 * took), until = clock_seconds() + seconds;
     const struct timespec moment = {.tv_nsec = 50000000};
-    while (!w->o.stops() && clock_seconds() < until) nanosleep(&moment, NULL);
+    while (!w->o.stops(w->o.context) && clock_seconds() < until) nanosleep(&moment, NULL);
 }
 
 static int watch_folder(Watch *w, Err *e)
@@ -261,7 +261,7 @@ static int watch_folder(Watch *w, Err *e)
     TRY(watched_folder_look(&w->folder, &is_due, e));
     prediction_tell(&w->o, TELL_NOTE, "watching %s: a file is finished after %g s without a change", w->folder.path,
                     w->own->settle);
-    while (!w->o.stops()) {
+    while (!w->o.stops(w->o.context)) {
         const double began = clock_seconds();
         TRY(look(w, &is_due, e));
         const double took = clock_seconds() - began;

@@ -60,6 +60,11 @@ rm "$out/mr/5_010_0"
 check "a series that lacks a slice" 1 "$build/predict" -i "$out/mr" -m "$out/one" -o "$out/none.dcm" --quiet
 has "is refused" 'mr: 1 slice is missing' stderr
 is "nothing is written" test ! -e "$out/none.dcm"
+printf 'format: 1\nmodels:\n- {results: one, folds: [all]}\n- {results: both, folds: [all]}\n' >"$out/two-models.yaml"
+check "several models" 1 "$build/predict" -i "$out/ct" -m "$out/two-models.yaml" -o "$out/none.dcm" --quiet
+has "the message says what to give" 'two-models.yaml has 2 models, .*: give its results folder' stderr
+check "a volume that is no number" 2 "$build/predict" -i "$out/ct" --volume x -m "$out/one" -o "$out/none.dcm" --quiet
+has "is told as it was typed" 'predict: --volume x' stderr
 mkdir "$out/alone"; cp "$build/predict" "$out/alone"
 check "without convert_dicom" 1 "$out/alone/predict" -i "$out/ct" -m "$out/one" -o "$out/none.dcm" --quiet
 has "the message names it" 'the program convert_dicom is not in .*/alone' stderr

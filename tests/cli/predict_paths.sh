@@ -92,6 +92,7 @@ has "leads to the results above" 'using fold 0 of the results folder .*/one' std
 model "a checkpoint" 0 "$out/one/fold_0/checkpoint_final.safetensors"
 has "too" 'fold 0 of the results folder .*/one, checkpoint final' stderr
 model "a checkpoint and another" 1 "$out/one/fold_0/checkpoint_final.safetensors" --checkpoint best
+has "is refused by name" "names the checkpoint final, but best is asked for" stderr
 model "a fold and another" 1 "$out/one/fold_0" -f 1
 mkdir -p "$out/store/Dataset001_X"; cp -r "$out/one" "$out/store/Dataset001_X/nnUNetTrainer__nnUNetPlans__2d"
 model "a folder above" 0 "$out/store"

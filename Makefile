@@ -130,7 +130,7 @@ NVCC := $(CUDA_PATH)/bin/nvcc -std=c++20 -O3 -I. $(NVCC_CODE) -Xcompiler -Wall -
 LIBS += -L$(CUDA_PATH)/lib64 -L$(CUDA_PATH)/lib -Wl,-rpath,$(CUDA_PATH)/lib64:$(CUDA_PATH)/lib -lcublasLt -lcudnn $(if $(NCCL),-lnccl) -lcudart_static -lstdc++ -ldl -lrt
 endif
 
-.PHONY: all check check-cuda check-cuda-host mutants check-all golden bench demo wheel install uninstall dist dist-source portable dist-binary deb clean help
+.PHONY: all check check-unit check-cuda check-cuda-host mutants check-all golden bench demo wheel install uninstall dist dist-source portable dist-binary deb clean help
 .SECONDARY:
 all: $(BINARIES) $(SHARED)
 
@@ -206,6 +206,10 @@ endif
 
 check: all $(TESTS)
 	@tests/run $(B)
+
+# Only the test programs, without the scripts of the command line.
+check-unit: all $(TESTS)
+	@tests/run $(B) $(notdir $(TESTS))
 
 # The GPU's part on the host, without CUDA: an emulator runs the kernels, doubles stand for the libraries (docs/cuda.md).
 # The same programs and tests as else, linked with them, are in cuda_host.
@@ -379,7 +383,7 @@ clean:
 	rm -rf build
 
 help:
-	@echo 'all check check-cuda-host check-all golden bench demo deps wheel install uninstall dist deb clean; VARIANT=release|debug|asan|tsan; CUDA=1'
+	@echo 'all check check-unit check-cuda-host check-all golden bench demo deps wheel install uninstall dist deb clean; VARIANT=release|debug|asan|tsan; CUDA=1'
 
 -include $(shell find $(B)/obj $(E)/obj -name '*.d' 2>/dev/null)
 

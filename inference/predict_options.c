@@ -46,7 +46,7 @@ const struct argp_option predict_option_list[] = {
      "it was changed, true in nnU-Net's results",
      0},
     {"no-tta", KEY_NO_TTA, NULL, 0, "Do not average over mirrored images", 0},
-    {"step", KEY_STEP, "TILES", 0,
+    {"step", KEY_STEP, "FRACTION", 0,
      "Step of the window (default: the plan's, {inference.step})\vIt is a fraction of the patch's size", 0},
     {"postprocessing", KEY_POSTPROCESSING, "FILE", 0, "Apply the post-processing of this inference.yaml", 0},
     {"save-probabilities", KEY_PROBABILITIES, NULL, 0,

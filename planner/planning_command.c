@@ -28,14 +28,14 @@ enum {
 
 static const struct argp_option option_list[] = {
     {"minutes", KEY_MINUTES, "N", 0,
-     "Plan a training of about N minutes\vIt runs on this machine from random weights: a few steps are timed, and network, patch, "
-     "batch, precision, learning rate and length chosen (docs/recipes.md)",
+     "Plan a training of about N minutes\vIt runs on this machine from random weights: a few steps are timed, and patch, batch, "
+     "width, precision, learning rate and length chosen (docs/recipes.md). The network is nnunet unless --network names another",
      0},
     {"network", KEY_NETWORK, "NETWORK", 0,
      "Network to plan for (default: {network.name})\vWith --minutes or --recipe nnunet the default is nnunet", 0},
     {"recipe", KEY_RECIPE, "time|paper|nnunet", 0,
-     "How to train (default: paper)\vtime: chosen for --minutes, the default with it; paper: as the authors of the network do, "
-     "but time where train is given --minutes; nnunet: as nnU-Net does",
+     "How to train (default: auto)\vtime: chosen for --minutes, the default with it; paper: as the authors of the network do; "
+     "nnunet: as nnU-Net does. Without this option: auto, which is paper, but time where train is given --minutes",
      0},
     {"planner", KEY_PLANNER, "PLANNER", 0,
      "nnU-Net's planner (default: ExperimentPlanner)\vIts numbers are used. Those of residual encoders are for --network nnunet",

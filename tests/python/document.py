@@ -23,7 +23,7 @@ def blocks(text):
     """The indented blocks, with the line where each begins."""
     for found in re.finditer(r"(?<=\n\n)((?:    .*\n|\n)+)", text):
         block = re.sub(r"^    ", "", found[1], flags=re.MULTILINE).strip() + "\n"
-        if block.strip() and not re.match(r"(make|pip) ", block):
+        if block.strip() and not re.match(r"(apt-get|make|pip|python3) ", block):
             yield text.count("\n", 0, found.start()) + 1, block
 
 

@@ -39,7 +39,10 @@ static char *find(const char *name, Err *e)
         if (!access(path, X_OK)) return path;
         mem_free(path);
     }
-    err_set(e, ERR_UNSUPPORTED, "the program %s is not in %s: `make deps all` builds it", name, own);
+    err_set(e, ERR_UNSUPPORTED,
+            "the program %s is not in %s: install it there with the other programs; in the sources `make deps all` "
+            "builds it",
+            name, own);
     return NULL;
 }
 

@@ -7,7 +7,9 @@ document=docs/troubleshooting.md
 
 # "…" in a message stands for one or several conversions of printf, as in tests/support/literals.awk.
 messages() { sed -n 's/^| `\([^`]*\)` |.*/\1/p' "$1"; }
-awk -f tests/support/literals.awk */*.[ch] */*/*.[ch] >"$out/texts"
+awk -f tests/support/literals.awk */*.[ch] */*.cc */*/*.[ch] >"$out/texts"
+# Of Python's texts the prefix f is left out, and {…} is a conversion, too.
+sed -E 's/\bf"/"/g; s/\{[^{}]*\}/…/g' python/*/*.py | awk -f tests/support/literals.awk >>"$out/texts"
 unknown() { # DOCUMENT: its messages that no source has
     messages "$1" | while IFS= read -r message; do grep -qF -e "$message" "$out/texts" || echo "$message"; done
 }

@@ -285,7 +285,7 @@ static int look_at_case(Decision *d, int index, bool *made, Err *e)
     char *which = NULL;
     bool failed;
     TRY(has_failed_before(d, index, &failed, e));
-    if (failed) d->cases->fates[index] = CASE_LATER;
+    if (failed) d->cases->fates[index] = CASE_PAST;
     else TRY(refuse_fatal(d, index, e));
     if (d->cases->fates[index] != CASE_WANTED) return 0;
     TRY(name_outputs(&outputs, d->f, id, e));

@@ -30,8 +30,8 @@ int output_folder_open(OutputFolder *f, const char *path, const char *ending, bo
 /* Decides which of the wanted cases must be predicted: not those with complete outputs from the same inputs. A case whose
  * outputs would replace an input image or an edited file fails; that is reported. Then writes the first record. Fails:
  * ERR_IO; ERR_VALUE if a file with an output's name exists that predict did not write. In later rounds of a watched folder
- * (o->watch) that is a failure of the case, and in the first one a case that has failed with the same inputs is left
- * (CASE_LATER). */
+ * (o->watch) that is a failure of the case, and in the first one a case that has failed with the same inputs is not
+ * tried again (CASE_PAST). */
 int output_folder_decide(OutputFolder *f, PredictionCases *c, bool *made, const PredictionOptions *o, Err *e);
 
 char *output_folder_labels(const OutputFolder *f, const char *id, Err *e); /* the path; the caller's; NULL */

@@ -199,7 +199,7 @@ int overlays_draw(Overlays *v, Err *e)
     if (!v->turns) return ERR_NOMEM;
     for (int i = 0; i < count; i++) {
         const CaseFate fate = v->cases->fates[i];
-        if (fate == CASE_FAILED || fate == CASE_LATER || is_up_to_date(v, i)) continue;
+        if ((fate != CASE_WANTED && fate != CASE_KEPT) || is_up_to_date(v, i)) continue;
         v->turns[v->turn_count++] = i;
         TRY(prediction_record_plan(v->record, files_of(v, i)->id, e));
     }

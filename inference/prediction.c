@@ -152,9 +152,7 @@ static void tell_warnings(Prediction *p)
 static int take_cases(Prediction *p, InputList *inputs, Err *e)
 {
     const PredictionOptions *o = p->o;
-    TRY(prediction_cases_new(&p->cases, inputs, e));
-    p->cases.orientations = p->orientations;
-    p->orientations = (RecordTexts){0};
+    TRY(prediction_cases_new(&p->cases, inputs, &p->orientations, e));
     InputList *list = &p->cases.inputs;
     for (int i = 0; i < list->count; i++) TRY(expect_same_reading(p, &list->cases[i], e));
     faults_move(&p->warnings, &list->warnings);
@@ -171,8 +169,6 @@ static int take_cases(Prediction *p, InputList *inputs, Err *e)
 
 static void leave_cases(Prediction *p)
 {
-    p->orientations = p->cases.orientations;
-    p->cases.orientations = (RecordTexts){0};
     prediction_cases_free(&p->cases);
     mem_free(p->made);
     p->made = NULL;
@@ -328,12 +324,21 @@ static int run_and_write(Prediction *p, Err *e)
     return code ? code : closing;
 }
 
+static void tell_later(const Prediction *p)
+{
+    const PredictionWatch *watch = p->o->watch;
+    const PredictionCases *c = &p->cases;
+    for (int i = 0; i < c->inputs.count && watch; i++)
+        if (c->fates[i] == CASE_LATER) watch->later(watch->context, &c->inputs.cases[i].files);
+}
+
 int prediction_round(Prediction *p, InputList *inputs, Err *e)
 {
     int code = take_cases(p, inputs, e);
     if (!code && !(p->made = mem_zalloc((size_t)p->cases.inputs.count, sizeof *p->made, e))) code = ERR_NOMEM;
     if (!code) code = *p->o->output ? run_and_write(p, e) : run_jobs(p, e);
     if (!code) code = p->o->watch ? tell_kept(p) : count_failures(p, e);
+    tell_later(p);
     leave_cases(p);
     return code;
 }

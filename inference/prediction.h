@@ -23,6 +23,7 @@ typedef struct PredictionWatch {
     bool (*begins)(void *context, const Case *c);                  /* false: left to a later round */
     bool (*fails)(void *context, const Case *c, const Err *fault); /* false: no failure yet; left to a later round */
     void (*done)(void *context, const Case *c);                    /* its labels are written and recorded */
+    void (*later)(void *context, const Case *c); /* at the end of the round: it was left to a later one */
     void *context;
 } PredictionWatch;
 

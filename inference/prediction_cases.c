@@ -7,9 +7,9 @@
 #include "data/image_files.h"
 #include "inference/prediction_record.h"
 
-int prediction_cases_new(PredictionCases *c, InputList *inputs, Err *e)
+int prediction_cases_new(PredictionCases *c, InputList *inputs, RecordTexts *orientations, Err *e)
 {
-    *c = (PredictionCases){.inputs = *inputs};
+    *c = (PredictionCases){.inputs = *inputs, .orientations = orientations};
     *inputs = (InputList){0};
     const size_t cases = (size_t)c->inputs.count;
     c->fates = mem_zalloc(cases, sizeof *c->fates, e);
@@ -23,7 +23,6 @@ int prediction_cases_new(PredictionCases *c, InputList *inputs, Err *e)
 void prediction_cases_free(PredictionCases *c)
 {
     for (int i = 0; i < c->inputs.count && c->hashes; i++) recorded_files_free(&c->hashes[i]);
-    record_texts_free(&c->orientations);
     mem_free(c->hashes);
     mem_free(c->renewed);
     mem_free(c->fates);

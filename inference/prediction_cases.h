@@ -11,19 +11,20 @@ typedef enum CaseFate {
     CASE_WANTED,
     CASE_KEPT,   /* its output exists already */
     CASE_FAILED, /* reported; skipped by all later steps, so that it is counted once */
-    CASE_LATER   /* of a watched folder: left to a later round */
+    CASE_LATER,  /* of a watched folder: left to a later round */
+    CASE_PAST    /* of a watched folder: failed in an earlier run, and nothing has changed since */
 } CaseFate;
 
 typedef struct PredictionCases {
     InputList inputs;
-    CaseFate *fates;          /* of inputs.cases[i]; owned, as all below */
-    RecordTexts orientations; /* orientations with a warning already: only the first case of each gets one */
-    bool *renewed;            /* it was reported that the case is predicted again: once for several models */
-    RecordedFiles *hashes;    /* of the case's files, after the first prediction_cases_inputs */
+    RecordTexts *orientations; /* with a warning already: only the first case of each gets one; borrowed */
+    CaseFate *fates;           /* of inputs.cases[i]; owned, as all below */
+    bool *renewed;             /* it was reported that the case is predicted again: once for several models */
+    RecordedFiles *hashes;     /* of the case's files, after the first prediction_cases_inputs */
 } PredictionCases;
 
 /* inputs: moved, empty afterwards, also on failure. Fails: ERR_NOMEM. */
-int prediction_cases_new(PredictionCases *c, InputList *inputs, Err *e);
+int prediction_cases_new(PredictionCases *c, InputList *inputs, RecordTexts *orientations, Err *e);
 void prediction_cases_free(PredictionCases *c);
 int prediction_cases_count(const PredictionCases *c, CaseFate fate);
 

@@ -30,7 +30,7 @@ static int predict_labels(const PredictionJob *job, Image *image, Array *labels,
 /* Prints the warning only for the first case of each orientation. */
 static void tell_of_orientation(const PredictionJob *job, const char *code, const char *text)
 {
-    RecordTexts *told = &job->cases->orientations;
+    RecordTexts *told = job->cases->orientations;
     const int before = told->count;
     const bool is_new = prediction_job_record_warning(job, text), others = job->output && job->cases->inputs.count > 1;
     if (record_texts_add(told, code, NULL) || told->count == before || !is_new) return;

@@ -85,6 +85,7 @@ static bool defer(const Watch *w, WatchedFile *file, double until)
     return true;
 }
 
+/* Found by name alone, also while the folder is away. A case of a round is due again as soon as this file is. */
 static WatchedFile *first_file(const Watch *w, const Case *c)
 {
     return watched_folder_find(&w->folder, path_base(c->images[0]));
@@ -109,11 +110,19 @@ static bool fails(void *context, const Case *c, const Err *fault)
     WatchedFile *first = first_file(w, c);
     if (!first || !each_file(w, c, is_same, 0)) return false; /* changed or gone: the next look sees it */
     if ((is_io || fault->code == ERR_FORMAT) && !each_file(w, c, is_older, now - patience)) {
-        each_file(w, c, defer, now + patience);
+        first->due = now + patience;
         return false;
     }
-    if (may_go_away) each_file(w, c, defer, now + fmin(ldexp(RETRY_SECONDS, first->tries++), MOST_SECONDS));
+    if (may_go_away) first->due = now + fmin(ldexp(RETRY_SECONDS, first->tries++), MOST_SECONDS);
     return true;
+}
+
+/* Whatever kept the case from its end may go away without a change of its files, such as a server that did not answer. */
+static void later(void *context, const Case *c)
+{
+    const Watch *w = context;
+    WatchedFile *first = first_file(w, c);
+    if (first && isinf(first->due)) first->due = clock_seconds() + w->own->settle; /* else fails() has set it */
 }
 
 /* ---- a round ---- */
@@ -136,7 +145,7 @@ static bool lacks_channels(const InputCase *one, const DatasetInfo *info)
     return !failed && channels < info->channel_count;
 }
 
-/* The other channels may be on their way: only after a while it is told that they are missing. */
+/* The other channels may be written later: only after a while it is told that they are missing. */
 static void wait_for_channels(const Watch *w, const InputCase *one, int channels, double now)
 {
     WatchedFile *first = first_file(w, &one->files);
@@ -300,7 +309,8 @@ static int watch_locked(Watch *w, Err *e)
 int watch_run(const WatchOptions *own, const PredictionOptions *o, const Configuration *c, Err *e)
 {
     Watch w = {.own = own, .o = *o};
-    w.hooks = (PredictionWatch){.is_first = true, .begins = begins, .fails = fails, .done = done, .context = &w};
+    w.hooks = (PredictionWatch){
+        .is_first = true, .begins = begins, .fails = fails, .done = done, .later = later, .context = &w};
     w.o.watch = &w.hooks;
     TRY(expect_folders(&w, e));
     TRY(prediction_open(&w.prediction, &w.o, c, e));

@@ -136,6 +136,18 @@ is "not all were begun" test "$finished" -lt 3
 start one; for i in 1 2 3; do wait_for "large case $i" is_done phantom_00$i; done; stop
 equals "the next start goes on" "$(($(count ': done') + finished))" 3
 
+# The folder is away while cases are predicted: those that could not be read are predicted when it is back.
+rm -r "$out/in" "$out/out"; cp -r "$out/large/imagesTr" "$out/in"; start one
+wait_for "the first of three cases is begun" test -e "$out/out/predict.yaml"
+sleep 0.3; mv "$out/in" "$out/away"
+wait_for "the folder is away after a round" grep -q 'waiting until that is possible' "$out/log"
+is "not all cases were predicted" test "$(count ': done')" -lt 3
+mv "$out/away" "$out/in"
+for i in 1 2 3; do wait_for "case $i when the folder is back" is_done phantom_00$i; done
+equals "each is predicted once" "$(count ': done')" 3
+lacks "and none has failed" 'error' log
+stop
+
 # Channels: a case is finished when all are there.
 rm -r "$out/in" "$out/out"; mkdir "$out/in"; start two
 cp "$channels/phantom_001_0001.nii.gz" "$out/in"; looked

@@ -191,7 +191,7 @@ FGDerivationImage *derivation_of(const SegmentedSlice *slice)
     images.push_back(image);
     return FGDerivationImage::createMinimal(
         images, "", CodeSequenceMacro("113076", "DCM", "Segmentation"),
-        CodeSequenceMacro("121322", "DCM", "DicomSources image for image processing operation"));
+        CodeSequenceMacro("121322", "DCM", "Source image for image processing operation"));
 }
 
 /* pixels: not 0 in the segment. */

@@ -1,4 +1,5 @@
 /* convert_dicom: a DICOM series as an image, and labels of it as a DICOM Segmentation. */
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -6,6 +7,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/program.h"
+#include "base/tool.h"
 #include "data/grid_axes.h"
 #include "data/image_io.h"
 #include "dicom/labels.h"
@@ -22,9 +24,21 @@ typedef struct Options {
     const char *orientation, *dataset;
     LabelFiles labels;
     int64_t memory;
+    long seconds; /* of a processor; 0: any */
+    long parent;  /* the process that runs this one (base/tool.h); 0: none */
 } Options;
 
-enum { KEY_LIST = 0x100, KEY_SERIES, KEY_VOLUME, KEY_ORIENTATION, KEY_LABELS, KEY_DESCRIPTION, KEY_MEMORY };
+enum {
+    KEY_LIST = 0x100,
+    KEY_SERIES,
+    KEY_VOLUME,
+    KEY_ORIENTATION,
+    KEY_LABELS,
+    KEY_DESCRIPTION,
+    KEY_MEMORY,
+    KEY_CPU_TIME,
+    KEY_PARENT
+};
 
 static const int64_t LEAST_MEMORY = (int64_t)256 << 20;
 
@@ -41,6 +55,8 @@ static const struct argp_option option_list[] = {
     {"dataset", 'd', "FILE", 0, "dataset.json: the names of the labels", 0},
     {"description", KEY_DESCRIPTION, "TEXT", 0, "SeriesDescription of the DICOM-SEG", 0},
     {"memory", KEY_MEMORY, "SIZE", 0, "Use at most this address space, such as 4G", 0},
+    {"cpu-time", KEY_CPU_TIME, "SECONDS", 0, "Use at most this time of a processor", 0},
+    {"parent", KEY_PARENT, "PID", OPTION_HIDDEN, NULL, 0}, /* of predict and serve */
     {0},
 };
 
@@ -74,6 +90,8 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     case KEY_LABELS: option_once(state, "--labels", text, &o->labels.labels); return 0;
     case KEY_DESCRIPTION: option_once(state, "--description", text, &o->labels.description); return 0;
     case KEY_MEMORY: o->memory = option_bytes(state, "--memory", text); return 0;
+    case KEY_CPU_TIME: o->seconds = option_integer(state, "--cpu-time", text, 1, 1000000); return 0;
+    case KEY_PARENT: o->parent = option_integer(state, "--parent", text, 1, INT_MAX); return 0;
     case 'd': option_once(state, "-d", text, &o->dataset); return 0;
     case ARGP_KEY_ARG: o->inputs[o->input_count++] = text; return 0;
     case ARGP_KEY_END: check_options(o, state); return 0;
@@ -171,9 +189,20 @@ static int limit_memory(int64_t bytes, Err *e)
     return 0;
 }
 
+/* At the soft limit comes SIGXCPU, which ends the program. */
+static int limit_time(long seconds, Err *e)
+{
+    const struct rlimit most = {(rlim_t)seconds, (rlim_t)seconds + 1};
+    if (seconds && setrlimit(RLIMIT_CPU, &most))
+        return err_set(e, ERR_VALUE, "--cpu-time: more than this process may use");
+    return 0;
+}
+
 static int run(const Options *o, Err *e)
 {
     DicomSources source;
+    if (o->parent) TRY(tool_follow(o->parent, e));
+    TRY(limit_time(o->seconds, e));
     TRY(limit_memory(o->memory, e));
     TRY(expect_free(o, e));
     TRY(dicom_begin(e));
@@ -210,5 +239,6 @@ int main(int argc, char **argv)
     program_threads(&o.common);
     const int code = run(&o, &e);
     mem_free(o.inputs);
-    return program_end(code, &e, o.common.quiet);
+    const int status = program_end(code, &e, o.common.quiet);
+    return code && o.parent ? tool_status(code) : status;
 }

@@ -35,6 +35,9 @@ bool series_is_sent(const Upload *u)
 
 /* ---- the program ---- */
 
+/* A series of 2000 slices needs some seconds. */
+static const char cpu_seconds[] = "600";
+
 static int run(const SeriesRequest *r, const char *const *arguments, const int *files, int file_count, Text *warnings,
                Err *e)
 {
@@ -45,6 +48,8 @@ static int run(const SeriesRequest *r, const char *const *arguments, const int *
     while (arguments[count]) all[count] = arguments[count], count++;
     all[count++] = "--memory";
     all[count++] = memory;
+    all[count++] = "--cpu-time";
+    all[count++] = cpu_seconds;
     all[count] = NULL;
     const Tool tool = {.name = "convert_dicom",
                        .arguments = all,

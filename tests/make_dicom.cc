@@ -23,6 +23,7 @@ extern "C" {
 #include <dcmtk/dcmdata/dcpxitem.h>
 #include <dcmtk/dcmdata/dcrleerg.h>
 #include <dcmtk/dcmdata/dcuid.h>
+#include <dcmtk/dcmfg/fgderimg.h>
 #include <dcmtk/dcmfg/fgplanpo.h>
 #include <dcmtk/dcmfg/fgseg.h>
 #include <dcmtk/dcmjpeg/djencode.h>
@@ -512,6 +513,26 @@ static void tell_segment(DcmSegmentation *seg, size_t number)
     printf("segment %zu: %s (%s %s) Lab %u %u %u\n", number, label.c_str(), value.c_str(), meaning.c_str(), l, a, b);
 }
 
+/* The codes of what a frame was made from. */
+static void tell_derivation(FGInterface *groups, Uint32 frame)
+{
+    bool is_per_frame;
+    FGBase *group = groups->get(frame, DcmFGTypes::EFG_DERIVATIONIMAGE, is_per_frame);
+    FGDerivationImage *of = OFstatic_cast(FGDerivationImage *, group);
+    if (!of) fail("a frame has no source");
+    const auto tell = [](const char *what, CodeSequenceMacro &code) {
+        OFString value, meaning;
+        code.getCodeValue(value);
+        code.getCodeMeaning(meaning);
+        printf("%s: %s %s\n", what, value.c_str(), meaning.c_str());
+    };
+    for (DerivationImageItem *item : of->getDerivationImageItems()) {
+        for (CodeSequenceMacro *code : item->getDerivationCodeItems()) tell("derivation", *code);
+        for (SourceImageItem *source : item->getSourceImageItems())
+            tell("purpose", source->getPurposeOfReferenceCode());
+    }
+}
+
 static int unpack(const char *path, const char *image, const char *like)
 {
     Err e = {};
@@ -542,6 +563,7 @@ static int unpack(const char *path, const char *image, const char *like)
         for (size_t i = 0; i < plane; i++)
             if (pixels->pixData[i]) to[i] = (Uint8)number;
         delete pixels;
+        tell_derivation(&groups, (Uint32)f);
     }
     printf("%zu frames\n", seg->getNumberOfFrames());
     expect(image_write(image, &g, &labels, &e), e);

@@ -137,6 +137,23 @@ check "unless it is to be replaced" 0 convert "$out/explicit" -o "$out/explicit.
 check "labels without names" 2 convert "$out/explicit" --labels "$out/explicit.nii" -o "$out/seg.dcm"
 check "too little memory" 2 convert "$out/explicit" -o "$out/small.nii" --memory 1M
 
+# By hand it ends on Ctrl-C; with --parent, as predict and serve start it, with its parent. What it writes into takes no more here.
+make wide size=256x256x2; mkfifo "$out/full.nii"; exec 7<>"$out/full.nii"
+gone() { tries=0; while kill -0 $1 2>/dev/null && [ $tries -lt 100 ]; do sleep 0.1; tries=$((tries + 1)); done; ! kill -0 $1 2>/dev/null; }
+writes() { tries=0; until grep -q '^State:.S' /proc/$1/status && grep -q '/wide' /proc/$1/cmdline || [ $tries -ge 50 ]; do sleep 0.1; tries=$((tries + 1)); done; sleep 0.2; }
+"$build/convert_dicom" "$out/wide" -o /proc/self/fd/7 --quiet 2>"$out/said" & pid=$!
+writes $pid; kill -INT $pid; wait $pid; equals "Ctrl-C ends it" $? 130; pid=
+exec 7>&-; exec 7<>"$out/full.nii"
+sh -c '"$1" "$2/wide" -o /proc/self/fd/7 --parent $$ --cpu-time 50 --quiet & echo $! >"$2/child"; wait' sh "$build/convert_dicom" "$out" 2>/dev/null & pid=$!
+writes "$(until [ -s "$out/child" ]; do sleep 0.1; done; cat "$out/child")"; child=$(cat "$out/child")
+is "it works for its parent" kill -0 "$child"
+is "with the time that it may use" grep -q '^Max cpu time *50 ' "/proc/$child/limits"
+kill -KILL $pid; wait $pid 2>/dev/null; pid=
+is "it ends with its parent" gone "$child"
+check "a parent that has ended before" $((64 + 7)) convert "$out/wide" -o "$out/orphan.nii" --parent 1
+is "nothing is written for it" test ! -e "$out/orphan.nii"
+exec 7>&-
+
 # The dictionary of attributes is DCMTK's, else that of the folder which the program is in.
 mkdir -p "$out/moved/bin" "$out/moved/share/swin-umamba-c"; cp "$build/convert_dicom" "$out/moved/bin"
 check "without a dictionary" 1 env DCMDICTPATH=/nowhere "$out/moved/bin/convert_dicom" "$out/explicit" -o "$out/moved.nii" --quiet
@@ -169,6 +186,9 @@ for name in explicit oblique sagittal enhanced-explicit tilt single; do
     is "$name: they are the same" same "$out/$name-back.nii" "$out/$name-labels.nii.gz"
 done
 "$build/make_dicom" labels "$out/explicit.dcm" "$out/back.nii" "$out/explicit.nii" >"$out/segments"
+equals "codes and meanings of the source are DICOM's, of all frames" "$(grep -e ^derivation -e ^purpose "$out/segments" | sort | uniq -c | awk '{$1 = ""; print}')" \
+    " derivation: 113076 Segmentation
+ purpose: 121322 Source image for image processing operation"
 has "a segment has its name, code and colour" '^segment 1: liver (10200004 Liver) Lab 59943 19622 40053$' segments
 has "a side is no part of the code" '^segment 2: kidney_left (64033007 Kidney)' segments
 has "nor a plural" '^segment 3: tumours (108369006 Neoplasm)' segments

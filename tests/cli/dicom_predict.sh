@@ -69,6 +69,23 @@ mkdir "$out/alone"; cp "$build/predict" "$out/alone"
 check "without convert_dicom" 1 "$out/alone/predict" -i "$out/ct" -m "$out/one" -o "$out/none.dcm" --quiet
 has "the message names it" 'the program convert_dicom is not in .*/alone' stderr
 
+# A stand-in for convert_dicom, which does what is typed here before it.
+mkdir "$out/beside"; cp "$build/predict" "$out/beside"; [ ! -x "$build/serve" ] || cp "$build/serve" "$out/beside"
+stand_in() { printf '#!/bin/sh\n%s\nexec "%s" "$@"\n' "$1" "$build/convert_dicom" >"$out/beside/convert_dicom"; chmod +x "$out/beside/convert_dicom"; }
+appears() { tries=0; until [ -e "$1" ] || [ $tries -ge 200 ]; do sleep 0.1; tries=$((tries + 1)); done; }
+stand_in 'echo "convert_dicom: what is wrong" >&2; echo "Try convert_dicom --help" >&2; exit 2'
+check "wrong usage of convert_dicom" 1 "$out/beside/predict" -i "$out/ct" -m "$out/one" -o "$out/none.dcm" --quiet
+has "its first line is told, not the hint" 'ct: what is wrong$' stderr
+stand_in 'awk "BEGIN { for (i = 0; i < 4000; i++) print \"convert_dicom: warning: one of very many warnings\" }" >&2; echo "convert_dicom: error: the cause" >&2; exit 1'
+check "an error behind very many warnings" 1 "$out/beside/predict" -i "$out/ct" -m "$out/one" -o "$out/none.dcm" --quiet
+has "is told" 'error: .*ct: the cause$' stderr
+stand_in "case \" \$* \" in *' --labels '*) : >'$out/asked'; sleep 2;; esac"
+"$out/beside/predict" -i "$out/ct" -m "$out/one" -o "$out/none.dcm" --quiet 2>"$out/said" & pid=$!
+appears "$out/asked"; kill -TERM $pid; wait $pid
+equals "SIGTERM while DICOM-SEG is written" $? 143; pid=
+has "no labels are told" 'no labels were written' said
+sleep 3; is "and none come later" test ! -e "$out/none.dcm"
+
 # serve.
 if [ ! -x "$build/serve" ]; then echo "ok - DICOM in serve # SKIP it is not built (libmicrohttpd)"; exit 0; fi
 for tool in curl zip; do
@@ -78,7 +95,7 @@ done
 url=http://localhost
 start() { # MODEL OPTIONS…
     model=$1; shift; : >"$out/served"
-    "$build/serve" -m "$out/$model" --listen "unix:$out/socket" "$@" >"$out/served" 2>&1 & pid=$!
+    ${serve:-"$build/serve"} -m "$out/$model" --listen "unix:$out/socket" "$@" >"$out/served" 2>&1 & pid=$!
     tries=0
     until grep -q 'listening on' "$out/served" || [ $tries -ge 200 ]; do sleep 0.1; tries=$((tries + 1)); done
 }
@@ -112,4 +129,21 @@ start both
 equals "an archive for each channel" "$(status -F "a=@$out/ct.zip" -F "b=@$out/mr.zip" $url/predict)" 200
 check "DCMTK reads the answer of two" 0 labels "$out/answer" "$out/back.nii"
 is "it has the labels of two channels" same "$out/back.nii" "$out/want-both.nii.gz"
+stop
+# All processes of the group get the signal, as from systemctl stop and Ctrl-C; the request is answered.
+stand_in "echo \"\$@\" >'$out/arguments'; [ -e '$out/begun' ] || { echo \$\$ >'$out/begun'; kill -STOP \$\$; }"
+serve="setsid $out/beside/serve"; start one; serve=
+status --data-binary "@$out/ct.zip" $url/predict >"$out/status" & client=$!
+appears "$out/begun"; kill -TERM -$pid; sleep 0.3; kill -CONT "$(cat "$out/begun")"; wait $client
+equals "a series in progress at SIGTERM is answered" "$(cat "$out/status")" 200
+wait $pid; equals "and the server ends as it should" $? 0; pid=
+has "convert_dicom may use a limited time" ' --cpu-time 600' arguments
+start one
+"$build/make_dicom" "$out/colours" "$out/colours.nii" size=24x20x1 0028,0004=RGB
+(cd "$out" && zip -qr colours.zip colours)
+equals "what is not supported" "$(status --data-binary "@$out/colours.zip" $url/predict)" 415
+has "the message says what" 'no gray values' answer
+"$build/make_dicom" "$out/huge" "$out/huge.nii" size=24x20x1 0028,0010=60000 0028,0011=60000
+(cd "$out" && zip -qr huge.zip huge)
+equals "what needs more memory than it may have" "$(status --data-binary "@$out/huge.zip" $url/predict)" 413
 stop

@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/plain.h"
 #include "base/program.h"
 #include "base/tool.h"
 #include "data/grid_axes.h"
@@ -65,10 +66,17 @@ static void check_options(const Options *o, struct argp_state *state)
     const char *output = o->common.output;
     char known[IMAGE_ENDINGS_BYTES];
     if (!o->input_count) argp_error(state, "SERIES is missing: a folder, a zip archive, or DICOM files");
-    if (o->list) return;
-    if (!*output) argp_error(state, "-o FILE is missing");
     if (o->memory && o->memory < LEAST_MEMORY) argp_error(state, "--memory: the program and its libraries need 256M");
+    if (o->list) {
+        if (*output || o->common.overwrite || o->labels.labels || o->labels.description || o->dataset ||
+            o->orientation || o->choice.series || o->choice.volume)
+            argp_error(state,
+                       "--list only lists the series of SERIES: omit the options that choose, read or write one");
+        return;
+    }
+    if (!*output) argp_error(state, "-o FILE is missing");
     if (o->labels.labels) {
+        if (o->orientation) argp_error(state, "--orientation turns an image: with --labels nothing is turned, omit it");
         if (!o->dataset) argp_error(state, "--labels needs -d dataset.json, for the names of the labels");
         if (!path_ends_with(output, ".dcm") && !path_is_open_file(output))
             argp_error(state, "-o %s: a segmentation is a file with the ending .dcm", output);
@@ -101,10 +109,15 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
 
 static int list(const DicomSources *source, Err *e)
 {
-    Text text = {0};
-    const int code = series_table(&text, source, e);
-    if (!code && text.data) program_print(text.data);
+    Text text = {0}, warnings = {0};
+    const int code = series_table(&text, &warnings, source, e);
+    program_warn_lines(warnings.data);
+    if (!code && text.data) {
+        plain_text(text.data);
+        program_print(text.data);
+    }
     text_free(&text);
+    text_free(&warnings);
     return code;
 }
 

@@ -45,11 +45,12 @@ typedef struct DicomFile {
     char series[DICOM_UID_BYTES], study[DICOM_UID_BYTES], reference[DICOM_UID_BYTES]; /* reference: of the place */
     char instance[DICOM_UID_BYTES], kind[DICOM_UID_BYTES];                            /* its UID and its class */
     char modality[DICOM_TEXT_BYTES], description[DICOM_TEXT_BYTES], photometric[DICOM_TEXT_BYTES];
-    const char *unusable; /* why its pixels are no gray image of one slice each; NULL. A constant */
+    ErrCode fault_code;      /* 0: its frames can be used */
+    char fault[sizeof(Err)]; /* why not; does not name the file */
     int64_t series_number, instance_number, rows, columns;
     double tilt; /* of the gantry, degrees */
     bool is_enhanced;
-    int first, count; /* its frames */
+    int first, count; /* its frames; of a file with a fault they may not be in the scan */
 } DicomFile;
 
 typedef struct DicomScan {
@@ -65,8 +66,9 @@ typedef enum HeaderKind {
     HEADER_NONE   /* not DICOM */
 } HeaderKind;
 
-/* Reads the header of a file, whose bytes are given. Fails: ERR_FORMAT (cut off, damaged), ERR_VALUE (numbers that
- * cannot be), ERR_NOMEM; the text does not name the file. */
+/* Reads the header of a file, whose bytes are given. What is wrong with a file whose series is known is kept as its
+ * fault: it concerns only who wants that series. Fails: ERR_FORMAT (cut off or damaged, of an unknown series), ERR_NOMEM;
+ * the text does not name the file. */
 int dicom_read_header(DicomScan *s, HeaderKind *kind, int source, const void *bytes, size_t count, Err *e);
 
 /* Adds a file with `frames` frames, all 0; used by dicom_read_header. Fails: ERR_NOMEM. */

@@ -1,5 +1,7 @@
 #include "dicom/frames.h"
 
+#include "dicom/attributes.h"
+
 #include <dcmtk/config/osconfig.h>
 
 #include <dcmtk/dcmdata/dcdeftag.h>
@@ -30,16 +32,6 @@ static double number_of(DcmItem *item, const DcmTagKey &tag, unsigned long index
     if (!item) return missing;
     if (item->findAndGetFloat64(tag, value, index).good()) return value;
     return item->findAndGetFloat32(tag, single, index).good() ? single : missing;
-}
-
-static long whole_of(DcmItem *item, const DcmTagKey &tag, long missing)
-{
-    Sint32 value;
-    Uint16 small;
-    Uint32 large;
-    if (item->findAndGetUint16(tag, small).good()) return small;
-    if (item->findAndGetUint32(tag, large).good()) return large;
-    return item->findAndGetSint32(tag, value).good() ? value : missing;
 }
 
 static DcmItem *item_of(DcmItem *item, const DcmTagKey &sequence)
@@ -161,6 +153,16 @@ static int read_frame(Frame *f, const Groups &groups, Err *e)
     return 0;
 }
 
+static int expect_groups(const DicomFile *file, DcmItem *dataset, Err *e)
+{
+    DcmSequenceOfItems *each = NULL;
+    if (!file->is_enhanced) return 0;
+    dataset->findAndGetSequence(DCM_PerFrameFunctionalGroupsSequence, each);
+    if (each && each->card() == (unsigned long)file->count) return 0;
+    return err_set(e, ERR_FORMAT, "NumberOfFrames is %d, but there are functional groups of %lu frames", file->count,
+                   each ? each->card() : 0);
+}
+
 static int read_frames(DicomScan *s, const DicomFile *file, DcmItem *dataset, Err *e)
 {
     DcmSequenceOfItems *each = NULL;
@@ -168,9 +170,6 @@ static int read_frames(DicomScan *s, const DicomFile *file, DcmItem *dataset, Er
     if (file->is_enhanced) {
         groups.shared = item_of(dataset, DCM_SharedFunctionalGroupsSequence);
         dataset->findAndGetSequence(DCM_PerFrameFunctionalGroupsSequence, each);
-        if (!each || each->card() != (unsigned long)file->count)
-            return err_set(e, ERR_FORMAT, "NumberOfFrames is %d, but there are functional groups of %lu frames",
-                           file->count, each ? each->card() : 0);
     }
     DcmObject *item = NULL;
     for (int i = 0; i < file->count; i++) {
@@ -215,7 +214,6 @@ static void read_file(DicomFile *file, DcmItem *dataset)
     file->instance_number = whole_of(dataset, DCM_InstanceNumber, 0);
     file->tilt = number_of(dataset, DCM_GantryDetectorTilt, 0, 0);
     file->is_enhanced = dataset->tagExists(DCM_PerFrameFunctionalGroupsSequence);
-    file->unusable = unusable(file, dataset);
 }
 
 /* Parts of DICOM without a preamble begin with group 2 or 8, little or big endian. */
@@ -236,17 +234,39 @@ static bool is_image(DcmItem *dataset)
            kind != UID_SegmentationStorage && whole_of(dataset, DCM_BitsAllocated, 0) > 0;
 }
 
-static int add_image(DicomScan *s, int source, DcmItem *dataset, Err *e)
+static int check_file(DicomFile *file, DcmItem *dataset, Err *e)
 {
     const long frames = whole_of(dataset, DCM_NumberOfFrames, 1);
     if (frames < 1 || frames > 1 << 20) return err_set(e, ERR_VALUE, "NumberOfFrames is %ld", frames);
-    TRY(scan_add(s, (int)frames, e));
-    DicomFile *file = &s->files[s->file_count - 1];
-    file->source = source;
+    file->count = (int)frames;
     file->rows = whole_of(dataset, DCM_Rows, 0);
     file->columns = whole_of(dataset, DCM_Columns, 0);
-    read_file(file, dataset);
-    return file->unusable ? 0 : read_frames(s, file, dataset, e);
+    const char *why = unusable(file, dataset);
+    return why ? err_set(e, ERR_UNSUPPORTED, "%s", why) : expect_groups(file, dataset, e);
+}
+
+static void keep_fault(DicomFile *file, Err *fault)
+{
+    file->fault_code = fault->code;
+    snprintf(file->fault, sizeof file->fault, "%s", fault->text);
+    err_clear(fault);
+}
+
+/* found: what is wrong with the file as a whole. Room for frames is made only where the file can be used. */
+static int add_image(DicomScan *s, int source, DcmItem *dataset, Err *found, Err *e)
+{
+    DicomFile read = {};
+    read.source = source;
+    read.count = 1;
+    read_file(&read, dataset);
+    if (!found->code) check_file(&read, dataset, found);
+    TRY(scan_add(s, found->code ? 0 : read.count, e));
+    DicomFile *file = &s->files[s->file_count - 1];
+    read.first = file->first;
+    *file = read;
+    if (!found->code) read_frames(s, file, dataset, found);
+    if (found->code) keep_fault(file, found);
+    return 0;
 }
 
 int dicom_read_header(DicomScan *s, HeaderKind *kind, int source, const void *bytes, size_t count, Err *e)
@@ -262,9 +282,15 @@ int dicom_read_header(DicomScan *s, HeaderKind *kind, int source, const void *by
         const OFCondition read =
             format.readUntilTag(stream, EXS_Unknown, EGL_noChange, DCM_MaxReadLength, DCM_PixelData);
         format.transferEnd();
-        if (read.bad()) return err_set(e, ERR_FORMAT, "cut off or damaged: %s", read.text());
-        *kind = is_image(format.getDataset()) ? HEADER_IMAGE : HEADER_OTHER;
-        if (*kind == HEADER_IMAGE) return add_image(s, source, format.getDataset(), e);
+        DcmDataset *dataset = format.getDataset();
+        Err found = {};
+        if (read.bad()) err_set(&found, ERR_FORMAT, "cut off or damaged: %s", read.text());
+        if (read.bad() && !dataset->tagExists(DCM_SeriesInstanceUID)) {
+            *e = found;
+            return e->code;
+        }
+        *kind = read.bad() || is_image(dataset) ? HEADER_IMAGE : HEADER_OTHER;
+        if (*kind == HEADER_IMAGE) return add_image(s, source, dataset, &found, e);
         s->other_count++;
         return 0;
     } catch (const std::bad_alloc &) {

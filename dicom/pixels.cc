@@ -1,5 +1,7 @@
 #include "dicom/pixels.h"
 
+#include "dicom/attributes.h"
+
 #include <dcmtk/config/osconfig.h>
 
 #include <dcmtk/dcmdata/dcdeftag.h>
@@ -57,14 +59,6 @@ int dicom_begin(Err *e)
     DJLSDecoderRegistration::registerCodecs();
     DcmRLEDecoderRegistration::registerCodecs();
     return 0;
-}
-
-static long whole_of(DcmItem *item, const DcmTagKey &tag, long missing)
-{
-    Uint16 small;
-    Sint32 value;
-    if (item->findAndGetUint16(tag, small).good()) return small;
-    return item->findAndGetSint32(tag, value).good() ? value : missing;
 }
 
 static int read_layout(DicomPixels *p, DcmItem *dataset, Err *e)

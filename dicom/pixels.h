@@ -18,7 +18,7 @@ int dicom_begin(Err *e);
 
 typedef struct DicomPixels DicomPixels;
 
-/* bytes: of the file, borrowed until the close. Fails: ERR_FORMAT, ERR_UNSUPPORTED (colours, a bit depth above 32 …),
+/* bytes: of the file, borrowed until the close. Fails: ERR_FORMAT, ERR_UNSUPPORTED (a bit depth that is not read),
  * ERR_NOMEM; the text does not name the file. */
 int dicom_pixels_open(DicomPixels **p, const void *bytes, size_t count, Err *e);
 void dicom_pixels_close(DicomPixels *p); /* NULL is fine */

@@ -312,7 +312,12 @@ int write_file(const char *path, DcmFileFormat *format, Err *e)
 {
     OutFile f;
     TRY(file_create(&f, path, e));
-    const int code = write_pieces(&f, format, e);
+    int code;
+    try {
+        code = write_pieces(&f, format, e);
+    } catch (const std::bad_alloc &) {
+        code = err_set(e, ERR_NOMEM, "not enough memory for the segmentation");
+    }
     if (!code) return file_commit(&f, e);
     file_abort(&f);
     return code;

@@ -39,7 +39,7 @@ typedef struct SegmentationJob {
 } SegmentationJob;
 
 /* Writes the object. A segment has a frame for each slice that it is in, or one empty frame. Fails: ERR_FORMAT for a
- * source without a study, ERR_UNSUPPORTED for more segments or slices than the form has room for, ERR_IO, ERR_NOMEM. */
+ * source without a study, ERR_UNSUPPORTED for more segments, rows or columns than the form has room for, ERR_IO, ERR_NOMEM. */
 int segmentation_write(const char *path, const SegmentationJob *job, Err *e);
 
 /* A UID of a random UUID (PS3.5, B.2): 2.25.… */

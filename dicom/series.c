@@ -14,7 +14,7 @@ enum { NAMES_SHOWN = 3 };
 
 static void warn_of_others(Text *warnings, const DicomSources *source, const int *others, int count)
 {
-    if (!count || !warnings) return;
+    if (!count) return;
     text_add(warnings, "%d file%s no DICOM and %s not read: ", count, count == 1 ? " is" : "s are",
              count == 1 ? "is" : "are");
     for (int i = 0; i < count && i < NAMES_SHOWN; i++)
@@ -32,7 +32,13 @@ static int read_header(DicomScan *s, HeaderKind *kind, const DicomSources *sourc
     return code ? err_context(e, "%s", sources_name(source, index)) : 0;
 }
 
-/* warnings may be NULL. */
+static void warn_of_deep(Text *warnings, const DicomSources *source)
+{
+    if (!source->left_out) return;
+    text_add(warnings, "%d folder%s more than %d levels deep and not read; the first: %s\n", source->left_out,
+             source->left_out == 1 ? " is" : "s are", SOURCES_DEEPEST, source->deep);
+}
+
 static int read_headers(DicomScan *s, Text *warnings, const DicomSources *source, Err *e)
 {
     HeaderKind kind;
@@ -43,6 +49,7 @@ static int read_headers(DicomScan *s, Text *warnings, const DicomSources *source
         code = read_header(s, &kind, source, i, e);
         if (!code && kind == HEADER_NONE) others[count++] = i;
     }
+    warn_of_deep(warnings, source);
     if (!code) warn_of_others(warnings, source, others, count);
     mem_free(others);
     return code;
@@ -80,21 +87,26 @@ static int group_files(Group **groups, int *count, const DicomScan *s, Err *e)
     return 0;
 }
 
+static void add_number(Text *t, const DicomFile *f)
+{
+    if (f->series_number >= 0) text_add(t, "%lld", (long long)f->series_number);
+    else text_add(t, "-");
+}
+
 static void add_group(Text *t, const Group *g)
 {
     const DicomFile *f = g->first;
     text_add(t, "%s  ", *f->series ? f->series : "-");
-    if (f->series_number >= 0) text_add(t, "%lld", (long long)f->series_number);
-    else text_add(t, "-");
+    add_number(t, f);
     text_add(t, "  %s  %d image%s  %s\n", *f->modality ? f->modality : "-", g->images, g->images == 1 ? "" : "s",
              f->description);
 }
 
-int series_table(Text *text, const DicomSources *source, Err *e)
+int series_table(Text *text, Text *warnings, const DicomSources *source, Err *e)
 {
     DicomScan s = {0};
     Group *groups = NULL;
-    int count = 0, code = read_headers(&s, NULL, source, e);
+    int count = 0, code = read_headers(&s, warnings, source, e);
     if (!code) code = group_files(&groups, &count, &s, e);
     for (int i = 0; i < count && !code; i++) add_group(text, &groups[i]);
     mem_free(groups);
@@ -123,9 +135,10 @@ static int which_series(const Group *groups, int count, const char *wanted, Err 
     text_add(&t, "%d series: choose one by --series UID or NUMBER:", count);
     for (int i = 0; i < count && i < SERIES_SHOWN; i++) {
         const DicomFile *f = groups[i].first;
-        text_add(&t, "%s %lld %s (%s, %d image%s%s%s)", i ? "," : "", (long long)f->series_number, f->series,
-                 f->modality, groups[i].images, groups[i].images == 1 ? "" : "s", *f->description ? ", " : "",
-                 f->description);
+        text_add(&t, "%s ", i ? "," : "");
+        add_number(&t, f);
+        text_add(&t, " %s (%s, %d image%s%s%s)", f->series, f->modality, groups[i].images,
+                 groups[i].images == 1 ? "" : "s", *f->description ? ", " : "", f->description);
     }
     if (count > SERIES_SHOWN) text_add(&t, " and %d more, which --list shows", count - SERIES_SHOWN);
     const int code = text_check(&t, e) ? e->code : err_set(e, ERR_VALUE, "%s", t.data);
@@ -199,8 +212,8 @@ static int drop_copies(Instance *list, int count, Text *warnings, const DicomSou
 
 static int add_frames(Series *s, const DicomSources *source, const DicomFile *file, Err *e)
 {
-    if (file->unusable)
-        return err_set(e, ERR_UNSUPPORTED, "%s: %s", sources_name(source, file->source), file->unusable);
+    if (file->fault_code)
+        return err_set(e, file->fault_code, "%s: %s", sources_name(source, file->source), file->fault);
     for (int i = 0; i < file->count; i++) s->slices[s->count++] = file->first + i;
     return 0;
 }

@@ -29,9 +29,9 @@ typedef struct Series {
 int series_open(Series *s, const DicomSources *source, const SeriesChoice *choice, Err *e);
 void series_close(Series *s);
 
-/* Appends a table of the series in a source: UID, number, modality, images, description. Fails: as the reading of
- * headers. */
-int series_table(Text *text, const DicomSources *source, Err *e);
+/* Appends a table of the series in a source: UID, number, modality, images, description; and warnings, a line each. Fails:
+ * as the reading of headers. */
+int series_table(Text *text, Text *warnings, const DicomSources *source, Err *e);
 
 static inline const Frame *series_frame(const Series *s, int slice) { return &s->scan.frames[s->slices[slice]]; }
 static inline const DicomFile *series_file(const Series *s, int slice)

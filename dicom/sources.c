@@ -7,8 +7,6 @@
 #include "base/path_hint.h"
 #include "weights/zip.h"
 
-enum { DEEPEST = 8 };
-
 struct SourceItem {
     char *name;            /* a path, or "series.zip: IM0001"; owned */
     const ZipEntry *entry; /* NULL: a file */
@@ -41,8 +39,9 @@ static int add_folder(DicomSources *s, const char *path, int depth, Err *e);
 static int add_entry(DicomSources *s, char *path, int depth, Err *e)
 {
     if (!path || !file_is_folder(path)) return add(s, path, NULL, e);
-    const int code = depth < DEEPEST ? add_folder(s, path, depth + 1, e) : 0;
-    mem_free(path);
+    const int code = depth < SOURCES_DEEPEST ? add_folder(s, path, depth + 1, e) : 0;
+    if (depth == SOURCES_DEEPEST && !s->left_out++) s->deep = path;
+    else mem_free(path);
     return code;
 }
 
@@ -121,6 +120,7 @@ void sources_close(DicomSources *s)
         zip_free(&s->archives[i].zip);
         file_unmap(s->archives[i].data, s->archives[i].bytes);
     }
+    mem_free(s->deep);
     mem_free(s->items);
     mem_free(s->archives);
     *s = (DicomSources){0};

@@ -10,10 +10,14 @@
 
 #include "base/error.h"
 
+enum { SOURCES_DEEPEST = 8 };
+
 typedef struct DicomSources {
     struct SourceItem *items; /* owned, as the archives */
     struct SourceArchive *archives;
     int count, archive_count;
+    int left_out; /* folders that are too deep */
+    char *deep;   /* the first of them; owned; NULL */
 } DicomSources;
 
 typedef struct SourceBytes {
@@ -22,7 +26,7 @@ typedef struct SourceBytes {
     void *mapped, *unpacked; /* one of them is owned */
 } SourceBytes;
 
-/* Hidden files are left out, and folders more than 8 levels deep. An archive is known by its content. s is new. Fails:
+/* Hidden files are left out, and folders more than SOURCES_DEEPEST levels deep, which are counted. An archive is known by its content. s is new. Fails:
  * ERR_IO; ERR_FORMAT, ERR_UNSUPPORTED for a damaged or encrypted archive; ERR_NOMEM. */
 int sources_open(DicomSources *s, const char *const *paths, int count, Err *e);
 void sources_close(DicomSources *s);

@@ -1,5 +1,6 @@
 #include "dicom/stack.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -144,7 +145,7 @@ static int uneven(const Series *s, const DicomSources *source, Err *e)
     const double most = gap_before(s, widest), times = most / least;
     const char *a = name_of(series_frame(s, widest - 1), &s->scan, source);
     const char *b = name_of(series_frame(s, widest), &s->scan, source);
-    if (times > 1.5 && fabs(times - round(times)) < 0.1 * times)
+    if (times > 1.5 && times < INT_MAX && fabs(times - round(times)) < 0.1 * times)
         return err_set(
             e, ERR_VALUE,
             "%d slice%s missing between %s and %s: they are %.6g mm apart, others %.6g mm: export the whole series",

@@ -29,7 +29,8 @@ static int open_file(Reader *r, const Series *s, int file, Err *e)
     close_file(r);
     TRY(sources_get(&r->bytes, r->source, s->scan.files[file].source, e));
     r->file = file;
-    return dicom_pixels_open(&r->pixels, r->bytes.data, r->bytes.count, e);
+    if (!dicom_pixels_open(&r->pixels, r->bytes.data, r->bytes.count, e)) return 0;
+    return err_context(e, "%s", sources_name(r->source, s->scan.files[file].source));
 }
 
 /* *whole: stays set if all values are whole numbers that int16 has. */
@@ -47,9 +48,9 @@ static int read_slices(Reader *r, float *to, const Series *s, bool *whole, Err *
     const size_t count = (size_t)(s->geometry.shape_zyx[1] * s->geometry.shape_zyx[2]);
     for (int i = 0; i < s->count; i++) {
         const Frame *f = series_frame(s, i);
-        int code = open_file(r, s, f->file, e);
-        if (!code) code = dicom_pixels_frame(r->pixels, f->number, r->values, count, e);
-        if (code) return err_context(e, "%s", sources_name(r->source, series_file(s, i)->source));
+        TRY(open_file(r, s, f->file, e));
+        if (dicom_pixels_frame(r->pixels, f->number, r->values, count, e))
+            return err_context(e, "%s", sources_name(r->source, series_file(s, i)->source));
         rescale(to + (size_t)i * count, r->values, count, f, whole);
     }
     return 0;

@@ -1,5 +1,6 @@
 #include "dicom/volumes.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,13 +27,16 @@ typedef struct Keyed {
     Keys keys;
 } Keyed;
 
-/* Numbers by their value, texts by their letters. */
+enum { EXACT_DIGITS = 15 }; /* of a double: longer times may differ in more */
+
+/* Numbers by their value (10 is 10.0), texts by their letters. */
 static int compare_values(const char *a, const char *b)
 {
     char *past_a, *past_b;
     const double x = strtod(a, &past_a), y = strtod(b, &past_b);
-    if (*a && *b && !*past_a && !*past_b && x != y) return x < y ? -1 : 1;
-    return strcmp(a, b);
+    const bool are_numbers = *a && *b && !*past_a && !*past_b && !isnan(x) && !isnan(y);
+    if (!are_numbers || (x == y && strlen(a) > EXACT_DIGITS)) return strcmp(a, b);
+    return (x > y) - (x < y);
 }
 
 static int compare_keys(const Frame *a, const Frame *b, Keys k)

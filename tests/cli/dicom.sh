@@ -76,6 +76,27 @@ is "make the same image" same "$out/deep.nii" "$out/explicit.want.nii"
 has "the copy is told" '1 file is a copy of another one' stderr
 has "and the other file" '1 file is no DICOM and is not read: .*Makefile' stderr
 
+make mixed; make mixed number=5 0028,1053=0; make mixed number=6
+for file in "$out"/mixed/6_*; do head -c 1200 "$file" >"$out/cut-head"; cp "$out/cut-head" "$file"; done
+"$build/make_dicom" "$out/fine" "$out/fine.want.nii"
+check "a series beside damaged ones" 0 convert "$out/mixed" --series 4 -o "$out/mixed.nii"
+is "is read" same "$out/mixed.nii" "$out/fine.want.nii"
+check "all are listed" 0 convert "$out/mixed" --list
+has "those with faults, too" '^1.2.826.0.1.3680043.9.9999.1.6  ' stdout
+check "a damaged one" 1 convert "$out/mixed" --series 5 -o "$out/none.nii"
+has "is refused" '5_0.*: RescaleSlope 0' stderr
+check "one that is cut off" 1 convert "$out/mixed" --series 1.2.826.0.1.3680043.9.9999.1.6 -o "$out/none.nii"
+has "is refused as such" '6_0.*: cut off or damaged' stderr
+make numberless 0020,0011=-; make numberless number=5 0020,0011=-
+check "series without numbers" 1 convert "$out/numberless" -o "$out/none.nii"
+has "are listed without" 'NUMBER: - 1.2.826.0.1.3680043.9.9999.1.4 ' stderr
+make escape "0008,103e=$(printf 'red\033[31m')"
+check "a description with codes for a terminal" 0 convert "$out/escape" --list
+has "is shown without" 'red?\[31m' stdout
+mkdir -p "$out/levels/1/2/3/4/5/6/7/8"; cp "$out"/explicit/* "$out/levels"; cp "$out/explicit/4_003_0" "$out/levels/1/2/3/4/5/6/7/8"
+check "a folder that is too deep" 0 convert "$out/levels" -o "$out/levels.nii"
+has "is told" '1 folder is more than 8 levels deep and not read; the first: .*/7/8$' stderr
+
 # Several volumes.
 make times 0020,0100=1; make times 0020,0100=2 instances=100 intercept=7
 check "two points in time" 1 convert "$out/times" -o "$out/times.nii"
@@ -88,6 +109,9 @@ make echoes 0018,0081=2.5; make echoes 0018,0081=10 instances=100
 make echoes 0018,0081=2.5 instances=200 '0008,0008=ORIGINAL\PRIMARY\PHASE'; make echoes 0018,0081=10 instances=300 '0008,0008=ORIGINAL\PRIMARY\PHASE'
 check "two attributes" 1 convert "$out/echoes" -o "$out/echoes.nii"
 has "tell volumes apart" '4 volumes, which differ in EchoTime and ImageType' stderr
+make decimals 0018,0081=2.5; make decimals 0018,0081=10 2:0018,0081=10.0 instances=100
+check "a number in two forms" 1 convert "$out/decimals" -o "$out/decimals.nii"
+has "is one value" '2 volumes, which differ in EchoTime' stderr
 make scout; make scout size=10x10x1 row=0,1,0 column=0,0,-1 instances=100 '0008,0008=ORIGINAL\PRIMARY\LOCALIZER'
 check "a localizer in the series" 1 convert "$out/scout" -o "$out/scout.nii"
 has "is a volume of its own" '(ORIGINAL\\PRIMARY\\LOCALIZER; 1 image)' stderr
@@ -113,6 +137,9 @@ refused "a slope of 0" 'RescaleSlope 0' 0028,1053=0
 refused "colours" '4_003_0: its pixels are no gray values' 0028,0004=RGB
 refused "a mosaic" 'a mosaic, several slices in one image' '0008,0008=ORIGINAL\PRIMARY\MOSAIC'
 refused "several frames without places" 'several frames without functional groups' 0028,0008=2
+refused "very many of them" 'several frames without functional groups' 0028,0008=1000000
+check "no room is made for them" 1 convert "$out/bad" -o "$out/bad.nii" --memory 256M
+has "the message is the same" 'several frames without functional groups' stderr
 refused "bits that contradict" 'BitsAllocated 16, BitsStored 12 and HighBit 20' 0028,0102=20
 refused "pixels that are cut off" '4_003_0' 0028,0010=200
 check "no DICOM at all" 1 convert Makefile -o "$out/bad.nii"
@@ -135,6 +162,10 @@ check "an existing file" 1 convert "$out/explicit" -o "$out/explicit.nii"
 has "is kept" 'exists already' stderr
 check "unless it is to be replaced" 0 convert "$out/explicit" -o "$out/explicit.nii" --overwrite
 check "labels without names" 2 convert "$out/explicit" --labels "$out/explicit.nii" -o "$out/seg.dcm"
+check "a list with an output" 2 convert "$out/explicit" --list -o "$out/small.nii"
+check "a list of one series" 2 convert "$out/two" --list --series 4
+check "labels with an orientation" 2 convert "$out/explicit" --labels "$out/explicit.nii" -d Makefile --orientation RAS -o "$out/seg.dcm"
+has "are refused by name" 'with --labels nothing is turned' stderr
 check "too little memory" 2 convert "$out/explicit" -o "$out/small.nii" --memory 1M
 
 # By hand it ends on Ctrl-C; with --parent, as predict and serve start it, with its parent. What it writes into takes no more here.

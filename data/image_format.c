@@ -28,3 +28,11 @@ int image_add_file(FileList *files, char *path, Err *e)
     mem_free(path);
     return failed;
 }
+
+int image_expect_own_files(const char *header, Err *e)
+{
+    if (!path_is_open_file(header)) return 0;
+    return err_set(
+        e, ERR_UNSUPPORTED,
+        "the voxels are in another file, which cannot be read here: send one file with header and voxels (.mha, .nrrd, .nii or .nii.gz)");
+}

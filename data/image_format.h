@@ -35,6 +35,10 @@ int image_expect_volume(const char *path, const Array *voxels, Err *e);
  * ERR_NOMEM. */
 int image_add_file(FileList *files, char *path, Err *e);
 
+/* Fails with ERR_UNSUPPORTED if header, which names another file of its image, is an open file. Such a header comes from a
+ * client (serve): the file that it names is not the client's, and must not be looked for. The caller adds the name of the header. */
+int image_expect_own_files(const char *header, Err *e);
+
 /* All formats: image_format_NAME is defined in data/NAME.c. */
 #define IMAGE_FORMATS(FORMAT) \
     FORMAT(nifti)             \

@@ -43,8 +43,10 @@ static bool is_half(const char *path, const char *half)
 /* Opens the data file of the pair whose header is path, gzipped or not. */
 static int open_data(ByteSource *s, char **name, const char *path, Err *e)
 {
-    *name = partner(path, "img", e);
     bool there;
+    if (image_expect_own_files(path, e)) return err_context(e, "%s", path);
+    *name = partner(path, "img", e);
+    if (!*name) return ERR_NOMEM;
     TRY(file_is_there(*name, &there, e));
     if (!there) {
         const size_t length = strlen(*name);
@@ -100,36 +102,51 @@ static int open_header(NiiHeader *h, ByteSource *s, char **name, const char *pat
     return read_header(h, s, e);
 }
 
+/* The file of the header, and of a pair the one of the voxels. */
+typedef struct Files {
+    NiiHeader h;
+    ByteSource header, data;
+    char *header_name, *data_name; /* the memory of their paths */
+} Files;
+
+/* f is new; close_files frees it, also after a failure. */
+static int open_files(Files *f, const char *path, Err *e)
+{
+    *f = (Files){0};
+    TRY(open_header(&f->h, &f->header, &f->header_name, path, e));
+    return f->h.pair ? open_data(&f->data, &f->data_name, f->header_name, e) : 0;
+}
+
+static ByteSource *voxels_of(Files *f) { return f->h.pair ? &f->data : &f->header; }
+
+static void close_files(Files *f)
+{
+    source_close(&f->header);
+    source_close(&f->data);
+    mem_free(f->header_name);
+    mem_free(f->data_name);
+}
+
 static int nii_read(Image *image, const char *path, ImageUse use, Err *e)
 {
+    Files f;
     (void)use;
-    NiiHeader h = {0};
-    ByteSource header = {0}, data = {0};
-    char *header_name = NULL, *data_name = NULL;
-    int failed = open_header(&h, &header, &header_name, path, e);
-    if (failed) goto done;
-    image->geometry = h.geometry;
-    image->alpha = h.components == 4;
-    if (h.pair) failed = open_data(&data, &data_name, header_name, e);
-    if (!failed) failed = read_voxels(image, &h, h.pair ? &data : &header, e);
-done:
-    source_close(&header);
-    source_close(&data);
-    mem_free(header_name);
-    mem_free(data_name);
+    int failed = open_files(&f, path, e);
+    image->geometry = f.h.geometry;
+    image->alpha = f.h.components == 4;
+    if (!failed) failed = read_voxels(image, &f.h, voxels_of(&f), e);
+    close_files(&f);
     return failed;
 }
 
 static int nii_probe(ImageHeader *header, const char *path, ImageUse use, Err *e)
 {
     (void)use;
-    NiiHeader h = {0};
-    ByteSource s = {0};
-    char *name = NULL;
-    const int failed = open_header(&h, &s, &name, path, e);
-    *header = (ImageHeader){h.geometry, h.volumes * h.components, h.components == 4};
-    source_close(&s);
-    mem_free(name);
+    Files f;
+    int failed = open_files(&f, path, e);
+    if (!failed) failed = check_length(&f.h, voxels_of(&f), e);
+    *header = (ImageHeader){f.h.geometry, failed ? 0 : f.h.volumes * f.h.components, f.h.components == 4};
+    close_files(&f);
     return failed;
 }
 

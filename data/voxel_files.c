@@ -5,12 +5,14 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "data/image_format.h"
 
 enum { MAX_FILES = 1000000, MAX_PATTERN = 256 };
 
 int voxel_files_add(VoxelFiles *f, const char *header, const char *name, size_t bytes, Err *e)
 {
     const size_t folder = (size_t)(path_base(header) - header);
+    TRY(image_expect_own_files(header, e));
     if (!bytes) return err_set(e, ERR_FORMAT, "a file of voxels has an empty name");
     if (f->count >= MAX_FILES) return err_set(e, ERR_FORMAT, "more than %d files of voxels", MAX_FILES);
     TRY(mem_grow_list(&f->names, f->count, sizeof *f->names, e));

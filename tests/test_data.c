@@ -203,6 +203,38 @@ static void nifti_keeps_two_axes_and_long_ones(void **state)
     array_free(&voxels);
 }
 
+/* A probe fails where reading would: what follows it calculates with the sizes. */
+static void nifti_sizes_must_fit_the_file(void **state)
+{
+    (void)state;
+    Err e;
+    Array voxels;
+    Image image;
+    ImageHeader header;
+    static const char *const names[] = {"huge.nii", "huge.hdr"};
+    const Geometry plane = geometry_plane(2, 40000); /* NIfTI-2: dim is 8 numbers of 8 bytes from byte 16 on */
+    assert_int_equal(array_new(&voxels, DTYPE_U8, 3, plane.shape_zyx, NULL), 0);
+    for (int i = 0; i < 2; i++) {
+        const char *path = in_folder(names[i]);
+        void *mapped;
+        size_t count;
+        assert_int_equal(image_write(path, &plane, &voxels, NULL), 0);
+        assert_int_equal(image_read_header(&header, path, IMAGE_INTENSITIES, NULL), 0);
+        assert_int_equal(file_map(path, &mapped, &count, NULL), 0);
+        uint8_t *bytes = malloc(count);
+        assert_non_null(bytes);
+        memcpy(bytes, mapped, count);
+        file_unmap(mapped, count);
+        for (int axis = 1; axis <= 2; axis++) memcpy(bytes + 16 + 8 * axis, &(int64_t){(int64_t)1 << 40}, 8);
+        assert_int_equal(file_put(path, bytes, count, NULL), 0);
+        free(bytes);
+        assert_int_equal(image_read_header(&header, path, IMAGE_INTENSITIES, &e), ERR_FORMAT);
+        assert_non_null(strstr(e.text, "cut off, or the header is wrong"));
+        assert_int_equal(image_read(&image, path, &e), ERR_FORMAT);
+    }
+    array_free(&voxels);
+}
+
 static void pictures_round_trip(void **state)
 {
     (void)state;
@@ -351,11 +383,17 @@ static void channels_must_fit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(npy_round_trip),        cmocka_unit_test(npy_reads_all_headers),
-        cmocka_unit_test(npy_refuses_bad_files), cmocka_unit_test(npy_refuses_cut_files),
-        cmocka_unit_test(nifti_round_trip),      cmocka_unit_test(nifti_keeps_two_axes_and_long_ones),
-        cmocka_unit_test(pictures_round_trip),   cmocka_unit_test(colour_pictures_are_three_channels),
-        cmocka_unit_test(labels_must_be_whole),  cmocka_unit_test(channels_must_fit),
+        cmocka_unit_test(npy_round_trip),
+        cmocka_unit_test(npy_reads_all_headers),
+        cmocka_unit_test(npy_refuses_bad_files),
+        cmocka_unit_test(npy_refuses_cut_files),
+        cmocka_unit_test(nifti_round_trip),
+        cmocka_unit_test(nifti_keeps_two_axes_and_long_ones),
+        cmocka_unit_test(nifti_sizes_must_fit_the_file),
+        cmocka_unit_test(pictures_round_trip),
+        cmocka_unit_test(colour_pictures_are_three_channels),
+        cmocka_unit_test(labels_must_be_whole),
+        cmocka_unit_test(channels_must_fit),
     };
     return cmocka_run_group_tests(tests, test_folder_make, test_folder_remove);
 }

@@ -140,6 +140,19 @@ static void refuses_what_contradicts(void **state)
     assert_non_null(strstr(e.text, "its sizes contradict each other"));
 }
 
+static void refuses_entries_that_overlap(void **state)
+{
+    (void)state;
+    enum { RECORD = 47, SIZES_AT = 24 };
+    static Archive a;
+    Err e;
+    make(&a);
+    unsigned char *directory = a.bytes + a.sizes - SIZES_AT;
+    memcpy(directory + RECORD, directory, RECORD); /* two records, one place */
+    assert_int_equal(read_everything(a.bytes, a.count, &e), ERR_FORMAT);
+    assert_non_null(strstr(e.text, "'a': it overlaps other entries"));
+}
+
 static void survives_damage(void **state)
 {
     (void)state;
@@ -157,6 +170,7 @@ static void survives_damage(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(reads_both_methods), cmocka_unit_test(refuses_what_contradicts),
+                                       cmocka_unit_test(refuses_entries_that_overlap),
                                        cmocka_unit_test(survives_damage)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -194,15 +194,23 @@ static int by_name(const void *a, const void *b)
     return compare_names(x->name, x->name_bytes, y->name, y->name_bytes);
 }
 
-static int check_entries(const Zip *z, uint64_t limit, Err *e)
+/* Overlapping entries could make the time to read all of them quadratic in the file's size. limit: bytes before the
+ * directory. */
+static int check_overlap(const Zip *z, uint64_t limit, Err *e)
+{
+    for (int i = 0; i < z->count; i++) {
+        const ZipEntry *entry = &z->entries[i];
+        if (entry->bytes > limit) return bad_entry(e, entry, "it overlaps other entries");
+        limit -= entry->bytes;
+    }
+    return 0;
+}
+
+static int check_entries(const Zip *z, Err *e)
 {
     for (int i = 0; i < z->count; i++) {
         const ZipEntry *entry = &z->entries[i];
         if (i && !by_name(entry - 1, entry)) return bad_entry(e, entry, "it occurs twice");
-        /* Without this check, overlapping entries could make the time for the checksums quadratic in the file's
-         * size. */
-        if (entry->bytes > limit) return bad_entry(e, entry, "it overlaps other entries");
-        limit -= entry->bytes;
         if (crc_of(entry->data, entry->bytes) != entry->crc)
             return bad_entry(e, entry, "its bytes do not have the stored CRC-32: the file is damaged");
     }
@@ -220,7 +228,8 @@ static int read_all(Zip *z, const char *data, size_t bytes, bool packed, Err *e)
     while (!failed && (uint64_t)z->count < d.count) failed = read_entry(z, data, &d, &at, packed, e);
     if (!failed) {
         qsort(z->entries, (size_t)z->count, sizeof *z->entries, by_name);
-        if (!packed) failed = check_entries(z, d.offset, e);
+        failed = check_overlap(z, d.offset, e);
+        if (!failed && !packed) failed = check_entries(z, e);
     }
     if (failed) zip_free(z);
     return failed;

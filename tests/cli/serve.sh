@@ -57,6 +57,22 @@ equals "what is no image" "$(status --data-binary @Makefile $url/predict)" 415
 head -c 300 "${image}_0000.nii.gz" >"$out/cut.nii.gz"
 equals "a file that is cut off" "$(status -F "i=@$out/cut.nii.gz" -F "i=@${image}_0001.nii.gz" $url/predict)" 400
 has "is named as the client does" 'cut.nii.gz: cut off' answer
+# A header that names another file: the answer tells nothing of that file, not even whether it exists.
+meta='ObjectType = Image\nNDims = 3\nDimSize = 1 1 1\nElementType = MET_UCHAR\nBinaryData = False\nElementDataFile = '
+nrrd='NRRD0004\ntype: uint8\ndimension: 3\nsizes: 1 1 1\nencoding: ascii\ndata file: '
+printf 'secret-content' >"$out/secret"
+for name in "$out/secret" "$out/absent" LIST "s%d 1 1 1"; do
+    printf "$meta%s\n$out/secret\n" "$name" >"$out/named.mha"; printf "$nrrd%s\n$out/secret\n" "$name" >"$out/named.nrrd"
+    for kind in mha nrrd; do
+        equals "$kind that names the file ${name##*/}" "$(status --data-binary "@$out/named.$kind" $url/predict)" 415
+        has "the message for $kind says what to send, not ${name##*/}" 'send one file with header and voxels (.mha, .nrrd, .nii or .nii.gz)' answer
+        lacks "and nothing of the file, $kind, ${name##*/}" 'secret\|absent\|cut off\|exist\|No such' answer
+    done
+done
+gzip -dc "${image}_0000.nii.gz" | head -c 344 >"$out/named.hdr"; printf 'ni1\0' >>"$out/named.hdr"
+equals "the header of a NIfTI pair" "$(status -F "i=@$out/named.hdr" -F "i=@${image}_0001.nii.gz" $url/predict)" 415
+has "the message says what to send instead of a pair" 'named.hdr: .*send one file with header and voxels' answer
+lacks "and looks for no other file" 'exist' answer
 odd=$(printf 'caf\351\033[31m.nii.gz')
 equals "so is one with an odd name" "$(status -F "i=@$out/cut.nii.gz;filename=$odd" -F "i=@${image}_0001.nii.gz" $url/predict)" 400
 has "in valid JSON" 'caf\\ufffd?\[31m.nii.gz: cut off' answer
@@ -68,6 +84,7 @@ is "the network's time is a part of the prediction's" awk -v a="$(metric network
     -v warm="$warm" 'BEGIN { exit !(a > warm && a - warm < b) }'
 equals "what was done is counted" "$(metric 'predictions_total{end="done"}')" 1
 equals "and what failed" "$(metric 'answers_total{status="400"}')" 5
+equals "and what was not supported" "$(metric 'answers_total{status="415"}')" 10
 stop
 equals "SIGTERM ends it" $ended 0
 is "the socket is removed" test ! -e "$out/socket"

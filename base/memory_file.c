@@ -8,7 +8,10 @@
 int memory_file_new(const char *name, char path[MEMORY_FILE_PATH_BYTES], Err *e)
 {
     const int fd = memfd_create(name, MFD_CLOEXEC);
-    if (fd < 0) return err_set(e, ERR_NOMEM, "no file in memory could be made: %s", strerror(errno));
+    if (fd < 0) {
+        err_errno(e, errno, "no file in memory could be made");
+        return -1;
+    }
     snprintf(path, MEMORY_FILE_PATH_BYTES, "/proc/self/fd/%d", fd);
     return fd;
 }

@@ -23,10 +23,15 @@ static int remove_stale(const struct sockaddr_un *address, Err *e)
     if (lstat(address->sun_path, &info)) return 0;
     if (!S_ISSOCK(info.st_mode))
         return err_set(e, ERR_VALUE, "unix:%s: there is a file of this name: give another one", address->sun_path);
-    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    const bool answers = fd >= 0 && !connect(fd, (const struct sockaddr *)address, sizeof *address);
+    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    const int failed = fd < 0 || connect(fd, (const struct sockaddr *)address, sizeof *address) ? errno : 0;
     if (fd >= 0) close(fd);
-    if (answers) return err_set(e, ERR_VALUE, "unix:%s: another server listens there", address->sun_path);
+    if (!failed) return err_set(e, ERR_VALUE, "unix:%s: another server listens there", address->sun_path);
+    if (failed == ENOENT) return 0;
+    if (failed != ECONNREFUSED)
+        return err_errno(e, failed,
+                         "unix:%s: another program may use this socket: give another one; it does not answer",
+                         address->sun_path);
     return unlink(address->sun_path) ? err_errno(e, errno, "unix:%s: cannot be removed", address->sun_path) : 0;
 }
 
@@ -97,6 +102,22 @@ static void show_port(Listening *l)
     text_add(&l->shown, strchr(host, ':') ? "http://[%s]:%s" : "http://%s:%s", host, port);
 }
 
+/* Listens on the first of the addresses that this machine has. Returns an errno, or 0. A port that is in use is not looked for
+ * at the next address. */
+static int listen_first(Listening *l, const struct addrinfo *found)
+{
+    int failed = 0;
+    for (const struct addrinfo *at = found; at; at = at->ai_next) {
+        l->fd = socket(at->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        failed = l->fd < 0 ? errno : bind_port(l->fd, at);
+        l->is_local = is_loopback(at->ai_addr);
+        if (failed != EADDRNOTAVAIL && failed != EAFNOSUPPORT) return failed;
+        if (l->fd >= 0) close(l->fd);
+        l->fd = -1;
+    }
+    return failed;
+}
+
 static int listen_port(Listening *l, const char *address, Err *e)
 {
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
@@ -106,9 +127,7 @@ static int listen_port(Listening *l, const char *address, Err *e)
     TRY(split(host, &port, address, e));
     const int unknown = getaddrinfo(host, port, &hints, &found);
     if (unknown) return err_set(e, ERR_VALUE, "%s: %s", address, gai_strerror(unknown));
-    l->fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    const int failed = l->fd < 0 ? errno : bind_port(l->fd, found);
-    l->is_local = is_loopback(found->ai_addr);
+    const int failed = listen_first(l, found);
     freeaddrinfo(found);
     if (failed) return err_errno(e, failed, "%s: cannot listen", address);
     show_port(l);

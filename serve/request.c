@@ -13,8 +13,6 @@
 #include "serve/answer.h"
 #include "serve/series.h"
 
-enum { TIMEOUT_SECONDS = 60 };
-
 /* ---- refusing ---- */
 
 static const char *refusal(const Server *s, unsigned status, char text[128])
@@ -71,7 +69,7 @@ Request *request_new(Server *s, struct MHD_Connection *c, enum MHD_Result *resul
     }
     *r = (Request){.server = s, .connection = c, .refused = refused, .is_inside = !refused};
     r->socket = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-    if (!refused) upload_begin(&r->upload, c, s->o.most_body);
+    if (!refused) upload_begin(&r->upload, c);
     *result = MHD_YES;
     return r;
 }
@@ -88,9 +86,11 @@ void request_free(Request *r)
 
 enum MHD_Result request_take(Request *r, const char *data, size_t bytes)
 {
-    if (r->refused) return MHD_YES;
-    upload_add(&r->upload, data, bytes);
-    return r->upload.bytes > r->upload.most ? MHD_NO : MHD_YES; /* a body of unknown length may have no end */
+    /* A body of unknown length may have no end, also one that is dropped. */
+    if (bytes > (size_t)(r->server->o.most_body - r->bytes)) return MHD_NO;
+    r->bytes += (int64_t)bytes;
+    if (!r->refused) upload_add(&r->upload, data, bytes);
+    return MHD_YES;
 }
 
 /* ---- predicting ---- */
@@ -183,11 +183,10 @@ static int predict(Request *r, swin_model *model, const OutputKind *kind, int fd
     const char *images[UPLOAD_FILES];
     const swin_listener listener = {
         .size = sizeof listener, .context = r, .warning = keep_warning, .progress = stop_if_gone};
+    upload_add_other(&r->upload, output, kind->name);
     if (series_is_sent(&r->upload)) return predict_series(r, model, kind, fd, output, &listener, error);
     for (int i = 0; i < r->upload.count; i++) images[i] = r->upload.paths[i];
-    const int code = swin_predict_file(model, images, r->upload.count, output, &listener, error);
-    if (code) upload_rename(&r->upload, error->text, sizeof error->text);
-    return code;
+    return swin_predict_file(model, images, r->upload.count, output, &listener, error);
 }
 
 /* Waits and predicts into a file in memory, which *fd is. Returns the status, 0 if the client is gone. */
@@ -199,18 +198,22 @@ static unsigned run(Request *r, const OutputKind *kind, int *fd, swin_error *err
     *fd = memory_file_new(kind->name, path, &e);
     swin_model *model = *fd < 0 ? NULL : line_wait(r->server->line, is_gone, r);
     const double started = clock_seconds();
-    int code = *fd < 0 ? SWIN_NO_MEMORY : model ? predict(r, model, kind, *fd, path, error) : SWIN_CANCELLED;
+    const int code = *fd < 0 ? e.code : model ? predict(r, model, kind, *fd, path, error) : SWIN_CANCELLED;
     if (*fd < 0) snprintf(error->text, sizeof error->text, "%s", e.text);
+    if (code) upload_rename(&r->upload, error->text, sizeof error->text);
     if (model) line_give_back(r->server->line, model);
     const bool gone = code == SWIN_CANCELLED;
-    const unsigned status = gone ? 0 : code ? answer_status(code) : MHD_HTTP_OK;
+    const unsigned status = gone      ? 0
+                            : *fd < 0 ? MHD_HTTP_SERVICE_UNAVAILABLE
+                            : code    ? answer_status(code)
+                                      : MHD_HTTP_OK;
     const double ended = clock_seconds();
     metrics_prediction(r->server->metrics,
                        gone   ? PREDICTION_GONE
                        : code ? PREDICTION_FAILED
                               : PREDICTION_DONE,
                        started - began, ended - started);
-    const Served served = {status, r->upload.bytes, started - began, ended - started,
+    const Served served = {status, r->bytes, started - began, ended - started,
                            gone   ? "the client is gone"
                            : code ? error->text
                                   : ""};
@@ -225,21 +228,28 @@ static enum MHD_Result answer_prediction(Request *r)
     const OutputKind kind = kind_of_request(r);
     const unsigned status = run(r, &kind, &fd, &error);
     if (status == MHD_HTTP_OK) {
-        metrics_answer(r->server->metrics, status);
-        return answer_file(r->connection, fd, kind.type, kind.name, &r->warnings);
+        const enum MHD_Result sent = answer_file(r->connection, fd, kind.type, kind.name, &r->warnings);
+        if (sent == MHD_YES) metrics_answer(r->server->metrics, status);
+        return sent;
     }
     if (fd >= 0) close(fd);
     return status ? request_refuse(r->server, r->connection, status, error.text) : MHD_NO;
+}
+
+/* Of a body that was not taken. No room for its files is no fault of the body: there may be room later. */
+static unsigned upload_status(int code)
+{
+    return code == ERR_NOMEM || code == ERR_IO ? MHD_HTTP_SERVICE_UNAVAILABLE : answer_status(code);
 }
 
 enum MHD_Result request_answer(Request *r)
 {
     Err e = {0};
     if (r->refused) return request_refuse(r->server, r->connection, r->refused, NULL);
-    if (upload_finish(&r->upload, &e)) return request_refuse(r->server, r->connection, answer_status(e.code), e.text);
+    if (upload_finish(&r->upload, &e)) return request_refuse(r->server, r->connection, upload_status(e.code), e.text);
     /* A prediction may take longer than a client may be silent. */
     MHD_set_connection_option(r->connection, MHD_CONNECTION_OPTION_TIMEOUT, 0u);
     const enum MHD_Result result = answer_prediction(r);
-    MHD_set_connection_option(r->connection, MHD_CONNECTION_OPTION_TIMEOUT, (unsigned)TIMEOUT_SECONDS);
+    MHD_set_connection_option(r->connection, MHD_CONNECTION_OPTION_TIMEOUT, (unsigned)REQUEST_TIMEOUT_SECONDS);
     return result;
 }

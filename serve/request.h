@@ -8,6 +8,8 @@
 #include "serve/server.h"
 #include "serve/upload.h"
 
+enum { REQUEST_TIMEOUT_SECONDS = 60 }; /* how long a client may be silent */
+
 struct Server {
     ServerOptions o;
     Line *line;
@@ -21,6 +23,7 @@ typedef struct Request {
     int socket;
     unsigned refused; /* status of an answer that was decided before the body; 0: none */
     bool is_inside;   /* has a place in the line */
+    int64_t bytes;    /* of the body so far */
     Upload upload;
     Text warnings; /* a line each */
 } Request;
@@ -33,7 +36,7 @@ enum MHD_Result request_refuse(Server *s, struct MHD_Connection *c, unsigned sta
 Request *request_new(Server *s, struct MHD_Connection *c, enum MHD_Result *result);
 void request_free(Request *r);
 
-/* Takes a part of the body. */
+/* Takes a part of the body. MHD_NO, which closes the connection: the body has more bytes than it may. */
 enum MHD_Result request_take(Request *r, const char *data, size_t bytes);
 
 /* Predicts and answers, when the body is complete. */

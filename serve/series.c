@@ -57,9 +57,7 @@ static int run(const SeriesRequest *r, const char *const *arguments, const int *
                        .file_count = file_count,
                        .stop = r->stop,
                        .context = r->context};
-    const int code = tool_run(&tool, warnings, e);
-    upload_rename(r->upload, e->text, sizeof e->text);
-    return code;
+    return tool_run(&tool, warnings, e);
 }
 
 /* Adds the paths first … past - 1 of the upload, and their files. */
@@ -81,6 +79,7 @@ static int read_channel(Work *w, const SeriesRequest *r, int first, int past, Te
     const int fd = memory_file_new("series.nii", w->paths[w->count], e);
     if (fd < 0) return e->code;
     w->files[w->count++] = files[count] = fd;
+    upload_add_other(r->upload, w->paths[w->count - 1], r->upload->names[first]);
     const int file_count = count + 1;
     arguments[count++] = "-o";
     arguments[count++] = w->paths[w->count - 1];
@@ -127,16 +126,14 @@ static int predict(Work *w, const SeriesRequest *r, swin_error *error)
     const char *images[UPLOAD_FILES];
     for (int i = 0; i < w->count; i++) images[i] = w->paths[i];
     const char *output = r->writes_dicom ? w->labels_path : r->output;
-    const int code = swin_predict_file(r->model, images, w->count, output, r->listener, error);
-    for (int i = 0; i < w->count && code; i++)
-        memory_file_rename(error->text, sizeof error->text, w->paths[i], r->upload->names[i]);
-    return code;
+    return swin_predict_file(r->model, images, w->count, output, r->listener, error);
 }
 
 static int work(Work *w, const SeriesRequest *r, Text *warnings, swin_error *error, Err *e)
 {
     w->labels = memory_file_new("labels.nii", w->labels_path, e);
     if (w->labels < 0) return e->code;
+    upload_add_other(r->upload, w->labels_path, "the labels");
     TRY(read_all(w, r, warnings, e));
     const int code = predict(w, r, error);
     if (code) return err_set(e, (ErrCode)code, "%s", error->text);

@@ -9,7 +9,7 @@
 #include "serve/upload.h"
 
 typedef struct SeriesRequest {
-    const Upload *upload;
+    Upload *upload; /* it learns the names of the files that are made: upload_rename for warnings and the error */
     swin_model *model;
     const swin_listener *listener;
     const char *output; /* path of the file in memory `file`, for DICOM-SEG or, without writes_dicom, for an image */

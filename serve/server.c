@@ -9,7 +9,7 @@
 #include "serve/answer.h"
 #include "serve/request.h"
 
-enum { TIMEOUT_SECONDS = 60, STACK_BYTES = 512 << 10, MORE_CONNECTIONS = 64 };
+enum { STACK_BYTES = 512 << 10, MORE_CONNECTIONS = 64 };
 
 /* ---- questions without a body ---- */
 
@@ -61,34 +61,31 @@ static enum MHD_Result tell(Server *s, struct MHD_Connection *c, const char *pat
 
 /* ---- requests ---- */
 
-/* Called when the headers have come, for each part of the body, and at its end. *state belongs to the request. */
+/* Called when the headers have come, for each part of the body, and at its end. context: the server. *state: NULL at first,
+ * then the Request of a prediction, or the server for all else. */
 static enum MHD_Result handle(void *context, struct MHD_Connection *c, const char *path, const char *method,
                               const char *version, const char *data, size_t *bytes, void **state)
 {
-    static char question;
     enum MHD_Result result = MHD_YES;
     (void)version;
     if (!*state) {
         const bool predicts = !strcmp(path, "/predict") && !strcmp(method, MHD_HTTP_METHOD_POST);
-        *state = predicts ? (void *)request_new(context, c, &result) : &question;
+        *state = predicts ? (void *)request_new(context, c, &result) : context;
         return result;
     }
     if (*bytes) {
-        result = *state == &question ? MHD_YES : request_take(*state, data, *bytes);
+        result = *state == context ? MHD_YES : request_take(*state, data, *bytes);
         *bytes = 0;
         return result;
     }
-    if (*state == &question) {
-        *state = NULL;
-        return tell(context, c, path, method);
-    }
-    return request_answer(*state);
+    return *state == context ? tell(context, c, path, method) : request_answer(*state);
 }
 
+/* Called once for each request that handle has seen, also where the client closed the connection within the body. */
 static void finish(void *context, struct MHD_Connection *c, void **state, enum MHD_RequestTerminationCode why)
 {
-    (void)context, (void)c, (void)why;
-    if (*state) request_free(*state);
+    (void)c, (void)why;
+    if (*state && *state != context) request_free(*state);
     *state = NULL;
 }
 
@@ -109,11 +106,11 @@ static int start_daemon(Server *s, int fd, Err *e)
     const unsigned flags = MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL |
                            MHD_USE_ITC | MHD_USE_ERROR_LOG;
     const unsigned connections = (unsigned)line_length(s->line).places + MORE_CONNECTIONS;
-    s->daemon =
-        MHD_start_daemon(flags, 0, NULL, NULL, handle, s, MHD_OPTION_EXTERNAL_LOGGER, log_failure, s,
-                         MHD_OPTION_LISTEN_SOCKET, (MHD_socket)fd, MHD_OPTION_NOTIFY_COMPLETED, finish, NULL,
-                         MHD_OPTION_CONNECTION_LIMIT, connections, MHD_OPTION_CONNECTION_TIMEOUT,
-                         (unsigned)TIMEOUT_SECONDS, MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_BYTES, MHD_OPTION_END);
+    s->daemon = MHD_start_daemon(flags, 0, NULL, NULL, handle, s, MHD_OPTION_EXTERNAL_LOGGER, log_failure, s,
+                                 MHD_OPTION_LISTEN_SOCKET, (MHD_socket)fd, MHD_OPTION_NOTIFY_COMPLETED, finish, s,
+                                 MHD_OPTION_CONNECTION_LIMIT, connections, MHD_OPTION_CONNECTION_TIMEOUT,
+                                 (unsigned)REQUEST_TIMEOUT_SECONDS, MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_BYTES,
+                                 MHD_OPTION_END);
     return s->daemon ? 0 : err_set(e, ERR_IO, "the HTTP server could not be started");
 }
 

@@ -11,6 +11,13 @@
 
 enum { FORM_BYTES = 1 << 16 };
 
+static void take_name(char to[UPLOAD_NAME_BYTES], const char *name)
+{
+    snprintf(to, UPLOAD_NAME_BYTES, "%s", name);
+    for (char *c = to; *c; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7f) *c = '?'; /* the name goes into the log */
+}
+
 static void start_file(Upload *u, const char *name)
 {
     if (u->count == UPLOAD_FILES) {
@@ -19,19 +26,23 @@ static void start_file(Upload *u, const char *name)
     }
     const int fd = memory_file_new("image", u->paths[u->count], &u->e);
     if (fd < 0) return;
-    snprintf(u->names[u->count], UPLOAD_NAME_BYTES, "%s", name);
-    for (char *c = u->names[u->count]; *c; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7f) *c = '?'; /* the name goes into the log */
+    take_name(u->names[u->count], name);
     u->fds[u->count++] = fd;
+    u->file_bytes = 0;
+}
+
+/* Whether the last file is that of the part which begins. The beginning of a part is told several times if none of its bytes
+ * have come yet. */
+static bool is_started(const Upload *u, const char *name)
+{
+    char known[UPLOAD_NAME_BYTES];
+    take_name(known, name);
+    return u->count && !u->file_bytes && !strcmp(u->names[u->count - 1], known);
 }
 
 static void write_bytes(Upload *u, const char *data, size_t bytes)
 {
-    u->bytes += (int64_t)bytes;
-    if (u->bytes > u->most) {
-        err_set(&u->e, ERR_VALUE, "the body has more than %lld bytes (--max-body)", (long long)u->most);
-        return;
-    }
+    u->file_bytes += (int64_t)bytes;
     while (bytes) {
         const ssize_t done = write(u->fds[u->count - 1], data, bytes);
         if (done < 0 && errno == EINTR) continue;
@@ -52,16 +63,16 @@ static enum MHD_Result take_part(void *context, enum MHD_ValueKind kind, const c
     (void)kind, (void)type, (void)encoding;
     if (u->e.code) return MHD_NO;
     if (!name) err_set(&u->e, ERR_VALUE, "the field %s is no file: expected files only", key ? key : "");
-    else if (!offset) start_file(u, path_base(name));
+    else if (!offset && !is_started(u, path_base(name))) start_file(u, path_base(name));
     if (!u->e.code && bytes) write_bytes(u, data, bytes);
     return u->e.code ? MHD_NO : MHD_YES;
 }
 
-int upload_begin(Upload *u, struct MHD_Connection *connection, int64_t most)
+int upload_begin(Upload *u, struct MHD_Connection *connection)
 {
     static const char form[] = "multipart/form-data";
     const char *type = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_TYPE);
-    *u = (Upload){.most = most};
+    *u = (Upload){0};
     if (!type || strncasecmp(type, form, sizeof form - 1)) start_file(u, "the image");
     else if (!(u->form = MHD_create_post_processor(connection, FORM_BYTES, take_part, u)))
         err_set(&u->e, ERR_VALUE, "the form has no boundary, or there is no memory for it");
@@ -86,7 +97,7 @@ static void end_form(Upload *u)
 int upload_finish(Upload *u, Err *e)
 {
     end_form(u);
-    if (!u->e.code && !u->bytes)
+    if (!u->e.code && u->count <= 1 && !u->file_bytes)
         err_set(
             &u->e, ERR_VALUE,
             "the body has no image: send a file (curl --data-binary @image.nii.gz), or one for each channel (curl -F "
@@ -102,7 +113,15 @@ void upload_free(Upload *u)
     u->count = 0;
 }
 
+void upload_add_other(Upload *u, const char *path, const char *name)
+{
+    UploadOther *other = &u->others[u->other_count++];
+    snprintf(other->path, sizeof other->path, "%s", path);
+    snprintf(other->name, sizeof other->name, "%s", name);
+}
+
 void upload_rename(const Upload *u, char *text, size_t bytes)
 {
+    for (int i = 0; i < u->other_count; i++) memory_file_rename(text, bytes, u->others[i].path, u->others[i].name);
     for (int i = 0; i < u->count; i++) memory_file_rename(text, bytes, u->paths[i], u->names[i]);
 }

@@ -11,26 +11,37 @@
 
 enum { UPLOAD_FILES = 64, UPLOAD_NAME_BYTES = 128 };
 
+/* Another file in memory that a request works with, and what people call it. */
+typedef struct UploadOther {
+    char path[MEMORY_FILE_PATH_BYTES], name[UPLOAD_NAME_BYTES];
+} UploadOther;
+
 typedef struct Upload {
     int count;
     int fds[UPLOAD_FILES];
     char names[UPLOAD_FILES][UPLOAD_NAME_BYTES];
     char paths[UPLOAD_FILES][MEMORY_FILE_PATH_BYTES]; /* /proc/self/fd/N */
-    int64_t bytes, most;
+    int64_t file_bytes;                               /* of the last file */
+    UploadOther others[UPLOAD_FILES + 2];
+    int other_count;
     struct MHD_PostProcessor *form; /* NULL: the body is one file */
     Err e;                          /* the first failure; what follows is dropped */
 } Upload;
 
-/* u is new (upload_free), also on failure. most: bytes that all files may have. Fails: ERR_NOMEM. */
-int upload_begin(Upload *u, struct MHD_Connection *connection, int64_t most);
+/* u is new (upload_free), also on failure. The caller bounds the bytes. Fails: ERR_NOMEM, ERR_IO: there is no room for a
+ * file in memory now. */
+int upload_begin(Upload *u, struct MHD_Connection *connection);
 void upload_add(Upload *u, const char *data, size_t bytes);
 
-/* Completes it. Fails: with the first failure: ERR_VALUE for a body without a file, one of more than `most` bytes, or
- * fields that are no files; ERR_NOMEM. */
+/* Completes it. Fails: with the first failure: ERR_VALUE for a body without a file, or fields that are no
+ * files; ERR_FORMAT for a damaged form; ERR_NOMEM, ERR_IO as upload_begin. */
 int upload_finish(Upload *u, Err *e);
 void upload_free(Upload *u);
 
-/* Replaces the paths of the files by the names that the client gave them. */
+/* From now on upload_rename knows another file, too. */
+void upload_add_other(Upload *u, const char *path, const char *name);
+
+/* Replaces the paths of the files by the names that the client gave them, and those of the others by theirs. */
 void upload_rename(const Upload *u, char *text, size_t bytes);
 
 #endif

@@ -120,6 +120,11 @@ has "the message says so" 'no zip directory at the end' answer
 equals "two series in an archive" "$(status --data-binary "@$out/study.zip" $url/predict)" 400
 has "are listed" '2 series: choose one' answer
 lacks "no path in memory is told" '/proc/self/fd' answer
+series far number=6 spacing=9,9 step=0,0,30; (cd "$out" && zip -qr far.zip far)
+equals "a series with another spacing" "$(status -F "image=@$out/far.zip" $url/predict)" 200
+has "the warning names it as the client does" '^Swin-Umamba-Warning: far.zip: ' headers
+lacks "no path in memory is in a warning" '/proc/self/fd' headers
+lacks "nor in the log" '/proc/self/fd' served
 i=0; while [ $i -lt 5 ]; do curl -s --unix-socket "$out/socket" --max-time 0.05 -o /dev/null --data-binary "@$out/ct.zip" $url/predict; i=$((i + 1)); done
 equals "it still serves" "$(status --data-binary "@$out/ct.zip" $url/predict)" 200
 tries=0; until [ "$(ls -l /proc/$pid/fd | grep -c memfd)" = 0 ] || [ $tries -ge 50 ]; do sleep 0.1; tries=$((tries + 1)); done

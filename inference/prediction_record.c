@@ -1,12 +1,12 @@
 #include "inference/prediction_record.h"
 
 #include <string.h>
-#include <time.h>
 
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/lock.h"
 #include "base/memory.h"
+#include "base/progress.h"
 #include "data/image_files.h"
 #include "inference/prediction_record_file.h"
 
@@ -221,13 +221,6 @@ bool prediction_record_has_failed(const PredictionRecord *r, const char *id, con
 
 /* ---- writing ---- */
 
-static double now_s(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 /* Writes the record and keeps the entries of other processes, if they have the same model and options. */
 static int write_locked(PredictionRecord *r, Err *e)
 {
@@ -252,11 +245,11 @@ static int write_locked(PredictionRecord *r, Err *e)
 static int write_now(PredictionRecord *r, Err *e)
 {
     FolderLock lock;
-    const double start = now_s();
+    const double start = clock_seconds();
     TRY(folder_lock_wait(&lock, r->folder, e));
     const int code = write_locked(r, e);
     folder_unlock(&lock);
-    r->written_at = now_s();
+    r->written_at = clock_seconds();
     r->writing_took = r->written_at - start;
     r->is_written = !code;
     return code;
@@ -267,7 +260,7 @@ static int write_now_and_then(PredictionRecord *r, Err *e)
 {
     enum { SHARE = 30 };
     r->is_written = false;
-    return r->prompt || now_s() - r->written_at > SHARE * r->writing_took ? write_now(r, e) : 0;
+    return r->prompt || clock_seconds() - r->written_at > SHARE * r->writing_took ? write_now(r, e) : 0;
 }
 
 void prediction_record_prompt(PredictionRecord *r) { r->prompt = true; }

@@ -10,7 +10,7 @@
 #include "data/orientation_code.h"
 #include "inference/chosen_weights.h"
 #include "inference/label_rule.h"
-#include "inference/model_folder.h"
+#include "inference/model_choice.h"
 #include "inference/model_warnings.h"
 #include "library/worker.h"
 #include "network/executor/precision.h"
@@ -19,30 +19,18 @@ const char *swin_version(void) { return PROGRAM_VERSION; }
 
 /* ---- which networks ---- */
 
-/* A fold or checkpoint that the path itself names, as predict takes it. */
-static int take_path(Configuration *c, const ModelFolder *f, const char *folds, PredictorOptions *o, Err *e)
+/* The choice is freed on success only, as model_choice_find has it. */
+static int choose(ModelChoice *choice, const char *path, const char *folds, const char *checkpoint, Err *e)
 {
     FoldList list = {0};
-    int code = 0;
-    if (f->fold != MODEL_ANY_FOLD && folds)
-        code = err_set(e, ERR_VALUE, "the path names a fold of %s, and so do the options: give the results folder",
-                       f->results);
-    else if (folds) code = fold_list_parse(&list, folds, e) ? err_context(e, "folds") : 0;
-    else if (f->fold != MODEL_ANY_FOLD) code = fold_list_add(&list, f->fold, e);
-    if (!code && f->checkpoint && !o->checkpoint) o->checkpoint = f->checkpoint;
-    if (!code) code = configuration_add(c, f->results, &list, NULL, e);
+    int code = folds && fold_list_parse(&list, folds, e) ? err_context(e, "folds") : 0;
+    if (!code) code = model_choice_find(choice, path, &list, checkpoint, e);
     fold_list_free(&list);
-    return code;
-}
-
-static int take_file(Configuration *c, const char *path, const char *folds, Err *e)
-{
-    if (folds) return err_set(e, ERR_VALUE, "%s names the folds of its model itself: give none in the options", path);
-    TRY(configuration_read(c, path, e));
-    TRY(configuration_expect_results(c, e));
-    if (c->model_count == 1) return 0;
+    const int models = code ? 1 : choice->configuration.model_count;
+    if (models == 1) return code;
+    model_choice_free(choice);
     return err_set(e, ERR_UNSUPPORTED, "%s has %d models: the library opens one; predict averages several", path,
-                   c->model_count);
+                   models);
 }
 
 static int set_options(PredictorOptions *to, const swin_options *o, const swin_listener *listener, Err *e)
@@ -133,14 +121,16 @@ static int choose_threads(const Opening *o)
     return threads;
 }
 
-static int find_networks(Opening *o, ModelFolder *f, Err *e)
+static int find_networks(Opening *o, ModelChoice *choice, Err *e)
 {
-    Configuration *c = &o->model->configuration;
     TRY(simd_level_check(e));
     TRY(set_options(&o->predictor, &o->options, &o->listener, e));
-    TRY(model_folder_find(f, o->path, e));
-    return f->results ? take_path(c, f, o->options.folds, &o->predictor, e)
-                      : take_file(c, o->path, o->options.folds, e);
+    TRY(choose(choice, o->path, o->options.folds, o->predictor.checkpoint, e));
+    if (*choice->note) model_warn(&o->listener, choice->note);
+    o->predictor.checkpoint = choice->checkpoint;
+    o->model->configuration = choice->configuration; /* the model's from now on */
+    choice->configuration = (Configuration){0};
+    return 0;
 }
 
 static int check_source(const Opening *o, const ModelSource *s, Err *e)
@@ -169,10 +159,10 @@ static int open_source(Opening *o, Err *e)
 
 static int open_networks(Opening *o, Err *e)
 {
-    ModelFolder folder = {0};
-    int code = find_networks(o, &folder, e);
-    if (!code) code = open_source(o, e);
-    model_folder_free(&folder);
+    ModelChoice choice;
+    TRY(find_networks(o, &choice, e));
+    const int code = open_source(o, e);
+    model_choice_free(&choice);
     return code;
 }
 

@@ -61,7 +61,7 @@ typedef struct swin_listener {
 typedef struct swin_options {
     size_t size;
     const char *folds;      /* "0,1,2", "0-4" or "all"; NULL: all numbered folds; the mean of several is predicted */
-    const char *checkpoint; /* "final", "best" or "latest"; NULL: final */
+    const char *checkpoint; /* "final", "best" or "latest"; NULL: the path's, else final */
     const char *device;     /* "cpu", "cuda", "cuda:1"; NULL: cpu */
     const char *precision;  /* "fp32" or "bf16"; NULL: fp32 */
     int threads;            /* 0: OMP_NUM_THREADS, else the processors that the process may use */

@@ -259,6 +259,29 @@ static void expect_open(const char *folder, const swin_options *options, int cod
     swin_close(model);
 }
 
+static void keep_text(void *context, const char *text) { snprintf(context, 1024, "%s", text); }
+
+/* A path that names a fold or a checkpoint: it is used, and told; options that contradict it are refused. */
+static void test_paths(void)
+{
+    char fold[4096], weights[4096], heard[1024] = "";
+    swin_error error = {0};
+    snprintf(fold, sizeof fold, "%s/fold_0", path);
+    snprintf(weights, sizeof weights, "%s/fold_0/checkpoint_best.safetensors", path);
+    const swin_options other = {.size = sizeof other, .folds = "1"}, same = {.size = sizeof same, .folds = "0"},
+                       final = {.size = sizeof final, .checkpoint = "final"};
+    const swin_listener listener = {.size = sizeof listener, .context = heard, .warning = keep_text};
+    swin_model *model = swin_open(fold, &same, &listener, &error);
+    check(model && swin_model_info(model)->fold_count == 1, "a fold that path and options name");
+    if (!model) printf("# %s\n", error.text);
+    check(strstr(heard, "using fold 0 of the results folder") != NULL, "is told");
+    swin_close(model);
+    expect_open(fold, &other, SWIN_VALUE, "names fold 0, but other folds are asked for",
+                "another fold than the path's");
+    expect_open(weights, &final, SWIN_VALUE, "names the checkpoint best, but final is asked for",
+                "another checkpoint than the path's");
+}
+
 static void test_opening(void)
 {
     const swin_options none = {.threads = 1}, folds = {.size = sizeof folds, .folds = "7"},
@@ -420,6 +443,7 @@ int main(int argc, char **argv)
     test_small_stack(model);
     test_cancel(model);
     test_opening();
+    test_paths();
     test_images(model);
     test_spacing(model);
     test_memory();

@@ -129,7 +129,9 @@ class Model:
         self.info: Info = _info_of(handle)
         """What the model is, and what it wants."""
         self._handle = handle
-        self._label_type = np.uint8 if library.swin_model_info(handle).contents.label_bytes == 1 else np.uint16
+        info = library.swin_model_info(handle).contents
+        self._label_type = np.uint8 if info.label_bytes == 1 else np.uint16
+        self._class_count = info.class_count  # info.labels has fewer if two classes have one name
         self._close = weakref.finalize(self, library.swin_close, handle)
         self._close.atexit = False
         self._changed = threading.Condition()  # protects what follows
@@ -203,11 +205,10 @@ class Model:
 
         Raises Error and its subclasses; KeyboardInterrupt ends the prediction at the next piece of the sliding window.
         Warns with PredictionWarning."""
-        classes = len(self.info.labels)
         volume = _images.take(image, spacing, affine, len(self.info.channels), self.info.spacing)
         shape = volume.voxels.shape[1:]
         labels = np.empty(shape, self._label_type)
-        values = np.empty((*shape, classes), np.float32) if probabilities else None
+        values = np.empty((*shape, self._class_count), np.float32) if probabilities else None
         matrix = None if volume.affine is None else (ctypes.c_double * 12)(*volume.affine.ravel())
         described = sized(
             _library.Image,

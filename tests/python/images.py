@@ -1,5 +1,7 @@
 """images.py BUILD FOLDER: arrays, files and images of other packages get the labels of the program predict."""
 
+import dataclasses
+
 import numpy as np
 
 import swin_umamba
@@ -43,6 +45,10 @@ def test_probabilities(model):
         "probabilities have the classes first",
     )
     check(np.array_equal(np.moveaxis(values, 0, -1), saved), "they are those of --save-probabilities, to the bit")
+    twin = swin_umamba.load(folder / "volumes")
+    twin.info = dataclasses.replace(twin.info, labels={"one name for all": 1})
+    _, again = twin.predict(image, spacing, probabilities=True)
+    check(np.array_equal(again, values), "also if two classes have one name, and the names are fewer")
     check(np.array_equal(labels, read_nifti(folder / "saved/phantom_001.nii.gz")[0]), "and so are the labels")
 
 

@@ -65,6 +65,17 @@ static int note_failure(PredictionJob *job, int index, const Err *fault, Err *e)
     return job->output ? record_failure(job->output, job, index, fault, e) : 0;
 }
 
+/* Predicts the case. Of several models each begins it anew: the program may end in between. */
+static int run_case(PredictionJob *job, int index, Err *e)
+{
+    const bool is_counted = job->o->watch && job->output;
+    int code = is_counted ? prediction_record_start_case(job->output->record, job->id, e) : 0;
+    if (!code) code = predict_case(job, index, e);
+    if (!code && folder_of(job)) code = output_folder_done(folder_of(job), job->cases, index, e);
+    if (!code && is_counted && job->is_member) prediction_record_put_off(job->output->record, job->id);
+    return code;
+}
+
 /* Leaves a case to a later round. */
 static int leave(PredictionJob *job, int index)
 {
@@ -83,9 +94,7 @@ static int take_turn(void *context, int turn, Progress *progress, bool *kept, Er
     job->id = case_name(job, turn);
     if ((job->o->stops && job->o->stops(job->o->context)) || (watch && !watch->begins(watch->context, c)))
         return leave(job, index);
-    int code = watch && job->output ? prediction_record_start_case(job->output->record, job->id, e) : 0;
-    if (!code) code = predict_case(job, index, e);
-    if (!code && folder_of(job)) code = output_folder_done(folder_of(job), job->cases, index, e);
+    const int code = run_case(job, index, e);
     if (!code && watch && !job->is_member) watch->done(watch->context, c);
     if (!code) return 0;
     if (watch && !watch->fails(watch->context, c, e)) {

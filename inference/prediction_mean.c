@@ -33,6 +33,16 @@ static int write_labels(const Work *w, const char *id, const char *path, Err *e)
     return code;
 }
 
+static int make_labels(const Work *w, int index, Err *e)
+{
+    const PredictionMean *mean = w->mean;
+    const char *id = mean->cases->inputs.cases[index].files.id;
+    char *path = output_folder_labels(mean->output, id, e);
+    const int code = path ? write_labels(w, id, path, e) : ERR_NOMEM;
+    mem_free(path);
+    return code ? code : output_folder_done(mean->output, mean->cases, index, e);
+}
+
 static int take_turn(void *context, int turn, Progress *progress, bool *kept, Err *e)
 {
     (void)progress;
@@ -42,13 +52,12 @@ static int take_turn(void *context, int turn, Progress *progress, bool *kept, Er
     const PredictionWatch *watch = mean->o->watch;
     const int index = w->turns[turn];
     const Case *c = &mean->cases->inputs.cases[index].files;
-    char *path = output_folder_labels(mean->output, c->id, e);
-    int code = path ? write_labels(w, c->id, path, e) : ERR_NOMEM;
-    mem_free(path);
-    if (!code) code = output_folder_done(mean->output, mean->cases, index, e);
+    int code = watch ? prediction_record_start_case(mean->output->record, c->id, e) : 0;
+    if (!code) code = make_labels(w, index, e);
     if (!code && watch) watch->done(watch->context, c);
     if (!code) return 0;
     if (watch && !watch->fails(watch->context, c, e)) {
+        prediction_record_put_off(mean->output->record, c->id);
         mean->cases->fates[index] = CASE_LATER;
         return BATCH_LATER;
     }

@@ -42,6 +42,12 @@ static RecordedCase *find_case(const RecordContent *c, const char *id)
     return found;
 }
 
+static int find_planned(RecordedCase **c, const PredictionRecord *r, const char *id, Err *e)
+{
+    *c = find_case(&r->mine, id);
+    return *c ? 0 : err_set(e, ERR_VALUE, "case %s was not planned", id);
+}
+
 static int read_others(PredictionRecord *r, Err *e)
 {
     bool there;
@@ -278,8 +284,8 @@ static int keep_outputs(RecordedCase *planned, const RecordedCase *earlier, Err 
 
 int prediction_record_start_case(PredictionRecord *r, const char *id, Err *e)
 {
-    RecordedCase *c = find_case(&r->mine, id);
-    if (!c) return err_set(e, ERR_VALUE, "case %s was not planned", id);
+    RecordedCase *c;
+    TRY(find_planned(&c, r, id, e));
     c->begun++;
     return write_now(r, e);
 }
@@ -364,35 +370,35 @@ static int take_image(MadeFrom *outputs, const PredictionRecord *r, const char *
     return code;
 }
 
-/* Records the outputs of a case. All must exist, unless the case failed: then files of an earlier run may exist and stay
- * recorded. earlier: the outputs recorded before. */
-static int take_outputs(const PredictionRecord *r, RecordedCase *c, const RecordedFiles *earlier,
+/* Lists the outputs of a case, new. All must exist, unless the case failed: then files of an earlier run may exist and stay
+ * recorded. earlier: the outputs recorded before; NULL: it has not failed. */
+static int list_outputs(RecordedFiles *list, const PredictionRecord *r, const RecordedFiles *earlier,
                         const char *const *files, int count, Err *e)
 {
     MadeFrom outputs = {0};
-    const bool failed = c->state == RECORD_FAILED;
     int code = 0;
-    for (int i = 0; i < count && !code; i++) code = take_image(&outputs, r, files[i], !failed, e);
-    for (int i = 0; i < earlier->count && failed && !code; i++)
+    *list = (RecordedFiles){0};
+    for (int i = 0; i < count && !code; i++) code = take_image(&outputs, r, files[i], !earlier, e);
+    for (int i = 0; earlier && i < earlier->count && !code; i++)
         if (!made_from_find(&outputs, earlier->items[i].key))
             made_from_add(&outputs, earlier->items[i].key, "%s", earlier->items[i].value);
-    if (!code) code = recorded_files_take(&c->outputs, &outputs, e);
+    if (!code) code = recorded_files_take(list, &outputs, e);
     made_from_free(&outputs);
     return code;
 }
 
 int prediction_record_dropped(const PredictionRecord *r) { return r->dropped; }
 
-/* earlier: the outputs that were recorded before; owned by the caller. */
-static int begin_case(PredictionRecord *r, RecordedCase **c, RecordedFiles *earlier, const char *id, RecordState state,
-                      Err *e)
+/* The case is over; until then it stays planned. inputs, outputs and error are moved, if this succeeds. */
+static int end_case(RecordedCase *c, RecordState state, MadeFrom *inputs, RecordedFiles *outputs, char *error, Err *e)
 {
-    *c = find_case(&r->mine, id);
-    if (!*c) return err_set(e, ERR_VALUE, "case %s was not planned", id);
-    *earlier = (*c)->outputs;
-    (*c)->outputs = (RecordedFiles){0};
-    recorded_case_clear(*c);
-    (*c)->state = state;
+    RecordedFiles made_from = {0};
+    if (inputs) TRY(recorded_files_take(&made_from, inputs, e));
+    recorded_case_clear(c);
+    c->state = state;
+    c->inputs = made_from;
+    c->outputs = *outputs;
+    c->error = error;
     return 0;
 }
 
@@ -400,27 +406,31 @@ int prediction_record_done(PredictionRecord *r, const char *id, MadeFrom *inputs
                            Err *e)
 {
     RecordedCase *c;
-    RecordedFiles earlier;
-    TRY(begin_case(r, &c, &earlier, id, RECORD_DONE, e));
-    int code = recorded_files_take(&c->inputs, inputs, e);
-    if (!code) code = take_outputs(r, c, &earlier, files, count, e);
-    if (!code) code = recorded_files_remove(&earlier, &c->outputs, r->folder, e);
-    recorded_files_free(&earlier);
-    return code ? code : write_now_and_then(r, e);
+    RecordedFiles outputs;
+    TRY(find_planned(&c, r, id, e));
+    TRY(list_outputs(&outputs, r, NULL, files, count, e));
+    int code = recorded_files_remove(&c->outputs, &outputs, r->folder, e);
+    if (!code) code = end_case(c, RECORD_DONE, inputs, &outputs, NULL, e);
+    if (!code) return write_now_and_then(r, e);
+    recorded_files_free(&outputs);
+    return code;
 }
 
 int prediction_record_failed(PredictionRecord *r, const char *id, const char *error, MadeFrom *inputs,
                              const char *const *files, int count, Err *e)
 {
     RecordedCase *c;
-    RecordedFiles earlier;
-    TRY(begin_case(r, &c, &earlier, id, RECORD_FAILED, e));
-    int code = inputs ? recorded_files_take(&c->inputs, inputs, e) : 0;
-    if (!code) code = take_outputs(r, c, &earlier, files, count, e);
-    recorded_files_free(&earlier);
-    if (code) return code;
-    if (!(c->error = plain_name(error, e))) return ERR_NOMEM;
-    return write_now_and_then(r, e);
+    RecordedFiles outputs;
+    TRY(find_planned(&c, r, id, e));
+    c->begun = 0; /* also if the rest fails: the program did not end with it */
+    r->is_written = false;
+    TRY(list_outputs(&outputs, r, &c->outputs, files, count, e));
+    char *text = plain_name(error, e);
+    const int code = text ? end_case(c, RECORD_FAILED, inputs, &outputs, text, e) : ERR_NOMEM;
+    if (!code) return write_now_and_then(r, e);
+    recorded_files_free(&outputs);
+    mem_free(text);
+    return code;
 }
 
 int prediction_record_warn(PredictionRecord *r, const char *id, const char *text, bool *is_new, Err *e)

@@ -82,8 +82,9 @@ int prediction_record_failed(PredictionRecord *r, const char *id, const char *er
 /* Whether the case failed with these inputs. */
 bool prediction_record_has_failed(const PredictionRecord *r, const char *id, const MadeFrom *inputs);
 
-/* A planned case is begun: that is written at once, and counted until it is done or failed, or put off. So a case with which
- * the program ends again and again is known. Fail: as done. */
+/* A planned case is begun: that is written at once, and counted until it is done or failed, or put off: when one of several
+ * models is finished with it, or when it is left to a later round. So only the case with which the program ends is counted.
+ * Fail: as done. */
 int prediction_record_start_case(PredictionRecord *r, const char *id, Err *e);
 void prediction_record_put_off(PredictionRecord *r, const char *id);
 

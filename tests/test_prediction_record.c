@@ -399,6 +399,27 @@ static void starts_are_counted(void **state)
     prediction_record_close(r, NULL);
 }
 
+/* A case whose outputs cannot be hashed is not over: it stays planned, and what is there of it is made again. */
+static void a_case_without_its_outputs_is_not_done(void **state)
+{
+    (void)state;
+    static const char *const files[] = {"a.nii"};
+    OutputState found;
+    MadeFrom inputs = {0};
+    PredictionRecord *r = open_record(false);
+    made_from_add(&inputs, "a_0000.nii", "11");
+    assert_int_equal(prediction_record_plan(r, "a", NULL), 0);
+    assert_int_equal(prediction_record_begin(r, NULL), 0);
+    assert_int_not_equal(prediction_record_done(r, "a", &inputs, files, 1, NULL), 0);
+    put("a.nii", "labels");
+    assert_int_equal(prediction_record_close(r, NULL), 0);
+    r = open_record(false);
+    assert_int_equal(prediction_record_look(r, "a", files, 1, &found, NULL, NULL), 0);
+    assert_int_equal(found, OUTPUT_UNFINISHED);
+    prediction_record_close(r, NULL);
+    made_from_free(&inputs);
+}
+
 static void two_runs_share_a_folder(void **state)
 {
     (void)state;
@@ -534,6 +555,7 @@ int main(void)
                                        TEST(a_failed_case_leaves_what_was_there),
                                        TEST(a_failure_is_known_by_its_inputs),
                                        TEST(starts_are_counted),
+                                       TEST(a_case_without_its_outputs_is_not_done),
                                        TEST(two_runs_share_a_folder),
                                        TEST(damage_is_named),
                                        TEST(names_and_warnings_come_back),

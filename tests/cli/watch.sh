@@ -181,6 +181,18 @@ is "has the same labels" cmp "$out/out/later.nii.gz" "$out/out/phantom_001.nii.g
 equals "it is told once" "$(count 'case later: done')" 1
 stop
 
+# Only the case with which the program ends is counted, also with several models; a case that is left is not.
+rm -r "$out/in" "$out/out"; cp -r "$out/large/imagesTr" "$out/in"; start both.yaml
+wait_for "the second model begins" grep -q 'state: done' "$out/out/model_2/predict.yaml"
+kill -KILL $pid; wait $pid 2>/dev/null; pid=
+is "the labels were not all made" test "$(grep -c 'state: done' "$out/out/predict.yaml")" -lt 3
+equals "after a kill in the second model one case at most is counted" "$(grep -c 'begun: ' "$out/out/predict.yaml" | sed 's/^0$/1/')" 1
+lacks "and once" 'begun: [2-9]' out/predict.yaml
+rm -r "$out/out"; start both.yaml
+wait_for "the second model begins again" grep -q 'state: done' "$out/out/model_2/predict.yaml"
+stop; lacks "after SIGTERM in the second model no case is counted" 'begun: ' out/predict.yaml
+start both.yaml; for i in 1 2 3; do wait_for "large case $i of two models" is_done phantom_00$i; done; stop
+
 # Usage.
 watch() { "$build/predict" --watch "$out/in" -m "$out/one" "$@"; }
 check "-i besides" 2 watch -o "$out/new" -i "$images"; has "is answered" 'takes the place of -i' stderr

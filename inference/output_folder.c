@@ -135,13 +135,22 @@ typedef struct Decision {
     Foreign foreign;
 } Decision;
 
-static int fail_case(const Decision *d, int index, Err *fault)
+static int fail_case(const Decision *d, int index, const Err *fault, Err *e)
 {
-    Err unwritten;
     const char *id = d->cases->inputs.cases[index].files.id;
     d->cases->fates[index] = CASE_FAILED;
     d->o->report(d->o->context, id, fault);
-    return explain(d->f, id, fault->text, &unwritten);
+    return explain(d->f, id, fault->text, e);
+}
+
+/* Labels that are there stay when the image cannot be read now. In a watched folder that may go away. */
+static int leave_unreadable(const Decision *d, int index, const Err *fault, Err *e)
+{
+    const PredictionWatch *watch = d->o->watch;
+    if (!watch || watch->fails(watch->context, &d->cases->inputs.cases[index].files, fault))
+        return fail_case(d, index, fault, e);
+    d->cases->fates[index] = CASE_LATER;
+    return 0;
 }
 
 /* *path: the first output file (an image, or the file beside it) that is also a file of an input image; owned by the
@@ -175,13 +184,13 @@ static int expect_no_input(const Decision *d, int index, const CaseOutputs *outp
         err_set(&fault, ERR_VALUE,
                 "its labels would replace %s, which belongs to an image: give another folder with -o", path);
         mem_free(path);
-        return fail_case(d, index, &fault);
+        return fail_case(d, index, &fault, e);
     }
     if (d->f->probabilities && !strcmp(outputs->names[2], PREDICTION_RECORD_NAME)) {
         Err fault;
         err_set(&fault, ERR_VALUE, "%s/%s is the name of predict's record: give the image another name", d->f->path,
                 PREDICTION_RECORD_NAME);
-        return fail_case(d, index, &fault);
+        return fail_case(d, index, &fault, e);
     }
     return 0;
 }
@@ -193,7 +202,7 @@ static int compare_inputs(const Decision *d, int index, bool *made, Err *e)
     Text why = {0};
     const char *id = d->cases->inputs.cases[index].files.id;
     Err fault = {0};
-    if (prediction_cases_inputs(&inputs, d->cases, index, &fault)) return fail_case(d, index, &fault);
+    if (prediction_cases_inputs(&inputs, d->cases, index, &fault)) return leave_unreadable(d, index, &fault, e);
     *made = !prediction_record_same_inputs(d->f->record, id, &inputs, &why);
     made_from_free(&inputs);
     if (*made && !d->cases->renewed[index])
@@ -202,37 +211,39 @@ static int compare_inputs(const Decision *d, int index, bool *made, Err *e)
     d->cases->renewed[index] |= *made;
     const int code = text_check(&why, e);
     text_free(&why);
-    return code;
+    return code || *made ? code : remove_explanation(d->f, id, e); /* of a time when the image could not be read */
 }
 
-/* Labels that were edited stay. In a watched folder that is no failure, as long as the image is the same. */
-static int refuse_changed(const Decision *d, int index, const char *name)
+/* Labels that were edited stay. In a watched folder that is no failure, as long as the image is the same; for a member of
+ * several models it is one, because the mean is made from what it wrote. */
+static int refuse_changed(const Decision *d, int index, const char *name, Err *e)
 {
     Err fault;
     MadeFrom inputs;
     const char *id = d->cases->inputs.cases[index].files.id;
-    if (d->o->watch && !prediction_cases_inputs(&inputs, d->cases, index, &fault)) {
+    if (d->f->explains) {
+        if (prediction_cases_inputs(&inputs, d->cases, index, &fault)) return leave_unreadable(d, index, &fault, e);
         const bool same = prediction_record_same_inputs(d->f->record, id, &inputs, NULL);
         made_from_free(&inputs);
         if (same) {
             d->cases->fates[index] = CASE_KEPT;
-            return 0;
+            return remove_explanation(d->f, id, e);
         }
     }
     err_set(&fault, ERR_VALUE,
             "%s/%s was changed since predict wrote it; if it was corrected by hand, move it to another folder; "
             "--overwrite replaces it",
             d->f->path, name);
-    return fail_case(d, index, &fault);
+    return fail_case(d, index, &fault, e);
 }
 
 /* A watched folder has other cases, which must go on. */
-static int note_foreign(Decision *d, int index, const char *name)
+static int note_foreign(Decision *d, int index, const char *name, Err *e)
 {
     Err fault;
     if (d->o->watch && !d->o->watch->is_first) {
         err_set(&fault, ERR_VALUE, "predict did not make %s/%s: move it to another folder", d->f->path, name);
-        return fail_case(d, index, &fault);
+        return fail_case(d, index, &fault, e);
     }
     if (!d->foreign.count++) err_set(&d->foreign.first, ERR_VALUE, "%s/%s", d->f->path, name);
     return 0;
@@ -274,7 +285,7 @@ static int refuse_fatal(const Decision *d, int index, Err *e)
         "bounds it",
         one->files.images[0], MOST_STARTS);
     one->fault = mem_strdup(fault.text, e);
-    return one->fault ? fail_case(d, index, &fault) : ERR_NOMEM;
+    return one->fault ? fail_case(d, index, &fault, e) : ERR_NOMEM;
 }
 
 static int look_at_case(Decision *d, int index, bool *made, Err *e)
@@ -296,8 +307,8 @@ static int look_at_case(Decision *d, int index, bool *made, Err *e)
     if (!*made)
         ;
     else if (state == OUTPUT_WHOLE) code = compare_inputs(d, index, made, e);
-    else if (state == OUTPUT_CHANGED) code = refuse_changed(d, index, which);
-    else if (state == OUTPUT_FOREIGN) code = note_foreign(d, index, which);
+    else if (state == OUTPUT_CHANGED) code = refuse_changed(d, index, which, e);
+    else if (state == OUTPUT_FOREIGN) code = note_foreign(d, index, which, e);
     *made = *made && d->cases->fates[index] == CASE_WANTED;
     mem_free(which);
     free_outputs(&outputs);

@@ -9,6 +9,8 @@
 #include "inference/output_file.h"
 #include "pictures/case_sheet.h"
 
+#define UNDRAWN "its labels are written, its picture is not"
+
 static const Case *files_of(const Overlays *v, int index) { return &v->cases->inputs.cases[index].files; }
 
 static char *picture_name(const char *id, Err *e) { return path_format(e, "%s.png", id); }
@@ -38,11 +40,12 @@ static bool is_output(const PredictionOptions *o, const char *name)
     return is;
 }
 
-static int refuse(const char *path, OutputState state, Err *e)
+static int refuse(const PredictionOptions *o, const char *path, OutputState state, Err *e)
 {
-    return err_set(e, ERR_VALUE,
-                   "%s is there already and was %s: give another folder with --overlay, or replace it with --overwrite",
-                   path, state == OUTPUT_FOREIGN ? "not drawn by predict" : "changed since predict drew it");
+    return err_set(e, ERR_VALUE, "%s is there already and was %s: %s", path,
+                   state == OUTPUT_FOREIGN ? "not drawn by predict" : "changed since predict drew it",
+                   o->watch ? "move it to another folder"
+                            : "give another folder with --overlay, or replace it with --overwrite");
 }
 
 /* Fails if a picture would replace a file that is none of ours. */
@@ -56,7 +59,7 @@ static int expect_free(const Overlays *v, const InputPlaces *places, int index, 
         code = err_set(e, ERR_VALUE, "--overlay: a picture would replace %s, which is an image: give another folder",
                        path);
     if (!code) code = prediction_record_look(v->record, id, (const char *const *)&name, 1, &state, NULL, e);
-    if (!code && (state == OUTPUT_FOREIGN || state == OUTPUT_CHANGED)) code = refuse(path, state, e);
+    if (!code && (state == OUTPUT_FOREIGN || state == OUTPUT_CHANGED)) code = refuse(v->o, path, state, e);
     mem_free(name);
     mem_free(path);
     return code;
@@ -98,7 +101,7 @@ int overlays_open(Overlays *v, const PredictionOptions *o, PredictionCases *case
     v->has_info = !code;
     mem_free(dataset);
     if (!code) code = open_record(v, e);
-    if (!code) code = expect_all_free(v, e);
+    if (!code && !o->watch) code = expect_all_free(v, e);
     v->made_folder = !code && !file_is_folder(o->overlay);
     return code ? code : expect_writable(o->overlay, e);
 }
@@ -171,7 +174,7 @@ static int draw_and_record(const Overlays *v, int index, Err *e)
     else if (name) prediction_record_failed(v->record, c->id, e->text, NULL, (const char *const *)&name, 1, NULL);
     made_from_free(&inputs);
     mem_free(name);
-    return code ? err_context(e, "its labels are written, its picture is not") : 0;
+    return code ? err_context(e, UNDRAWN) : 0;
 }
 
 static const char *case_name(const void *context, int turn)
@@ -180,13 +183,46 @@ static const char *case_name(const void *context, int turn)
     return files_of(v, v->turns[turn])->id;
 }
 
+/* Returns whether it is a failure already: in a watched folder its cause may go away, and the case is left. */
+static bool note_failure(const Overlays *v, int index, const Err *fault)
+{
+    const PredictionWatch *watch = v->o->watch;
+    const bool failed = !watch || watch->fails(watch->context, files_of(v, index), fault);
+    v->cases->fates[index] = failed ? CASE_FAILED : CASE_LATER;
+    return failed;
+}
+
 static int take_turn(void *context, int turn, Progress *progress, bool *kept, Err *e)
 {
     (void)progress;
     (void)kept;
     const Overlays *v = context;
     const int index = v->turns[turn], code = draw_and_record(v, index, e);
-    if (code) v->cases->fates[index] = CASE_FAILED;
+    return code && !note_failure(v, index, e) ? BATCH_LATER : code;
+}
+
+/* In a watched folder a picture that cannot be replaced is a failure of its case: the others go on. */
+static bool is_free(const Overlays *v, const InputPlaces *places, int index)
+{
+    Err fault = {0};
+    if (!v->o->watch || !expect_free(v, places, index, &fault)) return true;
+    err_context(&fault, UNDRAWN);
+    if (note_failure(v, index, &fault)) v->o->report(v->o->context, files_of(v, index)->id, &fault);
+    return false;
+}
+
+static int choose(Overlays *v, Err *e)
+{
+    InputPlaces places;
+    int code = 0;
+    TRY(input_places_new(&places, v->cases, e));
+    for (int i = 0; i < v->cases->inputs.count && !code; i++) {
+        const CaseFate fate = v->cases->fates[i];
+        if ((fate != CASE_WANTED && fate != CASE_KEPT) || is_up_to_date(v, i) || !is_free(v, &places, i)) continue;
+        v->turns[v->turn_count++] = i;
+        code = prediction_record_plan(v->record, files_of(v, i)->id, e);
+    }
+    input_places_free(&places);
     return code;
 }
 
@@ -197,12 +233,7 @@ int overlays_draw(Overlays *v, Err *e)
     Err failed = {0}; /* of single cases: reported already, and counted by their fate */
     v->turns = mem_zalloc((size_t)count, sizeof *v->turns, e);
     if (!v->turns) return ERR_NOMEM;
-    for (int i = 0; i < count; i++) {
-        const CaseFate fate = v->cases->fates[i];
-        if ((fate != CASE_WANTED && fate != CASE_KEPT) || is_up_to_date(v, i)) continue;
-        v->turns[v->turn_count++] = i;
-        TRY(prediction_record_plan(v->record, files_of(v, i)->id, e));
-    }
+    TRY(choose(v, e));
     if (!v->turn_count) return 0;
     TRY(prediction_record_begin(v->record, e));
     const CaseBatch batch = {.title = "overlays",

@@ -28,10 +28,11 @@ typedef struct Overlays {
 
 /* results: of the first model, for the labels' names. v must be closed, also on failure. Fails: ERR_VALUE if the folder is
  * that of the labels, or has a file with a picture's name that was not drawn here or belongs to an image; ERR_IO if
- * nothing can be written there; as dataset_info_read. */
+ * nothing can be written there; as dataset_info_read. In a watched folder (o->watch) the files are looked at by overlays_draw. */
 int overlays_open(Overlays *v, const PredictionOptions *o, PredictionCases *cases, const char *results, Err *e);
 
-/* Draws all cases that have labels. A case that cannot be drawn is reported and marked as failed. Fails: ERR_IO if the
+/* Draws all cases that have labels. A case that cannot be drawn is reported and marked as failed, or left to a later round of a
+ * watched folder. Fails: ERR_IO if the
  * record cannot be written, ERR_NOMEM. */
 int overlays_draw(Overlays *v, Err *e);
 

@@ -90,6 +90,7 @@ static int take_turn(void *context, int turn, Progress *progress, bool *kept, Er
     const PredictionWatch *watch = job->o->watch;
     const int index = job->turns[turn];
     const Case *c = &job->cases->inputs.cases[index].files;
+    Err unwritten = {0};
     job->progress = progress;
     job->id = case_name(job, turn);
     if ((job->o->stops && job->o->stops(job->o->context)) || (watch && !watch->begins(watch->context, c)))
@@ -102,7 +103,7 @@ static int take_turn(void *context, int turn, Progress *progress, bool *kept, Er
         return leave(job, index);
     }
     job->cases->fates[index] = CASE_FAILED;
-    note_failure(job, index, e, NULL); /* an error in writing the record is reported when it is closed */
+    if (note_failure(job, index, e, &unwritten)) prediction_tell_unwritten(job->o, job->id, &unwritten);
     return code;
 }
 

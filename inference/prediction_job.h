@@ -60,4 +60,7 @@ void prediction_job_explain(const PredictionJob *job);
 void prediction_tell(const PredictionOptions *o, PredictionTell kind, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Warns that the failure of a case could not be recorded, or its text not be written. */
+void prediction_tell_unwritten(const PredictionOptions *o, const char *id, const Err *fault);
+
 #endif

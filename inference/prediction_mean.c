@@ -4,6 +4,7 @@
 #include "data/image_io.h"
 #include "inference/average.h"
 #include "inference/batch.h"
+#include "inference/prediction_job.h"
 
 typedef struct Work {
     const PredictionMean *mean;
@@ -52,6 +53,7 @@ static int take_turn(void *context, int turn, Progress *progress, bool *kept, Er
     const PredictionWatch *watch = mean->o->watch;
     const int index = w->turns[turn];
     const Case *c = &mean->cases->inputs.cases[index].files;
+    Err unwritten = {0};
     int code = watch ? prediction_record_start_case(mean->output->record, c->id, e) : 0;
     if (!code) code = make_labels(w, index, e);
     if (!code && watch) watch->done(watch->context, c);
@@ -62,8 +64,8 @@ static int take_turn(void *context, int turn, Progress *progress, bool *kept, Er
         return BATCH_LATER;
     }
     mean->cases->fates[index] = CASE_FAILED;
-    /* An error in writing the record is reported when it is closed. */
-    output_folder_failed(mean->output, c->id, e->text, NULL, NULL);
+    if (output_folder_failed(mean->output, c->id, e->text, NULL, &unwritten))
+        prediction_tell_unwritten(mean->o, c->id, &unwritten);
     return code;
 }
 

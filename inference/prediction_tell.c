@@ -15,6 +15,11 @@ void prediction_tell(const PredictionOptions *o, PredictionTell kind, const char
     o->tell(o->context, kind, text);
 }
 
+void prediction_tell_unwritten(const PredictionOptions *o, const char *id, const Err *fault)
+{
+    prediction_tell(o, TELL_WARNING, "case %s: its failure is not recorded: %s", id, fault->text);
+}
+
 bool prediction_job_record_warning(const PredictionJob *job, const char *text)
 {
     bool is_new = true;

@@ -411,6 +411,7 @@ static void a_case_without_its_outputs_is_not_done(void **state)
     assert_int_equal(prediction_record_plan(r, "a", NULL), 0);
     assert_int_equal(prediction_record_begin(r, NULL), 0);
     assert_int_not_equal(prediction_record_done(r, "a", &inputs, files, 1, NULL), 0);
+    assert_int_equal(prediction_record_warn(r, NULL, "the record is written again", NULL, NULL), 0);
     put("a.nii", "labels");
     assert_int_equal(prediction_record_close(r, NULL), 0);
     r = open_record(false);

@@ -179,7 +179,37 @@ rm "$out"/in/*; cp "$images/phantom_001_0000.nii.gz" "$out/in/later_0000.nii.gz"
 wait_for "a later round" is_done later
 is "has the same labels" cmp "$out/out/later.nii.gz" "$out/out/phantom_001.nii.gz"
 equals "it is told once" "$(count 'case later: done')" 1
+echo mine >"$out/pictures/new.png"; cp "$images/phantom_002_0000.nii.gz" "$out/in/new_0000.nii.gz"
+wait_for "a picture that predict did not draw" grep -q 'error: case new: .*new.png is there already and was not drawn by predict' "$out/log"
+is "is not replaced" grep -q mine "$out/pictures/new.png"
+is "and the labels are written" is_done new
+stop; echo edited >"$out/pictures/later.png"; rm "$out/pictures/new.png"; start both.yaml --overlay "$out/pictures"
+wait_for "a picture that was edited" grep -q 'error: case later: .*later.png is there already and was changed' "$out/log"
+wait_for "another case" test -e "$out/pictures/new.png"
+is "a picture that was edited stays" grep -q edited "$out/pictures/later.png"
+is "nothing ends the watch" kill -0 $pid
 stop
+
+# The text of a failure cannot be written: that is told.
+mkdir -p "$out/out/broken.error.txt/x" "$out/out/own.error.txt/x"; echo mine >"$out/out/own.nii.gz"; start both.yaml
+echo x >"$out/in/broken_0000.nii.gz"
+wait_for "a failure that is not recorded is told" grep -q 'warning: case broken: its failure is not recorded: .*broken.error.txt' "$out/log"
+cp "$images/phantom_003_0000.nii.gz" "$out/in/own_0000.nii.gz"
+wait_for "the reason why a round is tried again is told" grep -q 'own.error.txt.*; it is tried again in' "$out/log"
+stop; rm -r "$out/out/own.nii.gz" "$out"/out/*.error.txt "$out"/in/own* "$out"/in/broken*
+
+# An image that cannot be read after a start: its labels stay, and no text is left when it can be read again.
+unreadable=/sys/devices/system/cpu/online # it has a size, and cannot be mapped into memory
+if [ -s $unreadable ]; then
+    mv "$out/in/new_0000.nii.gz" "$out/aside"; ln -s $unreadable "$out/in/new_0000.nii.gz"; start both.yaml
+    sleep 1.5; is "an image that cannot be read for a moment is no failure" test ! -e "$out/out/new.error.txt"
+    wait_for "an image that cannot be read for long" test -e "$out/out/new.error.txt"
+    rm "$out/in/new_0000.nii.gz"; mv "$out/aside" "$out/in/new_0000.nii.gz"
+    wait_for "without a failure its text goes" test ! -e "$out/out/new.error.txt"
+    is "the labels stay" cmp "$out/out/new.nii.gz" "$out/expected/phantom_002.nii.gz"
+    lacks "and are not made again" 'case new: done' log
+    stop
+else echo "ok - an image that cannot be read # SKIP no $unreadable"; fi
 
 # Only the case with which the program ends is counted, also with several models; a case that is left is not.
 rm -r "$out/in" "$out/out"; cp -r "$out/large/imagesTr" "$out/in"; start both.yaml

@@ -150,5 +150,8 @@ equals "what is not supported" "$(status --data-binary "@$out/colours.zip" $url/
 has "the message says what" 'no gray values' answer
 "$build/make_dicom" "$out/huge" "$out/huge.nii" size=24x20x1 0028,0010=60000 0028,0011=60000
 (cd "$out" && zip -qr huge.zip huge)
-equals "what needs more memory than it may have" "$(status --data-binary "@$out/huge.zip" $url/predict)" 413
+case $build in
+*san) echo "ok - what needs more memory than it may have # SKIP convert_dicom has no limit of memory with a sanitizer" ;;
+*) equals "what needs more memory than it may have" "$(status --data-binary "@$out/huge.zip" $url/predict)" 413 ;;
+esac
 stop

@@ -78,6 +78,7 @@ odd=$(printf 'caf\351\033[31m.nii.gz')
 equals "so is one with an odd name" "$(status -F "i=@$out/cut.nii.gz;filename=$odd" -F "i=@${image}_0001.nii.gz" $url/predict)" 400
 has "in valid JSON" 'caf\\ufffd?\[31m.nii.gz: cut off' answer
 lacks "without a code for the terminal" "$(printf '\033')" served
+equals "what failed is counted" "$(metric 'answers_total{status="400"}')" 5
 # A client that goes away after the headers. Its request has no end: the shell writes nothing.
 for question in health predict other; do
     sleep 0.5 | curl -s --unix-socket "$out/socket" --max-time 0.3 -H 'Expect:' -X POST -T - -o "$out/unanswered" $url/$question
@@ -102,7 +103,6 @@ has "the message lists what there is" 'POST /predict, GET /health' answer
 is "the network's time is a part of the prediction's" awk -v a="$(metric network_seconds_total)" -v b="$(metric prediction_seconds_sum)" \
     -v warm="$warm" 'BEGIN { exit !(a > warm && a - warm < b) }'
 equals "what was done is counted" "$(metric 'predictions_total{end="done"}')" 2
-equals "and what failed" "$(metric 'answers_total{status="400"}')" 5
 equals "and what was not supported" "$(metric 'answers_total{status="415"}')" 10
 stop
 equals "SIGTERM ends it" $ended 0

@@ -8,7 +8,9 @@ program() { # NAME: its lines come from stdin
     { echo '#!/bin/sh'; cat; } >"$out/build/tests/$1"; chmod +x "$out/build/tests/$1"; : >"$out/tests/$1.c"
 }
 script() { cat >"$out/tests/cli/$1.sh"; }
-runs() { (cd "$out" && tests/run build "$@"); }
+runs() { # [--jobs N] NAME…
+    (cd "$out" && if [ "$1" = --jobs ]; then jobs=$2; shift 2; tests/run --jobs "$jobs" build "$@"; else tests/run build "$@"; fi)
+}
 counts() { # WHAT STATUS LAST-LINE NAME…
     what=$1 want=$2 last=$3; shift 3
     runs "$@" >"$out/log" 2>&1; status=$?
@@ -57,6 +59,15 @@ program test_bail <<'T'
 echo 1..1; echo ok 1 - a; echo "Bail out! no more"
 T
 counts "one that bails out fails" 1 "1 passed, 1 failed" test_bail
+script killer <<'T'
+kill -KILL $PPID
+T
+counts "one that ends the shell above it fails, and what then did not run" 1 "0 passed, 2 failed" killer good
+script slow <<'T'
+sleep 1; echo ok - slow
+T
+began=$(date +%s%N); runs --jobs 1 slow slow >"$out/log"; middle=$(date +%s%N); runs slow slow >"$out/log"; ended=$(date +%s%N)
+is "two tests run at a time" test $((2 * (ended - middle))) -lt $((middle - began + (middle - began) / 2))
 script early <<'T'
 echo ok - a
 exit 0

@@ -123,7 +123,7 @@ static void augment(void *context)
 static int measure_augmentation(const PhantomInput *c, const MeasureOptions *o, BenchReport *r, Err *e)
 {
     enum { PIXELS = PATCH * PATCH };
-    Augmentation a = {.slice = {c->image.data, c->labels.data, c->image.shape[1], c->image.shape[2], 1},
+    Augmentation a = {.slice = slice_view(c->image.data, c->labels.data, c->image.shape[1], c->image.shape[2], 1),
                       .geometry = patch_geometry((int64_t[]){PATCH, PATCH}),
                       .scratch = mem_alloc(PIXELS * (sizeof(double) + 2 * sizeof(float) + 2 * sizeof(int16_t)), e)};
     if (!a.scratch) return ERR_NOMEM;

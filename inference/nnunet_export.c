@@ -56,6 +56,9 @@ static int check_plan(const Export *x, Err *e)
                        "%s/plans.yaml: orientation: canonical: nnU-Net would read volumes as they are stored, and "
                        "predict something else",
                        x->results);
+    if (p->configuration.slice_axes_count > 1 || p->configuration.slice_axes[0])
+        return err_set(e, ERR_UNSUPPORTED,
+                       "%s/plans.yaml: slice_axes: nnU-Net's networks see slices across the first axis", x->results);
     if (p->configuration.adjacent_slices)
         return err_set(e, ERR_UNSUPPORTED,
                        "%s/plans.yaml: adjacent_slices: %d: nnU-Net's networks see one slice at a time", x->results,

@@ -11,6 +11,7 @@
 #include "inference/export.h"
 #include "inference/fold_networks.h"
 #include "inference/label_rule.h"
+#include "inference/slice_axes.h"
 #include "network/executor/precision.h"
 
 enum { BATCHES = 17, BATCH_PIXELS = 1 << (BATCHES - 1) }; /* a batch is a power of two, of a pixel or more each */
@@ -198,6 +199,18 @@ typedef struct FoldMean {
 
 static int64_t fold_mean_values(const FoldNetworks *f, int64_t width) { return ROWS_AT_ONCE * width * f->heads; }
 
+/* The longest row of any of the plan's slices. */
+static int64_t widest(const PlanConfiguration *c, const int64_t shape[3])
+{
+    int64_t most = 0;
+    for (int i = 0; i < c->slice_axes_count; i++) {
+        int order[3];
+        plan_slice_order(order, c->slice_axes[i]);
+        if (shape[order[2]] > most) most = shape[order[2]];
+    }
+    return most;
+}
+
 static int mean_rows(void *context, const RowBlock *b, Err *e)
 {
     const FoldMean *m = context;
@@ -220,18 +233,20 @@ static void count_phases(const Predictor *p, const CaseSize *size, PredictionCos
 {
     int64_t shape[3], crop[3];
     const FoldNetworks *f = &p->networks;
+    const PlanConfiguration *c = &p->source.plan.configuration;
     const int64_t voxels = size->shape_zyx[0] * size->shape_zyx[1] * size->shape_zyx[2];
     const int64_t image = size->channels * voxels * (int64_t)sizeof(float);
     const int64_t labels = voxels * (int64_t)dtype_size(label_dtype(&p->source.info));
     for (int i = 0; i < 3; i++) crop[i] = size->shape_zyx[p->source.plan.transpose_forward[i]];
     cost->reading = image + size->reading_bytes;
     cost->preprocessing = case_preprocess_bytes(shape, size->shape_zyx, size->spacing_zyx_mm, &p->source.plan);
-    cost->predicting = shape[0] * shape[1] * shape[2] * size->channels * (int64_t)sizeof(float) + labels +
-                       window_bytes(&p->window, f->device, window_classes(f), shape).host +
-                       exporter_bytes(&p->source.info, shape, crop);
-    if (f->apart) cost->predicting += fold_mean_values(f, shape[2]) * (int64_t)sizeof(float);
+    cost->predicting =
+        shape[0] * shape[1] * shape[2] * size->channels * (int64_t)sizeof(float) + labels +
+        slice_axes_bytes(c, &p->window, f->device, window_classes(f), c->channel_count, f->heads, shape).host +
+        exporter_bytes(&p->source.info, shape, crop);
+    if (f->apart) cost->predicting += fold_mean_values(f, widest(c, shape)) * (int64_t)sizeof(float);
     cost->finishing = labels + size->finishing_bytes;
-    cost->tiles = window_tiles(&p->window, shape);
+    cost->tiles = slice_axes_tiles(c, &p->window, shape);
 }
 
 static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
@@ -350,22 +365,31 @@ static int run_tiles(void *context, Err *e)
     return p->options.progress ? p->options.progress(p->options.context, p->tiles_done, p->tiles, e) : 0;
 }
 
-static int predict_locked(Predictor *p, const Array *image, const RowSink *sink, Err *e)
+/* The slices across one axis. */
+static int predict_slices(void *context, const float *image, const int64_t shape[3], const RowSink *sink, Err *e)
 {
-    p->tiles = window_tiles(&p->window, image->shape);
-    p->tiles_done = 0;
-    TRY(fold_networks_prepare(&p->networks, choose_batch(p, p->tiles), e));
+    Predictor *p = context;
     TileNetwork network = fold_networks_tiles(&p->networks);
     network.run = run_tiles;
     network.context = p;
-    if (!p->networks.apart) return window_predict(&p->window, &network, image->data, image->shape, sink, e);
-    FoldMean mean = {.networks = &p->networks, .sink = sink, .width = image->shape[2]};
+    if (!p->networks.apart) return window_predict(&p->window, &network, image, shape, sink, e);
+    FoldMean mean = {.networks = &p->networks, .sink = sink, .width = shape[2]};
     mean.rows = mem_alloc((size_t)fold_mean_values(&p->networks, mean.width) * sizeof *mean.rows, e);
     if (!mean.rows) return ERR_NOMEM;
     const RowSink rows = {mean_rows, &mean};
-    const int code = window_predict(&p->window, &network, image->data, image->shape, &rows, e);
+    const int code = window_predict(&p->window, &network, image, shape, &rows, e);
     mem_free(mean.rows);
     return code;
+}
+
+static int predict_locked(Predictor *p, const Array *image, const RowSink *sink, Err *e)
+{
+    const PlanConfiguration *c = &p->source.plan.configuration;
+    const SlicePredictor slices = {predict_slices, p, c->channel_count, p->networks.heads};
+    p->tiles = slice_axes_tiles(c, &p->window, image->shape);
+    p->tiles_done = 0;
+    TRY(fold_networks_prepare(&p->networks, choose_batch(p, p->tiles), e));
+    return slice_axes_predict(c, &slices, image->data, image->shape, sink, e);
 }
 
 static int predict_into(Predictor *p, const Array *image, const CaseProperties *properties, const Array *labels,

@@ -151,6 +151,20 @@ int plan_input_channels(const Plan *plan)
     return plan->configuration.channel_count * (2 * plan->configuration.adjacent_slices + 1);
 }
 
+void plan_slice_order(int order[3], int axis)
+{
+    for (int i = 0; i < 3; i++) order[i] = i;
+    order[axis] = 0;
+    order[0] = axis;
+}
+
+void plan_copy_slice_axes(Plan *to, const Plan *from)
+{
+    PlanConfiguration *c = &to->configuration;
+    memcpy(c->slice_axes, from->configuration.slice_axes, sizeof c->slice_axes);
+    c->slice_axes_count = from->configuration.slice_axes_count;
+}
+
 bool plan_uses_mask(const PlanConfiguration *c)
 {
     for (int i = 0; i < c->channel_count; i++)

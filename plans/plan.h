@@ -92,6 +92,8 @@ typedef struct PlanConfiguration {
     int mask_count; /* entries of use_mask_for_norm, = channel_count */
     PlanResampling resampling_data, resampling_seg, resampling_probabilities;
     int adjacent_slices; /* on each side of a slice, that the network sees as further channels */
+    int slice_axes[3],
+        slice_axes_count; /* of the volume after transpose_forward, across which slices lie (plan_slice_order) */
     bool batch_dice;
     Architecture architecture; /* nnU-Net's own U-Net, and what networks that use it are built by */
 } PlanConfiguration;
@@ -212,6 +214,10 @@ bool plan_uses_architecture(const Plan *plan);
 /* The divisor of height and width of a patch: the one of the network's kind, else the architecture's. divisor_yx (2)
  * written. */
 void plan_patch_divisor(const Plan *plan, int divisor_yx[2]);
+
+/* The axes of a volume as the slices across `axis` have them: number, row, column. The axis changes places with the first one. */
+void plan_slice_order(int order[3], int axis);
+void plan_copy_slice_axes(Plan *to, const Plan *from);
 
 /* The channels of the network's input: those of the image for the slice and each of its adjacent ones, in ascending order. */
 int plan_input_channels(const Plan *plan);

@@ -34,6 +34,12 @@ static int check_channels(const Plan *plan, Err *e)
                        "configurations.2d.adjacent_slices: %d of %d channels on each side are %d channels for the "
                        "network: at most %d; give fewer adjacent_slices",
                        c->adjacent_slices, c->channel_count, plan_input_channels(plan), PLAN_MAX_CHANNELS);
+    if (!c->slice_axes_count)
+        return err_set(e, ERR_VALUE, "configurations.2d.slice_axes is empty, expected [0], or [0, 1, 2] for all");
+    for (int i = 0; i < c->slice_axes_count; i++)
+        for (int k = 0; k < i; k++)
+            if (c->slice_axes[i] == c->slice_axes[k])
+                return err_set(e, ERR_VALUE, "configurations.2d.slice_axes: axis %d twice", c->slice_axes[i]);
     if (plan->intensity_count > c->channel_count)
         return err_set(e, ERR_VALUE,
                        "foreground_intensity_properties_per_channel has %d entries, normalization_schemes %d",

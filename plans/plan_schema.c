@@ -127,6 +127,8 @@ static const Field configuration_fields[] = {
     RESAMPLING(probabilities),
     ROW_INT("adjacent_slices", C, adjacent_slices, 0, PLAN_MAX_CHANNELS / 2, "0",
             "slices on each side that the network sees as further channels"),
+    {ROW(FIELD_INT, "slice_axes", C, slice_axes), LIST_OF(C, slice_axes, slice_axes_count), .low = 0, .high = 2,
+     .fallback = "0", .doc = "axes across which slices lie; prediction averages over them"},
     ROW_BOOL("batch_dice", C, batch_dice, "true", NULL),
     ROW_GROUP("architecture", C, architecture, &architecture_schema),
     {ROW(FIELD_STRING, "UNet_class_name", C, architecture.network_class_name), .capacity = PLAN_NAME_BYTES,

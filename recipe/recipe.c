@@ -26,6 +26,7 @@ enum {
     FROZEN_EPOCHS = 1 /* of an encoder with pretrained weights: as the rise, 1/20 of a run at most */
 };
 static const double MOST_ANISOTROPY = 3;       /* of adjacent slices: nnU-Net's threshold */
+static const double MOST_DIFFERENCE = 1.5;     /* of spacings, for slices across all axes */
 static const double MOST_AVERAGING = 1 - 1e-6; /* the plan's limit */
 static const double RATE = 3e-3, WEIGHT_DECAY = 0.05;
 static const double BF16_GAIN = 1.1;      /* bf16 is taken if steps are faster by this factor */
@@ -169,6 +170,25 @@ static void choose_slices(Choice *c)
     if (p->adjacent_slices) text_add(&c->why, "%d adjacent slice on each side; ", p->adjacent_slices);
 }
 
+/* Volumes that look alike from all sides: with about the same spacing along all axes, and at least half a patch thick. */
+static bool is_isotropic(const Plan *plan)
+{
+    const PlanConfiguration *c = &plan->configuration;
+    const double across = plan->original_median_spacing_mm[0], *in = c->spacing_mm;
+    const double least = fmin(across, fmin(in[0], in[1])), most = fmax(across, fmax(in[0], in[1]));
+    const int side = c->patch_size[0] < c->patch_size[1] ? c->patch_size[0] : c->patch_size[1];
+    return most <= MOST_DIFFERENCE * least && 2 * plan->original_median_shape[0] >= side;
+}
+
+/* Slices across all axes: each voxel is then predicted three times, in other surroundings. */
+static void choose_axes(Choice *c)
+{
+    PlanConfiguration *p = &c->plan->configuration;
+    p->slice_axes_count = p->adjacent_slices && is_isotropic(c->plan) ? 3 : 1;
+    for (int i = 0; i < 3; i++) p->slice_axes[i] = i < p->slice_axes_count ? i : 0;
+    if (p->slice_axes_count > 1) text_add(&c->why, "slices across all three axes; ");
+}
+
 /* Takes bfloat16 where the device has it and steps are faster by it. */
 static int choose_precision(Choice *c, Err *e)
 {
@@ -268,6 +288,7 @@ static int choose_for_time(Choice *c, Err *e)
     set_values(&c->plan->training);
     c->plan->inference.mirroring = true;
     choose_slices(c);
+    choose_axes(c);
     TRY(choose_precision(c, e));
     TRY(choose_size(c, e));
     return choose_batch(c, e);
@@ -361,4 +382,5 @@ void recipe_leave(Plan *plan)
     t->weight_averaging = plain.training.weight_averaging;
     t->precision = plain.training.precision;
     plan->configuration.adjacent_slices = plain.configuration.adjacent_slices;
+    plan_copy_slice_axes(plan, &plain);
 }

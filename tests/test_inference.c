@@ -15,6 +15,7 @@
 #include "inference/export.h"
 #include "inference/probabilities.h"
 #include "inference/results.h"
+#include "inference/slice_axes.h"
 #include "inference/sliding_window.h"
 #include "network/models/network.h"
 
@@ -193,6 +194,76 @@ static void adjacent_slices_are_further_channels(void **state)
     assert_memory_equal(outs[0], outs[1], sizeof outs[0]);
 }
 
+/* ---- slices across several axes ---- */
+
+enum { AXES_Z = 5, AXES_Y = 7, AXES_X = 6, AXES_CHANNELS = 2, AXES_VOXELS = AXES_Z * AXES_Y * AXES_X };
+
+/* Logits that depend on the values and on the place within the slice. The rows are padded, as those of the window. */
+static int predict_rows(void *context, const float *image, const int64_t shape[3], const RowSink *sink, Err *e)
+{
+    enum { PAD = 3 };
+    float rows[(AXES_Y + 2) * (AXES_Y + PAD) * CLASSES];
+    const int64_t pitch = (shape[2] + PAD) * CLASSES;
+    int *calls = context;
+    ++*calls;
+    for (int64_t z = 0; z < shape[0]; z++)
+        for (int64_t y = 0; y < shape[1]; y += 2) {
+            const int64_t count = y + 2 <= shape[1] ? 2 : 1;
+            for (int64_t i = 0; i < count * pitch; i++) rows[i] = NAN;
+            for (int64_t i = 0; i < count * shape[2]; i++) {
+                const int64_t row = y + i / shape[2], x = i % shape[2];
+                const float *voxel = image + ((z * shape[1] + row) * shape[2] + x) * AXES_CHANNELS;
+                for (int k = 0; k < CLASSES; k++)
+                    rows[(row - y) * pitch + x * CLASSES + k] =
+                        voxel[0] * (float)(k + row + 1) - voxel[1] * (float)(x - z);
+            }
+            TRY(sink->rows(sink->context, &(RowBlock){z, y, count, rows, pitch}, e));
+        }
+    return 0;
+}
+
+static void take_volume(double *volume, const float *image, int axis, double part)
+{
+    const int64_t shape[3] = {AXES_Z, AXES_Y, AXES_X}, steps[3] = {AXES_Y * AXES_X, AXES_X, 1};
+    int order[3];
+    plan_slice_order(order, axis);
+    for (int64_t z = 0; z < shape[order[0]]; z++)
+        for (int64_t y = 0; y < shape[order[1]]; y++)
+            for (int64_t x = 0; x < shape[order[2]]; x++) {
+                const int64_t at = z * steps[order[0]] + y * steps[order[1]] + x * steps[order[2]];
+                for (int k = 0; k < CLASSES; k++)
+                    volume[at * CLASSES + k] += part * (image[at * AXES_CHANNELS] * (float)(k + y + 1) -
+                                                        image[at * AXES_CHANNELS + 1] * (float)(x - z));
+            }
+}
+
+static void several_axes_give_the_mean_of_their_logits(void **state)
+{
+    (void)state;
+    static const struct {
+        int axes[3], count;
+    } cases[] = {{{0}, 1}, {{1}, 1}, {{2}, 1}, {{0, 1, 2}, 3}, {{2, 0}, 2}};
+    const int64_t shape[3] = {AXES_Z, AXES_Y, AXES_X};
+    static float image[AXES_VOXELS * AXES_CHANNELS], logits[AXES_VOXELS * CLASSES];
+    for (int i = 0; i < AXES_VOXELS * AXES_CHANNELS; i++) image[i] = (float)sin(0.7 * i);
+    for (size_t n = 0; n < sizeof cases / sizeof *cases; n++) {
+        Plan plan;
+        Err e = {0};
+        int calls = 0;
+        double wanted[AXES_VOXELS * CLASSES] = {0};
+        Collected out = {logits, AXES_Y, AXES_X, 0};
+        plan_defaults(&plan);
+        plan.configuration.slice_axes_count = cases[n].count;
+        memcpy(plan.configuration.slice_axes, cases[n].axes, sizeof cases[n].axes);
+        for (int i = 0; i < cases[n].count; i++) take_volume(wanted, image, cases[n].axes[i], 1.0 / cases[n].count);
+        const SlicePredictor p = {predict_rows, &calls, AXES_CHANNELS, CLASSES};
+        assert_int_equal(slice_axes_predict(&plan.configuration, &p, image, shape, &(RowSink){collect, &out}, &e), 0);
+        assert_int_equal(calls, cases[n].count);
+        assert_int_equal(out.rows, AXES_Z * AXES_Y);
+        for (int i = 0; i < AXES_VOXELS * CLASSES; i++) assert_true(fabs(logits[i] - wanted[i]) < 1e-5);
+    }
+}
+
 /* ---- export ---- */
 
 static void regions_overwrite_in_their_order(void **state)
@@ -335,6 +406,7 @@ int main(void)
         cmocka_unit_test(steps_are_nnunets),
         cmocka_unit_test(rolling_rows_equal_whole_slices),
         cmocka_unit_test(adjacent_slices_are_further_channels),
+        cmocka_unit_test(several_axes_give_the_mean_of_their_logits),
         cmocka_unit_test(regions_overwrite_in_their_order),
         cmocka_unit_test(threads_do_not_change_a_bit),
         cmocka_unit_test(official_trainers_name_their_network),

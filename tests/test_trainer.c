@@ -176,7 +176,7 @@ static void spatial_transform_is_batchgenerators(void **state)
                  {{70, 61}, PI / 2, 1}, {{60, 60}, 2.5, 0.85}, {{48, 40}, 0, 1}};
     Array image = golden("img"), labels = golden("seg");
     float *pixels = interleaved(&image);
-    const SliceView slice = {pixels, labels.data, HEIGHT, WIDTH, CHANNELS};
+    const SliceView slice = slice_view(pixels, labels.data, HEIGHT, WIDTH, CHANNELS);
     float planes[CHANNELS * PIXELS];
     int16_t sampled[PIXELS];
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -362,6 +362,116 @@ static void adjacent_slices_are_further_channels(void **state)
         assert_memory_equal(labels[0], labels[1], sizeof labels[0]);
     }
     for (int i = 0; i < CASES; i++) array_free(&cases[i].image);
+    case_set_close(&set);
+    remove_cases(folder);
+}
+
+/* ---- slices across other axes ---- */
+
+/* The image or labels (Z,Y,X,…) with the axis in the first one's place. */
+static Array turned(const Array *a, int axis)
+{
+    int order[3];
+    Array to;
+    Err e = {0};
+    const int64_t *s = a->shape, steps[3] = {s[1] * s[2], s[2], 1};
+    plan_slice_order(order, axis);
+    const int64_t shape[4] = {s[order[0]], s[order[1]], s[order[2]], a->rank > 3 ? s[3] : 1};
+    const size_t voxel = (size_t)shape[3] * dtype_size(a->dtype);
+    assert_int_equal(array_new(&to, a->dtype, a->rank, shape, &e), 0);
+    for (int64_t i = 0; i < shape[0] * shape[1] * shape[2]; i++) {
+        const int64_t z = i / shape[2] / shape[1], y = i / shape[2] % shape[1], x = i % shape[2];
+        const int64_t from = z * steps[order[0]] + y * steps[order[1]] + x * steps[order[2]];
+        memcpy((char *)to.data + (size_t)i * voxel, (const char *)a->data + (size_t)from * voxel, voxel);
+    }
+    return to;
+}
+
+static Array turned_locations(const Array *a, int axis)
+{
+    Array to;
+    Err e = {0};
+    assert_int_equal(array_new(&to, DTYPE_I32, 2, a->shape, &e), 0);
+    memcpy(to.data, a->data, (size_t)array_count(a) * sizeof(int32_t));
+    for (int64_t i = 0; i < a->shape[0]; i++) {
+        int32_t *voxel = (int32_t *)to.data + 4 * i + 1, first = voxel[0];
+        voxel[0] = voxel[axis];
+        voxel[axis] = first;
+    }
+    return to;
+}
+
+static void slices_across_an_axis_are_those_of_a_turned_volume(void **state)
+{
+    static float images[2][AREA * OF_ALL];
+    static int16_t labels[2][AREA];
+    const bool older = *state;
+    char *folder = write_cases();
+    CaseSet set;
+    open_cases(&set, folder);
+    for (int n = 0; n < 4; n++) {
+        const int axis = 1 + n / 2, adjacent = n % 2;
+        TrainingCase cases[CASES];
+        CaseSet all = {.cases = cases, .count = CASES, .channels = 2};
+        for (int i = 0; i < CASES; i++) {
+            cases[i].name = set.cases[i].name;
+            cases[i].image = turned(&set.cases[i].image, axis);
+            cases[i].labels = turned(&set.cases[i].labels, axis);
+            cases[i].locations = turned_locations(&set.cases[i].locations, axis);
+        }
+        Sampler samplers[2] = {small_sampler(&set, n < 3), small_sampler(&all, n < 3)};
+        samplers[0].slice_axes[0] = axis;
+        samplers[0].slice_axes_count = 1;
+        for (int k = 0; k < 2; k++) {
+            samplers[k].adjacent_slices = adjacent;
+            samplers[k].rules.older = older;
+        }
+        for (int item = 0; item < 10 * BATCH; item++) {
+            for (int k = 0; k < 2; k++) fill_item(&samplers[k], item, images[k], labels[k]);
+            assert_memory_equal(images[0], images[1], sizeof(float) * AREA * (size_t)sampler_channels(samplers));
+            assert_memory_equal(labels[0], labels[1], sizeof labels[0]);
+        }
+        for (int i = 0; i < CASES; i++) {
+            array_free(&cases[i].image);
+            array_free(&cases[i].labels);
+            array_free(&cases[i].locations);
+        }
+    }
+    case_set_close(&set);
+    remove_cases(folder);
+}
+
+/* In the volume a voxel's value is the number of its slice: only a patch across the first axis has one value. */
+static void axes_are_equally_frequent(void **state)
+{
+    (void)state;
+    static float image[AREA * OF_ALL];
+    static int16_t labels[AREA];
+    enum { SIDE = 40, ITEMS = 150 * BATCH };
+    int across_first = 0;
+    char *folder = write_cases();
+    CaseSet set;
+    Err e = {0};
+    open_cases(&set, folder);
+    TrainingCase one = set.cases[0];
+    const int64_t shape[4] = {SIDE, SIDE, SIDE, 2};
+    assert_int_equal(array_new(&one.image, DTYPE_F32, 4, shape, &e), 0);
+    assert_int_equal(array_new(&one.labels, DTYPE_I16, 3, shape, &e), 0);
+    for (int64_t i = 0; i < array_count(&one.image); i++) ((float *)one.image.data)[i] = (float)(i / (2 * SIDE * SIDE));
+    CaseSet cubes = {.cases = &one, .count = 1, .channels = 2};
+    Sampler sampler = small_sampler(&cubes, false);
+    sampler.oversample_foreground = 0;
+    sampler.slice_axes_count = 3;
+    for (int i = 0; i < 3; i++) sampler.slice_axes[i] = i;
+    for (int item = 0; item < ITEMS; item++) {
+        bool same = true;
+        fill_item(&sampler, item, image, labels);
+        for (int i = 0; i < AREA * 2; i++) same = same && image[i] == image[0];
+        across_first += same;
+    }
+    assert_true(abs(across_first - ITEMS / 3) < ITEMS / 20);
+    array_free(&one.image);
+    array_free(&one.labels);
     case_set_close(&set);
     remove_cases(folder);
 }
@@ -882,6 +992,9 @@ int main(void)
         cmocka_unit_test(forced_patches_show_foreground),
         cmocka_unit_test(adjacent_slices_are_further_channels),
         cmocka_unit_test(slices_are_changed_alike),
+        cmocka_unit_test_prestate(slices_across_an_axis_are_those_of_a_turned_volume, NULL),
+        cmocka_unit_test_prestate(slices_across_an_axis_are_those_of_a_turned_volume, &older_rules),
+        cmocka_unit_test(axes_are_equally_frequent),
         cmocka_unit_test_prestate(batches_do_not_depend_on_threads, NULL),
         cmocka_unit_test_prestate(batches_do_not_depend_on_threads, &older_rules),
         cmocka_unit_test(ranks_make_the_batch_of_one_process),

@@ -30,7 +30,7 @@ static void spline_coefficients(const SliceView *slice, Crop crop, int channel, 
 {
     for (int64_t y = 0; y < crop.height; y++)
         for (int64_t x = 0; x < crop.width; x++) {
-            const int64_t at = (crop.y + y) * slice->width + crop.x + x;
+            const int64_t at = slice_pixel(slice, crop.y + y, crop.x + x);
             c[y * crop.width + x] = is_seen(slice, crop, y, x) ? slice->image[at * slice->channels + channel] : 0;
         }
     for (int64_t x = 0; x < crop.width; x++) prefilter_line(c + x, crop.height, crop.width);
@@ -71,7 +71,7 @@ static double spline_at(const double *c, Crop crop, double y, double x)
 
 static int16_t label_at(const SliceView *slice, Crop crop, int64_t y, int64_t x)
 {
-    return is_seen(slice, crop, y, x) ? slice->labels[(crop.y + y) * slice->width + crop.x + x] : OUTSIDE;
+    return is_seen(slice, crop, y, x) ? slice->labels[slice_pixel(slice, crop.y + y, crop.x + x)] : OUTSIDE;
 }
 
 static int16_t bilinear_label(const SliceView *slice, Crop crop, double y, double x)

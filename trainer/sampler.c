@@ -30,7 +30,8 @@ void sampler_workspace_free(SamplerWorkspace *w)
 
 /* The position of a patch: the slice and the crop's corner, which may be outside of it. */
 typedef struct Place {
-    int64_t z;
+    int order[3]; /* of the volume's axes (plan_slice_order) */
+    int64_t z;    /* the slice's number */
     Crop crop;
 } Place;
 
@@ -59,31 +60,48 @@ static int64_t uniform_between(Rng *rng, int64_t low, int64_t high)
     return low + (int64_t)rng_below(rng, (uint32_t)(high - low + 1));
 }
 
+/* With one axis no random number is drawn. */
+static int choose_axis(const Sampler *s, Rng *rng)
+{
+    return s->slice_axes[s->slice_axes_count > 1 ? rng_below(rng, (uint32_t)s->slice_axes_count) : 0];
+}
+
 static Place choose_place(const Sampler *s, const TrainingCase *c, bool forced, Rng *rng)
 {
     const int64_t *crop = s->augment ? s->geometry.initial_yx : s->geometry.final_yx, *shape = c->labels.shape;
     int64_t low[2], high[2], first, past;
+    Place p = {.crop = {.height = crop[0], .width = crop[1]}};
+    plan_slice_order(p.order, choose_axis(s, rng));
     for (int axis = 0; axis < 2; axis++)
-        patch_corner_range(shape[axis + 1], s->geometry.final_yx[axis], crop[axis], &low[axis], &high[axis]);
+        patch_corner_range(shape[p.order[axis + 1]], s->geometry.final_yx[axis], crop[axis], &low[axis], &high[axis]);
     const int shown = choose_class(s, c, forced, rng);
     if (shown < 0) {
-        const int64_t z = uniform_between(rng, 0, shape[0] - 1), y = uniform_between(rng, low[0], high[0]);
-        return (Place){z, {y, uniform_between(rng, low[1], high[1]), crop[0], crop[1]}};
+        p.z = uniform_between(rng, 0, shape[p.order[0]] - 1);
+        p.crop.y = uniform_between(rng, low[0], high[0]);
+        p.crop.x = uniform_between(rng, low[1], high[1]);
+        return p;
     }
     class_locations_range(&c->locations, shown, &first, &past);
-    const int32_t *voxel = (const int32_t *)c->locations.data + 4 * uniform_between(rng, first, past - 1);
-    return (Place){voxel[1],
-                   {patch_corner_around(voxel[2], crop[0], low[0]), patch_corner_around(voxel[3], crop[1], low[1]),
-                    crop[0], crop[1]}};
+    const int32_t *voxel = (const int32_t *)c->locations.data + 4 * uniform_between(rng, first, past - 1) + 1;
+    p.z = voxel[p.order[0]];
+    p.crop.y = patch_corner_around(voxel[p.order[1]], crop[0], low[0]);
+    p.crop.x = patch_corner_around(voxel[p.order[2]], crop[1], low[1]);
+    return p;
 }
 
 /* The first and the last slice stand for those beyond the ends. */
-static SliceView slice_of(const TrainingCase *c, int64_t number)
+static SliceView slice_of(const TrainingCase *c, const int order[3], int64_t number)
 {
-    const int64_t last = c->labels.shape[0] - 1, z = number < 0 ? 0 : number > last ? last : number;
-    const int64_t height = c->labels.shape[1], width = c->labels.shape[2], channels = c->image.shape[3];
-    return (SliceView){(const float *)c->image.data + z * height * width * channels,
-                       (const int16_t *)c->labels.data + z * height * width, height, width, (int)channels};
+    const int64_t *shape = c->labels.shape, steps[3] = {shape[1] * shape[2], shape[2], 1}; /* pixels */
+    const int64_t last = shape[order[0]] - 1, z = number < 0 ? 0 : number > last ? last : number;
+    const int64_t first = z * steps[order[0]], channels = c->image.shape[3];
+    return (SliceView){.image = (const float *)c->image.data + first * channels,
+                       .labels = (const int16_t *)c->labels.data + first,
+                       .height = shape[order[1]],
+                       .width = shape[order[2]],
+                       .channels = (int)channels,
+                       .row = steps[order[1]],
+                       .column = steps[order[2]]};
 }
 
 static void cut_slice(const Sampler *s, const SliceView *slice, const Place *place, const AugmentDraw *draw,
@@ -101,7 +119,7 @@ static void cut_patch(const Sampler *s, const TrainingCase *c, const Place *plac
     const int adjacent = s->adjacent_slices, count = 2 * adjacent + 1, channels = s->cases->channels;
     for (int i = 1; i <= count; i++) {
         const int at = (adjacent + i) % count;
-        const SliceView slice = slice_of(c, place->z + at - adjacent);
+        const SliceView slice = slice_of(c, place->order, place->z + at - adjacent);
         Patch part = *patch;
         part.planes += at * channels * patch->height * patch->width;
         part.channels = channels;

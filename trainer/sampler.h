@@ -19,7 +19,9 @@
 typedef struct Sampler {
     const CaseSet *cases;
     PatchGeometry geometry;
-    int adjacent_slices;          /* on each side: their channels come before and after those of the slice */
+    int adjacent_slices; /* on each side: their channels come before and after those of the slice */
+    int slice_axes[3],
+        slice_axes_count;         /* as in the plan: each patch is of a slice across one of them, all equally often */
     int batch_size;               /* of the global batch, over all ranks */
     double oversample_foreground; /* share of the global batch that must contain foreground */
     int class_count;              /* number of classes in the locations, with equal probability */

@@ -28,12 +28,13 @@ static void copy_row(const SliceView *slice, Crop crop, const Window *seen, int6
     for (int c = 0; c < patch->channels; c++)
         memset(patch->planes + c * pixels + row, 0, (size_t)patch->width * sizeof(float));
     if (i < seen->first_y || i >= seen->past_y || seen->first_x >= seen->past_x) return;
-    const int64_t from = (crop.y + i) * slice->width + crop.x + seen->first_x, count = seen->past_x - seen->first_x;
-    memcpy(patch->labels + row + seen->first_x, slice->labels + from, (size_t)count * sizeof(int16_t));
+    const int64_t from = slice_pixel(slice, crop.y + i, crop.x + seen->first_x), count = seen->past_x - seen->first_x;
+    for (int64_t j = 0; j < count; j++)
+        patch->labels[row + seen->first_x + j] = slice->labels[from + j * slice->column];
     for (int c = 0; c < patch->channels; c++) {
         const float *in = slice->image + from * slice->channels + c;
         float *out = patch->planes + c * pixels + row + seen->first_x;
-        for (int64_t j = 0; j < count; j++) out[j] = in[j * slice->channels];
+        for (int64_t j = 0; j < count; j++) out[j] = in[j * slice->column * slice->channels];
     }
 }
 
@@ -99,13 +100,13 @@ static void corner_weights(const Points *p, int k, float w[4])
 static void sample_image(const SliceView *slice, Crop crop, const Window *seen, const Points *p, int64_t at,
                          Patch *patch)
 {
-    const int64_t channels = slice->channels, pitch = slice->width * channels;
+    const int64_t channels = slice->channels, south = slice->row * channels, east = slice->column * channels;
     const int64_t pixels = patch->height * patch->width;
     for (int k = 0; k < p->count; k++) {
         float w[4];
         corner_weights(p, k, w);
-        const int64_t first = ((crop.y + p->y[k]) * slice->width + crop.x + p->x[k]) * channels;
-        const int64_t offsets[4] = {0, channels, pitch, pitch + channels};
+        const int64_t first = slice_pixel(slice, crop.y + p->y[k], crop.x + p->x[k]) * channels;
+        const int64_t offsets[4] = {0, east, south, south + east};
         const bool inside = is_inside(seen, p, k);
         for (int64_t c = 0; c < channels; c++) {
             float sum = 0;
@@ -119,7 +120,7 @@ static void sample_image(const SliceView *slice, Crop crop, const Window *seen, 
 
 static int16_t label_at(const SliceView *slice, Crop crop, const Window *seen, int64_t y, int64_t x)
 {
-    return is_seen(seen, y, x) ? slice->labels[(crop.y + y) * slice->width + crop.x + x] : OUTSIDE;
+    return is_seen(seen, y, x) ? slice->labels[slice_pixel(slice, crop.y + y, crop.x + x)] : OUTSIDE;
 }
 
 static int16_t winning_label(const int16_t corner[4], const float w[4], int16_t nearest)

@@ -13,11 +13,22 @@
 #include "trainer/patch.h"
 
 typedef struct SliceView {
-    const float *image;    /* (height, width, channels) */
-    const int16_t *labels; /* (height, width) */
+    const float *image;    /* pixels, each with all channels */
+    const int16_t *labels; /* one per pixel */
     int64_t height, width;
     int channels;
+    int64_t row, column; /* pixels from one row to the next, and from one pixel of a row to the next */
 } SliceView;
+
+/* A slice whose rows follow one another: (height, width). */
+static inline SliceView slice_view(const float *image, const int16_t *labels, int64_t height, int64_t width,
+                                   int channels)
+{
+    return (SliceView){image, labels, height, width, channels, width, 1};
+}
+
+/* The number of a pixel, in image and labels. */
+static inline int64_t slice_pixel(const SliceView *s, int64_t y, int64_t x) { return y * s->row + x * s->column; }
 
 /* A patch during augmentation: with a plane per channel, so that intensity transforms process dense rows. */
 typedef struct Patch {

@@ -57,12 +57,14 @@ static Sampler make_sampler(const Training *t, const CaseSet *cases, bool augmen
     Sampler s = {.cases = cases,
                  .geometry = patch_geometry((int64_t[]){c->patch_size[0], c->patch_size[1]}),
                  .adjacent_slices = c->adjacent_slices,
+                 .slice_axes_count = c->slice_axes_count,
                  .batch_size = c->batch_size,
                  .oversample_foreground = t->plan.training.oversample_foreground,
                  .has_ignore = t->info.ignore_value >= 0,
                  .largest_label = t->info.ignore_value >= 0 ? t->info.ignore_value : t->info.max_value,
                  .augment = augment,
                  .seed = (uint64_t)t->plan.training.seed};
+    memcpy(s.slice_axes, c->slice_axes, sizeof s.slice_axes);
     s.class_count = class_locations_classes(&t->info) - s.has_ignore;
     s.rules.largest_angle = s.geometry.largest_angle;
     s.rules.strength = t->plan.training.augmentation;

@@ -178,6 +178,7 @@ static void take_training(Plan *plan, const Plan *from)
     plan->compatibility = from->compatibility;
     plan->configuration.batch_size = from->configuration.batch_size;
     plan->configuration.adjacent_slices = from->configuration.adjacent_slices;
+    plan_copy_slice_axes(plan, from);
     plan->configuration.architecture = from->configuration.architecture;
     memcpy(plan->configuration.patch_size, from->configuration.patch_size, sizeof plan->configuration.patch_size);
 }

@@ -213,7 +213,7 @@ static void run_spatial(Golden *g, const Picture *p, bool old, const DocNode *it
     const DocNode *angle = doc_find(item, "angle"), *scale = doc_find(item, "scale");
     const bool plain = (!angle || doc_is_null(angle)) && (!scale || doc_is_null(scale));
     const double a = golden_number(item, "angle", 0), s = golden_number(item, "scale", 1);
-    const SliceView slice = {cut.interleaved, p->labels.data, p->height, p->width, (int)p->channels};
+    const SliceView slice = slice_view(cut.interleaved, p->labels.data, p->height, p->width, (int)p->channels);
     const Crop whole = {0, 0, p->height, p->width};
     Patch patch = {cut.planes, cut.labels, size[0], size[1], (int)p->channels};
     if (plain) spatial_copy(&slice, patch_center(whole, size), &patch);

@@ -157,6 +157,14 @@ static int in_parallel_region(swin_model *model)
     return good == 2;
 }
 
+/* The address sanitizer waits for ever in a child whose parent has had other threads: one may have held a lock of its allocator. */
+#ifdef __SANITIZE_ADDRESS__
+static void test_fork(swin_model *model)
+{
+    (void)model;
+    puts("ok - a child of fork # SKIP a sanitizer does not survive it");
+}
+#else
 static int after_fork(swin_model *model)
 {
     int status = 1;
@@ -166,6 +174,9 @@ static int after_fork(swin_model *model)
     return !status;
 }
 
+static void test_fork(swin_model *model) { check(after_fork(model), "a child of fork"); }
+#endif
+
 static void test_threads(swin_model *model)
 {
     const swin_options one = {.size = sizeof one, .threads = 1};
@@ -174,7 +185,7 @@ static void test_threads(swin_model *model)
     check(two_threads(model, model), "two threads with one model");
     check(two_threads(model, other), "two threads with two models, each with its own number of threads");
     check(in_parallel_region(model), "a caller within a parallel region");
-    check(after_fork(model), "a child of fork");
+    test_fork(model);
     check(omp_get_max_threads() == 3, "OpenMP's settings of the caller do not change");
     check(swin_model_info(other)->threads == 1, "the model tells its number of threads");
     swin_close(other);

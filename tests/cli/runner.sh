@@ -60,9 +60,15 @@ echo 1..1; echo ok 1 - a; echo "Bail out! no more"
 T
 counts "one that bails out fails" 1 "1 passed, 1 failed" test_bail
 script killer <<'T'
-kill -KILL $PPID
+kill -KILL $(ps -o ppid= $PPID)
 T
 counts "one that ends the shell above it fails, and what then did not run" 1 "0 passed, 2 failed" killer good
+script endless <<'T'
+echo ok - a; sleep 8
+T
+LONGEST=1; export LONGEST
+counts "one that does not end fails" 1 "1 passed, 3 failed" endless
+unset LONGEST
 script slow <<'T'
 sleep 1; echo ok - slow
 T

@@ -33,7 +33,7 @@ FOLDERS := base formats plans data pictures preprocess evaluation weights networ
 PROGRAMS := planner/plan_and_preprocess trainer/train pretrain/pretrain inference/predict inference/ensemble \
             inference/find_best_configuration evaluation/evaluate \
             data/make_phantom convert/convert_dataset model/network_info inference/convert_weights \
-            bench/bench bench/compare_networks tests/golden tests/turn tests/use_library
+            bench/bench bench/compare_networks bench/slow_link bench/sums tests/golden tests/turn tests/use_library
 # serve alone needs libmicrohttpd, and is left out without it.
 PKG_CONFIG ?= pkg-config
 ifneq ($(shell $(PKG_CONFIG) --exists libmicrohttpd 2>/dev/null && echo yes),)
@@ -130,7 +130,23 @@ NVCC := $(CUDA_PATH)/bin/nvcc -std=c++20 -O3 -I. $(NVCC_CODE) -Xcompiler -Wall -
 LIBS += -L$(CUDA_PATH)/lib64 -L$(CUDA_PATH)/lib -Wl,-rpath,$(CUDA_PATH)/lib64:$(CUDA_PATH)/lib -lcublasLt -lcudnn $(if $(NCCL),-lnccl) -lcudart_static -lstdc++ -ldl -lrt
 endif
 
-.PHONY: all check check-unit check-cuda check-cuda-host mutants check-all golden bench demo wheel install uninstall dist dist-source portable dist-binary deb clean help
+# Several machines: make MPI=1 needs Open MPI or another one with a pkg-config file. Its objects are linked as the GPU's, with the programs
+# that share their work (Program.shares).
+MPI_PROGRAMS := planner/plan_and_preprocess trainer/train inference/predict evaluation/evaluate bench/sums
+ifdef MPI
+MPI_PACKAGE := $(firstword $(foreach package,ompi-c ompi mpich,$(shell $(PKG_CONFIG) --exists $(package) 2>/dev/null && echo $(package))))
+ifeq ($(MPI_PACKAGE),)
+$(error MPI=1: there is no MPI that pkg-config knows; on Debian: apt install libopenmpi-dev openmpi-bin)
+endif
+MPI_OBJECTS := $(patsubst %.c,$(B)/obj/%.o,$(wildcard mpi/*.c))
+$(MPI_OBJECTS): private ALL_CFLAGS += $(shell $(PKG_CONFIG) --cflags $(MPI_PACKAGE))
+MPI_LIBS := $(shell $(PKG_CONFIG) --libs $(MPI_PACKAGE))
+endif
+# What the programs are linked with for MPI: only these are linked again if it changes.
+mpi_of = $(if $(filter $(MPI_PROGRAMS),$(1)),$(MPI_OBJECTS) $(B)/mpi)
+mpi_libs_of = $(if $(filter $(MPI_PROGRAMS),$(1)),$(MPI_LIBS))
+
+.PHONY: all check check-unit check-cuda check-cuda-host check-mpi mutants check-all golden bench demo wheel install uninstall dist dist-source portable dist-binary deb clean help
 .SECONDARY:
 all: $(BINARIES) $(SHARED)
 
@@ -164,6 +180,8 @@ FLAGS := $(CC) $(ALL_CFLAGS) $(KERNELS) $(NVCC) $(CXX)
 $(B)/flags: FORCE
 	@mkdir -p $(B)
 	@echo '$(FLAGS)' | cmp -s - $@ || echo '$(FLAGS)' > $@
+$(B)/mpi: FORCE
+	@echo '$(MPI_PACKAGE)' | cmp -s - $@ || echo '$(MPI_PACKAGE)' > $@
 .PHONY: FORCE
 
 $(LIBRARY): $(OBJECTS)
@@ -178,8 +196,8 @@ $(SHARED): library/swin_umamba.map $(INTERFACE) $(GPU_OBJECTS) $(LIBRARY)
 	@ln -sf $(SONAME) $(B)/libswinumamba.so
 
 define program_rule
-$(B)/$(notdir $(1)): $(B)/obj/$(1).o $(if $(filter tests/%,$(1)),$(SUPPORT)) $(if $(filter bench/%,$(1)),$(BENCH)) $(if $(filter serve/%,$(1)),$(SERVE)) $(GPU_OBJECTS) $(LIBRARY)
-	$$(Q)$(CC) $(ALL_CFLAGS) $$^ -o $$@ $(if $(filter serve/%,$(1)),$(shell $(PKG_CONFIG) --libs libmicrohttpd)) $(LIBS)
+$(B)/$(notdir $(1)): $(B)/obj/$(1).o $(if $(filter tests/%,$(1)),$(SUPPORT)) $(if $(filter bench/%,$(1)),$(BENCH)) $(if $(filter serve/%,$(1)),$(SERVE)) $(call mpi_of,$(1)) $(GPU_OBJECTS) $(LIBRARY)
+	$$(Q)$(CC) $(ALL_CFLAGS) $$(filter-out $(B)/mpi,$$^) -o $$@ $(if $(filter serve/%,$(1)),$(shell $(PKG_CONFIG) --libs libmicrohttpd)) $(call mpi_libs_of,$(1)) $(LIBS)
 endef
 $(foreach main,$(filter-out dicom/%,$(MAINS:.c=)),$(eval $(call program_rule,$(main))))
 
@@ -258,8 +276,8 @@ $(E)/tests/%: $(B)/obj/tests/%.o $(SUPPORT) $(EMULATED) $(EMULATOR) $(LIBRARY)
 	$(Q)$(CXX) -fopenmp $^ -o $@ $(LIBS) -lcmocka
 
 define emulated_program_rule
-$(E)/$(notdir $(1)): $(B)/obj/$(1).o $(if $(filter tests/%,$(1)),$(SUPPORT)) $(if $(filter bench/%,$(1)),$(BENCH)) $(EMULATED) $(EMULATOR) $(LIBRARY)
-	$$(Q)$(CXX) -fopenmp $$^ -o $$@ $(LIBS)
+$(E)/$(notdir $(1)): $(B)/obj/$(1).o $(if $(filter tests/%,$(1)),$(SUPPORT)) $(if $(filter bench/%,$(1)),$(BENCH)) $(call mpi_of,$(1)) $(EMULATED) $(EMULATOR) $(LIBRARY)
+	$$(Q)$(CXX) -fopenmp $$(filter-out $(B)/mpi,$$^) -o $$@ $(call mpi_libs_of,$(1)) $(LIBS)
 endef
 $(foreach main,$(EMULATED_PROGRAMS),$(eval $(call emulated_program_rule,$(main))))
 
@@ -275,7 +293,11 @@ check-cuda: $(B)/tests/cudnn_plans
 endif
 
 check-cuda-host: all $(addprefix $(E)/tests/,$(EMULATED_TESTS)) $(addprefix $(E)/,$(notdir $(EMULATED_PROGRAMS)))
-	@SWIN_UMAMBA_TEST_DEVICE=cuda tests/run $(E) $(EMULATED_TESTS) cuda_headers train_predict_gpu several_gpus memory_gpu gpu_check golden_gpu
+	@SWIN_UMAMBA_TEST_DEVICE=cuda tests/run $(E) $(EMULATED_TESTS) cuda_headers train_predict_gpu several_gpus memory_gpu gpu_check golden_gpu $(if $(MPI),gpu_ranks)
+
+# Several processes on this machine: make MPI=1 check-mpi.
+check-mpi: all
+	@tests/run --jobs 1 $(B) $(notdir $(basename $(wildcard tests/mpi/*.sh)))
 
 # Mutants of the kernels, which their cases must catch (docs/cuda.md). FILES: patterns.
 mutants: $(E)/tests/test_ops $(E)/tests/test_gpu
@@ -305,7 +327,7 @@ prefix ?= $(or $(PREFIX),/usr/local)
 libdir ?= $(prefix)/lib
 includedir ?= $(prefix)/include
 CMAKEDIR := $(libdir)/cmake/SwinUmamba
-FOR_USERS := $(filter-out bench compare_networks golden turn use_library make_dicom,$(notdir $(BINARIES)))
+FOR_USERS := $(filter-out bench compare_networks slow_link sums golden turn use_library make_dicom,$(notdir $(BINARIES)))
 INSTALLED_NAMES := $(addprefix swin-umamba-,$(subst _,-,$(FOR_USERS)))
 INSTALLED := $(INSTALLED_NAMES:%=$(prefix)/bin/%)
 # The programs print their man pages and completions themselves, under the names that they are installed with.
@@ -383,7 +405,7 @@ clean:
 	rm -rf build
 
 help:
-	@echo 'all check check-unit check-cuda-host check-all golden bench demo deps wheel install uninstall dist deb clean; VARIANT=release|debug|asan|tsan; CUDA=1'
+	@echo 'all check check-unit check-cuda-host check-mpi check-all golden bench demo deps wheel install uninstall dist deb clean; VARIANT=release|debug|asan|tsan; CUDA=1; MPI=1'
 
 -include $(shell find $(B)/obj $(E)/obj -name '*.d' 2>/dev/null)
 

@@ -11,6 +11,7 @@
 #include "base/arguments.h"
 #include "base/help.h"
 #include "base/json_log.h"
+#include "base/launcher.h"
 #include "base/program.h"
 #include "base/simd_level.h"
 #include "base/threads.h"
@@ -165,6 +166,7 @@ static void set_threads(CommonOptions *common)
 {
     const ThreadSetting s = threads_setting(common->threads);
     int bounded;
+    common->threads_given = common->threads || getenv("OMP_NUM_THREADS");
     common->threads = threads_choose(&s, &bounded);
     if (bounded)
         program_warn("%s requests %d threads, %d are used: %s", s.asked ? "-j" : "OMP_NUM_THREADS",
@@ -180,6 +182,17 @@ static void read_arguments(Arguments *words, const Help *h, int argc, char **arg
     Err e = {0};
     if (!arguments_read(words, h, argc, argv, notes, &e)) return;
     fprintf(stderr, "%s: %s\n", program_called(), e.text);
+    exit(argp_err_exit_status);
+}
+
+/* Several would write into each other's results. */
+static void expect_one_process(const Program *p)
+{
+    int rank;
+    const int count = launcher_count(&rank);
+    if (p->shares || count < 2) return;
+    program_error(
+        "%d processes were started to work together, but this program is one process: start it without mpirun", count);
     exit(argp_err_exit_status);
 }
 
@@ -210,6 +223,7 @@ void program_parse(const Program *p, void *own_input, CommonOptions *common, int
     Parsing parsing = {&help, own_input, common};
     Arguments words;
     Text notes = {0};
+    expect_one_process(p);
     read_arguments(&words, &help, argc, argv, &notes);
     argp_parse(&whole, words.count, words.words, ARGP_NO_HELP, NULL, &parsing);
     arguments_free(&words);

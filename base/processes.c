@@ -35,6 +35,13 @@ typedef struct Outcomes {
     Outcome of[];
 } Outcomes;
 
+/* A Process that was forked. */
+typedef struct Forked {
+    Process process;
+    int pipe[2]; /* from rank 0 to the others */
+    Outcomes *outcomes;
+} Forked;
+
 typedef struct Group {
     int count, left;          /* left: that have not ended */
     pid_t *processes;         /* 0: has ended */
@@ -47,37 +54,44 @@ typedef struct Group {
     double silence;           /* seconds since the last one */
 } Group;
 
-int process_share(const Process *p, void *bytes, size_t size, Err *e)
-{
-    errno = 0;
-    for (int i = 1; p->rank == 0 && i < p->count; i++)
-        if (write(p->pipe[1], bytes, size) != (ssize_t)size) return err_errno(e, errno, "a pipe could not be written");
-    if (p->rank == 0 || read(p->pipe[0], bytes, size) == (ssize_t)size) return 0;
-    return err_set(e, ERR_IO, "the first of %d processes has ended", p->count);
-}
+int process_share(const Process *p, void *bytes, size_t size, Err *e) { return p->share(p, bytes, size, e); }
+void process_beat(const Process *p) { p->beat(p); }
+void process_failed(const Process *p, const Err *e) { p->failed(p, e); }
 
 /* ---- in the processes ---- */
 
-void process_failed(const Process *p, const Err *e)
+static int share(const Process *p, void *bytes, size_t size, Err *e)
 {
-    Outcome *o = &p->outcomes->of[p->rank];
-    if (o->turn) return;
-    o->error = *e;
-    o->turn = 1 + atomic_fetch_add(&p->outcomes->told, 1);
+    const Forked *f = (const Forked *)p;
+    errno = 0;
+    for (int i = 1; p->rank == 0 && i < p->count; i++)
+        if (write(f->pipe[1], bytes, size) != (ssize_t)size) return err_errno(e, errno, "a pipe could not be written");
+    if (p->rank == 0 || read(f->pipe[0], bytes, size) == (ssize_t)size) return 0;
+    return err_set(e, ERR_IO, "the first of %d processes has ended", p->count);
 }
 
-void process_beat(const Process *p) { atomic_fetch_add(&p->outcomes->beats, 1); }
+static void tell_failure(const Process *p, const Err *e)
+{
+    Outcomes *all = ((const Forked *)p)->outcomes;
+    Outcome *o = &all->of[p->rank];
+    if (o->turn) return;
+    o->error = *e;
+    o->turn = 1 + atomic_fetch_add(&all->told, 1);
+}
 
-static void run_process(Group *g, Process *p, pid_t leader, const sigset_t *signals,
+static void beat(const Process *p) { atomic_fetch_add(&((const Forked *)p)->outcomes->beats, 1); }
+
+static void run_process(Group *g, Forked *f, pid_t leader, const sigset_t *signals,
                         int (*work)(void *, const Process *, Err *), void *context)
 {
+    const Process *p = &f->process;
     Outcome *outcome = &g->outcomes->of[p->rank];
     Err e = {ERR_NONE, ""};
     program_follow(leader);
     sigprocmask(SIG_SETMASK, signals, NULL);
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != leader) _exit(1); /* it has ended before */
-    close(p->pipe[p->rank ? 1 : 0]);   /* a read ends when rank 0 has ended */
+    close(f->pipe[p->rank ? 1 : 0]);   /* a read ends when rank 0 has ended */
     const int code = work(context, p, &e);
     if (code && !e.code) err_set(&e, (ErrCode)code, "failed");
     if (code) process_failed(p, &e);
@@ -89,19 +103,23 @@ static void run_process(Group *g, Process *p, pid_t leader, const sigset_t *sign
 
 static int start(Group *g, int (*work)(void *, const Process *, Err *), void *context, const sigset_t *signals, Err *e)
 {
-    Process p = {.count = g->count, .outcomes = g->outcomes};
+    Forked f = {
+        .process = {.count = g->count, .count_here = g->count, .share = share, .beat = beat, .failed = tell_failure},
+        .outcomes = g->outcomes};
+    Process *const p = &f.process;
     const pid_t leader = getpid();
-    int failed = pipe(p.pipe) ? err_errno(e, errno, "a pipe could not be made") : 0;
+    int failed = pipe(f.pipe) ? err_errno(e, errno, "a pipe could not be made") : 0;
     if (failed) return failed;
     fflush(NULL); /* else each process would print what is buffered */
-    for (; p.rank < p.count && !failed; p.rank++) {
+    for (; p->rank < p->count && !failed; p->rank++) {
+        p->rank_here = p->rank;
         const pid_t process = fork();
-        if (process == 0) run_process(g, &p, leader, signals, work, context);
-        if (process < 0) failed = err_errno(e, errno, "process %d of %d could not be started", p.rank + 1, p.count);
-        else g->processes[p.rank] = process, g->left++;
+        if (process == 0) run_process(g, &f, leader, signals, work, context);
+        if (process < 0) failed = err_errno(e, errno, "process %d of %d could not be started", p->rank + 1, p->count);
+        else g->processes[p->rank] = process, g->left++;
     }
-    close(p.pipe[0]);
-    close(p.pipe[1]);
+    close(f.pipe[0]);
+    close(f.pipe[1]);
     return failed;
 }
 

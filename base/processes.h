@@ -1,4 +1,7 @@
-/* Processes: a program goes on as several processes on one machine, and ends when all have ended.
+/* Process: one of several processes of a program that work together. What starts them is processes_run, below, or mpirun
+ * (base/world.h).
+ *
+ * Processes: a program goes on as several processes on one machine, and ends when all have ended.
  *
  *   static int work(void *context, const Process *p, Err *e) { … }
  *   code = processes_run(count, work, context, &patience, e);
@@ -14,11 +17,16 @@
 
 #include "base/error.h"
 
-typedef struct Process {
+/* A table of functions, as what has started the processes fills it. One thread at a time may use it. */
+typedef struct Process Process;
+struct Process {
     int rank, count; /* rank: from 0 */
-    int pipe[2];     /* for process_share */
-    struct Outcomes *outcomes;
-} Process;
+    int rank_here,
+        count_here; /* among those on the same machine; rank_here, from 0: which of its GPUs is for this process */
+    int (*share)(const Process *process, void *bytes, size_t size, Err *e);
+    void (*beat)(const Process *process);
+    void (*failed)(const Process *process, const Err *e);
+};
 
 /* How long processes that wait for each other may be silent (process_beat). */
 typedef struct Patience {
@@ -38,8 +46,8 @@ int processes_run(int count, int (*work)(void *context, const Process *process, 
 /* Tells that this process goes on. */
 void process_beat(const Process *process);
 
-/* Gives rank 0's bytes (up to 512) to all ranks, each of which must call this; at most once in a run. Fails: ERR_IO, also
- * if rank 0 has ended. */
+/* Gives rank 0's bytes (up to 512) to all ranks, each of which must call this; at most once in a run of processes_run. Fails: ERR_IO,
+ * also if rank 0 has ended; ERR_UNSUPPORTED if MPI fails. */
 int process_share(const Process *process, void *bytes, size_t size, Err *e);
 
 /* Tells a failure before work returns it: for a clean-up by which other processes fail, too. */

@@ -13,6 +13,7 @@
 
 #include "base/file.h"
 #include "base/json_log.h"
+#include "base/launcher.h"
 #include "base/memory.h"
 #include "base/plain.h"
 #include "base/progress.h"
@@ -24,6 +25,7 @@ static const char *program_name = "program";
 static const char *hint = "finished files are kept, unfinished ones are removed; start it again";
 static struct timespec started;
 static bool stops_gracefully, redraws, told_of_lost_output;
+static bool is_silent; /* another process of the same work prints */
 static atomic_int signal_seen;
 static atomic_bool is_polled, was_noticed; /* program_interrupted was called: at all; after the signal */
 static atomic_flag ending = ATOMIC_FLAG_INIT;
@@ -60,7 +62,7 @@ static void end_at_once(int number)
     if (atomic_flag_test_and_set(&ending))
         for (;;) pause(); /* another thread is ending the process */
     file_unlink_temporaries();
-    if (!leader) write_line(parts);
+    if (!leader && !is_silent) write_line(parts);
     _exit(128 + number);
 }
 
@@ -88,7 +90,7 @@ static void on_signal(int number, siginfo_t *info, void *context)
                                      ": stopping after the present step; once more stops at once",
                                      NULL};
         atomic_store(&signal_seen, number);
-        if (!leader) write_line(parts);
+        if (!leader && !is_silent) write_line(parts);
         if (!led_count) alarm(PATIENCE_SECONDS);
     }
     errno = saved;
@@ -163,10 +165,20 @@ static void check_output_at_exit(void)
     if (!told_of_lost_output && !output_arrived()) _exit(1);
 }
 
+/* In glibc the standard streams are variables. The descriptors stay: for a crash, and for the failure of this process. */
+static void be_silent(void)
+{
+    FILE *nowhere = fopen("/dev/null", "w");
+    is_silent = true;
+    if (nowhere) stdout = stderr = nowhere;
+}
+
 void program_begin(const char *name, bool graceful)
 {
+    int rank;
     wait_policy_settled();
     open_standard_streams();
+    if (launcher_count(&rank) > 1 && rank) be_silent();
     program_name = *program_invocation_short_name ? program_invocation_short_name : name;
     stops_gracefully = graceful;
     redraws = progress_redraws();
@@ -280,14 +292,22 @@ void program_print(const char *text)
     json_log_end(&line);
 }
 
-int program_end(int code, const Err *e, bool quiet)
+int program_report(int code, const Err *e, bool another)
 {
+    if (code == ERR_INTERRUPTED && another && !atomic_load(&signal_seen)) atomic_store(&signal_seen, SIGTERM);
     const int interrupted = atomic_load(&signal_seen), status = interrupted ? 128 + interrupted : code ? 1 : 0;
     if (code == ERR_INTERRUPTED && interrupted) program_say("%s", e->code ? e->text : "interrupted");
     else if (code) program_error("%s", e->code ? e->text : "failed");
     else if (interrupted) program_say("%s came when all was done", name_of(interrupted));
+    return status;
+}
+
+int program_close(int status, bool quiet)
+{
     log_end(status);
     const bool arrived = output_arrived();
     if (!quiet) print_closing_line();
     return status || arrived ? status : 1;
 }
+
+int program_end(int code, const Err *e, bool quiet) { return program_close(program_report(code, e, false), quiet); }

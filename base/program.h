@@ -65,6 +65,7 @@ typedef struct Program {
     const char *notes;     /* behind the options; may be NULL */
     const char *more;      /* in place of the notes in --help-all and the man page; NULL: the notes */
     const char *see;       /* the programs to read about next: "predict evaluate" */
+    bool shares;           /* several processes can share its work (base/world.h) */
 
     /* argp's; {0} at the end. The texts: what fits a line of --help, then after \v what only --help-all tells. An argument
      * "fp32|bf16" is one of these words, which is checked. */
@@ -83,6 +84,7 @@ enum { OPTION_RARE = 9 }; /* group of an argp_option that --help leaves out */
 typedef struct CommonOptions {
     unsigned takes;        /* set before parsing: which of the options below this program has */
     int threads;           /* -j, --threads; after parsing what is used (base/threads.h) */
+    bool threads_given;    /* by -j or OMP_NUM_THREADS; set by parsing */
     bool quiet;            /* --quiet */
     bool overwrite;        /* --overwrite */
     bool resume;           /* --continue */
@@ -116,7 +118,7 @@ int program_threads(const CommonOptions *common);
 /* To be called first. Opens standard streams that were closed on /dev/null; names the program as it was called
  * (`name` where the caller gave none); notes the time; installs the handlers of SIGINT, SIGTERM and SIGHUP (but not
  * where SIGHUP is ignored: nohup). On a signal temporaries are removed, one line says so and how to go on
- * (program_interrupt_hint), and the process ends with 128+n. A program that is `graceful` and asks
+ * (program_interrupt_hint), and the process ends with 128+n. Of several processes that a launcher of MPI has started all but rank 0 print nothing. A program that is `graceful` and asks
  * program_interrupted() from time to time learns of the signal by that call instead, and ends with ERR_INTERRUPTED,
  * whose text program_end prints. A second signal ends it at once; so does a wait of five minutes in which it did
  * not ask. */
@@ -149,6 +151,11 @@ void program_print(const char *text);
 /* Reports e if code is not 0, and standard output if not all of it could be written; prints the closing line (version,
  * time, CPU time, peak memory, of processes it has waited for too) unless quiet; returns the exit status: 0, 1, or 128+n after a signal. */
 int program_end(int code, const Err *e, bool quiet);
+
+/* Its two parts, for base/world.c: the report, which returns the status, and what comes last. another: an interruption without a signal
+ * to this process is that of another one. */
+int program_report(int code, const Err *e, bool another);
+int program_close(int status, bool quiet);
 
 /* Parsers of option values; on a bad one they end the program through argp_error (status 2). */
 long option_integer(struct argp_state *state, const char *name, const char *text, long low, long high);

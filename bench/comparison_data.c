@@ -15,7 +15,7 @@ static int add_training(MadeFrom *m, const char *dataset, int threads, bool quie
     faults_free(&faults); /* plan_and_preprocess reports them */
     if (code) return code;
     progress_begin(&progress, "read the dataset", d.training.count, quiet);
-    code = origins_read(&origins, &d, threads, &progress, e);
+    code = origins_read(&origins, &d, threads, NULL, &progress, e);
     progress_end(&progress);
     if (!code) origins_of_dataset(m, &origins, &d);
     origins_free(&origins);

@@ -2,16 +2,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/file.h"
 #include "base/folder.h"
 #include "base/memory.h"
-#include "base/program.h"
 #include "base/progress.h"
-#include "evaluation/case.h"
+#include "base/world.h"
+#include "evaluation/all_cases.h"
 #include "evaluation/compare.h"
-#include "evaluation/gate.h"
 #include "evaluation/outputs.h"
 #include "evaluation/pairs.h"
 #include "evaluation/paper_check.h"
@@ -179,6 +177,7 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
 /* The inputs and results of an evaluation. */
 typedef struct Work {
     const Options *o;
+    const Process *world; /* NULL: this process is alone */
     Pairs pairs;
     Structures structures;
     char *dataset; /* the dataset.json that was found, or NULL; owned, as the next two */
@@ -283,34 +282,41 @@ static int prepare(Work *w, Err *e)
 
 /* ---- cases ---- */
 
-/* Evaluates all pairs, several at a time. */
-static void evaluate_cases(Work *w, int threads)
+/* The display of the cases that are over. */
+typedef struct Display {
+    const Work *work;
+    Progress progress;
+} Display;
+
+static void show_case(void *context, int index, const Err *failed)
+{
+    Display *d = context;
+    const char *id = d->work->pairs.items[index].id, *notes = d->work->summary.cases[index].notes.data;
+    if (failed) program_error("%s", failed->text);
+    else if (notes) program_warn("case %s: %s", id, notes);
+    if (failed) progress_fail(&d->progress, id);
+    else progress_step(&d->progress, 1, id);
+}
+
+/* Several at a time, and in all processes. */
+static int evaluate_cases(Work *w, Err *e)
 {
     const Options *o = w->o;
     const Rules rules = {&w->structures, o->only_overlap, o->instances, o->paper};
-    const Pair *pairs = w->pairs.items;
-    const int count = w->pairs.count;
-    Gate gate = gate_make(sysconf(_SC_PHYS_PAGES) / 2 * sysconf(_SC_PAGESIZE));
-    Progress progress;
-    progress_begin(&progress, "evaluate", count, o->common.quiet);
-    if (threads > count) threads = count; /* remaining threads are used within a case */
-#pragma omp parallel for num_threads(threads) schedule(dynamic)
-    for (int c = 0; c < count; c++) {
-        Err e = {0};
-        CaseResult *result = &w->summary.cases[c];
-        const int64_t bytes = case_bytes(&pairs[c], &rules);
-        gate_enter(&gate, bytes);
-        const int code = case_evaluate(result, &pairs[c], &rules, &e);
-        gate_leave(&gate, bytes);
-#pragma omp critical(messages)
-        {
-            if (code) program_error("%s", e.text);
-            else if (result->notes.length) program_warn("case %s: %s", pairs[c].id, result->notes.data);
-        }
-        if (code) progress_fail(&progress, pairs[c].id);
-        else progress_step(&progress, 1, pairs[c].id);
-    }
-    progress_end(&progress);
+    const int threads = program_threads(&o->common), count = w->pairs.count;
+    Display d = {.work = w};
+    const AllCases all = {.world = w->world,
+                          .summary = &w->summary,
+                          .pairs = &w->pairs,
+                          .rules = &rules,
+                          .threads = threads > count ? count : threads, /* remaining threads are used within a case */
+                          .over = show_case,
+                          .context = &d};
+    if (w->world && w->world->rank) return all_cases_serve(&all, e);
+    progress_begin(&d.progress, "evaluate", count, o->common.quiet);
+    const int code = all_cases_evaluate(&all, e);
+    progress_end(&d.progress);
+    return code;
 }
 
 /* ---- after the work ---- */
@@ -373,11 +379,12 @@ static int judge(const Work *w, Err *e)
     return code;
 }
 
-static int evaluate(Work *w, int threads, Err *e)
+static int evaluate(Work *w, Err *e)
 {
     Summary *s = &w->summary;
     TRY(prepare(w, e));
-    evaluate_cases(w, threads);
+    TRY(evaluate_cases(w, e));
+    if (w->world && w->world->rank) return 0;
     TRY(summary_means(s, w->o->common.seed, e));
     if (summary_done(s)) {
         warn_of_absent(s);
@@ -400,10 +407,11 @@ static void warn_of_earlier(const Work *w)
     mem_free(path);
 }
 
-static int run(const Options *o, Err *e)
+static int run(const Options *o, const Process *world, Err *e)
 {
-    Work w = {.o = o};
-    const int code = evaluate(&w, program_threads(&o->common), e);
+    Work w = {.o = o, .world = world};
+    const int code = evaluate(&w, e);
+    if (world && world->rank) w.is_written = true; /* by rank 0 */
     if (code && w.is_new && !w.is_written) folder_remove_empty(o->common.output);
     else if (code && !w.is_written) warn_of_earlier(&w);
     text_free(&w.note);
@@ -447,6 +455,7 @@ static const Program program = {
                 "--compare evaluation_a evaluation_b\tTwo evaluations of the same cases",
     .more = "The exit status is 1 if some case could not be evaluated or has no prediction.",
     .see = "predict train",
+    .shares = true,
     .options = option_table,
     .parse = parse_option,
     .habits = habits};
@@ -460,7 +469,10 @@ int main(int argc, char **argv)
     options.tolerances = mem_alloc((size_t)argc * sizeof *options.tolerances, &e);
     if (!options.tolerances) return program_end(ERR_NOMEM, &e, false);
     program_parse(&program, &options, &options.common, argc, argv);
-    const int code = options.compare ? run_compare(&options, &e) : run(&options, &e);
+    const Process *world;
+    int code = world_begin(&world, &options.common, argc, argv, &e);
+    if (!code && !options.compare) code = run(&options, world, &e);
+    else if (!code && !(world && world->rank)) code = run_compare(&options, &e);
     mem_free(options.tolerances);
-    return program_end(code, &e, options.common.quiet);
+    return world_end(world, code, &e, options.common.quiet);
 }

@@ -1,25 +1,61 @@
 #include "inference/batch.h"
 
+#include "base/crew.h"
+
+typedef struct Run {
+    const CaseBatch *batch;
+    Progress progress;
+    int failed, kept;
+} Run;
+
+static void note_end(Run *r, int index, int code, bool was_there, const Err *fault)
+{
+    const CaseBatch *b = r->batch;
+    const char *id = b->id(b->context, index);
+    if (code == BATCH_LATER) return;
+    if (code) {
+        b->report(b->report_context, id, fault);
+        progress_fail(&r->progress, id);
+        r->failed++;
+        return;
+    }
+    r->kept += was_there;
+    progress_step(&r->progress, 1, id);
+}
+
+static void run_case(Run *r, int index)
+{
+    const CaseBatch *b = r->batch;
+    Err fault = {0};
+    bool was_there = false;
+    const int code = b->work(b->context, index, &r->progress, &was_there, &fault);
+    note_end(r, index, code, was_there, &fault);
+}
+
+static int take_result(void *context, int64_t index, const char *result, size_t bytes, Err *e)
+{
+    Run *r = context;
+    const CaseBatch *b = r->batch;
+    Err fault = {0};
+    (void)e;
+    if (index < 0) return 0;
+    const int code = b->take(b->context, (int)index, result, bytes, &fault);
+    note_end(r, (int)index, code, false, &fault);
+    return 0;
+}
+
 int batch_run(const CaseBatch *b, int *kept, Err *e)
 {
-    Progress progress;
-    int failed = 0;
+    Run r = {.batch = b};
+    Crew *crew;
+    const CrewJob job = {b->world, b->kind, b->parameters, b->bytes, b->count, take_result, &r};
     *kept = 0;
-    progress_begin(&progress, b->title, b->count, b->quiet);
-    for (int i = 0; i < b->count; i++) {
-        Err fault = {0};
-        bool was_there = false;
-        const int code = b->work(b->context, i, &progress, &was_there, &fault);
-        if (code == BATCH_LATER) continue;
-        if (code) {
-            b->report(b->report_context, b->id(b->context, i), &fault);
-            progress_fail(&progress, b->id(b->context, i));
-            failed++;
-            continue;
-        }
-        *kept += was_there;
-        progress_step(&progress, 1, b->id(b->context, i));
-    }
-    progress_end(&progress);
-    return failed ? err_set(e, ERR_VALUE, "%d of %d cases failed (above)", failed, b->count) : 0;
+    TRY(crew_begin(&crew, &job, e));
+    progress_begin(&r.progress, b->title, b->count, b->quiet);
+    for (int64_t i = crew_next(crew); i >= 0; i = crew_next(crew)) run_case(&r, (int)i);
+    const int code = crew_end(crew, e);
+    progress_end(&r.progress);
+    *kept = r.kept;
+    if (code) return code;
+    return r.failed ? err_set(e, ERR_VALUE, "%d of %d cases failed (above)", r.failed, b->count) : 0;
 }

@@ -1,10 +1,12 @@
-/* CaseBatch: processes cases one after another, with a progress bar; an error of a case is reported, and the others continue. */
+/* CaseBatch: processes cases one after another, with a progress bar; an error of a case is reported, and the others continue. Other
+ * processes can share the cases (base/crew.h). */
 #ifndef INFERENCE_BATCH_H
 #define INFERENCE_BATCH_H
 
 #include <stdbool.h>
 
 #include "base/error.h"
+#include "base/processes.h"
 #include "base/progress.h"
 
 enum { BATCH_LATER = 1 };
@@ -18,11 +20,18 @@ typedef struct CaseBatch {
      * and not counted. */
     int (*work)(void *context, int index, Progress *progress, bool *kept, Err *e);
     void *context;
+    const Process *world; /* whose other processes serve; NULL: none */
+    int kind;             /* of the job, as parameters and bytes, for the others */
+    const void *parameters;
+    size_t bytes;
+    /* Takes what another process sends about a case; as `work`. */
+    int (*take)(void *context, int index, const char *result, size_t bytes, Err *e);
     void (*report)(void *context, const char *id, const Err *fault); /* reports a case that failed */
     void *report_context;
 } CaseBatch;
 
-/* *kept: number of cases whose output existed already. Fails after all cases: ERR_VALUE with the number of failed ones. */
+/* *kept: number of cases whose output existed already. Fails after all cases: ERR_VALUE with the number of failed ones; as
+ * crew_begin and crew_end. */
 int batch_run(const CaseBatch *b, int *kept, Err *e);
 
 #endif

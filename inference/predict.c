@@ -1,5 +1,6 @@
 /* predict: segments images with the networks of a results folder, or of an inference.yaml. */
 #include "base/memory.h"
+#include "base/world.h"
 #include "inference/model_choice.h"
 #include "inference/output_file.h"
 #include "inference/predict_options.h"
@@ -32,7 +33,8 @@ static void tell(void *context, PredictionTell kind, const char *text)
     }
 }
 
-static void set_prediction(PredictOptions *o)
+/* Several processes share the cases of a folder; anything else is done by the first one. */
+static void set_prediction(PredictOptions *o, const Process *world)
 {
     PredictionOptions *p = &o->prediction;
     p->inputs = o->inputs;
@@ -43,6 +45,7 @@ static void set_prediction(PredictOptions *o)
     p->tell = tell;
     p->report = report;
     p->stops = o->watch.folder ? stops : NULL;
+    if (!p->into_file && !o->is_series && *p->output) p->world = world;
     if (!o->watch.settle) o->watch.settle = SETTLE_SECONDS;
     if (p->into_file || o->is_series || !*p->output)
         program_interrupt_hint("no labels were written: the same command starts from the beginning");
@@ -57,10 +60,14 @@ static int run_model(PredictOptions *o, ModelChoice *m, Err *e)
     return o->is_series ? predict_series_run(o, c, e) : prediction_run(&o->prediction, c, e);
 }
 
-static int run(PredictOptions *o, Err *e)
+static int run(PredictOptions *o, const Process *world, Err *e)
 {
     ModelChoice m;
-    set_prediction(o);
+    set_prediction(o, world);
+    if (world && o->watch.folder)
+        return err_set(e, ERR_VALUE, "--watch is for one process, and %d were started: start it without mpirun",
+                       world->count);
+    if (world && world->rank && !o->prediction.world) return 0;
     TRY(model_choice_find(&m, o->model, &o->folds, o->prediction.predictor.checkpoint, e));
     if (*m.note && !o->common.quiet) program_say("-m %s", m.note);
     const int code = run_model(o, &m, e);
@@ -88,7 +95,8 @@ static const Program program = {
     .options = predict_option_list,
     .parse = predict_parse_option,
     .habits = predict_habits,
-    .expand = plan_help};
+    .expand = plan_help,
+    .shares = true};
 
 int main(int argc, char **argv)
 {
@@ -104,18 +112,19 @@ int main(int argc, char **argv)
     char engine[EXECUTOR_BUILD_BYTES];
     o.common.engine = executor_build(engine);
     program_parse(&program, &o, &o.common, argc, argv);
-    program_threads(&o.common);
     const char *lacks;
-    o.prediction.predictor.device = device_named(o.common.device, &e);
-    int code = e.code;
+    const Process *world;
+    int code = world_begin(&world, &o.common, argc, argv, &e);
+    if (!code) o.prediction.predictor.device = device_of_rank(o.common.device, world ? world->rank_here : 0, &e);
+    code = e.code;
     if (!code) {
         o.prediction.predictor.precision = precision_of(o.common.precision, o.prediction.predictor.device, &lacks);
         if (lacks) program_warn("%s", lacks);
-        code = run(&o, &e);
+        code = run(&o, world, &e);
     }
     if (!code && o.watch.folder) program_signal_served();
     mem_free(o.inputs);
     mem_free(o.choices);
     fold_list_free(&o.folds);
-    return program_end(code, &e, o.common.quiet);
+    return world_end(world, code, &e, o.common.quiet);
 }

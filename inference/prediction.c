@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/crew.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "data/image_io.h"
@@ -12,6 +13,7 @@
 #include "inference/overlays.h"
 #include "inference/prediction_job.h"
 #include "inference/prediction_mean.h"
+#include "inference/prediction_share.h"
 #include "plans/meaning.h"
 #include "plans/splits.h"
 
@@ -107,7 +109,8 @@ static int open_source(Prediction *p, int model, Err *e)
     const Configuration *c = p->c;
     const ConfiguredModel *m = &c->models[model];
     PredictionJob *job = &p->jobs[model];
-    *job = (PredictionJob){.o = p->o, .model = m, .postprocessing = &c->postprocessing, .cases = &p->cases};
+    *job = (PredictionJob){
+        .o = p->o, .model = m, .number = model, .postprocessing = &c->postprocessing, .cases = &p->cases};
     if (model_source_open(&job->source, m->results, m->folds.numbers, m->folds.count, p->o->predictor.checkpoint, e))
         return c->file ? err_context(e, "%s", c->file) : (int)e->code;
     p->job_count++;
@@ -380,13 +383,24 @@ void prediction_close(Prediction *p)
     mem_free(p);
 }
 
+/* In another process than rank 0, which decides what is predicted. */
+static int serve(Prediction *p, InputList *inputs, Err *e)
+{
+    int code = take_cases(p, inputs, e);
+    if (!code) code = prediction_share_serve(p->jobs, p->c->model_count, p->o, e);
+    leave_cases(p);
+    return code;
+}
+
 int prediction_run(const PredictionOptions *o, const Configuration *c, Err *e)
 {
     Prediction *p;
     InputList inputs;
+    const bool serves = o->world && o->world->rank;
     TRY(prediction_open(&p, o, c, e));
     int code = inputs_list(&inputs, o->inputs, o->input_count, prediction_dataset(p), e);
-    if (!code) code = prediction_round(p, &inputs, e);
+    if (!code) code = serves ? serve(p, &inputs, e) : prediction_round(p, &inputs, e);
+    if (!serves) crew_dismiss(o->world);
     prediction_close(p);
     return code;
 }

@@ -7,6 +7,7 @@
 #ifndef INFERENCE_PREDICTION_H
 #define INFERENCE_PREDICTION_H
 
+#include "base/processes.h"
 #include "inference/configuration.h"
 #include "inference/inputs.h"
 #include "inference/predictor.h"
@@ -40,6 +41,7 @@ typedef struct PredictionOptions {
                    const Err *fault); /* called for a case that failed; the others continue */
     bool (*stops)(void *context); /* true: no further case is begun; asked also while one is predicted. NULL: never */
     void *context;                /* of these three */
+    const Process *world; /* whose processes share the cases of a folder (base/world.h); NULL: this one is alone */
     const PredictionWatch *watch; /* NULL: the inputs are listed once */
 } PredictionOptions;
 

@@ -28,8 +28,12 @@ static int predict_labels(const PredictionJob *job, Image *image, Array *labels,
 }
 
 /* Prints the warning only for the first case of each orientation. */
-static void tell_of_orientation(const PredictionJob *job, const char *code, const char *text)
+void prediction_job_warn_orientation(const PredictionJob *job, const char *code, const char *text)
 {
+    if (job->noted) {
+        prediction_job_note(job, code, text);
+        return;
+    }
     RecordTexts *told = job->cases->orientations;
     const int before = told->count;
     const bool is_new = prediction_job_record_warning(job, text), others = job->output && job->cases->inputs.count > 1;
@@ -43,7 +47,7 @@ static void warn_of_orientation(const PredictionJob *job, const Case *c, const G
     char code[GRID_CODE_BYTES];
     Text note = {0};
     case_images_orientation(&note, code, c->images[0], g, predictor_plan(job->predictor));
-    if (note.length) tell_of_orientation(job, code, note.data);
+    if (note.length) prediction_job_warn_orientation(job, code, note.data);
     text_free(&note);
 }
 

@@ -16,6 +16,7 @@ static int show_tiles(void *context, int64_t done, int64_t tiles, Err *e)
     char note[160];
     if (job->o->stops)
         job->o->stops(job->o->context); /* the case is finished all the same: so the wait is no sign of a fault */
+    if (!job->progress) return 0;       /* another process shows it */
     snprintf(note, sizeof note, "%s: tile %lld of %lld", job->id, (long long)done, (long long)tiles);
     progress_part(job->progress, (double)done / (double)tiles, note);
     return 0;
@@ -29,12 +30,12 @@ static const char *case_name(const void *context, int turn)
     return job->cases->inputs.cases[job->turns[turn]].files.id;
 }
 
-static OutputFolder *folder_of(PredictionJob *job) { return job->is_member ? &job->own : job->output; }
+OutputFolder *prediction_job_folder(PredictionJob *job) { return job->is_member ? &job->own : job->output; }
 
 static int predict_case(PredictionJob *job, int index, Err *e)
 {
     MadeFrom inputs;
-    OutputFolder *folder = folder_of(job);
+    OutputFolder *folder = prediction_job_folder(job);
     const Case *c = &job->cases->inputs.cases[index].files;
     if (!folder) return prediction_job_predict(job, c, job->file, e);
     TRY(prediction_cases_inputs(&inputs, job->cases, index,
@@ -71,7 +72,8 @@ static int run_case(PredictionJob *job, int index, Err *e)
     const bool is_counted = job->o->watch && job->output;
     int code = is_counted ? prediction_record_start_case(job->output->record, job->id, e) : 0;
     if (!code) code = predict_case(job, index, e);
-    if (!code && folder_of(job)) code = output_folder_done(folder_of(job), job->cases, index, e);
+    if (!code && prediction_job_folder(job))
+        code = output_folder_done(prediction_job_folder(job), job->cases, index, e);
     if (!code && is_counted && job->is_member) prediction_record_put_off(job->output->record, job->id);
     return code;
 }
@@ -83,19 +85,12 @@ static int leave(PredictionJob *job, int index)
     return BATCH_LATER;
 }
 
-static int take_turn(void *context, int turn, Progress *progress, bool *kept, Err *e)
+/* What follows the prediction of a case: a failure is recorded. Returns the code, or BATCH_LATER. */
+static int end_case(PredictionJob *job, int index, int code, Err *e)
 {
-    (void)kept;
-    PredictionJob *job = context;
     const PredictionWatch *watch = job->o->watch;
-    const int index = job->turns[turn];
     const Case *c = &job->cases->inputs.cases[index].files;
     Err unwritten = {0};
-    job->progress = progress;
-    job->id = case_name(job, turn);
-    if ((job->o->stops && job->o->stops(job->o->context)) || (watch && !watch->begins(watch->context, c)))
-        return leave(job, index);
-    const int code = run_case(job, index, e);
     if (!code && watch && !job->is_member) watch->done(watch->context, c);
     if (!code) return 0;
     if (watch && !watch->fails(watch->context, c, e)) {
@@ -105,6 +100,20 @@ static int take_turn(void *context, int turn, Progress *progress, bool *kept, Er
     job->cases->fates[index] = CASE_FAILED;
     if (note_failure(job, index, e, &unwritten)) prediction_tell_unwritten(job->o, job->id, &unwritten);
     return code;
+}
+
+static int take_turn(void *context, int turn, Progress *progress, bool *kept, Err *e)
+{
+    (void)kept;
+    PredictionJob *job = context;
+    const PredictionWatch *watch = job->o->watch;
+    const int index = job->turns[turn];
+    const Case *c = &job->cases->inputs.cases[index].files;
+    job->progress = progress;
+    job->id = case_name(job, turn);
+    if ((job->o->stops && job->o->stops(job->o->context)) || (watch && !watch->begins(watch->context, c)))
+        return leave(job, index);
+    return end_case(job, index, run_case(job, index, e), e);
 }
 
 static int expect_labels(const char *path, const ModelSource *model, Err *e)
@@ -144,10 +153,37 @@ static void tell_start(const PredictionJob *job)
     text_free(&folds);
 }
 
+/* ---- cases of other processes ---- */
+
+static void tell_warnings(const PredictionJob *job, const char *at, const char *past)
+{
+    while (at < past) {
+        const char *code = at, *text = code + strlen(code) + 1;
+        if (*code) prediction_job_warn_orientation(job, code, text);
+        else prediction_job_warn(job, "%s", text);
+        at = text + strlen(text) + 1;
+    }
+}
+
+static int take_result(void *context, int turn, const char *result, size_t bytes, Err *e)
+{
+    PredictionJob *job = context;
+    const int index = job->turns[turn];
+    job->id = case_name(job, turn);
+    memcpy(e, result, sizeof *e);
+    tell_warnings(job, result + sizeof *e, result + bytes);
+    int code = e->code;
+    if (!code) code = output_folder_done(prediction_job_folder(job), job->cases, index, e);
+    return end_case(job, index, code, e);
+}
+
+/* ---- all cases ---- */
+
+/* Failures of single cases are reported already, and counted by their state. Other processes write into a folder, too. */
 static int run_cases(PredictionJob *job, Err *e)
 {
     int kept;
-    Err failed = {0}; /* of single cases: reported already, and counted by their state */
+    Err failed = {0};
     if (prediction_job_saves_probabilities(job)) TRY(save_dataset(job, e));
     const CaseBatch batch = {.title = "predict",
                              .count = job->turn_count,
@@ -155,10 +191,17 @@ static int run_cases(PredictionJob *job, Err *e)
                              .id = case_name,
                              .work = take_turn,
                              .context = job,
+                             .world = prediction_job_folder(job) ? job->o->world : NULL,
+                             .kind = job->number,
+                             .parameters = job->turns,
+                             .bytes = (size_t)job->turn_count * sizeof *job->turns,
+                             .take = take_result,
                              .report = job->o->report,
                              .report_context = job->o->context};
-    batch_run(&batch, &kept, &failed);
-    return 0;
+    const int code = batch_run(&batch, &kept, &failed);
+    if (!code || code == ERR_VALUE) return 0;
+    *e = failed;
+    return code;
 }
 
 /* ---- the job ---- */

@@ -11,6 +11,7 @@
 typedef struct PredictionJob {
     const PredictionOptions *o;
     const ConfiguredModel *model;
+    int number;         /* of the model in the configuration, from 0 */
     ModelSource source; /* set by the caller, owned by the job (prediction_job_close); the predictor takes it over */
     bool is_member;     /* its probabilities are averaged with other models', and only the mean is post-processed */
     const Postprocessing *postprocessing;
@@ -25,6 +26,7 @@ typedef struct PredictionJob {
     bool *made;             /* per case: this model must predict it */
     int *turns, turn_count; /* indices of those cases */
     Progress *progress;     /* while a case is predicted, else NULL */
+    Text *noted;            /* warnings for another process, which tells them; NULL: this one does */
     const char *id;
 } PredictionJob;
 
@@ -42,6 +44,9 @@ const ModelSource *prediction_job_source(const PredictionJob *job);
 /* Warns about the case that is being predicted: in predict.yaml, and on the terminal. */
 void prediction_job_warn(const PredictionJob *job, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Adds a warning to job->noted, for another process: two texts, each with its NUL. code: of an orientation, or "". */
+void prediction_job_note(const PredictionJob *job, const char *code, const char *text);
+
 /* Records the warning only in predict.yaml. Returns whether it is new: several models may have the same warning. */
 bool prediction_job_record_warning(const PredictionJob *job, const char *text);
 
@@ -50,11 +55,17 @@ bool prediction_job_record_warning(const PredictionJob *job, const char *text);
 int prediction_job_predict(const PredictionJob *job, const Case *c, const char *path, Err *e);
 bool prediction_job_saves_probabilities(const PredictionJob *job);
 
+/* Warns about images of an orientation, told once for each. code: of the orientation. */
+void prediction_job_warn_orientation(const PredictionJob *job, const char *code, const char *text);
+
 /* Tiles and memory of one case, from the headers of its images. Fails: as image_probe and predictor_cost. */
 int prediction_job_cost(const PredictionJob *job, const Case *c, PredictionCost *cost, Err *e);
 
 /* Prints the table of tiles and memory of every case; cases that cannot be predicted are marked as failed. */
 void prediction_job_explain(const PredictionJob *job);
+
+/* The folder of a job's labels, or of a member's; NULL: they are one file. */
+OutputFolder *prediction_job_folder(PredictionJob *job);
 
 /* As printf, through o->tell. */
 void prediction_tell(const PredictionOptions *o, PredictionTell kind, const char *format, ...)

@@ -1,6 +1,7 @@
 /* Messages of a prediction (prediction_job.h). */
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "inference/prediction_job.h"
 
@@ -27,6 +28,12 @@ bool prediction_job_record_warning(const PredictionJob *job, const char *text)
     return is_new;
 }
 
+void prediction_job_note(const PredictionJob *job, const char *code, const char *text)
+{
+    text_add_bytes(job->noted, code, strlen(code) + 1);
+    text_add_bytes(job->noted, text, strlen(text) + 1);
+}
+
 void prediction_job_warn(const PredictionJob *job, const char *format, ...)
 {
     char text[sizeof(Err)];
@@ -34,5 +41,7 @@ void prediction_job_warn(const PredictionJob *job, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    if (prediction_job_record_warning(job, text)) prediction_tell(job->o, TELL_WARNING, "case %s: %s", job->id, text);
+    if (job->noted) prediction_job_note(job, "", text);
+    else if (prediction_job_record_warning(job, text))
+        prediction_tell(job->o, TELL_WARNING, "case %s: %s", job->id, text);
 }

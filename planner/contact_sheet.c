@@ -54,7 +54,7 @@ static int draw_case(void *context, int index, const Case *c, FaultList *faults,
 static int draw_cases(Sheet *sheet, Dataset *some, int threads, Progress *progress, Err *e)
 {
     FaultList known = {0};
-    const int code = for_each_case(some, draw_case, sheet, threads, progress, &known, e);
+    const int code = for_each_case(some, draw_case, sheet, threads, NULL, progress, &known, e);
     faults_free(&known);
     return code;
 }

@@ -3,10 +3,12 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/memory.h"
 #include "planner/case_loop.h"
 #include "planner/intensities.h"
 #include "planner/order_statistics.h"
+#include "planner/planning_share.h"
 #include "preprocess/crop.h"
 
 enum { ALL_DRAWS = 100000000 };
@@ -21,6 +23,11 @@ typedef struct Extraction {
     Moments *moments;       /* per case and channel */
     PoolChannel *pool;      /* per channel */
 } Extraction;
+
+typedef struct PassOptions {
+    int threads;
+    const Process *world;
+} PassOptions;
 
 /* The cropped region of a case that the fingerprint is computed from, with axes in the reader's order. */
 typedef struct Region {
@@ -161,15 +168,74 @@ static void write_statistics(Extraction *x)
     f->median_relative_size_after_cropping = sorted_median(x->relative_sizes, f->case_count);
 }
 
-static int run_passes(Extraction *x, int threads, Progress *progress, FaultList *faults, Err *e)
+/* ---- several processes ---- */
+
+/* The parameters of a job: the axes, the pass, and in the second one of each channel which values it takes. */
+static void pack_parameters(Text *t, const Extraction *x, bool again)
 {
-    TRY(for_each_case(x->dataset, extract_case, x, threads, progress, faults, e));
+    text_add_bytes(t, (const char *)&x->axes, sizeof x->axes);
+    text_add_bytes(t, (const char *)&again, sizeof again);
+    for (int c = 0; again && c < x->fingerprint->channel_count; c++) pool_pack_wanted(t, &x->pool[c]);
+}
+
+/* What is known of a case. */
+static void pack_case(Text *t, const Extraction *x, int index)
+{
+    const Fingerprint *f = x->fingerprint;
+    const size_t channels = (size_t)f->channel_count;
+    text_add_bytes(t, (const char *)f->spacings_mm[index], sizeof f->spacings_mm[index]);
+    text_add_bytes(t, (const char *)f->shapes_after_crop[index], sizeof f->shapes_after_crop[index]);
+    text_add_bytes(t, f->orientations[index], sizeof f->orientations[index]);
+    text_add_bytes(t, (const char *)&x->units[index], sizeof x->units[index]);
+    text_add_bytes(t, (const char *)&x->relative_sizes[index], sizeof x->relative_sizes[index]);
+    text_add_bytes(t, (const char *)(x->moments + (size_t)index * channels), channels * sizeof *x->moments);
+}
+
+static void take_case(Extraction *x, int index, const char *at)
+{
+    Fingerprint *f = x->fingerprint;
+    const size_t channels = (size_t)f->channel_count;
+    at = bytes_take(f->spacings_mm[index], at, sizeof f->spacings_mm[index]);
+    at = bytes_take(f->shapes_after_crop[index], at, sizeof f->shapes_after_crop[index]);
+    at = bytes_take(f->orientations[index], at, sizeof f->orientations[index]);
+    at = bytes_take(&x->units[index], at, sizeof x->units[index]);
+    at = bytes_take(&x->relative_sizes[index], at, sizeof x->relative_sizes[index]);
+    bytes_take(x->moments + (size_t)index * channels, at, channels * sizeof *x->moments);
+}
+
+static int take_result(void *context, int index, const char *result, size_t bytes, Err *e)
+{
+    Extraction *x = context;
+    int code = 0;
+    (void)bytes;
+    if (index >= 0) take_case(x, index, result);
+    for (int c = 0; index < 0 && c < x->fingerprint->channel_count && !code; c++) {
+#pragma omp critical(fingerprint_pool)
+        code = pool_join(&x->pool[c], &result, e);
+    }
+    return code;
+}
+
+static int run_pass(Extraction *x, const PassOptions *o, bool again, Progress *progress, FaultList *faults, Err *e)
+{
+    Text parameters = {0};
+    pack_parameters(&parameters, x, again);
+    int code = text_check(&parameters, e);
+    const CaseShare share = {o->world, SHARE_FINGERPRINT, parameters.data, parameters.length, take_result};
+    if (!code) code = for_each_case(x->dataset, extract_case, x, o->threads, &share, progress, faults, e);
+    text_free(&parameters);
+    return code;
+}
+
+static int run_passes(Extraction *x, const PassOptions *o, Progress *progress, FaultList *faults, Err *e)
+{
+    TRY(run_pass(x, o, false, progress, faults, e));
     bool again = false;
     for (int c = 0; c < x->fingerprint->channel_count; c++) again = again || pool_needs_second_pass(&x->pool[c]);
     if (!again || faults->errors) return 0;
     for (int c = 0; c < x->fingerprint->channel_count; c++) pool_begin_second_pass(&x->pool[c]);
     FaultList known = {0};
-    const int code = for_each_case(x->dataset, extract_case, x, threads, NULL, &known, e);
+    const int code = run_pass(x, o, true, NULL, &known, e);
     faults_free(&known);
     return code;
 }
@@ -189,30 +255,99 @@ static void note_units(const Extraction *x, FaultList *faults)
                   count, count == 1 ? "" : "s", x->dataset->training.cases[first].images[0], name);
 }
 
-int fingerprint_extract(Fingerprint *f, const Dataset *d, ReaderAxes axes, int threads, Progress *progress,
-                        FaultList *faults, Err *e)
+static void free_extraction(Extraction *x)
 {
-    const int cases = d->training.count, channels = d->info.channel_count;
-    if (!cases) return err_set(e, ERR_VALUE, "%s: no training cases", d->folder);
-    TRY(fingerprint_new(f, cases, channels, e));
-    Extraction x = {.dataset = d, .axes = axes, .fingerprint = f, .draws = ALL_DRAWS / cases};
-    int code = ERR_NOMEM;
-    x.relative_sizes = mem_zalloc((size_t)cases, sizeof *x.relative_sizes, e);
-    x.units = mem_zalloc((size_t)cases, sizeof *x.units, e);
-    x.moments = mem_zalloc((size_t)cases * (size_t)channels, sizeof *x.moments, e);
-    x.pool = mem_zalloc((size_t)channels, sizeof *x.pool, e);
-    if (!x.relative_sizes || !x.units || !x.moments || !x.pool) goto done;
-    for (int c = 0; c < channels; c++)
-        if (pool_new(&x.pool[c], e)) goto done;
-    code = run_passes(&x, threads, progress, faults, e);
+    for (int c = 0; x->pool && c < x->dataset->info.channel_count; c++) pool_free(&x->pool[c]);
+    mem_free(x->pool);
+    mem_free(x->moments);
+    mem_free(x->units);
+    mem_free(x->relative_sizes);
+}
+
+/* To be freed also on failure. */
+static int new_extraction(Extraction *x, Fingerprint *f, const Dataset *d, ReaderAxes axes, Err *e)
+{
+    const size_t cases = (size_t)d->training.count, channels = (size_t)d->info.channel_count;
+    *x = (Extraction){.dataset = d, .axes = axes, .fingerprint = f, .draws = ALL_DRAWS / d->training.count};
+    x->relative_sizes = mem_zalloc(cases, sizeof *x->relative_sizes, e);
+    x->units = mem_zalloc(cases, sizeof *x->units, e);
+    x->moments = mem_zalloc(cases * channels, sizeof *x->moments, e);
+    x->pool = mem_zalloc(channels, sizeof *x->pool, e);
+    if (!x->relative_sizes || !x->units || !x->moments || !x->pool) return ERR_NOMEM;
+    for (size_t c = 0; c < channels; c++) TRY(pool_new(&x->pool[c], e));
+    return 0;
+}
+
+int fingerprint_extract(Fingerprint *f, const Dataset *d, ReaderAxes axes, int threads, const Process *world,
+                        Progress *progress, FaultList *faults, Err *e)
+{
+    Extraction x;
+    if (!d->training.count) return err_set(e, ERR_VALUE, "%s: no training cases", d->folder);
+    TRY(fingerprint_new(f, d->training.count, d->info.channel_count, e));
+    int code = new_extraction(&x, f, d, axes, e);
+    if (!code) code = run_passes(&x, &(PassOptions){threads, world}, progress, faults, e);
     if (!code) note_units(&x, faults);
     if (!code && !faults->errors) write_statistics(&x);
-done:
-    for (int c = 0; x.pool && c < channels; c++) pool_free(&x.pool[c]);
-    mem_free(x.pool);
-    mem_free(x.moments);
-    mem_free(x.units);
-    mem_free(x.relative_sizes);
+    free_extraction(&x);
     if (code) fingerprint_free(f);
     return code;
+}
+
+/* ---- the part of another process ---- */
+
+struct FingerprintPart {
+    Fingerprint fingerprint;
+    Extraction extraction;
+};
+
+static int open_part(FingerprintPart *p, const Dataset *d, const char *at, Err *e)
+{
+    ReaderAxes axes;
+    bool again;
+    at = bytes_take(&axes, at, sizeof axes);
+    at = bytes_take(&again, at, sizeof again);
+    TRY(fingerprint_new(&p->fingerprint, d->training.count, d->info.channel_count, e));
+    TRY(new_extraction(&p->extraction, &p->fingerprint, d, axes, e));
+    for (int c = 0; again && c < d->info.channel_count; c++)
+        pool_take_wanted(&p->extraction.pool[c], at + c * POOL_WANTED_BYTES);
+    return 0;
+}
+
+int fingerprint_part_new(FingerprintPart **part, const Dataset *d, const char *parameters, size_t bytes, Err *e)
+{
+    (void)bytes;
+    FingerprintPart *p = *part = mem_zalloc(1, sizeof *p, e);
+    if (!p) return ERR_NOMEM;
+    p->extraction.dataset = d;
+    const int code = open_part(p, d, parameters, e);
+    if (!code) return 0;
+    fingerprint_part_free(p);
+    *part = NULL;
+    return code;
+}
+
+int fingerprint_part_case(FingerprintPart *p, int index, Text *result, Err *e)
+{
+    FaultList faults = {0};
+    const Case *c = &p->extraction.dataset->training.cases[index];
+    const int code = extract_case(&p->extraction, index, c, &faults, e);
+    if (code) err_context(e, "case %s", c->id);
+    case_faults_pack(result, &faults);
+    pack_case(result, &p->extraction, index);
+    faults_free(&faults);
+    return code;
+}
+
+int fingerprint_part_end(FingerprintPart *p, Text *result, Err *e)
+{
+    for (int c = 0; c < p->fingerprint.channel_count; c++) pool_pack(result, &p->extraction.pool[c]);
+    return text_check(result, e);
+}
+
+void fingerprint_part_free(FingerprintPart *p)
+{
+    if (!p) return;
+    free_extraction(&p->extraction);
+    fingerprint_free(&p->fingerprint);
+    mem_free(p);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/memory.h"
 #include "planner/order_statistics.h"
 
@@ -142,6 +143,15 @@ static int make_room(PoolChannel *p, Err *e)
     return 0;
 }
 
+/* Lists a value, unless there are too many. */
+static int list_value(PoolChannel *p, ValueCount value, Err *e)
+{
+    if (p->overflowed) return 0;
+    if (p->count == p->capacity) TRY(make_room(p, e));
+    if (!p->overflowed) p->values[p->count++] = value;
+    return 0;
+}
+
 int pool_add(PoolChannel *p, const float *values, const uint32_t *counts, int64_t n, Err *e)
 {
     for (int64_t i = 0; i < n; i++) {
@@ -151,13 +161,59 @@ int pool_add(PoolChannel *p, const float *values, const uint32_t *counts, int64_
             p->table[upper] += counts[i];
             p->draws += counts[i];
         }
-        if (p->selective ? !p->wanted[upper] : p->overflowed) continue;
-        if (p->count == p->capacity) TRY(make_room(p, e));
-        if (p->overflowed) continue;
-        p->values[p->count++] = (ValueCount){key, counts[i]};
+        if (!p->selective || p->wanted[upper]) TRY(list_value(p, (ValueCount){key, counts[i]}, e));
     }
     return 0;
 }
+
+/* ---- pools of several processes ---- */
+
+void pool_pack(Text *bytes, const PoolChannel *p)
+{
+    text_add_bytes(bytes, (const char *)&p->draws, sizeof p->draws);
+    text_add_bytes(bytes, (const char *)&p->count, sizeof p->count);
+    text_add_bytes(bytes, (const char *)&p->overflowed, sizeof p->overflowed);
+    text_add_bytes(bytes, (const char *)p->table, TABLE * sizeof *p->table);
+    if (p->count) text_add_bytes(bytes, (const char *)p->values, (size_t)p->count * sizeof *p->values);
+}
+
+int pool_join(PoolChannel *p, const char **at, Err *e)
+{
+    uint64_t draws, row;
+    int64_t count;
+    bool overflowed;
+    *at = bytes_take(&draws, *at, sizeof draws);
+    *at = bytes_take(&count, *at, sizeof count);
+    *at = bytes_take(&overflowed, *at, sizeof overflowed);
+    p->draws += draws;
+    for (int i = 0; i < TABLE; i++) {
+        *at = bytes_take(&row, *at, sizeof row);
+        p->table[i] += row;
+    }
+    for (int64_t i = 0; i < count; i++) {
+        ValueCount value;
+        *at = bytes_take(&value, *at, sizeof value);
+        TRY(list_value(p, value, e));
+    }
+    if (!overflowed) return 0;
+    p->overflowed = true;
+    p->count = p->sorted = 0;
+    return 0;
+}
+
+void pool_pack_wanted(Text *bytes, const PoolChannel *p)
+{
+    text_add_bytes(bytes, (const char *)p->wanted, POOL_WANTED_BYTES);
+}
+
+void pool_take_wanted(PoolChannel *p, const char *wanted)
+{
+    _Static_assert(POOL_WANTED_BYTES == TABLE * sizeof *p->wanted, "the bytes of the table");
+    memcpy(p->wanted, wanted, POOL_WANTED_BYTES);
+    p->selective = true;
+}
+
+/* ---- percentiles ---- */
 
 bool pool_needs_second_pass(const PoolChannel *p) { return p->overflowed; }
 

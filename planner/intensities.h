@@ -16,6 +16,7 @@
 
 #include "base/error.h"
 #include "base/random.h"
+#include "base/text.h"
 
 enum { DRAW_BLOCK = 16 * 624 };
 
@@ -63,6 +64,16 @@ int pool_add(PoolChannel *p, const float *values, const uint32_t *counts, int64_
 
 bool pool_needs_second_pass(const PoolChannel *p);
 void pool_begin_second_pass(PoolChannel *p);
+
+/* For other processes of this program, each with pools of its own: what a pool holds, as bytes; joining it to another pool of the same
+ * pass. *at: the bytes, moved behind the pool. Fails: ERR_NOMEM. */
+void pool_pack(Text *bytes, const PoolChannel *p);
+int pool_join(PoolChannel *p, const char **at, Err *e);
+
+/* Which values the second pass takes: POOL_WANTED_BYTES. take: begins the second pass of a new pool. */
+enum { POOL_WANTED_BYTES = 65536 };
+void pool_pack_wanted(Text *bytes, const PoolChannel *p);
+void pool_take_wanted(PoolChannel *p, const char *wanted);
 
 /* The 0.5th, 50th and 99.5th percentile of all draws (at least one). as_float: differences of two values are rounded to
  * float32, as NumPy does for float32 arrays. */

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "data/image_files.h"
 #include "planner/case_loop.h"
+#include "planner/planning_share.h"
 
 enum { FINGERPRINT_VERSION = 3 }; /* to be raised when the fingerprint itself changes */
 
@@ -17,25 +18,36 @@ static void add_image(MadeFrom *m, const char *key, const char *path)
     if (!m->failure.code && !image_hash(hash, path, &m->failure)) made_from_add(m, key, "%s", hash);
 }
 
-static int read_case(void *context, int index, const Case *c, FaultList *faults, Err *e)
+void origins_of_files(MadeFrom *m, const Case *c)
 {
-    MadeFrom *m = &((Origins *)context)->cases[index];
     char key[32];
-    (void)faults, (void)e;
+    *m = (MadeFrom){0};
     for (int i = 0; i < c->image_count; i++) {
         snprintf(key, sizeof key, "image %d", i);
         add_image(m, key, c->images[i]);
     }
     if (c->label) add_image(m, "label", c->label);
+}
+
+static int read_case(void *context, int index, const Case *c, FaultList *faults, Err *e)
+{
+    (void)faults, (void)e;
+    origins_of_files(&((Origins *)context)->cases[index], c);
     return 0;
 }
 
-int origins_read(Origins *o, const Dataset *d, int threads, Progress *progress, Err *e)
+static int take_case(void *context, int index, const char *result, size_t bytes, Err *e)
 {
+    return index < 0 ? 0 : made_from_unpack(&((Origins *)context)->cases[index], result, bytes, e);
+}
+
+int origins_read(Origins *o, const Dataset *d, int threads, const Process *world, Progress *progress, Err *e)
+{
+    const CaseShare share = {.world = world, .kind = SHARE_ORIGINS, .take = take_case};
     *o = (Origins){mem_zalloc((size_t)d->training.count + 1, sizeof *o->cases, e), d->training.count};
     FaultList none = {0};
     if (!o->cases) return ERR_NOMEM;
-    return for_each_case(d, read_case, o, threads, progress, &none, e);
+    return for_each_case(d, read_case, o, threads, &share, progress, &none, e);
 }
 
 void origins_free(Origins *o)

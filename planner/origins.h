@@ -6,6 +6,7 @@
 #ifndef PLANNER_ORIGINS_H
 #define PLANNER_ORIGINS_H
 
+#include "base/processes.h"
 #include "base/progress.h"
 #include "data/dataset.h"
 #include "plans/made_from.h"
@@ -16,8 +17,11 @@ typedef struct Origins {
 } Origins;
 
 /* A file that cannot be read is not a failure here: the error is kept in the list of its case (made_from_check), and is
- * reported together with all other faults when the case is read. Fails: ERR_NOMEM. */
-int origins_read(Origins *o, const Dataset *d, int threads, Progress *progress, Err *e);
+ * reported together with all other faults when the case is read. world: as CaseShare. Fails: ERR_NOMEM. */
+int origins_read(Origins *o, const Dataset *d, int threads, const Process *world, Progress *progress, Err *e);
+
+/* The hashes of one case, in a list of its own. */
+void origins_of_files(MadeFrom *m, const Case *c);
 void origins_free(Origins *o);
 
 /* Adds the dataset's content to m: dataset.json, and the training cases with their names. */

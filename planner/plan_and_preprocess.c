@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/crew.h"
 #include "base/file.h"
 #include "base/lock.h"
 #include "base/memory.h"
@@ -19,6 +20,7 @@
 #include "planner/plan_maker.h"
 #include "planner/planning_command.h"
 #include "planner/planning_options.h"
+#include "planner/planning_share.h"
 #include "planner/preprocess_cases.h"
 #include "planner/run_log.h"
 #include "planner/same_images.h"
@@ -28,6 +30,7 @@
 typedef struct PlannerRun {
     const PlanningCommand *options;
     int threads;
+    const Process *world;       /* whose other processes serve; NULL: there are none */
     char name[PLAN_NAME_BYTES]; /* of the dataset: the name of its folder */
     FolderLock lock;            /* of the output folder */
     RunLog log;
@@ -112,7 +115,8 @@ static int make_fingerprint(PlannerRun *r, NameList *warnings, Err *e)
     Progress progress;
     const int before = r->faults.count;
     progress_begin(&progress, "fingerprint", r->dataset.training.count, r->options->common.quiet);
-    const int code = fingerprint_extract(&r->fingerprint, &r->dataset, r->axes, r->threads, &progress, &r->faults, e);
+    const int code =
+        fingerprint_extract(&r->fingerprint, &r->dataset, r->axes, r->threads, r->world, &progress, &r->faults, e);
     progress_end(&progress);
     if (code) return code;
     TRY(list_warnings(warnings, &r->faults, before, e));
@@ -125,7 +129,7 @@ static int read_origins(PlannerRun *r, Err *e)
 {
     Progress progress;
     progress_begin(&progress, "compare files", r->dataset.training.count, r->options->common.quiet);
-    const int code = origins_read(&r->origins, &r->dataset, r->threads, &progress, e);
+    const int code = origins_read(&r->origins, &r->dataset, r->threads, r->world, &progress, e);
     progress_end(&progress);
     return code;
 }
@@ -311,7 +315,7 @@ static int preprocess_dataset(PlannerRun *r, Err *e)
     if (!code) {
         PreprocessRun run = {&r->dataset, &r->origins, &r->maker.plan, folder, o->common.overwrite, 0};
         progress_begin(&progress, "preprocess", r->dataset.training.count, o->common.quiet);
-        code = preprocess_cases(&run, r->threads, &progress, &r->faults, e);
+        code = preprocess_cases(&run, r->threads, r->world, &progress, &r->faults, e);
         progress_end(&progress);
         if (!code && run.skipped) tell(r, SAY, "%d cases were up to date", run.skipped);
     }
@@ -359,16 +363,28 @@ static int close_log(PlannerRun *r, int code, Err *e)
     return code ? code : logged;
 }
 
+/* In rank 0, or alone. */
+static int plan(PlannerRun *r, PlanningCommand *options, Err *e)
+{
+    int code = planning_command_device(options, e);
+    if (!code) code = close_log(r, run(r, e), e);
+    crew_dismiss(r->world);
+    return code;
+}
+
 int main(int argc, char **argv)
 {
     PlanningCommand options = {0};
     program_begin("plan_and_preprocess", false);
     program_interrupt_hint("finished cases are kept: the same command continues with the others");
     planning_command_parse(&options, argc, argv);
-    PlannerRun r = {.options = &options, .lock = {-1}, .threads = program_threads(&options.common)};
+    const Process *world;
     Err e = {0};
-    int code = planning_command_device(&options, &e);
-    if (!code) code = close_log(&r, run(&r, &e), &e);
+    int code = world_begin(&world, &options.common, argc, argv, &e);
+    PlannerRun r = {.options = &options, .lock = {-1}, .threads = program_threads(&options.common), .world = world};
+    if (!code && world && world->rank)
+        code = planning_share_serve(world, options.dataset, options.common.output, r.threads, &e);
+    else if (!code) code = plan(&r, &options, &e);
     faults_free(&r.faults);
     fold_plan_free(&r.folds);
     dataset_cases_free(&r.cases);
@@ -379,5 +395,5 @@ int main(int argc, char **argv)
     dataset_close(&r.dataset);
     folder_unlock(&r.lock);
     planning_command_free(&options);
-    return program_end(code, &e, options.common.quiet);
+    return world_end(world, code, &e, options.common.quiet);
 }

@@ -190,6 +190,7 @@ static const Program program = {
         "Networks:\n{networks}\nPlanners:\n{planners}\nYour edits of PREPROCESSED/plans.yaml are kept and listed when the program "
         "runs again.",
     .see = "train predict network_info",
+    .shares = true,
     .options = option_list,
     .parse = parse_option,
     .habits = habits,

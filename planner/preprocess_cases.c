@@ -7,6 +7,7 @@
 #include "data/npy.h"
 #include "planner/case_loop.h"
 #include "planner/case_writer.h"
+#include "planner/planning_share.h"
 #include "preprocess/case.h"
 #include "preprocess/case_settings.h"
 
@@ -63,13 +64,23 @@ static int make_case(const Pass *pass, const Case *c, MadeFrom *made_from, Fault
     return code ? code : case_writer_give(pass->writer, &out, c->id, made_from, e);
 }
 
+static void list_origins(MadeFrom *m, const Pass *pass, int index, const Case *c)
+{
+    if (pass->run->origins) {
+        origins_of_case(m, pass->run->origins, index, &pass->settings);
+        return;
+    }
+    origins_of_files(m, c);
+    made_from_add_all(m, &pass->settings);
+}
+
 static int preprocess_one(void *context, int index, const Case *c, FaultList *faults, Err *e)
 {
     const Pass *pass = context;
     PreprocessRun *run = pass->run;
     MadeFrom made_from;
     bool fresh = false;
-    origins_of_case(&made_from, run->origins, index, &pass->settings);
+    list_origins(&made_from, pass, index, c);
     int code = run->overwrite ? 0 : up_to_date(run, c, &made_from, &fresh, e);
     if (fresh) {
 #pragma omp atomic
@@ -80,19 +91,103 @@ static int preprocess_one(void *context, int index, const Case *c, FaultList *fa
     return code;
 }
 
-int preprocess_cases(PreprocessRun *run, int threads, Progress *progress, FaultList *faults, Err *e)
+static int begin(Pass *pass, PreprocessRun *run, Err *e)
 {
-    Pass pass = {.run = run};
-    Err unwritten = {0};
+    *pass = (Pass){.run = run};
     run->skipped = 0;
-    TRY(case_writer_new(&pass.writer, run->folder, e));
-    case_settings_add(&pass.settings, run->plan, &run->dataset->info);
-    int code = for_each_case(run->dataset, preprocess_one, &pass, threads, progress, faults, e);
-    const int writing = case_writer_finish(pass.writer, &unwritten);
-    if (writing) { /* the writer's error names the case that was not written; the loop's names a later one */
-        *e = unwritten;
-        code = writing;
-    }
-    made_from_free(&pass.settings);
+    TRY(case_writer_new(&pass->writer, run->folder, e));
+    case_settings_add(&pass->settings, run->plan, &run->dataset->info);
+    return 0;
+}
+
+/* A writer's error names the case that was not written; the loop's names a later one. */
+static int finish(Pass *pass, int code, Err *e)
+{
+    Err unwritten = {0};
+    const int writing = case_writer_finish(pass->writer, &unwritten);
+    made_from_free(&pass->settings);
+    if (!writing) return code;
+    *e = unwritten;
+    return writing;
+}
+
+/* At the end, how many of its cases were up to date. */
+static int take_result(void *context, int index, const char *result, size_t bytes, Err *e)
+{
+    const Pass *pass = context;
+    int skipped = 0;
+    (void)e;
+    if (index < 0) memcpy(&skipped, result, bytes);
+#pragma omp atomic
+    pass->run->skipped += skipped;
+    return 0;
+}
+
+int preprocess_cases(PreprocessRun *run, int threads, const Process *world, Progress *progress, FaultList *faults,
+                     Err *e)
+{
+    Pass pass;
+    const CaseShare share = {world, SHARE_PREPROCESS, &run->overwrite, sizeof run->overwrite, take_result};
+    TRY(begin(&pass, run, e));
+    return finish(&pass, for_each_case(run->dataset, preprocess_one, &pass, threads, &share, progress, faults, e), e);
+}
+
+/* ---- the part of another process ---- */
+
+struct PreprocessPart {
+    Plan plan;
+    char *folder;
+    PreprocessRun run;
+    Pass pass;
+};
+
+static int open_part(PreprocessPart *p, const char *preprocessed, Err *e)
+{
+    Text notes = {0}; /* rank 0 has told them */
+    char *path = path_format(e, "%s/plans.yaml", preprocessed);
+    int code = path ? plan_read(&p->plan, path, &notes, e) : ERR_NOMEM;
+    text_free(&notes);
+    mem_free(path);
+    if (!code && !(p->folder = path_format(e, "%s/2d", preprocessed))) code = ERR_NOMEM;
+    p->run.folder = p->folder;
+    return code ? code : begin(&p->pass, &p->run, e);
+}
+
+static void free_part(PreprocessPart *p)
+{
+    mem_free(p->folder);
+    mem_free(p);
+}
+
+int preprocess_part_new(PreprocessPart **part, const Dataset *d, const char *preprocessed, const char *parameters,
+                        size_t bytes, Err *e)
+{
+    PreprocessPart *p = mem_zalloc(1, sizeof *p, e);
+    if (!p) return ERR_NOMEM;
+    p->run.dataset = d;
+    p->run.plan = &p->plan;
+    memcpy(&p->run.overwrite, parameters, bytes);
+    const int code = open_part(p, preprocessed, e);
+    if (code) free_part(p);
+    else *part = p;
+    return code;
+}
+
+int preprocess_part_case(PreprocessPart *p, int index, Text *result, Err *e)
+{
+    FaultList faults = {0};
+    const Case *c = &p->run.dataset->training.cases[index];
+    const int code = preprocess_one(&p->pass, index, c, &faults, e);
+    if (code) err_context(e, "case %s", c->id);
+    case_faults_pack(result, &faults);
+    faults_free(&faults);
+    return code;
+}
+
+int preprocess_part_end(PreprocessPart *p, Text *result, Err *e)
+{
+    text_add_bytes(result, (const char *)&p->run.skipped, sizeof p->run.skipped);
+    const int code = finish(&p->pass, 0, e);
+    free_part(p);
     return code;
 }

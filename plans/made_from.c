@@ -150,3 +150,28 @@ int made_from_read(MadeFrom *m, const char *path, Err *e)
     doc_free(&doc);
     return code;
 }
+
+/* ---- bytes: the failure; of each item the key and the value ---- */
+
+void made_from_pack(Text *bytes, const MadeFrom *m)
+{
+    text_add_bytes(bytes, (const char *)&m->failure, sizeof m->failure);
+    for (int i = 0; i < m->count; i++) {
+        text_add_bytes(bytes, m->items[i].key, strlen(m->items[i].key) + 1);
+        text_add_bytes(bytes, m->items[i].value, strlen(m->items[i].value) + 1);
+    }
+}
+
+int made_from_unpack(MadeFrom *m, const char *bytes, size_t size, Err *e)
+{
+    const char *const past = bytes + size, *at = bytes + sizeof m->failure;
+    *m = (MadeFrom){0};
+    while (at < past) {
+        const char *key = at, *value = key + strlen(key) + 1;
+        made_from_add(m, key, "%s", value);
+        at = value + strlen(value) + 1;
+    }
+    TRY(made_from_check(m, e));
+    memcpy(&m->failure, bytes, sizeof m->failure);
+    return 0;
+}

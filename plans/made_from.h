@@ -49,6 +49,10 @@ int made_from_differences(Text *text, const MadeFrom *then, const MadeFrom *now,
 int made_from_write(const MadeFrom *m, const char *path, Err *e);
 int made_from_read(MadeFrom *m, const char *path, Err *e);
 
+/* As bytes, with the failure, for another process of this program. unpack: *m is new and owned by the caller. Fails: ERR_NOMEM. */
+void made_from_pack(Text *bytes, const MadeFrom *m);
+int made_from_unpack(MadeFrom *m, const char *bytes, size_t size, Err *e);
+
 /* As the value of a key in a larger file. */
 void made_from_put(DocWriter *w, const char *key, const MadeFrom *m);
 int made_from_get(MadeFrom *m, const DocNode *node, Err *e);

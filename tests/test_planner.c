@@ -147,6 +147,61 @@ static void many_values_take_a_second_pass(void **state)
     mem_free(counts);
 }
 
+/* As other processes would: the pools of two parts of the values, joined as bytes. */
+static void join_parts(PoolChannel *pool, const float *values, const uint32_t *counts, int n)
+{
+    for (int part = 0; part < 2; part++) {
+        PoolChannel own;
+        Text bytes = {0};
+        const int first = part ? n / 3 : 0, count = part ? n - n / 3 : n / 3;
+        assert_int_equal(pool_new(&own, NULL), 0);
+        if (pool->selective) {
+            pool_pack_wanted(&bytes, pool);
+            pool_take_wanted(&own, bytes.data);
+            text_free(&bytes);
+        }
+        assert_int_equal(pool_add(&own, values + first, counts + first, count, NULL), 0);
+        pool_pack(&bytes, &own);
+        const char *at = bytes.data;
+        assert_int_equal(pool_join(pool, &at, NULL), 0);
+        assert_ptr_equal(at, bytes.data + bytes.length);
+        text_free(&bytes);
+        pool_free(&own);
+    }
+}
+
+static void joined_pools_are_like_one(void **state)
+{
+    (void)state;
+    for (int large = 0; large < 2; large++) { /* all values of the second need another pass; those of a part do not */
+        const int n = large ? 3000000 : 3000;
+        float *values = mem_alloc((size_t)n * sizeof *values, NULL);
+        uint32_t *counts = mem_alloc((size_t)n * sizeof *counts, NULL);
+        PoolChannel pools[2]; /* of one process; of several */
+        double percentiles[2][3];
+        for (int i = 0; i < n; i++) {
+            values[i] = (float)((int64_t)i * 1999993 % n) - 1000;
+            counts[i] = 1 + (uint32_t)(i % 3);
+        }
+        for (int k = 0; k < 2; k++) {
+            assert_int_equal(pool_new(&pools[k], NULL), 0);
+            for (int pass = 0; pass < 2; pass++) {
+                if (k) join_parts(&pools[k], values, counts, n);
+                else assert_int_equal(pool_add(&pools[k], values, counts, n, NULL), 0);
+                if (pass || !pool_needs_second_pass(&pools[k])) break;
+                pool_begin_second_pass(&pools[k]);
+            }
+            assert_int_equal(pools[k].selective, large);
+            assert_int_equal(pools[k].draws, pools[0].draws);
+            pool_percentiles(&pools[k], true, percentiles[k]);
+        }
+        assert_memory_equal(percentiles[0], percentiles[1], sizeof percentiles[0]);
+        for (int k = 0; k < 2; k++) pool_free(&pools[k]);
+        mem_free(values);
+        mem_free(counts);
+    }
+}
+
 /* ---- planning ---- */
 
 static void topologies_follow_the_rules(void **state)
@@ -325,13 +380,13 @@ static void loops_keep_the_order_of_cases(void **state)
     const Dataset d = {.training = {cases, 80}}, failing = {.training = {cases, CASES}};
     FaultList faults = {0};
     Err e = {0};
-    assert_int_equal(for_each_case(&d, note_index, NULL, 4, NULL, &faults, &e), 0);
+    assert_int_equal(for_each_case(&d, note_index, NULL, 4, NULL, NULL, &faults, &e), 0);
     assert_int_equal(faults.count, 80);
     for (int i = 0; i < 80; i++) {
         snprintf(expected, sizeof expected, "%d c%d", i, i);
         assert_string_equal(faults.faults[i].text, expected);
     }
-    assert_int_equal(for_each_case(&failing, note_index, NULL, 4, NULL, &faults, &e), ERR_VALUE);
+    assert_int_equal(for_each_case(&failing, note_index, NULL, 4, NULL, NULL, &faults, &e), ERR_VALUE);
     assert_string_equal(e.text, "case c90: the ninetieth");
     faults_free(&faults);
 }
@@ -342,7 +397,7 @@ static bool changes(MadeFrom *before, const Dataset *d, const Plan *plan)
     Origins origins;
     MadeFrom settings = {0}, now;
     Err e = {0};
-    assert_int_equal(origins_read(&origins, d, 1, NULL, &e), 0);
+    assert_int_equal(origins_read(&origins, d, 1, NULL, NULL, &e), 0);
     case_settings_add(&settings, plan, &d->info);
     origins_of_case(&now, &origins, 0, &settings);
     assert_int_equal(made_from_check(&now, &e), 0);
@@ -376,7 +431,7 @@ static void origins_change_with_content_and_plan(void **state)
     plan_defaults(&plan);
     snprintf(image, sizeof image, "%s", in_folder("c_0000.nii.gz"));
     snprintf(label, sizeof label, "%s", in_folder("c.nii.gz"));
-    assert_int_equal(origins_read(&origins, &d, 1, NULL, &e), 0); /* no failure yet: all faults in one run */
+    assert_int_equal(origins_read(&origins, &d, 1, NULL, NULL, &e), 0); /* no failure yet: all faults in one run */
     assert_int_equal(made_from_check(&origins.cases[0], &e), ERR_IO);
     assert_says(&e, "c_0000.nii.gz");
     origins_free(&origins);
@@ -464,6 +519,7 @@ int main(void)
         cmocka_unit_test(draws_are_numpys),
         cmocka_unit_test(statistics_equal_the_list),
         cmocka_unit_test(many_values_take_a_second_pass),
+        cmocka_unit_test(joined_pools_are_like_one),
         cmocka_unit_test(topologies_follow_the_rules),
         cmocka_unit_test(feature_maps_are_counted),
         cmocka_unit_test(batches_come_from_the_memory_plan),

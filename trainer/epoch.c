@@ -46,6 +46,12 @@ static int issue_forward(Executor *x, Issued *i, const Step *step, Err *e)
     return executor_fetch(x, 0, &i->loss, e);
 }
 
+static int finish_sums(const Training *t, Err *e)
+{
+    Ranks *ranks = t->options.ranks;
+    return ranks ? ranks->finish_sums(ranks, e) : 0;
+}
+
 static int issue_training(Training *t, Issued *i, const Step *step, Err *e)
 {
     Executor *x = t->trainer;
@@ -53,7 +59,7 @@ static int issue_training(Training *t, Issued *i, const Step *step, Err *e)
     TRY(issue_forward(x, i, step, e));
     TRY(executor_seed(x, 0, &t->readings->seed, e));
     TRY(executor_backward(x, step, e));
-    if (t->options.ranks) TRY(t->options.ranks->finish_sums(t->options.ranks, e));
+    TRY(finish_sums(t, e));
     TRY(optimizer_step(t->optimizer, learning_rate, executor_output(x, 0)->data, e));
     return optimizer_norm(t->optimizer, &i->norm, e);
 }
@@ -67,10 +73,11 @@ static float *counts_of(const Training *t, const Issued *i)
 static int issue_validation(Training *t, Issued *i, const Step *step, Err *e)
 {
     TRY(issue_forward(t->validator, i, step, e));
+    TRY(finish_sums(t, e));
     return t->dice.classes ? executor_fetch(t->validator, 1, counts_of(t, i), e) : 0;
 }
 
-/* Sums over the ranks what each knows now: so they stop and save after the same iteration. */
+/* Sums over the ranks what each knows now: so they stop and save after the same iteration. The sum overlaps with the iteration. */
 static int issue_shared(Run *r, Issued *i, Err *e)
 {
     const TrainingWatch *watch = r->watch;
@@ -90,8 +97,8 @@ static int issue(Run *r, Err *e)
     Issued *i = &t->readings->issued[mark];
     TRY(loader_borrow(t->loader, &i->batch, e));
     const Step step = step_of(t, i->batch);
-    TRY((r->validates ? issue_validation : issue_training)(t, i, &step, e));
     TRY(issue_shared(r, i, e));
+    TRY((r->validates ? issue_validation : issue_training)(t, i, &step, e));
     TRY(t->device->mark(t->device, mark, e));
     r->issued++;
     return 0;

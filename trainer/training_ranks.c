@@ -4,8 +4,6 @@
 #include "base/hash.h"
 #include "trainer/training_parts.h"
 
-enum { BUCKET_BYTES = 25 << 20 }; /* of gradients that are summed together; as PyTorch's DistributedDataParallel */
-
 bool training_writes(const Training *t) { return !t->options.ranks || t->options.ranks->rank == 0; }
 
 int training_sum(const Training *t, double *values, int64_t count, Err *e)
@@ -13,6 +11,7 @@ int training_sum(const Training *t, double *values, int64_t count, Err *e)
     Ranks *ranks = t->options.ranks;
     if (!ranks) return 0;
     TRY(ranks->sum_on_host(ranks, values, count, e));
+    TRY(ranks->finish_sums(ranks, e));
     return t->device->wait(t->device, e);
 }
 
@@ -24,7 +23,11 @@ static int sum_bucket(void *context, int64_t first, int64_t end, Err *e)
     return ranks->begin_sum(ranks, executor_gradients(t->trainer)->values + first, end - first, e);
 }
 
-GradientBuckets training_buckets(Training *t) { return (GradientBuckets){BUCKET_BYTES, sum_bucket, t}; }
+GradientBuckets training_buckets(Training *t)
+{
+    const Ranks *ranks = t->options.ranks;
+    return (GradientBuckets){ranks ? ranks->bucket_bytes : 0, sum_bucket, t};
+}
 
 int training_divide_batch(Training *t, Err *e)
 {

@@ -5,6 +5,7 @@
 #include "base/json_log.h"
 #include "base/program.h"
 #include "base/progress.h"
+#include "base/world.h"
 
 typedef struct Display {
     Progress bar; /* over all iterations of the run */
@@ -72,7 +73,7 @@ int training_show(Training *t, const char *title, const TrainingShow *show, Err 
                       p->epochs);
     progress_begin(&display.bar, title, per_epoch * (p->epochs - training_epochs_done(t)), show->quiet);
     display.bar.logged = false; /* epochs are */
-    const TrainingWatch watch = {show_iteration, show_epoch, program_interrupted, &display};
+    const TrainingWatch watch = {show_iteration, show_epoch, world_interrupted, &display};
     const int code = training_run(t, &watch, e);
     progress_end(&display.bar);
     if (code == ERR_INTERRUPTED)

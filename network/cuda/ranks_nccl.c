@@ -8,7 +8,10 @@
 #include "network/cuda/recording.h"
 #include "network/device/ranks.h"
 
-enum { STAGED = 1024 }; /* values that sum_on_host sums at a time */
+enum {
+    STAGED = 1024,          /* values that sum_on_host sums at a time */
+    BUCKET_BYTES = 25 << 20 /* as PyTorch's DistributedDataParallel */
+};
 
 typedef struct NcclRanks {
     Ranks ranks;
@@ -126,7 +129,7 @@ int ranks_cuda(Ranks **ranks, const Device *device, int rank, int count, const c
 {
     NcclRanks *r = mem_zalloc(1, sizeof *r, e);
     if (!r) return ERR_NOMEM;
-    r->ranks = (Ranks){rank, count, sum, begin_sum, finish_sums, sum_on_host, free_ranks};
+    r->ranks = (Ranks){rank, count, BUCKET_BYTES, sum, begin_sum, finish_sums, sum_on_host, free_ranks};
     r->device = device;
     const int code = connect(r, id, e);
     if (code) free_ranks(&r->ranks, true);

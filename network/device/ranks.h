@@ -7,6 +7,7 @@
 #ifndef NETWORK_DEVICE_RANKS_H
 #define NETWORK_DEVICE_RANKS_H
 
+#include "base/processes.h"
 #include "network/device/device.h"
 
 typedef struct Ranks Ranks;
@@ -15,6 +16,7 @@ typedef struct Ranks Ranks;
  * that made the Ranks. */
 struct Ranks {
     int rank, count;
+    size_t bucket_bytes; /* of gradients that are best summed together */
     /* Replaces `values`, in device memory, by their sums, in the order of the device's work. Ranks: void, so that a
      * Reduction (network/graph/op.h) can call it. */
     int (*sum)(void *ranks, double *values, int64_t count, Err *e);
@@ -22,7 +24,7 @@ struct Ranks {
      * finish_sums: this makes later work wait for all sums that were begun. */
     int (*begin_sum)(Ranks *ranks, float *values, int64_t count, Err *e);
     int (*finish_sums)(Ranks *ranks, Err *e);
-    /* Of host memory; valid after the device's wait. */
+    /* Of host memory, which must not be accessed before finish_sums and the device's wait. */
     int (*sum_on_host)(Ranks *ranks, double *values, int64_t count, Err *e);
     void (*free)(Ranks *ranks, bool failed); /* failed: this process stops early; then the others are not waited for */
 };
@@ -34,5 +36,9 @@ enum { RANKS_ID_BYTES = 128 };
 __attribute__((weak, visibility("hidden"))) int ranks_cuda_id(char id[RANKS_ID_BYTES], Err *e);
 __attribute__((weak, visibility("hidden"))) int ranks_cuda(Ranks **ranks, const Device *device, int rank, int count,
                                                            const char id[RANKS_ID_BYTES], Err *e);
+
+/* Ranks on CPUs, by MPI (mpi/ranks_mpi.c): of the processes of a world or a group of it (base/world.h), each of which must call this.
+ * The process must outlive them. A build without MPI does not have this function. Fails: ERR_UNSUPPORTED with MPI's reason; ERR_NOMEM. */
+__attribute__((weak, visibility("hidden"))) int ranks_mpi(Ranks **ranks, const Process *process, Err *e);
 
 #endif

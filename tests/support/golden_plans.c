@@ -221,7 +221,8 @@ static void run_fingerprint(Golden *g, const char *file, const char *set)
     const DocNode *root = golden_document(g, &doc, "plans", file);
     if (root && !golden_set_open(&s, g, set, &e)) {
         if (golden_begin(g, "plans/%s", file)) {
-            if (fingerprint_extract(&f, &s.dataset, READER_STORED, 1, NULL, &faults, &e)) golden_fail(g, "%s", e.text);
+            if (fingerprint_extract(&f, &s.dataset, READER_STORED, 1, NULL, NULL, &faults, &e))
+                golden_fail(g, "%s", e.text);
             else if (faults.errors) golden_fail(g, "%s", faults.faults[0].text);
             else compare_fingerprint(g, &f, root);
             golden_end(g);

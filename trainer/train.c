@@ -44,7 +44,8 @@ static void announce(const TrainOptions *o, const Training *t)
     Text network = {0};
     char shared[32] = "";
     plan_describe_network(&network, plan, NULL);
-    if (o->process) snprintf(shared, sizeof shared, " in %d processes", o->process->count);
+    if (o->gpus > 1) snprintf(shared, sizeof shared, " on %d GPUs", o->gpus);
+    else if (o->process) snprintf(shared, sizeof shared, " in %d processes", o->process->count);
     program_say("%s, %s, patch %dx%d, batch %d%s, %d epochs of %d iterations, memory of the network %.0f MiB%s",
                 network.data ? network.data : plan->network.name, precision_name(training_precision(t)),
                 plan->configuration.patch_size[0], plan->configuration.patch_size[1], plan->configuration.batch_size,

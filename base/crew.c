@@ -33,6 +33,15 @@ static int post(World *w, int to, Head head, const char *bytes, size_t size, Err
     return code;
 }
 
+void crew_hash(char hash[HASH_BYTES], int64_t items, const char *(*name)(const void *context, int64_t item),
+               const void *context)
+{
+    Text all = {0};
+    for (int64_t i = 0; i < items; i++) text_add(&all, "%s\n", name(context, i));
+    hash_bytes(hash, all.data ? all.data : "", all.length);
+    text_free(&all);
+}
+
 /* ---- rank 0 ---- */
 
 /* A result that waits to be taken. */
@@ -123,8 +132,14 @@ static void *serve_others(void *context)
 static int start_others(Crew *c, Err *e)
 {
     const CrewJob *job = &c->job;
-    for (int i = 1; i < job->world->count; i++)
-        TRY(post(c->world, i, (Head){.kind = JOB, .work = job->kind}, job->parameters, job->bytes, e));
+    Text all = {0};
+    text_add_bytes(&all, job->names, sizeof job->names);
+    if (job->bytes) text_add_bytes(&all, job->parameters, job->bytes);
+    int code = text_check(&all, e);
+    for (int i = 1; i < job->world->count && !code; i++)
+        code = post(c->world, i, (Head){.kind = JOB, .work = job->kind}, all.data, all.length, e);
+    text_free(&all);
+    if (code) return code;
     const int failed = pthread_create(&c->thread, NULL, serve_others, c);
     return failed ? err_errno(e, failed, "no thread for the other processes") : 0;
 }
@@ -195,6 +210,7 @@ typedef struct Server {
     int kind;
     pthread_mutex_t lock; /* one thread at a time asks for an item */
     bool over;            /* none is left; with the lock */
+    bool dismissed;       /* in place of an answer: rank 0 could not go on; with the lock */
     int failed;           /* of a message; with the lock */
     Err *e;
 } Server;
@@ -225,6 +241,7 @@ static int64_t ask(Server *s, int64_t item, const Text *result, int code, const 
     if (!s->failed && (!s->over || item >= 0)) s->failed = receive(s->world, &message, s->e);
     if (message.length) memcpy(&head, message.data, sizeof head);
     s->over = s->over || head.kind != ITEM || s->failed;
+    s->dismissed = s->dismissed || head.kind == DISMISSED;
     pthread_mutex_unlock(&s->lock);
     text_free(&message);
     return head.kind == ITEM ? head.item : -1;
@@ -244,6 +261,15 @@ static void run_items(Server *s)
     text_free(&result);
 }
 
+static int begin_job(const Server *s, const char *names, size_t bytes, Err *e)
+{
+    const CrewWork *w = s->work;
+    if (memcmp(names, w->names, HASH_BYTES))
+        return err_set(e, ERR_VALUE,
+                       "a process sees other cases than the first: all must see the same files; start again");
+    return w->begin ? w->begin(w->context, s->kind, names + HASH_BYTES, bytes - HASH_BYTES, e) : 0;
+}
+
 static int run_job(Server *s, const Head *head, const Text *message, Err *e)
 {
     const CrewWork *w = s->work;
@@ -251,9 +277,7 @@ static int run_job(Server *s, const Head *head, const Text *message, Err *e)
     Err failure = {0};
     s->kind = head->work;
     s->over = false;
-    int code = 0;
-    if (w->begin)
-        code = w->begin(w->context, s->kind, message->data + sizeof *head, message->length - sizeof *head, &failure);
+    int code = begin_job(s, message->data + sizeof *head, message->length - sizeof *head, &failure);
     if (!code) {
 #pragma omp parallel num_threads(w->threads)
         run_items(s);
@@ -272,7 +296,7 @@ int crew_serve(const Process *world, const CrewWork *work, Err *e)
     Head head = {0};
     int code = 0;
     pthread_mutex_init(&s.lock, NULL);
-    while (!code && head.kind != DISMISSED) {
+    while (!code && head.kind != DISMISSED && !s.dismissed) {
         Text message = {0};
         code = receive(s.world, &message, e);
         if (!code) memcpy(&head, message.data, sizeof head);

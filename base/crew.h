@@ -13,10 +13,15 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/text.h"
 #include "base/world.h"
 
 typedef struct Crew Crew;
+
+/* A hash of the items' names, in their order: each process lists them itself, and items are told by their number. */
+void crew_hash(char hash[HASH_BYTES], int64_t items, const char *(*name)(const void *context, int64_t item),
+               const void *context);
 
 /* A job of rank 0. */
 typedef struct CrewJob {
@@ -25,6 +30,7 @@ typedef struct CrewJob {
     const void *parameters; /* of the job, for the others; borrowed during crew_begin */
     size_t bytes;
     int64_t items;
+    char names[HASH_BYTES]; /* crew_hash: a process with other items fails */
     /* Takes what another process has found out about an item, or (item -1) about all of its items at their end. Called by
      * crew_next and crew_end, by one thread at a time. Returns 0, or a negative code, with e filled, to end the job. */
     int (*take)(void *context, int64_t item, const char *result, size_t bytes, Err *e);
@@ -49,7 +55,8 @@ typedef struct CrewWork {
     int (*item)(void *context, int kind, int64_t item, Text *result, Err *e); /* from any of the threads */
     int (*end)(void *context, int kind, Text *result, Err *e);
     void *context;
-    int threads; /* items at a time */
+    int threads;            /* items at a time */
+    char names[HASH_BYTES]; /* crew_hash of this process's items */
 } CrewWork;
 
 /* Serves until rank 0 dismisses. Fails: ERR_UNSUPPORTED if a message fails. */

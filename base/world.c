@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "base/threads.h"
 
+static bool is_polled;   /* world_interrupted was called */
 static World *the_world; /* for callbacks without a context; NULL: this process is alone */
 
 enum { GRACE_SECONDS = 3 }; /* in which rank 0 may tell the same failure */
@@ -65,7 +66,11 @@ int world_begin(const Process **world, CommonOptions *o, int argc, char **argv, 
             "%d processes were started to work together, and this build has no MPI: build it with make MPI=1, or "
             "start the program by itself",
             count);
-    TRY(world_mpi(&w, e));
+    if (world_mpi(&w, e)) {
+        if (rank)
+            dprintf(STDERR_FILENO, "%s: error: process %d of %d: %s\n", program_called(), rank + 1, count, e->text);
+        return e->code;
+    }
     launcher_forget();
     the_world = w;
     *world = &w->process;
@@ -78,8 +83,14 @@ int world_group(const Process **group, const Process *world, int number, Err *e)
     return ((World *)world)->group(group, (World *)world, number, e);
 }
 
+void world_poll(void)
+{
+    if (is_polled) world_interrupted();
+}
+
 int world_interrupted(void)
 {
+    is_polled = true;
     const int own = program_interrupted();
     return the_world ? the_world->interrupted(the_world, own) : own;
 }

@@ -35,6 +35,9 @@ int world_end(const Process *world, int code, const Err *e, bool quiet);
 /* As program_interrupted, but also for a signal that another process has noticed by this function. For one thread. */
 int world_interrupted(void);
 
+/* For waits within a World: calls world_interrupted if the program does so from time to time, too. */
+void world_poll(void);
+
 /* By MPI (mpi/world_mpi.c). A build without it does not have this function: its address is NULL. */
 typedef struct World {
     Process process;

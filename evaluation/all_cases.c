@@ -18,6 +18,8 @@ static Run new_run(const AllCases *all)
     return (Run){all, gate_make(sysconf(_SC_PHYS_PAGES) / 2 / here * sysconf(_SC_PAGESIZE))};
 }
 
+static const char *name_of(const void *context, int64_t index) { return ((const Pairs *)context)->items[index].id; }
+
 static int evaluate(Run *r, int64_t index, Err *e)
 {
     const AllCases *a = r->all;
@@ -72,7 +74,8 @@ int all_cases_evaluate(const AllCases *a, Err *e)
 {
     Run r = new_run(a);
     Crew *crew;
-    const CrewJob job = {.world = a->world, .items = a->pairs->count, .take = unpack, .context = &r};
+    CrewJob job = {.world = a->world, .items = a->pairs->count, .take = unpack, .context = &r};
+    crew_hash(job.names, job.items, name_of, a->pairs);
     TRY(crew_begin(&crew, &job, e));
 #pragma omp parallel num_threads(a->threads)
     for (int64_t i = crew_next(crew); i >= 0; i = crew_next(crew)) {
@@ -98,5 +101,7 @@ static int serve(void *context, int kind, int64_t index, Text *result, Err *e)
 int all_cases_serve(const AllCases *a, Err *e)
 {
     Run r = new_run(a);
-    return crew_serve(a->world, &(CrewWork){.item = serve, .context = &r, .threads = a->threads}, e);
+    CrewWork work = {.item = serve, .context = &r, .threads = a->threads};
+    crew_hash(work.names, a->pairs->count, name_of, a->pairs);
+    return crew_serve(a->world, &work, e);
 }

@@ -253,6 +253,14 @@ static void say_missing(const Work *w)
     text_free(&names);
 }
 
+static int check_output(Work *w, Err *e)
+{
+    bool there;
+    TRY(file_is_there(w->o->common.output, &there, e));
+    w->is_new = !there;
+    return outputs_check(w->o->common.output, e);
+}
+
 /* Checks everything that can be checked before a case is read. */
 static int prepare(Work *w, Err *e)
 {
@@ -260,10 +268,7 @@ static int prepare(Work *w, Err *e)
     TRY(pairs_find(&w->pairs, o->reference, o->prediction, e));
     if (o->images) TRY(setup_expect_folder("--images", o->images, e));
     if (o->instance_folder) TRY(setup_expect_folder("--instances", o->instance_folder, e));
-    bool there;
-    TRY(file_is_there(o->common.output, &there, e));
-    w->is_new = !there;
-    TRY(outputs_check(o->common.output, e));
+    if (!w->world || !w->world->rank) TRY(check_output(w, e));
     TRY(choose_structures(w, e));
     TRY(paper_expect_labels(o->paper, &w->structures, dataset_of(w), e));
     TRY(choose_instances(w, e));

@@ -1,5 +1,7 @@
 #include "inference/batch.h"
 
+#include <string.h>
+
 #include "base/crew.h"
 
 typedef struct Run {
@@ -48,7 +50,14 @@ int batch_run(const CaseBatch *b, int *kept, Err *e)
 {
     Run r = {.batch = b};
     Crew *crew;
-    const CrewJob job = {b->world, b->kind, b->parameters, b->bytes, b->count, take_result, &r};
+    CrewJob job = {.world = b->world,
+                   .kind = b->kind,
+                   .parameters = b->parameters,
+                   .bytes = b->bytes,
+                   .items = b->count,
+                   .take = take_result,
+                   .context = &r};
+    if (b->names) memcpy(job.names, b->names, sizeof job.names);
     *kept = 0;
     TRY(crew_begin(&crew, &job, e));
     progress_begin(&r.progress, b->title, b->count, b->quiet);
@@ -56,6 +65,7 @@ int batch_run(const CaseBatch *b, int *kept, Err *e)
     const int code = crew_end(crew, e);
     progress_end(&r.progress);
     *kept = r.kept;
-    if (code) return code;
+    if (code) e->code = ERR_UNSUPPORTED; /* no failure of a case: those are ERR_VALUE */
+    if (code) return e->code;
     return r.failed ? err_set(e, ERR_VALUE, "%d of %d cases failed (above)", r.failed, b->count) : 0;
 }

@@ -21,6 +21,7 @@ typedef struct CaseBatch {
     int (*work)(void *context, int index, Progress *progress, bool *kept, Err *e);
     void *context;
     const Process *world; /* whose other processes serve; NULL: none */
+    const char *names;    /* crew_hash of what the others have, too */
     int kind;             /* of the job, as parameters and bytes, for the others */
     const void *parameters;
     size_t bytes;

@@ -60,6 +60,17 @@ static int run_model(PredictOptions *o, ModelChoice *m, Err *e)
     return o->is_series ? predict_series_run(o, c, e) : prediction_run(&o->prediction, c, e);
 }
 
+static int choose_device(PredictOptions *o, const Process *world, Err *e)
+{
+    const char *lacks;
+    PredictorOptions *p = &o->prediction.predictor;
+    p->device = device_of_rank(o->common.device, world ? world->rank_here : 0, e);
+    if (!p->device) return e->code;
+    p->precision = precision_of(o->common.precision, p->device, &lacks);
+    if (lacks) program_warn("%s", lacks);
+    return 0;
+}
+
 static int run(PredictOptions *o, const Process *world, Err *e)
 {
     ModelChoice m;
@@ -68,6 +79,7 @@ static int run(PredictOptions *o, const Process *world, Err *e)
         return err_set(e, ERR_VALUE, "--watch is for one process, and %d were started: start it without mpirun",
                        world->count);
     if (world && world->rank && !o->prediction.world) return 0;
+    TRY(choose_device(o, world, e));
     TRY(model_choice_find(&m, o->model, &o->folds, o->prediction.predictor.checkpoint, e));
     if (*m.note && !o->common.quiet) program_say("-m %s", m.note);
     const int code = run_model(o, &m, e);
@@ -112,16 +124,9 @@ int main(int argc, char **argv)
     char engine[EXECUTOR_BUILD_BYTES];
     o.common.engine = executor_build(engine);
     program_parse(&program, &o, &o.common, argc, argv);
-    const char *lacks;
     const Process *world;
     int code = world_begin(&world, &o.common, argc, argv, &e);
-    if (!code) o.prediction.predictor.device = device_of_rank(o.common.device, world ? world->rank_here : 0, &e);
-    code = e.code;
-    if (!code) {
-        o.prediction.predictor.precision = precision_of(o.common.precision, o.prediction.predictor.device, &lacks);
-        if (lacks) program_warn("%s", lacks);
-        code = run(&o, world, &e);
-    }
+    if (!code) code = run(&o, world, &e);
     if (!code && o.watch.folder) program_signal_served();
     mem_free(o.inputs);
     mem_free(o.choices);

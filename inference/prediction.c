@@ -399,8 +399,12 @@ int prediction_run(const PredictionOptions *o, const Configuration *c, Err *e)
     const bool serves = o->world && o->world->rank;
     TRY(prediction_open(&p, o, c, e));
     int code = inputs_list(&inputs, o->inputs, o->input_count, prediction_dataset(p), e);
-    if (!code) code = serves ? serve(p, &inputs, e) : prediction_round(p, &inputs, e);
-    if (!serves) crew_dismiss(o->world);
+    if (!code && serves) {
+        code = serve(p, &inputs, e);
+    } else if (!code) {
+        code = prediction_round(p, &inputs, e);
+        crew_dismiss(o->world);
+    }
     prediction_close(p);
     return code;
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "base/crew.h"
 #include "base/memory.h"
 #include "data/image_files.h"
 #include "inference/prediction_record.h"
@@ -28,6 +29,16 @@ void prediction_cases_free(PredictionCases *c)
     mem_free(c->fates);
     inputs_free(&c->inputs);
     *c = (PredictionCases){0};
+}
+
+static const char *name_of(const void *context, int64_t index)
+{
+    return ((const PredictionCases *)context)->inputs.cases[index].files.id;
+}
+
+void prediction_cases_hash(char hash[HASH_BYTES], const PredictionCases *c)
+{
+    crew_hash(hash, c->inputs.count, name_of, c);
 }
 
 int prediction_cases_count(const PredictionCases *c, CaseFate fate)

@@ -4,6 +4,7 @@
 #ifndef INFERENCE_PREDICTION_CASES_H
 #define INFERENCE_PREDICTION_CASES_H
 
+#include "base/hash.h"
 #include "inference/inputs.h"
 #include "inference/prediction_record_file.h"
 
@@ -26,6 +27,8 @@ typedef struct PredictionCases {
 /* inputs: moved, empty afterwards, also on failure. Fails: ERR_NOMEM. */
 int prediction_cases_new(PredictionCases *c, InputList *inputs, RecordTexts *orientations, Err *e);
 void prediction_cases_free(PredictionCases *c);
+/* The names of all cases (base/crew.h), the wanted ones and others. */
+void prediction_cases_hash(char hash[HASH_BYTES], const PredictionCases *c);
 int prediction_cases_count(const PredictionCases *c, CaseFate fate);
 
 /* Lists names and content hashes of a case's files: a new list, owned by the caller. The files are read only by the first

@@ -184,6 +184,8 @@ static int run_cases(PredictionJob *job, Err *e)
 {
     int kept;
     Err failed = {0};
+    char names[HASH_BYTES];
+    prediction_cases_hash(names, job->cases);
     if (prediction_job_saves_probabilities(job)) TRY(save_dataset(job, e));
     const CaseBatch batch = {.title = "predict",
                              .count = job->turn_count,
@@ -192,6 +194,7 @@ static int run_cases(PredictionJob *job, Err *e)
                              .work = take_turn,
                              .context = job,
                              .world = prediction_job_folder(job) ? job->o->world : NULL,
+                             .names = names,
                              .kind = job->number,
                              .parameters = job->turns,
                              .bytes = (size_t)job->turn_count * sizeof *job->turns,

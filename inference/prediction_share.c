@@ -86,7 +86,8 @@ static int end(void *context, int kind, Text *result, Err *e)
 int prediction_share_serve(PredictionJob *jobs, int count, const PredictionOptions *o, Err *e)
 {
     Server s = {.jobs = jobs, .count = count, .o = o};
-    const CrewWork work = {begin, serve, end, &s, 1};
+    CrewWork work = {begin, serve, end, &s, 1, ""};
+    prediction_cases_hash(work.names, jobs->cases);
     const int code = crew_serve(o->world, &work, e);
     close_job(&s);
     return code;

@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "base/progress.h"
+#include "base/world.h"
 
 static const double SPIN = 0.001; /* seconds */
 
@@ -27,4 +28,15 @@ int mpi_wait(MPI_Request *requests, int count, const char *what, Err *e)
         TRY(mpi_check(MPI_Testall(count, requests, &done, MPI_STATUSES_IGNORE), what, e));
     }
     return 0;
+}
+
+int mpi_wait_long(MPI_Request *request, const char *what, Err *e)
+{
+    int done = 0;
+    for (;;) {
+        TRY(mpi_check(MPI_Test(request, &done, MPI_STATUS_IGNORE), what, e));
+        if (done) return 0;
+        world_poll();
+        pause_shortly();
+    }
 }

@@ -13,4 +13,7 @@ int mpi_check(int result, const char *what, Err *e);
  * looks. Fails: as mpi_check. */
 int mpi_wait(MPI_Request *requests, int count, const char *what, Err *e);
 
+/* The same, for the main thread and waits that may be long: meanwhile it notices signals (world_poll). */
+int mpi_wait_long(MPI_Request *request, const char *what, Err *e);
+
 #endif

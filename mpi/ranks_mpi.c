@@ -23,6 +23,7 @@ typedef struct MpiRanks {
     pthread_cond_t changed;
     MPI_Request pending[PENDING];
     int count;
+    int result; /* of what the thread has found done: MPI forgets a sum that has failed */
     bool ends;
 } MpiRanks;
 
@@ -33,14 +34,15 @@ static const char summing[] = "a sum over processes";
 /* Of the thread, which takes a part of the processor from the work: a shorter one does not make sums faster (docs/clusters.md). */
 static void rest(void) { nanosleep(&(struct timespec){0, 1000000}, NULL); }
 
-/* A failure is not reported here: finish finds it, too. */
+/* A failure is reported by finish. */
 static void *go_on(void *context)
 {
     MpiRanks *r = context;
     pthread_mutex_lock(&r->lock);
     while (!r->ends) {
         int done = 1;
-        if (r->count) MPI_Testall(r->count, r->pending, &done, MPI_STATUSES_IGNORE);
+        if (r->count) r->result = MPI_Testall(r->count, r->pending, &done, MPI_STATUSES_IGNORE);
+        done = done || r->result != MPI_SUCCESS;
         if (done) {
             pthread_cond_wait(&r->changed, &r->lock);
             continue;
@@ -56,8 +58,10 @@ static void *go_on(void *context)
 /* With the lock. */
 static int finish(MpiRanks *r, Err *e)
 {
-    const int count = r->count;
+    const int count = r->count, result = r->result;
     r->count = 0;
+    r->result = MPI_SUCCESS;
+    TRY(mpi_check(result, summing, e));
     return mpi_wait(r->pending, count, summing, e);
 }
 

@@ -24,7 +24,7 @@ static int share(const Process *process, void *bytes, size_t size, Err *e)
     MPI_Request request;
     if (size > INT_MAX) return err_set(e, ERR_VALUE, "%zu bytes are too many to be shared", size);
     TRY(mpi_check(MPI_Ibcast(bytes, (int)size, MPI_BYTE, 0, w->communicator, &request), sharing, e));
-    return mpi_wait(&request, 1, sharing, e);
+    return mpi_wait_long(&request, sharing, e);
 }
 
 /* mpirun notices a process that ends; world_end tells a failure. */
@@ -102,7 +102,7 @@ static void wait_for_all(World *world)
 {
     MPI_Request request;
     if (MPI_Ibarrier(((MpiWorld *)world)->communicator, &request) == MPI_SUCCESS)
-        mpi_wait(&request, 1, "waiting for all", NULL);
+        mpi_wait_long(&request, "waiting for all", NULL);
 }
 
 static void free_world(MpiWorld *w)

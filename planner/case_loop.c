@@ -42,6 +42,13 @@ static const char *unpack_faults(FaultList *faults, const char *at)
 
 /* ---- the loop ---- */
 
+static const char *name_of(const void *context, int64_t index)
+{
+    return ((const Dataset *)context)->training.cases[index].id;
+}
+
+void case_names_hash(char hash[HASH_BYTES], const Dataset *d) { crew_hash(hash, d->training.count, name_of, d); }
+
 static void note_end(const Loop *l, int64_t index, int code)
 {
     const char *id = l->dataset->training.cases[index].id;
@@ -78,7 +85,14 @@ static int run_cases(Loop *l, int threads, Err *e)
 {
     Crew *crew;
     const CaseShare none = {0}, *s = l->share ? l->share : &none;
-    const CrewJob job = {s->world, s->kind, s->parameters, s->bytes, l->dataset->training.count, take, l};
+    CrewJob job = {.world = s->world,
+                   .kind = s->kind,
+                   .parameters = s->parameters,
+                   .bytes = s->bytes,
+                   .items = l->dataset->training.count,
+                   .take = take,
+                   .context = l};
+    case_names_hash(job.names, l->dataset);
     TRY(crew_begin(&crew, &job, e));
 #pragma omp parallel num_threads(threads)
     for (int64_t i = crew_next(crew); i >= 0; i = crew_next(crew))

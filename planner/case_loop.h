@@ -5,6 +5,7 @@
 #ifndef PLANNER_CASE_LOOP_H
 #define PLANNER_CASE_LOOP_H
 
+#include "base/hash.h"
 #include "base/processes.h"
 #include "base/progress.h"
 #include "data/dataset.h"
@@ -25,6 +26,9 @@ typedef struct CaseShare {
 /* threads >= 1; progress and share may be NULL. Fails: what `work` fails with; as share->take, crew_begin and crew_end; ERR_NOMEM. */
 int for_each_case(const Dataset *d, CaseWork *work, void *context, int threads, const CaseShare *share,
                   Progress *progress, FaultList *faults, Err *e);
+
+/* The names of the cases (crew_hash). */
+void case_names_hash(char hash[HASH_BYTES], const Dataset *d);
 
 /* In another process: appends the faults of a case to its result, before what `take` gets. */
 void case_faults_pack(Text *result, const FaultList *faults);

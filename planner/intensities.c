@@ -236,6 +236,7 @@ void pool_begin_second_pass(PoolChannel *p)
     }
     p->selective = true;
     p->overflowed = false;
+    p->count = p->sorted = 0; /* of a channel whose values all had room: they come again */
 }
 
 static double value_at(const PoolChannel *p, int64_t rank)

@@ -72,7 +72,8 @@ int planning_share_serve(const Process *world, const char *dataset, const char *
     Server s = {.preprocessed = preprocessed};
     FaultList known = {0}; /* by rank 0 */
     if (dataset_open(&s.dataset, dataset, &known, &s.closed)) s.dataset = (Dataset){0};
-    const CrewWork work = {begin, serve, end, &s, threads};
+    CrewWork work = {begin, serve, end, &s, threads, ""};
+    case_names_hash(work.names, &s.dataset);
     const int code = crew_serve(world, &work, e);
     faults_free(&known);
     dataset_close(&s.dataset);

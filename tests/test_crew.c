@@ -77,6 +77,7 @@ typedef struct Work {
     atomic_int done[ITEMS]; /* how often */
     int64_t squares[ITEMS]; /* in rank 0 */
     int64_t sums;           /* of the results at the end */
+    bool other_names;       /* rank 0 has other items */
     bool fails, refuses;    /* another process at its first item; rank 0 the first result */
     atomic_int others, begun, ended;
 } Work;
@@ -142,7 +143,7 @@ static int take(void *context, int64_t index, const char *result, size_t bytes, 
 static void *serve(void *context)
 {
     Worker *w = context;
-    const CrewWork work = {begin, item, end, w, 2};
+    const CrewWork work = {begin, item, end, w, 2, "numbers"};
     w->result = crew_serve(&worlds[w->rank].process, &work, &w->e);
     return NULL;
 }
@@ -150,11 +151,12 @@ static void *serve(void *context)
 static int run_job(Work *w, const Process *world, Err *e)
 {
     Crew *crew;
-    const CrewJob job = {
+    CrewJob job = {
         .world = world, .kind = 7, .parameters = "hello", .bytes = 5, .items = ITEMS, .take = take, .context = w};
+    snprintf(job.names, sizeof job.names, "%s", w->other_names ? "letters" : "numbers");
     assert_int_equal(crew_begin(&crew, &job, e), 0);
     for (int64_t i = crew_next(crew); i >= 0; i = crew_next(crew)) {
-        while (world && !w->others) take_time(); /* on a busy machine the others come late */
+        while (world && !w->others && !w->other_names) take_time(); /* on a busy machine the others come late */
         w->done[i]++;
         w->squares[i] = i * i;
         w->sums += i * i;
@@ -225,6 +227,15 @@ static void a_failure_ends_the_job(void **state)
     assert_true(done < ITEMS);
 }
 
+static void other_items_are_refused(void **state)
+{
+    (void)state;
+    static Work w = {.other_names = true};
+    Err e;
+    assert_int_equal(run_jobs(&w, PROCESSES, &e), ERR_VALUE);
+    assert_non_null(strstr(e.text, "sees other cases than the first"));
+}
+
 static void a_refused_result_ends_the_job(void **state)
 {
     (void)state;
@@ -240,6 +251,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_item_is_done_once),
         cmocka_unit_test(a_failure_ends_the_job),
+        cmocka_unit_test(other_items_are_refused),
         cmocka_unit_test(a_refused_result_ends_the_job),
     };
     return cmocka_run_group_tests_name("crew", tests, NULL, NULL);

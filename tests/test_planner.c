@@ -202,6 +202,32 @@ static void joined_pools_are_like_one(void **state)
     }
 }
 
+/* A channel with few values takes part in the second pass of another one. */
+static void few_values_are_not_counted_twice(void **state)
+{
+    (void)state;
+    enum { N = 1000 };
+    float values[N];
+    uint32_t counts[N];
+    double percentiles[2][3];
+    for (int i = 0; i < N; i++) {
+        values[i] = 1 + (float)i / N; /* many in one row of the table */
+        counts[i] = 1;
+    }
+    for (int passes = 1; passes <= 2; passes++) {
+        PoolChannel pool;
+        assert_int_equal(pool_new(&pool, NULL), 0);
+        assert_int_equal(pool_add(&pool, values, counts, N, NULL), 0);
+        if (passes > 1) {
+            pool_begin_second_pass(&pool);
+            assert_int_equal(pool_add(&pool, values, counts, N, NULL), 0);
+        }
+        pool_percentiles(&pool, true, percentiles[passes - 1]);
+        pool_free(&pool);
+    }
+    assert_memory_equal(percentiles[0], percentiles[1], sizeof percentiles[0]);
+}
+
 /* ---- planning ---- */
 
 static void topologies_follow_the_rules(void **state)
@@ -520,6 +546,7 @@ int main(void)
         cmocka_unit_test(statistics_equal_the_list),
         cmocka_unit_test(many_values_take_a_second_pass),
         cmocka_unit_test(joined_pools_are_like_one),
+        cmocka_unit_test(few_values_are_not_counted_twice),
         cmocka_unit_test(topologies_follow_the_rules),
         cmocka_unit_test(feature_maps_are_counted),
         cmocka_unit_test(batches_come_from_the_memory_plan),

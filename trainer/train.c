@@ -126,27 +126,30 @@ static void tell(void *context, TrainingTell kind, const char *text)
     else if (!o->common.quiet) program_say("%s", text);
 }
 
-/* has_cases: that are to be predicted; trained_in: the precision of the training. */
-static int run_training(const TrainOptions *o, bool *has_cases, DType *trained_in, Err *e)
-{
-    Training *t;
-    world_interrupted(); /* from here on signals are handled: the training saves its state */
-    TRY(training_open(&t, &o->training, e));
-    const int code = train(o, t, e);
-    *trained_in = training_precision(t);
-    *has_cases = training_has_validation(t);
-    training_close(t);
-    return code;
-}
-
-/* ---- one fold ---- */
-
 static void end_ranks(const TrainOptions *o, int code, const Err *e)
 {
     Ranks *const ranks = o->training.ranks;
     if (code) process_failed(o->process, e); /* the others may fail when this one has left them */
     ranks->free(ranks, code && code != ERR_INTERRUPTED);
 }
+
+/* has_cases: that are to be predicted; trained_in: the precision of the training. */
+static int run_training(const TrainOptions *o, bool *has_cases, DType *trained_in, Err *e)
+{
+    Training *t = NULL;
+    world_interrupted(); /* from here on signals are handled: the training saves its state */
+    int code = training_open(&t, &o->training, e);
+    if (!code) {
+        code = train(o, t, e);
+        *trained_in = training_precision(t);
+        *has_cases = training_has_validation(t);
+    }
+    if (o->process) end_ranks(o, code, e); /* first: after a failure sums may still write to the training's memory */
+    training_close(t);
+    return code;
+}
+
+/* ---- one fold ---- */
 
 static int run(const TrainOptions *o, Err *e)
 {
@@ -156,7 +159,6 @@ static int run(const TrainOptions *o, Err *e)
         bool has_cases = false;
         DType trained_in = DTYPE_F32;
         const int code = run_training(o, &has_cases, &trained_in, e);
-        if (o->process) end_ranks(o, code, e);
         if (code || !has_cases || (o->process && o->process->rank)) return code;
         precision = precision_name(trained_in);
     } else if (o->of_training.length) {
@@ -242,11 +244,11 @@ static int check_gpus(const TrainOptions *o, const Process *world, Err *e)
 }
 
 /* With several GPUs, the processes begin before anything of CUDA is used. */
-static int run_on_gpus(TrainOptions *o, Err *e)
+static int run_on_gpus(TrainOptions *o, int rank_here, Err *e)
 {
     Patience patience = {.hint = interrupt_hint};
     if (o->gpus < 2 || o->show || o->validate_only || !device_cuda)
-        return run_on(o, device_named(o->common.device, e), e);
+        return run_on(o, device_of_rank(o->common.device, rank_here, e), e);
     program_interrupted(); /* from here on signals are handled */
     TRY(read_patience(&patience.seconds, e));
     return processes_run(o->gpus, run_forked, o, &patience, e);
@@ -273,7 +275,8 @@ static int run_folds(TrainOptions *o, const Process *group, int first, int parts
     char name[FOLD_NAME_BYTES];
     for (int i = first; i < o->folds.count; i += parts) {
         o->training.fold = o->folds.numbers[i];
-        const int code = group && group->count > 1 ? run_in_group(o, group, e) : run_on_gpus(o, e);
+        const int code =
+            group && group->count > 1 ? run_in_group(o, group, e) : run_on_gpus(o, group ? group->rank_here : 0, e);
         if (code && o->folds.count > 1) err_context(e, "fold %s", fold_name(name, o->training.fold));
         if (code) return code;
     }
@@ -341,6 +344,7 @@ int main(int argc, char **argv)
     o.training.tell = tell;
     o.training.context = &o;
     o.training.interrupted = world_interrupted;
+    o.training.processes_here = world ? world->count_here : 1;
     o.training.overrides.seed = o.common.seed == UINT64_MAX ? -1 : (int64_t)o.common.seed;
     if (!code) code = run_all(&o, world, &e);
     text_free(&o.of_training);

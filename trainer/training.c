@@ -314,7 +314,8 @@ static int open_folder(Training *t, const TrainingOptions *o, Err *e)
                        "%s: results cannot be written to the preprocessed folder, because both have a plans.yaml: "
                        "give another folder with -o",
                        o->results);
-    t->waiting = (RunWaiting){tell_waiting, o->interrupted, t};
+    /* Of several ranks only the first waits: they stop together, in the first iteration. */
+    t->waiting = (RunWaiting){tell_waiting, o->ranks ? NULL : o->interrupted, t};
     if (!training_writes(t)) return run_folder_follow(&t->folder, o->results, o->fold, e);
     TRY(run_folder_open(&t->folder, o->results, o->fold, o->mode, &t->waiting, e));
     if (o->mode == RUN_CONTINUE && !t->folder.holds_run)

@@ -45,6 +45,7 @@ typedef struct TrainingOptions {
     int fold; /* SPLITS_FOLD_ALL for `all` */
     RunMode mode;
     int threads;          /* number of threads to use */
+    int processes_here;   /* that share this machine's memory; 0: this one alone */
     const Device *device; /* that computes; NULL: the CPU; must outlive the Training */
     Ranks *ranks;         /* the processes that train together, each with the same options except for the device; only
                              rank 0 writes files. NULL: this process alone; must outlive the Training */

@@ -29,9 +29,10 @@ static bool has_recipe(const Plan *plan, PlanRecipe asked, double minutes)
     return t->recipe == asked || (t->recipe == RECIPE_AUTO && asked == RECIPE_PAPER);
 }
 
-static int memory_for_training(double *gb, const Device *device, Err *e)
+static int memory_for_training(double *gb, const Device *device, int processes, Err *e)
 {
     DeviceMemory m = {.available = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE)};
+    if (processes > 1) m.available /= (size_t)processes;
     if (device->memory) TRY(device->memory(device, &m, e));
     *gb = SHARE * (double)m.available / (1 << 30);
     return 0;
@@ -41,7 +42,7 @@ static int choose(Plan *plan, const TrainingOptions *o, Err *e)
 {
     DatasetInfo info;
     RecipeTask task = {.dataset = &info, .device = o->device ? o->device : device_cpu(), .threads = o->threads};
-    TRY(memory_for_training(&task.memory_gb, task.device, e));
+    TRY(memory_for_training(&task.memory_gb, task.device, o->processes_here, e));
     char *path = path_format(e, "%s/dataset.json", o->preprocessed);
     int code = path ? dataset_info_read(&info, path, e) : ERR_NOMEM;
     mem_free(path);
@@ -86,7 +87,7 @@ int training_recipe_take(Plan *plan, const TrainingOptions *o, Text *notes, Err 
     if (asked == RECIPE_TIME && o->ranks)
         return err_set(
             e, ERR_VALUE,
-            "--recipe time is for one process: plan_and_preprocess --minutes N --device cuda chooses for one GPU, and several "
+            "--recipe time is for one process: plan_and_preprocess --minutes N chooses for one, on a GPU with --device cuda, and several "
             "follow that plan");
     if (asked == RECIPE_TIME && o->tell)
         o->tell(o->context, TRAINING_NOTE, "some training steps are timed, to choose how to train");

@@ -24,6 +24,10 @@ is "have the same curves" sh -c 'paste "$1" "$2" | awk "
     {d = \$1 / \$2 - 1; if (d < 0) d = -d; if (!(d <= 1e-6)) bad = 1} END {exit bad || NR != 6}"' - "$out/a" "$out/b"
 check "two folds, each on a GPU" 0 train 2 "$out/folds" 0,1
 is "are those of one GPU" test "$(numbers "$out/folds/fold_0/checkpoint_final.safetensors")" = "$(numbers "$out/one/fold_0/checkpoint_final.safetensors")"
+SWIN_UMAMBA_EMULATED_GPUS=1
+check "two folds and one GPU" 1 train 2 "$out/folds1" 0,1
+has "so the second fold has none" 'error: process 2 of 2, on .*: fold 1: device cuda:1: this machine has only cuda:0' stderr
+SWIN_UMAMBA_EMULATED_GPUS=2
 check "a third process" 1 train 3 "$out/three" 0
 has "has no GPU" 'error: process 3 of 3, on .*: device cuda:2: this machine has 2 GPUs, the last is cuda:1' stderr
 check "--num-gpus" 1 train 2 "$out/more" 0 --num-gpus 2

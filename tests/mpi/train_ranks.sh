@@ -101,7 +101,7 @@ check "wrong usage is wrong usage" 2 train 3 "$out/small" 0 --epoks 3
 equals "in one line" "$(grep -c 'train: ' "$out/stderr")" 1
 check "different arguments are refused" 1 ranks 1 "$build/train" "$out/pre" 0 -o "$out/small" : -n 1 "$build/train" "$out/pre" 1 -o "$out/small"
 has "and told what to do" 'error: process 2 of 2, on .*: the processes have different arguments' stderr
-is "before anything is written" test ! -e "$out/small/fold_1"
+is "before anything is written" test ! -e "$out/small"
 check "a program of one process is refused" 2 ranks 2 "$build/network_info" swin_umamba_d
 equals "in one line" "$(grep -c 'network_info: error: 2 processes were started to work together' "$out/stderr")" 1
 printf 'training: {gradient_clip: 0}\n' >"$out/no_clip.yaml"

@@ -4,12 +4,12 @@ build=$1
 . tests/support/tap.sh
 export OMP_NUM_THREADS=1
 
-# Starts COMMAND… in the background, sends it SIGNAL once FILE is there and its handler of SIGTERM too, and waits: its
-# status is in $status.
+# Starts COMMAND… in the background, sends it SIGNAL once FILE is there (-: it has printed a message) and its handler of SIGTERM too, and
+# waits: its status is in $status.
 stop() { # SIGNAL FILE COMMAND…
     signal=$1 file=$2; shift 2
     "$@" >"$out/stdout" 2>"$out/stderr" & pid=$!
-    until ls $file >/dev/null 2>&1 && grep -q 'SigCgt:.*[4567cdef]...$' /proc/$pid/status || ! kill -0 $pid 2>/dev/null; do sleep 0.02; done
+    until if [ "$file" = - ]; then [ -s "$out/stderr" ]; else ls $file >/dev/null 2>&1; fi && grep -q 'SigCgt:.*[4567cdef]...$' /proc/$pid/status || ! kill -0 $pid 2>/dev/null; do sleep 0.02; done
     kill -"$signal" $pid; wait $pid; status=$?; pid=
 }
 ended() { # WHAT STATUS LINE: as stop left it
@@ -37,7 +37,7 @@ stop HUP "$out/predictions" env --default-signal=HUP "$build/predict" -i "$out/r
 ended "predict" 129 'predict: interrupted by SIGHUP; finished cases are kept: the same command continues with the others'
 
 one=$out/raw/imagesTr/phantom_001_0000.nii.gz
-stop INT "$out/raw" "$build/predict" -i "$one" -o "$out/single.nii.gz" -m "$out/results" --quiet
+stop INT - "$build/predict" -i "$one" -o "$out/single.nii.gz" -m "$out/results"
 ended "predict of one image" 130 'predict: interrupted by Ctrl-C; no labels were written: the same command starts from the beginning'
 
 # nohup: a program that was started with SIGHUP ignored outlives the terminal.

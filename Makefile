@@ -134,7 +134,7 @@ endif
 # that share their work (Program.shares).
 MPI_PROGRAMS := planner/plan_and_preprocess trainer/train inference/predict evaluation/evaluate bench/sums
 ifdef MPI
-MPI_PACKAGE := $(firstword $(foreach package,ompi-c ompi mpich,$(shell $(PKG_CONFIG) --exists $(package) 2>/dev/null && echo $(package))))
+MPI_PACKAGE := $(firstword $(foreach package,ompi-c ompi mpich impi,$(shell $(PKG_CONFIG) --exists $(package) 2>/dev/null && echo $(package))))
 ifeq ($(MPI_PACKAGE),)
 $(error MPI=1: there is no MPI that pkg-config knows; on Debian: apt install libopenmpi-dev openmpi-bin)
 endif

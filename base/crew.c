@@ -5,8 +5,6 @@
 #include <string.h>
 #include <time.h>
 
-#include <omp.h>
-
 #include "base/memory.h"
 
 /* Messages of rank 0: JOB, ITEM, NONE (no item is left), DISMISSED. Of the others: WANT (with the result of the item before, or item -1

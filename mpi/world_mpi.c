@@ -144,17 +144,16 @@ static int find_neighbours(World *w, Err *e)
 
 /* Open MPI adds numbers of two processes at one of them and sends the sum back: over a slow link that takes twice as long as sending both at once.
  * The user's own choice stays. */
-static void choose_algorithm(void)
+static void choose_algorithm(int processes)
 {
-    int rank;
-    if (launcher_count(&rank) == 2)
-        setenv("OMPI_MCA_coll_libnbc_iallreduce_algorithm", "4", 0); /* recursive doubling */
+    if (processes == 2) setenv("OMPI_MCA_coll_libnbc_iallreduce_algorithm", "4", 0); /* recursive doubling */
 }
 
 static int start(MpiWorld *w, Err *e)
 {
-    int provided;
-    choose_algorithm();
+    int provided, rank;
+    const int launched = launcher_count(&rank);
+    choose_algorithm(launched);
     TRY(mpi_check(MPI_Init_thread(NULL, NULL, MPI_THREAD_MULTIPLE, &provided), starting, e));
     if (provided < MPI_THREAD_MULTIPLE)
         return err_set(e, ERR_UNSUPPORTED,
@@ -162,6 +161,11 @@ static int start(MpiWorld *w, Err *e)
     MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
     MPI_Comm_rank(MPI_COMM_WORLD, &w->world.process.rank);
     MPI_Comm_size(MPI_COMM_WORLD, &w->world.process.count);
+    if (w->world.process.count != launched)
+        return err_set(
+            e, ERR_UNSUPPORTED,
+            "%d processes were started, and MPI knows of %d: start the program by the mpirun of the MPI that it was built with",
+            launched, w->world.process.count);
     TRY(mpi_check(MPI_Comm_dup(MPI_COMM_WORLD, &w->communicator), starting, e));
     TRY(mpi_check(MPI_Comm_dup(MPI_COMM_WORLD, &w->messages), starting, e));
     return find_neighbours(&w->world, e);

@@ -134,14 +134,16 @@ static void too_little_time_reduces_patch_and_width(void **state)
     assert_int_equal(plan.configuration.batch_size, 2);
 }
 
-static void volumes_have_adjacent_slices(void **state)
+/* The number of axes across which slices lie is that of isotropic volumes of at least half a patch (64). */
+static void volumes_have_adjacent_slices_and_isotropic_ones_all_axes(void **state)
 {
     (void)state;
     const struct {
         int slices;
         double spacing;
-        int wanted;
-    } cases[] = {{30, 1, 1}, {30, 3, 1}, {30, 3.1, 0}, {1, 1, 0}, {1, 999, 0}};
+        int adjacent, axes;
+    } cases[] = {{32, 1, 1, 3},    {31, 1, 1, 1}, {60, 1.5, 1, 3}, {60, 1.51, 1, 1}, {60, 0.67, 1, 3},
+                 {60, 0.66, 1, 1}, {30, 3, 1, 1}, {60, 3.1, 0, 1}, {1, 1, 0, 1},     {1, 999, 0, 1}};
     of_fp32 = (StepTime){0.01, 2e-6};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         Plan plan;
@@ -151,31 +153,11 @@ static void volumes_have_adjacent_slices(void **state)
         plan.original_median_spacing_mm[0] = cases[i].spacing;
         plan.original_median_spacing_mm[1] = plan.original_median_spacing_mm[2] = 1;
         assert_int_equal(choose(&plan, 10, 8, false, NULL, &e), 0);
-        assert_int_equal(plan.configuration.adjacent_slices, cases[i].wanted);
-        assert_true(!strstr(plan.training.reasons, "adjacent") == !cases[i].wanted);
-    }
-}
-
-static void isotropic_volumes_have_slices_across_all_axes(void **state)
-{
-    (void)state;
-    const struct {
-        int slices;
-        double spacing;
-        int wanted;
-    } cases[] = {{32, 1, 3}, {31, 1, 1}, {60, 1.5, 3}, {60, 1.51, 1}, {60, 0.67, 3}, {60, 0.66, 1}, {1, 1, 1}};
-    of_fp32 = (StepTime){0.01, 2e-6};
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        Plan plan;
-        Err e = {0};
-        plan_images(&plan, 64);
-        plan.original_median_shape[0] = cases[i].slices;
-        plan.original_median_spacing_mm[0] = cases[i].spacing;
-        plan.original_median_spacing_mm[1] = plan.original_median_spacing_mm[2] = 1;
-        assert_int_equal(choose(&plan, 10, 8, false, NULL, &e), 0);
-        assert_int_equal(plan.configuration.slice_axes_count, cases[i].wanted);
-        for (int k = 0; k < cases[i].wanted; k++) assert_int_equal(plan.configuration.slice_axes[k], k);
-        assert_true(!strstr(plan.training.reasons, "across all three axes") == (cases[i].wanted == 1));
+        assert_int_equal(plan.configuration.adjacent_slices, cases[i].adjacent);
+        assert_true(!strstr(plan.training.reasons, "adjacent") == !cases[i].adjacent);
+        assert_int_equal(plan.configuration.slice_axes_count, cases[i].axes);
+        for (int k = 0; k < cases[i].axes; k++) assert_int_equal(plan.configuration.slice_axes[k], k);
+        assert_true(!strstr(plan.training.reasons, "across all three axes") == (cases[i].axes == 1));
         recipe_leave(&plan);
         assert_int_equal(plan.configuration.slice_axes_count, 1);
     }
@@ -502,8 +484,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(time_decides_the_batch),
         cmocka_unit_test(too_little_time_reduces_patch_and_width),
-        cmocka_unit_test(volumes_have_adjacent_slices),
-        cmocka_unit_test(isotropic_volumes_have_slices_across_all_axes),
+        cmocka_unit_test(volumes_have_adjacent_slices_and_isotropic_ones_all_axes),
         cmocka_unit_test(adjacent_slices_leave_room_for_channels),
         cmocka_unit_test(very_much_time_stays_in_the_limits_of_a_plan),
         cmocka_unit_test(warmup_and_averaging_follow_the_length),

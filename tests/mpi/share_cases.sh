@@ -53,6 +53,21 @@ printf 'format: 1\nmodels: [{results: %s, folds: [0]}, {results: %s, folds: [1]}
 both "two models" 0 "$build/predict" -i "$out/raw/imagesTr" -m "$out/models.yaml" -o OUT/models
 same "the files are the same" models
 
+# Else rank 0 could do all by itself: what each process has written, as the kernel counts it for a shell and what that has waited for. Messages are
+# written by TCP, too; one without work writes some 2000 bytes.
+cat >"$out/counted" <<'S'
+"$@" || exit
+awk -v rank="$OMPI_COMM_WORLD_RANK" '/^wchar/ { print rank, $2 }' /proc/$$/io >"$COUNTS.$OMPI_COMM_WORLD_RANK"
+S
+counts() { # WHAT LEAST PROGRAM OPTIONS…: the others have written at least so many bytes
+    what=$1 least=$2; shift 2; export COUNTS="$out/counts"; rm -f "$out"/counts.*
+    check "$what" 0 env OMPI_MCA_btl=self,tcp mpirun --oversubscribe --bind-to none -n 3 sh "$out/counted" "$@"
+    is "and the others have done a part" awk -v least="$least" '$1 > 0 { n += $2 } END { exit !(n > least) }' "$out"/counts.*
+}
+"$build/make_phantom" -o "$out/many" --cases 60 --size 12x72x80 --channels 2 --quiet 2>/dev/null
+counts "60 cases are preprocessed" 1000000 "$build/plan_and_preprocess" "$out/many" -o "$out/many_pre" --override "$out/narrow.yaml" --quiet
+counts "60 cases are predicted" 10000 "$build/predict" -i "$out/many/imagesTr" -m "$out/results" -o "$out/many_predicted" --quiet
+counts "60 cases are evaluated" 10000 "$build/evaluate" "$out/many/labelsTr" "$out/many_predicted" -o "$out/many_evaluation" --quiet
 both "they are evaluated" 0 "$build/evaluate" "$out/raw/labelsTr" "$out/one/predicted" -o OUT/evaluation -d "$out/raw/dataset.json"
 same "the files are the same" evaluation
 same_messages "and the messages"

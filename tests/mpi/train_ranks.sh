@@ -102,6 +102,8 @@ equals "in one line" "$(grep -c 'train: ' "$out/stderr")" 1
 check "different arguments are refused" 1 ranks 1 "$build/train" "$out/pre" 0 -o "$out/small" : -n 1 "$build/train" "$out/pre" 1 -o "$out/small"
 has "and told what to do" 'error: process 2 of 2, on .*: the processes have different arguments' stderr
 is "before anything is written" test ! -e "$out/small"
+check "another launcher is refused" 1 env OMPI_COMM_WORLD_SIZE=2 OMPI_COMM_WORLD_RANK=0 "$build/train" "$out/pre" 0 -o "$out/small"
+has "and told what to do" 'error: 2 processes were started, and MPI knows of 1: start the program by the mpirun of the MPI' stderr
 check "a program of one process is refused" 2 ranks 2 "$build/network_info" swin_umamba_d
 equals "in one line" "$(grep -c 'network_info: error: 2 processes were started to work together' "$out/stderr")" 1
 printf 'training: {gradient_clip: 0}\n' >"$out/no_clip.yaml"

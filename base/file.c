@@ -168,11 +168,13 @@ int file_watch(FileWatch *w, const char *path, Err *e)
     return 0;
 }
 
-bool file_watch_changed(const FileWatch *w)
+int file_watch_check(const FileWatch *w, const char *path, bool *changed, Err *e)
 {
     struct stat info;
-    return sys_open_stat(w->fd, &info) || (uint64_t)info.st_size != w->bytes ||
-           modification_ns(&info) != w->modified_ns;
+    *changed = false;
+    if (sys_open_stat(w->fd, &info)) return err_errno(e, errno, "%s: cannot be looked at", path);
+    *changed = (uint64_t)info.st_size != w->bytes || modification_ns(&info) != w->modified_ns;
+    return 0;
 }
 
 void file_watch_end(FileWatch *w)

@@ -9,10 +9,10 @@ SHORT_RUN = '--iterations-per-epoch 1 --validation-iterations 1 --batch-size 2 -
 class Case:
     """name; command: the program and its arguments, {out} is the folder that it may write to, {in} the folder of `prepare`.
     before: what {out} holds before the command, a folder of {in}. replaces: all of that at once, so that either all of it is
-    there or none. notes: a file, and the word by which it tells that the results are of a part. rerun: the command that goes on after
+    there or none. notes: files, each with the word by which it tells what is missing. rerun: the command that goes on after
     the disturbance, if it is another one."""
 
-    def __init__(self, name, command, before=None, replaces=False, notes=None, rerun=None):
+    def __init__(self, name, command, before=None, replaces=False, notes=(), rerun=None):
         self.name, self.before, self.replaces, self.notes = name, before, replaces, notes
         self.command = command.split()
         self.rerun = (rerun or command).split()
@@ -34,7 +34,7 @@ CASES = [
     Case('ensemble', 'ensemble {in}/predicted/p {in}/other/p -o {out}/e'),
     Case('find_best_configuration', 'find_best_configuration {in}/results -o {out}/inference.yaml'),
     Case('evaluate', 'evaluate {in}/labels {in}/predicted/p -d {in}/raw/dataset.json -o {out}/e --images {in}/images --instances',
-         notes=('e/summary.json', b'failed_cases')),
+         notes=(('e/summary.json', b'failed_cases'), ('e/report.html', b'Input/output error'))),
     Case('convert_weights', 'convert_weights {in}/results/fold_0/checkpoint_final.safetensors {out}/w.pth'),
     Case('import_weights', 'convert_weights {in}/w.pth {out}/w.safetensors'),
     Case('convert_dataset', 'convert_dataset nnunet-v1 {in}/v1/Task004_Phantom {out}/Dataset004_Phantom'),

@@ -146,7 +146,7 @@ endif
 mpi_of = $(if $(filter $(MPI_PROGRAMS),$(1)),$(MPI_OBJECTS) $(B)/mpi)
 mpi_libs_of = $(if $(filter $(MPI_PROGRAMS),$(1)),$(MPI_LIBS))
 
-.PHONY: all check check-unit check-cuda check-cuda-host check-mpi mutants check-all golden bench demo wheel install uninstall dist dist-source portable dist-binary deb clean help
+.PHONY: all check check-unit check-cuda check-cuda-host check-mpi mutants faults check-all golden bench demo wheel install uninstall dist dist-source portable dist-binary deb clean help
 .SECONDARY:
 all: $(BINARIES) $(SHARED)
 
@@ -304,6 +304,12 @@ mutants: $(E)/tests/test_ops $(E)/tests/test_gpu
 	@tests/cuda/mutants.py $(E) '$(CXX) $(CXXFLAGS_host) $(WATCHED)' \
 	  '$(CXX) -fopenmp $(B)/obj/TEST.o $(SUPPORT) $(EMULATED) $(EMULATOR) $(LIBRARY) -o TEST $(LIBS) -lcmocka' $(FILES)
 
+# Faults of memory, files and disks, kills (docs/security.md). FAULTS: options of tests/faults/run. All take hours.
+faults: all
+	@$(MAKE) --no-print-directory VARIANT=asan all
+	@python3 -B tests/faults/run build/asan $(FAULTS)
+	@python3 -B tests/faults/run build $(FAULTS)
+
 check-all:
 	@tests/run_all
 
@@ -405,7 +411,7 @@ clean:
 	rm -rf build
 
 help:
-	@echo 'all check check-unit check-cuda-host check-mpi check-all golden bench demo deps wheel install uninstall dist deb clean; VARIANT=release|debug|asan|tsan; CUDA=1; MPI=1'
+	@echo 'all check check-unit check-cuda-host check-mpi faults check-all golden bench demo deps wheel install uninstall dist deb clean; VARIANT=release|debug|asan|tsan; CUDA=1; MPI=1'
 
 -include $(shell find $(B)/obj $(E)/obj -name '*.d' 2>/dev/null)
 

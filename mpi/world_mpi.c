@@ -3,7 +3,6 @@
 
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -155,18 +154,10 @@ static int find_neighbours(World *w, Err *e)
     return code;
 }
 
-/* Open MPI adds numbers of two processes at one of them and sends the sum back: over a slow link that takes twice as long as sending both at once.
- * The user's own choice stays. */
-static void choose_algorithm(int processes)
-{
-    if (processes == 2) setenv("OMPI_MCA_coll_libnbc_iallreduce_algorithm", "4", 0); /* recursive doubling */
-}
-
 static int start(MpiWorld *w, Err *e)
 {
     int provided, rank;
     const int launched = launcher_count(&rank);
-    choose_algorithm(launched);
     TRY(mpi_check(MPI_Init_thread(NULL, NULL, MPI_THREAD_MULTIPLE, &provided), starting, e));
     if (provided < MPI_THREAD_MULTIPLE)
         return err_set(e, ERR_UNSUPPORTED,

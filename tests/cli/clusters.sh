@@ -20,7 +20,7 @@ cat >"$out/bin/srun" <<'E'
 #!/bin/sh
 while :; do
     case $1 in
-    --mpi=none | --mpi=pmix | --cpus-per-task=[1-9]* | --kill-on-bad-exit=1 | --gpu-bind=none) shift ;;
+    --mpi=none | --mpi=pmix | --cpus-per-task=[1-9]* | --kill-on-bad-exit=1) shift ;;
     -*) echo "srun: $1 is not known" >&2; exit 2 ;;
     *) break ;;
     esac

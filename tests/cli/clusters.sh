@@ -14,7 +14,7 @@ count=$(cat "$out/count")
 is "the document has scripts" test "$count" -ge 4
 for number in $(seq "$count"); do is "the shell reads script $number" sh -n "$out/$number.sh"; done
 
-# Stand-ins: they take the options that the document uses, tell their process, and run the program as one process.
+# Stand-ins: they take the options that the document uses, tell their process, and run the program as one process; mpirun has it as a child.
 mkdir "$out/bin"
 cat >"$out/bin/srun" <<'E'
 #!/bin/sh
@@ -37,7 +37,7 @@ while :; do
     *) break ;;
     esac
 done
-echo $$ >started; exec "$@"
+"$@" & echo $! >started; wait $!
 E
 printf '#!/bin/sh\necho "$@" >>asked\n' >"$out/bin/scontrol"
 chmod +x "$out"/bin/*
@@ -63,14 +63,14 @@ for number in $(seq "$count"); do
 
     # The time is over: the signal goes to what srun has started, or to the script (B:).
     plan "long$number" 100000
-    batch "$out/long$number" "$out/$number.sh" >"$out/stdout" 2>"$out/stderr" & pid=$!
+    (cd "$out/long$number" && exec sh "$out/$number.sh") >"$out/stdout" 2>"$out/stderr" & pid=$!
     while kill -0 $pid 2>/dev/null && [ ! -s "$out/long$number/results/fold_0/checkpoint_latest.safetensors" ]; do sleep 0.05; done
     if grep -q 'signal=B:' "$out/$number.sh"; then kill -TERM $pid; else kill -TERM "$(cat "$out/long$number/started")"; fi
     wait $pid; pid=
     has "script $number saves when its time is over" 'all is saved' stderr
     has "and starts again" '^requeue "*70' "long$number/asked"
     done=$(tail -1 "$out/long$number/results/fold_0/metrics.csv" | cut -d, -f1)
-    batch "$out/long$number" "$out/$number.sh" >"$out/stdout" 2>"$out/stderr" & pid=$!
+    (cd "$out/long$number" && exec sh "$out/$number.sh") >"$out/stdout" 2>"$out/stderr" & pid=$!
     while kill -0 $pid 2>/dev/null && [ "$(tail -1 "$out/long$number/results/fold_0/metrics.csv" | cut -d, -f1)" -le "$done" ]; do sleep 0.05; done
     kill -TERM "$(cat "$out/long$number/started")"; wait $pid; pid=
     is "script $number goes on" test "$(tail -1 "$out/long$number/results/fold_0/metrics.csv" | cut -d, -f1)" -gt "$done"

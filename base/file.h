@@ -1,13 +1,13 @@
 /* All file access of the project.
  *
- * Writing is atomic: a temporary file in the same folder, NAME.tmp-PID-SERIAL (a long NAME is cut), is flushed,
+ * Writing is atomic: a temporary file in the same folder, NAME.tmp-HOST-PID-SERIAL (a long NAME is cut), is flushed,
  * fsynced, closed, renamed, the folder fsynced (the order of Redis' rdb.c). A file that is not committed is removed.
  * Open temporaries are listed so that a signal handler can remove them (file_unlink_temporaries, async-signal-safe).
  *
  * A temporary is locked (flock) while it is written. The kernel drops the lock when a process is killed. So leftovers
- * can be told from files that are still written, even where process numbers repeat (containers) or belong to another
- * machine (shared file systems). They are removed by the next process that writes into the folder or makes it its
- * output folder.
+ * can be told from files that are still written, even where process numbers repeat (containers). They are removed by the next process on the
+ * same machine that writes into the folder or makes it its output folder; on another machine only after a day, since some shared file
+ * systems have locks for each machine only.
  *
  * A file in memory (memfd_create) has a path too, /proc/self/fd/N: it is read as any other, and written as it is, because
  * it has no name that could be changed.

@@ -186,7 +186,7 @@ static int warn_of_precisions(const Search *s, Err *e)
     if (!code && folds.length)
         program_warn(
             "the validation cases were not all predicted in the same precision (%s), which affects the comparison "
-            "too; predict all in one precision, fold by fold: train PREPROCESSED FOLD -o RESULTS --val-only --precision bf16 "
+            "too; predict all in one precision, fold by fold: train PREPROCESSED FOLDS -o RESULTS --val-only --precision bf16 "
             "(or fp32)%s",
             folds.data, has_probabilities ? " --save-probabilities" : "");
     text_free(&folds);

@@ -4,7 +4,7 @@ import os
 import re
 import struct
 
-TEMPORARY = re.compile(r'\.tmp-\d+-\d+$')
+TEMPORARY = re.compile(r'\.tmp-.+-\d+-\d+$')
 LOGS = ('.log', 'training_log.txt')  # they grow
 
 
